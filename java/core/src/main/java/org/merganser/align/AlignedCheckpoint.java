@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.align;
+
+import java.io.IOException;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import org.merganser.compute.DType;
+import org.merganser.compute.Workspace;
+import org.merganser.io.Checkpoint;
+import org.merganser.io.TensorInfo;
+import org.merganser.linalg.Tensor;
+import org.merganser.model.Architecture.BoundAxis;
+import org.merganser.model.FeatureSpace;
+import org.merganser.model.Role;
+
+/** A model seen in the reference's features. Tensors are mapped when they are read. */
+final class AlignedCheckpoint implements Checkpoint {
+  private final Alignment alignment;
+  private final Checkpoint source;
+  private final Set<String> stale;
+
+  AlignedCheckpoint(Alignment alignment, Checkpoint source) {
+    this.alignment = alignment;
+    this.source = source;
+    this.stale = new LinkedHashSet<>(source.stale());
+    for (FeatureSpace space : alignment.architecture().spaces()) {
+      // A variance is no linear function of a mixture; only a one-to-one map carries it.
+      if (alignment.map(space.id()) instanceof LinearMap) {
+        space.bindings().stream()
+            .filter(b -> b.role() == Role.RUNNING_MEAN || b.role() == Role.RUNNING_VAR)
+            .forEach(b -> stale.add(b.tensor()));
+      }
+    }
+  }
+
+  @Override
+  public Map<String, TensorInfo> tensors() {
+    return source.tensors();
+  }
+
+  @Override
+  public Map<String, String> metadata() {
+    return source.metadata();
+  }
+
+  @Override
+  public Set<String> stale() {
+    return Set.copyOf(stale);
+  }
+
+  @Override
+  public void read(String name, Tensor into, Workspace ws) throws IOException {
+    List<BoundAxis> axes =
+        alignment.architecture().bindings(name).stream()
+            .filter(a -> !(alignment.map(a.space().id()) instanceof IdentityMap))
+            .toList();
+    if (axes.isEmpty()) {
+      source.read(name, into, ws);
+      return;
+    }
+    TensorInfo info = info(name);
+    into.require("target of '" + name + "'", info.dtype(), info.dims());
+    long dense =
+        axes.stream().filter(a -> alignment.map(a.space().id()) instanceof LinearMap).count();
+    // Two products in a row would round twice; in F64 between them the result is rounded once.
+    boolean widen = dense > 1 && info.dtype() != DType.F64;
+    Tensor current = source.read(name, ws);
+    if (widen) {
+      current = replace(current, current.to(DType.F64, ws));
+    }
+    for (BoundAxis axis : axes) {
+      current =
+          replace(current, MapAxis.apply(alignment.map(axis.space().id()), axis, current, ws));
+    }
+    if (widen) {
+      current = replace(current, current.to(info.dtype(), ws));
+    }
+    into.memory().slice(0, into.bytes()).copyFrom(current.memory());
+    current.close();
+  }
+
+  private static Tensor replace(Tensor old, Tensor next) {
+    old.close();
+    return next;
+  }
+}

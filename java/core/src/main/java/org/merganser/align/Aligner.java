@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.align;
+
+import org.merganser.compute.Workspace;
+import org.merganser.model.Architecture;
+import org.merganser.stats.StatisticsRequest;
+
+/** A method that finds feature maps. Immutable and thread-safe. */
+public interface Aligner {
+  /** Name in tables and on the command line. */
+  String id();
+
+  /** The moments it needs. */
+  StatisticsRequest request(Architecture architecture);
+
+  /** Maps of every model into the reference, that of the reference included. */
+  AlignmentSet align(AlignmentProblem problem, Workspace ws);
+}

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.align;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.merganser.compute.Workspace;
+import org.merganser.error.IncompatibleModelsException;
+import org.merganser.io.Checkpoint;
+import org.merganser.linalg.Completion;
+import org.merganser.model.Architecture;
+import org.merganser.model.FeatureSpace;
+import org.merganser.model.Inputs;
+import org.merganser.model.Network;
+
+/**
+ * The feature maps of one model into the reference's features, one for each space. Immutable. Saved
+ * as {@code *.mgalign}, which is a safetensors file.
+ */
+public final class Alignment {
+  private final String method;
+  private final Architecture architecture;
+  private final Map<String, SpaceAlignment> spaces;
+
+  Alignment(String method, Architecture architecture, Map<String, SpaceAlignment> spaces) {
+    this.method = method;
+    this.architecture = architecture;
+    this.spaces = Collections.unmodifiableMap(new LinkedHashMap<>(spaces));
+  }
+
+  /**
+   * An alignment from maps found elsewhere.
+   *
+   * @throws IncompatibleModelsException when a space has no map, a map no space, or widths differ
+   */
+  public static Alignment of(
+      String method, Architecture architecture, Map<String, ? extends FeatureMap> maps) {
+    List<String> problems = new ArrayList<>();
+    Map<String, SpaceAlignment> spaces = new LinkedHashMap<>();
+    for (FeatureSpace space : architecture.spaces()) {
+      FeatureMap map = maps.get(space.id());
+      if (map == null) {
+        problems.add("space '" + space.id() + "' has no map");
+      } else if (map.width() != space.width()) {
+        problems.add(
+            "space '" + space.id() + "' has width " + space.width() + ", its map " + map.width());
+      } else {
+        spaces.put(space.id(), new SpaceAlignment(map, Double.NaN, new double[0], Completion.NONE));
+      }
+    }
+    for (String id : maps.keySet()) {
+      if (architecture.spaces().stream().noneMatch(space -> space.id().equals(id))) {
+        problems.add("there is no space '" + id + "'");
+      }
+    }
+    if (!problems.isEmpty()) {
+      throw new IncompatibleModelsException("maps do not fit the architecture", problems);
+    }
+    return new Alignment(method, architecture, spaces);
+  }
+
+  /** Id of the method that found it. */
+  public String method() {
+    return method;
+  }
+
+  public Architecture architecture() {
+    return architecture;
+  }
+
+  /** By id of the space, in order. */
+  public Map<String, SpaceAlignment> spaces() {
+    return spaces;
+  }
+
+  /** The map of one space. */
+  public FeatureMap map(String space) {
+    architecture.space(space);
+    return spaces.get(space).map();
+  }
+
+  /** Whether every map leaves the function of the network unchanged. */
+  public boolean isExact() {
+    return architecture.spaces().stream().allMatch(s -> spaces.get(s.id()).isExact(s));
+  }
+
+  /**
+   * The model in the reference's features, as a lazy view: {@code W' = T_out W T_in^-1}. Products
+   * are formed in F64 and rounded once to the type of the tensor; permutations copy the bits.
+   *
+   * @throws IncompatibleModelsException when the checkpoint does not fit the architecture
+   */
+  public Checkpoint apply(Checkpoint checkpoint) {
+    architecture.require("the model", checkpoint);
+    return new AlignedCheckpoint(this, checkpoint);
+  }
+
+  /** Checks the algebra of every map: how far {@code T T^-1} is from I, and conditioning. */
+  public Verification verify(Workspace ws) {
+    return Verification.ofMaps(this, ws);
+  }
+
+  /**
+   * Checks the algebra, and measures how much the output of the model changes when it is mapped: 0
+   * up to rounding for exact maps.
+   */
+  public Verification verify(Network network, Checkpoint model, Inputs inputs, Workspace ws)
+      throws IOException {
+    return Verification.ofModel(this, network, model, inputs, ws);
+  }
+
+  /** Writes {@code *.mgalign}. */
+  public void save(Path path, Workspace ws) throws IOException {
+    AlignmentFile.save(this, path, ws);
+  }
+
+  /** Reads {@code *.mgalign}. */
+  public static Alignment load(Path path, Workspace ws) throws IOException {
+    return AlignmentFile.load(path, ws);
+  }
+
+  @Override
+  public String toString() {
+    return "Alignment by " + method + " of " + spaces.keySet();
+  }
+}

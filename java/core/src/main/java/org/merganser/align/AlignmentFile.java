@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.align;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import org.merganser.compute.DType;
+import org.merganser.compute.Workspace;
+import org.merganser.error.FormatException;
+import org.merganser.io.Checkpoint;
+import org.merganser.io.MemoryCheckpoint;
+import org.merganser.io.Safetensors;
+import org.merganser.linalg.Completion;
+import org.merganser.linalg.Matrix;
+import org.merganser.linalg.Tensor;
+import org.merganser.model.Architecture;
+import org.merganser.model.FeatureSpace;
+import org.merganser.model.MapFamily;
+
+/**
+ * {@code *.mgalign}: a safetensors file with, for each mapped space, {@code SPACE/permutation} I64
+ * [n] and {@code SPACE/scales} F64 [n], or {@code SPACE/map} and {@code SPACE/inverse} F64 [n x n];
+ * and {@code SPACE/spectrum} F64. A space without any has the identity. Metadata: {@code format},
+ * {@code version}, {@code method}, {@code architecture} (a builder file), and for each space {@code
+ * SPACE/family}, {@code SPACE/score}, {@code SPACE/completion}.
+ */
+final class AlignmentFile {
+  private static final String FORMAT = "mgalign";
+  private static final String VERSION = "1";
+
+  private AlignmentFile() {}
+
+  static void save(Alignment alignment, Path path, Workspace ws) throws IOException {
+    Map<String, Tensor> tensors = new LinkedHashMap<>();
+    Map<String, String> metadata = new LinkedHashMap<>();
+    metadata.put("format", FORMAT);
+    metadata.put("version", VERSION);
+    metadata.put("method", alignment.method());
+    metadata.put("architecture", alignment.architecture().toJson());
+    alignment
+        .spaces()
+        .forEach(
+            (id, space) -> {
+              metadata.put(id + "/family", space.map().family().name());
+              metadata.put(id + "/score", Double.toString(space.score()));
+              metadata.put(id + "/completion", space.completion().name());
+              tensors.put(id + "/spectrum", Tensor.of(space.spectrum(), space.spectrum().length));
+              if (space.map() instanceof LinearMap linear) {
+                tensors.put(id + "/map", linear.matrix().asTensor());
+                tensors.put(id + "/inverse", linear.inverseMatrix().asTensor());
+              } else if (space.map() instanceof ScaledPermutation permutation) {
+                tensors.put(id + "/permutation", integers(permutation.permutation()));
+                tensors.put(id + "/scales", Tensor.of(permutation.scales(), permutation.width()));
+              }
+            });
+    // Not closed: the matrices belong to the maps.
+    Safetensors.write(MemoryCheckpoint.of(tensors), metadata, path, ws);
+  }
+
+  static Alignment load(Path path, Workspace ws) throws IOException {
+    try (Checkpoint file = Safetensors.open(path)) {
+      Map<String, String> metadata = file.metadata();
+      if (!FORMAT.equals(metadata.get("format")) || !VERSION.equals(metadata.get("version"))) {
+        throw new FormatException(
+            path
+                + ": no alignment of version "
+                + VERSION
+                + " (format "
+                + metadata.get("format")
+                + ")");
+      }
+      Architecture architecture =
+          Architecture.fromJson(path + " architecture", metadata.get("architecture"));
+      Map<String, SpaceAlignment> spaces = new LinkedHashMap<>();
+      for (FeatureSpace space : architecture.spaces()) {
+        spaces.put(space.id(), space(file, path, space, ws));
+      }
+      return new Alignment(metadata.get("method"), architecture, spaces);
+    } catch (IllegalArgumentException e) {
+      throw new FormatException(path + ": " + e.getMessage(), e);
+    }
+  }
+
+  private static SpaceAlignment space(Checkpoint file, Path path, FeatureSpace space, Workspace ws)
+      throws IOException {
+    String id = space.id();
+    Map<String, String> metadata = file.metadata();
+    FeatureMap map = new IdentityMap(space.width());
+    if (file.tensors().containsKey(id + "/map")) {
+      Matrix matrix = Matrix.of(file.read(id + "/map", ws));
+      matrix.require(path + " '" + id + "/map'", space.width(), space.width());
+      boolean orthogonal = MapFamily.ORTHOGONAL.name().equals(metadata.get(id + "/family"));
+      map =
+          orthogonal
+              ? LinearMap.orthogonal(matrix)
+              : LinearMap.of(matrix, Matrix.of(file.read(id + "/inverse", ws)));
+    } else if (file.tensors().containsKey(id + "/permutation")) {
+      map =
+          ScaledPermutation.of(
+              integers(file.read(id + "/permutation", ws)),
+              file.read(id + "/scales", ws).toDoubleArray());
+    }
+    return new SpaceAlignment(
+        map,
+        Double.parseDouble(metadata.get(id + "/score")),
+        file.read(id + "/spectrum", ws).toDoubleArray(),
+        Completion.valueOf(metadata.get(id + "/completion")));
+  }
+
+  private static Tensor integers(int[] values) {
+    Tensor tensor = Tensor.allocate(DType.I64, values.length);
+    for (int i = 0; i < values.length; i++) {
+      tensor.memory().putLong(8L * i, values[i]);
+    }
+    return tensor;
+  }
+
+  private static int[] integers(Tensor tensor) {
+    int[] values = new int[Math.toIntExact(tensor.size())];
+    for (int i = 0; i < values.length; i++) {
+      values[i] = Math.toIntExact(tensor.memory().getLong(8L * i));
+    }
+    return values;
+  }
+}

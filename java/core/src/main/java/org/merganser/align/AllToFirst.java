@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.align;
+
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.merganser.compute.Workspace;
+import org.merganser.model.FeatureSpace;
+import org.merganser.model.MapFamily;
+import org.merganser.stats.SpaceMoments;
+
+/** The plan of most methods: every model is aligned to model 0, space by space. */
+final class AllToFirst {
+  /** Finds the map of one space of one model. */
+  @FunctionalInterface
+  interface SpaceMethod {
+    SpaceAlignment align(FeatureSpace space, SpaceMoments moments, int model, Workspace ws);
+  }
+
+  private AllToFirst() {}
+
+  static AlignmentSet align(
+      String method, AlignmentProblem problem, SpaceMethod spaceMethod, Workspace ws) {
+    List<Alignment> alignments = new ArrayList<>();
+    long done = 0;
+    long total = (long) (problem.models() - 1) * problem.architecture().spaces().size();
+    for (int model = 0; model < problem.models(); model++) {
+      Map<String, SpaceAlignment> spaces = new LinkedHashMap<>();
+      for (FeatureSpace space : problem.architecture().spaces()) {
+        ws.cancellation().check();
+        if (model == 0 || space.exact() == MapFamily.FIXED) {
+          spaces.put(space.id(), SpaceAlignment.identity(space.width()));
+        } else {
+          SpaceMoments moments = problem.moments().space(space.id());
+          spaces.put(space.id(), spaceMethod.align(space, moments, model, ws));
+          ws.progress().report("align " + method, ++done, total);
+        }
+      }
+      alignments.add(new Alignment(method, problem.architecture(), spaces));
+    }
+    return new AlignmentSet(alignments);
+  }
+}

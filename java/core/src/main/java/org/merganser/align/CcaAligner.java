@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.align;
+
+import java.util.Arrays;
+import org.merganser.compute.Workspace;
+import org.merganser.error.NumericalException;
+import org.merganser.linalg.Cca;
+import org.merganser.linalg.Matrix;
+import org.merganser.model.Architecture;
+import org.merganser.model.FeatureSpace;
+import org.merganser.stats.SpaceMoments;
+import org.merganser.stats.StatisticsRequest;
+import org.merganser.stats.StatisticsRequest.Part;
+
+/**
+ * CCA Merge: maps features through their canonical correlations, so that a feature of one model may
+ * be spread over several of the other.
+ *
+ * <pre>
+ *   X = Sxx + gx I,  Y = Syy + gy I,  X^-1/2 Sxy Y^-1/2 = U S V^T
+ *   T = X^1/2 U V^T Y^-1/2,   T^-1 = Y^1/2 V U^T X^-1/2
+ * </pre>
+ *
+ * x the reference's activations, y the model's; {@code g} absolute, or relative: {@code gx = g
+ * trace(Sxx)/n}, which does not depend on the scale of the activations. At g = 0 the aligned
+ * covariance {@code T Syy T^T} equals Sxx; as g grows T tends to orthogonal Procrustes (scaled,
+ * when g is relative). If {@code y = Q x} with Q orthogonal, {@code T = Q^T} for every g.
+ *
+ * <p>Not exact through ReLU: merged models are judged by their own accuracy. Use activations after
+ * the nonlinearity. Fails when a model has no variance at all, or with g = 0 and fewer samples than
+ * features. The score is the mean canonical correlation. Cost about 30 n^3 flops a space.
+ *
+ * <p>Source: Horoi, Maldonado, Cervantes, Wolf and Belilovsky 2024, "Harmony in Diversity: Merging
+ * Neural Networks with Canonical Correlation Analysis" (arXiv 2407.05385).
+ */
+public final class CcaAligner implements Aligner {
+  /** Own blocks of all models and their blocks with the reference. */
+  public static final StatisticsRequest REQUEST =
+      StatisticsRequest.of(Part.OWN, Part.REFERENCE_CROSS);
+
+  private static final System.Logger LOG = System.getLogger(CcaAligner.class.getName());
+  private static final double ILL_CONDITIONED = 1e4;
+
+  /** In which unit gamma is given. */
+  public enum Unit {
+    /** Times the mean variance of each side. */
+    RELATIVE,
+    /** In units of variance, the same on both sides, as in the published code. */
+    ABSOLUTE
+  }
+
+  /** Settings: gamma, finite and at least 0. */
+  public record Options(double gamma, Unit unit) {
+    public Options {
+      if (!(gamma >= 0) || Double.isInfinite(gamma)) {
+        throw new IllegalArgumentException("gamma must be finite and at least 0, not " + gamma);
+      }
+    }
+
+    /** Relative gamma 1. */
+    public static Options defaults() {
+      return new Options(1, Unit.RELATIVE);
+    }
+  }
+
+  private final Options options;
+
+  private CcaAligner(Options options) {
+    this.options = options;
+  }
+
+  public static CcaAligner relativeGamma(double gamma) {
+    return new CcaAligner(new Options(gamma, Unit.RELATIVE));
+  }
+
+  public static CcaAligner absoluteGamma(double gamma) {
+    return new CcaAligner(new Options(gamma, Unit.ABSOLUTE));
+  }
+
+  public static CcaAligner of(Options options) {
+    return new CcaAligner(options);
+  }
+
+  @Override
+  public String id() {
+    return "cca";
+  }
+
+  @Override
+  public StatisticsRequest request(Architecture architecture) {
+    return REQUEST;
+  }
+
+  @Override
+  public AlignmentSet align(AlignmentProblem problem, Workspace ws) {
+    return AllToFirst.align(id(), problem, this::alignSpace, ws);
+  }
+
+  private SpaceAlignment alignSpace(
+      FeatureSpace space, SpaceMoments moments, int model, Workspace ws) {
+    if (options.gamma() == 0 && moments.samples() <= space.width()) {
+      throw new NumericalException(
+          "space \""
+              + space.id()
+              + "\": "
+              + space.width()
+              + " features but only "
+              + moments.samples()
+              + " samples, covariance rank <= "
+              + (moments.samples() - 1)
+              + "; raise gamma (now 0) or give > "
+              + space.width()
+              + " samples");
+    }
+    try (Matrix sxx = moments.covariance(0, 0);
+        Matrix syy = moments.covariance(model, model);
+        Matrix sxy = moments.covariance(0, model)) {
+      double gammaX = gamma(sxx, space, 0);
+      double gammaY = gamma(syy, space, model);
+      Cca cca = Cca.map(sxx, syy, sxy, gammaX, gammaY, ws);
+      if (cca.condition() > ILL_CONDITIONED) {
+        LOG.log(
+            System.Logger.Level.WARNING,
+            "space \"{0}\": the condition number of the CCA map is {1}; it multiplies noise in"
+                + " the weights; raise gamma (now {2})",
+            space.id(),
+            cca.condition(),
+            options.gamma());
+      }
+      double mean = Arrays.stream(cca.correlations()).average().orElse(0);
+      return new SpaceAlignment(
+          LinearMap.of(cca.map(), cca.inverse()), mean, cca.correlations(), cca.completion());
+    }
+  }
+
+  private double gamma(Matrix covariance, FeatureSpace space, int model) {
+    double trace = covariance.trace();
+    if (!(trace > 0)) {
+      throw new NumericalException(
+          "space \""
+              + space.id()
+              + "\", model "
+              + model
+              + ": all "
+              + space.width()
+              + " features are constant (trace of the covariance "
+              + trace
+              + "); nothing can be correlated with them");
+    }
+    return options.unit() == Unit.ABSOLUTE
+        ? options.gamma()
+        : options.gamma() * trace / space.width();
+  }
+}

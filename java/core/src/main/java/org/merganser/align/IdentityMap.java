@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.align;
+
+import org.merganser.compute.Workspace;
+import org.merganser.linalg.Matrix;
+import org.merganser.model.MapFamily;
+
+/** T = I. */
+public record IdentityMap(long width) implements FeatureMap {
+  @Override
+  public MapFamily family() {
+    return MapFamily.FIXED;
+  }
+
+  @Override
+  public FeatureMap inverse() {
+    return this;
+  }
+
+  @Override
+  public FeatureMap then(FeatureMap next, Workspace ws) {
+    return next;
+  }
+
+  @Override
+  public double condition() {
+    return 1;
+  }
+
+  @Override
+  public Matrix toMatrix() {
+    return Matrix.identity(width);
+  }
+}

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.align;
+
+import org.merganser.compute.Memory;
+import org.merganser.compute.Workspace;
+import org.merganser.internal.kernel.Kernels;
+import org.merganser.linalg.Tensor;
+import org.merganser.model.Architecture.BoundAxis;
+import org.merganser.model.Role;
+
+/** Applies a feature map along one axis of a tensor, on the output or the input side. */
+final class MapAxis {
+  private MapAxis() {}
+
+  /** A new tensor; what the binding does not cover is copied. */
+  static Tensor apply(FeatureMap map, BoundAxis bound, Tensor tensor, Workspace ws) {
+    int axis = bound.binding().axis();
+    long repeat = bound.binding().block().repeat();
+    long outer = 1;
+    long inner = 1;
+    for (int a = 0; a < tensor.rank(); a++) {
+      if (a < axis) {
+        outer *= tensor.dim(a);
+      } else if (a > axis) {
+        inner *= tensor.dim(a);
+      }
+    }
+    long stride = tensor.dim(axis) * inner;
+    long start = bound.binding().block().offset() * inner * tensor.dtype().bytes(1);
+    long width = bound.space().width();
+    boolean whole = width * repeat == tensor.dim(axis);
+    Tensor result = whole ? Tensor.allocate(tensor.dtype(), tensor.shape()) : tensor.copy();
+    if (tensor.size() > 0) {
+      Kernels.Axis shape = new Kernels.Axis(outer, width, repeat * inner, width);
+      long in = tensor.address() + start;
+      long out = result.address() + start;
+      int dtype = tensor.dtype().code();
+      Role role = bound.binding().role();
+      if (map instanceof LinearMap linear) {
+        // Input side: V' = V T^-1, so entry r of the axis sums over c with T^-1[c, r].
+        boolean input = role == Role.WEIGHT_IN;
+        long matrix = (input ? linear.inverseMatrix() : linear.matrix()).address();
+        ws.kernels().applyDense(dtype, shape, matrix, width, input, in, stride, out, stride);
+      } else {
+        ScaledPermutation permutation = (ScaledPermutation) map;
+        ws.kernels()
+            .applyGather(
+                dtype,
+                shape,
+                index(permutation),
+                scales(permutation, role),
+                in,
+                stride,
+                out,
+                stride);
+      }
+    }
+    Memory.keepAlive(map, tensor, result);
+    return result;
+  }
+
+  private static long[] index(ScaledPermutation map) {
+    int[] permutation = map.permutation();
+    long[] index = new long[permutation.length];
+    for (int r = 0; r < index.length; r++) {
+      index[r] = permutation[r];
+    }
+    return index;
+  }
+
+  /** Null for a plain permutation, so that the bits are copied. */
+  private static double[] scales(ScaledPermutation map, Role role) {
+    if (map.isPlain()) {
+      return null;
+    }
+    double[] scales = map.scales();
+    for (int r = 0; r < scales.length; r++) {
+      if (role == Role.WEIGHT_IN) {
+        scales[r] = 1 / scales[r];
+      } else if (role == Role.RUNNING_VAR) {
+        scales[r] *= scales[r];
+      }
+    }
+    return scales;
+  }
+}

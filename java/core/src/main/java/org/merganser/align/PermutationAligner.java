@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.align;
+
+import java.util.Arrays;
+import org.merganser.compute.Workspace;
+import org.merganser.linalg.Assignment;
+import org.merganser.linalg.Completion;
+import org.merganser.linalg.Matrix;
+import org.merganser.model.Architecture;
+import org.merganser.model.FeatureSpace;
+import org.merganser.stats.SpaceMoments;
+import org.merganser.stats.StatisticsRequest;
+import org.merganser.stats.StatisticsRequest.Part;
+
+/**
+ * Matches features one to one by their activations: the permutation that maximises {@code sum_r
+ * C[r, perm[r]]}, C being the Pearson correlation (or covariance) of reference feature r and model
+ * feature c, by exact linear assignment.
+ *
+ * <p>Exact through elementwise nonlinearities and normalisation. Invariant to the scale of the
+ * activations with {@link Kind#CORRELATION}. Dead features correlate with nothing and are matched
+ * in index order with what is left. The score is the mean matched correlation. Cost O(n^3) at
+ * worst.
+ *
+ * <p>Source: Li et al. 2015, "Convergent Learning"; in merging: Ainsworth et al. 2022 and Jordan et
+ * al. 2022.
+ */
+public final class PermutationAligner implements Aligner {
+  /** Cross-correlation with the reference. */
+  public static final StatisticsRequest REQUEST = StatisticsRequest.of(Part.REFERENCE_CROSS);
+
+  /** What is maximised. */
+  public enum Kind {
+    CORRELATION,
+    COVARIANCE
+  }
+
+  /** Settings. */
+  public record Options(Kind kind) {
+    public static Options defaults() {
+      return new Options(Kind.CORRELATION);
+    }
+  }
+
+  private final Options options;
+
+  private PermutationAligner(Options options) {
+    this.options = options;
+  }
+
+  /** Matches by correlation. */
+  public static PermutationAligner byCorrelation() {
+    return new PermutationAligner(Options.defaults());
+  }
+
+  public static PermutationAligner of(Options options) {
+    return new PermutationAligner(options);
+  }
+
+  @Override
+  public String id() {
+    return "permutation";
+  }
+
+  @Override
+  public StatisticsRequest request(Architecture architecture) {
+    return REQUEST;
+  }
+
+  @Override
+  public AlignmentSet align(AlignmentProblem problem, Workspace ws) {
+    return AllToFirst.align(id(), problem, this::alignSpace, ws);
+  }
+
+  private SpaceAlignment alignSpace(
+      FeatureSpace space, SpaceMoments moments, int model, Workspace ws) {
+    try (Matrix correlation = moments.correlation(0, model);
+        Matrix objective =
+            options.kind() == Kind.CORRELATION
+                ? correlation.copy()
+                : moments.covariance(0, model)) {
+      int[] permutation = Assignment.maximise(objective, ws).columns();
+      double[] matched = new double[permutation.length];
+      for (int r = 0; r < matched.length; r++) {
+        // Negated twice, to sort in decreasing order.
+        matched[r] = -correlation.get(r, permutation[r]);
+      }
+      Arrays.sort(matched);
+      for (int r = 0; r < matched.length; r++) {
+        matched[r] = -matched[r];
+      }
+      double mean = Arrays.stream(matched).average().orElse(0);
+      return new SpaceAlignment(ScaledPermutation.of(permutation), mean, matched, Completion.NONE);
+    }
+  }
+}

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.align;
+
+import java.util.Arrays;
+import org.merganser.compute.Workspace;
+import org.merganser.error.ShapeException;
+import org.merganser.linalg.LinAlg;
+import org.merganser.linalg.Matrix;
+import org.merganser.model.MapFamily;
+
+/**
+ * {@code x_hat[r] = scale[r] * x[permutation[r]]}: reference feature r takes feature
+ * permutation[r]. Scales are finite and not 0; a plain permutation has all of them 1.
+ */
+public final class ScaledPermutation implements FeatureMap {
+  private final int[] permutation;
+  private final double[] scales;
+
+  private ScaledPermutation(int[] permutation, double[] scales) {
+    this.permutation = permutation;
+    this.scales = scales;
+  }
+
+  /** A plain permutation. */
+  public static ScaledPermutation of(int... permutation) {
+    double[] ones = new double[permutation.length];
+    Arrays.fill(ones, 1);
+    return of(permutation, ones);
+  }
+
+  /**
+   * @throws IllegalArgumentException when some index is missing or twice, or a scale is 0 or not
+   *     finite
+   */
+  public static ScaledPermutation of(int[] permutation, double[] scales) {
+    boolean[] seen = new boolean[permutation.length];
+    for (int r = 0; r < permutation.length; r++) {
+      int c = permutation[r];
+      if (c < 0 || c >= permutation.length || seen[c]) {
+        throw new IllegalArgumentException(
+            "no permutation: entry "
+                + r
+                + " is "
+                + c
+                + ", which is out of 0.."
+                + (permutation.length - 1)
+                + " or taken before");
+      }
+      seen[c] = true;
+    }
+    if (scales.length != permutation.length) {
+      throw new IllegalArgumentException(
+          scales.length + " scales for a permutation of " + permutation.length);
+    }
+    for (int r = 0; r < scales.length; r++) {
+      if (scales[r] == 0 || !Double.isFinite(scales[r])) {
+        throw new IllegalArgumentException("scale " + r + " is " + scales[r]);
+      }
+    }
+    return new ScaledPermutation(permutation.clone(), scales.clone());
+  }
+
+  /** A copy of the indices. */
+  public int[] permutation() {
+    return permutation.clone();
+  }
+
+  /** A copy of the scales. */
+  public double[] scales() {
+    return scales.clone();
+  }
+
+  /** Whether all scales are 1. */
+  public boolean isPlain() {
+    return Arrays.stream(scales).allMatch(s -> s == 1);
+  }
+
+  @Override
+  public long width() {
+    return permutation.length;
+  }
+
+  @Override
+  public MapFamily family() {
+    if (isPlain()) {
+      return MapFamily.PERMUTATION;
+    }
+    boolean positive = Arrays.stream(scales).allMatch(s -> s > 0);
+    return positive ? MapFamily.SCALED_PERMUTATION : MapFamily.ANY_LINEAR;
+  }
+
+  @Override
+  public ScaledPermutation inverse() {
+    int[] index = new int[permutation.length];
+    double[] scale = new double[permutation.length];
+    for (int r = 0; r < permutation.length; r++) {
+      index[permutation[r]] = r;
+      scale[permutation[r]] = 1 / scales[r];
+    }
+    return new ScaledPermutation(index, scale);
+  }
+
+  @Override
+  public FeatureMap then(FeatureMap next, Workspace ws) {
+    if (next.width() != width()) {
+      throw new ShapeException("cannot compose maps of " + width() + " and " + next.width());
+    }
+    if (next instanceof IdentityMap) {
+      return this;
+    }
+    if (next instanceof ScaledPermutation p) {
+      int[] index = new int[permutation.length];
+      double[] scale = new double[permutation.length];
+      for (int r = 0; r < index.length; r++) {
+        index[r] = permutation[p.permutation[r]];
+        scale[r] = p.scales[r] * scales[p.permutation[r]];
+      }
+      return new ScaledPermutation(index, scale);
+    }
+    LinearMap linear = (LinearMap) next;
+    return LinearMap.of(
+        LinAlg.multiply(linear.matrix(), toMatrix(), ws),
+        LinAlg.multiply(inverse().toMatrix(), linear.inverseMatrix(), ws));
+  }
+
+  @Override
+  public double condition() {
+    double[] magnitudes = Arrays.stream(scales).map(Math::abs).toArray();
+    return magnitudes.length == 0
+        ? 1
+        : Arrays.stream(magnitudes).max().orElseThrow()
+            / Arrays.stream(magnitudes).min().orElseThrow();
+  }
+
+  @Override
+  public Matrix toMatrix() {
+    Matrix matrix = Matrix.zeros(permutation.length, permutation.length);
+    for (int r = 0; r < permutation.length; r++) {
+      matrix.set(r, permutation[r], scales[r]);
+    }
+    return matrix;
+  }
+
+  @Override
+  public boolean equals(Object other) {
+    return other instanceof ScaledPermutation that
+        && Arrays.equals(permutation, that.permutation)
+        && Arrays.equals(scales, that.scales);
+  }
+
+  @Override
+  public int hashCode() {
+    return Arrays.hashCode(permutation);
+  }
+
+  @Override
+  public String toString() {
+    return (isPlain() ? "Permutation" : "ScaledPermutation") + Arrays.toString(permutation);
+  }
+}

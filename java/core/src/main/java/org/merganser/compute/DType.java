@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.compute;
+
+/**
+ * Every element type of the safetensors format. Merganser computes in {@link #F64}, {@link #F32},
+ * {@link #F16} and {@link #BF16}; the others are carried through unchanged.
+ */
+public enum DType {
+  F64(64, 0),
+  F32(32, 1),
+  F16(16, 2),
+  BF16(16, 3),
+  I64(64, -1),
+  I32(32, -1),
+  I16(16, -1),
+  I8(8, -1),
+  U64(64, -1),
+  U32(32, -1),
+  U16(16, -1),
+  U8(8, -1),
+  BOOL(8, -1),
+  C64(64, -1),
+  F8_E5M2(8, -1),
+  F8_E4M3(8, -1),
+  F8_E8M0(8, -1),
+  F8_E4M3FNUZ(8, -1),
+  F8_E5M2FNUZ(8, -1),
+  F6_E2M3(6, -1),
+  F6_E3M2(6, -1),
+  F4(4, -1);
+
+  private final int bits;
+  private final int code;
+
+  DType(int bits, int code) {
+    this.bits = bits;
+    this.code = code;
+  }
+
+  /** Bits of one element. */
+  public int bits() {
+    return bits;
+  }
+
+  /** Whether Merganser computes in this type. */
+  public boolean isArithmetic() {
+    return code >= 0;
+  }
+
+  /** Code of the native ABI; only for arithmetic types. */
+  public int code() {
+    if (code < 0) {
+      throw new IllegalArgumentException(
+          this + " is carried through, not computed in; arithmetic types are F64, F32, F16, BF16");
+    }
+    return code;
+  }
+
+  /**
+   * Bytes of {@code count} elements.
+   *
+   * @throws IllegalArgumentException when the bits are no whole number of bytes or overflow
+   */
+  public long bytes(long count) {
+    long total;
+    try {
+      total = Math.multiplyExact(count, (long) bits);
+    } catch (ArithmeticException e) {
+      throw new IllegalArgumentException(count + " elements of " + this + " overflow", e);
+    }
+    if (count < 0 || total % 8 != 0) {
+      throw new IllegalArgumentException(
+          count + " elements of " + this + " are " + total + " bits, not whole bytes");
+    }
+    return total / 8;
+  }
+}

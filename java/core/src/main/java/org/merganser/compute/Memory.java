@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.compute;
+
+import java.lang.ref.Cleaner;
+import java.lang.ref.Reference;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import org.merganser.internal.kernel.HostMemory;
+
+/**
+ * A block of bytes outside the heap, 64-byte aligned when allocated here. It is freed by {@link
+ * #close} or, as a safety net, after the last reference is gone. Lent memory ({@link #wrap}) is
+ * never freed; its owner is kept reachable.
+ *
+ * <p>Element access is for the host only, little-endian, at any alignment. Reading after close
+ * throws {@link IllegalStateException}. Not synchronised: share for reading, confine for writing.
+ */
+public final class Memory implements AutoCloseable {
+  private static final Cleaner CLEANER = Cleaner.create();
+
+  /**
+   * Buffers reach 2^31-1 bytes; windows are a power of two so that aligned elements never straddle.
+   */
+  private static final int WINDOW_BITS = 30;
+
+  private static final int WINDOW = 1 << WINDOW_BITS;
+
+  private final long address;
+  private final long bytes;
+  private final Device device;
+  private final Object owner;
+  private final Cleaner.Cleanable cleanable;
+  private ByteBuffer[] windows;
+  private boolean closed;
+
+  private Memory(
+      long address, long bytes, Device device, Object owner, Cleaner.Cleanable cleanable) {
+    this.address = address;
+    this.bytes = bytes;
+    this.device = device;
+    this.owner = owner;
+    this.cleanable = cleanable;
+  }
+
+  /** Host memory, not initialised. */
+  public static Memory allocate(long bytes) {
+    if (bytes < 0) {
+      throw new IllegalArgumentException("cannot allocate " + bytes + " bytes");
+    }
+    long address = HostMemory.allocate(bytes);
+    // The cleaner watches the holder, which this Memory and, through it, its slices keep reachable.
+    Holder holder = new Holder();
+    return new Memory(
+        address, bytes, Device.HOST, holder, CLEANER.register(holder, new Free(address)));
+  }
+
+  /** Memory of another library. {@code owner} stays reachable as long as this. */
+  public static Memory wrap(long address, long bytes, Device device, Object owner) {
+    if (bytes < 0 || address == 0 && bytes > 0) {
+      throw new IllegalArgumentException("cannot wrap " + bytes + " bytes at " + address);
+    }
+    return new Memory(address, bytes, device, owner, null);
+  }
+
+  /** A part of this memory; closing it frees nothing. */
+  public Memory slice(long offset, long length) {
+    checkRange(offset, length);
+    return new Memory(address() + offset, length, device, this, null);
+  }
+
+  /** Address of the first byte. */
+  public long address() {
+    checkOpen();
+    return address;
+  }
+
+  public long bytes() {
+    return bytes;
+  }
+
+  public Device device() {
+    return device;
+  }
+
+  public byte getByte(long offset) {
+    return window(offset, 1).get(at(offset));
+  }
+
+  public void putByte(long offset, byte value) {
+    window(offset, 1).put(at(offset), value);
+  }
+
+  public short getShort(long offset) {
+    return window(offset, 2).getShort(at(offset));
+  }
+
+  public void putShort(long offset, short value) {
+    window(offset, 2).putShort(at(offset), value);
+  }
+
+  public long getLong(long offset) {
+    return window(offset, 8).getLong(at(offset));
+  }
+
+  public void putLong(long offset, long value) {
+    window(offset, 8).putLong(at(offset), value);
+  }
+
+  public float getFloat(long offset) {
+    return window(offset, 4).getFloat(at(offset));
+  }
+
+  public void putFloat(long offset, float value) {
+    window(offset, 4).putFloat(at(offset), value);
+  }
+
+  public double getDouble(long offset) {
+    return window(offset, 8).getDouble(at(offset));
+  }
+
+  public void putDouble(long offset, double value) {
+    window(offset, 8).putDouble(at(offset), value);
+  }
+
+  /**
+   * A buffer over a part of this memory, for bulk copies and channels. It must not be used after
+   * {@link #close}: nothing checks that any more.
+   */
+  public ByteBuffer buffer(long offset, int length) {
+    checkHost();
+    checkRange(offset, length);
+    return length == 0
+        ? ByteBuffer.allocate(0).order(ByteOrder.LITTLE_ENDIAN)
+        : HostMemory.view(address + offset, length);
+  }
+
+  /** Sets every byte to zero. */
+  public void clear() {
+    byte[] zeros = new byte[(int) Math.min(bytes, 1 << 16)];
+    for (long done = 0; done < bytes; ) {
+      int length = (int) Math.min(bytes - done, WINDOW);
+      ByteBuffer buffer = buffer(done, length);
+      while (buffer.hasRemaining()) {
+        buffer.put(zeros, 0, Math.min(zeros.length, buffer.remaining()));
+      }
+      done += length;
+    }
+  }
+
+  /** Copies all of {@code from}, which must be as large, into this. */
+  public void copyFrom(Memory from) {
+    if (from.bytes != bytes) {
+      throw new IllegalArgumentException(
+          "cannot copy " + from.bytes + " bytes into memory of " + bytes);
+    }
+    for (long done = 0; done < bytes; ) {
+      int length = (int) Math.min(bytes - done, WINDOW);
+      buffer(done, length).put(from.buffer(done, length));
+      done += length;
+    }
+  }
+
+  /**
+   * Keeps objects, and so the memory they own, reachable up to this call. Goes after every native
+   * call that was given their addresses.
+   */
+  public static void keepAlive(Object... objects) {
+    Reference.reachabilityFence(objects);
+  }
+
+  /** Frees owned memory; further calls do nothing. */
+  @Override
+  public void close() {
+    if (!closed) {
+      closed = true;
+      windows = null;
+      if (cleanable != null) {
+        cleanable.clean();
+      }
+    }
+  }
+
+  private ByteBuffer window(long offset, int length) {
+    checkOpen();
+    if (offset < 0 || offset > bytes - length) {
+      throw new IndexOutOfBoundsException(
+          "offset " + offset + " + " + length + " of " + bytes + " bytes");
+    }
+    if (windows == null) {
+      windows = windows();
+    }
+    return windows[(int) (offset >>> WINDOW_BITS)];
+  }
+
+  private static int at(long offset) {
+    return (int) (offset & (WINDOW - 1));
+  }
+
+  private ByteBuffer[] windows() {
+    checkHost();
+    ByteBuffer[] result = new ByteBuffer[(int) ((bytes + WINDOW - 1) >>> WINDOW_BITS)];
+    for (int i = 0; i < result.length; i++) {
+      long start = (long) i << WINDOW_BITS;
+      // Eight bytes more, so that an unaligned element may cross the border.
+      result[i] = HostMemory.view(address + start, (int) Math.min(bytes - start, WINDOW + 8L));
+    }
+    return result;
+  }
+
+  private void checkHost() {
+    checkOpen();
+    if (device != Device.HOST) {
+      throw new IllegalStateException("memory on " + device + " cannot be read from the host");
+    }
+  }
+
+  private void checkOpen() {
+    if (closed) {
+      throw new IllegalStateException("memory of " + bytes + " bytes is already closed");
+    }
+    if (owner instanceof Memory parent) {
+      parent.checkOpen();
+    }
+  }
+
+  private void checkRange(long offset, long length) {
+    if (offset < 0 || length < 0 || offset > bytes - length) {
+      throw new IndexOutOfBoundsException(
+          "range " + offset + " + " + length + " of " + bytes + " bytes");
+    }
+  }
+
+  /** Its reachability stands for that of the bytes. */
+  private static final class Holder {}
+
+  private record Free(long address) implements Runnable {
+    @Override
+    public void run() {
+      HostMemory.free(address);
+    }
+  }
+}

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.compute;
+
+import java.util.Locale;
+import org.merganser.error.NativeLibraryException;
+import org.merganser.internal.kernel.Kernels;
+import org.merganser.internal.kernel.Natives;
+
+/**
+ * Everything an operation needs besides its data: backend, threads, seed, progress, cancellation.
+ * Passed last to every method that computes. There is no other global mutable state.
+ *
+ * <p>A Workspace serves one calling thread at a time and fans out inside. The result of an
+ * operation does not depend on the number of threads.
+ */
+public final class Workspace implements AutoCloseable {
+  private static final System.Logger LOG = System.getLogger(Workspace.class.getName());
+
+  private final Backend backend;
+  private final int threads;
+  private final long seed;
+  private final Progress progress;
+  private final Cancellation cancellation;
+  private final Kernels kernels;
+  private final Runnable cancel;
+  private boolean closed;
+
+  private Workspace(Builder builder) {
+    this.threads = builder.threads;
+    this.seed = builder.seed;
+    this.progress = builder.progress;
+    this.cancellation = builder.cancellation;
+    this.backend = choose(builder.backend);
+    this.kernels = new Kernels(backend.ordinal(), threads);
+    this.cancel = () -> kernels.cancel(true);
+    cancellation.onCancel(cancel);
+  }
+
+  /** A Workspace with the defaults of {@link #builder}. */
+  public static Workspace open() {
+    return builder().open();
+  }
+
+  /**
+   * Defaults: backend from the system property {@code merganser.backend} ({@code auto}, {@code cpu}
+   * or {@code cuda}; {@code auto} when unset), one thread per processor, seed 0.
+   */
+  public static Builder builder() {
+    return new Builder();
+  }
+
+  public Backend backend() {
+    return backend;
+  }
+
+  public int threads() {
+    return threads;
+  }
+
+  public long seed() {
+    return seed;
+  }
+
+  public Progress progress() {
+    return progress;
+  }
+
+  public Cancellation cancellation() {
+    return cancellation;
+  }
+
+  /** Native routines of this Workspace; not an API. */
+  public Kernels kernels() {
+    if (closed) {
+      throw new IllegalStateException("this Workspace is already closed");
+    }
+    return kernels;
+  }
+
+  @Override
+  public void close() {
+    if (!closed) {
+      closed = true;
+      cancellation.forget(cancel);
+      kernels.close();
+    }
+  }
+
+  private static Backend choose(String wanted) {
+    return switch (wanted) {
+      case "cpu" -> Backend.CPU;
+      case "cuda" -> {
+        String reason = Natives.cudaReason();
+        if (!reason.isEmpty()) {
+          throw new NativeLibraryException("backend cuda was asked for but " + reason);
+        }
+        yield Backend.CUDA;
+      }
+      case "auto" -> {
+        String reason = Natives.cudaReason();
+        if (!reason.isEmpty()) {
+          LOG.log(System.Logger.Level.DEBUG, "CPU backend; CUDA is not used: {0}", reason);
+        }
+        yield reason.isEmpty() ? Backend.CUDA : Backend.CPU;
+      }
+      default ->
+          throw new IllegalArgumentException(
+              "backend '" + wanted + "' is unknown; use auto, cpu or cuda");
+    };
+  }
+
+  /** Collects the settings of a Workspace. */
+  public static final class Builder {
+    private String backend = System.getProperty("merganser.backend", "auto");
+    private int threads = Math.min(Runtime.getRuntime().availableProcessors(), MAX_THREADS);
+    private long seed;
+    private Progress progress = Progress.NONE;
+    private Cancellation cancellation = new Cancellation();
+
+    private static final int MAX_THREADS = 256;
+
+    private Builder() {}
+
+    /** Forces a backend: opening fails with the reason when it cannot be used. */
+    public Builder backend(Backend value) {
+      backend = value.name().toLowerCase(Locale.ROOT);
+      return this;
+    }
+
+    /** Threads of our own kernels, 1 to 256. */
+    public Builder threads(int value) {
+      if (value < 1 || value > MAX_THREADS) {
+        throw new IllegalArgumentException(
+            "threads must be 1 to " + MAX_THREADS + ", not " + value);
+      }
+      threads = value;
+      return this;
+    }
+
+    public Builder seed(long value) {
+      seed = value;
+      return this;
+    }
+
+    public Builder progress(Progress value) {
+      progress = value;
+      return this;
+    }
+
+    public Builder cancellation(Cancellation value) {
+      cancellation = value;
+      return this;
+    }
+
+    public Workspace open() {
+      return new Workspace(this);
+    }
+  }
+}

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.error;
+
+/** A native library is missing, cannot be loaded, or does not fit the Java part. */
+public class NativeLibraryException extends MerganserException {
+  private static final long serialVersionUID = 1L;
+
+  public NativeLibraryException(String message) {
+    super(message);
+  }
+
+  public NativeLibraryException(String message, Throwable cause) {
+    super(message, cause);
+  }
+}

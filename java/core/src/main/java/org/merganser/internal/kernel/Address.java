@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.internal.kernel;
+
+import org.bytedeco.javacpp.DoublePointer;
+import org.bytedeco.javacpp.Pointer;
+
+/** Pointers that borrow a raw address: JavaCPP has no public constructor for that. */
+final class Address extends Pointer {
+  Address(long address) {
+    super((Pointer) null);
+    this.address = address;
+  }
+
+  /** The same for the routines that take {@code double*}. */
+  static final class OfDoubles extends DoublePointer {
+    OfDoubles(long address) {
+      super((Pointer) null);
+      this.address = address;
+    }
+  }
+
+  static DoublePointer doubles(long address) {
+    return new OfDoubles(address);
+  }
+}

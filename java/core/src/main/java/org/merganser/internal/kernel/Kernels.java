@@ -1,0 +1,333 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.internal.kernel;
+
+import org.bytedeco.javacpp.DoublePointer;
+import org.bytedeco.javacpp.IntPointer;
+import org.bytedeco.javacpp.LongPointer;
+import org.bytedeco.javacpp.Pointer;
+import org.bytedeco.javacpp.PointerPointer;
+import org.merganser.natives.global.merganser;
+import org.merganser.natives.mg_cca_report;
+import org.merganser.natives.mg_context;
+import org.merganser.natives.mg_moments;
+import org.merganser.natives.mg_polar_report;
+
+/**
+ * The seam: one native context and every routine behind it, in terms of raw addresses. Arguments
+ * are checked by the callers in {@code linalg}, {@code stats}, {@code align} and {@code merge},
+ * which know the names to put into a message; the native side checks sizes once more.
+ */
+public final class Kernels implements AutoCloseable {
+  private mg_context context;
+
+  /**
+   * @param backend 0 CPU, 1 CUDA
+   * @param threads at least 1
+   */
+  public Kernels(int backend, int threads) {
+    Natives.load();
+    try (PointerPointer<mg_context> out = new PointerPointer<>(1)) {
+      Status.check(merganser.mg_context_create(backend, threads, out));
+      context = new mg_context(new Address(out.get(0).address()));
+    }
+  }
+
+  @Override
+  public void close() {
+    if (context != null) {
+      merganser.mg_context_destroy(context);
+      context = null;
+    }
+  }
+
+  /** The only method that may be called from another thread. */
+  public void cancel(boolean cancelled) {
+    merganser.mg_context_cancel(context, cancelled ? 1 : 0);
+  }
+
+  // ---- Linear algebra ----
+
+  public void gemm(
+      boolean transposeA,
+      boolean transposeB,
+      long m,
+      long n,
+      long k,
+      double alpha,
+      long a,
+      long lda,
+      long b,
+      long ldb,
+      double beta,
+      long c,
+      long ldc) {
+    Status.check(
+        merganser.mg_gemm(
+            context,
+            transposeA ? 1 : 0,
+            transposeB ? 1 : 0,
+            m,
+            n,
+            k,
+            alpha,
+            Address.doubles(a),
+            lda,
+            Address.doubles(b),
+            ldb,
+            beta,
+            Address.doubles(c),
+            ldc));
+  }
+
+  /** What a solver says about a rank-deficient input; {@code condition} is 1 for a polar factor. */
+  public record Report(long rank, int completion, long clippedX, long clippedY, double condition) {}
+
+  public Report polar(long n, long a, long lda, long q, long ldq, long sigma) {
+    try (mg_polar_report report = new mg_polar_report()) {
+      Status.check(
+          merganser.mg_polar(
+              context,
+              n,
+              Address.doubles(a),
+              lda,
+              Address.doubles(q),
+              ldq,
+              Address.doubles(sigma),
+              report));
+      return new Report(report.rank(), report.completion(), 0, 0, 1);
+    }
+  }
+
+  public Report cca(
+      long n,
+      long sxx,
+      long syy,
+      long sxy,
+      double gammaX,
+      double gammaY,
+      long t,
+      long tinv,
+      long correlations) {
+    try (mg_cca_report report = new mg_cca_report()) {
+      Status.check(
+          merganser.mg_cca_map(
+              context,
+              n,
+              Address.doubles(sxx),
+              Address.doubles(syy),
+              Address.doubles(sxy),
+              gammaX,
+              gammaY,
+              Address.doubles(t),
+              Address.doubles(tinv),
+              Address.doubles(correlations),
+              report));
+      return new Report(
+          report.rank(),
+          report.completion(),
+          report.clipped_x(),
+          report.clipped_y(),
+          report.condition());
+    }
+  }
+
+  /** Returns the value; fills the other arrays. */
+  public double assignment(
+      int dtype,
+      long rows,
+      long cols,
+      long cost,
+      long ld,
+      boolean maximise,
+      long[] rowToCol,
+      double[] u,
+      double[] v) {
+    double[] value = new double[1];
+    Status.check(
+        merganser.mg_assignment(
+            context,
+            dtype,
+            rows,
+            cols,
+            new Address(cost),
+            ld,
+            maximise ? 1 : 0,
+            rowToCol,
+            u,
+            v,
+            value));
+    return value[0];
+  }
+
+  public double assignmentViolation(
+      int dtype,
+      long rows,
+      long cols,
+      long cost,
+      long ld,
+      boolean maximise,
+      long[] rowToCol,
+      double[] u,
+      double[] v) {
+    double[] violation = new double[1];
+    Status.check(
+        merganser.mg_assignment_certify(
+            context,
+            dtype,
+            rows,
+            cols,
+            new Address(cost),
+            ld,
+            maximise ? 1 : 0,
+            rowToCol,
+            u,
+            v,
+            violation));
+    return violation[0];
+  }
+
+  // ---- Maps and merge arithmetic ----
+
+  /** A tensor seen as [outer x axis x inner]. */
+  public record Axis(long outer, long in, long inner, long out) {}
+
+  public void applyDense(
+      int dtype,
+      Axis axis,
+      long map,
+      long ldmap,
+      boolean transpose,
+      long in,
+      long inStride,
+      long out,
+      long outStride) {
+    Status.check(
+        merganser.mg_apply_dense(
+            context,
+            dtype,
+            axis.outer(),
+            axis.in(),
+            axis.inner(),
+            axis.out(),
+            Address.doubles(map),
+            ldmap,
+            transpose ? 1 : 0,
+            new Address(in),
+            inStride,
+            new Address(out),
+            outStride));
+  }
+
+  /** {@code scale} may be null: the bits are copied as they are. */
+  public void applyGather(
+      int dtype,
+      Axis axis,
+      long[] index,
+      double[] scale,
+      long in,
+      long inStride,
+      long out,
+      long outStride) {
+    Status.check(
+        merganser.mg_apply_gather(
+            context,
+            dtype,
+            axis.outer(),
+            axis.in(),
+            axis.inner(),
+            axis.out(),
+            index,
+            scale,
+            new Address(in),
+            inStride,
+            new Address(out),
+            outStride));
+  }
+
+  public void weightedSum(int dtype, long count, long[] in, double[] weights, long out) {
+    try (PointerPointer<Pointer> pointers = pointers(in);
+        DoublePointer w = new DoublePointer(weights)) {
+      Status.check(
+          merganser.mg_weighted_sum(
+              context, dtype, count, in.length, pointers, w, new Address(out)));
+    }
+  }
+
+  /** Returns how many finite values became infinite. */
+  public long convert(int from, int to, long count, long in, long out) {
+    long[] overflowed = new long[1];
+    Status.check(
+        merganser.mg_convert(
+            context, from, to, count, new Address(in), new Address(out), overflowed));
+    return overflowed[0];
+  }
+
+  /** Returns {number of non-finite values, index of the first or -1}. */
+  public long[] nonFinite(int dtype, long count, long in) {
+    long[] number = new long[1];
+    long[] first = new long[1];
+    Status.check(
+        merganser.mg_nonfinite_count(context, dtype, count, new Address(in), number, first));
+    return new long[] {number[0], first[0]};
+  }
+
+  // ---- Moments: handles are addresses ----
+
+  public long momentsCreate(
+      long[] widths, int[] pairI, int[] pairJ, int mode, int nonFinitePolicy) {
+    try (PointerPointer<mg_moments> out = new PointerPointer<>(1);
+        LongPointer w = new LongPointer(widths);
+        IntPointer i = ints(pairI);
+        IntPointer j = ints(pairJ)) {
+      Status.check(
+          merganser.mg_moments_create(
+              context, widths.length, w, pairI.length, i, j, mode, nonFinitePolicy, out));
+      return out.get(0).address();
+    }
+  }
+
+  public void momentsUpdate(
+      long handle, long[] data, int dtype, long outer, long inner, long[] strides) {
+    try (PointerPointer<Pointer> pointers = pointers(data);
+        LongPointer s = new LongPointer(strides)) {
+      Status.check(
+          merganser.mg_moments_update(context, moments(handle), pointers, dtype, outer, inner, s));
+    }
+  }
+
+  public long momentsCount(long handle) {
+    return merganser.mg_moments_count(moments(handle));
+  }
+
+  public long momentsSkipped(long handle) {
+    return merganser.mg_moments_skipped(moments(handle));
+  }
+
+  public void momentsStream(long handle, int stream, double[] mean, double[] m2) {
+    Status.check(merganser.mg_moments_stream(context, moments(handle), stream, mean, m2));
+  }
+
+  public void momentsBlock(long handle, int pair, long out) {
+    Status.check(merganser.mg_moments_block(context, moments(handle), pair, Address.doubles(out)));
+  }
+
+  public void momentsDestroy(long handle) {
+    merganser.mg_moments_destroy(context, moments(handle));
+  }
+
+  private static mg_moments moments(long handle) {
+    return new mg_moments(new Address(handle));
+  }
+
+  private static IntPointer ints(int[] values) {
+    return new IntPointer(values.length == 0 ? new int[1] : values);
+  }
+
+  private static PointerPointer<Pointer> pointers(long[] addresses) {
+    PointerPointer<Pointer> pointers = new PointerPointer<>(addresses.length);
+    for (int i = 0; i < addresses.length; i++) {
+      pointers.put(i, new Address(addresses[i]));
+    }
+    return pointers;
+  }
+}

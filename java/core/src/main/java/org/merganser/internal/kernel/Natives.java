@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.internal.kernel;
+
+import java.io.IOException;
+import java.io.InputStream;
+import java.util.Properties;
+import org.bytedeco.javacpp.BytePointer;
+import org.bytedeco.javacpp.Loader;
+import org.bytedeco.javacpp.Pointer;
+import org.merganser.error.NativeLibraryException;
+import org.merganser.natives.global.merganser;
+
+/**
+ * Loads the native library once, and says in one message why it could not. A failed static
+ * initialiser turns into {@code NoClassDefFoundError} at the second use, so the first cause is kept
+ * here and thrown every time.
+ */
+public final class Natives {
+  private static NativeLibraryException failure;
+  private static boolean loaded;
+
+  private Natives() {}
+
+  /**
+   * Loads the library if it is not loaded yet.
+   *
+   * @throws NativeLibraryException with the platform, the artifact that is missing and the remedy
+   */
+  public static synchronized void load() {
+    if (loaded) {
+      return;
+    }
+    if (failure == null) {
+      failure = tryLoad();
+    }
+    if (failure != null) {
+      throw new NativeLibraryException(failure.getMessage(), failure);
+    }
+    loaded = true;
+  }
+
+  private static NativeLibraryException tryLoad() {
+    try {
+      int found = merganser.mg_abi_version();
+      if (found != merganser.MG_ABI_VERSION) {
+        return new NativeLibraryException(
+            "merganser-native has ABI version "
+                + found
+                + ", this merganser needs "
+                + merganser.MG_ABI_VERSION
+                + "; use the same version of merganser and merganser-native (now "
+                + version()
+                + ")");
+      }
+      return null;
+    } catch (LinkageError e) {
+      return new NativeLibraryException(explain(e), e);
+    }
+  }
+
+  private static String explain(LinkageError e) {
+    Throwable cause = e.getCause() != null ? e.getCause() : e;
+    String platform = platform();
+    return "cannot load the native library of Merganser on "
+        + platform
+        + ": "
+        + cause.getMessage()
+        + "\n  needed on the class path: org.merganser:merganser-native:"
+        + version()
+        + ":"
+        + platform
+        + " and org.bytedeco:openblas with classifier "
+        + platform
+        + "\n  built for: linux-x86_64; -Dorg.bytedeco.javacpp.logger.debug=true shows what was"
+        + " tried";
+  }
+
+  private static String platform() {
+    try {
+      return Loader.getPlatform();
+    } catch (LinkageError e) {
+      return System.getProperty("os.name") + "-" + System.getProperty("os.arch");
+    }
+  }
+
+  /** Version of the Java part. */
+  public static String version() {
+    try (InputStream in = Natives.class.getResourceAsStream("/org/merganser/build.properties")) {
+      Properties properties = new Properties();
+      properties.load(in);
+      return properties.getProperty("version");
+    } catch (IOException e) {
+      throw new NativeLibraryException("cannot read build.properties of merganser", e);
+    }
+  }
+
+  /** Version of the native part. */
+  public static String nativeVersion() {
+    load();
+    return text(merganser.mg_version());
+  }
+
+  /** Instruction set level in use: {@code portable}, {@code avx2} or {@code avx512}. */
+  public static String isa() {
+    load();
+    int[] level = new int[1];
+    Status.check(merganser.mg_isa(level));
+    return text(merganser.mg_isa_name(level[0]));
+  }
+
+  /** Kernel family that OpenBLAS chose for this CPU. */
+  public static String blasCore() {
+    load();
+    return text(merganser.mg_blas_core());
+  }
+
+  /** Build string of OpenBLAS. */
+  public static String blasConfig() {
+    load();
+    return text(merganser.mg_blas_config());
+  }
+
+  /** Why CUDA is not used, or an empty string when it can be. */
+  public static String cudaReason() {
+    load();
+    return text(merganser.mg_cuda_reason());
+  }
+
+  /** Bytes allocated through this library in this process and not yet freed. */
+  public static long allocatedBytes() {
+    load();
+    return merganser.mg_allocated_bytes();
+  }
+
+  /** JavaCPP's limits on native memory: {@code maxBytes} and {@code maxPhysicalBytes}. */
+  public static long[] memoryLimits() {
+    load();
+    return new long[] {Pointer.maxBytes(), Pointer.maxPhysicalBytes()};
+  }
+
+  /** Version of JavaCPP. */
+  public static String javacppVersion() {
+    load();
+    try {
+      return Loader.getVersion();
+    } catch (IOException e) {
+      return "unknown (" + e.getMessage() + ")";
+    }
+  }
+
+  /** Enters the process-wide BLAS gate with a thread count; {@link #leaveBlas} must follow. */
+  public static void enterBlas(int threads) {
+    load();
+    Status.check(merganser.mg_blas_enter(threads));
+  }
+
+  /** Leaves the BLAS gate. */
+  public static void leaveBlas() {
+    merganser.mg_blas_leave();
+  }
+
+  static String text(BytePointer pointer) {
+    return pointer == null || pointer.isNull() ? "" : pointer.getString();
+  }
+}

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.io;
+
+import java.io.IOException;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import org.merganser.compute.Workspace;
+import org.merganser.error.IncompatibleModelsException;
+import org.merganser.linalg.Tensor;
+
+/**
+ * The parameters of a network: an ordered map from names to tensors. It may be a file, tensors in
+ * memory, or a view that computes what is asked when it is asked (an aligned or merged model).
+ * Concurrent reads are allowed, each with its own Workspace.
+ */
+public interface Checkpoint extends AutoCloseable {
+
+  /** Names in order, with type and shape; unmodifiable. */
+  Map<String, TensorInfo> tensors();
+
+  /**
+   * Reads one tensor.
+   *
+   * @param into receives it; its type and shape must be those of {@link #info}
+   */
+  void read(String name, Tensor into, Workspace ws) throws IOException;
+
+  /** String metadata kept beside the tensors; unmodifiable. */
+  default Map<String, String> metadata() {
+    return Map.of();
+  }
+
+  /**
+   * Buffers, such as running statistics under a dense map, that no longer describe the model and
+   * must be recomputed before it is evaluated.
+   */
+  default Set<String> stale() {
+    return Set.of();
+  }
+
+  /** Closes files this has opened. A view does not close what it looks at. */
+  @Override
+  default void close() {}
+
+  /**
+   * Type and shape of one tensor.
+   *
+   * @throws IncompatibleModelsException when there is none, naming the nearest
+   */
+  default TensorInfo info(String name) {
+    TensorInfo info = tensors().get(name);
+    if (info == null) {
+      throw new IncompatibleModelsException(
+          "missing tensor", List.of(Names.missing(name, tensors().keySet())));
+    }
+    return info;
+  }
+
+  /** Reads one tensor into new memory. */
+  default Tensor read(String name, Workspace ws) throws IOException {
+    TensorInfo info = info(name);
+    Tensor tensor = Tensor.allocate(info.dtype(), info.dims());
+    read(name, tensor, ws);
+    return tensor;
+  }
+
+  /** Reads rows {@code from} (included) to {@code to} (excluded) of the first dimension. */
+  default void readRows(String name, long from, long to, Tensor into, Workspace ws)
+      throws IOException {
+    try (Tensor whole = read(name, ws);
+        Tensor rows = whole.rows(from, to)) {
+      into.require("target of rows of '" + name + "'", rows.dtype(), rows.shape());
+      into.memory().slice(0, into.bytes()).copyFrom(rows.memory());
+    }
+  }
+
+  /** Number of elements of all tensors. */
+  default long parameters() {
+    return tensors().values().stream().mapToLong(TensorInfo::size).sum();
+  }
+}

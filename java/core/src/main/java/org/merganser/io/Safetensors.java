@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.io;
+
+import com.fasterxml.jackson.core.JsonFactory;
+import com.fasterxml.jackson.core.JsonGenerator;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.Comparator;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import org.merganser.compute.Workspace;
+import org.merganser.error.FormatException;
+import org.merganser.linalg.Tensor;
+
+/**
+ * The safetensors format: an 8-byte little-endian header length, a JSON header, the data. Files are
+ * read by position and written in the order of the format's own library (largest elements first,
+ * then by name), so the same tensors always give the same bytes.
+ */
+public final class Safetensors {
+  private static final int CHUNK = 1 << 26;
+
+  private Safetensors() {}
+
+  /**
+   * Opens one file. Only the header is read now.
+   *
+   * @throws FormatException when the file does not follow the format
+   */
+  public static Checkpoint open(Path path) throws IOException {
+    String name = String.valueOf(path.getFileName());
+    if (name.endsWith(".pt") || name.endsWith(".pth") || name.endsWith(".bin")) {
+      throw new FormatException(
+          path
+              + " looks like a pickle checkpoint, which can run code when read; convert it first, in"
+              + " Python: safetensors.torch.save_file(torch.load(\""
+              + name
+              + "\", weights_only=True), \"model.safetensors\")");
+    }
+    FileBytes file = new FileBytes(path);
+    try {
+      return new FileCheckpoint(file, SafetensorsHeader.read(file));
+    } catch (IOException | RuntimeException e) {
+      file.close();
+      throw e;
+    }
+  }
+
+  /** Writes a checkpoint with its own metadata and {@code format: pt}. */
+  public static void write(Checkpoint checkpoint, Path path, Workspace ws) throws IOException {
+    Map<String, String> metadata = new TreeMap<>(checkpoint.metadata());
+    metadata.putIfAbsent("format", "pt");
+    write(checkpoint, metadata, path, ws);
+  }
+
+  /**
+   * Writes a checkpoint: to {@code PATH.partial} first, renamed when complete. Memory: the largest
+   * tensor.
+   */
+  public static void write(
+      Checkpoint checkpoint, Map<String, String> metadata, Path path, Workspace ws)
+      throws IOException {
+    List<Map.Entry<String, TensorInfo>> order = new ArrayList<>(checkpoint.tensors().entrySet());
+    order.sort(
+        Comparator.comparingInt((Map.Entry<String, TensorInfo> e) -> -e.getValue().dtype().bits())
+            .thenComparing(Map.Entry::getKey));
+    try (PartialFile file = new PartialFile(path)) {
+      file.write(header(order, metadata));
+      long done = 0;
+      for (Map.Entry<String, TensorInfo> item : order) {
+        ws.cancellation().check();
+        ws.progress().report("write " + path.getFileName(), done++, order.size());
+        try (Tensor tensor = checkpoint.read(item.getKey(), ws)) {
+          writeBytes(file, tensor);
+        }
+      }
+      file.commit();
+    }
+  }
+
+  private static void writeBytes(PartialFile file, Tensor tensor) throws IOException {
+    for (long at = 0; at < tensor.bytes(); ) {
+      int length = (int) Math.min(tensor.bytes() - at, CHUNK);
+      file.write(tensor.buffer(at, length));
+      at += length;
+    }
+  }
+
+  private static ByteBuffer header(
+      List<Map.Entry<String, TensorInfo>> order, Map<String, String> metadata) throws IOException {
+    ByteArrayOutputStream json = new ByteArrayOutputStream();
+    try (JsonGenerator g = new JsonFactory().createGenerator(json)) {
+      g.writeStartObject();
+      if (!metadata.isEmpty()) {
+        g.writeObjectFieldStart(SafetensorsHeader.METADATA);
+        for (Map.Entry<String, String> item : new TreeMap<>(metadata).entrySet()) {
+          g.writeStringField(item.getKey(), item.getValue());
+        }
+        g.writeEndObject();
+      }
+      long at = 0;
+      for (Map.Entry<String, TensorInfo> item : order) {
+        TensorInfo info = item.getValue();
+        g.writeObjectFieldStart(item.getKey());
+        g.writeStringField("dtype", info.dtype().name());
+        g.writeFieldName("shape");
+        g.writeArray(info.dims(), 0, info.rank());
+        g.writeFieldName("data_offsets");
+        g.writeArray(new long[] {at, at + info.bytes()}, 0, 2);
+        g.writeEndObject();
+        at += info.bytes();
+      }
+      g.writeEndObject();
+    }
+    int padded = (json.size() + 7) / 8 * 8;
+    ByteBuffer buffer = ByteBuffer.allocate(8 + padded).order(ByteOrder.LITTLE_ENDIAN);
+    buffer.putLong(padded).put(json.toByteArray());
+    while (buffer.hasRemaining()) {
+      buffer.put((byte) ' ');
+    }
+    return buffer.flip();
+  }
+
+  private static final class FileCheckpoint implements Checkpoint {
+    private final FileBytes file;
+    private final SafetensorsHeader header;
+    private final Map<String, TensorInfo> infos;
+
+    FileCheckpoint(FileBytes file, SafetensorsHeader header) {
+      this.file = file;
+      this.header = header;
+      Map<String, TensorInfo> found = new LinkedHashMap<>();
+      header.entries().forEach((name, entry) -> found.put(name, entry.info()));
+      this.infos = Collections.unmodifiableMap(found);
+    }
+
+    @Override
+    public Map<String, TensorInfo> tensors() {
+      return infos;
+    }
+
+    @Override
+    public Map<String, String> metadata() {
+      return Collections.unmodifiableMap(header.metadata());
+    }
+
+    @Override
+    public void read(String name, Tensor into, Workspace ws) throws IOException {
+      TensorInfo info = info(name);
+      into.require("target of '" + name + "'", info.dtype(), info.dims());
+      long begin = header.dataStart() + header.entries().get(name).begin();
+      file.read(begin, into.memory().slice(0, info.bytes()));
+    }
+
+    @Override
+    public void readRows(String name, long from, long to, Tensor into, Workspace ws)
+        throws IOException {
+      TensorInfo info = info(name);
+      if (info.rank() == 0 || from < 0 || to < from || to > info.dim(0)) {
+        throw new IllegalArgumentException(
+            "rows " + from + " to " + to + " of '" + name + "' " + info);
+      }
+      long[] part = info.dims();
+      part[0] = to - from;
+      into.require("target of rows of '" + name + "'", info.dtype(), part);
+      long rowBytes = info.dim(0) == 0 ? 0 : info.bytes() / info.dim(0);
+      long begin = header.dataStart() + header.entries().get(name).begin() + from * rowBytes;
+      file.read(begin, into.memory().slice(0, (to - from) * rowBytes));
+    }
+
+    @Override
+    public void close() {
+      file.close();
+    }
+
+    @Override
+    public String toString() {
+      return file.path().toString();
+    }
+  }
+}

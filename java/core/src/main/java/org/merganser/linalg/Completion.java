@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.linalg;
+
+/**
+ * How an orthogonal factor was completed on the null space of a rank-deficient matrix, where the
+ * data say nothing. With {@code K = U_r S V_r^T} and null bases {@code U_0, V_0} the factor is
+ * {@code Q = U_r V_r^T + U_0 polar(U_0^T P V_0) V_0^T}, the nearest to P whatever bases the solver
+ * chose.
+ */
+public enum Completion {
+  /** Full rank: nothing to complete. */
+  NONE,
+  /** P is the identity. */
+  IDENTITY,
+  /** P is the best one-to-one matching of features, since the identity gave a singular matrix. */
+  ASSIGNMENT,
+  /** Neither fixed the null space; its directions were paired in index order. */
+  INDEX;
+
+  static Completion of(int code) {
+    return values()[code];
+  }
+}

@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.linalg;
+
+import java.nio.ByteBuffer;
+import java.util.Arrays;
+import org.merganser.compute.DType;
+import org.merganser.compute.Device;
+import org.merganser.compute.Memory;
+import org.merganser.compute.Workspace;
+import org.merganser.error.ShapeException;
+
+/**
+ * An n-dimensional array of any {@link DType}, row-major and contiguous, off the heap. A shape
+ * {@code []} is a scalar; a 0 among the dimensions makes it empty.
+ *
+ * <p>Owned memory is freed by {@link #close} or when nothing refers to it any more.
+ */
+public final class Tensor implements AutoCloseable {
+  private final DType dtype;
+  private final long[] shape;
+  private final long size;
+  private final Memory memory;
+
+  private Tensor(DType dtype, long[] shape, Memory memory) {
+    this.dtype = dtype;
+    this.shape = shape;
+    this.size = size(shape);
+    this.memory = memory;
+    if (memory.bytes() < dtype.bytes(size)) {
+      throw new ShapeException(
+          describe(dtype, shape) + " needs " + dtype.bytes(size) + " bytes, not " + memory.bytes());
+    }
+  }
+
+  /** Not initialised. */
+  public static Tensor allocate(DType dtype, long... shape) {
+    return new Tensor(dtype, shape.clone(), Memory.allocate(dtype.bytes(size(shape))));
+  }
+
+  /** All zero. */
+  public static Tensor zeros(DType dtype, long... shape) {
+    Tensor tensor = allocate(dtype, shape);
+    tensor.memory.clear();
+    return tensor;
+  }
+
+  /** Copies {@code values}, row-major, into a new F32 tensor. */
+  public static Tensor of(float[] values, long... shape) {
+    Tensor tensor = allocate(DType.F32, shape);
+    tensor.checkLength(values.length);
+    for (int done = 0; done < values.length; ) {
+      int length = Math.min(values.length - done, BULK);
+      tensor.memory.buffer(4L * done, 4 * length).asFloatBuffer().put(values, done, length);
+      done += length;
+    }
+    return tensor;
+  }
+
+  /** Copies {@code values}, row-major, into a new F64 tensor. */
+  public static Tensor of(double[] values, long... shape) {
+    Tensor tensor = allocate(DType.F64, shape);
+    tensor.checkLength(values.length);
+    for (int done = 0; done < values.length; ) {
+      int length = Math.min(values.length - done, BULK);
+      tensor.memory.buffer(8L * done, 8 * length).asDoubleBuffer().put(values, done, length);
+      done += length;
+    }
+    return tensor;
+  }
+
+  /** A view of memory; closing the tensor closes the memory. */
+  public static Tensor over(Memory memory, DType dtype, long... shape) {
+    return new Tensor(dtype, shape.clone(), memory);
+  }
+
+  /** Lends the storage of another library; {@code owner} stays reachable as long as the tensor. */
+  public static Tensor wrap(long address, DType dtype, long[] shape, Device device, Object owner) {
+    return over(Memory.wrap(address, dtype.bytes(size(shape)), device, owner), dtype, shape);
+  }
+
+  private static final int BULK = 1 << 26;
+
+  public DType dtype() {
+    return dtype;
+  }
+
+  /** A copy of the shape. */
+  public long[] shape() {
+    return shape.clone();
+  }
+
+  public int rank() {
+    return shape.length;
+  }
+
+  /** Size of one dimension. */
+  public long dim(int axis) {
+    return shape[axis];
+  }
+
+  /** Number of elements. */
+  public long size() {
+    return size;
+  }
+
+  public long bytes() {
+    return dtype.bytes(size);
+  }
+
+  public Memory memory() {
+    return memory;
+  }
+
+  /** Address of the first element. */
+  public long address() {
+    return memory.address();
+  }
+
+  /** The same elements under another shape of the same size; shares the memory. */
+  public Tensor reshape(long... newShape) {
+    if (size(newShape) != size) {
+      throw new ShapeException(
+          "cannot view " + describe(dtype, shape) + " as " + Arrays.toString(newShape));
+    }
+    return new Tensor(dtype, newShape.clone(), memory.slice(0, memory.bytes()));
+  }
+
+  /** Rows {@code from} (included) to {@code to} (excluded) of the first dimension, as a view. */
+  public Tensor rows(long from, long to) {
+    if (shape.length == 0 || from < 0 || to < from || to > shape[0]) {
+      throw new ShapeException("rows " + from + " to " + to + " of " + describe(dtype, shape));
+    }
+    long rowBytes = shape[0] == 0 ? 0 : bytes() / shape[0];
+    long[] part = shape.clone();
+    part[0] = to - from;
+    return new Tensor(dtype, part, memory.slice(from * rowBytes, (to - from) * rowBytes));
+  }
+
+  /** Element at a flat row-major index, for arithmetic types. */
+  public double get(long index) {
+    return switch (dtype) {
+      case F64 -> memory.getDouble(8 * index);
+      case F32 -> memory.getFloat(4 * index);
+      case BF16 -> Float.intBitsToFloat(memory.getShort(2 * index) << 16);
+      case F16 -> halfToFloat(memory.getShort(2 * index));
+      default -> throw new ShapeException(dtype + " elements are carried through, not read");
+    };
+  }
+
+  /** Sets the element at a flat row-major index; F64 and F32 only. */
+  public void set(long index, double value) {
+    switch (dtype) {
+      case F64 -> memory.putDouble(8 * index, value);
+      case F32 -> memory.putFloat(4 * index, (float) value);
+      default -> throw new ShapeException("cannot set elements of " + dtype + "; convert first");
+    }
+  }
+
+  /** The elements as an array; arithmetic types, at most 2^31-9 of them. */
+  public float[] toFloatArray() {
+    float[] values = new float[Math.toIntExact(size)];
+    if (dtype == DType.F32) {
+      for (int done = 0; done < values.length; ) {
+        int length = Math.min(values.length - done, BULK);
+        memory.buffer(4L * done, 4 * length).asFloatBuffer().get(values, done, length);
+        done += length;
+      }
+    } else {
+      for (int i = 0; i < values.length; i++) {
+        values[i] = (float) get(i);
+      }
+    }
+    return values;
+  }
+
+  /** The elements as an array; arithmetic types, at most 2^31-9 of them. */
+  public double[] toDoubleArray() {
+    double[] values = new double[Math.toIntExact(size)];
+    for (int i = 0; i < values.length; i++) {
+      values[i] = get(i);
+    }
+    return values;
+  }
+
+  /** A new tensor of another arithmetic type, rounded to nearest even. */
+  public Tensor to(DType other, Workspace ws) {
+    Tensor result = allocate(other, shape);
+    ws.kernels().convert(dtype.code(), other.code(), size, address(), result.address());
+    Memory.keepAlive(this, result);
+    return result;
+  }
+
+  /** A new tensor with the same bytes. */
+  public Tensor copy() {
+    Tensor result = allocate(dtype, shape);
+    result.memory.copyFrom(memory.slice(0, bytes()));
+    return result;
+  }
+
+  /** Whether type, shape and every byte are equal. */
+  public boolean sameBytes(Tensor other) {
+    if (dtype != other.dtype || !Arrays.equals(shape, other.shape)) {
+      return false;
+    }
+    for (long at = 0; at < bytes(); at += BULK) {
+      int length = (int) Math.min(bytes() - at, BULK);
+      if (buffer(at, length).mismatch(other.buffer(at, length)) >= 0) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  /** A buffer over at most 2 GiB of the bytes; see {@link Memory#buffer}. */
+  public ByteBuffer buffer(long offset, int length) {
+    return memory.buffer(offset, length);
+  }
+
+  /** Throws unless dtype and shape are those given. */
+  public void require(String what, DType wantedType, long... wantedShape) {
+    if (dtype != wantedType || !Arrays.equals(shape, wantedShape)) {
+      throw new ShapeException(
+          what + " is " + describe(dtype, shape) + ", needed " + describe(wantedType, wantedShape));
+    }
+  }
+
+  @Override
+  public void close() {
+    memory.close();
+  }
+
+  @Override
+  public String toString() {
+    return describe(dtype, shape);
+  }
+
+  /** Such as {@code F32 [128, 64]}. */
+  public static String describe(DType dtype, long... shape) {
+    return dtype + " " + Arrays.toString(shape);
+  }
+
+  /** Number of elements of a shape; refuses negative sizes and overflow. */
+  public static long size(long... shape) {
+    long product = 1;
+    for (long dim : shape) {
+      if (dim < 0) {
+        throw new ShapeException("negative size in shape " + Arrays.toString(shape));
+      }
+      try {
+        product = Math.multiplyExact(product, dim);
+      } catch (ArithmeticException e) {
+        throw new ShapeException("shape " + Arrays.toString(shape) + " overflows", e);
+      }
+    }
+    return product;
+  }
+
+  private void checkLength(long length) {
+    if (length != size) {
+      throw new ShapeException(length + " values for " + describe(dtype, shape));
+    }
+  }
+
+  private static float halfToFloat(short half) {
+    int sign = (half & 0x8000) << 16;
+    int exponent = (half >> 10) & 0x1f;
+    int fraction = half & 0x3ff;
+    if (exponent == 0) {
+      float magnitude = fraction * 0x1p-24f;
+      return sign == 0 ? magnitude : -magnitude;
+    }
+    int bits = exponent == 31 ? 0x7f800000 : (exponent + 112) << 23;
+    return Float.intBitsToFloat(sign | bits | fraction << 13);
+  }
+}

@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.merge;
+
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import org.merganser.compute.DType;
+import org.merganser.compute.Memory;
+import org.merganser.compute.Workspace;
+import org.merganser.error.IncompatibleModelsException;
+import org.merganser.error.NumericalException;
+import org.merganser.io.Checkpoint;
+import org.merganser.io.TensorInfo;
+import org.merganser.linalg.Tensor;
+
+/**
+ * The weighted mean of parameters: {@code theta = sum_k w_k theta_k}, the weights as given or
+ * divided by their sum.
+ *
+ * <p>Summed in F64 in the order of the models and rounded once, so equal models with weights that
+ * sum to 1 give themselves back. Tensors of types Merganser does not compute in must be equal and
+ * are copied, counters are copied from the reference. Memory: one tensor of each model.
+ *
+ * <p>Source: Wortsman et al. 2022, "Model soups".
+ */
+public final class LinearMerger implements Merger {
+  /** What to do with NaN and infinite weights. */
+  public enum NonFiniteWeights {
+    FAIL,
+    PROPAGATE
+  }
+
+  /** Whether weights are divided by their sum. */
+  public enum Normalise {
+    SUM_TO_ONE,
+    AS_GIVEN
+  }
+
+  /**
+   * Settings.
+   *
+   * @param weights one for each model; empty for equal ones
+   */
+  public record Options(List<Double> weights, Normalise normalise, NonFiniteWeights nonFinite) {
+    public Options {
+      weights = List.copyOf(weights);
+      double sum = weights.stream().mapToDouble(Double::doubleValue).sum();
+      if (!Double.isFinite(sum)
+          || !weights.isEmpty() && normalise == Normalise.SUM_TO_ONE && sum == 0) {
+        throw new IllegalArgumentException(
+            "weights " + weights + " sum to " + sum + ", which cannot be normalised");
+      }
+    }
+
+    /** Equal weights; fail on non-finite parameters. */
+    public static Options defaults() {
+      return new Options(List.of(), Normalise.SUM_TO_ONE, NonFiniteWeights.FAIL);
+    }
+  }
+
+  private final Options options;
+
+  private LinearMerger(Options options) {
+    this.options = options;
+  }
+
+  /** Equal weights. */
+  public static LinearMerger uniform() {
+    return new LinearMerger(Options.defaults());
+  }
+
+  /** Weights, divided by their sum. */
+  public static LinearMerger weights(double... weights) {
+    List<Double> list = Arrays.stream(weights).boxed().toList();
+    return new LinearMerger(new Options(list, Normalise.SUM_TO_ONE, NonFiniteWeights.FAIL));
+  }
+
+  public static LinearMerger of(Options options) {
+    return new LinearMerger(options);
+  }
+
+  @Override
+  public String id() {
+    return "linear";
+  }
+
+  @Override
+  public Checkpoint merge(MergeProblem problem, Workspace ws) {
+    return new Merged(problem, weights(problem.models().size()), options.nonFinite());
+  }
+
+  private double[] weights(int models) {
+    double[] weights = new double[models];
+    if (options.weights().isEmpty()) {
+      Arrays.fill(weights, 1.0 / models);
+      return weights;
+    }
+    if (options.weights().size() != models) {
+      throw new IllegalArgumentException(
+          options.weights().size() + " weights for " + models + " models");
+    }
+    double sum = options.weights().stream().mapToDouble(Double::doubleValue).sum();
+    for (int k = 0; k < models; k++) {
+      double weight = options.weights().get(k);
+      weights[k] = options.normalise() == Normalise.SUM_TO_ONE ? weight / sum : weight;
+    }
+    return weights;
+  }
+
+  private record Merged(MergeProblem problem, double[] weights, NonFiniteWeights nonFinite)
+      implements Checkpoint {
+
+    @Override
+    public Map<String, TensorInfo> tensors() {
+      return problem.models().get(0).tensors();
+    }
+
+    @Override
+    public Set<String> stale() {
+      Set<String> stale = new LinkedHashSet<>();
+      problem.models().forEach(model -> stale.addAll(model.stale()));
+      return stale;
+    }
+
+    @Override
+    public void read(String name, Tensor into, Workspace ws) throws IOException {
+      TensorInfo info = info(name);
+      into.require("target of '" + name + "'", info.dtype(), info.dims());
+      if (problem.counters().contains(name)) {
+        problem.models().get(0).read(name, into, ws);
+      } else if (!info.dtype().isArithmetic()) {
+        copyIfEqual(name, into, ws);
+      } else {
+        average(name, into, ws);
+      }
+    }
+
+    private void average(String name, Tensor into, Workspace ws) throws IOException {
+      List<Tensor> parts = new ArrayList<>();
+      try {
+        for (Checkpoint model : problem.models()) {
+          Tensor part = model.read(name, ws);
+          parts.add(part);
+          if (nonFinite == NonFiniteWeights.FAIL) {
+            requireFinite(name, part, parts.size() - 1, ws);
+          }
+        }
+        long[] addresses = parts.stream().mapToLong(Tensor::address).toArray();
+        ws.kernels()
+            .weightedSum(into.dtype().code(), into.size(), addresses, weights, into.address());
+        Memory.keepAlive(parts, into);
+      } finally {
+        parts.forEach(Tensor::close);
+      }
+    }
+
+    private static void requireFinite(String name, Tensor part, int model, Workspace ws) {
+      DType dtype = part.dtype();
+      long[] found = ws.kernels().nonFinite(dtype.code(), part.size(), part.address());
+      Memory.keepAlive(part);
+      if (found[0] > 0) {
+        throw new NumericalException(
+            "model "
+                + model
+                + ": '"
+                + name
+                + "' "
+                + part
+                + " holds "
+                + found[0]
+                + " non-finite values, the first at index "
+                + found[1]
+                + " ("
+                + part.get(found[1])
+                + "); repair the model, or merge with NonFiniteWeights.PROPAGATE");
+      }
+    }
+
+    private void copyIfEqual(String name, Tensor into, Workspace ws) throws IOException {
+      problem.models().get(0).read(name, into, ws);
+      for (int k = 1; k < problem.models().size(); k++) {
+        try (Tensor other = problem.models().get(k).read(name, ws)) {
+          if (!other.sameBytes(into)) {
+            throw new IncompatibleModelsException(
+                "the models cannot be merged",
+                List.of(
+                    "'"
+                        + name
+                        + "' "
+                        + into
+                        + " differs between model 0 and model "
+                        + k
+                        + " and cannot be averaged; name it as a counter to take model 0's"));
+          }
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.model;
+
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import org.merganser.error.IncompatibleModelsException;
+import org.merganser.io.Checkpoint;
+import org.merganser.io.Names;
+import org.merganser.io.PartialFile;
+import org.merganser.io.TensorInfo;
+
+/**
+ * The feature spaces of a network, in the order of its forward pass, and which parameters belong to
+ * them. Immutable. Networks built with {@code merganser-torch} bring their own; {@link
+ * LinearStack#infer} finds that of a plain stack of linear layers; {@link #builder} and {@link
+ * #read} serve everything else.
+ */
+public final class Architecture {
+  private final Map<String, FeatureSpace> spaces;
+  private final Map<String, List<BoundAxis>> byTensor;
+  private final Set<String> counters;
+
+  /** A binding together with its space. */
+  public record BoundAxis(FeatureSpace space, Binding binding) {}
+
+  private Architecture(Builder builder) {
+    Map<String, List<BoundAxis>> bound = new LinkedHashMap<>();
+    for (FeatureSpace space : builder.spaces.values()) {
+      for (Binding binding : space.bindings()) {
+        bound
+            .computeIfAbsent(binding.tensor(), t -> new ArrayList<>())
+            .add(new BoundAxis(space, binding));
+      }
+    }
+    bound.replaceAll((tensor, axes) -> List.copyOf(axes));
+    spaces = Collections.unmodifiableMap(new LinkedHashMap<>(builder.spaces));
+    byTensor = Collections.unmodifiableMap(bound);
+    counters = Collections.unmodifiableSet(new LinkedHashSet<>(builder.counters));
+  }
+
+  public static Builder builder() {
+    return new Builder();
+  }
+
+  /** Reads a builder file; see {@code docs/architecture-file.md} for its form. */
+  public static Architecture read(Path path) throws IOException {
+    return fromJson(path.toString(), Files.readString(path));
+  }
+
+  /**
+   * Parses the text of a builder file.
+   *
+   * @param source named in messages
+   */
+  public static Architecture fromJson(String source, String json) throws IOException {
+    return ArchitectureFile.parse(source, json);
+  }
+
+  /** The text of a builder file. */
+  public String toJson() {
+    return ArchitectureFile.format(this);
+  }
+
+  /** Writes a builder file that {@link #read} accepts. */
+  public void write(Path path) throws IOException {
+    try (PartialFile file = new PartialFile(path)) {
+      file.write(ByteBuffer.wrap(toJson().getBytes(StandardCharsets.UTF_8)));
+      file.commit();
+    }
+  }
+
+  /** Spaces in order of the forward pass. */
+  public Collection<FeatureSpace> spaces() {
+    return spaces.values();
+  }
+
+  /**
+   * The space of that id.
+   *
+   * @throws IllegalArgumentException when there is none
+   */
+  public FeatureSpace space(String id) {
+    FeatureSpace space = spaces.get(id);
+    if (space == null) {
+      throw new IllegalArgumentException("no space '" + id + "'; there are " + spaces.keySet());
+    }
+    return space;
+  }
+
+  /** Bindings of one parameter; empty when it touches no space. */
+  public List<BoundAxis> bindings(String tensor) {
+    return byTensor.getOrDefault(tensor, List.of());
+  }
+
+  /** Buffers that count (batches seen): copied from the reference, never mapped or averaged. */
+  public Set<String> counters() {
+    return counters;
+  }
+
+  /** Everything about a checkpoint that does not fit, each in one line; empty when it fits. */
+  public List<String> validate(Checkpoint checkpoint) {
+    List<String> problems = new ArrayList<>();
+    Set<String> reported = new LinkedHashSet<>();
+    for (FeatureSpace space : spaces.values()) {
+      for (Binding binding : space.bindings()) {
+        TensorInfo info = checkpoint.tensors().get(binding.tensor());
+        if (info == null) {
+          if (reported.add(binding.tensor())) {
+            problems.add(Names.missing(binding.tensor(), checkpoint.tensors().keySet()));
+          }
+        } else {
+          check(space, binding, info, problems);
+        }
+      }
+    }
+    return problems;
+  }
+
+  /**
+   * Throws when {@link #validate} finds anything.
+   *
+   * @param what names the checkpoint in the message
+   */
+  public void require(String what, Checkpoint checkpoint) {
+    List<String> problems = validate(checkpoint);
+    if (!problems.isEmpty()) {
+      throw new IncompatibleModelsException(what + " does not fit the architecture", problems);
+    }
+  }
+
+  private static void check(
+      FeatureSpace space, Binding binding, TensorInfo info, List<String> problems) {
+    String where =
+        "space '"
+            + space.id()
+            + "': '"
+            + binding.tensor()
+            + "' "
+            + info
+            + " axis "
+            + binding.axis();
+    if (binding.axis() >= info.rank()) {
+      problems.add(where + ": it has only " + info.rank() + " axes");
+      return;
+    }
+    if (!info.dtype().isArithmetic()) {
+      problems.add(where + ": maps apply to F64, F32, F16 and BF16 only");
+    }
+    long needed = binding.block().offset() + space.width() * binding.block().repeat();
+    long found = info.dim(binding.axis());
+    boolean partial = binding.block().offset() > 0 || found > needed;
+    if (found < needed || partial && binding.block().equals(Block.WHOLE)) {
+      problems.add(where + ": size " + found + ", the space needs " + needed);
+    }
+  }
+
+  @Override
+  public boolean equals(Object other) {
+    return other instanceof Architecture that
+        && spaces.equals(that.spaces)
+        && counters.equals(that.counters);
+  }
+
+  @Override
+  public int hashCode() {
+    return spaces.hashCode();
+  }
+
+  @Override
+  public String toString() {
+    return "Architecture" + spaces.keySet();
+  }
+
+  /** Collects spaces in order. */
+  public static final class Builder {
+    private final Map<String, FeatureSpace> spaces = new LinkedHashMap<>();
+    private final Set<String> counters = new LinkedHashSet<>();
+
+    private Builder() {}
+
+    /** Adds a space. */
+    public Builder space(String id, long width, MapFamily exact, Binding... bindings) {
+      return space(new FeatureSpace(id, width, exact, List.of(bindings)));
+    }
+
+    public Builder space(FeatureSpace space) {
+      if (spaces.putIfAbsent(space.id(), space) != null) {
+        throw new IllegalArgumentException("space '" + space.id() + "' is given twice");
+      }
+      return this;
+    }
+
+    /** Marks a buffer as a counter. */
+    public Builder counter(String tensor) {
+      counters.add(tensor);
+      return this;
+    }
+
+    public Architecture build() {
+      return new Architecture(this);
+    }
+  }
+}

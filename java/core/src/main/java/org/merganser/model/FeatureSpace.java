@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.model;
+
+import java.util.List;
+
+/**
+ * One hidden representation of a network: all parameters that write it and read it share one
+ * feature map. A residual stream is one space.
+ *
+ * @param id unique name; activations of it are stored as {@code ID.npy}
+ * @param width number of features
+ * @param exact largest family of maps that leaves the function unchanged
+ * @param bindings the parameters involved
+ */
+public record FeatureSpace(String id, long width, MapFamily exact, List<Binding> bindings) {
+  public FeatureSpace {
+    bindings = List.copyOf(bindings);
+    if (id.isEmpty() || id.contains("/") || id.contains("\\")) {
+      throw new IllegalArgumentException("space id '" + id + "' must be a plain file name");
+    }
+    if (width < 1) {
+      throw new IllegalArgumentException("space '" + id + "' has width " + width);
+    }
+  }
+}

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.model;
+
+import java.util.Iterator;
+import org.merganser.linalg.Tensor;
+
+/** Input batches of a data set; the same seed gives the same batches in the same order. */
+public interface Inputs {
+
+  /** Batches from the start. A tensor is valid until the next one is asked. */
+  Iterator<Tensor> open(long seed);
+
+  /** Number of samples of one pass. */
+  long samples();
+}

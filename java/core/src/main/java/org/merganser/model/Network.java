@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.model;
+
+import java.io.IOException;
+import java.util.Set;
+import org.merganser.compute.Workspace;
+import org.merganser.io.Checkpoint;
+import org.merganser.linalg.Tensor;
+
+/** A network without parameters: given some, it computes. Immutable and thread-safe. */
+public interface Network {
+  /** The tap that receives what the network returns (class logits). */
+  String OUTPUT = "output";
+
+  Architecture architecture();
+
+  /** Reads the parameters once, for many batches. */
+  Session open(Checkpoint theta, Workspace ws) throws IOException;
+
+  /** A network with parameters; serves one thread. */
+  interface Session extends AutoCloseable {
+    /**
+     * One forward pass without gradients.
+     *
+     * @param inputs first dimension is the sample
+     * @param taps which spaces (or {@link #OUTPUT}) to hand to {@code out}
+     */
+    void run(Tensor inputs, Mode mode, Set<String> taps, TapSink out) throws IOException;
+
+    @Override
+    void close();
+  }
+}

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.stats;
+
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Iterator;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import org.merganser.compute.Workspace;
+import org.merganser.io.Checkpoint;
+import org.merganser.linalg.Tensor;
+import org.merganser.model.FeatureSpace;
+import org.merganser.model.Inputs;
+import org.merganser.model.Mode;
+import org.merganser.model.Network;
+import org.merganser.stats.StatisticsRequest.Pair;
+
+/** Collects moments from forward passes, in waves of spaces whose accumulators fit the budget. */
+final class Collector {
+  private final Network network;
+  private final List<? extends Checkpoint> models;
+  private final Inputs inputs;
+  private final StatisticsRequest request;
+  private final Moments.Options options;
+  private final Workspace ws;
+
+  Collector(
+      Network network,
+      List<? extends Checkpoint> models,
+      Inputs inputs,
+      StatisticsRequest request,
+      Moments.Options options,
+      Workspace ws) {
+    if (models.isEmpty()) {
+      throw new IllegalArgumentException("no models to collect statistics of");
+    }
+    this.network = network;
+    this.models = models;
+    this.inputs = inputs;
+    this.request = request;
+    this.options = options;
+    this.ws = ws;
+  }
+
+  Moments collect() throws IOException {
+    for (int k = 0; k < models.size(); k++) {
+      network.architecture().require("model " + k, models.get(k));
+    }
+    List<Network.Session> sessions = new ArrayList<>();
+    try {
+      for (Checkpoint model : models) {
+        sessions.add(network.open(model, ws));
+      }
+      Map<String, SpaceMoments> result = new LinkedHashMap<>();
+      List<List<FeatureSpace>> waves = waves();
+      for (int w = 0; w < waves.size(); w++) {
+        String stage = "statistics" + (waves.size() == 1 ? "" : " " + (w + 1) + "/" + waves.size());
+        result.putAll(wave(waves.get(w), sessions, stage));
+      }
+      return new Moments(result);
+    } finally {
+      sessions.forEach(Network.Session::close);
+    }
+  }
+
+  private Map<String, SpaceMoments> wave(
+      List<FeatureSpace> spaces, List<Network.Session> sessions, String stage) throws IOException {
+    Map<String, MomentAccumulator> accumulators = new LinkedHashMap<>();
+    Set<String> taps = new LinkedHashSet<>();
+    try {
+      for (FeatureSpace space : spaces) {
+        long[] widths = new long[sessions.size()];
+        Arrays.fill(widths, space.width());
+        taps.add(space.id());
+        accumulators.put(
+            space.id(),
+            new MomentAccumulator(
+                space.id(), widths, request, options.precision(), options.nonFinite(), ws));
+      }
+      long done = 0;
+      for (Iterator<Tensor> batches = inputs.open(ws.seed()); batches.hasNext(); ) {
+        ws.cancellation().check();
+        Tensor batch = batches.next();
+        update(accumulators, activations(batch, sessions, taps));
+        done += batch.dim(0);
+        ws.progress().report(stage, done, inputs.samples());
+      }
+      Map<String, SpaceMoments> result = new LinkedHashMap<>();
+      accumulators.forEach((id, accumulator) -> result.put(id, accumulator.moments()));
+      return result;
+    } finally {
+      accumulators.values().forEach(MomentAccumulator::close);
+    }
+  }
+
+  private static Map<String, List<Tensor>> activations(
+      Tensor batch, List<Network.Session> sessions, Set<String> taps) throws IOException {
+    Map<String, List<Tensor>> found = new LinkedHashMap<>();
+    for (Network.Session session : sessions) {
+      session.run(
+          batch,
+          Mode.EVAL,
+          taps,
+          (tap, tensor) -> found.computeIfAbsent(tap, t -> new ArrayList<>()).add(tensor));
+    }
+    return found;
+  }
+
+  private static void update(
+      Map<String, MomentAccumulator> accumulators, Map<String, List<Tensor>> activations) {
+    accumulators.forEach(
+        (id, accumulator) -> {
+          List<Tensor> tensors = activations.get(id);
+          if (tensors == null) {
+            throw new IllegalArgumentException(
+                "the network gave no activations of space '" + id + "'");
+          }
+          accumulator.update(tensors);
+        });
+  }
+
+  private List<List<FeatureSpace>> waves() {
+    List<List<FeatureSpace>> waves = new ArrayList<>();
+    long used = 0;
+    for (FeatureSpace space : network.architecture().spaces()) {
+      List<Pair> pairs = request.pairs(models.size());
+      // F64 state, and F32 accumulators beside it in MIXED.
+      long bytes = 12 * space.width() * space.width() * pairs.size();
+      if (waves.isEmpty() || used + bytes > options.budget()) {
+        waves.add(new ArrayList<>());
+        used = 0;
+      }
+      waves.get(waves.size() - 1).add(space);
+      used += bytes;
+    }
+    return waves;
+  }
+}

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.stats;
+
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.merganser.compute.DType;
+import org.merganser.compute.Memory;
+import org.merganser.compute.Workspace;
+import org.merganser.error.NumericalException;
+import org.merganser.error.ShapeException;
+import org.merganser.linalg.Matrix;
+import org.merganser.linalg.Tensor;
+import org.merganser.stats.StatisticsRequest.Pair;
+
+/**
+ * Accumulates moments of one space, batch by batch, in native memory. Each model's first batch mean
+ * is subtracted from everything before squaring, so large means cost no precision. The same batches
+ * in the same order give the same bits for any number of threads; another split agrees to 1e-12
+ * (F64) or 1e-5 (MIXED).
+ */
+public final class MomentAccumulator implements AutoCloseable {
+  private final String space;
+  private final long[] widths;
+  private final List<Pair> pairs;
+  private final Workspace ws;
+  private long handle;
+
+  /**
+   * @param space named in messages
+   * @param widths number of features of each model
+   */
+  public MomentAccumulator(
+      String space,
+      long[] widths,
+      StatisticsRequest request,
+      Precision precision,
+      NonFinite nonFinite,
+      Workspace ws) {
+    this.space = space;
+    this.widths = widths.clone();
+    this.pairs = request.pairs(widths.length);
+    this.ws = ws;
+    this.handle =
+        ws.kernels()
+            .momentsCreate(
+                widths,
+                pairs.stream().mapToInt(Pair::i).toArray(),
+                pairs.stream().mapToInt(Pair::j).toArray(),
+                precision.ordinal(),
+                nonFinite.ordinal());
+  }
+
+  /**
+   * Adds the activations of one batch: for each model [samples x features] or [samples x features x
+   * positions...], where every position of every sample counts as a sample. F32 or F64, the same
+   * type and number of samples for all.
+   */
+  public void update(List<Tensor> activations) {
+    Tensor first = activations.get(0);
+    if (activations.size() != widths.length) {
+      throw new ShapeException(activations.size() + " tensors for " + widths.length + " models");
+    }
+    if (first.dtype() != DType.F32 && first.dtype() != DType.F64) {
+      throw new ShapeException("activations of space '" + space + "' are " + first.dtype());
+    }
+    long outer = first.dim(0);
+    long inner = positions(first);
+    long[] strides = new long[3 * widths.length];
+    long[] data = new long[widths.length];
+    for (int k = 0; k < widths.length; k++) {
+      Tensor tensor = activations.get(k);
+      check(tensor, k, first, outer, inner);
+      data[k] = tensor.address();
+      strides[3 * k] = widths[k] * inner;
+      strides[3 * k + 1] = 1;
+      strides[3 * k + 2] = inner;
+    }
+    try {
+      ws.kernels().momentsUpdate(handle(), data, first.dtype().code(), outer, inner, strides);
+    } catch (NumericalException e) {
+      throw new NumericalException("space '" + space + "': " + e.getMessage(), e);
+    }
+    Memory.keepAlive(activations);
+  }
+
+  /** What has been accumulated so far. */
+  public SpaceMoments moments() {
+    long samples = ws.kernels().momentsCount(handle());
+    double[][] means = new double[widths.length][];
+    double[][] m2 = new double[widths.length][];
+    for (int k = 0; k < widths.length; k++) {
+      means[k] = new double[Math.toIntExact(widths[k])];
+      m2[k] = new double[means[k].length];
+      ws.kernels().momentsStream(handle(), k, means[k], m2[k]);
+    }
+    Map<Pair, Matrix> blocks = new LinkedHashMap<>();
+    for (int p = 0; p < pairs.size(); p++) {
+      Pair pair = pairs.get(p);
+      Matrix block = Matrix.allocate(widths[pair.i()], widths[pair.j()]);
+      ws.kernels().momentsBlock(handle(), p, block.address());
+      Memory.keepAlive(block);
+      blocks.put(pair, block);
+    }
+    long skipped = ws.kernels().momentsSkipped(handle());
+    return new SpaceMoments(samples, skipped, means, m2, blocks);
+  }
+
+  @Override
+  public void close() {
+    if (handle != 0) {
+      ws.kernels().momentsDestroy(handle);
+      handle = 0;
+    }
+  }
+
+  private void check(Tensor tensor, int model, Tensor first, long outer, long inner) {
+    if (tensor.rank() < 2
+        || tensor.dtype() != first.dtype()
+        || tensor.dim(0) != outer
+        || tensor.dim(1) != widths[model]
+        || positions(tensor) != inner) {
+      throw new ShapeException(
+          "space '"
+              + space
+              + "', model "
+              + model
+              + ": activations are "
+              + tensor
+              + ", needed "
+              + first.dtype()
+              + " with "
+              + outer
+              + " samples, "
+              + widths[model]
+              + " features and "
+              + inner
+              + " positions");
+    }
+  }
+
+  private static long positions(Tensor tensor) {
+    long product = 1;
+    for (int axis = 2; axis < tensor.rank(); axis++) {
+      product *= tensor.dim(axis);
+    }
+    return product;
+  }
+
+  private long handle() {
+    if (handle == 0) {
+      throw new IllegalStateException("the accumulator of space '" + space + "' is closed");
+    }
+    return handle;
+  }
+}

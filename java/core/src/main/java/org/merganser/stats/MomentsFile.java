@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.stats;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import org.merganser.compute.Workspace;
+import org.merganser.error.FormatException;
+import org.merganser.io.Checkpoint;
+import org.merganser.io.MemoryCheckpoint;
+import org.merganser.io.Safetensors;
+import org.merganser.io.TensorInfo;
+import org.merganser.linalg.Matrix;
+import org.merganser.linalg.Tensor;
+import org.merganser.stats.StatisticsRequest.Pair;
+
+/**
+ * {@code *.mgstats}: a safetensors file with, for each space, {@code SPACE/samples} F64 [2] (used,
+ * skipped), {@code SPACE/mean/I} and {@code SPACE/m2/I} F64 [width], {@code SPACE/block/I,J} F64
+ * [width_i x width_j]; metadata {@code format}, {@code version} and {@code spaces} (ids in order,
+ * one a line).
+ */
+final class MomentsFile {
+  private static final String FORMAT = "mgstats";
+  private static final String VERSION = "1";
+
+  private MomentsFile() {}
+
+  static void save(Moments moments, Path path, Workspace ws) throws IOException {
+    Map<String, Tensor> tensors = new LinkedHashMap<>();
+    for (String id : moments.spaces()) {
+      SpaceMoments space = moments.space(id);
+      tensors.put(id + "/samples", Tensor.of(new double[] {space.samples(), space.skipped()}, 2));
+      for (int k = 0; k < space.models(); k++) {
+        tensors.put(id + "/mean/" + k, Tensor.of(space.mean(k), space.width(k)));
+        tensors.put(id + "/m2/" + k, Tensor.of(space.m2(k), space.width(k)));
+      }
+      space
+          .blocks()
+          .forEach(
+              (pair, block) ->
+                  tensors.put(id + "/block/" + pair.i() + "," + pair.j(), block.asTensor()));
+    }
+    Map<String, String> metadata =
+        Map.of("format", FORMAT, "version", VERSION, "spaces", String.join("\n", moments.spaces()));
+    // Not closed: the blocks belong to the moments.
+    Safetensors.write(MemoryCheckpoint.of(tensors), metadata, path, ws);
+  }
+
+  static Moments load(Path path, Workspace ws) throws IOException {
+    try (Checkpoint file = Safetensors.open(path)) {
+      Map<String, String> metadata = file.metadata();
+      if (!FORMAT.equals(metadata.get("format")) || !VERSION.equals(metadata.get("version"))) {
+        throw new FormatException(
+            path
+                + ": metadata says "
+                + metadata
+                + ", expected format "
+                + FORMAT
+                + " version "
+                + VERSION);
+      }
+      Map<String, SpaceMoments> spaces = new LinkedHashMap<>();
+      for (String id : metadata.getOrDefault("spaces", "").split("\n")) {
+        spaces.put(id, space(file, path, id, ws));
+      }
+      return new Moments(spaces);
+    }
+  }
+
+  private static SpaceMoments space(Checkpoint file, Path path, String id, Workspace ws)
+      throws IOException {
+    double[] samples = values(file, id + "/samples", ws);
+    int models = 0;
+    while (file.tensors().containsKey(id + "/mean/" + models)) {
+      models++;
+    }
+    double[][] means = new double[models][];
+    double[][] m2 = new double[models][];
+    Map<Pair, Matrix> blocks = new LinkedHashMap<>();
+    for (int k = 0; k < models; k++) {
+      means[k] = values(file, id + "/mean/" + k, ws);
+      m2[k] = values(file, id + "/m2/" + k, ws);
+    }
+    for (int i = 0; i < models; i++) {
+      for (int j = i; j < models; j++) {
+        String name = id + "/block/" + i + "," + j;
+        TensorInfo info = file.tensors().get(name);
+        if (info != null) {
+          if (info.rank() != 2
+              || info.dim(0) != means[i].length
+              || info.dim(1) != means[j].length) {
+            throw new FormatException(path + ": '" + name + "' is " + info);
+          }
+          blocks.put(new Pair(i, j), Matrix.of(file.read(name, ws)));
+        }
+      }
+    }
+    return new SpaceMoments((long) samples[0], (long) samples[1], means, m2, blocks);
+  }
+
+  private static double[] values(Checkpoint file, String name, Workspace ws) throws IOException {
+    try (Tensor tensor = file.read(name, ws)) {
+      return tensor.toDoubleArray();
+    }
+  }
+}

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+// The exported functions about the library, contexts and memory: argument checks, then dispatch.
+#include <memory>
+
+#include "core/blas.h"
+#include "core/context.h"
+#include "core/error.h"
+#include "core/isa.h"
+#include "core/memory.h"
+#include "merganser.h"
+
+using merganser::guard;
+
+extern "C" {
+
+int32_t mg_abi_version(void) { return MG_ABI_VERSION; }
+
+const char* mg_version(void) { return MERGANSER_VERSION; }
+
+const char* mg_last_error(void) { return merganser::last_error(); }
+
+int32_t mg_isa(int32_t* level) {
+  return guard([&] {
+    MG_REQUIRE(level, "level is NULL");
+    *level = merganser::isa_level();
+  });
+}
+
+const char* mg_isa_name(int32_t level) { return merganser::isa_name(level); }
+
+const char* mg_blas_core(void) { return merganser::blas_core(); }
+
+const char* mg_blas_config(void) { return merganser::blas_config(); }
+
+int32_t mg_blas_enter(int32_t threads) {
+  return guard([&] { merganser::blas_enter(threads, nullptr); });
+}
+
+void mg_blas_leave(void) {
+  guard([] { merganser::blas_leave(); });
+}
+
+int32_t mg_blas_threads(void) {
+  int32_t threads = 0;
+  guard([&] { threads = merganser::blas_threads(); });
+  return threads;
+}
+
+const char* mg_cuda_reason(void) {
+  const char* reason = "";
+  if (guard([&] { reason = merganser::cuda_reason(); }) != MG_OK) reason = merganser::last_error();
+  return reason;
+}
+
+int32_t mg_context_create(int32_t backend, int32_t threads, mg_context** out) {
+  return guard([&] {
+    MG_REQUIRE(out, "out is NULL");
+    MG_REQUIRE(backend == MG_BACKEND_CPU || backend == MG_BACKEND_CUDA, "unknown backend %d", backend);
+    MG_REQUIRE(threads >= 1, "threads must be >= 1, not %d", threads);
+    merganser::isa_level();
+    if (backend == MG_BACKEND_CUDA && *merganser::cuda_reason()) {
+      merganser::fail(MG_UNAVAILABLE, merganser::format("CUDA: %s", merganser::cuda_reason()));
+    }
+    auto context = std::make_unique<mg_context>();
+    context->table = backend == MG_BACKEND_CUDA ? merganser::cuda_table() : merganser::cpu_table();
+    context->backend = backend;
+    context->threads = threads;
+    *out = context.release();
+  });
+}
+
+void mg_context_destroy(mg_context* context) { delete context; }
+
+void mg_context_cancel(mg_context* context, int32_t cancelled) {
+  if (context) context->cancelled.store(cancelled);
+}
+
+int32_t mg_alloc(mg_context* context, int64_t bytes, void** out) {
+  return guard([&] {
+    MG_REQUIRE(out, "out is NULL");
+    MG_REQUIRE(bytes >= 0, "bytes must be >= 0, not %lld", static_cast<long long>(bytes));
+    *out = merganser::allocate(context, bytes);
+  });
+}
+
+void mg_free(mg_context*, void* pointer) { merganser::release(pointer); }
+
+int64_t mg_allocated_bytes(void) { return merganser::allocated_bytes(); }
+
+int32_t mg_copy(mg_context* context, void* to, int32_t to_device, const void* from, int32_t from_device,
+                int64_t bytes) {
+  int32_t status = guard([&] {
+    MG_REQUIRE(context, "context is NULL");
+    MG_REQUIRE(bytes >= 0, "bytes must be >= 0, not %lld", static_cast<long long>(bytes));
+    MG_REQUIRE(bytes == 0 || (to && from), "a pointer is NULL");
+    for (int32_t device : {to_device, from_device}) {
+      MG_REQUIRE(device == MG_DEVICE_HOST || device == MG_DEVICE_CUDA, "unknown device %d", device);
+    }
+    merganser::check_cancelled(context);
+  });
+  return status != MG_OK ? status : context->table->copy(context, to, to_device, from, from_device, bytes);
+}
+
+}  // extern "C"

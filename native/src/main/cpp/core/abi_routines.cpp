@@ -1,0 +1,340 @@
+// SPDX-License-Identifier: Apache-2.0
+// The exported routines: argument checks, then dispatch through the context's table.
+#include <algorithm>
+#include <cmath>
+
+#include "core/context.h"
+#include "core/error.h"
+#include "core/isa.h"
+#include "merganser.h"
+
+using merganser::guard;
+
+namespace {
+
+using Long = long long;
+
+void check_context(const mg_context* context) {
+  MG_REQUIRE(context, "context is NULL");
+  merganser::check_cancelled(context);
+}
+
+void check_moments(const mg_context* context, const mg_moments* moments) {
+  check_context(context);
+  MG_REQUIRE(moments, "moments is NULL");
+  MG_REQUIRE(moments->table == context->table, "the moments belong to another backend");
+}
+
+void check_dtype(int32_t dtype) { MG_REQUIRE(dtype >= MG_F64 && dtype <= MG_BF16, "unknown dtype %d", dtype); }
+
+void check_real(int32_t dtype) {
+  MG_REQUIRE(dtype == MG_F64 || dtype == MG_F32, "dtype must be MG_F64 or MG_F32, not %d", dtype);
+}
+
+void check_size(int64_t size, const char* name) {
+  MG_REQUIRE(size >= 0, "%s must be >= 0, not %lld", name, static_cast<Long>(size));
+}
+
+void check_pointer(const void* pointer, const char* name) { MG_REQUIRE(pointer, "%s is NULL", name); }
+
+void check_leading(int64_t ld, int64_t columns, const char* name) {
+  MG_REQUIRE(ld >= columns && ld >= 1, "%s = %lld is below the row length %lld", name, static_cast<Long>(ld),
+             static_cast<Long>(columns));
+}
+
+void check_cost(int32_t dtype, int64_t rows, int64_t cols, const void* cost, int64_t ld) {
+  check_real(dtype);
+  check_size(rows, "rows");
+  check_size(cols, "cols");
+  MG_REQUIRE(rows <= cols, "%lld rows cannot all be assigned to %lld columns", static_cast<Long>(rows),
+             static_cast<Long>(cols));
+  check_leading(ld, cols, "ld");
+  if (rows > 0) check_pointer(cost, "cost");
+}
+
+void check_apply(int32_t dtype, int64_t outer, int64_t n_in, int64_t inner, int64_t n_out, const void* in,
+                 int64_t in_stride, const void* out, int64_t out_stride) {
+  check_dtype(dtype);
+  check_size(outer, "outer");
+  check_size(n_in, "n_in");
+  check_size(inner, "inner");
+  check_size(n_out, "n_out");
+  int64_t in_slice, out_slice, total;
+  MG_REQUIRE(!__builtin_mul_overflow(n_in, inner, &in_slice) && !__builtin_mul_overflow(n_out, inner, &out_slice) &&
+                 !__builtin_mul_overflow(outer, std::max(in_slice, out_slice), &total),
+             "the tensor has too many elements");
+  if (outer > 1) {
+    MG_REQUIRE(in_stride >= in_slice, "in_stride = %lld is below the slice of %lld elements",
+               static_cast<Long>(in_stride), static_cast<Long>(in_slice));
+    MG_REQUIRE(out_stride >= out_slice, "out_stride = %lld is below the slice of %lld elements",
+               static_cast<Long>(out_stride), static_cast<Long>(out_slice));
+  }
+  if (outer > 0 && in_slice > 0) check_pointer(in, "in");
+  if (outer > 0 && out_slice > 0) check_pointer(out, "out");
+}
+
+// Checks, then the table's entry with the same arguments.
+template <typename Check, typename Entry, typename... Arguments>
+int32_t dispatch(Check&& check, Entry merganser::Table::*entry, mg_context* context, Arguments... arguments) {
+  const int32_t status = guard(check);
+  return status != MG_OK ? status : (context->table->*entry)(context, arguments...);
+}
+
+}  // namespace
+
+using merganser::Table;
+
+extern "C" {
+
+int32_t mg_moments_create(mg_context* context, int32_t streams, const int64_t* widths, int32_t pairs,
+                          const int32_t* pair_i, const int32_t* pair_j, int32_t mode, int32_t nonfinite,
+                          mg_moments** out) {
+  int32_t status = MG_OK;
+  const int32_t checked = guard([&] {
+    check_context(context);
+    MG_REQUIRE(streams >= 1, "streams must be >= 1, not %d", streams);
+    MG_REQUIRE(pairs >= 0, "pairs must be >= 0, not %d", pairs);
+    check_pointer(widths, "widths");
+    check_pointer(out, "out");
+    if (pairs > 0) {
+      check_pointer(pair_i, "pair_i");
+      check_pointer(pair_j, "pair_j");
+    }
+    MG_REQUIRE(mode >= MG_MOMENTS_F32 && mode <= MG_MOMENTS_F64, "unknown moments mode %d", mode);
+    MG_REQUIRE(nonfinite == MG_NONFINITE_FAIL || nonfinite == MG_NONFINITE_SKIP_SAMPLE, "unknown nonfinite policy %d",
+               nonfinite);
+    mg_moments description;
+    for (int32_t s = 0; s < streams; ++s) {
+      MG_REQUIRE(widths[s] >= 1 && widths[s] <= INT32_MAX, "width of stream %d must be in [1, 2^31), not %lld", s,
+                 static_cast<Long>(widths[s]));
+    }
+    for (int32_t k = 0; k < pairs; ++k) {
+      MG_REQUIRE(0 <= pair_i[k] && pair_i[k] <= pair_j[k] && pair_j[k] < streams,
+                 "pair %d is (%d, %d); expected 0 <= i <= j < %d", k, pair_i[k], pair_j[k], streams);
+    }
+    description.table = context->table;
+    description.widths.assign(widths, widths + streams);
+    if (pairs > 0) {
+      description.pair_i.assign(pair_i, pair_i + pairs);
+      description.pair_j.assign(pair_j, pair_j + pairs);
+    }
+    description.mode = mode;
+    description.nonfinite = nonfinite;
+    status = context->table->moments_create(context, &description, out);
+  });
+  return checked != MG_OK ? checked : status;
+}
+
+void mg_moments_destroy(mg_context*, mg_moments* moments) {
+  if (moments) moments->table->moments_destroy(moments);
+}
+
+int32_t mg_moments_update(mg_context* context, mg_moments* moments, const void* const* data, int32_t dtype,
+                          int64_t outer, int64_t inner, const int64_t* strides) {
+  auto check = [&] {
+    check_moments(context, moments);
+    check_real(dtype);
+    check_size(outer, "outer");
+    check_size(inner, "inner");
+    int64_t samples;
+    MG_REQUIRE(!__builtin_mul_overflow(outer, inner, &samples), "too many samples");
+    check_pointer(data, "data");
+    check_pointer(strides, "strides");
+    for (size_t s = 0; s < moments->widths.size(); ++s) {
+      MG_REQUIRE(samples == 0 || data[s], "data of stream %d is NULL", static_cast<int>(s));
+    }
+  };
+  return dispatch(check, &Table::moments_update, context, moments, data, dtype, outer, inner, strides);
+}
+
+int64_t mg_moments_count(const mg_moments* moments) { return moments ? moments->count : 0; }
+
+int64_t mg_moments_skipped(const mg_moments* moments) { return moments ? moments->skipped : 0; }
+
+int32_t mg_moments_stream(mg_context* context, const mg_moments* moments, int32_t stream, double* mean, double* m2) {
+  auto check = [&] {
+    check_moments(context, moments);
+    MG_REQUIRE(stream >= 0 && stream < static_cast<int32_t>(moments->widths.size()), "stream %d of %d", stream,
+               static_cast<int>(moments->widths.size()));
+    check_pointer(mean, "mean");
+    check_pointer(m2, "m2");
+  };
+  return dispatch(check, &Table::moments_stream, context, moments, stream, mean, m2);
+}
+
+int32_t mg_moments_block(mg_context* context, const mg_moments* moments, int32_t pair, double* out) {
+  auto check = [&] {
+    check_moments(context, moments);
+    MG_REQUIRE(pair >= 0 && pair < static_cast<int32_t>(moments->pair_i.size()), "pair %d of %d", pair,
+               static_cast<int>(moments->pair_i.size()));
+    check_pointer(out, "out");
+  };
+  return dispatch(check, &Table::moments_block, context, moments, pair, out);
+}
+
+int32_t mg_gemm(mg_context* context, int32_t transpose_a, int32_t transpose_b, int64_t m, int64_t n, int64_t k,
+                double alpha, const double* a, int64_t lda, const double* b, int64_t ldb, double beta, double* c,
+                int64_t ldc) {
+  auto check = [&] {
+    check_context(context);
+    check_size(m, "m");
+    check_size(n, "n");
+    check_size(k, "k");
+    check_leading(lda, transpose_a ? m : k, "lda");
+    check_leading(ldb, transpose_b ? k : n, "ldb");
+    check_leading(ldc, n, "ldc");
+    if (m == 0 || n == 0) return;
+    if (k > 0) {
+      check_pointer(a, "a");
+      check_pointer(b, "b");
+    }
+    check_pointer(c, "c");
+  };
+  return dispatch(check, &Table::gemm, context, transpose_a != 0, transpose_b != 0, m, n, k, alpha, a, lda, b, ldb,
+                  beta, c, ldc);
+}
+
+int32_t mg_polar(mg_context* context, int64_t n, const double* a, int64_t lda, double* q, int64_t ldq, double* sigma,
+                 mg_polar_report* report) {
+  auto check = [&] {
+    check_context(context);
+    MG_REQUIRE(n >= 1, "n must be >= 1, not %lld", static_cast<Long>(n));
+    check_leading(lda, n, "lda");
+    check_leading(ldq, n, "ldq");
+    check_pointer(a, "a");
+    check_pointer(q, "q");
+    check_pointer(sigma, "sigma");
+    check_pointer(report, "report");
+  };
+  return dispatch(check, &Table::polar, context, n, a, lda, q, ldq, sigma, report);
+}
+
+int32_t mg_cca_map(mg_context* context, int64_t n, const double* sxx, const double* syy, const double* sxy,
+                   double gamma_x, double gamma_y, double* t, double* tinv, double* correlations,
+                   mg_cca_report* report) {
+  auto check = [&] {
+    check_context(context);
+    MG_REQUIRE(n >= 1, "n must be >= 1, not %lld", static_cast<Long>(n));
+    MG_REQUIRE(std::isfinite(gamma_x) && gamma_x >= 0, "gamma_x must be >= 0 and finite, not %g", gamma_x);
+    MG_REQUIRE(std::isfinite(gamma_y) && gamma_y >= 0, "gamma_y must be >= 0 and finite, not %g", gamma_y);
+    check_pointer(sxx, "sxx");
+    check_pointer(syy, "syy");
+    check_pointer(sxy, "sxy");
+    check_pointer(t, "t");
+    check_pointer(tinv, "tinv");
+    check_pointer(correlations, "correlations");
+    check_pointer(report, "report");
+  };
+  return dispatch(check, &Table::cca_map, context, n, sxx, syy, sxy, gamma_x, gamma_y, t, tinv, correlations, report);
+}
+
+int32_t mg_assignment(mg_context* context, int32_t dtype, int64_t rows, int64_t cols, const void* cost, int64_t ld,
+                      int32_t maximise, int64_t* row_to_col, double* u, double* v, double* value) {
+  auto check = [&] {
+    check_context(context);
+    check_cost(dtype, rows, cols, cost, ld);
+    if (rows > 0) {
+      check_pointer(row_to_col, "row_to_col");
+      check_pointer(u, "u");
+    }
+    if (cols > 0) check_pointer(v, "v");
+    check_pointer(value, "value");
+  };
+  return dispatch(check, &Table::assignment, context, dtype, rows, cols, cost, ld, maximise != 0, row_to_col, u, v,
+                  value);
+}
+
+int32_t mg_assignment_certify(mg_context* context, int32_t dtype, int64_t rows, int64_t cols, const void* cost,
+                              int64_t ld, int32_t maximise, const int64_t* row_to_col, const double* u,
+                              const double* v, double* violation) {
+  auto check = [&] {
+    check_context(context);
+    check_cost(dtype, rows, cols, cost, ld);
+    if (rows > 0) {
+      check_pointer(row_to_col, "row_to_col");
+      check_pointer(u, "u");
+    }
+    if (cols > 0) check_pointer(v, "v");
+    check_pointer(violation, "violation");
+  };
+  return dispatch(check, &Table::assignment_certify, context, dtype, rows, cols, cost, ld, maximise != 0, row_to_col, u,
+                  v, violation);
+}
+
+int32_t mg_apply_dense(mg_context* context, int32_t dtype, int64_t outer, int64_t n_in, int64_t inner, int64_t n_out,
+                       const double* map, int64_t ldmap, int32_t transpose, const void* in, int64_t in_stride,
+                       void* out, int64_t out_stride) {
+  auto check = [&] {
+    check_context(context);
+    check_apply(dtype, outer, n_in, inner, n_out, in, in_stride, out, out_stride);
+    check_leading(ldmap, transpose ? n_out : n_in, "ldmap");
+    if (n_in > 0 && n_out > 0) check_pointer(map, "map");
+  };
+  return dispatch(check, &Table::apply_dense, context, dtype, outer, n_in, inner, n_out, map, ldmap, transpose != 0, in,
+                  in_stride, out, out_stride);
+}
+
+int32_t mg_apply_gather(mg_context* context, int32_t dtype, int64_t outer, int64_t n_in, int64_t inner, int64_t n_out,
+                        const int64_t* index, const double* scale, const void* in, int64_t in_stride, void* out,
+                        int64_t out_stride) {
+  auto check = [&] {
+    check_context(context);
+    check_apply(dtype, outer, n_in, inner, n_out, in, in_stride, out, out_stride);
+    if (n_out > 0) check_pointer(index, "index");
+    for (int64_t r = 0; r < n_out; ++r) {
+      MG_REQUIRE(index[r] >= 0 && index[r] < n_in, "index[%lld] = %lld is outside [0, %lld)", static_cast<Long>(r),
+                 static_cast<Long>(index[r]), static_cast<Long>(n_in));
+    }
+  };
+  return dispatch(check, &Table::apply_gather, context, dtype, outer, n_in, inner, n_out, index, scale, in, in_stride,
+                  out, out_stride);
+}
+
+int32_t mg_weighted_sum(mg_context* context, int32_t dtype, int64_t count, int32_t models, const void* const* in,
+                        const double* weights, void* out) {
+  auto check = [&] {
+    check_context(context);
+    check_dtype(dtype);
+    check_size(count, "count");
+    MG_REQUIRE(models >= 1, "models must be >= 1, not %d", models);
+    check_pointer(in, "in");
+    check_pointer(weights, "weights");
+    for (int32_t k = 0; k < models; ++k) {
+      MG_REQUIRE(std::isfinite(weights[k]), "weights[%d] is %g", k, weights[k]);
+      MG_REQUIRE(count == 0 || in[k], "in[%d] is NULL", k);
+    }
+    if (count > 0) check_pointer(out, "out");
+  };
+  return dispatch(check, &Table::weighted_sum, context, dtype, count, models, in, weights, out);
+}
+
+int32_t mg_convert(mg_context* context, int32_t from, int32_t to, int64_t count, const void* in, void* out,
+                   int64_t* overflowed) {
+  auto check = [&] {
+    check_context(context);
+    check_dtype(from);
+    check_dtype(to);
+    check_size(count, "count");
+    if (count > 0) {
+      check_pointer(in, "in");
+      check_pointer(out, "out");
+    }
+    check_pointer(overflowed, "overflowed");
+  };
+  return dispatch(check, &Table::convert, context, from, to, count, in, out, overflowed);
+}
+
+int32_t mg_nonfinite_count(mg_context* context, int32_t dtype, int64_t count, const void* in, int64_t* nonfinite,
+                           int64_t* first) {
+  auto check = [&] {
+    check_context(context);
+    check_dtype(dtype);
+    check_size(count, "count");
+    if (count > 0) check_pointer(in, "in");
+    check_pointer(nonfinite, "nonfinite");
+    check_pointer(first, "first");
+  };
+  return dispatch(check, &Table::nonfinite_count, context, dtype, count, in, nonfinite, first);
+}
+
+}  // extern "C"

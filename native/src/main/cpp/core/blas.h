@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+// The BLAS and LAPACK symbols in use (LP64), declared here so that no LAPACK header is needed, and the gate that holds
+// the BLAS thread count.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "core/context.h"
+
+extern "C" {
+
+enum CblasOrder { kRowMajor = 101 };
+enum CblasTranspose { kNoTrans = 111, kTrans = 112 };
+enum CblasUplo { kLower = 122 };
+enum CblasDiag { kNonUnit = 131 };
+enum CblasSide { kLeft = 141, kRight = 142 };
+
+void cblas_sgemm(CblasOrder, CblasTranspose, CblasTranspose, int m, int n, int k, float alpha, const float* a, int lda,
+                 const float* b, int ldb, float beta, float* c, int ldc);
+void cblas_dgemm(CblasOrder, CblasTranspose, CblasTranspose, int m, int n, int k, double alpha, const double* a,
+                 int lda, const double* b, int ldb, double beta, double* c, int ldc);
+void cblas_ssyrk(CblasOrder, CblasUplo, CblasTranspose, int n, int k, float alpha, const float* a, int lda, float beta,
+                 float* c, int ldc);
+void cblas_dsyrk(CblasOrder, CblasUplo, CblasTranspose, int n, int k, double alpha, const double* a, int lda,
+                 double beta, double* c, int ldc);
+void cblas_dtrsm(CblasOrder, CblasSide, CblasUplo, CblasTranspose, CblasDiag, int m, int n, double alpha,
+                 const double* a, int lda, double* b, int ldb);
+void cblas_dtrmm(CblasOrder, CblasSide, CblasUplo, CblasTranspose, CblasDiag, int m, int n, double alpha,
+                 const double* a, int lda, double* b, int ldb);
+
+void dpotrf_(const char* uplo, const int* n, double* a, const int* lda, int* info, size_t);
+void dgesdd_(const char* jobz, const int* m, const int* n, double* a, const int* lda, double* s, double* u,
+             const int* ldu, double* vt, const int* ldvt, double* work, const int* lwork, int* iwork, int* info,
+             size_t);
+void dgesvd_(const char* jobu, const char* jobvt, const int* m, const int* n, double* a, const int* lda, double* s,
+             double* u, const int* ldu, double* vt, const int* ldvt, double* work, const int* lwork, int* info, size_t,
+             size_t);
+void dsyevd_(const char* jobz, const char* uplo, const int* n, double* a, const int* lda, double* w, double* work,
+             const int* lwork, int* iwork, const int* liwork, int* info, size_t, size_t);
+}
+
+namespace merganser {
+
+const char* blas_core();
+const char* blas_config();
+
+// See mg_blas_enter. `context` may be NULL; when it is not, waiting ends with MG_CANCELLED once it is cancelled.
+void blas_enter(int32_t threads, const mg_context* context);
+void blas_leave();
+int32_t blas_threads();
+
+// BLAS runs with one thread while it lives.
+class SerialBlas {
+ public:
+  explicit SerialBlas(const mg_context* context) { blas_enter(1, context); }
+  ~SerialBlas() { blas_leave(); }
+  SerialBlas(const SerialBlas&) = delete;
+  SerialBlas& operator=(const SerialBlas&) = delete;
+};
+
+// A dimension as BLAS takes it; fails when it does not fit 32 bits.
+int blas_int(int64_t dimension, const char* name);
+
+}  // namespace merganser

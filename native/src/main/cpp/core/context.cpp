@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+// Cancellation, and the CUDA plug-in: libmerganser_cuda.so beside libmerganser.so, opened once on request.
+#include "core/context.h"
+
+#include <dlfcn.h>
+#include <unistd.h>
+
+#include <string>
+
+#include "core/error.h"
+
+namespace merganser {
+
+namespace {
+
+struct Plugin {
+  Table table{};
+  std::string reason;
+};
+
+std::string own_folder() {
+  Dl_info info;
+  if (dladdr(reinterpret_cast<const void*>(&mg_abi_version), &info) == 0 || !info.dli_fname) return "";
+  std::string file = info.dli_fname;
+  size_t slash = file.rfind('/');
+  return slash == std::string::npos ? "." : file.substr(0, slash);
+}
+
+void forward_error(const char* text) { set_last_error(text); }
+
+Plugin open_plugin() {
+  Plugin plugin;
+  std::string folder = own_folder();
+  std::string file = folder + "/libmerganser_cuda.so";
+  if (folder.empty() || access(file.c_str(), F_OK) != 0) {
+    plugin.reason = "not in this build";
+    return plugin;
+  }
+  void* library = dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (!library) {
+    const char* cause = dlerror();
+    plugin.reason = std::string("the CUDA plug-in cannot be loaded: ") + (cause ? cause : "unknown reason");
+    return plugin;
+  }
+  auto* fill = reinterpret_cast<FillTable*>(dlsym(library, "mg_fill_table"));
+  if (!fill) {
+    plugin.reason = "the CUDA plug-in has no symbol mg_fill_table";
+    return plugin;
+  }
+  const char* reason = fill(MG_ABI_VERSION, sizeof(Table), &forward_error, &plugin.table);
+  if (reason) plugin.reason = reason;
+  return plugin;
+}
+
+const Plugin& plugin() {
+  static const Plugin& opened = *new Plugin(open_plugin());
+  return opened;
+}
+
+}  // namespace
+
+void check_cancelled(const mg_context* context) {
+  if (context->cancelled.load(std::memory_order_relaxed)) fail(MG_CANCELLED, "cancelled");
+}
+
+const char* cuda_reason() { return plugin().reason.c_str(); }
+
+const Table* cuda_table() { return &plugin().table; }
+
+}  // namespace merganser

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+// Thread-local error text and formatting of messages.
+#include "core/error.h"
+
+#include <cstdarg>
+#include <cstdio>
+#include <cstring>
+
+namespace merganser {
+
+namespace {
+
+constexpr size_t kCapacity = 1024;
+thread_local char last_error_text[kCapacity] = "";
+
+}  // namespace
+
+std::string format(const char* pattern, ...) {
+  char text[kCapacity];
+  va_list arguments;
+  va_start(arguments, pattern);
+  vsnprintf(text, sizeof text, pattern, arguments);
+  va_end(arguments);
+  return text;
+}
+
+void fail(int32_t status, std::string text) { throw Error{status, std::move(text)}; }
+
+void set_last_error(const char* text) noexcept {
+  strncpy(last_error_text, text, kCapacity - 1);
+  last_error_text[kCapacity - 1] = '\0';
+}
+
+const char* last_error() noexcept { return last_error_text; }
+
+}  // namespace merganser

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+// The seam between the C ABI and a backend: arguments are checked once in abi*.cpp, then every routine that works on
+// device memory goes through this table. The CPU fills it in cpu_table.cpp; a plug-in fills the same table from its one
+// exported symbol, `mg_fill_table`. Entries return an mg_status and never throw.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "merganser.h"
+
+namespace merganser {
+
+struct Table {
+  int32_t (*allocate)(mg_context*, int64_t bytes, void** out);
+  void (*release)(void* pointer);
+  int32_t (*copy)(mg_context*, void* to, int32_t to_device, const void* from, int32_t from_device, int64_t bytes);
+
+  int32_t (*moments_create)(mg_context*, const mg_moments* description, mg_moments** out);
+  void (*moments_destroy)(mg_moments*);
+  int32_t (*moments_update)(mg_context*, mg_moments*, const void* const* data, int32_t dtype, int64_t outer,
+                            int64_t inner, const int64_t* strides);
+  int32_t (*moments_stream)(mg_context*, const mg_moments*, int32_t stream, double* mean, double* m2);
+  int32_t (*moments_block)(mg_context*, const mg_moments*, int32_t pair, double* out);
+
+  int32_t (*gemm)(mg_context*, bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, double alpha,
+                  const double* a, int64_t lda, const double* b, int64_t ldb, double beta, double* c, int64_t ldc);
+  int32_t (*polar)(mg_context*, int64_t n, const double* a, int64_t lda, double* q, int64_t ldq, double* sigma,
+                   mg_polar_report* report);
+  int32_t (*cca_map)(mg_context*, int64_t n, const double* sxx, const double* syy, const double* sxy, double gamma_x,
+                     double gamma_y, double* t, double* tinv, double* correlations, mg_cca_report* report);
+
+  int32_t (*assignment)(mg_context*, int32_t dtype, int64_t rows, int64_t cols, const void* cost, int64_t ld,
+                        bool maximise, int64_t* row_to_col, double* u, double* v, double* value);
+  int32_t (*assignment_certify)(mg_context*, int32_t dtype, int64_t rows, int64_t cols, const void* cost, int64_t ld,
+                                bool maximise, const int64_t* row_to_col, const double* u, const double* v,
+                                double* violation);
+
+  int32_t (*apply_dense)(mg_context*, int32_t dtype, int64_t outer, int64_t n_in, int64_t inner, int64_t n_out,
+                         const double* map, int64_t ldmap, bool transpose, const void* in, int64_t in_stride, void* out,
+                         int64_t out_stride);
+  int32_t (*apply_gather)(mg_context*, int32_t dtype, int64_t outer, int64_t n_in, int64_t inner, int64_t n_out,
+                          const int64_t* index, const double* scale, const void* in, int64_t in_stride, void* out,
+                          int64_t out_stride);
+
+  int32_t (*weighted_sum)(mg_context*, int32_t dtype, int64_t count, int32_t models, const void* const* in,
+                          const double* weights, void* out);
+  int32_t (*convert)(mg_context*, int32_t from, int32_t to, int64_t count, const void* in, void* out,
+                     int64_t* overflowed);
+  int32_t (*nonfinite_count)(mg_context*, int32_t dtype, int64_t count, const void* in, int64_t* nonfinite,
+                             int64_t* first);
+};
+
+const Table* cpu_table();
+
+// What a plug-in exports as "mg_fill_table": fills the table of `table_bytes` bytes and returns NULL, or returns why it
+// cannot be used. `set_error` receives the text of each failure that the entries report.
+using FillTable = const char*(int32_t abi_version, int64_t table_bytes, void (*set_error)(const char*), Table* table);
+
+}  // namespace merganser
+
+// What every backend knows about a set of moments; a backend derives its own state from it.
+struct mg_moments {
+  const merganser::Table* table = nullptr;
+  std::vector<int64_t> widths;
+  std::vector<int32_t> pair_i, pair_j;
+  int32_t mode = 0;
+  int32_t nonfinite = 0;
+  int64_t count = 0;
+  int64_t skipped = 0;
+};

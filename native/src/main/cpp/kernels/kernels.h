@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+// Table of the loops that are compiled once per instruction-set level. All levels give the same bytes: every output
+// element has one fixed order of operations, nothing is contracted. Arrays over types are indexed by mg_dtype. Pointers
+// to elements need no alignment.
+#ifndef MERGANSER_KERNELS_H
+#define MERGANSER_KERNELS_H
+
+#include <stdint.h>
+
+namespace merganser {
+
+// The two smallest of a row, ties to the lowest index; index -1 and +Inf where there is none.
+struct TwoSmallest {
+  double first, second;
+  int64_t first_index, second_index;
+};
+
+// Smallest over the open columns and over the free columns, ties to the lowest index; -1 where there is none.
+struct OpenAndFree {
+  double open, free;
+  int64_t open_index, free_index;
+};
+
+struct Kernels {
+  // Conversion to and from F64; narrow rounds once, to nearest even.
+  void (*widen[4])(const void* in, double* out, int64_t n);
+  void (*narrow[4])(const double* in, void* out, int64_t n);
+  // convert[from][to] returns the number of finite inputs that became infinite.
+  int64_t (*convert[4][4])(const void* in, void* out, int64_t n);
+
+  // sum[i] = weight * in[i], and sum[i] += weight * in[i]
+  void (*scale[4])(const void* in, double weight, double* sum, int64_t n);
+  void (*scale_add[4])(const void* in, double weight, double* sum, int64_t n);
+
+  int64_t (*count_nonfinite[4])(const void* in, int64_t n);
+
+  // For rows r: z = in[offsets[r] + f] - shift[f] rounded to the type of z, stored at z[r*ldz + f]; sum[f] += z,
+  // square[f] += z*z in F64, rows in order. pack[in F64|F32][z F64|F32].
+  void (*pack[2][2])(const void* in, const int64_t* offsets, int64_t rows, int64_t width, const double* shift, void* z,
+                     int64_t ldz, double* sum, double* square);
+  // acc[i] += in[i]
+  void (*fold)(const float* in, double* acc, int64_t n);
+
+  // Assignment, cost row of type F64|F32, c = sign * cost.
+  // First index whose c is NaN, -Inf or finite beyond 1e300, or n.
+  int64_t (*cost_bad[2])(const void* cost, double sign, int64_t n);
+  // Where c < minimum[j]: minimum[j] = c, argmin[j] = row.
+  void (*column_minima[2])(const void* cost, double sign, int64_t row, double* minimum, int64_t* argmin, int64_t n);
+  TwoSmallest (*two_smallest[2])(const void* cost, double sign, const double* v, int64_t n);
+  // h = c - v; minima of h over all columns and of h + taken (0 or +Inf).
+  OpenAndFree (*row_minima[2])(const void* cost, double sign, const double* v, const double* taken, int64_t n);
+  // nd = c - v - h; where nd + closed < d: d = nd, pred = row. Then minima of d + closed and d + taken.
+  OpenAndFree (*relax[2])(const void* cost, double sign, const double* v, double h, int64_t row, const double* closed,
+                          const double* taken, double* d, int64_t* pred, int64_t n);
+  // max_j of u - (c - v_j)
+  double (*violation[2])(const void* cost, double sign, const double* v, double u, int64_t n);
+};
+
+const Kernels* kernels_portable();
+const Kernels* kernels_avx2();
+const Kernels* kernels_avx512();
+
+}  // namespace merganser
+
+#endif

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: Apache-2.0
+// CCA map of y into the space of x (alignment.md 3.6, kernels.md 2). With X = Sxx + gamma_x I, Y = Syy + gamma_y I:
+//   K = X^-1/2 Sxy Y^-1/2 = U S V^T,  T = X^1/2 U V^T Y^-1/2,  Tinv = Y^1/2 V U^T X^-1/2.
+// Fast path: X = Lx Lx^T, Y = Ly Ly^T, M = Lx^-1 Sxy Ly^-T has the same singular values and, with P = polar(M),
+//   T = Lx P Ly^-1,  Tinv = Ly P^T Lx^-1.
+// The symmetric form is used when a Cholesky factor does not exist or M is rank deficient: the completion on the null
+// space refers to features, and Lx^-1 turns them.
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "core/blas.h"
+#include "core/buffer.h"
+#include "core/error.h"
+#include "core/pool.h"
+#include "routines/completion.h"
+#include "routines/dense.h"
+#include "routines/routines.h"
+
+namespace merganser {
+
+namespace {
+
+struct Problem {
+  mg_context* context;
+  int64_t n;
+  const double *sxx, *syy, *sxy;
+  double gamma_x, gamma_y;
+};
+
+struct Solution {
+  Buffer<double> t, tinv, correlations;
+  mg_cca_report report{};
+
+  explicit Solution(int64_t n) : t(n, n), tinv(n, n), correlations(n) {}
+};
+
+Buffer<double> regularised(int64_t n, const double* s, double gamma) {
+  Buffer<double> result(n, n);
+  std::copy_n(s, n * n, result.data());
+  for (int64_t i = 0; i < n; ++i) result[i * n + i] += gamma;
+  return result;
+}
+
+// False when a is singular to working precision, also where rounding lets the factorisation pass.
+bool factorise(int64_t n, Buffer<double>& a) {
+  double largest = 0;
+  for (int64_t i = 0; i < n; ++i) largest = std::max(largest, a[i * n + i]);
+  if (!(largest > 0) || !cholesky(n, a.data())) return false;
+  const double least = static_cast<double>(n) * std::numeric_limits<double>::epsilon() * largest;
+  for (int64_t i = 0; i < n; ++i) {
+    if (a[i * n + i] * a[i * n + i] <= least) return false;
+  }
+  return true;
+}
+
+void transpose(int64_t n, const double* a, double* at) {
+  constexpr int64_t kBlock = 32;
+  for (int64_t i0 = 0; i0 < n; i0 += kBlock) {
+    for (int64_t j0 = 0; j0 < n; j0 += kBlock) {
+      for (int64_t i = i0; i < std::min(n, i0 + kBlock); ++i) {
+        for (int64_t j = j0; j < std::min(n, j0 + kBlock); ++j) at[j * n + i] = a[i * n + j];
+      }
+    }
+  }
+}
+
+// False when M is rank deficient: then the symmetric form has to decide.
+bool solve_by_cholesky(const Problem& p, const Buffer<double>& lx, const Buffer<double>& ly, Solution& solution) {
+  const int64_t n = p.n;
+  Buffer<double> u(n, n), vt(n, n);
+  double* m = solution.tinv.data();
+  std::copy_n(p.sxy, n * n, m);
+  triangular(p.context, Triangular::kSolveLeft, n, lx.data(), m);
+  triangular(p.context, Triangular::kSolveRightTransposed, n, ly.data(), m);
+  check_finite("Lx^-1 Sxy Ly^-T", n, n, m, n);
+  svd(n, m, u.data(), solution.correlations.data(), vt.data());
+  if (numerical_rank(n, solution.correlations.data()) < n) return false;
+  gemm_tiles(p.context, false, false, n, n, n, 1, u.data(), n, vt.data(), n, 0, solution.t.data(), n);
+  transpose(n, solution.t.data(), solution.tinv.data());
+  triangular(p.context, Triangular::kMultiplyLeft, n, lx.data(), solution.t.data());
+  triangular(p.context, Triangular::kSolveRight, n, ly.data(), solution.t.data());
+  triangular(p.context, Triangular::kMultiplyLeft, n, ly.data(), solution.tinv.data());
+  triangular(p.context, Triangular::kSolveRight, n, lx.data(), solution.tinv.data());
+  solution.report.rank = n;
+  return true;
+}
+
+struct Roots {
+  Buffer<double> half, inverse_half;
+  int64_t clipped = 0;
+};
+
+// X^1/2 and X^-1/2. Only a singular X has its eigenvalues below 1e-10 of the largest raised.
+Roots roots(mg_context* context, int64_t n, Buffer<double> x, bool singular, char side, double gamma) {
+  Buffer<double> values(n), scaled(n, n);
+  eigen(n, x.data(), values.data());
+  const double largest = values[n - 1];
+  if (!(largest > 0)) {
+    fail(MG_NUMERICAL, format("S%c%c + gamma_%c I has no variance; raise gamma_%c (now %g)", side, side, side, side,
+                              gamma));
+  }
+  if (values[0] < -1e-4 * largest) {
+    fail(MG_NUMERICAL, format("S%c%c + gamma_%c I is not a covariance: it has eigenvalues %g and %g", side, side, side,
+                              values[0], largest));
+  }
+  Roots result;
+  const double floor = 1e-10 * largest;
+  const double least = static_cast<double>(n) * std::numeric_limits<double>::epsilon() * largest;
+  if (singular || values[0] <= least) {
+    for (int64_t i = 0; i < n && values[i] < floor; ++i, ++result.clipped) values[i] = floor;
+  }
+  const auto power = [&](bool inverse) {
+    for (int64_t i = 0; i < n; ++i) {
+      const double factor = inverse ? 1 / std::sqrt(values[i]) : std::sqrt(values[i]);
+      for (int64_t j = 0; j < n; ++j) scaled[i * n + j] = factor * x[i * n + j];
+    }
+    Buffer<double> root(n, n);
+    gemm_tiles(context, true, false, n, n, n, 1, x.data(), n, scaled.data(), n, 0, root.data(), n);
+    return root;
+  };
+  result.half = power(false);
+  result.inverse_half = power(true);
+  return result;
+}
+
+// Sxy_ij / sqrt(Sxx_ii Syy_jj); a feature without variance has correlation 0 with everything.
+Buffer<double> correlation(const Problem& p) {
+  const int64_t n = p.n;
+  const auto inverse_deviations = [n](const double* s) {
+    double largest = 0;
+    for (int64_t i = 0; i < n; ++i) largest = std::max(largest, s[i * n + i]);
+    Buffer<double> result(n);
+    for (int64_t i = 0; i < n; ++i) {
+      const double variance = s[i * n + i];
+      result[i] = variance > 1e-12 * largest ? 1 / std::sqrt(variance) : 0;
+    }
+    return result;
+  };
+  const Buffer<double> x = inverse_deviations(p.sxx), y = inverse_deviations(p.syy);
+  Buffer<double> result(n, n);
+  for (int64_t i = 0; i < n; ++i) {
+    for (int64_t j = 0; j < n; ++j) result[i * n + j] = p.sxy[i * n + j] * x[i] * y[j];
+  }
+  return result;
+}
+
+void solve_symmetric(const Problem& p, bool singular_x, bool singular_y, Solution& solution) {
+  const int64_t n = p.n;
+  const Roots x = roots(p.context, n, regularised(n, p.sxx, p.gamma_x), singular_x, 'x', p.gamma_x);
+  const Roots y = roots(p.context, n, regularised(n, p.syy, p.gamma_y), singular_y, 'y', p.gamma_y);
+  const auto product = [&](bool transpose_b, const double* a, const double* b, double* c) {
+    gemm_tiles(p.context, false, transpose_b, n, n, n, 1, a, n, b, n, 0, c, n);
+  };
+  Buffer<double> k(n, n), scratch(n, n), u(n, n), vt(n, n), q(n, n);
+  product(false, x.inverse_half.data(), p.sxy, scratch.data());
+  product(false, scratch.data(), y.inverse_half.data(), k.data());
+  check_finite("X^-1/2 Sxy Y^-1/2", n, n, k.data(), n);
+  svd(n, k.data(), u.data(), solution.correlations.data(), vt.data());
+  mg_cca_report& report = solution.report;
+  report.rank = numerical_rank(n, solution.correlations.data());
+  report.completion = completed_polar(p.context, n, report.rank, u.data(), vt.data(), correlation(p).data(), n,
+                                      q.data());
+  report.clipped_x = x.clipped;
+  report.clipped_y = y.clipped;
+  product(false, x.half.data(), q.data(), scratch.data());
+  product(false, scratch.data(), y.inverse_half.data(), solution.t.data());
+  product(true, y.half.data(), q.data(), scratch.data());
+  product(false, scratch.data(), x.inverse_half.data(), solution.tinv.data());
+}
+
+}  // namespace
+
+void cca_map(mg_context* context, int64_t n, const double* sxx, const double* syy, const double* sxy, double gamma_x,
+             double gamma_y, double* t, double* tinv, double* correlations, mg_cca_report* report) {
+  check_finite("sxx", n, n, sxx, n);
+  check_finite("syy", n, n, syy, n);
+  check_finite("sxy", n, n, sxy, n);
+  const Problem problem{context, n, sxx, syy, sxy, gamma_x, gamma_y};
+  Solution solution(n);
+  SerialBlas blas(context);
+  {
+    Buffer<double> lx = regularised(n, sxx, gamma_x), ly = regularised(n, syy, gamma_y);
+    bool regular[2];
+    parallel_for(context, 2, [&](int64_t side, int32_t) { regular[side] = factorise(n, side == 0 ? lx : ly); });
+    if (!regular[0] || !regular[1] || !solve_by_cholesky(problem, lx, ly, solution)) {
+      solve_symmetric(problem, !regular[0], !regular[1], solution);
+    }
+  }
+  solution.report.condition = norm1(n, solution.t.data()) * norm1(n, solution.tinv.data());
+  std::copy_n(solution.t.data(), n * n, t);
+  std::copy_n(solution.tinv.data(), n * n, tinv);
+  std::copy_n(solution.correlations.data(), n, correlations);
+  *report = solution.report;
+}
+
+}  // namespace merganser

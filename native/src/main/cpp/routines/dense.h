@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+// Dense F64 building blocks on row-major matrices. The caller holds the BLAS gate (SerialBlas).
+#pragma once
+
+#include <cstdint>
+
+#include "core/buffer.h"
+#include "core/context.h"
+
+namespace merganser {
+
+// C = alpha op(A) op(B) + beta C over the pool.
+void gemm_tiles(mg_context*, bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, double alpha,
+                const double* a, int64_t lda, const double* b, int64_t ldb, double beta, double* c, int64_t ldc);
+
+// Lower Cholesky factor in place (the strict upper triangle is left as it was); false when it does not exist.
+bool cholesky(int64_t n, double* a);
+
+// B = L^-1 B, B = B L^-1, B = B L^-T and B = L B for a lower triangular L, over the pool.
+enum class Triangular { kSolveLeft, kSolveRight, kSolveRightTransposed, kMultiplyLeft };
+void triangular(mg_context*, Triangular operation, int64_t n, const double* l, double* b);
+
+// a = U diag(sigma) V^T, n x n, sigma decreasing; a is destroyed.
+void svd(int64_t n, double* a, double* u, double* sigma, double* vt);
+
+// Symmetric a = E^T diag(values) E from the lower triangle, values increasing; a becomes E (eigenvectors in rows).
+void eigen(int64_t n, double* a, double* values);
+
+// Largest sum of magnitudes in a column.
+double norm1(int64_t n, const double* a);
+
+// Fails with MG_NUMERICAL and the position of the first NaN or infinity.
+void check_finite(const char* name, int64_t rows, int64_t cols, const double* a, int64_t ld);
+
+}  // namespace merganser

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+// State of streaming moments on the CPU, and the view of one batch.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "core/buffer.h"
+#include "core/table.h"
+
+namespace merganser {
+
+// Shifted sums of one stream: mean = shift + sum / n, M2 = square - sum^2 / n.
+struct StreamSums {
+  Buffer<double> shift, sum, square;
+};
+
+// Sum over samples of (x - shift_x)(y - shift_y)^T; an own block uses its lower tiles only.
+struct Block {
+  Buffer<double> wide;   // MG_MOMENTS_MIXED and MG_MOMENTS_F64
+  Buffer<float> narrow;  // MG_MOMENTS_F32
+};
+
+// One output tile of one block.
+struct Tile {
+  int32_t pair;
+  int64_t row, rows, column, columns;
+};
+
+struct CpuMoments : mg_moments {
+  std::vector<StreamSums> streams;
+  std::vector<Block> blocks;
+  std::vector<Tile> tiles;
+  bool shifted = false;
+  bool incomplete = false;  // an update stopped half-way
+  // Scratch kept between updates, because fresh pages cost more than a small batch.
+  std::vector<Buffer<char>> panels;
+  Buffer<float> tile_scratch;
+};
+
+// One batch of paired samples; sample m is (m / inner, m % inner).
+class Batch {
+ public:
+  Batch(const mg_moments& moments, const void* const* data, int32_t dtype, int64_t outer, int64_t inner,
+        const int64_t* strides)
+      : moments_(moments), data_(data), dtype_(dtype), inner_(inner), strides_(strides), samples_(outer * inner) {}
+
+  int64_t samples() const { return samples_; }
+  int64_t kept() const { return some_dropped_ ? kept_count_ : samples_; }
+
+  // Looks for non-finite values: fails with the first, or drops their samples, as the moments ask.
+  void scan(mg_context* context);
+
+  // Packs kept samples [begin, begin + rows) and features [feature, feature + width) of a stream; see Kernels::pack.
+  // `wide` selects F64 for z.
+  void pack(int32_t stream, int64_t begin, int64_t rows, int64_t feature, int64_t width, const double* shift, void* z,
+            bool wide, int64_t ldz, double* sum, double* square) const;
+
+ private:
+  int64_t element_size() const { return dtype_ == MG_F64 ? 8 : 4; }
+  int64_t sample(int64_t kept_index) const { return some_dropped_ ? kept_[kept_index] : kept_index; }
+  int64_t offset(int32_t stream, int64_t sample) const {
+    return sample / inner_ * strides_[3 * stream] + sample % inner_ * strides_[3 * stream + 1];
+  }
+  const char* at(int32_t stream, int64_t element) const {
+    return static_cast<const char*>(data_[stream]) + element * element_size();
+  }
+  bool finite(int32_t stream, int64_t begin, int64_t end) const;
+  int64_t first_bad_feature(int32_t stream, int64_t sample) const;
+
+  const mg_moments& moments_;
+  const void* const* data_;
+  int32_t dtype_;
+  int64_t inner_;
+  const int64_t* strides_;
+  int64_t samples_;
+  bool some_dropped_ = false;
+  Buffer<int64_t> kept_;
+  int64_t kept_count_ = 0;
+};
+
+}  // namespace merganser

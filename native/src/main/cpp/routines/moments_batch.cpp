@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+// Reading a batch of activations: the scan for non-finite values, and packing into sample-major panels. Features that
+// are not contiguous (N,C,H,W) are transposed through a small block, so that both layouts give the same bits.
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <cstring>
+
+#include "core/error.h"
+#include "core/isa.h"
+#include "core/pool.h"
+#include "routines/moments.h"
+
+namespace merganser {
+
+namespace {
+
+constexpr int64_t kBlockRows = 32;
+constexpr int64_t kBlockWidth = 64;
+
+double value_at(const char* element, int32_t dtype) {
+  double value;
+  kernels().widen[dtype](element, &value, 1);
+  return value;
+}
+
+}  // namespace
+
+// Contiguous runs go through the vectorised count.
+bool Batch::finite(int32_t stream, int64_t begin, int64_t end) const {
+  const auto count = kernels().count_nonfinite[dtype_];
+  const int64_t width = moments_.widths[stream];
+  const int64_t feature_stride = strides_[3 * stream + 2];
+  if (feature_stride == 1) {
+    for (int64_t m = begin; m < end; ++m) {
+      if (count(at(stream, offset(stream, m)), width) > 0) return false;
+    }
+    return true;
+  }
+  const bool run_contiguous = strides_[3 * stream + 1] == 1;
+  for (int64_t m = begin; m < end;) {
+    const int64_t run = run_contiguous ? std::min(end - m, inner_ - m % inner_) : 1;
+    for (int64_t f = 0; f < width; ++f) {
+      if (count(at(stream, offset(stream, m) + f * feature_stride), run) > 0) return false;
+    }
+    m += run;
+  }
+  return true;
+}
+
+int64_t Batch::first_bad_feature(int32_t stream, int64_t sample) const {
+  const int64_t width = moments_.widths[stream];
+  for (int64_t f = 0; f < width; ++f) {
+    if (!std::isfinite(value_at(at(stream, offset(stream, sample) + f * strides_[3 * stream + 2]), dtype_))) return f;
+  }
+  return -1;
+}
+
+void Batch::scan(mg_context* context) {
+  const int32_t streams = static_cast<int32_t>(moments_.widths.size());
+  const bool drop = moments_.nonfinite == MG_NONFINITE_SKIP_SAMPLE;
+  Buffer<char> bad;
+  if (drop) {
+    bad.reserve(samples_);
+    std::memset(bad.data(), 0, static_cast<size_t>(samples_));
+  }
+  std::atomic<bool> found{false};
+  for (int32_t s = 0; s < streams; ++s) {
+    const int64_t chunk = std::max<int64_t>(1, 32768 / moments_.widths[s]);
+    std::atomic<int64_t> first{INT64_MAX};
+    parallel_for(context, divide_up(samples_, chunk), [&](int64_t task, int32_t) {
+      const int64_t begin = task * chunk, end = std::min(samples_, begin + chunk);
+      if (finite(s, begin, end)) return;
+      found = true;
+      for (int64_t m = begin; m < end; ++m) {
+        if (first_bad_feature(s, m) < 0) continue;
+        if (drop) {
+          bad[m] = 1;
+          continue;
+        }
+        int64_t seen = first;
+        while (m < seen && !first.compare_exchange_weak(seen, m)) {
+        }
+        return;
+      }
+    });
+    if (first != INT64_MAX) {
+      const int64_t f = first_bad_feature(s, first);
+      const double value = value_at(at(s, offset(s, first) + f * strides_[3 * s + 2]), dtype_);
+      fail(MG_NUMERICAL, format("stream %d, sample %lld, feature %lld: %s", s, static_cast<long long>(first.load()),
+                                static_cast<long long>(f), std::isnan(value) ? "NaN" : "infinite"));
+    }
+  }
+  if (!found) return;
+  some_dropped_ = true;
+  kept_.reserve(samples_);
+  for (int64_t m = 0; m < samples_; ++m) {
+    if (!bad[m]) kept_[kept_count_++] = m;
+  }
+}
+
+void Batch::pack(int32_t stream, int64_t begin, int64_t rows, int64_t feature, int64_t width, const double* shift,
+                 void* z, bool wide, int64_t ldz, double* sum, double* square) const {
+  const auto run = kernels().pack[dtype_ == MG_F64 ? 0 : 1][wide ? 0 : 1];
+  const int64_t bytes = element_size();
+  const int64_t z_bytes = wide ? 8 : 4;
+  const int64_t feature_stride = strides_[3 * stream + 2];
+  int64_t offsets[kBlockRows];
+  for (int64_t r = 0; r < rows; r += kBlockRows) {
+    const int64_t n = std::min(kBlockRows, rows - r);
+    char* target = static_cast<char*>(z) + r * ldz * z_bytes;
+    for (int64_t i = 0; i < n; ++i) offsets[i] = offset(stream, sample(begin + r + i)) + feature * feature_stride;
+    if (feature_stride == 1) {
+      run(data_[stream], offsets, n, width, shift, target, ldz, sum, square);
+      continue;
+    }
+    alignas(64) char block[kBlockRows * kBlockWidth * 8];
+    int64_t block_offsets[kBlockRows];
+    for (int64_t i = 0; i < n; ++i) block_offsets[i] = i * kBlockWidth;
+    for (int64_t f = 0; f < width; f += kBlockWidth) {
+      const int64_t w = std::min(kBlockWidth, width - f);
+      for (int64_t c = 0; c < w; ++c) {
+        for (int64_t i = 0; i < n; ++i) {
+          std::memcpy(block + (i * kBlockWidth + c) * bytes, at(stream, offsets[i] + (f + c) * feature_stride),
+                      static_cast<size_t>(bytes));
+        }
+      }
+      run(block, block_offsets, n, w, shift + f, target + f * z_bytes, ldz, sum + f, square + f);
+    }
+  }
+}
+
+}  // namespace merganser

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+// Number of NaN and infinite values, and the index of the first. Chunks of a fixed size over the pool.
+#include <algorithm>
+#include <vector>
+
+#include "core/isa.h"
+#include "core/pool.h"
+#include "routines/routines.h"
+
+namespace merganser {
+
+void nonfinite_count(mg_context* context, int32_t dtype, int64_t count, const void* in, int64_t* nonfinite,
+                     int64_t* first) {
+  constexpr int64_t kChunk = 16384;
+  const auto run = kernels().count_nonfinite[dtype];
+  const auto at = [&](int64_t i) { return static_cast<const char*>(in) + i * size_of(dtype); };
+  struct Found {
+    int64_t count = 0;
+    int64_t first_chunk = INT64_MAX;
+  };
+  std::vector<Found> found(participants(context));
+  parallel_for(context, divide_up(count, kChunk), [&](int64_t task, int32_t slot) {
+    const int64_t begin = task * kChunk;
+    const int64_t here = run(at(begin), std::min(kChunk, count - begin));
+    if (here == 0) return;
+    found[slot].count += here;
+    found[slot].first_chunk = std::min(found[slot].first_chunk, task);
+  });
+  int64_t total = 0;
+  int64_t chunk = INT64_MAX;
+  for (const Found& each : found) {
+    total += each.count;
+    chunk = std::min(chunk, each.first_chunk);
+  }
+  *nonfinite = total;
+  *first = -1;
+  if (total == 0) return;
+  int64_t i = chunk * kChunk;
+  while (run(at(i), 1) == 0) ++i;
+  *first = i;
+}
+
+}  // namespace merganser

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+// The CPU routines behind the table. Arguments are checked by the caller; failures are thrown.
+#pragma once
+
+#include <cstdint>
+
+#include "core/context.h"
+#include "merganser.h"
+
+namespace merganser {
+
+inline int64_t size_of(int32_t dtype) { return dtype == MG_F64 ? 8 : dtype == MG_F32 ? 4 : 2; }
+
+void moments_create(mg_context*, const mg_moments* description, mg_moments** out);
+void moments_destroy(mg_moments*);
+void moments_update(mg_context*, mg_moments*, const void* const* data, int32_t dtype, int64_t outer, int64_t inner,
+                    const int64_t* strides);
+void moments_stream(mg_context*, const mg_moments*, int32_t stream, double* mean, double* m2);
+void moments_block(mg_context*, const mg_moments*, int32_t pair, double* out);
+
+void gemm(mg_context*, bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, double alpha,
+          const double* a, int64_t lda, const double* b, int64_t ldb, double beta, double* c, int64_t ldc);
+void polar(mg_context*, int64_t n, const double* a, int64_t lda, double* q, int64_t ldq, double* sigma,
+           mg_polar_report* report);
+void cca_map(mg_context*, int64_t n, const double* sxx, const double* syy, const double* sxy, double gamma_x,
+             double gamma_y, double* t, double* tinv, double* correlations, mg_cca_report* report);
+
+void assignment(mg_context*, int32_t dtype, int64_t rows, int64_t cols, const void* cost, int64_t ld, bool maximise,
+                int64_t* row_to_col, double* u, double* v, double* value);
+void assignment_certify(mg_context*, int32_t dtype, int64_t rows, int64_t cols, const void* cost, int64_t ld,
+                        bool maximise, const int64_t* row_to_col, const double* u, const double* v, double* violation);
+
+void apply_dense(mg_context*, int32_t dtype, int64_t outer, int64_t n_in, int64_t inner, int64_t n_out,
+                 const double* map, int64_t ldmap, bool transpose, const void* in, int64_t in_stride, void* out,
+                 int64_t out_stride);
+void apply_gather(mg_context*, int32_t dtype, int64_t outer, int64_t n_in, int64_t inner, int64_t n_out,
+                  const int64_t* index, const double* scale, const void* in, int64_t in_stride, void* out,
+                  int64_t out_stride);
+
+void weighted_sum(mg_context*, int32_t dtype, int64_t count, int32_t models, const void* const* in,
+                  const double* weights, void* out);
+void convert(mg_context*, int32_t from, int32_t to, int64_t count, const void* in, void* out, int64_t* overflowed);
+void nonfinite_count(mg_context*, int32_t dtype, int64_t count, const void* in, int64_t* nonfinite, int64_t* first);
+
+}  // namespace merganser

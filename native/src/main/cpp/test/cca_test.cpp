@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+// CCA maps: worked values, invariants, rank deficiency.
+#include "test/check.h"
+
+using namespace check;
+
+namespace {
+
+struct Cca {
+  Vector t, tinv, correlations;
+  mg_cca_report report;
+};
+
+Cca cca(mg_context* context, int64_t n, const Vector& sxx, const Vector& syy, const Vector& sxy, double gamma) {
+  Cca result{Vector(sxx.size()), Vector(sxx.size()), Vector(static_cast<size_t>(n)), {}};
+  CHECK_OK(mg_cca_map(context, n, sxx.data(), syy.data(), sxy.data(), gamma, gamma, result.t.data(),
+                      result.tinv.data(), result.correlations.data(), &result.report));
+  return result;
+}
+
+// Moments of x and y = x M^T-like mixtures with noise, from `samples` Gaussian samples.
+struct Problem {
+  Vector sxx, syy, sxy;
+};
+
+Problem random_problem(int64_t n, int64_t samples, double noise, uint64_t seed) {
+  const Vector x = gaussian(samples * n, seed), mix = gaussian(n * n, seed + 1);
+  Vector y = multiply(samples, n, n, x, false, mix, false);
+  const Vector e = gaussian(samples * n, seed + 2, 0, noise);
+  for (size_t i = 0; i < y.size(); ++i) y[i] += e[i];
+  Problem p{multiply(n, n, samples, x, true, x, false), multiply(n, n, samples, y, true, y, false),
+            multiply(n, n, samples, x, true, y, false)};
+  for (Vector* each : {&p.sxx, &p.syy, &p.sxy}) {
+    for (double& value : *each) value /= static_cast<double>(samples);
+  }
+  return p;
+}
+
+const Vector kPlantedXX = {2, 1, 1, 2}, kPlantedYY = {14, 5, 5, 2}, kPlantedXY = {4, 1, 5, 2};
+
+}  // namespace
+
+TEST(cca_planted) {
+  Context context;
+  const Cca exact = cca(context, 2, kPlantedXX, kPlantedYY, kPlantedXY, 0);
+  CHECK(largest_difference(exact.t, {1, -2, 0, 1}) < 1e-12);
+  CHECK(largest_difference(exact.correlations, {1, 1}) < 1e-12);
+  CHECK(exact.report.rank == 2 && exact.report.completion == MG_COMPLETION_NONE);
+  CHECK_NEAR(exact.report.condition, 9, 1e-11);
+  const Cca weak = cca(context, 2, kPlantedXX, kPlantedYY, kPlantedXY, 0.1);
+  CHECK(largest_difference(weak.t, {0.881665516, -1.666291758, 0.047512289, 0.885694908}) < 1e-9);
+  CHECK(largest_difference(weak.correlations, {0.979255189, 0.772676531}) < 1e-9);
+  const Cca strong = cca(context, 2, kPlantedXX, kPlantedYY, kPlantedXY, 1);
+  CHECK(largest_difference(strong.t, {0.666778520, -1.001688077, 0.152936399, 0.718770851}) < 1e-9);
+  CHECK(largest_difference(strong.correlations, {0.833031372, 0.284708154}) < 1e-9);
+  const Cca procrustes = cca(context, 2, kPlantedXX, kPlantedYY, kPlantedXY, 1e7);
+  CHECK(largest_difference(procrustes.t, {0.832050294, -0.554700196, 0.554700196, 0.832050294}) < 1e-6);
+}
+
+TEST(cca_general) {
+  Context context;
+  const Vector sxx = {4, 0, 0, 1}, syy = {2, .5, .5, 1}, sxy = {1, .5, .2, .6};
+  const Cca exact = cca(context, 2, sxx, syy, sxy, 0);
+  CHECK(largest_difference(exact.t, {1.418587940, -0.017691158, -0.261401292, 1.069008372}) < 1e-9);
+  CHECK(largest_difference(exact.tinv, {0.707082575, 0.011701601, 0.172900703, 0.938307725}) < 1e-9);
+  CHECK(largest_difference(exact.correlations, {0.651478099, 0.290082256}) < 1e-9);
+  const Cca weak = cca(context, 2, sxx, syy, sxy, 0.1);
+  CHECK(largest_difference(weak.t, {1.397830449, -0.002331401, -0.251303658, 1.058941814}) < 1e-9);
+}
+
+TEST(cca_worked_check) {
+  Context context;
+  const Cca result = cca(context, 2, {4, 0, 0, 1}, {1, 0, 0, 9}, {0, 3, .5, 0}, 0);
+  CHECK(largest_difference(result.t, {0, 2.0 / 3, 1, 0}) < 1e-14);
+  CHECK(largest_difference(result.tinv, {0, 1, 1.5, 0}) < 1e-14);
+  CHECK(largest_difference(result.correlations, {.5, .5}) < 1e-14);
+}
+
+TEST(cca_invariants) {
+  Context context;
+  for (int64_t n : {1, 2, 3, 7, 16, 33, 65}) {
+    const Problem p = random_problem(n, 40 * n, 0.5, static_cast<uint64_t>(n));
+    for (double gamma : {0.0, 0.1}) {
+      const Cca result = cca(context, n, p.sxx, p.syy, p.sxy, gamma);
+      CHECK(result.report.rank == n);
+      CHECK(largest_difference(multiply(n, n, n, result.t, false, result.tinv, false), identity(n)) < 1e-9);
+      Vector x = p.sxx, y = p.syy;
+      for (int64_t i = 0; i < n; ++i) {
+        x[i * n + i] += gamma;
+        y[i * n + i] += gamma;
+      }
+      const Vector ty = multiply(n, n, n, result.t, false, y, false);
+      CHECK(largest_difference(multiply(n, n, n, ty, false, result.t, true), x) < 1e-9 * largest_magnitude(x));
+      CHECK(result.correlations[0] <= 1 + 1e-9 && result.correlations[n - 1] >= 0);
+    }
+  }
+}
+
+TEST(cca_recovers_an_orthogonal_map) {
+  Context context;
+  const int64_t n = 9;
+  const Problem p = random_problem(n, 200, 0.5, 4);
+  Vector q(static_cast<size_t>(n * n)), sigma(static_cast<size_t>(n));
+  mg_polar_report report;
+  const Vector a = gaussian(n * n, 8);
+  CHECK_OK(mg_polar(context, n, a.data(), n, q.data(), n, sigma.data(), &report));
+  const Vector qs = multiply(n, n, n, q, false, p.sxx, false);
+  const Vector syy = multiply(n, n, n, qs, false, q, true), sxy = multiply(n, n, n, p.sxx, false, q, true);
+  for (double gamma : {0.0, 0.1, 10.0}) {
+    const Cca result = cca(context, n, p.sxx, syy, sxy, gamma);
+    CHECK(largest_difference(result.tinv, q) < 1e-9);
+  }
+}
+
+TEST(cca_self_merge_with_a_dead_feature) {
+  Context context;
+  for (int64_t n : {3, 8, 33}) {
+    Vector s = random_problem(n, 30 * n, 0.5, 11).sxx;
+    for (int64_t i = 0; i < n; ++i) s[1 * n + i] = s[i * n + 1] = 0;
+    const Cca result = cca(context, n, s, s, s, 0.1);
+    CHECK(result.report.rank == n - 1 && result.report.completion == MG_COMPLETION_IDENTITY);
+    CHECK(result.report.clipped_x == 0 && result.report.clipped_y == 0);
+    CHECK(largest_difference(result.t, identity(n)) < 1e-12);
+    CHECK(largest_difference(result.tinv, identity(n)) < 1e-12);
+  }
+}
+
+TEST(cca_dead_features_follow_the_assignment) {
+  Context context;
+  // y is x with features rotated by one place, and feature 2 of x, 0 of y are dead.
+  const Vector sxx = {4, 0, 0, 0, 1, 0, 0, 0, 0}, syy = {0, 0, 0, 0, 4, 0, 0, 0, 1};
+  const Vector sxy = {0, 4, 0, 0, 0, 1, 0, 0, 0};
+  const Cca result = cca(context, 3, sxx, syy, sxy, 0.1);
+  CHECK(result.report.rank == 2 && result.report.completion == MG_COMPLETION_ASSIGNMENT);
+  CHECK(largest_difference(result.t, {0, 1, 0, 0, 0, 1, 1, 0, 0}) < 1e-12);
+}
+
+TEST(cca_singular_without_gamma_is_clipped) {
+  Context context;
+  const int64_t n = 12;
+  const Problem p = random_problem(n, 6, 0.0, 3);  // rank 6
+  const Cca result = cca(context, n, p.sxx, p.sxx, p.sxx, 0);
+  CHECK(result.report.clipped_x == n - 6 && result.report.clipped_y == n - 6);
+  CHECK(result.report.rank == 6 && result.report.completion == MG_COMPLETION_IDENTITY);
+  CHECK(largest_difference(result.t, identity(n)) < 1e-9);
+}
+
+TEST(cca_ignores_the_thread_count) {
+  for (int64_t n : {33, 300}) {
+    Problem p = random_problem(n, 2 * n, 0.5, 21);
+    for (bool dead : {false, true}) {
+      if (dead) {
+        for (int64_t i = 0; i < n; ++i) p.sxx[i] = p.sxx[i * n] = p.sxy[i] = 0;
+      }
+      Cca first;
+      for (int32_t threads : kThreadCounts) {
+        Context context(threads);
+        const Cca result = cca(context, n, p.sxx, p.syy, p.sxy, 0.1);
+        if (first.t.empty()) first = result;
+        CHECK(same_bits(result.t, first.t) && same_bits(result.tinv, first.tinv));
+        CHECK(same_bits(result.correlations, first.correlations));
+      }
+    }
+  }
+}
+
+TEST(cca_errors) {
+  Context context;
+  Vector t = {7, 7, 7, 7}, tinv(4), correlations(2);
+  mg_cca_report report;
+  const auto run = [&](const Vector& sxx, const Vector& syy, const Vector& sxy, double gamma) {
+    return mg_cca_map(context, 2, sxx.data(), syy.data(), sxy.data(), gamma, gamma, t.data(), tinv.data(),
+                      correlations.data(), &report);
+  };
+  const Vector good = {2, 1, 1, 2}, zero(4, 0.0);
+  CHECK_FAILS(run({2, kNaN, 1, 2}, good, good, 0), MG_NUMERICAL, "sxx[0, 1] is NaN");
+  CHECK_FAILS(run(good, good, {1, 1, 1, kInf}, 0), MG_NUMERICAL, "sxy[1, 1] is infinite");
+  CHECK_FAILS(run(good, good, good, -1), MG_INVALID_ARGUMENT, "gamma_x must be >= 0 and finite, not -1");
+  CHECK_FAILS(run(zero, good, good, 0), MG_NUMERICAL,
+              "Sxx + gamma_x I has no variance; raise gamma_x (now 0)");
+  CHECK_FAILS(run(good, {1, 0, 0, -1}, good, 0), MG_NUMERICAL,
+              "Syy + gamma_y I is not a covariance: it has eigenvalues -1 and 1");
+  CHECK(t == Vector(4, 7.0));
+  CHECK_OK(run(zero, zero, zero, 1));
+  CHECK(report.rank == 0 && report.completion == MG_COMPLETION_IDENTITY);
+  CHECK(largest_difference(t, identity(2)) < 1e-15);
+}

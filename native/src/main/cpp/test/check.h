@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+// A very small test harness: TEST registers a function, the CHECK macros count and report.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <cstdio>
+#include <cstring>
+#include <limits>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "merganser.h"
+
+namespace check {
+
+struct Test {
+  const char* name;
+  void (*run)();
+};
+
+std::vector<Test>& tests();
+void report(bool passed, const char* file, int line, const std::string& text);
+
+struct Register {
+  Register(const char* name, void (*run)()) { tests().push_back({name, run}); }
+};
+
+using Vector = std::vector<double>;
+
+// A context that lives for one test.
+class Context {
+ public:
+  explicit Context(int32_t threads = 2) {
+    if (mg_context_create(MG_BACKEND_CPU, threads, &context_) != MG_OK) {
+      std::printf("no context: %s\n", mg_last_error());
+      std::abort();
+    }
+  }
+  ~Context() { mg_context_destroy(context_); }
+  Context(const Context&) = delete;
+  operator mg_context*() const { return context_; }
+
+ private:
+  mg_context* context_ = nullptr;
+};
+
+Vector gaussian(int64_t count, uint64_t seed, double mean = 0, double deviation = 1);
+
+// c = op(a) op(b) by plain loops; a is m x k after op, b is k x n.
+Vector multiply(int64_t m, int64_t n, int64_t k, const Vector& a, bool transpose_a, const Vector& b, bool transpose_b);
+double largest_difference(const Vector& a, const Vector& b);
+double largest_magnitude(const Vector& a);
+Vector identity(int64_t n);
+
+const std::vector<int32_t> kThreadCounts = {1, 2, 8};
+constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+constexpr double kInf = std::numeric_limits<double>::infinity();
+
+template <typename T>
+bool same_bits(const std::vector<T>& a, const std::vector<T>& b) {
+  return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size() * sizeof(T)) == 0);
+}
+
+}  // namespace check
+
+#define TEST(name)                                                 \
+  static void name();                                              \
+  static const check::Register register_##name(#name, &name);      \
+  static void name()
+
+#define CHECK(condition) check::report((condition), __FILE__, __LINE__, #condition)
+
+#define CHECK_NEAR(actual, expected, tolerance)                                                           \
+  do {                                                                                                    \
+    const double actual_ = (actual), expected_ = (expected), tolerance_ = (tolerance);                    \
+    const bool near_ = std::fabs(actual_ - expected_) <= tolerance_;                                      \
+    check::report(near_, __FILE__, __LINE__,                                                              \
+                  near_ ? "" : std::string(#actual) + " = " + std::to_string(actual_) + ", expected " +   \
+                                   std::to_string(expected_) + ", off by " +                              \
+                                   std::to_string((actual_ - expected_) / tolerance_) + " tolerances");   \
+  } while (false)
+
+#define CHECK_OK(call)                                                                                        \
+  do {                                                                                                        \
+    const int32_t status_ = (call);                                                                           \
+    check::report(status_ == MG_OK, __FILE__, __LINE__,                                                       \
+                  status_ == MG_OK ? "" : std::string(#call) + ": " + mg_last_error());                       \
+  } while (false)
+
+// The call fails with this status and exactly this message.
+#define CHECK_FAILS(call, status, message)                                                                       \
+  do {                                                                                                           \
+    const int32_t status_ = (call);                                                                              \
+    const bool as_expected_ = status_ == (status) && std::string(mg_last_error()) == (message);                  \
+    check::report(as_expected_, __FILE__, __LINE__,                                                              \
+                  as_expected_ ? "" : std::string(#call) + ": " + std::to_string(status_) + " " + mg_last_error()); \
+  } while (false)

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+// Versions, instruction-set level, BLAS gate, contexts, memory, cancellation.
+#include <atomic>
+#include <cstdlib>
+#include <thread>
+
+#include "test/check.h"
+
+using namespace check;
+
+TEST(library_versions) {
+  CHECK(mg_abi_version() == MG_ABI_VERSION);
+  CHECK(std::strlen(mg_version()) > 0);
+  CHECK(std::string(mg_blas_config()).find("OpenBLAS") == 0);
+  CHECK(std::strlen(mg_blas_core()) > 0);
+  CHECK(std::string(mg_cuda_reason()) == "not in this build");
+}
+
+TEST(library_isa) {
+  int32_t level = -1;
+  CHECK_OK(mg_isa(&level));
+  const char* asked = std::getenv("MERGANSER_ISA");
+  if (asked) CHECK(std::string(mg_isa_name(level)) == asked);
+  CHECK(std::string(mg_isa_name(99)) == "unknown");
+  CHECK_FAILS(mg_isa(nullptr), MG_INVALID_ARGUMENT, "level is NULL");
+}
+
+TEST(library_gate_restores_the_count) {
+  const int32_t before = mg_blas_threads();
+  CHECK_OK(mg_blas_enter(before + 1));
+  CHECK(mg_blas_threads() == before + 1);
+  mg_blas_leave();
+  CHECK(mg_blas_threads() == before);
+  CHECK_FAILS(mg_blas_enter(0), MG_INVALID_ARGUMENT, "BLAS threads must be >= 1, not 0");
+}
+
+TEST(library_gate_separates_counts) {
+  std::atomic<int> ones{0}, twos{0};
+  std::atomic<bool> mixed{false};
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 8; ++t) {
+    threads.emplace_back([&, t] {
+      const int32_t count = t % 2 + 1;
+      for (int i = 0; i < 200; ++i) {
+        if (mg_blas_enter(count) != MG_OK) mixed = true;
+        ++(count == 1 ? ones : twos);
+        if ((count == 1 ? twos : ones) != 0 || mg_blas_threads() != count) mixed = true;
+        --(count == 1 ? ones : twos);
+        mg_blas_leave();
+      }
+    });
+  }
+  for (auto& each : threads) each.join();
+  CHECK(!mixed);
+}
+
+TEST(library_context_arguments) {
+  mg_context* context = nullptr;
+  CHECK_FAILS(mg_context_create(MG_BACKEND_CPU, 0, &context), MG_INVALID_ARGUMENT, "threads must be >= 1, not 0");
+  CHECK_FAILS(mg_context_create(7, 1, &context), MG_INVALID_ARGUMENT, "unknown backend 7");
+  CHECK_FAILS(mg_context_create(MG_BACKEND_CUDA, 1, &context), MG_UNAVAILABLE, "CUDA: not in this build");
+  CHECK(context == nullptr);
+  mg_context_destroy(nullptr);
+}
+
+TEST(library_memory_is_counted) {
+  Context context;
+  const int64_t before = mg_allocated_bytes();
+  void *p = nullptr, *q = nullptr;
+  CHECK_OK(mg_alloc(context, 100, &p));
+  CHECK_OK(mg_alloc(context, 0, &q));
+  CHECK(q != nullptr && reinterpret_cast<uintptr_t>(p) % 64 == 0);
+  CHECK(mg_allocated_bytes() == before + 100);
+  double from = 3.5;
+  CHECK_OK(mg_copy(context, p, MG_DEVICE_HOST, &from, MG_DEVICE_HOST, 8));
+  CHECK(*static_cast<double*>(p) == 3.5);
+  CHECK_FAILS(mg_copy(context, p, MG_DEVICE_CUDA, &from, MG_DEVICE_HOST, 8), MG_UNAVAILABLE,
+              "a CPU context copies within host memory only");
+  mg_free(context, p);
+  mg_free(context, p);
+  mg_free(context, q);
+  mg_free(context, nullptr);
+  CHECK(mg_allocated_bytes() == before);
+  CHECK_FAILS(mg_alloc(context, -1, &p), MG_INVALID_ARGUMENT, "bytes must be >= 0, not -1");
+  CHECK(mg_alloc(context, INT64_MAX / 2, &p) == MG_OUT_OF_MEMORY);
+  CHECK(mg_alloc(context, INT64_MAX, &p) == MG_OUT_OF_MEMORY);
+}
+
+TEST(library_huge_problems_run_out_of_memory) {
+  Context context;
+  double one = 1;
+  const int64_t widths[] = {INT32_MAX};
+  const int32_t zero[] = {0};
+  mg_moments* moments = nullptr;
+  CHECK(mg_moments_create(context, 1, widths, 1, zero, zero, MG_MOMENTS_F64, MG_NONFINITE_FAIL, &moments) ==
+        MG_OUT_OF_MEMORY);
+  CHECK_FAILS(mg_gemm(context, 0, 0, 1, 1, int64_t{1} << 31, 1, &one, int64_t{1} << 31, &one, 1, 0, &one, 1),
+              MG_INVALID_ARGUMENT, "k = 2147483648 does not fit the 32-bit integers of BLAS");
+}
+
+TEST(library_cancellation) {
+  Context context;
+  double a = 2, b = 3, c = 0;
+  mg_context_cancel(context, 1);
+  CHECK_FAILS(mg_gemm(context, 0, 0, 1, 1, 1, 1, &a, 1, &b, 1, 0, &c, 1), MG_CANCELLED, "cancelled");
+  mg_context_cancel(context, 0);
+  CHECK_OK(mg_gemm(context, 0, 0, 1, 1, 1, 1, &a, 1, &b, 1, 0, &c, 1));
+  CHECK(c == 6);
+}
+
+TEST(library_cancels_a_running_routine) {
+  Context context;
+  const int64_t n = 1500;
+  const Vector a = gaussian(n * n, 1);
+  Vector c(a.size());
+  std::thread killer([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(30));
+    mg_context_cancel(context, 1);
+  });
+  int32_t status = MG_OK;
+  for (int i = 0; i < 1000 && status == MG_OK; ++i) {
+    status = mg_gemm(context, 0, 0, n, n, n, 1, a.data(), n, a.data(), n, 0, c.data(), n);
+  }
+  killer.join();
+  CHECK(status == MG_CANCELLED);
+}
+
+TEST(library_contexts_work_at_once) {
+  const int64_t n = 300;
+  const Vector a = gaussian(n * n, 2);
+  Vector expected(a.size());
+  Context one(1);
+  CHECK_OK(mg_gemm(one, 0, 1, n, n, n, 1, a.data(), n, a.data(), n, 0, expected.data(), n));
+  std::atomic<int> wrong{0};
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 6; ++t) {
+    threads.emplace_back([&] {
+      Context context(8);
+      Vector c(a.size());
+      for (int i = 0; i < 20; ++i) {
+        if (mg_gemm(context, 0, 1, n, n, n, 1, a.data(), n, a.data(), n, 0, c.data(), n) != MG_OK) ++wrong;
+        if (!same_bits(c, expected)) ++wrong;
+      }
+    });
+  }
+  for (auto& each : threads) each.join();
+  CHECK(wrong == 0);
+}

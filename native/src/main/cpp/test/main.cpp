@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+// Runs all tests, or those whose name contains the argument; --levels lists the instruction-set levels of this CPU.
+#include <algorithm>
+#include <cstdlib>
+
+#include "test/check.h"
+
+namespace check {
+
+namespace {
+int64_t passed = 0, failed = 0;
+const char* current = "";
+}  // namespace
+
+std::vector<Test>& tests() {
+  static std::vector<Test> all;
+  return all;
+}
+
+void report(bool ok, const char* file, int line, const std::string& text) {
+  ++(ok ? passed : failed);
+  if (!ok) std::printf("%s:%d: %s: %s\n", file, line, current, text.c_str());
+}
+
+Vector gaussian(int64_t count, uint64_t seed, double mean, double deviation) {
+  std::mt19937_64 generator(seed);
+  std::normal_distribution<double> normal(mean, deviation);
+  Vector result(static_cast<size_t>(count));
+  for (double& each : result) each = normal(generator);
+  return result;
+}
+
+Vector multiply(int64_t m, int64_t n, int64_t k, const Vector& a, bool transpose_a, const Vector& b,
+                bool transpose_b) {
+  Vector c(static_cast<size_t>(m * n), 0.0);
+  for (int64_t i = 0; i < m; ++i) {
+    for (int64_t l = 0; l < k; ++l) {
+      const double x = transpose_a ? a[l * m + i] : a[i * k + l];
+      for (int64_t j = 0; j < n; ++j) c[i * n + j] += x * (transpose_b ? b[j * k + l] : b[l * n + j]);
+    }
+  }
+  return c;
+}
+
+double largest_difference(const Vector& a, const Vector& b) {
+  if (a.size() != b.size()) return kInf;
+  double largest = 0;
+  for (size_t i = 0; i < a.size(); ++i) {
+    const double difference = std::fabs(a[i] - b[i]);
+    if (!(difference <= largest)) largest = std::isnan(difference) ? kInf : difference;
+  }
+  return largest;
+}
+
+double largest_magnitude(const Vector& a) { return largest_difference(a, Vector(a.size(), 0.0)); }
+
+Vector identity(int64_t n) {
+  Vector result(static_cast<size_t>(n * n), 0.0);
+  for (int64_t i = 0; i < n; ++i) result[i * n + i] = 1;
+  return result;
+}
+
+}  // namespace check
+
+int main(int argc, char** argv) {
+  const std::string wanted = argc > 1 ? argv[1] : "";
+  if (wanted == "--levels") {
+    int32_t best = 0;
+    unsetenv("MERGANSER_ISA");
+    if (mg_isa(&best) != MG_OK) return 1;
+    for (int32_t level = 0; level <= best; ++level) std::printf("%s\n", mg_isa_name(level));
+    return 0;
+  }
+  for (const check::Test& test : check::tests()) {
+    if (std::string(test.name).find(wanted) == std::string::npos) continue;
+    check::current = test.name;
+    test.run();
+  }
+  std::printf("%lld passed, %lld failed\n", static_cast<long long>(check::passed),
+              static_cast<long long>(check::failed));
+  return check::failed == 0 ? 0 : 1;
+}
