@@ -73,6 +73,10 @@ MG_API int32_t mg_blas_enter(int32_t threads);
 MG_API void mg_blas_leave(void);
 MG_API int32_t mg_blas_threads(void);
 
+/* Sets an environment variable of the process unless it is set already. For what other native libraries read
+ * when they are loaded (OMP_WAIT_POLICY of libgomp), which Java cannot set. */
+MG_API int32_t mg_environment_default(const char* name, const char* value);
+
 /* Why CUDA cannot be used ("not in this build", ...), or an empty string when it can. */
 MG_API const char* mg_cuda_reason(void);
 

@@ -98,6 +98,11 @@ public static native int mg_blas_enter(int threads);
 public static native void mg_blas_leave();
 public static native int mg_blas_threads();
 
+/* Sets an environment variable of the process unless it is set already. For what other native libraries read
+ * when they are loaded (OMP_WAIT_POLICY of libgomp), which Java cannot set. */
+public static native int mg_environment_default(@Cast("const char*") BytePointer name, @Cast("const char*") BytePointer value);
+public static native int mg_environment_default(String name, String value);
+
 /* Why CUDA cannot be used ("not in this build", ...), or an empty string when it can. */
 public static native @Cast("const char*") BytePointer mg_cuda_reason();
 
@@ -111,7 +116,8 @@ public static native void mg_context_destroy(mg_context context);
 /* May be called from any thread; running and later routines return MG_CANCELLED until it is set to 0. */
 public static native void mg_context_cancel(mg_context context, int cancelled);
 
-/* 64-byte aligned memory on the context's device; not initialised. bytes = 0 gives a valid pointer. */
+/* 64-byte aligned memory on the context's device, or on the host when context is NULL; not initialised.
+ * bytes = 0 gives a valid pointer. mg_free takes the same context, or NULL for host memory. */
 public static native int mg_alloc(mg_context context, @Cast("int64_t") long bytes, @Cast("void**") PointerPointer out);
 public static native int mg_alloc(mg_context context, @Cast("int64_t") long bytes, @Cast("void**") @ByPtrPtr Pointer out);
 public static native void mg_free(mg_context context, Pointer pointer);

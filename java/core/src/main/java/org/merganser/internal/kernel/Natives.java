@@ -148,6 +148,12 @@ public final class Natives {
     }
   }
 
+  /** Sets an environment variable for other native libraries unless it is set already. */
+  public static void environmentDefault(String name, String value) {
+    load();
+    Status.check(merganser.mg_environment_default(name, value));
+  }
+
   /** Enters the process-wide BLAS gate with a thread count; {@link #leaveBlas} must follow. */
   public static void enterBlas(int threads) {
     load();

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.cli;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.merganser.align.Aligner;
+import org.merganser.align.AlignmentProblem;
+import org.merganser.align.AlignmentSet;
+import org.merganser.align.CcaAligner;
+import org.merganser.compute.Workspace;
+import org.merganser.io.Checkpoint;
+import org.merganser.model.Architecture;
+import org.merganser.model.LinearStack;
+import org.merganser.plan.Catalogue;
+import org.merganser.stats.Moments;
+import org.merganser.stats.NonFinite;
+import org.merganser.stats.Precision;
+import picocli.CommandLine.Option;
+
+/** How models are aligned: shared by {@code align} and {@code merge}. */
+final class AlignmentOptions {
+  @Option(
+      names = "--method",
+      paramLabel = "ID",
+      defaultValue = "cca",
+      description =
+          "identity, permutation, cca, procrustes or procrustes-scaled (default: ${DEFAULT-VALUE}).")
+  String method;
+
+  @Option(
+      names = "--activations-a",
+      paramLabel = "DIR",
+      description = "Activations of the first model: one SPACE.npy for each space.")
+  Path activationsA;
+
+  @Option(
+      names = "--activations-b",
+      paramLabel = "DIR",
+      description = "Activations of the second model, the same samples in the same order.")
+  Path activationsB;
+
+  @Option(
+      names = "--activations",
+      paramLabel = "DIR",
+      description = "Activations of every model, repeated in their order; for more than two.")
+  List<Path> activations = new ArrayList<>();
+
+  @Option(
+      names = "--stats",
+      paramLabel = "FILE",
+      description = "Statistics (*.mgstats) instead of activations.")
+  Path stats;
+
+  @Option(
+      names = "--architecture",
+      paramLabel = "FILE",
+      description = "Builder file (JSON); a plain stack of linear layers needs none.")
+  Path architecture;
+
+  @Option(
+      names = "--gamma",
+      paramLabel = "G",
+      defaultValue = "1",
+      description = "Relative regulariser of CCA (default: ${DEFAULT-VALUE}).")
+  double gamma;
+
+  @Option(
+      names = "--absolute-gamma",
+      paramLabel = "G",
+      description = "Regulariser of CCA in units of variance, as in the published code.")
+  Double absoluteGamma;
+
+  @Option(
+      names = "--skip-non-finite",
+      description = "Drop samples with NaN or infinite activations instead of stopping.")
+  boolean skipNonFinite;
+
+  Architecture architecture(Checkpoint reference) throws IOException {
+    return architecture != null ? Architecture.read(architecture) : LinearStack.infer(reference);
+  }
+
+  Aligner aligner() {
+    Aligner aligner = Catalogue.aligner(method);
+    if (!(aligner instanceof CcaAligner)) {
+      return aligner;
+    }
+    return absoluteGamma != null
+        ? CcaAligner.absoluteGamma(absoluteGamma)
+        : CcaAligner.relativeGamma(gamma);
+  }
+
+  /** Finds the maps of all models into the first. */
+  AlignmentSet align(Architecture spaces, int models, Workspace ws) throws IOException {
+    Aligner aligner = aligner();
+    try (Moments moments = moments(aligner, spaces, models, ws)) {
+      AlignmentProblem problem = AlignmentProblem.of(spaces, moments);
+      if (problem.models() != models) {
+        throw new IllegalArgumentException(
+            "statistics of " + problem.models() + " models for " + models + " checkpoints");
+      }
+      return aligner.align(problem, ws);
+    }
+  }
+
+  private Moments moments(Aligner aligner, Architecture spaces, int models, Workspace ws)
+      throws IOException {
+    if (stats != null) {
+      return Moments.load(stats, ws);
+    }
+    List<Path> folders = folders();
+    if (folders.size() != models) {
+      throw new IllegalArgumentException(
+          "method "
+              + method
+              + " needs the activations of all "
+              + models
+              + " models, given are "
+              + folders.size()
+              + "; use --activations-a and --activations-b, or --activations once for each model,"
+              + " or --stats");
+    }
+    Moments.Options options =
+        new Moments.Options(
+            Precision.MIXED,
+            skipNonFinite ? NonFinite.SKIP_SAMPLE : NonFinite.FAIL,
+            Moments.Options.defaults().budget());
+    return Moments.fromFiles(spaces, folders, aligner.request(spaces), options, ws);
+  }
+
+  private List<Path> folders() {
+    List<Path> folders = new ArrayList<>();
+    if (activationsA != null) {
+      folders.add(activationsA);
+    }
+    if (activationsB != null) {
+      folders.add(activationsB);
+    }
+    if (!folders.isEmpty() && !activations.isEmpty()) {
+      throw new IllegalArgumentException(
+          "use either --activations-a and --activations-b, or --activations once for each model");
+    }
+    folders.addAll(activations);
+    return folders;
+  }
+}

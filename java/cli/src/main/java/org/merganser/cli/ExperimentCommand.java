@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.cli;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.Optional;
+import org.merganser.lab.data.Blobs;
+import org.merganser.lab.data.ImageFiles;
+import org.merganser.lab.experiment.CcaMergeOptions;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+/** Published experiments by name. */
+@Command(
+    name = "experiment",
+    mixinStandardHelpOptions = true,
+    description = "Runs a published experiment at the scale of this machine.",
+    synopsisSubcommandLabel = "NAME")
+final class ExperimentCommand {
+  @Spec CommandSpec spec;
+
+  @Command(
+      name = "cca-merge",
+      mixinStandardHelpOptions = true,
+      description = "Trains, aligns with every method, merges and compares (CCA Merge, 2024).")
+  int ccaMerge(
+      @Option(
+              names = "--data",
+              paramLabel = "blobs|DIR",
+              defaultValue = CcaMergeOptions.EMBEDDED,
+              description =
+                  "The synthetic task, or a folder with the four IDX files of MNIST and its"
+                      + " relatives (default: the embedded images).")
+          String data,
+      @Option(
+              names = "--hidden",
+              paramLabel = "N",
+              defaultValue = "32",
+              description = "Width of the hidden layers (default: ${DEFAULT-VALUE}).")
+          int hidden,
+      @Option(
+              names = "--layers",
+              paramLabel = "L",
+              defaultValue = "2",
+              description = "Number of hidden layers (default: ${DEFAULT-VALUE}).")
+          int layers,
+      @Option(
+              names = "--models",
+              paramLabel = "K",
+              defaultValue = "2",
+              description = "Models merged at once (default: ${DEFAULT-VALUE}).")
+          int models,
+      @Option(
+              names = "--seeds",
+              paramLabel = "P",
+              defaultValue = "1",
+              description =
+                  "Groups of models, each with its own seeds (default: ${DEFAULT-VALUE}).")
+          int seeds,
+      @Option(
+              names = "--seed",
+              paramLabel = "FIRST",
+              defaultValue = "0",
+              description = "First seed (default: ${DEFAULT-VALUE}).")
+          long seed,
+      @Option(
+              names = "--epochs",
+              paramLabel = "E",
+              description = "Epochs of training (default: 40 for blobs, 15 for images).")
+          Integer epochs,
+      @Option(
+              names = "--train",
+              paramLabel = "N",
+              description = "Training samples, from the first (default: 6000).")
+          Integer train,
+      @Option(
+              names = "--gamma",
+              paramLabel = "G",
+              defaultValue = "1",
+              description = "Relative regulariser of CCA (default: ${DEFAULT-VALUE}).")
+          double gamma,
+      @Option(
+              names = "--out",
+              paramLabel = "DIR",
+              defaultValue = "merganser-cca-merge",
+              description = "Where results.json and report.html go (default: ${DEFAULT-VALUE}).")
+          Path out,
+      @Option(
+              names = "--keep",
+              paramLabel = "DIR",
+              description = "Keep models, statistics and merged models in DIR/pair-I.")
+          Path keep,
+      @Mixin CommonOptions common)
+      throws IOException {
+    boolean blobs = data.equals(CcaMergeOptions.BLOBS);
+    CcaMergeOptions options =
+        new CcaMergeOptions(
+            data,
+            hidden,
+            layers,
+            models,
+            seeds,
+            seed,
+            epochs != null ? epochs : blobs ? 40 : 15,
+            train != null ? train : blobs ? Blobs.TRAIN : ImageFiles.EMBEDDED_TRAIN,
+            gamma,
+            Optional.ofNullable(keep));
+    CcaMergeRun.run(options, out, common, spec.commandLine().getOut());
+    return 0;
+  }
+}

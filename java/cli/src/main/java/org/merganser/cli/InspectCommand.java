@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.cli;
+
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.nio.file.Path;
+import java.util.Locale;
+import java.util.Map;
+import java.util.concurrent.Callable;
+import org.merganser.align.Alignment;
+import org.merganser.compute.Workspace;
+import org.merganser.error.IncompatibleModelsException;
+import org.merganser.io.Checkpoint;
+import org.merganser.io.Npy;
+import org.merganser.io.Safetensors;
+import org.merganser.io.TensorInfo;
+import org.merganser.model.Architecture;
+import org.merganser.model.FeatureSpace;
+import org.merganser.model.LinearStack;
+import org.merganser.stats.Moments;
+import org.merganser.stats.SpaceMoments;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
+
+/** Shows what is in a file. */
+@Command(
+    name = "inspect",
+    mixinStandardHelpOptions = true,
+    description =
+        "Shows a checkpoint, statistics (*.mgstats), maps (*.mgalign) or an array (*.npy).")
+final class InspectCommand implements Callable<Integer> {
+  @Spec CommandSpec spec;
+  @Mixin CommonOptions common;
+
+  @Parameters(paramLabel = "FILE", description = "The file.")
+  Path file;
+
+  @Override
+  public Integer call() throws IOException {
+    PrintWriter print = spec.commandLine().getOut();
+    String name = String.valueOf(file.getFileName());
+    if (name.endsWith(".npy")) {
+      try (Npy npy = Npy.open(file)) {
+        print.println(npy.info());
+      }
+    } else if (name.endsWith(".mgstats")) {
+      statistics(print);
+    } else if (name.endsWith(".mgalign")) {
+      try (Workspace ws = common.open(0, (stage, done, total) -> {})) {
+        Alignment alignment = Alignment.load(file, ws);
+        print.println("method " + alignment.method());
+        AlignmentTable.print(alignment, ws, print);
+      }
+    } else {
+      checkpoint(print);
+    }
+    print.flush();
+    return 0;
+  }
+
+  private void statistics(PrintWriter print) throws IOException {
+    try (Workspace ws = common.open(0, (stage, done, total) -> {});
+        Moments moments = Moments.load(file, ws)) {
+      print.printf(
+          Locale.ROOT,
+          "%-24s %8s %10s %8s %s%n",
+          "space",
+          "models",
+          "samples",
+          "skipped",
+          "blocks");
+      for (String id : moments.spaces()) {
+        SpaceMoments space = moments.space(id);
+        print.printf(
+            Locale.ROOT,
+            "%-24s %8d %10d %8d %s%n",
+            id,
+            space.models(),
+            space.samples(),
+            space.skipped(),
+            space.blocks().keySet().stream().map(p -> "(" + p.i() + "," + p.j() + ")").toList());
+      }
+    }
+  }
+
+  private void checkpoint(PrintWriter print) throws IOException {
+    try (Checkpoint checkpoint = Safetensors.open(file)) {
+      for (Map.Entry<String, TensorInfo> tensor : checkpoint.tensors().entrySet()) {
+        print.printf(Locale.ROOT, "%-40s %s%n", tensor.getKey(), tensor.getValue());
+      }
+      print.println(
+          checkpoint.tensors().size()
+              + " tensors, "
+              + checkpoint.parameters()
+              + " parameters, metadata "
+              + checkpoint.metadata());
+      try {
+        Architecture architecture = LinearStack.infer(checkpoint);
+        print.println(
+            "a plain stack of linear layers with spaces "
+                + architecture.spaces().stream().map(FeatureSpace::id).toList());
+      } catch (IncompatibleModelsException e) {
+        print.println("aligning it needs a builder file (--architecture)");
+      }
+    }
+  }
+}

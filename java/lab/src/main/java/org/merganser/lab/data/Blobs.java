@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.lab.data;
+
+import java.util.Optional;
+import java.util.SplittableRandom;
+import org.merganser.compute.Seeds;
+import org.merganser.linalg.Tensor;
+import org.merganser.torch.Examples;
+
+/**
+ * A small synthetic task that needs no file: 30 Gaussian blobs in R^8 (centres of deviation 2.2,
+ * unit noise), label = blob mod 10, seen through {@code x = tanh(z A) B + 0.3 noise} in R^64 with
+ * entries of A of variance 1/8 and of B of variance 1/64; each feature standardised by the training
+ * samples.
+ */
+public final class Blobs {
+  private static final int BLOBS = 30;
+  private static final int LATENT = 8;
+  private static final int FEATURES = 64;
+  private static final int CLASSES = 10;
+  private static final int TEST = 4000;
+
+  /** Number of training samples unless told otherwise. */
+  public static final int TRAIN = 6000;
+
+  private Blobs() {}
+
+  /** One draw of the task; the seed decides everything. */
+  public static DataSet draw(int train, long seed) {
+    double[] centres = normal(seed, "centres", BLOBS * LATENT, 2.2);
+    double[] a = normal(seed, "a", LATENT * FEATURES, Math.sqrt(1.0 / LATENT));
+    double[] b = normal(seed, "b", FEATURES * FEATURES, Math.sqrt(1.0 / FEATURES));
+    SplittableRandom random = Seeds.stream(seed, "blobs/samples");
+    int total = train + TEST;
+    double[][] x = new double[total][];
+    int[] labels = new int[total];
+    for (int i = 0; i < total; i++) {
+      int blob = random.nextInt(BLOBS);
+      labels[i] = blob % CLASSES;
+      x[i] = observe(latent(centres, blob, random), a, b, random);
+    }
+    standardise(x, train);
+    return new DataSet(
+        "blobs",
+        examples(x, labels, 0, train),
+        examples(x, labels, train, total),
+        Optional.empty());
+  }
+
+  private static double[] latent(double[] centres, int blob, SplittableRandom random) {
+    double[] z = new double[LATENT];
+    for (int d = 0; d < LATENT; d++) {
+      z[d] = centres[blob * LATENT + d] + random.nextGaussian();
+    }
+    return z;
+  }
+
+  private static double[] observe(double[] z, double[] a, double[] b, SplittableRandom random) {
+    double[] hidden = new double[FEATURES];
+    for (int f = 0; f < FEATURES; f++) {
+      double sum = 0;
+      for (int d = 0; d < LATENT; d++) {
+        sum += z[d] * a[d * FEATURES + f];
+      }
+      // StrictMath: the same bits on every JVM.
+      hidden[f] = StrictMath.tanh(sum);
+    }
+    double[] x = new double[FEATURES];
+    for (int f = 0; f < FEATURES; f++) {
+      double sum = 0;
+      for (int h = 0; h < FEATURES; h++) {
+        sum += hidden[h] * b[h * FEATURES + f];
+      }
+      x[f] = sum + 0.3 * random.nextGaussian();
+    }
+    return x;
+  }
+
+  private static void standardise(double[][] x, int train) {
+    for (int f = 0; f < FEATURES; f++) {
+      double mean = 0;
+      for (int i = 0; i < train; i++) {
+        mean += x[i][f] / train;
+      }
+      double variance = 0;
+      for (int i = 0; i < train; i++) {
+        variance += (x[i][f] - mean) * (x[i][f] - mean) / train;
+      }
+      double sd = Math.sqrt(variance);
+      for (double[] row : x) {
+        row[f] = (row[f] - mean) / sd;
+      }
+    }
+  }
+
+  private static Examples examples(double[][] x, int[] labels, int from, int to) {
+    float[] values = new float[(to - from) * FEATURES];
+    int[] classes = new int[to - from];
+    for (int i = from; i < to; i++) {
+      classes[i - from] = labels[i];
+      for (int f = 0; f < FEATURES; f++) {
+        values[(i - from) * FEATURES + f] = (float) x[i][f];
+      }
+    }
+    return new Examples(Tensor.of(values, to - from, FEATURES), classes, CLASSES);
+  }
+
+  private static double[] normal(long seed, String name, int count, double deviation) {
+    SplittableRandom random = Seeds.stream(seed, "blobs/" + name);
+    double[] values = new double[count];
+    for (int i = 0; i < count; i++) {
+      values[i] = random.nextGaussian() * deviation;
+    }
+    return values;
+  }
+}

@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.lab.experiment;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.stream.LongStream;
+import org.merganser.align.Aligner;
+import org.merganser.align.AlignmentProblem;
+import org.merganser.align.AlignmentSet;
+import org.merganser.align.CcaAligner;
+import org.merganser.compute.Workspace;
+import org.merganser.io.Checkpoint;
+import org.merganser.io.MemoryCheckpoint;
+import org.merganser.io.Safetensors;
+import org.merganser.lab.data.Blobs;
+import org.merganser.lab.data.DataSet;
+import org.merganser.lab.data.ImageFiles;
+import org.merganser.linalg.Tensor;
+import org.merganser.merge.LinearMerger;
+import org.merganser.merge.MergeProblem;
+import org.merganser.plan.Catalogue;
+import org.merganser.plan.Doctor;
+import org.merganser.stats.Moments;
+import org.merganser.stats.StatisticsRequest;
+import org.merganser.torch.Activation;
+import org.merganser.torch.Evaluation;
+import org.merganser.torch.TorchNatives;
+import org.merganser.torch.TorchNetwork;
+import org.merganser.torch.Trainer;
+
+/**
+ * Trains independent models on the same data, aligns them with every aligner, averages them and
+ * measures the merged models on test data, beside the models themselves and their ensemble.
+ *
+ * <p>After Horoi et al. 2024 (arXiv 2407.05385), at the scale of minutes. Statistics of all
+ * aligners come from one pass over the training data.
+ */
+public final class CcaMergeExperiment {
+  private static final int STATISTICS_BATCH = 500;
+
+  private final CcaMergeOptions options;
+  private final Workspace ws;
+  private final Stopwatch watch = new Stopwatch();
+  private final Map<String, Aligner> aligners = new LinkedHashMap<>();
+  private final Map<Long, MemoryCheckpoint> trained = new LinkedHashMap<>();
+  private final List<Map<String, Evaluation>> pairs = new ArrayList<>();
+
+  private CcaMergeExperiment(CcaMergeOptions options, Workspace ws) {
+    this.options = options;
+    this.ws = ws;
+    Catalogue.aligners().forEach((id, supplier) -> aligners.put(id, supplier.get()));
+    aligners.put("cca", CcaAligner.relativeGamma(options.gamma()));
+  }
+
+  /** Runs everything; what {@code keep} asks for is written pair by pair. */
+  public static CcaMergeResult run(CcaMergeOptions options, Workspace ws) throws IOException {
+    return new CcaMergeExperiment(options, ws).run();
+  }
+
+  private CcaMergeResult run() throws IOException {
+    CcaMergeResult.Data summary = null;
+    long parameters = 0;
+    DataSet data = null;
+    for (int pair = 0; pair < options.pairs(); pair++) {
+      if (data == null || isDrawn()) {
+        long drawSeed = options.seed() + pair;
+        trained.clear();
+        data = watch.time("data", () -> load(drawSeed));
+      }
+      TorchNetwork network =
+          TorchNetwork.mlp(
+              data.inputSize(),
+              options.hidden(),
+              options.layers(),
+              data.train().classes(),
+              Activation.RELU);
+      runPair(pair, network, data);
+      parameters = network.size();
+      summary =
+          new CcaMergeResult.Data(
+              data.name(), data.train().size(), data.test().size(), data.pixels());
+    }
+    Map<String, String> versions = new LinkedHashMap<>(Doctor.versions());
+    versions.put("torch", TorchNatives.version());
+    return new CcaMergeResult(
+        options,
+        summary,
+        parameters,
+        Summary.rows(pairs),
+        Summary.accuracies(pairs),
+        versions,
+        ws.backend().name().toLowerCase(Locale.ROOT),
+        Doctor.isa(),
+        watch.seconds());
+  }
+
+  /** Whether each pair has its own draw of the data. */
+  private boolean isDrawn() {
+    return options.data().equals(CcaMergeOptions.BLOBS);
+  }
+
+  private DataSet load(long seed) throws IOException {
+    return switch (options.data()) {
+      case CcaMergeOptions.BLOBS -> Blobs.draw(options.train(), seed);
+      case CcaMergeOptions.EMBEDDED -> ImageFiles.embedded(options.train());
+      default -> ImageFiles.folder(Path.of(options.data()), options.train());
+    };
+  }
+
+  private void runPair(int pair, TorchNetwork network, DataSet data) throws IOException {
+    List<MemoryCheckpoint> models = watch.time("train", () -> train(pair, network, data));
+    Map<String, Evaluation> rows = new LinkedHashMap<>();
+    watch.time(
+        "evaluate",
+        () -> {
+          evaluateModels(network, models, data, rows);
+          return null;
+        });
+    StatisticsRequest request = StatisticsRequest.NONE;
+    for (Aligner aligner : aligners.values()) {
+      request = request.and(aligner.request(network.architecture()));
+    }
+    StatisticsRequest all = request;
+    try (Moments moments =
+        watch.time(
+            "statistics",
+            () ->
+                Moments.collect(
+                    network, models, data.train().batches(STATISTICS_BATCH), all, ws))) {
+      keepInputs(pair, models, moments);
+      AlignmentProblem problem = AlignmentProblem.of(network.architecture(), moments);
+      for (Aligner aligner : aligners.values()) {
+        AlignmentSet found = watch.time("align", () -> aligner.align(problem, ws));
+        try (MemoryCheckpoint merged = watch.time("merge", () -> merge(models, found))) {
+          keep(pair, "merged-" + aligner.id() + ".safetensors", merged);
+          rows.put(
+              aligner.id(),
+              watch.time("evaluate", () -> Evaluation.of(network, merged, data.test(), ws)));
+        }
+      }
+    }
+    pairs.add(rows);
+  }
+
+  private List<MemoryCheckpoint> train(int pair, TorchNetwork network, DataSet data) {
+    List<Long> seeds =
+        LongStream.range(0, options.models()).map(k -> options.seed() + pair + k).boxed().toList();
+    List<Long> missing = seeds.stream().filter(seed -> !trained.containsKey(seed)).toList();
+    if (!missing.isEmpty()) {
+      String stage = "train pair " + (pair + 1) + "/" + options.pairs();
+      List<MemoryCheckpoint> models =
+          new ModelTraining(network, Trainer.Options.adamW(options.epochs()), ws)
+              .train(data.train(), missing, stage);
+      for (int i = 0; i < missing.size(); i++) {
+        trained.put(missing.get(i), models.get(i));
+      }
+    }
+    return seeds.stream().map(trained::get).toList();
+  }
+
+  private void evaluateModels(
+      TorchNetwork network,
+      List<MemoryCheckpoint> models,
+      DataSet data,
+      Map<String, Evaluation> rows)
+      throws IOException {
+    List<Tensor> logits = new ArrayList<>();
+    List<Evaluation> single = new ArrayList<>();
+    for (Checkpoint model : models) {
+      Tensor output = Evaluation.logits(network, model, data.test(), ws);
+      logits.add(output);
+      single.add(Evaluation.ofLogits(output, data.test()));
+    }
+    rows.put("base", Summary.mean(single));
+    rows.put("best-base", Summary.best(single));
+    rows.put("ensemble", Evaluation.ofLogits(Evaluation.mean(logits), data.test()));
+  }
+
+  private MemoryCheckpoint merge(List<MemoryCheckpoint> models, AlignmentSet found)
+      throws IOException {
+    List<Checkpoint> aligned = new ArrayList<>();
+    for (int k = 0; k < models.size(); k++) {
+      aligned.add(found.of(k).apply(models.get(k)));
+    }
+    return MemoryCheckpoint.copyOf(LinearMerger.uniform().merge(MergeProblem.of(aligned), ws), ws);
+  }
+
+  private void keepInputs(int pair, List<MemoryCheckpoint> models, Moments moments)
+      throws IOException {
+    for (int k = 0; k < models.size(); k++) {
+      keep(pair, "model-" + k + ".safetensors", models.get(k));
+    }
+    if (options.keep().isPresent()) {
+      moments.save(folder(pair).resolve("stats.mgstats"), ws);
+    }
+  }
+
+  private void keep(int pair, String name, Checkpoint checkpoint) throws IOException {
+    if (options.keep().isPresent()) {
+      Safetensors.write(checkpoint, folder(pair).resolve(name), ws);
+    }
+  }
+
+  private Path folder(int pair) throws IOException {
+    return Files.createDirectories(options.keep().orElseThrow().resolve("pair-" + pair));
+  }
+}

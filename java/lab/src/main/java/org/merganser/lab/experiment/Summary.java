@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.lab.experiment;
+
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.merganser.torch.Evaluation;
+
+/** Means and deviations over models and pairs. */
+final class Summary {
+  private Summary() {}
+
+  static Evaluation mean(List<Evaluation> evaluations) {
+    return new Evaluation(
+        evaluations.stream().mapToDouble(Evaluation::accuracy).average().orElseThrow(),
+        evaluations.stream().mapToDouble(Evaluation::loss).average().orElseThrow());
+  }
+
+  static Evaluation best(List<Evaluation> evaluations) {
+    return evaluations.stream().max(Comparator.comparingDouble(Evaluation::accuracy)).orElseThrow();
+  }
+
+  static List<CcaMergeResult.Row> rows(List<Map<String, Evaluation>> pairs) {
+    List<CcaMergeResult.Row> rows = new ArrayList<>();
+    for (String id : pairs.get(0).keySet()) {
+      List<Evaluation> values = pairs.stream().map(pair -> pair.get(id)).toList();
+      Evaluation mean = mean(values);
+      rows.add(new CcaMergeResult.Row(id, mean.accuracy(), deviation(values, mean), mean.loss()));
+    }
+    return rows;
+  }
+
+  static List<Map<String, Double>> accuracies(List<Map<String, Evaluation>> pairs) {
+    List<Map<String, Double>> all = new ArrayList<>();
+    for (Map<String, Evaluation> pair : pairs) {
+      Map<String, Double> accuracies = new LinkedHashMap<>();
+      pair.forEach((id, evaluation) -> accuracies.put(id, evaluation.accuracy()));
+      all.add(accuracies);
+    }
+    return all;
+  }
+
+  /** Sample standard deviation (division by n - 1); 0 for one value. */
+  private static double deviation(List<Evaluation> values, Evaluation mean) {
+    if (values.size() < 2) {
+      return 0;
+    }
+    double sum =
+        values.stream()
+            .mapToDouble(v -> (v.accuracy() - mean.accuracy()) * (v.accuracy() - mean.accuracy()))
+            .sum();
+    return Math.sqrt(sum / (values.size() - 1));
+  }
+}

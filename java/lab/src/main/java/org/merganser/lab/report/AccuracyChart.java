@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.lab.report;
+
+import java.awt.Color;
+import java.awt.Font;
+import java.io.IOException;
+import java.util.List;
+import org.knowm.xchart.BitmapEncoder;
+import org.knowm.xchart.CategoryChart;
+import org.knowm.xchart.CategoryChartBuilder;
+import org.merganser.lab.experiment.CcaMergeResult;
+
+/** Bars of accuracy with their deviation over pairs. */
+final class AccuracyChart {
+  private static final Color BAR = new Color(0x2f6f8f);
+
+  private AccuracyChart() {}
+
+  static byte[] png(CcaMergeResult result) throws IOException {
+    CategoryChart chart =
+        new CategoryChartBuilder().width(1000).height(420).yAxisTitle("test accuracy (%)").build();
+    chart.getStyler().setLegendVisible(false);
+    chart.getStyler().setChartBackgroundColor(Color.WHITE);
+    chart.getStyler().setPlotBorderVisible(false);
+    chart.getStyler().setPlotGridVerticalLinesVisible(false);
+    chart.getStyler().setYAxisMin(0.0);
+    chart.getStyler().setYAxisMax(100.0);
+    chart.getStyler().setAvailableSpaceFill(0.7);
+    chart.getStyler().setLabelsVisible(true);
+    chart.getStyler().setLabelsPosition(0.5);
+    chart.getStyler().setAxisTickLabelsFont(new Font(Font.SANS_SERIF, Font.PLAIN, 12));
+    chart.getStyler().setLabelsFont(new Font(Font.SANS_SERIF, Font.PLAIN, 12));
+    chart.getStyler().setDecimalPattern("0.0");
+    chart.getStyler().setSeriesColors(new Color[] {BAR});
+    List<String> names = result.rows().stream().map(CcaMergeResult.Row::method).toList();
+    List<Double> values = result.rows().stream().map(row -> 100 * row.accuracy()).toList();
+    if (result.options().pairs() > 1) {
+      chart.addSeries(
+          "accuracy",
+          names,
+          values,
+          result.rows().stream().map(row -> 100 * row.accuracySd()).toList());
+    } else {
+      chart.addSeries("accuracy", names, values);
+    }
+    return BitmapEncoder.getBitmapBytes(chart, BitmapEncoder.BitmapFormat.PNG);
+  }
+}

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.lab.report;
+
+import com.fasterxml.jackson.core.JsonFactory;
+import com.fasterxml.jackson.core.JsonGenerator;
+import com.fasterxml.jackson.core.util.DefaultPrettyPrinter;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.file.Path;
+import java.util.Map;
+import org.merganser.io.PartialFile;
+import org.merganser.lab.experiment.CcaMergeResult;
+
+/** {@code results.json}: two runs of the same command differ in {@code seconds} only. */
+public final class ResultsJson {
+  private ResultsJson() {}
+
+  /** Writes through {@code PATH.partial}. */
+  public static void write(CcaMergeResult result, Path path) throws IOException {
+    ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+    try (JsonGenerator g = new JsonFactory().createGenerator(bytes)) {
+      g.setPrettyPrinter(new DefaultPrettyPrinter());
+      g.writeStartObject();
+      g.writeStringField("experiment", "cca-merge");
+      g.writeNumberField("seed", result.options().seed());
+      g.writeNumberField("seeds", result.options().pairs());
+      g.writeNumberField("models", result.options().models());
+      g.writeNumberField("epochs", result.options().epochs());
+      g.writeNumberField("gamma", result.options().gamma());
+      data(result.data(), g);
+      g.writeObjectFieldStart("model");
+      g.writeStringField("kind", "mlp");
+      g.writeNumberField("hidden", result.options().hidden());
+      g.writeNumberField("layers", result.options().layers());
+      g.writeNumberField("parameters", result.parameters());
+      g.writeEndObject();
+      rows(result, g);
+      pairs(result, g);
+      g.writeStringField("backend", result.backend());
+      g.writeStringField("isa", result.isa());
+      g.writeObjectFieldStart("versions");
+      for (Map.Entry<String, String> version : result.versions().entrySet()) {
+        g.writeStringField(version.getKey(), version.getValue());
+      }
+      g.writeEndObject();
+      g.writeObjectFieldStart("seconds");
+      for (Map.Entry<String, Double> stage : result.seconds().entrySet()) {
+        g.writeNumberField(stage.getKey(), Math.round(stage.getValue() * 1000) / 1000.0);
+      }
+      g.writeEndObject();
+      g.writeEndObject();
+    }
+    try (PartialFile file = new PartialFile(path)) {
+      file.write(ByteBuffer.wrap(bytes.toByteArray()));
+      file.commit();
+    }
+  }
+
+  private static void data(CcaMergeResult.Data data, JsonGenerator g) throws IOException {
+    g.writeObjectFieldStart("data");
+    g.writeStringField("name", data.name());
+    g.writeNumberField("train", data.train());
+    g.writeNumberField("test", data.test());
+    if (data.pixels().isPresent()) {
+      g.writeNumberField("mean", data.pixels().get().mean());
+      g.writeNumberField("sd", data.pixels().get().sd());
+    }
+    g.writeEndObject();
+  }
+
+  private static void rows(CcaMergeResult result, JsonGenerator g) throws IOException {
+    g.writeArrayFieldStart("rows");
+    for (CcaMergeResult.Row row : result.rows()) {
+      g.writeStartObject();
+      g.writeStringField("method", row.method());
+      g.writeNumberField("accuracy", row.accuracy());
+      g.writeNumberField("accuracySd", row.accuracySd());
+      g.writeNumberField("loss", row.loss());
+      g.writeEndObject();
+    }
+    g.writeEndArray();
+  }
+
+  private static void pairs(CcaMergeResult result, JsonGenerator g) throws IOException {
+    g.writeArrayFieldStart("pairs");
+    for (Map<String, Double> pair : result.pairs()) {
+      g.writeStartObject();
+      for (Map.Entry<String, Double> accuracy : pair.entrySet()) {
+        g.writeNumberField(accuracy.getKey(), accuracy.getValue());
+      }
+      g.writeEndObject();
+    }
+    g.writeEndArray();
+  }
+}

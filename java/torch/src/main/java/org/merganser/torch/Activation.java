@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.torch;
+
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
+import org.merganser.model.MapFamily;
+
+/**
+ * An elementwise nonlinearity. Only permutations commute with it; ReLU allows positive scales too.
+ */
+public enum Activation implements Layer {
+  RELU(MapFamily.SCALED_PERMUTATION) {
+    @Override
+    public Tensor forward(Tensor x, ForwardPass pass) {
+      return torch.relu(x);
+    }
+  },
+  TANH(MapFamily.PERMUTATION) {
+    @Override
+    public Tensor forward(Tensor x, ForwardPass pass) {
+      return x.tanh();
+    }
+  },
+  SIGMOID(MapFamily.PERMUTATION) {
+    @Override
+    public Tensor forward(Tensor x, ForwardPass pass) {
+      return x.sigmoid();
+    }
+  },
+  GELU(MapFamily.PERMUTATION) {
+    @Override
+    public Tensor forward(Tensor x, ForwardPass pass) {
+      return torch.gelu(x);
+    }
+  };
+
+  private final MapFamily exact;
+
+  Activation(MapFamily exact) {
+    this.exact = exact;
+  }
+
+  @Override
+  public Signal describe(Signal in, Description description) {
+    if (in.space() != null) {
+      in.space().restrict(exact);
+    }
+    return in;
+  }
+}

@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.torch;
+
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.SplittableRandom;
+import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.NoGradGuard;
+import org.bytedeco.pytorch.Tensor;
+import org.merganser.compute.DType;
+import org.merganser.compute.Seeds;
+import org.merganser.compute.Workspace;
+import org.merganser.error.IncompatibleModelsException;
+import org.merganser.error.ShapeException;
+import org.merganser.io.Checkpoint;
+import org.merganser.io.MemoryCheckpoint;
+import org.merganser.io.Names;
+import org.merganser.io.TensorInfo;
+import org.merganser.model.Architecture;
+import org.merganser.model.Mode;
+import org.merganser.model.Network;
+import org.merganser.model.TapSink;
+
+/**
+ * A network described once as a tree of layers. Parameters are substituted at each use, so merging
+ * and training never copy modules. Immutable and thread-safe.
+ *
+ * <p>Forward passes run with one libtorch thread, so that what they give does not depend on the
+ * machine.
+ */
+public final class TorchNetwork implements Network {
+  private static final int FORWARD_THREADS = 1;
+
+  private final long[] inputShape;
+  private final Layer root;
+  private final Description description;
+  private final Architecture architecture;
+  private final Map<String, TensorInfo> parameters;
+  private final long outputs;
+
+  private TorchNetwork(long[] inputShape, Layer root) {
+    this.inputShape = inputShape;
+    this.root = root;
+    this.description = new Description();
+    this.outputs = root.describe(Signal.input(inputShape), description).flatSize();
+    this.architecture = description.architecture();
+    Map<String, TensorInfo> infos = new LinkedHashMap<>();
+    description.parameters().forEach((name, parameter) -> infos.put(name, parameter.info()));
+    this.parameters = Collections.unmodifiableMap(infos);
+  }
+
+  /**
+   * @param inputShape shape of one sample: [features] or [channels, height, width]
+   * @throws ShapeException when some layer does not fit what it is given
+   */
+  public static TorchNetwork of(Layer root, long... inputShape) {
+    return new TorchNetwork(inputShape.clone(), root);
+  }
+
+  /**
+   * A multilayer perceptron {@code in - hidden x layers - out} with layers {@code fc1}, {@code
+   * fc2}, ...
+   */
+  public static TorchNetwork mlp(
+      long in, long hidden, int layers, long out, Activation activation) {
+    List<Layer> stack = new ArrayList<>();
+    for (int i = 0; i < layers; i++) {
+      stack.add(new Linear("fc" + (i + 1), i == 0 ? in : hidden, hidden));
+      stack.add(activation);
+    }
+    stack.add(new Linear("fc" + (layers + 1), layers == 0 ? in : hidden, out));
+    return of(new Sequential(stack), in);
+  }
+
+  @Override
+  public Architecture architecture() {
+    return architecture;
+  }
+
+  /** Names, types and shapes of the parameters, in order. */
+  public Map<String, TensorInfo> parameters() {
+    return parameters;
+  }
+
+  /** Number of outputs (classes). */
+  public long outputs() {
+    return outputs;
+  }
+
+  /** Number of parameters. */
+  public long size() {
+    return parameters.values().stream().mapToLong(TensorInfo::size).sum();
+  }
+
+  /** Random initial parameters; each parameter has its own stream of the seed. */
+  public MemoryCheckpoint initialise(long seed) {
+    Map<String, org.merganser.linalg.Tensor> tensors = new LinkedHashMap<>();
+    description
+        .parameters()
+        .forEach(
+            (name, parameter) -> {
+              SplittableRandom random = Seeds.stream(seed, "init/" + name);
+              float[] values = new float[Math.toIntExact(parameter.info().size())];
+              for (int i = 0; i < values.length && parameter.deviation() > 0; i++) {
+                values[i] = (float) (random.nextGaussian() * parameter.deviation());
+              }
+              tensors.put(name, org.merganser.linalg.Tensor.of(values, parameter.info().dims()));
+            });
+    return MemoryCheckpoint.of(tensors);
+  }
+
+  /**
+   * Throws when a checkpoint does not hold these parameters, listing every mismatch, or has stale
+   * statistics.
+   */
+  public void require(Checkpoint theta) {
+    List<String> problems = new ArrayList<>();
+    parameters.forEach(
+        (name, wanted) -> {
+          TensorInfo found = theta.tensors().get(name);
+          if (found == null) {
+            problems.add(Names.missing(name, theta.tensors().keySet()));
+          } else if (!found.shape().equals(wanted.shape()) || !found.dtype().isArithmetic()) {
+            problems.add("'" + name + "' is " + found + ", the network has " + wanted);
+          }
+        });
+    for (String name : theta.stale()) {
+      problems.add(
+          "'" + name + "' is stale: a dense map changed what it describes; reset it before use");
+    }
+    if (!problems.isEmpty()) {
+      throw new IncompatibleModelsException("the checkpoint does not fit the network", problems);
+    }
+  }
+
+  @Override
+  public Session open(Checkpoint theta, Workspace ws) throws IOException {
+    require(theta);
+    Map<String, org.merganser.linalg.Tensor> owned = load(theta, ws);
+    return TorchNatives.call(FORWARD_THREADS, () -> new TorchSession(owned));
+  }
+
+  /** All parameters as F32. */
+  Map<String, org.merganser.linalg.Tensor> load(Checkpoint theta, Workspace ws) throws IOException {
+    Map<String, org.merganser.linalg.Tensor> tensors = new LinkedHashMap<>();
+    for (String name : parameters.keySet()) {
+      org.merganser.linalg.Tensor tensor = theta.read(name, ws);
+      if (tensor.dtype() != DType.F32) {
+        org.merganser.linalg.Tensor wide = tensor;
+        tensor = wide.to(DType.F32, ws);
+        wide.close();
+      }
+      tensors.put(name, tensor);
+    }
+    return tensors;
+  }
+
+  /** The forward pass as a function of torch parameters; used by training and by gradients. */
+  Tensor forward(Tensor x, Map<String, Tensor> theta, Mode mode) {
+    return root.forward(x, new ForwardPass(theta, description.taps(), Set.of(), mode));
+  }
+
+  void checkInputs(org.merganser.linalg.Tensor inputs) {
+    long[] shape = inputs.shape();
+    boolean fits = shape.length == inputShape.length + 1 && inputs.dtype() == DType.F32;
+    for (int axis = 0; fits && axis < inputShape.length; axis++) {
+      fits = shape[axis + 1] == inputShape[axis];
+    }
+    if (!fits) {
+      throw new ShapeException(
+          "inputs are "
+              + inputs
+              + ", the network reads F32 [samples, "
+              + String.join(", ", Arrays.stream(inputShape).mapToObj(Long::toString).toList())
+              + "]");
+    }
+  }
+
+  private final class TorchSession implements Session {
+    private final Map<String, org.merganser.linalg.Tensor> owned;
+    private final Map<String, Tensor> theta = new LinkedHashMap<>();
+    private final List<Tensor> outputsOfLastRun = new ArrayList<>();
+
+    TorchSession(Map<String, org.merganser.linalg.Tensor> owned) {
+      this.owned = owned;
+      owned.forEach((name, tensor) -> theta.put(name, Bridge.share(tensor)));
+    }
+
+    @Override
+    public void run(org.merganser.linalg.Tensor inputs, Mode mode, Set<String> taps, TapSink out)
+        throws IOException {
+      checkInputs(inputs);
+      releaseOutputs();
+      Map<String, Tensor> found = new LinkedHashMap<>();
+      TorchNatives.call(
+          FORWARD_THREADS,
+          () -> {
+            forward(inputs, mode, taps, found);
+            return null;
+          });
+      for (Map.Entry<String, Tensor> item : found.entrySet()) {
+        out.accept(item.getKey(), Bridge.view(item.getValue()));
+      }
+    }
+
+    @SuppressWarnings("try")
+    private void forward(
+        org.merganser.linalg.Tensor inputs,
+        Mode mode,
+        Set<String> taps,
+        Map<String, Tensor> found) {
+      try (PointerScope scope = new PointerScope();
+          NoGradGuard guard = new NoGradGuard()) {
+        ForwardPass pass = new ForwardPass(theta, description.taps(), taps, mode);
+        Tensor output = root.forward(Bridge.share(inputs), pass);
+        found.putAll(pass.tapped());
+        if (taps.contains(OUTPUT)) {
+          found.put(OUTPUT, output);
+        }
+        found.replaceAll((tap, tensor) -> tensor.contiguous());
+        for (Tensor tensor : found.values()) {
+          // Outlives the scope, until the next run or close.
+          tensor.retainReference();
+          outputsOfLastRun.add(tensor);
+        }
+      }
+    }
+
+    private void releaseOutputs() {
+      outputsOfLastRun.forEach(Tensor::close);
+      outputsOfLastRun.clear();
+    }
+
+    @Override
+    public void close() {
+      releaseOutputs();
+      theta.values().forEach(Tensor::close);
+      theta.clear();
+      owned.values().forEach(org.merganser.linalg.Tensor::close);
+    }
+  }
+}

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.torch;
+
+import java.io.IOException;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.SplittableRandom;
+import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.NoGradGuard;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorVector;
+import org.bytedeco.pytorch.global.torch;
+import org.merganser.compute.Seeds;
+import org.merganser.compute.Workspace;
+import org.merganser.error.NumericalException;
+import org.merganser.io.Checkpoint;
+import org.merganser.io.MemoryCheckpoint;
+import org.merganser.model.Mode;
+
+/**
+ * Trains a network by minibatch gradient descent on the cross-entropy. Batches are drawn without
+ * replacement, in an order that depends on the seed and the epoch only; at a fixed number of
+ * libtorch threads the result is the same to the bit.
+ */
+public final class Trainer {
+  /**
+   * Settings.
+   *
+   * @param clipNorm largest 2-norm of the gradient; infinity for no clipping
+   * @param threads of libtorch
+   */
+  public record Options(
+      Optimizer optimizer,
+      Schedule schedule,
+      int epochs,
+      int batchSize,
+      double clipNorm,
+      int threads) {
+    public Options {
+      if (epochs < 1 || batchSize < 1 || threads < 1 || !(clipNorm > 0)) {
+        throw new IllegalArgumentException(
+            "epochs, batch size, threads and clip norm must be positive, not "
+                + epochs
+                + ", "
+                + batchSize
+                + ", "
+                + threads
+                + ", "
+                + clipNorm);
+      }
+    }
+
+    /** AdamW 2e-3 with linear decay, weight decay 1e-4, batches of 64, one thread. */
+    public static Options adamW(int epochs) {
+      return new Options(
+          new Optimizer.AdamW(2e-3, 1e-4),
+          Schedule.linearDecay(),
+          epochs,
+          64,
+          Double.POSITIVE_INFINITY,
+          1);
+    }
+  }
+
+  private final TorchNetwork network;
+  private final Examples data;
+  private final Options options;
+  private final Workspace ws;
+
+  private Trainer(TorchNetwork network, Examples data, Options options, Workspace ws) {
+    this.network = network;
+    this.data = data;
+    this.options = options;
+    this.ws = ws;
+  }
+
+  /**
+   * Trains from {@code initial} on, which is not changed; the seed of the Workspace orders the
+   * data.
+   *
+   * @throws NumericalException when the loss is no longer finite
+   */
+  public static MemoryCheckpoint train(
+      TorchNetwork network, Checkpoint initial, Examples data, Options options, Workspace ws)
+      throws IOException {
+    network.require(initial);
+    network.checkInputs(data.inputs());
+    if (data.classes() != network.outputs()) {
+      throw new IllegalArgumentException(
+          "the network has "
+              + network.outputs()
+              + " outputs, the data "
+              + data.classes()
+              + " classes");
+    }
+    return new Trainer(network, data, options, ws).run(initial);
+  }
+
+  private MemoryCheckpoint run(Checkpoint initial) throws IOException {
+    Map<String, org.merganser.linalg.Tensor> owned = network.load(initial, ws);
+    Map<String, Tensor> theta = new LinkedHashMap<>();
+    Tensor[] inputs = new Tensor[1];
+    org.bytedeco.pytorch.Optimizer[] optimizer = new org.bytedeco.pytorch.Optimizer[1];
+    TorchNatives.call(
+        options.threads(),
+        () -> {
+          TensorVector vector = new TensorVector();
+          owned.forEach(
+              (name, tensor) -> {
+                Tensor parameter = Bridge.share(tensor);
+                parameter.set_requires_grad(true);
+                theta.put(name, parameter);
+                vector.push_back(parameter);
+              });
+          inputs[0] = Bridge.share(data.inputs());
+          optimizer[0] = options.optimizer().create(vector);
+          return null;
+        });
+    try {
+      long steps = (long) options.epochs() * batches();
+      long step = 0;
+      for (int epoch = 0; epoch < options.epochs(); epoch++) {
+        int[] order = order(epoch);
+        double sum = 0;
+        for (int from = 0; from < order.length; from += options.batchSize()) {
+          ws.cancellation().check();
+          int[] batch =
+              Arrays.copyOfRange(order, from, Math.min(order.length, from + options.batchSize()));
+          double rate =
+              options.optimizer().learningRate() * options.schedule().factor(step++, steps);
+          sum +=
+              TorchNatives.call(
+                  options.threads(), () -> step(theta, inputs[0], batch, rate, optimizer[0]));
+        }
+        if (!Double.isFinite(sum)) {
+          throw new NumericalException(
+              "training diverged in epoch "
+                  + (epoch + 1)
+                  + " of "
+                  + options.epochs()
+                  + ": the loss is "
+                  + sum
+                  + "; lower the learning rate (now "
+                  + options.optimizer().learningRate()
+                  + ")");
+        }
+        ws.progress().report("train", epoch + 1, options.epochs());
+      }
+      return MemoryCheckpoint.of(owned);
+    } finally {
+      optimizer[0].close();
+      inputs[0].close();
+      theta.values().forEach(Tensor::close);
+    }
+  }
+
+  /** One step in place; returns the loss of the batch. */
+  @SuppressWarnings("try")
+  private double step(
+      Map<String, Tensor> theta,
+      Tensor inputs,
+      int[] batch,
+      double rate,
+      org.bytedeco.pytorch.Optimizer optimizer) {
+    try (PointerScope scope = new PointerScope()) {
+      long[] rows = new long[batch.length];
+      long[] classes = new long[batch.length];
+      for (int i = 0; i < batch.length; i++) {
+        rows[i] = batch[i];
+        classes[i] = data.labels()[batch[i]];
+      }
+      Tensor x = inputs.index_select(0, torch.tensor(rows));
+      Tensor loss =
+          torch.cross_entropy_loss(network.forward(x, theta, Mode.TRAIN), torch.tensor(classes));
+      optimizer.zero_grad();
+      loss.backward();
+      if (options.clipNorm() < Double.POSITIVE_INFINITY) {
+        torch.clip_grad_norm_(optimizer.parameters(), options.clipNorm());
+      }
+      optimizer.param_groups().get(0).options().set_lr(rate);
+      try (NoGradGuard guard = new NoGradGuard()) {
+        optimizer.step();
+      }
+      return loss.item_float();
+    }
+  }
+
+  private int batches() {
+    return (data.size() + options.batchSize() - 1) / options.batchSize();
+  }
+
+  /** A random order of all samples (Fisher and Yates). */
+  private int[] order(int epoch) {
+    SplittableRandom random = Seeds.stream(ws.seed(), "order/" + epoch);
+    int[] order = new int[data.size()];
+    for (int i = 0; i < order.length; i++) {
+      int j = random.nextInt(i + 1);
+      order[i] = order[j];
+      order[j] = i;
+    }
+    return order;
+  }
+}
