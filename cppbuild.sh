@@ -89,10 +89,13 @@ install_library() {
 run_tests() {
   configure
   compile merganser_test
-  local level
+  local level digest first=
   for level in $("$build/merganser_test" --levels); do
     echo "MERGANSER_ISA=$level"
     MERGANSER_ISA=$level "$build/merganser_test"
+    digest=$(MERGANSER_ISA=$level "$build/merganser_test" --digest)
+    first=${first:-$digest}
+    [ "$digest" = "$first" ] || fail "$level gives other bytes than portable: digest $digest, expected $first"
   done
 }
 

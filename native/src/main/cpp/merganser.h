@@ -86,7 +86,8 @@ MG_API const char* mg_cuda_reason(void);
 MG_API int32_t mg_context_create(int32_t backend, int32_t threads, mg_context** out);
 MG_API void mg_context_destroy(mg_context* context);
 
-/* May be called from any thread; running and later routines return MG_CANCELLED until it is set to 0. */
+/* May be called from any thread; running and later routines return MG_CANCELLED until it is set to 0. A
+ * cancelled routine leaves its outputs unspecified; moments cancelled in an update cannot be used further. */
 MG_API void mg_context_cancel(mg_context* context, int32_t cancelled);
 
 /* 64-byte aligned memory on the context's device, or on the host when context is NULL; not initialised.

@@ -245,8 +245,8 @@ int32_t mg_assignment(mg_context* context, int32_t dtype, int64_t rows, int64_t 
 }
 
 int32_t mg_assignment_certify(mg_context* context, int32_t dtype, int64_t rows, int64_t cols, const void* cost,
-                              int64_t ld, int32_t maximise, const int64_t* row_to_col, const double* u,
-                              const double* v, double* violation) {
+                              int64_t ld, int32_t maximise, const int64_t* row_to_col, const double* u, const double* v,
+                              double* violation) {
   auto check = [&] {
     check_context(context);
     check_cost(dtype, rows, cols, cost, ld);

@@ -2,6 +2,8 @@
 // Scratch memory: 64-byte aligned, not initialised, freed by its owner. Throws std::bad_alloc.
 #pragma once
 
+#include <sys/mman.h>
+
 #include <cstdint>
 #include <cstdlib>
 #include <new>
@@ -9,9 +11,18 @@
 
 namespace merganser {
 
+// Large blocks ask for huge pages: the first touch of small ones costs as much as the arithmetic of small problems.
 inline void* allocate_aligned(int64_t bytes) {
-  if (bytes < 0 || bytes > INT64_MAX - 64) return nullptr;
-  return std::aligned_alloc(64, (static_cast<size_t>(bytes) + 64) / 64 * 64);
+  constexpr int64_t kHugePage = int64_t{2} << 20;
+  if (bytes < 0 || bytes > INT64_MAX - kHugePage) return nullptr;
+  const bool huge = bytes >= 2 * kHugePage;
+  const int64_t unit = huge ? kHugePage : 64;
+  const int64_t size = (bytes / unit + 1) * unit;
+  void* memory = std::aligned_alloc(static_cast<size_t>(unit), static_cast<size_t>(size));
+#if defined(MADV_HUGEPAGE)
+  if (memory && huge) madvise(memory, static_cast<size_t>(size), MADV_HUGEPAGE);
+#endif
+  return memory;
 }
 
 template <typename T>
@@ -24,7 +35,8 @@ class Buffer {
     if (__builtin_mul_overflow(rows, columns, &count)) throw std::bad_alloc();
     reserve(count);
   }
-  Buffer(Buffer&& other) noexcept : data_(std::exchange(other.data_, nullptr)), count_(std::exchange(other.count_, 0)) {}
+  Buffer(Buffer&& other) noexcept
+      : data_(std::exchange(other.data_, nullptr)), count_(std::exchange(other.count_, 0)) {}
   Buffer& operator=(Buffer&& other) noexcept {
     std::swap(data_, other.data_);
     std::swap(count_, other.count_);

@@ -22,8 +22,8 @@ std::string format(const char* pattern, ...) __attribute__((format(printf, 1, 2)
 [[noreturn]] void fail(int32_t status, std::string text);
 
 // Fails with MG_INVALID_ARGUMENT. The text is built only on failure.
-#define MG_REQUIRE(condition, ...)                                                                           \
-  do {                                                                                                       \
+#define MG_REQUIRE(condition, ...)                                                              \
+  do {                                                                                          \
     if (!(condition)) ::merganser::fail(MG_INVALID_ARGUMENT, ::merganser::format(__VA_ARGS__)); \
   } while (false)
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Exact linear assignment after Jonker and Volgenant (1987), dense, with F64 duals (kernels.md 3):
 //   column reduction, tight-edge greedy, augmenting row reduction, shortest augmenting paths.
-// Invariant: u_i + v_j <= c_ij with equality on assigned pairs, where u_i is the minimum of c_ij - v_j. In a rectangular
-// problem v starts at 0 and only falls on columns that stay assigned, so free columns keep v = 0.
+// Invariant: u_i + v_j <= c_ij with equality on assigned pairs, where u_i is the minimum of c_ij - v_j. In a
+// rectangular problem v starts at 0 and only falls on columns that stay assigned, so free columns keep v = 0.
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -128,7 +128,7 @@ class Solver {
   // state reached is valid.
   std::vector<int64_t> reduce_rows(const std::vector<int64_t>& free) {
     std::vector<int64_t> left;
-    int64_t steps = 40 * rows_;
+    int64_t steps = 4 * rows_;
     for (int64_t start : free) {
       for (int64_t i = start; i >= 0;) {
         check_cancelled(context_);
@@ -241,8 +241,7 @@ void assignment(mg_context* context, int32_t dtype, int64_t rows, int64_t cols, 
 }
 
 void assignment_certify(mg_context* context, int32_t dtype, int64_t rows, int64_t cols, const void* cost, int64_t ld,
-                        bool maximise, const int64_t* row_to_col, const double* u, const double* v,
-                        double* violation) {
+                        bool maximise, const int64_t* row_to_col, const double* u, const double* v, double* violation) {
   const Costs costs{cost, dtype, rows, cols, ld, maximise ? -1.0 : 1.0};
   check_costs(context, costs);
   std::vector<char> used(static_cast<size_t>(cols), 0);

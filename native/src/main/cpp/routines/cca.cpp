@@ -86,19 +86,21 @@ bool solve_by_cholesky(const Problem& p, const Buffer<double>& lx, const Buffer<
   return true;
 }
 
+// X^1/2 and X^-1/2. `whitening` is X^-1/2 with 0 for eigenvalues that are rounding noise: products with such a
+// direction are noise too, and 1 / sqrt(clipped eigenvalue) would raise them to the level of weak correlations.
 struct Roots {
-  Buffer<double> half, inverse_half;
+  Buffer<double> half, inverse_half, whitening;
   int64_t clipped = 0;
 };
 
-// X^1/2 and X^-1/2. Only a singular X has its eigenvalues below 1e-10 of the largest raised.
+// Only a singular X has its eigenvalues below 1e-10 of the largest raised.
 Roots roots(mg_context* context, int64_t n, Buffer<double> x, bool singular, char side, double gamma) {
   Buffer<double> values(n), scaled(n, n);
   eigen(n, x.data(), values.data());
   const double largest = values[n - 1];
   if (!(largest > 0)) {
-    fail(MG_NUMERICAL, format("S%c%c + gamma_%c I has no variance; raise gamma_%c (now %g)", side, side, side, side,
-                              gamma));
+    fail(MG_NUMERICAL,
+         format("S%c%c + gamma_%c I has no variance; raise gamma_%c (now %g)", side, side, side, side, gamma));
   }
   if (values[0] < -1e-4 * largest) {
     fail(MG_NUMERICAL, format("S%c%c + gamma_%c I is not a covariance: it has eigenvalues %g and %g", side, side, side,
@@ -107,20 +109,24 @@ Roots roots(mg_context* context, int64_t n, Buffer<double> x, bool singular, cha
   Roots result;
   const double floor = 1e-10 * largest;
   const double least = static_cast<double>(n) * std::numeric_limits<double>::epsilon() * largest;
+  int64_t noise = 0;
   if (singular || values[0] <= least) {
+    while (values[noise] <= least) ++noise;
     for (int64_t i = 0; i < n && values[i] < floor; ++i, ++result.clipped) values[i] = floor;
   }
-  const auto power = [&](bool inverse) {
+  const auto power = [&](double exponent, int64_t zeros) {
     for (int64_t i = 0; i < n; ++i) {
-      const double factor = inverse ? 1 / std::sqrt(values[i]) : std::sqrt(values[i]);
+      const double root = std::sqrt(values[i]);
+      const double factor = i < zeros ? 0 : exponent < 0 ? 1 / root : root;
       for (int64_t j = 0; j < n; ++j) scaled[i * n + j] = factor * x[i * n + j];
     }
-    Buffer<double> root(n, n);
-    gemm_tiles(context, true, false, n, n, n, 1, x.data(), n, scaled.data(), n, 0, root.data(), n);
-    return root;
+    Buffer<double> product(n, n);
+    gemm_tiles(context, true, false, n, n, n, 1, x.data(), n, scaled.data(), n, 0, product.data(), n);
+    return product;
   };
-  result.half = power(false);
-  result.inverse_half = power(true);
+  result.half = power(0.5, 0);
+  result.inverse_half = power(-0.5, 0);
+  if (noise > 0) result.whitening = power(-0.5, noise);
   return result;
 }
 
@@ -153,14 +159,17 @@ void solve_symmetric(const Problem& p, bool singular_x, bool singular_y, Solutio
     gemm_tiles(p.context, false, transpose_b, n, n, n, 1, a, n, b, n, 0, c, n);
   };
   Buffer<double> k(n, n), scratch(n, n), u(n, n), vt(n, n), q(n, n);
-  product(false, x.inverse_half.data(), p.sxy, scratch.data());
-  product(false, scratch.data(), y.inverse_half.data(), k.data());
+  const auto whitening = [](const Roots& side) {
+    return side.whitening.data() ? side.whitening.data() : side.inverse_half.data();
+  };
+  product(false, whitening(x), p.sxy, scratch.data());
+  product(false, scratch.data(), whitening(y), k.data());
   check_finite("X^-1/2 Sxy Y^-1/2", n, n, k.data(), n);
   svd(n, k.data(), u.data(), solution.correlations.data(), vt.data());
   mg_cca_report& report = solution.report;
   report.rank = numerical_rank(n, solution.correlations.data());
-  report.completion = completed_polar(p.context, n, report.rank, u.data(), vt.data(), correlation(p).data(), n,
-                                      q.data());
+  report.completion =
+      completed_polar(p.context, n, report.rank, u.data(), vt.data(), correlation(p).data(), n, q.data());
   report.clipped_x = x.clipped;
   report.clipped_y = y.clipped;
   product(false, x.half.data(), q.data(), scratch.data());

@@ -18,8 +18,8 @@ void convert(mg_context* context, int32_t from, int32_t to, int64_t count, const
   parallel_for(context, divide_up(count, kChunk), [&](int64_t task, int32_t slot) {
     const int64_t begin = task * kChunk;
     const int64_t n = std::min(kChunk, count - begin);
-    counts[slot] += run(static_cast<const char*>(in) + begin * size_of(from),
-                        static_cast<char*>(out) + begin * size_of(to), n);
+    counts[slot] +=
+        run(static_cast<const char*>(in) + begin * size_of(from), static_cast<char*>(out) + begin * size_of(to), n);
   });
   *overflowed = 0;
   for (int64_t each : counts) *overflowed += each;

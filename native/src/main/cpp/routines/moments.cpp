@@ -60,8 +60,7 @@ void reserve_scratch(mg_context* context, CpuMoments& state, int64_t rows) {
 }
 
 // shift = x_0 + mean(x - x_0): exactly x_0 for a constant feature, whose variance is then exactly 0.
-void choose_shift(mg_context* context, CpuMoments& state, const Batch& batch,
-                  const std::vector<FeatureRange>& ranges) {
+void choose_shift(mg_context* context, CpuMoments& state, const Batch& batch, const std::vector<FeatureRange>& ranges) {
   parallel_for(context, static_cast<int64_t>(ranges.size()), [&](int64_t task, int32_t) {
     constexpr int64_t kRows = 32;
     const FeatureRange& range = ranges[task];
@@ -132,8 +131,8 @@ double sum_of_squares(const StreamSums& sums, int64_t f, double n) {
 void check_no_overflow(const CpuMoments& state, int32_t stream) {
   for (int64_t f = 0; f < state.widths[stream]; ++f) {
     if (std::isfinite(state.streams[stream].square[f])) continue;
-    fail(MG_NUMERICAL, format("stream %d, feature %lld: the sum of squares overflowed", stream,
-                              static_cast<long long>(f)));
+    fail(MG_NUMERICAL,
+         format("stream %d, feature %lld: the sum of squares overflowed", stream, static_cast<long long>(f)));
   }
 }
 
@@ -142,14 +141,6 @@ void check_no_overflow(const CpuMoments& state, int32_t stream) {
 void moments_create(mg_context*, const mg_moments* description, mg_moments** out) {
   auto state = std::make_unique<CpuMoments>();
   static_cast<mg_moments&>(*state) = *description;
-  for (int64_t width : state->widths) {
-    StreamSums sums;
-    for (Buffer<double>* each : {&sums.shift, &sums.sum, &sums.square}) {
-      each->reserve(width);
-      std::fill_n(each->data(), width, 0.0);
-    }
-    state->streams.push_back(std::move(sums));
-  }
   for (size_t k = 0; k < state->pair_i.size(); ++k) {
     const int64_t rows = state->widths[state->pair_i[k]], columns = state->widths[state->pair_j[k]];
     Block block;
@@ -168,6 +159,15 @@ void moments_create(mg_context*, const mg_moments* description, mg_moments** out
             {static_cast<int32_t>(k), i, std::min(kTile, rows - i), j, std::min(kTile, columns - j)});
       }
     }
+  }
+  // After the blocks: what cannot be held at all fails before pages are touched.
+  for (int64_t width : state->widths) {
+    StreamSums sums;
+    for (Buffer<double>* each : {&sums.shift, &sums.sum, &sums.square}) {
+      each->reserve(width);
+      std::fill_n(each->data(), width, 0.0);
+    }
+    state->streams.push_back(std::move(sums));
   }
   *out = state.release();
 }

@@ -24,8 +24,8 @@ Matching solve(mg_context* context, int64_t rows, int64_t cols, const Vector& co
   for (double c : cost) {
     if (std::isfinite(c)) largest = std::max(largest, std::fabs(c));
   }
-  CHECK_OK(mg_assignment_certify(context, MG_F64, rows, cols, cost.data(), cols, maximise, m.columns.data(),
-                                 m.u.data(), m.v.data(), &violation));
+  CHECK_OK(mg_assignment_certify(context, MG_F64, rows, cols, cost.data(), cols, maximise, m.columns.data(), m.u.data(),
+                                 m.v.data(), &violation));
   const double eps = std::numeric_limits<double>::epsilon();
   CHECK_NEAR(violation, 0, 4 * eps * largest * static_cast<double>(std::max<int64_t>(cols, 1)) + 1e-300);
   return m;
@@ -153,8 +153,8 @@ TEST(assignment_f32_and_leading_dimension) {
   }
   const Matching expected = solve(context, n, n, wide, true);
   Matching m{std::vector<int64_t>(n), Vector(n), Vector(n)};
-  CHECK_OK(mg_assignment(context, MG_F32, n, n, narrow.data(), ld, 1, m.columns.data(), m.u.data(), m.v.data(),
-                         &m.value));
+  CHECK_OK(
+      mg_assignment(context, MG_F32, n, n, narrow.data(), ld, 1, m.columns.data(), m.u.data(), m.v.data(), &m.value));
   CHECK(m.columns == expected.columns && m.value == expected.value && same_bits(m.v, expected.v));
 }
 
@@ -186,8 +186,7 @@ TEST(assignment_errors) {
                          &m.value);
   };
   CHECK_FAILS(run({1, 2, kNaN, 4}, 2, false), MG_NUMERICAL, "cost[1, 0] is NaN");
-  CHECK_FAILS(run({1, -kInf, 3, 4}, 2, false), MG_NUMERICAL,
-              "cost[0, 1] is -Inf, which a minimum would always take");
+  CHECK_FAILS(run({1, -kInf, 3, 4}, 2, false), MG_NUMERICAL, "cost[0, 1] is -Inf, which a minimum would always take");
   CHECK_FAILS(run({1, 2, 3, kInf}, 2, true), MG_NUMERICAL, "cost[1, 1] is +Inf, which a maximum would always take");
   CHECK_FAILS(run({1, 2, 3, 1e301}, 2, false), MG_NUMERICAL, "cost[1, 1] is beyond 1e300");
   CHECK_FAILS(run({1, kInf, 3, kInf}, 2, false), MG_NUMERICAL,
@@ -208,9 +207,9 @@ TEST(assignment_certificate_rejects_the_wrong_answer) {
                                  &violation));
   CHECK(violation > 0.5);
   m.columns[0] = m.columns[1];
-  CHECK_FAILS(mg_assignment_certify(context, MG_F64, 3, 3, cost.data(), 3, 0, m.columns.data(), m.u.data(),
-                                    m.v.data(), &violation),
-              MG_INVALID_ARGUMENT, "row_to_col[1] = 0 is out of range or taken twice");
+  CHECK_FAILS(mg_assignment_certify(context, MG_F64, 3, 3, cost.data(), 3, 0, m.columns.data(), m.u.data(), m.v.data(),
+                                    &violation),
+              MG_INVALID_ARGUMENT, "row_to_col[1] = 1 is out of range or taken twice");
 }
 
 TEST(assignment_large_adversarial_inputs_finish) {

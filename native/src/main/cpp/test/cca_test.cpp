@@ -13,8 +13,8 @@ struct Cca {
 
 Cca cca(mg_context* context, int64_t n, const Vector& sxx, const Vector& syy, const Vector& sxy, double gamma) {
   Cca result{Vector(sxx.size()), Vector(sxx.size()), Vector(static_cast<size_t>(n)), {}};
-  CHECK_OK(mg_cca_map(context, n, sxx.data(), syy.data(), sxy.data(), gamma, gamma, result.t.data(),
-                      result.tinv.data(), result.correlations.data(), &result.report));
+  CHECK_OK(mg_cca_map(context, n, sxx.data(), syy.data(), sxy.data(), gamma, gamma, result.t.data(), result.tinv.data(),
+                      result.correlations.data(), &result.report));
   return result;
 }
 
@@ -176,8 +176,7 @@ TEST(cca_errors) {
   CHECK_FAILS(run({2, kNaN, 1, 2}, good, good, 0), MG_NUMERICAL, "sxx[0, 1] is NaN");
   CHECK_FAILS(run(good, good, {1, 1, 1, kInf}, 0), MG_NUMERICAL, "sxy[1, 1] is infinite");
   CHECK_FAILS(run(good, good, good, -1), MG_INVALID_ARGUMENT, "gamma_x must be >= 0 and finite, not -1");
-  CHECK_FAILS(run(zero, good, good, 0), MG_NUMERICAL,
-              "Sxx + gamma_x I has no variance; raise gamma_x (now 0)");
+  CHECK_FAILS(run(zero, good, good, 0), MG_NUMERICAL, "Sxx + gamma_x I has no variance; raise gamma_x (now 0)");
   CHECK_FAILS(run(good, {1, 0, 0, -1}, good, 0), MG_NUMERICAL,
               "Syy + gamma_y I is not a covariance: it has eigenvalues -1 and 1");
   CHECK(t == Vector(4, 7.0));

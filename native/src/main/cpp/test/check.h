@@ -54,6 +54,9 @@ double largest_difference(const Vector& a, const Vector& b);
 double largest_magnitude(const Vector& a);
 Vector identity(int64_t n);
 
+// Digest of the results that do not depend on the instruction-set level.
+uint64_t digest();
+
 const std::vector<int32_t> kThreadCounts = {1, 2, 8};
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 constexpr double kInf = std::numeric_limits<double>::infinity();
@@ -65,35 +68,36 @@ bool same_bits(const std::vector<T>& a, const std::vector<T>& b) {
 
 }  // namespace check
 
-#define TEST(name)                                                 \
-  static void name();                                              \
-  static const check::Register register_##name(#name, &name);      \
+#define TEST(name)                                            \
+  static void name();                                         \
+  static const check::Register register_##name(#name, &name); \
   static void name()
 
 #define CHECK(condition) check::report((condition), __FILE__, __LINE__, #condition)
 
-#define CHECK_NEAR(actual, expected, tolerance)                                                           \
-  do {                                                                                                    \
-    const double actual_ = (actual), expected_ = (expected), tolerance_ = (tolerance);                    \
-    const bool near_ = std::fabs(actual_ - expected_) <= tolerance_;                                      \
-    check::report(near_, __FILE__, __LINE__,                                                              \
-                  near_ ? "" : std::string(#actual) + " = " + std::to_string(actual_) + ", expected " +   \
-                                   std::to_string(expected_) + ", off by " +                              \
-                                   std::to_string((actual_ - expected_) / tolerance_) + " tolerances");   \
+#define CHECK_NEAR(actual, expected, tolerance)                                                    \
+  do {                                                                                             \
+    const double actual_ = (actual), expected_ = (expected), tolerance_ = (tolerance);             \
+    const bool near_ = std::fabs(actual_ - expected_) <= tolerance_;                               \
+    check::report(near_, __FILE__, __LINE__,                                                       \
+                  near_ ? ""                                                                       \
+                        : std::string(#actual) + " = " + std::to_string(actual_) + ", expected " + \
+                              std::to_string(expected_) + ", off by " +                            \
+                              std::to_string((actual_ - expected_) / tolerance_) + " tolerances"); \
   } while (false)
 
-#define CHECK_OK(call)                                                                                        \
-  do {                                                                                                        \
-    const int32_t status_ = (call);                                                                           \
-    check::report(status_ == MG_OK, __FILE__, __LINE__,                                                       \
-                  status_ == MG_OK ? "" : std::string(#call) + ": " + mg_last_error());                       \
+#define CHECK_OK(call)                                                                  \
+  do {                                                                                  \
+    const int32_t status_ = (call);                                                     \
+    check::report(status_ == MG_OK, __FILE__, __LINE__,                                 \
+                  status_ == MG_OK ? "" : std::string(#call) + ": " + mg_last_error()); \
   } while (false)
 
 // The call fails with this status and exactly this message.
-#define CHECK_FAILS(call, status, message)                                                                       \
-  do {                                                                                                           \
-    const int32_t status_ = (call);                                                                              \
-    const bool as_expected_ = status_ == (status) && std::string(mg_last_error()) == (message);                  \
-    check::report(as_expected_, __FILE__, __LINE__,                                                              \
+#define CHECK_FAILS(call, status, message)                                                                          \
+  do {                                                                                                              \
+    const int32_t status_ = (call);                                                                                 \
+    const bool as_expected_ = status_ == (status) && std::string(mg_last_error()) == (message);                     \
+    check::report(as_expected_, __FILE__, __LINE__,                                                                 \
                   as_expected_ ? "" : std::string(#call) + ": " + std::to_string(status_) + " " + mg_last_error()); \
   } while (false)

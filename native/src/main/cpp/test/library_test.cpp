@@ -25,6 +25,13 @@ TEST(library_isa) {
   CHECK_FAILS(mg_isa(nullptr), MG_INVALID_ARGUMENT, "level is NULL");
 }
 
+TEST(library_environment_default) {
+  CHECK_OK(mg_environment_default("MERGANSER_TEST_VARIABLE", "first"));
+  CHECK_OK(mg_environment_default("MERGANSER_TEST_VARIABLE", "second"));
+  CHECK(std::string(std::getenv("MERGANSER_TEST_VARIABLE")) == "first");
+  CHECK_FAILS(mg_environment_default("", "x"), MG_INVALID_ARGUMENT, "a name and a value are needed");
+}
+
 TEST(library_gate_restores_the_count) {
   const int32_t before = mg_blas_threads();
   CHECK_OK(mg_blas_enter(before + 1));

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Runs all tests, or those whose name contains the argument; --levels lists the instruction-set levels of this CPU.
+// Runs all tests, or those whose name contains the argument; --levels lists the instruction-set levels of this CPU;
+// --digest prints a digest of what must have the same bytes on all of them.
 #include <algorithm>
 #include <cstdlib>
 
@@ -30,8 +31,7 @@ Vector gaussian(int64_t count, uint64_t seed, double mean, double deviation) {
   return result;
 }
 
-Vector multiply(int64_t m, int64_t n, int64_t k, const Vector& a, bool transpose_a, const Vector& b,
-                bool transpose_b) {
+Vector multiply(int64_t m, int64_t n, int64_t k, const Vector& a, bool transpose_a, const Vector& b, bool transpose_b) {
   Vector c(static_cast<size_t>(m * n), 0.0);
   for (int64_t i = 0; i < m; ++i) {
     for (int64_t l = 0; l < k; ++l) {
@@ -69,6 +69,10 @@ int main(int argc, char** argv) {
     unsetenv("MERGANSER_ISA");
     if (mg_isa(&best) != MG_OK) return 1;
     for (int32_t level = 0; level <= best; ++level) std::printf("%s\n", mg_isa_name(level));
+    return 0;
+  }
+  if (wanted == "--digest") {
+    std::printf("%016llx\n", static_cast<unsigned long long>(check::digest()));
     return 0;
   }
   for (const check::Test& test : check::tests()) {

@@ -113,7 +113,8 @@ public static native int mg_context_create(int backend, int threads, @Cast("mg_c
 public static native int mg_context_create(int backend, int threads, @ByPtrPtr mg_context out);
 public static native void mg_context_destroy(mg_context context);
 
-/* May be called from any thread; running and later routines return MG_CANCELLED until it is set to 0. */
+/* May be called from any thread; running and later routines return MG_CANCELLED until it is set to 0. A
+ * cancelled routine leaves its outputs unspecified; moments cancelled in an update cannot be used further. */
 public static native void mg_context_cancel(mg_context context, int cancelled);
 
 /* 64-byte aligned memory on the context's device, or on the host when context is NULL; not initialised.

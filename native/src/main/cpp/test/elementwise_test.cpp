@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: Apache-2.0
+// Conversions, weighted sums and the count of non-finite values.
+#include <algorithm>
+#if defined(__x86_64__)
+#include <xmmintrin.h>
+#endif
+
+#include "test/check.h"
+
+using namespace check;
+
+namespace {
+
+template <typename To, typename From>
+std::vector<To> convert(mg_context* context, int32_t from, int32_t to, const std::vector<From>& in,
+                        int64_t expected_overflow = -1) {
+  std::vector<To> out(in.size());
+  int64_t overflowed = -1;
+  CHECK_OK(mg_convert(context, from, to, static_cast<int64_t>(in.size()), in.data(), out.data(), &overflowed));
+  if (expected_overflow >= 0) CHECK(overflowed == expected_overflow);
+  return out;
+}
+
+// The value of a 16-bit pattern, from its definition.
+double half_value(uint16_t h) {
+  const int exponent = h >> 10 & 31, mantissa = h & 1023;
+  const double sign = h & 0x8000 ? -1 : 1;
+  if (exponent == 31) return mantissa ? kNaN : sign * kInf;
+  return sign * (exponent ? std::ldexp(1024 + mantissa, exponent - 25) : std::ldexp(mantissa, -24));
+}
+double bfloat_value(uint16_t b) {
+  const int exponent = b >> 7 & 255, mantissa = b & 127;
+  const double sign = b & 0x8000 ? -1 : 1;
+  if (exponent == 255) return mantissa ? kNaN : sign * kInf;
+  return sign * (exponent ? std::ldexp(128 + mantissa, exponent - 134) : std::ldexp(mantissa, -133));
+}
+
+// Rounding by its definition: the nearest of the non-negative patterns 0 .. infinity, ties to the even pattern;
+// infinity counts as the value that would follow the largest.
+template <typename Value>
+uint16_t nearest(double x, Value value, uint16_t infinity) {
+  const uint16_t sign = std::signbit(x) ? 0x8000 : 0;
+  const double a = std::fabs(x);
+  const auto at = [&](uint16_t p) { return p == infinity ? 2 * value(infinity - 1) - value(infinity - 2) : value(p); };
+  if (a >= at(infinity)) return sign | infinity;
+  uint16_t low = 0, high = infinity;
+  while (high - low > 1) {
+    const uint16_t middle = static_cast<uint16_t>((low + high) / 2);
+    (at(middle) <= a ? low : high) = middle;
+  }
+  const double below = a - at(low), above = at(high) - a;  // exact: neighbours within a factor of two, or subnormal
+  const bool up = above < below || (above == below && (low & 1));
+  return sign | (up ? high : low);
+}
+
+std::vector<double> hard_doubles() {
+  std::vector<double> values = {0.0, -0.0, kInf, -kInf, 65504, 65519.99, 65520, 65535, 1e300, -1e300, 5e-324, 1e-310};
+  for (int32_t pattern = 0; pattern < 0x7c00; pattern += 7) {
+    const double a = half_value(static_cast<uint16_t>(pattern)), b = half_value(static_cast<uint16_t>(pattern + 1));
+    const double middle = std::isinf(b) ? 65520 : (a + b) / 2;
+    for (double x : {middle, std::nextafter(middle, kInf), std::nextafter(middle, 0.0)}) values.push_back(x);
+  }
+  for (int32_t pattern = 0; pattern < 0x7f80; pattern += 5) {
+    const double a = bfloat_value(static_cast<uint16_t>(pattern)), b = bfloat_value(static_cast<uint16_t>(pattern + 1));
+    const double middle = std::isinf(b) ? 3.39617752923046e38 : (a + b) / 2;
+    for (double x : {-middle, -std::nextafter(middle, kInf), std::nextafter(middle, 0.0)}) values.push_back(x);
+  }
+  std::mt19937_64 generator(1);
+  for (int i = 0; i < 20000; ++i) {
+    const double exponent = std::uniform_real_distribution<double>(-160, 140)(generator);
+    values.push_back((i % 2 ? 1 : -1) * std::exp2(exponent));
+  }
+  return values;
+}
+
+}  // namespace
+
+TEST(convert_goldens) {
+  Context context;
+  CHECK(convert<uint16_t>(context, MG_F32, MG_BF16,
+                          std::vector<float>{1.00390625f, 1.01171875f, 3.3895314e38f, 3.4e38f, 1e-40f, -0.0f},
+                          1) == (std::vector<uint16_t>{0x3f80, 0x3f82, 0x7f7f, 0x7f80, 0x0001, 0x8000}));
+  CHECK(convert<uint16_t>(context, MG_F32, MG_F16,
+                          std::vector<float>{1.00048828125f, 1.00146484375f, 65519.99f, 65520.0f, 5.9604645e-8f,
+                                             0x1p-25f, 2.98023259e-8f},
+                          1) == (std::vector<uint16_t>{0x3c00, 0x3c02, 0x7bff, 0x7c00, 0x0001, 0x0000, 0x0001}));
+}
+
+TEST(convert_every_short_pattern) {
+  Context context;
+  std::vector<uint16_t> all(65536);
+  for (int i = 0; i < 65536; ++i) all[i] = static_cast<uint16_t>(i);
+  for (int32_t type : {MG_F16, MG_BF16}) {
+    const auto value = type == MG_F16 ? half_value : bfloat_value;
+    const auto floats = convert<float>(context, type, MG_F32, all, 0);
+    const auto doubles = convert<double>(context, type, MG_F64, all, 0);
+    const auto back = convert<uint16_t>(context, MG_F32, type, floats, 0);
+    const auto back_wide = convert<uint16_t>(context, MG_F64, type, doubles, 0);
+    const uint16_t quiet = type == MG_F16 ? 0x0200 : 0x0040;
+    bool widened = true, returned = true;
+    for (int i = 0; i < 65536; ++i) {
+      const double expected = value(all[i]);
+      if (std::isnan(expected)) {
+        widened = widened && std::isnan(floats[i]) && std::isnan(doubles[i]);
+        returned = returned && back[i] == (all[i] | quiet) && back_wide[i] == (all[i] | quiet);
+      } else {
+        widened = widened && floats[i] == expected && doubles[i] == expected &&
+                  std::signbit(floats[i]) == std::signbit(expected);
+        returned = returned && back[i] == all[i] && back_wide[i] == all[i];
+      }
+    }
+    CHECK(widened);
+    CHECK(returned);
+  }
+}
+
+TEST(convert_rounds_once) {
+  Context context;
+  const std::vector<double> values = hard_doubles();
+  const auto halves = convert<uint16_t>(context, MG_F64, MG_F16, values);
+  const auto bfloats = convert<uint16_t>(context, MG_F64, MG_BF16, values);
+  int wrong = 0;
+  for (size_t i = 0; i < values.size(); ++i) {
+    if (halves[i] != nearest(values[i], half_value, 0x7c00)) ++wrong;
+    if (bfloats[i] != nearest(values[i], bfloat_value, 0x7f80)) ++wrong;
+  }
+  CHECK(wrong == 0);
+  // Through F32 this would round up twice.
+  CHECK(convert<uint16_t>(context, MG_F64, MG_BF16, std::vector<double>{1.00390625 + 1e-12})[0] == 0x3f81);
+  CHECK(convert<uint16_t>(context, MG_F64, MG_F16, std::vector<double>{1.00048828125 + 1e-12})[0] == 0x3c01);
+}
+
+TEST(convert_floats_round_like_doubles) {
+  Context context;
+  std::vector<float> floats(1 << 20);
+  std::mt19937 generator(3);
+  for (float& x : floats) {
+    const uint32_t bits = generator();
+    std::memcpy(&x, &bits, 4);
+  }
+  const auto doubles = convert<double>(context, MG_F32, MG_F64, floats, 0);
+  for (int32_t type : {MG_F16, MG_BF16}) {
+    CHECK(convert<uint16_t>(context, MG_F32, type, floats) == convert<uint16_t>(context, MG_F64, type, doubles));
+  }
+}
+
+TEST(convert_counts_overflow_and_keeps_nan) {
+  Context context;
+  const std::vector<double> values = {1e39, -1e39, kInf, kNaN, 1};
+  const auto floats = convert<float>(context, MG_F64, MG_F32, values, 2);
+  CHECK(std::isinf(floats[0]) && std::isnan(floats[3]) && floats[4] == 1);
+  CHECK(convert<uint16_t>(context, MG_BF16, MG_F16, std::vector<uint16_t>{0x7f7f, 0x7f80, 0x7fc1}, 1) ==
+        (std::vector<uint16_t>{0x7c00, 0x7c00, 0x7e08}));
+  CHECK(convert<uint16_t>(context, MG_F16, MG_BF16, std::vector<uint16_t>{0x7bff, 0x0001}, 0) ==
+        (std::vector<uint16_t>{0x4780, 0x3380}));
+  CHECK(convert<double>(context, MG_F64, MG_F64, std::vector<double>{5e-324})[0] == 5e-324);
+}
+
+TEST(convert_sizes_and_alignment) {
+  Context context;
+  for (int64_t n : {0, 1, 2, 3, 7, 15, 16, 17, 31, 33, 65, 257, 16384, 40001}) {
+    const Vector values = gaussian(n, 4);
+    std::vector<char> in(n * 8 + 3), out(n * 2 + 3, 1);
+    if (n > 0) std::memcpy(in.data() + 3, values.data(), n * 8);
+    int64_t overflowed = -1;
+    CHECK_OK(mg_convert(context, MG_F64, MG_F16, n, in.data() + 3, out.data() + 1, &overflowed));
+    const auto expected = convert<uint16_t>(context, MG_F64, MG_F16, values, 0);
+    CHECK(n == 0 || std::memcmp(out.data() + 1, expected.data(), n * 2) == 0);
+    CHECK(out[0] == 1 && out[n * 2 + 1] == 1);
+  }
+}
+
+TEST(weighted_sum_matches_a_scalar_loop) {
+  for (int32_t threads : kThreadCounts) {
+    Context context(threads);
+    for (int64_t n : {0, 1, 2, 3, 7, 15, 16, 17, 31, 33, 65, 257, 50001}) {
+      for (int32_t models : {1, 2, 3, 5}) {
+        for (int32_t type : {MG_F64, MG_F32, MG_F16, MG_BF16}) {
+          const int64_t bytes = type == MG_F64 ? 8 : type == MG_F32 ? 4 : 2;
+          const Vector weights = gaussian(models, 5);
+          std::vector<std::vector<char>> storage;
+          std::vector<const void*> in;
+          Vector expected(n, 0.0), wide(n);
+          int64_t overflowed = 0;
+          for (int32_t k = 0; k < models; ++k) {
+            const Vector values = gaussian(n, 10 + static_cast<uint64_t>(k));
+            storage.emplace_back(n * bytes + 1);
+            CHECK_OK(mg_convert(context, MG_F64, type, n, values.data(), storage[k].data() + 1, &overflowed));
+            CHECK_OK(mg_convert(context, type, MG_F64, n, storage[k].data() + 1, wide.data(), &overflowed));
+            for (int64_t i = 0; i < n; ++i)
+              expected[i] = k == 0 ? weights[0] * wide[i] : expected[i] + weights[k] * wide[i];
+          }
+          for (const auto& each : storage) in.push_back(each.data() + 1);
+          std::vector<char> out(n * bytes + 1), rounded(n * bytes + 1);
+          CHECK_OK(mg_weighted_sum(context, type, n, models, in.data(), weights.data(), out.data() + 1));
+          CHECK_OK(mg_convert(context, MG_F64, type, n, expected.data(), rounded.data() + 1, &overflowed));
+          CHECK(out == rounded);
+        }
+      }
+    }
+  }
+}
+
+TEST(weighted_sum_details) {
+  Context context;
+  const std::vector<float> a = {-0.0f, 1.4e-45f, std::numeric_limits<float>::max()};
+  const void* in[] = {a.data(), a.data()};
+  std::vector<float> out(3);
+  const double one[] = {1}, halves[] = {.5, .5}, bad[] = {kNaN};
+  CHECK_OK(mg_weighted_sum(context, MG_F32, 3, 1, in, one, out.data()));
+  CHECK(same_bits(out, a));
+  CHECK_OK(mg_weighted_sum(context, MG_F32, 3, 2, in, halves, out.data()));
+  CHECK(same_bits(out, a));
+  CHECK_FAILS(mg_weighted_sum(context, MG_F32, 3, 1, in, bad, out.data()), MG_INVALID_ARGUMENT, "weights[0] is nan");
+  CHECK_FAILS(mg_weighted_sum(context, MG_F32, 3, 0, in, one, out.data()), MG_INVALID_ARGUMENT,
+              "models must be >= 1, not 0");
+}
+
+#if defined(__x86_64__)
+TEST(subnormals_survive_a_caller_that_flushes_them) {
+  Context context(8);
+  const std::vector<double> tiny(200000, 1e-40);
+  const unsigned saved = _mm_getcsr();
+  _mm_setcsr(saved | 0x8040);
+  const auto floats = convert<float>(context, MG_F64, MG_F32, tiny);
+  const unsigned after = _mm_getcsr();
+  _mm_setcsr(saved);
+  CHECK((after & 0x8040) == 0x8040);
+  CHECK(std::all_of(floats.begin(), floats.end(), [](float x) { return x == 1e-40f; }));
+}
+#endif
+
+TEST(nonfinite_counts_and_finds_the_first) {
+  for (int32_t threads : kThreadCounts) {
+    Context context(threads);
+    for (int32_t type : {MG_F64, MG_F32, MG_F16, MG_BF16}) {
+      for (int64_t n : {0, 1, 17, 257, 100003}) {
+        Vector values = gaussian(n, 6);
+        const auto check = [&](int64_t expected, int64_t expected_first) {
+          std::vector<char> in(n * 8 + 1);
+          int64_t overflowed, count = -9, first = -9;
+          CHECK_OK(mg_convert(context, MG_F64, type, n, values.data(), in.data() + 1, &overflowed));
+          CHECK_OK(mg_nonfinite_count(context, type, n, in.data() + 1, &count, &first));
+          CHECK(count == expected && first == expected_first);
+        };
+        check(0, -1);
+        if (n == 0) continue;
+        values[n - 1] = kNaN;
+        check(1, n - 1);
+        values[n / 2] = -kInf;
+        check(n / 2 == n - 1 ? 1 : 2, n / 2);
+      }
+    }
+  }
+}

@@ -1,0 +1,319 @@
+// SPDX-License-Identifier: Apache-2.0
+// Streaming moments: worked values, agreement with a two-pass F64 computation, splits, layouts, non-finite values.
+#include <chrono>
+#include <thread>
+
+#include "test/check.h"
+
+using namespace check;
+
+namespace {
+
+struct Moments {
+  mg_context* context;
+  mg_moments* handle = nullptr;
+  std::vector<int64_t> widths;
+  std::vector<int32_t> pair_i, pair_j;
+
+  // All own and cross blocks of the streams.
+  Moments(mg_context* c, std::vector<int64_t> w, int32_t mode, int32_t nonfinite = MG_NONFINITE_FAIL)
+      : context(c), widths(std::move(w)) {
+    for (size_t i = 0; i < widths.size(); ++i) {
+      for (size_t j = i; j < widths.size(); ++j) {
+        pair_i.push_back(static_cast<int32_t>(i));
+        pair_j.push_back(static_cast<int32_t>(j));
+      }
+    }
+    CHECK_OK(mg_moments_create(context, static_cast<int32_t>(widths.size()), widths.data(),
+                               static_cast<int32_t>(pair_i.size()), pair_i.data(), pair_j.data(), mode, nonfinite,
+                               &handle));
+  }
+  ~Moments() { mg_moments_destroy(context, handle); }
+  Moments(const Moments&) = delete;
+
+  // Packed samples [from, from + n) of each stream.
+  template <typename T>
+  int32_t add(const std::vector<std::vector<T>>& data, int64_t from, int64_t n) {
+    std::vector<const void*> pointers;
+    std::vector<int64_t> strides;
+    for (size_t s = 0; s < widths.size(); ++s) {
+      pointers.push_back(data[s].data() + from * widths[s]);
+      strides.insert(strides.end(), {widths[s], 0, 1});
+    }
+    return mg_moments_update(context, handle, pointers.data(), sizeof(T) == 8 ? MG_F64 : MG_F32, n, 1, strides.data());
+  }
+
+  Vector block(int32_t k) const {
+    Vector out(static_cast<size_t>(widths[pair_i[k]] * widths[pair_j[k]]), kNaN);
+    CHECK_OK(mg_moments_block(context, handle, k, out.data()));
+    return out;
+  }
+  Vector mean(int32_t s) const {
+    Vector mean(static_cast<size_t>(widths[s])), m2(mean.size());
+    CHECK_OK(mg_moments_stream(context, handle, s, mean.data(), m2.data()));
+    return mean;
+  }
+  // Everything that can be read, for comparisons of bits.
+  Vector everything() const {
+    Vector all;
+    for (size_t k = 0; k < pair_i.size(); ++k) {
+      const Vector part = block(static_cast<int32_t>(k));
+      all.insert(all.end(), part.begin(), part.end());
+    }
+    for (size_t s = 0; s < widths.size(); ++s) {
+      const Vector part = mean(static_cast<int32_t>(s));
+      all.insert(all.end(), part.begin(), part.end());
+    }
+    return all;
+  }
+};
+
+template <typename T>
+std::vector<T> samples(int64_t count, uint64_t seed, double mean = 0) {
+  const Vector wide = gaussian(count, seed, mean);
+  return std::vector<T>(wide.begin(), wide.end());
+}
+
+// Centred sums of products by two passes in long double.
+template <typename T>
+Vector two_pass(const std::vector<T>& x, int64_t dx, const std::vector<T>& y, int64_t dy, int64_t n) {
+  const auto means = [n](const std::vector<T>& a, int64_t d) {
+    std::vector<long double> mean(d, 0.0L);
+    for (int64_t m = 0; m < n; ++m) {
+      for (int64_t f = 0; f < d; ++f) mean[f] += a[m * d + f];
+    }
+    for (long double& each : mean) each /= n;
+    return mean;
+  };
+  const auto mx = means(x, dx), my = means(y, dy);
+  std::vector<long double> sums(dx * dy, 0.0L);
+  for (int64_t m = 0; m < n; ++m) {
+    for (int64_t i = 0; i < dx; ++i) {
+      for (int64_t j = 0; j < dy; ++j) sums[i * dy + j] += (x[m * dx + i] - mx[i]) * (y[m * dy + j] - my[j]);
+    }
+  }
+  return Vector(sums.begin(), sums.end());
+}
+
+double tolerance(int32_t mode) { return mode == MG_MOMENTS_F64 ? 1e-12 : mode == MG_MOMENTS_MIXED ? 1e-5 : 1e-4; }
+
+}  // namespace
+
+TEST(moments_goldens) {
+  Context context;
+  for (int32_t mode : {MG_MOMENTS_F32, MG_MOMENTS_MIXED, MG_MOMENTS_F64}) {
+    Moments m(context, {2}, mode);
+    CHECK_OK(m.add<double>({{1, 2, 3, 4}}, 0, 2));
+    CHECK_OK(m.add<double>({{5, 0, 7, 2, 0, 1}}, 0, 3));
+    CHECK(mg_moments_count(m.handle) == 5);
+    CHECK(largest_difference(m.mean(0), {3.2, 1.8}) < 1e-14);
+    CHECK(largest_difference(m.block(0), {32.8, -.8, -.8, 8.8}) < (mode == MG_MOMENTS_F64 ? 1e-13 : 1e-5));
+
+    Moments line(context, {1, 1}, mode);
+    CHECK_OK(line.add<float>({{1, 2, 3}, {2, 4, 6}}, 0, 3));
+    CHECK(line.block(0)[0] == 2 && line.block(1)[0] == 4 && line.block(2)[0] == 8);
+  }
+}
+
+TEST(moments_match_two_passes) {
+  Context context;
+  for (int64_t d : {1, 2, 3, 7, 15, 16, 17, 31, 33, 65, 257}) {
+    const int64_t e = d + 3, n = 100;
+    const std::vector<float> x = samples<float>(n * d, 1, 1e4), y = samples<float>(n * e, 2, -3);
+    const Vector exact[] = {two_pass(x, d, x, d, n), two_pass(x, d, y, e, n), two_pass(y, e, y, e, n)};
+    for (int32_t mode : {MG_MOMENTS_F32, MG_MOMENTS_MIXED, MG_MOMENTS_F64}) {
+      Moments m(context, {d, e}, mode);
+      CHECK_OK(m.add<float>({x, y}, 0, n));
+      for (int32_t k = 0; k < 3; ++k) {
+        CHECK(largest_difference(m.block(k), exact[k]) < tolerance(mode) * largest_magnitude(exact[k]));
+      }
+    }
+  }
+}
+
+TEST(moments_large_mean) {
+  Context context;
+  const int64_t d = 20, n = 20000;
+  const std::vector<float> x = samples<float>(n * d, 3, 1e4);
+  const Vector exact = two_pass(x, d, x, d, n);
+  Moments m(context, {d}, MG_MOMENTS_MIXED);
+  for (int64_t from = 0; from < n; from += 500) CHECK_OK(m.add<float>({x}, from, 500));
+  const Vector block = m.block(0);
+  for (int64_t f = 0; f < d; ++f) CHECK_NEAR(block[f * d + f] / exact[f * d + f], 1, 1e-4);
+  CHECK(largest_difference(block, exact) < 1e-4 * largest_magnitude(exact));
+}
+
+TEST(moments_splits_agree) {
+  Context context;
+  const int64_t d = 33, e = 5, n = 9001;
+  const std::vector<double> x = samples<double>(n * d, 4, 10), y = samples<double>(n * e, 5, -1);
+  for (int32_t mode : {MG_MOMENTS_MIXED, MG_MOMENTS_F64}) {
+    Moments whole(context, {d, e}, mode);
+    CHECK_OK(whole.add<double>({x, y}, 0, n));
+    for (int64_t step : {1000, 4096, 37}) {
+      Moments split(context, {d, e}, mode), again(context, {d, e}, mode);
+      for (int64_t from = 0; from < n; from += step) {
+        CHECK_OK(split.add<double>({x, y}, from, std::min(step, n - from)));
+        CHECK_OK(again.add<double>({x, y}, from, std::min(step, n - from)));
+      }
+      for (int32_t k = 0; k < 3; ++k) {
+        const Vector expected = whole.block(k);
+        CHECK(largest_difference(split.block(k), expected) < tolerance(mode) * largest_magnitude(expected));
+      }
+      CHECK(same_bits(split.everything(), again.everything()));
+    }
+  }
+}
+
+TEST(moments_ignore_the_thread_count) {
+  const int64_t d = 300, e = 70, n = 5000;
+  const std::vector<float> x = samples<float>(n * d, 6), y = samples<float>(n * e, 7);
+  for (int32_t mode : {MG_MOMENTS_F32, MG_MOMENTS_MIXED, MG_MOMENTS_F64}) {
+    Vector first;
+    for (int32_t threads : kThreadCounts) {
+      Context context(threads);
+      Moments m(context, {d, e}, mode);
+      CHECK_OK(m.add<float>({x, y}, 0, n));
+      if (first.empty()) first = m.everything();
+      CHECK(same_bits(m.everything(), first));
+    }
+  }
+}
+
+TEST(moments_layouts_give_the_same_bits) {
+  Context context;
+  const int64_t batch = 3, channels = 70, pixels = 35, n = batch * pixels;
+  const std::vector<float> planes = samples<float>(batch * channels * pixels, 8, 2);
+  std::vector<float> packed(planes.size());
+  for (int64_t b = 0; b < batch; ++b) {
+    for (int64_t c = 0; c < channels; ++c) {
+      for (int64_t p = 0; p < pixels; ++p) {
+        packed[(b * pixels + p) * channels + c] = planes[(b * channels + c) * pixels + p];
+      }
+    }
+  }
+  std::vector<float> columns(planes.size());  // [features x samples]
+  for (int64_t m = 0; m < n; ++m) {
+    for (int64_t c = 0; c < channels; ++c) columns[c * n + m] = packed[m * channels + c];
+  }
+  Moments a(context, {channels}, MG_MOMENTS_MIXED), b(context, {channels}, MG_MOMENTS_MIXED),
+      c(context, {channels}, MG_MOMENTS_MIXED);
+  CHECK_OK(a.add<float>({packed}, 0, n));
+  const void* data[] = {planes.data()};
+  const int64_t strides[] = {channels * pixels, 1, pixels};
+  CHECK_OK(mg_moments_update(context, b.handle, data, MG_F32, batch, pixels, strides));
+  const void* transposed[] = {columns.data()};
+  const int64_t transposed_strides[] = {1, 0, n};
+  CHECK_OK(mg_moments_update(context, c.handle, transposed, MG_F32, n, 1, transposed_strides));
+  CHECK(same_bits(a.everything(), b.everything()));
+  CHECK(same_bits(a.everything(), c.everything()));
+}
+
+TEST(moments_constant_features_have_no_variance) {
+  Context context;
+  const int64_t n = 1001;
+  for (double constant : {0.1, -1e4 / 3, 0.0}) {
+    std::vector<double> x = samples<double>(n * 2, 9);
+    for (int64_t m = 0; m < n; ++m) x[2 * m] = constant;
+    for (int32_t mode : {MG_MOMENTS_F32, MG_MOMENTS_MIXED, MG_MOMENTS_F64}) {
+      Moments m(context, {2}, mode);
+      CHECK_OK(m.add<double>({x}, 0, 500));
+      CHECK_OK(m.add<double>({x}, 500, n - 500));
+      const Vector block = m.block(0);
+      CHECK(block[0] == 0 && block[1] == 0 && m.mean(0)[0] == constant);
+    }
+  }
+}
+
+TEST(moments_one_sample_gives_zero) {
+  Context context;
+  Moments m(context, {3}, MG_MOMENTS_MIXED);
+  CHECK_OK(m.add<float>({{1, 2, 3}}, 0, 1));
+  CHECK(m.block(0) == Vector(9, 0.0) && m.mean(0) == (Vector{1, 2, 3}));
+}
+
+TEST(moments_fail_on_nonfinite_values_without_a_trace) {
+  Context context;
+  const int64_t d = 9, e = 6, n = 50;
+  const std::vector<float> x = samples<float>(n * d, 1), y = samples<float>(n * e, 2);
+  Moments m(context, {d, e}, MG_MOMENTS_MIXED);
+  CHECK_OK(m.add<float>({x, y}, 0, n));
+  const Vector before = m.everything();
+  std::vector<float> bad = y;
+  bad[40 * e + 1] = static_cast<float>(kInf);
+  bad[37 * e + 5] = static_cast<float>(kNaN);
+  CHECK_FAILS(m.add<float>({x, bad}, 0, n), MG_NUMERICAL, "stream 1, sample 37, feature 5: NaN");
+  bad[37 * e + 5] = 0;
+  CHECK_FAILS(m.add<float>({x, bad}, 0, n), MG_NUMERICAL, "stream 1, sample 40, feature 1: infinite");
+  CHECK(same_bits(m.everything(), before) && mg_moments_count(m.handle) == n);
+}
+
+TEST(moments_skip_samples) {
+  Context context;
+  const int64_t d = 5, n = 20;
+  const std::vector<double> x = samples<double>(n * d, 1, 3), y = samples<double>(n * d, 2);
+  std::vector<double> bad_x = x, bad_y = y, good_x, good_y;
+  bad_x[0] = kNaN;
+  bad_y[7 * d + 2] = -kInf;
+  for (int64_t m = 0; m < n; ++m) {
+    if (m == 0 || m == 7) continue;
+    good_x.insert(good_x.end(), x.begin() + m * d, x.begin() + (m + 1) * d);
+    good_y.insert(good_y.end(), y.begin() + m * d, y.begin() + (m + 1) * d);
+  }
+  Moments skipping(context, {d, d}, MG_MOMENTS_F64, MG_NONFINITE_SKIP_SAMPLE), good(context, {d, d}, MG_MOMENTS_F64);
+  CHECK_OK(skipping.add<double>({bad_x, bad_y}, 0, n));
+  CHECK_OK(good.add<double>({good_x, good_y}, 0, n - 2));
+  CHECK(mg_moments_count(skipping.handle) == n - 2 && mg_moments_skipped(skipping.handle) == 2);
+  CHECK(same_bits(skipping.everything(), good.everything()));
+
+  Moments none(context, {1}, MG_MOMENTS_F64, MG_NONFINITE_SKIP_SAMPLE);
+  CHECK_OK(none.add<double>({{kNaN, kInf}}, 0, 2));
+  CHECK(mg_moments_count(none.handle) == 0 && mg_moments_skipped(none.handle) == 2);
+  double mean = 0, m2 = 0;
+  CHECK_FAILS(mg_moments_stream(context, none.handle, 0, &mean, &m2), MG_INVALID_ARGUMENT,
+              "no samples have been added");
+}
+
+TEST(moments_overflow_is_reported) {
+  Context context;
+  Moments m(context, {1}, MG_MOMENTS_MIXED);
+  CHECK_OK(m.add<double>({{0, 1e200}}, 0, 2));
+  double mean = 0, m2 = 0;
+  CHECK_FAILS(mg_moments_stream(context, m.handle, 0, &mean, &m2), MG_NUMERICAL,
+              "stream 0, feature 0: the sum of squares overflowed");
+}
+
+TEST(moments_stopped_half_way_are_refused) {
+  Context context;
+  const int64_t d = 400, n = 20000;
+  const std::vector<float> x = samples<float>(n * d, 1);
+  Moments m(context, {d}, MG_MOMENTS_F64);
+  std::thread killer([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(25));
+    mg_context_cancel(context, 1);
+  });
+  int32_t status = MG_OK;
+  while (status == MG_OK) status = m.add<float>({x}, 0, n);
+  killer.join();
+  CHECK(status == MG_CANCELLED);
+  mg_context_cancel(context, 0);
+  // It may have been stopped before the state was touched.
+  if (m.add<float>({x}, 0, 10) == MG_OK) return;
+  CHECK_FAILS(m.add<float>({x}, 0, 10), MG_INVALID_ARGUMENT, "these moments are unusable: an update stopped half-way");
+  CHECK_FAILS(mg_moments_block(context, m.handle, 0, Vector(static_cast<size_t>(d * d)).data()), MG_INVALID_ARGUMENT,
+              "these moments are unusable: an update stopped half-way");
+}
+
+TEST(moments_arguments) {
+  Context context;
+  mg_moments* handle = nullptr;
+  const int64_t widths[] = {2, 0};
+  const int32_t i[] = {1}, j[] = {0};
+  CHECK_FAILS(mg_moments_create(context, 2, widths, 0, nullptr, nullptr, MG_MOMENTS_F64, 0, &handle),
+              MG_INVALID_ARGUMENT, "width of stream 1 must be in [1, 2^31), not 0");
+  CHECK_FAILS(mg_moments_create(context, 1, widths, 1, i, j, MG_MOMENTS_F64, 0, &handle), MG_INVALID_ARGUMENT,
+              "pair 0 is (1, 0); expected 0 <= i <= j < 1");
+  CHECK_FAILS(mg_moments_create(context, 1, widths, 0, nullptr, nullptr, 5, 0, &handle), MG_INVALID_ARGUMENT,
+              "unknown moments mode 5");
+  mg_moments_destroy(context, nullptr);
+}
