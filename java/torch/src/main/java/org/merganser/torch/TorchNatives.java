@@ -2,10 +2,13 @@
 package org.merganser.torch;
 
 import java.io.IOException;
+import java.util.List;
 import org.bytedeco.javacpp.Loader;
 import org.bytedeco.pytorch.global.torch;
 import org.merganser.error.MerganserException;
 import org.merganser.error.NativeLibraryException;
+import org.merganser.internal.kernel.JavaCppLimit;
+import org.merganser.internal.kernel.LoadFailure;
 import org.merganser.internal.kernel.Natives;
 
 /**
@@ -21,6 +24,11 @@ public final class TorchNatives {
   private static final String[] LIBRARIES = {
     "libgomp.so.1", "libc10.so", "libtorch_cpu.so", "libtorch.so", "libjnitorch.so"
   };
+
+  private static final List<LoadFailure.NativeJar> JARS =
+      List.of(
+          new LoadFailure.NativeJar(
+              "org.bytedeco:pytorch", "/org/bytedeco/pytorch/%s/libtorch_cpu.so"));
 
   private static final ThreadLocal<Integer> THREADS = ThreadLocal.withInitial(() -> 0);
 
@@ -76,6 +84,8 @@ public final class TorchNatives {
       return work.run();
     } catch (MerganserException | IllegalArgumentException | IllegalStateException e) {
       throw e;
+    } catch (OutOfMemoryError e) {
+      throw JavaCppLimit.explained(e);
     } catch (RuntimeException e) {
       // C++ errors arrive as bare RuntimeExceptions with torch's text.
       throw new MerganserException("libtorch: " + firstLine(e.getMessage()), e);
@@ -90,32 +100,18 @@ public final class TorchNatives {
       // libgomp reads it when it is loaded: its threads spin otherwise, and starve those of
       // OpenBLAS.
       Natives.environmentDefault("OMP_WAIT_POLICY", "PASSIVE");
-      String folder = "/org/bytedeco/pytorch/" + Loader.getPlatform() + "/";
+      String folder = "/org/bytedeco/pytorch/" + Natives.platform() + "/";
       for (String library : LIBRARIES) {
-        if (Loader.cacheResource(TorchNatives.class, folder + library) == null) {
-          return missing("no " + folder + library + " on the class path", null);
-        }
+        Loader.cacheResource(TorchNatives.class, folder + library);
       }
       Loader.load(torch.class);
       return null;
-    } catch (IOException e) {
-      return missing("cannot extract it to the JavaCPP cache: " + e.getMessage(), e);
-    } catch (LinkageError e) {
-      Throwable cause = e.getCause() != null ? e.getCause() : e;
-      return missing(String.valueOf(cause.getMessage()), e);
+    } catch (NativeLibraryException e) {
+      return e;
+    } catch (IOException | LinkageError e) {
+      Throwable cause = e.getCause() instanceof LinkageError ? e.getCause() : e;
+      return LoadFailure.explain("libtorch", JARS, cause);
     }
-  }
-
-  private static NativeLibraryException missing(String reason, Throwable cause) {
-    return new NativeLibraryException(
-        "cannot load libtorch: "
-            + reason
-            + "\n  needed on the class path: org.bytedeco:pytorch with classifier "
-            + Loader.getPlatform()
-            + " (or "
-            + Loader.getPlatform()
-            + "-gpu), in the version merganser-torch depends on",
-        cause);
   }
 
   private static String firstLine(String message) {

@@ -16,7 +16,7 @@ public final class HostMemory {
   /** 64-byte aligned, not initialised. */
   public static long allocate(long bytes) {
     Natives.load();
-    try (PointerPointer<Pointer> out = new PointerPointer<>(1)) {
+    try (PointerPointer<Pointer> out = JavaCppLimit.explain(() -> new PointerPointer<>(1))) {
       Status.check(merganser.mg_alloc((mg_context) null, bytes, out));
       return out.get(0).address();
     }

@@ -26,7 +26,7 @@ public final class Kernels implements AutoCloseable {
    */
   public Kernels(int backend, int threads) {
     Natives.load();
-    try (PointerPointer<mg_context> out = new PointerPointer<>(1)) {
+    try (PointerPointer<mg_context> out = JavaCppLimit.explain(() -> new PointerPointer<>(1))) {
       Status.check(merganser.mg_context_create(backend, threads, out));
       context = new mg_context(new Address(out.get(0).address()));
     }
@@ -83,7 +83,7 @@ public final class Kernels implements AutoCloseable {
   public record Report(long rank, int completion, long clippedX, long clippedY, double condition) {}
 
   public Report polar(long n, long a, long lda, long q, long ldq, long sigma) {
-    try (mg_polar_report report = new mg_polar_report()) {
+    try (mg_polar_report report = JavaCppLimit.explain(mg_polar_report::new)) {
       Status.check(
           merganser.mg_polar(
               context,
@@ -108,7 +108,7 @@ public final class Kernels implements AutoCloseable {
       long t,
       long tinv,
       long correlations) {
-    try (mg_cca_report report = new mg_cca_report()) {
+    try (mg_cca_report report = JavaCppLimit.explain(mg_cca_report::new)) {
       Status.check(
           merganser.mg_cca_map(
               context,
@@ -246,7 +246,7 @@ public final class Kernels implements AutoCloseable {
 
   public void weightedSum(int dtype, long count, long[] in, double[] weights, long out) {
     try (PointerPointer<Pointer> pointers = pointers(in);
-        DoublePointer w = new DoublePointer(weights)) {
+        DoublePointer w = JavaCppLimit.explain(() -> new DoublePointer(weights))) {
       Status.check(
           merganser.mg_weighted_sum(
               context, dtype, count, in.length, pointers, w, new Address(out)));
@@ -275,8 +275,8 @@ public final class Kernels implements AutoCloseable {
 
   public long momentsCreate(
       long[] widths, int[] pairI, int[] pairJ, int mode, int nonFinitePolicy) {
-    try (PointerPointer<mg_moments> out = new PointerPointer<>(1);
-        LongPointer w = new LongPointer(widths);
+    try (PointerPointer<mg_moments> out = JavaCppLimit.explain(() -> new PointerPointer<>(1));
+        LongPointer w = JavaCppLimit.explain(() -> new LongPointer(widths));
         IntPointer i = ints(pairI);
         IntPointer j = ints(pairJ)) {
       Status.check(
@@ -289,7 +289,7 @@ public final class Kernels implements AutoCloseable {
   public void momentsUpdate(
       long handle, long[] data, int dtype, long outer, long inner, long[] strides) {
     try (PointerPointer<Pointer> pointers = pointers(data);
-        LongPointer s = new LongPointer(strides)) {
+        LongPointer s = JavaCppLimit.explain(() -> new LongPointer(strides))) {
       Status.check(
           merganser.mg_moments_update(context, moments(handle), pointers, dtype, outer, inner, s));
     }
@@ -320,11 +320,12 @@ public final class Kernels implements AutoCloseable {
   }
 
   private static IntPointer ints(int[] values) {
-    return new IntPointer(values.length == 0 ? new int[1] : values);
+    return JavaCppLimit.explain(() -> new IntPointer(values.length == 0 ? new int[1] : values));
   }
 
   private static PointerPointer<Pointer> pointers(long[] addresses) {
-    PointerPointer<Pointer> pointers = new PointerPointer<>(addresses.length);
+    PointerPointer<Pointer> pointers =
+        JavaCppLimit.explain(() -> new PointerPointer<>(addresses.length));
     for (int i = 0; i < addresses.length; i++) {
       pointers.put(i, new Address(addresses[i]));
     }

@@ -44,42 +44,27 @@ public final class Natives {
       int found = merganser.mg_abi_version();
       if (found != merganser.MG_ABI_VERSION) {
         return new NativeLibraryException(
-            "merganser-native has ABI version "
+            "merganser-native on the class path has ABI version "
                 + found
-                + ", this merganser needs "
-                + merganser.MG_ABI_VERSION
-                + "; use the same version of merganser and merganser-native (now "
+                + ", merganser "
                 + version()
-                + ")");
+                + " needs "
+                + merganser.MG_ABI_VERSION
+                + "; use the same version of both");
+      }
+      String nativeVersion = text(merganser.mg_version());
+      if (!nativeVersion.equals(version())) {
+        return new NativeLibraryException(
+            "merganser-native on the class path is version "
+                + nativeVersion
+                + ", merganser is "
+                + version()
+                + "; use the same version of both");
       }
       return null;
     } catch (LinkageError e) {
-      return new NativeLibraryException(explain(e), e);
-    }
-  }
-
-  private static String explain(LinkageError e) {
-    Throwable cause = e.getCause() != null ? e.getCause() : e;
-    String platform = platform();
-    return "cannot load the native library of Merganser on "
-        + platform
-        + ": "
-        + cause.getMessage()
-        + "\n  needed on the class path: org.merganser:merganser-native:"
-        + version()
-        + ":"
-        + platform
-        + " and org.bytedeco:openblas with classifier "
-        + platform
-        + "\n  built for: linux-x86_64; -Dorg.bytedeco.javacpp.logger.debug=true shows what was"
-        + " tried";
-  }
-
-  private static String platform() {
-    try {
-      return Loader.getPlatform();
-    } catch (LinkageError e) {
-      return System.getProperty("os.name") + "-" + System.getProperty("os.arch");
+      Throwable cause = e.getCause() instanceof LinkageError ? e.getCause() : e;
+      return LoadFailure.explain("the native library of Merganser", LoadFailure.coreJars(), cause);
     }
   }
 
@@ -92,6 +77,11 @@ public final class Natives {
     } catch (IOException e) {
       throw new NativeLibraryException("cannot read build.properties of merganser", e);
     }
+  }
+
+  /** JavaCPP's name of this platform. */
+  public static String platform() {
+    return LoadFailure.platform();
   }
 
   /** Version of the native part. */

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.internal.kernel;
+
+import java.util.function.Supplier;
+import org.bytedeco.javacpp.Pointer;
+import org.merganser.error.MerganserException;
+
+/**
+ * JavaCPP refuses to allocate when native memory passes its limits, which follow the heap size:
+ * {@code maxBytes} (what it allocated itself; the heap size by default) and {@code
+ * maxPhysicalBytes} (the whole process; four times that). Its OutOfMemoryError says neither.
+ */
+public final class JavaCppLimit {
+  private JavaCppLimit() {}
+
+  /** Runs an allocation, with an explanation when a limit stops it. */
+  public static <T> T explain(Supplier<T> allocation) {
+    try {
+      return allocation.get();
+    } catch (OutOfMemoryError e) {
+      throw explained(e);
+    }
+  }
+
+  /** The exception to throw instead, or the error itself when it has another cause. */
+  public static MerganserException explained(OutOfMemoryError e) {
+    if (!String.valueOf(e.getMessage()).contains("physicalBytes")) {
+      throw e;
+    }
+    return new MerganserException(
+        "native memory reached a limit of JavaCPP: this process uses "
+            + mebibytes(Pointer.physicalBytes())
+            + ", maxPhysicalBytes is "
+            + mebibytes(Pointer.maxPhysicalBytes())
+            + " (4 x the heap unless set), maxBytes is "
+            + mebibytes(Pointer.maxBytes())
+            + "; raise -Dorg.bytedeco.javacpp.maxPhysicalBytes (0 for no limit) or -Xmx",
+        e);
+  }
+
+  private static String mebibytes(long bytes) {
+    return (bytes >> 20) + " MiB";
+  }
+}
