@@ -71,15 +71,23 @@ final class AlignmentFile {
                 + ")");
       }
       Architecture architecture =
-          Architecture.fromJson(path + " architecture", metadata.get("architecture"));
+          Architecture.fromJson(path + " architecture", entry(metadata, path, "architecture"));
       Map<String, SpaceAlignment> spaces = new LinkedHashMap<>();
       for (FeatureSpace space : architecture.spaces()) {
         spaces.put(space.id(), space(file, path, space, ws));
       }
-      return new Alignment(metadata.get("method"), architecture, spaces);
+      return new Alignment(entry(metadata, path, "method"), architecture, spaces);
     } catch (IllegalArgumentException e) {
       throw new FormatException(path + ": " + e.getMessage(), e);
     }
+  }
+
+  private static String entry(Map<String, String> metadata, Path path, String key) {
+    String value = metadata.get(key);
+    if (value == null) {
+      throw new FormatException(path + ": metadata lacks '" + key + "'");
+    }
+    return value;
   }
 
   private static SpaceAlignment space(Checkpoint file, Path path, FeatureSpace space, Workspace ws)
@@ -103,9 +111,9 @@ final class AlignmentFile {
     }
     return new SpaceAlignment(
         map,
-        Double.parseDouble(metadata.get(id + "/score")),
+        Double.parseDouble(entry(metadata, path, id + "/score")),
         file.read(id + "/spectrum", ws).toDoubleArray(),
-        Completion.valueOf(metadata.get(id + "/completion")));
+        Completion.valueOf(entry(metadata, path, id + "/completion")));
   }
 
   private static Tensor integers(int[] values) {

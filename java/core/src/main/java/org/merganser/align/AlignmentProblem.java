@@ -17,10 +17,11 @@ public record AlignmentProblem(Architecture architecture, Moments moments) {
 
   /**
    * @throws IncompatibleModelsException when a space has no moments, another width than the
-   *     architecture says, or fewer than 2 samples
+   *     architecture says, another number of models than the first, or fewer than 2 samples
    */
   public static AlignmentProblem of(Architecture architecture, Moments moments) {
     List<String> problems = new ArrayList<>();
+    int models = -1;
     for (FeatureSpace space : architecture.spaces()) {
       if (!moments.spaces().contains(space.id())) {
         problems.add("space '" + space.id() + "' has no statistics");
@@ -39,6 +40,16 @@ public record AlignmentProblem(Architecture architecture, Moments moments) {
                   + " features, the architecture has "
                   + space.width());
         }
+      }
+      models = models < 0 ? found.models() : models;
+      if (found.models() != models) {
+        problems.add(
+            "space '"
+                + space.id()
+                + "': statistics of "
+                + found.models()
+                + " models, the first space has "
+                + models);
       }
       if (found.samples() < 2) {
         problems.add(

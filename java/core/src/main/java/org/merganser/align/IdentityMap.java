@@ -2,6 +2,7 @@
 package org.merganser.align;
 
 import org.merganser.compute.Workspace;
+import org.merganser.error.ShapeException;
 import org.merganser.linalg.Matrix;
 import org.merganser.model.MapFamily;
 
@@ -19,6 +20,9 @@ public record IdentityMap(long width) implements FeatureMap {
 
   @Override
   public FeatureMap then(FeatureMap next, Workspace ws) {
+    if (next.width() != width) {
+      throw new ShapeException("cannot compose maps of " + width + " and " + next.width());
+    }
     return next;
   }
 

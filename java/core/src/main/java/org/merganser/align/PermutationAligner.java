@@ -2,6 +2,7 @@
 package org.merganser.align;
 
 import java.util.Arrays;
+import java.util.stream.IntStream;
 import org.merganser.compute.Workspace;
 import org.merganser.linalg.Assignment;
 import org.merganser.linalg.Completion;
@@ -80,6 +81,7 @@ public final class PermutationAligner implements Aligner {
                 ? correlation.copy()
                 : moments.covariance(0, model)) {
       int[] permutation = Assignment.maximise(objective, ws).columns();
+      matchDeadInOrder(permutation, moments.dead(0));
       double[] matched = new double[permutation.length];
       for (int r = 0; r < matched.length; r++) {
         // Negated twice, to sort in decreasing order.
@@ -91,6 +93,18 @@ public final class PermutationAligner implements Aligner {
       }
       double mean = Arrays.stream(matched).average().orElse(0);
       return new SpaceAlignment(ScaledPermutation.of(permutation), mean, matched, Completion.NONE);
+    }
+  }
+
+  /**
+   * Hands the columns that dead reference features got to them again in index order. They fit all
+   * columns alike, so the solver may have swapped them, and a model would not be mapped to itself.
+   */
+  private static void matchDeadInOrder(int[] permutation, boolean[] dead) {
+    int[] rows = IntStream.range(0, dead.length).filter(r -> dead[r]).toArray();
+    int[] columns = IntStream.of(rows).map(r -> permutation[r]).sorted().toArray();
+    for (int i = 0; i < rows.length; i++) {
+      permutation[rows[i]] = columns[i];
     }
   }
 }

@@ -59,6 +59,9 @@ final class FileBytes implements AutoCloseable {
   }
 
   private void fill(long position, ByteBuffer buffer) throws IOException {
+    if (!channel.isOpen()) {
+      throw new IllegalStateException(path + " is already closed");
+    }
     long at = position;
     while (buffer.hasRemaining()) {
       int count = channel.read(buffer, at);

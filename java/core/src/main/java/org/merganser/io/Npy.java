@@ -13,6 +13,7 @@ import java.util.stream.Collectors;
 import java.util.stream.LongStream;
 import org.merganser.compute.DType;
 import org.merganser.error.FormatException;
+import org.merganser.error.ShapeException;
 import org.merganser.linalg.Tensor;
 
 /**
@@ -134,18 +135,29 @@ public final class Npy implements AutoCloseable {
     TensorInfo info = TensorInfo.of(dtype(path, descr), shape(path, header));
     long dataStart = start + length;
     long found = file.size() - dataStart;
-    if (found != info.bytes()) {
+    long needed = bytes(path, info);
+    if (found != needed) {
       throw new FormatException(
           path
               + ": "
               + info
               + " needs "
-              + info.bytes()
+              + needed
               + " bytes of data, the file has "
               + found
-              + (found < info.bytes() ? "; it is truncated" : ""));
+              + (found < needed ? "; it is truncated" : ""));
     }
     return new Npy(file, info, dataStart);
+  }
+
+  private static long bytes(Path path, TensorInfo info) {
+    try {
+      return info.bytes();
+    } catch (ShapeException | IllegalArgumentException e) {
+      String shape = info.shape().stream().map(String::valueOf).collect(Collectors.joining(", "));
+      String tuple = "(" + shape + (info.rank() == 1 ? ",)" : ")");
+      throw new FormatException(path + ": shape " + tuple + " overflows", e);
+    }
   }
 
   private static long[] shape(Path path, String header) {

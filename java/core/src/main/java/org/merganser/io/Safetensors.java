@@ -67,6 +67,12 @@ public final class Safetensors {
   public static void write(
       Checkpoint checkpoint, Map<String, String> metadata, Path path, Workspace ws)
       throws IOException {
+    for (String name : checkpoint.tensors().keySet()) {
+      if (name.isEmpty() || name.equals(SafetensorsHeader.METADATA)) {
+        throw new IllegalArgumentException(
+            "a tensor cannot be stored under the name '" + name + "'");
+      }
+    }
     List<Map.Entry<String, TensorInfo>> order = new ArrayList<>(checkpoint.tensors().entrySet());
     order.sort(
         Comparator.comparingInt((Map.Entry<String, TensorInfo> e) -> -e.getValue().dtype().bits())

@@ -50,7 +50,9 @@ public final class LinearMerger implements Merger {
       weights = List.copyOf(weights);
       double sum = weights.stream().mapToDouble(Double::doubleValue).sum();
       if (!Double.isFinite(sum)
-          || !weights.isEmpty() && normalise == Normalise.SUM_TO_ONE && sum == 0) {
+          || !weights.isEmpty()
+              && normalise == Normalise.SUM_TO_ONE
+              && Math.abs(sum) < SMALLEST_SUM) {
         throw new IllegalArgumentException(
             "weights " + weights + " sum to " + sum + ", which cannot be normalised");
       }
@@ -61,6 +63,9 @@ public final class LinearMerger implements Merger {
       return new Options(List.of(), Normalise.SUM_TO_ONE, NonFiniteWeights.FAIL);
     }
   }
+
+  /** Below it the quotient would be noise. */
+  private static final double SMALLEST_SUM = 1e-8;
 
   private final Options options;
 

@@ -32,7 +32,25 @@ public final class Architecture {
   private final Set<String> counters;
 
   /** A binding together with its space. */
-  public record BoundAxis(FeatureSpace space, Binding binding) {}
+  public record BoundAxis(FeatureSpace space, Binding binding) {
+    private long start() {
+      return binding.block().offset();
+    }
+
+    /** First entry after the block; the largest long when it overflows. */
+    private long end() {
+      try {
+        return Math.addExact(
+            binding.block().offset(), Math.multiplyExact(space.width(), binding.block().repeat()));
+      } catch (ArithmeticException e) {
+        return Long.MAX_VALUE;
+      }
+    }
+
+    private String range() {
+      return start() + ".." + (end() - 1);
+    }
+  }
 
   private Architecture(Builder builder) {
     Map<String, List<BoundAxis>> bound = new LinkedHashMap<>();
@@ -124,6 +142,7 @@ public final class Architecture {
         }
       }
     }
+    byTensor.forEach((tensor, axes) -> checkOverlap(tensor, axes, problems));
     return problems;
   }
 
@@ -139,8 +158,35 @@ public final class Architecture {
     }
   }
 
-  private static void check(
-      FeatureSpace space, Binding binding, TensorInfo info, List<String> problems) {
+  /** Two blocks of one axis must not share an entry: it would be mapped twice. */
+  private static void checkOverlap(String tensor, List<BoundAxis> axes, List<String> problems) {
+    for (int i = 0; i < axes.size(); i++) {
+      for (int j = i + 1; j < axes.size(); j++) {
+        BoundAxis a = axes.get(i);
+        BoundAxis b = axes.get(j);
+        if (a.binding().axis() == b.binding().axis()
+            && a.start() < b.end()
+            && b.start() < a.end()) {
+          problems.add(
+              "'"
+                  + tensor
+                  + "' axis "
+                  + a.binding().axis()
+                  + ": entries "
+                  + a.range()
+                  + " of space '"
+                  + a.space().id()
+                  + "' and "
+                  + b.range()
+                  + " of space '"
+                  + b.space().id()
+                  + "' overlap");
+        }
+      }
+    }
+  }
+
+  private void check(FeatureSpace space, Binding binding, TensorInfo info, List<String> problems) {
     String where =
         "space '"
             + space.id()
@@ -157,10 +203,15 @@ public final class Architecture {
     if (!info.dtype().isArithmetic()) {
       problems.add(where + ": maps apply to F64, F32, F16 and BF16 only");
     }
-    long needed = binding.block().offset() + space.width() * binding.block().repeat();
+    long needed = new BoundAxis(space, binding).end();
     long found = info.dim(binding.axis());
-    boolean partial = binding.block().offset() > 0 || found > needed;
-    if (found < needed || partial && binding.block().equals(Block.WHOLE)) {
+    // The first of several blocks looks like the whole axis; only their number tells them apart.
+    boolean alone =
+        bindings(binding.tensor()).stream()
+                .filter(b -> b.binding().axis() == binding.axis())
+                .count()
+            == 1;
+    if (found < needed || found > needed && alone && binding.block().equals(Block.WHOLE)) {
       problems.add(where + ": size " + found + ", the space needs " + needed);
     }
   }

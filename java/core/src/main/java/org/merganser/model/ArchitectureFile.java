@@ -109,11 +109,14 @@ final class ArchitectureFile {
       expect(p.nextToken(), JsonToken.START_OBJECT, "the file");
       while (p.nextToken() != JsonToken.END_OBJECT) {
         String field = p.currentName();
+        if (!field.equals("spaces") && !field.equals("counters")) {
+          throw unknown(field, "spaces, counters");
+        }
         expect(p.nextToken(), JsonToken.START_ARRAY, "'" + field + "'");
         switch (field) {
           case "spaces" -> {
             while (p.nextToken() != JsonToken.END_ARRAY) {
-              builder.space(space());
+              add(builder, space());
             }
           }
           case "counters" -> {
@@ -121,10 +124,21 @@ final class ArchitectureFile {
               builder.counter(text("counter"));
             }
           }
-          default -> throw unknown(field, "spaces, counters");
+          default -> throw new AssertionError(field);
         }
       }
+      if (p.nextToken() != null) {
+        throw bad("there is text after the closing brace");
+      }
       return builder.build();
+    }
+
+    private void add(Architecture.Builder builder, FeatureSpace space) {
+      try {
+        builder.space(space);
+      } catch (IllegalArgumentException e) {
+        throw bad(e.getMessage());
+      }
     }
 
     private FeatureSpace space() throws IOException {

@@ -57,12 +57,12 @@ public final class MomentAccumulator implements AutoCloseable {
    * type and number of samples for all.
    */
   public void update(List<Tensor> activations) {
-    Tensor first = activations.get(0);
     if (activations.size() != widths.length) {
       throw new ShapeException(activations.size() + " tensors for " + widths.length + " models");
     }
-    if (first.dtype() != DType.F32 && first.dtype() != DType.F64) {
-      throw new ShapeException("activations of space '" + space + "' are " + first.dtype());
+    Tensor first = activations.get(0);
+    if (first.rank() < 2 || first.dtype() != DType.F32 && first.dtype() != DType.F64) {
+      throw new ShapeException("activations of space '" + space + "' are " + first);
     }
     long outer = first.dim(0);
     long inner = positions(first);
@@ -79,7 +79,10 @@ public final class MomentAccumulator implements AutoCloseable {
     try {
       ws.kernels().momentsUpdate(handle(), data, first.dtype().code(), outer, inner, strides);
     } catch (NumericalException e) {
-      throw new NumericalException("space '" + space + "': " + e.getMessage(), e);
+      // The native side counts samples from the start of this batch.
+      long before = ws.kernels().momentsCount(handle()) + ws.kernels().momentsSkipped(handle());
+      String batch = before == 0 ? "" : ", batch after " + before + " samples";
+      throw new NumericalException("space '" + space + "'" + batch + ": " + e.getMessage(), e);
     }
     Memory.keepAlive(activations);
   }

@@ -5,6 +5,7 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
 import org.merganser.error.FormatException;
 import org.merganser.io.Checkpoint;
@@ -62,7 +63,8 @@ final class MomentsFile {
                 + VERSION);
       }
       Map<String, SpaceMoments> spaces = new LinkedHashMap<>();
-      for (String id : metadata.getOrDefault("spaces", "").split("\n")) {
+      String ids = metadata.getOrDefault("spaces", "");
+      for (String id : ids.isEmpty() ? new String[0] : ids.split("\n")) {
         spaces.put(id, space(file, path, id, ws));
       }
       return new Moments(spaces);
@@ -71,7 +73,7 @@ final class MomentsFile {
 
   private static SpaceMoments space(Checkpoint file, Path path, String id, Workspace ws)
       throws IOException {
-    double[] samples = values(file, id + "/samples", ws);
+    double[] samples = values(file, path, id + "/samples", 2, ws);
     int models = 0;
     while (file.tensors().containsKey(id + "/mean/" + models)) {
       models++;
@@ -80,15 +82,16 @@ final class MomentsFile {
     double[][] m2 = new double[models][];
     Map<Pair, Matrix> blocks = new LinkedHashMap<>();
     for (int k = 0; k < models; k++) {
-      means[k] = values(file, id + "/mean/" + k, ws);
-      m2[k] = values(file, id + "/m2/" + k, ws);
+      means[k] = values(file, path, id + "/mean/" + k, -1, ws);
+      m2[k] = values(file, path, id + "/m2/" + k, means[k].length, ws);
     }
     for (int i = 0; i < models; i++) {
       for (int j = i; j < models; j++) {
         String name = id + "/block/" + i + "," + j;
         TensorInfo info = file.tensors().get(name);
         if (info != null) {
-          if (info.rank() != 2
+          if (info.dtype() != DType.F64
+              || info.rank() != 2
               || info.dim(0) != means[i].length
               || info.dim(1) != means[j].length) {
             throw new FormatException(path + ": '" + name + "' is " + info);
@@ -100,7 +103,16 @@ final class MomentsFile {
     return new SpaceMoments((long) samples[0], (long) samples[1], means, m2, blocks);
   }
 
-  private static double[] values(Checkpoint file, String name, Workspace ws) throws IOException {
+  /** An F64 vector; of any length when {@code length} is -1. */
+  private static double[] values(Checkpoint file, Path path, String name, int length, Workspace ws)
+      throws IOException {
+    TensorInfo info = file.tensors().get(name);
+    if (info == null) {
+      throw new FormatException(path + ": there is no '" + name + "'");
+    }
+    if (info.dtype() != DType.F64 || info.rank() != 1 || length >= 0 && info.dim(0) != length) {
+      throw new FormatException(path + ": '" + name + "' is " + info);
+    }
     try (Tensor tensor = file.read(name, ws)) {
       return tensor.toDoubleArray();
     }

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser;
+
+import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.classes;
+import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
+import static com.tngtech.archunit.library.dependencies.SlicesRuleDefinition.slices;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.tngtech.archunit.core.domain.Dependency;
+import com.tngtech.archunit.core.domain.JavaClass;
+import com.tngtech.archunit.core.domain.JavaClasses;
+import com.tngtech.archunit.core.domain.JavaModifier;
+import com.tngtech.archunit.core.importer.ImportOption;
+import com.tngtech.archunit.junit.AnalyzeClasses;
+import com.tngtech.archunit.junit.ArchTest;
+import com.tngtech.archunit.lang.ArchCondition;
+import com.tngtech.archunit.lang.ConditionEvents;
+import com.tngtech.archunit.lang.SimpleConditionEvent;
+import com.tngtech.archunit.library.GeneralCodingRules;
+import java.util.List;
+import java.util.Map;
+
+/** Rules as methods: surefire runs no rules that are fields. */
+@AnalyzeClasses(packages = "org.merganser", importOptions = ImportOption.DoNotIncludeTests.class)
+class ArchitectureTest {
+  private static final String ROOT = "org.merganser.";
+  private static final int MOST_PUBLIC_TYPES = 80;
+
+  /** The table of the architecture; a package that is not in it fails {@link #layersPointDown}. */
+  private static final Map<String, Integer> LAYERS =
+      Map.ofEntries(
+          Map.entry("error", 0),
+          Map.entry("internal.kernel", 0),
+          Map.entry("compute", 0),
+          Map.entry("linalg", 1),
+          Map.entry("io", 2),
+          Map.entry("model", 3),
+          Map.entry("stats", 3),
+          Map.entry("align", 4),
+          Map.entry("merge", 4),
+          Map.entry("similarity", 4),
+          Map.entry("repair", 4),
+          Map.entry("plan", 5));
+
+  @ArchTest
+  static void onlyTheSeamTouchesNativeCode(JavaClasses all) {
+    noClasses()
+        .that()
+        .resideOutsideOfPackages("org.merganser.internal.kernel", "org.merganser.natives..")
+        .should()
+        .dependOnClassesThat()
+        .resideInAnyPackage("org.merganser.natives..", "org.bytedeco..")
+        .check(all);
+  }
+
+  @ArchTest
+  static void layersPointDown(JavaClasses all) {
+    classes()
+        .that()
+        .resideOutsideOfPackage("org.merganser.natives..")
+        .should(pointDown())
+        .check(all);
+  }
+
+  @ArchTest
+  static void packagesHaveNoCycles(JavaClasses all) {
+    slices().matching("org.merganser.(**)").should().beFreeOfCycles().check(all);
+  }
+
+  @ArchTest
+  static void nothingNeedsADesktop(JavaClasses all) {
+    noClasses()
+        .should()
+        .dependOnClassesThat()
+        .resideInAnyPackage("java.awt..", "javax.swing..", "java.beans..", "javax.imageio..")
+        .check(all);
+  }
+
+  @ArchTest
+  static void nothingPrints(JavaClasses all) {
+    GeneralCodingRules.NO_CLASSES_SHOULD_ACCESS_STANDARD_STREAMS.check(all);
+  }
+
+  @ArchTest
+  static void nothingExits(JavaClasses all) {
+    noClasses()
+        .should()
+        .callMethod(System.class, "exit", int.class)
+        .orShould()
+        .callMethod(Runtime.class, "exit", int.class)
+        .orShould()
+        .callMethod(Runtime.class, "halt", int.class)
+        .check(all);
+  }
+
+  @ArchTest
+  static void exceptionsShareOneRoot(JavaClasses all) {
+    classes()
+        .that()
+        .resideInAPackage("org.merganser.error")
+        .and()
+        .doNotHaveSimpleName("package-info")
+        .should()
+        .beAssignableTo(org.merganser.error.MerganserException.class)
+        .check(all);
+  }
+
+  @ArchTest
+  static void theApiIsSmall(JavaClasses all) {
+    List<String> types =
+        all.stream()
+            .filter(c -> c.getModifiers().contains(JavaModifier.PUBLIC))
+            .filter(JavaClass::isTopLevelClass)
+            .filter(c -> !c.getPackageName().startsWith("org.merganser.internal"))
+            .filter(c -> !c.getPackageName().startsWith("org.merganser.natives"))
+            .map(JavaClass::getName)
+            .sorted()
+            .toList();
+    assertThat(types).hasSizeLessThanOrEqualTo(MOST_PUBLIC_TYPES).hasSizeGreaterThan(20);
+  }
+
+  private static ArchCondition<JavaClass> pointDown() {
+    return new ArchCondition<>("depend only on lower layers, or on a package of layer 0 or 3") {
+      @Override
+      public void check(JavaClass origin, ConditionEvents events) {
+        String from = origin.getPackageName().substring(ROOT.length());
+        if (!LAYERS.containsKey(from)) {
+          events.add(SimpleConditionEvent.violated(origin, from + " is in no layer"));
+          return;
+        }
+        for (Dependency dependency : origin.getDirectDependenciesFromSelf()) {
+          String target = dependency.getTargetClass().getBaseComponentType().getPackageName();
+          boolean ours = target.startsWith(ROOT) && !target.startsWith(ROOT + "natives");
+          String to = ours ? target.substring(ROOT.length()) : from;
+          if (!to.equals(from) && !allowed(from, to)) {
+            events.add(SimpleConditionEvent.violated(origin, dependency.getDescription()));
+          }
+        }
+      }
+    };
+  }
+
+  /** Layers 0 and 3 have packages that serve each other; the rule against cycles orders them. */
+  private static boolean allowed(String from, String to) {
+    int origin = LAYERS.get(from);
+    int target = LAYERS.getOrDefault(to, Integer.MAX_VALUE);
+    return target < origin || target == origin && (origin == 0 || origin == 3);
+  }
+}

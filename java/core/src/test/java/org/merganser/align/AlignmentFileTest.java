@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.align;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.merganser.testing.Work.WS;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+import org.merganser.compute.DType;
+import org.merganser.error.FormatException;
+import org.merganser.error.IncompatibleModelsException;
+import org.merganser.io.Checkpoint;
+import org.merganser.io.MemoryCheckpoint;
+import org.merganser.io.Safetensors;
+import org.merganser.linalg.Tensor;
+import org.merganser.model.MapFamily;
+import org.merganser.testing.Activations;
+import org.merganser.testing.Models;
+
+class AlignmentFileTest {
+  @TempDir Path folder;
+
+  @Test
+  void scaledPermutationsComeBack() throws IOException {
+    ScaledPermutation map =
+        ScaledPermutation.of(new int[] {2, 0, 1}, new double[] {0.1, -3, 1e-300});
+    Path file = folder.resolve("a.mgalign");
+    alignment(map).save(file, WS);
+    Alignment loaded = Alignment.load(file, WS);
+    assertThat(loaded.map("s")).isEqualTo(map);
+    assertThat(loaded.method()).isEqualTo("by hand");
+    loaded.save(folder.resolve("b.mgalign"), WS);
+    assertThat(folder.resolve("b.mgalign")).hasSameBinaryContentAs(file);
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"method", "architecture", "s/score", "s/completion"})
+  void missingEntriesAreNamed(String key) throws IOException {
+    Path file = saved();
+    Path broken = folder.resolve("broken.mgalign");
+    try (Checkpoint read = Safetensors.open(file)) {
+      Map<String, String> metadata = new LinkedHashMap<>(read.metadata());
+      metadata.remove(key);
+      Safetensors.write(read, metadata, broken, WS);
+    }
+    assertThatThrownBy(() -> Alignment.load(broken, WS))
+        .isInstanceOf(FormatException.class)
+        .hasMessage(broken + ": metadata lacks '" + key + "'");
+  }
+
+  @Test
+  void damagedValuesAreRefused() throws IOException {
+    Path broken = folder.resolve("broken.mgalign");
+    try (Checkpoint read = Safetensors.open(saved())) {
+      for (String[] change :
+          new String[][] {{"s/score", "high"}, {"s/completion", "SOME"}, {"version", "2"}}) {
+        Map<String, String> metadata = new LinkedHashMap<>(read.metadata());
+        metadata.put(change[0], change[1]);
+        Safetensors.write(read, metadata, broken, WS);
+        assertThatThrownBy(() -> Alignment.load(broken, WS))
+            .isInstanceOf(FormatException.class)
+            .hasMessageStartingWith(broken + ": ");
+      }
+      Map<String, Tensor> tensors = new LinkedHashMap<>();
+      for (String name : read.tensors().keySet()) {
+        tensors.put(name, read.read(name, WS));
+      }
+      tensors.get("s/permutation").memory().putLong(0, 1);
+      Safetensors.write(MemoryCheckpoint.of(tensors), read.metadata(), broken, WS);
+      assertThatThrownBy(() -> Alignment.load(broken, WS))
+          .isInstanceOf(FormatException.class)
+          .hasMessage(
+              broken + ": no permutation: entry 2 is 1, which is out of 0..2 or taken before");
+    }
+  }
+
+  @Test
+  void anyOtherSafetensorsFileIsRefused() throws IOException {
+    Path file = folder.resolve("model.safetensors");
+    Safetensors.write(MemoryCheckpoint.of(Map.of("w", Tensor.zeros(DType.F32, 1))), file, WS);
+    assertThatThrownBy(() -> Alignment.load(file, WS))
+        .isInstanceOf(FormatException.class)
+        .hasMessage(file + ": no alignment of version 1 (format pt)");
+  }
+
+  @Test
+  void mapsMustFitTheArchitecture() {
+    Map<String, FeatureMap> maps = new LinkedHashMap<>();
+    maps.put("t", new IdentityMap(3));
+    assertThatThrownBy(
+            () -> Alignment.of("x", Activations.oneSpace(3, MapFamily.PERMUTATION), maps))
+        .isInstanceOfSatisfying(
+            IncompatibleModelsException.class,
+            e ->
+                assertThat(e.problems())
+                    .containsExactly("space 's' has no map", "there is no space 't'"));
+    assertThatThrownBy(
+            () ->
+                Alignment.of(
+                    "x",
+                    Activations.oneSpace(3, MapFamily.PERMUTATION),
+                    Map.of("s", new IdentityMap(4))))
+        .hasMessage("maps do not fit the architecture:\n  space 's' has width 3, its map 4");
+  }
+
+  @Test
+  void applyingToAnotherModelReportsEverything() {
+    Checkpoint model = MemoryCheckpoint.of(Map.of("in.weight", Tensor.zeros(DType.F32, 4, 2)));
+    assertThatThrownBy(() -> alignment(ScaledPermutation.of(0, 1, 2)).apply(model))
+        .isInstanceOf(IncompatibleModelsException.class)
+        .hasMessage(
+            "the model does not fit the architecture:\n"
+                + "  space 's': 'in.weight' F32 [4, 2] axis 0: size 4, the space needs 3\n"
+                + "  no tensor 'out.weight' (nearest of 1: in.weight)");
+  }
+
+  @Test
+  void aViewPassesThroughWhatItDoesNotMap() throws IOException {
+    Map<String, Tensor> tensors = new LinkedHashMap<>();
+    tensors.put("in.weight", Tensor.of(new float[] {1, 2, 3}, 3, 1));
+    tensors.put("out.weight", Tensor.of(new float[] {4, 5, 6}, 1, 3));
+    tensors.put("steps", Tensor.zeros(DType.I64));
+    MemoryCheckpoint model = MemoryCheckpoint.of(tensors);
+    Checkpoint mapped = alignment(ScaledPermutation.of(2, 0, 1)).apply(model);
+    assertThat(mapped.tensors()).isEqualTo(model.tensors());
+    assertThat(mapped.read("in.weight", WS).toFloatArray()).containsExactly(3, 1, 2);
+    assertThat(mapped.read("out.weight", WS).toFloatArray()).containsExactly(6, 4, 5);
+    assertThat(mapped.read("steps", WS).dtype()).isEqualTo(DType.I64);
+    Models.assertSameBits("identity", alignment(new IdentityMap(3)).apply(model), model, WS);
+    model.close();
+    assertThatThrownBy(() -> mapped.read("in.weight", WS))
+        .isInstanceOf(IllegalStateException.class);
+  }
+
+  private Path saved() throws IOException {
+    Path file = folder.resolve("a.mgalign");
+    alignment(ScaledPermutation.of(2, 0, 1)).save(file, WS);
+    return file;
+  }
+
+  private static Alignment alignment(FeatureMap map) {
+    return Alignment.of(
+        "by hand", Activations.oneSpace(3, MapFamily.PERMUTATION), Map.of("s", map));
+  }
+
+  @Test
+  void alignmentSetsAreByModel() {
+    Alignment one = alignment(new IdentityMap(3));
+    AlignmentSet set = new AlignmentSet(List.of(one, one));
+    assertThat(set.of(1)).isSameAs(one);
+    assertThat(set.size()).isEqualTo(2);
+  }
+}

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.align;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.merganser.testing.Work.WS;
+
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.merganser.error.ShapeException;
+import org.merganser.linalg.Matrix;
+import org.merganser.model.MapFamily;
+import org.merganser.testing.Close;
+import org.merganser.testing.Oracle;
+
+class FeatureMapTest {
+  private static final double[][] T = Oracle.mixing(4, 1);
+
+  @Test
+  void compositionIsTheProductInEveryCombination() {
+    double[][] q = Oracle.orthogonal(4, 2);
+    List<FeatureMap> maps =
+        List.of(
+            new IdentityMap(4),
+            ScaledPermutation.of(2, 0, 3, 1),
+            ScaledPermutation.of(new int[] {1, 3, 2, 0}, new double[] {2, -0.5, 1, 3}),
+            LinearMap.orthogonal(Matrix.of(q)),
+            LinearMap.of(Matrix.of(T), Matrix.of(Oracle.inverse(T))));
+    for (FeatureMap first : maps) {
+      for (FeatureMap second : maps) {
+        FeatureMap both = first.then(second, WS);
+        double[][] product =
+            Oracle.multiply(second.toMatrix().toArray(), first.toMatrix().toArray());
+        String what = first + " then " + second;
+        Close.absolute(what, both.toMatrix(), product, 1e-14);
+        Close.absolute(
+            what + " inverse", both.inverse().toMatrix(), Oracle.inverse(product), 1e-12);
+        assertThat(both.family().ordinal())
+            .as("family of %s", what)
+            .isGreaterThanOrEqualTo(
+                Math.min(first.family() == MapFamily.FIXED ? 9 : 0, second.family().ordinal()));
+      }
+    }
+  }
+
+  @Test
+  void familiesAndConditionsAreThoseOfTheMatrix() {
+    assertThat(new IdentityMap(3).family()).isEqualTo(MapFamily.FIXED);
+    assertThat(ScaledPermutation.of(1, 0).family()).isEqualTo(MapFamily.PERMUTATION);
+    ScaledPermutation scaled = ScaledPermutation.of(new int[] {1, 0}, new double[] {2, 0.5});
+    assertThat(scaled.family()).isEqualTo(MapFamily.SCALED_PERMUTATION);
+    assertThat(scaled.condition()).isEqualTo(4);
+    assertThat(ScaledPermutation.of(new int[] {0}, new double[] {-1}).family())
+        .isEqualTo(MapFamily.ANY_LINEAR);
+    assertThat(LinearMap.orthogonal(Matrix.identity(2)).family()).isEqualTo(MapFamily.ORTHOGONAL);
+    LinearMap diagonal =
+        LinearMap.of(
+            Matrix.of(new double[][] {{4, 0}, {0, 1}}),
+            Matrix.of(new double[][] {{.25, 0}, {0, 1}}));
+    assertThat(diagonal.condition()).isEqualTo(4);
+  }
+
+  @Test
+  void whatIsNoMapIsRefused() {
+    assertThatThrownBy(() -> ScaledPermutation.of(0, 2))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessage("no permutation: entry 1 is 2, which is out of 0..1 or taken before");
+    assertThatThrownBy(() -> ScaledPermutation.of(1, 1))
+        .isInstanceOf(IllegalArgumentException.class);
+    assertThatThrownBy(() -> ScaledPermutation.of(new int[] {0}, new double[] {0}))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessage("scale 0 is 0.0");
+    assertThatThrownBy(() -> ScaledPermutation.of(new int[] {0}, new double[] {1, 1}))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessage("2 scales for a permutation of 1");
+    assertThatThrownBy(() -> LinearMap.of(Matrix.zeros(2, 3), Matrix.zeros(3, 2)))
+        .isInstanceOf(ShapeException.class);
+    FeatureMap two = ScaledPermutation.of(1, 0);
+    FeatureMap three = LinearMap.orthogonal(Matrix.identity(3));
+    assertThatThrownBy(() -> two.then(three, WS))
+        .isInstanceOf(ShapeException.class)
+        .hasMessage("cannot compose maps of 2 and 3");
+    assertThatThrownBy(() -> three.then(two, WS)).isInstanceOf(ShapeException.class);
+    assertThatThrownBy(() -> new IdentityMap(2).then(three, WS)).isInstanceOf(ShapeException.class);
+  }
+
+  @Test
+  void mapsCannotBeChangedThroughTheirArrays() {
+    int[] order = {1, 0};
+    ScaledPermutation map = ScaledPermutation.of(order);
+    order[0] = 0;
+    map.permutation()[0] = 7;
+    map.scales()[0] = 7;
+    assertThat(map.permutation()).containsExactly(1, 0);
+    assertThat(map.isPlain()).isTrue();
+  }
+}
