@@ -16,6 +16,10 @@ import org.merganser.internal.kernel.HostMemory;
  * throws {@link IllegalStateException}. Not synchronised: share for reading, confine for writing.
  */
 public final class Memory implements AutoCloseable {
+  /** {@code -Dmerganser.trackAllocations=true} logs where memory came from that nobody closed. */
+  private static final boolean TRACKED = Boolean.getBoolean("merganser.trackAllocations");
+
+  private static final System.Logger LOG = System.getLogger(Memory.class.getName());
   private static final Cleaner CLEANER = Cleaner.create();
 
   /**
@@ -29,16 +33,23 @@ public final class Memory implements AutoCloseable {
   private final long bytes;
   private final Device device;
   private final Object owner;
+  private final Free free;
   private final Cleaner.Cleanable cleanable;
   private ByteBuffer[] windows;
   private boolean closed;
 
   private Memory(
-      long address, long bytes, Device device, Object owner, Cleaner.Cleanable cleanable) {
+      long address,
+      long bytes,
+      Device device,
+      Object owner,
+      Free free,
+      Cleaner.Cleanable cleanable) {
     this.address = address;
     this.bytes = bytes;
     this.device = device;
     this.owner = owner;
+    this.free = free;
     this.cleanable = cleanable;
   }
 
@@ -50,8 +61,8 @@ public final class Memory implements AutoCloseable {
     long address = HostMemory.allocate(bytes);
     // The cleaner watches the holder, which this Memory and, through it, its slices keep reachable.
     Holder holder = new Holder();
-    return new Memory(
-        address, bytes, Device.HOST, holder, CLEANER.register(holder, new Free(address)));
+    Free free = new Free(address, bytes);
+    return new Memory(address, bytes, Device.HOST, holder, free, CLEANER.register(holder, free));
   }
 
   /** Memory of another library. {@code owner} stays reachable as long as this. */
@@ -59,13 +70,13 @@ public final class Memory implements AutoCloseable {
     if (bytes < 0 || address == 0 && bytes > 0) {
       throw new IllegalArgumentException("cannot wrap " + bytes + " bytes at " + address);
     }
-    return new Memory(address, bytes, device, owner, null);
+    return new Memory(address, bytes, device, owner, null, null);
   }
 
   /** A part of this memory; closing it frees nothing. */
   public Memory slice(long offset, long length) {
     checkRange(offset, length);
-    return new Memory(address() + offset, length, device, this, null);
+    return new Memory(address() + offset, length, device, this, null, null);
   }
 
   /** Address of the first byte. */
@@ -175,6 +186,7 @@ public final class Memory implements AutoCloseable {
       closed = true;
       windows = null;
       if (cleanable != null) {
+        free.closed = true;
         cleanable.clean();
       }
     }
@@ -233,10 +245,30 @@ public final class Memory implements AutoCloseable {
   /** Its reachability stands for that of the bytes. */
   private static final class Holder {}
 
-  private record Free(long address) implements Runnable {
+  /** Frees the bytes; says so when the owner forgot to and allocations are tracked. */
+  private static final class Free implements Runnable {
+    private final long address;
+    private final long bytes;
+    private final Throwable site;
+    private volatile boolean closed;
+
+    Free(long address, long bytes) {
+      this.address = address;
+      this.bytes = bytes;
+      this.site = TRACKED ? new Throwable("allocated here") : null;
+    }
+
     @Override
     public void run() {
       HostMemory.free(address);
+      if (site != null && !closed) {
+        LOG.log(
+            System.Logger.Level.WARNING,
+            "native memory of "
+                + bytes
+                + " bytes was freed by the garbage collector, not by close()",
+            site);
+      }
     }
   }
 }

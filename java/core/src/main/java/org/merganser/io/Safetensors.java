@@ -7,14 +7,18 @@ import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
+import java.util.OptionalLong;
 import java.util.TreeMap;
+import java.util.stream.Stream;
 import org.merganser.compute.Workspace;
 import org.merganser.error.FormatException;
 import org.merganser.linalg.Tensor;
@@ -30,13 +34,22 @@ public final class Safetensors {
   private Safetensors() {}
 
   /**
-   * Opens one file. Only the header is read now.
+   * Opens a checkpoint: a {@code .safetensors} file, an index ({@code *.index.json}) of several, or
+   * a folder that holds {@code model.safetensors.index.json}, {@code model.safetensors} or one
+   * single {@code .safetensors} file. Only headers are read now.
    *
-   * @throws FormatException when the file does not follow the format
+   * @throws FormatException when a file does not follow the format
    */
   public static Checkpoint open(Path path) throws IOException {
+    if (Files.isDirectory(path)) {
+      return open(inFolder(path));
+    }
+    return path.toString().endsWith(".json") ? ShardedCheckpoint.open(path) : openFile(path);
+  }
+
+  static Checkpoint openFile(Path path) throws IOException {
     String name = String.valueOf(path.getFileName());
-    if (name.endsWith(".pt") || name.endsWith(".pth") || name.endsWith(".bin")) {
+    if (isPickle(name)) {
       throw new FormatException(
           path
               + " looks like a pickle checkpoint, which can run code when read; convert it first, in"
@@ -51,6 +64,45 @@ public final class Safetensors {
       file.close();
       throw e;
     }
+  }
+
+  private static Path inFolder(Path folder) throws IOException {
+    for (String name : List.of(ShardIndex.FILE, "model.safetensors")) {
+      if (Files.exists(folder.resolve(name))) {
+        return folder.resolve(name);
+      }
+    }
+    List<Path> found;
+    try (Stream<Path> files = Files.list(folder)) {
+      found = files.filter(f -> f.toString().endsWith(".safetensors")).sorted().toList();
+    }
+    if (found.size() != 1) {
+      List<String> names = found.stream().map(f -> f.getFileName().toString()).toList();
+      throw new IOException(
+          "folder "
+              + folder
+              + " holds no "
+              + ShardIndex.FILE
+              + ", no model.safetensors, and "
+              + (names.isEmpty() ? "no .safetensors file" : "several files: " + names)
+              + pickles(folder));
+    }
+    return found.get(0);
+  }
+
+  private static String pickles(Path folder) throws IOException {
+    try (Stream<Path> files = Files.list(folder)) {
+      return files
+          .map(f -> f.getFileName().toString())
+          .filter(Safetensors::isPickle)
+          .findFirst()
+          .map(name -> "; " + name + " is a pickle checkpoint: convert it to safetensors first")
+          .orElse("");
+    }
+  }
+
+  private static boolean isPickle(String name) {
+    return name.endsWith(".pt") || name.endsWith(".pth") || name.endsWith(".bin");
   }
 
   /** Writes a checkpoint with its own metadata and {@code format: pt}. */
@@ -88,6 +140,72 @@ public final class Safetensors {
         }
       }
       file.commit();
+    }
+  }
+
+  /**
+   * Writes a checkpoint as a folder in the layout of Hugging Face: shards {@code
+   * model-00001-of-0000N.safetensors} of at most {@code shardBytes} bytes of tensors (a larger
+   * tensor has a shard of its own) and {@code model.safetensors.index.json}, last; or one {@code
+   * model.safetensors} when everything fits.
+   */
+  public static void writeFolder(Checkpoint checkpoint, Path folder, long shardBytes, Workspace ws)
+      throws IOException {
+    if (shardBytes < 1) {
+      throw new IllegalArgumentException("shard size must be positive, not " + shardBytes);
+    }
+    Files.createDirectories(folder);
+    List<List<String>> shards = shards(checkpoint, shardBytes);
+    if (shards.size() == 1) {
+      write(checkpoint, folder.resolve("model.safetensors"), ws);
+      return;
+    }
+    Map<String, String> weightMap = new TreeMap<>();
+    long total = 0;
+    for (int i = 0; i < shards.size(); i++) {
+      String file =
+          String.format(Locale.ROOT, "model-%05d-of-%05d.safetensors", i + 1, shards.size());
+      write(new Selection(checkpoint, shards.get(i)), folder.resolve(file), ws);
+      for (String name : shards.get(i)) {
+        weightMap.put(name, file);
+        total += checkpoint.info(name).bytes();
+      }
+    }
+    new ShardIndex(weightMap, OptionalLong.of(total)).write(folder.resolve(ShardIndex.FILE));
+  }
+
+  private static List<List<String>> shards(Checkpoint checkpoint, long shardBytes) {
+    List<List<String>> shards = new ArrayList<>();
+    long used = 0;
+    for (Map.Entry<String, TensorInfo> item : checkpoint.tensors().entrySet()) {
+      long bytes = item.getValue().bytes();
+      if (shards.isEmpty() || used > 0 && used + bytes > shardBytes) {
+        shards.add(new ArrayList<>());
+        used = 0;
+      }
+      shards.get(shards.size() - 1).add(item.getKey());
+      used += bytes;
+    }
+    return shards.isEmpty() ? List.of(List.of()) : shards;
+  }
+
+  /** Some tensors of a checkpoint. */
+  private record Selection(Checkpoint source, List<String> names) implements Checkpoint {
+    @Override
+    public Map<String, TensorInfo> tensors() {
+      Map<String, TensorInfo> infos = new LinkedHashMap<>();
+      names.forEach(name -> infos.put(name, source.info(name)));
+      return Collections.unmodifiableMap(infos);
+    }
+
+    @Override
+    public Map<String, String> metadata() {
+      return source.metadata();
+    }
+
+    @Override
+    public void read(String name, Tensor into, Workspace ws) throws IOException {
+      source.read(name, into, ws);
     }
   }
 
