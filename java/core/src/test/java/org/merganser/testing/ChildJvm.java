@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.testing;
+
+import java.io.File;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Predicate;
+
+/** A JVM of its own with the class path of this one, or parts of it. */
+public final class ChildJvm {
+  private static final long TIMEOUT_SECONDS = 120;
+
+  private final List<String> classPath =
+      new ArrayList<>(
+          Arrays.asList(
+              System.getProperty("surefire.test.class.path", System.getProperty("java.class.path"))
+                  .split(File.pathSeparator)));
+  private final List<String> options = new ArrayList<>(List.of("-Xmx256m"));
+  private Path java = Path.of(System.getProperty("java.home"), "bin", "java");
+
+  /** What the child printed on both streams, and its exit code. */
+  public record Result(int exit, String output) {}
+
+  /** Removes entries of the class path by file name. */
+  public ChildJvm without(Predicate<String> fileName) {
+    classPath.removeIf(entry -> fileName.test(Path.of(entry).getFileName().toString()));
+    return this;
+  }
+
+  /** Puts an entry in front of the class path. */
+  public ChildJvm first(Path entry) {
+    classPath.add(0, entry.toString());
+    return this;
+  }
+
+  public ChildJvm option(String option) {
+    options.add(option);
+    return this;
+  }
+
+  public ChildJvm java(Path executable) {
+    java = executable;
+    return this;
+  }
+
+  /** Entries of the class path, for programs that load classes themselves. */
+  public List<String> classPath() {
+    return List.copyOf(classPath);
+  }
+
+  public Result run(Class<?> program, String... arguments)
+      throws IOException, InterruptedException {
+    List<String> command = new ArrayList<>(List.of(java.toString()));
+    command.addAll(options);
+    command.add("-cp");
+    command.add(String.join(File.pathSeparator, classPath));
+    command.add(program.getName());
+    command.addAll(List.of(arguments));
+    Path log = Files.createTempFile("child", ".log");
+    try {
+      Process process =
+          new ProcessBuilder(command)
+              .redirectErrorStream(true)
+              .redirectOutput(log.toFile())
+              .start();
+      if (!process.waitFor(TIMEOUT_SECONDS, TimeUnit.SECONDS)) {
+        process.destroyForcibly();
+        throw new AssertionError(program.getName() + " did not end in " + TIMEOUT_SECONDS + " s");
+      }
+      return new Result(process.exitValue(), Files.readString(log));
+    } finally {
+      Files.deleteIfExists(log);
+    }
+  }
+}

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.testing;
+
+import org.merganser.compute.Workspace;
+import org.merganser.error.MerganserException;
+import org.merganser.linalg.LinAlg;
+import org.merganser.linalg.Matrix;
+
+/** Uses the native library twice and prints what happened each time, one line each. */
+public final class LoadProgram {
+  private LoadProgram() {}
+
+  public static void main(String[] args) {
+    for (int attempt = 0; attempt < 2; attempt++) {
+      try (Workspace ws = Workspace.open()) {
+        Matrix two = LinAlg.multiply(Matrix.identity(2), Matrix.identity(2), ws);
+        System.out.println("works " + (two.trace() == 2));
+      } catch (MerganserException e) {
+        System.out.println(e.getClass().getSimpleName() + ": " + e.getMessage());
+      }
+    }
+  }
+}
