@@ -18,9 +18,8 @@ class MessageTest {
           "cannot load the native library of Merganser on linux-x86_64: not on the class path:"
               + " org.merganser:merganser-native:"
               + System.getProperty("merganser.version")
-              + " with classifier linux-x86_64 and"
-              + " org.bytedeco:openblas with classifier linux-x86_64; add it as a dependency (a build"
-              + " tool that drops classifiers, or a shaded jar without native resources, loses it)",
+              + " with classifier linux-x86_64; add it as a dependency (a build tool that drops"
+              + " classifiers, or a shaded jar without native resources, loses it)",
           e.getMessage());
     }
   }
