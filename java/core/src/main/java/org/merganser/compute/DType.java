@@ -3,31 +3,32 @@ package org.merganser.compute;
 
 /**
  * Every element type of the safetensors format. Merganser computes in {@link #F64}, {@link #F32},
- * {@link #F16} and {@link #BF16}; the others are carried through unchanged.
+ * {@link #F16} and {@link #BF16}; the others are carried through unchanged. In the order of the
+ * format, by which files are laid out.
  */
 public enum DType {
-  F64(64, 0),
-  F32(32, 1),
-  F16(16, 2),
-  BF16(16, 3),
-  I64(64, -1),
-  I32(32, -1),
-  I16(16, -1),
-  I8(8, -1),
-  U64(64, -1),
-  U32(32, -1),
-  U16(16, -1),
-  U8(8, -1),
   BOOL(8, -1),
-  C64(64, -1),
+  F4(4, -1),
+  F6_E2M3(6, -1),
+  F6_E3M2(6, -1),
+  U8(8, -1),
+  I8(8, -1),
   F8_E5M2(8, -1),
   F8_E4M3(8, -1),
   F8_E8M0(8, -1),
   F8_E4M3FNUZ(8, -1),
   F8_E5M2FNUZ(8, -1),
-  F6_E2M3(6, -1),
-  F6_E3M2(6, -1),
-  F4(4, -1);
+  I16(16, -1),
+  U16(16, -1),
+  F16(16, 2),
+  BF16(16, 3),
+  I32(32, -1),
+  U32(32, -1),
+  F32(32, 1),
+  C64(64, -1),
+  F64(64, 0),
+  I64(64, -1),
+  U64(64, -1);
 
   private final int bits;
   private final int code;

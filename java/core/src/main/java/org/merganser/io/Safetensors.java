@@ -25,8 +25,8 @@ import org.merganser.linalg.Tensor;
 
 /**
  * The safetensors format: an 8-byte little-endian header length, a JSON header, the data. Files are
- * read by position and written in the order of the format's own library (largest elements first,
- * then by name), so the same tensors always give the same bytes.
+ * read by position and written as the format's own library writes them (by element type, then by
+ * name), so the same tensors always give the same bytes.
  */
 public final class Safetensors {
   private static final int CHUNK = 1 << 26;
@@ -127,7 +127,9 @@ public final class Safetensors {
     }
     List<Map.Entry<String, TensorInfo>> order = new ArrayList<>(checkpoint.tensors().entrySet());
     order.sort(
-        Comparator.comparingInt((Map.Entry<String, TensorInfo> e) -> -e.getValue().dtype().bits())
+        Comparator.comparing(
+                (Map.Entry<String, TensorInfo> e) -> e.getValue().dtype(),
+                Comparator.reverseOrder())
             .thenComparing(Map.Entry::getKey));
     try (PartialFile file = new PartialFile(path)) {
       file.write(header(order, metadata));
