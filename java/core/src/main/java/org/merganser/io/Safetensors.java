@@ -3,10 +3,11 @@ package org.merganser.io;
 
 import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonGenerator;
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.io.StringWriter;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -221,8 +222,9 @@ public final class Safetensors {
 
   private static ByteBuffer header(
       List<Map.Entry<String, TensorInfo>> order, Map<String, String> metadata) throws IOException {
-    ByteArrayOutputStream json = new ByteArrayOutputStream();
-    try (JsonGenerator g = new JsonFactory().createGenerator(json)) {
+    // Through a string: a generator of bytes would escape what lies beyond the 16-bit plane.
+    StringWriter text = new StringWriter();
+    try (JsonGenerator g = new JsonFactory().createGenerator(text)) {
       g.writeStartObject();
       if (!metadata.isEmpty()) {
         g.writeObjectFieldStart(SafetensorsHeader.METADATA);
@@ -245,9 +247,10 @@ public final class Safetensors {
       }
       g.writeEndObject();
     }
-    int padded = (json.size() + 7) / 8 * 8;
+    byte[] json = text.toString().getBytes(StandardCharsets.UTF_8);
+    int padded = (json.length + 7) / 8 * 8;
     ByteBuffer buffer = ByteBuffer.allocate(8 + padded).order(ByteOrder.LITTLE_ENDIAN);
-    buffer.putLong(padded).put(json.toByteArray());
+    buffer.putLong(padded).put(json);
     while (buffer.hasRemaining()) {
       buffer.put((byte) ' ');
     }

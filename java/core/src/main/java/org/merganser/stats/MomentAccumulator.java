@@ -9,6 +9,7 @@ import org.merganser.compute.Memory;
 import org.merganser.compute.Workspace;
 import org.merganser.error.NumericalException;
 import org.merganser.error.ShapeException;
+import org.merganser.internal.kernel.Kernels;
 import org.merganser.linalg.Matrix;
 import org.merganser.linalg.Tensor;
 import org.merganser.stats.StatisticsRequest.Pair;
@@ -24,6 +25,7 @@ public final class MomentAccumulator implements AutoCloseable {
   private final long[] widths;
   private final List<Pair> pairs;
   private final Workspace ws;
+  private final Kernels kernels;
   private long handle;
 
   /**
@@ -41,6 +43,7 @@ public final class MomentAccumulator implements AutoCloseable {
     this.widths = widths.clone();
     this.pairs = request.pairs(widths.length);
     this.ws = ws;
+    this.kernels = ws.kernels();
     this.handle =
         ws.kernels()
             .momentsCreate(
@@ -112,7 +115,7 @@ public final class MomentAccumulator implements AutoCloseable {
   @Override
   public void close() {
     if (handle != 0) {
-      ws.kernels().momentsDestroy(handle);
+      kernels.momentsDestroy(handle);
       handle = 0;
     }
   }

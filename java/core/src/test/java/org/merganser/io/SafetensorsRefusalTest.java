@@ -258,7 +258,11 @@ class SafetensorsRefusalTest {
         .hasMessage(missing + ": no such file");
     assertThatThrownBy(() -> Safetensors.open(folder))
         .isInstanceOf(IOException.class)
-        .hasMessage("cannot read " + folder + ": it is a folder, not a file");
+        .hasMessage(
+            "folder "
+                + folder
+                + " holds no model.safetensors.index.json, no model.safetensors, and no .safetensors"
+                + " file");
   }
 
   @Test

@@ -38,9 +38,8 @@ class ShardsTest {
     Safetensors.writeFolder(model(), folder, 100, ws);
     assertThat(names())
         .containsExactly(
-            "model-00001-of-00003.safetensors",
-            "model-00002-of-00003.safetensors",
-            "model-00003-of-00003.safetensors",
+            "model-00001-of-00002.safetensors",
+            "model-00002-of-00002.safetensors",
             "model.safetensors.index.json");
     for (Path path : List.of(folder, folder.resolve("model.safetensors.index.json"))) {
       try (Checkpoint read = Safetensors.open(path)) {
@@ -68,39 +67,39 @@ class ShardsTest {
   @Test
   void aMissingShardIsNamed() throws IOException {
     Safetensors.writeFolder(model(), folder, 100, ws);
-    Files.delete(folder.resolve("model-00002-of-00003.safetensors"));
+    Files.delete(folder.resolve("model-00002-of-00002.safetensors"));
     assertThatThrownBy(() -> Safetensors.open(folder))
         .isInstanceOf(IOException.class)
         .hasMessage(
             folder.resolve("model.safetensors.index.json")
-                + " names the shard model-00002-of-00003.safetensors, which is not there");
+                + " names the shard model-00002-of-00002.safetensors, which is not there");
   }
 
   @Test
   void aTensorTheShardLacksIsNamed() throws IOException {
     Safetensors.writeFolder(model(), folder, 100, ws);
     index(
-        "{\"weight_map\": {\"a\": \"model-00001-of-00003.safetensors\","
-            + " \"z\": \"model-00001-of-00003.safetensors\"}}");
+        "{\"weight_map\": {\"a\": \"model-00001-of-00002.safetensors\","
+            + " \"z\": \"model-00001-of-00002.safetensors\"}}");
     assertThatThrownBy(() -> Safetensors.open(folder))
         .isInstanceOf(FormatException.class)
         .hasMessageContaining(
-            "shard model-00001-of-00003.safetensors: no tensor 'z' (nearest of 1: a)");
+            "shard model-00001-of-00002.safetensors: no tensor 'z' (nearest of 2: a, b)");
   }
 
   @Test
   void aTensorInTwoShardsIsRefused() throws IOException {
     Safetensors.writeFolder(model(), folder, 100, ws);
-    Files.copy(
-        folder.resolve("model-00001-of-00003.safetensors"), folder.resolve("again.safetensors"));
     index(
-        "{\"weight_map\": {\"a\": \"model-00001-of-00003.safetensors\","
-            + " \"b\": \"model-00002-of-00003.safetensors\"}}");
+        "{\"weight_map\": {\"a\": \"model-00001-of-00002.safetensors\","
+            + " \"b\": \"model-00002-of-00002.safetensors\"}}");
     Files.copy(
-        folder.resolve("model-00001-of-00003.safetensors"),
-        folder.resolve("model-00002-of-00003.safetensors"),
+        folder.resolve("model-00001-of-00002.safetensors"),
+        folder.resolve("model-00002-of-00002.safetensors"),
         StandardCopyOption.REPLACE_EXISTING);
-    assertThatThrownBy(() -> Safetensors.open(folder)).isInstanceOf(FormatException.class);
+    assertThatThrownBy(() -> Safetensors.open(folder))
+        .isInstanceOf(FormatException.class)
+        .hasMessageContaining("tensor 'a' is in two shards, model-00001-of-00002.safetensors and");
   }
 
   @ParameterizedTest
