@@ -22,15 +22,16 @@ final class Bridge {
     return torch.from_blob(new Address(tensor.address()), tensor.shape(), options(tensor.dtype()));
   }
 
-  /** Our view of a contiguous CPU tensor, which it keeps reachable. */
-  static org.merganser.linalg.Tensor view(Tensor tensor) {
-    Tensor dense = tensor.contiguous();
+  /** Our view of a contiguous CPU tensor, which must stay open as long as the view is used. */
+  static org.merganser.linalg.Tensor view(Tensor dense) {
     long[] shape = new long[Math.toIntExact(dense.dim())];
     for (int axis = 0; axis < shape.length; axis++) {
       shape[axis] = dense.size(axis);
     }
+    // An empty tensor has no storage.
+    long address = dense.numel() == 0 ? 0 : dense.data_ptr().address();
     return org.merganser.linalg.Tensor.wrap(
-        dense.data_ptr().address(), dtype(dense.scalar_type()), shape, Device.HOST, dense);
+        address, dtype(dense.scalar_type()), shape, Device.HOST, dense);
   }
 
   private static TensorOptions options(DType dtype) {

@@ -70,8 +70,15 @@ public record Evaluation(double accuracy, double loss) {
 
   /** From logits [samples x classes]. */
   public static Evaluation ofLogits(Tensor logits, Examples data) {
-    if (logits.rank() != 2 || logits.dim(0) != data.size()) {
-      throw new ShapeException("logits are " + logits + " for " + data.size() + " samples");
+    if (logits.rank() != 2 || logits.dim(0) != data.size() || logits.dim(1) != data.classes()) {
+      throw new ShapeException(
+          "logits are "
+              + logits
+              + " for "
+              + data.size()
+              + " samples of "
+              + data.classes()
+              + " classes");
     }
     int classes = Math.toIntExact(logits.dim(1));
     long right = 0;

@@ -36,6 +36,7 @@ import org.merganser.model.TapSink;
  */
 public final class TorchNetwork implements Network {
   private static final int FORWARD_THREADS = 1;
+  private static final int MAX_ARRAY = Integer.MAX_VALUE - 8;
 
   private final long[] inputShape;
   private final Layer root;
@@ -106,7 +107,17 @@ public final class TorchNetwork implements Network {
         .forEach(
             (name, parameter) -> {
               SplittableRandom random = Seeds.stream(seed, "init/" + name);
-              float[] values = new float[Math.toIntExact(parameter.info().size())];
+              if (parameter.info().size() > MAX_ARRAY) {
+                throw new IllegalArgumentException(
+                    "parameter '"
+                        + name
+                        + "' "
+                        + parameter.info()
+                        + " has more than "
+                        + MAX_ARRAY
+                        + " entries; use narrower layers");
+              }
+              float[] values = new float[(int) parameter.info().size()];
               for (int i = 0; i < values.length && parameter.deviation() > 0; i++) {
                 values[i] = (float) (random.nextGaussian() * parameter.deviation());
               }
@@ -186,6 +197,8 @@ public final class TorchNetwork implements Network {
     private final Map<String, org.merganser.linalg.Tensor> owned;
     private final Map<String, Tensor> theta = new LinkedHashMap<>();
     private final List<Tensor> outputsOfLastRun = new ArrayList<>();
+    private final List<org.merganser.linalg.Tensor> viewsOfLastRun = new ArrayList<>();
+    private boolean closed;
 
     TorchSession(Map<String, org.merganser.linalg.Tensor> owned) {
       this.owned = owned;
@@ -195,6 +208,9 @@ public final class TorchNetwork implements Network {
     @Override
     public void run(org.merganser.linalg.Tensor inputs, Mode mode, Set<String> taps, TapSink out)
         throws IOException {
+      if (closed) {
+        throw new IllegalStateException("this session is already closed");
+      }
       checkInputs(inputs);
       releaseOutputs();
       Map<String, Tensor> found = new LinkedHashMap<>();
@@ -205,7 +221,9 @@ public final class TorchNetwork implements Network {
             return null;
           });
       for (Map.Entry<String, Tensor> item : found.entrySet()) {
-        out.accept(item.getKey(), Bridge.view(item.getValue()));
+        org.merganser.linalg.Tensor view = Bridge.view(item.getValue());
+        viewsOfLastRun.add(view);
+        out.accept(item.getKey(), view);
       }
     }
 
@@ -233,12 +251,16 @@ public final class TorchNetwork implements Network {
     }
 
     private void releaseOutputs() {
+      // A view kept too long then says so, instead of reading freed memory.
+      viewsOfLastRun.forEach(org.merganser.linalg.Tensor::close);
+      viewsOfLastRun.clear();
       outputsOfLastRun.forEach(Tensor::close);
       outputsOfLastRun.clear();
     }
 
     @Override
     public void close() {
+      closed = true;
       releaseOutputs();
       theta.values().forEach(Tensor::close);
       theta.clear();

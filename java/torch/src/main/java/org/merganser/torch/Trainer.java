@@ -176,7 +176,7 @@ public final class Trainer {
       optimizer.zero_grad();
       loss.backward();
       if (options.clipNorm() < Double.POSITIVE_INFINITY) {
-        torch.clip_grad_norm_(optimizer.parameters(), options.clipNorm());
+        torch.clip_grad_norm_(optimizer.param_groups().get(0).params(), options.clipNorm());
       }
       optimizer.param_groups().get(0).options().set_lr(rate);
       try (NoGradGuard guard = new NoGradGuard()) {
