@@ -19,6 +19,7 @@ public final class Blobs {
   private static final int FEATURES = 64;
   private static final int CLASSES = 10;
   private static final int TEST = 4000;
+  private static final int MAX_TRAIN = 1_000_000;
 
   /** Number of training samples unless told otherwise. */
   public static final int TRAIN = 6000;
@@ -27,6 +28,10 @@ public final class Blobs {
 
   /** One draw of the task; the seed decides everything. */
   public static DataSet draw(int train, long seed) {
+    if (train < 2 || train > MAX_TRAIN) {
+      throw new IllegalArgumentException(
+          "cannot draw " + train + " training samples of blobs; ask for 2 to " + MAX_TRAIN);
+    }
     double[] centres = normal(seed, "centres", BLOBS * LATENT, 2.2);
     double[] a = normal(seed, "a", LATENT * FEATURES, Math.sqrt(1.0 / LATENT));
     double[] b = normal(seed, "b", FEATURES * FEATURES, Math.sqrt(1.0 / FEATURES));

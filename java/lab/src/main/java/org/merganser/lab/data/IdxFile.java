@@ -43,7 +43,8 @@ record IdxFile(int[] shape, byte[] bytes) {
       long size = 1;
       for (int axis = 0; axis < rank; axis++) {
         shape[axis] = in.readInt();
-        size *= Math.max(0, shape[axis]);
+        // Capped, so that no product of three sizes overflows.
+        size = Math.min(size * Math.max(0, shape[axis]), Integer.MAX_VALUE);
       }
       if (size <= 0 || size > Integer.MAX_VALUE - 8) {
         throw new FormatException(name + ": impossible sizes " + Arrays.toString(shape));

@@ -9,6 +9,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.TreeSet;
+import java.util.function.UnaryOperator;
 import java.util.stream.Stream;
 import org.merganser.error.FormatException;
 import org.merganser.lab.data.DataSet.PixelScale;
@@ -40,6 +41,7 @@ public final class ImageFiles {
     return assemble(
         "fashion-mnist-subset",
         train,
+        name -> "embedded " + name,
         name -> ImageFiles.class.getResourceAsStream(EMBEDDED + name + ".gz"));
   }
 
@@ -69,6 +71,7 @@ public final class ImageFiles {
     return assemble(
         String.valueOf(folder.toAbsolutePath().normalize().getFileName()),
         train,
+        name -> locate(folder, name).orElseThrow().toString(),
         name -> Files.newInputStream(locate(folder, name).orElseThrow()));
   }
 
@@ -77,23 +80,39 @@ public final class ImageFiles {
     InputStream open(String name) throws IOException;
   }
 
-  private static DataSet assemble(String name, int train, Source source) throws IOException {
+  private static DataSet assemble(
+      String name, int train, UnaryOperator<String> where, Source source) throws IOException {
     IdxFile[] files = new IdxFile[NAMES.size()];
     for (int f = 0; f < files.length; f++) {
-      files[f] = IdxFile.read(NAMES.get(f), source.open(NAMES.get(f)), f % 2 == 0 ? 3 : 1);
+      String file = NAMES.get(f);
+      files[f] = IdxFile.read(where.apply(file), source.open(file), f % 2 == 0 ? 3 : 1);
     }
     for (int f = 0; f < files.length; f += 2) {
       if (files[f].shape()[0] != files[f + 1].shape()[0]) {
         throw new FormatException(
-            NAMES.get(f)
+            where.apply(NAMES.get(f))
                 + " holds "
                 + files[f].shape()[0]
                 + " images, "
-                + NAMES.get(f + 1)
+                + where.apply(NAMES.get(f + 1))
                 + " "
                 + files[f + 1].shape()[0]
                 + " labels");
       }
+    }
+    if (files[0].shape()[1] != files[2].shape()[1] || files[0].shape()[2] != files[2].shape()[2]) {
+      throw new FormatException(
+          where.apply(NAMES.get(0))
+              + " holds images of "
+              + files[0].shape()[1]
+              + "x"
+              + files[0].shape()[2]
+              + ", "
+              + where.apply(NAMES.get(2))
+              + " of "
+              + files[2].shape()[1]
+              + "x"
+              + files[2].shape()[2]);
     }
     int available = files[0].shape()[0];
     if (train < 1 || train > available) {
@@ -153,7 +172,10 @@ public final class ImageFiles {
   }
 
   private static Optional<Path> locate(Path folder, String name) {
-    return Stream.of(name, name + ".gz").map(folder::resolve).filter(Files::exists).findFirst();
+    return Stream.of(name, name + ".gz")
+        .map(folder::resolve)
+        .filter(Files::isRegularFile)
+        .findFirst();
   }
 
   private static String listing(Path folder) throws IOException {
