@@ -46,6 +46,7 @@ final class AlignCommand implements Callable<Integer> {
     try (ConsoleProgress progress = new ConsoleProgress();
         Workspace ws = common.open(0, progress);
         Models opened = Models.open(List.of(reference, model))) {
+      Outputs.requireFile(out, opened.paths());
       Architecture architecture = alignment.architecture(opened.checkpoints().get(0));
       opened.require(architecture);
       Alignment found = alignment.align(architecture, 2, ws).of(1);

@@ -106,10 +106,13 @@ final class AlignmentOptions {
 
   private Moments moments(Aligner aligner, Architecture spaces, int models, Workspace ws)
       throws IOException {
+    List<Path> folders = folders();
     if (stats != null) {
+      if (!folders.isEmpty()) {
+        throw new IllegalArgumentException("use either --stats or activations, not both");
+      }
       return Moments.load(stats, ws);
     }
-    List<Path> folders = folders();
     if (folders.size() != models) {
       throw new IllegalArgumentException(
           "method "

@@ -3,7 +3,6 @@ package org.merganser.cli;
 
 import java.io.IOException;
 import java.io.PrintWriter;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import org.merganser.compute.Workspace;
 import org.merganser.lab.experiment.CcaMergeExperiment;
@@ -20,9 +19,9 @@ final class CcaMergeRun {
   static void run(CcaMergeOptions options, Path out, CommonOptions common, PrintWriter print)
       throws IOException {
     // Before any work: a run must not end on a folder that cannot be written.
-    Files.createDirectories(out);
+    Outputs.makeFolder(out);
     if (options.keep().isPresent()) {
-      Files.createDirectories(options.keep().get());
+      Outputs.makeFolder(options.keep().get());
     }
     CcaMergeResult result;
     try (ConsoleProgress progress = new ConsoleProgress();

@@ -4,7 +4,10 @@ package org.merganser.cli;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.AccessDeniedException;
+import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.FileSystemException;
+import java.nio.file.NoSuchFileException;
+import java.util.List;
 import org.merganser.error.CancelledException;
 import org.merganser.error.FormatException;
 import org.merganser.error.IncompatibleModelsException;
@@ -28,6 +31,11 @@ final class Failures implements IExecutionExceptionHandler {
   @Override
   public int handleExecutionException(Exception e, CommandLine command, ParseResult result) {
     Exception cause = e instanceof UncheckedIOException io ? io.getCause() : e;
+    if (outOfMemory(cause)) {
+      command.getErr().println("merganser: " + heap());
+      command.getErr().flush();
+      return BUG;
+    }
     int code = code(cause);
     command.getErr().println("merganser: " + (code == BUG ? bug(cause) : message(cause)));
     if (code == BUG || CommonOptions.isVerbose(command)) {
@@ -56,10 +64,43 @@ final class Failures implements IExecutionExceptionHandler {
     return e instanceof IllegalArgumentException ? USAGE : BUG;
   }
 
+  /** Runs a command; what a command may not catch itself comes to the handler all the same. */
+  static int run(ParseResult result) {
+    try {
+      return new CommandLine.RunLast().execute(result);
+    } catch (OutOfMemoryError e) {
+      List<CommandLine> commands = result.asCommandLineList();
+      CommandLine last = commands.get(commands.size() - 1);
+      throw new CommandLine.ExecutionException(last, "out of memory", e);
+    }
+  }
+
+  private static boolean outOfMemory(Throwable e) {
+    for (Throwable cause = e; cause != null; cause = cause.getCause()) {
+      if (cause instanceof OutOfMemoryError) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  private static String heap() {
+    return "out of memory: the Java heap of "
+        + (Runtime.getRuntime().maxMemory() >> 20)
+        + " MiB is full; use less data or a smaller model, or allow more, such as"
+        + " MERGANSER_JAVA_OPTS=-Xmx8g";
+  }
+
   /** Messages of the file system are often a bare path. */
   private static String message(Exception e) {
     if (e instanceof AccessDeniedException denied) {
       return denied.getFile() + ": access denied";
+    }
+    if (e instanceof NoSuchFileException missing) {
+      return missing.getFile() + ": no such file";
+    }
+    if (e instanceof FileAlreadyExistsException exists) {
+      return exists.getFile() + ": exists already, and is no folder";
     }
     if (e instanceof FileSystemException file && file.getReason() == null) {
       return file.getFile() + ": " + e.getClass().getSimpleName();

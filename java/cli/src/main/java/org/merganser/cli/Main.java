@@ -63,6 +63,7 @@ public final class Main {
   static CommandLine commandLine() {
     return new CommandLine(new Main())
         .setCaseInsensitiveEnumValuesAllowed(true)
+        .setExecutionStrategy(Failures::run)
         .setExecutionExceptionHandler(new Failures())
         .setUsageHelpAutoWidth(true);
   }

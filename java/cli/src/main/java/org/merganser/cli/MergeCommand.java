@@ -64,12 +64,7 @@ final class MergeCommand implements Callable<Integer> {
     try (ConsoleProgress progress = new ConsoleProgress();
         Workspace ws = common.open(0, progress);
         Models opened = Models.open(models)) {
-      for (Path model : models) {
-        if (model.toAbsolutePath().normalize().equals(out.toAbsolutePath().normalize())) {
-          throw new IllegalArgumentException(
-              "-o " + out + " is one of the models; choose another file");
-        }
-      }
+      Outputs.requireFile(out, models);
       Checkpoint merged = merger.merge(problem(opened, ws, print), ws);
       if (!merged.stale().isEmpty()) {
         throw new IncompatibleModelsException(
