@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.torch;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+import org.merganser.compute.DType;
+import org.merganser.error.ShapeException;
+import org.merganser.io.TensorInfo;
+import org.merganser.model.Architecture;
+import org.merganser.model.Binding;
+import org.merganser.model.Block;
+import org.merganser.model.FeatureSpace;
+import org.merganser.model.MapFamily;
+import org.merganser.model.Role;
+
+class DescriptionTest {
+
+  @Test
+  void aPerceptronHasOneSpaceForEachHiddenLayer() {
+    Architecture found = TorchNetwork.mlp(7, 5, 2, 3, Activation.RELU).architecture();
+
+    assertThat(found.spaces())
+        .containsExactly(
+            new FeatureSpace(
+                "fc1",
+                5,
+                MapFamily.SCALED_PERMUTATION,
+                List.of(
+                    Binding.of("fc1.weight", 0, Role.WEIGHT_OUT),
+                    Binding.of("fc1.bias", 0, Role.BIAS),
+                    Binding.of("fc2.weight", 1, Role.WEIGHT_IN))),
+            new FeatureSpace(
+                "fc2",
+                5,
+                MapFamily.SCALED_PERMUTATION,
+                List.of(
+                    Binding.of("fc2.weight", 0, Role.WEIGHT_OUT),
+                    Binding.of("fc2.bias", 0, Role.BIAS),
+                    Binding.of("fc3.weight", 1, Role.WEIGHT_IN))));
+    assertThat(found.counters()).isEmpty();
+  }
+
+  @Test
+  void neitherInputsNorLogitsAreSpaces() {
+    Architecture none = TorchNetwork.mlp(7, 5, 0, 3, Activation.RELU).architecture();
+    assertThat(none.spaces()).isEmpty();
+    assertThat(TorchNetwork.mlp(7, 5, 1, 3, Activation.RELU).architecture().bindings("fc2.bias"))
+        .isEmpty();
+  }
+
+  @ParameterizedTest
+  @EnumSource(Activation.class)
+  void theActivationDecidesWhichMapsAreExact(Activation activation) {
+    MapFamily wanted =
+        activation == Activation.RELU ? MapFamily.SCALED_PERMUTATION : MapFamily.PERMUTATION;
+    assertThat(TorchNetwork.mlp(7, 5, 1, 3, activation).architecture().space("fc1").exact())
+        .isEqualTo(wanted);
+  }
+
+  @Test
+  void withoutActivationAnyLinearMapIsExact() {
+    TorchNetwork linear =
+        TorchNetwork.of(Sequential.of(new Linear("a", 4, 3), new Linear("b", 3, 2)), 4);
+    assertThat(linear.architecture().space("a").exact()).isEqualTo(MapFamily.ANY_LINEAR);
+  }
+
+  @Test
+  void theNarrowestActivationOfASpaceCounts() {
+    for (Activation[] order :
+        new Activation[][] {
+          {Activation.RELU, Activation.TANH}, {Activation.TANH, Activation.RELU}
+        }) {
+      TorchNetwork network =
+          TorchNetwork.of(
+              Sequential.of(new Linear("a", 4, 3), order[0], order[1], new Linear("b", 3, 2)), 4);
+      assertThat(network.architecture().space("a").exact()).isEqualTo(MapFamily.PERMUTATION);
+    }
+  }
+
+  @Test
+  void nestedSequencesDescribeTheSameNetwork() {
+    Layer flat = Sequential.of(new Linear("a", 4, 3), Activation.RELU, new Linear("b", 3, 2));
+    Layer nested =
+        Sequential.of(
+            Sequential.of(new Linear("a", 4, 3), Activation.RELU),
+            Sequential.of(new Linear("b", 3, 2)));
+    assertThat(TorchNetwork.of(nested, 4).architecture())
+        .isEqualTo(TorchNetwork.of(flat, 4).architecture());
+  }
+
+  /** 3 channels at 4 positions: each channel takes 4 neighbouring columns of the weight. */
+  @Test
+  void aFlattenedSpaceIsReadWithRepeat() {
+    Description description = new Description();
+    Description.Space space = description.space("conv", 3);
+    Signal flattened = new Flatten().describe(new Signal(space, 3, 4, false), description);
+
+    new Linear("fc", 12, 5).describe(flattened, description);
+
+    FeatureSpace found = description.architecture().space("conv");
+    assertThat(found.bindings())
+        .containsExactly(new Binding("fc.weight", 1, Role.WEIGHT_IN, new Block(0, 4)));
+    assertThat(description.taps()).containsEntry("fc", new Description.Tap("conv", 3));
+  }
+
+  @Test
+  void anImageIsFlattenedChannelMajorAndHasNoSpace() {
+    TorchNetwork network =
+        TorchNetwork.of(
+            Sequential.of(
+                new Flatten(), new Linear("fc1", 12, 5), Activation.RELU, new Linear("fc2", 5, 2)),
+            3,
+            2,
+            2);
+    assertThat(network.parameters()).containsEntry("fc1.weight", TensorInfo.of(DType.F32, 5, 12));
+    assertThat(network.architecture().spaces()).extracting(FeatureSpace::id).containsExactly("fc1");
+    assertThat(network.architecture().bindings("fc1.weight")).hasSize(1);
+  }
+
+  @Test
+  void namesALayerThatDoesNotFit() {
+    assertThatThrownBy(
+            () ->
+                TorchNetwork.of(
+                    Sequential.of(new Linear("a", 4, 3), Activation.RELU, new Linear("b", 5, 2)),
+                    4))
+        .isInstanceOf(ShapeException.class)
+        .hasMessage("layer 'b' reads 5 features, it is given 3");
+    assertThatThrownBy(() -> TorchNetwork.of(new Linear("a", 12, 2), 3, 2, 2))
+        .isInstanceOf(ShapeException.class)
+        .hasMessage("layer 'a' reads 12 features, it is given 3 at 4 positions; flatten first");
+    assertThatThrownBy(
+            () -> TorchNetwork.of(Sequential.of(new Flatten(), new Linear("a", 13, 2)), 3, 2, 2))
+        .isInstanceOf(ShapeException.class)
+        .hasMessage("layer 'a' reads 13 features, it is given 3 at 4 positions");
+    assertThatThrownBy(() -> TorchNetwork.of(new Linear("a", 1, 2)))
+        .isInstanceOf(ShapeException.class)
+        .hasMessage("a network needs an input shape");
+  }
+
+  @Test
+  void refusesTwoLayersOfOneName() {
+    assertThatThrownBy(
+            () -> TorchNetwork.of(Sequential.of(new Linear("a", 4, 4), new Linear("a", 4, 2)), 4))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessage("two layers have a parameter 'a.weight'");
+  }
+}
