@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.lab.data;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.merganser.error.FormatException;
+import org.merganser.lab.data.DataSet.PixelScale;
+import org.merganser.linalg.Tensor;
+
+class ImageFilesTest {
+  private static final String TRAIN_IMAGES = "train-images-idx3-ubyte";
+  private static final String TRAIN_LABELS = "train-labels-idx1-ubyte";
+  private static final String TEST_IMAGES = "t10k-images-idx3-ubyte.gz";
+  private static final Path FULL = Path.of("/usr/share/datasets/fashion-mnist");
+
+  @TempDir Path temp;
+
+  private Path images() throws IOException {
+    return IdxFolder.write(temp.resolve("tiny"), 12, 6, 4);
+  }
+
+  private static void assertRefused(Path folder, String message) {
+    assertThatThrownBy(() -> ImageFiles.folder(folder, 4))
+        .isInstanceOf(FormatException.class)
+        .hasMessage(message);
+  }
+
+  @Test
+  void theEmbeddedImagesAreStandardised() throws IOException {
+    try (DataSet data = ImageFiles.embedded(6000)) {
+      assertThat(data.name()).isEqualTo("fashion-mnist-subset");
+      assertThat(data.train().inputs().shape()).containsExactly(6000, 784);
+      assertThat(data.test().inputs().shape()).containsExactly(2000, 784);
+      assertThat(data.train().classes()).isEqualTo(10);
+      PixelScale scale = data.pixels().orElseThrow();
+      assertThat(scale.mean()).isCloseTo(0.286, within(0.01));
+      assertThat(scale.sd()).isCloseTo(0.353, within(0.01));
+      double sum = 0;
+      double squares = 0;
+      float[] values = data.train().inputs().toFloatArray();
+      for (float value : values) {
+        sum += value;
+        squares += (double) value * value;
+      }
+      assertThat(sum / values.length).isCloseTo(0, within(1e-6));
+      assertThat(squares / values.length).isCloseTo(1, within(1e-6));
+    }
+  }
+
+  @Test
+  void theScaleIsThatOfTheImagesUsed() throws IOException {
+    try (DataSet all = ImageFiles.embedded(6000);
+        DataSet few = ImageFiles.embedded(10)) {
+      assertThat(few.train().size()).isEqualTo(10);
+      assertThat(few.train().labels()).isEqualTo(Arrays.copyOf(all.train().labels(), 10));
+      assertThat(few.pixels()).isNotEqualTo(all.pixels());
+    }
+  }
+
+  @Test
+  void readsPlainAndZippedFiles() throws IOException {
+    byte[] pixels = IdxFolder.pixels(12, 16);
+    try (DataSet data = ImageFiles.folder(images(), 12)) {
+      assertThat(data.name()).isEqualTo("tiny");
+      assertThat(data.train().size()).isEqualTo(12);
+      assertThat(data.test().size()).isEqualTo(6);
+      assertThat(data.train().classes()).isEqualTo(3);
+      assertThat(data.train().labels()).isEqualTo(new int[] {0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2});
+      double mean = 0;
+      double squares = 0;
+      for (byte pixel : pixels) {
+        double value = (pixel & 0xff) / 255.0;
+        mean += value / pixels.length;
+        squares += value * value / pixels.length;
+      }
+      double sd = Math.sqrt(squares - mean * mean);
+      assertThat(data.pixels().orElseThrow().mean()).isCloseTo(mean, within(1e-12));
+      assertThat(data.pixels().orElseThrow().sd()).isCloseTo(sd, within(1e-12));
+      for (int i = 0; i < pixels.length; i++) {
+        assertThat(data.train().inputs().get(i))
+            .isCloseTo(((pixels[i] & 0xff) / 255.0 - mean) / sd, within(1e-6));
+      }
+    }
+  }
+
+  @Test
+  void takesTheFirstImages() throws IOException {
+    try (DataSet data = ImageFiles.folder(images(), 5)) {
+      assertThat(data.train().inputs().shape()).containsExactly(5, 16);
+      assertThat(data.test().size()).isEqualTo(6);
+    }
+    for (int train : new int[] {0, 13}) {
+      assertThatThrownBy(() -> ImageFiles.folder(images(), train))
+          .isInstanceOf(IllegalArgumentException.class)
+          .hasMessage("cannot use " + train + " training images; the data have 1 to 12");
+    }
+  }
+
+  @Test
+  void saysWhatIsWrongWithAFolder() throws IOException {
+    Path missing = temp.resolve("missing");
+    assertThatThrownBy(() -> ImageFiles.folder(missing, 4))
+        .isInstanceOf(IOException.class)
+        .hasMessage("data folder " + missing + " does not exist");
+    Path file = Files.writeString(temp.resolve("file"), "x");
+    assertThatThrownBy(() -> ImageFiles.folder(file, 4))
+        .isInstanceOf(IOException.class)
+        .hasMessageStartingWith(file + " is a file; data come as a folder with the files ")
+        .hasMessageContaining(TRAIN_IMAGES);
+    Path empty = Files.createDirectory(temp.resolve("empty"));
+    assertThatThrownBy(() -> ImageFiles.folder(empty, 4))
+        .isInstanceOf(IOException.class)
+        .hasMessageContaining("data folder " + empty + " lacks [train-images-idx3-ubyte[.gz],")
+        .hasMessageEndingWith("it holds nothing");
+    Path part = images();
+    Files.delete(part.resolve(TRAIN_LABELS));
+    Files.createDirectory(part.resolve(TRAIN_LABELS));
+    assertThatThrownBy(() -> ImageFiles.folder(part, 4))
+        .isInstanceOf(IOException.class)
+        .hasMessageContaining("lacks [train-labels-idx1-ubyte[.gz]]; it holds [")
+        .hasMessageContaining(TEST_IMAGES);
+  }
+
+  @Test
+  void saysWhatIsWrongWithAFile() throws IOException {
+    Path folder = images();
+    Path labels = folder.resolve(TRAIN_LABELS);
+    Path pixels = folder.resolve(TRAIN_IMAGES);
+    byte[] good = Files.readAllBytes(pixels);
+
+    Files.write(pixels, new byte[0]);
+    assertRefused(folder, pixels + ": ends early; the file is truncated");
+    Files.write(pixels, Arrays.copyOf(good, 10));
+    assertRefused(folder, pixels + ": ends early; the file is truncated");
+    Files.write(pixels, Arrays.copyOf(good, good.length - 3));
+    assertRefused(
+        folder,
+        pixels + ": sizes [12, 4, 4] need 192 bytes of data, the file has 189; it is truncated");
+    Files.write(pixels, Arrays.copyOf(good, good.length + 3));
+    assertRefused(folder, pixels + ": sizes [12, 4, 4] need 192 bytes of data, the file has more");
+    Files.writeString(pixels, "no such format");
+    assertRefused(
+        folder,
+        pixels
+            + ": magic number 1852776563, an IDX file of unsigned bytes with 3 dimensions has 2051");
+    Files.write(pixels, IdxFolder.idx(new byte[0], 12, 0, 4));
+    assertRefused(folder, pixels + ": impossible sizes [12, 0, 4]");
+    Files.write(pixels, IdxFolder.idx(new byte[0], 12, -4, 4));
+    assertRefused(folder, pixels + ": impossible sizes [12, -4, 4]");
+    Files.write(pixels, IdxFolder.idx(new byte[100], 1 << 24, 1 << 24, 1 << 24));
+    assertRefused(folder, pixels + ": impossible sizes [16777216, 16777216, 16777216]");
+    Files.write(pixels, IdxFolder.idx(new byte[100], 1 << 20, 28, 28));
+    assertRefused(
+        folder,
+        pixels
+            + ": sizes [1048576, 28, 28] need 822083584 bytes of data, the file has 100; it is"
+            + " truncated");
+    Files.write(pixels, IdxFolder.idx(new byte[12 * 16], 12, 4, 4));
+    assertRefused(folder, "the training images are all one colour");
+    Files.write(pixels, good);
+
+    Files.write(labels, IdxFolder.idx(new byte[11], 11));
+    assertRefused(folder, pixels + " holds 12 images, " + labels + " 11 labels");
+    Files.write(labels, IdxFolder.idx(new byte[12], 12));
+
+    Path test = folder.resolve(TEST_IMAGES);
+    byte[] zipped = Files.readAllBytes(test);
+    Files.write(test, Arrays.copyOf(zipped, zipped.length / 2));
+    assertRefused(folder, test + ": ends early; the file is truncated");
+    byte[] damaged = zipped.clone();
+    // The first byte of the deflate stream: a block of a kind that does not exist.
+    damaged[10] = (byte) 0xff;
+    Files.write(test, damaged);
+    assertThatThrownBy(() -> ImageFiles.folder(folder, 4))
+        .isInstanceOf(FormatException.class)
+        .hasMessageStartingWith(test + ": damaged gzip data: ");
+    Files.write(test, IdxFolder.zipped(IdxFolder.idx(IdxFolder.pixels(6, 9), 6, 3, 3)));
+    assertRefused(folder, pixels + " holds images of 4x4, " + test + " of 3x3");
+  }
+
+  @Test
+  void theEmbeddedImagesAreTheFirstOfTheFullSet() throws IOException {
+    assumeTrue(Files.isDirectory(FULL), "no folder " + FULL);
+    try (DataSet full = ImageFiles.folder(FULL, 6000);
+        DataSet embedded = ImageFiles.embedded(6000);
+        Tensor test = full.test().inputs().rows(0, 2000)) {
+      assertThat(full.name()).isEqualTo("fashion-mnist");
+      assertThat(full.test().size()).isEqualTo(10_000);
+      assertThat(full.pixels()).isEqualTo(embedded.pixels());
+      assertThat(full.train().inputs().sameBytes(embedded.train().inputs())).isTrue();
+      assertThat(full.train().labels()).isEqualTo(embedded.train().labels());
+      assertThat(test.sameBytes(embedded.test().inputs())).isTrue();
+      assertThat(Arrays.copyOf(full.test().labels(), 2000)).isEqualTo(embedded.test().labels());
+    }
+    assertThatThrownBy(() -> ImageFiles.folder(FULL, 60_001))
+        .hasMessage("cannot use 60001 training images; the data have 1 to 60000");
+  }
+}

@@ -1,0 +1,349 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.lab.experiment;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.TreeMap;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+import org.merganser.align.Aligner;
+import org.merganser.align.AlignmentProblem;
+import org.merganser.align.AlignmentSet;
+import org.merganser.compute.Cancellation;
+import org.merganser.compute.Workspace;
+import org.merganser.error.CancelledException;
+import org.merganser.io.Checkpoint;
+import org.merganser.io.MemoryCheckpoint;
+import org.merganser.io.Safetensors;
+import org.merganser.lab.Json;
+import org.merganser.lab.data.Blobs;
+import org.merganser.lab.data.DataSet;
+import org.merganser.lab.data.IdxFolder;
+import org.merganser.lab.report.ResultsJson;
+import org.merganser.linalg.Tensor;
+import org.merganser.merge.LinearMerger;
+import org.merganser.merge.MergeProblem;
+import org.merganser.plan.Catalogue;
+import org.merganser.stats.Moments;
+import org.merganser.torch.Activation;
+import org.merganser.torch.Evaluation;
+import org.merganser.torch.TorchNetwork;
+import org.merganser.torch.Trainer;
+
+class CcaMergeExperimentTest {
+  private static final int HIDDEN = 16;
+  private static final int EPOCHS = 40;
+  private static final int TRAIN = 600;
+  private static final long SEED = 11;
+  private static final TorchNetwork NETWORK = TorchNetwork.mlp(64, HIDDEN, 2, 10, Activation.RELU);
+  private static final String[] ROWS = {
+    "base",
+    "best-base",
+    "ensemble",
+    "identity",
+    "permutation",
+    "cca",
+    "procrustes",
+    "procrustes-scaled"
+  };
+
+  @TempDir static Path temp;
+
+  private static CcaMergeResult result;
+
+  private static CcaMergeOptions options(int models, int pairs, int epochs, Path keep) {
+    return new CcaMergeOptions(
+        CcaMergeOptions.BLOBS,
+        HIDDEN,
+        2,
+        models,
+        pairs,
+        SEED,
+        epochs,
+        TRAIN,
+        1,
+        Optional.ofNullable(keep));
+  }
+
+  private static CcaMergeResult run(CcaMergeOptions options, int threads) throws IOException {
+    try (Workspace ws = Workspace.builder().threads(threads).seed(options.seed()).open()) {
+      return CcaMergeExperiment.run(options, ws);
+    }
+  }
+
+  @BeforeAll
+  static void runOnce() throws IOException {
+    result = run(options(2, 2, EPOCHS, temp.resolve("kept")), 2);
+    ResultsJson.write(result, temp.resolve("results.json"));
+  }
+
+  private static Path pair(int pair) {
+    return temp.resolve("kept").resolve("pair-" + pair);
+  }
+
+  /** Bytes of every file, by path within the folder. */
+  private static Map<String, byte[]> files(Path folder) throws IOException {
+    Map<String, byte[]> files = new TreeMap<>();
+    try (Stream<Path> all = Files.walk(folder)) {
+      for (Path path : all.filter(Files::isRegularFile).toList()) {
+        files.put(folder.relativize(path).toString(), Files.readAllBytes(path));
+      }
+    }
+    return files;
+  }
+
+  private static void assertSameFiles(Path folder, Path wanted) throws IOException {
+    Map<String, byte[]> found = files(folder);
+    Map<String, byte[]> expected = files(wanted);
+    assertThat(found.keySet()).isEqualTo(expected.keySet());
+    expected.forEach(
+        (name, bytes) ->
+            assertThat(Arrays.equals(found.get(name), bytes)).as("%s is the same", name).isTrue());
+  }
+
+  @Test
+  void hasOneRowForEachMethodInOrder() {
+    assertThat(result.rows()).extracting(CcaMergeResult.Row::method).containsExactly(ROWS);
+    for (CcaMergeResult.Row row : result.rows()) {
+      assertThat(row.accuracy()).isBetween(0.05, 1.0);
+      assertThat(row.accuracySd()).isBetween(0.0, 0.5);
+      assertThat(row.loss()).isPositive();
+    }
+  }
+
+  @Test
+  void ccaBeatsAveragingAsTheyAre() {
+    double cca = result.row("cca").accuracy();
+    assertThat(cca).isGreaterThan(result.row("identity").accuracy() + 0.1);
+    assertThat(cca).isLessThan(result.row("best-base").accuracy() + 0.02);
+    assertThat(result.row("permutation").accuracy())
+        .isGreaterThan(result.row("identity").accuracy());
+    assertThat(result.row("base").accuracy())
+        .isLessThanOrEqualTo(result.row("best-base").accuracy());
+  }
+
+  @Test
+  void rowsAreMeansAndDeviationsOfThePairs() {
+    assertThat(result.pairs()).hasSize(2);
+    for (String id : ROWS) {
+      double a = result.pairs().get(0).get(id);
+      double b = result.pairs().get(1).get(id);
+      assertThat(result.row(id).accuracy()).isCloseTo((a + b) / 2, within(1e-12));
+      assertThat(result.row(id).accuracySd())
+          .isCloseTo(Math.abs(a - b) / Math.sqrt(2), within(1e-12));
+    }
+  }
+
+  @Test
+  void keepsModelsStatisticsAndMergedModels() throws IOException {
+    List<String> wanted = new ArrayList<>();
+    for (int pair = 0; pair < 2; pair++) {
+      for (String id : Catalogue.aligners().keySet()) {
+        wanted.add("pair-" + pair + "/merged-" + id + ".safetensors");
+      }
+      wanted.add("pair-" + pair + "/model-0.safetensors");
+      wanted.add("pair-" + pair + "/model-1.safetensors");
+      wanted.add("pair-" + pair + "/stats.mgstats");
+    }
+    assertThat(files(temp.resolve("kept")).keySet()).containsExactlyInAnyOrderElementsOf(wanted);
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {1, 2, 8})
+  void theSameBytesForAnyNumberOfThreads(int threads) throws IOException {
+    Path again = temp.resolve("again-" + threads);
+    CcaMergeResult repeated = run(options(2, 2, EPOCHS, again), threads);
+    assertSameFiles(again, temp.resolve("kept"));
+
+    Path json = temp.resolve("again-" + threads + ".json");
+    ResultsJson.write(repeated, json);
+    Map<String, Object> found = new LinkedHashMap<>(Json.read(json));
+    Map<String, Object> wanted = new LinkedHashMap<>(Json.read(temp.resolve("results.json")));
+    assertThat(((Map<?, ?>) found.remove("seconds")).keySet())
+        .isEqualTo(((Map<?, ?>) wanted.remove("seconds")).keySet());
+    assertThat(found).isEqualTo(wanted);
+  }
+
+  @Test
+  void resultsSayWhatRan() throws IOException {
+    Map<String, Object> found = Json.read(temp.resolve("results.json"));
+    assertThat(found)
+        .containsEntry("experiment", "cca-merge")
+        .containsEntry("seed", SEED)
+        .containsEntry("gamma", 1.0)
+        .containsEntry("data", Map.of("name", "blobs", "train", 600L, "test", 4000L))
+        .containsEntry(
+            "model",
+            Map.of("kind", "mlp", "hidden", 16L, "layers", 2L, "parameters", NETWORK.size()))
+        .containsEntry("backend", "cpu");
+    assertThat(found.get("isa")).isIn("portable", "avx2", "avx512");
+    assertThat(((Map<?, ?>) found.get("versions")).keySet())
+        .isEqualTo(java.util.Set.of("merganser", "native", "java", "blas", "torch"));
+    Map<?, ?> seconds = (Map<?, ?>) found.get("seconds");
+    assertThat(seconds.keySet())
+        .isEqualTo(java.util.Set.of("data", "train", "evaluate", "statistics", "align", "merge"));
+    assertThat(seconds.values()).allSatisfy(s -> assertThat((double) s).isBetween(0.0, 600.0));
+  }
+
+  /** What is reported follows from what is kept: accuracy of models and merged models. */
+  @Test
+  void accuraciesCanBeRecomputedFromTheFiles() throws IOException {
+    for (int pair = 0; pair < 2; pair++) {
+      try (Workspace ws = Workspace.builder().threads(1).open();
+          DataSet data = Blobs.draw(TRAIN, SEED + pair);
+          Checkpoint first = Safetensors.open(pair(pair).resolve("model-0.safetensors"));
+          Checkpoint second = Safetensors.open(pair(pair).resolve("model-1.safetensors"))) {
+        Map<String, Double> reported = result.pairs().get(pair);
+        for (String id : Catalogue.aligners().keySet()) {
+          Path path = pair(pair).resolve("merged-" + id + ".safetensors");
+          try (Checkpoint merged = Safetensors.open(path)) {
+            assertThat(Evaluation.of(NETWORK, merged, data.test(), ws).accuracy())
+                .as(id)
+                .isEqualTo(reported.get(id));
+          }
+        }
+        double a = Evaluation.of(NETWORK, first, data.test(), ws).accuracy();
+        double b = Evaluation.of(NETWORK, second, data.test(), ws).accuracy();
+        assertThat(reported.get("base")).isCloseTo((a + b) / 2, within(1e-12));
+        assertThat(reported.get("best-base")).isEqualTo(Math.max(a, b));
+        try (Tensor la = Evaluation.logits(NETWORK, first, data.test(), ws);
+            Tensor lb = Evaluation.logits(NETWORK, second, data.test(), ws);
+            Tensor mean = Evaluation.mean(List.of(la, lb))) {
+          assertThat(reported.get("ensemble"))
+              .isEqualTo(Evaluation.ofLogits(mean, data.test()).accuracy());
+        }
+      }
+    }
+  }
+
+  /** Maps from the kept statistics, applied to the kept models, give the kept merged models. */
+  @Test
+  void mergedModelsCanBeRecomputedFromTheFiles() throws IOException {
+    try (Workspace ws = Workspace.builder().threads(1).open();
+        Moments moments = Moments.load(pair(1).resolve("stats.mgstats"), ws);
+        Checkpoint first = Safetensors.open(pair(1).resolve("model-0.safetensors"));
+        Checkpoint second = Safetensors.open(pair(1).resolve("model-1.safetensors"))) {
+      assertThat(moments.space("fc1").samples()).isEqualTo(TRAIN);
+      AlignmentProblem problem = AlignmentProblem.of(NETWORK.architecture(), moments);
+      for (String id : Catalogue.aligners().keySet()) {
+        Aligner aligner = Catalogue.aligner(id);
+        AlignmentSet found = aligner.align(problem, ws);
+        Checkpoint merged =
+            LinearMerger.uniform()
+                .merge(MergeProblem.of(found.of(0).apply(first), found.of(1).apply(second)), ws);
+        Path path = temp.resolve("recomputed-" + id + ".safetensors");
+        Safetensors.write(merged, path, ws);
+        assertThat(Files.mismatch(path, pair(1).resolve("merged-" + id + ".safetensors")))
+            .as(id)
+            .isEqualTo(-1);
+      }
+    }
+  }
+
+  /** Pair I has the models of seeds F+I and F+I+1, trained on the draw of seed F+I. */
+  @Test
+  void modelsCanBeTrainedAgainAlone() throws IOException {
+    try (DataSet data = Blobs.draw(TRAIN, SEED + 1);
+        Workspace ws = Workspace.builder().threads(1).seed(SEED + 2).open();
+        MemoryCheckpoint initial = NETWORK.initialise(SEED + 2);
+        MemoryCheckpoint trained =
+            Trainer.train(NETWORK, initial, data.train(), Trainer.Options.adamW(EPOCHS), ws);
+        Checkpoint kept = Safetensors.open(pair(1).resolve("model-1.safetensors"))) {
+      for (String name : kept.tensors().keySet()) {
+        try (Tensor tensor = kept.read(name, ws)) {
+          assertThat(tensor.sameBytes(trained.tensor(name))).as(name).isTrue();
+        }
+      }
+    }
+  }
+
+  @Test
+  void mergesFiveModelsAtOnce() throws IOException {
+    Path keep = temp.resolve("five");
+    CcaMergeResult five = run(options(5, 1, 5, keep), 2);
+    assertThat(five.rows()).extracting(CcaMergeResult.Row::method).containsExactly(ROWS);
+    assertThat(five.rows()).allSatisfy(row -> assertThat(row.accuracySd()).isZero());
+    assertThat(files(keep.resolve("pair-0"))).containsKey("model-4.safetensors").hasSize(5 + 5 + 1);
+    try (Workspace ws = Workspace.builder().threads(1).open();
+        Moments moments = Moments.load(keep.resolve("pair-0").resolve("stats.mgstats"), ws)) {
+      assertThat(moments.space("fc2").models()).isEqualTo(5);
+    }
+  }
+
+  @Test
+  void imagesAreReportedWithTheirScale() throws IOException {
+    Path folder = IdxFolder.write(temp.resolve("tiny"), 60, 30, 5);
+    CcaMergeOptions options =
+        new CcaMergeOptions(folder.toString(), 8, 1, 2, 2, 0, 3, 60, 1, Optional.empty());
+    CcaMergeResult images = run(options, 2);
+    assertThat(images.data().name()).isEqualTo("tiny");
+    assertThat(images.data().train()).isEqualTo(60);
+    assertThat(images.data().test()).isEqualTo(30);
+    assertThat(images.data().pixels().orElseThrow().mean()).isBetween(0.1, 0.9);
+    assertThat(images.data().pixels().orElseThrow().sd()).isBetween(0.1, 0.9);
+    assertThat(images.parameters()).isEqualTo(25 * 8 + 8 + 8 * 3 + 3);
+    assertThat(temp.resolve("kept-nothing")).doesNotExist();
+  }
+
+  @Test
+  void cancellationLeavesNothingHalfWritten() {
+    Cancellation cancellation = new Cancellation();
+    Path keep = temp.resolve("cancelled");
+    List<String> stages = new ArrayList<>();
+    try (Workspace ws =
+        Workspace.builder()
+            .threads(2)
+            .cancellation(cancellation)
+            .progress(
+                (stage, done, total) -> {
+                  stages.add(stage);
+                  if (stage.startsWith("statistics")) {
+                    cancellation.cancel();
+                  }
+                })
+            .open()) {
+      assertThatThrownBy(() -> CcaMergeExperiment.run(options(2, 1, 2, keep), ws))
+          .isInstanceOf(CancelledException.class);
+    }
+    assertThat(stages).contains("train pair 1/1", "statistics");
+    assertThat(keep)
+        .satisfiesAnyOf(
+            path -> assertThat(path).doesNotExist(), path -> assertThat(files(path)).isEmpty());
+  }
+
+  @Test
+  void refusesSettingsThatMakeNoSense() {
+    assertThatThrownBy(() -> options(1, 1, 1, null))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessage("models must be at least 2, not 1");
+    assertThatThrownBy(() -> options(2, 0, 1, null)).hasMessage("seeds must be at least 1, not 0");
+    assertThatThrownBy(() -> options(2, 1, 0, null)).hasMessage("epochs must be at least 1, not 0");
+    for (double gamma : new double[] {-1, Double.NaN, Double.POSITIVE_INFINITY}) {
+      assertThatThrownBy(
+              () -> new CcaMergeOptions("blobs", 1, 1, 2, 1, 0, 1, 2, gamma, Optional.empty()))
+          .isInstanceOf(IllegalArgumentException.class)
+          .hasMessage("gamma must be finite and at least 0, not " + gamma);
+    }
+    assertThatThrownBy(() -> new CcaMergeOptions("blobs", 0, 1, 2, 1, 0, 1, 2, 1, Optional.empty()))
+        .hasMessage("hidden must be at least 1, not 0");
+    assertThatThrownBy(() -> new CcaMergeOptions("blobs", 1, 0, 2, 1, 0, 1, 2, 1, Optional.empty()))
+        .hasMessage("layers must be at least 1, not 0");
+    assertThatThrownBy(() -> new CcaMergeOptions("blobs", 1, 1, 2, 1, 0, 1, 1, 1, Optional.empty()))
+        .hasMessage("train must be at least 2, not 1");
+  }
+}

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.lab.report;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.awt.image.BufferedImage;
+import java.io.ByteArrayInputStream;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Base64;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import javax.imageio.ImageIO;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.merganser.lab.Json;
+import org.merganser.lab.data.DataSet.PixelScale;
+import org.merganser.lab.experiment.CcaMergeOptions;
+import org.merganser.lab.experiment.CcaMergeResult;
+
+class ReportTest {
+  private static final String NAME = "<script>\"a\" & b</script>";
+
+  @TempDir Path folder;
+
+  private static CcaMergeResult result(int pairs, Optional<PixelScale> pixels) {
+    List<CcaMergeResult.Row> rows =
+        List.of(
+            new CcaMergeResult.Row("base", 0.875, pairs == 1 ? 0 : 0.0125, 0.5),
+            new CcaMergeResult.Row("cca", 0.75, pairs == 1 ? 0 : 0.025, 0.625));
+    Map<String, Double> seconds = new LinkedHashMap<>();
+    seconds.put("train", 1.23456);
+    seconds.put("align", 0.5);
+    return new CcaMergeResult(
+        new CcaMergeOptions("blobs", 16, 2, 2, pairs, 7, 3, 100, 0.5, Optional.of(Path.of("kept"))),
+        new CcaMergeResult.Data(NAME, 100, 40, pixels),
+        1234,
+        rows,
+        List.of(Map.of("base", 0.875)),
+        Map.of("merganser", "1.2.3"),
+        "cpu",
+        "avx2",
+        seconds);
+  }
+
+  private String page(CcaMergeResult result) throws IOException {
+    HtmlReport.write(result, folder);
+    return Files.readString(folder.resolve("report.html"));
+  }
+
+  @Test
+  void jsonHoldsEverythingAsItIs() throws IOException {
+    Path path = folder.resolve("results.json");
+    ResultsJson.write(result(2, Optional.of(new PixelScale(0.25, 0.375))), path);
+
+    Map<String, Object> found = Json.read(path);
+
+    assertThat(found.keySet())
+        .containsExactly(
+            "experiment",
+            "seed",
+            "seeds",
+            "models",
+            "epochs",
+            "gamma",
+            "data",
+            "model",
+            "rows",
+            "pairs",
+            "backend",
+            "isa",
+            "versions",
+            "seconds");
+    assertThat(found)
+        .containsEntry("experiment", "cca-merge")
+        .containsEntry("seed", 7L)
+        .containsEntry("seeds", 2L)
+        .containsEntry("models", 2L)
+        .containsEntry("epochs", 3L)
+        .containsEntry("gamma", 0.5)
+        .containsEntry(
+            "data", Map.of("name", NAME, "train", 100L, "test", 40L, "mean", 0.25, "sd", 0.375))
+        .containsEntry(
+            "model", Map.of("kind", "mlp", "hidden", 16L, "layers", 2L, "parameters", 1234L))
+        .containsEntry(
+            "rows",
+            List.of(
+                Map.of("method", "base", "accuracy", 0.875, "accuracySd", 0.0125, "loss", 0.5),
+                Map.of("method", "cca", "accuracy", 0.75, "accuracySd", 0.025, "loss", 0.625)))
+        .containsEntry("pairs", List.of(Map.of("base", 0.875)))
+        .containsEntry("backend", "cpu")
+        .containsEntry("isa", "avx2")
+        .containsEntry("versions", Map.of("merganser", "1.2.3"))
+        .containsEntry("seconds", Map.of("train", 1.235, "align", 0.5));
+    assertThat(folder).isDirectoryNotContaining("glob:**.partial");
+  }
+
+  @Test
+  void jsonOfOtherDataHasNoPixelScale() throws IOException {
+    Path path = folder.resolve("results.json");
+    ResultsJson.write(result(1, Optional.empty()), path);
+    assertThat(Json.read(path))
+        .containsEntry("data", Map.of("name", NAME, "train", 100L, "test", 40L));
+  }
+
+  @Test
+  void thePageStandsAlone() throws IOException {
+    String page = page(result(2, Optional.empty()));
+
+    assertThat(page).startsWith("<!DOCTYPE html>").endsWith("</html>\n");
+    assertThat(page).doesNotContainPattern("(src|href)\\s*=\\s*[\"']?(https?:|//|file:)");
+    assertThat(page).doesNotContain("<link", "@import", "url(");
+    Matcher picture =
+        Pattern.compile("src=\"data:image/png;base64,([A-Za-z0-9+/=]+)\"").matcher(page);
+    assertThat(picture.find()).isTrue();
+    byte[] png = Base64.getDecoder().decode(picture.group(1));
+    BufferedImage image = ImageIO.read(new ByteArrayInputStream(png));
+    assertThat(image.getWidth()).isGreaterThan(500);
+    assertThat(Files.readAllBytes(folder.resolve("accuracy.png"))).isEqualTo(png);
+    assertThat(folder).isDirectoryNotContaining("glob:**.partial");
+  }
+
+  @Test
+  void thePageShowsTheNumbersAndEscapesNames() throws IOException {
+    String page = page(result(2, Optional.empty()));
+
+    assertThat(page).doesNotContain("<script>").contains("&lt;script&gt;&quot;a&quot; &amp; b");
+    assertThat(page).contains("<td>base</td>", "<td>cca</td>", "87.50 %", "2.50", "0.625");
+    assertThat(page)
+        .contains("100 training and 40 test samples", "1234 parameters", "first seed 7");
+    assertThat(page)
+        .contains("backend cpu, ISA avx2", "merganser=1.2.3", "Relative gamma of CCA: 0.5");
+  }
+
+  @Test
+  void onePairHasNoDeviation() throws IOException {
+    assertThat(page(result(1, Optional.empty()))).contains("<td class=\"n\">–</td>");
+    assertThat(TextTable.of(result(1, Optional.empty())))
+        .isEqualTo(
+            """
+            method              accuracy      sd     loss
+            base                  87.50%       -    0.500
+            cca                   75.00%       -    0.625
+            """);
+  }
+
+  @Test
+  void theTableShowsPercentAndDeviation() {
+    assertThat(TextTable.of(result(2, Optional.empty())))
+        .isEqualTo(
+            """
+            method              accuracy      sd     loss
+            base                  87.50%    1.25    0.500
+            cca                   75.00%    2.50    0.625
+            """);
+  }
+
+  /** Bars and their heights: a picture that does not depend on the numbers is of no use. */
+  @Test
+  void thePictureDependsOnTheNumbers() throws IOException {
+    byte[] two = AccuracyChart.png(result(2, Optional.empty()));
+    byte[] one = AccuracyChart.png(result(1, Optional.empty()));
+    assertThat(two).isNotEqualTo(one);
+    BufferedImage image = ImageIO.read(new ByteArrayInputStream(two));
+    int dark = 0;
+    for (int x = 0; x < image.getWidth(); x++) {
+      for (int y = 0; y < image.getHeight(); y++) {
+        dark += (image.getRGB(x, y) & 0xffffff) == 0x2f6f8f ? 1 : 0;
+      }
+    }
+    double share = (double) dark / (image.getWidth() * image.getHeight());
+    assertThat(share).isBetween(0.2, 0.8);
+  }
+
+  @Test
+  void aRowIsFoundByItsMethod() {
+    CcaMergeResult result = result(2, Optional.empty());
+    assertThat(result.row("cca").accuracy()).isEqualTo(0.75);
+    assertThatThrownBy(() -> result.row("ties"))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining("no row 'ties'");
+  }
+}
