@@ -10,6 +10,7 @@ import org.merganser.align.AlignmentProblem;
 import org.merganser.align.AlignmentSet;
 import org.merganser.align.CcaAligner;
 import org.merganser.compute.Workspace;
+import org.merganser.error.FormatException;
 import org.merganser.io.Checkpoint;
 import org.merganser.model.Architecture;
 import org.merganser.model.LinearStack;
@@ -78,7 +79,15 @@ final class AlignmentOptions {
   boolean skipNonFinite;
 
   Architecture architecture(Checkpoint reference) throws IOException {
-    return architecture != null ? Architecture.read(architecture) : LinearStack.infer(reference);
+    if (architecture == null) {
+      return LinearStack.infer(reference);
+    }
+    Architecture read = Architecture.read(architecture);
+    if (read.spaces().isEmpty()) {
+      throw new FormatException(
+          architecture + ": no spaces, so nothing can be aligned; use --method identity");
+    }
+    return read;
   }
 
   Aligner aligner() {
