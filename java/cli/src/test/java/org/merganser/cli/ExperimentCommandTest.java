@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import java.io.File;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import picocli.CommandLine;
+
+class ExperimentCommandTest {
+  private static final List<String> METHODS =
+      List.of("identity", "permutation", "cca", "procrustes", "procrustes-scaled");
+
+  @TempDir Path temp;
+
+  private Cli.Run experiment(Object... options) {
+    List<Object> args = new ArrayList<>(List.of("experiment", "cca-merge"));
+    args.addAll(List.of(options));
+    args.addAll(List.of("--out", temp.resolve("out")));
+    return Cli.run(args.toArray());
+  }
+
+  @Test
+  void printsATableAndWritesItsReports() throws IOException {
+    Path keep = temp.resolve("deep").resolve("kept");
+    Cli.Run run =
+        experiment(
+            "--data",
+            "blobs",
+            "--hidden",
+            8,
+            "--layers",
+            1,
+            "--models",
+            3,
+            "--seeds",
+            2,
+            "--seed",
+            4,
+            "--epochs",
+            2,
+            "--train",
+            100,
+            "--gamma",
+            0.5,
+            "--threads",
+            2,
+            "--keep",
+            keep);
+
+    assertThat(run.err()).isEmpty();
+    assertThat(run.code()).isZero();
+    assertThat(run.out()).containsPattern("method +accuracy +sd +loss\n");
+    for (String row : List.of("base", "best-base", "ensemble")) {
+      assertThat(run.out()).containsPattern("(?m)^" + row + " +\\d+\\.\\d\\d% +\\d+\\.\\d\\d");
+    }
+    for (String row : METHODS) {
+      assertThat(run.out()).containsPattern("(?m)^" + row + " +\\d+\\.\\d\\d%");
+    }
+    Path out = temp.resolve("out");
+    assertThat(run.out())
+        .endsWith(
+            "results  "
+                + out.resolve("results.json")
+                + "\nreport   "
+                + out.resolve("report.html")
+                + "\n");
+    assertThat(Files.readString(out.resolve("results.json")))
+        .contains("\"seed\" : 4", "\"gamma\" : 0.5", "\"hidden\" : 8", "\"layers\" : 1");
+    assertThat(Files.readString(out.resolve("report.html"))).contains("procrustes-scaled");
+    assertThat(out.resolve("accuracy.png")).exists();
+    for (int pair = 0; pair < 2; pair++) {
+      Path folder = keep.resolve("pair-" + pair);
+      assertThat(folder.resolve("model-2.safetensors")).exists();
+      assertThat(folder.resolve("stats.mgstats")).exists();
+      METHODS.forEach(m -> assertThat(folder.resolve("merged-" + m + ".safetensors")).exists());
+    }
+    assertThat(Fixture.hasPartial(temp)).isFalse();
+
+    // What is kept can be merged again by hand.
+    Path merged = temp.resolve("merged.safetensors");
+    Path pair = keep.resolve("pair-1");
+    Cli.Run again =
+        Cli.run(
+            "merge",
+            pair.resolve("model-0.safetensors"),
+            pair.resolve("model-1.safetensors"),
+            pair.resolve("model-2.safetensors"),
+            "--stats",
+            pair.resolve("stats.mgstats"),
+            "--gamma",
+            0.5,
+            "-o",
+            merged);
+    assertThat(again.err()).isEmpty();
+    assertThat(Files.mismatch(merged, pair.resolve("merged-cca.safetensors"))).isEqualTo(-1);
+  }
+
+  @Test
+  void theDefaultDataAreTheEmbeddedImages() throws IOException {
+    Cli.Run run = experiment("--hidden", 8, "--epochs", 1, "--train", 200);
+    assertThat(run.err()).isEmpty();
+    assertThat(run.code()).isZero();
+    assertThat(Files.readString(temp.resolve("out").resolve("results.json")))
+        .contains("fashion-mnist-subset", "\"mean\" : 0.2", "\"sd\" : 0.3");
+  }
+
+  @Test
+  void offersTheOptionsOfTheManual() {
+    CommandLine command =
+        Main.commandLine().getSubcommands().get("experiment").getSubcommands().get("cca-merge");
+    for (String option :
+        List.of(
+            "--data",
+            "--hidden",
+            "--layers",
+            "--models",
+            "--seeds",
+            "--seed",
+            "--epochs",
+            "--train",
+            "--gamma",
+            "--out",
+            "--keep",
+            "--threads")) {
+      assertThat(command.getCommandSpec().findOption(option)).as(option).isNotNull();
+    }
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "--hidden|0|hidden must be at least 1, not 0",
+        "--layers|0|layers must be at least 1, not 0",
+        "--models|1|models must be at least 2, not 1",
+        "--seeds|0|seeds must be at least 1, not 0",
+        "--epochs|0|epochs must be at least 1, not 0",
+        "--train|1|train must be at least 2, not 1",
+        "--train|1000001|cannot draw 1000001 training samples of blobs; ask for 2 to 1000000",
+        "--train|2147483647|cannot draw 2147483647 training samples of blobs; ask for 2 to"
+            + " 1000000",
+        "--gamma|NaN|gamma must be finite and at least 0, not NaN",
+        "--threads|0|threads must be 1 to 256, not 0",
+        "--hidden|2147483647|parameter 'fc1.weight' F32 [2147483647, 64] has more than 2147483639"
+            + " entries; use narrower layers"
+      })
+  void valuesOutOfRange(String option, String value, String message) {
+    List<Object> options = new ArrayList<>(List.of("--data", "blobs", option, value));
+    if (!option.equals("--epochs")) {
+      options.addAll(List.of("--epochs", 1));
+    }
+    if (!option.equals("--train")) {
+      options.addAll(List.of("--train", 10));
+    }
+    assertRefused(experiment(options.toArray()), 2, message);
+  }
+
+  private void assertRefused(Cli.Run run, int code, String message) {
+    assertThat(run.err()).isEqualTo("merganser: " + message + "\n");
+    assertThat(run.code()).isEqualTo(code);
+    assertThat(run.out()).isEmpty();
+    assertThat(temp.resolve("out").resolve("results.json")).doesNotExist();
+  }
+
+  @Test
+  void foldersThatHoldNoData() throws IOException {
+    Path missing = temp.resolve("missing");
+    assertRefused(experiment("--data", missing), 5, "data folder " + missing + " does not exist");
+    Path file = Files.writeString(temp.resolve("file"), "x");
+    String names =
+        "[train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte,"
+            + " t10k-labels-idx1-ubyte]";
+    assertRefused(
+        experiment("--data", file),
+        5,
+        file + " is a file; data come as a folder with the files " + names);
+    Path empty = Files.createDirectory(temp.resolve("empty"));
+    Cli.Run run = experiment("--data", empty);
+    assertThat(run.code()).isEqualTo(5);
+    assertThat(run.err())
+        .startsWith("merganser: data folder " + empty + " lacks [train-images-idx3-ubyte[.gz], ")
+        .endsWith("it holds nothing\n");
+    for (String name : names.substring(1, names.length() - 1).split(", ")) {
+      Files.write(empty.resolve(name), new byte[] {0, 0, 8, 3, 0});
+    }
+    assertRefused(
+        experiment("--data", empty),
+        5,
+        empty.resolve("train-images-idx3-ubyte") + ": ends early; the file is truncated");
+  }
+
+  @Test
+  void moreSamplesThanThereAre() {
+    assertRefused(
+        experiment("--train", 6001), 2, "cannot use 6001 training images; the data have 1 to 6000");
+  }
+
+  @Test
+  void foldersThatCannotBeMade() throws IOException {
+    Path file = Files.writeString(temp.resolve("file"), "x");
+    for (Path folder : new Path[] {file, file.resolve("below")}) {
+      String message =
+          "cannot make the folder " + folder + ": " + file + " is a file; choose another";
+      assertRefused(experiment("--data", "blobs", "--keep", folder), 5, message);
+      Cli.Run run = Cli.run("experiment", "cca-merge", "--data", "blobs", "--out", folder);
+      assertThat(run).isEqualTo(new Cli.Run(5, "", "merganser: " + message + "\n"));
+    }
+    assertThat(Files.readString(file)).isEqualTo("x");
+  }
+
+  @Test
+  void tooFewSamplesForGammaZero() {
+    Cli.Run run =
+        experiment("--data", "blobs", "--hidden", 8, "--train", 6, "--epochs", 1, "--gamma", 0);
+    assertThat(run.code()).isEqualTo(4);
+    assertThat(run.err())
+        .isEqualTo(
+            "merganser: space \"fc1\": 8 features but only 6 samples, covariance rank <= 5; raise"
+                + " gamma (now 0) or give > 8 samples\n");
+  }
+
+  @Test
+  void quickstartChecksItsOptions() {
+    Cli.Run run = Cli.run("quickstart", "--hidden", 0, "--out", temp.resolve("out"));
+    assertRefused(run, 2, "hidden must be at least 1, not 0");
+  }
+
+  /** Ctrl-C while it trains: code 130, one line, nothing half-written. */
+  @Test
+  void interruptionEndsWith130() throws Exception {
+    assumeTrue(interruptible(), "this process ignores SIGINT, and so do its children");
+    Path log = temp.resolve("log");
+    List<String> command = new ArrayList<>();
+    command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+    command.addAll(List.of("-cp", System.getProperty("java.class.path"), Main.class.getName()));
+    command.addAll(List.of("experiment", "cca-merge", "--data", "blobs", "--epochs", "100000"));
+    command.addAll(List.of("--out", temp.resolve("out").toString()));
+    command.addAll(List.of("--keep", temp.resolve("kept").toString()));
+    Process process =
+        new ProcessBuilder(command)
+            .redirectErrorStream(true)
+            .redirectOutput(log.toFile())
+            .redirectInput(new File("/dev/null"))
+            .start();
+    try {
+      for (int i = 0; i < 600 && !Files.readString(log).contains("merganser: train"); i++) {
+        assertThat(process.isAlive()).as(Files.readString(log)).isTrue();
+        Thread.sleep(100);
+      }
+      new ProcessBuilder("kill", "-INT", Long.toString(process.pid())).start().waitFor();
+      assertThat(process.waitFor(60, TimeUnit.SECONDS)).isTrue();
+    } finally {
+      process.destroyForcibly();
+    }
+    assertThat(process.exitValue()).isEqualTo(130);
+    assertThat(Files.readString(log))
+        .isEqualTo("merganser: train pair 1/1\nmerganser: cancelled\n");
+    assertThat(temp.resolve("out")).isEmptyDirectory();
+    assertThat(temp.resolve("kept")).isEmptyDirectory();
+  }
+
+  private static boolean interruptible() throws IOException {
+    Path status = Path.of("/proc/self/status");
+    if (!Files.exists(status)) {
+      return false;
+    }
+    return Files.readAllLines(status).stream()
+        .filter(line -> line.startsWith("SigIgn:"))
+        .map(line -> Long.parseUnsignedLong(line.substring(7).strip(), 16))
+        .allMatch(mask -> (mask & 1L << 1) == 0);
+  }
+}
