@@ -8,6 +8,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Predicate;
 import java.util.stream.Collectors;
@@ -23,6 +24,16 @@ final class ChildJvm {
 
   static Result run(Predicate<String> classPath, List<String> options, Class<?> main, Path log)
       throws IOException, InterruptedException {
+    return run(classPath, options, main, log, Map.of());
+  }
+
+  static Result run(
+      Predicate<String> classPath,
+      List<String> options,
+      Class<?> main,
+      Path log,
+      Map<String, String> environment)
+      throws IOException, InterruptedException {
     List<String> command = new ArrayList<>();
     command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
     command.addAll(options);
@@ -32,8 +43,11 @@ final class ChildJvm {
             .filter(classPath)
             .collect(Collectors.joining(File.pathSeparator)));
     command.add(main.getName());
-    Process process =
-        new ProcessBuilder(command).redirectErrorStream(true).redirectOutput(log.toFile()).start();
+    ProcessBuilder builder =
+        new ProcessBuilder(command).redirectErrorStream(true).redirectOutput(log.toFile());
+    builder.environment().keySet().removeIf(name -> name.startsWith("OMP_"));
+    builder.environment().putAll(environment);
+    Process process = builder.start();
     if (!process.waitFor(LIMIT_SECONDS, TimeUnit.SECONDS)) {
       process.destroyForcibly();
       throw new IOException("no end after " + LIMIT_SECONDS + " s: " + Files.readString(log));

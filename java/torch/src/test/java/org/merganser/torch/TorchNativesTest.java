@@ -9,6 +9,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Map;
 import java.util.stream.Stream;
 import org.bytedeco.javacpp.Loader;
 import org.bytedeco.pytorch.Tensor;
@@ -64,6 +65,18 @@ class TorchNativesTest {
             + " native resources, loses it)\n";
     assertThat(result.output()).isEqualTo(message + message);
     assertThat(result.code()).isZero();
+  }
+
+  /** libgomp itself says what it reads when it is loaded. */
+  @Test
+  void idleThreadsOfLibgompSleepUnlessTheUserSaysOtherwise() throws Exception {
+    Map<String, String> show = Map.of("OMP_DISPLAY_ENV", "true");
+    Map<String, String> active = Map.of("OMP_DISPLAY_ENV", "true", "OMP_WAIT_POLICY", "ACTIVE");
+    Path log = folder.resolve("log");
+    assertThat(ChildJvm.run(entry -> true, List.of(), LoadTorch.class, log, show).output())
+        .contains("OMP_WAIT_POLICY = 'PASSIVE'", "loaded ");
+    assertThat(ChildJvm.run(entry -> true, List.of(), LoadTorch.class, log, active).output())
+        .contains("OMP_WAIT_POLICY = 'ACTIVE'", "loaded ");
   }
 
   @Test
