@@ -146,7 +146,13 @@ class BadInputTest {
 
     Path missing = temp.resolve("missing.safetensors");
     assertRefused(withModel(missing), 5, missing + ": no such file");
-    assertRefused(withModel(temp), 5, "cannot read " + temp + ": it is a folder, not a file");
+    assertRefused(
+        withModel(temp),
+        5,
+        "folder "
+            + temp
+            + " holds no model.safetensors.index.json, no model.safetensors, and several .safetensors"
+            + " files, name one of [a.safetensors, b.safetensors, bad.safetensors, c.safetensors]");
     Cli.Run pickle = withModel(Files.write(temp.resolve("model.pt"), good));
     assertThat(pickle.code()).isEqualTo(5);
     assertThat(pickle.err())

@@ -169,7 +169,13 @@ class OtherCommandsTest {
     assertThat(Cli.run("inspect", temp))
         .isEqualTo(
             new Cli.Run(
-                5, "", "merganser: cannot read " + temp + ": it is a folder, not a file\n"));
+                5,
+                "",
+                "merganser: folder "
+                    + temp
+                    + " holds no model.safetensors.index.json, no model.safetensors, and several"
+                    + " .safetensors files, name one of [a.safetensors, b.safetensors,"
+                    + " c.safetensors]\n"));
     Path odd = Files.writeString(temp.resolve("odd.npy"), "no array at all");
     assertThat(Cli.run("inspect", odd).code()).isEqualTo(5);
     Path plain = Files.copy(files.model("a"), temp.resolve("plain.mgalign"));

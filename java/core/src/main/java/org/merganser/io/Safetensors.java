@@ -85,7 +85,9 @@ public final class Safetensors {
               + " holds no "
               + ShardIndex.FILE
               + ", no model.safetensors, and "
-              + (names.isEmpty() ? "no .safetensors file" : "several files: " + names)
+              + (names.isEmpty()
+                  ? "no .safetensors file"
+                  : "several .safetensors files, name one of " + names)
               + pickles(folder));
     }
     return found.get(0);
