@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.util.List;
+import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -106,6 +107,24 @@ class DescriptionTest {
     assertThat(found.bindings())
         .containsExactly(new Binding("fc.weight", 1, Role.WEIGHT_IN, new Block(0, 4)));
     assertThat(description.taps()).containsEntry("fc", new Description.Tap("conv", 3));
+  }
+
+  /** A stream that several layers add to is complete only where it is read last. */
+  @Test
+  void aSpaceIsReadAtItsLastConsumer() {
+    Description description = new Description();
+    Description.Space stream = description.space("stream", 3);
+    Signal signal = new Signal(stream, 3, 1, true);
+
+    new Linear("first", 3, 5).describe(signal, description);
+    new Linear("last", 3, 5).describe(signal, description);
+
+    assertThat(description.taps())
+        .containsOnly(Map.entry("last", new Description.Tap("stream", 3)));
+    assertThat(description.architecture().space("stream").bindings())
+        .containsExactly(
+            Binding.of("first.weight", 1, Role.WEIGHT_IN),
+            Binding.of("last.weight", 1, Role.WEIGHT_IN));
   }
 
   @Test

@@ -230,6 +230,9 @@ class TorchNetworkTest {
           assertThat(first.tensor(name).toFloatArray()).containsOnly(0f);
         }
       }
+      double scale = Math.sqrt(40.0 / 30);
+      assertThat(first.tensor("fc2.weight").get(0) * scale)
+          .isNotCloseTo(first.tensor("fc1.weight").get(0), within(1e-4));
       // What else the network has does not matter.
       assertThat(first.tensor("fc1.weight").sameBytes(deeper.tensor("fc1.weight"))).isTrue();
       assertThat(first.tensor("fc2.weight").sameBytes(deeper.tensor("fc2.weight"))).isTrue();
