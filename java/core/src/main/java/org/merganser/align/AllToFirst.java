@@ -6,6 +6,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.merganser.compute.Workspace;
+import org.merganser.error.NumericalException;
 import org.merganser.model.FeatureSpace;
 import org.merganser.model.MapFamily;
 import org.merganser.stats.SpaceMoments;
@@ -33,12 +34,26 @@ final class AllToFirst {
           spaces.put(space.id(), SpaceAlignment.identity(space.width()));
         } else {
           SpaceMoments moments = problem.moments().space(space.id());
-          spaces.put(space.id(), spaceMethod.align(space, moments, model, ws));
+          spaces.put(space.id(), named(spaceMethod, space, moments, model, ws));
           ws.progress().report("align " + method, ++done, total);
         }
       }
       alignments.add(new Alignment(method, problem.architecture(), spaces));
     }
     return new AlignmentSet(alignments);
+  }
+
+  /** Solvers know matrices only; their messages get the name of the space here. */
+  private static SpaceAlignment named(
+      SpaceMethod method, FeatureSpace space, SpaceMoments moments, int model, Workspace ws) {
+    try {
+      return method.align(space, moments, model, ws);
+    } catch (NumericalException e) {
+      if (e.getMessage().contains(space.id())) {
+        throw e;
+      }
+      throw new NumericalException(
+          "space \"" + space.id() + "\", model " + model + ": " + e.getMessage(), e);
+    }
   }
 }

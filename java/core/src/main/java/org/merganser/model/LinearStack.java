@@ -45,6 +45,12 @@ public final class LinearStack {
                 + written);
       }
     }
+    for (String layer : layers) {
+      TensorInfo weight = checkpoint.info(layer + WEIGHT);
+      if (weight.size() == 0) {
+        problems.add("layer '" + layer + "' is empty: its weight is " + weight);
+      }
+    }
     if (layers.size() < 2) {
       problems.add("a stack needs at least two layers, found " + layers);
     }

@@ -85,7 +85,13 @@ public final class MomentAccumulator implements AutoCloseable {
       // The native side counts samples from the start of this batch.
       long before = ws.kernels().momentsCount(handle()) + ws.kernels().momentsSkipped(handle());
       String batch = before == 0 ? "" : ", batch after " + before + " samples";
-      throw new NumericalException("space '" + space + "'" + batch + ": " + e.getMessage(), e);
+      String remedy =
+          e.getMessage().contains("sample ")
+              ? "; look for what makes it so, or drop such samples (NonFinite.SKIP_SAMPLE,"
+                  + " --skip-non-finite)"
+              : "";
+      throw new NumericalException(
+          "space '" + space + "'" + batch + ": " + e.getMessage() + remedy, e);
     }
     Memory.keepAlive(activations);
   }
@@ -93,6 +99,14 @@ public final class MomentAccumulator implements AutoCloseable {
   /** What has been accumulated so far. */
   public SpaceMoments moments() {
     long samples = ws.kernels().momentsCount(handle());
+    if (samples == 0) {
+      long skipped = ws.kernels().momentsSkipped(handle());
+      throw new NumericalException(
+          "space '"
+              + space
+              + "': no samples"
+              + (skipped == 0 ? "" : ", all " + skipped + " were skipped for non-finite values"));
+    }
     double[][] means = new double[widths.length][];
     double[][] m2 = new double[widths.length][];
     for (int k = 0; k < widths.length; k++) {
