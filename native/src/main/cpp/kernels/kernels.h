@@ -31,6 +31,8 @@ struct Kernels {
   // sum[i] = weight * in[i], and sum[i] += weight * in[i]
   void (*scale[4])(const void* in, double weight, double* sum, int64_t n);
   void (*scale_add[4])(const void* in, double weight, double* sum, int64_t n);
+  // narrow, every NaN as the positive quiet one; `sum` is overwritten.
+  void (*store_sum[4])(double* sum, void* out, int64_t n);
 
   int64_t (*count_nonfinite[4])(const void* in, int64_t n);
 

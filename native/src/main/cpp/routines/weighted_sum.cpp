@@ -23,7 +23,7 @@ void weighted_sum(mg_context* context, int32_t dtype, int64_t count, int32_t mod
       const auto at = [&](int32_t model) { return static_cast<const char*>(in[model]) + begin * bytes; };
       k.scale[dtype](at(0), weights[0], sum, n);
       for (int32_t model = 1; model < models; ++model) k.scale_add[dtype](at(model), weights[model], sum, n);
-      k.narrow[dtype](sum, static_cast<char*>(out) + begin * bytes, n);
+      k.store_sum[dtype](sum, static_cast<char*>(out) + begin * bytes, n);
     }
   });
 }
