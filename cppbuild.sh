@@ -5,15 +5,26 @@ set -euo pipefail
 
 usage() {
   cat <<'TEXT'
-Usage: cppbuild.sh [-platform=NAME] [-deps=DIR] install|test|clean
+Usage: cppbuild.sh [OPTION]... install|test|check|gpu-check|clean
 
-  install  build libmerganser.so and put it with merganser.h into native/cppbuild/NAME/{lib,include}
-  test     build and run the native tests, once for every instruction-set level of this CPU
-  clean    remove native/cppbuild/NAME
+  install    build libmerganser.so, and libmerganser_cuda.so where nvcc works, and put them with merganser.h into
+             native/cppbuild/NAME/{lib,include}
+  test       build and run the native tests, once for every instruction-set level of this CPU and on the fake device;
+             with -sanitize= once, under the sanitizers
+  check      check the installed libraries: needed libraries, search path, exports, instructions, glibc version;
+             compile the portable form for aarch64 if aarch64-linux-gnu-g++ is there
+  gpu-check  compare every routine of the CUDA plug-in with the CPU on this machine's GPU; needs no Java.
+             Exit status: 0 all agree, 1 a difference, 3 no usable GPU (the reason is in the file)
+  clean      remove native/cppbuild/NAME
 
-  -platform=NAME  linux-x86_64 and so on (default: this machine)
-  -deps=DIR       folder with org/bytedeco/openblas/NAME/libopenblas.so.0, the unpacked OpenBLAS of Bytedeco
-                  (default: $MERGANSER_DEPS, else native/target/deps)
+  -platform=NAME   linux-x86_64 and so on (default: this machine)
+  -deps=DIR        folder with org/bytedeco/openblas/NAME/libopenblas.so.0, the unpacked OpenBLAS of Bytedeco
+                   (default: $MERGANSER_DEPS, else native/target/deps)
+  -cuda=auto|off|required
+                   the CUDA plug-in: when nvcc works (default), never, or fail without it
+  -sanitize=LIST   test: address, undefined, address,undefined or thread; builds into a folder of its own
+  -out=FILE        gpu-check: where the results go, as JSON (default: gpu-check.json)
+  -sanitizer       gpu-check: run under compute-sanitizer as well
 
   MERGANSER_VERSION  version that mg_version() reports (default 0.1.0-SNAPSHOT)
   MERGANSER_JOBS     parallel compilations (default: number of processors)
@@ -28,13 +39,22 @@ fail() {
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 platform=
 deps=${MERGANSER_DEPS:-$root/native/target/deps}
+cuda=auto
+sanitize=
+out=gpu-check.json
+compute_sanitizer=
 commands=()
 for argument in "$@"; do
   case $argument in
     -h | -help | --help) usage; exit 0 ;;
     -platform=?*) platform=${argument#*=} ;;
     -deps=?*) deps=${argument#*=} ;;
-    install | test | clean) commands+=("$argument") ;;
+    -cuda=auto | -cuda=off | -cuda=required) cuda=${argument#*=} ;;
+    -sanitize=address | -sanitize=undefined | -sanitize=address,undefined | -sanitize=thread)
+      sanitize=${argument#*=} ;;
+    -out=?*) out=${argument#*=} ;;
+    -sanitizer) compute_sanitizer=yes ;;
+    install | test | check | gpu-check | clean) commands+=("$argument") ;;
     *) usage >&2; fail "unknown argument: $argument" ;;
   esac
 done
@@ -53,6 +73,10 @@ esac
 source_folder=$root/native/src/main/cpp
 prefix=$root/native/cppbuild/$platform
 build=$prefix/build
+if [ -n "$sanitize" ]; then
+  build=$prefix/build-${sanitize//,/-}
+  cuda=off
+fi
 
 configure() {
   command -v cmake > /dev/null || fail "cmake was not found; install CMake 3.18 or newer"
@@ -65,12 +89,21 @@ configure() {
   if [ ! -f "$build/CMakeCache.txt" ] && command -v ninja > /dev/null; then
     generator=(-G Ninja)
   fi
-  cmake -S "$source_folder" -B "$build" "${generator[@]}" -DCMAKE_CXX_COMPILER="${CXX:-g++}" \
-    -DMERGANSER_OPENBLAS="$openblas" -DMERGANSER_VERSION="${MERGANSER_VERSION:-0.1.0-SNAPSHOT}" > /dev/null
+  # CMake's progress is noise; what it says about the plug-in is not.
+  local log
+  log=$(cmake -S "$source_folder" -B "$build" "${generator[@]}" -DCMAKE_CXX_COMPILER="${CXX:-g++}" \
+    -DMG_CUDA="${cuda^^}" -DMERGANSER_SANITIZE="$sanitize" \
+    -DMERGANSER_OPENBLAS="$openblas" -DMERGANSER_VERSION="${MERGANSER_VERSION:-0.1.0-SNAPSHOT}")
+  grep '^-- CUDA plug-in' <<< "$log" || true
 }
 
 compile() {
-  cmake --build "$build" --target "$1" --parallel "${MERGANSER_JOBS:-$(getconf _NPROCESSORS_ONLN)}"
+  cmake --build "$build" --target "$@" --parallel "${MERGANSER_JOBS:-$(getconf _NPROCESSORS_ONLN)}"
+}
+
+# Whether this build folder has the plug-in.
+with_plugin() {
+  cmake --build "$build" --target help | grep -q 'merganser_cuda'
 }
 
 # Copies only what changed, so that time stamps stay.
@@ -84,10 +117,17 @@ install_library() {
   compile merganser
   publish "$source_folder/merganser.h" "$prefix/include/merganser.h"
   publish "$build/libmerganser.so" "$prefix/lib/libmerganser.so"
+  if with_plugin; then
+    compile merganser_cuda
+    publish "$build/libmerganser_cuda.so" "$prefix/lib/libmerganser_cuda.so"
+  else
+    rm -f "$build/libmerganser_cuda.so" "$prefix/lib/libmerganser_cuda.so"
+  fi
 }
 
 run_tests() {
   configure
+  with_plugin || rm -f "$build/libmerganser_cuda.so"
   compile merganser_test
   local level digest first=
   for level in $("$build/merganser_test" --levels); do
@@ -97,12 +137,50 @@ run_tests() {
     first=${first:-$digest}
     [ "$digest" = "$first" ] || fail "$level gives other bytes than portable: digest $digest, expected $first"
   done
+  echo "MERGANSER_FAKE_DEVICE=1"
+  MERGANSER_FAKE_DEVICE=1 "$build/merganser_test" fake_
+}
+
+# The whole suite on the widest level, the loops of the other levels, and the fake device.
+run_sanitized() {
+  configure
+  compile merganser_test
+  export ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1
+  export UBSAN_OPTIONS=print_stacktrace=1
+  export TSAN_OPTIONS=suppressions=$source_folder/test/tsan.supp:history_size=4
+  local level
+  for level in $("$build/merganser_test" --levels); do
+    echo "$sanitize, MERGANSER_ISA=$level: conversions, sums, assignments, moments"
+    MERGANSER_ISA=$level "$build/merganser_test" --digest
+  done
+  echo "$sanitize: all tests"
+  "$build/merganser_test"
+  echo "$sanitize, MERGANSER_FAKE_DEVICE=1"
+  MERGANSER_FAKE_DEVICE=1 "$build/merganser_test" fake_
+}
+
+gpu_check() {
+  configure
+  compile merganser_test
+  local status=0
+  "$build/merganser_test" --gpu-check "$out" || status=$?
+  if [ "$status" = 0 ] && [ -n "$compute_sanitizer" ]; then
+    if command -v compute-sanitizer > /dev/null; then
+      compute-sanitizer --tool memcheck --error-exitcode 1 "$build/merganser_test" --gpu-check "$out.sanitizer" --brief \
+        || status=1
+    else
+      echo "compute-sanitizer was not found: not run" >&2
+    fi
+  fi
+  return $status
 }
 
 for each in "${commands[@]}"; do
   case $each in
     install) install_library ;;
-    test) run_tests ;;
+    test) if [ -n "$sanitize" ]; then run_sanitized; else run_tests; fi ;;
+    check) bash "$source_folder/test/check_libraries.sh" "$prefix" "$build" "$source_folder" ;;
+    gpu-check) gpu_check || exit $? ;;
     clean) rm -rf "$prefix" ;;
   esac
 done

@@ -6,8 +6,9 @@
  *   - Matrices are row-major; `ld*` is the distance in elements between two rows.
  *   - Sizes are int64_t. Every routine returns an mg_status; MG_OK is 0. On failure the message is in
  *     mg_last_error() of the calling thread, and no output has been written unless a routine says otherwise.
- *   - Large arrays live on the context's device (mg_alloc); lists of sizes, weights, indices and pointers,
- *     scalar results and reports live on the host. Nothing is copied between the two except by mg_copy.
+ *   - Large arrays live on the context's device (mg_alloc); lists of sizes, weights, scales, indices and pointers,
+ *     scalar results and reports live on the host. Nothing is copied between the two except by mg_copy; an array
+ *     that lies elsewhere is MG_INVALID_ARGUMENT.
  *   - A context serves one calling thread at a time and fans out over the process-wide pool. The result of
  *     a routine does not depend on the number of threads.
  *   - No C++ exception crosses this boundary.
@@ -80,6 +81,13 @@ MG_API int32_t mg_environment_default(const char* name, const char* value);
 /* Why CUDA cannot be used ("not in this build", ...), or an empty string when it can. */
 MG_API const char* mg_cuda_reason(void);
 
+/* Lines "name: value" about the GPU in use, or an empty string when CUDA cannot be used. */
+MG_API const char* mg_cuda_device(void);
+
+/* Where cuBLAS and cuSOLVER were found, or where they were looked for. Only some routines need them. Searched: already
+ * loaded, loader path, $MERGANSER_CUDA_PATH, $CUDA_PATH, $CUDA_HOME; once per process, at the first use. */
+MG_API const char* mg_cuda_libraries(void);
+
 /* ---- Context and memory ------------------------------------------------------------------------------- */
 
 /* threads >= 1. MG_UNAVAILABLE with the reason when the backend cannot be used: nothing falls back here. */
@@ -98,8 +106,13 @@ MG_API void mg_free(mg_context* context, void* pointer);
 /* Bytes now allocated through mg_alloc in this process, on all devices. */
 MG_API int64_t mg_allocated_bytes(void);
 
+/* A pointer that does not lie where to_device or from_device says is MG_INVALID_ARGUMENT. */
 MG_API int32_t mg_copy(mg_context* context, void* to, int32_t to_device, const void* from, int32_t from_device,
                        int64_t bytes);
+
+/* Bytes that mg_copy moved between host and device for this context. Lists and scalar results of routines, which are
+ * a few bytes, are not counted. */
+MG_API int32_t mg_transfer_counts(const mg_context* context, int64_t* host_to_device, int64_t* device_to_host);
 
 /* ---- Moments ------------------------------------------------------------------------------------------ */
 
@@ -212,7 +225,8 @@ MG_API int32_t mg_apply_gather(mg_context* context, int32_t dtype, int64_t outer
 
 /* ---- Merge arithmetic and conversion ------------------------------------------------------------------ */
 
-/* out[i] = sum_k weights[k] * in[k][i], k in order, in F64 without contraction, rounded once to dtype. */
+/* out[i] = sum_k weights[k] * in[k][i], k in order, in F64 without contraction, rounded once to dtype. A NaN result is
+ * the positive quiet NaN without payload, so that the bytes do not depend on the processor. */
 MG_API int32_t mg_weighted_sum(mg_context* context, int32_t dtype, int64_t count, int32_t models,
                                const void* const* in, const double* weights, void* out);
 

@@ -4,6 +4,7 @@
 
 #include "core/blas.h"
 #include "core/context.h"
+#include "core/cuda_libraries.h"
 #include "core/error.h"
 #include "core/isa.h"
 #include "core/memory.h"
@@ -52,6 +53,18 @@ const char* mg_cuda_reason(void) {
   return reason;
 }
 
+const char* mg_cuda_device(void) {
+  const char* lines = "";
+  guard([&] { lines = merganser::cuda_device(); });
+  return lines;
+}
+
+const char* mg_cuda_libraries(void) {
+  const char* found = "";
+  if (guard([&] { found = merganser::cuda_libraries(); }) != MG_OK) found = merganser::last_error();
+  return found;
+}
+
 int32_t mg_context_create(int32_t backend, int32_t threads, mg_context** out) {
   return guard([&] {
     MG_REQUIRE(out, "out is NULL");
@@ -65,11 +78,16 @@ int32_t mg_context_create(int32_t backend, int32_t threads, mg_context** out) {
     context->table = backend == MG_BACKEND_CUDA ? merganser::cuda_table() : merganser::cpu_table();
     context->backend = backend;
     context->threads = threads;
+    const int32_t status = context->table->open(context.get());
+    if (status != MG_OK) merganser::fail(status, merganser::last_error());
     *out = context.release();
   });
 }
 
-void mg_context_destroy(mg_context* context) { delete context; }
+void mg_context_destroy(mg_context* context) {
+  if (context) context->table->close(context);
+  delete context;
+}
 
 void mg_context_cancel(mg_context* context, int32_t cancelled) {
   if (context) context->cancelled.store(cancelled);
@@ -89,7 +107,7 @@ int64_t mg_allocated_bytes(void) { return merganser::allocated_bytes(); }
 
 int32_t mg_copy(mg_context* context, void* to, int32_t to_device, const void* from, int32_t from_device,
                 int64_t bytes) {
-  int32_t status = guard([&] {
+  return guard([&] {
     MG_REQUIRE(context, "context is NULL");
     MG_REQUIRE(bytes >= 0, "bytes must be >= 0, not %lld", static_cast<long long>(bytes));
     MG_REQUIRE(bytes == 0 || (to && from), "a pointer is NULL");
@@ -97,8 +115,27 @@ int32_t mg_copy(mg_context* context, void* to, int32_t to_device, const void* fr
       MG_REQUIRE(device == MG_DEVICE_HOST || device == MG_DEVICE_CUDA, "unknown device %d", device);
     }
     merganser::check_cancelled(context);
+    if (bytes > 0 && context->table->device != MG_DEVICE_HOST) {
+      merganser::check_device(context, to, to_device, "to");
+      merganser::check_device(context, from, from_device, "from");
+      const char *a = static_cast<const char*>(to), *b = static_cast<const char*>(from);
+      MG_REQUIRE(to_device != from_device || a + bytes <= b || b + bytes <= a, "from and to overlap on %s",
+                 context->table->name);
+    }
+    const int32_t status = context->table->copy(context, to, to_device, from, from_device, bytes);
+    if (status != MG_OK) merganser::fail(status, merganser::last_error());
+    if (from_device == MG_DEVICE_HOST && to_device != MG_DEVICE_HOST) context->host_to_device += bytes;
+    if (from_device != MG_DEVICE_HOST && to_device == MG_DEVICE_HOST) context->device_to_host += bytes;
   });
-  return status != MG_OK ? status : context->table->copy(context, to, to_device, from, from_device, bytes);
+}
+
+int32_t mg_transfer_counts(const mg_context* context, int64_t* host_to_device, int64_t* device_to_host) {
+  return guard([&] {
+    MG_REQUIRE(context, "context is NULL");
+    MG_REQUIRE(host_to_device && device_to_host, "a pointer is NULL");
+    *host_to_device = context->host_to_device;
+    *device_to_host = context->device_to_host;
+  });
 }
 
 }  // extern "C"

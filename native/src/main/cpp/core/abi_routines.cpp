@@ -6,6 +6,7 @@
 #include "core/context.h"
 #include "core/error.h"
 #include "core/isa.h"
+#include "core/memory.h"
 #include "merganser.h"
 
 using merganser::guard;
@@ -37,23 +38,30 @@ void check_size(int64_t size, const char* name) {
 
 void check_pointer(const void* pointer, const char* name) { MG_REQUIRE(pointer, "%s is NULL", name); }
 
+// An array on the context's device.
+void check_array(const mg_context* context, const char* routine, const void* pointer, const char* name) {
+  check_pointer(pointer, name);
+  merganser::check_resident(context, pointer, routine, name);
+}
+
 void check_leading(int64_t ld, int64_t columns, const char* name) {
   MG_REQUIRE(ld >= columns && ld >= 1, "%s = %lld is below the row length %lld", name, static_cast<Long>(ld),
              static_cast<Long>(columns));
 }
 
-void check_cost(int32_t dtype, int64_t rows, int64_t cols, const void* cost, int64_t ld) {
+void check_cost(const mg_context* context, const char* routine, int32_t dtype, int64_t rows, int64_t cols,
+                const void* cost, int64_t ld) {
   check_real(dtype);
   check_size(rows, "rows");
   check_size(cols, "cols");
   MG_REQUIRE(rows <= cols, "%lld rows cannot all be assigned to %lld columns", static_cast<Long>(rows),
              static_cast<Long>(cols));
   check_leading(ld, cols, "ld");
-  if (rows > 0) check_pointer(cost, "cost");
+  if (rows > 0) check_array(context, routine, cost, "cost");
 }
 
-void check_apply(int32_t dtype, int64_t outer, int64_t n_in, int64_t inner, int64_t n_out, const void* in,
-                 int64_t in_stride, const void* out, int64_t out_stride) {
+void check_apply(const mg_context* context, const char* routine, int32_t dtype, int64_t outer, int64_t n_in,
+                 int64_t inner, int64_t n_out, const void* in, int64_t in_stride, const void* out, int64_t out_stride) {
   check_dtype(dtype);
   check_size(outer, "outer");
   check_size(n_in, "n_in");
@@ -69,8 +77,8 @@ void check_apply(int32_t dtype, int64_t outer, int64_t n_in, int64_t inner, int6
     MG_REQUIRE(out_stride >= out_slice, "out_stride = %lld is below the slice of %lld elements",
                static_cast<Long>(out_stride), static_cast<Long>(out_slice));
   }
-  if (outer > 0 && in_slice > 0) check_pointer(in, "in");
-  if (outer > 0 && out_slice > 0) check_pointer(out, "out");
+  if (outer > 0 && in_slice > 0) check_array(context, routine, in, "in");
+  if (outer > 0 && out_slice > 0) check_array(context, routine, out, "out");
 }
 
 // Checks, then the table's entry with the same arguments.
@@ -142,6 +150,7 @@ int32_t mg_moments_update(mg_context* context, mg_moments* moments, const void* 
     check_pointer(strides, "strides");
     for (size_t s = 0; s < moments->widths.size(); ++s) {
       MG_REQUIRE(samples == 0 || data[s], "data of stream %d is NULL", static_cast<int>(s));
+      if (samples > 0) merganser::check_resident(context, data[s], "moments_update", "data", static_cast<int32_t>(s));
     }
   };
   return dispatch(check, &Table::moments_update, context, moments, data, dtype, outer, inner, strides);
@@ -156,8 +165,8 @@ int32_t mg_moments_stream(mg_context* context, const mg_moments* moments, int32_
     check_moments(context, moments);
     MG_REQUIRE(stream >= 0 && stream < static_cast<int32_t>(moments->widths.size()), "stream %d of %d", stream,
                static_cast<int>(moments->widths.size()));
-    check_pointer(mean, "mean");
-    check_pointer(m2, "m2");
+    check_array(context, "moments_stream", mean, "mean");
+    check_array(context, "moments_stream", m2, "m2");
   };
   return dispatch(check, &Table::moments_stream, context, moments, stream, mean, m2);
 }
@@ -167,7 +176,7 @@ int32_t mg_moments_block(mg_context* context, const mg_moments* moments, int32_t
     check_moments(context, moments);
     MG_REQUIRE(pair >= 0 && pair < static_cast<int32_t>(moments->pair_i.size()), "pair %d of %d", pair,
                static_cast<int>(moments->pair_i.size()));
-    check_pointer(out, "out");
+    check_array(context, "moments_block", out, "out");
   };
   return dispatch(check, &Table::moments_block, context, moments, pair, out);
 }
@@ -185,10 +194,10 @@ int32_t mg_gemm(mg_context* context, int32_t transpose_a, int32_t transpose_b, i
     check_leading(ldc, n, "ldc");
     if (m == 0 || n == 0) return;
     if (k > 0) {
-      check_pointer(a, "a");
-      check_pointer(b, "b");
+      check_array(context, "gemm", a, "a");
+      check_array(context, "gemm", b, "b");
     }
-    check_pointer(c, "c");
+    check_array(context, "gemm", c, "c");
   };
   return dispatch(check, &Table::gemm, context, transpose_a != 0, transpose_b != 0, m, n, k, alpha, a, lda, b, ldb,
                   beta, c, ldc);
@@ -201,9 +210,9 @@ int32_t mg_polar(mg_context* context, int64_t n, const double* a, int64_t lda, d
     MG_REQUIRE(n >= 1, "n must be >= 1, not %lld", static_cast<Long>(n));
     check_leading(lda, n, "lda");
     check_leading(ldq, n, "ldq");
-    check_pointer(a, "a");
-    check_pointer(q, "q");
-    check_pointer(sigma, "sigma");
+    check_array(context, "polar", a, "a");
+    check_array(context, "polar", q, "q");
+    check_array(context, "polar", sigma, "sigma");
     check_pointer(report, "report");
   };
   return dispatch(check, &Table::polar, context, n, a, lda, q, ldq, sigma, report);
@@ -217,12 +226,12 @@ int32_t mg_cca_map(mg_context* context, int64_t n, const double* sxx, const doub
     MG_REQUIRE(n >= 1, "n must be >= 1, not %lld", static_cast<Long>(n));
     MG_REQUIRE(std::isfinite(gamma_x) && gamma_x >= 0, "gamma_x must be >= 0 and finite, not %g", gamma_x);
     MG_REQUIRE(std::isfinite(gamma_y) && gamma_y >= 0, "gamma_y must be >= 0 and finite, not %g", gamma_y);
-    check_pointer(sxx, "sxx");
-    check_pointer(syy, "syy");
-    check_pointer(sxy, "sxy");
-    check_pointer(t, "t");
-    check_pointer(tinv, "tinv");
-    check_pointer(correlations, "correlations");
+    check_array(context, "cca_map", sxx, "sxx");
+    check_array(context, "cca_map", syy, "syy");
+    check_array(context, "cca_map", sxy, "sxy");
+    check_array(context, "cca_map", t, "t");
+    check_array(context, "cca_map", tinv, "tinv");
+    check_array(context, "cca_map", correlations, "correlations");
     check_pointer(report, "report");
   };
   return dispatch(check, &Table::cca_map, context, n, sxx, syy, sxy, gamma_x, gamma_y, t, tinv, correlations, report);
@@ -232,12 +241,12 @@ int32_t mg_assignment(mg_context* context, int32_t dtype, int64_t rows, int64_t 
                       int32_t maximise, int64_t* row_to_col, double* u, double* v, double* value) {
   auto check = [&] {
     check_context(context);
-    check_cost(dtype, rows, cols, cost, ld);
+    check_cost(context, "assignment", dtype, rows, cols, cost, ld);
     if (rows > 0) {
       check_pointer(row_to_col, "row_to_col");
-      check_pointer(u, "u");
+      check_array(context, "assignment", u, "u");
     }
-    if (cols > 0) check_pointer(v, "v");
+    if (cols > 0) check_array(context, "assignment", v, "v");
     check_pointer(value, "value");
   };
   return dispatch(check, &Table::assignment, context, dtype, rows, cols, cost, ld, maximise != 0, row_to_col, u, v,
@@ -249,12 +258,12 @@ int32_t mg_assignment_certify(mg_context* context, int32_t dtype, int64_t rows, 
                               double* violation) {
   auto check = [&] {
     check_context(context);
-    check_cost(dtype, rows, cols, cost, ld);
+    check_cost(context, "assignment_certify", dtype, rows, cols, cost, ld);
     if (rows > 0) {
       check_pointer(row_to_col, "row_to_col");
-      check_pointer(u, "u");
+      check_array(context, "assignment_certify", u, "u");
     }
-    if (cols > 0) check_pointer(v, "v");
+    if (cols > 0) check_array(context, "assignment_certify", v, "v");
     check_pointer(violation, "violation");
   };
   return dispatch(check, &Table::assignment_certify, context, dtype, rows, cols, cost, ld, maximise != 0, row_to_col, u,
@@ -266,9 +275,9 @@ int32_t mg_apply_dense(mg_context* context, int32_t dtype, int64_t outer, int64_
                        void* out, int64_t out_stride) {
   auto check = [&] {
     check_context(context);
-    check_apply(dtype, outer, n_in, inner, n_out, in, in_stride, out, out_stride);
+    check_apply(context, "apply_dense", dtype, outer, n_in, inner, n_out, in, in_stride, out, out_stride);
     check_leading(ldmap, transpose ? n_out : n_in, "ldmap");
-    if (n_in > 0 && n_out > 0) check_pointer(map, "map");
+    if (n_in > 0 && n_out > 0) check_array(context, "apply_dense", map, "map");
   };
   return dispatch(check, &Table::apply_dense, context, dtype, outer, n_in, inner, n_out, map, ldmap, transpose != 0, in,
                   in_stride, out, out_stride);
@@ -279,7 +288,7 @@ int32_t mg_apply_gather(mg_context* context, int32_t dtype, int64_t outer, int64
                         int64_t out_stride) {
   auto check = [&] {
     check_context(context);
-    check_apply(dtype, outer, n_in, inner, n_out, in, in_stride, out, out_stride);
+    check_apply(context, "apply_gather", dtype, outer, n_in, inner, n_out, in, in_stride, out, out_stride);
     if (n_out > 0) check_pointer(index, "index");
     for (int64_t r = 0; r < n_out; ++r) {
       MG_REQUIRE(index[r] >= 0 && index[r] < n_in, "index[%lld] = %lld is outside [0, %lld)", static_cast<Long>(r),
@@ -302,8 +311,9 @@ int32_t mg_weighted_sum(mg_context* context, int32_t dtype, int64_t count, int32
     for (int32_t k = 0; k < models; ++k) {
       MG_REQUIRE(std::isfinite(weights[k]), "weights[%d] is %g", k, weights[k]);
       MG_REQUIRE(count == 0 || in[k], "in[%d] is NULL", k);
+      if (count > 0) merganser::check_resident(context, in[k], "weighted_sum", "in", k);
     }
-    if (count > 0) check_pointer(out, "out");
+    if (count > 0) check_array(context, "weighted_sum", out, "out");
   };
   return dispatch(check, &Table::weighted_sum, context, dtype, count, models, in, weights, out);
 }
@@ -316,8 +326,8 @@ int32_t mg_convert(mg_context* context, int32_t from, int32_t to, int64_t count,
     check_dtype(to);
     check_size(count, "count");
     if (count > 0) {
-      check_pointer(in, "in");
-      check_pointer(out, "out");
+      check_array(context, "convert", in, "in");
+      check_array(context, "convert", out, "out");
     }
     check_pointer(overflowed, "overflowed");
   };
@@ -330,7 +340,7 @@ int32_t mg_nonfinite_count(mg_context* context, int32_t dtype, int64_t count, co
     check_context(context);
     check_dtype(dtype);
     check_size(count, "count");
-    if (count > 0) check_pointer(in, "in");
+    if (count > 0) check_array(context, "nonfinite_count", in, "in");
     check_pointer(nonfinite, "nonfinite");
     check_pointer(first, "first");
   };

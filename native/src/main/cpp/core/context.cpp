@@ -5,9 +5,12 @@
 #include <dlfcn.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <string>
 
+#include "core/cuda_libraries.h"
 #include "core/error.h"
+#include "core/fake_device.h"
 
 namespace merganser {
 
@@ -30,6 +33,11 @@ void forward_error(const char* text) { set_last_error(text); }
 
 Plugin open_plugin() {
   Plugin plugin;
+  const char* fake = std::getenv("MERGANSER_FAKE_DEVICE");
+  if (fake && std::string(fake) == "1") {
+    plugin.table = *fake_table();
+    return plugin;
+  }
   std::string folder = own_folder();
   std::string file = folder + "/libmerganser_cuda.so";
   if (folder.empty() || access(file.c_str(), F_OK) != 0) {
@@ -47,7 +55,9 @@ Plugin open_plugin() {
     plugin.reason = "the CUDA plug-in has no symbol mg_fill_table";
     return plugin;
   }
-  const char* reason = fill(MG_ABI_VERSION, sizeof(Table), &forward_error, &plugin.table);
+  const PluginHost host = {MG_ABI_VERSION,     mg_version(),   sizeof(Table),
+                           sizeof(mg_context), &forward_error, &cuda_symbol};
+  const char* reason = fill(&host, &plugin.table);
   if (reason) plugin.reason = reason;
   return plugin;
 }
@@ -66,5 +76,7 @@ void check_cancelled(const mg_context* context) {
 const char* cuda_reason() { return plugin().reason.c_str(); }
 
 const Table* cuda_table() { return &plugin().table; }
+
+const char* cuda_device() { return plugin().reason.empty() ? plugin().table.describe() : ""; }
 
 }  // namespace merganser

@@ -13,6 +13,9 @@ struct mg_context {
   int32_t backend = MG_BACKEND_CPU;
   int32_t threads = 1;
   std::atomic<int32_t> cancelled{0};
+  int64_t host_to_device = 0;  // bytes that mg_copy moved
+  int64_t device_to_host = 0;
+  void* device_state = nullptr;  // what the backend keeps for this context
 };
 
 namespace merganser {
@@ -20,8 +23,12 @@ namespace merganser {
 // Throws MG_CANCELLED when the context was cancelled. Long loops call it between steps.
 void check_cancelled(const mg_context* context);
 
-// Reason why CUDA cannot be used, empty when it can; the table is valid only then.
+// Reason why CUDA cannot be used, empty when it can; the table is valid only then. With MERGANSER_FAKE_DEVICE=1 it is
+// the table of the fake device.
 const char* cuda_reason();
 const Table* cuda_table();
+
+// Lines "name: value" about the device, empty when there is none.
+const char* cuda_device();
 
 }  // namespace merganser

@@ -28,6 +28,12 @@ void copy_host(mg_context*, void* to, int32_t to_device, const void* from, int32
 
 const Table* cpu_table() {
   static const Table table = {
+      "the CPU",
+      MG_DEVICE_HOST,
+      [](mg_context*) -> int32_t { return MG_OK; },
+      [](mg_context*) {},
+      [](const void*) { return true; },
+      [] { return ""; },
       Boundary<&allocate_host>::call,
       &std::free,
       Boundary<&copy_host>::call,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Thread-local error text and formatting of messages.
+// Thread-local error text and formatting of messages. A plug-in has its own set_last_error.
 #include "core/error.h"
 
 #include <cstdarg>
@@ -11,7 +11,9 @@ namespace merganser {
 namespace {
 
 constexpr size_t kCapacity = 1024;
+#if !defined(MERGANSER_PLUGIN)
 thread_local char last_error_text[kCapacity] = "";
+#endif
 
 }  // namespace
 
@@ -26,11 +28,13 @@ std::string format(const char* pattern, ...) {
 
 void fail(int32_t status, std::string text) { throw Error{status, std::move(text)}; }
 
+#if !defined(MERGANSER_PLUGIN)
 void set_last_error(const char* text) noexcept {
   strncpy(last_error_text, text, kCapacity - 1);
   last_error_text[kCapacity - 1] = '\0';
 }
 
 const char* last_error() noexcept { return last_error_text; }
+#endif
 
 }  // namespace merganser

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// A registry of the live allocations: it knows their sizes and their backend, and ignores a pointer it never gave.
+// A registry of the live allocations: it knows their sizes and their backend, ignores a pointer it never gave, and
+// tells a routine whether a pointer, or one into the middle of an allocation, is on its device.
 #include "core/memory.h"
 
+#include <atomic>
+#include <map>
 #include <mutex>
-#include <unordered_map>
 
 #include "core/error.h"
 
@@ -18,13 +20,36 @@ struct Allocation {
 
 struct Registry {
   std::mutex mutex;
-  std::unordered_map<void*, Allocation> live;
+  std::map<uintptr_t, Allocation> live;
   int64_t bytes = 0;
+  std::atomic<int64_t> on_devices{0};  // allocations that are not on the host
 };
+
+uintptr_t number(const void* pointer) { return reinterpret_cast<uintptr_t>(pointer); }
 
 Registry& registry() {
   static Registry& only = *new Registry;
   return only;
+}
+
+// Backend whose memory this is, NULL when the caller's own.
+const Table* owner(const void* pointer) {
+  Registry& r = registry();
+  std::lock_guard<std::mutex> lock(r.mutex);
+  auto after = r.live.upper_bound(number(pointer));
+  if (after == r.live.begin()) return nullptr;
+  const auto& [begin, allocation] = *--after;
+  const uintptr_t offset = number(pointer) - begin;
+  return offset == 0 || offset < static_cast<uintptr_t>(allocation.bytes) ? allocation.table : nullptr;
+}
+
+// Where it lies, as messages say it; NULL when on the device of `table`.
+const char* elsewhere(const Table* table, const void* pointer) {
+  const bool host = table->device == MG_DEVICE_HOST;
+  if (host && registry().on_devices.load(std::memory_order_relaxed) == 0) return nullptr;
+  const Table* found = owner(pointer);
+  if (found == table || (!found && table->owns(pointer))) return nullptr;
+  return !found || found->device == MG_DEVICE_HOST ? "the host" : found->name;
 }
 
 }  // namespace
@@ -38,8 +63,9 @@ void* allocate(mg_context* context, int64_t bytes) {
   Registry& r = registry();
   try {
     std::lock_guard<std::mutex> lock(r.mutex);
-    r.live.emplace(pointer, Allocation{bytes, table});
+    r.live.emplace(number(pointer), Allocation{bytes, table});
     r.bytes += bytes;
+    if (table->device != MG_DEVICE_HOST) ++r.on_devices;
   } catch (...) {
     table->release(pointer);
     throw;
@@ -53,10 +79,11 @@ void release(void* pointer) noexcept {
   const Table* table;
   {
     std::lock_guard<std::mutex> lock(r.mutex);
-    auto found = r.live.find(pointer);
+    auto found = r.live.find(number(pointer));
     if (found == r.live.end()) return;
     table = found->second.table;
     r.bytes -= found->second.bytes;
+    if (table->device != MG_DEVICE_HOST) --r.on_devices;
     r.live.erase(found);
   }
   table->release(pointer);
@@ -66,6 +93,22 @@ int64_t allocated_bytes() noexcept {
   Registry& r = registry();
   std::lock_guard<std::mutex> lock(r.mutex);
   return r.bytes;
+}
+
+void check_resident(const mg_context* context, const void* pointer, const char* routine, const char* name,
+                    int32_t index) {
+  const char* place = elsewhere(context->table, pointer);
+  if (!place) return;
+  const std::string which = index < 0 ? name : format("%s[%d]", name, index);
+  fail(MG_INVALID_ARGUMENT,
+       format("%s of %s lies on %s, the context runs on %s", which.c_str(), routine, place, context->table->name));
+}
+
+void check_device(const mg_context* context, const void* pointer, int32_t device, const char* name) {
+  const Table* table = device == MG_DEVICE_HOST ? cpu_table() : context->table;
+  const char* place = elsewhere(table, pointer);
+  MG_REQUIRE(!place, "%s of copy lies on %s, not on %s", name, place,
+             device == MG_DEVICE_HOST ? "the host" : table->name);
 }
 
 }  // namespace merganser

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The seam between the C ABI and a backend: arguments are checked once in abi*.cpp, then every routine that works on
-// device memory goes through this table. The CPU fills it in cpu_table.cpp; a plug-in fills the same table from its one
-// exported symbol, `mg_fill_table`. Entries return an mg_status and never throw.
+// device memory goes through this table. The CPU fills it in cpu_table.cpp, the fake device of the tests in
+// fake_device.cpp; a plug-in fills the same table from its one exported symbol, `mg_fill_table`. Entries return an
+// mg_status and never throw.
 #pragma once
 
 #include <cstdint>
@@ -12,6 +13,17 @@
 namespace merganser {
 
 struct Table {
+  const char* name;  // as messages call it: "the CPU"
+  int32_t device;    // mg_device of its memory
+
+  // Start and end of a context. A failed `open` leaves nothing to close.
+  int32_t (*open)(mg_context*);
+  void (*close)(mg_context*);
+  // Whether memory that mg_alloc did not give lies on this device.
+  bool (*owns)(const void* pointer);
+  // Lines "name: value" about the device.
+  const char* (*describe)();
+
   int32_t (*allocate)(mg_context*, int64_t bytes, void** out);
   void (*release)(void* pointer);
   int32_t (*copy)(mg_context*, void* to, int32_t to_device, const void* from, int32_t from_device, int64_t bytes);
@@ -53,9 +65,18 @@ struct Table {
 
 const Table* cpu_table();
 
-// What a plug-in exports as "mg_fill_table": fills the table of `table_bytes` bytes and returns NULL, or returns why it
-// cannot be used. `set_error` receives the text of each failure that the entries report.
-using FillTable = const char*(int32_t abi_version, int64_t table_bytes, void (*set_error)(const char*), Table* table);
+// What the library tells a plug-in. The two share structures, so they must come from one build.
+struct PluginHost {
+  int32_t abi_version;
+  const char* version;
+  int64_t table_bytes;
+  int64_t context_bytes;
+  void (*set_error)(const char*);                                    // text of a failure that an entry reports
+  void* (*cuda_symbol)(int32_t library, const char* name) noexcept;  // see cuda_libraries.h; NULL with the text set
+};
+
+// What a plug-in exports as "mg_fill_table": fills the table and returns NULL, or returns why it cannot be used.
+using FillTable = const char*(const PluginHost* host, Table* table);
 
 }  // namespace merganser
 

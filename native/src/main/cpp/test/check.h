@@ -32,8 +32,8 @@ using Vector = std::vector<double>;
 // A context that lives for one test.
 class Context {
  public:
-  explicit Context(int32_t threads = 2) {
-    if (mg_context_create(MG_BACKEND_CPU, threads, &context_) != MG_OK) {
+  explicit Context(int32_t threads = 2, int32_t backend = MG_BACKEND_CPU) {
+    if (mg_context_create(backend, threads, &context_) != MG_OK) {
       std::printf("no context: %s\n", mg_last_error());
       std::abort();
     }
@@ -56,6 +56,9 @@ Vector identity(int64_t n);
 
 // Digest of the results that do not depend on the instruction-set level.
 uint64_t digest();
+
+// Compares the CUDA table with the CPU and writes a JSON file: 0 all agree, 1 a difference, 3 no device.
+int gpu_check(const std::string& file, bool brief);
 
 const std::vector<int32_t> kThreadCounts = {1, 2, 8};
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();

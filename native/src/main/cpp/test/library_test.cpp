@@ -13,7 +13,6 @@ TEST(library_versions) {
   CHECK(std::strlen(mg_version()) > 0);
   CHECK(std::string(mg_blas_config()).find("OpenBLAS") == 0);
   CHECK(std::strlen(mg_blas_core()) > 0);
-  CHECK(std::string(mg_cuda_reason()) == "not in this build");
 }
 
 TEST(library_isa) {
@@ -65,7 +64,6 @@ TEST(library_context_arguments) {
   mg_context* context = nullptr;
   CHECK_FAILS(mg_context_create(MG_BACKEND_CPU, 0, &context), MG_INVALID_ARGUMENT, "threads must be >= 1, not 0");
   CHECK_FAILS(mg_context_create(7, 1, &context), MG_INVALID_ARGUMENT, "unknown backend 7");
-  CHECK_FAILS(mg_context_create(MG_BACKEND_CUDA, 1, &context), MG_UNAVAILABLE, "CUDA: not in this build");
   CHECK(context == nullptr);
   mg_context_destroy(nullptr);
 }

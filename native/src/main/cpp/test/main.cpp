@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Runs all tests, or those whose name contains the argument; --levels lists the instruction-set levels of this CPU;
-// --digest prints a digest of what must have the same bytes on all of them.
+// --digest prints a digest of what must have the same bytes on all of them; --gpu-check FILE [--brief] compares CUDA
+// with the CPU.
 #include <algorithm>
 #include <cstdlib>
 
@@ -75,6 +76,7 @@ int main(int argc, char** argv) {
     std::printf("%016llx\n", static_cast<unsigned long long>(check::digest()));
     return 0;
   }
+  if (wanted == "--gpu-check" && argc > 2) return check::gpu_check(argv[2], argc > 3);
   for (const check::Test& test : check::tests()) {
     if (std::string(test.name).find(wanted) == std::string::npos) continue;
     check::current = test.name;

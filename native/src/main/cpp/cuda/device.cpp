@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: Apache-2.0
+// The device: whether there is a usable one and why not, contexts, memory and copies.
+#include <cstdio>
+#include <cstring>
+#include <memory>
+#include <string>
+
+#include "cuda/plugin.h"
+
+namespace merganser {
+namespace cuda {
+
+namespace {
+
+std::string release_of(int version) { return format("%d.%d", version / 1000, version % 1000 / 10); }
+
+std::string text_of(cudaError_t error) {
+  return format("%s (%s, code %d)", cudaGetErrorString(error), cudaGetErrorName(error), static_cast<int>(error));
+}
+
+int attribute(cudaDeviceAttr which) {
+  int value = 0;
+  cudaDeviceGetAttribute(&value, which, kDevice);
+  return value;
+}
+
+std::string capability() {
+  return format("%d.%d", attribute(cudaDevAttrComputeCapabilityMajor), attribute(cudaDevAttrComputeCapabilityMinor));
+}
+
+// The properties structure has all that attributes lack; it is large, hence not on the stack of a Java thread.
+std::unique_ptr<cudaDeviceProp> properties() {
+  auto found = std::make_unique<cudaDeviceProp>();
+  if (cudaGetDeviceProperties(found.get(), kDevice) != cudaSuccess) std::strcpy(found->name, "unknown GPU");
+  return found;
+}
+
+// Version of the kernel module, "580.65.06"; the runtime only knows the CUDA release.
+std::string driver_module() {
+  std::string found = "unknown";
+  std::FILE* file = std::fopen("/proc/driver/nvidia/version", "r");
+  if (!file) return found;
+  char line[512];
+  if (std::fgets(line, sizeof line, file)) {
+    for (char* word = std::strtok(line, " \n"); word; word = std::strtok(nullptr, " \n")) {
+      if (std::strspn(word, "0123456789.") == std::strlen(word) && std::strchr(word, '.')) {
+        found = word;
+        break;
+      }
+    }
+  }
+  std::fclose(file);
+  return found;
+}
+
+// Only driver 0 means none: a driver that is too old reports its own release.
+std::string find_reason() {
+  int driver = 0;
+  cudaError_t error = cudaDriverGetVersion(&driver);
+  if (error == cudaSuccess && driver == 0) return "no NVIDIA driver found";
+  if (error != cudaSuccess) return "the NVIDIA driver does not answer: " + text_of(error);
+  int count = 0;
+  error = cudaGetDeviceCount(&count);
+  if (error == cudaErrorInsufficientDriver || driver / 1000 < CUDART_VERSION / 1000) {
+    return "the NVIDIA driver is too old: it supports CUDA " + release_of(driver) + ", this build needs CUDA " +
+           format("%d.0", CUDART_VERSION / 1000) + (CUDART_VERSION / 1000 == 13 ? " (driver 580 or newer)" : "");
+  }
+  if (error == cudaErrorNoDevice || (error == cudaSuccess && count == 0)) {
+    return "no CUDA device found (no GPU, or none in CUDA_VISIBLE_DEVICES)";
+  }
+  if (error != cudaSuccess) return "CUDA device query failed: " + text_of(error);
+
+  OnDevice here;
+  const std::string gpu = properties()->name;
+  error = cudaFree(nullptr);  // creates the driver's context
+  if (error == cudaErrorMemoryAllocation) return "out of memory on " + gpu;
+  if (error != cudaSuccess) return gpu + " cannot be used: " + text_of(error);
+  cudaFuncAttributes loaded;
+  error = cudaFuncGetAttributes(&loaded, some_kernel());
+  if (error == cudaErrorNoKernelImageForDevice || error == cudaErrorInvalidDeviceFunction) {
+    return gpu + " has compute capability " + capability() + "; this build has code for " MERGANSER_CUDA_CAPABILITIES;
+  }
+  if (error == cudaErrorMemoryAllocation) return "out of memory on " + gpu;
+  if (error != cudaSuccess) return gpu + " cannot run this build: " + text_of(error);
+  return "";
+}
+
+std::string describe_device() {
+  OnDevice here;
+  const auto found = properties();
+  int driver = 0, runtime = 0;
+  cudaDriverGetVersion(&driver);
+  cudaRuntimeGetVersion(&runtime);
+  return format(
+      "name: %s\ncapability: %s\nmultiprocessors: %d\nmemory: %.1f GiB\ndriver: %s (CUDA %s)\nruntime: CUDA %s\n",
+      found->name, capability().c_str(), attribute(cudaDevAttrMultiProcessorCount),
+      static_cast<double>(found->totalGlobalMem) / (1 << 30), driver_module().c_str(), release_of(driver).c_str(),
+      release_of(runtime).c_str());
+}
+
+}  // namespace
+
+void check(cudaError_t error, const char* action) {
+  if (error == cudaSuccess) return;
+  cudaGetLastError();  // so that the next call does not report it again, if it can be cleared
+  fail(error == cudaErrorMemoryAllocation ? MG_OUT_OF_MEMORY : MG_INTERNAL,
+       format("%s on CUDA: %s", action, text_of(error).c_str()));
+}
+
+OnDevice::OnDevice() {
+  if (cudaGetDevice(&before_) != cudaSuccess) before_ = kDevice;
+  check(cudaSetDevice(kDevice), "choosing the device");
+}
+
+OnDevice::~OnDevice() {
+  if (before_ != kDevice) cudaSetDevice(before_);
+}
+
+State::State() {
+  try {
+    check(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "creating a stream");
+    check(cudaMalloc(reinterpret_cast<void**>(&counters), 2 * sizeof *counters), "allocating counters");
+  } catch (...) {
+    if (stream) cudaStreamDestroy(stream);
+    throw;
+  }
+  blocks = 8 * attribute(cudaDevAttrMultiProcessorCount);
+}
+
+State::~State() {
+  cudaStreamSynchronize(stream);
+  cudaFree(counters);
+  cudaStreamDestroy(stream);
+}
+
+void synchronize(State& state, const char* routine) {
+  check(cudaGetLastError(), routine);
+  check(cudaStreamSynchronize(state.stream), routine);
+}
+
+const char* probe() {
+  static const std::string reason = find_reason();
+  return reason.c_str();
+}
+
+const char* describe() {
+  static const std::string lines = describe_device();
+  return lines.c_str();
+}
+
+void open(mg_context* context) {
+  OnDevice here;
+  context->device_state = new State;
+}
+
+void close(mg_context* context) {
+  guard([&] {
+    OnDevice here;
+    delete &state(context);
+  });
+}
+
+bool owns(const void* pointer) {
+  cudaPointerAttributes found;
+  if (cudaPointerGetAttributes(&found, pointer) != cudaSuccess) {
+    cudaGetLastError();
+    return false;
+  }
+  return (found.type == cudaMemoryTypeDevice || found.type == cudaMemoryTypeManaged) && found.device == kDevice;
+}
+
+void allocate(mg_context*, int64_t bytes, void** out) {
+  OnDevice here;
+  // The runtime gives 256-byte aligned memory, and NULL for nothing.
+  const cudaError_t error = cudaMalloc(out, bytes > 0 ? static_cast<size_t>(bytes) : 1);
+  if (error == cudaSuccess) return;
+  size_t free = 0, total = 0;
+  cudaGetLastError();
+  cudaMemGetInfo(&free, &total);
+  check(error, format("allocating %lld bytes (%lld MiB of %lld free)", static_cast<long long>(bytes),
+                      static_cast<long long>(free >> 20), static_cast<long long>(total >> 20))
+                   .c_str());
+}
+
+void release(void* pointer) {
+  if (cudaFree(pointer) != cudaSuccess) cudaGetLastError();
+}
+
+void copy(mg_context* context, void* to, int32_t to_device, const void* from, int32_t from_device, int64_t bytes) {
+  if (bytes == 0) return;
+  OnDevice here;
+  State& s = state(context);
+  const bool to_host = to_device == MG_DEVICE_HOST, from_host = from_device == MG_DEVICE_HOST;
+  const cudaMemcpyKind kind = to_host ? (from_host ? cudaMemcpyHostToHost : cudaMemcpyDeviceToHost)
+                                      : (from_host ? cudaMemcpyHostToDevice : cudaMemcpyDeviceToDevice);
+  check(cudaMemcpyAsync(to, from, static_cast<size_t>(bytes), kind, s.stream), "copy");
+  synchronize(s, "copy");
+}
+
+}  // namespace cuda
+}  // namespace merganser

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+// Shared by the files of libmerganser_cuda.so, the plug-in behind the table. The runtime is linked statically and opens
+// the driver at its first call, so the plug-in loads on a machine without one.
+#pragma once
+
+#include <cuda_runtime.h>
+
+#include "core/context.h"
+#include "core/error.h"
+#include "core/table.h"
+
+namespace merganser {
+namespace cuda {
+
+// The runtime's device of every context; CUDA_VISIBLE_DEVICES chooses the GPU behind it.
+constexpr int kDevice = 0;
+
+// Fails with the text of the error; MG_OUT_OF_MEMORY when it is that.
+void check(cudaError_t error, const char* action);
+
+// Makes kDevice the calling thread's device while it lives: other libraries of the process have their own.
+class OnDevice {
+ public:
+  OnDevice();
+  ~OnDevice();
+  OnDevice(const OnDevice&) = delete;
+  OnDevice& operator=(const OnDevice&) = delete;
+
+ private:
+  int before_ = kDevice;
+};
+
+// What a context keeps on the device.
+struct State {
+  cudaStream_t stream = nullptr;
+  unsigned long long* counters = nullptr;  // two, for scalar results
+  int blocks = 0;                          // of 256 threads, that fill the GPU
+
+  State();
+  ~State();
+  State(const State&) = delete;
+  State& operator=(const State&) = delete;
+};
+
+inline State& state(mg_context* context) { return *static_cast<State*>(context->device_state); }
+
+// Routines return when their results are there.
+void synchronize(State& state, const char* routine);
+
+// A kernel of this build, to see whether the device can run it.
+const void* some_kernel();
+
+// Why no device can be used, or an empty string. Loads the driver.
+const char* probe();
+const char* describe();
+
+void open(mg_context* context);
+void close(mg_context* context);
+bool owns(const void* pointer);
+void allocate(mg_context*, int64_t bytes, void** out);
+void release(void* pointer);
+void copy(mg_context* context, void* to, int32_t to_device, const void* from, int32_t from_device, int64_t bytes);
+
+void weighted_sum(mg_context* context, int32_t dtype, int64_t count, int32_t models, const void* const* in,
+                  const double* weights, void* out);
+void convert(mg_context* context, int32_t from, int32_t to, int64_t count, const void* in, void* out,
+             int64_t* overflowed);
+void nonfinite_count(mg_context* context, int32_t dtype, int64_t count, const void* in, int64_t* nonfinite,
+                     int64_t* first);
+
+}  // namespace cuda
+}  // namespace merganser

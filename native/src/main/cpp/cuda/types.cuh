@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+// The four types on the device: the arithmetic of kernels/types.inc, the same source as the CPU's, and access to
+// memory.
+#pragma once
+
+#include <stdint.h>
+
+#include "cuda/plugin.h"
+
+namespace merganser {
+namespace cuda {
+namespace {
+
+#define MG_LOOP __host__ __device__ __forceinline__
+#include "kernels/types.inc"
+#undef MG_LOOP
+
+template <int kBytes>
+struct Word;
+template <>
+struct Word<8> {
+  typedef unsigned long long Type;
+};
+template <>
+struct Word<4> {
+  typedef unsigned int Type;
+};
+template <>
+struct Word<2> {
+  typedef unsigned short Type;
+};
+
+// Plain words: the element types of types.inc are unaligned, and the GPU faults on what is.
+template <typename T>
+using WordOf = typename Word<sizeof(typename T::Raw)>::Type;
+
+__device__ __forceinline__ double value_of(unsigned long long u) { return double_of(u); }
+__device__ __forceinline__ float value_of(unsigned int u) { return float_of(u); }
+__device__ __forceinline__ unsigned short value_of(unsigned short u) { return u; }
+__device__ __forceinline__ unsigned long long word_of(double x) { return bits_of(x); }
+__device__ __forceinline__ unsigned int word_of(float x) { return bits_of(x); }
+__device__ __forceinline__ unsigned short word_of(unsigned short x) { return x; }
+
+template <typename W, int kCount>
+struct alignas(sizeof(W) * kCount) Pack {
+  W word[kCount];
+};
+
+// kCount neighbours: one access of a pack when kCount > 1, whose pointers are aligned to it; a single one is read in
+// bytes where it must be.
+template <typename W, int kCount>
+__device__ __forceinline__ Pack<W, kCount> load(const void* base, int64_t i) {
+  const W* from = static_cast<const W*>(base) + i;
+  if (kCount > 1 || reinterpret_cast<uintptr_t>(base) % sizeof(W) == 0) {
+    return *reinterpret_cast<const Pack<W, kCount>*>(from);
+  }
+  Pack<W, kCount> pack;
+  W word = 0;
+  const unsigned char* bytes = reinterpret_cast<const unsigned char*>(from);
+  for (int b = static_cast<int>(sizeof(W)) - 1; b >= 0; --b) word = static_cast<W>(word << 8 | bytes[b]);
+  pack.word[0] = word;
+  return pack;
+}
+
+template <typename W, int kCount>
+__device__ __forceinline__ void store(void* base, int64_t i, Pack<W, kCount> pack) {
+  W* to = static_cast<W*>(base) + i;
+  if (kCount > 1 || reinterpret_cast<uintptr_t>(base) % sizeof(W) == 0) {
+    *reinterpret_cast<Pack<W, kCount>*>(to) = pack;
+    return;
+  }
+  unsigned char* bytes = reinterpret_cast<unsigned char*>(to);
+  for (int b = 0; b < static_cast<int>(sizeof(W)); ++b) bytes[b] = static_cast<unsigned char>(pack.word[0] >> 8 * b);
+}
+
+// Calls body.run<kCount>(i) for the first `packs` packs, spread over all threads, and body.run<1>(i) for the rest.
+template <int kCount, typename Body>
+__device__ __forceinline__ void for_packs(int64_t packs, int64_t count, const Body& body) {
+  const int64_t thread = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
+  const int64_t threads = static_cast<int64_t>(gridDim.x) * blockDim.x;
+  for (int64_t p = thread; p < packs; p += threads) body.template run<kCount>(p * kCount);
+  for (int64_t i = packs * kCount + thread; i < count; i += threads) body.template run<1>(i);
+}
+
+constexpr int kThreads = 256;
+
+// How `count` elements are spread: in packs where the pointers allow it.
+struct Spread {
+  int64_t packs;
+  int blocks;
+  Spread(const State& state, int64_t count, int pack, bool aligned) : packs(aligned ? count / pack : 0) {
+    const int64_t items = packs > 0 ? packs : count;
+    const int64_t needed = (items + kThreads - 1) / kThreads;
+    blocks = static_cast<int>(needed < state.blocks ? needed : state.blocks);
+  }
+};
+
+inline bool aligned(const void* pointer) { return reinterpret_cast<uintptr_t>(pointer) % 16 == 0; }
+
+// One launch on the stream of `state`; cuda_on_host.h of the tests runs the same kernels in loops.
+#ifndef MG_LAUNCH
+#define MG_LAUNCH(state, blocks, kernel, ...) kernel<<<blocks, kThreads, 0, (state).stream>>>(__VA_ARGS__)
+#endif
+// A kernel's name with commas in it, as one macro argument.
+#define MG_KERNEL(...) __VA_ARGS__
+}  // namespace
+}  // namespace cuda
+}  // namespace merganser

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+// out[i] = sum_k w_k in_k[i]: the operations of routines/weighted_sum.cpp in the same order on F64, each rounded by
+// itself (no contraction), one rounding to the type. So the bytes are those of the CPU.
+#include "cuda/types.cuh"
+
+namespace merganser {
+namespace cuda {
+
+namespace {
+
+// Up to this many models, their pointers and weights travel with the launch (1 KiB of the 4 KiB there are).
+constexpr int kByValue = 64;
+
+struct Models {
+  const void* in[kByValue];
+  double weight[kByValue];
+};
+
+template <typename T>
+struct Sum {
+  const void* const* in;
+  const double* weight;
+  int models;
+  void* out;
+
+  template <int kCount>
+  __device__ __forceinline__ void run(int64_t i) const {
+    double sum[kCount] = {};
+    for (int k = 0; k < models; ++k) {
+      const double w = weight[k];
+      const auto pack = load<WordOf<T>, kCount>(in[k], i);
+#pragma unroll
+      for (int e = 0; e < kCount; ++e) {
+        const double product = __dmul_rn(w, T::f64(value_of(pack.word[e])));
+        sum[e] = k == 0 ? product : __dadd_rn(sum[e], product);
+      }
+    }
+    Pack<WordOf<T>, kCount> result;
+#pragma unroll
+    for (int e = 0; e < kCount; ++e) result.word[e] = word_of(T::store(one_nan(sum[e])));
+    store(out, i, result);
+  }
+};
+
+// The lists are in the parameters unless `in` is given. __grid_constant__: their address is taken without a copy for
+// every thread.
+template <typename T, int kCount>
+__global__ void __launch_bounds__(kThreads)
+    sum_all(const __grid_constant__ Models list, const void* const* in, const double* weight, int models, int64_t packs,
+            int64_t count, void* out) {
+  for_packs<kCount>(packs, count, Sum<T>{in ? in : list.in, in ? weight : list.weight, models, out});
+}
+
+// The lists on the device, for as long as it lives.
+struct Uploaded {
+  char* memory = nullptr;
+  Uploaded(State& s, int32_t models, const void* const* in, const double* weights) {
+    const size_t bytes = static_cast<size_t>(models) * 8;
+    check(cudaMalloc(reinterpret_cast<void**>(&memory), 2 * bytes), "allocating the lists of weighted_sum");
+    cudaError_t error = cudaMemcpyAsync(memory, in, bytes, cudaMemcpyHostToDevice, s.stream);
+    if (error == cudaSuccess) {
+      error = cudaMemcpyAsync(memory + bytes, weights, bytes, cudaMemcpyHostToDevice, s.stream);
+    }
+    if (error == cudaSuccess) return;
+    cudaFree(memory);
+    check(error, "copying the lists of weighted_sum");
+  }
+  ~Uploaded() { cudaFree(memory); }
+  const void* const* in() const { return reinterpret_cast<const void* const*>(memory); }
+  const double* weights(int32_t models) const { return reinterpret_cast<const double*>(memory) + models; }
+  Uploaded(const Uploaded&) = delete;
+  Uploaded& operator=(const Uploaded&) = delete;
+};
+
+template <typename T>
+void run(State& s, int64_t count, int32_t models, const void* const* in, const double* weights, void* out) {
+  constexpr int kCount = 16 / sizeof(typename T::Raw);
+  bool packed = aligned(out);
+  for (int32_t k = 0; k < models; ++k) packed = packed && aligned(in[k]);
+  const Spread spread(s, count, kCount, packed);
+  Models list{};
+  if (models <= kByValue) {
+    for (int32_t k = 0; k < models; ++k) {
+      list.in[k] = in[k];
+      list.weight[k] = weights[k];
+    }
+    MG_LAUNCH(s, spread.blocks, MG_KERNEL(sum_all<T, kCount>), list, nullptr, nullptr, models, spread.packs, count,
+              out);
+    return synchronize(s, "weighted_sum");
+  }
+  const Uploaded lists(s, models, in, weights);
+  MG_LAUNCH(s, spread.blocks, MG_KERNEL(sum_all<T, kCount>), list, lists.in(), lists.weights(models), models,
+            spread.packs, count, out);
+  synchronize(s, "weighted_sum");
+}
+
+}  // namespace
+
+void weighted_sum(mg_context* context, int32_t dtype, int64_t count, int32_t models, const void* const* in,
+                  const double* weights, void* out) {
+  if (count == 0) return;
+  OnDevice here;
+  State& s = state(context);
+  switch (dtype) {
+    case MG_F64:
+      return run<F64>(s, count, models, in, weights, out);
+    case MG_F32:
+      return run<F32>(s, count, models, in, weights, out);
+    case MG_F16:
+      return run<F16>(s, count, models, in, weights, out);
+    default:
+      return run<BF16>(s, count, models, in, weights, out);
+  }
+}
+
+}  // namespace cuda
+}  // namespace merganser
