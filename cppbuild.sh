@@ -145,9 +145,10 @@ run_tests() {
 run_sanitized() {
   configure
   compile merganser_test
-  export ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1
+  # Tests ask for more memory than there is.
+  export ASAN_OPTIONS=allocator_may_return_null=1:detect_stack_use_after_return=1:strict_string_checks=1
   export UBSAN_OPTIONS=print_stacktrace=1
-  export TSAN_OPTIONS=suppressions=$source_folder/test/tsan.supp:history_size=4
+  export TSAN_OPTIONS=allocator_may_return_null=1
   local level
   for level in $("$build/merganser_test" --levels); do
     echo "$sanitize, MERGANSER_ISA=$level: conversions, sums, assignments, moments"
