@@ -23,8 +23,9 @@ public class merganser extends org.merganser.natives.presets.merganser {
  *   - Matrices are row-major; `ld*` is the distance in elements between two rows.
  *   - Sizes are int64_t. Every routine returns an mg_status; MG_OK is 0. On failure the message is in
  *     mg_last_error() of the calling thread, and no output has been written unless a routine says otherwise.
- *   - Large arrays live on the context's device (mg_alloc); lists of sizes, weights, indices and pointers,
- *     scalar results and reports live on the host. Nothing is copied between the two except by mg_copy.
+ *   - Large arrays live on the context's device (mg_alloc); lists of sizes, weights, scales, indices and pointers,
+ *     scalar results and reports live on the host. Nothing is copied between the two except by mg_copy; an array
+ *     that lies elsewhere is MG_INVALID_ARGUMENT.
  *   - A context serves one calling thread at a time and fans out over the process-wide pool. The result of
  *     a routine does not depend on the number of threads.
  *   - No C++ exception crosses this boundary.
@@ -106,6 +107,13 @@ public static native int mg_environment_default(String name, String value);
 /* Why CUDA cannot be used ("not in this build", ...), or an empty string when it can. */
 public static native @Cast("const char*") BytePointer mg_cuda_reason();
 
+/* Lines "name: value" about the GPU in use, or an empty string when CUDA cannot be used. */
+public static native @Cast("const char*") BytePointer mg_cuda_device();
+
+/* Where cuBLAS and cuSOLVER were found, or where they were looked for. Only some routines need them. Searched: already
+ * loaded, loader path, $MERGANSER_CUDA_PATH, $CUDA_PATH, $CUDA_HOME; once per process, at the first use. */
+public static native @Cast("const char*") BytePointer mg_cuda_libraries();
+
 /* ---- Context and memory ------------------------------------------------------------------------------- */
 
 /* threads >= 1. MG_UNAVAILABLE with the reason when the backend cannot be used: nothing falls back here. */
@@ -126,8 +134,15 @@ public static native void mg_free(mg_context context, Pointer pointer);
 /* Bytes now allocated through mg_alloc in this process, on all devices. */
 public static native @Cast("int64_t") long mg_allocated_bytes();
 
+/* A pointer that does not lie where to_device or from_device says is MG_INVALID_ARGUMENT. */
 public static native int mg_copy(mg_context context, Pointer to, int to_device, @Const Pointer from, int from_device,
                        @Cast("int64_t") long bytes);
+
+/* Bytes that mg_copy moved between host and device for this context. Lists and scalar results of routines, which are
+ * a few bytes, are not counted. */
+public static native int mg_transfer_counts(@Const mg_context context, @Cast("int64_t*") LongPointer host_to_device, @Cast("int64_t*") LongPointer device_to_host);
+public static native int mg_transfer_counts(@Const mg_context context, @Cast("int64_t*") LongBuffer host_to_device, @Cast("int64_t*") LongBuffer device_to_host);
+public static native int mg_transfer_counts(@Const mg_context context, @Cast("int64_t*") long[] host_to_device, @Cast("int64_t*") long[] device_to_host);
 
 /* ---- Moments ------------------------------------------------------------------------------------------ */
 
@@ -294,7 +309,8 @@ public static native int mg_apply_gather(mg_context context, int dtype, @Cast("i
 
 /* ---- Merge arithmetic and conversion ------------------------------------------------------------------ */
 
-/* out[i] = sum_k weights[k] * in[k][i], k in order, in F64 without contraction, rounded once to dtype. */
+/* out[i] = sum_k weights[k] * in[k][i], k in order, in F64 without contraction, rounded once to dtype. A NaN result is
+ * the positive quiet NaN without payload, so that the bytes do not depend on the processor. */
 public static native int mg_weighted_sum(mg_context context, int dtype, @Cast("int64_t") long count, int models,
                                @Cast("const void*const*") PointerPointer in, @Const DoublePointer weights, Pointer out);
 public static native int mg_weighted_sum(mg_context context, int dtype, @Cast("int64_t") long count, int models,
