@@ -60,6 +60,12 @@ uint64_t digest();
 // Compares the CUDA table with the CPU and writes a JSON file: 0 all agree, 1 a difference, 3 no device.
 int gpu_check(const std::string& file, bool brief);
 
+// Sanitizers make allocations and thread changes slow: tests made of many small calls take fewer.
+#if defined(MERGANSER_SANITIZED)
+constexpr bool kSanitized = true;
+#else
+constexpr bool kSanitized = false;
+#endif
 const std::vector<int32_t> kThreadCounts = {1, 2, 8};
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 constexpr double kInf = std::numeric_limits<double>::infinity();
