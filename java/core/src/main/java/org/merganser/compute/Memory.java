@@ -58,11 +58,25 @@ public final class Memory implements AutoCloseable {
     if (bytes < 0) {
       throw new IllegalArgumentException("cannot allocate " + bytes + " bytes");
     }
-    long address = HostMemory.allocate(bytes);
+    return owned(HostMemory.allocate(bytes), bytes, Device.HOST);
+  }
+
+  /** Memory on the device of a Workspace, not initialised; the host for the CPU backend. */
+  public static Memory allocate(long bytes, Workspace ws) {
+    if (ws.device() == Device.HOST) {
+      return allocate(bytes);
+    }
+    if (bytes < 0) {
+      throw new IllegalArgumentException("cannot allocate " + bytes + " bytes");
+    }
+    return owned(ws.kernels().allocate(bytes), bytes, ws.device());
+  }
+
+  private static Memory owned(long address, long bytes, Device device) {
     // The cleaner watches the holder, which this Memory and, through it, its slices keep reachable.
     Holder holder = new Holder();
     Free free = new Free(address, bytes);
-    return new Memory(address, bytes, Device.HOST, holder, free, CLEANER.register(holder, free));
+    return new Memory(address, bytes, device, holder, free, CLEANER.register(holder, free));
   }
 
   /** Memory of another library. {@code owner} stays reachable as long as this. */
@@ -158,7 +172,20 @@ public final class Memory implements AutoCloseable {
     }
   }
 
-  /** Copies all of {@code from}, which must be as large, into this. */
+  /**
+   * Copies all of {@code from}, which must be as large, into this, whichever devices they lie on.
+   * The only way data move between devices.
+   */
+  public void copyFrom(Memory from, Workspace ws) {
+    if (from.bytes != bytes) {
+      throw new IllegalArgumentException(
+          "cannot copy " + from.bytes + " bytes into memory of " + bytes);
+    }
+    ws.kernels().copy(address(), device.ordinal(), from.address(), from.device.ordinal(), bytes);
+    keepAlive(this, from);
+  }
+
+  /** Copies all of {@code from}, which must be as large, into this; both on the host. */
   public void copyFrom(Memory from) {
     if (from.bytes != bytes) {
       throw new IllegalArgumentException(

@@ -14,8 +14,6 @@ import org.merganser.internal.kernel.Natives;
  * operation does not depend on the number of threads.
  */
 public final class Workspace implements AutoCloseable {
-  private static final System.Logger LOG = System.getLogger(Workspace.class.getName());
-
   private final Backend backend;
   private final int threads;
   private final long seed;
@@ -43,7 +41,8 @@ public final class Workspace implements AutoCloseable {
 
   /**
    * Defaults: backend from the system property {@code merganser.backend} ({@code auto}, {@code cpu}
-   * or {@code cuda}; {@code auto} when unset), one thread per processor, seed 0.
+   * or {@code cuda}; {@code auto} when unset, which is the CPU as long as the CUDA backend lacks
+   * most routines), one thread per processor, seed 0.
    */
   public static Builder builder() {
     return new Builder();
@@ -51,6 +50,11 @@ public final class Workspace implements AutoCloseable {
 
   public Backend backend() {
     return backend;
+  }
+
+  /** Where arrays must lie for the routines of this Workspace. */
+  public Device device() {
+    return backend == Backend.CUDA ? Device.CUDA : Device.HOST;
   }
 
   public int threads() {
@@ -96,13 +100,8 @@ public final class Workspace implements AutoCloseable {
         }
         yield Backend.CUDA;
       }
-      case "auto" -> {
-        String reason = Natives.cudaReason();
-        if (!reason.isEmpty()) {
-          LOG.log(System.Logger.Level.DEBUG, "CPU backend; CUDA is not used: {0}", reason);
-        }
-        yield reason.isEmpty() ? Backend.CUDA : Backend.CPU;
-      }
+      // The CUDA backend is young: it has few routines yet, so only an explicit choice takes it.
+      case "auto" -> Backend.CPU;
       default ->
           throw new IllegalArgumentException(
               "backend '" + wanted + "' is unknown; use auto, cpu or cuda");

@@ -182,6 +182,27 @@ public final class Tensor implements AutoCloseable {
     return values;
   }
 
+  /** Not initialised, on the device of a Workspace. */
+  public static Tensor allocate(DType dtype, long[] shape, Workspace ws) {
+    return new Tensor(dtype, shape.clone(), Memory.allocate(dtype.bytes(size(shape)), ws));
+  }
+
+  /** A copy on the device of a Workspace; this tensor itself when it lies there already. */
+  public Tensor on(Workspace ws) {
+    if (memory.device() == ws.device()) {
+      return this;
+    }
+    Tensor moved = allocate(dtype, shape, ws);
+    moved.copyFrom(this, ws);
+    return moved;
+  }
+
+  /** Copies the elements of a tensor of the same type and shape, from whichever device. */
+  public void copyFrom(Tensor from, Workspace ws) {
+    from.require("source of a copy", dtype, shape);
+    memory.slice(0, bytes()).copyFrom(from.memory.slice(0, bytes()), ws);
+  }
+
   /** A new tensor of another arithmetic type, rounded to nearest even. */
   public Tensor to(DType other, Workspace ws) {
     Tensor result = allocate(other, shape);

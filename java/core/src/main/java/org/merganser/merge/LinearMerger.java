@@ -9,6 +9,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import org.merganser.compute.DType;
+import org.merganser.compute.Device;
 import org.merganser.compute.Memory;
 import org.merganser.compute.Workspace;
 import org.merganser.error.IncompatibleModelsException;
@@ -148,19 +149,39 @@ public final class LinearMerger implements Merger {
       List<Tensor> parts = new ArrayList<>();
       try {
         for (Checkpoint model : problem.models()) {
-          Tensor part = model.read(name, ws);
+          Tensor part = moved(model.read(name, ws), ws);
           parts.add(part);
           if (nonFinite == NonFiniteWeights.FAIL) {
             requireFinite(name, part, parts.size() - 1, ws);
           }
         }
         long[] addresses = parts.stream().mapToLong(Tensor::address).toArray();
-        ws.kernels()
-            .weightedSum(into.dtype().code(), into.size(), addresses, weights, into.address());
-        Memory.keepAlive(parts, into);
+        if (into.memory().device() == ws.device()) {
+          sum(addresses, into, ws);
+        } else {
+          try (Tensor sum = Tensor.allocate(into.dtype(), into.shape(), ws)) {
+            sum(addresses, sum, ws);
+            into.copyFrom(sum, ws);
+          }
+        }
+        Memory.keepAlive(parts);
       } finally {
         parts.forEach(Tensor::close);
       }
+    }
+
+    private void sum(long[] parts, Tensor into, Workspace ws) {
+      ws.kernels().weightedSum(into.dtype().code(), into.size(), parts, weights, into.address());
+      Memory.keepAlive(into);
+    }
+
+    /** The tensor on the device of the Workspace; closes the original when it had to be copied. */
+    private static Tensor moved(Tensor tensor, Workspace ws) {
+      Tensor result = tensor.on(ws);
+      if (result != tensor) {
+        tensor.close();
+      }
+      return result;
     }
 
     private static void requireFinite(String name, Tensor part, int model, Workspace ws) {
@@ -179,9 +200,8 @@ public final class LinearMerger implements Merger {
                 + found[0]
                 + " non-finite values, the first at index "
                 + found[1]
-                + " ("
-                + part.get(found[1])
-                + "); repair the model, or merge with NonFiniteWeights.PROPAGATE");
+                + (part.memory().device() == Device.HOST ? " (" + part.get(found[1]) + ")" : "")
+                + "; repair the model, or merge with NonFiniteWeights.PROPAGATE");
       }
     }
 

@@ -49,7 +49,14 @@ public final class Doctor {
               + "), 1 thread inside kernels"
               + setting("OPENBLAS_CORETYPE"));
       String cuda = Natives.cudaReason();
-      facts.put("cuda", cuda.isEmpty() ? "available" : "not used: " + cuda);
+      facts.put(
+          "cuda",
+          cuda.isEmpty()
+              ? "available with -Dmerganser.backend=cuda, few routines yet; "
+                  + Natives.cudaDevice().replace("\n", ", ")
+                  + "; "
+                  + Natives.cudaLibraries().replace("\n", ", ")
+              : "not used: " + cuda);
       long[] limits = Natives.memoryLimits();
       facts.put(
           "javacpp limits",

@@ -7,7 +7,9 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Predicate;
 
@@ -21,6 +23,7 @@ public final class ChildJvm {
               System.getProperty("surefire.test.class.path", System.getProperty("java.class.path"))
                   .split(File.pathSeparator)));
   private final List<String> options = new ArrayList<>(List.of("-Xmx256m"));
+  private final Map<String, String> environment = new HashMap<>();
   private Path java = Path.of(System.getProperty("java.home"), "bin", "java");
 
   /** What the child printed on both streams, and its exit code. */
@@ -40,6 +43,11 @@ public final class ChildJvm {
 
   public ChildJvm option(String option) {
     options.add(option);
+    return this;
+  }
+
+  public ChildJvm environment(String name, String value) {
+    environment.put(name, value);
     return this;
   }
 
@@ -63,11 +71,10 @@ public final class ChildJvm {
     command.addAll(List.of(arguments));
     Path log = Files.createTempFile("child", ".log");
     try {
-      Process process =
-          new ProcessBuilder(command)
-              .redirectErrorStream(true)
-              .redirectOutput(log.toFile())
-              .start();
+      ProcessBuilder builder =
+          new ProcessBuilder(command).redirectErrorStream(true).redirectOutput(log.toFile());
+      builder.environment().putAll(environment);
+      Process process = builder.start();
       if (!process.waitFor(TIMEOUT_SECONDS, TimeUnit.SECONDS)) {
         process.destroyForcibly();
         throw new AssertionError(program.getName() + " did not end in " + TIMEOUT_SECONDS + " s");

@@ -45,6 +45,30 @@ public final class Kernels implements AutoCloseable {
     merganser.mg_context_cancel(context, cancelled ? 1 : 0);
   }
 
+  // ---- Memory of the context's device ----
+
+  public long allocate(long bytes) {
+    try (PointerPointer<Pointer> out = JavaCppLimit.explain(() -> new PointerPointer<>(1))) {
+      Status.check(merganser.mg_alloc(context, bytes, out));
+      return out.get(0).address();
+    }
+  }
+
+  /** An explicit copy; devices by ordinal, 0 the host. */
+  public void copy(long to, int toDevice, long from, int fromDevice, long bytes) {
+    Status.check(
+        merganser.mg_copy(
+            context, new Address(to), toDevice, new Address(from), fromDevice, bytes));
+  }
+
+  /** Bytes that {@link #copy} moved so far: {host to device, device to host}. */
+  public long[] transfers() {
+    long[] up = new long[1];
+    long[] down = new long[1];
+    Status.check(merganser.mg_transfer_counts(context, up, down));
+    return new long[] {up[0], down[0]};
+  }
+
   // ---- Linear algebra ----
 
   public void gemm(

@@ -61,6 +61,7 @@ public final class Natives {
                 + version()
                 + "; use the same version of both");
       }
+      CudaPlugin.prepare();
       return null;
     } catch (LinkageError e) {
       Throwable cause = e.getCause() instanceof LinkageError ? e.getCause() : e;
@@ -114,6 +115,19 @@ public final class Natives {
   public static String cudaReason() {
     load();
     return text(merganser.mg_cuda_reason());
+  }
+
+  /** Facts about the GPU in use, one "name: value" a line; empty when CUDA cannot be used. */
+  public static String cudaDevice() {
+    load();
+    return text(merganser.mg_cuda_device());
+  }
+
+  /** Where cuBLAS and cuSOLVER were found, or looked for. */
+  public static String cudaLibraries() {
+    load();
+    CudaPlugin.loadPresets();
+    return text(merganser.mg_cuda_libraries());
   }
 
   /** Bytes allocated through this library in this process and not yet freed. */

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.compute;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.junit.jupiter.api.Assumptions.assumeFalse;
+
+import org.junit.jupiter.api.Test;
+import org.merganser.error.NativeLibraryException;
+import org.merganser.internal.kernel.Natives;
+import org.merganser.testing.ChildJvm;
+import org.merganser.testing.FakeDeviceProgram;
+
+/** Data are where the backend computes, and move only when told to. */
+class DeviceTest {
+  @Test
+  void onADeviceEverythingIsCopiedOnceAndCounted() throws Exception {
+    ChildJvm.Result result =
+        new ChildJvm().environment("MERGANSER_FAKE_DEVICE", "1").run(FakeDeviceProgram.class);
+    assertThat(result.output().lines())
+        .containsExactly(
+            "merged [2.0, 3.0, 5.5]",
+            // Two tensors of 12 bytes up, one down.
+            "transfers [24, 12]",
+            "device true",
+            "IllegalStateException: memory on CUDA cannot be read from the host",
+            "IllegalArgumentException: a of gemm lies on the host, the context runs on the fake"
+                + " device");
+  }
+
+  @Test
+  void aForcedBackendThatCannotBeUsedSaysWhy() {
+    String reason = Natives.cudaReason();
+    assumeFalse(reason.isEmpty(), "this machine has a GPU");
+    assertThatThrownBy(() -> Workspace.builder().backend(Backend.CUDA).open())
+        .isInstanceOf(NativeLibraryException.class)
+        .hasMessage("backend cuda was asked for but " + reason);
+  }
+
+  @Test
+  void automaticallyTheCpuIsUsed() {
+    try (Workspace ws = Workspace.open()) {
+      assertThat(ws.backend()).isEqualTo(Backend.CPU);
+      assertThat(ws.device()).isEqualTo(Device.HOST);
+    }
+  }
+}
