@@ -100,21 +100,25 @@ class SafetensorsPropertiesTest {
     return all;
   }
 
-  /** A damaged header gives a typed error or what it says; the same seed on every run. */
+  /**
+   * A damaged header gives a typed error or what it says; the same seed on every run. Ten thousand
+   * of them, or {@code -Dmerganser.damagedHeaders=N}.
+   */
   @Example
-  void tenThousandDamagedHeaders() throws IOException {
+  void damagedHeaders() throws IOException {
     byte[] valid = validFile();
     Files.write(file, valid);
     Map<String, TensorInfo> original;
     try (Checkpoint read = Safetensors.open(file)) {
       original = read.tensors();
     }
+    int headers = Integer.getInteger("merganser.damagedHeaders", 10_000);
     SplittableRandom random = new SplittableRandom(20_240_607);
     int refused = 0;
     int read = 0;
     // One channel, and no truncation to zero: some file systems flush to the disk for that.
     try (FileChannel channel = FileChannel.open(file, StandardOpenOption.WRITE)) {
-      for (int i = 0; i < 10_000; i++) {
+      for (int i = 0; i < headers; i++) {
         byte[] damaged = damage(valid, random);
         channel.write(ByteBuffer.wrap(damaged), 0);
         channel.truncate(damaged.length);
@@ -133,8 +137,8 @@ class SafetensorsPropertiesTest {
       }
     }
     assertThat(original).hasSize(3);
-    assertThat(refused).isGreaterThan(5_000);
-    assertThat(read).isGreaterThan(50);
+    assertThat(refused).isGreaterThan(headers / 2);
+    assertThat(read).isGreaterThan(headers / 200);
   }
 
   private static byte[] validFile() {

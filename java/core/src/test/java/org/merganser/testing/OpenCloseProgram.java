@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.testing;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import org.merganser.compute.DType;
+import org.merganser.compute.Memory;
+import org.merganser.compute.Workspace;
+import org.merganser.linalg.Tensor;
+import org.merganser.stats.MomentAccumulator;
+import org.merganser.stats.NonFinite;
+import org.merganser.stats.Precision;
+
+/** Opens and closes everything native again and again; prints how many KiB the process grew. */
+public final class OpenCloseProgram {
+  private OpenCloseProgram() {}
+
+  public static void main(String[] args) throws IOException {
+    int cycles = Integer.parseInt(args[0]);
+    long before = 0;
+    try (Tensor batch = Tensor.zeros(DType.F32, 4, 3)) {
+      for (int i = 0; i < cycles; i++) {
+        if (i == cycles / 10) {
+          before = residentKibibytes();
+        }
+        Memory.allocate(4096).close();
+        try (Workspace ws = Workspace.builder().threads(1).open();
+            MomentAccumulator accumulator =
+                new MomentAccumulator(
+                    "s", new long[] {3}, Activations.ALL, Precision.MIXED, NonFinite.FAIL, ws)) {
+          accumulator.update(List.of(batch));
+          accumulator.moments().close();
+        }
+      }
+    }
+    System.out.println(before == 0 ? "unknown" : residentKibibytes() - before);
+  }
+
+  private static long residentKibibytes() throws IOException {
+    Path status = Path.of("/proc/self/status");
+    if (!Files.exists(status)) {
+      return 0;
+    }
+    return Files.readAllLines(status).stream()
+        .filter(line -> line.startsWith("VmRSS:"))
+        .mapToLong(line -> Long.parseLong(line.replaceAll("[^0-9]", "")))
+        .findFirst()
+        .orElse(0);
+  }
+}
