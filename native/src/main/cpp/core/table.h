@@ -71,6 +71,7 @@ struct PluginHost {
   const char* version;
   int64_t table_bytes;
   int64_t context_bytes;
+  const char* (*last_error)();
   void (*set_error)(const char*);                                    // text of a failure that an entry reports
   void* (*cuda_symbol)(int32_t library, const char* name) noexcept;  // see cuda_libraries.h; NULL with the text set
 };

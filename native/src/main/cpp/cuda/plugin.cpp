@@ -4,6 +4,8 @@
 
 #include <string>
 
+#include "cuda/libraries.h"
+
 namespace merganser {
 
 namespace {
@@ -23,6 +25,12 @@ void set_last_error(const char* text) noexcept {
 }
 
 namespace cuda {
+
+void* library_function(CudaLibrary which, const char* name) {
+  void* found = library.cuda_symbol(which, name);
+  if (!found) fail(MG_UNAVAILABLE, library.last_error());
+  return found;
+}
 
 namespace {
 
