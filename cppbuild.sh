@@ -86,6 +86,11 @@ configure() {
   openblas=$(cd "$deps" && pwd)/org/bytedeco/openblas/$platform
   [ -f "$openblas/libopenblas.so.0" ] || fail "no OpenBLAS at $openblas/libopenblas.so.0: unpack org.bytedeco:openblas with classifier $platform, or give -deps=DIR"
   local generator=()
+  # A checkout that was moved: CMake's cache names the old place.
+  if [ -f "$build/CMakeCache.txt" ] \
+      && ! grep -qxF "CMAKE_HOME_DIRECTORY:INTERNAL=$source_folder" "$build/CMakeCache.txt"; then
+    rm -rf "$build"
+  fi
   if [ ! -f "$build/CMakeCache.txt" ] && command -v ninja > /dev/null; then
     generator=(-G Ninja)
   fi

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Applying a feature map to one axis of a tensor [outer x axis x inner] (alignment.md 0):
+// Applying a feature map to one axis of a tensor [outer x axis x inner]:
 //   dense   out[o, r, p] = sum_c op(map)[r, c] in[o, c, p]
 //   gather  out[o, r, p] = scale[r] in[o, index[r], p]
 // Dense: columns (o, p) are taken in tiles; a tile is widened to F64 once, multiplied by a block of rows of the map in

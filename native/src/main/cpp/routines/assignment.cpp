@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Exact linear assignment after Jonker and Volgenant (1987), dense, with F64 duals (kernels.md 3):
+// Exact linear assignment after Jonker and Volgenant (1987), dense, with F64 duals:
 //   column reduction, tight-edge greedy, augmenting row reduction, shortest augmenting paths.
 // Invariant: u_i + v_j <= c_ij with equality on assigned pairs, where u_i is the minimum of c_ij - v_j. In a
 // rectangular problem v starts at 0 and only falls on columns that stay assigned, so free columns keep v = 0.

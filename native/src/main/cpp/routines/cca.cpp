@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// CCA map of y into the space of x (alignment.md 3.6, kernels.md 2). With X = Sxx + gamma_x I, Y = Syy + gamma_y I:
+// CCA map of y into the space of x (Horoi et al. 2024). With X = Sxx + gamma_x I, Y = Syy + gamma_y I:
 //   K = X^-1/2 Sxy Y^-1/2 = U S V^T,  T = X^1/2 U V^T Y^-1/2,  Tinv = Y^1/2 V U^T X^-1/2.
 // Fast path: X = Lx Lx^T, Y = Ly Ly^T, M = Lx^-1 Sxy Ly^-T has the same singular values and, with P = polar(M),
 //   T = Lx P Ly^-1,  Tinv = Ly P^T Lx^-1.

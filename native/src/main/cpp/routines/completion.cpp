@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The rule of alignment.md 3.6 for rank-deficient inputs: on the null space the map is the nearest orthogonal one to a
+// The rule for rank-deficient inputs: on the null space the map is the nearest orthogonal one to a
 // preferred map P. The result does not depend on the bases U_0, V_0 that LAPACK happens to return.
 #include "routines/completion.h"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Conversion between F64, F32, F16 and BF16, rounded once to nearest even (kernels.md 5, merging.md 7). Chunks of a
+// Conversion between F64, F32, F16 and BF16, rounded once to nearest even. Chunks of a
 // fixed size over the pool.
 #include <algorithm>
 #include <vector>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Orthogonal polar factor q = U V^T of a = U diag(sigma) V^T (kernels.md 6): the orthogonal Procrustes map when a is a
-// cross-covariance. Rank deficiency is completed as alignment.md 3.6 says.
+// Orthogonal polar factor q = U V^T of a = U diag(sigma) V^T: the orthogonal Procrustes map when a is a
+// cross-covariance. Rank deficiency is completed as in completion.cpp.
 #include <algorithm>
 
 #include "core/blas.h"

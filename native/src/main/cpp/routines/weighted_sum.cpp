@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// out[i] = sum_k w_k in_k[i], k in order, in F64 without contraction, rounded once (kernels.md 5). A tile of F64 sums
+// out[i] = sum_k w_k in_k[i], k in order, in F64 without contraction, rounded once. A tile of F64 sums
 // stays in the first-level cache while the models pass through it.
 #include <algorithm>
 

@@ -46,13 +46,14 @@ final class AlignCommand implements Callable<Integer> {
     try (ConsoleProgress progress = new ConsoleProgress();
         Workspace ws = common.open(0, progress);
         Models opened = Models.open(List.of(reference, model))) {
-      Outputs.requireFile(out, opened.paths());
+      Outputs.requireFile(out, opened.paths(), alignment.inputs());
       Architecture architecture = alignment.architecture(opened.checkpoints().get(0));
       opened.require(architecture);
       Alignment found = alignment.align(architecture, 2, ws).of(1);
       found.save(out, ws);
       progress.finish();
       AlignmentTable.print(found, ws, print);
+      print.println("not mapped: " + architecture.unbound(opened.checkpoints().get(1)));
       print.println("wrote " + out);
       print.flush();
     }

@@ -4,11 +4,13 @@ package org.merganser.cli;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Iterator;
 import java.util.List;
 import org.merganser.align.Aligner;
 import org.merganser.align.AlignmentProblem;
 import org.merganser.align.AlignmentSet;
 import org.merganser.align.CcaAligner;
+import org.merganser.align.IdentityAligner;
 import org.merganser.compute.Workspace;
 import org.merganser.error.FormatException;
 import org.merganser.io.Checkpoint;
@@ -26,8 +28,8 @@ final class AlignmentOptions {
       names = "--method",
       paramLabel = "ID",
       defaultValue = "cca",
-      description =
-          "identity, permutation, cca, procrustes or procrustes-scaled (default: ${DEFAULT-VALUE}).")
+      completionCandidates = Methods.class,
+      description = "One of ${COMPLETION-CANDIDATES} (default: ${DEFAULT-VALUE}).")
   String method;
 
   @Option(
@@ -78,6 +80,14 @@ final class AlignmentOptions {
       description = "Drop samples with NaN or infinite activations instead of stopping.")
   boolean skipNonFinite;
 
+  /** What the catalogue holds. */
+  static final class Methods implements Iterable<String> {
+    @Override
+    public Iterator<String> iterator() {
+      return Catalogue.aligners().keySet().iterator();
+    }
+  }
+
   Architecture architecture(Checkpoint reference) throws IOException {
     if (architecture == null) {
       return LinearStack.infer(reference);
@@ -103,6 +113,9 @@ final class AlignmentOptions {
   /** Finds the maps of all models into the first. */
   AlignmentSet align(Architecture spaces, int models, Workspace ws) throws IOException {
     Aligner aligner = aligner();
+    if (aligner instanceof IdentityAligner) {
+      return IdentityAligner.align(spaces, models);
+    }
     try (Moments moments = moments(aligner, spaces, models, ws)) {
       AlignmentProblem problem = AlignmentProblem.of(spaces, moments);
       if (problem.models() != models) {
@@ -139,6 +152,18 @@ final class AlignmentOptions {
             skipNonFinite ? NonFinite.SKIP_SAMPLE : NonFinite.FAIL,
             Moments.Options.defaults().budget());
     return Moments.fromFiles(spaces, folders, aligner.request(spaces), options, ws);
+  }
+
+  /** Every file and folder that is only read. */
+  List<Path> inputs() {
+    List<Path> inputs = new ArrayList<>(folders());
+    if (stats != null) {
+      inputs.add(stats);
+    }
+    if (architecture != null) {
+      inputs.add(architecture);
+    }
+    return inputs;
   }
 
   private List<Path> folders() {

@@ -10,7 +10,7 @@ import picocli.CommandLine.Command;
 /** Entry point of {@code bin/merganser}. */
 @Command(
     name = "merganser",
-    description = "Aligns, merges, repairs and compares trained neural networks.",
+    description = "Aligns and merges trained neural networks.",
     mixinStandardHelpOptions = true,
     versionProvider = Main.Version.class,
     synopsisSubcommandLabel = "COMMAND",
@@ -72,7 +72,7 @@ public final class Main {
   static final class Version implements CommandLine.IVersionProvider {
     @Override
     public String[] getVersion() {
-      return new String[] {"merganser " + Doctor.examine().get("merganser")};
+      return new String[] {"merganser " + Doctor.version()};
     }
   }
 }

@@ -64,7 +64,7 @@ final class MergeCommand implements Callable<Integer> {
     try (ConsoleProgress progress = new ConsoleProgress();
         Workspace ws = common.open(0, progress);
         Models opened = Models.open(models)) {
-      Outputs.requireFile(out, models);
+      Outputs.requireFile(out, models, alignment.inputs());
       Checkpoint merged = merger.merge(problem(opened, ws, print), ws);
       if (!merged.stale().isEmpty()) {
         throw new IncompatibleModelsException(
@@ -90,7 +90,7 @@ final class MergeCommand implements Callable<Integer> {
   private MergeProblem problem(Models opened, Workspace ws, PrintWriter print) throws IOException {
     // Every mismatch is reported before any work.
     MergeProblem plain = MergeProblem.of(opened.checkpoints());
-    if (alignment.method.equals("identity")) {
+    if (alignment.method.equals("identity") && alignment.architecture == null) {
       return plain;
     }
     Architecture architecture = alignment.architecture(opened.checkpoints().get(0));
@@ -104,6 +104,7 @@ final class MergeCommand implements Callable<Integer> {
       }
       aligned.add(found.of(k).apply(opened.checkpoints().get(k)));
     }
-    return new MergeProblem(aligned, architecture.counters());
+    print.println("not mapped: " + architecture.unbound(opened.checkpoints().get(0)));
+    return MergeProblem.of(architecture, aligned);
   }
 }

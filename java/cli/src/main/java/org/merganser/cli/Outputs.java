@@ -13,13 +13,20 @@ final class Outputs {
   /**
    * A file to be written.
    *
-   * @param inputs files that it must not replace, whatever path leads to them
+   * @param models models that it must not replace, whatever path leads to them
+   * @param others other inputs, likewise
    */
-  static void requireFile(Path out, List<Path> inputs) throws IOException {
-    for (Path input : inputs) {
-      if (Files.exists(out) && Files.exists(input) && Files.isSameFile(out, input)) {
+  static void requireFile(Path out, List<Path> models, List<Path> others) throws IOException {
+    for (Path input : models) {
+      if (isPartOf(out, input, ".safetensors")) {
         throw new IllegalArgumentException(
             "-o " + out + " is one of the models; choose another file");
+      }
+    }
+    for (Path input : others) {
+      if (isPartOf(out, input, ".npy")) {
+        throw new IllegalArgumentException(
+            "-o " + out + " is one of the inputs; choose another file");
       }
     }
     if (Files.isDirectory(out)) {
@@ -35,6 +42,21 @@ final class Outputs {
               ? "cannot write " + out + ": " + folder + " is a file, not a folder"
               : "cannot write " + out + ": its folder does not exist; create it first");
     }
+  }
+
+  /**
+   * Whether an existing file is the input itself, or one of its kind in the folder or index it is.
+   */
+  private static boolean isPartOf(Path out, Path input, String suffix) throws IOException {
+    if (!Files.exists(out) || !Files.exists(input)) {
+      return false;
+    }
+    Path real = out.toRealPath();
+    Path source = input.toRealPath();
+    Path folder = Files.isDirectory(source) ? source : source.getParent();
+    boolean several = Files.isDirectory(source) || source.toString().endsWith(".json");
+    return real.equals(source)
+        || several && real.getParent().equals(folder) && real.toString().endsWith(suffix);
   }
 
   /** A folder for results, made when it is not there. */

@@ -58,7 +58,7 @@ class LauncherTest {
     Files.createDirectories(root.resolve("java/cli/target/classes"));
     Files.writeString(
         root.resolve("java/cli/target/merganser.classpath"), System.getProperty("java.class.path"));
-    Files.writeString(stamp, "");
+    Files.writeString(stamp, root.toRealPath() + "\n");
     try (Stream<Path> all = Files.walk(root)) {
       FileTime hourAgo = FileTime.from(Instant.now().minusSeconds(3600));
       for (Path path : all.filter(path -> !path.equals(stamp)).toList()) {
@@ -114,6 +114,16 @@ class LauncherTest {
     assertThat(run.code()).isZero();
     assertThat(run.out()).startsWith("merganser ");
     assertThat(trace).doesNotExist();
+  }
+
+  /** The class path of a build is absolute. */
+  @Test
+  void aMovedCheckoutIsBuiltAgain() throws Exception {
+    FileTime built = Files.getLastModifiedTime(stamp);
+    Files.writeString(stamp, "/somewhere/else\n");
+    Files.setLastModifiedTime(stamp, built);
+    launch();
+    assertThat(trace).exists();
   }
 
   @Test

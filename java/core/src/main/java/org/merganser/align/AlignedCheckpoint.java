@@ -62,10 +62,9 @@ final class AlignedCheckpoint implements Checkpoint {
     }
     TensorInfo info = info(name);
     into.require("target of '" + name + "'", info.dtype(), info.dims());
-    long dense =
-        axes.stream().filter(a -> alignment.map(a.space().id()) instanceof LinearMap).count();
+    long rounding = axes.stream().filter(a -> isRounding(alignment.map(a.space().id()))).count();
     // Two products in a row would round twice; in F64 between them the result is rounded once.
-    boolean widen = dense > 1 && info.dtype() != DType.F64;
+    boolean widen = rounding > 1 && info.dtype() != DType.F64;
     Tensor current = source.read(name, ws);
     if (widen) {
       current = replace(current, current.to(DType.F64, ws));
@@ -79,6 +78,11 @@ final class AlignedCheckpoint implements Checkpoint {
     }
     into.memory().slice(0, into.bytes()).copyFrom(current.memory());
     current.close();
+  }
+
+  /** Everything but a plain permutation, which copies bits. */
+  private static boolean isRounding(FeatureMap map) {
+    return !(map instanceof ScaledPermutation permutation && permutation.isPlain());
   }
 
   private static Tensor replace(Tensor old, Tensor next) {

@@ -27,6 +27,19 @@ public final class Alignment {
   private final Map<String, SpaceAlignment> spaces;
 
   Alignment(String method, Architecture architecture, Map<String, SpaceAlignment> spaces) {
+    for (FeatureSpace space : architecture.spaces()) {
+      SpaceAlignment found = spaces.get(space.id());
+      if (found == null || found.map().width() != space.width()) {
+        throw new IncompatibleModelsException(
+            "maps do not fit the architecture",
+            List.of(
+                "space '"
+                    + space.id()
+                    + "' of width "
+                    + space.width()
+                    + (found == null ? " has no map" : " has a map of " + found.map().width())));
+      }
+    }
     this.method = method;
     this.architecture = architecture;
     this.spaces = Collections.unmodifiableMap(new LinkedHashMap<>(spaces));

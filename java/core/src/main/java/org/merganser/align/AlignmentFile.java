@@ -8,6 +8,8 @@ import java.util.Map;
 import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
 import org.merganser.error.FormatException;
+import org.merganser.error.IncompatibleModelsException;
+import org.merganser.error.ShapeException;
 import org.merganser.io.Checkpoint;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.io.Safetensors;
@@ -77,7 +79,7 @@ final class AlignmentFile {
         spaces.put(space.id(), space(file, path, space, ws));
       }
       return new Alignment(entry(metadata, path, "method"), architecture, spaces);
-    } catch (IllegalArgumentException e) {
+    } catch (IllegalArgumentException | ShapeException | IncompatibleModelsException e) {
       throw new FormatException(path + ": " + e.getMessage(), e);
     }
   }
@@ -98,11 +100,11 @@ final class AlignmentFile {
     if (file.tensors().containsKey(id + "/map")) {
       Matrix matrix = Matrix.of(file.read(id + "/map", ws));
       matrix.require(path + " '" + id + "/map'", space.width(), space.width());
-      boolean orthogonal = MapFamily.ORTHOGONAL.name().equals(metadata.get(id + "/family"));
-      map =
-          orthogonal
-              ? LinearMap.orthogonal(matrix)
-              : LinearMap.of(matrix, Matrix.of(file.read(id + "/inverse", ws)));
+      Matrix inverse = Matrix.of(file.read(id + "/inverse", ws));
+      boolean orthogonal =
+          MapFamily.ORTHOGONAL.name().equals(metadata.get(id + "/family"))
+              && isTranspose(matrix, inverse);
+      map = orthogonal ? LinearMap.orthogonal(matrix) : LinearMap.of(matrix, inverse);
     } else if (file.tensors().containsKey(id + "/permutation")) {
       map =
           ScaledPermutation.of(
@@ -116,6 +118,18 @@ final class AlignmentFile {
         Completion.valueOf(entry(metadata, path, id + "/completion")));
   }
 
+  /** The family alone is not believed: the inverse of an orthogonal map is its transpose. */
+  private static boolean isTranspose(Matrix matrix, Matrix inverse) {
+    for (long i = 0; i < matrix.rows(); i++) {
+      for (long j = 0; j < matrix.columns(); j++) {
+        if (matrix.get(i, j) != inverse.get(j, i)) {
+          return false;
+        }
+      }
+    }
+    return true;
+  }
+
   private static Tensor integers(int[] values) {
     Tensor tensor = Tensor.allocate(DType.I64, values.length);
     for (int i = 0; i < values.length; i++) {
@@ -125,6 +139,7 @@ final class AlignmentFile {
   }
 
   private static int[] integers(Tensor tensor) {
+    tensor.require("permutation", DType.I64, tensor.size());
     int[] values = new int[Math.toIntExact(tensor.size())];
     for (int i = 0; i < values.length; i++) {
       values[i] = Math.toIntExact(tensor.memory().getLong(8L * i));

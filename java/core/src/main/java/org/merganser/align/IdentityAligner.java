@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.merganser.align;
 
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.Map;
 import org.merganser.compute.Workspace;
 import org.merganser.model.Architecture;
+import org.merganser.model.FeatureSpace;
 import org.merganser.stats.StatisticsRequest;
 
 /** No alignment, {@code T = I}: what averaging the parameters as they are amounts to. */
@@ -17,9 +21,18 @@ public final class IdentityAligner implements Aligner {
     return StatisticsRequest.NONE;
   }
 
+  /** The same without statistics, which it does not look at. */
+  public static AlignmentSet align(Architecture architecture, int models) {
+    Map<String, SpaceAlignment> spaces = new LinkedHashMap<>();
+    for (FeatureSpace space : architecture.spaces()) {
+      spaces.put(space.id(), SpaceAlignment.identity(space.width()));
+    }
+    return new AlignmentSet(
+        Collections.nCopies(models, new Alignment("identity", architecture, spaces)));
+  }
+
   @Override
   public AlignmentSet align(AlignmentProblem problem, Workspace ws) {
-    return AllToFirst.align(
-        id(), problem, (space, moments, model, w) -> SpaceAlignment.identity(space.width()), ws);
+    return align(problem.architecture(), problem.models());
   }
 }

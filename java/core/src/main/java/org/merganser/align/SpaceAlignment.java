@@ -8,7 +8,7 @@ import org.merganser.model.FeatureSpace;
  * What an aligner found for one space of one model.
  *
  * @param map into the reference's features
- * @param score the method's own measure of fit in [-1, 1], 1 for a perfect one
+ * @param score the method's own measure of fit, 1 for a perfect one, in [-1, 1] up to rounding
  * @param spectrum the numbers behind the score, decreasing: matched correlations, canonical
  *     correlations, or normalised singular values
  * @param completion how the map was chosen where the data say nothing

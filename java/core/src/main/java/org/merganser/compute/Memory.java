@@ -35,8 +35,8 @@ public final class Memory implements AutoCloseable {
   private final Object owner;
   private final Free free;
   private final Cleaner.Cleanable cleanable;
-  private ByteBuffer[] windows;
-  private boolean closed;
+  private volatile ByteBuffer[] windows;
+  private volatile boolean closed;
 
   private Memory(
       long address,
@@ -108,43 +108,58 @@ public final class Memory implements AutoCloseable {
   }
 
   public byte getByte(long offset) {
-    return window(offset, 1).get(at(offset));
+    byte value = window(offset, 1).get(at(offset));
+    Reference.reachabilityFence(this);
+    return value;
   }
 
   public void putByte(long offset, byte value) {
     window(offset, 1).put(at(offset), value);
+    Reference.reachabilityFence(this);
   }
 
   public short getShort(long offset) {
-    return window(offset, 2).getShort(at(offset));
+    short value = window(offset, 2).getShort(at(offset));
+    Reference.reachabilityFence(this);
+    return value;
   }
 
   public void putShort(long offset, short value) {
     window(offset, 2).putShort(at(offset), value);
+    Reference.reachabilityFence(this);
   }
 
   public long getLong(long offset) {
-    return window(offset, 8).getLong(at(offset));
+    long value = window(offset, 8).getLong(at(offset));
+    Reference.reachabilityFence(this);
+    return value;
   }
 
   public void putLong(long offset, long value) {
     window(offset, 8).putLong(at(offset), value);
+    Reference.reachabilityFence(this);
   }
 
   public float getFloat(long offset) {
-    return window(offset, 4).getFloat(at(offset));
+    float value = window(offset, 4).getFloat(at(offset));
+    Reference.reachabilityFence(this);
+    return value;
   }
 
   public void putFloat(long offset, float value) {
     window(offset, 4).putFloat(at(offset), value);
+    Reference.reachabilityFence(this);
   }
 
   public double getDouble(long offset) {
-    return window(offset, 8).getDouble(at(offset));
+    double value = window(offset, 8).getDouble(at(offset));
+    Reference.reachabilityFence(this);
+    return value;
   }
 
   public void putDouble(long offset, double value) {
     window(offset, 8).putDouble(at(offset), value);
+    Reference.reachabilityFence(this);
   }
 
   /**
@@ -170,6 +185,7 @@ public final class Memory implements AutoCloseable {
       }
       done += length;
     }
+    Reference.reachabilityFence(this);
   }
 
   /**
@@ -196,6 +212,7 @@ public final class Memory implements AutoCloseable {
       buffer(done, length).put(from.buffer(done, length));
       done += length;
     }
+    keepAlive(this, from);
   }
 
   /**
@@ -225,10 +242,12 @@ public final class Memory implements AutoCloseable {
       throw new IndexOutOfBoundsException(
           "offset " + offset + " + " + length + " of " + bytes + " bytes");
     }
-    if (windows == null) {
-      windows = windows();
+    ByteBuffer[] all = windows;
+    if (all == null) {
+      all = windows();
+      windows = all;
     }
-    return windows[(int) (offset >>> WINDOW_BITS)];
+    return all[(int) (offset >>> WINDOW_BITS)];
   }
 
   private static int at(long offset) {

@@ -28,6 +28,8 @@ public final class Workspace implements AutoCloseable {
     this.seed = builder.seed;
     this.progress = builder.progress;
     this.cancellation = builder.cancellation;
+    // Explains what is missing before a class is touched that cannot be linked without it.
+    Natives.load();
     this.backend = choose(builder.backend);
     this.kernels = new Kernels(backend.ordinal(), threads);
     this.cancel = () -> kernels.cancel(true);

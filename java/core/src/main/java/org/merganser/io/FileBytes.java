@@ -56,6 +56,7 @@ final class FileBytes implements AutoCloseable {
       fill(position + done, into.buffer(done, length));
       done += length;
     }
+    Memory.keepAlive(into);
   }
 
   private void fill(long position, ByteBuffer buffer) throws IOException {

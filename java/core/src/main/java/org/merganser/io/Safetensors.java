@@ -163,6 +163,8 @@ public final class Safetensors {
     List<List<String>> shards = shards(checkpoint, shardBytes);
     if (shards.size() == 1) {
       write(checkpoint, folder.resolve("model.safetensors"), ws);
+      // An index of an earlier model would win over the file.
+      Files.deleteIfExists(folder.resolve(ShardIndex.FILE));
       return;
     }
     Map<String, String> weightMap = new TreeMap<>();

@@ -53,6 +53,7 @@ public final class Tensor implements AutoCloseable {
       tensor.memory.buffer(4L * done, 4 * length).asFloatBuffer().put(values, done, length);
       done += length;
     }
+    Memory.keepAlive(tensor);
     return tensor;
   }
 
@@ -65,6 +66,7 @@ public final class Tensor implements AutoCloseable {
       tensor.memory.buffer(8L * done, 8 * length).asDoubleBuffer().put(values, done, length);
       done += length;
     }
+    Memory.keepAlive(tensor);
     return tensor;
   }
 
@@ -165,6 +167,7 @@ public final class Tensor implements AutoCloseable {
         memory.buffer(4L * done, 4 * length).asFloatBuffer().get(values, done, length);
         done += length;
       }
+      Memory.keepAlive(this);
     } else {
       for (int i = 0; i < values.length; i++) {
         values[i] = (float) get(i);
@@ -229,6 +232,7 @@ public final class Tensor implements AutoCloseable {
         return false;
       }
     }
+    Memory.keepAlive(this, other);
     return true;
   }
 

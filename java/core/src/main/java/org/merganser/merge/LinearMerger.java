@@ -22,9 +22,10 @@ import org.merganser.linalg.Tensor;
  * The weighted mean of parameters: {@code theta = sum_k w_k theta_k}, the weights as given or
  * divided by their sum.
  *
- * <p>Summed in F64 in the order of the models and rounded once, so equal models with weights that
- * sum to 1 give themselves back. Tensors of types Merganser does not compute in must be equal and
- * are copied, counters are copied from the reference. Memory: one tensor of each model.
+ * <p>Summed in F64 in the order of the models and rounded once, so equal F32, F16 or BF16 models
+ * with weights that sum to 1 give themselves back (F64: two do, more up to rounding). Tensors of
+ * types Merganser does not compute in must be equal and are copied, counters are copied from the
+ * reference. Memory: one tensor of each model.
  *
  * <p>Source: Wortsman et al. 2022, "Model soups".
  */

@@ -10,6 +10,7 @@ import org.merganser.error.IncompatibleModelsException;
 import org.merganser.io.Checkpoint;
 import org.merganser.io.Names;
 import org.merganser.io.TensorInfo;
+import org.merganser.model.Architecture;
 
 /**
  * Checkpoints to combine, the reference first: the same names, shapes and types.
@@ -38,6 +39,11 @@ public record MergeProblem(List<Checkpoint> models, Set<String> counters) {
    */
   public static MergeProblem of(Checkpoint... models) {
     return of(List.of(models));
+  }
+
+  /** With the counters of the architecture, which are taken from the first model. */
+  public static MergeProblem of(Architecture architecture, List<? extends Checkpoint> models) {
+    return new MergeProblem(List.copyOf(models), architecture.counters());
   }
 
   public static MergeProblem of(List<? extends Checkpoint> models) {

@@ -147,6 +147,16 @@ public final class Architecture {
   }
 
   /**
+   * Tensors of a checkpoint that belong to no space: they are averaged without being mapped. Right
+   * for the bias of the last layer; a hidden layer's bias among them was forgotten in the bindings.
+   */
+  public List<String> unbound(Checkpoint checkpoint) {
+    return checkpoint.tensors().keySet().stream()
+        .filter(name -> !byTensor.containsKey(name) && !counters.contains(name))
+        .toList();
+  }
+
+  /**
    * Throws when {@link #validate} finds anything.
    *
    * @param what names the checkpoint in the message

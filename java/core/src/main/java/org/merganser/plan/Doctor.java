@@ -61,10 +61,15 @@ public final class Doctor {
       facts.put(
           "javacpp limits",
           "maxBytes " + mebibytes(limits[0]) + ", maxPhysicalBytes " + mebibytes(limits[1]));
-    } catch (NativeLibraryException e) {
+    } catch (NativeLibraryException | IllegalArgumentException e) {
       facts.put("native", "not usable: " + e.getMessage());
     }
     return Collections.unmodifiableMap(facts);
+  }
+
+  /** Version of Merganser; loads nothing. */
+  public static String version() {
+    return Natives.version();
   }
 
   /** Versions and settings that a result depends on, for files that experiments write. */

@@ -62,7 +62,12 @@ final class ActivationFiles {
         for (long from = 0; from < samples; from += tile) {
           ws.cancellation().check();
           ws.progress().report("statistics of " + space.id(), from, samples);
-          accumulator.update(rows(files, from, Math.min(samples, from + tile), ws));
+          List<Tensor> rows = rows(files, from, Math.min(samples, from + tile), ws);
+          try {
+            accumulator.update(rows);
+          } finally {
+            rows.forEach(Tensor::close);
+          }
         }
         return accumulator.moments();
       }
@@ -82,7 +87,12 @@ final class ActivationFiles {
       shape[0] = to - from;
       Tensor tensor = Tensor.allocate(file.info().dtype(), shape);
       file.readRows(from, to, tensor);
-      tensors.add(tensor.dtype() == common ? tensor : tensor.to(common, ws));
+      if (tensor.dtype() == common) {
+        tensors.add(tensor);
+      } else {
+        tensors.add(tensor.to(common, ws));
+        tensor.close();
+      }
     }
     return tensors;
   }

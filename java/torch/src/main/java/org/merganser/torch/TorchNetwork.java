@@ -14,6 +14,7 @@ import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
 import org.merganser.compute.DType;
+import org.merganser.compute.Memory;
 import org.merganser.compute.Seeds;
 import org.merganser.compute.Workspace;
 import org.merganser.error.IncompatibleModelsException;
@@ -247,6 +248,8 @@ public final class TorchNetwork implements Network {
           tensor.retainReference();
           outputsOfLastRun.add(tensor);
         }
+      } finally {
+        Memory.keepAlive(inputs, owned);
       }
     }
 

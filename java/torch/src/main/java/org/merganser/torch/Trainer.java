@@ -11,6 +11,7 @@ import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
+import org.merganser.compute.Memory;
 import org.merganser.compute.Seeds;
 import org.merganser.compute.Workspace;
 import org.merganser.error.NumericalException;
@@ -152,6 +153,7 @@ public final class Trainer {
       optimizer[0].close();
       inputs[0].close();
       theta.values().forEach(Tensor::close);
+      Memory.keepAlive(owned, data);
     }
   }
 

@@ -23,7 +23,7 @@ final class Status {
           throw new MerganserException(
               "out of native memory: "
                   + message
-                  + "; free memory or lower the size of the problem (statsBudget)");
+                  + "; free memory or lower the size of the problem (the budget of the statistics, smaller batches)");
       case merganser.MG_UNAVAILABLE -> throw new NativeLibraryException(message);
       case merganser.MG_CANCELLED -> throw new CancelledException("cancelled");
       default -> throw new MerganserException("internal error in the native library: " + message);

@@ -5,6 +5,7 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -38,12 +39,13 @@ final class ModelTraining {
     ExecutorService pool = Executors.newFixedThreadPool(Math.min(ws.threads(), seeds.size()));
     AtomicLong done = new AtomicLong();
     try {
-      List<Future<MemoryCheckpoint>> futures = new ArrayList<>();
+      List<Callable<MemoryCheckpoint>> tasks = new ArrayList<>();
       for (long seed : seeds) {
-        futures.add(pool.submit(() -> trainOne(data, seed, stage, done, seeds.size())));
+        tasks.add(() -> trainOne(data, seed, stage, done, seeds.size()));
       }
       List<MemoryCheckpoint> models = new ArrayList<>();
-      for (Future<MemoryCheckpoint> future : futures) {
+      // All have ended when this returns: none still reads the data after a failure.
+      for (Future<MemoryCheckpoint> future : pool.invokeAll(tasks)) {
         models.add(future.get());
       }
       return models;

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.lab.experiment;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.IOException;
+import java.util.Optional;
+import org.junit.jupiter.api.Test;
+import org.merganser.compute.Workspace;
+import org.merganser.lab.data.Blobs;
+import org.merganser.lab.data.ImageFiles;
+
+/**
+ * The finding of the CCA Merge paper at the scale of seconds: merging as they are, by permutation,
+ * by CCA, and the models themselves come in this order, with room between them.
+ */
+class PublishedOrderingTest {
+  @Test
+  void onBlobs() throws IOException {
+    CcaMergeResult result = run(CcaMergeOptions.BLOBS, 2, 5, 40, Blobs.TRAIN);
+    assertOrdered(result);
+    assertThat(accuracy(result, "cca") - accuracy(result, "permutation")).isGreaterThan(0.03);
+    assertThat(accuracy(result, "base") - accuracy(result, "cca")).isLessThan(0.09);
+  }
+
+  @Test
+  void withFiveModelsTheAdvantageGrows() throws IOException {
+    CcaMergeResult result = run(CcaMergeOptions.BLOBS, 5, 2, 40, Blobs.TRAIN);
+    assertOrdered(result);
+    assertThat(accuracy(result, "cca") - accuracy(result, "permutation")).isGreaterThan(0.1);
+  }
+
+  @Test
+  void onImages() throws IOException {
+    assertOrdered(run(CcaMergeOptions.EMBEDDED, 2, 3, 15, ImageFiles.EMBEDDED_TRAIN));
+  }
+
+  private static void assertOrdered(CcaMergeResult result) {
+    assertThat(accuracy(result, "identity")).isLessThan(accuracy(result, "permutation"));
+    assertThat(accuracy(result, "permutation")).isLessThan(accuracy(result, "cca"));
+    assertThat(accuracy(result, "cca")).isLessThan(accuracy(result, "base"));
+  }
+
+  private static double accuracy(CcaMergeResult result, String method) {
+    return result.row(method).accuracy();
+  }
+
+  private static CcaMergeResult run(String data, int models, int pairs, int epochs, int train)
+      throws IOException {
+    try (Workspace ws = Workspace.open()) {
+      CcaMergeOptions options =
+          new CcaMergeOptions(data, 32, 2, models, pairs, 0, epochs, train, 1, Optional.empty());
+      return CcaMergeExperiment.run(options, ws);
+    }
+  }
+}
