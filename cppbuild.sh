@@ -86,9 +86,12 @@ configure() {
   openblas=$(cd "$deps" && pwd)/org/bytedeco/openblas/$platform
   [ -f "$openblas/libopenblas.so.0" ] || fail "no OpenBLAS at $openblas/libopenblas.so.0: unpack org.bytedeco:openblas with classifier $platform, or give -deps=DIR"
   local generator=()
-  # A checkout that was moved: CMake's cache names the old place.
+  # CMake's cache is of one place and one compiler: with another it would drop our settings half-way.
+  local compiler
+  compiler=$(command -v "${CXX:-g++}")
   if [ -f "$build/CMakeCache.txt" ] \
-      && ! grep -qxF "CMAKE_HOME_DIRECTORY:INTERNAL=$source_folder" "$build/CMakeCache.txt"; then
+      && ! { grep -qxF "CMAKE_HOME_DIRECTORY:INTERNAL=$source_folder" "$build/CMakeCache.txt" \
+        && grep -q "^CMAKE_CXX_COMPILER:[A-Z]*=$compiler\$" "$build/CMakeCache.txt"; }; then
     rm -rf "$build"
   fi
   if [ ! -f "$build/CMakeCache.txt" ] && command -v ninja > /dev/null; then
@@ -96,7 +99,7 @@ configure() {
   fi
   # CMake's progress is noise; what it says about the plug-in is not.
   local log
-  log=$(cmake -S "$source_folder" -B "$build" "${generator[@]}" -DCMAKE_CXX_COMPILER="${CXX:-g++}" \
+  log=$(cmake -S "$source_folder" -B "$build" "${generator[@]}" -DCMAKE_CXX_COMPILER="$compiler" \
     -DMG_CUDA="${cuda^^}" -DMERGANSER_SANITIZE="$sanitize" \
     -DMERGANSER_OPENBLAS="$openblas" -DMERGANSER_VERSION="${MERGANSER_VERSION:-0.1.0-SNAPSHOT}")
   grep '^-- CUDA plug-in' <<< "$log" || true
