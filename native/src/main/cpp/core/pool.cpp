@@ -12,7 +12,6 @@
 #include <condition_variable>
 #include <exception>
 #include <mutex>
-#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -64,8 +63,8 @@ class Pool {
         ++workers_;
         ++idle_;
       }
-    } catch (const std::system_error&) {
-      // Fewer threads only make it slower.
+    } catch (...) {
+      // No thread or no memory for one. Fewer threads only make it slower, and the job is already in the list.
     }
     lock.unlock();
     wake_.notify_all();
