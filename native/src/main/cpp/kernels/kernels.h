@@ -36,12 +36,15 @@ struct Kernels {
 
   int64_t (*count_nonfinite[4])(const void* in, int64_t n);
 
-  // For rows r: z = in[offsets[r] + f] - shift[f] rounded to the type of z, stored at z[r*ldz + f]; sum[f] += z,
+  // For rows r: sum[f] += in[offsets[r] + f] - shift[f], rows in order. sum_columns[in F64|F32].
+  void (*sum_columns[2])(const void* in, const int64_t* offsets, int64_t rows, int64_t width, const double* shift,
+                         double* sum);
+  // For rows r: z = in[offsets[r] + f] - shift[f] - low[f] rounded to the type of z, stored at z[r*ldz + f];
   // square[f] += z*z in F64, rows in order. pack[in F64|F32][z F64|F32].
-  void (*pack[2][2])(const void* in, const int64_t* offsets, int64_t rows, int64_t width, const double* shift, void* z,
-                     int64_t ldz, double* sum, double* square);
-  // acc[i] += in[i]
-  void (*fold)(const float* in, double* acc, int64_t n);
+  void (*pack[2][2])(const void* in, const int64_t* offsets, int64_t rows, int64_t width, const double* shift,
+                     const double* low, void* z, int64_t ldz, double* square);
+  // acc[i] += in[i] + factor * d[i]
+  void (*fold)(const float* in, double factor, const double* d, double* acc, int64_t n);
 
   // Assignment, cost row of type F64|F32, c = sign * cost.
   // First index whose c is NaN, -Inf or finite beyond 1e300, or n.

@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Streaming centred moments (kernels.md 1, alignment.md 2). With the shift s = mean of the first batch and z = x - s:
-//   mean = s + sum(z)/n,   block = sum(z_x z_y^T) - sum(z_x) sum(z_y)^T / n.
-// A batch goes through panels of at most 4096 samples: packed once, then every output tile is one serial BLAS call per
-// panel. Tiles and panels depend on the problem only. Column sums and squares are F64 sums of the packed values, so the
-// diagonal of an own block is taken from them.
+// Streaming centred moments (kernels.md 1, alignment.md 2). A batch goes through panels of at most 4096 samples. Each
+// is centred about its own mean p, z = x - p, and merged into the state of the n samples before it (Chan, Golub,
+// LeVeque):
+//   d = p - mean,  w = n rows/(n + rows),  mean += d rows/(n + rows),  block += sum(z_x z_y^T) + w d_x d_y^T.
+// Means are pairs of F64 (value and rounding error), so that neither a large mean nor the order of unlike batches costs
+// digits: what is left of sum(z) is some units in the last place of z, and its square is nothing.
+// A panel is packed once, then every output tile is one serial BLAS call per panel; w d d^T is one more row of the
+// panel (F32, F64) or part of the fold (MIXED). Tiles and panels depend on the problem only. Sums of squares are F64
+// sums of the packed values, and the diagonal of an own block is taken from them.
 #include "routines/moments.h"
 
 #include <algorithm>
@@ -55,30 +59,71 @@ int64_t panel_rows(const CpuMoments& state, int64_t samples) {
 void reserve_scratch(mg_context* context, CpuMoments& state, int64_t rows) {
   const int64_t bytes = state.mode == MG_MOMENTS_F64 ? 8 : 4;
   state.panels.resize(state.widths.size());
-  for (size_t s = 0; s < state.widths.size(); ++s) state.panels[s].reserve(rows * state.widths[s] * bytes);
+  for (size_t s = 0; s < state.widths.size(); ++s) state.panels[s].reserve((rows + 1) * state.widths[s] * bytes);
   if (state.mode == MG_MOMENTS_MIXED) state.tile_scratch.reserve(participants(context) * kTile * kTile);
 }
 
-// shift = x_0 + mean(x - x_0): exactly x_0 for a constant feature, whose variance is then exactly 0.
-void choose_shift(mg_context* context, CpuMoments& state, const Batch& batch, const std::vector<FeatureRange>& ranges) {
-  parallel_for(context, static_cast<int64_t>(ranges.size()), [&](int64_t task, int32_t) {
-    constexpr int64_t kRows = 32;
-    const FeatureRange& range = ranges[task];
-    alignas(64) double first[kFeatures], zero[kFeatures] = {}, sum[kFeatures] = {}, square[kFeatures] = {};
-    alignas(64) double z[kRows * kFeatures];
-    batch.pack(range.stream, 0, 1, range.feature, range.width, zero, first, true, kFeatures, sum, square);
-    std::fill_n(sum, kFeatures, 0.0);
-    for (int64_t begin = 0; begin < batch.kept(); begin += kRows) {
-      batch.pack(range.stream, begin, std::min(kRows, batch.kept() - begin), range.feature, range.width, first, z, true,
-                 kFeatures, sum, square);
-    }
-    double* shift = state.streams[range.stream].shift.data() + range.feature;
-    for (int64_t f = 0; f < range.width; ++f) shift[f] = first[f] + sum[f] / static_cast<double>(batch.kept());
-  });
+// value + low without the rounding of value + low (Knuth).
+void add_exactly(double a, double b, double& value, double& low) {
+  value = a + b;
+  const double other = value - a;
+  low = (a - (value - other)) + (b - other);
 }
 
-void accumulate(mg_context* context, CpuMoments& state, int64_t rows) {
-  const int depth = static_cast<int>(rows);
+// What one panel of `rows` samples, packed from kept sample `begin` on, does to the n samples before it.
+struct Panel {
+  int64_t begin, rows;
+  double share;   // rows / (n + rows)
+  double weight;  // n rows / (n + rows)
+
+  Panel(int64_t first, int64_t count, int64_t before)
+      : begin(first),
+        rows(count),
+        share(static_cast<double>(count) / static_cast<double>(before + count)),
+        weight(static_cast<double>(before) * share) {}
+};
+
+// Packs z and merges means and sums of squares. The mean of the panel is x_0 + mean(x - x_0): exactly x_0 for a
+// constant feature, whose variance is then exactly 0.
+void pack_and_merge(CpuMoments& state, const Batch& batch, const Panel& panel, const FeatureRange& range) {
+  alignas(64) double zero[kFeatures] = {}, first[kFeatures] = {}, sum[kFeatures] = {}, square[kFeatures] = {};
+  alignas(64) double mean[kFeatures], low[kFeatures];
+  const int32_t s = range.stream;
+  batch.sum(s, panel.begin, 1, range.feature, range.width, zero, first);
+  batch.sum(s, panel.begin, panel.rows, range.feature, range.width, first, sum);
+  for (int64_t f = 0; f < range.width; ++f) {
+    add_exactly(first[f], sum[f] / static_cast<double>(panel.rows), mean[f], low[f]);
+  }
+  const bool wide = state.mode == MG_MOMENTS_F64;
+  const int64_t ld = state.widths[s];
+  char* z = state.panels[s].data() + range.feature * (wide ? 8 : 4);
+  batch.pack(s, panel.begin, panel.rows, range.feature, range.width, mean, low, z, wide, ld, square);
+
+  StreamSums& sums = state.streams[s];
+  const double root = std::sqrt(panel.weight);
+  for (int64_t f = 0; f < range.width; ++f) {
+    const int64_t at = range.feature + f;
+    double delta = 0;
+    if (panel.weight == 0) {
+      sums.mean[at] = mean[f];
+      sums.low[at] = low[f];
+    } else {
+      delta = (mean[f] - sums.mean[at]) + (low[f] - sums.low[at]);
+      add_exactly(sums.mean[at], sums.low[at] + delta * panel.share, sums.mean[at], sums.low[at]);
+    }
+    sums.delta[at] = delta;
+    sums.m2[at] += square[f] + panel.weight * delta * delta;
+    if (wide) {
+      reinterpret_cast<double*>(z)[panel.rows * ld + f] = root * delta;
+    } else {
+      reinterpret_cast<float*>(z)[panel.rows * ld + f] = static_cast<float>(root * delta);
+    }
+  }
+}
+
+void accumulate(mg_context* context, CpuMoments& state, const Panel& panel) {
+  const bool fold = state.mode == MG_MOMENTS_MIXED;
+  const int depth = static_cast<int>(panel.rows + (!fold && panel.weight > 0 ? 1 : 0));
   parallel_for(context, static_cast<int64_t>(state.tiles.size()), [&](int64_t task, int32_t slot) {
     const Tile& tile = state.tiles[task];
     const int32_t i = state.pair_i[tile.pair], j = state.pair_j[tile.pair];
@@ -100,7 +145,6 @@ void accumulate(mg_context* context, CpuMoments& state, int64_t rows) {
     }
     const float* x = reinterpret_cast<const float*>(state.panels[i].data()) + tile.row;
     const float* y = reinterpret_cast<const float*>(state.panels[j].data()) + tile.column;
-    const bool fold = state.mode == MG_MOMENTS_MIXED;
     float* c = fold ? state.tile_scratch.data() + slot * kTile * kTile : block.narrow.data() + corner;
     const int ldc = fold ? static_cast<int>(kTile) : ld_j;
     const float beta = fold ? 0.0f : 1.0f;
@@ -111,12 +155,12 @@ void accumulate(mg_context* context, CpuMoments& state, int64_t rows) {
     }
     if (!fold) return;
     double* target = block.wide.data() + corner;
-    for (int64_t r = 0; r < m; ++r) kernels().fold(c + r * ldc, target + r * ld_j, diagonal ? r + 1 : n);
+    const double* d_x = state.streams[i].delta.data() + tile.row;
+    const double* d_y = state.streams[j].delta.data() + tile.column;
+    for (int64_t r = 0; r < m; ++r) {
+      kernels().fold(c + r * ldc, panel.weight * d_x[r], d_y, target + r * ld_j, diagonal ? r + 1 : n);
+    }
   });
-}
-
-double centred(const StreamSums& x, int64_t i, const StreamSums& y, int64_t j, double products, double n) {
-  return products - x.sum[i] * y.sum[j] / n;
 }
 
 void check_has_samples(const CpuMoments& state) {
@@ -124,13 +168,9 @@ void check_has_samples(const CpuMoments& state) {
   MG_REQUIRE(state.count > 0, "no samples have been added");
 }
 
-double sum_of_squares(const StreamSums& sums, int64_t f, double n) {
-  return std::max(0.0, centred(sums, f, sums, f, sums.square[f], n));
-}
-
 void check_no_overflow(const CpuMoments& state, int32_t stream) {
   for (int64_t f = 0; f < state.widths[stream]; ++f) {
-    if (std::isfinite(state.streams[stream].square[f])) continue;
+    if (std::isfinite(state.streams[stream].m2[f])) continue;
     fail(MG_NUMERICAL,
          format("stream %d, feature %lld: the sum of squares overflowed", stream, static_cast<long long>(f)));
   }
@@ -163,7 +203,7 @@ void moments_create(mg_context*, const mg_moments* description, mg_moments** out
   // After the blocks: what cannot be held at all fails before pages are touched.
   for (int64_t width : state->widths) {
     StreamSums sums;
-    for (Buffer<double>* each : {&sums.shift, &sums.sum, &sums.square}) {
+    for (Buffer<double>* each : {&sums.mean, &sums.low, &sums.m2, &sums.delta}) {
       each->reserve(width);
       std::fill_n(each->data(), width, 0.0);
     }
@@ -191,20 +231,12 @@ void moments_update(mg_context* context, mg_moments* moments, const void* const*
   reserve_scratch(context, state, rows);
   SerialBlas blas(context);
 
-  if (!state.shifted) choose_shift(context, state, batch, ranges);
-  state.shifted = true;
   state.incomplete = true;
-  const bool wide = state.mode == MG_MOMENTS_F64;
   for (int64_t begin = 0; begin < batch.kept(); begin += rows) {
-    const int64_t n = std::min(rows, batch.kept() - begin);
-    parallel_for(context, static_cast<int64_t>(ranges.size()), [&](int64_t task, int32_t) {
-      const FeatureRange& range = ranges[task];
-      StreamSums& sums = state.streams[range.stream];
-      char* panel = state.panels[range.stream].data() + range.feature * (wide ? 8 : 4);
-      batch.pack(range.stream, begin, n, range.feature, range.width, sums.shift.data() + range.feature, panel, wide,
-                 state.widths[range.stream], sums.sum.data() + range.feature, sums.square.data() + range.feature);
-    });
-    accumulate(context, state, n);
+    const Panel panel(begin, std::min(rows, batch.kept() - begin), state.count + begin);
+    parallel_for(context, static_cast<int64_t>(ranges.size()),
+                 [&](int64_t task, int32_t) { pack_and_merge(state, batch, panel, ranges[task]); });
+    accumulate(context, state, panel);
   }
   state.count += batch.kept();
   state.skipped += dropped;
@@ -216,11 +248,8 @@ void moments_stream(mg_context*, const mg_moments* moments, int32_t stream, doub
   check_has_samples(state);
   check_no_overflow(state, stream);
   const StreamSums& sums = state.streams[stream];
-  const double n = static_cast<double>(state.count);
-  for (int64_t f = 0; f < state.widths[stream]; ++f) {
-    mean[f] = sums.shift[f] + sums.sum[f] / n;
-    m2[f] = sum_of_squares(sums, f, n);
-  }
+  std::copy_n(sums.mean.data(), state.widths[stream], mean);
+  std::copy_n(sums.m2.data(), state.widths[stream], m2);
 }
 
 void moments_block(mg_context* context, const mg_moments* moments, int32_t pair, double* out) {
@@ -229,22 +258,20 @@ void moments_block(mg_context* context, const mg_moments* moments, int32_t pair,
   const int32_t i = state.pair_i[pair], j = state.pair_j[pair];
   check_no_overflow(state, i);
   check_no_overflow(state, j);
-  const StreamSums &x = state.streams[i], &y = state.streams[j];
   const Block& block = state.blocks[pair];
   const int64_t rows = state.widths[i], columns = state.widths[j];
-  const double n = static_cast<double>(state.count);
   const bool own = i == j, narrow = state.mode == MG_MOMENTS_F32;
   parallel_for(context, rows, [&](int64_t r, int32_t) {
     for (int64_t c = 0; c < (own ? r : columns); ++c) {
       const int64_t at = r * columns + c;
-      const double value = centred(x, r, y, c, narrow ? block.narrow[at] : block.wide[at], n);
+      const double value = narrow ? block.narrow[at] : block.wide[at];
       if (!std::isfinite(value)) {
         fail(MG_NUMERICAL, format("pair %d: the products overflowed; use the F64 mode", pair));
       }
       out[at] = value;
       if (own) out[c * columns + r] = value;
     }
-    if (own) out[r * columns + r] = sum_of_squares(x, r, n);
+    if (own) out[r * columns + r] = state.streams[i].m2[r];
   });
 }
 

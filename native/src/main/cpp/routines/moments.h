@@ -10,12 +10,13 @@
 
 namespace merganser {
 
-// Shifted sums of one stream: mean = shift + sum / n, M2 = square - sum^2 / n.
+// Mean (mean + low, |low| at most half a unit in the last place of mean) and sum of squared deviations of one stream.
 struct StreamSums {
-  Buffer<double> shift, sum, square;
+  Buffer<double> mean, low, m2;
+  Buffer<double> delta;  // scratch: mean of the panel less mean before it
 };
 
-// Sum over samples of (x - shift_x)(y - shift_y)^T; an own block uses its lower tiles only.
+// Sum over samples of (x - mean_x)(y - mean_y)^T; an own block uses its lower tiles only, without its diagonal.
 struct Block {
   Buffer<double> wide;   // MG_MOMENTS_MIXED and MG_MOMENTS_F64
   Buffer<float> narrow;  // MG_MOMENTS_F32
@@ -31,7 +32,6 @@ struct CpuMoments : mg_moments {
   std::vector<StreamSums> streams;
   std::vector<Block> blocks;
   std::vector<Tile> tiles;
-  bool shifted = false;
   bool incomplete = false;  // an update stopped half-way
   // Scratch kept between updates, because fresh pages cost more than a small batch.
   std::vector<Buffer<char>> panels;
@@ -51,12 +51,16 @@ class Batch {
   // Looks for non-finite values: fails with the first, or drops their samples, as the moments ask.
   void scan(mg_context* context);
 
-  // Packs kept samples [begin, begin + rows) and features [feature, feature + width) of a stream; see Kernels::pack.
-  // `wide` selects F64 for z.
-  void pack(int32_t stream, int64_t begin, int64_t rows, int64_t feature, int64_t width, const double* shift, void* z,
-            bool wide, int64_t ldz, double* sum, double* square) const;
+  // Of kept samples [begin, begin + rows) and features [feature, feature + width) of a stream; see Kernels::sum_columns
+  // and Kernels::pack. `wide` selects F64 for z.
+  void sum(int32_t stream, int64_t begin, int64_t rows, int64_t feature, int64_t width, const double* shift,
+           double* sum) const;
+  void pack(int32_t stream, int64_t begin, int64_t rows, int64_t feature, int64_t width, const double* shift,
+            const double* low, void* z, bool wide, int64_t ldz, double* square) const;
 
  private:
+  template <typename Run>
+  void runs(int32_t stream, int64_t begin, int64_t rows, int64_t feature, int64_t width, const Run& run) const;
   int64_t element_size() const { return dtype_ == MG_F64 ? 8 : 4; }
   int64_t sample(int64_t kept_index) const { return some_dropped_ ? kept_[kept_index] : kept_index; }
   int64_t offset(int32_t stream, int64_t sample) const {

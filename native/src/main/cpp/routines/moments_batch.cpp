@@ -24,6 +24,14 @@ double value_at(const char* element, int32_t dtype) {
   return value;
 }
 
+// One feature of a few samples into a column of a block; the elements may be unaligned.
+template <int64_t bytes>
+void gather(const char* column, const int64_t* offsets, int64_t samples, char* out) {
+  for (int64_t i = 0; i < samples; ++i) {
+    std::memcpy(out + i * kBlockWidth * bytes, column + offsets[i] * bytes, static_cast<size_t>(bytes));
+  }
+}
+
 }  // namespace
 
 // Contiguous runs go through the vectorised count.
@@ -99,19 +107,17 @@ void Batch::scan(mg_context* context) {
   }
 }
 
-void Batch::pack(int32_t stream, int64_t begin, int64_t rows, int64_t feature, int64_t width, const double* shift,
-                 void* z, bool wide, int64_t ldz, double* sum, double* square) const {
-  const auto run = kernels().pack[dtype_ == MG_F64 ? 0 : 1][wide ? 0 : 1];
+// run(data, offsets, row, rows, feature, width), both relative to the range, for pieces with contiguous features.
+template <typename Run>
+void Batch::runs(int32_t stream, int64_t begin, int64_t rows, int64_t feature, int64_t width, const Run& run) const {
   const int64_t bytes = element_size();
-  const int64_t z_bytes = wide ? 8 : 4;
   const int64_t feature_stride = strides_[3 * stream + 2];
   int64_t offsets[kBlockRows];
   for (int64_t r = 0; r < rows; r += kBlockRows) {
     const int64_t n = std::min(kBlockRows, rows - r);
-    char* target = static_cast<char*>(z) + r * ldz * z_bytes;
     for (int64_t i = 0; i < n; ++i) offsets[i] = offset(stream, sample(begin + r + i)) + feature * feature_stride;
     if (feature_stride == 1) {
-      run(data_[stream], offsets, n, width, shift, target, ldz, sum, square);
+      run(data_[stream], offsets, r, n, int64_t{0}, width);
       continue;
     }
     alignas(64) char block[kBlockRows * kBlockWidth * 8];
@@ -120,14 +126,36 @@ void Batch::pack(int32_t stream, int64_t begin, int64_t rows, int64_t feature, i
     for (int64_t f = 0; f < width; f += kBlockWidth) {
       const int64_t w = std::min(kBlockWidth, width - f);
       for (int64_t c = 0; c < w; ++c) {
-        for (int64_t i = 0; i < n; ++i) {
-          std::memcpy(block + (i * kBlockWidth + c) * bytes, at(stream, offsets[i] + (f + c) * feature_stride),
-                      static_cast<size_t>(bytes));
+        const char* column = at(stream, (f + c) * feature_stride);
+        if (bytes == 8) {
+          gather<8>(column, offsets, n, block + c * 8);
+        } else {
+          gather<4>(column, offsets, n, block + c * 4);
         }
       }
-      run(block, block_offsets, n, w, shift + f, target + f * z_bytes, ldz, sum + f, square + f);
+      run(block, block_offsets, r, n, f, w);
     }
   }
+}
+
+void Batch::sum(int32_t stream, int64_t begin, int64_t rows, int64_t feature, int64_t width, const double* shift,
+                double* sum) const {
+  const auto kernel = kernels().sum_columns[dtype_ == MG_F64 ? 0 : 1];
+  runs(stream, begin, rows, feature, width,
+       [&](const void* data, const int64_t* offsets, int64_t, int64_t n, int64_t f, int64_t w) {
+         kernel(data, offsets, n, w, shift + f, sum + f);
+       });
+}
+
+void Batch::pack(int32_t stream, int64_t begin, int64_t rows, int64_t feature, int64_t width, const double* shift,
+                 const double* low, void* z, bool wide, int64_t ldz, double* square) const {
+  const auto kernel = kernels().pack[dtype_ == MG_F64 ? 0 : 1][wide ? 0 : 1];
+  const int64_t z_bytes = wide ? 8 : 4;
+  runs(stream, begin, rows, feature, width,
+       [&](const void* data, const int64_t* offsets, int64_t r, int64_t n, int64_t f, int64_t w) {
+         kernel(data, offsets, n, w, shift + f, low + f, static_cast<char*>(z) + (r * ldz + f) * z_bytes, ldz,
+                square + f);
+       });
 }
 
 }  // namespace merganser

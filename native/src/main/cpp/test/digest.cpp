@@ -67,7 +67,9 @@ void moments(mg_context* context, Digest& digest) {
   for (int32_t mode = MG_MOMENTS_F32; mode <= MG_MOMENTS_F64; ++mode) {
     mg_moments* handle = nullptr;
     CHECK_OK(mg_moments_create(context, 1, &width, 0, nullptr, nullptr, mode, MG_NONFINITE_FAIL, &handle));
-    CHECK_OK(mg_moments_update(context, handle, streams, MG_F64, samples, 1, strides));
+    const void* rest[] = {data.data() + 7 * width};
+    CHECK_OK(mg_moments_update(context, handle, streams, MG_F64, 7, 1, strides));
+    CHECK_OK(mg_moments_update(context, handle, rest, MG_F64, samples - 7, 1, strides));
     Vector mean(width), m2(width);
     CHECK_OK(mg_moments_stream(context, handle, 0, mean.data(), m2.data()));
     mg_moments_destroy(context, handle);

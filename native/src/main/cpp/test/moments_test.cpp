@@ -165,6 +165,115 @@ TEST(moments_splits_agree) {
   }
 }
 
+// Largest |actual - expected| / sqrt(xx_i yy_j): an entry of two small features is not excused by large ones.
+static double correlation_error(const Vector& actual, const Vector& expected, const Vector& xx, const Vector& yy) {
+  const size_t rows = static_cast<size_t>(std::sqrt(xx.size()) + .5), columns = expected.size() / rows;
+  double worst = 0;
+  for (size_t i = 0; i < rows; ++i) {
+    for (size_t j = 0; j < columns; ++j) {
+      const double scale = std::sqrt(xx[i * rows + i] * yy[j * columns + j]);
+      const double error = std::fabs(actual[i * columns + j] - expected[i * columns + j]) / scale;
+      worst = error <= worst ? worst : error;  // NaN is kept
+    }
+  }
+  return worst;
+}
+
+TEST(moments_first_batch_unlike_the_rest) {
+  Context context;
+  const int64_t d = 9, e = 4, n = kSanitized ? 2 + 1024 : 2 + 8192;
+  for (double offset : {1e2, 1e4, 1e6}) {
+    std::vector<double> x = samples<double>(n * d, 31), y = samples<double>(n * e, 32);
+    // Only every other feature, and against each other.
+    for (int64_t m = 0; m < 2; ++m) {
+      for (int64_t f = 0; f < d; f += 2) x[m * d + f] += f % 4 ? offset : -offset;
+      for (int64_t f = 0; f < e; f += 2) y[m * e + f] += offset;
+    }
+    const Vector exact[] = {two_pass(x, d, x, d, n), two_pass(x, d, y, e, n), two_pass(y, e, y, e, n)};
+    for (int32_t mode : {MG_MOMENTS_F32, MG_MOMENTS_MIXED, MG_MOMENTS_F64}) {
+      Moments whole(context, {d, e}, mode), split(context, {d, e}, mode), late(context, {d, e}, mode);
+      CHECK_OK(whole.add<double>({x, y}, 0, n));
+      CHECK_OK(split.add<double>({x, y}, 0, 2));
+      for (int64_t from = 2; from < n; from += 512)
+        CHECK_OK(split.add<double>({x, y}, from, std::min<int64_t>(512, n - from)));
+      CHECK_OK(late.add<double>({x, y}, 2, n - 2));
+      CHECK_OK(late.add<double>({x, y}, 0, 2));
+      for (const Moments* each : {&whole, &split, &late}) {
+        for (int32_t k = 0; k < 3; ++k) {
+          const double error =
+              correlation_error(each->block(k), exact[k], exact[k == 2 ? 2 : 0], exact[k == 0 ? 0 : 2]);
+          CHECK_NEAR(error, 0, tolerance(mode));
+        }
+      }
+    }
+  }
+}
+
+// Random pieces in random order, each about a mean of its own of any magnitude.
+TEST(moments_unlike_batches_in_any_order) {
+  Context context;
+  const int64_t d = 7, e = 3, n = kSanitized ? 1500 : 12000;
+  std::mt19937_64 random(33);
+  for (double magnitude : {10., 1e3, 1e8}) {
+    for (int32_t mode : {MG_MOMENTS_F32, MG_MOMENTS_MIXED, MG_MOMENTS_F64}) {
+      std::vector<int64_t> begins = {0};
+      std::vector<double> x = samples<double>(n * d, random()), y = samples<double>(n * e, random());
+      while (begins.back() < n) {
+        const int64_t from = begins.back();
+        const int64_t longest = random() % 4 ? 60 : 5000;
+        const int64_t to = std::min(n, from + 1 + static_cast<int64_t>(random() % longest));
+        const Vector shift = gaussian(d + e, random());
+        const double size = std::pow(magnitude, static_cast<double>(random() % 1000) / 1000);
+        for (int64_t m = from; m < to; ++m) {
+          for (int64_t f = 0; f < d; ++f) x[m * d + f] += f == 0 ? 0 : size * shift[f];
+          for (int64_t f = 0; f < e; ++f) y[m * e + f] += size * shift[d + f];
+        }
+        begins.push_back(to);
+      }
+      const Vector exact[] = {two_pass(x, d, x, d, n), two_pass(x, d, y, e, n), two_pass(y, e, y, e, n)};
+      std::vector<size_t> order;
+      for (size_t i = 0; i + 1 < begins.size(); ++i) order.push_back(i);
+      for (int32_t round = 0; round < 3; ++round) {
+        Moments m(context, {d, e}, mode);
+        for (size_t i : order) CHECK_OK(m.add<double>({x, y}, begins[i], begins[i + 1] - begins[i]));
+        CHECK(mg_moments_count(m.handle) == n);
+        for (int32_t k = 0; k < 3; ++k) {
+          const double error = correlation_error(m.block(k), exact[k], exact[k == 2 ? 2 : 0], exact[k == 0 ? 0 : 2]);
+          CHECK_NEAR(error, 0, tolerance(mode));
+        }
+        const Vector own = m.block(0);
+        Vector mean(d), m2(d);
+        CHECK_OK(mg_moments_stream(context, m.handle, 0, mean.data(), m2.data()));
+        for (int64_t f = 0; f < d; ++f) {
+          long double sum = 0;
+          for (int64_t t = 0; t < n; ++t) sum += x[t * d + f];
+          const double deviation = std::sqrt(exact[0][f * d + f] / static_cast<double>(n));
+          CHECK_NEAR(mean[f], static_cast<double>(sum / n), 1e-13 * deviation);
+          CHECK(m2[f] == own[f * d + f]);
+        }
+        for (size_t i = order.size() - 1; i > 0; --i) std::swap(order[i], order[random() % (i + 1)]);
+      }
+    }
+  }
+}
+
+// One sample at a time with a mean that is large against the deviation: no merge may cost digits.
+TEST(moments_large_mean_in_small_pieces) {
+  Context context;
+  const int64_t d = 3, n = kSanitized ? 600 : 4000;
+  for (double mean : {1e4, 1e9}) {
+    const std::vector<double> x = samples<double>(n * d, 34, mean);
+    const Vector exact = two_pass(x, d, x, d, n);
+    for (int32_t mode : {MG_MOMENTS_MIXED, MG_MOMENTS_F64}) {
+      for (int64_t step : {1, 2, 50}) {
+        Moments m(context, {d}, mode);
+        for (int64_t from = 0; from < n; from += step) CHECK_OK(m.add<double>({x}, from, step));
+        CHECK_NEAR(correlation_error(m.block(0), exact, exact, exact), 0, tolerance(mode));
+      }
+    }
+  }
+}
+
 TEST(moments_ignore_the_thread_count) {
   const int64_t d = 300, e = 70, n = 5000;
   const std::vector<float> x = samples<float>(n * d, 6), y = samples<float>(n * e, 7);
