@@ -374,8 +374,6 @@ class BadInputTest {
   @CsvSource(
       delimiter = '|',
       value = {
-        "--method|ties|no aligner 'ties'; there are identity, permutation, cca, procrustes,"
-            + " procrustes-scaled",
         "--gamma|NaN|gamma must be finite and at least 0, not NaN",
         "--gamma|-1|gamma must be finite and at least 0, not -1.0",
         "--gamma|Infinity|gamma must be finite and at least 0, not Infinity",

@@ -15,11 +15,11 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.merganser.plan.Catalogue;
 import picocli.CommandLine;
 
 class ExperimentCommandTest {
-  private static final List<String> METHODS =
-      List.of("identity", "permutation", "cca", "procrustes", "procrustes-scaled");
+  private static final List<String> METHODS = List.copyOf(Catalogue.aligners().keySet());
 
   @TempDir Path temp;
 

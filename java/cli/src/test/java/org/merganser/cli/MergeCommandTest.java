@@ -24,6 +24,7 @@ import org.merganser.io.Safetensors;
 import org.merganser.linalg.Tensor;
 import org.merganser.model.Architecture;
 import org.merganser.model.LinearStack;
+import org.merganser.plan.Catalogue;
 import org.merganser.stats.Moments;
 
 class MergeCommandTest {
@@ -67,6 +68,18 @@ class MergeCommandTest {
         .endsWith("wrote " + out + ": 4 tensors, 51 parameters\n");
     assertThat(Files.mismatch(out, files.model("a"))).isEqualTo(-1);
     assertThat(Fixture.hasPartial(temp)).isFalse();
+  }
+
+  @Test
+  void anUnknownMethodListsTheKnownOnes() {
+    Cli.Run run =
+        Cli.run("merge", files.model("a"), files.model("b"), "--method", "ties", "-o", temp + "/o");
+    assertThat(run.code()).isEqualTo(2);
+    assertThat(run.err())
+        .isEqualTo(
+            "merganser: no aligner 'ties'; there are "
+                + String.join(", ", Catalogue.aligners().keySet())
+                + "\n");
   }
 
   @ParameterizedTest

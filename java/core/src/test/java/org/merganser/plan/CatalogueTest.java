@@ -15,8 +15,9 @@ class CatalogueTest {
     assertThatThrownBy(() -> Catalogue.aligner("ccca"))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessage(
-            "no aligner 'ccca'; there are identity, permutation, cca, procrustes,"
-                + " procrustes-scaled");
+            "no aligner 'ccca'; there are " + String.join(", ", Catalogue.aligners().keySet()));
+    assertThat(Catalogue.aligners())
+        .containsKeys("identity", "permutation", "cca", "procrustes", "procrustes-scaled");
     assertThat(Catalogue.aligner("cca")).isInstanceOf(CcaAligner.class);
     assertThat(Catalogue.mergers()).containsOnlyKeys("linear");
     Catalogue.mergers().forEach((id, merger) -> assertThat(merger.get().id()).isEqualTo(id));

@@ -51,16 +51,10 @@ class CcaMergeExperimentTest {
   private static final int TRAIN = 600;
   private static final long SEED = 11;
   private static final TorchNetwork NETWORK = TorchNetwork.mlp(64, HIDDEN, 2, 10, Activation.RELU);
-  private static final String[] ROWS = {
-    "base",
-    "best-base",
-    "ensemble",
-    "identity",
-    "permutation",
-    "cca",
-    "procrustes",
-    "procrustes-scaled"
-  };
+  private static final String[] ROWS =
+      Stream.concat(
+              Stream.of("base", "best-base", "ensemble"), Catalogue.aligners().keySet().stream())
+          .toArray(String[]::new);
 
   @TempDir static Path temp;
 
