@@ -149,7 +149,9 @@ public static native int mg_transfer_counts(@Const mg_context context, @Cast("in
 /* Precision of the products inside a batch; the state is always F64 outside MG_MOMENTS_F32.
  *   F32    f32 products, f32 accumulators, widened when read
  *   MIXED  f32 products, folded into F64 accumulators every 4096 samples at the latest
- *   F64    everything in F64 */
+ *   F64    everything in F64
+ * At most 4096 samples at a time are centred about their own mean and merged into the state. So how samples are split
+ * into updates, and their order, change results by rounding only: 1e-5 (MIXED) or 1e-12 (F64) of the largest value. */
 /** enum mg_moments_mode */
 public static final int MG_MOMENTS_F32 = 0, MG_MOMENTS_MIXED = 1, MG_MOMENTS_F64 = 2;
 
