@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.compute;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import org.junit.jupiter.api.Test;
+import org.merganser.testing.ChildJvm;
+import org.merganser.testing.ForgetProgram;
+
+/** On request, memory that nobody closed says where it came from. */
+class AllocationSitesTest {
+  @Test
+  void forgottenMemoryNamesItsSite() throws Exception {
+    ChildJvm.Result result =
+        new ChildJvm().option("-Dmerganser.trackAllocations=true").run(ForgetProgram.class);
+    assertThat(result.output())
+        .contains(
+            "native memory of 1234 bytes was freed by the garbage collector, not by close()",
+            "ForgetProgram.forget(")
+        .doesNotContain("4321");
+  }
+
+  @Test
+  void withoutTheRequestNothingIsSaid() throws Exception {
+    assertThat(new ChildJvm().run(ForgetProgram.class).output()).isEmpty();
+  }
+}
