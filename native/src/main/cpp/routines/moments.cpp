@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Streaming centred moments (kernels.md 1, alignment.md 2). A batch goes through panels of at most 4096 samples. Each
+// Streaming centred moments. A batch goes through panels of at most 4096 samples. Each
 // is centred about its own mean p, z = x - p, and merged into the state of the n samples before it (Chan, Golub,
 // LeVeque):
 //   d = p - mean,  w = n rows/(n + rows),  mean += d rows/(n + rows),  block += sum(z_x z_y^T) + w d_x d_y^T.
