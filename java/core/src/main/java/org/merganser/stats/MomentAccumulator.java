@@ -15,10 +15,10 @@ import org.merganser.linalg.Tensor;
 import org.merganser.stats.StatisticsRequest.Pair;
 
 /**
- * Accumulates moments of one space, batch by batch, in native memory. At most 4096 samples at a time
- * are centred about their own mean and merged, so large means cost no precision. The same batches in
- * the same order give the same bits for any number of threads; another split agrees to 1e-12 (F64)
- * or 1e-5 (MIXED).
+ * Accumulates moments of one space, batch by batch, in native memory. At most 4096 samples at a
+ * time are centred about their own mean and merged, so large means cost no precision. The same
+ * batches in the same order give the same bits for any number of threads; another split agrees to
+ * 1e-12 (F64) or 1e-5 (MIXED).
  */
 public final class MomentAccumulator implements AutoCloseable {
   private final String space;
