@@ -32,6 +32,16 @@ public final class MemoryCheckpoint implements Checkpoint {
     return new MemoryCheckpoint(tensors, Map.of(), Set.of());
   }
 
+  /**
+   * Takes the tensors as they are and owns them.
+   *
+   * @param stale buffers that must be recomputed before use
+   */
+  public static MemoryCheckpoint of(
+      Map<String, Tensor> tensors, Map<String, String> metadata, Set<String> stale) {
+    return new MemoryCheckpoint(tensors, metadata, stale);
+  }
+
   /** Reads everything another checkpoint has, so that a view is computed once. */
   public static MemoryCheckpoint copyOf(Checkpoint source, Workspace ws) throws IOException {
     Map<String, Tensor> tensors = new LinkedHashMap<>();

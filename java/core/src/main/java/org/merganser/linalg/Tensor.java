@@ -3,11 +3,13 @@ package org.merganser.linalg;
 
 import java.nio.ByteBuffer;
 import java.util.Arrays;
+import java.util.stream.LongStream;
 import org.merganser.compute.DType;
 import org.merganser.compute.Device;
 import org.merganser.compute.Memory;
 import org.merganser.compute.Workspace;
 import org.merganser.error.ShapeException;
+import org.merganser.internal.kernel.Kernels;
 
 /**
  * An n-dimensional array of any {@link DType}, row-major and contiguous, off the heap. A shape
@@ -212,6 +214,34 @@ public final class Tensor implements AutoCloseable {
     ws.kernels().convert(dtype.code(), other.code(), size, address(), result.address());
     Memory.keepAlive(this, result);
     return result;
+  }
+
+  /** A new tensor whose row r (first dimension) is that of this one times {@code scales[r]}. */
+  public Tensor scaledRows(double[] scales, Workspace ws) {
+    if (shape.length == 0 || shape[0] != scales.length) {
+      throw new ShapeException(scales.length + " scales for the rows of " + describe(dtype, shape));
+    }
+    Tensor result = allocate(dtype, shape);
+    if (size > 0) {
+      long rows = shape[0];
+      long[] same = LongStream.range(0, rows).toArray();
+      Kernels.Axis axis = new Kernels.Axis(1, rows, size / rows, rows);
+      ws.kernels()
+          .applyGather(dtype.code(), axis, same, scales, address(), size, result.address(), size);
+    }
+    Memory.keepAlive(this, result);
+    return result;
+  }
+
+  /** A new vector of an arithmetic type, rounded to nearest even. */
+  public static Tensor of(DType dtype, double[] values, Workspace ws) {
+    Tensor wide = of(values, values.length);
+    if (dtype == DType.F64) {
+      return wide;
+    }
+    try (wide) {
+      return wide.to(dtype, ws);
+    }
   }
 
   /** A new tensor with the same bytes. */

@@ -2,6 +2,7 @@
 package org.merganser.model;
 
 import java.io.IOException;
+import java.util.List;
 import java.util.Set;
 import org.merganser.compute.Workspace;
 import org.merganser.io.Checkpoint;
@@ -14,6 +15,19 @@ public interface Network {
 
   Architecture architecture();
 
+  /**
+   * Linear layers and convolutions in order of the forward pass; repair measures them. Empty when
+   * the network does not tell.
+   */
+  default List<AffineLayer> affineLayers() {
+    return List.of();
+  }
+
+  /** Batch normalisations in order of the forward pass. */
+  default List<BatchNormLayer> batchNorms() {
+    return List.of();
+  }
+
   /** Reads the parameters once, for many batches. */
   Session open(Checkpoint theta, Workspace ws) throws IOException;
 
@@ -23,7 +37,9 @@ public interface Network {
      * One forward pass without gradients.
      *
      * @param inputs first dimension is the sample
-     * @param taps which spaces (or {@link #OUTPUT}) to hand to {@code out}
+     * @param mode TRAIN normalises with the statistics of the batch; no parameter is changed
+     * @param taps what to hand to {@code out}: ids of spaces, {@link AffineLayer#output}, {@link
+     *     BatchNormLayer#input}, or {@link #OUTPUT}
      */
     void run(Tensor inputs, Mode mode, Set<String> taps, TapSink out) throws IOException;
 

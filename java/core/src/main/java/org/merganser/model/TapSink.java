@@ -8,7 +8,7 @@ import org.merganser.linalg.Tensor;
 @FunctionalInterface
 public interface TapSink {
   /**
-   * @param tap id of a feature space, or {@link Network#OUTPUT}
+   * @param tap what was asked for: id of a feature space, tap of a layer, or {@link Network#OUTPUT}
    * @param activations [samples x features] or [samples x features x positions...]; valid until the
    *     next run of the session or its close
    */

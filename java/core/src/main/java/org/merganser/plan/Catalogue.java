@@ -12,6 +12,9 @@ import org.merganser.align.PermutationAligner;
 import org.merganser.align.ProcrustesAligner;
 import org.merganser.merge.LinearMerger;
 import org.merganser.merge.Merger;
+import org.merganser.repair.BatchNormReset;
+import org.merganser.repair.Repair;
+import org.merganser.repair.RepairRescale;
 
 /**
  * Every method with its defaults, by id, in the order of tables. A new method is tested, listed and
@@ -21,6 +24,8 @@ public final class Catalogue {
   private static final Map<String, Supplier<Aligner>> ALIGNERS = new LinkedHashMap<>();
   private static final Map<String, Supplier<Merger>> MERGERS = new LinkedHashMap<>();
 
+  private static final Map<String, Supplier<Repair>> REPAIRS = new LinkedHashMap<>();
+
   static {
     ALIGNERS.put("identity", IdentityAligner::new);
     ALIGNERS.put("permutation", PermutationAligner::byCorrelation);
@@ -28,6 +33,9 @@ public final class Catalogue {
     ALIGNERS.put("procrustes", ProcrustesAligner::orthogonal);
     ALIGNERS.put("procrustes-scaled", ProcrustesAligner::scaled);
     MERGERS.put("linear", LinearMerger::uniform);
+    REPAIRS.put("bn-reset", BatchNormReset::new);
+    REPAIRS.put("repair", RepairRescale::measured);
+    REPAIRS.put("repair-closed-form", RepairRescale::closedForm);
   }
 
   private Catalogue() {}
@@ -38,6 +46,10 @@ public final class Catalogue {
 
   public static Map<String, Supplier<Merger>> mergers() {
     return Collections.unmodifiableMap(MERGERS);
+  }
+
+  public static Map<String, Supplier<Repair>> repairs() {
+    return Collections.unmodifiableMap(REPAIRS);
   }
 
   /**

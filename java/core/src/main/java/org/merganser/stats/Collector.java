@@ -6,30 +6,35 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
-import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import org.merganser.compute.Workspace;
 import org.merganser.io.Checkpoint;
 import org.merganser.linalg.Tensor;
-import org.merganser.model.FeatureSpace;
 import org.merganser.model.Inputs;
 import org.merganser.model.Mode;
 import org.merganser.model.Network;
 import org.merganser.stats.StatisticsRequest.Pair;
 
-/** Collects moments from forward passes, in waves of spaces whose accumulators fit the budget. */
+/** Collects moments from forward passes, in waves of taps whose accumulators fit the budget. */
 final class Collector {
   private final Network network;
+  private final Map<String, Long> widths;
+  private final Mode mode;
   private final List<? extends Checkpoint> models;
   private final Inputs inputs;
   private final StatisticsRequest request;
   private final Moments.Options options;
   private final Workspace ws;
 
+  /**
+   * @param widths number of features of each tap
+   */
   Collector(
       Network network,
+      Map<String, Long> widths,
+      Mode mode,
       List<? extends Checkpoint> models,
       Inputs inputs,
       StatisticsRequest request,
@@ -39,6 +44,8 @@ final class Collector {
       throw new IllegalArgumentException("no models to collect statistics of");
     }
     this.network = network;
+    this.widths = widths;
+    this.mode = mode;
     this.models = models;
     this.inputs = inputs;
     this.request = request;
@@ -56,7 +63,7 @@ final class Collector {
         sessions.add(network.open(model, ws));
       }
       Map<String, SpaceMoments> result = new LinkedHashMap<>();
-      List<List<FeatureSpace>> waves = waves();
+      List<List<String>> waves = waves();
       for (int w = 0; w < waves.size(); w++) {
         String stage = "statistics" + (waves.size() == 1 ? "" : " " + (w + 1) + "/" + waves.size());
         result.putAll(wave(waves.get(w), sessions, stage));
@@ -68,24 +75,22 @@ final class Collector {
   }
 
   private Map<String, SpaceMoments> wave(
-      List<FeatureSpace> spaces, List<Network.Session> sessions, String stage) throws IOException {
+      List<String> taps, List<Network.Session> sessions, String stage) throws IOException {
     Map<String, MomentAccumulator> accumulators = new LinkedHashMap<>();
-    Set<String> taps = new LinkedHashSet<>();
     try {
-      for (FeatureSpace space : spaces) {
-        long[] widths = new long[sessions.size()];
-        Arrays.fill(widths, space.width());
-        taps.add(space.id());
+      for (String tap : taps) {
+        long[] features = new long[sessions.size()];
+        Arrays.fill(features, widths.get(tap));
         accumulators.put(
-            space.id(),
+            tap,
             new MomentAccumulator(
-                space.id(), widths, request, options.precision(), options.nonFinite(), ws));
+                tap, features, request, options.precision(), options.nonFinite(), ws));
       }
       long done = 0;
       for (Iterator<Tensor> batches = inputs.open(ws.seed()); batches.hasNext(); ) {
         ws.cancellation().check();
         Tensor batch = batches.next();
-        update(accumulators, activations(batch, sessions, taps));
+        update(accumulators, activations(batch, sessions, Set.copyOf(taps)));
         done += batch.dim(0);
         ws.progress().report(stage, done, inputs.samples());
       }
@@ -97,13 +102,13 @@ final class Collector {
     }
   }
 
-  private static Map<String, List<Tensor>> activations(
+  private Map<String, List<Tensor>> activations(
       Tensor batch, List<Network.Session> sessions, Set<String> taps) throws IOException {
     Map<String, List<Tensor>> found = new LinkedHashMap<>();
     for (Network.Session session : sessions) {
       session.run(
           batch,
-          Mode.EVAL,
+          mode,
           taps,
           (tap, tensor) -> found.computeIfAbsent(tap, t -> new ArrayList<>()).add(tensor));
     }
@@ -116,25 +121,24 @@ final class Collector {
         (id, accumulator) -> {
           List<Tensor> tensors = activations.get(id);
           if (tensors == null) {
-            throw new IllegalArgumentException(
-                "the network gave no activations of space '" + id + "'");
+            throw new IllegalArgumentException("the network gave no activations of '" + id + "'");
           }
           accumulator.update(tensors);
         });
   }
 
-  private List<List<FeatureSpace>> waves() {
-    List<List<FeatureSpace>> waves = new ArrayList<>();
+  private List<List<String>> waves() {
+    List<List<String>> waves = new ArrayList<>();
     long used = 0;
-    for (FeatureSpace space : network.architecture().spaces()) {
-      List<Pair> pairs = request.pairs(models.size());
+    List<Pair> pairs = request.pairs(models.size());
+    for (Map.Entry<String, Long> tap : widths.entrySet()) {
       // F64 state, and F32 accumulators beside it in MIXED.
-      long bytes = 12 * space.width() * space.width() * pairs.size();
+      long bytes = 12 * tap.getValue() * tap.getValue() * pairs.size();
       if (waves.isEmpty() || used + bytes > options.budget()) {
         waves.add(new ArrayList<>());
         used = 0;
       }
-      waves.get(waves.size() - 1).add(space);
+      waves.get(waves.size() - 1).add(tap.getKey());
       used += bytes;
     }
     return waves;

@@ -13,6 +13,7 @@ import org.merganser.error.IncompatibleModelsException;
 import org.merganser.io.Checkpoint;
 import org.merganser.model.Architecture;
 import org.merganser.model.Inputs;
+import org.merganser.model.Mode;
 import org.merganser.model.Network;
 
 /**
@@ -80,7 +81,29 @@ public final class Moments implements AutoCloseable {
       Options options,
       Workspace ws)
       throws IOException {
-    return new Collector(network, models, inputs, request, options, ws).collect();
+    Map<String, Long> widths = new LinkedHashMap<>();
+    network.architecture().spaces().forEach(space -> widths.put(space.id(), space.width()));
+    return collect(network, widths, Mode.EVAL, models, inputs, request, options, ws);
+  }
+
+  /**
+   * Moments of any taps of the network, such as the outputs of its layers; each takes the place of
+   * a space.
+   *
+   * @param widths number of features of each tap, by its name
+   * @param mode how normalisations behave
+   */
+  public static Moments collect(
+      Network network,
+      Map<String, Long> widths,
+      Mode mode,
+      List<? extends Checkpoint> models,
+      Inputs inputs,
+      StatisticsRequest request,
+      Options options,
+      Workspace ws)
+      throws IOException {
+    return new Collector(network, widths, mode, models, inputs, request, options, ws).collect();
   }
 
   /**

@@ -45,6 +45,6 @@ public enum Activation implements Layer {
     if (in.space() != null) {
       in.space().restrict(exact);
     }
-    return in;
+    return in.in(in.space(), description.node());
   }
 }

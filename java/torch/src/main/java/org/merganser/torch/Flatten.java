@@ -7,7 +7,7 @@ import org.bytedeco.pytorch.Tensor;
 public record Flatten() implements Layer {
   @Override
   public Signal describe(Signal in, Description description) {
-    return new Signal(in.space(), in.features(), in.positions(), true);
+    return in.flattened();
   }
 
   @Override

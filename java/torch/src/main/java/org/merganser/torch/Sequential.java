@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.merganser.torch;
 
+import java.util.ArrayList;
 import java.util.List;
 import org.bytedeco.pytorch.Tensor;
 
-/** Layers one after the other. */
+/** Layers one after the other; none for the identity. */
 public record Sequential(List<Layer> layers) implements Layer {
   public Sequential {
     layers = List.copyOf(layers);
@@ -18,7 +19,7 @@ public record Sequential(List<Layer> layers) implements Layer {
   public Signal describe(Signal in, Description description) {
     Signal signal = in;
     for (Layer layer : layers) {
-      signal = layer.describe(signal, description);
+      signal = description.follow(layer, signal);
     }
     return signal;
   }
@@ -27,8 +28,27 @@ public record Sequential(List<Layer> layers) implements Layer {
   public Tensor forward(Tensor x, ForwardPass pass) {
     Tensor value = x;
     for (Layer layer : layers) {
-      value = layer.forward(value, pass);
+      value = pass.apply(layer, value);
     }
     return value;
+  }
+
+  /** Without batch normalisations; the layers before them get a bias to absorb them. */
+  Sequential folded() {
+    List<Layer> kept = new ArrayList<>();
+    for (int i = 0; i < layers.size(); i++) {
+      Layer layer = layers.get(i);
+      boolean absorbs = i + 1 < layers.size() && layers.get(i + 1) instanceof BatchNorm;
+      if (layer instanceof Convolution convolution && absorbs) {
+        kept.add(convolution.withBias());
+      } else if (layer instanceof Sequential inner) {
+        kept.add(inner.folded());
+      } else if (layer instanceof Residual residual) {
+        kept.add(residual.folded());
+      } else if (!(layer instanceof BatchNorm)) {
+        kept.add(layer);
+      }
+    }
+    return new Sequential(kept);
   }
 }

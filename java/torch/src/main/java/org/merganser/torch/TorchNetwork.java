@@ -6,10 +6,10 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import java.util.SplittableRandom;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
@@ -22,8 +22,11 @@ import org.merganser.error.ShapeException;
 import org.merganser.io.Checkpoint;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.io.Names;
+import org.merganser.io.RenamedCheckpoint;
 import org.merganser.io.TensorInfo;
+import org.merganser.model.AffineLayer;
 import org.merganser.model.Architecture;
+import org.merganser.model.BatchNormLayer;
 import org.merganser.model.Mode;
 import org.merganser.model.Network;
 import org.merganser.model.TapSink;
@@ -45,12 +48,14 @@ public final class TorchNetwork implements Network {
   private final Architecture architecture;
   private final Map<String, TensorInfo> parameters;
   private final long outputs;
+  private final Map<String, String> aliases;
 
-  private TorchNetwork(long[] inputShape, Layer root) {
+  private TorchNetwork(long[] inputShape, Layer root, Map<String, String> aliases) {
+    this.aliases = Map.copyOf(aliases);
     this.inputShape = inputShape;
     this.root = root;
     this.description = new Description();
-    this.outputs = root.describe(Signal.input(inputShape), description).flatSize();
+    this.outputs = description.follow(root, Signal.input(inputShape)).flatSize();
     this.architecture = description.architecture();
     Map<String, TensorInfo> infos = new LinkedHashMap<>();
     description.parameters().forEach((name, parameter) -> infos.put(name, parameter.info()));
@@ -62,7 +67,7 @@ public final class TorchNetwork implements Network {
    * @throws ShapeException when some layer does not fit what it is given
    */
   public static TorchNetwork of(Layer root, long... inputShape) {
-    return new TorchNetwork(inputShape.clone(), root);
+    return new TorchNetwork(inputShape.clone(), root, Map.of());
   }
 
   /**
@@ -80,12 +85,67 @@ public final class TorchNetwork implements Network {
     return of(new Sequential(stack), in);
   }
 
+  /**
+   * The same network without batch normalisations, each convolution before one with a bias to
+   * absorb it; see {@link org.merganser.repair.BatchNormFold}.
+   */
+  public TorchNetwork folded() {
+    return of(root instanceof Sequential sequence ? sequence.folded() : root, inputShape);
+  }
+
+  /**
+   * The same network; checkpoints may use other names for parts of the path of a parameter, such as
+   * {@code shortcut} for {@code downsample}. See {@link #canonical}.
+   */
+  TorchNetwork withAliases(Map<String, String> others) {
+    return new TorchNetwork(inputShape, root, others);
+  }
+
   @Override
   public Architecture architecture() {
     return architecture;
   }
 
-  /** Names, types and shapes of the parameters, in order. */
+  @Override
+  public List<AffineLayer> affineLayers() {
+    return List.copyOf(description.affineLayers());
+  }
+
+  @Override
+  public List<BatchNormLayer> batchNorms() {
+    return List.copyOf(description.batchNorms());
+  }
+
+  /** Shape of one sample. */
+  public long[] inputShape() {
+    return inputShape.clone();
+  }
+
+  /** The layers and the input in one line; equal for equal networks. For people and for recipes. */
+  @Override
+  public String toString() {
+    return root + " on " + Arrays.toString(inputShape);
+  }
+
+  /**
+   * A checkpoint under this network's names: known aliases of other libraries and the {@code
+   * module.} that data-parallel training puts before every name are translated.
+   */
+  public Checkpoint canonical(Checkpoint checkpoint) {
+    Map<String, String> renamed = new LinkedHashMap<>();
+    for (String name : checkpoint.tensors().keySet()) {
+      List<String> parts = new ArrayList<>(List.of(name.split("\\.")));
+      if (parts.get(0).equals("module")) {
+        parts.remove(0);
+      }
+      parts.replaceAll(part -> aliases.getOrDefault(part, part));
+      String canonical = String.join(".", parts);
+      renamed.put(name, parameters.containsKey(canonical) ? canonical : name);
+    }
+    return RenamedCheckpoint.of(checkpoint, renamed);
+  }
+
+  /** Names, types and shapes of all tensors, running statistics included, in order. */
   public Map<String, TensorInfo> parameters() {
     return parameters;
   }
@@ -95,9 +155,27 @@ public final class TorchNetwork implements Network {
     return outputs;
   }
 
-  /** Number of parameters. */
+  /** Number of learned parameters. */
   public long size() {
-    return parameters.values().stream().mapToLong(TensorInfo::size).sum();
+    return learned().stream().mapToLong(name -> parameters.get(name).size()).sum();
+  }
+
+  /** Names of the tensors that are learned; the others are running statistics and counters. */
+  public Set<String> learned() {
+    return names(Description.Kind.PARAMETER);
+  }
+
+  private Set<String> names(Description.Kind kind) {
+    Set<String> names = new LinkedHashSet<>();
+    description
+        .parameters()
+        .forEach(
+            (name, parameter) -> {
+              if (parameter.kind() == kind) {
+                names.add(name);
+              }
+            });
+    return names;
   }
 
   /** Random initial parameters; each parameter has its own stream of the seed. */
@@ -105,26 +183,29 @@ public final class TorchNetwork implements Network {
     Map<String, org.merganser.linalg.Tensor> tensors = new LinkedHashMap<>();
     description
         .parameters()
-        .forEach(
-            (name, parameter) -> {
-              SplittableRandom random = Seeds.stream(seed, "init/" + name);
-              if (parameter.info().size() > MAX_ARRAY) {
-                throw new IllegalArgumentException(
-                    "parameter '"
-                        + name
-                        + "' "
-                        + parameter.info()
-                        + " has more than "
-                        + MAX_ARRAY
-                        + " entries; use narrower layers");
-              }
-              float[] values = new float[(int) parameter.info().size()];
-              for (int i = 0; i < values.length && parameter.deviation() > 0; i++) {
-                values[i] = (float) (random.nextGaussian() * parameter.deviation());
-              }
-              tensors.put(name, org.merganser.linalg.Tensor.of(values, parameter.info().dims()));
-            });
+        .forEach((name, parameter) -> tensors.put(name, initial(name, parameter, seed)));
     return MemoryCheckpoint.of(tensors);
+  }
+
+  private static org.merganser.linalg.Tensor initial(
+      String name, Description.Parameter parameter, long seed) {
+    TensorInfo info = parameter.info();
+    if (parameter.kind() == Description.Kind.COUNTER) {
+      return org.merganser.linalg.Tensor.zeros(info.dtype(), info.dims());
+    }
+    if (info.size() > MAX_ARRAY) {
+      throw new IllegalArgumentException(
+          "parameter '"
+              + name
+              + "' "
+              + info
+              + " has more than "
+              + MAX_ARRAY
+              + " entries; use narrower layers");
+    }
+    float[] values = new float[(int) info.size()];
+    parameter.initial().fill(values, Seeds.stream(seed, "init/" + name));
+    return org.merganser.linalg.Tensor.of(values, info.dims());
   }
 
   /**
@@ -136,9 +217,12 @@ public final class TorchNetwork implements Network {
     parameters.forEach(
         (name, wanted) -> {
           TensorInfo found = theta.tensors().get(name);
-          if (found == null) {
+          boolean counter = wanted.dtype() == DType.I64;
+          if (found == null && !counter) {
             problems.add(Names.missing(name, theta.tensors().keySet()));
-          } else if (!found.shape().equals(wanted.shape()) || !found.dtype().isArithmetic()) {
+          } else if (found != null
+              && !counter
+              && (!found.shape().equals(wanted.shape()) || !found.dtype().isArithmetic())) {
             problems.add("'" + name + "' is " + found + ", the network has " + wanted);
           }
         });
@@ -158,10 +242,18 @@ public final class TorchNetwork implements Network {
     return TorchNatives.call(FORWARD_THREADS, () -> new TorchSession(owned));
   }
 
-  /** All parameters as F32. */
+  /** All parameters and running statistics as F32; counters, which old files lack, as I64. */
   Map<String, org.merganser.linalg.Tensor> load(Checkpoint theta, Workspace ws) throws IOException {
+    Set<String> counters = names(Description.Kind.COUNTER);
     Map<String, org.merganser.linalg.Tensor> tensors = new LinkedHashMap<>();
     for (String name : parameters.keySet()) {
+      if (counters.contains(name)) {
+        TensorInfo info = theta.tensors().get(name);
+        boolean kept = info != null && info.equals(parameters.get(name));
+        tensors.put(
+            name, kept ? theta.read(name, ws) : org.merganser.linalg.Tensor.zeros(DType.I64));
+        continue;
+      }
       org.merganser.linalg.Tensor tensor = theta.read(name, ws);
       if (tensor.dtype() != DType.F32) {
         org.merganser.linalg.Tensor wide = tensor;
@@ -175,7 +267,7 @@ public final class TorchNetwork implements Network {
 
   /** The forward pass as a function of torch parameters; used by training and by gradients. */
   Tensor forward(Tensor x, Map<String, Tensor> theta, Mode mode) {
-    return root.forward(x, new ForwardPass(theta, description.taps(), Set.of(), mode));
+    return ForwardPass.plain(theta, mode).apply(root, x);
   }
 
   void checkInputs(org.merganser.linalg.Tensor inputs) {
@@ -236,12 +328,16 @@ public final class TorchNetwork implements Network {
         Map<String, Tensor> found) {
       try (PointerScope scope = new PointerScope();
           NoGradGuard guard = new NoGradGuard()) {
-        ForwardPass pass = new ForwardPass(theta, description.taps(), taps, mode);
-        Tensor output = root.forward(Bridge.share(inputs), pass);
-        found.putAll(pass.tapped());
-        if (taps.contains(OUTPUT)) {
-          found.put(OUTPUT, output);
+        ForwardPass pass = ForwardPass.tapping(theta, description, taps, mode);
+        try {
+          Tensor output = pass.apply(root, Bridge.share(inputs));
+          if (taps.contains(OUTPUT)) {
+            found.put(OUTPUT, output);
+          }
+        } catch (ForwardPass.Complete e) {
+          // The rest of the network is not needed.
         }
+        found.putAll(pass.tapped());
         found.replaceAll((tap, tensor) -> tensor.contiguous());
         for (Tensor tensor : found.values()) {
           // Outlives the scope, until the next run or close.

@@ -110,9 +110,11 @@ public final class Trainer {
           owned.forEach(
               (name, tensor) -> {
                 Tensor parameter = Bridge.share(tensor);
-                parameter.set_requires_grad(true);
                 theta.put(name, parameter);
-                vector.push_back(parameter);
+                if (network.learned().contains(name)) {
+                  parameter.set_requires_grad(true);
+                  vector.push_back(parameter);
+                }
               });
           inputs[0] = Bridge.share(data.inputs());
           optimizer[0] = options.optimizer().create(vector);

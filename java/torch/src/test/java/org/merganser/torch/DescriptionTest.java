@@ -5,7 +5,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.util.List;
-import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -97,34 +96,88 @@ class DescriptionTest {
   /** 3 channels at 4 positions: each channel takes 4 neighbouring columns of the weight. */
   @Test
   void aFlattenedSpaceIsReadWithRepeat() {
-    Description description = new Description();
-    Description.Space space = description.space("conv", 3);
-    Signal flattened = new Flatten().describe(new Signal(space, 3, 4, false), description);
-
-    new Linear("fc", 12, 5).describe(flattened, description);
-
-    FeatureSpace found = description.architecture().space("conv");
-    assertThat(found.bindings())
-        .containsExactly(new Binding("fc.weight", 1, Role.WEIGHT_IN, new Block(0, 4)));
-    assertThat(description.taps()).containsEntry("fc", new Description.Tap("conv", 3));
+    TorchNetwork network =
+        TorchNetwork.of(
+            Sequential.of(
+                Convolution.of("conv", 1, 3, 3, 1, 1, true),
+                MaxPool.of(2),
+                new Flatten(),
+                new Linear("fc", 12, 5)),
+            1,
+            4,
+            4);
+    assertThat(network.architecture().space("conv").bindings())
+        .containsExactly(
+            Binding.of("conv.weight", 0, Role.WEIGHT_OUT),
+            Binding.of("conv.bias", 0, Role.BIAS),
+            new Binding("fc.weight", 1, Role.WEIGHT_IN, new Block(0, 4)));
   }
 
-  /** A stream that several layers add to is complete only where it is read last. */
+  /** All that is added to each other shares one map; it is read where the last layer reads it. */
   @Test
-  void aSpaceIsReadAtItsLastConsumer() {
-    Description description = new Description();
-    Description.Space stream = description.space("stream", 3);
-    Signal signal = new Signal(stream, 3, 1, true);
-
-    new Linear("first", 3, 5).describe(signal, description);
-    new Linear("last", 3, 5).describe(signal, description);
-
-    assertThat(description.taps())
-        .containsOnly(Map.entry("last", new Description.Tap("stream", 3)));
-    assertThat(description.architecture().space("stream").bindings())
+  void aResidualStreamIsOneSpace() {
+    TorchNetwork network =
+        TorchNetwork.of(
+            Sequential.of(
+                new Linear("stem", 4, 3),
+                new Residual(
+                    "block",
+                    Sequential.of(
+                        new Linear("up", 3, 6), Activation.RELU, new Linear("down", 6, 3)),
+                    Sequential.of()),
+                Activation.TANH,
+                new Linear("head", 3, 2)),
+            4);
+    assertThat(network.architecture().spaces())
         .containsExactly(
-            Binding.of("first.weight", 1, Role.WEIGHT_IN),
-            Binding.of("last.weight", 1, Role.WEIGHT_IN));
+            new FeatureSpace(
+                "stem",
+                3,
+                MapFamily.PERMUTATION,
+                List.of(
+                    Binding.of("stem.weight", 0, Role.WEIGHT_OUT),
+                    Binding.of("stem.bias", 0, Role.BIAS),
+                    Binding.of("up.weight", 1, Role.WEIGHT_IN),
+                    Binding.of("down.weight", 0, Role.WEIGHT_OUT),
+                    Binding.of("down.bias", 0, Role.BIAS),
+                    Binding.of("head.weight", 1, Role.WEIGHT_IN))),
+            new FeatureSpace(
+                "up",
+                6,
+                MapFamily.SCALED_PERMUTATION,
+                List.of(
+                    Binding.of("up.weight", 0, Role.WEIGHT_OUT),
+                    Binding.of("up.bias", 0, Role.BIAS),
+                    Binding.of("down.weight", 1, Role.WEIGHT_IN))));
+  }
+
+  /** What is added to the input of the network has its features, which are never mapped. */
+  @Test
+  void aStreamThatCarriesTheInputIsNotMapped() {
+    TorchNetwork network =
+        TorchNetwork.of(
+            Sequential.of(
+                new Residual("block", Sequential.of(new Linear("a", 4, 4)), Sequential.of()),
+                new Linear("head", 4, 2)),
+            4);
+    assertThat(network.architecture().spaces()).isEmpty();
+  }
+
+  @Test
+  void namesABlockWhoseOperandsDiffer() {
+    assertThatThrownBy(
+            () ->
+                TorchNetwork.of(
+                    new Residual("block", Sequential.of(new Linear("a", 4, 3)), Sequential.of()),
+                    4))
+        .isInstanceOf(ShapeException.class)
+        .hasMessage("block 'block' adds a vector of 3 to a vector of 4; they must be the same");
+    assertThatThrownBy(() -> TorchNetwork.of(Convolution.of("c", 3, 4, 3, 1, 1, true), 1, 8, 8))
+        .isInstanceOf(ShapeException.class)
+        .hasMessage("layer 'c' reads images of 3 channels, it is given 1 channels of 8 x 8");
+    assertThatThrownBy(() -> TorchNetwork.of(Convolution.of("c", 1, 4, 5, 1, 1, true), 1, 2, 2))
+        .isInstanceOf(ShapeException.class)
+        .hasMessage("layer 'c' has a window of 5, it is given 1 channels of 2 x 2");
   }
 
   @Test

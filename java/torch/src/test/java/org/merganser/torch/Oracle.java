@@ -2,11 +2,20 @@
 package org.merganser.torch;
 
 import java.io.IOException;
+import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
 import org.merganser.compute.Workspace;
 import org.merganser.io.Checkpoint;
+import org.merganser.io.MemoryCheckpoint;
 import org.merganser.linalg.Tensor;
+import org.merganser.model.AffineLayer;
+import org.merganser.model.Mode;
+import org.merganser.repair.BatchNormReset;
+import org.merganser.stats.Moments;
+import org.merganser.stats.SpaceMoments;
+import org.merganser.stats.StatisticsRequest;
 
 /** Multilayer perceptrons, softmax and their gradients in plain Java, in double. */
 final class Oracle {
@@ -147,12 +156,77 @@ final class Oracle {
   }
 
   /** Replaces every value, biases too, so that no two features are alike. */
-  static org.merganser.io.MemoryCheckpoint random(TorchNetwork network, long seed) {
-    Map<String, Tensor> tensors = new java.util.LinkedHashMap<>();
+  static MemoryCheckpoint random(TorchNetwork network, long seed) {
+    Map<String, Tensor> tensors = new LinkedHashMap<>();
     long[] stream = {seed};
     network
         .parameters()
         .forEach((name, info) -> tensors.put(name, normal(1000 * stream[0]++, info.dims())));
-    return org.merganser.io.MemoryCheckpoint.of(tensors);
+    return MemoryCheckpoint.of(tensors);
+  }
+
+  /**
+   * Initial weights with random biases, normalisations and running statistics, such that signals
+   * neither die nor explode in a deep network.
+   */
+  static MemoryCheckpoint lively(TorchNetwork network, long seed) {
+    SplittableRandom random = new SplittableRandom(seed);
+    MemoryCheckpoint theta = network.initialise(seed);
+    theta
+        .tensors()
+        .forEach(
+            (name, info) -> {
+              if (info.rank() == 1) {
+                double centre = name.endsWith("weight") || name.endsWith("running_var") ? 1 : 0.2;
+                for (long i = 0; i < info.size(); i++) {
+                  double value = centre + 0.3 * (2 * random.nextDouble() - 1);
+                  theta.tensor(name).set(i, value);
+                }
+              }
+            });
+    return theta;
+  }
+
+  /**
+   * As {@link #lively}, and every hidden feature varies around about 0 on these inputs, so that
+   * none is dead behind a ReLU.
+   */
+  static MemoryCheckpoint excited(TorchNetwork network, long seed, Tensor inputs, Workspace ws)
+      throws IOException {
+    MemoryCheckpoint theta = lively(network, seed);
+    Examples examples = new Examples(inputs, new int[Math.toIntExact(inputs.dim(0))], 1);
+    if (!network.batchNorms().isEmpty()) {
+      return new BatchNormReset().apply(theta, network, examples.batches(1000), ws);
+    }
+    for (AffineLayer layer : network.affineLayers()) {
+      if (layer.bias().isPresent()) {
+        try (Moments moments =
+            Moments.collect(
+                network,
+                Map.of(layer.output(), layer.width()),
+                Mode.EVAL,
+                List.of(theta),
+                examples.batches(1000),
+                StatisticsRequest.NONE,
+                Moments.Options.defaults(),
+                ws)) {
+          centre(theta, layer, moments.space(layer.output()));
+        }
+      }
+    }
+    return theta;
+  }
+
+  private static void centre(Checkpoint theta, AffineLayer layer, SpaceMoments moments) {
+    Tensor weight = ((MemoryCheckpoint) theta).tensor(layer.weight());
+    Tensor bias = ((MemoryCheckpoint) theta).tensor(layer.bias().orElseThrow());
+    long row = weight.size() / layer.width();
+    for (int c = 0; c < layer.width(); c++) {
+      double deviation = Math.sqrt(moments.variance(0)[c]);
+      for (long i = c * row; i < (c + 1) * row; i++) {
+        weight.set(i, weight.get(i) / deviation);
+      }
+      bias.set(c, (bias.get(c) - moments.mean(0)[c]) / deviation + 0.1);
+    }
   }
 }

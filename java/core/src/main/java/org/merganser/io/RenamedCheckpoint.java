@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.io;
+
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import org.merganser.compute.Workspace;
+import org.merganser.error.IncompatibleModelsException;
+import org.merganser.linalg.Tensor;
+
+/** A checkpoint under other names. A view: closing it closes nothing. */
+public final class RenamedCheckpoint implements Checkpoint {
+  private final Checkpoint source;
+  private final Map<String, String> sourceName = new LinkedHashMap<>();
+  private final Map<String, TensorInfo> tensors;
+
+  private RenamedCheckpoint(Checkpoint source, Map<String, String> names) {
+    this.source = source;
+    Map<String, TensorInfo> infos = new LinkedHashMap<>();
+    List<String> problems = new ArrayList<>();
+    source
+        .tensors()
+        .forEach(
+            (name, info) -> {
+              String renamed = names.getOrDefault(name, name);
+              String other = sourceName.putIfAbsent(renamed, name);
+              infos.put(renamed, info);
+              if (other != null) {
+                problems.add("'" + other + "' and '" + name + "' both become '" + renamed + "'");
+              }
+            });
+    if (!problems.isEmpty()) {
+      throw new IncompatibleModelsException("tensors cannot be renamed", problems);
+    }
+    this.tensors = Collections.unmodifiableMap(infos);
+  }
+
+  /**
+   * A view of {@code source}.
+   *
+   * @param names new name by old name; others stay
+   * @throws IncompatibleModelsException when two tensors would have one name
+   */
+  public static RenamedCheckpoint of(Checkpoint source, Map<String, String> names) {
+    return new RenamedCheckpoint(source, names);
+  }
+
+  @Override
+  public Map<String, TensorInfo> tensors() {
+    return tensors;
+  }
+
+  @Override
+  public Map<String, String> metadata() {
+    return source.metadata();
+  }
+
+  @Override
+  public Set<String> stale() {
+    Set<String> stale = new LinkedHashSet<>();
+    sourceName.forEach(
+        (renamed, name) -> {
+          if (source.stale().contains(name)) {
+            stale.add(renamed);
+          }
+        });
+    return stale;
+  }
+
+  @Override
+  public void read(String name, Tensor into, Workspace ws) throws IOException {
+    info(name);
+    source.read(sourceName.get(name), into, ws);
+  }
+
+  @Override
+  public void readRows(String name, long from, long to, Tensor into, Workspace ws)
+      throws IOException {
+    info(name);
+    source.readRows(sourceName.get(name), from, to, into, ws);
+  }
+}

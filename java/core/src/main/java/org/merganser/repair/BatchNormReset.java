@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.repair;
+
+import java.io.IOException;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import org.merganser.compute.DType;
+import org.merganser.compute.Workspace;
+import org.merganser.error.IncompatibleModelsException;
+import org.merganser.error.NumericalException;
+import org.merganser.io.Checkpoint;
+import org.merganser.io.MemoryCheckpoint;
+import org.merganser.linalg.Tensor;
+import org.merganser.model.BatchNormLayer;
+import org.merganser.model.Inputs;
+import org.merganser.model.Mode;
+import org.merganser.model.Network;
+import org.merganser.stats.Moments;
+import org.merganser.stats.SpaceMoments;
+import org.merganser.stats.StatisticsRequest;
+
+/**
+ * Recomputes the running statistics of every batch normalisation from data, in one pass in training
+ * mode: each layer normalises with the statistics of its batch while the totals over all batches
+ * are pooled,
+ *
+ * <pre>
+ *   mean = sum x / n,   variance = sum (x - mean)^2 / (n - 1)
+ * </pre>
+ *
+ * with n samples times positions, merged over batches by Chan's formula. (A cumulative average of
+ * the variances of batches, as in published scripts, misses the spread between batches and depends
+ * on their size.) Counters are set to the number of batches. Whatever running statistics the model
+ * has are not looked at, so it may be stale.
+ *
+ * <p>Cost: one forward pass. Source: Jordan et al. 2022 (arXiv 2211.08403), section on batch
+ * normalisation.
+ */
+public final class BatchNormReset implements Repair {
+  @Override
+  public String id() {
+    return "bn-reset";
+  }
+
+  @Override
+  public MemoryCheckpoint apply(RepairProblem problem, Workspace ws) throws IOException {
+    return apply(problem.merged(), problem.network(), problem.inputs(), ws);
+  }
+
+  /**
+   * The model with fresh running statistics; {@code model} is not changed.
+   *
+   * @throws IncompatibleModelsException when the network has no batch normalisation
+   * @throws NumericalException for activations that are not finite, or a single value of a feature
+   */
+  public MemoryCheckpoint apply(Checkpoint model, Network network, Inputs inputs, Workspace ws)
+      throws IOException {
+    List<BatchNormLayer> layers = network.batchNorms();
+    if (layers.isEmpty()) {
+      throw new IncompatibleModelsException(
+          "nothing to reset",
+          List.of("the network has no batch normalisation; use 'repair' instead of 'bn-reset'"));
+    }
+    Map<String, Long> widths = new LinkedHashMap<>();
+    layers.forEach(layer -> widths.put(layer.input(), layer.width()));
+    long[] batches = new long[1];
+    try (MemoryCheckpoint blank = withStatistics(model, layers, null, 0, ws);
+        Moments moments =
+            Moments.collect(
+                network,
+                widths,
+                Mode.TRAIN,
+                List.of(blank),
+                CountedInputs.of(inputs, batches),
+                StatisticsRequest.NONE,
+                Moments.Options.defaults(),
+                ws)) {
+      return withStatistics(model, layers, moments, batches[0], ws);
+    }
+  }
+
+  /** A copy with the moments, or with mean 0 and variance 1 without any. */
+  private static MemoryCheckpoint withStatistics(
+      Checkpoint model, List<BatchNormLayer> layers, Moments moments, long batches, Workspace ws)
+      throws IOException {
+    Map<String, Tensor> replaced = new LinkedHashMap<>();
+    for (BatchNormLayer layer : layers) {
+      double[] mean = new double[Math.toIntExact(layer.width())];
+      double[] variance = new double[mean.length];
+      if (moments == null) {
+        java.util.Arrays.fill(variance, 1);
+      } else {
+        SpaceMoments found = moments.space(layer.input());
+        mean = found.mean(0);
+        variance = unbiased(layer, found);
+      }
+      replaced.put(layer.mean(), vector(model, layer.mean(), mean, ws));
+      replaced.put(layer.variance(), vector(model, layer.variance(), variance, ws));
+      if (layer.counter().isPresent()) {
+        String counter = layer.counter().get();
+        if (model.tensors().containsKey(counter)) {
+          replaced.put(counter, counter(model, counter, batches));
+        }
+      }
+    }
+    Map<String, Tensor> tensors = new LinkedHashMap<>();
+    for (String name : model.tensors().keySet()) {
+      Tensor tensor = replaced.get(name);
+      tensors.put(name, tensor != null ? tensor : model.read(name, ws));
+    }
+    Set<String> stale = new LinkedHashSet<>(model.stale());
+    stale.removeAll(replaced.keySet());
+    return MemoryCheckpoint.of(tensors, model.metadata(), stale);
+  }
+
+  private static double[] unbiased(BatchNormLayer layer, SpaceMoments moments) {
+    if (moments.samples() < 2) {
+      throw new NumericalException(
+          "batch normalisation '"
+              + layer.id()
+              + "': one value of each feature has no variance; give more samples");
+    }
+    double[] variance = moments.variance(0);
+    double factor = (double) moments.samples() / (moments.samples() - 1);
+    for (int i = 0; i < variance.length; i++) {
+      variance[i] *= factor;
+    }
+    return variance;
+  }
+
+  private static Tensor vector(Checkpoint model, String name, double[] values, Workspace ws) {
+    return Tensor.of(model.info(name).dtype(), values, ws);
+  }
+
+  private static Tensor counter(Checkpoint model, String name, long batches) {
+    DType dtype = model.info(name).dtype();
+    Tensor tensor = Tensor.zeros(dtype, model.info(name).dims());
+    if (dtype == DType.I64 && tensor.size() == 1) {
+      tensor.memory().putLong(0, batches);
+    }
+    return tensor;
+  }
+}

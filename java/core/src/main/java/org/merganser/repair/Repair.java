@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.repair;
+
+import java.io.IOException;
+import org.merganser.compute.Workspace;
+import org.merganser.io.MemoryCheckpoint;
+
+/** A way to correct a merged model with a few forward passes. */
+public interface Repair {
+  /** As in {@code Catalogue}: {@code bn-reset}, {@code repair}. */
+  String id();
+
+  /**
+   * A corrected copy of {@code problem.merged()}; its inputs are not changed.
+   *
+   * @throws org.merganser.error.IncompatibleModelsException when the network has nothing that this
+   *     repair can correct, naming the one that can
+   */
+  MemoryCheckpoint apply(RepairProblem problem, Workspace ws) throws IOException;
+}
