@@ -3,9 +3,6 @@ package org.merganser.cli;
 
 import java.io.IOException;
 import java.nio.file.Path;
-import java.util.Optional;
-import org.merganser.lab.data.Blobs;
-import org.merganser.lab.data.ImageFiles;
 import org.merganser.lab.experiment.CcaMergeOptions;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -32,8 +29,9 @@ final class ExperimentCommand {
               paramLabel = "blobs|DIR",
               defaultValue = CcaMergeOptions.EMBEDDED,
               description =
-                  "The synthetic task, or a folder with the four IDX files of MNIST and its"
-                      + " relatives (default: the embedded images).")
+                  "The synthetic task, or a folder of images: the IDX files of MNIST and its"
+                      + " relatives, CIFAR-10 or CIFAR-100 in binary form, or .npy arrays"
+                      + " (default: the embedded images).")
           String data,
       @Option(
               names = "--hidden",
@@ -74,7 +72,8 @@ final class ExperimentCommand {
       @Option(
               names = "--train",
               paramLabel = "N",
-              description = "Training samples, from the first (default: 6000).")
+              description =
+                  "Training samples, from the first (default: 6000, or all when there are fewer).")
           Integer train,
       @Option(
               names = "--gamma",
@@ -95,20 +94,24 @@ final class ExperimentCommand {
           Path keep,
       @Mixin CommonOptions common)
       throws IOException {
-    boolean blobs = data.equals(CcaMergeOptions.BLOBS);
-    CcaMergeOptions options =
-        new CcaMergeOptions(
-            data,
-            hidden,
-            layers,
-            models,
-            seeds,
-            seed,
-            epochs != null ? epochs : blobs ? 40 : 15,
-            train != null ? train : blobs ? Blobs.TRAIN : ImageFiles.EMBEDDED_TRAIN,
-            gamma,
-            Optional.ofNullable(keep));
-    CcaMergeRun.run(options, out, common, spec.commandLine().getOut());
+    CcaMergeOptions.Builder options =
+        CcaMergeOptions.builder(data)
+            .hidden(hidden)
+            .layers(layers)
+            .models(models)
+            .pairs(seeds)
+            .seed(seed)
+            .gamma(gamma);
+    if (epochs != null) {
+      options.epochs(epochs);
+    }
+    if (train != null) {
+      options.train(train);
+    }
+    if (keep != null) {
+      options.keep(keep);
+    }
+    CcaMergeRun.run(options.build(), out, common, spec.commandLine().getOut());
     return 0;
   }
 }

@@ -3,9 +3,7 @@ package org.merganser.cli;
 
 import java.io.IOException;
 import java.nio.file.Path;
-import java.util.Optional;
 import java.util.concurrent.Callable;
-import org.merganser.lab.data.ImageFiles;
 import org.merganser.lab.experiment.CcaMergeOptions;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -22,11 +20,7 @@ import picocli.CommandLine.Spec;
       "three times, since one pair says little. No download, well under a minute on two cores."
     })
 final class QuickstartCommand implements Callable<Integer> {
-  private static final int LAYERS = 2;
-  private static final int MODELS = 2;
   private static final int PAIRS = 3;
-  private static final int EPOCHS = 15;
-  private static final double GAMMA = 1;
 
   @Spec CommandSpec spec;
   @Mixin CommonOptions common;
@@ -53,19 +47,12 @@ final class QuickstartCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws IOException {
-    CcaMergeOptions options =
-        new CcaMergeOptions(
-            CcaMergeOptions.EMBEDDED,
-            hidden,
-            LAYERS,
-            MODELS,
-            PAIRS,
-            0,
-            EPOCHS,
-            ImageFiles.EMBEDDED_TRAIN,
-            GAMMA,
-            Optional.ofNullable(keep));
-    CcaMergeRun.run(options, out, common, spec.commandLine().getOut());
+    CcaMergeOptions.Builder options =
+        CcaMergeOptions.builder(CcaMergeOptions.EMBEDDED).hidden(hidden).pairs(PAIRS);
+    if (keep != null) {
+      options.keep(keep);
+    }
+    CcaMergeRun.run(options.build(), out, common, spec.commandLine().getOut());
     return 0;
   }
 }

@@ -184,7 +184,10 @@ class ExperimentCommandTest {
     assertRefused(
         experiment("--data", file),
         5,
-        file + " is a file; data come as a folder with the files " + names);
+        file
+            + " is a file; data come as a folder with the files "
+            + names
+            + ", or of CIFAR in binary form");
     Path empty = Files.createDirectory(temp.resolve("empty"));
     Cli.Run run = experiment("--data", empty);
     assertThat(run.code()).isEqualTo(5);

@@ -6,26 +6,41 @@ import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.TreeSet;
 import java.util.function.UnaryOperator;
 import java.util.stream.Stream;
 import org.merganser.error.FormatException;
-import org.merganser.lab.data.DataSet.PixelScale;
-import org.merganser.linalg.Tensor;
-import org.merganser.torch.Examples;
+import org.merganser.lab.data.Pictures.Part;
 
 /**
- * Grey images in the four IDX files of MNIST and its relatives: {@code train-images-idx3-ubyte},
- * {@code train-labels-idx1-ubyte}, {@code t10k-...}, each plain or with {@code .gz}. Every sample
- * is one vector of pixels.
+ * Labelled images from a folder, whose files say what it is:
+ *
+ * <ul>
+ *   <li>grey images in the four IDX files of MNIST and its relatives: {@code
+ *       train-images-idx3-ubyte}, {@code train-labels-idx1-ubyte}, {@code t10k-...}, each plain or
+ *       with {@code .gz};
+ *   <li>CIFAR-10 in binary form: {@code data_batch_1.bin} to {@code data_batch_5.bin}, {@code
+ *       test_batch.bin};
+ *   <li>CIFAR-100 in binary form: {@code train.bin}, {@code test.bin}; the fine labels are used;
+ *   <li>NumPy arrays {@code train-images.npy}, {@code train-labels.npy}, {@code test-images.npy},
+ *       {@code test-labels.npy}.
+ * </ul>
+ *
+ * CIFAR is standardised by the published mean and deviation of each channel, other images by one
+ * mean and deviation of all training pixels used.
  */
 public final class ImageFiles {
   private static final String EMBEDDED = "/org/merganser/lab/fashion-mnist/";
 
-  /** Training and test images of {@link #embedded}. */
+  /** Training images of {@link #embedded}. */
   public static final int EMBEDDED_TRAIN = 6000;
+
+  /** Training images used unless told otherwise; all, when there are fewer. */
+  public static final int DEFAULT_TRAIN = 6000;
 
   private static final List<String> NAMES =
       List.of(
@@ -36,27 +51,61 @@ public final class ImageFiles {
 
   private ImageFiles() {}
 
-  /** The first 6000 training and 2000 test images of Fashion-MNIST (Xiao et al. 2017). */
+  /**
+   * The first 6000 training and 2000 test images of Fashion-MNIST (Xiao et al. 2017).
+   *
+   * @param train how many training images to use, from the first; empty for all
+   */
+  public static DataSet embedded(ImageForm form, OptionalInt train) throws IOException {
+    return idx(
+            train,
+            name -> "embedded " + name,
+            name -> ImageFiles.class.getResourceAsStream(EMBEDDED + name + ".gz"))
+        .dataSet("fashion-mnist-subset", form);
+  }
+
+  /** As vectors. */
   public static DataSet embedded(int train) throws IOException {
-    return assemble(
-        "fashion-mnist-subset",
-        train,
-        name -> "embedded " + name,
-        name -> ImageFiles.class.getResourceAsStream(EMBEDDED + name + ".gz"));
+    return embedded(ImageForm.VECTORS, OptionalInt.of(train));
   }
 
   /**
    * Reads a folder.
    *
-   * @param train how many training images to use, from the first
+   * @param train how many training images to use, from the first; empty for the first {@value
+   *     #DEFAULT_TRAIN}, or all when there are fewer
    * @throws IOException when the folder is missing, is a file, or lacks files
+   * @throws FormatException when a file is damaged
    */
-  public static DataSet folder(Path folder, int train) throws IOException {
+  public static DataSet folder(Path folder, ImageForm form, OptionalInt train) throws IOException {
     if (!Files.exists(folder)) {
       throw new IOException("data folder " + folder + " does not exist");
     }
     if (!Files.isDirectory(folder)) {
-      throw new IOException(folder + " is a file; data come as a folder with the files " + NAMES);
+      throw new IOException(
+          folder
+              + " is a file; data come as a folder with the files "
+              + NAMES
+              + ", or of CIFAR in binary form");
+    }
+    String name = String.valueOf(folder.toAbsolutePath().normalize().getFileName());
+    return pictures(folder, train).dataSet(name, form);
+  }
+
+  /** As vectors. */
+  public static DataSet folder(Path folder, int train) throws IOException {
+    return folder(folder, ImageForm.VECTORS, OptionalInt.of(train));
+  }
+
+  private static Pictures pictures(Path folder, OptionalInt train) throws IOException {
+    if (CifarFiles.TEN.isIn(folder)) {
+      return CifarFiles.TEN.read(folder, train);
+    }
+    if (CifarFiles.HUNDRED.isIn(folder)) {
+      return CifarFiles.HUNDRED.read(folder, train);
+    }
+    if (NpyImages.isIn(folder)) {
+      return NpyImages.read(folder, train);
     }
     List<String> missing = new ArrayList<>();
     for (String name : NAMES) {
@@ -65,14 +114,29 @@ public final class ImageFiles {
       }
     }
     if (!missing.isEmpty()) {
+      if (Files.exists(folder.resolve("data_batch_1")) || Files.exists(folder.resolve("meta"))) {
+        throw new IOException(
+            folder
+                + " holds CIFAR as Python pickles, which can run code when read; get its binary"
+                + " version (the folder then holds files *.bin)");
+      }
       throw new IOException(
           "data folder " + folder + " lacks " + missing + "; it holds " + listing(folder));
     }
-    return assemble(
-        String.valueOf(folder.toAbsolutePath().normalize().getFileName()),
+    return idx(
         train,
         name -> locate(folder, name).orElseThrow().toString(),
         name -> Files.newInputStream(locate(folder, name).orElseThrow()));
+  }
+
+  /** How many training images to use. */
+  static int count(OptionalInt wanted, int available) {
+    int count = wanted.orElse(Math.min(DEFAULT_TRAIN, available));
+    if (count < 1 || count > available) {
+      throw new IllegalArgumentException(
+          "cannot use " + count + " training images; the data have 1 to " + available);
+    }
+    return count;
   }
 
   @FunctionalInterface
@@ -80,8 +144,8 @@ public final class ImageFiles {
     InputStream open(String name) throws IOException;
   }
 
-  private static DataSet assemble(
-      String name, int train, UnaryOperator<String> where, Source source) throws IOException {
+  private static Pictures idx(OptionalInt wanted, UnaryOperator<String> where, Source source)
+      throws IOException {
     IdxFile[] files = new IdxFile[NAMES.size()];
     for (int f = 0; f < files.length; f++) {
       String file = NAMES.get(f);
@@ -114,37 +178,21 @@ public final class ImageFiles {
               + "x"
               + files[2].shape()[2]);
     }
-    int available = files[0].shape()[0];
-    if (train < 1 || train > available) {
-      throw new IllegalArgumentException(
-          "cannot use " + train + " training images; the data have 1 to " + available);
-    }
-    PixelScale scale = scale(files[0], train);
-    int classes = classes(files[1], files[3]);
-    return new DataSet(
-        name,
-        examples(files[0], files[1], train, classes, scale),
-        examples(files[2], files[3], files[2].shape()[0], classes, scale),
-        Optional.of(scale));
+    int count = count(wanted, files[0].shape()[0]);
+    return new Pictures(
+        1,
+        files[0].shape()[1],
+        files[0].shape()[2],
+        classes(files[1], files[3]),
+        new Part(files[0].bytes(), labels(files[1], count)),
+        new Part(files[2].bytes(), labels(files[3], files[3].shape()[0])),
+        Optional.empty());
   }
 
-  private static PixelScale scale(IdxFile images, int count) {
-    int size = images.shape()[1] * images.shape()[2];
-    long pixels = (long) count * size;
-    // Sums of integers: exact.
-    long sum = 0;
-    long squares = 0;
-    for (int i = 0; i < pixels; i++) {
-      int value = images.bytes()[i] & 0xff;
-      sum += value;
-      squares += (long) value * value;
-    }
-    double mean = (double) sum / pixels;
-    double variance = (double) squares / pixels - mean * mean;
-    if (!(variance > 0)) {
-      throw new FormatException("the training images are all one colour");
-    }
-    return new PixelScale(mean / 255, Math.sqrt(variance) / 255);
+  private static int[] labels(IdxFile file, int count) {
+    int[] labels = new int[count];
+    Arrays.setAll(labels, i -> file.bytes()[i] & 0xff);
+    return labels;
   }
 
   private static int classes(IdxFile train, IdxFile test) {
@@ -157,20 +205,6 @@ public final class ImageFiles {
     return largest + 1;
   }
 
-  private static Examples examples(
-      IdxFile images, IdxFile labels, int count, int classes, PixelScale scale) {
-    int size = images.shape()[1] * images.shape()[2];
-    float[] values = new float[Math.multiplyExact(count, size)];
-    for (int i = 0; i < values.length; i++) {
-      values[i] = (float) (((images.bytes()[i] & 0xff) / 255.0 - scale.mean()) / scale.sd());
-    }
-    int[] classOf = new int[count];
-    for (int i = 0; i < count; i++) {
-      classOf[i] = labels.bytes()[i] & 0xff;
-    }
-    return new Examples(Tensor.of(values, count, size), classOf, classes);
-  }
-
   private static Optional<Path> locate(Path folder, String name) {
     return Stream.of(name, name + ".gz")
         .map(folder::resolve)
@@ -178,7 +212,8 @@ public final class ImageFiles {
         .findFirst();
   }
 
-  private static String listing(Path folder) throws IOException {
+  /** Names of the first files, for messages. */
+  static String listing(Path folder) throws IOException {
     try (Stream<Path> files = Files.list(folder)) {
       TreeSet<String> names = new TreeSet<>();
       files.limit(20).forEach(f -> names.add(f.getFileName().toString()));

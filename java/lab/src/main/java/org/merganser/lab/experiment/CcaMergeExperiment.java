@@ -21,6 +21,7 @@ import org.merganser.io.Safetensors;
 import org.merganser.lab.data.Blobs;
 import org.merganser.lab.data.DataSet;
 import org.merganser.lab.data.ImageFiles;
+import org.merganser.lab.data.ImageForm;
 import org.merganser.linalg.Tensor;
 import org.merganser.merge.LinearMerger;
 import org.merganser.merge.MergeProblem;
@@ -107,9 +108,9 @@ public final class CcaMergeExperiment {
 
   private DataSet load(long seed) throws IOException {
     return switch (options.data()) {
-      case CcaMergeOptions.BLOBS -> Blobs.draw(options.train(), seed);
-      case CcaMergeOptions.EMBEDDED -> ImageFiles.embedded(options.train());
-      default -> ImageFiles.folder(Path.of(options.data()), options.train());
+      case CcaMergeOptions.BLOBS -> Blobs.draw(options.train().orElse(Blobs.TRAIN), seed);
+      case CcaMergeOptions.EMBEDDED -> ImageFiles.embedded(ImageForm.VECTORS, options.train());
+      default -> ImageFiles.folder(Path.of(options.data()), ImageForm.VECTORS, options.train());
     };
   }
 

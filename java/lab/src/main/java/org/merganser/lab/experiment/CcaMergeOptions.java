@@ -3,18 +3,19 @@ package org.merganser.lab.experiment;
 
 import java.nio.file.Path;
 import java.util.Optional;
+import java.util.OptionalInt;
 
 /**
- * Settings of {@link CcaMergeExperiment}.
+ * Settings of {@link CcaMergeExperiment}; made by {@link #builder}.
  *
- * @param data {@code blobs}, {@code fashion-mnist-subset}, or a folder of IDX files
+ * @param data {@code blobs}, {@code fashion-mnist-subset}, or a folder of images
  * @param hidden width of the hidden layers
  * @param layers number of hidden layers
  * @param models models of one pair, 2 or more, all aligned to the first
  * @param pairs how many pairs, each with its own seeds
  * @param seed first seed: pair I has the models of seeds {@code seed + I ... seed + I + models - 1}
  * @param epochs of training
- * @param train training samples, from the first
+ * @param train training samples, from the first; empty for 6000, or all when there are fewer
  * @param gamma relative regulariser of CCA
  * @param keep folder for models, statistics and merged models
  */
@@ -26,7 +27,7 @@ public record CcaMergeOptions(
     int pairs,
     long seed,
     int epochs,
-    int train,
+    OptionalInt train,
     double gamma,
     Optional<Path> keep) {
 
@@ -42,7 +43,7 @@ public record CcaMergeOptions(
     require(models >= 2, "models", models, 2);
     require(pairs >= 1, "seeds", pairs, 1);
     require(epochs >= 1, "epochs", epochs, 1);
-    require(train >= 2, "train", train, 2);
+    require(train.orElse(2) >= 2, "train", train.orElse(2), 2);
     if (!(gamma >= 0) || Double.isInfinite(gamma)) {
       throw new IllegalArgumentException("gamma must be finite and at least 0, not " + gamma);
     }
@@ -51,6 +52,83 @@ public record CcaMergeOptions(
   private static void require(boolean holds, String name, long value, long least) {
     if (!holds) {
       throw new IllegalArgumentException(name + " must be at least " + least + ", not " + value);
+    }
+  }
+
+  /**
+   * Two hidden layers of 32, one pair of models from seed 0, 15 epochs (blobs: 40), relative gamma
+   * 1.
+   */
+  public static Builder builder(String data) {
+    return new Builder(data);
+  }
+
+  /** Collects settings; {@link #build} checks them. */
+  public static final class Builder {
+    private final String data;
+    private int hidden = 32;
+    private int layers = 2;
+    private int models = 2;
+    private int pairs = 1;
+    private long seed;
+    private int epochs;
+    private OptionalInt train = OptionalInt.empty();
+    private double gamma = 1;
+    private Optional<Path> keep = Optional.empty();
+
+    private Builder(String data) {
+      this.data = data;
+      this.epochs = data.equals(BLOBS) ? 40 : 15;
+    }
+
+    public Builder hidden(int value) {
+      hidden = value;
+      return this;
+    }
+
+    public Builder layers(int value) {
+      layers = value;
+      return this;
+    }
+
+    public Builder models(int value) {
+      models = value;
+      return this;
+    }
+
+    public Builder pairs(int value) {
+      pairs = value;
+      return this;
+    }
+
+    public Builder seed(long value) {
+      seed = value;
+      return this;
+    }
+
+    public Builder epochs(int value) {
+      epochs = value;
+      return this;
+    }
+
+    public Builder train(int value) {
+      train = OptionalInt.of(value);
+      return this;
+    }
+
+    public Builder gamma(double value) {
+      gamma = value;
+      return this;
+    }
+
+    public Builder keep(Path value) {
+      keep = Optional.of(value);
+      return this;
+    }
+
+    public CcaMergeOptions build() {
+      return new CcaMergeOptions(
+          data, hidden, layers, models, pairs, seed, epochs, train, gamma, keep);
     }
   }
 }

@@ -8,6 +8,7 @@ import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Map;
 import org.merganser.io.PartialFile;
 import org.merganser.lab.experiment.CcaMergeResult;
@@ -63,10 +64,21 @@ public final class ResultsJson {
     g.writeNumberField("train", data.train());
     g.writeNumberField("test", data.test());
     if (data.pixels().isPresent()) {
-      g.writeNumberField("mean", data.pixels().get().mean());
-      g.writeNumberField("sd", data.pixels().get().sd());
+      numbers("mean", data.pixels().get().mean(), g);
+      numbers("sd", data.pixels().get().sd(), g);
     }
     g.writeEndObject();
+  }
+
+  /** A single number as it is, several (one for each channel) as an array. */
+  private static void numbers(String name, List<Double> values, JsonGenerator g)
+      throws IOException {
+    g.writeFieldName(name);
+    if (values.size() == 1) {
+      g.writeNumber(values.get(0));
+    } else {
+      g.writeArray(values.stream().mapToDouble(Double::doubleValue).toArray(), 0, values.size());
+    }
   }
 
   private static void rows(CcaMergeResult result, JsonGenerator g) throws IOException {

@@ -10,6 +10,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.OptionalInt;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.merganser.error.FormatException;
@@ -42,8 +43,8 @@ class ImageFilesTest {
       assertThat(data.test().inputs().shape()).containsExactly(2000, 784);
       assertThat(data.train().classes()).isEqualTo(10);
       PixelScale scale = data.pixels().orElseThrow();
-      assertThat(scale.mean()).isCloseTo(0.286, within(0.01));
-      assertThat(scale.sd()).isCloseTo(0.353, within(0.01));
+      assertThat(scale.mean(0)).isCloseTo(0.286, within(0.01));
+      assertThat(scale.sd(0)).isCloseTo(0.353, within(0.01));
       double sum = 0;
       double squares = 0;
       float[] values = data.train().inputs().toFloatArray();
@@ -83,8 +84,8 @@ class ImageFilesTest {
         squares += value * value / pixels.length;
       }
       double sd = Math.sqrt(squares - mean * mean);
-      assertThat(data.pixels().orElseThrow().mean()).isCloseTo(mean, within(1e-12));
-      assertThat(data.pixels().orElseThrow().sd()).isCloseTo(sd, within(1e-12));
+      assertThat(data.pixels().orElseThrow().mean(0)).isCloseTo(mean, within(1e-12));
+      assertThat(data.pixels().orElseThrow().sd(0)).isCloseTo(sd, within(1e-12));
       for (int i = 0; i < pixels.length; i++) {
         assertThat(data.train().inputs().get(i))
             .isCloseTo(((pixels[i] & 0xff) / 255.0 - mean) / sd, within(1e-6));
@@ -103,6 +104,80 @@ class ImageFilesTest {
           .isInstanceOf(IllegalArgumentException.class)
           .hasMessage("cannot use " + train + " training images; the data have 1 to 12");
     }
+  }
+
+  @Test
+  void allImagesAreUsedWhenThereAreFewerThanUsual() throws IOException {
+    try (DataSet data = ImageFiles.folder(images(), ImageForm.VECTORS, OptionalInt.empty())) {
+      assertThat(data.train().size()).isEqualTo(12);
+    }
+    Path many = IdxFolder.write(temp.resolve("many"), 6001, 3, 2);
+    try (DataSet data = ImageFiles.folder(many, ImageForm.VECTORS, OptionalInt.empty());
+        DataSet more = ImageFiles.folder(many, 6001)) {
+      assertThat(data.train().size()).isEqualTo(6000);
+      assertThat(more.train().size()).isEqualTo(6001);
+    }
+  }
+
+  /** A border of zeros first, then one mean and deviation of all pixels, the border included. */
+  @Test
+  void convolutionalNetworksGetPaddedPlanes() throws IOException {
+    Path folder = IdxFolder.write(temp.resolve("odd"), 4, 3, 5);
+    byte[] pixels = IdxFolder.pixels(4, 25);
+    double[] wanted = new double[4 * 32 * 32];
+    for (int i = 0; i < 4; i++) {
+      for (int row = 0; row < 5; row++) {
+        for (int column = 0; column < 5; column++) {
+          // 27 more rows and columns: 13 before, 14 after.
+          wanted[(i * 32 + 13 + row) * 32 + 13 + column] =
+              (pixels[i * 25 + row * 5 + column] & 0xff) / 255.0;
+        }
+      }
+    }
+    double mean = Arrays.stream(wanted).average().orElseThrow();
+    double sd =
+        Math.sqrt(Arrays.stream(wanted).map(v -> (v - mean) * (v - mean)).average().orElseThrow());
+    try (DataSet data = ImageFiles.folder(folder, ImageForm.PLANES, OptionalInt.empty())) {
+      assertThat(data.train().inputs().shape()).containsExactly(4, 1, 32, 32);
+      assertThat(data.test().inputs().shape()).containsExactly(3, 1, 32, 32);
+      assertThat(data.inputShape()).containsExactly(1, 32, 32);
+      assertThat(data.inputSize()).isEqualTo(1024);
+      assertThat(data.pixels().orElseThrow().mean(0)).isCloseTo(mean, within(1e-12));
+      assertThat(data.pixels().orElseThrow().sd(0)).isCloseTo(sd, within(1e-12));
+      for (int i = 0; i < wanted.length; i++) {
+        assertThat(data.train().inputs().get(i)).isCloseTo((wanted[i] - mean) / sd, within(1e-6));
+      }
+    }
+  }
+
+  @Test
+  void largeImagesAreNotPadded() throws IOException {
+    Path folder = IdxFolder.write(temp.resolve("large"), 2, 1, 33);
+    try (DataSet planes = ImageFiles.folder(folder, ImageForm.PLANES, OptionalInt.empty());
+        DataSet vectors = ImageFiles.folder(folder, ImageForm.VECTORS, OptionalInt.empty())) {
+      assertThat(planes.train().inputs().shape()).containsExactly(2, 1, 33, 33);
+      assertThat(planes.train().inputs().toFloatArray())
+          .isEqualTo(vectors.train().inputs().toFloatArray());
+    }
+  }
+
+  @Test
+  void theEmbeddedImagesAreAsManyAsAsked() throws IOException {
+    try (DataSet data = ImageFiles.embedded(ImageForm.PLANES, OptionalInt.of(3))) {
+      assertThat(data.train().inputs().shape()).containsExactly(3, 1, 32, 32);
+    }
+  }
+
+  @Test
+  void picklesAreRefused() throws IOException {
+    Path folder = Files.createDirectory(temp.resolve("cifar-10-batches-py"));
+    Files.write(folder.resolve("data_batch_1"), new byte[9]);
+    assertThatThrownBy(() -> ImageFiles.folder(folder, 4))
+        .isInstanceOf(IOException.class)
+        .hasMessage(
+            folder
+                + " holds CIFAR as Python pickles, which can run code when read; get its binary"
+                + " version (the folder then holds files *.bin)");
   }
 
   @Test

@@ -13,7 +13,6 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.TreeMap;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeAll;
@@ -61,17 +60,15 @@ class CcaMergeExperimentTest {
   private static CcaMergeResult result;
 
   private static CcaMergeOptions options(int models, int pairs, int epochs, Path keep) {
-    return new CcaMergeOptions(
-        CcaMergeOptions.BLOBS,
-        HIDDEN,
-        2,
-        models,
-        pairs,
-        SEED,
-        epochs,
-        TRAIN,
-        1,
-        Optional.ofNullable(keep));
+    CcaMergeOptions.Builder builder =
+        CcaMergeOptions.builder(CcaMergeOptions.BLOBS)
+            .hidden(HIDDEN)
+            .models(models)
+            .pairs(pairs)
+            .seed(SEED)
+            .epochs(epochs)
+            .train(TRAIN);
+    return (keep == null ? builder : builder.keep(keep)).build();
   }
 
   private static CcaMergeResult run(CcaMergeOptions options, int threads) throws IOException {
@@ -283,13 +280,13 @@ class CcaMergeExperimentTest {
   void imagesAreReportedWithTheirScale() throws IOException {
     Path folder = IdxFolder.write(temp.resolve("tiny"), 60, 30, 5);
     CcaMergeOptions options =
-        new CcaMergeOptions(folder.toString(), 8, 1, 2, 2, 0, 3, 60, 1, Optional.empty());
+        CcaMergeOptions.builder(folder.toString()).hidden(8).layers(1).pairs(2).epochs(3).build();
     CcaMergeResult images = run(options, 2);
     assertThat(images.data().name()).isEqualTo("tiny");
     assertThat(images.data().train()).isEqualTo(60);
     assertThat(images.data().test()).isEqualTo(30);
-    assertThat(images.data().pixels().orElseThrow().mean()).isBetween(0.1, 0.9);
-    assertThat(images.data().pixels().orElseThrow().sd()).isBetween(0.1, 0.9);
+    assertThat(images.data().pixels().orElseThrow().mean().get(0)).isBetween(0.1, 0.9);
+    assertThat(images.data().pixels().orElseThrow().sd().get(0)).isBetween(0.1, 0.9);
     assertThat(images.parameters()).isEqualTo(25 * 8 + 8 + 8 * 3 + 3);
     assertThat(temp.resolve("kept-nothing")).doesNotExist();
   }
@@ -328,16 +325,15 @@ class CcaMergeExperimentTest {
     assertThatThrownBy(() -> options(2, 0, 1, null)).hasMessage("seeds must be at least 1, not 0");
     assertThatThrownBy(() -> options(2, 1, 0, null)).hasMessage("epochs must be at least 1, not 0");
     for (double gamma : new double[] {-1, Double.NaN, Double.POSITIVE_INFINITY}) {
-      assertThatThrownBy(
-              () -> new CcaMergeOptions("blobs", 1, 1, 2, 1, 0, 1, 2, gamma, Optional.empty()))
+      assertThatThrownBy(() -> CcaMergeOptions.builder("blobs").gamma(gamma).build())
           .isInstanceOf(IllegalArgumentException.class)
           .hasMessage("gamma must be finite and at least 0, not " + gamma);
     }
-    assertThatThrownBy(() -> new CcaMergeOptions("blobs", 0, 1, 2, 1, 0, 1, 2, 1, Optional.empty()))
+    assertThatThrownBy(() -> CcaMergeOptions.builder("blobs").hidden(0).build())
         .hasMessage("hidden must be at least 1, not 0");
-    assertThatThrownBy(() -> new CcaMergeOptions("blobs", 1, 0, 2, 1, 0, 1, 2, 1, Optional.empty()))
+    assertThatThrownBy(() -> CcaMergeOptions.builder("blobs").layers(0).build())
         .hasMessage("layers must be at least 1, not 0");
-    assertThatThrownBy(() -> new CcaMergeOptions("blobs", 1, 1, 2, 1, 0, 1, 1, 1, Optional.empty()))
+    assertThatThrownBy(() -> CcaMergeOptions.builder("blobs").train(1).build())
         .hasMessage("train must be at least 2, not 1");
   }
 }

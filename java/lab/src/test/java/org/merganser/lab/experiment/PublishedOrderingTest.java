@@ -4,7 +4,6 @@ package org.merganser.lab.experiment;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.IOException;
-import java.util.Optional;
 import org.junit.jupiter.api.Test;
 import org.merganser.compute.Workspace;
 import org.merganser.lab.data.Blobs;
@@ -49,7 +48,12 @@ class PublishedOrderingTest {
       throws IOException {
     try (Workspace ws = Workspace.open()) {
       CcaMergeOptions options =
-          new CcaMergeOptions(data, 32, 2, models, pairs, 0, epochs, train, 1, Optional.empty());
+          CcaMergeOptions.builder(data)
+              .models(models)
+              .pairs(pairs)
+              .epochs(epochs)
+              .train(train)
+              .build();
       return CcaMergeExperiment.run(options, ws);
     }
   }

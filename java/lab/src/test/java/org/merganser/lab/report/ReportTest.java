@@ -38,7 +38,15 @@ class ReportTest {
     seconds.put("train", 1.23456);
     seconds.put("align", 0.5);
     return new CcaMergeResult(
-        new CcaMergeOptions("blobs", 16, 2, 2, pairs, 7, 3, 100, 0.5, Optional.of(Path.of("kept"))),
+        CcaMergeOptions.builder("blobs")
+            .hidden(16)
+            .pairs(pairs)
+            .seed(7)
+            .epochs(3)
+            .train(100)
+            .gamma(0.5)
+            .keep(Path.of("kept"))
+            .build(),
         new CcaMergeResult.Data(NAME, 100, 40, pixels),
         1234,
         rows,
@@ -57,7 +65,7 @@ class ReportTest {
   @Test
   void jsonHoldsEverythingAsItIs() throws IOException {
     Path path = folder.resolve("results.json");
-    ResultsJson.write(result(2, Optional.of(new PixelScale(0.25, 0.375))), path);
+    ResultsJson.write(result(2, Optional.of(PixelScale.of(0.25, 0.375))), path);
 
     Map<String, Object> found = Json.read(path);
 
@@ -107,6 +115,26 @@ class ReportTest {
     ResultsJson.write(result(1, Optional.empty()), path);
     assertThat(Json.read(path))
         .containsEntry("data", Map.of("name", NAME, "train", 100L, "test", 40L));
+  }
+
+  @Test
+  void jsonHoldsTheScaleOfEachChannel() throws IOException {
+    Path path = folder.resolve("results.json");
+    PixelScale scale = new PixelScale(List.of(0.25, 0.5, 0.75), List.of(0.125, 1.0, 2.0));
+    ResultsJson.write(result(1, Optional.of(scale)), path);
+    assertThat((Map<?, ?>) Json.read(path).get("data"))
+        .isEqualTo(
+            Map.of(
+                "name",
+                NAME,
+                "train",
+                100L,
+                "test",
+                40L,
+                "mean",
+                List.of(0.25, 0.5, 0.75),
+                "sd",
+                List.of(0.125, 1.0, 2.0)));
   }
 
   @Test
