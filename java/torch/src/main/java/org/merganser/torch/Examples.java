@@ -1,10 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.merganser.torch;
 
+import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.util.Arrays;
 import java.util.Iterator;
 import java.util.NoSuchElementException;
+import java.util.stream.IntStream;
+import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.NoGradGuard;
 import org.merganser.compute.DType;
+import org.merganser.compute.Memory;
 import org.merganser.error.ShapeException;
 import org.merganser.linalg.Tensor;
 import org.merganser.model.Inputs;
@@ -51,6 +57,24 @@ public record Examples(Tensor inputs, int[] labels, int classes) implements Auto
     return new Examples(inputs.rows(0, count), Arrays.copyOf(labels, count), classes);
   }
 
+  /** Some samples in the order given; a copy. */
+  public Examples select(int... samples) {
+    long[] shape = inputs.shape();
+    shape[0] = samples.length;
+    Tensor rows = Tensor.allocate(DType.F32, shape);
+    int[] classOf = new int[samples.length];
+    for (int i = 0; i < samples.length; i++) {
+      int sample = samples[i];
+      if (sample < 0 || sample >= size()) {
+        throw new IllegalArgumentException(
+            "there is no sample " + sample + "; they are 0.." + (size() - 1));
+      }
+      rows.rows(i, i + 1).memory().copyFrom(inputs.rows(sample, sample + 1).memory());
+      classOf[i] = labels[sample];
+    }
+    return new Examples(rows, classOf, classes);
+  }
+
   /** The inputs in order, in batches; the last may be smaller. The seed has no effect. */
   public Inputs batches(int batchSize) {
     return new Inputs() {
@@ -81,6 +105,82 @@ public record Examples(Tensor inputs, int[] labels, int classes) implements Auto
         return Examples.this.size();
       }
     };
+  }
+
+  /**
+   * The inputs in order, in batches, augmented: {@code open(seed)} draws with its seed as an epoch
+   * 0 of training would.
+   *
+   * @throws ShapeException when the samples are no images
+   */
+  public Inputs batches(int batchSize, Augmentation augmentation) {
+    augmentation.check(inputs.shape());
+    Inputs plain = batches(batchSize);
+    if (augmentation.isNone()) {
+      return plain;
+    }
+    return new Inputs() {
+      @Override
+      public Iterator<Tensor> open(long seed) {
+        return new AugmentedBatches(plain.open(seed), augmentation, seed);
+      }
+
+      @Override
+      public long samples() {
+        return plain.samples();
+      }
+    };
+  }
+
+  /** Each batch is a new tensor, closed when the next one is asked. */
+  private static final class AugmentedBatches implements Iterator<Tensor> {
+    private final Iterator<Tensor> plain;
+    private final Augmentation augmentation;
+    private final long seed;
+    private int at;
+    private Tensor last;
+
+    AugmentedBatches(Iterator<Tensor> plain, Augmentation augmentation, long seed) {
+      this.plain = plain;
+      this.augmentation = augmentation;
+      this.seed = seed;
+    }
+
+    @Override
+    public boolean hasNext() {
+      return plain.hasNext();
+    }
+
+    @Override
+    public Tensor next() {
+      if (last != null) {
+        last.close();
+      }
+      Tensor batch = plain.next();
+      int[] samples = IntStream.range(at, at + (int) batch.dim(0)).toArray();
+      at += samples.length;
+      Tensor result = Tensor.allocate(DType.F32, batch.shape());
+      try {
+        TorchNatives.call(1, () -> copyAugmented(batch, samples, result));
+      } catch (IOException e) {
+        throw new UncheckedIOException(e);
+      } finally {
+        Memory.keepAlive(batch);
+      }
+      last = result;
+      return result;
+    }
+
+    @SuppressWarnings("try")
+    private Tensor copyAugmented(Tensor batch, int[] samples, Tensor into) {
+      try (PointerScope scope = new PointerScope();
+          NoGradGuard guard = new NoGradGuard()) {
+        org.bytedeco.pytorch.Tensor changed =
+            augmentation.apply(Bridge.share(batch), seed, 0, samples).contiguous();
+        into.memory().copyFrom(Bridge.view(changed).memory());
+        return into;
+      }
+    }
   }
 
   @Override

@@ -30,6 +30,7 @@ public final class Trainer {
    *
    * @param clipNorm largest 2-norm of the gradient; infinity for no clipping
    * @param threads of libtorch
+   * @param augmentation of the samples of every epoch
    */
   public record Options(
       Optimizer optimizer,
@@ -37,7 +38,19 @@ public final class Trainer {
       int epochs,
       int batchSize,
       double clipNorm,
-      int threads) {
+      int threads,
+      Augmentation augmentation) {
+    /** Without augmentation. */
+    public Options(
+        Optimizer optimizer,
+        Schedule schedule,
+        int epochs,
+        int batchSize,
+        double clipNorm,
+        int threads) {
+      this(optimizer, schedule, epochs, batchSize, clipNorm, threads, Augmentation.NONE);
+    }
+
     public Options {
       if (epochs < 1 || batchSize < 1 || threads < 1 || !(clipNorm > 0)) {
         throw new IllegalArgumentException(
@@ -87,6 +100,7 @@ public final class Trainer {
       throws IOException {
     network.require(initial);
     network.checkInputs(data.inputs());
+    options.augmentation().check(data.inputs().shape());
     if (data.classes() != network.outputs()) {
       throw new IllegalArgumentException(
           "the network has "
@@ -125,6 +139,7 @@ public final class Trainer {
       long step = 0;
       for (int epoch = 0; epoch < options.epochs(); epoch++) {
         int[] order = order(epoch);
+        int round = epoch;
         double sum = 0;
         for (int from = 0; from < order.length; from += options.batchSize()) {
           ws.cancellation().check();
@@ -134,7 +149,8 @@ public final class Trainer {
               options.optimizer().learningRate() * options.schedule().factor(step++, steps);
           sum +=
               TorchNatives.call(
-                  options.threads(), () -> step(theta, inputs[0], batch, rate, optimizer[0]));
+                  options.threads(),
+                  () -> step(theta, inputs[0], batch, round, rate, optimizer[0]));
         }
         if (!Double.isFinite(sum)) {
           throw new NumericalException(
@@ -165,6 +181,7 @@ public final class Trainer {
       Map<String, Tensor> theta,
       Tensor inputs,
       int[] batch,
+      int epoch,
       double rate,
       org.bytedeco.pytorch.Optimizer optimizer) {
     try (PointerScope scope = new PointerScope()) {
@@ -174,7 +191,8 @@ public final class Trainer {
         rows[i] = batch[i];
         classes[i] = data.labels()[batch[i]];
       }
-      Tensor x = inputs.index_select(0, torch.tensor(rows));
+      Tensor drawn = inputs.index_select(0, torch.tensor(rows));
+      Tensor x = options.augmentation().apply(drawn, ws.seed(), epoch, batch);
       Tensor loss =
           torch.cross_entropy_loss(network.forward(x, theta, Mode.TRAIN), torch.tensor(classes));
       optimizer.zero_grad();
