@@ -65,6 +65,47 @@ public final class Trainer {
       }
     }
 
+    /** Peak learning rate of {@link #published} for VGG networks. */
+    public static final double VGG_RATE = 0.08;
+
+    /** Peak learning rate of {@link #published} for residual networks. */
+    public static final double RESNET_RATE = 0.5;
+
+    /**
+     * The protocol of the CCA Merge paper for CIFAR: 200 epochs, batches of 500, SGD with momentum
+     * 0.9 and weight decay 5e-4, five epochs of linear warm-up, linear decay to 0, flips and crops.
+     */
+    public static Options published(double peakRate) {
+      return new Options(
+          new Optimizer.Sgd(peakRate, 0.9, 5e-4),
+          new Schedule(5.0 / 200, Schedule.Decay.LINEAR),
+          200,
+          500,
+          Double.POSITIVE_INFINITY,
+          1,
+          Augmentation.flipAndCrop());
+    }
+
+    /**
+     * The usual protocol for ImageNet, without its crops of random size: 90 epochs, batches of 256,
+     * SGD 0.1 with momentum 0.9 and weight decay 1e-4, a tenth of the rate every 30 epochs, flips.
+     */
+    public static Options imageNet() {
+      return new Options(
+          new Optimizer.Sgd(0.1, 0.9, 1e-4),
+          Schedule.steps(3),
+          90,
+          256,
+          Double.POSITIVE_INFINITY,
+          1,
+          new Augmentation(true, 0));
+    }
+
+    /** These settings with another number of libtorch threads; results depend on it. */
+    public Options withThreads(int count) {
+      return new Options(optimizer, schedule, epochs, batchSize, clipNorm, count, augmentation);
+    }
+
     /** AdamW 2e-3 with linear decay, weight decay 1e-4, batches of 64, one thread. */
     public static Options adamW(int epochs) {
       return new Options(

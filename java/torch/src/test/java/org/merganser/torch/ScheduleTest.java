@@ -37,6 +37,47 @@ class ScheduleTest {
     assertThat(new Schedule(warmUp, decay).factor(step, steps)).isCloseTo(factor, within(1e-9));
   }
 
+  /** Warm-up of 5 epochs of 200 and back to 0; 100 steps an epoch, as with 50000 images. */
+  @Test
+  void thePublishedProtocol() {
+    Trainer.Options options = Trainer.Options.published(Trainer.Options.RESNET_RATE);
+    assertThat(options.optimizer()).isEqualTo(new Optimizer.Sgd(0.5, 0.9, 5e-4));
+    assertThat(options.batchSize()).isEqualTo(500);
+    assertThat(options.augmentation()).isEqualTo(new Augmentation(true, 4));
+    long steps = 100L * options.epochs();
+    assertThat(steps).isEqualTo(20_000);
+    Schedule schedule = options.schedule();
+    assertThat(schedule.factor(0, steps)).isCloseTo(1.0 / 500, within(1e-12));
+    assertThat(schedule.factor(249, steps)).isCloseTo(0.5, within(1e-12));
+    assertThat(schedule.factor(499, steps)).isCloseTo(1, within(1e-12));
+    assertThat(schedule.factor(500, steps)).isCloseTo(1, within(1e-12));
+    assertThat(schedule.factor(10_250, steps)).isCloseTo(0.5, within(1e-12));
+    assertThat(schedule.factor(19_999, steps)).isCloseTo(1.0 / 19_500, within(1e-12));
+    assertThat(Trainer.Options.VGG_RATE).isEqualTo(0.08);
+    assertThat(options.withThreads(3).threads()).isEqualTo(3);
+    assertThat(options.withThreads(1)).isEqualTo(options);
+  }
+
+  /** A tenth every 30 of 90 epochs, at the first step of the epoch. */
+  @Test
+  void stepsOfImageNet() {
+    Trainer.Options options = Trainer.Options.imageNet();
+    for (long perEpoch : new long[] {1, 7, 5005}) {
+      for (int epoch = 0; epoch < 90; epoch++) {
+        double wanted = epoch < 30 ? 1 : epoch < 60 ? 0.1 : 0.01;
+        for (long step : new long[] {epoch * perEpoch, (epoch + 1) * perEpoch - 1}) {
+          assertThat(options.schedule().factor(step, 90 * perEpoch))
+              .as("epoch %d, step %d", epoch, step)
+              .isCloseTo(wanted, within(1e-15));
+        }
+      }
+    }
+    assertThatThrownBy(() -> Schedule.steps(0)).isInstanceOf(IllegalArgumentException.class);
+    assertThatThrownBy(() -> new Schedule(0, Decay.LINEAR, 2))
+        .hasMessage(
+            "stages must be at least 1, and 1 unless the decay is STEPS, not 2 with LINEAR");
+  }
+
   @Test
   void risesThenFallsAndStaysPositive() {
     for (Decay decay : Decay.values()) {
