@@ -24,7 +24,6 @@ public final class ChildJvm {
                   .split(File.pathSeparator)));
   private final List<String> options = new ArrayList<>(List.of("-Xmx256m"));
   private final Map<String, String> environment = new HashMap<>();
-  private Path java = Path.of(System.getProperty("java.home"), "bin", "java");
 
   /** What the child printed on both streams, and its exit code. */
   public record Result(int exit, String output) {}
@@ -51,11 +50,6 @@ public final class ChildJvm {
     return this;
   }
 
-  public ChildJvm java(Path executable) {
-    java = executable;
-    return this;
-  }
-
   /** Entries of the class path, for programs that load classes themselves. */
   public List<String> classPath() {
     return List.copyOf(classPath);
@@ -63,7 +57,9 @@ public final class ChildJvm {
 
   public Result run(Class<?> program, String... arguments)
       throws IOException, InterruptedException {
-    List<String> command = new ArrayList<>(List.of(java.toString()));
+    List<String> command =
+        new ArrayList<>(
+            List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString()));
     command.addAll(options);
     command.add("-cp");
     command.add(String.join(File.pathSeparator, classPath));

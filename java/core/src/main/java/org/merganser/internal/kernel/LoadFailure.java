@@ -55,6 +55,11 @@ public final class LoadFailure {
 
   private static String reason(
       String platform, List<NativeJar> jars, String text, Throwable cause) {
+    // Since JDK 24, by --illegal-native-access=deny; its text names the javacpp jar.
+    if (text.contains("Illegal native access")) {
+      return "this JVM forbids native access to the class path; add the option"
+          + " --enable-native-access=ALL-UNNAMED";
+    }
     if (text.contains("org/bytedeco/javacpp/")) {
       return "not on the class path: org.bytedeco:javacpp; it comes with merganser unless a build"
           + " excludes it";

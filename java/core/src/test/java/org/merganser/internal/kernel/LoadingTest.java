@@ -2,13 +2,11 @@
 package org.merganser.internal.kernel;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.Optional;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -159,38 +157,6 @@ class LoadingTest {
                             + " uses \\d+ MiB, maxPhysicalBytes is 1 MiB \\(4 x the heap unless set\\),"
                             + " maxBytes is \\d+ MiB; raise -Dorg.bytedeco.javacpp.maxPhysicalBytes"
                             + " \\(0 for no limit\\) or -Xmx"));
-  }
-
-  @Test
-  void runsOnJdk25() throws Exception {
-    Optional<Path> java = jdk25();
-    assumeTrue(java.isPresent(), "no JDK 25 under /usr/lib/jvm or in JAVA_25_HOME");
-    ChildJvm.Result result =
-        fresh()
-            .java(java.orElseThrow())
-            .option("--enable-native-access=ALL-UNNAMED")
-            .option("-Xcheck:jni")
-            .run(LoadProgram.class);
-    assertThat(result.output().lines().filter(line -> line.startsWith("works")))
-        .containsExactly("works true", "works true");
-  }
-
-  private static Optional<Path> jdk25() throws IOException {
-    String home = System.getenv("JAVA_25_HOME");
-    if (home != null) {
-      return Optional.of(Path.of(home, "bin", "java"));
-    }
-    Path installed = Path.of("/usr/lib/jvm");
-    if (!Files.isDirectory(installed)) {
-      return Optional.empty();
-    }
-    try (Stream<Path> homes = Files.list(installed)) {
-      return homes
-          .filter(path -> path.getFileName().toString().contains("-25-"))
-          .map(path -> path.resolve("bin/java"))
-          .filter(Files::isExecutable)
-          .findFirst();
-    }
   }
 
   private ChildJvm fresh() throws IOException {
