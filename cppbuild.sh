@@ -145,8 +145,8 @@ run_tests() {
     first=${first:-$digest}
     [ "$digest" = "$first" ] || fail "$level gives other bytes than portable: digest $digest, expected $first"
   done
-  echo "MERGANSER_FAKE_DEVICE=1"
-  MERGANSER_FAKE_DEVICE=1 "$build/merganser_test" fake_
+  echo "the fake device"
+  MERGANSER_CUDA_PLUGIN=$build/libmerganser_fake.so "$build/merganser_test" fake_
 }
 
 # The whole suite on the widest level, the loops of the other levels, and the fake device.
@@ -164,8 +164,8 @@ run_sanitized() {
   done
   echo "$sanitize: all tests"
   "$build/merganser_test"
-  echo "$sanitize, MERGANSER_FAKE_DEVICE=1"
-  MERGANSER_FAKE_DEVICE=1 "$build/merganser_test" fake_
+  echo "$sanitize: the fake device"
+  MERGANSER_CUDA_PLUGIN=$build/libmerganser_fake.so "$build/merganser_test" fake_
 }
 
 # Leaves its exit status in `status`: a function called in a condition would go on after a failed compilation.

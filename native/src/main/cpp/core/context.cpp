@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Cancellation, and the CUDA plug-in: libmerganser_cuda.so beside libmerganser.so, opened once on request.
+// Cancellation, and the CUDA plug-in: libmerganser_cuda.so beside libmerganser.so, or the file that
+// MERGANSER_CUDA_PLUGIN names; opened once, on request.
 #include "core/context.h"
 
 #include <dlfcn.h>
@@ -10,7 +11,6 @@
 
 #include "core/cuda_libraries.h"
 #include "core/error.h"
-#include "core/fake_device.h"
 
 namespace merganser {
 
@@ -33,16 +33,15 @@ void forward_error(const char* text) { set_last_error(text); }
 
 Plugin open_plugin() {
   Plugin plugin;
-  const char* fake = std::getenv("MERGANSER_FAKE_DEVICE");
-  if (fake && std::string(fake) == "1") {
-    plugin.table = *fake_table();
-    return plugin;
-  }
-  std::string folder = own_folder();
-  std::string file = folder + "/libmerganser_cuda.so";
-  if (folder.empty() || access(file.c_str(), F_OK) != 0) {
-    plugin.reason = "not in this build";
-    return plugin;
+  const char* named = std::getenv("MERGANSER_CUDA_PLUGIN");
+  std::string file = named ? named : "";
+  if (file.empty()) {
+    const std::string folder = own_folder();
+    file = folder + "/libmerganser_cuda.so";
+    if (folder.empty() || access(file.c_str(), F_OK) != 0) {
+      plugin.reason = "not in this build";
+      return plugin;
+    }
   }
   void* library = dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (!library) {
@@ -56,7 +55,7 @@ Plugin open_plugin() {
     return plugin;
   }
   const PluginHost host = {MG_ABI_VERSION, mg_version(),   sizeof(Table), sizeof(mg_context),
-                           &mg_last_error, &forward_error, &cuda_symbol};
+                           &mg_last_error, cpu_table(), &forward_error, &cuda_symbol};
   const char* reason = fill(&host, &plugin.table);
   if (reason) plugin.reason = reason;
   return plugin;

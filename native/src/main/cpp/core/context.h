@@ -23,8 +23,8 @@ namespace merganser {
 // Throws MG_CANCELLED when the context was cancelled. Long loops call it between steps.
 void check_cancelled(const mg_context* context);
 
-// Reason why CUDA cannot be used, empty when it can; the table is valid only then. With MERGANSER_FAKE_DEVICE=1 it is
-// the table of the fake device.
+// Reason why CUDA cannot be used, empty when it can; the table is valid only then. It comes from the plug-in beside
+// this library, or from the file that MERGANSER_CUDA_PLUGIN names.
 const char* cuda_reason();
 const Table* cuda_table();
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The seam between the C ABI and a backend: arguments are checked once in abi*.cpp, then every routine that works on
-// device memory goes through this table. The CPU fills it in cpu_table.cpp, the fake device of the tests in
-// fake_device.cpp; a plug-in fills the same table from its one exported symbol, `mg_fill_table`. Entries return an
-// mg_status and never throw.
+// device memory goes through this table. The CPU fills it in cpu_table.cpp; a plug-in (CUDA, or the fake
+// device of the tests) fills the same table from its one exported symbol, `mg_fill_table`. Entries return an mg_status
+// and never throw.
 #pragma once
 
 #include <cstdint>
@@ -72,6 +72,7 @@ struct PluginHost {
   int64_t table_bytes;
   int64_t context_bytes;
   const char* (*last_error)();
+  const Table* cpu;
   void (*set_error)(const char*);                                    // text of a failure that an entry reports
   void* (*cuda_symbol)(int32_t library, const char* name) noexcept;  // see cuda_libraries.h; NULL with the text set
 };

@@ -60,6 +60,9 @@ uint64_t digest();
 // Compares the CUDA table with the CPU and writes a JSON file: 0 all agree, 1 a difference, 3 no device.
 int gpu_check(const std::string& file, bool brief);
 
+// Whether the CUDA backend of this run is the plug-in of test/plugin.
+bool fake_device();
+
 // Sanitizers make allocations and thread changes slow: tests made of many small calls take fewer.
 #if defined(MERGANSER_SANITIZED)
 constexpr bool kSanitized = true;

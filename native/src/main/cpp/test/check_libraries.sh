@@ -41,6 +41,10 @@ declared=$(sed -n 's/^MG_API [^(]*[ *]\(mg_[a-z0-9_]*\)(.*/\1/p' "$sources/merga
 [ "$declared" = "$(exports "$library" | sort)" ] ||
   bad "exports differ from merganser.h: $(comm -3 <(echo "$declared") <(exports "$library" | sort) | tr '\n\t' '  ')"
 
+# Symbols and texts of the tests' fake device.
+[ -z "$(strings -a "$library" | grep -i fake || true)" ] || bad "libmerganser.so contains the fake device of the tests"
+[ ! -e "$prefix/lib/libmerganser_fake.so" ] || bad "libmerganser_fake.so is among the installed libraries"
+
 plugin=$prefix/lib/libmerganser_cuda.so
 if [ -f "$plugin" ]; then
   check_library "$plugin" "$system" '' 'mg_fill_table'

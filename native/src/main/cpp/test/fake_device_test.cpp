@@ -1,19 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// What must hold for every device, shown on the fake one: run with MERGANSER_FAKE_DEVICE=1, empty otherwise.
+// What must hold for every device, shown on the fake one: run with MERGANSER_CUDA_PLUGIN=.../libmerganser_fake.so, empty
+// otherwise.
 #include <unistd.h>
-
-#include <cstdlib>
 
 #include "test/check.h"
 
 using namespace check;
 
 namespace {
-
-bool fake() {
-  const char* value = std::getenv("MERGANSER_FAKE_DEVICE");
-  return value && std::string(value) == "1";
-}
 
 struct Counts {
   explicit Counts(mg_context* context) { CHECK_OK(mg_transfer_counts(context, &to_device, &to_host)); }
@@ -50,13 +44,13 @@ class Array {
 }  // namespace
 
 TEST(fake_is_a_device) {
-  if (!fake()) return;
+  if (!fake_device()) return;
   CHECK(std::string(mg_cuda_reason()).empty());
   CHECK(std::string(mg_cuda_device()) == "name: fake device in host memory\n");
 }
 
 TEST(fake_memory_is_out_of_reach) {
-  if (!fake()) return;
+  if (!fake_device()) return;
   Context device(2, MG_BACKEND_CUDA);
   const int64_t before = mg_allocated_bytes();
   {
@@ -78,7 +72,7 @@ TEST(fake_memory_is_out_of_reach) {
 }
 
 TEST(fake_counts_are_exact) {
-  if (!fake()) return;
+  if (!fake_device()) return;
   Context device(2, MG_BACKEND_CUDA), other(2, MG_BACKEND_CUDA), cpu;
   const int64_t n = 1000;
   const Array<double> a(device, gaussian(n, 1)), b(device, gaussian(n, 2)), sum(device, Vector(n, 0.0));
@@ -108,7 +102,7 @@ TEST(fake_counts_are_exact) {
 }
 
 TEST(fake_copies_say_where_memory_is) {
-  if (!fake()) return;
+  if (!fake_device()) return;
   Context device(1, MG_BACKEND_CUDA), cpu;
   const Array<double> a(device, {1, 2, 3, 4});
   double host[4];
@@ -126,7 +120,7 @@ TEST(fake_copies_say_where_memory_is) {
 
 // Every array argument of every routine: one pointer of the wrong side is named.
 TEST(fake_residency_is_checked) {
-  if (!fake()) return;
+  if (!fake_device()) return;
   Context device(1, MG_BACKEND_CUDA), cpu(1);
   for (bool on_device : {true, false}) {
     mg_context* context = on_device ? static_cast<mg_context*>(device) : static_cast<mg_context*>(cpu);
@@ -206,7 +200,7 @@ TEST(fake_residency_is_checked) {
 }
 
 TEST(fake_results_are_those_of_the_cpu) {
-  if (!fake()) return;
+  if (!fake_device()) return;
   Context device(2, MG_BACKEND_CUDA), cpu;
   const int64_t n = 20;
   const Vector x = gaussian(n * n, 1), y = gaussian(n * n, 2);

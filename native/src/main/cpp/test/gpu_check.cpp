@@ -274,7 +274,6 @@ int gpu_check(const std::string& file, bool brief) {
   int32_t level = 0;
   mg_isa(&level);
   std::string reason = mg_cuda_reason();
-  const bool fake = std::getenv("MERGANSER_FAKE_DEVICE") != nullptr;
   const int32_t threads = static_cast<int32_t>(std::max(1u, std::thread::hardware_concurrency()));
   std::string body;
   int status = 3;
@@ -286,7 +285,7 @@ int gpu_check(const std::string& file, bool brief) {
     std::string error;
     try {
       check.all();
-      check.others(fake);
+      check.others(fake_device());
     } catch (const std::string& text) {
       error = text;
       std::printf("stopped: %s\n", text.c_str());

@@ -61,6 +61,11 @@ Vector identity(int64_t n) {
   return result;
 }
 
+bool fake_device() {
+  const char* plugin = std::getenv("MERGANSER_CUDA_PLUGIN");
+  return plugin && std::string(plugin).find("libmerganser_fake.so") != std::string::npos;
+}
+
 }  // namespace check
 
 int main(int argc, char** argv) {

@@ -16,7 +16,7 @@ class DeviceTest {
   @Test
   void onADeviceEverythingIsCopiedOnceAndCounted() throws Exception {
     ChildJvm.Result result =
-        new ChildJvm().environment("MERGANSER_FAKE_DEVICE", "1").run(FakeDeviceProgram.class);
+        new ChildJvm().option(FakeDeviceProgram.option()).run(FakeDeviceProgram.class);
     assertThat(result.output().lines())
         .containsExactly(
             "merged [2.0, 3.0, 5.5]",

@@ -2,12 +2,15 @@
 package org.merganser.testing;
 
 import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Map;
 import org.merganser.compute.Backend;
 import org.merganser.compute.Device;
 import org.merganser.compute.Workspace;
 import org.merganser.error.MerganserException;
+import org.merganser.internal.kernel.Natives;
 import org.merganser.io.Checkpoint;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.linalg.LinAlg;
@@ -21,6 +24,21 @@ import org.merganser.merge.MergeProblem;
  */
 public final class FakeDeviceProgram {
   private FakeDeviceProgram() {}
+
+  /**
+   * The option that makes a JVM use the fake device, a plug-in that the native tests build.
+   *
+   * @throws IllegalStateException when they have not been built
+   */
+  public static String option() {
+    Path root = Path.of(System.getProperty("merganser.root"));
+    Path plugin =
+        root.resolve("native/cppbuild/" + Natives.platform() + "/build/libmerganser_fake.so");
+    if (!Files.isRegularFile(plugin)) {
+      throw new IllegalStateException("no " + plugin + "; build it with bash cppbuild.sh test");
+    }
+    return "-Dmerganser.cuda.plugin=" + plugin.toAbsolutePath().normalize();
+  }
 
   public static void main(String[] args) throws IOException {
     try (Workspace ws = Workspace.builder().backend(Backend.CUDA).open()) {

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+// libmerganser_fake.so: a plug-in for tests on machines without a GPU, opened instead of the CUDA plug-in when
+// MERGANSER_CUDA_PLUGIN names its file. Its memory is the host's, behind addresses that nobody may touch: each
+// allocation is a reserved range without access and a block of ordinary memory. Code that reads a device pointer
+// without mg_copy crashes, as it would with a GPU. The routines are those of the CPU, given the addresses of the
+// ordinary memory.
+#include <sys/mman.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <map>
+#include <mutex>
+
+#include "core/buffer.h"
+#include "core/error.h"
+#include "core/table.h"
+
+namespace merganser {
+
+namespace {
+
+PluginHost library{};
+
+}  // namespace
+
+// core/error.cpp has the rest; the text belongs to the library.
+void set_last_error(const char* text) noexcept {
+  if (library.set_error) library.set_error(text);
+}
+
+namespace {
+
+struct Block {
+  char* memory;
+  size_t reserved;
+};
+
+struct FakeMemory {
+  std::mutex mutex;
+  std::map<uintptr_t, Block> blocks;
+};
+
+FakeMemory& fake() {
+  static FakeMemory& only = *new FakeMemory;
+  return only;
+}
+
+uintptr_t number(const void* pointer) { return reinterpret_cast<uintptr_t>(pointer); }
+
+// The ordinary memory behind a device pointer; other pointers and values are themselves.
+template <typename T>
+T* behind(T* pointer) {
+  FakeMemory& f = fake();
+  std::lock_guard<std::mutex> lock(f.mutex);
+  auto after = f.blocks.upper_bound(number(pointer));
+  if (after == f.blocks.begin()) return pointer;
+  const auto& [begin, block] = *--after;
+  const uintptr_t offset = number(pointer) - begin;
+  if (offset >= block.reserved) return pointer;
+  return reinterpret_cast<T*>(block.memory + offset);
+}
+
+template <typename T>
+T behind(T value) {
+  return value;
+}
+
+void allocate(mg_context*, int64_t bytes, void** out) {
+  const auto refuse = [&] {
+    fail(MG_OUT_OF_MEMORY, format("cannot allocate %lld bytes on the fake device", static_cast<long long>(bytes)));
+  };
+  char* memory = static_cast<char*>(allocate_aligned(bytes));
+  if (!memory) refuse();
+  const size_t reserved = static_cast<size_t>(bytes) + 1;
+  void* range = mmap(nullptr, reserved, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (range == MAP_FAILED) {
+    std::free(memory);
+    refuse();
+  }
+  FakeMemory& f = fake();
+  std::lock_guard<std::mutex> lock(f.mutex);
+  f.blocks[number(range)] = {memory, reserved};
+  *out = range;
+}
+
+void release(void* pointer) {
+  FakeMemory& f = fake();
+  std::lock_guard<std::mutex> lock(f.mutex);
+  auto found = f.blocks.find(number(pointer));
+  if (found == f.blocks.end()) return;
+  std::free(found->second.memory);
+  munmap(pointer, found->second.reserved);
+  f.blocks.erase(found);
+}
+
+void copy(mg_context*, void* to, int32_t, const void* from, int32_t, int64_t bytes) {
+  if (bytes > 0) std::memmove(behind(to), behind(from), static_cast<size_t>(bytes));
+}
+
+// Lists of device pointers lie on the host.
+int32_t moments_update(mg_context* context, mg_moments* moments, const void* const* data, int32_t dtype, int64_t outer,
+                       int64_t inner, const int64_t* strides) {
+  std::vector<const void*> local;
+  for (size_t s = 0; s < moments->widths.size(); ++s) local.push_back(behind(data[s]));
+  return library.cpu->moments_update(context, moments, local.data(), dtype, outer, inner, strides);
+}
+
+int32_t weighted_sum(mg_context* context, int32_t dtype, int64_t count, int32_t models, const void* const* in,
+                     const double* weights, void* out) {
+  std::vector<const void*> local;
+  for (int32_t k = 0; k < models; ++k) local.push_back(behind(in[k]));
+  return library.cpu->weighted_sum(context, dtype, count, models, local.data(), weights, behind(out));
+}
+
+// The CPU's entry with the ordinary memory behind every pointer.
+template <auto Entry, typename Signature = decltype(Entry)>
+struct OnCpu;
+
+template <auto Entry, typename... Arguments>
+struct OnCpu<Entry, int32_t (*Table::*)(mg_context*, Arguments...)> {
+  static int32_t call(mg_context* context, Arguments... arguments) {
+    return (library.cpu->*Entry)(context, behind(arguments)...);
+  }
+};
+
+}  // namespace
+
+}  // namespace merganser
+
+extern "C" __attribute__((visibility("default"))) const char* mg_fill_table(const merganser::PluginHost* host,
+                                                                            merganser::Table* table) {
+  using namespace merganser;
+  if (host->table_bytes != static_cast<int64_t>(sizeof(Table))) return "the fake device is from another build";
+  library = *host;
+  *table = *host->cpu;
+  table->name = "the fake device";
+  table->device = MG_DEVICE_CUDA;
+  table->owns = [](const void*) { return false; };
+  table->describe = [] { return "name: fake device in host memory\n"; };
+  table->allocate = Boundary<&allocate>::call;
+  table->release = &release;
+  table->copy = Boundary<&copy>::call;
+  table->moments_update = &moments_update;
+  table->weighted_sum = &weighted_sum;
+#define MG_ON_CPU(routine) table->routine = OnCpu<&Table::routine>::call
+  MG_ON_CPU(moments_create);
+  MG_ON_CPU(moments_stream);
+  MG_ON_CPU(moments_block);
+  MG_ON_CPU(gemm);
+  MG_ON_CPU(polar);
+  MG_ON_CPU(cca_map);
+  MG_ON_CPU(assignment);
+  MG_ON_CPU(assignment_certify);
+  MG_ON_CPU(apply_dense);
+  MG_ON_CPU(apply_gather);
+  MG_ON_CPU(convert);
+  MG_ON_CPU(nonfinite_count);
+#undef MG_ON_CPU
+  return nullptr;
+}
