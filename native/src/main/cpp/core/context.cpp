@@ -54,8 +54,8 @@ Plugin open_plugin() {
     plugin.reason = "the CUDA plug-in has no symbol mg_fill_table";
     return plugin;
   }
-  const PluginHost host = {MG_ABI_VERSION, mg_version(),   sizeof(Table), sizeof(mg_context),
-                           &mg_last_error, cpu_table(), &forward_error, &cuda_symbol};
+  const PluginHost host = {MG_ABI_VERSION, mg_version(), sizeof(Table),  sizeof(mg_context),
+                           &mg_last_error, cpu_table(),  &forward_error, &cuda_symbol};
   const char* reason = fill(&host, &plugin.table);
   if (reason) plugin.reason = reason;
   return plugin;

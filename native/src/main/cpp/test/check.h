@@ -54,6 +54,12 @@ double largest_difference(const Vector& a, const Vector& b);
 double largest_magnitude(const Vector& a);
 Vector identity(int64_t n);
 
+// Covariances of x and of y, a mixture of x with noise, from Gaussian samples.
+struct Covariances {
+  Vector xx, yy, xy;
+};
+Covariances covariances(int64_t n, int64_t samples, double noise, uint64_t seed);
+
 // Digest of the results that do not depend on the instruction-set level.
 uint64_t digest();
 

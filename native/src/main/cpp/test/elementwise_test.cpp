@@ -5,7 +5,7 @@
 #include <xmmintrin.h>
 #endif
 
-#include "test/check.h"
+#include "test/oracle.h"
 
 using namespace check;
 
@@ -19,38 +19,6 @@ std::vector<To> convert(mg_context* context, int32_t from, int32_t to, const std
   CHECK_OK(mg_convert(context, from, to, static_cast<int64_t>(in.size()), in.data(), out.data(), &overflowed));
   if (expected_overflow >= 0) CHECK(overflowed == expected_overflow);
   return out;
-}
-
-// The value of a 16-bit pattern, from its definition.
-double half_value(uint16_t h) {
-  const int exponent = h >> 10 & 31, mantissa = h & 1023;
-  const double sign = h & 0x8000 ? -1 : 1;
-  if (exponent == 31) return mantissa ? kNaN : sign * kInf;
-  return sign * (exponent ? std::ldexp(1024 + mantissa, exponent - 25) : std::ldexp(mantissa, -24));
-}
-double bfloat_value(uint16_t b) {
-  const int exponent = b >> 7 & 255, mantissa = b & 127;
-  const double sign = b & 0x8000 ? -1 : 1;
-  if (exponent == 255) return mantissa ? kNaN : sign * kInf;
-  return sign * (exponent ? std::ldexp(128 + mantissa, exponent - 134) : std::ldexp(mantissa, -133));
-}
-
-// Rounding by its definition: the nearest of the non-negative patterns 0 .. infinity, ties to the even pattern;
-// infinity counts as the value that would follow the largest.
-template <typename Value>
-uint16_t nearest(double x, Value value, uint16_t infinity) {
-  const uint16_t sign = std::signbit(x) ? 0x8000 : 0;
-  const double a = std::fabs(x);
-  const auto at = [&](uint16_t p) { return p == infinity ? 2 * value(infinity - 1) - value(infinity - 2) : value(p); };
-  if (a >= at(infinity)) return sign | infinity;
-  uint16_t low = 0, high = infinity;
-  while (high - low > 1) {
-    const uint16_t middle = static_cast<uint16_t>((low + high) / 2);
-    (at(middle) <= a ? low : high) = middle;
-  }
-  const double below = a - at(low), above = at(high) - a;  // exact: neighbours within a factor of two, or subnormal
-  const bool up = above < below || (above == below && (low & 1));
-  return sign | (up ? high : low);
 }
 
 std::vector<double> hard_doubles() {
@@ -156,51 +124,6 @@ TEST(convert_counts_overflow_and_keeps_nan) {
   CHECK(convert<double>(context, MG_F64, MG_F64, std::vector<double>{5e-324})[0] == 5e-324);
 }
 
-TEST(convert_sizes_and_alignment) {
-  Context context;
-  for (int64_t n : {0, 1, 2, 3, 7, 15, 16, 17, 31, 33, 65, 257, 16384, 40001}) {
-    const Vector values = gaussian(n, 4);
-    std::vector<char> in(n * 8 + 3), out(n * 2 + 3, 1);
-    if (n > 0) std::memcpy(in.data() + 3, values.data(), n * 8);
-    int64_t overflowed = -1;
-    CHECK_OK(mg_convert(context, MG_F64, MG_F16, n, in.data() + 3, out.data() + 1, &overflowed));
-    const auto expected = convert<uint16_t>(context, MG_F64, MG_F16, values, 0);
-    CHECK(n == 0 || std::memcmp(out.data() + 1, expected.data(), n * 2) == 0);
-    CHECK(out[0] == 1 && out[n * 2 + 1] == 1);
-  }
-}
-
-TEST(weighted_sum_matches_a_scalar_loop) {
-  for (int32_t threads : kThreadCounts) {
-    Context context(threads);
-    for (int64_t n : {0, 1, 2, 3, 7, 15, 16, 17, 31, 33, 65, 257, 50001}) {
-      for (int32_t models : {1, 2, 3, 5}) {
-        for (int32_t type : {MG_F64, MG_F32, MG_F16, MG_BF16}) {
-          const int64_t bytes = type == MG_F64 ? 8 : type == MG_F32 ? 4 : 2;
-          const Vector weights = gaussian(models, 5);
-          std::vector<std::vector<char>> storage;
-          std::vector<const void*> in;
-          Vector expected(n, 0.0), wide(n);
-          int64_t overflowed = 0;
-          for (int32_t k = 0; k < models; ++k) {
-            const Vector values = gaussian(n, 10 + static_cast<uint64_t>(k));
-            storage.emplace_back(n * bytes + 1);
-            CHECK_OK(mg_convert(context, MG_F64, type, n, values.data(), storage[k].data() + 1, &overflowed));
-            CHECK_OK(mg_convert(context, type, MG_F64, n, storage[k].data() + 1, wide.data(), &overflowed));
-            for (int64_t i = 0; i < n; ++i)
-              expected[i] = k == 0 ? weights[0] * wide[i] : expected[i] + weights[k] * wide[i];
-          }
-          for (const auto& each : storage) in.push_back(each.data() + 1);
-          std::vector<char> out(n * bytes + 1), rounded(n * bytes + 1);
-          CHECK_OK(mg_weighted_sum(context, type, n, models, in.data(), weights.data(), out.data() + 1));
-          CHECK_OK(mg_convert(context, MG_F64, type, n, expected.data(), rounded.data() + 1, &overflowed));
-          CHECK(out == rounded);
-        }
-      }
-    }
-  }
-}
-
 TEST(weighted_sum_details) {
   Context context;
   const std::vector<float> a = {-0.0f, 1.4e-45f, std::numeric_limits<float>::max()};
@@ -229,27 +152,3 @@ TEST(subnormals_survive_a_caller_that_flushes_them) {
   CHECK(std::all_of(floats.begin(), floats.end(), [](float x) { return x == 1e-40f; }));
 }
 #endif
-
-TEST(nonfinite_counts_and_finds_the_first) {
-  for (int32_t threads : kThreadCounts) {
-    Context context(threads);
-    for (int32_t type : {MG_F64, MG_F32, MG_F16, MG_BF16}) {
-      for (int64_t n : {0, 1, 17, 257, 100003}) {
-        Vector values = gaussian(n, 6);
-        const auto check = [&](int64_t expected, int64_t expected_first) {
-          std::vector<char> in(n * 8 + 1);
-          int64_t overflowed, count = -9, first = -9;
-          CHECK_OK(mg_convert(context, MG_F64, type, n, values.data(), in.data() + 1, &overflowed));
-          CHECK_OK(mg_nonfinite_count(context, type, n, in.data() + 1, &count, &first));
-          CHECK(count == expected && first == expected_first);
-        };
-        check(0, -1);
-        if (n == 0) continue;
-        values[n - 1] = kNaN;
-        check(1, n - 1);
-        values[n / 2] = -kInf;
-        check(n / 2 == n - 1 ? 1 : 2, n / 2);
-      }
-    }
-  }
-}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What must hold for every device, shown on the fake one: run with MERGANSER_CUDA_PLUGIN=.../libmerganser_fake.so, empty
-// otherwise.
+// What must hold for every device, shown on the fake one: run with MERGANSER_CUDA_PLUGIN=.../libmerganser_fake.so,
+// empty otherwise.
 #include <unistd.h>
 
 #include "test/check.h"
@@ -199,23 +199,13 @@ TEST(fake_residency_is_checked) {
   }
 }
 
-TEST(fake_results_are_those_of_the_cpu) {
+TEST(fake_moments_belong_to_a_backend) {
   if (!fake_device()) return;
   Context device(2, MG_BACKEND_CUDA), cpu;
-  const int64_t n = 20;
-  const Vector x = gaussian(n * n, 1), y = gaussian(n * n, 2);
-  const Array<double> a(device, x), b(device, y), c(device, x), sigma(device, Vector(n, 0.0));
-  Vector expected(n * n), values(n);
-  mg_polar_report report;
-  CHECK_OK(mg_gemm(device, 0, 0, n, n, n, 1, a.data(), n, b.data(), n, 0, c.data(), n));
-  CHECK_OK(mg_gemm(cpu, 0, 0, n, n, n, 1, x.data(), n, y.data(), n, 0, expected.data(), n));
-  CHECK(same_bits(c.read(), expected));
-  CHECK_OK(mg_polar(device, n, a.data(), n, c.data(), n, sigma.data(), &report));
-  CHECK_OK(mg_polar(cpu, n, x.data(), n, expected.data(), n, values.data(), &report));
-  CHECK(same_bits(c.read(), expected) && same_bits(sigma.read(), values));
-
-  const int64_t strides[] = {n, 0, 1};
+  const int64_t n = 20, strides[] = {n, 0, 1};
   const int32_t zero = 0;
+  const Vector x = gaussian(n * n, 1);
+  const Array<double> a(device, x);
   for (bool on_device : {false, true}) {
     mg_context* context = on_device ? static_cast<mg_context*>(device) : static_cast<mg_context*>(cpu);
     mg_context* another = on_device ? static_cast<mg_context*>(cpu) : static_cast<mg_context*>(device);
@@ -223,10 +213,8 @@ TEST(fake_results_are_those_of_the_cpu) {
     const void* data[] = {on_device ? a.data() : x.data()};
     CHECK_OK(mg_moments_create(context, 1, &n, 1, &zero, &zero, MG_MOMENTS_F64, MG_NONFINITE_FAIL, &moments));
     CHECK_OK(mg_moments_update(context, moments, data, MG_F64, n, 1, strides));
-    CHECK_OK(mg_moments_block(context, moments, 0, on_device ? c.data() : expected.data()));
     CHECK_FAILS(mg_moments_update(another, moments, data, MG_F64, n, 1, strides), MG_INVALID_ARGUMENT,
                 "the moments belong to another backend");
     mg_moments_destroy(context, moments);
   }
-  CHECK(same_bits(c.read(), expected));
 }

@@ -6,14 +6,13 @@
 #include <memory>
 #include <thread>
 
-#include "test/check.h"
+#include "test/oracle.h"
 
 namespace check {
 
 namespace {
 
 constexpr const char* kTypes[] = {"F64", "F32", "F16", "BF16"};
-int64_t size_of(int32_t type) { return type == MG_F64 ? 8 : type == MG_F32 ? 4 : 2; }
 
 std::string quoted(const std::string& text) {
   std::string result = "\"";

@@ -61,6 +61,19 @@ Vector identity(int64_t n) {
   return result;
 }
 
+Covariances covariances(int64_t n, int64_t samples, double noise, uint64_t seed) {
+  const Vector x = gaussian(samples * n, seed), mix = gaussian(n * n, seed + 1);
+  Vector y = multiply(samples, n, n, x, false, mix, false);
+  const Vector e = gaussian(samples * n, seed + 2, 0, noise);
+  for (size_t i = 0; i < y.size(); ++i) y[i] += e[i];
+  Covariances p{multiply(n, n, samples, x, true, x, false), multiply(n, n, samples, y, true, y, false),
+                multiply(n, n, samples, x, true, y, false)};
+  for (Vector* each : {&p.xx, &p.yy, &p.xy}) {
+    for (double& value : *each) value /= static_cast<double>(samples);
+  }
+  return p;
+}
+
 bool fake_device() {
   const char* plugin = std::getenv("MERGANSER_CUDA_PLUGIN");
   return plugin && std::string(plugin).find("libmerganser_fake.so") != std::string::npos;

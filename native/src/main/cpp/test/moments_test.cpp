@@ -3,7 +3,7 @@
 #include <chrono>
 #include <thread>
 
-#include "test/check.h"
+#include "test/oracle.h"
 
 using namespace check;
 
@@ -74,27 +74,6 @@ std::vector<T> samples(int64_t count, uint64_t seed, double mean = 0) {
   return std::vector<T>(wide.begin(), wide.end());
 }
 
-// Centred sums of products by two passes in long double.
-template <typename T>
-Vector two_pass(const std::vector<T>& x, int64_t dx, const std::vector<T>& y, int64_t dy, int64_t n) {
-  const auto means = [n](const std::vector<T>& a, int64_t d) {
-    std::vector<long double> mean(d, 0.0L);
-    for (int64_t m = 0; m < n; ++m) {
-      for (int64_t f = 0; f < d; ++f) mean[f] += a[m * d + f];
-    }
-    for (long double& each : mean) each /= n;
-    return mean;
-  };
-  const auto mx = means(x, dx), my = means(y, dy);
-  std::vector<long double> sums(dx * dy, 0.0L);
-  for (int64_t m = 0; m < n; ++m) {
-    for (int64_t i = 0; i < dx; ++i) {
-      for (int64_t j = 0; j < dy; ++j) sums[i * dy + j] += (x[m * dx + i] - mx[i]) * (y[m * dy + j] - my[j]);
-    }
-  }
-  return Vector(sums.begin(), sums.end());
-}
-
 double tolerance(int32_t mode) { return mode == MG_MOMENTS_F64 ? 1e-12 : mode == MG_MOMENTS_MIXED ? 1e-5 : 1e-4; }
 
 }  // namespace
@@ -112,22 +91,6 @@ TEST(moments_goldens) {
     Moments line(context, {1, 1}, mode);
     CHECK_OK(line.add<float>({{1, 2, 3}, {2, 4, 6}}, 0, 3));
     CHECK(line.block(0)[0] == 2 && line.block(1)[0] == 4 && line.block(2)[0] == 8);
-  }
-}
-
-TEST(moments_match_two_passes) {
-  Context context;
-  for (int64_t d : {1, 2, 3, 7, 15, 16, 17, 31, 33, 65, 257}) {
-    const int64_t e = d + 3, n = 100;
-    const std::vector<float> x = samples<float>(n * d, 1, 1e4), y = samples<float>(n * e, 2, -3);
-    const Vector exact[] = {two_pass(x, d, x, d, n), two_pass(x, d, y, e, n), two_pass(y, e, y, e, n)};
-    for (int32_t mode : {MG_MOMENTS_F32, MG_MOMENTS_MIXED, MG_MOMENTS_F64}) {
-      Moments m(context, {d, e}, mode);
-      CHECK_OK(m.add<float>({x, y}, 0, n));
-      for (int32_t k = 0; k < 3; ++k) {
-        CHECK(largest_difference(m.block(k), exact[k]) < tolerance(mode) * largest_magnitude(exact[k]));
-      }
-    }
   }
 }
 
@@ -270,21 +233,6 @@ TEST(moments_large_mean_in_small_pieces) {
         for (int64_t from = 0; from < n; from += step) CHECK_OK(m.add<double>({x}, from, step));
         CHECK_NEAR(correlation_error(m.block(0), exact, exact, exact), 0, tolerance(mode));
       }
-    }
-  }
-}
-
-TEST(moments_ignore_the_thread_count) {
-  const int64_t d = 300, e = 70, n = 5000;
-  const std::vector<float> x = samples<float>(n * d, 6), y = samples<float>(n * e, 7);
-  for (int32_t mode : {MG_MOMENTS_F32, MG_MOMENTS_MIXED, MG_MOMENTS_F64}) {
-    Vector first;
-    for (int32_t threads : kThreadCounts) {
-      Context context(threads);
-      Moments m(context, {d, e}, mode);
-      CHECK_OK(m.add<float>({x, y}, 0, n));
-      if (first.empty()) first = m.everything();
-      CHECK(same_bits(m.everything(), first));
     }
   }
 }

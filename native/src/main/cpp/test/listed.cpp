@@ -1,0 +1,663 @@
+// SPDX-License-Identifier: Apache-2.0
+// The list, with the oracle of each routine.
+#include "test/listed.h"
+
+#include <algorithm>
+#include <memory>
+
+#include "test/oracle.h"
+
+namespace check {
+
+namespace {
+
+using merganser::Table;
+
+// An array where the context computes, between guards that nobody may write.
+class Array {
+ public:
+  Array(mg_context* context, int64_t bytes, int64_t shift) : context_(context), before_(16 + shift), bytes_(bytes) {
+    const std::vector<char> guards(static_cast<size_t>(before_ + bytes + 16), kGuard);
+    CHECK_OK(mg_alloc(context, static_cast<int64_t>(guards.size()), &memory_));
+    copy(memory_, context->table->device, guards.data(), MG_DEVICE_HOST, guards.size());
+  }
+  Array(mg_context* context, int32_t dtype, const Vector& values, int64_t shift)
+      : Array(context, static_cast<int64_t>(values.size()) * size_of(dtype), shift) {
+    std::vector<char> encoded(static_cast<size_t>(bytes_));
+    for (size_t i = 0; i < values.size(); ++i) store(dtype, values[i], encoded.data(), static_cast<int64_t>(i));
+    write(encoded);
+  }
+  ~Array() { mg_free(context_, memory_); }
+  Array(const Array&) = delete;
+
+  void write(const std::vector<char>& bytes) {
+    copy(data(), context_->table->device, bytes.data(), MG_DEVICE_HOST, bytes.size());
+  }
+  std::vector<char> read() const {
+    std::vector<char> all(static_cast<size_t>(before_ + bytes_ + 16));
+    copy(all.data(), MG_DEVICE_HOST, memory_, context_->table->device, all.size());
+    const auto intact = [](char c) { return c == kGuard; };
+    CHECK(std::all_of(all.begin(), all.begin() + before_, intact) && std::all_of(all.end() - 16, all.end(), intact));
+    return std::vector<char>(all.begin() + before_, all.end() - 16);
+  }
+  Vector values(int32_t dtype) const {
+    const std::vector<char> encoded = read();
+    Vector result(encoded.size() / static_cast<size_t>(size_of(dtype)));
+    for (size_t i = 0; i < result.size(); ++i) result[i] = element(dtype, encoded.data(), static_cast<int64_t>(i));
+    return result;
+  }
+  char* data() const { return static_cast<char*>(memory_) + before_; }
+  double* doubles() const { return reinterpret_cast<double*>(data()); }
+
+ private:
+  static constexpr char kGuard = 0x5a;
+  void copy(void* to, int32_t to_device, const void* from, int32_t from_device, size_t bytes) const {
+    CHECK_OK(mg_copy(context_, to, to_device, from, from_device, static_cast<int64_t>(bytes)));
+  }
+  mg_context* context_;
+  int64_t before_, bytes_;
+  void* memory_ = nullptr;
+};
+
+int64_t whole(int64_t shift) { return shift == 0 ? 0 : 8; }  // for arrays of double
+
+// Near the end of the range of a type, or of the numbers whose `degree`-fold products are in range.
+double magnitude(int32_t dtype, Scale scale, int degree = 1) {
+  const double exponent = dtype == MG_F64 ? 290 : dtype == MG_F16 ? 4 : 36;
+  const double power = exponent / degree;
+  // The subnormals of F16 begin where its range would end.
+  return scale == Scale::TINY          ? std::pow(10, dtype == MG_F16 ? -6 : -power)
+         : scale == Scale::HUGE_VALUES ? std::pow(10, power)
+                                       : 1;
+}
+
+// Elements of a type as the input asks for them.
+std::vector<char> random_elements(const Input& input, int64_t count, uint64_t seed) {
+  std::vector<char> bytes(static_cast<size_t>(count * size_of(input.dtype)));
+  if (input.scale == Scale::BITS) {
+    std::mt19937_64 generator(seed);
+    for (char& each : bytes) each = static_cast<char>(generator());
+    return bytes;
+  }
+  const Vector values = gaussian(count, seed, 0, magnitude(input.dtype, input.scale));
+  for (int64_t i = 0; i < count; ++i) store(input.dtype, values[i], bytes.data(), i);
+  return bytes;
+}
+
+Vector scaled(Vector values, double by) {
+  for (double& each : values) each *= by;
+  return values;
+}
+
+template <typename T>
+void append(std::vector<char>& to, const T* values, size_t count) {
+  const char* bytes = reinterpret_cast<const char*>(values);
+  to.insert(to.end(), bytes, bytes + count * sizeof(T));
+}
+void append(std::vector<char>& to, const std::vector<char>& bytes) { append(to, bytes.data(), bytes.size()); }
+
+// x of a x = b, all n x n and a positive definite, by elimination.
+Vector solve_plain(int64_t n, Vector a, Vector b) {
+  for (int64_t k = 0; k < n; ++k) {
+    for (int64_t i = 0; i < n; ++i) {
+      if (i == k) continue;
+      const double factor = a[i * n + k] / a[k * n + k];
+      for (int64_t j = 0; j < n; ++j) {
+        a[i * n + j] -= factor * a[k * n + j];
+        b[i * n + j] -= factor * b[k * n + j];
+      }
+    }
+  }
+  for (int64_t i = 0; i < n * n; ++i) b[i] /= a[i / n * n + i / n];
+  return b;
+}
+
+// The error of results that must be exact.
+double exactly(bool right) { return right ? 0 : kInf; }
+void raise(double& error, double other) { error = other <= error ? error : other; }  // NaN is kept
+
+// ---- Contexts and memory -------------------------------------------------------------------------------
+
+Outcome context_life(mg_context* context, const Input&, bool) {
+  mg_context other;
+  other.table = context->table;
+  Outcome result;
+  result.error = exactly(other.table->open(&other) == MG_OK);
+  other.table->close(&other);
+  return result;
+}
+
+Outcome description(mg_context* context, const Input&, bool) {
+  const std::string lines = context->table->describe();
+  return {{lines.begin(), lines.end()}, exactly(lines.empty() || lines.find("name: ") == 0)};
+}
+
+// The CPU reaches what any caller has, a device only what is its own.
+Outcome ownership(mg_context* context, const Input&, bool) {
+  const double mine = 0;
+  return {{}, exactly(context->table->owns(&mine) == (context->table->device == MG_DEVICE_HOST))};
+}
+
+Outcome memory(mg_context* context, const Input& input, bool) {
+  const int64_t before = mg_allocated_bytes(), bytes = input.size * size_of(input.dtype);
+  void* pointer = nullptr;
+  CHECK_OK(mg_alloc(context, bytes, &pointer));
+  const bool counted = mg_allocated_bytes() == before + bytes;
+  const bool aligned = pointer && reinterpret_cast<uintptr_t>(pointer) % 64 == 0;
+  mg_free(context, pointer);
+  return {{}, exactly(counted && aligned && mg_allocated_bytes() == before)};
+}
+
+Outcome copies(mg_context* context, const Input& input, bool) {
+  const std::vector<char> bytes = random_elements(input, input.size, 1);
+  const int32_t device = context->table->device;
+  Array from(context, static_cast<int64_t>(bytes.size()), input.shift);
+  Array to(context, static_cast<int64_t>(bytes.size()), 3 * input.shift);
+  from.write(bytes);
+  CHECK_OK(mg_copy(context, to.data(), device, from.data(), device, static_cast<int64_t>(bytes.size())));
+  return {to.read(), exactly(to.read() == bytes)};
+}
+
+// ---- Moments -------------------------------------------------------------------------------------------
+
+// Two streams in every mode and three updates; what is asked for goes into the bytes.
+Outcome moments(mg_context* context, const Input& input, bool with_oracle, bool blocks) {
+  const int64_t d = input.size, e = d + 3, n = 2 * d + 50;
+  const int64_t widths[] = {d, e};
+  const int32_t pair_i[] = {0, 0, 1}, pair_j[] = {0, 1, 1};
+  Outcome result;
+  for (int32_t mode = MG_MOMENTS_F32; mode <= MG_MOMENTS_F64; ++mode) {
+    const int32_t narrowest = mode == MG_MOMENTS_F64 ? input.dtype : static_cast<int32_t>(MG_F32);
+    const double size = magnitude(narrowest, input.scale, 3);
+    const Array x(context, input.dtype, gaussian(n * d, 1, 10 * size, size), input.shift);
+    const Array y(context, input.dtype, gaussian(n * e, 2, -3 * size, size), input.shift);
+    mg_moments* handle = nullptr;
+    CHECK_OK(mg_moments_create(context, 2, widths, 3, pair_i, pair_j, mode, MG_NONFINITE_FAIL, &handle));
+    const int64_t strides[] = {d, 0, 1, e, 0, 1};
+    for (const auto& [from, to] : {std::pair<int64_t, int64_t>{0, 7}, {7, 8}, {8, n}}) {
+      const void* data[] = {x.data() + from * d * size_of(input.dtype), y.data() + from * e * size_of(input.dtype)};
+      CHECK_OK(mg_moments_update(context, handle, data, input.dtype, to - from, 1, strides));
+    }
+    const Vector xs = with_oracle ? x.values(input.dtype) : Vector();
+    const Vector ys = with_oracle ? y.values(input.dtype) : Vector();
+    const double allowed = mode == MG_MOMENTS_F64 ? 1e-12 : mode == MG_MOMENTS_MIXED ? 1e-5 : 1e-4;
+    for (int32_t k = 0; k < (blocks ? 3 : 2); ++k) {
+      const Vector& a = (blocks ? k == 2 : k == 1) ? ys : xs;
+      const Vector& b = (blocks ? k == 0 : k == 0) ? xs : ys;
+      const int64_t da = (blocks ? k == 2 : k == 1) ? e : d, db = k == 0 ? d : e;
+      const Array out(context, (blocks ? da * db : da) * 8, whole(input.shift));
+      const Array mean(context, da * 8, whole(input.shift));
+      if (blocks) {
+        CHECK_OK(mg_moments_block(context, handle, k, out.doubles()));
+      } else {
+        CHECK_OK(mg_moments_stream(context, handle, k, mean.doubles(), out.doubles()));
+        append(result.bytes, mean.read());
+      }
+      append(result.bytes, out.read());
+      if (!with_oracle) continue;
+      const Vector exact = two_pass(a, da, b, db, n), found = out.values(MG_F64);
+      double largest = largest_magnitude(exact);
+      for (size_t i = 0; i < found.size(); ++i) {
+        const size_t at = blocks ? i : i * static_cast<size_t>(da) + i;
+        raise(result.error, std::fabs(found[i] - exact[at]) / (allowed * largest));
+      }
+      if (blocks) continue;
+      const Vector means = mean.values(MG_F64);
+      for (int64_t f = 0; f < da; ++f) {
+        long double sum = 0;
+        for (int64_t t = 0; t < n; ++t) sum += a[t * da + f];
+        raise(result.error, std::fabs(means[f] - static_cast<double>(sum / n)) / (1e-12 * size));
+      }
+    }
+    mg_moments_destroy(context, handle);
+  }
+  return result;
+}
+
+Outcome moments_streams(mg_context* context, const Input& input, bool with_oracle) {
+  return moments(context, input, with_oracle, false);
+}
+Outcome moments_blocks(mg_context* context, const Input& input, bool with_oracle) {
+  return moments(context, input, with_oracle, true);
+}
+
+// ---- Linear algebra ------------------------------------------------------------------------------------
+
+Outcome gemm(mg_context* context, const Input& input, bool with_oracle) {
+  const int64_t n = input.size, m = n + 1, k = n + 2, shift = whole(input.shift);
+  const double size = magnitude(MG_F64, input.scale, 3);
+  const Vector a = gaussian(m * k, 1, 0, size), b = gaussian(k * n, 2, 0, size), c = gaussian(m * n, 3, 0, size * size);
+  Outcome result;
+  for (int flags = 0; flags < 4; ++flags) {
+    const bool ta = flags & 1, tb = flags & 2;
+    const Array left(context, MG_F64, a, shift), right(context, MG_F64, b, shift), out(context, MG_F64, c, shift);
+    const int64_t lda = ta ? m : k, ldb = std::max<int64_t>(tb ? k : n, 1), ldc = std::max<int64_t>(n, 1);
+    CHECK_OK(
+        mg_gemm(context, ta, tb, m, n, k, 1.5, left.doubles(), lda, right.doubles(), ldb, -0.5, out.doubles(), ldc));
+    append(result.bytes, out.read());
+    if (!with_oracle) continue;
+    const Vector found = out.values(MG_F64);
+    const Vector product = multiply(m, n, k, a, ta, b, tb);
+    const double allowed = 1e-14 * size * size * static_cast<double>(k);
+    for (size_t i = 0; i < found.size(); ++i) {
+      raise(result.error, std::fabs(found[i] - (1.5 * product[i] - 0.5 * c[i])) / allowed);
+    }
+  }
+  return result;
+}
+
+// q is orthogonal, q^T a is symmetric with the sum of the singular values as trace: only the polar factor is.
+Outcome polar(mg_context* context, const Input& input, bool with_oracle) {
+  const int64_t n = input.size, shift = whole(input.shift);
+  const double size = magnitude(MG_F64, input.scale);
+  const Vector a = gaussian(n * n, 5);
+  const Array in(context, MG_F64, scaled(a, size), shift), q(context, n * n * 8, shift), sigma(context, n * 8, shift);
+  mg_polar_report report{};
+  CHECK_OK(mg_polar(context, n, in.doubles(), n, q.doubles(), n, sigma.doubles(), &report));
+  Outcome result;
+  append(result.bytes, q.read());
+  append(result.bytes, sigma.read());
+  if (!with_oracle) return result;
+  const Vector factor = q.values(MG_F64), values = scaled(sigma.values(MG_F64), 1 / size);
+  const Vector h = multiply(n, n, n, factor, true, a, false);
+  double asymmetry = 0, trace = 0, nuclear = 0, decreasing = 0;
+  for (int64_t i = 0; i < n; ++i) {
+    trace += h[i * n + i];
+    nuclear += values[i];
+    if (values[i] < 0 || (i > 0 && values[i] > values[i - 1])) decreasing = kInf;
+    for (int64_t j = 0; j < n; ++j) raise(asymmetry, std::fabs(h[i * n + j] - h[j * n + i]));
+  }
+  const double allowed = 1e-12 * static_cast<double>(n);
+  raise(result.error, largest_difference(multiply(n, n, n, factor, true, factor, false), identity(n)) / allowed);
+  raise(result.error, asymmetry / (allowed * values[0]));
+  raise(result.error, std::fabs(trace - nuclear) / (allowed * nuclear));
+  raise(result.error, decreasing + exactly(report.rank == n && report.completion == MG_COMPLETION_NONE));
+  return result;
+}
+
+// T Y T^T = X, T Tinv = I, Tinv Sxy symmetric with Y^-1 Tinv Sxy having the sum of the correlations as trace.
+Outcome cca_map(mg_context* context, const Input& input, bool with_oracle) {
+  const int64_t n = input.size, shift = whole(input.shift);
+  const Covariances p = covariances(n, 40 * n, 0.5, static_cast<uint64_t>(n));
+  // The correlations do not change with the scales of x and y, T changes with their ratio.
+  const double sx = magnitude(MG_F64, input.scale, 3), sy = 1 / sx, gamma = 0.1;
+  const Array sxx(context, MG_F64, scaled(p.xx, sx), shift), syy(context, MG_F64, scaled(p.yy, sy), shift),
+      sxy(context, MG_F64, p.xy, shift), t(context, n * n * 8, shift), tinv(context, n * n * 8, shift),
+      correlations(context, n * 8, shift);
+  mg_cca_report report{};
+  CHECK_OK(mg_cca_map(context, n, sxx.doubles(), syy.doubles(), sxy.doubles(), gamma * sx, gamma * sy, t.doubles(),
+                      tinv.doubles(), correlations.doubles(), &report));
+  Outcome result;
+  for (const Array* each : {&t, &tinv, &correlations}) append(result.bytes, each->read());
+  if (!with_oracle) return result;
+  const Vector map = scaled(t.values(MG_F64), sy), inverse = scaled(tinv.values(MG_F64), sx);
+  Vector x = p.xx, y = p.yy;
+  for (int64_t i = 0; i < n; ++i) {
+    x[i * n + i] += gamma;
+    y[i * n + i] += gamma;
+  }
+  const double allowed = 1e-9;
+  const Vector back = multiply(n, n, n, multiply(n, n, n, map, false, y, false), false, map, true);
+  raise(result.error, largest_difference(back, x) / (allowed * largest_magnitude(x)));
+  raise(result.error, largest_difference(multiply(n, n, n, map, false, inverse, false), identity(n)) / allowed);
+  const Vector h = multiply(n, n, n, inverse, false, p.xy, false);
+  const Vector root = solve_plain(n, y, h);
+  double asymmetry = 0, trace = 0, sum = 0;
+  for (int64_t i = 0; i < n; ++i) {
+    trace += root[i * n + i];
+    sum += correlations.values(MG_F64)[i];
+    for (int64_t j = 0; j < n; ++j) raise(asymmetry, std::fabs(h[i * n + j] - h[j * n + i]));
+  }
+  raise(result.error, asymmetry / (allowed * largest_magnitude(h)));
+  raise(result.error, std::fabs(trace - sum) / (allowed * static_cast<double>(n)));
+  raise(result.error, exactly(report.rank == n && report.clipped_x == 0 && report.clipped_y == 0));
+  return result;
+}
+
+// ---- Linear assignment ---------------------------------------------------------------------------------
+
+struct Matching {
+  std::vector<int64_t> columns;
+  Vector u, v;
+};
+
+// The largest violation of the conditions in merganser.h.
+double violation(int64_t rows, int64_t cols, const Vector& cost, double sign, const Matching& m) {
+  double worst = 0;
+  std::vector<char> used(static_cast<size_t>(cols), 0);
+  for (int64_t i = 0; i < rows; ++i) {
+    used[m.columns[i]] = 1;
+    for (int64_t j = 0; j < cols; ++j) raise(worst, m.u[i] - (sign * cost[i * cols + j] - m.v[j]));
+    raise(worst, std::fabs(m.u[i] - (sign * cost[i * cols + m.columns[i]] - m.v[m.columns[i]])));
+  }
+  for (int64_t j = 0; j < cols && rows < cols; ++j) raise(worst, used[j] ? m.v[j] : std::fabs(m.v[j]));
+  return worst;
+}
+
+// Random and tied costs, square and not, both directions; `certify` checks a matching whose duals are off.
+Outcome assignments(mg_context* context, const Input& input, bool with_oracle, bool certify) {
+  const int64_t cols = input.size, shift = whole(input.shift);
+  const double size = magnitude(input.dtype, input.scale);
+  Outcome result;
+  for (int64_t rows : {cols, std::max<int64_t>(cols - 3, 0)}) {
+    for (bool tied : {false, true}) {
+      for (bool maximise : {false, true}) {
+        Vector random = gaussian(rows * cols, static_cast<uint64_t>(cols));
+        if (tied) {
+          for (double& c : random) c = std::floor(2 * c);
+        }
+        const Array cost(context, input.dtype, scaled(random, size), input.shift);
+        const Array u(context, rows * 8, shift), v(context, cols * 8, shift);
+        Matching m{std::vector<int64_t>(static_cast<size_t>(rows)), {}, {}};
+        double value = 0;
+        CHECK_OK(mg_assignment(context, input.dtype, rows, cols, cost.data(), std::max<int64_t>(cols, 1), maximise,
+                               m.columns.data(), u.doubles(), v.doubles(), &value));
+        m.u = u.values(MG_F64);
+        m.v = v.values(MG_F64);
+        const Vector costs = cost.values(input.dtype);
+        const double sign = maximise ? -1 : 1, allowed = 1e-15 * size * static_cast<double>(cols + 1);
+        if (certify) {
+          if (!m.v.empty()) m.v[0] += 0.25 * size;
+          const Array off(context, MG_F64, m.v, shift);
+          double found = -1;
+          CHECK_OK(mg_assignment_certify(context, input.dtype, rows, cols, cost.data(), std::max<int64_t>(cols, 1),
+                                         maximise, m.columns.data(), u.doubles(), off.doubles(), &found));
+          append(result.bytes, &found, 1);
+          if (with_oracle) raise(result.error, exactly(found == violation(rows, cols, costs, sign, m)));
+          continue;
+        }
+        append(result.bytes, m.columns.data(), m.columns.size());
+        append(result.bytes, u.read());
+        append(result.bytes, v.read());
+        append(result.bytes, &value, 1);
+        if (!with_oracle) continue;
+        std::vector<int64_t> sorted = m.columns;
+        std::sort(sorted.begin(), sorted.end());
+        raise(result.error, exactly(std::unique(sorted.begin(), sorted.end()) == sorted.end()));
+        raise(result.error, violation(rows, cols, costs, sign, m) / (4 * allowed));
+        double sum = 0;
+        for (int64_t i = 0; i < rows; ++i) sum += costs[i * cols + m.columns[i]];
+        raise(result.error, std::fabs(sum - value) / (4 * allowed));
+      }
+    }
+  }
+  return result;
+}
+
+Outcome assignment(mg_context* context, const Input& input, bool with_oracle) {
+  return assignments(context, input, with_oracle, false);
+}
+Outcome assignment_certify(mg_context* context, const Input& input, bool with_oracle) {
+  return assignments(context, input, with_oracle, true);
+}
+
+// ---- Applying feature maps -----------------------------------------------------------------------------
+
+struct Shape {
+  int64_t outer, inner;
+};
+const std::vector<Shape> kShapes = {{1, 1}, {3, 5}, {2, 300}};
+
+Outcome apply_dense(mg_context* context, const Input& input, bool with_oracle) {
+  const int64_t n_in = input.size, n_out = std::max<int64_t>(n_in - 2, 1);
+  Outcome result;
+  for (const Shape& s : kShapes) {
+    if (n_in > 100 && s.outer == 3) continue;
+    for (bool transpose : {false, true}) {
+      const int64_t in_stride = n_in * s.inner + 3, out_stride = n_out * s.inner + 2;
+      const Vector map = gaussian(n_out * n_in, 1);
+      // Sums of huge values would leave the range.
+      const double size = magnitude(input.dtype, input.scale) * (input.scale == Scale::HUGE_VALUES ? 1e-2 : 1);
+      const Array m(context, MG_F64, map, whole(input.shift));
+      const Array in(context, input.dtype, gaussian(s.outer * in_stride, 2, 0, size), input.shift);
+      const Vector sevens(static_cast<size_t>(s.outer * out_stride), 7.0);
+      const Array out(context, input.dtype, sevens, input.shift);
+      CHECK_OK(mg_apply_dense(context, input.dtype, s.outer, n_in, s.inner, n_out, m.doubles(),
+                              transpose ? n_out : std::max<int64_t>(n_in, 1), transpose, in.data(), in_stride,
+                              out.data(), out_stride));
+      append(result.bytes, out.read());
+      if (!with_oracle) continue;
+      const Vector x = in.values(input.dtype), y = out.values(input.dtype);
+      for (int64_t o = 0; o < s.outer; ++o) {
+        for (int64_t r = 0; r < n_out; ++r) {
+          for (int64_t p = 0; p < s.inner; ++p) {
+            double sum = 0, terms = 0;
+            for (int64_t c = 0; c < n_in; ++c) {
+              const double weight = transpose ? map[c * n_out + r] : map[r * n_in + c];
+              const double term = weight * x[o * in_stride + c * s.inner + p];
+              sum += term;
+              terms += std::fabs(term);
+            }
+            const double allowed = 1e-14 * terms + 1.01 * unit(input.dtype) * std::fabs(sum) + least(input.dtype);
+            raise(result.error, std::fabs(y[o * out_stride + r * s.inner + p] - sum) / allowed);
+          }
+        }
+        for (int64_t e = n_out * s.inner; e < out_stride; ++e) {
+          raise(result.error, exactly(y[o * out_stride + e] == 7));
+        }
+      }
+    }
+  }
+  return result;
+}
+
+Outcome apply_gather(mg_context* context, const Input& input, bool with_oracle) {
+  const int64_t n = input.size;
+  const int64_t bytes = size_of(input.dtype);
+  std::vector<int64_t> index(static_cast<size_t>(n));
+  for (int64_t r = 0; r < n; ++r) index[r] = (5 * r + 2) % n;
+  // Factors that keep huge values in range.
+  Vector scale = gaussian(n, 9);
+  for (double& each : scale) each = std::tanh(each);
+  Outcome result;
+  for (const Shape& s : kShapes) {
+    if (n > 300 && s.inner > 5) continue;
+    const int64_t slice = n * s.inner;
+    const std::vector<char> in = random_elements(input, s.outer * slice, 2);
+    Array from(context, static_cast<int64_t>(in.size()), input.shift);
+    from.write(in);
+    for (bool with_scale : {false, true}) {
+      const Array to(context, static_cast<int64_t>(in.size()), input.shift);
+      CHECK_OK(mg_apply_gather(context, input.dtype, s.outer, n, s.inner, n, index.data(),
+                               with_scale ? scale.data() : nullptr, from.data(), slice, to.data(), slice));
+      const std::vector<char> found = to.read();
+      append(result.bytes, found);
+      if (!with_oracle) continue;
+      std::vector<char> expected(in.size());
+      bool right = true;
+      for (int64_t e = 0; e < s.outer * slice; ++e) {
+        const int64_t o = e / slice, r = e / s.inner % n, p = e % s.inner;
+        const int64_t source = (o * n + index[r]) * s.inner + p;
+        char* at = expected.data() + e * bytes;
+        std::memcpy(at, in.data() + source * bytes, static_cast<size_t>(bytes));
+        if (with_scale) store(input.dtype, element(input.dtype, in.data(), source) * scale[r], expected.data(), e);
+        // A scaled NaN stays one; its payload is the processor's.
+        const bool nan = with_scale && std::isnan(element(input.dtype, expected.data(), e));
+        right = right && (nan ? std::isnan(element(input.dtype, found.data(), e))
+                              : std::memcmp(at, found.data() + e * bytes, static_cast<size_t>(bytes)) == 0);
+      }
+      raise(result.error, exactly(right));
+    }
+  }
+  return result;
+}
+
+// ---- Merge arithmetic and conversion -------------------------------------------------------------------
+
+Outcome weighted_sum(mg_context* context, const Input& input, bool with_oracle) {
+  Outcome result;
+  for (int32_t models : {1, 3}) {
+    const Vector weights = gaussian(models, 5);
+    std::vector<std::unique_ptr<Array>> arrays;
+    std::vector<const void*> in;
+    Vector sum;
+    for (int32_t k = 0; k < models; ++k) {
+      const std::vector<char> elements = random_elements(input, input.size, 10 + static_cast<uint64_t>(k));
+      arrays.push_back(std::make_unique<Array>(context, static_cast<int64_t>(elements.size()), input.shift));
+      arrays.back()->write(elements);
+      in.push_back(arrays.back()->data());
+      for (int64_t i = 0; i < input.size && with_oracle; ++i) {
+        const double term = weights[k] * element(input.dtype, elements.data(), i);
+        if (k == 0) {
+          sum.push_back(term);
+        } else {
+          sum[i] += term;
+        }
+      }
+    }
+    const Array out(context, input.size * size_of(input.dtype), input.shift);
+    CHECK_OK(mg_weighted_sum(context, input.dtype, input.size, models, in.data(), weights.data(), out.data()));
+    append(result.bytes, out.read());
+    if (!with_oracle) continue;
+    std::vector<char> expected(static_cast<size_t>(input.size * size_of(input.dtype)));
+    for (int64_t i = 0; i < input.size; ++i) store(input.dtype, sum[i], expected.data(), i);
+    raise(result.error, exactly(out.read() == expected));
+  }
+  return result;
+}
+
+Outcome convert(mg_context* context, const Input& input, bool with_oracle) {
+  const std::vector<char> elements = random_elements(input, input.size, 1);
+  Array in(context, static_cast<int64_t>(elements.size()), input.shift);
+  in.write(elements);
+  Outcome result;
+  for (int32_t to = MG_F64; to <= MG_BF16; ++to) {
+    const Array out(context, input.size * size_of(to), input.shift);
+    int64_t overflowed = -1, expected_overflow = 0;
+    CHECK_OK(mg_convert(context, input.dtype, to, input.size, in.data(), out.data(), &overflowed));
+    const std::vector<char> found = out.read();
+    append(result.bytes, found);
+    append(result.bytes, &overflowed, 1);
+    if (!with_oracle) continue;
+    std::vector<char> expected(found.size());
+    bool right = true;
+    for (int64_t i = 0; i < input.size; ++i) {
+      const double value = element(input.dtype, elements.data(), i);
+      store(to, value, expected.data(), i);
+      const int64_t at = i * size_of(to);
+      if (std::isfinite(value) && std::isinf(element(to, expected.data(), i))) ++expected_overflow;
+      right = right && (std::isnan(value) ? std::isnan(element(to, found.data(), i))
+                                          : std::memcmp(expected.data() + at, found.data() + at,
+                                                        static_cast<size_t>(size_of(to))) == 0);
+    }
+    raise(result.error, exactly(right && overflowed == expected_overflow));
+  }
+  return result;
+}
+
+Outcome nonfinite_count(mg_context* context, const Input& input, bool) {
+  Outcome result;
+  for (int planted = 0; planted < 3; ++planted) {
+    std::vector<char> elements = random_elements(input, input.size, 3);
+    if (input.size > 0 && planted > 0) store(input.dtype, kNaN, elements.data(), input.size - 1);
+    if (input.size > 0 && planted > 1) store(input.dtype, -kInf, elements.data(), input.size / 2);
+    Array in(context, static_cast<int64_t>(elements.size()), input.shift);
+    in.write(elements);
+    int64_t count = 0, first = -1, found[2] = {-9, -9};
+    for (int64_t i = input.size - 1; i >= 0; --i) {
+      if (std::isfinite(element(input.dtype, elements.data(), i))) continue;
+      ++count;
+      first = i;
+    }
+    CHECK_OK(mg_nonfinite_count(context, input.dtype, input.size, in.data(), &found[0], &found[1]));
+    append(result.bytes, found, 2);
+    raise(result.error, exactly(found[0] == count && found[1] == first));
+  }
+  return result;
+}
+
+// ---- The list ------------------------------------------------------------------------------------------
+
+template <auto Entry, typename Signature = decltype(Entry)>
+struct Spy;
+
+template <auto Entry, typename Result, typename... Arguments>
+struct Spy<Entry, Result (*Table::*)(Arguments...)> {
+  static inline int64_t count = 0;
+  static inline Result (*original)(Arguments...) = nullptr;
+  static Result call(Arguments... arguments) {
+    ++count;
+    return original(arguments...);
+  }
+  static void install(Table* table) {
+    count = 0;
+    original = table->*Entry;
+    table->*Entry = &call;
+  }
+  static int64_t calls() { return count; }
+  static size_t slot() {
+    static const Table table{};
+    return static_cast<size_t>(reinterpret_cast<const char*>(&(table.*Entry)) - reinterpret_cast<const char*>(&table));
+  }
+};
+
+template <auto Entry>
+Listed entry(const char* name, Same same, std::vector<int32_t> dtypes, std::vector<int64_t> sizes,
+             std::vector<Scale> scales, Outcome (*run)(mg_context*, const Input&, bool)) {
+  using S = Spy<Entry>;
+  return {name, S::slot(), same, std::move(dtypes), std::move(sizes), std::move(scales), run, &S::install, &S::calls};
+}
+
+}  // namespace
+
+const std::vector<Listed>& listed() {
+  static const std::vector<int32_t> all = {MG_F64, MG_F32, MG_F16, MG_BF16}, real = {MG_F64, MG_F32}, f64 = {MG_F64};
+  static const std::vector<int64_t> once = {1}, long_arrays = {0, 1, 2, 3, 7, 15, 16, 17, 31, 33, 65, 257, 4099, 40001},
+                                    axes = {1, 2, 3, 7, 16, 17, 33, 65, 257},
+                                    squares = {1, 2, 3, 7, 15, 16, 17, 33, 65, 130},
+                                    products = {0, 1, 2, 3, 7, 15, 16, 17, 31, 33, 65, 300};
+  static const std::vector<Scale> normal = {Scale::NORMAL}, numbers = {Scale::NORMAL, Scale::TINY, Scale::HUGE_VALUES},
+                                  bits = {Scale::NORMAL, Scale::TINY, Scale::HUGE_VALUES, Scale::BITS};
+  const Same every = Same::EVERY_LEVEL, each = Same::EACH_LEVEL;
+#define ENTRY(name) entry<&Table::name>(#name
+  static const std::vector<Listed> list = {
+      ENTRY(open), every, f64, once, normal, &context_life),
+      ENTRY(close), every, f64, once, normal, &context_life),
+      ENTRY(owns), every, f64, once, normal, &ownership),
+      ENTRY(describe), each, f64, once, normal, &description),
+      ENTRY(allocate), every, all, long_arrays, normal, &memory),
+      ENTRY(release), every, all, long_arrays, normal, &memory),
+      ENTRY(copy), every, all, long_arrays, bits, &copies),
+      ENTRY(moments_create), every, real, once, normal, &moments_streams),
+      ENTRY(moments_destroy), every, real, once, normal, &moments_streams),
+      ENTRY(moments_update), every, real, once, normal, &moments_streams),
+      ENTRY(moments_stream), every, real, squares, numbers, &moments_streams),
+      ENTRY(moments_block), each, real, squares, numbers, &moments_blocks),
+      ENTRY(gemm), each, f64, products, numbers, &gemm),
+      ENTRY(polar), each, f64, squares, numbers, &polar),
+      ENTRY(cca_map), each, f64, squares, numbers, &cca_map),
+      ENTRY(assignment), every, real, squares, numbers, &assignment),
+      ENTRY(assignment_certify), every, real, squares, numbers, &assignment_certify),
+      ENTRY(apply_dense), each, all, axes, numbers, &apply_dense),
+      ENTRY(apply_gather), every, all, axes, bits, &apply_gather),
+      ENTRY(weighted_sum), every, all, long_arrays, bits, &weighted_sum),
+      ENTRY(convert), every, all, long_arrays, bits, &convert),
+      ENTRY(nonfinite_count), every, all, long_arrays, bits, &nonfinite_count),
+  };
+#undef ENTRY
+  return list;
+}
+
+std::vector<Input> inputs(const Listed& routine) {
+  std::vector<Input> all;
+  for (int32_t dtype : routine.dtypes) {
+    for (int64_t size : routine.sizes) {
+      const bool largest = routine.sizes.size() > 1 && size == routine.sizes.back();
+      if (largest && kSanitized) continue;
+      for (Scale scale : routine.scales) {
+        if (largest && scale != Scale::NORMAL) continue;
+        for (int64_t shift : {0, 1}) all.push_back({dtype, size, shift, scale});
+      }
+    }
+  }
+  return all;
+}
+
+std::string text(const Listed& routine, const Input& input) {
+  static const char* const types[] = {"F64", "F32", "F16", "BF16"};
+  static const char* const scales[] = {"", ", tiny", ", huge", ", random bits"};
+  return std::string(routine.name) + ", " + types[input.dtype] + ", size " + std::to_string(input.size) +
+         scales[static_cast<int>(input.scale)] + (input.shift ? ", unaligned" : "");
+}
+
+}  // namespace check

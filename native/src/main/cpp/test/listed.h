@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+// Every entry of core/table.h with a way to run it on random input and a check of its results. A routine is tested by
+// being listed: against plain loops, over types, odd sizes, alignments and magnitudes, for any number of threads, on
+// the fake device, and, where its bytes are promised to be the same, on every instruction-set level.
+#pragma once
+
+#include "core/context.h"
+#include "test/check.h"
+
+namespace check {
+
+enum class Scale { NORMAL, TINY, HUGE_VALUES, BITS };  // BITS: random bits, with NaN, infinities and subnormals
+
+struct Input {
+  int32_t dtype = MG_F64;
+  int64_t size = 1;   // elements, features or rows: what the routine grows with
+  int64_t shift = 0;  // bytes by which arrays lie off an aligned address; multiples of 8 for arrays of double
+  Scale scale = Scale::NORMAL;
+};
+
+struct Outcome {
+  std::vector<char> bytes;
+  double error = 0;  // against the oracle, in units of what is allowed
+};
+
+enum class Same { EVERY_LEVEL, EACH_LEVEL };  // where the bytes are the same: everywhere, or per level and BLAS core
+
+struct Listed {
+  const char* name;
+  size_t slot;  // of its entry in the table
+  Same same;
+  std::vector<int32_t> dtypes;
+  std::vector<int64_t> sizes;  // the last one is for NORMAL values alone
+  std::vector<Scale> scales;
+  Outcome (*run)(mg_context*, const Input&, bool with_oracle);
+  // Puts a counter in front of the entry, and reads it.
+  void (*spy)(merganser::Table*);
+  int64_t (*calls)();
+};
+
+const std::vector<Listed>& listed();
+
+// All inputs of a routine.
+std::vector<Input> inputs(const Listed& routine);
+std::string text(const Listed& routine, const Input& input);
+
+}  // namespace check
