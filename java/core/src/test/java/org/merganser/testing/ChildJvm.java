@@ -22,7 +22,10 @@ public final class ChildJvm {
           Arrays.asList(
               System.getProperty("surefire.test.class.path", System.getProperty("java.class.path"))
                   .split(File.pathSeparator)));
-  private final List<String> options = new ArrayList<>(List.of("-Xmx256m"));
+  private final List<String> options =
+      new ArrayList<>(
+          // What `auto` says of CUDA has a test of its own.
+          List.of("-Xmx256m", "-Dmerganser.backend=cpu"));
   private final Map<String, String> environment = new HashMap<>();
 
   /** What the child printed on both streams, and its exit code. */
@@ -69,6 +72,8 @@ public final class ChildJvm {
     try {
       ProcessBuilder builder =
           new ProcessBuilder(command).redirectErrorStream(true).redirectOutput(log.toFile());
+      // The caller's settings of libgomp would hide ours.
+      builder.environment().keySet().removeIf(name -> name.startsWith("OMP_"));
       builder.environment().putAll(environment);
       Process process = builder.start();
       if (!process.waitFor(TIMEOUT_SECONDS, TimeUnit.SECONDS)) {

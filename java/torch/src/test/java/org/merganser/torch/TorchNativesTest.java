@@ -8,8 +8,6 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Comparator;
-import java.util.List;
-import java.util.Map;
 import java.util.stream.Stream;
 import org.bytedeco.javacpp.Loader;
 import org.bytedeco.pytorch.Tensor;
@@ -18,12 +16,13 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.merganser.error.MerganserException;
+import org.merganser.testing.ChildJvm;
 
 class TorchNativesTest {
   @TempDir Path folder;
 
-  private List<String> emptyCache() {
-    return List.of("-Dorg.bytedeco.javacpp.cachedir=" + folder.resolve("cache"));
+  private ChildJvm emptyCache() {
+    return new ChildJvm().option("-Dorg.bytedeco.javacpp.cachedir=" + folder.resolve("cache"));
   }
 
   /** The cache holds links to libraries of the system, which must stay. */
@@ -41,21 +40,18 @@ class TorchNativesTest {
   /** Loading with nothing extracted yet once killed the JVM in a static initialiser. */
   @Test
   void loadsFromAnEmptyCache() throws Exception {
-    ChildJvm.Result result =
-        ChildJvm.run(entry -> true, emptyCache(), LoadTorch.class, folder.resolve("log"));
+    ChildJvm.Result result = emptyCache().run(LoadTorch.class);
     assertThat(result.output()).contains("loaded " + TorchNatives.version());
-    assertThat(result.code()).isZero();
+    assertThat(result.exit()).isZero();
   }
 
   @Test
   void saysWhichArtifactIsMissingEachTime() throws Exception {
     String platform = Loader.getPlatform();
     ChildJvm.Result result =
-        ChildJvm.run(
-            entry -> !(entry.contains("pytorch-") && entry.endsWith("-" + platform + ".jar")),
-            emptyCache(),
-            LoadTorch.class,
-            folder.resolve("log"));
+        emptyCache()
+            .without(name -> name.startsWith("pytorch-") && name.endsWith("-" + platform + ".jar"))
+            .run(LoadTorch.class);
     String message =
         "refused cannot load libtorch on "
             + platform
@@ -64,18 +60,16 @@ class TorchNativesTest {
             + "; add it as a dependency (a build tool that drops classifiers, or a shaded jar without"
             + " native resources, loses it)\n";
     assertThat(result.output()).isEqualTo(message + message);
-    assertThat(result.code()).isZero();
+    assertThat(result.exit()).isZero();
   }
 
   /** libgomp itself says what it reads when it is loaded. */
   @Test
   void idleThreadsOfLibgompSleepUnlessTheUserSaysOtherwise() throws Exception {
-    Map<String, String> show = Map.of("OMP_DISPLAY_ENV", "true");
-    Map<String, String> active = Map.of("OMP_DISPLAY_ENV", "true", "OMP_WAIT_POLICY", "ACTIVE");
-    Path log = folder.resolve("log");
-    assertThat(ChildJvm.run(entry -> true, List.of(), LoadTorch.class, log, show).output())
+    ChildJvm show = new ChildJvm().environment("OMP_DISPLAY_ENV", "true");
+    assertThat(show.run(LoadTorch.class).output())
         .contains("OMP_WAIT_POLICY = 'PASSIVE'", "loaded ");
-    assertThat(ChildJvm.run(entry -> true, List.of(), LoadTorch.class, log, active).output())
+    assertThat(show.environment("OMP_WAIT_POLICY", "ACTIVE").run(LoadTorch.class).output())
         .contains("OMP_WAIT_POLICY = 'ACTIVE'", "loaded ");
   }
 
