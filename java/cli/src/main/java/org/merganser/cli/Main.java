@@ -2,6 +2,8 @@
 package org.merganser.cli;
 
 import java.util.concurrent.TimeUnit;
+import java.util.logging.Level;
+import java.util.logging.Logger;
 import org.merganser.compute.Cancellation;
 import org.merganser.plan.Doctor;
 import picocli.CommandLine;
@@ -33,10 +35,17 @@ public final class Main {
 
   private static final long GRACE_SECONDS = 20;
 
+  /** Kept, since the log manager would forget its level. */
+  private static final Logger LIBRARY = Logger.getLogger("org.merganser");
+
   private Main() {}
 
   /** Runs a command and exits with its code. */
   public static void main(String[] args) {
+    // What the library says for the log of an application; doctor tells it here.
+    if (System.getProperty("java.util.logging.config.file") == null) {
+      LIBRARY.setLevel(Level.WARNING);
+    }
     Thread main = Thread.currentThread();
     Thread hook =
         new Thread(

@@ -2,6 +2,7 @@
 package org.merganser.compute;
 
 import java.util.Locale;
+import java.util.concurrent.atomic.AtomicBoolean;
 import org.merganser.error.NativeLibraryException;
 import org.merganser.internal.kernel.Kernels;
 import org.merganser.internal.kernel.Natives;
@@ -14,6 +15,11 @@ import org.merganser.internal.kernel.Natives;
  * operation does not depend on the number of threads.
  */
 public final class Workspace implements AutoCloseable {
+  private static final System.Logger LOG = System.getLogger(Workspace.class.getName());
+
+  /** Whether this process has said why {@code auto} is the CPU. */
+  private static final AtomicBoolean EXPLAINED = new AtomicBoolean();
+
   private final Backend backend;
   private final int threads;
   private final long seed;
@@ -44,7 +50,7 @@ public final class Workspace implements AutoCloseable {
   /**
    * Defaults: backend from the system property {@code merganser.backend} ({@code auto}, {@code cpu}
    * or {@code cuda}; {@code auto} when unset, which is the CPU as long as the CUDA backend lacks
-   * most routines), one thread per processor, seed 0.
+   * most routines, and says once a process why CUDA is not used), one thread per processor, seed 0.
    */
   public static Builder builder() {
     return new Builder();
@@ -103,7 +109,18 @@ public final class Workspace implements AutoCloseable {
         yield Backend.CUDA;
       }
       // The CUDA backend is young: it has few routines yet, so only an explicit choice takes it.
-      case "auto" -> Backend.CPU;
+      case "auto" -> {
+        if (Natives.hasCudaPlugin() && EXPLAINED.compareAndSet(false, true)) {
+          String reason = Natives.cudaReason();
+          LOG.log(
+              System.Logger.Level.INFO,
+              "backend auto is the CPU; CUDA is not used: "
+                  + (reason.isEmpty()
+                      ? "it lacks most routines yet, -Dmerganser.backend=cuda chooses it"
+                      : reason));
+        }
+        yield Backend.CPU;
+      }
       default ->
           throw new IllegalArgumentException(
               "backend '" + wanted + "' is unknown; use auto, cpu or cuda");

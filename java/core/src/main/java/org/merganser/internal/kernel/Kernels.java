@@ -30,6 +30,9 @@ public final class Kernels implements AutoCloseable {
       Status.check(merganser.mg_context_create(backend, threads, out));
       context = new mg_context(new Address(out.get(0).address()));
     }
+    if (backend == merganser.MG_BACKEND_CUDA) {
+      CudaPlugin.loadPresets();
+    }
   }
 
   @Override

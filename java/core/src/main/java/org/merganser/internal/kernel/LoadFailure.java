@@ -17,6 +17,9 @@ public final class LoadFailure {
 
   private static final String CACHE_PROPERTY = "org.bytedeco.javacpp.cachedir";
 
+  static final NativeJar OPENBLAS =
+      new NativeJar("org.bytedeco:openblas", "/org/bytedeco/openblas/%s/libopenblas.so.0");
+
   private LoadFailure() {}
 
   /**
@@ -37,7 +40,7 @@ public final class LoadFailure {
         new NativeJar(
             "org.merganser:merganser-native:" + Natives.version(),
             "/org/merganser/natives/%s/libjnimerganser.so"),
-        new NativeJar("org.bytedeco:openblas", "/org/bytedeco/openblas/%s/libopenblas.so.0"));
+        OPENBLAS);
   }
 
   /**

@@ -41,6 +41,10 @@ public final class Natives {
 
   private static NativeLibraryException tryLoad() {
     try {
+      NativeLibraryException missing = SystemOpenBlas.refuse();
+      if (missing != null) {
+        return missing;
+      }
       int found = merganser.mg_abi_version();
       if (found != merganser.MG_ABI_VERSION) {
         return new NativeLibraryException(
@@ -61,6 +65,7 @@ public final class Natives {
                 + version()
                 + "; use the same version of both");
       }
+      SystemOpenBlas.report();
       CudaPlugin.prepare();
       return null;
     } catch (LinkageError e) {
@@ -109,6 +114,12 @@ public final class Natives {
   public static String blasConfig() {
     load();
     return text(merganser.mg_blas_config());
+  }
+
+  /** Whether there is a CUDA plug-in to ask: in this build, or named by the user. */
+  public static boolean hasCudaPlugin() {
+    load();
+    return CudaPlugin.exists();
   }
 
   /** Why CUDA is not used, or an empty string when it can be. */

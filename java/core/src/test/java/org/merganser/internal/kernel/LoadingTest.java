@@ -39,6 +39,46 @@ class LoadingTest {
             + " classifiers, or a shaded jar without native resources, loses it)");
   }
 
+  /** Else the linker would take whatever the system has. */
+  @Test
+  void aMissingOpenBlasJarIsNamed() throws Exception {
+    twice(
+        fresh().without(LoadingTest::isOpenBlas),
+        FAILED
+            + "linux-x86_64: not on the class path: org.bytedeco:openblas with classifier"
+            + " linux-x86_64; add it as a dependency (a build tool that drops classifiers, or a"
+            + " shaded jar without native resources, loses it)");
+    twice(
+        fresh().option("-Dmerganser.openblas=mine"),
+        "NativeLibraryException: -Dmerganser.openblas=mine is unknown; use bytedeco (the default) or"
+            + " system");
+  }
+
+  @Test
+  void theOpenBlasOfTheSystemIsAChoiceThatIsLogged() throws Exception {
+    Path unpacked =
+        Path.of(System.getProperty("merganser.root"))
+            .resolve("native/target/deps/org/bytedeco/openblas/linux-x86_64")
+            .toRealPath();
+    ChildJvm.Result result =
+        fresh()
+            .without(LoadingTest::isOpenBlas)
+            .option("-Dmerganser.openblas=system")
+            .option("-Djava.util.logging.SimpleFormatter.format=%4$s: %5$s%n")
+            .option("-Duser.language=en")
+            .environment("LD_LIBRARY_PATH", unpacked.toString())
+            .run(LoadProgram.class);
+    // The folders of the system come before that variable.
+    assertThat(result.output())
+        .matches(
+            "INFO: the system's OpenBLAS is used, as -Dmerganser.openblas=system asks: OpenBLAS .*\n"
+                + "works true\nworks true\n");
+  }
+
+  private static boolean isOpenBlas(String file) {
+    return file.startsWith("openblas-") && file.contains("linux-");
+  }
+
   @Test
   void missingJavaCppIsNamed() throws Exception {
     twice(

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.compute;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import javax.tools.ToolProvider;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.merganser.internal.kernel.Natives;
+import org.merganser.testing.ChildJvm;
+import org.merganser.testing.FakeDeviceProgram;
+import org.merganser.testing.LoadProgram;
+
+/**
+ * What is said, once a process, of a backend that was not used; what is loaded with one that is.
+ */
+class AutomaticBackendTest {
+  private static final String NOT_USED = "INFO: backend auto is the CPU; CUDA is not used: ";
+
+  @TempDir Path folder;
+
+  private static ChildJvm automatic() {
+    return new ChildJvm()
+        .option("-Dmerganser.backend=auto")
+        .option("-Djava.util.logging.SimpleFormatter.format=%4$s: %5$s%n")
+        .option("-Duser.language=en");
+  }
+
+  private static List<String> said(ChildJvm child) throws Exception {
+    List<String> lines = child.run(LoadProgram.class).output().lines().toList();
+    assertThat(lines).endsWith("works true", "works true");
+    return lines.subList(0, lines.size() - 2);
+  }
+
+  @Test
+  void theReasonIsLoggedOnceForManyWorkspaces() throws Exception {
+    String reason = Natives.cudaReason();
+    List<String> expected =
+        reason.equals("not in this build")
+            ? List.of()
+            : List.of(
+                NOT_USED
+                    + (reason.isEmpty()
+                        ? "it lacks most routines yet, -Dmerganser.backend=cuda chooses it"
+                        : reason));
+    assertThat(said(automatic())).isEqualTo(expected);
+  }
+
+  @Test
+  void aDeviceThatCouldBeUsedIsNamed() throws Exception {
+    assertThat(said(automatic().option(FakeDeviceProgram.option())))
+        .containsExactly(
+            NOT_USED + "it lacks most routines yet, -Dmerganser.backend=cuda chooses it");
+  }
+
+  @Test
+  void aPluginThatCannotBeOpenedIsExplained() throws Exception {
+    assertThat(said(automatic().option("-Dmerganser.cuda.plugin=/nowhere/plugin.so")))
+        .containsExactly(
+            NOT_USED
+                + "the CUDA plug-in cannot be loaded: /nowhere/plugin.so: cannot open shared object"
+                + " file: No such file or directory");
+  }
+
+  @Test
+  void nothingIsSaidOfAChosenBackend() throws Exception {
+    assertThat(said(automatic().option("-Dmerganser.backend=cpu"))).isEmpty();
+  }
+
+  /** Stand-ins for the classes of org.bytedeco:cuda say when they are loaded. */
+  @Test
+  void openingCudaLoadsThePresets() throws Exception {
+    for (String name : List.of("cublas", "cusolver")) {
+      Path source = Files.createDirectories(folder.resolve("source")).resolve(name + ".java");
+      Files.writeString(
+          source,
+          "package org.bytedeco.cuda.global; public class "
+              + name
+              + " { static { System.out.println(\"loaded "
+              + name
+              + "\"); } }");
+      int status =
+          ToolProvider.getSystemJavaCompiler()
+              .run(null, null, null, "-d", folder.toString(), source.toString());
+      assertThat(status).isZero();
+    }
+    ChildJvm.Result onDevice =
+        new ChildJvm()
+            .first(folder)
+            .option(FakeDeviceProgram.option())
+            .run(FakeDeviceProgram.class);
+    assertThat(onDevice.output().lines())
+        .startsWith("loaded cublas", "loaded cusolver", "merged [2.0, 3.0, 5.5]")
+        .filteredOn(line -> line.startsWith("loaded"))
+        .hasSize(2);
+    assertThat(new ChildJvm().first(folder).run(LoadProgram.class).output().lines())
+        .containsExactly("works true", "works true");
+  }
+}
