@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.lab.data;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.SplittableRandom;
+import java.util.stream.IntStream;
+import org.merganser.compute.Seeds;
+import org.merganser.torch.Examples;
+
+/** Which training samples each model sees, as in Horoi et al. 2024. */
+public enum Split {
+  /** All of them. */
+  NONE("none"),
+  /**
+   * Two models. Of the first half of the classes model 0 gets the first 20% of the samples and
+   * model 1 the others; of the second half the reverse.
+   */
+  EIGHTY_TWENTY("80-20"),
+  /**
+   * Of each class, shuffled, the models get proportions drawn from Dirichlet(0.5, ..., 0.5),
+   * rounded down; what rounding leaves is dealt at random.
+   */
+  DIRICHLET("dirichlet"),
+  /** Each model has classes of its own, drawn at random, as many as the others (or one less). */
+  CLASSES("classes");
+
+  private static final int FIRST_PART = 5;
+
+  private final String id;
+
+  Split(String id) {
+    this.id = id;
+  }
+
+  /** As on the command line. */
+  public String id() {
+    return id;
+  }
+
+  /**
+   * The split of a name.
+   *
+   * @throws IllegalArgumentException naming those there are
+   */
+  public static Split of(String id) {
+    return Arrays.stream(values())
+        .filter(split -> split.id.equals(id))
+        .findFirst()
+        .orElseThrow(
+            () ->
+                new IllegalArgumentException(
+                    "there is no split '"
+                        + id
+                        + "'; there are "
+                        + Arrays.stream(values()).map(Split::id).toList()));
+  }
+
+  /** Throws unless this many models can share this many classes. */
+  public void check(int models, int classes) {
+    if (this == EIGHTY_TWENTY && models != 2) {
+      throw new IllegalArgumentException("the split 80-20 is for 2 models, not " + models);
+    }
+    if (this == CLASSES && models > classes) {
+      throw new IllegalArgumentException(
+          "the split by classes needs a class for each model: "
+              + models
+              + " models, "
+              + classes
+              + " classes");
+    }
+  }
+
+  /**
+   * Indices of the samples of each model, increasing.
+   *
+   * @throws IllegalArgumentException when a model would get none
+   */
+  public List<int[]> samples(int[] labels, int classes, int models, long seed) {
+    check(models, classes);
+    int[] modelOf = new int[labels.length];
+    switch (this) {
+      case NONE -> {
+        int[] all = IntStream.range(0, labels.length).toArray();
+        return IntStream.range(0, models).mapToObj(k -> all.clone()).toList();
+      }
+      case EIGHTY_TWENTY -> eightyTwenty(labels, classes, modelOf);
+      case DIRICHLET -> dirichlet(labels, classes, models, seed, modelOf);
+      case CLASSES -> {
+        int[] owner = owners(classes, models, seed);
+        Arrays.setAll(modelOf, i -> owner[labels[i]]);
+      }
+    }
+    List<int[]> samples = new ArrayList<>();
+    for (int k = 0; k < models; k++) {
+      int model = k;
+      int[] own = IntStream.range(0, labels.length).filter(i -> modelOf[i] == model).toArray();
+      if (own.length == 0) {
+        throw new IllegalArgumentException(
+            "the split "
+                + id
+                + " with seed "
+                + seed
+                + " leaves model "
+                + k
+                + " without samples; use more samples or another seed");
+      }
+      samples.add(own);
+    }
+    return samples;
+  }
+
+  /** The examples of each model; those of {@link #NONE} share the memory of {@code all}. */
+  public List<Examples> apply(Examples all, int models, long seed) {
+    check(models, all.classes());
+    if (this == NONE) {
+      return IntStream.range(0, models).mapToObj(k -> all).toList();
+    }
+    return samples(all.labels(), all.classes(), models, seed).stream().map(all::select).toList();
+  }
+
+  /** The classes of each model under {@link #CLASSES}, increasing. */
+  public static List<int[]> classes(int classes, int models, long seed) {
+    CLASSES.check(models, classes);
+    int[] owner = owners(classes, models, seed);
+    return IntStream.range(0, models)
+        .mapToObj(k -> IntStream.range(0, classes).filter(c -> owner[c] == k).toArray())
+        .toList();
+  }
+
+  private static void eightyTwenty(int[] labels, int classes, int[] modelOf) {
+    for (int c = 0; c < classes; c++) {
+      int[] own = ofClass(labels, c);
+      boolean firstHalf = 2 * c < classes;
+      for (int i = 0; i < own.length; i++) {
+        boolean first = i < own.length / FIRST_PART;
+        modelOf[own[i]] = first == firstHalf ? 0 : 1;
+      }
+    }
+  }
+
+  private static void dirichlet(int[] labels, int classes, int models, long seed, int[] modelOf) {
+    for (int c = 0; c < classes; c++) {
+      SplittableRandom random = Seeds.stream(seed, "split/dirichlet/" + c);
+      int[] own = ofClass(labels, c);
+      shuffle(own, random);
+      double[] weights = new double[models];
+      double sum = 0;
+      for (int k = 0; k < models; k++) {
+        // Gamma(1/2) is half a chi-square of one degree of freedom; the half cancels.
+        double z = random.nextGaussian();
+        weights[k] = z * z;
+        sum += weights[k];
+      }
+      int at = 0;
+      for (int k = 0; k < models; k++) {
+        int count = (int) Math.min(own.length - at, Math.floor(weights[k] / sum * own.length));
+        for (int i = 0; i < count; i++) {
+          modelOf[own[at++]] = k;
+        }
+      }
+      while (at < own.length) {
+        modelOf[own[at++]] = random.nextInt(models);
+      }
+    }
+  }
+
+  private static int[] owners(int classes, int models, long seed) {
+    int[] order = IntStream.range(0, classes).toArray();
+    shuffle(order, Seeds.stream(seed, "split/classes"));
+    int[] owner = new int[classes];
+    for (int i = 0; i < classes; i++) {
+      owner[order[i]] = i % models;
+    }
+    return owner;
+  }
+
+  private static int[] ofClass(int[] labels, int c) {
+    return IntStream.range(0, labels.length).filter(i -> labels[i] == c).toArray();
+  }
+
+  private static void shuffle(int[] values, SplittableRandom random) {
+    for (int i = values.length - 1; i > 0; i--) {
+      int j = random.nextInt(i + 1);
+      int value = values[i];
+      values[i] = values[j];
+      values[j] = value;
+    }
+  }
+}
