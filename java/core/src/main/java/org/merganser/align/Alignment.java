@@ -102,6 +102,21 @@ public final class Alignment {
   }
 
   /**
+   * The maps the other way: of the reference into the model's features, {@code T^-1} in closed
+   * form. Scores and spectra stay, as they belong to the pair.
+   */
+  public Alignment inverse() {
+    Map<String, SpaceAlignment> inverses = new LinkedHashMap<>();
+    spaces.forEach(
+        (id, space) ->
+            inverses.put(
+                id,
+                new SpaceAlignment(
+                    space.map().inverse(), space.score(), space.spectrum(), space.completion())));
+    return new Alignment(method, architecture, inverses);
+  }
+
+  /**
    * The model in the reference's features, as a lazy view: {@code W' = T_out W T_in^-1}. Products
    * are formed in F64 and rounded once to the type of the tensor; permutations copy the bits.
    *
