@@ -286,6 +286,12 @@ public final class TorchNetwork implements Network {
     }
   }
 
+  /** The whole description: equal texts are equal networks. */
+  @Override
+  public String toString() {
+    return Arrays.toString(inputShape) + " -> " + root;
+  }
+
   private final class TorchSession implements Session {
     private final Map<String, org.merganser.linalg.Tensor> owned;
     private final Map<String, Tensor> theta = new LinkedHashMap<>();

@@ -101,6 +101,11 @@ public final class Trainer {
           new Augmentation(true, 0));
     }
 
+    /** These settings with an augmentation. */
+    public Options withAugmentation(Augmentation how) {
+      return new Options(optimizer, schedule, epochs, batchSize, clipNorm, threads, how);
+    }
+
     /** These settings with another number of libtorch threads; results depend on it. */
     public Options withThreads(int count) {
       return new Options(optimizer, schedule, epochs, batchSize, clipNorm, count, augmentation);

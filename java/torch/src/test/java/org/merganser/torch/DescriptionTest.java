@@ -21,6 +21,17 @@ import org.merganser.model.Role;
 class DescriptionTest {
 
   @Test
+  void theTextOfANetworkTellsNetworksApart() {
+    TorchNetwork network = TorchNetwork.mlp(6, 17, 2, 4, Activation.RELU);
+    assertThat(network)
+        .hasToString(
+            "[6] -> Sequential[layers=[Linear[name=fc1, in=6, out=17], RELU, Linear[name=fc2,"
+                + " in=17, out=17], RELU, Linear[name=fc3, in=17, out=4]]]");
+    assertThat(TorchNetwork.mlp(6, 17, 2, 4, Activation.TANH).toString())
+        .isNotEqualTo(network.toString());
+  }
+
+  @Test
   void aPerceptronHasOneSpaceForEachHiddenLayer() {
     Architecture found = TorchNetwork.mlp(7, 5, 2, 3, Activation.RELU).architecture();
 
