@@ -48,6 +48,7 @@ public final class Json {
         yield list;
       }
       case VALUE_STRING -> parser.getText();
+      case VALUE_TRUE, VALUE_FALSE -> parser.getBooleanValue();
       case VALUE_NUMBER_INT -> parser.getLongValue();
       case VALUE_NUMBER_FLOAT -> parser.getDoubleValue();
       default -> throw new IOException("unexpected " + parser.currentToken());

@@ -9,8 +9,8 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.stream.LongStream;
 import org.merganser.align.Aligner;
+import org.merganser.align.Alignment;
 import org.merganser.align.AlignmentProblem;
 import org.merganser.align.AlignmentSet;
 import org.merganser.align.CcaAligner;
@@ -22,6 +22,7 @@ import org.merganser.lab.data.Blobs;
 import org.merganser.lab.data.DataSet;
 import org.merganser.lab.data.ImageFiles;
 import org.merganser.lab.data.ImageForm;
+import org.merganser.lab.data.Split;
 import org.merganser.linalg.Tensor;
 import org.merganser.merge.LinearMerger;
 import org.merganser.merge.MergeProblem;
@@ -31,6 +32,8 @@ import org.merganser.stats.Moments;
 import org.merganser.stats.StatisticsRequest;
 import org.merganser.torch.Activation;
 import org.merganser.torch.Evaluation;
+import org.merganser.torch.Examples;
+import org.merganser.torch.Interpolation;
 import org.merganser.torch.TorchNatives;
 import org.merganser.torch.TorchNetwork;
 import org.merganser.torch.Trainer;
@@ -51,10 +54,15 @@ public final class CcaMergeExperiment {
   private final Map<String, Aligner> aligners = new LinkedHashMap<>();
   private final Map<Long, MemoryCheckpoint> trained = new LinkedHashMap<>();
   private final List<Map<String, Evaluation>> pairs = new ArrayList<>();
+  private final Map<String, List<Interpolation>> paths = new LinkedHashMap<>();
+  private final SpectraCollector spectra;
+  private int newModels;
+  private int oldModels;
 
   private CcaMergeExperiment(CcaMergeOptions options, Workspace ws) {
     this.options = options;
     this.ws = ws;
+    this.spectra = new SpectraCollector(options.gamma());
     Catalogue.aligners().forEach((id, supplier) -> aligners.put(id, supplier.get()));
     aligners.put("cca", CcaAligner.relativeGamma(options.gamma()));
   }
@@ -95,6 +103,9 @@ public final class CcaMergeExperiment {
         parameters,
         Summary.rows(pairs),
         Summary.accuracies(pairs),
+        paths.entrySet().stream().map(e -> Summary.path(e.getKey(), e.getValue())).toList(),
+        spectra.means(),
+        new CcaMergeResult.Training(newModels, oldModels),
         versions,
         ws.backend().name().toLowerCase(Locale.ROOT),
         Doctor.isa(),
@@ -117,12 +128,7 @@ public final class CcaMergeExperiment {
   private void runPair(int pair, TorchNetwork network, DataSet data) throws IOException {
     List<MemoryCheckpoint> models = watch.time("train", () -> train(pair, network, data));
     Map<String, Evaluation> rows = new LinkedHashMap<>();
-    watch.time(
-        "evaluate",
-        () -> {
-          evaluateModels(network, models, data, rows);
-          return null;
-        });
+    watch.run("evaluate", () -> evaluateModels(pair, network, models, data, rows));
     StatisticsRequest request = StatisticsRequest.NONE;
     for (Aligner aligner : aligners.values()) {
       request = request.and(aligner.request(network.architecture()));
@@ -133,8 +139,13 @@ public final class CcaMergeExperiment {
             "statistics",
             () ->
                 Moments.collect(
-                    network, models, data.train().batches(STATISTICS_BATCH), all, ws))) {
+                    network,
+                    models,
+                    data.train().batches(STATISTICS_BATCH, options.augmentation()),
+                    all,
+                    ws))) {
       keepInputs(pair, models, moments);
+      watch.run("spectra", () -> spectra.canonical(moments, network.architecture().spaces(), ws));
       AlignmentProblem problem = AlignmentProblem.of(network.architecture(), moments);
       for (Aligner aligner : aligners.values()) {
         AlignmentSet found = watch.time("align", () -> aligner.align(problem, ws));
@@ -144,28 +155,90 @@ public final class CcaMergeExperiment {
               aligner.id(),
               watch.time("evaluate", () -> Evaluation.of(network, merged, data.test(), ws)));
         }
+        watch.run("spectra", () -> spectra.matched(aligner.id(), moments, found, ws));
+        if (options.points() > 0) {
+          watch.run("paths", () -> interpolate(network, models, found.of(1), data));
+        }
       }
     }
     pairs.add(rows);
   }
 
-  private List<MemoryCheckpoint> train(int pair, TorchNetwork network, DataSet data) {
-    List<Long> seeds =
-        LongStream.range(0, options.models()).map(k -> options.seed() + pair + k).boxed().toList();
-    List<Long> missing = seeds.stream().filter(seed -> !trained.containsKey(seed)).toList();
-    if (!missing.isEmpty()) {
-      String stage = "train pair " + (pair + 1) + "/" + options.pairs();
-      List<MemoryCheckpoint> models =
-          new ModelTraining(network, Trainer.Options.adamW(options.epochs()), ws)
-              .train(data.train(), missing, stage);
-      for (int i = 0; i < missing.size(); i++) {
-        trained.put(missing.get(i), models.get(i));
+  /** Model k of pair I has seed {@code seed + I + k}; pairs share models that see the same data. */
+  private List<MemoryCheckpoint> train(int pair, TorchNetwork network, DataSet data)
+      throws IOException {
+    if (options.split() != Split.NONE) {
+      trained.clear();
+    }
+    List<Examples> parts = options.split().apply(data.train(), options.models(), splitSeed(pair));
+    List<Long> seeds = new ArrayList<>();
+    List<ModelTraining.Job> jobs = new ArrayList<>();
+    for (int k = 0; k < options.models(); k++) {
+      long seed = options.seed() + pair + k;
+      seeds.add(seed);
+      if (!trained.containsKey(seed)) {
+        jobs.add(new ModelTraining.Job(seed, parts.get(k), part(data, pair, k)));
       }
+    }
+    if (!jobs.isEmpty()) {
+      ModelTraining training =
+          new ModelTraining(
+              network,
+              Trainer.Options.adamW(options.epochs()).withAugmentation(options.augmentation()),
+              options.cache().map(ModelCache::new),
+              ws);
+      List<MemoryCheckpoint> models =
+          training.train(jobs, "train pair " + (pair + 1) + "/" + options.pairs());
+      newModels += training.trained();
+      oldModels += training.cached();
+      for (int i = 0; i < jobs.size(); i++) {
+        trained.put(jobs.get(i).seed(), models.get(i));
+      }
+    }
+    if (options.split() != Split.NONE) {
+      parts.forEach(Examples::close);
     }
     return seeds.stream().map(trained::get).toList();
   }
 
+  /** Models of one pair split one draw; other pairs draw again. */
+  private long splitSeed(int pair) {
+    return options.seed() + pair;
+  }
+
+  private String part(DataSet data, int pair, int model) {
+    String whole = data.name() + ", " + data.train().size() + " samples";
+    return options.split() == Split.NONE
+        ? whole
+        : whole
+            + ", split "
+            + options.split().id()
+            + " of seed "
+            + splitSeed(pair)
+            + ", model "
+            + model
+            + " of "
+            + options.models();
+  }
+
+  private void interpolate(
+      TorchNetwork network, List<MemoryCheckpoint> models, Alignment second, DataSet data)
+      throws IOException {
+    Interpolation path =
+        Interpolation.of(
+            network,
+            models.get(0),
+            models.get(1),
+            second,
+            Interpolation.grid(options.points()),
+            Interpolation.Repair.NONE,
+            data.test(),
+            ws);
+    paths.computeIfAbsent(second.method(), method -> new ArrayList<>()).add(path);
+  }
+
   private void evaluateModels(
+      int pair,
       TorchNetwork network,
       List<MemoryCheckpoint> models,
       DataSet data,
@@ -180,7 +253,14 @@ public final class CcaMergeExperiment {
     }
     rows.put("base", Summary.mean(single));
     rows.put("best-base", Summary.best(single));
-    rows.put("ensemble", Evaluation.ofLogits(Evaluation.mean(logits), data.test()));
+    try (Tensor ensemble =
+        options.split() == Split.CLASSES
+            ? DisjointEnsemble.logits(
+                logits, Split.classes(data.train().classes(), options.models(), splitSeed(pair)))
+            : Evaluation.mean(logits)) {
+      rows.put("ensemble", Evaluation.ofLogits(ensemble, data.test()));
+    }
+    logits.forEach(Tensor::close);
   }
 
   private MemoryCheckpoint merge(List<MemoryCheckpoint> models, AlignmentSet found)

@@ -4,6 +4,8 @@ package org.merganser.lab.experiment;
 import java.nio.file.Path;
 import java.util.Optional;
 import java.util.OptionalInt;
+import org.merganser.lab.data.Split;
+import org.merganser.torch.Augmentation;
 
 /**
  * Settings of {@link CcaMergeExperiment}; made by {@link #builder}.
@@ -17,6 +19,10 @@ import java.util.OptionalInt;
  * @param epochs of training
  * @param train training samples, from the first; empty for 6000, or all when there are fewer
  * @param gamma relative regulariser of CCA
+ * @param split which training samples each model sees
+ * @param augmentation of the training samples
+ * @param points models of the line between the first two models, 2 or more; 0 for no such lines
+ * @param cache folder of trained models, which are then not trained again
  * @param keep folder for models, statistics and merged models
  */
 public record CcaMergeOptions(
@@ -29,6 +35,10 @@ public record CcaMergeOptions(
     int epochs,
     OptionalInt train,
     double gamma,
+    Split split,
+    Augmentation augmentation,
+    int points,
+    Optional<Path> cache,
     Optional<Path> keep) {
 
   /** The synthetic task. */
@@ -47,6 +57,12 @@ public record CcaMergeOptions(
     if (!(gamma >= 0) || Double.isInfinite(gamma)) {
       throw new IllegalArgumentException("gamma must be finite and at least 0, not " + gamma);
     }
+    if (points != 0 && points < 2) {
+      throw new IllegalArgumentException("points must be 0 or at least 2, not " + points);
+    }
+    if (split == Split.EIGHTY_TWENTY) {
+      split.check(models, Integer.MAX_VALUE);
+    }
   }
 
   private static void require(boolean holds, String name, long value, long least) {
@@ -57,7 +73,7 @@ public record CcaMergeOptions(
 
   /**
    * Two hidden layers of 32, one pair of models from seed 0, 15 epochs (blobs: 40), relative gamma
-   * 1.
+   * 1, all samples for every model, no augmentation, 11 points on a line, no cache.
    */
   public static Builder builder(String data) {
     return new Builder(data);
@@ -74,6 +90,10 @@ public record CcaMergeOptions(
     private int epochs;
     private OptionalInt train = OptionalInt.empty();
     private double gamma = 1;
+    private Split split = Split.NONE;
+    private Augmentation augmentation = Augmentation.NONE;
+    private int points = 11;
+    private Optional<Path> cache = Optional.empty();
     private Optional<Path> keep = Optional.empty();
 
     private Builder(String data) {
@@ -121,6 +141,26 @@ public record CcaMergeOptions(
       return this;
     }
 
+    public Builder split(Split value) {
+      split = value;
+      return this;
+    }
+
+    public Builder augmentation(Augmentation value) {
+      augmentation = value;
+      return this;
+    }
+
+    public Builder points(int value) {
+      points = value;
+      return this;
+    }
+
+    public Builder cache(Path value) {
+      cache = Optional.of(value);
+      return this;
+    }
+
     public Builder keep(Path value) {
       keep = Optional.of(value);
       return this;
@@ -128,7 +168,20 @@ public record CcaMergeOptions(
 
     public CcaMergeOptions build() {
       return new CcaMergeOptions(
-          data, hidden, layers, models, pairs, seed, epochs, train, gamma, keep);
+          data,
+          hidden,
+          layers,
+          models,
+          pairs,
+          seed,
+          epochs,
+          train,
+          gamma,
+          split,
+          augmentation,
+          points,
+          cache,
+          keep);
     }
   }
 }

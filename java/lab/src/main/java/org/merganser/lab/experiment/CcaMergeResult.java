@@ -10,6 +10,9 @@ import org.merganser.lab.data.DataSet;
  * What {@link CcaMergeExperiment} found.
  *
  * @param rows means over pairs, in the order of the table
+ * @param paths lines between the first two models, for each aligner; empty when none were asked for
+ * @param spectra how well features correspond, by space
+ * @param training how the models came about
  * @param pairs accuracy of every row in every pair, by row id
  * @param seconds wall time by stage
  */
@@ -19,6 +22,9 @@ public record CcaMergeResult(
     long parameters,
     List<Row> rows,
     List<Map<String, Double>> pairs,
+    List<Path> paths,
+    Map<String, Spectra> spectra,
+    Training training,
     Map<String, String> versions,
     String backend,
     String isa,
@@ -35,6 +41,34 @@ public record CcaMergeResult(
    * @param loss mean cross-entropy
    */
   public record Row(String method, double accuracy, double accuracySd, double loss) {}
+
+  /**
+   * Models on the line between model 0 and model 1, aligned; means over pairs.
+   *
+   * @param lossBarrier mean of the barriers of the pairs, not the barrier of the mean
+   */
+  public record Path(
+      String method,
+      List<Double> lambdas,
+      List<Double> accuracies,
+      List<Double> losses,
+      double accuracyBarrier,
+      double lossBarrier) {}
+
+  /**
+   * Correlations between features of the reference and of the others in one space, each list
+   * decreasing; means over pairs and models, rank by rank.
+   *
+   * @param canonical canonical correlations without regulariser; empty when there are not more
+   *     samples than features
+   * @param regularised with the regulariser of the run
+   * @param matched of each feature with its aligned counterpart, by aligner
+   */
+  public record Spectra(
+      List<Double> canonical, List<Double> regularised, Map<String, List<Double>> matched) {}
+
+  /** How many models were trained, and how many were there from an earlier run. */
+  public record Training(int trained, int cached) {}
 
   /** The row of a method. */
   public Row row(String method) {

@@ -4,7 +4,11 @@ package org.merganser.lab.experiment;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.IdentityHashMap;
 import java.util.List;
+import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
@@ -21,34 +25,104 @@ import org.merganser.torch.Trainer;
 
 /**
  * Trains several models at once, one libtorch thread each: small networks gain nothing from more,
- * and the result of a model then depends on its seed alone.
+ * and the result of a model then depends on its seed alone. Models that are in the cache are read
+ * instead; each of the others is stored as soon as it is trained, so a cancelled run loses only
+ * those in training.
  */
 final class ModelTraining {
   private final TorchNetwork network;
   private final Trainer.Options options;
+  private final Optional<ModelCache> cache;
   private final Workspace ws;
+  private int trained;
+  private int cached;
 
-  ModelTraining(TorchNetwork network, Trainer.Options options, Workspace ws) {
+  /**
+   * A model to train.
+   *
+   * @param part what the data are, for the recipe
+   */
+  record Job(long seed, Examples data, String part) {}
+
+  ModelTraining(
+      TorchNetwork network, Trainer.Options options, Optional<ModelCache> cache, Workspace ws) {
     this.network = network;
     this.options = options;
+    this.cache = cache;
     this.ws = ws;
   }
 
-  /** Trains one model for each seed. */
-  List<MemoryCheckpoint> train(Examples data, List<Long> seeds, String stage) {
-    ExecutorService pool = Executors.newFixedThreadPool(Math.min(ws.threads(), seeds.size()));
+  /** How many models were trained. */
+  int trained() {
+    return trained;
+  }
+
+  /** How many came out of the cache. */
+  int cached() {
+    return cached;
+  }
+
+  /** One model for each job. */
+  List<MemoryCheckpoint> train(List<Job> jobs, String stage) throws IOException {
+    MemoryCheckpoint[] models = new MemoryCheckpoint[jobs.size()];
+    List<Recipe> recipes = recipes(jobs);
+    for (int i = 0; i < jobs.size() && cache.isPresent(); i++) {
+      Optional<MemoryCheckpoint> found = cache.get().find(recipes.get(i));
+      if (found.isPresent()) {
+        models[i] = found.get();
+        cached++;
+        ws.progress().report("models from cache", i + 1, jobs.size());
+      }
+    }
+    List<Integer> missing = new ArrayList<>();
+    for (int i = 0; i < models.length; i++) {
+      if (models[i] == null) {
+        missing.add(i);
+      }
+    }
+    if (!missing.isEmpty()) {
+      trainMissing(jobs, recipes, missing, models, stage);
+      trained += missing.size();
+    }
+    return Arrays.asList(models);
+  }
+
+  /** Empty without a cache: digests of data take time. */
+  private List<Recipe> recipes(List<Job> jobs) {
+    List<Recipe> recipes = new ArrayList<>();
+    Map<Examples, String> digests = new IdentityHashMap<>();
+    for (Job job : cache.isPresent() ? jobs : List.<Job>of()) {
+      String digest = digests.computeIfAbsent(job.data(), Recipe::digest);
+      recipes.add(Recipe.of(network, digest, job.part(), options, job.seed()));
+    }
+    return recipes;
+  }
+
+  private void trainMissing(
+      List<Job> jobs,
+      List<Recipe> recipes,
+      List<Integer> missing,
+      MemoryCheckpoint[] models,
+      String stage) {
+    ExecutorService pool = Executors.newFixedThreadPool(Math.min(ws.threads(), missing.size()));
     AtomicLong done = new AtomicLong();
     try {
       List<Callable<MemoryCheckpoint>> tasks = new ArrayList<>();
-      for (long seed : seeds) {
-        tasks.add(() -> trainOne(data, seed, stage, done, seeds.size()));
+      for (int i : missing) {
+        tasks.add(
+            () -> {
+              MemoryCheckpoint model = trainOne(jobs.get(i), stage, done, missing.size());
+              if (cache.isPresent()) {
+                cache.get().store(recipes.get(i), model);
+              }
+              return model;
+            });
       }
-      List<MemoryCheckpoint> models = new ArrayList<>();
       // All have ended when this returns: none still reads the data after a failure.
-      for (Future<MemoryCheckpoint> future : pool.invokeAll(tasks)) {
-        models.add(future.get());
+      List<Future<MemoryCheckpoint>> futures = pool.invokeAll(tasks);
+      for (int i = 0; i < futures.size(); i++) {
+        models[missing.get(i)] = futures.get(i).get();
       }
-      return models;
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       throw new CancelledException("interrupted while training", e);
@@ -59,14 +133,14 @@ final class ModelTraining {
     }
   }
 
-  private MemoryCheckpoint trainOne(
-      Examples data, long seed, String stage, AtomicLong done, int models) throws IOException {
+  private MemoryCheckpoint trainOne(Job job, String stage, AtomicLong done, int models)
+      throws IOException {
     long total = (long) models * options.epochs();
     try (Workspace own =
         Workspace.builder()
             .backend(ws.backend())
             .threads(1)
-            .seed(seed)
+            .seed(job.seed())
             .cancellation(ws.cancellation())
             .progress(
                 (s, epoch, epochs) -> {
@@ -75,8 +149,8 @@ final class ModelTraining {
                   }
                 })
             .open()) {
-      try (MemoryCheckpoint initial = network.initialise(seed)) {
-        return Trainer.train(network, initial, data, options, own);
+      try (MemoryCheckpoint initial = network.initialise(job.seed())) {
+        return Trainer.train(network, initial, job.data(), options, own);
       }
     }
   }

@@ -23,6 +23,20 @@ final class Stopwatch {
     }
   }
 
+  @FunctionalInterface
+  interface Action {
+    void run() throws IOException;
+  }
+
+  void run(String stage, Action action) throws IOException {
+    time(
+        stage,
+        () -> {
+          action.run();
+          return null;
+        });
+  }
+
   Map<String, Double> seconds() {
     return seconds;
   }

@@ -2,11 +2,13 @@
 package org.merganser.lab.experiment;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.merganser.torch.Evaluation;
+import org.merganser.torch.Interpolation;
 
 /** Means and deviations over models and pairs. */
 final class Summary {
@@ -40,6 +42,27 @@ final class Summary {
       all.add(accuracies);
     }
     return all;
+  }
+
+  /** Means of the paths of one method, point by point. */
+  static CcaMergeResult.Path path(String method, List<Interpolation> pairs) {
+    List<Double> accuracies = new ArrayList<>();
+    List<Double> losses = new ArrayList<>();
+    List<Double> lambdas = Arrays.stream(pairs.get(0).lambdas()).boxed().toList();
+    for (int i = 0; i < lambdas.size(); i++) {
+      int point = i;
+      Evaluation mean =
+          mean(pairs.stream().map(pair -> pair.points().get(point).evaluation()).toList());
+      accuracies.add(mean.accuracy());
+      losses.add(mean.loss());
+    }
+    return new CcaMergeResult.Path(
+        method,
+        lambdas,
+        accuracies,
+        losses,
+        pairs.stream().mapToDouble(p -> p.accuracyBarrier().height()).average().orElseThrow(),
+        pairs.stream().mapToDouble(p -> p.lossBarrier().height()).average().orElseThrow());
   }
 
   /** Sample standard deviation (division by n - 1); 0 for one value. */

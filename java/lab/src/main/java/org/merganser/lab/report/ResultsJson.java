@@ -29,6 +29,11 @@ public final class ResultsJson {
       g.writeNumberField("models", result.options().models());
       g.writeNumberField("epochs", result.options().epochs());
       g.writeNumberField("gamma", result.options().gamma());
+      g.writeStringField("split", result.options().split().id());
+      g.writeObjectFieldStart("augmentation");
+      g.writeBooleanField("flip", result.options().augmentation().flip());
+      g.writeNumberField("padding", result.options().augmentation().padding());
+      g.writeEndObject();
       data(result.data(), g);
       g.writeObjectFieldStart("model");
       g.writeStringField("kind", "mlp");
@@ -38,6 +43,8 @@ public final class ResultsJson {
       g.writeEndObject();
       rows(result, g);
       pairs(result, g);
+      paths(result, g);
+      spectra(result, g);
       g.writeStringField("backend", result.backend());
       g.writeStringField("isa", result.isa());
       g.writeObjectFieldStart("versions");
@@ -73,12 +80,47 @@ public final class ResultsJson {
   /** A single number as it is, several (one for each channel) as an array. */
   private static void numbers(String name, List<Double> values, JsonGenerator g)
       throws IOException {
-    g.writeFieldName(name);
     if (values.size() == 1) {
-      g.writeNumber(values.get(0));
+      g.writeNumberField(name, values.get(0));
     } else {
-      g.writeArray(values.stream().mapToDouble(Double::doubleValue).toArray(), 0, values.size());
+      array(name, values, g);
     }
+  }
+
+  private static void array(String name, List<Double> values, JsonGenerator g) throws IOException {
+    g.writeFieldName(name);
+    g.writeArray(values.stream().mapToDouble(Double::doubleValue).toArray(), 0, values.size());
+  }
+
+  private static void paths(CcaMergeResult result, JsonGenerator g) throws IOException {
+    g.writeArrayFieldStart("paths");
+    for (CcaMergeResult.Path path : result.paths()) {
+      g.writeStartObject();
+      g.writeStringField("method", path.method());
+      array("lambdas", path.lambdas(), g);
+      array("accuracies", path.accuracies(), g);
+      array("losses", path.losses(), g);
+      g.writeNumberField("accuracyBarrier", path.accuracyBarrier());
+      g.writeNumberField("lossBarrier", path.lossBarrier());
+      g.writeEndObject();
+    }
+    g.writeEndArray();
+  }
+
+  private static void spectra(CcaMergeResult result, JsonGenerator g) throws IOException {
+    g.writeObjectFieldStart("spectra");
+    for (Map.Entry<String, CcaMergeResult.Spectra> space : result.spectra().entrySet()) {
+      g.writeObjectFieldStart(space.getKey());
+      array("canonical", space.getValue().canonical(), g);
+      array("regularised", space.getValue().regularised(), g);
+      g.writeObjectFieldStart("matched");
+      for (Map.Entry<String, List<Double>> item : space.getValue().matched().entrySet()) {
+        array(item.getKey(), item.getValue(), g);
+      }
+      g.writeEndObject();
+      g.writeEndObject();
+    }
+    g.writeEndObject();
   }
 
   private static void rows(CcaMergeResult result, JsonGenerator g) throws IOException {

@@ -10,6 +10,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -33,6 +34,7 @@ import org.merganser.lab.Json;
 import org.merganser.lab.data.Blobs;
 import org.merganser.lab.data.DataSet;
 import org.merganser.lab.data.IdxFolder;
+import org.merganser.lab.data.Split;
 import org.merganser.lab.report.ResultsJson;
 import org.merganser.linalg.Tensor;
 import org.merganser.merge.LinearMerger;
@@ -140,6 +142,82 @@ class CcaMergeExperimentTest {
     }
   }
 
+  /** The middle of a path is the merged model, its ends are the models. */
+  @Test
+  void pathsRunThroughTheMergedModels() throws IOException {
+    assertThat(result.paths())
+        .extracting(CcaMergeResult.Path::method)
+        .containsExactlyElementsOf(Catalogue.aligners().keySet());
+    double[] ends = new double[2];
+    try (Workspace ws = Workspace.builder().threads(1).open()) {
+      for (int pair = 0; pair < 2; pair++) {
+        for (int k = 0; k < 2; k++) {
+          try (DataSet data = Blobs.draw(TRAIN, SEED + pair);
+              Checkpoint model =
+                  Safetensors.open(pair(pair).resolve("model-" + k + ".safetensors"))) {
+            ends[k] += Evaluation.of(NETWORK, model, data.test(), ws).accuracy() / 2;
+          }
+        }
+      }
+    }
+    for (CcaMergeResult.Path path : result.paths()) {
+      assertThat(path.lambdas()).hasSize(11);
+      assertThat(path.accuracies().get(0)).isCloseTo(ends[0], within(1e-9));
+      // Permuted models add up in another order: a sample on the border may change sides.
+      assertThat(path.accuracies().get(10)).isCloseTo(ends[1], within(1e-3));
+      assertThat(path.accuracies().get(5))
+          .as(path.method())
+          .isCloseTo(result.row(path.method()).accuracy(), within(1e-9));
+      assertThat(path.losses().get(5)).isCloseTo(result.row(path.method()).loss(), within(1e-6));
+      double line = (ends[0] + ends[1]) / 2;
+      assertThat(path.accuracyBarrier())
+          .isGreaterThanOrEqualTo(line - path.accuracies().get(5) - 1e-3);
+      assertThat(path.lossBarrier()).isGreaterThanOrEqualTo(0);
+    }
+    assertThat(result.paths().get(0).accuracyBarrier()).isGreaterThan(0.2);
+  }
+
+  @Test
+  void spectraDescribeEverySpace() throws IOException {
+    assertThat(result.spectra().keySet()).containsExactly("fc1", "fc2");
+    result
+        .spectra()
+        .forEach(
+            (space, spectra) -> {
+              List<List<Double>> all = new ArrayList<>(spectra.matched().values());
+              all.add(spectra.canonical());
+              all.add(spectra.regularised());
+              for (List<Double> values : all) {
+                assertThat(values).hasSize(HIDDEN);
+                assertThat(values).isSortedAccordingTo(Comparator.reverseOrder());
+                assertThat(values).allSatisfy(v -> assertThat(v).isBetween(-1.0, 1 + 1e-9));
+              }
+              assertThat(spectra.matched().keySet())
+                  .containsExactlyElementsOf(Catalogue.aligners().keySet());
+              double cca = mean(spectra.matched().get("cca"));
+              assertThat(cca).isGreaterThan(mean(spectra.matched().get("permutation")));
+              assertThat(mean(spectra.matched().get("permutation")))
+                  .isGreaterThan(mean(spectra.matched().get("identity")) + 0.2);
+              assertThat(mean(spectra.canonical())).isGreaterThan(mean(spectra.regularised()));
+            });
+    // The numbers behind the score of the aligner, from the kept statistics.
+    double wanted = 0;
+    for (int pair = 0; pair < 2; pair++) {
+      try (Workspace ws = Workspace.builder().threads(1).open();
+          Moments moments = Moments.load(pair(pair).resolve("stats.mgstats"), ws)) {
+        AlignmentProblem problem = AlignmentProblem.of(NETWORK.architecture(), moments);
+        AlignmentSet found = Catalogue.aligner("permutation").align(problem, ws);
+        wanted += found.of(1).spaces().get("fc2").score() / 2;
+      }
+    }
+    assertThat(mean(result.spectra().get("fc2").matched().get("permutation")))
+        .isCloseTo(wanted, within(1e-12));
+  }
+
+  private static double mean(List<Double> values) {
+    return values.stream().mapToDouble(Double::doubleValue).average().orElseThrow();
+  }
+
   @Test
   void keepsModelsStatisticsAndMergedModels() throws IOException {
     List<String> wanted = new ArrayList<>();
@@ -187,7 +265,9 @@ class CcaMergeExperimentTest {
         .isEqualTo(java.util.Set.of("merganser", "native", "java", "blas", "torch"));
     Map<?, ?> seconds = (Map<?, ?>) found.get("seconds");
     assertThat(seconds.keySet())
-        .isEqualTo(java.util.Set.of("data", "train", "evaluate", "statistics", "align", "merge"));
+        .isEqualTo(
+            java.util.Set.of(
+                "data", "train", "evaluate", "statistics", "spectra", "align", "merge", "paths"));
     assertThat(seconds.values()).allSatisfy(s -> assertThat((double) s).isBetween(0.0, 600.0));
   }
 
@@ -322,6 +402,11 @@ class CcaMergeExperimentTest {
     assertThatThrownBy(() -> options(1, 1, 1, null))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessage("models must be at least 2, not 1");
+    assertThatThrownBy(() -> CcaMergeOptions.builder("blobs").points(1).build())
+        .hasMessage("points must be 0 or at least 2, not 1");
+    assertThatThrownBy(
+            () -> CcaMergeOptions.builder("blobs").models(3).split(Split.EIGHTY_TWENTY).build())
+        .hasMessage("the split 80-20 is for 2 models, not 3");
     assertThatThrownBy(() -> options(2, 0, 1, null)).hasMessage("seeds must be at least 1, not 0");
     assertThatThrownBy(() -> options(2, 1, 0, null)).hasMessage("epochs must be at least 1, not 0");
     for (double gamma : new double[] {-1, Double.NaN, Double.POSITIVE_INFINITY}) {

@@ -51,6 +51,19 @@ class ReportTest {
         1234,
         rows,
         List.of(Map.of("base", 0.875)),
+        List.of(
+            new CcaMergeResult.Path(
+                "cca",
+                List.of(0.0, 0.5, 1.0),
+                List.of(0.875, 0.75, 0.9),
+                List.of(0.5, 0.625, 0.4),
+                0.1375,
+                0.175)),
+        Map.of(
+            "fc<1>",
+            new CcaMergeResult.Spectra(
+                List.of(0.9, 0.5), List.of(0.8, 0.25), Map.of("cca", List.of(0.75, 0.5)))),
+        new CcaMergeResult.Training(3, 1),
         Map.of("merganser", "1.2.3"),
         "cpu",
         "avx2",
@@ -77,10 +90,14 @@ class ReportTest {
             "models",
             "epochs",
             "gamma",
+            "split",
+            "augmentation",
             "data",
             "model",
             "rows",
             "pairs",
+            "paths",
+            "spectra",
             "backend",
             "isa",
             "versions",
@@ -102,6 +119,32 @@ class ReportTest {
                 Map.of("method", "base", "accuracy", 0.875, "accuracySd", 0.0125, "loss", 0.5),
                 Map.of("method", "cca", "accuracy", 0.75, "accuracySd", 0.025, "loss", 0.625)))
         .containsEntry("pairs", List.of(Map.of("base", 0.875)))
+        .containsEntry("split", "none")
+        .containsEntry("augmentation", Map.of("flip", false, "padding", 0L))
+        .containsEntry(
+            "paths",
+            List.of(
+                Map.of(
+                    "method",
+                    "cca",
+                    "lambdas",
+                    List.of(0.0, 0.5, 1.0),
+                    "accuracies",
+                    List.of(0.875, 0.75, 0.9),
+                    "losses",
+                    List.of(0.5, 0.625, 0.4),
+                    "accuracyBarrier",
+                    0.1375,
+                    "lossBarrier",
+                    0.175)))
+        .containsEntry(
+            "spectra",
+            Map.of(
+                "fc<1>",
+                Map.of(
+                    "canonical", List.of(0.9, 0.5),
+                    "regularised", List.of(0.8, 0.25),
+                    "matched", Map.of("cca", List.of(0.75, 0.5)))))
         .containsEntry("backend", "cpu")
         .containsEntry("isa", "avx2")
         .containsEntry("versions", Map.of("merganser", "1.2.3"))
