@@ -9,6 +9,8 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.concurrent.Callable;
+import org.merganser.compute.Tasks;
 import org.merganser.compute.Workspace;
 import org.merganser.io.Checkpoint;
 import org.merganser.linalg.Tensor;
@@ -58,7 +60,7 @@ final class Collector {
       network.architecture().require("model " + k, models.get(k));
     }
     List<Network.Session> sessions = new ArrayList<>();
-    try {
+    try (Tasks tasks = new Tasks(Math.min(ws.threads(), models.size()))) {
       for (Checkpoint model : models) {
         sessions.add(network.open(model, ws));
       }
@@ -66,7 +68,7 @@ final class Collector {
       List<List<String>> waves = waves();
       for (int w = 0; w < waves.size(); w++) {
         String stage = "statistics" + (waves.size() == 1 ? "" : " " + (w + 1) + "/" + waves.size());
-        result.putAll(wave(waves.get(w), sessions, stage));
+        result.putAll(wave(waves.get(w), sessions, tasks, stage));
       }
       return new Moments(result);
     } finally {
@@ -75,7 +77,8 @@ final class Collector {
   }
 
   private Map<String, SpaceMoments> wave(
-      List<String> taps, List<Network.Session> sessions, String stage) throws IOException {
+      List<String> taps, List<Network.Session> sessions, Tasks tasks, String stage)
+      throws IOException {
     Map<String, MomentAccumulator> accumulators = new LinkedHashMap<>();
     try {
       for (String tap : taps) {
@@ -90,7 +93,7 @@ final class Collector {
       for (Iterator<Tensor> batches = inputs.open(ws.seed()); batches.hasNext(); ) {
         ws.cancellation().check();
         Tensor batch = batches.next();
-        update(accumulators, activations(batch, sessions, Set.copyOf(taps)));
+        update(accumulators, activations(batch, sessions, tasks, Set.copyOf(taps)));
         done += batch.dim(0);
         ws.progress().report(stage, done, inputs.samples());
       }
@@ -102,17 +105,25 @@ final class Collector {
     }
   }
 
+  /** Models run at the same time, each in its own session. */
   private Map<String, List<Tensor>> activations(
-      Tensor batch, List<Network.Session> sessions, Set<String> taps) throws IOException {
-    Map<String, List<Tensor>> found = new LinkedHashMap<>();
+      Tensor batch, List<Network.Session> sessions, Tasks tasks, Set<String> taps)
+      throws IOException {
+    List<Callable<Map<String, Tensor>>> runs = new ArrayList<>();
     for (Network.Session session : sessions) {
-      session.run(
-          batch,
-          mode,
-          taps,
-          (tap, tensor) -> found.computeIfAbsent(tap, t -> new ArrayList<>()).add(tensor));
+      runs.add(
+          () -> {
+            Map<String, Tensor> found = new LinkedHashMap<>();
+            session.run(batch, mode, taps, found::put);
+            return found;
+          });
     }
-    return found;
+    Map<String, List<Tensor>> byTap = new LinkedHashMap<>();
+    for (Map<String, Tensor> found : tasks.all(runs)) {
+      found.forEach(
+          (tap, tensor) -> byTap.computeIfAbsent(tap, t -> new ArrayList<>()).add(tensor));
+    }
+    return byTap;
   }
 
   private static void update(

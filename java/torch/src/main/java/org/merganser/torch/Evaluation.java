@@ -2,10 +2,13 @@
 package org.merganser.torch;
 
 import java.io.IOException;
-import java.util.Iterator;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
+import java.util.concurrent.Callable;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.merganser.compute.DType;
+import org.merganser.compute.Tasks;
 import org.merganser.compute.Workspace;
 import org.merganser.error.ShapeException;
 import org.merganser.io.Checkpoint;
@@ -23,6 +26,9 @@ import org.merganser.model.Network;
 public record Evaluation(double accuracy, double loss) {
   private static final int BATCH = 1000;
 
+  /** Activations of more images do not stay in the cache, and are mapped anew by every layer. */
+  private static final int IMAGE_BATCH = 100;
+
   /** Runs a model on all examples in eval mode. */
   public static Evaluation of(Network network, Checkpoint theta, Examples data, Workspace ws)
       throws IOException {
@@ -31,27 +37,54 @@ public record Evaluation(double accuracy, double loss) {
     }
   }
 
-  /** Logits of all examples, F32 [samples x classes]. */
+  /**
+   * Logits of all examples, F32 [samples x classes]. Batches run at the same time in as many
+   * sessions as the Workspace has threads; the result does not depend on how many.
+   */
   public static Tensor logits(Network network, Checkpoint theta, Examples data, Workspace ws)
       throws IOException {
+    int batch = data.inputs().rank() == 2 ? BATCH : IMAGE_BATCH;
+    int batches = (data.size() + batch - 1) / batch;
+    int workers = Math.min(ws.threads(), batches);
     Tensor all = Tensor.allocate(DType.F32, data.size(), data.classes());
-    try (Network.Session session = network.open(theta, ws)) {
-      long[] done = new long[1];
-      for (Iterator<Tensor> it = data.batches(BATCH).open(0); it.hasNext(); ) {
-        ws.cancellation().check();
-        session.run(
-            it.next(),
-            Mode.EVAL,
-            Set.of(Network.OUTPUT),
-            (tap, output) -> {
-              Tensor rows = all.rows(done[0], done[0] + output.dim(0));
-              output.require("output of the network", rows.dtype(), rows.shape());
-              rows.memory().copyFrom(output.memory().slice(0, output.bytes()));
-              done[0] += output.dim(0);
+    List<Network.Session> sessions = new ArrayList<>();
+    try (Tasks tasks = new Tasks(workers)) {
+      List<Callable<Void>> runs = new ArrayList<>();
+      AtomicInteger next = new AtomicInteger();
+      for (int w = 0; w < workers; w++) {
+        Network.Session session = network.open(theta, ws);
+        sessions.add(session);
+        runs.add(
+            () -> {
+              for (int b = next.getAndIncrement(); b < batches; b = next.getAndIncrement()) {
+                ws.cancellation().check();
+                run(session, data, (long) b * batch, batch, all);
+              }
+              return null;
             });
       }
+      tasks.all(runs);
+    } catch (IOException | RuntimeException e) {
+      all.close();
+      throw e;
+    } finally {
+      sessions.forEach(Network.Session::close);
     }
     return all;
+  }
+
+  private static void run(Network.Session session, Examples data, long from, int batch, Tensor all)
+      throws IOException {
+    long to = Math.min(from + batch, data.size());
+    session.run(
+        data.inputs().rows(from, to),
+        Mode.EVAL,
+        Set.of(Network.OUTPUT),
+        (tap, output) -> {
+          Tensor rows = all.rows(from, to);
+          output.require("output of the network", rows.dtype(), rows.shape());
+          rows.memory().copyFrom(output.memory().slice(0, output.bytes()));
+        });
   }
 
   /** The ensemble of models: the mean of their logits. A new tensor. */

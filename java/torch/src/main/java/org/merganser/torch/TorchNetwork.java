@@ -121,12 +121,6 @@ public final class TorchNetwork implements Network {
     return inputShape.clone();
   }
 
-  /** The layers and the input in one line; equal for equal networks. For people and for recipes. */
-  @Override
-  public String toString() {
-    return root + " on " + Arrays.toString(inputShape);
-  }
-
   /**
    * A checkpoint under this network's names: known aliases of other libraries and the {@code
    * module.} that data-parallel training puts before every name are translated.

@@ -9,6 +9,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 import org.merganser.align.Aligner;
 import org.merganser.align.Alignment;
 import org.merganser.align.AlignmentProblem;
@@ -21,22 +22,24 @@ import org.merganser.io.Safetensors;
 import org.merganser.lab.data.Blobs;
 import org.merganser.lab.data.DataSet;
 import org.merganser.lab.data.ImageFiles;
-import org.merganser.lab.data.ImageForm;
 import org.merganser.lab.data.Split;
 import org.merganser.linalg.Tensor;
 import org.merganser.merge.LinearMerger;
 import org.merganser.merge.MergeProblem;
+import org.merganser.model.Inputs;
 import org.merganser.plan.Catalogue;
 import org.merganser.plan.Doctor;
+import org.merganser.repair.BatchNormReset;
+import org.merganser.repair.Repair;
+import org.merganser.repair.RepairProblem;
+import org.merganser.repair.RepairRescale;
 import org.merganser.stats.Moments;
 import org.merganser.stats.StatisticsRequest;
-import org.merganser.torch.Activation;
 import org.merganser.torch.Evaluation;
 import org.merganser.torch.Examples;
 import org.merganser.torch.Interpolation;
 import org.merganser.torch.TorchNatives;
 import org.merganser.torch.TorchNetwork;
-import org.merganser.torch.Trainer;
 
 /**
  * Trains independent models on the same data, aligns them with every aligner, averages them and
@@ -47,6 +50,14 @@ import org.merganser.torch.Trainer;
  */
 public final class CcaMergeExperiment {
   private static final int STATISTICS_BATCH = 500;
+
+  /** Activations of larger batches of images do not stay in the cache. */
+  private static final int IMAGE_BATCH = 100;
+
+  /** Samples that REPAIR measures layer after layer, and that the models of a path are tried on. */
+  private static final int IMAGES = 1000;
+
+  private static final int STATISTICS_IMAGES = 4000;
 
   private final CcaMergeOptions options;
   private final Workspace ws;
@@ -63,8 +74,10 @@ public final class CcaMergeExperiment {
     this.options = options;
     this.ws = ws;
     this.spectra = new SpectraCollector(options.gamma());
-    Catalogue.aligners().forEach((id, supplier) -> aligners.put(id, supplier.get()));
-    aligners.put("cca", CcaAligner.relativeGamma(options.gamma()));
+    for (String id : options.aligners()) {
+      aligners.put(
+          id, id.equals("cca") ? CcaAligner.relativeGamma(options.gamma()) : Catalogue.aligner(id));
+    }
   }
 
   /** Runs everything; what {@code keep} asks for is written pair by pair. */
@@ -82,13 +95,7 @@ public final class CcaMergeExperiment {
         trained.clear();
         data = watch.time("data", () -> load(drawSeed));
       }
-      TorchNetwork network =
-          TorchNetwork.mlp(
-              data.inputSize(),
-              options.hidden(),
-              options.layers(),
-              data.train().classes(),
-              Activation.RELU);
+      TorchNetwork network = options.network().build(data);
       runPair(pair, network, data);
       parameters = network.size();
       summary =
@@ -120,13 +127,22 @@ public final class CcaMergeExperiment {
   private DataSet load(long seed) throws IOException {
     return switch (options.data()) {
       case CcaMergeOptions.BLOBS -> Blobs.draw(options.train().orElse(Blobs.TRAIN), seed);
-      case CcaMergeOptions.EMBEDDED -> ImageFiles.embedded(ImageForm.VECTORS, options.train());
-      default -> ImageFiles.folder(Path.of(options.data()), ImageForm.VECTORS, options.train());
+      case CcaMergeOptions.EMBEDDED ->
+          ImageFiles.embedded(options.network().form(), options.train());
+      default ->
+          ImageFiles.folder(Path.of(options.data()), options.network().form(), options.train());
     };
   }
 
   private void runPair(int pair, TorchNetwork network, DataSet data) throws IOException {
-    List<MemoryCheckpoint> models = watch.time("train", () -> train(pair, network, data));
+    List<MemoryCheckpoint> trainedModels = watch.time("train", () -> train(pair, network, data));
+    Examples sample = sample(data);
+    Optional<Repair> repair = repair(network);
+    // As published: running statistics of all models are taken in the same way before comparing.
+    List<MemoryCheckpoint> models =
+        network.batchNorms().isEmpty()
+            ? trainedModels
+            : watch.time("repair", () -> reset(network, trainedModels, batches(sample)));
     Map<String, Evaluation> rows = new LinkedHashMap<>();
     watch.run("evaluate", () -> evaluateModels(pair, network, models, data, rows));
     StatisticsRequest request = StatisticsRequest.NONE;
@@ -136,32 +152,77 @@ public final class CcaMergeExperiment {
     StatisticsRequest all = request;
     try (Moments moments =
         watch.time(
-            "statistics",
-            () ->
-                Moments.collect(
-                    network,
-                    models,
-                    data.train().batches(STATISTICS_BATCH, options.augmentation()),
-                    all,
-                    ws))) {
+            "statistics", () -> Moments.collect(network, models, batches(sample), all, ws))) {
       keepInputs(pair, models, moments);
       watch.run("spectra", () -> spectra.canonical(moments, network.architecture().spaces(), ws));
       AlignmentProblem problem = AlignmentProblem.of(network.architecture(), moments);
       for (Aligner aligner : aligners.values()) {
         AlignmentSet found = watch.time("align", () -> aligner.align(problem, ws));
-        try (MemoryCheckpoint merged = watch.time("merge", () -> merge(models, found))) {
+        List<Checkpoint> aligned = watch.time("merge", () -> aligned(models, found));
+        try (MemoryCheckpoint merged = watch.time("merge", () -> merge(network, aligned))) {
           keep(pair, "merged-" + aligner.id() + ".safetensors", merged);
           rows.put(
               aligner.id(),
-              watch.time("evaluate", () -> Evaluation.of(network, merged, data.test(), ws)));
+              merged.stale().isEmpty()
+                  ? watch.time("evaluate", () -> Evaluation.of(network, merged, data.test(), ws))
+                  : Summary.REFUSED);
+          if (repair.isPresent()) {
+            RepairProblem broken =
+                RepairProblem.of(network, merged, aligned, repairBatches(network, sample));
+            String id = aligner.id() + "+" + repair.get().id();
+            try (MemoryCheckpoint repaired =
+                watch.time("repair", () -> repair.get().apply(broken, ws))) {
+              keep(pair, "merged-" + id + ".safetensors", repaired);
+              rows.put(
+                  id,
+                  watch.time("evaluate", () -> Evaluation.of(network, repaired, data.test(), ws)));
+            }
+          }
         }
+        aligned.forEach(Checkpoint::close);
         watch.run("spectra", () -> spectra.matched(aligner.id(), moments, found, ws));
         if (options.points() > 0) {
-          watch.run("paths", () -> interpolate(network, models, found.of(1), data));
+          watch.run("paths", () -> interpolate(network, models, found.of(1), data, sample));
         }
       }
     }
     pairs.add(rows);
+  }
+
+  /** The training samples that statistics are taken from. */
+  private Examples sample(DataSet data) {
+    Examples all = data.train();
+    int usual = options.network().isConvolutional() ? STATISTICS_IMAGES : all.size();
+    return all.first(Math.min(all.size(), options.statistics().orElse(usual)));
+  }
+
+  private Inputs batches(Examples sample) {
+    boolean images = options.network().isConvolutional();
+    return sample.batches(
+        images ? IMAGE_BATCH : STATISTICS_BATCH, options.training().augmentation());
+  }
+
+  /** A reset takes one pass; REPAIR as many as there are layers, so it gets fewer images. */
+  private Inputs repairBatches(TorchNetwork network, Examples sample) {
+    boolean fewer = options.network().isConvolutional() && network.batchNorms().isEmpty();
+    return batches(fewer ? sample.first(Math.min(IMAGES, sample.size())) : sample);
+  }
+
+  private Optional<Repair> repair(TorchNetwork network) {
+    if (!options.repair()) {
+      return Optional.empty();
+    }
+    return Optional.of(
+        network.batchNorms().isEmpty() ? RepairRescale.measured() : new BatchNormReset());
+  }
+
+  private List<MemoryCheckpoint> reset(
+      TorchNetwork network, List<MemoryCheckpoint> models, Inputs inputs) throws IOException {
+    List<MemoryCheckpoint> reset = new ArrayList<>();
+    for (MemoryCheckpoint model : models) {
+      reset.add(new BatchNormReset().apply(model, network, inputs, ws));
+    }
+    return reset;
   }
 
   /** Model k of pair I has seed {@code seed + I + k}; pairs share models that see the same data. */
@@ -182,11 +243,7 @@ public final class CcaMergeExperiment {
     }
     if (!jobs.isEmpty()) {
       ModelTraining training =
-          new ModelTraining(
-              network,
-              Trainer.Options.adamW(options.epochs()).withAugmentation(options.augmentation()),
-              options.cache().map(ModelCache::new),
-              ws);
+          new ModelTraining(network, options.training(), options.cache().map(ModelCache::new), ws);
       List<MemoryCheckpoint> models =
           training.train(jobs, "train pair " + (pair + 1) + "/" + options.pairs());
       newModels += training.trained();
@@ -221,9 +278,16 @@ public final class CcaMergeExperiment {
             + options.models();
   }
 
+  /** Networks with batch normalisation are reset at every point; others are taken as they are. */
   private void interpolate(
-      TorchNetwork network, List<MemoryCheckpoint> models, Alignment second, DataSet data)
+      TorchNetwork network,
+      List<MemoryCheckpoint> models,
+      Alignment second,
+      DataSet data,
+      Examples sample)
       throws IOException {
+    Examples test = data.test();
+    Inputs few = batches(sample.first(Math.min(IMAGES, sample.size())));
     Interpolation path =
         Interpolation.of(
             network,
@@ -231,8 +295,10 @@ public final class CcaMergeExperiment {
             models.get(1),
             second,
             Interpolation.grid(options.points()),
-            Interpolation.Repair.NONE,
-            data.test(),
+            network.batchNorms().isEmpty()
+                ? Interpolation.Repair.NONE
+                : (model, ends, lambda) -> new BatchNormReset().apply(model, network, few, ws),
+            options.network().isConvolutional() ? test.first(Math.min(IMAGES, test.size())) : test,
             ws);
     paths.computeIfAbsent(second.method(), method -> new ArrayList<>()).add(path);
   }
@@ -263,13 +329,20 @@ public final class CcaMergeExperiment {
     logits.forEach(Tensor::close);
   }
 
-  private MemoryCheckpoint merge(List<MemoryCheckpoint> models, AlignmentSet found)
+  /** Computed once: averaging, repair and paths all read them. */
+  private List<Checkpoint> aligned(List<MemoryCheckpoint> models, AlignmentSet found)
       throws IOException {
     List<Checkpoint> aligned = new ArrayList<>();
     for (int k = 0; k < models.size(); k++) {
-      aligned.add(found.of(k).apply(models.get(k)));
+      aligned.add(MemoryCheckpoint.copyOf(found.of(k).apply(models.get(k)), ws));
     }
-    return MemoryCheckpoint.copyOf(LinearMerger.uniform().merge(MergeProblem.of(aligned), ws), ws);
+    return aligned;
+  }
+
+  private MemoryCheckpoint merge(TorchNetwork network, List<Checkpoint> aligned)
+      throws IOException {
+    MergeProblem problem = MergeProblem.of(network.architecture(), aligned);
+    return MemoryCheckpoint.copyOf(LinearMerger.uniform().merge(problem, ws), ws);
   }
 
   private void keepInputs(int pair, List<MemoryCheckpoint> models, Moments moments)

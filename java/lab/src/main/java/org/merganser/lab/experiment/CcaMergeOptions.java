@@ -2,23 +2,31 @@
 package org.merganser.lab.experiment;
 
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
 import org.merganser.lab.data.Split;
+import org.merganser.plan.Catalogue;
 import org.merganser.torch.Augmentation;
+import org.merganser.torch.Trainer;
 
 /**
  * Settings of {@link CcaMergeExperiment}; made by {@link #builder}.
  *
  * @param data {@code blobs}, {@code fashion-mnist-subset}, or a folder of images
- * @param hidden width of the hidden layers
- * @param layers number of hidden layers
+ * @param network what is trained
  * @param models models of one pair, 2 or more, all aligned to the first
  * @param pairs how many pairs, each with its own seeds
  * @param seed first seed: pair I has the models of seeds {@code seed + I ... seed + I + models - 1}
  * @param epochs of training
+ * @param published whether to train by the published protocol instead, epochs and all
  * @param train training samples, from the first; empty for 6000, or all when there are fewer
+ * @param statistics training samples that statistics are taken from, from the first; empty for all,
+ *     or 4000 for a convolutional network
+ * @param aligners ids of the methods, in the order of the table
  * @param gamma relative regulariser of CCA
+ * @param repair whether merged models are also evaluated after repair: {@code bn-reset} for
+ *     networks with batch normalisation, {@code repair} for others
  * @param split which training samples each model sees
  * @param augmentation of the training samples
  * @param points models of the line between the first two models, 2 or more; 0 for no such lines
@@ -27,14 +35,17 @@ import org.merganser.torch.Augmentation;
  */
 public record CcaMergeOptions(
     String data,
-    int hidden,
-    int layers,
+    NetworkChoice network,
     int models,
     int pairs,
     long seed,
     int epochs,
+    boolean published,
     OptionalInt train,
+    OptionalInt statistics,
+    List<String> aligners,
     double gamma,
+    boolean repair,
     Split split,
     Augmentation augmentation,
     int points,
@@ -48,8 +59,10 @@ public record CcaMergeOptions(
   public static final String EMBEDDED = "fashion-mnist-subset";
 
   public CcaMergeOptions {
-    require(hidden >= 1, "hidden", hidden, 1);
-    require(layers >= 1, "layers", layers, 1);
+    aligners = List.copyOf(aligners);
+    require(!aligners.isEmpty(), "number of aligners", 0, 1);
+    aligners.forEach(Catalogue::aligner);
+    require(statistics.orElse(2) >= 2, "statistics", statistics.orElse(2), 2);
     require(models >= 2, "models", models, 2);
     require(pairs >= 1, "seeds", pairs, 1);
     require(epochs >= 1, "epochs", epochs, 1);
@@ -71,9 +84,17 @@ public record CcaMergeOptions(
     }
   }
 
+  /** How each model is trained. */
+  public Trainer.Options training() {
+    Trainer.Options options = published ? network.published() : network.training(epochs);
+    return augmentation.isNone() ? options : options.withAugmentation(augmentation);
+  }
+
   /**
-   * Two hidden layers of 32, one pair of models from seed 0, 15 epochs (blobs: 40), relative gamma
-   * 1, all samples for every model, no augmentation, 11 points on a line, no cache.
+   * A perceptron with two hidden layers of 32, one pair of models from seed 0, 15 epochs (blobs:
+   * 40, convolutional networks: 8), all aligners, relative gamma 1, no repair, all samples for
+   * every model, no augmentation beyond what the network is trained with, 11 points on a line, no
+   * cache.
    */
   public static Builder builder(String data) {
     return new Builder(data);
@@ -82,13 +103,16 @@ public record CcaMergeOptions(
   /** Collects settings; {@link #build} checks them. */
   public static final class Builder {
     private final String data;
-    private int hidden = 32;
-    private int layers = 2;
+    private NetworkChoice network = NetworkChoice.mlp(32, 2);
     private int models = 2;
     private int pairs = 1;
     private long seed;
-    private int epochs;
+    private OptionalInt epochs = OptionalInt.empty();
+    private boolean published;
     private OptionalInt train = OptionalInt.empty();
+    private OptionalInt statistics = OptionalInt.empty();
+    private List<String> aligners = List.copyOf(Catalogue.aligners().keySet());
+    private boolean repair;
     private double gamma = 1;
     private Split split = Split.NONE;
     private Augmentation augmentation = Augmentation.NONE;
@@ -98,16 +122,42 @@ public record CcaMergeOptions(
 
     private Builder(String data) {
       this.data = data;
-      this.epochs = data.equals(BLOBS) ? 40 : 15;
     }
 
-    public Builder hidden(int value) {
-      hidden = value;
+    public Builder network(NetworkChoice value) {
+      network = value;
       return this;
     }
 
+    /** A perceptron with hidden layers of this width. */
+    public Builder hidden(int value) {
+      network = NetworkChoice.mlp(value, network.layers());
+      return this;
+    }
+
+    /** A perceptron with this many hidden layers. */
     public Builder layers(int value) {
-      layers = value;
+      network = NetworkChoice.mlp(network.hidden(), value);
+      return this;
+    }
+
+    public Builder published(boolean value) {
+      published = value;
+      return this;
+    }
+
+    public Builder statistics(int value) {
+      statistics = OptionalInt.of(value);
+      return this;
+    }
+
+    public Builder aligners(List<String> ids) {
+      aligners = List.copyOf(ids);
+      return this;
+    }
+
+    public Builder repair(boolean value) {
+      repair = value;
       return this;
     }
 
@@ -127,7 +177,7 @@ public record CcaMergeOptions(
     }
 
     public Builder epochs(int value) {
-      epochs = value;
+      epochs = OptionalInt.of(value);
       return this;
     }
 
@@ -167,16 +217,20 @@ public record CcaMergeOptions(
     }
 
     public CcaMergeOptions build() {
+      int usual = data.equals(BLOBS) ? 40 : network.isConvolutional() ? 8 : 15;
       return new CcaMergeOptions(
           data,
-          hidden,
-          layers,
+          network,
           models,
           pairs,
           seed,
-          epochs,
+          published ? network.published().epochs() : epochs.orElse(usual),
+          published,
           train,
+          statistics,
+          aligners,
           gamma,
+          repair,
           split,
           augmentation,
           points,

@@ -40,7 +40,15 @@ public record CcaMergeResult(
    * @param accuracySd sample standard deviation over pairs; 0 for one
    * @param loss mean cross-entropy
    */
-  public record Row(String method, double accuracy, double accuracySd, double loss) {}
+  public record Row(String method, double accuracy, double accuracySd, double loss) {
+    /**
+     * Whether there was nothing to evaluate: a dense map made running statistics stale, and they
+     * were not reset. All figures are NaN then.
+     */
+    public boolean isRefused() {
+      return Double.isNaN(accuracy);
+    }
+  }
 
   /**
    * Models on the line between model 0 and model 1, aligned; means over pairs.

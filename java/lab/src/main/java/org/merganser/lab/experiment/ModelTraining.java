@@ -2,7 +2,6 @@
 package org.merganser.lab.experiment;
 
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.IdentityHashMap;
@@ -10,14 +9,9 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.Callable;
-import java.util.concurrent.ExecutionException;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
-import java.util.concurrent.Future;
 import java.util.concurrent.atomic.AtomicLong;
+import org.merganser.compute.Tasks;
 import org.merganser.compute.Workspace;
-import org.merganser.error.CancelledException;
-import org.merganser.error.MerganserException;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.torch.Examples;
 import org.merganser.torch.TorchNetwork;
@@ -103,33 +97,26 @@ final class ModelTraining {
       List<Recipe> recipes,
       List<Integer> missing,
       MemoryCheckpoint[] models,
-      String stage) {
-    ExecutorService pool = Executors.newFixedThreadPool(Math.min(ws.threads(), missing.size()));
+      String stage)
+      throws IOException {
     AtomicLong done = new AtomicLong();
-    try {
-      List<Callable<MemoryCheckpoint>> tasks = new ArrayList<>();
-      for (int i : missing) {
-        tasks.add(
-            () -> {
-              MemoryCheckpoint model = trainOne(jobs.get(i), stage, done, missing.size());
-              if (cache.isPresent()) {
-                cache.get().store(recipes.get(i), model);
-              }
-              return model;
-            });
+    List<Callable<MemoryCheckpoint>> tasks = new ArrayList<>();
+    for (int i : missing) {
+      tasks.add(
+          () -> {
+            MemoryCheckpoint model = trainOne(jobs.get(i), stage, done, missing.size());
+            if (cache.isPresent()) {
+              cache.get().store(recipes.get(i), model);
+            }
+            return model;
+          });
+    }
+    // All have ended after this: none still reads the data after a failure.
+    try (Tasks threads = new Tasks(Math.min(ws.threads(), missing.size()))) {
+      List<MemoryCheckpoint> found = threads.all(tasks);
+      for (int i = 0; i < found.size(); i++) {
+        models[missing.get(i)] = found.get(i);
       }
-      // All have ended when this returns: none still reads the data after a failure.
-      List<Future<MemoryCheckpoint>> futures = pool.invokeAll(tasks);
-      for (int i = 0; i < futures.size(); i++) {
-        models[missing.get(i)] = futures.get(i).get();
-      }
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-      throw new CancelledException("interrupted while training", e);
-    } catch (ExecutionException e) {
-      throw rethrown(e.getCause());
-    } finally {
-      pool.shutdownNow();
     }
   }
 
@@ -153,15 +140,5 @@ final class ModelTraining {
         return Trainer.train(network, initial, job.data(), options, own);
       }
     }
-  }
-
-  private static RuntimeException rethrown(Throwable cause) {
-    if (cause instanceof RuntimeException e) {
-      return e;
-    }
-    if (cause instanceof IOException e) {
-      return new UncheckedIOException(e);
-    }
-    return new MerganserException("training failed: " + cause, cause);
   }
 }

@@ -12,6 +12,9 @@ import org.merganser.torch.Interpolation;
 
 /** Means and deviations over models and pairs. */
 final class Summary {
+  /** Of a model with stale running statistics: there is nothing to evaluate. */
+  static final Evaluation REFUSED = new Evaluation(Double.NaN, Double.NaN);
+
   private Summary() {}
 
   static Evaluation mean(List<Evaluation> evaluations) {

@@ -103,8 +103,8 @@ public final class HtmlReport {
         result.data().test(),
         options.models(),
         options.models() == 1 ? "" : "s",
-        options.layers(),
-        options.hidden(),
+        options.network().layers(),
+        options.network().hidden(),
         result.parameters(),
         options.epochs(),
         options.pairs() == 1

@@ -9,9 +9,11 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import org.merganser.io.PartialFile;
 import org.merganser.lab.experiment.CcaMergeResult;
+import org.merganser.lab.experiment.NetworkChoice;
 
 /** {@code results.json}: two runs of the same command differ in {@code seconds} only. */
 public final class ResultsJson {
@@ -28,17 +30,16 @@ public final class ResultsJson {
       g.writeNumberField("seeds", result.options().pairs());
       g.writeNumberField("models", result.options().models());
       g.writeNumberField("epochs", result.options().epochs());
+      g.writeStringField("training", result.options().training().toString());
       g.writeNumberField("gamma", result.options().gamma());
       g.writeStringField("split", result.options().split().id());
       g.writeObjectFieldStart("augmentation");
-      g.writeBooleanField("flip", result.options().augmentation().flip());
-      g.writeNumberField("padding", result.options().augmentation().padding());
+      g.writeBooleanField("flip", result.options().training().augmentation().flip());
+      g.writeNumberField("padding", result.options().training().augmentation().padding());
       g.writeEndObject();
       data(result.data(), g);
       g.writeObjectFieldStart("model");
-      g.writeStringField("kind", "mlp");
-      g.writeNumberField("hidden", result.options().hidden());
-      g.writeNumberField("layers", result.options().layers());
+      network(result.options().network(), g);
       g.writeNumberField("parameters", result.parameters());
       g.writeEndObject();
       rows(result, g);
@@ -62,6 +63,17 @@ public final class ResultsJson {
     try (PartialFile file = new PartialFile(path)) {
       file.write(ByteBuffer.wrap(bytes.toByteArray()));
       file.commit();
+    }
+  }
+
+  private static void network(NetworkChoice network, JsonGenerator g) throws IOException {
+    g.writeStringField("kind", network.kind().id());
+    if (network.isConvolutional()) {
+      g.writeNumberField("widthMultiplier", network.width());
+      g.writeStringField("norm", network.norm().name().toLowerCase(Locale.ROOT));
+    } else {
+      g.writeNumberField("hidden", network.hidden());
+      g.writeNumberField("layers", network.layers());
     }
   }
 
@@ -128,9 +140,13 @@ public final class ResultsJson {
     for (CcaMergeResult.Row row : result.rows()) {
       g.writeStartObject();
       g.writeStringField("method", row.method());
-      g.writeNumberField("accuracy", row.accuracy());
-      g.writeNumberField("accuracySd", row.accuracySd());
-      g.writeNumberField("loss", row.loss());
+      if (row.isRefused()) {
+        g.writeBooleanField("refused", true);
+      } else {
+        g.writeNumberField("accuracy", row.accuracy());
+        g.writeNumberField("accuracySd", row.accuracySd());
+        g.writeNumberField("loss", row.loss());
+      }
       g.writeEndObject();
     }
     g.writeEndArray();
@@ -141,7 +157,9 @@ public final class ResultsJson {
     for (Map<String, Double> pair : result.pairs()) {
       g.writeStartObject();
       for (Map.Entry<String, Double> accuracy : pair.entrySet()) {
-        g.writeNumberField(accuracy.getKey(), accuracy.getValue());
+        if (!Double.isNaN(accuracy.getValue())) {
+          g.writeNumberField(accuracy.getKey(), accuracy.getValue());
+        }
       }
       g.writeEndObject();
     }

@@ -8,22 +8,29 @@ import org.merganser.lab.experiment.CcaMergeResult;
 public final class TextTable {
   private TextTable() {}
 
-  /** One line a method: accuracy in percent, deviation over pairs, loss. */
+  /** One line a method: accuracy in percent, deviation over pairs, loss; or {@code refused}. */
   public static String of(CcaMergeResult result) {
     StringBuilder text = new StringBuilder();
-    text.append(
-        String.format(Locale.ROOT, "%-18s %9s %7s %8s%n", "method", "accuracy", "sd", "loss"));
+    int width = 18;
     for (CcaMergeResult.Row row : result.rows()) {
+      width = Math.max(width, row.method().length());
+    }
+    String name = "%-" + width + "s ";
+    text.append(
+        String.format(Locale.ROOT, name + "%9s %7s %8s%n", "method", "accuracy", "sd", "loss"));
+    for (CcaMergeResult.Row row : result.rows()) {
+      text.append(String.format(Locale.ROOT, name, row.method()));
       text.append(
-          String.format(
-              Locale.ROOT,
-              "%-18s %8.2f%% %7s %8.3f%n",
-              row.method(),
-              100 * row.accuracy(),
-              result.options().pairs() == 1
-                  ? "-"
-                  : String.format(Locale.ROOT, "%.2f", 100 * row.accuracySd()),
-              row.loss()));
+          row.isRefused()
+              ? String.format(Locale.ROOT, "%9s%n", "refused")
+              : String.format(
+                  Locale.ROOT,
+                  "%8.2f%% %7s %8.3f%n",
+                  100 * row.accuracy(),
+                  result.options().pairs() == 1
+                      ? "-"
+                      : String.format(Locale.ROOT, "%.2f", 100 * row.accuracySd()),
+                  row.loss()));
     }
     return text.toString();
   }

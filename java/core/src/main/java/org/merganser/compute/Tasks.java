@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.compute;
+
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.Callable;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import org.merganser.error.CancelledException;
+import org.merganser.error.MerganserException;
+
+/** A few Java threads for work that does not share state, such as models in separate sessions. */
+public final class Tasks implements AutoCloseable {
+  private final ExecutorService pool;
+
+  /**
+   * @param threads at most this many run at once; with one, the calling thread does all
+   */
+  public Tasks(int threads) {
+    this.pool = threads > 1 ? Executors.newFixedThreadPool(threads) : null;
+  }
+
+  /**
+   * Runs all and returns their results in order. All have ended when this returns or throws.
+   *
+   * @throws IOException the first of the tasks' exceptions in their order; unchecked ones likewise
+   */
+  public <T> List<T> all(List<? extends Callable<T>> tasks) throws IOException {
+    List<T> results = new ArrayList<>();
+    try {
+      if (pool == null || tasks.size() == 1) {
+        for (Callable<T> task : tasks) {
+          results.add(task.call());
+        }
+      } else {
+        for (Future<T> future : pool.invokeAll(tasks)) {
+          results.add(future.get());
+        }
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new CancelledException("interrupted", e);
+    } catch (ExecutionException e) {
+      throw rethrown(e.getCause());
+    } catch (IOException | RuntimeException e) {
+      throw e;
+    } catch (Exception e) {
+      throw new MerganserException("a task failed: " + e, e);
+    }
+    return results;
+  }
+
+  private static RuntimeException rethrown(Throwable cause) throws IOException {
+    if (cause instanceof IOException e) {
+      throw e;
+    }
+    if (cause instanceof RuntimeException e) {
+      return e;
+    }
+    if (cause instanceof Error e) {
+      throw e;
+    }
+    return new MerganserException("a task failed: " + cause, cause);
+  }
+
+  @Override
+  public void close() {
+    if (pool != null) {
+      pool.shutdownNow();
+    }
+  }
+}
