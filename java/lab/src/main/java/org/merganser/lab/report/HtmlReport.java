@@ -11,8 +11,9 @@ import java.util.Map;
 import org.merganser.io.PartialFile;
 import org.merganser.lab.experiment.CcaMergeOptions;
 import org.merganser.lab.experiment.CcaMergeResult;
+import org.merganser.lab.report.ReportCharts.Picture;
 
-/** {@code report.html}: one self-contained page, its picture also beside it. */
+/** {@code report.html}: one self-contained page, its pictures also beside it. */
 public final class HtmlReport {
   private static final Map<String, String> MEANING =
       Map.of(
@@ -27,11 +28,16 @@ public final class HtmlReport {
 
   private HtmlReport() {}
 
-  /** Writes {@code report.html} and {@code accuracy.png} into a folder. */
+  /**
+   * Writes {@code report.html} and its pictures, {@code accuracy.png} and others, into a folder.
+   */
   public static void write(CcaMergeResult result, Path folder) throws IOException {
-    byte[] png = AccuracyChart.png(result);
-    write(folder.resolve("accuracy.png"), png);
-    write(folder.resolve("report.html"), page(result, png).getBytes(StandardCharsets.UTF_8));
+    Map<String, Picture> pictures = ReportCharts.all(result);
+    for (Map.Entry<String, Picture> picture : pictures.entrySet()) {
+      write(folder.resolve(picture.getKey()), picture.getValue().png());
+    }
+    String page = page(result, pictures);
+    write(folder.resolve("report.html"), page.getBytes(StandardCharsets.UTF_8));
   }
 
   private static void write(Path path, byte[] bytes) throws IOException {
@@ -41,7 +47,7 @@ public final class HtmlReport {
     }
   }
 
-  private static String page(CcaMergeResult result, byte[] png) {
+  private static String page(CcaMergeResult result, Map<String, Picture> pictures) {
     CcaMergeOptions options = result.options();
     return """
         <!DOCTYPE html>
@@ -51,28 +57,31 @@ public final class HtmlReport {
         <meta name="viewport" content="width=device-width, initial-scale=1">
         <title>Merging %1$d networks: %2$s</title>
         <style>
-        body { font: 16px/1.5 system-ui, sans-serif; max-width: 56rem; margin: 2rem auto; padding: 0 1rem; color: #222; }
-        h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin-top: 2rem; }
+        body { font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; color: #222; }
+        h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin-top: 2.5rem; }
         table { border-collapse: collapse; width: 100%%; }
         th, td { text-align: left; padding: .3rem .8rem .3rem 0; border-bottom: 1px solid #ddd; }
-        td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; }
-        img { max-width: 100%%; } .dim { color: #666; }
+        td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+        img { max-width: 100%%; height: auto; } .dim { color: #666; }
+        .pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(26rem, 100%%), 1fr)); gap: 1rem; }
+        .bar { background: #2f6f8f; height: .7rem; min-width: 1px; } td.w { width: 40%%; }
         </style>
         </head>
         <body>
         <h1>Merging %1$d networks into one</h1>
         <p>%3$s</p>
-        <img alt="Test accuracy of each method" src="data:image/png;base64,%4$s">
+        %4$s
         <h2>Test accuracy</h2>
         <table>
         <tr><th>method</th><th class="n">accuracy</th><th class="n">sd</th><th class="n">loss</th><th>what it is</th></tr>
         %5$s</table>
-        <h2>Time</h2>
+        %6$s%7$s<h2>Time</h2>
         <table>
-        <tr><th>stage</th><th class="n">seconds</th></tr>
-        %6$s</table>
+        <tr><th>stage</th><th class="n">seconds</th><th class="n">share</th><th></th></tr>
+        %8$s</table>
+        <p class="dim">%9$s</p>
         <h2>Made with</h2>
-        <p class="dim">%7$s</p>
+        <p class="dim">%10$s</p>
         </body>
         </html>
         """
@@ -80,9 +89,15 @@ public final class HtmlReport {
             options.models(),
             escape(result.data().name()),
             escape(sentence(result)),
-            Base64.getEncoder().encodeToString(png),
+            image(pictures.get("accuracy.png")),
             rows(result),
+            paths(result, pictures),
+            spectra(pictures),
             stages(result),
+            result.training().trained()
+                + " models trained, "
+                + result.training().cached()
+                + " read from the cache of an earlier run.",
             escape(
                 "backend "
                     + result.backend()
@@ -92,12 +107,65 @@ public final class HtmlReport {
                     + result.versions()));
   }
 
+  private static String image(Picture picture) {
+    return "<img alt=\""
+        + escape(picture.text())
+        + "\" src=\"data:image/png;base64,"
+        + Base64.getEncoder().encodeToString(picture.png())
+        + "\">";
+  }
+
+  private static String grid(Map<String, Picture> pictures, String prefix) {
+    StringBuilder html = new StringBuilder("<div class=\"pair\">\n");
+    for (String name : ReportCharts.names(pictures, prefix)) {
+      html.append(image(pictures.get(name))).append('\n');
+    }
+    return html.append("</div>\n").toString();
+  }
+
+  private static String paths(CcaMergeResult result, Map<String, Picture> pictures) {
+    if (result.paths().isEmpty()) {
+      return "";
+    }
+    StringBuilder html = new StringBuilder();
+    html.append("<h2>Between the models</h2>\n");
+    html.append(
+        "<p>Models (1-&lambda;) &theta;<sub>0</sub> + &lambda; &theta;<sub>1</sub>, model 1"
+            + " aligned to model 0. Maps that do not keep the function have two half-lines: up to"
+            + " &lambda; = 0.5 in the features of model 0, beyond in those of model 1. The barrier"
+            + " is how far the curve gets on the bad side of the straight line between its ends"
+            + " (mean of the barriers of the pairs).</p>\n");
+    html.append(grid(pictures, "path-"));
+    html.append(
+        "<table>\n<tr><th>method</th><th class=\"n\">accuracy barrier</th>"
+            + "<th class=\"n\">loss barrier</th></tr>\n");
+    for (CcaMergeResult.Path path : result.paths()) {
+      html.append(
+          String.format(
+              Locale.ROOT,
+              "<tr><td>%s</td><td class=\"n\">%.2f points</td><td class=\"n\">%.3f</td></tr>%n",
+              escape(path.method()),
+              100 * path.accuracyBarrier(),
+              path.lossBarrier()));
+    }
+    return html.append("</table>\n").toString();
+  }
+
+  private static String spectra(Map<String, Picture> pictures) {
+    return "<h2>How well features correspond</h2>\n"
+        + "<p>Correlation of each feature of the reference with its aligned counterpart, sorted;"
+        + " means over models and pairs, rank by rank. Dashed: canonical correlations, of directions that are"
+        + " uncorrelated with each other, without regulariser and with gamma; no linear map gives a"
+        + " feature more than the first of them.</p>\n"
+        + grid(pictures, "spectrum-");
+  }
+
   private static String sentence(CcaMergeResult result) {
     CcaMergeOptions options = result.options();
     return String.format(
         Locale.ROOT,
         "%s: %d training and %d test samples. %d model%s from different seeds, MLPs with %d hidden"
-            + " layers of %d (%d parameters), %d epochs. %s Relative gamma of CCA: %s.",
+            + " layers of %d (%d parameters), %d epochs%s. %s Relative gamma of CCA: %s.",
         result.data().name(),
         result.data().train(),
         result.data().test(),
@@ -107,6 +175,7 @@ public final class HtmlReport {
         options.network().hidden(),
         result.parameters(),
         options.epochs(),
+        training(options),
         options.pairs() == 1
             ? "One group of models, first seed " + options.seed() + "."
             : "Means over "
@@ -115,6 +184,17 @@ public final class HtmlReport {
                 + options.seed()
                 + ".",
         options.gamma());
+  }
+
+  private static String training(CcaMergeOptions options) {
+    String seen =
+        switch (options.split()) {
+          case NONE -> "";
+          case EIGHTY_TWENTY -> ", each on 20% of half of the classes and 80% of the other half";
+          case DIRICHLET -> ", each on a random share of every class";
+          case CLASSES -> ", each on classes of its own";
+        };
+    return seen + (options.augmentation().isNone() ? "" : ", images flipped and cropped at random");
   }
 
   private static String rows(CcaMergeResult result) {
@@ -138,6 +218,7 @@ public final class HtmlReport {
 
   private static String stages(CcaMergeResult result) {
     StringBuilder html = new StringBuilder();
+    double total = result.seconds().values().stream().mapToDouble(Double::doubleValue).sum();
     result
         .seconds()
         .forEach(
@@ -145,9 +226,13 @@ public final class HtmlReport {
                 html.append(
                     String.format(
                         Locale.ROOT,
-                        "<tr><td>%s</td><td class=\"n\">%.2f</td></tr>%n",
+                        "<tr><td>%s</td><td class=\"n\">%.2f</td><td class=\"n\">%.0f %%</td>"
+                            + "<td class=\"w\"><div class=\"bar\" style=\"width:%.1f%%\"></div>"
+                            + "</td></tr>%n",
                         escape(stage),
-                        seconds)));
+                        seconds,
+                        100 * seconds / total,
+                        100 * seconds / total)));
     return html.toString();
   }
 

@@ -21,8 +21,10 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.merganser.lab.Json;
 import org.merganser.lab.data.DataSet.PixelScale;
+import org.merganser.lab.data.Split;
 import org.merganser.lab.experiment.CcaMergeOptions;
 import org.merganser.lab.experiment.CcaMergeResult;
+import org.merganser.torch.Augmentation;
 
 class ReportTest {
   private static final String NAME = "<script>\"a\" & b</script>";
@@ -189,11 +191,16 @@ class ReportTest {
     assertThat(page).doesNotContain("<link", "@import", "url(");
     Matcher picture =
         Pattern.compile("src=\"data:image/png;base64,([A-Za-z0-9+/=]+)\"").matcher(page);
-    assertThat(picture.find()).isTrue();
-    byte[] png = Base64.getDecoder().decode(picture.group(1));
-    BufferedImage image = ImageIO.read(new ByteArrayInputStream(png));
-    assertThat(image.getWidth()).isGreaterThan(500);
-    assertThat(Files.readAllBytes(folder.resolve("accuracy.png"))).isEqualTo(png);
+    // Each picture is in the page, and the same beside it.
+    for (String name :
+        List.of("accuracy.png", "path-accuracy.png", "path-loss.png", "spectrum-fc_1_.png")) {
+      assertThat(picture.find()).as(name).isTrue();
+      byte[] png = Base64.getDecoder().decode(picture.group(1));
+      BufferedImage image = ImageIO.read(new ByteArrayInputStream(png));
+      assertThat(image.getWidth()).as(name).isGreaterThan(500);
+      assertThat(Files.readAllBytes(folder.resolve(name))).as(name).isEqualTo(png);
+    }
+    assertThat(picture.find()).isFalse();
     assertThat(folder).isDirectoryNotContaining("glob:**.partial");
   }
 
@@ -202,11 +209,76 @@ class ReportTest {
     String page = page(result(2, Optional.empty()));
 
     assertThat(page).doesNotContain("<script>").contains("&lt;script&gt;&quot;a&quot; &amp; b");
+    assertThat(page).contains("Sorted correlations of features in space fc&lt;1&gt;");
+    assertThat(page).contains("13.75 points", "<td class=\"n\">0.175</td>");
+    assertThat(page).contains("3 models trained, 1 read from the cache");
+    // 1.23456 of 1.73456 seconds.
+    assertThat(page).contains("<td class=\"n\">1.23</td><td class=\"n\">71 %</td>");
     assertThat(page).contains("<td>base</td>", "<td>cca</td>", "87.50 %", "2.50", "0.625");
     assertThat(page)
         .contains("100 training and 40 test samples", "1234 parameters", "first seed 7");
     assertThat(page)
         .contains("backend cpu, ISA avx2", "merganser=1.2.3", "Relative gamma of CCA: 0.5");
+  }
+
+  @Test
+  void thePageSaysWhatTheModelsSaw() throws IOException {
+    assertThat(page(result(1, Optional.empty()))).contains("3 epochs. One group");
+    CcaMergeResult plain = result(1, Optional.empty());
+    CcaMergeOptions options =
+        CcaMergeOptions.builder("blobs")
+            .split(Split.CLASSES)
+            .augmentation(Augmentation.flipAndCrop())
+            .points(0)
+            .build();
+    CcaMergeResult other =
+        new CcaMergeResult(
+            options,
+            plain.data(),
+            plain.parameters(),
+            plain.rows(),
+            plain.pairs(),
+            List.of(),
+            plain.spectra(),
+            plain.training(),
+            plain.versions(),
+            plain.backend(),
+            plain.isa(),
+            plain.seconds());
+    assertThat(page(other))
+        .contains("40 epochs, each on classes of its own, images flipped and cropped at random.")
+        .doesNotContain("Between the models");
+  }
+
+  /** Names that become the same file name stay apart. */
+  @Test
+  void everySpaceHasItsPicture() throws IOException {
+    CcaMergeResult.Spectra spectra = result(1, Optional.empty()).spectra().get("fc<1>");
+    Map<String, CcaMergeResult.Spectra> spaces = new LinkedHashMap<>();
+    for (String name : List.of("a/b", "a:b", "a b", "layer1.0")) {
+      spaces.put(name, spectra);
+    }
+    CcaMergeResult plain = result(1, Optional.empty());
+    CcaMergeResult many =
+        new CcaMergeResult(
+            plain.options(),
+            plain.data(),
+            plain.parameters(),
+            plain.rows(),
+            plain.pairs(),
+            plain.paths(),
+            spaces,
+            plain.training(),
+            plain.versions(),
+            plain.backend(),
+            plain.isa(),
+            plain.seconds());
+    assertThat(ReportCharts.spectra(many).keySet())
+        .containsExactly(
+            "spectrum-a_b.png",
+            "spectrum-a_b-2.png",
+            "spectrum-a_b-3.png",
+            "spectrum-layer1.0.png");
   }
 
   @Test
