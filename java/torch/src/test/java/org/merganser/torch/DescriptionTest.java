@@ -22,12 +22,13 @@ class DescriptionTest {
 
   @Test
   void theTextOfANetworkTellsNetworksApart() {
-    TorchNetwork network = TorchNetwork.mlp(6, 17, 2, 4, Activation.RELU);
+    TorchNetwork network = TorchNetwork.mlp(6, 8, 1, 4, Activation.RELU);
     assertThat(network)
         .hasToString(
-            "[6] -> Sequential[layers=[Linear[name=fc1, in=6, out=17], RELU, Linear[name=fc2,"
-                + " in=17, out=17], RELU, Linear[name=fc3, in=17, out=4]]]");
-    assertThat(TorchNetwork.mlp(6, 17, 2, 4, Activation.TANH).toString())
+            "[6] -> Sequential[layers=[Linear[name=fc1, in=6, out=8, initial=Initial[kind=NORMAL,"
+                + " value=0.5773502691896257]], RELU, Linear[name=fc2, in=8, out=4,"
+                + " initial=Initial[kind=NORMAL, value=0.5]]]]");
+    assertThat(TorchNetwork.mlp(6, 8, 1, 4, Activation.TANH).toString())
         .isNotEqualTo(network.toString());
   }
 

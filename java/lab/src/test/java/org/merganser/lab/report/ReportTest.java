@@ -91,6 +91,7 @@ class ReportTest {
             "seeds",
             "models",
             "epochs",
+            "training",
             "gamma",
             "split",
             "augmentation",
