@@ -4,6 +4,9 @@ package org.merganser.cli;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
 import org.merganser.compute.Workspace;
 import org.merganser.lab.experiment.CcaMergeExperiment;
 import org.merganser.lab.experiment.CcaMergeOptions;
@@ -18,21 +21,39 @@ final class CcaMergeRun {
 
   static void run(CcaMergeOptions options, Path out, CommonOptions common, PrintWriter print)
       throws IOException {
-    // Before any work: a run must not end on a folder that cannot be written.
-    Outputs.makeFolder(out);
-    if (options.keep().isPresent()) {
-      Outputs.makeFolder(options.keep().get());
-    }
+    List<Path> made = new ArrayList<>();
     CcaMergeResult result;
-    try (ConsoleProgress progress = new ConsoleProgress();
-        Workspace ws = common.open(options.seed(), progress)) {
-      result = CcaMergeExperiment.run(options, ws);
+    try {
+      // Before any work: a run must not end on a folder that cannot be written.
+      Outputs.makeFolder(out, made);
+      for (Optional<Path> folder : List.of(options.cache(), options.keep())) {
+        if (folder.isPresent()) {
+          Outputs.makeFolder(folder.get(), made);
+        }
+      }
+      try (ConsoleProgress progress = new ConsoleProgress();
+          Workspace ws = common.open(options.seed(), progress)) {
+        result = CcaMergeExperiment.run(options, ws);
+      }
+      ResultsJson.write(result, out.resolve("results.json"));
+      HtmlReport.write(result, out);
+    } finally {
+      // Nothing is left of a run that failed before it found anything.
+      Outputs.removeEmpty(made);
     }
-    ResultsJson.write(result, out.resolve("results.json"));
-    HtmlReport.write(result, out);
     print.println();
     print.print(TextTable.of(result));
     print.println();
+    if (options.cache().isPresent()) {
+      print.println(
+          "models   "
+              + options.cache().get()
+              + " ("
+              + result.training().trained()
+              + " trained, "
+              + result.training().cached()
+              + " there before)");
+    }
     print.println("results  " + out.resolve("results.json"));
     print.println("report   " + out.resolve("report.html"));
     print.flush();

@@ -1,23 +1,45 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.merganser.cli;
 
+import java.time.Duration;
+import java.util.Optional;
+import java.util.function.Function;
 import me.tongfei.progressbar.ProgressBar;
 import me.tongfei.progressbar.ProgressBarBuilder;
+import me.tongfei.progressbar.ProgressBarConsumer;
 import me.tongfei.progressbar.ProgressBarStyle;
+import me.tongfei.progressbar.ProgressState;
 import org.merganser.compute.Progress;
 
 /**
- * A progress bar on a terminal; elsewhere one line for each stage that lasts. Both on standard
- * error.
+ * For each stage that lasts, a progress bar with the time passed and the time left on a terminal;
+ * elsewhere one line. Both on standard error.
  */
 final class ConsoleProgress implements Progress, AutoCloseable {
-  private final boolean terminal = System.console() != null;
   private static final long LASTING_NANOS = 1_000_000_000L;
+
+  /** Bars come earlier than lines, but not for the many stages that are over at once. */
+  private static final long BAR_NANOS = 300_000_000L;
+
+  private final boolean terminal;
+  private final Optional<ProgressBarConsumer> consumer;
 
   private String stage = "";
   private long started;
   private boolean told;
   private ProgressBar bar;
+
+  ConsoleProgress() {
+    this(System.console() != null, Optional.empty());
+  }
+
+  /**
+   * @param consumer of bars, instead of standard error
+   */
+  ConsoleProgress(boolean terminal, Optional<ProgressBarConsumer> consumer) {
+    this.terminal = terminal;
+    this.consumer = consumer;
+  }
 
   @Override
   public synchronized void report(String newStage, long done, long total) {
@@ -26,16 +48,20 @@ final class ConsoleProgress implements Progress, AutoCloseable {
       stage = newStage;
       started = System.nanoTime();
       told = false;
-      if (terminal) {
-        bar =
-            new ProgressBarBuilder()
-                .setTaskName(newStage)
-                .setInitialMax(total)
-                .setStyle(ProgressBarStyle.ASCII)
-                .build();
-      }
     }
-    if (!terminal && !told && System.nanoTime() - started > LASTING_NANOS) {
+    long passed = System.nanoTime() - started;
+    if (terminal && bar == null && passed > BAR_NANOS) {
+      ProgressBarBuilder builder =
+          new ProgressBarBuilder()
+              .setTaskName(newStage)
+              .setInitialMax(total)
+              .startsFrom(0, Duration.ofNanos(passed))
+              .setEtaFunction(left(started))
+              .setStyle(ProgressBarStyle.ASCII);
+      consumer.ifPresent(builder::setConsumer);
+      bar = builder.build();
+    }
+    if (!terminal && !told && passed > LASTING_NANOS) {
       told = true;
       System.err.println("merganser: " + newStage);
     }
@@ -43,6 +69,18 @@ final class ConsoleProgress implements Progress, AutoCloseable {
       bar.maxHint(total);
       bar.stepTo(done);
     }
+  }
+
+  /** From the start of the stage: the bar itself comes later and would promise too much. */
+  private static Function<ProgressState, Optional<Duration>> left(long started) {
+    return state -> {
+      long done = state.getCurrent();
+      if (done <= 0 || state.getMax() < done) {
+        return Optional.empty();
+      }
+      double passed = System.nanoTime() - started;
+      return Optional.of(Duration.ofNanos((long) (passed / done * (state.getMax() - done))));
+    };
   }
 
   /** Ends the bar of the current stage, so that other text can follow. */

@@ -3,7 +3,9 @@ package org.merganser.cli;
 
 import java.io.IOException;
 import java.nio.file.Path;
+import org.merganser.lab.data.Split;
 import org.merganser.lab.experiment.CcaMergeOptions;
+import org.merganser.torch.Augmentation;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -82,11 +84,40 @@ final class ExperimentCommand {
               description = "Relative regulariser of CCA (default: ${DEFAULT-VALUE}).")
           double gamma,
       @Option(
+              names = "--split",
+              paramLabel = "none|80-20|dirichlet|classes",
+              defaultValue = "none",
+              description =
+                  "Which samples each model sees: all; 20%% of half of the classes and 80%% of the"
+                      + " others, and the reverse; random shares; classes of its own (default:"
+                      + " ${DEFAULT-VALUE}).")
+          String split,
+      @Option(
+              names = "--augment",
+              description =
+                  "Flip and crop images at random while training (convolutional networks only).")
+          boolean augment,
+      @Option(
+              names = "--points",
+              paramLabel = "N",
+              defaultValue = "11",
+              description =
+                  "Models evaluated on the line between the first two; 0 for none (default:"
+                      + " ${DEFAULT-VALUE}).")
+          int points,
+      @Option(
               names = "--out",
               paramLabel = "DIR",
               defaultValue = "merganser-cca-merge",
               description = "Where results.json and report.html go (default: ${DEFAULT-VALUE}).")
           Path out,
+      @Option(
+              names = "--cache",
+              paramLabel = "DIR",
+              description =
+                  "Trained models by the hash of their recipe: what is there is not trained again"
+                      + " (default: models in the folder of --out).")
+          Path cache,
       @Option(
               names = "--keep",
               paramLabel = "DIR",
@@ -101,7 +132,11 @@ final class ExperimentCommand {
             .models(models)
             .pairs(seeds)
             .seed(seed)
-            .gamma(gamma);
+            .gamma(gamma)
+            .split(Split.of(split))
+            .augmentation(augment ? Augmentation.flipAndCrop() : Augmentation.NONE)
+            .points(points)
+            .cache(cache != null ? cache : out.resolve("models"));
     if (epochs != null) {
       options.epochs(epochs);
     }

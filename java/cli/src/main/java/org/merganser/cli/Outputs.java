@@ -2,8 +2,10 @@
 package org.merganser.cli;
 
 import java.io.IOException;
+import java.nio.file.DirectoryNotEmptyException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 
 /** Checks of where results go, before any work: a long run must not end on a name it cannot use. */
@@ -59,10 +61,17 @@ final class Outputs {
         || several && real.getParent().equals(folder) && real.toString().endsWith(suffix);
   }
 
-  /** A folder for results, made when it is not there. */
-  static void makeFolder(Path folder) throws IOException {
+  /**
+   * A folder for results, made when it is not there.
+   *
+   * @param made gets the folders that were made, outer ones first
+   */
+  static void makeFolder(Path folder, List<Path> made) throws IOException {
+    List<Path> missing = new ArrayList<>();
     for (Path part = folder.toAbsolutePath(); part != null; part = part.getParent()) {
-      if (Files.exists(part)) {
+      if (!Files.exists(part)) {
+        missing.add(0, part);
+      } else {
         if (!Files.isDirectory(part)) {
           throw new IOException(
               "cannot make the folder " + folder + ": " + part + " is a file; choose another");
@@ -71,5 +80,17 @@ final class Outputs {
       }
     }
     Files.createDirectories(folder);
+    made.addAll(missing);
+  }
+
+  /** Removes folders that {@link #makeFolder} made, those that are still empty. */
+  static void removeEmpty(List<Path> made) throws IOException {
+    for (int i = made.size() - 1; i >= 0; i--) {
+      try {
+        Files.deleteIfExists(made.get(i));
+      } catch (DirectoryNotEmptyException e) {
+        // It holds something worth keeping, such as models already trained.
+      }
+    }
   }
 }

@@ -48,7 +48,10 @@ final class QuickstartCommand implements Callable<Integer> {
   @Override
   public Integer call() throws IOException {
     CcaMergeOptions.Builder options =
-        CcaMergeOptions.builder(CcaMergeOptions.EMBEDDED).hidden(hidden).pairs(PAIRS);
+        CcaMergeOptions.builder(CcaMergeOptions.EMBEDDED)
+            .hidden(hidden)
+            .pairs(PAIRS)
+            .cache(out.resolve("models"));
     if (keep != null) {
       options.keep(keep);
     }

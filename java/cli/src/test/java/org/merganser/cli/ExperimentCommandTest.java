@@ -11,6 +11,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -130,6 +131,10 @@ class ExperimentCommandTest {
             "--epochs",
             "--train",
             "--gamma",
+            "--split",
+            "--augment",
+            "--points",
+            "--cache",
             "--out",
             "--keep",
             "--threads")) {
@@ -150,6 +155,8 @@ class ExperimentCommandTest {
         "--train|1000001|cannot draw 1000001 training samples of blobs; ask for 2 to 1000000",
         "--train|2147483647|cannot draw 2147483647 training samples of blobs; ask for 2 to"
             + " 1000000",
+        "--points|1|points must be 0 or at least 2, not 1",
+        "--split|half|there is no split 'half'; there are [none, 80-20, dirichlet, classes]",
         "--gamma|NaN|gamma must be finite and at least 0, not NaN",
         "--threads|0|threads must be 1 to 256, not 0",
         "--hidden|2147483647|parameter 'fc1.weight' F32 [2147483647, 64] has more than 2147483639"
@@ -170,7 +177,7 @@ class ExperimentCommandTest {
     assertThat(run.err()).isEqualTo("merganser: " + message + "\n");
     assertThat(run.code()).isEqualTo(code);
     assertThat(run.out()).isEmpty();
-    assertThat(temp.resolve("out").resolve("results.json")).doesNotExist();
+    assertThat(temp.resolve("out")).doesNotExist();
   }
 
   @Test
@@ -234,6 +241,81 @@ class ExperimentCommandTest {
   }
 
   @Test
+  void aSecondRunReadsItsModels() throws IOException {
+    Object[] options = {"--data", "blobs", "--hidden", 4, "--epochs", 1, "--train", 50};
+    Path models = temp.resolve("out").resolve("models");
+    assertThat(experiment(options).out())
+        .contains("models   " + models + " (2 trained, 0 there before)\n");
+    String first = Files.readString(temp.resolve("out").resolve("results.json"));
+    Cli.Run again = experiment(options);
+    assertThat(again.out()).contains("models   " + models + " (0 trained, 2 there before)\n");
+    String second = Files.readString(temp.resolve("out").resolve("results.json"));
+    assertThat(second.replaceAll("(?s)\"seconds\".*", ""))
+        .isEqualTo(first.replaceAll("(?s)\"seconds\".*", ""));
+
+    Path model;
+    try (Stream<Path> files = Files.list(models)) {
+      model = files.findFirst().orElseThrow();
+    }
+    byte[] bytes = Files.readAllBytes(model);
+    bytes[bytes.length - 1] ^= 1;
+    Files.write(model, bytes);
+    Cli.Run damaged = experiment(options);
+    assertThat(damaged.code()).isEqualTo(5);
+    assertThat(damaged.err())
+        .isEqualTo(
+            "merganser: "
+                + model
+                + ": its tensors are not those that were written; this trained model is damaged:"
+                + " delete the file, and it is trained again\n");
+
+    Path cache = temp.resolve("elsewhere");
+    Cli.Run moved = experiment("--data", "blobs", "--epochs", 1, "--train", 50, "--cache", cache);
+    assertThat(moved.out()).contains("models   " + cache + " (2 trained, 0 there before)\n");
+  }
+
+  @Test
+  void splitsAndPointsAreReported() throws IOException {
+    Cli.Run run =
+        experiment(
+            "--data",
+            "blobs",
+            "--hidden",
+            4,
+            "--epochs",
+            1,
+            "--train",
+            200,
+            "--split",
+            "classes",
+            "--points",
+            3);
+    assertThat(run.err()).isEmpty();
+    assertThat(Files.readString(temp.resolve("out").resolve("results.json")))
+        .contains("\"split\" : \"classes\"", "\"lambdas\" : [ 0.0, 0.5, 1.0 ]");
+    assertThat(temp.resolve("out").resolve("path-loss.png")).exists();
+    assertThat(temp.resolve("out").resolve("spectrum-fc1.png")).exists();
+    assertThat(Files.readString(temp.resolve("out").resolve("report.html")))
+        .contains("each on classes of its own");
+  }
+
+  @Test
+  void vectorsCannotBeAugmented() {
+    assertRefused(
+        experiment("--data", "blobs", "--epochs", 1, "--train", 50, "--augment"),
+        3,
+        "only images [channels, height, width] can be flipped and cropped, samples here are [64];"
+            + " train without augmentation");
+  }
+
+  @Test
+  void foldersThatWereThereStay() throws IOException {
+    Path out = Files.createDirectory(temp.resolve("out"));
+    assertThat(experiment("--data", temp.resolve("missing")).code()).isEqualTo(5);
+    assertThat(out).isEmptyDirectory();
+  }
+
+  @Test
   void quickstartChecksItsOptions() {
     Cli.Run run = Cli.run("quickstart", "--hidden", 0, "--out", temp.resolve("out"));
     assertRefused(run, 2, "hidden must be at least 1, not 0");
@@ -269,8 +351,8 @@ class ExperimentCommandTest {
     assertThat(process.exitValue()).isEqualTo(130);
     assertThat(Files.readString(log))
         .isEqualTo("merganser: train pair 1/1\nmerganser: cancelled\n");
-    assertThat(temp.resolve("out")).isEmptyDirectory();
-    assertThat(temp.resolve("kept")).isEmptyDirectory();
+    assertThat(temp.resolve("out")).doesNotExist();
+    assertThat(temp.resolve("kept")).doesNotExist();
   }
 
   private static boolean interruptible() throws IOException {
