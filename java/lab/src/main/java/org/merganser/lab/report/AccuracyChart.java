@@ -14,6 +14,9 @@ import org.merganser.lab.experiment.CcaMergeResult;
 final class AccuracyChart {
   private static final Color BAR = new Color(0x2f6f8f);
 
+  /** More names than this do not fit side by side. */
+  private static final int FLAT_LABELS = 8;
+
   private AccuracyChart() {}
 
   static byte[] png(CcaMergeResult result) throws IOException {
@@ -32,14 +35,15 @@ final class AccuracyChart {
     chart.getStyler().setLabelsFont(new Font(Font.SANS_SERIF, Font.PLAIN, 12));
     chart.getStyler().setDecimalPattern("0.0");
     chart.getStyler().setSeriesColors(new Color[] {BAR});
-    List<String> names = result.rows().stream().map(CcaMergeResult.Row::method).toList();
-    List<Double> values = result.rows().stream().map(row -> 100 * row.accuracy()).toList();
+    List<CcaMergeResult.Row> rows = result.rows().stream().filter(row -> !row.isRefused()).toList();
+    if (rows.size() > FLAT_LABELS) {
+      chart.getStyler().setXAxisLabelRotation(45);
+    }
+    List<String> names = rows.stream().map(CcaMergeResult.Row::method).toList();
+    List<Double> values = rows.stream().map(row -> 100 * row.accuracy()).toList();
     if (result.options().pairs() > 1) {
       chart.addSeries(
-          "accuracy",
-          names,
-          values,
-          result.rows().stream().map(row -> 100 * row.accuracySd()).toList());
+          "accuracy", names, values, rows.stream().map(row -> 100 * row.accuracySd()).toList());
     } else {
       chart.addSeries("accuracy", names, values);
     }

@@ -164,15 +164,14 @@ public final class HtmlReport {
     CcaMergeOptions options = result.options();
     return String.format(
         Locale.ROOT,
-        "%s: %d training and %d test samples. %d model%s from different seeds, MLPs with %d hidden"
-            + " layers of %d (%d parameters), %d epochs%s. %s Relative gamma of CCA: %s.",
+        "%s: %d training and %d test samples. %d model%s from different seeds, %s"
+            + " (%d parameters), %d epochs%s. %s Relative gamma of CCA: %s.",
         result.data().name(),
         result.data().train(),
         result.data().test(),
         options.models(),
         options.models() == 1 ? "" : "s",
-        options.network().layers(),
-        options.network().hidden(),
+        options.network(),
         result.parameters(),
         options.epochs(),
         training(options),
@@ -203,17 +202,38 @@ public final class HtmlReport {
       html.append(
           String.format(
               Locale.ROOT,
-              "<tr><td>%s</td><td class=\"n\">%.2f %%</td><td class=\"n\">%s</td>"
-                  + "<td class=\"n\">%.3f</td><td class=\"dim\">%s</td></tr>%n",
+              "<tr><td>%s</td>%s<td class=\"dim\">%s</td></tr>%n",
               escape(row.method()),
-              100 * row.accuracy(),
-              result.options().pairs() == 1
-                  ? "–"
-                  : String.format(Locale.ROOT, "%.2f", 100 * row.accuracySd()),
-              row.loss(),
-              escape(MEANING.getOrDefault(row.method(), ""))));
+              row.isRefused()
+                  ? "<td class=\"n\" colspan=\"3\">refused: stale statistics</td>"
+                  : figures(result, row),
+              escape(meaning(row.method()))));
     }
     return html.toString();
+  }
+
+  private static String figures(CcaMergeResult result, CcaMergeResult.Row row) {
+    return String.format(
+        Locale.ROOT,
+        "<td class=\"n\">%.2f %%</td><td class=\"n\">%s</td><td class=\"n\">%.3f</td>",
+        100 * row.accuracy(),
+        result.options().pairs() == 1
+            ? "–"
+            : String.format(Locale.ROOT, "%.2f", 100 * row.accuracySd()),
+        row.loss());
+  }
+
+  /** A repaired row says what was done to the row it is named after. */
+  private static String meaning(String method) {
+    int plus = method.indexOf('+');
+    if (plus < 0) {
+      return MEANING.getOrDefault(method, "");
+    }
+    return switch (method.substring(plus + 1)) {
+      case "bn-reset" -> "the same, running statistics of batch normalisation taken anew";
+      case "repair" -> "the same, activations given the means and spreads of the aligned models";
+      default -> "";
+    };
   }
 
   private static String stages(CcaMergeResult result) {
