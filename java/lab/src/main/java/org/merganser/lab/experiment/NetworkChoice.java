@@ -65,9 +65,11 @@ public record NetworkChoice(Kind kind, int hidden, int layers, double width, Nor
   }
 
   public NetworkChoice {
-    if (hidden < 1 || layers < 1) {
-      throw new IllegalArgumentException(
-          "hidden and layers must be at least 1, not " + hidden + " and " + layers);
+    if (hidden < 1) {
+      throw new IllegalArgumentException("hidden must be at least 1, not " + hidden);
+    }
+    if (layers < 1) {
+      throw new IllegalArgumentException("layers must be at least 1, not " + layers);
     }
     if (!(width > 0) || Double.isInfinite(width)) {
       throw new IllegalArgumentException("width multiplier must be positive, not " + width);
