@@ -28,6 +28,12 @@ public record Convolution(
     Initial initial)
     implements Layer {
 
+  /**
+   * With so few input channels the gradient that oneDNN 3.7 (in libtorch 2.10) returns for the
+   * input now and then holds uninitialised memory; libtorch's own convolution takes its place.
+   */
+  private static final int FEW = 4;
+
   /** Initial weights are normal with variance 2 / (in kernel^2) (He et al. 2015). */
   public static Convolution of(
       String name, long in, long out, long kernel, long stride, long padding, boolean hasBias) {
@@ -62,6 +68,15 @@ public record Convolution(
   public Tensor forward(Tensor x, ForwardPass pass) {
     TensorOptional bias =
         hasBias ? new TensorOptional(pass.parameter(bias())) : new TensorOptional();
+    if (in <= FEW && x.requires_grad()) {
+      return torch.thnn_conv2d(
+          x,
+          pass.parameter(weight()),
+          new long[] {kernel, kernel},
+          bias,
+          new long[] {stride, stride},
+          new long[] {padding, padding});
+    }
     return torch.conv2d(
         x,
         pass.parameter(weight()),

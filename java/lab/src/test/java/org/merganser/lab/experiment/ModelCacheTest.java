@@ -75,7 +75,7 @@ class ModelCacheTest {
   void theRecipeSaysWhatWentIn() {
     assertThat(recipe(7).text())
         .contains(
-            "network [4] -> Sequential[layers=[Linear[name=fc1, in=4, out=5], RELU,",
+            "network [4] -> Sequential[layers=[Linear[name=fc1, in=4, out=5, initial=",
             "tensor fc1.weight F32 [5, 4]\n",
             "examples sha256 digest\n",
             "data part\n",
