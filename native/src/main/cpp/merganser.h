@@ -49,6 +49,7 @@ typedef enum mg_isa_level { MG_ISA_PORTABLE = 0, MG_ISA_AVX2 = 1, MG_ISA_AVX512 
 
 typedef struct mg_context mg_context;
 typedef struct mg_moments mg_moments;
+typedef struct mg_np mg_np;
 
 /* ---- Library ------------------------------------------------------------------------------------------ */
 
@@ -240,6 +241,111 @@ MG_API int32_t mg_convert(mg_context* context, int32_t from, int32_t to, int64_t
 /* Number of non-finite values and the index of the first (-1 when there is none). */
 MG_API int32_t mg_nonfinite_count(mg_context* context, int32_t dtype, int64_t count, const void* in,
                                   int64_t* nonfinite, int64_t* first);
+
+/* ---- Task vectors and magnitudes ---------------------------------------------------------------------- */
+
+/* Arithmetic of this section is in F32, in F64 for MG_F64, in the order written and without contraction, rounded once
+ * to dtype; the bytes are the same on every processor. Weights and factors are rounded to that type first. */
+
+typedef enum mg_trim { MG_TRIM_NONE = 0, MG_TRIM_MAGNITUDE = 1, MG_TRIM_RANDOM = 2 } mg_trim;
+
+/* What becomes of one task vector d = x - base:  u_i = weight * (scale * d_i) where element i is kept, else 0.
+ *   MAGNITUDE  keeps |d_i| > threshold and NaN, and |d_i| = threshold up to index `last` (see mg_kth_magnitude)
+ *   RANDOM     keeps an element when its word of Philox4x32-10 is below `keep` = floor(probability * 2^32), at most
+ *              2^32: key `key` (low word first), counter (i>>2 low, i>>2 high, stream, 0), word i & 3
+ * A scale of exactly 1 is left out. */
+typedef struct mg_task {
+  double weight;
+  double scale;
+  int32_t trim; /* mg_trim */
+  int32_t stream;
+  double threshold;
+  int64_t last;
+  int64_t key;
+  int64_t keep;
+} mg_task;
+
+/* out = base + lambda * mix over `models` task vectors, at most 32, in their order.
+ *   elect = 0  mix = sum_k u_k; with `normalise`, lambda is divided by sum_k weight_k unless that is below 1e-8
+ *   elect = 1  the sign s of sum_k u_k is elected, 0 counting as +; mix = sum of the u_k of sign s; with `normalise`,
+ *              mix is divided by the sum of their weights unless that is 0
+ * The arrays may be a part of a tensor, from its element `first` on. `out` may be one of the inputs. NaN results are
+ * the positive quiet NaN without payload. */
+MG_API int32_t mg_task_merge(mg_context* context, int32_t dtype, int64_t first, int64_t count, int32_t models,
+                             const void* base, const void* const* in, const mg_task* tasks, int32_t elect,
+                             int32_t normalise, double lambda, void* out);
+
+/* The magnitude of rank k (1 is the largest) of x, or of x - base when base is not NULL: of equal ones, exactly
+ * k - (number above the threshold) are kept, those of lowest index, the last of them at `last`. MG_F32, MG_F16 and
+ * MG_BF16; differences are formed in F32. NaN is MG_NUMERICAL with their number and the first index. */
+typedef struct mg_threshold {
+  double threshold;
+  int64_t last;
+} mg_threshold;
+
+MG_API int32_t mg_kth_magnitude(mg_context* context, int32_t dtype, int64_t count, const void* x, const void* base,
+                                int64_t k, mg_threshold* out);
+
+/* sums = x.y, x.x, y.y in F64, in an order that depends on `count` only. */
+MG_API int32_t mg_products(mg_context* context, int32_t dtype, int64_t count, const void* x, const void* y,
+                           double* sums);
+
+/* Weights of x and y in their spherical interpolation at t, from mg_products: with c = x.y / (|x| |y|), where a norm of
+ * at most 1e-8 counts as 1, (sin((1-t) w), sin(t w)) / sin w, w = acos c; (1-t, t) when |c| > 0.9995. */
+MG_API int32_t mg_slerp_weights(const double* sums, double t, double* weights);
+
+/* out_j = in_0 ^ in_1 ^ ... for every j, 1 to 8 arrays in, 0 to 8 out, past the caches: the rate at which memory can be
+ * read and written in this mix, for benchmarks. `bytes` is a multiple of 64 and so are the addresses. */
+MG_API int32_t mg_stream(mg_context* context, int64_t bytes, int32_t reads, const void* const* in, int32_t writes,
+                         void* const* out);
+
+/* ---- NP Merge ----------------------------------------------------------------------------------------- */
+
+/* Merging with trained weights (non-uniform parameter-wise merging, arXiv 2412.15467).
+ *   SIGMOID  theta = c + s (a - c), s = 1/(1 + exp(-z)): the published form, two models (a, c)
+ *   CLAMP    theta = c + z (a - c), 0 <= z <= 1, two models
+ *   SOFTMAX  theta = sum_k s_k x_k, s = softmax(z), two models or more
+ * with z for each parameter, shared by a row, or by a tensor. */
+typedef enum mg_np_form { MG_NP_SIGMOID = 0, MG_NP_CLAMP = 1, MG_NP_SOFTMAX = 2 } mg_np_form;
+typedef enum mg_np_optimizer { MG_NP_ADAM = 0, MG_NP_SGD = 1 } mg_np_optimizer;
+typedef enum mg_np_granularity { MG_NP_PARAMETER = 0, MG_NP_ROW = 1, MG_NP_TENSOR = 2 } mg_np_granularity;
+
+typedef struct mg_np_options {
+  int32_t form;        /* mg_np_form */
+  int32_t optimizer;   /* mg_np_optimizer */
+  int32_t granularity; /* mg_np_granularity */
+  int32_t models;      /* 2; 2 to 8 for SOFTMAX */
+  int32_t dtype;       /* of the models: MG_F32 or MG_BF16. State, gradients and theta are F32. */
+  double beta1, beta2, epsilon; /* Adam: m = beta1 m + (1-beta1) q, v = beta2 v + (1-beta2) q^2,
+                                   z -= rate (m/(1-beta1^t)) / (sqrt(v/(1-beta2^t)) + epsilon) */
+  double momentum;              /* SGD: m = momentum m + q, z -= rate m */
+  double pull;                  /* q = dL/dz + pull * z, for CLAMP pull * (z - 0.5) */
+  double limit;                 /* z stays in [-limit, limit], 0 < limit <= 40; unused for CLAMP */
+} mg_np_options;
+
+/* State for `slots` tensors of counts[s] elements in rows[s] rows. in[s*models + k] is model k's; the models must be
+ * finite, stay where they are and stay unchanged. initial [models] are the weights to begin with, >= 0 with sum 1, or
+ * NULL for equal ones. What the rest of this section calls models, gradients and theta may have any address that is a
+ * multiple of the size of an element. */
+MG_API int32_t mg_np_create(mg_context* context, const mg_np_options* options, int32_t slots, const int64_t* counts,
+                            const int64_t* rows, const void* const* in, const double* initial, mg_np** out);
+MG_API void mg_np_destroy(mg_context* context, mg_np* np);
+
+/* theta[s] from the state. */
+MG_API int32_t mg_np_theta(mg_context* context, const mg_np* np, float* const* theta);
+
+/* One step of the optimizer by gradient[s] = dL/dtheta, and the new theta[s]. The gradients are looked through before
+ * anything changes: one that is not finite, or so large that its product with a difference of the models has a square
+ * beyond F32, is MG_NUMERICAL naming slot and index, which are also stored (-1 otherwise). */
+MG_API int32_t mg_np_step(mg_context* context, mg_np* np, double rate, const float* const* gradient,
+                          float* const* theta, int32_t* bad_slot, int64_t* bad_index);
+
+/* Number of z of a slot: elements, rows or 1, times `models` (one after the other) for SOFTMAX. */
+MG_API int64_t mg_np_state_size(const mg_np* np, int32_t slot);
+
+/* Copies z of a slot to `out`, or `in` to z, clamped to its range: to keep the best state and return to it. */
+MG_API int32_t mg_np_state(mg_context* context, const mg_np* np, int32_t slot, float* out);
+MG_API int32_t mg_np_load(mg_context* context, mg_np* np, int32_t slot, const float* in);
 
 #ifdef __cplusplus
 }

@@ -3,45 +3,18 @@
 #include <algorithm>
 #include <cmath>
 
-#include "core/context.h"
-#include "core/error.h"
+#include "core/abi_checks.h"
 #include "core/isa.h"
-#include "core/memory.h"
 #include "merganser.h"
 
-using merganser::guard;
+using namespace merganser;
 
 namespace {
-
-using Long = long long;
-
-void check_context(const mg_context* context) {
-  MG_REQUIRE(context, "context is NULL");
-  merganser::check_cancelled(context);
-}
 
 void check_moments(const mg_context* context, const mg_moments* moments) {
   check_context(context);
   MG_REQUIRE(moments, "moments is NULL");
   MG_REQUIRE(moments->table == context->table, "the moments belong to another backend");
-}
-
-void check_dtype(int32_t dtype) { MG_REQUIRE(dtype >= MG_F64 && dtype <= MG_BF16, "unknown dtype %d", dtype); }
-
-void check_real(int32_t dtype) {
-  MG_REQUIRE(dtype == MG_F64 || dtype == MG_F32, "dtype must be MG_F64 or MG_F32, not %d", dtype);
-}
-
-void check_size(int64_t size, const char* name) {
-  MG_REQUIRE(size >= 0, "%s must be >= 0, not %lld", name, static_cast<Long>(size));
-}
-
-void check_pointer(const void* pointer, const char* name) { MG_REQUIRE(pointer, "%s is NULL", name); }
-
-// An array on the context's device.
-void check_array(const mg_context* context, const char* routine, const void* pointer, const char* name) {
-  check_pointer(pointer, name);
-  merganser::check_resident(context, pointer, routine, name);
 }
 
 void check_leading(int64_t ld, int64_t columns, const char* name) {
@@ -81,16 +54,7 @@ void check_apply(const mg_context* context, const char* routine, int32_t dtype, 
   if (outer > 0 && out_slice > 0) check_array(context, routine, out, "out");
 }
 
-// Checks, then the table's entry with the same arguments.
-template <typename Check, typename Entry, typename... Arguments>
-int32_t dispatch(Check&& check, Entry merganser::Table::*entry, mg_context* context, Arguments... arguments) {
-  const int32_t status = guard(check);
-  return status != MG_OK ? status : (context->table->*entry)(context, arguments...);
-}
-
 }  // namespace
-
-using merganser::Table;
 
 extern "C" {
 
@@ -150,7 +114,7 @@ int32_t mg_moments_update(mg_context* context, mg_moments* moments, const void* 
     check_pointer(strides, "strides");
     for (size_t s = 0; s < moments->widths.size(); ++s) {
       MG_REQUIRE(samples == 0 || data[s], "data of stream %d is NULL", static_cast<int>(s));
-      if (samples > 0) merganser::check_resident(context, data[s], "moments_update", "data", static_cast<int32_t>(s));
+      if (samples > 0) check_resident(context, data[s], "moments_update", "data", static_cast<int32_t>(s));
     }
   };
   return dispatch(check, &Table::moments_update, context, moments, data, dtype, outer, inner, strides);
@@ -311,7 +275,7 @@ int32_t mg_weighted_sum(mg_context* context, int32_t dtype, int64_t count, int32
     for (int32_t k = 0; k < models; ++k) {
       MG_REQUIRE(std::isfinite(weights[k]), "weights[%d] is %g", k, weights[k]);
       MG_REQUIRE(count == 0 || in[k], "in[%d] is NULL", k);
-      if (count > 0) merganser::check_resident(context, in[k], "weighted_sum", "in", k);
+      if (count > 0) check_resident(context, in[k], "weighted_sum", "in", k);
     }
     if (count > 0) check_array(context, "weighted_sum", out, "out");
   };

@@ -52,6 +52,16 @@ const Table* cpu_table() {
       Boundary<&weighted_sum>::call,
       Boundary<&convert>::call,
       Boundary<&nonfinite_count>::call,
+      Boundary<&task_merge>::call,
+      Boundary<&kth_magnitude>::call,
+      Boundary<&products>::call,
+      Boundary<&stream>::call,
+      Boundary<&np_create>::call,
+      &np_destroy,
+      Boundary<&np_theta>::call,
+      Boundary<&np_step>::call,
+      Boundary<&np_state>::call,
+      Boundary<&np_load>::call,
   };
   return &table;
 }

@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "kernels/kernels.h"
+#include "kernels/merge_kernels.h"
 
 namespace merganser {
 
@@ -14,5 +15,6 @@ const char* isa_name(int32_t level);
 
 // The loops compiled for isa_level().
 const Kernels& kernels();
+const MergeKernels& merge_kernels();
 
 }  // namespace merganser

@@ -61,6 +61,23 @@ struct Table {
                      int64_t* overflowed);
   int32_t (*nonfinite_count)(mg_context*, int32_t dtype, int64_t count, const void* in, int64_t* nonfinite,
                              int64_t* first);
+
+  int32_t (*task_merge)(mg_context*, int32_t dtype, int64_t first, int64_t count, int32_t models, const void* base,
+                        const void* const* in, const mg_task* tasks, bool elect, bool normalise, double lambda,
+                        void* out);
+  int32_t (*kth_magnitude)(mg_context*, int32_t dtype, int64_t count, const void* x, const void* base, int64_t k,
+                           mg_threshold* out);
+  int32_t (*products)(mg_context*, int32_t dtype, int64_t count, const void* x, const void* y, double* sums);
+  int32_t (*stream)(mg_context*, int64_t bytes, int32_t reads, const void* const* in, int32_t writes,
+                    void* const* out);
+
+  int32_t (*np_create)(mg_context*, const mg_np* description, const double* initial, mg_np** out);
+  void (*np_destroy)(mg_np*);
+  int32_t (*np_theta)(mg_context*, const mg_np*, float* const* theta);
+  int32_t (*np_step)(mg_context*, mg_np*, double rate, const float* const* gradient, float* const* theta,
+                     int32_t* bad_slot, int64_t* bad_index);
+  int32_t (*np_state)(mg_context*, const mg_np*, int32_t slot, float* out);
+  int32_t (*np_load)(mg_context*, mg_np*, int32_t slot, const float* in);
 };
 
 const Table* cpu_table();
@@ -91,4 +108,23 @@ struct mg_moments {
   int32_t nonfinite = 0;
   int64_t count = 0;
   int64_t skipped = 0;
+};
+
+// What every backend knows about the state of NP Merge.
+struct mg_np {
+  const merganser::Table* table = nullptr;
+  mg_np_options options{};
+  std::vector<int64_t> counts, rows;
+  std::vector<const void*> inputs;  // [slot * models + model]
+  int64_t steps = 0;
+
+  int32_t slots() const { return static_cast<int32_t>(counts.size()); }
+  // Elements that share one z are `span` consecutive ones.
+  int64_t groups(int32_t slot) const {
+    return options.granularity == MG_NP_PARAMETER ? counts[slot]
+           : options.granularity == MG_NP_ROW     ? rows[slot]
+                                                  : 1;
+  }
+  int64_t span(int32_t slot) const { return groups(slot) == 0 ? 0 : counts[slot] / groups(slot); }
+  int32_t planes() const { return options.form == MG_NP_SOFTMAX ? options.models : 1; }
 };

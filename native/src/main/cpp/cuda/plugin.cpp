@@ -73,6 +73,16 @@ void fill(Table* table) {
   table->weighted_sum = Boundary<&weighted_sum>::call;
   table->convert = Boundary<&convert>::call;
   table->nonfinite_count = Boundary<&nonfinite_count>::call;
+  table->task_merge = MG_NOT_YET("task_merge");
+  table->kth_magnitude = MG_NOT_YET("kth_magnitude");
+  table->products = MG_NOT_YET("products");
+  table->stream = MG_NOT_YET("stream");
+  table->np_create = MG_NOT_YET("np_create");
+  table->np_destroy = [](mg_np*) {};
+  table->np_theta = MG_NOT_YET("np_theta");
+  table->np_step = MG_NOT_YET("np_step");
+  table->np_state = MG_NOT_YET("np_state");
+  table->np_load = MG_NOT_YET("np_load");
 }
 
 }  // namespace

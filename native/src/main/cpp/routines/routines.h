@@ -42,4 +42,20 @@ void weighted_sum(mg_context*, int32_t dtype, int64_t count, int32_t models, con
 void convert(mg_context*, int32_t from, int32_t to, int64_t count, const void* in, void* out, int64_t* overflowed);
 void nonfinite_count(mg_context*, int32_t dtype, int64_t count, const void* in, int64_t* nonfinite, int64_t* first);
 
+void task_merge(mg_context*, int32_t dtype, int64_t first, int64_t count, int32_t models, const void* base,
+                const void* const* in, const mg_task* tasks, bool elect, bool normalise, double lambda, void* out);
+void kth_magnitude(mg_context*, int32_t dtype, int64_t count, const void* x, const void* base, int64_t k,
+                   mg_threshold* out);
+void products(mg_context*, int32_t dtype, int64_t count, const void* x, const void* y, double* sums);
+void slerp_weights(const double* sums, double t, double* weights);
+void stream(mg_context*, int64_t bytes, int32_t reads, const void* const* in, int32_t writes, void* const* out);
+
+void np_create(mg_context*, const mg_np* description, const double* initial, mg_np** out);
+void np_destroy(mg_np*);
+void np_theta(mg_context*, const mg_np*, float* const* theta);
+void np_step(mg_context*, mg_np*, double rate, const float* const* gradient, float* const* theta, int32_t* bad_slot,
+             int64_t* bad_index);
+void np_state(mg_context*, const mg_np*, int32_t slot, float* out);
+void np_load(mg_context*, mg_np*, int32_t slot, const float* in);
+
 }  // namespace merganser

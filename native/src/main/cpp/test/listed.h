@@ -40,6 +40,13 @@ struct Listed {
 
 const std::vector<Listed>& listed();
 
+// Oracles of merging, in listed_merge.cpp and listed_np.cpp.
+Outcome listed_task_merge(mg_context* context, const Input& input, bool with_oracle);
+Outcome listed_kth_magnitude(mg_context* context, const Input& input, bool with_oracle);
+Outcome listed_products(mg_context* context, const Input& input, bool with_oracle);
+Outcome listed_stream(mg_context* context, const Input& input, bool with_oracle);
+Outcome listed_np(mg_context* context, const Input& input, bool with_oracle);
+
 // All inputs of a routine.
 std::vector<Input> inputs(const Listed& routine);
 std::string text(const Listed& routine, const Input& input);

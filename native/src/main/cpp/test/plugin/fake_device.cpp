@@ -112,6 +112,41 @@ int32_t weighted_sum(mg_context* context, int32_t dtype, int64_t count, int32_t 
   return library.cpu->weighted_sum(context, dtype, count, models, local.data(), weights, behind(out));
 }
 
+template <typename T>
+std::vector<T*> all_behind(T* const* pointers, int64_t count) {
+  std::vector<T*> local;
+  for (int64_t k = 0; k < count; ++k) local.push_back(behind(pointers[k]));
+  return local;
+}
+
+int32_t task_merge(mg_context* context, int32_t dtype, int64_t first, int64_t count, int32_t models, const void* base,
+                   const void* const* in, const mg_task* tasks, bool elect, bool normalise, double lambda, void* out) {
+  return library.cpu->task_merge(context, dtype, first, count, models, behind(base), all_behind(in, models).data(),
+                                 tasks, elect, normalise, lambda, behind(out));
+}
+
+int32_t stream(mg_context* context, int64_t bytes, int32_t reads, const void* const* in, int32_t writes,
+               void* const* out) {
+  return library.cpu->stream(context, bytes, reads, all_behind(in, reads).data(), writes,
+                             all_behind(out, writes).data());
+}
+
+int32_t np_create(mg_context* context, const mg_np* description, const double* initial, mg_np** out) {
+  mg_np local = *description;
+  for (const void*& each : local.inputs) each = behind(each);
+  return library.cpu->np_create(context, &local, initial, out);
+}
+
+int32_t np_theta(mg_context* context, const mg_np* np, float* const* theta) {
+  return library.cpu->np_theta(context, np, all_behind(theta, np->slots()).data());
+}
+
+int32_t np_step(mg_context* context, mg_np* np, double rate, const float* const* gradient, float* const* theta,
+                int32_t* bad_slot, int64_t* bad_index) {
+  return library.cpu->np_step(context, np, rate, all_behind(gradient, np->slots()).data(),
+                              all_behind(theta, np->slots()).data(), bad_slot, bad_index);
+}
+
 // The CPU's entry with the ordinary memory behind every pointer.
 template <auto Entry, typename Signature = decltype(Entry)>
 struct OnCpu;
@@ -142,6 +177,11 @@ extern "C" __attribute__((visibility("default"))) const char* mg_fill_table(cons
   table->copy = Boundary<&copy>::call;
   table->moments_update = &moments_update;
   table->weighted_sum = &weighted_sum;
+  table->task_merge = &task_merge;
+  table->stream = &stream;
+  table->np_create = &np_create;
+  table->np_theta = &np_theta;
+  table->np_step = &np_step;
 #define MG_ON_CPU(routine) table->routine = OnCpu<&Table::routine>::call
   MG_ON_CPU(moments_create);
   MG_ON_CPU(moments_stream);
@@ -155,6 +195,10 @@ extern "C" __attribute__((visibility("default"))) const char* mg_fill_table(cons
   MG_ON_CPU(apply_gather);
   MG_ON_CPU(convert);
   MG_ON_CPU(nonfinite_count);
+  MG_ON_CPU(kth_magnitude);
+  MG_ON_CPU(products);
+  MG_ON_CPU(np_state);
+  MG_ON_CPU(np_load);
 #undef MG_ON_CPU
   return nullptr;
 }

@@ -72,6 +72,9 @@ public static final int MG_ISA_PORTABLE = 0, MG_ISA_AVX2 = 1, MG_ISA_AVX512 = 2;
 // Targeting ../mg_moments.java
 
 
+// Targeting ../mg_np.java
+
+
 
 /* ---- Library ------------------------------------------------------------------------------------------ */
 
@@ -338,6 +341,117 @@ public static native int mg_nonfinite_count(mg_context context, int dtype, @Cast
                                   @Cast("int64_t*") LongBuffer nonfinite, @Cast("int64_t*") LongBuffer first);
 public static native int mg_nonfinite_count(mg_context context, int dtype, @Cast("int64_t") long count, @Const Pointer in,
                                   @Cast("int64_t*") long[] nonfinite, @Cast("int64_t*") long[] first);
+
+/* ---- Task vectors and magnitudes ---------------------------------------------------------------------- */
+
+/* Arithmetic of this section is in F32, in F64 for MG_F64, in the order written and without contraction, rounded once
+ * to dtype; the bytes are the same on every processor. Weights and factors are rounded to that type first. */
+
+/** enum mg_trim */
+public static final int MG_TRIM_NONE = 0, MG_TRIM_MAGNITUDE = 1, MG_TRIM_RANDOM = 2;
+// Targeting ../mg_task.java
+
+
+
+/* out = base + lambda * mix over `models` task vectors, at most 32, in their order.
+ *   elect = 0  mix = sum_k u_k; with `normalise`, lambda is divided by sum_k weight_k unless that is below 1e-8
+ *   elect = 1  the sign s of sum_k u_k is elected, 0 counting as +; mix = sum of the u_k of sign s; with `normalise`,
+ *              mix is divided by the sum of their weights unless that is 0
+ * The arrays may be a part of a tensor, from its element `first` on. `out` may be one of the inputs. NaN results are
+ * the positive quiet NaN without payload. */
+public static native int mg_task_merge(mg_context context, int dtype, @Cast("int64_t") long first, @Cast("int64_t") long count, int models,
+                             @Const Pointer base, @Cast("const void*const*") PointerPointer in, @Const mg_task tasks, int elect,
+                             int normalise, double lambda, Pointer out);
+public static native int mg_task_merge(mg_context context, int dtype, @Cast("int64_t") long first, @Cast("int64_t") long count, int models,
+                             @Const Pointer base, @Cast("const void*const*") @ByPtrPtr Pointer in, @Const mg_task tasks, int elect,
+                             int normalise, double lambda, Pointer out);
+// Targeting ../mg_threshold.java
+
+
+
+public static native int mg_kth_magnitude(mg_context context, int dtype, @Cast("int64_t") long count, @Const Pointer x, @Const Pointer base,
+                                @Cast("int64_t") long k, mg_threshold out);
+
+/* sums = x.y, x.x, y.y in F64, in an order that depends on `count` only. */
+public static native int mg_products(mg_context context, int dtype, @Cast("int64_t") long count, @Const Pointer x, @Const Pointer y,
+                           DoublePointer sums);
+public static native int mg_products(mg_context context, int dtype, @Cast("int64_t") long count, @Const Pointer x, @Const Pointer y,
+                           DoubleBuffer sums);
+public static native int mg_products(mg_context context, int dtype, @Cast("int64_t") long count, @Const Pointer x, @Const Pointer y,
+                           double[] sums);
+
+/* Weights of x and y in their spherical interpolation at t, from mg_products: with c = x.y / (|x| |y|), where a norm of
+ * at most 1e-8 counts as 1, (sin((1-t) w), sin(t w)) / sin w, w = acos c; (1-t, t) when |c| > 0.9995. */
+public static native int mg_slerp_weights(@Const DoublePointer sums, double t, DoublePointer weights);
+public static native int mg_slerp_weights(@Const DoubleBuffer sums, double t, DoubleBuffer weights);
+public static native int mg_slerp_weights(@Const double[] sums, double t, double[] weights);
+
+/* out_j = in_0 ^ in_1 ^ ... for every j, 1 to 8 arrays in, 0 to 8 out, past the caches: the rate at which memory can be
+ * read and written in this mix, for benchmarks. `bytes` is a multiple of 64 and so are the addresses. */
+public static native int mg_stream(mg_context context, @Cast("int64_t") long bytes, int reads, @Cast("const void*const*") PointerPointer in, int writes,
+                         @Cast("void*const*") PointerPointer out);
+public static native int mg_stream(mg_context context, @Cast("int64_t") long bytes, int reads, @Cast("const void*const*") @ByPtrPtr Pointer in, int writes,
+                         @Cast("void*const*") @ByPtrPtr Pointer out);
+
+/* ---- NP Merge ----------------------------------------------------------------------------------------- */
+
+/* Merging with trained weights (non-uniform parameter-wise merging, arXiv 2412.15467).
+ *   SIGMOID  theta = c + s (a - c), s = 1/(1 + exp(-z)): the published form, two models (a, c)
+ *   CLAMP    theta = c + z (a - c), 0 <= z <= 1, two models
+ *   SOFTMAX  theta = sum_k s_k x_k, s = softmax(z), two models or more
+ * with z for each parameter, shared by a row, or by a tensor. */
+/** enum mg_np_form */
+public static final int MG_NP_SIGMOID = 0, MG_NP_CLAMP = 1, MG_NP_SOFTMAX = 2;
+/** enum mg_np_optimizer */
+public static final int MG_NP_ADAM = 0, MG_NP_SGD = 1;
+/** enum mg_np_granularity */
+public static final int MG_NP_PARAMETER = 0, MG_NP_ROW = 1, MG_NP_TENSOR = 2;
+// Targeting ../mg_np_options.java
+
+
+
+/* State for `slots` tensors of counts[s] elements in rows[s] rows. in[s*models + k] is model k's; the models must be
+ * finite, stay where they are and stay unchanged. initial [models] are the weights to begin with, >= 0 with sum 1, or
+ * NULL for equal ones. What the rest of this section calls models, gradients and theta may have any address that is a
+ * multiple of the size of an element. */
+public static native int mg_np_create(mg_context context, @Const mg_np_options options, int slots, @Cast("const int64_t*") LongPointer counts,
+                            @Cast("const int64_t*") LongPointer rows, @Cast("const void*const*") PointerPointer in, @Const DoublePointer initial, @Cast("mg_np**") PointerPointer out);
+public static native int mg_np_create(mg_context context, @Const mg_np_options options, int slots, @Cast("const int64_t*") LongPointer counts,
+                            @Cast("const int64_t*") LongPointer rows, @Cast("const void*const*") @ByPtrPtr Pointer in, @Const DoublePointer initial, @ByPtrPtr mg_np out);
+public static native int mg_np_create(mg_context context, @Const mg_np_options options, int slots, @Cast("const int64_t*") LongBuffer counts,
+                            @Cast("const int64_t*") LongBuffer rows, @Cast("const void*const*") @ByPtrPtr Pointer in, @Const DoubleBuffer initial, @ByPtrPtr mg_np out);
+public static native int mg_np_create(mg_context context, @Const mg_np_options options, int slots, @Cast("const int64_t*") long[] counts,
+                            @Cast("const int64_t*") long[] rows, @Cast("const void*const*") @ByPtrPtr Pointer in, @Const double[] initial, @ByPtrPtr mg_np out);
+public static native void mg_np_destroy(mg_context context, mg_np np);
+
+/* theta[s] from the state. */
+public static native int mg_np_theta(mg_context context, @Const mg_np np, @Cast("float*const*") PointerPointer theta);
+public static native int mg_np_theta(mg_context context, @Const mg_np np, @ByPtrPtr FloatPointer theta);
+public static native int mg_np_theta(mg_context context, @Const mg_np np, @ByPtrPtr FloatBuffer theta);
+public static native int mg_np_theta(mg_context context, @Const mg_np np, @ByPtrPtr float[] theta);
+
+/* One step of the optimizer by gradient[s] = dL/dtheta, and the new theta[s]. The gradients are looked through before
+ * anything changes: one that is not finite, or so large that its product with a difference of the models has a square
+ * beyond F32, is MG_NUMERICAL naming slot and index, which are also stored (-1 otherwise). */
+public static native int mg_np_step(mg_context context, mg_np np, double rate, @Cast("const float*const*") PointerPointer gradient,
+                          @Cast("float*const*") PointerPointer theta, IntPointer bad_slot, @Cast("int64_t*") LongPointer bad_index);
+public static native int mg_np_step(mg_context context, mg_np np, double rate, @Const @ByPtrPtr FloatPointer gradient,
+                          @ByPtrPtr FloatPointer theta, IntPointer bad_slot, @Cast("int64_t*") LongPointer bad_index);
+public static native int mg_np_step(mg_context context, mg_np np, double rate, @Const @ByPtrPtr FloatBuffer gradient,
+                          @ByPtrPtr FloatBuffer theta, IntBuffer bad_slot, @Cast("int64_t*") LongBuffer bad_index);
+public static native int mg_np_step(mg_context context, mg_np np, double rate, @Const @ByPtrPtr float[] gradient,
+                          @ByPtrPtr float[] theta, int[] bad_slot, @Cast("int64_t*") long[] bad_index);
+
+/* Number of z of a slot: elements, rows or 1, times `models` (one after the other) for SOFTMAX. */
+public static native @Cast("int64_t") long mg_np_state_size(@Const mg_np np, int slot);
+
+/* Copies z of a slot to `out`, or `in` to z, clamped to its range: to keep the best state and return to it. */
+public static native int mg_np_state(mg_context context, @Const mg_np np, int slot, FloatPointer out);
+public static native int mg_np_state(mg_context context, @Const mg_np np, int slot, FloatBuffer out);
+public static native int mg_np_state(mg_context context, @Const mg_np np, int slot, float[] out);
+public static native int mg_np_load(mg_context context, mg_np np, int slot, @Const FloatPointer in);
+public static native int mg_np_load(mg_context context, mg_np np, int slot, @Const FloatBuffer in);
+public static native int mg_np_load(mg_context context, mg_np np, int slot, @Const float[] in);
 
 // #ifdef __cplusplus
 // #endif

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+// Checks of arguments that the exported routines share, and their dispatch through the context's table.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+
+#include "core/context.h"
+#include "core/error.h"
+#include "core/memory.h"
+
+namespace merganser {
+
+using Long = long long;
+
+inline void check_context(const mg_context* context) {
+  MG_REQUIRE(context, "context is NULL");
+  check_cancelled(context);
+}
+
+inline void check_dtype(int32_t dtype) { MG_REQUIRE(dtype >= MG_F64 && dtype <= MG_BF16, "unknown dtype %d", dtype); }
+
+inline void check_real(int32_t dtype) {
+  MG_REQUIRE(dtype == MG_F64 || dtype == MG_F32, "dtype must be MG_F64 or MG_F32, not %d", dtype);
+}
+
+inline void check_size(int64_t size, const char* name) {
+  MG_REQUIRE(size >= 0, "%s must be >= 0, not %lld", name, static_cast<Long>(size));
+}
+
+inline void check_pointer(const void* pointer, const char* name) { MG_REQUIRE(pointer, "%s is NULL", name); }
+
+// An array on the context's device.
+inline void check_array(const mg_context* context, const char* routine, const void* pointer, const char* name) {
+  check_pointer(pointer, name);
+  check_resident(context, pointer, routine, name);
+}
+
+// Checks, then the table's entry with the same arguments.
+template <typename Check, typename Entry, typename... Arguments>
+int32_t dispatch(Check&& check, Entry Table::*entry, mg_context* context, Arguments... arguments) {
+  const int32_t status = guard(check);
+  return status != MG_OK ? status : (context->table->*entry)(context, arguments...);
+}
+
+}  // namespace merganser

@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: Apache-2.0
+// Exact k-th largest |x| or |x - base|, by the bits of the magnitude, which order as it does. No array of differences
+// is formed: they are computed again in every pass.
+//
+// A sample brackets the answer: one pass counts what lies above the bracket and stores what lies in it, some hundredths
+// of the data, each chunk in a place of its own. Ranks within the bracket are exact, so the answer does not depend on
+// the sample. When the bracket misses, or a chunk's place overflows (few different values, sorted data), three passes
+// of histograms over 11, 11 and 9 bits find the same answer.
+#include <algorithm>
+#include <cstring>
+#include <functional>
+#include <vector>
+
+#include "core/buffer.h"
+#include "core/error.h"
+#include "core/isa.h"
+#include "core/pool.h"
+#include "routines/routines.h"
+
+namespace merganser {
+
+namespace {
+
+constexpr int64_t kTile = 1024;
+constexpr int64_t kChunk = 64 * kTile;
+constexpr int64_t kPlace = kChunk / 16;  // candidates of a chunk
+constexpr int64_t kSample = 1 << 15;
+constexpr uint32_t kInfinity = 0x7f800000u;
+
+class Select {
+ public:
+  Select(mg_context* context, int32_t dtype, int64_t count, const void* x, const void* base)
+      : context_(context), kernels_(merge_kernels()), dtype_(dtype), size_(size_of(dtype)), count_(count),
+        x_(static_cast<const char*>(x)), base_(static_cast<const char*>(base)), chunks_(divide_up(count, kChunk)) {}
+
+  void run(int64_t k, mg_threshold* out) {
+    if (count_ <= 8 * kSample || !by_bracket(k)) by_histograms(k);
+    const float value = as_float(threshold_);
+    out->threshold = value;
+    out->last = last_;
+  }
+
+ private:
+  static float as_float(uint32_t bits) {
+    float value;
+    std::memcpy(&value, &bits, 4);
+    return value;
+  }
+
+  void keys(int64_t begin, int64_t n, uint32_t* out) const {
+    kernels_.magnitude_keys[dtype_](x_ + begin * size_, base_ ? base_ + begin * size_ : nullptr, out, n);
+  }
+
+  // Calls fn(keys, n, begin) for the tiles of a chunk, in order.
+  template <typename Fn>
+  void tiles(int64_t chunk, const Fn& fn) const {
+    alignas(64) uint32_t tile[kTile];
+    const int64_t end = std::min(count_, (chunk + 1) * kChunk);
+    for (int64_t begin = chunk * kChunk; begin < end; begin += kTile) {
+      const int64_t n = std::min(kTile, end - begin);
+      keys(begin, n, tile);
+      fn(tile, n, begin);
+    }
+  }
+
+  [[noreturn]] void refuse_nan(int64_t number) const {
+    int64_t first = -1;
+    for (int64_t chunk = 0; chunk < chunks_ && first < 0; ++chunk) {
+      tiles(chunk, [&](const uint32_t* tile, int64_t n, int64_t begin) {
+        for (int64_t i = 0; i < n && first < 0; ++i) {
+          if (tile[i] > kInfinity) first = begin + i;
+        }
+      });
+    }
+    fail(MG_NUMERICAL, format("kth_magnitude: %lld of %lld values%s are NaN, the first at index %lld",
+                              static_cast<long long>(number), static_cast<long long>(count_),
+                              base_ ? " less their base" : "", static_cast<long long>(first)));
+  }
+
+  // The `need`-th of the keys equal to the threshold, given how many of them each chunk has.
+  void find_last(const std::vector<int64_t>& equal, int64_t need) {
+    int64_t chunk = 0;
+    for (; need > equal[chunk]; ++chunk) need -= equal[chunk];
+    tiles(chunk, [&](const uint32_t* tile, int64_t n, int64_t begin) {
+      for (int64_t i = 0; i < n && need > 0; ++i) {
+        if (tile[i] == threshold_ && --need == 0) last_ = begin + i;
+      }
+    });
+  }
+
+  bool by_bracket(int64_t k) {
+    // Every step-th element; the rank of the answer among them is known to some standard deviations.
+    const int64_t step = count_ / kSample;
+    std::vector<uint32_t> sample(kSample);
+    for (int64_t i = 0; i < kSample; ++i) keys(i * step, 1, &sample[i]);
+    const double rank = static_cast<double>(k) / static_cast<double>(count_) * kSample;
+    const int64_t slack = 640;  // seven deviations of the median's rank
+    const int64_t before = static_cast<int64_t>(rank) - slack, after = static_cast<int64_t>(rank) + slack;
+    const auto ranked = [&](int64_t at) {
+      std::nth_element(sample.begin(), sample.begin() + at, sample.end(), std::greater<uint32_t>());
+      return sample[at];
+    };
+    const uint32_t high = before <= 0 ? 0x7fffffffu : ranked(before);
+    const uint32_t low = after >= kSample - 1 ? 0 : ranked(after);
+
+    Buffer<uint32_t> places(chunks_ * kPlace);
+    std::vector<Bracketed> found(chunks_, Bracketed{0, 0, 0});
+    parallel_for(context_, chunks_, [&](int64_t chunk, int32_t) {
+      alignas(64) uint32_t inside[kTile + 16];
+      Bracketed& all = found[chunk];
+      tiles(chunk, [&](const uint32_t* tile, int64_t n, int64_t) {
+        const Bracketed here = kernels_.bracket(tile, low, high, inside, kTile, n);
+        const int64_t stored = std::min(all.candidates, kPlace), room = std::min(here.candidates, kPlace - stored);
+        std::copy_n(inside, room, &places[chunk * kPlace + stored]);
+        all.above += here.above;
+        all.candidates += here.candidates;
+        all.nan += here.nan;
+      });
+    });
+    int64_t above = 0, total = 0, nan = 0;
+    bool overflow = false;
+    for (const Bracketed& each : found) {
+      above += each.above;
+      total += each.candidates;
+      nan += each.nan;
+      overflow = overflow || each.candidates > kPlace;
+    }
+    if (nan > 0) refuse_nan(nan);
+    if (overflow || k <= above || k > above + total) return false;
+
+    std::vector<uint32_t> candidates;
+    candidates.reserve(total);
+    for (int64_t chunk = 0; chunk < chunks_; ++chunk) {
+      const uint32_t* from = &places[chunk * kPlace];
+      candidates.insert(candidates.end(), from, from + found[chunk].candidates);
+    }
+    const int64_t at = k - above - 1;
+    std::nth_element(candidates.begin(), candidates.begin() + at, candidates.end(), std::greater<uint32_t>());
+    threshold_ = candidates[at];
+    int64_t greater = 0;
+    for (uint32_t each : candidates) greater += each > threshold_ ? 1 : 0;
+    std::vector<int64_t> equal(chunks_);
+    for (int64_t chunk = 0; chunk < chunks_; ++chunk) {
+      const uint32_t* from = &places[chunk * kPlace];
+      equal[chunk] = std::count(from, from + found[chunk].candidates, threshold_);
+    }
+    find_last(equal, k - above - greater);
+    return true;
+  }
+
+  // Bins of the bits [shift, shift + width) of the keys whose bits above are `prefix`.
+  int64_t histogram(int shift, int width, uint32_t prefix, int64_t k) {
+    const int64_t bins = int64_t{1} << width, slots = participants(context_);
+    std::vector<int64_t> counts(slots * bins, 0);
+    std::vector<int64_t> nan(slots, 0);
+    parallel_for(context_, chunks_, [&](int64_t chunk, int32_t slot) {
+      // Four tables, so that equal neighbours do not wait for one another.
+      std::vector<uint32_t> tables(4 * bins, 0);
+      tiles(chunk, [&](const uint32_t* tile, int64_t n, int64_t) {
+        for (int64_t i = 0; i < n; ++i) {
+          nan[slot] += tile[i] > kInfinity ? 1 : 0;
+          if (static_cast<uint64_t>(tile[i]) >> (shift + width) != prefix) continue;
+          ++tables[(i & 3) * bins + (tile[i] >> shift & (bins - 1))];
+        }
+      });
+      for (int64_t b = 0; b < bins; ++b) {
+        counts[slot * bins + b] += int64_t{tables[b]} + tables[bins + b] + tables[2 * bins + b] + tables[3 * bins + b];
+      }
+    });
+    int64_t number = 0;
+    for (int64_t each : nan) number += each;
+    if (number > 0) refuse_nan(number);
+    for (int64_t b = bins - 1; b >= 0; --b) {
+      int64_t here = 0;
+      for (int64_t slot = 0; slot < slots; ++slot) here += counts[slot * bins + b];
+      if (k <= here) {
+        threshold_ = prefix << width | static_cast<uint32_t>(b);
+        return k;
+      }
+      k -= here;
+    }
+    fail(MG_INTERNAL, "kth_magnitude: the rank lies outside the histogram");
+  }
+
+  void by_histograms(int64_t k) {
+    k = histogram(20, 11, 0, k);
+    k = histogram(9, 11, threshold_, k);
+    k = histogram(0, 9, threshold_, k);
+    std::vector<int64_t> equal(chunks_, 0);
+    parallel_for(context_, chunks_, [&](int64_t chunk, int32_t) {
+      tiles(chunk, [&](const uint32_t* tile, int64_t n, int64_t) {
+        equal[chunk] += std::count(tile, tile + n, threshold_);
+      });
+    });
+    find_last(equal, k);
+  }
+
+  mg_context* context_;
+  const MergeKernels& kernels_;
+  int32_t dtype_;
+  int64_t size_, count_;
+  const char* x_;
+  const char* base_;
+  int64_t chunks_;
+  uint32_t threshold_ = 0;
+  int64_t last_ = -1;
+};
+
+}  // namespace
+
+void kth_magnitude(mg_context* context, int32_t dtype, int64_t count, const void* x, const void* base, int64_t k,
+                   mg_threshold* out) {
+  Select(context, dtype, count, x, base).run(k, out);
+}
+
+}  // namespace merganser

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+// State of NP Merge on the CPU.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "core/buffer.h"
+#include "core/table.h"
+#include "kernels/merge_kernels.h"
+
+namespace merganser {
+
+constexpr int32_t kNpModels = 8;
+
+// Consecutive elements of one group of one slot, at most a chunk of them.
+struct NpPiece {
+  int32_t slot;
+  int64_t group;  // the first one, when each parameter is one
+  int64_t begin, n;
+};
+
+struct CpuNp : mg_np {
+  Buffer<float> z, first, second;  // [slot][plane][group], each slot on a line of its own
+  std::vector<int64_t> offsets;
+  std::vector<float> limits;  // gradients up to this one need no closer look
+  std::vector<NpPiece> pieces;
+  std::vector<int64_t> bundles;  // bounds of the pieces of one task
+  Buffer<double> dots;    // [piece][model]: sum of g (x_k - x_0), for shared weights
+  Buffer<float> sums;     // [slot][model][group], of the same
+  double power1 = 1, power2 = 1;  // beta^steps
+  bool incomplete = false;        // a step stopped half-way
+
+  bool shared() const { return options.granularity != MG_NP_PARAMETER; }
+  int input_type() const { return options.dtype == MG_F32 ? 0 : 1; }
+  // Adam, momentum, plain.
+  int optimizer() const { return options.optimizer == MG_NP_ADAM ? 0 : options.momentum != 0 ? 1 : 2; }
+  int32_t sums_of_group() const { return options.form == MG_NP_SOFTMAX ? options.models : 1; }
+};
+
+}  // namespace merganser

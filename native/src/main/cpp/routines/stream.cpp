@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+// The measure of memory that benchmarks compare with, and the size from which outputs bypass the caches.
+#include "routines/stream.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "core/pool.h"
+#include "routines/routines.h"
+
+namespace merganser {
+
+int64_t stream_limit() {
+  static const int64_t limit = [] {
+    int64_t bytes = 0;
+#if defined(_SC_LEVEL3_CACHE_SIZE)
+    bytes = sysconf(_SC_LEVEL3_CACHE_SIZE);
+#endif
+    return bytes > 0 ? bytes / 2 : int64_t{8} << 20;
+  }();
+  return limit;
+}
+
+void stream(mg_context* context, int64_t bytes, int32_t reads, const void* const* in, int32_t writes,
+            void* const* out) {
+  constexpr int64_t kLine = 64, kChunk = 4096;  // lines
+  const MergeKernels& kernels = merge_kernels();
+  const int64_t lines = bytes / kLine;
+  parallel_for(context, divide_up(lines, kChunk), [&](int64_t task, int32_t) {
+    const void* from[8];
+    void* to[8];
+    const int64_t begin = task * kChunk;
+    for (int32_t k = 0; k < reads; ++k) from[k] = static_cast<const char*>(in[k]) + begin * kLine;
+    for (int32_t k = 0; k < writes; ++k) to[k] = static_cast<char*>(out[k]) + begin * kLine;
+    kernels.xor_lines(from, reads, to, writes, std::min(kChunk, lines - begin));
+    kernels.store_fence();
+  });
+}
+
+}  // namespace merganser

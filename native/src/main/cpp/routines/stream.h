@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where the results of a tile go. Kernels write to a tile in the first-level cache, and it is copied out from there:
+// past the caches when the whole output is too large for them to keep, which saves reading every line before it is
+// written. Results are then in place even when the output is one of the inputs.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+
+#include "core/isa.h"
+
+namespace merganser {
+
+// Half of the last cache of this machine.
+int64_t stream_limit();
+
+class Output {
+ public:
+  explicit Output(int64_t bytes) : kernels_(merge_kernels()), past_caches_(bytes > stream_limit()) {}
+  void put(const void* tile, void* to, int64_t bytes) const {
+    if (past_caches_) {
+      kernels_.stream(tile, to, bytes);
+    } else if (bytes > 0) {
+      std::memcpy(to, tile, static_cast<size_t>(bytes));
+    }
+  }
+  // At the end of a task, so that other threads see what was written.
+  void finish() const {
+    if (past_caches_) kernels_.store_fence();
+  }
+
+ private:
+  const MergeKernels& kernels_;
+  bool past_caches_;
+};
+
+}  // namespace merganser

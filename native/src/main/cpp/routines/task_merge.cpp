@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+// Task vectors, trimmed, weighted, elected and added to the base in one pass. A tile of every vector stays in the
+// first-level cache between its steps.
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "core/isa.h"
+#include "core/pool.h"
+#include "routines/routines.h"
+#include "routines/stream.h"
+
+namespace merganser {
+
+namespace {
+
+constexpr int64_t kTile = 512;
+constexpr int64_t kChunk = 32 * kTile;
+constexpr int64_t kMaxModels = 32;
+
+template <typename To, typename From>
+To bits_as(From from) {
+  To to;
+  static_assert(sizeof(To) == sizeof(From));
+  std::memcpy(&to, &from, sizeof to);
+  return to;
+}
+
+uint64_t bits_of_real(double x, bool wide) {
+  return wide ? bits_as<uint64_t>(x) : bits_as<uint32_t>(static_cast<float>(x));
+}
+
+template <typename Real>
+class Merge {
+ public:
+  Merge(int32_t dtype, int64_t first, int32_t models, const void* base, const void* const* in, const mg_task* tasks,
+        bool elect, bool normalise, double lambda, void* out)
+      : kernels_(merge_kernels()), dtype_(dtype), size_(size_of(dtype)), first_(first), models_(models),
+        base_(static_cast<const char*>(base)), in_(in), tasks_(tasks), elect_(elect), normalise_(normalise),
+        lambda_(lambda), out_(static_cast<char*>(out)) {
+    double sum = 0;
+    for (int32_t k = 0; k < models; ++k) {
+      sum += tasks[k].weight;
+      weights_[k] = tasks[k].weight;
+    }
+    if (!elect && normalise && std::fabs(sum) >= 1e-8) lambda_ /= sum;
+  }
+
+  void run(const Output& output, int64_t begin, int64_t n) {
+    alignas(64) Real base[kTile], sum[kTile];
+    alignas(64) char result[kTile * sizeof(double)];
+    kernels_.widen_real[dtype_](base_ + begin * size_, base, n);
+    if (elect_) {
+      alignas(64) Real planes[kMaxModels][kTile];
+      const void* vectors[kMaxModels];
+      for (int32_t k = 0; k < models_; ++k) {
+        vector(k, begin, n, base, planes[k]);
+        vectors[k] = planes[k];
+      }
+      kernels_.elect[kReal](vectors, weights_, models_, normalise_, sum, n);
+    } else {
+      alignas(64) Real plane[kTile];
+      for (int32_t k = 0; k < models_; ++k) {
+        if (tasks_[k].trim == MG_TRIM_NONE && tasks_[k].scale == 1) {
+          kernels_.task_add[dtype_](at(k, begin), base, weights_[k], k == 0, sum, n);
+        } else {
+          vector(k, begin, n, base, plane);
+          kernels_.add_real[kReal](plane, sum, k == 0, n);
+        }
+      }
+    }
+    kernels_.task_store[dtype_](base, sum, lambda_, result, n);
+    output.put(result, out_ + begin * size_, n * size_);
+  }
+
+ private:
+  static constexpr int kReal = sizeof(Real) == 8 ? 0 : 1;
+
+  const char* at(int32_t model, int64_t i) const { return static_cast<const char*>(in_[model]) + i * size_; }
+
+  void vector(int32_t model, int64_t begin, int64_t n, const Real* base, Real* u) const {
+    const mg_task& task = tasks_[model];
+    TrimTile trim{task.trim, 0, nullptr, 0};
+    const auto part = [&](int64_t from, int64_t count) {
+      if (count <= 0) return;
+      kernels_.task_vector[dtype_](at(model, begin + from), base + from, trim, task.scale != 1, task.scale, task.weight,
+                                   u + from, count);
+    };
+    if (task.trim == MG_TRIM_MAGNITUDE) {
+      // Up to `last` those equal to the threshold are kept, from there on they are not.
+      const uint64_t threshold = bits_of_real(task.threshold, kReal == 0);
+      const int64_t ties = std::clamp<int64_t>(task.last - (first_ + begin) + 1, 0, n);
+      trim.at_least = threshold;
+      part(0, ties);
+      trim.at_least = threshold + 1;
+      part(ties, n - ties);
+    } else if (task.trim == MG_TRIM_RANDOM && task.keep < int64_t{1} << 32) {
+      alignas(64) uint32_t words[kTile + 8];
+      const int64_t element = first_ + begin, skipped = element & 3;
+      kernels_.philox(static_cast<uint64_t>(task.key), static_cast<uint64_t>(element >> 2),
+                      static_cast<uint32_t>(task.stream), words, divide_up(skipped + n, 4));
+      trim.words = words + skipped;
+      trim.below = static_cast<uint32_t>(task.keep);
+      part(0, n);
+    } else {
+      trim.trim = MG_TRIM_NONE;
+      part(0, n);
+    }
+  }
+
+  const MergeKernels& kernels_;
+  int32_t dtype_;
+  int64_t size_, first_;
+  int32_t models_;
+  const char* base_;
+  const void* const* in_;
+  const mg_task* tasks_;
+  bool elect_, normalise_;
+  double lambda_;
+  char* out_;
+  double weights_[kMaxModels];
+};
+
+template <typename Real>
+void run(mg_context* context, int64_t count, const Output& output, Merge<Real> merge) {
+  parallel_for(context, divide_up(count, kChunk), [&](int64_t task, int32_t) {
+    const int64_t end = std::min(count, (task + 1) * kChunk);
+    for (int64_t begin = task * kChunk; begin < end; begin += kTile) {
+      merge.run(output, begin, std::min(kTile, end - begin));
+    }
+    output.finish();
+  });
+}
+
+}  // namespace
+
+void task_merge(mg_context* context, int32_t dtype, int64_t first, int64_t count, int32_t models, const void* base,
+                const void* const* in, const mg_task* tasks, bool elect, bool normalise, double lambda, void* out) {
+  const Output output(count * size_of(dtype));
+  if (dtype == MG_F64) {
+    run(context, count, output,
+        Merge<double>(dtype, first, models, base, in, tasks, elect, normalise, lambda, out));
+  } else {
+    run(context, count, output, Merge<float>(dtype, first, models, base, in, tasks, elect, normalise, lambda, out));
+  }
+}
+
+}  // namespace merganser

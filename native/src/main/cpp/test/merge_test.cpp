@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: Apache-2.0
+// Goldens of task vectors, spherical interpolation, random drop, magnitudes; refusals.
+#include <algorithm>
+
+#include "test/oracle.h"
+
+using namespace check;
+
+namespace {
+
+const std::vector<float> kBase = {1, -2, .5f, 0, 3, -1};
+const std::vector<float> kFirst = {1.4f, -2.1f, .8f, 0, 2.8f, -.95f}, kSecond = {.7f, -2.2f, .6f, .6f, 3.25f, -1};
+// F64 tensors whose differences are the golden ones.
+const Vector kWideBase = {1, -2, .5, 0, 3, -1};
+const Vector kDelta1 = {.4, -.1, .3, 0, -.2, .05}, kDelta2 = {-.3, -.2, .1, .6, .25, 0};
+
+mg_task weighted(double weight) { return {weight, 1, MG_TRIM_NONE, 0, 0, 0, 0, 0}; }
+mg_task trimmed(double weight, double threshold, int64_t last) {
+  return {weight, 1, MG_TRIM_MAGNITUDE, 0, threshold, last, 0, 0};
+}
+
+void expect_merge(const std::vector<mg_task>& tasks, bool elect, bool normalise, double lambda,
+                  const Vector& expected) {
+  Context context;
+  const void* narrow[] = {kFirst.data(), kSecond.data()};
+  std::vector<float> out(6);
+  CHECK_OK(mg_task_merge(context, MG_F32, 0, 6, 2, kBase.data(), narrow, tasks.data(), elect, normalise, lambda,
+                         out.data()));
+  for (int i = 0; i < 6; ++i) CHECK_NEAR(out[i], expected[i], 4e-7 * std::max(1.0, std::fabs(expected[i])));
+  Vector x1(6), x2(6), wide(6);
+  for (int i = 0; i < 6; ++i) {
+    x1[i] = kWideBase[i] + kDelta1[i];
+    x2[i] = kWideBase[i] + kDelta2[i];
+  }
+  const void* in[] = {x1.data(), x2.data()};
+  CHECK_OK(mg_task_merge(context, MG_F64, 0, 6, 2, kWideBase.data(), in, tasks.data(), elect, normalise, lambda,
+                         wide.data()));
+  for (int i = 0; i < 6; ++i) CHECK_NEAR(wide[i], expected[i], 1e-8);
+}
+
+template <typename T>
+mg_threshold kth(const std::vector<T>& x, int64_t k, int32_t dtype, const std::vector<T>* base = nullptr) {
+  Context context;
+  mg_threshold out{-1, -1};
+  CHECK_OK(mg_kth_magnitude(context, dtype, static_cast<int64_t>(x.size()), x.data(), base ? base->data() : nullptr, k,
+                            &out));
+  return out;
+}
+
+}  // namespace
+
+TEST(merge_task_goldens) {
+  expect_merge({weighted(.6), weighted(.4)}, false, false, 1, {1.12, -2.14, .72, .24, 2.98, -.97});
+  expect_merge({weighted(.6), weighted(.4)}, false, false, .5, {1.06, -2.07, .61, .12, 2.99, -.985});
+  // TIES, density 0.5: the three largest of each.
+  const double t1 = .15, t2 = .22;
+  expect_merge({trimmed(1, t1, -1), trimmed(1, t2, -1)}, true, true, 1, {1.4, -2, .8, .6, 3.25, -1});
+  expect_merge({trimmed(.6, t1, -1), trimmed(.4, t2, -1)}, true, true, 1, {1.4, -2, .8, .6, 2.8, -1});
+  expect_merge({trimmed(.6, t1, -1), trimmed(.4, t2, -1)}, true, false, 1, {1.24, -2, .68, .24, 2.88, -1});
+}
+
+TEST(merge_ties_keep_exactly_k) {
+  Context context;
+  const std::vector<float> base(8, 0.0f), x = {1, -2, 2, 1, -1, 2, 1, 1};
+  const void* in[] = {x.data()};
+  for (int64_t k = 1; k <= 8; ++k) {
+    const mg_threshold found = kth(x, k, MG_F32);
+    const mg_task task = trimmed(1, found.threshold, found.last);
+    std::vector<float> out(8);
+    CHECK_OK(mg_task_merge(context, MG_F32, 0, 8, 1, base.data(), in, &task, 1, 1, 1, out.data()));
+    int64_t kept = 0;
+    for (float each : out) kept += each != 0;
+    CHECK(kept == k);
+    if (k == 5) CHECK(same_bits(out, {1, -2, 2, 1, 0, 2, 0, 0}));
+    // The same in two parts.
+    std::vector<float> parts(8);
+    const void* rest[] = {x.data() + 5};
+    CHECK_OK(mg_task_merge(context, MG_F32, 0, 5, 1, base.data(), in, &task, 1, 1, 1, parts.data()));
+    CHECK_OK(mg_task_merge(context, MG_F32, 5, 3, 1, base.data(), rest, &task, 1, 1, 1, parts.data() + 5));
+    CHECK(same_bits(out, parts));
+  }
+}
+
+TEST(merge_magnitude_goldens) {
+  const std::vector<float> d1 = {.4f, -.1f, .3f, 0, -.2f, .05f};
+  CHECK(kth(d1, 3, MG_F32).last == 4 && kth(d1, 3, MG_F32).threshold == .2f);
+  CHECK(kth(d1, 6, MG_F32).threshold == 0);
+  const std::vector<float> zeros(1000, -0.0f);
+  CHECK(kth(zeros, 10, MG_F32).threshold == 0 && kth(zeros, 10, MG_F32).last == 9);
+  CHECK(kth(zeros, 3, MG_F32, &zeros).last == 2);
+  Context context;
+  mg_threshold out;
+  const std::vector<float> bad = {1, static_cast<float>(kNaN), 2, static_cast<float>(kInf), static_cast<float>(kNaN)};
+  CHECK_FAILS(mg_kth_magnitude(context, MG_F32, 5, bad.data(), nullptr, 1, &out), MG_NUMERICAL,
+              "kth_magnitude: 2 of 5 values are NaN, the first at index 1");
+  std::vector<float> large(600000, 1);
+  large[512345] = static_cast<float>(kNaN);
+  CHECK_FAILS(mg_kth_magnitude(context, MG_F32, 600000, large.data(), nullptr, 7, &out), MG_NUMERICAL,
+              "kth_magnitude: 1 of 600000 values are NaN, the first at index 512345");
+  CHECK_FAILS(mg_kth_magnitude(context, MG_F32, 5, bad.data(), nullptr, 0, &out), MG_INVALID_ARGUMENT,
+              "k = 0 of 5 values; expected 1 <= k <= count");
+  CHECK_FAILS(mg_kth_magnitude(context, MG_F64, 5, bad.data(), nullptr, 1, &out), MG_INVALID_ARGUMENT,
+              "dtype must be MG_F32, MG_F16 or MG_BF16, not 0");
+}
+
+// Sorted and unlike parts leave the bracket of the sample; the histograms give the same answer.
+TEST(merge_magnitude_of_uneven_data) {
+  for (int kind = 0; kind < 3; ++kind) {
+    Vector values = gaussian(400000, 3);
+    if (kind == 0) std::sort(values.begin(), values.end());
+    for (int64_t i = 0; i < 400000 && kind == 1; ++i) values[i] *= i < 200000 ? 1e-6 : 1;
+    for (int64_t i = 0; i < 400000 && kind == 2; ++i) values[i] = i % 12 == 0 ? values[i] : 0;
+    std::vector<float> x(values.begin(), values.end());
+    std::vector<std::pair<float, int64_t>> order;
+    for (int64_t i = 0; i < 400000; ++i) order.push_back({-std::fabs(x[i]), i});
+    std::sort(order.begin(), order.end());
+    for (int64_t k : {1, 2, 20000, 200000, 399999, 400000}) {
+      const mg_threshold found = kth(x, k, MG_F32);
+      CHECK(found.threshold == -order[k - 1].first && found.last == order[k - 1].second);
+    }
+  }
+}
+
+// Words of the generator, found through what a limit just above and at them keeps.
+TEST(merge_drop_goldens) {
+  Context context;
+  const auto kept = [&](int64_t key, int64_t first, int64_t keep, int64_t n) {
+    const std::vector<float> base(n, 0.0f), ones(n, 1.0f);
+    std::vector<float> out(n);
+    const void* in[] = {ones.data()};
+    const mg_task task{1, 1, MG_TRIM_RANDOM, 0, 0, 0, key, keep};
+    CHECK_OK(mg_task_merge(context, MG_F32, first, n, 1, base.data(), in, &task, 0, 0, 1, out.data()));
+    return out;
+  };
+  const uint32_t zero_key[] = {0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8};
+  for (int64_t i = 0; i < 4; ++i) {
+    CHECK(kept(0, 0, int64_t{zero_key[i]}, 4)[i] == 0 && kept(0, 0, int64_t{zero_key[i]} + 1, 4)[i] == 1);
+    CHECK(kept(0, i, int64_t{zero_key[i]} + 1, 1)[0] == 1 && kept(0, i, int64_t{zero_key[i]}, 1)[0] == 0);
+  }
+  const int64_t key = static_cast<int64_t>(42 ^ 0xaf63ea4c86020456u);  // of seed 42 and the name "w"
+  const uint32_t words[] = {0xba64afee, 0x4868e87b, 0x450b845e, 0x97b09186, 0xe0beded5, 0x10424105};
+  for (int64_t i = 0; i < 6; ++i) {
+    CHECK(kept(key, 0, int64_t{words[i]}, 6)[i] == 0 && kept(key, 0, int64_t{words[i]} + 1, 6)[i] == 1);
+  }
+  CHECK(same_bits(kept(key, 0, int64_t{1} << 31, 6), {0, 1, 1, 0, 0, 1}));
+  CHECK(same_bits(kept(key, 0, int64_t{1} << 32, 6), {1, 1, 1, 1, 1, 1}));
+  CHECK(same_bits(kept(key, 0, 0, 6), {0, 0, 0, 0, 0, 0}));
+}
+
+TEST(merge_slerp_goldens) {
+  Context context;
+  const std::vector<float> a = {1, 2, 2}, c = {2, -1, 2}, twice = {2, 4, 4}, zero = {0, 0, 0};
+  const auto slerp = [&](const std::vector<float>& x, const std::vector<float>& y, double t) {
+    double sums[3], weights[2];
+    CHECK_OK(mg_products(context, MG_F32, 3, x.data(), y.data(), sums));
+    CHECK_OK(mg_slerp_weights(sums, t, weights));
+    std::vector<float> out(3);
+    const void* in[] = {x.data(), y.data()};
+    CHECK_OK(mg_weighted_sum(context, MG_F32, 3, 2, in, weights, out.data()));
+    return out;
+  };
+  const auto expect = [&](const std::vector<float>& found, const Vector& expected) {
+    for (int i = 0; i < 3; ++i) CHECK_NEAR(found[i], expected[i], 2e-7 * std::max(1.0, std::fabs(expected[i])));
+  };
+  expect(slerp(a, c, .25), {1.437542051, 1.345677696, 2.263321539});
+  expect(slerp(a, c, .5), {1.765045216, .588348405, 2.353393622});
+  expect(slerp(a, twice, .25), {1.25, 2.5, 2.5});
+  CHECK(same_bits(slerp(a, c, 0), a) && same_bits(slerp(a, c, 1), c));
+  const double root = std::sqrt(0.5);
+  expect(slerp(zero, c, .5), {2 * root, -root, 2 * root});
+  // Against the functions of the C library, also outside [0, 1].
+  for (double angle = 0.04; angle < 3.1; angle += 0.037) {
+    for (double t : {-3.5, -0.2, 0.1, 0.5, 0.9, 1.7, 6.0}) {
+      const double sums[] = {std::cos(angle), 1, 1};
+      double w[2];
+      CHECK_OK(mg_slerp_weights(sums, t, w));
+      CHECK_NEAR(w[0], std::sin((1 - t) * angle) / std::sin(angle), 1e-12 / std::sin(angle) / std::sin(angle));
+      CHECK_NEAR(w[1], std::sin(t * angle) / std::sin(angle), 1e-12 / std::sin(angle) / std::sin(angle));
+    }
+  }
+}
+
+TEST(merge_refuses) {
+  Context context;
+  const std::vector<float> x(4, 1.0f);
+  std::vector<float> out(4);
+  const void* in[] = {x.data()};
+  mg_task task = weighted(kNaN);
+  CHECK_FAILS(mg_task_merge(context, MG_F32, 0, 4, 1, x.data(), in, &task, 0, 0, 1, out.data()), MG_INVALID_ARGUMENT,
+              "the weight of task 0 is nan");
+  task = trimmed(1, kNaN, 0);
+  CHECK_FAILS(mg_task_merge(context, MG_F32, 0, 4, 1, x.data(), in, &task, 0, 0, 1, out.data()), MG_INVALID_ARGUMENT,
+              "the threshold of task 0 must be >= 0, not nan");
+  CHECK_FAILS(mg_task_merge(context, MG_F32, 0, 4, 33, x.data(), in, &task, 0, 0, 1, out.data()), MG_INVALID_ARGUMENT,
+              "models must be in [1, 32], not 33");
+  CHECK_FAILS(mg_stream(context, 65, 1, in, 0, nullptr), MG_INVALID_ARGUMENT,
+              "bytes must be a multiple of 64 and >= 0, not 65");
+}
+
+// Outputs beyond half of the last cache take the stores that bypass it.
+TEST(merge_large_outputs) {
+  if (kSanitized) return;
+  Context context;
+  const int64_t n = (int64_t{1} << 26) + 37;
+  std::vector<uint16_t> base(n), x(n), out(n + 8, 0x1234);
+  for (int64_t i = 0; i < n; ++i) {
+    base[i] = static_cast<uint16_t>(0x3f00 + i % 200);
+    x[i] = static_cast<uint16_t>(0x3e80 + i % 777);
+  }
+  const mg_task task = weighted(0.5);
+  const void* in[] = {x.data()};
+  CHECK_OK(mg_task_merge(context, MG_BF16, 0, n, 1, base.data(), in, &task, 0, 0, 1, out.data() + 3));
+  bool right = true;
+  for (int64_t i = 0; i < n; ++i) {
+    const float b = static_cast<float>(bfloat_value(base[i])), y = static_cast<float>(bfloat_value(x[i]));
+    const float sum = b + 0.5f * (y - b);
+    uint32_t bits;
+    std::memcpy(&bits, &sum, 4);
+    right = right && out[i + 3] == ((bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16);
+  }
+  CHECK(right);
+  for (int k : {0, 1, 2}) CHECK(out[k] == 0x1234 && out[n + 3 + k] == 0x1234);
+}
