@@ -47,7 +47,8 @@ void check_options(const mg_np_options& o) {
   if (o.optimizer == MG_NP_ADAM) {
     check_fraction(o.beta1, "beta1");
     check_fraction(o.beta2, "beta2");
-    MG_REQUIRE(o.epsilon >= 1e-30 && std::isfinite(o.epsilon), "epsilon must be >= 1e-30 and finite, not %g", o.epsilon);
+    MG_REQUIRE(o.epsilon >= 1e-30 && std::isfinite(o.epsilon), "epsilon must be >= 1e-30 and finite, not %g",
+               o.epsilon);
   } else {
     check_fraction(o.momentum, "momentum");
   }

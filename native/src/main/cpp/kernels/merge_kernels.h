@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Table of the loops of merging: NP Merge, task vectors, magnitudes, streams. As kernels.h: compiled once per level, all
-// levels give the same bytes, arrays over types are indexed by mg_dtype, and pointers to elements need no alignment.
-// Sizes n are those of a tile that stays in the first-level cache, unless said otherwise.
+// Table of the loops of merging: NP Merge, task vectors, magnitudes, streams. As kernels.h: compiled once per level,
+// all levels give the same bytes, arrays over types are indexed by mg_dtype, and pointers to elements need no
+// alignment. Sizes n are those of a tile that stays in the first-level cache, unless said otherwise.
 #ifndef MERGANSER_MERGE_KERNELS_H
 #define MERGANSER_MERGE_KERNELS_H
 
@@ -13,11 +13,11 @@ namespace merganser {
 struct NpScalars {
   float beta1, rest1;  // rest = 1 - beta
   float beta2, rest2;
-  float rate;     // learning rate over the first bias correction
-  float root;     // 1 / sqrt(second bias correction)
+  float rate;  // learning rate over the first bias correction
+  float root;  // 1 / sqrt(second bias correction)
   float epsilon;
   float momentum;
-  float pull;  // strength of the pull to equal weights
+  float pull;         // strength of the pull to equal weights
   float least, most;  // range of the state
 };
 
@@ -34,10 +34,10 @@ struct NpTile {
 
 // How a task vector is trimmed in a tile; see mg_task.
 struct TrimTile {
-  int32_t trim;              // mg_trim
-  uint64_t at_least;         // MAGNITUDE: the bits of |delta| (F32, or F64 for MG_F64) must reach this
-  const uint32_t* words;     // RANDOM: one of each element
-  uint32_t below;            // RANDOM: keep when its word is below
+  int32_t trim;           // mg_trim
+  uint64_t at_least;      // MAGNITUDE: the bits of |delta| (F32, or F64 for MG_F64) must reach this
+  const uint32_t* words;  // RANDOM: one of each element
+  uint32_t below;         // RANDOM: keep when its word is below
 };
 
 struct Bracketed {
@@ -80,9 +80,12 @@ struct MergeKernels {
                          double weight, void* u, int64_t n);
   // sum += weight * (x - base), without trimming; first: sum = ...
   void (*task_add[4])(const void* x, const void* base, double weight, bool first, void* sum, int64_t n);
+  // task_add of 1 to 4 models and task_store in one
+  void (*task_line[4])(const void* base, const void* const* in, const double* weights, int32_t models, double lambda,
+                       void* out, int64_t n);
   void (*add_real[2])(const void* u, void* sum, bool first, int64_t n);  // [F64|F32]
   // Keeps the u of the sign of their sum (0 counts as +); sum becomes that of the kept ones, divided by the sum of
-  // their weights when normalise. [F64|F32]
+  // their weights when normalise. [F64|F32]; u and sum are aligned, with room for whole lines.
   void (*elect[2])(const void* const* u, const double* weights, int32_t models, bool normalise, void* sum, int64_t n);
   // out = base + lambda * sum, every NaN as the positive quiet one
   void (*task_store[4])(const void* base, const void* sum, double lambda, void* out, int64_t n);

@@ -30,8 +30,14 @@ constexpr uint32_t kInfinity = 0x7f800000u;
 class Select {
  public:
   Select(mg_context* context, int32_t dtype, int64_t count, const void* x, const void* base)
-      : context_(context), kernels_(merge_kernels()), dtype_(dtype), size_(size_of(dtype)), count_(count),
-        x_(static_cast<const char*>(x)), base_(static_cast<const char*>(base)), chunks_(divide_up(count, kChunk)) {}
+      : context_(context),
+        kernels_(merge_kernels()),
+        dtype_(dtype),
+        size_(size_of(dtype)),
+        count_(count),
+        x_(static_cast<const char*>(x)),
+        base_(static_cast<const char*>(base)),
+        chunks_(divide_up(count, kChunk)) {}
 
   void run(int64_t k, mg_threshold* out) {
     if (count_ <= 8 * kSample || !by_bracket(k)) by_histograms(k);
@@ -72,9 +78,9 @@ class Select {
         }
       });
     }
-    fail(MG_NUMERICAL, format("kth_magnitude: %lld of %lld values%s are NaN, the first at index %lld",
-                              static_cast<long long>(number), static_cast<long long>(count_),
-                              base_ ? " less their base" : "", static_cast<long long>(first)));
+    fail(MG_NUMERICAL,
+         format("kth_magnitude: %lld of %lld values%s are NaN, the first at index %lld", static_cast<long long>(number),
+                static_cast<long long>(count_), base_ ? " less their base" : "", static_cast<long long>(first)));
   }
 
   // The `need`-th of the keys equal to the threshold, given how many of them each chunk has.
@@ -188,9 +194,8 @@ class Select {
     k = histogram(0, 9, threshold_, k);
     std::vector<int64_t> equal(chunks_, 0);
     parallel_for(context_, chunks_, [&](int64_t chunk, int32_t) {
-      tiles(chunk, [&](const uint32_t* tile, int64_t n, int64_t) {
-        equal[chunk] += std::count(tile, tile + n, threshold_);
-      });
+      tiles(chunk,
+            [&](const uint32_t* tile, int64_t n, int64_t) { equal[chunk] += std::count(tile, tile + n, threshold_); });
     });
     find_last(equal, k);
   }

@@ -81,8 +81,8 @@ class Tiles {
   void step(const void* const* x, int type, const float* g, int32_t slot, int64_t at, float* out, int64_t n) const {
     const int optimizer = np_.optimizer();
     if (np_.options.form != MG_NP_SOFTMAX) {
-      const NpTile tile{x[0], x[1], g, plane(np_.z, slot, 0, at), plane(np_.first, slot, 0, at),
-                        plane(np_.second, slot, 0, at), out};
+      const NpTile tile{
+          x[0], x[1], g, plane(np_.z, slot, 0, at), plane(np_.first, slot, 0, at), plane(np_.second, slot, 0, at), out};
       kernels_.np_pair[type][np_.options.form][optimizer](tile, scalars_, n);
       return;
     }
@@ -177,7 +177,8 @@ void make_pieces(CpuNp& np) {
     const int64_t bytes = size_of(np.options.dtype);
     for (int64_t i = 0; i < np.counts[slot]; ++i) {
       if (kernels().count_nonfinite[np.options.dtype](data + i * bytes, 1) > 0) {
-        fail(MG_NUMERICAL, format("np: model %d is not finite in slot %d, element %lld", k, slot, static_cast<Long>(i)));
+        fail(MG_NUMERICAL,
+             format("np: model %d is not finite in slot %d, element %lld", k, slot, static_cast<Long>(i)));
       }
     }
   }
@@ -225,9 +226,10 @@ void refuse(const CpuNp& np, int32_t slot, int64_t i, double g, int32_t* bad_slo
   *bad_slot = slot;
   *bad_index = i;
   fail(MG_NUMERICAL,
-       format("np_step: the gradient %g of slot %d, element %lld of %lld, is not finite or too large for a step; nothing "
-              "was changed",
-              g, slot, static_cast<Long>(i), static_cast<Long>(np.counts[slot])));
+       format(
+           "np_step: the gradient %g of slot %d, element %lld of %lld, is not finite or too large for a step; nothing "
+           "was changed",
+           g, slot, static_cast<Long>(i), static_cast<Long>(np.counts[slot])));
 }
 
 // The first gradient that would ruin the state.

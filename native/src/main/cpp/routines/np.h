@@ -25,9 +25,9 @@ struct CpuNp : mg_np {
   std::vector<int64_t> offsets;
   std::vector<float> limits;  // gradients up to this one need no closer look
   std::vector<NpPiece> pieces;
-  std::vector<int64_t> bundles;  // bounds of the pieces of one task
-  Buffer<double> dots;    // [piece][model]: sum of g (x_k - x_0), for shared weights
-  Buffer<float> sums;     // [slot][model][group], of the same
+  std::vector<int64_t> bundles;   // bounds of the pieces of one task
+  Buffer<double> dots;            // [piece][model]: sum of g (x_k - x_0), for shared weights
+  Buffer<float> sums;             // [slot][model][group], of the same
   double power1 = 1, power2 = 1;  // beta^steps
   bool incomplete = false;        // a step stopped half-way
 

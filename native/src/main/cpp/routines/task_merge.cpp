@@ -14,8 +14,8 @@ namespace merganser {
 
 namespace {
 
-constexpr int64_t kTile = 512;
-constexpr int64_t kChunk = 32 * kTile;
+constexpr int64_t kTile = 1024;
+constexpr int64_t kChunk = 16 * kTile;
 constexpr int64_t kMaxModels = 32;
 
 template <typename To, typename From>
@@ -35,20 +35,38 @@ class Merge {
  public:
   Merge(int32_t dtype, int64_t first, int32_t models, const void* base, const void* const* in, const mg_task* tasks,
         bool elect, bool normalise, double lambda, void* out)
-      : kernels_(merge_kernels()), dtype_(dtype), size_(size_of(dtype)), first_(first), models_(models),
-        base_(static_cast<const char*>(base)), in_(in), tasks_(tasks), elect_(elect), normalise_(normalise),
-        lambda_(lambda), out_(static_cast<char*>(out)) {
+      : kernels_(merge_kernels()),
+        dtype_(dtype),
+        size_(size_of(dtype)),
+        first_(first),
+        models_(models),
+        base_(static_cast<const char*>(base)),
+        in_(in),
+        tasks_(tasks),
+        elect_(elect),
+        normalise_(normalise),
+        lambda_(lambda),
+        out_(static_cast<char*>(out)) {
     double sum = 0;
     for (int32_t k = 0; k < models; ++k) {
       sum += tasks[k].weight;
       weights_[k] = tasks[k].weight;
     }
     if (!elect && normalise && std::fabs(sum) >= 1e-8) lambda_ /= sum;
+    plain_ = !elect && models <= 4;
+    for (int32_t k = 0; k < models; ++k) plain_ = plain_ && tasks[k].trim == MG_TRIM_NONE && tasks[k].scale == 1;
   }
 
   void run(const Output& output, int64_t begin, int64_t n) {
     alignas(64) Real base[kTile], sum[kTile];
     alignas(64) char result[kTile * sizeof(double)];
+    if (plain_) {
+      const void* in[4];
+      for (int32_t k = 0; k < models_; ++k) in[k] = at(k, begin);
+      kernels_.task_line[dtype_](base_ + begin * size_, in, weights_, models_, lambda_, result, n);
+      output.put(result, out_ + begin * size_, n * size_);
+      return;
+    }
     kernels_.widen_real[dtype_](base_ + begin * size_, base, n);
     if (elect_) {
       alignas(64) Real planes[kMaxModels][kTile];
@@ -116,6 +134,7 @@ class Merge {
   const void* const* in_;
   const mg_task* tasks_;
   bool elect_, normalise_;
+  bool plain_;  // neither trimmed nor elected, and few
   double lambda_;
   char* out_;
   double weights_[kMaxModels];
@@ -138,8 +157,7 @@ void task_merge(mg_context* context, int32_t dtype, int64_t first, int64_t count
                 const void* const* in, const mg_task* tasks, bool elect, bool normalise, double lambda, void* out) {
   const Output output(count * size_of(dtype));
   if (dtype == MG_F64) {
-    run(context, count, output,
-        Merge<double>(dtype, first, models, base, in, tasks, elect, normalise, lambda, out));
+    run(context, count, output, Merge<double>(dtype, first, models, base, in, tasks, elect, normalise, lambda, out));
   } else {
     run(context, count, output, Merge<float>(dtype, first, models, base, in, tasks, elect, normalise, lambda, out));
   }

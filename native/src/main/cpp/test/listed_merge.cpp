@@ -10,7 +10,8 @@ namespace {
 
 // Word i & 3 of Philox4x32-10 at counter i >> 2, from its definition.
 uint32_t philox_word(uint64_t key, int64_t i, uint32_t stream) {
-  uint32_t x[4] = {static_cast<uint32_t>(i >> 2), static_cast<uint32_t>(static_cast<uint64_t>(i >> 2) >> 32), stream, 0};
+  uint32_t x[4] = {static_cast<uint32_t>(i >> 2), static_cast<uint32_t>(static_cast<uint64_t>(i >> 2) >> 32), stream,
+                   0};
   uint32_t k[2] = {static_cast<uint32_t>(key), static_cast<uint32_t>(key >> 32)};
   for (int round = 0; round < 10; ++round) {
     const uint64_t p = uint64_t{0xD2511F53} * x[0], q = uint64_t{0xCD9E8D57} * x[2];
@@ -32,10 +33,10 @@ Real merged_element(const mg_task* tasks, int32_t models, int64_t i, Real base, 
   for (int32_t k = 0; k < models; ++k) {
     const mg_task& t = tasks[k];
     const Real delta = x[k] - base, size = std::fabs(delta), threshold = static_cast<Real>(t.threshold);
-    const bool kept = t.trim == MG_TRIM_NONE        ? true
-                      : t.trim == MG_TRIM_MAGNITUDE ? !(size < threshold) && (size != threshold || i <= t.last)
-                                                    : philox_word(static_cast<uint64_t>(t.key), i,
-                                                                  static_cast<uint32_t>(t.stream)) < t.keep;
+    const bool kept = t.trim == MG_TRIM_NONE ? true
+                      : t.trim == MG_TRIM_MAGNITUDE
+                          ? !(size < threshold) && (size != threshold || i <= t.last)
+                          : philox_word(static_cast<uint64_t>(t.key), i, static_cast<uint32_t>(t.stream)) < t.keep;
     const Real scaled = t.scale == 1 ? (kept ? delta : 0) : static_cast<Real>(t.scale) * (kept ? delta : 0);
     u[k] = static_cast<Real>(t.weight) * scaled;
     sum = k == 0 ? u[k] : sum + u[k];

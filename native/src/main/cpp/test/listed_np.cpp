@@ -163,7 +163,8 @@ Outcome train(mg_context* context, const Input& input, const mg_np_options& o, b
         }
         // The gradient of shared weights is the sum, as if x were the sums and g were 1.
         for (int64_t i = w * span; i < (w + 1) * span; ++i) {
-          for (int k = 0; k < o.models; ++k) x[k] += g[i] * static_cast<float>(slot.values[k][i] - slot.values[o.form == MG_NP_SOFTMAX ? 0 : 1][i]);
+          for (int k = 0; k < o.models; ++k)
+            x[k] += g[i] * static_cast<float>(slot.values[k][i] - slot.values[o.form == MG_NP_SOFTMAX ? 0 : 1][i]);
         }
         slot.weights[w].step(o, x, 1, t);
       }

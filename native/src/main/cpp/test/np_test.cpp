@@ -147,7 +147,8 @@ TEST(np_ends_of_the_range) {
     off = std::max({off, std::fabs(most.theta[i] - a[i]) / size, std::fabs(least.theta[i] - c[i]) / size});
   }
   CHECK(off <= 4e-7);
-  Np there(context, options(MG_NP_SIGMOID, MG_NP_ADAM), {a, c}), back(context, options(MG_NP_SIGMOID, MG_NP_ADAM), {c, a});
+  Np there(context, options(MG_NP_SIGMOID, MG_NP_ADAM), {a, c}),
+      back(context, options(MG_NP_SIGMOID, MG_NP_ADAM), {c, a});
   Floats z, minus;
   for (double each : gaussian(5000, 3, 0, 4)) {
     z.push_back(static_cast<float>(each));

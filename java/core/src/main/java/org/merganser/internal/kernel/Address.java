@@ -2,6 +2,7 @@
 package org.merganser.internal.kernel;
 
 import org.bytedeco.javacpp.DoublePointer;
+import org.bytedeco.javacpp.FloatPointer;
 import org.bytedeco.javacpp.Pointer;
 
 /** Pointers that borrow a raw address: JavaCPP has no public constructor for that. */
@@ -17,6 +18,18 @@ final class Address extends Pointer {
       super((Pointer) null);
       this.address = address;
     }
+  }
+
+  /** The same for {@code float*}. */
+  static final class OfFloats extends FloatPointer {
+    OfFloats(long address) {
+      super((Pointer) null);
+      this.address = address;
+    }
+  }
+
+  static FloatPointer floats(long address) {
+    return new OfFloats(address);
   }
 
   static DoublePointer doubles(long address) {

@@ -10,7 +10,11 @@ import org.merganser.natives.global.merganser;
 import org.merganser.natives.mg_cca_report;
 import org.merganser.natives.mg_context;
 import org.merganser.natives.mg_moments;
+import org.merganser.natives.mg_np;
+import org.merganser.natives.mg_np_options;
 import org.merganser.natives.mg_polar_report;
+import org.merganser.natives.mg_task;
+import org.merganser.natives.mg_threshold;
 
 /**
  * The seam: one native context and every routine behind it, in terms of raw addresses. Arguments
@@ -296,6 +300,190 @@ public final class Kernels implements AutoCloseable {
     Status.check(
         merganser.mg_nonfinite_count(context, dtype, count, new Address(in), number, first));
     return new long[] {number[0], first[0]};
+  }
+
+  // ---- Task vectors and magnitudes ----
+
+  /** What becomes of one task vector; {@code trim} 0 none, 1 magnitude, 2 random. */
+  public record Task(
+      double weight,
+      double scale,
+      int trim,
+      double threshold,
+      long last,
+      long key,
+      int stream,
+      long keep) {
+    public static Task weighted(double weight) {
+      return new Task(weight, 1, 0, 0, 0, 0, 0, 0);
+    }
+
+    /** Keeps magnitudes above the threshold, and those equal to it up to an index. */
+    public static Task magnitude(double weight, Threshold threshold) {
+      return new Task(weight, 1, 1, threshold.value(), threshold.last(), 0, 0, 0);
+    }
+
+    /** Keeps an element with probability {@code keep / 2^32}, times {@code scale}. */
+    public static Task random(double weight, double scale, long key, int stream, long keep) {
+      return new Task(weight, scale, 2, 0, 0, key, stream, keep);
+    }
+  }
+
+  /** The magnitude of a rank, and the index of the last kept one that is equal to it. */
+  public record Threshold(double value, long last) {}
+
+  /** {@code first} is the index of the arrays' first element in their tensor. */
+  public void taskMerge(
+      int dtype,
+      long first,
+      long count,
+      long base,
+      long[] in,
+      Task[] tasks,
+      boolean elect,
+      boolean normalise,
+      double lambda,
+      long out) {
+    try (PointerPointer<Pointer> pointers = pointers(in);
+        mg_task all = JavaCppLimit.explain(() -> new mg_task(Math.max(tasks.length, 1)))) {
+      for (int k = 0; k < tasks.length; k++) {
+        Task task = tasks[k];
+        all.position(k).weight(task.weight()).scale(task.scale()).trim(task.trim()).stream(
+                task.stream())
+            .threshold(task.threshold())
+            .last(task.last())
+            .key(task.key())
+            .keep(task.keep());
+      }
+      Status.check(
+          merganser.mg_task_merge(
+              context,
+              dtype,
+              first,
+              count,
+              in.length,
+              new Address(base),
+              pointers,
+              all.position(0),
+              elect ? 1 : 0,
+              normalise ? 1 : 0,
+              lambda,
+              new Address(out)));
+    }
+  }
+
+  /** {@code base} 0 for none. */
+  public Threshold kthMagnitude(int dtype, long count, long x, long base, long k) {
+    try (mg_threshold out = JavaCppLimit.explain(mg_threshold::new)) {
+      Status.check(
+          merganser.mg_kth_magnitude(
+              context, dtype, count, new Address(x), new Address(base), k, out));
+      return new Threshold(out.threshold(), out.last());
+    }
+  }
+
+  /** {x.y, x.x, y.y} */
+  public double[] products(int dtype, long count, long x, long y) {
+    double[] sums = new double[3];
+    Status.check(
+        merganser.mg_products(context, dtype, count, new Address(x), new Address(y), sums));
+    return sums;
+  }
+
+  /** Weights of x and y at t between them, from {@link #products}. */
+  public static double[] slerpWeights(double[] products, double t) {
+    double[] weights = new double[2];
+    Status.check(merganser.mg_slerp_weights(products, t, weights));
+    return weights;
+  }
+
+  /** Writes the XOR of all {@code in} to every {@code out}: the measure of memory. */
+  public void stream(long bytes, long[] in, long[] out) {
+    try (PointerPointer<Pointer> from = pointers(in);
+        PointerPointer<Pointer> to = pointers(out)) {
+      Status.check(merganser.mg_stream(context, bytes, in.length, from, out.length, to));
+    }
+  }
+
+  // ---- NP Merge: handles are addresses ----
+
+  /**
+   * Form 0 sigmoid, 1 clamp, 2 softmax; optimizer 0 Adam, 1 SGD; granularity 0 parameter, 1 row, 2
+   * tensor.
+   */
+  public record NpOptions(
+      int form,
+      int optimizer,
+      int granularity,
+      int models,
+      int dtype,
+      double beta1,
+      double beta2,
+      double epsilon,
+      double momentum,
+      double pull,
+      double limit) {}
+
+  /** {@code in[slot * models + model]}; {@code initial} null for equal weights. */
+  public long npCreate(NpOptions options, long[] counts, long[] rows, long[] in, double[] initial) {
+    try (PointerPointer<mg_np> out = JavaCppLimit.explain(() -> new PointerPointer<>(1));
+        PointerPointer<Pointer> models = pointers(in);
+        LongPointer sizes = JavaCppLimit.explain(() -> new LongPointer(counts));
+        LongPointer heights = JavaCppLimit.explain(() -> new LongPointer(rows));
+        DoublePointer weights =
+            initial == null ? null : JavaCppLimit.explain(() -> new DoublePointer(initial));
+        mg_np_options o = JavaCppLimit.explain(mg_np_options::new)) {
+      o.form(options.form())
+          .optimizer(options.optimizer())
+          .granularity(options.granularity())
+          .models(options.models())
+          .dtype(options.dtype())
+          .beta1(options.beta1())
+          .beta2(options.beta2())
+          .epsilon(options.epsilon())
+          .momentum(options.momentum())
+          .pull(options.pull())
+          ._limit(options.limit());
+      Status.check(
+          merganser.mg_np_create(context, o, counts.length, sizes, heights, models, weights, out));
+      return out.get(0).address();
+    }
+  }
+
+  public void npDestroy(long handle) {
+    merganser.mg_np_destroy(context, np(handle));
+  }
+
+  public void npTheta(long handle, long[] theta) {
+    try (PointerPointer<Pointer> out = pointers(theta)) {
+      Status.check(merganser.mg_np_theta(context, np(handle), out));
+    }
+  }
+
+  /** Bad gradients are a {@link org.merganser.error.NumericalException} that names the first. */
+  public void npStep(long handle, double rate, long[] gradient, long[] theta) {
+    try (PointerPointer<Pointer> g = pointers(gradient);
+        PointerPointer<Pointer> out = pointers(theta);
+        IntPointer slot = JavaCppLimit.explain(() -> new IntPointer(1));
+        LongPointer index = JavaCppLimit.explain(() -> new LongPointer(1))) {
+      Status.check(merganser.mg_np_step(context, np(handle), rate, g, out, slot, index));
+    }
+  }
+
+  public long npStateSize(long handle, int slot) {
+    return merganser.mg_np_state_size(np(handle), slot);
+  }
+
+  public void npState(long handle, int slot, long out) {
+    Status.check(merganser.mg_np_state(context, np(handle), slot, Address.floats(out)));
+  }
+
+  public void npLoad(long handle, int slot, long in) {
+    Status.check(merganser.mg_np_load(context, np(handle), slot, Address.floats(in)));
+  }
+
+  private static mg_np np(long handle) {
+    return new mg_np(new Address(handle));
   }
 
   // ---- Moments: handles are addresses ----

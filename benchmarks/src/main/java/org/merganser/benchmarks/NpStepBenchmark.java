@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.benchmarks;
+
+import java.util.concurrent.TimeUnit;
+import org.merganser.compute.Memory;
+import org.merganser.compute.Workspace;
+import org.merganser.internal.kernel.Kernels;
+import org.merganser.internal.kernel.Kernels.NpOptions;
+import org.openjdk.jmh.annotations.Benchmark;
+import org.openjdk.jmh.annotations.BenchmarkMode;
+import org.openjdk.jmh.annotations.Fork;
+import org.openjdk.jmh.annotations.Measurement;
+import org.openjdk.jmh.annotations.Mode;
+import org.openjdk.jmh.annotations.OutputTimeUnit;
+import org.openjdk.jmh.annotations.Param;
+import org.openjdk.jmh.annotations.Scope;
+import org.openjdk.jmh.annotations.Setup;
+import org.openjdk.jmh.annotations.State;
+import org.openjdk.jmh.annotations.TearDown;
+import org.openjdk.jmh.annotations.Warmup;
+
+/**
+ * One step of NP Merge with Adam, two models, one weight for each parameter.
+ *
+ * <p>{@code sigmoid} and {@code clamp}: the fused step, 6 arrays read and 4 written, counted as 40
+ * bytes a parameter (the look through the gradients before it is not counted). {@code limit}: 6
+ * arrays read and 4 written by stores past the caches. {@code unfused}: the clamped form as one
+ * pass for each operation over preallocated arrays, on one thread.
+ */
+@State(Scope.Benchmark)
+@BenchmarkMode(Mode.AverageTime)
+@OutputTimeUnit(TimeUnit.MILLISECONDS)
+@Fork(value = 1)
+@Warmup(iterations = 2, time = 1)
+@Measurement(iterations = 5, time = 1)
+public class NpStepBenchmark {
+  private static final int F32 = 1;
+  private static final double RATE = 1e-3;
+
+  @Param("16777216")
+  int n;
+
+  @Param({"1"})
+  int threads;
+
+  private Workspace ws;
+  private Kernels kernels;
+  private Memory[] arrays;
+  private long sigmoid;
+  private long clamp;
+  private float[][] plain;
+  private int step;
+
+  @Setup
+  public void setUp() {
+    ws = Workspace.builder().threads(threads).open();
+    kernels = ws.kernels();
+    arrays = new Memory[10];
+    for (int k = 0; k < arrays.length; k++) {
+      arrays[k] = k < 3 ? Traffic.uniform(n, k) : Traffic.zeros(4L * n);
+    }
+    sigmoid = create(0);
+    clamp = create(1);
+    plain = new float[9][n];
+    for (int k = 0; k < 3; k++) {
+      for (int i = 0; i < n; i++) {
+        plain[k][i] = arrays[k].getFloat(4L * i);
+      }
+    }
+    java.util.Arrays.fill(plain[3], 0.5f);
+    step = 0;
+    validate();
+  }
+
+  @TearDown
+  public void tearDown() {
+    kernels.npDestroy(sigmoid);
+    kernels.npDestroy(clamp);
+    for (Memory each : arrays) {
+      each.close();
+    }
+    ws.close();
+  }
+
+  @Benchmark
+  public void sigmoid(Traffic traffic) {
+    traffic.add(40L * n);
+    step(sigmoid);
+  }
+
+  @Benchmark
+  public void clamp(Traffic traffic) {
+    traffic.add(40L * n);
+    step(clamp);
+  }
+
+  @Benchmark
+  public void limit(Traffic traffic) {
+    traffic.add(40L * n);
+    long[] in = new long[6];
+    long[] out = new long[4];
+    for (int k = 0; k < 10; k++) {
+      (k < 6 ? in : out)[k < 6 ? k : k - 6] = arrays[k].address();
+    }
+    kernels.stream(4L * n, in, out);
+  }
+
+  @Benchmark
+  public void unfused(Traffic traffic) {
+    traffic.add(40L * n);
+    unfusedStep();
+  }
+
+  private long create(int form) {
+    NpOptions options = new NpOptions(form, 0, 0, 2, F32, 0.9, 0.999, 1e-8, 0, 0, 15);
+    long[] models = {arrays[0].address(), arrays[1].address()};
+    return kernels.npCreate(options, new long[] {n}, new long[] {1}, models, null);
+  }
+
+  private void step(long handle) {
+    kernels.npStep(
+        handle, RATE, new long[] {arrays[2].address()}, new long[] {arrays[9].address()});
+  }
+
+  // Of plain: 0 a, 1 c, 2 g, 3 z, 4 m, 5 v, 6 and 7 temporaries, 8 theta.
+  private void unfusedStep() {
+    step++;
+    float rate = (float) (RATE / (1 - Math.pow(0.9, step)));
+    float root = (float) (1 / Math.sqrt(1 - Math.pow(0.999, step)));
+    float[] a = plain[0];
+    float[] c = plain[1];
+    float[] g = plain[2];
+    float[] z = plain[3];
+    float[] m = plain[4];
+    float[] v = plain[5];
+    float[] d = plain[6];
+    float[] q = plain[7];
+    float[] theta = plain[8];
+    for (int i = 0; i < n; i++) {
+      d[i] = a[i] - c[i];
+    }
+    for (int i = 0; i < n; i++) {
+      q[i] = g[i] * d[i];
+    }
+    for (int i = 0; i < n; i++) {
+      m[i] = 0.9f * m[i] + (float) (1 - 0.9) * q[i];
+    }
+    for (int i = 0; i < n; i++) {
+      v[i] = 0.999f * v[i] + (float) (1 - 0.999) * (q[i] * q[i]);
+    }
+    for (int i = 0; i < n; i++) {
+      q[i] = (float) Math.sqrt(v[i]) * root + 1e-8f;
+    }
+    for (int i = 0; i < n; i++) {
+      z[i] -= rate * (m[i] / q[i]);
+    }
+    for (int i = 0; i < n; i++) {
+      z[i] = Math.min(Math.max(z[i], 0), 1);
+    }
+    for (int i = 0; i < n; i++) {
+      theta[i] = c[i] + z[i] * d[i];
+    }
+  }
+
+  /** The first steps of the fused and the unfused form must agree before anything is timed. */
+  private void validate() {
+    for (int t = 0; t < 3; t++) {
+      step(clamp);
+      unfusedStep();
+    }
+    for (int i = 0; i < n; i++) {
+      float found = arrays[9].getFloat(4L * i);
+      Traffic.require(
+          Math.abs(found - plain[8][i]) <= 1e-6f,
+          "element " + i + " is " + found + ", expected " + plain[8][i]);
+    }
+    step(sigmoid);
+    for (int i = 0; i < n; i++) {
+      double a = plain[0][i];
+      double c = plain[1][i];
+      double gradient = plain[2][i] * (a - c) / 4;
+      double z = -RATE * gradient / (Math.abs(gradient) + 1e-8);
+      double expected = c + (a - c) / (1 + Math.exp(-z));
+      float found = arrays[9].getFloat(4L * i);
+      Traffic.require(
+          Math.abs(found - expected) <= 1e-6,
+          "element " + i + " is " + found + ", not " + expected);
+    }
+  }
+}

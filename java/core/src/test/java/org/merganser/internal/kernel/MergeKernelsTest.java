@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.internal.kernel;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
+
+import java.util.SplittableRandom;
+import java.util.stream.IntStream;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.merganser.compute.Memory;
+import org.merganser.compute.Workspace;
+import org.merganser.error.NumericalException;
+import org.merganser.internal.kernel.Kernels.NpOptions;
+import org.merganser.internal.kernel.Kernels.Task;
+import org.merganser.internal.kernel.Kernels.Threshold;
+
+/** Task vectors, magnitudes and NP Merge through the bindings, against plain loops. */
+class MergeKernelsTest {
+  private static final int F32 = 1;
+  private static final int COUNT = 4099;
+
+  private Workspace ws;
+  private Kernels kernels;
+
+  @BeforeEach
+  void open() {
+    ws = Workspace.builder().threads(2).open();
+    kernels = ws.kernels();
+  }
+
+  @AfterEach
+  void close() {
+    ws.close();
+  }
+
+  @Test
+  void trimmedAndElectedTaskVectors() {
+    float[] base = gaussian(1);
+    float[][] models = {gaussian(2), gaussian(3), gaussian(4)};
+    float[] weights = {0.5f, 0.25f, 1};
+    long k = COUNT / 5;
+    try (Memory b = memory(base);
+        Memory x0 = memory(models[0]);
+        Memory x1 = memory(models[1]);
+        Memory x2 = memory(models[2]);
+        Memory out = memory(new float[COUNT])) {
+      long[] in = {x0.address(), x1.address(), x2.address()};
+      Task[] tasks = new Task[3];
+      boolean[][] kept = new boolean[3][COUNT];
+      for (int m = 0; m < 3; m++) {
+        Threshold threshold = kernels.kthMagnitude(F32, COUNT, in[m], b.address(), k);
+        float[] model = models[m];
+        int[] order =
+            IntStream.range(0, COUNT)
+                .boxed()
+                .sorted(
+                    (i, j) -> {
+                      int c =
+                          Float.compare(Math.abs(model[j] - base[j]), Math.abs(model[i] - base[i]));
+                      return c != 0 ? c : Integer.compare(i, j);
+                    })
+                .mapToInt(Integer::intValue)
+                .toArray();
+        int last = order[(int) k - 1];
+        assertThat(threshold).isEqualTo(new Threshold(Math.abs(model[last] - base[last]), last));
+        for (int i = 0; i < k; i++) {
+          kept[m][order[i]] = true;
+        }
+        tasks[m] = Task.magnitude(weights[m], threshold);
+      }
+      kernels.taskMerge(F32, 0, COUNT, b.address(), in, tasks, true, true, 0.5, out.address());
+      for (int i = 0; i < COUNT; i++) {
+        float sum = 0;
+        float[] u = new float[3];
+        for (int m = 0; m < 3; m++) {
+          u[m] = kept[m][i] ? weights[m] * (models[m][i] - base[i]) : 0;
+          sum += u[m];
+        }
+        float mix = 0;
+        float divisor = 0;
+        for (int m = 0; m < 3; m++) {
+          if (sum >= 0 ? u[m] > 0 : u[m] < 0) {
+            mix += u[m];
+            divisor += weights[m];
+          }
+        }
+        float expected = base[i] + 0.5f * (mix / (divisor == 0 ? 1 : divisor));
+        assertThat(out.getFloat(4L * i)).as("element %s", i).isEqualTo(expected);
+      }
+    }
+  }
+
+  @Test
+  void randomDropOfTheGoldenKey() {
+    long key = 42 ^ 0xaf63ea4c86020456L;
+    try (Memory b = memory(new float[6]);
+        Memory x = memory(new float[] {1, 1, 1, 1, 1, 1});
+        Memory out = memory(new float[6])) {
+      kernels.taskMerge(
+          F32,
+          0,
+          6,
+          b.address(),
+          new long[] {x.address()},
+          new Task[] {Task.random(1, 2, key, 0, 1L << 31)},
+          false,
+          false,
+          1,
+          out.address());
+      assertThat(floats(out, 6)).containsExactly(0, 2, 2, 0, 0, 2);
+    }
+  }
+
+  @Test
+  void slerpOfTheGoldenVectors() {
+    try (Memory a = memory(new float[] {1, 2, 2});
+        Memory c = memory(new float[] {2, -1, 2});
+        Memory out = memory(new float[3])) {
+      double[] products = kernels.products(F32, 3, a.address(), c.address());
+      assertThat(products).containsExactly(4, 9, 9);
+      double[] weights = Kernels.slerpWeights(products, 0.25);
+      kernels.weightedSum(F32, 3, new long[] {a.address(), c.address()}, weights, out.address());
+      assertThat(out.getFloat(0)).isCloseTo(1.437542051f, within(2e-7f));
+      assertThat(out.getFloat(4)).isCloseTo(1.345677696f, within(2e-7f));
+      assertThat(out.getFloat(8)).isCloseTo(2.263321539f, within(3e-7f));
+    }
+  }
+
+  @Test
+  void nanAmongMagnitudesIsRefused() {
+    try (Memory x = memory(new float[] {1, Float.NaN, 3})) {
+      assertThatThrownBy(() -> kernels.kthMagnitude(F32, 3, x.address(), 0, 1))
+          .isInstanceOf(NumericalException.class)
+          .hasMessage("kth_magnitude: 1 of 3 values are NaN, the first at index 1");
+    }
+  }
+
+  @Test
+  void threeStepsOfNpMergeAgainstALoop() {
+    float[] a = gaussian(5);
+    float[] c = gaussian(6);
+    double[] z = new double[COUNT];
+    double[] m = new double[COUNT];
+    double[] v = new double[COUNT];
+    NpOptions options = new NpOptions(0, 0, 0, 2, F32, 0.9, 0.999, 1e-8, 0, 0, 15);
+    try (Memory first = memory(a);
+        Memory second = memory(c);
+        Memory state = memory(new float[COUNT]);
+        Memory theta = memory(new float[COUNT])) {
+      long[] out = {theta.address()};
+      long np =
+          kernels.npCreate(
+              options,
+              new long[] {COUNT},
+              new long[] {1},
+              new long[] {first.address(), second.address()},
+              null);
+      try {
+        assertThat(kernels.npStateSize(np, 0)).isEqualTo(COUNT);
+        for (int t = 1; t <= 3; t++) {
+          float[] g = gaussian(10 + t);
+          try (Memory gradient = memory(g)) {
+            kernels.npStep(np, 0.05, new long[] {gradient.address()}, out);
+          }
+          for (int i = 0; i < COUNT; i++) {
+            double s = 1 / (1 + Math.exp(-z[i]));
+            double q = g[i] * ((double) a[i] - c[i]) * s * (1 - s);
+            m[i] = 0.9 * m[i] + 0.1 * q;
+            v[i] = 0.999 * v[i] + 0.001 * q * q;
+            z[i] -=
+                0.05
+                    * (m[i] / (1 - Math.pow(0.9, t)))
+                    / (Math.sqrt(v[i] / (1 - Math.pow(0.999, t))) + 1e-8);
+          }
+        }
+        kernels.npState(np, 0, state.address());
+        for (int i = 0; i < COUNT; i++) {
+          assertThat((double) state.getFloat(4L * i)).isCloseTo(z[i], within(2e-6));
+          double expected = c[i] + ((double) a[i] - c[i]) / (1 + Math.exp(-z[i]));
+          assertThat((double) theta.getFloat(4L * i)).isCloseTo(expected, within(4e-6));
+        }
+        float[] bad = gaussian(7);
+        bad[77] = Float.POSITIVE_INFINITY;
+        try (Memory gradient = memory(bad)) {
+          assertThatThrownBy(() -> kernels.npStep(np, 0.05, new long[] {gradient.address()}, out))
+              .isInstanceOf(NumericalException.class)
+              .hasMessageContaining("the gradient inf of slot 0, element 77 of 4099");
+        }
+        float[] kept = floats(state, COUNT);
+        kernels.npState(np, 0, state.address());
+        assertThat(floats(state, COUNT)).isEqualTo(kept);
+        state.clear();
+        kernels.npLoad(np, 0, state.address());
+        kernels.npTheta(np, out);
+        for (int i = 0; i < COUNT; i++) {
+          assertThat((double) theta.getFloat(4L * i))
+              .isCloseTo((a[i] + (double) c[i]) / 2, within(1e-6));
+        }
+      } finally {
+        kernels.npDestroy(np);
+      }
+    }
+  }
+
+  @Test
+  void streamsWriteTheXor() {
+    try (Memory a = memory(new float[16]);
+        Memory b = memory(new float[16]);
+        Memory out = memory(new float[16])) {
+      a.putLong(8, 0x1234L);
+      b.putLong(8, 0x00ffL);
+      kernels.stream(64, new long[] {a.address(), b.address()}, new long[] {out.address()});
+      assertThat(out.getLong(8)).isEqualTo(0x1234L ^ 0x00ffL);
+    }
+  }
+
+  private static float[] gaussian(long seed) {
+    SplittableRandom random = new SplittableRandom(seed);
+    float[] values = new float[COUNT];
+    for (int i = 0; i < COUNT; i++) {
+      values[i] = (float) random.nextGaussian();
+    }
+    return values;
+  }
+
+  private static Memory memory(float[] values) {
+    Memory memory = Memory.allocate(4L * values.length);
+    for (int i = 0; i < values.length; i++) {
+      memory.putFloat(4L * i, values[i]);
+    }
+    return memory;
+  }
+
+  private static float[] floats(Memory memory, int count) {
+    float[] values = new float[count];
+    for (int i = 0; i < count; i++) {
+      values[i] = memory.getFloat(4L * i);
+    }
+    return values;
+  }
+}
