@@ -21,7 +21,7 @@
 #define MG_API __attribute__((visibility("default")))
 
 /* Raised whenever a signature or the meaning of an argument changes; Java refuses another value. */
-#define MG_ABI_VERSION 1
+#define MG_ABI_VERSION 2
 
 #ifdef __cplusplus
 extern "C" {
@@ -158,8 +158,8 @@ MG_API int32_t mg_moments_block(mg_context* context, const mg_moments* moments, 
 
 /* C = alpha * op(A) op(B) + beta * C, C is m x n. Tiled over the pool by shape only. */
 MG_API int32_t mg_gemm(mg_context* context, int32_t transpose_a, int32_t transpose_b, int64_t m, int64_t n, int64_t k,
-                       double alpha, const double* a, int64_t lda, const double* b, int64_t ldb, double beta,
-                       double* c, int64_t ldc);
+                       double alpha, const double* a, int64_t lda, const double* b, int64_t ldb, double beta, double* c,
+                       int64_t ldc);
 
 /* How the map was completed on the null space of a rank-deficient input. */
 typedef enum mg_completion {
@@ -172,29 +172,38 @@ typedef enum mg_completion {
 typedef struct mg_polar_report {
   int64_t rank;       /* singular values > 1e-6 * largest */
   int32_t completion; /* mg_completion */
+  double sum;         /* of the singular values: trace(q^T a) */
 } mg_polar_report;
 
-/* Orthogonal polar factor q = U V^T of a = U diag(sigma) V^T, n x n; orthogonal Procrustes when a is a
+/* Orthogonal polar factors q = U V^T of a = U diag(sigma) V^T, n x n; orthogonal Procrustes when a is a
  * cross-covariance. On the null space q is the nearest orthogonal map to P, P = I, else the assignment
- * that maximises sum a[r, perm[r]], else index order. sigma [n] decreasing. */
-MG_API int32_t mg_polar(mg_context* context, int64_t n, const double* a, int64_t lda, double* q, int64_t ldq,
-                        double* sigma, mg_polar_report* report);
+ * that maximises sum a[r, perm[r]], else index order. sigma [count x n], each row decreasing, or NULL when they are not
+ * wanted: then an iteration that needs no singular value decomposition is used where it pays and a is well
+ * conditioned. dtype: MG_F64, or MG_F32 for that iteration in F32 and one step in F64: q is orthogonal to 1e-8, its
+ * distance from the polar factor about 1e-6 * condition of a.
+ * `count` problems, problem k at a + k*n*lda, q + k*n*ldq and reports[k], run at the same time, so small ones need one
+ * call. When one fails, the message says which, and the outputs of others may have been written. */
+MG_API int32_t mg_polar(mg_context* context, int32_t dtype, int64_t count, int64_t n, const double* a, int64_t lda,
+                        double* q, int64_t ldq, double* sigma, mg_polar_report* reports);
 
 typedef struct mg_cca_report {
   int64_t rank;       /* canonical correlations > 1e-6 * largest */
   int32_t completion; /* mg_completion */
   int64_t clipped_x;  /* eigenvalues of Sxx + gamma_x I raised to 1e-10 * largest because it was singular */
   int64_t clipped_y;
-  double condition;   /* ||T||_1 ||Tinv||_1 */
+  double condition; /* ||T||_1 ||Tinv||_1 */
+  double sum;       /* of the correlations: trace(V U^T K) */
 } mg_cca_report;
 
-/* CCA map of y into the space of x, all n x n contiguous:
+/* CCA maps of y into the space of x, all n x n contiguous:
  *   X = Sxx + gamma_x I,  Y = Syy + gamma_y I,  K = X^-1/2 Sxy Y^-1/2 = U S V^T
  *   T = X^1/2 U V^T Y^-1/2,  Tinv = Y^1/2 V U^T X^-1/2,  correlations = diag(S), decreasing.
- * gamma >= 0 is never changed. */
-MG_API int32_t mg_cca_map(mg_context* context, int64_t n, const double* sxx, const double* syy, const double* sxy,
-                          double gamma_x, double gamma_y, double* t, double* tinv, double* correlations,
-                          mg_cca_report* report);
+ * gamma >= 0 is never changed. correlations [count x n] may be NULL when they are not wanted, and dtype is that of
+ * U V^T: see mg_polar. One map for each of `count` values of gamma: t and tinv [count x n x n], reports [count]. They
+ * run at the same time; when one fails, the message says which, and the outputs of others may have been written. */
+MG_API int32_t mg_cca_map(mg_context* context, int32_t dtype, int64_t n, const double* sxx, const double* syy,
+                          const double* sxy, int64_t count, const double* gamma_x, const double* gamma_y, double* t,
+                          double* tinv, double* correlations, mg_cca_report* reports);
 
 /* ---- Linear assignment -------------------------------------------------------------------------------- */
 
@@ -230,8 +239,8 @@ MG_API int32_t mg_apply_gather(mg_context* context, int32_t dtype, int64_t outer
 
 /* out[i] = sum_k weights[k] * in[k][i], k in order, in F64 without contraction, rounded once to dtype. A NaN result is
  * the positive quiet NaN without payload, so that the bytes do not depend on the processor. */
-MG_API int32_t mg_weighted_sum(mg_context* context, int32_t dtype, int64_t count, int32_t models,
-                               const void* const* in, const double* weights, void* out);
+MG_API int32_t mg_weighted_sum(mg_context* context, int32_t dtype, int64_t count, int32_t models, const void* const* in,
+                               const double* weights, void* out);
 
 /* Round to nearest even, never through an intermediate type; NaN stays NaN (quiet); subnormals kept.
  * `overflowed` counts finite inputs that became infinite. */
@@ -239,8 +248,8 @@ MG_API int32_t mg_convert(mg_context* context, int32_t from, int32_t to, int64_t
                           int64_t* overflowed);
 
 /* Number of non-finite values and the index of the first (-1 when there is none). */
-MG_API int32_t mg_nonfinite_count(mg_context* context, int32_t dtype, int64_t count, const void* in,
-                                  int64_t* nonfinite, int64_t* first);
+MG_API int32_t mg_nonfinite_count(mg_context* context, int32_t dtype, int64_t count, const void* in, int64_t* nonfinite,
+                                  int64_t* first);
 
 /* ---- Task vectors and magnitudes ---------------------------------------------------------------------- */
 

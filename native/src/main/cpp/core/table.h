@@ -37,10 +37,11 @@ struct Table {
 
   int32_t (*gemm)(mg_context*, bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, double alpha,
                   const double* a, int64_t lda, const double* b, int64_t ldb, double beta, double* c, int64_t ldc);
-  int32_t (*polar)(mg_context*, int64_t n, const double* a, int64_t lda, double* q, int64_t ldq, double* sigma,
-                   mg_polar_report* report);
-  int32_t (*cca_map)(mg_context*, int64_t n, const double* sxx, const double* syy, const double* sxy, double gamma_x,
-                     double gamma_y, double* t, double* tinv, double* correlations, mg_cca_report* report);
+  int32_t (*polar)(mg_context*, int32_t dtype, int64_t count, int64_t n, const double* a, int64_t lda, double* q,
+                   int64_t ldq, double* sigma, mg_polar_report* reports);
+  int32_t (*cca_map)(mg_context*, int32_t dtype, int64_t n, const double* sxx, const double* syy, const double* sxy,
+                     int64_t count, const double* gamma_x, const double* gamma_y, double* t, double* tinv,
+                     double* correlations, mg_cca_report* reports);
 
   int32_t (*assignment)(mg_context*, int32_t dtype, int64_t rows, int64_t cols, const void* cost, int64_t ld,
                         bool maximise, int64_t* row_to_col, double* u, double* v, double* value);

@@ -15,6 +15,8 @@
 #include "core/pool.h"
 #include "routines/completion.h"
 #include "routines/dense.h"
+#include "routines/newton.h"
+#include "routines/problems.h"
 #include "routines/routines.h"
 
 namespace merganser {
@@ -23,6 +25,8 @@ namespace {
 
 struct Problem {
   mg_context* context;
+  int32_t dtype;
+  bool correlations;  // whether they are wanted
   int64_t n;
   const double *sxx, *syy, *sxy;
   double gamma_x, gamma_y;
@@ -33,6 +37,12 @@ struct Solution {
   mg_cca_report report{};
 
   explicit Solution(int64_t n) : t(n, n), tinv(n, n), correlations(n) {}
+
+  double sum() const {
+    double result = 0;
+    for (int64_t i = 0; i < correlations.size(); ++i) result += correlations[i];
+    return result;
+  }
 };
 
 Buffer<double> regularised(int64_t n, const double* s, double gamma) {
@@ -68,15 +78,20 @@ void transpose(int64_t n, const double* a, double* at) {
 // False when M is rank deficient: then the symmetric form has to decide.
 bool solve_by_cholesky(const Problem& p, const Buffer<double>& lx, const Buffer<double>& ly, Solution& solution) {
   const int64_t n = p.n;
-  Buffer<double> u(n, n), vt(n, n);
   double* m = solution.tinv.data();
   std::copy_n(p.sxy, n * n, m);
   triangular(p.context, Triangular::kSolveLeft, n, lx.data(), m);
   triangular(p.context, Triangular::kSolveRightTransposed, n, ly.data(), m);
   check_finite("Lx^-1 Sxy Ly^-T", n, n, m, n);
-  svd(n, m, u.data(), solution.correlations.data(), vt.data());
-  if (numerical_rank(n, solution.correlations.data()) < n) return false;
-  gemm_tiles(p.context, false, false, n, n, n, 1, u.data(), n, vt.data(), n, 0, solution.t.data(), n);
+  if (!p.correlations && newton_polar(p.context, p.dtype, n, m, solution.t.data())) {
+    solution.report.sum = sum_of_singular_values(n, solution.t.data(), m, n);
+  } else {
+    Buffer<double> u(n, n), vt(n, n);
+    svd(n, m, u.data(), solution.correlations.data(), vt.data());
+    if (numerical_rank(n, solution.correlations.data()) < n) return false;
+    gemm_tiles(p.context, false, false, n, n, n, 1, u.data(), n, vt.data(), n, 0, solution.t.data(), n);
+    solution.report.sum = solution.sum();
+  }
   transpose(n, solution.t.data(), solution.tinv.data());
   triangular(p.context, Triangular::kMultiplyLeft, n, lx.data(), solution.t.data());
   triangular(p.context, Triangular::kSolveRight, n, ly.data(), solution.t.data());
@@ -170,6 +185,7 @@ void solve_symmetric(const Problem& p, bool singular_x, bool singular_y, Solutio
   report.rank = numerical_rank(n, solution.correlations.data());
   report.completion =
       completed_polar(p.context, n, report.rank, u.data(), vt.data(), correlation(p).data(), n, q.data());
+  report.sum = solution.sum();
   report.clipped_x = x.clipped;
   report.clipped_y = y.clipped;
   product(false, x.half.data(), q.data(), scratch.data());
@@ -178,20 +194,13 @@ void solve_symmetric(const Problem& p, bool singular_x, bool singular_y, Solutio
   product(false, scratch.data(), x.inverse_half.data(), solution.tinv.data());
 }
 
-}  // namespace
-
-void cca_map(mg_context* context, int64_t n, const double* sxx, const double* syy, const double* sxy, double gamma_x,
-             double gamma_y, double* t, double* tinv, double* correlations, mg_cca_report* report) {
-  check_finite("sxx", n, n, sxx, n);
-  check_finite("syy", n, n, syy, n);
-  check_finite("sxy", n, n, sxy, n);
-  const Problem problem{context, n, sxx, syy, sxy, gamma_x, gamma_y};
+void solve(const Problem& problem, double* t, double* tinv, double* correlations, mg_cca_report* report) {
+  const int64_t n = problem.n;
   Solution solution(n);
-  SerialBlas blas(context);
   {
-    Buffer<double> lx = regularised(n, sxx, gamma_x), ly = regularised(n, syy, gamma_y);
+    Buffer<double> lx = regularised(n, problem.sxx, problem.gamma_x), ly = regularised(n, problem.syy, problem.gamma_y);
     bool regular[2];
-    parallel_for(context, 2, [&](int64_t side, int32_t) { regular[side] = factorise(n, side == 0 ? lx : ly); });
+    parallel_for(problem.context, 2, [&](int64_t side, int32_t) { regular[side] = factorise(n, side == 0 ? lx : ly); });
     if (!regular[0] || !regular[1] || !solve_by_cholesky(problem, lx, ly, solution)) {
       solve_symmetric(problem, !regular[0], !regular[1], solution);
     }
@@ -199,8 +208,28 @@ void cca_map(mg_context* context, int64_t n, const double* sxx, const double* sy
   solution.report.condition = norm1(n, solution.t.data()) * norm1(n, solution.tinv.data());
   std::copy_n(solution.t.data(), n * n, t);
   std::copy_n(solution.tinv.data(), n * n, tinv);
-  std::copy_n(solution.correlations.data(), n, correlations);
+  if (correlations) std::copy_n(solution.correlations.data(), n, correlations);
   *report = solution.report;
+}
+
+}  // namespace
+
+// Nothing but Sxx, Syy and Sxy is shared by different gammas: eigenvectors of Sxx and Syy could be, and then
+// M = Dx (Ex^T Sxy Ey) Dy is a scaling, but T and Tinv need four more products of n x n matrices, which costs more than
+// the two factorisations and the solves that it saves. What a sweep gains is that its maps run at the same time, each
+// on one thread, and without decompositions when the correlations are not wanted.
+void cca_map(mg_context* context, int32_t dtype, int64_t n, const double* sxx, const double* syy, const double* sxy,
+             int64_t count, const double* gamma_x, const double* gamma_y, double* t, double* tinv, double* correlations,
+             mg_cca_report* reports) {
+  if (count == 0) return;
+  check_finite("sxx", n, n, sxx, n);
+  check_finite("syy", n, n, syy, n);
+  check_finite("sxy", n, n, sxy, n);
+  SerialBlas blas(context);
+  each_problem(context, count, [&](mg_context* part, int64_t k) {
+    solve({part, dtype, correlations != nullptr, n, sxx, syy, sxy, gamma_x[k], gamma_y[k]}, t + k * n * n,
+          tinv + k * n * n, correlations ? correlations + k * n : nullptr, reports + k);
+  });
 }
 
 }  // namespace merganser

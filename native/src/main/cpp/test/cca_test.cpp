@@ -13,8 +13,8 @@ struct Cca {
 
 Cca cca(mg_context* context, int64_t n, const Vector& sxx, const Vector& syy, const Vector& sxy, double gamma) {
   Cca result{Vector(sxx.size()), Vector(sxx.size()), Vector(static_cast<size_t>(n)), {}};
-  CHECK_OK(mg_cca_map(context, n, sxx.data(), syy.data(), sxy.data(), gamma, gamma, result.t.data(), result.tinv.data(),
-                      result.correlations.data(), &result.report));
+  CHECK_OK(mg_cca_map(context, MG_F64, n, sxx.data(), syy.data(), sxy.data(), 1, &gamma, &gamma, result.t.data(),
+                      result.tinv.data(), result.correlations.data(), &result.report));
   return result;
 }
 
@@ -65,7 +65,7 @@ TEST(cca_recovers_an_orthogonal_map) {
   Vector q(static_cast<size_t>(n * n)), sigma(static_cast<size_t>(n));
   mg_polar_report report;
   const Vector a = gaussian(n * n, 8);
-  CHECK_OK(mg_polar(context, n, a.data(), n, q.data(), n, sigma.data(), &report));
+  CHECK_OK(mg_polar(context, MG_F64, 1, n, a.data(), n, q.data(), n, sigma.data(), &report));
   const Vector qs = multiply(n, n, n, q, false, p.xx, false);
   const Vector syy = multiply(n, n, n, qs, false, q, true), sxy = multiply(n, n, n, p.xx, false, q, true);
   for (double gamma : {0.0, 0.1, 10.0}) {
@@ -107,6 +107,96 @@ TEST(cca_singular_without_gamma_is_clipped) {
   CHECK(largest_difference(result.t, identity(n)) < 1e-9);
 }
 
+namespace {
+
+// Without correlations, and so perhaps without a singular value decomposition.
+Cca map_only(mg_context* context, int64_t n, const Covariances& p, double gamma, int32_t dtype = MG_F64) {
+  Cca result{Vector(p.xx.size()), Vector(p.xx.size()), {}, {}};
+  CHECK_OK(mg_cca_map(context, dtype, n, p.xx.data(), p.yy.data(), p.xy.data(), 1, &gamma, &gamma, result.t.data(),
+                      result.tinv.data(), nullptr, &result.report));
+  return result;
+}
+
+double relative(const Vector& a, const Vector& b) { return largest_difference(a, b) / largest_magnitude(b); }
+
+}  // namespace
+
+TEST(cca_without_correlations) {
+  Context context;
+  for (int64_t n : {5, 255, 256, 300}) {
+    if (n > 256 && kSanitized) continue;
+    const Covariances p = covariances(n, 4 * n, 2 * std::sqrt(static_cast<double>(n)), 5);
+    const Cca full = cca(context, n, p.xx, p.yy, p.xy, 0.1), only = map_only(context, n, p, 0.1);
+    double sum = 0;
+    for (double each : full.correlations) sum += each;
+    CHECK(relative(only.t, full.t) < 1e-10 && relative(only.tinv, full.tinv) < 1e-10);
+    CHECK_NEAR(full.report.sum, sum, 1e-12 * sum);
+    CHECK_NEAR(only.report.sum, sum, 1e-11 * sum);
+    CHECK(only.report.rank == n && only.report.completion == MG_COMPLETION_NONE);
+    const Cca narrow = map_only(context, n, p, 0.1, MG_F32);
+    CHECK(relative(narrow.t, full.t) < 1e-3);
+    CHECK(largest_difference(multiply(n, n, n, narrow.t, false, narrow.tinv, false), identity(n)) < 1e-7);
+    CHECK_NEAR(narrow.report.sum, sum, 1e-6 * sum);
+  }
+}
+
+// The iteration must leave rank-deficient problems to the rule of completion.cpp, to the bit.
+TEST(cca_without_correlations_on_dead_features) {
+  Context context;
+  const int64_t n = 260;
+  Covariances p = covariances(n, 3 * n, 1, 6);
+  for (int64_t dead : {3, 100}) {
+    for (int64_t i = 0; i < n; ++i) p.xx[dead * n + i] = p.xx[i * n + dead] = p.xy[dead * n + i] = 0;
+  }
+  const Cca full = cca(context, n, p.xx, p.yy, p.xy, 0.1);
+  CHECK(full.report.rank == n - 2 && full.report.completion != MG_COMPLETION_NONE);
+  for (int32_t dtype : {MG_F64, MG_F32}) {
+    const Cca only = map_only(context, n, p, 0.1, dtype);
+    CHECK(same_bits(only.t, full.t) && same_bits(only.tinv, full.tinv));
+    CHECK(only.report.rank == full.report.rank && only.report.completion == full.report.completion);
+    CHECK(only.report.sum == full.report.sum);
+  }
+}
+
+TEST(cca_sweep_over_gamma) {
+  const double gammas[] = {0, 1e-3, 0.1, 1, 100}, others[] = {0, 1e-2, 0.1, 3, 1e3};
+  for (int64_t n : {7, 256}) {
+    const Covariances p = covariances(n, 4 * n, 1, 9);
+    const size_t size = static_cast<size_t>(n * n);
+    for (bool correlations : {true, false}) {
+      Context context;
+      Vector t, tinv, values;
+      for (int k = 0; k < 5; ++k) {
+        Vector one(size), inverse(size), spectrum(static_cast<size_t>(n));
+        mg_cca_report report;
+        CHECK_OK(mg_cca_map(context, MG_F64, n, p.xx.data(), p.yy.data(), p.xy.data(), 1, &gammas[k], &others[k],
+                            one.data(), inverse.data(), correlations ? spectrum.data() : nullptr, &report));
+        t.insert(t.end(), one.begin(), one.end());
+        tinv.insert(tinv.end(), inverse.begin(), inverse.end());
+        values.insert(values.end(), spectrum.begin(), spectrum.end());
+      }
+      for (int32_t threads : kThreadCounts) {
+        Context with(threads);
+        Vector ts(5 * size), tinvs(5 * size), spectra(static_cast<size_t>(5 * n));
+        mg_cca_report reports[5];
+        CHECK_OK(mg_cca_map(with, MG_F64, n, p.xx.data(), p.yy.data(), p.xy.data(), 5, gammas, others, ts.data(),
+                            tinvs.data(), correlations ? spectra.data() : nullptr, reports));
+        CHECK(same_bits(ts, t) && same_bits(tinvs, tinv) && same_bits(spectra, values));
+      }
+    }
+  }
+  Context context;
+  const Vector zero(4, 0.0);
+  Vector t(8), tinv(8);
+  const double some[] = {1, 0};
+  mg_cca_report reports[2];
+  CHECK_FAILS(mg_cca_map(context, MG_F64, 2, zero.data(), zero.data(), zero.data(), 2, some, some, t.data(),
+                         tinv.data(), nullptr, reports),
+              MG_NUMERICAL, "problem 1: Sxx + gamma_x I has no variance; raise gamma_x (now 0)");
+  CHECK_OK(mg_cca_map(context, MG_F64, 2, nullptr, nullptr, nullptr, 0, nullptr, nullptr, nullptr, nullptr, nullptr,
+                      nullptr));
+}
+
 TEST(cca_ignores_the_thread_count) {
   for (int64_t n : {33, 300}) {
     Covariances p = covariances(n, 2 * n, 0.5, 21);
@@ -114,13 +204,20 @@ TEST(cca_ignores_the_thread_count) {
       if (dead) {
         for (int64_t i = 0; i < n; ++i) p.xx[i] = p.xx[i * n] = p.xy[i] = 0;
       }
-      Cca first;
+      Cca first, first_only, first_narrow;
       for (int32_t threads : kThreadCounts) {
         Context context(threads);
         const Cca result = cca(context, n, p.xx, p.yy, p.xy, 0.1);
-        if (first.t.empty()) first = result;
+        const Cca only = map_only(context, n, p, 0.1), narrow = map_only(context, n, p, 0.1, MG_F32);
+        if (first.t.empty()) {
+          first = result;
+          first_only = only;
+          first_narrow = narrow;
+        }
         CHECK(same_bits(result.t, first.t) && same_bits(result.tinv, first.tinv));
         CHECK(same_bits(result.correlations, first.correlations));
+        CHECK(same_bits(only.t, first_only.t) && same_bits(only.tinv, first_only.tinv));
+        CHECK(same_bits(narrow.t, first_narrow.t) && same_bits(narrow.tinv, first_narrow.tinv));
       }
     }
   }
@@ -131,7 +228,7 @@ TEST(cca_errors) {
   Vector t = {7, 7, 7, 7}, tinv(4), correlations(2);
   mg_cca_report report;
   const auto run = [&](const Vector& sxx, const Vector& syy, const Vector& sxy, double gamma) {
-    return mg_cca_map(context, 2, sxx.data(), syy.data(), sxy.data(), gamma, gamma, t.data(), tinv.data(),
+    return mg_cca_map(context, MG_F64, 2, sxx.data(), syy.data(), sxy.data(), 1, &gamma, &gamma, t.data(), tinv.data(),
                       correlations.data(), &report);
   };
   const Vector good = {2, 1, 1, 2}, zero(4, 0.0);

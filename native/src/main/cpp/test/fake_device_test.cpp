@@ -159,15 +159,17 @@ TEST(fake_residency_is_checked) {
     const char* polar[] = {"a", "q", "sigma"};
     for (int k = 0; k < 3; ++k) {
       mg_polar_report report;
-      refused(
-          mg_polar(context, 1, k == 0 ? wrong : right, 1, k == 1 ? wrong : right, 1, k == 2 ? wrong : right, &report),
-          polar[k], "polar");
+      refused(mg_polar(context, MG_F64, 1, 1, k == 0 ? wrong : right, 1, k == 1 ? wrong : right, 1,
+                       k == 2 ? wrong : right, &report),
+              polar[k], "polar");
     }
+    const double gamma = 0;
     const char* cca[] = {"sxx", "syy", "sxy", "t", "tinv", "correlations"};
     for (int k = 0; k < 6; ++k) {
       const auto at = [&](int argument) { return argument == k ? wrong : right; };
       mg_cca_report report;
-      refused(mg_cca_map(context, 1, at(0), at(1), at(2), 0, 0, at(3), at(4), at(5), &report), cca[k], "cca_map");
+      refused(mg_cca_map(context, MG_F64, 1, at(0), at(1), at(2), 1, &gamma, &gamma, at(3), at(4), at(5), &report),
+              cca[k], "cca_map");
     }
     const char* assignment[] = {"cost", "u", "v"};
     for (int k = 0; k < 3; ++k) {

@@ -122,14 +122,15 @@ class Check {
     const int64_t index[] = {0}, width = 1;
     int64_t column;
     double value;
+    const double gamma = 1;
     mg_polar_report polar;
     mg_cca_report cca;
     mg_moments* moments = nullptr;
     const std::pair<const char*, int32_t> answers[] = {
         {"moments_create", mg_moments_create(cuda_, 1, &width, 0, nullptr, nullptr, 0, 0, &moments)},
         {"gemm", mg_gemm(cuda_, 0, 0, 1, 1, 1, 1, d, 1, d, 1, 0, d + 1, 1)},
-        {"polar", mg_polar(cuda_, 1, d, 1, d + 1, 1, d + 2, &polar)},
-        {"cca_map", mg_cca_map(cuda_, 1, d, d, d, 1, 1, d + 1, d + 2, d + 3, &cca)},
+        {"polar", mg_polar(cuda_, MG_F64, 1, 1, d, 1, d + 1, 1, d + 2, &polar)},
+        {"cca_map", mg_cca_map(cuda_, MG_F64, 1, d, d, d, 1, &gamma, &gamma, d + 1, d + 2, d + 3, &cca)},
         {"assignment", mg_assignment(cuda_, MG_F64, 1, 1, d, 1, 0, &column, d + 1, d + 2, &value)},
         {"assignment_certify", mg_assignment_certify(cuda_, MG_F64, 1, 1, d, 1, 0, index, d, d, &value)},
         {"apply_dense", mg_apply_dense(cuda_, MG_F64, 1, 1, 1, 1, d, 1, 0, d, 1, d + 1, 1)},

@@ -13,7 +13,7 @@ struct Polar {
 
 Polar polar(mg_context* context, int64_t n, const Vector& a) {
   Polar result{Vector(a.size()), Vector(static_cast<size_t>(n)), {}};
-  CHECK_OK(mg_polar(context, n, a.data(), n, result.q.data(), n, result.sigma.data(), &result.report));
+  CHECK_OK(mg_polar(context, MG_F64, 1, n, a.data(), n, result.q.data(), n, result.sigma.data(), &result.report));
   return result;
 }
 
@@ -93,14 +93,115 @@ TEST(polar_low_rank_is_orthogonal) {
   }
 }
 
+namespace {
+
+// Without singular values, and so perhaps by iteration.
+Polar factor_only(mg_context* context, int64_t n, const Vector& a, int32_t dtype = MG_F64) {
+  Polar result{Vector(a.size()), {}, {}};
+  CHECK_OK(mg_polar(context, dtype, 1, n, a.data(), n, result.q.data(), n, nullptr, &result.report));
+  return result;
+}
+
+// An n x n matrix with the singular values sigma(k).
+template <typename Sigma>
+Vector with_singular_values(mg_context* context, int64_t n, const Sigma& sigma, uint64_t seed) {
+  const Vector u = polar(context, n, gaussian(n * n, seed)).q, v = polar(context, n, gaussian(n * n, seed + 1)).q;
+  Vector scaled = v;
+  for (int64_t k = 0; k < n; ++k) {
+    for (int64_t j = 0; j < n; ++j) scaled[k * n + j] *= sigma(k);
+  }
+  return multiply(n, n, n, u, false, scaled, false);
+}
+
+}  // namespace
+
+TEST(polar_without_singular_values) {
+  Context context;
+  for (int64_t n : {64, 256, 300}) {
+    if (n > 256 && kSanitized) continue;
+    // Conditions on both sides of where the iteration hands over, and of where rank is lost.
+    for (double condition : {1., 10., 1e3, 1e5, 5e5, 1e7}) {
+      const Vector a = with_singular_values(
+          context, n,
+          [&](int64_t k) { return std::pow(condition, -static_cast<double>(k) / static_cast<double>(n - 1)); }, 40);
+      const Polar full = polar(context, n, a), only = factor_only(context, n, a),
+                  narrow = factor_only(context, n, a, MG_F32);
+      CHECK(only.report.rank == full.report.rank && only.report.completion == full.report.completion);
+      CHECK_NEAR(only.report.sum, full.report.sum, 1e-11 * full.report.sum);
+      CHECK_NEAR(narrow.report.sum, full.report.sum, 1e-5 * full.report.sum);
+      CHECK(largest_difference(only.q, full.q) < 1e-12 * std::min(condition, 1e6));
+      CHECK(largest_difference(narrow.q, full.q) < 1e-5 * std::min(condition, 1e4));
+      CHECK(orthogonality(n, only.q) < 1e-12);
+      CHECK(orthogonality(n, narrow.q) < 1e-8);
+    }
+  }
+}
+
+TEST(polar_without_singular_values_hands_over) {
+  Context context;
+  const int64_t n = 256;
+  const Vector low = multiply(n, n, n - 3, gaussian(n * (n - 3), 5), false, gaussian((n - 3) * n, 6), false);
+  Vector holes = gaussian(n * n, 7);
+  for (int64_t i = 0; i < n; ++i) holes[i * n + 17] = holes[5 * n + i] = 0;
+  const Vector zero(static_cast<size_t>(n * n), 0.0), huge = gaussian(n * n, 8, 0, 1e200);
+  for (const Vector& a : {low, holes, zero, huge}) {
+    const Polar full = polar(context, n, a);
+    for (int32_t dtype : {MG_F64, MG_F32}) {
+      const Polar only = factor_only(context, n, a, dtype);
+      CHECK(only.report.rank == full.report.rank && only.report.completion == full.report.completion);
+      // The huge one is regular in F32, which scales.
+      if (full.report.rank < n) CHECK(same_bits(only.q, full.q));
+      CHECK(largest_difference(only.q, full.q) < 1e-2);
+    }
+  }
+}
+
+TEST(polar_batches) {
+  const int64_t count = 5;
+  for (int64_t n : {1, 16, 64, 256}) {
+    if (n > 64 && kSanitized) continue;
+    const int64_t lda = n + 3, ldq = n + 1;
+    const Vector a = gaussian(count * n * lda, 12);
+    Vector q, sigma;
+    for (int64_t k = 0; k < count; ++k) {
+      Context context;
+      Vector one(static_cast<size_t>(n * ldq), 7.0), values(static_cast<size_t>(n));
+      mg_polar_report report;
+      CHECK_OK(mg_polar(context, MG_F64, 1, n, a.data() + k * n * lda, lda, one.data(), ldq, values.data(), &report));
+      q.insert(q.end(), one.begin(), one.end());
+      sigma.insert(sigma.end(), values.begin(), values.end());
+    }
+    for (int32_t threads : kThreadCounts) {
+      Context context(threads);
+      Vector qs(q.size(), 7.0), sigmas(sigma.size()), only(q.size(), 7.0);
+      mg_polar_report reports[count], others[count];
+      CHECK_OK(mg_polar(context, MG_F64, count, n, a.data(), lda, qs.data(), ldq, sigmas.data(), reports));
+      CHECK(same_bits(qs, q) && same_bits(sigmas, sigma));
+      CHECK_OK(mg_polar(context, MG_F64, count, n, a.data(), lda, only.data(), ldq, nullptr, others));
+      CHECK(largest_difference(only, q) < 1e-9);
+      for (int64_t k = 0; k < count; ++k) CHECK(reports[k].rank == n && others[k].rank == n);
+    }
+  }
+  Context context;
+  Vector a = gaussian(8, 3), q(8);
+  a[5] = kNaN;
+  mg_polar_report reports[2];
+  CHECK_FAILS(mg_polar(context, MG_F64, 2, 2, a.data(), 2, q.data(), 2, nullptr, reports), MG_NUMERICAL,
+              "problem 1: a[0, 1] is NaN");
+  CHECK_OK(mg_polar(context, MG_F64, 0, 2, nullptr, 2, nullptr, 2, nullptr, nullptr));
+  CHECK_FAILS(mg_polar(context, MG_F16, 1, 2, a.data(), 2, q.data(), 2, nullptr, reports), MG_INVALID_ARGUMENT,
+              "dtype must be MG_F64 or MG_F32, not 2");
+}
+
 TEST(polar_errors) {
   Context context;
   mg_polar_report report;
   Vector a = {1, 2, kNaN, 4}, q(4), sigma(2);
-  CHECK_FAILS(mg_polar(context, 2, a.data(), 2, q.data(), 2, sigma.data(), &report), MG_NUMERICAL, "a[1, 0] is NaN");
+  CHECK_FAILS(mg_polar(context, MG_F64, 1, 2, a.data(), 2, q.data(), 2, sigma.data(), &report), MG_NUMERICAL,
+              "a[1, 0] is NaN");
   a[2] = -kInf;
-  CHECK_FAILS(mg_polar(context, 2, a.data(), 2, q.data(), 2, sigma.data(), &report), MG_NUMERICAL,
+  CHECK_FAILS(mg_polar(context, MG_F64, 1, 2, a.data(), 2, q.data(), 2, sigma.data(), &report), MG_NUMERICAL,
               "a[1, 0] is infinite");
-  CHECK_FAILS(mg_polar(context, 0, a.data(), 2, q.data(), 2, sigma.data(), &report), MG_INVALID_ARGUMENT,
+  CHECK_FAILS(mg_polar(context, MG_F64, 1, 0, a.data(), 2, q.data(), 2, sigma.data(), &report), MG_INVALID_ARGUMENT,
               "n must be >= 1, not 0");
 }

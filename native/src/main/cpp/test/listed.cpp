@@ -166,7 +166,7 @@ Outcome polar(mg_context* context, const Input& input, bool with_oracle) {
   const Vector a = gaussian(n * n, 5);
   const Array in(context, MG_F64, scaled(a, size), shift), q(context, n * n * 8, shift), sigma(context, n * 8, shift);
   mg_polar_report report{};
-  CHECK_OK(mg_polar(context, n, in.doubles(), n, q.doubles(), n, sigma.doubles(), &report));
+  CHECK_OK(mg_polar(context, MG_F64, 1, n, in.doubles(), n, q.doubles(), n, sigma.doubles(), &report));
   Outcome result;
   append(result.bytes, q.read());
   append(result.bytes, sigma.read());
@@ -184,6 +184,7 @@ Outcome polar(mg_context* context, const Input& input, bool with_oracle) {
   raise(result.error, largest_difference(multiply(n, n, n, factor, true, factor, false), identity(n)) / allowed);
   raise(result.error, asymmetry / (allowed * values[0]));
   raise(result.error, std::fabs(trace - nuclear) / (allowed * nuclear));
+  raise(result.error, std::fabs(report.sum / size - nuclear) / (allowed * nuclear));
   raise(result.error, decreasing + exactly(report.rank == n && report.completion == MG_COMPLETION_NONE));
   return result;
 }
@@ -194,12 +195,13 @@ Outcome cca_map(mg_context* context, const Input& input, bool with_oracle) {
   const Covariances p = covariances(n, 40 * n, 0.5, static_cast<uint64_t>(n));
   // The correlations do not change with the scales of x and y, T changes with their ratio.
   const double sx = magnitude(MG_F64, input.scale, 3), sy = 1 / sx, gamma = 0.1;
+  const double gamma_x = gamma * sx, gamma_y = gamma * sy;
   const Array sxx(context, MG_F64, scaled(p.xx, sx), shift), syy(context, MG_F64, scaled(p.yy, sy), shift),
       sxy(context, MG_F64, p.xy, shift), t(context, n * n * 8, shift), tinv(context, n * n * 8, shift),
       correlations(context, n * 8, shift);
   mg_cca_report report{};
-  CHECK_OK(mg_cca_map(context, n, sxx.doubles(), syy.doubles(), sxy.doubles(), gamma * sx, gamma * sy, t.doubles(),
-                      tinv.doubles(), correlations.doubles(), &report));
+  CHECK_OK(mg_cca_map(context, MG_F64, n, sxx.doubles(), syy.doubles(), sxy.doubles(), 1, &gamma_x, &gamma_y,
+                      t.doubles(), tinv.doubles(), correlations.doubles(), &report));
   Outcome result;
   for (const Array* each : {&t, &tinv, &correlations}) append(result.bytes, each->read());
   if (!with_oracle) return result;
@@ -223,6 +225,7 @@ Outcome cca_map(mg_context* context, const Input& input, bool with_oracle) {
   }
   raise(result.error, asymmetry / (allowed * largest_magnitude(h)));
   raise(result.error, std::fabs(trace - sum) / (allowed * static_cast<double>(n)));
+  raise(result.error, std::fabs(report.sum - sum) / (allowed * static_cast<double>(n)));
   raise(result.error, exactly(report.rank == n && report.clipped_x == 0 && report.clipped_y == 0));
   return result;
 }

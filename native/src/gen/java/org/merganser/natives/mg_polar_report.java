@@ -31,4 +31,5 @@ public class mg_polar_report extends Pointer {
 
   public native @Cast("int64_t") long rank(); public native mg_polar_report rank(long setter);       /* singular values > 1e-6 * largest */
   public native int completion(); public native mg_polar_report completion(int setter); /* mg_completion */
+  public native double sum(); public native mg_polar_report sum(double setter);         /* of the singular values: trace(q^T a) */
 }

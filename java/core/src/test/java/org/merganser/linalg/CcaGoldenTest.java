@@ -3,11 +3,16 @@ package org.merganser.linalg;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
 import static org.merganser.testing.Work.WS;
 
+import java.util.Arrays;
+import java.util.List;
 import org.junit.jupiter.api.Test;
+import org.merganser.compute.DType;
 import org.merganser.error.NumericalException;
 import org.merganser.testing.Close;
+import org.merganser.testing.Oracle;
 
 /** Worked values of the CCA map and of orthogonal Procrustes, computed once with NumPy. */
 class CcaGoldenTest {
@@ -95,6 +100,42 @@ class CcaGoldenTest {
     Polar polar = Polar.of(Matrix.of(new double[][] {{0, 2}, {-3, 0}}), WS);
     Close.absolute("Q", polar.factor(), new double[][] {{0, 1}, {-1, 0}}, 1e-15);
     Close.absolute("singular values", polar.singularValues(), new double[] {3, 2}, 1e-15);
+  }
+
+  @Test
+  void theMapAloneAndSweepsOverGamma() {
+    double[][] x = Oracle.gaussian(900, 256, 1);
+    double[][] y = Oracle.multiply(x, Oracle.mixing(256, 2));
+    Matrix sxx = Matrix.of(Oracle.covariance(x, x));
+    Matrix syy = Matrix.of(Oracle.covariance(y, y));
+    Matrix sxy = Matrix.of(Oracle.covariance(x, y));
+    double[] gammaX = {0.1, 1, 10};
+    double[] gammaY = {0.2, 2, 20};
+    List<Cca> all = Cca.sweep(sxx, syy, sxy, gammaX, gammaY, true, WS);
+    List<Cca> maps = Cca.sweep(sxx, syy, sxy, gammaX, gammaY, false, WS);
+    for (int k = 0; k < gammaX.length; k++) {
+      Cca one = Cca.map(sxx, syy, sxy, gammaX[k], gammaY[k], WS);
+      Cca only = Cca.mapOnly(sxx, syy, sxy, gammaX[k], gammaY[k], DType.F64, WS);
+      Close.absolute("T", all.get(k).map(), one.map().toArray(), 0);
+      Close.absolute("T^-1", all.get(k).inverse(), one.inverse().toArray(), 0);
+      Close.absolute("correlations", all.get(k).correlations(), one.correlations(), 0);
+      Close.absolute("T alone", maps.get(k).map(), only.map().toArray(), 0);
+      Close.relative("T alone", only.map(), one.map().toArray(), 1e-8);
+      Close.relative("T^-1 alone", only.inverse(), one.inverse().toArray(), 1e-8);
+      assertThat(only.correlations()).isEmpty();
+      double sum = Arrays.stream(one.correlations()).sum();
+      assertThat(one.sum()).isCloseTo(sum, within(1e-9));
+      assertThat(only.sum()).isCloseTo(sum, within(1e-8));
+      Cca narrow = Cca.mapOnly(sxx, syy, sxy, gammaX[k], gammaY[k], DType.F32, WS);
+      Close.relative("T in F32", narrow.map(), one.map().toArray(), 1e-3);
+      assertThat(LinAlg.distanceToIdentity(LinAlg.multiply(narrow.map(), narrow.inverse(), WS)))
+          .isLessThan(1e-6);
+    }
+    assertThatThrownBy(() -> Cca.sweep(sxx, syy, sxy, gammaX, new double[1], true, WS))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessage("3 gammas of x and 1 of y; give as many, at least 1");
+    assertThatThrownBy(() -> Cca.sweep(sxx, syy, sxy, gammaX, new double[] {1, -1, 1}, true, WS))
+        .isInstanceOf(IllegalArgumentException.class);
   }
 
   @Test

@@ -6,10 +6,13 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 import static org.merganser.testing.Work.WS;
 
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
+import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
 import org.merganser.error.NumericalException;
 import org.merganser.error.ShapeException;
@@ -104,6 +107,50 @@ class LinAlgParityTest {
         .isInstanceOf(NumericalException.class)
         .hasMessageContaining("[1, 2]");
     assertThatThrownBy(() -> Polar.of(Matrix.zeros(2, 3), WS)).isInstanceOf(ShapeException.class);
+  }
+
+  @Test
+  void theFactorAloneIsTheSame() {
+    Matrix a = Matrix.of(Oracle.gaussian(257, 257, 4));
+    Polar full = Polar.of(a, WS);
+    double nuclear = Arrays.stream(full.singularValues()).sum();
+    assertThat(full.sum()).isCloseTo(nuclear, within(1e-12 * nuclear));
+    for (DType precision : List.of(DType.F64, DType.F32)) {
+      boolean wide = precision == DType.F64;
+      Polar only = Polar.factorOnly(a, precision, WS);
+      Close.absolute("Q", only.factor(), full.factor().toArray(), wide ? 1e-10 : 1e-3);
+      assertThat(only.singularValues()).isEmpty();
+      assertThat(only.sum()).isCloseTo(nuclear, within((wide ? 1e-12 : 1e-7) * nuclear));
+      assertThat(only.rank()).isEqualTo(257);
+      assertThat(only.completion()).isEqualTo(Completion.NONE);
+    }
+    assertThatThrownBy(() -> Polar.factorOnly(a, DType.F16, WS))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessage("precision must be F64 or F32, not F16");
+  }
+
+  @Test
+  void manySmallFactorsInOneCall() {
+    List<Matrix> heads = new ArrayList<>();
+    for (int k = 0; k < 7; k++) {
+      heads.add(Matrix.of(Oracle.gaussian(19, 19, 30 + k)));
+    }
+    for (boolean values : new boolean[] {true, false}) {
+      List<Polar> factors = Polar.ofEach(heads, values, WS);
+      assertThat(factors).hasSize(7);
+      for (int k = 0; k < 7; k++) {
+        Polar one = Polar.of(heads.get(k), WS);
+        Close.absolute("Q of " + k, factors.get(k).factor(), one.factor().toArray(), 0);
+        assertThat(factors.get(k).sum()).isEqualTo(one.sum());
+        assertThat(factors.get(k).singularValues())
+            .isEqualTo(values ? one.singularValues() : new double[0]);
+      }
+    }
+    assertThat(Polar.ofEach(List.of(), true, WS)).isEmpty();
+    heads.set(3, Matrix.zeros(19, 18));
+    assertThatThrownBy(() -> Polar.ofEach(heads, true, WS))
+        .isInstanceOf(ShapeException.class)
+        .hasMessageContaining("matrix 3");
   }
 
   @Test

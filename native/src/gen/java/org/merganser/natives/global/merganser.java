@@ -38,7 +38,7 @@ public class merganser extends org.merganser.natives.presets.merganser {
 // #define MG_API __attribute__((visibility("default")))
 
 /* Raised whenever a signature or the meaning of an argument changes; Java refuses another value. */
-public static final int MG_ABI_VERSION = 1;
+public static final int MG_ABI_VERSION = 2;
 
 // #ifdef __cplusplus
 // #endif
@@ -233,32 +233,39 @@ public static final int
 
 
 
-/* Orthogonal polar factor q = U V^T of a = U diag(sigma) V^T, n x n; orthogonal Procrustes when a is a
+/* Orthogonal polar factors q = U V^T of a = U diag(sigma) V^T, n x n; orthogonal Procrustes when a is a
  * cross-covariance. On the null space q is the nearest orthogonal map to P, P = I, else the assignment
- * that maximises sum a[r, perm[r]], else index order. sigma [n] decreasing. */
-public static native int mg_polar(mg_context context, @Cast("int64_t") long n, @Const DoublePointer a, @Cast("int64_t") long lda, DoublePointer q, @Cast("int64_t") long ldq,
-                        DoublePointer sigma, mg_polar_report report);
-public static native int mg_polar(mg_context context, @Cast("int64_t") long n, @Const DoubleBuffer a, @Cast("int64_t") long lda, DoubleBuffer q, @Cast("int64_t") long ldq,
-                        DoubleBuffer sigma, mg_polar_report report);
-public static native int mg_polar(mg_context context, @Cast("int64_t") long n, @Const double[] a, @Cast("int64_t") long lda, double[] q, @Cast("int64_t") long ldq,
-                        double[] sigma, mg_polar_report report);
+ * that maximises sum a[r, perm[r]], else index order. sigma [count x n], each row decreasing, or NULL when they are not
+ * wanted: then an iteration that needs no singular value decomposition is used where it pays and a is well
+ * conditioned. dtype: MG_F64, or MG_F32 for that iteration in F32 and one step in F64: q is orthogonal to 1e-8, its
+ * distance from the polar factor about 1e-6 * condition of a.
+ * `count` problems, problem k at a + k*n*lda, q + k*n*ldq and reports[k], run at the same time, so small ones need one
+ * call. When one fails, the message says which, and the outputs of others may have been written. */
+public static native int mg_polar(mg_context context, int dtype, @Cast("int64_t") long count, @Cast("int64_t") long n, @Const DoublePointer a, @Cast("int64_t") long lda,
+                        DoublePointer q, @Cast("int64_t") long ldq, DoublePointer sigma, mg_polar_report reports);
+public static native int mg_polar(mg_context context, int dtype, @Cast("int64_t") long count, @Cast("int64_t") long n, @Const DoubleBuffer a, @Cast("int64_t") long lda,
+                        DoubleBuffer q, @Cast("int64_t") long ldq, DoubleBuffer sigma, mg_polar_report reports);
+public static native int mg_polar(mg_context context, int dtype, @Cast("int64_t") long count, @Cast("int64_t") long n, @Const double[] a, @Cast("int64_t") long lda,
+                        double[] q, @Cast("int64_t") long ldq, double[] sigma, mg_polar_report reports);
 // Targeting ../mg_cca_report.java
 
 
 
-/* CCA map of y into the space of x, all n x n contiguous:
+/* CCA maps of y into the space of x, all n x n contiguous:
  *   X = Sxx + gamma_x I,  Y = Syy + gamma_y I,  K = X^-1/2 Sxy Y^-1/2 = U S V^T
  *   T = X^1/2 U V^T Y^-1/2,  Tinv = Y^1/2 V U^T X^-1/2,  correlations = diag(S), decreasing.
- * gamma >= 0 is never changed. */
-public static native int mg_cca_map(mg_context context, @Cast("int64_t") long n, @Const DoublePointer sxx, @Const DoublePointer syy, @Const DoublePointer sxy,
-                          double gamma_x, double gamma_y, DoublePointer t, DoublePointer tinv, DoublePointer correlations,
-                          mg_cca_report report);
-public static native int mg_cca_map(mg_context context, @Cast("int64_t") long n, @Const DoubleBuffer sxx, @Const DoubleBuffer syy, @Const DoubleBuffer sxy,
-                          double gamma_x, double gamma_y, DoubleBuffer t, DoubleBuffer tinv, DoubleBuffer correlations,
-                          mg_cca_report report);
-public static native int mg_cca_map(mg_context context, @Cast("int64_t") long n, @Const double[] sxx, @Const double[] syy, @Const double[] sxy,
-                          double gamma_x, double gamma_y, double[] t, double[] tinv, double[] correlations,
-                          mg_cca_report report);
+ * gamma >= 0 is never changed. correlations [count x n] may be NULL when they are not wanted, and dtype is that of
+ * U V^T: see mg_polar. One map for each of `count` values of gamma: t and tinv [count x n x n], reports [count]. They
+ * run at the same time; when one fails, the message says which, and the outputs of others may have been written. */
+public static native int mg_cca_map(mg_context context, int dtype, @Cast("int64_t") long n, @Const DoublePointer sxx, @Const DoublePointer syy,
+                          @Const DoublePointer sxy, @Cast("int64_t") long count, @Const DoublePointer gamma_x, @Const DoublePointer gamma_y, DoublePointer t,
+                          DoublePointer tinv, DoublePointer correlations, mg_cca_report reports);
+public static native int mg_cca_map(mg_context context, int dtype, @Cast("int64_t") long n, @Const DoubleBuffer sxx, @Const DoubleBuffer syy,
+                          @Const DoubleBuffer sxy, @Cast("int64_t") long count, @Const DoubleBuffer gamma_x, @Const DoubleBuffer gamma_y, DoubleBuffer t,
+                          DoubleBuffer tinv, DoubleBuffer correlations, mg_cca_report reports);
+public static native int mg_cca_map(mg_context context, int dtype, @Cast("int64_t") long n, @Const double[] sxx, @Const double[] syy,
+                          @Const double[] sxy, @Cast("int64_t") long count, @Const double[] gamma_x, @Const double[] gamma_y, double[] t,
+                          double[] tinv, double[] correlations, mg_cca_report reports);
 
 /* ---- Linear assignment -------------------------------------------------------------------------------- */
 

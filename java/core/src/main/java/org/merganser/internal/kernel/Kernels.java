@@ -110,55 +110,84 @@ public final class Kernels implements AutoCloseable {
             ldc));
   }
 
-  /** What a solver says about a rank-deficient input; {@code condition} is 1 for a polar factor. */
-  public record Report(long rank, int completion, long clippedX, long clippedY, double condition) {}
+  /**
+   * What a solver says; {@code sum} is that of the singular values, {@code condition} is 1 for a
+   * polar factor.
+   */
+  public record Report(
+      long rank, int completion, long clippedX, long clippedY, double condition, double sum) {}
 
-  public Report polar(long n, long a, long lda, long q, long ldq, long sigma) {
-    try (mg_polar_report report = JavaCppLimit.explain(mg_polar_report::new)) {
+  /** Reports of {@code count} problems one after the other; {@code sigma} may be 0. */
+  public Report[] polar(
+      int dtype, int count, long n, long a, long lda, long q, long ldq, long sigma) {
+    try (mg_polar_report report = JavaCppLimit.explain(() -> new mg_polar_report(count))) {
       Status.check(
           merganser.mg_polar(
               context,
+              dtype,
+              count,
               n,
               Address.doubles(a),
               lda,
               Address.doubles(q),
               ldq,
-              Address.doubles(sigma),
+              sigma == 0 ? null : Address.doubles(sigma),
               report));
-      return new Report(report.rank(), report.completion(), 0, 0, 1);
+      Report[] reports = new Report[count];
+      for (int k = 0; k < count; k++) {
+        report.position(k);
+        reports[k] = new Report(report.rank(), report.completion(), 0, 0, 1, report.sum());
+      }
+      report.position(0);
+      return reports;
     }
   }
 
-  public Report cca(
+  /** Reports of one map for each gamma; {@code correlations} may be 0. */
+  public Report[] cca(
+      int dtype,
       long n,
       long sxx,
       long syy,
       long sxy,
-      double gammaX,
-      double gammaY,
+      double[] gammaX,
+      double[] gammaY,
       long t,
       long tinv,
       long correlations) {
-    try (mg_cca_report report = JavaCppLimit.explain(mg_cca_report::new)) {
+    int count = gammaX.length;
+    try (mg_cca_report report = JavaCppLimit.explain(() -> new mg_cca_report(count));
+        DoublePointer forX = new DoublePointer(gammaX);
+        DoublePointer forY = new DoublePointer(gammaY)) {
       Status.check(
           merganser.mg_cca_map(
               context,
+              dtype,
               n,
               Address.doubles(sxx),
               Address.doubles(syy),
               Address.doubles(sxy),
-              gammaX,
-              gammaY,
+              count,
+              forX,
+              forY,
               Address.doubles(t),
               Address.doubles(tinv),
-              Address.doubles(correlations),
+              correlations == 0 ? null : Address.doubles(correlations),
               report));
-      return new Report(
-          report.rank(),
-          report.completion(),
-          report.clipped_x(),
-          report.clipped_y(),
-          report.condition());
+      Report[] reports = new Report[count];
+      for (int k = 0; k < count; k++) {
+        report.position(k);
+        reports[k] =
+            new Report(
+                report.rank(),
+                report.completion(),
+                report.clipped_x(),
+                report.clipped_y(),
+                report.condition(),
+                report.sum());
+      }
+      report.position(0);
+      return reports;
     }
   }
 
