@@ -39,12 +39,14 @@ struct Kernels {
   // For rows r: sum[f] += in[offsets[r] + f] - shift[f], rows in order. sum_columns[in F64|F32].
   void (*sum_columns[2])(const void* in, const int64_t* offsets, int64_t rows, int64_t width, const double* shift,
                          double* sum);
-  // For rows r: z = in[offsets[r] + f] - shift[f] - low[f] rounded to the type of z, stored at z[r*ldz + f];
-  // square[f] += z*z in F64, rows in order. pack[in F64|F32][z F64|F32].
-  void (*pack[2][2])(const void* in, const int64_t* offsets, int64_t rows, int64_t width, const double* shift,
-                     const double* low, void* z, int64_t ldz, double* square);
-  // acc[i] += in[i] + factor * d[i]
-  void (*fold)(const float* in, double factor, const double* d, double* acc, int64_t n);
+  // For rows r, d = in[offsets[r] + f] - shift[f]: z[r*ldz + f] = d rounded to the type of z (unless z is NULL),
+  // sum[f] += d, square[f] += d*d in F64, rows in order. pack[in F64|F32][z F64|F32].
+  void (*pack[2][2])(const void* in, const int64_t* offsets, int64_t rows, int64_t width, const double* shift, void* z,
+                     int64_t ldz, double* sum, double* square);
+  // acc[i] += in[i] + (a * x[i] + b * y[i])
+  void (*fold)(const float* in, double a, const double* x, double b, const double* y, double* acc, int64_t n);
+  // acc[i] += a * x[i] + b * y[i], rounded to the type of acc. add_outer[acc F64|F32].
+  void (*add_outer[2])(double a, const double* x, double b, const double* y, void* acc, int64_t n);
 
   // Assignment, cost row of type F64|F32, c = sign * cost.
   // First index whose c is NaN, -Inf or finite beyond 1e300, or n.

@@ -1,18 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
-// Streaming centred moments. A batch goes through panels of at most 4096 samples. Each
-// is centred about its own mean p, z = x - p, and merged into the state of the n samples before it (Chan, Golub,
-// LeVeque):
-//   d = p - mean,  w = n rows/(n + rows),  mean += d rows/(n + rows),  block += sum(z_x z_y^T) + w d_x d_y^T.
-// Means are pairs of F64 (value and rounding error), so that neither a large mean nor the order of unlike batches costs
-// digits: what is left of sum(z) is some units in the last place of z, and its square is nothing.
-// A panel is packed once, then every output tile is one serial BLAS call per panel; w d d^T is one more row of the
-// panel (F32, F64) or part of the fold (MIXED). Tiles and panels depend on the problem only. Sums of squares are F64
-// sums of the packed values, and the diagonal of an own block is taken from them.
+// Streaming centred moments. A batch goes through panels of at most 4096 samples, each packed in one pass,
+// z = x - shift, with the F64 sums of z and z^2, and merged into the state of the n samples before it (Chan, Golub,
+// LeVeque): with p = shift + o, o = sum(z)/rows, the mean of the panel,
+//   d = p - mean,  w = n rows/(n + rows),  mean += d rows/(n + rows),
+//   block += sum(z_x z_y^T) - rows o_x o_y^T + w d_x d_y^T.
+// The shift is the mean of 32 samples spread over the panel, so o is a fraction of a deviation and the subtraction
+// costs nothing. Where it is more than a deviation (a panel of unlike parts) the stream is packed again about p. So
+// neither a large mean nor the order of unlike batches costs digits, and a constant feature has z = 0. Means are pairs
+// of F64 (value and rounding error).
+// After packing, every output tile is one serial BLAS call per panel; what is of rank two goes in with the fold into
+// F64 (MIXED), or after the call (F32, F64). Tiles, panels and pieces depend on the problem only. Sums of squares are
+// F64 sums, and the diagonal of an own block is taken from them. A stream that is in no block is not stored.
+// Non-finite values show in the sums; only then is the batch scanned for them.
 #include "routines/moments.h"
 
 #include <algorithm>
 #include <cmath>
 #include <memory>
+#include <optional>
+#include <utility>
 
 #include "core/blas.h"
 #include "core/error.h"
@@ -25,7 +31,9 @@ namespace merganser {
 namespace {
 
 constexpr int64_t kTile = 256;
-constexpr int64_t kFeatures = 64;
+constexpr int64_t kPiece = 512;        // samples of one packing task
+constexpr int64_t kShiftSamples = 32;  // whose mean is the shift
+constexpr int64_t kFeatures = 1024;    // of one task of the merge
 constexpr int64_t kPanelRows = 4096;
 constexpr int64_t kPanelBytes = int64_t{64} << 20;
 
@@ -48,6 +56,13 @@ std::vector<FeatureRange> feature_ranges(const CpuMoments& state) {
   return ranges;
 }
 
+bool in_a_block(const CpuMoments& state, int32_t stream) {
+  for (size_t k = 0; k < state.pair_i.size(); ++k) {
+    if (state.pair_i[k] == stream || state.pair_j[k] == stream) return true;
+  }
+  return false;
+}
+
 int64_t panel_rows(const CpuMoments& state, int64_t samples) {
   int64_t width = 0;
   for (int64_t each : state.widths) width += each;
@@ -59,7 +74,10 @@ int64_t panel_rows(const CpuMoments& state, int64_t samples) {
 void reserve_scratch(mg_context* context, CpuMoments& state, int64_t rows) {
   const int64_t bytes = state.mode == MG_MOMENTS_F64 ? 8 : 4;
   state.panels.resize(state.widths.size());
-  for (size_t s = 0; s < state.widths.size(); ++s) state.panels[s].reserve((rows + 1) * state.widths[s] * bytes);
+  for (size_t s = 0; s < state.widths.size(); ++s) {
+    if (in_a_block(state, static_cast<int32_t>(s))) state.panels[s].reserve(rows * state.widths[s] * bytes);
+    state.streams[s].parts.reserve(2 * divide_up(rows, kPiece) * state.widths[s]);
+  }
   if (state.mode == MG_MOMENTS_MIXED) state.tile_scratch.reserve(participants(context) * kTile * kTile);
 }
 
@@ -83,47 +101,118 @@ struct Panel {
         weight(static_cast<double>(before) * share) {}
 };
 
-// Packs z and merges means and sums of squares. The mean of the panel is x_0 + mean(x - x_0): exactly x_0 for a
-// constant feature, whose variance is then exactly 0.
-void pack_and_merge(CpuMoments& state, const Batch& batch, const Panel& panel, const FeatureRange& range) {
-  alignas(64) double zero[kFeatures] = {}, first[kFeatures] = {}, sum[kFeatures] = {}, square[kFeatures] = {};
-  alignas(64) double mean[kFeatures], low[kFeatures];
-  const int32_t s = range.stream;
-  batch.sum(s, panel.begin, 1, range.feature, range.width, zero, first);
-  batch.sum(s, panel.begin, panel.rows, range.feature, range.width, first, sum);
-  for (int64_t f = 0; f < range.width; ++f) {
-    add_exactly(first[f], sum[f] / static_cast<double>(panel.rows), mean[f], low[f]);
-  }
-  const bool wide = state.mode == MG_MOMENTS_F64;
-  const int64_t ld = state.widths[s];
-  char* z = state.panels[s].data() + range.feature * (wide ? 8 : 4);
-  batch.pack(s, panel.begin, panel.rows, range.feature, range.width, mean, low, z, wide, ld, square);
+// x_0 + mean(x - x_0) over samples spread over the panel: exactly x_0 for a constant feature.
+void choose_shift(CpuMoments& state, const Batch& batch, const Panel& panel, int32_t stream) {
+  StreamSums& sums = state.streams[stream];
+  const int64_t width = state.widths[stream], rows = std::min(kShiftSamples, panel.rows);
+  // The mean of the panel is not known yet, so its place is free.
+  double *first = sums.delta.data(), *sum = sums.offset.data(), *shift = sums.shift.data();
+  std::fill_n(shift, width, 0.0);
+  std::fill_n(first, width, 0.0);
+  std::fill_n(sum, width, 0.0);
+  batch.sum(stream, panel.begin, 1, 1, shift, first);
+  batch.sum(stream, panel.begin, panel.rows / rows, rows, first, sum);
+  for (int64_t f = 0; f < width; ++f) shift[f] = first[f] + sum[f] / static_cast<double>(rows);
+}
 
-  StreamSums& sums = state.streams[s];
-  const double root = std::sqrt(panel.weight);
-  for (int64_t f = 0; f < range.width; ++f) {
-    const int64_t at = range.feature + f;
-    double delta = 0;
+// Sums and sums of squares of the whole panel, pieces in order: into the first piece.
+void add_pieces(CpuMoments& state, const Panel& panel, const FeatureRange& range) {
+  double* parts = state.streams[range.stream].parts.data();
+  const int64_t width = state.widths[range.stream];
+  for (int64_t piece = 1; piece < divide_up(panel.rows, kPiece); ++piece) {
+    for (int64_t half = 0; half < 2; ++half) {
+      const double* part = parts + (2 * piece + half) * width + range.feature;
+      double* total = parts + half * width + range.feature;
+      for (int64_t f = 0; f < range.width; ++f) total[f] += part[f];
+    }
+  }
+}
+
+enum class Packed { kGood, kNonFinite, kFarShift };
+
+Packed judge(const CpuMoments& state, const Panel& panel, int32_t stream) {
+  const int64_t width = state.widths[stream];
+  const double* sum = state.streams[stream].parts.data();
+  const double* square = sum + width;
+  const double rows = static_cast<double>(panel.rows);
+  bool far = false;
+  for (int64_t f = 0; f < width; ++f) {
+    if (!std::isfinite(sum[f])) return Packed::kNonFinite;
+    // |offset| > deviation
+    far = far || 2 * sum[f] * sum[f] > rows * square[f];
+  }
+  return far ? Packed::kFarShift : Packed::kGood;
+}
+
+// Packs all streams of a panel; false when there are non-finite values.
+bool pack(mg_context* context, CpuMoments& state, const Batch& batch, const Panel& panel,
+          const std::vector<FeatureRange>& ranges, bool look) {
+  const int64_t pieces = divide_up(panel.rows, kPiece);
+  const bool wide = state.mode == MG_MOMENTS_F64;
+  const auto stream_count = static_cast<int64_t>(state.widths.size());
+  std::vector<int32_t> streams(state.widths.size());
+  for (size_t s = 0; s < streams.size(); ++s) streams[s] = static_cast<int32_t>(s);
+  parallel_for(context, stream_count,
+               [&](int64_t s, int32_t) { choose_shift(state, batch, panel, static_cast<int32_t>(s)); });
+  for (int attempt = 0; attempt < 2 && !streams.empty(); ++attempt) {
+    parallel_for(context, pieces * static_cast<int64_t>(streams.size()), [&](int64_t task, int32_t) {
+      const int32_t s = streams[task / pieces];
+      const int64_t width = state.widths[s], first = task % pieces * kPiece;
+      const int64_t rows = std::min(kPiece, panel.rows - first);
+      StreamSums& sums = state.streams[s];
+      double* part = sums.parts.data() + task % pieces * 2 * width;
+      std::fill_n(part, 2 * width, 0.0);
+      char* z = state.panels[s].data();
+      if (z) z += first * width * (wide ? 8 : 4);
+      batch.pack(s, panel.begin + first, rows, sums.shift.data(), z, wide, width, part, part + width);
+    });
+    std::vector<int32_t> again;
+    for (const FeatureRange& range : ranges) {
+      if (std::find(streams.begin(), streams.end(), range.stream) == streams.end()) continue;
+      add_pieces(state, panel, range);
+    }
+    for (int32_t s : streams) {
+      const Packed result = judge(state, panel, s);
+      if (result == Packed::kNonFinite && look) return false;
+      if (result != Packed::kFarShift) continue;
+      again.push_back(s);
+      if (attempt > 0) continue;
+      StreamSums& sums = state.streams[s];
+      for (int64_t f = 0; f < state.widths[s]; ++f) sums.shift[f] += sums.parts[f] / static_cast<double>(panel.rows);
+    }
+    streams.swap(again);
+  }
+  return true;
+}
+
+// Means and sums of squares of a packed panel into the state.
+void merge(CpuMoments& state, const Panel& panel, const FeatureRange& range) {
+  StreamSums& sums = state.streams[range.stream];
+  const int64_t width = state.widths[range.stream];
+  const double rows = static_cast<double>(panel.rows);
+  for (int64_t f = range.feature; f < range.feature + range.width; ++f) {
+    const double offset = sums.parts[f] / rows;
+    double mean, low, delta = 0;
+    add_exactly(sums.shift[f], offset, mean, low);
     if (panel.weight == 0) {
-      sums.mean[at] = mean[f];
-      sums.low[at] = low[f];
+      sums.mean[f] = mean;
+      sums.low[f] = low;
     } else {
-      delta = (mean[f] - sums.mean[at]) + (low[f] - sums.low[at]);
-      add_exactly(sums.mean[at], sums.low[at] + delta * panel.share, sums.mean[at], sums.low[at]);
+      delta = (mean - sums.mean[f]) + (low - sums.low[f]);
+      add_exactly(sums.mean[f], sums.low[f] + delta * panel.share, sums.mean[f], sums.low[f]);
     }
-    sums.delta[at] = delta;
-    sums.m2[at] += square[f] + panel.weight * delta * delta;
-    if (wide) {
-      reinterpret_cast<double*>(z)[panel.rows * ld + f] = root * delta;
-    } else {
-      reinterpret_cast<float*>(z)[panel.rows * ld + f] = static_cast<float>(root * delta);
-    }
+    sums.offset[f] = offset;
+    sums.delta[f] = delta;
+    double own = sums.parts[width + f] - rows * offset * offset;
+    if (own < 0) own = 0;  // by rounding; NaN is kept
+    sums.m2[f] += own + panel.weight * delta * delta;
   }
 }
 
 void accumulate(mg_context* context, CpuMoments& state, const Panel& panel) {
   const bool fold = state.mode == MG_MOMENTS_MIXED;
-  const int depth = static_cast<int>(panel.rows + (!fold && panel.weight > 0 ? 1 : 0));
+  const int depth = static_cast<int>(panel.rows);
+  const double rows = static_cast<double>(panel.rows);
   parallel_for(context, static_cast<int64_t>(state.tiles.size()), [&](int64_t task, int32_t slot) {
     const Tile& tile = state.tiles[task];
     const int32_t i = state.pair_i[tile.pair], j = state.pair_j[tile.pair];
@@ -132,6 +221,13 @@ void accumulate(mg_context* context, CpuMoments& state, const Panel& panel) {
     const bool diagonal = i == j && tile.row == tile.column;
     Block& block = state.blocks[tile.pair];
     const int64_t corner = tile.row * ld_j + tile.column;
+    const StreamSums &x_sums = state.streams[i], &y_sums = state.streams[j];
+    // row r of the tile, `length` elements: a offset_y + b delta_y
+    const auto rank_two = [&](int64_t r, const auto& add) {
+      const int64_t length = diagonal ? r + 1 : n;
+      add(-rows * x_sums.offset[tile.row + r], y_sums.offset.data() + tile.column,
+          panel.weight * x_sums.delta[tile.row + r], y_sums.delta.data() + tile.column, length);
+    };
     if (state.mode == MG_MOMENTS_F64) {
       const double* x = reinterpret_cast<const double*>(state.panels[i].data()) + tile.row;
       const double* y = reinterpret_cast<const double*>(state.panels[j].data()) + tile.column;
@@ -140,6 +236,11 @@ void accumulate(mg_context* context, CpuMoments& state, const Panel& panel) {
         cblas_dsyrk(kRowMajor, kLower, kTrans, m, depth, 1, x, ld_i, 1, c, ld_j);
       } else {
         cblas_dgemm(kRowMajor, kTrans, kNoTrans, m, n, depth, 1, x, ld_i, y, ld_j, 1, c, ld_j);
+      }
+      for (int64_t r = 0; r < m; ++r) {
+        rank_two(r, [&](double a, const double* u, double b, const double* v, int64_t length) {
+          kernels().add_outer[0](a, u, b, v, c + r * ld_j, length);
+        });
       }
       return;
     }
@@ -153,15 +254,62 @@ void accumulate(mg_context* context, CpuMoments& state, const Panel& panel) {
     } else {
       cblas_sgemm(kRowMajor, kTrans, kNoTrans, m, n, depth, 1, x, ld_i, y, ld_j, beta, c, ldc);
     }
-    if (!fold) return;
-    double* target = block.wide.data() + corner;
-    const double* d_x = state.streams[i].delta.data() + tile.row;
-    const double* d_y = state.streams[j].delta.data() + tile.column;
+    double* target = fold ? block.wide.data() + corner : nullptr;
     for (int64_t r = 0; r < m; ++r) {
-      kernels().fold(c + r * ldc, panel.weight * d_x[r], d_y, target + r * ld_j, diagonal ? r + 1 : n);
+      rank_two(r, [&](double a, const double* u, double b, const double* v, int64_t length) {
+        if (fold) {
+          kernels().fold(c + r * ldc, a, u, b, v, target + r * ld_j, length);
+        } else {
+          kernels().add_outer[1](a, u, b, v, c + r * ldc, length);
+        }
+      });
     }
   });
 }
+
+// What an update changes, to be put back when one of its later panels has non-finite values.
+class Before {
+ public:
+  explicit Before(const CpuMoments& state) {
+    for (const StreamSums& each : state.streams) {
+      for (const Buffer<double>* part : {&each.mean, &each.low, &each.m2}) wide_.push_back(copy(*part));
+    }
+    for (const Block& each : state.blocks) {
+      wide_.push_back(copy(each.wide));
+      narrow_.push_back(copy(each.narrow));
+    }
+  }
+
+  void restore(CpuMoments& state) {
+    size_t next = 0;
+    for (StreamSums& each : state.streams) {
+      for (Buffer<double>* part : {&each.mean, &each.low, &each.m2}) *part = std::move(wide_[next++]);
+    }
+    for (size_t k = 0; k < state.blocks.size(); ++k) {
+      state.blocks[k].wide = std::move(wide_[next++]);
+      state.blocks[k].narrow = std::move(narrow_[k]);
+    }
+  }
+
+  static int64_t bytes(const CpuMoments& state) {
+    int64_t total = 0;
+    for (const StreamSums& each : state.streams) total += 3 * 8 * each.mean.size();
+    for (const Block& each : state.blocks) total += 8 * each.wide.size() + 4 * each.narrow.size();
+    return total;
+  }
+
+ private:
+  template <typename T>
+  static Buffer<T> copy(const Buffer<T>& from) {
+    if (from.size() == 0) return {};
+    Buffer<T> result(from.size());
+    std::copy_n(from.data(), from.size(), result.data());
+    return result;
+  }
+
+  std::vector<Buffer<double>> wide_;
+  std::vector<Buffer<float>> narrow_;
+};
 
 void check_has_samples(const CpuMoments& state) {
   MG_REQUIRE(!state.incomplete, "these moments are unusable: an update stopped half-way");
@@ -203,7 +351,7 @@ void moments_create(mg_context*, const mg_moments* description, mg_moments** out
   // After the blocks: what cannot be held at all fails before pages are touched.
   for (int64_t width : state->widths) {
     StreamSums sums;
-    for (Buffer<double>* each : {&sums.mean, &sums.low, &sums.m2, &sums.delta}) {
+    for (Buffer<double>* each : {&sums.mean, &sums.low, &sums.m2, &sums.shift, &sums.offset, &sums.delta}) {
       each->reserve(width);
       std::fill_n(each->data(), width, 0.0);
     }
@@ -220,26 +368,47 @@ void moments_update(mg_context* context, mg_moments* moments, const void* const*
   MG_REQUIRE(!state.incomplete, "these moments are unusable: an update stopped half-way");
   Batch batch(state, data, dtype, outer, inner, strides);
   if (batch.samples() == 0) return;
-  batch.scan(context);
-  const int64_t dropped = batch.samples() - batch.kept();
-  if (batch.kept() == 0) {
-    state.skipped += dropped;
-    return;
-  }
   const std::vector<FeatureRange> ranges = feature_ranges(state);
-  const int64_t rows = panel_rows(state, batch.kept());
+  const int64_t rows = panel_rows(state, batch.samples());
+  // A failure must leave no trace. With several panels that takes a copy of the state, or a look ahead at the batch,
+  // whichever is less.
+  bool look = true;
+  std::optional<Before> before;
+  if (batch.samples() > rows && state.nonfinite == MG_NONFINITE_FAIL) {
+    if (Before::bytes(state) < batch.bytes()) {
+      before.emplace(state);
+    } else {
+      batch.scan(context);
+      look = false;
+    }
+  }
   reserve_scratch(context, state, rows);
   SerialBlas blas(context);
 
-  state.incomplete = true;
   for (int64_t begin = 0; begin < batch.kept(); begin += rows) {
-    const Panel panel(begin, std::min(rows, batch.kept() - begin), state.count + begin);
+    Panel panel(begin, std::min(rows, batch.kept() - begin), state.count + begin);
+    if (!pack(context, state, batch, panel, ranges, look)) {
+      look = false;
+      try {
+        batch.scan(context);
+      } catch (const Error& error) {
+        if (begin > 0 && error.status == MG_NUMERICAL) {
+          before->restore(state);
+          state.incomplete = false;
+        }
+        throw;
+      }
+      // Samples before this panel are all kept, so it begins where it did.
+      begin -= rows;
+      continue;
+    }
+    state.incomplete = true;
     parallel_for(context, static_cast<int64_t>(ranges.size()),
-                 [&](int64_t task, int32_t) { pack_and_merge(state, batch, panel, ranges[task]); });
+                 [&](int64_t task, int32_t) { merge(state, panel, ranges[task]); });
     accumulate(context, state, panel);
   }
   state.count += batch.kept();
-  state.skipped += dropped;
+  state.skipped += batch.samples() - batch.kept();
   state.incomplete = false;
 }
 

@@ -13,7 +13,9 @@ namespace merganser {
 // Mean (mean + low, |low| at most half a unit in the last place of mean) and sum of squared deviations of one stream.
 struct StreamSums {
   Buffer<double> mean, low, m2;
-  Buffer<double> delta;  // scratch: mean of the panel less mean before it
+  // Scratch of a panel, see moments.cpp.
+  Buffer<double> shift, offset, delta;
+  Buffer<double> parts;  // sums and sums of squares of each piece
 };
 
 // Sum over samples of (x - mean_x)(y - mean_y)^T; an own block uses its lower tiles only, without its diagonal.
@@ -46,21 +48,22 @@ class Batch {
       : moments_(moments), data_(data), dtype_(dtype), inner_(inner), strides_(strides), samples_(outer * inner) {}
 
   int64_t samples() const { return samples_; }
+  int64_t bytes() const;
   int64_t kept() const { return some_dropped_ ? kept_count_ : samples_; }
 
-  // Looks for non-finite values: fails with the first, or drops their samples, as the moments ask.
+  // Looks for non-finite values: fails with the first, or drops their samples, as the moments ask. Packing shows
+  // whether there are any.
   void scan(mg_context* context);
 
-  // Of kept samples [begin, begin + rows) and features [feature, feature + width) of a stream; see Kernels::sum_columns
-  // and Kernels::pack. `wide` selects F64 for z.
-  void sum(int32_t stream, int64_t begin, int64_t rows, int64_t feature, int64_t width, const double* shift,
-           double* sum) const;
-  void pack(int32_t stream, int64_t begin, int64_t rows, int64_t feature, int64_t width, const double* shift,
-            const double* low, void* z, bool wide, int64_t ldz, double* square) const;
+  // Sums over kept samples begin, begin + step, ... (`rows` of them); see Kernels::sum_columns.
+  void sum(int32_t stream, int64_t begin, int64_t step, int64_t rows, const double* shift, double* sum) const;
+  // Of kept samples [begin, begin + rows); see Kernels::pack. `wide` selects F64 for z.
+  void pack(int32_t stream, int64_t begin, int64_t rows, const double* shift, void* z, bool wide, int64_t ldz,
+            double* sum, double* square) const;
 
  private:
   template <typename Run>
-  void runs(int32_t stream, int64_t begin, int64_t rows, int64_t feature, int64_t width, const Run& run) const;
+  void runs(int32_t stream, int64_t begin, int64_t step, int64_t rows, const Run& run) const;
   int64_t element_size() const { return dtype_ == MG_F64 ? 8 : 4; }
   int64_t sample(int64_t kept_index) const { return some_dropped_ ? kept_[kept_index] : kept_index; }
   int64_t offset(int32_t stream, int64_t sample) const {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reading a batch of activations: the scan for non-finite values, and packing into sample-major panels. Features that
+// Reading a batch of activations: packing into sample-major panels, and the scan for non-finite values. Features that
 // are not contiguous (N,C,H,W) are transposed through a small block, so that both layouts give the same bits.
 #include <algorithm>
 #include <atomic>
@@ -56,6 +56,12 @@ bool Batch::finite(int32_t stream, int64_t begin, int64_t end) const {
   return true;
 }
 
+int64_t Batch::bytes() const {
+  int64_t width = 0;
+  for (int64_t each : moments_.widths) width += each;
+  return samples_ * width * element_size();
+}
+
 int64_t Batch::first_bad_feature(int32_t stream, int64_t sample) const {
   const int64_t width = moments_.widths[stream];
   for (int64_t f = 0; f < width; ++f) {
@@ -107,15 +113,15 @@ void Batch::scan(mg_context* context) {
   }
 }
 
-// run(data, offsets, row, rows, feature, width), both relative to the range, for pieces with contiguous features.
+// run(data, offsets, row, rows, feature, width), row relative to the first, for pieces with contiguous features.
 template <typename Run>
-void Batch::runs(int32_t stream, int64_t begin, int64_t rows, int64_t feature, int64_t width, const Run& run) const {
-  const int64_t bytes = element_size();
+void Batch::runs(int32_t stream, int64_t begin, int64_t step, int64_t rows, const Run& run) const {
+  const int64_t bytes = element_size(), width = moments_.widths[stream];
   const int64_t feature_stride = strides_[3 * stream + 2];
   int64_t offsets[kBlockRows];
   for (int64_t r = 0; r < rows; r += kBlockRows) {
     const int64_t n = std::min(kBlockRows, rows - r);
-    for (int64_t i = 0; i < n; ++i) offsets[i] = offset(stream, sample(begin + r + i)) + feature * feature_stride;
+    for (int64_t i = 0; i < n; ++i) offsets[i] = offset(stream, sample(begin + (r + i) * step));
     if (feature_stride == 1) {
       run(data_[stream], offsets, r, n, int64_t{0}, width);
       continue;
@@ -138,23 +144,22 @@ void Batch::runs(int32_t stream, int64_t begin, int64_t rows, int64_t feature, i
   }
 }
 
-void Batch::sum(int32_t stream, int64_t begin, int64_t rows, int64_t feature, int64_t width, const double* shift,
-                double* sum) const {
+void Batch::sum(int32_t stream, int64_t begin, int64_t step, int64_t rows, const double* shift, double* sum) const {
   const auto kernel = kernels().sum_columns[dtype_ == MG_F64 ? 0 : 1];
-  runs(stream, begin, rows, feature, width,
+  runs(stream, begin, step, rows,
        [&](const void* data, const int64_t* offsets, int64_t, int64_t n, int64_t f, int64_t w) {
          kernel(data, offsets, n, w, shift + f, sum + f);
        });
 }
 
-void Batch::pack(int32_t stream, int64_t begin, int64_t rows, int64_t feature, int64_t width, const double* shift,
-                 const double* low, void* z, bool wide, int64_t ldz, double* square) const {
+void Batch::pack(int32_t stream, int64_t begin, int64_t rows, const double* shift, void* z, bool wide, int64_t ldz,
+                 double* sum, double* square) const {
   const auto kernel = kernels().pack[dtype_ == MG_F64 ? 0 : 1][wide ? 0 : 1];
   const int64_t z_bytes = wide ? 8 : 4;
-  runs(stream, begin, rows, feature, width,
+  runs(stream, begin, 1, rows,
        [&](const void* data, const int64_t* offsets, int64_t r, int64_t n, int64_t f, int64_t w) {
-         kernel(data, offsets, n, w, shift + f, low + f, static_cast<char*>(z) + (r * ldz + f) * z_bytes, ldz,
-                square + f);
+         void* target = z ? static_cast<char*>(z) + (r * ldz + f) * z_bytes : nullptr;
+         kernel(data, offsets, n, w, shift + f, target, ldz, sum + f, square + f);
        });
 }
 
