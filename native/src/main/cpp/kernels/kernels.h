@@ -36,6 +36,8 @@ struct Kernels {
 
   int64_t (*count_nonfinite[4])(const void* in, int64_t n);
 
+  // out[i*ld + f] = in[f*stride + i] for f < features, i < rows. transpose[F64|F32].
+  void (*transpose[2])(const void* in, int64_t stride, int64_t features, int64_t rows, void* out, int64_t ld);
   // For rows r: sum[f] += in[offsets[r] + f] - shift[f], rows in order. sum_columns[in F64|F32].
   void (*sum_columns[2])(const void* in, const int64_t* offsets, int64_t rows, int64_t width, const double* shift,
                          double* sum);

@@ -30,7 +30,8 @@ namespace merganser {
 
 namespace {
 
-constexpr int64_t kTile = 256;
+constexpr int64_t kNarrowTile = 256, kWideTile = 512;
+constexpr int64_t kWide = 512;         // width of a stream from which on tiles are wide: faster, but fewer
 constexpr int64_t kPiece = 512;        // samples of one packing task
 constexpr int64_t kShiftSamples = 32;  // whose mean is the shift
 constexpr int64_t kFeatures = 1024;    // of one task of the merge
@@ -78,7 +79,7 @@ void reserve_scratch(mg_context* context, CpuMoments& state, int64_t rows) {
     if (in_a_block(state, static_cast<int32_t>(s))) state.panels[s].reserve(rows * state.widths[s] * bytes);
     state.streams[s].parts.reserve(2 * divide_up(rows, kPiece) * state.widths[s]);
   }
-  if (state.mode == MG_MOMENTS_MIXED) state.tile_scratch.reserve(participants(context) * kTile * kTile);
+  if (state.mode == MG_MOMENTS_MIXED) state.tile_scratch.reserve(participants(context) * state.tile * state.tile);
 }
 
 // value + low without the rounding of value + low (Knuth).
@@ -246,8 +247,8 @@ void accumulate(mg_context* context, CpuMoments& state, const Panel& panel) {
     }
     const float* x = reinterpret_cast<const float*>(state.panels[i].data()) + tile.row;
     const float* y = reinterpret_cast<const float*>(state.panels[j].data()) + tile.column;
-    float* c = fold ? state.tile_scratch.data() + slot * kTile * kTile : block.narrow.data() + corner;
-    const int ldc = fold ? static_cast<int>(kTile) : ld_j;
+    float* c = fold ? state.tile_scratch.data() + slot * state.tile * state.tile : block.narrow.data() + corner;
+    const int ldc = fold ? static_cast<int>(state.tile) : ld_j;
     const float beta = fold ? 0.0f : 1.0f;
     if (diagonal) {
       cblas_ssyrk(kRowMajor, kLower, kTrans, m, depth, 1, x, ld_i, beta, c, ldc);
@@ -329,6 +330,8 @@ void check_no_overflow(const CpuMoments& state, int32_t stream) {
 void moments_create(mg_context*, const mg_moments* description, mg_moments** out) {
   auto state = std::make_unique<CpuMoments>();
   static_cast<mg_moments&>(*state) = *description;
+  const int64_t widest = *std::max_element(state->widths.begin(), state->widths.end());
+  state->tile = widest < kWide ? kNarrowTile : kWideTile;
   for (size_t k = 0; k < state->pair_i.size(); ++k) {
     const int64_t rows = state->widths[state->pair_i[k]], columns = state->widths[state->pair_j[k]];
     Block block;
@@ -341,10 +344,10 @@ void moments_create(mg_context*, const mg_moments* description, mg_moments** out
     }
     state->blocks.push_back(std::move(block));
     const bool own = state->pair_i[k] == state->pair_j[k];
-    for (int64_t i = 0; i < rows; i += kTile) {
-      for (int64_t j = 0; j < (own ? i + 1 : columns); j += kTile) {
+    for (int64_t i = 0; i < rows; i += state->tile) {
+      for (int64_t j = 0; j < (own ? i + 1 : columns); j += state->tile) {
         state->tiles.push_back(
-            {static_cast<int32_t>(k), i, std::min(kTile, rows - i), j, std::min(kTile, columns - j)});
+            {static_cast<int32_t>(k), i, std::min(state->tile, rows - i), j, std::min(state->tile, columns - j)});
       }
     }
   }

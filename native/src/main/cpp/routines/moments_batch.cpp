@@ -129,9 +129,17 @@ void Batch::runs(int32_t stream, int64_t begin, int64_t step, int64_t rows, cons
     alignas(64) char block[kBlockRows * kBlockWidth * 8];
     int64_t block_offsets[kBlockRows];
     for (int64_t i = 0; i < n; ++i) block_offsets[i] = i * kBlockWidth;
+    // Consecutive in memory, as positions of one image mostly are.
+    const int64_t first = sample(begin + r * step), last = sample(begin + (r + n - 1) * step);
+    const bool consecutive = strides_[3 * stream + 1] == 1 && last - first == n - 1 &&
+                             first / inner_ == last / inner_ && (step == 1 || n == 1);
     for (int64_t f = 0; f < width; f += kBlockWidth) {
       const int64_t w = std::min(kBlockWidth, width - f);
-      for (int64_t c = 0; c < w; ++c) {
+      if (consecutive) {
+        kernels().transpose[bytes == 8 ? 0 : 1](at(stream, offsets[0] + f * feature_stride), feature_stride, w, n,
+                                                block, kBlockWidth);
+      }
+      for (int64_t c = 0; c < w && !consecutive; ++c) {
         const char* column = at(stream, (f + c) * feature_stride);
         if (bytes == 8) {
           gather<8>(column, offsets, n, block + c * 8);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Streaming moments: worked values, agreement with a two-pass F64 computation, splits, layouts, non-finite values.
+#include <algorithm>
 #include <chrono>
 #include <thread>
 
@@ -329,6 +330,99 @@ TEST(moments_skip_samples) {
   double mean = 0, m2 = 0;
   CHECK_FAILS(mg_moments_stream(context, none.handle, 0, &mean, &m2), MG_INVALID_ARGUMENT,
               "no samples have been added");
+}
+
+// An update of several panels, with the bad value in the last one.
+TEST(moments_fail_in_a_later_panel_without_a_trace) {
+  Context context;
+  const int64_t d = 9, e = 6, n = 10000;
+  const std::vector<float> x = samples<float>(n * d, 1), y = samples<float>(n * e, 2);
+  for (int32_t mode : {MG_MOMENTS_F32, MG_MOMENTS_MIXED, MG_MOMENTS_F64}) {
+    Moments m(context, {d, e}, mode);
+    CHECK_OK(m.add<float>({x, y}, 0, 300));
+    const Vector before = m.everything();
+    std::vector<float> bad = y;
+    bad[9000 * e + 2] = static_cast<float>(-kInf);
+    CHECK_FAILS(m.add<float>({x, bad}, 0, n), MG_NUMERICAL, "stream 1, sample 9000, feature 2: infinite");
+    CHECK(same_bits(m.everything(), before) && mg_moments_count(m.handle) == 300);
+    CHECK_OK(m.add<float>({x, y}, 300, n - 300));
+    Moments straight(context, {d, e}, mode);
+    CHECK_OK(straight.add<float>({x, y}, 0, 300));
+    CHECK_OK(straight.add<float>({x, y}, 300, n - 300));
+    CHECK(same_bits(m.everything(), straight.everything()));
+  }
+  // So wide that the state is larger than the batch: looked at beforehand.
+  const int64_t wide = 2200, rows = 4200;
+  std::vector<float> flat(static_cast<size_t>(wide * rows), 1.0f);
+  flat[flat.size() - 3] = static_cast<float>(kNaN);
+  Moments m(context, {wide}, MG_MOMENTS_MIXED);
+  CHECK_FAILS(m.add<float>({flat}, 0, rows), MG_NUMERICAL, "stream 0, sample 4199, feature 2197: NaN");
+  CHECK(mg_moments_count(m.handle) == 0);
+}
+
+TEST(moments_skip_samples_in_any_panel) {
+  Context context;
+  const int64_t d = 11, n = 9500;
+  const std::vector<double> x = samples<double>(n * d, 1, 3), y = samples<double>(n * d, 2);
+  for (const std::vector<int64_t>& dropped : {std::vector<int64_t>{5000}, {0, 4095, 4096, 9499}, {9000, 9001}}) {
+    std::vector<double> bad = x, good_x, good_y;
+    for (int64_t m : dropped) bad[m * d + m % d] = m % 2 ? kNaN : kInf;
+    for (int64_t m = 0; m < n; ++m) {
+      if (std::find(dropped.begin(), dropped.end(), m) != dropped.end()) continue;
+      good_x.insert(good_x.end(), x.begin() + m * d, x.begin() + (m + 1) * d);
+      good_y.insert(good_y.end(), y.begin() + m * d, y.begin() + (m + 1) * d);
+    }
+    const int64_t kept = n - static_cast<int64_t>(dropped.size());
+    Moments skipping(context, {d, d}, MG_MOMENTS_MIXED, MG_NONFINITE_SKIP_SAMPLE);
+    Moments good(context, {d, d}, MG_MOMENTS_MIXED);
+    CHECK_OK(skipping.add<double>({bad, y}, 0, n));
+    CHECK_OK(good.add<double>({good_x, good_y}, 0, kept));
+    CHECK(mg_moments_count(skipping.handle) == kept);
+    CHECK(mg_moments_skipped(skipping.handle) == n - kept);
+    CHECK(same_bits(skipping.everything(), good.everything()));
+  }
+}
+
+// Means and variances do not depend on which blocks are asked, nor on their precision.
+TEST(moments_without_blocks) {
+  Context context;
+  const int64_t d = 37, n = 9000, widths[] = {d};
+  const int32_t zero = 0;
+  const std::vector<float> x = samples<float>(n * d, 3, 100);
+  const void* data[] = {x.data()};
+  const int64_t strides[] = {d, 0, 1};
+  Vector first;
+  for (int32_t mode : {MG_MOMENTS_F32, MG_MOMENTS_MIXED, MG_MOMENTS_F64}) {
+    for (int32_t pairs : {0, 1}) {
+      mg_moments* m = nullptr;
+      CHECK_OK(mg_moments_create(context, 1, widths, pairs, &zero, &zero, mode, MG_NONFINITE_FAIL, &m));
+      CHECK_OK(mg_moments_update(context, m, data, MG_F32, n, 1, strides));
+      Vector mean(d), m2(d);
+      CHECK_OK(mg_moments_stream(context, m, 0, mean.data(), m2.data()));
+      mg_moments_destroy(context, m);
+      mean.insert(mean.end(), m2.begin(), m2.end());
+      if (first.empty()) first = mean;
+      CHECK(same_bits(mean, first));
+    }
+  }
+  const Vector exact = two_pass(x, d, x, d, n);
+  for (int64_t f = 0; f < d; ++f) CHECK_NEAR(first[d + f] / exact[f * d + f], 1, 1e-12);
+}
+
+// The samples that give the shift may say nothing about the panel: every 128th sample far from all others.
+TEST(moments_shift_far_from_the_mean) {
+  Context context;
+  const int64_t d = 5, n = 4096;
+  std::vector<double> x = samples<double>(n * d, 13);
+  for (int64_t m = 0; m < n; m += 128) {
+    for (int64_t f = 0; f < d; ++f) x[m * d + f] += f == 0 ? 0 : f == 1 ? 1e6 : 30;
+  }
+  const Vector exact = two_pass(x, d, x, d, n);
+  for (int32_t mode : {MG_MOMENTS_F32, MG_MOMENTS_MIXED, MG_MOMENTS_F64}) {
+    Moments m(context, {d}, mode);
+    CHECK_OK(m.add<double>({x}, 0, n));
+    CHECK_NEAR(correlation_error(m.block(0), exact, exact, exact), 0, tolerance(mode));
+  }
 }
 
 TEST(moments_overflow_is_reported) {
