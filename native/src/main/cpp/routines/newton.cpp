@@ -29,10 +29,10 @@ constexpr int kPanel = 64;  // columns of one step of the factorisation
 constexpr int kTile = 128;  // of the test for orthogonality
 constexpr int kBlock = 32;  // of the transposition
 constexpr int kIterations = 12;
-constexpr int64_t kSmallest = 256;     // below, the singular value decomposition is as quick
-constexpr double kLeast = 1e-6;        // of a singular value, against the largest: the rank of completion.cpp
-constexpr double kLeastNarrow = 1e-4;  // what F32 resolves
-constexpr int kLanes = 8;              // partial sums, so that loops are not one chain of additions
+constexpr int64_t kSmallest = 256;   // below, the singular value decomposition is as quick
+constexpr double kLeast = 1e-6;      // of a singular value, against the largest: the rank of completion.cpp
+constexpr double kMostNarrow = 1e4;  // condition up to which F32 is worth anything
+constexpr int kLanes = 8;            // partial sums, so that loops are not one chain of additions
 
 double sum(const double* lanes) {
   double result = 0;
@@ -93,7 +93,7 @@ class Newton {
         source_(n),
         sums_(divide_up(n, columns_)) {}
 
-  bool run(double least) {
+  bool run(double most) {
     const double enough = std::sqrt(4 * n_ * kEpsilon);
     std::copy_n(x_, static_cast<int64_t>(n_) * n_, factors_.data());
     double spread = 1;  // singular values lie in [1, spread], as far as they are known
@@ -103,10 +103,11 @@ class Newton {
       double z = 1 / std::sqrt(spread);
       if (k == 0) {
         // |X^-1|_F is at least 1 / the smallest singular value. Not so when one of the two is not finite.
-        if (!(frobenius(x_) * frobenius(inverse_.data()) * least < 1)) return false;
+        if (!(frobenius(x_) * frobenius(inverse_.data()) * kLeast < 1)) return false;
         const double large = largest_singular_value(x_), small = 1 / largest_singular_value(inverse_.data());
         z = 1 / std::sqrt(large * small);
         spread = large / small;
+        if (spread > most) return false;
       }
       spread = 0.5 * (std::sqrt(spread) + 1 / std::sqrt(spread));
       const double change = update(z);
@@ -327,14 +328,14 @@ bool newton_polar(mg_context* context, int32_t dtype, int64_t n, const double* a
     if (!(largest > 0)) return false;
     Buffer<float> narrow(n, n);
     for (int64_t i = 0; i < n * n; ++i) narrow[i] = static_cast<float>(a[i] / largest);
-    if (Newton<float>(context, n, narrow.data()).run(kLeastNarrow)) {
+    if (Newton<float>(context, n, narrow.data()).run(kMostNarrow)) {
       std::copy_n(narrow.data(), n * n, q);
       make_orthogonal(context, n, q);
       return true;
     }
   }
   std::copy_n(a, n * n, q);
-  return Newton<double>(context, n, q).run(kLeast);
+  return Newton<double>(context, n, q).run(1 / kLeast);
 }
 
 double sum_of_singular_values(int64_t n, const double* q, const double* a, int64_t lda) {
