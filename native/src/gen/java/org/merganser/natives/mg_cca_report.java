@@ -33,6 +33,6 @@ public class mg_cca_report extends Pointer {
   public native int completion(); public native mg_cca_report completion(int setter); /* mg_completion */
   public native @Cast("int64_t") long clipped_x(); public native mg_cca_report clipped_x(long setter);  /* eigenvalues of Sxx + gamma_x I raised to 1e-10 * largest because it was singular */
   public native @Cast("int64_t") long clipped_y(); public native mg_cca_report clipped_y(long setter);
-  public native double condition(); public native mg_cca_report condition(double setter);   /* ||T||_1 ||Tinv||_1 */
-  public native double sum(); public native mg_cca_report sum(double setter);         /* of the correlations: trace(V U^T K) */
+  public native double condition(); public native mg_cca_report condition(double setter); /* ||T||_1 ||Tinv||_1 */
+  public native double sum(); public native mg_cca_report sum(double setter);       /* of the correlations: trace(V U^T K) */
 }

@@ -213,14 +213,14 @@ public static native int mg_moments_block(mg_context context, @Const mg_moments 
 
 /* C = alpha * op(A) op(B) + beta * C, C is m x n. Tiled over the pool by shape only. */
 public static native int mg_gemm(mg_context context, int transpose_a, int transpose_b, @Cast("int64_t") long m, @Cast("int64_t") long n, @Cast("int64_t") long k,
-                       double alpha, @Const DoublePointer a, @Cast("int64_t") long lda, @Const DoublePointer b, @Cast("int64_t") long ldb, double beta,
-                       DoublePointer c, @Cast("int64_t") long ldc);
+                       double alpha, @Const DoublePointer a, @Cast("int64_t") long lda, @Const DoublePointer b, @Cast("int64_t") long ldb, double beta, DoublePointer c,
+                       @Cast("int64_t") long ldc);
 public static native int mg_gemm(mg_context context, int transpose_a, int transpose_b, @Cast("int64_t") long m, @Cast("int64_t") long n, @Cast("int64_t") long k,
-                       double alpha, @Const DoubleBuffer a, @Cast("int64_t") long lda, @Const DoubleBuffer b, @Cast("int64_t") long ldb, double beta,
-                       DoubleBuffer c, @Cast("int64_t") long ldc);
+                       double alpha, @Const DoubleBuffer a, @Cast("int64_t") long lda, @Const DoubleBuffer b, @Cast("int64_t") long ldb, double beta, DoubleBuffer c,
+                       @Cast("int64_t") long ldc);
 public static native int mg_gemm(mg_context context, int transpose_a, int transpose_b, @Cast("int64_t") long m, @Cast("int64_t") long n, @Cast("int64_t") long k,
-                       double alpha, @Const double[] a, @Cast("int64_t") long lda, @Const double[] b, @Cast("int64_t") long ldb, double beta,
-                       double[] c, @Cast("int64_t") long ldc);
+                       double alpha, @Const double[] a, @Cast("int64_t") long lda, @Const double[] b, @Cast("int64_t") long ldb, double beta, double[] c,
+                       @Cast("int64_t") long ldc);
 
 /* How the map was completed on the null space of a rank-deficient input. */
 /** enum mg_completion */
@@ -323,14 +323,14 @@ public static native int mg_apply_gather(mg_context context, int dtype, @Cast("i
 
 /* out[i] = sum_k weights[k] * in[k][i], k in order, in F64 without contraction, rounded once to dtype. A NaN result is
  * the positive quiet NaN without payload, so that the bytes do not depend on the processor. */
-public static native int mg_weighted_sum(mg_context context, int dtype, @Cast("int64_t") long count, int models,
-                               @Cast("const void*const*") PointerPointer in, @Const DoublePointer weights, Pointer out);
-public static native int mg_weighted_sum(mg_context context, int dtype, @Cast("int64_t") long count, int models,
-                               @Cast("const void*const*") @ByPtrPtr Pointer in, @Const DoublePointer weights, Pointer out);
-public static native int mg_weighted_sum(mg_context context, int dtype, @Cast("int64_t") long count, int models,
-                               @Cast("const void*const*") @ByPtrPtr Pointer in, @Const DoubleBuffer weights, Pointer out);
-public static native int mg_weighted_sum(mg_context context, int dtype, @Cast("int64_t") long count, int models,
-                               @Cast("const void*const*") @ByPtrPtr Pointer in, @Const double[] weights, Pointer out);
+public static native int mg_weighted_sum(mg_context context, int dtype, @Cast("int64_t") long count, int models, @Cast("const void*const*") PointerPointer in,
+                               @Const DoublePointer weights, Pointer out);
+public static native int mg_weighted_sum(mg_context context, int dtype, @Cast("int64_t") long count, int models, @Cast("const void*const*") @ByPtrPtr Pointer in,
+                               @Const DoublePointer weights, Pointer out);
+public static native int mg_weighted_sum(mg_context context, int dtype, @Cast("int64_t") long count, int models, @Cast("const void*const*") @ByPtrPtr Pointer in,
+                               @Const DoubleBuffer weights, Pointer out);
+public static native int mg_weighted_sum(mg_context context, int dtype, @Cast("int64_t") long count, int models, @Cast("const void*const*") @ByPtrPtr Pointer in,
+                               @Const double[] weights, Pointer out);
 
 /* Round to nearest even, never through an intermediate type; NaN stays NaN (quiet); subnormals kept.
  * `overflowed` counts finite inputs that became infinite. */
@@ -342,12 +342,12 @@ public static native int mg_convert(mg_context context, int from, int to, @Cast(
                           @Cast("int64_t*") long[] overflowed);
 
 /* Number of non-finite values and the index of the first (-1 when there is none). */
-public static native int mg_nonfinite_count(mg_context context, int dtype, @Cast("int64_t") long count, @Const Pointer in,
-                                  @Cast("int64_t*") LongPointer nonfinite, @Cast("int64_t*") LongPointer first);
-public static native int mg_nonfinite_count(mg_context context, int dtype, @Cast("int64_t") long count, @Const Pointer in,
-                                  @Cast("int64_t*") LongBuffer nonfinite, @Cast("int64_t*") LongBuffer first);
-public static native int mg_nonfinite_count(mg_context context, int dtype, @Cast("int64_t") long count, @Const Pointer in,
-                                  @Cast("int64_t*") long[] nonfinite, @Cast("int64_t*") long[] first);
+public static native int mg_nonfinite_count(mg_context context, int dtype, @Cast("int64_t") long count, @Const Pointer in, @Cast("int64_t*") LongPointer nonfinite,
+                                  @Cast("int64_t*") LongPointer first);
+public static native int mg_nonfinite_count(mg_context context, int dtype, @Cast("int64_t") long count, @Const Pointer in, @Cast("int64_t*") LongBuffer nonfinite,
+                                  @Cast("int64_t*") LongBuffer first);
+public static native int mg_nonfinite_count(mg_context context, int dtype, @Cast("int64_t") long count, @Const Pointer in, @Cast("int64_t*") long[] nonfinite,
+                                  @Cast("int64_t*") long[] first);
 
 /* ---- Task vectors and magnitudes ---------------------------------------------------------------------- */
 
