@@ -215,10 +215,52 @@ MG_API int32_t mg_cca_map(mg_context* context, int32_t dtype, int64_t n, const d
 MG_API int32_t mg_assignment(mg_context* context, int32_t dtype, int64_t rows, int64_t cols, const void* cost,
                              int64_t ld, int32_t maximise, int64_t* row_to_col, double* u, double* v, double* value);
 
+/* As mg_assignment, from the column duals that v [cols] holds on entry: any finite values are allowed, those of a
+ * similar problem save time. rows = cols only. Where optima tie, the start decides which one is found. */
+MG_API int32_t mg_assignment_warm(mg_context* context, int32_t dtype, int64_t rows, int64_t cols, const void* cost,
+                                  int64_t ld, int32_t maximise, int64_t* row_to_col, double* u, double* v,
+                                  double* value);
+
+/* Costs as products of two factors, cost[i, j] = sum_k x[i, k] y[j, k] in F64 in the order of k, x [rows x k] and y
+ * [cols x k] of dtype: maximise = 1 finds the best match of rows of x with rows of y. Costs are computed in tiles and
+ * again when they are needed again, never stored as a whole. warm = 1: v holds duals to start from. */
+MG_API int32_t mg_assignment_factors(mg_context* context, int32_t dtype, int64_t rows, int64_t cols, int64_t k,
+                                     const void* x, int64_t ldx, const void* y, int64_t ldy, int32_t maximise,
+                                     int32_t warm, int64_t* row_to_col, double* u, double* v, double* value);
+
+/* Independent problems, one a thread; outputs one after the other in order of the problems, as mg_assignment would
+ * give them. A failure names the first problem that fails and leaves the outputs unspecified. */
+MG_API int32_t mg_assignment_batch(mg_context* context, int64_t problems, int32_t dtype, const int64_t* rows,
+                                   const int64_t* cols, const void* const* cost, const int64_t* ld, int32_t maximise,
+                                   int64_t* row_to_col, double* u, double* v, double* value);
+
 /* Largest violation of the optimality conditions above by (row_to_col, u, v); 0 proves the optimum. */
 MG_API int32_t mg_assignment_certify(mg_context* context, int32_t dtype, int64_t rows, int64_t cols, const void* cost,
                                      int64_t ld, int32_t maximise, const int64_t* row_to_col, const double* u,
                                      const double* v, double* violation);
+MG_API int32_t mg_assignment_factors_certify(mg_context* context, int32_t dtype, int64_t rows, int64_t cols, int64_t k,
+                                             const void* x, int64_t ldx, const void* y, int64_t ldy, int32_t maximise,
+                                             const int64_t* row_to_col, const double* u, const double* v,
+                                             double* violation);
+
+/* Forces parts of the solver, for tests and measurements; every route gives an optimum. A sum of bits; 0 chooses by
+ * the problem. */
+typedef enum mg_assignment_routes {
+  MG_ASSIGNMENT_LISTS = 1,         /* candidate lists for small problems too */
+  MG_ASSIGNMENT_SHORT_LISTS = 2,   /* 8 entries, so that lists run out */
+  MG_ASSIGNMENT_GREEDY = 4,        /* tight-edge greedy always */
+  MG_ASSIGNMENT_NO_REDUCTION = 8,  /* no row reduction: paths do its work */
+  MG_ASSIGNMENT_AUCTION = 16,      /* auction when a row is still free */
+  MG_ASSIGNMENT_SPARSE = 32,       /* sparse paths to the end */
+  MG_ASSIGNMENT_DENSE = 64         /* dense paths only */
+} mg_assignment_routes;
+MG_API int32_t mg_assignment_route(mg_context* context, int32_t route);
+
+/* What the last assignment of this context did, sums over a batch: rows left free by column reduction, by the greedy
+ * phase; row reduction steps; rows left free by it; auction steps; lists built; whole-row scans; sparse paths; dense
+ * paths; rows relaxed over all columns. */
+#define MG_ASSIGNMENT_COUNTERS 10
+MG_API int32_t mg_assignment_counters(mg_context* context, int64_t* counters);
 
 /* ---- Applying feature maps ---------------------------------------------------------------------------- */
 

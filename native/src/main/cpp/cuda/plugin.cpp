@@ -67,7 +67,11 @@ void fill(Table* table) {
   table->polar = MG_NOT_YET("polar");
   table->cca_map = MG_NOT_YET("cca_map");
   table->assignment = MG_NOT_YET("assignment");
+  table->assignment_warm = MG_NOT_YET("assignment_warm");
+  table->assignment_factors = MG_NOT_YET("assignment_factors");
+  table->assignment_batch = MG_NOT_YET("assignment_batch");
   table->assignment_certify = MG_NOT_YET("assignment_certify");
+  table->assignment_factors_certify = MG_NOT_YET("assignment_factors_certify");
   table->apply_dense = MG_NOT_YET("apply_dense");
   table->apply_gather = MG_NOT_YET("apply_gather");
   table->weighted_sum = Boundary<&weighted_sum>::call;

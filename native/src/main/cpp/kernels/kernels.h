@@ -21,6 +21,11 @@ struct OpenAndFree {
   int64_t open_index, free_index;
 };
 
+constexpr int64_t kListSlabs = 4;
+constexpr int64_t kListBlocks = 16 * kListSlabs;
+constexpr int64_t kListCapacity = 64;
+constexpr int64_t kFactorPanel = 32;
+
 struct Kernels {
   // Conversion to and from F64; narrow rounds once, to nearest even.
   void (*widen[4])(const void* in, double* out, int64_t n);
@@ -50,19 +55,42 @@ struct Kernels {
   // acc[i] += a * x[i] + b * y[i], rounded to the type of acc. add_outer[acc F64|F32].
   void (*add_outer[2])(double a, const double* x, double b, const double* y, void* acc, int64_t n);
 
-  // Assignment, cost row of type F64|F32, c = sign * cost.
+  // Assignment. Costs are of type F64|F32, c = sign * cost; v are duals, h = c - v. Columns fit int32_t.
   // First index whose c is NaN, -Inf or finite beyond 1e300, or n.
   int64_t (*cost_bad[2])(const void* cost, double sign, int64_t n);
-  // Where c < minimum[j]: minimum[j] = c, argmin[j] = row.
-  void (*column_minima[2])(const void* cost, double sign, int64_t row, double* minimum, int64_t* argmin, int64_t n);
+  // For rows r in order, c < minimum[j]: minimum[j] = c, argmin[j] = first + r, both of the type of the costs. Returns
+  // whether a c is one that cost_bad finds.
+  bool (*column_minima[2])(const void* cost, int64_t ld, double sign, int64_t first, int64_t rows, void* minimum,
+                           void* argmin, int64_t n);
   TwoSmallest (*two_smallest[2])(const void* cost, double sign, const double* v, int64_t n);
-  // h = c - v; minima of h over all columns and of h + taken (0 or +Inf).
+  // Minima of h over all columns and of h + taken (0 or +Inf).
   OpenAndFree (*row_minima[2])(const void* cost, double sign, const double* v, const double* taken, int64_t n);
-  // nd = c - v - h; where nd + closed < d: d = nd, pred = row. Then minima of d + closed and d + taken.
-  OpenAndFree (*relax[2])(const void* cost, double sign, const double* v, double h, int64_t row, const double* closed,
-                          const double* taken, double* d, int64_t* pred, int64_t n);
+  // nd = h - offset; where nd < d: d = nd, pred = row. Then minima of d and of d + taken. A column with v = -Inf and
+  // d = +Inf is closed.
+  OpenAndFree (*relax[2])(const void* cost, double sign, const double* v, double offset, int32_t row,
+                          const double* taken, double* d, int32_t* pred, int64_t n);
   // max_j of u - (c - v_j)
   double (*violation[2])(const void* cost, double sign, const double* v, double u, int64_t n);
+
+  // Candidate lists. h32[j] = (float)(h * scale), j < n; and minima[16 s + l], the least over the columns
+  // j = 16 q + l of slab s, which has `width` consecutive q; kListSlabs slabs, +Inf where a block is empty.
+  void (*list_reduced[2])(const void* cost, double sign, const double* v, double scale, int64_t n, int64_t width,
+                          float* h32, float* minima);
+  // The rank-th smallest (from 1) of the kListBlocks minima.
+  float (*list_threshold)(const float* minima, int32_t rank);
+  // Columns with h32 <= threshold in increasing order; returns their number. `out` has room for n + 16.
+  int64_t (*list_collect)(const float* h32, float threshold, int64_t n, int32_t* out);
+  // The two smallest of cost[k] - v[column[k]], k < count, a multiple of 8; equal ones by position. Indices are
+  // columns. At most kListCapacity entries.
+  TwoSmallest (*list_scan[2])(const void* cost, const int32_t* column, int64_t count, const double* v);
+  // Columns with nd = h - offset below both d and limit, in increasing order; returns their number.
+  int64_t (*improved[2])(const void* cost, double sign, const double* v, double offset, const double* d, double limit,
+                         int64_t n, int32_t* out);
+
+  // Costs from factors of type F64|F32: out[r * ldo + j] = sum_k x[r * ldx + k] * y[j, k], k in order, in F64 with each
+  // product rounded once (products of F32 are exact); y packed in panels of kFactorPanel columns, panel[k][column].
+  void (*factor_rows[2])(const void* x, int64_t ldx, int64_t rows, const void* packed, int64_t k, int64_t panels,
+                         double* out, int64_t ldo);
 };
 
 const Kernels* kernels_portable();

@@ -1,50 +1,208 @@
 // SPDX-License-Identifier: Apache-2.0
-// Exact linear assignment after Jonker and Volgenant (1987), dense, with F64 duals:
-//   column reduction, tight-edge greedy, augmenting row reduction, shortest augmenting paths.
+// Exact linear assignment: candidate-list Jonker-Volgenant (after Jonker and Volgenant 1987) with F64 duals.
+//   1  column reduction          one pass over the costs           assignment_lists.cpp
+//   2  tight-edge greedy         when most rows are still free
+//   3  augmenting row reduction  through lists of cheap columns
+//   5  epsilon-scaling auction   when row reduction fails          assignment_auction.cpp
+//   4  shortest augmenting paths sparse through lists, or dense    assignment_paths.cpp
 // Invariant: u_i + v_j <= c_ij with equality on assigned pairs, where u_i is the minimum of c_ij - v_j. In a
 // rectangular problem v starts at 0 and only falls on columns that stay assigned, so free columns keep v = 0.
 #include <algorithm>
 #include <cmath>
-#include <limits>
-#include <vector>
 
-#include "core/buffer.h"
 #include "core/error.h"
-#include "core/isa.h"
 #include "core/pool.h"
-#include "routines/routines.h"
+#include "routines/assignment.h"
 
 namespace merganser {
 
+const void* Costs::rows_at(int64_t i, int64_t count, double* scratch, int64_t* stride) const {
+  if (!factored()) {
+    *stride = ld;
+    return static_cast<const char*>(data) + i * ld * (type == MG_F64 ? 8 : 4);
+  }
+  *stride = panels() * kFactorPanel;
+  const char* first = static_cast<const char*>(x) + i * ldx * (factor_type == MG_F64 ? 8 : 4);
+  kernels().factor_rows[factor_type](first, ldx, count, packed, k, panels(), scratch, *stride);
+  return scratch;
+}
+
+double Costs::at(int64_t i, int64_t j) const {
+  if (!factored()) {
+    const int64_t e = i * ld + j;
+    return sign * (type == MG_F64 ? static_cast<const double*>(data)[e]
+                                  : static_cast<double>(static_cast<const float*>(data)[e]));
+  }
+  const auto product = [&](auto zero) {
+    using T = decltype(zero);
+    const T* a = static_cast<const T*>(x) + i * ldx;
+    const T* b = static_cast<const T*>(y) + j * ldy;
+    double sum = 0;
+    for (int64_t l = 0; l < k; ++l) sum += static_cast<double>(a[l]) * static_cast<double>(b[l]);
+    return sum;
+  };
+  return sign * (factor_type == MG_F64 ? product(double{}) : product(float{}));
+}
+
 namespace {
 
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
+// Scratch above this is given back after the call.
+constexpr int64_t kKeptBytes = int64_t{64} << 20;
 
-// The cost matrix as seen by the minimisation: c = sign * cost.
-struct Costs {
-  const void* data;
-  int32_t type;  // index into the kernels: F64, F32
-  int64_t rows, cols, ld;
-  double sign;
+AssignmentMemory& memory_of(mg_context* context) {
+  if (!context->assignment_memory) context->assignment_memory = std::make_shared<AssignmentMemory>();
+  AssignmentMemory& memory = *static_cast<AssignmentMemory*>(context->assignment_memory.get());
+  const size_t slots = static_cast<size_t>(participants(context));
+  if (memory.slots.size() < slots) memory.slots.resize(slots);
+  return memory;
+}
 
-  const void* row(int64_t i) const { return static_cast<const char*>(data) + i * ld * (type == MG_F64 ? 8 : 4); }
-  double at(int64_t i, int64_t j) const {
-    const char* element = static_cast<const char*>(row(i)) + j * (type == MG_F64 ? 8 : 4);
-    double value;
-    kernels().widen[type](element, &value, 1);
-    return sign * value;
+void forget_large(AssignmentScratch& scratch) {
+  if (scratch.bytes > kKeptBytes) scratch = AssignmentScratch();
+}
+
+void finish(const Costs& costs, const AssignmentSolver& solver, int64_t* row_to_col, double* u, double* v,
+            double* value) {
+  double total = 0;
+  for (int64_t i = 0; i < costs.rows; ++i) {
+    const int64_t j = solver.column_of(i);
+    const double c = costs.at(i, j);
+    row_to_col[i] = j;
+    u[i] = c - solver.v()[j];
+    total += costs.sign * c;
   }
-};
+  std::copy_n(solver.v(), costs.cols, v);
+  *value = total;
+}
 
-void check_costs(mg_context* context, const Costs& costs) {
-  const auto bad = kernels().cost_bad[costs.type];
-  std::vector<int64_t> first(participants(context), INT64_MAX);
-  parallel_for(context, costs.rows, [&](int64_t i, int32_t slot) {
-    if (bad(costs.row(i), costs.sign, costs.cols) < costs.cols) first[slot] = std::min(first[slot], i);
+void count(mg_context* context, const AssignmentCounters& c) {
+  int64_t* out = context->assignment_counters;
+  for (const int64_t each : {c.free_after_columns, c.free_after_greedy, c.reduction_steps, c.free_after_reduction,
+                             c.auction_steps, c.lists, c.dense_scans, c.sparse_paths, c.dense_paths, c.dense_rows}) {
+    *out++ += each;
+  }
+}
+
+void solve(mg_context* context, const Costs& costs, bool warm, int64_t* row_to_col, double* u, double* v,
+           double* value) {
+  MG_REQUIRE(costs.cols < INT32_MAX, "%lld columns are too many", static_cast<long long>(costs.cols));
+  if (warm) {
+    MG_REQUIRE(costs.rows == costs.cols,
+               "a start from given duals needs as many rows as columns, not %lld rows and %lld columns",
+               static_cast<long long>(costs.rows), static_cast<long long>(costs.cols));
+    for (int64_t j = 0; j < costs.cols; ++j) {
+      MG_REQUIRE(std::fabs(v[j]) <= 1e300, "v[%lld] = %g is no dual to start from", static_cast<long long>(j), v[j]);
+    }
+  }
+  AssignmentScratch& scratch = memory_of(context).slots[0];
+  std::fill(std::begin(context->assignment_counters), std::end(context->assignment_counters), 0);
+  AssignmentSolver solver(context, costs, scratch, false, context->assignment_route);
+  solver.solve(warm ? v : nullptr);
+  finish(costs, solver, row_to_col, u, v, value);
+  count(context, solver.counters());
+  forget_large(scratch);
+}
+
+// Largest |element|; the first that is not finite is an error.
+double largest_of(const char* name, int32_t dtype, int64_t rows, int64_t k, const void* data, int64_t ld) {
+  double largest = 0;
+  std::vector<double> row(static_cast<size_t>(k));
+  for (int64_t i = 0; i < rows; ++i) {
+    kernels().widen[dtype](static_cast<const char*>(data) + i * ld * size_of(dtype), row.data(), k);
+    for (int64_t l = 0; l < k; ++l) {
+      const double magnitude = std::fabs(row[static_cast<size_t>(l)]);
+      if (!(magnitude < kInfinity)) {
+        fail(MG_NUMERICAL, format("%s[%lld, %lld] is %s", name, static_cast<long long>(i), static_cast<long long>(l),
+                                  std::isnan(magnitude) ? "NaN" : "infinite"));
+      }
+      largest = std::max(largest, magnitude);
+    }
+  }
+  return largest;
+}
+
+Costs factored(mg_context* context, int32_t dtype, int64_t rows, int64_t cols, int64_t k, const void* x, int64_t ldx,
+               const void* y, int64_t ldy, bool maximise) {
+  const double bound = largest_of("x", dtype, rows, k, x, ldx) * largest_of("y", dtype, cols, k, y, ldy);
+  if (!(bound * static_cast<double>(k) <= 1e300)) fail(MG_NUMERICAL, "products of x and y may be beyond 1e300");
+  Costs costs{rows, cols, MG_F64, maximise ? -1.0 : 1.0};
+  costs.factor_type = dtype;
+  costs.k = k;
+  costs.x = x;
+  costs.y = y;
+  costs.ldx = ldx;
+  costs.ldy = ldy;
+  Buffer<char>& packed = memory_of(context).packed;
+  const int64_t size = size_of(dtype);
+  packed.reserve(costs.panels() * kFactorPanel * k * size);
+  const auto pack = [&](auto zero) {
+    using T = decltype(zero);
+    parallel_for(context, costs.panels(), [&](int64_t p, int32_t) {
+      T* panel = reinterpret_cast<T*>(packed.data()) + p * kFactorPanel * k;
+      for (int64_t c = 0; c < kFactorPanel; ++c) {
+        const int64_t j = p * kFactorPanel + c;
+        const T* from = static_cast<const T*>(y) + j * ldy;
+        for (int64_t l = 0; l < k; ++l) panel[l * kFactorPanel + c] = j < cols ? from[l] : T{};
+      }
+    });
+  };
+  if (dtype == MG_F64) {
+    pack(double{});
+  } else {
+    pack(float{});
+  }
+  costs.packed = packed.data();
+  return costs;
+}
+
+void forget_factors(mg_context* context, const Costs& costs) {
+  Buffer<char>& packed = memory_of(context).packed;
+  if (costs.panels() * kFactorPanel * costs.k * size_of(costs.factor_type) > kKeptBytes) packed = Buffer<char>();
+}
+
+double violation_of(mg_context* context, const Costs& costs, const int64_t* row_to_col, const double* u,
+                    const double* v) {
+  const int64_t rows = costs.rows, cols = costs.cols;
+  std::vector<char> used(static_cast<size_t>(cols), 0);
+  for (int64_t i = 0; i < rows; ++i) {
+    const int64_t j = row_to_col[i];
+    MG_REQUIRE(j >= 0 && j < cols && !used[static_cast<size_t>(j)],
+               "row_to_col[%lld] = %lld is out of range or taken twice", static_cast<long long>(i),
+               static_cast<long long>(j));
+    MG_REQUIRE(std::isfinite(u[i]), "u[%lld] is not finite", static_cast<long long>(i));
+    used[static_cast<size_t>(j)] = 1;
+  }
+  std::vector<double> worst(static_cast<size_t>(participants(context)), 0.0);
+  std::vector<int64_t> bad(worst.size(), INT64_MAX);
+  std::vector<Buffer<double>> scratch(worst.size());
+  for (int64_t j = 0; j < cols; ++j) {
+    MG_REQUIRE(std::isfinite(v[j]), "v[%lld] is not finite", static_cast<long long>(j));
+    if (rows < cols) worst[0] = std::max(worst[0], used[static_cast<size_t>(j)] ? v[j] : std::fabs(v[j]));
+  }
+  constexpr int64_t kBlock = 48;
+  for (auto& each : scratch) each.reserve(costs.scratch(kBlock));
+  parallel_for(context, divide_up(rows, kBlock), [&](int64_t block, int32_t slot) {
+    const int64_t begin = block * kBlock, end = std::min(rows, begin + kBlock);
+    int64_t stride;
+    const size_t s = static_cast<size_t>(slot);
+    const char* first = static_cast<const char*>(costs.rows_at(begin, end - begin, scratch[s].data(), &stride));
+    for (int64_t i = begin; i < end; ++i) {
+      const char* row = first + (i - begin) * stride * size_of(costs.type);
+      if (kernels().cost_bad[costs.type](row, costs.sign, cols) < cols) bad[s] = std::min(bad[s], i);
+      const double excess = kernels().violation[costs.type](row, costs.sign, v, u[i], cols);
+      const double slack = std::fabs(u[i] - (costs.at(i, row_to_col[i]) - v[row_to_col[i]]));
+      worst[s] = std::max({worst[s], excess, slack});
+    }
   });
-  const int64_t i = *std::min_element(first.begin(), first.end());
-  if (i == INT64_MAX) return;
-  const int64_t j = bad(costs.row(i), costs.sign, costs.cols);
+  const int64_t i = *std::min_element(bad.begin(), bad.end());
+  if (i != INT64_MAX) throw_bad_cost(costs, i, scratch[0].data());
+  return *std::max_element(worst.begin(), worst.end());
+}
+
+}  // namespace
+
+void throw_bad_cost(const Costs& costs, int64_t i, double* scratch) {
+  const int64_t j = kernels().cost_bad[costs.type](costs.row(i, scratch), costs.sign, costs.cols);
   const double value = costs.sign * costs.at(i, j);
   const char* what = std::isnan(value)   ? "is NaN"
                      : std::isinf(value) ? (value > 0 ? "is +Inf, which a maximum would always take"
@@ -53,217 +211,82 @@ void check_costs(mg_context* context, const Costs& costs) {
   fail(MG_NUMERICAL, format("cost[%lld, %lld] %s", static_cast<long long>(i), static_cast<long long>(j), what));
 }
 
-[[noreturn]] void infeasible(const char* side, int64_t index) {
-  fail(MG_NUMERICAL, format("no finite assignment: %s %lld cannot be assigned without a forbidden edge", side,
-                            static_cast<long long>(index)));
-}
-
-class Solver {
- public:
-  Solver(mg_context* context, const Costs& costs)
-      : context_(context),
-        costs_(costs),
-        k_(kernels()),
-        rows_(costs.rows),
-        cols_(costs.cols),
-        v_(std::max<int64_t>(cols_, 1)),
-        taken_(std::max<int64_t>(cols_, 1)),
-        column_of_(static_cast<size_t>(rows_), -1),
-        row_of_(static_cast<size_t>(cols_), -1) {
-    std::fill_n(v_.data(), cols_, 0.0);
-    std::fill_n(taken_.data(), cols_, 0.0);
-  }
-
-  void solve() {
-    if (rows_ == cols_) reduce_columns();
-    std::vector<int64_t> free = match_tight_edges();
-    for (int pass = 0; pass < 2 && !free.empty(); ++pass) free = reduce_rows(free);
-    augment_all(free);
-  }
-
-  const std::vector<int64_t>& columns() const { return column_of_; }
-  const double* v() const { return v_.data(); }
-
- private:
-  void assign(int64_t i, int64_t j) {
-    column_of_[i] = j;
-    row_of_[j] = i;
-    taken_[j] = kInfinity;
-  }
-
-  // v_j = min_i c_ij; each column takes its lowest minimal row if that is still free.
-  void reduce_columns() {
-    Buffer<int64_t> argmin(std::max<int64_t>(cols_, 1));
-    std::fill_n(v_.data(), cols_, kInfinity);
-    std::fill_n(argmin.data(), cols_, -1);
-    for (int64_t i = 0; i < rows_; ++i) {
-      check_cancelled(context_);
-      k_.column_minima[costs_.type](costs_.row(i), costs_.sign, i, v_.data(), argmin.data(), cols_);
-    }
-    for (int64_t j = 0; j < cols_; ++j) {
-      if (argmin[j] < 0) infeasible("column", j);
-      if (column_of_[argmin[j]] < 0) assign(argmin[j], j);
-    }
-  }
-
-  // Gives each free row the first free column whose reduced cost is the row's minimum; returns the rows left.
-  std::vector<int64_t> match_tight_edges() {
-    std::vector<int64_t> left;
-    for (int64_t i = 0; i < rows_; ++i) {
-      if (column_of_[i] >= 0) continue;
-      check_cancelled(context_);
-      const OpenAndFree best = k_.row_minima[costs_.type](costs_.row(i), costs_.sign, v_.data(), taken_.data(), cols_);
-      if (best.open_index < 0) infeasible("row", i);
-      if (best.free_index >= 0 && best.free == best.open) {
-        assign(i, best.free_index);
-      } else {
-        left.push_back(i);
-      }
-    }
-    return left;
-  }
-
-  // One pass: a row takes its cheapest column and lowers that price until its second choice is as good; a displaced row
-  // goes on at once if the price fell. Ties and rounding can make rows take turns for ever, so steps are bounded: any
-  // state reached is valid.
-  std::vector<int64_t> reduce_rows(const std::vector<int64_t>& free) {
-    std::vector<int64_t> left;
-    int64_t steps = 4 * rows_;
-    for (int64_t start : free) {
-      for (int64_t i = start; i >= 0;) {
-        check_cancelled(context_);
-        if (--steps < 0) {
-          left.push_back(i);
-          break;
-        }
-        i = settle(i, left);
-      }
-    }
-    std::sort(left.begin(), left.end());
-    return left;
-  }
-
-  // Assigns row i; returns the displaced row to go on with, or -1.
-  int64_t settle(int64_t i, std::vector<int64_t>& left) {
-    const TwoSmallest best = k_.two_smallest[costs_.type](costs_.row(i), costs_.sign, v_.data(), cols_);
-    int64_t j = best.first_index;
-    if (best.second_index < 0 && row_of_[j] >= 0) {  // its only allowed column: no price can decide
-      left.push_back(i);
-      return -1;
-    }
-    bool fell = false;
-    if (best.second_index >= 0 && best.first < best.second) {
-      const double price = v_[j] - (best.second - best.first);
-      fell = price < v_[j];
-      v_[j] = price;
-    } else if (row_of_[j] >= 0) {
-      j = best.second_index;
-    }
-    const int64_t displaced = row_of_[j];
-    assign(i, j);
-    if (displaced < 0) return -1;
-    column_of_[displaced] = -1;
-    if (fell) return displaced;
-    left.push_back(displaced);
-    return -1;
-  }
-
-  // Dijkstra over columns from each free row; reduced costs are the lengths.
-  void augment_all(const std::vector<int64_t>& free) {
-    if (free.empty()) return;
-    Buffer<double> d(cols_), closed(cols_);
-    Buffer<int64_t> pred(cols_);
-    std::vector<int64_t> scanned;
-    std::fill_n(closed.data(), cols_, 0.0);
-    for (int64_t start : free) {
-      std::fill_n(d.data(), cols_, kInfinity);
-      scanned.clear();
-      double mu = 0;
-      const int64_t end = shortest_path(start, d, closed, pred, scanned, mu);
-      for (int64_t j : scanned) {
-        v_[j] += std::min(0.0, d[j] - mu);
-        closed[j] = 0;
-      }
-      for (int64_t j = end; j >= 0;) {
-        const int64_t i = pred[j];
-        const int64_t before = column_of_[i];
-        assign(i, j);
-        j = before;
-      }
-    }
-  }
-
-  int64_t shortest_path(int64_t start, Buffer<double>& d, Buffer<double>& closed, Buffer<int64_t>& pred,
-                        std::vector<int64_t>& scanned, double& mu) {
-    int64_t i = start;
-    double h = 0;
-    for (;;) {
-      check_cancelled(context_);
-      const OpenAndFree best = k_.relax[costs_.type](costs_.row(i), costs_.sign, v_.data(), h, i, closed.data(),
-                                                     taken_.data(), d.data(), pred.data(), cols_);
-      if (best.open_index < 0) infeasible("row", start);
-      mu = best.open;
-      if (best.free_index >= 0 && best.free == mu) return best.free_index;
-      const int64_t j = best.open_index;
-      closed[j] = kInfinity;
-      scanned.push_back(j);
-      i = row_of_[j];
-      h = costs_.at(i, j) - v_[j] - mu;
-    }
-  }
-
-  mg_context* context_;
-  const Costs& costs_;
-  const Kernels& k_;
-  int64_t rows_, cols_;
-  Buffer<double> v_, taken_;  // taken: 0 for a free column, +Inf for an assigned one
-  std::vector<int64_t> column_of_, row_of_;
-};
-
-}  // namespace
-
 void assignment(mg_context* context, int32_t dtype, int64_t rows, int64_t cols, const void* cost, int64_t ld,
                 bool maximise, int64_t* row_to_col, double* u, double* v, double* value) {
-  const Costs costs{cost, dtype, rows, cols, ld, maximise ? -1.0 : 1.0};
-  check_costs(context, costs);
-  Solver solver(context, costs);
-  solver.solve();
-  double total = 0;
-  for (int64_t i = 0; i < rows; ++i) {
-    const int64_t j = solver.columns()[i];
-    const double c = costs.at(i, j);
-    row_to_col[i] = j;
-    u[i] = c - solver.v()[j];
-    total += costs.sign * c;
+  Costs costs{rows, cols, dtype, maximise ? -1.0 : 1.0};
+  costs.data = cost;
+  costs.ld = ld;
+  solve(context, costs, false, row_to_col, u, v, value);
+}
+
+void assignment_warm(mg_context* context, int32_t dtype, int64_t rows, int64_t cols, const void* cost, int64_t ld,
+                     bool maximise, int64_t* row_to_col, double* u, double* v, double* value) {
+  Costs costs{rows, cols, dtype, maximise ? -1.0 : 1.0};
+  costs.data = cost;
+  costs.ld = ld;
+  solve(context, costs, true, row_to_col, u, v, value);
+}
+
+void assignment_factors(mg_context* context, int32_t dtype, int64_t rows, int64_t cols, int64_t k, const void* x,
+                        int64_t ldx, const void* y, int64_t ldy, bool maximise, bool warm, int64_t* row_to_col,
+                        double* u, double* v, double* value) {
+  const Costs costs = factored(context, dtype, rows, cols, k, x, ldx, y, ldy, maximise);
+  solve(context, costs, warm, row_to_col, u, v, value);
+  forget_factors(context, costs);
+}
+
+void assignment_batch(mg_context* context, int64_t problems, int32_t dtype, const int64_t* rows, const int64_t* cols,
+                      const void* const* cost, const int64_t* ld, bool maximise, int64_t* row_to_col, double* u,
+                      double* v, double* value) {
+  AssignmentMemory& memory = memory_of(context);
+  std::vector<int64_t> row_offset(static_cast<size_t>(problems) + 1, 0), col_offset(row_offset);
+  for (int64_t p = 0; p < problems; ++p) {
+    MG_REQUIRE(cols[p] < INT32_MAX, "%lld columns are too many", static_cast<long long>(cols[p]));
+    row_offset[static_cast<size_t>(p + 1)] = row_offset[static_cast<size_t>(p)] + rows[p];
+    col_offset[static_cast<size_t>(p + 1)] = col_offset[static_cast<size_t>(p)] + cols[p];
   }
-  std::copy_n(solver.v(), cols, v);
-  *value = total;
+  std::fill(std::begin(context->assignment_counters), std::end(context->assignment_counters), 0);
+  std::vector<AssignmentCounters> counters(static_cast<size_t>(problems));
+  // The failure of the first problem is reported, whichever thread is quicker.
+  std::vector<std::exception_ptr> failures(static_cast<size_t>(problems));
+  parallel_for(context, problems, [&](int64_t p, int32_t slot) {
+    const size_t at = static_cast<size_t>(p);
+    try {
+      Costs costs{rows[p], cols[p], dtype, maximise ? -1.0 : 1.0};
+      costs.data = cost[p];
+      costs.ld = ld[p];
+      AssignmentScratch& scratch = memory.slots[static_cast<size_t>(slot)];
+      AssignmentSolver solver(context, costs, scratch, true, context->assignment_route);
+      solver.solve(nullptr);
+      finish(costs, solver, row_to_col + row_offset[at], u + row_offset[at], v + col_offset[at], value + p);
+      counters[at] = solver.counters();
+      forget_large(scratch);
+    } catch (const Error& error) {
+      if (error.status == MG_CANCELLED) throw;
+      failures[at] = std::make_exception_ptr(
+          Error{error.status, format("problem %lld: ", static_cast<long long>(p)) + error.text});
+    }
+  });
+  for (const std::exception_ptr& failure : failures) {
+    if (failure) std::rethrow_exception(failure);
+  }
+  for (const AssignmentCounters& each : counters) count(context, each);
 }
 
 void assignment_certify(mg_context* context, int32_t dtype, int64_t rows, int64_t cols, const void* cost, int64_t ld,
                         bool maximise, const int64_t* row_to_col, const double* u, const double* v, double* violation) {
-  const Costs costs{cost, dtype, rows, cols, ld, maximise ? -1.0 : 1.0};
-  check_costs(context, costs);
-  std::vector<char> used(static_cast<size_t>(cols), 0);
-  for (int64_t i = 0; i < rows; ++i) {
-    const int64_t j = row_to_col[i];
-    MG_REQUIRE(j >= 0 && j < cols && !used[j], "row_to_col[%lld] = %lld is out of range or taken twice",
-               static_cast<long long>(i), static_cast<long long>(j));
-    MG_REQUIRE(std::isfinite(u[i]), "u[%lld] is not finite", static_cast<long long>(i));
-    used[j] = 1;
-  }
-  std::vector<double> worst(participants(context), 0.0);
-  for (int64_t j = 0; j < cols; ++j) {
-    MG_REQUIRE(std::isfinite(v[j]), "v[%lld] is not finite", static_cast<long long>(j));
-    if (rows < cols) worst[0] = std::max(worst[0], used[j] ? v[j] : std::fabs(v[j]));
-  }
-  parallel_for(context, rows, [&](int64_t i, int32_t slot) {
-    const int64_t j = row_to_col[i];
-    const double excess = kernels().violation[dtype](costs.row(i), costs.sign, v, u[i], cols);
-    const double slack = std::fabs(u[i] - (costs.at(i, j) - v[j]));
-    worst[slot] = std::max({worst[slot], excess, slack});
-  });
-  *violation = *std::max_element(worst.begin(), worst.end());
+  Costs costs{rows, cols, dtype, maximise ? -1.0 : 1.0};
+  costs.data = cost;
+  costs.ld = ld;
+  *violation = violation_of(context, costs, row_to_col, u, v);
+}
+
+void assignment_factors_certify(mg_context* context, int32_t dtype, int64_t rows, int64_t cols, int64_t k,
+                                const void* x, int64_t ldx, const void* y, int64_t ldy, bool maximise,
+                                const int64_t* row_to_col, const double* u, const double* v, double* violation) {
+  const Costs costs = factored(context, dtype, rows, cols, k, x, ldx, y, ldy, maximise);
+  *violation = violation_of(context, costs, row_to_col, u, v);
+  forget_factors(context, costs);
 }
 
 }  // namespace merganser

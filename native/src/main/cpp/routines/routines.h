@@ -28,8 +28,19 @@ void cca_map(mg_context*, int32_t dtype, int64_t n, const double* sxx, const dou
 
 void assignment(mg_context*, int32_t dtype, int64_t rows, int64_t cols, const void* cost, int64_t ld, bool maximise,
                 int64_t* row_to_col, double* u, double* v, double* value);
+void assignment_warm(mg_context*, int32_t dtype, int64_t rows, int64_t cols, const void* cost, int64_t ld,
+                     bool maximise, int64_t* row_to_col, double* u, double* v, double* value);
+void assignment_factors(mg_context*, int32_t dtype, int64_t rows, int64_t cols, int64_t k, const void* x, int64_t ldx,
+                        const void* y, int64_t ldy, bool maximise, bool warm, int64_t* row_to_col, double* u, double* v,
+                        double* value);
+void assignment_batch(mg_context*, int64_t problems, int32_t dtype, const int64_t* rows, const int64_t* cols,
+                      const void* const* cost, const int64_t* ld, bool maximise, int64_t* row_to_col, double* u,
+                      double* v, double* value);
 void assignment_certify(mg_context*, int32_t dtype, int64_t rows, int64_t cols, const void* cost, int64_t ld,
                         bool maximise, const int64_t* row_to_col, const double* u, const double* v, double* violation);
+void assignment_factors_certify(mg_context*, int32_t dtype, int64_t rows, int64_t cols, int64_t k, const void* x,
+                                int64_t ldx, const void* y, int64_t ldy, bool maximise, const int64_t* row_to_col,
+                                const double* u, const double* v, double* violation);
 
 void apply_dense(mg_context*, int32_t dtype, int64_t outer, int64_t n_in, int64_t inner, int64_t n_out,
                  const double* map, int64_t ldmap, bool transpose, const void* in, int64_t in_stride, void* out,

@@ -147,6 +147,13 @@ int32_t np_step(mg_context* context, mg_np* np, double rate, const float* const*
                               all_behind(theta, np->slots()).data(), bad_slot, bad_index);
 }
 
+int32_t assignment_batch(mg_context* context, int64_t problems, int32_t dtype, const int64_t* rows, const int64_t* cols,
+                         const void* const* cost, const int64_t* ld, bool maximise, int64_t* row_to_col, double* u,
+                         double* v, double* value) {
+  return library.cpu->assignment_batch(context, problems, dtype, rows, cols, all_behind(cost, problems).data(), ld,
+                                       maximise, row_to_col, behind(u), behind(v), value);
+}
+
 // The CPU's entry with the ordinary memory behind every pointer.
 template <auto Entry, typename Signature = decltype(Entry)>
 struct OnCpu;
@@ -182,6 +189,7 @@ extern "C" __attribute__((visibility("default"))) const char* mg_fill_table(cons
   table->np_create = &np_create;
   table->np_theta = &np_theta;
   table->np_step = &np_step;
+  table->assignment_batch = &assignment_batch;
 #define MG_ON_CPU(routine) table->routine = OnCpu<&Table::routine>::call
   MG_ON_CPU(moments_create);
   MG_ON_CPU(moments_stream);
@@ -190,7 +198,10 @@ extern "C" __attribute__((visibility("default"))) const char* mg_fill_table(cons
   MG_ON_CPU(polar);
   MG_ON_CPU(cca_map);
   MG_ON_CPU(assignment);
+  MG_ON_CPU(assignment_warm);
+  MG_ON_CPU(assignment_factors);
   MG_ON_CPU(assignment_certify);
+  MG_ON_CPU(assignment_factors_certify);
   MG_ON_CPU(apply_dense);
   MG_ON_CPU(apply_gather);
   MG_ON_CPU(convert);

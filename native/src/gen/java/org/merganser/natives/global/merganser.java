@@ -281,6 +281,46 @@ public static native int mg_assignment(mg_context context, int dtype, @Cast("int
 public static native int mg_assignment(mg_context context, int dtype, @Cast("int64_t") long rows, @Cast("int64_t") long cols, @Const Pointer cost,
                              @Cast("int64_t") long ld, int maximise, @Cast("int64_t*") long[] row_to_col, double[] u, double[] v, double[] value);
 
+/* As mg_assignment, from the column duals that v [cols] holds on entry: any finite values are allowed, those of a
+ * similar problem save time. rows = cols only. Where optima tie, the start decides which one is found. */
+public static native int mg_assignment_warm(mg_context context, int dtype, @Cast("int64_t") long rows, @Cast("int64_t") long cols, @Const Pointer cost,
+                                  @Cast("int64_t") long ld, int maximise, @Cast("int64_t*") LongPointer row_to_col, DoublePointer u, DoublePointer v,
+                                  DoublePointer value);
+public static native int mg_assignment_warm(mg_context context, int dtype, @Cast("int64_t") long rows, @Cast("int64_t") long cols, @Const Pointer cost,
+                                  @Cast("int64_t") long ld, int maximise, @Cast("int64_t*") LongBuffer row_to_col, DoubleBuffer u, DoubleBuffer v,
+                                  DoubleBuffer value);
+public static native int mg_assignment_warm(mg_context context, int dtype, @Cast("int64_t") long rows, @Cast("int64_t") long cols, @Const Pointer cost,
+                                  @Cast("int64_t") long ld, int maximise, @Cast("int64_t*") long[] row_to_col, double[] u, double[] v,
+                                  double[] value);
+
+/* Costs as products of two factors, cost[i, j] = sum_k x[i, k] y[j, k] in F64 in the order of k, x [rows x k] and y
+ * [cols x k] of dtype: maximise = 1 finds the best match of rows of x with rows of y. Costs are computed in tiles and
+ * again when they are needed again, never stored as a whole. warm = 1: v holds duals to start from. */
+public static native int mg_assignment_factors(mg_context context, int dtype, @Cast("int64_t") long rows, @Cast("int64_t") long cols, @Cast("int64_t") long k,
+                                     @Const Pointer x, @Cast("int64_t") long ldx, @Const Pointer y, @Cast("int64_t") long ldy, int maximise,
+                                     int warm, @Cast("int64_t*") LongPointer row_to_col, DoublePointer u, DoublePointer v, DoublePointer value);
+public static native int mg_assignment_factors(mg_context context, int dtype, @Cast("int64_t") long rows, @Cast("int64_t") long cols, @Cast("int64_t") long k,
+                                     @Const Pointer x, @Cast("int64_t") long ldx, @Const Pointer y, @Cast("int64_t") long ldy, int maximise,
+                                     int warm, @Cast("int64_t*") LongBuffer row_to_col, DoubleBuffer u, DoubleBuffer v, DoubleBuffer value);
+public static native int mg_assignment_factors(mg_context context, int dtype, @Cast("int64_t") long rows, @Cast("int64_t") long cols, @Cast("int64_t") long k,
+                                     @Const Pointer x, @Cast("int64_t") long ldx, @Const Pointer y, @Cast("int64_t") long ldy, int maximise,
+                                     int warm, @Cast("int64_t*") long[] row_to_col, double[] u, double[] v, double[] value);
+
+/* Independent problems, one a thread; outputs one after the other in order of the problems, as mg_assignment would
+ * give them. A failure names the first problem that fails and leaves the outputs unspecified. */
+public static native int mg_assignment_batch(mg_context context, @Cast("int64_t") long problems, int dtype, @Cast("const int64_t*") LongPointer rows,
+                                   @Cast("const int64_t*") LongPointer cols, @Cast("const void*const*") PointerPointer cost, @Cast("const int64_t*") LongPointer ld, int maximise,
+                                   @Cast("int64_t*") LongPointer row_to_col, DoublePointer u, DoublePointer v, DoublePointer value);
+public static native int mg_assignment_batch(mg_context context, @Cast("int64_t") long problems, int dtype, @Cast("const int64_t*") LongPointer rows,
+                                   @Cast("const int64_t*") LongPointer cols, @Cast("const void*const*") @ByPtrPtr Pointer cost, @Cast("const int64_t*") LongPointer ld, int maximise,
+                                   @Cast("int64_t*") LongPointer row_to_col, DoublePointer u, DoublePointer v, DoublePointer value);
+public static native int mg_assignment_batch(mg_context context, @Cast("int64_t") long problems, int dtype, @Cast("const int64_t*") LongBuffer rows,
+                                   @Cast("const int64_t*") LongBuffer cols, @Cast("const void*const*") @ByPtrPtr Pointer cost, @Cast("const int64_t*") LongBuffer ld, int maximise,
+                                   @Cast("int64_t*") LongBuffer row_to_col, DoubleBuffer u, DoubleBuffer v, DoubleBuffer value);
+public static native int mg_assignment_batch(mg_context context, @Cast("int64_t") long problems, int dtype, @Cast("const int64_t*") long[] rows,
+                                   @Cast("const int64_t*") long[] cols, @Cast("const void*const*") @ByPtrPtr Pointer cost, @Cast("const int64_t*") long[] ld, int maximise,
+                                   @Cast("int64_t*") long[] row_to_col, double[] u, double[] v, double[] value);
+
 /* Largest violation of the optimality conditions above by (row_to_col, u, v); 0 proves the optimum. */
 public static native int mg_assignment_certify(mg_context context, int dtype, @Cast("int64_t") long rows, @Cast("int64_t") long cols, @Const Pointer cost,
                                      @Cast("int64_t") long ld, int maximise, @Cast("const int64_t*") LongPointer row_to_col, @Const DoublePointer u,
@@ -291,6 +331,39 @@ public static native int mg_assignment_certify(mg_context context, int dtype, @C
 public static native int mg_assignment_certify(mg_context context, int dtype, @Cast("int64_t") long rows, @Cast("int64_t") long cols, @Const Pointer cost,
                                      @Cast("int64_t") long ld, int maximise, @Cast("const int64_t*") long[] row_to_col, @Const double[] u,
                                      @Const double[] v, double[] violation);
+public static native int mg_assignment_factors_certify(mg_context context, int dtype, @Cast("int64_t") long rows, @Cast("int64_t") long cols, @Cast("int64_t") long k,
+                                             @Const Pointer x, @Cast("int64_t") long ldx, @Const Pointer y, @Cast("int64_t") long ldy, int maximise,
+                                             @Cast("const int64_t*") LongPointer row_to_col, @Const DoublePointer u, @Const DoublePointer v,
+                                             DoublePointer violation);
+public static native int mg_assignment_factors_certify(mg_context context, int dtype, @Cast("int64_t") long rows, @Cast("int64_t") long cols, @Cast("int64_t") long k,
+                                             @Const Pointer x, @Cast("int64_t") long ldx, @Const Pointer y, @Cast("int64_t") long ldy, int maximise,
+                                             @Cast("const int64_t*") LongBuffer row_to_col, @Const DoubleBuffer u, @Const DoubleBuffer v,
+                                             DoubleBuffer violation);
+public static native int mg_assignment_factors_certify(mg_context context, int dtype, @Cast("int64_t") long rows, @Cast("int64_t") long cols, @Cast("int64_t") long k,
+                                             @Const Pointer x, @Cast("int64_t") long ldx, @Const Pointer y, @Cast("int64_t") long ldy, int maximise,
+                                             @Cast("const int64_t*") long[] row_to_col, @Const double[] u, @Const double[] v,
+                                             double[] violation);
+
+/* Forces parts of the solver, for tests and measurements; every route gives an optimum. A sum of bits; 0 chooses by
+ * the problem. */
+/** enum mg_assignment_routes */
+public static final int
+  MG_ASSIGNMENT_LISTS = 1,         /* candidate lists for small problems too */
+  MG_ASSIGNMENT_SHORT_LISTS = 2,   /* 8 entries, so that lists run out */
+  MG_ASSIGNMENT_GREEDY = 4,        /* tight-edge greedy always */
+  MG_ASSIGNMENT_NO_REDUCTION = 8,  /* no row reduction: paths do its work */
+  MG_ASSIGNMENT_AUCTION = 16,      /* auction when a row is still free */
+  MG_ASSIGNMENT_SPARSE = 32,       /* sparse paths to the end */
+  MG_ASSIGNMENT_DENSE = 64;         /* dense paths only */
+public static native int mg_assignment_route(mg_context context, int route);
+
+/* What the last assignment of this context did, sums over a batch: rows left free by column reduction, by the greedy
+ * phase; row reduction steps; rows left free by it; auction steps; lists built; whole-row scans; sparse paths; dense
+ * paths; rows relaxed over all columns. */
+public static final int MG_ASSIGNMENT_COUNTERS = 10;
+public static native int mg_assignment_counters(mg_context context, @Cast("int64_t*") LongPointer counters);
+public static native int mg_assignment_counters(mg_context context, @Cast("int64_t*") LongBuffer counters);
+public static native int mg_assignment_counters(mg_context context, @Cast("int64_t*") long[] counters);
 
 /* ---- Applying feature maps ---------------------------------------------------------------------------- */
 

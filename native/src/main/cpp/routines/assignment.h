@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+// Inside of the assignment solver: where costs come from, its scratch memory, and the solver itself, whose phases are
+// in assignment_lists.cpp, assignment_paths.cpp and assignment_auction.cpp. The entries are in assignment.cpp.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <limits>
+#include <memory>
+#include <vector>
+
+#include "core/buffer.h"
+#include "core/context.h"
+#include "core/isa.h"
+#include "core/pool.h"
+#include "routines/routines.h"
+
+namespace merganser {
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+// The costs as the minimisation sees them: c = sign * element. Elements are a matrix, or products of rows of two
+// factors, computed when they are read.
+struct Costs {
+  int64_t rows, cols;
+  int32_t type;  // of the elements that row() gives: MG_F64 or MG_F32, an index into the kernels
+  double sign;
+  const void* data = nullptr;  // the matrix
+  int64_t ld = 0;
+
+  int32_t factor_type = MG_F64;  // the factors [rows x k] and [cols x k]; then type is MG_F64
+  int64_t k = -1;                // below 0: a matrix
+  const void* x = nullptr;
+  const void* y = nullptr;
+  int64_t ldx = 0, ldy = 0;
+  const void* packed = nullptr;  // y in panels
+
+  bool factored() const { return k >= 0; }
+  int64_t panels() const { return divide_up(cols, kFactorPanel); }
+  // Elements of scratch that `count` rows need.
+  int64_t scratch(int64_t count) const { return factored() ? count * panels() * kFactorPanel : 0; }
+  // Rows i to i + count - 1 of the elements; `stride` is set to the elements between two of them.
+  const void* rows_at(int64_t i, int64_t count, double* scratch, int64_t* stride) const;
+  const void* row(int64_t i, double* scratch) const {
+    int64_t stride;
+    return rows_at(i, 1, scratch, &stride);
+  }
+  // c of one pair; the same bits as in a row.
+  double at(int64_t i, int64_t j) const;
+
+};
+
+// Entries of a list at most; a multiple of 8.
+constexpr int64_t kListEntries = 32;
+
+struct ListHead {
+  double tau;     // no column outside the list has a reduced cost below tau
+  int32_t count;  // multiple of 8 with the padding; -1 before the first build
+};
+
+struct Bound {
+  double value;
+  int32_t index;
+};
+
+// One for each thread that scans rows.
+struct RowScratch {
+  Buffer<double> row;  // rows of factored costs
+  Buffer<float> h32;
+  Buffer<int32_t> columns;
+  Buffer<char> minimum, argmin;  // column minima of this thread's rows
+  std::vector<std::pair<float, int32_t>> overfull;
+};
+
+// Memory of a solver, kept from one problem to the next.
+struct AssignmentScratch {
+  Buffer<double> v, taken, d;
+  Buffer<int32_t> pred, column_of, row_of;
+  Buffer<char> closed;
+  Buffer<char> list_cost;
+  Buffer<int32_t> list_column;
+  Buffer<ListHead> head;
+  std::vector<RowScratch> slots;
+  std::vector<int32_t> free, left, queue, touched;
+  std::vector<Bound> columns, closed_at;
+  std::vector<double> prices;  // of the columns closed_at
+  struct Pending {
+    double bound, offset;
+    int32_t row;
+  };
+  std::vector<Pending> pending;
+  int64_t bytes = 0;  // of the last problem
+};
+
+// What the context keeps between calls: one scratch a thread, and the packed factor.
+struct AssignmentMemory {
+  std::vector<AssignmentScratch> slots;
+  Buffer<char> packed;
+};
+
+// What happened, in order of mg_assignment_counters.
+struct AssignmentCounters {
+  int64_t free_after_columns, free_after_greedy, reduction_steps, free_after_reduction, auction_steps, lists,
+      dense_scans, sparse_paths, dense_paths, dense_rows;
+};
+
+class AssignmentSolver {
+ public:
+  // `serial`: uses no other thread of the pool. `route`: mg_assignment_route bits.
+  AssignmentSolver(mg_context* context, const Costs& costs, AssignmentScratch& scratch, bool serial, int32_t route);
+
+  // From the duals of the columns in start_v, or from scratch when it is NULL. Throws MG_NUMERICAL.
+  void solve(const double* start_v);
+
+  int32_t column_of(int64_t i) const { return s_.column_of[i]; }
+  const double* v() const { return s_.v.data(); }
+  const AssignmentCounters& counters() const { return counters_; }
+
+ private:
+  // assignment_lists.cpp
+  void check_all();
+  void reduce_columns();
+  void match_tight_edges();
+  void build_free_lists();
+  void build_list(int64_t i, RowScratch& slot);
+  TwoSmallest list_minima(int64_t i) const;
+  TwoSmallest two_smallest(int64_t i);
+  void reduce_rows(int passes);
+  int64_t settle(int64_t i);
+  void choose_scale(const double* start_v);
+  void for_rows(int64_t block, const std::function<void(int64_t begin, int64_t end, RowScratch&)>& fn);
+  [[noreturn]] void report_bad();
+
+  // assignment_auction.cpp
+  void auction();
+
+  // assignment_paths.cpp
+  void augment_all();
+  int64_t sparse_path(int32_t start, double& mu);
+  int64_t dense_path(int32_t start, double& mu);
+  void offer(int32_t row, int32_t column, double distance);
+  double matched_cost(int64_t i, int32_t j) const;
+
+  void assign(int64_t i, int64_t j) {
+    s_.column_of[i] = static_cast<int32_t>(j);
+    s_.row_of[j] = static_cast<int32_t>(i);
+    s_.taken[j] = kInfinity;
+  }
+  const void* list_cost(int64_t i) const { return s_.list_cost.data() + i * kListEntries * element_; }
+  const int32_t* list_column(int64_t i) const { return s_.list_column.data() + i * kListEntries; }
+  double list_entry(int64_t i, int64_t e) const {
+    return element_ == 8 ? static_cast<const double*>(list_cost(i))[e] : static_cast<const float*>(list_cost(i))[e];
+  }
+  const void* row(int64_t i) { return costs_.row(i, s_.slots[0].row.data()); }
+
+  mg_context* context_;
+  const Costs& costs_;
+  AssignmentScratch& s_;
+  const Kernels& k_;
+  const bool serial_;
+  const int32_t route_;
+  const int64_t rows_, cols_, element_;
+  const int64_t entries_;  // of a list: kListEntries, fewer when the route asks
+  bool lists_ = false;
+  bool sparse_ = true;
+  double scale_ = 1;  // h * scale is well inside the range of F32
+  double range_ = 0;  // largest less smallest cost of a sample
+  // The path now searched.
+  double limit_ = kInfinity;
+  int32_t limit_column_ = -1;
+  AssignmentCounters counters_{};
+};
+
+// Says what is wrong with the first bad cost of row i; scratch for one row.
+[[noreturn]] void throw_bad_cost(const Costs& costs, int64_t i, double* scratch);
+[[noreturn]] void no_finite_assignment(const char* side, int64_t index);
+
+}  // namespace merganser
