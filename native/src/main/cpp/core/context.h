@@ -16,7 +16,7 @@ struct mg_context {
   std::atomic<int32_t> cancelled{0};
   int64_t host_to_device = 0;  // bytes that mg_copy moved
   int64_t device_to_host = 0;
-  void* device_state = nullptr;  // what the backend keeps for this context
+  void* device_state = nullptr;             // what the backend keeps for this context
   std::shared_ptr<void> assignment_memory;  // scratch of the assignment solver, see routines/assignment.h
   int32_t assignment_route = 0;
   int64_t assignment_counters[MG_ASSIGNMENT_COUNTERS] = {};

@@ -58,8 +58,7 @@ struct Table {
                                 double* violation);
   int32_t (*assignment_factors_certify)(mg_context*, int32_t dtype, int64_t rows, int64_t cols, int64_t k,
                                         const void* x, int64_t ldx, const void* y, int64_t ldy, bool maximise,
-                                        const int64_t* row_to_col, const double* u, const double* v,
-                                        double* violation);
+                                        const int64_t* row_to_col, const double* u, const double* v, double* violation);
 
   int32_t (*apply_dense)(mg_context*, int32_t dtype, int64_t outer, int64_t n_in, int64_t inner, int64_t n_out,
                          const double* map, int64_t ldmap, bool transpose, const void* in, int64_t in_stride, void* out,

@@ -47,7 +47,6 @@ struct Costs {
   }
   // c of one pair; the same bits as in a row.
   double at(int64_t i, int64_t j) const;
-
 };
 
 // Entries of a list at most; a multiple of 8.
@@ -121,18 +120,23 @@ class AssignmentSolver {
   void check_all();
   void reduce_columns();
   void match_tight_edges();
+  void match_tight_edges_of_lists();
   void build_free_lists();
-  void build_list(int64_t i, RowScratch& slot);
+  void build_list(int64_t i);
+  void build_list(int64_t i, const void* row, RowScratch& slot);
   TwoSmallest list_minima(int64_t i) const;
   TwoSmallest two_smallest(int64_t i);
   void reduce_rows(int passes);
   int64_t settle(int64_t i);
+  int64_t free_tied(int64_t i, double minimum);
   void choose_scale(const double* start_v);
   void for_rows(int64_t block, const std::function<void(int64_t begin, int64_t end, RowScratch&)>& fn);
   [[noreturn]] void report_bad();
 
   // assignment_auction.cpp
   void auction();
+  int32_t bid(int32_t i, double eps);
+  void keep_tight_pairs();
 
   // assignment_paths.cpp
   void augment_all();

@@ -94,10 +94,7 @@ int64_t AssignmentSolver::sparse_path(int32_t start, double& mu) {
   double offset = 0;
   for (;;) {
     check_cancelled(context_);
-    if (s_.head[i].count < 0) {
-      build_list(i, s_.slots[0]);
-      ++counters_.lists;
-    }
+    if (s_.head[i].count < 0) build_list(i);
     const int32_t* columns = list_column(i);
     for (int64_t e = 0; e < s_.head[i].count; ++e) offer(i, columns[e], list_entry(i, e) - s_.v[columns[e]] - offset);
     if (s_.head[i].tau - offset < limit_) {
@@ -106,8 +103,8 @@ int64_t AssignmentSolver::sparse_path(int32_t start, double& mu) {
     }
     double next = kInfinity;
     for (;;) {
-      while (!s_.columns.empty() && (s_.columns.front().value != s_.d[s_.columns.front().index] ||
-                                     s_.closed[s_.columns.front().index])) {
+      while (!s_.columns.empty() &&
+             (s_.columns.front().value != s_.d[s_.columns.front().index] || s_.closed[s_.columns.front().index])) {
         std::pop_heap(s_.columns.begin(), s_.columns.end(), later);
         s_.columns.pop_back();
       }
@@ -120,8 +117,8 @@ int64_t AssignmentSolver::sparse_path(int32_t start, double& mu) {
       ++counters_.dense_rows;
       int32_t* found = s_.slots[0].columns.data();
       const void* all = this->row(row.row);
-      const int64_t count = k_.improved[costs_.type](all, costs_.sign, s_.v.data(), row.offset, s_.d.data(), limit_,
-                                                     cols_, found);
+      const int64_t count =
+          k_.improved[costs_.type](all, costs_.sign, s_.v.data(), row.offset, s_.d.data(), limit_, cols_, found);
       for (int64_t e = 0; e < count; ++e) {
         const double element = costs_.type == MG_F64 ? static_cast<const double*>(all)[found[e]]
                                                      : static_cast<double>(static_cast<const float*>(all)[found[e]]);
