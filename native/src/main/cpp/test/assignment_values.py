@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Writes assignment_values.h: optima found by scipy.optimize.linear_sum_assignment for the families and sizes of
+"""Writes assignment_values.h, or with --csv the same for the Java tests: optima found by scipy.optimize.linear_sum_assignment for the families and sizes of
 assignment_test.cpp, whose inputs come from the same linear congruence. Needs numpy and scipy; not part of the build.
 
     python3 native/src/main/cpp/test/assignment_values.py > native/src/main/cpp/test/assignment_values.h
+    python3 native/src/main/cpp/test/assignment_values.py --csv > java/core/src/test/resources/fixtures/assignment.csv
 """
 import math
+import sys
 
 import numpy
 import scipy
@@ -57,13 +59,24 @@ def matrix(family, n):
     return cost
 
 
+def values():
+    for family in FAMILIES:
+        for n in SIZES:
+            cost = matrix(family, n)
+            rows, columns = linear_sum_assignment(cost)
+            yield family, n, math.fsum(cost[rows, columns])
+
+
+if sys.argv[1:] == ["--csv"]:
+    print(f"# family,n,least sum found by scipy {scipy.__version__}; written by assignment_values.py")
+    for family, n, value in values():
+        print(f"{family},{n},{value!r}")
+    sys.exit()
+
 print("// SPDX-License-Identifier: Apache-2.0")
 print(f"// Written by assignment_values.py with scipy {scipy.__version__}: least sums.")
 print("#pragma once\n\n#include <cstdint>\n\nstruct ScipyValue {\n  const char* family;\n  int64_t n;\n  double value;\n};\n")
 print("constexpr ScipyValue kScipyValues[] = {")
-for family in FAMILIES:
-    for n in SIZES:
-        cost = matrix(family, n)
-        rows, columns = linear_sum_assignment(cost)
-        print(f'    {{"{family}", {n}, {math.fsum(cost[rows, columns])!r}}},')
+for family, n, value in values():
+    print(f'    {{"{family}", {n}, {value!r}}},')
 print("};")

@@ -178,6 +178,22 @@ TEST(fake_residency_is_checked) {
               "assignment");
       refused(mg_assignment_certify(context, MG_F64, 1, 1, at(0), 1, 0, index, at(1), at(2), &number), assignment[k],
               "assignment_certify");
+      refused(mg_assignment_warm(context, MG_F64, 1, 1, at(0), 1, 0, numbers, at(1), at(2), &number), assignment[k],
+              "assignment_warm");
+      const int64_t one = 1;
+      const void* costs[] = {at(0)};
+      const char* batch[] = {"cost[0]", "u", "v"};
+      refused(mg_assignment_batch(context, 1, MG_F64, &one, &one, costs, &one, 0, numbers, at(1), at(2), &number),
+              batch[k], "assignment_batch");
+    }
+    const char* factors[] = {"x", "y", "u", "v"};
+    for (int k = 0; k < 4; ++k) {
+      const auto at = [&](int argument) { return argument == k ? wrong : right; };
+      refused(mg_assignment_factors(context, MG_F64, 1, 1, 1, at(0), 1, at(1), 1, 0, 0, numbers, at(2), at(3), &number),
+              factors[k], "assignment_factors");
+      refused(
+          mg_assignment_factors_certify(context, MG_F64, 1, 1, 1, at(0), 1, at(1), 1, 0, index, at(2), at(3), &number),
+          factors[k], "assignment_factors_certify");
     }
     const char* apply[] = {"in", "out", "map"};
     for (int k = 0; k < 3; ++k) {

@@ -120,6 +120,7 @@ class Check {
     Twin::require(mg_alloc(cuda_, 1024, &memory));
     d = static_cast<double*>(memory);
     const int64_t index[] = {0}, width = 1;
+    const void* costs[] = {d};
     int64_t column;
     double value;
     const double gamma = 1;
@@ -132,7 +133,14 @@ class Check {
         {"polar", mg_polar(cuda_, MG_F64, 1, 1, d, 1, d + 1, 1, d + 2, &polar)},
         {"cca_map", mg_cca_map(cuda_, MG_F64, 1, d, d, d, 1, &gamma, &gamma, d + 1, d + 2, d + 3, &cca)},
         {"assignment", mg_assignment(cuda_, MG_F64, 1, 1, d, 1, 0, &column, d + 1, d + 2, &value)},
+        {"assignment_warm", mg_assignment_warm(cuda_, MG_F64, 1, 1, d, 1, 0, &column, d + 1, d + 2, &value)},
+        {"assignment_factors",
+         mg_assignment_factors(cuda_, MG_F64, 1, 1, 1, d, 1, d, 1, 0, 0, &column, d + 1, d + 2, &value)},
+        {"assignment_batch",
+         mg_assignment_batch(cuda_, 1, MG_F64, &width, &width, costs, &width, 0, &column, d + 1, d + 2, &value)},
         {"assignment_certify", mg_assignment_certify(cuda_, MG_F64, 1, 1, d, 1, 0, index, d, d, &value)},
+        {"assignment_factors_certify",
+         mg_assignment_factors_certify(cuda_, MG_F64, 1, 1, 1, d, 1, d, 1, 0, index, d, d, &value)},
         {"apply_dense", mg_apply_dense(cuda_, MG_F64, 1, 1, 1, 1, d, 1, 0, d, 1, d + 1, 1)},
         {"apply_gather", mg_apply_gather(cuda_, MG_F64, 1, 1, 1, 1, index, nullptr, d, 1, d + 1, 1)},
     };

@@ -54,8 +54,24 @@ public final class InstructionSetProgram {
       Matrix block = Activations.moments(Precision.F64, ws, x, y).block(0, 1);
       Npy.write(block.asTensor(), out.resolve("moments.npy"));
       Assignment best = Assignment.maximise(Matrix.of(Oracle.gaussian(129, 129, 6)), ws);
-      Files.writeString(
-          out.resolve("assignment"), best.value() + java.util.Arrays.toString(best.columns()));
+      StringBuilder assignments = new StringBuilder();
+      assignments.append(best.value()).append(java.util.Arrays.toString(best.columns()));
+      // Lists, ties, and costs from factors of either type.
+      Matrix ties = Matrix.of(Oracle.map(Oracle.gaussian(300, 310, 8), v -> Math.floor(3 * v)));
+      Matrix left = Matrix.of(Oracle.gaussian(257, 21, 9));
+      Matrix right = Matrix.of(Oracle.gaussian(257, 21, 10));
+      for (Assignment each :
+          List.of(
+              Assignment.minimise(ties, ws),
+              Assignment.maximiseProducts(left, right, ws),
+              Assignment.maximiseProducts(
+                  Matrix.of(left.asTensor().to(DType.F32, ws)),
+                  Matrix.of(right.asTensor().to(DType.F32, ws)),
+                  ws))) {
+        assignments.append(each.value()).append(java.util.Arrays.toString(each.columns()));
+        assignments.append(java.util.Arrays.toString(each.v()));
+      }
+      Files.writeString(out.resolve("assignment"), assignments);
       Files.writeString(out.resolve("isa"), Doctor.isa());
     }
   }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.merganser.internal.kernel;
 
+import java.util.Arrays;
 import org.bytedeco.javacpp.DoublePointer;
 import org.bytedeco.javacpp.IntPointer;
 import org.bytedeco.javacpp.LongPointer;
@@ -191,7 +192,7 @@ public final class Kernels implements AutoCloseable {
     }
   }
 
-  /** Returns the value; fills the other arrays. */
+  /** Returns the value; fills the other arrays. {@code warm}: v holds duals to start from. */
   public double assignment(
       int dtype,
       long rows,
@@ -199,24 +200,110 @@ public final class Kernels implements AutoCloseable {
       long cost,
       long ld,
       boolean maximise,
+      boolean warm,
       long[] rowToCol,
       double[] u,
       double[] v) {
     double[] value = new double[1];
+    Address address = new Address(cost);
+    int max = maximise ? 1 : 0;
+    long lead = Math.max(1, ld);
     Status.check(
-        merganser.mg_assignment(
+        warm
+            ? merganser.mg_assignment_warm(
+                context, dtype, rows, cols, address, lead, max, rowToCol, u, v, value)
+            : merganser.mg_assignment(
+                context, dtype, rows, cols, address, lead, max, rowToCol, u, v, value));
+    return value[0];
+  }
+
+  /** Two factors, contiguous [rows x width] and [cols x width]. */
+  public record Factors(int dtype, long rows, long cols, long width, long x, long y) {}
+
+  public double assignment(Factors f, boolean maximise, long[] rowToCol, double[] u, double[] v) {
+    double[] value = new double[1];
+    long ld = Math.max(1, f.width());
+    Status.check(
+        merganser.mg_assignment_factors(
             context,
-            dtype,
-            rows,
-            cols,
-            new Address(cost),
+            f.dtype(),
+            f.rows(),
+            f.cols(),
+            f.width(),
+            new Address(f.x()),
+            ld,
+            new Address(f.y()),
             ld,
             maximise ? 1 : 0,
+            0,
             rowToCol,
             u,
             v,
             value));
     return value[0];
+  }
+
+  /** Independent problems; outputs one after the other. */
+  public void assignments(
+      int dtype,
+      long[] rows,
+      long[] cols,
+      long[] costs,
+      boolean maximise,
+      long[] rowToCol,
+      double[] u,
+      double[] v,
+      double[] values) {
+    try (PointerPointer<Pointer> pointers = pointers(costs);
+        LongPointer r = longs(rows);
+        LongPointer c = longs(cols);
+        LongPointer lead = longs(Arrays.stream(cols).map(n -> Math.max(1, n)).toArray());
+        LongPointer columns = longs(rowToCol);
+        DoublePointer rowDuals = doubles(u);
+        DoublePointer columnDuals = doubles(v);
+        DoublePointer value = doubles(values)) {
+      Status.check(
+          merganser.mg_assignment_batch(
+              context,
+              rows.length,
+              dtype,
+              r,
+              c,
+              pointers,
+              lead,
+              maximise ? 1 : 0,
+              columns,
+              rowDuals,
+              columnDuals,
+              value));
+      columns.get(rowToCol);
+      rowDuals.get(u);
+      columnDuals.get(v);
+      value.get(values);
+    }
+  }
+
+  public double assignmentViolation(
+      Factors f, boolean maximise, long[] rowToCol, double[] u, double[] v) {
+    double[] violation = new double[1];
+    long ld = Math.max(1, f.width());
+    Status.check(
+        merganser.mg_assignment_factors_certify(
+            context,
+            f.dtype(),
+            f.rows(),
+            f.cols(),
+            f.width(),
+            new Address(f.x()),
+            ld,
+            new Address(f.y()),
+            ld,
+            maximise ? 1 : 0,
+            rowToCol,
+            u,
+            v,
+            violation));
+    return violation[0];
   }
 
   public double assignmentViolation(
@@ -237,7 +324,7 @@ public final class Kernels implements AutoCloseable {
             rows,
             cols,
             new Address(cost),
-            ld,
+            Math.max(1, ld),
             maximise ? 1 : 0,
             rowToCol,
             u,
@@ -561,6 +648,15 @@ public final class Kernels implements AutoCloseable {
 
   private static mg_moments moments(long handle) {
     return new mg_moments(new Address(handle));
+  }
+
+  private static LongPointer longs(long[] values) {
+    return JavaCppLimit.explain(() -> new LongPointer(values.length == 0 ? new long[1] : values));
+  }
+
+  private static DoublePointer doubles(double[] values) {
+    return JavaCppLimit.explain(
+        () -> new DoublePointer(values.length == 0 ? new double[1] : values));
   }
 
   private static IntPointer ints(int[] values) {
