@@ -145,7 +145,7 @@ def main():
             for _ in range(options.r):
                 if not peer or peer[0][0] < 1e3 * options.most:
                     rows, expected = timed(lambda: linear_sum_assignment(cost), peer)
-                for _ in range(1 if n > 1000 else 3):
+                for _ in range(3):
                     timed(lambda: ours.solve(cost), own)
                 timed(lambda: ours.read(cost), read)
             found = float(cost[rows, expected].astype(np.float64).sum())

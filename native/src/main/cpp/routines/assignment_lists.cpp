@@ -305,6 +305,7 @@ void AssignmentSolver::choose_scale(const double* start_v) {
 // The lists of the rows that are free now. Those of assigned rows are built when they are displaced.
 void AssignmentSolver::build_free_lists() {
   for_rows(kRowsOfBlock, [&](int64_t begin, int64_t end, RowScratch& slot) {
+    if (std::all_of(&s_.column_of[begin], &s_.column_of[end - 1] + 1, [](int32_t j) { return j >= 0; })) return;
     int64_t stride;
     const char* rows = static_cast<const char*>(costs_.rows_at(begin, end - begin, slot.row.data(), &stride));
     for (int64_t i = begin; i < end; ++i) {
@@ -400,7 +401,7 @@ TwoSmallest AssignmentSolver::two_smallest(int64_t i) {
 // The first free column of row i whose reduced cost is its minimum, or -1: one of its list, or of a new list where all
 // of the old one may be tied. New lists prefer free columns.
 int64_t AssignmentSolver::free_tied(int64_t i, double minimum) {
-  for (int turn = 0; turn < 2; ++turn) {
+  for (int turn = 0; turn < 2 && lists_; ++turn) {
     const int32_t* columns = list_column(i);
     for (int64_t e = 0; e < s_.head[i].count; ++e) {
       if (s_.row_of[columns[e]] < 0 && list_entry(i, e) - s_.v[columns[e]] == minimum) return columns[e];
@@ -447,7 +448,7 @@ int64_t AssignmentSolver::settle(int64_t i) {
     s_.left.push_back(static_cast<int32_t>(i));
     return -1;
   }
-  if (lists_ && best.first == best.second && s_.row_of[j] >= 0) {
+  if (best.first == best.second && s_.row_of[j] >= 0) {
     const int64_t other = free_tied(i, best.first);
     if (other >= 0) {
       assign(i, other);

@@ -54,6 +54,7 @@ void AssignmentSolver::augment_all() {
 
 // c of an assigned pair, which is nearly always in the list of its row.
 double AssignmentSolver::matched_cost(int64_t i, int32_t j) const {
+  if (!lists_) return costs_.at(i, j);
   const int32_t* columns = list_column(i);
   for (int64_t e = 0; e < s_.head[i].count; ++e) {
     if (columns[e] == j) {
@@ -170,7 +171,7 @@ int64_t AssignmentSolver::dense_path(int32_t start, double& mu) {
     }
     const int32_t j = static_cast<int32_t>(best.open_index);
     i = s_.row_of[j];
-    offset = (lists_ && s_.head[i].count > 0 ? matched_cost(i, j) : costs_.at(i, j)) - s_.v[j] - mu;
+    offset = matched_cost(i, j) - s_.v[j] - mu;
     s_.closed_at.push_back({mu, j});
     prices.push_back(s_.v[j]);
     s_.v[j] = -kInfinity;
