@@ -37,23 +37,9 @@ final class DenseAssignment {
       int sink = -1;
       while (sink < 0) {
         scannedRows[row] = true;
-        int best = -1;
-        double lowest = Double.POSITIVE_INFINITY;
-        int base = row * n;
-        for (int k = 0; k < left; k++) {
-          int column = remaining[k];
-          double reduced = least + cost[base + column] - u[row] - v[column];
-          if (reduced < shortest[column]) {
-            path[column] = row;
-            shortest[column] = reduced;
-          }
-          if (shortest[column] < lowest || shortest[column] == lowest && rowOf[column] < 0) {
-            lowest = shortest[column];
-            best = k;
-          }
-        }
-        least = lowest;
+        int best = relax(cost, row, n, least - u[row], v, rowOf, remaining, left, shortest, path);
         int column = remaining[best];
+        least = shortest[column];
         if (rowOf[column] < 0) {
           sink = column;
         } else {
@@ -85,5 +71,37 @@ final class DenseAssignment {
       }
     }
     return columnOf;
+  }
+
+  /** Relaxes the columns not scanned yet; the position of the nearest one, a free one if tied. */
+  private static int relax(
+      double[] cost,
+      int row,
+      int n,
+      double offset,
+      double[] v,
+      int[] rowOf,
+      int[] remaining,
+      int left,
+      double[] shortest,
+      int[] path) {
+    int base = row * n;
+    int best = -1;
+    double lowest = Double.POSITIVE_INFINITY;
+    for (int k = 0; k < left; k++) {
+      int column = remaining[k];
+      double reduced = offset + cost[base + column] - v[column];
+      double known = shortest[column];
+      if (reduced < known) {
+        path[column] = row;
+        shortest[column] = reduced;
+        known = reduced;
+      }
+      if (known < lowest || known == lowest && rowOf[column] < 0) {
+        lowest = known;
+        best = k;
+      }
+    }
+    return best;
   }
 }
