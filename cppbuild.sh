@@ -114,10 +114,14 @@ with_plugin() {
   cmake --build "$build" --target help | grep -q 'merganser_cuda'
 }
 
-# Copies only what changed, so that time stamps stay.
+# Copies only what changed, so that time stamps stay. Beside the old file, then in its place: written in place, a library
+# that a process has loaded would change under it.
 publish() {
   mkdir -p "$(dirname "$2")"
-  cmp -s "$1" "$2" || cp -f "$1" "$2"
+  if ! cmp -s "$1" "$2"; then
+    cp -f "$1" "$2.new"
+    mv -f "$2.new" "$2"
+  fi
 }
 
 install_library() {

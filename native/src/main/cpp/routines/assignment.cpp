@@ -29,19 +29,12 @@ const void* Costs::rows_at(int64_t i, int64_t count, double* scratch, int64_t* s
 
 double Costs::at(int64_t i, int64_t j) const {
   if (!factored()) {
-    const int64_t e = i * ld + j;
-    return sign * (type == MG_F64 ? static_cast<const double*>(data)[e]
-                                  : static_cast<double>(static_cast<const float*>(data)[e]));
+    return sign * element_of(type, data, i * ld + j);
   }
-  const auto product = [&](auto zero) {
-    using T = decltype(zero);
-    const T* a = static_cast<const T*>(x) + i * ldx;
-    const T* b = static_cast<const T*>(y) + j * ldy;
-    double sum = 0;
-    for (int64_t l = 0; l < k; ++l) sum += static_cast<double>(a[l]) * static_cast<double>(b[l]);
-    return sum;
-  };
-  return sign * (factor_type == MG_F64 ? product(double{}) : product(float{}));
+  double sum = 0;
+  for (int64_t l = 0; l < k; ++l)
+    sum += element_of(factor_type, x, i * ldx + l) * element_of(factor_type, y, j * ldy + l);
+  return sign * sum;
 }
 
 namespace {
@@ -141,8 +134,9 @@ Costs factored(mg_context* context, int32_t dtype, int64_t rows, int64_t cols, i
       T* panel = reinterpret_cast<T*>(packed.data()) + p * kFactorPanel * k;
       for (int64_t c = 0; c < kFactorPanel; ++c) {
         const int64_t j = p * kFactorPanel + c;
-        const T* from = static_cast<const T*>(y) + j * ldy;
-        for (int64_t l = 0; l < k; ++l) panel[l * kFactorPanel + c] = j < cols ? from[l] : T{};
+        for (int64_t l = 0; l < k; ++l) {
+          panel[l * kFactorPanel + c] = j < cols ? static_cast<T>(element_of(dtype, y, j * ldy + l)) : T{};
+        }
       }
     });
   };

@@ -19,6 +19,15 @@ namespace merganser {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
+// Elements of the caller's arrays, of any alignment.
+typedef double AnyF64 __attribute__((aligned(1), may_alias));
+typedef float AnyF32 __attribute__((aligned(1), may_alias));
+
+// Element j of a row of MG_F64 or MG_F32.
+inline double element_of(int32_t type, const void* row, int64_t j) {
+  return type == MG_F64 ? static_cast<const AnyF64*>(row)[j] : static_cast<double>(static_cast<const AnyF32*>(row)[j]);
+}
+
 // The costs as the minimisation sees them: c = sign * element. Elements are a matrix, or products of rows of two
 // factors, computed when they are read.
 struct Costs {

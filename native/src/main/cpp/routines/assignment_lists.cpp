@@ -285,8 +285,7 @@ void AssignmentSolver::choose_scale(const double* start_v) {
   for (int64_t s = 0; s < samples; ++s) {
     const void* row = this->row(s * rows_ / samples);
     for (int64_t j = 0; j < cols_; ++j) {
-      const double c = costs_.sign * (costs_.type == MG_F64 ? static_cast<const double*>(row)[j]
-                                                            : static_cast<double>(static_cast<const float*>(row)[j]));
+      const double c = costs_.sign * element_of(costs_.type, row, j);
       if (c == kInfinity) continue;
       low = std::min(low, c);
       high = std::max(high, c);
@@ -332,10 +331,7 @@ void AssignmentSolver::build_list(int64_t i, const void* row, RowScratch& slot) 
   const float threshold = std::min(k_.list_threshold(minima, rank), largest);
   int64_t count = k_.list_collect(slot.h32.data(), threshold, cols_, slot.columns.data());
   int32_t* columns = slot.columns.data();
-  const auto cost = [&](int64_t j) {
-    return costs_.sign * (costs_.type == MG_F64 ? static_cast<const double*>(row)[j]
-                                                : static_cast<double>(static_cast<const float*>(row)[j]));
-  };
+  const auto cost = [&](int64_t j) { return costs_.sign * element_of(costs_.type, row, j); };
   double tau = static_cast<double>(threshold) / scale_;
   if (count > entries_) {
     // Keeps the least, equal ones by column; tau comes from the F64 values of the first ones left out.

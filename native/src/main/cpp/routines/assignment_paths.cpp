@@ -121,9 +121,8 @@ int64_t AssignmentSolver::sparse_path(int32_t start, double& mu) {
       const int64_t count =
           k_.improved[costs_.type](all, costs_.sign, s_.v.data(), row.offset, s_.d.data(), limit_, cols_, found);
       for (int64_t e = 0; e < count; ++e) {
-        const double element = costs_.type == MG_F64 ? static_cast<const double*>(all)[found[e]]
-                                                     : static_cast<double>(static_cast<const float*>(all)[found[e]]);
-        offer(row.row, found[e], costs_.sign * element - s_.v[found[e]] - row.offset);
+        const double c = costs_.sign * element_of(costs_.type, all, found[e]);
+        offer(row.row, found[e], c - s_.v[found[e]] - row.offset);
       }
     }
     if (dense > most && bounded) break;
