@@ -29,10 +29,11 @@ public record Convolution(
     implements Layer {
 
   /**
-   * With so few input channels the gradient that oneDNN 3.7 (in libtorch 2.10) returns for the
-   * input now and then holds uninitialised memory; libtorch's own convolution takes its place.
+   * Unless channels come in multiples of this, the gradient that oneDNN 3.7 (in libtorch 2.10)
+   * returns for the input now and then holds uninitialised memory; libtorch's own convolution takes
+   * its place.
    */
-  private static final int FEW = 4;
+  private static final int BLOCK = 16;
 
   /** Initial weights are normal with variance 2 / (in kernel^2) (He et al. 2015). */
   public static Convolution of(
@@ -68,7 +69,8 @@ public record Convolution(
   public Tensor forward(Tensor x, ForwardPass pass) {
     TensorOptional bias =
         hasBias ? new TensorOptional(pass.parameter(bias())) : new TensorOptional();
-    if (in <= FEW && x.requires_grad()) {
+    boolean blocks = in % BLOCK == 0 && out % BLOCK == 0;
+    if (!blocks && x.requires_grad()) {
       return torch.thnn_conv2d(
           x,
           pass.parameter(weight()),
