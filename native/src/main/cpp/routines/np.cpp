@@ -87,7 +87,7 @@ class Tiles {
       return;
     }
     alignas(64) float memory[kNpModels][kTile], gradient[kTile];
-    float *weights[kNpModels], *z[kNpModels];
+    float *weights[kNpModels] = {}, *z[kNpModels] = {};
     const int32_t models = np_.options.models;
     for (int32_t k = 0; k < models; ++k) {
       weights[k] = memory[k];
