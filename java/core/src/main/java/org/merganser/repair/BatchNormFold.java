@@ -60,6 +60,8 @@ public final class BatchNormFold {
   }
 
   /**
+   * For the models of a network.
+   *
    * @param network with normalisation
    * @throws IncompatibleModelsException when a normalisation follows no affine layer
    */
@@ -70,8 +72,10 @@ public final class BatchNormFold {
   /**
    * The model for the network without normalisation; tensors are computed when read. A layer
    * without bias gets one, named {@code LAYER.bias}.
+   *
+   * @throws IncompatibleModelsException when its running statistics are stale
    */
-  public Checkpoint fold(Checkpoint model) throws IOException {
+  public Checkpoint fold(Checkpoint model) {
     List<String> problems = new ArrayList<>();
     for (String name : model.stale()) {
       problems.add("'" + name + "' is stale: reset it before folding");

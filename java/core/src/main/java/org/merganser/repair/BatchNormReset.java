@@ -2,6 +2,7 @@
 package org.merganser.repair;
 
 import java.io.IOException;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -74,7 +75,7 @@ public final class BatchNormReset implements Repair {
                 widths,
                 Mode.TRAIN,
                 List.of(blank),
-                CountedInputs.of(inputs, batches),
+                new CountedInputs(inputs, batches),
                 StatisticsRequest.NONE,
                 Moments.Options.defaults(),
                 ws)) {
@@ -91,7 +92,7 @@ public final class BatchNormReset implements Repair {
       double[] mean = new double[Math.toIntExact(layer.width())];
       double[] variance = new double[mean.length];
       if (moments == null) {
-        java.util.Arrays.fill(variance, 1);
+        Arrays.fill(variance, 1);
       } else {
         SpaceMoments found = moments.space(layer.input());
         mean = found.mean(0);

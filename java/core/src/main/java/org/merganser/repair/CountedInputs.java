@@ -7,10 +7,6 @@ import org.merganser.model.Inputs;
 
 /** Inputs that count the batches handed out. */
 record CountedInputs(Inputs inputs, long[] batches) implements Inputs {
-  static CountedInputs of(Inputs inputs, long[] batches) {
-    return new CountedInputs(inputs, batches);
-  }
-
   @Override
   public Iterator<Tensor> open(long seed) {
     Iterator<Tensor> source = inputs.open(seed);

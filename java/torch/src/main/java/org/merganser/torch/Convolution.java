@@ -12,8 +12,9 @@ import org.merganser.model.AffineLayer;
 import org.merganser.model.Role;
 
 /**
- * A convolution of images: {@code NAME.weight} [out x in x kernel x kernel] and, with a bias,
- * {@code NAME.bias} [out], which starts at 0.
+ * A convolution of images [samples x in x height x width], {@code y[o, p] = b[o] + sum_(i, q) W[o,
+ * i, q] x[i, stride p + q - padding]} over the kernel's positions q: {@code NAME.weight} [out x in
+ * x kernel x kernel] and, with a bias, {@code NAME.bias} [out], which starts at 0.
  *
  * @param padding zeros added on every side
  */
