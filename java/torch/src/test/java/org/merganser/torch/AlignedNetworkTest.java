@@ -6,7 +6,6 @@ import static org.assertj.core.api.Assertions.within;
 
 import java.io.IOException;
 import java.util.Iterator;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -16,19 +15,15 @@ import org.junit.jupiter.api.Test;
 import org.merganser.align.Alignment;
 import org.merganser.align.AlignmentProblem;
 import org.merganser.align.CcaAligner;
-import org.merganser.align.PermutationAligner;
 import org.merganser.align.ScaledPermutation;
 import org.merganser.align.Verification;
 import org.merganser.compute.Workspace;
 import org.merganser.io.Checkpoint;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.linalg.Tensor;
-import org.merganser.merge.LinearMerger;
-import org.merganser.merge.MergeProblem;
 import org.merganser.model.Architecture;
 import org.merganser.model.Binding;
 import org.merganser.model.Block;
-import org.merganser.model.FeatureSpace;
 import org.merganser.model.Inputs;
 import org.merganser.model.MapFamily;
 import org.merganser.model.Mode;
@@ -54,15 +49,6 @@ class AlignedNetworkTest {
       permutation[j] = i;
     }
     return permutation;
-  }
-
-  private static Alignment planted(Architecture architecture, long seed) {
-    Map<String, ScaledPermutation> maps = new LinkedHashMap<>();
-    for (FeatureSpace space : architecture.spaces()) {
-      int width = Math.toIntExact(space.width());
-      maps.put(space.id(), ScaledPermutation.of(permutation(width, seed + maps.size())));
-    }
-    return Alignment.of("planted", architecture, maps);
   }
 
   private double[] outputs(Network network, Checkpoint theta, Tensor inputs) throws IOException {
@@ -94,7 +80,8 @@ class AlignedNetworkTest {
       TorchNetwork network = TorchNetwork.mlp(6, 17, 3, 4, activation);
       try (MemoryCheckpoint theta = Oracle.random(network, 2);
           Tensor inputs = Oracle.normal(1, 20, 6)) {
-        Checkpoint permuted = planted(network.architecture(), 5).apply(theta);
+        Checkpoint permuted =
+            PlantedPermutationTest.planted(network.architecture(), 5).apply(theta);
         try (Tensor moved = permuted.read("fc2.weight", ws)) {
           assertThat(moved.sameBytes(theta.tensor("fc2.weight"))).isFalse();
         }
@@ -150,39 +137,6 @@ class AlignedNetworkTest {
   }
 
   @Test
-  void aPlantedPermutationIsRecoveredAndMergesToTheSameBits() throws IOException {
-    TorchNetwork network = TorchNetwork.mlp(8, 19, 2, 4, Activation.RELU);
-    Alignment planted = planted(network.architecture(), 7);
-    try (MemoryCheckpoint a = Oracle.random(network, 3);
-        MemoryCheckpoint b = MemoryCheckpoint.copyOf(planted.apply(a), ws);
-        Tensor inputs = Oracle.normal(2, 500, 8);
-        Moments moments =
-            Moments.collect(
-                network,
-                List.of(a, b),
-                batches(inputs, 64),
-                PermutationAligner.byCorrelation().request(network.architecture()),
-                ws)) {
-      Alignment found =
-          PermutationAligner.byCorrelation()
-              .align(AlignmentProblem.of(network.architecture(), moments), ws)
-              .of(1);
-
-      for (String space : found.spaces().keySet()) {
-        int[] wanted = ((ScaledPermutation) planted.map(space)).inverse().permutation();
-        assertThat(((ScaledPermutation) found.map(space)).permutation()).isEqualTo(wanted);
-        assertThat(found.spaces().get(space).score()).isCloseTo(1, within(1e-5));
-      }
-      Checkpoint merged = LinearMerger.uniform().merge(MergeProblem.of(a, found.apply(b)), ws);
-      for (String name : a.tensors().keySet()) {
-        try (Tensor tensor = merged.read(name, ws)) {
-          assertThat(tensor.sameBytes(a.tensor(name))).as(name).isTrue();
-        }
-      }
-    }
-  }
-
-  @Test
   void verificationMeasuresHowMuchAMapChangesTheOutput() throws IOException {
     TorchNetwork network = TorchNetwork.mlp(8, 12, 2, 4, Activation.RELU);
     try (MemoryCheckpoint a = Oracle.random(network, 3);
@@ -193,7 +147,7 @@ class AlignedNetworkTest {
       AlignmentProblem problem = AlignmentProblem.of(network.architecture(), moments);
       Inputs batches = batches(inputs, 100);
       Alignment dense = CcaAligner.relativeGamma(1).align(problem, ws).of(1);
-      Alignment exact = planted(network.architecture(), 1);
+      Alignment exact = PlantedPermutationTest.planted(network.architecture(), 1);
 
       Verification ofDense = dense.verify(network, b, batches, ws);
       Verification ofExact = exact.verify(network, b, batches, ws);
