@@ -28,8 +28,10 @@ void check_slots(const mg_context* context, const char* routine, const mg_np* np
   }
 }
 
-void check_slot(const mg_np* np, int32_t slot) {
+void check_part(const mg_np* np, int32_t slot, int32_t part) {
   MG_REQUIRE(slot >= 0 && slot < np->slots(), "slot %d of %d", slot, np->slots());
+  MG_REQUIRE(part >= MG_NP_Z && part <= MG_NP_V, "unknown part %d", part);
+  MG_REQUIRE(np->has(part), "the optimizer has no part %s", part == MG_NP_M ? "M" : "V");
 }
 
 void check_fraction(double value, const char* name) {
@@ -234,22 +236,32 @@ int64_t mg_np_state_size(const mg_np* np, int32_t slot) {
   return np && slot >= 0 && slot < np->slots() ? np->planes() * np->groups(slot) : 0;
 }
 
-int32_t mg_np_state(mg_context* context, const mg_np* np, int32_t slot, float* out) {
+int32_t mg_np_state(mg_context* context, const mg_np* np, int32_t slot, int32_t part, float* out) {
   auto check = [&] {
     check_np(context, np);
-    check_slot(np, slot);
+    check_part(np, slot, part);
     if (mg_np_state_size(np, slot) > 0) check_array(context, "np_state", out, "out");
   };
-  return dispatch(check, &Table::np_state, context, np, slot, out);
+  return dispatch(check, &Table::np_state, context, np, slot, part, out);
 }
 
-int32_t mg_np_load(mg_context* context, mg_np* np, int32_t slot, const float* in) {
+int32_t mg_np_load(mg_context* context, mg_np* np, int32_t slot, int32_t part, const float* in) {
   auto check = [&] {
     check_np(context, np);
-    check_slot(np, slot);
+    check_part(np, slot, part);
     if (mg_np_state_size(np, slot) > 0) check_array(context, "np_load", in, "in");
   };
-  return dispatch(check, &Table::np_load, context, np, slot, in);
+  return dispatch(check, &Table::np_load, context, np, slot, part, in);
+}
+
+int64_t mg_np_steps(const mg_np* np) { return np ? np->steps : 0; }
+
+int32_t mg_np_resume(mg_context* context, mg_np* np, int64_t steps) {
+  auto check = [&] {
+    check_np(context, np);
+    MG_REQUIRE(steps >= 0, "steps must be >= 0, not %lld", static_cast<Long>(steps));
+  };
+  return dispatch(check, &Table::np_resume, context, np, steps);
 }
 
 }  // extern "C"

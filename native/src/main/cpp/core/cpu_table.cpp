@@ -66,6 +66,7 @@ const Table* cpu_table() {
       Boundary<&np_step>::call,
       Boundary<&np_state>::call,
       Boundary<&np_load>::call,
+      Boundary<&np_resume>::call,
   };
   return &table;
 }

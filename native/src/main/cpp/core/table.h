@@ -88,8 +88,9 @@ struct Table {
   int32_t (*np_theta)(mg_context*, const mg_np*, float* const* theta);
   int32_t (*np_step)(mg_context*, mg_np*, double rate, const float* const* gradient, float* const* theta,
                      int32_t* bad_slot, int64_t* bad_index);
-  int32_t (*np_state)(mg_context*, const mg_np*, int32_t slot, float* out);
-  int32_t (*np_load)(mg_context*, mg_np*, int32_t slot, const float* in);
+  int32_t (*np_state)(mg_context*, const mg_np*, int32_t slot, int32_t part, float* out);
+  int32_t (*np_load)(mg_context*, mg_np*, int32_t slot, int32_t part, const float* in);
+  int32_t (*np_resume)(mg_context*, mg_np*, int64_t steps);
 };
 
 const Table* cpu_table();
@@ -139,4 +140,8 @@ struct mg_np {
   }
   int64_t span(int32_t slot) const { return groups(slot) == 0 ? 0 : counts[slot] / groups(slot); }
   int32_t planes() const { return options.form == MG_NP_SOFTMAX ? options.models : 1; }
+  bool has(int32_t part) const {
+    const bool adam = options.optimizer == MG_NP_ADAM;
+    return part == MG_NP_Z || (part == MG_NP_M && (adam || options.momentum != 0)) || (part == MG_NP_V && adam);
+  }
 };

@@ -87,6 +87,7 @@ void fill(Table* table) {
   table->np_step = MG_NOT_YET("np_step");
   table->np_state = MG_NOT_YET("np_state");
   table->np_load = MG_NOT_YET("np_load");
+  table->np_resume = MG_NOT_YET("np_resume");
 }
 
 }  // namespace

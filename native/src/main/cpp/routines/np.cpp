@@ -410,21 +410,34 @@ void np_step(mg_context* context, mg_np* handle, double rate, const float* const
   ++np.steps;
 }
 
-void np_state(mg_context*, const mg_np* handle, int32_t slot, float* out) {
+void np_state(mg_context*, const mg_np* handle, int32_t slot, int32_t part, float* out) {
   const CpuNp& np = state_of(handle);
   check_complete(np);
-  std::copy_n(np.z.data() + np.offsets[slot], np.planes() * np.groups(slot), out);
+  std::copy_n(np.part(part).data() + np.offsets[slot], np.planes() * np.groups(slot), out);
 }
 
-void np_load(mg_context*, mg_np* handle, int32_t slot, const float* in) {
+void np_load(mg_context*, mg_np* handle, int32_t slot, int32_t part, const float* in) {
   CpuNp& np = state_of(handle);
   check_complete(np);
   const int64_t size = np.planes() * np.groups(slot);
   for (int64_t i = 0; i < size; ++i) {
-    MG_REQUIRE(!std::isnan(in[i]), "np_load: element %lld of slot %d is NaN", static_cast<Long>(i), slot);
+    const bool allowed = part == MG_NP_Z ? !std::isnan(in[i]) : std::isfinite(in[i]) && (part == MG_NP_M || in[i] >= 0);
+    MG_REQUIRE(allowed, "np_load: element %lld of slot %d is %g", static_cast<Long>(i), slot, in[i]);
   }
   const NpScalars range = scalars_of(np, 0, 0, 0);
-  for (int64_t i = 0; i < size; ++i) np.z[np.offsets[slot] + i] = std::clamp(in[i], range.least, range.most);
+  float* out = np.part(part).data() + np.offsets[slot];
+  for (int64_t i = 0; i < size; ++i) out[i] = part == MG_NP_Z ? std::clamp(in[i], range.least, range.most) : in[i];
+}
+
+void np_resume(mg_context*, mg_np* handle, int64_t steps) {
+  CpuNp& np = state_of(handle);
+  check_complete(np);
+  np.power1 = np.power2 = 1;
+  // Multiplied as the steps did, for the same bits.
+  for (np.steps = 0; np.steps < steps; ++np.steps) {
+    np.power1 *= np.options.beta1;
+    np.power2 *= np.options.beta2;
+  }
 }
 
 }  // namespace merganser

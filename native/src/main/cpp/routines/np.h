@@ -35,6 +35,8 @@ struct CpuNp : mg_np {
   int input_type() const { return options.dtype == MG_F32 ? 0 : 1; }
   // Adam, momentum, plain.
   int optimizer() const { return options.optimizer == MG_NP_ADAM ? 0 : options.momentum != 0 ? 1 : 2; }
+  Buffer<float>& part(int32_t which) { return which == MG_NP_Z ? z : which == MG_NP_M ? first : second; }
+  const Buffer<float>& part(int32_t which) const { return const_cast<CpuNp*>(this)->part(which); }
   int32_t sums_of_group() const { return options.form == MG_NP_SOFTMAX ? options.models : 1; }
 };
 

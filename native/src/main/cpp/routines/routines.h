@@ -67,7 +67,8 @@ void np_destroy(mg_np*);
 void np_theta(mg_context*, const mg_np*, float* const* theta);
 void np_step(mg_context*, mg_np*, double rate, const float* const* gradient, float* const* theta, int32_t* bad_slot,
              int64_t* bad_index);
-void np_state(mg_context*, const mg_np*, int32_t slot, float* out);
-void np_load(mg_context*, mg_np*, int32_t slot, const float* in);
+void np_state(mg_context*, const mg_np*, int32_t slot, int32_t part, float* out);
+void np_load(mg_context*, mg_np*, int32_t slot, int32_t part, const float* in);
+void np_resume(mg_context*, mg_np*, int64_t steps);
 
 }  // namespace merganser

@@ -728,6 +728,7 @@ const std::vector<Listed>& listed() {
       ENTRY(np_theta), every, np_types, once, normal, &listed_np),
       ENTRY(np_state), every, np_types, once, normal, &listed_np),
       ENTRY(np_load), every, np_types, once, normal, &listed_np),
+      ENTRY(np_resume), every, np_types, once, normal, &listed_np),
       ENTRY(np_step), every, np_types, long_arrays, small, &listed_np),
   };
 #undef ENTRY

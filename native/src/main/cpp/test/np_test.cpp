@@ -47,11 +47,11 @@ struct Np {
   }
   Floats z() const {
     Floats result(static_cast<size_t>(mg_np_state_size(handle, 0)));
-    CHECK_OK(mg_np_state(context, handle, 0, result.data()));
+    CHECK_OK(mg_np_state(context, handle, 0, MG_NP_Z, result.data()));
     return result;
   }
   void load(const Floats& state) {
-    CHECK_OK(mg_np_load(context, handle, 0, state.data()));
+    CHECK_OK(mg_np_load(context, handle, 0, MG_NP_Z, state.data()));
     float* out[] = {theta.data()};
     CHECK_OK(mg_np_theta(context, handle, out));
   }
@@ -226,6 +226,52 @@ TEST(np_refuses_gradients_before_anything_changes) {
     CHECK_OK(np.step(good, 0.1));
     CHECK(same_bits(np.z(), other.z()));
   }
+}
+
+// Another handle with the parts and the number of steps goes on as if nothing had happened.
+TEST(np_goes_on_from_its_parts) {
+  Context context;
+  Floats a, c;
+  for (double each : gaussian(5000, 1)) a.push_back(static_cast<float>(each));
+  for (double each : gaussian(5000, 2)) c.push_back(static_cast<float>(each));
+  const auto gradient = [](uint64_t t) {
+    Floats g;
+    for (double each : gaussian(5000, 10 + t)) g.push_back(static_cast<float>(each));
+    return g;
+  };
+  for (int32_t form : {MG_NP_SIGMOID, MG_NP_CLAMP, MG_NP_SOFTMAX}) {
+    for (int optimizer = 0; optimizer < 3; ++optimizer) {
+      mg_np_options o = options(form, optimizer == 0 ? MG_NP_ADAM : MG_NP_SGD);
+      o.momentum = optimizer == 1 ? 0.9 : 0;
+      Np whole(context, o, {a, c});
+      for (uint64_t t = 1; t <= 3; ++t) CHECK_OK(whole.step(gradient(t), 0.1));
+      CHECK(mg_np_steps(whole.handle) == 3);
+      Np rest(context, o, {a, c});
+      const size_t size = static_cast<size_t>(mg_np_state_size(whole.handle, 0));
+      for (int32_t part : {MG_NP_Z, MG_NP_M, MG_NP_V}) {
+        Floats values(size);
+        if (part > 2 - optimizer) {
+          CHECK(mg_np_state(context, whole.handle, 0, part, values.data()) == MG_INVALID_ARGUMENT);
+          continue;
+        }
+        CHECK_OK(mg_np_state(context, whole.handle, 0, part, values.data()));
+        CHECK_OK(mg_np_load(context, rest.handle, 0, part, values.data()));
+      }
+      CHECK_OK(mg_np_resume(context, rest.handle, 3));
+      CHECK_OK(whole.step(gradient(4), 0.1));
+      CHECK_OK(rest.step(gradient(4), 0.1));
+      CHECK(mg_np_steps(rest.handle) == 4);
+      CHECK(same_bits(rest.z(), whole.z()) && same_bits(rest.theta, whole.theta));
+    }
+  }
+  const Np np(context, options(MG_NP_SIGMOID, MG_NP_ADAM), {kA, kC});
+  const Floats bad = {0, -1, 0};
+  CHECK_FAILS(mg_np_load(context, np.handle, 0, MG_NP_V, bad.data()), MG_INVALID_ARGUMENT,
+              "np_load: element 1 of slot 0 is -1");
+  const Np plain(context, options(MG_NP_SIGMOID, MG_NP_SGD), {kA, kC});
+  CHECK_FAILS(mg_np_load(context, plain.handle, 0, MG_NP_M, kA.data()), MG_INVALID_ARGUMENT,
+              "the optimizer has no part M");
+  CHECK_FAILS(mg_np_resume(context, plain.handle, -1), MG_INVALID_ARGUMENT, "steps must be >= 0, not -1");
 }
 
 TEST(np_refuses_models_and_options) {

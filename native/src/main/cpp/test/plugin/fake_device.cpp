@@ -210,6 +210,7 @@ extern "C" __attribute__((visibility("default"))) const char* mg_fill_table(cons
   MG_ON_CPU(products);
   MG_ON_CPU(np_state);
   MG_ON_CPU(np_load);
+  MG_ON_CPU(np_resume);
 #undef MG_ON_CPU
   return nullptr;
 }

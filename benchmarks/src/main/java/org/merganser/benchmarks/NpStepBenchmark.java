@@ -5,7 +5,7 @@ import java.util.concurrent.TimeUnit;
 import org.merganser.compute.Memory;
 import org.merganser.compute.Workspace;
 import org.merganser.internal.kernel.Kernels;
-import org.merganser.internal.kernel.Kernels.NpOptions;
+import org.merganser.internal.kernel.NpState;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.BenchmarkMode;
 import org.openjdk.jmh.annotations.Fork;
@@ -46,8 +46,8 @@ public class NpStepBenchmark {
   private Workspace ws;
   private Kernels kernels;
   private Memory[] arrays;
-  private long sigmoid;
-  private long clamp;
+  private NpState sigmoid;
+  private NpState clamp;
   private float[][] plain;
   private int step;
 
@@ -74,8 +74,8 @@ public class NpStepBenchmark {
 
   @TearDown
   public void tearDown() {
-    kernels.npDestroy(sigmoid);
-    kernels.npDestroy(clamp);
+    sigmoid.close();
+    clamp.close();
     for (Memory each : arrays) {
       each.close();
     }
@@ -111,15 +111,14 @@ public class NpStepBenchmark {
     unfusedStep();
   }
 
-  private long create(int form) {
-    NpOptions options = new NpOptions(form, 0, 0, 2, F32, 0.9, 0.999, 1e-8, 0, 0, 15);
+  private NpState create(int form) {
+    NpState.Options options = new NpState.Options(form, 0, 0, 2, F32, 0.9, 0.999, 1e-8, 0, 0, 15);
     long[] models = {arrays[0].address(), arrays[1].address()};
-    return kernels.npCreate(options, new long[] {n}, new long[] {1}, models, null);
+    return kernels.np(options, new long[] {n}, new long[] {1}, models, null);
   }
 
-  private void step(long handle) {
-    kernels.npStep(
-        handle, RATE, new long[] {arrays[2].address()}, new long[] {arrays[9].address()});
+  private void step(NpState np) {
+    np.step(RATE, new long[] {arrays[2].address()}, new long[] {arrays[9].address()});
   }
 
   // Of plain: 0 a, 1 c, 2 g, 3 z, 4 m, 5 v, 6 and 7 temporaries, 8 theta.

@@ -13,4 +13,13 @@ public interface Progress {
    * @param total units in all, or -1 when unknown
    */
   void report(String stage, long done, long total);
+
+  /**
+   * As {@link #report(String, long, long)}, with what there is to say about the moment.
+   *
+   * @param detail such as the loss of now
+   */
+  default void report(String stage, long done, long total, String detail) {
+    report(stage, done, total);
+  }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.merganser.merge;
 
+import java.io.IOException;
 import org.merganser.compute.Workspace;
 import org.merganser.io.Checkpoint;
 
@@ -9,6 +10,9 @@ public interface Merger {
   /** Name in tables and on the command line. */
   String id();
 
-  /** The merged model as a lazy view: a tensor is merged when it is read. */
-  Checkpoint merge(MergeProblem problem, Workspace ws);
+  /**
+   * The merged model: a lazy view, a tensor of which is merged when it is read, where a tensor
+   * needs only its own counterparts; otherwise in memory.
+   */
+  Checkpoint merge(MergeProblem problem, Workspace ws) throws IOException;
 }

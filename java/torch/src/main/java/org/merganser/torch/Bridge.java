@@ -34,6 +34,24 @@ final class Bridge {
         address, dtype(dense.scalar_type()), shape, Device.HOST, dense);
   }
 
+  /** Some samples of inputs [samples x ...]; a new tensor. */
+  static Tensor rows(Tensor inputs, int... samples) {
+    long[] rows = new long[samples.length];
+    for (int i = 0; i < rows.length; i++) {
+      rows[i] = samples[i];
+    }
+    return inputs.index_select(0, torch.tensor(rows));
+  }
+
+  /** Classes of some samples. */
+  static Tensor labels(Examples data, int... samples) {
+    long[] classes = new long[samples.length];
+    for (int i = 0; i < classes.length; i++) {
+      classes[i] = data.labels()[samples[i]];
+    }
+    return torch.tensor(classes);
+  }
+
   private static TensorOptions options(DType dtype) {
     return new TensorOptions(
         switch (dtype) {

@@ -52,6 +52,11 @@ final class ForwardPass {
     return new ForwardPass(parameters, Map.of(), Map.of(), Set.of(), mode, mode == Mode.TRAIN);
   }
 
+  /** Without taps; nothing is changed. */
+  static ForwardPass pure(Map<String, Tensor> parameters, Mode mode) {
+    return new ForwardPass(parameters, Map.of(), Map.of(), Set.of(), mode, false);
+  }
+
   /** With taps; nothing is changed. It ends with {@link Complete} when the last one is found. */
   static ForwardPass tapping(
       Map<String, Tensor> parameters, Description description, Set<String> wanted, Mode mode) {

@@ -264,6 +264,11 @@ public final class TorchNetwork implements Network {
     return ForwardPass.plain(theta, mode).apply(root, x);
   }
 
+  /** As {@link #forward}; running statistics stay as they are in either mode. */
+  Tensor pureForward(Tensor x, Map<String, Tensor> theta, Mode mode) {
+    return ForwardPass.pure(theta, mode).apply(root, x);
+  }
+
   void checkInputs(org.merganser.linalg.Tensor inputs) {
     long[] shape = inputs.shape();
     boolean fits = shape.length == inputShape.length + 1 && inputs.dtype() == DType.F32;

@@ -2,17 +2,14 @@
 package org.merganser.torch;
 
 import java.io.IOException;
-import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.Map;
-import java.util.SplittableRandom;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
 import org.merganser.compute.Memory;
-import org.merganser.compute.Seeds;
 import org.merganser.compute.Workspace;
 import org.merganser.error.NumericalException;
 import org.merganser.io.Checkpoint;
@@ -181,18 +178,16 @@ public final class Trainer {
           return null;
         });
     try {
-      long steps = (long) options.epochs() * batches();
-      long step = 0;
+      BatchOrder order = new BatchOrder(data.size(), options.batchSize(), ws.seed());
+      long steps = (long) options.epochs() * order.batches();
       for (int epoch = 0; epoch < options.epochs(); epoch++) {
-        int[] order = order(epoch);
         int round = epoch;
         double sum = 0;
-        for (int from = 0; from < order.length; from += options.batchSize()) {
+        for (int i = 0; i < order.batches(); i++) {
           ws.cancellation().check();
-          int[] batch =
-              Arrays.copyOfRange(order, from, Math.min(order.length, from + options.batchSize()));
-          double rate =
-              options.optimizer().learningRate() * options.schedule().factor(step++, steps);
+          long step = (long) epoch * order.batches() + i;
+          int[] batch = order.batch(step);
+          double rate = options.optimizer().learningRate() * options.schedule().factor(step, steps);
           sum +=
               TorchNatives.call(
                   options.threads(),
@@ -231,16 +226,11 @@ public final class Trainer {
       double rate,
       org.bytedeco.pytorch.Optimizer optimizer) {
     try (PointerScope scope = new PointerScope()) {
-      long[] rows = new long[batch.length];
-      long[] classes = new long[batch.length];
-      for (int i = 0; i < batch.length; i++) {
-        rows[i] = batch[i];
-        classes[i] = data.labels()[batch[i]];
-      }
-      Tensor drawn = inputs.index_select(0, torch.tensor(rows));
+      Tensor drawn = Bridge.rows(inputs, batch);
       Tensor x = options.augmentation().apply(drawn, ws.seed(), epoch, batch);
       Tensor loss =
-          torch.cross_entropy_loss(network.forward(x, theta, Mode.TRAIN), torch.tensor(classes));
+          torch.cross_entropy_loss(
+              network.forward(x, theta, Mode.TRAIN), Bridge.labels(data, batch));
       optimizer.zero_grad();
       loss.backward();
       if (options.clipNorm() < Double.POSITIVE_INFINITY) {
@@ -252,21 +242,5 @@ public final class Trainer {
       }
       return loss.item_float();
     }
-  }
-
-  private int batches() {
-    return (data.size() + options.batchSize() - 1) / options.batchSize();
-  }
-
-  /** A random order of all samples (Fisher and Yates). */
-  private int[] order(int epoch) {
-    SplittableRandom random = Seeds.stream(ws.seed(), "order/" + epoch);
-    int[] order = new int[data.size()];
-    for (int i = 0; i < order.length; i++) {
-      int j = random.nextInt(i + 1);
-      order[i] = order[j];
-      order[j] = i;
-    }
-    return order;
   }
 }

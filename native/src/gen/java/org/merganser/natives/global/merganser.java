@@ -38,7 +38,7 @@ public class merganser extends org.merganser.natives.presets.merganser {
 // #define MG_API __attribute__((visibility("default")))
 
 /* Raised whenever a signature or the meaning of an argument changes; Java refuses another value. */
-public static final int MG_ABI_VERSION = 2;
+public static final int MG_ABI_VERSION = 3;
 
 // #ifdef __cplusplus
 // #endif
@@ -525,13 +525,21 @@ public static native int mg_np_step(mg_context context, mg_np np, double rate, @
 /* Number of z of a slot: elements, rows or 1, times `models` (one after the other) for SOFTMAX. */
 public static native @Cast("int64_t") long mg_np_state_size(@Const mg_np np, int slot);
 
-/* Copies z of a slot to `out`, or `in` to z, clamped to its range: to keep the best state and return to it. */
-public static native int mg_np_state(mg_context context, @Const mg_np np, int slot, FloatPointer out);
-public static native int mg_np_state(mg_context context, @Const mg_np np, int slot, FloatBuffer out);
-public static native int mg_np_state(mg_context context, @Const mg_np np, int slot, float[] out);
-public static native int mg_np_load(mg_context context, mg_np np, int slot, @Const FloatPointer in);
-public static native int mg_np_load(mg_context context, mg_np np, int slot, @Const FloatBuffer in);
-public static native int mg_np_load(mg_context context, mg_np np, int slot, @Const float[] in);
+/* Copies a part of the state of a slot to `out`, or `in` to it: z to keep the best and return to it, all parts and the
+ * number of steps to go on in another process. z is clamped to its range; V must be >= 0. A part that the optimizer does
+ * not have is MG_INVALID_ARGUMENT: M is of Adam and of SGD with momentum, V of Adam. */
+/** enum mg_np_part */
+public static final int MG_NP_Z = 0, MG_NP_M = 1, MG_NP_V = 2;
+public static native int mg_np_state(mg_context context, @Const mg_np np, int slot, int part, FloatPointer out);
+public static native int mg_np_state(mg_context context, @Const mg_np np, int slot, int part, FloatBuffer out);
+public static native int mg_np_state(mg_context context, @Const mg_np np, int slot, int part, float[] out);
+public static native int mg_np_load(mg_context context, mg_np np, int slot, int part, @Const FloatPointer in);
+public static native int mg_np_load(mg_context context, mg_np np, int slot, int part, @Const FloatBuffer in);
+public static native int mg_np_load(mg_context context, mg_np np, int slot, int part, @Const float[] in);
+
+/* Steps made so far; to go on, the number that M and V come from, which Adam's corrections of their bias depend on. */
+public static native @Cast("int64_t") long mg_np_steps(@Const mg_np np);
+public static native int mg_np_resume(mg_context context, mg_np np, @Cast("int64_t") long steps);
 
 // #ifdef __cplusplus
 // #endif

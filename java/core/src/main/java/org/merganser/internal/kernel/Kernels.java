@@ -11,8 +11,6 @@ import org.merganser.natives.global.merganser;
 import org.merganser.natives.mg_cca_report;
 import org.merganser.natives.mg_context;
 import org.merganser.natives.mg_moments;
-import org.merganser.natives.mg_np;
-import org.merganser.natives.mg_np_options;
 import org.merganser.natives.mg_polar_report;
 import org.merganser.natives.mg_task;
 import org.merganser.natives.mg_threshold;
@@ -521,85 +519,20 @@ public final class Kernels implements AutoCloseable {
     }
   }
 
-  // ---- NP Merge: handles are addresses ----
+  // ---- NP Merge ----
 
   /**
-   * Form 0 sigmoid, 1 clamp, 2 softmax; optimizer 0 Adam, 1 SGD; granularity 0 parameter, 1 row, 2
-   * tensor.
+   * The state of NP Merge.
+   *
+   * @param counts elements of each slot
+   * @param rows of each slot
+   * @param in addresses of the models: {@code in[slot * models + model]}, which must stay as they
+   *     are until it is closed
+   * @param initial weights to begin with, or null for equal ones
    */
-  public record NpOptions(
-      int form,
-      int optimizer,
-      int granularity,
-      int models,
-      int dtype,
-      double beta1,
-      double beta2,
-      double epsilon,
-      double momentum,
-      double pull,
-      double limit) {}
-
-  /** {@code in[slot * models + model]}; {@code initial} null for equal weights. */
-  public long npCreate(NpOptions options, long[] counts, long[] rows, long[] in, double[] initial) {
-    try (PointerPointer<mg_np> out = JavaCppLimit.explain(() -> new PointerPointer<>(1));
-        PointerPointer<Pointer> models = pointers(in);
-        LongPointer sizes = JavaCppLimit.explain(() -> new LongPointer(counts));
-        LongPointer heights = JavaCppLimit.explain(() -> new LongPointer(rows));
-        DoublePointer weights =
-            initial == null ? null : JavaCppLimit.explain(() -> new DoublePointer(initial));
-        mg_np_options o = JavaCppLimit.explain(mg_np_options::new)) {
-      o.form(options.form())
-          .optimizer(options.optimizer())
-          .granularity(options.granularity())
-          .models(options.models())
-          .dtype(options.dtype())
-          .beta1(options.beta1())
-          .beta2(options.beta2())
-          .epsilon(options.epsilon())
-          .momentum(options.momentum())
-          .pull(options.pull())
-          ._limit(options.limit());
-      Status.check(
-          merganser.mg_np_create(context, o, counts.length, sizes, heights, models, weights, out));
-      return out.get(0).address();
-    }
-  }
-
-  public void npDestroy(long handle) {
-    merganser.mg_np_destroy(context, np(handle));
-  }
-
-  public void npTheta(long handle, long[] theta) {
-    try (PointerPointer<Pointer> out = pointers(theta)) {
-      Status.check(merganser.mg_np_theta(context, np(handle), out));
-    }
-  }
-
-  /** Bad gradients are a {@link org.merganser.error.NumericalException} that names the first. */
-  public void npStep(long handle, double rate, long[] gradient, long[] theta) {
-    try (PointerPointer<Pointer> g = pointers(gradient);
-        PointerPointer<Pointer> out = pointers(theta);
-        IntPointer slot = JavaCppLimit.explain(() -> new IntPointer(1));
-        LongPointer index = JavaCppLimit.explain(() -> new LongPointer(1))) {
-      Status.check(merganser.mg_np_step(context, np(handle), rate, g, out, slot, index));
-    }
-  }
-
-  public long npStateSize(long handle, int slot) {
-    return merganser.mg_np_state_size(np(handle), slot);
-  }
-
-  public void npState(long handle, int slot, long out) {
-    Status.check(merganser.mg_np_state(context, np(handle), slot, Address.floats(out)));
-  }
-
-  public void npLoad(long handle, int slot, long in) {
-    Status.check(merganser.mg_np_load(context, np(handle), slot, Address.floats(in)));
-  }
-
-  private static mg_np np(long handle) {
-    return new mg_np(new Address(handle));
+  public NpState np(
+      NpState.Options options, long[] counts, long[] rows, long[] in, double[] initial) {
+    return NpState.create(context, options, counts, rows, in, initial);
   }
 
   // ---- Moments: handles are addresses ----
@@ -663,7 +596,7 @@ public final class Kernels implements AutoCloseable {
     return JavaCppLimit.explain(() -> new IntPointer(values.length == 0 ? new int[1] : values));
   }
 
-  private static PointerPointer<Pointer> pointers(long[] addresses) {
+  static PointerPointer<Pointer> pointers(long[] addresses) {
     PointerPointer<Pointer> pointers =
         JavaCppLimit.explain(() -> new PointerPointer<>(addresses.length));
     for (int i = 0; i < addresses.length; i++) {

@@ -13,7 +13,6 @@ import org.junit.jupiter.api.Test;
 import org.merganser.compute.Memory;
 import org.merganser.compute.Workspace;
 import org.merganser.error.NumericalException;
-import org.merganser.internal.kernel.Kernels.NpOptions;
 import org.merganser.internal.kernel.Kernels.Task;
 import org.merganser.internal.kernel.Kernels.Threshold;
 
@@ -145,25 +144,24 @@ class MergeKernelsTest {
     double[] z = new double[COUNT];
     double[] m = new double[COUNT];
     double[] v = new double[COUNT];
-    NpOptions options = new NpOptions(0, 0, 0, 2, F32, 0.9, 0.999, 1e-8, 0, 0, 15);
+    NpState.Options options = new NpState.Options(0, 0, 0, 2, F32, 0.9, 0.999, 1e-8, 0, 0, 15);
     try (Memory first = memory(a);
         Memory second = memory(c);
         Memory state = memory(new float[COUNT]);
         Memory theta = memory(new float[COUNT])) {
       long[] out = {theta.address()};
-      long np =
-          kernels.npCreate(
+      try (NpState np =
+          kernels.np(
               options,
               new long[] {COUNT},
               new long[] {1},
               new long[] {first.address(), second.address()},
-              null);
-      try {
-        assertThat(kernels.npStateSize(np, 0)).isEqualTo(COUNT);
+              null)) {
+        assertThat(np.size(0)).isEqualTo(COUNT);
         for (int t = 1; t <= 3; t++) {
           float[] g = gaussian(10 + t);
           try (Memory gradient = memory(g)) {
-            kernels.npStep(np, 0.05, new long[] {gradient.address()}, out);
+            np.step(0.05, new long[] {gradient.address()}, out);
           }
           for (int i = 0; i < COUNT; i++) {
             double s = 1 / (1 + Math.exp(-z[i]));
@@ -176,7 +174,7 @@ class MergeKernelsTest {
                     / (Math.sqrt(v[i] / (1 - Math.pow(0.999, t))) + 1e-8);
           }
         }
-        kernels.npState(np, 0, state.address());
+        np.read(0, NpState.Z, state.address());
         for (int i = 0; i < COUNT; i++) {
           assertThat((double) state.getFloat(4L * i)).isCloseTo(z[i], within(2e-6));
           double expected = c[i] + ((double) a[i] - c[i]) / (1 + Math.exp(-z[i]));
@@ -185,22 +183,23 @@ class MergeKernelsTest {
         float[] bad = gaussian(7);
         bad[77] = Float.POSITIVE_INFINITY;
         try (Memory gradient = memory(bad)) {
-          assertThatThrownBy(() -> kernels.npStep(np, 0.05, new long[] {gradient.address()}, out))
+          assertThatThrownBy(() -> np.step(0.05, new long[] {gradient.address()}, out))
               .isInstanceOf(NumericalException.class)
-              .hasMessageContaining("the gradient inf of slot 0, element 77 of 4099");
+              .hasMessageContaining("the gradient inf of slot 0, element 77 of 4099")
+              .isInstanceOfSatisfying(
+                  NpState.BadGradient.class,
+                  e -> assertThat(new long[] {e.slot(), e.index()}).containsExactly(0, 77));
         }
         float[] kept = floats(state, COUNT);
-        kernels.npState(np, 0, state.address());
+        np.read(0, NpState.Z, state.address());
         assertThat(floats(state, COUNT)).isEqualTo(kept);
         state.clear();
-        kernels.npLoad(np, 0, state.address());
-        kernels.npTheta(np, out);
+        np.load(0, NpState.Z, state.address());
+        np.theta(out);
         for (int i = 0; i < COUNT; i++) {
           assertThat((double) theta.getFloat(4L * i))
               .isCloseTo((a[i] + (double) c[i]) / 2, within(1e-6));
         }
-      } finally {
-        kernels.npDestroy(np);
       }
     }
   }

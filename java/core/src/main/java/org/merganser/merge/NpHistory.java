@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.merge;
+
+import java.util.ArrayList;
+import java.util.List;
+
+/** How a run of {@link NpMerger} has gone so far. */
+final class NpHistory {
+  private final List<Double> losses = new ArrayList<>();
+  private final List<NpMerge.HeldOut> looks = new ArrayList<>();
+  private final Fingerprint fingerprint = new Fingerprint();
+  private int best = -1;
+
+  /** Of the models that are merged. */
+  Fingerprint fingerprint() {
+    return fingerprint;
+  }
+
+  /** Steps made. */
+  long step() {
+    return losses.size();
+  }
+
+  void stepped(double loss) {
+    losses.add(loss);
+  }
+
+  /** Adds a look at the held-out data; whether it is the best. Ties are no improvement. */
+  boolean looked(double loss) {
+    return add(new NpMerge.HeldOut(step(), loss));
+  }
+
+  private boolean add(NpMerge.HeldOut look) {
+    looks.add(look);
+    boolean better =
+        Double.isFinite(look.loss()) && (best < 0 || look.loss() < looks.get(best).loss());
+    best = better ? looks.size() - 1 : best;
+    return better;
+  }
+
+  /** Takes over what an interrupted run had found. */
+  void restore(List<Double> allLosses, List<NpMerge.HeldOut> allLooks) {
+    losses.addAll(allLosses);
+    allLooks.forEach(this::add);
+  }
+
+  /** Looks since the best. */
+  int sinceBest() {
+    return best < 0 ? 0 : looks.size() - 1 - best;
+  }
+
+  /** Step of the best look, or another when there was none. */
+  long bestOr(long other) {
+    return best < 0 ? other : looks.get(best).step();
+  }
+
+  double lastLoss() {
+    return losses.get(losses.size() - 1);
+  }
+
+  double lastLook() {
+    return looks.get(looks.size() - 1).loss();
+  }
+
+  List<Double> losses() {
+    return losses;
+  }
+
+  List<NpMerge.HeldOut> looks() {
+    return looks;
+  }
+}

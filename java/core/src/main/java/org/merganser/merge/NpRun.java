@@ -1,0 +1,416 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.merge;
+
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.OptionalDouble;
+import java.util.Set;
+import org.merganser.compute.DType;
+import org.merganser.compute.Memory;
+import org.merganser.compute.Workspace;
+import org.merganser.error.CancelledException;
+import org.merganser.error.IncompatibleModelsException;
+import org.merganser.error.NumericalException;
+import org.merganser.internal.kernel.NpState;
+import org.merganser.io.Checkpoint;
+import org.merganser.io.MemoryCheckpoint;
+import org.merganser.io.Names;
+import org.merganser.io.TensorInfo;
+import org.merganser.linalg.Tensor;
+import org.merganser.model.Objective;
+import org.merganser.model.Objective.Slot;
+
+/** One run of {@link NpMerger}. Its loop allocates nothing but the records of losses. */
+final class NpRun {
+  private final Objective objective;
+  private final List<Slot> slots;
+  private final NpOptions options;
+  private final MergeProblem problem;
+  private final Workspace ws;
+  private final int models;
+  private final NpHistory history = new NpHistory();
+
+  private DType dtype;
+  private Workspace own;
+  private Objective.Session session;
+  private final List<Tensor> inputs = new ArrayList<>();
+  private final List<Tensor> best = new ArrayList<>();
+  private NpState np;
+  private long[] theta;
+  private long[] gradient;
+  private long[] copied;
+
+  NpRun(Objective objective, NpOptions options, MergeProblem problem, Workspace ws) {
+    this.objective = objective;
+    this.slots = List.copyOf(objective.slots());
+    this.options = options;
+    this.problem = problem;
+    this.ws = ws;
+    this.models = problem.models().size();
+  }
+
+  NpMerge run() throws IOException {
+    check();
+    // Of its own: a cancelled Workspace refuses everything, the state could not be saved then.
+    try (Workspace uninterrupted =
+        Workspace.builder().backend(ws.backend()).threads(ws.threads()).seed(ws.seed()).open()) {
+      own = uninterrupted;
+      session = objective.open(ws);
+      open();
+      return learn();
+    } finally {
+      closeState();
+      best.forEach(Tensor::close);
+      if (session != null) {
+        session.close();
+      }
+    }
+  }
+
+  private void closeState() {
+    if (np != null) {
+      np.close();
+      np = null;
+    }
+    inputs.forEach(Tensor::close);
+    inputs.clear();
+  }
+
+  /** Everything that can be known before any work. */
+  private void check() {
+    if (slots.isEmpty()) {
+      throw new IllegalArgumentException("the objective has no parameters to learn");
+    }
+    if (!options.initial().isEmpty() && options.initial().size() != models) {
+      throw new IllegalArgumentException(
+          options.initial().size() + " initial shares for " + models + " models");
+    }
+    List<String> problems = new ArrayList<>();
+    boolean allBf16 = true;
+    Map<String, TensorInfo> tensors = problem.models().get(0).tensors();
+    for (Slot slot : slots) {
+      TensorInfo found = tensors.get(slot.name());
+      if (found == null) {
+        problems.add(Names.missing(slot.name(), tensors.keySet()));
+      } else if (!found.dtype().isArithmetic()) {
+        problems.add("'" + slot.name() + "' " + found + " cannot be learned: it is no real number");
+      } else if (!found.shape().equals(slot.info().shape())) {
+        problems.add("'" + slot.name() + "' is " + found + ", the objective has " + slot.info());
+      } else {
+        allBf16 &= found.dtype() == DType.BF16;
+      }
+    }
+    if (!problems.isEmpty()) {
+      throw new IncompatibleModelsException("the models do not fit the objective", problems);
+    }
+    dtype = allBf16 ? DType.BF16 : DType.F32;
+  }
+
+  private void open() throws IOException {
+    long[] counts = new long[slots.size()];
+    long[] rows = new long[slots.size()];
+    theta = new long[slots.size()];
+    gradient = new long[slots.size()];
+    long[] addresses = new long[slots.size() * models];
+    for (int s = 0; s < slots.size(); s++) {
+      Slot slot = slots.get(s);
+      counts[s] = slot.info().size();
+      rows[s] = slot.info().rank() == 0 ? 1 : Math.max(1, slot.info().dim(0));
+      Tensor target = session.theta(s);
+      requireResident("theta", slot, target);
+      theta[s] = target.address();
+      for (int k = 0; k < models; k++) {
+        inputs.add(input(k, slot.name()));
+        addresses[s * models + k] = inputs.get(s * models + k).address();
+      }
+    }
+    try {
+      np = own.kernels().np(nativeOptions(), counts, rows, addresses, initial());
+    } catch (NumericalException e) {
+      throw new NumericalException(
+          "the models cannot be merged: " + e.getMessage() + "; slots are " + names(), e);
+    }
+  }
+
+  /** One model's tensor in the type of the run, on its device. */
+  private Tensor input(int model, String name) throws IOException {
+    Tensor read = problem.models().get(model).read(name, ws);
+    if (read.dtype() != dtype) {
+      Tensor converted = read.to(dtype, ws);
+      read.close();
+      read = converted;
+    }
+    history.fingerprint().add(read);
+    Tensor moved = read.on(own);
+    if (moved != read) {
+      read.close();
+    }
+    return moved;
+  }
+
+  private void requireResident(String what, Slot slot, Tensor tensor) {
+    tensor.require(what + " of '" + slot.name() + "'", DType.F32, slot.info().dims());
+    if (tensor.memory().device() != own.device()) {
+      throw new IllegalArgumentException(
+          what
+              + " of '"
+              + slot.name()
+              + "' lies on "
+              + tensor.memory().device()
+              + ", the Workspace computes on "
+              + own.device()
+              + "; open the objective with the same backend");
+    }
+  }
+
+  private NpMerge learn() throws IOException {
+    NpStateFile file =
+        options.state().isEmpty() ? null : new NpStateFile(options, slots, ws.seed());
+    if (file != null) {
+      file.load(np, history, best, own);
+    }
+    np.theta(theta);
+    copied = own.kernels().transfers();
+    NpMerge.Stop stop = NpMerge.Stop.STEPS;
+    try {
+      if (history.step() == 0 && history.looks().isEmpty()) {
+        look();
+      }
+      while (history.step() < options.steps()) {
+        if (history.sinceBest() >= options.patience()) {
+          stop = NpMerge.Stop.PATIENCE;
+          break;
+        }
+        ws.cancellation().check();
+        step();
+        if (history.step() % options.evalEvery() == 0 || history.step() == options.steps()) {
+          look();
+        }
+        report();
+      }
+    } catch (CancelledException e) {
+      throw file == null ? e : saved(file, e);
+    } catch (NonFinite e) {
+      throw new NpMerge.Diverged(e.getMessage(), finish(NpMerge.Stop.DIVERGED), e);
+    }
+    NpMerge learned = finish(stop);
+    if (file != null) {
+      file.delete();
+    }
+    return learned;
+  }
+
+  /** A loss or gradient that stops the run. */
+  private static final class NonFinite extends NumericalException {
+    private static final long serialVersionUID = 1;
+
+    NonFinite(String message, Throwable cause) {
+      super(message, cause);
+    }
+  }
+
+  private void step() throws IOException {
+    long step = history.step();
+    double loss = session.lossAndGradient(step);
+    for (int s = 0; s < gradient.length; s++) {
+      Tensor found = session.gradient(s);
+      requireResident("gradient", slots.get(s), found);
+      gradient[s] = found.address();
+    }
+    if (!Double.isFinite(loss)) {
+      throw new NonFinite("step " + step + ": the loss is " + loss + culprit() + kept(), null);
+    }
+    try {
+      np.step(options.optimizer().learningRate(), gradient, theta);
+    } catch (NpState.BadGradient e) {
+      throw new NonFinite(
+          "step "
+              + step
+              + ": the gradient of '"
+              + slots.get(e.slot()).name()
+              + "' at index "
+              + e.index()
+              + " is not finite or too large ("
+              + e.getMessage()
+              + ")"
+              + kept(),
+          e);
+    }
+    Memory.keepAlive(session, inputs);
+    history.stepped(loss);
+  }
+
+  /** The first tensor with a gradient that is not finite. */
+  private String culprit() {
+    for (int s = 0; s < gradient.length; s++) {
+      long[] bad =
+          own.kernels().nonFinite(DType.F32.code(), slots.get(s).info().size(), gradient[s]);
+      if (bad[0] > 0) {
+        return ", the gradient of '"
+            + slots.get(s).name()
+            + "' holds "
+            + bad[0]
+            + " non-finite values, the first at index "
+            + bad[1];
+      }
+    }
+    return ", the gradients are finite";
+  }
+
+  private String kept() {
+    return "; the shares of step "
+        + history.bestOr(history.step())
+        + " are kept. Lower the learning rate (now "
+        + options.optimizer().learningRate()
+        + ") or look at the data";
+  }
+
+  /** Looks at the held-out data, and keeps the logits when they are the best so far. */
+  private void look() throws IOException {
+    OptionalDouble loss = session.heldOutLoss();
+    if (history.step() == 0 && loss.isPresent() && !Double.isFinite(loss.getAsDouble())) {
+      throw new NonFinite(
+          "the held-out loss of the models' average is " + loss.getAsDouble() + kept(), null);
+    }
+    if (loss.isEmpty() || !history.looked(loss.getAsDouble())) {
+      return;
+    }
+    for (int s = 0; s < slots.size(); s++) {
+      if (best.size() == s) {
+        best.add(Tensor.allocate(DType.F32, new long[] {np.size(s)}, own));
+      }
+      np.read(s, NpState.Z, best.get(s).address());
+    }
+  }
+
+  private void report() {
+    String heldOut =
+        history.looks().isEmpty()
+            ? ""
+            : String.format(Locale.ROOT, ", held out %.4f", history.lastLook());
+    ws.progress()
+        .report(
+            "np-merge",
+            history.step(),
+            options.steps(),
+            String.format(Locale.ROOT, "loss %.4f%s", history.lastLoss(), heldOut));
+  }
+
+  private CancelledException saved(NpStateFile file, CancelledException cause) throws IOException {
+    file.save(np, history, best, own);
+    return new CancelledException(
+        "cancelled after step "
+            + history.step()
+            + " of "
+            + options.steps()
+            + "; its state is in "
+            + file.path()
+            + ", and the same call goes on from there",
+        cause);
+  }
+
+  /** The model of the best shares; frees the state before the model is made. */
+  private NpMerge finish(NpMerge.Stop stop) throws IOException {
+    long[] now = own.kernels().transfers();
+    NpMerge.Traffic traffic = new NpMerge.Traffic(now[0] - copied[0], now[1] - copied[1]);
+    if (best.isEmpty()) {
+      for (int s = 0; s < slots.size(); s++) {
+        best.add(Tensor.allocate(DType.F32, new long[] {np.size(s)}, own));
+        np.read(s, NpState.Z, best.get(s).address());
+      }
+    } else {
+      for (int s = 0; s < slots.size(); s++) {
+        np.load(s, NpState.Z, best.get(s).address());
+      }
+      np.theta(theta);
+    }
+    Memory.keepAlive(best, session, inputs);
+    closeState();
+    MemoryCheckpoint shares = NpShares.of(slots, best, options, models, own);
+    return new NpMerge(
+        model(),
+        shares,
+        history.losses(),
+        history.looks(),
+        history.bestOr(history.step()),
+        stop,
+        traffic);
+  }
+
+  private MemoryCheckpoint model() throws IOException {
+    Checkpoint first = problem.models().get(0);
+    Map<String, Integer> slotOf = new LinkedHashMap<>();
+    for (int s = 0; s < slots.size(); s++) {
+      slotOf.put(slots.get(s).name(), s);
+    }
+    Map<String, Tensor> tensors = new LinkedHashMap<>();
+    // The Workspace of the caller may be cancelled; what was learned is still to be kept.
+    try (Checkpoint buffers = session.buffers()) {
+      for (String name : first.tensors().keySet()) {
+        Integer slot = slotOf.get(name);
+        if (slot != null) {
+          tensors.put(name, learned(slot, first.info(name).dtype()));
+        } else if (buffers.tensors().containsKey(name)) {
+          tensors.put(name, as(first.info(name).dtype(), buffers.read(name, own)));
+        } else {
+          tensors.put(name, first.read(name, own));
+        }
+      }
+      Set<String> stale = new LinkedHashSet<>();
+      for (Checkpoint model : problem.models()) {
+        stale.addAll(model.stale());
+      }
+      stale.removeAll(buffers.tensors().keySet());
+      return MemoryCheckpoint.of(tensors, first.metadata(), stale);
+    }
+  }
+
+  private Tensor learned(int slot, DType type) {
+    Tensor host = Tensor.allocate(DType.F32, slots.get(slot).info().dims());
+    host.copyFrom(session.theta(slot), own);
+    return as(type, host);
+  }
+
+  private Tensor as(DType type, Tensor tensor) {
+    if (tensor.dtype() == type || !type.isArithmetic()) {
+      return tensor;
+    }
+    try (tensor) {
+      return tensor.to(type, own);
+    }
+  }
+
+  private NpState.Options nativeOptions() {
+    NpOptions.Optimizer.Adam adam =
+        options.optimizer() instanceof NpOptions.Optimizer.Adam a ? a : null;
+    NpOptions.Optimizer.Sgd sgd =
+        options.optimizer() instanceof NpOptions.Optimizer.Sgd s ? s : null;
+    return new NpState.Options(
+        options.form().ordinal(),
+        adam != null ? 0 : 1,
+        options.granularity().ordinal(),
+        models,
+        dtype.code(),
+        adam != null ? adam.beta1() : 0,
+        adam != null ? adam.beta2() : 0,
+        adam != null ? adam.epsilon() : 0,
+        sgd != null ? sgd.momentum() : 0,
+        options.pull(),
+        options.limit());
+  }
+
+  private double[] initial() {
+    return options.initial().isEmpty()
+        ? null
+        : options.initial().stream().mapToDouble(Double::doubleValue).toArray();
+  }
+
+  private List<String> names() {
+    return slots.stream().map(Slot::name).toList();
+  }
+}

@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.merge;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+import org.merganser.compute.DType;
+import org.merganser.compute.Workspace;
+import org.merganser.error.FormatException;
+import org.merganser.error.IncompatibleModelsException;
+import org.merganser.internal.kernel.NpState;
+import org.merganser.io.Checkpoint;
+import org.merganser.io.Safetensors;
+import org.merganser.io.TensorInfo;
+import org.merganser.linalg.Tensor;
+import org.merganser.model.Objective.Slot;
+
+/**
+ * An interrupted run of {@link NpMerger}: logits, moments, best logits and history, as safetensors.
+ * A run that goes on from it ends with the same bytes as one that was not interrupted.
+ */
+final class NpStateFile {
+  private static final String FORMAT = "merganser.np-merge";
+  private static final String VERSION = "1";
+  private static final String BEST = "best";
+
+  private final Path path;
+  private final NpOptions options;
+  private final List<Slot> slots;
+  private final long seed;
+
+  NpStateFile(NpOptions options, List<Slot> slots, long seed) {
+    this.path = options.state().orElseThrow();
+    this.options = options;
+    this.slots = slots;
+    this.seed = seed;
+  }
+
+  Path path() {
+    return path;
+  }
+
+  void delete() throws IOException {
+    Files.deleteIfExists(path);
+  }
+
+  /** Parts of the state that the optimiser has, by name. */
+  private Map<String, Integer> parts() {
+    Map<String, Integer> parts = new LinkedHashMap<>();
+    parts.put("z", NpState.Z);
+    if (options.optimizer() instanceof NpOptions.Optimizer.Adam) {
+      parts.put("m", NpState.M);
+      parts.put("v", NpState.V);
+    } else if (options.optimizer() instanceof NpOptions.Optimizer.Sgd sgd && sgd.momentum() != 0) {
+      parts.put("m", NpState.M);
+    }
+    return parts;
+  }
+
+  /** Everything that must be the same for a run to go on. */
+  private String description(Fingerprint models) {
+    return "form "
+        + options.form()
+        + ", granularity "
+        + options.granularity()
+        + ", optimizer "
+        + options.optimizer()
+        + ", initial shares "
+        + options.initial()
+        + ", pull "
+        + options.pull()
+        + ", limit "
+        + options.limit()
+        + ", seed "
+        + seed
+        + ", models "
+        + models
+        + ", parameters "
+        + slots.stream()
+            .map(slot -> slot.name() + " " + slot.info())
+            .collect(Collectors.joining("; "));
+  }
+
+  void save(NpState np, NpHistory history, List<Tensor> best, Workspace ws) throws IOException {
+    Map<String, String> metadata = new LinkedHashMap<>();
+    metadata.put(FORMAT, VERSION);
+    metadata.put("run", description(history.fingerprint()));
+    metadata.put(
+        "losses", history.losses().stream().map(String::valueOf).collect(Collectors.joining(" ")));
+    metadata.put(
+        "heldOut",
+        history.looks().stream()
+            .map(look -> look.step() + ":" + look.loss())
+            .collect(Collectors.joining(" ")));
+    Safetensors.write(new Parts(np, best), metadata, path, ws);
+  }
+
+  /**
+   * Goes on from the file, when there is one.
+   *
+   * @param best gets the best logits, when the run had looked at held-out data
+   * @throws IncompatibleModelsException when the file is of another run
+   */
+  void load(NpState np, NpHistory history, List<Tensor> best, Workspace ws) throws IOException {
+    if (!Files.exists(path)) {
+      return;
+    }
+    try (Checkpoint file = Safetensors.open(path)) {
+      if (!VERSION.equals(file.metadata().get(FORMAT))) {
+        throw new FormatException(
+            path + ": no state of NP Merge; name another file, or delete this one to start anew");
+      }
+      String wanted = description(history.fingerprint());
+      String found = file.metadata().get("run");
+      if (!wanted.equals(found)) {
+        throw new IncompatibleModelsException(
+            path + " is the state of another run; delete it to start anew",
+            List.of("it has: " + found, "asked is: " + wanted));
+      }
+      for (int s = 0; s < slots.size(); s++) {
+        String name = slots.get(s).name();
+        for (Map.Entry<String, Integer> part : parts().entrySet()) {
+          try (Tensor resident = resident(file, part.getKey() + "." + name, ws)) {
+            np.load(s, part.getValue(), resident.address());
+          }
+        }
+        if (file.tensors().containsKey(BEST + "." + name)) {
+          best.add(resident(file, BEST + "." + name, ws));
+        }
+      }
+      List<Double> losses = words(file, "losses").map(Double::valueOf).toList();
+      history.restore(losses, words(file, "heldOut").map(NpStateFile::look).toList());
+      np.resume(history.step());
+    } catch (NumberFormatException e) {
+      throw new FormatException(path + ": damaged; delete it to start anew", e);
+    }
+  }
+
+  private static Tensor resident(Checkpoint file, String name, Workspace ws) throws IOException {
+    Tensor host = file.read(name, ws);
+    Tensor moved = host.on(ws);
+    if (moved != host) {
+      host.close();
+    }
+    return moved;
+  }
+
+  private static Stream<String> words(Checkpoint file, String key) {
+    return Stream.of(file.metadata().getOrDefault(key, "").split(" "))
+        .filter(word -> !word.isEmpty());
+  }
+
+  private static NpMerge.HeldOut look(String text) {
+    int colon = text.indexOf(':');
+    return new NpMerge.HeldOut(
+        Long.parseLong(text.substring(0, Math.max(0, colon))),
+        Double.parseDouble(text.substring(colon + 1)));
+  }
+
+  /** The state as a checkpoint: a part is copied when it is read. */
+  private final class Parts implements Checkpoint {
+    private final NpState np;
+    private final List<Tensor> best;
+    private final Map<String, TensorInfo> infos = new LinkedHashMap<>();
+
+    Parts(NpState np, List<Tensor> best) {
+      this.np = np;
+      this.best = best;
+      for (int s = 0; s < slots.size(); s++) {
+        TensorInfo info = TensorInfo.of(DType.F32, np.size(s));
+        for (String part : parts().keySet()) {
+          infos.put(part + "." + slots.get(s).name(), info);
+        }
+        if (!best.isEmpty()) {
+          infos.put(BEST + "." + slots.get(s).name(), info);
+        }
+      }
+    }
+
+    @Override
+    public Map<String, TensorInfo> tensors() {
+      return infos;
+    }
+
+    @Override
+    public void read(String name, Tensor into, Workspace ws) {
+      String part = name.substring(0, name.indexOf('.'));
+      int slot = slot(name.substring(part.length() + 1));
+      if (part.equals(BEST)) {
+        into.copyFrom(best.get(slot), ws);
+        return;
+      }
+      try (Tensor resident = Tensor.allocate(DType.F32, into.shape(), ws)) {
+        np.read(slot, parts().get(part), resident.address());
+        into.copyFrom(resident, ws);
+      }
+    }
+
+    private int slot(String name) {
+      for (int s = 0; s < slots.size(); s++) {
+        if (slots.get(s).name().equals(name)) {
+          return s;
+        }
+      }
+      throw new IllegalArgumentException("no slot '" + name + "'");
+    }
+  }
+}

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.merge;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
+
+import java.io.IOException;
+import java.util.Map;
+import java.util.SplittableRandom;
+import net.jqwik.api.ForAll;
+import net.jqwik.api.Property;
+import net.jqwik.api.constraints.IntRange;
+import org.merganser.compute.Workspace;
+import org.merganser.io.MemoryCheckpoint;
+import org.merganser.linalg.Tensor;
+import org.merganser.testing.JavaObjective;
+
+class NpMergerPropertiesTest {
+  private static final Workspace WS = Workspace.open();
+
+  private static float[] gaussian(int n, long seed) {
+    SplittableRandom random = new SplittableRandom(seed);
+    float[] values = new float[n];
+    for (int i = 0; i < n; i++) {
+      values[i] = (float) random.nextGaussian();
+    }
+    return values;
+  }
+
+  private static MemoryCheckpoint model(float[] values) {
+    return MemoryCheckpoint.of(Map.of("w", Tensor.of(values, values.length)));
+  }
+
+  private static NpMerge learn(JavaObjective objective, NpOptions options, float[] a, float[] c)
+      throws IOException {
+    return NpMerger.of(objective, options).learn(MergeProblem.of(model(a), model(c)), WS);
+  }
+
+  private static float[] theta(NpMerge learned) {
+    return learned.model().tensor("w").toFloatArray();
+  }
+
+  @Property(tries = 30)
+  void thetaStaysBetweenTheModels(
+      @ForAll @IntRange(min = 1, max = 70) int n,
+      @ForAll long seed,
+      @ForAll NpOptions.Form form,
+      @ForAll @IntRange(min = 1, max = 40) int steps)
+      throws IOException {
+    float[] a = gaussian(n, seed);
+    float[] c = gaussian(n, seed + 1);
+    NpOptions options =
+        NpOptions.builder()
+            .form(form)
+            .steps(steps)
+            .optimizer(new NpOptions.Optimizer.Adam(3))
+            .build();
+    float[] theta = theta(learn(JavaObjective.constant(gaussian(n, seed + 2)), options, a, c));
+    for (int i = 0; i < n; i++) {
+      assertThat(theta[i]).isBetween(Math.min(a[i], c[i]), Math.max(a[i], c[i]));
+    }
+  }
+
+  @Property(tries = 30)
+  void equalModelsAreUntouched(
+      @ForAll @IntRange(min = 1, max = 70) int n, @ForAll long seed, @ForAll NpOptions.Form form)
+      throws IOException {
+    float[] a = gaussian(n, seed);
+    NpMerge learned =
+        learn(
+            JavaObjective.constant(gaussian(n, seed + 2)),
+            NpOptions.builder().form(form).steps(9).build(),
+            a,
+            a.clone());
+    assertThat(theta(learned)).isEqualTo(a);
+  }
+
+  @Property(tries = 30)
+  void swappingTheModelsMirrorsTheShares(
+      @ForAll @IntRange(min = 1, max = 70) int n, @ForAll long seed) throws IOException {
+    float[] a = gaussian(n, seed);
+    float[] c = gaussian(n, seed + 1);
+    JavaObjective objective = JavaObjective.distance(gaussian(n, seed + 2));
+    NpOptions options = NpOptions.builder().steps(20).build();
+    NpMerge there = learn(objective, options, a, c);
+    NpMerge back = learn(objective, options, c, a);
+    for (int i = 0; i < n; i++) {
+      double size = Math.max(Math.abs(a[i]), Math.abs(c[i]));
+      assertThat((double) theta(there)[i]).isCloseTo(theta(back)[i], within(1e-4 * size));
+      assertThat(there.shares().tensor("w").get(i))
+          .isCloseTo(1 - back.shares().tensor("w").get(i), within(1e-3));
+    }
+  }
+
+  /** dL/dz of one SGD step of rate 1 against central differences of L in F64. */
+  @Property(tries = 30)
+  void gradientsOfLogitsAgreeWithFiniteDifferences(
+      @ForAll @IntRange(min = 1, max = 20) int n,
+      @ForAll long seed,
+      @ForAll @IntRange(min = 1, max = 19) int twentieths)
+      throws IOException {
+    float[] a = gaussian(n, seed);
+    float[] c = gaussian(n, seed + 1);
+    float[] target = gaussian(n, seed + 2);
+    double share = twentieths / 20.0;
+    NpOptions options =
+        NpOptions.builder()
+            .optimizer(new NpOptions.Optimizer.Sgd(1, 0))
+            .initial(share, 1 - share)
+            .steps(1)
+            .build();
+    NpMerge learned = learn(JavaObjective.distance(target), options, a, c);
+    double z = Math.log(share / (1 - share));
+    for (int i = 0; i < n; i++) {
+      double h = 1e-4;
+      double slope =
+          (loss(a[i], c[i], target[i], z + h) - loss(a[i], c[i], target[i], z - h)) / (2 * h);
+      double s = learned.shares().tensor("w").get(i);
+      double moved = z - Math.log(s / (1 - s));
+      assertThat(moved)
+          .isCloseTo(slope, within(1e-4 * Math.abs(slope) + 2e-5 / Math.min(s, 1 - s)));
+    }
+  }
+
+  private static double loss(double a, double c, double target, double z) {
+    double s = 1 / (1 + Math.exp(-z));
+    double theta = s * a + (1 - s) * c;
+    return (theta - target) * (theta - target) / 2;
+  }
+}
