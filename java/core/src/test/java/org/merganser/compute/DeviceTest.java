@@ -22,6 +22,7 @@ class DeviceTest {
             "merged [2.0, 3.0, 5.5]",
             // Two tensors of 12 bytes up, one down.
             "transfers [24, 12]",
+            "np 40 steps, first share 0.402, Traffic[toDevice=0, toHost=0]",
             "device true",
             "IllegalStateException: memory on CUDA cannot be read from the host",
             "IllegalArgumentException: a of gemm lies on the host, the context runs on the fake"
