@@ -13,17 +13,22 @@ import org.merganser.lab.data.DataSet;
 import org.merganser.lab.data.ImageFiles;
 import org.merganser.merge.LinearMerger;
 import org.merganser.merge.MergeProblem;
+import org.merganser.merge.NpMerger;
 import org.merganser.stats.Moments;
 import org.merganser.torch.Activation;
 import org.merganser.torch.Evaluation;
 import org.merganser.torch.TorchNetwork;
+import org.merganser.torch.TorchObjective;
 import org.merganser.torch.Trainer;
 
-/** Trains two networks on embedded images, merges them with and without alignment. */
+/**
+ * Trains two networks on embedded images, merges them with and without alignment, and with learned
+ * shares.
+ */
 public final class TrainAndMerge {
   private TrainAndMerge() {}
 
-  /** Prints the test accuracy of both models and of both merged ones. */
+  /** Prints the test accuracy of both models and of the merged ones. */
   public static void main(String[] args) throws IOException {
     try (Workspace first = Workspace.builder().seed(1).open();
         Workspace second = Workspace.builder().seed(2).open();
@@ -49,6 +54,13 @@ public final class TrainAndMerge {
           "merged by CCA",
           network,
           merger.merge(MergeProblem.of(a, toA.apply(b)), first),
+          data,
+          first);
+      NpMerger learning = NpMerger.of(TorchObjective.builder(network, data.train()).build());
+      print(
+          "NP Merge after CCA",
+          network,
+          learning.merge(MergeProblem.of(a, toA.apply(b)), first),
           data,
           first);
     }

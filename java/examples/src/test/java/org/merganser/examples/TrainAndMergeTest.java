@@ -28,8 +28,9 @@ class TrainAndMergeTest {
             .lines()
             .map(line -> Double.parseDouble(line.substring(line.lastIndexOf(' ') + 1)))
             .toList();
-    assertThat(accuracies).hasSize(4);
+    assertThat(accuracies).hasSize(5);
     assertThat(accuracies.get(0)).isGreaterThan(0.7);
     assertThat(accuracies.get(3)).isGreaterThan(accuracies.get(2) + 0.1);
+    assertThat(accuracies.get(4)).isGreaterThan(accuracies.get(3));
   }
 }
