@@ -58,16 +58,16 @@ final class NpRun {
     check();
     // Of its own: a cancelled Workspace refuses everything, the state could not be saved then.
     try (Workspace uninterrupted =
-        Workspace.builder().backend(ws.backend()).threads(ws.threads()).seed(ws.seed()).open()) {
+            Workspace.builder().backend(ws.backend()).threads(ws.threads()).seed(ws.seed()).open();
+        Objective.Session opened = objective.open(ws)) {
       own = uninterrupted;
-      session = objective.open(ws);
-      open();
-      return learn();
-    } finally {
-      closeState();
-      best.forEach(Tensor::close);
-      if (session != null) {
-        session.close();
+      session = opened;
+      try {
+        open();
+        return learn();
+      } finally {
+        closeState();
+        best.forEach(Tensor::close);
       }
     }
   }
@@ -145,7 +145,9 @@ final class NpRun {
       read.close();
       read = converted;
     }
-    history.fingerprint().add(read);
+    if (options.state().isPresent()) {
+      history.fingerprint().add(read);
+    }
     Tensor moved = read.on(own);
     if (moved != read) {
       read.close();
