@@ -1,41 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.merganser.benchmarks;
 
-import java.util.concurrent.TimeUnit;
-import org.merganser.compute.Workspace;
 import org.merganser.linalg.Assignment;
 import org.merganser.linalg.Matrix;
 import org.openjdk.jmh.annotations.Benchmark;
-import org.openjdk.jmh.annotations.BenchmarkMode;
-import org.openjdk.jmh.annotations.Fork;
-import org.openjdk.jmh.annotations.Measurement;
-import org.openjdk.jmh.annotations.Mode;
-import org.openjdk.jmh.annotations.OutputTimeUnit;
 import org.openjdk.jmh.annotations.Param;
 import org.openjdk.jmh.annotations.Scope;
 import org.openjdk.jmh.annotations.Setup;
 import org.openjdk.jmh.annotations.State;
 import org.openjdk.jmh.annotations.TearDown;
-import org.openjdk.jmh.annotations.Warmup;
 
 /**
  * Exact linear assignment of n rows to n columns, F32 costs.
  *
- * <p>{@code solve}: ours. {@code peer}: {@link DenseAssignment}, on F64 costs that are ready, one
- * shot after another since hard inputs take it minutes (skip those with {@code -p}). {@code read}:
- * one scan of the matrix, 4 n^2 bytes, the limit that no exact solver passes: its time over that of
- * {@code solve} is the fraction of the limit.
+ * <p>{@code solve}: ours. {@code peer}: {@link DenseAssignment}, on F64 costs that are ready; hard
+ * inputs take it minutes (skip those with {@code -p}). {@code read}: one scan of the matrix, the
+ * limit that no exact solver passes. The work of all is counted as that read, 4 n^2 bytes.
  *
  * <p>Before anything is timed the duals must prove the result, and with the peer in the run its
  * value must be the same.
  */
-@State(Scope.Benchmark)
-@BenchmarkMode(Mode.AverageTime)
-@OutputTimeUnit(TimeUnit.MILLISECONDS)
-@Fork(value = 1)
-@Warmup(iterations = 3, time = 1)
-@Measurement(iterations = 7, time = 1)
-public class AssignmentBenchmark {
+public class AssignmentBenchmark extends KernelBenchmark {
   @Param({"256", "1024", "4096"})
   int n;
 
@@ -53,10 +38,6 @@ public class AssignmentBenchmark {
   })
   String input;
 
-  @Param({"1"})
-  int threads;
-
-  private Workspace ws;
   private Matrix cost;
   private Assignment expected;
 
@@ -79,7 +60,7 @@ public class AssignmentBenchmark {
 
   @Setup
   public void setUp() {
-    ws = Workspace.builder().threads(threads).open();
+    open();
     cost = AssignmentInputs.of(input, n, ws);
     expected = Assignment.minimise(cost, ws);
     expected.certify(cost, ws);
@@ -93,27 +74,26 @@ public class AssignmentBenchmark {
 
   @Benchmark
   public double solve() {
+    Work.bytes(4.0 * n * n);
     return Assignment.minimise(cost, ws).value();
   }
 
   @Benchmark
   public long[] read() {
-    return ws.kernels().nonFinite(cost.dtype().code(), (long) n * n, cost.address());
+    Work.bytes(4.0 * n * n);
+    return kernels.nonFinite(cost.dtype().code(), (long) n * n, cost.address());
   }
 
   @Benchmark
-  @BenchmarkMode(Mode.SingleShotTime)
-  @Warmup(iterations = 1)
-  @Measurement(iterations = 3)
   public int[] peer(PeerCosts peer) {
+    Work.bytes(4.0 * n * n);
     int[] columns = DenseAssignment.solve(peer.cost, n);
     double value = 0;
     for (int i = 0; i < n; i++) {
       value += peer.cost[i * n + columns[i]];
     }
-    if (!(Math.abs(value - expected.value()) <= 1e-9 * Math.max(1, Math.abs(value)))) {
-      throw new IllegalStateException("the peer finds " + value + ", not " + expected.value());
-    }
+    double off = Math.abs(value - expected.value());
+    Validation.require("the peer's value", off, 1e-9 * Math.max(1, Math.abs(value)));
     return columns;
   }
 }

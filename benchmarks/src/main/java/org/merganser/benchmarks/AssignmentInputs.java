@@ -9,7 +9,7 @@ import org.merganser.linalg.Matrix;
 
 /**
  * Cost matrices [n x n] in F32 that strain different phases of an assignment solver. {@code
- * benchmarks/peers/assignment.py} draws the same kinds with numpy.
+ * benchmarks/peers/peers.py} draws the same kinds with numpy.
  */
 final class AssignmentInputs {
   private static final int SAMPLES = 512;

@@ -3,25 +3,14 @@ package org.merganser.benchmarks;
 
 import java.util.Arrays;
 import java.util.List;
-import java.util.concurrent.TimeUnit;
-import org.bytedeco.openblas.presets.openblas_nolapack;
 import org.merganser.compute.DType;
-import org.merganser.compute.Workspace;
 import org.merganser.linalg.Cca;
 import org.merganser.linalg.LinAlg;
 import org.merganser.linalg.Matrix;
 import org.openjdk.jmh.annotations.Benchmark;
-import org.openjdk.jmh.annotations.BenchmarkMode;
-import org.openjdk.jmh.annotations.Fork;
-import org.openjdk.jmh.annotations.Measurement;
-import org.openjdk.jmh.annotations.Mode;
-import org.openjdk.jmh.annotations.OutputTimeUnit;
 import org.openjdk.jmh.annotations.Param;
-import org.openjdk.jmh.annotations.Scope;
 import org.openjdk.jmh.annotations.Setup;
-import org.openjdk.jmh.annotations.State;
 import org.openjdk.jmh.annotations.TearDown;
-import org.openjdk.jmh.annotations.Warmup;
 
 /**
  * The CCA map of two correlated sets of n features.
@@ -32,20 +21,12 @@ import org.openjdk.jmh.annotations.Warmup;
  *   <li>{@code published}: the surrogate peer, three singular value decompositions in F32; see
  *       {@link PublishedCca}.
  *   <li>{@code sweep} and {@code sweepOneByOne}: eight values of gamma in one call, and in eight.
- *   <li>{@code gemm} and {@code gemmF32}: one product of n x n matrices, the measure of the
- *       machine.
  * </ul>
  *
- * {@code gflop} per second counts 2 n^3 for the product and nominally 26 n^3 for a map, whichever
- * way it is found; its ratio to that of {@code gemm} is the fraction of the machine.
+ * The work is counted as 26 n^3 operations a map, whichever way it is found; its rate over that of
+ * {@code MachineBenchmark.gemm} is nominally the fraction of the machine.
  */
-@State(Scope.Benchmark)
-@BenchmarkMode(Mode.AverageTime)
-@OutputTimeUnit(TimeUnit.MILLISECONDS)
-@Fork(value = 1)
-@Warmup(iterations = 2, time = 1)
-@Measurement(iterations = 5, time = 1)
-public class CcaBenchmark {
+public class CcaBenchmark extends KernelBenchmark {
   private static final double GAMMA = 0.1;
   private static final double[] GAMMAS = {1e-3, 1e-2, 0.1, 0.3, 1, 3, 10, 100};
   private static final double TOLERANCE = 1e-9;
@@ -55,10 +36,6 @@ public class CcaBenchmark {
   @Param({"512", "1024", "2048"})
   int n;
 
-  @Param({"1"})
-  int threads;
-
-  private Workspace ws;
   private Matrix sxx;
   private Matrix syy;
   private Matrix sxy;
@@ -66,13 +43,12 @@ public class CcaBenchmark {
 
   @Setup
   public void setUp() {
-    ws = Workspace.builder().threads(threads).open();
+    open();
     Correlated inputs = Correlated.of(n, 1, ws);
     sxx = inputs.sxx();
     syy = inputs.syy();
     sxy = inputs.sxy();
     published = new PublishedCca(inputs, GAMMA);
-    openblas_nolapack.blas_set_num_threads(threads);
     validate();
   }
 
@@ -83,56 +59,42 @@ public class CcaBenchmark {
   }
 
   @Benchmark
-  public double map(Work work) {
-    return done(work, 1, List.of(Cca.map(sxx, syy, sxy, GAMMA, GAMMA, ws)));
+  public double map() {
+    return done(1, List.of(Cca.map(sxx, syy, sxy, GAMMA, GAMMA, ws)));
   }
 
   @Benchmark
-  public double mapOnly(Work work) {
-    return done(work, 1, List.of(Cca.mapOnly(sxx, syy, sxy, GAMMA, GAMMA, DType.F64, ws)));
+  public double mapOnly() {
+    return done(1, List.of(Cca.mapOnly(sxx, syy, sxy, GAMMA, GAMMA, DType.F64, ws)));
   }
 
   @Benchmark
-  public double mapOnlyF32(Work work) {
-    return done(work, 1, List.of(Cca.mapOnly(sxx, syy, sxy, GAMMA, GAMMA, DType.F32, ws)));
+  public double mapOnlyF32() {
+    return done(1, List.of(Cca.mapOnly(sxx, syy, sxy, GAMMA, GAMMA, DType.F32, ws)));
   }
 
   @Benchmark
-  public double sweep(Work work) {
-    return done(work, GAMMAS.length, Cca.sweep(sxx, syy, sxy, GAMMAS, GAMMAS.clone(), false, ws));
+  public double sweep() {
+    return done(GAMMAS.length, Cca.sweep(sxx, syy, sxy, GAMMAS, GAMMAS.clone(), false, ws));
   }
 
   @Benchmark
-  public double sweepOneByOne(Work work) {
+  public double sweepOneByOne() {
     double last = 0;
     for (double gamma : GAMMAS) {
-      last = done(work, 1, List.of(Cca.map(sxx, syy, sxy, gamma, gamma, ws)));
+      last = done(1, List.of(Cca.map(sxx, syy, sxy, gamma, gamma, ws)));
     }
     return last;
   }
 
   @Benchmark
-  public double published(Work work) {
-    work.gflop += 26e-9 * n * n * n;
+  public double published() {
+    Work.flops(26.0 * n * n * n);
     return published.run();
   }
 
-  @Benchmark
-  public double gemmF32(Work work) {
-    work.gflop += 2e-9 * n * n * n;
-    return published.gemm();
-  }
-
-  @Benchmark
-  public double gemm(Work work) {
-    work.gflop += 2e-9 * n * n * n;
-    try (Matrix c = LinAlg.multiply(sxx, syy, ws)) {
-      return c.get(0, 0);
-    }
-  }
-
-  private double done(Work work, int count, List<Cca> maps) {
-    work.gflop += count * 26e-9 * n * n * n;
+  private double done(int count, List<Cca> maps) {
+    Work.flops(count * 26.0 * n * n * n);
     maps.get(0).map().close();
     maps.get(0).inverse().close();
     return maps.get(0).condition();
@@ -153,20 +115,16 @@ public class CcaBenchmark {
         Matrix left = LinAlg.multiply(full.map(), y, ws);
         Matrix mapped = LinAlg.multiplyTransposed(left, full.map(), ws);
         Matrix peer = published.map()) {
-      require("T T^-1", LinAlg.distanceToIdentity(product), TOLERANCE * full.condition());
-      require("T Y T^T", Correlated.distance(mapped, x), TOLERANCE * n);
-      require("map only", Correlated.distance(only.map(), full.map()), TOLERANCE);
-      require("map only, F32", Correlated.distance(narrow.map(), full.map()), TOLERANCE_F32);
-      require("published", Correlated.distance(peer, full.map()), TOLERANCE_F32);
+      Validation.require(
+          "T T^-1", LinAlg.distanceToIdentity(product), TOLERANCE * full.condition());
+      Validation.require("T Y T^T", Correlated.distance(mapped, x), TOLERANCE * n);
+      Validation.require("map only", Correlated.distance(only.map(), full.map()), TOLERANCE);
+      Validation.require(
+          "map only, F32", Correlated.distance(narrow.map(), full.map()), TOLERANCE_F32);
+      Validation.require("published", Correlated.distance(peer, full.map()), TOLERANCE_F32);
     }
     double sum = Arrays.stream(full.correlations()).sum();
-    require("sum of correlations", Math.abs(only.sum() / sum - 1), TOLERANCE);
-  }
-
-  private static void require(String what, double error, double tolerance) {
-    if (!(error <= tolerance)) {
-      throw new IllegalStateException(what + " is off by " + error + ", allowed " + tolerance);
-    }
+    Validation.require("sum of correlations", Math.abs(only.sum() / sum - 1), TOLERANCE);
   }
 
   private static Matrix regularised(Matrix covariance) {

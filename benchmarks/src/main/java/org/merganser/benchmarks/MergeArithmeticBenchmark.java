@@ -1,188 +1,178 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.merganser.benchmarks;
 
-import java.util.concurrent.TimeUnit;
+import org.merganser.compute.DType;
 import org.merganser.compute.Memory;
-import org.merganser.compute.Workspace;
 import org.merganser.internal.kernel.Kernels;
 import org.merganser.internal.kernel.Kernels.Task;
 import org.openjdk.jmh.annotations.Benchmark;
-import org.openjdk.jmh.annotations.BenchmarkMode;
-import org.openjdk.jmh.annotations.Fork;
-import org.openjdk.jmh.annotations.Measurement;
-import org.openjdk.jmh.annotations.Mode;
-import org.openjdk.jmh.annotations.OutputTimeUnit;
 import org.openjdk.jmh.annotations.Param;
-import org.openjdk.jmh.annotations.Scope;
 import org.openjdk.jmh.annotations.Setup;
-import org.openjdk.jmh.annotations.State;
 import org.openjdk.jmh.annotations.TearDown;
-import org.openjdk.jmh.annotations.Warmup;
 
 /**
- * Merging in memory: {@code linear} of two models; {@code taskArithmetic}, {@code ties} and {@code
- * dare} of a base and three. Limits: {@code limitLinear} reads 2 arrays and writes 1, {@code
- * limitTask} reads 4 and writes 1, past the caches. Peers, with the same threads and preallocated
- * F32 arrays: {@code plainLinear} and {@code plainTask} convert, combine two arrays at a time and
- * convert back.
+ * Merging in memory: {@code linear} and {@code slerp} of two models; {@code taskArithmetic}, {@code
+ * ties} and {@code dare} of a base and three.
+ *
+ * <p>Limits, streams past the caches: {@code limitLinear} reads 2 arrays and writes 1, {@code
+ * limitTask} reads 4 and writes 1, {@code limitSlerp} reads 2 and then reads 2 and writes 1. Peers:
+ * {@link PlainMerge}, one pass for each operation.
  */
-@State(Scope.Benchmark)
-@BenchmarkMode(Mode.AverageTime)
-@OutputTimeUnit(TimeUnit.MILLISECONDS)
-@Fork(value = 1)
-@Warmup(iterations = 2, time = 1)
-@Measurement(iterations = 5, time = 1)
-public class MergeArithmeticBenchmark {
-  private static final int F32 = 1;
+public class MergeArithmeticBenchmark extends KernelBenchmark {
+  private static final double WEIGHT = 0.3;
+  private static final double THRESHOLD = 0.8;
+  private static final double T = 0.4;
+  private static final double KEPT = 0.25; // by dare
 
   @Param("33554432")
   int n;
 
-  /** 3 BF16, 2 F16, 1 F32. */
-  @Param({"3", "1"})
-  int dtype;
+  /** The peers know no F16. */
+  @Param({"BF16", "F32"})
+  DType dtype;
 
-  @Param({"1"})
-  int threads;
-
-  private Workspace ws;
-  private Kernels kernels;
   private Memory[] arrays;
-  private Memory[] wide;
   private Memory out;
-  private long size;
+  private long bytes;
+  private PlainMerge plain;
 
   @Setup
   public void setUp() {
-    ws = Workspace.builder().threads(threads).open();
-    kernels = ws.kernels();
-    size = dtype == F32 ? 4 : 2;
+    open();
+    bytes = dtype.bytes(n);
     arrays = new Memory[4];
-    wide = new Memory[3];
     for (int k = 0; k < 4; k++) {
-      try (Memory values = Traffic.uniform(n, k)) {
-        arrays[k] = Memory.allocate(size * n);
-        kernels.convert(F32, dtype, n, values.address(), arrays[k].address());
+      try (Memory values = Buffers.uniform(n, k)) {
+        arrays[k] = Memory.allocate(bytes);
+        kernels.convert(Buffers.F32, dtype.code(), n, values.address(), arrays[k].address());
       }
     }
-    for (int k = 0; k < wide.length; k++) {
-      wide[k] = Traffic.zeros(4L * n);
-    }
-    out = Traffic.zeros(size * n);
+    out = Buffers.zeros(bytes);
+    plain = new PlainMerge(dtype, n, arrays, kernels);
     validate();
   }
 
   @TearDown
   public void tearDown() {
-    for (Memory each : arrays) {
-      each.close();
-    }
-    for (Memory each : wide) {
-      each.close();
-    }
+    Buffers.close(arrays);
     out.close();
     ws.close();
   }
 
   @Benchmark
-  public void linear(Traffic traffic) {
-    traffic.add(3 * size * n);
-    kernels.weightedSum(dtype, n, addresses(0, 2), new double[] {0.5, 0.5}, out.address());
+  public void linear() {
+    Work.bytes(3 * bytes);
+    sum(new double[] {0.5, 0.5});
   }
 
   @Benchmark
-  public void taskArithmetic(Traffic traffic) {
-    traffic.add(5 * size * n);
-    merge(Task.weighted(0.3), false);
+  public void slerp() {
+    Work.bytes(5 * bytes);
+    double[] products = kernels.products(dtype.code(), n, arrays[0].address(), arrays[1].address());
+    sum(Kernels.slerpWeights(products, T));
   }
 
   @Benchmark
-  public void ties(Traffic traffic) {
-    traffic.add(5 * size * n);
-    merge(Task.magnitude(0.3, new Kernels.Threshold(0.8, n)), true);
+  public void taskArithmetic() {
+    merge(Task.weighted(WEIGHT), false);
   }
 
   @Benchmark
-  public void dare(Traffic traffic) {
-    traffic.add(5 * size * n);
-    merge(Task.random(0.3, 4, 42, 0, 1L << 30), false);
+  public void ties() {
+    merge(Task.magnitude(WEIGHT, new Kernels.Threshold(THRESHOLD, n)), true);
   }
 
   @Benchmark
-  public void limitLinear(Traffic traffic) {
-    traffic.add(3 * size * n);
-    kernels.stream(size * n, addresses(0, 2), new long[] {out.address()});
+  public void dare() {
+    merge(Task.random(WEIGHT, 1 / KEPT, 42, 0, (long) (KEPT * (1L << 32))), false);
   }
 
   @Benchmark
-  public void limitTask(Traffic traffic) {
-    traffic.add(5 * size * n);
-    kernels.stream(size * n, addresses(0, 4), new long[] {out.address()});
+  public void limitLinear() {
+    stream(2, 1);
   }
 
   @Benchmark
-  public void plainLinear(Traffic traffic) {
-    traffic.add(3 * size * n);
-    kernels.convert(dtype, F32, n, arrays[0].address(), wide[0].address());
-    kernels.convert(dtype, F32, n, arrays[1].address(), wide[1].address());
-    combine(0, 0.5, 1, 0.5, 0);
-    kernels.convert(F32, dtype, n, wide[0].address(), out.address());
+  public void limitTask() {
+    stream(4, 1);
   }
 
   @Benchmark
-  public void plainTask(Traffic traffic) {
-    traffic.add(5 * size * n);
-    kernels.convert(dtype, F32, n, arrays[0].address(), wide[0].address());
-    wide[2].clear();
-    for (int k = 1; k < 4; k++) {
-      kernels.convert(dtype, F32, n, arrays[k].address(), wide[1].address());
-      combine(1, 1, 0, -1, 1);
-      combine(2, 1, 1, 0.3, 2);
-    }
-    combine(0, 1, 2, 1, 2);
-    kernels.convert(F32, dtype, n, wide[2].address(), out.address());
+  public void limitSlerp() {
+    stream(2, 0);
+    stream(2, 1);
   }
 
-  private void combine(int x, double wx, int y, double wy, int to) {
-    long[] in = {wide[x].address(), wide[y].address()};
-    kernels.weightedSum(F32, n, in, new double[] {wx, wy}, wide[to].address());
+  @Benchmark
+  public void plainLinear() {
+    Work.bytes(3 * bytes);
+    plain.linear(0.5f, 0.5f);
+  }
+
+  @Benchmark
+  public void plainTask() {
+    Work.bytes(5 * bytes);
+    plain.task((float) WEIGHT);
+  }
+
+  @Benchmark
+  public void plainTies() {
+    Work.bytes(5 * bytes);
+    plain.ties((float) WEIGHT, (float) THRESHOLD);
+  }
+
+  private void sum(double[] weights) {
+    kernels.weightedSum(dtype.code(), n, Buffers.addresses(arrays, 0, 2), weights, out.address());
   }
 
   private void merge(Task task, boolean elect) {
-    Task[] tasks = {task, task, task};
+    Work.bytes(5 * bytes);
     kernels.taskMerge(
-        dtype, 0, n, arrays[0].address(), addresses(1, 4), tasks, elect, elect, 1, out.address());
+        dtype.code(),
+        0,
+        n,
+        arrays[0].address(),
+        Buffers.addresses(arrays, 1, 4),
+        new Task[] {task, task, task},
+        elect,
+        elect,
+        1,
+        out.address());
   }
 
-  private long[] addresses(int from, int to) {
-    long[] result = new long[to - from];
-    for (int k = from; k < to; k++) {
-      result[k - from] = arrays[k].address();
-    }
-    return result;
+  private void stream(int reads, int writes) {
+    Work.bytes((double) (reads + writes) * bytes);
+    long[] to = writes == 0 ? new long[0] : new long[] {out.address()};
+    kernels.stream(bytes, Buffers.addresses(arrays, 0, reads), to);
   }
 
   /** Fused and plain forms must agree to a rounding of the type before anything is timed. */
   private void validate() {
-    compare(() -> linear(new Traffic()), () -> plainLinear(new Traffic()), "linear");
-    compare(() -> taskArithmetic(new Traffic()), () -> plainTask(new Traffic()), "task");
+    compare("linear", this::linear, this::plainLinear);
+    compare("task arithmetic", this::taskArithmetic, this::plainTask);
+    compare("ties", this::ties, this::plainTies);
+    double[] weights = plain.slerpWeights(T);
+    compare("slerp", this::slerp, () -> plain.linear((float) weights[0], (float) weights[1]));
+    dare();
+    plain.requireDropped(widened(), WEIGHT / KEPT, KEPT, roundOff());
   }
 
-  private void compare(Runnable fused, Runnable plain, String name) {
-    try (Memory expected = Memory.allocate(4L * n);
-        Memory found = Memory.allocate(4L * n)) {
-      plain.run();
-      kernels.convert(dtype, F32, n, out.address(), expected.address());
-      fused.run();
-      kernels.convert(dtype, F32, n, out.address(), found.address());
-      double unit = dtype == F32 ? 0x1p-22 : dtype == 2 ? 0x1p-10 : 0x1p-7;
-      for (long i = 0; i < n; i++) {
-        float x = expected.getFloat(4 * i);
-        float y = found.getFloat(4 * i);
-        Traffic.require(
-            Math.abs(x - y) <= unit * (Math.abs(x) + 1e-3),
-            name + ": element " + i + " is " + y + ", expected " + x);
-      }
+  private void compare(String name, Runnable ours, Runnable peer) {
+    peer.run();
+    ours.run();
+    float[] found = widened();
+    for (int i = 0; i < n; i++) {
+      float expected = plain.result(i);
+      double tolerance = roundOff() * (Math.abs(expected) + 0.1);
+      Validation.requireElement(name, i, found[i], expected, tolerance);
     }
+  }
+
+  private double roundOff() {
+    return dtype == DType.F32 ? 0x1p-21 : 0x1p-7;
+  }
+
+  private float[] widened() {
+    return PlainMerge.widened(dtype, n, out, kernels);
   }
 }

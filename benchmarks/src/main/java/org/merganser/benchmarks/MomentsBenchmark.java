@@ -3,12 +3,9 @@ package org.merganser.benchmarks;
 
 import java.util.List;
 import java.util.SplittableRandom;
-import java.util.concurrent.TimeUnit;
 import org.bytedeco.javacpp.FloatPointer;
 import org.bytedeco.openblas.global.openblas;
-import org.bytedeco.openblas.presets.openblas_nolapack;
 import org.merganser.compute.DType;
-import org.merganser.compute.Workspace;
 import org.merganser.linalg.Matrix;
 import org.merganser.linalg.Tensor;
 import org.merganser.stats.MomentAccumulator;
@@ -18,17 +15,9 @@ import org.merganser.stats.SpaceMoments;
 import org.merganser.stats.StatisticsRequest;
 import org.merganser.stats.StatisticsRequest.Part;
 import org.openjdk.jmh.annotations.Benchmark;
-import org.openjdk.jmh.annotations.BenchmarkMode;
-import org.openjdk.jmh.annotations.Fork;
-import org.openjdk.jmh.annotations.Measurement;
-import org.openjdk.jmh.annotations.Mode;
-import org.openjdk.jmh.annotations.OutputTimeUnit;
 import org.openjdk.jmh.annotations.Param;
-import org.openjdk.jmh.annotations.Scope;
 import org.openjdk.jmh.annotations.Setup;
-import org.openjdk.jmh.annotations.State;
 import org.openjdk.jmh.annotations.TearDown;
-import org.openjdk.jmh.annotations.Warmup;
 
 /**
  * Moments of two F32 streams of d features: both own blocks and the cross block.
@@ -39,18 +28,14 @@ import org.openjdk.jmh.annotations.Warmup;
  *   <li>{@code variances}: means and variances alone.
  *   <li>{@code concatenated}: the surrogate peer, raw second moments of the concatenated streams by
  *       one full product in F32; nothing is centred or checked.
- *   <li>{@code syrk}, {@code gemm}: 4096 samples of one block, the measure of the machine.
+ *   <li>{@code limit}: the two SYRK and the product that the blocks need, on chunks of 4096
+ *       samples; nothing else.
  * </ul>
  *
- * {@code gflop} counts 4 d^2 a sample for the blocks and for the peer, which does 8 d^2.
+ * The work is counted as 4 d^2 operations a sample for all, though the peer does 8 d^2; that of
+ * {@code variances} as one read.
  */
-@State(Scope.Benchmark)
-@BenchmarkMode(Mode.AverageTime)
-@OutputTimeUnit(TimeUnit.MILLISECONDS)
-@Fork(value = 1)
-@Warmup(iterations = 2, time = 1)
-@Measurement(iterations = 5, time = 1)
-public class MomentsBenchmark {
+public class MomentsBenchmark extends KernelBenchmark {
   private static final int POSITIONS = 1000;
   private static final int CHUNK = 4096;
 
@@ -60,38 +45,34 @@ public class MomentsBenchmark {
   @Param({"50000"})
   int samples;
 
-  @Param({"1"})
-  int threads;
-
-  private Workspace ws;
   private List<Tensor> rows;
   private List<Tensor> images;
   private FloatPointer concatenated;
   private FloatPointer product;
+  private int count;
 
   @Setup
   public void setUp() {
-    ws = Workspace.builder().threads(threads).open();
+    open();
     SplittableRandom random = new SplittableRandom(1);
-    int images = samples / POSITIONS;
-    Tensor x = Tensor.allocate(DType.F32, images * (long) POSITIONS, d);
-    Tensor y = Tensor.allocate(DType.F32, images * (long) POSITIONS, d);
+    count = samples / POSITIONS * POSITIONS;
+    Tensor x = Tensor.allocate(DType.F32, count, d);
+    Tensor y = Tensor.allocate(DType.F32, count, d);
     for (long i = 0; i < x.size(); i++) {
       double value = random.nextGaussian() + 1;
       x.set(i, value);
       y.set(i, 0.5 * value + random.nextGaussian());
     }
     rows = List.of(x, y);
-    this.images = List.of(planes(x, images), planes(y, images));
+    images = List.of(planes(x), planes(y));
     concatenated = new FloatPointer(2L * x.size());
-    for (long i = 0; i < x.dim(0); i++) {
+    for (long i = 0; i < count; i++) {
       for (long f = 0; f < d; f++) {
         concatenated.put(2 * i * d + f, (float) x.get(i * d + f));
         concatenated.put((2 * i + 1) * d + f, (float) y.get(i * d + f));
       }
     }
     product = new FloatPointer(4L * d * d);
-    openblas_nolapack.blas_set_num_threads(threads);
     validate();
   }
 
@@ -103,74 +84,48 @@ public class MomentsBenchmark {
   }
 
   @Benchmark
-  public void blocks(Work work) {
-    update(rows, Precision.MIXED, work);
+  public void blocks() {
+    update(rows, Precision.MIXED);
   }
 
   @Benchmark
-  public void blocksF64(Work work) {
-    update(rows, Precision.F64, work);
+  public void blocksF64() {
+    update(rows, Precision.F64);
   }
 
   @Benchmark
-  public void images(Work work) {
-    update(images, Precision.MIXED, work);
+  public void images() {
+    update(images, Precision.MIXED);
   }
 
   @Benchmark
   public void variances() {
+    Work.bytes(8.0 * d * count);
     try (MomentAccumulator accumulator = accumulator(StatisticsRequest.of(), Precision.MIXED)) {
       accumulator.update(rows);
     }
   }
 
   @Benchmark
-  public float concatenated(Work work) {
-    work.gflop += 4e-9 * d * d * rows.get(0).dim(0);
+  public float concatenated() {
+    Work.flops(blockFlops());
     return fullProduct();
   }
 
   @Benchmark
-  public float syrk(Work work) {
-    work.gflop += 1e-9 * d * d * CHUNK;
-    openblas.cblas_ssyrk(
-        openblas.CblasRowMajor,
-        openblas.CblasLower,
-        openblas.CblasTrans,
-        d,
-        CHUNK,
-        1,
-        concatenated,
-        2 * d,
-        0,
-        product,
-        d);
+  public float limit() {
+    Work.flops(blockFlops());
+    for (int from = 0; from < count; from += CHUNK) {
+      int size = Math.min(CHUNK, count - from);
+      syrk(from, size, 0);
+      syrk(from, size, d);
+      product(d, size, from, d);
+    }
     return product.get(0);
   }
 
-  @Benchmark
-  public float gemm(Work work) {
-    work.gflop += 2e-9 * d * d * CHUNK;
-    openblas.cblas_sgemm(
-        openblas.CblasRowMajor,
-        openblas.CblasTrans,
-        openblas.CblasNoTrans,
-        d,
-        d,
-        CHUNK,
-        1,
-        concatenated,
-        2 * d,
-        concatenated,
-        2 * d,
-        0,
-        product,
-        d);
-    return product.get(0);
-  }
-
-  private void update(List<Tensor> batch, Precision precision, Work work) {
-    work.gflop += 4e-9 * d * d * rows.get(0).dim(0);
+  private void update(List<Tensor> batch, Precision precision) {
+    Work.flops(blockFlops());
     try (MomentAccumulator accumulator =
         accumulator(StatisticsRequest.of(Part.OWN, Part.REFERENCE_CROSS), precision)) {
       accumulator.update(batch);
@@ -183,23 +138,49 @@ public class MomentsBenchmark {
   }
 
   private float fullProduct() {
-    int width = 2 * d;
+    product(2 * d, count, 0, 0);
+    return product.get(0);
+  }
+
+  private double blockFlops() {
+    return 4.0 * d * d * count;
+  }
+
+  /** The own block of the stream that begins at {@code column}, lower triangle. */
+  private void syrk(int from, int size, int column) {
+    openblas.cblas_ssyrk(
+        openblas.CblasRowMajor,
+        openblas.CblasLower,
+        openblas.CblasTrans,
+        d,
+        size,
+        1,
+        concatenated.getPointer(2L * d * from + column),
+        2 * d,
+        0,
+        product,
+        d);
+  }
+
+  /** {@code X^T Y}, X the first {@code width} features and Y as many from {@code column} on. */
+  private void product(int width, int size, int from, int column) {
+    FloatPointer x = concatenated.getPointer(2L * d * from);
+    FloatPointer y = concatenated.getPointer(2L * d * from + column);
     openblas.cblas_sgemm(
         openblas.CblasRowMajor,
         openblas.CblasTrans,
         openblas.CblasNoTrans,
         width,
         width,
-        (int) rows.get(0).dim(0),
+        size,
         1,
-        concatenated,
-        width,
-        concatenated,
-        width,
+        x,
+        2 * d,
+        y,
+        2 * d,
         0,
         product,
         width);
-    return product.get(0);
   }
 
   /** MIXED against F64, images against rows to the bit, and the peer against both. */
@@ -208,20 +189,19 @@ public class MomentsBenchmark {
     SpaceMoments exact = moments(rows, Precision.F64);
     SpaceMoments other = moments(images, Precision.MIXED);
     fullProduct();
-    double count = rows.get(0).dim(0);
     for (int[] pair : new int[][] {{0, 0}, {0, 1}, {1, 1}}) {
       try (Matrix a = mixed.covariance(pair[0], pair[1]);
           Matrix b = exact.covariance(pair[0], pair[1]);
           Matrix c = other.covariance(pair[0], pair[1])) {
-        require("MIXED", Correlated.distance(a, b), 1e-5);
-        require("images", Correlated.distance(c, a), 0);
+        Validation.require("MIXED", Correlated.distance(a, b), 1e-5);
+        Validation.require("images", Correlated.distance(c, a), 0);
         double[] meanX = exact.mean(pair[0]);
         double[] meanY = exact.mean(pair[1]);
         for (int i = 0; i < d; i += 37) {
           for (int j = 0; j < d; j++) {
             float raw = product.get((pair[0] * d + i) * 2L * d + pair[1] * d + j);
             double peer = raw / count - meanX[i] * meanY[j];
-            require("concatenated", Math.abs(peer - b.get(i, j)), 1e-3);
+            Validation.require("concatenated", Math.abs(peer - b.get(i, j)), 1e-3);
           }
         }
       }
@@ -236,15 +216,9 @@ public class MomentsBenchmark {
     }
   }
 
-  private static void require(String what, double error, double tolerance) {
-    if (!(error <= tolerance)) {
-      throw new IllegalStateException(what + " is off by " + error + ", allowed " + tolerance);
-    }
-  }
-
   /** [samples x features] as [images x features x positions]. */
-  private Tensor planes(Tensor packed, int images) {
-    Tensor result = Tensor.allocate(DType.F32, images, d, POSITIONS);
+  private Tensor planes(Tensor packed) {
+    Tensor result = Tensor.allocate(DType.F32, count / POSITIONS, d, POSITIONS);
     for (long m = 0; m < packed.dim(0); m++) {
       for (long f = 0; f < d; f++) {
         long at = (m / POSITIONS * d + f) * POSITIONS + m % POSITIONS;

@@ -1,23 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.merganser.benchmarks;
 
-import java.util.concurrent.TimeUnit;
+import java.util.Arrays;
 import org.merganser.compute.Memory;
-import org.merganser.compute.Workspace;
-import org.merganser.internal.kernel.Kernels;
 import org.merganser.internal.kernel.NpState;
 import org.openjdk.jmh.annotations.Benchmark;
-import org.openjdk.jmh.annotations.BenchmarkMode;
-import org.openjdk.jmh.annotations.Fork;
-import org.openjdk.jmh.annotations.Measurement;
-import org.openjdk.jmh.annotations.Mode;
-import org.openjdk.jmh.annotations.OutputTimeUnit;
 import org.openjdk.jmh.annotations.Param;
-import org.openjdk.jmh.annotations.Scope;
 import org.openjdk.jmh.annotations.Setup;
-import org.openjdk.jmh.annotations.State;
 import org.openjdk.jmh.annotations.TearDown;
-import org.openjdk.jmh.annotations.Warmup;
 
 /**
  * One step of NP Merge with Adam, two models, one weight for each parameter.
@@ -27,24 +17,12 @@ import org.openjdk.jmh.annotations.Warmup;
  * arrays read and 4 written by stores past the caches. {@code unfused}: the clamped form as one
  * pass for each operation over preallocated arrays, on one thread.
  */
-@State(Scope.Benchmark)
-@BenchmarkMode(Mode.AverageTime)
-@OutputTimeUnit(TimeUnit.MILLISECONDS)
-@Fork(value = 1)
-@Warmup(iterations = 2, time = 1)
-@Measurement(iterations = 5, time = 1)
-public class NpStepBenchmark {
-  private static final int F32 = 1;
+public class NpStepBenchmark extends KernelBenchmark {
   private static final double RATE = 1e-3;
 
   @Param("16777216")
   int n;
 
-  @Param({"1"})
-  int threads;
-
-  private Workspace ws;
-  private Kernels kernels;
   private Memory[] arrays;
   private NpState sigmoid;
   private NpState clamp;
@@ -53,11 +31,10 @@ public class NpStepBenchmark {
 
   @Setup
   public void setUp() {
-    ws = Workspace.builder().threads(threads).open();
-    kernels = ws.kernels();
+    open();
     arrays = new Memory[10];
     for (int k = 0; k < arrays.length; k++) {
-      arrays[k] = k < 3 ? Traffic.uniform(n, k) : Traffic.zeros(4L * n);
+      arrays[k] = k < 3 ? Buffers.uniform(n, k) : Buffers.zeros(4L * n);
     }
     sigmoid = create(0);
     clamp = create(1);
@@ -67,7 +44,7 @@ public class NpStepBenchmark {
         plain[k][i] = arrays[k].getFloat(4L * i);
       }
     }
-    java.util.Arrays.fill(plain[3], 0.5f);
+    Arrays.fill(plain[3], 0.5f);
     step = 0;
     validate();
   }
@@ -76,53 +53,45 @@ public class NpStepBenchmark {
   public void tearDown() {
     sigmoid.close();
     clamp.close();
-    for (Memory each : arrays) {
-      each.close();
-    }
+    Buffers.close(arrays);
     ws.close();
   }
 
   @Benchmark
-  public void sigmoid(Traffic traffic) {
-    traffic.add(40L * n);
+  public void sigmoid() {
     step(sigmoid);
   }
 
   @Benchmark
-  public void clamp(Traffic traffic) {
-    traffic.add(40L * n);
+  public void clamp() {
     step(clamp);
   }
 
   @Benchmark
-  public void limit(Traffic traffic) {
-    traffic.add(40L * n);
-    long[] in = new long[6];
-    long[] out = new long[4];
-    for (int k = 0; k < 10; k++) {
-      (k < 6 ? in : out)[k < 6 ? k : k - 6] = arrays[k].address();
-    }
-    kernels.stream(4L * n, in, out);
+  public void limit() {
+    Buffers.stream(kernels, 4L * n, arrays, 6);
   }
 
   @Benchmark
-  public void unfused(Traffic traffic) {
-    traffic.add(40L * n);
+  public void unfused() {
     unfusedStep();
   }
 
   private NpState create(int form) {
-    NpState.Options options = new NpState.Options(form, 0, 0, 2, F32, 0.9, 0.999, 1e-8, 0, 0, 15);
+    NpState.Options options =
+        new NpState.Options(form, 0, 0, 2, Buffers.F32, 0.9, 0.999, 1e-8, 0, 0, 15);
     long[] models = {arrays[0].address(), arrays[1].address()};
     return kernels.np(options, new long[] {n}, new long[] {1}, models, null);
   }
 
   private void step(NpState np) {
+    Work.bytes(40L * n);
     np.step(RATE, new long[] {arrays[2].address()}, new long[] {arrays[9].address()});
   }
 
   // Of plain: 0 a, 1 c, 2 g, 3 z, 4 m, 5 v, 6 and 7 temporaries, 8 theta.
   private void unfusedStep() {
+    Work.bytes(40L * n);
     step++;
     float rate = (float) (RATE / (1 - Math.pow(0.9, step)));
     float root = (float) (1 / Math.sqrt(1 - Math.pow(0.999, step)));
@@ -169,9 +138,7 @@ public class NpStepBenchmark {
     }
     for (int i = 0; i < n; i++) {
       float found = arrays[9].getFloat(4L * i);
-      Traffic.require(
-          Math.abs(found - plain[8][i]) <= 1e-6f,
-          "element " + i + " is " + found + ", expected " + plain[8][i]);
+      Validation.requireElement("clamp", i, found, plain[8][i], 1e-6);
     }
     step(sigmoid);
     for (int i = 0; i < n; i++) {
@@ -181,9 +148,7 @@ public class NpStepBenchmark {
       double z = -RATE * gradient / (Math.abs(gradient) + 1e-8);
       double expected = c + (a - c) / (1 + Math.exp(-z));
       float found = arrays[9].getFloat(4L * i);
-      Traffic.require(
-          Math.abs(found - expected) <= 1e-6,
-          "element " + i + " is " + found + ", not " + expected);
+      Validation.requireElement("sigmoid", i, found, expected, 1e-6);
     }
   }
 }

@@ -72,11 +72,6 @@ final class PublishedCca implements AutoCloseable {
     return widen(q);
   }
 
-  float gemm() {
-    multiply(false, sxx, syy, scaled);
-    return scaled.get(0);
-  }
-
   @Override
   public void close() {
     for (FloatPointer each :
