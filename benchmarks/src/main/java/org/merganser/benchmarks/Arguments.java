@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.merganser.benchmarks;
 
+import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
@@ -10,7 +11,7 @@ record Arguments(
     boolean shortForm,
     boolean markdown,
     boolean help,
-    Optional<Path> bounds,
+    Optional<Path> boundsFile,
     Optional<Path> out,
     String filter) {
 
@@ -47,6 +48,11 @@ record Arguments(
       throw new UsageException(arguments[k - 1] + " needs a value");
     }
     return Path.of(arguments[k]);
+  }
+
+  /** All bounds of the file, that in the jar if none was given. */
+  List<Bound> bounds() throws IOException {
+    return boundsFile.isPresent() ? Bound.read(boundsFile.get()) : Bound.committed();
   }
 
   /** The lines of this form whose pair contains the filter. */

@@ -170,6 +170,10 @@ record Bound(
 
   /** The parameters as the file has them, without the number of threads. */
   String size() {
+    return text(parameters);
+  }
+
+  static String text(Map<String, String> parameters) {
     return parameters.entrySet().stream()
         .filter(each -> !each.getKey().equals("threads"))
         .map(each -> each.getKey() + "=" + each.getValue())

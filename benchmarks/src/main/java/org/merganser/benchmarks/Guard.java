@@ -69,9 +69,7 @@ public final class Guard {
         out.print(HELP);
         return OK;
       }
-      List<Bound> all =
-          arguments.bounds().isPresent() ? Bound.read(arguments.bounds().get()) : Bound.committed();
-      List<Bound> picked = arguments.pick(all);
+      List<Bound> picked = arguments.pick(arguments.bounds());
       picked.forEach(Bound::check);
       try {
         return new Guard(arguments, runs, out).judge(picked);

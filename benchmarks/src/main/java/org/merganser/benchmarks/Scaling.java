@@ -2,16 +2,18 @@
 package org.merganser.benchmarks;
 
 import java.io.IOException;
-import java.util.LinkedHashMap;
+import java.io.PrintStream;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
 import org.merganser.benchmarks.Measure.Effort;
 
 /**
  * The limits of the machine and every kernel of the guard with one thread and with two: rows of a
- * Markdown table, best wall times of two rounds that take turns.
+ * Markdown table, best wall times of rounds that take turns.
  */
 public final class Scaling {
   private static final String HELP =
@@ -24,7 +26,22 @@ public final class Scaling {
   private static final List<String> LIMITS = List.of("gemmF32", "gemmF64", "mixed", "read");
   private static final int ROUNDS = 2;
 
-  private Scaling() {}
+  private final Measure measure;
+  private final Effort effort;
+  private final PrintStream out;
+
+  Scaling(Measure measure, Effort effort, PrintStream out) {
+    this.measure = measure;
+    this.effort = effort;
+    this.out = out;
+  }
+
+  /** One benchmark and its parameters but the number of threads. */
+  record Row(String benchmark, Map<String, String> parameters) {
+    String name() {
+      return benchmark.replace("Benchmark.", " ");
+    }
+  }
 
   public static void main(String[] args) {
     try {
@@ -33,73 +50,69 @@ public final class Scaling {
         System.out.print(HELP);
         return;
       }
-      Map<String, Bound> benchmarks = benchmarks(arguments);
       Runs runs = new Runs();
-      table(benchmarks, arguments.shortForm() ? Guard.SHORT : Guard.FULL, runs);
+      Effort effort = arguments.shortForm() ? Guard.SHORT : Guard.FULL;
+      new Scaling(runs, effort, System.out).table(rows(arguments));
       arguments.out().ifPresent(folder -> runs.write(folder.resolve("scaling.json")));
-    } catch (UsageException | BenchmarkFailure | IOException e) {
+    } catch (UsageException | IOException e) {
       System.err.println("scaling: " + e.getMessage());
       System.exit(Guard.USAGE);
+    } catch (BenchmarkFailure e) {
+      System.err.println("scaling: failed: " + e.getMessage());
+      System.exit(Guard.FAILED);
     }
   }
 
-  /** Each {@code ours} of the guard once, after the limits; by name and inputs. */
-  private static Map<String, Bound> benchmarks(Arguments arguments) throws IOException {
-    Map<String, Bound> result = new LinkedHashMap<>();
-    String size = arguments.shortForm() ? "n=1024" : "n=2048";
+  /** The limits, then each {@code ours} of the guard once. */
+  static Set<Row> rows(Arguments arguments) throws IOException {
+    Set<Row> rows = new LinkedHashSet<>();
+    Map<String, String> size = Map.of("n", arguments.shortForm() ? "1024" : "2048");
     for (String limit : LIMITS) {
-      String line = "full|" + limit + "|MachineBenchmark." + limit + "|-|" + size + "|1|-";
-      Bound.parse("limits", line).forEach(each -> put(each, result));
+      rows.add(new Row("MachineBenchmark." + limit, size));
     }
-    List<Bound> all =
-        arguments.bounds().isPresent() ? Bound.read(arguments.bounds().get()) : Bound.committed();
-    for (Bound each : all) {
-      if (each.shortForm() == arguments.shortForm()) {
-        put(each, result);
+    for (Bound bound : arguments.bounds()) {
+      if (bound.shortForm() == arguments.shortForm()) {
+        bound.check();
+        Map<String, String> parameters = new TreeMap<>(bound.parameters());
+        parameters.remove("threads");
+        rows.add(new Row(bound.ours(), parameters));
       }
     }
-    result.keySet().removeIf(name -> !name.contains(arguments.filter()));
-    if (result.isEmpty()) {
+    rows.removeIf(row -> !row.name().contains(arguments.filter()));
+    if (rows.isEmpty()) {
       throw new UsageException("no benchmark contains \"" + arguments.filter() + "\"");
     }
-    return result;
+    return rows;
   }
 
-  private static void put(Bound bound, Map<String, Bound> to) {
-    to.put(bound.ours().replace("Benchmark.", " ") + " | " + bound.size(), bound);
+  void table(Set<Row> rows) {
+    out.println("| kernel | inputs | 1 thread, ms | 2 threads, ms | gain | rate of 1 | of 2 |");
+    out.println("|---|---|---:|---:|---:|---:|---:|");
+    for (Row row : rows) {
+      Score one = score(row, 1);
+      Score two = score(row, 2);
+      for (int round = 1; round < ROUNDS; round++) {
+        one = one.best(score(row, 1));
+        two = two.best(score(row, 2));
+      }
+      out.println(
+          String.format(
+              Locale.ROOT,
+              "| %s | %s | %.3g | %.3g | %.2f | %.3g %s | %.3g |",
+              row.name(),
+              Bound.text(row.parameters()),
+              one.wall(),
+              two.wall(),
+              one.wall() / two.wall(),
+              one.wallRate(),
+              one.unit(),
+              two.wallRate()));
+    }
   }
 
-  private static void table(Map<String, Bound> benchmarks, Effort effort, Runs runs) {
-    System.out.println(
-        "| kernel | inputs | 1 thread, ms | 2 threads, ms | gain | rate of 1 | of 2 |");
-    System.out.println("|---|---|---:|---:|---:|---:|---:|");
-    benchmarks.forEach(
-        (name, bound) -> {
-          Score one = null;
-          Score two = null;
-          for (int round = 0; round < ROUNDS; round++) {
-            Score nextOne = runs.of(bound.ours(), threads(bound, 1), effort);
-            Score nextTwo = runs.of(bound.ours(), threads(bound, 2), effort);
-            one = one == null ? nextOne : one.best(nextOne);
-            two = two == null ? nextTwo : two.best(nextTwo);
-          }
-          System.out.println(
-              String.format(
-                  Locale.ROOT,
-                  "| %s | %.3g | %.3g | %.2f | %.3g %s | %.3g |",
-                  name,
-                  one.wall(),
-                  two.wall(),
-                  one.wall() / two.wall(),
-                  one.wallRate(),
-                  one.unit(),
-                  two.wallRate()));
-        });
-  }
-
-  private static Map<String, String> threads(Bound bound, int threads) {
-    Map<String, String> result = new TreeMap<>(bound.parameters());
-    result.put("threads", Integer.toString(threads));
-    return result;
+  private Score score(Row row, int threads) {
+    Map<String, String> parameters = new TreeMap<>(row.parameters());
+    parameters.put("threads", Integer.toString(threads));
+    return measure.of(row.benchmark(), parameters, effort);
   }
 }
