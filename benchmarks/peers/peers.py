@@ -48,7 +48,7 @@ def optional(name):
     try:
         return __import__(name, fromlist=["optimize"])
     except ImportError as problem:
-        print(f"{name} is missing ({problem}): its rows are left out; pip install {name}", file=sys.stderr)
+        print(f"{name} is missing ({problem}): its rows are left out; pip install {name.split('.')[0]}", file=sys.stderr)
         return None
 
 
@@ -550,7 +550,9 @@ def wall(times):
     return statistics.median(each[0] for each in times)
 
 
-def row(case, peer, times, ours, ratio, target):
+def row(case, peer, times, ours, target, scale=1):
+    """scale: the peer's work to ours."""
+    ratio = median(times) / median(ours) / scale
     if OPTIONS.short:
         target = None  # set for the full sizes
     if isinstance(target, str):
@@ -560,7 +562,7 @@ def row(case, peer, times, ours, ratio, target):
     verdict = "" if target is None else "met" if met else "missed"
     rate = case.work / median(ours) / 1e6
     print(f"| {case.kernel} | {case.size} | {peer} | {median(times):.3g} | {median(ours):.3g} | {rate:.3g} {case.unit} | "
-          f"{ratio:.2f} | {wall(times) / wall(ours):.2f} | {'' if target is None else target} | {verdict} |", flush=True)
+          f"{ratio:.2f} | {wall(times) / wall(ours) / scale:.2f} | {'' if target is None else target} | {verdict} |", flush=True)
 
 
 def measure(case, side, limit):
@@ -585,10 +587,9 @@ def measure(case, side, limit):
             ours.append(side.run())
         limits.append(limit.run())
     for times, peer in zip(peers, case.peers):
-        row(case, peer.name, times, ours, median(times) / median(ours), peer.target)
+        row(case, peer.name, times, ours, peer.target)
     name = {"gemm": "limit: product", "stream": "limit: stream", "read": "limit: read"}[kernel]
-    share = case.work / median(ours) / (work / median(limits))
-    row(case, name, limits, ours, share, case.target)
+    row(case, name, limits, ours, case.target, work / case.work)
 
 
 def main():

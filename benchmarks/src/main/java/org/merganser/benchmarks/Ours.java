@@ -61,6 +61,7 @@ public final class Ours {
   private final List<Tensor> tensors = new ArrayList<>();
   private Runnable operation = () -> {};
   private Supplier<Tensor> result = () -> null;
+  private Tensor last;
   private boolean stateful;
 
   private Ours(int threads) {
@@ -168,16 +169,14 @@ public final class Ours {
     double gamma = number("gamma");
     return () -> {
       Cca cca = Cca.mapOnly(sxx, syy, sxy, gamma, gamma, precision, ws);
-      result = () -> cca.map().asTensor();
+      cca.inverse().close();
+      replace(cca.map());
     };
   }
 
   private Runnable polar(Matrix a) {
     DType precision = DType.valueOf(value("precision"));
-    return () -> {
-      Polar polar = Polar.factorOnly(a, precision, ws);
-      result = () -> polar.factor().asTensor();
-    };
+    return () -> replace(Polar.factorOnly(a, precision, ws).factor());
   }
 
   private Runnable assignment(Matrix cost) {
@@ -256,6 +255,15 @@ public final class Ours {
   private Runnable gemm() {
     Products products = new Products((int) number("n"));
     return value("precision").equals("F64") ? products::f64 : products::f32;
+  }
+
+  /** A run's matrix in the place of the one before, whose memory would wait for the collector. */
+  private void replace(Matrix next) {
+    if (!tensors.isEmpty() && tensors.get(tensors.size() - 1) == last) {
+      tensors.remove(tensors.size() - 1).close();
+    }
+    last = keep(next.asTensor());
+    result = () -> last;
   }
 
   private Memory[] arrays(int count) throws IOException {
