@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// out[i] = sum_k w_k in_k[i]: the operations of routines/weighted_sum.cpp in the same order on F64, each rounded by
-// itself (no contraction), one rounding to the type. So the bytes are those of the CPU.
+// out[i] = sum_k w_k in_k[i]: the operations of kernels/sum.inc in the same order, each rounded by itself (no
+// contraction), one rounding to the type. So the bytes are those of the CPU.
 #include "cuda/types.cuh"
 
 namespace merganser {
@@ -23,21 +23,53 @@ struct Sum {
   int models;
   void* out;
 
-  template <int kCount>
-  __device__ __forceinline__ void run(int64_t i) const {
-    double sum[kCount] = {};
+  static __device__ __forceinline__ double times(double a, double b) { return __dmul_rn(a, b); }
+  static __device__ __forceinline__ double plus(double a, double b) { return __dadd_rn(a, b); }
+  static __device__ __forceinline__ float times(float a, float b) { return __fmul_rn(a, b); }
+  static __device__ __forceinline__ float plus(float a, float b) { return __fadd_rn(a, b); }
+
+  // Sums of kCount neighbours in F32 or F64.
+  template <typename Real, int kCount>
+  __device__ __forceinline__ void add(int64_t i, Real* sum) const {
     for (int k = 0; k < models; ++k) {
-      const double w = weight[k];
+      const Real w = static_cast<Real>(weight[k]);
       const auto pack = load<WordOf<T>, kCount>(in[k], i);
 #pragma unroll
       for (int e = 0; e < kCount; ++e) {
-        const double product = __dmul_rn(w, T::f64(value_of(pack.word[e])));
-        sum[e] = k == 0 ? product : __dadd_rn(sum[e], product);
+        Real x;
+        if constexpr (sizeof(Real) == 4) {
+          x = T::f32(value_of(pack.word[e]));
+        } else {
+          x = T::f64(value_of(pack.word[e]));
+        }
+        const Real product = times(w, x);
+        sum[e] = k == 0 ? product : plus(sum[e], product);
       }
     }
+  }
+
+  template <int kCount>
+  __device__ __forceinline__ void run(int64_t i) const {
     Pack<WordOf<T>, kCount> result;
+    if constexpr (sizeof(typename T::Raw) == 2) {
+      float sum[kCount] = {};
+      add<float, kCount>(i, sum);
 #pragma unroll
-    for (int e = 0; e < kCount; ++e) result.word[e] = word_of(T::store(one_nan(sum[e])));
+      for (int e = 0; e < kCount; ++e) {
+        if ((bits_of(sum[e]) & 0x7f800000u) != 0x7f800000u) {
+          result.word[e] = word_of(T::store(sum[e]));
+        } else {
+          double wide = 0;
+          add<double, 1>(i + e, &wide);
+          result.word[e] = word_of(T::store(one_nan(wide)));
+        }
+      }
+    } else {
+      double sum[kCount] = {};
+      add<double, kCount>(i, sum);
+#pragma unroll
+      for (int e = 0; e < kCount; ++e) result.word[e] = word_of(T::store(one_nan(sum[e])));
+    }
     store(out, i, result);
   }
 };

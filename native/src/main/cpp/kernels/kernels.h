@@ -33,11 +33,10 @@ struct Kernels {
   // convert[from][to] returns the number of finite inputs that became infinite.
   int64_t (*convert[4][4])(const void* in, void* out, int64_t n);
 
-  // sum[i] = weight * in[i], and sum[i] += weight * in[i]
-  void (*scale[4])(const void* in, double weight, double* sum, int64_t n);
-  void (*scale_add[4])(const void* in, double weight, double* sum, int64_t n);
-  // narrow, every NaN as the positive quiet one; `sum` is overwritten.
-  void (*store_sum[4])(double* sum, void* out, int64_t n);
+  // out[i] = weight * in[i]
+  void (*scale[4])(const void* in, double weight, double* out, int64_t n);
+  // out[i] = sum_k weights[k] * in_k[i] as mg_weighted_sum has it; `out` is none of the inputs.
+  void (*sum_line[4])(const void* const* in, const double* weights, int32_t models, void* out, int64_t n);
 
   int64_t (*count_nonfinite[4])(const void* in, int64_t n);
 

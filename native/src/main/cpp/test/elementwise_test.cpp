@@ -139,6 +139,54 @@ TEST(weighted_sum_details) {
               "models must be >= 1, not 0");
 }
 
+// Equal models come out as they are, whatever the weights of sum 1: of F32 by arithmetic in F64, of the 16-bit types
+// because rounding hides some units of F32. Values are all patterns of the 16-bit types, and spread bits of F32.
+TEST(weighted_sum_of_equal_models_is_exact) {
+  Context context;
+  std::vector<uint16_t> shorts;
+  for (uint32_t p = 0; p < 0x10000; ++p) shorts.push_back(static_cast<uint16_t>(p));
+  std::vector<uint32_t> words;
+  for (uint32_t p = 0; p < 0x10000; ++p) words.push_back(p * 65537u + 12345u);
+  const auto is_nan = [](int32_t type, const void* array, int64_t i) { return std::isnan(element(type, array, i)); };
+  std::mt19937_64 generator(1);
+  for (int32_t models = 1; models <= 16; ++models) {
+    for (int trial = 0; trial < 8; ++trial) {
+      Vector weights(models, 1.0 / models);
+      if (trial > 0) {
+        double sum = 0;
+        for (double& w : weights) sum += w = std::uniform_real_distribution<double>(0, 1)(generator);
+        for (double& w : weights) w /= sum;
+      }
+      for (int32_t type : {MG_F32, MG_F16, MG_BF16}) {
+        const void* x = type == MG_F32 ? static_cast<const void*>(words.data()) : shorts.data();
+        const std::vector<const void*> in(models, x);
+        std::vector<char> out(0x10000 * size_of(type));
+        CHECK_OK(mg_weighted_sum(context, type, 0x10000, models, in.data(), weights.data(), out.data()));
+        int64_t different = 0;
+        for (int64_t i = 0; i < 0x10000; ++i) {
+          const int64_t bytes = size_of(type), at = i * bytes;
+          if (is_nan(type, x, i) ? !is_nan(type, out.data(), i)
+                                 : std::memcmp(out.data() + at, static_cast<const char*>(x) + at, bytes) != 0) {
+            ++different;
+          }
+        }
+        CHECK(different == 0);
+      }
+    }
+  }
+}
+
+// A product that F32 does not hold: the sum is formed again in F64.
+TEST(weighted_sum_of_short_types_keeps_its_range) {
+  Context context;
+  const std::vector<uint16_t> x(37, 0x7f00), y(37, 0x7f00);  // 1.7e38
+  const void* in[] = {x.data(), y.data()};
+  const double weights[] = {3, -2};
+  std::vector<uint16_t> out(37);
+  CHECK_OK(mg_weighted_sum(context, MG_BF16, 37, 2, in, weights, out.data()));
+  CHECK(out == x);
+}
+
 #if defined(__x86_64__)
 TEST(subnormals_survive_a_caller_that_flushes_them) {
   Context context(8);

@@ -564,22 +564,26 @@ Outcome apply_gather(mg_context* context, const Input& input, bool with_oracle) 
 
 Outcome weighted_sum(mg_context* context, const Input& input, bool with_oracle) {
   Outcome result;
-  for (int32_t models : {1, 3}) {
+  for (int32_t models : {1, 2, 3, 4, 6}) {
     const Vector weights = gaussian(models, 5);
     std::vector<std::unique_ptr<Array>> arrays;
     std::vector<const void*> in;
     Vector sum;
+    std::vector<float> short_sum;  // that of the 16-bit types, where it is finite
     for (int32_t k = 0; k < models; ++k) {
       const std::vector<char> elements = random_elements(input, input.size, 10 + static_cast<uint64_t>(k));
       arrays.push_back(std::make_unique<Array>(context, static_cast<int64_t>(elements.size()), input.shift));
       arrays.back()->write(elements);
       in.push_back(arrays.back()->data());
       for (int64_t i = 0; i < input.size && with_oracle; ++i) {
-        const double term = weights[k] * element(input.dtype, elements.data(), i);
+        const double value = element(input.dtype, elements.data(), i), term = weights[k] * value;
+        const float short_term = static_cast<float>(weights[k]) * static_cast<float>(value);
         if (k == 0) {
           sum.push_back(term);
+          short_sum.push_back(short_term);
         } else {
           sum[i] += term;
+          short_sum[i] += short_term;
         }
       }
     }
@@ -588,7 +592,10 @@ Outcome weighted_sum(mg_context* context, const Input& input, bool with_oracle) 
     append(result.bytes, out.read());
     if (!with_oracle) continue;
     std::vector<char> expected(static_cast<size_t>(input.size * size_of(input.dtype)));
-    for (int64_t i = 0; i < input.size; ++i) store(input.dtype, sum[i], expected.data(), i);
+    for (int64_t i = 0; i < input.size; ++i) {
+      const bool in_f32 = size_of(input.dtype) == 2 && std::isfinite(short_sum[i]);
+      store(input.dtype, in_f32 ? short_sum[i] : sum[i], expected.data(), i);
+    }
     raise(result.error, exactly(out.read() == expected));
   }
   return result;

@@ -45,6 +45,8 @@ inline cudaError_t cudaGetLastError() { return cudaSuccess; }
 
 inline double __dmul_rn(double a, double b) { return a * b; }
 inline double __dadd_rn(double a, double b) { return a + b; }
+inline float __fmul_rn(float a, float b) { return a * b; }
+inline float __fadd_rn(float a, float b) { return a + b; }
 inline void atomicAdd(unsigned long long* to, unsigned long long value) { *to += value; }
 inline void atomicMin(unsigned long long* to, unsigned long long value) { *to = std::min(*to, value); }
 

@@ -27,12 +27,10 @@ int main() {
       add(out.data(), kCount * 8);
       add(&overflowed, sizeof overflowed);
     }
-    std::vector<double> sum(kCount);
     std::vector<uint64_t> out(kCount, 0);
-    k.scale[from](in[0].data(), 0.3, sum.data(), kCount);
-    k.scale_add[from](in[1].data(), -1.7, sum.data(), kCount);
-    k.scale_add[from](in[2].data(), 1e-3, sum.data(), kCount);
-    k.store_sum[from](sum.data(), out.data(), kCount);
+    const void* arrays[] = {in[0].data(), in[1].data(), in[2].data()};
+    const double weights[] = {0.3, -1.7, 1e-3};
+    k.sum_line[from](arrays, weights, 3, out.data(), kCount);
     add(out.data(), kCount * 8);
     const int64_t found = k.count_nonfinite[from](in[0].data(), kCount);
     add(&found, sizeof found);
