@@ -32,6 +32,17 @@ struct NpTile {
   float* theta;
 };
 
+// A tile of several tensors with softmax weights. The z, m and v of each model; m and v where the optimizer has them.
+struct NpModels {
+  int32_t models;  // 2 to 8
+  const void* const* x;
+  const float* g;
+  float* const* z;
+  float* const* m;
+  float* const* v;
+  float* theta;
+};
+
 // How a task vector is trimmed in a tile; see mg_task.
 struct TrimTile {
   int32_t trim;           // mg_trim
@@ -40,9 +51,20 @@ struct TrimTile {
   uint32_t below;         // RANDOM: keep when its word is below
 };
 
+// A tile of 1 to 4 task vectors whose scale is 1.
+struct TaskLine {
+  const void* base;
+  const void* const* in;
+  const double* weights;
+  const uint32_t* least;  // bits of |delta| from which it is kept; for elections
+  int32_t models;
+  bool normalise;  // for elections
+  double lambda;
+};
+
 struct Bracketed {
   int64_t above;       // keys above the bracket
-  int64_t candidates;  // keys in it, those beyond the capacity counted but not stored
+  int64_t candidates;  // keys in it
   int64_t nan;
 };
 
@@ -57,15 +79,10 @@ struct MergeKernels {
   void (*np_pair[2][2][3])(const NpTile& tile, const NpScalars& scalars, int64_t n);
   // theta of the state, [F32|BF16][SIGMOID|CLAMP]
   void (*np_pair_theta[2][2])(const void* a, const void* c, const float* z, float* theta, int64_t n);
-  // weights_k = softmax over k of z_k
-  void (*np_softmax)(const float* const* z, int32_t models, float* const* weights, int64_t n);
-  // theta = sum_k w_k x_k, clamped to the range of the x_k
-  void (*np_mix[2])(const void* const* x, const float* const* w, int32_t models, float* theta, int64_t n);
-  // out = g w (x - theta) + pull z
-  void (*np_softmax_gradient[2])(const void* x, const float* w, const float* theta, const float* g, const float* z,
-                                 float pull, float* out, int64_t n);
-  // The update of z by a gradient, [Adam|momentum|plain]
-  void (*np_update[3])(const float* gradient, float* z, float* m, float* v, const NpScalars& scalars, int64_t n);
+  // The same of softmax weights, [F32|BF16][Adam|momentum|plain] and [F32|BF16]; theta is clamped to the range of the
+  // models.
+  void (*np_softmax[2][3])(const NpModels& tile, const NpScalars& scalars, int64_t n);
+  void (*np_softmax_theta[2])(const NpModels& tile, int64_t n);
   // sum_i g_i (x_i - y_i) in F64 over 16 lanes; any n
   double (*np_dot[2])(const void* x, const void* y, const float* g, int64_t n);
   // Number of values that are NaN or beyond the limit; any n
@@ -80,9 +97,10 @@ struct MergeKernels {
                          double weight, void* u, int64_t n);
   // sum += weight * (x - base), without trimming; first: sum = ...
   void (*task_add[4])(const void* x, const void* base, double weight, bool first, void* sum, int64_t n);
-  // task_add of 1 to 4 models and task_store in one
-  void (*task_line[4])(const void* base, const void* const* in, const double* weights, int32_t models, double lambda,
-                       void* out, int64_t n);
+  // task_add and task_store in one, and task_vector, elect and task_store; for F32, F16 and BF16 (slot of MG_F64
+  // unused).
+  void (*task_line[4])(const TaskLine& line, void* out, int64_t n);
+  void (*elect_line[4])(const TaskLine& line, void* out, int64_t n);
   void (*add_real[2])(const void* u, void* sum, bool first, int64_t n);  // [F64|F32]
   // Keeps the u of the sign of their sum (0 counts as +); sum becomes that of the kept ones, divided by the sum of
   // their weights when normalise. [F64|F32]; u and sum are aligned, with room for whole lines.
@@ -97,8 +115,8 @@ struct MergeKernels {
 
   // Bits of |x|, or of |x - base| as F32, for F32, F16 and BF16 (slot of MG_F64 unused).
   void (*magnitude_keys[4])(const void* x, const void* base, uint32_t* keys, int64_t n);
-  // Keys in [low, high] in order, at most `capacity` of them stored. `out` has 16 places to spare.
-  Bracketed (*bracket)(const uint32_t* keys, uint32_t low, uint32_t high, uint32_t* out, int64_t capacity, int64_t n);
+  // Keys in [low, high] in order. `out` has room for n + 16.
+  Bracketed (*bracket)(const uint32_t* keys, uint32_t low, uint32_t high, uint32_t* out, int64_t n);
 };
 
 const MergeKernels* merge_kernels_portable();

@@ -4,8 +4,11 @@
 //
 // A sample brackets the answer: one pass counts what lies above the bracket and stores what lies in it, some hundredths
 // of the data, each chunk in a place of its own. Ranks within the bracket are exact, so the answer does not depend on
-// the sample. When the bracket misses, or a chunk's place overflows (few different values, sorted data), three passes
-// of histograms over 11, 11 and 9 bits find the same answer.
+// the sample: a histogram finds the bin of the answer, and only that is searched. (Searching all of the candidates took
+// half of the time; four neighbours of a line in the sample spare 2 ms of misses.) When the bracket misses, or a
+// chunk's place overflows (few different values, sorted data), three passes of histograms over 11, 11 and 9 bits find
+// the same answer. 33.6 million Gaussian F32, Zen 5, one thread: 13.6 ms, 24 ms before; one read takes 5.8,
+// torch.kthvalue 2050, numpy.partition (AVX-512) 61.
 #include <algorithm>
 #include <cstring>
 #include <functional>
@@ -24,7 +27,8 @@ namespace {
 constexpr int64_t kTile = 1024;
 constexpr int64_t kChunk = 64 * kTile;
 constexpr int64_t kPlace = kChunk / 16;  // candidates of a chunk
-constexpr int64_t kSample = 1 << 15;
+constexpr int64_t kSample = 1 << 15, kNeighbours = 4;
+constexpr uint32_t kBins = 1 << 12;
 constexpr uint32_t kInfinity = 0x7f800000u;
 
 class Select {
@@ -95,10 +99,11 @@ class Select {
   }
 
   bool by_bracket(int64_t k) {
-    // Every step-th element; the rank of the answer among them is known to some standard deviations.
-    const int64_t step = count_ / kSample;
+    // Some neighbours every few thousand elements, for what costs is the line; the rank of the answer among them is
+    // known to some standard deviations.
+    const int64_t step = count_ / (kSample / kNeighbours);
     std::vector<uint32_t> sample(kSample);
-    for (int64_t i = 0; i < kSample; ++i) keys(i * step, 1, &sample[i]);
+    for (int64_t i = 0; i < kSample / kNeighbours; ++i) keys(i * step, kNeighbours, &sample[i * kNeighbours]);
     const double rank = static_cast<double>(k) / static_cast<double>(count_) * kSample;
     const int64_t slack = 640;  // seven deviations of the median's rank
     const int64_t before = static_cast<int64_t>(rank) - slack, after = static_cast<int64_t>(rank) + slack;
@@ -115,7 +120,7 @@ class Select {
       alignas(64) uint32_t inside[kTile + 16];
       Bracketed& all = found[chunk];
       tiles(chunk, [&](const uint32_t* tile, int64_t n, int64_t) {
-        const Bracketed here = kernels_.bracket(tile, low, high, inside, kTile, n);
+        const Bracketed here = kernels_.bracket(tile, low, high, inside, n);
         const int64_t stored = std::min(all.candidates, kPlace), room = std::min(here.candidates, kPlace - stored);
         std::copy_n(inside, room, &places[chunk * kPlace + stored]);
         all.above += here.above;
@@ -134,23 +139,34 @@ class Select {
     if (nan > 0) refuse_nan(nan);
     if (overflow || k <= above || k > above + total) return false;
 
-    std::vector<uint32_t> candidates;
-    candidates.reserve(total);
-    for (int64_t chunk = 0; chunk < chunks_; ++chunk) {
-      const uint32_t* from = &places[chunk * kPlace];
-      candidates.insert(candidates.end(), from, from + found[chunk].candidates);
-    }
-    const int64_t at = k - above - 1;
-    std::nth_element(candidates.begin(), candidates.begin() + at, candidates.end(), std::greater<uint32_t>());
-    threshold_ = candidates[at];
-    int64_t greater = 0;
-    for (uint32_t each : candidates) greater += each > threshold_ ? 1 : 0;
+    // Of the candidates, those in the bin of the answer.
+    const auto each_candidate = [&](const auto& use) {
+      for (int64_t chunk = 0; chunk < chunks_; ++chunk) {
+        const uint32_t* from = &places[chunk * kPlace];
+        for (int64_t i = 0; i < found[chunk].candidates; ++i) use(from[i]);
+      }
+    };
+    int shift = 0;
+    while ((high - low) >> shift >= kBins) ++shift;
+    std::vector<uint32_t> bins(kBins, 0);
+    each_candidate([&](uint32_t key) { ++bins[(key - low) >> shift]; });
+    int64_t need = k - above;
+    uint32_t bin = kBins - 1;
+    for (; need > bins[bin]; --bin) need -= bins[bin];
+    std::vector<uint32_t> last;
+    last.reserve(bins[bin]);
+    each_candidate([&](uint32_t key) {
+      if ((key - low) >> shift == bin) last.push_back(key);
+    });
+    std::nth_element(last.begin(), last.begin() + (need - 1), last.end(), std::greater<uint32_t>());
+    threshold_ = last[need - 1];
+    for (uint32_t each : last) need -= each > threshold_ ? 1 : 0;
     std::vector<int64_t> equal(chunks_);
     for (int64_t chunk = 0; chunk < chunks_; ++chunk) {
       const uint32_t* from = &places[chunk * kPlace];
       equal[chunk] = std::count(from, from + found[chunk].candidates, threshold_);
     }
-    find_last(equal, k - above - greater);
+    find_last(equal, need);
     return true;
   }
 

@@ -22,8 +22,8 @@ namespace merganser {
 
 namespace {
 
-constexpr int64_t kTile = 1024;
-constexpr int64_t kChunk = 16 * kTile;
+constexpr int64_t kTile = 256;  // 1024: 0.05 of the rate of memory less
+constexpr int64_t kChunk = 64 * kTile;
 constexpr double kLargest = 1e18;  // of a gradient of z: its square must stay in the range of F32
 
 using Long = long long;
@@ -70,11 +70,8 @@ class Tiles {
       kernels_.np_pair_theta[type][np_.options.form](x[0], x[1], z[0], out, n);
       return;
     }
-    alignas(64) float memory[kNpModels][kTile];
-    float* weights[kNpModels];
-    for (int32_t k = 0; k < np_.options.models; ++k) weights[k] = memory[k];
-    kernels_.np_softmax(z, np_.options.models, weights, n);
-    kernels_.np_mix[type](x, weights, np_.options.models, out, n);
+    kernels_.np_softmax_theta[type](
+        {np_.options.models, x, nullptr, const_cast<float* const*>(z), nullptr, nullptr, out}, n);
   }
 
   // The update of the n weights from `at` on, and theta with them.
@@ -86,22 +83,13 @@ class Tiles {
       kernels_.np_pair[type][np_.options.form][optimizer](tile, scalars_, n);
       return;
     }
-    alignas(64) float memory[kNpModels][kTile], gradient[kTile];
-    float *weights[kNpModels] = {}, *z[kNpModels] = {};
-    const int32_t models = np_.options.models;
-    for (int32_t k = 0; k < models; ++k) {
-      weights[k] = memory[k];
+    float *z[kNpModels] = {}, *m[kNpModels] = {}, *v[kNpModels] = {};
+    for (int32_t k = 0; k < np_.options.models; ++k) {
       z[k] = plane(np_.z, slot, k, at);
+      m[k] = plane(np_.first, slot, k, at);
+      v[k] = plane(np_.second, slot, k, at);
     }
-    kernels_.np_softmax(z, models, weights, n);
-    kernels_.np_mix[type](x, weights, models, out, n);
-    for (int32_t k = 0; k < models; ++k) {
-      kernels_.np_softmax_gradient[type](x[k], weights[k], out, g, z[k], scalars_.pull, gradient, n);
-      kernels_.np_update[optimizer](gradient, z[k], plane(np_.first, slot, k, at), plane(np_.second, slot, k, at),
-                                    scalars_, n);
-    }
-    kernels_.np_softmax(z, models, weights, n);
-    kernels_.np_mix[type](x, weights, models, out, n);
+    kernels_.np_softmax[type][optimizer]({np_.options.models, x, g, z, m, v, out}, scalars_, n);
   }
 
   void inputs(int32_t slot, int64_t at, const void** x) const {

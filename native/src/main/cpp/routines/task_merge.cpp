@@ -53,20 +53,17 @@ class Merge {
       weights_[k] = tasks[k].weight;
     }
     if (!elect && normalise && std::fabs(sum) >= 1e-8) lambda_ /= sum;
-    plain_ = !elect && models <= 4;
-    for (int32_t k = 0; k < models; ++k) plain_ = plain_ && tasks[k].trim == MG_TRIM_NONE && tasks[k].scale == 1;
+    in_registers_ = dtype != MG_F64 && models <= 4;
+    for (int32_t k = 0; k < models; ++k) {
+      const bool trimmed = tasks[k].trim != MG_TRIM_NONE && !(elect && tasks[k].trim == MG_TRIM_MAGNITUDE);
+      in_registers_ = in_registers_ && !trimmed && tasks[k].scale == 1;
+    }
   }
 
   void run(const Output& output, int64_t begin, int64_t n) {
+    if (in_registers_ && by_lines(output, begin, n)) return;
     alignas(64) Real base[kTile], sum[kTile];
     alignas(64) char result[kTile * sizeof(double)];
-    if (plain_) {
-      const void* in[4];
-      for (int32_t k = 0; k < models_; ++k) in[k] = at(k, begin);
-      kernels_.task_line[dtype_](base_ + begin * size_, in, weights_, models_, lambda_, result, n);
-      output.put(result, out_ + begin * size_, n * size_);
-      return;
-    }
     kernels_.widen_real[dtype_](base_ + begin * size_, base, n);
     if (elect_) {
       alignas(64) Real planes[kMaxModels][kTile];
@@ -95,6 +92,29 @@ class Merge {
   static constexpr int kReal = sizeof(Real) == 8 ? 0 : 1;
 
   const char* at(int32_t model, int64_t i) const { return static_cast<const char*>(in_[model]) + i * size_; }
+
+  // False when the place up to which elements equal to a threshold are kept lies inside.
+  bool by_lines(const Output& output, int64_t begin, int64_t n) const {
+    constexpr int64_t kBytes = 1024;  // of a part of the result: see weighted_sum.cpp
+    alignas(64) char result[kBytes];
+    const void* in[4];
+    uint32_t least[4] = {};
+    for (int32_t k = 0; k < models_; ++k) {
+      if (tasks_[k].trim != MG_TRIM_MAGNITUDE) continue;
+      const int64_t kept = tasks_[k].last - (first_ + begin) + 1;
+      if (kept > 0 && kept < n) return false;
+      least[k] = static_cast<uint32_t>(bits_of_real(tasks_[k].threshold, false)) + (kept <= 0 ? 1 : 0);
+    }
+    const int64_t part = kBytes / size_;
+    for (int64_t at_part = begin; at_part < begin + n; at_part += part) {
+      const int64_t here = std::min(part, begin + n - at_part);
+      for (int32_t k = 0; k < models_; ++k) in[k] = at(k, at_part);
+      const TaskLine line{base_ + at_part * size_, in, weights_, least, models_, normalise_, lambda_};
+      (elect_ ? kernels_.elect_line : kernels_.task_line)[dtype_](line, result, here);
+      output.put(result, out_ + at_part * size_, here * size_);
+    }
+    return true;
+  }
 
   void vector(int32_t model, int64_t begin, int64_t n, const Real* base, Real* u) const {
     const mg_task& task = tasks_[model];
@@ -134,7 +154,7 @@ class Merge {
   const void* const* in_;
   const mg_task* tasks_;
   bool elect_, normalise_;
-  bool plain_;  // neither trimmed nor elected, and few
+  bool in_registers_;  // few, and neither scaled nor dropped at random
   double lambda_;
   char* out_;
   double weights_[kMaxModels];
