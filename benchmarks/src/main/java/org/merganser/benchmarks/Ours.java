@@ -22,9 +22,9 @@ import org.merganser.compute.Memory;
 import org.merganser.compute.Workspace;
 import org.merganser.error.MerganserException;
 import org.merganser.internal.kernel.Kernels;
-import org.merganser.internal.kernel.Kernels.NpOptions;
 import org.merganser.internal.kernel.Kernels.Task;
 import org.merganser.internal.kernel.Kernels.Threshold;
+import org.merganser.internal.kernel.NpState;
 import org.merganser.io.Npy;
 import org.merganser.linalg.Assignment;
 import org.merganser.linalg.Cca;
@@ -59,6 +59,7 @@ public final class Ours {
   private final Kernels kernels;
   private final Map<String, String> values = new HashMap<>();
   private final List<Tensor> tensors = new ArrayList<>();
+  private NpState np;
   private Runnable operation = () -> {};
   private Supplier<Tensor> result = () -> null;
   private Tensor last;
@@ -123,6 +124,10 @@ public final class Ours {
   }
 
   private void open(String[] words) throws IOException {
+    if (np != null) {
+      np.close();
+      np = null;
+    }
     tensors.forEach(Tensor::close);
     tensors.clear();
     values.clear();
@@ -192,15 +197,16 @@ public final class Ours {
   }
 
   private Runnable npStep(Tensor a, Tensor b, Tensor g) {
-    NpOptions options = new NpOptions(1, 0, 0, 2, Buffers.F32, 0.9, 0.999, 1e-8, 0, 0, 15);
+    NpState.Options options =
+        new NpState.Options(1, 0, 0, 2, Buffers.F32, 0.9, 0.999, 1e-8, 0, 0, 15);
     long[] models = {a.address(), b.address()};
-    long handle = kernels.npCreate(options, new long[] {a.size()}, new long[] {1}, models, null);
+    np = kernels.np(options, new long[] {a.size()}, new long[] {1}, models, null);
     double rate = number("rate");
     Tensor theta = keep(Tensor.zeros(DType.F32, a.size()));
     long[] gradients = {g.address()};
     long[] thetas = {theta.address()};
     return () -> {
-      kernels.npStep(handle, rate, gradients, thetas);
+      np.step(rate, gradients, thetas);
       result = () -> theta;
     };
   }

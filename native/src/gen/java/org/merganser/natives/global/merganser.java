@@ -394,8 +394,10 @@ public static native int mg_apply_gather(mg_context context, int dtype, @Cast("i
 
 /* ---- Merge arithmetic and conversion ------------------------------------------------------------------ */
 
-/* out[i] = sum_k weights[k] * in[k][i], k in order, in F64 without contraction, rounded once to dtype. A NaN result is
- * the positive quiet NaN without payload, so that the bytes do not depend on the processor. */
+/* out[i] = sum_k weights[k] * in[k][i], k in order, without contraction, rounded once to dtype: in F64 for MG_F64 and
+ * MG_F32; for the 16-bit types in F32, weights rounded to it, and in F64 where that is not finite. A NaN result is the
+ * positive quiet NaN without payload, so that the bytes do not depend on the processor. `out` may be one of the
+ * inputs. */
 public static native int mg_weighted_sum(mg_context context, int dtype, @Cast("int64_t") long count, int models, @Cast("const void*const*") PointerPointer in,
                                @Const DoublePointer weights, Pointer out);
 public static native int mg_weighted_sum(mg_context context, int dtype, @Cast("int64_t") long count, int models, @Cast("const void*const*") @ByPtrPtr Pointer in,
