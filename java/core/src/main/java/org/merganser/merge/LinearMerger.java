@@ -22,10 +22,11 @@ import org.merganser.linalg.Tensor;
  * The weighted mean of parameters: {@code theta = sum_k w_k theta_k}, the weights as given or
  * divided by their sum.
  *
- * <p>Summed in F64 in the order of the models and rounded once, so equal F32, F16 or BF16 models
- * with weights that sum to 1 give themselves back (F64: two do, more up to rounding). Tensors of
- * types Merganser does not compute in must be equal and are copied, counters are copied from the
- * reference. Memory: one tensor of each model.
+ * <p>Summed in the order of the models, F32 in F64 and 16-bit types in F32 (in F64 where that is
+ * not finite), and rounded once, so equal F32, F16 or BF16 models with weights that sum to 1 give
+ * themselves back (F64: two do, more up to rounding). Tensors of types Merganser does not compute
+ * in must be equal and are copied, counters are copied from the reference. Memory: one tensor of
+ * each model.
  *
  * <p>Source: Wortsman et al. 2022, "Model soups".
  */
