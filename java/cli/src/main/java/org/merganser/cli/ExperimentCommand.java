@@ -9,5 +9,5 @@ import picocli.CommandLine.Command;
     mixinStandardHelpOptions = true,
     description = "Runs a published experiment at the scale of this machine.",
     synopsisSubcommandLabel = "NAME",
-    subcommands = CcaMergeCommand.class)
+    subcommands = {CcaMergeCommand.class, NpMergeCommand.class})
 final class ExperimentCommand {}

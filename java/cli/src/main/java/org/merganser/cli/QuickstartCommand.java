@@ -4,6 +4,7 @@ package org.merganser.cli;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.concurrent.Callable;
+import org.merganser.lab.experiment.CcaMergeExperiment;
 import org.merganser.lab.experiment.CcaMergeOptions;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -55,7 +56,13 @@ final class QuickstartCommand implements Callable<Integer> {
     if (keep != null) {
       options.keep(keep);
     }
-    CcaMergeRun.run(options.build(), out, common, spec.commandLine().getOut());
+    CcaMergeOptions built = options.build();
+    ExperimentRun.run(
+        built.settings(),
+        ws -> CcaMergeExperiment.run(built, ws),
+        out,
+        common,
+        spec.commandLine().getOut());
     return 0;
   }
 }

@@ -27,12 +27,12 @@ final class Summary {
     return evaluations.stream().max(Comparator.comparingDouble(Evaluation::accuracy)).orElseThrow();
   }
 
-  static List<CcaMergeResult.Row> rows(List<Map<String, Evaluation>> pairs) {
-    List<CcaMergeResult.Row> rows = new ArrayList<>();
+  static List<ExperimentResult.Row> rows(List<Map<String, Evaluation>> pairs) {
+    List<ExperimentResult.Row> rows = new ArrayList<>();
     for (String id : pairs.get(0).keySet()) {
       List<Evaluation> values = pairs.stream().map(pair -> pair.get(id)).toList();
       Evaluation mean = mean(values);
-      rows.add(new CcaMergeResult.Row(id, mean.accuracy(), deviation(values, mean), mean.loss()));
+      rows.add(new ExperimentResult.Row(id, mean.accuracy(), deviation(values, mean), mean.loss()));
     }
     return rows;
   }
@@ -68,15 +68,35 @@ final class Summary {
         pairs.stream().mapToDouble(p -> p.lossBarrier().height()).average().orElseThrow());
   }
 
-  /** Sample standard deviation (division by n - 1); 0 for one value. */
   private static double deviation(List<Evaluation> values, Evaluation mean) {
-    if (values.size() < 2) {
+    return deviation(values.stream().mapToDouble(Evaluation::accuracy).toArray(), mean.accuracy());
+  }
+
+  static double mean(double[] values) {
+    return Arrays.stream(values).average().orElseThrow();
+  }
+
+  /** Sample standard deviation (division by n - 1); 0 for one value. */
+  static double deviation(double[] values) {
+    return deviation(values, mean(values));
+  }
+
+  private static double deviation(double[] values, double mean) {
+    if (values.length < 2) {
       return 0;
     }
-    double sum =
-        values.stream()
-            .mapToDouble(v -> (v.accuracy() - mean.accuracy()) * (v.accuracy() - mean.accuracy()))
-            .sum();
-    return Math.sqrt(sum / (values.size() - 1));
+    double sum = Arrays.stream(values).map(v -> (v - mean) * (v - mean)).sum();
+    return Math.sqrt(sum / (values.length - 1));
+  }
+
+  /** What one method did in each pair. */
+  static NpMergeResult.SamplePoint point(List<Evaluation> pairs) {
+    Evaluation mean = mean(pairs);
+    return new NpMergeResult.SamplePoint(
+        mean.accuracy(),
+        deviation(pairs, mean),
+        mean.loss(),
+        pairs.stream().map(Evaluation::accuracy).toList(),
+        pairs.stream().map(Evaluation::loss).toList());
   }
 }

@@ -8,7 +8,7 @@ import java.util.List;
 import org.knowm.xchart.BitmapEncoder;
 import org.knowm.xchart.CategoryChart;
 import org.knowm.xchart.CategoryChartBuilder;
-import org.merganser.lab.experiment.CcaMergeResult;
+import org.merganser.lab.experiment.ExperimentResult;
 
 /** Bars of accuracy with their deviation over pairs. */
 final class AccuracyChart {
@@ -17,11 +17,22 @@ final class AccuracyChart {
   /** More names than this do not fit side by side. */
   private static final int FLAT_LABELS = 8;
 
+  private static final int SHORT_LABEL = 18;
+
   private AccuracyChart() {}
 
-  static byte[] png(CcaMergeResult result) throws IOException {
+  static byte[] png(ExperimentResult result) throws IOException {
+    List<ExperimentResult.Row> rows =
+        result.rows().stream().filter(row -> !row.isRefused()).toList();
+    int longest = rows.stream().mapToInt(row -> row.method().length()).max().orElse(0);
+    // Names stand aslant and take height from the bars.
+    int height = 420 + (rows.size() > FLAT_LABELS ? 6 * Math.max(0, longest - SHORT_LABEL) : 0);
     CategoryChart chart =
-        new CategoryChartBuilder().width(1000).height(420).yAxisTitle("test accuracy (%)").build();
+        new CategoryChartBuilder()
+            .width(1000)
+            .height(height)
+            .yAxisTitle("test accuracy (%)")
+            .build();
     chart.getStyler().setLegendVisible(false);
     chart.getStyler().setChartBackgroundColor(Color.WHITE);
     chart.getStyler().setPlotBorderVisible(false);
@@ -35,13 +46,12 @@ final class AccuracyChart {
     chart.getStyler().setLabelsFont(new Font(Font.SANS_SERIF, Font.PLAIN, 12));
     chart.getStyler().setDecimalPattern("0.0");
     chart.getStyler().setSeriesColors(new Color[] {BAR});
-    List<CcaMergeResult.Row> rows = result.rows().stream().filter(row -> !row.isRefused()).toList();
     if (rows.size() > FLAT_LABELS) {
       chart.getStyler().setXAxisLabelRotation(45);
     }
-    List<String> names = rows.stream().map(CcaMergeResult.Row::method).toList();
+    List<String> names = rows.stream().map(ExperimentResult.Row::method).toList();
     List<Double> values = rows.stream().map(row -> 100 * row.accuracy()).toList();
-    if (result.options().pairs() > 1) {
+    if (result.settings().pairs() > 1) {
       chart.addSeries(
           "accuracy", names, values, rows.stream().map(row -> 100 * row.accuracySd()).toList());
     } else {

@@ -3,21 +3,17 @@ package org.merganser.lab.report;
 
 import java.awt.Color;
 import java.io.IOException;
-import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.merganser.lab.experiment.CcaMergeResult;
 
-/** The pictures of a report, by file name. */
+/** The pictures of the experiment of CCA Merge, by file name. */
 final class ReportCharts {
   private static final Color CANONICAL = Color.BLACK;
   private static final Color REGULARISED = new Color(0x999999);
 
   private ReportCharts() {}
-
-  /** A picture and what it shows, in words. */
-  record Picture(byte[] png, String text) {}
 
   /** Accuracy and loss on the lines between models; none when no lines were followed. */
   static Map<String, Picture> paths(CcaMergeResult result) throws IOException {
@@ -63,33 +59,12 @@ final class ReportCharts {
         chart.dashed("canonical", CANONICAL, ranks, spectra.canonical());
       }
       chart.dashed("canonical, gamma", REGULARISED, ranks, spectra.regularised());
-      String name = "spectrum-" + item.getKey().replaceAll("[^A-Za-z0-9._-]", "_") + ".png";
-      for (int i = 2; pictures.containsKey(name); i++) {
-        name = name.replaceFirst("(-\\d+)?\\.png$", "-" + i + ".png");
-      }
       pictures.put(
-          name,
+          Picture.fileName("spectrum-", item.getKey(), pictures.keySet()),
           new Picture(
               chart.limits(least < -0.05 ? Math.floor(10 * least) / 10 : 0, 1).png(),
               "Sorted correlations of features in space " + item.getKey()));
     }
     return pictures;
-  }
-
-  /** Everything, the accuracy first. */
-  static Map<String, Picture> all(CcaMergeResult result) throws IOException {
-    Map<String, Picture> pictures = new LinkedHashMap<>();
-    pictures.put(
-        "accuracy.png", new Picture(AccuracyChart.png(result), "Test accuracy of each method"));
-    pictures.putAll(paths(result));
-    pictures.putAll(spectra(result));
-    return pictures;
-  }
-
-  /** Names of pictures that begin so. */
-  static List<String> names(Map<String, Picture> pictures, String prefix) {
-    List<String> names = new ArrayList<>();
-    pictures.keySet().stream().filter(name -> name.startsWith(prefix)).forEach(names::add);
-    return names;
   }
 }

@@ -12,7 +12,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import org.merganser.io.PartialFile;
-import org.merganser.lab.experiment.CcaMergeResult;
+import org.merganser.lab.experiment.ExperimentResult;
 import org.merganser.lab.experiment.NetworkChoice;
 
 /** {@code results.json}: two runs of the same command differ in {@code seconds} only. */
@@ -20,32 +20,33 @@ public final class ResultsJson {
   private ResultsJson() {}
 
   /** Writes through {@code PATH.partial}. */
-  public static void write(CcaMergeResult result, Path path) throws IOException {
+  public static void write(ExperimentResult result, Path path) throws IOException {
+    ReportContent content = ReportContent.of(result);
     ByteArrayOutputStream bytes = new ByteArrayOutputStream();
     try (JsonGenerator g = new JsonFactory().createGenerator(bytes)) {
       g.setPrettyPrinter(new DefaultPrettyPrinter());
       g.writeStartObject();
-      g.writeStringField("experiment", "cca-merge");
-      g.writeNumberField("seed", result.options().seed());
-      g.writeNumberField("seeds", result.options().pairs());
-      g.writeNumberField("models", result.options().models());
-      g.writeNumberField("epochs", result.options().epochs());
-      g.writeStringField("training", result.options().training().toString());
-      g.writeNumberField("gamma", result.options().gamma());
-      g.writeStringField("split", result.options().split().id());
+      g.writeStringField("experiment", result.id());
+      g.writeNumberField("seed", result.settings().seed());
+      g.writeNumberField("seeds", result.settings().pairs());
+      g.writeNumberField("models", result.settings().models());
+      g.writeNumberField("epochs", result.settings().epochs());
+      g.writeStringField("training", result.settings().training().toString());
+      g.writeNumberField("gamma", result.settings().gamma());
+      g.writeStringField("split", result.settings().split().id());
       g.writeObjectFieldStart("augmentation");
-      g.writeBooleanField("flip", result.options().training().augmentation().flip());
-      g.writeNumberField("padding", result.options().training().augmentation().padding());
+      g.writeBooleanField("flip", result.settings().training().augmentation().flip());
+      g.writeNumberField("padding", result.settings().training().augmentation().padding());
       g.writeEndObject();
       data(result.data(), g);
       g.writeObjectFieldStart("model");
-      network(result.options().network(), g);
+      network(result.settings().network(), g);
       g.writeNumberField("parameters", result.parameters());
       g.writeEndObject();
+      content.writeSettings(g);
       rows(result, g);
       pairs(result, g);
-      paths(result, g);
-      spectra(result, g);
+      content.writeResults(g);
       g.writeStringField("backend", result.backend());
       g.writeStringField("isa", result.isa());
       g.writeObjectFieldStart("versions");
@@ -77,7 +78,7 @@ public final class ResultsJson {
     }
   }
 
-  private static void data(CcaMergeResult.Data data, JsonGenerator g) throws IOException {
+  private static void data(ExperimentResult.Data data, JsonGenerator g) throws IOException {
     g.writeObjectFieldStart("data");
     g.writeStringField("name", data.name());
     g.writeNumberField("train", data.train());
@@ -99,45 +100,14 @@ public final class ResultsJson {
     }
   }
 
-  private static void array(String name, List<Double> values, JsonGenerator g) throws IOException {
+  static void array(String name, List<Double> values, JsonGenerator g) throws IOException {
     g.writeFieldName(name);
     g.writeArray(values.stream().mapToDouble(Double::doubleValue).toArray(), 0, values.size());
   }
 
-  private static void paths(CcaMergeResult result, JsonGenerator g) throws IOException {
-    g.writeArrayFieldStart("paths");
-    for (CcaMergeResult.Path path : result.paths()) {
-      g.writeStartObject();
-      g.writeStringField("method", path.method());
-      array("lambdas", path.lambdas(), g);
-      array("accuracies", path.accuracies(), g);
-      array("losses", path.losses(), g);
-      g.writeNumberField("accuracyBarrier", path.accuracyBarrier());
-      g.writeNumberField("lossBarrier", path.lossBarrier());
-      g.writeEndObject();
-    }
-    g.writeEndArray();
-  }
-
-  private static void spectra(CcaMergeResult result, JsonGenerator g) throws IOException {
-    g.writeObjectFieldStart("spectra");
-    for (Map.Entry<String, CcaMergeResult.Spectra> space : result.spectra().entrySet()) {
-      g.writeObjectFieldStart(space.getKey());
-      array("canonical", space.getValue().canonical(), g);
-      array("regularised", space.getValue().regularised(), g);
-      g.writeObjectFieldStart("matched");
-      for (Map.Entry<String, List<Double>> item : space.getValue().matched().entrySet()) {
-        array(item.getKey(), item.getValue(), g);
-      }
-      g.writeEndObject();
-      g.writeEndObject();
-    }
-    g.writeEndObject();
-  }
-
-  private static void rows(CcaMergeResult result, JsonGenerator g) throws IOException {
+  private static void rows(ExperimentResult result, JsonGenerator g) throws IOException {
     g.writeArrayFieldStart("rows");
-    for (CcaMergeResult.Row row : result.rows()) {
+    for (ExperimentResult.Row row : result.rows()) {
       g.writeStartObject();
       g.writeStringField("method", row.method());
       if (row.isRefused()) {
@@ -152,7 +122,7 @@ public final class ResultsJson {
     g.writeEndArray();
   }
 
-  private static void pairs(CcaMergeResult result, JsonGenerator g) throws IOException {
+  private static void pairs(ExperimentResult result, JsonGenerator g) throws IOException {
     g.writeArrayFieldStart("pairs");
     for (Map<String, Double> pair : result.pairs()) {
       g.writeStartObject();

@@ -8,21 +8,31 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import org.merganser.compute.Workspace;
-import org.merganser.lab.experiment.CcaMergeExperiment;
-import org.merganser.lab.experiment.CcaMergeOptions;
-import org.merganser.lab.experiment.CcaMergeResult;
+import org.merganser.lab.experiment.ExperimentResult;
+import org.merganser.lab.experiment.ExperimentSettings;
 import org.merganser.lab.report.HtmlReport;
 import org.merganser.lab.report.ResultsJson;
 import org.merganser.lab.report.TextTable;
 
-/** Runs the experiment, prints its table and writes its report. */
-final class CcaMergeRun {
-  private CcaMergeRun() {}
+/** Runs an experiment, prints its table and writes its report. */
+final class ExperimentRun {
+  private ExperimentRun() {}
 
-  static void run(CcaMergeOptions options, Path out, CommonOptions common, PrintWriter print)
+  /** What runs. */
+  @FunctionalInterface
+  interface Experiment {
+    ExperimentResult run(Workspace ws) throws IOException;
+  }
+
+  static void run(
+      ExperimentSettings options,
+      Experiment experiment,
+      Path out,
+      CommonOptions common,
+      PrintWriter print)
       throws IOException {
     List<Path> made = new ArrayList<>();
-    CcaMergeResult result;
+    ExperimentResult result;
     try {
       // Before any work: a run must not end on a folder that cannot be written.
       Outputs.makeFolder(out, made);
@@ -33,7 +43,7 @@ final class CcaMergeRun {
       }
       try (ConsoleProgress progress = new ConsoleProgress();
           Workspace ws = common.open(options.seed(), progress)) {
-        result = CcaMergeExperiment.run(options, ws);
+        result = experiment.run(ws);
       }
       ResultsJson.write(result, out.resolve("results.json"));
       HtmlReport.write(result, out);

@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.cli;
+
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import org.merganser.lab.data.Split;
+import org.merganser.lab.experiment.ExperimentSettings;
+import org.merganser.lab.experiment.NetworkChoice;
+import org.merganser.torch.Augmentation;
+import org.merganser.torch.Norm;
+import picocli.CommandLine.Option;
+
+/** Options of every experiment: what is trained on what, and how models are aligned. */
+final class ExperimentOptions {
+  @Option(
+      names = "--data",
+      paramLabel = "blobs|DIR",
+      defaultValue = ExperimentSettings.EMBEDDED,
+      description =
+          "The synthetic task, or a folder of images: the IDX files of MNIST and its relatives,"
+              + " CIFAR-10 or CIFAR-100 in binary form, or .npy arrays (default: the embedded"
+              + " images).")
+  String data;
+
+  @Option(
+      names = "--network",
+      paramLabel = "mlp|vgg11|vgg16|resnet18|resnet20|resnet50",
+      defaultValue = "mlp",
+      description = "What is trained (default: ${DEFAULT-VALUE}).")
+  String network;
+
+  @Option(
+      names = "--hidden",
+      paramLabel = "N",
+      defaultValue = "32",
+      description = "Width of the hidden layers of mlp (default: ${DEFAULT-VALUE}).")
+  int hidden;
+
+  @Option(
+      names = "--layers",
+      paramLabel = "L",
+      defaultValue = "2",
+      description = "Number of hidden layers of mlp (default: ${DEFAULT-VALUE}).")
+  int layers;
+
+  @Option(
+      names = "--width-multiplier",
+      paramLabel = "X",
+      defaultValue = "1",
+      description =
+          "Multiplies the channels of a convolutional network (default: ${DEFAULT-VALUE}).")
+  double width;
+
+  @Option(
+      names = "--norm",
+      paramLabel = "none|batch|layer",
+      description =
+          "Normalisation of a convolutional network (default: none for vgg, batch for resnet).")
+  String norm;
+
+  @Option(
+      names = "--models",
+      paramLabel = "K",
+      defaultValue = "2",
+      description = "Models of a group, merged into one (default: ${DEFAULT-VALUE}).")
+  int models;
+
+  @Option(
+      names = "--seeds",
+      paramLabel = "P",
+      defaultValue = "1",
+      description = "Groups of models, each with its own seeds (default: ${DEFAULT-VALUE}).")
+  int seeds;
+
+  @Option(
+      names = "--seed",
+      paramLabel = "FIRST",
+      defaultValue = "0",
+      description = "First seed (default: ${DEFAULT-VALUE}).")
+  long seed;
+
+  @Option(
+      names = "--protocol",
+      paramLabel = "small|published",
+      defaultValue = "small",
+      description =
+          "Training in minutes, or as published: 200 epochs of SGD with flips and crops (default:"
+              + " ${DEFAULT-VALUE}).")
+  String protocol;
+
+  @Option(
+      names = "--epochs",
+      paramLabel = "E",
+      description = "Epochs of training (default: 40 for blobs, 15 for mlp, 8 for the others).")
+  Integer epochs;
+
+  @Option(
+      names = "--train",
+      paramLabel = "N",
+      description =
+          "Training samples, from the first (default: 6000, or all when there are fewer).")
+  Integer train;
+
+  @Option(
+      names = "--statistics",
+      paramLabel = "N",
+      description =
+          "Training samples that statistics are taken from (default: all; 4000 for convolutional"
+              + " networks).")
+  Integer statistics;
+
+  @Option(
+      names = "--gamma",
+      paramLabel = "G",
+      defaultValue = "1",
+      description = "Relative regulariser of CCA (default: ${DEFAULT-VALUE}).")
+  double gamma;
+
+  @Option(
+      names = "--split",
+      paramLabel = "none|80-20|dirichlet|classes",
+      defaultValue = "none",
+      description =
+          "Which samples each model sees: all; 20%% of half of the classes and 80%% of the others,"
+              + " and the reverse; random shares; classes of its own (default: ${DEFAULT-VALUE}).")
+  String split;
+
+  @Option(
+      names = "--augment",
+      description = "Flip and crop images at random while training (convolutional networks only).")
+  boolean augment;
+
+  @Option(
+      names = "--cache",
+      paramLabel = "DIR",
+      description =
+          "Trained models by the hash of their recipe: what is there is not trained again (default:"
+              + " models in the folder of --out).")
+  Path cache;
+
+  @Option(
+      names = "--keep",
+      paramLabel = "DIR",
+      description = "Keep models, statistics and what was merged in DIR/pair-I.")
+  Path keep;
+
+  /** Gives the settings to a builder. */
+  void apply(ExperimentSettings.Builder<?> options, List<String> aligners, Path out) {
+    options
+        .network(network())
+        .models(models)
+        .pairs(seeds)
+        .seed(seed)
+        .published(isPublished())
+        .gamma(gamma)
+        .split(Split.of(split))
+        .augmentation(augment ? Augmentation.flipAndCrop() : Augmentation.NONE)
+        .cache(cache != null ? cache : out.resolve("models"));
+    if (epochs != null) {
+      options.epochs(epochs);
+    }
+    if (train != null) {
+      options.train(train);
+    }
+    if (statistics != null) {
+      options.statistics(statistics);
+    }
+    if (aligners != null) {
+      options.aligners(aligners);
+    }
+    if (keep != null) {
+      options.keep(keep);
+    }
+  }
+
+  private NetworkChoice network() {
+    NetworkChoice.Kind kind = NetworkChoice.Kind.of(network);
+    Norm usual = network.startsWith("resnet") ? Norm.BATCH : Norm.NONE;
+    return new NetworkChoice(kind, hidden, layers, width, norm == null ? usual : norm());
+  }
+
+  private Norm norm() {
+    return named(Norm.class, "normalisation", norm);
+  }
+
+  /** The constant of that name, in lower case. */
+  static <E extends Enum<E>> E named(Class<E> type, String what, String name) {
+    List<String> names = new ArrayList<>();
+    for (E known : type.getEnumConstants()) {
+      names.add(known.name().toLowerCase(Locale.ROOT));
+      if (names.get(names.size() - 1).equals(name)) {
+        return known;
+      }
+    }
+    throw new IllegalArgumentException(
+        "no " + what + " '" + name + "'; there are " + String.join(", ", names));
+  }
+
+  private boolean isPublished() {
+    return switch (protocol) {
+      case "small" -> false;
+      case "published" -> {
+        if (epochs != null) {
+          throw new IllegalArgumentException("--protocol published has 200 epochs; drop --epochs");
+        }
+        yield true;
+      }
+      default ->
+          throw new IllegalArgumentException(
+              "no protocol '" + protocol + "'; there are small, published");
+    };
+  }
+}

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.lab.experiment;
+
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import org.merganser.lab.data.DataSet;
+
+/** What every experiment on pairs of trained models finds. */
+public sealed interface ExperimentResult permits CcaMergeResult, NpMergeResult {
+
+  /** Name on the command line. */
+  String id();
+
+  ExperimentSettings settings();
+
+  Data data();
+
+  /** Number of parameters of a model. */
+  long parameters();
+
+  /** Means over pairs, in the order of the table. */
+  List<Row> rows();
+
+  /** Accuracy of every row in every pair, by row id. */
+  List<Map<String, Double>> pairs();
+
+  /** How the models came about. */
+  Training training();
+
+  Map<String, String> versions();
+
+  String backend();
+
+  String isa();
+
+  /** Wall time by stage. */
+  Map<String, Double> seconds();
+
+  /** The row of a method. */
+  default Row row(String method) {
+    return rows().stream()
+        .filter(row -> row.method().equals(method))
+        .findFirst()
+        .orElseThrow(() -> new IllegalArgumentException("no row '" + method + "' in " + rows()));
+  }
+
+  /** The data used. */
+  record Data(String name, int train, int test, Optional<DataSet.PixelScale> pixels) {}
+
+  /**
+   * One line of the table.
+   *
+   * @param accuracy mean over pairs, in [0, 1]
+   * @param accuracySd sample standard deviation over pairs; 0 for one
+   * @param loss mean cross-entropy
+   */
+  record Row(String method, double accuracy, double accuracySd, double loss) {
+    /**
+     * Whether there was nothing to evaluate: a dense map made running statistics stale, and they
+     * were not reset. All figures are NaN then.
+     */
+    public boolean isRefused() {
+      return Double.isNaN(accuracy);
+    }
+  }
+
+  /** How many models were trained, and how many were there from an earlier run. */
+  record Training(int trained, int cached) {}
+}

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.lab.experiment;
+
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.Callable;
+import java.util.concurrent.atomic.AtomicLong;
+import org.merganser.compute.Tasks;
+import org.merganser.compute.Workspace;
+
+/**
+ * Runs optimisations side by side, each with one thread and a Workspace of its own: what one of
+ * them finds does not depend on the others, nor on how many run at once.
+ */
+final class SideBySide {
+  private final Workspace ws;
+  private final long steps;
+
+  /**
+   * @param steps of each, at most
+   */
+  SideBySide(Workspace ws, long steps) {
+    this.ws = ws;
+    this.steps = steps;
+  }
+
+  /** One optimisation. */
+  @FunctionalInterface
+  interface Job<T> {
+    T run(Workspace own) throws IOException;
+  }
+
+  /**
+   * @param seed of the Workspace of each
+   */
+  <T> List<T> all(String stage, long seed, List<Job<T>> jobs) throws IOException {
+    AtomicLong done = new AtomicLong();
+    List<Callable<T>> tasks = new ArrayList<>();
+    for (Job<T> job : jobs) {
+      tasks.add(() -> one(job, stage, seed, done, jobs.size() * steps));
+    }
+    try (Tasks threads = new Tasks(Math.min(ws.threads(), Math.max(1, jobs.size())))) {
+      return threads.all(tasks);
+    }
+  }
+
+  private <T> T one(Job<T> job, String stage, long seed, AtomicLong done, long total)
+      throws IOException {
+    long[] own = new long[1];
+    try (Workspace workspace =
+        Workspace.builder()
+            .backend(ws.backend())
+            .threads(1)
+            .seed(seed)
+            .cancellation(ws.cancellation())
+            .progress(
+                (s, step, of) -> {
+                  // Statistics of a later round report too; they are no steps.
+                  if (of == steps && own[0] < steps) {
+                    own[0]++;
+                    report(stage, done.incrementAndGet(), total);
+                  }
+                })
+            .open()) {
+      T result = job.run(workspace);
+      // It may have stopped early.
+      report(stage, done.addAndGet(steps - own[0]), total);
+      return result;
+    }
+  }
+
+  private void report(String stage, long done, long total) {
+    synchronized (ws) {
+      ws.progress().report(stage, done, total);
+    }
+  }
+}
