@@ -72,23 +72,17 @@ final class LineChart {
     return this;
   }
 
-  /** Marks of the axis of x at round numbers, for numbers of several digits. */
-  LineChart roundMarks() {
-    chart.getStyler().setXAxisMaxLabelCount(0);
-    return this;
-  }
-
   /** Names for 0, 1, ... on the axis of x. */
   LineChart named(List<String> names) {
     chart
         .getStyler()
         .setxAxisTickLabelsFormattingFunction(
             x -> {
-              int at = (int) Math.round(x);
-              boolean isOne = Math.abs(x - at) < 1e-9 && at >= 0 && at < names.size();
-              return isOne ? names.get(at) : "";
+              long at = Math.round(x);
+              boolean isOne = Math.abs(x - at) < 1e-6 && at >= 0 && at < names.size();
+              return isOne ? names.get((int) at) : "";
             });
-    return across(-0.25, names.size() - 0.75);
+    return this;
   }
 
   /**

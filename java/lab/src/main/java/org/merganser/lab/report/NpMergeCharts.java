@@ -3,6 +3,7 @@ package org.merganser.lab.report;
 
 import java.awt.Color;
 import java.io.IOException;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -42,8 +43,7 @@ final class NpMergeCharts {
   static Map<String, Picture> curves(NpMergeResult result) throws IOException {
     Map<String, Picture> pictures = new LinkedHashMap<>();
     for (String aligner : result.settings().aligners()) {
-      LineChart chart =
-          new LineChart("After " + aligner, "step", "loss (nats)").roundMarks().from(0);
+      LineChart chart = new LineChart("After " + aligner, "step", "loss (nats)").from(0);
       List<NpMergeResult.Curve> curves =
           result.curves().stream()
               .filter(c -> aligner(c.method(), result).equals(aligner))
@@ -51,10 +51,17 @@ final class NpMergeCharts {
       for (int c = 0; c < curves.size(); c++) {
         NpMergeResult.Curve curve = curves.get(c);
         String name = curve.method().replaceFirst("\\+.*", "");
-        List<Double> steps =
-            IntStream.range(0, curve.batchLoss().size()).mapToObj(s -> (double) s).toList();
-        if (!steps.isEmpty()) {
-          chart.dashed(name + ", batches", BATCHES[c % BATCHES.length], steps, curve.batchLoss());
+        int every = result.options().np().evalEvery();
+        List<Double> middles = new ArrayList<>();
+        List<Double> losses = new ArrayList<>();
+        for (int from = 0; from < curve.batchLoss().size(); from += every) {
+          List<Double> part =
+              curve.batchLoss().subList(from, Math.min(from + every, curve.batchLoss().size()));
+          middles.add(from + part.size() / 2.0);
+          losses.add(part.stream().mapToDouble(Double::doubleValue).average().orElseThrow());
+        }
+        if (!middles.isEmpty()) {
+          chart.dashed(name + ", batches", BATCHES[c % BATCHES.length], middles, losses);
         }
         if (!curve.steps().isEmpty()) {
           chart.line(

@@ -101,8 +101,9 @@ final class NpMergeContent implements ReportContent {
               Html.escape(interval(d, "–"))));
     }
     html.append("</table>\n<h2>Learning</h2>\n<p>Held-out loss (solid), mean over pairs; a pair");
-    html.append(" that has stopped counts with the loss it keeps. Dashed: loss of the batches,");
-    html.append(" mean over the pairs still learning. Held-out samples are not seen by the steps,");
+    html.append(" that has stopped counts with the loss it keeps. Dashed: loss of the batches");
+    html.append(
+        " between two looks, mean over the pairs still learning. Held-out samples are not seen by the steps,");
     html.append(" but the models were trained on the training samples they are drawn from.</p>\n");
     html.append(Html.grid(pictures, "curve-"));
     html.append("<h2>Learned shares</h2>\n<p>Share of the first model");
