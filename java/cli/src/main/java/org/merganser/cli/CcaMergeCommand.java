@@ -33,8 +33,8 @@ final class CcaMergeCommand implements Callable<Integer> {
   @Option(
       names = "--no-repair",
       description =
-          "Leave out the rows of merged models after repair (bn-reset with batch normalisation,"
-              + " repair without).")
+          "Leave out the rows of merged models after repair (bn-reset and fold with batch"
+              + " normalisation, repair without).")
   boolean noRepair;
 
   @Option(

@@ -16,6 +16,7 @@ import org.merganser.io.Checkpoint;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.model.Inputs;
 import org.merganser.plan.Doctor;
+import org.merganser.repair.BatchNormFold;
 import org.merganser.repair.BatchNormReset;
 import org.merganser.repair.Repair;
 import org.merganser.repair.RepairProblem;
@@ -96,6 +97,9 @@ public final class CcaMergeExperiment {
             }
           }
         }
+        if (repair.isPresent() && !network.batchNorms().isEmpty()) {
+          fold(pair, aligner, moments);
+        }
         aligned.forEach(Checkpoint::close);
         watch.run("spectra", () -> spectra.matched(aligner.id(), moments, found, ws));
         if (options.points() > 0) {
@@ -103,6 +107,37 @@ public final class CcaMergeExperiment {
         }
       }
     }
+  }
+
+  /**
+   * The other way across batch normalisation: models without it are aligned and averaged, and it is
+   * put back. Features are the same, so the statistics are too.
+   */
+  private void fold(PairRuns.Pair pair, Aligner aligner, Moments moments) throws IOException {
+    TorchNetwork network = pair.network();
+    TorchNetwork plain = network.folded();
+    BatchNormFold fold = BatchNormFold.of(network);
+    List<Checkpoint> folded = pair.models().stream().map(fold::fold).toList();
+    AlignmentProblem problem = AlignmentProblem.of(plain.architecture(), moments);
+    AlignmentSet found = watch.time("align", () -> aligner.align(problem, ws));
+    List<Checkpoint> aligned = watch.time("merge", () -> runs.aligned(folded, found));
+    Inputs inputs = runs.batches(pair.sample());
+    String id = aligner.id() + "+fold";
+    try (MemoryCheckpoint merged = watch.time("merge", () -> runs.average(plain, aligned));
+        MemoryCheckpoint unfolded =
+            watch.time(
+                "repair",
+                () ->
+                    fold.unfold(
+                        RepairProblem.of(plain, merged, aligned, inputs),
+                        pair.models().get(0),
+                        ws));
+        MemoryCheckpoint reset =
+            watch.time("repair", () -> new BatchNormReset().apply(unfolded, network, inputs, ws))) {
+      runs.keep(pair, "merged-" + id + ".safetensors", reset);
+      pair.rows().put(id, runs.evaluate(pair, reset));
+    }
+    aligned.forEach(Checkpoint::close);
   }
 
   /** A reset takes one pass; REPAIR as many as there are layers, so it gets fewer images. */

@@ -8,8 +8,8 @@ import org.merganser.torch.Trainer;
 /**
  * Settings of {@link CcaMergeExperiment}; made by {@link #builder}.
  *
- * @param repair whether merged models are also evaluated after repair: {@code bn-reset} for
- *     networks with batch normalisation, {@code repair} for others
+ * @param repair whether merged models are also evaluated after repair: {@code bn-reset} and {@code
+ *     fold} for networks with batch normalisation, {@code repair} for others
  * @param points models of the line between the first two models, 2 or more; 0 for no such lines
  */
 public record CcaMergeOptions(ExperimentSettings settings, boolean repair, int points) {

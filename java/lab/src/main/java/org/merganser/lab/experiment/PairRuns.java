@@ -313,7 +313,8 @@ final class PairRuns {
   }
 
   /** Computed once: averaging and what comes after it all read them. */
-  List<Checkpoint> aligned(List<MemoryCheckpoint> models, AlignmentSet found) throws IOException {
+  List<Checkpoint> aligned(List<? extends Checkpoint> models, AlignmentSet found)
+      throws IOException {
     List<Checkpoint> aligned = new ArrayList<>();
     for (int k = 0; k < models.size(); k++) {
       aligned.add(MemoryCheckpoint.copyOf(found.of(k).apply(models.get(k)), ws));

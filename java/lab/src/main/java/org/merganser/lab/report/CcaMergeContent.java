@@ -49,6 +49,7 @@ final class CcaMergeContent implements ReportContent {
     }
     return switch (method.substring(plus + 1)) {
       case "bn-reset" -> "the same, running statistics of batch normalisation taken anew";
+      case "fold" -> "merged without batch normalisation, which is put back and reset";
       case "repair" -> "the same, activations given the means and spreads of the aligned models";
       default -> "";
     };

@@ -42,8 +42,8 @@ class ConvolutionalExperimentTest {
         run(new NetworkChoice(NetworkChoice.Kind.RESNET20, 1, 1, 0.25, Norm.BATCH), 3);
     assertThat(methods(result))
         .isEqualTo(
-            "base best-base ensemble identity identity+bn-reset permutation permutation+bn-reset"
-                + " cca cca+bn-reset");
+            "base best-base ensemble identity identity+bn-reset identity+fold permutation"
+                + " permutation+bn-reset permutation+fold cca cca+bn-reset cca+fold");
     for (CcaMergeResult.Row row : result.rows()) {
       assertThat(row.isRefused()).as(row.method()).isEqualTo(row.method().equals("cca"));
     }
