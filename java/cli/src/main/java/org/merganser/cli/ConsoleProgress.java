@@ -71,6 +71,15 @@ final class ConsoleProgress implements Progress, AutoCloseable {
     }
   }
 
+  /** The bar shows the detail too. */
+  @Override
+  public synchronized void report(String newStage, long done, long total, String detail) {
+    report(newStage, done, total);
+    if (bar != null) {
+      bar.setExtraMessage(detail);
+    }
+  }
+
   /** From the start of the stage: the bar itself comes later and would promise too much. */
   private static Function<ProgressState, Optional<Duration>> left(long started) {
     return state -> {

@@ -35,6 +35,17 @@ class ConsoleProgressTest {
   }
 
   @Test
+  void theBarShowsTheDetail() throws InterruptedException {
+    try (ConsoleProgress progress = terminal()) {
+      progress.report("np-merge", 0, 4, "loss 2.3026");
+      Thread.sleep(350);
+      progress.report("np-merge", 1, 4, "loss 0.6931, held out 0.7000");
+    }
+    assertThat(shown).isNotEmpty();
+    assertThat(shown.get(shown.size() - 1)).contains("25%", "loss 0.6931, held out 0.7000");
+  }
+
+  @Test
   void stagesThatAreOverAtOnceShowNothing() {
     try (ConsoleProgress progress = terminal()) {
       for (String stage : List.of("align cca", "path cca", "write x")) {

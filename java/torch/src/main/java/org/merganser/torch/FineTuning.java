@@ -5,6 +5,7 @@ import java.io.IOException;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.OptionalDouble;
 import java.util.Set;
@@ -114,7 +115,12 @@ public record FineTuning(
           }
           losses.add(loss);
           step(optimizer, objective.threads);
-          ws.progress().report("fine-tuning", step + 1, options.steps());
+          ws.progress()
+              .report(
+                  "fine-tuning",
+                  step + 1,
+                  options.steps(),
+                  String.format(Locale.ROOT, "loss %.4f", loss));
         }
       } finally {
         optimizer.close();

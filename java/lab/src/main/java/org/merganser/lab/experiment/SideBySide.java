@@ -6,6 +6,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
 import java.util.concurrent.atomic.AtomicLong;
+import org.merganser.compute.Progress;
 import org.merganser.compute.Tasks;
 import org.merganser.compute.Workspace;
 
@@ -55,24 +56,32 @@ final class SideBySide {
             .seed(seed)
             .cancellation(ws.cancellation())
             .progress(
-                (s, step, of) -> {
-                  // Statistics of a later round report too; they are no steps.
-                  if (of == steps && own[0] < steps) {
-                    own[0]++;
-                    report(stage, done.incrementAndGet(), total);
+                new Progress() {
+                  @Override
+                  public void report(String s, long step, long of) {
+                    report(s, step, of, "");
+                  }
+
+                  @Override
+                  public void report(String s, long step, long of, String detail) {
+                    // Statistics of a later round report too; they are no steps.
+                    if (of == steps && own[0] < steps) {
+                      own[0]++;
+                      SideBySide.this.report(stage, done.incrementAndGet(), total, detail);
+                    }
                   }
                 })
             .open()) {
       T result = job.run(workspace);
       // It may have stopped early.
-      report(stage, done.addAndGet(steps - own[0]), total);
+      report(stage, done.addAndGet(steps - own[0]), total, "");
       return result;
     }
   }
 
-  private void report(String stage, long done, long total) {
+  private void report(String stage, long done, long total, String detail) {
     synchronized (ws) {
-      ws.progress().report(stage, done, total);
+      ws.progress().report(stage, done, total, detail);
     }
   }
 }
