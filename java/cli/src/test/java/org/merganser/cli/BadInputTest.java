@@ -406,7 +406,7 @@ class BadInputTest {
         "inspect|Missing required parameter: 'FILE'",
         "inspect a b|Unmatched argument",
         "experiment|Missing required subcommand",
-        "experiment np-merge|Unmatched argument at index 1: 'np-merge'",
+        "experiment nonsense|Unmatched argument at index 1: 'nonsense'",
         "experiment cca-merge --seed x|'x' is not a long",
         "experiment cca-merge --hidden 1.5|'1.5' is not an int",
         "quickstart --hidden many|'many' is not an int",
