@@ -58,8 +58,8 @@ final class NpHistory {
     return losses.get(losses.size() - 1);
   }
 
-  double lastLook() {
-    return looks.get(looks.size() - 1).loss();
+  NpMerge.HeldOut lastLook() {
+    return looks.get(looks.size() - 1);
   }
 
   List<Double> losses() {

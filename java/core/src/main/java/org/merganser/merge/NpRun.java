@@ -180,19 +180,20 @@ final class NpRun {
     copied = own.kernels().transfers();
     NpMerge.Stop stop = NpMerge.Stop.STEPS;
     try {
-      if (history.step() == 0 && history.looks().isEmpty()) {
-        look();
-      }
-      while (history.step() < options.steps()) {
+      while (true) {
+        // Before the step, so that a run that was cancelled while looking looks when it goes on.
+        if (isLookDue()) {
+          look();
+        }
+        if (history.step() == options.steps()) {
+          break;
+        }
         if (history.sinceBest() >= options.patience()) {
           stop = NpMerge.Stop.PATIENCE;
           break;
         }
         ws.cancellation().check();
         step();
-        if (history.step() % options.evalEvery() == 0 || history.step() == options.steps()) {
-          look();
-        }
         report();
       }
     } catch (CancelledException e) {
@@ -272,6 +273,12 @@ final class NpRun {
         + ") or look at the data";
   }
 
+  private boolean isLookDue() {
+    long step = history.step();
+    boolean due = step % options.evalEvery() == 0 || step == options.steps();
+    return due && (history.looks().isEmpty() || history.lastLook().step() < step);
+  }
+
   /** Looks at the held-out data, and keeps the logits when they are the best so far. */
   private void look() throws IOException {
     OptionalDouble loss = session.heldOutLoss();
@@ -294,7 +301,7 @@ final class NpRun {
     String heldOut =
         history.looks().isEmpty()
             ? ""
-            : String.format(Locale.ROOT, ", held out %.4f", history.lastLook());
+            : String.format(Locale.ROOT, ", held out %.4f", history.lastLook().loss());
     ws.progress()
         .report(
             "np-merge",

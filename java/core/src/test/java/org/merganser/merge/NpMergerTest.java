@@ -285,6 +285,32 @@ class NpMergerTest {
     }
   }
 
+  /** The look that was due is made when the run goes on. */
+  @Test
+  void cancelledWhileLookingAndGoneOnEqualsUninterrupted() throws IOException {
+    NpOptions.Builder options = NpOptions.builder().steps(12).evalEvery(4).patience(100);
+    JavaObjective plain = JavaObjective.distance(G).heldOut(theta -> theta[0][1]);
+    MergeProblem problem = MergeProblem.of(model(A), model(C));
+    NpMerge whole = NpMerger.of(plain, options.build()).learn(problem, WS);
+    NpOptions resumable = options.state(folder.resolve("looking.npstate")).build();
+    int[] looks = new int[1];
+    JavaObjective stopping =
+        JavaObjective.distance(G)
+            .heldOut(
+                theta -> {
+                  if (looks[0]++ == 2) {
+                    throw new CancelledException("cancelled");
+                  }
+                  return theta[0][1];
+                });
+    assertThatThrownBy(() -> NpMerger.of(stopping, resumable).learn(problem, WS))
+        .isInstanceOf(CancelledException.class)
+        .hasMessageStartingWith("cancelled after step 8 of 12");
+    NpMerge rest = NpMerger.of(plain, resumable).learn(problem, WS);
+    assertThat(rest.heldOut()).isEqualTo(whole.heldOut()).hasSize(4);
+    assertThat(rest.model().tensor("w").sameBytes(whole.model().tensor("w"))).isTrue();
+  }
+
   @Test
   void aStateOfAnotherRunIsRefused() throws IOException {
     Path state = folder.resolve("run.npstate");
