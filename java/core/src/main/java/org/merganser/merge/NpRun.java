@@ -3,13 +3,10 @@ package org.merganser.merge;
 
 import java.io.IOException;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
-import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.OptionalDouble;
-import java.util.Set;
 import org.merganser.compute.DType;
 import org.merganser.compute.Memory;
 import org.merganser.compute.Workspace;
@@ -17,7 +14,6 @@ import org.merganser.error.CancelledException;
 import org.merganser.error.IncompatibleModelsException;
 import org.merganser.error.NumericalException;
 import org.merganser.internal.kernel.NpState;
-import org.merganser.io.Checkpoint;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.io.Names;
 import org.merganser.io.TensorInfo;
@@ -342,56 +338,14 @@ final class NpRun {
     closeState();
     MemoryCheckpoint shares = NpShares.of(slots, best, options, models, own);
     return new NpMerge(
-        model(),
+        // The Workspace of the caller may be cancelled; what was learned is still to be kept.
+        objective.model(session, problem.models(), own),
         shares,
         history.losses(),
         history.looks(),
         history.bestOr(history.step()),
         stop,
         traffic);
-  }
-
-  private MemoryCheckpoint model() throws IOException {
-    Checkpoint first = problem.models().get(0);
-    Map<String, Integer> slotOf = new LinkedHashMap<>();
-    for (int s = 0; s < slots.size(); s++) {
-      slotOf.put(slots.get(s).name(), s);
-    }
-    Map<String, Tensor> tensors = new LinkedHashMap<>();
-    // The Workspace of the caller may be cancelled; what was learned is still to be kept.
-    try (Checkpoint buffers = session.buffers()) {
-      for (String name : first.tensors().keySet()) {
-        Integer slot = slotOf.get(name);
-        if (slot != null) {
-          tensors.put(name, learned(slot, first.info(name).dtype()));
-        } else if (buffers.tensors().containsKey(name)) {
-          tensors.put(name, as(first.info(name).dtype(), buffers.read(name, own)));
-        } else {
-          tensors.put(name, first.read(name, own));
-        }
-      }
-      Set<String> stale = new LinkedHashSet<>();
-      for (Checkpoint model : problem.models()) {
-        stale.addAll(model.stale());
-      }
-      stale.removeAll(buffers.tensors().keySet());
-      return MemoryCheckpoint.of(tensors, first.metadata(), stale);
-    }
-  }
-
-  private Tensor learned(int slot, DType type) {
-    Tensor host = Tensor.allocate(DType.F32, slots.get(slot).info().dims());
-    host.copyFrom(session.theta(slot), own);
-    return as(type, host);
-  }
-
-  private Tensor as(DType type, Tensor tensor) {
-    if (tensor.dtype() == type || !type.isArithmetic()) {
-      return tensor;
-    }
-    try (tensor) {
-      return tensor.to(type, own);
-    }
   }
 
   private NpState.Options nativeOptions() {

@@ -2,10 +2,16 @@
 package org.merganser.model;
 
 import java.io.IOException;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.OptionalDouble;
+import java.util.Set;
+import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
 import org.merganser.io.Checkpoint;
+import org.merganser.io.MemoryCheckpoint;
 import org.merganser.io.TensorInfo;
 import org.merganser.linalg.Tensor;
 
@@ -20,6 +26,44 @@ public interface Objective {
 
   /** Sets up what one optimisation needs; the seed of the Workspace orders the data. */
   Session open(Workspace ws) throws IOException;
+
+  /**
+   * The model of a session as it is now: theta in the slots, {@link Session#buffers}, and all else
+   * as the first of the models has it, in its types. What is stale in any of them and not computed
+   * anew stays so.
+   *
+   * @param models what theta was made of, of the same names and shapes
+   * @return new tensors on the host
+   */
+  default MemoryCheckpoint model(Session session, List<? extends Checkpoint> models, Workspace ws)
+      throws IOException {
+    Checkpoint first = models.get(0);
+    Map<String, Tensor> tensors = new LinkedHashMap<>();
+    Set<String> stale = new LinkedHashSet<>();
+    models.forEach(model -> stale.addAll(model.stale()));
+    List<String> learned = slots().stream().map(Slot::name).toList();
+    try (Checkpoint buffers = session.buffers()) {
+      for (String name : first.tensors().keySet()) {
+        DType dtype = first.info(name).dtype();
+        int slot = learned.indexOf(name);
+        Tensor tensor;
+        if (slot >= 0) {
+          tensor = Tensor.allocate(DType.F32, session.theta(slot).shape());
+          tensor.copyFrom(session.theta(slot), ws);
+        } else {
+          tensor = (buffers.tensors().containsKey(name) ? buffers : first).read(name, ws);
+        }
+        if (tensor.dtype() != dtype && dtype.isArithmetic()) {
+          Tensor computed = tensor;
+          tensor = computed.to(dtype, ws);
+          computed.close();
+        }
+        tensors.put(name, tensor);
+      }
+      stale.removeAll(buffers.tensors().keySet());
+    }
+    return MemoryCheckpoint.of(tensors, first.metadata(), stale);
+  }
 
   /**
    * A parameter.

@@ -8,7 +8,6 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.OptionalDouble;
-import java.util.Set;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.TensorVector;
 import org.merganser.compute.DType;
@@ -90,6 +89,10 @@ public record FineTuning(
           boolean last = step == options.steps();
           if (step % options.evalEvery() == 0 || last) {
             OptionalDouble loss = session.heldOutLoss();
+            if (step == 0 && loss.isPresent() && !Double.isFinite(loss.getAsDouble())) {
+              throw new NumericalException(
+                  "the held-out loss of the model to train on is " + loss.getAsDouble());
+            }
             boolean better = loss.isEmpty() ? last : loss.getAsDouble() < least;
             loss.ifPresent(value -> looks.add(new NpMerge.HeldOut(losses.size(), value)));
             sinceBest = better || loss.isEmpty() ? 0 : sinceBest + 1;
@@ -128,7 +131,7 @@ public record FineTuning(
       for (int s = 0; s < slots.size(); s++) {
         session.theta(s).copyFrom(best.get(slots.get(s).name()), ws);
       }
-      return new FineTuning(model(start, best, session, ws), losses, looks, bestStep);
+      return new FineTuning(objective.model(session, List.of(start), ws), losses, looks, bestStep);
     } finally {
       best.values().forEach(Tensor::close);
     }
@@ -166,28 +169,6 @@ public record FineTuning(
         before.close();
       }
     }
-  }
-
-  private static MemoryCheckpoint model(
-      Checkpoint start, Map<String, Tensor> best, TorchObjectiveSession session, Workspace ws)
-      throws IOException {
-    Map<String, Tensor> tensors = new LinkedHashMap<>();
-    try (Checkpoint buffers = session.buffers()) {
-      for (String name : start.tensors().keySet()) {
-        DType dtype = start.info(name).dtype();
-        if (best.containsKey(name)) {
-          tensors.put(name, best.get(name).to(dtype, ws));
-        } else if (buffers.tensors().containsKey(name) && dtype.isArithmetic()) {
-          try (Tensor computed = buffers.read(name, ws)) {
-            tensors.put(name, computed.to(dtype, ws));
-          }
-        } else {
-          Checkpoint from = buffers.tensors().containsKey(name) ? buffers : start;
-          tensors.put(name, from.read(name, ws));
-        }
-      }
-    }
-    return MemoryCheckpoint.of(tensors, start.metadata(), Set.of());
   }
 
   @Override
