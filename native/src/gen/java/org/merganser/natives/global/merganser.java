@@ -528,8 +528,8 @@ public static native int mg_np_step(mg_context context, mg_np np, double rate, @
 public static native @Cast("int64_t") long mg_np_state_size(@Const mg_np np, int slot);
 
 /* Copies a part of the state of a slot to `out`, or `in` to it: z to keep the best and return to it, all parts and the
- * number of steps to go on in another process. z is clamped to its range; V must be >= 0. A part that the optimizer does
- * not have is MG_INVALID_ARGUMENT: M is of Adam and of SGD with momentum, V of Adam. */
+ * number of steps to go on in another process. z is clamped to its range; V must be >= 0. A part that the optimizer
+ * does not have is MG_INVALID_ARGUMENT: M is of Adam and of SGD with momentum, V of Adam. */
 /** enum mg_np_part */
 public static final int MG_NP_Z = 0, MG_NP_M = 1, MG_NP_V = 2;
 public static native int mg_np_state(mg_context context, @Const mg_np np, int slot, int part, FloatPointer out);

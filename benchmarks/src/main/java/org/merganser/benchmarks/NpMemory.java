@@ -1,18 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-package org.merganser.benchmarks.torch;
+package org.merganser.benchmarks;
 
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
-import java.util.SplittableRandom;
-import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
 import org.merganser.io.Checkpoint;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.io.Safetensors;
-import org.merganser.linalg.Tensor;
 import org.merganser.merge.MergeProblem;
 import org.merganser.merge.NpMerge;
 import org.merganser.merge.NpMerger;
@@ -42,16 +39,7 @@ public final class NpMemory {
           Safetensors.write(model, folder.resolve(k + ".safetensors"), ws);
         }
       }
-      Tensor inputs = Tensor.allocate(DType.F32, SAMPLES, 128);
-      SplittableRandom random = new SplittableRandom(1);
-      int[] labels = new int[SAMPLES];
-      for (long i = 0; i < inputs.size(); i++) {
-        inputs.set(i, random.nextDouble());
-      }
-      for (int i = 0; i < SAMPLES; i++) {
-        labels[i] = random.nextInt(10);
-      }
-      try (Examples data = new Examples(inputs, labels, 10);
+      try (Examples data = RandomExamples.of(SAMPLES, 128, 10);
           Checkpoint a = Safetensors.open(folder.resolve("0.safetensors"));
           Checkpoint c = Safetensors.open(folder.resolve("1.safetensors"))) {
         TorchObjective objective =

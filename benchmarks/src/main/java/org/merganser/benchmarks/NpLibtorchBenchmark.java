@@ -1,44 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
-package org.merganser.benchmarks.torch;
+package org.merganser.benchmarks;
 
-import java.util.ArrayList;
-import java.util.List;
-import java.util.SplittableRandom;
-import java.util.concurrent.TimeUnit;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.merganser.compute.Memory;
-import org.merganser.compute.Workspace;
 import org.merganser.internal.kernel.NpState;
 import org.merganser.torch.TorchNatives;
 import org.openjdk.jmh.annotations.Benchmark;
-import org.openjdk.jmh.annotations.BenchmarkMode;
-import org.openjdk.jmh.annotations.Fork;
-import org.openjdk.jmh.annotations.Measurement;
-import org.openjdk.jmh.annotations.Mode;
-import org.openjdk.jmh.annotations.OutputTimeUnit;
 import org.openjdk.jmh.annotations.Param;
-import org.openjdk.jmh.annotations.Scope;
 import org.openjdk.jmh.annotations.Setup;
-import org.openjdk.jmh.annotations.State;
 import org.openjdk.jmh.annotations.TearDown;
-import org.openjdk.jmh.annotations.Warmup;
 
 /**
  * The fused step of NP Merge (sigmoid, Adam, two models, F32) against the same step as tensor
  * operations of libtorch over preallocated tensors, and against the memory limit: the same arrays
  * (6 read, 4 written) streamed past the caches.
  */
-@State(Scope.Benchmark)
-@BenchmarkMode(Mode.AverageTime)
-@OutputTimeUnit(TimeUnit.MILLISECONDS)
-@Fork(1)
-@Warmup(iterations = 2, time = 1)
-@Measurement(iterations = 5, time = 1)
-public class NpLibtorchBenchmark {
+public class NpLibtorchBenchmark extends KernelBenchmark {
   private static final double RATE = 1e-3;
   private static final double BETA1 = 0.9;
   private static final double BETA2 = 0.999;
@@ -46,43 +27,34 @@ public class NpLibtorchBenchmark {
   @Param("16777216")
   int n;
 
-  @Param("1")
-  int threads;
-
-  private Workspace ws;
   private NpState np;
-  private final List<Memory> arrays = new ArrayList<>();
+  private Memory[] arrays;
   private Tensor[] torchArrays;
   private int step;
 
   /** Both take three steps from the same start, and must agree. */
   @Setup
   public void setUp() {
-    ws = Workspace.builder().threads(threads).open();
+    open();
     TorchNatives.load();
     torch.set_num_threads(threads);
-    for (int k = 0; k < 10; k++) {
-      Memory memory = Memory.allocate(4L * n);
-      SplittableRandom random = new SplittableRandom(k);
-      for (int i = 0; i < n; i++) {
-        memory.putFloat(4L * i, k < 3 ? (float) (2 * random.nextDouble() - 1) : 0);
-      }
-      arrays.add(memory);
+    arrays = new Memory[10];
+    for (int k = 0; k < arrays.length; k++) {
+      arrays[k] = k < 3 ? Buffers.uniform(n, k) : Buffers.zeros(4L * n);
     }
     np =
-        ws.kernels()
-            .np(
-                new NpState.Options(0, 0, 0, 2, 1, BETA1, BETA2, 1e-8, 0, 0, 15),
-                new long[] {n},
-                new long[] {1},
-                new long[] {arrays.get(0).address(), arrays.get(1).address()},
-                null);
+        kernels.np(
+            new NpState.Options(0, 0, 0, 2, Buffers.F32, BETA1, BETA2, 1e-8, 0, 0, 15),
+            new long[] {n},
+            new long[] {1},
+            new long[] {arrays[0].address(), arrays[1].address()},
+            null);
     try (PointerScope scope = new PointerScope()) {
       torchArrays = new Tensor[9];
       for (int k = 0; k < torchArrays.length; k++) {
         torchArrays[k] = torch.empty(n);
         for (int i = 0; k < 3 && i < n; i++) {
-          torchArrays[k].data_ptr_float().put(i, arrays.get(k).getFloat(4L * i));
+          torchArrays[k].data_ptr_float().put(i, arrays[k].getFloat(4L * i));
         }
         if (k >= 3) {
           torchArrays[k].zero_();
@@ -95,7 +67,7 @@ public class NpLibtorchBenchmark {
       unfused();
     }
     for (int i = 0; i < n; i += 97) {
-      float ours = arrays.get(9).getFloat(4L * i);
+      float ours = arrays[9].getFloat(4L * i);
       float theirs = torchArrays[8].data_ptr_float().get(i);
       if (!(Math.abs(ours - theirs) <= 2e-6)) {
         throw new IllegalStateException("theta " + i + ": " + ours + ", libtorch " + theirs);
@@ -106,7 +78,7 @@ public class NpLibtorchBenchmark {
   @TearDown
   public void tearDown() {
     np.close();
-    arrays.forEach(Memory::close);
+    Buffers.close(arrays);
     for (Tensor each : torchArrays) {
       each.close();
     }
@@ -115,20 +87,20 @@ public class NpLibtorchBenchmark {
 
   @Benchmark
   public void fused() {
-    np.step(RATE, new long[] {arrays.get(2).address()}, new long[] {arrays.get(9).address()});
+    Work.bytes(40.0 * n);
+    np.step(RATE, new long[] {arrays[2].address()}, new long[] {arrays[9].address()});
   }
 
   @Benchmark
   public void limit() {
-    long[] in = arrays.subList(0, 6).stream().mapToLong(Memory::address).toArray();
-    long[] out = arrays.subList(6, 10).stream().mapToLong(Memory::address).toArray();
-    ws.kernels().stream(4L * n, in, out);
+    Buffers.stream(kernels, 4L * n, arrays, 6);
   }
 
   /** a, c, g, z, m, v, two temporaries, theta; nothing is allocated but the handles. */
   @Benchmark
   @SuppressWarnings("try")
   public void unfused() {
+    Work.bytes(40.0 * n);
     step++;
     try (PointerScope scope = new PointerScope();
         NoGradGuard guard = new NoGradGuard()) {

@@ -1,46 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
-package org.merganser.benchmarks.torch;
+package org.merganser.benchmarks;
 
 import java.io.IOException;
 import java.util.List;
-import java.util.SplittableRandom;
-import java.util.concurrent.TimeUnit;
-import org.merganser.compute.DType;
-import org.merganser.compute.Workspace;
 import org.merganser.internal.kernel.NpState;
 import org.merganser.io.MemoryCheckpoint;
-import org.merganser.linalg.Tensor;
 import org.merganser.model.Objective;
 import org.merganser.torch.Activation;
 import org.merganser.torch.Examples;
 import org.merganser.torch.TorchNetwork;
 import org.merganser.torch.TorchObjective;
 import org.openjdk.jmh.annotations.Benchmark;
-import org.openjdk.jmh.annotations.BenchmarkMode;
-import org.openjdk.jmh.annotations.Fork;
-import org.openjdk.jmh.annotations.Measurement;
-import org.openjdk.jmh.annotations.Mode;
-import org.openjdk.jmh.annotations.OutputTimeUnit;
-import org.openjdk.jmh.annotations.Scope;
 import org.openjdk.jmh.annotations.Setup;
-import org.openjdk.jmh.annotations.State;
 import org.openjdk.jmh.annotations.TearDown;
-import org.openjdk.jmh.annotations.Warmup;
 
 /**
  * A whole step of NP Merge for a perceptron 784-512-512-10 (670 218 parameters) on batches of 128,
  * one thread: forward and backward pass, our step, and both in turn.
  */
-@State(Scope.Benchmark)
-@BenchmarkMode(Mode.AverageTime)
-@OutputTimeUnit(TimeUnit.MILLISECONDS)
-@Fork(1)
-@Warmup(iterations = 2, time = 1)
-@Measurement(iterations = 5, time = 1)
-public class NpTrainingBenchmark {
+public class NpTrainingBenchmark extends KernelBenchmark {
   private static final int SAMPLES = 1280;
 
-  private Workspace ws;
   private Objective.Session session;
   private NpState np;
   private MemoryCheckpoint a;
@@ -52,18 +32,9 @@ public class NpTrainingBenchmark {
 
   @Setup
   public void setUp() throws IOException {
-    ws = Workspace.builder().threads(1).open();
+    open();
     TorchNetwork network = TorchNetwork.mlp(784, 512, 2, 10, Activation.RELU);
-    Tensor inputs = Tensor.allocate(DType.F32, SAMPLES, 784);
-    SplittableRandom random = new SplittableRandom(1);
-    int[] labels = new int[SAMPLES];
-    for (long i = 0; i < inputs.size(); i++) {
-      inputs.set(i, random.nextDouble());
-    }
-    for (int i = 0; i < SAMPLES; i++) {
-      labels[i] = random.nextInt(10);
-    }
-    data = new Examples(inputs, labels, 10);
+    data = RandomExamples.of(SAMPLES, 784, 10);
     a = network.initialise(1);
     c = network.initialise(2);
     TorchObjective objective = TorchObjective.builder(network, data).heldOut(0).build();
@@ -82,13 +53,12 @@ public class NpTrainingBenchmark {
       models[2 * s + 1] = c.tensor(slots.get(s).name()).address();
     }
     np =
-        ws.kernels()
-            .np(
-                new NpState.Options(0, 0, 0, 2, 1, 0.9, 0.999, 1e-8, 0, 0, 15),
-                counts,
-                rows,
-                models,
-                null);
+        kernels.np(
+            new NpState.Options(0, 0, 0, 2, 1, 0.9, 0.999, 1e-8, 0, 0, 15),
+            counts,
+            rows,
+            models,
+            null);
     np.theta(theta);
     double first = session.lossAndGradient(0);
     for (int i = 0; i < 50; i++) {
