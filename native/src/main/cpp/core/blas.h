@@ -12,31 +12,20 @@ extern "C" {
 
 enum CblasOrder { kRowMajor = 101, kColumnMajor = 102 };
 enum CblasTranspose { kNoTrans = 111, kTrans = 112 };
-enum CblasUplo { kUpper = 121, kLower = 122 };
-enum CblasDiag { kNonUnit = 131, kUnit = 132 };
-enum CblasSide { kLeft = 141, kRight = 142 };
 
 void cblas_sgemm(CblasOrder, CblasTranspose, CblasTranspose, int m, int n, int k, float alpha, const float* a, int lda,
                  const float* b, int ldb, float beta, float* c, int ldc);
 void cblas_dgemm(CblasOrder, CblasTranspose, CblasTranspose, int m, int n, int k, double alpha, const double* a,
                  int lda, const double* b, int ldb, double beta, double* c, int ldc);
-void cblas_ssyrk(CblasOrder, CblasUplo, CblasTranspose, int n, int k, float alpha, const float* a, int lda, float beta,
-                 float* c, int ldc);
-void cblas_dsyrk(CblasOrder, CblasUplo, CblasTranspose, int n, int k, double alpha, const double* a, int lda,
-                 double beta, double* c, int ldc);
 void cblas_sgemv(CblasOrder, CblasTranspose, int m, int n, float alpha, const float* a, int lda, const float* x,
                  int incx, float beta, float* y, int incy);
 void cblas_dgemv(CblasOrder, CblasTranspose, int m, int n, double alpha, const double* a, int lda, const double* x,
                  int incx, double beta, double* y, int incy);
-void cblas_strsm(CblasOrder, CblasSide, CblasUplo, CblasTranspose, CblasDiag, int m, int n, float alpha, const float* a,
-                 int lda, float* b, int ldb);
-void cblas_dtrsm(CblasOrder, CblasSide, CblasUplo, CblasTranspose, CblasDiag, int m, int n, double alpha,
-                 const double* a, int lda, double* b, int ldb);
-void cblas_dtrmm(CblasOrder, CblasSide, CblasUplo, CblasTranspose, CblasDiag, int m, int n, double alpha,
-                 const double* a, int lda, double* b, int ldb);
 
 void sgetrf_(const int* m, const int* n, float* a, const int* lda, int* pivots, int* info);
 void dgetrf_(const int* m, const int* n, double* a, const int* lda, int* pivots, int* info);
+void strtri_(const char* uplo, const char* diag, const int* n, float* a, const int* lda, int* info, size_t, size_t);
+void dtrtri_(const char* uplo, const char* diag, const int* n, double* a, const int* lda, int* info, size_t, size_t);
 void dpotrf_(const char* uplo, const int* n, double* a, const int* lda, int* info, size_t);
 void dgesdd_(const char* jobz, const int* m, const int* n, double* a, const int* lda, double* s, double* u,
              const int* ldu, double* vt, const int* ldvt, double* work, const int* lwork, int* iwork, int* info,

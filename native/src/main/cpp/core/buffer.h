@@ -2,28 +2,20 @@
 // Scratch memory: 64-byte aligned, not initialised, freed by its owner. Throws std::bad_alloc.
 #pragma once
 
-#include <sys/mman.h>
-
 #include <cstdint>
-#include <cstdlib>
 #include <new>
 #include <utility>
 
 namespace merganser {
 
-// Large blocks ask for huge pages: the first touch of small ones costs as much as the arithmetic of small problems.
-inline void* allocate_aligned(int64_t bytes) {
-  constexpr int64_t kHugePage = int64_t{2} << 20;
-  if (bytes < 0 || bytes > INT64_MAX - kHugePage) return nullptr;
-  const bool huge = bytes >= 2 * kHugePage;
-  const int64_t unit = huge ? kHugePage : 64;
-  const int64_t size = (bytes / unit + 1) * unit;
-  void* memory = std::aligned_alloc(static_cast<size_t>(unit), static_cast<size_t>(size));
-#if defined(MADV_HUGEPAGE)
-  if (memory && huge) madvise(memory, static_cast<size_t>(size), MADV_HUGEPAGE);
-#endif
-  return memory;
-}
+// NULL when there is no memory; freed by std::free. Large blocks ask for huge pages: the first touch of small ones
+// costs as much as the arithmetic of small problems.
+void* allocate_aligned(int64_t bytes);
+
+// The same, from blocks that were released before: a routine that is called again finds its pages touched. The size at
+// release is that of the request.
+void* take_scratch(int64_t bytes);
+void release_scratch(void* memory, int64_t bytes);
 
 template <typename T>
 class Buffer {
@@ -42,16 +34,16 @@ class Buffer {
     std::swap(count_, other.count_);
     return *this;
   }
-  ~Buffer() { std::free(data_); }
+  ~Buffer() { release(); }
 
   // Grows to at least `count` elements; the old contents are lost when it grows.
   void reserve(int64_t count) {
     if (data_ && count <= count_) return;
     int64_t bytes;
     if (__builtin_mul_overflow(count, static_cast<int64_t>(sizeof(T)), &bytes)) throw std::bad_alloc();
-    void* fresh = allocate_aligned(bytes);
+    void* fresh = take_scratch(bytes);
     if (!fresh) throw std::bad_alloc();
-    std::free(data_);
+    release();
     data_ = static_cast<T*>(fresh);
     count_ = count;
   }
@@ -63,6 +55,10 @@ class Buffer {
   int64_t size() const { return count_; }
 
  private:
+  void release() {
+    if (data_) release_scratch(data_, count_ * static_cast<int64_t>(sizeof(T)));
+  }
+
   T* data_ = nullptr;
   int64_t count_ = 0;
 };

@@ -26,6 +26,16 @@ constexpr int64_t kListBlocks = 16 * kListSlabs;
 constexpr int64_t kListCapacity = 64;
 constexpr int64_t kFactorPanel = 32;
 
+// A product by panels. rows is 0 where there is none and OpenBLAS is as quick.
+struct ProductKernel {
+  int64_t rows, columns;  // of a tile of the result
+  // Panels of `rows`, or of `columns`, indices each: out[k * width + w] = in[w * step + k * deep], zeros from count on.
+  void (*pack_rows)(const void* in, int64_t step, int64_t deep, int64_t count, int64_t depth, void* out);
+  void (*pack_columns)(const void* in, int64_t step, int64_t deep, int64_t count, int64_t depth, void* out);
+  // A whole tile c = alpha a b + beta c of one panel each; c is not read when beta is 0.
+  void (*tile)(int64_t depth, const void* a, const void* b, double alpha, double beta, void* c, int64_t ldc);
+};
+
 struct Kernels {
   // Conversion to and from F64; narrow rounds once, to nearest even.
   void (*widen[4])(const void* in, double* out, int64_t n);
@@ -53,6 +63,9 @@ struct Kernels {
   void (*fold)(const float* in, double a, const double* x, double b, const double* y, double* acc, int64_t n);
   // acc[i] += a * x[i] + b * y[i], rounded to the type of acc. add_outer[acc F64|F32].
   void (*add_outer[2])(double a, const double* x, double b, const double* y, void* acc, int64_t n);
+
+  // x[i] = copy[i] = left * x[i] + right * y[i]. average[F64|F32], arrays of that type.
+  void (*average[2])(double left, double right, const void* y, void* x, void* copy, int64_t n);
 
   // Assignment. Costs are of type F64|F32, c = sign * cost; v are duals, h = c - v. Columns fit int32_t.
   // First index whose c is NaN, -Inf or finite beyond 1e300, or n.
@@ -90,6 +103,9 @@ struct Kernels {
   // product rounded once (products of F32 are exact); y packed in panels of kFactorPanel columns, panel[k][column].
   void (*factor_rows[2])(const void* x, int64_t ldx, int64_t rows, const void* packed, int64_t k, int64_t panels,
                          double* out, int64_t ldo);
+
+  // The one exception: the portable level has no bytes of its own here. product[F64|F32].
+  ProductKernel product[2];
 };
 
 const Kernels* kernels_portable();

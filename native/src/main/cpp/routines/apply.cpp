@@ -3,7 +3,7 @@
 //   dense   out[o, r, p] = sum_c op(map)[r, c] in[o, c, p]
 //   gather  out[o, r, p] = scale[r] in[o, index[r], p]
 // Dense: columns (o, p) are taken in tiles; a tile is widened to F64 once, multiplied by a block of rows of the map in
-// one serial BLAS call and rounded once. For inner = 1 a tile is stored column by column, so that reads and writes stay
+// one serial product and rounded once. For inner = 1 a tile is stored column by column, so that reads and writes stay
 // contiguous.
 #include <algorithm>
 #include <cstring>
@@ -14,6 +14,7 @@
 #include "core/error.h"
 #include "core/isa.h"
 #include "core/pool.h"
+#include "routines/product.h"
 #include "routines/routines.h"
 
 namespace merganser {
@@ -83,8 +84,7 @@ void apply_dense(mg_context* context, int32_t dtype, int64_t outer, int64_t n_in
   const Axis to{static_cast<char*>(out), bytes, out_stride, inner};
   const int64_t width = std::min<int64_t>(columns, n_in <= 4096 ? 256 : 64);
   const int64_t row_tiles = divide_up(n_out, kRowTile);
-  const int depth = blas_int(n_in, "n_in"), map_row = blas_int(ldmap, "ldmap");
-  const int64_t map_step = transpose ? 1 : ldmap;
+  const View<const double> op_of_map = transpose ? by_columns(map, ldmap) : by_rows(map, ldmap);
   const int64_t block = std::min(n_out, kRowTile);
   std::vector<Buffer<double>> tiles(participants(context)), products(participants(context));
   for (auto& each : tiles) each = Buffer<double>(std::max<int64_t>(n_in, 1), width);
@@ -93,14 +93,13 @@ void apply_dense(mg_context* context, int32_t dtype, int64_t outer, int64_t n_in
   parallel_for(context, divide_up(columns, width) * row_tiles, [&](int64_t task, int32_t slot) {
     const int64_t begin = task / row_tiles * width, end = std::min(columns, begin + width);
     const int64_t row = task % row_tiles * kRowTile;
-    const int rows = static_cast<int>(std::min(kRowTile, n_out - row)), n = static_cast<int>(end - begin);
+    const int64_t rows = std::min(kRowTile, n_out - row), n = end - begin;
     double* x = tiles[slot].data();
     double* y = products[slot].data();
-    const double* rows_of_map = map + row * map_step;
+    const View<const double> rows_of_map = op_of_map.at(row, 0);
     if (inner == 1) {
       for (int64_t q = 0; q < n; ++q) k.widen[dtype](from.at(begin + q, 0, 0), x + q * n_in, n_in);
-      cblas_dgemm(kRowMajor, kNoTrans, transpose ? kNoTrans : kTrans, n, rows, depth, 1, x, std::max(depth, 1),
-                  rows_of_map, map_row, 0, y, rows);
+      multiply<double>(n, rows, n_in, 1, by_rows(x, n_in), rows_of_map.transposed(), 0, by_rows(y, rows));
       for (int64_t q = 0; q < n; ++q) k.narrow[dtype](y + q * rows, to.at(begin + q, row, 0), rows);
       return;
     }
@@ -109,8 +108,7 @@ void apply_dense(mg_context* context, int32_t dtype, int64_t outer, int64_t n_in
         k.widen[dtype](from.at(o, c, p), x + c * n + q, count);
       });
     }
-    cblas_dgemm(kRowMajor, transpose ? kTrans : kNoTrans, kNoTrans, rows, n, depth, 1, rows_of_map, map_row, x, n, 0, y,
-                n);
+    multiply<double>(rows, n, n_in, 1, rows_of_map, by_rows(x, n), 0, by_rows(y, n));
     for (int64_t r = 0; r < rows; ++r) {
       pieces(inner, begin, end, [&](int64_t o, int64_t p, int64_t count, int64_t q) {
         k.narrow[dtype](y + r * n + q, to.at(o, row + r, p), count);

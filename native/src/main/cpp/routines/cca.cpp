@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <optional>
 
 #include "core/blas.h"
 #include "core/buffer.h"
@@ -17,7 +18,9 @@
 #include "routines/dense.h"
 #include "routines/newton.h"
 #include "routines/problems.h"
+#include "routines/product.h"
 #include "routines/routines.h"
+#include "routines/triangular.h"
 
 namespace merganser {
 
@@ -52,16 +55,18 @@ Buffer<double> regularised(int64_t n, const double* s, double gamma) {
   return result;
 }
 
-// False when a is singular to working precision, also where rounding lets the factorisation pass.
-bool factorise(int64_t n, Buffer<double>& a) {
+// The factor in the lower triangle of a. Nothing when a is singular to working precision, also where rounding lets the
+// factorisation pass.
+std::optional<Triangle<double>> factorise(mg_context* context, int64_t n, Buffer<double>& a) {
   double largest = 0;
   for (int64_t i = 0; i < n; ++i) largest = std::max(largest, a[i * n + i]);
-  if (!(largest > 0) || !cholesky(n, a.data())) return false;
+  if (!(largest > 0)) return std::nullopt;
+  const auto factor = cholesky(context, n, by_rows(a.data(), n));
   const double least = static_cast<double>(n) * std::numeric_limits<double>::epsilon() * largest;
-  for (int64_t i = 0; i < n; ++i) {
-    if (a[i * n + i] * a[i * n + i] <= least) return false;
+  for (int64_t i = 0; factor && i < n; ++i) {
+    if (a[i * n + i] * a[i * n + i] <= least) return std::nullopt;
   }
-  return true;
+  return factor;
 }
 
 void transpose(int64_t n, const double* a, double* at) {
@@ -76,12 +81,12 @@ void transpose(int64_t n, const double* a, double* at) {
 }
 
 // False when M is rank deficient: then the symmetric form has to decide.
-bool solve_by_cholesky(const Problem& p, const Buffer<double>& lx, const Buffer<double>& ly, Solution& solution) {
+bool solve_by_cholesky(const Problem& p, const Triangle<double>& lx, const Triangle<double>& ly, Solution& solution) {
   const int64_t n = p.n;
   double* m = solution.tinv.data();
   std::copy_n(p.sxy, n * n, m);
-  triangular(p.context, Triangular::kSolveLeft, n, lx.data(), m);
-  triangular(p.context, Triangular::kSolveRightTransposed, n, ly.data(), m);
+  lx.solve(p.context, n, by_rows(m, n));
+  ly.solve(p.context, n, by_rows(m, n).transposed());
   check_finite("Lx^-1 Sxy Ly^-T", n, n, m, n);
   if (!p.correlations && newton_polar(p.context, p.dtype, n, m, solution.t.data())) {
     solution.report.sum = sum_of_singular_values(n, solution.t.data(), m, n);
@@ -89,14 +94,16 @@ bool solve_by_cholesky(const Problem& p, const Buffer<double>& lx, const Buffer<
     Buffer<double> u(n, n), vt(n, n);
     svd(n, m, u.data(), solution.correlations.data(), vt.data());
     if (numerical_rank(n, solution.correlations.data()) < n) return false;
-    gemm_tiles(p.context, false, false, n, n, n, 1, u.data(), n, vt.data(), n, 0, solution.t.data(), n);
+    multiply<double>(p.context, n, n, n, 1, by_rows(u.data(), n), by_rows(vt.data(), n), 0,
+                     by_rows(solution.t.data(), n));
     solution.report.sum = solution.sum();
   }
   transpose(n, solution.t.data(), solution.tinv.data());
-  triangular(p.context, Triangular::kMultiplyLeft, n, lx.data(), solution.t.data());
-  triangular(p.context, Triangular::kSolveRight, n, ly.data(), solution.t.data());
-  triangular(p.context, Triangular::kMultiplyLeft, n, ly.data(), solution.tinv.data());
-  triangular(p.context, Triangular::kSolveRight, n, lx.data(), solution.tinv.data());
+  const View<double> t = by_rows(solution.t.data(), n), tinv = by_rows(solution.tinv.data(), n);
+  lx.multiply(p.context, n, t);
+  ly.transposed().solve(p.context, n, t.transposed());
+  ly.multiply(p.context, n, tinv);
+  lx.transposed().solve(p.context, n, tinv.transposed());
   solution.report.rank = n;
   return true;
 }
@@ -136,7 +143,8 @@ Roots roots(mg_context* context, int64_t n, Buffer<double> x, bool singular, cha
       for (int64_t j = 0; j < n; ++j) scaled[i * n + j] = factor * x[i * n + j];
     }
     Buffer<double> product(n, n);
-    gemm_tiles(context, true, false, n, n, n, 1, x.data(), n, scaled.data(), n, 0, product.data(), n);
+    multiply<double>(context, n, n, n, 1, by_rows(x.data(), n).transposed(), by_rows(scaled.data(), n), 0,
+                     by_rows(product.data(), n));
     return product;
   };
   result.half = power(0.5, 0);
@@ -171,7 +179,8 @@ void solve_symmetric(const Problem& p, bool singular_x, bool singular_y, Solutio
   const Roots x = roots(p.context, n, regularised(n, p.sxx, p.gamma_x), singular_x, 'x', p.gamma_x);
   const Roots y = roots(p.context, n, regularised(n, p.syy, p.gamma_y), singular_y, 'y', p.gamma_y);
   const auto product = [&](bool transpose_b, const double* a, const double* b, double* c) {
-    gemm_tiles(p.context, false, transpose_b, n, n, n, 1, a, n, b, n, 0, c, n);
+    multiply<double>(p.context, n, n, n, 1, by_rows(a, n), transpose_b ? by_rows(b, n).transposed() : by_rows(b, n), 0,
+                     by_rows(c, n));
   };
   Buffer<double> k(n, n), scratch(n, n), u(n, n), vt(n, n), q(n, n);
   const auto whitening = [](const Roots& side) {
@@ -199,10 +208,9 @@ void solve(const Problem& problem, double* t, double* tinv, double* correlations
   Solution solution(n);
   {
     Buffer<double> lx = regularised(n, problem.sxx, problem.gamma_x), ly = regularised(n, problem.syy, problem.gamma_y);
-    bool regular[2];
-    parallel_for(problem.context, 2, [&](int64_t side, int32_t) { regular[side] = factorise(n, side == 0 ? lx : ly); });
-    if (!regular[0] || !regular[1] || !solve_by_cholesky(problem, lx, ly, solution)) {
-      solve_symmetric(problem, !regular[0], !regular[1], solution);
+    const auto factor_x = factorise(problem.context, n, lx), factor_y = factorise(problem.context, n, ly);
+    if (!factor_x || !factor_y || !solve_by_cholesky(problem, *factor_x, *factor_y, solution)) {
+      solve_symmetric(problem, !factor_x, !factor_y, solution);
     }
   }
   solution.report.condition = norm1(n, solution.t.data()) * norm1(n, solution.tinv.data());

@@ -10,6 +10,7 @@
 #include "core/buffer.h"
 #include "core/error.h"
 #include "routines/dense.h"
+#include "routines/product.h"
 #include "routines/routines.h"
 
 namespace merganser {
@@ -33,7 +34,8 @@ struct Small {
 Small null_product(mg_context* context, int64_t n, int64_t m, const double* u0, const double* pvt) {
   Small small(m);
   Buffer<double> product(m, m);
-  gemm_tiles(context, true, true, m, m, n, 1, u0, n, pvt, n, 0, product.data(), m);
+  multiply<double>(context, m, m, n, 1, by_rows(u0, n).transposed(), by_rows(pvt, n).transposed(), 0,
+                   by_rows(product.data(), m));
   svd(m, product.data(), small.left.data(), small.sigma.data(), small.right.data());
   return small;
 }
@@ -42,10 +44,11 @@ Small null_product(mg_context* context, int64_t n, int64_t m, const double* u0, 
 void add_polar(mg_context* context, int64_t n, const Small& small, int64_t rank, const double* u0, const double* v0t,
                double* q) {
   Buffer<double> w(small.m, small.m), uw(n, small.m);
-  gemm_tiles(context, false, false, small.m, small.m, rank, 1, small.left.data(), small.m, small.right.data(), small.m,
-             0, w.data(), small.m);
-  gemm_tiles(context, false, false, n, small.m, small.m, 1, u0, n, w.data(), small.m, 0, uw.data(), small.m);
-  gemm_tiles(context, false, false, n, n, small.m, 1, uw.data(), small.m, v0t, n, 1, q, n);
+  multiply<double>(context, small.m, small.m, rank, 1, by_rows(small.left.data(), small.m),
+                   by_rows(small.right.data(), small.m), 0, by_rows(w.data(), small.m));
+  multiply<double>(context, n, small.m, small.m, 1, by_rows(u0, n), by_rows(w.data(), small.m), 0,
+                   by_rows(uw.data(), small.m));
+  multiply<double>(context, n, n, small.m, 1, by_rows(uw.data(), small.m), by_rows(v0t, n), 1, by_rows(q, n));
 }
 
 // An orthonormal basis of the space spanned by the columns of `basis` [n x m] that depends on the space only: the
@@ -83,11 +86,13 @@ void add_index_order(mg_context* context, int64_t n, const Small& small, int64_t
                      const double* v0t, double* q) {
   const int64_t left = small.m - rank;
   Buffer<double> u(n, left), v(n, left);
-  gemm_tiles(context, false, false, n, left, small.m, 1, u0, n, small.left.data() + rank, small.m, 0, u.data(), left);
-  gemm_tiles(context, true, true, n, left, small.m, 1, v0t, n, small.right.data() + rank * small.m, small.m, 0,
-             v.data(), left);
+  multiply<double>(context, n, left, small.m, 1, by_rows(u0, n), by_rows(small.left.data() + rank, small.m), 0,
+                   by_rows(u.data(), left));
+  multiply<double>(context, n, left, small.m, 1, by_rows(v0t, n).transposed(),
+                   by_rows(small.right.data() + rank * small.m, small.m).transposed(), 0, by_rows(v.data(), left));
   const Buffer<double> us = index_ordered(n, left, u), vs = index_ordered(n, left, v);
-  gemm_tiles(context, false, true, n, n, left, 1, us.data(), left, vs.data(), left, 1, q, n);
+  multiply<double>(context, n, n, left, 1, by_rows(us.data(), left), by_rows(vs.data(), left).transposed(), 1,
+                   by_rows(q, n));
 }
 
 // Rows of V_0^T with the features permuted: (P V_0)[r, k] = V_0[perm[r], k].
@@ -111,7 +116,7 @@ int64_t numerical_rank(int64_t n, const double* sigma) {
 
 int32_t completed_polar(mg_context* context, int64_t n, int64_t rank, const double* u, const double* vt,
                         const double* preference, int64_t ld_preference, double* q) {
-  gemm_tiles(context, false, false, n, n, rank, 1, u, n, vt, n, 0, q, n);
+  multiply<double>(context, n, n, rank, 1, by_rows(u, n), by_rows(vt, n), 0, by_rows(q, n));
   if (rank == n) return MG_COMPLETION_NONE;
   const int64_t m = n - rank;
   const double* u0 = u + rank;

@@ -10,7 +10,6 @@
 #include "core/blas.h"
 #include "core/error.h"
 #include "core/isa.h"
-#include "core/pool.h"
 
 namespace merganser {
 
@@ -52,37 +51,6 @@ void gesvd(int n, double* a, double* sigma, double* left, double* right) {
 }
 
 }  // namespace
-
-bool cholesky(int64_t n, double* a) {
-  const int order = lapack_int(n);
-  int info = 0;
-  dpotrf_("U", &order, a, &order, &info, 1);
-  if (info < 0) lapack_failed("dpotrf", info);
-  return info == 0;
-}
-
-void triangular(mg_context* context, Triangular operation, int64_t n, const double* l, double* b) {
-  constexpr int64_t kTile = 128;
-  const int order = lapack_int(n);
-  parallel_for(context, divide_up(n, kTile), [&](int64_t task, int32_t) {
-    const int64_t begin = task * kTile;
-    const int width = static_cast<int>(std::min(kTile, n - begin));
-    switch (operation) {
-      case Triangular::kSolveLeft:
-        cblas_dtrsm(kRowMajor, kLeft, kLower, kNoTrans, kNonUnit, order, width, 1, l, order, b + begin, order);
-        break;
-      case Triangular::kMultiplyLeft:
-        cblas_dtrmm(kRowMajor, kLeft, kLower, kNoTrans, kNonUnit, order, width, 1, l, order, b + begin, order);
-        break;
-      case Triangular::kSolveRight:
-        cblas_dtrsm(kRowMajor, kRight, kLower, kNoTrans, kNonUnit, width, order, 1, l, order, b + begin * n, order);
-        break;
-      case Triangular::kSolveRightTransposed:
-        cblas_dtrsm(kRowMajor, kRight, kLower, kTrans, kNonUnit, width, order, 1, l, order, b + begin * n, order);
-        break;
-    }
-  });
-}
 
 void svd(int64_t n, double* a, double* u, double* sigma, double* vt) {
   const int order = lapack_int(n);

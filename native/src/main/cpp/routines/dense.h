@@ -9,17 +9,6 @@
 
 namespace merganser {
 
-// C = alpha op(A) op(B) + beta C over the pool.
-void gemm_tiles(mg_context*, bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, double alpha,
-                const double* a, int64_t lda, const double* b, int64_t ldb, double beta, double* c, int64_t ldc);
-
-// Lower Cholesky factor in place (the strict upper triangle is left as it was); false when it does not exist.
-bool cholesky(int64_t n, double* a);
-
-// B = L^-1 B, B = B L^-1, B = B L^-T and B = L B for a lower triangular L, over the pool.
-enum class Triangular { kSolveLeft, kSolveRight, kSolveRightTransposed, kMultiplyLeft };
-void triangular(mg_context*, Triangular operation, int64_t n, const double* l, double* b);
-
 // a = U diag(sigma) V^T, n x n, sigma decreasing; a is destroyed.
 void svd(int64_t n, double* a, double* u, double* sigma, double* vt);
 

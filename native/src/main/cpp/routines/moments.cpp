@@ -8,7 +8,7 @@
 // costs nothing. Where it is more than a deviation (a panel of unlike parts) the stream is packed again about p. So
 // neither a large mean nor the order of unlike batches costs digits, and a constant feature has z = 0. Means are pairs
 // of F64 (value and rounding error).
-// After packing, every output tile is one serial BLAS call per panel; what is of rank two goes in with the fold into
+// After packing, every output tile is one serial product per panel; what is of rank two goes in with the fold into
 // F64 (MIXED), or after the call (F32, F64). Tiles, panels and pieces depend on the problem only. Sums of squares are
 // F64 sums, and the diagonal of an own block is taken from them. A stream that is in no block is not stored.
 // Non-finite values show in the sums; only then is the batch scanned for them.
@@ -24,6 +24,7 @@
 #include "core/error.h"
 #include "core/isa.h"
 #include "core/pool.h"
+#include "routines/product.h"
 #include "routines/routines.h"
 
 namespace merganser {
@@ -212,14 +213,13 @@ void merge(CpuMoments& state, const Panel& panel, const FeatureRange& range) {
 
 void accumulate(mg_context* context, CpuMoments& state, const Panel& panel) {
   const bool fold = state.mode == MG_MOMENTS_MIXED;
-  const int depth = static_cast<int>(panel.rows);
   const double rows = static_cast<double>(panel.rows);
   parallel_for(context, static_cast<int64_t>(state.tiles.size()), [&](int64_t task, int32_t slot) {
     const Tile& tile = state.tiles[task];
     const int32_t i = state.pair_i[tile.pair], j = state.pair_j[tile.pair];
-    const int ld_i = static_cast<int>(state.widths[i]), ld_j = static_cast<int>(state.widths[j]);
-    const int m = static_cast<int>(tile.rows), n = static_cast<int>(tile.columns);
+    const int64_t ld_i = state.widths[i], ld_j = state.widths[j], m = tile.rows, n = tile.columns;
     const bool diagonal = i == j && tile.row == tile.column;
+    const Part part = diagonal ? Part::kLower : Part::kAll;
     Block& block = state.blocks[tile.pair];
     const int64_t corner = tile.row * ld_j + tile.column;
     const StreamSums &x_sums = state.streams[i], &y_sums = state.streams[j];
@@ -233,11 +233,7 @@ void accumulate(mg_context* context, CpuMoments& state, const Panel& panel) {
       const double* x = reinterpret_cast<const double*>(state.panels[i].data()) + tile.row;
       const double* y = reinterpret_cast<const double*>(state.panels[j].data()) + tile.column;
       double* c = block.wide.data() + corner;
-      if (diagonal) {
-        cblas_dsyrk(kRowMajor, kLower, kTrans, m, depth, 1, x, ld_i, 1, c, ld_j);
-      } else {
-        cblas_dgemm(kRowMajor, kTrans, kNoTrans, m, n, depth, 1, x, ld_i, y, ld_j, 1, c, ld_j);
-      }
+      multiply<double>(m, n, panel.rows, 1, by_columns(x, ld_i), by_rows(y, ld_j), 1, by_rows(c, ld_j), part);
       for (int64_t r = 0; r < m; ++r) {
         rank_two(r, [&](double a, const double* u, double b, const double* v, int64_t length) {
           kernels().add_outer[0](a, u, b, v, c + r * ld_j, length);
@@ -248,13 +244,8 @@ void accumulate(mg_context* context, CpuMoments& state, const Panel& panel) {
     const float* x = reinterpret_cast<const float*>(state.panels[i].data()) + tile.row;
     const float* y = reinterpret_cast<const float*>(state.panels[j].data()) + tile.column;
     float* c = fold ? state.tile_scratch.data() + slot * state.tile * state.tile : block.narrow.data() + corner;
-    const int ldc = fold ? static_cast<int>(state.tile) : ld_j;
-    const float beta = fold ? 0.0f : 1.0f;
-    if (diagonal) {
-      cblas_ssyrk(kRowMajor, kLower, kTrans, m, depth, 1, x, ld_i, beta, c, ldc);
-    } else {
-      cblas_sgemm(kRowMajor, kTrans, kNoTrans, m, n, depth, 1, x, ld_i, y, ld_j, beta, c, ldc);
-    }
+    const int64_t ldc = fold ? state.tile : ld_j;
+    multiply<float>(m, n, panel.rows, 1, by_columns(x, ld_i), by_rows(y, ld_j), fold ? 0 : 1, by_rows(c, ldc), part);
     double* target = fold ? block.wide.data() + corner : nullptr;
     for (int64_t r = 0; r < m; ++r) {
       rank_two(r, [&](double a, const double* u, double b, const double* v, int64_t length) {

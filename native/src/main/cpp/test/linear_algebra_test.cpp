@@ -35,6 +35,94 @@ TEST(gemm_edges) {
               "context is NULL");
 }
 
+// Around the edges of tiles in registers (14 x 16 and 6 x 8), of packed blocks (rows 84, columns 512) and of depth
+// (512).
+TEST(gemm_shapes) {
+  Context one(1), two(2), eight(8);
+  struct Shape {
+    int64_t m, n, k;
+  };
+  std::vector<Shape> shapes = {{84, 16, 512}, {85, 17, 513}, {99, 513, 40}, {600, 520, 1030}, {3, 1030, 700}};
+  for (int64_t m : {1, 5, 6, 7, 13, 14, 15, 29}) {
+    for (int64_t n : {1, 7, 8, 9, 15, 16, 17, 33}) shapes.push_back({m, n, 1 + (m * n) % 5});
+  }
+  for (const Shape& s : shapes) {
+    const Vector a = gaussian(s.m * s.k, 1), b = gaussian(s.k * s.n, 2), start = gaussian(s.m * s.n, 3);
+    for (int form = 0; form < 4; ++form) {
+      const bool ta = form & 1, tb = form & 2;
+      const Vector product = multiply(s.m, s.n, s.k, a, ta, b, tb);
+      const auto run = [&](mg_context* context, double alpha, double beta, Vector c) {
+        CHECK_OK(mg_gemm(context, ta, tb, s.m, s.n, s.k, alpha, a.data(), ta ? s.m : s.k, b.data(), tb ? s.k : s.n,
+                         beta, c.data(), s.n));
+        return c;
+      };
+      const double allowed = 1e-14 * (1 + std::sqrt(static_cast<double>(s.k)));
+      // With beta = 0 what C held is not read.
+      CHECK(largest_difference(run(two, 1, 0, Vector(start.size(), kNaN)), product) <= 4 * allowed);
+      Vector expected = start;
+      for (size_t i = 0; i < expected.size(); ++i) expected[i] = -0.5 * product[i] + 2 * start[i];
+      const Vector c = run(two, -0.5, 2, start);
+      CHECK(largest_difference(c, expected) <= 4 * allowed);
+      CHECK(same_bits(run(one, -0.5, 2, start), c) && same_bits(run(eight, -0.5, 2, start), c));
+    }
+  }
+}
+
+// NaN and infinities go where the definition takes them, also beside the zeros that fill a tile.
+TEST(gemm_specials) {
+  Context context;
+  const int64_t n = 17;
+  Vector a = gaussian(n * n, 1), b = identity(n), c(a.size());
+  a[3 * n + 2] = kNaN;
+  a[16 * n + 16] = kInf;
+  CHECK_OK(mg_gemm(context, 0, 0, n, n, n, 1, a.data(), n, b.data(), n, 0, c.data(), n));
+  for (int64_t i = 0; i < n; ++i) {
+    for (int64_t j = 0; j < n; ++j) {
+      if (i == 3) {
+        CHECK(std::isnan(c[i * n + j]));
+      } else if (i == 16) {
+        CHECK(j == 16 ? c[i * n + j] == kInf : std::isnan(c[i * n + j]));
+      } else {
+        CHECK(c[i * n + j] == a[i * n + j]);
+      }
+    }
+  }
+}
+
+// A Newton iteration that hands over from F64 to F32 and ends in products, over conditions and spectra.
+TEST(polar_planted) {
+  Context context;
+  for (int64_t n : {256, 300}) {
+    const Vector u = polar(context, n, gaussian(n * n, 1)).q, v = polar(context, n, gaussian(n * n, 2)).q;
+    const Vector planted = multiply(n, n, n, u, false, v, false);
+    for (double condition : {1.0, 3.0, 1e2, 1e4, 5e5}) {
+      for (int spectrum = 0; spectrum < 3; ++spectrum) {
+        Vector scaled = u;
+        for (int64_t i = 0; i < n; ++i) {
+          for (int64_t j = 0; j < n; ++j) {
+            const double share = static_cast<double>(j) / static_cast<double>(n - 1);
+            const double sigma = spectrum == 0   ? std::pow(condition, -share)
+                                 : spectrum == 1 ? (j == 0 ? 1 / condition : 1)
+                                                 : (j == 0 ? 1 : 1 / condition);
+            scaled[i * n + j] *= 1e3 * sigma;
+          }
+        }
+        const Vector a = multiply(n, n, n, scaled, false, v, false);
+        for (int32_t dtype : {MG_F64, MG_F32}) {
+          Vector q(a.size());
+          mg_polar_report report{};
+          CHECK_OK(mg_polar(context, dtype, 1, n, a.data(), n, q.data(), n, nullptr, &report));
+          // The factor is as sensitive as the two smallest singular values are small.
+          const double sensitivity = spectrum == 2 ? condition : spectrum == 0 ? 0.1 * condition : 1;
+          CHECK(largest_difference(q, planted) <= (dtype == MG_F64 ? 1e-14 * (10 + sensitivity) : 3e-5));
+          CHECK(orthogonality(n, q) <= (dtype == MG_F64 ? 1e-13 : 1e-8));
+          CHECK(report.rank == n);
+        }
+      }
+    }
+  }
+}
+
 TEST(polar_goldens) {
   Context context;
   CHECK(largest_difference(polar(context, 2, {0, 2, -3, 0}).q, {0, 1, -1, 0}) < 1e-15);

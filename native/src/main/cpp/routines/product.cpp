@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0
+// Products by panels (Goto and van de Geijn 2008): k is taken kDepth at a time; a block of B of that depth and a block
+// of A that stays in the second-level cache are packed, and tiles of C are summed in registers by Kernels::product.
+// OpenBLAS takes its AVX2 kernels on processors that it does not know, at half of what AVX-512 gives, and its bytes
+// change with its version, its choice of kernels and the shape of a tile; ours do not.
+#include "routines/product.h"
+
+#include <algorithm>
+
+#include "core/blas.h"
+#include "core/buffer.h"
+#include "core/isa.h"
+#include "core/pool.h"
+
+namespace merganser {
+
+namespace {
+
+constexpr int64_t kDepth = 512;
+constexpr int64_t kBytesOfA = 344 << 10, kBytesOfB = 2 << 20;  // of the packed blocks, at most
+constexpr int64_t kMostTile = 14 * 32;                         // elements of a tile in registers, of any level
+constexpr int64_t kLeastTile = 64;                             // of one task: below, packing costs more than it gives
+
+template <typename T>
+const ProductKernel& kernel() {
+  return kernels().product[sizeof(T) == 8 ? 0 : 1];
+}
+
+// Packed blocks of this thread, kept: no product allocates in steady state.
+template <typename T>
+struct Blocks {
+  Buffer<T> a, b;
+  static Blocks& mine() {
+    static thread_local Blocks blocks;
+    return blocks;
+  }
+};
+
+// beta C + product as the kernel has it, for tiles that reach over the edge.
+template <typename T>
+void add_edge(const T* product, int64_t ld, int64_t rows, int64_t columns, double beta, T* c, int64_t ldc) {
+  for (int64_t i = 0; i < rows; ++i) {
+    for (int64_t j = 0; j < columns; ++j) {
+      T& target = c[i * ldc + j];
+      target = beta == 0 ? product[i * ld + j] : static_cast<T>(beta) * target + product[i * ld + j];
+    }
+  }
+}
+
+template <typename T>
+void by_panels(int64_t m, int64_t n, int64_t k, double alpha, View<const T> a, View<const T> b, double beta, T* c,
+               int64_t ldc, Part part) {
+  const ProductKernel& p = kernel<T>();
+  const auto whole = [](int64_t bytes, int64_t unit) {
+    return bytes / static_cast<int64_t>(kDepth * sizeof(T)) / unit * unit;
+  };
+  const int64_t most_rows = whole(kBytesOfA, p.rows), most_columns = whole(kBytesOfB, p.columns);
+  const auto room = [](int64_t extent, int64_t most, int64_t unit) {
+    return std::min(most, divide_up(extent, unit) * unit);
+  };
+  const int64_t deepest = std::min(kDepth, k);
+  Blocks<T>& blocks = Blocks<T>::mine();
+  blocks.a.reserve(room(m, most_rows, p.rows) * deepest);
+  blocks.b.reserve(room(n, most_columns, p.columns) * deepest);
+  alignas(64) T edge[kMostTile];
+  for (int64_t j0 = 0; j0 < n; j0 += most_columns) {
+    const int64_t columns = std::min(most_columns, n - j0);
+    for (int64_t k0 = 0; k0 < k; k0 += kDepth) {
+      const int64_t depth = std::min(kDepth, k - k0);
+      const double keep = k0 == 0 ? beta : 1;
+      p.pack_columns(b.at(k0, j0).data, b.column, b.row, columns, depth, blocks.b.data());
+      for (int64_t i0 = 0; i0 < m; i0 += most_rows) {
+        const int64_t rows = std::min(most_rows, m - i0);
+        p.pack_rows(a.at(i0, k0).data, a.row, a.column, rows, depth, blocks.a.data());
+        for (int64_t j = 0; j < columns; j += p.columns) {
+          const T* panel = blocks.b.data() + j * depth;
+          for (int64_t i = 0; i < rows; i += p.rows) {
+            if (part == Part::kLower && i0 + i + p.rows <= j0 + j) continue;
+            if (part == Part::kUpper && j0 + j + p.columns <= i0 + i) continue;
+            T* tile = c + (i0 + i) * ldc + j0 + j;
+            if (i + p.rows <= rows && j + p.columns <= columns) {
+              p.tile(depth, blocks.a.data() + i * depth, panel, alpha, keep, tile, ldc);
+            } else {
+              p.tile(depth, blocks.a.data() + i * depth, panel, alpha, 0, edge, p.columns);
+              add_edge(edge, p.columns, std::min(p.rows, rows - i), std::min(p.columns, columns - j), keep, tile, ldc);
+            }
+          }
+        }
+      }
+    }
+  }
+}
+
+void blas(CblasTranspose ta, CblasTranspose tb, int m, int n, int k, double alpha, const double* a, int lda,
+          const double* b, int ldb, double beta, double* c, int ldc) {
+  cblas_dgemm(kRowMajor, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+}
+void blas(CblasTranspose ta, CblasTranspose tb, int m, int n, int k, double alpha, const float* a, int lda,
+          const float* b, int ldb, double beta, float* c, int ldc) {
+  cblas_sgemm(kRowMajor, ta, tb, m, n, k, static_cast<float>(alpha), a, lda, b, ldb, static_cast<float>(beta), c, ldc);
+}
+
+// Row-major C.
+template <typename T>
+void by_blas(int64_t m, int64_t n, int64_t k, double alpha, View<const T> a, View<const T> b, double beta, T* c,
+             int64_t ldc) {
+  const auto transposed = [](const View<const T>& x) { return x.column == 1 ? kNoTrans : kTrans; };
+  // A step that no element is reached by may be anything, but BLAS wants a row's length at least.
+  const auto leading = [](const View<const T>& x, int64_t rows, int64_t columns) {
+    return blas_int(std::max({x.column == 1 ? x.row : x.column, x.column == 1 ? columns : rows, int64_t{1}}), "ld");
+  };
+  blas(transposed(a), transposed(b), blas_int(m, "m"), blas_int(n, "n"), blas_int(k, "k"), alpha, a.data,
+       leading(a, m, k), b.data, leading(b, k, n), beta, c, blas_int(std::max<int64_t>(ldc, n), "ldc"));
+}
+
+}  // namespace
+
+template <typename T>
+void multiply(int64_t m, int64_t n, int64_t k, double alpha, Input<T> a, Input<T> b, double beta, View<T> c,
+              Part part) {
+  if (m == 0 || n == 0) return;
+  if (c.column != 1) {
+    const Part turned = part == Part::kLower ? Part::kUpper : part == Part::kUpper ? Part::kLower : part;
+    multiply(n, m, k, alpha, b.transposed(), a.transposed(), beta, c.transposed(), turned);
+  } else if (k == 0) {
+    for (int64_t i = 0; i < m; ++i) {
+      for (int64_t j = 0; j < n; ++j) c(i, j) = beta == 0 ? T{0} : static_cast<T>(beta) * c(i, j);
+    }
+  } else if (kernel<T>().rows == 0) {
+    by_blas<T>(m, n, k, alpha, a, b, beta, c.data, c.row);
+  } else {
+    by_panels<T>(m, n, k, alpha, a, b, beta, c.data, c.row, part);
+  }
+}
+
+template <typename T>
+void multiply(mg_context* context, int64_t m, int64_t n, int64_t k, double alpha, Input<T> a, Input<T> b, double beta,
+              View<T> c, Part part) {
+  const int64_t side = tile_side(context, std::max(m, n)), across = divide_up(n, side);
+  parallel_for(context, divide_up(m, side) * across, [&](int64_t task, int32_t) {
+    const int64_t i = task / across * side, j = task % across * side;
+    if ((part == Part::kLower && j > i) || (part == Part::kUpper && i > j)) return;
+    multiply(std::min(side, m - i), std::min(side, n - j), k, alpha, a.at(i, 0), b.at(0, j), beta, c.at(i, j),
+             i == j ? part : Part::kAll);
+  });
+}
+
+// Results of OpenBLAS depend on the tiles, so there these may not depend on the number of threads.
+int64_t tile_side(const mg_context* context, int64_t extent) {
+  if (kernel<double>().rows == 0) return 256;
+  const int64_t threads = participants(context);
+  if (threads == 1) return std::max<int64_t>(extent, 1);
+  int64_t parts = 2;  // each way: about four tiles for each thread
+  while (parts * parts < 4 * threads) parts += 2;
+  return std::max(kLeastTile, divide_up(extent, parts));
+}
+
+int64_t stripe_width(const mg_context* context, int64_t extent) {
+  if (kernel<double>().rows == 0) return 128;
+  const int64_t threads = participants(context);
+  if (threads == 1) return std::max<int64_t>(extent, 1);
+  return std::max(kLeastTile, divide_up(extent, 2 * threads));
+}
+
+template void multiply<double>(int64_t, int64_t, int64_t, double, Input<double>, Input<double>, double, View<double>,
+                               Part);
+template void multiply<float>(int64_t, int64_t, int64_t, double, Input<float>, Input<float>, double, View<float>, Part);
+template void multiply<double>(mg_context*, int64_t, int64_t, int64_t, double, Input<double>, Input<double>, double,
+                               View<double>, Part);
+template void multiply<float>(mg_context*, int64_t, int64_t, int64_t, double, Input<float>, Input<float>, double,
+                              View<float>, Part);
+
+}  // namespace merganser

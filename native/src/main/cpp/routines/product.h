@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+// Products of dense matrices. Bytes depend on the level, not on the number of threads; on levels with a kernel of
+// their own an element depends on its row, its column and k only, not on the tile it is computed in. The caller holds
+// the BLAS gate (SerialBlas), for the level without.
+#pragma once
+
+#include <cstdint>
+
+#include "core/context.h"
+
+namespace merganser {
+
+// A matrix by its elements: (i, j) is data[i * row + j * column]. One of the two steps is 1.
+template <typename T>
+struct View {
+  T* data;
+  int64_t row, column;
+
+  View at(int64_t i, int64_t j) const { return {data + i * row + j * column, row, column}; }
+  View transposed() const { return {data, column, row}; }
+  T& operator()(int64_t i, int64_t j) const { return data[i * row + j * column]; }
+  operator View<const T>() const { return {data, row, column}; }
+};
+
+template <typename T>
+View<T> by_rows(T* data, int64_t ld) {
+  return {data, ld, 1};
+}
+
+template <typename T>
+View<T> by_columns(T* data, int64_t ld) {
+  return {data, 1, ld};
+}
+
+// An input, whose type is taken from the result.
+template <typename T>
+struct InputOf {
+  typedef View<const T> Type;
+};
+template <typename T>
+using Input = typename InputOf<T>::Type;
+
+// What is computed of a square C; the rest becomes undefined.
+enum class Part { kAll, kLower, kUpper };
+
+// C = alpha A B + beta C, A m x k, B k x n; C is not read when beta is 0 and is neither A nor B. T is double or float.
+template <typename T>
+void multiply(int64_t m, int64_t n, int64_t k, double alpha, Input<T> a, Input<T> b, double beta, View<T> c,
+              Part part = Part::kAll);
+
+// The same over the pool.
+template <typename T>
+void multiply(mg_context*, int64_t m, int64_t n, int64_t k, double alpha, Input<T> a, Input<T> b, double beta,
+              View<T> c, Part part = Part::kAll);
+
+// How the pool shares a matrix: the side of tiles for the larger of its extents, and the width of stripes.
+int64_t tile_side(const mg_context*, int64_t extent);
+int64_t stripe_width(const mg_context*, int64_t extent);
+
+}  // namespace merganser
