@@ -4,12 +4,11 @@
 //
 // A sample brackets the answer: one pass counts what lies above the bracket and stores what lies in it, some hundredths
 // of the data, each chunk in a place of its own. Ranks within the bracket are exact, so the answer does not depend on
-// the sample: a histogram finds the bin of the answer, and only that is searched. (Searching all of the candidates took
-// half of the time; four neighbours of a line in the sample spare 2 ms of misses.) When the bracket misses, or a
-// chunk's place overflows (few different values, sorted data), three passes of histograms over 11, 11 and 9 bits find
-// the same answer. 33.6 million Gaussian F32, Zen 5, one thread: 13.6 ms, 24 ms before; one read takes 5.8,
-// torch.kthvalue 2050, numpy.partition (AVX-512) 61.
+// the sample; among the candidates the same is done once more. (A histogram of them took three times as long; four
+// neighbours of a line in the sample spare 2 ms of misses.) When a bracket misses, or a chunk's place overflows (few
+// different values, sorted data), three passes of histograms over 11, 11 and 9 bits find the same answer.
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <functional>
 #include <vector>
@@ -28,7 +27,7 @@ constexpr int64_t kTile = 1024;
 constexpr int64_t kChunk = 64 * kTile;
 constexpr int64_t kPlace = kChunk / 16;  // candidates of a chunk
 constexpr int64_t kSample = 1 << 15, kNeighbours = 4;
-constexpr uint32_t kBins = 1 << 12;
+constexpr int64_t kThinning = 64;  // of the candidates, for a sample of theirs
 constexpr uint32_t kInfinity = 0x7f800000u;
 
 class Select {
@@ -98,35 +97,51 @@ class Select {
     });
   }
 
+  struct Bounds {
+    uint32_t low, high;
+  };
+
+  // Between which the k-th largest of `count` values lies, all but certainly, as a sample of them says.
+  static Bounds bounds(std::vector<uint32_t>& sample, int64_t k, int64_t count) {
+    const auto size = static_cast<int64_t>(sample.size());
+    const double rank = static_cast<double>(k) / static_cast<double>(count) * static_cast<double>(size);
+    // Seven deviations of the median's rank.
+    const int64_t slack = static_cast<int64_t>(3.5 * std::sqrt(static_cast<double>(size))) + 1;
+    const int64_t before = static_cast<int64_t>(rank) - slack, after = static_cast<int64_t>(rank) + slack;
+    const auto ranked = [&](int64_t at) {
+      std::nth_element(sample.begin(), sample.begin() + at, sample.end(), std::greater<uint32_t>());
+      return sample[at];
+    };
+    return {after >= size - 1 ? 0 : ranked(after), before <= 0 ? 0x7fffffffu : ranked(before)};
+  }
+
   bool by_bracket(int64_t k) {
     // Some neighbours every few thousand elements, for what costs is the line; the rank of the answer among them is
     // known to some standard deviations.
     const int64_t step = count_ / (kSample / kNeighbours);
     std::vector<uint32_t> sample(kSample);
     for (int64_t i = 0; i < kSample / kNeighbours; ++i) keys(i * step, kNeighbours, &sample[i * kNeighbours]);
-    const double rank = static_cast<double>(k) / static_cast<double>(count_) * kSample;
-    const int64_t slack = 640;  // seven deviations of the median's rank
-    const int64_t before = static_cast<int64_t>(rank) - slack, after = static_cast<int64_t>(rank) + slack;
-    const auto ranked = [&](int64_t at) {
-      std::nth_element(sample.begin(), sample.begin() + at, sample.end(), std::greater<uint32_t>());
-      return sample[at];
-    };
-    const uint32_t high = before <= 0 ? 0x7fffffffu : ranked(before);
-    const uint32_t low = after >= kSample - 1 ? 0 : ranked(after);
+    const auto [low, high] = bounds(sample, k, count_);
 
     Buffer<uint32_t> places(chunks_ * kPlace);
     std::vector<Bracketed> found(chunks_, Bracketed{0, 0, 0});
     parallel_for(context_, chunks_, [&](int64_t chunk, int32_t) {
       alignas(64) uint32_t inside[kTile + 16];
       Bracketed& all = found[chunk];
-      tiles(chunk, [&](const uint32_t* tile, int64_t n, int64_t) {
+      const auto look = [&](const void* tile, int64_t n) {
         const Bracketed here = kernels_.bracket(tile, low, high, inside, n);
         const int64_t stored = std::min(all.candidates, kPlace), room = std::min(here.candidates, kPlace - stored);
         std::copy_n(inside, room, &places[chunk * kPlace + stored]);
         all.above += here.above;
         all.candidates += here.candidates;
         all.nan += here.nan;
-      });
+      };
+      if (dtype_ == MG_F32 && !base_) {
+        const int64_t end = std::min(count_, (chunk + 1) * kChunk);
+        for (int64_t i = chunk * kChunk; i < end; i += kTile) look(x_ + i * size_, std::min(kTile, end - i));
+      } else {
+        tiles(chunk, [&](const uint32_t* tile, int64_t n, int64_t) { look(tile, n); });
+      }
     });
     int64_t above = 0, total = 0, nan = 0;
     bool overflow = false;
@@ -139,34 +154,35 @@ class Select {
     if (nan > 0) refuse_nan(nan);
     if (overflow || k <= above || k > above + total) return false;
 
-    // Of the candidates, those in the bin of the answer.
-    const auto each_candidate = [&](const auto& use) {
+    // The same among the candidates, until few are left.
+    int64_t need = k - above;
+    Buffer<uint32_t> rest(total + 16);
+    int64_t left = 0;
+    {
+      std::vector<uint32_t> few;
       for (int64_t chunk = 0; chunk < chunks_; ++chunk) {
         const uint32_t* from = &places[chunk * kPlace];
-        for (int64_t i = 0; i < found[chunk].candidates; ++i) use(from[i]);
+        for (int64_t i = 0; i < found[chunk].candidates; i += kThinning) few.push_back(from[i]);
       }
-    };
-    int shift = 0;
-    while ((high - low) >> shift >= kBins) ++shift;
-    std::vector<uint32_t> bins(kBins, 0);
-    each_candidate([&](uint32_t key) { ++bins[(key - low) >> shift]; });
-    int64_t need = k - above;
-    uint32_t bin = kBins - 1;
-    for (; need > bins[bin]; --bin) need -= bins[bin];
-    std::vector<uint32_t> last;
-    last.reserve(bins[bin]);
-    each_candidate([&](uint32_t key) {
-      if ((key - low) >> shift == bin) last.push_back(key);
-    });
-    std::nth_element(last.begin(), last.begin() + (need - 1), last.end(), std::greater<uint32_t>());
-    threshold_ = last[need - 1];
-    for (uint32_t each : last) need -= each > threshold_ ? 1 : 0;
+      const Bounds inner = bounds(few, need, total);
+      for (int64_t chunk = 0; chunk < chunks_; ++chunk) {
+        const Bracketed here =
+            kernels_.bracket(&places[chunk * kPlace], inner.low, inner.high, &rest[left], found[chunk].candidates);
+        left += here.candidates;
+        need -= here.above;
+      }
+    }
+    if (need <= 0 || need > left) return false;
+    std::nth_element(rest.data(), rest.data() + (need - 1), rest.data() + left, std::greater<uint32_t>());
+    threshold_ = rest[need - 1];
+    const int64_t greater = kernels_.bracket(rest.data(), threshold_, threshold_, rest.data(), left).above;
     std::vector<int64_t> equal(chunks_);
     for (int64_t chunk = 0; chunk < chunks_; ++chunk) {
-      const uint32_t* from = &places[chunk * kPlace];
-      equal[chunk] = std::count(from, from + found[chunk].candidates, threshold_);
+      equal[chunk] =
+          kernels_.bracket(&places[chunk * kPlace], threshold_, threshold_, rest.data(), found[chunk].candidates)
+              .candidates;
     }
-    find_last(equal, need);
+    find_last(equal, need - greater);
     return true;
   }
 
