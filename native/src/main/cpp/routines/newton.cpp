@@ -27,7 +27,8 @@ namespace merganser {
 
 namespace {
 
-constexpr int kBlock = 32;  // of the transposition
+constexpr int kBlock = 32;       // of the transposition
+constexpr int64_t kAlone = 512;  // up to here a pass over the matrix takes less time than to wake threads for it
 constexpr int kIterations = 12;
 // Spreads of the singular values up to which F32 will do, and at which products take over, in F64 and F32.
 constexpr double kWideSpread = 4, kNearOne = 1.015, kNearOneNarrow = 1.0001;
@@ -57,7 +58,9 @@ class Newton {
   Newton(mg_context* context, int64_t n, T* x)
       : context_(context),
         n_(static_cast<int>(n)),
-        columns_(n < 1024 ? 128 : 256),
+        columns_(n <= kAlone ? static_cast<int>(n)
+                 : n < 1024  ? 128
+                             : 256),
         x_(x),
         factors_(n, n),
         inverse_(n, n),
@@ -201,11 +204,18 @@ class Newton {
 
 namespace {
 
+// Runs run(first, last) on blocks of rows, over the pool where there are many.
+template <typename Run>
+void row_blocks(mg_context* context, int64_t n, const Run& run) {
+  const int64_t rows = n <= kAlone ? n : 64;
+  parallel_for(context, divide_up(n, rows),
+               [&](int64_t task, int32_t) { run(task * rows, std::min(n, (task + 1) * rows)); });
+}
+
 // The upper triangle from the lower one.
 void mirror(mg_context* context, int64_t n, View<double> a) {
   constexpr int64_t kSide = 8;  // a line of cache: rows apart by a power of two compete for the same places
-  parallel_for(context, divide_up(n, kSide), [&](int64_t task, int32_t) {
-    const int64_t i0 = task * kSide, i1 = std::min(n, i0 + kSide);
+  row_blocks(context, n, [&](int64_t i0, int64_t i1) {
     for (int64_t j0 = 0; j0 < i1; j0 += kSide) {
       for (int64_t i = i0; i < i1; ++i) {
         for (int64_t j = j0; j < std::min(i, j0 + kSide); ++j) a(j, i) = a(i, j);
@@ -223,11 +233,13 @@ bool make_orthogonal(mg_context* context, int64_t n, double tolerance, double* q
   for (int step = 0; step < kSteps; ++step) {
     std::copy_n(q, n * n, before.data());
     multiply<double>(context, n, n, n, -1, x.transposed(), x, 0, r, Part::kLower);
-    parallel_for(context, n, [&](int64_t i, int32_t) {
-      r(i, i) += 1;
-      double lanes[kLanes] = {};
-      for (int64_t j = 0; j < i; ++j) lanes[j % kLanes] += r(i, j) * r(i, j);
-      sums[i] = 2 * sum(lanes) + r(i, i) * r(i, i);
+    row_blocks(context, n, [&](int64_t first, int64_t end) {
+      for (int64_t i = first; i < end; ++i) {
+        r(i, i) += 1;
+        double lanes[kLanes] = {};
+        for (int64_t j = 0; j < i; ++j) lanes[j % kLanes] += r(i, j) * r(i, j);
+        sums[i] = 2 * sum(lanes) + r(i, i) * r(i, i);
+      }
     });
     double norm = 0;
     for (int64_t i = 0; i < n; ++i) norm += sums[i];
@@ -242,8 +254,10 @@ bool make_orthogonal(mg_context* context, int64_t n, double tolerance, double* q
       return true;
     }
     multiply<double>(context, n, n, n, 0.375, r, r, 0, r2, Part::kLower);
-    parallel_for(context, n, [&](int64_t i, int32_t) {
-      for (int64_t j = 0; j <= i; ++j) r2(i, j) += 0.5 * r(i, j);
+    row_blocks(context, n, [&](int64_t first, int64_t end) {
+      for (int64_t i = first; i < end; ++i) {
+        for (int64_t j = 0; j <= i; ++j) r2(i, j) += 0.5 * r(i, j);
+      }
     });
     mirror(context, n, r2);
     multiply<double>(context, n, n, n, 1, x, r2, 1, by_rows(q, n));

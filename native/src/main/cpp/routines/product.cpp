@@ -19,6 +19,7 @@ namespace {
 constexpr int64_t kDepth = 512;
 constexpr int64_t kBytesOfA = 344 << 10, kBytesOfB = 2 << 20;  // of the packed blocks, at most
 constexpr int64_t kMostTile = 14 * 32;                         // elements of a tile in registers, of any level
+constexpr double kAlone = 1 << 25;                             // flops: a third of a millisecond
 constexpr int64_t kLeastTile = 64;                             // of one task: below, packing costs more than it gives
 
 template <typename T>
@@ -136,7 +137,8 @@ void multiply(int64_t m, int64_t n, int64_t k, double alpha, Input<T> a, Input<T
 template <typename T>
 void multiply(mg_context* context, int64_t m, int64_t n, int64_t k, double alpha, Input<T> a, Input<T> b, double beta,
               View<T> c, Part part) {
-  const int64_t side = tile_side(context, std::max(m, n)), across = divide_up(n, side);
+  const double flops = 2.0 * static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k);
+  const int64_t side = tile_side(context, std::max(m, n), flops), across = divide_up(n, side);
   parallel_for(context, divide_up(m, side) * across, [&](int64_t task, int32_t) {
     const int64_t i = task / across * side, j = task % across * side;
     if ((part == Part::kLower && j > i) || (part == Part::kUpper && i > j)) return;
@@ -146,19 +148,19 @@ void multiply(mg_context* context, int64_t m, int64_t n, int64_t k, double alpha
 }
 
 // Results of OpenBLAS depend on the tiles, so there these may not depend on the number of threads.
-int64_t tile_side(const mg_context* context, int64_t extent) {
+int64_t tile_side(const mg_context* context, int64_t extent, double flops) {
   if (kernel<double>().rows == 0) return 256;
   const int64_t threads = participants(context);
-  if (threads == 1) return std::max<int64_t>(extent, 1);
+  if (threads == 1 || flops < kAlone) return std::max<int64_t>(extent, 1);
   int64_t parts = 2;  // each way: about four tiles for each thread
   while (parts * parts < 4 * threads) parts += 2;
   return std::max(kLeastTile, divide_up(extent, parts));
 }
 
-int64_t stripe_width(const mg_context* context, int64_t extent) {
+int64_t stripe_width(const mg_context* context, int64_t extent, double flops) {
   if (kernel<double>().rows == 0) return 128;
   const int64_t threads = participants(context);
-  if (threads == 1) return std::max<int64_t>(extent, 1);
+  if (threads == 1 || flops < kAlone) return std::max<int64_t>(extent, 1);
   return std::max(kLeastTile, divide_up(extent, 2 * threads));
 }
 

@@ -53,8 +53,9 @@ template <typename T>
 void multiply(mg_context*, int64_t m, int64_t n, int64_t k, double alpha, Input<T> a, Input<T> b, double beta,
               View<T> c, Part part = Part::kAll);
 
-// How the pool shares a matrix: the side of tiles for the larger of its extents, and the width of stripes.
-int64_t tile_side(const mg_context*, int64_t extent);
-int64_t stripe_width(const mg_context*, int64_t extent);
+// How the pool shares a matrix: the side of tiles for the larger of its extents, and the width of stripes. Everything
+// is one tile where `flops` are too few to wake threads for.
+int64_t tile_side(const mg_context*, int64_t extent, double flops);
+int64_t stripe_width(const mg_context*, int64_t extent, double flops);
 
 }  // namespace merganser

@@ -44,8 +44,10 @@ void multiply_block(int64_t size, View<const T> a, int64_t columns, View<T> b) {
 }
 
 template <typename T>
-void stripes(mg_context* context, int64_t columns, View<T> b, const std::function<void(int64_t, View<T>)>& run) {
-  const int64_t width = stripe_width(context, columns);
+void stripes(mg_context* context, int64_t size, int64_t columns, View<T> b,
+             const std::function<void(int64_t, View<T>)>& run) {
+  const double flops = static_cast<double>(size) * static_cast<double>(size) * static_cast<double>(columns);
+  const int64_t width = stripe_width(context, columns, flops);
   parallel_for(context, divide_up(columns, width), [&](int64_t task, int32_t) {
     const int64_t begin = task * width;
     run(std::min(width, columns - begin), b.at(0, begin));
@@ -82,7 +84,11 @@ void Triangle<T>::invert_block(int64_t first) {
 
 template <typename T>
 void Triangle<T>::invert_blocks(mg_context* context) {
-  parallel_for(context, divide_up(n_, kBlock), [&](int64_t block, int32_t) { invert_block(block * kBlock); });
+  constexpr int64_t kBlocks = 8;  // of a task
+  parallel_for(context, divide_up(n_, kBlocks * kBlock), [&](int64_t task, int32_t) {
+    const int64_t end = std::min(n_, (task + 1) * kBlocks * kBlock);
+    for (int64_t first = task * kBlocks * kBlock; first < end; first += kBlock) invert_block(first);
+  });
 }
 
 template <typename T>
@@ -120,7 +126,8 @@ void Triangle<T>::solve_stripe(int64_t first, int64_t size, int64_t columns, Vie
 
 template <typename T>
 void Triangle<T>::solve(mg_context* context, int64_t first, int64_t size, int64_t columns, View<T> b) const {
-  stripes<T>(context, columns, b, [&](int64_t width, View<T> stripe) { solve_stripe(first, size, width, stripe); });
+  stripes<T>(context, size, columns, b,
+             [&](int64_t width, View<T> stripe) { solve_stripe(first, size, width, stripe); });
 }
 
 template <typename T>
@@ -151,7 +158,7 @@ void Triangle<T>::multiply_stripe(int64_t first, int64_t size, int64_t columns, 
 
 template <typename T>
 void Triangle<T>::multiply(mg_context* context, int64_t columns, View<T> b) const {
-  stripes<T>(context, columns, b, [&](int64_t width, View<T> stripe) { multiply_stripe(0, n_, width, stripe); });
+  stripes<T>(context, n_, columns, b, [&](int64_t width, View<T> stripe) { multiply_stripe(0, n_, width, stripe); });
 }
 
 // Of [T11 0; T21 T22]: [T11^-1 0; -T22^-1 T21 T11^-1  T22^-1].
@@ -211,9 +218,10 @@ bool cholesky_part(mg_context* context, View<double> a, int64_t first, int64_t s
 template <typename T>
 void interchange(mg_context* context, View<T> a, const int* pivots, int64_t first, int64_t last, int64_t column,
                  int64_t columns) {
-  constexpr int64_t kColumns = 64;
-  parallel_for(context, divide_up(columns, kColumns), [&](int64_t task, int32_t) {
-    const int64_t begin = column + task * kColumns, end = std::min(column + columns, begin + kColumns);
+  constexpr int64_t kSwaps = 1 << 16;  // of a task
+  const int64_t width = std::max<int64_t>(64, kSwaps / std::max<int64_t>(1, last - first));
+  parallel_for(context, divide_up(columns, width), [&](int64_t task, int32_t) {
+    const int64_t begin = column + task * width, end = std::min(column + columns, begin + width);
     for (int64_t c = begin; c < end; ++c) {
       for (int64_t i = first; i < last; ++i) {
         if (pivots[i] != i) std::swap(a(i, c), a(pivots[i], c));
