@@ -27,6 +27,9 @@ constexpr int64_t kLongestChain = 30;
 // Expected entries of a list before it is cut to its capacity.
 constexpr double kAimedEntries = 18.4;
 
+// Elements of a matrix that is read in less time than it takes to wake threads for it.
+constexpr int64_t kAlone = int64_t{1} << 21;
+
 }  // namespace
 
 void no_finite_assignment(const char* side, int64_t index) {
@@ -40,7 +43,7 @@ AssignmentSolver::AssignmentSolver(mg_context* context, const Costs& costs, Assi
       costs_(costs),
       s_(scratch),
       k_(kernels()),
-      serial_(serial),
+      serial_(serial || (!costs.factored() && costs.rows * costs.cols < kAlone)),
       route_(route),
       rows_(costs.rows),
       cols_(costs.cols),
