@@ -146,7 +146,10 @@ public class MergeArithmeticBenchmark extends KernelBenchmark {
     kernels.stream(bytes, Buffers.addresses(arrays, 0, reads), to);
   }
 
-  /** Fused and plain forms must agree to a rounding of the type before anything is timed. */
+  /**
+   * Fused and plain forms must agree to some roundings of results and of the inputs, which lie
+   * within 1, before anything is timed.
+   */
   private void validate() {
     compare("linear", this::linear, this::plainLinear);
     compare("task arithmetic", this::taskArithmetic, this::plainTask);
@@ -163,7 +166,7 @@ public class MergeArithmeticBenchmark extends KernelBenchmark {
     float[] found = widened();
     for (int i = 0; i < n; i++) {
       float expected = plain.result(i);
-      double tolerance = roundOff() * (Math.abs(expected) + 0.1);
+      double tolerance = roundOff() * (Math.abs(expected) + 0.25);
       Validation.requireElement(name, i, found[i], expected, tolerance);
     }
   }

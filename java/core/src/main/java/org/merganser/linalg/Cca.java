@@ -57,7 +57,7 @@ public record Cca(
 
   /**
    * The map alone: correlations are empty, and their sum is given. Without them no singular value
-   * decomposition is needed where the problem has at least 256 features and no correlation below
+   * decomposition is needed where the problem has at least 32 features and no correlation below
    * 1e-6 of the largest, so this takes half the time or less on two threads or more.
    *
    * @param precision F64, or F32 for the orthogonal factor: {@code T Tinv = I} still holds to about

@@ -28,12 +28,12 @@ public record Polar(
   }
 
   /**
-   * The factor alone: singular values are empty, and their sum is given. From 256 rows on an
+   * The factor alone: singular values are empty, and their sum is given. From 32 rows on an
    * iteration takes the place of the singular value decomposition, unless a singular value may lie
    * below 1e-6 of the largest; it runs on all threads, which the decomposition does not.
    *
-   * @param precision F64, or F32 for most of the iteration: Q is orthogonal to about 1e-8 and off
-   *     by about 1e-6 times the condition number
+   * @param precision F64, or F32 for most of the iteration: Q is orthogonal to about 1e-9 and off
+   *     by about 1e-5
    */
   public static Polar factorOnly(Matrix a, DType precision, Workspace ws) {
     return solve(a, 1, a.rows(), false, precision, ws).get(0);
