@@ -115,7 +115,8 @@ struct MergeKernels {
 
   // Bits of |x|, or of |x - base| as F32, for F32, F16 and BF16 (slot of MG_F64 unused).
   void (*magnitude_keys[4])(const void* x, const void* base, uint32_t* keys, int64_t n);
-  // Keys in [low, high] in order; of F32 as they are, too, for the sign is dropped. `out` has room for n + 16.
+  // Keys in [low, high] in order; of F32 as they are, too, for the sign is dropped. `out` is apart and has room
+  // for n + 16.
   Bracketed (*bracket)(const void* keys, uint32_t low, uint32_t high, uint32_t* out, int64_t n);
 };
 

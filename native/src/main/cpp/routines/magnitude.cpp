@@ -175,7 +175,8 @@ class Select {
     if (need <= 0 || need > left) return false;
     std::nth_element(rest.data(), rest.data() + (need - 1), rest.data() + left, std::greater<uint32_t>());
     threshold_ = rest[need - 1];
-    const int64_t greater = kernels_.bracket(rest.data(), threshold_, threshold_, rest.data(), left).above;
+    const int64_t greater =
+        std::count_if(rest.data(), rest.data() + left, [&](uint32_t key) { return key > threshold_; });
     std::vector<int64_t> equal(chunks_);
     for (int64_t chunk = 0; chunk < chunks_; ++chunk) {
       equal[chunk] =

@@ -10,8 +10,8 @@ namespace merganser {
 
 // q becomes the orthogonal polar factor of a, both n x n contiguous. False, with q lost, when a singular value
 // decomposition has to decide or is quicker: a is small, is singular or may have a singular value below 1e-6 of the
-// largest, or the iteration does not converge. MG_F32: the steps between the first and the last in F32. The caller holds
-// the BLAS gate.
+// largest, or the iteration does not converge. MG_F32: the steps between the first and the last in F32. The caller
+// holds the BLAS gate.
 bool newton_polar(mg_context*, int32_t dtype, int64_t n, const double* a, double* q);
 
 // trace(q^T a), the sum of the singular values of a when q is its polar factor.
