@@ -119,7 +119,8 @@ final class PlainMerge {
   }
 
   /**
-   * That {@code found} is the base plus some of the deltas times {@code scale}, a share of them.
+   * That {@code found} is the base plus some of the deltas times {@code scale}, a share of them, to
+   * some roundings of the deltas.
    */
   void requireDropped(float[] found, double scale, double share, double roundOff) {
     long kept = 0;
@@ -137,7 +138,7 @@ final class PlainMerge {
           best = some;
         }
       }
-      double allowed = roundOff * (Math.abs(found[i]) + 0.1);
+      double allowed = roundOff * (Math.abs(found[i]) + 0.5);
       Validation.requireElement("dare", i, nearest, 0, allowed);
       kept += Integer.bitCount(best);
     }
