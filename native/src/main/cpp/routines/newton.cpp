@@ -97,9 +97,9 @@ class Newton {
   int64_t at(int64_t row, int64_t column) const { return row + column * n_; }
 
   template <typename Run>
-  void column_tiles(int64_t first, const Run& run) {
-    parallel_for(context_, divide_up(n_ - first, columns_), [&](int64_t task, int32_t) {
-      const int64_t begin = first + task * columns_;
+  void column_tiles(const Run& run) {
+    parallel_for(context_, divide_up(n_, columns_), [&](int64_t task, int32_t) {
+      const int64_t begin = task * columns_;
       run(task, begin, std::min<int64_t>(n_, begin + columns_));
     });
   }
@@ -111,7 +111,7 @@ class Newton {
   }
 
   double frobenius(const T* a) {
-    column_tiles(0, [&](int64_t task, int64_t begin, int64_t end) {
+    column_tiles([&](int64_t task, int64_t begin, int64_t end) {
       double lanes[kLanes] = {};
       for (int64_t i = at(0, begin); i < at(0, end); ++i) lanes[i % kLanes] += static_cast<double>(a[i]) * a[i];
       sums_[task] = sum(lanes);
@@ -131,7 +131,7 @@ class Newton {
     for (int step = 0; step < kSteps; ++step) {
       const double before = norm(vector_);
       for (int64_t i = 0; i < n_; ++i) vector_[i] = static_cast<T>(vector_[i] / before);
-      column_tiles(0, [&](int64_t task, int64_t begin, int64_t end) {
+      column_tiles([&](int64_t task, int64_t begin, int64_t end) {
         apply(kNoTrans, n_, static_cast<int>(end - begin), a + at(0, begin), vector_.data() + begin,
               partial_.data() + task * n_);
       });
@@ -140,7 +140,7 @@ class Newton {
         for (int64_t t = 0; t < sums_.size(); ++t) sum += partial_[t * n_ + i];
         image_[i] = sum;
       }
-      column_tiles(0, [&](int64_t, int64_t begin, int64_t end) {
+      column_tiles([&](int64_t, int64_t begin, int64_t end) {
         apply(kTrans, n_, static_cast<int>(end - begin), a + at(0, begin), image_.data(), vector_.data() + begin);
       });
       value = std::sqrt(norm(vector_));
@@ -174,7 +174,7 @@ class Newton {
   void update(double z) {
     const T left = static_cast<T>(0.5 * z), right = static_cast<T>(0.5 / z);
     const auto average = kernels().average[sizeof(T) == 8 ? 0 : 1];
-    column_tiles(0, [&](int64_t, int64_t begin, int64_t end) {
+    column_tiles([&](int64_t, int64_t begin, int64_t end) {
       alignas(64) T block[kBlock * kBlock];
       for (int64_t i = 0; i < n_; i += kBlock) {
         const int64_t rows = std::min<int64_t>(kBlock, n_ - i);
@@ -247,7 +247,7 @@ bool make_orthogonal(mg_context* context, int64_t n, double tolerance, double* q
     if (!(norm <= root)) return false;
     // Bounds of the error after a step of either kind.
     const bool second_order = 0.75 * norm * norm <= tolerance * root;
-    const bool last = second_order || 0.625 * norm * norm * norm <= tolerance * root;
+    const bool last = 0.625 * norm * norm * norm <= tolerance * root;
     mirror(context, n, r);
     if (second_order) {
       multiply<double>(context, n, n, n, 0.5, x, r, 1, by_rows(q, n));

@@ -65,21 +65,24 @@ Triangle<T>::Triangle(int64_t n, View<const T> t, Part part, bool unit)
       inverses_(std::make_shared<Buffer<T>>(divide_up(n, kBlock) * kBlock, kBlock)) {}
 
 template <typename T>
+T Triangle<T>::element(int64_t i, int64_t j) const {
+  if (unit_ && i == j) return T{1};
+  return (part_ == Part::kLower ? i >= j : i <= j) ? t_(i, j) : T{0};
+}
+
+template <typename T>
 void Triangle<T>::invert_block(int64_t first) {
   const int64_t size = std::min(kBlock, n_ - first);
   T* block = inverses_->data() + first * kBlock;
-  const bool lower = part_ == Part::kLower;
   for (int64_t j = 0; j < size; ++j) {
-    for (int64_t i = 0; i < size; ++i) {
-      const bool inside = lower ? i >= j : i <= j;
-      block[j * kBlock + i] = unit_ && i == j ? T{1} : inside ? t_(first + i, first + j) : T{0};
-    }
+    for (int64_t i = 0; i < size; ++i) block[j * kBlock + i] = element(first + i, first + j);
   }
   int info = 0;
-  trtri(lower ? "L" : "U", static_cast<int>(size), block, kBlock, &info);
-  if (info != 0)
+  trtri(part_ == Part::kLower ? "L" : "U", static_cast<int>(size), block, kBlock, &info);
+  if (info != 0) {
     fail(MG_NUMERICAL, format("a triangular factor is singular: element %lld of its diagonal is 0",
                               static_cast<long long>(first + info - 1)));
+  }
 }
 
 template <typename T>
@@ -132,32 +135,23 @@ void Triangle<T>::solve(mg_context* context, int64_t first, int64_t size, int64_
 
 template <typename T>
 void Triangle<T>::multiply_stripe(int64_t first, int64_t size, int64_t columns, View<T> b) const {
-  const bool lower = part_ == Part::kLower;
   if (size <= kBlock) {
     alignas(64) T block[kBlock * kBlock];
     for (int64_t i = 0; i < size; ++i) {
-      for (int64_t j = 0; j < size; ++j) {
-        const bool inside = lower ? i >= j : i <= j;
-        block[i * kBlock + j] = unit_ && i == j ? T{1} : inside ? t_(first + i, first + j) : T{0};
-      }
+      for (int64_t j = 0; j < size; ++j) block[i * kBlock + j] = element(first + i, first + j);
     }
     multiply_block<T>(size, by_rows<const T>(block, kBlock), columns, b);
     return;
   }
   const int64_t half = half_of<T>(size), rest = size - half, second = first + half;
-  if (lower) {
-    multiply_stripe(second, rest, columns, b.at(half, 0));
-    merganser::multiply<T>(rest, columns, half, 1, t_.at(second, first), b, 1, b.at(half, 0));
-    multiply_stripe(first, half, columns, b);
-  } else {
-    multiply_stripe(first, half, columns, b);
-    merganser::multiply<T>(half, columns, rest, 1, t_.at(first, second), b.at(half, 0), 1, b);
-    multiply_stripe(second, rest, columns, b.at(half, 0));
-  }
+  multiply_stripe(second, rest, columns, b.at(half, 0));
+  merganser::multiply<T>(rest, columns, half, 1, t_.at(second, first), b, 1, b.at(half, 0));
+  multiply_stripe(first, half, columns, b);
 }
 
 template <typename T>
 void Triangle<T>::multiply(mg_context* context, int64_t columns, View<T> b) const {
+  require_lower();
   stripes<T>(context, n_, columns, b, [&](int64_t width, View<T> stripe) { multiply_stripe(0, n_, width, stripe); });
 }
 
@@ -172,20 +166,20 @@ void Triangle<T>::invert_part(mg_context* context, int64_t first, int64_t size, 
     return;
   }
   const int64_t half = half_of<T>(size), rest = size - half, second = first + half;
-  const bool lower = part_ == Part::kLower;
   invert_part(context, first, half, out);
   invert_part(context, second, rest, out.at(half, half));
-  if (lower) {
-    merganser::multiply<T>(context, rest, half, half, -1, t_.at(second, first), out, 0, out.at(half, 0));
-    solve(context, second, rest, half, out.at(half, 0));
-  } else {
-    merganser::multiply<T>(context, half, rest, rest, -1, t_.at(first, second), out.at(half, half), 0, out.at(0, half));
-    solve(context, first, half, rest, out.at(0, half));
-  }
+  merganser::multiply<T>(context, rest, half, half, -1, t_.at(second, first), out, 0, out.at(half, 0));
+  solve(context, second, rest, half, out.at(half, 0));
+}
+
+template <typename T>
+void Triangle<T>::require_lower() const {
+  if (part_ != Part::kLower) fail(MG_INTERNAL, "only lower triangles are multiplied and inverted");
 }
 
 template <typename T>
 void Triangle<T>::invert(mg_context* context, View<T> out) const {
+  require_lower();
   // Along the axis that is contiguous.
   const View<T> lines = out.column == 1 ? out : out.transposed();
   for (int64_t i = 0; i < n_; ++i) std::fill_n(&lines(i, 0), n_, T{0});

@@ -29,15 +29,18 @@ class Triangle {
 
   Triangle transposed() const;
 
-  // B = T^-1 B and B = T B; B has n rows. For the other side give transposes: B T^-1 = (T^-T B^T)^T.
+  // B = T^-1 B, and B = T B of a lower triangle; B has n rows. For the other side give transposes:
+  // B T^-1 = (T^-T B^T)^T.
   void solve(mg_context* context, int64_t columns, View<T> b) const { solve(context, 0, n_, columns, b); }
   void multiply(mg_context*, int64_t columns, View<T> b) const;
   // The same solve of the `size` rows and columns from `first` on.
   void solve(mg_context*, int64_t first, int64_t size, int64_t columns, View<T> b) const;
-  // out = T^-1 with zeros in the other triangle.
+  // out = T^-1 of a lower triangle, with zeros above.
   void invert(mg_context*, View<T> out) const;
 
  private:
+  T element(int64_t i, int64_t j) const;
+  void require_lower() const;
   View<const T> inverse(int64_t first) const;
   void solve_stripe(int64_t first, int64_t size, int64_t columns, View<T> b) const;
   void multiply_stripe(int64_t first, int64_t size, int64_t columns, View<T> b) const;
