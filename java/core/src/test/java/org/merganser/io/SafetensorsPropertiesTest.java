@@ -16,38 +16,30 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
-import net.jqwik.api.Arbitraries;
-import net.jqwik.api.Arbitrary;
-import net.jqwik.api.Combinators;
-import net.jqwik.api.Example;
-import net.jqwik.api.ForAll;
-import net.jqwik.api.Property;
-import net.jqwik.api.Provide;
-import net.jqwik.api.lifecycle.AfterTry;
-import net.jqwik.api.lifecycle.BeforeTry;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.merganser.compute.DType;
 import org.merganser.error.FormatException;
 import org.merganser.linalg.Tensor;
+import org.merganser.testing.Cases;
 import org.merganser.testing.Close;
+import org.merganser.testing.Draw;
 
 class SafetensorsPropertiesTest {
+  @TempDir private Path folder;
   private Path file;
 
-  @BeforeTry
-  void create() throws IOException {
-    file = Files.createTempFile("merganser", ".safetensors");
+  @BeforeEach
+  void name() {
+    file = folder.resolve("model.safetensors");
   }
 
-  @AfterTry
-  void delete() throws IOException {
-    Files.deleteIfExists(file);
-  }
-
-  @Property(tries = 150)
-  void anythingWrittenComesBack(@ForAll("models") Map<String, TensorInfo> infos)
-      throws IOException {
+  @Cases(150)
+  void anythingWrittenComesBack(Draw draw) throws IOException {
+    SplittableRandom random = draw.random();
+    Map<String, TensorInfo> infos = model(random);
     Map<String, Tensor> tensors = new LinkedHashMap<>();
-    SplittableRandom random = new SplittableRandom(infos.hashCode());
     infos.forEach(
         (name, info) -> {
           Tensor tensor = Tensor.allocate(info.dtype(), info.dims());
@@ -71,40 +63,42 @@ class SafetensorsPropertiesTest {
     assertThat(Files.readAllBytes(file)).isEqualTo(first);
   }
 
-  @Provide
-  Arbitrary<Map<String, TensorInfo>> models() {
-    Arbitrary<String> ordinary =
-        Arbitraries.of("w", "layer.0.weight", "a b", "\u0000", "\"\\", "/");
-    Arbitrary<String> any =
-        Arbitraries.strings()
-            .all()
-            .excludeChars(surrogates())
-            .ofMinLength(1)
-            .ofMaxLength(12)
-            .filter(name -> !name.equals(SafetensorsHeader.METADATA));
-    Arbitrary<TensorInfo> info =
-        Combinators.combine(
-                Arbitraries.of(DType.values()),
-                Arbitraries.longs().between(0, 5).list().ofMaxSize(4))
-            .as(TensorInfo::new)
-            .filter(i -> i.size() * i.dtype().bits() % 8 == 0);
-    return Arbitraries.maps(Arbitraries.oneOf(ordinary, any), info).ofMaxSize(8);
+  /** Up to eight tensors of any type, up to four axes of length 0 to 5, in whole bytes. */
+  private static Map<String, TensorInfo> model(SplittableRandom random) {
+    Map<String, TensorInfo> infos = new LinkedHashMap<>();
+    for (int tensors = random.nextInt(9); tensors > 0; tensors--) {
+      TensorInfo info;
+      do {
+        DType dtype = DType.values()[random.nextInt(DType.values().length)];
+        info = new TensorInfo(dtype, random.longs(random.nextInt(5), 0, 6).boxed().toList());
+      } while (info.size() * info.dtype().bits() % 8 != 0);
+      infos.put(random.nextBoolean() ? ordinaryName(random) : anyName(random), info);
+    }
+    return infos;
   }
 
-  /** Half of a pair is no text that UTF-8 can hold. */
-  private static char[] surrogates() {
-    char[] all = new char[Character.MAX_SURROGATE - Character.MIN_SURROGATE + 1];
-    for (int i = 0; i < all.length; i++) {
-      all[i] = (char) (Character.MIN_SURROGATE + i);
-    }
-    return all;
+  private static String ordinaryName(SplittableRandom random) {
+    List<String> names = List.of("w", "layer.0.weight", "a b", "\u0000", "\"\\", "/");
+    return names.get(random.nextInt(names.size()));
+  }
+
+  /** One to twelve characters that UTF-8 can hold, so no half of a surrogate pair. */
+  private static String anyName(SplittableRandom random) {
+    return random
+        .ints(0, Character.MAX_CODE_POINT + 1)
+        // Most code points lie beyond 16 bits; half of the characters shall not.
+        .map(c -> random.nextBoolean() ? c & 0xFFFF : c)
+        .filter(c -> c < Character.MIN_SURROGATE || c > Character.MAX_SURROGATE)
+        .limit(1 + random.nextInt(12))
+        .collect(StringBuilder::new, StringBuilder::appendCodePoint, StringBuilder::append)
+        .toString();
   }
 
   /**
    * A damaged header gives a typed error or what it says; the same seed on every run. Ten thousand
    * of them, or {@code -Dmerganser.damagedHeaders=N}.
    */
-  @Example
+  @Test
   void damagedHeaders() throws IOException {
     byte[] valid = validFile();
     Files.write(file, valid);

@@ -6,17 +6,17 @@ import static org.assertj.core.api.Assertions.within;
 import static org.merganser.testing.Work.WS;
 
 import java.util.Arrays;
-import net.jqwik.api.Arbitraries;
-import net.jqwik.api.Arbitrary;
-import net.jqwik.api.ForAll;
-import net.jqwik.api.Property;
-import net.jqwik.api.Provide;
+import java.util.SplittableRandom;
+import java.util.function.DoubleSupplier;
+import org.merganser.testing.Cases;
+import org.merganser.testing.Draw;
 import org.merganser.testing.Oracle;
 
 class AssignmentPropertiesTest {
 
-  @Property(tries = 400)
-  void equalsBruteForceAndBeatsGreedy(@ForAll("problems") double[][] a) {
+  @Cases(400)
+  void equalsBruteForceAndBeatsGreedy(Draw draw) {
+    double[][] a = problem(draw);
     Assignment found = Assignment.maximise(Matrix.of(a), WS);
     double scale = Arrays.stream(a).flatMapToDouble(Arrays::stream).map(Math::abs).max().orElse(0);
     double tolerance = 1e-14 * a.length * scale;
@@ -28,22 +28,20 @@ class AssignmentPropertiesTest {
   }
 
   /** Square and wide, with few different values (ties) and with many; of any size. */
-  @Provide
-  Arbitrary<double[][]> problems() {
-    Arbitrary<Double> tied = Arbitraries.integers().between(-2, 2).map(Integer::doubleValue);
-    Arbitrary<Double> free = Arbitraries.doubles().between(-1e6, 1e6);
-    Arbitrary<Double> tiny = Arbitraries.doubles().between(-1, 1).map(x -> x * 1e-200);
-    return Arbitraries.integers()
-        .between(1, 7)
-        .flatMap(
-            rows ->
-                Arbitraries.integers()
-                    .between(rows, 7)
-                    .flatMap(
-                        columns ->
-                            Arbitraries.of(tied, free, tiny)
-                                .flatMap(v -> v.array(double[].class).ofSize(columns))
-                                .array(double[][].class)
-                                .ofSize(rows)));
+  private static double[][] problem(Draw draw) {
+    int rows = draw.integer(1, 7);
+    int columns = draw.integer(rows, 7);
+    SplittableRandom random = draw.random();
+    DoubleSupplier values =
+        switch (draw.of("tied", "free", "tiny")) {
+          case "tied" -> () -> random.nextInt(-2, 3);
+          case "free" -> () -> random.nextDouble(-1e6, 1e6);
+          default -> () -> random.nextDouble(-1, 1) * 1e-200;
+        };
+    double[][] a = new double[rows][columns];
+    for (double[] row : a) {
+      Arrays.setAll(row, j -> values.getAsDouble());
+    }
+    return a;
   }
 }

@@ -4,19 +4,18 @@ package org.merganser.linalg;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.merganser.testing.Work.WS;
 
-import net.jqwik.api.ForAll;
-import net.jqwik.api.Property;
-import net.jqwik.api.constraints.DoubleRange;
-import net.jqwik.api.constraints.IntRange;
+import org.merganser.testing.Cases;
 import org.merganser.testing.Close;
+import org.merganser.testing.Draw;
 import org.merganser.testing.Oracle;
 
 /** What the formula promises for any data. */
 class CcaPropertiesTest {
 
-  @Property(tries = 60)
-  void alignedCovarianceIsTheReferencesWithoutGamma(
-      @ForAll @IntRange(min = 1, max = 40) int n, @ForAll long seed) {
+  @Cases(60)
+  void alignedCovarianceIsTheReferencesWithoutGamma(Draw draw) {
+    int n = draw.integer(1, 40);
+    long seed = draw.seed();
     double[][] x = mixed(n, seed);
     double[][] y = mixed(n, seed + 10);
     Cca cca = cca(x, y, 0);
@@ -29,11 +28,11 @@ class CcaPropertiesTest {
         1e-9);
   }
 
-  @Property(tries = 60)
-  void correlationsLieBetweenZeroAndOneAndTheInverseIsOne(
-      @ForAll @IntRange(min = 1, max = 40) int n,
-      @ForAll @DoubleRange(min = 0, max = 10) double gamma,
-      @ForAll long seed) {
+  @Cases(60)
+  void correlationsLieBetweenZeroAndOneAndTheInverseIsOne(Draw draw) {
+    int n = draw.integer(1, 40);
+    double gamma = draw.real(0, 10);
+    long seed = draw.seed();
     Cca cca = cca(mixed(n, seed), mixed(n, seed + 10), gamma);
     double previous = 1 + 1e-9;
     for (double correlation : cca.correlations()) {
@@ -47,20 +46,21 @@ class CcaPropertiesTest {
         1e-9);
   }
 
-  @Property(tries = 60)
-  void rotatedFeaturesAreRotatedBackForEveryGamma(
-      @ForAll @IntRange(min = 1, max = 40) int n,
-      @ForAll @DoubleRange(min = 0, max = 100) double gamma,
-      @ForAll long seed) {
+  @Cases(60)
+  void rotatedFeaturesAreRotatedBackForEveryGamma(Draw draw) {
+    int n = draw.integer(1, 40);
+    double gamma = draw.real(0, 100);
+    long seed = draw.seed();
     double[][] x = mixed(n, seed);
     double[][] q = Oracle.orthogonal(n, seed + 1);
     double[][] y = Oracle.multiply(x, Oracle.transpose(q));
     Close.absolute("T", cca(x, y, gamma).map(), Oracle.transpose(q), 1e-9);
   }
 
-  @Property(tries = 60)
-  void mixedFeaturesAreUnmixedWithoutGamma(
-      @ForAll @IntRange(min = 1, max = 40) int n, @ForAll long seed) {
+  @Cases(60)
+  void mixedFeaturesAreUnmixedWithoutGamma(Draw draw) {
+    int n = draw.integer(1, 40);
+    long seed = draw.seed();
     double[][] x = mixed(n, seed);
     double[][] m = Oracle.mixing(n, seed + 1);
     double[][] y = Oracle.multiply(x, Oracle.transpose(m));
@@ -69,9 +69,10 @@ class CcaPropertiesTest {
     Close.relative("T^-1", cca.inverse(), m, 1e-8);
   }
 
-  @Property(tries = 40)
-  void correlationsDoNotSeeInvertibleMaps(
-      @ForAll @IntRange(min = 1, max = 30) int n, @ForAll long seed) {
+  @Cases(40)
+  void correlationsDoNotSeeInvertibleMaps(Draw draw) {
+    int n = draw.integer(1, 30);
+    long seed = draw.seed();
     double[][] x = mixed(n, seed);
     double[][] y = Oracle.multiply(x, Oracle.mixing(n, seed + 1));
     double[][] noisy = Oracle.gaussian(y.length, n, seed + 2);

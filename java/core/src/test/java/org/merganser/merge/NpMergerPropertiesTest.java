@@ -7,12 +7,11 @@ import static org.assertj.core.api.Assertions.within;
 import java.io.IOException;
 import java.util.Map;
 import java.util.SplittableRandom;
-import net.jqwik.api.ForAll;
-import net.jqwik.api.Property;
-import net.jqwik.api.constraints.IntRange;
 import org.merganser.compute.Workspace;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.linalg.Tensor;
+import org.merganser.testing.Cases;
+import org.merganser.testing.Draw;
 import org.merganser.testing.JavaObjective;
 
 class NpMergerPropertiesTest {
@@ -40,13 +39,12 @@ class NpMergerPropertiesTest {
     return learned.model().tensor("w").toFloatArray();
   }
 
-  @Property(tries = 30)
-  void thetaStaysBetweenTheModels(
-      @ForAll @IntRange(min = 1, max = 70) int n,
-      @ForAll long seed,
-      @ForAll NpOptions.Form form,
-      @ForAll @IntRange(min = 1, max = 40) int steps)
-      throws IOException {
+  @Cases(30)
+  void thetaStaysBetweenTheModels(Draw draw) throws IOException {
+    int n = draw.integer(1, 70);
+    long seed = draw.seed();
+    NpOptions.Form form = draw.of(NpOptions.Form.values());
+    int steps = draw.integer(1, 40);
     float[] a = gaussian(n, seed);
     float[] c = gaussian(n, seed + 1);
     NpOptions options =
@@ -61,10 +59,11 @@ class NpMergerPropertiesTest {
     }
   }
 
-  @Property(tries = 30)
-  void equalModelsAreUntouched(
-      @ForAll @IntRange(min = 1, max = 70) int n, @ForAll long seed, @ForAll NpOptions.Form form)
-      throws IOException {
+  @Cases(30)
+  void equalModelsAreUntouched(Draw draw) throws IOException {
+    int n = draw.integer(1, 70);
+    long seed = draw.seed();
+    NpOptions.Form form = draw.of(NpOptions.Form.values());
     float[] a = gaussian(n, seed);
     NpMerge learned =
         learn(
@@ -75,9 +74,10 @@ class NpMergerPropertiesTest {
     assertThat(theta(learned)).isEqualTo(a);
   }
 
-  @Property(tries = 30)
-  void swappingTheModelsMirrorsTheShares(
-      @ForAll @IntRange(min = 1, max = 70) int n, @ForAll long seed) throws IOException {
+  @Cases(30)
+  void swappingTheModelsMirrorsTheShares(Draw draw) throws IOException {
+    int n = draw.integer(1, 70);
+    long seed = draw.seed();
     float[] a = gaussian(n, seed);
     float[] c = gaussian(n, seed + 1);
     JavaObjective objective = JavaObjective.distance(gaussian(n, seed + 2));
@@ -93,12 +93,11 @@ class NpMergerPropertiesTest {
   }
 
   /** dL/dz of one SGD step of rate 1 against central differences of L in F64. */
-  @Property(tries = 30)
-  void gradientsOfLogitsAgreeWithFiniteDifferences(
-      @ForAll @IntRange(min = 1, max = 20) int n,
-      @ForAll long seed,
-      @ForAll @IntRange(min = 1, max = 19) int twentieths)
-      throws IOException {
+  @Cases(30)
+  void gradientsOfLogitsAgreeWithFiniteDifferences(Draw draw) throws IOException {
+    int n = draw.integer(1, 20);
+    long seed = draw.seed();
+    int twentieths = draw.integer(1, 19);
     float[] a = gaussian(n, seed);
     float[] c = gaussian(n, seed + 1);
     float[] target = gaussian(n, seed + 2);

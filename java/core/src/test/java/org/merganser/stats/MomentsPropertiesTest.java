@@ -9,22 +9,21 @@ import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
 import java.util.Random;
-import net.jqwik.api.ForAll;
-import net.jqwik.api.Property;
-import net.jqwik.api.constraints.IntRange;
 import org.merganser.compute.DType;
 import org.merganser.testing.Activations;
+import org.merganser.testing.Cases;
 import org.merganser.testing.Close;
+import org.merganser.testing.Draw;
 import org.merganser.testing.Oracle;
 
 class MomentsPropertiesTest {
 
-  @Property(tries = 60)
-  void anySplitInAnyOrderIsOneBatch(
-      @ForAll @IntRange(min = 2, max = 300) int samples,
-      @ForAll @IntRange(min = 1, max = 20) int width,
-      @ForAll @IntRange(min = 1, max = 12) int parts,
-      @ForAll long seed) {
+  @Cases(60)
+  void anySplitInAnyOrderIsOneBatch(Draw draw) {
+    int samples = draw.integer(2, 300);
+    int width = draw.integer(1, 20);
+    int parts = draw.integer(1, 12);
+    long seed = draw.seed();
     double[][] x = Oracle.gaussian(samples, width, seed);
     double[][] y = Oracle.map(Oracle.gaussian(samples, width, seed + 1), v -> 50 + 3 * v);
     List<int[]> ranges = ranges(samples, parts, seed);
