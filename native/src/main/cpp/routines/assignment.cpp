@@ -5,6 +5,7 @@
 //   3  augmenting row reduction  through lists of cheap columns
 //   5  epsilon-scaling auction   when row reduction fails          assignment_auction.cpp
 //   4  shortest augmenting paths sparse through lists, or dense    assignment_paths.cpp
+//   6  exactness                 where F64 prices are not enough   assignment_exact.cpp
 // Invariant: u_i + v_j <= c_ij with equality on assigned pairs, where u_i is the minimum of c_ij - v_j. In a
 // rectangular problem v starts at 0 and only falls on columns that stay assigned, so free columns keep v = 0.
 #include <algorithm>
@@ -90,9 +91,11 @@ void solve(mg_context* context, const Costs& costs, bool warm, int64_t* row_to_c
   AssignmentScratch& scratch = memory_of(context).slots[0];
   std::fill(std::begin(context->assignment_counters), std::end(context->assignment_counters), 0);
   AssignmentSolver solver(context, costs, scratch, false, context->assignment_route);
-  solver.solve(warm ? v : nullptr);
+  std::vector<double> start(v, v + (warm ? costs.cols : 0));
+  solver.solve(warm ? start.data() : nullptr);
   finish(costs, solver, row_to_col, u, v, value);
   count(context, solver.counters());
+  if (!solver.by_columns()) make_exact(context, costs, warm ? start.data() : nullptr, row_to_col, u, v, value);
   forget_large(scratch);
 }
 
@@ -184,7 +187,8 @@ double violation_of(mg_context* context, const Costs& costs, const int64_t* row_
       const char* row = first + (i - begin) * stride * size_of(costs.type);
       if (kernels().cost_bad[costs.type](row, costs.sign, cols) < cols) bad[s] = std::min(bad[s], i);
       const double excess = kernels().violation[costs.type](row, costs.sign, v, u[i], cols);
-      const double slack = std::fabs(u[i] - (costs.at(i, row_to_col[i]) - v[row_to_col[i]]));
+      const double own = costs.at(i, row_to_col[i]);
+      const double slack = std::isinf(own) ? kInfinity : std::fabs(excess_of(u[i], v[row_to_col[i]], own));
       worst[s] = std::max({worst[s], excess, slack});
     }
   });
@@ -201,7 +205,7 @@ void throw_bad_cost(const Costs& costs, int64_t i, double* scratch) {
   const char* what = std::isnan(value)   ? "is NaN"
                      : std::isinf(value) ? (value > 0 ? "is +Inf, which a maximum would always take"
                                                       : "is -Inf, which a minimum would always take")
-                                         : "is beyond 1e300";
+                                         : "is beyond 1e300; an infinity forbids an entry";
   fail(MG_NUMERICAL, format("cost[%lld, %lld] %s", static_cast<long long>(i), static_cast<long long>(j), what));
 }
 
@@ -254,6 +258,10 @@ void assignment_batch(mg_context* context, int64_t problems, int32_t dtype, cons
       solver.solve(nullptr);
       finish(costs, solver, row_to_col + row_offset[at], u + row_offset[at], v + col_offset[at], value + p);
       counters[at] = solver.counters();
+      if (!solver.by_columns()) {
+        make_exact(context, costs, nullptr, row_to_col + row_offset[at], u + row_offset[at], v + col_offset[at],
+                   value + p);
+      }
       forget_large(scratch);
     } catch (const Error& error) {
       if (error.status == MG_CANCELLED) throw;

@@ -58,6 +58,15 @@ struct Costs {
   double at(int64_t i, int64_t j) const;
 };
 
+// u + v - c with a small relative error also where the terms cancel, however far apart they are.
+inline double excess_of(double u, double v, double c) {
+  const double sum = u + v, part = sum - u;
+  const double lost = (u - (sum - part)) + (v - part);
+  const double rest = sum - c, other = rest - sum;
+  const double lost_too = (sum - (rest - other)) + (-c - other);
+  return rest + (lost + lost_too);
+}
+
 // Entries of a list at most; a multiple of 8.
 constexpr int64_t kListEntries = 32;
 
@@ -123,6 +132,8 @@ class AssignmentSolver {
   int32_t column_of(int64_t i) const { return s_.column_of[i]; }
   const double* v() const { return s_.v.data(); }
   const AssignmentCounters& counters() const { return counters_; }
+  // Each column at its least cost: an optimum without any arithmetic.
+  bool by_columns() const { return by_columns_; }
 
  private:
   // assignment_lists.cpp
@@ -176,6 +187,7 @@ class AssignmentSolver {
   const int64_t entries_;  // of a list: kListEntries, fewer when the route asks
   bool lists_ = false;
   bool sparse_ = true;
+  bool by_columns_ = false;
   double scale_ = 1;  // h * scale is well inside the range of F32
   double range_ = 0;  // largest less smallest cost of a sample
   // The path now searched.
@@ -183,6 +195,11 @@ class AssignmentSolver {
   int32_t limit_column_ = -1;
   AssignmentCounters counters_{};
 };
+
+// Given what the solver found from `start` (NULL: from scratch): proves that it is an optimum, or replaces it by one.
+// No rounding is left, whatever the sizes of costs and duals; a matching that is an optimum stays.
+void make_exact(mg_context* context, const Costs& costs, const double* start, int64_t* columns, double* u, double* v,
+                double* value);
 
 // Says what is wrong with the first bad cost of row i; scratch for one row.
 [[noreturn]] void throw_bad_cost(const Costs& costs, int64_t i, double* scratch);

@@ -100,6 +100,7 @@ void AssignmentSolver::solve(const double* start_v) {
     if (s_.column_of[i] < 0) s_.free.push_back(static_cast<int32_t>(i));
   }
   counters_.free_after_columns = static_cast<int64_t>(s_.free.size());
+  by_columns_ = s_.free.empty();
   if (s_.free.empty()) return;
   // A start from duals has a list for every row, which saves the greedy phase its pass over the costs.
   const bool through_lists = start_v && lists_ && !(route_ & MG_ASSIGNMENT_GREEDY);

@@ -5,6 +5,9 @@
 //   T = Lx P Ly^-1,  Tinv = Ly P^T Lx^-1.
 // The symmetric form is used when a Cholesky factor does not exist or M is rank deficient: the completion on the null
 // space refers to features, and Lx^-1 turns them.
+// Correlations are at most 1 when (Sxx Sxy; Sxy^T Syy) has no negative eigenvalue. Rounding of the statistics gives it
+// some where features are collinear or samples fewer than features; a smaller gamma then raises noise to correlations
+// far above 1. Seen in the result, directions within reach of that noise are taken out.
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -26,6 +29,10 @@ namespace merganser {
 
 namespace {
 
+constexpr double kAboveOne = 1e-6;  // of a correlation: rounding
+constexpr double kNoise = 100;      // eigenvalues below this many times the noise of the statistics count as noise
+constexpr double kMostNoise = 0.01;
+
 struct Problem {
   mg_context* context;
   int32_t dtype;
@@ -33,6 +40,40 @@ struct Problem {
   int64_t n;
   const double *sxx, *syy, *sxy;
   double gamma_x, gamma_y;
+};
+
+// A problem in units in which variances are near 1: powers of two, so that nothing else changes.
+struct Scaled {
+  Buffer<double> sxx, syy, sxy;
+  Problem problem;
+  int exponent = 0;  // T of the given problem is 2^exponent times that of the scaled one
+
+  explicit Scaled(const Problem& p) : problem(p) {
+    const int ex = halved(p.n, p.sxx, p.gamma_x), ey = halved(p.n, p.syy, p.gamma_y);
+    if (ex == 0 && ey == 0) return;
+    problem.sxx = scale(p.n, p.sxx, -2 * ex, sxx);
+    problem.syy = scale(p.n, p.syy, -2 * ey, syy);
+    problem.sxy = scale(p.n, p.sxy, -ex - ey, sxy);
+    problem.gamma_x = std::ldexp(p.gamma_x, -2 * ex);
+    problem.gamma_y = std::ldexp(p.gamma_y, -2 * ey);
+    exponent = ex - ey;
+  }
+
+ private:
+  // Half the exponent of the largest element; 0 where squares and sums of n are far inside the range of F64.
+  static int halved(int64_t n, const double* s, double gamma) {
+    double largest = gamma;
+    for (int64_t i = 0; i < n * n; ++i) largest = std::max(largest, std::fabs(s[i]));
+    if (largest == 0 || (largest > 1e-100 && largest < 1e100)) return 0;
+    int exponent;
+    std::frexp(largest, &exponent);
+    return exponent / 2;
+  }
+  static const double* scale(int64_t n, const double* from, int exponent, Buffer<double>& to) {
+    to = Buffer<double>(n, n);
+    for (int64_t i = 0; i < n * n; ++i) to[i] = std::ldexp(from[i], exponent);
+    return to.data();
+  }
 };
 
 struct Solution {
@@ -55,11 +96,16 @@ Buffer<double> regularised(int64_t n, const double* s, double gamma) {
   return result;
 }
 
+double largest_variance(int64_t n, const double* s) {
+  double largest = 0;
+  for (int64_t i = 0; i < n; ++i) largest = std::max(largest, s[i * n + i]);
+  return largest;
+}
+
 // The factor in the lower triangle of a. Nothing when a is singular to working precision, also where rounding lets the
 // factorisation pass.
 std::optional<Triangle<double>> factorise(mg_context* context, int64_t n, Buffer<double>& a) {
-  double largest = 0;
-  for (int64_t i = 0; i < n; ++i) largest = std::max(largest, a[i * n + i]);
+  const double largest = largest_variance(n, a.data());
   if (!(largest > 0)) return std::nullopt;
   const auto factor = cholesky(context, n, by_rows(a.data(), n));
   const double least = static_cast<double>(n) * std::numeric_limits<double>::epsilon() * largest;
@@ -80,7 +126,49 @@ void transpose(int64_t n, const double* a, double* at) {
   }
 }
 
-// False when M is rank deficient: then the symmetric form has to decide.
+// A lower bound of the largest singular value, from the longest row and two steps of the power method.
+double largest_seen(int64_t n, const double* m) {
+  const double* longest = m;
+  double most = 0;
+  for (int64_t i = 0; i < n; ++i) {
+    double square = 0;
+    for (int64_t j = 0; j < n; ++j) square += m[i * n + j] * m[i * n + j];
+    if (square > most) {
+      most = square;
+      longest = m + i * n;
+    }
+  }
+  double seen = std::sqrt(most);
+  if (!(seen > 0 && seen < 1e100)) return seen;
+  Buffer<double> x(n), next(n);
+  std::copy_n(longest, n, x.data());
+  for (int step = 0; step < 2; ++step) {
+    double norm = 0;
+    for (int64_t j = 0; j < n; ++j) norm += x[j] * x[j];
+    std::fill_n(next.data(), n, 0.0);
+    double square = 0;
+    for (int64_t i = 0; i < n; ++i) {
+      double image = 0;
+      for (int64_t j = 0; j < n; ++j) image += m[i * n + j] * x[j];
+      image /= std::sqrt(norm);
+      square += image * image;
+      for (int64_t j = 0; j < n; ++j) next[j] += image * m[i * n + j];
+    }
+    seen = std::max(seen, std::sqrt(square));
+    std::swap(x, next);
+  }
+  return seen;
+}
+
+// Correlations at most 1, where rounding took one above.
+void clamp_correlations(Solution& solution) {
+  for (int64_t i = 0; i < solution.correlations.size(); ++i) {
+    solution.correlations[i] = std::min(1.0, solution.correlations[i]);
+  }
+  solution.report.sum = solution.sum();
+}
+
+// False when M is rank deficient or a correlation is above 1: then the symmetric form has to decide.
 bool solve_by_cholesky(const Problem& p, const Triangle<double>& lx, const Triangle<double>& ly, Solution& solution) {
   const int64_t n = p.n;
   double* m = solution.tinv.data();
@@ -88,15 +176,17 @@ bool solve_by_cholesky(const Problem& p, const Triangle<double>& lx, const Trian
   lx.solve(p.context, n, by_rows(m, n));
   ly.solve(p.context, n, by_rows(m, n).transposed());
   check_finite("Lx^-1 Sxy Ly^-T", n, n, m, n);
+  if (!p.correlations && largest_seen(n, m) > 1 + kAboveOne) return false;
   if (!p.correlations && newton_polar(p.context, p.dtype, n, m, solution.t.data())) {
     solution.report.sum = sum_of_singular_values(n, solution.t.data(), m, n);
   } else {
     Buffer<double> u(n, n), vt(n, n);
     svd(n, m, u.data(), solution.correlations.data(), vt.data());
+    if (solution.correlations[0] > 1 + kAboveOne) return false;
     if (numerical_rank(n, solution.correlations.data()) < n) return false;
     multiply<double>(p.context, n, n, n, 1, by_rows(u.data(), n), by_rows(vt.data(), n), 0,
                      by_rows(solution.t.data(), n));
-    solution.report.sum = solution.sum();
+    clamp_correlations(solution);
   }
   transpose(n, solution.t.data(), solution.tinv.data());
   const View<double> t = by_rows(solution.t.data(), n), tinv = by_rows(solution.tinv.data(), n);
@@ -115,8 +205,8 @@ struct Roots {
   int64_t clipped = 0;
 };
 
-// Only a singular X has its eigenvalues below 1e-10 of the largest raised.
-Roots roots(mg_context* context, int64_t n, Buffer<double> x, bool singular, char side, double gamma) {
+// Only a singular X has its eigenvalues below 1e-10 of the largest raised, or below the noise if that is larger.
+Roots roots(mg_context* context, int64_t n, Buffer<double> x, bool singular, char side, double gamma, double level) {
   Buffer<double> values(n), scaled(n, n);
   eigen(n, x.data(), values.data());
   const double largest = values[n - 1];
@@ -124,16 +214,16 @@ Roots roots(mg_context* context, int64_t n, Buffer<double> x, bool singular, cha
     fail(MG_NUMERICAL,
          format("S%c%c + gamma_%c I has no variance; raise gamma_%c (now %g)", side, side, side, side, gamma));
   }
-  if (values[0] < -1e-4 * largest) {
+  if (!(values[0] >= -1e-4 * largest) || !(largest < std::numeric_limits<double>::infinity())) {
     fail(MG_NUMERICAL, format("S%c%c + gamma_%c I is not a covariance: it has eigenvalues %g and %g", side, side, side,
                               values[0], largest));
   }
   Roots result;
-  const double floor = 1e-10 * largest;
-  const double least = static_cast<double>(n) * std::numeric_limits<double>::epsilon() * largest;
+  const double floor = std::max(1e-10 * largest, level);
+  const double least = std::max(static_cast<double>(n) * std::numeric_limits<double>::epsilon() * largest, level);
   int64_t noise = 0;
   if (singular || values[0] <= least) {
-    while (values[noise] <= least) ++noise;
+    while (noise < n && values[noise] <= least) ++noise;
     for (int64_t i = 0; i < n && values[i] < floor; ++i, ++result.clipped) values[i] = floor;
   }
   const auto power = [&](double exponent, int64_t zeros) {
@@ -157,8 +247,7 @@ Roots roots(mg_context* context, int64_t n, Buffer<double> x, bool singular, cha
 Buffer<double> correlation(const Problem& p) {
   const int64_t n = p.n;
   const auto inverse_deviations = [n](const double* s) {
-    double largest = 0;
-    for (int64_t i = 0; i < n; ++i) largest = std::max(largest, s[i * n + i]);
+    const double largest = largest_variance(n, s);
     Buffer<double> result(n);
     for (int64_t i = 0; i < n; ++i) {
       const double variance = s[i * n + i];
@@ -174,10 +263,31 @@ Buffer<double> correlation(const Problem& p) {
   return result;
 }
 
-void solve_symmetric(const Problem& p, bool singular_x, bool singular_y, Solution& solution) {
+// What rounding did to the statistics: how far the smallest eigenvalue of (Sxx Sxy; Sxy^T Syy) is below 0, both sides
+// in units of their largest variance.
+double noise_of(const Problem& p) {
   const int64_t n = p.n;
-  const Roots x = roots(p.context, n, regularised(n, p.sxx, p.gamma_x), singular_x, 'x', p.gamma_x);
-  const Roots y = roots(p.context, n, regularised(n, p.syy, p.gamma_y), singular_y, 'y', p.gamma_y);
+  const double x = 1 / std::sqrt(largest_variance(n, p.sxx)), y = 1 / std::sqrt(largest_variance(n, p.syy));
+  Buffer<double> joint(2 * n, 2 * n), values(2 * n);
+  for (int64_t i = 0; i < n; ++i) {
+    for (int64_t j = 0; j < n; ++j) {
+      joint[i * 2 * n + j] = p.sxx[i * n + j] * x * x;
+      joint[(n + i) * 2 * n + n + j] = p.syy[i * n + j] * y * y;
+      joint[i * 2 * n + n + j] = joint[(n + j) * 2 * n + i] = p.sxy[i * n + j] * x * y;
+    }
+  }
+  check_finite("the joint covariance", 2 * n, 2 * n, joint.data(), 2 * n);
+  eigen(2 * n, joint.data(), values.data());
+  return std::max(0.0, -values[0]);
+}
+
+// `level`: eigenvalues up to it are noise, in units of the largest variance.
+void solve_symmetric(const Problem& p, bool singular_x, bool singular_y, double level, Solution& solution) {
+  const int64_t n = p.n;
+  const Roots x = roots(p.context, n, regularised(n, p.sxx, p.gamma_x), singular_x, 'x', p.gamma_x,
+                        level * largest_variance(n, p.sxx));
+  const Roots y = roots(p.context, n, regularised(n, p.syy, p.gamma_y), singular_y, 'y', p.gamma_y,
+                        level * largest_variance(n, p.syy));
   const auto product = [&](bool transpose_b, const double* a, const double* b, double* c) {
     multiply<double>(p.context, n, n, n, 1, by_rows(a, n), transpose_b ? by_rows(b, n).transposed() : by_rows(b, n), 0,
                      by_rows(c, n));
@@ -190,11 +300,23 @@ void solve_symmetric(const Problem& p, bool singular_x, bool singular_y, Solutio
   product(false, scratch.data(), whitening(y), k.data());
   check_finite("X^-1/2 Sxy Y^-1/2", n, n, k.data(), n);
   svd(n, k.data(), u.data(), solution.correlations.data(), vt.data());
+  const double highest = solution.correlations[0];
+  if (!(highest <= 1 + kAboveOne)) {
+    const double by_noise = level == 0 ? kNoise * noise_of(p) : 0;
+    if (by_noise > 0 && by_noise <= kMostNoise) {
+      return solve_symmetric(p, singular_x, singular_y, by_noise, solution);
+    }
+    if (level == 0 || !(highest <= 1 + 1 / kNoise)) {
+      fail(MG_NUMERICAL, format("Sxx, Syy and Sxy are not covariances of the same samples: a canonical correlation is "
+                                "%g; raise gamma (now %g and %g), or form products in F64",
+                                highest, p.gamma_x, p.gamma_y));
+    }
+  }
   mg_cca_report& report = solution.report;
   report.rank = numerical_rank(n, solution.correlations.data());
   report.completion =
       completed_polar(p.context, n, report.rank, u.data(), vt.data(), correlation(p).data(), n, q.data());
-  report.sum = solution.sum();
+  clamp_correlations(solution);
   report.clipped_x = x.clipped;
   report.clipped_y = y.clipped;
   product(false, x.half.data(), q.data(), scratch.data());
@@ -203,16 +325,26 @@ void solve_symmetric(const Problem& p, bool singular_x, bool singular_y, Solutio
   product(false, scratch.data(), x.inverse_half.data(), solution.tinv.data());
 }
 
-void solve(const Problem& problem, double* t, double* tinv, double* correlations, mg_cca_report* report) {
-  const int64_t n = problem.n;
+void solve(const Problem& given, double* t, double* tinv, double* correlations, mg_cca_report* report) {
+  const int64_t n = given.n;
   Solution solution(n);
+  const Scaled scaled(given);
+  const Problem& problem = scaled.problem;
   {
     Buffer<double> lx = regularised(n, problem.sxx, problem.gamma_x), ly = regularised(n, problem.syy, problem.gamma_y);
     const auto factor_x = factorise(problem.context, n, lx), factor_y = factorise(problem.context, n, ly);
     if (!factor_x || !factor_y || !solve_by_cholesky(problem, *factor_x, *factor_y, solution)) {
-      solve_symmetric(problem, !factor_x, !factor_y, solution);
+      solve_symmetric(problem, !factor_x, !factor_y, 0, solution);
     }
   }
+  if (scaled.exponent != 0) {
+    for (int64_t i = 0; i < n * n; ++i) {
+      solution.t[i] = std::ldexp(solution.t[i], scaled.exponent);
+      solution.tinv[i] = std::ldexp(solution.tinv[i], -scaled.exponent);
+    }
+  }
+  check_finite("T", n, n, solution.t.data(), n);
+  check_finite("T^-1", n, n, solution.tinv.data(), n);
   solution.report.condition = norm1(n, solution.t.data()) * norm1(n, solution.tinv.data());
   std::copy_n(solution.t.data(), n * n, t);
   std::copy_n(solution.tinv.data(), n * n, tinv);

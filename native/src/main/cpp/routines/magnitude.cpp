@@ -89,7 +89,8 @@ class Select {
   // The `need`-th of the keys equal to the threshold, given how many of them each chunk has.
   void find_last(const std::vector<int64_t>& equal, int64_t need) {
     int64_t chunk = 0;
-    for (; need > equal[chunk]; ++chunk) need -= equal[chunk];
+    for (; chunk < chunks_ && need > equal[chunk]; ++chunk) need -= equal[chunk];
+    if (chunk == chunks_) fail(MG_INTERNAL, "kth_magnitude: the data changed while they were read");
     tiles(chunk, [&](const uint32_t* tile, int64_t n, int64_t begin) {
       for (int64_t i = 0; i < n && need > 0; ++i) {
         if (tile[i] == threshold_ && --need == 0) last_ = begin + i;

@@ -3,6 +3,7 @@
 // cross-covariance. By divide and conquer when sigma is wanted, else by Newton iteration where that pays. Rank
 // deficiency, which the iteration sees and hands over, is completed as in completion.cpp.
 #include <algorithm>
+#include <cmath>
 
 #include "core/blas.h"
 #include "core/buffer.h"
@@ -21,7 +22,24 @@ void polar_one(mg_context* context, int32_t dtype, int64_t n, const double* a, i
                double* sigma, mg_polar_report* report) {
   check_finite("a", n, n, a, lda);
   Buffer<double> copy(n, n), result(n, n);
-  for (int64_t i = 0; i < n; ++i) std::copy_n(a + i * lda, n, copy.data() + i * n);
+  double largest = 0;
+  for (int64_t i = 0; i < n; ++i) {
+    std::copy_n(a + i * lda, n, copy.data() + i * n);
+    for (int64_t j = 0; j < n; ++j) largest = std::max(largest, std::fabs(a[i * lda + j]));
+  }
+  if (largest > 0 && !(largest > 1e-100 && largest < 1e100)) {
+    // Squares and sums leave the range of F64: the same in units of a power of two near the largest element.
+    int exponent;
+    std::frexp(largest, &exponent);
+    for (int64_t i = 0; i < n * n; ++i) copy[i] = std::ldexp(copy[i], -exponent);
+    polar_one(context, dtype, n, copy.data(), n, q, ldq, sigma, report);
+    if (sigma) {
+      for (int64_t i = 0; i < n; ++i) sigma[i] = std::ldexp(sigma[i], exponent);
+      check_finite("sigma", 1, n, sigma, n);
+    }
+    report->sum = std::ldexp(report->sum, exponent);
+    return;
+  }
   if (!sigma && newton_polar(context, dtype, n, copy.data(), result.data())) {
     *report = {n, MG_COMPLETION_NONE, sum_of_singular_values(n, result.data(), a, lda)};
   } else {

@@ -190,7 +190,7 @@ TEST(assignment_errors) {
   CHECK_FAILS(run({1, 2, kNaN, 4}, 2, false), MG_NUMERICAL, "cost[1, 0] is NaN");
   CHECK_FAILS(run({1, -kInf, 3, 4}, 2, false), MG_NUMERICAL, "cost[0, 1] is -Inf, which a minimum would always take");
   CHECK_FAILS(run({1, 2, 3, kInf}, 2, true), MG_NUMERICAL, "cost[1, 1] is +Inf, which a maximum would always take");
-  CHECK_FAILS(run({1, 2, 3, 1e301}, 2, false), MG_NUMERICAL, "cost[1, 1] is beyond 1e300");
+  CHECK_FAILS(run({1, 2, 3, 1e301}, 2, false), MG_NUMERICAL, "cost[1, 1] is beyond 1e300; an infinity forbids an entry");
   CHECK_FAILS(run({1, kInf, 3, kInf}, 2, false), MG_NUMERICAL,
               "no finite assignment: column 1 cannot be assigned without a forbidden edge");
   CHECK_FAILS(run({1, 2, 3, 4, 5, 6}, 3, false), MG_INVALID_ARGUMENT, "3 rows cannot all be assigned to 2 columns");
@@ -410,6 +410,89 @@ TEST(assignment_warm_start) {
   CHECK_FAILS(
       mg_assignment_warm(context, MG_F64, 2, 2, cost.data(), 2, 0, m.columns.data(), m.u.data(), m.v.data(), &m.value),
       MG_INVALID_ARGUMENT, "v[1] = nan is no dual to start from");
+}
+
+// Costs that F64 prices cannot hold together with the rest are solved as exactly as others.
+TEST(assignment_large_numbers_forbid_as_infinity_does) {
+  Context context;
+  for (int64_t n : {7, 60, 200}) {
+    const Vector points = gaussian(4 * n, 11);
+    const auto gated = [&](double forbidden, int64_t cols) {
+      Vector cost(static_cast<size_t>(n * cols));
+      for (int64_t i = 0; i < n; ++i) {
+        for (int64_t j = 0; j < cols; ++j) {
+          const double c = std::hypot(points[2 * i] - points[2 * (j % n)] - 0.1 * points[2 * n + j % n],
+                                      points[2 * i + 1] - points[2 * (j % n) + 1] - 0.1 * static_cast<double>(j / n));
+          cost[i * cols + j] = c < 0.8 ? c : forbidden;
+        }
+      }
+      return cost;
+    };
+    for (int64_t cols : {n, n + n / 3}) {
+      const Matching want = solve(context, n, cols, gated(kInf, cols), false);
+      for (double large : {1e6, 1e12, 1e15, 3.4028234663852886e38, 1e300}) {
+        Vector cost = gated(large, cols);
+        CHECK_NEAR(solve(context, n, cols, cost, false).value, want.value, 1e-13 * want.value);
+        for (double& c : cost) c = -c;
+        CHECK_NEAR(solve(context, n, cols, cost, true).value, -want.value, 1e-13 * want.value);
+      }
+    }
+  }
+}
+
+TEST(assignment_least_number_of_large_costs_then_least_rest) {
+  Context context;
+  // Rows 0 to 2 have two small columns between them: one takes a large cost, and which one the rest decides.
+  const auto costs = [](double large) {
+    return Vector{1, 5, large,     large,     large,      //
+                  2, 4, large,     large,     large,      //
+                  7, 3, 2 * large, 2 * large, 2 * large,  //
+                  8, 8, 1,         2,         large,      //
+                  9, 9, 3,         1,         4};
+  };
+  const double want = brute_force(5, 5, costs(1e9), false) - 1e9;
+  for (double large : {1e9, 1e16, 1e18, 1e100, 1e299}) {
+    const Matching m = solve(context, 5, 5, costs(large), false);
+    double small = 0;
+    for (int64_t i = 0; i < 5; ++i) {
+      const double c = costs(large)[5 * i + m.columns[i]];
+      small += c < large ? c : 0;
+    }
+    CHECK_NEAR(small, want, 0);
+    CHECK_NEAR(m.value, want + large, 1e-15 * large);
+  }
+}
+
+TEST(assignment_tails_and_scales_equal_brute_force) {
+  Context context;
+  for (uint64_t seed = 0; seed < (kSanitized ? 5 : 60); ++seed) {
+    for (double deviation : {1.0, 8.0, 30.0, 100.0}) {
+      const int64_t rows = 2 + static_cast<int64_t>(seed % 8), cols = rows + static_cast<int64_t>(seed % 3);
+      Vector cost = gaussian(rows * cols, 100 + seed);
+      for (double& c : cost) c = std::exp(deviation * c);
+      const double want = brute_force(rows, cols, cost, false);
+      CHECK_NEAR(solve(context, rows, cols, cost, false).value, want, 1e-12 * want);
+      const double tiny = std::ldexp(1.0, -1060);
+      for (double& c : cost) c = std::min(c, 1e10) * tiny;
+      const double least = brute_force(rows, cols, cost, false);
+      CHECK(solve(context, rows, cols, cost, false).value == least);
+    }
+  }
+}
+
+TEST(assignment_any_duals_start_a_solution) {
+  Context context;
+  for (uint64_t seed = 0; seed < (kSanitized ? 20 : 400); ++seed) {
+    const int64_t n = 2 + static_cast<int64_t>(seed % 9);
+    Vector cost = gaussian(n * n, 300 + seed), start = gaussian(n, 700 + seed);
+    const double scale = std::pow(10.0, static_cast<double>(seed % 301));
+    for (double& v : start) v = std::min(1e300, std::max(-1e300, v * scale));
+    const double want = brute_force(n, n, cost, false);
+    Matching m{std::vector<int64_t>(n), Vector(n), start};
+    CHECK_OK(mg_assignment_warm(context, MG_F64, n, n, cost.data(), n, 0, m.columns.data(), m.u.data(), m.v.data(),
+                                &m.value));
+    CHECK_NEAR(m.value, want, 1e-12);
+  }
 }
 
 TEST(assignment_batch_equals_single_problems) {

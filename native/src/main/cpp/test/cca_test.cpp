@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // CCA maps: worked values, invariants, rank deficiency.
+#include <array>
 #include "test/check.h"
 
 using namespace check;
@@ -105,6 +106,131 @@ TEST(cca_singular_without_gamma_is_clipped) {
   CHECK(result.report.clipped_x == n - 6 && result.report.clipped_y == n - 6);
   CHECK(result.report.rank == 6 && result.report.completion == MG_COMPLETION_IDENTITY);
   CHECK(largest_difference(result.t, identity(n)) < 1e-9);
+}
+
+namespace {
+
+// Covariances of `samples` vectors of which y is x mixed, every product rounded to F32 as in MIXED mode.
+Covariances rounded_covariances(int64_t n, int64_t samples, int64_t rank) {
+  const Vector factor = gaussian(samples * rank, 21), mix = gaussian(rank * n, 22), turn = gaussian(n * n, 23);
+  Vector x = multiply(samples, n, rank, factor, false, mix, false);
+  Vector y = multiply(samples, n, n, x, false, turn, false);
+  for (Vector* each : {&x, &y}) {
+    for (int64_t f = 0; f < n; ++f) {
+      double mean = 0;
+      for (int64_t s = 0; s < samples; ++s) mean += (*each)[s * n + f] / static_cast<double>(samples);
+      for (int64_t s = 0; s < samples; ++s) (*each)[s * n + f] -= mean;
+    }
+  }
+  const auto product = [&](const Vector& a, const Vector& b) {
+    Vector c(static_cast<size_t>(n * n));
+    for (int64_t i = 0; i < n; ++i) {
+      for (int64_t j = 0; j < n; ++j) {
+        float sum = 0;
+        for (int64_t s = 0; s < samples; ++s) {
+          sum += static_cast<float>(a[s * n + i]) * static_cast<float>(b[s * n + j]);
+        }
+        c[i * n + j] = sum / static_cast<double>(samples);
+      }
+    }
+    return c;
+  };
+  return {product(x, x), product(y, y), product(x, y)};
+}
+
+}  // namespace
+
+// Where rounding of the statistics is larger than gamma, noise is no correlation.
+TEST(cca_correlations_are_at_most_one) {
+  Context context;
+  for (const auto& [n, samples, rank] : {std::array<int64_t, 3>{32, 20, 32}, {40, 400, 11}, {64, 30, 64}}) {
+    const int64_t most = std::min(samples - 1, rank);
+    const Covariances p = rounded_covariances(n, samples, rank);
+    double trace = 0;
+    for (int64_t i = 0; i < n; ++i) trace += p.xx[i * n + i] / static_cast<double>(n);
+    for (double gamma : {0.0, 1e-12, 1e-9, 1e-8}) {
+      const Cca result = cca(context, n, p.xx, p.yy, p.xy, gamma * trace);
+      double sum = 0;
+      for (double each : result.correlations) {
+        CHECK(each >= 0 && each <= 1);
+        sum += each;
+      }
+      CHECK(sum <= static_cast<double>(most) + 1e-3 && sum > 0.9 * static_cast<double>(most));
+      CHECK(result.report.rank <= most);
+      CHECK(largest_difference(multiply(n, n, n, result.t, false, result.tinv, false), identity(n)) < 1e-6);
+      mg_cca_report only;
+      const double g = gamma * trace;
+      Vector t(p.xx.size()), tinv(p.xx.size());
+      CHECK_OK(mg_cca_map(context, MG_F64, n, p.xx.data(), p.yy.data(), p.xy.data(), 1, &g, &g, t.data(), tinv.data(),
+                          nullptr, &only));
+      CHECK(same_bits(t, result.t) && only.sum == result.report.sum);
+    }
+  }
+  const Vector one = identity(3), three = {3, 0, 0, 0, 3, 0, 0, 0, 3};
+  mg_cca_report report;
+  const double none = 0;
+  Vector t(9), tinv(9);
+  for (double* correlations : {static_cast<double*>(nullptr), t.data()}) {
+    CHECK_FAILS(mg_cca_map(context, MG_F64, 3, one.data(), one.data(), three.data(), 1, &none, &none, t.data(),
+                           tinv.data(), correlations, &report),
+                MG_NUMERICAL,
+                "Sxx, Syy and Sxy are not covariances of the same samples: a canonical correlation is 3; raise gamma "
+                "(now 0 and 0), or form products in F64");
+  }
+}
+
+// Variances at the ends of the range of F64 give what variances near 1 give.
+TEST(cca_of_any_scale) {
+  Context context;
+  const int64_t n = 40;
+  const Covariances p = covariances(n, 90, 1, 5);
+  const Cca want = cca(context, n, p.xx, p.yy, p.xy, 0.125);
+  for (int ex : {-300, -170, 0, 170, 500}) {
+    for (int ey : {-300, 0, 500}) {
+      if (std::abs(ex - ey) > 900) continue;
+      Covariances q = p;
+      for (double& each : q.xx) each = std::ldexp(each, 2 * ex);
+      for (double& each : q.yy) each = std::ldexp(each, 2 * ey);
+      for (double& each : q.xy) each = std::ldexp(each, ex + ey);
+      const double gx = std::ldexp(0.125, 2 * ex), gy = std::ldexp(0.125, 2 * ey);
+      Cca found{Vector(p.xx.size()), Vector(p.xx.size()), Vector(static_cast<size_t>(n)), {}};
+      CHECK_OK(mg_cca_map(context, MG_F64, n, q.xx.data(), q.yy.data(), q.xy.data(), 1, &gx, &gy, found.t.data(),
+                          found.tinv.data(), found.correlations.data(), &found.report));
+      for (double& each : found.t) each = std::ldexp(each, ey - ex);
+      for (double& each : found.tinv) each = std::ldexp(each, ex - ey);
+      CHECK(same_bits(found.t, want.t) && same_bits(found.tinv, want.tinv));
+      CHECK(same_bits(found.correlations, want.correlations));
+    }
+  }
+  // Finite covariances whose eigenvalues are not; subnormal ones.
+  for (double v : {1e-320, 1e-300, 1e300, 1.7e308}) {
+    for (int64_t size : {2, 5, 40, 200}) {
+      const Vector constant(static_cast<size_t>(size * size), v);
+      const Cca found = cca(context, size, constant, constant, constant, 0);
+      CHECK(found.report.rank == 1);
+      CHECK_NEAR(found.correlations[0], 1, 1e-9);
+      for (double each : found.t) CHECK(std::isfinite(each));
+    }
+  }
+}
+
+TEST(polar_of_any_scale) {
+  Context context;
+  for (int64_t n : {3, 40}) {
+    Vector a = gaussian(n * n, 9), q(a.size()), other(a.size()), sigma(static_cast<size_t>(n));
+    mg_polar_report report;
+    CHECK_OK(mg_polar(context, MG_F64, 1, n, a.data(), n, q.data(), n, nullptr, &report));
+    const double sum = report.sum;
+    for (int exponent : {-1040, -400, 400, 1015}) {
+      Vector scaled = a;
+      for (double& each : scaled) each = std::ldexp(each, exponent);
+      for (double* values : {static_cast<double*>(nullptr), sigma.data()}) {
+        CHECK_OK(mg_polar(context, MG_F64, 1, n, scaled.data(), n, other.data(), n, values, &report));
+        CHECK(largest_difference(other, q) < (exponent < -1000 ? 1e-5 : 1e-9));
+        CHECK_NEAR(std::ldexp(report.sum, -exponent), sum, sum * (exponent < -1000 ? 1e-6 : 1e-12));
+      }
+    }
+  }
 }
 
 namespace {

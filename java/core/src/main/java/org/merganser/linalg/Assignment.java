@@ -21,6 +21,10 @@ import org.merganser.internal.kernel.Kernels;
  * v_j <= c_ij} everywhere, with equality on the matching, and for fewer rows than columns {@code
  * v_j <= 0} with 0 on free columns. They prove the optimum: see {@link #certify}.
  *
+ * <p>The matching is an optimum for every finite input, up to rounding of the costs it consists of:
+ * where costs or start duals of very different sizes (1e15 for "forbidden", say) are beyond what
+ * F64 duals hold together, it is proved, or found, in exact arithmetic, which takes longer.
+ *
  * <p>Optima that tie are resolved by a fixed rule: the result does not depend on the number of
  * threads nor on the processor. Costs beyond 1e300, NaN and the infinity that would always be taken
  * are refused with their position; the other infinity forbids an entry, and a problem that has no
@@ -34,6 +38,21 @@ import org.merganser.internal.kernel.Kernels;
  * @param maximised which problem was solved
  */
 public record Assignment(int[] columns, double value, double[] u, double[] v, boolean maximised) {
+  /**
+   * @throws IllegalArgumentException unless there is one dual a row, and a dual for each of at
+   *     least as many columns
+   */
+  public Assignment {
+    if (u.length != columns.length || v.length < columns.length) {
+      throw new IllegalArgumentException(
+          columns.length
+              + " rows with "
+              + u.length
+              + " duals, and "
+              + v.length
+              + " duals of columns; needed one dual a row and at least as many of columns");
+    }
+  }
 
   /** Least sum over a [rows x columns] matrix, rows at most columns. {@code +Inf} forbids. */
   public static Assignment minimise(Matrix cost, Workspace ws) {
@@ -85,10 +104,13 @@ public record Assignment(int[] columns, double value, double[] u, double[] v, bo
   }
 
   /**
-   * Largest violation of the optimality conditions by this solution of the problem {@code matrix}:
-   * 0 up to rounding (4 eps max|c| n) proves the optimum without solving again.
+   * Largest violation of the optimality conditions by these duals for the problem {@code matrix},
+   * itself without rounding. 0 proves the optimum; v is bounded by rounding of the largest duals.
+   *
+   * @throws ShapeException if the matrix has another number of rows or columns
    */
   public double violation(Matrix matrix, Workspace ws) {
+    requireShape(matrix.rows(), matrix.columns());
     double violation =
         ws.kernels()
             .assignmentViolation(
@@ -108,6 +130,7 @@ public record Assignment(int[] columns, double value, double[] u, double[] v, bo
   /** {@link #violation} of a problem given by products of rows. */
   public double violationOfProducts(Matrix x, Matrix y, Workspace ws) {
     requireFactors(x, y);
+    requireShape(x.rows(), y.rows());
     double violation = ws.kernels().assignmentViolation(factors(x, y), maximised, rowToCol(), u, v);
     Memory.keepAlive(x);
     Memory.keepAlive(y);
@@ -115,45 +138,49 @@ public record Assignment(int[] columns, double value, double[] u, double[] v, bo
   }
 
   /**
-   * Proves that this is an optimum of the problem {@code matrix}, without solving again: one pass
-   * over the matrix.
+   * Proves that this is an optimum of the problem {@code matrix}: one pass over the matrix shows
+   * that the duals leave no room for a better one beyond rounding of the chosen entries. Where F64
+   * duals cannot show that (entries of very different sizes), the problem is solved again and the
+   * sums are compared exactly.
    *
-   * @throws NumericalException if the optimality conditions are violated by more than rounding
+   * @throws NumericalException if another matching is better, or {@code value} is not the sum
    */
   public void certify(Matrix matrix, Workspace ws) {
-    requireSmall(violation(matrix, ws));
+    AssignmentProof.require(
+        this, violation(matrix, ws), matrix::get, () -> solve(matrix, maximised, null, ws));
   }
 
   /** {@link #certify} of a problem given by products of rows. */
   public void certifyProducts(Matrix x, Matrix y, Workspace ws) {
-    requireSmall(violationOfProducts(x, y, ws));
+    AssignmentProof.require(
+        this,
+        violationOfProducts(x, y, ws),
+        (i, j) -> product(x.row(i), y.row(j)),
+        () -> solveProducts(x, y, maximised, ws));
   }
 
-  /**
-   * Rounding that the conditions may suffer, 8 eps n (max|u| + max|v|): entries that are larger
-   * than the duals are far from being chosen.
-   */
-  private void requireSmall(double violation) {
-    double scale = largest(u) + largest(v);
-    double tolerance = 8 * Math.ulp(1.0) * Math.max(1, v.length) * scale;
-    double dual = Arrays.stream(u).sum() + Arrays.stream(v).sum();
-    double gap = Math.abs((maximised ? -value : value) - dual);
-    if (!(violation <= tolerance)) {
-      throw new NumericalException(
-          "not proved optimal: the duals violate a condition by "
-              + violation
-              + ", more than rounding ("
-              + tolerance
-              + "); these are not the matrix, permutation and duals of one solution");
+  /** The bits that native code forms: in F64, in the order of the factors. */
+  private static double product(double[] x, double[] y) {
+    double sum = 0;
+    for (int k = 0; k < x.length; k++) {
+      sum += x[k] * y[k];
     }
-    if (!(gap <= tolerance * Math.max(1, columns.length))) {
-      throw new NumericalException(
-          "not proved optimal: the value " + value + " differs from that of the duals by " + gap);
-    }
+    return sum;
   }
 
-  private static double largest(double[] x) {
-    return Arrays.stream(x).map(Math::abs).max().orElse(0);
+  private void requireShape(long rows, long cols) {
+    if (rows != columns.length || cols != v.length) {
+      throw new ShapeException(
+          "an assignment of "
+              + columns.length
+              + " rows to "
+              + v.length
+              + " columns is no solution of a "
+              + rows
+              + " x "
+              + cols
+              + " problem");
+    }
   }
 
   private long[] rowToCol() {
