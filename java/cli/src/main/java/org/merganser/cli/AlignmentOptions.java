@@ -63,6 +63,15 @@ final class AlignmentOptions {
   Path architecture;
 
   @Option(
+      names = "--layers",
+      paramLabel = "NAME",
+      split = ",",
+      description =
+          "All layers of a plain stack, first to last, where names and shapes do not prove their"
+              + " order.")
+  List<String> layers = new ArrayList<>();
+
+  @Option(
       names = "--gamma",
       paramLabel = "G",
       defaultValue = "1",
@@ -90,7 +99,10 @@ final class AlignmentOptions {
 
   Architecture architecture(Checkpoint reference) throws IOException {
     if (architecture == null) {
-      return LinearStack.infer(reference);
+      return layers.isEmpty() ? LinearStack.infer(reference) : LinearStack.infer(reference, layers);
+    }
+    if (!layers.isEmpty()) {
+      throw new IllegalArgumentException("use either --layers or --architecture, not both");
     }
     Architecture read = Architecture.read(architecture);
     if (read.spaces().isEmpty()) {

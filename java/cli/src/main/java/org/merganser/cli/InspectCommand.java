@@ -4,6 +4,7 @@ package org.merganser.cli;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.Callable;
@@ -14,8 +15,6 @@ import org.merganser.io.Checkpoint;
 import org.merganser.io.Npy;
 import org.merganser.io.Safetensors;
 import org.merganser.io.TensorInfo;
-import org.merganser.model.Architecture;
-import org.merganser.model.FeatureSpace;
 import org.merganser.model.LinearStack;
 import org.merganser.stats.Moments;
 import org.merganser.stats.SpaceMoments;
@@ -97,14 +96,30 @@ final class InspectCommand implements Callable<Integer> {
               + checkpoint.parameters()
               + " parameters, metadata "
               + checkpoint.metadata());
-      try {
-        Architecture architecture = LinearStack.infer(checkpoint);
-        print.println(
-            "a plain stack of linear layers with spaces "
-                + architecture.spaces().stream().map(FeatureSpace::id).toList());
-      } catch (IncompatibleModelsException e) {
-        print.println("aligning it needs a builder file (--architecture)");
+      print.println(stack(checkpoint));
+    }
+  }
+
+  /** In which order its layers would be taken, and whether that is proved. */
+  private static String stack(Checkpoint checkpoint) {
+    try {
+      LinearStack.Order order = LinearStack.order(checkpoint);
+      List<String> layers = order.layers();
+      if (order.proved()) {
+        return "a plain stack of linear layers with spaces "
+            + layers.subList(0, layers.size() - 1)
+            + ", then "
+            + layers.get(layers.size() - 1)
+            + "; the order is proved by "
+            + order.reason();
       }
+      StringBuilder text = new StringBuilder("linear layers whose order is not proved: ");
+      text.append(order.reason()).append("; confirm the right one:");
+      text.append("\n  --layers ").append(String.join(",", layers));
+      order.others().forEach(o -> text.append("\n  --layers ").append(String.join(",", o)));
+      return text.toString();
+    } catch (IncompatibleModelsException e) {
+      return "aligning it needs a builder file (--architecture): " + e.problems().get(0);
     }
   }
 }
