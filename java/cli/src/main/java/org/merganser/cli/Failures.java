@@ -14,6 +14,7 @@ import org.merganser.error.IncompatibleModelsException;
 import org.merganser.error.NativeLibraryException;
 import org.merganser.error.NumericalException;
 import org.merganser.error.ShapeException;
+import org.merganser.internal.kernel.JavaCppLimit;
 import picocli.CommandLine;
 import picocli.CommandLine.IExecutionExceptionHandler;
 import picocli.CommandLine.ParseResult;
@@ -31,10 +32,13 @@ final class Failures implements IExecutionExceptionHandler {
   @Override
   public int handleExecutionException(Exception e, CommandLine command, ParseResult result) {
     Exception cause = e instanceof UncheckedIOException io ? io.getCause() : e;
-    if (outOfMemory(cause)) {
-      command.getErr().println("merganser: " + heap());
+    OutOfMemoryError full = outOfMemory(cause);
+    if (full != null) {
+      boolean isNative = JavaCppLimit.isLimit(full);
+      String text = isNative ? JavaCppLimit.explained(full).getMessage() : heap();
+      command.getErr().println("merganser: " + text);
       command.getErr().flush();
-      return BUG;
+      return isNative ? NATIVE : BUG;
     }
     int code = code(cause);
     command.getErr().println("merganser: " + (code == BUG ? bug(cause) : message(cause)));
@@ -75,13 +79,14 @@ final class Failures implements IExecutionExceptionHandler {
     }
   }
 
-  private static boolean outOfMemory(Throwable e) {
+  /** The error at the root of it, or null. */
+  private static OutOfMemoryError outOfMemory(Throwable e) {
     for (Throwable cause = e; cause != null; cause = cause.getCause()) {
-      if (cause instanceof OutOfMemoryError) {
-        return true;
+      if (cause instanceof OutOfMemoryError full) {
+        return full;
       }
     }
-    return false;
+    return null;
   }
 
   private static String heap() {

@@ -6,11 +6,13 @@ import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.Callable;
 import org.merganser.align.AlignmentSet;
 import org.merganser.compute.Workspace;
 import org.merganser.error.IncompatibleModelsException;
 import org.merganser.io.Checkpoint;
+import org.merganser.io.PartialFile;
 import org.merganser.io.Safetensors;
 import org.merganser.merge.LinearMerger;
 import org.merganser.merge.MergeProblem;
@@ -37,6 +39,7 @@ final class MergeCommand implements Callable<Integer> {
   @Spec CommandSpec spec;
   @Mixin CommonOptions common;
   @Mixin AlignmentOptions alignment;
+  @Mixin ModelOptions forms;
 
   @Parameters(paramLabel = "MODEL", arity = "2..*", description = "Safetensors files.")
   List<Path> models;
@@ -55,6 +58,12 @@ final class MergeCommand implements Callable<Integer> {
       description = "The merged checkpoint.")
   Path out;
 
+  @Option(
+      names = "--allow-stale",
+      description =
+          "Writes the model although its normalisation statistics must be reset before use.")
+  boolean allowStale;
+
   @Override
   public Integer call() throws IOException {
     PrintWriter print = spec.commandLine().getOut();
@@ -63,17 +72,21 @@ final class MergeCommand implements Callable<Integer> {
     alignment.aligner();
     try (ConsoleProgress progress = new ConsoleProgress();
         Workspace ws = common.open(0, progress);
-        Models opened = Models.open(models)) {
+        Models files = Models.open(models)) {
       Outputs.requireFile(out, models, alignment.inputs());
-      Checkpoint merged = merger.merge(problem(opened, ws, print), ws);
-      if (!merged.stale().isEmpty()) {
-        throw new IncompatibleModelsException(
-            "a dense map changes what normalisation statistics describe, and they are not reset"
-                + " here; use --method permutation, or merge through the Java API with a reset",
-            merged.stale().stream().sorted().toList());
-      }
-      Safetensors.write(merged, out, ws);
+      Models opened = forms.adapt(files);
+      PartialFile.requireSpace(
+          out, Safetensors.fileBytes(forms.result(opened.checkpoints().get(0))));
+      MergeProblem problem = problem(opened, ws, print);
+      Checkpoint merged = forms.result(merger.merge(problem, ws));
+      write(merged, ws);
       progress.finish();
+      if (!problem.counters().isEmpty()) {
+        print.println("counters, as in the first model: " + problem.counters());
+      }
+      if (!forms.leftOut(files).isEmpty()) {
+        print.println("left out: " + forms.leftOut(files));
+      }
       print.println(
           "wrote "
               + out
@@ -85,6 +98,34 @@ final class MergeCommand implements Callable<Integer> {
       print.flush();
     }
     return 0;
+  }
+
+  private void write(Checkpoint merged, Workspace ws) throws IOException {
+    List<String> stale = merged.stale().stream().sorted().toList();
+    if (stale.isEmpty()) {
+      Safetensors.write(merged, out, ws);
+      return;
+    }
+    String reset = "reset them in PyTorch:\n" + Safetensors.TORCH_RESET.indent(2);
+    if (!allowStale) {
+      throw new IncompatibleModelsException(
+          "a dense map changes what normalisation statistics describe, and they are not reset"
+              + " here; use --method permutation, merge through the Java API with a reset, or write"
+              + " the model with --allow-stale and "
+              + reset
+              + "stale",
+          stale);
+    }
+    Safetensors.write(merged, Map.of("format", "pt"), out, Safetensors.Stale.WRITE, ws);
+    PrintWriter err = spec.commandLine().getErr();
+    err.print(
+        "merganser: warning: "
+            + stale.size()
+            + " normalisation statistics of "
+            + out
+            + " do not describe the model; before it is used, "
+            + reset);
+    err.flush();
   }
 
   private MergeProblem problem(Models opened, Workspace ws, PrintWriter print) throws IOException {

@@ -20,7 +20,7 @@ final class Status {
       case merganser.MG_INVALID_ARGUMENT -> throw new IllegalArgumentException(message);
       case merganser.MG_NUMERICAL -> throw new NumericalException(message);
       case merganser.MG_OUT_OF_MEMORY ->
-          throw new MerganserException(
+          throw new NativeLibraryException(
               "out of native memory: "
                   + message
                   + "; free memory or lower the size of the problem (the budget of the statistics, smaller batches)");
