@@ -51,7 +51,7 @@ final class InspectCommand implements Callable<Integer> {
     } else if (name.endsWith(".mgalign")) {
       try (Workspace ws = common.open(0, (stage, done, total) -> {})) {
         Alignment alignment = Alignment.load(file, ws);
-        print.println("method " + alignment.method());
+        print.println("method " + Printable.line(alignment.method()));
         AlignmentTable.print(alignment, ws, print);
       }
     } else {
@@ -77,7 +77,7 @@ final class InspectCommand implements Callable<Integer> {
         print.printf(
             Locale.ROOT,
             "%-24s %8d %10d %8d %s%n",
-            id,
+            Printable.line(id),
             space.models(),
             space.samples(),
             space.skipped(),
@@ -89,19 +89,19 @@ final class InspectCommand implements Callable<Integer> {
   private void checkpoint(PrintWriter print) throws IOException {
     try (Checkpoint checkpoint = Safetensors.open(file)) {
       for (Map.Entry<String, TensorInfo> tensor : checkpoint.tensors().entrySet()) {
-        print.printf(Locale.ROOT, "%-40s %s%n", tensor.getKey(), tensor.getValue());
+        print.printf(Locale.ROOT, "%-40s %s%n", Printable.line(tensor.getKey()), tensor.getValue());
       }
       print.println(
           checkpoint.tensors().size()
               + " tensors, "
               + checkpoint.parameters()
               + " parameters, metadata "
-              + checkpoint.metadata());
+              + Printable.line(checkpoint.metadata()));
       try {
         Architecture architecture = LinearStack.infer(checkpoint);
         print.println(
             "a plain stack of linear layers with spaces "
-                + architecture.spaces().stream().map(FeatureSpace::id).toList());
+                + Printable.line(architecture.spaces().stream().map(FeatureSpace::id).toList()));
       } catch (IncompatibleModelsException e) {
         print.println("aligning it needs a builder file (--architecture)");
       }

@@ -9,9 +9,7 @@ import java.util.List;
 import java.util.concurrent.Callable;
 import org.merganser.align.AlignmentSet;
 import org.merganser.compute.Workspace;
-import org.merganser.error.IncompatibleModelsException;
 import org.merganser.io.Checkpoint;
-import org.merganser.io.Safetensors;
 import org.merganser.merge.LinearMerger;
 import org.merganser.merge.MergeProblem;
 import org.merganser.model.Architecture;
@@ -37,8 +35,10 @@ final class MergeCommand implements Callable<Integer> {
   @Spec CommandSpec spec;
   @Mixin CommonOptions common;
   @Mixin AlignmentOptions alignment;
+  @Mixin Replacement replacement;
+  @Mixin Staleness staleness;
 
-  @Parameters(paramLabel = "MODEL", arity = "2..*", description = "Safetensors files.")
+  @Parameters(paramLabel = "MODEL", arity = "1..*", description = "Safetensors files.")
   List<Path> models;
 
   @Option(
@@ -65,18 +65,12 @@ final class MergeCommand implements Callable<Integer> {
         Workspace ws = common.open(0, progress);
         Models opened = Models.open(models)) {
       Outputs.requireFile(out, models, alignment.inputs());
+      replacement.check(out, Replacement.Kind.CHECKPOINT);
       Checkpoint merged = merger.merge(problem(opened, ws, print), ws);
-      if (!merged.stale().isEmpty()) {
-        throw new IncompatibleModelsException(
-            "a dense map changes what normalisation statistics describe, and they are not reset"
-                + " here; use --method permutation, or merge through the Java API with a reset",
-            merged.stale().stream().sorted().toList());
-      }
-      Safetensors.write(merged, out, ws);
+      staleness.write(merged, out, ws);
       progress.finish();
       print.println(
-          "wrote "
-              + out
+          replacement.wrote(out)
               + ": "
               + merged.tensors().size()
               + " tensors, "
@@ -95,16 +89,19 @@ final class MergeCommand implements Callable<Integer> {
     }
     Architecture architecture = alignment.architecture(opened.checkpoints().get(0));
     opened.require(architecture);
-    AlignmentSet found = alignment.align(architecture, opened.checkpoints().size(), ws);
+    AlignmentSet found = alignment.align(architecture, opened.checkpoints().size(), ws, print);
     List<Checkpoint> aligned = new ArrayList<>();
     for (int k = 0; k < opened.checkpoints().size(); k++) {
       if (k > 0) {
-        print.println(models.get(k) + " into " + models.get(0) + " by " + alignment.method + ":");
+        print.println(
+            Printable.line(
+                models.get(k) + " into " + models.get(0) + " by " + alignment.method + ":"));
         AlignmentTable.print(found.of(k), ws, print);
       }
       aligned.add(found.of(k).apply(opened.checkpoints().get(k)));
     }
-    print.println("not mapped: " + architecture.unbound(opened.checkpoints().get(0)));
+    print.println(
+        "not mapped: " + Printable.line(architecture.unbound(opened.checkpoints().get(0))));
     return MergeProblem.of(architecture, aligned);
   }
 }
