@@ -26,6 +26,7 @@ final class AlignCommand implements Callable<Integer> {
   @Mixin CommonOptions common;
   @Mixin AlignmentOptions alignment;
   @Mixin Replacement replacement;
+  @Mixin ModelOptions forms;
 
   @Parameters(index = "0", paramLabel = "A", description = "The reference.")
   Path reference;
@@ -46,9 +47,10 @@ final class AlignCommand implements Callable<Integer> {
     alignment.aligner();
     try (ConsoleProgress progress = new ConsoleProgress();
         Workspace ws = common.open(0, progress);
-        Models opened = Models.open(List.of(reference, model))) {
-      Outputs.requireFile(out, opened.paths(), alignment.inputs());
+        Models files = Models.open(List.of(reference, model))) {
+      Outputs.requireFile(out, files.paths(), alignment.inputs());
       replacement.check(out, Replacement.Kind.MAPS);
+      Models opened = forms.adapt(files);
       Architecture architecture = alignment.architecture(opened.checkpoints().get(0));
       opened.require(architecture);
       Alignment found = alignment.align(architecture, 2, ws, print).of(1);

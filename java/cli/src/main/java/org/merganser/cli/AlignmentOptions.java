@@ -95,7 +95,7 @@ final class AlignmentOptions {
       return LinearStack.infer(reference);
     }
     Architecture read = Architecture.read(architecture);
-    if (read.spaces().isEmpty()) {
+    if (read.spaces().isEmpty() && !method.equals("identity")) {
       throw new FormatException(
           architecture + ": no spaces, so nothing can be aligned; use --method identity");
     }

@@ -9,6 +9,7 @@ import java.util.concurrent.Callable;
 import org.merganser.align.Alignment;
 import org.merganser.compute.Workspace;
 import org.merganser.io.Checkpoint;
+import org.merganser.io.PartialFile;
 import org.merganser.io.Safetensors;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -60,10 +61,11 @@ final class ApplyCommand implements Callable<Integer> {
         Checkpoint opened = Safetensors.open(model)) {
       Outputs.requireFile(out, List.of(model), List.of(maps));
       replacement.check(out, Replacement.Kind.CHECKPOINT);
+      PartialFile.requireSpace(out, Safetensors.fileBytes(opened));
       Alignment found = Alignment.load(maps, ws);
       Alignment used = inverse ? found.inverse() : found;
       Checkpoint mapped = used.apply(opened);
-      staleness.write(mapped, out, ws);
+      staleness.write(mapped, out, ws, spec.commandLine().getErr());
       progress.finish();
       AlignmentTable.print(used, ws, print);
       print.println("not mapped: " + Printable.line(used.architecture().unbound(opened)));

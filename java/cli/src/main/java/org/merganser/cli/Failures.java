@@ -19,6 +19,7 @@ import org.merganser.error.MerganserException;
 import org.merganser.error.NativeLibraryException;
 import org.merganser.error.NumericalException;
 import org.merganser.error.ShapeException;
+import org.merganser.internal.kernel.JavaCppLimit;
 import picocli.CommandLine;
 import picocli.CommandLine.IExecutionExceptionHandler;
 import picocli.CommandLine.ParseResult;
@@ -106,22 +107,28 @@ final class Failures implements IExecutionExceptionHandler {
   }
 
   private static Optional<String> outOfMemory(Throwable e) {
+    String told = null;
     for (Throwable cause = e; cause != null; cause = cause.getCause()) {
-      if (cause.getCause() instanceof OutOfMemoryError error
-          && cause instanceof MerganserException
-          && !isHeap(error)) {
-        return Optional.of(cause.getMessage());
+      if (cause instanceof OutOfMemoryError full) {
+        return Optional.of(memory(full, told));
       }
-      if (cause instanceof OutOfMemoryError error) {
-        return Optional.of(isHeap(error) ? heap() : "out of memory: " + error.getMessage());
-      }
+      told = cause instanceof MerganserException ? cause.getMessage() : null;
     }
     return Optional.empty();
   }
 
-  private static boolean isHeap(OutOfMemoryError error) {
-    String message = String.valueOf(error.getMessage());
-    return message.contains("Java heap space") || message.contains("GC overhead");
+  /**
+   * @param told by whoever caught it, or null
+   */
+  private static String memory(OutOfMemoryError full, String told) {
+    String message = String.valueOf(full.getMessage());
+    if (message.contains("Java heap space") || message.contains("GC overhead")) {
+      return heap();
+    }
+    if (JavaCppLimit.isLimit(full)) {
+      return JavaCppLimit.explained(full).getMessage();
+    }
+    return told != null ? told : "out of memory: " + message;
   }
 
   private static String heap() {

@@ -44,7 +44,7 @@ final class InspectCommand implements Callable<Integer> {
     String name = String.valueOf(file.getFileName());
     if (name.endsWith(".npy")) {
       try (Npy npy = Npy.open(file)) {
-        print.println(npy.info());
+        print.println(npy.info() + axes(npy.info()));
       }
     } else if (name.endsWith(".mgstats")) {
       statistics(print);
@@ -59,6 +59,22 @@ final class InspectCommand implements Callable<Integer> {
     }
     print.flush();
     return 0;
+  }
+
+  /** How an array would be read as activations: features come second. */
+  private static String axes(TensorInfo info) {
+    if (info.rank() < 3) {
+      return "";
+    }
+    return ": as activations "
+        + info.dim(0)
+        + " samples (axis 0), "
+        + info.dim(1)
+        + " features (axis 1), "
+        + info.shape().subList(2, info.rank())
+        + " positions ("
+        + (info.rank() == 3 ? "axis 2" : "axes 2 to " + (info.rank() - 1))
+        + "); features last need np.moveaxis(array, -1, 1)";
   }
 
   private void statistics(PrintWriter print) throws IOException {
@@ -97,6 +113,9 @@ final class InspectCommand implements Callable<Integer> {
               + checkpoint.parameters()
               + " parameters, metadata "
               + Printable.line(checkpoint.metadata()));
+      if (!checkpoint.stale().isEmpty()) {
+        print.println("stale, to be reset before use: " + Printable.line(checkpoint.stale()));
+      }
       try {
         Architecture architecture = LinearStack.infer(checkpoint);
         print.println(

@@ -10,6 +10,8 @@ import java.util.concurrent.Callable;
 import org.merganser.align.AlignmentSet;
 import org.merganser.compute.Workspace;
 import org.merganser.io.Checkpoint;
+import org.merganser.io.PartialFile;
+import org.merganser.io.Safetensors;
 import org.merganser.merge.LinearMerger;
 import org.merganser.merge.MergeProblem;
 import org.merganser.model.Architecture;
@@ -37,6 +39,7 @@ final class MergeCommand implements Callable<Integer> {
   @Mixin AlignmentOptions alignment;
   @Mixin Replacement replacement;
   @Mixin Staleness staleness;
+  @Mixin ModelOptions forms;
 
   @Parameters(paramLabel = "MODEL", arity = "1..*", description = "Safetensors files.")
   List<Path> models;
@@ -63,12 +66,22 @@ final class MergeCommand implements Callable<Integer> {
     alignment.aligner();
     try (ConsoleProgress progress = new ConsoleProgress();
         Workspace ws = common.open(0, progress);
-        Models opened = Models.open(models)) {
+        Models files = Models.open(models)) {
       Outputs.requireFile(out, models, alignment.inputs());
       replacement.check(out, Replacement.Kind.CHECKPOINT);
-      Checkpoint merged = merger.merge(problem(opened, ws, print), ws);
-      staleness.write(merged, out, ws);
+      Models opened = forms.adapt(files);
+      PartialFile.requireSpace(
+          out, Safetensors.fileBytes(forms.result(opened.checkpoints().get(0))));
+      MergeProblem problem = problem(opened, ws, print);
+      Checkpoint merged = forms.result(merger.merge(problem, ws));
+      staleness.write(merged, out, ws, spec.commandLine().getErr());
       progress.finish();
+      if (!problem.counters().isEmpty()) {
+        print.println("counters, as in the first model: " + Printable.line(problem.counters()));
+      }
+      if (!forms.leftOut(files).isEmpty()) {
+        print.println("left out: " + Printable.line(forms.leftOut(files)));
+      }
       print.println(
           replacement.wrote(out)
               + ": "

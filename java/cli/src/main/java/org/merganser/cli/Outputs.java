@@ -3,10 +3,12 @@ package org.merganser.cli;
 
 import java.io.IOException;
 import java.nio.file.DirectoryNotEmptyException;
+import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import org.merganser.io.Safetensors;
 
 /** Checks of where results go, before any work: a long run must not end on a name it cannot use. */
 final class Outputs {
@@ -20,13 +22,16 @@ final class Outputs {
    */
   static void requireFile(Path out, List<Path> models, List<Path> others) throws IOException {
     for (Path input : models) {
-      if (isPartOf(out, input, ".safetensors")) {
-        throw new IllegalArgumentException(
-            "-o " + out + " is one of the models; choose another file");
+      for (Path file : Safetensors.files(input)) {
+        if (isSame(out, file)) {
+          throw new IllegalArgumentException(
+              "-o " + out + " is one of the models; choose another file");
+        }
       }
+      requireUnread(out, input);
     }
     for (Path input : others) {
-      if (isPartOf(out, input, ".npy")) {
+      if (isInput(out, input)) {
         throw new IllegalArgumentException(
             "-o " + out + " is one of the inputs; choose another file");
       }
@@ -46,19 +51,52 @@ final class Outputs {
     }
   }
 
-  /**
-   * Whether an existing file is the input itself, or one of its kind in the folder or index it is.
-   */
-  private static boolean isPartOf(Path out, Path input, String suffix) throws IOException {
-    if (!Files.exists(out) || !Files.exists(input)) {
-      return false;
+  /** Whatever path or link leads to it. */
+  private static boolean isSame(Path out, Path input) throws IOException {
+    return Files.exists(out) && Files.exists(input) && Files.isSameFile(out, input);
+  }
+
+  private static boolean isIn(Path out, Path folder) throws IOException {
+    Path parent = out.toAbsolutePath().getParent();
+    return parent != null && Files.isDirectory(folder) && isSame(parent, folder);
+  }
+
+  /** A model given as a folder must be the same model after the run. */
+  private static void requireUnread(Path out, Path model) throws IOException {
+    String name = String.valueOf(out.getFileName());
+    List<String> usual = List.of("model.safetensors.index.json", "model.safetensors");
+    boolean fixed =
+        isIn(out, model)
+            && Safetensors.files(model).stream()
+                .anyMatch(file -> usual.contains(file.getFileName().toString()));
+    if (isIn(out, model)
+        && (usual.contains(name)
+            || !fixed && (name.endsWith(".safetensors") || name.endsWith(".json")))) {
+      throw new IllegalArgumentException(
+          "-o "
+              + out
+              + " would be read as a part of the model "
+              + model
+              + " by the next run; choose another folder");
     }
-    Path real = out.toRealPath();
-    Path source = input.toRealPath();
-    Path folder = Files.isDirectory(source) ? source : source.getParent();
-    boolean several = Files.isDirectory(source) || source.toString().endsWith(".json");
-    return real.equals(source)
-        || several && real.getParent().equals(folder) && real.toString().endsWith(suffix);
+  }
+
+  /** An input, an array in a folder of activations, or one that would be taken for such. */
+  private static boolean isInput(Path out, Path input) throws IOException {
+    if (!Files.isDirectory(input)) {
+      return isSame(out, input);
+    }
+    if (isIn(out, input) && out.toString().endsWith(".npy")) {
+      return true;
+    }
+    try (DirectoryStream<Path> arrays = Files.newDirectoryStream(input, "*.npy")) {
+      for (Path array : arrays) {
+        if (isSame(out, array)) {
+          return true;
+        }
+      }
+    }
+    return false;
   }
 
   /**

@@ -2,7 +2,10 @@
 package org.merganser.cli;
 
 import java.io.IOException;
+import java.io.PrintWriter;
 import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
 import org.merganser.compute.Workspace;
 import org.merganser.error.IncompatibleModelsException;
 import org.merganser.io.Checkpoint;
@@ -14,18 +17,38 @@ final class Staleness {
   @Option(
       names = "--allow-stale",
       description =
-          "Write a model whose running statistics a dense map made meaningless; reset them before"
-              + " it is used.")
+          "Writes the model although its normalisation statistics must be reset before use.")
   boolean allowed;
 
-  void write(Checkpoint checkpoint, Path out, Workspace ws) throws IOException {
-    if (!checkpoint.stale().isEmpty() && !allowed) {
+  /**
+   * Writes a checkpoint, with a warning when it must be reset.
+   *
+   * @throws IncompatibleModelsException when it must be, and that was not asked for
+   */
+  void write(Checkpoint checkpoint, Path out, Workspace ws, PrintWriter err) throws IOException {
+    List<String> stale = checkpoint.stale().stream().sorted().toList();
+    if (stale.isEmpty()) {
+      Safetensors.write(checkpoint, out, ws);
+      return;
+    }
+    String reset = "reset them in PyTorch:\n" + Safetensors.TORCH_RESET.indent(2);
+    if (!allowed) {
       throw new IncompatibleModelsException(
           "a dense map changes what normalisation statistics describe, and they are not reset"
-              + " here; use --method permutation, reset them through the Java API, or write the"
-              + " model as it is with --allow-stale and reset it where it is trained",
-          checkpoint.stale().stream().sorted().toList());
+              + " here; use --method permutation, merge through the Java API with a reset, or write"
+              + " the model with --allow-stale and "
+              + reset
+              + "stale",
+          stale);
     }
-    Safetensors.write(checkpoint, out, ws);
+    Safetensors.write(checkpoint, Map.of("format", "pt"), out, Safetensors.Stale.WRITE, ws);
+    err.print(
+        "merganser: warning: "
+            + stale.size()
+            + " normalisation statistics of "
+            + Printable.line(out)
+            + " do not describe the model; before it is used, "
+            + reset);
+    err.flush();
   }
 }

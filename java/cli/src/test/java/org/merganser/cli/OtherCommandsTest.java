@@ -345,9 +345,10 @@ class OtherCommandsTest {
         .contains("MERGANSER_JAVA_OPTS=-Xmx8g")
         .doesNotContain("report");
     // Other memory than the heap is not called so.
-    assertThat(
-            failed(new MerganserException("native memory", new OutOfMemoryError("physicalBytes"))))
+    assertThat(failed(new MerganserException("native memory", new OutOfMemoryError("of 8 bytes"))))
         .isEqualTo(new Cli.Run(71, "", "merganser: native memory\n"));
+    assertThat(failed(new IOException(new OutOfMemoryError("physicalBytes"))).err())
+        .startsWith("merganser: native memory reached a limit of JavaCPP");
     assertThat(failed(new IOException(new OutOfMemoryError("Cannot reserve direct buffer memory"))))
         .isEqualTo(
             new Cli.Run(71, "", "merganser: out of memory: Cannot reserve direct buffer memory\n"));

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.merganser.error;
 
-/** A native library is missing, cannot be loaded, or does not fit the Java part. */
+/**
+ * A native library is missing, cannot be loaded, does not fit the Java part, or has no memory left.
+ */
 public class NativeLibraryException extends MerganserException {
   private static final long serialVersionUID = 1L;
 

@@ -5,6 +5,8 @@ import java.io.IOException;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.Predicate;
+import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
 import org.merganser.error.IncompatibleModelsException;
 import org.merganser.linalg.Tensor;
@@ -73,6 +75,21 @@ public interface Checkpoint extends AutoCloseable {
       into.require("target of rows of '" + name + "'", rows.dtype(), rows.shape());
       into.memory().slice(0, into.bytes()).copyFrom(rows.memory());
     }
+  }
+
+  /**
+   * A view whose F64, F32, F16 and BF16 tensors are read as one type, rounded to nearest even; a
+   * finite value beyond its range is an error. Closing it closes nothing.
+   *
+   * @param dtype F64, F32, F16 or BF16
+   */
+  default Checkpoint as(DType dtype) {
+    return ConvertedCheckpoint.of(this, dtype);
+  }
+
+  /** A view of the tensors whose names {@code wanted} accepts. Closing it closes nothing. */
+  default Checkpoint where(Predicate<String> wanted) {
+    return SelectedCheckpoint.where(this, wanted);
   }
 
   /** Number of elements of all tensors. */

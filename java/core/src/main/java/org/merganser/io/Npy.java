@@ -23,9 +23,14 @@ import org.merganser.linalg.Tensor;
 public final class Npy implements AutoCloseable {
   private static final byte[] MAGIC = {(byte) 0x93, 'N', 'U', 'M', 'P', 'Y'};
   private static final int MAX_HEADER = 1 << 20;
-  private static final Pattern DESCR = Pattern.compile("'descr'\\s*:\\s*'([^']*)'");
-  private static final Pattern ORDER = Pattern.compile("'fortran_order'\\s*:\\s*(True|False)");
-  private static final Pattern SHAPE = Pattern.compile("'shape'\\s*:\\s*\\(([0-9,\\s]*)\\)");
+  private static final Pattern DESCR =
+      Pattern.compile("['\"]descr['\"]\\s*:\\s*['\"]([^'\"]*)['\"]");
+  private static final Pattern ORDER =
+      Pattern.compile("['\"]fortran_order['\"]\\s*:\\s*(True|False|1|0)");
+
+  /** Python 2 wrote long integers as {@code 200L}. */
+  private static final Pattern SHAPE =
+      Pattern.compile("['\"]shape['\"]\\s*:\\s*\\(([0-9lL,\\s]*)\\)");
 
   private final FileBytes file;
   private final TensorInfo info;
@@ -57,7 +62,7 @@ public final class Npy implements AutoCloseable {
     }
   }
 
-  /** Writes a tensor as version 1; through {@code PATH.partial}. */
+  /** Writes a tensor as version 1, complete or not at all. */
   public static void write(Tensor tensor, Path path) throws IOException {
     String shape =
         LongStream.of(tensor.shape())
@@ -76,9 +81,9 @@ public final class Npy implements AutoCloseable {
     while (header.remaining() > 1) {
       header.put((byte) ' ');
     }
-    header.put((byte) '\n');
-    try (PartialFile out = new PartialFile(path)) {
-      out.write(header.flip());
+    header.put((byte) '\n').flip();
+    try (PartialFile out = new PartialFile(path, header.limit() + tensor.bytes())) {
+      out.write(header);
       for (long at = 0; at < tensor.bytes(); ) {
         int chunk = (int) Math.min(tensor.bytes() - at, 1 << 26);
         out.write(tensor.buffer(at, chunk));
@@ -112,7 +117,10 @@ public final class Npy implements AutoCloseable {
   private static Npy parse(FileBytes file) throws IOException {
     Path path = file.path();
     if (file.size() < 12 || !Arrays.equals(file.read(0, 6).array(), MAGIC)) {
-      throw new FormatException(path + ": no .npy file (it does not begin with \\x93NUMPY)");
+      throw new FormatException(
+          path
+              + ": no .npy file (it does not begin with \\x93NUMPY)"
+              + FileKind.or(file, "").replaceFirst("^(?=.)", "; it is "));
     }
     ByteBuffer prefix = file.read(6, 6);
     int major = prefix.get();
@@ -128,7 +136,7 @@ public final class Npy implements AutoCloseable {
     }
     String header = new String(file.read(start, (int) length).array(), StandardCharsets.UTF_8);
     String descr = find(path, DESCR, header, "descr");
-    if (find(path, ORDER, header, "fortran_order").equals("True")) {
+    if (find(path, ORDER, header, "fortran_order").matches("True|1")) {
       throw new FormatException(
           path + ": stored in Fortran order; save np.ascontiguousarray(array) instead");
     }
@@ -164,7 +172,7 @@ public final class Npy implements AutoCloseable {
     String text = find(path, SHAPE, header, "shape");
     try {
       return Arrays.stream(text.split(","))
-          .map(String::trim)
+          .map(size -> size.trim().replaceAll("[lL]$", ""))
           .filter(s -> !s.isEmpty())
           .mapToLong(Long::parseLong)
           .toArray();
@@ -177,31 +185,33 @@ public final class Npy implements AutoCloseable {
     Matcher matcher = pattern.matcher(header);
     if (!matcher.find()) {
       throw new FormatException(
-          path + ": no readable '" + key + "' in the header " + header.trim());
+          path + ": no readable '" + key + "' in the header " + Names.cut(header.trim()));
     }
     return matcher.group(1);
   }
 
   private static DType dtype(Path path, String descr) {
-    return switch (descr) {
-      case "<f8" -> DType.F64;
-      case "<f4" -> DType.F32;
-      case "<f2" -> DType.F16;
-      case "<i8" -> DType.I64;
-      case "<i4" -> DType.I32;
-      case "<i2" -> DType.I16;
-      case "|i1" -> DType.I8;
-      case "<u8" -> DType.U64;
-      case "<u4" -> DType.U32;
-      case "<u2" -> DType.U16;
-      case "|u1" -> DType.U8;
-      case "|b1" -> DType.BOOL;
+    // No order is the machine's, and one byte has none.
+    String plain = descr.replaceFirst("^[<|=]", "");
+    return switch (plain) {
+      case "f8" -> DType.F64;
+      case "f4" -> DType.F32;
+      case "f2" -> DType.F16;
+      case "i8" -> DType.I64;
+      case "i4" -> DType.I32;
+      case "i2" -> DType.I16;
+      case "i1", ">i1" -> DType.I8;
+      case "u8" -> DType.U64;
+      case "u4" -> DType.U32;
+      case "u2" -> DType.U16;
+      case "u1", ">u1" -> DType.U8;
+      case "b1", ">b1", "?" -> DType.BOOL;
       default ->
           throw new FormatException(
               path
-                  + ": type '"
-                  + descr
-                  + "' is not read; save array.astype(np.float32), little-endian");
+                  + ": type "
+                  + Names.quote(descr)
+                  + " is not read; save array.astype(np.float32), little-endian");
     };
   }
 

@@ -4,65 +4,225 @@ package org.merganser.io;
 import java.io.Closeable;
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.nio.channels.ClosedChannelException;
 import java.nio.channels.FileChannel;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.AccessDeniedException;
+import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.FileStore;
+import java.nio.file.FileSystemException;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
+import java.util.UUID;
 
 /**
- * A file that appears complete or not at all: written beside its target as {@code NAME.partial},
- * renamed by {@link #commit}, deleted by {@link #close} when it was not committed.
+ * A file that appears complete or not at all: written beside its target as {@code NAME.RANDOM
+ * .partial}, a name of its own that nothing had before, renamed by {@link #commit}, deleted by
+ * {@link #close} when it was not committed. Of several writers of one target the last to commit
+ * wins, with a whole file.
+ *
+ * <p>A file that is replaced hands its permissions on. A target that is a symbolic link is replaced
+ * itself; what it points to stays as it is.
  */
 public final class PartialFile implements Closeable {
+  /** Names on common file systems have at most 255 bytes. */
+  private static final int LONGEST_NAME = 220;
+
   private final Path target;
+  private final long expected;
   private final Path partial;
   private final FileChannel channel;
-  private boolean committed;
+  private long written;
 
   /**
    * @throws IOException when the folder of {@code target} does not exist or cannot be written
    */
   public PartialFile(Path target) throws IOException {
+    this(target, 0);
+  }
+
+  /**
+   * @param expected bytes that will be written, 0 when unknown; checked against the free space
+   * @throws IOException when the folder of {@code target} does not exist, cannot be written or has
+   *     too little room
+   */
+  public PartialFile(Path target, long expected) throws IOException {
     this.target = target;
-    this.partial = target.resolveSibling(target.getFileName() + ".partial");
+    this.expected = expected;
     if (Files.isDirectory(target)) {
       throw new IOException("cannot write " + target + ": it is a folder; name a file in it");
     }
+    if (Files.exists(target) && !Files.isRegularFile(target)) {
+      throw new IOException("cannot write " + target + ": it is no regular file");
+    }
+    requireSpace(target, expected);
+    String name = String.valueOf(target.getFileName());
+    if (name.getBytes(StandardCharsets.UTF_8).length > LONGEST_NAME) {
+      name = "merganser";
+    }
+    String random = UUID.randomUUID().toString().replace("-", "").substring(0, 16);
+    this.partial = target.resolveSibling(name + "." + random + ".partial");
+    this.channel = create();
+    keepPermissions();
+  }
+
+  private FileChannel create() throws IOException {
     try {
-      this.channel =
-          FileChannel.open(
-              partial,
-              StandardOpenOption.CREATE,
-              StandardOpenOption.TRUNCATE_EXISTING,
-              StandardOpenOption.WRITE);
+      // Never an existing file, and never through a link.
+      return FileChannel.open(partial, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE);
     } catch (NoSuchFileException e) {
       throw new IOException(
           "cannot write " + target + ": its folder does not exist; create it first", e);
+    } catch (AccessDeniedException e) {
+      throw new IOException("cannot write " + target + ": access to its folder is denied", e);
+    } catch (FileAlreadyExistsException e) {
+      throw e;
+    } catch (FileSystemException e) {
+      throw new IOException("cannot write " + target + ": " + e.getReason(), e);
+    }
+  }
+
+  /** From the start, so that a private file is not readable by others while it is replaced. */
+  private void keepPermissions() throws IOException {
+    if (Files.isRegularFile(target, LinkOption.NOFOLLOW_LINKS)) {
+      try {
+        Files.setPosixFilePermissions(partial, Files.getPosixFilePermissions(target));
+      } catch (UnsupportedOperationException | FileSystemException e) {
+        System.getLogger(PartialFile.class.getName())
+            .log(System.Logger.Level.DEBUG, "permissions of " + target + " cannot be kept", e);
+      }
+    }
+  }
+
+  /**
+   * The text of a file: UTF-8, with or without a byte order mark.
+   *
+   * @throws org.merganser.error.FormatException when it is no such text, naming what it is
+   */
+  public static String readText(Path path) throws IOException {
+    return TextFile.read(path);
+  }
+
+  /** Writes a whole file of text in UTF-8. */
+  public static void writeText(Path path, String text) throws IOException {
+    TextFile.write(path, text);
+  }
+
+  /**
+   * Throws when a file of that many bytes has no room beside {@code target}, naming both figures.
+   */
+  public static void requireSpace(Path target, long bytes) throws IOException {
+    long free = free(target);
+    if (bytes > free) {
+      throw new IOException(
+          "cannot write "
+              + target
+              + ": it needs "
+              + bytes
+              + " bytes, "
+              + folder(target)
+              + " has "
+              + free
+              + " free; free some space or choose another folder");
+    }
+  }
+
+  private static Path folder(Path target) {
+    Path parent = target.getParent();
+    return parent == null ? Path.of(".") : parent;
+  }
+
+  /** Usable bytes where {@code target} lies; without a limit when the file system does not say. */
+  private static long free(Path target) {
+    try {
+      FileStore store = Files.getFileStore(folder(target));
+      long usable = store.getUsableSpace();
+      return store.getTotalSpace() == 0 || usable < 0 ? Long.MAX_VALUE : usable;
+    } catch (IOException | SecurityException e) {
+      return Long.MAX_VALUE;
     }
   }
 
   public void write(ByteBuffer bytes) throws IOException {
-    while (bytes.hasRemaining()) {
-      channel.write(bytes);
+    try {
+      while (bytes.hasRemaining()) {
+        written += channel.write(bytes);
+      }
+    } catch (ClosedChannelException e) {
+      throw e;
+    } catch (IOException e) {
+      throw failed(e);
     }
   }
 
-  /** Flushes to the disk and renames. */
+  /** Such as a full disk, whose own message names neither the file nor a figure. */
+  private IOException failed(IOException e) {
+    long free = free(target);
+    return new IOException(
+        "cannot write "
+            + target
+            + ": "
+            + e.getMessage()
+            + " after "
+            + written
+            + (expected > 0 ? " of " + expected : "")
+            + " bytes"
+            + (free == Long.MAX_VALUE ? "" : "; " + folder(target) + " has " + free + " free"),
+        e);
+  }
+
+  /** Everything written is on the disk, still under the name of its own. */
+  void complete() throws IOException {
+    if (channel.isOpen()) {
+      try {
+        channel.force(true);
+        channel.close();
+      } catch (ClosedChannelException e) {
+        throw e;
+      } catch (IOException e) {
+        throw failed(e);
+      }
+    }
+  }
+
+  /** Flushes to the disk and renames, replacing the target. */
   public void commit() throws IOException {
-    channel.force(true);
-    channel.close();
+    complete();
     Files.move(
         partial, target, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
-    committed = true;
+    syncFolder(target);
+  }
+
+  /** Flushes to the disk and appears under a name that nothing has. */
+  void publish(Path name) throws IOException {
+    complete();
+    try {
+      Files.createLink(name, partial);
+    } catch (FileAlreadyExistsException e) {
+      throw e;
+    } catch (UnsupportedOperationException | FileSystemException e) {
+      Files.move(partial, name);
+    }
+  }
+
+  /** A rename is on the disk only when its folder is; where folders cannot be opened, it is. */
+  static void syncFolder(Path file) {
+    try (FileChannel folder = FileChannel.open(folder(file), StandardOpenOption.READ)) {
+      folder.force(true);
+    } catch (IOException e) {
+      System.getLogger(PartialFile.class.getName())
+          .log(System.Logger.Level.DEBUG, "cannot flush the folder of " + file, e);
+    }
   }
 
   @Override
   public void close() throws IOException {
     channel.close();
-    if (!committed) {
-      Files.deleteIfExists(partial);
-    }
+    // After a commit there is nothing of this name; otherwise it is ours.
+    Files.deleteIfExists(partial);
   }
 }

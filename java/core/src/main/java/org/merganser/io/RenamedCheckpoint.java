@@ -31,7 +31,12 @@ public final class RenamedCheckpoint implements Checkpoint {
               String other = sourceName.putIfAbsent(renamed, name);
               infos.put(renamed, info);
               if (other != null) {
-                problems.add("'" + other + "' and '" + name + "' both become '" + renamed + "'");
+                problems.add(
+                    Names.quote(other)
+                        + " and "
+                        + Names.quote(name)
+                        + " both become "
+                        + Names.quote(renamed));
               }
             });
     if (!problems.isEmpty()) {
@@ -47,6 +52,19 @@ public final class RenamedCheckpoint implements Checkpoint {
    * @throws IncompatibleModelsException when two tensors would have one name
    */
   public static RenamedCheckpoint of(Checkpoint source, Map<String, String> names) {
+    return new RenamedCheckpoint(source, names);
+  }
+
+  /**
+   * A view without the prefixes that wrappers of a module put before names, such as {@code module.}
+   * (DataParallel) and {@code _orig_mod.} (torch.compile); other names stay.
+   *
+   * @param prefixes of each name the first that it begins with is taken off
+   * @throws IncompatibleModelsException when two tensors would have one name
+   */
+  public static RenamedCheckpoint withoutPrefix(Checkpoint source, List<String> prefixes) {
+    Map<String, String> names = new LinkedHashMap<>();
+    source.tensors().keySet().forEach(n -> names.put(n, Names.without(prefixes, n)));
     return new RenamedCheckpoint(source, names);
   }
 

@@ -8,20 +8,19 @@ import java.io.StringWriter;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
-import java.util.OptionalLong;
+import java.util.Set;
 import java.util.TreeMap;
-import java.util.stream.Stream;
+import java.util.TreeSet;
 import org.merganser.compute.Workspace;
 import org.merganser.error.FormatException;
+import org.merganser.error.IncompatibleModelsException;
 import org.merganser.linalg.Tensor;
 
 /**
@@ -32,32 +31,61 @@ import org.merganser.linalg.Tensor;
 public final class Safetensors {
   private static final int CHUNK = 1 << 26;
 
+  /** Metadata with the names of stale tensors, one a line. */
+  private static final String STALE = "merganser.stale";
+
   private Safetensors() {}
+
+  /** What to do with a model whose statistics must be recomputed before it is used. */
+  public enum Stale {
+    /** Throw. */
+    REFUSE,
+    /** Write them as they are; the file says which, so that {@link Checkpoint#stale} does. */
+    WRITE
+  }
+
+  /** Resets the statistics of batch normalisation in PyTorch, by one pass over training data. */
+  public static final String TORCH_RESET =
+      """
+      for m in model.modules():
+          if isinstance(m, torch.nn.modules.batchnorm._BatchNorm):
+              m.momentum = None; m.reset_running_stats()
+      model.train()
+      with torch.no_grad():
+          for x, _ in loader: model(x)
+      model.eval()
+      """;
 
   /**
    * Opens a checkpoint: a {@code .safetensors} file, an index ({@code *.index.json}) of several, or
-   * a folder that holds {@code model.safetensors.index.json}, {@code model.safetensors} or one
-   * single {@code .safetensors} file. Only headers are read now.
+   * a folder that holds {@code model.safetensors.index.json}, {@code model.safetensors}, one single
+   * other index or {@code .safetensors} file, or a complete set of shards without an index. Only
+   * headers are read now.
    *
-   * @throws FormatException when a file does not follow the format
+   * @throws FormatException when a file does not follow the format, naming what it is
    */
   public static Checkpoint open(Path path) throws IOException {
-    if (Files.isDirectory(path)) {
-      return open(inFolder(path));
+    SafetensorsPath found = SafetensorsPath.find(path);
+    if (found.index() != null) {
+      return ShardedCheckpoint.open(found.index());
     }
-    return path.toString().endsWith(".json") ? ShardedCheckpoint.open(path) : openFile(path);
+    return found.files().size() == 1
+        ? openFile(found.files().get(0))
+        : ShardedCheckpoint.open(path, found.files());
+  }
+
+  /** The files that {@link #open} reads for a path: one, or an index and its shards. */
+  public static List<Path> files(Path path) throws IOException {
+    SafetensorsPath found = SafetensorsPath.find(path);
+    List<Path> files = new ArrayList<>(found.files());
+    if (found.index() != null) {
+      files.add(found.index());
+    }
+    return files;
   }
 
   static Checkpoint openFile(Path path) throws IOException {
-    String name = String.valueOf(path.getFileName());
-    if (isPickle(name)) {
-      throw new FormatException(
-          path
-              + " looks like a pickle checkpoint, which can run code when read; convert it first, in"
-              + " Python: safetensors.torch.save_file(torch.load(\""
-              + name
-              + "\", weights_only=True), \"model.safetensors\")");
-    }
+    SafetensorsPath.refusePickle(path);
     FileBytes file = new FileBytes(path);
     try {
       return new FileCheckpoint(file, SafetensorsHeader.read(file));
@@ -67,75 +95,78 @@ public final class Safetensors {
     }
   }
 
-  private static Path inFolder(Path folder) throws IOException {
-    for (String name : List.of(ShardIndex.FILE, "model.safetensors")) {
-      if (Files.exists(folder.resolve(name))) {
-        return folder.resolve(name);
-      }
-    }
-    List<Path> found;
-    try (Stream<Path> files = Files.list(folder)) {
-      found = files.filter(f -> f.toString().endsWith(".safetensors")).sorted().toList();
-    }
-    if (found.size() != 1) {
-      List<String> names = found.stream().map(f -> f.getFileName().toString()).toList();
-      throw new IOException(
-          "folder "
-              + folder
-              + " holds no "
-              + ShardIndex.FILE
-              + ", no model.safetensors, and "
-              + (names.isEmpty()
-                  ? "no .safetensors file"
-                  : "several .safetensors files, name one of " + names)
-              + pickles(folder));
-    }
-    return found.get(0);
-  }
-
-  private static String pickles(Path folder) throws IOException {
-    try (Stream<Path> files = Files.list(folder)) {
-      return files
-          .map(f -> f.getFileName().toString())
-          .filter(Safetensors::isPickle)
-          .findFirst()
-          .map(name -> "; " + name + " is a pickle checkpoint: convert it to safetensors first")
-          .orElse("");
-    }
-  }
-
-  private static boolean isPickle(String name) {
-    return name.endsWith(".pt") || name.endsWith(".pth") || name.endsWith(".bin");
-  }
-
   /** Writes a checkpoint with its own metadata and {@code format: pt}. */
   public static void write(Checkpoint checkpoint, Path path, Workspace ws) throws IOException {
+    write(checkpoint, metadata(checkpoint), path, ws);
+  }
+
+  private static Map<String, String> metadata(Checkpoint checkpoint) {
     Map<String, String> metadata = new TreeMap<>(checkpoint.metadata());
     metadata.putIfAbsent("format", "pt");
-    write(checkpoint, metadata, path, ws);
+    return metadata;
   }
 
   /**
-   * Writes a checkpoint: to {@code PATH.partial} first, renamed when complete. Memory: the largest
+   * Writes a checkpoint: to a name of its own first, renamed when complete. Memory: the largest
    * tensor.
+   *
+   * @throws IncompatibleModelsException when the model is stale
    */
   public static void write(
       Checkpoint checkpoint, Map<String, String> metadata, Path path, Workspace ws)
       throws IOException {
-    for (String name : checkpoint.tensors().keySet()) {
-      if (name.isEmpty() || name.equals(SafetensorsHeader.METADATA)) {
-        throw new IllegalArgumentException(
-            "a tensor cannot be stored under the name '" + name + "'");
-      }
+    write(checkpoint, metadata, path, Stale.REFUSE, ws);
+  }
+
+  /** The same, with a stale model written when that is asked for. */
+  public static void write(
+      Checkpoint checkpoint, Map<String, String> metadata, Path path, Stale stale, Workspace ws)
+      throws IOException {
+    if (stale == Stale.REFUSE) {
+      refuseStale(checkpoint, path);
     }
-    List<Map.Entry<String, TensorInfo>> order = new ArrayList<>(checkpoint.tensors().entrySet());
-    order.sort(
-        Comparator.comparing(
-                (Map.Entry<String, TensorInfo> e) -> e.getValue().dtype(),
-                Comparator.reverseOrder())
-            .thenComparing(Map.Entry::getKey));
-    try (PartialFile file = new PartialFile(path)) {
-      file.write(header(order, metadata));
+    try (PartialFile file = begin(checkpoint, metadata, path, ws)) {
+      file.commit();
+    }
+  }
+
+  private static void refuseStale(Checkpoint checkpoint, Path path) {
+    if (!checkpoint.stale().isEmpty()) {
+      throw new IncompatibleModelsException(
+          "cannot write "
+              + path
+              + ": a dense map changed what its normalisation statistics describe, and they are not"
+              + " reset; reset them first (BatchNormReset with a network of merganser-torch), or"
+              + " write the model as it is (Safetensors.Stale.WRITE) and reset it in PyTorch:\n"
+              + TORCH_RESET.indent(2)
+              + "stale",
+          checkpoint.stale().stream().sorted().map(Names::quote).toList());
+    }
+  }
+
+  /** Bytes of the file of a checkpoint with its own metadata. */
+  public static long fileBytes(Checkpoint checkpoint) throws IOException {
+    return header(order(checkpoint), withStale(metadata(checkpoint), checkpoint)).remaining()
+        + checkpoint.tensors().values().stream().mapToLong(TensorInfo::bytes).sum();
+  }
+
+  static PartialFile begin(Checkpoint checkpoint, Path path, Workspace ws) throws IOException {
+    return begin(checkpoint, metadata(checkpoint), path, ws);
+  }
+
+  /** Writes everything, not yet under the name of {@code path}. */
+  private static PartialFile begin(
+      Checkpoint checkpoint, Map<String, String> metadata, Path path, Workspace ws)
+      throws IOException {
+    List<Map.Entry<String, TensorInfo>> order = order(checkpoint);
+    ByteBuffer header = header(order, withStale(metadata, checkpoint));
+    long bytes = header.remaining();
+    for (Map.Entry<String, TensorInfo> item : order) {
+      bytes += item.getValue().bytes();
+    }
+    PartialFile file = new PartialFile(path, bytes);
+    try {
+      file.write(header);
       long done = 0;
       for (Map.Entry<String, TensorInfo> item : order) {
         ws.cancellation().check();
@@ -144,76 +175,49 @@ public final class Safetensors {
           writeBytes(file, tensor);
         }
       }
-      file.commit();
+      return file;
+    } catch (IOException | RuntimeException | Error e) {
+      file.close();
+      throw e;
     }
+  }
+
+  private static Map<String, String> withStale(
+      Map<String, String> metadata, Checkpoint checkpoint) {
+    if (checkpoint.stale().isEmpty()) {
+      return metadata;
+    }
+    Map<String, String> with = new TreeMap<>(metadata);
+    with.put(STALE, String.join("\n", new TreeSet<>(checkpoint.stale())));
+    return with;
+  }
+
+  private static List<Map.Entry<String, TensorInfo>> order(Checkpoint checkpoint) {
+    List<Map.Entry<String, TensorInfo>> order = new ArrayList<>(checkpoint.tensors().entrySet());
+    order.sort(
+        Comparator.comparing(
+                (Map.Entry<String, TensorInfo> e) -> e.getValue().dtype(),
+                Comparator.reverseOrder())
+            .thenComparing(Map.Entry::getKey));
+    return order;
   }
 
   /**
    * Writes a checkpoint as a folder in the layout of Hugging Face: shards {@code
    * model-00001-of-0000N.safetensors} of at most {@code shardBytes} bytes of tensors (a larger
-   * tensor has a shard of its own) and {@code model.safetensors.index.json}, last; or one {@code
-   * model.safetensors} when everything fits.
+   * tensor has a shard of its own) and {@code model.safetensors.index.json}; or one {@code
+   * model.safetensors} when everything fits. A model that the folder holds is replaced as a whole,
+   * or stays as it is; its files go. Other files stay.
+   *
+   * @throws IncompatibleModelsException when the model is stale
    */
   public static void writeFolder(Checkpoint checkpoint, Path folder, long shardBytes, Workspace ws)
       throws IOException {
     if (shardBytes < 1) {
       throw new IllegalArgumentException("shard size must be positive, not " + shardBytes);
     }
-    Files.createDirectories(folder);
-    List<List<String>> shards = shards(checkpoint, shardBytes);
-    if (shards.size() == 1) {
-      write(checkpoint, folder.resolve("model.safetensors"), ws);
-      // An index of an earlier model would win over the file.
-      Files.deleteIfExists(folder.resolve(ShardIndex.FILE));
-      return;
-    }
-    Map<String, String> weightMap = new TreeMap<>();
-    long total = 0;
-    for (int i = 0; i < shards.size(); i++) {
-      String file =
-          String.format(Locale.ROOT, "model-%05d-of-%05d.safetensors", i + 1, shards.size());
-      write(new Selection(checkpoint, shards.get(i)), folder.resolve(file), ws);
-      for (String name : shards.get(i)) {
-        weightMap.put(name, file);
-        total += checkpoint.info(name).bytes();
-      }
-    }
-    new ShardIndex(weightMap, OptionalLong.of(total)).write(folder.resolve(ShardIndex.FILE));
-  }
-
-  private static List<List<String>> shards(Checkpoint checkpoint, long shardBytes) {
-    List<List<String>> shards = new ArrayList<>();
-    long used = 0;
-    for (Map.Entry<String, TensorInfo> item : checkpoint.tensors().entrySet()) {
-      long bytes = item.getValue().bytes();
-      if (shards.isEmpty() || used > 0 && used + bytes > shardBytes) {
-        shards.add(new ArrayList<>());
-        used = 0;
-      }
-      shards.get(shards.size() - 1).add(item.getKey());
-      used += bytes;
-    }
-    return shards.isEmpty() ? List.of(List.of()) : shards;
-  }
-
-  /** Some tensors of a checkpoint. */
-  private record Selection(Checkpoint source, List<String> names) implements Checkpoint {
-    @Override
-    public Map<String, TensorInfo> tensors() {
-      Map<String, TensorInfo> infos = new LinkedHashMap<>();
-      names.forEach(name -> infos.put(name, source.info(name)));
-      return Collections.unmodifiableMap(infos);
-    }
-
-    @Override
-    public Map<String, String> metadata() {
-      return source.metadata();
-    }
-
-    @Override
-    public void read(String name, Tensor into, Workspace ws) throws IOException {
-      source.read(name, into, ws);
-    }
+    refuseStale(checkpoint, folder);
+    SafetensorsFolder.write(checkpoint, folder, shardBytes, ws);
   }
 
   private static void writeBytes(PartialFile file, Tensor tensor) throws IOException {
@@ -226,6 +230,7 @@ public final class Safetensors {
 
   private static ByteBuffer header(
       List<Map.Entry<String, TensorInfo>> order, Map<String, String> metadata) throws IOException {
+    requireText(order, metadata);
     // Through a string: a generator of bytes would escape what lies beyond the 16-bit plane.
     StringWriter text = new StringWriter();
     try (JsonGenerator g = new JsonFactory().createGenerator(text)) {
@@ -252,6 +257,14 @@ public final class Safetensors {
       g.writeEndObject();
     }
     byte[] json = text.toString().getBytes(StandardCharsets.UTF_8);
+    if (json.length > SafetensorsHeader.MAX_HEADER) {
+      throw new IllegalArgumentException(
+          "a header of "
+              + json.length
+              + " bytes; readers accept "
+              + SafetensorsHeader.MAX_HEADER
+              + ": shorten names or metadata, or write a folder of shards");
+    }
     int padded = (json.length + 7) / 8 * 8;
     ByteBuffer buffer = ByteBuffer.allocate(8 + padded).order(ByteOrder.LITTLE_ENDIAN);
     buffer.putLong(padded).put(json);
@@ -261,10 +274,35 @@ public final class Safetensors {
     return buffer.flip();
   }
 
+  /** What no reader would accept must not be written. */
+  private static void requireText(
+      List<Map.Entry<String, TensorInfo>> order, Map<String, String> metadata) {
+    for (Map.Entry<String, TensorInfo> item : order) {
+      String name = item.getKey();
+      if (name.equals(SafetensorsHeader.METADATA) || !Names.isText(name)) {
+        throw new IllegalArgumentException(
+            "a tensor cannot be stored under the name "
+                + Names.quote(name)
+                + (Names.isText(name) ? "" : ": it holds a lone surrogate; rename it"));
+      }
+    }
+    metadata.forEach(
+        (key, value) -> {
+          if (!Names.isText(key) || !Names.isText(value)) {
+            throw new IllegalArgumentException(
+                "metadata "
+                    + Names.quote(key)
+                    + " holds a lone surrogate, which UTF-8 cannot hold");
+          }
+        });
+  }
+
   private static final class FileCheckpoint implements Checkpoint {
     private final FileBytes file;
     private final SafetensorsHeader header;
     private final Map<String, TensorInfo> infos;
+    private final Map<String, String> metadata;
+    private final Set<String> stale;
 
     FileCheckpoint(FileBytes file, SafetensorsHeader header) {
       this.file = file;
@@ -272,6 +310,10 @@ public final class Safetensors {
       Map<String, TensorInfo> found = new LinkedHashMap<>();
       header.entries().forEach((name, entry) -> found.put(name, entry.info()));
       this.infos = Collections.unmodifiableMap(found);
+      Map<String, String> kept = new LinkedHashMap<>(header.metadata());
+      String names = kept.remove(STALE);
+      this.metadata = Collections.unmodifiableMap(kept);
+      this.stale = names == null ? Set.of() : Set.of(names.split("\n"));
     }
 
     @Override
@@ -281,7 +323,12 @@ public final class Safetensors {
 
     @Override
     public Map<String, String> metadata() {
-      return Collections.unmodifiableMap(header.metadata());
+      return metadata;
+    }
+
+    @Override
+    public Set<String> stale() {
+      return stale;
     }
 
     @Override

@@ -7,7 +7,6 @@ import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.JsonToken;
 import com.fasterxml.jackson.core.StreamReadConstraints;
-import com.fasterxml.jackson.core.StreamReadFeature;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.charset.CharacterCodingException;
@@ -25,6 +24,8 @@ import org.merganser.error.FormatException;
 /**
  * The header of a safetensors file, read without trusting it: every size is checked against the
  * file before anything is allocated for it, and what the format forbids is refused with its name.
+ * Headers that the format's own library (0.8) reads are read, with two exceptions: a tensor that is
+ * described twice, of which it takes the last, and sizes of 2^63 and more.
  *
  * @param dataStart first byte of the data in the file
  */
@@ -32,11 +33,12 @@ record SafetensorsHeader(Map<String, Entry> entries, Map<String, String> metadat
 
   static final String METADATA = "__metadata__";
   static final long MAX_HEADER = 100_000_000;
-  private static final int MAX_NESTING = 4;
+
+  /** As deep as the format's own library reads. */
+  private static final int MAX_NESTING = 127;
 
   private static final JsonFactory JSON =
       new JsonFactoryBuilder()
-          .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
           .streamReadConstraints(
               StreamReadConstraints.builder()
                   .maxNestingDepth(MAX_NESTING)
@@ -51,42 +53,49 @@ record SafetensorsHeader(Map<String, Entry> entries, Map<String, String> metadat
   static SafetensorsHeader read(FileBytes file) throws IOException {
     Path path = file.path();
     if (file.size() < 8) {
-      throw bad(path, "file has " + file.size() + " bytes, the header length alone needs 8");
+      throw bad(
+          path,
+          FileKind.or(file, "file has " + file.size() + " bytes, the header length alone needs 8"));
     }
     long length = file.read(0, 8).getLong();
     if (length < 2 || length > MAX_HEADER) {
       throw bad(
           path,
-          "header length "
-              + Long.toUnsignedString(length)
-              + " at byte 0 is not in 2.."
-              + MAX_HEADER
-              + "; is this a safetensors file?");
+          FileKind.or(
+              file,
+              "header length "
+                  + Long.toUnsignedString(length)
+                  + " at byte 0 is not in 2.."
+                  + MAX_HEADER
+                  + "; is this a safetensors file?"));
     }
     if (length > file.size() - 8) {
       throw bad(
           path,
-          "header of "
-              + length
-              + " bytes does not fit the file of "
-              + file.size()
-              + " bytes; the file is truncated");
+          FileKind.or(
+              file,
+              "header of "
+                  + length
+                  + " bytes does not fit the file of "
+                  + file.size()
+                  + " bytes; the file is truncated"));
     }
-    String json = decode(path, file.read(8, (int) length));
-    if (json.charAt(0) != '{') {
-      throw bad(path, "header does not begin with '{' at byte 8");
+    String json = decode(file, file.read(8, (int) length));
+    if (!json.stripLeading().startsWith("{")) {
+      throw bad(path, FileKind.or(file, "header does not begin with '{' at byte 8"));
     }
     Parser parser = new Parser(path);
     try (JsonParser tokens = JSON.createParser(json)) {
       parser.parse(tokens);
     } catch (JsonProcessingException e) {
-      throw new FormatException(path + ": header is no valid JSON: " + e.getOriginalMessage(), e);
+      throw new FormatException(
+          path + ": header is no valid JSON: " + Names.cut(e.getOriginalMessage()), e);
     }
     checkLayout(path, parser.entries, file.size() - 8 - length);
     return new SafetensorsHeader(parser.entries, parser.metadata, 8 + length);
   }
 
-  private static String decode(Path path, ByteBuffer bytes) {
+  private static String decode(FileBytes file, ByteBuffer bytes) throws IOException {
     try {
       return StandardCharsets.UTF_8
           .newDecoder()
@@ -95,7 +104,8 @@ record SafetensorsHeader(Map<String, Entry> entries, Map<String, String> metadat
           .decode(bytes)
           .toString();
     } catch (CharacterCodingException e) {
-      throw new FormatException(path + ": header is no valid UTF-8", e);
+      throw new FormatException(
+          file.path() + ": " + FileKind.or(file, "header is no valid UTF-8"), e);
     }
   }
 
@@ -111,9 +121,9 @@ record SafetensorsHeader(Map<String, Entry> entries, Map<String, String> metadat
       if (entry.end() > dataLength) {
         throw bad(
             path,
-            "tensor '"
-                + item.getKey()
-                + "' ends at byte "
+            "tensor "
+                + Names.quote(item.getKey())
+                + " ends at byte "
                 + entry.end()
                 + " of the data, the file has only "
                 + dataLength
@@ -122,9 +132,9 @@ record SafetensorsHeader(Map<String, Entry> entries, Map<String, String> metadat
       if (entry.begin() != at) {
         throw bad(
             path,
-            "tensor '"
-                + item.getKey()
-                + "' begins at byte "
+            "tensor "
+                + Names.quote(item.getKey())
+                + " begins at byte "
                 + entry.begin()
                 + " of the data, expected "
                 + at
@@ -153,17 +163,28 @@ record SafetensorsHeader(Map<String, Entry> entries, Map<String, String> metadat
 
     void parse(JsonParser p) throws IOException {
       expect(p.nextToken(), JsonToken.START_OBJECT, "header");
+      boolean seen = false;
       while (p.nextToken() != JsonToken.END_OBJECT) {
         String name = p.currentName();
         JsonToken token = p.nextToken();
         if (name.equals(METADATA)) {
-          expect(token, JsonToken.START_OBJECT, METADATA);
-          parseMetadata(p);
-        } else if (name.isEmpty()) {
-          throw bad(path, "a tensor has an empty name");
+          if (seen) {
+            throw bad(path, METADATA + " is there twice");
+          }
+          seen = true;
+          if (token != JsonToken.VALUE_NULL) {
+            expect(token, JsonToken.START_OBJECT, METADATA);
+            parseMetadata(p);
+          }
         } else {
-          expect(token, JsonToken.START_OBJECT, "tensor '" + name + "'");
-          entries.put(name, parseEntry(p, name));
+          String what = "tensor " + Names.quote(name);
+          expect(token, JsonToken.START_OBJECT, what);
+          if (!Names.isText(name)) {
+            throw bad(path, what + " has a lone surrogate in its name");
+          }
+          if (entries.put(name, parseEntry(p, what)) != null) {
+            throw bad(path, what + " is described twice");
+          }
         }
       }
       if (p.nextToken() != null) {
@@ -174,19 +195,32 @@ record SafetensorsHeader(Map<String, Entry> entries, Map<String, String> metadat
     private void parseMetadata(JsonParser p) throws IOException {
       while (p.nextToken() != JsonToken.END_OBJECT) {
         String key = p.currentName();
-        expect(p.nextToken(), JsonToken.VALUE_STRING, METADATA + " '" + key + "'");
+        String what = METADATA + " " + Names.quote(key);
+        expect(p.nextToken(), JsonToken.VALUE_STRING, what);
+        if (!Names.isText(key) || !Names.isText(p.getText())) {
+          throw bad(path, what + " holds a lone surrogate");
+        }
         metadata.put(key, p.getText());
       }
     }
 
-    private Entry parseEntry(JsonParser p, String name) throws IOException {
-      String what = "tensor '" + name + "'";
+    private Entry parseEntry(JsonParser p, String what) throws IOException {
       DType dtype = null;
       long[] shape = null;
       long[] offsets = null;
       while (p.nextToken() != JsonToken.END_OBJECT) {
         String field = p.currentName();
         JsonToken token = p.nextToken();
+        boolean twice =
+            switch (field) {
+              case "dtype" -> dtype != null;
+              case "shape" -> shape != null;
+              case "data_offsets" -> offsets != null;
+              default -> false;
+            };
+        if (twice) {
+          throw bad(path, what + " has " + field + " twice");
+        }
         switch (field) {
           case "dtype" -> {
             expect(token, JsonToken.VALUE_STRING, what + " dtype");
@@ -194,7 +228,8 @@ record SafetensorsHeader(Map<String, Entry> entries, Map<String, String> metadat
           }
           case "shape" -> shape = integers(p, token, what + " shape");
           case "data_offsets" -> offsets = integers(p, token, what + " data_offsets");
-          default -> throw bad(path, what + " has an unknown field '" + field + "'");
+          // Other writers add fields of their own.
+          default -> p.skipChildren();
         }
       }
       if (dtype == null || shape == null || offsets == null) {
@@ -235,7 +270,7 @@ record SafetensorsHeader(Map<String, Entry> entries, Map<String, String> metadat
           return type;
         }
       }
-      throw bad(path, what + " has unknown dtype '" + name + "'");
+      throw bad(path, what + " has unknown dtype " + Names.quote(name));
     }
 
     private long[] integers(JsonParser p, JsonToken token, String what) throws IOException {
@@ -243,8 +278,8 @@ record SafetensorsHeader(Map<String, Entry> entries, Map<String, String> metadat
       List<Long> values = new ArrayList<>();
       while (p.nextToken() != JsonToken.END_ARRAY) {
         expect(p.currentToken(), JsonToken.VALUE_NUMBER_INT, what);
-        if (p.getNumberType() == JsonParser.NumberType.BIG_INTEGER || p.getLongValue() < 0) {
-          throw bad(path, what + " holds " + p.getText() + ", not in 0..2^63-1");
+        if (p.getNumberType() == JsonParser.NumberType.BIG_INTEGER || p.getText().startsWith("-")) {
+          throw bad(path, what + " holds " + Names.cut(p.getText()) + ", not in 0..2^63-1");
         }
         values.add(p.getLongValue());
       }

@@ -9,10 +9,8 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.JsonToken;
 import com.fasterxml.jackson.core.StreamReadFeature;
 import com.fasterxml.jackson.core.util.DefaultPrettyPrinter;
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
-import java.nio.ByteBuffer;
-import java.nio.file.Files;
+import java.io.StringWriter;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -28,18 +26,15 @@ import org.merganser.error.FormatException;
  */
 record ShardIndex(Map<String, String> weightMap, OptionalLong totalSize) {
   static final String FILE = "model.safetensors.index.json";
-  private static final long MAX_SIZE = 1L << 28;
 
   private static final JsonFactory JSON =
       new JsonFactoryBuilder().enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION).build();
 
   static ShardIndex read(Path path) throws IOException {
-    if (Files.size(path) > MAX_SIZE) {
-      throw SafetensorsHeader.bad(path, "index of " + Files.size(path) + " bytes");
-    }
+    String text = TextFile.read(path);
     Map<String, String> weightMap = new LinkedHashMap<>();
     OptionalLong total = OptionalLong.empty();
-    try (JsonParser p = JSON.createParser(Files.readAllBytes(path))) {
+    try (JsonParser p = JSON.createParser(text)) {
       expect(path, p.nextToken(), JsonToken.START_OBJECT, "index");
       while (p.nextToken() != JsonToken.END_OBJECT) {
         String field = p.currentName();
@@ -54,7 +49,16 @@ record ShardIndex(Map<String, String> weightMap, OptionalLong totalSize) {
         }
       }
     } catch (JsonProcessingException e) {
-      throw new FormatException(path + ": index is no valid JSON: " + e.getOriginalMessage(), e);
+      throw new FormatException(
+          path + ": index is no valid JSON: " + Names.cut(e.getOriginalMessage()), e);
+    }
+    if (weightMap.values().stream().anyMatch(SafetensorsPath::isPickle)) {
+      throw SafetensorsHeader.bad(
+          path,
+          "an index of pickle checkpoints ("
+              + weightMap.values().iterator().next()
+              + "); convert the model to safetensors first, in Python: save_pretrained(...,"
+              + " safe_serialization=True)");
     }
     if (weightMap.isEmpty()) {
       throw SafetensorsHeader.bad(path, "index has no weight_map, or an empty one");
@@ -63,7 +67,7 @@ record ShardIndex(Map<String, String> weightMap, OptionalLong totalSize) {
   }
 
   void write(Path path) throws IOException {
-    ByteArrayOutputStream out = new ByteArrayOutputStream();
+    StringWriter out = new StringWriter();
     try (JsonGenerator g = JSON.createGenerator(out)) {
       g.setPrettyPrinter(new DefaultPrettyPrinter());
       g.writeStartObject();
@@ -77,16 +81,13 @@ record ShardIndex(Map<String, String> weightMap, OptionalLong totalSize) {
       g.writeEndObject();
       g.writeEndObject();
     }
-    try (PartialFile file = new PartialFile(path)) {
-      file.write(ByteBuffer.wrap(out.toByteArray()));
-      file.commit();
-    }
+    TextFile.write(path, out.toString());
   }
 
   private static void readMap(Path path, JsonParser p, Map<String, String> map) throws IOException {
     while (p.nextToken() != JsonToken.END_OBJECT) {
       String tensor = p.currentName();
-      expect(path, p.nextToken(), JsonToken.VALUE_STRING, "weight_map '" + tensor + "'");
+      expect(path, p.nextToken(), JsonToken.VALUE_STRING, "weight_map " + Names.quote(tensor));
       String file = p.getText();
       boolean bare =
           !file.isEmpty()
@@ -97,7 +98,12 @@ record ShardIndex(Map<String, String> weightMap, OptionalLong totalSize) {
               && file.indexOf('\0') < 0;
       if (!bare) {
         throw SafetensorsHeader.bad(
-            path, "weight_map '" + tensor + "' is '" + file + "', not the bare name of a file");
+            path,
+            "weight_map "
+                + Names.quote(tensor)
+                + " is "
+                + Names.quote(file)
+                + ", not the bare name of a file");
       }
       map.put(tensor, file);
     }

@@ -10,6 +10,8 @@ import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.OptionalLong;
+import java.util.Set;
 import org.merganser.compute.Workspace;
 import org.merganser.linalg.Tensor;
 
@@ -40,11 +42,32 @@ final class ShardedCheckpoint implements Checkpoint {
       for (String file : new LinkedHashSet<>(map.weightMap().values())) {
         Path path = index.resolveSibling(file);
         if (!Files.exists(path)) {
-          throw new IOException(index + " names the shard " + file + ", which is not there");
+          throw new IOException(
+              index
+                  + " names the shard "
+                  + file
+                  + ", which is not there; fetch it, or the whole folder, again");
         }
         byFile.put(file, Safetensors.openFile(path));
       }
       return assemble(index, map, byFile);
+    } catch (IOException | RuntimeException e) {
+      byFile.values().forEach(Checkpoint::close);
+      throw e;
+    }
+  }
+
+  /** All tensors of several files; each may be in one of them only. */
+  static Checkpoint open(Path folder, List<Path> files) throws IOException {
+    Map<String, Checkpoint> byFile = new LinkedHashMap<>();
+    Map<String, String> weightMap = new LinkedHashMap<>();
+    try {
+      for (Path path : files) {
+        String file = path.getFileName().toString();
+        byFile.put(file, Safetensors.openFile(path));
+        byFile.get(file).tensors().keySet().forEach(name -> weightMap.put(name, file));
+      }
+      return assemble(folder, new ShardIndex(weightMap, OptionalLong.empty()), byFile);
     } catch (IOException | RuntimeException e) {
       byFile.values().forEach(Checkpoint::close);
       throw e;
@@ -88,7 +111,8 @@ final class ShardedCheckpoint implements Checkpoint {
             String other = owner.putIfAbsent(name, file);
             if (other != null) {
               throw SafetensorsHeader.bad(
-                  index, "tensor '" + name + "' is in two shards, " + other + " and " + file);
+                  index,
+                  "tensor " + Names.quote(name) + " is in two shards, " + other + " and " + file);
             }
             if (!map.weightMap().containsKey(name)) {
               unlisted.add(name);
@@ -101,7 +125,7 @@ final class ShardedCheckpoint implements Checkpoint {
           "{0}: {1} tensors in the shards are not in the index and are ignored, such as {2}",
           index,
           unlisted.size(),
-          unlisted.get(0));
+          Names.quote(unlisted.get(0)));
     }
   }
 
@@ -113,6 +137,13 @@ final class ShardedCheckpoint implements Checkpoint {
   @Override
   public Map<String, String> metadata() {
     return byFile.values().iterator().next().metadata();
+  }
+
+  @Override
+  public Set<String> stale() {
+    Set<String> stale = new LinkedHashSet<>();
+    byFile.values().forEach(shard -> stale.addAll(shard.stale()));
+    return stale;
   }
 
   @Override

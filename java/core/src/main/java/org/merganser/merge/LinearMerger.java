@@ -8,13 +8,13 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import org.merganser.compute.DType;
 import org.merganser.compute.Device;
 import org.merganser.compute.Memory;
 import org.merganser.compute.Workspace;
 import org.merganser.error.IncompatibleModelsException;
 import org.merganser.error.NumericalException;
 import org.merganser.io.Checkpoint;
+import org.merganser.io.Names;
 import org.merganser.io.TensorInfo;
 import org.merganser.linalg.Tensor;
 
@@ -25,8 +25,8 @@ import org.merganser.linalg.Tensor;
  * <p>Summed in the order of the models, F32 in F64 and 16-bit types in F32 (in F64 where that is
  * not finite), and rounded once, so equal F32, F16 or BF16 models with weights that sum to 1 give
  * themselves back (F64: two do, more up to rounding). Tensors of types Merganser does not compute
- * in must be equal and are copied, counters are copied from the reference. Memory: one tensor of
- * each model.
+ * in must be equal and are copied, as are equal ones with infinities (masks); counters are copied
+ * from the reference. Memory: one tensor of each model.
  *
  * <p>Source: Wortsman et al. 2022, "Model soups".
  */
@@ -153,8 +153,11 @@ public final class LinearMerger implements Merger {
         for (Checkpoint model : problem.models()) {
           Tensor part = moved(model.read(name, ws), ws);
           parts.add(part);
-          if (nonFinite == NonFiniteWeights.FAIL) {
-            requireFinite(name, part, parts.size() - 1, ws);
+          if (nonFinite == NonFiniteWeights.FAIL && !isFinite(part, ws)) {
+            if (!copyMask(name, into, ws)) {
+              refuse(name, part, parts.size() - 1, ws);
+            }
+            return;
           }
         }
         long[] addresses = parts.stream().mapToLong(Tensor::address).toArray();
@@ -186,45 +189,85 @@ public final class LinearMerger implements Merger {
       return result;
     }
 
-    private static void requireFinite(String name, Tensor part, int model, Workspace ws) {
-      DType dtype = part.dtype();
-      long[] found = ws.kernels().nonFinite(dtype.code(), part.size(), part.address());
+    private static boolean isFinite(Tensor part, Workspace ws) {
+      return nonFinite(part, ws)[0] == 0;
+    }
+
+    /** Number of non-finite values and index of the first. */
+    private static long[] nonFinite(Tensor part, Workspace ws) {
+      long[] found = ws.kernels().nonFinite(part.dtype().code(), part.size(), part.address());
       Memory.keepAlive(part);
-      if (found[0] > 0) {
-        throw new NumericalException(
-            "model "
-                + model
-                + ": '"
-                + name
-                + "' "
-                + part
-                + " holds "
-                + found[0]
-                + " non-finite values, the first at index "
-                + found[1]
-                + (part.memory().device() == Device.HOST ? " (" + part.get(found[1]) + ")" : "")
-                + "; repair the model, or merge with NonFiniteWeights.PROPAGATE");
+      return found;
+    }
+
+    private static void refuse(String name, Tensor part, int model, Workspace ws) {
+      long[] found = nonFinite(part, ws);
+      throw new NumericalException(
+          "model "
+              + model
+              + ": "
+              + Names.quote(name)
+              + " "
+              + part
+              + " holds "
+              + found[0]
+              + " non-finite values, the first at index "
+              + found[1]
+              + (part.memory().device() == Device.HOST ? " (" + part.get(found[1]) + ")" : "")
+              + "; repair the model, or merge with NonFiniteWeights.PROPAGATE");
+    }
+
+    /**
+     * A buffer such as a causal mask holds infinities on purpose. When all models have the same
+     * bytes, these are their mean; NaN and what differs stays an error.
+     *
+     * @return whether it is such a buffer
+     */
+    private boolean copyMask(String name, Tensor into, Workspace ws) throws IOException {
+      if (Math.abs(Arrays.stream(weights).sum() - 1) > 1e-9) {
+        return false;
+      }
+      try (Tensor first = problem.models().get(0).read(name, ws)) {
+        for (long i = 0; i < first.size(); i++) {
+          if (Double.isNaN(first.get(i))) {
+            return false;
+          }
+        }
+        if (differing(name, first, ws) > 0) {
+          return false;
+        }
+        into.copyFrom(first, ws);
+        return true;
       }
     }
 
     private void copyIfEqual(String name, Tensor into, Workspace ws) throws IOException {
       problem.models().get(0).read(name, into, ws);
+      int other = differing(name, into, ws);
+      if (other > 0) {
+        throw new IncompatibleModelsException(
+            "the models cannot be merged",
+            List.of(
+                Names.quote(name)
+                    + " "
+                    + into
+                    + " differs between model 0 and model "
+                    + other
+                    + " and cannot be averaged; name it under \"counters\" in a builder file"
+                    + " (--architecture) to take model 0's, or leave it out (--ignore)"));
+      }
+    }
+
+    /** The first model that has other bytes than the reference, or 0. */
+    private int differing(String name, Tensor first, Workspace ws) throws IOException {
       for (int k = 1; k < problem.models().size(); k++) {
         try (Tensor other = problem.models().get(k).read(name, ws)) {
-          if (!other.sameBytes(into)) {
-            throw new IncompatibleModelsException(
-                "the models cannot be merged",
-                List.of(
-                    "'"
-                        + name
-                        + "' "
-                        + into
-                        + " differs between model 0 and model "
-                        + k
-                        + " and cannot be averaged; name it as a counter to take model 0's"));
+          if (!other.sameBytes(first)) {
+            return k;
           }
         }
       }
+      return 0;
     }
   }
 }

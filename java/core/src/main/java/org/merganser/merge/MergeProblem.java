@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.merganser.merge;
 
-import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
 import org.merganser.error.IncompatibleModelsException;
 import org.merganser.io.Checkpoint;
-import org.merganser.io.Names;
-import org.merganser.io.TensorInfo;
 import org.merganser.model.Architecture;
 
 /**
  * Checkpoints to combine, the reference first: the same names, shapes and types.
+ *
+ * <p>Models that do not fit as they are can be made to: {@link
+ * org.merganser.io.RenamedCheckpoint#withoutPrefix}, {@link Checkpoint#as}, {@link
+ * Checkpoint#where}.
  *
  * @param counters buffers that count, taken from the reference
  */
@@ -25,13 +25,11 @@ public record MergeProblem(List<Checkpoint> models, Set<String> counters) {
     if (models.isEmpty()) {
       throw new IllegalArgumentException("no models to merge");
     }
-    List<String> problems = new ArrayList<>();
+    Comparison comparison = new Comparison(models.get(0).tensors());
     for (int k = 1; k < models.size(); k++) {
-      compare(models.get(0).tensors(), models.get(k).tensors(), k, problems);
+      comparison.add(k, models.get(k).tensors());
     }
-    if (!problems.isEmpty()) {
-      throw new IncompatibleModelsException("the models cannot be merged", problems);
-    }
+    comparison.check();
   }
 
   /**
@@ -41,33 +39,38 @@ public record MergeProblem(List<Checkpoint> models, Set<String> counters) {
     return of(List.of(models));
   }
 
-  /** With the counters of the architecture, which are taken from the first model. */
+  /**
+   * With the counters of the architecture beside those that are known by name (see {@link
+   * #of(List)}).
+   */
   public static MergeProblem of(Architecture architecture, List<? extends Checkpoint> models) {
-    return new MergeProblem(List.copyOf(models), architecture.counters());
+    Set<String> counters = new TreeSet<>(architecture.counters());
+    counters.addAll(countersByName(models));
+    return new MergeProblem(List.copyOf(models), counters);
   }
 
+  /**
+   * Counters are the single integers called {@code num_batches_tracked} (batch normalisation) and
+   * {@code n_averaged} (averages of weights) in PyTorch: they are taken from the first model.
+   */
   public static MergeProblem of(List<? extends Checkpoint> models) {
-    return new MergeProblem(List.copyOf(models), Set.of());
+    return new MergeProblem(List.copyOf(models), countersByName(models));
   }
 
-  private static void compare(
-      Map<String, TensorInfo> reference,
-      Map<String, TensorInfo> model,
-      int k,
-      List<String> problems) {
-    Set<String> names = new TreeSet<>(reference.keySet());
-    names.addAll(model.keySet());
-    for (String name : names) {
-      TensorInfo wanted = reference.get(name);
-      TensorInfo found = model.get(name);
-      if (wanted == null) {
-        problems.add(
-            "model 0: " + Names.missing(name, reference.keySet()) + ", model " + k + " has it");
-      } else if (found == null) {
-        problems.add("model " + k + ": " + Names.missing(name, model.keySet()));
-      } else if (!wanted.equals(found)) {
-        problems.add("model " + k + ": '" + name + "' is " + found + ", model 0 has " + wanted);
-      }
+  private static Set<String> countersByName(List<? extends Checkpoint> models) {
+    Set<String> counters = new TreeSet<>();
+    for (Checkpoint model : models.subList(0, Math.min(1, models.size()))) {
+      model
+          .tensors()
+          .forEach(
+              (name, info) -> {
+                String last = name.substring(name.lastIndexOf('.') + 1);
+                boolean known = last.equals("num_batches_tracked") || last.equals("n_averaged");
+                if (known && info.dtype().name().matches("[IU]\\d+") && info.size() == 1) {
+                  counters.add(name);
+                }
+              });
     }
+    return counters;
   }
 }

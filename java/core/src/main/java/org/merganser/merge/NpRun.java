@@ -92,7 +92,7 @@ final class NpRun {
     for (Slot slot : slots) {
       TensorInfo found = tensors.get(slot.name());
       if (found == null) {
-        problems.add(Names.missing(slot.name(), tensors.keySet()));
+        problems.add(Names.missing(slot.name(), tensors.keySet(), problems.size()));
       } else if (!found.dtype().isArithmetic()) {
         problems.add("'" + slot.name() + "' " + found + " cannot be learned: it is no real number");
       } else if (!found.shape().equals(slot.info().shape())) {

@@ -2,9 +2,6 @@
 package org.merganser.model;
 
 import java.io.IOException;
-import java.nio.ByteBuffer;
-import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collection;
@@ -73,7 +70,7 @@ public final class Architecture {
 
   /** Reads a builder file; see {@code docs/architecture-file.md} for its form. */
   public static Architecture read(Path path) throws IOException {
-    return fromJson(path.toString(), Files.readString(path));
+    return fromJson(path.toString(), PartialFile.readText(path));
   }
 
   /**
@@ -92,10 +89,7 @@ public final class Architecture {
 
   /** Writes a builder file that {@link #read} accepts. */
   public void write(Path path) throws IOException {
-    try (PartialFile file = new PartialFile(path)) {
-      file.write(ByteBuffer.wrap(toJson().getBytes(StandardCharsets.UTF_8)));
-      file.commit();
-    }
+    PartialFile.writeText(path, toJson());
   }
 
   /** Spaces in order of the forward pass. */
@@ -135,7 +129,8 @@ public final class Architecture {
         TensorInfo info = checkpoint.tensors().get(binding.tensor());
         if (info == null) {
           if (reported.add(binding.tensor())) {
-            problems.add(Names.missing(binding.tensor(), checkpoint.tensors().keySet()));
+            problems.add(
+                Names.missing(binding.tensor(), checkpoint.tensors().keySet(), problems.size()));
           }
         } else {
           check(space, binding, info, problems);
@@ -178,9 +173,8 @@ public final class Architecture {
             && a.start() < b.end()
             && b.start() < a.end()) {
           problems.add(
-              "'"
-                  + tensor
-                  + "' axis "
+              Names.quote(tensor)
+                  + " axis "
                   + a.binding().axis()
                   + ": entries "
                   + a.range()
@@ -198,11 +192,11 @@ public final class Architecture {
 
   private void check(FeatureSpace space, Binding binding, TensorInfo info, List<String> problems) {
     String where =
-        "space '"
-            + space.id()
-            + "': '"
-            + binding.tensor()
-            + "' "
+        "space "
+            + Names.quote(space.id())
+            + ": "
+            + Names.quote(binding.tensor())
+            + " "
             + info
             + " axis "
             + binding.axis();

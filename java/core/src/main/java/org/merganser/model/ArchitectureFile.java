@@ -17,6 +17,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import org.merganser.error.FormatException;
+import org.merganser.io.Names;
 
 /**
  * The JSON form of an architecture.
@@ -46,7 +47,7 @@ final class ArchitectureFile {
               + ":"
               + e.getLocation().getColumnNr()
               + ": "
-              + e.getOriginalMessage(),
+              + e.getOriginalMessage().lines().findFirst().orElse(""),
           e);
     }
   }
@@ -210,7 +211,7 @@ final class ArchitectureFile {
         }
       }
       List<String> known = Arrays.stream(values).map(ArchitectureFile::id).toList();
-      throw bad("'" + field + "' is '" + text + "'; it must be one of " + known);
+      throw bad("'" + field + "' is " + Names.quote(text) + "; it must be one of " + known);
     }
 
     private String text(String what) throws IOException {
@@ -230,7 +231,7 @@ final class ArchitectureFile {
     }
 
     private FormatException unknown(String field, String known) {
-      return bad("unknown field '" + field + "'; known: " + known);
+      return bad("unknown field " + Names.quote(field) + "; known: " + known);
     }
 
     private FormatException bad(String problem) {

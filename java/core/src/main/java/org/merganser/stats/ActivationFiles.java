@@ -141,7 +141,15 @@ final class ActivationFiles {
     } else if (info.rank() < 2) {
       problems.add(where + ": needed [samples, " + space.width() + "]");
     } else if (info.dim(1) != space.width()) {
-      problems.add(where + ": the space has " + space.width() + " features");
+      boolean last = info.rank() > 2 && info.dim(info.rank() - 1) == space.width();
+      problems.add(
+          where
+              + ": the space has "
+              + space.width()
+              + " features"
+              + (last
+                  ? ", and they come last; save np.moveaxis(array, -1, 1), [samples, features, ...]"
+                  : ""));
     } else if (info.dim(0) < 2) {
       problems.add(where + ": at least 2 samples are needed");
     } else if (first != null && first.rank() >= 2 && !samples(first).equals(samples(info))) {

@@ -121,6 +121,24 @@ class NpyTest {
         .hasMessageStartingWith(file + ": shape " + shape);
   }
 
+  /** Long integers of Python 2, other quotes, and types without an order of bytes. */
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (2L, 3L), }",
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (2l, 3l), }",
+        "{\"descr\": \"<f4\", \"fortran_order\": False, \"shape\": (2, 3)}",
+        "{'descr': 'f4', 'fortran_order': False, 'shape': (2, 3), }",
+        "{'descr': '=f4', 'fortran_order': False, 'shape': (2, 3), }",
+        "{'fortran_order': 0, 'shape': (2, 3), 'descr': '|f4'}"
+      })
+  void headersOfOtherWriters(String header) throws IOException {
+    Path file = npy(1, header, 24);
+    try (Npy npy = Npy.open(file)) {
+      assertThat(npy.info()).isEqualTo(TensorInfo.of(DType.F32, 2, 3));
+    }
+  }
+
   @Test
   void damagedBeginnings() throws IOException {
     Path file =
@@ -128,7 +146,10 @@ class NpyTest {
             folder.resolve("a.npy"), "no numpy file at all".getBytes(StandardCharsets.US_ASCII));
     assertThatThrownBy(() -> Npy.open(file))
         .isInstanceOf(FormatException.class)
-        .hasMessage(file + ": no .npy file (it does not begin with \\x93NUMPY)");
+        .hasMessage(
+            file
+                + ": no .npy file (it does not begin with \\x93NUMPY); it is text,"
+                + " which begins with 'no numpy file at all'");
     Path four = npy(4, "{}", 0);
     assertThatThrownBy(() -> Npy.open(four))
         .isInstanceOf(FormatException.class)

@@ -25,7 +25,6 @@ class SafetensorsRefusalTest {
   static Stream<Arguments> headers() {
     return Stream.of(
         of("[1]", 0, "header does not begin with '{' at byte 8"),
-        of(" {}", 0, "header does not begin with '{' at byte 8"),
         of(
             entry("'dtype':'F31','shape':[2],'data_offsets':[0,8]"),
             8,
@@ -88,10 +87,6 @@ class SafetensorsRefusalTest {
             "tensor 'a' spans 12 bytes, its type and shape need 8"),
         of(entry("'dtype':'F32','shape':[2]"), 8, "tensor 'a' needs dtype, shape and data_offsets"),
         of(
-            entry("'dtype':'F32','shape':[2],'data_offsets':[0,8],'x':1"),
-            8,
-            "tensor 'a' has an unknown field 'x'"),
-        of(
             entry("'dtype':'F32','shape':[2],'data_offsets':[0,8]"),
             4,
             "tensor 'a' ends at byte 8 of the data, the file has only 4; the file is truncated"),
@@ -106,7 +101,6 @@ class SafetensorsRefusalTest {
         of(two("0,8", "4,12"), 12, "tensor 'b' begins at byte 4 of the data, expected 8 (overlap)"),
         of(two("0,8", "12,20"), 20, "tensor 'b' begins at byte 12 of the data, expected 8 (gap)"),
         of(two("0,8", "0,8"), 8, "tensor 'b' begins at byte 0 of the data, expected 8 (overlap)"),
-        of("{'':{'dtype':'F32','shape':[],'data_offsets':[0,4]}}", 4, "a tensor has an empty name"),
         of("{'a':1}", 0, "tensor 'a' is VALUE_NUMBER_INT, expected START_OBJECT"),
         of(
             "{'__metadata__':{'k':1}}",
@@ -161,7 +155,7 @@ class SafetensorsRefusalTest {
         "{\"__metadata__\":{},}",
         "{\"__metadata__\":{\"a\":\"\u0001\"}}",
         "{\"a\":{},\"a\":{}}",
-        "{\"__metadata__\":{\"k\":\"1\",\"k\":\"2\"}}",
+        "{\"__metadata__\":{},\"__metadata__\":{}}",
         "{\"a\":{\"dtype\":\"F32\",\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[0,4]}}",
         "{} x",
         "{/**/}",
@@ -180,7 +174,7 @@ class SafetensorsRefusalTest {
     Path file = Headers.write(folder.resolve("m.safetensors"), "{" + entry + "," + entry + "}", 4);
     assertThatThrownBy(() -> Safetensors.open(file))
         .isInstanceOf(FormatException.class)
-        .hasMessage(file + ": header is no valid JSON: Duplicate field 'a'");
+        .hasMessage(file + ": tensor 'a' is described twice");
   }
 
   @Test

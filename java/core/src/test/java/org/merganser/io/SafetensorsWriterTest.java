@@ -163,13 +163,30 @@ class SafetensorsWriterTest {
 
   /** A name that a reader would refuse must not be written. */
   @Test
-  void reservedAndEmptyNamesAreRefused() throws IOException {
-    for (String name : new String[] {"__metadata__", ""}) {
-      Checkpoint model = MemoryCheckpoint.of(Map.of(name, Tensor.zeros(DType.F32, 1)));
-      assertThatThrownBy(() -> Safetensors.write(model, folder.resolve("m"), WS))
-          .isInstanceOf(IllegalArgumentException.class)
-          .hasMessage("a tensor cannot be stored under the name '" + name + "'");
-    }
+  void namesThatCannotBeReadAreRefused() throws IOException {
+    Map<String, String> names =
+        Map.of(
+            "__metadata__", "'__metadata__'", "a\ud800b", "'a\\ud800b': it holds a lone surrogate");
+    names.forEach(
+        (name, quoted) -> {
+          Checkpoint model = MemoryCheckpoint.of(Map.of(name, Tensor.zeros(DType.F32, 1)));
+          for (Path target : new Path[] {folder.resolve("m"), folder.resolve("f")}) {
+            assertThatThrownBy(
+                    () -> {
+                      if (target.endsWith("f")) {
+                        Safetensors.writeFolder(model, folder, 100, WS);
+                      } else {
+                        Safetensors.write(model, target, WS);
+                      }
+                    })
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageStartingWith("a tensor cannot be stored under the name " + quoted);
+          }
+        });
+    assertThatThrownBy(
+            () -> Safetensors.write(model(), Map.of("k", "\udc00"), folder.resolve("m"), WS))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessage("metadata 'k' holds a lone surrogate, which UTF-8 cannot hold");
     assertOnly();
   }
 

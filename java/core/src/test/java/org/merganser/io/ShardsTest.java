@@ -72,7 +72,8 @@ class ShardsTest {
         .isInstanceOf(IOException.class)
         .hasMessage(
             folder.resolve("model.safetensors.index.json")
-                + " names the shard model-00002-of-00002.safetensors, which is not there");
+                + " names the shard model-00002-of-00002.safetensors, which is not there; fetch"
+                + " it, or the whole folder, again");
   }
 
   @Test
@@ -141,7 +142,9 @@ class ShardsTest {
             "folder "
                 + folder
                 + " holds no model.safetensors.index.json, no model.safetensors, and no .safetensors"
-                + " file; pytorch_model.bin is a pickle checkpoint: convert it to safetensors first");
+                + " file; pytorch_model.bin is a pickle checkpoint: convert it to safetensors first,"
+                + " in Python: save_pretrained(..., safe_serialization=True), or"
+                + " safetensors.torch.save_file");
   }
 
   private void index(String json) throws IOException {

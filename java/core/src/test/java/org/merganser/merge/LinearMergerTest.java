@@ -141,7 +141,8 @@ class LinearMergerTest {
         .isInstanceOf(IncompatibleModelsException.class)
         .hasMessage(
             "the models cannot be merged:\n  'steps' I64 [1] differs between model 0 and model 1"
-                + " and cannot be averaged; name it as a counter to take model 0's");
+                + " and cannot be averaged; name it under \"counters\" in a builder file"
+                + " (--architecture) to take model 0's, or leave it out (--ignore)");
   }
 
   @Test

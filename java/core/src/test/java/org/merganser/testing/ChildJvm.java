@@ -60,22 +60,9 @@ public final class ChildJvm {
 
   public Result run(Class<?> program, String... arguments)
       throws IOException, InterruptedException {
-    List<String> command =
-        new ArrayList<>(
-            List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString()));
-    command.addAll(options);
-    command.add("-cp");
-    command.add(String.join(File.pathSeparator, classPath));
-    command.add(program.getName());
-    command.addAll(List.of(arguments));
     Path log = Files.createTempFile("child", ".log");
     try {
-      ProcessBuilder builder =
-          new ProcessBuilder(command).redirectErrorStream(true).redirectOutput(log.toFile());
-      // The caller's settings of libgomp would hide ours.
-      builder.environment().keySet().removeIf(name -> name.startsWith("OMP_"));
-      builder.environment().putAll(environment);
-      Process process = builder.start();
+      Process process = builder(program, arguments).redirectOutput(log.toFile()).start();
       if (!process.waitFor(TIMEOUT_SECONDS, TimeUnit.SECONDS)) {
         process.destroyForcibly();
         throw new AssertionError(program.getName() + " did not end in " + TIMEOUT_SECONDS + " s");
@@ -84,5 +71,26 @@ public final class ChildJvm {
     } finally {
       Files.deleteIfExists(log);
     }
+  }
+
+  /** Starts a program whose output the caller reads, and which the caller ends. */
+  public Process start(Class<?> program, String... arguments) throws IOException {
+    return builder(program, arguments).start();
+  }
+
+  private ProcessBuilder builder(Class<?> program, String... arguments) {
+    List<String> command =
+        new ArrayList<>(
+            List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString()));
+    command.addAll(options);
+    command.add("-cp");
+    command.add(String.join(File.pathSeparator, classPath));
+    command.add(program.getName());
+    command.addAll(List.of(arguments));
+    ProcessBuilder builder = new ProcessBuilder(command).redirectErrorStream(true);
+    // The caller's settings of libgomp would hide ours.
+    builder.environment().keySet().removeIf(name -> name.startsWith("OMP_"));
+    builder.environment().putAll(environment);
+    return builder;
   }
 }

@@ -3,7 +3,7 @@ package org.merganser.internal.kernel;
 
 import java.util.function.Supplier;
 import org.bytedeco.javacpp.Pointer;
-import org.merganser.error.MerganserException;
+import org.merganser.error.NativeLibraryException;
 
 /**
  * JavaCPP refuses to allocate when native memory passes its limits, which follow the heap size:
@@ -23,11 +23,11 @@ public final class JavaCppLimit {
   }
 
   /** The exception to throw instead, or the error itself when it has another cause. */
-  public static MerganserException explained(OutOfMemoryError e) {
-    if (!String.valueOf(e.getMessage()).contains("physicalBytes")) {
+  public static NativeLibraryException explained(OutOfMemoryError e) {
+    if (!isLimit(e)) {
       throw e;
     }
-    return new MerganserException(
+    return new NativeLibraryException(
         "native memory reached a limit of JavaCPP: this process uses "
             + mebibytes(Pointer.physicalBytes())
             + ", maxPhysicalBytes is "
@@ -36,6 +36,14 @@ public final class JavaCppLimit {
             + mebibytes(Pointer.maxBytes())
             + "; raise -Dorg.bytedeco.javacpp.maxPhysicalBytes (0 for no limit) or -Xmx",
         e);
+  }
+
+  /** Whether JavaCPP has thrown it: the Java heap need not be full then. */
+  public static boolean isLimit(OutOfMemoryError e) {
+    String message = String.valueOf(e.getMessage());
+    return message.contains("physicalBytes")
+        || message.contains("totalBytes")
+        || message.contains("maxBytes");
   }
 
   private static String mebibytes(long bytes) {

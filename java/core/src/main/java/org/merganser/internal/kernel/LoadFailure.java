@@ -97,6 +97,20 @@ public final class LoadFailure {
           + CACHE_PROPERTY
           + "=DIR to a folder that can be written";
     }
+    if (text.contains("failed to map segment") || text.contains("Operation not permitted")) {
+      return "the folder they are extracted to does not allow programs to run (mounted noexec): "
+          + line(text, text.contains("failed to map segment") ? "failed to map" : "not permitted")
+          + "; set -D"
+          + CACHE_PROPERTY
+          + "=DIR to a folder that does";
+    }
+    if (text.contains("No space left on device")) {
+      return "there is no room to extract the libraries (about 100 MB): "
+          + line(text, "No space left")
+          + "; set -D"
+          + CACHE_PROPERTY
+          + "=DIR to a folder with more";
+    }
     if (text.contains("GLIBC_")) {
       return "the C library of this system is too old: "
           + line(text, "GLIBC_")

@@ -20,10 +20,11 @@ final class Status {
       case merganser.MG_INVALID_ARGUMENT -> throw new IllegalArgumentException(message);
       case merganser.MG_NUMERICAL -> throw new NumericalException(message);
       case merganser.MG_OUT_OF_MEMORY ->
-          throw new MerganserException(
+          throw new NativeLibraryException(
               "out of native memory: "
                   + message
-                  + "; free memory or lower the size of the problem (the budget of the statistics, smaller batches)");
+                  + "; free memory or lower the size of the problem (the budget of the statistics, smaller batches)",
+              new OutOfMemoryError(message));
       case merganser.MG_UNAVAILABLE -> throw new NativeLibraryException(message);
       case merganser.MG_CANCELLED -> throw new CancelledException("cancelled");
       default -> throw new MerganserException("internal error in the native library: " + message);

@@ -193,7 +193,7 @@ class LoadingTest {
             line ->
                 assertThat(line)
                     .matches(
-                        "MerganserException: native memory reached a limit of JavaCPP: this process"
+                        "NativeLibraryException: native memory reached a limit of JavaCPP: this process"
                             + " uses \\d+ MiB, maxPhysicalBytes is 1 MiB \\(4 x the heap unless set\\),"
                             + " maxBytes is \\d+ MiB; raise -Dorg.bytedeco.javacpp.maxPhysicalBytes"
                             + " \\(0 for no limit\\) or -Xmx"));

@@ -19,7 +19,7 @@ import org.merganser.lab.experiment.NetworkChoice;
 public final class ResultsJson {
   private ResultsJson() {}
 
-  /** Writes through {@code PATH.partial}. */
+  /** Writes the file, complete or not at all. */
   public static void write(ExperimentResult result, Path path) throws IOException {
     ReportContent content = ReportContent.of(result);
     ByteArrayOutputStream bytes = new ByteArrayOutputStream();

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.io;
+
+import java.io.IOException;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.Set;
+import org.merganser.compute.DType;
+import org.merganser.compute.Memory;
+import org.merganser.compute.Workspace;
+import org.merganser.error.NumericalException;
+import org.merganser.linalg.Tensor;
+
+/**
+ * A checkpoint whose F64, F32, F16 and BF16 tensors are read as one type, rounded to nearest even;
+ * others stay. A view: closing it closes nothing.
+ */
+final class ConvertedCheckpoint implements Checkpoint {
+  private final Checkpoint source;
+  private final DType dtype;
+  private final Map<String, TensorInfo> tensors;
+
+  private ConvertedCheckpoint(Checkpoint source, DType dtype) {
+    this.source = source;
+    this.dtype = dtype;
+    Map<String, TensorInfo> infos = new LinkedHashMap<>();
+    source
+        .tensors()
+        .forEach(
+            (name, info) ->
+                infos.put(
+                    name,
+                    info.dtype().isArithmetic() ? new TensorInfo(dtype, info.shape()) : info));
+    this.tensors = Collections.unmodifiableMap(infos);
+  }
+
+  /**
+   * A view of {@code source}.
+   *
+   * @param dtype F64, F32, F16 or BF16
+   */
+  static ConvertedCheckpoint of(Checkpoint source, DType dtype) {
+    if (!dtype.isArithmetic()) {
+      throw new IllegalArgumentException(
+          "cannot convert to " + dtype + "; F64, F32, F16 and BF16 are computed in");
+    }
+    return new ConvertedCheckpoint(source, dtype);
+  }
+
+  @Override
+  public Map<String, TensorInfo> tensors() {
+    return tensors;
+  }
+
+  @Override
+  public Map<String, String> metadata() {
+    return source.metadata();
+  }
+
+  @Override
+  public Set<String> stale() {
+    return source.stale();
+  }
+
+  /**
+   * @throws NumericalException when a finite value is beyond the range of the type
+   */
+  @Override
+  public void read(String name, Tensor into, Workspace ws) throws IOException {
+    TensorInfo info = info(name);
+    into.require("target of " + Names.quote(name), info.dtype(), info.dims());
+    if (source.info(name).equals(info)) {
+      source.read(name, into, ws);
+      return;
+    }
+    try (Tensor stored = source.read(name, ws);
+        Tensor here = stored.on(ws);
+        Tensor converted = Tensor.allocate(dtype, info.dims(), ws)) {
+      ws.kernels()
+          .convert(
+              here.dtype().code(), dtype.code(), here.size(), here.address(), converted.address());
+      Memory.keepAlive(here, converted);
+      requireSameRange(name, here, converted, ws);
+      into.copyFrom(converted, ws);
+    }
+  }
+
+  private static void requireSameRange(String name, Tensor from, Tensor to, Workspace ws) {
+    long[] after = ws.kernels().nonFinite(to.dtype().code(), to.size(), to.address());
+    if (after[0] > 0) {
+      long[] before = ws.kernels().nonFinite(from.dtype().code(), from.size(), from.address());
+      if (after[0] > before[0]) {
+        throw new NumericalException(
+            Names.quote(name)
+                + " "
+                + from
+                + ": "
+                + (after[0] - before[0])
+                + " values are beyond the range of "
+                + to.dtype()
+                + "; convert to BF16 or F32 instead");
+      }
+    }
+    Memory.keepAlive(from, to);
+  }
+
+  @Override
+  public String toString() {
+    return source + " as " + dtype;
+  }
+}

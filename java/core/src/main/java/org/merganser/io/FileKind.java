@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.io;
+
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.util.Locale;
+
+/** Names what a file is that is not what was expected, from its first bytes, with the remedy. */
+final class FileKind {
+  private static final int LOOKED_AT = 512;
+  private static final String CONVERT =
+      "; convert it to safetensors, in Python: safetensors.torch.save_file(torch.load(PATH,"
+          + " weights_only=True), \"model.safetensors\")";
+
+  private FileKind() {}
+
+  /** What the file is, or {@code otherwise} when its first bytes say nothing. */
+  static String or(FileBytes file, String otherwise) throws IOException {
+    if (file.size() == 0) {
+      return "an empty file";
+    }
+    byte[] head = file.read(0, (int) Math.min(LOOKED_AT, file.size())).array();
+    String kind = kind(head, new String(head, StandardCharsets.ISO_8859_1));
+    return kind.isEmpty() ? otherwise : kind;
+  }
+
+  private static String kind(byte[] head, String text) {
+    String lower = text.stripLeading().toLowerCase(Locale.ROOT);
+    if (text.startsWith("version https://git-lfs") || text.startsWith("version https://hawser")) {
+      return "a Git LFS pointer, not the file itself; run 'git lfs pull' in its repository";
+    }
+    if (lower.startsWith("<!doctype html") || lower.startsWith("<html")) {
+      return "a web page (HTML), not a model; the download went wrong, perhaps for want of a login";
+    }
+    if (lower.startsWith("<?xml")) {
+      return "XML, not a model; the download may have gone wrong";
+    }
+    if (text.startsWith("PK\3\4") || text.startsWith("PK\5\6")) {
+      return zip(text);
+    }
+    if (text.length() > 1 && text.charAt(0) == 0x80 && text.charAt(1) >= 2 && text.charAt(1) <= 5) {
+      return "a pickle (torch.save of old), which can run code when read" + CONVERT;
+    }
+    if (text.startsWith("GGUF") || text.startsWith("ggml") || text.startsWith("lmgg")) {
+      return "a GGUF file (llama.cpp); take the safetensors it was made from";
+    }
+    if (text.startsWith("\u0093NUMPY")) {
+      return "a NumPy array (.npy)";
+    }
+    if (text.startsWith("\u0089HDF")) {
+      return "an HDF5 file (Keras .h5); convert it to safetensors";
+    }
+    if (text.startsWith("\u001f\u008b")) {
+      return "compressed (gzip); unpack it first: gunzip";
+    }
+    if (text.startsWith("\u0028\u00b5\u002f\u00fd")
+        || text.startsWith("BZh")
+        || text.startsWith("\u00fd7zXZ")
+        || text.startsWith("7z\u00bc\u00af")) {
+      return "compressed (zstd, bzip2, xz or 7z); unpack it first";
+    }
+    if (text.length() > 262 && text.startsWith("ustar", 257)) {
+      return "a tar archive; unpack it first";
+    }
+    return text(head, text);
+  }
+
+  private static String zip(String text) {
+    if (text.contains(".npy")) {
+      return "a zip of NumPy arrays (.npz); save each array with np.save, or a model as safetensors";
+    }
+    return text.contains("data.pkl") || text.contains("/version") || text.contains("byteorder")
+        ? "a zip of a pickle (torch.save, .pt, .pth, .ckpt, .bin), which can run code when read"
+            + CONVERT
+        : "a zip archive (torch.save, .ckpt and .npz files are such); unpack or convert it first";
+  }
+
+  private static String text(byte[] head, String text) {
+    if (isUtf16(ByteBuffer.wrap(head))) {
+      return "text in UTF-16";
+    }
+    boolean printable = text.chars().allMatch(c -> c >= ' ' && c < 0x7f || c >= '\t' && c <= '\r');
+    if (!printable) {
+      return "";
+    }
+    String start = text.strip();
+    return "text, which begins with "
+        + Names.quote(start.substring(0, Math.min(40, start.length())));
+  }
+
+  /** By its byte order mark, or by every other byte of ASCII text being 0. */
+  static boolean isUtf16(ByteBuffer bytes) {
+    if (bytes.remaining() < 2) {
+      return false;
+    }
+    int first = bytes.get(bytes.position()) & 0xff;
+    int second = bytes.get(bytes.position() + 1) & 0xff;
+    return first == 0xff && second == 0xfe
+        || first == 0xfe && second == 0xff
+        || bytes.remaining() >= 4
+            && (first == 0) != (second == 0)
+            && first < 0x80
+            && second < 0x80
+            && (bytes.get(bytes.position() + 2) == 0) == (first == 0)
+            && (bytes.get(bytes.position() + 3) == 0) == (second == 0);
+  }
+}

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.io;
+
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.file.Files;
+import java.nio.file.LinkOption;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.Arrays;
+import java.util.UUID;
+
+/**
+ * One writer at a time in a folder, of all processes: others wait. The lock is a file of the
+ * system's locks, so it ends with its process; the file itself is removed by whoever holds it last.
+ */
+final class FolderLock {
+  private static final String NAME = ".merganser.lock";
+
+  private FolderLock() {}
+
+  /** What is done while no other writer does. */
+  interface Action {
+    void run() throws IOException;
+  }
+
+  static void run(Path folder, Action action) throws IOException {
+    Path path = folder.resolve(NAME);
+    // A process may lock a file once only.
+    synchronized (FolderLock.class) {
+      while (true) {
+        if (Files.exists(path, LinkOption.NOFOLLOW_LINKS)
+            && !Files.isRegularFile(path, LinkOption.NOFOLLOW_LINKS)) {
+          throw new IOException("cannot write " + folder + ": " + path + " is no regular file");
+        }
+        try (FileChannel channel =
+            FileChannel.open(
+                path,
+                StandardOpenOption.CREATE,
+                StandardOpenOption.WRITE,
+                LinkOption.NOFOLLOW_LINKS)) {
+          lock(channel, path);
+          if (isStill(path, channel)) {
+            try {
+              action.run();
+            } finally {
+              Files.deleteIfExists(path);
+            }
+            return;
+          }
+        }
+      }
+    }
+  }
+
+  private static void lock(FileChannel channel, Path path) {
+    try {
+      // Released when the channel is closed.
+      channel.lock();
+    } catch (IOException e) {
+      System.getLogger(FolderLock.class.getName())
+          .log(System.Logger.Level.DEBUG, "no locks where " + path + " is", e);
+    }
+  }
+
+  /** Whether the locked file is the one of that name: its last holder may have removed it. */
+  private static boolean isStill(Path path, FileChannel channel) throws IOException {
+    byte[] mark = UUID.randomUUID().toString().getBytes(java.nio.charset.StandardCharsets.US_ASCII);
+    channel.write(ByteBuffer.wrap(mark), 0);
+    try {
+      return Arrays.equals(Files.readAllBytes(path), mark);
+    } catch (NoSuchFileException e) {
+      return false;
+    }
+  }
+}

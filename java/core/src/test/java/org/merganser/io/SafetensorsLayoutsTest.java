@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.io;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.merganser.testing.FolderWriterProgram.model;
+import static org.merganser.testing.Work.WS;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+import org.merganser.error.FormatException;
+
+/** Folders as other programs lay them out: read, or named with what to do. */
+class SafetensorsLayoutsTest {
+  private static final String BEGINNING =
+      " holds no model.safetensors.index.json, no model.safetensors, and ";
+
+  @TempDir Path folder;
+
+  private void assertReads(Path path) throws IOException {
+    try (Checkpoint read = Safetensors.open(path)) {
+      assertThat(read.tensors().keySet()).containsExactlyInAnyOrder("t0", "t1", "t2", "t3");
+      assertThat(read.read("t3", WS).get(5)).isEqualTo(1);
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "diffusion_pytorch_model.safetensors.index.json",
+        "pytorch_model.safetensors.index.json",
+        "model.safetensors.index.fp16.json"
+      })
+  void anIndexOfAnotherName(String name) throws IOException {
+    Safetensors.writeFolder(model(1), folder, 4096, WS);
+    Path index = folder.resolve("model.safetensors.index.json");
+    Files.move(index, folder.resolve(name));
+    assertReads(folder);
+    assertReads(folder.resolve(name));
+    assertThat(Safetensors.files(folder))
+        .containsExactlyInAnyOrder(
+            folder.resolve(name),
+            folder.resolve("model-00001-of-00002.safetensors"),
+            folder.resolve("model-00002-of-00002.safetensors"));
+    Files.copy(folder.resolve(name), folder.resolve("other.safetensors.index.json"));
+    assertThatThrownBy(() -> Safetensors.open(folder))
+        .hasMessageContaining("several indices, name one of [")
+        .hasMessageContaining(name);
+  }
+
+  @Test
+  void anIndexWithAByteOrderMark() throws IOException {
+    Safetensors.writeFolder(model(1), folder, 4096, WS);
+    Path index = folder.resolve("model.safetensors.index.json");
+    Files.writeString(index, "\ufeff" + Files.readString(index));
+    assertReads(folder);
+  }
+
+  @Test
+  void shardsWithoutAnIndex() throws IOException {
+    Safetensors.writeFolder(model(1), folder, 2048, WS);
+    Files.delete(folder.resolve("model.safetensors.index.json"));
+    assertReads(folder);
+    Path third = folder.resolve("model-00003-of-00004.safetensors");
+    Path aside = Files.move(third, folder.resolve("aside"));
+    assertThatThrownBy(() -> Safetensors.open(folder))
+        .hasMessage(
+            "folder "
+                + folder
+                + BEGINNING
+                + "shards without an index, of which model-00003-of-00004.safetensors is not there");
+    Files.move(aside, folder.resolve("else.safetensors"));
+    assertThatThrownBy(() -> Safetensors.open(folder))
+        .hasMessageContaining("several .safetensors files, name one of [else.safetensors, model-");
+  }
+
+  @Test
+  void foldersOfFolders() throws IOException {
+    Path snapshot = folder.resolve("models--x").resolve("snapshots").resolve("abc");
+    Safetensors.writeFolder(model(1), snapshot, 1 << 20, WS);
+    assertReads(snapshot);
+    assertThatThrownBy(() -> Safetensors.open(folder))
+        .hasMessage(
+            "folder "
+                + folder
+                + BEGINNING
+                + "no .safetensors file; folders in it do, name one of ["
+                + snapshot
+                + "]");
+  }
+
+  @Test
+  void anIndexOfPickles() throws IOException {
+    Path index = folder.resolve("pytorch_model.bin.index.json");
+    Files.writeString(index, "{\"weight_map\": {\"a\": \"pytorch_model-00001-of-00002.bin\"}}");
+    assertThatThrownBy(() -> Safetensors.open(index))
+        .isInstanceOf(FormatException.class)
+        .hasMessage(
+            index
+                + ": an index of pickle checkpoints (pytorch_model-00001-of-00002.bin); convert the"
+                + " model to safetensors first, in Python: save_pretrained(...,"
+                + " safe_serialization=True)");
+    for (String shard : List.of("pytorch_model-00001-of-00002.bin", "optimizer.pt")) {
+      Files.write(folder.resolve(shard), new byte[9]);
+    }
+    assertThatThrownBy(() -> Safetensors.open(folder))
+        .isInstanceOf(IOException.class)
+        .hasMessageContaining("is a pickle checkpoint: convert it to safetensors first");
+  }
+}
