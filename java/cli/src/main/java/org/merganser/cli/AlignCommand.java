@@ -25,6 +25,7 @@ final class AlignCommand implements Callable<Integer> {
   @Spec CommandSpec spec;
   @Mixin CommonOptions common;
   @Mixin AlignmentOptions alignment;
+  @Mixin Replacement replacement;
   @Mixin ModelOptions forms;
 
   @Parameters(index = "0", paramLabel = "A", description = "The reference.")
@@ -48,15 +49,17 @@ final class AlignCommand implements Callable<Integer> {
         Workspace ws = common.open(0, progress);
         Models files = Models.open(List.of(reference, model))) {
       Outputs.requireFile(out, files.paths(), alignment.inputs());
+      replacement.check(out, Replacement.Kind.MAPS);
       Models opened = forms.adapt(files);
       Architecture architecture = alignment.architecture(opened.checkpoints().get(0));
       opened.require(architecture);
-      Alignment found = alignment.align(architecture, 2, ws).of(1);
+      Alignment found = alignment.align(architecture, 2, ws, print).of(1);
       found.save(out, ws);
       progress.finish();
       AlignmentTable.print(found, ws, print);
-      print.println("not mapped: " + architecture.unbound(opened.checkpoints().get(1)));
-      print.println("wrote " + out);
+      print.println(
+          "not mapped: " + Printable.line(architecture.unbound(opened.checkpoints().get(1))));
+      print.println(replacement.wrote(out));
       print.flush();
     }
     return 0;

@@ -2,10 +2,13 @@
 package org.merganser.cli;
 
 import java.io.IOException;
+import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Iterator;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import org.merganser.align.Aligner;
 import org.merganser.align.AlignmentProblem;
 import org.merganser.align.AlignmentSet;
@@ -74,9 +77,8 @@ final class AlignmentOptions {
   @Option(
       names = "--gamma",
       paramLabel = "G",
-      defaultValue = "1",
-      description = "Relative regulariser of CCA (default: ${DEFAULT-VALUE}).")
-  double gamma;
+      description = "Regulariser of CCA, relative to the variance (default: 1).")
+  Double gamma;
 
   @Option(
       names = "--absolute-gamma",
@@ -114,16 +116,50 @@ final class AlignmentOptions {
 
   Aligner aligner() {
     Aligner aligner = Catalogue.aligner(method);
-    if (!(aligner instanceof CcaAligner)) {
-      return aligner;
+    refuseUnused(aligner);
+    if (absoluteGamma != null) {
+      return CcaAligner.absoluteGamma(absoluteGamma);
     }
-    return absoluteGamma != null
-        ? CcaAligner.absoluteGamma(absoluteGamma)
-        : CcaAligner.relativeGamma(gamma);
+    return gamma != null ? CcaAligner.relativeGamma(gamma) : aligner;
+  }
+
+  /** An option without effect is a misunderstanding, and figures would be told of it. */
+  private void refuseUnused(Aligner aligner) {
+    Map<String, Boolean> ofCca = new LinkedHashMap<>();
+    ofCca.put("--gamma", gamma != null);
+    ofCca.put("--absolute-gamma", absoluteGamma != null);
+    Map<String, Boolean> ofStatistics = new LinkedHashMap<>();
+    ofStatistics.put("--activations-a", activationsA != null);
+    ofStatistics.put("--activations-b", activationsB != null);
+    ofStatistics.put("--activations", !activations.isEmpty());
+    ofStatistics.put("--stats", stats != null);
+    ofStatistics.put("--skip-non-finite", skipNonFinite);
+    if (!(aligner instanceof CcaAligner)) {
+      refuse(ofCca, "method " + method + " does not use it");
+    }
+    if (aligner instanceof IdentityAligner) {
+      refuse(ofStatistics, "method " + method + " does not use it");
+    }
+    if (stats != null && skipNonFinite) {
+      refuse(Map.of("--skip-non-finite", true), "the samples of --stats are taken already");
+    }
+    if (gamma != null && absoluteGamma != null) {
+      throw new IllegalArgumentException("use either --gamma or --absolute-gamma, not both");
+    }
+  }
+
+  private static void refuse(Map<String, Boolean> options, String reason) {
+    options.forEach(
+        (name, given) -> {
+          if (given) {
+            throw new IllegalArgumentException(name + ": " + reason + "; drop it");
+          }
+        });
   }
 
   /** Finds the maps of all models into the first. */
-  AlignmentSet align(Architecture spaces, int models, Workspace ws) throws IOException {
+  AlignmentSet align(Architecture spaces, int models, Workspace ws, PrintWriter print)
+      throws IOException {
     Aligner aligner = aligner();
     if (aligner instanceof IdentityAligner) {
       return IdentityAligner.align(spaces, models);
@@ -134,6 +170,7 @@ final class AlignmentOptions {
         throw new IllegalArgumentException(
             "statistics of " + problem.models() + " models for " + models + " checkpoints");
       }
+      SkippedSamples.print(moments, print);
       return aligner.align(problem, ws);
     }
   }

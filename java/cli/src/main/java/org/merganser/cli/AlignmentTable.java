@@ -31,7 +31,7 @@ final class AlignmentTable {
       out.printf(
           Locale.ROOT,
           "%-24s %6d %8.4f %10.3g %10.1e  %-12s %s%n",
-          item.getKey(),
+          Printable.line(item.getKey()),
           space.map().width(),
           space.score(),
           check.condition(),

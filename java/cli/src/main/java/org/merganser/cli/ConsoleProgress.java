@@ -42,7 +42,9 @@ final class ConsoleProgress implements Progress, AutoCloseable {
   }
 
   @Override
-  public synchronized void report(String newStage, long done, long total) {
+  public synchronized void report(String name, long done, long total) {
+    // Names of files and spaces are in it.
+    String newStage = Printable.line(name);
     if (!newStage.equals(stage)) {
       finish();
       stage = newStage;
@@ -73,10 +75,10 @@ final class ConsoleProgress implements Progress, AutoCloseable {
 
   /** The bar shows the detail too. */
   @Override
-  public synchronized void report(String newStage, long done, long total, String detail) {
-    report(newStage, done, total);
+  public synchronized void report(String name, long done, long total, String detail) {
+    report(name, done, total);
     if (bar != null) {
-      bar.setExtraMessage(detail);
+      bar.setExtraMessage(Printable.line(detail));
     }
   }
 

@@ -45,15 +45,17 @@ final class ExperimentRun {
           Workspace ws = common.open(options.seed(), progress)) {
         result = experiment.run(ws);
       }
+      // Before it is written: a full disk does not take it away.
+      print.println();
+      print.print(TextTable.of(result));
+      print.println();
+      print.flush();
       ResultsJson.write(result, out.resolve("results.json"));
       HtmlReport.write(result, out);
     } finally {
       // Nothing is left of a run that failed before it found anything.
       Outputs.removeEmpty(made);
     }
-    print.println();
-    print.print(TextTable.of(result));
-    print.println();
     if (options.cache().isPresent()) {
       print.println(
           "models   "

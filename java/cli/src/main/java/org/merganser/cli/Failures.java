@@ -2,15 +2,20 @@
 package org.merganser.cli;
 
 import java.io.IOException;
+import java.io.PrintWriter;
 import java.io.UncheckedIOException;
 import java.nio.file.AccessDeniedException;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.FileSystemException;
+import java.nio.file.InvalidPathException;
 import java.nio.file.NoSuchFileException;
 import java.util.List;
+import java.util.Locale;
+import java.util.Optional;
 import org.merganser.error.CancelledException;
 import org.merganser.error.FormatException;
 import org.merganser.error.IncompatibleModelsException;
+import org.merganser.error.MerganserException;
 import org.merganser.error.NativeLibraryException;
 import org.merganser.error.NumericalException;
 import org.merganser.error.ShapeException;
@@ -27,18 +32,20 @@ final class Failures implements IExecutionExceptionHandler {
   static final int INPUT_OUTPUT = 5;
   static final int NATIVE = 6;
   static final int BUG = 70;
+  static final int MEMORY = 71;
   static final int CANCELLED = 130;
+
+  /** As a shell reports a program that ended on a broken pipe. */
+  static final int PIPE = 141;
 
   @Override
   public int handleExecutionException(Exception e, CommandLine command, ParseResult result) {
     Exception cause = e instanceof UncheckedIOException io ? io.getCause() : e;
-    OutOfMemoryError full = outOfMemory(cause);
-    if (full != null) {
-      boolean isNative = JavaCppLimit.isLimit(full);
-      String text = isNative ? JavaCppLimit.explained(full).getMessage() : heap();
-      command.getErr().println("merganser: " + text);
+    Optional<String> memory = outOfMemory(cause);
+    if (memory.isPresent()) {
+      command.getErr().println("merganser: " + memory.get());
       command.getErr().flush();
-      return isNative ? NATIVE : BUG;
+      return MEMORY;
     }
     int code = code(cause);
     command.getErr().println("merganser: " + (code == BUG ? bug(cause) : message(cause)));
@@ -59,7 +66,9 @@ final class Failures implements IExecutionExceptionHandler {
     if (e instanceof NumericalException) {
       return NUMERICAL;
     }
-    if (e instanceof IOException || e instanceof FormatException) {
+    if (e instanceof IOException
+        || e instanceof FormatException
+        || e instanceof InvalidPathException) {
       return INPUT_OUTPUT;
     }
     if (e instanceof NativeLibraryException) {
@@ -72,21 +81,54 @@ final class Failures implements IExecutionExceptionHandler {
   static int run(ParseResult result) {
     try {
       return new CommandLine.RunLast().execute(result);
-    } catch (OutOfMemoryError e) {
+    } catch (OutOfMemoryError | StackOverflowError | LinkageError e) {
       List<CommandLine> commands = result.asCommandLineList();
       CommandLine last = commands.get(commands.size() - 1);
-      throw new CommandLine.ExecutionException(last, "out of memory", e);
+      throw new CommandLine.ExecutionException(last, String.valueOf(e), e);
     }
   }
 
-  /** The error at the root of it, or null. */
-  private static OutOfMemoryError outOfMemory(Throwable e) {
+  /**
+   * The exit code when standard output took less than what was written to it: everything a command
+   * found may have been lost. A reader that went away, such as {@code head}, had what it wanted.
+   *
+   * @param failure null when all was written
+   */
+  static int ofOutput(int code, IOException failure, PrintWriter err) {
+    if (failure == null || code != 0) {
+      return code;
+    }
+    if (String.valueOf(failure.getMessage()).toLowerCase(Locale.ROOT).contains("broken pipe")) {
+      return PIPE;
+    }
+    err.println("merganser: cannot write to standard output: " + failure.getMessage());
+    err.flush();
+    return INPUT_OUTPUT;
+  }
+
+  private static Optional<String> outOfMemory(Throwable e) {
+    String told = null;
     for (Throwable cause = e; cause != null; cause = cause.getCause()) {
       if (cause instanceof OutOfMemoryError full) {
-        return full;
+        return Optional.of(memory(full, told));
       }
+      told = cause instanceof MerganserException ? cause.getMessage() : null;
     }
-    return null;
+    return Optional.empty();
+  }
+
+  /**
+   * @param told by whoever caught it, or null
+   */
+  private static String memory(OutOfMemoryError full, String told) {
+    String message = String.valueOf(full.getMessage());
+    if (message.contains("Java heap space") || message.contains("GC overhead")) {
+      return heap();
+    }
+    if (JavaCppLimit.isLimit(full)) {
+      return JavaCppLimit.explained(full).getMessage();
+    }
+    return told != null ? told : "out of memory: " + message;
   }
 
   private static String heap() {
@@ -99,18 +141,25 @@ final class Failures implements IExecutionExceptionHandler {
   /** Messages of the file system are often a bare path. */
   private static String message(Exception e) {
     if (e instanceof AccessDeniedException denied) {
-      return denied.getFile() + ": access denied";
+      return Printable.line(denied.getFile()) + ": access denied";
     }
     if (e instanceof NoSuchFileException missing) {
-      return missing.getFile() + ": no such file";
+      return Printable.line(missing.getFile()) + ": no such file";
     }
     if (e instanceof FileAlreadyExistsException exists) {
-      return exists.getFile() + ": exists already, and is no folder";
+      return Printable.line(exists.getFile()) + ": exists already, and is no folder";
     }
     if (e instanceof FileSystemException file && file.getReason() == null) {
-      return file.getFile() + ": " + e.getClass().getSimpleName();
+      return Printable.line(file.getFile()) + ": " + e.getClass().getSimpleName();
     }
-    return String.valueOf(e.getMessage());
+    if (e instanceof InvalidPathException path) {
+      return Printable.line(FileNames.message(path));
+    }
+    String message = String.valueOf(e.getMessage());
+    // A list of problems, and what the loader of a library says, have lines of their own.
+    return e instanceof IncompatibleModelsException || e instanceof NativeLibraryException
+        ? message
+        : Printable.line(message);
   }
 
   private static String bug(Exception e) {

@@ -50,7 +50,7 @@ final class InspectCommand implements Callable<Integer> {
     } else if (name.endsWith(".mgalign")) {
       try (Workspace ws = common.open(0, (stage, done, total) -> {})) {
         Alignment alignment = Alignment.load(file, ws);
-        print.println("method " + alignment.method());
+        print.println("method " + Printable.line(alignment.method()));
         AlignmentTable.print(alignment, ws, print);
       }
     } else {
@@ -92,7 +92,7 @@ final class InspectCommand implements Callable<Integer> {
         print.printf(
             Locale.ROOT,
             "%-24s %8d %10d %8d %s%n",
-            id,
+            Printable.line(id),
             space.models(),
             space.samples(),
             space.skipped(),
@@ -104,16 +104,16 @@ final class InspectCommand implements Callable<Integer> {
   private void checkpoint(PrintWriter print) throws IOException {
     try (Checkpoint checkpoint = Safetensors.open(file)) {
       for (Map.Entry<String, TensorInfo> tensor : checkpoint.tensors().entrySet()) {
-        print.printf(Locale.ROOT, "%-40s %s%n", tensor.getKey(), tensor.getValue());
+        print.printf(Locale.ROOT, "%-40s %s%n", Printable.line(tensor.getKey()), tensor.getValue());
       }
       print.println(
           checkpoint.tensors().size()
               + " tensors, "
               + checkpoint.parameters()
               + " parameters, metadata "
-              + checkpoint.metadata());
+              + Printable.line(checkpoint.metadata()));
       if (!checkpoint.stale().isEmpty()) {
-        print.println("stale, to be reset before use: " + checkpoint.stale());
+        print.println("stale, to be reset before use: " + Printable.line(checkpoint.stale()));
       }
       print.println(stack(checkpoint));
     }
@@ -126,19 +126,20 @@ final class InspectCommand implements Callable<Integer> {
       List<String> layers = order.layers();
       if (order.proved()) {
         return "a plain stack of linear layers with spaces "
-            + layers.subList(0, layers.size() - 1)
+            + Printable.line(layers.subList(0, layers.size() - 1))
             + ", then "
-            + layers.get(layers.size() - 1)
+            + Printable.line(layers.get(layers.size() - 1))
             + "; the order is proved by "
             + order.reason();
       }
       StringBuilder text = new StringBuilder("linear layers whose order is not proved: ");
-      text.append(order.reason()).append("; confirm the right one:");
-      text.append("\n  --layers ").append(String.join(",", layers));
-      order.others().forEach(o -> text.append("\n  --layers ").append(String.join(",", o)));
+      text.append(Printable.line(order.reason())).append("; confirm the right one:");
+      text.append("\n  --layers ").append(Printable.line(String.join(",", layers)));
+      order.others().forEach(o -> text.append("\n  --layers ").append(Printable.line(String.join(",", o))));
       return text.toString();
     } catch (IncompatibleModelsException e) {
-      return "aligning it needs a builder file (--architecture): " + e.problems().get(0);
+      return "aligning it needs a builder file (--architecture): "
+          + Printable.line(e.problems().get(0));
     }
   }
 }

@@ -1,6 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.merganser.cli;
 
+import java.io.BufferedOutputStream;
+import java.io.FileDescriptor;
+import java.io.FileOutputStream;
+import java.io.OutputStream;
+import java.io.PrintWriter;
+import java.nio.charset.Charset;
+import java.nio.file.Path;
 import java.util.concurrent.TimeUnit;
 import java.util.logging.Level;
 import java.util.logging.Logger;
@@ -14,20 +21,22 @@ import picocli.CommandLine.Command;
     name = "merganser",
     description = "Aligns and merges trained neural networks.",
     mixinStandardHelpOptions = true,
-    versionProvider = Main.Version.class,
     synopsisSubcommandLabel = "COMMAND",
     subcommands = {
       QuickstartCommand.class,
       ExperimentCommand.class,
       MergeCommand.class,
       AlignCommand.class,
+      ApplyCommand.class,
       InspectCommand.class,
-      DoctorCommand.class
+      DoctorCommand.class,
+      HelpCommand.class,
+      CompletionCommand.class
     },
     footer = {
       "",
       "Exit codes: 0 ok, 2 usage, 3 incompatible models, 4 numerical, 5 I/O or file format,",
-      "6 native library, 70 bug, 130 cancelled."
+      "6 native library, 70 bug, 71 out of memory, 130 cancelled, 141 the reader of the output went."
     })
 public final class Main {
   /** Thrown by Ctrl-C; shared by every command of the process. */
@@ -59,7 +68,9 @@ public final class Main {
               }
             });
     Runtime.getRuntime().addShutdownHook(hook);
-    int code = commandLine().execute(args);
+    OutputStream out = new BufferedOutputStream(new FileOutputStream(FileDescriptor.out));
+    OutputStream err = new FileOutputStream(FileDescriptor.err);
+    int code = run(new Printable(out, encoding()), new Printable(err, encoding()), args);
     try {
       Runtime.getRuntime().removeShutdownHook(hook);
     } catch (IllegalStateException e) {
@@ -69,12 +80,44 @@ public final class Main {
     System.exit(code);
   }
 
+  /** Runs a command, without ending the process. */
+  static int run(Printable out, Printable err, String... args) {
+    CommandLine command =
+        commandLine().setOut(new PrintWriter(out)).setErr(new PrintWriter(err, true));
+    int code = command.execute(args);
+    command.getOut().flush();
+    return Failures.ofOutput(code, out.failure(), command.getErr());
+  }
+
   static CommandLine commandLine() {
-    return new CommandLine(new Main())
-        .setCaseInsensitiveEnumValuesAllowed(true)
-        .setExecutionStrategy(Failures::run)
-        .setExecutionExceptionHandler(new Failures())
-        .setUsageHelpAutoWidth(true);
+    CommandLine command =
+        new CommandLine(new Main())
+            .setCaseInsensitiveEnumValuesAllowed(true)
+            .setUnmatchedOptionsAllowedAsOptionParameters(false)
+            .registerConverter(Path.class, FileNames::of)
+            .setExecutionStrategy(Failures::run)
+            .setExecutionExceptionHandler(new Failures())
+            .setParameterExceptionHandler(new UsageErrors())
+            // Escapes would be printed as text: see Printable.
+            .setColorScheme(CommandLine.Help.defaultColorScheme(CommandLine.Help.Ansi.OFF))
+            .setUsageHelpAutoWidth(true);
+    everyCommandHasAVersion(command);
+    return command;
+  }
+
+  private static void everyCommandHasAVersion(CommandLine command) {
+    command.getCommandSpec().versionProvider(new Version());
+    command.getSubcommands().values().forEach(Main::everyCommandHasAVersion);
+  }
+
+  /** Of the terminal, as far as Java knows it. */
+  private static Charset encoding() {
+    String name = System.getProperty("stdout.encoding", System.getProperty("native.encoding", ""));
+    try {
+      return Charset.forName(name);
+    } catch (IllegalArgumentException e) {
+      return Charset.defaultCharset();
+    }
   }
 
   /** Version of the Java part. */

@@ -6,11 +6,9 @@ import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
 import java.util.concurrent.Callable;
 import org.merganser.align.AlignmentSet;
 import org.merganser.compute.Workspace;
-import org.merganser.error.IncompatibleModelsException;
 import org.merganser.io.Checkpoint;
 import org.merganser.io.PartialFile;
 import org.merganser.io.Safetensors;
@@ -39,9 +37,11 @@ final class MergeCommand implements Callable<Integer> {
   @Spec CommandSpec spec;
   @Mixin CommonOptions common;
   @Mixin AlignmentOptions alignment;
+  @Mixin Replacement replacement;
+  @Mixin Staleness staleness;
   @Mixin ModelOptions forms;
 
-  @Parameters(paramLabel = "MODEL", arity = "2..*", description = "Safetensors files.")
+  @Parameters(paramLabel = "MODEL", arity = "1..*", description = "Safetensors files.")
   List<Path> models;
 
   @Option(
@@ -58,12 +58,6 @@ final class MergeCommand implements Callable<Integer> {
       description = "The merged checkpoint.")
   Path out;
 
-  @Option(
-      names = "--allow-stale",
-      description =
-          "Writes the model although its normalisation statistics must be reset before use.")
-  boolean allowStale;
-
   @Override
   public Integer call() throws IOException {
     PrintWriter print = spec.commandLine().getOut();
@@ -74,22 +68,22 @@ final class MergeCommand implements Callable<Integer> {
         Workspace ws = common.open(0, progress);
         Models files = Models.open(models)) {
       Outputs.requireFile(out, models, alignment.inputs());
+      replacement.check(out, Replacement.Kind.CHECKPOINT);
       Models opened = forms.adapt(files);
       PartialFile.requireSpace(
           out, Safetensors.fileBytes(forms.result(opened.checkpoints().get(0))));
       MergeProblem problem = problem(opened, ws, print);
       Checkpoint merged = forms.result(merger.merge(problem, ws));
-      write(merged, ws);
+      staleness.write(merged, out, ws, spec.commandLine().getErr());
       progress.finish();
       if (!problem.counters().isEmpty()) {
-        print.println("counters, as in the first model: " + problem.counters());
+        print.println("counters, as in the first model: " + Printable.line(problem.counters()));
       }
       if (!forms.leftOut(files).isEmpty()) {
-        print.println("left out: " + forms.leftOut(files));
+        print.println("left out: " + Printable.line(forms.leftOut(files)));
       }
       print.println(
-          "wrote "
-              + out
+          replacement.wrote(out)
               + ": "
               + merged.tensors().size()
               + " tensors, "
@@ -100,34 +94,6 @@ final class MergeCommand implements Callable<Integer> {
     return 0;
   }
 
-  private void write(Checkpoint merged, Workspace ws) throws IOException {
-    List<String> stale = merged.stale().stream().sorted().toList();
-    if (stale.isEmpty()) {
-      Safetensors.write(merged, out, ws);
-      return;
-    }
-    String reset = "reset them in PyTorch:\n" + Safetensors.TORCH_RESET.indent(2);
-    if (!allowStale) {
-      throw new IncompatibleModelsException(
-          "a dense map changes what normalisation statistics describe, and they are not reset"
-              + " here; use --method permutation, merge through the Java API with a reset, or write"
-              + " the model with --allow-stale and "
-              + reset
-              + "stale",
-          stale);
-    }
-    Safetensors.write(merged, Map.of("format", "pt"), out, Safetensors.Stale.WRITE, ws);
-    PrintWriter err = spec.commandLine().getErr();
-    err.print(
-        "merganser: warning: "
-            + stale.size()
-            + " normalisation statistics of "
-            + out
-            + " do not describe the model; before it is used, "
-            + reset);
-    err.flush();
-  }
-
   private MergeProblem problem(Models opened, Workspace ws, PrintWriter print) throws IOException {
     // Every mismatch is reported before any work.
     MergeProblem plain = MergeProblem.of(opened.checkpoints());
@@ -136,16 +102,19 @@ final class MergeCommand implements Callable<Integer> {
     }
     Architecture architecture = alignment.architecture(opened.checkpoints().get(0));
     opened.require(architecture);
-    AlignmentSet found = alignment.align(architecture, opened.checkpoints().size(), ws);
+    AlignmentSet found = alignment.align(architecture, opened.checkpoints().size(), ws, print);
     List<Checkpoint> aligned = new ArrayList<>();
     for (int k = 0; k < opened.checkpoints().size(); k++) {
       if (k > 0) {
-        print.println(models.get(k) + " into " + models.get(0) + " by " + alignment.method + ":");
+        print.println(
+            Printable.line(
+                models.get(k) + " into " + models.get(0) + " by " + alignment.method + ":"));
         AlignmentTable.print(found.of(k), ws, print);
       }
       aligned.add(found.of(k).apply(opened.checkpoints().get(k)));
     }
-    print.println("not mapped: " + architecture.unbound(opened.checkpoints().get(0)));
+    print.println(
+        "not mapped: " + Printable.line(architecture.unbound(opened.checkpoints().get(0))));
     return MergeProblem.of(architecture, aligned);
   }
 }

@@ -13,6 +13,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
@@ -39,12 +40,12 @@ class BadInputTest {
   void write() throws IOException {
     files = new Fixture(temp);
     out = temp.resolve("out");
-    Files.writeString(out, "older");
+    Files.copy(files.model("a"), out);
   }
 
   @AfterEach
   void nothingIsWritten() throws IOException {
-    assertThat(Files.readString(out)).isEqualTo("older");
+    assertThat(Files.mismatch(out, files.model("a"))).isEqualTo(-1);
     assertThat(Fixture.hasPartial(temp)).isFalse();
   }
 
@@ -372,6 +373,7 @@ class BadInputTest {
   @CsvSource(
       delimiter = '|',
       value = {
+        "--gamma|-0.1|gamma must be finite and at least 0, not -0.1",
         "--gamma|NaN|gamma must be finite and at least 0, not NaN",
         "--gamma|-1|gamma must be finite and at least 0, not -1.0",
         "--gamma|Infinity|gamma must be finite and at least 0, not Infinity",
@@ -388,35 +390,119 @@ class BadInputTest {
     assertRefused(withActivations(files.activations("c"), option, value), 2, message);
   }
 
+  /** It would be told of results that it had no part in. */
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "permutation|--gamma 3|--gamma: method permutation does not use it; drop it",
+        "procrustes|--absolute-gamma 3|--absolute-gamma: method procrustes does not use it; drop it",
+        "identity|--gamma 1|--gamma: method identity does not use it; drop it",
+        "identity||--activations-a: method identity does not use it; drop it",
+        "cca|--gamma 1 --absolute-gamma 1|use either --gamma or --absolute-gamma, not both"
+      })
+  void anOptionWithoutEffectIsRefused(String method, String options, String message) {
+    List<Object> more = new ArrayList<>(List.of("--method", method));
+    if (options != null) {
+      more.addAll(List.of(options.split(" ")));
+    }
+    assertRefused(withActivations(files.activations("c"), more.toArray()), 2, message);
+    assertRefused(
+        Cli.run(
+            "merge",
+            files.model("a"),
+            files.model("c"),
+            "--stats",
+            "none",
+            "--skip-non-finite",
+            "-o",
+            out),
+        2,
+        "--skip-non-finite: the samples of --stats are taken already; drop it");
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "merge, model.pt, a checkpoint (*.safetensors), model.safetensors",
+    "merge, model.PTH, a checkpoint (*.safetensors), model.safetensors",
+    "merge, pytorch_model.bin, a checkpoint (*.safetensors), pytorch_model.safetensors",
+    "merge, a.b.npz, a checkpoint (*.safetensors), a.b.safetensors",
+    "merge, b-to-a.mgalign, a checkpoint (*.safetensors), b-to-a.safetensors",
+    "align, b-to-a.safetensors, a set of maps (*.mgalign), b-to-a.mgalign",
+    "align, b-to-a.pt, a set of maps (*.mgalign), b-to-a.mgalign",
+    "apply, model.onnx, a checkpoint (*.safetensors), model.safetensors"
+  })
+  void anOutputNamedAsAnotherKindOfFile(String command, String name, String kind, String better) {
+    Path target = temp.resolve(name);
+    String suffix = name.substring(name.lastIndexOf('.')).toLowerCase(Locale.ROOT);
+    assertRefused(
+        Cli.run(command, files.model("a"), files.model("c"), "-o", target),
+        2,
+        "-o "
+            + target
+            + ": the output is "
+            + kind
+            + ", no "
+            + suffix
+            + " file; use -o "
+            + temp.resolve(better));
+    assertThat(target).doesNotExist();
+  }
+
   @ParameterizedTest
   @CsvSource(
       delimiter = '|',
       value = {
         "merge|Missing required options and parameters: '--out=FILE', 'MODEL'",
-        "merge a.safetensors -o x|Expected parameter 2",
+        "merge a.safetensors -o x|give at least two models, not 1",
         "merge a b|Missing required option: '--out=FILE'",
         "merge a b -o x --gamma much|Invalid value for option '--gamma': 'much' is not a double",
         "merge a b -o x --threads two|'two' is not an int",
         "merge a b -o x --weights 1,y|'y' is not a double",
-        "merge a b -o x --nonsense|Unknown option",
+        "merge a b -o x --nonsense|unknown option '--nonsense'",
         "align a -o x|Missing required parameter: 'B'",
-        "align a b c -o x|Unmatched argument at index 3: 'c'",
+        "align a b c -o x|'c' is one argument too many",
         "inspect|Missing required parameter: 'FILE'",
-        "inspect a b|Unmatched argument",
-        "experiment|Missing required subcommand",
-        "experiment nonsense|Unmatched argument at index 1: 'nonsense'",
+        "inspect a b|'b' is one argument too many",
+        "experiment nonsense|unknown command 'nonsense'",
         "experiment cca-merge --seed x|'x' is not a long",
         "experiment cca-merge --hidden 1.5|'1.5' is not an int",
         "quickstart --hidden many|'many' is not an int",
-        "doctor now|Unmatched argument",
-        "merg|Did you mean: merganser merge"
+        "doctor now|'now' is one argument too many",
       })
-  void usageErrors(String line, String message) {
+  void usageErrorsAreOneLineAndWhereHelpIs(String line, String message) {
     Cli.Run run = Cli.run((Object[]) line.split(" "));
     assertThat(run.code()).isEqualTo(2);
-    assertThat(run.err()).contains(message);
+    assertThat(run.err()).startsWith("merganser: ").contains(message);
+    assertThat(run.err().lines().count()).isLessThanOrEqualTo(2);
     assertThat(run.err()).doesNotContain("\tat ", "Exception");
     assertThat(run.out()).isEmpty();
+  }
+
+  /** What is mistyped is often the reason of what seems to be missing or too much. */
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "merge a b --metod cca -o x|option '--metod'; did you mean --method?|merge",
+        "merge a b --outt x|option '--outt'; did you mean --out?|merge",
+        "merge a b -o --verbos|option '--verbos'; did you mean --verbose?|merge",
+        "merge a b -o x --gamma 1 -x|option '-x'|merge",
+        "merge a --metod=cca|option '--metod'; did you mean --method?|merge",
+        "merge a b -o x --activations-A d|option '--activations-A'; did you mean --activations-a?|merge",
+        "align a b --metod cca -o x|option '--metod'; did you mean --method?|align",
+        "align --metod cca a b c|option '--metod'; did you mean --method?|align",
+        "--threads 2 merge a b -o x|option '--threads'|",
+        "experiment cca-merge --gama 3|option '--gama'; did you mean --gamma?|experiment cca-merge",
+        "merg a b --method cca|command 'merg'; did you mean merge?|",
+        "experiment ca-merge --hidden 3|command 'ca-merge'; did you mean cca-merge?|experiment",
+        "help merg|command 'merg'; did you mean merge?|",
+      })
+  void aMistypedNameIsToldFirst(String line, String message, String command) {
+    String help = command == null ? "merganser" : "merganser " + command;
+    assertThat(Cli.run((Object[]) line.split(" ")))
+        .isEqualTo(
+            new Cli.Run(2, "", "merganser: unknown " + message + "\nsee '" + help + " --help'\n"));
   }
 
   @Test

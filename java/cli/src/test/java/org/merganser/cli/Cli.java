@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.merganser.cli;
 
-import java.io.PrintWriter;
-import java.io.StringWriter;
+import java.io.ByteArrayOutputStream;
+import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
-import picocli.CommandLine;
 
 /** Runs the command line in this process. */
 final class Cli {
@@ -15,13 +14,14 @@ final class Cli {
 
   /** Paths and numbers may be given as they are. */
   static Run run(Object... args) {
-    StringWriter out = new StringWriter();
-    StringWriter err = new StringWriter();
-    CommandLine commandLine = Main.commandLine();
-    commandLine.setOut(new PrintWriter(out));
-    commandLine.setErr(new PrintWriter(err));
+    ByteArrayOutputStream out = new ByteArrayOutputStream();
+    ByteArrayOutputStream err = new ByteArrayOutputStream();
     int code =
-        commandLine.execute(Arrays.stream(args).map(Object::toString).toArray(String[]::new));
-    return new Run(code, out.toString(), err.toString());
+        Main.run(
+            new Printable(out, StandardCharsets.UTF_8),
+            new Printable(err, StandardCharsets.UTF_8),
+            Arrays.stream(args).map(Object::toString).toArray(String[]::new));
+    return new Run(
+        code, out.toString(StandardCharsets.UTF_8), err.toString(StandardCharsets.UTF_8));
   }
 }

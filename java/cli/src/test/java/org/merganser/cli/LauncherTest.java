@@ -12,11 +12,14 @@ import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** {@code bin/merganser} in a checkout of empty sources, with a Maven that only leaves a trace. */
 class LauncherTest {
@@ -84,10 +87,32 @@ class LauncherTest {
   private Run launch(String path, String... args) throws Exception {
     List<String> command = new ArrayList<>(List.of("/bin/bash", root + "/bin/merganser"));
     command.addAll(List.of(args));
+    return run(path, Map.of(), command);
+  }
+
+  /** Runs a line of bash in the temporary folder; merganser is the launcher. */
+  private Run shell(Map<String, String> environment, String line) throws Exception {
+    String path = temp.resolve("path") + ":" + System.getenv("PATH");
+    return run(
+        path,
+        environment,
+        List.of(
+            "/bin/bash",
+            "-c",
+            "merganser() { /bin/bash '" + root + "/bin/merganser' \"$@\"; }; " + line));
+  }
+
+  private Run run(String path, Map<String, String> environment, List<String> command)
+      throws Exception {
     ProcessBuilder builder =
         new ProcessBuilder(command)
+            .directory(temp.toFile())
             .redirectOutput(temp.resolve("out").toFile())
             .redirectError(temp.resolve("err").toFile());
+    if (!environment.isEmpty()) {
+      builder.environment().keySet().removeAll(List.of("LC_ALL", "LC_CTYPE", "LANG"));
+      builder.environment().putAll(environment);
+    }
     builder.environment().put("PATH", path);
     builder.environment().put("JAVA_HOME", System.getProperty("java.home"));
     builder.environment().remove("MERGANSER_JAVA_OPTS");
@@ -132,6 +157,74 @@ class LauncherTest {
         launch(temp.resolve("path") + ":" + System.getenv("PATH"), "inspect", temp + "/no file");
     assertThat(run.code()).isEqualTo(5);
     assertThat(run.err()).isEqualTo("merganser: " + temp + "/no file: no such file\n");
+  }
+
+  private static Map<String, String> locale(String setting) {
+    return Map.of(setting.split("=")[0], setting.split("=")[1]);
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"LANG=C", "LC_ALL=POSIX", "LC_ALL=xx_XX.UTF-8", "LANG=C.UTF-8"})
+  void namesBeyondAsciiAreReadInEveryLocale(String setting) throws Exception {
+    assumeTrue("UTF-8".equals(System.getProperty("sun.jnu.encoding")), "names are ASCII here");
+    Files.move(new Fixture(temp).model("a"), temp.resolve("mödel 漢.safetensors"));
+    Run run =
+        shell(
+            locale(setting),
+            "merganser inspect 'mödel 漢.safetensors' && merganser merge 'mödel 漢.safetensors'"
+                + " 'mödel 漢.safetensors' --method identity -o 'größe.safetensors'");
+    assertThat(run.err().replaceAll("(?m)^.*setlocale.*\n", "")).isEmpty();
+    assertThat(run.code()).isZero();
+    assertThat(run.out()).contains("51 parameters", "wrote größe.safetensors: ");
+    assertThat(temp.resolve("größe.safetensors")).exists();
+  }
+
+  /** Java cannot be told another encoding of names once it runs. */
+  @Test
+  void withoutTheLauncherSuchALocaleIsNamedWithItsRemedy() throws Exception {
+    Run run =
+        shell(
+            locale("LC_ALL=C"),
+            "'"
+                + System.getProperty("java.home")
+                + "/bin/java' -cp '"
+                + System.getProperty("java.class.path")
+                + "' org.merganser.cli.Main inspect mödel.safetensors");
+    assertThat(run.code()).isEqualTo(2);
+    assertThat(run.err())
+        .contains("the name 'm", "is not of this locale", "set LC_ALL=C.UTF-8 first")
+        .doesNotContain("no such file");
+  }
+
+  @Test
+  void outputThatCannotBeWrittenIsNoSuccess() throws Exception {
+    assumeTrue(Files.exists(Path.of("/dev/full")), "no /dev/full");
+    Path model = new Fixture(temp).model("a");
+    Map<String, String> same = Map.of("LC_ALL", "C.UTF-8");
+    String full = "merganser: cannot write to standard output: No space left on device\n";
+    for (String command : List.of("inspect " + model, "--version", "help merge", "doctor")) {
+      assertThat(shell(same, "merganser " + command + " > /dev/full"))
+          .isEqualTo(new Run(5, "", full));
+    }
+    assertThat(shell(same, "merganser inspect " + model + " >&-"))
+        .isEqualTo(
+            new Run(
+                5, "", "merganser: standard output is closed; use >/dev/null to see nothing\n"));
+    // Error messages with nowhere to go change nothing.
+    assertThat(shell(same, "merganser inspect none 2>&-").code()).isEqualTo(5);
+    assertThat(shell(same, "merganser inspect none 2>/dev/full").code()).isEqualTo(5);
+    assertThat(shell(same, "merganser --version <&-").code()).isZero();
+  }
+
+  /** As after {@code | head}. */
+  @Test
+  void aReaderThatLeavesEndsItQuietly() throws Exception {
+    Path model = new Fixture(temp).model("a");
+    Run run =
+        shell(
+            Map.of("LC_ALL", "C.UTF-8"),
+            "set -o pipefail; { sleep 0.1; merganser inspect " + model + "; } | true");
+    assertThat(run).isEqualTo(new Run(141, "", ""));
   }
 
   @Test

@@ -6,8 +6,10 @@ import static org.assertj.core.api.Assertions.within;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -86,7 +88,10 @@ class MergeCommandTest {
   @ParameterizedTest
   @ValueSource(strings = {"identity", "permutation", "cca", "procrustes", "procrustes-scaled"})
   void everyMethodMergesDifferentModels(String method) throws IOException {
-    Cli.Run run = merge(method, "a", "c");
+    Cli.Run run =
+        method.equals("identity")
+            ? Cli.run("merge", files.model("a"), files.model("c"), "--method", method, "-o", out)
+            : merge(method, "a", "c");
     assertThat(run.err()).isEmpty();
     assertThat(run.code()).isZero();
     Map<String, float[]> a = Fixture.read(files.model("a"));
@@ -387,15 +392,93 @@ class MergeCommandTest {
     Object[] skipping = new Object[args.length + 1];
     System.arraycopy(args, 0, skipping, 0, args.length);
     skipping[args.length] = "--skip-non-finite";
-    assertThat(Cli.run(skipping).code()).isZero();
+    Cli.Run skipped = Cli.run(skipping);
+    assertThat(skipped.code()).isZero();
+    assertThat(skipped.out()).startsWith("fc1: 1 of 200 samples dropped, not finite; 199 used\n");
     assertThat(out).exists();
   }
 
   @Test
-  void replacesAnOlderOutput() throws IOException {
-    Files.writeString(out, "older");
-    assertThat(merge("permutation", "a", "b").code()).isZero();
+  void fewSamplesLeftAreAWarning() throws IOException {
+    float[] acts = Fixture.normal(8, Fixture.SAMPLES * Fixture.HIDDEN);
+    for (int s = 0; s < Fixture.SAMPLES - 5; s++) {
+      acts[s * Fixture.HIDDEN] = Float.POSITIVE_INFINITY;
+    }
+    files.activations("few", acts, Fixture.SAMPLES, Fixture.HIDDEN);
+    Cli.Run run =
+        Cli.run(
+            "merge",
+            files.model("a"),
+            files.model("c"),
+            "--activations-a",
+            files.activations("few"),
+            "--activations-b",
+            files.activations("c"),
+            "--skip-non-finite",
+            "-o",
+            out);
+    assertThat(run.code()).isZero();
+    assertThat(run.out())
+        .startsWith(
+            "fc1: 195 of 200 samples dropped, not finite; 5 used for 6 features: few, maps may"
+                + " mean little (warning)\n");
+  }
+
+  @Test
+  void replacesAnOlderModelAndSaysSo() throws IOException {
+    assertThat(merge("permutation", "a", "c").out()).contains("\nwrote " + out + ": 4 tensors");
+    Cli.Run run = merge("permutation", "a", "b");
+    assertThat(run.code()).isZero();
+    assertThat(run.out()).contains("\nreplaced " + out + ": 4 tensors").doesNotContain("wrote");
     assertThat(Files.mismatch(out, files.model("a"))).isEqualTo(-1);
+    // As mktemp leaves it.
+    Files.write(out, new byte[0]);
+    assertThat(merge("permutation", "a", "b").out()).contains("\nwrote " + out);
+  }
+
+  @Test
+  void anOutputThatIsNoModelIsReplacedOnlyByForce() throws IOException {
+    Object[] args = {
+      "merge", files.model("a"), files.model("a"), "--method", "identity", "-o", out, "--force"
+    };
+    byte[] maps = Files.readAllBytes(aligned("b-to-a.mgalign"));
+    for (byte[] older : new byte[][] {"notes".getBytes(StandardCharsets.UTF_8), maps}) {
+      Files.write(out, older);
+      Cli.Run refused = Cli.run(Arrays.copyOf(args, args.length - 1));
+      assertThat(refused)
+          .isEqualTo(
+              new Cli.Run(
+                  2,
+                  "",
+                  "merganser: -o "
+                      + out
+                      + " exists and is not a checkpoint; choose another name, or replace it with"
+                      + " --force\n"));
+      assertThat(Files.readAllBytes(out)).isEqualTo(older);
+      Cli.Run forced = Cli.run(args);
+      assertThat(forced.code()).isZero();
+      assertThat(forced.out()).startsWith("replaced " + out);
+      assertThat(Files.mismatch(out, files.model("a"))).isEqualTo(-1);
+    }
+  }
+
+  private Path aligned(String name) {
+    Path maps = temp.resolve(name);
+    Cli.Run run =
+        Cli.run(
+            "align",
+            files.model("a"),
+            files.model("b"),
+            "--method",
+            "permutation",
+            "--activations-a",
+            files.activations("a"),
+            "--activations-b",
+            files.activations("b"),
+            "-o",
+            maps);
+    assertThat(run.code()).isZero();
+    return maps;
   }
 
   /** The numbers are wrong only when the second tensor is read, with the output half-written. */
@@ -404,7 +487,7 @@ class MergeCommandTest {
     Map<String, float[]> bad = Fixture.random(5);
     bad.get("fc2.weight")[4] = Float.NEGATIVE_INFINITY;
     files.model("bad", Fixture.tensors(bad));
-    Files.writeString(out, "older");
+    byte[] older = Files.readAllBytes(Files.copy(files.model("c"), out));
     Cli.Run run =
         Cli.run("merge", files.model("a"), files.model("bad"), "--method", "identity", "-o", out);
     assertThat(run.code()).isEqualTo(4);
@@ -412,7 +495,7 @@ class MergeCommandTest {
         .startsWith(
             "merganser: model 1: 'fc2.weight' F32 [3, 6] holds 1 non-finite values, the first at"
                 + " index 4 (-Infinity)");
-    assertThat(Files.readString(out)).isEqualTo("older");
+    assertThat(Files.readAllBytes(out)).isEqualTo(older);
     assertThat(Fixture.hasPartial(temp)).isFalse();
   }
 

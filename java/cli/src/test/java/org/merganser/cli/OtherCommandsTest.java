@@ -2,6 +2,7 @@
 package org.merganser.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.IOException;
 import java.io.PrintWriter;
@@ -14,6 +15,8 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -235,7 +238,69 @@ class OtherCommandsTest {
       assertThat(run.code()).isZero();
       assertThat(run.out()).startsWith("Usage: merganser " + command);
     }
-    assertThat(Cli.run("--version").out()).matches("merganser \\d+\\.\\d+\\.\\d+\\S*\n");
+  }
+
+  private static final List<List<String>> COMMANDS =
+      List.of(
+          List.of("quickstart"),
+          List.of("experiment"),
+          List.of("experiment", "cca-merge"),
+          List.of("experiment", "np-merge"),
+          List.of("merge"),
+          List.of("align"),
+          List.of("apply"),
+          List.of("inspect"),
+          List.of("doctor"),
+          List.of("completion"),
+          List.of("help"));
+
+  private static Cli.Run run(List<String> command, String... more) {
+    return Cli.run(Stream.concat(command.stream(), Stream.of(more)).toArray());
+  }
+
+  @Test
+  void everyCommandTellsTheVersion() {
+    Cli.Run version = Cli.run("--version");
+    assertThat(version.out()).matches("merganser \\d+\\.\\d+\\.\\d+\\S*\n");
+    for (List<String> command : COMMANDS) {
+      assertThat(run(command, "-V")).isEqualTo(version);
+      assertThat(run(command, "--version")).isEqualTo(version);
+    }
+  }
+
+  @Test
+  void helpOfACommandIsItsHelpOption() {
+    assertThat(Cli.run("help")).isEqualTo(Cli.run("--help"));
+    for (List<String> command : COMMANDS) {
+      Cli.Run help = run(command, "--help");
+      assertThat(help.out()).startsWith("Usage: merganser " + String.join(" ", command));
+      assertThat(run(Stream.concat(Stream.of("help"), command.stream()).toList())).isEqualTo(help);
+    }
+  }
+
+  @Test
+  void completionKnowsCommandsOptionsAndMethods() throws Exception {
+    Cli.Run run = Cli.run("completion");
+    assertThat(run.code()).isZero();
+    assumeTrue(Files.exists(Path.of("/bin/bash")), "no /bin/bash");
+    Path script = Files.writeString(temp.resolve("completion.sh"), run.out());
+    String complete =
+        "source "
+            + script
+            + "; complete() { COMP_WORDS=(\"$@\"); COMP_CWORD=$(($# - 1)); _complete_merganser;"
+            + " echo \"${COMPREPLY[@]}\"; };";
+    complete +=
+        "complete merganser insp; complete merganser merge --meth;"
+            + " complete merganser merge --method perm; complete merganser experiment np-";
+    Path out = temp.resolve("completed");
+    Process bash =
+        new ProcessBuilder("/bin/bash", "-c", complete)
+            .redirectOutput(out.toFile())
+            .redirectErrorStream(false)
+            .redirectError(ProcessBuilder.Redirect.DISCARD)
+            .start();
+    assertThat(bash.waitFor(60, TimeUnit.SECONDS)).isTrue();
+    assertThat(Files.readString(out)).isEqualTo("inspect\n--method\npermutation\nnp-merge\n");
   }
 
   private static Cli.Run failed(Exception e) {
@@ -270,6 +335,20 @@ class OtherCommandsTest {
   }
 
   @Test
+  void whatTheOutputDoesNotTakeIsNoSuccess() {
+    StringWriter err = new StringWriter();
+    PrintWriter writer = new PrintWriter(err);
+    assertThat(Failures.ofOutput(0, null, writer)).isZero();
+    assertThat(Failures.ofOutput(3, new IOException("full"), writer)).isEqualTo(3);
+    assertThat(Failures.ofOutput(0, new IOException("Broken pipe"), writer)).isEqualTo(141);
+    assertThat(err.toString()).isEmpty();
+    assertThat(Failures.ofOutput(0, new IOException("No space left on device"), writer))
+        .isEqualTo(5);
+    assertThat(err.toString())
+        .isEqualTo("merganser: cannot write to standard output: No space left on device\n");
+  }
+
+  @Test
   void aBugAsksForAReportAndShowsItsTrace() {
     Cli.Run run = failed(new ArithmeticException("odd"));
     assertThat(run.code()).isEqualTo(70);
@@ -279,13 +358,21 @@ class OtherCommandsTest {
   }
 
   @Test
-  void aFullHeapIsNoBug() {
+  void missingMemoryIsNoBug() {
     Cli.Run run =
         failed(new MerganserException("training failed", new OutOfMemoryError("Java heap space")));
-    assertThat(run.code()).isEqualTo(70);
+    assertThat(run.code()).isEqualTo(71);
     assertThat(run.err())
         .startsWith("merganser: out of memory: the Java heap of ")
         .contains("MERGANSER_JAVA_OPTS=-Xmx8g")
         .doesNotContain("report");
+    // Other memory than the heap is not called so.
+    assertThat(failed(new MerganserException("native memory", new OutOfMemoryError("of 8 bytes"))))
+        .isEqualTo(new Cli.Run(71, "", "merganser: native memory\n"));
+    assertThat(failed(new IOException(new OutOfMemoryError("physicalBytes"))).err())
+        .startsWith("merganser: native memory reached a limit of JavaCPP");
+    assertThat(failed(new IOException(new OutOfMemoryError("Cannot reserve direct buffer memory"))))
+        .isEqualTo(
+            new Cli.Run(71, "", "merganser: out of memory: Cannot reserve direct buffer memory\n"));
   }
 }

@@ -23,7 +23,8 @@ final class Status {
           throw new NativeLibraryException(
               "out of native memory: "
                   + message
-                  + "; free memory or lower the size of the problem (the budget of the statistics, smaller batches)");
+                  + "; free memory or lower the size of the problem (the budget of the statistics, smaller batches)",
+              new OutOfMemoryError(message));
       case merganser.MG_UNAVAILABLE -> throw new NativeLibraryException(message);
       case merganser.MG_CANCELLED -> throw new CancelledException("cancelled");
       default -> throw new MerganserException("internal error in the native library: " + message);

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.cli;
+
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.concurrent.Callable;
+import org.merganser.align.Alignment;
+import org.merganser.compute.Workspace;
+import org.merganser.io.Checkpoint;
+import org.merganser.io.PartialFile;
+import org.merganser.io.Safetensors;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
+
+/** Writes a model in the features of another. */
+@Command(
+    name = "apply",
+    mixinStandardHelpOptions = true,
+    description = "Applies the maps that align found: writes a model in the reference's features.",
+    footer = {
+      "",
+      "Example:",
+      "  merganser align a.safetensors b.safetensors ... -o b-to-a.mgalign",
+      "  merganser apply b-to-a.mgalign b.safetensors -o b-like-a.safetensors"
+    })
+final class ApplyCommand implements Callable<Integer> {
+  @Spec CommandSpec spec;
+  @Mixin CommonOptions common;
+  @Mixin Replacement replacement;
+  @Mixin Staleness staleness;
+
+  @Parameters(index = "0", paramLabel = "MAPS", description = "The maps (*.mgalign).")
+  Path maps;
+
+  @Parameters(index = "1", paramLabel = "MODEL", description = "The model to be mapped.")
+  Path model;
+
+  @Option(
+      names = "--inverse",
+      description = "The other way: a model with the reference's features into those of B.")
+  boolean inverse;
+
+  @Option(
+      names = {"-o", "--out"},
+      paramLabel = "FILE",
+      required = true,
+      description = "The mapped checkpoint.")
+  Path out;
+
+  @Override
+  public Integer call() throws IOException {
+    PrintWriter print = spec.commandLine().getOut();
+    try (ConsoleProgress progress = new ConsoleProgress();
+        Workspace ws = common.open(0, progress);
+        Checkpoint opened = Safetensors.open(model)) {
+      Outputs.requireFile(out, List.of(model), List.of(maps));
+      replacement.check(out, Replacement.Kind.CHECKPOINT);
+      PartialFile.requireSpace(out, Safetensors.fileBytes(opened));
+      Alignment found = Alignment.load(maps, ws);
+      Alignment used = inverse ? found.inverse() : found;
+      Checkpoint mapped = used.apply(opened);
+      staleness.write(mapped, out, ws, spec.commandLine().getErr());
+      progress.finish();
+      AlignmentTable.print(used, ws, print);
+      print.println("not mapped: " + Printable.line(used.architecture().unbound(opened)));
+      print.println(replacement.wrote(out));
+    }
+    return 0;
+  }
+}

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.cli;
+
+import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
+import java.nio.file.Path;
+import picocli.CommandLine.TypeConversionException;
+
+/**
+ * Names that Java cannot pass to the system. It takes the encoding of names from the locale when it
+ * starts, and nothing changes it later: in the locale C a name beyond ASCII cannot be opened.
+ */
+final class FileNames {
+  private static final char UNDECODED = '\ufffd';
+
+  private FileNames() {}
+
+  /** A path given on the command line. */
+  static Path of(String name) {
+    try {
+      Path path = Path.of(name);
+      if (name.indexOf(UNDECODED) >= 0 && !Files.exists(path)) {
+        throw new TypeConversionException(undecoded(name));
+      }
+      return path;
+    } catch (InvalidPathException e) {
+      throw new TypeConversionException(message(e));
+    }
+  }
+
+  static String message(InvalidPathException e) {
+    String name = e.getInput();
+    if (name.indexOf('\0') >= 0) {
+      return "'" + name + "' is no file name: it holds a null character";
+    }
+    return undecoded(name);
+  }
+
+  private static String undecoded(String name) {
+    String encoding = System.getProperty("sun.jnu.encoding");
+    return "the name '"
+        + name
+        + "' is not of this locale, whose encoding is "
+        + encoding
+        + (encoding.equals("UTF-8")
+            ? "; rename the file, or give it a second name (ln -s)"
+            : "; set LC_ALL=C.UTF-8 first (bin/merganser does)");
+  }
+}
