@@ -10,10 +10,10 @@ import java.util.Map;
 import java.util.Set;
 import org.merganser.compute.DType;
 import org.merganser.compute.Device;
-import org.merganser.compute.Memory;
 import org.merganser.compute.Workspace;
 import org.merganser.error.IncompatibleModelsException;
 import org.merganser.error.NumericalException;
+import org.merganser.internal.kernel.Block;
 import org.merganser.io.Checkpoint;
 import org.merganser.io.TensorInfo;
 import org.merganser.linalg.Tensor;
@@ -157,24 +157,23 @@ public final class LinearMerger implements Merger {
             requireFinite(name, part, parts.size() - 1, ws);
           }
         }
-        long[] addresses = parts.stream().mapToLong(Tensor::address).toArray();
+        Block[] blocks = parts.stream().map(part -> part.block()).toArray(Block[]::new);
         if (into.memory().device() == ws.device()) {
-          sum(addresses, into, ws);
+          sum(blocks, into, ws);
         } else {
           try (Tensor sum = Tensor.allocate(into.dtype(), into.shape(), ws)) {
-            sum(addresses, sum, ws);
+            sum(blocks, sum, ws);
             into.copyFrom(sum, ws);
           }
         }
-        Memory.keepAlive(parts);
       } finally {
         parts.forEach(Tensor::close);
       }
     }
 
-    private void sum(long[] parts, Tensor into, Workspace ws) {
-      ws.kernels().weightedSum(into.dtype().code(), into.size(), parts, weights, into.address());
-      Memory.keepAlive(into);
+    private void sum(Block[] parts, Tensor into, Workspace ws) {
+      Block out = into.block();
+      ws.kernels().weightedSum(into.dtype().code(), into.size(), parts, weights, out);
     }
 
     /** The tensor on the device of the Workspace; closes the original when it had to be copied. */
@@ -188,8 +187,7 @@ public final class LinearMerger implements Merger {
 
     private static void requireFinite(String name, Tensor part, int model, Workspace ws) {
       DType dtype = part.dtype();
-      long[] found = ws.kernels().nonFinite(dtype.code(), part.size(), part.address());
-      Memory.keepAlive(part);
+      long[] found = ws.kernels().nonFinite(dtype.code(), part.size(), part.block());
       if (found[0] > 0) {
         throw new NumericalException(
             "model "

@@ -2,8 +2,10 @@
 package org.merganser.merge;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.TreeSet;
 import org.merganser.error.IncompatibleModelsException;
@@ -38,16 +40,23 @@ public record MergeProblem(List<Checkpoint> models, Set<String> counters) {
    * @throws IncompatibleModelsException listing every tensor that is missing or differs
    */
   public static MergeProblem of(Checkpoint... models) {
-    return of(List.of(models));
+    return of(Arrays.asList(models));
   }
 
   /** With the counters of the architecture, which are taken from the first model. */
   public static MergeProblem of(Architecture architecture, List<? extends Checkpoint> models) {
-    return new MergeProblem(List.copyOf(models), architecture.counters());
+    return new MergeProblem(copy(models), architecture.counters());
   }
 
   public static MergeProblem of(List<? extends Checkpoint> models) {
-    return new MergeProblem(List.copyOf(models), Set.of());
+    return new MergeProblem(copy(models), Set.of());
+  }
+
+  private static List<Checkpoint> copy(List<? extends Checkpoint> models) {
+    for (int k = 0; k < models.size(); k++) {
+      Objects.requireNonNull(models.get(k), "model " + k + " is null");
+    }
+    return List.copyOf(models);
   }
 
   private static void compare(
