@@ -4,6 +4,7 @@ package org.merganser.benchmarks;
 import java.util.SplittableRandom;
 import org.merganser.compute.DType;
 import org.merganser.compute.Memory;
+import org.merganser.internal.kernel.Block;
 import org.merganser.internal.kernel.Kernels;
 
 /** Arrays whose pages are all touched. */
@@ -28,11 +29,11 @@ final class Buffers {
     return memory;
   }
 
-  /** Addresses of {@code arrays[from..to)}. */
-  static long[] addresses(Memory[] arrays, int from, int to) {
-    long[] result = new long[to - from];
+  /** Blocks of {@code arrays[from..to)}. */
+  static Block[] blocks(Memory[] arrays, int from, int to) {
+    Block[] result = new Block[to - from];
     for (int k = from; k < to; k++) {
-      result[k - from] = arrays[k].address();
+      result[k - from] = arrays[k].block();
     }
     return result;
   }
@@ -43,7 +44,7 @@ final class Buffers {
    */
   static void stream(Kernels kernels, long bytes, Memory[] arrays, int reads) {
     Work.bytes((double) bytes * arrays.length);
-    kernels.stream(bytes, addresses(arrays, 0, reads), addresses(arrays, reads, arrays.length));
+    kernels.stream(bytes, blocks(arrays, 0, reads), blocks(arrays, reads, arrays.length));
   }
 
   static void close(Memory[] arrays) {

@@ -2,6 +2,7 @@
 package org.merganser.benchmarks;
 
 import org.merganser.compute.Memory;
+import org.merganser.internal.kernel.Block;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.Param;
 import org.openjdk.jmh.annotations.Setup;
@@ -56,6 +57,6 @@ public class MachineBenchmark extends KernelBenchmark {
   @Benchmark
   public void read() {
     Work.bytes(4.0 * n * n * READ);
-    kernels.stream(4L * n * n, Buffers.addresses(arrays, 0, READ), new long[0]);
+    kernels.stream(4L * n * n, Buffers.blocks(arrays, 0, READ), new Block[0]);
   }
 }

@@ -4,6 +4,7 @@ package org.merganser.benchmarks;
 import java.util.Arrays;
 import java.util.SplittableRandom;
 import org.merganser.compute.Memory;
+import org.merganser.internal.kernel.Block;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.Param;
 import org.openjdk.jmh.annotations.Setup;
@@ -55,19 +56,19 @@ public class MagnitudeBenchmark extends KernelBenchmark {
   @Benchmark
   public double kth() {
     Work.bytes(4L * n);
-    return kernels.kthMagnitude(Buffers.F32, n, values.address(), 0, n / 5).value();
+    return kernels.kthMagnitude(Buffers.F32, n, values.block(), null, n / 5).value();
   }
 
   @Benchmark
   public double kthDifference() {
     Work.bytes(8L * n);
-    return kernels.kthMagnitude(Buffers.F32, n, values.address(), base.address(), n / 5).value();
+    return kernels.kthMagnitude(Buffers.F32, n, values.block(), base.block(), n / 5).value();
   }
 
   @Benchmark
   public void limit() {
     Work.bytes(4L * n);
-    kernels.stream(4L * n, new long[] {values.address()}, new long[0]);
+    kernels.stream(4L * n, new Block[] {values.block()}, new Block[0]);
   }
 
   @Benchmark

@@ -3,6 +3,7 @@ package org.merganser.benchmarks;
 
 import org.merganser.compute.DType;
 import org.merganser.compute.Memory;
+import org.merganser.internal.kernel.Block;
 import org.merganser.internal.kernel.Kernels;
 import org.merganser.internal.kernel.Kernels.Task;
 import org.openjdk.jmh.annotations.Benchmark;
@@ -44,7 +45,7 @@ public class MergeArithmeticBenchmark extends KernelBenchmark {
     for (int k = 0; k < 4; k++) {
       try (Memory values = Buffers.uniform(n, k)) {
         arrays[k] = Memory.allocate(bytes);
-        kernels.convert(Buffers.F32, dtype.code(), n, values.address(), arrays[k].address());
+        kernels.convert(Buffers.F32, dtype.code(), n, values.block(), arrays[k].block());
       }
     }
     out = Buffers.zeros(bytes);
@@ -68,7 +69,7 @@ public class MergeArithmeticBenchmark extends KernelBenchmark {
   @Benchmark
   public void slerp() {
     Work.bytes(5 * bytes);
-    double[] products = kernels.products(dtype.code(), n, arrays[0].address(), arrays[1].address());
+    double[] products = kernels.products(dtype.code(), n, arrays[0].block(), arrays[1].block());
     sum(Kernels.slerpWeights(products, T));
   }
 
@@ -122,7 +123,7 @@ public class MergeArithmeticBenchmark extends KernelBenchmark {
   }
 
   private void sum(double[] weights) {
-    kernels.weightedSum(dtype.code(), n, Buffers.addresses(arrays, 0, 2), weights, out.address());
+    kernels.weightedSum(dtype.code(), n, Buffers.blocks(arrays, 0, 2), weights, out.block());
   }
 
   private void merge(Task task, boolean elect) {
@@ -131,19 +132,19 @@ public class MergeArithmeticBenchmark extends KernelBenchmark {
         dtype.code(),
         0,
         n,
-        arrays[0].address(),
-        Buffers.addresses(arrays, 1, 4),
+        arrays[0].block(),
+        Buffers.blocks(arrays, 1, 4),
         new Task[] {task, task, task},
         elect,
         elect,
         1,
-        out.address());
+        out.block());
   }
 
   private void stream(int reads, int writes) {
     Work.bytes((double) (reads + writes) * bytes);
-    long[] to = writes == 0 ? new long[0] : new long[] {out.address()};
-    kernels.stream(bytes, Buffers.addresses(arrays, 0, reads), to);
+    Block[] to = writes == 0 ? new Block[0] : new Block[] {out.block()};
+    kernels.stream(bytes, Buffers.blocks(arrays, 0, reads), to);
   }
 
   /**

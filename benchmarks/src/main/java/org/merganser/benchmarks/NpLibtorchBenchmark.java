@@ -7,6 +7,7 @@ import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.merganser.compute.Memory;
+import org.merganser.internal.kernel.Block;
 import org.merganser.internal.kernel.NpState;
 import org.merganser.torch.TorchNatives;
 import org.openjdk.jmh.annotations.Benchmark;
@@ -47,7 +48,7 @@ public class NpLibtorchBenchmark extends KernelBenchmark {
             new NpState.Options(0, 0, 0, 2, Buffers.F32, BETA1, BETA2, 1e-8, 0, 0, 15),
             new long[] {n},
             new long[] {1},
-            new long[] {arrays[0].address(), arrays[1].address()},
+            new Block[] {arrays[0].block(), arrays[1].block()},
             null);
     try (PointerScope scope = new PointerScope()) {
       torchArrays = new Tensor[9];
@@ -88,7 +89,7 @@ public class NpLibtorchBenchmark extends KernelBenchmark {
   @Benchmark
   public void fused() {
     Work.bytes(40.0 * n);
-    np.step(RATE, new long[] {arrays[2].address()}, new long[] {arrays[9].address()});
+    np.step(RATE, new Block[] {arrays[2].block()}, new Block[] {arrays[9].block()});
   }
 
   @Benchmark

@@ -3,6 +3,7 @@ package org.merganser.benchmarks;
 
 import java.io.IOException;
 import java.util.List;
+import org.merganser.internal.kernel.Block;
 import org.merganser.internal.kernel.NpState;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.model.Objective;
@@ -26,8 +27,8 @@ public class NpTrainingBenchmark extends KernelBenchmark {
   private MemoryCheckpoint a;
   private MemoryCheckpoint c;
   private Examples data;
-  private long[] theta;
-  private long[] gradient;
+  private Block[] theta;
+  private Block[] gradient;
   private long step;
 
   @Setup
@@ -40,17 +41,17 @@ public class NpTrainingBenchmark extends KernelBenchmark {
     TorchObjective objective = TorchObjective.builder(network, data).heldOut(0).build();
     session = objective.open(ws);
     List<Objective.Slot> slots = objective.slots();
-    theta = new long[slots.size()];
-    gradient = new long[slots.size()];
+    theta = new Block[slots.size()];
+    gradient = new Block[slots.size()];
     long[] counts = new long[slots.size()];
     long[] rows = new long[slots.size()];
-    long[] models = new long[2 * slots.size()];
+    Block[] models = new Block[2 * slots.size()];
     for (int s = 0; s < slots.size(); s++) {
       counts[s] = slots.get(s).info().size();
       rows[s] = 1;
-      theta[s] = session.theta(s).address();
-      models[2 * s] = a.tensor(slots.get(s).name()).address();
-      models[2 * s + 1] = c.tensor(slots.get(s).name()).address();
+      theta[s] = session.theta(s).block();
+      models[2 * s] = a.tensor(slots.get(s).name()).block();
+      models[2 * s + 1] = c.tensor(slots.get(s).name()).block();
     }
     np =
         kernels.np(
@@ -88,7 +89,7 @@ public class NpTrainingBenchmark extends KernelBenchmark {
   @Benchmark
   public void ourStep() {
     for (int s = 0; s < gradient.length; s++) {
-      gradient[s] = session.gradient(s).address();
+      gradient[s] = session.gradient(s).block();
     }
     np.step(1e-3, gradient, theta);
   }

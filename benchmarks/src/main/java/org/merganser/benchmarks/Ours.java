@@ -21,6 +21,7 @@ import org.merganser.compute.DType;
 import org.merganser.compute.Memory;
 import org.merganser.compute.Workspace;
 import org.merganser.error.MerganserException;
+import org.merganser.internal.kernel.Block;
 import org.merganser.internal.kernel.Kernels;
 import org.merganser.internal.kernel.Kernels.Task;
 import org.merganser.internal.kernel.Kernels.Threshold;
@@ -193,18 +194,18 @@ public final class Ours {
   }
 
   private Runnable read(Tensor x) {
-    return () -> kernels.nonFinite(x.dtype().code(), x.size(), x.address());
+    return () -> kernels.nonFinite(x.dtype().code(), x.size(), x.block());
   }
 
   private Runnable npStep(Tensor a, Tensor b, Tensor g) {
     NpState.Options options =
         new NpState.Options(1, 0, 0, 2, Buffers.F32, 0.9, 0.999, 1e-8, 0, 0, 15);
-    long[] models = {a.address(), b.address()};
+    Block[] models = {a.block(), b.block()};
     np = kernels.np(options, new long[] {a.size()}, new long[] {1}, models, null);
     double rate = number("rate");
     Tensor theta = keep(Tensor.zeros(DType.F32, a.size()));
-    long[] gradients = {g.address()};
-    long[] thetas = {theta.address()};
+    Block[] gradients = {g.block()};
+    Block[] thetas = {theta.block()};
     return () -> {
       np.step(rate, gradients, thetas);
       result = () -> theta;
@@ -213,11 +214,11 @@ public final class Ours {
 
   private Runnable linear(Memory[] arrays) {
     Tensor out = out(arrays);
-    long[] in = Buffers.addresses(arrays, 0, 2);
+    Block[] in = Buffers.blocks(arrays, 0, 2);
     double weight = number("weight");
     return () -> {
       kernels.weightedSum(
-          DType.BF16.code(), out.size(), in, new double[] {weight, 1 - weight}, out.address());
+          DType.BF16.code(), out.size(), in, new double[] {weight, 1 - weight}, out.block());
       result = () -> out;
     };
   }
@@ -231,10 +232,10 @@ public final class Ours {
             ? Task.magnitude(weight, new Threshold(number("threshold"), n))
             : Task.weighted(weight);
     Task[] tasks = {task, task, task};
-    long base = arrays[0].address();
-    long[] in = Buffers.addresses(arrays, 1, 4);
+    Block base = arrays[0].block();
+    Block[] in = Buffers.blocks(arrays, 1, 4);
     return () -> {
-      kernels.taskMerge(DType.BF16.code(), 0, n, base, in, tasks, elect, elect, 1, out.address());
+      kernels.taskMerge(DType.BF16.code(), 0, n, base, in, tasks, elect, elect, 1, out.block());
       result = () -> out;
     };
   }
@@ -242,7 +243,7 @@ public final class Ours {
   private Runnable kth(Tensor x) {
     long k = (long) number("k");
     return () -> {
-      double value = kernels.kthMagnitude(Buffers.F32, x.size(), x.address(), 0, k).value();
+      double value = kernels.kthMagnitude(Buffers.F32, x.size(), x.block(), null, k).value();
       result = () -> Tensor.of(new double[] {value}, 1);
     };
   }

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.merganser.align;
 
-import org.merganser.compute.Memory;
 import org.merganser.compute.Workspace;
+import org.merganser.internal.kernel.Block;
 import org.merganser.internal.kernel.Kernels;
+import org.merganser.linalg.Matrix;
 import org.merganser.linalg.Tensor;
 import org.merganser.model.Architecture.BoundAxis;
 import org.merganser.model.Role;
@@ -32,15 +33,16 @@ final class MapAxis {
     Tensor result = whole ? Tensor.allocate(tensor.dtype(), tensor.shape()) : tensor.copy();
     if (tensor.size() > 0) {
       Kernels.Axis shape = new Kernels.Axis(outer, width, repeat * inner, width);
-      long in = tensor.address() + start;
-      long out = result.address() + start;
+      Block in = tensor.block().from(start);
+      Block out = result.block().from(start);
       int dtype = tensor.dtype().code();
       Role role = bound.binding().role();
       if (map instanceof LinearMap linear) {
         // Input side: V' = V T^-1, so entry r of the axis sums over c with T^-1[c, r].
         boolean input = role == Role.WEIGHT_IN;
-        long matrix = (input ? linear.inverseMatrix() : linear.matrix()).address();
-        ws.kernels().applyDense(dtype, shape, matrix, width, input, in, stride, out, stride);
+        Matrix matrix = input ? linear.inverseMatrix() : linear.matrix();
+        Block factors = matrix.asTensor().block();
+        ws.kernels().applyDense(dtype, shape, factors, width, input, in, stride, out, stride);
       } else {
         ScaledPermutation permutation = (ScaledPermutation) map;
         ws.kernels()
@@ -55,7 +57,6 @@ final class MapAxis {
                 stride);
       }
     }
-    Memory.keepAlive(map, tensor, result);
     return result;
   }
 

@@ -1,27 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.merganser.compute;
 
-import java.lang.ref.Cleaner;
 import java.lang.ref.Reference;
 import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
-import org.merganser.internal.kernel.HostMemory;
+import org.merganser.internal.kernel.Block;
 
 /**
  * A block of bytes outside the heap, 64-byte aligned when allocated here. It is freed by {@link
  * #close} or, as a safety net, after the last reference is gone. Lent memory ({@link #wrap}) is
  * never freed; its owner is kept reachable.
  *
- * <p>Element access is for the host only, little-endian, at any alignment. Reading after close
- * throws {@link IllegalStateException}. Not synchronised: share for reading, confine for writing.
+ * <p>Element access is for the host only, little-endian, at any alignment. Use after close throws
+ * {@link IllegalStateException}. Any thread may close, at any time: who uses the memory at that
+ * moment, a native routine, a copy, the reading of a file or a {@link #buffer}, ends undisturbed,
+ * and then it is freed. Memory whose elements another thread has read or written one by one is left
+ * to the collector when it is closed. Contents are not synchronised: share for reading, confine for
+ * writing.
  */
 public final class Memory implements AutoCloseable {
-  /** {@code -Dmerganser.trackAllocations=true} logs where memory came from that nobody closed. */
-  private static final boolean TRACKED = Boolean.getBoolean("merganser.trackAllocations");
-
-  private static final System.Logger LOG = System.getLogger(Memory.class.getName());
-  private static final Cleaner CLEANER = Cleaner.create();
-
   /**
    * Buffers reach 2^31-1 bytes; windows are a power of two so that aligned elements never straddle.
    */
@@ -29,36 +25,19 @@ public final class Memory implements AutoCloseable {
 
   private static final int WINDOW = 1 << WINDOW_BITS;
 
-  private final long address;
-  private final long bytes;
+  private final Block block;
   private final Device device;
-  private final Object owner;
-  private final Free free;
-  private final Cleaner.Cleanable cleanable;
   private volatile ByteBuffer[] windows;
-  private volatile boolean closed;
 
-  private Memory(
-      long address,
-      long bytes,
-      Device device,
-      Object owner,
-      Free free,
-      Cleaner.Cleanable cleanable) {
-    this.address = address;
-    this.bytes = bytes;
+  private Memory(Block block, Device device) {
+    this.block = block;
     this.device = device;
-    this.owner = owner;
-    this.free = free;
-    this.cleanable = cleanable;
   }
 
   /** Host memory, not initialised. */
   public static Memory allocate(long bytes) {
-    if (bytes < 0) {
-      throw new IllegalArgumentException("cannot allocate " + bytes + " bytes");
-    }
-    return owned(HostMemory.allocate(bytes), bytes, Device.HOST);
+    requirePositive(bytes);
+    return new Memory(Block.allocate(bytes), Device.HOST);
   }
 
   /** Memory on the device of a Workspace, not initialised; the host for the CPU backend. */
@@ -66,17 +45,14 @@ public final class Memory implements AutoCloseable {
     if (ws.device() == Device.HOST) {
       return allocate(bytes);
     }
+    requirePositive(bytes);
+    return new Memory(ws.kernels().allocate(bytes, ws.device().ordinal()), ws.device());
+  }
+
+  private static void requirePositive(long bytes) {
     if (bytes < 0) {
       throw new IllegalArgumentException("cannot allocate " + bytes + " bytes");
     }
-    return owned(ws.kernels().allocate(bytes), bytes, ws.device());
-  }
-
-  private static Memory owned(long address, long bytes, Device device) {
-    // The cleaner watches the holder, which this Memory and, through it, its slices keep reachable.
-    Holder holder = new Holder();
-    Free free = new Free(address, bytes);
-    return new Memory(address, bytes, device, holder, free, CLEANER.register(holder, free));
   }
 
   /** Memory of another library. {@code owner} stays reachable as long as this. */
@@ -84,23 +60,30 @@ public final class Memory implements AutoCloseable {
     if (bytes < 0 || address == 0 && bytes > 0) {
       throw new IllegalArgumentException("cannot wrap " + bytes + " bytes at " + address);
     }
-    return new Memory(address, bytes, device, owner, null, null);
+    return new Memory(Block.lent(address, bytes, device.ordinal(), owner), device);
   }
 
   /** A part of this memory; closing it frees nothing. */
   public Memory slice(long offset, long length) {
     checkRange(offset, length);
-    return new Memory(address() + offset, length, device, this, null, null);
+    return new Memory(block.part(offset, length), device);
   }
 
-  /** Address of the first byte. */
+  /**
+   * Address of the first byte, for other libraries. Nothing here knows that they use it: the caller
+   * keeps this open and reachable as long as they do.
+   */
   public long address() {
-    checkOpen();
-    return address;
+    return block.address();
+  }
+
+  /** What native routines of this library take; not an API. */
+  public Block block() {
+    return block;
   }
 
   public long bytes() {
-    return bytes;
+    return block.bytes();
   }
 
   public Device device() {
@@ -108,84 +91,126 @@ public final class Memory implements AutoCloseable {
   }
 
   public byte getByte(long offset) {
-    byte value = window(offset, 1).get(at(offset));
-    Reference.reachabilityFence(this);
-    return value;
+    boolean counted = block.enter();
+    try {
+      return window(offset, 1).get(at(offset));
+    } finally {
+      block.leave(counted);
+    }
   }
 
   public void putByte(long offset, byte value) {
-    window(offset, 1).put(at(offset), value);
-    Reference.reachabilityFence(this);
+    boolean counted = block.enter();
+    try {
+      window(offset, 1).put(at(offset), value);
+    } finally {
+      block.leave(counted);
+    }
   }
 
   public short getShort(long offset) {
-    short value = window(offset, 2).getShort(at(offset));
-    Reference.reachabilityFence(this);
-    return value;
+    boolean counted = block.enter();
+    try {
+      return window(offset, 2).getShort(at(offset));
+    } finally {
+      block.leave(counted);
+    }
   }
 
   public void putShort(long offset, short value) {
-    window(offset, 2).putShort(at(offset), value);
-    Reference.reachabilityFence(this);
+    boolean counted = block.enter();
+    try {
+      window(offset, 2).putShort(at(offset), value);
+    } finally {
+      block.leave(counted);
+    }
   }
 
   public long getLong(long offset) {
-    long value = window(offset, 8).getLong(at(offset));
-    Reference.reachabilityFence(this);
-    return value;
+    boolean counted = block.enter();
+    try {
+      return window(offset, 8).getLong(at(offset));
+    } finally {
+      block.leave(counted);
+    }
   }
 
   public void putLong(long offset, long value) {
-    window(offset, 8).putLong(at(offset), value);
-    Reference.reachabilityFence(this);
+    boolean counted = block.enter();
+    try {
+      window(offset, 8).putLong(at(offset), value);
+    } finally {
+      block.leave(counted);
+    }
   }
 
   public float getFloat(long offset) {
-    float value = window(offset, 4).getFloat(at(offset));
-    Reference.reachabilityFence(this);
-    return value;
+    boolean counted = block.enter();
+    try {
+      return window(offset, 4).getFloat(at(offset));
+    } finally {
+      block.leave(counted);
+    }
   }
 
   public void putFloat(long offset, float value) {
-    window(offset, 4).putFloat(at(offset), value);
-    Reference.reachabilityFence(this);
+    boolean counted = block.enter();
+    try {
+      window(offset, 4).putFloat(at(offset), value);
+    } finally {
+      block.leave(counted);
+    }
   }
 
   public double getDouble(long offset) {
-    double value = window(offset, 8).getDouble(at(offset));
-    Reference.reachabilityFence(this);
-    return value;
+    boolean counted = block.enter();
+    try {
+      return window(offset, 8).getDouble(at(offset));
+    } finally {
+      block.leave(counted);
+    }
   }
 
   public void putDouble(long offset, double value) {
-    window(offset, 8).putDouble(at(offset), value);
-    Reference.reachabilityFence(this);
+    boolean counted = block.enter();
+    try {
+      window(offset, 8).putDouble(at(offset), value);
+    } finally {
+      block.leave(counted);
+    }
   }
 
   /**
-   * A buffer over a part of this memory, for bulk copies and channels. It must not be used after
-   * {@link #close}: nothing checks that any more.
+   * A buffer over a part of this memory, for bulk copies and channels. It keeps the bytes: they are
+   * freed when this is closed and the buffer, and what was sliced from it, is no longer reachable.
    */
   public ByteBuffer buffer(long offset, int length) {
     checkHost();
     checkRange(offset, length);
-    return length == 0
-        ? ByteBuffer.allocate(0).order(ByteOrder.LITTLE_ENDIAN)
-        : HostMemory.view(address + offset, length);
+    return block.buffer(offset, length);
+  }
+
+  /** A buffer for a while, which costs less than {@link #buffer}; not an API. */
+  public Block.View view(long offset, int length) {
+    checkHost();
+    checkRange(offset, length);
+    return block.view(offset, length);
   }
 
   /** Sets every byte to zero. */
   public void clear() {
-    byte[] zeros = new byte[(int) Math.min(bytes, 1 << 16)];
-    for (long done = 0; done < bytes; ) {
-      int length = (int) Math.min(bytes - done, WINDOW);
-      ByteBuffer buffer = buffer(done, length);
-      while (buffer.hasRemaining()) {
-        buffer.put(zeros, 0, Math.min(zeros.length, buffer.remaining()));
+    checkHost();
+    byte[] zeros = new byte[(int) Math.min(bytes(), 1 << 16)];
+    for (long done = 0; done < bytes(); ) {
+      int length = (int) Math.min(bytes() - done, WINDOW);
+      try (Block.View view = block.view(done, length)) {
+        ByteBuffer buffer = view.buffer();
+        while (buffer.hasRemaining()) {
+          buffer.put(zeros, 0, Math.min(zeros.length, buffer.remaining()));
+        }
       }
       done += length;
     }
-    Reference.reachabilityFence(this);
   }
 
   /**
@@ -193,54 +218,47 @@ public final class Memory implements AutoCloseable {
    * The only way data move between devices.
    */
   public void copyFrom(Memory from, Workspace ws) {
-    if (from.bytes != bytes) {
-      throw new IllegalArgumentException(
-          "cannot copy " + from.bytes + " bytes into memory of " + bytes);
-    }
-    ws.kernels().copy(address(), device.ordinal(), from.address(), from.device.ordinal(), bytes);
-    keepAlive(this, from);
+    checkSize(from);
+    ws.kernels().copy(block, from.block);
   }
 
   /** Copies all of {@code from}, which must be as large, into this; both on the host. */
   public void copyFrom(Memory from) {
-    if (from.bytes != bytes) {
-      throw new IllegalArgumentException(
-          "cannot copy " + from.bytes + " bytes into memory of " + bytes);
-    }
-    for (long done = 0; done < bytes; ) {
-      int length = (int) Math.min(bytes - done, WINDOW);
-      buffer(done, length).put(from.buffer(done, length));
+    checkSize(from);
+    checkHost();
+    from.checkHost();
+    for (long done = 0; done < bytes(); ) {
+      int length = (int) Math.min(bytes() - done, WINDOW);
+      try (Block.View to = block.view(done, length);
+          Block.View source = from.block.view(done, length)) {
+        to.buffer().put(source.buffer());
+      }
       done += length;
     }
-    keepAlive(this, from);
   }
 
   /**
-   * Keeps objects, and so the memory they own, reachable up to this call. Goes after every native
-   * call that was given their addresses.
+   * Keeps objects, and so the memory they own, reachable up to this call. Goes after every use of
+   * an {@link #address}.
    */
   public static void keepAlive(Object... objects) {
     Reference.reachabilityFence(objects);
   }
 
-  /** Frees owned memory; further calls do nothing. */
+  /**
+   * Frees owned memory when nobody uses it any more: at once, as a rule. Further calls do nothing.
+   */
   @Override
   public void close() {
-    if (!closed) {
-      closed = true;
-      windows = null;
-      if (cleanable != null) {
-        free.closed = true;
-        cleanable.clean();
-      }
-    }
+    block.close();
+    windows = null;
   }
 
+  /** By a user of the block. */
   private ByteBuffer window(long offset, int length) {
-    checkOpen();
-    if (offset < 0 || offset > bytes - length) {
+    if (offset < 0 || offset > bytes() - length) {
       throw new IndexOutOfBoundsException(
-          "offset " + offset + " + " + length + " of " + bytes + " bytes");
+          "offset " + offset + " + " + length + " of " + bytes() + " bytes");
     }
     ByteBuffer[] all = windows;
     if (all == null) {
@@ -256,65 +274,33 @@ public final class Memory implements AutoCloseable {
 
   private ByteBuffer[] windows() {
     checkHost();
-    ByteBuffer[] result = new ByteBuffer[(int) ((bytes + WINDOW - 1) >>> WINDOW_BITS)];
+    ByteBuffer[] result = new ByteBuffer[(int) ((bytes() + WINDOW - 1) >>> WINDOW_BITS)];
     for (int i = 0; i < result.length; i++) {
       long start = (long) i << WINDOW_BITS;
       // Eight bytes more, so that an unaligned element may cross the border.
-      result[i] = HostMemory.view(address + start, (int) Math.min(bytes - start, WINDOW + 8L));
+      result[i] = block.window(start, (int) Math.min(bytes() - start, WINDOW + 8L));
     }
     return result;
   }
 
   private void checkHost() {
-    checkOpen();
+    block.requireOpen();
     if (device != Device.HOST) {
       throw new IllegalStateException("memory on " + device + " cannot be read from the host");
     }
   }
 
-  private void checkOpen() {
-    if (closed) {
-      throw new IllegalStateException("memory of " + bytes + " bytes is already closed");
-    }
-    if (owner instanceof Memory parent) {
-      parent.checkOpen();
+  private void checkSize(Memory from) {
+    if (from.bytes() != bytes()) {
+      throw new IllegalArgumentException(
+          "cannot copy " + from.bytes() + " bytes into memory of " + bytes());
     }
   }
 
   private void checkRange(long offset, long length) {
-    if (offset < 0 || length < 0 || offset > bytes - length) {
+    if (offset < 0 || length < 0 || offset > bytes() - length) {
       throw new IndexOutOfBoundsException(
-          "range " + offset + " + " + length + " of " + bytes + " bytes");
-    }
-  }
-
-  /** Its reachability stands for that of the bytes. */
-  private static final class Holder {}
-
-  /** Frees the bytes; says so when the owner forgot to and allocations are tracked. */
-  private static final class Free implements Runnable {
-    private final long address;
-    private final long bytes;
-    private final Throwable site;
-    private volatile boolean closed;
-
-    Free(long address, long bytes) {
-      this.address = address;
-      this.bytes = bytes;
-      this.site = TRACKED ? new Throwable("allocated here") : null;
-    }
-
-    @Override
-    public void run() {
-      HostMemory.free(address);
-      if (site != null && !closed) {
-        LOG.log(
-            System.Logger.Level.WARNING,
-            "native memory of "
-                + bytes
-                + " bytes was freed by the garbage collector, not by close()",
-            site);
-      }
+          "range " + offset + " + " + length + " of " + bytes() + " bytes");
     }
   }
 }

@@ -11,8 +11,10 @@ import org.merganser.internal.kernel.Natives;
  * Everything an operation needs besides its data: backend, threads, seed, progress, cancellation.
  * Passed last to every method that computes. There is no other global mutable state.
  *
- * <p>A Workspace serves one calling thread at a time and fans out inside. The result of an
- * operation does not depend on the number of threads.
+ * <p>A Workspace serves one calling thread at a time and fans out inside; the result of an
+ * operation does not depend on the number of threads. Threads that share one take turns, native
+ * routine by native routine: their results are right, but they do not run at the same time. Open
+ * one for each thread instead.
  */
 public final class Workspace implements AutoCloseable {
   private static final System.Logger LOG = System.getLogger(Workspace.class.getName());
@@ -27,7 +29,6 @@ public final class Workspace implements AutoCloseable {
   private final Cancellation cancellation;
   private final Kernels kernels;
   private final Runnable cancel;
-  private boolean closed;
 
   private Workspace(Builder builder) {
     this.threads = builder.threads;
@@ -37,7 +38,7 @@ public final class Workspace implements AutoCloseable {
     // Explains what is missing before a class is touched that cannot be linked without it.
     Natives.load();
     this.backend = choose(builder.backend);
-    this.kernels = new Kernels(backend.ordinal(), threads);
+    this.kernels = new Kernels(backend.ordinal(), threads, this::forget);
     this.cancel = () -> kernels.cancel(true);
     cancellation.onCancel(cancel);
   }
@@ -83,19 +84,25 @@ public final class Workspace implements AutoCloseable {
 
   /** Native routines of this Workspace; not an API. */
   public Kernels kernels() {
-    if (closed) {
+    if (!kernels.isOpen()) {
       throw new IllegalStateException("this Workspace is already closed");
     }
     return kernels;
   }
 
+  /**
+   * Refuses further work from now on. A native routine that runs at this moment, for another
+   * thread, ends with its result unless it is cancelled; what belongs to it is freed then. Further
+   * calls do nothing.
+   */
   @Override
   public void close() {
-    if (!closed) {
-      closed = true;
-      cancellation.forget(cancel);
-      kernels.close();
-    }
+    kernels.close();
+  }
+
+  /** Before the native context is freed: nobody may cancel it any more. */
+  private void forget() {
+    cancellation.forget(cancel);
   }
 
   private static Backend choose(String wanted) {

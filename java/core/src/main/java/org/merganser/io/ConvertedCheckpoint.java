@@ -7,7 +7,6 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Set;
 import org.merganser.compute.DType;
-import org.merganser.compute.Memory;
 import org.merganser.compute.Workspace;
 import org.merganser.error.NumericalException;
 import org.merganser.linalg.Tensor;
@@ -79,17 +78,16 @@ final class ConvertedCheckpoint implements Checkpoint {
         Tensor converted = Tensor.allocate(dtype, info.dims(), ws)) {
       ws.kernels()
           .convert(
-              here.dtype().code(), dtype.code(), here.size(), here.address(), converted.address());
-      Memory.keepAlive(here, converted);
+              here.dtype().code(), dtype.code(), here.size(), here.block(), converted.block());
       requireSameRange(name, here, converted, ws);
       into.copyFrom(converted, ws);
     }
   }
 
   private static void requireSameRange(String name, Tensor from, Tensor to, Workspace ws) {
-    long[] after = ws.kernels().nonFinite(to.dtype().code(), to.size(), to.address());
+    long[] after = ws.kernels().nonFinite(to.dtype().code(), to.size(), to.block());
     if (after[0] > 0) {
-      long[] before = ws.kernels().nonFinite(from.dtype().code(), from.size(), from.address());
+      long[] before = ws.kernels().nonFinite(from.dtype().code(), from.size(), from.block());
       if (after[0] > before[0]) {
         throw new NumericalException(
             Names.quote(name)

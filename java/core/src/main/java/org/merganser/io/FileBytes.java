@@ -5,19 +5,29 @@ import java.io.EOFException;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
-import java.nio.channels.FileChannel;
+import java.nio.channels.AsynchronousFileChannel;
+import java.nio.channels.ClosedChannelException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.Future;
 import org.merganser.compute.Memory;
+import org.merganser.internal.kernel.Block;
 
-/** A file read by position; concurrent reads are allowed. */
+/**
+ * A file read by position; concurrent reads are allowed.
+ *
+ * <p>A {@code FileChannel} is closed for everybody when one of its readers is interrupted, and
+ * opening the path again may find another file. So the reads are those of an asynchronous channel:
+ * an interrupted reader gets what it asked for and stays interrupted, the others notice nothing.
+ */
 final class FileBytes implements AutoCloseable {
   private static final int CHUNK = 1 << 26;
 
   private final Path path;
-  private final FileChannel channel;
+  private final AsynchronousFileChannel channel;
   private final long size;
 
   FileBytes(Path path) throws IOException {
@@ -26,7 +36,7 @@ final class FileBytes implements AutoCloseable {
       throw new IOException("cannot read " + path + ": it is a folder, not a file");
     }
     try {
-      this.channel = FileChannel.open(path, StandardOpenOption.READ);
+      this.channel = AsynchronousFileChannel.open(path, StandardOpenOption.READ);
     } catch (NoSuchFileException e) {
       throw new NoSuchFileException(path.toString(), null, "no such file");
     }
@@ -53,19 +63,17 @@ final class FileBytes implements AutoCloseable {
   void read(long position, Memory into) throws IOException {
     for (long done = 0; done < into.bytes(); ) {
       int length = (int) Math.min(into.bytes() - done, CHUNK);
-      fill(position + done, into.buffer(done, length));
+      try (Block.View view = into.view(done, length)) {
+        fill(position + done, view.buffer());
+      }
       done += length;
     }
-    Memory.keepAlive(into);
   }
 
   private void fill(long position, ByteBuffer buffer) throws IOException {
-    if (!channel.isOpen()) {
-      throw new IllegalStateException(path + " is already closed");
-    }
     long at = position;
     while (buffer.hasRemaining()) {
-      int count = channel.read(buffer, at);
+      int count = await(channel.read(buffer, at));
       if (count < 0) {
         throw new EOFException(
             path
@@ -78,6 +86,29 @@ final class FileBytes implements AutoCloseable {
                 + " when it was opened");
       }
       at += count;
+    }
+  }
+
+  /** Waits in any case: the buffer must not be let go while it is written to. */
+  private int await(Future<Integer> read) throws IOException {
+    boolean interrupted = false;
+    try {
+      while (true) {
+        try {
+          return read.get();
+        } catch (InterruptedException e) {
+          interrupted = true;
+        } catch (ExecutionException e) {
+          if (e.getCause() instanceof ClosedChannelException) {
+            throw new IllegalStateException(path + " is already closed", e);
+          }
+          throw new IOException("cannot read " + path + ": " + e.getCause().getMessage(), e);
+        }
+      }
+    } finally {
+      if (interrupted) {
+        Thread.currentThread().interrupt();
+      }
     }
   }
 

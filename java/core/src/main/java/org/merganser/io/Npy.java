@@ -14,6 +14,7 @@ import java.util.stream.LongStream;
 import org.merganser.compute.DType;
 import org.merganser.error.FormatException;
 import org.merganser.error.ShapeException;
+import org.merganser.internal.kernel.Block;
 import org.merganser.linalg.Tensor;
 
 /**
@@ -86,7 +87,9 @@ public final class Npy implements AutoCloseable {
       out.write(header);
       for (long at = 0; at < tensor.bytes(); ) {
         int chunk = (int) Math.min(tensor.bytes() - at, 1 << 26);
-        out.write(tensor.buffer(at, chunk));
+        try (Block.View view = tensor.view(at, chunk)) {
+          out.write(view.buffer());
+        }
         at += chunk;
       }
       out.commit();

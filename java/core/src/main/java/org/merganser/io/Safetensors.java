@@ -21,6 +21,7 @@ import java.util.TreeSet;
 import org.merganser.compute.Workspace;
 import org.merganser.error.FormatException;
 import org.merganser.error.IncompatibleModelsException;
+import org.merganser.internal.kernel.Block;
 import org.merganser.linalg.Tensor;
 
 /**
@@ -223,7 +224,9 @@ public final class Safetensors {
   private static void writeBytes(PartialFile file, Tensor tensor) throws IOException {
     for (long at = 0; at < tensor.bytes(); ) {
       int length = (int) Math.min(tensor.bytes() - at, CHUNK);
-      file.write(tensor.buffer(at, length));
+      try (Block.View view = tensor.view(at, length)) {
+        file.write(view.buffer());
+      }
       at += length;
     }
   }
@@ -350,9 +353,10 @@ public final class Safetensors {
       long[] part = info.dims();
       part[0] = to - from;
       into.require("target of rows of '" + name + "'", info.dtype(), part);
-      long rowBytes = info.dim(0) == 0 ? 0 : info.bytes() / info.dim(0);
-      long begin = header.dataStart() + header.entries().get(name).begin() + from * rowBytes;
-      file.read(begin, into.memory().slice(0, (to - from) * rowBytes));
+      long row = info.dim(0) == 0 ? 0 : info.size() / info.dim(0);
+      long skipped = info.dtype().bytes(from * row);
+      long begin = header.dataStart() + header.entries().get(name).begin() + skipped;
+      file.read(begin, into.memory().slice(0, into.bytes()));
     }
 
     @Override

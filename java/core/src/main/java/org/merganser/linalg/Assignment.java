@@ -5,10 +5,10 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import org.merganser.compute.DType;
-import org.merganser.compute.Memory;
 import org.merganser.compute.Workspace;
 import org.merganser.error.NumericalException;
 import org.merganser.error.ShapeException;
+import org.merganser.internal.kernel.Block;
 import org.merganser.internal.kernel.Kernels;
 
 /**
@@ -117,13 +117,12 @@ public record Assignment(int[] columns, double value, double[] u, double[] v, bo
                 matrix.dtype().code(),
                 matrix.rows(),
                 matrix.columns(),
-                matrix.address(),
+                matrix.block(),
                 matrix.columns(),
                 maximised,
                 rowToCol(),
                 u,
                 v);
-    Memory.keepAlive(matrix);
     return violation;
   }
 
@@ -132,8 +131,6 @@ public record Assignment(int[] columns, double value, double[] u, double[] v, bo
     requireFactors(x, y);
     requireShape(x.rows(), y.rows());
     double violation = ws.kernels().assignmentViolation(factors(x, y), maximised, rowToCol(), u, v);
-    Memory.keepAlive(x);
-    Memory.keepAlive(y);
     return violation;
   }
 
@@ -205,14 +202,13 @@ public record Assignment(int[] columns, double value, double[] u, double[] v, bo
                 matrix.dtype().code(),
                 matrix.rows(),
                 matrix.columns(),
-                matrix.address(),
+                matrix.block(),
                 matrix.columns(),
                 maximise,
                 start != null,
                 rowToCol,
                 u,
                 v);
-    Memory.keepAlive(matrix);
     return of(rowToCol, value, u, v, maximise);
   }
 
@@ -223,8 +219,6 @@ public record Assignment(int[] columns, double value, double[] u, double[] v, bo
     double[] u = new double[rowToCol.length];
     double[] v = new double[Math.toIntExact(y.rows())];
     double value = ws.kernels().assignment(factors(x, y), maximise, rowToCol, u, v);
-    Memory.keepAlive(x);
-    Memory.keepAlive(y);
     return of(rowToCol, value, u, v, maximise);
   }
 
@@ -236,7 +230,7 @@ public record Assignment(int[] columns, double value, double[] u, double[] v, bo
     DType dtype = matrices.get(0).dtype();
     long[] rows = new long[problems];
     long[] columns = new long[problems];
-    long[] addresses = new long[problems];
+    Block[] blocks = new Block[problems];
     for (int p = 0; p < problems; p++) {
       Matrix matrix = matrices.get(p);
       requireWide(matrix.rows(), matrix.columns());
@@ -246,15 +240,13 @@ public record Assignment(int[] columns, double value, double[] u, double[] v, bo
       }
       rows[p] = matrix.rows();
       columns[p] = matrix.columns();
-      addresses[p] = matrix.address();
+      blocks[p] = matrix.block();
     }
     long[] rowToCol = new long[Math.toIntExact(Arrays.stream(rows).sum())];
     double[] u = new double[rowToCol.length];
     double[] v = new double[Math.toIntExact(Arrays.stream(columns).sum())];
     double[] values = new double[problems];
-    ws.kernels()
-        .assignments(dtype.code(), rows, columns, addresses, maximise, rowToCol, u, v, values);
-    Memory.keepAlive(matrices);
+    ws.kernels().assignments(dtype.code(), rows, columns, blocks, maximise, rowToCol, u, v, values);
     List<Assignment> result = new ArrayList<>(problems);
     int row = 0;
     int column = 0;
@@ -282,7 +274,7 @@ public record Assignment(int[] columns, double value, double[] u, double[] v, bo
 
   private static Kernels.Factors factors(Matrix x, Matrix y) {
     return new Kernels.Factors(
-        x.dtype().code(), x.rows(), y.rows(), x.columns(), x.address(), y.address());
+        x.dtype().code(), x.rows(), y.rows(), x.columns(), x.block(), y.block());
   }
 
   private static void requireFactors(Matrix x, Matrix y) {
@@ -300,6 +292,9 @@ public record Assignment(int[] columns, double value, double[] u, double[] v, bo
               + " x "
               + columns
               + " problem has more rows than columns; solve its transpose");
+    }
+    if (columns > Integer.MAX_VALUE - 8) {
+      throw new ShapeException(columns + " columns are more than an array holds");
     }
   }
 }

@@ -4,7 +4,6 @@ package org.merganser.linalg;
 import java.util.ArrayList;
 import java.util.List;
 import org.merganser.compute.DType;
-import org.merganser.compute.Memory;
 import org.merganser.compute.Workspace;
 import org.merganser.internal.kernel.Kernels;
 
@@ -116,23 +115,22 @@ public record Cca(
       requireGammas(gammaX[k], gammaY[k]);
     }
     int count = gammaX.length;
-    Matrix t = Matrix.allocate(count * n, n);
-    Matrix inverse = Matrix.allocate(count * n, n);
+    Matrix t = Matrix.allocate(Math.multiplyExact(n, count), n);
+    Matrix inverse = Matrix.allocate(Math.multiplyExact(n, count), n);
     try (Matrix correlations = Matrix.allocate(wanted ? count : 0, n)) {
       Kernels.Report[] reports =
           ws.kernels()
               .cca(
                   precision.code(),
                   n,
-                  sxx.address(),
-                  syy.address(),
-                  sxy.address(),
+                  sxx.block(),
+                  syy.block(),
+                  sxy.block(),
                   gammaX,
                   gammaY,
-                  t.address(),
-                  inverse.address(),
-                  wanted ? correlations.address() : 0);
-      Memory.keepAlive(sxx, syy, sxy, t, inverse, correlations);
+                  t.block(),
+                  inverse.block(),
+                  wanted ? correlations.block() : null);
       List<Cca> result = new ArrayList<>();
       for (int k = 0; k < count; k++) {
         Kernels.Report report = reports[k];

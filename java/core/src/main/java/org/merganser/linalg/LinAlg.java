@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.merganser.linalg;
 
-import org.merganser.compute.Memory;
 import org.merganser.compute.Workspace;
 import org.merganser.error.ShapeException;
 
@@ -27,7 +26,7 @@ public final class LinAlg {
   /** {@code max |A - I|} over the elements of a square matrix. */
   public static double distanceToIdentity(Matrix a) {
     double worst = 0;
-    for (long i = 0; i < a.rows(); i++) {
+    for (long i = 0; a.columns() > 0 && i < a.rows(); i++) {
       for (long j = 0; j < a.columns(); j++) {
         double distance = Math.abs(a.get(i, j) - (i == j ? 1 : 0));
         if (!(distance <= worst)) {
@@ -59,15 +58,14 @@ public final class LinAlg {
               n,
               k,
               1,
-              a.address(),
+              a.block(),
               a.columns(),
-              b.address(),
+              b.block(),
               b.columns(),
               0,
-              c.address(),
+              c.block(),
               n);
     }
-    Memory.keepAlive(a, b, c);
     return c;
   }
 }

@@ -2,8 +2,8 @@
 package org.merganser.linalg;
 
 import org.merganser.compute.DType;
-import org.merganser.compute.Memory;
 import org.merganser.error.ShapeException;
+import org.merganser.internal.kernel.Block;
 
 /**
  * A row-major F64 or F32 matrix, off the heap. Solvers work in F64.
@@ -89,7 +89,7 @@ public final class Matrix implements AutoCloseable {
 
   /** A copy of one row. */
   public double[] row(long row) {
-    double[] values = new double[Math.toIntExact(columns())];
+    double[] values = new double[arrayLength(columns())];
     for (int j = 0; j < values.length; j++) {
       values[j] = get(row, j);
     }
@@ -107,7 +107,7 @@ public final class Matrix implements AutoCloseable {
 
   /** A copy as rows on the heap, for small matrices and tests. */
   public double[][] toArray() {
-    double[][] rows = new double[Math.toIntExact(rows())][];
+    double[][] rows = new double[arrayLength(rows())][];
     for (int i = 0; i < rows.length; i++) {
       rows[i] = row(i);
     }
@@ -117,7 +117,7 @@ public final class Matrix implements AutoCloseable {
   /** A new matrix, transposed. */
   public Matrix transpose() {
     Matrix result = new Matrix(Tensor.allocate(dtype(), columns(), rows()));
-    for (long i = 0; i < rows(); i++) {
+    for (long i = 0; columns() > 0 && i < rows(); i++) {
       for (long j = 0; j < columns(); j++) {
         result.set(j, i, get(i, j));
       }
@@ -151,6 +151,13 @@ public final class Matrix implements AutoCloseable {
     }
   }
 
+  private int arrayLength(long length) {
+    if (length > Integer.MAX_VALUE - 8) {
+      throw new ShapeException("a " + this + " does not fit into arrays");
+    }
+    return (int) length;
+  }
+
   private long index(long row, long column) {
     if (row < 0 || row >= rows() || column < 0 || column >= columns()) {
       throw new IndexOutOfBoundsException(
@@ -159,8 +166,8 @@ public final class Matrix implements AutoCloseable {
     return row * columns() + column;
   }
 
-  Memory memory() {
-    return tensor.memory();
+  Block block() {
+    return tensor.block();
   }
 
   @Override

@@ -4,7 +4,6 @@ package org.merganser.linalg;
 import java.util.ArrayList;
 import java.util.List;
 import org.merganser.compute.DType;
-import org.merganser.compute.Memory;
 import org.merganser.compute.Workspace;
 import org.merganser.internal.kernel.Kernels;
 
@@ -72,12 +71,11 @@ public record Polar(
                   precision.code(),
                   count,
                   n,
-                  a.address(),
+                  a.block(),
                   n,
-                  q.address(),
+                  q.block(),
                   n,
-                  wanted ? sigma.address() : 0);
-      Memory.keepAlive(a, q, sigma);
+                  wanted ? sigma.block() : null);
       List<Polar> result = new ArrayList<>();
       for (int k = 0; k < count; k++) {
         result.add(

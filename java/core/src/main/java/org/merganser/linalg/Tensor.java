@@ -9,6 +9,7 @@ import org.merganser.compute.Device;
 import org.merganser.compute.Memory;
 import org.merganser.compute.Workspace;
 import org.merganser.error.ShapeException;
+import org.merganser.internal.kernel.Block;
 import org.merganser.internal.kernel.Kernels;
 
 /**
@@ -48,27 +49,29 @@ public final class Tensor implements AutoCloseable {
 
   /** Copies {@code values}, row-major, into a new F32 tensor. */
   public static Tensor of(float[] values, long... shape) {
+    checkLength(values.length, DType.F32, shape);
     Tensor tensor = allocate(DType.F32, shape);
-    tensor.checkLength(values.length);
     for (int done = 0; done < values.length; ) {
       int length = Math.min(values.length - done, BULK);
-      tensor.memory.buffer(4L * done, 4 * length).asFloatBuffer().put(values, done, length);
+      try (Block.View view = tensor.block().view(4L * done, 4 * length)) {
+        view.buffer().asFloatBuffer().put(values, done, length);
+      }
       done += length;
     }
-    Memory.keepAlive(tensor);
     return tensor;
   }
 
   /** Copies {@code values}, row-major, into a new F64 tensor. */
   public static Tensor of(double[] values, long... shape) {
+    checkLength(values.length, DType.F64, shape);
     Tensor tensor = allocate(DType.F64, shape);
-    tensor.checkLength(values.length);
     for (int done = 0; done < values.length; ) {
       int length = Math.min(values.length - done, BULK);
-      tensor.memory.buffer(8L * done, 8 * length).asDoubleBuffer().put(values, done, length);
+      try (Block.View view = tensor.block().view(8L * done, 8 * length)) {
+        view.buffer().asDoubleBuffer().put(values, done, length);
+      }
       done += length;
     }
-    Memory.keepAlive(tensor);
     return tensor;
   }
 
@@ -83,6 +86,7 @@ public final class Tensor implements AutoCloseable {
   }
 
   private static final int BULK = 1 << 26;
+  private static final int LONGEST_ARRAY = Integer.MAX_VALUE - 8;
 
   public DType dtype() {
     return dtype;
@@ -99,6 +103,9 @@ public final class Tensor implements AutoCloseable {
 
   /** Size of one dimension. */
   public long dim(int axis) {
+    if (axis < 0 || axis >= shape.length) {
+      throw new ShapeException("axis " + axis + " of " + describe(dtype, shape));
+    }
     return shape[axis];
   }
 
@@ -115,9 +122,14 @@ public final class Tensor implements AutoCloseable {
     return memory;
   }
 
-  /** Address of the first element. */
+  /** Address of the first element; see {@link Memory#address}. */
   public long address() {
     return memory.address();
+  }
+
+  /** What native routines of this library take; not an API. */
+  public Block block() {
+    return memory.block();
   }
 
   /** The same elements under another shape of the same size; shares the memory. */
@@ -134,14 +146,16 @@ public final class Tensor implements AutoCloseable {
     if (shape.length == 0 || from < 0 || to < from || to > shape[0]) {
       throw new ShapeException("rows " + from + " to " + to + " of " + describe(dtype, shape));
     }
-    long rowBytes = shape[0] == 0 ? 0 : bytes() / shape[0];
+    long row = shape[0] == 0 ? 0 : size / shape[0];
     long[] part = shape.clone();
     part[0] = to - from;
-    return new Tensor(dtype, part, memory.slice(from * rowBytes, (to - from) * rowBytes));
+    Memory rows = memory.slice(dtype.bytes(from * row), dtype.bytes((to - from) * row));
+    return new Tensor(dtype, part, rows);
   }
 
   /** Element at a flat row-major index, for arithmetic types. */
   public double get(long index) {
+    checkIndex(index);
     return switch (dtype) {
       case F64 -> memory.getDouble(8 * index);
       case F32 -> memory.getFloat(4 * index);
@@ -153,6 +167,7 @@ public final class Tensor implements AutoCloseable {
 
   /** Sets the element at a flat row-major index; F64 and F32 only. */
   public void set(long index, double value) {
+    checkIndex(index);
     switch (dtype) {
       case F64 -> memory.putDouble(8 * index, value);
       case F32 -> memory.putFloat(4 * index, (float) value);
@@ -162,14 +177,15 @@ public final class Tensor implements AutoCloseable {
 
   /** The elements as an array; arithmetic types, at most 2^31-9 of them. */
   public float[] toFloatArray() {
-    float[] values = new float[Math.toIntExact(size)];
+    float[] values = new float[arrayLength()];
     if (dtype == DType.F32) {
       for (int done = 0; done < values.length; ) {
         int length = Math.min(values.length - done, BULK);
-        memory.buffer(4L * done, 4 * length).asFloatBuffer().get(values, done, length);
+        try (Block.View view = view(4L * done, 4 * length)) {
+          view.buffer().asFloatBuffer().get(values, done, length);
+        }
         done += length;
       }
-      Memory.keepAlive(this);
     } else {
       for (int i = 0; i < values.length; i++) {
         values[i] = (float) get(i);
@@ -180,11 +196,28 @@ public final class Tensor implements AutoCloseable {
 
   /** The elements as an array; arithmetic types, at most 2^31-9 of them. */
   public double[] toDoubleArray() {
-    double[] values = new double[Math.toIntExact(size)];
-    for (int i = 0; i < values.length; i++) {
-      values[i] = get(i);
+    double[] values = new double[arrayLength()];
+    if (dtype == DType.F64) {
+      for (int done = 0; done < values.length; ) {
+        int length = Math.min(values.length - done, BULK);
+        try (Block.View view = view(8L * done, 8 * length)) {
+          view.buffer().asDoubleBuffer().get(values, done, length);
+        }
+        done += length;
+      }
+    } else {
+      for (int i = 0; i < values.length; i++) {
+        values[i] = get(i);
+      }
     }
     return values;
+  }
+
+  private int arrayLength() {
+    if (size > LONGEST_ARRAY) {
+      throw new ShapeException(describe(dtype, shape) + " has too many elements for an array");
+    }
+    return (int) size;
   }
 
   /** Not initialised, on the device of a Workspace. */
@@ -211,8 +244,7 @@ public final class Tensor implements AutoCloseable {
   /** A new tensor of another arithmetic type, rounded to nearest even. */
   public Tensor to(DType other, Workspace ws) {
     Tensor result = allocate(other, shape);
-    ws.kernels().convert(dtype.code(), other.code(), size, address(), result.address());
-    Memory.keepAlive(this, result);
+    ws.kernels().convert(dtype.code(), other.code(), size, block(), result.block());
     return result;
   }
 
@@ -227,9 +259,8 @@ public final class Tensor implements AutoCloseable {
       long[] same = LongStream.range(0, rows).toArray();
       Kernels.Axis axis = new Kernels.Axis(1, rows, size / rows, rows);
       ws.kernels()
-          .applyGather(dtype.code(), axis, same, scales, address(), size, result.address(), size);
+          .applyGather(dtype.code(), axis, same, scales, block(), size, result.block(), size);
     }
-    Memory.keepAlive(this, result);
     return result;
   }
 
@@ -258,17 +289,24 @@ public final class Tensor implements AutoCloseable {
     }
     for (long at = 0; at < bytes(); at += BULK) {
       int length = (int) Math.min(bytes() - at, BULK);
-      if (buffer(at, length).mismatch(other.buffer(at, length)) >= 0) {
-        return false;
+      try (Block.View mine = view(at, length);
+          Block.View theirs = other.view(at, length)) {
+        if (mine.buffer().mismatch(theirs.buffer()) >= 0) {
+          return false;
+        }
       }
     }
-    Memory.keepAlive(this, other);
     return true;
   }
 
   /** A buffer over at most 2 GiB of the bytes; see {@link Memory#buffer}. */
   public ByteBuffer buffer(long offset, int length) {
     return memory.buffer(offset, length);
+  }
+
+  /** A buffer for a while; not an API. */
+  public Block.View view(long offset, int length) {
+    return memory.view(offset, length);
   }
 
   /** Throws unless dtype and shape are those given. */
@@ -310,8 +348,14 @@ public final class Tensor implements AutoCloseable {
     return product;
   }
 
-  private void checkLength(long length) {
-    if (length != size) {
+  private void checkIndex(long index) {
+    if (index < 0 || index >= size) {
+      throw new IndexOutOfBoundsException("index " + index + " of " + describe(dtype, shape));
+    }
+  }
+
+  private static void checkLength(long length, DType dtype, long... shape) {
+    if (length != size(shape)) {
       throw new ShapeException(length + " values for " + describe(dtype, shape));
     }
   }

@@ -2,7 +2,7 @@
 package org.merganser.merge;
 
 import java.util.zip.CRC32C;
-import org.merganser.compute.Memory;
+import org.merganser.internal.kernel.Block;
 import org.merganser.linalg.Tensor;
 
 /** Tells tensors that were changed from those of before, at the speed of memory. */
@@ -14,9 +14,11 @@ final class Fingerprint {
   /** Adds a tensor on the host. */
   void add(Tensor tensor) {
     for (long at = 0; at < tensor.bytes(); at += CHUNK) {
-      crc.update(tensor.buffer(at, (int) Math.min(CHUNK, tensor.bytes() - at)));
+      int length = (int) Math.min(CHUNK, tensor.bytes() - at);
+      try (Block.View view = tensor.view(at, length)) {
+        crc.update(view.buffer());
+      }
     }
-    Memory.keepAlive(tensor);
   }
 
   @Override

@@ -9,10 +9,10 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import org.merganser.compute.Device;
-import org.merganser.compute.Memory;
 import org.merganser.compute.Workspace;
 import org.merganser.error.IncompatibleModelsException;
 import org.merganser.error.NumericalException;
+import org.merganser.internal.kernel.Block;
 import org.merganser.io.Checkpoint;
 import org.merganser.io.Names;
 import org.merganser.io.TensorInfo;
@@ -160,24 +160,23 @@ public final class LinearMerger implements Merger {
             return;
           }
         }
-        long[] addresses = parts.stream().mapToLong(Tensor::address).toArray();
+        Block[] blocks = parts.stream().map(part -> part.block()).toArray(Block[]::new);
         if (into.memory().device() == ws.device()) {
-          sum(addresses, into, ws);
+          sum(blocks, into, ws);
         } else {
           try (Tensor sum = Tensor.allocate(into.dtype(), into.shape(), ws)) {
-            sum(addresses, sum, ws);
+            sum(blocks, sum, ws);
             into.copyFrom(sum, ws);
           }
         }
-        Memory.keepAlive(parts);
       } finally {
         parts.forEach(Tensor::close);
       }
     }
 
-    private void sum(long[] parts, Tensor into, Workspace ws) {
-      ws.kernels().weightedSum(into.dtype().code(), into.size(), parts, weights, into.address());
-      Memory.keepAlive(into);
+    private void sum(Block[] parts, Tensor into, Workspace ws) {
+      Block out = into.block();
+      ws.kernels().weightedSum(into.dtype().code(), into.size(), parts, weights, out);
     }
 
     /** The tensor on the device of the Workspace; closes the original when it had to be copied. */
@@ -195,9 +194,7 @@ public final class LinearMerger implements Merger {
 
     /** Number of non-finite values and index of the first. */
     private static long[] nonFinite(Tensor part, Workspace ws) {
-      long[] found = ws.kernels().nonFinite(part.dtype().code(), part.size(), part.address());
-      Memory.keepAlive(part);
-      return found;
+      return ws.kernels().nonFinite(part.dtype().code(), part.size(), part.block());
     }
 
     private static void refuse(String name, Tensor part, int model, Workspace ws) {

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.merganser.merge;
 
+import java.util.Arrays;
 import java.util.List;
+import java.util.Objects;
 import java.util.Set;
 import java.util.TreeSet;
 import org.merganser.error.IncompatibleModelsException;
@@ -36,7 +38,7 @@ public record MergeProblem(List<Checkpoint> models, Set<String> counters) {
    * @throws IncompatibleModelsException listing every tensor that is missing or differs
    */
   public static MergeProblem of(Checkpoint... models) {
-    return of(List.of(models));
+    return of(Arrays.asList(models));
   }
 
   /**
@@ -44,9 +46,10 @@ public record MergeProblem(List<Checkpoint> models, Set<String> counters) {
    * #of(List)}).
    */
   public static MergeProblem of(Architecture architecture, List<? extends Checkpoint> models) {
+    List<Checkpoint> all = copy(models);
     Set<String> counters = new TreeSet<>(architecture.counters());
-    counters.addAll(countersByName(models));
-    return new MergeProblem(List.copyOf(models), counters);
+    counters.addAll(countersByName(all));
+    return new MergeProblem(all, counters);
   }
 
   /**
@@ -54,7 +57,15 @@ public record MergeProblem(List<Checkpoint> models, Set<String> counters) {
    * {@code n_averaged} (averages of weights) in PyTorch: they are taken from the first model.
    */
   public static MergeProblem of(List<? extends Checkpoint> models) {
-    return new MergeProblem(List.copyOf(models), countersByName(models));
+    List<Checkpoint> all = copy(models);
+    return new MergeProblem(all, countersByName(all));
+  }
+
+  private static List<Checkpoint> copy(List<? extends Checkpoint> models) {
+    for (int k = 0; k < models.size(); k++) {
+      Objects.requireNonNull(models.get(k), "model " + k + " is null");
+    }
+    return List.copyOf(models);
   }
 
   private static Set<String> countersByName(List<? extends Checkpoint> models) {

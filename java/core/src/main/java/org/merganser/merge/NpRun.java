@@ -8,11 +8,11 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.OptionalDouble;
 import org.merganser.compute.DType;
-import org.merganser.compute.Memory;
 import org.merganser.compute.Workspace;
 import org.merganser.error.CancelledException;
 import org.merganser.error.IncompatibleModelsException;
 import org.merganser.error.NumericalException;
+import org.merganser.internal.kernel.Block;
 import org.merganser.internal.kernel.NpState;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.io.Names;
@@ -37,8 +37,8 @@ final class NpRun {
   private final List<Tensor> inputs = new ArrayList<>();
   private final List<Tensor> best = new ArrayList<>();
   private NpState np;
-  private long[] theta;
-  private long[] gradient;
+  private Block[] theta;
+  private Block[] gradient;
   private long[] copied;
 
   NpRun(Objective objective, NpOptions options, MergeProblem problem, Workspace ws) {
@@ -110,23 +110,23 @@ final class NpRun {
   private void open() throws IOException {
     long[] counts = new long[slots.size()];
     long[] rows = new long[slots.size()];
-    theta = new long[slots.size()];
-    gradient = new long[slots.size()];
-    long[] addresses = new long[slots.size() * models];
+    theta = new Block[slots.size()];
+    gradient = new Block[slots.size()];
+    Block[] blocks = new Block[slots.size() * models];
     for (int s = 0; s < slots.size(); s++) {
       Slot slot = slots.get(s);
       counts[s] = slot.info().size();
       rows[s] = slot.info().rank() == 0 ? 1 : Math.max(1, slot.info().dim(0));
       Tensor target = session.theta(s);
       requireResident("theta", slot, target);
-      theta[s] = target.address();
+      theta[s] = target.block();
       for (int k = 0; k < models; k++) {
         inputs.add(input(k, slot.name()));
-        addresses[s * models + k] = inputs.get(s * models + k).address();
+        blocks[s * models + k] = inputs.get(s * models + k).block();
       }
     }
     try {
-      np = own.kernels().np(nativeOptions(), counts, rows, addresses, initial());
+      np = own.kernels().np(nativeOptions(), counts, rows, blocks, initial());
     } catch (NumericalException e) {
       throw new NumericalException(
           "the models cannot be merged: " + e.getMessage() + "; slots are " + names(), e);
@@ -219,7 +219,7 @@ final class NpRun {
     for (int s = 0; s < gradient.length; s++) {
       Tensor found = session.gradient(s);
       requireResident("gradient", slots.get(s), found);
-      gradient[s] = found.address();
+      gradient[s] = found.block();
     }
     if (!Double.isFinite(loss)) {
       throw new NonFinite("step " + step + ": the loss is " + loss + culprit() + kept(), null);
@@ -240,7 +240,6 @@ final class NpRun {
               + kept(),
           e);
     }
-    Memory.keepAlive(session, inputs);
     history.stepped(loss);
   }
 
@@ -289,7 +288,7 @@ final class NpRun {
       if (best.size() == s) {
         best.add(Tensor.allocate(DType.F32, new long[] {np.size(s)}, own));
       }
-      np.read(s, NpState.Z, best.get(s).address());
+      np.read(s, NpState.Z, best.get(s).block());
     }
   }
 
@@ -326,15 +325,14 @@ final class NpRun {
     if (best.isEmpty()) {
       for (int s = 0; s < slots.size(); s++) {
         best.add(Tensor.allocate(DType.F32, new long[] {np.size(s)}, own));
-        np.read(s, NpState.Z, best.get(s).address());
+        np.read(s, NpState.Z, best.get(s).block());
       }
     } else {
       for (int s = 0; s < slots.size(); s++) {
-        np.load(s, NpState.Z, best.get(s).address());
+        np.load(s, NpState.Z, best.get(s).block());
       }
       np.theta(theta);
     }
-    Memory.keepAlive(best, session, inputs);
     closeState();
     MemoryCheckpoint shares = NpShares.of(slots, best, options, models, own);
     return new NpMerge(

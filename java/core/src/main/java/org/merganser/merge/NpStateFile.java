@@ -126,7 +126,7 @@ final class NpStateFile {
         String name = slots.get(s).name();
         for (Map.Entry<String, Integer> part : parts().entrySet()) {
           try (Tensor resident = resident(file, part.getKey() + "." + name, ws)) {
-            np.load(s, part.getValue(), resident.address());
+            np.load(s, part.getValue(), resident.block());
           }
         }
         if (file.tensors().containsKey(BEST + "." + name)) {
@@ -196,7 +196,7 @@ final class NpStateFile {
         return;
       }
       try (Tensor resident = Tensor.allocate(DType.F32, into.shape(), ws)) {
-        np.read(slot, parts().get(part), resident.address());
+        np.read(slot, parts().get(part), resident.block());
         into.copyFrom(resident, ws);
       }
     }

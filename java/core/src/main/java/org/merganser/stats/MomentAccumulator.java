@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.merganser.stats;
 
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.merganser.compute.DType;
-import org.merganser.compute.Memory;
 import org.merganser.compute.Workspace;
 import org.merganser.error.NumericalException;
 import org.merganser.error.ShapeException;
-import org.merganser.internal.kernel.Kernels;
+import org.merganser.internal.kernel.Block;
+import org.merganser.internal.kernel.MomentsState;
 import org.merganser.linalg.Matrix;
 import org.merganser.linalg.Tensor;
 import org.merganser.stats.StatisticsRequest.Pair;
@@ -24,9 +25,7 @@ public final class MomentAccumulator implements AutoCloseable {
   private final String space;
   private final long[] widths;
   private final List<Pair> pairs;
-  private final Workspace ws;
-  private final Kernels kernels;
-  private long handle;
+  private final MomentsState state;
 
   /**
    * @param space named in messages
@@ -42,11 +41,10 @@ public final class MomentAccumulator implements AutoCloseable {
     this.space = space;
     this.widths = widths.clone();
     this.pairs = request.pairs(widths.length);
-    this.ws = ws;
-    this.kernels = ws.kernels();
-    this.handle =
+    this.state =
         ws.kernels()
-            .momentsCreate(
+            .moments(
+                "the accumulator of space '" + space + "'",
                 widths,
                 pairs.stream().mapToInt(Pair::i).toArray(),
                 pairs.stream().mapToInt(Pair::j).toArray(),
@@ -70,20 +68,20 @@ public final class MomentAccumulator implements AutoCloseable {
     long outer = first.dim(0);
     long inner = positions(first);
     long[] strides = new long[3 * widths.length];
-    long[] data = new long[widths.length];
+    Block[] data = new Block[widths.length];
     for (int k = 0; k < widths.length; k++) {
       Tensor tensor = activations.get(k);
       check(tensor, k, first, outer, inner);
-      data[k] = tensor.address();
+      data[k] = tensor.block();
       strides[3 * k] = widths[k] * inner;
       strides[3 * k + 1] = 1;
       strides[3 * k + 2] = inner;
     }
     try {
-      ws.kernels().momentsUpdate(handle(), data, first.dtype().code(), outer, inner, strides);
+      state.update(data, first.dtype().code(), outer, inner, strides);
     } catch (NumericalException e) {
       // The native side counts samples from the start of this batch.
-      long before = ws.kernels().momentsCount(handle()) + ws.kernels().momentsSkipped(handle());
+      long before = state.count() + state.skipped();
       String batch = before == 0 ? "" : ", batch after " + before + " samples";
       String remedy =
           e.getMessage().contains("sample ")
@@ -93,14 +91,13 @@ public final class MomentAccumulator implements AutoCloseable {
       throw new NumericalException(
           "space '" + space + "'" + batch + ": " + e.getMessage() + remedy, e);
     }
-    Memory.keepAlive(activations);
   }
 
   /** What has been accumulated so far. */
   public SpaceMoments moments() {
-    long samples = ws.kernels().momentsCount(handle());
+    long samples = state.count();
     if (samples == 0) {
-      long skipped = ws.kernels().momentsSkipped(handle());
+      long skipped = state.skipped();
       throw new NumericalException(
           "space '"
               + space
@@ -112,26 +109,22 @@ public final class MomentAccumulator implements AutoCloseable {
     for (int k = 0; k < widths.length; k++) {
       means[k] = new double[Math.toIntExact(widths[k])];
       m2[k] = new double[means[k].length];
-      ws.kernels().momentsStream(handle(), k, means[k], m2[k]);
+      state.stream(k, means[k], m2[k]);
     }
     Map<Pair, Matrix> blocks = new LinkedHashMap<>();
     for (int p = 0; p < pairs.size(); p++) {
       Pair pair = pairs.get(p);
       Matrix block = Matrix.allocate(widths[pair.i()], widths[pair.j()]);
-      ws.kernels().momentsBlock(handle(), p, block.address());
-      Memory.keepAlive(block);
+      state.block(p, block.asTensor().block());
       blocks.put(pair, block);
     }
-    long skipped = ws.kernels().momentsSkipped(handle());
+    long skipped = state.skipped();
     return new SpaceMoments(samples, skipped, means, m2, blocks);
   }
 
   @Override
   public void close() {
-    if (handle != 0) {
-      kernels.momentsDestroy(handle);
-      handle = 0;
-    }
+    state.close();
   }
 
   private void check(Tensor tensor, int model, Tensor first, long outer, long inner) {
@@ -160,17 +153,6 @@ public final class MomentAccumulator implements AutoCloseable {
   }
 
   private static long positions(Tensor tensor) {
-    long product = 1;
-    for (int axis = 2; axis < tensor.rank(); axis++) {
-      product *= tensor.dim(axis);
-    }
-    return product;
-  }
-
-  private long handle() {
-    if (handle == 0) {
-      throw new IllegalStateException("the accumulator of space '" + space + "' is closed");
-    }
-    return handle;
+    return Tensor.size(Arrays.copyOfRange(tensor.shape(), 2, tensor.rank()));
   }
 }

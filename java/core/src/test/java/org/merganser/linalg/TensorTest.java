@@ -189,4 +189,56 @@ class TensorTest {
     assertThat(empty.rows(0, 0).size()).isZero();
     assertThat(empty.toFloatArray()).isEmpty();
   }
+
+  /** 2^62 elements of four bytes are a multiple of 2^64: offsets must not be formed first. */
+  @Test
+  void indicesDoNotWrapAround() {
+    Tensor f32 = Tensor.of(new float[] {42, 2, 3, 4}, 4);
+    Tensor f64 = Tensor.of(new double[] {42, 2}, 2);
+    Tensor over = Tensor.over(Memory.allocate(64), DType.F32, 4);
+    for (long index : new long[] {-1, 4, 1L << 62, (1L << 61) + 1, Long.MIN_VALUE}) {
+      for (Tensor tensor : new Tensor[] {f32, f64, over}) {
+        assertThatThrownBy(() -> tensor.get(index))
+            .isInstanceOf(IndexOutOfBoundsException.class)
+            .hasMessage("index " + index + " of " + tensor);
+        assertThatThrownBy(() -> tensor.set(index, 1))
+            .isInstanceOf(IndexOutOfBoundsException.class);
+      }
+      assertThatThrownBy(() -> f32.rows(0, index == 4 ? 5 : index))
+          .isInstanceOf(ShapeException.class);
+      assertThatThrownBy(() -> f32.buffer(index, 16)).isInstanceOf(IndexOutOfBoundsException.class);
+    }
+    assertThatThrownBy(() -> f32.dim(1))
+        .isInstanceOf(ShapeException.class)
+        .hasMessage("axis 1 of F32 [4]");
+  }
+
+  @Test
+  void sizesThatDoNotFitAreRefused() {
+    assertThatThrownBy(() -> Tensor.zeros(DType.F32, 1L << 32, 1L << 32))
+        .isInstanceOf(ShapeException.class)
+        .hasMessage("shape [4294967296, 4294967296] overflows");
+    assertThatThrownBy(() -> Matrix.zeros(1L << 61, 1))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining("overflow");
+    // Empty, but with more rows than an array can have.
+    Matrix tall = Matrix.zeros(1L << 40, 0);
+    assertThat(tall.transpose().columns()).isEqualTo(1L << 40);
+    assertThat(LinAlg.distanceToIdentity(tall)).isZero();
+    assertThatThrownBy(tall::toArray)
+        .isInstanceOf(ShapeException.class)
+        .hasMessageContaining("does not fit into arrays");
+  }
+
+  /** Rows of elements that are no whole bytes are cut where they are. */
+  @Test
+  void rowsOfHalfBytes() {
+    Tensor tensor = Tensor.over(Memory.allocate(2), DType.F4, 4, 1);
+    tensor.memory().putByte(0, (byte) 1);
+    tensor.memory().putByte(1, (byte) 2);
+    assertThat(tensor.rows(2, 4).memory().getByte(0)).isEqualTo((byte) 2);
+    assertThatThrownBy(() -> tensor.rows(1, 3))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessage("1 elements of F4 are 4 bits, not whole bytes");
+  }
 }

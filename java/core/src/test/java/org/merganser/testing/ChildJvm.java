@@ -15,8 +15,7 @@ import java.util.function.Predicate;
 
 /** A JVM of its own with the class path of this one, or parts of it. */
 public final class ChildJvm {
-  private static final long TIMEOUT_SECONDS = 120;
-
+  private long seconds = 120;
   private final List<String> classPath =
       new ArrayList<>(
           Arrays.asList(
@@ -48,6 +47,12 @@ public final class ChildJvm {
     return this;
   }
 
+  /** For programs that take longer than two minutes. */
+  public ChildJvm within(long limit) {
+    seconds = limit;
+    return this;
+  }
+
   public ChildJvm environment(String name, String value) {
     environment.put(name, value);
     return this;
@@ -63,9 +68,9 @@ public final class ChildJvm {
     Path log = Files.createTempFile("child", ".log");
     try {
       Process process = builder(program, arguments).redirectOutput(log.toFile()).start();
-      if (!process.waitFor(TIMEOUT_SECONDS, TimeUnit.SECONDS)) {
+      if (!process.waitFor(seconds, TimeUnit.SECONDS)) {
         process.destroyForcibly();
-        throw new AssertionError(program.getName() + " did not end in " + TIMEOUT_SECONDS + " s");
+        throw new AssertionError(program.getName() + " did not end in " + seconds + " s");
       }
       return new Result(process.exitValue(), Files.readString(log));
     } finally {

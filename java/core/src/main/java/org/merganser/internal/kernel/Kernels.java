@@ -9,30 +9,29 @@ import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.javacpp.PointerPointer;
 import org.merganser.natives.global.merganser;
 import org.merganser.natives.mg_cca_report;
-import org.merganser.natives.mg_context;
-import org.merganser.natives.mg_moments;
 import org.merganser.natives.mg_polar_report;
 import org.merganser.natives.mg_task;
 import org.merganser.natives.mg_threshold;
 
 /**
- * The seam: one native context and every routine behind it, in terms of raw addresses. Arguments
- * are checked by the callers in {@code linalg}, {@code stats}, {@code align} and {@code merge},
- * which know the names to put into a message; the native side checks sizes once more.
+ * The seam: one native context and every routine behind it, over {@link Block}s. Arguments are
+ * checked by the callers in {@code linalg}, {@code stats}, {@code align} and {@code merge}, which
+ * know the names to put into a message; the native side checks sizes once more.
+ *
+ * <p>Threads that share this take turns, one native call at a time. What is closed while a call
+ * runs, blocks or this, is refused to those who come later and freed when the call has ended.
  */
 public final class Kernels implements AutoCloseable {
-  private mg_context context;
+  private final Context context;
 
   /**
    * @param backend 0 CPU, 1 CUDA
    * @param threads at least 1
+   * @param beforeFree runs once, before the context is freed, by the thread that does
    */
-  public Kernels(int backend, int threads) {
+  public Kernels(int backend, int threads, Runnable beforeFree) {
     Natives.load();
-    try (PointerPointer<mg_context> out = JavaCppLimit.explain(() -> new PointerPointer<>(1))) {
-      Status.check(merganser.mg_context_create(backend, threads, out));
-      context = new mg_context(new Address(out.get(0).address()));
-    }
+    context = new Context(backend, threads, beforeFree);
     if (backend == merganser.MG_BACKEND_CUDA) {
       CudaPlugin.loadPresets();
     }
@@ -40,38 +39,49 @@ public final class Kernels implements AutoCloseable {
 
   @Override
   public void close() {
-    if (context != null) {
-      merganser.mg_context_destroy(context);
-      context = null;
-    }
+    context.close();
   }
 
-  /** The only method that may be called from another thread. */
+  public boolean isOpen() {
+    return context.isOpen();
+  }
+
+  /** Does not wait for its turn. Must not be called when {@code beforeFree} has run. */
   public void cancel(boolean cancelled) {
-    merganser.mg_context_cancel(context, cancelled ? 1 : 0);
+    merganser.mg_context_cancel(context.pointer(), cancelled ? 1 : 0);
   }
 
   // ---- Memory of the context's device ----
 
-  public long allocate(long bytes) {
-    try (PointerPointer<Pointer> out = JavaCppLimit.explain(() -> new PointerPointer<>(1))) {
-      Status.check(merganser.mg_alloc(context, bytes, out));
-      return out.get(0).address();
+  public Block allocate(long bytes, int device) {
+    try (Call call = context.enter();
+        PointerPointer<Pointer> out = JavaCppLimit.explain(() -> new PointerPointer<>(1))) {
+      Status.check(merganser.mg_alloc(call.context(), bytes, out));
+      return Block.owned(out.get(0).address(), bytes, device);
     }
   }
 
-  /** An explicit copy; devices by ordinal, 0 the host. */
-  public void copy(long to, int toDevice, long from, int fromDevice, long bytes) {
-    Status.check(
-        merganser.mg_copy(
-            context, new Address(to), toDevice, new Address(from), fromDevice, bytes));
+  /** An explicit copy of blocks of one size. */
+  public void copy(Block to, Block from) {
+    try (Call call = context.enter()) {
+      Status.check(
+          merganser.mg_copy(
+              call.context(),
+              call.pointer(to),
+              to.device(),
+              call.pointer(from),
+              from.device(),
+              to.bytes()));
+    }
   }
 
   /** Bytes that {@link #copy} moved so far: {host to device, device to host}. */
   public long[] transfers() {
     long[] up = new long[1];
     long[] down = new long[1];
-    Status.check(merganser.mg_transfer_counts(context, up, down));
+    try (Call call = context.enter()) {
+      Status.check(merganser.mg_transfer_counts(call.context(), up, down));
+    }
     return new long[] {up[0], down[0]};
   }
 
@@ -84,29 +94,31 @@ public final class Kernels implements AutoCloseable {
       long n,
       long k,
       double alpha,
-      long a,
+      Block a,
       long lda,
-      long b,
+      Block b,
       long ldb,
       double beta,
-      long c,
+      Block c,
       long ldc) {
-    Status.check(
-        merganser.mg_gemm(
-            context,
-            transposeA ? 1 : 0,
-            transposeB ? 1 : 0,
-            m,
-            n,
-            k,
-            alpha,
-            Address.doubles(a),
-            lda,
-            Address.doubles(b),
-            ldb,
-            beta,
-            Address.doubles(c),
-            ldc));
+    try (Call call = context.enter()) {
+      Status.check(
+          merganser.mg_gemm(
+              call.context(),
+              transposeA ? 1 : 0,
+              transposeB ? 1 : 0,
+              m,
+              n,
+              k,
+              alpha,
+              call.doubles(a),
+              lda,
+              call.doubles(b),
+              ldb,
+              beta,
+              call.doubles(c),
+              ldc));
+    }
   }
 
   /**
@@ -116,21 +128,22 @@ public final class Kernels implements AutoCloseable {
   public record Report(
       long rank, int completion, long clippedX, long clippedY, double condition, double sum) {}
 
-  /** Reports of {@code count} problems one after the other; {@code sigma} may be 0. */
+  /** Reports of {@code count} problems one after the other; {@code sigma} may be null. */
   public Report[] polar(
-      int dtype, int count, long n, long a, long lda, long q, long ldq, long sigma) {
-    try (mg_polar_report report = JavaCppLimit.explain(() -> new mg_polar_report(count))) {
+      int dtype, int count, long n, Block a, long lda, Block q, long ldq, Block sigma) {
+    try (Call call = context.enter();
+        mg_polar_report report = JavaCppLimit.explain(() -> new mg_polar_report(count))) {
       Status.check(
           merganser.mg_polar(
-              context,
+              call.context(),
               dtype,
               count,
               n,
-              Address.doubles(a),
+              call.doubles(a),
               lda,
-              Address.doubles(q),
+              call.doubles(q),
               ldq,
-              sigma == 0 ? null : Address.doubles(sigma),
+              call.doubles(sigma),
               report));
       Report[] reports = new Report[count];
       for (int k = 0; k < count; k++) {
@@ -142,36 +155,37 @@ public final class Kernels implements AutoCloseable {
     }
   }
 
-  /** Reports of one map for each gamma; {@code correlations} may be 0. */
+  /** Reports of one map for each gamma; {@code correlations} may be null. */
   public Report[] cca(
       int dtype,
       long n,
-      long sxx,
-      long syy,
-      long sxy,
+      Block sxx,
+      Block syy,
+      Block sxy,
       double[] gammaX,
       double[] gammaY,
-      long t,
-      long tinv,
-      long correlations) {
+      Block t,
+      Block tinv,
+      Block correlations) {
     int count = gammaX.length;
-    try (mg_cca_report report = JavaCppLimit.explain(() -> new mg_cca_report(count));
+    try (Call call = context.enter();
+        mg_cca_report report = JavaCppLimit.explain(() -> new mg_cca_report(count));
         DoublePointer forX = new DoublePointer(gammaX);
         DoublePointer forY = new DoublePointer(gammaY)) {
       Status.check(
           merganser.mg_cca_map(
-              context,
+              call.context(),
               dtype,
               n,
-              Address.doubles(sxx),
-              Address.doubles(syy),
-              Address.doubles(sxy),
+              call.doubles(sxx),
+              call.doubles(syy),
+              call.doubles(sxy),
               count,
               forX,
               forY,
-              Address.doubles(t),
-              Address.doubles(tinv),
-              correlations == 0 ? null : Address.doubles(correlations),
+              call.doubles(t),
+              call.doubles(tinv),
+              call.doubles(correlations),
               report));
       Report[] reports = new Report[count];
       for (int k = 0; k < count; k++) {
@@ -195,7 +209,7 @@ public final class Kernels implements AutoCloseable {
       int dtype,
       long rows,
       long cols,
-      long cost,
+      Block cost,
       long ld,
       boolean maximise,
       boolean warm,
@@ -203,41 +217,45 @@ public final class Kernels implements AutoCloseable {
       double[] u,
       double[] v) {
     double[] value = new double[1];
-    Address address = new Address(cost);
     int max = maximise ? 1 : 0;
     long lead = Math.max(1, ld);
-    Status.check(
-        warm
-            ? merganser.mg_assignment_warm(
-                context, dtype, rows, cols, address, lead, max, rowToCol, u, v, value)
-            : merganser.mg_assignment(
-                context, dtype, rows, cols, address, lead, max, rowToCol, u, v, value));
+    try (Call call = context.enter()) {
+      Pointer address = call.pointer(cost);
+      Status.check(
+          warm
+              ? merganser.mg_assignment_warm(
+                  call.context(), dtype, rows, cols, address, lead, max, rowToCol, u, v, value)
+              : merganser.mg_assignment(
+                  call.context(), dtype, rows, cols, address, lead, max, rowToCol, u, v, value));
+    }
     return value[0];
   }
 
   /** Two factors, contiguous [rows x width] and [cols x width]. */
-  public record Factors(int dtype, long rows, long cols, long width, long x, long y) {}
+  public record Factors(int dtype, long rows, long cols, long width, Block x, Block y) {}
 
   public double assignment(Factors f, boolean maximise, long[] rowToCol, double[] u, double[] v) {
     double[] value = new double[1];
     long ld = Math.max(1, f.width());
-    Status.check(
-        merganser.mg_assignment_factors(
-            context,
-            f.dtype(),
-            f.rows(),
-            f.cols(),
-            f.width(),
-            new Address(f.x()),
-            ld,
-            new Address(f.y()),
-            ld,
-            maximise ? 1 : 0,
-            0,
-            rowToCol,
-            u,
-            v,
-            value));
+    try (Call call = context.enter()) {
+      Status.check(
+          merganser.mg_assignment_factors(
+              call.context(),
+              f.dtype(),
+              f.rows(),
+              f.cols(),
+              f.width(),
+              call.pointer(f.x()),
+              ld,
+              call.pointer(f.y()),
+              ld,
+              maximise ? 1 : 0,
+              0,
+              rowToCol,
+              u,
+              v,
+              value));
+    }
     return value[0];
   }
 
@@ -246,13 +264,14 @@ public final class Kernels implements AutoCloseable {
       int dtype,
       long[] rows,
       long[] cols,
-      long[] costs,
+      Block[] costs,
       boolean maximise,
       long[] rowToCol,
       double[] u,
       double[] v,
       double[] values) {
-    try (PointerPointer<Pointer> pointers = pointers(costs);
+    try (Call call = context.enter();
+        PointerPointer<Pointer> pointers = call.pointers(costs);
         LongPointer r = longs(rows);
         LongPointer c = longs(cols);
         LongPointer lead = longs(Arrays.stream(cols).map(n -> Math.max(1, n)).toArray());
@@ -262,7 +281,7 @@ public final class Kernels implements AutoCloseable {
         DoublePointer value = doubles(values)) {
       Status.check(
           merganser.mg_assignment_batch(
-              context,
+              call.context(),
               rows.length,
               dtype,
               r,
@@ -285,22 +304,24 @@ public final class Kernels implements AutoCloseable {
       Factors f, boolean maximise, long[] rowToCol, double[] u, double[] v) {
     double[] violation = new double[1];
     long ld = Math.max(1, f.width());
-    Status.check(
-        merganser.mg_assignment_factors_certify(
-            context,
-            f.dtype(),
-            f.rows(),
-            f.cols(),
-            f.width(),
-            new Address(f.x()),
-            ld,
-            new Address(f.y()),
-            ld,
-            maximise ? 1 : 0,
-            rowToCol,
-            u,
-            v,
-            violation));
+    try (Call call = context.enter()) {
+      Status.check(
+          merganser.mg_assignment_factors_certify(
+              call.context(),
+              f.dtype(),
+              f.rows(),
+              f.cols(),
+              f.width(),
+              call.pointer(f.x()),
+              ld,
+              call.pointer(f.y()),
+              ld,
+              maximise ? 1 : 0,
+              rowToCol,
+              u,
+              v,
+              violation));
+    }
     return violation[0];
   }
 
@@ -308,26 +329,28 @@ public final class Kernels implements AutoCloseable {
       int dtype,
       long rows,
       long cols,
-      long cost,
+      Block cost,
       long ld,
       boolean maximise,
       long[] rowToCol,
       double[] u,
       double[] v) {
     double[] violation = new double[1];
-    Status.check(
-        merganser.mg_assignment_certify(
-            context,
-            dtype,
-            rows,
-            cols,
-            new Address(cost),
-            Math.max(1, ld),
-            maximise ? 1 : 0,
-            rowToCol,
-            u,
-            v,
-            violation));
+    try (Call call = context.enter()) {
+      Status.check(
+          merganser.mg_assignment_certify(
+              call.context(),
+              dtype,
+              rows,
+              cols,
+              call.pointer(cost),
+              Math.max(1, ld),
+              maximise ? 1 : 0,
+              rowToCol,
+              u,
+              v,
+              violation));
+    }
     return violation[0];
   }
 
@@ -339,28 +362,30 @@ public final class Kernels implements AutoCloseable {
   public void applyDense(
       int dtype,
       Axis axis,
-      long map,
+      Block map,
       long ldmap,
       boolean transpose,
-      long in,
+      Block in,
       long inStride,
-      long out,
+      Block out,
       long outStride) {
-    Status.check(
-        merganser.mg_apply_dense(
-            context,
-            dtype,
-            axis.outer(),
-            axis.in(),
-            axis.inner(),
-            axis.out(),
-            Address.doubles(map),
-            ldmap,
-            transpose ? 1 : 0,
-            new Address(in),
-            inStride,
-            new Address(out),
-            outStride));
+    try (Call call = context.enter()) {
+      Status.check(
+          merganser.mg_apply_dense(
+              call.context(),
+              dtype,
+              axis.outer(),
+              axis.in(),
+              axis.inner(),
+              axis.out(),
+              call.doubles(map),
+              ldmap,
+              transpose ? 1 : 0,
+              call.pointer(in),
+              inStride,
+              call.pointer(out),
+              outStride));
+    }
   }
 
   /** {@code scale} may be null: the bits are copied as they are. */
@@ -369,50 +394,58 @@ public final class Kernels implements AutoCloseable {
       Axis axis,
       long[] index,
       double[] scale,
-      long in,
+      Block in,
       long inStride,
-      long out,
+      Block out,
       long outStride) {
-    Status.check(
-        merganser.mg_apply_gather(
-            context,
-            dtype,
-            axis.outer(),
-            axis.in(),
-            axis.inner(),
-            axis.out(),
-            index,
-            scale,
-            new Address(in),
-            inStride,
-            new Address(out),
-            outStride));
+    try (Call call = context.enter()) {
+      Status.check(
+          merganser.mg_apply_gather(
+              call.context(),
+              dtype,
+              axis.outer(),
+              axis.in(),
+              axis.inner(),
+              axis.out(),
+              index,
+              scale,
+              call.pointer(in),
+              inStride,
+              call.pointer(out),
+              outStride));
+    }
   }
 
-  public void weightedSum(int dtype, long count, long[] in, double[] weights, long out) {
-    try (PointerPointer<Pointer> pointers = pointers(in);
+  public void weightedSum(int dtype, long count, Block[] in, double[] weights, Block out) {
+    try (Call call = context.enter();
+        PointerPointer<Pointer> pointers = call.pointers(in);
         DoublePointer w = JavaCppLimit.explain(() -> new DoublePointer(weights))) {
       Status.check(
           merganser.mg_weighted_sum(
-              context, dtype, count, in.length, pointers, w, new Address(out)));
+              call.context(), dtype, count, in.length, pointers, w, call.pointer(out)));
     }
   }
 
   /** Returns how many finite values became infinite. */
-  public long convert(int from, int to, long count, long in, long out) {
+  public long convert(int from, int to, long count, Block in, Block out) {
     long[] overflowed = new long[1];
-    Status.check(
-        merganser.mg_convert(
-            context, from, to, count, new Address(in), new Address(out), overflowed));
+    try (Call call = context.enter()) {
+      Status.check(
+          merganser.mg_convert(
+              call.context(), from, to, count, call.pointer(in), call.pointer(out), overflowed));
+    }
     return overflowed[0];
   }
 
   /** Returns {number of non-finite values, index of the first or -1}. */
-  public long[] nonFinite(int dtype, long count, long in) {
+  public long[] nonFinite(int dtype, long count, Block in) {
     long[] number = new long[1];
     long[] first = new long[1];
-    Status.check(
-        merganser.mg_nonfinite_count(context, dtype, count, new Address(in), number, first));
+    try (Call call = context.enter()) {
+      Status.check(
+          merganser.mg_nonfinite_count(
+              call.context(), dtype, count, call.pointer(in), number, first));
+    }
     return new long[] {number[0], first[0]};
   }
 
@@ -451,14 +484,15 @@ public final class Kernels implements AutoCloseable {
       int dtype,
       long first,
       long count,
-      long base,
-      long[] in,
+      Block base,
+      Block[] in,
       Task[] tasks,
       boolean elect,
       boolean normalise,
       double lambda,
-      long out) {
-    try (PointerPointer<Pointer> pointers = pointers(in);
+      Block out) {
+    try (Call call = context.enter();
+        PointerPointer<Pointer> pointers = call.pointers(in);
         mg_task all = JavaCppLimit.explain(() -> new mg_task(Math.max(tasks.length, 1)))) {
       for (int k = 0; k < tasks.length; k++) {
         Task task = tasks[k];
@@ -471,36 +505,40 @@ public final class Kernels implements AutoCloseable {
       }
       Status.check(
           merganser.mg_task_merge(
-              context,
+              call.context(),
               dtype,
               first,
               count,
               in.length,
-              new Address(base),
+              call.pointer(base),
               pointers,
               all.position(0),
               elect ? 1 : 0,
               normalise ? 1 : 0,
               lambda,
-              new Address(out)));
+              call.pointer(out)));
     }
   }
 
-  /** {@code base} 0 for none. */
-  public Threshold kthMagnitude(int dtype, long count, long x, long base, long k) {
-    try (mg_threshold out = JavaCppLimit.explain(mg_threshold::new)) {
+  /** {@code base} null for none. */
+  public Threshold kthMagnitude(int dtype, long count, Block x, Block base, long k) {
+    try (Call call = context.enter();
+        mg_threshold out = JavaCppLimit.explain(mg_threshold::new)) {
       Status.check(
           merganser.mg_kth_magnitude(
-              context, dtype, count, new Address(x), new Address(base), k, out));
+              call.context(), dtype, count, call.pointer(x), call.pointer(base), k, out));
       return new Threshold(out.threshold(), out.last());
     }
   }
 
   /** {x.y, x.x, y.y} */
-  public double[] products(int dtype, long count, long x, long y) {
+  public double[] products(int dtype, long count, Block x, Block y) {
     double[] sums = new double[3];
-    Status.check(
-        merganser.mg_products(context, dtype, count, new Address(x), new Address(y), sums));
+    try (Call call = context.enter()) {
+      Status.check(
+          merganser.mg_products(
+              call.context(), dtype, count, call.pointer(x), call.pointer(y), sums));
+    }
     return sums;
   }
 
@@ -512,10 +550,11 @@ public final class Kernels implements AutoCloseable {
   }
 
   /** Writes the XOR of all {@code in} to every {@code out}: the measure of memory. */
-  public void stream(long bytes, long[] in, long[] out) {
-    try (PointerPointer<Pointer> from = pointers(in);
-        PointerPointer<Pointer> to = pointers(out)) {
-      Status.check(merganser.mg_stream(context, bytes, in.length, from, out.length, to));
+  public void stream(long bytes, Block[] in, Block[] out) {
+    try (Call call = context.enter();
+        PointerPointer<Pointer> from = call.pointers(in);
+        PointerPointer<Pointer> to = call.pointers(out)) {
+      Status.check(merganser.mg_stream(call.context(), bytes, in.length, from, out.length, to));
     }
   }
 
@@ -526,61 +565,25 @@ public final class Kernels implements AutoCloseable {
    *
    * @param counts elements of each slot
    * @param rows of each slot
-   * @param in addresses of the models: {@code in[slot * models + model]}, which must stay as they
-   *     are until it is closed
+   * @param in the models, {@code in[slot * models + model]}, of which it is a user until it is
+   *     closed; they must stay as they are
    * @param initial weights to begin with, or null for equal ones
    */
   public NpState np(
-      NpState.Options options, long[] counts, long[] rows, long[] in, double[] initial) {
+      NpState.Options options, long[] counts, long[] rows, Block[] in, double[] initial) {
     return NpState.create(context, options, counts, rows, in, initial);
   }
 
-  // ---- Moments: handles are addresses ----
+  // ---- Moments ----
 
-  public long momentsCreate(
-      long[] widths, int[] pairI, int[] pairJ, int mode, int nonFinitePolicy) {
-    try (PointerPointer<mg_moments> out = JavaCppLimit.explain(() -> new PointerPointer<>(1));
-        LongPointer w = JavaCppLimit.explain(() -> new LongPointer(widths));
-        IntPointer i = ints(pairI);
-        IntPointer j = ints(pairJ)) {
-      Status.check(
-          merganser.mg_moments_create(
-              context, widths.length, w, pairI.length, i, j, mode, nonFinitePolicy, out));
-      return out.get(0).address();
-    }
-  }
-
-  public void momentsUpdate(
-      long handle, long[] data, int dtype, long outer, long inner, long[] strides) {
-    try (PointerPointer<Pointer> pointers = pointers(data);
-        LongPointer s = JavaCppLimit.explain(() -> new LongPointer(strides))) {
-      Status.check(
-          merganser.mg_moments_update(context, moments(handle), pointers, dtype, outer, inner, s));
-    }
-  }
-
-  public long momentsCount(long handle) {
-    return merganser.mg_moments_count(moments(handle));
-  }
-
-  public long momentsSkipped(long handle) {
-    return merganser.mg_moments_skipped(moments(handle));
-  }
-
-  public void momentsStream(long handle, int stream, double[] mean, double[] m2) {
-    Status.check(merganser.mg_moments_stream(context, moments(handle), stream, mean, m2));
-  }
-
-  public void momentsBlock(long handle, int pair, long out) {
-    Status.check(merganser.mg_moments_block(context, moments(handle), pair, Address.doubles(out)));
-  }
-
-  public void momentsDestroy(long handle) {
-    merganser.mg_moments_destroy(context, moments(handle));
-  }
-
-  private static mg_moments moments(long handle) {
-    return new mg_moments(new Address(handle));
+  /**
+   * The state of moments of streams; for the arguments see {@code mg_moments_create}.
+   *
+   * @param name for messages
+   */
+  public MomentsState moments(
+      String name, long[] widths, int[] pairI, int[] pairJ, int mode, int nonFinitePolicy) {
+    return new MomentsState(name, context, widths, pairI, pairJ, mode, nonFinitePolicy);
   }
 
   private static LongPointer longs(long[] values) {
@@ -592,16 +595,7 @@ public final class Kernels implements AutoCloseable {
         () -> new DoublePointer(values.length == 0 ? new double[1] : values));
   }
 
-  private static IntPointer ints(int[] values) {
+  static IntPointer ints(int[] values) {
     return JavaCppLimit.explain(() -> new IntPointer(values.length == 0 ? new int[1] : values));
-  }
-
-  static PointerPointer<Pointer> pointers(long[] addresses) {
-    PointerPointer<Pointer> pointers =
-        JavaCppLimit.explain(() -> new PointerPointer<>(addresses.length));
-    for (int i = 0; i < addresses.length; i++) {
-      pointers.put(i, new Address(addresses[i]));
-    }
-    return pointers;
   }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.merganser.internal.kernel;
 
+import java.util.function.ToLongFunction;
 import org.bytedeco.javacpp.DoublePointer;
 import org.bytedeco.javacpp.IntPointer;
 import org.bytedeco.javacpp.LongPointer;
@@ -8,13 +9,12 @@ import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.javacpp.PointerPointer;
 import org.merganser.error.NumericalException;
 import org.merganser.natives.global.merganser;
-import org.merganser.natives.mg_context;
 import org.merganser.natives.mg_np;
 import org.merganser.natives.mg_np_options;
 
 /**
  * The state of NP Merge where a backend keeps it ({@code mg_np_*}): logits and the moments of the
- * optimiser. A step allocates nothing. Addresses are those of the backend's device.
+ * optimiser. A step allocates next to nothing. Blocks lie on the backend's device.
  */
 public final class NpState implements AutoCloseable {
   /** The logits. */
@@ -67,16 +67,17 @@ public final class NpState implements AutoCloseable {
     }
   }
 
-  private final mg_context context;
+  private final Context context;
+  private final mg_np np;
+  private final Handle handle;
   private final LongPointer gradients;
   private final LongPointer thetas;
   private final PointerPointer<Pointer> gradient;
   private final PointerPointer<Pointer> theta;
   private final IntPointer badSlot = JavaCppLimit.explain(() -> new IntPointer(1));
   private final LongPointer badIndex = JavaCppLimit.explain(() -> new LongPointer(1));
-  private mg_np np;
 
-  private NpState(mg_context context, mg_np np, int slots) {
+  private NpState(Context context, mg_np np, Block[] models, int slots) {
     this.context = context;
     this.np = np;
     this.gradients = JavaCppLimit.explain(() -> new LongPointer(slots));
@@ -84,17 +85,25 @@ public final class NpState implements AutoCloseable {
     // The same memory as arrays of pointers.
     this.gradient = new PointerPointer<>(gradients);
     this.theta = new PointerPointer<>(thetas);
+    this.handle = new Handle("this state of NP Merge", () -> destroy(models));
+  }
+
+  private void destroy(Block[] models) {
+    merganser.mg_np_destroy(null, np);
+    for (Block model : models) {
+      model.release();
+    }
+    gradients.close();
+    thetas.close();
+    badSlot.close();
+    badIndex.close();
   }
 
   static NpState create(
-      mg_context context,
-      Options options,
-      long[] counts,
-      long[] rows,
-      long[] in,
-      double[] initial) {
-    try (PointerPointer<mg_np> out = JavaCppLimit.explain(() -> new PointerPointer<>(1));
-        PointerPointer<Pointer> models = Kernels.pointers(in);
+      Context context, Options options, long[] counts, long[] rows, Block[] in, double[] initial) {
+    try (Call call = context.enter();
+        PointerPointer<mg_np> out = JavaCppLimit.explain(() -> new PointerPointer<>(1));
+        PointerPointer<Pointer> models = call.pointers(in);
         LongPointer sizes = JavaCppLimit.explain(() -> new LongPointer(counts));
         LongPointer heights = JavaCppLimit.explain(() -> new LongPointer(rows));
         DoublePointer weights =
@@ -112,15 +121,19 @@ public final class NpState implements AutoCloseable {
           .pull(options.pull())
           ._limit(options.limit());
       Status.check(
-          merganser.mg_np_create(context, o, counts.length, sizes, heights, models, weights, out));
-      return new NpState(context, new mg_np(new Address(out.get(0).address())), counts.length);
+          merganser.mg_np_create(
+              call.context(), o, counts.length, sizes, heights, models, weights, out));
+      mg_np np = new mg_np(new Address(out.get(0).address()));
+      return new NpState(context, np, call.detach(), counts.length);
     }
   }
 
   /** Writes theta of every slot. */
-  public void theta(long[] out) {
-    thetas.put(out);
-    Status.check(merganser.mg_np_theta(context, np, theta));
+  public void theta(Block[] out) {
+    try (Call call = context.enter(handle)) {
+      call.put(out, thetas);
+      Status.check(merganser.mg_np_theta(call.context(), np, theta));
+    }
   }
 
   /**
@@ -128,54 +141,65 @@ public final class NpState implements AutoCloseable {
    *
    * @throws BadGradient naming the first that is not finite or too large
    */
-  public void step(double rate, long[] dTheta, long[] out) {
-    gradients.put(dTheta);
-    thetas.put(out);
-    int status = merganser.mg_np_step(context, np, rate, gradient, theta, badSlot, badIndex);
-    if (status == merganser.MG_NUMERICAL && badSlot.get() >= 0) {
-      try {
-        Status.check(status);
-      } catch (NumericalException e) {
-        throw new BadGradient(badSlot.get(), badIndex.get(), e);
+  public void step(double rate, Block[] dTheta, Block[] out) {
+    try (Call call = context.enter(handle)) {
+      call.put(dTheta, gradients);
+      call.put(out, thetas);
+      int status =
+          merganser.mg_np_step(call.context(), np, rate, gradient, theta, badSlot, badIndex);
+      if (status == merganser.MG_NUMERICAL && badSlot.get() >= 0) {
+        try {
+          Status.check(status);
+        } catch (NumericalException e) {
+          throw new BadGradient(badSlot.get(), badIndex.get(), e);
+        }
       }
+      Status.check(status);
     }
-    Status.check(status);
   }
 
   /** Number of logits of a slot: elements, rows or 1, times the models for softmax. */
   public long size(int slot) {
-    return merganser.mg_np_state_size(np, slot);
+    return counted(handle -> merganser.mg_np_state_size(handle, slot));
   }
 
-  /** Copies a part of the state of a slot to an address. */
-  public void read(int slot, int part, long out) {
-    Status.check(merganser.mg_np_state(context, np, slot, part, Address.floats(out)));
+  /** Copies a part of the state of a slot to a block. */
+  public void read(int slot, int part, Block out) {
+    try (Call call = context.enter(handle)) {
+      Status.check(merganser.mg_np_state(call.context(), np, slot, part, call.floats(out)));
+    }
   }
 
-  /** Copies a part of the state of a slot from an address. */
-  public void load(int slot, int part, long in) {
-    Status.check(merganser.mg_np_load(context, np, slot, part, Address.floats(in)));
+  /** Copies a part of the state of a slot from a block. */
+  public void load(int slot, int part, Block in) {
+    try (Call call = context.enter(handle)) {
+      Status.check(merganser.mg_np_load(call.context(), np, slot, part, call.floats(in)));
+    }
   }
 
   /** Steps made so far. */
   public long steps() {
-    return merganser.mg_np_steps(np);
+    return counted(merganser::mg_np_steps);
   }
 
   /** Sets the number of steps that the moments come from. */
   public void resume(long steps) {
-    Status.check(merganser.mg_np_resume(context, np, steps));
+    try (Call call = context.enter(handle)) {
+      Status.check(merganser.mg_np_resume(call.context(), np, steps));
+    }
+  }
+
+  private long counted(ToLongFunction<mg_np> number) {
+    Call call = context.enter(handle);
+    try {
+      return number.applyAsLong(np);
+    } finally {
+      call.close();
+    }
   }
 
   @Override
   public void close() {
-    if (np != null) {
-      merganser.mg_np_destroy(context, np);
-      np = null;
-      gradients.close();
-      thetas.close();
-      badSlot.close();
-      badIndex.close();
-    }
+    handle.close();
   }
 }

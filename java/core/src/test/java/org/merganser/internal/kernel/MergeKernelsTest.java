@@ -46,11 +46,11 @@ class MergeKernelsTest {
         Memory x1 = memory(models[1]);
         Memory x2 = memory(models[2]);
         Memory out = memory(new float[COUNT])) {
-      long[] in = {x0.address(), x1.address(), x2.address()};
+      Block[] in = {x0.block(), x1.block(), x2.block()};
       Task[] tasks = new Task[3];
       boolean[][] kept = new boolean[3][COUNT];
       for (int m = 0; m < 3; m++) {
-        Threshold threshold = kernels.kthMagnitude(F32, COUNT, in[m], b.address(), k);
+        Threshold threshold = kernels.kthMagnitude(F32, COUNT, in[m], b.block(), k);
         float[] model = models[m];
         int[] order =
             IntStream.range(0, COUNT)
@@ -70,7 +70,7 @@ class MergeKernelsTest {
         }
         tasks[m] = Task.magnitude(weights[m], threshold);
       }
-      kernels.taskMerge(F32, 0, COUNT, b.address(), in, tasks, true, true, 0.5, out.address());
+      kernels.taskMerge(F32, 0, COUNT, b.block(), in, tasks, true, true, 0.5, out.block());
       for (int i = 0; i < COUNT; i++) {
         float sum = 0;
         float[] u = new float[3];
@@ -102,13 +102,13 @@ class MergeKernelsTest {
           F32,
           0,
           6,
-          b.address(),
-          new long[] {x.address()},
+          b.block(),
+          new Block[] {x.block()},
           new Task[] {Task.random(1, 2, key, 0, 1L << 31)},
           false,
           false,
           1,
-          out.address());
+          out.block());
       assertThat(floats(out, 6)).containsExactly(0, 2, 2, 0, 0, 2);
     }
   }
@@ -118,10 +118,10 @@ class MergeKernelsTest {
     try (Memory a = memory(new float[] {1, 2, 2});
         Memory c = memory(new float[] {2, -1, 2});
         Memory out = memory(new float[3])) {
-      double[] products = kernels.products(F32, 3, a.address(), c.address());
+      double[] products = kernels.products(F32, 3, a.block(), c.block());
       assertThat(products).containsExactly(4, 9, 9);
       double[] weights = Kernels.slerpWeights(products, 0.25);
-      kernels.weightedSum(F32, 3, new long[] {a.address(), c.address()}, weights, out.address());
+      kernels.weightedSum(F32, 3, new Block[] {a.block(), c.block()}, weights, out.block());
       assertThat(out.getFloat(0)).isCloseTo(1.437542051f, within(2e-7f));
       assertThat(out.getFloat(4)).isCloseTo(1.345677696f, within(2e-7f));
       assertThat(out.getFloat(8)).isCloseTo(2.263321539f, within(3e-7f));
@@ -131,7 +131,7 @@ class MergeKernelsTest {
   @Test
   void nanAmongMagnitudesIsRefused() {
     try (Memory x = memory(new float[] {1, Float.NaN, 3})) {
-      assertThatThrownBy(() -> kernels.kthMagnitude(F32, 3, x.address(), 0, 1))
+      assertThatThrownBy(() -> kernels.kthMagnitude(F32, 3, x.block(), null, 1))
           .isInstanceOf(NumericalException.class)
           .hasMessage("kth_magnitude: 1 of 3 values are NaN, the first at index 1");
     }
@@ -149,19 +149,19 @@ class MergeKernelsTest {
         Memory second = memory(c);
         Memory state = memory(new float[COUNT]);
         Memory theta = memory(new float[COUNT])) {
-      long[] out = {theta.address()};
+      Block[] out = {theta.block()};
       try (NpState np =
           kernels.np(
               options,
               new long[] {COUNT},
               new long[] {1},
-              new long[] {first.address(), second.address()},
+              new Block[] {first.block(), second.block()},
               null)) {
         assertThat(np.size(0)).isEqualTo(COUNT);
         for (int t = 1; t <= 3; t++) {
           float[] g = gaussian(10 + t);
           try (Memory gradient = memory(g)) {
-            np.step(0.05, new long[] {gradient.address()}, out);
+            np.step(0.05, new Block[] {gradient.block()}, out);
           }
           for (int i = 0; i < COUNT; i++) {
             double s = 1 / (1 + Math.exp(-z[i]));
@@ -174,7 +174,7 @@ class MergeKernelsTest {
                     / (Math.sqrt(v[i] / (1 - Math.pow(0.999, t))) + 1e-8);
           }
         }
-        np.read(0, NpState.Z, state.address());
+        np.read(0, NpState.Z, state.block());
         for (int i = 0; i < COUNT; i++) {
           assertThat((double) state.getFloat(4L * i)).isCloseTo(z[i], within(2e-6));
           double expected = c[i] + ((double) a[i] - c[i]) / (1 + Math.exp(-z[i]));
@@ -183,7 +183,7 @@ class MergeKernelsTest {
         float[] bad = gaussian(7);
         bad[77] = Float.POSITIVE_INFINITY;
         try (Memory gradient = memory(bad)) {
-          assertThatThrownBy(() -> np.step(0.05, new long[] {gradient.address()}, out))
+          assertThatThrownBy(() -> np.step(0.05, new Block[] {gradient.block()}, out))
               .isInstanceOf(NumericalException.class)
               .hasMessageContaining("the gradient inf of slot 0, element 77 of 4099")
               .isInstanceOfSatisfying(
@@ -191,10 +191,10 @@ class MergeKernelsTest {
                   e -> assertThat(new long[] {e.slot(), e.index()}).containsExactly(0, 77));
         }
         float[] kept = floats(state, COUNT);
-        np.read(0, NpState.Z, state.address());
+        np.read(0, NpState.Z, state.block());
         assertThat(floats(state, COUNT)).isEqualTo(kept);
         state.clear();
-        np.load(0, NpState.Z, state.address());
+        np.load(0, NpState.Z, state.block());
         np.theta(out);
         for (int i = 0; i < COUNT; i++) {
           assertThat((double) theta.getFloat(4L * i))
@@ -211,7 +211,7 @@ class MergeKernelsTest {
         Memory out = memory(new float[16])) {
       a.putLong(8, 0x1234L);
       b.putLong(8, 0x00ffL);
-      kernels.stream(64, new long[] {a.address(), b.address()}, new long[] {out.address()});
+      kernels.stream(64, new Block[] {a.block(), b.block()}, new Block[] {out.block()});
       assertThat(out.getLong(8)).isEqualTo(0x1234L ^ 0x00ffL);
     }
   }

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.internal.kernel;
+
+import java.lang.ref.Cleaner;
+import java.util.function.ToLongFunction;
+import org.bytedeco.javacpp.IntPointer;
+import org.bytedeco.javacpp.LongPointer;
+import org.bytedeco.javacpp.Pointer;
+import org.bytedeco.javacpp.PointerPointer;
+import org.merganser.natives.global.merganser;
+import org.merganser.natives.mg_moments;
+
+/**
+ * Moments where a backend accumulates them ({@code mg_moments_*}). Freed by {@link #close} once no
+ * call uses them, or after the last reference is gone.
+ */
+public final class MomentsState implements AutoCloseable {
+  private static final Cleaner CLEANER = Cleaner.create();
+
+  private final Context context;
+  private final mg_moments moments;
+  private final Handle handle;
+  private final Cleaner.Cleanable cleanable;
+
+  MomentsState(
+      String name,
+      Context context,
+      long[] widths,
+      int[] pairI,
+      int[] pairJ,
+      int mode,
+      int nonFinitePolicy) {
+    this.context = context;
+    try (Call call = context.enter();
+        PointerPointer<mg_moments> out = JavaCppLimit.explain(() -> new PointerPointer<>(1));
+        LongPointer w = JavaCppLimit.explain(() -> new LongPointer(widths));
+        IntPointer i = Kernels.ints(pairI);
+        IntPointer j = Kernels.ints(pairJ)) {
+      Status.check(
+          merganser.mg_moments_create(
+              call.context(), widths.length, w, pairI.length, i, j, mode, nonFinitePolicy, out));
+      moments = new mg_moments(new Address(out.get(0).address()));
+    }
+    mg_moments freed = moments;
+    handle = new Handle(name, () -> merganser.mg_moments_destroy(null, freed));
+    cleanable = CLEANER.register(this, handle::close);
+  }
+
+  /** Adds one batch; see {@code mg_moments_update} for the strides. */
+  public void update(Block[] data, int dtype, long outer, long inner, long[] strides) {
+    try (Call call = context.enter(handle);
+        PointerPointer<Pointer> pointers = call.pointers(data);
+        LongPointer s = JavaCppLimit.explain(() -> new LongPointer(strides))) {
+      Status.check(
+          merganser.mg_moments_update(call.context(), moments, pointers, dtype, outer, inner, s));
+    }
+  }
+
+  public long count() {
+    return counted(merganser::mg_moments_count);
+  }
+
+  public long skipped() {
+    return counted(merganser::mg_moments_skipped);
+  }
+
+  public void stream(int stream, double[] mean, double[] m2) {
+    try (Call call = context.enter(handle)) {
+      Status.check(merganser.mg_moments_stream(call.context(), moments, stream, mean, m2));
+    }
+  }
+
+  public void block(int pair, Block out) {
+    try (Call call = context.enter(handle)) {
+      Status.check(merganser.mg_moments_block(call.context(), moments, pair, call.doubles(out)));
+    }
+  }
+
+  private long counted(ToLongFunction<mg_moments> number) {
+    Call call = context.enter(handle);
+    try {
+      return number.applyAsLong(moments);
+    } finally {
+      call.close();
+    }
+  }
+
+  @Override
+  public void close() {
+    cleanable.clean();
+  }
+}
