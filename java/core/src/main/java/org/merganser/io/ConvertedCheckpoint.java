@@ -100,7 +100,6 @@ final class ConvertedCheckpoint implements Checkpoint {
                 + "; convert to BF16 or F32 instead");
       }
     }
-    Memory.keepAlive(from, to);
   }
 
   @Override
