@@ -19,12 +19,16 @@ import com.tngtech.archunit.lang.SimpleConditionEvent;
 import com.tngtech.archunit.library.GeneralCodingRules;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Stream;
+import org.merganser.align.Aligner;
+import org.merganser.merge.Merger;
+import org.merganser.repair.Repair;
 
 /** Rules as methods: surefire runs no rules that are fields. */
 @AnalyzeClasses(packages = "org.merganser", importOptions = ImportOption.DoNotIncludeTests.class)
 class ArchitectureTest {
   private static final String ROOT = "org.merganser.";
-  private static final int MOST_PUBLIC_TYPES = 80;
+  private static final int MOST_PUBLIC_TYPES = 75;
 
   /** The table of the architecture; a package that is not in it fails {@link #layersPointDown}. */
   private static final Map<String, Integer> LAYERS =
@@ -105,6 +109,9 @@ class ArchitectureTest {
         .check(all);
   }
 
+  /**
+   * Methods are not counted: another aligner, merger or repair is no burden to who reads the API.
+   */
   @ArchTest
   static void theApiIsSmall(JavaClasses all) {
     List<String> types =
@@ -113,10 +120,15 @@ class ArchitectureTest {
             .filter(JavaClass::isTopLevelClass)
             .filter(c -> !c.getPackageName().startsWith("org.merganser.internal"))
             .filter(c -> !c.getPackageName().startsWith("org.merganser.natives"))
+            .filter(c -> c.isInterface() || !isMethod(c))
             .map(JavaClass::getName)
             .sorted()
             .toList();
     assertThat(types).hasSizeLessThanOrEqualTo(MOST_PUBLIC_TYPES).hasSizeGreaterThan(20);
+  }
+
+  private static boolean isMethod(JavaClass type) {
+    return Stream.of(Aligner.class, Merger.class, Repair.class).anyMatch(type::isAssignableTo);
   }
 
   private static ArchCondition<JavaClass> pointDown() {

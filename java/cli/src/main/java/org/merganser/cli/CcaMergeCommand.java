@@ -5,6 +5,7 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.Callable;
+import org.merganser.lab.experiment.BatchNormTreatment;
 import org.merganser.lab.experiment.CcaMergeExperiment;
 import org.merganser.lab.experiment.CcaMergeOptions;
 import picocli.CommandLine.Command;
@@ -33,9 +34,21 @@ final class CcaMergeCommand implements Callable<Integer> {
   @Option(
       names = "--no-repair",
       description =
-          "Leave out the rows of merged models after repair (bn-reset and fold with batch"
+          "Leave out the rows of merged models after repair (those of --batch-norm with batch"
               + " normalisation, repair without).")
   boolean noRepair;
+
+  @Option(
+      names = "--batch-norm",
+      paramLabel = "spread|mapped|reference|fold",
+      split = ",",
+      defaultValue = "spread,fold",
+      description =
+          "What becomes of scale and shift of batch normalisation: the scale by its spread; both"
+              + " mapped like weights, as published; those of the first model; folded into the"
+              + " layer before and put back with those of the first model (default:"
+              + " ${DEFAULT-VALUE}).")
+  List<String> batchNorm;
 
   @Option(
       names = "--points",
@@ -56,7 +69,10 @@ final class CcaMergeCommand implements Callable<Integer> {
   @Override
   public Integer call() throws IOException {
     CcaMergeOptions.Builder builder =
-        CcaMergeOptions.builder(experiment.data).repair(!noRepair).points(points);
+        CcaMergeOptions.builder(experiment.data)
+            .repair(!noRepair)
+            .treatments(batchNorm.stream().map(BatchNormTreatment::of).toList())
+            .points(points);
     experiment.apply(builder, aligners, out);
     CcaMergeOptions options = builder.build();
     ExperimentRun.run(

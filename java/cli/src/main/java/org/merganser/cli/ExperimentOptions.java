@@ -32,6 +32,13 @@ final class ExperimentOptions {
   String network;
 
   @Option(
+      names = "--shrink",
+      paramLabel = "K",
+      defaultValue = "1",
+      description = "Average images over K x K pixels first (default: ${DEFAULT-VALUE}).")
+  int shrink;
+
+  @Option(
       names = "--hidden",
       paramLabel = "N",
       defaultValue = "32",
@@ -114,9 +121,12 @@ final class ExperimentOptions {
   @Option(
       names = "--gamma",
       paramLabel = "G",
+      split = ",",
       defaultValue = "1",
-      description = "Relative regulariser of CCA (default: ${DEFAULT-VALUE}).")
-  double gamma;
+      description =
+          "Relative regulariser of CCA; of several (cca-merge) each pair takes the one that is best"
+              + " on samples not trained on (default: ${DEFAULT-VALUE}).")
+  List<Double> gammas;
 
   @Option(
       names = "--split",
@@ -150,11 +160,12 @@ final class ExperimentOptions {
   void apply(ExperimentSettings.Builder<?> options, List<String> aligners, Path out) {
     options
         .network(network())
+        .shrink(shrink)
         .models(models)
         .pairs(seeds)
         .seed(seed)
         .published(isPublished())
-        .gamma(gamma)
+        .gammas(gammas)
         .split(Split.of(split))
         .augmentation(augment ? Augmentation.flipAndCrop() : Augmentation.NONE)
         .cache(cache != null ? cache : out.resolve("models"));

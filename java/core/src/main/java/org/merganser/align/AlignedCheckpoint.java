@@ -19,11 +19,13 @@ import org.merganser.model.Role;
 final class AlignedCheckpoint implements Checkpoint {
   private final Alignment alignment;
   private final Checkpoint source;
+  private final NormRule rule;
   private final Set<String> stale;
 
-  AlignedCheckpoint(Alignment alignment, Checkpoint source) {
+  AlignedCheckpoint(Alignment alignment, Checkpoint source, NormRule rule) {
     this.alignment = alignment;
     this.source = source;
+    this.rule = rule;
     this.stale = new LinkedHashSet<>(source.stale());
     for (FeatureSpace space : alignment.architecture().spaces()) {
       // A variance is no linear function of a mixture; only a one-to-one map carries it.
@@ -60,6 +62,10 @@ final class AlignedCheckpoint implements Checkpoint {
       source.read(name, into, ws);
       return;
     }
+    if (rule instanceof NormRule.Reference other && axes.stream().allMatch(a -> isNorm(a))) {
+      other.model().read(name, into, ws);
+      return;
+    }
     TensorInfo info = info(name);
     into.require("target of '" + name + "'", info.dtype(), info.dims());
     long rounding = axes.stream().filter(a -> isRounding(alignment.map(a.space().id()))).count();
@@ -70,14 +76,27 @@ final class AlignedCheckpoint implements Checkpoint {
       current = replace(current, current.to(DType.F64, ws));
     }
     for (BoundAxis axis : axes) {
-      current =
-          replace(current, MapAxis.apply(alignment.map(axis.space().id()), axis, current, ws));
+      current = replace(current, mapped(axis, current, ws));
     }
     if (widen) {
       current = replace(current, current.to(info.dtype(), ws));
     }
     into.memory().slice(0, into.bytes()).copyFrom(current.memory());
     current.close();
+  }
+
+  private Tensor mapped(BoundAxis axis, Tensor tensor, Workspace ws) {
+    FeatureMap map = alignment.map(axis.space().id());
+    return map instanceof LinearMap dense
+            && axis.binding().role() == Role.NORM_SCALE
+            && rule instanceof NormRule.Spread
+        ? MapAxis.spread(dense, axis, tensor, ws)
+        : MapAxis.apply(map, axis, tensor, ws);
+  }
+
+  private static boolean isNorm(BoundAxis axis) {
+    Role role = axis.binding().role();
+    return role == Role.NORM_SCALE || role == Role.NORM_SHIFT;
   }
 
   /** Everything but a plain permutation, which copies bits. */

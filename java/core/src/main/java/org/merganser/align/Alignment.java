@@ -119,12 +119,26 @@ public final class Alignment {
   /**
    * The model in the reference's features, as a lazy view: {@code W' = T_out W T_in^-1}. Products
    * are formed in F64 and rounded once to the type of the tensor; permutations copy the bits.
+   * Scales of normalisations follow {@link NormRule#spread}.
    *
    * @throws IncompatibleModelsException when the checkpoint does not fit the architecture
    */
   public Checkpoint apply(Checkpoint checkpoint) {
+    return apply(checkpoint, NormRule.spread());
+  }
+
+  /**
+   * The same with another rule for normalisations.
+   *
+   * @throws IncompatibleModelsException when the checkpoint, or the reference of the rule, does not
+   *     fit the architecture
+   */
+  public Checkpoint apply(Checkpoint checkpoint, NormRule rule) {
     architecture.require("the model", checkpoint);
-    return new AlignedCheckpoint(this, checkpoint);
+    if (rule instanceof NormRule.Reference reference) {
+      architecture.require("the reference", reference.model());
+    }
+    return new AlignedCheckpoint(this, checkpoint, rule);
   }
 
   /** Checks the algebra of every map: how far {@code T T^-1} is from I, and conditioning. */

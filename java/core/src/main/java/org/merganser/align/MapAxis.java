@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.merganser.align;
 
+import java.util.Arrays;
+import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
 import org.merganser.internal.kernel.Block;
 import org.merganser.internal.kernel.Kernels;
@@ -58,6 +60,47 @@ final class MapAxis {
       }
     }
     return result;
+  }
+
+  /** The scale of a normalisation under a dense map by {@link NormRule#spread}. A new tensor. */
+  static Tensor spread(LinearMap map, BoundAxis bound, Tensor tensor, Workspace ws) {
+    int axis = bound.binding().axis();
+    long offset = bound.binding().block().offset();
+    long repeat = bound.binding().block().repeat();
+    int width = Math.toIntExact(bound.space().width());
+    long inner = Tensor.size(Arrays.copyOfRange(tensor.shape(), axis + 1, tensor.rank()));
+    long stride = tensor.dim(axis) * inner;
+    long groups = repeat * inner;
+    double[][] squares = map.matrix().toArray();
+    for (double[] row : squares) {
+      for (int c = 0; c < width; c++) {
+        row[c] *= row[c];
+      }
+    }
+    double[] scale = new double[width];
+    try (Tensor exact = tensor.to(DType.F64, ws)) {
+      for (long start = offset * inner; start < exact.size(); start += stride) {
+        for (long k = 0; k < groups; k++) {
+          for (int c = 0; c < width; c++) {
+            scale[c] = exact.get(start + c * groups + k);
+          }
+          for (int r = 0; r < width; r++) {
+            exact.set(start + r * groups + k, spread(squares[r], scale));
+          }
+        }
+      }
+      return exact.to(tensor.dtype(), ws);
+    }
+  }
+
+  private static double spread(double[] squares, double[] scale) {
+    double variance = 0;
+    double sign = 0;
+    for (int c = 0; c < scale.length; c++) {
+      variance += squares[c] * scale[c] * scale[c];
+      sign += squares[c] * scale[c];
+    }
+    return sign < 0 ? -Math.sqrt(variance) : Math.sqrt(variance);
   }
 
   private static long[] index(ScaledPermutation map) {

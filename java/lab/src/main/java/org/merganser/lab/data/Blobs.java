@@ -36,7 +36,8 @@ public final class Blobs {
     double[] a = normal(seed, "a", LATENT * FEATURES, Math.sqrt(1.0 / LATENT));
     double[] b = normal(seed, "b", FEATURES * FEATURES, Math.sqrt(1.0 / FEATURES));
     SplittableRandom random = Seeds.stream(seed, "blobs/samples");
-    int total = train + TEST;
+    // In this order, so that the samples before do not depend on how many come after.
+    int total = train + TEST + DataSet.VALIDATION;
     double[][] x = new double[total][];
     int[] labels = new int[total];
     for (int i = 0; i < total; i++) {
@@ -48,7 +49,8 @@ public final class Blobs {
     return new DataSet(
         "blobs",
         examples(x, labels, 0, train),
-        examples(x, labels, train, total),
+        Optional.of(examples(x, labels, train + TEST, total)),
+        examples(x, labels, train, train + TEST),
         Optional.empty());
   }
 

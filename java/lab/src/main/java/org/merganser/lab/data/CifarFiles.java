@@ -80,7 +80,8 @@ record CifarFiles(
     for (String file : train) {
       available = Math.addExact(available, records(folder.resolve(file)));
     }
-    int count = ImageFiles.count(wanted, available);
+    int trained = ImageFiles.count(wanted, available);
+    int count = Pictures.withValidation(trained, available);
     Part part = new Part(new byte[Math.multiplyExact(count, PIXELS)], new int[count]);
     int done = 0;
     for (String file : train) {
@@ -95,7 +96,7 @@ record CifarFiles(
     int tests = records(testPath);
     Part testPart = new Part(new byte[Math.multiplyExact(tests, PIXELS)], new int[tests]);
     read(testPath, testPart, 0, tests);
-    return new Pictures(CHANNELS, SIDE, SIDE, classes, part, testPart, Optional.of(scale));
+    return new Pictures(CHANNELS, SIDE, SIDE, classes, part, trained, testPart, Optional.of(scale));
   }
 
   private int record() {

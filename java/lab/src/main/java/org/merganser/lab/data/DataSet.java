@@ -7,13 +7,23 @@ import java.util.Optional;
 import org.merganser.torch.Examples;
 
 /**
- * Training and test examples, standardised.
+ * Training, validation and test examples, standardised.
  *
  * @param name as shown in reports
+ * @param train what models are trained on
+ * @param validation training examples that no model is trained on, those after {@code train}, at
+ *     most {@value #VALIDATION}: what choices are made on. Empty when all are used for training
  * @param pixels how images were standardised; empty for other data
  */
-public record DataSet(String name, Examples train, Examples test, Optional<PixelScale> pixels)
+public record DataSet(
+    String name,
+    Examples train,
+    Optional<Examples> validation,
+    Examples test,
+    Optional<PixelScale> pixels)
     implements AutoCloseable {
+  /** Most validation examples. */
+  public static final int VALIDATION = 2000;
 
   /**
    * Inputs are {@code (pixel - mean) / sd}, pixels scaled to [0, 1].
@@ -55,9 +65,15 @@ public record DataSet(String name, Examples train, Examples test, Optional<Pixel
     return Arrays.copyOfRange(shape, 1, shape.length);
   }
 
+  /** The examples that choices are made on: {@link #validation}, else the training examples. */
+  public Examples selection() {
+    return validation.orElse(train);
+  }
+
   @Override
   public void close() {
     train.close();
+    validation.ifPresent(Examples::close);
     test.close();
   }
 }

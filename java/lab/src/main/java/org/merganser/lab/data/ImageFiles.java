@@ -178,13 +178,15 @@ public final class ImageFiles {
               + "x"
               + files[2].shape()[2]);
     }
-    int count = count(wanted, files[0].shape()[0]);
+    int available = files[0].shape()[0];
+    int trained = count(wanted, available);
     return new Pictures(
         1,
         files[0].shape()[1],
         files[0].shape()[2],
         classes(files[1], files[3]),
-        new Part(files[0].bytes(), labels(files[1], count)),
+        new Part(files[0].bytes(), labels(files[1], Pictures.withValidation(trained, available))),
+        trained,
         new Part(files[2].bytes(), labels(files[3], files[3].shape()[0])),
         Optional.empty());
   }

@@ -63,13 +63,15 @@ final class NpyImages {
           largest = Math.max(largest, label);
         }
       }
-      int count = ImageFiles.count(wanted, trainLabels.length);
+      int trained = ImageFiles.count(wanted, trainLabels.length);
+      int count = Pictures.withValidation(trained, trainLabels.length);
       return new Pictures(
           axes.channels,
           axes.height,
           axes.width,
           largest + 1,
           part(trainImages, axes, trainLabels, count),
+          trained,
           part(testImages, axes, testLabels, testLabels.length),
           Optional.empty());
     }

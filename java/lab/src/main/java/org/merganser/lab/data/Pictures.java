@@ -2,6 +2,7 @@
 package org.merganser.lab.data;
 
 import java.nio.FloatBuffer;
+import java.util.Arrays;
 import java.util.Optional;
 import org.merganser.compute.DType;
 import org.merganser.error.FormatException;
@@ -13,6 +14,8 @@ import org.merganser.torch.Examples;
  * Images as files hold them: bytes, not yet standardised.
  *
  * @param classes labels are 0 to classes-1
+ * @param train training images, those for validation at the end
+ * @param trained how many of them models are trained on
  * @param scale the published one; empty to measure one mean and deviation on the training images
  */
 record Pictures(
@@ -21,6 +24,7 @@ record Pictures(
     int width,
     int classes,
     Part train,
+    int trained,
     Part test,
     Optional<PixelScale> scale) {
   /** Convolutional networks of the published experiments halve their input five times. */
@@ -35,13 +39,22 @@ record Pictures(
   record Part(byte[] pixels, int[] labels) {}
 
   DataSet dataSet(String name, ImageForm form) {
-    Pictures input = form == ImageForm.PLANES ? padded() : this;
+    Pictures input = (form.planes() ? padded() : this).shrunk(form.shrink());
     PixelScale used = scale.orElseGet(input::measured);
+    int all = train.labels.length;
     return new DataSet(
         name,
-        input.examples(input.train, form, used),
-        input.examples(input.test, form, used),
+        input.examples(input.train, 0, trained, form, used),
+        trained == all
+            ? Optional.empty()
+            : Optional.of(input.examples(input.train, trained, all, form, used)),
+        input.examples(input.test, 0, test.labels.length, form, used),
         Optional.of(used));
+  }
+
+  /** How many training images to read for so many to train on: those for validation too. */
+  static int withValidation(int trained, int available) {
+    return (int) Math.min(available, (long) trained + DataSet.VALIDATION);
   }
 
   private int size() {
@@ -55,7 +68,14 @@ record Pictures(
       return this;
     }
     return new Pictures(
-        channels, tall, wide, classes, padded(train, tall, wide), padded(test, tall, wide), scale);
+        channels,
+        tall,
+        wide,
+        classes,
+        padded(train, tall, wide),
+        trained,
+        padded(test, tall, wide),
+        scale);
   }
 
   private Part padded(Part part, int tall, int wide) {
@@ -76,8 +96,49 @@ record Pictures(
     return new Part(pixels, part.labels);
   }
 
+  private Pictures shrunk(int factor) {
+    if (factor == 1) {
+      return this;
+    }
+    if (height % factor != 0 || width % factor != 0) {
+      throw new IllegalArgumentException(
+          "images of "
+              + height
+              + "x"
+              + width
+              + " do not shrink by "
+              + factor
+              + "; take a factor that divides both sides");
+    }
+    return new Pictures(
+        channels,
+        height / factor,
+        width / factor,
+        classes,
+        shrunk(train, factor),
+        trained,
+        shrunk(test, factor),
+        scale);
+  }
+
+  private Part shrunk(Part part, int factor) {
+    int low = height / factor;
+    int thin = width / factor;
+    int area = factor * factor;
+    byte[] pixels = new byte[part.labels.length * channels * low * thin];
+    for (int i = 0; i < pixels.length; i++) {
+      int row = i / thin * factor;
+      int sum = 0;
+      for (int k = 0; k < area; k++) {
+        sum += part.pixels[(row + k / factor) * width + i % thin * factor + k % factor] & 0xff;
+      }
+      pixels[i] = (byte) ((sum + area / 2) / area);
+    }
+    return new Part(pixels, part.labels);
+  }
+
   private PixelScale measured() {
-    long pixels = (long) train.labels.length * size();
+    long pixels = (long) trained * size();
     // Sums of integers: exact.
     long sum = 0;
     long squares = 0;
@@ -95,24 +156,24 @@ record Pictures(
   }
 
   /** Image by image, so that only one of them is on the heap as numbers. */
-  private Examples examples(Part part, ImageForm form, PixelScale scale) {
-    int count = part.labels.length;
+  private Examples examples(Part part, int from, int to, ImageForm form, PixelScale scale) {
+    int count = to - from;
     Tensor inputs =
-        form == ImageForm.PLANES
+        form.planes()
             ? Tensor.allocate(DType.F32, count, channels, height, width)
             : Tensor.allocate(DType.F32, count, size());
     float[][] values = table(scale);
     float[] image = new float[size()];
     int plane = height * width;
     for (int i = 0; i < count; i++) {
-      int start = i * image.length;
+      int start = (from + i) * image.length;
       for (int p = 0; p < image.length; p++) {
         image[p] = values[p / plane][part.pixels[start + p] & 0xff];
       }
-      FloatBuffer target = inputs.buffer(4L * start, 4 * image.length).asFloatBuffer();
+      FloatBuffer target = inputs.buffer(4L * i * image.length, 4 * image.length).asFloatBuffer();
       target.put(image);
     }
-    return new Examples(inputs, part.labels, classes);
+    return new Examples(inputs, Arrays.copyOfRange(part.labels, from, to), classes);
   }
 
   /** What each byte becomes in each channel. */

@@ -6,22 +6,18 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import org.merganser.align.Aligner;
 import org.merganser.align.Alignment;
 import org.merganser.align.AlignmentProblem;
 import org.merganser.align.AlignmentSet;
+import org.merganser.align.CcaAligner;
 import org.merganser.compute.Workspace;
-import org.merganser.io.Checkpoint;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.model.Inputs;
 import org.merganser.plan.Doctor;
-import org.merganser.repair.BatchNormFold;
 import org.merganser.repair.BatchNormReset;
-import org.merganser.repair.Repair;
-import org.merganser.repair.RepairProblem;
-import org.merganser.repair.RepairRescale;
 import org.merganser.stats.Moments;
+import org.merganser.torch.Evaluation;
 import org.merganser.torch.Examples;
 import org.merganser.torch.Interpolation;
 import org.merganser.torch.TorchNetwork;
@@ -31,13 +27,19 @@ import org.merganser.torch.TorchNetwork;
  * measures the merged models on test data, beside the models themselves and their ensemble.
  *
  * <p>After Horoi et al. 2024 (arXiv 2407.05385), at the scale of minutes. Statistics of all
- * aligners come from one pass over the training data.
+ * aligners come from one pass over the training data. Of several values of gamma, each row of each
+ * pair takes the one whose merged model is best on samples that no model was trained on, or on the
+ * training samples where there are no others; test data choose nothing.
  */
 public final class CcaMergeExperiment {
+  private static final String PERMUTATION = "permutation";
+
   private final CcaMergeOptions options;
   private final Workspace ws;
   private final PairRuns runs;
   private final Stopwatch watch;
+  private final AlignedMerges merges;
+  private final List<Map<String, Double>> gammas = new ArrayList<>();
   private final Map<String, List<Interpolation>> paths = new LinkedHashMap<>();
   private final SpectraCollector spectra;
 
@@ -46,7 +48,8 @@ public final class CcaMergeExperiment {
     this.ws = ws;
     this.runs = new PairRuns(options.settings(), ws);
     this.watch = runs.watch();
-    this.spectra = new SpectraCollector(options.settings().gamma());
+    this.merges = new AlignedMerges(options, runs, ws);
+    this.spectra = new SpectraCollector(options.settings().gammas().get(0));
   }
 
   /** Runs everything; what {@code keep} asks for is written pair by pair. */
@@ -60,8 +63,10 @@ public final class CcaMergeExperiment {
         options,
         runs.data(),
         runs.parameters(),
-        Summary.rows(runs.rows()),
+        Summary.rows(runs.rows(), runs.selection()),
         Summary.accuracies(runs.rows()),
+        differences(),
+        options.settings().gammas().size() > 1 ? gammas : List.of(),
         paths.entrySet().stream().map(e -> Summary.path(e.getKey(), e.getValue())).toList(),
         spectra.means(),
         runs.training(),
@@ -73,86 +78,103 @@ public final class CcaMergeExperiment {
 
   private void runPair(PairRuns.Pair pair) throws IOException {
     TorchNetwork network = pair.network();
-    Optional<Repair> repair = repair(network);
-    try (Moments moments = runs.statistics(pair)) {
+    Map<String, Double> chosen = new LinkedHashMap<>();
+    // The spectra need what CCA needs, whichever aligners are compared.
+    try (Moments moments = runs.statistics(pair, CcaAligner.REQUEST)) {
       watch.run("spectra", () -> spectra.canonical(moments, network.architecture().spaces(), ws));
       AlignmentProblem problem = AlignmentProblem.of(network.architecture(), moments);
-      for (Aligner aligner : runs.aligners().values()) {
-        AlignmentSet found = watch.time("align", () -> aligner.align(problem, ws));
-        List<Checkpoint> aligned = watch.time("merge", () -> runs.aligned(pair.models(), found));
-        try (MemoryCheckpoint merged = watch.time("merge", () -> runs.average(network, aligned))) {
-          runs.keep(pair, "merged-" + aligner.id() + ".safetensors", merged);
-          pair.rows()
-              .put(
-                  aligner.id(),
-                  merged.stale().isEmpty() ? runs.evaluate(pair, merged) : Summary.REFUSED);
-          if (repair.isPresent()) {
-            RepairProblem broken =
-                RepairProblem.of(network, merged, aligned, repairBatches(network, pair.sample()));
-            String id = aligner.id() + "+" + repair.get().id();
-            try (MemoryCheckpoint repaired =
-                watch.time("repair", () -> repair.get().apply(broken, ws))) {
-              runs.keep(pair, "merged-" + id + ".safetensors", repaired);
-              pair.rows().put(id, runs.evaluate(pair, repaired));
+      for (Map.Entry<String, List<Aligner>> entry : runs.aligners().entrySet()) {
+        String id = entry.getKey();
+        List<AlignmentSet> found = new ArrayList<>();
+        for (Aligner aligner : entry.getValue()) {
+          found.add(watch.time("align", () -> aligner.align(problem, ws)));
+        }
+        // Lines and spectra show the maps of the first row that there is.
+        int main = -1;
+        for (Map.Entry<String, AlignedMerges.Merge> row : merges.rows(id, network).entrySet()) {
+          int best = merge(pair, row.getKey(), row.getValue(), found);
+          if (pair.rows().get(row.getKey()) != Summary.REFUSED) {
+            main = main < 0 ? best : main;
+            if (found.size() > 1) {
+              chosen.put(row.getKey(), options.settings().gammas().get(best));
             }
           }
         }
-        if (repair.isPresent() && !network.batchNorms().isEmpty()) {
-          fold(pair, aligner, moments);
-        }
-        aligned.forEach(Checkpoint::close);
-        watch.run("spectra", () -> spectra.matched(aligner.id(), moments, found, ws));
+        AlignmentSet shown = found.get(Math.max(0, main));
+        watch.run("spectra", () -> spectra.matched(id, moments, shown, ws));
         if (options.points() > 0) {
-          watch.run("paths", () -> interpolate(pair, found.of(1)));
+          watch.run("paths", () -> interpolate(pair, shown.of(1)));
         }
       }
     }
+    gammas.add(chosen);
+  }
+
+  /** Merges with each of the maps and keeps the model that is best on the samples for choices. */
+  private int merge(
+      PairRuns.Pair pair, String row, AlignedMerges.Merge merge, List<AlignmentSet> found)
+      throws IOException {
+    int best = 0;
+    MemoryCheckpoint kept = null;
+    Evaluation score = null;
+    for (int i = 0; i < found.size(); i++) {
+      MemoryCheckpoint merged = merge.of(pair, found.get(i));
+      if (!merged.stale().isEmpty()) {
+        merged.close();
+        pair.rows().put(row, Summary.REFUSED);
+        return 0;
+      }
+      Evaluation own = runs.select(pair, merged);
+      if (kept == null || Summary.isBetter(own, score)) {
+        if (kept != null) {
+          kept.close();
+        }
+        kept = merged;
+        score = own;
+        best = i;
+      } else {
+        merged.close();
+      }
+    }
+    try (MemoryCheckpoint model = kept) {
+      runs.keep(pair, "merged-" + row + ".safetensors", model);
+      pair.selection().put(row, score);
+      pair.rows().put(row, runs.evaluate(pair, model));
+    }
+    return best;
   }
 
   /**
-   * The other way across batch normalisation: models without it are aligned and averaged, and it is
-   * put back. Features are the same, so the statistics are too.
+   * Every aligner less the permutation with the same repair, and every treatment of batch
+   * normalisation less the default one with the same aligner.
    */
-  private void fold(PairRuns.Pair pair, Aligner aligner, Moments moments) throws IOException {
-    TorchNetwork network = pair.network();
-    TorchNetwork plain = network.folded();
-    BatchNormFold fold = BatchNormFold.of(network);
-    List<Checkpoint> folded = pair.models().stream().map(fold::fold).toList();
-    AlignmentProblem problem = AlignmentProblem.of(plain.architecture(), moments);
-    AlignmentSet found = watch.time("align", () -> aligner.align(problem, ws));
-    List<Checkpoint> aligned = watch.time("merge", () -> runs.aligned(folded, found));
-    Inputs inputs = runs.batches(pair.sample());
-    String id = aligner.id() + "+fold";
-    try (MemoryCheckpoint merged = watch.time("merge", () -> runs.average(plain, aligned));
-        MemoryCheckpoint unfolded =
-            watch.time(
-                "repair",
-                () ->
-                    fold.unfold(
-                        RepairProblem.of(plain, merged, aligned, inputs),
-                        pair.models().get(0),
-                        ws));
-        MemoryCheckpoint reset =
-            watch.time("repair", () -> new BatchNormReset().apply(unfolded, network, inputs, ws))) {
-      runs.keep(pair, "merged-" + id + ".safetensors", reset);
-      pair.rows().put(id, runs.evaluate(pair, reset));
+  private List<ExperimentResult.Difference> differences() {
+    List<ExperimentResult.Difference> found = new ArrayList<>();
+    Map<String, Evaluation> rows = runs.rows().get(0);
+    for (String row : rows.keySet()) {
+      int plus = row.indexOf('+');
+      String aligner = plus < 0 ? row : row.substring(0, plus);
+      String others = plus < 0 ? "" : row.substring(plus);
+      if (runs.aligners().containsKey(aligner)) {
+        difference(row, PERMUTATION + others, rows, found);
+        if (!others.isEmpty()) {
+          difference(row, BatchNormTreatment.SPREAD.row(aligner), rows, found);
+        }
+      }
     }
-    aligned.forEach(Checkpoint::close);
+    return found;
   }
 
-  /** A reset takes one pass; REPAIR as many as there are layers, so it gets fewer images. */
-  private Inputs repairBatches(TorchNetwork network, Examples sample) {
-    boolean fewer =
-        options.settings().network().isConvolutional() && network.batchNorms().isEmpty();
-    return runs.batches(fewer ? sample.first(Math.min(PairRuns.IMAGES, sample.size())) : sample);
-  }
-
-  private Optional<Repair> repair(TorchNetwork network) {
-    if (!options.repair()) {
-      return Optional.empty();
+  private void difference(
+      String row,
+      String than,
+      Map<String, Evaluation> rows,
+      List<ExperimentResult.Difference> found) {
+    if (!row.equals(than)
+        && rows.getOrDefault(row, Summary.REFUSED) != Summary.REFUSED
+        && rows.getOrDefault(than, Summary.REFUSED) != Summary.REFUSED) {
+      found.add(PairedDifferences.of(row, than, runs.rows()));
     }
-    return Optional.of(
-        network.batchNorms().isEmpty() ? RepairRescale.measured() : new BatchNormReset());
   }
 
   /** Networks with batch normalisation are reset at every point; others are taken as they are. */

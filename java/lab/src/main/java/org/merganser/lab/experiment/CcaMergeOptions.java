@@ -8,11 +8,13 @@ import org.merganser.torch.Trainer;
 /**
  * Settings of {@link CcaMergeExperiment}; made by {@link #builder}.
  *
- * @param repair whether merged models are also evaluated after repair: {@code bn-reset} and {@code
- *     fold} for networks with batch normalisation, {@code repair} for others
+ * @param repair whether merged models are also evaluated after repair: {@code repair} for networks
+ *     without batch normalisation, the treatments for others
+ * @param treatments of networks with batch normalisation, in the order of the rows
  * @param points models of the line between the first two models, 2 or more; 0 for no such lines
  */
-public record CcaMergeOptions(ExperimentSettings settings, boolean repair, int points) {
+public record CcaMergeOptions(
+    ExperimentSettings settings, boolean repair, List<BatchNormTreatment> treatments, int points) {
 
   /** The synthetic task. */
   public static final String BLOBS = ExperimentSettings.BLOBS;
@@ -21,6 +23,8 @@ public record CcaMergeOptions(ExperimentSettings settings, boolean repair, int p
   public static final String EMBEDDED = ExperimentSettings.EMBEDDED;
 
   public CcaMergeOptions {
+    treatments = treatments.stream().distinct().toList();
+    ExperimentSettings.requireAtLeast(1, "number of treatments", treatments.size());
     if (points != 0 && points < 2) {
       throw new IllegalArgumentException("points must be 0 or at least 2, not " + points);
     }
@@ -36,7 +40,10 @@ public record CcaMergeOptions(ExperimentSettings settings, boolean repair, int p
     return settings.training();
   }
 
-  /** All aligners, no repair, 11 points on a line; else {@link ExperimentSettings.Builder}. */
+  /**
+   * All aligners, no repair (else with the default treatment and {@code fold}), 11 points on a
+   * line; else {@link ExperimentSettings.Builder}.
+   */
   public static Builder builder(String data) {
     return new Builder(data);
   }
@@ -44,6 +51,8 @@ public record CcaMergeOptions(ExperimentSettings settings, boolean repair, int p
   /** Collects settings; {@link #build} checks them. */
   public static final class Builder extends ExperimentSettings.Builder<Builder> {
     private boolean repair;
+    private List<BatchNormTreatment> treatments =
+        List.of(BatchNormTreatment.SPREAD, BatchNormTreatment.FOLD);
     private int points = 11;
 
     private Builder(String data) {
@@ -60,13 +69,18 @@ public record CcaMergeOptions(ExperimentSettings settings, boolean repair, int p
       return this;
     }
 
+    public Builder treatments(List<BatchNormTreatment> values) {
+      treatments = List.copyOf(values);
+      return this;
+    }
+
     public Builder points(int value) {
       points = value;
       return this;
     }
 
     public CcaMergeOptions build() {
-      return new CcaMergeOptions(settings(), repair, points);
+      return new CcaMergeOptions(settings(), repair, treatments, points);
     }
   }
 }

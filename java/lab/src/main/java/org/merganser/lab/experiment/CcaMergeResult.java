@@ -7,6 +7,8 @@ import java.util.Map;
 /**
  * What {@link CcaMergeExperiment} found.
  *
+ * @param differences between aligners with the same repair, and between treatments
+ * @param gammas for each pair the gamma chosen for each row of CCA; empty when there was one only
  * @param paths lines between the first two models, for each aligner; empty when none were asked for
  * @param spectra how well features correspond, by space
  */
@@ -16,6 +18,8 @@ public record CcaMergeResult(
     long parameters,
     List<Row> rows,
     List<Map<String, Double>> pairs,
+    List<Difference> differences,
+    List<Map<String, Double>> gammas,
     List<Path> paths,
     Map<String, Spectra> spectra,
     Training training,

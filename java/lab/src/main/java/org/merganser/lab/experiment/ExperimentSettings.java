@@ -5,6 +5,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
+import org.merganser.lab.data.ImageForm;
 import org.merganser.lab.data.Split;
 import org.merganser.plan.Catalogue;
 import org.merganser.torch.Augmentation;
@@ -16,16 +17,19 @@ import org.merganser.torch.Trainer;
  *
  * @param data {@code blobs}, {@code fashion-mnist-subset}, or a folder of images
  * @param network what is trained
+ * @param shrink images are averaged over so many by so many pixels; 1: as they are
  * @param models models of one pair, 2 or more, all aligned to the first
  * @param pairs how many pairs, each with its own seeds
- * @param seed first seed: pair I has the models of seeds {@code seed + I ... seed + I + models - 1}
+ * @param seed first seed: model k of pair I has seed {@code seed + I models + k}, so that pairs
+ *     share no model
  * @param epochs of training
  * @param published whether to train by the published protocol instead, epochs and all
  * @param train training samples, from the first; empty for 6000, or all when there are fewer
  * @param statistics training samples that statistics are taken from, from the first; empty for all,
  *     or 4000 for a convolutional network
  * @param aligners ids of the methods, in the order of the table
- * @param gamma relative regulariser of CCA
+ * @param gammas relative regulariser of CCA; of several each pair takes the one that is best on the
+ *     validation samples
  * @param split which training samples each model sees
  * @param augmentation of the training samples
  * @param cache folder of trained models, which are then not trained again
@@ -34,6 +38,7 @@ import org.merganser.torch.Trainer;
 public record ExperimentSettings(
     String data,
     NetworkChoice network,
+    int shrink,
     int models,
     int pairs,
     long seed,
@@ -42,7 +47,7 @@ public record ExperimentSettings(
     OptionalInt train,
     OptionalInt statistics,
     List<String> aligners,
-    double gamma,
+    List<Double> gammas,
     Split split,
     Augmentation augmentation,
     Optional<Path> cache,
@@ -59,12 +64,17 @@ public record ExperimentSettings(
     requireAtLeast(1, "number of aligners", aligners.size());
     aligners.forEach(Catalogue::aligner);
     requireAtLeast(2, "statistics", statistics.orElse(2));
+    requireAtLeast(1, "shrink", shrink);
     requireAtLeast(2, "models", models);
     requireAtLeast(1, "seeds", pairs);
     requireAtLeast(1, "epochs", epochs);
     requireAtLeast(2, "train", train.orElse(2));
-    if (!(gamma >= 0) || Double.isInfinite(gamma)) {
-      throw new IllegalArgumentException("gamma must be finite and at least 0, not " + gamma);
+    gammas = gammas.stream().distinct().toList();
+    requireAtLeast(1, "number of values of gamma", gammas.size());
+    for (double gamma : gammas) {
+      if (!(gamma >= 0) || Double.isInfinite(gamma)) {
+        throw new IllegalArgumentException("gamma must be finite and at least 0, not " + gamma);
+      }
     }
     if (split == Split.EIGHTY_TWENTY) {
       split.check(models, Integer.MAX_VALUE);
@@ -75,6 +85,11 @@ public record ExperimentSettings(
     if (value < least) {
       throw new IllegalArgumentException(name + " must be at least " + least + ", not " + value);
     }
+  }
+
+  /** How it takes images. */
+  ImageForm form() {
+    return network.form().shrunk(shrink);
   }
 
   /** How each model is trained. */
@@ -95,6 +110,7 @@ public record ExperimentSettings(
   public abstract static class Builder<B extends Builder<B>> {
     private final String data;
     private NetworkChoice network = NetworkChoice.mlp(32, 2);
+    private int shrink = 1;
     private int models = 2;
     private int pairs = 1;
     private long seed;
@@ -103,7 +119,7 @@ public record ExperimentSettings(
     private OptionalInt train = OptionalInt.empty();
     private OptionalInt statistics = OptionalInt.empty();
     private List<String> aligners;
-    private double gamma = 1;
+    private List<Double> gammas = List.of(1.0);
     private Split split = Split.NONE;
     private Augmentation augmentation = Augmentation.NONE;
     private Optional<Path> cache = Optional.empty();
@@ -130,6 +146,11 @@ public record ExperimentSettings(
     /** A perceptron with this many hidden layers. */
     public B layers(int value) {
       network = NetworkChoice.mlp(network.hidden(), value);
+      return self();
+    }
+
+    public B shrink(int value) {
+      shrink = value;
       return self();
     }
 
@@ -174,7 +195,12 @@ public record ExperimentSettings(
     }
 
     public B gamma(double value) {
-      gamma = value;
+      return gammas(List.of(value));
+    }
+
+    /** Several to choose from. */
+    public B gammas(List<Double> values) {
+      gammas = List.copyOf(values);
       return self();
     }
 
@@ -203,6 +229,7 @@ public record ExperimentSettings(
       return new ExperimentSettings(
           data,
           network,
+          shrink,
           models,
           pairs,
           seed,
@@ -211,7 +238,7 @@ public record ExperimentSettings(
           train,
           statistics,
           aligners,
-          gamma,
+          gammas,
           split,
           augmentation,
           cache,

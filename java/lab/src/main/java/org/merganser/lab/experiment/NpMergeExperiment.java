@@ -12,6 +12,7 @@ import java.util.SplittableRandom;
 import org.merganser.align.Aligner;
 import org.merganser.align.AlignmentProblem;
 import org.merganser.align.AlignmentSet;
+import org.merganser.align.NormRule;
 import org.merganser.compute.Seeds;
 import org.merganser.compute.Workspace;
 import org.merganser.io.Checkpoint;
@@ -23,6 +24,7 @@ import org.merganser.merge.NpOptions;
 import org.merganser.plan.Doctor;
 import org.merganser.repair.BatchNormReset;
 import org.merganser.stats.Moments;
+import org.merganser.stats.StatisticsRequest;
 import org.merganser.torch.Evaluation;
 import org.merganser.torch.Examples;
 import org.merganser.torch.FineTuning;
@@ -78,7 +80,7 @@ public final class NpMergeExperiment {
         options,
         runs.data(),
         runs.parameters(),
-        Summary.rows(runs.rows()),
+        Summary.rows(runs.rows(), runs.selection()),
         Summary.accuracies(runs.rows()),
         differences(),
         curves.curves(),
@@ -107,9 +109,10 @@ public final class NpMergeExperiment {
 
   private void runPair(PairRuns.Pair pair) throws IOException {
     List<Aligned> all = new ArrayList<>();
-    try (Moments moments = runs.statistics(pair)) {
+    try (Moments moments = runs.statistics(pair, StatisticsRequest.NONE)) {
       AlignmentProblem problem = AlignmentProblem.of(pair.network().architecture(), moments);
-      for (Aligner aligner : runs.aligners().values()) {
+      for (List<Aligner> one : runs.aligners().values()) {
+        Aligner aligner = one.get(0);
         AlignmentSet found = watch.time("align", () -> aligner.align(problem, ws));
         all.add(watch.time("merge", () -> average(pair, aligner, found)));
       }
@@ -134,7 +137,7 @@ public final class NpMergeExperiment {
   private Aligned average(PairRuns.Pair pair, Aligner aligner, AlignmentSet found)
       throws IOException {
     TorchNetwork network = pair.network();
-    List<Checkpoint> models = runs.aligned(pair.models(), found);
+    List<Checkpoint> models = runs.aligned(pair.models(), found.alignments(), NormRule.spread());
     MemoryCheckpoint average = runs.average(network, models);
     if (network.batchNorms().isEmpty()) {
       return new Aligned(aligner, models, average);

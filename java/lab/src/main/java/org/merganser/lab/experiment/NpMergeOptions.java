@@ -45,6 +45,12 @@ public record NpMergeOptions(
       throw new IllegalArgumentException(
           "an aligner is there twice in " + settings.aligners() + "; name each once");
     }
+    if (settings.gammas().size() > 1) {
+      throw new IllegalArgumentException(
+          "np-merge takes one gamma, not "
+              + settings.gammas()
+              + "; cca-merge chooses among several");
+    }
     ExperimentSettings.requireAtLeast(2, "np-train", npTrain.orElse(2));
     samples.orElse(List.of()).forEach(n -> ExperimentSettings.requireAtLeast(2, "samples", n));
   }

@@ -4,7 +4,6 @@ package org.merganser.lab.experiment;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.OptionalDouble;
 import org.merganser.merge.NpMerge.HeldOut;
 
 /**
@@ -36,16 +35,6 @@ public record NpMergeResult(
 
   /** Bins of a histogram of shares; the last holds 1 too. */
   public static final int BINS = 20;
-
-  /**
-   * How much more accurate one row is than another.
-   *
-   * @param pairs accuracy of {@code method} less that of {@code than} in each pair
-   * @param halfWidth the mean lies within this far with 95 % confidence (Student t over pairs);
-   *     empty for one pair
-   */
-  public record Difference(
-      String method, String than, List<Double> pairs, double mean, OptionalDouble halfWidth) {}
 
   /**
    * How learning went.

@@ -10,8 +10,9 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import org.merganser.align.Aligner;
-import org.merganser.align.AlignmentSet;
+import org.merganser.align.Alignment;
 import org.merganser.align.CcaAligner;
+import org.merganser.align.NormRule;
 import org.merganser.compute.Workspace;
 import org.merganser.io.Checkpoint;
 import org.merganser.io.MemoryCheckpoint;
@@ -26,6 +27,7 @@ import org.merganser.merge.MergeProblem;
 import org.merganser.model.Inputs;
 import org.merganser.plan.Catalogue;
 import org.merganser.plan.Doctor;
+import org.merganser.repair.BatchNormFold;
 import org.merganser.repair.BatchNormReset;
 import org.merganser.stats.Moments;
 import org.merganser.stats.StatisticsRequest;
@@ -52,9 +54,9 @@ final class PairRuns {
   private final ExperimentSettings settings;
   private final Workspace ws;
   private final Stopwatch watch = new Stopwatch();
-  private final Map<String, Aligner> aligners = new LinkedHashMap<>();
-  private final Map<Long, MemoryCheckpoint> trained = new LinkedHashMap<>();
+  private final Map<String, List<Aligner>> aligners = new LinkedHashMap<>();
   private final List<Map<String, Evaluation>> rows = new ArrayList<>();
+  private final List<Map<String, Evaluation>> selection = new ArrayList<>();
   private ExperimentResult.Data summary;
   private long parameters;
   private int newModels;
@@ -64,9 +66,9 @@ final class PairRuns {
     this.settings = settings;
     this.ws = ws;
     for (String id : settings.aligners()) {
-      aligners.put(
-          id,
-          id.equals("cca") ? CcaAligner.relativeGamma(settings.gamma()) : Catalogue.aligner(id));
+      List<Aligner> cca = new ArrayList<>();
+      settings.gammas().forEach(gamma -> cca.add(CcaAligner.relativeGamma(gamma)));
+      aligners.put(id, id.equals("cca") ? cca : List.of(Catalogue.aligner(id)));
     }
   }
 
@@ -75,9 +77,10 @@ final class PairRuns {
    *
    * @param index from 0
    * @param models as they are compared: with running statistics, where there are any, that were
-   *     taken in the same way for all
+   *     taken in the same way for all, and no negative scale
    * @param sample the training samples that statistics are taken from
-   * @param rows evaluations by row, those of the models themselves to begin with
+   * @param rows evaluations on test data by row, those of the models themselves to begin with
+   * @param selection the same on the samples that choices are made on
    */
   record Pair(
       int index,
@@ -85,7 +88,8 @@ final class PairRuns {
       DataSet data,
       List<MemoryCheckpoint> models,
       Examples sample,
-      Map<String, Evaluation> rows) {}
+      Map<String, Evaluation> rows,
+      Map<String, Evaluation> selection) {}
 
   /** What an experiment does with one pair. */
   @FunctionalInterface
@@ -105,18 +109,17 @@ final class PairRuns {
     for (int pair = 0; pair < settings.pairs(); pair++) {
       if (data == null || isDrawn()) {
         long drawSeed = settings.seed() + pair;
-        trained.clear();
         data = watch.time("data", () -> load(drawSeed));
       }
       TorchNetwork network = settings.network().build(data);
       check.of(data, network);
       parameters = network.size();
-      summary =
-          new ExperimentResult.Data(
-              data.name(), data.train().size(), data.test().size(), data.pixels());
+      summary = ExperimentResult.Data.of(data);
       Pair ready = prepare(pair, network, data);
       work.run(ready);
       rows.add(ready.rows());
+      selection.add(ready.selection());
+      ready.models().forEach(Checkpoint::close);
     }
   }
 
@@ -128,12 +131,14 @@ final class PairRuns {
         network.batchNorms().isEmpty()
             ? trainedModels
             : watch.time("repair", () -> reset(network, trainedModels, batches(sample)));
-    Map<String, Evaluation> evaluations = new LinkedHashMap<>();
-    watch.run("evaluate", () -> evaluateModels(pair, network, models, data, evaluations));
-    return new Pair(pair, network, data, models, sample, evaluations);
+    Pair ready =
+        new Pair(pair, network, data, models, sample, new LinkedHashMap<>(), new LinkedHashMap<>());
+    watch.run("evaluate", () -> evaluateModels(ready));
+    return ready;
   }
 
-  Map<String, Aligner> aligners() {
+  /** By id: one aligner, or one for each gamma. */
+  Map<String, List<Aligner>> aligners() {
     return aligners;
   }
 
@@ -144,6 +149,11 @@ final class PairRuns {
   /** Evaluations of each pair, by row. */
   List<Map<String, Evaluation>> rows() {
     return rows;
+  }
+
+  /** The same on the samples that choices are made on. */
+  List<Map<String, Evaluation>> selection() {
+    return selection;
   }
 
   ExperimentResult.Data data() {
@@ -176,10 +186,8 @@ final class PairRuns {
   private DataSet load(long seed) throws IOException {
     return switch (settings.data()) {
       case ExperimentSettings.BLOBS -> Blobs.draw(settings.train().orElse(Blobs.TRAIN), seed);
-      case ExperimentSettings.EMBEDDED ->
-          ImageFiles.embedded(settings.network().form(), settings.train());
-      default ->
-          ImageFiles.folder(Path.of(settings.data()), settings.network().form(), settings.train());
+      case ExperimentSettings.EMBEDDED -> ImageFiles.embedded(settings.form(), settings.train());
+      default -> ImageFiles.folder(Path.of(settings.data()), settings.form(), settings.train());
     };
   }
 
@@ -200,44 +208,33 @@ final class PairRuns {
   private List<MemoryCheckpoint> reset(
       TorchNetwork network, List<MemoryCheckpoint> models, Inputs inputs) throws IOException {
     List<MemoryCheckpoint> reset = new ArrayList<>();
+    BatchNormFold fold = BatchNormFold.of(network);
     for (MemoryCheckpoint model : models) {
-      reset.add(new BatchNormReset().apply(model, network, inputs, ws));
+      reset.add(new BatchNormReset().apply(fold.positive(model), network, inputs, ws));
+      model.close();
     }
     return reset;
   }
 
-  /** Model k of pair I has seed {@code seed + I + k}; pairs share models that see the same data. */
+  /** Model k of pair I has seed {@code seed + I models + k}: no two pairs share a model. */
   private List<MemoryCheckpoint> train(int pair, TorchNetwork network, DataSet data)
       throws IOException {
-    if (settings.split() != Split.NONE) {
-      trained.clear();
-    }
     List<Examples> parts = settings.split().apply(data.train(), settings.models(), splitSeed(pair));
-    List<Long> seeds = new ArrayList<>();
     List<ModelTraining.Job> jobs = new ArrayList<>();
     for (int k = 0; k < settings.models(); k++) {
-      long seed = settings.seed() + pair + k;
-      seeds.add(seed);
-      if (!trained.containsKey(seed)) {
-        jobs.add(new ModelTraining.Job(seed, parts.get(k), part(data, pair, k)));
-      }
+      long seed = settings.seed() + (long) pair * settings.models() + k;
+      jobs.add(new ModelTraining.Job(seed, parts.get(k), part(data, pair, k)));
     }
-    if (!jobs.isEmpty()) {
-      ModelTraining training =
-          new ModelTraining(
-              network, settings.training(), settings.cache().map(ModelCache::new), ws);
-      List<MemoryCheckpoint> models =
-          training.train(jobs, "train pair " + (pair + 1) + "/" + settings.pairs());
-      newModels += training.trained();
-      oldModels += training.cached();
-      for (int i = 0; i < jobs.size(); i++) {
-        trained.put(jobs.get(i).seed(), models.get(i));
-      }
-    }
+    ModelTraining training =
+        new ModelTraining(network, settings.training(), settings.cache().map(ModelCache::new), ws);
+    List<MemoryCheckpoint> models =
+        training.train(jobs, "train pair " + (pair + 1) + "/" + settings.pairs());
+    newModels += training.trained();
+    oldModels += training.cached();
     if (settings.split() != Split.NONE) {
       parts.forEach(Examples::close);
     }
-    return seeds.stream().map(trained::get).toList();
+    return models;
   }
 
   /** Models of one pair split one draw; other pairs draw again. */
@@ -260,30 +257,36 @@ final class PairRuns {
             + settings.models();
   }
 
-  private void evaluateModels(
-      int pair,
-      TorchNetwork network,
-      List<MemoryCheckpoint> models,
-      DataSet data,
-      Map<String, Evaluation> evaluations)
-      throws IOException {
+  /** The models themselves, the one that is best on the samples for choices, and the ensemble. */
+  private void evaluateModels(Pair pair) throws IOException {
+    List<Evaluation> choice = evaluateModels(pair, pair.data().selection(), pair.selection());
+    List<Evaluation> test = evaluateModels(pair, pair.data().test(), pair.rows());
+    int best = Summary.best(choice);
+    pair.selection().put("best-base", choice.get(best));
+    pair.rows().put("best-base", test.get(best));
+  }
+
+  private List<Evaluation> evaluateModels(
+      Pair pair, Examples data, Map<String, Evaluation> evaluations) throws IOException {
     List<Tensor> logits = new ArrayList<>();
     List<Evaluation> single = new ArrayList<>();
-    for (Checkpoint model : models) {
-      Tensor output = Evaluation.logits(network, model, data.test(), ws);
+    for (Checkpoint model : pair.models()) {
+      Tensor output = Evaluation.logits(pair.network(), model, data, ws);
       logits.add(output);
-      single.add(Evaluation.ofLogits(output, data.test()));
+      single.add(Evaluation.ofLogits(output, data));
     }
     evaluations.put("base", Summary.mean(single));
-    evaluations.put("best-base", Summary.best(single));
+    // Keeps its place in the order of the rows.
+    evaluations.put("best-base", Summary.REFUSED);
     try (Tensor ensemble =
         settings.split() == Split.CLASSES
             ? DisjointEnsemble.logits(
-                logits, Split.classes(data.train().classes(), settings.models(), splitSeed(pair)))
+                logits, Split.classes(data.classes(), settings.models(), splitSeed(pair.index())))
             : Evaluation.mean(logits)) {
-      evaluations.put("ensemble", Evaluation.ofLogits(ensemble, data.test()));
+      evaluations.put("ensemble", Evaluation.ofLogits(ensemble, data));
     }
     logits.forEach(Tensor::close);
+    return single;
   }
 
   /** The test data on a model. */
@@ -292,11 +295,17 @@ final class PairRuns {
         "evaluate", () -> Evaluation.of(pair.network(), model, pair.data().test(), ws));
   }
 
-  /** The statistics that all aligners ask for, in one pass; kept when files are kept. */
-  Moments statistics(Pair pair) throws IOException {
-    StatisticsRequest request = StatisticsRequest.NONE;
-    for (Aligner aligner : aligners.values()) {
-      request = request.and(aligner.request(pair.network().architecture()));
+  /** The samples that choices are made on. */
+  Evaluation select(Pair pair, Checkpoint model) throws IOException {
+    return watch.time(
+        "select", () -> Evaluation.of(pair.network(), model, pair.data().selection(), ws));
+  }
+
+  /** The statistics that all aligners ask for, and others, in one pass; kept when files are. */
+  Moments statistics(Pair pair, StatisticsRequest others) throws IOException {
+    StatisticsRequest request = others;
+    for (List<Aligner> aligner : aligners.values()) {
+      request = request.and(aligner.get(0).request(pair.network().architecture()));
     }
     StatisticsRequest all = request;
     Moments moments =
@@ -313,11 +322,11 @@ final class PairRuns {
   }
 
   /** Computed once: averaging and what comes after it all read them. */
-  List<Checkpoint> aligned(List<? extends Checkpoint> models, AlignmentSet found)
+  List<Checkpoint> aligned(List<? extends Checkpoint> models, List<Alignment> found, NormRule rule)
       throws IOException {
     List<Checkpoint> aligned = new ArrayList<>();
     for (int k = 0; k < models.size(); k++) {
-      aligned.add(MemoryCheckpoint.copyOf(found.of(k).apply(models.get(k)), ws));
+      aligned.add(MemoryCheckpoint.copyOf(found.get(k).apply(models.get(k), rule), ws));
     }
     return aligned;
   }

@@ -11,8 +11,8 @@ import org.merganser.torch.Evaluation;
 /**
  * Differences between rows, pair by pair, with the interval in which their mean lies: {@code mean
  * +- t sd / sqrt(n)}, with the 0.975 quantile t of Student's distribution of n - 1 degrees of
- * freedom. It takes the differences for independent and normal; pairs that share a model are not
- * quite independent.
+ * freedom. It takes the differences for independent, which pairs without a common model are, and
+ * normal.
  */
 final class PairedDifferences {
   private static final double UPPER = 0.975;

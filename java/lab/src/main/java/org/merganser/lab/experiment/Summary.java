@@ -3,7 +3,6 @@ package org.merganser.lab.experiment;
 
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -23,16 +22,39 @@ final class Summary {
         evaluations.stream().mapToDouble(Evaluation::loss).average().orElseThrow());
   }
 
-  static Evaluation best(List<Evaluation> evaluations) {
-    return evaluations.stream().max(Comparator.comparingDouble(Evaluation::accuracy)).orElseThrow();
+  /** Whether the first is better: more accurate or, of equals, of less loss. */
+  static boolean isBetter(Evaluation a, Evaluation b) {
+    return a.accuracy() > b.accuracy() || a.accuracy() == b.accuracy() && a.loss() < b.loss();
   }
 
-  static List<ExperimentResult.Row> rows(List<Map<String, Evaluation>> pairs) {
+  /** Index of the best; of equals the first. */
+  static int best(List<Evaluation> evaluations) {
+    int best = 0;
+    for (int i = 1; i < evaluations.size(); i++) {
+      best = isBetter(evaluations.get(i), evaluations.get(best)) ? i : best;
+    }
+    return best;
+  }
+
+  /**
+   * One row for each method.
+   *
+   * @param selection the same on the samples that choices are made on; may lack methods
+   */
+  static List<ExperimentResult.Row> rows(
+      List<Map<String, Evaluation>> pairs, List<Map<String, Evaluation>> selection) {
     List<ExperimentResult.Row> rows = new ArrayList<>();
     for (String id : pairs.get(0).keySet()) {
       List<Evaluation> values = pairs.stream().map(pair -> pair.get(id)).toList();
       Evaluation mean = mean(values);
-      rows.add(new ExperimentResult.Row(id, mean.accuracy(), deviation(values, mean), mean.loss()));
+      double selected =
+          selection.stream()
+              .mapToDouble(pair -> pair.getOrDefault(id, REFUSED).accuracy())
+              .average()
+              .orElse(Double.NaN);
+      rows.add(
+          new ExperimentResult.Row(
+              id, mean.accuracy(), deviation(values, mean), mean.loss(), selected));
     }
     return rows;
   }

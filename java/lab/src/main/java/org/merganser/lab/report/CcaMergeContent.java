@@ -7,6 +7,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import org.merganser.lab.experiment.BatchNormTreatment;
 import org.merganser.lab.experiment.CcaMergeResult;
 
 /** Reports of the experiment of CCA Merge. */
@@ -37,7 +38,12 @@ final class CcaMergeContent implements ReportContent {
 
   @Override
   public String sentence() {
-    return "";
+    return result.gammas().isEmpty()
+        ? ""
+        : " Each pair took the gamma that was best on "
+            + (result.data().validation() > 0
+                ? result.data().validation() + " samples that no model was trained on."
+                : "the training samples.");
   }
 
   /** A repaired row says what was done to the row it is named after. */
@@ -49,7 +55,11 @@ final class CcaMergeContent implements ReportContent {
     }
     return switch (method.substring(plus + 1)) {
       case "bn-reset" -> "the same, running statistics of batch normalisation taken anew";
-      case "fold" -> "merged without batch normalisation, which is put back and reset";
+      case "mapped" -> "scales and shifts of batch normalisation mapped like weights, then reset";
+      case "reference" -> "with the reference's scales and shifts, then reset";
+      case "fold" ->
+          "merged without batch normalisation, put back with the reference's scales and shifts,"
+              + " then reset";
       case "repair" -> "the same, activations given the means and spreads of the aligned models";
       default -> "";
     };
@@ -64,7 +74,7 @@ final class CcaMergeContent implements ReportContent {
 
   @Override
   public String sections(Map<String, Picture> pictures) {
-    return paths(pictures) + spectra(pictures);
+    return new Differences(result).html() + paths(pictures) + spectra(pictures);
   }
 
   private String paths(Map<String, Picture> pictures) {
@@ -106,16 +116,36 @@ final class CcaMergeContent implements ReportContent {
 
   @Override
   public String text() {
-    return "";
+    return new Differences(result).text();
   }
 
   @Override
-  public void writeSettings(JsonGenerator g) {}
+  public void writeSettings(JsonGenerator g) throws IOException {
+    g.writeArrayFieldStart("batchNorm");
+    for (BatchNormTreatment treatment : result.options().treatments()) {
+      g.writeString(treatment.id());
+    }
+    g.writeEndArray();
+  }
 
   @Override
   public void writeResults(JsonGenerator g) throws IOException {
+    new Differences(result).write(g);
+    gammas(g);
     paths(g);
     spectra(g);
+  }
+
+  private void gammas(JsonGenerator g) throws IOException {
+    g.writeArrayFieldStart("gammas");
+    for (Map<String, Double> pair : result.gammas()) {
+      g.writeStartObject();
+      for (Map.Entry<String, Double> row : pair.entrySet()) {
+        g.writeNumberField(row.getKey(), row.getValue());
+      }
+      g.writeEndObject();
+    }
+    g.writeEndArray();
   }
 
   private void paths(JsonGenerator g) throws IOException {

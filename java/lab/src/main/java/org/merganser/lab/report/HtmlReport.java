@@ -8,6 +8,7 @@ import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Locale;
 import java.util.Map;
+import java.util.stream.Collectors;
 import org.merganser.io.PartialFile;
 import org.merganser.lab.experiment.ExperimentResult;
 import org.merganser.lab.experiment.ExperimentSettings;
@@ -17,7 +18,7 @@ public final class HtmlReport {
   private static final Map<String, String> MEANING =
       Map.of(
           "base", "the models themselves, mean",
-          "best-base", "the best of them",
+          "best-base", "the one of them that is best on the samples for choices",
           "ensemble", "mean of their logits: as many models at run time");
 
   private HtmlReport() {}
@@ -126,7 +127,7 @@ public final class HtmlReport {
                     + " groups of models, first seed "
                     + options.seed()
                     + ".",
-            options.gamma())
+            options.gammas().stream().map(String::valueOf).collect(Collectors.joining(", ")))
         + content.sentence();
   }
 

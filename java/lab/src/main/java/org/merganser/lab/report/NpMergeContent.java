@@ -81,26 +81,8 @@ final class NpMergeContent implements ReportContent {
   @Override
   public String sections(Map<String, Picture> pictures) {
     StringBuilder html = new StringBuilder();
-    html.append("<h2>Differences</h2>\n<p>Of test accuracies, in points, pair by pair");
-    html.append(
-        isOne()
-            ? ". One pair: there is no interval.</p>\n"
-            : "; the mean lies in the interval with 95 % confidence (Student t over "
-                + result.settings().pairs()
-                + " pairs).</p>\n");
-    html.append("<table>\n<tr><th>difference</th><th class=\"n\">mean</th>");
-    html.append("<th class=\"n\">95 % interval</th></tr>\n");
-    for (NpMergeResult.Difference d : result.differences()) {
-      html.append(
-          String.format(
-              Locale.ROOT,
-              "<tr><td>%s &minus; %s</td><td class=\"n\">%+.2f</td><td class=\"n\">%s</td></tr>%n",
-              Html.escape(d.method()),
-              Html.escape(d.than()),
-              100 * d.mean(),
-              Html.escape(interval(d, "–"))));
-    }
-    html.append("</table>\n<h2>Learning</h2>\n<p>Held-out loss (solid), mean over pairs; a pair");
+    html.append(new Differences(result).html());
+    html.append("<h2>Learning</h2>\n<p>Held-out loss (solid), mean over pairs; a pair");
     html.append(" that has stopped counts with the loss it keeps. Dashed: loss of the batches");
     html.append(
         " between two looks, mean over the pairs still learning. Held-out samples are not seen by the steps,");
@@ -145,45 +127,9 @@ final class NpMergeContent implements ReportContent {
     return html.append("</table>\n").toString();
   }
 
-  private boolean isOne() {
-    return result.settings().pairs() == 1;
-  }
-
-  private static String interval(NpMergeResult.Difference d, String none) {
-    if (d.halfWidth().isEmpty()) {
-      return none;
-    }
-    double half = d.halfWidth().getAsDouble();
-    return String.format(
-        Locale.ROOT, "[%+.2f, %+.2f]", 100 * (d.mean() - half), 100 * (d.mean() + half));
-  }
-
   @Override
   public String text() {
-    StringBuilder text = new StringBuilder(String.format("%n"));
-    int width = "difference".length();
-    for (NpMergeResult.Difference d : result.differences()) {
-      width = Math.max(width, (d.method() + " - " + d.than()).length());
-    }
-    String name = "%-" + width + "s ";
-    text.append(
-        String.format(
-            Locale.ROOT,
-            name + "%9s  %s%n",
-            "difference",
-            "points",
-            isOne() ? "95 % interval (none: one pair)" : "95 % interval"));
-    for (NpMergeResult.Difference d : result.differences()) {
-      text.append(
-          String.format(
-              Locale.ROOT,
-              name + "%+9.2f  %s%n",
-              d.method() + " - " + d.than(),
-              100 * d.mean(),
-              interval(d, "-")));
-    }
-    result.samples().ifPresent(samples -> text.append(table(samples)));
-    return text.toString();
+    return new Differences(result).text() + result.samples().map(NpMergeContent::table).orElse("");
   }
 
   private static String table(NpMergeResult.Samples samples) {
@@ -222,7 +168,7 @@ final class NpMergeContent implements ReportContent {
 
   @Override
   public void writeResults(JsonGenerator g) throws IOException {
-    writeDifferences(g);
+    new Differences(result).write(g);
     writeCurves(g);
     g.writeObjectFieldStart("shares");
     for (Map.Entry<String, Map<String, List<Long>>> tensor : result.shares().entrySet()) {
@@ -236,23 +182,6 @@ final class NpMergeContent implements ReportContent {
     if (result.samples().isPresent()) {
       writeSamples(result.samples().get(), g);
     }
-  }
-
-  private void writeDifferences(JsonGenerator g) throws IOException {
-    g.writeArrayFieldStart("differences");
-    for (NpMergeResult.Difference d : result.differences()) {
-      g.writeStartObject();
-      g.writeStringField("method", d.method());
-      g.writeStringField("than", d.than());
-      g.writeNumberField("mean", d.mean());
-      if (d.halfWidth().isPresent()) {
-        g.writeNumberField("low", d.mean() - d.halfWidth().getAsDouble());
-        g.writeNumberField("high", d.mean() + d.halfWidth().getAsDouble());
-      }
-      ResultsJson.array("pairs", d.pairs(), g);
-      g.writeEndObject();
-    }
-    g.writeEndArray();
   }
 
   private void writeCurves(JsonGenerator g) throws IOException {

@@ -32,13 +32,13 @@ public final class ResultsJson {
       g.writeNumberField("models", result.settings().models());
       g.writeNumberField("epochs", result.settings().epochs());
       g.writeStringField("training", result.settings().training().toString());
-      g.writeNumberField("gamma", result.settings().gamma());
+      numbers("gamma", result.settings().gammas(), g);
       g.writeStringField("split", result.settings().split().id());
       g.writeObjectFieldStart("augmentation");
       g.writeBooleanField("flip", result.settings().training().augmentation().flip());
       g.writeNumberField("padding", result.settings().training().augmentation().padding());
       g.writeEndObject();
-      data(result.data(), g);
+      data(result.data(), result.settings().shrink(), g);
       g.writeObjectFieldStart("model");
       network(result.settings().network(), g);
       g.writeNumberField("parameters", result.parameters());
@@ -78,10 +78,15 @@ public final class ResultsJson {
     }
   }
 
-  private static void data(ExperimentResult.Data data, JsonGenerator g) throws IOException {
+  private static void data(ExperimentResult.Data data, int shrink, JsonGenerator g)
+      throws IOException {
     g.writeObjectFieldStart("data");
     g.writeStringField("name", data.name());
+    if (shrink > 1) {
+      g.writeNumberField("shrink", shrink);
+    }
     g.writeNumberField("train", data.train());
+    g.writeNumberField("validation", data.validation());
     g.writeNumberField("test", data.test());
     if (data.pixels().isPresent()) {
       numbers("mean", data.pixels().get().mean(), g);
@@ -116,6 +121,9 @@ public final class ResultsJson {
         g.writeNumberField("accuracy", row.accuracy());
         g.writeNumberField("accuracySd", row.accuracySd());
         g.writeNumberField("loss", row.loss());
+        if (!Double.isNaN(row.selection())) {
+          g.writeNumberField("selection", row.selection());
+        }
       }
       g.writeEndObject();
     }

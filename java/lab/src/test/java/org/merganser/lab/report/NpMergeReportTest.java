@@ -43,11 +43,11 @@ class NpMergeReportTest {
             Collections.nCopies(pairs, 0.375));
     return new NpMergeResult(
         NpMergeOptions.builder("blobs").pairs(pairs).aligners(List.of("cca")).build(),
-        new ExperimentResult.Data("a < b", 100, 40, Optional.empty()),
+        new ExperimentResult.Data("a < b", 100, 20, 40, Optional.empty()),
         12,
         List.of(
-            new ExperimentResult.Row("average+cca", 0.75, 0, 0.625),
-            new ExperimentResult.Row("np-merge+cca", 0.875, 0, 0.5)),
+            new ExperimentResult.Row("average+cca", 0.75, 0, 0.625, Double.NaN),
+            new ExperimentResult.Row("np-merge+cca", 0.875, 0, 0.5, Double.NaN)),
         List.of(Map.of("average+cca", 0.75)),
         List.of(
             new NpMergeResult.Difference(

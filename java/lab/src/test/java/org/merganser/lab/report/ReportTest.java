@@ -14,6 +14,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalDouble;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import javax.imageio.ImageIO;
@@ -34,8 +35,8 @@ class ReportTest {
   private static CcaMergeResult result(int pairs, Optional<PixelScale> pixels) {
     List<CcaMergeResult.Row> rows =
         List.of(
-            new CcaMergeResult.Row("base", 0.875, pairs == 1 ? 0 : 0.0125, 0.5),
-            new CcaMergeResult.Row("cca", 0.75, pairs == 1 ? 0 : 0.025, 0.625));
+            new CcaMergeResult.Row("base", 0.875, pairs == 1 ? 0 : 0.0125, 0.5, Double.NaN),
+            new CcaMergeResult.Row("cca", 0.75, pairs == 1 ? 0 : 0.025, 0.625, 0.8125));
     Map<String, Double> seconds = new LinkedHashMap<>();
     seconds.put("train", 1.23456);
     seconds.put("align", 0.5);
@@ -49,10 +50,18 @@ class ReportTest {
             .gamma(0.5)
             .keep(Path.of("kept"))
             .build(),
-        new CcaMergeResult.Data(NAME, 100, 40, pixels),
+        new CcaMergeResult.Data(NAME, 100, 20, 40, pixels),
         1234,
         rows,
         List.of(Map.of("base", 0.875)),
+        List.of(
+            new CcaMergeResult.Difference(
+                "cca",
+                "base",
+                List.of(-0.125),
+                -0.125,
+                pairs == 1 ? OptionalDouble.empty() : OptionalDouble.of(0.0625))),
+        List.of(Map.of("cca", 0.5)),
         List.of(
             new CcaMergeResult.Path(
                 "cca",
@@ -97,8 +106,11 @@ class ReportTest {
             "augmentation",
             "data",
             "model",
+            "batchNorm",
             "rows",
             "pairs",
+            "differences",
+            "gammas",
             "paths",
             "spectra",
             "backend",
@@ -113,14 +125,55 @@ class ReportTest {
         .containsEntry("epochs", 3L)
         .containsEntry("gamma", 0.5)
         .containsEntry(
-            "data", Map.of("name", NAME, "train", 100L, "test", 40L, "mean", 0.25, "sd", 0.375))
+            "data",
+            Map.of(
+                "name",
+                NAME,
+                "train",
+                100L,
+                "validation",
+                20L,
+                "test",
+                40L,
+                "mean",
+                0.25,
+                "sd",
+                0.375))
+        .containsEntry("batchNorm", List.of("spread", "fold"))
+        .containsEntry("gammas", List.of(Map.of("cca", 0.5)))
+        .containsEntry(
+            "differences",
+            List.of(
+                Map.of(
+                    "method",
+                    "cca",
+                    "than",
+                    "base",
+                    "mean",
+                    -0.125,
+                    "low",
+                    -0.1875,
+                    "high",
+                    -0.0625,
+                    "pairs",
+                    List.of(-0.125))))
         .containsEntry(
             "model", Map.of("kind", "mlp", "hidden", 16L, "layers", 2L, "parameters", 1234L))
         .containsEntry(
             "rows",
             List.of(
                 Map.of("method", "base", "accuracy", 0.875, "accuracySd", 0.0125, "loss", 0.5),
-                Map.of("method", "cca", "accuracy", 0.75, "accuracySd", 0.025, "loss", 0.625)))
+                Map.of(
+                    "method",
+                    "cca",
+                    "accuracy",
+                    0.75,
+                    "accuracySd",
+                    0.025,
+                    "loss",
+                    0.625,
+                    "selection",
+                    0.8125)))
         .containsEntry("pairs", List.of(Map.of("base", 0.875)))
         .containsEntry("split", "none")
         .containsEntry("augmentation", Map.of("flip", false, "padding", 0L))
@@ -160,7 +213,7 @@ class ReportTest {
     Path path = folder.resolve("results.json");
     ResultsJson.write(result(1, Optional.empty()), path);
     assertThat(Json.read(path))
-        .containsEntry("data", Map.of("name", NAME, "train", 100L, "test", 40L));
+        .containsEntry("data", Map.of("name", NAME, "train", 100L, "validation", 20L, "test", 40L));
   }
 
   @Test
@@ -175,6 +228,8 @@ class ReportTest {
                 NAME,
                 "train",
                 100L,
+                "validation",
+                20L,
                 "test",
                 40L,
                 "mean",
@@ -219,6 +274,10 @@ class ReportTest {
     assertThat(page)
         .contains("100 training and 40 test samples", "1234 parameters", "first seed 7");
     assertThat(page)
+        .contains(
+            "Each pair took the gamma that was best on 20 samples that no model was trained on")
+        .contains("cca &minus; base</td><td class=\"n\">-12.50</td>", "[-18.75, -6.25]");
+    assertThat(page)
         .contains("backend cpu, ISA avx2", "merganser=1.2.3", "Relative gamma of CCA: 0.5");
   }
 
@@ -239,6 +298,8 @@ class ReportTest {
             plain.parameters(),
             plain.rows(),
             plain.pairs(),
+            List.of(),
+            List.of(),
             List.of(),
             plain.spectra(),
             plain.training(),
@@ -267,6 +328,8 @@ class ReportTest {
             plain.parameters(),
             plain.rows(),
             plain.pairs(),
+            plain.differences(),
+            plain.gammas(),
             plain.paths(),
             spaces,
             plain.training(),
@@ -291,6 +354,9 @@ class ReportTest {
             method              accuracy      sd     loss
             base                  87.50%       -    0.500
             cca                   75.00%       -    0.625
+
+            difference    points  95 % interval (none: one pair)
+            cca - base    -12.50  -
             """);
   }
 
@@ -302,6 +368,9 @@ class ReportTest {
             method              accuracy      sd     loss
             base                  87.50%    1.25    0.500
             cca                   75.00%    2.50    0.625
+
+            difference    points  95 % interval
+            cca - base    -12.50  [-18.75, -6.25]
             """);
   }
 
