@@ -66,6 +66,15 @@ final class AlignmentOptions {
   Path architecture;
 
   @Option(
+      names = "--layers",
+      paramLabel = "NAME",
+      split = ",",
+      description =
+          "All layers of a plain stack, first to last, where names and shapes do not prove their"
+              + " order.")
+  List<String> layers = new ArrayList<>();
+
+  @Option(
       names = "--gamma",
       paramLabel = "G",
       description = "Regulariser of CCA, relative to the variance (default: 1).")
@@ -92,7 +101,10 @@ final class AlignmentOptions {
 
   Architecture architecture(Checkpoint reference) throws IOException {
     if (architecture == null) {
-      return LinearStack.infer(reference);
+      return layers.isEmpty() ? LinearStack.infer(reference) : LinearStack.infer(reference, layers);
+    }
+    if (!layers.isEmpty()) {
+      throw new IllegalArgumentException("use either --layers or --architecture, not both");
     }
     Architecture read = Architecture.read(architecture);
     if (read.spaces().isEmpty() && !method.equals("identity")) {
@@ -116,17 +128,18 @@ final class AlignmentOptions {
     Map<String, Boolean> ofCca = new LinkedHashMap<>();
     ofCca.put("--gamma", gamma != null);
     ofCca.put("--absolute-gamma", absoluteGamma != null);
-    Map<String, Boolean> ofStatistics = new LinkedHashMap<>();
-    ofStatistics.put("--activations-a", activationsA != null);
-    ofStatistics.put("--activations-b", activationsB != null);
-    ofStatistics.put("--activations", !activations.isEmpty());
-    ofStatistics.put("--stats", stats != null);
-    ofStatistics.put("--skip-non-finite", skipNonFinite);
+    Map<String, Boolean> ofMaps = new LinkedHashMap<>();
+    ofMaps.put("--activations-a", activationsA != null);
+    ofMaps.put("--activations-b", activationsB != null);
+    ofMaps.put("--activations", !activations.isEmpty());
+    ofMaps.put("--stats", stats != null);
+    ofMaps.put("--layers", !layers.isEmpty());
+    ofMaps.put("--skip-non-finite", skipNonFinite);
     if (!(aligner instanceof CcaAligner)) {
       refuse(ofCca, "method " + method + " does not use it");
     }
     if (aligner instanceof IdentityAligner) {
-      refuse(ofStatistics, "method " + method + " does not use it");
+      refuse(ofMaps, "method " + method + " does not use it");
     }
     if (stats != null && skipNonFinite) {
       refuse(Map.of("--skip-non-finite", true), "the samples of --stats are taken already");

@@ -4,6 +4,8 @@ package org.merganser.cli;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.Callable;
@@ -14,8 +16,6 @@ import org.merganser.io.Checkpoint;
 import org.merganser.io.Npy;
 import org.merganser.io.Safetensors;
 import org.merganser.io.TensorInfo;
-import org.merganser.model.Architecture;
-import org.merganser.model.FeatureSpace;
 import org.merganser.model.LinearStack;
 import org.merganser.stats.Moments;
 import org.merganser.stats.SpaceMoments;
@@ -116,14 +116,34 @@ final class InspectCommand implements Callable<Integer> {
       if (!checkpoint.stale().isEmpty()) {
         print.println("stale, to be reset before use: " + Printable.line(checkpoint.stale()));
       }
-      try {
-        Architecture architecture = LinearStack.infer(checkpoint);
-        print.println(
+      stack(checkpoint).forEach(line -> print.println(Printable.line(line)));
+    }
+  }
+
+  /** In which order its layers would be taken, and whether that is proved. */
+  private static List<String> stack(Checkpoint checkpoint) {
+    try {
+      LinearStack.Order order = LinearStack.order(checkpoint);
+      List<String> layers = order.layers();
+      if (order.proved()) {
+        return List.of(
             "a plain stack of linear layers with spaces "
-                + Printable.line(architecture.spaces().stream().map(FeatureSpace::id).toList()));
-      } catch (IncompatibleModelsException e) {
-        print.println("aligning it needs a builder file (--architecture)");
+                + layers.subList(0, layers.size() - 1)
+                + ", then "
+                + layers.get(layers.size() - 1)
+                + "; the order is proved by "
+                + order.reason());
       }
+      List<String> lines = new ArrayList<>();
+      lines.add(
+          "linear layers whose order is not proved: "
+              + order.reason()
+              + "; confirm the right one:");
+      lines.add("  --layers " + String.join(",", layers));
+      order.others().forEach(other -> lines.add("  --layers " + String.join(",", other)));
+      return lines;
+    } catch (IncompatibleModelsException e) {
+      return List.of("aligning it needs a builder file (--architecture): " + e.problems().get(0));
     }
   }
 }

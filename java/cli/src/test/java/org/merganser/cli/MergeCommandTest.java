@@ -22,6 +22,7 @@ import org.merganser.align.CcaAligner;
 import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
 import org.merganser.io.Checkpoint;
+import org.merganser.io.Npy;
 import org.merganser.io.Safetensors;
 import org.merganser.linalg.Tensor;
 import org.merganser.model.Architecture;
@@ -313,6 +314,57 @@ class MergeCommandTest {
     assertThat(run.code()).isZero();
     assertThat(run.out()).contains(target.toString());
     assertThat(Files.mismatch(target, model)).isEqualTo(-1);
+  }
+
+  /** Layers of equal width chain in any order; sorted by name they would run in a wrong one. */
+  @Test
+  void anOrderThatNothingProvesIsRefusedUntilItIsConfirmed() throws IOException {
+    String[] layers = {"input", "hidden", "output"};
+    int n = 5;
+    for (String model : new String[] {"p", "q"}) {
+      Map<String, Tensor> tensors = new LinkedHashMap<>();
+      for (String layer : layers) {
+        tensors.put(layer + ".weight", Tensor.of(Fixture.normal(layer.hashCode(), n * n), n, n));
+        tensors.put(layer + ".bias", Tensor.of(Fixture.normal(layer.length(), n), n));
+      }
+      files.model(model, tensors);
+      for (String layer : layers) {
+        Files.createDirectories(files.activations(model));
+        try (Tensor acts = Tensor.of(Fixture.normal(layer.hashCode(), 40 * n), 40, n)) {
+          Npy.write(acts, files.activations(model).resolve(layer + ".npy"));
+        }
+      }
+    }
+    Cli.Run refused = merge("permutation", "p", "q");
+    assertThat(refused.code()).isEqualTo(3);
+    assertThat(refused.err())
+        .startsWith("merganser: names and shapes do not prove in which order the layers run;")
+        .contains("--layers input,hidden,output\n", "--layers hidden,input,output\n");
+    assertThat(out).doesNotExist();
+    assertThat(Cli.run("inspect", files.model("p")).out())
+        .contains("linear layers whose order is not proved: at least 4 orders fit")
+        .contains("\n  --layers input,hidden,output\n")
+        .doesNotContain("plain stack");
+
+    Object[] confirmed = {
+      "merge",
+      files.model("p"),
+      files.model("q"),
+      "--method",
+      "permutation",
+      "--layers",
+      "input,hidden,output",
+      "--activations-a",
+      files.activations("p"),
+      "--activations-b",
+      files.activations("q"),
+      "-o",
+      out
+    };
+    Cli.Run run = Cli.run(confirmed);
+    assertThat(run.err()).isEmpty();
+    assertThat(run.code()).isZero();
+    assertThat(run.out()).containsPattern("\ninput .*\nhidden .*\nnot mapped");
   }
 
   @Test

@@ -14,6 +14,7 @@ import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
@@ -22,6 +23,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.merganser.align.Alignment;
 import org.merganser.align.CcaAligner;
 import org.merganser.align.ScaledPermutation;
+import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
 import org.merganser.error.CancelledException;
 import org.merganser.error.FormatException;
@@ -32,6 +34,7 @@ import org.merganser.error.NumericalException;
 import org.merganser.error.ShapeException;
 import org.merganser.io.Checkpoint;
 import org.merganser.io.Safetensors;
+import org.merganser.linalg.Tensor;
 import org.merganser.model.LinearStack;
 import org.merganser.stats.Moments;
 import picocli.CommandLine;
@@ -92,6 +95,23 @@ class OtherCommandsTest {
   }
 
   @Test
+  void inspectSaysWhatProvesTheOrderOfTheLayersOrWhyThereIsNone() throws IOException {
+    assertThat(Cli.run("inspect", files.model("a")).out())
+        .endsWith(
+            "a plain stack of linear layers with spaces [fc1], then fc2; the order is proved by"
+                + " the numbers in the names\n");
+    files.model(
+        "lora",
+        Map.of(
+            "fc.lora_A.weight", Tensor.zeros(DType.F32, 2, 8),
+            "fc.lora_B.weight", Tensor.zeros(DType.F32, 8, 2)));
+    assertThat(Cli.run("inspect", files.model("lora")).out())
+        .contains(
+            "aligning it needs a builder file (--architecture): layer 'fc.lora_",
+            "is part of an adapter (such as LoRA) by its name\n");
+  }
+
+  @Test
   void alignReplacesNoModel() throws IOException {
     byte[] before = Files.readAllBytes(files.model("b"));
     Cli.Run run = align("permutation", files.model("b"));
@@ -129,7 +149,7 @@ class OtherCommandsTest {
     assertThat(run.out())
         .containsPattern("fc1\\.weight +F32 \\[6, 4\\]")
         .contains("4 tensors, 51 parameters, metadata {format=pt}")
-        .endsWith("a plain stack of linear layers with spaces [fc1]\n");
+        .contains("\na plain stack of linear layers with spaces [fc1], then fc2;");
   }
 
   @Test
@@ -140,7 +160,9 @@ class OtherCommandsTest {
             java.util.Map.of(
                 "conv.weight", org.merganser.linalg.Tensor.of(new float[16], 2, 2, 2, 2)));
     assertThat(Cli.run("inspect", lone).out())
-        .endsWith("aligning it needs a builder file (--architecture)\n");
+        .endsWith(
+            "aligning it needs a builder file (--architecture): 'conv.weight' F32 [2, 2, 2, 2] is"
+                + " no weight or bias of a linear layer\n");
   }
 
   @Test
