@@ -128,17 +128,18 @@ final class AlignmentOptions {
     Map<String, Boolean> ofCca = new LinkedHashMap<>();
     ofCca.put("--gamma", gamma != null);
     ofCca.put("--absolute-gamma", absoluteGamma != null);
-    Map<String, Boolean> ofStatistics = new LinkedHashMap<>();
-    ofStatistics.put("--activations-a", activationsA != null);
-    ofStatistics.put("--activations-b", activationsB != null);
-    ofStatistics.put("--activations", !activations.isEmpty());
-    ofStatistics.put("--stats", stats != null);
-    ofStatistics.put("--skip-non-finite", skipNonFinite);
+    Map<String, Boolean> ofMaps = new LinkedHashMap<>();
+    ofMaps.put("--activations-a", activationsA != null);
+    ofMaps.put("--activations-b", activationsB != null);
+    ofMaps.put("--activations", !activations.isEmpty());
+    ofMaps.put("--stats", stats != null);
+    ofMaps.put("--layers", !layers.isEmpty());
+    ofMaps.put("--skip-non-finite", skipNonFinite);
     if (!(aligner instanceof CcaAligner)) {
       refuse(ofCca, "method " + method + " does not use it");
     }
     if (aligner instanceof IdentityAligner) {
-      refuse(ofStatistics, "method " + method + " does not use it");
+      refuse(ofMaps, "method " + method + " does not use it");
     }
     if (stats != null && skipNonFinite) {
       refuse(Map.of("--skip-non-finite", true), "the samples of --stats are taken already");

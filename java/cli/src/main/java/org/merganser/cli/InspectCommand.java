@@ -4,6 +4,7 @@ package org.merganser.cli;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -115,31 +116,34 @@ final class InspectCommand implements Callable<Integer> {
       if (!checkpoint.stale().isEmpty()) {
         print.println("stale, to be reset before use: " + Printable.line(checkpoint.stale()));
       }
-      print.println(stack(checkpoint));
+      stack(checkpoint).forEach(line -> print.println(Printable.line(line)));
     }
   }
 
   /** In which order its layers would be taken, and whether that is proved. */
-  private static String stack(Checkpoint checkpoint) {
+  private static List<String> stack(Checkpoint checkpoint) {
     try {
       LinearStack.Order order = LinearStack.order(checkpoint);
       List<String> layers = order.layers();
       if (order.proved()) {
-        return "a plain stack of linear layers with spaces "
-            + Printable.line(layers.subList(0, layers.size() - 1))
-            + ", then "
-            + Printable.line(layers.get(layers.size() - 1))
-            + "; the order is proved by "
-            + order.reason();
+        return List.of(
+            "a plain stack of linear layers with spaces "
+                + layers.subList(0, layers.size() - 1)
+                + ", then "
+                + layers.get(layers.size() - 1)
+                + "; the order is proved by "
+                + order.reason());
       }
-      StringBuilder text = new StringBuilder("linear layers whose order is not proved: ");
-      text.append(Printable.line(order.reason())).append("; confirm the right one:");
-      text.append("\n  --layers ").append(Printable.line(String.join(",", layers)));
-      order.others().forEach(o -> text.append("\n  --layers ").append(Printable.line(String.join(",", o))));
-      return text.toString();
+      List<String> lines = new ArrayList<>();
+      lines.add(
+          "linear layers whose order is not proved: "
+              + order.reason()
+              + "; confirm the right one:");
+      lines.add("  --layers " + String.join(",", layers));
+      order.others().forEach(other -> lines.add("  --layers " + String.join(",", other)));
+      return lines;
     } catch (IncompatibleModelsException e) {
-      return "aligning it needs a builder file (--architecture): "
-          + Printable.line(e.problems().get(0));
+      return List.of("aligning it needs a builder file (--architecture): " + e.problems().get(0));
     }
   }
 }
