@@ -3,8 +3,6 @@ package org.merganser.torch;
 
 import java.util.Optional;
 import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.TensorOptional;
-import org.bytedeco.pytorch.global.torch;
 import org.merganser.compute.DType;
 import org.merganser.error.ShapeException;
 import org.merganser.io.TensorInfo;
@@ -28,13 +26,6 @@ public record Convolution(
     boolean hasBias,
     Initial initial)
     implements Layer {
-
-  /**
-   * Unless channels come in multiples of this, the gradient that oneDNN 3.7 (in libtorch 2.10)
-   * returns for the input now and then holds uninitialised memory; libtorch's own convolution takes
-   * its place.
-   */
-  private static final int BLOCK = 16;
 
   /** Initial weights are normal with variance 2 / (in kernel^2) (He et al. 2015). */
   public static Convolution of(
@@ -68,26 +59,8 @@ public record Convolution(
 
   @Override
   public Tensor forward(Tensor x, ForwardPass pass) {
-    TensorOptional bias =
-        hasBias ? new TensorOptional(pass.parameter(bias())) : new TensorOptional();
-    boolean blocks = in % BLOCK == 0 && out % BLOCK == 0;
-    if (!blocks && x.requires_grad()) {
-      return torch.thnn_conv2d(
-          x,
-          pass.parameter(weight()),
-          new long[] {kernel, kernel},
-          bias,
-          new long[] {stride, stride},
-          new long[] {padding, padding});
-    }
-    return torch.conv2d(
-        x,
-        pass.parameter(weight()),
-        bias,
-        new long[] {stride, stride},
-        new long[] {padding, padding},
-        new long[] {1, 1},
-        1);
+    return BlockedConvolution.apply(
+        x, pass.parameter(weight()), hasBias ? pass.parameter(bias()) : null, stride, padding, 1);
   }
 
   private String weight() {

@@ -105,6 +105,9 @@ public final class TorchNatives {
         Loader.cacheResource(TorchNatives.class, folder + library);
       }
       Loader.load(torch.class);
+      // It would take some convolutions of a single sample where the processor suits it, and prints
+      // a line for each where it does not.
+      torch.globalContext().setUserEnabledNNPACK(false);
       return null;
     } catch (NativeLibraryException e) {
       return e;

@@ -73,6 +73,12 @@ class TorchNativesTest {
         .contains("OMP_WAIT_POLICY = 'ACTIVE'", "loaded ");
   }
 
+  /** It prints to stderr on processors it does not know, and computes differently on others. */
+  @Test
+  void nnpackIsNotAsked() throws IOException {
+    assertThat(TorchNatives.call(1, () -> torch.globalContext().userEnabledNNPACK())).isFalse();
+  }
+
   @Test
   void translatesErrorsOfLibtorch() {
     assertThatThrownBy(
