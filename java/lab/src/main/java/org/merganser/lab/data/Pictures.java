@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.merganser.lab.data;
 
-import java.nio.FloatBuffer;
 import java.util.Optional;
 import org.merganser.compute.DType;
 import org.merganser.error.FormatException;
+import org.merganser.internal.kernel.Block;
 import org.merganser.lab.data.DataSet.PixelScale;
 import org.merganser.linalg.Tensor;
 import org.merganser.torch.Examples;
@@ -109,8 +109,9 @@ record Pictures(
       for (int p = 0; p < image.length; p++) {
         image[p] = values[p / plane][part.pixels[start + p] & 0xff];
       }
-      FloatBuffer target = inputs.buffer(4L * start, 4 * image.length).asFloatBuffer();
-      target.put(image);
+      try (Block.View target = inputs.view(4L * start, 4 * image.length)) {
+        target.buffer().asFloatBuffer().put(image);
+      }
     }
     return new Examples(inputs, part.labels, classes);
   }
