@@ -140,9 +140,14 @@ final class AlignmentFile {
 
   private static int[] integers(Tensor tensor) {
     tensor.require("permutation", DType.I64, tensor.size());
-    int[] values = new int[Math.toIntExact(tensor.size())];
-    for (int i = 0; i < values.length; i++) {
-      values[i] = Math.toIntExact(tensor.memory().getLong(8L * i));
+    int[] values = new int[tensor.size() < Integer.MAX_VALUE ? (int) tensor.size() : 0];
+    for (int i = 0; i < tensor.size(); i++) {
+      long value = tensor.memory().getLong(8L * i);
+      if (value < 0 || value >= values.length) {
+        throw new ShapeException(
+            "no permutation: entry " + i + " is " + value + " of " + tensor.size());
+      }
+      values[i] = (int) value;
     }
     return values;
   }

@@ -77,8 +77,7 @@ final class ConvertedCheckpoint implements Checkpoint {
         Tensor here = stored.on(ws);
         Tensor converted = Tensor.allocate(dtype, info.dims(), ws)) {
       ws.kernels()
-          .convert(
-              here.dtype().code(), dtype.code(), here.size(), here.block(), converted.block());
+          .convert(here.dtype().code(), dtype.code(), here.size(), here.block(), converted.block());
       requireSameRange(name, here, converted, ws);
       into.copyFrom(converted, ws);
     }

@@ -61,6 +61,9 @@ final class FileBytes implements AutoCloseable {
 
   /** Fills {@code into} from {@code position} on. */
   void read(long position, Memory into) throws IOException {
+    if (!channel.isOpen()) {
+      throw closed(null);
+    }
     for (long done = 0; done < into.bytes(); ) {
       int length = (int) Math.min(into.bytes() - done, CHUNK);
       try (Block.View view = into.view(done, length)) {
@@ -100,7 +103,7 @@ final class FileBytes implements AutoCloseable {
           interrupted = true;
         } catch (ExecutionException e) {
           if (e.getCause() instanceof ClosedChannelException) {
-            throw new IllegalStateException(path + " is already closed", e);
+            throw closed(e);
           }
           throw new IOException("cannot read " + path + ": " + e.getCause().getMessage(), e);
         }
@@ -110,6 +113,10 @@ final class FileBytes implements AutoCloseable {
         Thread.currentThread().interrupt();
       }
     }
+  }
+
+  private IllegalStateException closed(Exception cause) {
+    return new IllegalStateException(path + " is already closed", cause);
   }
 
   @Override

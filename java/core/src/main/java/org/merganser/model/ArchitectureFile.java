@@ -4,6 +4,7 @@ package org.merganser.model;
 import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonFactoryBuilder;
 import com.fasterxml.jackson.core.JsonGenerator;
+import com.fasterxml.jackson.core.JsonLocation;
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.JsonToken;
@@ -40,15 +41,11 @@ final class ArchitectureFile {
     try (JsonParser p = JSON.createParser(json)) {
       return new Reader(source, p).read();
     } catch (JsonProcessingException e) {
+      // What breaks a limit of the parser, such as a number of 1001 digits, has no place.
+      JsonLocation at = e.getLocation();
+      String place = at == null ? "" : ":" + at.getLineNr() + ":" + at.getColumnNr();
       throw new FormatException(
-          source
-              + ":"
-              + e.getLocation().getLineNr()
-              + ":"
-              + e.getLocation().getColumnNr()
-              + ": "
-              + e.getOriginalMessage().lines().findFirst().orElse(""),
-          e);
+          source + place + ": " + e.getOriginalMessage().lines().findFirst().orElse(""), e);
     }
   }
 

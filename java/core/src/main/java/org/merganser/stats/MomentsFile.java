@@ -26,6 +26,9 @@ final class MomentsFile {
   private static final String FORMAT = "mgstats";
   private static final String VERSION = "1";
 
+  /** As many as F64 counts. */
+  private static final double MOST_SAMPLES = 1L << 53;
+
   private MomentsFile() {}
 
   static void save(Moments moments, Path path, Workspace ws) throws IOException {
@@ -74,9 +77,18 @@ final class MomentsFile {
   private static SpaceMoments space(Checkpoint file, Path path, String id, Workspace ws)
       throws IOException {
     double[] samples = values(file, path, id + "/samples", 2, ws);
+    for (double number : samples) {
+      if (!(number >= 0 && number <= MOST_SAMPLES && number == Math.rint(number))) {
+        throw new FormatException(
+            path + ": '" + id + "/samples' holds " + number + ", which is no number of samples");
+      }
+    }
     int models = 0;
     while (file.tensors().containsKey(id + "/mean/" + models)) {
       models++;
+    }
+    if (models == 0) {
+      throw new FormatException(path + ": there is no '" + id + "/mean/0'");
     }
     double[][] means = new double[models][];
     double[][] m2 = new double[models][];

@@ -79,6 +79,11 @@ class AlignmentFileTest {
           .isInstanceOf(FormatException.class)
           .hasMessage(
               broken + ": no permutation: entry 2 is 1, which is out of 0..2 or taken before");
+      tensors.get("s/permutation").memory().putLong(0, 1L << 40);
+      Safetensors.write(MemoryCheckpoint.of(tensors), read.metadata(), broken, WS);
+      assertThatThrownBy(() -> Alignment.load(broken, WS))
+          .isInstanceOf(FormatException.class)
+          .hasMessage(broken + ": no permutation: entry 0 is 1099511627776 of 3");
     }
   }
 

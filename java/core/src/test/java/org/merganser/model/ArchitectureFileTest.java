@@ -109,6 +109,15 @@ class ArchitectureFileTest {
         .hasMessage("arch.json:" + message);
   }
 
+  /** The parser gives no place for what is beyond its limits. */
+  @Test
+  void aNumberOfMoreDigitsThanAreRead() {
+    String json = "{\"spaces\":[{\"id\":\"a\",\"width\":" + "9".repeat(1001) + "}]}";
+    assertThatThrownBy(() -> Architecture.fromJson("arch.json", json))
+        .isInstanceOf(FormatException.class)
+        .hasMessageMatching("arch\\.json: Number value length \\(1001\\) exceeds .*");
+  }
+
   @Test
   void textThatIsNoJson() {
     for (String json :

@@ -236,6 +236,21 @@ class ActivationFilesTest {
     assertThatThrownBy(() -> Moments.load(file, WS))
         .isInstanceOf(FormatException.class)
         .hasMessage(file + ": 's/m2/0' is F64 [2]");
+    for (double samples : new double[] {-1, 0.5, 1e300, Double.NaN}) {
+      MemoryCheckpoint counted =
+          MemoryCheckpoint.of(
+              java.util.Map.of("s/samples", Tensor.of(new double[] {samples, 0}, 2)));
+      Safetensors.write(counted, metadata, file, WS);
+      assertThatThrownBy(() -> Moments.load(file, WS))
+          .isInstanceOf(FormatException.class)
+          .hasMessage(file + ": 's/samples' holds " + samples + ", which is no number of samples");
+    }
+    MemoryCheckpoint none =
+        MemoryCheckpoint.of(java.util.Map.of("s/samples", Tensor.zeros(DType.F64, 2)));
+    Safetensors.write(none, metadata, file, WS);
+    assertThatThrownBy(() -> Moments.load(file, WS))
+        .isInstanceOf(FormatException.class)
+        .hasMessage(file + ": there is no 's/mean/0'");
   }
 
   @Test

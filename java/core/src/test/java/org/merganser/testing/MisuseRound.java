@@ -91,12 +91,12 @@ final class MisuseRound {
   /** Runs {@code calls} calls in all on some threads, each with a stream of its own. */
   void run(int calls, int threads) throws InterruptedException {
     SplittableRandom random = new SplittableRandom(seed);
-    MisuseCalls shared = new MisuseCalls(this, random.split());
+    MisusePool shared = new MisusePool(this, random.split());
     Fault[] faults = new Fault[threads];
     List<Thread> running = new ArrayList<>();
     for (int t = 0; t < threads; t++) {
       int me = t;
-      MisuseCalls mine = shared.with(random.split());
+      MisuseCalls mine = new MisuseCalls(shared, random.split());
       Runnable work =
           () -> {
             try {

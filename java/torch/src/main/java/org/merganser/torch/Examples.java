@@ -5,12 +5,12 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.util.Arrays;
 import java.util.Iterator;
+import java.util.List;
 import java.util.NoSuchElementException;
 import java.util.stream.IntStream;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.merganser.compute.DType;
-import org.merganser.compute.Memory;
 import org.merganser.error.ShapeException;
 import org.merganser.linalg.Tensor;
 import org.merganser.model.Inputs;
@@ -152,6 +152,7 @@ public record Examples(Tensor inputs, int[] labels, int classes) implements Auto
     }
 
     @Override
+    @SuppressWarnings("try")
     public Tensor next() {
       if (last != null) {
         last.close();
@@ -160,12 +161,10 @@ public record Examples(Tensor inputs, int[] labels, int classes) implements Auto
       int[] samples = IntStream.range(at, at + (int) batch.dim(0)).toArray();
       at += samples.length;
       Tensor result = Tensor.allocate(DType.F32, batch.shape());
-      try {
+      try (Lent lent = new Lent(List.of(batch))) {
         TorchNatives.call(1, () -> copyAugmented(batch, samples, result));
       } catch (IOException e) {
         throw new UncheckedIOException(e);
-      } finally {
-        Memory.keepAlive(batch);
       }
       last = result;
       return result;

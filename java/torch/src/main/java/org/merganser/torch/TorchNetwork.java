@@ -14,7 +14,6 @@ import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
 import org.merganser.compute.DType;
-import org.merganser.compute.Memory;
 import org.merganser.compute.Seeds;
 import org.merganser.compute.Workspace;
 import org.merganser.error.IncompatibleModelsException;
@@ -293,6 +292,7 @@ public final class TorchNetwork implements Network {
 
   private final class TorchSession implements Session {
     private final Map<String, org.merganser.linalg.Tensor> owned;
+    private final Lent lent;
     private final Map<String, Tensor> theta = new LinkedHashMap<>();
     private final List<Tensor> outputsOfLastRun = new ArrayList<>();
     private final List<org.merganser.linalg.Tensor> viewsOfLastRun = new ArrayList<>();
@@ -300,11 +300,13 @@ public final class TorchNetwork implements Network {
 
     TorchSession(Map<String, org.merganser.linalg.Tensor> owned) {
       this.owned = owned;
+      this.lent = new Lent(owned.values());
       owned.forEach((name, tensor) -> theta.put(name, Bridge.share(tensor)));
     }
 
     @Override
-    public void run(org.merganser.linalg.Tensor inputs, Mode mode, Set<String> taps, TapSink out)
+    public synchronized void run(
+        org.merganser.linalg.Tensor inputs, Mode mode, Set<String> taps, TapSink out)
         throws IOException {
       if (closed) {
         throw new IllegalStateException("this session is already closed");
@@ -331,7 +333,8 @@ public final class TorchNetwork implements Network {
         Mode mode,
         Set<String> taps,
         Map<String, Tensor> found) {
-      try (PointerScope scope = new PointerScope();
+      try (Lent lent = new Lent(List.of(inputs));
+          PointerScope scope = new PointerScope();
           NoGradGuard guard = new NoGradGuard()) {
         ForwardPass pass = ForwardPass.tapping(theta, description, taps, mode);
         try {
@@ -349,8 +352,6 @@ public final class TorchNetwork implements Network {
           tensor.retainReference();
           outputsOfLastRun.add(tensor);
         }
-      } finally {
-        Memory.keepAlive(inputs, owned);
       }
     }
 
@@ -363,11 +364,12 @@ public final class TorchNetwork implements Network {
     }
 
     @Override
-    public void close() {
+    public synchronized void close() {
       closed = true;
       releaseOutputs();
       theta.values().forEach(Tensor::close);
       theta.clear();
+      lent.close();
       owned.values().forEach(org.merganser.linalg.Tensor::close);
     }
   }

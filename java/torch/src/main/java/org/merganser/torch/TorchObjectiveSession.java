@@ -12,7 +12,6 @@ import java.util.Set;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
-import org.merganser.compute.Memory;
 import org.merganser.compute.Workspace;
 import org.merganser.io.Checkpoint;
 import org.merganser.io.MemoryCheckpoint;
@@ -39,8 +38,10 @@ final class TorchObjectiveSession implements Objective.Session {
   private final int[] heldOutSamples;
   private final Examples heldOut;
   private final BatchOrder order;
+  private final Lent lent;
   private Tensor inputs;
   private Tensor heldOutInputs;
+  private boolean closed;
 
   TorchObjectiveSession(TorchObjective objective, Workspace ws) throws IOException {
     this.objective = objective;
@@ -64,6 +65,10 @@ final class TorchObjectiveSession implements Objective.Session {
         variance.set(i, 1);
       }
     }
+    List<org.merganser.linalg.Tensor> read = new ArrayList<>(owned.values());
+    read.add(objective.data.inputs());
+    read.add(heldOut.inputs());
+    lent = new Lent(read);
     TorchNatives.call(
         objective.threads,
         () -> {
@@ -94,7 +99,8 @@ final class TorchObjectiveSession implements Objective.Session {
   }
 
   @Override
-  public double lossAndGradient(long step) throws IOException {
+  public synchronized double lossAndGradient(long step) throws IOException {
+    requireOpen();
     ws.cancellation().check();
     releaseGradients();
     int[] batch = order.batch(step);
@@ -130,8 +136,6 @@ final class TorchObjectiveSession implements Objective.Session {
       Tensor loss = objective.loss.of(outputs, Bridge.labels(objective.data, batch));
       loss.backward();
       return loss.item_float();
-    } finally {
-      Memory.keepAlive(owned, objective.data);
     }
   }
 
@@ -154,7 +158,8 @@ final class TorchObjectiveSession implements Objective.Session {
   }
 
   @Override
-  public OptionalDouble heldOutLoss() throws IOException {
+  public synchronized OptionalDouble heldOutLoss() throws IOException {
+    requireOpen();
     int n = heldOutSamples.length;
     if (n == 0) {
       return OptionalDouble.empty();
@@ -186,13 +191,12 @@ final class TorchObjectiveSession implements Objective.Session {
         NoGradGuard guard = new NoGradGuard()) {
       Tensor outputs = network.pureForward(Bridge.rows(heldOutInputs, batch), all, mode);
       return objective.loss.of(outputs, Bridge.labels(heldOut, batch)).item_float();
-    } finally {
-      Memory.keepAlive(owned, heldOut);
     }
   }
 
   @Override
-  public Checkpoint buffers() throws IOException {
+  public synchronized Checkpoint buffers() throws IOException {
+    requireOpen();
     if (network.batchNorms().isEmpty()) {
       return MemoryCheckpoint.of(Map.of());
     }
@@ -218,6 +222,12 @@ final class TorchObjectiveSession implements Objective.Session {
     }
   }
 
+  private void requireOpen() {
+    if (closed) {
+      throw new IllegalStateException("this session is already closed");
+    }
+  }
+
   private static int[] range(int from, int to) {
     int[] all = new int[to - from];
     for (int i = 0; i < all.length; i++) {
@@ -227,12 +237,14 @@ final class TorchObjectiveSession implements Objective.Session {
   }
 
   @Override
-  public void close() {
+  public synchronized void close() {
+    closed = true;
     views.forEach(org.merganser.linalg.Tensor::close);
     gradients.forEach(Tensor::close);
     all.values().forEach(Tensor::close);
     inputs.close();
     heldOutInputs.close();
+    lent.close();
     owned.values().forEach(org.merganser.linalg.Tensor::close);
   }
 }

@@ -3,6 +3,7 @@ package org.merganser.torch;
 
 import java.io.IOException;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.NoGradGuard;
@@ -160,6 +161,7 @@ public final class Trainer {
     Map<String, Tensor> theta = new LinkedHashMap<>();
     Tensor[] inputs = new Tensor[1];
     org.bytedeco.pytorch.Optimizer[] optimizer = new org.bytedeco.pytorch.Optimizer[1];
+    Lent lent = new Lent(List.of(data.inputs()));
     TorchNatives.call(
         options.threads(),
         () -> {
@@ -212,7 +214,8 @@ public final class Trainer {
       optimizer[0].close();
       inputs[0].close();
       theta.values().forEach(Tensor::close);
-      Memory.keepAlive(owned, data);
+      lent.close();
+      Memory.keepAlive(owned);
     }
   }
 

@@ -12,6 +12,7 @@ import java.util.Optional;
 import java.util.OptionalInt;
 import org.merganser.compute.DType;
 import org.merganser.error.FormatException;
+import org.merganser.internal.kernel.Block;
 import org.merganser.io.Npy;
 import org.merganser.lab.data.Pictures.Part;
 import org.merganser.linalg.Tensor;
@@ -115,7 +116,9 @@ final class NpyImages {
     byte[] pixels = new byte[Math.toIntExact(Tensor.size(shape))];
     try (Tensor tensor = Tensor.allocate(DType.U8, shape)) {
       images.readRows(0, count, tensor);
-      tensor.buffer(0, pixels.length).get(pixels);
+      try (Block.View view = tensor.view(0, pixels.length)) {
+        view.buffer().get(pixels);
+      }
     }
     if (axes.channelsLast) {
       pixels = channelsFirst(pixels, count, axes);

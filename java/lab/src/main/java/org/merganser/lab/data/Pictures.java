@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.merganser.lab.data;
 
-import java.nio.FloatBuffer;
 import java.util.Arrays;
 import java.util.Optional;
 import org.merganser.compute.DType;
 import org.merganser.error.FormatException;
+import org.merganser.internal.kernel.Block;
 import org.merganser.lab.data.DataSet.PixelScale;
 import org.merganser.linalg.Tensor;
 import org.merganser.torch.Examples;
@@ -170,8 +170,9 @@ record Pictures(
       for (int p = 0; p < image.length; p++) {
         image[p] = values[p / plane][part.pixels[start + p] & 0xff];
       }
-      FloatBuffer target = inputs.buffer(4L * i * image.length, 4 * image.length).asFloatBuffer();
-      target.put(image);
+      try (Block.View target = inputs.view(4L * i * image.length, 4 * image.length)) {
+        target.buffer().asFloatBuffer().put(image);
+      }
     }
     return new Examples(inputs, Arrays.copyOfRange(part.labels, from, to), classes);
   }

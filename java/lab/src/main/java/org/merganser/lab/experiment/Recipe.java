@@ -6,7 +6,7 @@ import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
 import java.util.Map;
-import org.merganser.compute.Memory;
+import org.merganser.internal.kernel.Block;
 import org.merganser.io.TensorInfo;
 import org.merganser.linalg.Tensor;
 import org.merganser.plan.Doctor;
@@ -77,9 +77,10 @@ record Recipe(String text) {
     String head = name + " " + TensorInfo.of(tensor) + "\n";
     digest.update(head.getBytes(StandardCharsets.UTF_8));
     for (long at = 0; at < tensor.bytes(); at += CHUNK) {
-      digest.update(tensor.buffer(at, (int) Math.min(tensor.bytes() - at, CHUNK)));
+      try (Block.View view = tensor.view(at, (int) Math.min(tensor.bytes() - at, CHUNK))) {
+        digest.update(view.buffer());
+      }
     }
-    Memory.keepAlive(tensor);
   }
 
   private static MessageDigest sha256() {
