@@ -32,7 +32,9 @@ final class AlignmentOptions {
       paramLabel = "ID",
       defaultValue = "cca",
       completionCandidates = Methods.class,
-      description = "One of ${COMPLETION-CANDIDATES} (default: ${DEFAULT-VALUE}).")
+      description =
+          "One of ${COMPLETION-CANDIDATES} (default: ${DEFAULT-VALUE}); all but identity need"
+              + " activations or --stats.")
   String method;
 
   @Option(

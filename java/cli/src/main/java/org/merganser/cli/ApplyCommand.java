@@ -26,7 +26,8 @@ import picocli.CommandLine.Spec;
     footer = {
       "",
       "Example:",
-      "  merganser align a.safetensors b.safetensors ... -o b-to-a.mgalign",
+      "  merganser align a.safetensors b.safetensors --activations-a acts/a \\",
+      "      --activations-b acts/b -o b-to-a.mgalign",
       "  merganser apply b-to-a.mgalign b.safetensors -o b-like-a.safetensors"
     })
 final class ApplyCommand implements Callable<Integer> {
@@ -43,7 +44,8 @@ final class ApplyCommand implements Callable<Integer> {
 
   @Option(
       names = "--inverse",
-      description = "The other way: a model with the reference's features into those of B.")
+      description =
+          "The other way: takes a model in the reference's features, writes it in those of B.")
   boolean inverse;
 
   @Option(

@@ -12,8 +12,9 @@ import picocli.CommandLine.Spec;
     name = "completion",
     mixinStandardHelpOptions = true,
     description = {
-      "Prints a script for bash and zsh that completes commands, options and methods:",
-      "  source <(merganser completion)"
+      "Prints a script that completes commands, options and methods in bash and zsh.",
+      "In bash: source <(merganser completion)",
+      "In zsh, before it: autoload -U bashcompinit && bashcompinit"
     })
 final class CompletionCommand implements Callable<Integer> {
   @Spec CommandSpec spec;

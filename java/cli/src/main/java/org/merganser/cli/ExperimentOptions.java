@@ -189,7 +189,13 @@ final class ExperimentOptions {
   private NetworkChoice network() {
     NetworkChoice.Kind kind = NetworkChoice.Kind.of(network);
     Norm usual = network.startsWith("resnet") ? Norm.BATCH : Norm.NONE;
-    return new NetworkChoice(kind, hidden, layers, width, norm == null ? usual : norm());
+    Norm chosen = norm == null ? usual : norm();
+    if (kind == NetworkChoice.Kind.MLP && (norm != null || width != 1)) {
+      throw new IllegalArgumentException(
+          (norm != null ? "--norm" : "--width-multiplier")
+              + ": network mlp does not use it; drop it");
+    }
+    return new NetworkChoice(kind, hidden, layers, width, chosen);
   }
 
   private Norm norm() {

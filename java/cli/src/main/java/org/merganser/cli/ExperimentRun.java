@@ -3,6 +3,7 @@ package org.merganser.cli;
 
 import java.io.IOException;
 import java.io.PrintWriter;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -16,6 +17,8 @@ import org.merganser.lab.report.TextTable;
 
 /** Runs an experiment, prints its table and writes its report. */
 final class ExperimentRun {
+  private static final String RESULTS = "results.json";
+
   private ExperimentRun() {}
 
   /** What runs. */
@@ -33,6 +36,7 @@ final class ExperimentRun {
       throws IOException {
     List<Path> made = new ArrayList<>();
     ExperimentResult result;
+    boolean replaced = Files.exists(out.resolve(RESULTS));
     try {
       // Before any work: a run must not end on a folder that cannot be written.
       Outputs.makeFolder(out, made);
@@ -50,7 +54,7 @@ final class ExperimentRun {
       print.print(TextTable.of(result));
       print.println();
       print.flush();
-      ResultsJson.write(result, out.resolve("results.json"));
+      ResultsJson.write(result, out.resolve(RESULTS));
       HtmlReport.write(result, out);
     } finally {
       // Nothing is left of a run that failed before it found anything.
@@ -66,8 +70,8 @@ final class ExperimentRun {
               + result.training().cached()
               + " there before)");
     }
-    print.println("results  " + out.resolve("results.json"));
-    print.println("report   " + out.resolve("report.html"));
+    print.println("results  " + out.resolve(RESULTS) + (replaced ? " (replaced)" : ""));
+    print.println("report   " + out.resolve("report.html") + (replaced ? " (replaced)" : ""));
     print.flush();
   }
 }

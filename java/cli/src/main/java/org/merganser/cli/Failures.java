@@ -74,6 +74,9 @@ final class Failures implements IExecutionExceptionHandler {
     if (e instanceof NativeLibraryException) {
       return NATIVE;
     }
+    if (isTooLarge(e)) {
+      return INPUT_OUTPUT;
+    }
     return e instanceof IllegalArgumentException ? USAGE : BUG;
   }
 
@@ -155,11 +158,22 @@ final class Failures implements IExecutionExceptionHandler {
     if (e instanceof InvalidPathException path) {
       return Printable.line(FileNames.message(path));
     }
+    if (isTooLarge(e)) {
+      return "a size in the input goes beyond what is handled (" + e.getMessage() + ")";
+    }
     String message = String.valueOf(e.getMessage());
     // A list of problems, and what the loader of a library says, have lines of their own.
     return e instanceof IncompatibleModelsException || e instanceof NativeLibraryException
         ? message
         : Printable.line(message);
+  }
+
+  /** A size or number of the input that an int or long does not hold. */
+  private static boolean isTooLarge(Exception e) {
+    StackTraceElement[] trace = e.getStackTrace();
+    return e instanceof ArithmeticException
+        && trace.length > 0
+        && trace[0].getClassName().equals(Math.class.getName());
   }
 
   private static String bug(Exception e) {

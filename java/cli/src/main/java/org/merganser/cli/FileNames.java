@@ -17,6 +17,10 @@ final class FileNames {
 
   /** A path given on the command line. */
   static Path of(String name) {
+    if (name.isEmpty()) {
+      // Java takes it for the current folder.
+      throw new TypeConversionException("the name is empty; a variable may not be set");
+    }
     try {
       Path path = Path.of(name);
       if (name.indexOf(UNDECODED) >= 0 && !Files.exists(path)) {

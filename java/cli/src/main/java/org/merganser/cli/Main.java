@@ -9,8 +9,6 @@ import java.io.PrintWriter;
 import java.nio.charset.Charset;
 import java.nio.file.Path;
 import java.util.concurrent.TimeUnit;
-import java.util.logging.Level;
-import java.util.logging.Logger;
 import org.merganser.compute.Cancellation;
 import org.merganser.plan.Doctor;
 import picocli.CommandLine;
@@ -35,8 +33,9 @@ import picocli.CommandLine.Command;
     },
     footer = {
       "",
-      "Exit codes: 0 ok, 2 usage, 3 incompatible models, 4 numerical, 5 I/O or file format,",
-      "6 native library, 70 bug, 71 out of memory, 130 cancelled, 141 the reader of the output went."
+      "Exit codes: 0 ok, 2 usage, 3 incompatible models, 4 numerical,",
+      "5 I/O or file format, 6 native library, 70 bug, 71 out of memory,",
+      "130 cancelled, 141 the reader of the output went away."
     })
 public final class Main {
   /** Thrown by Ctrl-C; shared by every command of the process. */
@@ -44,17 +43,10 @@ public final class Main {
 
   private static final long GRACE_SECONDS = 20;
 
-  /** Kept, since the log manager would forget its level. */
-  private static final Logger LIBRARY = Logger.getLogger("org.merganser");
-
   private Main() {}
 
   /** Runs a command and exits with its code. */
   public static void main(String[] args) {
-    // What the library says for the log of an application; doctor tells it here.
-    if (System.getProperty("java.util.logging.config.file") == null) {
-      LIBRARY.setLevel(Level.WARNING);
-    }
     Thread main = Thread.currentThread();
     Thread hook =
         new Thread(
@@ -84,6 +76,7 @@ public final class Main {
   static int run(Printable out, Printable err, String... args) {
     CommandLine command =
         commandLine().setOut(new PrintWriter(out)).setErr(new PrintWriter(err, true));
+    LogLines.install(command.getErr());
     int code = command.execute(args);
     command.getOut().flush();
     return Failures.ofOutput(code, out.failure(), command.getErr());

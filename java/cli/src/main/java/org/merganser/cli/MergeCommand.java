@@ -31,7 +31,8 @@ import picocli.CommandLine.Spec;
       "",
       "Example:",
       "  merganser merge a.safetensors b.safetensors --method cca \\",
-      "      --activations-a acts/a --activations-b acts/b -o merged.safetensors"
+      "      --activations-a acts/a --activations-b acts/b -o merged.safetensors",
+      "How to export activations from PyTorch: docs/activations.md"
     })
 final class MergeCommand implements Callable<Integer> {
   @Spec CommandSpec spec;
@@ -41,7 +42,10 @@ final class MergeCommand implements Callable<Integer> {
   @Mixin Staleness staleness;
   @Mixin ModelOptions forms;
 
-  @Parameters(paramLabel = "MODEL", arity = "1..*", description = "Safetensors files.")
+  @Parameters(
+      paramLabel = "MODEL",
+      arity = "1..*",
+      description = "Safetensors files, folders or indexes; the first is the reference.")
   List<Path> models;
 
   @Option(
@@ -49,7 +53,7 @@ final class MergeCommand implements Callable<Integer> {
       paramLabel = "W",
       split = ",",
       description = "Weight of each model, divided by their sum (default: equal).")
-  double[] weights = {};
+  double[] weights;
 
   @Option(
       names = {"-o", "--out"},
@@ -61,8 +65,10 @@ final class MergeCommand implements Callable<Integer> {
   @Override
   public Integer call() throws IOException {
     PrintWriter print = spec.commandLine().getOut();
-    LinearMerger merger =
-        weights.length == 0 ? LinearMerger.uniform() : LinearMerger.weights(weights);
+    LinearMerger merger = weights == null ? LinearMerger.uniform() : LinearMerger.weights(weights);
+    if (weights != null && weights.length == 0) {
+      throw new IllegalArgumentException("--weights is empty; give one for each model");
+    }
     alignment.aligner();
     try (ConsoleProgress progress = new ConsoleProgress();
         Workspace ws = common.open(0, progress);

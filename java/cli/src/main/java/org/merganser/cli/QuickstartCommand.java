@@ -17,8 +17,8 @@ import picocli.CommandLine.Spec;
     name = "quickstart",
     mixinStandardHelpOptions = true,
     description = {
-      "Trains two networks on embedded images, merges them, prints a table, writes a report;",
-      "three times, since one pair says little. No download, well under a minute on two cores."
+      "Trains pairs of networks on embedded images and merges them: table and report.",
+      "Three pairs, since one says little. No download, well under a minute on two cores."
     })
 final class QuickstartCommand implements Callable<Integer> {
   private static final int PAIRS = 3;

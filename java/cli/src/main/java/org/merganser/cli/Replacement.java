@@ -16,7 +16,8 @@ final class Replacement {
   @Option(
       names = "--force",
       description =
-          "Replace an output that exists, whatever it holds (a file of its kind is anyway).")
+          "Replaces an existing output of any kind; an older one of the same kind is replaced"
+              + " without it.")
   boolean force;
 
   private boolean replaces;

@@ -2,6 +2,7 @@
 package org.merganser.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import static org.junit.jupiter.params.provider.Arguments.arguments;
 
 import java.io.IOException;
@@ -102,8 +103,8 @@ class BadInputTest {
             + "  model 0: no tensor 'fc3.bias' (nearest of 4: fc1.bias, fc2.bias, fc1.weight),"
             + " model 1 has it\n"
             + "  --dtype f32 (or bf16, f16, f64) reads all models as one type (Checkpoint.as)\n"
-            + "  --ignore 'fc2.bias' leaves a tensor that not all models store out of the result, if it"
-            + " can do without (Checkpoint.where)");
+            + "  --ignore 'fc2.bias' leaves a tensor that not all models store out of the result,"
+            + " if it can do without (Checkpoint.where)");
   }
 
   @Test
@@ -128,7 +129,8 @@ class BadInputTest {
         withModel(bad),
         5,
         bad
-            + ": header of 99000000 bytes does not fit the file of 16 bytes; the file is truncated");
+            + ": header of 99000000 bytes does not fit the file of 16 bytes; the file is"
+            + " truncated");
     header(
         bad,
         "{\"a\":{\"dtype\":\"F32\",\"shape\":[4611686018427387904,8],\"data_offsets\":[0,0]}}");
@@ -150,8 +152,9 @@ class BadInputTest {
         5,
         "folder "
             + temp
-            + " holds no model.safetensors.index.json, no model.safetensors, and several .safetensors"
-            + " files, name one of [a.safetensors, b.safetensors, bad.safetensors, c.safetensors]");
+            + " holds no model.safetensors.index.json, no model.safetensors, and several"
+            + " .safetensors files, name one of [a.safetensors, b.safetensors, bad.safetensors,"
+            + " c.safetensors]");
     Cli.Run pickle = withModel(Files.write(temp.resolve("model.pt"), good));
     assertThat(pickle.code()).isEqualTo(5);
     assertThat(pickle.err())
@@ -162,6 +165,22 @@ class BadInputTest {
     byte[] text = json.getBytes(StandardCharsets.UTF_8);
     ByteBuffer bytes = ByteBuffer.allocate(8 + text.length).order(ByteOrder.LITTLE_ENDIAN);
     Files.write(path, bytes.putLong(text.length).put(text).array());
+  }
+
+  /** Reading it would wait for ever, or find nothing. */
+  @Test
+  void pipesAndDevices() throws Exception {
+    Path pipe = temp.resolve("pipe");
+    assumeTrue(new ProcessBuilder("mkfifo", pipe.toString()).start().waitFor() == 0, "no mkfifo");
+    for (Path path : List.of(pipe, Path.of("/dev/zero"))) {
+      assertRefused(
+          withModel(path),
+          5,
+          "cannot read "
+              + path
+              + ": it is a pipe or device, and files are read by position; write it to a file"
+              + " first");
+    }
   }
 
   @Test
@@ -384,6 +403,7 @@ class BadInputTest {
         "--weights|1,2,3|3 weights for 2 models",
         "--weights|1|1 weights for 2 models",
         "--weights|1,-1|weights [1.0, -1.0] sum to 0.0, which cannot be normalised",
+        "--weights|,|--weights is empty; give one for each model",
         "--weights|NaN,1|weights [NaN, 1.0] sum to NaN, which cannot be normalised"
       })
   void valuesOutOfRange(String option, String value, String message) {
@@ -396,7 +416,8 @@ class BadInputTest {
       delimiter = '|',
       value = {
         "permutation|--gamma 3|--gamma: method permutation does not use it; drop it",
-        "procrustes|--absolute-gamma 3|--absolute-gamma: method procrustes does not use it; drop it",
+        "procrustes|--absolute-gamma 3|--absolute-gamma: method procrustes does not use it; drop"
+            + " it",
         "identity|--gamma 1|--gamma: method identity does not use it; drop it",
         "identity||--activations-a: method identity does not use it; drop it",
         "cca|--gamma 1 --absolute-gamma 1|use either --gamma or --absolute-gamma, not both"
@@ -463,15 +484,20 @@ class BadInputTest {
         "align a -o x|Missing required parameter: 'B'",
         "align a b c -o x|'c' is one argument too many",
         "inspect|Missing required parameter: 'FILE'",
+        "inspect ''|the name is empty; a variable may not be set",
+        "merge a b -o ''|the name is empty; a variable may not be set",
         "inspect a b|'b' is one argument too many",
         "experiment nonsense|unknown command 'nonsense'",
         "experiment cca-merge --seed x|'x' is not a long",
         "experiment cca-merge --hidden 1.5|'1.5' is not an int",
+        "experiment cca-merge --norm batch|--norm: network mlp does not use it; drop it",
+        "experiment cca-merge --width-multiplier 2|--width-multiplier: network mlp does not use it",
         "quickstart --hidden many|'many' is not an int",
         "doctor now|'now' is one argument too many",
       })
   void usageErrorsAreOneLineAndWhereHelpIs(String line, String message) {
-    Cli.Run run = Cli.run((Object[]) line.split(" "));
+    Cli.Run run =
+        Cli.run(Arrays.stream(line.split(" ")).map(arg -> arg.replace("''", "")).toArray());
     assertThat(run.code()).isEqualTo(2);
     assertThat(run.err()).startsWith("merganser: ").contains(message);
     assertThat(run.err().lines().count()).isLessThanOrEqualTo(2);
@@ -489,7 +515,8 @@ class BadInputTest {
         "merge a b -o --verbos|option '--verbos'; did you mean --verbose?|merge",
         "merge a b -o x --gamma 1 -x|option '-x'|merge",
         "merge a --metod=cca|option '--metod'; did you mean --method?|merge",
-        "merge a b -o x --activations-A d|option '--activations-A'; did you mean --activations-a?|merge",
+        "merge a b -o x --activations-A d|option '--activations-A'; did you mean"
+            + " --activations-a?|merge",
         "align a b --metod cca -o x|option '--metod'; did you mean --method?|align",
         "align --metod cca a b c|option '--metod'; did you mean --method?|align",
         "--threads 2 merge a b -o x|option '--threads'|",

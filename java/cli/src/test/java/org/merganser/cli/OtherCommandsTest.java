@@ -2,6 +2,7 @@
 package org.merganser.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.IOException;
@@ -13,6 +14,7 @@ import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
@@ -33,6 +35,7 @@ import org.merganser.error.NativeLibraryException;
 import org.merganser.error.NumericalException;
 import org.merganser.error.ShapeException;
 import org.merganser.io.Checkpoint;
+import org.merganser.io.MemoryCheckpoint;
 import org.merganser.io.Safetensors;
 import org.merganser.linalg.Tensor;
 import org.merganser.model.LinearStack;
@@ -346,6 +349,59 @@ class OtherCommandsTest {
         .isEqualTo(5);
     assertThat(err.toString())
         .isEqualTo("merganser: cannot write to standard output: No space left on device\n");
+  }
+
+  /** As everything else on the terminal: its name may be anything. */
+  @Test
+  void whatTheLibraryLogsIsOneLine() throws IOException {
+    Path index = temp.resolve("evil\u001b[2J.index.json");
+    Files.writeString(
+        index,
+        "{\"metadata\": {\"total_size\": 7}, \"weight_map\": {\"fc1.weight\": \"a.safetensors\","
+            + " \"fc1.bias\": \"a.safetensors\", \"fc2.weight\": \"a.safetensors\","
+            + " \"fc2.bias\": \"a.safetensors\"}}");
+    Cli.Run run = Cli.run("inspect", index);
+    assertThat(run.code()).isZero();
+    assertThat(run.err())
+        .isEqualTo(
+            "merganser: warning: "
+                + temp
+                + "/evil\\u001b[2J.index.json: total_size is 7, the tensors have 204 bytes\n");
+  }
+
+  @Test
+  void aSizeThatDoesNotFitIsNoBug() {
+    Exception tooLarge =
+        assertThrows(ArithmeticException.class, () -> Math.toIntExact(3_000_000_000L));
+    assertThat(failed(tooLarge))
+        .isEqualTo(
+            new Cli.Run(
+                5,
+                "",
+                "merganser: a size in the input goes beyond what is handled (integer overflow)\n"));
+  }
+
+  @Test
+  void damagedMapsAreNoBug() throws IOException {
+    Path maps = temp.resolve("maps.mgalign");
+    assertThat(align("permutation", maps).code()).isZero();
+    Path damaged = temp.resolve("damaged.mgalign");
+    try (Workspace ws = Workspace.builder().threads(1).open();
+        Checkpoint good = Safetensors.open(maps)) {
+      Map<String, Tensor> tensors = new LinkedHashMap<>();
+      for (String name : good.tensors().keySet()) {
+        tensors.put(name, good.read(name, ws));
+      }
+      tensors.get("fc1/permutation").memory().putLong(8, 1L << 40);
+      Safetensors.write(MemoryCheckpoint.of(tensors), good.metadata(), damaged, ws);
+    }
+    for (Cli.Run run :
+        List.of(
+            Cli.run("inspect", damaged),
+            Cli.run("apply", damaged, files.model("b"), "-o", temp.resolve("out")))) {
+      assertThat(run.code()).isEqualTo(5);
+      assertThat(run.err()).startsWith("merganser: " + damaged + ": ");
+    }
   }
 
   @Test

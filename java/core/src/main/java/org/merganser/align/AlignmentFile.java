@@ -79,7 +79,10 @@ final class AlignmentFile {
         spaces.put(space.id(), space(file, path, space, ws));
       }
       return new Alignment(entry(metadata, path, "method"), architecture, spaces);
-    } catch (IllegalArgumentException | ShapeException | IncompatibleModelsException e) {
+    } catch (IllegalArgumentException
+        | ArithmeticException
+        | ShapeException
+        | IncompatibleModelsException e) {
       throw new FormatException(path + ": " + e.getMessage(), e);
     }
   }

@@ -35,6 +35,13 @@ final class FileBytes implements AutoCloseable {
     if (Files.isDirectory(path)) {
       throw new IOException("cannot read " + path + ": it is a folder, not a file");
     }
+    if (Files.exists(path) && !Files.isRegularFile(path)) {
+      throw new IOException(
+          "cannot read "
+              + path
+              + ": it is a pipe or device, and files are read by position; write it to a file"
+              + " first");
+    }
     try {
       this.channel = AsynchronousFileChannel.open(path, StandardOpenOption.READ);
     } catch (NoSuchFileException e) {
