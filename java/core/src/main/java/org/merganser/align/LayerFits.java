@@ -138,29 +138,19 @@ final class LayerFits {
   private static LayerFit fit(
       Layer layer, Matrix before, Matrix after, Alignment alignment, Checkpoint model, Workspace ws)
       throws IOException {
-    Nonlinearity best = Nonlinearity.IDENTITY;
-    boolean input = false;
-    double error = Double.POSITIVE_INFINITY;
+    Form best;
     double disorder;
-    try (Matrix sums = sums(layer, model, before, ws)) {
-      disorder = disorder(sums, after);
-      for (Nonlinearity candidate : Nonlinearity.values()) {
-        double found = distance(sums, candidate, after);
-        if (found < error) {
-          error = found;
-          best = candidate;
-        }
+    try (Affine affine = Affine.of(layer, model, ws)) {
+      try (Matrix sums = affine.apply(before, ws)) {
+        disorder = disorder(sums, after);
+        best = best(Nonlinearity.IDENTITY, sums, after);
       }
-    }
-    if (!(error <= Verification.ROUNDING)) {
-      for (Nonlinearity candidate : Nonlinearity.values()) {
-        try (Matrix passed = map(before, candidate);
-            Matrix sums = sums(layer, model, passed, ws)) {
-          double found = distance(sums, Nonlinearity.IDENTITY, after);
-          if (found < error) {
-            error = found;
-            best = candidate;
-            input = true;
+      for (Nonlinearity f : Nonlinearity.values()) {
+        if (best.error() > Verification.ROUNDING && f != Nonlinearity.IDENTITY) {
+          try (Matrix passed = map(before, f);
+              Matrix sums = affine.apply(passed, ws)) {
+            Form found = best(f, sums, after);
+            best = found.error() <= Verification.ROUNDING ? found : best;
           }
         }
       }
@@ -168,30 +158,62 @@ final class LayerFits {
     double change;
     try (Matrix mappedBefore = mapped(before, alignment.map(layer.from().id()), ws);
         Matrix mappedAfter = mapped(after, alignment.map(layer.to().id()), ws);
-        Matrix passed = input ? map(mappedBefore, best) : mappedBefore.copy();
-        Matrix sums = sums(layer, alignment.apply(model), passed, ws)) {
-      change = distance(sums, input ? Nonlinearity.IDENTITY : best, mappedAfter);
+        Matrix passed = map(mappedBefore, best.inner());
+        Affine affine = Affine.of(layer, alignment.apply(model), ws);
+        Matrix sums = affine.apply(passed, ws)) {
+      change = distance(sums, best.outer(), mappedAfter);
     }
+    boolean early = best.inner() != Nonlinearity.IDENTITY;
     return new LayerFit(
-        layer.from().id(), layer.to().id(), best.id(), input, error, disorder, change);
+        layer.from().id(),
+        layer.to().id(),
+        (early ? best.inner() : best.outer()).id(),
+        early,
+        best.error(),
+        disorder,
+        change);
   }
 
-  /** {@code W h + b}, a row a sample. */
-  private static Matrix sums(Layer layer, Checkpoint model, Matrix h, Workspace ws)
-      throws IOException {
-    try (Tensor stored = model.read(layer.weight(), ws);
-        Tensor weight = stored.to(DType.F64, ws)) {
-      Matrix sums = LinAlg.multiplyTransposed(h, Matrix.of(weight), ws);
+  /** {@code outer(W inner(h) + b)}, and how far it is from the activations. */
+  private record Form(Nonlinearity inner, Nonlinearity outer, double error) {}
+
+  private static Form best(Nonlinearity inner, Matrix sums, Matrix after) {
+    Form best = new Form(inner, Nonlinearity.IDENTITY, Double.POSITIVE_INFINITY);
+    for (Nonlinearity outer : Nonlinearity.values()) {
+      double error = distance(sums, outer, after);
+      best = error < best.error() ? new Form(inner, outer, error) : best;
+    }
+    return best;
+  }
+
+  /** A layer's parameters in F64. */
+  private record Affine(Matrix weight, double[] bias) implements AutoCloseable {
+    static Affine of(Layer layer, Checkpoint model, Workspace ws) throws IOException {
+      double[] bias = new double[Math.toIntExact(layer.to().width())];
       if (layer.bias().isPresent()) {
-        try (Tensor bias = model.read(layer.bias().get(), ws)) {
-          for (long i = 0; i < sums.rows(); i++) {
-            for (long j = 0; j < sums.columns(); j++) {
-              sums.set(i, j, sums.get(i, j) + bias.get(j));
-            }
-          }
+        try (Tensor stored = model.read(layer.bias().get(), ws)) {
+          bias = stored.toDoubleArray();
+        }
+      }
+      try (Tensor stored = model.read(layer.weight(), ws)) {
+        return new Affine(Matrix.of(stored.to(DType.F64, ws)), bias);
+      }
+    }
+
+    /** {@code W h + b} for every row h. */
+    Matrix apply(Matrix h, Workspace ws) {
+      Matrix sums = LinAlg.multiplyTransposed(h, weight, ws);
+      for (long i = 0; i < sums.rows(); i++) {
+        for (int j = 0; j < bias.length; j++) {
+          sums.set(i, j, sums.get(i, j) + bias[j]);
         }
       }
       return sums;
+    }
+
+    @Override
+    public void close() {
+      weight.close();
     }
   }
 

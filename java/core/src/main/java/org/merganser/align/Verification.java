@@ -66,7 +66,7 @@ public record Verification(
    * @param from id of the space it reads
    * @param to id of the space it writes
    * @param nonlinearity f by name; {@code identity} for none
-   * @param beforeNonlinearity whether the activations fit as {@code W f(h) + b}: taken before f
+   * @param beforeNonlinearity whether h fits only through f, as {@code W f(h) + b}: taken before it
    * @param error {@code |f(W h + b) - h_to|_F / |h_to|_F}, h_to the activations stored
    * @param disorder from 0 where {@code h_to} is any function of {@code W h + b}, entry by entry,
    *     to about 1 where they have nothing to do with each other (half the mean square of steps
@@ -185,9 +185,17 @@ public record Verification(
       } else if (fit.fits() && fit.beforeNonlinearity()) {
         warnings.add(
             where
-                + "the activations were taken before the nonlinearity ("
+                + "the activations of '"
+                + fit.from()
+                + "' were taken before the nonlinearity ("
                 + fit.nonlinearity()
                 + "); take them after it");
+      } else if (fit.fits() && fit.nonlinearity().equals("identity")) {
+        warnings.add(
+            where
+                + "the activations of '"
+                + fit.to()
+                + "' are W h + b with no nonlinearity: taken before it, or there is none");
       }
     }
     return new Verification(maps.spaces(), layers, OptionalDouble.empty(), warnings);

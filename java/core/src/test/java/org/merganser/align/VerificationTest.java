@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.merganser.align;
 
+import static java.nio.file.StandardCopyOption.REPLACE_EXISTING;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 import static org.merganser.testing.Work.WS;
 
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -20,6 +22,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 import org.merganser.align.Verification.LayerFit;
 import org.merganser.compute.DType;
 import org.merganser.io.MemoryCheckpoint;
@@ -349,15 +352,29 @@ class VerificationTest {
         .contains("the order of the layers, the places where activations were taken,");
   }
 
-  @Test
-  void activationsTakenBeforeTheNonlinearityAreNoticed() throws IOException {
-    MemoryCheckpoint model = stack(z -> Math.max(0, z), true, DType.F32);
-    Verification checks = reversed(LinearStack.infer(model)).verify(model, folder, WS);
+  /** In one space or in both. */
+  @ParameterizedTest
+  @ValueSource(strings = {"fc0 fc1", "fc0", "fc1"})
+  void activationsTakenBeforeTheNonlinearityAreNoticed(String early) throws IOException {
+    for (String space : List.of("fc0", "fc1")) {
+      MemoryCheckpoint written = stack(z -> Math.max(0, z), early.contains(space), DType.F32);
+      Files.move(folder.resolve(space + ".npy"), folder.resolve(space + ".kept"));
+      written.close();
+    }
+    for (String space : List.of("fc0", "fc1")) {
+      Files.move(folder.resolve(space + ".kept"), folder.resolve(space + ".npy"), REPLACE_EXISTING);
+    }
+    Path kept = folder;
+    folder = Files.createDirectory(kept.resolve("model"));
+    MemoryCheckpoint model = stack(z -> Math.max(0, z), false, DType.F32);
+    Verification checks = reversed(LinearStack.infer(model)).verify(model, kept, WS);
     assertThat(checks.measured("fc1")).isEmpty();
     assertThat(checks.warnings())
         .containsExactly(
-            "spaces 'fc0' and 'fc1': the activations were taken before the nonlinearity (relu); take"
-                + " them after it");
+            "spaces 'fc0' and 'fc1': the activations of "
+                + (early.contains("fc0")
+                    ? "'fc0' were taken before the nonlinearity (relu); take them after it"
+                    : "'fc1' are W h + b with no nonlinearity: taken before it, or there is none"));
   }
 
   /** Functions of no list: recognised as functions, so nothing is refused, and nothing claimed. */
