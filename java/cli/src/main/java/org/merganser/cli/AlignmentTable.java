@@ -45,7 +45,7 @@ final class AlignmentTable {
    * @param what is put before each warning
    */
   static void warnings(String what, Verification checks, PrintWriter out) {
-    checks.warnings().forEach(warning -> out.println("warning: " + what + warning));
+    checks.warnings().forEach(warning -> out.println(Printable.line("warning: " + what + warning)));
   }
 
   /** Whether the map keeps what the network computes, and how that is known. */

@@ -208,6 +208,7 @@ class CloseWhileInUseTest {
 
   /** A reader that is interrupted reads on and stays interrupted; the others notice nothing. */
   @Test
+  @SuppressWarnings("try") // closed on purpose before its end
   void anInterruptedReaderDisturbsNobody(@TempDir Path folder) throws Exception {
     Path file = folder.resolve("a.safetensors");
     try (Workspace ws = Workspace.builder().threads(1).open();
