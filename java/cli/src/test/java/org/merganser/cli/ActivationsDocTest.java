@@ -53,6 +53,68 @@ class ActivationsDocTest {
       print("read back")
       """;
 
+  /** What networks do that a plain stack does not. */
+  private static final String HARD =
+      """
+
+      import pathlib
+      from safetensors.torch import load_file
+
+
+      class Net(torch.nn.Module):
+          def __init__(self):
+              super().__init__()
+              self.a, self.b, self.c = torch.nn.Linear(8, 6), torch.nn.Linear(6, 6), torch.nn.Linear(6, 3)
+              self.relu, self.rnn = torch.nn.ReLU(inplace=True), torch.nn.LSTM(8, 6, batch_first=True)
+              self.c2 = torch.nn.Linear(6, 3)
+              self.c2.weight = self.c.weight
+              self.a.weight = torch.nn.Parameter(torch.randn(8, 6).t())
+
+          def forward(self, x):
+              h = self.relu(self.a(x[:, 0]))
+              h += self.relu(self.b(h))
+              return self.c(h), self.c2(h), self.rnn(x)
+
+
+      def refused(*words, **more):
+          try:
+              export(net, folder="no", batches=x.split(50), **more)
+          except ValueError as e:
+              assert all(word in str(e) for word in words), e
+              assert not pathlib.Path("no").exists()
+          else:
+              raise AssertionError(more)
+          assert not any(m._forward_hooks for m in net.modules())
+
+
+      net, x = Net(), torch.randn(100, 5, 8)
+      refused("relu1", "2 times", taps={"relu1": net.relu})
+      refused("relu1", "2 times", taps={"relu1": net.relu}, calls={"relu1": 2})
+      refused("unused", "0 times", taps={"unused": torch.nn.ReLU()})
+      refused("rnn", "[50, 5, 6]", taps={"rnn": net.rnn})
+      export(net, {"pre": net.a, "relu1": net.relu, "relu2": net.relu, "rnn": net.rnn}, x.split(40), "hard",
+             calls={"relu1": 0, "relu2": 1}, features={"rnn": 2})
+      with torch.no_grad():
+          pre = net.a(x[:, 0])
+          first = pre.clamp(min=0)
+          wanted = {"pre": pre, "relu1": first, "relu2": net.b(first).clamp(min=0),
+                    "rnn": net.rnn(x)[0].reshape(500, 6)}
+      for space, value in wanted.items():
+          found = torch.from_numpy(np.load(f"hard/{space}.npy"))
+          assert found.shape == value.shape and (found - value).abs().max() < 1e-6, space
+      for name, value in load_file("hard/model.safetensors").items():
+          assert torch.equal(value, net.state_dict()[name]), name
+
+      try:
+          export(net, {"pre": net.a}, [torch.randn(2, 5, 9)], "no")
+      except RuntimeError:
+          assert not any(m._forward_hooks for m in net.modules())
+      half = torch.nn.Sequential(torch.nn.Conv1d(2, 4, 3), torch.nn.ReLU()).to(torch.bfloat16)
+      export(half, {"0": half[1]}, torch.randn(6, 2, 9).to(torch.bfloat16).split(2), "half", features={"0": 1})
+      assert np.load("half/0.npy").shape == (6, 4, 7) and np.load("half/0.npy").dtype == np.float32
+      print("exported")
+      """;
+
   @TempDir Path temp;
 
   private String python;
@@ -109,6 +171,12 @@ class ActivationsDocTest {
 
     Files.writeString(temp.resolve("read.py"), READ);
     assertThat(python("read.py")).isEqualTo(new Run(0, "read back\n"));
+  }
+
+  @Test
+  void exportsWhatIsHardToExport() throws Exception {
+    Files.writeString(temp.resolve("hard.py"), firstBlock() + HARD);
+    assertThat(python("hard.py")).isEqualTo(new Run(0, "exported\n"));
   }
 
   private int merge(String method, String other, String out) {
