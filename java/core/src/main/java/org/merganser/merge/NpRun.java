@@ -181,7 +181,7 @@ final class NpRun {
         if (isLookDue()) {
           look();
         }
-        if (history.step() == options.steps()) {
+        if (history.step() >= options.steps()) {
           break;
         }
         if (history.sinceBest() >= options.patience()) {
@@ -289,7 +289,7 @@ final class NpRun {
       if (best.size() == s) {
         best.add(Tensor.allocate(DType.F32, new long[] {np.size(s)}, own));
       }
-      np.read(s, NpState.Z, best.get(s).address());
+      np.read(s, NpState.Z, best.get(s).size(), best.get(s).address());
     }
   }
 
@@ -326,11 +326,11 @@ final class NpRun {
     if (best.isEmpty()) {
       for (int s = 0; s < slots.size(); s++) {
         best.add(Tensor.allocate(DType.F32, new long[] {np.size(s)}, own));
-        np.read(s, NpState.Z, best.get(s).address());
+        np.read(s, NpState.Z, best.get(s).size(), best.get(s).address());
       }
     } else {
       for (int s = 0; s < slots.size(); s++) {
-        np.load(s, NpState.Z, best.get(s).address());
+        np.load(s, NpState.Z, best.get(s).size(), best.get(s).address());
       }
       np.theta(theta);
     }

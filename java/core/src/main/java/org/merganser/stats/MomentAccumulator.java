@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.merganser.stats;
 
+import java.lang.ref.Cleaner;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -19,14 +20,23 @@ import org.merganser.stats.StatisticsRequest.Pair;
  * time are centred about their own mean and merged, so large means cost no precision. The same
  * batches in the same order give the same bits for any number of threads; another split agrees to
  * 1e-12 (F64) or 1e-5 (MIXED).
+ *
+ * <p>{@link #close} frees the memory; as a safety net the garbage collector does.
  */
 public final class MomentAccumulator implements AutoCloseable {
+  private static final boolean TRACKED = Boolean.getBoolean("merganser.trackAllocations");
+  private static final System.Logger LOG = System.getLogger(MomentAccumulator.class.getName());
+  private static final Cleaner CLEANER = Cleaner.create();
+
   private final String space;
   private final long[] widths;
   private final List<Pair> pairs;
+  private final Precision precision;
+  private final NonFinite nonFinite;
   private final Workspace ws;
-  private final Kernels kernels;
-  private long handle;
+  private Free free; // none before the first batch decides the precision
+  private Cleaner.Cleanable cleanable;
+  private boolean closed;
 
   /**
    * @param space named in messages
@@ -42,16 +52,25 @@ public final class MomentAccumulator implements AutoCloseable {
     this.space = space;
     this.widths = widths.clone();
     this.pairs = request.pairs(widths.length);
+    this.precision = precision;
+    this.nonFinite = nonFinite;
     this.ws = ws;
-    this.kernels = ws.kernels();
-    this.handle =
+    if (precision != Precision.AUTO) {
+      create(precision);
+    }
+  }
+
+  private void create(Precision chosen) {
+    long handle =
         ws.kernels()
             .momentsCreate(
                 widths,
                 pairs.stream().mapToInt(Pair::i).toArray(),
                 pairs.stream().mapToInt(Pair::j).toArray(),
-                precision.ordinal(),
+                chosen.ordinal(),
                 nonFinite.ordinal());
+    free = new Free(handle, space);
+    cleanable = CLEANER.register(this, free);
   }
 
   /**
@@ -79,25 +98,42 @@ public final class MomentAccumulator implements AutoCloseable {
       strides[3 * k + 1] = 1;
       strides[3 * k + 2] = inner;
     }
+    if (free == null && !closed) {
+      create(first.dtype() == DType.F64 ? Precision.F64 : Precision.MIXED);
+    }
     try {
       ws.kernels().momentsUpdate(handle(), data, first.dtype().code(), outer, inner, strides);
     } catch (NumericalException e) {
       // The native side counts samples from the start of this batch.
       long before = ws.kernels().momentsCount(handle()) + ws.kernels().momentsSkipped(handle());
       String batch = before == 0 ? "" : ", batch after " + before + " samples";
-      String remedy =
-          e.getMessage().contains("sample ")
-              ? "; look for what makes it so, or drop such samples (NonFinite.SKIP_SAMPLE,"
-                  + " --skip-non-finite)"
-              : "";
       throw new NumericalException(
-          "space '" + space + "'" + batch + ": " + e.getMessage() + remedy, e);
+          "space '" + space + "'" + batch + ": " + e.getMessage() + remedy(e), e);
     }
-    Memory.keepAlive(activations);
+    Memory.keepAlive(activations, this);
   }
 
   /** What has been accumulated so far. */
   public SpaceMoments moments() {
+    if (free == null && !closed) {
+      throw new NumericalException("space '" + space + "': no samples");
+    }
+    try {
+      return read();
+    } catch (NumericalException e) {
+      throw new NumericalException(e.getMessage() + remedy(e), e);
+    }
+  }
+
+  private static String remedy(NumericalException e) {
+    if (e.getMessage().contains("sample ")) {
+      return "; look for what makes it so, or drop such samples (NonFinite.SKIP_SAMPLE,"
+          + " --skip-non-finite)";
+    }
+    return e.getMessage().endsWith("the F64 mode") ? " (Precision.F64, --precision f64)" : "";
+  }
+
+  private SpaceMoments read() {
     long samples = ws.kernels().momentsCount(handle());
     if (samples == 0) {
       long skipped = ws.kernels().momentsSkipped(handle());
@@ -123,14 +159,17 @@ public final class MomentAccumulator implements AutoCloseable {
       blocks.put(pair, block);
     }
     long skipped = ws.kernels().momentsSkipped(handle());
+    Memory.keepAlive(this);
     return new SpaceMoments(samples, skipped, means, m2, blocks);
   }
 
   @Override
   public void close() {
-    if (handle != 0) {
-      kernels.momentsDestroy(handle);
-      handle = 0;
+    closed = true;
+    if (free != null) {
+      free.closed = true;
+      free = null;
+      cleanable.clean();
     }
   }
 
@@ -168,9 +207,34 @@ public final class MomentAccumulator implements AutoCloseable {
   }
 
   private long handle() {
-    if (handle == 0) {
+    if (free == null) {
       throw new IllegalStateException("the accumulator of space '" + space + "' is closed");
     }
-    return handle;
+    return free.handle;
+  }
+
+  /** Frees the state; says so when the owner forgot to and allocations are tracked. */
+  private static final class Free implements Runnable {
+    private final long handle;
+    private final String space;
+    private final Throwable site;
+    private volatile boolean closed;
+
+    Free(long handle, String space) {
+      this.handle = handle;
+      this.space = space;
+      this.site = TRACKED ? new Throwable("allocated here") : null;
+    }
+
+    @Override
+    public void run() {
+      Kernels.momentsDestroy(handle);
+      if (site != null && !closed) {
+        LOG.log(
+            System.Logger.Level.WARNING,
+            "moments of space '" + space + "' were freed by the garbage collector, not by close()",
+            site);
+      }
+    }
   }
 }

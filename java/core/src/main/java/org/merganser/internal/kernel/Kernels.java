@@ -155,6 +155,7 @@ public final class Kernels implements AutoCloseable {
       long tinv,
       long correlations) {
     int count = gammaX.length;
+    requireLength("gamma_y", gammaY.length, count);
     try (mg_cca_report report = JavaCppLimit.explain(() -> new mg_cca_report(count));
         DoublePointer forX = new DoublePointer(gammaX);
         DoublePointer forY = new DoublePointer(gammaY)) {
@@ -202,6 +203,7 @@ public final class Kernels implements AutoCloseable {
       long[] rowToCol,
       double[] u,
       double[] v) {
+    requireSolution(rows, cols, rowToCol, u, v);
     double[] value = new double[1];
     Address address = new Address(cost);
     int max = maximise ? 1 : 0;
@@ -219,6 +221,7 @@ public final class Kernels implements AutoCloseable {
   public record Factors(int dtype, long rows, long cols, long width, long x, long y) {}
 
   public double assignment(Factors f, boolean maximise, long[] rowToCol, double[] u, double[] v) {
+    requireSolution(f.rows(), f.cols(), rowToCol, u, v);
     double[] value = new double[1];
     long ld = Math.max(1, f.width());
     Status.check(
@@ -239,6 +242,21 @@ public final class Kernels implements AutoCloseable {
             v,
             value));
     return value[0];
+  }
+
+  private static void requireSolution(
+      long rows, long cols, long[] rowToCol, double[] u, double[] v) {
+    requireLength("row_to_col", rowToCol.length, rows);
+    requireLength("u", u.length, rows);
+    requireLength("v", v.length, cols);
+  }
+
+  /** Native code reads as many elements as a routine needs, whatever the array has. */
+  private static void requireLength(String what, long length, long needed) {
+    if (length != needed) {
+      throw new IllegalArgumentException(
+          what + " has " + length + " elements, needed are " + needed);
+    }
   }
 
   /** Independent problems; outputs one after the other. */
@@ -283,6 +301,7 @@ public final class Kernels implements AutoCloseable {
 
   public double assignmentViolation(
       Factors f, boolean maximise, long[] rowToCol, double[] u, double[] v) {
+    requireSolution(f.rows(), f.cols(), rowToCol, u, v);
     double[] violation = new double[1];
     long ld = Math.max(1, f.width());
     Status.check(
@@ -314,6 +333,7 @@ public final class Kernels implements AutoCloseable {
       long[] rowToCol,
       double[] u,
       double[] v) {
+    requireSolution(rows, cols, rowToCol, u, v);
     double[] violation = new double[1];
     Status.check(
         merganser.mg_assignment_certify(
@@ -373,6 +393,8 @@ public final class Kernels implements AutoCloseable {
       long inStride,
       long out,
       long outStride) {
+    requireLength("index", index.length, axis.out());
+    requireLength("scale", scale == null ? axis.out() : scale.length, axis.out());
     Status.check(
         merganser.mg_apply_gather(
             context,
@@ -390,6 +412,7 @@ public final class Kernels implements AutoCloseable {
   }
 
   public void weightedSum(int dtype, long count, long[] in, double[] weights, long out) {
+    requireLength("weights", weights.length, in.length);
     try (PointerPointer<Pointer> pointers = pointers(in);
         DoublePointer w = JavaCppLimit.explain(() -> new DoublePointer(weights))) {
       Status.check(
@@ -458,6 +481,7 @@ public final class Kernels implements AutoCloseable {
       boolean normalise,
       double lambda,
       long out) {
+    requireLength("tasks", tasks.length, in.length);
     try (PointerPointer<Pointer> pointers = pointers(in);
         mg_task all = JavaCppLimit.explain(() -> new mg_task(Math.max(tasks.length, 1)))) {
       for (int k = 0; k < tasks.length; k++) {
@@ -506,6 +530,7 @@ public final class Kernels implements AutoCloseable {
 
   /** Weights of x and y at t between them, from {@link #products}. */
   public static double[] slerpWeights(double[] products, double t) {
+    requireLength("products", products.length, 3);
     double[] weights = new double[2];
     Status.check(merganser.mg_slerp_weights(products, t, weights));
     return weights;
@@ -532,6 +557,9 @@ public final class Kernels implements AutoCloseable {
    */
   public NpState np(
       NpState.Options options, long[] counts, long[] rows, long[] in, double[] initial) {
+    requireLength("rows", rows.length, counts.length);
+    requireLength("models", in.length, (long) counts.length * options.models());
+    requireLength("initial", initial == null ? options.models() : initial.length, options.models());
     return NpState.create(context, options, counts, rows, in, initial);
   }
 
@@ -539,6 +567,7 @@ public final class Kernels implements AutoCloseable {
 
   public long momentsCreate(
       long[] widths, int[] pairI, int[] pairJ, int mode, int nonFinitePolicy) {
+    requireLength("pair_j", pairJ.length, pairI.length);
     try (PointerPointer<mg_moments> out = JavaCppLimit.explain(() -> new PointerPointer<>(1));
         LongPointer w = JavaCppLimit.explain(() -> new LongPointer(widths));
         IntPointer i = ints(pairI);
@@ -575,8 +604,9 @@ public final class Kernels implements AutoCloseable {
     Status.check(merganser.mg_moments_block(context, moments(handle), pair, Address.doubles(out)));
   }
 
-  public void momentsDestroy(long handle) {
-    merganser.mg_moments_destroy(context, moments(handle));
+  /** Needs no context: also after it is closed, and by the garbage collector. */
+  public static void momentsDestroy(long handle) {
+    merganser.mg_moments_destroy(null, moments(handle));
   }
 
   private static mg_moments moments(long handle) {

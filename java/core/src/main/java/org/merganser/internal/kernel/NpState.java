@@ -147,14 +147,14 @@ public final class NpState implements AutoCloseable {
     return merganser.mg_np_state_size(np, slot);
   }
 
-  /** Copies a part of the state of a slot to an address. */
-  public void read(int slot, int part, long out) {
-    Status.check(merganser.mg_np_state(context, np, slot, part, Address.floats(out)));
+  /** Copies a part of the state of a slot to {@code count} floats, as many as it has. */
+  public void read(int slot, int part, long count, long out) {
+    Status.check(merganser.mg_np_state(context, np, slot, part, count, Address.floats(out)));
   }
 
-  /** Copies a part of the state of a slot from an address. */
-  public void load(int slot, int part, long in) {
-    Status.check(merganser.mg_np_load(context, np, slot, part, Address.floats(in)));
+  /** Copies a part of the state of a slot from {@code count} floats, as many as it has. */
+  public void load(int slot, int part, long count, long in) {
+    Status.check(merganser.mg_np_load(context, np, slot, part, count, Address.floats(in)));
   }
 
   /** Steps made so far. */
