@@ -21,7 +21,7 @@
 #define MG_API __attribute__((visibility("default")))
 
 /* Raised whenever a signature or the meaning of an argument changes; Java refuses another value. */
-#define MG_ABI_VERSION 3
+#define MG_ABI_VERSION 4
 
 #ifdef __cplusplus
 extern "C" {
@@ -397,11 +397,12 @@ MG_API int32_t mg_np_step(mg_context* context, mg_np* np, double rate, const flo
 MG_API int64_t mg_np_state_size(const mg_np* np, int32_t slot);
 
 /* Copies a part of the state of a slot to `out`, or `in` to it: z to keep the best and return to it, all parts and the
- * number of steps to go on in another process. z is clamped to its range; V must be >= 0. A part that the optimizer
- * does not have is MG_INVALID_ARGUMENT: M is of Adam and of SGD with momentum, V of Adam. */
+ * number of steps to go on in another process. `count` is that of the array: another than mg_np_state_size is
+ * MG_INVALID_ARGUMENT. z is clamped to its range; V must be >= 0. A part that the optimizer does not have is
+ * MG_INVALID_ARGUMENT: M is of Adam and of SGD with momentum, V of Adam. */
 typedef enum mg_np_part { MG_NP_Z = 0, MG_NP_M = 1, MG_NP_V = 2 } mg_np_part;
-MG_API int32_t mg_np_state(mg_context* context, const mg_np* np, int32_t slot, int32_t part, float* out);
-MG_API int32_t mg_np_load(mg_context* context, mg_np* np, int32_t slot, int32_t part, const float* in);
+MG_API int32_t mg_np_state(mg_context* context, const mg_np* np, int32_t slot, int32_t part, int64_t count, float* out);
+MG_API int32_t mg_np_load(mg_context* context, mg_np* np, int32_t slot, int32_t part, int64_t count, const float* in);
 
 /* Steps made so far; to go on, the number that M and V come from, which Adam's corrections of their bias depend on. */
 MG_API int64_t mg_np_steps(const mg_np* np);

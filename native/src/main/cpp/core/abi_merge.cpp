@@ -34,6 +34,12 @@ void check_part(const mg_np* np, int32_t slot, int32_t part) {
   MG_REQUIRE(np->has(part), "the optimizer has no part %s", part == MG_NP_M ? "M" : "V");
 }
 
+void check_part_size(const mg_np* np, int32_t slot, int64_t count) {
+  const int64_t size = mg_np_state_size(np, slot);
+  MG_REQUIRE(count == size, "%lld elements for a part of slot %d, which has %lld", static_cast<Long>(count), slot,
+             static_cast<Long>(size));
+}
+
 void check_fraction(double value, const char* name) {
   MG_REQUIRE(value >= 0 && value < 1, "%s must be in [0, 1), not %g", name, value);
 }
@@ -236,19 +242,22 @@ int64_t mg_np_state_size(const mg_np* np, int32_t slot) {
   return np && slot >= 0 && slot < np->slots() ? np->planes() * np->groups(slot) : 0;
 }
 
-int32_t mg_np_state(mg_context* context, const mg_np* np, int32_t slot, int32_t part, float* out) {
+int32_t mg_np_state(mg_context* context, const mg_np* np, int32_t slot, int32_t part, int64_t count, float* out) {
   auto check = [&] {
     check_np(context, np);
     check_part(np, slot, part);
+    check_part_size(np, slot, count);
     if (mg_np_state_size(np, slot) > 0) check_array(context, "np_state", out, "out");
   };
   return dispatch(check, &Table::np_state, context, np, slot, part, out);
 }
 
-int32_t mg_np_load(mg_context* context, mg_np* np, int32_t slot, int32_t part, const float* in) {
+int32_t mg_np_load(mg_context* context, mg_np* np, int32_t slot, int32_t part, int64_t count,
+                   const float* in) {
   auto check = [&] {
     check_np(context, np);
     check_part(np, slot, part);
+    check_part_size(np, slot, count);
     if (mg_np_state_size(np, slot) > 0) check_array(context, "np_load", in, "in");
   };
   return dispatch(check, &Table::np_load, context, np, slot, part, in);

@@ -155,12 +155,22 @@ struct Exact {
   bool same;  // the matching given has this sum too
 };
 
-// Shortest augmenting paths (Dijkstra over columns), every comparison exact.
+// A number as F64, and how far off that may be.
+struct Near {
+  double value, off;
+
+  explicit Near(double nearest = 0) : value(nearest), off(kEpsilon * std::fabs(nearest)) {}
+  bool above(const Near& other) const { return value - off > other.value + other.off; }
+};
+
+// Shortest augmenting paths (Dijkstra over columns), every comparison exact: in F64 where that decides, as it nearly
+// always does.
 template <int kWords>
 Exact shortest_paths(mg_context* context, const Costs& costs, int unit, double* scratch, const int64_t* given) {
   using Number = Wide<kWords>;
   const size_t rows = static_cast<size_t>(costs.rows), cols = static_cast<size_t>(costs.cols);
   std::vector<Number> u(rows), v(cols), d(cols);
+  std::vector<Near> near_v(cols), near_d(cols);
   std::vector<int64_t> column_of(rows, -1), row_of(cols, -1), pred(cols), open(cols), closed;
   std::vector<char> reached(cols);
   const auto cost = [&](const void* row, int64_t j) { return costs.sign * element_of(costs.type, row, j); };
@@ -180,6 +190,7 @@ Exact shortest_paths(mg_context* context, const Costs& costs, int unit, double* 
     for (size_t j = 0; j < cols; ++j) {
       if (least[j] == kInfinity) no_finite_assignment("column", static_cast<int64_t>(j));
       v[j].add(least[j], unit);
+      near_v[j] = Near(least[j]);
       const size_t i = static_cast<size_t>(pred[j]);
       if (column_of[i] >= 0) continue;
       column_of[i] = static_cast<int64_t>(j);
@@ -199,18 +210,24 @@ Exact shortest_paths(mg_context* context, const Costs& costs, int unit, double* 
       const void* row = costs.row(i, scratch);
       Number base = mu;
       base -= u[static_cast<size_t>(i)];
+      const double near_base = base.value(unit);
       size_t best = left;
       for (size_t at = 0; at < left; ++at) {
         const size_t j = static_cast<size_t>(open[at]);
         const double c = cost(row, open[at]);
         if (c < kInfinity) {
-          Number candidate = base;
-          candidate -= v[j];
-          candidate.add(c, unit);
-          if (!reached[j] || candidate < d[j]) {
-            d[j] = candidate;
-            pred[j] = i;
-            reached[j] = 1;
+          Near about(near_base + c - near_v[j].value);
+          about.off = 4 * kEpsilon * (std::fabs(near_base) + std::fabs(c) + std::fabs(near_v[j].value));
+          if (!reached[j] || !about.above(near_d[j])) {
+            Number candidate = base;
+            candidate -= v[j];
+            candidate.add(c, unit);
+            if (!reached[j] || candidate < d[j]) {
+              d[j] = candidate;
+              near_d[j] = Near(candidate.value(unit));
+              pred[j] = i;
+              reached[j] = 1;
+            }
           }
         }
         if (!reached[j]) continue;
@@ -220,6 +237,7 @@ Exact shortest_paths(mg_context* context, const Costs& costs, int unit, double* 
         }
         // The nearest; of equal ones a free column, then the lowest.
         const size_t other = static_cast<size_t>(open[best]);
+        if (near_d[j].above(near_d[other])) continue;
         const bool free = row_of[j] < 0, other_free = row_of[other] < 0;
         if (d[j] < d[other] || (d[j] == d[other] && (free != other_free ? free : j < other))) best = at;
       }
@@ -240,6 +258,7 @@ Exact shortest_paths(mg_context* context, const Costs& costs, int unit, double* 
       Number step = mu;
       step -= d[at];
       v[at] -= step;
+      near_v[at] = Near(v[at].value(unit));
       if (row_of[at] >= 0) u[static_cast<size_t>(row_of[at])] += step;
     }
     for (int64_t j = end; j >= 0;) {
@@ -391,7 +410,9 @@ bool plain(const Costs& costs, const double* start, const int64_t* columns, cons
     duals = std::max(duals, std::fabs(u[i]));
   }
   // Prices only fall: those on the way lie between the first, which matched costs or `start` bound, and the last.
-  for (int64_t j = 0; j < costs.cols; ++j) prices = std::max({prices, std::fabs(v[j]), start ? std::fabs(start[j]) : 0});
+  for (int64_t j = 0; j < costs.cols; ++j) {
+    prices = std::max({prices, std::fabs(v[j]), start ? std::fabs(start[j]) : 0});
+  }
   const double largest = prices + duals, n = static_cast<double>(costs.cols);
   return largest == 0 || (largest <= 16 * sum && n * kEpsilon * largest <= 0x1p-20 * least);
 }

@@ -12,6 +12,8 @@
 // F64 (MIXED), or after the call (F32, F64). Tiles, panels and pieces depend on the problem only. Sums of squares are
 // F64 sums, and the diagonal of an own block is taken from them. A stream that is in no block is not stored.
 // Non-finite values show in the sums; only then is the batch scanned for them.
+// F32 products of deviations below 1e-19 vanish, and those above 1e19 overflow. So where the largest deviation of a
+// stream is far from 1, MIXED multiplies z by a power of two after packing, and the fold takes it out again.
 #include "routines/moments.h"
 
 #include <algorithm>
@@ -38,6 +40,11 @@ constexpr int64_t kShiftSamples = 32;  // whose mean is the shift
 constexpr int64_t kFeatures = 1024;    // of one task of the merge
 constexpr int64_t kPanelRows = 4096;
 constexpr int64_t kPanelBytes = int64_t{64} << 20;
+
+constexpr int kPlainExponent = 20;     // deviations up to 2^20 away from 1 are stored as they are
+constexpr int kWidestExponent = 110;   // beyond, F32 itself ends
+constexpr int kF32Exponent = 50;       // of the F32 mode, whose sums stay F32
+constexpr double kLeastSquare = 1e-304;
 
 CpuMoments& state_of(mg_moments* moments) { return *static_cast<CpuMoments*>(moments); }
 const CpuMoments& state_of(const mg_moments* moments) { return *static_cast<const CpuMoments*>(moments); }
@@ -187,6 +194,48 @@ bool pack(mg_context* context, CpuMoments& state, const Batch& batch, const Pane
   return true;
 }
 
+// The power of two that the largest deviation of a packed stream is near to.
+int deviation_exponent(const CpuMoments& state, const Panel& panel, int32_t stream) {
+  const int64_t width = state.widths[stream];
+  const double* sum = state.streams[stream].parts.data();
+  double largest = 0;
+  bool some = false;
+  for (int64_t f = 0; f < width; ++f) {
+    largest = std::max(largest, sum[width + f] / static_cast<double>(panel.rows));
+    some = some || sum[f] != 0;
+  }
+  if (some && largest < kLeastSquare) {
+    fail(MG_NUMERICAL, format("stream %d: deviations below %.0e, whose squares vanish; multiply the values by a "
+                              "constant first",
+                              stream, std::sqrt(kLeastSquare)));
+  }
+  return largest > 0 && std::isfinite(largest) ? std::ilogb(largest) / 2 : 0;
+}
+
+// Brings what was packed into the range in which F32 products are exact to rounding.
+void scale_panels(mg_context* context, CpuMoments& state, const Panel& panel) {
+  for (size_t s = 0; s < state.streams.size(); ++s) {
+    const auto stream = static_cast<int32_t>(s);
+    StreamSums& sums = state.streams[s];
+    sums.exponent = 0;
+    const int exponent = deviation_exponent(state, panel, stream);
+    if (state.mode == MG_MOMENTS_F64 || !state.panels[s].data() || std::abs(exponent) <= kPlainExponent) continue;
+    if (std::abs(exponent) > (state.mode == MG_MOMENTS_F32 ? kF32Exponent : kWidestExponent)) {
+      fail(MG_NUMERICAL, format("stream %d: deviations of about %.0e have no products in F32; use the F64 mode", stream,
+                                std::ldexp(1.0, exponent)));
+    }
+    if (state.mode == MG_MOMENTS_F32) continue;
+    sums.exponent = -exponent;
+    const float factor = std::ldexp(1.0f, -exponent);
+    float* z = reinterpret_cast<float*>(state.panels[s].data());
+    const int64_t width = state.widths[s];
+    parallel_for(context, divide_up(panel.rows, kPiece), [&](int64_t piece, int32_t) {
+      const int64_t end = std::min(panel.rows, (piece + 1) * kPiece) * width;
+      for (int64_t e = piece * kPiece * width; e < end; ++e) z[e] *= factor;
+    });
+  }
+}
+
 // Means and sums of squares of a packed panel into the state.
 void merge(CpuMoments& state, const Panel& panel, const FeatureRange& range) {
   StreamSums& sums = state.streams[range.stream];
@@ -247,9 +296,15 @@ void accumulate(mg_context* context, CpuMoments& state, const Panel& panel) {
     const int64_t ldc = fold ? state.tile : ld_j;
     multiply<float>(m, n, panel.rows, 1, by_columns(x, ld_i), by_rows(y, ld_j), fold ? 0 : 1, by_rows(c, ldc), part);
     double* target = fold ? block.wide.data() + corner : nullptr;
+    const double factor = std::ldexp(1.0, -(x_sums.exponent + y_sums.exponent));
     for (int64_t r = 0; r < m; ++r) {
       rank_two(r, [&](double a, const double* u, double b, const double* v, int64_t length) {
-        if (fold) {
+        if (fold && factor != 1) {
+          double* out = target + r * ld_j;
+          for (int64_t e = 0; e < length; ++e) {
+            out[e] += static_cast<double>(c[r * ldc + e]) * factor + (a * u[e] + b * v[e]);
+          }
+        } else if (fold) {
           kernels().fold(c + r * ldc, a, u, b, v, target + r * ld_j, length);
         } else {
           kernels().add_outer[1](a, u, b, v, c + r * ldc, length);
@@ -396,6 +451,15 @@ void moments_update(mg_context* context, mg_moments* moments, const void* const*
       begin -= rows;
       continue;
     }
+    try {
+      scale_panels(context, state, panel);
+    } catch (const Error&) {
+      if (before) {
+        before->restore(state);
+        state.incomplete = false;
+      }
+      throw;
+    }
     state.incomplete = true;
     parallel_for(context, static_cast<int64_t>(ranges.size()),
                  [&](int64_t task, int32_t) { merge(state, panel, ranges[task]); });
@@ -429,7 +493,8 @@ void moments_block(mg_context* context, const mg_moments* moments, int32_t pair,
       const int64_t at = r * columns + c;
       const double value = narrow ? block.narrow[at] : block.wide[at];
       if (!std::isfinite(value)) {
-        fail(MG_NUMERICAL, format("pair %d: the products overflowed; use the F64 mode", pair));
+        fail(MG_NUMERICAL, format("pair %d: the products overflowed%s", pair,
+                                  state.mode == MG_MOMENTS_F64 ? "" : "; use the F64 mode"));
       }
       out[at] = value;
       if (own) out[c * columns + r] = value;

@@ -16,6 +16,7 @@ struct StreamSums {
   // Scratch of a panel, see moments.cpp.
   Buffer<double> shift, offset, delta;
   Buffer<double> parts;  // sums and sums of squares of each piece
+  int exponent = 0;      // z of this panel is stored times 2^exponent
 };
 
 // Sum over samples of (x - mean_x)(y - mean_y)^T; an own block uses its lower tiles only, without its diagonal.

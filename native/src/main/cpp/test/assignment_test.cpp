@@ -190,7 +190,8 @@ TEST(assignment_errors) {
   CHECK_FAILS(run({1, 2, kNaN, 4}, 2, false), MG_NUMERICAL, "cost[1, 0] is NaN");
   CHECK_FAILS(run({1, -kInf, 3, 4}, 2, false), MG_NUMERICAL, "cost[0, 1] is -Inf, which a minimum would always take");
   CHECK_FAILS(run({1, 2, 3, kInf}, 2, true), MG_NUMERICAL, "cost[1, 1] is +Inf, which a maximum would always take");
-  CHECK_FAILS(run({1, 2, 3, 1e301}, 2, false), MG_NUMERICAL, "cost[1, 1] is beyond 1e300; an infinity forbids an entry");
+  CHECK_FAILS(run({1, 2, 3, 1e301}, 2, false), MG_NUMERICAL,
+              "cost[1, 1] is beyond 1e300; an infinity forbids an entry");
   CHECK_FAILS(run({1, kInf, 3, kInf}, 2, false), MG_NUMERICAL,
               "no finite assignment: column 1 cannot be assigned without a forbidden edge");
   CHECK_FAILS(run({1, 2, 3, 4, 5, 6}, 3, false), MG_INVALID_ARGUMENT, "3 rows cannot all be assigned to 2 columns");

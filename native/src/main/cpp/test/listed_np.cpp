@@ -113,7 +113,7 @@ Outcome train(mg_context* context, const Input& input, const mg_np_options& o, b
       Slot& slot = slots[s];
       const int64_t states = mg_np_state_size(np, s);
       const Array z(context, states * 4, 4 * input.shift);
-      CHECK_OK(mg_np_state(context, np, s, MG_NP_Z, reinterpret_cast<float*>(z.data())));
+      CHECK_OK(mg_np_state(context, np, s, MG_NP_Z, mg_np_state_size(np, s), reinterpret_cast<float*>(z.data())));
       append(result.bytes, z.read());
       append(result.bytes, slot.theta->read());
       if (!with_oracle) continue;
@@ -178,9 +178,10 @@ Outcome train(mg_context* context, const Input& input, const mg_np_options& o, b
   // The state can be put back.
   for (int32_t s = 0; s < 2; ++s) {
     const Array zeros(context, MG_F32, Vector(static_cast<size_t>(mg_np_state_size(np, s)), 0.25), 4 * input.shift);
-    CHECK_OK(mg_np_load(context, np, s, MG_NP_Z, reinterpret_cast<const float*>(zeros.data())));
+    const int64_t count = mg_np_state_size(np, s);
+    CHECK_OK(mg_np_load(context, np, s, MG_NP_Z, count, reinterpret_cast<const float*>(zeros.data())));
     const Array z(context, mg_np_state_size(np, s) * 4, 0);
-    CHECK_OK(mg_np_state(context, np, s, MG_NP_Z, reinterpret_cast<float*>(z.data())));
+    CHECK_OK(mg_np_state(context, np, s, MG_NP_Z, mg_np_state_size(np, s), reinterpret_cast<float*>(z.data())));
     raise(result.error, exactly(z.read() == zeros.read()));
   }
   CHECK_OK(mg_np_resume(context, np, 7));

@@ -425,6 +425,63 @@ TEST(moments_shift_far_from_the_mean) {
   }
 }
 
+// MIXED at any scale of F32 gives what it gives near 1, exactly; beyond, and in F32 mode, it says so.
+TEST(moments_of_any_scale) {
+  Context context;
+  const int64_t n = 700;
+  const std::vector<Vector> data = {gaussian(n * 9, 1, 0.5), gaussian(n * 14, 2, -3)};
+  const auto scaled = [&](int x, int y) {
+    std::vector<std::vector<float>> result(2);
+    for (double each : data[0]) result[0].push_back(std::ldexp(static_cast<float>(each), x));
+    for (double each : data[1]) result[1].push_back(std::ldexp(static_cast<float>(each), y));
+    return result;
+  };
+  Moments want(context, {9, 14}, MG_MOMENTS_MIXED);
+  CHECK_OK(want.add(scaled(0, 0), 0, 300));
+  CHECK_OK(want.add(scaled(0, 0), 300, 400));
+  for (int x : {-100, -70, -25, 0, 25, 64, 100}) {
+    for (int y : {-90, 0, 90}) {
+      Moments found(context, {9, 14}, MG_MOMENTS_MIXED);
+      CHECK_OK(found.add(scaled(x, y), 0, 300));
+      CHECK_OK(found.add(scaled(x, y), 300, 400));
+      const int exponents[] = {2 * x, x + y, 2 * y};
+      for (int32_t k = 0; k < 3; ++k) {
+        Vector block = found.block(k);
+        for (double& each : block) each = std::ldexp(each, -exponents[k]);
+        CHECK(same_bits(block, want.block(k)));
+      }
+    }
+  }
+  Moments narrow(context, {9, 14}, MG_MOMENTS_F32);
+  CHECK_FAILS(narrow.add(scaled(-70, 0), 0, n), MG_NUMERICAL,
+              "stream 0: deviations of about 8e-22 have no products in F32; use the F64 mode");
+  Moments mixed(context, {9, 14}, MG_MOMENTS_MIXED);
+  CHECK_FAILS(mixed.add(scaled(0, -115), 0, n), MG_NUMERICAL,
+              "stream 1: deviations of about 2e-35 have no products in F32; use the F64 mode");
+  CHECK(mg_moments_count(mixed.handle) == 0);
+  CHECK_OK(mixed.add(scaled(0, 0), 0, n));
+  for (int exponent : {-510, -490, -115, 115, 400}) {
+    std::vector<Vector> wide = data;
+    for (Vector& stream : wide) {
+      for (double& each : stream) each = std::ldexp(each, exponent);
+    }
+    Moments exact(context, {9, 14}, MG_MOMENTS_F64), plain(context, {9, 14}, MG_MOMENTS_F64);
+    if (exponent == -510) {
+      CHECK_FAILS(exact.add(wide, 0, n), MG_NUMERICAL,
+                  "stream 0: deviations below 1e-152, whose squares vanish; multiply the values by a constant first");
+      continue;
+    }
+    CHECK_OK(exact.add(wide, 0, n));
+    CHECK_OK(plain.add(data, 0, n));
+    Vector block = exact.block(1);
+    for (double& each : block) each = std::ldexp(each, -2 * exponent);
+    CHECK(same_bits(block, plain.block(1)));
+  }
+  // Constant features have no deviations, whatever their value.
+  Moments constant(context, {2}, MG_MOMENTS_MIXED);
+  CHECK_OK(constant.add(std::vector<Vector>{Vector(20, 1e-200)}, 0, 10));
+}
+
 TEST(moments_overflow_is_reported) {
   Context context;
   Moments m(context, {1}, MG_MOMENTS_MIXED);

@@ -47,11 +47,11 @@ struct Np {
   }
   Floats z() const {
     Floats result(static_cast<size_t>(mg_np_state_size(handle, 0)));
-    CHECK_OK(mg_np_state(context, handle, 0, MG_NP_Z, result.data()));
+    CHECK_OK(mg_np_state(context, handle, 0, MG_NP_Z, mg_np_state_size(handle, 0), result.data()));
     return result;
   }
   void load(const Floats& state) {
-    CHECK_OK(mg_np_load(context, handle, 0, MG_NP_Z, state.data()));
+    CHECK_OK(mg_np_load(context, handle, 0, MG_NP_Z, static_cast<int64_t>(state.size()), state.data()));
     float* out[] = {theta.data()};
     CHECK_OK(mg_np_theta(context, handle, out));
   }
@@ -247,15 +247,15 @@ TEST(np_goes_on_from_its_parts) {
       for (uint64_t t = 1; t <= 3; ++t) CHECK_OK(whole.step(gradient(t), 0.1));
       CHECK(mg_np_steps(whole.handle) == 3);
       Np rest(context, o, {a, c});
-      const size_t size = static_cast<size_t>(mg_np_state_size(whole.handle, 0));
+      const int64_t count = mg_np_state_size(whole.handle, 0);
       for (int32_t part : {MG_NP_Z, MG_NP_M, MG_NP_V}) {
-        Floats values(size);
+        Floats values(static_cast<size_t>(count));
         if (part > 2 - optimizer) {
-          CHECK(mg_np_state(context, whole.handle, 0, part, values.data()) == MG_INVALID_ARGUMENT);
+          CHECK(mg_np_state(context, whole.handle, 0, part, count, values.data()) == MG_INVALID_ARGUMENT);
           continue;
         }
-        CHECK_OK(mg_np_state(context, whole.handle, 0, part, values.data()));
-        CHECK_OK(mg_np_load(context, rest.handle, 0, part, values.data()));
+        CHECK_OK(mg_np_state(context, whole.handle, 0, part, count, values.data()));
+        CHECK_OK(mg_np_load(context, rest.handle, 0, part, count, values.data()));
       }
       CHECK_OK(mg_np_resume(context, rest.handle, 3));
       CHECK_OK(whole.step(gradient(4), 0.1));
@@ -266,10 +266,15 @@ TEST(np_goes_on_from_its_parts) {
   }
   const Np np(context, options(MG_NP_SIGMOID, MG_NP_ADAM), {kA, kC});
   const Floats bad = {0, -1, 0};
-  CHECK_FAILS(mg_np_load(context, np.handle, 0, MG_NP_V, bad.data()), MG_INVALID_ARGUMENT,
+  CHECK_FAILS(mg_np_load(context, np.handle, 0, MG_NP_V, 3, bad.data()), MG_INVALID_ARGUMENT,
               "np_load: element 1 of slot 0 is -1");
+  CHECK_FAILS(mg_np_load(context, np.handle, 0, MG_NP_Z, 1, bad.data()), MG_INVALID_ARGUMENT,
+              "1 elements for a part of slot 0, which has 3");
+  Floats long_enough(9);
+  CHECK_FAILS(mg_np_state(context, np.handle, 0, MG_NP_Z, 9, long_enough.data()), MG_INVALID_ARGUMENT,
+              "9 elements for a part of slot 0, which has 3");
   const Np plain(context, options(MG_NP_SIGMOID, MG_NP_SGD), {kA, kC});
-  CHECK_FAILS(mg_np_load(context, plain.handle, 0, MG_NP_M, kA.data()), MG_INVALID_ARGUMENT,
+  CHECK_FAILS(mg_np_load(context, plain.handle, 0, MG_NP_M, 3, kA.data()), MG_INVALID_ARGUMENT,
               "the optimizer has no part M");
   CHECK_FAILS(mg_np_resume(context, plain.handle, -1), MG_INVALID_ARGUMENT, "steps must be >= 0, not -1");
 }

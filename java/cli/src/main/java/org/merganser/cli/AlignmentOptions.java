@@ -93,6 +93,15 @@ final class AlignmentOptions {
   Double absoluteGamma;
 
   @Option(
+      names = "--precision",
+      paramLabel = "P",
+      defaultValue = "auto",
+      description =
+          "Products of activations: f32, mixed, f64, or auto, which follows their type and number"
+              + " (default: ${DEFAULT-VALUE}).")
+  Precision precision;
+
+  @Option(
       names = "--skip-non-finite",
       description = "Drop samples with NaN or infinite activations instead of stopping.")
   boolean skipNonFinite;
@@ -246,7 +255,7 @@ final class AlignmentOptions {
     }
     Moments.Options options =
         new Moments.Options(
-            Precision.MIXED,
+            precision,
             skipNonFinite ? NonFinite.SKIP_SAMPLE : NonFinite.FAIL,
             Moments.Options.defaults().budget());
     return Moments.fromFiles(spaces, folders, aligner.request(spaces), options, ws);

@@ -181,7 +181,7 @@ final class NpRun {
         if (isLookDue()) {
           look();
         }
-        if (history.step() == options.steps()) {
+        if (history.step() >= options.steps()) {
           break;
         }
         if (history.sinceBest() >= options.patience()) {
@@ -288,7 +288,7 @@ final class NpRun {
       if (best.size() == s) {
         best.add(Tensor.allocate(DType.F32, new long[] {np.size(s)}, own));
       }
-      np.read(s, NpState.Z, best.get(s).block());
+      np.read(s, NpState.Z, best.get(s).size(), best.get(s).block());
     }
   }
 
@@ -325,11 +325,11 @@ final class NpRun {
     if (best.isEmpty()) {
       for (int s = 0; s < slots.size(); s++) {
         best.add(Tensor.allocate(DType.F32, new long[] {np.size(s)}, own));
-        np.read(s, NpState.Z, best.get(s).block());
+        np.read(s, NpState.Z, best.get(s).size(), best.get(s).block());
       }
     } else {
       for (int s = 0; s < slots.size(); s++) {
-        np.load(s, NpState.Z, best.get(s).block());
+        np.load(s, NpState.Z, best.get(s).size(), best.get(s).block());
       }
       np.theta(theta);
     }

@@ -4,6 +4,7 @@ package org.merganser.merge;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -122,23 +123,73 @@ final class NpStateFile {
             path + " is the state of another run; delete it to start anew",
             List.of("it has: " + found, "asked is: " + wanted));
       }
+      List<Double> losses = words(file, "losses").map(Double::valueOf).toList();
+      List<NpMerge.HeldOut> looks = words(file, "heldOut").map(NpStateFile::look).toList();
+      requireWhole(file, np, losses, looks);
       for (int s = 0; s < slots.size(); s++) {
         String name = slots.get(s).name();
-        for (Map.Entry<String, Integer> part : parts().entrySet()) {
-          try (Tensor resident = resident(file, part.getKey() + "." + name, ws)) {
-            np.load(s, part.getValue(), resident.block());
-          }
-        }
         if (file.tensors().containsKey(BEST + "." + name)) {
           best.add(resident(file, BEST + "." + name, ws));
+          np.load(s, NpState.Z, best.get(s).size(), best.get(s).block()); // looks at its numbers
+        }
+        for (Map.Entry<String, Integer> part : parts().entrySet()) {
+          try (Tensor resident = resident(file, part.getKey() + "." + name, ws)) {
+            np.load(s, part.getValue(), resident.size(), resident.block());
+          }
         }
       }
-      List<Double> losses = words(file, "losses").map(Double::valueOf).toList();
-      history.restore(losses, words(file, "heldOut").map(NpStateFile::look).toList());
+      history.restore(losses, looks);
       np.resume(history.step());
-    } catch (NumberFormatException e) {
-      throw new FormatException(path + ": damaged; delete it to start anew", e);
+    } catch (NumberFormatException | IndexOutOfBoundsException e) {
+      throw damaged("numbers of its history cannot be read", e);
+    } catch (IllegalArgumentException e) {
+      throw damaged(e.getMessage(), e);
     }
+  }
+
+  /** Everything that the run will read or count by, before any of it is used. */
+  private void requireWhole(
+      Checkpoint file, NpState np, List<Double> losses, List<NpMerge.HeldOut> looks)
+      throws FormatException {
+    if (losses.size() > options.steps()) {
+      throw damaged(
+          losses.size() + " losses, but a run of " + options.steps() + " steps; run it for more",
+          null);
+    }
+    long before = -1;
+    for (NpMerge.HeldOut look : looks) {
+      if (look.step() <= before || look.step() > losses.size()) {
+        throw damaged(
+            "a look at held-out data after step " + look.step() + " of " + losses.size(), null);
+      }
+      before = look.step();
+    }
+    List<String> needed = new ArrayList<>(parts().keySet());
+    boolean found = looks.stream().anyMatch(look -> Double.isFinite(look.loss()));
+    if (found || slots.stream().anyMatch(s -> file.tensors().containsKey(BEST + "." + s.name()))) {
+      needed.add(BEST);
+    }
+    for (int s = 0; s < slots.size(); s++) {
+      TensorInfo wanted = TensorInfo.of(DType.F32, np.size(s));
+      for (String part : needed) {
+        String name = part + "." + slots.get(s).name();
+        TensorInfo info = file.tensors().get(name);
+        if (!wanted.equals(info)) {
+          throw damaged(
+              "tensor '"
+                  + name
+                  + "' is "
+                  + (info == null ? "missing" : info)
+                  + ", needed "
+                  + wanted,
+              null);
+        }
+      }
+    }
+  }
+
+  private FormatException damaged(String what, Throwable cause) {
+    return new FormatException(path + ": damaged: " + what + "; delete it to start anew", cause);
   }
 
   private static Tensor resident(Checkpoint file, String name, Workspace ws) throws IOException {
@@ -196,7 +247,7 @@ final class NpStateFile {
         return;
       }
       try (Tensor resident = Tensor.allocate(DType.F32, into.shape(), ws)) {
-        np.read(slot, parts().get(part), resident.block());
+        np.read(slot, parts().get(part), resident.size(), resident.block());
         into.copyFrom(resident, ws);
       }
     }

@@ -55,7 +55,7 @@ final class ActivationFiles {
       long[] widths = files.stream().mapToLong(f -> f.info().dim(1)).toArray();
       try (MomentAccumulator accumulator =
           new MomentAccumulator(
-              space.id(), widths, request, options.precision(), options.nonFinite(), ws)) {
+              space.id(), widths, request, precision(files, options), options.nonFinite(), ws)) {
         TensorInfo info = files.get(0).info();
         long samples = info.dim(0);
         long tile = Math.max(1, TILE_BYTES / Math.max(1, info.bytes() / samples));
@@ -74,6 +74,17 @@ final class ActivationFiles {
     } finally {
       files.forEach(Npy::close);
     }
+  }
+
+  /**
+   * With fewer samples than features the statistics are singular, and the rounding of F32 products
+   * would fill what is empty; F64 costs little there.
+   */
+  private static Precision precision(List<Npy> files, Moments.Options options) {
+    long features = files.stream().mapToLong(f -> f.info().dim(1)).sum();
+    TensorInfo info = files.get(0).info();
+    boolean few = info.size() / Math.max(1, info.dim(1)) <= features;
+    return options.precision() == Precision.AUTO && few ? Precision.F64 : options.precision();
   }
 
   private static List<Tensor> rows(List<Npy> files, long from, long to, Workspace ws)

@@ -20,12 +20,18 @@ import org.merganser.stats.StatisticsRequest.Pair;
  * time are centred about their own mean and merged, so large means cost no precision. The same
  * batches in the same order give the same bits for any number of threads; another split agrees to
  * 1e-12 (F64) or 1e-5 (MIXED).
+ *
+ * <p>{@link #close} frees the memory; as a safety net the garbage collector does.
  */
 public final class MomentAccumulator implements AutoCloseable {
   private final String space;
   private final long[] widths;
   private final List<Pair> pairs;
-  private final MomentsState state;
+  private final Precision precision;
+  private final NonFinite nonFinite;
+  private final Workspace ws;
+  private MomentsState state; // none before the first batch decides the precision
+  private boolean closed;
 
   /**
    * @param space named in messages
@@ -41,14 +47,23 @@ public final class MomentAccumulator implements AutoCloseable {
     this.space = space;
     this.widths = widths.clone();
     this.pairs = request.pairs(widths.length);
-    this.state =
+    this.precision = precision;
+    this.nonFinite = nonFinite;
+    this.ws = ws;
+    if (precision != Precision.AUTO) {
+      create(precision);
+    }
+  }
+
+  private void create(Precision chosen) {
+    state =
         ws.kernels()
             .moments(
                 "the accumulator of space '" + space + "'",
                 widths,
                 pairs.stream().mapToInt(Pair::i).toArray(),
                 pairs.stream().mapToInt(Pair::j).toArray(),
-                precision.ordinal(),
+                chosen.ordinal(),
                 nonFinite.ordinal());
   }
 
@@ -77,27 +92,44 @@ public final class MomentAccumulator implements AutoCloseable {
       strides[3 * k + 1] = 1;
       strides[3 * k + 2] = inner;
     }
+    if (state == null && !closed) {
+      create(first.dtype() == DType.F64 ? Precision.F64 : Precision.MIXED);
+    }
     try {
-      state.update(data, first.dtype().code(), outer, inner, strides);
+      state().update(data, first.dtype().code(), outer, inner, strides);
     } catch (NumericalException e) {
       // The native side counts samples from the start of this batch.
-      long before = state.count() + state.skipped();
+      long before = state().count() + state().skipped();
       String batch = before == 0 ? "" : ", batch after " + before + " samples";
-      String remedy =
-          e.getMessage().contains("sample ")
-              ? "; look for what makes it so, or drop such samples (NonFinite.SKIP_SAMPLE,"
-                  + " --skip-non-finite)"
-              : "";
       throw new NumericalException(
-          "space '" + space + "'" + batch + ": " + e.getMessage() + remedy, e);
+          "space '" + space + "'" + batch + ": " + e.getMessage() + remedy(e), e);
     }
   }
 
   /** What has been accumulated so far. */
   public SpaceMoments moments() {
-    long samples = state.count();
+    if (state == null && !closed) {
+      throw new NumericalException("space '" + space + "': no samples");
+    }
+    try {
+      return read();
+    } catch (NumericalException e) {
+      throw new NumericalException(e.getMessage() + remedy(e), e);
+    }
+  }
+
+  private static String remedy(NumericalException e) {
+    if (e.getMessage().contains("sample ")) {
+      return "; look for what makes it so, or drop such samples (NonFinite.SKIP_SAMPLE,"
+          + " --skip-non-finite)";
+    }
+    return e.getMessage().endsWith("the F64 mode") ? " (Precision.F64, --precision f64)" : "";
+  }
+
+  private SpaceMoments read() {
+    long samples = state().count();
     if (samples == 0) {
-      long skipped = state.skipped();
+      long skipped = state().skipped();
       throw new NumericalException(
           "space '"
               + space
@@ -109,22 +141,25 @@ public final class MomentAccumulator implements AutoCloseable {
     for (int k = 0; k < widths.length; k++) {
       means[k] = new double[Math.toIntExact(widths[k])];
       m2[k] = new double[means[k].length];
-      state.stream(k, means[k], m2[k]);
+      state().stream(k, means[k], m2[k]);
     }
     Map<Pair, Matrix> blocks = new LinkedHashMap<>();
     for (int p = 0; p < pairs.size(); p++) {
       Pair pair = pairs.get(p);
       Matrix block = Matrix.allocate(widths[pair.i()], widths[pair.j()]);
-      state.block(p, block.asTensor().block());
+      state().block(p, block.asTensor().block());
       blocks.put(pair, block);
     }
-    long skipped = state.skipped();
+    long skipped = state().skipped();
     return new SpaceMoments(samples, skipped, means, m2, blocks);
   }
 
   @Override
   public void close() {
-    state.close();
+    closed = true;
+    if (state != null) {
+      state.close();
+    }
   }
 
   private void check(Tensor tensor, int model, Tensor first, long outer, long inner) {
@@ -154,5 +189,12 @@ public final class MomentAccumulator implements AutoCloseable {
 
   private static long positions(Tensor tensor) {
     return Tensor.size(Arrays.copyOfRange(tensor.shape(), 2, tensor.rank()));
+  }
+
+  private MomentsState state() {
+    if (state == null) {
+      throw new IllegalStateException("the accumulator of space '" + space + "' is closed");
+    }
+    return state;
   }
 }

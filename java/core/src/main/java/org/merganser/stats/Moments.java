@@ -38,9 +38,9 @@ public final class Moments implements AutoCloseable {
       }
     }
 
-    /** MIXED, FAIL, 1 GiB. */
+    /** AUTO, FAIL, 1 GiB. */
     public static Options defaults() {
-      return new Options(Precision.MIXED, NonFinite.FAIL, 1L << 30);
+      return new Options(Precision.AUTO, NonFinite.FAIL, 1L << 30);
     }
   }
 

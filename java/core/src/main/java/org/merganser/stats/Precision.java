@@ -3,10 +3,15 @@ package org.merganser.stats;
 
 /** Precision of the products inside a batch. */
 public enum Precision {
-  /** F32 products and accumulators. */
+  /** F32 products and accumulators; deviations of 1e-15 to 1e15. */
   F32,
-  /** F32 products, folded into F64 every 4096 samples at the latest. */
+  /**
+   * F32 products, folded into F64 every 4096 samples at the latest. Deviations of 1e-33 to 1e33 of
+   * the feature that varies most; where they are far from 1, products are formed in other units.
+   */
   MIXED,
   /** F64 throughout; half the speed. */
-  F64
+  F64,
+  /** F64 for F64 activations, and for files with fewer samples than features; else MIXED. */
+  AUTO
 }

@@ -14,18 +14,22 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.TreeMap;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.merganser.compute.Cancellation;
 import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
 import org.merganser.error.CancelledException;
+import org.merganser.error.FormatException;
 import org.merganser.error.IncompatibleModelsException;
 import org.merganser.error.NumericalException;
 import org.merganser.io.Checkpoint;
 import org.merganser.io.MemoryCheckpoint;
+import org.merganser.io.Safetensors;
 import org.merganser.linalg.Tensor;
 import org.merganser.testing.JavaObjective;
 import org.merganser.testing.JavaObjective.Value;
@@ -331,6 +335,66 @@ class NpMergerTest {
             () -> NpMerger.of(objective, options).learn(MergeProblem.of(model(A), model(C)), WS))
         .hasMessage(
             state + ": no state of NP Merge; name another file, or delete this one to start anew");
+  }
+
+  /** What is in a state file is not believed: sizes, counts and numbers are checked before use. */
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "size | damaged: tensor 'z.w' is F32 [1], needed F32 [3]",
+        "long | damaged: tensor 'm.w' is F32 [300000], needed F32 [3]",
+        "type | damaged: tensor 'v.w' is F64 [3], needed F32 [3]",
+        "gone | damaged: tensor 'v.w' is missing, needed F32 [3]",
+        "nan | damaged: np_load: element 0 of slot 0 is",
+        "steps | damaged: 14 losses, but a run of 10 steps",
+        "look | damaged: a look at held-out data after step 9 of 4",
+        "best | damaged: tensor 'best.w' is missing, needed F32 [3]",
+        "word | damaged: numbers of its history cannot be read"
+      })
+  void aDamagedStateIsRefused(String how, String message) throws IOException {
+    Path state = folder.resolve("damaged.npstate");
+    NpOptions options = NpOptions.builder().steps(10).state(state).build();
+    MergeProblem problem = MergeProblem.of(model(A), model(C));
+    Cancellation cancellation = new Cancellation();
+    JavaObjective stopping =
+        JavaObjective.of(
+            Map.of("w", new long[] {3}),
+            (step, theta) -> {
+              if (step == 3) {
+                cancellation.cancel();
+              }
+              return new JavaObjective.Value(1, new float[][] {{.1f, .1f, .1f}});
+            });
+    try (Workspace ws = Workspace.builder().cancellation(cancellation).open()) {
+      assertThatThrownBy(() -> NpMerger.of(stopping, options).learn(problem, ws))
+          .isInstanceOf(CancelledException.class);
+    }
+    Map<String, Tensor> tensors = new LinkedHashMap<>();
+    Map<String, String> metadata;
+    try (Checkpoint file = Safetensors.open(state)) {
+      for (String name : file.tensors().keySet()) {
+        tensors.put(name, file.read(name, WS));
+      }
+      metadata = new TreeMap<>(file.metadata());
+    }
+    switch (how) {
+      case "size" -> tensors.put("z.w", Tensor.of(new float[1], 1));
+      case "long" -> tensors.put("m.w", Tensor.of(new float[300_000], 300_000));
+      case "type" -> tensors.put("v.w", Tensor.of(new double[3], 3));
+      case "gone" -> tensors.remove("v.w");
+      case "nan" -> tensors.put("z.w", Tensor.of(new float[] {Float.NaN, 0, 0}, 3));
+      case "steps" -> metadata.merge("losses", " 1 1 1 1 1 1 1 1 1 1", String::concat);
+      case "look" -> metadata.put("heldOut", "9:1.0");
+      case "best" -> metadata.put("heldOut", "2:1.0");
+      default -> metadata.put("heldOut", "2;1.0");
+    }
+    Files.delete(state);
+    Safetensors.write(MemoryCheckpoint.of(tensors), metadata, state, WS);
+    assertThatThrownBy(() -> NpMerger.of(JavaObjective.distance(G), options).learn(problem, WS))
+        .isInstanceOf(FormatException.class)
+        .hasMessageContaining(state + ": " + message)
+        .hasMessageContaining("delete it to start anew");
   }
 
   @Test

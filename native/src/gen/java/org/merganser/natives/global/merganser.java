@@ -38,7 +38,7 @@ public class merganser extends org.merganser.natives.presets.merganser {
 // #define MG_API __attribute__((visibility("default")))
 
 /* Raised whenever a signature or the meaning of an argument changes; Java refuses another value. */
-public static final int MG_ABI_VERSION = 3;
+public static final int MG_ABI_VERSION = 4;
 
 // #ifdef __cplusplus
 // #endif
@@ -528,16 +528,17 @@ public static native int mg_np_step(mg_context context, mg_np np, double rate, @
 public static native @Cast("int64_t") long mg_np_state_size(@Const mg_np np, int slot);
 
 /* Copies a part of the state of a slot to `out`, or `in` to it: z to keep the best and return to it, all parts and the
- * number of steps to go on in another process. z is clamped to its range; V must be >= 0. A part that the optimizer
- * does not have is MG_INVALID_ARGUMENT: M is of Adam and of SGD with momentum, V of Adam. */
+ * number of steps to go on in another process. `count` is that of the array: another than mg_np_state_size is
+ * MG_INVALID_ARGUMENT. z is clamped to its range; V must be >= 0. A part that the optimizer does not have is
+ * MG_INVALID_ARGUMENT: M is of Adam and of SGD with momentum, V of Adam. */
 /** enum mg_np_part */
 public static final int MG_NP_Z = 0, MG_NP_M = 1, MG_NP_V = 2;
-public static native int mg_np_state(mg_context context, @Const mg_np np, int slot, int part, FloatPointer out);
-public static native int mg_np_state(mg_context context, @Const mg_np np, int slot, int part, FloatBuffer out);
-public static native int mg_np_state(mg_context context, @Const mg_np np, int slot, int part, float[] out);
-public static native int mg_np_load(mg_context context, mg_np np, int slot, int part, @Const FloatPointer in);
-public static native int mg_np_load(mg_context context, mg_np np, int slot, int part, @Const FloatBuffer in);
-public static native int mg_np_load(mg_context context, mg_np np, int slot, int part, @Const float[] in);
+public static native int mg_np_state(mg_context context, @Const mg_np np, int slot, int part, @Cast("int64_t") long count, FloatPointer out);
+public static native int mg_np_state(mg_context context, @Const mg_np np, int slot, int part, @Cast("int64_t") long count, FloatBuffer out);
+public static native int mg_np_state(mg_context context, @Const mg_np np, int slot, int part, @Cast("int64_t") long count, float[] out);
+public static native int mg_np_load(mg_context context, mg_np np, int slot, int part, @Cast("int64_t") long count, @Const FloatPointer in);
+public static native int mg_np_load(mg_context context, mg_np np, int slot, int part, @Cast("int64_t") long count, @Const FloatBuffer in);
+public static native int mg_np_load(mg_context context, mg_np np, int slot, int part, @Cast("int64_t") long count, @Const float[] in);
 
 /* Steps made so far; to go on, the number that M and V come from, which Adam's corrections of their bias depend on. */
 public static native @Cast("int64_t") long mg_np_steps(@Const mg_np np);

@@ -168,6 +168,7 @@ public final class Kernels implements AutoCloseable {
       Block tinv,
       Block correlations) {
     int count = gammaX.length;
+    requireLength("gamma_y", gammaY.length, count);
     try (Call call = context.enter();
         mg_cca_report report = JavaCppLimit.explain(() -> new mg_cca_report(count));
         DoublePointer forX = new DoublePointer(gammaX);
@@ -216,6 +217,7 @@ public final class Kernels implements AutoCloseable {
       long[] rowToCol,
       double[] u,
       double[] v) {
+    requireSolution(rows, cols, rowToCol, u, v);
     double[] value = new double[1];
     int max = maximise ? 1 : 0;
     long lead = Math.max(1, ld);
@@ -235,6 +237,7 @@ public final class Kernels implements AutoCloseable {
   public record Factors(int dtype, long rows, long cols, long width, Block x, Block y) {}
 
   public double assignment(Factors f, boolean maximise, long[] rowToCol, double[] u, double[] v) {
+    requireSolution(f.rows(), f.cols(), rowToCol, u, v);
     double[] value = new double[1];
     long ld = Math.max(1, f.width());
     try (Call call = context.enter()) {
@@ -257,6 +260,21 @@ public final class Kernels implements AutoCloseable {
               value));
     }
     return value[0];
+  }
+
+  private static void requireSolution(
+      long rows, long cols, long[] rowToCol, double[] u, double[] v) {
+    requireLength("row_to_col", rowToCol.length, rows);
+    requireLength("u", u.length, rows);
+    requireLength("v", v.length, cols);
+  }
+
+  /** Native code reads as many elements as a routine needs, whatever the array has. */
+  private static void requireLength(String what, long length, long needed) {
+    if (length != needed) {
+      throw new IllegalArgumentException(
+          what + " has " + length + " elements, needed are " + needed);
+    }
   }
 
   /** Independent problems; outputs one after the other. */
@@ -302,6 +320,7 @@ public final class Kernels implements AutoCloseable {
 
   public double assignmentViolation(
       Factors f, boolean maximise, long[] rowToCol, double[] u, double[] v) {
+    requireSolution(f.rows(), f.cols(), rowToCol, u, v);
     double[] violation = new double[1];
     long ld = Math.max(1, f.width());
     try (Call call = context.enter()) {
@@ -335,6 +354,7 @@ public final class Kernels implements AutoCloseable {
       long[] rowToCol,
       double[] u,
       double[] v) {
+    requireSolution(rows, cols, rowToCol, u, v);
     double[] violation = new double[1];
     try (Call call = context.enter()) {
       Status.check(
@@ -398,6 +418,8 @@ public final class Kernels implements AutoCloseable {
       long inStride,
       Block out,
       long outStride) {
+    requireLength("index", index.length, axis.out());
+    requireLength("scale", scale == null ? axis.out() : scale.length, axis.out());
     try (Call call = context.enter()) {
       Status.check(
           merganser.mg_apply_gather(
@@ -417,6 +439,7 @@ public final class Kernels implements AutoCloseable {
   }
 
   public void weightedSum(int dtype, long count, Block[] in, double[] weights, Block out) {
+    requireLength("weights", weights.length, in.length);
     try (Call call = context.enter();
         PointerPointer<Pointer> pointers = call.pointers(in);
         DoublePointer w = JavaCppLimit.explain(() -> new DoublePointer(weights))) {
@@ -491,6 +514,7 @@ public final class Kernels implements AutoCloseable {
       boolean normalise,
       double lambda,
       Block out) {
+    requireLength("tasks", tasks.length, in.length);
     try (Call call = context.enter();
         PointerPointer<Pointer> pointers = call.pointers(in);
         mg_task all = JavaCppLimit.explain(() -> new mg_task(Math.max(tasks.length, 1)))) {
@@ -544,6 +568,7 @@ public final class Kernels implements AutoCloseable {
 
   /** Weights of x and y at t between them, from {@link #products}. */
   public static double[] slerpWeights(double[] products, double t) {
+    requireLength("products", products.length, 3);
     double[] weights = new double[2];
     Status.check(merganser.mg_slerp_weights(products, t, weights));
     return weights;
@@ -571,6 +596,9 @@ public final class Kernels implements AutoCloseable {
    */
   public NpState np(
       NpState.Options options, long[] counts, long[] rows, Block[] in, double[] initial) {
+    requireLength("rows", rows.length, counts.length);
+    requireLength("models", in.length, (long) counts.length * options.models());
+    requireLength("initial", initial == null ? options.models() : initial.length, options.models());
     return NpState.create(context, options, counts, rows, in, initial);
   }
 
@@ -583,6 +611,7 @@ public final class Kernels implements AutoCloseable {
    */
   public MomentsState moments(
       String name, long[] widths, int[] pairI, int[] pairJ, int mode, int nonFinitePolicy) {
+    requireLength("pair_j", pairJ.length, pairI.length);
     return new MomentsState(name, context, widths, pairI, pairJ, mode, nonFinitePolicy);
   }
 

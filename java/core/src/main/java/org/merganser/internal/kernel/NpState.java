@@ -163,17 +163,19 @@ public final class NpState implements AutoCloseable {
     return counted(handle -> merganser.mg_np_state_size(handle, slot));
   }
 
-  /** Copies a part of the state of a slot to a block. */
-  public void read(int slot, int part, Block out) {
+  /** Copies a part of the state of a slot to a block of {@code count} floats, as many as it has. */
+  public void read(int slot, int part, long count, Block out) {
     try (Call call = context.enter(handle)) {
-      Status.check(merganser.mg_np_state(call.context(), np, slot, part, call.floats(out)));
+      Status.check(merganser.mg_np_state(call.context(), np, slot, part, count, call.floats(out)));
     }
   }
 
-  /** Copies a part of the state of a slot from a block. */
-  public void load(int slot, int part, Block in) {
+  /**
+   * Copies a part of the state of a slot from a block of {@code count} floats, as many as it has.
+   */
+  public void load(int slot, int part, long count, Block in) {
     try (Call call = context.enter(handle)) {
-      Status.check(merganser.mg_np_load(call.context(), np, slot, part, call.floats(in)));
+      Status.check(merganser.mg_np_load(call.context(), np, slot, part, count, call.floats(in)));
     }
   }
 

@@ -174,7 +174,7 @@ class MergeKernelsTest {
                     / (Math.sqrt(v[i] / (1 - Math.pow(0.999, t))) + 1e-8);
           }
         }
-        np.read(0, NpState.Z, state.block());
+        np.read(0, NpState.Z, COUNT, state.block());
         for (int i = 0; i < COUNT; i++) {
           assertThat((double) state.getFloat(4L * i)).isCloseTo(z[i], within(2e-6));
           double expected = c[i] + ((double) a[i] - c[i]) / (1 + Math.exp(-z[i]));
@@ -191,10 +191,10 @@ class MergeKernelsTest {
                   e -> assertThat(new long[] {e.slot(), e.index()}).containsExactly(0, 77));
         }
         float[] kept = floats(state, COUNT);
-        np.read(0, NpState.Z, state.block());
+        np.read(0, NpState.Z, COUNT, state.block());
         assertThat(floats(state, COUNT)).isEqualTo(kept);
         state.clear();
-        np.load(0, NpState.Z, state.block());
+        np.load(0, NpState.Z, COUNT, state.block());
         np.theta(out);
         for (int i = 0; i < COUNT; i++) {
           assertThat((double) theta.getFloat(4L * i))
