@@ -48,6 +48,22 @@ struct Sum {
     }
   }
 
+  // F64 that are all below 2^-959, not all 0.
+  __device__ __forceinline__ bool is_tiny(int64_t i) const {
+    uint64_t all = 0;
+    for (int k = 0; k < models; ++k) all |= bits_of(T::f64(value_of(load<WordOf<T>, 1>(in[k], i).word[0])));
+    return (all & 0x7c00000000000000u) == 0 && (all & 0x7fffffffffffffffu) != 0;
+  }
+
+  __device__ __forceinline__ double sum_of_scaled(int64_t i) const {
+    double sum = 0;
+    for (int k = 0; k < models; ++k) {
+      const double term = times(weight[k], times(0x1p600, T::f64(value_of(load<WordOf<T>, 1>(in[k], i).word[0]))));
+      sum = k == 0 ? term : plus(sum, term);
+    }
+    return sum;
+  }
+
   template <int kCount>
   __device__ __forceinline__ void run(int64_t i) const {
     Pack<WordOf<T>, kCount> result;
@@ -68,7 +84,12 @@ struct Sum {
       double sum[kCount] = {};
       add<double, kCount>(i, sum);
 #pragma unroll
-      for (int e = 0; e < kCount; ++e) result.word[e] = word_of(T::store(one_nan(sum[e])));
+      for (int e = 0; e < kCount; ++e) {
+        if constexpr (sizeof(typename T::Raw) == 8) {
+          if (is_tiny(i + e)) sum[e] = times(sum_of_scaled(i + e), 0x1p-600);
+        }
+        result.word[e] = word_of(T::store(one_nan(sum[e])));
+      }
     }
     store(out, i, result);
   }

@@ -41,6 +41,18 @@ std::vector<double> hard_doubles() {
   return values;
 }
 
+uint64_t bits(double x) {
+  uint64_t u;
+  std::memcpy(&u, &x, 8);
+  return u;
+}
+
+double number(uint64_t u) {
+  double x;
+  std::memcpy(&x, &u, 8);
+  return x;
+}
+
 }  // namespace
 
 TEST(convert_goldens) {
@@ -174,6 +186,47 @@ TEST(weighted_sum_of_equal_models_is_exact) {
       }
     }
   }
+}
+
+// Also F64 subnormals, of which a part cannot be held: alone and among others, by every way through the loop.
+TEST(weighted_sum_of_equal_subnormals_is_exact) {
+  Context context;
+  std::mt19937_64 generator(3);
+  for (const int64_t size : {1, 7, 64, 1000}) {
+    Vector x(size);
+    for (int64_t i = 0; i < size; ++i) {
+      const uint64_t pattern = i % 5 == 4 ? 0x3ff8000000000000u : generator() >> (16 + generator() % 48);
+      const double magnitude = number(i % 7 == 6 ? 0 : pattern);
+      x[i] = i % 3 == 0 ? -magnitude : magnitude;
+    }
+    x[0] = 5e-324;
+    for (int32_t models = 1; models <= 6; ++models) {
+      const std::vector<const void*> in(models, x.data());
+      for (const bool equal : {true, false}) {
+        Vector weights(models, 1.0 / models), out(size);
+        if (!equal) {
+          std::fill(weights.begin(), weights.end(), 0.75 / models);
+          weights[0] += 0.25;
+        }
+        CHECK_OK(mg_weighted_sum(context, MG_F64, size, models, in.data(), weights.data(), out.data()));
+        for (int64_t i = 0; i < size; ++i) {
+          // More than two models, as numbers of all bits, give themselves back up to rounding.
+          if (i % 5 == 4 && i > 0) {
+            CHECK(std::fabs(out[i] - x[i]) <= 1e-15);
+          } else {
+            CHECK(bits(out[i]) == bits(x[i]));
+          }
+        }
+      }
+    }
+  }
+  // Sums that cancel keep what they had, beside numbers that are not tiny as well.
+  const double tiny[] = {1e-310, 1e-300}, minus[] = {-1e-310, 1e300};
+  const void* in[] = {tiny, minus};
+  const double halves[] = {.5, .5};
+  Vector out(2);
+  CHECK_OK(mg_weighted_sum(context, MG_F64, 2, 2, in, halves, out.data()));
+  CHECK(out[0] == 0 && out[1] == 5e299);
 }
 
 // A product that F32 does not hold: the sum is formed again in F64.

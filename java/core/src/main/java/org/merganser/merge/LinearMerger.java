@@ -24,9 +24,9 @@ import org.merganser.linalg.Tensor;
  *
  * <p>Summed in the order of the models, F32 in F64 and 16-bit types in F32 (in F64 where that is
  * not finite), and rounded once, so equal F32, F16 or BF16 models with weights that sum to 1 give
- * themselves back (F64: two do, more up to rounding). Tensors of types Merganser does not compute
- * in must be equal and are copied, as are equal ones with infinities (masks); counters are copied
- * from the reference. Memory: one tensor of each model.
+ * themselves back (F64: two do, subnormals among them, more up to rounding). Tensors of types
+ * Merganser does not compute in must be equal and are copied, as are equal ones with infinities
+ * (masks); counters are copied from the reference. Memory: one tensor of each model.
  *
  * <p>Source: Wortsman et al. 2022, "Model soups".
  */

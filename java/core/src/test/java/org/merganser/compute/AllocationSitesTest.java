@@ -16,7 +16,7 @@ class AllocationSitesTest {
     assertThat(result.output())
         .contains(
             "native memory of 1234 bytes was freed by the garbage collector, not by close()",
-            "moments of space 'forgotten' were freed by the garbage collector, not by close()",
+            "the accumulator of space 'forgotten' was freed by the garbage collector, not by close()",
             "ForgetProgram.forget(")
         .doesNotContain("4321", "kept");
   }

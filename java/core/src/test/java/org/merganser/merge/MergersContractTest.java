@@ -107,13 +107,18 @@ class MergersContractTest {
         .tensors()
         .keySet()
         .forEach(n -> tensors.put(n, ((MemoryCheckpoint) ordinary).tensor(n)));
-    Tensor ends = Tensor.allocate(dtype, dtype == DType.F64 ? 4 : 1 << 16);
+    Tensor ends = Tensor.allocate(dtype, dtype == DType.F64 ? 7 : 1 << 16);
     if (dtype == DType.F64) {
-      // Half of an odd F64 subnormal cannot be held, so those lose a bit; everything else fits.
-      double[] values = {-0.0, Double.MAX_VALUE, Double.MIN_NORMAL, -1e-300};
-      for (int i = 0; i < 4; i++) {
+      // Half of an odd subnormal cannot be held.
+      double[] values = {
+        -0.0, Double.MAX_VALUE, Double.MIN_NORMAL, -1e-300, Double.MIN_VALUE, -1e-310, 0
+      };
+      for (int i = 0; i < 7; i++) {
         ends.set(i, values[i]);
       }
+      Tensor scalar = Tensor.allocate(dtype);
+      scalar.set(0, 3 * Double.MIN_VALUE);
+      tensors.put("scalar", scalar);
     } else if (dtype == DType.F32) {
       for (int i = 0; i < 1 << 16; i++) {
         float value = Float.intBitsToFloat(i * 0x9e3779b1);

@@ -6,8 +6,10 @@ import static org.merganser.testing.MisuseRound.using;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import org.merganser.compute.Workspace;
 import org.merganser.io.Checkpoint;
@@ -123,6 +125,37 @@ final class CheckpointMisuse extends MisusePool {
           add(checkpoints, new Held<>(opened, c.values, null));
           return true;
         });
+  }
+
+  /** Writes with a Workspace that its own progress closes. */
+  void closedByProgress() {
+    Held<Checkpoint> c = any(checkpoints);
+    List<Held<Workspace>> own = new ArrayList<>();
+    Workspace closing =
+        Workspace.builder()
+            .threads(1)
+            .progress(
+                (stage, done, total) -> {
+                  try {
+                    own.get(0).close();
+                  } catch (Exception e) {
+                    throw new IllegalArgumentException(e);
+                  }
+                })
+            .open();
+    own.add(new Held<>(closing, null, null));
+    Path path = FOLDER.resolve(random.nextLong() + ".safetensors");
+    round.call(
+        () -> "write " + name(c) + ", closing the Workspace meanwhile",
+        true,
+        false,
+        using(c, own.get(0)),
+        () -> {
+          Safetensors.write(of(c), path, closing);
+          Files.delete(path);
+          return true;
+        });
+    closing.close();
   }
 
   void read() {

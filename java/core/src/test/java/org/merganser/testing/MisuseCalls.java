@@ -19,7 +19,7 @@ final class MisuseCalls extends MisusePool {
   }
 
   void next() throws Exception {
-    switch (random.nextInt(25)) {
+    switch (random.nextInt(26)) {
       case 0 -> makeMatrix((int) soundSize(), (int) soundSize());
       case 1 -> makeTensor(soundSize(), soundSize());
       case 2 -> workspace();
@@ -40,6 +40,7 @@ final class MisuseCalls extends MisusePool {
       case 20 -> checkpoint.file();
       case 21, 22 -> checkpoint.read();
       case 23 -> checkpoint.merge();
+      case 24 -> checkpoint.closedByProgress();
       default -> tensor.scaleOrSum();
     }
   }

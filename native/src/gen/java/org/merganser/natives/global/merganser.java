@@ -395,7 +395,8 @@ public static native int mg_apply_gather(mg_context context, int dtype, @Cast("i
 /* ---- Merge arithmetic and conversion ------------------------------------------------------------------ */
 
 /* out[i] = sum_k weights[k] * in[k][i], k in order, without contraction, rounded once to dtype: in F64 for MG_F64 and
- * MG_F32; for the 16-bit types in F32, weights rounded to it, and in F64 where that is not finite. A NaN result is the
+ * MG_F32; for the 16-bit types in F32, weights rounded to it, and in F64 where that is not finite. MG_F64 numbers that
+ * are all below 2^-959 are taken 2^600 times, so that equal subnormals come out as they are. A NaN result is the
  * positive quiet NaN without payload, so that the bytes do not depend on the processor. `out` may be one of the
  * inputs. */
 public static native int mg_weighted_sum(mg_context context, int dtype, @Cast("int64_t") long count, int models, @Cast("const void*const*") PointerPointer in,

@@ -15,12 +15,39 @@ import org.merganser.natives.mg_moments;
  * call uses them, or after the last reference is gone.
  */
 public final class MomentsState implements AutoCloseable {
+  private static final boolean TRACKED = Boolean.getBoolean("merganser.trackAllocations");
+  private static final System.Logger LOG = System.getLogger(MomentsState.class.getName());
   private static final Cleaner CLEANER = Cleaner.create();
 
   private final Context context;
   private final mg_moments moments;
   private final Handle handle;
+  private final Free free;
   private final Cleaner.Cleanable cleanable;
+
+  /** Frees the state; says so when the owner forgot to and allocations are tracked. */
+  private static final class Free implements Runnable {
+    private final Handle handle;
+    private final String name;
+    private final Throwable site = TRACKED ? new Throwable("allocated here") : null;
+    private volatile boolean closed;
+
+    Free(Handle handle, String name) {
+      this.handle = handle;
+      this.name = name;
+    }
+
+    @Override
+    public void run() {
+      handle.close();
+      if (site != null && !closed) {
+        LOG.log(
+            System.Logger.Level.WARNING,
+            name + " was freed by the garbage collector, not by close()",
+            site);
+      }
+    }
+  }
 
   MomentsState(
       String name,
@@ -43,7 +70,8 @@ public final class MomentsState implements AutoCloseable {
     }
     mg_moments freed = moments;
     handle = new Handle(name, () -> merganser.mg_moments_destroy(null, freed));
-    cleanable = CLEANER.register(this, handle::close);
+    free = new Free(handle, name);
+    cleanable = CLEANER.register(this, free);
   }
 
   /** Adds one batch; see {@code mg_moments_update} for the strides. */
@@ -87,6 +115,7 @@ public final class MomentsState implements AutoCloseable {
 
   @Override
   public void close() {
+    free.closed = true;
     cleanable.clean();
   }
 }
