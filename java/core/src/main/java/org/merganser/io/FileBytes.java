@@ -25,6 +25,12 @@ final class FileBytes implements AutoCloseable {
     if (Files.isDirectory(path)) {
       throw new IOException("cannot read " + path + ": it is a folder, not a file");
     }
+    if (Files.exists(path) && !Files.isRegularFile(path)) {
+      throw new IOException(
+          "cannot read "
+              + path
+              + ": it is no regular file, which is read by position; copy it first");
+    }
     try {
       this.channel = FileChannel.open(path, StandardOpenOption.READ);
     } catch (NoSuchFileException e) {
