@@ -10,6 +10,7 @@ import org.merganser.align.Alignment;
 import org.merganser.align.AlignmentSet;
 import org.merganser.align.Verification;
 import org.merganser.compute.Workspace;
+import org.merganser.io.PartialFile;
 import org.merganser.model.Architecture;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -55,6 +56,7 @@ final class AlignCommand implements Callable<Integer> {
       Models opened = forms.adapt(files);
       Architecture architecture = alignment.architecture(opened.checkpoints().get(0));
       opened.require(architecture);
+      PartialFile.requireSpace(out, mostBytes(architecture));
       AlignmentSet maps = alignment.align(architecture, 2, ws, print);
       Alignment found = maps.of(1);
       Verification ofReference =
@@ -70,5 +72,13 @@ final class AlignCommand implements Callable<Integer> {
       print.flush();
     }
     return 0;
+  }
+
+  /** Of the maps: two F64 matrices for each space when they are dense, else two vectors. */
+  private long mostBytes(Architecture architecture) {
+    boolean dense = !alignment.method.equals("permutation") && !alignment.method.equals("identity");
+    return architecture.spaces().stream()
+        .mapToLong(space -> 16 * space.width() * (dense ? space.width() : 1))
+        .sum();
   }
 }

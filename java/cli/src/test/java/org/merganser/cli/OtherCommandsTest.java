@@ -431,4 +431,27 @@ class OtherCommandsTest {
         .isEqualTo(
             new Cli.Run(71, "", "merganser: out of memory: Cannot reserve direct buffer memory\n"));
   }
+
+  /** JavaCPP throws the same error when its own limit is reached; the heap is not full then. */
+  @Test
+  void aLimitOfJavaCppIsNotCalledTheHeap() {
+    for (String message :
+        new String[] {
+          "Physical memory usage is too high: physicalBytes (900M) > maxPhysicalBytes (800M)",
+          "Failed to allocate memory within limits: totalBytes (1M + 9M) > maxBytes (8M)"
+        }) {
+      for (Exception cause :
+          new Exception[] {
+            new MerganserException("training failed", new OutOfMemoryError(message)),
+            new IllegalStateException(new OutOfMemoryError(message))
+          }) {
+        Cli.Run run = failed(cause);
+        assertThat(run.code()).isEqualTo(6);
+        assertThat(run.err())
+            .startsWith("merganser: native memory reached a limit of JavaCPP: ")
+            .contains("-Dorg.bytedeco.javacpp.maxPhysicalBytes")
+            .doesNotContain("heap of ", "report");
+      }
+    }
+  }
 }

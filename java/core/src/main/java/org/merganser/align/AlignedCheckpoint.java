@@ -9,6 +9,7 @@ import java.util.Set;
 import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
 import org.merganser.io.Checkpoint;
+import org.merganser.io.Names;
 import org.merganser.io.TensorInfo;
 import org.merganser.linalg.Tensor;
 import org.merganser.model.Architecture.BoundAxis;
@@ -67,7 +68,7 @@ final class AlignedCheckpoint implements Checkpoint {
       return;
     }
     TensorInfo info = info(name);
-    into.require("target of '" + name + "'", info.dtype(), info.dims());
+    into.require("target of " + Names.quote(name), info.dtype(), info.dims());
     long rounding = axes.stream().filter(a -> isRounding(alignment.map(a.space().id()))).count();
     // Two products in a row would round twice; in F64 between them the result is rounded once.
     boolean widen = rounding > 1 && info.dtype() != DType.F64;

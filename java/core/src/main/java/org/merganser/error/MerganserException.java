@@ -9,10 +9,26 @@ public class MerganserException extends RuntimeException {
   private static final long serialVersionUID = 1L;
 
   public MerganserException(String message) {
-    super(message);
+    super(printable(message));
   }
 
   public MerganserException(String message, Throwable cause) {
-    super(message, cause);
+    super(printable(message), cause);
+  }
+
+  /** Names in messages come from files: a terminal must not obey them. */
+  private static String printable(String message) {
+    if (message == null || message.chars().noneMatch(MerganserException::isControl)) {
+      return message;
+    }
+    StringBuilder text = new StringBuilder();
+    for (char c : message.toCharArray()) {
+      text.append(isControl(c) ? String.format("\\u%04x", (int) c) : String.valueOf(c));
+    }
+    return text.toString();
+  }
+
+  private static boolean isControl(int c) {
+    return Character.isISOControl(c) && c != '\n' && c != '\t';
   }
 }

@@ -75,7 +75,7 @@ public interface Checkpoint extends AutoCloseable {
       throws IOException {
     try (Tensor whole = read(name, ws);
         Tensor rows = whole.rows(from, to)) {
-      into.require("target of rows of '" + name + "'", rows.dtype(), rows.shape());
+      into.require("target of rows of " + Names.quote(name), rows.dtype(), rows.shape());
       into.memory().slice(0, into.bytes()).copyFrom(rows.memory());
     }
   }

@@ -2,7 +2,6 @@
 package org.merganser.io;
 
 import java.io.IOException;
-import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.Locale;
 
@@ -21,11 +20,22 @@ final class FileKind {
       return "an empty file";
     }
     byte[] head = file.read(0, (int) Math.min(LOOKED_AT, file.size())).array();
-    String kind = kind(head, new String(head, StandardCharsets.ISO_8859_1));
-    return kind.isEmpty() ? otherwise : kind;
+    return or(head, otherwise);
   }
 
-  private static String kind(byte[] head, String text) {
+  private static String or(byte[] head, String otherwise) {
+    String kind = known(new String(head, StandardCharsets.ISO_8859_1));
+    String text = kind.isEmpty() ? text(head) : kind;
+    return text.isEmpty() ? otherwise : text;
+  }
+
+  /** What a file is that should be text, when it is another kind of file; else "". */
+  static String ofText(byte[] bytes) {
+    int length = Math.min(LOOKED_AT, bytes.length);
+    return known(new String(bytes, 0, length, StandardCharsets.ISO_8859_1));
+  }
+
+  private static String known(String text) {
     String lower = text.stripLeading().toLowerCase(Locale.ROOT);
     if (text.startsWith("version https://git-lfs") || text.startsWith("version https://hawser")) {
       return "a Git LFS pointer, not the file itself; run 'git lfs pull' in its repository";
@@ -63,7 +73,7 @@ final class FileKind {
     if (text.length() > 262 && text.startsWith("ustar", 257)) {
       return "a tar archive; unpack it first";
     }
-    return text(head, text);
+    return "";
   }
 
   private static String zip(String text) {
@@ -76,10 +86,11 @@ final class FileKind {
         : "a zip archive (torch.save, .ckpt and .npz files are such); unpack or convert it first";
   }
 
-  private static String text(byte[] head, String text) {
-    if (isUtf16(ByteBuffer.wrap(head))) {
+  private static String text(byte[] head) {
+    if (isUtf16(head)) {
       return "text in UTF-16";
     }
+    String text = new String(head, StandardCharsets.ISO_8859_1);
     boolean printable = text.chars().allMatch(c -> c >= ' ' && c < 0x7f || c >= '\t' && c <= '\r');
     if (!printable) {
       return "";
@@ -90,19 +101,19 @@ final class FileKind {
   }
 
   /** By its byte order mark, or by every other byte of ASCII text being 0. */
-  static boolean isUtf16(ByteBuffer bytes) {
-    if (bytes.remaining() < 2) {
+  static boolean isUtf16(byte[] bytes) {
+    if (bytes.length < 2) {
       return false;
     }
-    int first = bytes.get(bytes.position()) & 0xff;
-    int second = bytes.get(bytes.position() + 1) & 0xff;
+    int first = bytes[0] & 0xff;
+    int second = bytes[1] & 0xff;
     return first == 0xff && second == 0xfe
         || first == 0xfe && second == 0xff
-        || bytes.remaining() >= 4
+        || bytes.length >= 4
             && (first == 0) != (second == 0)
             && first < 0x80
             && second < 0x80
-            && (bytes.get(bytes.position() + 2) == 0) == (first == 0)
-            && (bytes.get(bytes.position() + 3) == 0) == (second == 0);
+            && (bytes[2] == 0) == (first == 0)
+            && (bytes[3] == 0) == (second == 0);
   }
 }

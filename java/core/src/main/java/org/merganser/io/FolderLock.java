@@ -9,8 +9,7 @@ import java.nio.file.LinkOption;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
-import java.util.Arrays;
-import java.util.UUID;
+import java.util.concurrent.ThreadLocalRandom;
 
 /**
  * One writer at a time in a folder, of all processes: others wait. The lock is a file of the
@@ -65,12 +64,16 @@ final class FolderLock {
     }
   }
 
-  /** Whether the locked file is the one of that name: its last holder may have removed it. */
+  /**
+   * Whether the locked file is the one of that name: its last holder may have removed it. Told by a
+   * size that is unlikely otherwise; to open the file again and close it would free the lock.
+   */
   private static boolean isStill(Path path, FileChannel channel) throws IOException {
-    byte[] mark = UUID.randomUUID().toString().getBytes(java.nio.charset.StandardCharsets.US_ASCII);
-    channel.write(ByteBuffer.wrap(mark), 0);
+    int size = 1 + ThreadLocalRandom.current().nextInt(1 << 16);
+    channel.truncate(0);
+    channel.write(ByteBuffer.wrap(new byte[] {0}), size - 1);
     try {
-      return Arrays.equals(Files.readAllBytes(path), mark);
+      return Files.size(path) == size;
     } catch (NoSuchFileException e) {
       return false;
     }

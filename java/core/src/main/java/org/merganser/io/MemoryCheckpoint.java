@@ -65,7 +65,7 @@ public final class MemoryCheckpoint implements Checkpoint {
   @Override
   public void read(String name, Tensor into, Workspace ws) {
     TensorInfo info = info(name);
-    into.require("target of '" + name + "'", info.dtype(), info.dims());
+    into.require("target of " + Names.quote(name), info.dtype(), info.dims());
     try (Tensor source = tensors.get(name).reshape(info.dims())) {
       into.memory().slice(0, into.bytes()).copyFrom(source.memory().slice(0, source.bytes()));
     }

@@ -337,7 +337,7 @@ public final class Safetensors {
     @Override
     public void read(String name, Tensor into, Workspace ws) throws IOException {
       TensorInfo info = info(name);
-      into.require("target of '" + name + "'", info.dtype(), info.dims());
+      into.require("target of " + Names.quote(name), info.dtype(), info.dims());
       long begin = header.dataStart() + header.entries().get(name).begin();
       file.read(begin, into.memory().slice(0, info.bytes()));
     }
@@ -348,11 +348,11 @@ public final class Safetensors {
       TensorInfo info = info(name);
       if (info.rank() == 0 || from < 0 || to < from || to > info.dim(0)) {
         throw new IllegalArgumentException(
-            "rows " + from + " to " + to + " of '" + name + "' " + info);
+            "rows " + from + " to " + to + " of " + Names.quote(name) + " " + info);
       }
       long[] part = info.dims();
       part[0] = to - from;
-      into.require("target of rows of '" + name + "'", info.dtype(), part);
+      into.require("target of rows of " + Names.quote(name), info.dtype(), part);
       long row = info.dim(0) == 0 ? 0 : info.size() / info.dim(0);
       long skipped = info.dtype().bytes(from * row);
       long begin = header.dataStart() + header.entries().get(name).begin() + skipped;

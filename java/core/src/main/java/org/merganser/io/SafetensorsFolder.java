@@ -3,6 +3,7 @@ package org.merganser.io;
 
 import java.io.IOException;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashSet;
@@ -106,14 +107,25 @@ final class SafetensorsFolder {
   private void replace(List<Checkpoint> shards, List<PartialFile> parts, List<String> names)
       throws IOException {
     Set<Path> old = old();
-    boolean free = names.stream().noneMatch(name -> Files.exists(folder.resolve(name)));
+    boolean free =
+        names.stream()
+            .noneMatch(name -> Files.exists(folder.resolve(name), LinkOption.NOFOLLOW_LINKS));
     List<String> first =
         free ? names : names(shards.size(), "-" + UUID.randomUUID().toString().substring(0, 8));
-    for (int i = 0; i < parts.size(); i++) {
-      parts.get(i).publish(folder.resolve(first.get(i)));
+    List<Path> published = new ArrayList<>();
+    try {
+      for (int i = 0; i < parts.size(); i++) {
+        parts.get(i).publish(folder.resolve(first.get(i)));
+        published.add(folder.resolve(first.get(i)));
+      }
+      PartialFile.syncFolder(folder.resolve(ShardIndex.FILE));
+      writeIndex(shards, first);
+    } catch (IOException | RuntimeException e) {
+      for (Path path : published) {
+        Files.deleteIfExists(path);
+      }
+      throw e;
     }
-    PartialFile.syncFolder(folder.resolve(ShardIndex.FILE));
-    writeIndex(shards, first);
     delete(old, first.stream().map(folder::resolve).collect(Collectors.toSet()));
     if (!free) {
       rename(shards, first, names);

@@ -2,10 +2,12 @@
 package org.merganser.io;
 
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
 import java.util.TreeSet;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -109,12 +111,13 @@ record SafetensorsPath(Path index, List<Path> files) {
     }
     int count = Integer.parseInt(first.group(3));
     String form = "%s-%0" + first.group(2).length() + "d-of-%s.safetensors";
+    Set<String> there = Set.copyOf(names);
     String missing = "nothing";
     int found = 0;
     // Counting stops at what is there: a name may claim a billion shards.
     for (int i = 1; i <= count && i <= names.size() + 1; i++) {
       String name = String.format(form, first.group(1), i, first.group(3));
-      if (names.contains(name)) {
+      if (there.contains(name)) {
         found++;
       } else if (missing.equals("nothing")) {
         missing = name;
@@ -145,7 +148,7 @@ record SafetensorsPath(Path index, List<Path> files) {
           .distinct()
           .sorted()
           .toList();
-    } catch (java.io.UncheckedIOException e) {
+    } catch (UncheckedIOException e) {
       return List.of();
     }
   }

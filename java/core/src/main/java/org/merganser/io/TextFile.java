@@ -2,16 +2,19 @@
 package org.merganser.io;
 
 import java.io.IOException;
+import java.io.InputStream;
 import java.nio.ByteBuffer;
 import java.nio.CharBuffer;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import org.merganser.error.FormatException;
 
 /** Small files of UTF-8 text, such as JSON; a byte order mark is allowed. */
 final class TextFile {
-  private static final long MAX_SIZE = 1L << 28;
+  private static final int MAX_SIZE = 1 << 28;
 
   private TextFile() {}
 
@@ -21,25 +24,34 @@ final class TextFile {
    * @throws FormatException when it is no UTF-8, naming what it is
    */
   static String read(Path path) throws IOException {
-    try (FileBytes file = new FileBytes(path)) {
-      if (file.size() > MAX_SIZE) {
-        throw new FormatException(
-            path + ": " + file.size() + " bytes are too many for a file of text");
-      }
-      ByteBuffer bytes = file.read(0, (int) file.size());
-      if (FileKind.isUtf16(bytes)) {
-        throw new FormatException(
-            path
-                + ": the text is UTF-16, as PowerShell's > and some editors write it; save it as"
-                + " UTF-8");
-      }
-      String text;
-      try {
-        text = StandardCharsets.UTF_8.newDecoder().decode(bytes).toString();
-      } catch (CharacterCodingException e) {
-        throw new FormatException(path + ": " + FileKind.or(file, "no valid UTF-8"), e);
-      }
+    if (Files.isDirectory(path)) {
+      throw new IOException("cannot read " + path + ": it is a folder, not a file");
+    }
+    byte[] bytes;
+    // As a stream: it may be a pipe.
+    try (InputStream in = Files.newInputStream(path)) {
+      bytes = in.readNBytes(MAX_SIZE + 1);
+    } catch (NoSuchFileException e) {
+      throw new NoSuchFileException(path.toString(), null, "no such file");
+    }
+    if (bytes.length > MAX_SIZE) {
+      throw new FormatException(path + ": more than " + MAX_SIZE + " bytes, too many for text");
+    }
+    if (FileKind.isUtf16(bytes)) {
+      throw new FormatException(
+          path
+              + ": the text is UTF-16, as PowerShell's > and some editors write it; save it as"
+              + " UTF-8");
+    }
+    String kind = FileKind.ofText(bytes);
+    if (!kind.isEmpty()) {
+      throw new FormatException(path + ": " + kind);
+    }
+    try {
+      String text = StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(bytes)).toString();
       return text.startsWith("\ufeff") ? text.substring(1) : text;
+    } catch (CharacterCodingException e) {
+      throw new FormatException(path + ": no valid UTF-8", e);
     }
   }
 

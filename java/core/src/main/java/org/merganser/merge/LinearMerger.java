@@ -137,7 +137,7 @@ public final class LinearMerger implements Merger {
     @Override
     public void read(String name, Tensor into, Workspace ws) throws IOException {
       TensorInfo info = info(name);
-      into.require("target of '" + name + "'", info.dtype(), info.dims());
+      into.require("target of " + Names.quote(name), info.dtype(), info.dims());
       if (problem.counters().contains(name)) {
         problem.models().get(0).read(name, into, ws);
       } else if (!info.dtype().isArithmetic()) {

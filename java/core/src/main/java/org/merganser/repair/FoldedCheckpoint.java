@@ -10,6 +10,7 @@ import java.util.Map;
 import java.util.Set;
 import org.merganser.compute.Workspace;
 import org.merganser.io.Checkpoint;
+import org.merganser.io.Names;
 import org.merganser.io.TensorInfo;
 import org.merganser.linalg.Tensor;
 import org.merganser.model.AffineLayer;
@@ -69,7 +70,7 @@ final class FoldedCheckpoint implements Checkpoint {
   @Override
   public void read(String name, Tensor into, Workspace ws) throws IOException {
     TensorInfo info = info(name);
-    into.require("target of '" + name + "'", info.dtype(), info.dims());
+    into.require("target of " + Names.quote(name), info.dtype(), info.dims());
     Part part = parts.get(name);
     if (part == null) {
       source.read(name, into, ws);

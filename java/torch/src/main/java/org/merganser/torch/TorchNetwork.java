@@ -212,7 +212,7 @@ public final class TorchNetwork implements Network {
           TensorInfo found = theta.tensors().get(name);
           boolean counter = wanted.dtype() == DType.I64;
           if (found == null && !counter) {
-            problems.add(Names.missing(name, theta.tensors().keySet()));
+            problems.add(Names.missing(name, theta.tensors().keySet(), problems.size()));
           } else if (found != null
               && !counter
               && (!found.shape().equals(wanted.shape()) || !found.dtype().isArithmetic())) {

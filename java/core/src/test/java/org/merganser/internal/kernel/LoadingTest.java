@@ -2,6 +2,7 @@
 package org.merganser.internal.kernel;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.IOException;
 import java.nio.file.Files;
@@ -116,6 +117,32 @@ class LoadingTest {
             + ", and the temporary folder "
             + file.resolve("tmp")
             + "); set -Dorg.bytedeco.javacpp.cachedir=DIR to a folder that can be written");
+  }
+
+  @Test
+  void aFolderThatForbidsProgramsIsExplained() throws Exception {
+    Path disk = Files.createDirectory(folder.resolve("noexec"));
+    Process mount =
+        new ProcessBuilder("mount", "-t", "tmpfs", "-o", "noexec", "tmpfs", disk.toString())
+            .redirectErrorStream(true)
+            .start();
+    assumeTrue(mount.waitFor() == 0, "nothing can be mounted here");
+    try {
+      Path file = Files.createFile(folder.resolve("file"));
+      ChildJvm child =
+          new ChildJvm()
+              .option("-Duser.home=" + file.resolve("home"))
+              .option("-Djava.io.tmpdir=" + disk);
+      assertThat(child.run(LoadProgram.class).output().lines())
+          .hasSize(2)
+          .allSatisfy(
+              line ->
+                  assertThat(line)
+                      .contains("does not allow programs to run (mounted noexec)")
+                      .endsWith("set -Dorg.bytedeco.javacpp.cachedir=DIR to a folder that does"));
+    } finally {
+      new ProcessBuilder("umount", disk.toString()).start().waitFor();
+    }
   }
 
   @Test
