@@ -7,6 +7,8 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.Callable;
 import org.merganser.align.Alignment;
+import org.merganser.align.AlignmentSet;
+import org.merganser.align.Verification;
 import org.merganser.compute.Workspace;
 import org.merganser.model.Architecture;
 import picocli.CommandLine.Command;
@@ -53,10 +55,15 @@ final class AlignCommand implements Callable<Integer> {
       Models opened = forms.adapt(files);
       Architecture architecture = alignment.architecture(opened.checkpoints().get(0));
       opened.require(architecture);
-      Alignment found = alignment.align(architecture, 2, ws, print).of(1);
+      AlignmentSet maps = alignment.align(architecture, 2, ws, print);
+      Alignment found = maps.of(1);
+      Verification ofReference =
+          alignment.verify(maps.of(0), 0, reference, opened.checkpoints().get(0), ws);
+      Verification checks = alignment.verify(found, 1, model, opened.checkpoints().get(1), ws);
       found.save(out, ws);
       progress.finish();
-      AlignmentTable.print(found, ws, print);
+      AlignmentTable.warnings(reference + ": ", ofReference, print);
+      AlignmentTable.print(found, checks, print);
       print.println(
           "not mapped: " + Printable.line(architecture.unbound(opened.checkpoints().get(1))));
       print.println(replacement.wrote(out));

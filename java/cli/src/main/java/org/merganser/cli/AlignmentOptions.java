@@ -8,14 +8,18 @@ import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import org.merganser.align.Aligner;
+import org.merganser.align.Alignment;
 import org.merganser.align.AlignmentProblem;
 import org.merganser.align.AlignmentSet;
 import org.merganser.align.CcaAligner;
 import org.merganser.align.IdentityAligner;
+import org.merganser.align.Verification;
 import org.merganser.compute.Workspace;
 import org.merganser.error.FormatException;
+import org.merganser.error.IncompatibleModelsException;
 import org.merganser.io.Checkpoint;
 import org.merganser.model.Architecture;
 import org.merganser.model.LinearStack;
@@ -176,6 +180,48 @@ final class AlignmentOptions {
       SkippedSamples.print(moments, print);
       return aligner.align(problem, ws);
     }
+  }
+
+  /**
+   * What can be checked of an alignment. A plain stack has no binding that could be missing; its
+   * activations, where they are given, must be those of its layers in their order.
+   *
+   * @param index of the model among all
+   */
+  Verification verify(Alignment found, int index, Path path, Checkpoint model, Workspace ws)
+      throws IOException {
+    List<Path> folders = aligner() instanceof IdentityAligner ? List.of() : folders();
+    Verification checks =
+        folders.isEmpty() ? found.verify(ws) : found.verify(model, folders.get(index), ws);
+    if (architecture != null) {
+      // All models have the tensors of the first.
+      return index > 0 ? checks : checks.withWarnings(found.architecture().doubts(model));
+    }
+    List<String> wrong =
+        checks.layers().stream()
+            .filter(Verification.LayerFit::contradicts)
+            .map(
+                fit ->
+                    String.format(
+                        Locale.ROOT,
+                        "%s.weight and the activations of '%s' do not give those of '%s': off by"
+                            + " %.2g of their size",
+                        fit.to(),
+                        fit.from(),
+                        fit.to(),
+                        fit.error()))
+            .toList();
+    if (!wrong.isEmpty()) {
+      throw new IncompatibleModelsException(
+          "the activations in "
+              + folders.get(index)
+              + " are not those of "
+              + path
+              + " with its layers in this order; give the right order (--layers), the right"
+              + " folder, or a builder file (--architecture)",
+          wrong);
+    }
+    return checks;
   }
 
   private Moments moments(Aligner aligner, Architecture spaces, int models, Workspace ws)

@@ -7,17 +7,15 @@ import java.util.Map;
 import org.merganser.align.Alignment;
 import org.merganser.align.SpaceAlignment;
 import org.merganser.align.Verification;
-import org.merganser.compute.Workspace;
 
-/** What was found, one line a space. */
+/** What was found, one line a space, and what makes it doubtful. */
 final class AlignmentTable {
   private AlignmentTable() {}
 
-  static void print(Alignment alignment, Workspace ws, PrintWriter out) {
-    Verification checks = alignment.verify(ws);
+  static void print(Alignment alignment, Verification checks, PrintWriter out) {
     out.printf(
         Locale.ROOT,
-        "%-24s %6s %8s %10s %10s  %-12s %s%n",
+        "%-24s %6s %8s %10s %10s  %-24s %s%n",
         "space",
         "width",
         "score",
@@ -30,15 +28,36 @@ final class AlignmentTable {
       SpaceAlignment space = item.getValue();
       out.printf(
           Locale.ROOT,
-          "%-24s %6d %8.4f %10.3g %10.1e  %-12s %s%n",
+          "%-24s %6d %8.4f %10.3g %10.1e  %-24s %s%n",
           Printable.line(item.getKey()),
           space.map().width(),
           space.score(),
           check.condition(),
           check.residual(),
-          check.exact() ? "kept" : "approximate",
+          function(item.getKey(), check, checks),
           space.completion().name().toLowerCase(Locale.ROOT));
     }
+    warnings("", checks, out);
     out.flush();
+  }
+
+  /**
+   * @param what is put before each warning
+   */
+  static void warnings(String what, Verification checks, PrintWriter out) {
+    checks.warnings().forEach(warning -> out.println(Printable.line("warning: " + what + warning)));
+  }
+
+  /** Whether the map keeps what the network computes, and how that is known. */
+  private static String function(String space, Verification.SpaceCheck check, Verification checks) {
+    return checks
+        .measured(space)
+        .map(
+            fit ->
+                String.format(
+                    Locale.ROOT,
+                    fit.change() <= 0.02 ? "kept (measured, %.0e)" : "not kept (measured, %.2g)",
+                    fit.change()))
+        .orElse(check.exact() ? "kept by its family" : "not kept");
   }
 }

@@ -69,7 +69,7 @@ final class ApplyCommand implements Callable<Integer> {
       Checkpoint mapped = used.apply(opened);
       staleness.write(mapped, out, ws, spec.commandLine().getErr());
       progress.finish();
-      AlignmentTable.print(used, ws, print);
+      AlignmentTable.print(used, used.verify(ws), print);
       print.println("not mapped: " + Printable.line(used.architecture().unbound(opened)));
       print.println(replacement.wrote(out));
     }

@@ -52,7 +52,7 @@ final class InspectCommand implements Callable<Integer> {
       try (Workspace ws = common.open(0, (stage, done, total) -> {})) {
         Alignment alignment = Alignment.load(file, ws);
         print.println("method " + Printable.line(alignment.method()));
-        AlignmentTable.print(alignment, ws, print);
+        AlignmentTable.print(alignment, alignment.verify(ws), print);
       }
     } else {
       checkpoint(print);

@@ -8,6 +8,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
 import org.merganser.align.AlignmentSet;
+import org.merganser.align.Verification;
 import org.merganser.compute.Workspace;
 import org.merganser.io.Checkpoint;
 import org.merganser.io.PartialFile;
@@ -111,11 +112,15 @@ final class MergeCommand implements Callable<Integer> {
     AlignmentSet found = alignment.align(architecture, opened.checkpoints().size(), ws, print);
     List<Checkpoint> aligned = new ArrayList<>();
     for (int k = 0; k < opened.checkpoints().size(); k++) {
+      Verification checks =
+          alignment.verify(found.of(k), k, models.get(k), opened.checkpoints().get(k), ws);
       if (k > 0) {
         print.println(
             Printable.line(
                 models.get(k) + " into " + models.get(0) + " by " + alignment.method + ":"));
-        AlignmentTable.print(found.of(k), ws, print);
+        AlignmentTable.print(found.of(k), checks, print);
+      } else {
+        AlignmentTable.warnings(models.get(0) + ": ", checks, print);
       }
       aligned.add(found.of(k).apply(opened.checkpoints().get(k)));
     }

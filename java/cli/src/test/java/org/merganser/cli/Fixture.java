@@ -88,6 +88,57 @@ final class Fixture {
     activations(name, hidden, SAMPLES, HIDDEN);
   }
 
+  /**
+   * Writes two models of layers of one width with ReLU between them, the second with the hidden
+   * features of the first reversed, and their activations.
+   */
+  void square(String first, String second, int width, int samples, String... layers)
+      throws IOException {
+    Map<String, float[]> values = new LinkedHashMap<>();
+    for (int k = 0; k < layers.length; k++) {
+      values.put(layers[k] + ".weight", normal(100 + k, width * width));
+      values.put(layers[k] + ".bias", normal(200 + k, width));
+    }
+    for (String model : new String[] {first, second}) {
+      boolean reverse = model.equals(second);
+      Map<String, Tensor> tensors = new LinkedHashMap<>();
+      Files.createDirectories(activations(model));
+      float[] h = normal(300, samples * width);
+      for (int k = 0; k < layers.length; k++) {
+        boolean last = k + 1 == layers.length;
+        float[] weight =
+            reversed(values.get(layers[k] + ".weight"), width, reverse && !last, reverse && k > 0);
+        float[] bias = reversed(values.get(layers[k] + ".bias"), 1, reverse && !last, false);
+        tensors.put(layers[k] + ".weight", Tensor.of(weight, width, width));
+        tensors.put(layers[k] + ".bias", Tensor.of(bias, width));
+        float[] next = new float[samples * width];
+        for (int i = 0; i < next.length; i++) {
+          float sum = bias[i % width];
+          for (int j = 0; j < width; j++) {
+            sum += weight[i % width * width + j] * h[i / width * width + j];
+          }
+          next[i] = last ? sum : Math.max(0, sum);
+        }
+        h = next;
+        try (Tensor acts = Tensor.of(h, samples, width)) {
+          Npy.write(acts, activations(model).resolve(layers[k] + ".npy"));
+        }
+      }
+      model(model, tensors);
+    }
+  }
+
+  private static float[] reversed(float[] values, int columns, boolean rows, boolean within) {
+    float[] result = new float[values.length];
+    int count = values.length / columns;
+    for (int i = 0; i < values.length; i++) {
+      int row = rows ? count - 1 - i / columns : i / columns;
+      int column = within ? columns - 1 - i % columns : i % columns;
+      result[i] = values[row * columns + column];
+    }
+    return result;
+  }
+
   static Map<String, Tensor> tensors(Map<String, float[]> values) {
     Map<String, Tensor> tensors = new LinkedHashMap<>();
     tensors.put("fc1.weight", Tensor.of(values.get("fc1.weight"), HIDDEN, IN));

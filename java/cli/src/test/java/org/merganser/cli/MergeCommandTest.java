@@ -13,6 +13,7 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -26,7 +27,10 @@ import org.merganser.io.Npy;
 import org.merganser.io.Safetensors;
 import org.merganser.linalg.Tensor;
 import org.merganser.model.Architecture;
+import org.merganser.model.Binding;
 import org.merganser.model.LinearStack;
+import org.merganser.model.MapFamily;
+import org.merganser.model.Role;
 import org.merganser.plan.Catalogue;
 import org.merganser.stats.Moments;
 
@@ -67,7 +71,7 @@ class MergeCommandTest {
     assertThat(run.code()).isZero();
     assertThat(run.out())
         .contains(files.model("b") + " into " + files.model("a") + " by permutation:")
-        .containsPattern("fc1 +6 +1\\.0000 +1\\.00 +0\\.0e\\+00  kept +none")
+        .containsPattern("fc1 +6 +1\\.0000 +1\\.00 +0\\.0e\\+00  kept by its family +none")
         .endsWith("wrote " + out + ": 4 tensors, 51 parameters\n");
     assertThat(Files.mismatch(out, files.model("a"))).isEqualTo(-1);
     assertThat(Fixture.hasPartial(temp)).isFalse();
@@ -316,26 +320,28 @@ class MergeCommandTest {
     assertThat(Files.mismatch(target, model)).isEqualTo(-1);
   }
 
+  private Cli.Run mergeWith(String first, String second, Object... more) {
+    Object[] common = {
+      "merge",
+      files.model(first),
+      files.model(second),
+      "--method",
+      "permutation",
+      "--activations-a",
+      files.activations(first),
+      "--activations-b",
+      files.activations(second),
+      "-o",
+      out
+    };
+    return Cli.run(Stream.concat(Stream.of(common), Stream.of(more)).toArray());
+  }
+
   /** Layers of equal width chain in any order; sorted by name they would run in a wrong one. */
   @Test
   void anOrderThatNothingProvesIsRefusedUntilItIsConfirmed() throws IOException {
-    String[] layers = {"input", "hidden", "output"};
-    int n = 5;
-    for (String model : new String[] {"p", "q"}) {
-      Map<String, Tensor> tensors = new LinkedHashMap<>();
-      for (String layer : layers) {
-        tensors.put(layer + ".weight", Tensor.of(Fixture.normal(layer.hashCode(), n * n), n, n));
-        tensors.put(layer + ".bias", Tensor.of(Fixture.normal(layer.length(), n), n));
-      }
-      files.model(model, tensors);
-      for (String layer : layers) {
-        Files.createDirectories(files.activations(model));
-        try (Tensor acts = Tensor.of(Fixture.normal(layer.hashCode(), 40 * n), 40, n)) {
-          Npy.write(acts, files.activations(model).resolve(layer + ".npy"));
-        }
-      }
-    }
-    Cli.Run refused = merge("permutation", "p", "q");
+    files.square("p", "q", 5, 100, "input", "hidden", "output");
+    Cli.Run refused = mergeWith("p", "q");
     assertThat(refused.code()).isEqualTo(3);
     assertThat(refused.err())
         .startsWith("merganser: names and shapes do not prove in which order the layers run;")
@@ -346,25 +352,103 @@ class MergeCommandTest {
         .contains("\n  --layers input,hidden,output\n")
         .doesNotContain("plain stack");
 
-    Object[] confirmed = {
-      "merge",
-      files.model("p"),
-      files.model("q"),
-      "--method",
-      "permutation",
-      "--layers",
-      "input,hidden,output",
-      "--activations-a",
-      files.activations("p"),
-      "--activations-b",
-      files.activations("q"),
-      "-o",
-      out
-    };
-    Cli.Run run = Cli.run(confirmed);
+    Cli.Run run = mergeWith("p", "q", "--layers", "input,hidden,output");
     assertThat(run.err()).isEmpty();
     assertThat(run.code()).isZero();
-    assertThat(run.out()).containsPattern("\ninput .*\nhidden .*\nnot mapped");
+    assertThat(run.out())
+        .containsPattern("\ninput .* kept by its family .*\nhidden .* kept \\(measured, [0-9]e-")
+        .doesNotContain("warning");
+    Map<String, float[]> p = Fixture.read(files.model("p"));
+    Fixture.read(out).forEach((name, values) -> assertThat(values).containsExactly(p.get(name)));
+  }
+
+  /** The activations are recomputed from those of the space before. */
+  @Test
+  void activationsThatContradictTheOrderOrTheModelAreRefused() throws IOException {
+    files.square("p", "q", 5, 100, "input", "hidden", "output");
+    Cli.Run wrong = mergeWith("p", "q", "--layers", "hidden,input,output");
+    assertThat(wrong.code()).isEqualTo(3);
+    assertThat(wrong.err())
+        .startsWith("merganser: the activations in " + files.activations("p") + " are not those of")
+        .contains("input.weight and the activations of 'hidden' do not give those of 'input': off");
+    assertThat(out).doesNotExist();
+
+    files.square("r", "s", 5, 100, "l1", "l2", "l3");
+    Object[] swapped = {
+      "align",
+      files.model("r"),
+      files.model("s"),
+      "--activations-a",
+      files.activations("s"),
+      "--activations-b",
+      files.activations("r"),
+      "-o",
+      temp.resolve("maps.mgalign")
+    };
+    Cli.Run run = Cli.run(swapped);
+    assertThat(run.code()).isEqualTo(3);
+    assertThat(run.err()).contains("are not those of " + files.model("r"));
+    assertThat(temp.resolve("maps.mgalign")).doesNotExist();
+  }
+
+  /** A dense map goes through ReLU; how much that changes is a number. */
+  @Test
+  void whatADenseMapChangesIsMeasured() throws IOException {
+    files.square("p", "q", 5, 100, "l1", "l2", "l3");
+    Cli.Run run =
+        Cli.run(
+            "merge",
+            files.model("p"),
+            files.model("q"),
+            "--activations-a",
+            files.activations("p"),
+            "--activations-b",
+            files.activations("q"),
+            "--gamma",
+            "10",
+            "-o",
+            out);
+    assertThat(run.err()).isEmpty();
+    assertThat(run.out()).containsPattern("\nl1 .* not kept .*\nl2 .*(not )?kept \\(measured, ");
+  }
+
+  @Test
+  void whatMakesAnAlignmentDoubtfulIsSaidWithItsNumbers() throws IOException {
+    // Samples in another order: nothing is left to be matched.
+    float[] acts = new float[Fixture.SAMPLES * Fixture.HIDDEN];
+    try (Tensor read = Npy.read(files.activations("b").resolve("fc1.npy"))) {
+      float[] values = read.toFloatArray();
+      for (int i = 0; i < values.length; i++) {
+        int sample = (i / Fixture.HIDDEN + 77) % Fixture.SAMPLES;
+        acts[i] = values[sample * Fixture.HIDDEN + i % Fixture.HIDDEN];
+      }
+    }
+    files.activations("b", acts, Fixture.SAMPLES, Fixture.HIDDEN);
+    assertThat(mergeWith("a", "b").out())
+        .containsPattern(
+            "\nwarning: space 'fc1': matched features correlate by -?0\\.[01]\\d+, and unrelated"
+                + " activations of 200 samples and 6 features would by up to 0\\.1339;");
+
+    files.activations("a", Fixture.normal(1, 5 * 6), 5, 6);
+    files.activations("b", Fixture.normal(1, 5 * 6), 5, 6);
+    assertThat(mergeWith("a", "b").out())
+        .contains("\nwarning: space 'fc1': 5 samples for 6 features; give more samples");
+  }
+
+  @Test
+  void aBindingThatABuilderFileForgetsIsSaid() throws IOException {
+    Path builder = temp.resolve("architecture.json");
+    Architecture.builder()
+        .space("fc1", 6, MapFamily.PERMUTATION, Binding.of("fc1.weight", 0, Role.WEIGHT_OUT))
+        .build()
+        .write(builder);
+    Cli.Run run = mergeWith("a", "b", "--architecture", builder);
+    assertThat(run.code()).isZero();
+    assertThat(run.out())
+        .contains(
+            "warning: " + files.model("a") + ": space 'fc1': no weight reads it",
+            ": 2 axes have 6 entries that nothing binds, as many as space fc1: 'fc1.bias' axis 0,"
+                + " 'fc2.weight' axis 1;");
   }
 
   @Test

@@ -94,7 +94,7 @@ class OtherCommandsTest {
     assertThat(align("cca", first).code()).isZero();
     assertThat(align("cca", second).code()).isZero();
     assertThat(Files.mismatch(first, second)).isEqualTo(-1);
-    assertThat(Cli.run("inspect", first).out()).startsWith("method cca\n").contains("approximate");
+    assertThat(Cli.run("inspect", first).out()).startsWith("method cca\n").contains("not kept");
   }
 
   @Test

@@ -112,7 +112,11 @@ public final class Alignment {
             inverses.put(
                 id,
                 new SpaceAlignment(
-                    space.map().inverse(), space.score(), space.spectrum(), space.completion())));
+                    space.map().inverse(),
+                    space.score(),
+                    space.spectrum(),
+                    space.completion(),
+                    space.evidence())));
     return new Alignment(method, architecture, inverses);
   }
 
@@ -127,9 +131,39 @@ public final class Alignment {
     return new AlignedCheckpoint(this, checkpoint);
   }
 
-  /** Checks the algebra of every map: how far {@code T T^-1} is from I, and conditioning. */
+  /**
+   * Checks the algebra of every map: how far {@code T T^-1} is from I, and conditioning. Warnings
+   * say what makes a map doubtful.
+   */
   public Verification verify(Workspace ws) {
     return Verification.ofMaps(this, ws);
+  }
+
+  /**
+   * Checks the algebra and that the architecture is complete for a model ({@link
+   * Architecture#doubts}).
+   *
+   * @throws IncompatibleModelsException when the checkpoint does not fit the architecture
+   */
+  public Verification verify(Checkpoint model, Workspace ws) {
+    architecture.require("the model", model);
+    return Verification.ofMaps(this, ws).withWarnings(architecture.doubts(model));
+  }
+
+  /**
+   * Checks the algebra, and recomputes what the activations of a model allow: where one linear
+   * layer alone leads from a space to another, whether {@code f(W h + b)} gives the activations
+   * stored for the second, with f one of the common nonlinearities, and whether it still does for
+   * the mapped weights and activations. A wrong order of layers, a tap in another place and
+   * activations of another model show here.
+   *
+   * @param model the one that is mapped
+   * @param activations its folder, as for {@link org.merganser.stats.Moments#fromFiles}
+   * @throws IncompatibleModelsException when the checkpoint does not fit the architecture
+   */
+  public Verification verify(Checkpoint model, Path activations, Workspace ws) throws IOException {
+    architecture.require("the model", model);
+    return Verification.ofActivations(this, model, activations, ws);
   }
 
   /**

@@ -25,7 +25,8 @@ import org.merganser.model.MapFamily;
  * [n] and {@code SPACE/scales} F64 [n], or {@code SPACE/map} and {@code SPACE/inverse} F64 [n x n];
  * and {@code SPACE/spectrum} F64. A space without any has the identity. Metadata: {@code format},
  * {@code version}, {@code method}, {@code architecture} (a builder file), and for each space {@code
- * SPACE/family}, {@code SPACE/score}, {@code SPACE/completion}.
+ * SPACE/family}, {@code SPACE/score}, {@code SPACE/completion}, and where they are known {@code
+ * SPACE/samples}, {@code SPACE/fit}, {@code SPACE/chance}.
  */
 final class AlignmentFile {
   private static final String FORMAT = "mgalign";
@@ -47,6 +48,12 @@ final class AlignmentFile {
               metadata.put(id + "/family", space.map().family().name());
               metadata.put(id + "/score", Double.toString(space.score()));
               metadata.put(id + "/completion", space.completion().name());
+              SpaceAlignment.Evidence evidence = space.evidence();
+              if (evidence.samples() > 0) {
+                metadata.put(id + "/samples", Long.toString(evidence.samples()));
+                metadata.put(id + "/fit", Double.toString(evidence.fit()));
+                metadata.put(id + "/chance", Double.toString(evidence.chance()));
+              }
               tensors.put(id + "/spectrum", Tensor.of(space.spectrum(), space.spectrum().length));
               if (space.map() instanceof LinearMap linear) {
                 tensors.put(id + "/map", linear.matrix().asTensor());
@@ -118,7 +125,20 @@ final class AlignmentFile {
         map,
         Double.parseDouble(entry(metadata, path, id + "/score")),
         file.read(id + "/spectrum", ws).toDoubleArray(),
-        Completion.valueOf(entry(metadata, path, id + "/completion")));
+        Completion.valueOf(entry(metadata, path, id + "/completion")),
+        evidence(metadata, path, id));
+  }
+
+  /** Files of other programs may have none. */
+  private static SpaceAlignment.Evidence evidence(
+      Map<String, String> metadata, Path path, String id) {
+    String samples = metadata.get(id + "/samples");
+    return samples == null
+        ? SpaceAlignment.Evidence.NONE
+        : new SpaceAlignment.Evidence(
+            Long.parseLong(samples),
+            Double.parseDouble(entry(metadata, path, id + "/fit")),
+            Double.parseDouble(entry(metadata, path, id + "/chance")));
   }
 
   /** The family alone is not believed: the inverse of an orthogonal map is its transpose. */

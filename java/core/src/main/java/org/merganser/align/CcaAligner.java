@@ -2,6 +2,7 @@
 package org.merganser.align;
 
 import java.util.Arrays;
+import org.merganser.align.SpaceAlignment.Evidence;
 import org.merganser.compute.Workspace;
 import org.merganser.error.NumericalException;
 import org.merganser.linalg.Cca;
@@ -37,9 +38,6 @@ public final class CcaAligner implements Aligner {
   /** Own blocks of all models and their blocks with the reference. */
   public static final StatisticsRequest REQUEST =
       StatisticsRequest.of(Part.OWN, Part.REFERENCE_CROSS);
-
-  private static final System.Logger LOG = System.getLogger(CcaAligner.class.getName());
-  private static final double ILL_CONDITIONED = 1e4;
 
   /** In which unit gamma is given. */
   public enum Unit {
@@ -118,18 +116,17 @@ public final class CcaAligner implements Aligner {
       double gammaX = gamma(sxx, space, 0);
       double gammaY = gamma(syy, space, model);
       Cca cca = Cca.map(sxx, syy, sxy, gammaX, gammaY, ws);
-      if (cca.condition() > ILL_CONDITIONED) {
-        LOG.log(
-            System.Logger.Level.WARNING,
-            "space \"{0}\": the condition number of the CCA map is {1}; it multiplies noise in"
-                + " the weights; raise gamma (now {2})",
-            space.id(),
-            cca.condition(),
-            options.gamma());
-      }
       double mean = Arrays.stream(cca.correlations()).average().orElse(0);
+      FeatureMap map = LinearMap.of(cca.map(), cca.inverse());
+      // Gamma shrinks canonical correlations, not those of the features mapped.
+      double fit =
+          Arrays.stream(MatchedCorrelation.of(moments, model, map, ws)).average().orElse(0);
       return new SpaceAlignment(
-          LinearMap.of(cca.map(), cca.inverse()), mean, cca.correlations(), cca.completion());
+          map,
+          mean,
+          cca.correlations(),
+          cca.completion(),
+          Evidence.dense(moments.samples(), space.width(), fit));
     }
   }
 

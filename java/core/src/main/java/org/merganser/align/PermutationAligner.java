@@ -3,6 +3,7 @@ package org.merganser.align;
 
 import java.util.Arrays;
 import java.util.stream.IntStream;
+import org.merganser.align.SpaceAlignment.Evidence;
 import org.merganser.compute.Workspace;
 import org.merganser.linalg.Assignment;
 import org.merganser.linalg.Completion;
@@ -92,7 +93,12 @@ public final class PermutationAligner implements Aligner {
         matched[r] = -matched[r];
       }
       double mean = Arrays.stream(matched).average().orElse(0);
-      return new SpaceAlignment(ScaledPermutation.of(permutation), mean, matched, Completion.NONE);
+      return new SpaceAlignment(
+          ScaledPermutation.of(permutation),
+          mean,
+          matched,
+          Completion.NONE,
+          Evidence.oneToOne(moments.samples(), space.width(), mean));
     }
   }
 

@@ -2,6 +2,7 @@
 package org.merganser.align;
 
 import java.util.Arrays;
+import org.merganser.align.SpaceAlignment.Evidence;
 import org.merganser.compute.Workspace;
 import org.merganser.error.NumericalException;
 import org.merganser.linalg.Matrix;
@@ -90,7 +91,8 @@ public final class ProcrustesAligner implements Aligner {
           options.scale() == Scale.NONE
               ? LinearMap.orthogonal(polar.factor())
               : scaled(polar.factor(), sizeX / sizeY);
-      return new SpaceAlignment(map, score, spectrum, polar.completion());
+      Evidence evidence = Evidence.dense(moments.samples(), space.width(), score);
+      return new SpaceAlignment(map, score, spectrum, polar.completion(), evidence);
     }
   }
 

@@ -152,6 +152,17 @@ public final class Architecture {
   }
 
   /**
+   * What looks forgotten, each in one line with the names; empty when nothing does. A space that is
+   * mapped but that no weight writes or reads, and axes as long as a space that no binding covers.
+   * Such an axis may belong to inputs or outputs that happen to be as wide: a space of family
+   * {@link MapFamily#FIXED} that binds it says so. {@link #validate} cannot refuse these: only the
+   * network itself tells whether they are mistakes.
+   */
+  public List<String> doubts(Checkpoint checkpoint) {
+    return Completeness.doubts(this, checkpoint);
+  }
+
+  /**
    * Throws when {@link #validate} finds anything.
    *
    * @param what names the checkpoint in the message

@@ -36,9 +36,6 @@ record LayerName(String name, String template, List<String> numbers)
           Map.entry("query", ATTENTION),
           Map.entry("key", ATTENTION),
           Map.entry("value", ATTENTION),
-          Map.entry("q", ATTENTION),
-          Map.entry("k", ATTENTION),
-          Map.entry("v", ATTENTION),
           Map.entry("wq", ATTENTION),
           Map.entry("wk", ATTENTION),
           Map.entry("wv", ATTENTION),
@@ -60,6 +57,11 @@ record LayerName(String name, String template, List<String> numbers)
           Map.entry("towers", BESIDE),
           Map.entry("ensemble", BESIDE),
           Map.entry("members", BESIDE),
+          Map.entry("models", BESIDE),
+          Map.entry("nets", BESIDE),
+          Map.entry("networks", BESIDE),
+          Map.entry("critics", BESIDE),
+          Map.entry("estimators", BESIDE),
           Map.entry("skip", AROUND),
           Map.entry("shortcut", AROUND),
           Map.entry("residual", AROUND),
@@ -144,7 +146,13 @@ record LayerName(String name, String template, List<String> numbers)
 
   /** What the layer is, when its name says that it does not stand in a row with others. */
   Optional<String> notInARow() {
-    return words().stream().filter(NOT_IN_A_ROW::containsKey).findFirst().map(NOT_IN_A_ROW::get);
+    List<String> words = words();
+    // Letters alone may count layers.
+    if (words.stream().anyMatch(List.of("q", "k", "v")::contains)
+        && words.stream().anyMatch(List.of("proj", "to", "w")::contains)) {
+      return Optional.of(ATTENTION);
+    }
+    return words.stream().filter(NOT_IN_A_ROW::containsKey).findFirst().map(NOT_IN_A_ROW::get);
   }
 
   /** 0 at the input, 1 in the middle, 2 at the output, when a word says so. */

@@ -67,7 +67,11 @@ record LayerOrder(List<List<Layer>> groups, Optional<Chain> chain) {
       }
     }
     if (search.found().isEmpty()) {
-      return open(List.of(shapes.layers()), "the numbers in the names do not fit the shapes");
+      return open(
+          List.of(shapes.layers()),
+          search.complete()
+              ? "the shapes admit several orders, none of which fits the numbers in the names"
+              : "the shapes admit several orders, too many to look through");
     }
     String possible =
         (search.complete() ? "" : "at least ")

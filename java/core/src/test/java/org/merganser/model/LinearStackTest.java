@@ -117,6 +117,28 @@ class LinearStackTest {
   }
 
   @Test
+  void whyAnOrderIsNotProvedIsSaid() {
+    // An encoder with two layers side by side, as in a variational autoencoder.
+    assertThat(
+            LinearStack.order(layers("fc1 40x78 fc21 20x40 fc22 20x40 fc3 40x20 fc4 78x40"))
+                .reason())
+        .isEqualTo("the shapes admit several orders, none of which fits the numbers in the names");
+    StringBuilder many = new StringBuilder("start 8x8");
+    for (int i = 0; i < 70; i++) {
+      many.append(" layer-").append((char) (0x410 + i)).append(" 8x8");
+    }
+    assertThat(LinearStack.order(layers(many.toString())).reason())
+        .isEqualTo("the shapes admit several orders, too many to look through");
+    assertThat(LinearStack.order(layers("input 8x8 hidden 8x8 output 4x8")).reason())
+        .isEqualTo(
+            "2 orders fit the shapes and the numbers in the names, and nothing orders layers of"
+                + " different names");
+    assertThat(LinearStack.order(layers("output 4x2 input 2x3 hidden 3x4")).proved()).isFalse();
+    assertThat(LinearStack.order(layers("fc1 4x8 fc2 8x3")).reason())
+        .isEqualTo("the shapes admit one order only, but 'fc1' would run after 'fc2'");
+  }
+
+  @Test
   void anOrderGivenMustNameEveryLayerOnceAndChain() {
     Checkpoint model = layers("input 8x5 hidden 8x8 output 4x8");
     assertThatThrownBy(() -> LinearStack.infer(model, List.of("input", "input", "outptu")))
@@ -137,6 +159,7 @@ class LinearStackTest {
   @ParameterizedTest
   @CsvSource({
     "layers.0.q_proj 8x8 layers.1.q_proj 8x8, an attention projection",
+    "to_q 8x8 to_v 8x8,                       an attention projection",
     "attention.query 8x8 attention.key 8x8,   an attention projection",
     "selfAttention.out1 8x8 selfAttention.out2 8x8, an attention projection",
     "embed.word1 8x8 embed.word2 8x8,         an embedding",
