@@ -6,7 +6,10 @@ import java.util.Locale;
 import org.merganser.stats.Moments;
 import org.merganser.stats.SpaceMoments;
 
-/** How many samples statistics are without, one line for each space that lacks some. */
+/**
+ * How many samples statistics are without, one line for each space that lacks some: a warning when
+ * few are left.
+ */
 final class SkippedSamples {
   private SkippedSamples() {}
 
@@ -17,12 +20,13 @@ final class SkippedSamples {
         boolean few = space.samples() <= space.width(0) || space.samples() < space.skipped();
         out.printf(
             Locale.ROOT,
-            "%s: %d of %d samples dropped, not finite; %d used%s%n",
+            "%sspace '%s': %d of %d samples dropped, not finite; %d left for %d features%n",
+            few ? "warning: " : "",
             Printable.line(id),
             space.skipped(),
             space.samples() + space.skipped(),
             space.samples(),
-            few ? " for " + space.width(0) + " features: few, maps may mean little (warning)" : "");
+            space.width(0));
       }
     }
   }

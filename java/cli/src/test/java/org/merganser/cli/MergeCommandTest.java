@@ -383,12 +383,12 @@ class MergeCommandTest {
       "--activations-b",
       files.activations("r"),
       "-o",
-      out
+      temp.resolve("maps.mgalign")
     };
     Cli.Run run = Cli.run(swapped);
     assertThat(run.code()).isEqualTo(3);
     assertThat(run.err()).contains("are not those of " + files.model("r"));
-    assertThat(out).doesNotExist();
+    assertThat(temp.resolve("maps.mgalign")).doesNotExist();
   }
 
   /** A dense map goes through ReLU; how much that changes is a number. */
@@ -478,7 +478,8 @@ class MergeCommandTest {
     skipping[args.length] = "--skip-non-finite";
     Cli.Run skipped = Cli.run(skipping);
     assertThat(skipped.code()).isZero();
-    assertThat(skipped.out()).startsWith("fc1: 1 of 200 samples dropped, not finite; 199 used\n");
+    assertThat(skipped.out())
+        .startsWith("space 'fc1': 1 of 200 samples dropped, not finite; 199 left for 6 features\n");
     assertThat(out).exists();
   }
 
@@ -504,8 +505,8 @@ class MergeCommandTest {
     assertThat(run.code()).isZero();
     assertThat(run.out())
         .startsWith(
-            "fc1: 195 of 200 samples dropped, not finite; 5 used for 6 features: few, maps may"
-                + " mean little (warning)\n");
+            "warning: space 'fc1': 195 of 200 samples dropped, not finite; 5 left for 6"
+                + " features\n");
   }
 
   @Test

@@ -101,8 +101,8 @@ class PrintableTest {
     Path builder = temp.resolve("builder.json");
     Files.writeString(
         builder,
-        "{\"spaces\": [{\"id\": \"s\", \"width\": 1, \"bindings\": [{\"tensor\": \"x\\u001b[2Jfine\","
-            + " \"axis\": 0, \"role\": \"bias\"}]}]}");
+        "{\"spaces\": [{\"id\": \"s\", \"width\": 1, \"bindings\": [{\"tensor\":"
+            + " \"x\\u001b[2Jfine\", \"axis\": 0, \"role\": \"bias\"}]}]}");
     Cli.Run refused =
         Cli.run(
             "merge",
