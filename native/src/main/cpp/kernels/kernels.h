@@ -26,13 +26,14 @@ constexpr int64_t kListBlocks = 16 * kListSlabs;
 constexpr int64_t kListCapacity = 64;
 constexpr int64_t kFactorPanel = 32;
 
-// A product by panels. rows is 0 where there is none and OpenBLAS is as quick.
+// A product by panels of either factor. width is 0 where there is none and OpenBLAS is as quick.
 struct ProductKernel {
-  int64_t rows, columns;  // of a tile of the result
-  // Panels of `rows`, or of `columns`, indices each: out[k * width + w] = in[w * step + k * deep], zeros from count on.
-  void (*pack_rows)(const void* in, int64_t step, int64_t deep, int64_t count, int64_t depth, void* out);
-  void (*pack_columns)(const void* in, int64_t step, int64_t deep, int64_t count, int64_t depth, void* out);
-  // A whole tile c = alpha a b + beta c of one panel each; c is not read when beta is 0.
+  int64_t rows, width;  // of a tile of the result; a panel is as wide, a multiple of `rows`
+  // Panels, one after the other: out[k * width + w] = in[w * step + k * deep], zeros from count on. One of the steps
+  // is 1.
+  void (*pack)(const void* in, int64_t step, int64_t deep, int64_t count, int64_t depth, void* out);
+  // A whole tile c = alpha a b + beta c: `rows` indices of a panel, from a on, times a panel; c is not read when beta
+  // is 0.
   void (*tile)(int64_t depth, const void* a, const void* b, double alpha, double beta, void* c, int64_t ldc);
 };
 

@@ -8,9 +8,11 @@
 // costs nothing. Where it is more than a deviation (a panel of unlike parts) the stream is packed again about p. So
 // neither a large mean nor the order of unlike batches costs digits, and a constant feature has z = 0. Means are pairs
 // of F64 (value and rounding error).
-// After packing, every output tile is one serial product per panel; what is of rank two goes in with the fold into
-// F64 (MIXED), or after the call (F32, F64). Tiles, panels and pieces depend on the problem only. Sums of squares are
-// F64 sums, and the diagonal of an own block is taken from them. A stream that is in no block is not stored.
+// Packed features lie as products want them (panels of product.h), a piece after the other, so that both factors of a
+// block are read in place. After packing, every output tile is one serial product per piece; what is of rank two goes
+// in with the fold into F64 (MIXED), or after the call (F32, F64). Panels and pieces of samples depend on the problem
+// only. Sums of squares are F64 sums, and the diagonal of an own block is taken from them. A stream that is in no
+// block is not stored.
 // Non-finite values show in the sums; only then is the batch scanned for them.
 // F32 products of deviations below 1e-19 vanish, and those above 1e19 overflow. So where the largest deviation of a
 // stream is far from 1, MIXED multiplies z by a power of two after packing, and the fold takes it out again.
@@ -35,10 +37,10 @@ namespace {
 
 constexpr int64_t kNarrowTile = 256, kWideTile = 512;
 constexpr int64_t kWide = 512;         // width of a stream from which on tiles are wide: faster, but fewer
-constexpr int64_t kPiece = 512;        // samples of one packing task
+constexpr int64_t kPiece = kPanelDepth;  // samples of one packing task
 constexpr int64_t kShiftSamples = 32;  // whose mean is the shift
 constexpr int64_t kFeatures = 1024;    // of one task of the merge
-constexpr int64_t kPanelRows = 4096;
+constexpr int64_t kFewRows = 1024, kPanelRows = 4096;
 constexpr int64_t kPanelBytes = int64_t{64} << 20;
 
 constexpr int kPlainExponent = 20;     // deviations up to 2^20 away from 1 are stored as they are
@@ -72,19 +74,37 @@ bool in_a_block(const CpuMoments& state, int32_t stream) {
   return false;
 }
 
+// Features of one stream that lie side by side in a packed piece, all of them on a level without panels.
+int64_t side_by_side(const CpuMoments& state, int32_t stream) {
+  const int64_t width = state.mode == MG_MOMENTS_F64 ? panel_width<double>() : panel_width<float>();
+  return width > 0 ? width : state.widths[stream];
+}
+
+int64_t padded_width(const CpuMoments& state, int32_t stream) {
+  const int64_t width = side_by_side(state, stream);
+  return divide_up(state.widths[stream], width) * width;
+}
+
+// Few, so that a packed panel is still in a cache when products read it, but many beside the width of a block, so that
+// folding stays small beside the products.
 int64_t panel_rows(const CpuMoments& state, int64_t samples) {
-  int64_t width = 0;
-  for (int64_t each : state.widths) width += each;
+  int64_t width = 0, widest = 0;
+  for (int64_t each : state.widths) {
+    width += each;
+    widest = std::max(widest, each);
+  }
   const int64_t bytes = width * (state.mode == MG_MOMENTS_F64 ? 8 : 4);
-  const int64_t rows = std::clamp<int64_t>(kPanelBytes / bytes, 64, kPanelRows);
-  return std::min(rows, samples);
+  const int64_t most = std::clamp<int64_t>(kPanelBytes / bytes, 64, kPanelRows);
+  return std::min({most, std::max(kFewRows, 2 * widest), samples});
 }
 
 void reserve_scratch(mg_context* context, CpuMoments& state, int64_t rows) {
   const int64_t bytes = state.mode == MG_MOMENTS_F64 ? 8 : 4;
   state.panels.resize(state.widths.size());
   for (size_t s = 0; s < state.widths.size(); ++s) {
-    if (in_a_block(state, static_cast<int32_t>(s))) state.panels[s].reserve(rows * state.widths[s] * bytes);
+    if (in_a_block(state, static_cast<int32_t>(s))) {
+      state.panels[s].reserve(rows * padded_width(state, static_cast<int32_t>(s)) * bytes);
+    }
     state.streams[s].parts.reserve(2 * divide_up(rows, kPiece) * state.widths[s]);
   }
   if (state.mode == MG_MOMENTS_MIXED) state.tile_scratch.reserve(participants(context) * state.tile * state.tile);
@@ -172,8 +192,8 @@ bool pack(mg_context* context, CpuMoments& state, const Batch& batch, const Pane
       double* part = sums.parts.data() + task % pieces * 2 * width;
       std::fill_n(part, 2 * width, 0.0);
       char* z = state.panels[s].data();
-      if (z) z += first * width * (wide ? 8 : 4);
-      batch.pack(s, panel.begin + first, rows, sums.shift.data(), z, wide, width, part, part + width);
+      if (z) z += first * padded_width(state, s) * (wide ? 8 : 4);
+      batch.pack(s, panel.begin + first, rows, sums.shift.data(), z, wide, side_by_side(state, s), part, part + width);
     });
     std::vector<int32_t> again;
     for (const FeatureRange& range : ranges) {
@@ -260,13 +280,35 @@ void merge(CpuMoments& state, const Panel& panel, const FeatureRange& range) {
   }
 }
 
+// C = sum(z_x z_y^T) + beta C over a packed panel, for a tile of a block.
+template <typename T>
+void multiply_tile(const CpuMoments& state, const Panel& panel, const Tile& tile, double beta, T* c, int64_t ldc,
+                   Part part) {
+  const int32_t i = state.pair_i[tile.pair], j = state.pair_j[tile.pair];
+  const auto piece = [&](int32_t stream, int64_t first, int64_t rows, int64_t feature) {
+    const int64_t width = side_by_side(state, stream);
+    return reinterpret_cast<const T*>(state.panels[stream].data()) + first * padded_width(state, stream) +
+           feature / width * width * rows + feature % width;
+  };
+  if (panel_width<T>() == 0) {
+    multiply<T>(tile.rows, tile.columns, panel.rows, 1, by_columns(piece(i, 0, panel.rows, tile.row), state.widths[i]),
+                by_rows(piece(j, 0, panel.rows, tile.column), state.widths[j]), beta, by_rows(c, ldc), part);
+    return;
+  }
+  for (int64_t first = 0; first < panel.rows; first += kPiece) {
+    const int64_t rows = std::min(kPiece, panel.rows - first);
+    const T *x = piece(i, first, rows, tile.row), *y = piece(j, first, rows, tile.column);
+    multiply_panels<T>(tile.rows, tile.columns, rows, x, y, first == 0 ? beta : 1, c, ldc, part);
+  }
+}
+
 void accumulate(mg_context* context, CpuMoments& state, const Panel& panel) {
   const bool fold = state.mode == MG_MOMENTS_MIXED;
   const double rows = static_cast<double>(panel.rows);
   parallel_for(context, static_cast<int64_t>(state.tiles.size()), [&](int64_t task, int32_t slot) {
     const Tile& tile = state.tiles[task];
     const int32_t i = state.pair_i[tile.pair], j = state.pair_j[tile.pair];
-    const int64_t ld_i = state.widths[i], ld_j = state.widths[j], m = tile.rows, n = tile.columns;
+    const int64_t ld_j = state.widths[j], m = tile.rows, n = tile.columns;
     const bool diagonal = i == j && tile.row == tile.column;
     const Part part = diagonal ? Part::kLower : Part::kAll;
     Block& block = state.blocks[tile.pair];
@@ -279,10 +321,8 @@ void accumulate(mg_context* context, CpuMoments& state, const Panel& panel) {
           panel.weight * x_sums.delta[tile.row + r], y_sums.delta.data() + tile.column, length);
     };
     if (state.mode == MG_MOMENTS_F64) {
-      const double* x = reinterpret_cast<const double*>(state.panels[i].data()) + tile.row;
-      const double* y = reinterpret_cast<const double*>(state.panels[j].data()) + tile.column;
       double* c = block.wide.data() + corner;
-      multiply<double>(m, n, panel.rows, 1, by_columns(x, ld_i), by_rows(y, ld_j), 1, by_rows(c, ld_j), part);
+      multiply_tile(state, panel, tile, 1, c, ld_j, part);
       for (int64_t r = 0; r < m; ++r) {
         rank_two(r, [&](double a, const double* u, double b, const double* v, int64_t length) {
           kernels().add_outer[0](a, u, b, v, c + r * ld_j, length);
@@ -290,11 +330,9 @@ void accumulate(mg_context* context, CpuMoments& state, const Panel& panel) {
       }
       return;
     }
-    const float* x = reinterpret_cast<const float*>(state.panels[i].data()) + tile.row;
-    const float* y = reinterpret_cast<const float*>(state.panels[j].data()) + tile.column;
     float* c = fold ? state.tile_scratch.data() + slot * state.tile * state.tile : block.narrow.data() + corner;
     const int64_t ldc = fold ? state.tile : ld_j;
-    multiply<float>(m, n, panel.rows, 1, by_columns(x, ld_i), by_rows(y, ld_j), fold ? 0 : 1, by_rows(c, ldc), part);
+    multiply_tile(state, panel, tile, fold ? 0 : 1, c, ldc, part);
     double* target = fold ? block.wide.data() + corner : nullptr;
     const double factor = std::ldexp(1.0, -(x_sums.exponent + y_sums.exponent));
     for (int64_t r = 0; r < m; ++r) {
@@ -377,7 +415,10 @@ void moments_create(mg_context*, const mg_moments* description, mg_moments** out
   auto state = std::make_unique<CpuMoments>();
   static_cast<mg_moments&>(*state) = *description;
   const int64_t widest = *std::max_element(state->widths.begin(), state->widths.end());
-  state->tile = widest < kWide ? kNarrowTile : kWideTile;
+  // Tiles begin where panels begin.
+  const int64_t panel = state->mode == MG_MOMENTS_F64 ? panel_width<double>() : panel_width<float>();
+  const int64_t unit = std::max<int64_t>(1, panel);
+  state->tile = divide_up(widest < kWide ? kNarrowTile : kWideTile, unit) * unit;
   for (size_t k = 0; k < state->pair_i.size(); ++k) {
     const int64_t rows = state->widths[state->pair_i[k]], columns = state->widths[state->pair_j[k]];
     Block block;

@@ -59,8 +59,9 @@ class Batch {
 
   // Sums over kept samples begin, begin + step, ... (`rows` of them); see Kernels::sum_columns.
   void sum(int32_t stream, int64_t begin, int64_t step, int64_t rows, const double* shift, double* sum) const;
-  // Of kept samples [begin, begin + rows); see Kernels::pack. `wide` selects F64 for z.
-  void pack(int32_t stream, int64_t begin, int64_t rows, const double* shift, void* z, bool wide, int64_t ldz,
+  // Of kept samples [begin, begin + rows); see Kernels::pack. z: panels of `width` features side by side, in F64 if
+  // `wide`, zeros behind the last feature.
+  void pack(int32_t stream, int64_t begin, int64_t rows, const double* shift, void* z, bool wide, int64_t width,
             double* sum, double* square) const;
 
  private:

@@ -160,15 +160,27 @@ void Batch::sum(int32_t stream, int64_t begin, int64_t step, int64_t rows, const
        });
 }
 
-void Batch::pack(int32_t stream, int64_t begin, int64_t rows, const double* shift, void* z, bool wide, int64_t ldz,
+void Batch::pack(int32_t stream, int64_t begin, int64_t rows, const double* shift, void* z, bool wide, int64_t width,
                  double* sum, double* square) const {
   const auto kernel = kernels().pack[dtype_ == MG_F64 ? 0 : 1][wide ? 0 : 1];
   const int64_t z_bytes = wide ? 8 : 4;
+  const auto place = [&](int64_t r, int64_t f) {
+    return static_cast<char*>(z) + ((f / width * rows + r) * width + f % width) * z_bytes;
+  };
   runs(stream, begin, 1, rows,
-       [&](const void* data, const int64_t* offsets, int64_t r, int64_t n, int64_t f, int64_t w) {
-         void* target = z ? static_cast<char*>(z) + (r * ldz + f) * z_bytes : nullptr;
-         kernel(data, offsets, n, w, shift + f, target, ldz, sum + f, square + f);
+       [&](const void* data, const int64_t* offsets, int64_t r, int64_t n, int64_t feature, int64_t features) {
+         const int64_t end = feature + features;
+         for (int64_t f = feature; f < end;) {
+           const int64_t w = z ? std::min(width - f % width, end - f) : features;
+           kernel(static_cast<const char*>(data) + (f - feature) * element_size(), offsets, n, w, shift + f,
+                  z ? place(r, f) : nullptr, width, sum + f, square + f);
+           f += w;
+         }
        });
+  const int64_t end = moments_.widths[stream], rest = (width - end % width) % width;
+  for (int64_t r = 0; z && rest > 0 && r < rows; ++r) {
+    std::memset(place(r, end), 0, static_cast<size_t>(rest * z_bytes));
+  }
 }
 
 }  // namespace merganser

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Products by panels (Goto and van de Geijn 2008): k is taken kDepth at a time; a block of B of that depth and a block
-// of A that stays in the second-level cache are packed, and tiles of C are summed in registers by Kernels::product.
-// OpenBLAS takes its AVX2 kernels on processors that it does not know, at half of what AVX-512 gives, and its bytes
-// change with its version, its choice of kernels and the shape of a tile; ours do not.
+// Products by panels (Goto and van de Geijn 2008): k is taken kPanelDepth at a time; a block of B of that depth and
+// a block of A that stays in the second-level cache are packed into panels, and tiles of C are summed in registers by
+// Kernels::product.
+// As quick as OpenBLAS's best kernels; but its bytes change with its version, its choice of kernels and the shape of a
+// tile, and ours do not.
 #include "routines/product.h"
 
 #include <algorithm>
@@ -16,15 +17,20 @@ namespace merganser {
 
 namespace {
 
-constexpr int64_t kDepth = 512;
 constexpr int64_t kBytesOfA = 344 << 10, kBytesOfB = 2 << 20;  // of the packed blocks, at most
-constexpr int64_t kMostTile = 14 * 32;                         // elements of a tile in registers, of any level
+constexpr int64_t kMostTile = 8 * 32;                          // elements of a tile in registers, of any level
 constexpr double kAlone = 1 << 25;                             // flops: a third of a millisecond
 constexpr int64_t kLeastTile = 64;                             // of one task: below, packing costs more than it gives
 
 template <typename T>
 const ProductKernel& kernel() {
   return kernels().product[sizeof(T) == 8 ? 0 : 1];
+}
+
+// Indices of whole panels within so many bytes.
+template <typename T>
+int64_t rows_of(int64_t bytes) {
+  return bytes / static_cast<int64_t>(kPanelDepth * sizeof(T)) / kernel<T>().width * kernel<T>().width;
 }
 
 // Packed blocks of this thread, kept: no product allocates in steady state.
@@ -48,45 +54,57 @@ void add_edge(const T* product, int64_t ld, int64_t rows, int64_t columns, doubl
   }
 }
 
+// A block of C, `right` columns right of the diagonal, from panels of both factors. A part of A stays in the
+// second-level cache.
+template <typename T>
+void tiles(int64_t m, int64_t n, int64_t depth, double alpha, const T* a, const T* b, double beta, T* c, int64_t ldc,
+           Part part, int64_t right) {
+  const ProductKernel& p = kernel<T>();
+  const int64_t parts = divide_up(m, rows_of<T>(kBytesOfA));
+  const int64_t most_rows = divide_up(divide_up(m, parts), p.width) * p.width;
+  alignas(64) T edge[kMostTile];
+  for (int64_t i0 = 0; i0 < m; i0 += most_rows) {
+    const int64_t end = std::min(m, i0 + most_rows);
+    for (int64_t j = 0; j < n; j += p.width) {
+      const int64_t columns = std::min(p.width, n - j);
+      for (int64_t i = i0; i < end; i += p.rows) {
+        if (part == Part::kLower && i + p.rows <= right + j) continue;
+        if (part == Part::kUpper && right + j + p.width <= i) continue;
+        const T* rows = a + i / p.width * p.width * depth + i % p.width;
+        if (i + p.rows <= m && columns == p.width) {
+          p.tile(depth, rows, b + j * depth, alpha, beta, c + i * ldc + j, ldc);
+        } else {
+          p.tile(depth, rows, b + j * depth, alpha, 0, edge, p.width);
+          add_edge(edge, p.width, std::min(p.rows, m - i), columns, beta, c + i * ldc + j, ldc);
+        }
+      }
+    }
+  }
+}
+
 template <typename T>
 void by_panels(int64_t m, int64_t n, int64_t k, double alpha, View<const T> a, View<const T> b, double beta, T* c,
                int64_t ldc, Part part) {
   const ProductKernel& p = kernel<T>();
-  const auto whole = [](int64_t bytes, int64_t unit) {
-    return bytes / static_cast<int64_t>(kDepth * sizeof(T)) / unit * unit;
-  };
-  const int64_t most_rows = whole(kBytesOfA, p.rows), most_columns = whole(kBytesOfB, p.columns);
-  const auto room = [](int64_t extent, int64_t most, int64_t unit) {
-    return std::min(most, divide_up(extent, unit) * unit);
-  };
-  const int64_t deepest = std::min(kDepth, k);
+  const int64_t most_rows = rows_of<T>(kBytesOfA), most_columns = rows_of<T>(kBytesOfB);
+  const auto room = [&](int64_t extent, int64_t most) { return std::min(most, divide_up(extent, p.width) * p.width); };
+  const int64_t deepest = std::min(kPanelDepth, k);
   Blocks<T>& blocks = Blocks<T>::mine();
-  blocks.a.reserve(room(m, most_rows, p.rows) * deepest);
-  blocks.b.reserve(room(n, most_columns, p.columns) * deepest);
-  alignas(64) T edge[kMostTile];
+  blocks.a.reserve(room(m, most_rows) * deepest);
+  blocks.b.reserve(room(n, most_columns) * deepest);
   for (int64_t j0 = 0; j0 < n; j0 += most_columns) {
     const int64_t columns = std::min(most_columns, n - j0);
-    for (int64_t k0 = 0; k0 < k; k0 += kDepth) {
-      const int64_t depth = std::min(kDepth, k - k0);
+    for (int64_t k0 = 0; k0 < k; k0 += kPanelDepth) {
+      const int64_t depth = std::min(kPanelDepth, k - k0);
       const double keep = k0 == 0 ? beta : 1;
-      p.pack_columns(b.at(k0, j0).data, b.column, b.row, columns, depth, blocks.b.data());
+      p.pack(b.at(k0, j0).data, b.column, b.row, columns, depth, blocks.b.data());
       for (int64_t i0 = 0; i0 < m; i0 += most_rows) {
         const int64_t rows = std::min(most_rows, m - i0);
-        p.pack_rows(a.at(i0, k0).data, a.row, a.column, rows, depth, blocks.a.data());
-        for (int64_t j = 0; j < columns; j += p.columns) {
-          const T* panel = blocks.b.data() + j * depth;
-          for (int64_t i = 0; i < rows; i += p.rows) {
-            if (part == Part::kLower && i0 + i + p.rows <= j0 + j) continue;
-            if (part == Part::kUpper && j0 + j + p.columns <= i0 + i) continue;
-            T* tile = c + (i0 + i) * ldc + j0 + j;
-            if (i + p.rows <= rows && j + p.columns <= columns) {
-              p.tile(depth, blocks.a.data() + i * depth, panel, alpha, keep, tile, ldc);
-            } else {
-              p.tile(depth, blocks.a.data() + i * depth, panel, alpha, 0, edge, p.columns);
-              add_edge(edge, p.columns, std::min(p.rows, rows - i), std::min(p.columns, columns - j), keep, tile, ldc);
-            }
-          }
-        }
+        const bool outside = part == Part::kLower ? i0 + rows <= j0 : part == Part::kUpper && j0 + columns <= i0;
+        if (outside) continue;
+        p.pack(a.at(i0, k0).data, a.row, a.column, rows, depth, blocks.a.data());
+        tiles(rows, columns, depth, alpha, blocks.a.data(), blocks.b.data(), keep, c + i0 * ldc + j0, ldc, part,
+              j0 - i0);
       }
     }
   }
@@ -127,11 +145,22 @@ void multiply(int64_t m, int64_t n, int64_t k, double alpha, Input<T> a, Input<T
     for (int64_t i = 0; i < m; ++i) {
       for (int64_t j = 0; j < n; ++j) c(i, j) = beta == 0 ? T{0} : static_cast<T>(beta) * c(i, j);
     }
-  } else if (kernel<T>().rows == 0) {
+  } else if (kernel<T>().width == 0) {
     by_blas<T>(m, n, k, alpha, a, b, beta, c.data, c.row);
   } else {
     by_panels<T>(m, n, k, alpha, a, b, beta, c.data, c.row, part);
   }
+}
+
+template <typename T>
+int64_t panel_width() {
+  return kernel<T>().width;
+}
+
+template <typename T>
+void multiply_panels(int64_t m, int64_t n, int64_t k, const T* a, const T* b, double beta, T* c, int64_t ldc,
+                     Part part) {
+  tiles<T>(m, n, k, 1, a, b, beta, c, ldc, part, 0);
 }
 
 template <typename T>
@@ -149,7 +178,7 @@ void multiply(mg_context* context, int64_t m, int64_t n, int64_t k, double alpha
 
 // Results of OpenBLAS depend on the tiles, so there these may not depend on the number of threads.
 int64_t tile_side(const mg_context* context, int64_t extent, double flops) {
-  if (kernel<double>().rows == 0) return 256;
+  if (kernel<double>().width == 0) return 256;
   const int64_t threads = participants(context);
   if (threads == 1 || flops < kAlone) return std::max<int64_t>(extent, 1);
   int64_t parts = 2;  // each way: about four tiles for each thread
@@ -158,7 +187,7 @@ int64_t tile_side(const mg_context* context, int64_t extent, double flops) {
 }
 
 int64_t stripe_width(const mg_context* context, int64_t extent, double flops) {
-  if (kernel<double>().rows == 0) return 128;
+  if (kernel<double>().width == 0) return 128;
   const int64_t threads = participants(context);
   if (threads == 1 || flops < kAlone) return std::max<int64_t>(extent, 1);
   return std::max(kLeastTile, divide_up(extent, 2 * threads));
@@ -167,6 +196,12 @@ int64_t stripe_width(const mg_context* context, int64_t extent, double flops) {
 template void multiply<double>(int64_t, int64_t, int64_t, double, Input<double>, Input<double>, double, View<double>,
                                Part);
 template void multiply<float>(int64_t, int64_t, int64_t, double, Input<float>, Input<float>, double, View<float>, Part);
+template int64_t panel_width<double>();
+template int64_t panel_width<float>();
+template void multiply_panels<double>(int64_t, int64_t, int64_t, const double*, const double*, double, double*, int64_t,
+                                      Part);
+template void multiply_panels<float>(int64_t, int64_t, int64_t, const float*, const float*, double, float*, int64_t,
+                                     Part);
 template void multiply<double>(mg_context*, int64_t, int64_t, int64_t, double, Input<double>, Input<double>, double,
                                View<double>, Part);
 template void multiply<float>(mg_context*, int64_t, int64_t, int64_t, double, Input<float>, Input<float>, double,

@@ -53,6 +53,19 @@ template <typename T>
 void multiply(mg_context*, int64_t m, int64_t n, int64_t k, double alpha, Input<T> a, Input<T> b, double beta,
               View<T> c, Part part = Part::kAll);
 
+// Panels are what products are made from: `width` indices of m or n side by side for each of at most kPanelDepth steps
+// of k, element (i, l) at i / width * width * k + l * width + i % width; what fills the last one up does not matter.
+constexpr int64_t kPanelDepth = 512;
+
+// 0 on a level without a kernel of its own, which takes no panels.
+template <typename T>
+int64_t panel_width();
+
+// C = A B + beta C, row-major, from panels of both.
+template <typename T>
+void multiply_panels(int64_t m, int64_t n, int64_t k, const T* a, const T* b, double beta, T* c, int64_t ldc,
+                     Part part);
+
 // How the pool shares a matrix: the side of tiles for the larger of its extents, and the width of stripes. Everything
 // is one tile where `flops` are too few to wake threads for.
 int64_t tile_side(const mg_context*, int64_t extent, double flops);
