@@ -37,6 +37,7 @@ public final class PartialFile implements Closeable {
   private final Path partial;
   private final FileChannel channel;
   private long written;
+  private boolean kept;
 
   /**
    * @throws IOException when the folder of {@code target} does not exist or cannot be written
@@ -197,16 +198,14 @@ public final class PartialFile implements Closeable {
     syncFolder(target);
   }
 
-  /** Flushes to the disk and appears under a name that nothing has. */
-  void publish(Path name) throws IOException {
-    complete();
-    try {
-      Files.createLink(name, partial);
-    } catch (FileAlreadyExistsException e) {
-      throw e;
-    } catch (UnsupportedOperationException | FileSystemException e) {
-      Files.move(partial, name);
-    }
+  /** The name of its own. */
+  String name() {
+    return partial.getFileName().toString();
+  }
+
+  /** Whether {@link #close} leaves the file that was not committed. */
+  void keep(boolean value) {
+    kept = value;
   }
 
   /** A rename is on the disk only when its folder is; where folders cannot be opened, it is. */
@@ -223,6 +222,8 @@ public final class PartialFile implements Closeable {
   public void close() throws IOException {
     channel.close();
     // After a commit there is nothing of this name; otherwise it is ours.
-    Files.deleteIfExists(partial);
+    if (!kept) {
+      Files.deleteIfExists(partial);
+    }
   }
 }

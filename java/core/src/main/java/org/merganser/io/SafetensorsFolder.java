@@ -2,9 +2,12 @@
 package org.merganser.io;
 
 import java.io.IOException;
+import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -14,7 +17,6 @@ import java.util.OptionalLong;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.UUID;
-import java.util.stream.Collectors;
 import org.merganser.compute.Workspace;
 import org.merganser.error.FormatException;
 
@@ -22,11 +24,10 @@ import org.merganser.error.FormatException;
  * Writes a model as a folder in the layout of Hugging Face, so that the folder holds at every
  * moment the model it held before or the new one, whole, whenever the process is stopped.
  *
- * <p>The rename of the index is what switches. Shards are written under names of their own first;
- * where the usual names are taken by the model that is replaced, a first index names shards {@code
- * model-00001-of-0000N-RANDOM.safetensors}, the old files go, and a second index has the usual
- * names, to which the shards are linked (without hard links the first index stays). One writer at a
- * time does this; before, they do not meet.
+ * <p>The rename of the index is what switches. Shards are written under names of their own, which a
+ * first index names; then the files of the old model go, the shards are linked to the usual names
+ * (with a random end where a foreign file has these), and a second index names them. One writer at
+ * a time does this; before, they do not meet.
  */
 final class SafetensorsFolder {
   private final Checkpoint checkpoint;
@@ -104,32 +105,55 @@ final class SafetensorsFolder {
     }
   }
 
-  private void replace(List<Checkpoint> shards, List<PartialFile> parts, List<String> names)
+  private void replace(List<Checkpoint> shards, List<PartialFile> parts, List<String> usual)
       throws IOException {
     Set<Path> old = old();
-    boolean free =
-        names.stream()
-            .noneMatch(name -> Files.exists(folder.resolve(name), LinkOption.NOFOLLOW_LINKS));
-    List<String> first =
-        free ? names : names(shards.size(), "-" + UUID.randomUUID().toString().substring(0, 8));
-    List<Path> published = new ArrayList<>();
+    List<String> first = parts.stream().map(PartialFile::name).toList();
+    parts.forEach(part -> part.keep(true));
     try {
-      for (int i = 0; i < parts.size(); i++) {
-        parts.get(i).publish(folder.resolve(first.get(i)));
-        published.add(folder.resolve(first.get(i)));
-      }
-      PartialFile.syncFolder(folder.resolve(ShardIndex.FILE));
       writeIndex(shards, first);
     } catch (IOException | RuntimeException e) {
-      for (Path path : published) {
-        Files.deleteIfExists(path);
-      }
+      parts.forEach(part -> part.keep(false));
       throw e;
     }
-    delete(old, first.stream().map(folder::resolve).collect(Collectors.toSet()));
-    if (!free) {
-      rename(shards, first, names);
+    delete(old, Set.of());
+    List<String> names =
+        usual.stream().noneMatch(this::isTaken)
+            ? usual
+            : names(shards.size(), "-" + UUID.randomUUID().toString().substring(0, 8));
+    List<Path> linked = new ArrayList<>();
+    try {
+      for (int i = 0; i < names.size(); i++) {
+        link(folder.resolve(names.get(i)), folder.resolve(first.get(i)));
+        linked.add(folder.resolve(names.get(i)));
+      }
+      PartialFile.syncFolder(folder.resolve(ShardIndex.FILE));
+      writeIndex(shards, names);
+    } catch (IOException e) {
+      // The model is there, under the names of the first index.
+      for (Path path : linked) {
+        Files.deleteIfExists(path);
+      }
+      System.getLogger(SafetensorsFolder.class.getName())
+          .log(System.Logger.Level.WARNING, "shards in " + folder + " keep odd names: " + e);
+      return;
     }
+    parts.forEach(part -> part.keep(false));
+  }
+
+  /** Where a file system has no hard links, a copy serves. */
+  private static void link(Path name, Path existing) throws IOException {
+    try {
+      Files.createLink(name, existing);
+    } catch (FileAlreadyExistsException e) {
+      throw e;
+    } catch (UnsupportedOperationException | FileSystemException e) {
+      Files.copy(existing, name, StandardCopyOption.COPY_ATTRIBUTES);
+    }
+  }
+
+  private boolean isTaken(String name) {
+    return Files.exists(folder.resolve(name), LinkOption.NOFOLLOW_LINKS);
   }
 
   private static List<String> names(int count, String tag) {
@@ -173,26 +197,6 @@ final class SafetensorsFolder {
       if (!kept.contains(file)) {
         Files.deleteIfExists(file);
       }
-    }
-  }
-
-  private void rename(List<Checkpoint> shards, List<String> first, List<String> names)
-      throws IOException {
-    List<Path> linked = new ArrayList<>();
-    try {
-      for (int i = 0; i < names.size(); i++) {
-        Files.createLink(folder.resolve(names.get(i)), folder.resolve(first.get(i)));
-        linked.add(folder.resolve(names.get(i)));
-      }
-    } catch (IOException | UnsupportedOperationException e) {
-      for (Path path : linked) {
-        Files.delete(path);
-      }
-      return;
-    }
-    writeIndex(shards, names);
-    for (String name : first) {
-      Files.delete(folder.resolve(name));
     }
   }
 }
