@@ -3,7 +3,7 @@
 """Kernels against scipy, numpy and torch: same inputs, same threads, one run, as rows of a Markdown table.
 
     mvn -DskipTests package
-    python3 benchmarks/peers/peers.py [--short] [--only assignment,np] [--threads 1] [-r 7] [--most 20]
+    python3 benchmarks/peers/peers.py [--short] [--only assignment,np] [--threads 1] [-r 7] [--most 20] [--out table.md]
 
 Starts org.merganser.benchmarks.Ours from benchmarks/target/benchmarks.jar, hands it the inputs as .npy files, compares
 its results with the peer's, and lets the two take turns, -r times; limits (a product, a stream, a read) are run by our
@@ -11,9 +11,14 @@ side in the same turns. Peers write to arrays that exist and have been written t
 ratio is that of CPU times, which a busy host disturbs less; more threads: of wall times. A peer that takes longer than
 --most seconds runs once. Needs numpy; rows whose package is missing are left out, with a line that says so. Not part of
 the build.
+
+Variables that hold a peer to older kernels are unset for both sides; the core that each runs on is printed, and nothing
+is compared while one of them is below the processor.
 """
 import argparse
+import ctypes
 import os
+import re
 import statistics
 import subprocess
 import sys
@@ -31,11 +36,15 @@ def arguments():
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("-r", type=int, default=7, help="turns")
     parser.add_argument("--most", type=float, default=20, help="seconds of a peer after which one run is enough")
+    parser.add_argument("--out", help="a file for the table, besides the terminal")
     parser.add_argument("--jar", default=os.path.join(ROOT, "benchmarks/target/benchmarks.jar"), help="or a class path")
     return parser.parse_args()
 
 
 OPTIONS = arguments()
+# Read when the libraries are loaded, here and by our side, which inherits them.
+HOLDING = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "MKL_ENABLE_INSTRUCTIONS", "MKL_CBWR", "ATEN_CPU_CAPABILITY")
+UNSET = [f"{variable}={os.environ.pop(variable)}" for variable in HOLDING if variable in os.environ]
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[variable] = str(OPTIONS.threads)
 try:
@@ -57,6 +66,59 @@ torch = optional("torch")
 if torch:
     torch.set_num_threads(OPTIONS.threads)
     torch.set_grad_enabled(False)
+
+
+# ---- What each side runs on ----
+
+LEVELS = {"avx512": 2, "skylakex": 2, "cooperlake": 2, "sapphirerapids": 2, "avx2": 1, "haswell": 1, "zen": 1,
+          "excavator": 1}
+
+
+def level(core):
+    """2: AVX-512, 1: AVX2, 0: older."""
+    return LEVELS.get(core.lower(), 0)
+
+
+def processor():
+    try:
+        with open("/proc/cpuinfo") as file:
+            flags = set(re.search(r"^flags\s*:(.*)$", file.read(), re.MULTILINE).group(1).split())
+    except (OSError, AttributeError):
+        sys.exit("/proc/cpuinfo does not tell what this processor has, so no peer can be shown to be at its best")
+    if {"avx512f", "avx512dq", "avx512bw", "avx512vl", "avx512cd"} <= flags:
+        return "avx512"
+    return "avx2" if {"avx2", "fma"} <= flags else "older"
+
+
+def openblas_cores():
+    """Of every OpenBLAS in this process, by the name of its library."""
+    with open("/proc/self/maps") as file:
+        paths = sorted({line.split()[-1] for line in file if "openblas" in line and ".so" in line})
+    cores = {}
+    for path in paths:
+        library = ctypes.CDLL(path)
+        for name in ("scipy_openblas_get_corename64_", "scipy_openblas_get_corename", "openblas_get_corename64_",
+                     "openblas_get_corename"):
+            get = getattr(library, name, None)
+            if get:
+                get.restype = ctypes.c_char_p
+                cores[os.path.basename(path)] = get().decode()
+                break
+    return cores
+
+
+def peer_cores():
+    cores = openblas_cores()
+    if torch:
+        cores["torch"] = torch.backends.cpu.get_cpu_capability()
+    return cores
+
+
+def refuse_held_back(cores, has):
+    """A ratio to a peer below the processor would flatter."""
+    for name, core in cores.items():
+        if level(core) < level(has):
+            sys.exit(f"no ratios: {name} runs on {core}, this processor has {has}")
 
 
 class Ours:
@@ -552,6 +614,13 @@ def wall(times):
     return statistics.median(each[0] for each in times)
 
 
+def emit(line):
+    print(line, flush=True)
+    if OPTIONS.out:
+        with open(OPTIONS.out, "a") as file:
+            file.write(line + "\n")
+
+
 def row(case, peer, times, ours, target, scale=1):
     """scale: the peer's work to ours."""
     ratio = median(times) / median(ours) / scale
@@ -563,8 +632,8 @@ def row(case, peer, times, ours, target, scale=1):
         met = target is not None and ratio >= target
     verdict = "" if target is None else "met" if met else "missed"
     rate = case.work / median(ours) / 1e6
-    print(f"| {case.kernel} | {case.size} | {peer} | {median(times):.3g} | {median(ours):.3g} | {rate:.3g} {case.unit} | "
-          f"{ratio:.2f} | {wall(times) / wall(ours) / scale:.2f} | {'' if target is None else target} | {verdict} |", flush=True)
+    emit(f"| {case.kernel} | {case.size} | {peer} | {median(times):.3g} | {median(ours):.3g} | {rate:.3g} {case.unit} | "
+          f"{ratio:.2f} | {wall(times) / wall(ours) / scale:.2f} | {'' if target is None else target} | {verdict} |")
 
 
 def measure(case, side, limit):
@@ -603,12 +672,23 @@ def main():
     versions += [f"{module.__name__.split('.')[0]} {sys.modules[module.__name__.split('.')[0]].__version__}"
                  for module in (scipy_optimize, torch) if module]
     clock = "CPU" if OPTIONS.threads == 1 else "wall"
-    print(f"{', '.join(versions)}; {OPTIONS.threads} thread(s), medians of {OPTIONS.r}, {clock} milliseconds\n")
-    print("| kernel | size | peer | peer, ms | ours, ms | rate | ratio | ratio, wall | target | |")
-    print("|---|---|---|---:|---:|---:|---:|---:|---|---|", flush=True)
+    has, peers = processor(), peer_cores()
+    refuse_held_back(peers, has)
+    if UNSET:
+        print(f"unset for both sides: {', '.join(UNSET)}", file=sys.stderr)
+    if OPTIONS.out:
+        open(OPTIONS.out, "w").close()
     failed = False
     with tempfile.TemporaryDirectory() as folder:
         side, limit = Ours(folder), Ours(folder)
+        try:
+            ours = side.ask("cores")
+        except RuntimeError as problem:
+            sys.exit(str(problem))
+        emit(f"{', '.join(versions)}; {OPTIONS.threads} thread(s), medians of {OPTIONS.r}, {clock} milliseconds. "
+             f"Processor: {has}; peers: {', '.join(f'{name} {core}' for name, core in peers.items())}; ours: {ours}.\n")
+        emit("| kernel | size | peer | peer, ms | ours, ms | rate | ratio | ratio, wall | target | |")
+        emit("|---|---|---|---:|---:|---:|---:|---:|---|---|")
         for name in chosen:
             for case in KERNELS[name]():
                 try:

@@ -47,6 +47,7 @@ import org.merganser.stats.StatisticsRequest.Part;
  *   <li>{@code open KERNEL name=value...}: reads the inputs, {@code .npy} files, and runs until it
  *       is warm, except where a run has state; {@code ready}.
  *   <li>{@code time}: runs once; wall and CPU milliseconds.
+ *   <li>{@code cores}: OpenBLAS's core and our level; an error while OpenBLAS is held back.
  *   <li>{@code save FILE}: the last result as {@code .npy}; {@code saved}.
  * </ul>
  *
@@ -97,13 +98,16 @@ public final class Ours {
         case "time" -> {
           return time();
         }
+        case "cores" -> {
+          return CleanJvm.cores();
+        }
         case "save" -> {
           Npy.write(result.get(), Path.of(words[1]));
           return "saved";
         }
         default -> throw new IllegalArgumentException("no command " + words[0]);
       }
-    } catch (IOException | MerganserException | IllegalArgumentException e) {
+    } catch (IOException | MerganserException | BenchmarkFailure | IllegalArgumentException e) {
       return ("error: " + e).replace('\n', ' ');
     }
   }

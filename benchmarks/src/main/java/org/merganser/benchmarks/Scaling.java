@@ -7,6 +7,7 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.OptionalInt;
 import java.util.Set;
 import java.util.TreeMap;
 import org.merganser.benchmarks.Measure.Effort;
@@ -45,14 +46,20 @@ public final class Scaling {
 
   public static void main(String[] args) {
     try {
+      OptionalInt restarted = CleanJvm.restart(Scaling.class, args);
+      if (restarted.isPresent()) {
+        System.exit(restarted.getAsInt());
+      }
       Arguments arguments = Arguments.parse(args);
       if (arguments.help()) {
         System.out.print(HELP);
         return;
       }
       Runs runs = new Runs();
+      Set<Row> rows = rows(arguments);
+      System.out.println(CleanJvm.cores() + "\n");
       Effort effort = arguments.shortForm() ? Guard.SHORT : Guard.FULL;
-      new Scaling(runs, effort, System.out).table(rows(arguments));
+      new Scaling(runs, effort, System.out).table(rows);
       arguments.out().ifPresent(folder -> runs.write(folder.resolve("scaling.json")));
     } catch (UsageException | IOException e) {
       System.err.println("scaling: " + e.getMessage());

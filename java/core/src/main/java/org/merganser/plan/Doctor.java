@@ -6,6 +6,7 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import org.merganser.compute.Workspace;
 import org.merganser.error.NativeLibraryException;
+import org.merganser.internal.kernel.BlasCore;
 import org.merganser.internal.kernel.Natives;
 
 /** Describes this installation: what a bug report needs. */
@@ -40,6 +41,7 @@ public final class Doctor {
       facts.put("backend", ws.backend() + ", " + ws.threads() + " threads");
       facts.put("native", Natives.nativeVersion() + ", JavaCPP " + Natives.javacppVersion());
       facts.put("isa", Natives.isa() + setting("MERGANSER_ISA"));
+      String held = BlasCore.heldBack();
       facts.put(
           "blas",
           "OpenBLAS core "
@@ -47,7 +49,7 @@ public final class Doctor {
               + " ("
               + Natives.blasConfig()
               + "), 1 thread inside kernels"
-              + setting("OPENBLAS_CORETYPE"));
+              + (held.isEmpty() ? "" : "; " + held));
       String cuda = Natives.cudaReason();
       facts.put(
           "cuda",
