@@ -26,6 +26,7 @@ public final class Scaling {
       """;
   private static final List<String> LIMITS = List.of("gemmF32", "gemmF64", "mixed", "read");
   private static final int ROUNDS = 2;
+  private static final Effort EFFORT = new Effort(0, 1, 3, 500);
 
   private final Measure measure;
   private final Effort effort;
@@ -58,7 +59,7 @@ public final class Scaling {
       Runs runs = new Runs();
       Set<Row> rows = rows(arguments);
       System.out.println(CleanJvm.cores() + "\n");
-      Effort effort = arguments.shortForm() ? Guard.SHORT : Guard.FULL;
+      Effort effort = arguments.shortForm() ? Guard.SHORT : EFFORT;
       new Scaling(runs, effort, System.out).table(rows);
       arguments.out().ifPresent(folder -> runs.write(folder.resolve("scaling.json")));
     } catch (UsageException | IOException e) {
