@@ -248,7 +248,7 @@ void scale_panels(mg_context* context, CpuMoments& state, const Panel& panel) {
     sums.exponent = -exponent;
     const float factor = std::ldexp(1.0f, -exponent);
     float* z = reinterpret_cast<float*>(state.panels[s].data());
-    const int64_t width = state.widths[s];
+    const int64_t width = padded_width(state, stream);
     parallel_for(context, divide_up(panel.rows, kPiece), [&](int64_t piece, int32_t) {
       const int64_t end = std::min(panel.rows, (piece + 1) * kPiece) * width;
       for (int64_t e = piece * kPiece * width; e < end; ++e) z[e] *= factor;
