@@ -446,7 +446,7 @@ class OtherCommandsTest {
             new IllegalStateException(new OutOfMemoryError(message))
           }) {
         Cli.Run run = failed(cause);
-        assertThat(run.code()).isEqualTo(6);
+        assertThat(run.code()).isEqualTo(71);
         assertThat(run.err())
             .startsWith("merganser: native memory reached a limit of JavaCPP: ")
             .contains("-Dorg.bytedeco.javacpp.maxPhysicalBytes")
