@@ -55,16 +55,17 @@ final class AlignedCheckpoint implements Checkpoint {
 
   @Override
   public void read(String name, Tensor into, Workspace ws) throws IOException {
+    List<BoundAxis> bound = alignment.architecture().bindings(name);
+    if (rule instanceof NormRule.Reference other && bound.stream().anyMatch(a -> isNorm(a))) {
+      other.model().read(name, into, ws);
+      return;
+    }
     List<BoundAxis> axes =
-        alignment.architecture().bindings(name).stream()
+        bound.stream()
             .filter(a -> !(alignment.map(a.space().id()) instanceof IdentityMap))
             .toList();
     if (axes.isEmpty()) {
       source.read(name, into, ws);
-      return;
-    }
-    if (rule instanceof NormRule.Reference other && axes.stream().allMatch(a -> isNorm(a))) {
-      other.model().read(name, into, ws);
       return;
     }
     TensorInfo info = info(name);

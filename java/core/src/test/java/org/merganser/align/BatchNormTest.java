@@ -181,7 +181,9 @@ class BatchNormTest {
     NormRule rule = NormRule.reference(MemoryCheckpoint.of(tensors));
     for (FeatureMap map :
         List.of(
-            ScaledPermutation.of(2, 0, 1), LinearMap.of(Matrix.identity(3), Matrix.identity(3)))) {
+            ScaledPermutation.of(2, 0, 1),
+            LinearMap.of(Matrix.identity(3), Matrix.identity(3)),
+            new IdentityMap(3))) {
       Checkpoint mapped = apply(map, model(), rule);
       for (String name : List.of("weight", "bias")) {
         assertThat(mapped.read(name, WS).toFloatArray()).as(name).containsExactly(7, 8, 9);
