@@ -63,6 +63,7 @@ void finish(const Costs& costs, const AssignmentSolver& solver, int64_t* row_to_
     const double c = costs.at(i, j);
     row_to_col[i] = j;
     u[i] = c - solver.v()[j];
+    if (!std::isfinite(u[i])) costs_changed();
     total += costs.sign * c;
   }
   std::copy_n(solver.v(), costs.cols, v);
@@ -201,6 +202,7 @@ double violation_of(mg_context* context, const Costs& costs, const int64_t* row_
 
 void throw_bad_cost(const Costs& costs, int64_t i, double* scratch) {
   const int64_t j = kernels().cost_bad[costs.type](costs.row(i, scratch), costs.sign, costs.cols);
+  if (j == costs.cols) costs_changed();
   const double value = costs.sign * costs.at(i, j);
   const char* what = std::isnan(value)   ? "is NaN"
                      : std::isinf(value) ? (value > 0 ? "is +Inf, which a maximum would always take"

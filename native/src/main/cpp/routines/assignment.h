@@ -201,6 +201,10 @@ class AssignmentSolver {
 void make_exact(mg_context* context, const Costs& costs, const double* start, int64_t* columns, double* u, double* v,
                 double* value);
 
+// The costs are the caller's memory, which another thread may write meanwhile. Every loop ends whatever is read, by
+// counts alone, and no index comes from a cost; a state that constant costs cannot lead to ends here.
+[[noreturn]] void costs_changed();
+
 // Says what is wrong with the first bad cost of row i; scratch for one row.
 [[noreturn]] void throw_bad_cost(const Costs& costs, int64_t i, double* scratch);
 [[noreturn]] void no_finite_assignment(const char* side, int64_t index);

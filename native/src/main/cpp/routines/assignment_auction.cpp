@@ -30,7 +30,8 @@ void AssignmentSolver::auction() {
   const double last = range_ / static_cast<double>(rows_);
   const bool hard = 20 * static_cast<int64_t>(s_.free.size()) > rows_;
   std::vector<int32_t>& queue = s_.queue;
-  bool again = false, ended = false;
+  // Growth ends for good: where no phase ends (a row without a column of its own), eps would rise and fall for ever.
+  bool again = false, ended = false, growing = true;
   for (double eps = range_ * (hard ? kFirstHard : kFirst); eps > 0;) {
     if (!again) {
       std::fill_n(s_.row_of.data(), cols_, -1);
@@ -48,7 +49,8 @@ void AssignmentSolver::auction() {
       if (displaced >= 0) queue.push_back(displaced);
     }
     ended = ended || queue.empty();
-    again = !ended && eps < range_ * kLargest;
+    again = growing && !ended && eps < range_ * kLargest;
+    growing = again;
     if (!again && eps <= last) break;
     eps *= again ? kGrow : kShrink;
   }

@@ -69,6 +69,7 @@ struct Wide {
   void add(double c, int unit, int sign = 1) {
     const Odd odd(c);
     if (odd.magnitude == 0) return;
+    if (odd.exponent < unit) costs_changed();  // the unit is that of all costs, as they were
     const int shift = odd.exponent - unit, first = shift / 64, bit = shift % 64;
     const uint64_t part[2] = {odd.magnitude << bit, bit ? odd.magnitude >> (64 - bit) : 0};
     const bool subtract = odd.negative != (sign < 0);
@@ -434,7 +435,10 @@ void make_exact(mg_context* context, const Costs& costs, const double* start, in
     *value = exact.value;
   }
   std::copy(exact.v.begin(), exact.v.end(), v);
-  for (int64_t i = 0; i < costs.rows; ++i) u[i] = costs.at(i, columns[i]) - v[columns[i]];
+  for (int64_t i = 0; i < costs.rows; ++i) {
+    u[i] = costs.at(i, columns[i]) - v[columns[i]];
+    if (!std::isfinite(u[i])) costs_changed();
+  }
 }
 
 }  // namespace merganser

@@ -37,6 +37,8 @@ void no_finite_assignment(const char* side, int64_t index) {
                             static_cast<long long>(index)));
 }
 
+void costs_changed() { fail(MG_NUMERICAL, "the costs changed while they were read"); }
+
 AssignmentSolver::AssignmentSolver(mg_context* context, const Costs& costs, AssignmentScratch& scratch, bool serial,
                                    int32_t route)
     : context_(context),
@@ -151,7 +153,7 @@ void AssignmentSolver::report_bad() {
       throw_bad_cost(costs_, i, s_.slots[0].row.data());
     }
   }
-  fail(MG_INTERNAL, "a bad cost was not found again");
+  costs_changed();
 }
 
 void AssignmentSolver::check_all() {

@@ -87,7 +87,8 @@ void check_finite(const char* name, int64_t rows, int64_t cols, const double* a,
   for (int64_t i = 0; i < rows; ++i) {
     if (count(a + i * ld, cols) == 0) continue;
     int64_t j = 0;
-    while (std::isfinite(a[i * ld + j])) ++j;
+    while (j < cols && std::isfinite(a[i * ld + j])) ++j;
+    if (j == cols) fail(MG_NUMERICAL, format("%s changed while it was read", name));
     fail(MG_NUMERICAL, format("%s[%lld, %lld] is %s", name, static_cast<long long>(i), static_cast<long long>(j),
                               std::isnan(a[i * ld + j]) ? "NaN" : "infinite"));
   }

@@ -72,6 +72,11 @@ class Select {
     }
   }
 
+  // By another thread of the caller, between two passes.
+  [[noreturn]] static void data_changed() {
+    fail(MG_NUMERICAL, "kth_magnitude: the data changed while they were read");
+  }
+
   [[noreturn]] void refuse_nan(int64_t number) const {
     int64_t first = -1;
     for (int64_t chunk = 0; chunk < chunks_ && first < 0; ++chunk) {
@@ -81,6 +86,7 @@ class Select {
         }
       });
     }
+    if (first < 0) data_changed();
     fail(MG_NUMERICAL,
          format("kth_magnitude: %lld of %lld values%s are NaN, the first at index %lld", static_cast<long long>(number),
                 static_cast<long long>(count_), base_ ? " less their base" : "", static_cast<long long>(first)));
@@ -90,7 +96,7 @@ class Select {
   void find_last(const std::vector<int64_t>& equal, int64_t need) {
     int64_t chunk = 0;
     for (; chunk < chunks_ && need > equal[chunk]; ++chunk) need -= equal[chunk];
-    if (chunk == chunks_) fail(MG_INTERNAL, "kth_magnitude: the data changed while they were read");
+    if (chunk == chunks_) data_changed();
     tiles(chunk, [&](const uint32_t* tile, int64_t n, int64_t begin) {
       for (int64_t i = 0; i < n && need > 0; ++i) {
         if (tile[i] == threshold_ && --need == 0) last_ = begin + i;
@@ -219,7 +225,7 @@ class Select {
       }
       k -= here;
     }
-    fail(MG_INTERNAL, "kth_magnitude: the rank lies outside the histogram");
+    data_changed();
   }
 
   void by_histograms(int64_t k) {

@@ -32,6 +32,9 @@ void gather(const char* column, const int64_t* offsets, int64_t samples, char* o
   }
 }
 
+// The batch is the caller's memory: another thread may have written between two looks at it.
+[[noreturn]] void changed() { fail(MG_NUMERICAL, "the activations changed while they were read"); }
+
 }  // namespace
 
 // Contiguous runs go through the vectorised count.
@@ -100,12 +103,14 @@ void Batch::scan(mg_context* context) {
     });
     if (first != INT64_MAX) {
       const int64_t f = first_bad_feature(s, first);
+      if (f < 0) changed();
       const double value = value_at(at(s, offset(s, first) + f * strides_[3 * s + 2]), dtype_);
       fail(MG_NUMERICAL, format("stream %d, sample %lld, feature %lld: %s", s, static_cast<long long>(first.load()),
                                 static_cast<long long>(f), std::isnan(value) ? "NaN" : "infinite"));
     }
   }
   if (!found) return;
+  if (!drop) changed();
   some_dropped_ = true;
   kept_.reserve(samples_);
   for (int64_t m = 0; m < samples_; ++m) {

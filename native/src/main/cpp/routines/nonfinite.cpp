@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "core/error.h"
 #include "core/isa.h"
 #include "core/pool.h"
 #include "routines/routines.h"
@@ -35,8 +36,10 @@ void nonfinite_count(mg_context* context, int32_t dtype, int64_t count, const vo
   *nonfinite = total;
   *first = -1;
   if (total == 0) return;
+  const int64_t end = std::min(count, (chunk + 1) * kChunk);
   int64_t i = chunk * kChunk;
-  while (run(at(i), 1) == 0) ++i;
+  while (i < end && run(at(i), 1) == 0) ++i;
+  if (i == end) fail(MG_NUMERICAL, "the values changed while they were read");
   *first = i;
 }
 

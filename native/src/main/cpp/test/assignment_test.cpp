@@ -351,6 +351,27 @@ TEST(assignment_routes_with_forbidden_edges) {
   }
 }
 
+// Some rows share a column fewer than they are: prices would fall for ever.
+TEST(assignment_without_a_solution_ends_on_every_route) {
+  Context context;
+  std::mt19937_64 generator(13);
+  const std::vector<std::pair<int64_t, int64_t>> shapes = {{20, 4}, {100, 33}, {300, 20}, {300, 100}};
+  for (int32_t route : kRoutes) {
+    CHECK_OK(mg_assignment_route(context, route));
+    for (const auto& [n, sharing] : shapes) {
+      Vector cost(static_cast<size_t>(n * n));
+      for (double& c : cost) c = uniform(generator);
+      for (int64_t i = 0; i < sharing; ++i) {
+        for (int64_t j = sharing - 1; j < n; ++j) cost[i * n + j] = kInf;
+      }
+      Matching m{std::vector<int64_t>(n), Vector(n), Vector(n)};
+      CHECK(mg_assignment(context, MG_F64, n, n, cost.data(), n, 0, m.columns.data(), m.u.data(), m.v.data(),
+                          &m.value) == MG_NUMERICAL);
+      CHECK(std::string(mg_last_error()).rfind("no finite assignment: row ", 0) == 0);
+    }
+  }
+}
+
 TEST(assignment_is_the_same_on_any_number_of_threads) {
   for (const auto& [name, family] : families()) {
     for (int64_t n : {33, 257, 600}) {

@@ -15,7 +15,7 @@ import org.merganser.linalg.Tensor;
  * The parameters of a network: an ordered map from names to tensors. It may be a file, tensors in
  * memory, or a view that computes what is asked when it is asked (an aligned or merged model).
  * Concurrent reads are allowed, each with its own Workspace. Interrupting a thread does not disturb
- * the reads of files: it gets what it asked for and stays interrupted ({@link
+ * the reads and writes of files: they are done, and it stays interrupted ({@link
  * org.merganser.compute.Cancellation} stops work). Reads of what was closed, before or meanwhile,
  * are an {@link IllegalStateException}.
  */

@@ -11,7 +11,6 @@ import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
-import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Future;
 import org.merganser.compute.Memory;
 import org.merganser.internal.kernel.Block;
@@ -99,26 +98,13 @@ final class FileBytes implements AutoCloseable {
     }
   }
 
-  /** Waits in any case: the buffer must not be let go while it is written to. */
   private int await(Future<Integer> read) throws IOException {
-    boolean interrupted = false;
     try {
-      while (true) {
-        try {
-          return read.get();
-        } catch (InterruptedException e) {
-          interrupted = true;
-        } catch (ExecutionException e) {
-          if (e.getCause() instanceof ClosedChannelException) {
-            throw closed(e);
-          }
-          throw new IOException("cannot read " + path + ": " + e.getCause().getMessage(), e);
-        }
-      }
-    } finally {
-      if (interrupted) {
-        Thread.currentThread().interrupt();
-      }
+      return Uninterrupted.get(read);
+    } catch (ClosedChannelException e) {
+      throw closed(e);
+    } catch (IOException e) {
+      throw new IOException("cannot read " + path + ": " + e.getMessage(), e);
     }
   }
 

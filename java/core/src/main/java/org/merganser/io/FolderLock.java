@@ -3,7 +3,7 @@ package org.merganser.io;
 
 import java.io.IOException;
 import java.nio.ByteBuffer;
-import java.nio.channels.FileChannel;
+import java.nio.channels.AsynchronousFileChannel;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.NoSuchFileException;
@@ -34,8 +34,8 @@ final class FolderLock {
             && !Files.isRegularFile(path, LinkOption.NOFOLLOW_LINKS)) {
           throw new IOException("cannot write " + folder + ": " + path + " is no regular file");
         }
-        try (FileChannel channel =
-            FileChannel.open(
+        try (AsynchronousFileChannel channel =
+            AsynchronousFileChannel.open(
                 path,
                 StandardOpenOption.CREATE,
                 StandardOpenOption.WRITE,
@@ -54,10 +54,10 @@ final class FolderLock {
     }
   }
 
-  private static void lock(FileChannel channel, Path path) {
+  private static void lock(AsynchronousFileChannel channel, Path path) {
     try {
       // Released when the channel is closed.
-      channel.lock();
+      Uninterrupted.get(channel.lock());
     } catch (IOException e) {
       System.getLogger(FolderLock.class.getName())
           .log(System.Logger.Level.DEBUG, "no locks where " + path + " is", e);
@@ -68,10 +68,10 @@ final class FolderLock {
    * Whether the locked file is the one of that name: its last holder may have removed it. Told by a
    * size that is unlikely otherwise; to open the file again and close it would free the lock.
    */
-  private static boolean isStill(Path path, FileChannel channel) throws IOException {
+  private static boolean isStill(Path path, AsynchronousFileChannel channel) throws IOException {
     int size = 1 + ThreadLocalRandom.current().nextInt(1 << 16);
     channel.truncate(0);
-    channel.write(ByteBuffer.wrap(new byte[] {0}), size - 1);
+    Uninterrupted.get(channel.write(ByteBuffer.wrap(new byte[] {0}), size - 1));
     try {
       return Files.size(path) == size;
     } catch (NoSuchFileException e) {

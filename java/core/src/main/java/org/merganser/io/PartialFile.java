@@ -4,8 +4,8 @@ package org.merganser.io;
 import java.io.Closeable;
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.nio.channels.AsynchronousFileChannel;
 import java.nio.channels.ClosedChannelException;
-import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.AccessDeniedException;
 import java.nio.file.FileAlreadyExistsException;
@@ -23,7 +23,7 @@ import java.util.UUID;
  * A file that appears complete or not at all: written beside its target as {@code NAME.RANDOM
  * .partial}, a name of its own that nothing had before, renamed by {@link #commit}, deleted by
  * {@link #close} when it was not committed. Of several writers of one target the last to commit
- * wins, with a whole file.
+ * wins, with a whole file. Interrupting the writer does not disturb it.
  *
  * <p>A file that is replaced hands its permissions on. A target that is a symbolic link is replaced
  * itself; what it points to stays as it is.
@@ -35,7 +35,7 @@ public final class PartialFile implements Closeable {
   private final Path target;
   private final long expected;
   private final Path partial;
-  private final FileChannel channel;
+  private final AsynchronousFileChannel channel;
   private long written;
   private boolean kept;
 
@@ -71,10 +71,11 @@ public final class PartialFile implements Closeable {
     keepPermissions();
   }
 
-  private FileChannel create() throws IOException {
+  private AsynchronousFileChannel create() throws IOException {
     try {
       // Never an existing file, and never through a link.
-      return FileChannel.open(partial, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE);
+      return AsynchronousFileChannel.open(
+          partial, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE);
     } catch (NoSuchFileException e) {
       throw new IOException(
           "cannot write " + target + ": its folder does not exist; create it first", e);
@@ -148,13 +149,14 @@ public final class PartialFile implements Closeable {
     }
   }
 
+  /** Writes after what was written. An interrupted thread writes on and stays interrupted. */
   public void write(ByteBuffer bytes) throws IOException {
     try {
       while (bytes.hasRemaining()) {
-        written += channel.write(bytes);
+        written += Uninterrupted.get(channel.write(bytes, written));
       }
     } catch (ClosedChannelException e) {
-      throw e;
+      throw new IllegalStateException(target + " is already closed", e);
     } catch (IOException e) {
       throw failed(e);
     }
@@ -182,8 +184,6 @@ public final class PartialFile implements Closeable {
       try {
         channel.force(true);
         channel.close();
-      } catch (ClosedChannelException e) {
-        throw e;
       } catch (IOException e) {
         throw failed(e);
       }
@@ -210,7 +210,8 @@ public final class PartialFile implements Closeable {
 
   /** A rename is on the disk only when its folder is; where folders cannot be opened, it is. */
   static void syncFolder(Path file) {
-    try (FileChannel folder = FileChannel.open(folder(file), StandardOpenOption.READ)) {
+    try (AsynchronousFileChannel folder =
+        AsynchronousFileChannel.open(folder(file), StandardOpenOption.READ)) {
       folder.force(true);
     } catch (IOException e) {
       System.getLogger(PartialFile.class.getName())

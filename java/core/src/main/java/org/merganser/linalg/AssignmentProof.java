@@ -38,6 +38,14 @@ final class AssignmentProof {
       total += Math.abs(entry);
       least = entry == 0 ? least : Math.min(least, Math.abs(entry));
     }
+    if (!Double.isFinite(total) || !Double.isFinite(found.value())) {
+      throw new NumericalException(
+          "not proved optimal: the value "
+              + found.value()
+              + " or the sum of magnitudes of the chosen entries, "
+              + total
+              + ", is not finite");
+    }
     double rounding = 8 * EPSILON * total;
     BigDecimal sum = sum(found, entries);
     double off = Math.abs(sum.subtract(new BigDecimal(found.value())).doubleValue());
@@ -67,7 +75,11 @@ final class AssignmentProof {
   private static BigDecimal sum(Assignment found, Entries entries) {
     BigDecimal sum = BigDecimal.ZERO;
     for (int i = 0; i < found.columns().length; i++) {
-      sum = sum.add(new BigDecimal(entries.get(i, found.columns()[i])));
+      double entry = entries.get(i, found.columns()[i]);
+      if (!Double.isFinite(entry)) {
+        throw new NumericalException("the entries changed while they were read");
+      }
+      sum = sum.add(new BigDecimal(entry));
     }
     return sum;
   }

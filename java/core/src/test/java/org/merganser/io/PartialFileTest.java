@@ -16,6 +16,7 @@ import java.util.List;
 import java.util.concurrent.Callable;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.concurrent.locks.LockSupport;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -150,6 +151,45 @@ class PartialFileTest {
     assertThat(target).hasContent("new").isRegularFile();
     assertThat(Files.isSymbolicLink(target)).isFalse();
     assertThat(blob).hasContent("cached");
+  }
+
+  /** As of reads: an interruption is kept for whoever looks at it, and closes no file. */
+  @Test
+  @Timeout(60)
+  void anInterruptedWriterWritesOn() throws Exception {
+    String text = "abcd".repeat(1 << 20);
+    Thread writer = Thread.currentThread();
+    writer.interrupt();
+    try (PartialFile file = new PartialFile(target)) {
+      for (int part = 0; part < 4; part++) {
+        file.write(bytes(text));
+      }
+      file.commit();
+    }
+    assertThat(Thread.interrupted()).isTrue();
+    assertThat(target).hasContent(text.repeat(4));
+    var pool = Executors.newSingleThreadExecutor();
+    try {
+      // Wherever it meets the writer.
+      for (int round = 0; round < 20; round++) {
+        int delay = round * 200_000;
+        Future<?> interruption =
+            pool.submit(
+                () -> {
+                  LockSupport.parkNanos(delay);
+                  writer.interrupt();
+                });
+        write(text + round);
+        while (!interruption.isDone()) {
+          Thread.onSpinWait();
+        }
+        assertThat(Thread.interrupted()).isTrue();
+        assertThat(target).hasContent(text + round);
+      }
+    } finally {
+      pool.shutdown();
+    }
+    assertThat(names()).containsExactly("out");
   }
 
   @Test

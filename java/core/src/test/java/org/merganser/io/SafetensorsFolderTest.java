@@ -115,6 +115,24 @@ class SafetensorsFolderTest {
   }
 
   /** However often a folder was written, its bytes are those of the model. */
+  @ParameterizedTest
+  @ValueSource(longs = {ONE_FILE, FOUR_SHARDS})
+  void anInterruptedWriterWritesTheWholeFolder(long shardBytes, @TempDir Path fresh)
+      throws IOException {
+    Safetensors.writeFolder(model(1), folder, FOUR_SHARDS, WS);
+    Thread.currentThread().interrupt();
+    Safetensors.writeFolder(model(2), folder, shardBytes, WS);
+    assertThat(Thread.interrupted()).isTrue();
+    Safetensors.writeFolder(model(2), fresh, shardBytes, WS);
+    try (Stream<Path> files = Files.list(fresh)) {
+      assertThat(names())
+          .containsExactlyInAnyOrderElementsOf(files.map(f -> f.getFileName().toString()).toList());
+    }
+    for (String name : names()) {
+      assertThat(folder.resolve(name)).hasSameBinaryContentAs(fresh.resolve(name));
+    }
+  }
+
   @Test
   void aRewrittenFolderHoldsTheBytesOfAFreshOne(@TempDir Path fresh) throws IOException {
     Safetensors.writeFolder(model(1), folder, FOUR_SHARDS, WS);
