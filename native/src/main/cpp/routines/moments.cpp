@@ -405,7 +405,8 @@ void check_no_overflow(const CpuMoments& state, int32_t stream) {
   for (int64_t f = 0; f < state.widths[stream]; ++f) {
     if (std::isfinite(state.streams[stream].m2[f])) continue;
     fail(MG_NUMERICAL,
-         format("stream %d, feature %lld: the sum of squares overflowed", stream, static_cast<long long>(f)));
+         format("stream %d, feature %lld: the sum of squares overflowed; divide the values by a constant first", stream,
+                static_cast<long long>(f)));
   }
 }
 
@@ -535,7 +536,8 @@ void moments_block(mg_context* context, const mg_moments* moments, int32_t pair,
       const double value = narrow ? block.narrow[at] : block.wide[at];
       if (!std::isfinite(value)) {
         fail(MG_NUMERICAL, format("pair %d: the products overflowed%s", pair,
-                                  state.mode == MG_MOMENTS_F64 ? "" : "; use the F64 mode"));
+                                  state.mode == MG_MOMENTS_F64 ? "; divide the values by a constant first"
+                                                               : "; use the F64 mode"));
       }
       out[at] = value;
       if (own) out[c * columns + r] = value;

@@ -488,7 +488,7 @@ TEST(moments_overflow_is_reported) {
   CHECK_OK(m.add<double>({{0, 1e200}}, 0, 2));
   double mean = 0, m2 = 0;
   CHECK_FAILS(mg_moments_stream(context, m.handle, 0, &mean, &m2), MG_NUMERICAL,
-              "stream 0, feature 0: the sum of squares overflowed");
+              "stream 0, feature 0: the sum of squares overflowed; divide the values by a constant first");
 }
 
 TEST(moments_stopped_half_way_are_refused) {

@@ -21,6 +21,7 @@ import org.merganser.compute.Workspace;
 import org.merganser.error.FormatException;
 import org.merganser.error.IncompatibleModelsException;
 import org.merganser.io.Checkpoint;
+import org.merganser.io.Names;
 import org.merganser.model.Architecture;
 import org.merganser.model.LinearStack;
 import org.merganser.plan.Catalogue;
@@ -95,10 +96,9 @@ final class AlignmentOptions {
   @Option(
       names = "--precision",
       paramLabel = "P",
-      defaultValue = "auto",
       description =
           "Products of activations: f32, mixed, f64, or auto, which follows their type and number"
-              + " (default: ${DEFAULT-VALUE}).")
+              + " (default: auto).")
   Precision precision;
 
   @Option(
@@ -126,6 +126,15 @@ final class AlignmentOptions {
       throw new FormatException(
           architecture + ": no spaces, so nothing can be aligned; use --method identity");
     }
+    List<String> unknown =
+        read.counters().stream()
+            .filter(counter -> !reference.tensors().containsKey(counter))
+            .map(counter -> Names.missing(counter, reference.tensors().keySet()))
+            .toList();
+    if (!unknown.isEmpty()) {
+      throw new IncompatibleModelsException(
+          architecture + ": counters that the model does not have", unknown);
+    }
     return read;
   }
 
@@ -149,15 +158,18 @@ final class AlignmentOptions {
     ofMaps.put("--activations", !activations.isEmpty());
     ofMaps.put("--stats", stats != null);
     ofMaps.put("--layers", !layers.isEmpty());
-    ofMaps.put("--skip-non-finite", skipNonFinite);
+    Map<String, Boolean> ofActivations = new LinkedHashMap<>();
+    ofActivations.put("--skip-non-finite", skipNonFinite);
+    ofActivations.put("--precision", precision != null);
+    ofMaps.putAll(ofActivations);
     if (!(aligner instanceof CcaAligner)) {
       refuse(ofCca, "method " + method + " does not use it");
     }
     if (aligner instanceof IdentityAligner) {
       refuse(ofMaps, "method " + method + " does not use it");
     }
-    if (stats != null && skipNonFinite) {
-      refuse(Map.of("--skip-non-finite", true), "the samples of --stats are taken already");
+    if (stats != null) {
+      refuse(ofActivations, "the samples of --stats are taken already");
     }
     if (gamma != null && absoluteGamma != null) {
       throw new IllegalArgumentException("use either --gamma or --absolute-gamma, not both");
@@ -255,7 +267,7 @@ final class AlignmentOptions {
     }
     Moments.Options options =
         new Moments.Options(
-            precision,
+            precision == null ? Precision.AUTO : precision,
             skipNonFinite ? NonFinite.SKIP_SAMPLE : NonFinite.FAIL,
             Moments.Options.defaults().budget());
     return Moments.fromFiles(spaces, folders, aligner.request(spaces), options, ws);

@@ -35,6 +35,7 @@ final class ApplyCommand implements Callable<Integer> {
   @Mixin CommonOptions common;
   @Mixin Replacement replacement;
   @Mixin Staleness staleness;
+  @Mixin ModelOptions forms;
 
   @Parameters(index = "0", paramLabel = "MAPS", description = "The maps (*.mgalign).")
   Path maps;
@@ -60,17 +61,22 @@ final class ApplyCommand implements Callable<Integer> {
     PrintWriter print = spec.commandLine().getOut();
     try (ConsoleProgress progress = new ConsoleProgress();
         Workspace ws = common.open(0, progress);
-        Checkpoint opened = Safetensors.open(model)) {
+        Checkpoint file = Safetensors.open(model)) {
       Outputs.requireFile(out, List.of(model), List.of(maps));
       replacement.check(out, Replacement.Kind.CHECKPOINT);
-      PartialFile.requireSpace(out, Safetensors.fileBytes(opened));
+      Models files = new Models(List.of(model), List.of(file));
+      Checkpoint opened = forms.adapt(files).checkpoints().get(0);
+      PartialFile.requireSpace(out, Safetensors.fileBytes(forms.result(opened)));
       Alignment found = Alignment.load(maps, ws);
       Alignment used = inverse ? found.inverse() : found;
-      Checkpoint mapped = used.apply(opened);
+      Checkpoint mapped = forms.result(used.apply(opened));
       staleness.write(mapped, out, ws, spec.commandLine().getErr());
       progress.finish();
       AlignmentTable.print(used, used.verify(ws), print);
       print.println("not mapped: " + Printable.line(used.architecture().unbound(opened)));
+      if (!forms.leftOut(files).isEmpty()) {
+        print.println("left out: " + Printable.line(forms.leftOut(files)));
+      }
       print.println(replacement.wrote(out));
     }
     return 0;

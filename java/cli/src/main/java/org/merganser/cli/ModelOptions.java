@@ -55,6 +55,10 @@ final class ModelOptions {
   /** The models as they are to be merged; views, which the files must outlive. */
   Models adapt(Models files) {
     List<Checkpoint> views = new ArrayList<>(files.checkpoints());
+    if (prefixes.contains("") || ignored.contains("")) {
+      throw new IllegalArgumentException(
+          "--strip-prefix and --ignore need a value; a variable may not be set");
+    }
     if (!prefixes.isEmpty()) {
       prefixes.forEach(p -> requireUse("--strip-prefix " + p, name -> name.startsWith(p), views));
       views.replaceAll(view -> RenamedCheckpoint.withoutPrefix(view, prefixes));
@@ -64,6 +68,9 @@ final class ModelOptions {
       Predicate<String> any =
           ignored.stream().map(ModelOptions::matches).reduce(Predicate::or).orElseThrow();
       views.replaceAll(view -> view.where(any.negate()));
+      if (views.stream().allMatch(view -> view.tensors().isEmpty())) {
+        throw new IllegalArgumentException("--ignore leaves no tensor of any model");
+      }
     }
     if (dtype != null) {
       // One rounding at the end: the mean is formed in a type that holds the models'.

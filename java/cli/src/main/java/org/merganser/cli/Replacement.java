@@ -70,6 +70,11 @@ final class Replacement {
 
   /** Before any work, since a long run must not end on a file that it may not replace. */
   void check(Path out, Kind kind) throws IOException {
+    if (out.toString().equals("-")) {
+      throw new IllegalArgumentException(
+          "-o -: a file is written whole under its name, nothing goes to standard output; name a"
+              + " file");
+    }
     String name = String.valueOf(out.getFileName());
     int dot = name.lastIndexOf('.');
     String suffix = dot < 0 ? "" : name.substring(dot).toLowerCase(Locale.ROOT);

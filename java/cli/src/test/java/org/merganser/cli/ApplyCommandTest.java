@@ -8,6 +8,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.LinkedHashMap;
 import java.util.Map;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -61,6 +62,22 @@ class ApplyCommandTest {
     Path back = temp.resolve("back.safetensors");
     assertThat(Cli.run("apply", maps, out, "--inverse", "-o", back).code()).isZero();
     assertThat(Files.mismatch(back, files.model("b"))).isEqualTo(-1);
+  }
+
+  /** As align reads it. */
+  @Test
+  void aModelThatWasStoredWithAPrefix() throws IOException {
+    align("permutation", "b");
+    assertThat(Cli.run("apply", maps, files.model("b"), "-o", out).code()).isZero();
+    Map<String, Tensor> wrapped = new LinkedHashMap<>();
+    Fixture.tensors(Fixture.read(files.model("b")))
+        .forEach((n, t) -> wrapped.put("module." + n, t));
+    files.model("wrapped", wrapped);
+    Path other = temp.resolve("other.safetensors");
+    Cli.Run run =
+        Cli.run("apply", maps, files.model("wrapped"), "--strip-prefix", "module.", "-o", other);
+    assertThat(run.err()).isEmpty();
+    assertThat(Files.mismatch(other, out)).isEqualTo(-1);
   }
 
   /** What merge does in one go. */

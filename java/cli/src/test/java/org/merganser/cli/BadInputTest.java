@@ -428,18 +428,26 @@ class BadInputTest {
       more.addAll(List.of(options.split(" ")));
     }
     assertRefused(withActivations(files.activations("c"), more.toArray()), 2, message);
-    assertRefused(
-        Cli.run(
-            "merge",
-            files.model("a"),
-            files.model("c"),
-            "--stats",
-            "none",
-            "--skip-non-finite",
-            "-o",
-            out),
-        2,
-        "--skip-non-finite: the samples of --stats are taken already; drop it");
+    for (String option : List.of("--skip-non-finite", "--precision=f64")) {
+      String name = option.replace("=f64", "");
+      assertRefused(
+          Cli.run(
+              "merge", files.model("a"), files.model("c"), "--stats", "none", option, "-o", out),
+          2,
+          name + ": the samples of --stats are taken already; drop it");
+      assertRefused(
+          Cli.run(
+              "merge",
+              files.model("a"),
+              files.model("c"),
+              "--method",
+              "identity",
+              option,
+              "-o",
+              out),
+          2,
+          name + ": method identity does not use it; drop it");
+    }
   }
 
   @ParameterizedTest

@@ -115,6 +115,13 @@ class ModelOptionsTest {
         assertThat(Fixture.read(out)).hasSize(4).doesNotContainKey("lm_head.weight");
       }
     }
+    assertThat(merge("a", "more", "--ignore", "*"))
+        .isEqualTo(new Cli.Run(2, "", "merganser: --ignore leaves no tensor of any model\n"));
+    for (String option : new String[] {"--ignore", "--strip-prefix"}) {
+      assertThat(merge("a", "c", option, "").err())
+          .isEqualTo(
+              "merganser: --strip-prefix and --ignore need a value; a variable may not be set\n");
+    }
     assertThat(merge("a", "more", "--ignore", "head").err())
         .isEqualTo("merganser: --ignore head fits no tensor of any model\n");
   }
@@ -156,6 +163,12 @@ class ModelOptionsTest {
     Cli.Run run = merge("counted1", "counted2", "--architecture", builder);
     assertThat(run.err()).isEmpty();
     assertThat(run.code()).isZero();
+    Files.writeString(builder, "{\"spaces\": [], \"counters\": [\"stpes\"]}");
+    Cli.Run mistyped = merge("counted1", "counted2", "--architecture", builder);
+    assertThat(mistyped.code()).isEqualTo(3);
+    assertThat(mistyped.err())
+        .contains(
+            "counters that the model does not have", "no tensor 'stpes' (nearest of 5: steps");
   }
 
   @Test

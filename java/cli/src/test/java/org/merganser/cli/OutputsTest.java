@@ -49,6 +49,28 @@ class OutputsTest {
   }
 
   @Test
+  void namesThatCannotBeWrittenAreRefusedBeforeTheWork() throws IOException {
+    Fixture models = new Fixture(temp);
+    for (String name : new String[] {"-", "n".repeat(300)}) {
+      Cli.Run run =
+          Cli.run(
+              "merge",
+              models.model("a"),
+              models.model("c"),
+              "--method",
+              "identity",
+              "-o",
+              name.equals("-") ? name : temp.resolve(name));
+      assertThat(run.code()).isEqualTo(name.equals("-") ? 2 : 5);
+      assertThat(run.err())
+          .contains(
+              name.equals("-")
+                  ? "nothing goes to standard output; name a file"
+                  : "its name has 300 bytes, file systems take 255");
+    }
+  }
+
+  @Test
   void linksOfEveryKind() throws IOException {
     Path model = files.model("a");
     Path hard = Files.createLink(temp.resolve("hard"), model);

@@ -96,7 +96,11 @@ final class ConvertedCheckpoint implements Checkpoint {
                 + (after[0] - before[0])
                 + " values are beyond the range of "
                 + to.dtype()
-                + "; convert to BF16 or F32 instead");
+                + "; convert to "
+                + (to.dtype() == DType.F16
+                    ? "BF16 or F32"
+                    : to.dtype() == DType.BF16 ? "F32" : "F64")
+                + " instead");
       }
     }
   }

@@ -4,6 +4,8 @@ package org.merganser.io;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.util.Locale;
+import java.util.Map;
+import java.util.regex.Pattern;
 
 /** Names what a file is that is not what was expected, from its first bytes, with the remedy. */
 final class FileKind {
@@ -11,6 +13,25 @@ final class FileKind {
   private static final String CONVERT =
       "; convert it to safetensors, in Python: safetensors.torch.save_file(torch.load(PATH,"
           + " weights_only=True), \"model.safetensors\")";
+
+  private static final String EXPORT = "; save the weights as safetensors where they were trained";
+
+  /** Its version, then the name of the program that wrote it. */
+  private static final Pattern ONNX = Pattern.compile("\\x08[\\x01-\\x14](?:\\x12|:)");
+
+  /** A short map whose first key is short text. */
+  private static final Pattern MESSAGE_PACK =
+      Pattern.compile("[\\x81-\\x8f][\\xa1-\\xbf][a-zA-Z_]");
+
+  private static final Map<String, String> OTHERS =
+      Map.of(
+          "%PDF-", "a PDF document",
+          "\u0089PNG", "a picture (PNG)",
+          "\u00ff\u00d8\u00ff", "a picture (JPEG)",
+          "PAR1", "a Parquet table",
+          "ARROW1", "an Arrow table",
+          "SQLite format 3", "an SQLite database",
+          "\u007fELF", "a program or library (ELF)");
 
   private FileKind() {}
 
@@ -73,12 +94,29 @@ final class FileKind {
     if (text.length() > 262 && text.startsWith("ustar", 257)) {
       return "a tar archive; unpack it first";
     }
+    if (text.startsWith("TFL3", 4)) {
+      return "a TensorFlow Lite model" + EXPORT;
+    }
+    if (ONNX.matcher(text).lookingAt()) {
+      return "an ONNX model" + EXPORT;
+    }
+    if (MESSAGE_PACK.matcher(text).lookingAt()) {
+      return "MessagePack (Flax .msgpack)" + EXPORT;
+    }
+    for (Map.Entry<String, String> other : OTHERS.entrySet()) {
+      if (text.startsWith(other.getKey())) {
+        return other.getValue() + ", not a model";
+      }
+    }
     return "";
   }
 
   private static String zip(String text) {
     if (text.contains(".npy")) {
       return "a zip of NumPy arrays (.npz); save each array with np.save, or a model as safetensors";
+    }
+    if (text.contains("model.weights.h5") || text.contains("config.json")) {
+      return "a Keras model (.keras)" + EXPORT;
     }
     return text.contains("data.pkl") || text.contains("/version") || text.contains("byteorder")
         ? "a zip of a pickle (torch.save, .pt, .pth, .ckpt, .bin), which can run code when read"

@@ -25,6 +25,9 @@ public final class Names {
   private static final int COMPARED = 200;
   private static final long STEPS = 250_000;
 
+  /** What prefixes end with. */
+  private static final String SEPARATORS = "._/:-";
+
   private Names() {}
 
   /**
@@ -141,7 +144,7 @@ public final class Names {
 
   /**
    * Prefixes that explain why the names of two models differ: without them they are the same, or
-   * nearly all are. Empty when there are none.
+   * three of four are. Empty when there are none.
    */
   public static List<String> prefixes(Collection<String> names, Collection<String> others) {
     Optional<String> one = prefix(names, others).or(() -> prefix(others, names));
@@ -169,9 +172,9 @@ public final class Names {
     Set<String> known = new HashSet<>(others);
     int tries = 4;
     for (String name : names.stream().filter(n -> !known.contains(n)).limit(8).toList()) {
-      for (int dot = name.indexOf('.'); dot >= 0 && dot < COMPARED; ) {
-        String prefix = name.substring(0, dot + 1);
-        if (known.contains(name.substring(dot + 1))) {
+      for (int end = 1; end < Math.min(name.length(), COMPARED); end++) {
+        if (SEPARATORS.indexOf(name.charAt(end - 1)) >= 0 && known.contains(name.substring(end))) {
+          String prefix = name.substring(0, end);
           if (fits(List.of(prefix), names, known)) {
             return Optional.of(prefix);
           }
@@ -179,7 +182,6 @@ public final class Names {
             return Optional.empty();
           }
         }
-        dot = name.indexOf('.', dot + 1);
       }
     }
     return Optional.empty();
@@ -213,7 +215,7 @@ public final class Names {
         fitting++;
       }
     }
-    return fitting > 0 && 10 * fitting >= 9L * Math.max(names.size(), known.size());
+    return fitting > 0 && 4 * fitting >= 3L * Math.max(names.size(), known.size());
   }
 
   /** The name without the first of the prefixes that it begins with. */

@@ -29,7 +29,10 @@ import java.util.UUID;
  * itself; what it points to stays as it is.
  */
 public final class PartialFile implements Closeable {
-  /** Names on common file systems have at most 255 bytes. */
+  /** Bytes of a name on common file systems. */
+  private static final int LONGEST = 255;
+
+  /** That leave room for what makes a name unique. */
   private static final int LONGEST_NAME = 220;
 
   private final Path target;
@@ -115,9 +118,21 @@ public final class PartialFile implements Closeable {
   }
 
   /**
-   * Throws when a file of that many bytes has no room beside {@code target}, naming both figures.
+   * Throws when a file of that many bytes has no room beside {@code target}, naming both figures,
+   * or when the name is too long.
    */
   public static void requireSpace(Path target, long bytes) throws IOException {
+    String name = String.valueOf(target.getFileName());
+    int length = name.getBytes(StandardCharsets.UTF_8).length;
+    if (length > LONGEST) {
+      throw new IOException(
+          "cannot write "
+              + Names.cut(target.toString())
+              + ": its name has "
+              + length
+              + " bytes, file systems take "
+              + LONGEST);
+    }
     long free = free(target);
     if (bytes > free) {
       throw new IOException(

@@ -143,7 +143,7 @@ record SafetensorsPath(Path index, List<Path> files) {
     try (Stream<Path> files = Files.walk(folder, 4)) {
       return files
           .limit(10_000)
-          .filter(f -> f.toString().endsWith(".safetensors"))
+          .filter(f -> f.toString().endsWith(".safetensors") && Files.isRegularFile(f))
           .map(f -> f.getParent().toString())
           .distinct()
           .sorted()

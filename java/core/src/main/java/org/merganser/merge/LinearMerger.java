@@ -163,9 +163,11 @@ public final class LinearMerger implements Merger {
         Block[] blocks = parts.stream().map(part -> part.block()).toArray(Block[]::new);
         if (into.memory().device() == ws.device()) {
           sum(blocks, into, ws);
+          requireRange(name, into, ws);
         } else {
           try (Tensor sum = Tensor.allocate(into.dtype(), into.shape(), ws)) {
             sum(blocks, sum, ws);
+            requireRange(name, sum, ws);
             into.copyFrom(sum, ws);
           }
         }
@@ -177,6 +179,25 @@ public final class LinearMerger implements Merger {
     private void sum(Block[] parts, Tensor into, Workspace ws) {
       Block out = into.block();
       ws.kernels().weightedSum(into.dtype().code(), into.size(), parts, weights, out);
+    }
+
+    /** A mean lies between finite values and is finite; weights below 0 or above 1 lead beyond. */
+    private void requireRange(String name, Tensor sum, Workspace ws) {
+      if (nonFinite == NonFiniteWeights.FAIL
+          && Arrays.stream(weights).map(Math::abs).sum() > 1 + 1e-9
+          && !isFinite(sum, ws)) {
+        throw new NumericalException(
+            Names.quote(name)
+                + " "
+                + sum
+                + ": "
+                + nonFinite(sum, ws)[0]
+                + " values of the sum with weights "
+                + Arrays.toString(weights)
+                + " are beyond the range of "
+                + sum.dtype()
+                + "; take weights nearer to the mean, or a wider type (--dtype, Checkpoint.as)");
+      }
     }
 
     /** The tensor on the device of the Workspace; closes the original when it had to be copied. */
@@ -211,7 +232,8 @@ public final class LinearMerger implements Merger {
               + " non-finite values, the first at index "
               + found[1]
               + (part.memory().device() == Device.HOST ? " (" + part.get(found[1]) + ")" : "")
-              + "; repair the model, or merge with NonFiniteWeights.PROPAGATE");
+              + "; repair the model, leave the tensor out (--ignore, Checkpoint.where), or merge in"
+              + " Java with NonFiniteWeights.PROPAGATE");
     }
 
     /**
@@ -250,8 +272,11 @@ public final class LinearMerger implements Merger {
                     + into
                     + " differs between model 0 and model "
                     + other
-                    + " and cannot be averaged; name it under \"counters\" in a builder file"
-                    + " (--architecture) to take model 0's, or leave it out (--ignore)"));
+                    + " and cannot be averaged; "
+                    + (info(name).dtype().name().matches("F\\d.*|C64")
+                        ? "convert the models to BF16 or F32 first"
+                        : "name it under \"counters\" in a builder file (--architecture) to take"
+                            + " model 0's, or leave it out (--ignore)")));
       }
     }
 

@@ -183,7 +183,7 @@ final class ArchitectureFile {
         p.nextToken();
         switch (field) {
           case "tensor" -> tensor = text(field);
-          case "axis" -> axis = (int) Math.min(number(field), Integer.MAX_VALUE);
+          case "axis" -> axis = (int) Math.max(-1, Math.min(number(field), Integer.MAX_VALUE));
           case "role" -> role = choice(field, Role.values());
           case "offset" -> offset = number(field);
           case "repeat" -> repeat = number(field);

@@ -7,6 +7,9 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
+import java.util.Set;
+import java.util.regex.Pattern;
+import java.util.stream.Stream;
 
 /**
  * What the name of a layer says: {@code block2.fc10} is the template {@code block#.fc#} with the
@@ -23,6 +26,8 @@ record LayerName(String name, String template, List<String> numbers)
   private static final String MIXTURE = "a gate or an expert of a mixture";
   private static final String BESIDE = "one of several layers beside each other";
   private static final String AROUND = "a path around other layers";
+  private static final String ADDED = "an adapter added to other layers";
+  private static final String GATED = "part of a gated unit (w2 of the product of w1 and w3)";
   private static final String RECURRENT = "part of a recurrent layer";
 
   /** Words for layers that do not stand in a row, though their shapes may chain. */
@@ -48,6 +53,8 @@ record LayerName(String name, String template, List<String> numbers)
           Map.entry("gate", MIXTURE),
           Map.entry("gates", MIXTURE),
           Map.entry("router", MIXTURE),
+          Map.entry("adapter", ADDED),
+          Map.entry("adapters", ADDED),
           Map.entry("expert", MIXTURE),
           Map.entry("experts", MIXTURE),
           Map.entry("heads", BESIDE),
@@ -71,8 +78,16 @@ record LayerName(String name, String template, List<String> numbers)
           Map.entry("rnn", RECURRENT));
 
   /** Words of low-rank and similar updates, which are no network on their own. */
-  private static final List<String> ADAPTERS =
-      List.of("lora", "dora", "loha", "lokr", "hada", "vera", "adalora", "qlora");
+  private static final Set<String> ADAPTERS =
+      Set.of(
+          "lora", "dora", "loha", "lokr", "locon", "hada", "vera", "adalora", "qlora", "dylora",
+          "glora", "oft", "boft", "ia3");
+
+  /** Counted like layers, but side by side: {@code head1}, {@code head_2}, twin critics. */
+  private static final Pattern NUMBERED_BESIDE =
+      Pattern.compile("(?:.*[^a-z])?(?:head|critic|qf?|task)[_-]?[0-9].*");
+
+  private static final Pattern GATED_UNIT = Pattern.compile("(?:.*[^a-z])?w_?3");
 
   private static final Map<String, Integer> POSITIONS =
       Map.ofEntries(
@@ -139,9 +154,11 @@ record LayerName(String name, String template, List<String> numbers)
     return order;
   }
 
-  /** Whether it belongs to an adapter: {@code lora_A}, or PEFT's prefix. */
+  /** Whether it belongs to an adapter: {@code lora_A}, {@code ia3_l}, or PEFT's prefix. */
   boolean isAdapter() {
-    return name.startsWith("base_model.model.") || words().stream().anyMatch(ADAPTERS::contains);
+    return name.startsWith("base_model.model.")
+        || words().stream().anyMatch(ADAPTERS::contains)
+        || Stream.of(lowerCase().split("[^a-z0-9]+")).anyMatch(ADAPTERS::contains);
   }
 
   /** What the layer is, when its name says that it does not stand in a row with others. */
@@ -152,7 +169,17 @@ record LayerName(String name, String template, List<String> numbers)
         && words.stream().anyMatch(List.of("proj", "to", "w")::contains)) {
       return Optional.of(ATTENTION);
     }
+    if (NUMBERED_BESIDE.matcher(lowerCase()).matches()) {
+      return Optional.of(BESIDE);
+    }
+    if (GATED_UNIT.matcher(lowerCase()).matches()) {
+      return Optional.of(GATED);
+    }
     return words.stream().filter(NOT_IN_A_ROW::containsKey).findFirst().map(NOT_IN_A_ROW::get);
+  }
+
+  private String lowerCase() {
+    return name.toLowerCase(Locale.ROOT);
   }
 
   /** 0 at the input, 1 in the middle, 2 at the output, when a word says so. */

@@ -89,6 +89,7 @@ public final class LinearStack {
   public static Architecture infer(Checkpoint checkpoint, List<String> order) {
     List<String> problems = new ArrayList<>();
     Map<String, Layer> layers = layers(checkpoint.tensors(), problems, false);
+    require(problems, NO_STACK);
     Set<String> missing = new HashSet<>(layers.keySet());
     Set<String> given = new HashSet<>();
     List<Layer> chain = new ArrayList<>();
@@ -105,7 +106,7 @@ public final class LinearStack {
     missing.stream()
         .sorted()
         .forEach(name -> problems.add("layer '" + name + "' is not among the layers given"));
-    require(problems, NO_STACK);
+    require(problems, "the order given must name every layer once");
     addBreaks(chain, problems);
     require(problems, "the layers do not chain in the order given");
     return architecture(checkpoint, order);

@@ -108,13 +108,13 @@ public final class MomentAccumulator implements AutoCloseable {
 
   /** What has been accumulated so far. */
   public SpaceMoments moments() {
-    if (state == null && !closed) {
-      throw new NumericalException("space '" + space + "': no samples");
-    }
     try {
+      if (state == null && !closed) {
+        throw new NumericalException("no samples");
+      }
       return read();
     } catch (NumericalException e) {
-      throw new NumericalException(e.getMessage() + remedy(e), e);
+      throw new NumericalException("space '" + space + "': " + e.getMessage() + remedy(e), e);
     }
   }
 
@@ -131,9 +131,7 @@ public final class MomentAccumulator implements AutoCloseable {
     if (samples == 0) {
       long skipped = state().skipped();
       throw new NumericalException(
-          "space '"
-              + space
-              + "': no samples"
+          "no samples"
               + (skipped == 0 ? "" : ", all " + skipped + " were skipped for non-finite values"));
     }
     double[][] means = new double[widths.length][];

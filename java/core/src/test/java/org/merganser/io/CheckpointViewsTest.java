@@ -54,6 +54,11 @@ class CheckpointViewsTest {
         .isInstanceOf(NumericalException.class)
         .hasMessage(
             "'w' F32 [2]: 1 values are beyond the range of F16; convert to BF16 or F32 instead");
+    // What torch.finfo(torch.float32).min, common in masks, becomes.
+    Checkpoint mask =
+        MemoryCheckpoint.of(Map.of("m", Tensor.of(new float[] {-Float.MAX_VALUE}, 1)));
+    assertThatThrownBy(() -> mask.as(DType.BF16).read("m", WS))
+        .hasMessageEndingWith("beyond the range of BF16; convert to F32 instead");
     assertThatThrownBy(() -> view.as(DType.I64)).isInstanceOf(IllegalArgumentException.class);
   }
 

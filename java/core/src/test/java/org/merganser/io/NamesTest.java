@@ -57,7 +57,9 @@ class NamesTest {
     "module., '', module.",
     "'', module., module.",
     "_orig_mod.module., '', _orig_mod.module.",
-    "'', model.diffusion_model., model.diffusion_model."
+    "'', model.diffusion_model., model.diffusion_model.",
+    "net_, '', net_",
+    "'', net/, net/"
   })
   void aPrefixOfOneSideIsFound(String mine, String theirs, String prefix) {
     assertThat(Names.prefixes(layers(mine, 3), layers(theirs, 3))).containsExactly(prefix);

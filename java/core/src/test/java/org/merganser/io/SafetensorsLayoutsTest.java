@@ -95,6 +95,20 @@ class SafetensorsLayoutsTest {
                 + "]");
   }
 
+  /** Its name, and no folder above it in the path. */
+  @Test
+  void anEmptyFolderThatIsCalledLikeAFile() throws IOException {
+    Path empty = Files.createTempDirectory(Path.of(""), "empty");
+    Path called = Files.move(empty, Path.of(empty + ".safetensors"));
+    try {
+      assertThatThrownBy(() -> Safetensors.open(called))
+          .isInstanceOf(IOException.class)
+          .hasMessage("folder " + called + BEGINNING + "no .safetensors file");
+    } finally {
+      Files.delete(called);
+    }
+  }
+
   @Test
   void anIndexOfPickles() throws IOException {
     Path index = folder.resolve("pytorch_model.bin.index.json");

@@ -68,7 +68,21 @@ class LinearMergerTest {
         .isInstanceOf(NumericalException.class)
         .hasMessage(
             "model 1: 'w' F32 [6] holds 2 non-finite values, the first at index 3 (NaN); repair"
-                + " the model, or merge with NonFiniteWeights.PROPAGATE");
+                + " the model, leave the tensor out (--ignore, Checkpoint.where), or merge in Java"
+                + " with NonFiniteWeights.PROPAGATE");
+  }
+
+  /** Finite models whose sum is not. */
+  @Test
+  void aSumBeyondTheRangeIsRefused() {
+    Checkpoint a = model(Tensor.of(new float[] {3e38f, 1}, 2));
+    Checkpoint b = model(Tensor.of(new float[] {-3e38f, 1}, 2));
+    Checkpoint beyond = LinearMerger.weights(2, -1).merge(MergeProblem.of(a, b), WS);
+    assertThatThrownBy(() -> beyond.read("w", WS))
+        .isInstanceOf(NumericalException.class)
+        .hasMessageStartingWith(
+            "'w' F32 [2]: 1 values of the sum with weights [2.0, -1.0] are beyond the range of F32;")
+        .hasMessageContaining("--dtype");
   }
 
   @Test

@@ -77,6 +77,10 @@ class ArchitectureFileTest {
             "{'spaces':[\n\n {'id':'a','width':2,'size':3}]}",
             "3:29: unknown field 'size'; known: id, width, exact, bindings"),
         Arguments.of(
+            "{'spaces':[{'id':'a','width':2,'bindings':[{'tensor':'w','axis':-4294967296,"
+                + "'role':'bias'}]}]}",
+            "1:90: binding needs a tensor name and axis >= 0, not 'w' and -1"),
+        Arguments.of(
             "{'spaces':[{'id':'a','width':2}]}",
             "1:31: a space needs 'id', 'width' and at least one of 'bindings'"),
         Arguments.of(

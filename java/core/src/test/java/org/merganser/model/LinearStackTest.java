@@ -68,6 +68,8 @@ class LinearStackTest {
     "encoder 4x8 decoder 6x4,                         encoder decoder",
     "square 8x8 wide 16x8 narrow 8x4,                 narrow square wide",
     "head 3x8 layers.1 8x8 layers.0 8x8 layers.2 8x8, layers.0 layers.1 layers.2 head",
+    "head.0 8x8 head.2 8x8,                           head.0 head.2",
+    "exploration.0 8x8 exploration.1 8x8,             exploration.0 exploration.1",
   })
   void numbersOrShapesProveAnOrder(String layers, String wanted) {
     LinearStack.Order order = LinearStack.order(layers(layers));
@@ -143,6 +145,7 @@ class LinearStackTest {
     Checkpoint model = layers("input 8x5 hidden 8x8 output 4x8");
     assertThatThrownBy(() -> LinearStack.infer(model, List.of("input", "input", "outptu")))
         .isInstanceOf(IncompatibleModelsException.class)
+        .hasMessageStartingWith("the order given must name every layer once:")
         .hasMessageContaining("layer 'input' is given twice")
         .hasMessageContaining("no tensor 'outptu.weight'")
         .hasMessageContaining("output.weight")
@@ -167,12 +170,17 @@ class LinearStackTest {
     "mlp.gate_proj 9x8 mlp.down_proj 8x9,     a gate or an expert of a mixture",
     "experts.0.fc 8x8 experts.1.fc 8x8,       a gate or an expert of a mixture",
     "fc1 8x8 shortcut 4x8,                    a path around other layers",
+    "head1 8x8 head2 8x8,                     one of several layers beside each other",
+    "net.q_1 8x8 net.q_2 8x8,                 one of several layers beside each other",
+    "ffn.w2 8x32 ffn.w3 32x8,                 part of a gated unit",
+    "l.0.adapter.down 4x16 l.0.adapter.up 8x4, an adapter added to other layers",
   })
   void namesOfLayersThatStandInNoRowAreRefusedUnlessTheOrderIsGiven(String layers, String what) {
     assertThatThrownBy(() -> LinearStack.order(layers(layers)))
         .isInstanceOf(IncompatibleModelsException.class)
         .hasMessageStartingWith("not a plain stack of linear layers;")
-        .hasMessageContaining(" is " + what + " by its name;");
+        .hasMessageContaining(" is " + what)
+        .hasMessageContaining(" by its name;");
     String[] parts = layers.split(" ");
     assertThat(LinearStack.infer(layers(layers), List.of(parts[0], parts[2])).spaces()).hasSize(1);
   }
@@ -183,6 +191,9 @@ class LinearStackTest {
         "l.0.lora_A 4x16 l.0.lora_B 16x4",
         "unet_down.lora_down 4x16 unet_down.lora_up 16x4",
         "fc1.loraA 4x16 fc1.loraB 16x4",
+        "fc1.LoRA_A 4x16 fc1.LoRA_B 16x4",
+        "l0.ia3_l 1x16 l1.ia3_l 16x1",
+        "l0.oft_R 8x8 l1.oft_R 8x8",
         "base_model.model.fc1.a 4x16 base_model.model.fc2.a 8x4",
       })
   void anAdapterIsNeverAStack(String layers) {
