@@ -42,12 +42,10 @@ final class CcaMergeCommand implements Callable<Integer> {
       names = "--batch-norm",
       paramLabel = "spread|mapped|reference|fold",
       split = ",",
-      defaultValue = "spread,fold",
       description =
           "What becomes of scale and shift of batch normalisation: the scale by its spread; both"
               + " mapped like weights, as published; those of the first model; folded into the"
-              + " layer before and put back with those of the first model (default:"
-              + " ${DEFAULT-VALUE}).")
+              + " layer before and put back with those of the first model (default: spread,fold).")
   List<String> batchNorm;
 
   @Option(
@@ -69,10 +67,12 @@ final class CcaMergeCommand implements Callable<Integer> {
   @Override
   public Integer call() throws IOException {
     CcaMergeOptions.Builder builder =
-        CcaMergeOptions.builder(experiment.data)
-            .repair(!noRepair)
-            .treatments(batchNorm.stream().map(BatchNormTreatment::of).toList())
-            .points(points);
+        CcaMergeOptions.builder(experiment.data).repair(!noRepair).points(points);
+    if (batchNorm != null) {
+      ExperimentOptions.refuse(
+          "--batch-norm", !experiment.isBatchNormalised(), "there is no batch normalisation");
+      builder.treatments(batchNorm.stream().map(BatchNormTreatment::of).toList());
+    }
     experiment.apply(builder, aligners, out);
     CcaMergeOptions options = builder.build();
     ExperimentRun.run(

@@ -5,9 +5,11 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import org.merganser.align.CcaAligner;
 import org.merganser.lab.data.Split;
 import org.merganser.lab.experiment.ExperimentSettings;
 import org.merganser.lab.experiment.NetworkChoice;
+import org.merganser.plan.Catalogue;
 import org.merganser.torch.Augmentation;
 import org.merganser.torch.Norm;
 import picocli.CommandLine.Option;
@@ -34,31 +36,26 @@ final class ExperimentOptions {
   @Option(
       names = "--shrink",
       paramLabel = "K",
-      defaultValue = "1",
-      description = "Average images over K x K pixels first (default: ${DEFAULT-VALUE}).")
-  int shrink;
+      description = "Average images over K x K pixels first (default: 1).")
+  Integer shrink;
 
   @Option(
       names = "--hidden",
       paramLabel = "N",
-      defaultValue = "32",
-      description = "Width of the hidden layers of mlp (default: ${DEFAULT-VALUE}).")
-  int hidden;
+      description = "Width of the hidden layers of mlp (default: 32).")
+  Integer hidden;
 
   @Option(
       names = "--layers",
       paramLabel = "L",
-      defaultValue = "2",
-      description = "Number of hidden layers of mlp (default: ${DEFAULT-VALUE}).")
-  int layers;
+      description = "Number of hidden layers of mlp (default: 2).")
+  Integer layers;
 
   @Option(
       names = "--width-multiplier",
       paramLabel = "X",
-      defaultValue = "1",
-      description =
-          "Multiplies the channels of a convolutional network (default: ${DEFAULT-VALUE}).")
-  double width;
+      description = "Multiplies the channels of a convolutional network (default: 1).")
+  Double width;
 
   @Option(
       names = "--norm",
@@ -122,10 +119,9 @@ final class ExperimentOptions {
       names = "--gamma",
       paramLabel = "G",
       split = ",",
-      defaultValue = "1",
       description =
           "Relative regulariser of CCA; of several (cca-merge) each pair takes the one that is best"
-              + " on samples not trained on (default: ${DEFAULT-VALUE}).")
+              + " on samples not trained on (default: 1).")
   List<Double> gammas;
 
   @Option(
@@ -158,17 +154,24 @@ final class ExperimentOptions {
 
   /** Gives the settings to a builder. */
   void apply(ExperimentSettings.Builder<?> options, List<String> aligners, Path out) {
+    // What no network knows is said first.
+    NetworkChoice chosen = network();
+    refuseUnused(aligners);
     options
-        .network(network())
-        .shrink(shrink)
+        .network(chosen)
         .models(models)
         .pairs(seeds)
         .seed(seed)
         .published(isPublished())
-        .gammas(gammas)
         .split(Split.of(split))
         .augmentation(augment ? Augmentation.flipAndCrop() : Augmentation.NONE)
         .cache(cache != null ? cache : out.resolve("models"));
+    if (shrink != null) {
+      options.shrink(shrink);
+    }
+    if (gammas != null) {
+      options.gammas(gammas);
+    }
     if (epochs != null) {
       options.epochs(epochs);
     }
@@ -186,16 +189,46 @@ final class ExperimentOptions {
     }
   }
 
-  private NetworkChoice network() {
-    NetworkChoice.Kind kind = NetworkChoice.Kind.of(network);
-    Norm usual = network.startsWith("resnet") ? Norm.BATCH : Norm.NONE;
-    Norm chosen = norm == null ? usual : norm();
-    if (kind == NetworkChoice.Kind.MLP && (norm != null || width != 1)) {
-      throw new IllegalArgumentException(
-          (norm != null ? "--norm" : "--width-multiplier")
-              + ": network mlp does not use it; drop it");
+  /** An option without effect is a misunderstanding, and figures would be told of it. */
+  private void refuseUnused(List<String> aligners) {
+    boolean mlp = NetworkChoice.Kind.of(network) == NetworkChoice.Kind.MLP;
+    String unused = "network " + network + " does not use it";
+    refuse("--norm", mlp && norm != null, unused);
+    refuse("--width-multiplier", mlp && width != null, unused);
+    refuse("--hidden", !mlp && hidden != null, unused);
+    refuse("--layers", !mlp && layers != null, unused);
+    refuse(
+        "--shrink",
+        shrink != null && data.equals(ExperimentSettings.BLOBS),
+        "data blobs are no images");
+    // Without names there is CCA among them.
+    refuse(
+        "--gamma",
+        gammas != null
+            && aligners != null
+            && aligners.stream().noneMatch(id -> Catalogue.aligner(id) instanceof CcaAligner),
+        "there is no cca among --aligners");
+  }
+
+  static void refuse(String option, boolean unused, String reason) {
+    if (unused) {
+      throw new IllegalArgumentException(option + ": " + reason + "; drop it");
     }
-    return new NetworkChoice(kind, hidden, layers, width, chosen);
+  }
+
+  boolean isBatchNormalised() {
+    NetworkChoice chosen = network();
+    return chosen.isConvolutional() && chosen.norm() == Norm.BATCH;
+  }
+
+  private NetworkChoice network() {
+    Norm usual = network.startsWith("resnet") ? Norm.BATCH : Norm.NONE;
+    return new NetworkChoice(
+        NetworkChoice.Kind.of(network),
+        hidden == null ? 32 : hidden,
+        layers == null ? 2 : layers,
+        width == null ? 1 : width,
+        norm == null ? usual : norm());
   }
 
   private Norm norm() {

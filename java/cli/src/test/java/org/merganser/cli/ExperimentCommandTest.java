@@ -159,8 +159,11 @@ class ExperimentCommandTest {
         "--split|half|there is no split 'half'; there are [none, 80-20, dirichlet, classes]",
         "--gamma|NaN|gamma must be finite and at least 0, not NaN",
         "--threads|0|threads must be 1 to 256, not 0",
-        "--hidden|2147483647|parameter 'fc1.weight' F32 [2147483647, 64] has more than 2147483639"
-            + " entries; use narrower layers"
+        "--hidden|2000000000|hidden must be at most 1000000, not 2000000000",
+        "--hidden|1000000|2 hidden layers of 1000000 have 1000000000000 weights between them, at"
+            + " most 1000000000 are trained here; use fewer or narrower layers",
+        "--layers|2000000000|layers must be at most 1000, not 2000000000",
+        "--layers|1001|layers must be at most 1000, not 1001",
       })
   void valuesOutOfRange(String option, String value, String message) {
     List<Object> options = new ArrayList<>(List.of("--data", "blobs", option, value));
@@ -171,6 +174,41 @@ class ExperimentCommandTest {
       options.addAll(List.of("--train", 10));
     }
     assertRefused(experiment(options.toArray()), 2, message);
+  }
+
+  /** An option without effect is a misunderstanding. */
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "--hidden 8 --network vgg11|--hidden: network vgg11 does not use it; drop it",
+        "--layers 2 --network resnet20|--layers: network resnet20 does not use it; drop it",
+        "--width-multiplier 1|--width-multiplier: network mlp does not use it; drop it",
+        "--norm none|--norm: network mlp does not use it; drop it",
+        "--gamma 1 --aligners permutation,identity|--gamma: there is no cca among --aligners; drop"
+            + " it",
+        "--shrink 2 --data blobs|--shrink: data blobs are no images; drop it",
+        "--batch-norm fold|--batch-norm: there is no batch normalisation; drop it",
+        "--batch-norm fold --network resnet20 --norm none|--batch-norm: there is no batch"
+            + " normalisation; drop it",
+        "--gamma 1 --aligners ca|no aligner 'ca'",
+      })
+  void optionsThatNothingUses(String options, String message) {
+    Cli.Run run = experiment((Object[]) options.split(" "));
+    assertThat(run.err()).startsWith("merganser: " + message).hasLineCount(1);
+    assertThat(run.code()).isEqualTo(2);
+    assertThat(temp.resolve("out")).doesNotExist();
+  }
+
+  @Test
+  void aShrinkThatDividesNothing() {
+    for (int shrink : new int[] {5, 29, 2_000_000_000}) {
+      assertRefused(
+          experiment("--shrink", shrink),
+          2,
+          "images of 28x28 do not shrink by " + shrink + "; take a factor that divides both sides");
+    }
+    assertRefused(experiment("--shrink", 0), 2, "shrink must be at least 1, not 0");
   }
 
   private void assertRefused(Cli.Run run, int code, String message) {

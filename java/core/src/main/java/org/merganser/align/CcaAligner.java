@@ -132,20 +132,27 @@ public final class CcaAligner implements Aligner {
 
   private double gamma(Matrix covariance, FeatureSpace space, int model) {
     double trace = covariance.trace();
+    String where = "space \"" + space.id() + "\", model " + model;
+    double gamma =
+        options.unit() == Unit.ABSOLUTE ? options.gamma() : options.gamma() * trace / space.width();
+    if (!Double.isFinite(trace) || !Double.isFinite(gamma)) {
+      throw new NumericalException(
+          where
+              + ": the trace of the covariance is "
+              + trace
+              + ", and F64 does not hold it or its mean times gamma ("
+              + options.gamma()
+              + "); the statistics are damaged, or the activations or gamma too large");
+    }
     if (!(trace > 0)) {
       throw new NumericalException(
-          "space \""
-              + space.id()
-              + "\", model "
-              + model
+          where
               + ": all "
               + space.width()
               + " features are constant (trace of the covariance "
               + trace
               + "); nothing can be correlated with them");
     }
-    return options.unit() == Unit.ABSOLUTE
-        ? options.gamma()
-        : options.gamma() * trace / space.width();
+    return gamma;
   }
 }

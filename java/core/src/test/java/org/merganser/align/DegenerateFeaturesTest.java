@@ -116,6 +116,18 @@ class DegenerateFeaturesTest {
   }
 
   @Test
+  void aGammaBeyondF64IsSaidWithTheTraceItComesFrom() {
+    double[][] x = Oracle.map(Oracle.gaussian(20, 3, 1), v -> v * 1e10);
+    assertThatThrownBy(() -> align(CcaAligner.relativeGamma(1e300), x, x))
+        .isInstanceOf(NumericalException.class)
+        .hasMessageMatching(
+            "space \"s\", model 0: the trace of the covariance is .*E20, and F64 does not hold it or"
+                + " its mean times gamma \\(1.0E300\\); the statistics are damaged, or the"
+                + " activations or gamma too large");
+    assertThat(align(CcaAligner.absoluteGamma(1e20), x, x).completion()).isNotNull();
+  }
+
+  @Test
   void constantFeaturesAreMatchedInIndexOrder() {
     double[][] constant = Oracle.map(Oracle.gaussian(20, 4, 1), v -> 2.5);
     SpaceAlignment found = align(PermutationAligner.byCorrelation(), constant, constant);

@@ -26,6 +26,11 @@ import org.merganser.torch.Vgg;
  * @param norm normalisation of a convolutional network
  */
 public record NetworkChoice(Kind kind, int hidden, int layers, double width, Norm norm) {
+  private static final int WIDEST = 1_000_000;
+  private static final int DEEPEST = 1000;
+  private static final double MOST_PARAMETERS = 1e9;
+  private static final double WIDEST_MULTIPLIER = 1000;
+
   /** Families of networks. */
   public enum Kind {
     MLP,
@@ -65,14 +70,33 @@ public record NetworkChoice(Kind kind, int hidden, int layers, double width, Nor
   }
 
   public NetworkChoice {
-    if (hidden < 1) {
-      throw new IllegalArgumentException("hidden must be at least 1, not " + hidden);
+    require("hidden", hidden, WIDEST);
+    require("layers", layers, DEEPEST);
+    double weights = (double) hidden * hidden * (layers - 1);
+    if (weights > MOST_PARAMETERS) {
+      throw new IllegalArgumentException(
+          String.format(
+              Locale.ROOT,
+              "%d hidden layers of %d have %.0f weights between them, at most %.0f are trained here;"
+                  + " use fewer or narrower layers",
+              layers,
+              hidden,
+              weights,
+              MOST_PARAMETERS));
     }
-    if (layers < 1) {
-      throw new IllegalArgumentException("layers must be at least 1, not " + layers);
-    }
-    if (!(width > 0) || Double.isInfinite(width)) {
+    if (!(width > 0)) {
       throw new IllegalArgumentException("width multiplier must be positive, not " + width);
+    }
+    if (width > WIDEST_MULTIPLIER) {
+      throw new IllegalArgumentException(
+          "width multiplier must be at most " + WIDEST_MULTIPLIER + ", not " + width);
+    }
+  }
+
+  private static void require(String name, int value, int most) {
+    ExperimentSettings.requireAtLeast(1, name, value);
+    if (value > most) {
+      throw new IllegalArgumentException(name + " must be at most " + most + ", not " + value);
     }
   }
 
