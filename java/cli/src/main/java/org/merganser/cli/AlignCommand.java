@@ -52,6 +52,7 @@ final class AlignCommand implements Callable<Integer> {
         Workspace ws = common.open(0, progress);
         Models files = Models.open(List.of(reference, model))) {
       Outputs.requireFile(out, files.paths(), alignment.inputs());
+      alignment.requireOwnActivations(files.paths());
       replacement.check(out, Replacement.Kind.MAPS);
       Models opened = forms.adapt(files);
       Architecture architecture = alignment.architecture(opened.checkpoints().get(0));

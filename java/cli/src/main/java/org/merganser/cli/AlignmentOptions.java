@@ -3,6 +3,7 @@ package org.merganser.cli;
 
 import java.io.IOException;
 import java.io.PrintWriter;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Iterator;
@@ -271,6 +272,29 @@ final class AlignmentOptions {
             skipNonFinite ? NonFinite.SKIP_SAMPLE : NonFinite.FAIL,
             Moments.Options.defaults().budget());
     return Moments.fromFiles(spaces, folders, aligner.request(spaces), options, ws);
+  }
+
+  /** One folder for two models is a slip: their features would be taken for the same. */
+  void requireOwnActivations(List<Path> models) throws IOException {
+    List<Path> folders = folders();
+    for (int i = 0; i < folders.size() && i < models.size(); i++) {
+      for (int j = 0; j < i; j++) {
+        if (isSame(folders.get(i), folders.get(j)) && !isSame(models.get(i), models.get(j))) {
+          throw new IllegalArgumentException(
+              "models "
+                  + models.get(j)
+                  + " and "
+                  + models.get(i)
+                  + " are given the activations of one folder, "
+                  + folders.get(i)
+                  + "; give each its own");
+        }
+      }
+    }
+  }
+
+  private static boolean isSame(Path one, Path other) throws IOException {
+    return Files.exists(one) && Files.exists(other) && Files.isSameFile(one, other);
   }
 
   /** Every file and folder that is only read. */

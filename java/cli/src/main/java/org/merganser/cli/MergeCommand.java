@@ -75,6 +75,7 @@ final class MergeCommand implements Callable<Integer> {
         Workspace ws = common.open(0, progress);
         Models files = Models.open(models)) {
       Outputs.requireFile(out, models, alignment.inputs());
+      alignment.requireOwnActivations(models);
       replacement.check(out, Replacement.Kind.CHECKPOINT);
       Models opened = forms.adapt(files);
       PartialFile.requireSpace(

@@ -49,6 +49,14 @@ final class Outputs {
               ? "cannot write " + out + ": " + folder + " is a file, not a folder"
               : "cannot write " + out + ": its folder does not exist; create it first");
     }
+    if (!Files.isWritable(folder)) {
+      throw new IOException(
+          "cannot write "
+              + out
+              + ": nothing can be written to "
+              + folder
+              + "; choose another folder");
+    }
   }
 
   /** Whatever path or link leads to it. */

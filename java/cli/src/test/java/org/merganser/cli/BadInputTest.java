@@ -410,6 +410,20 @@ class BadInputTest {
     assertRefused(withActivations(files.activations("c"), option, value), 2, message);
   }
 
+  @Test
+  void oneFolderOfActivationsForTwoModelsIsRefused() {
+    assertRefused(
+        withActivations(files.activations("a")),
+        2,
+        "models "
+            + files.model("a")
+            + " and "
+            + files.model("c")
+            + " are given the activations of one folder, "
+            + files.activations("a")
+            + "; give each its own");
+  }
+
   /** It would be told of results that it had no part in. */
   @ParameterizedTest
   @CsvSource(

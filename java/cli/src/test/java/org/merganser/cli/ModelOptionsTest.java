@@ -239,7 +239,7 @@ class ModelOptionsTest {
             "--activations-a",
             last,
             "--activations-b",
-            last,
+            files.activations("other", new float[200 * 3 * 6], 200, 3, 6),
             "-o",
             out);
     assertThat(run.code()).isEqualTo(3);

@@ -48,6 +48,22 @@ class OutputsTest {
     assertThat(Files.readAllBytes(files.model("a"))).isEqualTo(before);
   }
 
+  /** Where the superuser may not write either. */
+  @Test
+  void aReadOnlyFolderIsRefusedBeforeTheWork() throws IOException {
+    Path folder = Path.of("/proc");
+    assumeTrue(Files.isDirectory(folder) && !Files.isWritable(folder), "no read-only /proc");
+    Path out = folder.resolve("merged.safetensors");
+    Cli.Run run =
+        Cli.run("merge", files.model("a"), files.model("c"), "--method", "identity", "-o", out);
+    assertThat(run.code()).isEqualTo(5);
+    assertThat(run.err())
+        .isEqualTo(
+            "merganser: cannot write "
+                + out
+                + ": nothing can be written to /proc; choose another folder\n");
+  }
+
   @Test
   void namesThatCannotBeWrittenAreRefusedBeforeTheWork() throws IOException {
     Fixture models = new Fixture(temp);
