@@ -6,8 +6,8 @@ import org.merganser.io.Checkpoint;
 /**
  * What becomes of the scale g and the shift b of a normalisation when its features y = g z + b are
  * mapped, {@code y' = T y}. A permutation carries both. A dense map does not: the spread of {@code
- * T y} is no linear function of g; what was published, {@code T g}, makes a quarter of the scales
- * of a ResNet20 negative and halves their median.
+ * T y} is no linear function of g; what was published, {@code T g}, can be negative or far too
+ * small.
  *
  * <p>Whatever the rule, the running statistics are stale under a dense map and have to be taken
  * anew ({@code BatchNormReset}). Signs are best made positive before ({@code
