@@ -45,6 +45,7 @@ public final class Natives {
       if (missing != null) {
         return missing;
       }
+      LibraryCache.refresh();
       int found = merganser.mg_abi_version();
       if (found != merganser.MG_ABI_VERSION) {
         return new NativeLibraryException(
@@ -68,6 +69,8 @@ public final class Natives {
       SystemOpenBlas.report();
       CudaPlugin.prepare();
       return null;
+    } catch (NativeLibraryException e) {
+      return e;
     } catch (LinkageError e) {
       Throwable cause = e.getCause() instanceof LinkageError ? e.getCause() : e;
       return LoadFailure.explain("the native library of Merganser", LoadFailure.coreJars(), cause);

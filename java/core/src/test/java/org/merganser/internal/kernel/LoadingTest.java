@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.FileTime;
 import java.util.List;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
@@ -25,6 +26,27 @@ class LoadingTest {
 
   @Test
   void loadsIntoAnEmptyCache() throws Exception {
+    assertThat(fresh().run(LoadProgram.class).output().lines())
+        .containsExactly("works true", "works true");
+  }
+
+  /** JavaCPP alone would load it: name, size and time are those of the jar's. */
+  @Test
+  void aLibraryOfAnotherBuildInTheCacheIsReplaced() throws Exception {
+    fresh().run(LoadProgram.class);
+    try (Stream<Path> files = Files.walk(folder.resolve("cache"))) {
+      List<Path> libraries =
+          files
+              .filter(file -> Files.isRegularFile(file))
+              .filter(file -> file.getFileName().toString().matches("lib(jni)?merganser.so"))
+              .toList();
+      assertThat(libraries).hasSize(2);
+      for (Path library : libraries) {
+        FileTime time = Files.getLastModifiedTime(library);
+        Files.write(library, new byte[(int) Files.size(library)]);
+        Files.setLastModifiedTime(library, time);
+      }
+    }
     assertThat(fresh().run(LoadProgram.class).output().lines())
         .containsExactly("works true", "works true");
   }
