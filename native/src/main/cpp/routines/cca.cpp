@@ -116,11 +116,13 @@ std::optional<Triangle<double>> factorise(mg_context* context, int64_t n, Buffer
 }
 
 void transpose(int64_t n, const double* a, double* at) {
-  constexpr int64_t kBlock = 32;
-  for (int64_t i0 = 0; i0 < n; i0 += kBlock) {
-    for (int64_t j0 = 0; j0 < n; j0 += kBlock) {
-      for (int64_t i = i0; i < std::min(n, i0 + kBlock); ++i) {
-        for (int64_t j = j0; j < std::min(n, j0 + kBlock); ++j) at[j * n + i] = a[i * n + j];
+  constexpr int64_t kSide = 8;  // a line of cache: rows apart by a power of two compete for the same places
+  for (int64_t j0 = 0; j0 < n; j0 += kSide) {
+    const int64_t j1 = std::min(n, j0 + kSide);
+    for (int64_t i0 = 0; i0 < n; i0 += kSide) {
+      const int64_t i1 = std::min(n, i0 + kSide);
+      for (int64_t j = j0; j < j1; ++j) {
+        for (int64_t i = i0; i < i1; ++i) at[j * n + i] = a[i * n + j];
       }
     }
   }
@@ -176,16 +178,20 @@ bool solve_by_cholesky(const Problem& p, const Triangle<double>& lx, const Trian
   lx.solve(p.context, n, by_rows(m, n));
   ly.solve(p.context, n, by_rows(m, n).transposed());
   check_finite("Lx^-1 Sxy Ly^-T", n, n, m, n);
-  if (!p.correlations && largest_seen(n, m) > 1 + kAboveOne) return false;
-  if (!p.correlations && newton_polar(p.context, p.dtype, n, m, solution.t.data())) {
-    solution.report.sum = sum_of_singular_values(n, solution.t.data(), m, n);
+  if (largest_seen(n, m) > 1 + kAboveOne) return false;
+  double *polar = solution.t.data(), *sigma = solution.correlations.data();
+  const bool iterated = newton_polar(p.context, p.dtype, n, m, polar);
+  if (iterated && !p.correlations) {
+    solution.report.sum = sum_of_singular_values(n, polar, m, n);
   } else {
-    Buffer<double> u(n, n), vt(n, n);
-    svd(n, m, u.data(), solution.correlations.data(), vt.data());
-    if (solution.correlations[0] > 1 + kAboveOne) return false;
-    if (numerical_rank(n, solution.correlations.data()) < n) return false;
-    multiply<double>(p.context, n, n, n, 1, by_rows(u.data(), n), by_rows(vt.data(), n), 0,
-                     by_rows(solution.t.data(), n));
+    if (iterated) {
+      singular_values(p.context, p.dtype, n, polar, m, sigma);
+    } else {
+      Buffer<double> u(n, n), vt(n, n);
+      svd(n, m, u.data(), sigma, vt.data());
+      multiply<double>(p.context, n, n, n, 1, by_rows(u.data(), n), by_rows(vt.data(), n), 0, by_rows(polar, n));
+    }
+    if (sigma[0] > 1 + kAboveOne || numerical_rank(n, sigma) < n) return false;
     clamp_correlations(solution);
   }
   transpose(n, solution.t.data(), solution.tinv.data());
@@ -357,7 +363,7 @@ void solve(const Problem& given, double* t, double* tinv, double* correlations, 
 // Nothing but Sxx, Syy and Sxy is shared by different gammas: eigenvectors of Sxx and Syy could be, and then
 // M = Dx (Ex^T Sxy Ey) Dy is a scaling, but T and Tinv need four more products of n x n matrices, which costs more than
 // the two factorisations and the solves that it saves. What a sweep gains is that its maps run at the same time, each
-// on one thread, and without decompositions when the correlations are not wanted.
+// on one thread.
 void cca_map(mg_context* context, int32_t dtype, int64_t n, const double* sxx, const double* syy, const double* sxy,
              int64_t count, const double* gamma_x, const double* gamma_y, double* t, double* tinv, double* correlations,
              mg_cca_report* reports) {

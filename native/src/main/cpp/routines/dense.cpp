@@ -50,6 +50,20 @@ void gesvd(int n, double* a, double* sigma, double* left, double* right) {
   if (info != 0) lapack_failed("dgesvd", info);
 }
 
+void syevd(const char* job, int64_t n, double* a, double* values) {
+  const int order = lapack_int(n);
+  double wanted = 0;
+  int wanted_integers = 0, info = 0, size = -1, integers_size = -1;
+  dsyevd_(job, "U", &order, a, &order, values, &wanted, &size, &wanted_integers, &integers_size, &info, 1, 1);
+  if (info != 0) lapack_failed("dsyevd", info);
+  size = static_cast<int>(wanted);
+  integers_size = wanted_integers;
+  Buffer<double> work(size);
+  Buffer<int> integers(integers_size);
+  dsyevd_(job, "U", &order, a, &order, values, work.data(), &size, integers.data(), &integers_size, &info, 1, 1);
+  if (info != 0) lapack_failed("dsyevd", info);
+}
+
 }  // namespace
 
 void svd(int64_t n, double* a, double* u, double* sigma, double* vt) {
@@ -59,19 +73,9 @@ void svd(int64_t n, double* a, double* u, double* sigma, double* vt) {
   if (!gesdd(order, a, sigma, vt, u)) gesvd(order, saved.data(), sigma, vt, u);
 }
 
-void eigen(int64_t n, double* a, double* values) {
-  const int order = lapack_int(n);
-  double wanted = 0;
-  int wanted_integers = 0, info = 0, size = -1, integers_size = -1;
-  dsyevd_("V", "U", &order, a, &order, values, &wanted, &size, &wanted_integers, &integers_size, &info, 1, 1);
-  if (info != 0) lapack_failed("dsyevd", info);
-  size = static_cast<int>(wanted);
-  integers_size = wanted_integers;
-  Buffer<double> work(size);
-  Buffer<int> integers(integers_size);
-  dsyevd_("V", "U", &order, a, &order, values, work.data(), &size, integers.data(), &integers_size, &info, 1, 1);
-  if (info != 0) lapack_failed("dsyevd", info);
-}
+void eigen(int64_t n, double* a, double* values) { syevd("V", n, a, values); }
+
+void eigenvalues(int64_t n, double* a, double* values) { syevd("N", n, a, values); }
 
 double norm1(int64_t n, const double* a) {
   Buffer<double> sums(n);

@@ -15,6 +15,9 @@ void svd(int64_t n, double* a, double* u, double* sigma, double* vt);
 // Symmetric a = E^T diag(values) E from the lower triangle, values increasing; a becomes E (eigenvectors in rows).
 void eigen(int64_t n, double* a, double* values);
 
+// The values alone; a is destroyed.
+void eigenvalues(int64_t n, double* a, double* values);
+
 // Largest sum of magnitudes in a column.
 double norm1(int64_t n, const double* a);
 

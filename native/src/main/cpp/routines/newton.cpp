@@ -20,6 +20,7 @@
 #include "core/buffer.h"
 #include "core/isa.h"
 #include "core/pool.h"
+#include "routines/dense.h"
 #include "routines/product.h"
 #include "routines/triangular.h"
 
@@ -282,6 +283,20 @@ bool newton_polar(mg_context* context, int32_t dtype, int64_t n, const double* a
   }
   const double exact = 2 * std::sqrt(static_cast<double>(n)) * std::numeric_limits<double>::epsilon();
   return make_orthogonal(context, n, narrow ? kToleranceNarrow : exact, q);
+}
+
+void singular_values(mg_context* context, int32_t dtype, int64_t n, const double* q, const double* a, double* sigma) {
+  Buffer<double> product(n, n);
+  const View<const double> x = by_rows(q, n), y = by_rows(a, n);
+  const View<double> h = by_rows(product.data(), n);
+  // q^T a is symmetric as far as q is exact; of a q from F32 the symmetric part is taken, in which its error counts in
+  // second order only.
+  const bool narrow = dtype == MG_F32;
+  multiply<double>(context, n, n, n, narrow ? 0.5 : 1, x.transposed(), y, 0, h, Part::kLower);
+  if (narrow) multiply<double>(context, n, n, n, 0.5, y.transposed(), x, 1, h, Part::kLower);
+  eigenvalues(n, product.data(), sigma);
+  std::reverse(sigma, sigma + n);
+  for (int64_t i = 0; i < n; ++i) sigma[i] = std::max(0.0, sigma[i]);
 }
 
 double sum_of_singular_values(int64_t n, const double* q, const double* a, int64_t lda) {

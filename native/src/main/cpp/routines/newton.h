@@ -14,6 +14,10 @@ namespace merganser {
 // holds the BLAS gate.
 bool newton_polar(mg_context*, int32_t dtype, int64_t n, const double* a, double* q);
 
+// The singular values of a, decreasing, q and dtype being those of newton_polar: the eigenvalues of q^T a, which take a
+// fraction of the time of a singular value decomposition.
+void singular_values(mg_context*, int32_t dtype, int64_t n, const double* q, const double* a, double* sigma);
+
 // trace(q^T a), the sum of the singular values of a when q is its polar factor.
 double sum_of_singular_values(int64_t n, const double* q, const double* a, int64_t lda);
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Orthogonal polar factor q = U V^T of a = U diag(sigma) V^T: the orthogonal Procrustes map when a is a
-// cross-covariance. By divide and conquer when sigma is wanted, else by Newton iteration where that pays. Rank
-// deficiency, which the iteration sees and hands over, is completed as in completion.cpp.
+// cross-covariance. By Newton iteration where that pays, else by divide and conquer. Rank deficiency, which the
+// iteration sees and hands over, is completed as in completion.cpp.
 #include <algorithm>
 #include <cmath>
 
@@ -40,8 +40,9 @@ void polar_one(mg_context* context, int32_t dtype, int64_t n, const double* a, i
     report->sum = std::ldexp(report->sum, exponent);
     return;
   }
-  if (!sigma && newton_polar(context, dtype, n, copy.data(), result.data())) {
+  if (newton_polar(context, dtype, n, copy.data(), result.data())) {
     *report = {n, MG_COMPLETION_NONE, sum_of_singular_values(n, result.data(), a, lda)};
+    if (sigma) singular_values(context, dtype, n, result.data(), copy.data(), sigma);
   } else {
     Buffer<double> u(n, n), vt(n, n), values(n);
     svd(n, copy.data(), u.data(), values.data(), vt.data());

@@ -16,8 +16,8 @@ import org.openjdk.jmh.annotations.TearDown;
  * The CCA map of two correlated sets of n features.
  *
  * <ul>
- *   <li>{@code map}: with correlations, through Cholesky factors and one singular value
- *       decomposition; {@code mapOnly} and {@code mapOnlyF32}: without them.
+ *   <li>{@code map}: with correlations, through Cholesky factors, Newton's iteration and
+ *       eigenvalues; {@code mapOnly} and {@code mapOnlyF32}: without them.
  *   <li>{@code published}: the surrogate peer, three singular value decompositions in F32; see
  *       {@link PublishedCca}.
  *   <li>{@code sweep} and {@code sweepOneByOne}: eight values of gamma in one call, and in eight.

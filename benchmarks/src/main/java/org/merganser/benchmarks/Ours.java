@@ -177,8 +177,12 @@ public final class Ours {
   private Runnable cca(Matrix sxx, Matrix syy, Matrix sxy) {
     DType precision = DType.valueOf(value("precision"));
     double gamma = number("gamma");
+    boolean correlations = Boolean.parseBoolean(value("correlations"));
     return () -> {
-      Cca cca = Cca.mapOnly(sxx, syy, sxy, gamma, gamma, precision, ws);
+      Cca cca =
+          correlations
+              ? Cca.map(sxx, syy, sxy, gamma, gamma, ws)
+              : Cca.mapOnly(sxx, syy, sxy, gamma, gamma, precision, ws);
       cca.inverse().close();
       replace(cca.map());
     };

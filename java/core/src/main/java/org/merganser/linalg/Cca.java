@@ -55,9 +55,8 @@ public record Cca(
   }
 
   /**
-   * The map alone: correlations are empty, and their sum is given. Without them no singular value
-   * decomposition is needed where the problem has at least 32 features and no correlation below
-   * 1e-6 of the largest, so this takes half the time or less on two threads or more.
+   * The map alone: correlations are empty, and their sum is given. It saves the eigenvalues that
+   * correlations are taken from, which are found on one thread.
    *
    * @param precision F64, or F32 for the orthogonal factor: {@code T Tinv = I} still holds to about
    *     1e-8, T is off by about 1e-6 times the ratio of the largest correlation to the smallest

@@ -21,15 +21,18 @@ import org.merganser.internal.kernel.Kernels;
 public record Polar(
     Matrix factor, double[] singularValues, double sum, long rank, Completion completion) {
 
-  /** Factors a square F64 matrix. Cost about 22 n^3 flops. */
+  /**
+   * Factors a square F64 matrix. From 32 rows on an iteration takes the place of the singular value
+   * decomposition, and the singular values are the eigenvalues of {@code Q^T A}, unless one may lie
+   * below 1e-6 of the largest.
+   */
   public static Polar of(Matrix a, Workspace ws) {
     return solve(a, 1, a.rows(), true, DType.F64, ws).get(0);
   }
 
   /**
-   * The factor alone: singular values are empty, and their sum is given. From 32 rows on an
-   * iteration takes the place of the singular value decomposition, unless a singular value may lie
-   * below 1e-6 of the largest; it runs on all threads, which the decomposition does not.
+   * The factor alone: singular values are empty, and their sum is given. The iteration runs on all
+   * threads, which the eigenvalues of {@link #of} do not.
    *
    * @param precision F64, or F32 for most of the iteration: Q is orthogonal to about 1e-9 and off
    *     by about 1e-5

@@ -236,9 +236,9 @@ public static final int
 /* Orthogonal polar factors q = U V^T of a = U diag(sigma) V^T, n x n; orthogonal Procrustes when a is a
  * cross-covariance. On the null space q is the nearest orthogonal map to P, P = I, else the assignment
  * that maximises sum a[r, perm[r]], else index order. sigma [count x n], each row decreasing, or NULL when they are not
- * wanted: then an iteration that needs no singular value decomposition is used where it pays and a is well
- * conditioned. dtype: MG_F64, or MG_F32 for most of that iteration in F32: q is orthogonal to 1e-9, its distance from the
- * polar factor about 1e-5.
+ * wanted. An iteration that needs no singular value decomposition is used where it pays and a is well conditioned; sigma
+ * are then the eigenvalues of q^T a. dtype: MG_F64, or MG_F32 for most of that iteration in F32: q is orthogonal to 1e-9,
+ * its distance from the polar factor about 1e-5.
  * `count` problems, problem k at a + k*n*lda, q + k*n*ldq and reports[k], run at the same time, so small ones need one
  * call. When one fails, the message says which, and the outputs of others may have been written. */
 public static native int mg_polar(mg_context context, int dtype, @Cast("int64_t") long count, @Cast("int64_t") long n, @Const DoublePointer a, @Cast("int64_t") long lda,
