@@ -46,8 +46,9 @@ struct Kernels {
 
   // out[i] = weight * in[i]
   void (*scale[4])(const void* in, double weight, double* out, int64_t n);
-  // out[i] = sum_k weights[k] * in_k[i] as mg_weighted_sum has it; `out` is none of the inputs.
-  void (*sum_line[4])(const void* const* in, const double* weights, int32_t models, void* out, int64_t n);
+  // out[i] = sum_k weights[k] * in_k[i] as mg_weighted_sum has it; any n, `out` may be one of the inputs.
+  void (*sum_line[4])(const void* const* in, const double* weights, int32_t models, void* out, int64_t n,
+                      bool past_caches);
 
   int64_t (*count_nonfinite[4])(const void* in, int64_t n);
 

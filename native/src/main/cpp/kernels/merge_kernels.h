@@ -51,7 +51,7 @@ struct TrimTile {
   uint32_t below;         // RANDOM: keep when its word is below
 };
 
-// A tile of 1 to 4 task vectors whose scale is 1.
+// Parts of 1 to 4 task vectors whose scale is 1.
 struct TaskLine {
   const void* base;
   const void* const* in;
@@ -98,9 +98,9 @@ struct MergeKernels {
   // sum += weight * (x - base), without trimming; first: sum = ...
   void (*task_add[4])(const void* x, const void* base, double weight, bool first, void* sum, int64_t n);
   // task_add and task_store in one, and task_vector, elect and task_store; for F32, F16 and BF16 (slot of MG_F64
-  // unused).
-  void (*task_line[4])(const TaskLine& line, void* out, int64_t n);
-  void (*elect_line[4])(const TaskLine& line, void* out, int64_t n);
+  // unused). Any n; `out` may be one of the inputs.
+  void (*task_line[4])(const TaskLine& line, void* out, int64_t n, bool past_caches);
+  void (*elect_line[4])(const TaskLine& line, void* out, int64_t n, bool past_caches);
   void (*add_real[2])(const void* u, void* sum, bool first, int64_t n);  // [F64|F32]
   // Keeps the u of the sign of their sum (0 counts as +); sum becomes that of the kept ones, divided by the sum of
   // their weights when normalise. [F64|F32]; u and sum are aligned, with room for whole lines.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where the results of a tile go. Kernels write to a tile in the first-level cache, and it is copied out from there:
-// past the caches when the whole output is too large for them to keep, which saves reading every line before it is
-// written. Results are then in place even when the output is one of the inputs.
+// Where results go: past the caches when the whole output is too large for them to keep, which saves reading every line
+// before it is written. Kernels do so themselves, or write to a tile in the first-level cache that is copied out from
+// there (at half the rate, for one more pass is not hidden behind memory). Either way the output may be an input.
 #pragma once
 
 #include <cstdint>
@@ -11,12 +11,12 @@
 
 namespace merganser {
 
-// Half of the last cache of this machine.
+// Half of the last cache of this machine: outputs from there on bypass the caches.
 int64_t stream_limit();
 
 class Output {
  public:
-  explicit Output(int64_t bytes) : kernels_(merge_kernels()), past_caches_(bytes > stream_limit()) {}
+  explicit Output(int64_t bytes) : kernels_(merge_kernels()), past_caches_(bytes >= stream_limit()) {}
   void put(const void* tile, void* to, int64_t bytes) const {
     if (past_caches_) {
       kernels_.stream(tile, to, bytes);
@@ -24,6 +24,7 @@ class Output {
       std::memcpy(to, tile, static_cast<size_t>(bytes));
     }
   }
+  bool past_caches() const { return past_caches_; }
   // At the end of a task, so that other threads see what was written.
   void finish() const {
     if (past_caches_) kernels_.store_fence();

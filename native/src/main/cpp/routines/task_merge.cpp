@@ -60,8 +60,24 @@ class Merge {
     }
   }
 
-  void run(const Output& output, int64_t begin, int64_t n) {
-    if (in_registers_ && by_lines(output, begin, n)) return;
+  // False when the place up to which elements equal to a threshold are kept lies inside.
+  bool in_registers(bool past_caches, int64_t begin, int64_t n) const {
+    const void* in[4];
+    uint32_t least[4] = {};
+    if (!in_registers_) return false;
+    for (int32_t k = 0; k < models_; ++k) {
+      in[k] = at(k, begin);
+      if (tasks_[k].trim != MG_TRIM_MAGNITUDE) continue;
+      const int64_t kept = tasks_[k].last - (first_ + begin) + 1;
+      if (kept > 0 && kept < n) return false;
+      least[k] = static_cast<uint32_t>(bits_of_real(tasks_[k].threshold, false)) + (kept <= 0 ? 1 : 0);
+    }
+    const TaskLine line{base_ + begin * size_, in, weights_, least, models_, normalise_, lambda_};
+    (elect_ ? kernels_.elect_line : kernels_.task_line)[dtype_](line, out_ + begin * size_, n, past_caches);
+    return true;
+  }
+
+  void by_tiles(const Output& output, int64_t begin, int64_t n) const {
     alignas(64) Real base[kTile], sum[kTile];
     alignas(64) char result[kTile * sizeof(double)];
     kernels_.widen_real[dtype_](base_ + begin * size_, base, n);
@@ -92,29 +108,6 @@ class Merge {
   static constexpr int kReal = sizeof(Real) == 8 ? 0 : 1;
 
   const char* at(int32_t model, int64_t i) const { return static_cast<const char*>(in_[model]) + i * size_; }
-
-  // False when the place up to which elements equal to a threshold are kept lies inside.
-  bool by_lines(const Output& output, int64_t begin, int64_t n) const {
-    constexpr int64_t kBytes = 1024;  // of a part of the result: see weighted_sum.cpp
-    alignas(64) char result[kBytes];
-    const void* in[4];
-    uint32_t least[4] = {};
-    for (int32_t k = 0; k < models_; ++k) {
-      if (tasks_[k].trim != MG_TRIM_MAGNITUDE) continue;
-      const int64_t kept = tasks_[k].last - (first_ + begin) + 1;
-      if (kept > 0 && kept < n) return false;
-      least[k] = static_cast<uint32_t>(bits_of_real(tasks_[k].threshold, false)) + (kept <= 0 ? 1 : 0);
-    }
-    const int64_t part = kBytes / size_;
-    for (int64_t at_part = begin; at_part < begin + n; at_part += part) {
-      const int64_t here = std::min(part, begin + n - at_part);
-      for (int32_t k = 0; k < models_; ++k) in[k] = at(k, at_part);
-      const TaskLine line{base_ + at_part * size_, in, weights_, least, models_, normalise_, lambda_};
-      (elect_ ? kernels_.elect_line : kernels_.task_line)[dtype_](line, result, here);
-      output.put(result, out_ + at_part * size_, here * size_);
-    }
-    return true;
-  }
 
   void vector(int32_t model, int64_t begin, int64_t n, const Real* base, Real* u) const {
     const mg_task& task = tasks_[model];
@@ -163,9 +156,11 @@ class Merge {
 template <typename Real>
 void run(mg_context* context, int64_t count, const Output& output, Merge<Real> merge) {
   parallel_for(context, divide_up(count, kChunk), [&](int64_t task, int32_t) {
-    const int64_t end = std::min(count, (task + 1) * kChunk);
-    for (int64_t begin = task * kChunk; begin < end; begin += kTile) {
-      merge.run(output, begin, std::min(kTile, end - begin));
+    const int64_t first = task * kChunk, end = std::min(count, first + kChunk);
+    if (merge.in_registers(output.past_caches(), first, end - first)) return;
+    for (int64_t begin = first; begin < end; begin += kTile) {
+      const int64_t n = std::min(kTile, end - begin);
+      if (!merge.in_registers(output.past_caches(), begin, n)) merge.by_tiles(output, begin, n);
     }
     output.finish();
   });

@@ -221,3 +221,46 @@ TEST(merge_large_outputs) {
   CHECK(right);
   for (int k : {0, 1, 2}) CHECK(out[k] == 0x1234 && out[n + 3 + k] == 0x1234);
 }
+
+// Outputs that a cache does not hold go past it, whole lines of them: the bytes are those of many small calls, whatever
+// the alignment, also of what is not finite, and when the output is an input; nothing beside the output is touched.
+TEST(merge_large_outputs_are_those_of_small_ones) {
+  constexpr int64_t kBytes = int64_t{40} << 20, kPart = 1000003, kAround = 64;
+  Context context;
+  std::mt19937_64 generator(3);
+  std::vector<char> memory[4];
+  for (auto& each : memory) {
+    each.resize(kBytes + 2 * kAround);
+    for (size_t i = 0; i + 8 <= each.size(); i += 8) {
+      // Some of any bits, which has NaN and infinities; most near 1.
+      const uint64_t bits = generator(), near = (bits & 0x803f803f803f803fu) | 0x3f803f803f803f80u;
+      std::memcpy(each.data() + i, i % 8192 == 0 ? &bits : &near, 8);
+    }
+  }
+  const double weights[] = {.25, .5, -.125};
+  const mg_task plain[] = {weighted(.5), weighted(.25)};
+  for (int32_t type : {MG_F64, MG_F32, MG_F16, MG_BF16}) {
+    const int64_t bytes = size_of(type), n = kBytes / bytes - 5;
+    const mg_task kept[] = {trimmed(.5, .125, n / 2), trimmed(.25, .25, n / 3)};
+    for (int64_t shift : {int64_t{0}, bytes, 5 * bytes}) {
+      for (int kind = 0; kind < 5; ++kind) {
+        const bool in_place = shift == bytes;
+        std::vector<char> all = memory[3], parts = memory[3];
+        const auto at = [&](std::vector<char>& array, int64_t i) { return array.data() + kAround + shift + i * bytes; };
+        const auto run = [&](std::vector<char>& out, int64_t begin, int64_t count) {
+          const void* in[] = {in_place ? at(out, begin) : memory[0].data() + begin * bytes,
+                              memory[1].data() + (begin + 1) * bytes, at(memory[2], begin)};
+          if (kind < 3) {
+            CHECK_OK(mg_weighted_sum(context, type, count, kind + 1, in, weights, at(out, begin)));
+          } else {
+            CHECK_OK(mg_task_merge(context, type, begin, count, 2, in[2], in, kind == 3 ? plain : kept, kind == 4,
+                                   kind == 4, 1, at(out, begin)));
+          }
+        };
+        run(all, 0, n);
+        for (int64_t begin = 0; begin < n; begin += kPart) run(parts, begin, std::min(kPart, n - begin));
+        CHECK(same_bits(all, parts));
+      }
+    }
+  }
+}

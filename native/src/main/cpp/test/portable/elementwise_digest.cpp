@@ -23,7 +23,7 @@ int main() {
   for (int from = 0; from < 4; ++from) {
     for (int to = 0; to < 4; ++to) {
       std::vector<uint64_t> out(kCount, 0);
-      const int64_t overflowed = k.convert[from][to](in[0].data(), out.data(), kCount);
+      const int64_t overflowed = k.convert[from][to](in[0].data(), out.data(), kCount, false);
       add(out.data(), kCount * 8);
       add(&overflowed, sizeof overflowed);
     }
