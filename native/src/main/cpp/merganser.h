@@ -21,7 +21,7 @@
 #define MG_API __attribute__((visibility("default")))
 
 /* Raised whenever a signature or the meaning of an argument changes; Java refuses another value. */
-#define MG_ABI_VERSION 4
+#define MG_ABI_VERSION 5
 
 #ifdef __cplusplus
 extern "C" {
@@ -154,12 +154,13 @@ MG_API int32_t mg_moments_stream(mg_context* context, const mg_moments* moments,
  * diagonal never negative). */
 MG_API int32_t mg_moments_block(mg_context* context, const mg_moments* moments, int32_t pair, double* out);
 
-/* ---- Linear algebra (F64) ----------------------------------------------------------------------------- */
+/* ---- Linear algebra (F64 unless said otherwise) -------------------------------------------------------- */
 
-/* C = alpha * op(A) op(B) + beta * C, C is m x n. Tiled over the pool by shape only. */
-MG_API int32_t mg_gemm(mg_context* context, int32_t transpose_a, int32_t transpose_b, int64_t m, int64_t n, int64_t k,
-                       double alpha, const double* a, int64_t lda, const double* b, int64_t ldb, double beta, double* c,
-                       int64_t ldc);
+/* C = alpha * op(A) op(B) + beta * C, C is m x n, all of dtype MG_F64 or MG_F32. The bytes do not depend on the number
+ * of threads. */
+MG_API int32_t mg_gemm(mg_context* context, int32_t dtype, int32_t transpose_a, int32_t transpose_b, int64_t m,
+                       int64_t n, int64_t k, double alpha, const void* a, int64_t lda, const void* b, int64_t ldb,
+                       double beta, void* c, int64_t ldc);
 
 /* How the map was completed on the null space of a rank-deficient input. */
 typedef enum mg_completion {

@@ -169,11 +169,12 @@ int32_t mg_moments_block(mg_context* context, const mg_moments* moments, int32_t
   return dispatch(check, &Table::moments_block, context, moments, pair, out);
 }
 
-int32_t mg_gemm(mg_context* context, int32_t transpose_a, int32_t transpose_b, int64_t m, int64_t n, int64_t k,
-                double alpha, const double* a, int64_t lda, const double* b, int64_t ldb, double beta, double* c,
+int32_t mg_gemm(mg_context* context, int32_t dtype, int32_t transpose_a, int32_t transpose_b, int64_t m, int64_t n,
+                int64_t k, double alpha, const void* a, int64_t lda, const void* b, int64_t ldb, double beta, void* c,
                 int64_t ldc) {
   auto check = [&] {
     check_context(context);
+    check_real(dtype);
     check_size(m, "m");
     check_size(n, "n");
     check_size(k, "k");
@@ -187,8 +188,8 @@ int32_t mg_gemm(mg_context* context, int32_t transpose_a, int32_t transpose_b, i
     }
     check_array(context, "gemm", c, "c");
   };
-  return dispatch(check, &Table::gemm, context, transpose_a != 0, transpose_b != 0, m, n, k, alpha, a, lda, b, ldb,
-                  beta, c, ldc);
+  return dispatch(check, &Table::gemm, context, dtype, transpose_a != 0, transpose_b != 0, m, n, k, alpha, a, lda, b,
+                  ldb, beta, c, ldc);
 }
 
 int32_t mg_polar(mg_context* context, int32_t dtype, int64_t count, int64_t n, const double* a, int64_t lda, double* q,

@@ -35,8 +35,8 @@ struct Table {
   int32_t (*moments_stream)(mg_context*, const mg_moments*, int32_t stream, double* mean, double* m2);
   int32_t (*moments_block)(mg_context*, const mg_moments*, int32_t pair, double* out);
 
-  int32_t (*gemm)(mg_context*, bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, double alpha,
-                  const double* a, int64_t lda, const double* b, int64_t ldb, double beta, double* c, int64_t ldc);
+  int32_t (*gemm)(mg_context*, int32_t dtype, bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k,
+                  double alpha, const void* a, int64_t lda, const void* b, int64_t ldb, double beta, void* c, int64_t ldc);
   int32_t (*polar)(mg_context*, int32_t dtype, int64_t count, int64_t n, const double* a, int64_t lda, double* q,
                    int64_t ldq, double* sigma, mg_polar_report* reports);
   int32_t (*cca_map)(mg_context*, int32_t dtype, int64_t n, const double* sxx, const double* syy, const double* sxy,

@@ -8,17 +8,30 @@
 
 namespace merganser {
 
-void gemm(mg_context* context, bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, double alpha,
-          const double* a, int64_t lda, const double* b, int64_t ldb, double beta, double* c, int64_t ldc) {
+namespace {
+
+template <typename T>
+View<const T> factor(const void* data, int64_t ld, bool transpose) {
+  const View<const T> rows = by_rows(static_cast<const T*>(data), ld);
+  return transpose ? rows.transposed() : rows;
+}
+
+}  // namespace
+
+void gemm(mg_context* context, int32_t dtype, bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k,
+          double alpha, const void* a, int64_t lda, const void* b, int64_t ldb, double beta, void* c, int64_t ldc) {
   if (m == 0 || n == 0) return;
   // On every level, so that what works on one processor works on all.
   for (const auto& [extent, name] : {std::pair{m, "m"}, {n, "n"}, {k, "k"}, {lda, "lda"}, {ldb, "ldb"}, {ldc, "ldc"}}) {
     blas_int(extent, name);
   }
   SerialBlas blas(context);
-  const View<const double> rows_of_a = by_rows(a, lda), rows_of_b = by_rows(b, ldb);
-  multiply<double>(context, m, n, k, alpha, transpose_a ? rows_of_a.transposed() : rows_of_a,
-                   transpose_b ? rows_of_b.transposed() : rows_of_b, beta, by_rows(c, ldc));
+  const auto run = [&](auto zero) {
+    typedef decltype(zero) T;
+    multiply<T>(context, m, n, k, alpha, factor<T>(a, lda, transpose_a), factor<T>(b, ldb, transpose_b), beta,
+                by_rows(static_cast<T*>(c), ldc));
+  };
+  dtype == MG_F64 ? run(double{}) : run(float{});
 }
 
 }  // namespace merganser

@@ -85,7 +85,7 @@ TEST(fake_counts_are_exact) {
   CHECK_OK(mg_weighted_sum(device, MG_F64, n, 2, in, weights, sum.data()));
   CHECK_OK(mg_convert(device, MG_F64, MG_BF16, n, a.data(), sum.data(), &found[0]));
   CHECK_OK(mg_nonfinite_count(device, MG_F64, n, a.data(), &found[0], &found[1]));
-  CHECK_OK(mg_gemm(device, 0, 1, 10, 10, 100, 1, a.data(), 100, b.data(), 100, 0, sum.data(), 10));
+  CHECK_OK(mg_gemm(device, MG_F64, 0, 1, 10, 10, 100, 1, a.data(), 100, b.data(), 100, 0, sum.data(), 10));
   CHECK_OK(mg_copy(device, sum.data(), MG_DEVICE_CUDA, a.data(), MG_DEVICE_CUDA, 8 * n));
   CHECK(Counts(device) == before);
   CHECK(same_bits(sum.read(), a.read()));
@@ -152,7 +152,7 @@ TEST(fake_residency_is_checked) {
 
     const char* gemm[] = {"a", "b", "c"};
     for (int k = 0; k < 3; ++k) {
-      refused(mg_gemm(context, 0, 0, 1, 1, 1, 1, k == 0 ? wrong : right, 1, k == 1 ? wrong : right, 1, 0,
+      refused(mg_gemm(context, MG_F64, 0, 0, 1, 1, 1, 1, k == 0 ? wrong : right, 1, k == 1 ? wrong : right, 1, 0,
                       k == 2 ? wrong : right, 1),
               gemm[k], "gemm");
     }

@@ -129,7 +129,7 @@ class Check {
     mg_moments* moments = nullptr;
     const std::pair<const char*, int32_t> answers[] = {
         {"moments_create", mg_moments_create(cuda_, 1, &width, 0, nullptr, nullptr, 0, 0, &moments)},
-        {"gemm", mg_gemm(cuda_, 0, 0, 1, 1, 1, 1, d, 1, d, 1, 0, d + 1, 1)},
+        {"gemm", mg_gemm(cuda_, MG_F64, 0, 0, 1, 1, 1, 1, d, 1, d, 1, 0, d + 1, 1)},
         {"polar", mg_polar(cuda_, MG_F64, 1, 1, d, 1, d + 1, 1, d + 2, &polar)},
         {"cca_map", mg_cca_map(cuda_, MG_F64, 1, d, d, d, 1, &gamma, &gamma, d + 1, d + 2, d + 3, &cca)},
         {"assignment", mg_assignment(cuda_, MG_F64, 1, 1, d, 1, 0, &column, d + 1, d + 2, &value)},

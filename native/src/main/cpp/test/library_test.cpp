@@ -99,7 +99,7 @@ TEST(library_huge_problems_run_out_of_memory) {
   mg_moments* moments = nullptr;
   CHECK(mg_moments_create(context, 1, widths, 1, zero, zero, MG_MOMENTS_F64, MG_NONFINITE_FAIL, &moments) ==
         MG_OUT_OF_MEMORY);
-  CHECK_FAILS(mg_gemm(context, 0, 0, 1, 1, int64_t{1} << 31, 1, &one, int64_t{1} << 31, &one, 1, 0, &one, 1),
+  CHECK_FAILS(mg_gemm(context, MG_F64, 0, 0, 1, 1, int64_t{1} << 31, 1, &one, int64_t{1} << 31, &one, 1, 0, &one, 1),
               MG_INVALID_ARGUMENT, "k = 2147483648 does not fit the 32-bit integers of BLAS");
 }
 
@@ -107,9 +107,9 @@ TEST(library_cancellation) {
   Context context;
   double a = 2, b = 3, c = 0;
   mg_context_cancel(context, 1);
-  CHECK_FAILS(mg_gemm(context, 0, 0, 1, 1, 1, 1, &a, 1, &b, 1, 0, &c, 1), MG_CANCELLED, "cancelled");
+  CHECK_FAILS(mg_gemm(context, MG_F64, 0, 0, 1, 1, 1, 1, &a, 1, &b, 1, 0, &c, 1), MG_CANCELLED, "cancelled");
   mg_context_cancel(context, 0);
-  CHECK_OK(mg_gemm(context, 0, 0, 1, 1, 1, 1, &a, 1, &b, 1, 0, &c, 1));
+  CHECK_OK(mg_gemm(context, MG_F64, 0, 0, 1, 1, 1, 1, &a, 1, &b, 1, 0, &c, 1));
   CHECK(c == 6);
 }
 
@@ -124,7 +124,7 @@ TEST(library_cancels_a_running_routine) {
   });
   int32_t status = MG_OK;
   for (int i = 0; i < 1000 && status == MG_OK; ++i) {
-    status = mg_gemm(context, 0, 0, n, n, n, 1, a.data(), n, a.data(), n, 0, c.data(), n);
+    status = mg_gemm(context, MG_F64, 0, 0, n, n, n, 1, a.data(), n, a.data(), n, 0, c.data(), n);
   }
   killer.join();
   CHECK(status == MG_CANCELLED);
@@ -135,7 +135,7 @@ TEST(library_contexts_work_at_once) {
   const Vector a = gaussian(n * n, 2);
   Vector expected(a.size());
   Context one(1);
-  CHECK_OK(mg_gemm(one, 0, 1, n, n, n, 1, a.data(), n, a.data(), n, 0, expected.data(), n));
+  CHECK_OK(mg_gemm(one, MG_F64, 0, 1, n, n, n, 1, a.data(), n, a.data(), n, 0, expected.data(), n));
   std::atomic<int> wrong{0};
   std::vector<std::thread> threads;
   for (int t = 0; t < 6; ++t) {
@@ -143,7 +143,7 @@ TEST(library_contexts_work_at_once) {
       Context context(8);
       Vector c(a.size());
       for (int i = 0; i < 20; ++i) {
-        if (mg_gemm(context, 0, 1, n, n, n, 1, a.data(), n, a.data(), n, 0, c.data(), n) != MG_OK) ++wrong;
+        if (mg_gemm(context, MG_F64, 0, 1, n, n, n, 1, a.data(), n, a.data(), n, 0, c.data(), n) != MG_OK) ++wrong;
         if (!same_bits(c, expected)) ++wrong;
       }
     });

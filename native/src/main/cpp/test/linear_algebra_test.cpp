@@ -26,12 +26,12 @@ double orthogonality(int64_t n, const Vector& q) {
 TEST(gemm_edges) {
   Context context;
   Vector c = {1, 2, 3, 4};
-  CHECK_OK(mg_gemm(context, 0, 0, 2, 2, 0, 1, nullptr, 1, nullptr, 2, 0.5, c.data(), 2));
+  CHECK_OK(mg_gemm(context, MG_F64, 0, 0, 2, 2, 0, 1, nullptr, 1, nullptr, 2, 0.5, c.data(), 2));
   CHECK(c == (Vector{0.5, 1, 1.5, 2}));
-  CHECK_OK(mg_gemm(context, 0, 0, 0, 0, 0, 1, nullptr, 1, nullptr, 1, 0, nullptr, 1));
-  CHECK_FAILS(mg_gemm(context, 0, 0, 2, 2, 2, 1, c.data(), 1, c.data(), 2, 0, c.data(), 2), MG_INVALID_ARGUMENT,
+  CHECK_OK(mg_gemm(context, MG_F64, 0, 0, 0, 0, 0, 1, nullptr, 1, nullptr, 1, 0, nullptr, 1));
+  CHECK_FAILS(mg_gemm(context, MG_F64, 0, 0, 2, 2, 2, 1, c.data(), 1, c.data(), 2, 0, c.data(), 2), MG_INVALID_ARGUMENT,
               "lda = 1 is below the row length 2");
-  CHECK_FAILS(mg_gemm(nullptr, 0, 0, 0, 0, 0, 1, nullptr, 1, nullptr, 1, 0, nullptr, 1), MG_INVALID_ARGUMENT,
+  CHECK_FAILS(mg_gemm(nullptr, MG_F64, 0, 0, 0, 0, 0, 1, nullptr, 1, nullptr, 1, 0, nullptr, 1), MG_INVALID_ARGUMENT,
               "context is NULL");
 }
 
@@ -52,7 +52,7 @@ TEST(gemm_shapes) {
       const bool ta = form & 1, tb = form & 2;
       const Vector product = multiply(s.m, s.n, s.k, a, ta, b, tb);
       const auto run = [&](mg_context* context, double alpha, double beta, Vector c) {
-        CHECK_OK(mg_gemm(context, ta, tb, s.m, s.n, s.k, alpha, a.data(), ta ? s.m : s.k, b.data(), tb ? s.k : s.n,
+        CHECK_OK(mg_gemm(context, MG_F64, ta, tb, s.m, s.n, s.k, alpha, a.data(), ta ? s.m : s.k, b.data(), tb ? s.k : s.n,
                          beta, c.data(), s.n));
         return c;
       };
@@ -75,7 +75,7 @@ TEST(gemm_specials) {
   Vector a = gaussian(n * n, 1), b = identity(n), c(a.size());
   a[3 * n + 2] = kNaN;
   a[16 * n + 16] = kInf;
-  CHECK_OK(mg_gemm(context, 0, 0, n, n, n, 1, a.data(), n, b.data(), n, 0, c.data(), n));
+  CHECK_OK(mg_gemm(context, MG_F64, 0, 0, n, n, n, 1, a.data(), n, b.data(), n, 0, c.data(), n));
   for (int64_t i = 0; i < n; ++i) {
     for (int64_t j = 0; j < n; ++j) {
       if (i == 3) {

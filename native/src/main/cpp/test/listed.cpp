@@ -138,20 +138,23 @@ Outcome moments_blocks(mg_context* context, const Input& input, bool with_oracle
 
 Outcome gemm(mg_context* context, const Input& input, bool with_oracle) {
   const int64_t n = input.size, m = n + 1, k = n + 2, shift = whole(input.shift);
-  const double size = magnitude(MG_F64, input.scale, 3);
-  const Vector a = gaussian(m * k, 1, 0, size), b = gaussian(k * n, 2, 0, size), c = gaussian(m * n, 3, 0, size * size);
+  const int32_t dtype = input.dtype;
+  const double size = magnitude(dtype, input.scale, 3), epsilon = dtype == MG_F64 ? 1e-14 : 5e-6;
+  const auto random = [&](int64_t count, uint64_t seed, double deviation) {
+    return Array(context, dtype, gaussian(count, seed, 0, deviation), 0).values(dtype);  // rounded to the type
+  };
+  const Vector a = random(m * k, 1, size), b = random(k * n, 2, size), c = random(m * n, 3, size * size);
   Outcome result;
   for (int flags = 0; flags < 4; ++flags) {
     const bool ta = flags & 1, tb = flags & 2;
-    const Array left(context, MG_F64, a, shift), right(context, MG_F64, b, shift), out(context, MG_F64, c, shift);
+    const Array left(context, dtype, a, shift), right(context, dtype, b, shift), out(context, dtype, c, shift);
     const int64_t lda = ta ? m : k, ldb = std::max<int64_t>(tb ? k : n, 1), ldc = std::max<int64_t>(n, 1);
-    CHECK_OK(
-        mg_gemm(context, ta, tb, m, n, k, 1.5, left.doubles(), lda, right.doubles(), ldb, -0.5, out.doubles(), ldc));
+    CHECK_OK(mg_gemm(context, dtype, ta, tb, m, n, k, 1.5, left.data(), lda, right.data(), ldb, -0.5, out.data(), ldc));
     append(result.bytes, out.read());
     if (!with_oracle) continue;
-    const Vector found = out.values(MG_F64);
+    const Vector found = out.values(dtype);
     const Vector product = multiply(m, n, k, a, ta, b, tb);
-    const double allowed = 1e-14 * size * size * static_cast<double>(k);
+    const double allowed = epsilon * size * size * static_cast<double>(k);
     for (size_t i = 0; i < found.size(); ++i) {
       raise(result.error, std::fabs(found[i] - (1.5 * product[i] - 0.5 * c[i])) / allowed);
     }
@@ -718,7 +721,7 @@ const std::vector<Listed>& listed() {
       ENTRY(moments_update), every, real, once, normal, &moments_streams),
       ENTRY(moments_stream), every, real, squares, numbers, &moments_streams),
       ENTRY(moments_block), each, real, squares, numbers, &moments_blocks),
-      ENTRY(gemm), each, f64, products, numbers, &gemm),
+      ENTRY(gemm), each, real, products, numbers, &gemm),
       ENTRY(polar), each, f64, squares, numbers, &polar),
       ENTRY(cca_map), each, f64, squares, numbers, &cca_map),
       ENTRY(assignment), every, real, matchings, numbers, &assignment),

@@ -5,6 +5,8 @@ import java.util.SplittableRandom;
 import org.bytedeco.javacpp.DoublePointer;
 import org.bytedeco.javacpp.FloatPointer;
 import org.bytedeco.openblas.global.openblas;
+import org.merganser.compute.DType;
+import org.merganser.compute.Memory;
 
 /** OpenBLAS's products of n x n matrices, the limit of what consists of products. */
 final class Products implements AutoCloseable {
@@ -63,6 +65,23 @@ final class Products implements AutoCloseable {
         0,
         wide[2],
         n);
+  }
+
+  /** A factor, 0 or 1, or the result. */
+  Memory copy(int k, DType dtype) {
+    Memory copy = Memory.allocate(dtype.bytes((long) n * n));
+    for (long i = 0; i < (long) n * n; i++) {
+      if (dtype == DType.F32) {
+        copy.putFloat(4 * i, narrow[k].get(i));
+      } else {
+        copy.putDouble(8 * i, wide[k].get(i));
+      }
+    }
+    return copy;
+  }
+
+  double result(long i, DType dtype) {
+    return dtype == DType.F32 ? narrow[2].get(i) : wide[2].get(i);
   }
 
   @Override

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.merganser.linalg;
 
+import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
 import org.merganser.error.ShapeException;
 
@@ -52,6 +53,7 @@ public final class LinAlg {
     if (m > 0 && n > 0 && k > 0) {
       ws.kernels()
           .gemm(
+              DType.F64.code(),
               transposeA,
               transposeB,
               m,

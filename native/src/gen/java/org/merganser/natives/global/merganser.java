@@ -38,7 +38,7 @@ public class merganser extends org.merganser.natives.presets.merganser {
 // #define MG_API __attribute__((visibility("default")))
 
 /* Raised whenever a signature or the meaning of an argument changes; Java refuses another value. */
-public static final int MG_ABI_VERSION = 4;
+public static final int MG_ABI_VERSION = 5;
 
 // #ifdef __cplusplus
 // #endif
@@ -209,18 +209,13 @@ public static native int mg_moments_block(mg_context context, @Const mg_moments 
 public static native int mg_moments_block(mg_context context, @Const mg_moments moments, int pair, DoubleBuffer out);
 public static native int mg_moments_block(mg_context context, @Const mg_moments moments, int pair, double[] out);
 
-/* ---- Linear algebra (F64) ----------------------------------------------------------------------------- */
+/* ---- Linear algebra (F64 unless said otherwise) -------------------------------------------------------- */
 
-/* C = alpha * op(A) op(B) + beta * C, C is m x n. Tiled over the pool by shape only. */
-public static native int mg_gemm(mg_context context, int transpose_a, int transpose_b, @Cast("int64_t") long m, @Cast("int64_t") long n, @Cast("int64_t") long k,
-                       double alpha, @Const DoublePointer a, @Cast("int64_t") long lda, @Const DoublePointer b, @Cast("int64_t") long ldb, double beta, DoublePointer c,
-                       @Cast("int64_t") long ldc);
-public static native int mg_gemm(mg_context context, int transpose_a, int transpose_b, @Cast("int64_t") long m, @Cast("int64_t") long n, @Cast("int64_t") long k,
-                       double alpha, @Const DoubleBuffer a, @Cast("int64_t") long lda, @Const DoubleBuffer b, @Cast("int64_t") long ldb, double beta, DoubleBuffer c,
-                       @Cast("int64_t") long ldc);
-public static native int mg_gemm(mg_context context, int transpose_a, int transpose_b, @Cast("int64_t") long m, @Cast("int64_t") long n, @Cast("int64_t") long k,
-                       double alpha, @Const double[] a, @Cast("int64_t") long lda, @Const double[] b, @Cast("int64_t") long ldb, double beta, double[] c,
-                       @Cast("int64_t") long ldc);
+/* C = alpha * op(A) op(B) + beta * C, C is m x n, all of dtype MG_F64 or MG_F32. The bytes do not depend on the number
+ * of threads. */
+public static native int mg_gemm(mg_context context, int dtype, int transpose_a, int transpose_b, @Cast("int64_t") long m,
+                       @Cast("int64_t") long n, @Cast("int64_t") long k, double alpha, @Const Pointer a, @Cast("int64_t") long lda, @Const Pointer b, @Cast("int64_t") long ldb,
+                       double beta, Pointer c, @Cast("int64_t") long ldc);
 
 /* How the map was completed on the null space of a rank-deficient input. */
 /** enum mg_completion */

@@ -88,6 +88,7 @@ public final class Kernels implements AutoCloseable {
   // ---- Linear algebra ----
 
   public void gemm(
+      int dtype,
       boolean transposeA,
       boolean transposeB,
       long m,
@@ -105,18 +106,19 @@ public final class Kernels implements AutoCloseable {
       Status.check(
           merganser.mg_gemm(
               call.context(),
+              dtype,
               transposeA ? 1 : 0,
               transposeB ? 1 : 0,
               m,
               n,
               k,
               alpha,
-              call.doubles(a),
+              call.pointer(a),
               lda,
-              call.doubles(b),
+              call.pointer(b),
               ldb,
               beta,
-              call.doubles(c),
+              call.pointer(c),
               ldc));
     }
   }
