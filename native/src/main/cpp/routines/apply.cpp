@@ -74,7 +74,7 @@ void gather_scaled(int32_t dtype, const Axis& from, const Axis& to, int64_t n_ou
 }  // namespace
 
 void apply_dense(mg_context* context, int32_t dtype, int64_t outer, int64_t n_in, int64_t inner, int64_t n_out,
-                 const double* map, int64_t ldmap, bool transpose, const void* in, int64_t in_stride, void* out,
+                 const double* map, int64_t ldmap, int32_t transpose, const void* in, int64_t in_stride, void* out,
                  int64_t out_stride) {
   const int64_t columns = outer * inner;
   if (columns == 0 || n_out == 0) return;

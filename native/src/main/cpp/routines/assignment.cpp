@@ -212,7 +212,7 @@ void throw_bad_cost(const Costs& costs, int64_t i, double* scratch) {
 }
 
 void assignment(mg_context* context, int32_t dtype, int64_t rows, int64_t cols, const void* cost, int64_t ld,
-                bool maximise, int64_t* row_to_col, double* u, double* v, double* value) {
+                int32_t maximise, int64_t* row_to_col, double* u, double* v, double* value) {
   Costs costs{rows, cols, dtype, maximise ? -1.0 : 1.0};
   costs.data = cost;
   costs.ld = ld;
@@ -220,7 +220,7 @@ void assignment(mg_context* context, int32_t dtype, int64_t rows, int64_t cols, 
 }
 
 void assignment_warm(mg_context* context, int32_t dtype, int64_t rows, int64_t cols, const void* cost, int64_t ld,
-                     bool maximise, int64_t* row_to_col, double* u, double* v, double* value) {
+                     int32_t maximise, int64_t* row_to_col, double* u, double* v, double* value) {
   Costs costs{rows, cols, dtype, maximise ? -1.0 : 1.0};
   costs.data = cost;
   costs.ld = ld;
@@ -228,7 +228,7 @@ void assignment_warm(mg_context* context, int32_t dtype, int64_t rows, int64_t c
 }
 
 void assignment_factors(mg_context* context, int32_t dtype, int64_t rows, int64_t cols, int64_t k, const void* x,
-                        int64_t ldx, const void* y, int64_t ldy, bool maximise, bool warm, int64_t* row_to_col,
+                        int64_t ldx, const void* y, int64_t ldy, int32_t maximise, int32_t warm, int64_t* row_to_col,
                         double* u, double* v, double* value) {
   const Costs costs = factored(context, dtype, rows, cols, k, x, ldx, y, ldy, maximise);
   solve(context, costs, warm, row_to_col, u, v, value);
@@ -236,7 +236,7 @@ void assignment_factors(mg_context* context, int32_t dtype, int64_t rows, int64_
 }
 
 void assignment_batch(mg_context* context, int64_t problems, int32_t dtype, const int64_t* rows, const int64_t* cols,
-                      const void* const* cost, const int64_t* ld, bool maximise, int64_t* row_to_col, double* u,
+                      const void* const* cost, const int64_t* ld, int32_t maximise, int64_t* row_to_col, double* u,
                       double* v, double* value) {
   AssignmentMemory& memory = memory_of(context);
   std::vector<int64_t> row_offset(static_cast<size_t>(problems) + 1, 0), col_offset(row_offset);
@@ -278,7 +278,8 @@ void assignment_batch(mg_context* context, int64_t problems, int32_t dtype, cons
 }
 
 void assignment_certify(mg_context* context, int32_t dtype, int64_t rows, int64_t cols, const void* cost, int64_t ld,
-                        bool maximise, const int64_t* row_to_col, const double* u, const double* v, double* violation) {
+                        int32_t maximise, const int64_t* row_to_col, const double* u, const double* v,
+                        double* violation) {
   Costs costs{rows, cols, dtype, maximise ? -1.0 : 1.0};
   costs.data = cost;
   costs.ld = ld;
@@ -286,7 +287,7 @@ void assignment_certify(mg_context* context, int32_t dtype, int64_t rows, int64_
 }
 
 void assignment_factors_certify(mg_context* context, int32_t dtype, int64_t rows, int64_t cols, int64_t k,
-                                const void* x, int64_t ldx, const void* y, int64_t ldy, bool maximise,
+                                const void* x, int64_t ldx, const void* y, int64_t ldy, int32_t maximise,
                                 const int64_t* row_to_col, const double* u, const double* v, double* violation) {
   const Costs costs = factored(context, dtype, rows, cols, k, x, ldx, y, ldy, maximise);
   *violation = violation_of(context, costs, row_to_col, u, v);

@@ -412,9 +412,9 @@ void check_no_overflow(const CpuMoments& state, int32_t stream) {
 
 }  // namespace
 
-void moments_create(mg_context*, const mg_moments* description, mg_moments** out) {
-  auto state = std::make_unique<CpuMoments>();
-  static_cast<mg_moments&>(*state) = *description;
+void moments_create(mg_context* context, int32_t streams, const int64_t* widths, int32_t pairs, const int32_t* pair_i,
+                    const int32_t* pair_j, int32_t mode, int32_t nonfinite, mg_moments** out) {
+  auto state = std::make_unique<CpuMoments>(context, streams, widths, pairs, pair_i, pair_j, mode, nonfinite);
   const int64_t widest = *std::max_element(state->widths.begin(), state->widths.end());
   // Tiles begin where panels begin.
   const int64_t panel = state->mode == MG_MOMENTS_F64 ? panel_width<double>() : panel_width<float>();
@@ -450,8 +450,6 @@ void moments_create(mg_context*, const mg_moments* description, mg_moments** out
   }
   *out = state.release();
 }
-
-void moments_destroy(mg_moments* moments) { delete static_cast<CpuMoments*>(moments); }
 
 void moments_update(mg_context* context, mg_moments* moments, const void* const* data, int32_t dtype, int64_t outer,
                     int64_t inner, const int64_t* strides) {

@@ -334,9 +334,9 @@ void step_parameters(mg_context* context, const CpuNp& np, const Tiles& tiles, c
 
 }  // namespace
 
-void np_create(mg_context* context, const mg_np* description, const double* initial, mg_np** out) {
-  auto np = std::make_unique<CpuNp>();
-  static_cast<mg_np&>(*np) = *description;
+void np_create(mg_context* context, const mg_np_options* options, int32_t slots, const int64_t* counts,
+               const int64_t* rows, const void* const* in, const double* initial, mg_np** out) {
+  auto np = std::make_unique<CpuNp>(context, *options, slots, counts, rows, in);
   const mg_np_options& o = np->options;
   int64_t size = 0;
   for (int32_t s = 0; s < np->slots(); ++s) {
@@ -370,8 +370,6 @@ void np_create(mg_context* context, const mg_np* description, const double* init
   *out = np.release();
 }
 
-void np_destroy(mg_np* np) { delete static_cast<CpuNp*>(np); }
-
 void np_theta(mg_context* context, const mg_np* np, float* const* theta) {
   check_complete(state_of(np));
   write_theta(context, state_of(np), theta);
@@ -398,23 +396,22 @@ void np_step(mg_context* context, mg_np* handle, double rate, const float* const
   ++np.steps;
 }
 
-void np_state(mg_context*, const mg_np* handle, int32_t slot, int32_t part, float* out) {
+void np_state(mg_context*, const mg_np* handle, int32_t slot, int32_t part, int64_t count, float* out) {
   const CpuNp& np = state_of(handle);
   check_complete(np);
-  std::copy_n(np.part(part).data() + np.offsets[slot], np.planes() * np.groups(slot), out);
+  std::copy_n(np.part(part).data() + np.offsets[slot], count, out);
 }
 
-void np_load(mg_context*, mg_np* handle, int32_t slot, int32_t part, const float* in) {
+void np_load(mg_context*, mg_np* handle, int32_t slot, int32_t part, int64_t count, const float* in) {
   CpuNp& np = state_of(handle);
   check_complete(np);
-  const int64_t size = np.planes() * np.groups(slot);
-  for (int64_t i = 0; i < size; ++i) {
+  for (int64_t i = 0; i < count; ++i) {
     const bool allowed = part == MG_NP_Z ? !std::isnan(in[i]) : std::isfinite(in[i]) && (part == MG_NP_M || in[i] >= 0);
     MG_REQUIRE(allowed, "np_load: element %lld of slot %d is %g", static_cast<Long>(i), slot, in[i]);
   }
   const NpScalars range = scalars_of(np, 0, 0, 0);
   float* out = np.part(part).data() + np.offsets[slot];
-  for (int64_t i = 0; i < size; ++i) out[i] = part == MG_NP_Z ? std::clamp(in[i], range.least, range.most) : in[i];
+  for (int64_t i = 0; i < count; ++i) out[i] = part == MG_NP_Z ? std::clamp(in[i], range.least, range.most) : in[i];
 }
 
 void np_resume(mg_context*, mg_np* handle, int64_t steps) {

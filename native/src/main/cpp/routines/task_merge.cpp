@@ -169,7 +169,8 @@ void run(mg_context* context, int64_t count, const Output& output, Merge<Real> m
 }  // namespace
 
 void task_merge(mg_context* context, int32_t dtype, int64_t first, int64_t count, int32_t models, const void* base,
-                const void* const* in, const mg_task* tasks, bool elect, bool normalise, double lambda, void* out) {
+                const void* const* in, const mg_task* tasks, int32_t elect, int32_t normalise, double lambda,
+                void* out) {
   const Output output(count * size_of(dtype));
   if (dtype == MG_F64) {
     run(context, count, output, Merge<double>(dtype, first, models, base, in, tasks, elect, normalise, lambda, out));
