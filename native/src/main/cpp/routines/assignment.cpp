@@ -24,7 +24,7 @@ const void* Costs::rows_at(int64_t i, int64_t count, double* scratch, int64_t* s
   }
   *stride = panels() * kFactorPanel;
   const char* first = static_cast<const char*>(x) + i * ldx * (factor_type == MG_F64 ? 8 : 4);
-  kernels().factor_rows[factor_type](first, ldx, count, packed, k, panels(), scratch, *stride);
+  kernels().assignment.factor_rows[factor_type](first, ldx, count, packed, k, panels(), scratch, *stride);
   return scratch;
 }
 
@@ -105,7 +105,7 @@ double largest_of(const char* name, int32_t dtype, int64_t rows, int64_t k, cons
   double largest = 0;
   std::vector<double> row(static_cast<size_t>(k));
   for (int64_t i = 0; i < rows; ++i) {
-    kernels().widen[dtype](static_cast<const char*>(data) + i * ld * size_of(dtype), row.data(), k);
+    kernels().elementwise.widen[dtype](static_cast<const char*>(data) + i * ld * size_of(dtype), row.data(), k);
     for (int64_t l = 0; l < k; ++l) {
       const double magnitude = std::fabs(row[static_cast<size_t>(l)]);
       if (!(magnitude < kInfinity)) {
@@ -186,8 +186,8 @@ double violation_of(mg_context* context, const Costs& costs, const int64_t* row_
     const char* first = static_cast<const char*>(costs.rows_at(begin, end - begin, scratch[s].data(), &stride));
     for (int64_t i = begin; i < end; ++i) {
       const char* row = first + (i - begin) * stride * size_of(costs.type);
-      if (kernels().cost_bad[costs.type](row, costs.sign, cols) < cols) bad[s] = std::min(bad[s], i);
-      const double excess = kernels().violation[costs.type](row, costs.sign, v, u[i], cols);
+      if (kernels().assignment.cost_bad[costs.type](row, costs.sign, cols) < cols) bad[s] = std::min(bad[s], i);
+      const double excess = kernels().assignment.violation[costs.type](row, costs.sign, v, u[i], cols);
       const double own = costs.at(i, row_to_col[i]);
       const double slack = std::isinf(own) ? kInfinity : std::fabs(excess_of(u[i], v[row_to_col[i]], own));
       worst[s] = std::max({worst[s], excess, slack});
@@ -201,7 +201,7 @@ double violation_of(mg_context* context, const Costs& costs, const int64_t* row_
 }  // namespace
 
 void throw_bad_cost(const Costs& costs, int64_t i, double* scratch) {
-  const int64_t j = kernels().cost_bad[costs.type](costs.row(i, scratch), costs.sign, costs.cols);
+  const int64_t j = kernels().assignment.cost_bad[costs.type](costs.row(i, scratch), costs.sign, costs.cols);
   if (j == costs.cols) costs_changed();
   const double value = costs.sign * costs.at(i, j);
   const char* what = std::isnan(value)   ? "is NaN"

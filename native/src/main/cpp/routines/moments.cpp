@@ -325,7 +325,7 @@ void accumulate(mg_context* context, CpuMoments& state, const Panel& panel) {
       multiply_tile(state, panel, tile, 1, c, ld_j, part);
       for (int64_t r = 0; r < m; ++r) {
         rank_two(r, [&](double a, const double* u, double b, const double* v, int64_t length) {
-          kernels().add_outer[0](a, u, b, v, c + r * ld_j, length);
+          kernels().moments.add_outer[0](a, u, b, v, c + r * ld_j, length);
         });
       }
       return;
@@ -343,9 +343,9 @@ void accumulate(mg_context* context, CpuMoments& state, const Panel& panel) {
             out[e] += static_cast<double>(c[r * ldc + e]) * factor + (a * u[e] + b * v[e]);
           }
         } else if (fold) {
-          kernels().fold(c + r * ldc, a, u, b, v, target + r * ld_j, length);
+          kernels().moments.fold(c + r * ldc, a, u, b, v, target + r * ld_j, length);
         } else {
-          kernels().add_outer[1](a, u, b, v, c + r * ldc, length);
+          kernels().moments.add_outer[1](a, u, b, v, c + r * ldc, length);
         }
       });
     }

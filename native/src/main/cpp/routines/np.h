@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "core/buffer.h"
-#include "kernels/merge_kernels.h"
+#include "kernels/kernels.h"
 #include "routines/np_state.h"
 
 namespace merganser {
