@@ -34,6 +34,7 @@ class ArchitectureTest {
   private static final Map<String, Integer> LAYERS =
       Map.ofEntries(
           Map.entry("error", 0),
+          Map.entry("internal", 0),
           Map.entry("internal.kernel", 0),
           Map.entry("compute", 0),
           Map.entry("linalg", 1),

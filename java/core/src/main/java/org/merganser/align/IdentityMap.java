@@ -23,7 +23,7 @@ public record IdentityMap(long width) implements FeatureMap {
     if (next.width() != width) {
       throw new ShapeException("cannot compose maps of " + width + " and " + next.width());
     }
-    return next;
+    return next instanceof LinearMap dense ? dense.copy() : next;
   }
 
   @Override

@@ -130,7 +130,7 @@ public record Evaluation(double accuracy, double loss) {
       for (int c = 0; c < classes; c++) {
         sum += Math.exp(logits.get((long) i * classes + c) - largest);
       }
-      int label = data.labels()[i];
+      int label = data.label(i);
       loss += largest + Math.log(sum) - logits.get((long) i * classes + label);
       right += best == label ? 1 : 0;
     }

@@ -69,14 +69,15 @@ final class SpectraCollector {
       SpaceMoments moments, int model, double relative, Workspace ws) {
     try (Matrix own = moments.covariance(0, 0);
         Matrix other = moments.covariance(model, model);
-        Matrix cross = moments.covariance(0, model)) {
-      double n = own.rows();
-      Cca cca =
-          Cca.map(own, other, cross, relative * own.trace() / n, relative * other.trace() / n, ws);
-      cca.map().close();
-      cca.inverse().close();
+        Matrix cross = moments.covariance(0, model);
+        Cca cca = cca(own, other, cross, relative, ws)) {
       return cca.correlations();
     }
+  }
+
+  private static Cca cca(Matrix own, Matrix other, Matrix cross, double relative, Workspace ws) {
+    double n = own.rows();
+    return Cca.map(own, other, cross, relative * own.trace() / n, relative * other.trace() / n, ws);
   }
 
   /** Correlations of matched features under the maps of an aligner. */
