@@ -178,15 +178,17 @@ public final class Alignment implements AutoCloseable {
   }
 
   /**
-   * Checks the algebra and that the architecture is complete for a model ({@link
-   * Architecture#doubts}).
+   * Checks the algebra, that the architecture is complete for a model ({@link
+   * Architecture#doubts}), and that dense maps meet no negative scale of a normalisation.
    *
    * @throws IncompatibleModelsException when the checkpoint does not fit the architecture
    */
   public Verification verify(Checkpoint model, Workspace ws) {
     requireOpen();
     architecture.require("the model", model);
-    return Verification.ofMaps(this, ws).withWarnings(architecture.doubts(model));
+    return Verification.ofMaps(this, ws)
+        .withWarnings(architecture.doubts(model))
+        .withWarnings(NegativeScales.warnings(this, model, ws));
   }
 
   /**
@@ -203,7 +205,8 @@ public final class Alignment implements AutoCloseable {
   public Verification verify(Checkpoint model, Path activations, Workspace ws) throws IOException {
     requireOpen();
     architecture.require("the model", model);
-    return Verification.ofActivations(this, model, activations, ws);
+    return Verification.ofActivations(this, model, activations, ws)
+        .withWarnings(NegativeScales.warnings(this, model, ws));
   }
 
   /**
