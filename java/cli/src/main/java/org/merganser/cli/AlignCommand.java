@@ -10,7 +10,7 @@ import org.merganser.align.Alignment;
 import org.merganser.align.AlignmentSet;
 import org.merganser.align.Verification;
 import org.merganser.compute.Workspace;
-import org.merganser.io.PartialFile;
+import org.merganser.internal.io.PartialFile;
 import org.merganser.model.Architecture;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;

@@ -4,6 +4,7 @@ package org.merganser.align;
 import org.merganser.compute.Workspace;
 import org.merganser.linalg.Matrix;
 import org.merganser.model.MapFamily;
+import org.merganser.stats.SpaceMoments;
 
 /**
  * An invertible map T from the features of one model into those of another. Immutable.
@@ -13,6 +14,11 @@ import org.merganser.model.MapFamily;
  */
 public sealed interface FeatureMap extends AutoCloseable
     permits IdentityMap, ScaledPermutation, LinearMap {
+  /** T = I. */
+  static FeatureMap identity(long width) {
+    return new IdentityMap(width);
+  }
+
   /** Number of features. */
   long width();
 
@@ -30,6 +36,25 @@ public sealed interface FeatureMap extends AutoCloseable
 
   /** Condition number in the 1-norm, {@code |T|_1 |T^-1|_1}. */
   double condition();
+
+  /**
+   * How well each feature of the reference is met by its aligned counterpart, in the order of the
+   * features:
+   *
+   * <pre>
+   *   corr(x_r, (T y)_r) = (T Syx)_rr / sqrt(Sxx_rr (T Syy T^T)_rr)
+   * </pre>
+   *
+   * x the reference's features, y the model's. One to one maps need the cross block of the moments,
+   * dense ones the model's own block too. A feature that never varies, in the reference or after
+   * the map, has correlation 0. Cost: 2 n^3 flops for a dense map.
+   *
+   * @param model index of the model in the moments, at least 1
+   * @throws org.merganser.error.ShapeException when the moments are of another width
+   */
+  default double[] matchedCorrelations(SpaceMoments moments, int model, Workspace ws) {
+    return MatchedCorrelation.of(moments, model, this, ws);
+  }
 
   /** T as a new dense matrix. */
   Matrix toMatrix();

@@ -7,7 +7,7 @@ import org.merganser.linalg.Matrix;
 import org.merganser.model.MapFamily;
 
 /** T = I. */
-public record IdentityMap(long width) implements FeatureMap {
+record IdentityMap(long width) implements FeatureMap {
   @Override
   public MapFamily family() {
     return MapFamily.FIXED;

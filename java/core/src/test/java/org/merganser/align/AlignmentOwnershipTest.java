@@ -119,7 +119,7 @@ class AlignmentOwnershipTest {
   @Test
   void composedMapsAreTheirOwn() {
     LinearMap map = dense();
-    FeatureMap identity = new IdentityMap(3);
+    FeatureMap identity = FeatureMap.identity(3);
     FeatureMap after = identity.then(map, WS);
     FeatureMap before = map.then(identity, WS);
     map.close();

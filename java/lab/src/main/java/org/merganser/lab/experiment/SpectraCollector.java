@@ -7,7 +7,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.merganser.align.AlignmentSet;
-import org.merganser.align.MatchedCorrelation;
+import org.merganser.align.FeatureMap;
 import org.merganser.compute.Workspace;
 import org.merganser.linalg.Cca;
 import org.merganser.linalg.Matrix;
@@ -88,9 +88,8 @@ final class SpectraCollector {
     for (int model = 1; model < maps.size(); model++) {
       for (FeatureSpace space : maps.of(model).architecture().spaces()) {
         if (space.exact() != MapFamily.FIXED) {
-          double[] values =
-              MatchedCorrelation.of(
-                  moments.space(space.id()), model, maps.of(model).map(space.id()), ws);
+          FeatureMap map = maps.of(model).map(space.id());
+          double[] values = map.matchedCorrelations(moments.space(space.id()), model, ws);
           add(space.id(), "matched " + method, decreasing(values));
         }
       }
