@@ -4,6 +4,7 @@ package org.merganser.align;
 import java.util.Arrays;
 import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
+import org.merganser.internal.Opened;
 import org.merganser.internal.kernel.Block;
 import org.merganser.internal.kernel.Kernels;
 import org.merganser.linalg.Matrix;
@@ -32,34 +33,38 @@ final class MapAxis {
     long start = bound.binding().block().offset() * inner * tensor.dtype().bytes(1);
     long width = bound.space().width();
     boolean whole = width * repeat == tensor.dim(axis);
-    Tensor result = whole ? Tensor.allocate(tensor.dtype(), tensor.shape()) : tensor.copy();
-    if (tensor.size() > 0) {
-      Kernels.Axis shape = new Kernels.Axis(outer, width, repeat * inner, width);
-      Block in = tensor.block().from(start);
-      Block out = result.block().from(start);
-      int dtype = tensor.dtype().code();
-      Role role = bound.binding().role();
-      if (map instanceof LinearMap linear) {
-        // Input side: V' = V T^-1, so entry r of the axis sums over c with T^-1[c, r].
-        boolean input = role == Role.WEIGHT_IN;
-        Matrix matrix = input ? linear.inverseMatrix() : linear.matrix();
-        Block factors = matrix.asTensor().block();
-        ws.kernels().applyDense(dtype, shape, factors, width, input, in, stride, out, stride);
-      } else {
-        ScaledPermutation permutation = (ScaledPermutation) map;
-        ws.kernels()
-            .applyGather(
-                dtype,
-                shape,
-                index(permutation),
-                scales(permutation, role),
-                in,
-                stride,
-                out,
-                stride);
+    try (Opened opened = new Opened()) {
+      Tensor result =
+          opened.add(whole ? Tensor.allocate(tensor.dtype(), tensor.shape()) : tensor.copy());
+      if (tensor.size() > 0) {
+        Kernels.Axis shape = new Kernels.Axis(outer, width, repeat * inner, width);
+        Block in = tensor.block().from(start);
+        Block out = result.block().from(start);
+        int dtype = tensor.dtype().code();
+        Role role = bound.binding().role();
+        if (map instanceof LinearMap linear) {
+          // Input side: V' = V T^-1, so entry r of the axis sums over c with T^-1[c, r].
+          boolean input = role == Role.WEIGHT_IN;
+          Matrix matrix = input ? linear.inverseMatrix() : linear.matrix();
+          Block factors = matrix.asTensor().block();
+          ws.kernels().applyDense(dtype, shape, factors, width, input, in, stride, out, stride);
+        } else {
+          ScaledPermutation permutation = (ScaledPermutation) map;
+          ws.kernels()
+              .applyGather(
+                  dtype,
+                  shape,
+                  index(permutation),
+                  scales(permutation, role),
+                  in,
+                  stride,
+                  out,
+                  stride);
+        }
       }
+      opened.release();
+      return result;
     }
-    return result;
   }
 
   /** The scale of a normalisation under a dense map by {@link NormRule#spread}. A new tensor. */

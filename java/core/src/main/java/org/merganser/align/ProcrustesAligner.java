@@ -5,6 +5,7 @@ import java.util.Arrays;
 import org.merganser.align.SpaceAlignment.Evidence;
 import org.merganser.compute.Workspace;
 import org.merganser.error.NumericalException;
+import org.merganser.internal.Opened;
 import org.merganser.linalg.Matrix;
 import org.merganser.linalg.Polar;
 import org.merganser.model.Architecture;
@@ -82,8 +83,9 @@ public final class ProcrustesAligner implements Aligner {
       FeatureSpace space, SpaceMoments moments, int model, Workspace ws) {
     double sizeX = size(moments, space, 0);
     double sizeY = size(moments, space, model);
-    try (Matrix sxy = moments.covariance(0, model)) {
-      Polar polar = Polar.of(sxy, ws);
+    try (Matrix sxy = moments.covariance(0, model);
+        Opened opened = new Opened()) {
+      Polar polar = opened.add(Polar.of(sxy, ws));
       double[] spectrum =
           Arrays.stream(polar.singularValues()).map(s -> s / (sizeX * sizeY)).toArray();
       double score = Arrays.stream(spectrum).sum();
@@ -92,6 +94,7 @@ public final class ProcrustesAligner implements Aligner {
               ? LinearMap.orthogonal(polar.factor())
               : scaled(polar.factor(), sizeX / sizeY);
       Evidence evidence = Evidence.dense(moments.samples(), space.width(), score);
+      opened.release();
       return new SpaceAlignment(map, score, spectrum, polar.completion(), evidence);
     }
   }

@@ -23,16 +23,17 @@ final class AssignmentProof {
 
   static void require(
       Assignment found, double violation, Entries entries, Supplier<Assignment> again) {
+    int[] columns = found.columns();
     double total = 0;
     double least = Double.POSITIVE_INFINITY;
-    for (int i = 0; i < found.columns().length; i++) {
-      double entry = entries.get(i, found.columns()[i]);
+    for (int i = 0; i < columns.length; i++) {
+      double entry = entries.get(i, columns[i]);
       if (Double.isInfinite(entry)) {
         throw new NumericalException(
             "not proved optimal: row "
                 + i
                 + " takes column "
-                + found.columns()[i]
+                + columns[i]
                 + ", which is forbidden");
       }
       total += Math.abs(entry);
@@ -47,9 +48,9 @@ final class AssignmentProof {
               + ", is not finite");
     }
     double rounding = 8 * EPSILON * total;
-    BigDecimal sum = sum(found, entries);
+    BigDecimal sum = sum(columns, entries);
     double off = Math.abs(sum.subtract(new BigDecimal(found.value())).doubleValue());
-    double tolerance = rounding * Math.max(1, found.columns().length);
+    double tolerance = rounding * Math.max(1, columns.length);
     if (off > tolerance) {
       throw new NumericalException(
           "not proved optimal: the value "
@@ -60,7 +61,7 @@ final class AssignmentProof {
     if (violation <= rounding && violation * found.v().length <= 0x1p-20 * least) {
       return;
     }
-    BigDecimal best = sum(again.get(), entries);
+    BigDecimal best = sum(again.get().columns(), entries);
     double gap = (found.maximised() ? best.subtract(sum) : sum.subtract(best)).doubleValue();
     if (gap > Math.min(tolerance, 0x1p-20 * least)) {
       throw new NumericalException(
@@ -72,10 +73,10 @@ final class AssignmentProof {
     }
   }
 
-  private static BigDecimal sum(Assignment found, Entries entries) {
+  private static BigDecimal sum(int[] columns, Entries entries) {
     BigDecimal sum = BigDecimal.ZERO;
-    for (int i = 0; i < found.columns().length; i++) {
-      double entry = entries.get(i, found.columns()[i]);
+    for (int i = 0; i < columns.length; i++) {
+      double entry = entries.get(i, columns[i]);
       if (!Double.isFinite(entry)) {
         throw new NumericalException("the entries changed while they were read");
       }
