@@ -2,9 +2,9 @@
 // The measure of memory that benchmarks compare with.
 #include <algorithm>
 
-#include "core/isa.h"
-#include "core/pool.h"
 #include "routines/routines.h"
+#include "runtime/isa.h"
+#include "runtime/pool.h"
 
 namespace merganser {
 

@@ -7,7 +7,7 @@
 
 #include "merganser.h"
 
-// Besides the header the one place that names them all: the entries of core/table.h, the tables of the CPU and of the
+// Besides the header the one place that names them all: the entries of abi/table.h, the tables of the CPU and of the
 // plug-ins and the list of the native tests follow from it.
 #define MG_ROUTINES(X)                                                                             \
   X(moments_create) X(moments_update) X(moments_stream) X(moments_block)                           \

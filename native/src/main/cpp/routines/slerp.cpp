@@ -4,10 +4,10 @@
 #include <algorithm>
 #include <cmath>
 
-#include "core/buffer.h"
-#include "core/isa.h"
-#include "core/pool.h"
 #include "routines/routines.h"
+#include "runtime/buffer.h"
+#include "runtime/isa.h"
+#include "runtime/pool.h"
 
 namespace merganser {
 

@@ -78,7 +78,7 @@ if command -v $cross > /dev/null; then
   trap 'rm -rf "$work"' EXIT
   flags=(-std=c++17 -O2 -ffp-contract=off -fno-math-errno -Wall -Wextra -Werror -I "$sources")
   objects=()
-  for source in "$sources"/core/*.cpp "$sources"/routines/*.cpp "$sources"/kernels/kernels_portable.cpp; do
+  for source in "$sources"/{abi,routines,runtime}/*.cpp "$sources"/kernels/kernels_portable.cpp; do
     object=$work/$(basename "$source" .cpp)_$(basename "$(dirname "$source")").o
     if $cross "${flags[@]}" '-DMERGANSER_VERSION="check"' -c "$source" -o "$object"; then
       objects+=("$object")

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Every entry of core/table.h with a way to run it on random input and a check of its results. A routine is tested by
+// Every entry of abi/table.h with a way to run it on random input and a check of its results. A routine is tested by
 // being listed: against plain loops, over types, odd sizes, alignments and magnitudes, for any number of threads, on
 // the fake device, and, where its bytes are promised to be the same, on every instruction-set level.
 #pragma once
 
-#include "core/context.h"
+#include "abi/table.h"
+#include "runtime/context.h"
 #include "test/check.h"
 
 namespace check {

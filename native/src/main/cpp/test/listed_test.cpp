@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What holds for every entry of core/table.h: see listed.h.
+// What holds for every entry of abi/table.h: see listed.h.
 #include <set>
 
 #include "test/listed.h"

@@ -11,11 +11,11 @@
 #include <map>
 #include <mutex>
 
-#include "core/buffer.h"
-#include "core/error.h"
-#include "core/table.h"
+#include "abi/table.h"
 #include "routines/moments_state.h"
 #include "routines/np_state.h"
+#include "runtime/buffer.h"
+#include "runtime/error.h"
 
 namespace merganser {
 
@@ -25,7 +25,7 @@ PluginHost library{};
 
 }  // namespace
 
-// core/error.cpp has the rest; the text belongs to the library.
+// runtime/error.cpp has the rest; the text belongs to the library.
 void set_last_error(const char* text) noexcept {
   if (library.set_error) library.set_error(text);
 }
