@@ -4,7 +4,6 @@
 
 #include "abi/checks.h"
 #include "merganser.h"
-#include "routines/assignment.h"
 
 using namespace merganser;
 
@@ -142,22 +141,6 @@ int32_t mg_assignment_factors_certify(mg_context* context, int32_t dtype, int64_
   };
   return dispatch(check, &Table::assignment_factors_certify, context, dtype, rows, cols, k, x, ldx, y, ldy, maximise,
                   row_to_col, u, v, violation);
-}
-
-int32_t mg_assignment_route(mg_context* context, int32_t route) {
-  return guard([&] {
-    check_context(context);
-    MG_REQUIRE(route >= 0 && route < 128, "unknown route %d", route);
-    context->kept<AssignmentState>().route = route;
-  });
-}
-
-int32_t mg_assignment_counters(mg_context* context, int64_t* counters) {
-  return guard([&] {
-    check_context(context);
-    check_pointer(counters, "counters");
-    std::copy_n(context->kept<AssignmentState>().counters, MG_ASSIGNMENT_COUNTERS, counters);
-  });
 }
 
 }  // extern "C"

@@ -4,7 +4,6 @@
 
 #include "abi/checks.h"
 #include "merganser.h"
-#include "routines/routines.h"
 
 using namespace merganser;
 
@@ -70,49 +69,18 @@ int32_t mg_kth_magnitude(mg_context* context, int32_t dtype, int64_t count, cons
   return dispatch(check, &Table::kth_magnitude, context, dtype, count, x, base, k, out);
 }
 
-int32_t mg_products(mg_context* context, int32_t dtype, int64_t count, const void* x, const void* y, double* sums) {
+int32_t mg_dot_products(mg_context* context, int32_t dtype, int64_t count, const void* x, const void* y, double* sums) {
   auto check = [&] {
     check_context(context);
     check_dtype(dtype);
     check_size(count, "count");
     if (count > 0) {
-      check_array(context, "products", x, "x");
-      check_array(context, "products", y, "y");
+      check_array(context, "dot_products", x, "x");
+      check_array(context, "dot_products", y, "y");
     }
     check_pointer(sums, "sums");
   };
-  return dispatch(check, &Table::products, context, dtype, count, x, y, sums);
-}
-
-int32_t mg_slerp_weights(const double* sums, double t, double* weights) {
-  return guard([&] {
-    check_pointer(sums, "sums");
-    check_pointer(weights, "weights");
-    for (int k = 0; k < 3; ++k) MG_REQUIRE(std::isfinite(sums[k]), "sums[%d] is %g", k, sums[k]);
-    MG_REQUIRE(std::isfinite(t), "t is %g", t);
-    slerp_weights(sums, t, weights);
-  });
-}
-
-int32_t mg_stream(mg_context* context, int64_t bytes, int32_t reads, const void* const* in, int32_t writes,
-                  void* const* out) {
-  auto check = [&] {
-    check_context(context);
-    MG_REQUIRE(bytes >= 0 && bytes % 64 == 0, "bytes must be a multiple of 64 and >= 0, not %lld",
-               static_cast<Long>(bytes));
-    MG_REQUIRE(reads >= 1 && reads <= 8, "reads must be in [1, 8], not %d", reads);
-    MG_REQUIRE(writes >= 0 && writes <= 8, "writes must be in [0, 8], not %d", writes);
-    check_pointer(in, "in");
-    if (writes > 0) check_pointer(out, "out");
-    const auto check_line = [&](const void* pointer, const char* name, int32_t k) {
-      MG_REQUIRE(pointer && reinterpret_cast<uintptr_t>(pointer) % 64 == 0, "%s[%d] is NULL or not aligned to 64 bytes",
-                 name, k);
-      check_resident(context, pointer, "stream", name, k);
-    };
-    for (int32_t k = 0; k < reads && bytes > 0; ++k) check_line(in[k], "in", k);
-    for (int32_t k = 0; k < writes && bytes > 0; ++k) check_line(out[k], "out", k);
-  };
-  return dispatch(check, &Table::stream, context, bytes, reads, in, writes, out);
+  return dispatch(check, &Table::dot_products, context, dtype, count, x, y, sums);
 }
 
 }  // extern "C"

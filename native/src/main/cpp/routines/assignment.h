@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "routines/routines.h"
+#include "merganser_testing.h"
 #include "runtime/buffer.h"
 #include "runtime/context.h"
 #include "runtime/isa.h"

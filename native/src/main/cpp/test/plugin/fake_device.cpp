@@ -128,9 +128,9 @@ int32_t task_merge(mg_context* context, int32_t dtype, int64_t first, int64_t co
                                  tasks, elect, normalise, lambda, behind(out));
 }
 
-int32_t stream(mg_context* context, int64_t bytes, int32_t reads, const void* const* in, int32_t writes,
+int32_t bandwidth(mg_context* context, int64_t bytes, int32_t reads, const void* const* in, int32_t writes,
                void* const* out) {
-  return library.cpu->stream(context, bytes, reads, all_behind(in, reads).data(), writes,
+  return library.cpu->bandwidth(context, bytes, reads, all_behind(in, reads).data(), writes,
                              all_behind(out, writes).data());
 }
 
@@ -192,7 +192,7 @@ extern "C" __attribute__((visibility("default"))) const char* mg_fill_table(cons
   table->moments_update = &moments_update;
   table->weighted_sum = &weighted_sum;
   table->task_merge = &task_merge;
-  table->stream = &stream;
+  table->bandwidth = &bandwidth;
   table->np_create = &np_create;
   table->np_theta = &np_theta;
   table->np_step = &np_step;
