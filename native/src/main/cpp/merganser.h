@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The C ABI of Merganser: the only header the Java bindings are generated from.
+ * The C ABI of Merganser, from which the Java bindings are generated.
  *
  * Conventions
  *   - Matrices are row-major; `ld*` is the distance in elements between two rows.
@@ -21,7 +21,7 @@
 #define MG_API __attribute__((visibility("default")))
 
 /* Raised whenever a signature or the meaning of an argument changes; Java refuses another value. */
-#define MG_ABI_VERSION 5
+#define MG_ABI_VERSION 6
 
 #ifdef __cplusplus
 extern "C" {
@@ -244,25 +244,6 @@ MG_API int32_t mg_assignment_factors_certify(mg_context* context, int32_t dtype,
                                              const int64_t* row_to_col, const double* u, const double* v,
                                              double* violation);
 
-/* Forces parts of the solver, for tests and measurements; every route gives an optimum. A sum of bits; 0 chooses by
- * the problem. */
-typedef enum mg_assignment_routes {
-  MG_ASSIGNMENT_LISTS = 1,         /* candidate lists for small problems too */
-  MG_ASSIGNMENT_SHORT_LISTS = 2,   /* 8 entries, so that lists run out */
-  MG_ASSIGNMENT_GREEDY = 4,        /* tight-edge greedy always */
-  MG_ASSIGNMENT_NO_REDUCTION = 8,  /* no row reduction: paths do its work */
-  MG_ASSIGNMENT_AUCTION = 16,      /* auction when a row is still free */
-  MG_ASSIGNMENT_SPARSE = 32,       /* sparse paths to the end */
-  MG_ASSIGNMENT_DENSE = 64         /* dense paths only */
-} mg_assignment_routes;
-MG_API int32_t mg_assignment_route(mg_context* context, int32_t route);
-
-/* What the last assignment of this context did, sums over a batch: rows left free by column reduction, by the greedy
- * phase; row reduction steps; rows left free by it; auction steps; lists built; whole-row scans; sparse paths; dense
- * paths; rows relaxed over all columns. */
-#define MG_ASSIGNMENT_COUNTERS 10
-MG_API int32_t mg_assignment_counters(mg_context* context, int64_t* counters);
-
 /* ---- Applying feature maps ---------------------------------------------------------------------------- */
 
 /* A tensor is seen as [outer x axis x inner] with `stride` elements between two outer slices, the axis
@@ -342,17 +323,8 @@ MG_API int32_t mg_kth_magnitude(mg_context* context, int32_t dtype, int64_t coun
                                 int64_t k, mg_threshold* out);
 
 /* sums = x.y, x.x, y.y in F64, in an order that depends on `count` only. */
-MG_API int32_t mg_products(mg_context* context, int32_t dtype, int64_t count, const void* x, const void* y,
+MG_API int32_t mg_dot_products(mg_context* context, int32_t dtype, int64_t count, const void* x, const void* y,
                            double* sums);
-
-/* Weights of x and y in their spherical interpolation at t, from mg_products: with c = x.y / (|x| |y|), where a norm of
- * at most 1e-8 counts as 1, (sin((1-t) w), sin(t w)) / sin w, w = acos c; (1-t, t) when |c| > 0.9995. */
-MG_API int32_t mg_slerp_weights(const double* sums, double t, double* weights);
-
-/* out_j = in_0 ^ in_1 ^ ... for every j, 1 to 8 arrays in, 0 to 8 out, past the caches: the rate at which memory can be
- * read and written in this mix, for benchmarks. `bytes` is a multiple of 64 and so are the addresses. */
-MG_API int32_t mg_stream(mg_context* context, int64_t bytes, int32_t reads, const void* const* in, int32_t writes,
-                         void* const* out);
 
 /* ---- NP Merge ----------------------------------------------------------------------------------------- */
 

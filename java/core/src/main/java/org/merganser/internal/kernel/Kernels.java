@@ -558,30 +558,22 @@ public final class Kernels implements AutoCloseable {
   }
 
   /** {x.y, x.x, y.y} */
-  public double[] products(int dtype, long count, Block x, Block y) {
+  public double[] dotProducts(int dtype, long count, Block x, Block y) {
     double[] sums = new double[3];
     try (Call call = context.enter()) {
       Status.check(
-          merganser.mg_products(
+          merganser.mg_dot_products(
               call.context(), dtype, count, call.pointer(x), call.pointer(y), sums));
     }
     return sums;
   }
 
-  /** Weights of x and y at t between them, from {@link #products}. */
-  public static double[] slerpWeights(double[] products, double t) {
-    requireLength("products", products.length, 3);
-    double[] weights = new double[2];
-    Status.check(merganser.mg_slerp_weights(products, t, weights));
-    return weights;
-  }
-
   /** Writes the XOR of all {@code in} to every {@code out}: the measure of memory. */
-  public void stream(long bytes, Block[] in, Block[] out) {
+  public void bandwidth(long bytes, Block[] in, Block[] out) {
     try (Call call = context.enter();
         PointerPointer<Pointer> from = call.pointers(in);
         PointerPointer<Pointer> to = call.pointers(out)) {
-      Status.check(merganser.mg_stream(call.context(), bytes, in.length, from, out.length, to));
+      Status.check(merganser.mg_bandwidth(call.context(), bytes, in.length, from, out.length, to));
     }
   }
 
