@@ -104,7 +104,7 @@ Outcome moments(mg_context* context, const Input& input, bool with_oracle, bool 
       if (blocks) {
         CHECK_OK(mg_moments_block(context, handle, k, out.doubles()));
       } else {
-        CHECK_OK(mg_moments_stream(context, handle, k, mean.doubles(), out.doubles()));
+        CHECK_OK(mg_moments_series(context, handle, k, mean.doubles(), out.doubles()));
         append(result.bytes, mean.read());
       }
       append(result.bytes, out.read());
@@ -128,7 +128,7 @@ Outcome moments(mg_context* context, const Input& input, bool with_oracle, bool 
   return result;
 }
 
-Outcome moments_streams(mg_context* context, const Input& input, bool with_oracle) {
+Outcome moments_sums(mg_context* context, const Input& input, bool with_oracle) {
   return moments(context, input, with_oracle, false);
 }
 Outcome moments_blocks(mg_context* context, const Input& input, bool with_oracle) {
@@ -723,9 +723,9 @@ const std::vector<Listed>& listed() {
       ENTRY(allocate), every, all, long_arrays, normal, &memory),
       ENTRY(release), every, all, long_arrays, normal, &memory),
       ENTRY(copy), every, all, long_arrays, bits, &copies),
-      ENTRY(moments_create), every, real, once, normal, &moments_streams),
-      ENTRY(moments_update), every, real, once, normal, &moments_streams),
-      ENTRY(moments_stream), every, real, squares, numbers, &moments_streams),
+      ENTRY(moments_create), every, real, once, normal, &moments_sums),
+      ENTRY(moments_update), every, real, once, normal, &moments_sums),
+      ENTRY(moments_series), every, real, squares, numbers, &moments_sums),
       ENTRY(moments_block), each, real, squares, numbers, &moments_blocks),
       ENTRY(gemm), each, real, products, numbers, &gemm),
       ENTRY(polar), each, f64, squares, numbers, &polar),
