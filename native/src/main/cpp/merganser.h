@@ -162,6 +162,11 @@ MG_API int32_t mg_gemm(mg_context* context, int32_t dtype, int32_t transpose_a, 
                        int64_t n, int64_t k, double alpha, const void* a, int64_t lda, const void* b, int64_t ldb,
                        double beta, void* c, int64_t ldc);
 
+/* out[j * ldout + i] = in[i * ldin + j] for a rows x cols matrix of dtype MG_F64 or MG_F32: the bits, as they are. The two
+ * may not overlap. */
+MG_API int32_t mg_transpose(mg_context* context, int32_t dtype, int64_t rows, int64_t cols, const void* in,
+                            int64_t ldin, void* out, int64_t ldout);
+
 /* How the map was completed on the null space of a rank-deficient input. */
 typedef enum mg_completion {
   MG_COMPLETION_NONE = 0,       /* full rank: nothing to complete */

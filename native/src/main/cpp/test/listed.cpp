@@ -163,6 +163,26 @@ Outcome gemm(mg_context* context, const Input& input, bool with_oracle) {
   return result;
 }
 
+// A part of a wider matrix into a part of one; what lies beside it stays.
+Outcome transpose(mg_context* context, const Input& input, bool) {
+  const int64_t rows = input.size, cols = input.size + 3, ldin = cols + 1, ldout = rows + 2;
+  const size_t bytes = static_cast<size_t>(size_of(input.dtype));
+  const std::vector<char> elements = random_elements(input, rows * ldin, 1),
+                          before = random_elements(input, cols * ldout, 2);
+  Array in(context, static_cast<int64_t>(elements.size()), input.shift);
+  Array out(context, static_cast<int64_t>(before.size()), input.shift);
+  in.write(elements);
+  out.write(before);
+  CHECK_OK(mg_transpose(context, input.dtype, rows, cols, in.data(), ldin, out.data(), ldout));
+  std::vector<char> expected = before;
+  for (int64_t i = 0; i < rows; ++i) {
+    for (int64_t j = 0; j < cols; ++j) {
+      std::memcpy(&expected[(j * ldout + i) * bytes], &elements[(i * ldin + j) * bytes], bytes);
+    }
+  }
+  return {out.read(), exactly(out.read() == expected)};
+}
+
 // q is orthogonal, q^T a is symmetric with the sum of the singular values as trace: only the polar factor is.
 Outcome polar(mg_context* context, const Input& input, bool with_oracle) {
   const int64_t n = input.size, shift = whole(input.shift);
@@ -728,6 +748,7 @@ const std::vector<Listed>& listed() {
       ENTRY(moments_series), every, real, squares, numbers, &moments_sums),
       ENTRY(moments_block), each, real, squares, numbers, &moments_blocks),
       ENTRY(gemm), each, real, products, numbers, &gemm),
+      ENTRY(transpose), every, real, products, bits, &transpose),
       ENTRY(polar), each, f64, squares, numbers, &polar),
       ENTRY(cca_map), each, f64, squares, numbers, &cca_map),
       ENTRY(assignment), every, real, matchings, numbers, &assignment),

@@ -217,6 +217,11 @@ public static native int mg_gemm(mg_context context, int dtype, int transpose_a,
                        @Cast("int64_t") long n, @Cast("int64_t") long k, double alpha, @Const Pointer a, @Cast("int64_t") long lda, @Const Pointer b, @Cast("int64_t") long ldb,
                        double beta, Pointer c, @Cast("int64_t") long ldc);
 
+/* out[j * ldout + i] = in[i * ldin + j] for a rows x cols matrix of dtype MG_F64 or MG_F32: the bits, as they are. The two
+ * may not overlap. */
+public static native int mg_transpose(mg_context context, int dtype, @Cast("int64_t") long rows, @Cast("int64_t") long cols, @Const Pointer in,
+                            @Cast("int64_t") long ldin, Pointer out, @Cast("int64_t") long ldout);
+
 /* How the map was completed on the null space of a rank-deficient input. */
 /** enum mg_completion */
 public static final int
