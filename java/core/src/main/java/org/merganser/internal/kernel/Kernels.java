@@ -484,7 +484,7 @@ public final class Kernels implements AutoCloseable {
       double threshold,
       long last,
       long key,
-      int stream,
+      int subsequence,
       long keep) {
     public static Task weighted(double weight) {
       return new Task(weight, 1, 0, 0, 0, 0, 0, 0);
@@ -496,8 +496,8 @@ public final class Kernels implements AutoCloseable {
     }
 
     /** Keeps an element with probability {@code keep / 2^32}, times {@code scale}. */
-    public static Task random(double weight, double scale, long key, int stream, long keep) {
-      return new Task(weight, scale, 2, 0, 0, key, stream, keep);
+    public static Task random(double weight, double scale, long key, int subsequence, long keep) {
+      return new Task(weight, scale, 2, 0, 0, key, subsequence, keep);
     }
   }
 
@@ -522,8 +522,11 @@ public final class Kernels implements AutoCloseable {
         mg_task all = JavaCppLimit.explain(() -> new mg_task(Math.max(tasks.length, 1)))) {
       for (int k = 0; k < tasks.length; k++) {
         Task task = tasks[k];
-        all.position(k).weight(task.weight()).scale(task.scale()).trim(task.trim()).stream(
-                task.stream())
+        all.position(k)
+            .weight(task.weight())
+            .scale(task.scale())
+            .trim(task.trim())
+            .subsequence(task.subsequence())
             .threshold(task.threshold())
             .last(task.last())
             .key(task.key())
