@@ -7,13 +7,14 @@ usage() {
   cat <<'TEXT'
 Usage: cppbuild.sh [OPTION]... install|test|check|gpu-check|clean
 
-  install    build libmerganser.so, and libmerganser_cuda.so where nvcc works, and put them with merganser.h into
+  install    build libmerganser.so, and libmerganser_cuda.so where nvcc works, and put them with the headers into
              native/cppbuild/NAME/{lib,include}
   test       build and run the native tests, once for every instruction-set level of this CPU and on the fake device;
              with -sanitize= once, under the sanitizers
   check      check the installed libraries: needed libraries, search path, exports, instructions, glibc version;
              compile the portable form for aarch64 if aarch64-linux-gnu-g++ is there
-  gpu-check  compare every routine of the CUDA plug-in with the CPU on this machine's GPU; needs no Java.
+  gpu-check  run every routine of the CUDA plug-in on this machine's GPU, against its oracle and the CPU, with times;
+             what the plug-in lacks is skipped and named. Needs no Java.
              Exit status: 0 all agree, 1 a difference, 3 no usable GPU (the reason is in the file)
   clean      remove native/cppbuild/NAME
 
@@ -127,7 +128,8 @@ publish() {
 install_library() {
   configure
   compile merganser
-  publish "$source_folder/merganser.h" "$prefix/include/merganser.h"
+  local header
+  for header in merganser.h merganser_testing.h; do publish "$source_folder/$header" "$prefix/include/$header"; done
   publish "$build/libmerganser.so" "$prefix/lib/libmerganser.so"
   if with_plugin; then
     compile merganser_cuda

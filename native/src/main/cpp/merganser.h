@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The C ABI of Merganser: the only header the Java bindings are generated from.
+ * The C ABI of Merganser, from which the Java bindings are generated.
  *
  * Conventions
  *   - Matrices are row-major; `ld*` is the distance in elements between two rows.
@@ -21,7 +21,7 @@
 #define MG_API __attribute__((visibility("default")))
 
 /* Raised whenever a signature or the meaning of an argument changes; Java refuses another value. */
-#define MG_ABI_VERSION 5
+#define MG_ABI_VERSION 6
 
 #ifdef __cplusplus
 extern "C" {
@@ -127,28 +127,28 @@ typedef enum mg_moments_mode { MG_MOMENTS_F32 = 0, MG_MOMENTS_MIXED = 1, MG_MOME
 
 typedef enum mg_nonfinite { MG_NONFINITE_FAIL = 0, MG_NONFINITE_SKIP_SAMPLE = 1 } mg_nonfinite;
 
-/* Streaming moments of `streams` paired activation streams of the given widths.
+/* Streamed moments of `series` paired series of activations, of the given widths.
  * Means and per-feature centred sums of squares are always kept; the centred sums of products
- *   block k = sum_m (x_m - mean_x)(y_m - mean_y)^T,  x = stream pair_i[k], y = stream pair_j[k],
- * for the pairs asked (i <= j; i = j is a stream's own block). */
-MG_API int32_t mg_moments_create(mg_context* context, int32_t streams, const int64_t* widths, int32_t pairs,
+ *   block k = sum_m (x_m - mean_x)(y_m - mean_y)^T,  x = series pair_i[k], y = series pair_j[k],
+ * for the pairs asked (i <= j; i = j is a series' own block). */
+MG_API int32_t mg_moments_create(mg_context* context, int32_t series, const int64_t* widths, int32_t pairs,
                                  const int32_t* pair_i, const int32_t* pair_j, int32_t mode, int32_t nonfinite,
                                  mg_moments** out);
 MG_API void mg_moments_destroy(mg_context* context, mg_moments* moments);
 
-/* Adds outer*inner samples. Feature f of sample (o, p) of stream s is
+/* Adds outer*inner samples. Feature f of sample (o, p) of series s is
  *   data[s][o*strides[3s] + p*strides[3s+1] + f*strides[3s+2]]   (elements of dtype, MG_F32 or MG_F64)
  * so [samples x features] is (ld, 0, 1) with inner = 1 and N,C,H,W is (C*H*W, 1, H*W) with inner = H*W.
- * Non-finite values: FAIL returns MG_NUMERICAL naming stream, sample and feature, with the state unchanged;
- * SKIP_SAMPLE drops that sample from every stream and adds it to mg_moments_skipped. */
+ * Non-finite values: FAIL returns MG_NUMERICAL naming series, sample and feature, with the state unchanged;
+ * SKIP_SAMPLE drops that sample from every series and adds it to mg_moments_skipped. */
 MG_API int32_t mg_moments_update(mg_context* context, mg_moments* moments, const void* const* data, int32_t dtype,
                                  int64_t outer, int64_t inner, const int64_t* strides);
 
 MG_API int64_t mg_moments_count(const mg_moments* moments);
 MG_API int64_t mg_moments_skipped(const mg_moments* moments);
 
-/* mean [width] and sum of squared deviations [width] of one stream. */
-MG_API int32_t mg_moments_stream(mg_context* context, const mg_moments* moments, int32_t stream, double* mean,
+/* mean [width] and sum of squared deviations [width] of one series. */
+MG_API int32_t mg_moments_series(mg_context* context, const mg_moments* moments, int32_t series, double* mean,
                                  double* m2);
 /* Block k as asked at creation, [width_i x width_j] contiguous; own blocks come complete (both triangles,
  * diagonal never negative). */
@@ -161,6 +161,11 @@ MG_API int32_t mg_moments_block(mg_context* context, const mg_moments* moments, 
 MG_API int32_t mg_gemm(mg_context* context, int32_t dtype, int32_t transpose_a, int32_t transpose_b, int64_t m,
                        int64_t n, int64_t k, double alpha, const void* a, int64_t lda, const void* b, int64_t ldb,
                        double beta, void* c, int64_t ldc);
+
+/* out[j * ldout + i] = in[i * ldin + j] for a rows x cols matrix of dtype MG_F64 or MG_F32: the bits, as they are. The two
+ * may not overlap. */
+MG_API int32_t mg_transpose(mg_context* context, int32_t dtype, int64_t rows, int64_t cols, const void* in,
+                            int64_t ldin, void* out, int64_t ldout);
 
 /* How the map was completed on the null space of a rank-deficient input. */
 typedef enum mg_completion {
@@ -244,25 +249,6 @@ MG_API int32_t mg_assignment_factors_certify(mg_context* context, int32_t dtype,
                                              const int64_t* row_to_col, const double* u, const double* v,
                                              double* violation);
 
-/* Forces parts of the solver, for tests and measurements; every route gives an optimum. A sum of bits; 0 chooses by
- * the problem. */
-typedef enum mg_assignment_routes {
-  MG_ASSIGNMENT_LISTS = 1,         /* candidate lists for small problems too */
-  MG_ASSIGNMENT_SHORT_LISTS = 2,   /* 8 entries, so that lists run out */
-  MG_ASSIGNMENT_GREEDY = 4,        /* tight-edge greedy always */
-  MG_ASSIGNMENT_NO_REDUCTION = 8,  /* no row reduction: paths do its work */
-  MG_ASSIGNMENT_AUCTION = 16,      /* auction when a row is still free */
-  MG_ASSIGNMENT_SPARSE = 32,       /* sparse paths to the end */
-  MG_ASSIGNMENT_DENSE = 64         /* dense paths only */
-} mg_assignment_routes;
-MG_API int32_t mg_assignment_route(mg_context* context, int32_t route);
-
-/* What the last assignment of this context did, sums over a batch: rows left free by column reduction, by the greedy
- * phase; row reduction steps; rows left free by it; auction steps; lists built; whole-row scans; sparse paths; dense
- * paths; rows relaxed over all columns. */
-#define MG_ASSIGNMENT_COUNTERS 10
-MG_API int32_t mg_assignment_counters(mg_context* context, int64_t* counters);
-
 /* ---- Applying feature maps ---------------------------------------------------------------------------- */
 
 /* A tensor is seen as [outer x axis x inner] with `stride` elements between two outer slices, the axis
@@ -300,20 +286,20 @@ MG_API int32_t mg_nonfinite_count(mg_context* context, int32_t dtype, int64_t co
 /* ---- Task vectors and magnitudes ---------------------------------------------------------------------- */
 
 /* Arithmetic of this section is in F32, in F64 for MG_F64, in the order written and without contraction, rounded once
- * to dtype; the bytes are the same on every processor. Weights and factors are rounded to that type first. */
+ * to dtype; the bytes are the same on every processor. Weights and scales are rounded to that type first. */
 
 typedef enum mg_trim { MG_TRIM_NONE = 0, MG_TRIM_MAGNITUDE = 1, MG_TRIM_RANDOM = 2 } mg_trim;
 
 /* What becomes of one task vector d = x - base:  u_i = weight * (scale * d_i) where element i is kept, else 0.
  *   MAGNITUDE  keeps |d_i| > threshold and NaN, and |d_i| = threshold up to index `last` (see mg_kth_magnitude)
  *   RANDOM     keeps an element when its word of Philox4x32-10 is below `keep` = floor(probability * 2^32), at most
- *              2^32: key `key` (low word first), counter (i>>2 low, i>>2 high, stream, 0), word i & 3
+ *              2^32: key `key` (low word first), counter (i>>2 low, i>>2 high, subsequence, 0), word i & 3
  * A scale of exactly 1 is left out. */
 typedef struct mg_task {
   double weight;
   double scale;
   int32_t trim; /* mg_trim */
-  int32_t stream;
+  int32_t subsequence;
   double threshold;
   int64_t last;
   int64_t key;
@@ -342,17 +328,8 @@ MG_API int32_t mg_kth_magnitude(mg_context* context, int32_t dtype, int64_t coun
                                 int64_t k, mg_threshold* out);
 
 /* sums = x.y, x.x, y.y in F64, in an order that depends on `count` only. */
-MG_API int32_t mg_products(mg_context* context, int32_t dtype, int64_t count, const void* x, const void* y,
+MG_API int32_t mg_dot_products(mg_context* context, int32_t dtype, int64_t count, const void* x, const void* y,
                            double* sums);
-
-/* Weights of x and y in their spherical interpolation at t, from mg_products: with c = x.y / (|x| |y|), where a norm of
- * at most 1e-8 counts as 1, (sin((1-t) w), sin(t w)) / sin w, w = acos c; (1-t, t) when |c| > 0.9995. */
-MG_API int32_t mg_slerp_weights(const double* sums, double t, double* weights);
-
-/* out_j = in_0 ^ in_1 ^ ... for every j, 1 to 8 arrays in, 0 to 8 out, past the caches: the rate at which memory can be
- * read and written in this mix, for benchmarks. `bytes` is a multiple of 64 and so are the addresses. */
-MG_API int32_t mg_stream(mg_context* context, int64_t bytes, int32_t reads, const void* const* in, int32_t writes,
-                         void* const* out);
 
 /* ---- NP Merge ----------------------------------------------------------------------------------------- */
 

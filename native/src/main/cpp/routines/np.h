@@ -5,9 +5,9 @@
 #include <cstdint>
 #include <vector>
 
-#include "core/buffer.h"
 #include "kernels/kernels.h"
 #include "routines/np_state.h"
+#include "runtime/buffer.h"
 
 namespace merganser {
 
@@ -27,7 +27,7 @@ struct CpuNp : mg_np {
   std::vector<int64_t> offsets;
   std::vector<float> limits;  // gradients up to this one need no closer look
   std::vector<NpPiece> pieces;
-  std::vector<int64_t> bundles;   // bounds of the pieces of one task
+  std::vector<int64_t> bundles;   // bounds of the pieces of one item
   Buffer<double> dots;            // [piece][model]: sum of g (x_k - x_0), for shared weights
   Buffer<float> sums;             // [slot][model][group], of the same
   double power1 = 1, power2 = 1;  // beta^steps

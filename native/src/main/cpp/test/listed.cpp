@@ -3,6 +3,7 @@
 #include "test/listed.h"
 
 #include <algorithm>
+#include <chrono>
 #include <memory>
 
 #include "test/listed_tools.h"
@@ -103,7 +104,7 @@ Outcome moments(mg_context* context, const Input& input, bool with_oracle, bool 
       if (blocks) {
         CHECK_OK(mg_moments_block(context, handle, k, out.doubles()));
       } else {
-        CHECK_OK(mg_moments_stream(context, handle, k, mean.doubles(), out.doubles()));
+        CHECK_OK(mg_moments_series(context, handle, k, mean.doubles(), out.doubles()));
         append(result.bytes, mean.read());
       }
       append(result.bytes, out.read());
@@ -127,7 +128,7 @@ Outcome moments(mg_context* context, const Input& input, bool with_oracle, bool 
   return result;
 }
 
-Outcome moments_streams(mg_context* context, const Input& input, bool with_oracle) {
+Outcome moments_sums(mg_context* context, const Input& input, bool with_oracle) {
   return moments(context, input, with_oracle, false);
 }
 Outcome moments_blocks(mg_context* context, const Input& input, bool with_oracle) {
@@ -160,6 +161,26 @@ Outcome gemm(mg_context* context, const Input& input, bool with_oracle) {
     }
   }
   return result;
+}
+
+// A part of a wider matrix into a part of one; what lies beside it stays.
+Outcome transpose(mg_context* context, const Input& input, bool) {
+  const int64_t rows = input.size, cols = input.size + 3, ldin = cols + 1, ldout = rows + 2;
+  const size_t bytes = static_cast<size_t>(size_of(input.dtype));
+  const std::vector<char> elements = random_elements(input, rows * ldin, 1),
+                          before = random_elements(input, cols * ldout, 2);
+  Array in(context, static_cast<int64_t>(elements.size()), input.shift);
+  Array out(context, static_cast<int64_t>(before.size()), input.shift);
+  in.write(elements);
+  out.write(before);
+  CHECK_OK(mg_transpose(context, input.dtype, rows, cols, in.data(), ldin, out.data(), ldout));
+  std::vector<char> expected = before;
+  for (int64_t i = 0; i < rows; ++i) {
+    for (int64_t j = 0; j < cols; ++j) {
+      std::memcpy(&expected[(j * ldout + i) * bytes], &elements[(i * ldin + j) * bytes], bytes);
+    }
+  }
+  return {out.read(), exactly(out.read() == expected)};
 }
 
 // q is orthogonal, q^T a is symmetric with the sum of the singular values as trace: only the polar factor is.
@@ -669,12 +690,22 @@ template <auto Entry, typename Result, typename... Arguments>
 struct Spy<Entry, Result (*Table::*)(Arguments...)> {
   static inline int64_t count = 0;
   static inline Result (*original)(Arguments...) = nullptr;
+  static inline double seconds = 0;
   static Result call(Arguments... arguments) {
-    ++count;
+    const Clock clock;
     return original(arguments...);
   }
+  struct Clock {
+    const std::chrono::steady_clock::time_point start = std::chrono::steady_clock::now();
+    ~Clock() {
+      ++count;
+      seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    }
+  };
+  static double spent() { return seconds; }
   static void install(Table* table) {
     count = 0;
+    seconds = 0;
     original = table->*Entry;
     table->*Entry = &call;
   }
@@ -685,7 +716,7 @@ template <auto Entry>
 Listed entry(const char* name, Same same, std::vector<int32_t> dtypes, std::vector<int64_t> sizes,
              std::vector<Scale> scales, Outcome (*run)(mg_context*, const Input&, bool)) {
   using S = Spy<Entry>;
-  return {name, same, std::move(dtypes), std::move(sizes), std::move(scales), run, &S::install, &S::calls};
+  return {name, same, std::move(dtypes), std::move(sizes), std::move(scales), run, &S::install, &S::calls, &S::spent};
 }
 
 }  // namespace
@@ -712,11 +743,12 @@ const std::vector<Listed>& listed() {
       ENTRY(allocate), every, all, long_arrays, normal, &memory),
       ENTRY(release), every, all, long_arrays, normal, &memory),
       ENTRY(copy), every, all, long_arrays, bits, &copies),
-      ENTRY(moments_create), every, real, once, normal, &moments_streams),
-      ENTRY(moments_update), every, real, once, normal, &moments_streams),
-      ENTRY(moments_stream), every, real, squares, numbers, &moments_streams),
+      ENTRY(moments_create), every, real, once, normal, &moments_sums),
+      ENTRY(moments_update), every, real, once, normal, &moments_sums),
+      ENTRY(moments_series), every, real, squares, numbers, &moments_sums),
       ENTRY(moments_block), each, real, squares, numbers, &moments_blocks),
       ENTRY(gemm), each, real, products, numbers, &gemm),
+      ENTRY(transpose), every, real, products, bits, &transpose),
       ENTRY(polar), each, f64, squares, numbers, &polar),
       ENTRY(cca_map), each, f64, squares, numbers, &cca_map),
       ENTRY(assignment), every, real, matchings, numbers, &assignment),
@@ -732,8 +764,8 @@ const std::vector<Listed>& listed() {
       ENTRY(nonfinite_count), every, all, long_arrays, bits, &nonfinite_count),
       ENTRY(task_merge), every, all, long_arrays, bits, &listed_task_merge),
       ENTRY(kth_magnitude), every, short_types, ranked, numbers, &listed_kth_magnitude),
-      ENTRY(products), every, all, long_arrays, numbers, &listed_products),
-      ENTRY(stream), every, f64, long_arrays, normal, &listed_stream),
+      ENTRY(dot_products), every, all, long_arrays, numbers, &listed_dot_products),
+      ENTRY(bandwidth), every, f64, long_arrays, normal, &listed_bandwidth),
       ENTRY(np_create), every, np_types, once, normal, &listed_np),
       ENTRY(np_theta), every, np_types, once, normal, &listed_np),
       ENTRY(np_state), every, np_types, once, normal, &listed_np),

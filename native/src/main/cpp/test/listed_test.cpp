@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What holds for every entry of core/table.h: see listed.h.
+// What holds for every entry of abi/table.h: see listed.h.
 #include <set>
 
 #include "test/listed.h"
@@ -68,13 +68,31 @@ TEST(fake_listed_routines) {
   if (!fake_device()) return;
   Context device(2, MG_BACKEND_CUDA), cpu(2);
   for (const Listed& routine : listed()) {
-    if (std::string(routine.name) == "describe") continue;  // which differs
-    for (const Input& input : inputs(routine)) {
-      const Outcome outcome = routine.run(device, input, false);
-      expect(outcome.error <= 1, routine, input, "wrong on the device");
-      expect(outcome.bytes == routine.run(cpu, input, false).bytes, routine, input, "other bytes than on the CPU");
-    }
+    const Compared compared = compare_with_cpu(routine, device, cpu, false, false);
+    const std::string problem = compared.problem + compared.unavailable;
+    check::report(problem.empty() && compared.inputs > 0, __FILE__, __LINE__, routine.name + (": " + problem));
   }
+}
+
+// As on a GPU whose plug-in has none of them: each answers so, and nothing that follows counts as a failure.
+TEST(listed_routines_that_a_device_lacks_are_skipped) {
+  Context context, cpu;
+  mg_context* device = context;
+  const Table* before = device->table;
+  Table table = *before;
+  std::set<std::string> lacking;
+#define MG_LACK(routine)                                             \
+  table.routine = [](auto...) -> int32_t { return MG_UNAVAILABLE; }; \
+  lacking.insert(#routine);
+  MG_ROUTINES(MG_LACK)
+#undef MG_LACK
+  device->table = &table;
+  for (const Listed& routine : listed()) {
+    const Compared compared = compare_with_cpu(routine, device, cpu, true, true);
+    check::report(compared.unavailable.empty() == (lacking.count(routine.name) == 0) && compared.problem.empty(),
+                  __FILE__, __LINE__, routine.name + (": " + compared.unavailable + compared.problem));
+  }
+  device->table = before;
 }
 
 // FNV-1a over what must be the same on every instruction-set level, routine by routine; cppbuild.sh compares the

@@ -68,7 +68,7 @@ public class MagnitudeBenchmark extends KernelBenchmark {
   @Benchmark
   public void limit() {
     Work.bytes(4L * n);
-    kernels.stream(4L * n, new Block[] {values.block()}, new Block[0]);
+    kernels.bandwidth(4L * n, new Block[] {values.block()}, new Block[0]);
   }
 
   @Benchmark

@@ -6,6 +6,7 @@ import org.merganser.compute.Memory;
 import org.merganser.internal.kernel.Block;
 import org.merganser.internal.kernel.Kernels;
 import org.merganser.internal.kernel.Kernels.Task;
+import org.merganser.internal.kernel.SlerpWeights;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.Param;
 import org.openjdk.jmh.annotations.Setup;
@@ -69,8 +70,8 @@ public class MergeArithmeticBenchmark extends KernelBenchmark {
   @Benchmark
   public void slerp() {
     Work.bytes(5 * bytes);
-    double[] products = kernels.products(dtype.code(), n, arrays[0].block(), arrays[1].block());
-    sum(Kernels.slerpWeights(products, T));
+    double[] dots = kernels.dotProducts(dtype.code(), n, arrays[0].block(), arrays[1].block());
+    sum(SlerpWeights.at(dots, T));
   }
 
   @Benchmark
@@ -144,7 +145,7 @@ public class MergeArithmeticBenchmark extends KernelBenchmark {
   private void stream(int reads, int writes) {
     Work.bytes((double) (reads + writes) * bytes);
     Block[] to = writes == 0 ? new Block[0] : new Block[] {out.block()};
-    kernels.stream(bytes, Buffers.blocks(arrays, 0, reads), to);
+    kernels.bandwidth(bytes, Buffers.blocks(arrays, 0, reads), to);
   }
 
   /**

@@ -17,7 +17,7 @@ public class merganser extends org.merganser.natives.presets.merganser {
 
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The C ABI of Merganser: the only header the Java bindings are generated from.
+ * The C ABI of Merganser, from which the Java bindings are generated.
  *
  * Conventions
  *   - Matrices are row-major; `ld*` is the distance in elements between two rows.
@@ -38,7 +38,7 @@ public class merganser extends org.merganser.natives.presets.merganser {
 // #define MG_API __attribute__((visibility("default")))
 
 /* Raised whenever a signature or the meaning of an argument changes; Java refuses another value. */
-public static final int MG_ABI_VERSION = 5;
+public static final int MG_ABI_VERSION = 6;
 
 // #ifdef __cplusplus
 // #endif
@@ -161,29 +161,29 @@ public static final int MG_MOMENTS_F32 = 0, MG_MOMENTS_MIXED = 1, MG_MOMENTS_F64
 /** enum mg_nonfinite */
 public static final int MG_NONFINITE_FAIL = 0, MG_NONFINITE_SKIP_SAMPLE = 1;
 
-/* Streaming moments of `streams` paired activation streams of the given widths.
+/* Streamed moments of `series` paired series of activations, of the given widths.
  * Means and per-feature centred sums of squares are always kept; the centred sums of products
- *   block k = sum_m (x_m - mean_x)(y_m - mean_y)^T,  x = stream pair_i[k], y = stream pair_j[k],
- * for the pairs asked (i <= j; i = j is a stream's own block). */
-public static native int mg_moments_create(mg_context context, int streams, @Cast("const int64_t*") LongPointer widths, int pairs,
+ *   block k = sum_m (x_m - mean_x)(y_m - mean_y)^T,  x = series pair_i[k], y = series pair_j[k],
+ * for the pairs asked (i <= j; i = j is a series' own block). */
+public static native int mg_moments_create(mg_context context, int series, @Cast("const int64_t*") LongPointer widths, int pairs,
                                  @Const IntPointer pair_i, @Const IntPointer pair_j, int mode, int nonfinite,
                                  @Cast("mg_moments**") PointerPointer out);
-public static native int mg_moments_create(mg_context context, int streams, @Cast("const int64_t*") LongPointer widths, int pairs,
+public static native int mg_moments_create(mg_context context, int series, @Cast("const int64_t*") LongPointer widths, int pairs,
                                  @Const IntPointer pair_i, @Const IntPointer pair_j, int mode, int nonfinite,
                                  @ByPtrPtr mg_moments out);
-public static native int mg_moments_create(mg_context context, int streams, @Cast("const int64_t*") LongBuffer widths, int pairs,
+public static native int mg_moments_create(mg_context context, int series, @Cast("const int64_t*") LongBuffer widths, int pairs,
                                  @Const IntBuffer pair_i, @Const IntBuffer pair_j, int mode, int nonfinite,
                                  @ByPtrPtr mg_moments out);
-public static native int mg_moments_create(mg_context context, int streams, @Cast("const int64_t*") long[] widths, int pairs,
+public static native int mg_moments_create(mg_context context, int series, @Cast("const int64_t*") long[] widths, int pairs,
                                  @Const int[] pair_i, @Const int[] pair_j, int mode, int nonfinite,
                                  @ByPtrPtr mg_moments out);
 public static native void mg_moments_destroy(mg_context context, mg_moments moments);
 
-/* Adds outer*inner samples. Feature f of sample (o, p) of stream s is
+/* Adds outer*inner samples. Feature f of sample (o, p) of series s is
  *   data[s][o*strides[3s] + p*strides[3s+1] + f*strides[3s+2]]   (elements of dtype, MG_F32 or MG_F64)
  * so [samples x features] is (ld, 0, 1) with inner = 1 and N,C,H,W is (C*H*W, 1, H*W) with inner = H*W.
- * Non-finite values: FAIL returns MG_NUMERICAL naming stream, sample and feature, with the state unchanged;
- * SKIP_SAMPLE drops that sample from every stream and adds it to mg_moments_skipped. */
+ * Non-finite values: FAIL returns MG_NUMERICAL naming series, sample and feature, with the state unchanged;
+ * SKIP_SAMPLE drops that sample from every series and adds it to mg_moments_skipped. */
 public static native int mg_moments_update(mg_context context, mg_moments moments, @Cast("const void*const*") PointerPointer data, int dtype,
                                  @Cast("int64_t") long outer, @Cast("int64_t") long inner, @Cast("const int64_t*") LongPointer strides);
 public static native int mg_moments_update(mg_context context, mg_moments moments, @Cast("const void*const*") @ByPtrPtr Pointer data, int dtype,
@@ -196,12 +196,12 @@ public static native int mg_moments_update(mg_context context, mg_moments moment
 public static native @Cast("int64_t") long mg_moments_count(@Const mg_moments moments);
 public static native @Cast("int64_t") long mg_moments_skipped(@Const mg_moments moments);
 
-/* mean [width] and sum of squared deviations [width] of one stream. */
-public static native int mg_moments_stream(mg_context context, @Const mg_moments moments, int stream, DoublePointer mean,
+/* mean [width] and sum of squared deviations [width] of one series. */
+public static native int mg_moments_series(mg_context context, @Const mg_moments moments, int series, DoublePointer mean,
                                  DoublePointer m2);
-public static native int mg_moments_stream(mg_context context, @Const mg_moments moments, int stream, DoubleBuffer mean,
+public static native int mg_moments_series(mg_context context, @Const mg_moments moments, int series, DoubleBuffer mean,
                                  DoubleBuffer m2);
-public static native int mg_moments_stream(mg_context context, @Const mg_moments moments, int stream, double[] mean,
+public static native int mg_moments_series(mg_context context, @Const mg_moments moments, int series, double[] mean,
                                  double[] m2);
 /* Block k as asked at creation, [width_i x width_j] contiguous; own blocks come complete (both triangles,
  * diagonal never negative). */
@@ -216,6 +216,11 @@ public static native int mg_moments_block(mg_context context, @Const mg_moments 
 public static native int mg_gemm(mg_context context, int dtype, int transpose_a, int transpose_b, @Cast("int64_t") long m,
                        @Cast("int64_t") long n, @Cast("int64_t") long k, double alpha, @Const Pointer a, @Cast("int64_t") long lda, @Const Pointer b, @Cast("int64_t") long ldb,
                        double beta, Pointer c, @Cast("int64_t") long ldc);
+
+/* out[j * ldout + i] = in[i * ldin + j] for a rows x cols matrix of dtype MG_F64 or MG_F32: the bits, as they are. The two
+ * may not overlap. */
+public static native int mg_transpose(mg_context context, int dtype, @Cast("int64_t") long rows, @Cast("int64_t") long cols, @Const Pointer in,
+                            @Cast("int64_t") long ldin, Pointer out, @Cast("int64_t") long ldout);
 
 /* How the map was completed on the null space of a rank-deficient input. */
 /** enum mg_completion */
@@ -339,27 +344,6 @@ public static native int mg_assignment_factors_certify(mg_context context, int d
                                              @Cast("const int64_t*") long[] row_to_col, @Const double[] u, @Const double[] v,
                                              double[] violation);
 
-/* Forces parts of the solver, for tests and measurements; every route gives an optimum. A sum of bits; 0 chooses by
- * the problem. */
-/** enum mg_assignment_routes */
-public static final int
-  MG_ASSIGNMENT_LISTS = 1,         /* candidate lists for small problems too */
-  MG_ASSIGNMENT_SHORT_LISTS = 2,   /* 8 entries, so that lists run out */
-  MG_ASSIGNMENT_GREEDY = 4,        /* tight-edge greedy always */
-  MG_ASSIGNMENT_NO_REDUCTION = 8,  /* no row reduction: paths do its work */
-  MG_ASSIGNMENT_AUCTION = 16,      /* auction when a row is still free */
-  MG_ASSIGNMENT_SPARSE = 32,       /* sparse paths to the end */
-  MG_ASSIGNMENT_DENSE = 64;         /* dense paths only */
-public static native int mg_assignment_route(mg_context context, int route);
-
-/* What the last assignment of this context did, sums over a batch: rows left free by column reduction, by the greedy
- * phase; row reduction steps; rows left free by it; auction steps; lists built; whole-row scans; sparse paths; dense
- * paths; rows relaxed over all columns. */
-public static final int MG_ASSIGNMENT_COUNTERS = 10;
-public static native int mg_assignment_counters(mg_context context, @Cast("int64_t*") LongPointer counters);
-public static native int mg_assignment_counters(mg_context context, @Cast("int64_t*") LongBuffer counters);
-public static native int mg_assignment_counters(mg_context context, @Cast("int64_t*") long[] counters);
-
 /* ---- Applying feature maps ---------------------------------------------------------------------------- */
 
 /* A tensor is seen as [outer x axis x inner] with `stride` elements between two outer slices, the axis
@@ -423,7 +407,7 @@ public static native int mg_nonfinite_count(mg_context context, int dtype, @Cast
 /* ---- Task vectors and magnitudes ---------------------------------------------------------------------- */
 
 /* Arithmetic of this section is in F32, in F64 for MG_F64, in the order written and without contraction, rounded once
- * to dtype; the bytes are the same on every processor. Weights and factors are rounded to that type first. */
+ * to dtype; the bytes are the same on every processor. Weights and scales are rounded to that type first. */
 
 /** enum mg_trim */
 public static final int MG_TRIM_NONE = 0, MG_TRIM_MAGNITUDE = 1, MG_TRIM_RANDOM = 2;
@@ -451,25 +435,12 @@ public static native int mg_kth_magnitude(mg_context context, int dtype, @Cast("
                                 @Cast("int64_t") long k, mg_threshold out);
 
 /* sums = x.y, x.x, y.y in F64, in an order that depends on `count` only. */
-public static native int mg_products(mg_context context, int dtype, @Cast("int64_t") long count, @Const Pointer x, @Const Pointer y,
+public static native int mg_dot_products(mg_context context, int dtype, @Cast("int64_t") long count, @Const Pointer x, @Const Pointer y,
                            DoublePointer sums);
-public static native int mg_products(mg_context context, int dtype, @Cast("int64_t") long count, @Const Pointer x, @Const Pointer y,
+public static native int mg_dot_products(mg_context context, int dtype, @Cast("int64_t") long count, @Const Pointer x, @Const Pointer y,
                            DoubleBuffer sums);
-public static native int mg_products(mg_context context, int dtype, @Cast("int64_t") long count, @Const Pointer x, @Const Pointer y,
+public static native int mg_dot_products(mg_context context, int dtype, @Cast("int64_t") long count, @Const Pointer x, @Const Pointer y,
                            double[] sums);
-
-/* Weights of x and y in their spherical interpolation at t, from mg_products: with c = x.y / (|x| |y|), where a norm of
- * at most 1e-8 counts as 1, (sin((1-t) w), sin(t w)) / sin w, w = acos c; (1-t, t) when |c| > 0.9995. */
-public static native int mg_slerp_weights(@Const DoublePointer sums, double t, DoublePointer weights);
-public static native int mg_slerp_weights(@Const DoubleBuffer sums, double t, DoubleBuffer weights);
-public static native int mg_slerp_weights(@Const double[] sums, double t, double[] weights);
-
-/* out_j = in_0 ^ in_1 ^ ... for every j, 1 to 8 arrays in, 0 to 8 out, past the caches: the rate at which memory can be
- * read and written in this mix, for benchmarks. `bytes` is a multiple of 64 and so are the addresses. */
-public static native int mg_stream(mg_context context, @Cast("int64_t") long bytes, int reads, @Cast("const void*const*") PointerPointer in, int writes,
-                         @Cast("void*const*") PointerPointer out);
-public static native int mg_stream(mg_context context, @Cast("int64_t") long bytes, int reads, @Cast("const void*const*") @ByPtrPtr Pointer in, int writes,
-                         @Cast("void*const*") @ByPtrPtr Pointer out);
 
 /* ---- NP Merge ----------------------------------------------------------------------------------------- */
 
@@ -539,6 +510,55 @@ public static native int mg_np_load(mg_context context, mg_np np, int slot, int 
 /* Steps made so far; to go on, the number that M and V come from, which Adam's corrections of their bias depend on. */
 public static native @Cast("int64_t") long mg_np_steps(@Const mg_np np);
 public static native int mg_np_resume(mg_context context, mg_np np, @Cast("int64_t") long steps);
+
+// #ifdef __cplusplus
+// #endif
+
+// #endif
+
+
+// Parsed from merganser_testing.h
+
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the library has for its tests and benchmarks alone, by the conventions of merganser.h. No part of the C ABI: it
+ * may change or go with any version.
+ */
+// #ifndef MERGANSER_TESTING_H
+// #define MERGANSER_TESTING_H
+
+// #include "merganser.h"
+
+// #ifdef __cplusplus
+// #endif
+
+/* Forces parts of the solver, for tests and measurements; every route gives an optimum. A sum of bits; 0 chooses by
+ * the problem. */
+/** enum mg_assignment_routes */
+public static final int
+  MG_ASSIGNMENT_LISTS = 1,         /* candidate lists for small problems too */
+  MG_ASSIGNMENT_SHORT_LISTS = 2,   /* 8 entries, so that lists run out */
+  MG_ASSIGNMENT_GREEDY = 4,        /* tight-edge greedy always */
+  MG_ASSIGNMENT_NO_REDUCTION = 8,  /* no row reduction: paths do its work */
+  MG_ASSIGNMENT_AUCTION = 16,      /* auction when a row is still free */
+  MG_ASSIGNMENT_SPARSE = 32,       /* sparse paths to the end */
+  MG_ASSIGNMENT_DENSE = 64;         /* dense paths only */
+public static native int mg_assignment_route(mg_context context, int route);
+
+/* What the last assignment of this context did, sums over a batch: rows left free by column reduction, by the greedy
+ * phase; row reduction steps; rows left free by it; auction steps; lists built; whole-row scans; sparse paths; dense
+ * paths; rows relaxed over all columns. */
+public static final int MG_ASSIGNMENT_COUNTERS = 10;
+public static native int mg_assignment_counters(mg_context context, @Cast("int64_t*") LongPointer counters);
+public static native int mg_assignment_counters(mg_context context, @Cast("int64_t*") LongBuffer counters);
+public static native int mg_assignment_counters(mg_context context, @Cast("int64_t*") long[] counters);
+
+/* out_j = in_0 ^ in_1 ^ ... for every j, 1 to 8 arrays in, 0 to 8 out, past the caches: the rate at which memory can be
+ * read and written in this mix, for benchmarks. `bytes` is a multiple of 64 and so are the addresses. */
+public static native int mg_bandwidth(mg_context context, @Cast("int64_t") long bytes, int reads, @Cast("const void*const*") PointerPointer in, int writes,
+                         @Cast("void*const*") PointerPointer out);
+public static native int mg_bandwidth(mg_context context, @Cast("int64_t") long bytes, int reads, @Cast("const void*const*") @ByPtrPtr Pointer in, int writes,
+                         @Cast("void*const*") @ByPtrPtr Pointer out);
 
 // #ifdef __cplusplus
 // #endif

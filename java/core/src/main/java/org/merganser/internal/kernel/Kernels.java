@@ -484,7 +484,7 @@ public final class Kernels implements AutoCloseable {
       double threshold,
       long last,
       long key,
-      int stream,
+      int subsequence,
       long keep) {
     public static Task weighted(double weight) {
       return new Task(weight, 1, 0, 0, 0, 0, 0, 0);
@@ -496,8 +496,8 @@ public final class Kernels implements AutoCloseable {
     }
 
     /** Keeps an element with probability {@code keep / 2^32}, times {@code scale}. */
-    public static Task random(double weight, double scale, long key, int stream, long keep) {
-      return new Task(weight, scale, 2, 0, 0, key, stream, keep);
+    public static Task random(double weight, double scale, long key, int subsequence, long keep) {
+      return new Task(weight, scale, 2, 0, 0, key, subsequence, keep);
     }
   }
 
@@ -522,8 +522,11 @@ public final class Kernels implements AutoCloseable {
         mg_task all = JavaCppLimit.explain(() -> new mg_task(Math.max(tasks.length, 1)))) {
       for (int k = 0; k < tasks.length; k++) {
         Task task = tasks[k];
-        all.position(k).weight(task.weight()).scale(task.scale()).trim(task.trim()).stream(
-                task.stream())
+        all.position(k)
+            .weight(task.weight())
+            .scale(task.scale())
+            .trim(task.trim())
+            .subsequence(task.subsequence())
             .threshold(task.threshold())
             .last(task.last())
             .key(task.key())
@@ -558,30 +561,22 @@ public final class Kernels implements AutoCloseable {
   }
 
   /** {x.y, x.x, y.y} */
-  public double[] products(int dtype, long count, Block x, Block y) {
+  public double[] dotProducts(int dtype, long count, Block x, Block y) {
     double[] sums = new double[3];
     try (Call call = context.enter()) {
       Status.check(
-          merganser.mg_products(
+          merganser.mg_dot_products(
               call.context(), dtype, count, call.pointer(x), call.pointer(y), sums));
     }
     return sums;
   }
 
-  /** Weights of x and y at t between them, from {@link #products}. */
-  public static double[] slerpWeights(double[] products, double t) {
-    requireLength("products", products.length, 3);
-    double[] weights = new double[2];
-    Status.check(merganser.mg_slerp_weights(products, t, weights));
-    return weights;
-  }
-
   /** Writes the XOR of all {@code in} to every {@code out}: the measure of memory. */
-  public void stream(long bytes, Block[] in, Block[] out) {
+  public void bandwidth(long bytes, Block[] in, Block[] out) {
     try (Call call = context.enter();
         PointerPointer<Pointer> from = call.pointers(in);
         PointerPointer<Pointer> to = call.pointers(out)) {
-      Status.check(merganser.mg_stream(call.context(), bytes, in.length, from, out.length, to));
+      Status.check(merganser.mg_bandwidth(call.context(), bytes, in.length, from, out.length, to));
     }
   }
 
