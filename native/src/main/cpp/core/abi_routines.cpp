@@ -22,6 +22,14 @@ void check_leading(int64_t ld, int64_t columns, const char* name) {
              static_cast<Long>(columns));
 }
 
+void check_matrix(const mg_context* context, const char* routine, int64_t rows, int64_t cols, const void* matrix,
+                  int64_t ld, const char* name, const char* leading) {
+  check_size(rows, "rows");
+  check_size(cols, "cols");
+  check_leading(ld, cols, leading);
+  if (rows > 0 && cols > 0) check_array(context, routine, matrix, name);
+}
+
 void check_cost(const mg_context* context, const char* routine, int32_t dtype, int64_t rows, int64_t cols,
                 const void* cost, int64_t ld) {
   check_real(dtype);
@@ -47,13 +55,13 @@ void check_factors(const mg_context* context, const char* routine, int32_t dtype
   if (cols > 0 && k > 0) check_array(context, routine, y, "y");
 }
 
-void check_solution(const mg_context* context, const char* routine, int64_t rows, int64_t cols,
-                    const int64_t* row_to_col, const double* u, const double* v, const double* value) {
+void check_solution(const char* routine, int64_t rows, int64_t cols, const int64_t* row_to_col, const double* u,
+                    const double* v, const double* value) {
   if (rows > 0) {
     check_pointer(row_to_col, "row_to_col");
-    check_array(context, routine, u, "u");
+    check_host(routine, u, "u");
   }
-  if (cols > 0) check_array(context, routine, v, "v");
+  if (cols > 0) check_host(routine, v, "v");
   check_pointer(value, "value");
 }
 
@@ -153,8 +161,8 @@ int32_t mg_moments_stream(mg_context* context, const mg_moments* moments, int32_
     check_moments(context, moments);
     MG_REQUIRE(stream >= 0 && stream < static_cast<int32_t>(moments->widths.size()), "stream %d of %d", stream,
                static_cast<int>(moments->widths.size()));
-    check_array(context, "moments_stream", mean, "mean");
-    check_array(context, "moments_stream", m2, "m2");
+    check_host("moments_stream", mean, "mean");
+    check_host("moments_stream", m2, "m2");
   };
   return dispatch(check, &Table::moments_stream, context, moments, stream, mean, m2);
 }
@@ -237,12 +245,46 @@ int32_t mg_cca_map(mg_context* context, int32_t dtype, int64_t n, const double* 
                   correlations, reports);
 }
 
+int32_t mg_divide(mg_context* context, int64_t rows, int64_t cols, const double* a, int64_t lda,
+                  const double* row_divisors, const double* col_divisors, double* out, int64_t ldo) {
+  auto check = [&] {
+    check_context(context);
+    check_matrix(context, "divide", rows, cols, a, lda, "a", "lda");
+    check_matrix(context, "divide", rows, cols, out, ldo, "out", "ldo");
+    if (row_divisors) check_host("divide", row_divisors, "row_divisors");
+    if (col_divisors) check_host("divide", col_divisors, "col_divisors");
+  };
+  return dispatch(check, &Table::divide, context, rows, cols, a, lda, row_divisors, col_divisors, out, ldo);
+}
+
+int32_t mg_norm(mg_context* context, int32_t kind, int64_t rows, int64_t cols, const double* a, int64_t lda,
+                double shift, double* out) {
+  auto check = [&] {
+    check_context(context);
+    MG_REQUIRE(kind == MG_NORM_ONE || kind == MG_NORM_MAX, "unknown norm %d", kind);
+    check_matrix(context, "norm", rows, cols, a, lda, "a", "lda");
+    check_host("norm", out, "out");
+  };
+  return dispatch(check, &Table::norm, context, kind, rows, cols, a, lda, shift, out);
+}
+
+int32_t mg_row_products(mg_context* context, int64_t rows, int64_t cols, const double* x, int64_t ldx, const double* y,
+                        int64_t ldy, double* out) {
+  auto check = [&] {
+    check_context(context);
+    check_matrix(context, "row_products", rows, cols, x, ldx, "x", "ldx");
+    check_matrix(context, "row_products", rows, cols, y, ldy, "y", "ldy");
+    if (rows > 0) check_host("row_products", out, "out");
+  };
+  return dispatch(check, &Table::row_products, context, rows, cols, x, ldx, y, ldy, out);
+}
+
 int32_t mg_assignment(mg_context* context, int32_t dtype, int64_t rows, int64_t cols, const void* cost, int64_t ld,
                       int32_t maximise, int64_t* row_to_col, double* u, double* v, double* value) {
   auto check = [&] {
     check_context(context);
     check_cost(context, "assignment", dtype, rows, cols, cost, ld);
-    check_solution(context, "assignment", rows, cols, row_to_col, u, v, value);
+    check_solution("assignment", rows, cols, row_to_col, u, v, value);
   };
   return dispatch(check, &Table::assignment, context, dtype, rows, cols, cost, ld, maximise != 0, row_to_col, u, v,
                   value);
@@ -253,7 +295,7 @@ int32_t mg_assignment_warm(mg_context* context, int32_t dtype, int64_t rows, int
   auto check = [&] {
     check_context(context);
     check_cost(context, "assignment_warm", dtype, rows, cols, cost, ld);
-    check_solution(context, "assignment_warm", rows, cols, row_to_col, u, v, value);
+    check_solution("assignment_warm", rows, cols, row_to_col, u, v, value);
   };
   return dispatch(check, &Table::assignment_warm, context, dtype, rows, cols, cost, ld, maximise != 0, row_to_col, u, v,
                   value);
@@ -265,7 +307,7 @@ int32_t mg_assignment_factors(mg_context* context, int32_t dtype, int64_t rows, 
   auto check = [&] {
     check_context(context);
     check_factors(context, "assignment_factors", dtype, rows, cols, k, x, ldx, y, ldy);
-    check_solution(context, "assignment_factors", rows, cols, row_to_col, u, v, value);
+    check_solution("assignment_factors", rows, cols, row_to_col, u, v, value);
   };
   return dispatch(check, &Table::assignment_factors, context, dtype, rows, cols, k, x, ldx, y, ldy, maximise != 0,
                   warm != 0, row_to_col, u, v, value);
@@ -298,7 +340,7 @@ int32_t mg_assignment_batch(mg_context* context, int64_t problems, int32_t dtype
                      !__builtin_add_overflow(all_cols, cols[p], &all_cols),
                  "too many rows or columns");
     }
-    check_solution(context, "assignment_batch", all_rows, all_cols, row_to_col, u, v, value);
+    check_solution("assignment_batch", all_rows, all_cols, row_to_col, u, v, value);
   };
   return dispatch(check, &Table::assignment_batch, context, problems, dtype, rows, cols, cost, ld, maximise != 0,
                   row_to_col, u, v, value);
@@ -310,7 +352,7 @@ int32_t mg_assignment_factors_certify(mg_context* context, int32_t dtype, int64_
   auto check = [&] {
     check_context(context);
     check_factors(context, "assignment_factors_certify", dtype, rows, cols, k, x, ldx, y, ldy);
-    check_solution(context, "assignment_factors_certify", rows, cols, row_to_col, u, v, violation);
+    check_solution("assignment_factors_certify", rows, cols, row_to_col, u, v, violation);
   };
   return dispatch(check, &Table::assignment_factors_certify, context, dtype, rows, cols, k, x, ldx, y, ldy,
                   maximise != 0, row_to_col, u, v, violation);
@@ -338,12 +380,7 @@ int32_t mg_assignment_certify(mg_context* context, int32_t dtype, int64_t rows, 
   auto check = [&] {
     check_context(context);
     check_cost(context, "assignment_certify", dtype, rows, cols, cost, ld);
-    if (rows > 0) {
-      check_pointer(row_to_col, "row_to_col");
-      check_array(context, "assignment_certify", u, "u");
-    }
-    if (cols > 0) check_array(context, "assignment_certify", v, "v");
-    check_pointer(violation, "violation");
+    check_solution("assignment_certify", rows, cols, row_to_col, u, v, violation);
   };
   return dispatch(check, &Table::assignment_certify, context, dtype, rows, cols, cost, ld, maximise != 0, row_to_col, u,
                   v, violation);

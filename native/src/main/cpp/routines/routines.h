@@ -25,6 +25,12 @@ void polar(mg_context*, int32_t dtype, int64_t count, int64_t n, const double* a
 void cca_map(mg_context*, int32_t dtype, int64_t n, const double* sxx, const double* syy, const double* sxy,
              int64_t count, const double* gamma_x, const double* gamma_y, double* t, double* tinv, double* correlations,
              mg_cca_report* reports);
+void divide(mg_context*, int64_t rows, int64_t cols, const double* a, int64_t lda, const double* row_divisors,
+            const double* col_divisors, double* out, int64_t ldo);
+void norm(mg_context*, int32_t kind, int64_t rows, int64_t cols, const double* a, int64_t lda, double shift,
+          double* out);
+void row_products(mg_context*, int64_t rows, int64_t cols, const double* x, int64_t ldx, const double* y, int64_t ldy,
+                  double* out);
 
 void assignment(mg_context*, int32_t dtype, int64_t rows, int64_t cols, const void* cost, int64_t ld, bool maximise,
                 int64_t* row_to_col, double* u, double* v, double* value);

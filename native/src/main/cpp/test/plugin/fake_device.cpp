@@ -151,7 +151,7 @@ int32_t assignment_batch(mg_context* context, int64_t problems, int32_t dtype, c
                          const void* const* cost, const int64_t* ld, bool maximise, int64_t* row_to_col, double* u,
                          double* v, double* value) {
   return library.cpu->assignment_batch(context, problems, dtype, rows, cols, all_behind(cost, problems).data(), ld,
-                                       maximise, row_to_col, behind(u), behind(v), value);
+                                       maximise, row_to_col, u, v, value);
 }
 
 // The CPU's entry with the ordinary memory behind every pointer.
@@ -197,6 +197,9 @@ extern "C" __attribute__((visibility("default"))) const char* mg_fill_table(cons
   MG_ON_CPU(gemm);
   MG_ON_CPU(polar);
   MG_ON_CPU(cca_map);
+  MG_ON_CPU(divide);
+  MG_ON_CPU(norm);
+  MG_ON_CPU(row_products);
   MG_ON_CPU(assignment);
   MG_ON_CPU(assignment_warm);
   MG_ON_CPU(assignment_factors);

@@ -110,11 +110,11 @@ public final class CcaAligner implements Aligner {
               + space.width()
               + " samples");
     }
-    try (Matrix sxx = moments.covariance(0, 0);
-        Matrix syy = moments.covariance(model, model);
-        Matrix sxy = moments.covariance(0, model)) {
-      double gammaX = gamma(sxx, space, 0);
-      double gammaY = gamma(syy, space, model);
+    try (Matrix sxx = moments.covariance(0, 0, ws);
+        Matrix syy = moments.covariance(model, model, ws);
+        Matrix sxy = moments.covariance(0, model, ws)) {
+      double gammaX = gamma(sxx.trace(ws), space, 0);
+      double gammaY = gamma(syy.trace(ws), space, model);
       Cca cca = Cca.map(sxx, syy, sxy, gammaX, gammaY, ws);
       double mean = Arrays.stream(cca.correlations()).average().orElse(0);
       FeatureMap map = LinearMap.of(cca.map(), cca.inverse());
@@ -130,8 +130,8 @@ public final class CcaAligner implements Aligner {
     }
   }
 
-  private double gamma(Matrix covariance, FeatureSpace space, int model) {
-    double trace = covariance.trace();
+  /** From the trace of the covariance. */
+  private double gamma(double trace, FeatureSpace space, int model) {
     String where = "space \"" + space.id() + "\", model " + model;
     double gamma =
         options.unit() == Unit.ABSOLUTE ? options.gamma() : options.gamma() * trace / space.width();

@@ -20,8 +20,8 @@ public sealed interface FeatureMap permits IdentityMap, ScaledPermutation, Linea
   FeatureMap then(FeatureMap next, Workspace ws);
 
   /** Condition number in the 1-norm, {@code |T|_1 |T^-1|_1}. */
-  double condition();
+  double condition(Workspace ws);
 
-  /** T as a new dense matrix. */
-  Matrix toMatrix();
+  /** T as a new dense matrix on the host. */
+  Matrix toMatrix(Workspace ws);
 }

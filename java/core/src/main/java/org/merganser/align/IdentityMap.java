@@ -27,12 +27,12 @@ public record IdentityMap(long width) implements FeatureMap {
   }
 
   @Override
-  public double condition() {
+  public double condition(Workspace ws) {
     return 1;
   }
 
   @Override
-  public Matrix toMatrix() {
+  public Matrix toMatrix(Workspace ws) {
     return Matrix.identity(width);
   }
 }

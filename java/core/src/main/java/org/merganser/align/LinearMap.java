@@ -27,9 +27,18 @@ public final class LinearMap implements FeatureMap {
     return new LinearMap(matrix, inverse, MapFamily.ANY_LINEAR);
   }
 
-  /** An orthogonal map: its inverse is its transpose. */
+  /** An orthogonal map, whose inverse is its transpose, from a matrix on the host. */
   public static LinearMap orthogonal(Matrix matrix) {
-    Matrix transpose = matrix.transpose();
+    return orthogonal(matrix, matrix.transpose());
+  }
+
+  /** An orthogonal map, whose inverse is its transpose. */
+  public static LinearMap orthogonal(Matrix matrix, Workspace ws) {
+    return orthogonal(matrix, LinAlg.transpose(matrix, ws));
+  }
+
+  /** An orthogonal map with its transpose. */
+  static LinearMap orthogonal(Matrix matrix, Matrix transpose) {
     requireSquarePair(matrix, transpose);
     return new LinearMap(matrix, transpose, MapFamily.ORTHOGONAL);
   }
@@ -72,9 +81,9 @@ public final class LinearMap implements FeatureMap {
     if (next instanceof IdentityMap) {
       return this;
     }
-    Matrix nextMatrix = next instanceof LinearMap linear ? linear.matrix : next.toMatrix();
+    Matrix nextMatrix = next instanceof LinearMap linear ? linear.matrix : next.toMatrix(ws);
     Matrix nextInverse =
-        next instanceof LinearMap linear ? linear.inverse : next.inverse().toMatrix();
+        next instanceof LinearMap linear ? linear.inverse : next.inverse().toMatrix(ws);
     boolean orthogonal =
         family == MapFamily.ORTHOGONAL && MapFamily.ORTHOGONAL.allows(next.family());
     return new LinearMap(
@@ -84,27 +93,13 @@ public final class LinearMap implements FeatureMap {
   }
 
   @Override
-  public double condition() {
-    return norm1(matrix) * norm1(inverse);
-  }
-
-  private static double norm1(Matrix matrix) {
-    double[] sums = new double[Math.toIntExact(matrix.columns())];
-    double largest = 0;
-    for (long i = 0; i < matrix.rows(); i++) {
-      for (int j = 0; j < sums.length; j++) {
-        sums[j] += Math.abs(matrix.get(i, j));
-      }
-    }
-    for (double sum : sums) {
-      largest = Math.max(largest, sum);
-    }
-    return largest;
+  public double condition(Workspace ws) {
+    return LinAlg.norm1(matrix, ws) * LinAlg.norm1(inverse, ws);
   }
 
   @Override
-  public Matrix toMatrix() {
-    return matrix.copy();
+  public Matrix toMatrix(Workspace ws) {
+    return matrix.toHost(ws);
   }
 
   @Override

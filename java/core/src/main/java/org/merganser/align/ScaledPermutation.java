@@ -119,12 +119,12 @@ public final class ScaledPermutation implements FeatureMap {
     }
     LinearMap linear = (LinearMap) next;
     return LinearMap.of(
-        LinAlg.multiply(linear.matrix(), toMatrix(), ws),
-        LinAlg.multiply(inverse().toMatrix(), linear.inverseMatrix(), ws));
+        LinAlg.multiply(linear.matrix(), toMatrix(ws), ws),
+        LinAlg.multiply(inverse().toMatrix(ws), linear.inverseMatrix(), ws));
   }
 
   @Override
-  public double condition() {
+  public double condition(Workspace ws) {
     double[] magnitudes = Arrays.stream(scales).map(Math::abs).toArray();
     return magnitudes.length == 0
         ? 1
@@ -133,7 +133,7 @@ public final class ScaledPermutation implements FeatureMap {
   }
 
   @Override
-  public Matrix toMatrix() {
+  public Matrix toMatrix(Workspace ws) {
     Matrix matrix = Matrix.zeros(permutation.length, permutation.length);
     for (int r = 0; r < permutation.length; r++) {
       matrix.set(r, permutation[r], scales[r]);

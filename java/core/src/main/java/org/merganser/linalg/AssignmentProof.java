@@ -12,9 +12,10 @@ import org.merganser.error.NumericalException;
  * Otherwise the problem is solved again and sums are compared exactly.
  */
 final class AssignmentProof {
-  /** An entry of the problem. */
+  /** Entries of the problem. */
   interface Entries {
-    double get(int row, int column);
+    /** That of each row in its column. */
+    double[] in(int[] columns);
   }
 
   private static final double EPSILON = Math.ulp(1.0);
@@ -25,8 +26,9 @@ final class AssignmentProof {
       Assignment found, double violation, Entries entries, Supplier<Assignment> again) {
     double total = 0;
     double least = Double.POSITIVE_INFINITY;
-    for (int i = 0; i < found.columns().length; i++) {
-      double entry = entries.get(i, found.columns()[i]);
+    double[] chosen = entries.in(found.columns());
+    for (int i = 0; i < chosen.length; i++) {
+      double entry = chosen[i];
       if (Double.isInfinite(entry)) {
         throw new NumericalException(
             "not proved optimal: row "
@@ -74,8 +76,7 @@ final class AssignmentProof {
 
   private static BigDecimal sum(Assignment found, Entries entries) {
     BigDecimal sum = BigDecimal.ZERO;
-    for (int i = 0; i < found.columns().length; i++) {
-      double entry = entries.get(i, found.columns()[i]);
+    for (double entry : entries.in(found.columns())) {
       if (!Double.isFinite(entry)) {
         throw new NumericalException("the entries changed while they were read");
       }

@@ -5,7 +5,8 @@ import java.util.ArrayList;
 import java.util.List;
 import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
-import org.merganser.internal.kernel.Kernels;
+import org.merganser.internal.kernel.LinAlgKernels.Covariances;
+import org.merganser.internal.kernel.LinAlgKernels.Report;
 
 /**
  * The map of canonical correlation analysis from features y into the space of features x.
@@ -114,25 +115,24 @@ public record Cca(
       requireGammas(gammaX[k], gammaY[k]);
     }
     int count = gammaX.length;
-    Matrix t = Matrix.allocate(Math.multiplyExact(n, count), n);
-    Matrix inverse = Matrix.allocate(Math.multiplyExact(n, count), n);
+    Matrix t = Matrix.allocate(Math.multiplyExact(n, count), n, ws);
+    Matrix inverse = Matrix.allocate(Math.multiplyExact(n, count), n, ws);
     try (Matrix correlations = Matrix.allocate(wanted ? count : 0, n)) {
-      Kernels.Report[] reports =
+      Report[] reports =
           ws.kernels()
+              .linAlg()
               .cca(
                   precision.code(),
-                  n,
-                  sxx.block(),
-                  syy.block(),
-                  sxy.block(),
+                  new Covariances(
+                      n, sxx.asTensor().block(), syy.asTensor().block(), sxy.asTensor().block()),
                   gammaX,
                   gammaY,
-                  t.block(),
-                  inverse.block(),
-                  wanted ? correlations.block() : null);
+                  t.asTensor().block(),
+                  inverse.asTensor().block(),
+                  wanted ? correlations.asTensor().block() : null);
       List<Cca> result = new ArrayList<>();
       for (int k = 0; k < count; k++) {
-        Kernels.Report report = reports[k];
+        Report report = reports[k];
         result.add(
             new Cca(
                 part(t, count, k),

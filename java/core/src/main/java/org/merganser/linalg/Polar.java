@@ -5,7 +5,7 @@ import java.util.ArrayList;
 import java.util.List;
 import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
-import org.merganser.internal.kernel.Kernels;
+import org.merganser.internal.kernel.LinAlgKernels.Report;
 
 /**
  * The orthogonal polar factor {@code Q = U V^T} of a square matrix {@code A = U diag(s) V^T}: the
@@ -52,7 +52,7 @@ public record Polar(
       return List.of();
     }
     long n = matrices.get(0).rows();
-    try (Matrix stacked = Matrix.allocate(matrices.size() * n, n)) {
+    try (Matrix stacked = Matrix.allocate(matrices.size() * n, n, ws)) {
       for (int k = 0; k < matrices.size(); k++) {
         Matrix each = matrices.get(k);
         each.require("matrix " + k, n, n);
@@ -66,19 +66,17 @@ public record Polar(
       Matrix a, int count, long n, boolean wanted, DType precision, Workspace ws) {
     a.require("matrix", count * n, n);
     requirePrecision(precision);
-    Matrix q = Matrix.allocate(count * n, n);
+    Matrix q = Matrix.allocate(count * n, n, ws);
     try (Matrix sigma = Matrix.allocate(wanted ? count : 0, n)) {
-      Kernels.Report[] reports =
+      Report[] reports =
           ws.kernels()
+              .linAlg()
               .polar(
                   precision.code(),
                   count,
-                  n,
-                  a.block(),
-                  n,
-                  q.block(),
-                  n,
-                  wanted ? sigma.block() : null);
+                  a.natives(),
+                  q.natives(),
+                  wanted ? sigma.asTensor().block() : null);
       List<Polar> result = new ArrayList<>();
       for (int k = 0; k < count; k++) {
         result.add(

@@ -33,7 +33,7 @@ final class MatrixMisuse extends MisusePool {
         () -> {
           try (Matrix zeros = Matrix.zeros(rows, columns);
               Matrix transposed = zeros.transpose()) {
-            return transposed.rows() == columns && LinAlg.distanceToIdentity(zeros) >= 0;
+            return transposed.rows() == columns && zeros.columns() == columns;
           }
         });
   }
@@ -112,7 +112,7 @@ final class MatrixMisuse extends MisusePool {
           try (Matrix q = polar.factor();
               Workspace own = Workspace.builder().threads(1).open();
               Matrix identity = LinAlg.transposeMultiply(q, q, own)) {
-            return LinAlg.distanceToIdentity(identity) < 1e-6;
+            return LinAlg.distanceToIdentity(identity, own) < 1e-6;
           }
         });
   }

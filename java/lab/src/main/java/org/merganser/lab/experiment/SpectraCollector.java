@@ -67,12 +67,13 @@ final class SpectraCollector {
 
   private static double[] correlations(
       SpaceMoments moments, int model, double relative, Workspace ws) {
-    try (Matrix own = moments.covariance(0, 0);
-        Matrix other = moments.covariance(model, model);
-        Matrix cross = moments.covariance(0, model)) {
+    try (Matrix own = moments.covariance(0, 0, ws);
+        Matrix other = moments.covariance(model, model, ws);
+        Matrix cross = moments.covariance(0, model, ws)) {
       double n = own.rows();
       Cca cca =
-          Cca.map(own, other, cross, relative * own.trace() / n, relative * other.trace() / n, ws);
+          Cca.map(
+              own, other, cross, relative * own.trace(ws) / n, relative * other.trace(ws) / n, ws);
       cca.map().close();
       cca.inverse().close();
       return cca.correlations();
