@@ -147,7 +147,8 @@ run_tests() {
     MERGANSER_ISA=$level "$build/merganser_test"
     digest=$(MERGANSER_ISA=$level "$build/merganser_test" --digest)
     first=${first:-$digest}
-    [ "$digest" = "$first" ] || fail "$level gives other bytes than portable: digest $digest, expected $first"
+    [ "$digest" = "$first" ] ||
+      fail "$level gives other bytes than portable: $(diff <(echo "$first") <(echo "$digest"))"
   done
   echo "the fake device"
   MERGANSER_CUDA_PLUGIN=$build/libmerganser_fake.so "$build/merganser_test" fake_

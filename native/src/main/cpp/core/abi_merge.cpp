@@ -4,6 +4,7 @@
 
 #include "core/abi_checks.h"
 #include "merganser.h"
+#include "routines/np_state.h"
 #include "routines/routines.h"
 
 using namespace merganser;
@@ -112,8 +113,8 @@ int32_t mg_task_merge(mg_context* context, int32_t dtype, int64_t first, int64_t
       check_array(context, "task_merge", out, "out");
     }
   };
-  return dispatch(check, &Table::task_merge, context, dtype, first, count, models, base, in, tasks, elect != 0,
-                  normalise != 0, lambda, out);
+  return dispatch(check, &Table::task_merge, context, dtype, first, count, models, base, in, tasks, elect,
+                  normalise, lambda, out);
 }
 
 int32_t mg_kth_magnitude(mg_context* context, int32_t dtype, int64_t count, const void* x, const void* base, int64_t k,
@@ -178,8 +179,7 @@ int32_t mg_stream(mg_context* context, int64_t bytes, int32_t reads, const void*
 
 int32_t mg_np_create(mg_context* context, const mg_np_options* options, int32_t slots, const int64_t* counts,
                      const int64_t* rows, const void* const* in, const double* initial, mg_np** out) {
-  int32_t status = MG_OK;
-  const int32_t checked = guard([&] {
+  auto check = [&] {
     check_context(context);
     check_pointer(options, "options");
     check_options(*options);
@@ -200,20 +200,11 @@ int32_t mg_np_create(mg_context* context, const mg_np_options* options, int32_t 
         check_resident(context, in[at], "np_create", "in", at);
       }
     }
-    mg_np description;
-    description.table = context->table;
-    description.options = *options;
-    description.counts.assign(counts, counts + slots);
-    description.rows.assign(rows, rows + slots);
-    description.inputs.assign(in, in + static_cast<int64_t>(slots) * options->models);
-    status = context->table->np_create(context, &description, initial, out);
-  });
-  return checked != MG_OK ? checked : status;
+  };
+  return dispatch(check, &Table::np_create, context, options, slots, counts, rows, in, initial, out);
 }
 
-void mg_np_destroy(mg_context*, mg_np* np) {
-  if (np) np->table->np_destroy(np);
-}
+void mg_np_destroy(mg_context*, mg_np* np) { delete np; }
 
 int32_t mg_np_theta(mg_context* context, const mg_np* np, float* const* theta) {
   auto check = [&] {
@@ -249,7 +240,7 @@ int32_t mg_np_state(mg_context* context, const mg_np* np, int32_t slot, int32_t 
     check_part_size(np, slot, count);
     if (mg_np_state_size(np, slot) > 0) check_array(context, "np_state", out, "out");
   };
-  return dispatch(check, &Table::np_state, context, np, slot, part, out);
+  return dispatch(check, &Table::np_state, context, np, slot, part, count, out);
 }
 
 int32_t mg_np_load(mg_context* context, mg_np* np, int32_t slot, int32_t part, int64_t count,
@@ -260,7 +251,7 @@ int32_t mg_np_load(mg_context* context, mg_np* np, int32_t slot, int32_t part, i
     check_part_size(np, slot, count);
     if (mg_np_state_size(np, slot) > 0) check_array(context, "np_load", in, "in");
   };
-  return dispatch(check, &Table::np_load, context, np, slot, part, in);
+  return dispatch(check, &Table::np_load, context, np, slot, part, count, in);
 }
 
 int64_t mg_np_steps(const mg_np* np) { return np ? np->steps : 0; }

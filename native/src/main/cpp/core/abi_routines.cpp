@@ -6,6 +6,7 @@
 #include "core/abi_checks.h"
 #include "core/isa.h"
 #include "merganser.h"
+#include "routines/moments_state.h"
 
 using namespace merganser;
 
@@ -93,8 +94,7 @@ extern "C" {
 int32_t mg_moments_create(mg_context* context, int32_t streams, const int64_t* widths, int32_t pairs,
                           const int32_t* pair_i, const int32_t* pair_j, int32_t mode, int32_t nonfinite,
                           mg_moments** out) {
-  int32_t status = MG_OK;
-  const int32_t checked = guard([&] {
+  auto check = [&] {
     check_context(context);
     MG_REQUIRE(streams >= 1, "streams must be >= 1, not %d", streams);
     MG_REQUIRE(pairs >= 0, "pairs must be >= 0, not %d", pairs);
@@ -107,7 +107,6 @@ int32_t mg_moments_create(mg_context* context, int32_t streams, const int64_t* w
     MG_REQUIRE(mode >= MG_MOMENTS_F32 && mode <= MG_MOMENTS_F64, "unknown moments mode %d", mode);
     MG_REQUIRE(nonfinite == MG_NONFINITE_FAIL || nonfinite == MG_NONFINITE_SKIP_SAMPLE, "unknown nonfinite policy %d",
                nonfinite);
-    mg_moments description;
     for (int32_t s = 0; s < streams; ++s) {
       MG_REQUIRE(widths[s] >= 1 && widths[s] <= INT32_MAX, "width of stream %d must be in [1, 2^31), not %lld", s,
                  static_cast<Long>(widths[s]));
@@ -116,22 +115,11 @@ int32_t mg_moments_create(mg_context* context, int32_t streams, const int64_t* w
       MG_REQUIRE(0 <= pair_i[k] && pair_i[k] <= pair_j[k] && pair_j[k] < streams,
                  "pair %d is (%d, %d); expected 0 <= i <= j < %d", k, pair_i[k], pair_j[k], streams);
     }
-    description.table = context->table;
-    description.widths.assign(widths, widths + streams);
-    if (pairs > 0) {
-      description.pair_i.assign(pair_i, pair_i + pairs);
-      description.pair_j.assign(pair_j, pair_j + pairs);
-    }
-    description.mode = mode;
-    description.nonfinite = nonfinite;
-    status = context->table->moments_create(context, &description, out);
-  });
-  return checked != MG_OK ? checked : status;
+  };
+  return dispatch(check, &Table::moments_create, context, streams, widths, pairs, pair_i, pair_j, mode, nonfinite, out);
 }
 
-void mg_moments_destroy(mg_context*, mg_moments* moments) {
-  if (moments) moments->table->moments_destroy(moments);
-}
+void mg_moments_destroy(mg_context*, mg_moments* moments) { delete moments; }
 
 int32_t mg_moments_update(mg_context* context, mg_moments* moments, const void* const* data, int32_t dtype,
                           int64_t outer, int64_t inner, const int64_t* strides) {
@@ -196,8 +184,8 @@ int32_t mg_gemm(mg_context* context, int32_t dtype, int32_t transpose_a, int32_t
     }
     check_array(context, "gemm", c, "c");
   };
-  return dispatch(check, &Table::gemm, context, dtype, transpose_a != 0, transpose_b != 0, m, n, k, alpha, a, lda, b,
-                  ldb, beta, c, ldc);
+  return dispatch(check, &Table::gemm, context, dtype, transpose_a, transpose_b, m, n, k, alpha, a, lda, b, ldb, beta,
+                  c, ldc);
 }
 
 int32_t mg_polar(mg_context* context, int32_t dtype, int64_t count, int64_t n, const double* a, int64_t lda, double* q,
@@ -286,8 +274,7 @@ int32_t mg_assignment(mg_context* context, int32_t dtype, int64_t rows, int64_t 
     check_cost(context, "assignment", dtype, rows, cols, cost, ld);
     check_solution("assignment", rows, cols, row_to_col, u, v, value);
   };
-  return dispatch(check, &Table::assignment, context, dtype, rows, cols, cost, ld, maximise != 0, row_to_col, u, v,
-                  value);
+  return dispatch(check, &Table::assignment, context, dtype, rows, cols, cost, ld, maximise, row_to_col, u, v, value);
 }
 
 int32_t mg_assignment_warm(mg_context* context, int32_t dtype, int64_t rows, int64_t cols, const void* cost, int64_t ld,
@@ -297,7 +284,7 @@ int32_t mg_assignment_warm(mg_context* context, int32_t dtype, int64_t rows, int
     check_cost(context, "assignment_warm", dtype, rows, cols, cost, ld);
     check_solution("assignment_warm", rows, cols, row_to_col, u, v, value);
   };
-  return dispatch(check, &Table::assignment_warm, context, dtype, rows, cols, cost, ld, maximise != 0, row_to_col, u, v,
+  return dispatch(check, &Table::assignment_warm, context, dtype, rows, cols, cost, ld, maximise, row_to_col, u, v,
                   value);
 }
 
@@ -309,8 +296,8 @@ int32_t mg_assignment_factors(mg_context* context, int32_t dtype, int64_t rows, 
     check_factors(context, "assignment_factors", dtype, rows, cols, k, x, ldx, y, ldy);
     check_solution("assignment_factors", rows, cols, row_to_col, u, v, value);
   };
-  return dispatch(check, &Table::assignment_factors, context, dtype, rows, cols, k, x, ldx, y, ldy, maximise != 0,
-                  warm != 0, row_to_col, u, v, value);
+  return dispatch(check, &Table::assignment_factors, context, dtype, rows, cols, k, x, ldx, y, ldy, maximise, warm,
+                  row_to_col, u, v, value);
 }
 
 int32_t mg_assignment_batch(mg_context* context, int64_t problems, int32_t dtype, const int64_t* rows,
@@ -342,8 +329,8 @@ int32_t mg_assignment_batch(mg_context* context, int64_t problems, int32_t dtype
     }
     check_solution("assignment_batch", all_rows, all_cols, row_to_col, u, v, value);
   };
-  return dispatch(check, &Table::assignment_batch, context, problems, dtype, rows, cols, cost, ld, maximise != 0,
-                  row_to_col, u, v, value);
+  return dispatch(check, &Table::assignment_batch, context, problems, dtype, rows, cols, cost, ld, maximise, row_to_col,
+                  u, v, value);
 }
 
 int32_t mg_assignment_factors_certify(mg_context* context, int32_t dtype, int64_t rows, int64_t cols, int64_t k,
@@ -354,8 +341,8 @@ int32_t mg_assignment_factors_certify(mg_context* context, int32_t dtype, int64_
     check_factors(context, "assignment_factors_certify", dtype, rows, cols, k, x, ldx, y, ldy);
     check_solution("assignment_factors_certify", rows, cols, row_to_col, u, v, violation);
   };
-  return dispatch(check, &Table::assignment_factors_certify, context, dtype, rows, cols, k, x, ldx, y, ldy,
-                  maximise != 0, row_to_col, u, v, violation);
+  return dispatch(check, &Table::assignment_factors_certify, context, dtype, rows, cols, k, x, ldx, y, ldy, maximise,
+                  row_to_col, u, v, violation);
 }
 
 int32_t mg_assignment_route(mg_context* context, int32_t route) {
@@ -382,8 +369,8 @@ int32_t mg_assignment_certify(mg_context* context, int32_t dtype, int64_t rows, 
     check_cost(context, "assignment_certify", dtype, rows, cols, cost, ld);
     check_solution("assignment_certify", rows, cols, row_to_col, u, v, violation);
   };
-  return dispatch(check, &Table::assignment_certify, context, dtype, rows, cols, cost, ld, maximise != 0, row_to_col, u,
-                  v, violation);
+  return dispatch(check, &Table::assignment_certify, context, dtype, rows, cols, cost, ld, maximise, row_to_col, u, v,
+                  violation);
 }
 
 int32_t mg_apply_dense(mg_context* context, int32_t dtype, int64_t outer, int64_t n_in, int64_t inner, int64_t n_out,
@@ -395,7 +382,7 @@ int32_t mg_apply_dense(mg_context* context, int32_t dtype, int64_t outer, int64_
     check_leading(ldmap, transpose ? n_out : n_in, "ldmap");
     if (n_in > 0 && n_out > 0) check_array(context, "apply_dense", map, "map");
   };
-  return dispatch(check, &Table::apply_dense, context, dtype, outer, n_in, inner, n_out, map, ldmap, transpose != 0, in,
+  return dispatch(check, &Table::apply_dense, context, dtype, outer, n_in, inner, n_out, map, ldmap, transpose, in,
                   in_stride, out, out_stride);
 }
 

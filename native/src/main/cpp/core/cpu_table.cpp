@@ -27,50 +27,22 @@ void copy_host(mg_context*, void* to, int32_t to_device, const void* from, int32
 }  // namespace
 
 const Table* cpu_table() {
-  static const Table table = {
-      "the CPU",
-      MG_DEVICE_HOST,
-      [](mg_context*) -> int32_t { return MG_OK; },
-      [](mg_context*) {},
-      [](const void*) { return true; },
-      [] { return ""; },
-      Boundary<&allocate_host>::call,
-      &std::free,
-      Boundary<&copy_host>::call,
-      Boundary<&moments_create>::call,
-      &moments_destroy,
-      Boundary<&moments_update>::call,
-      Boundary<&moments_stream>::call,
-      Boundary<&moments_block>::call,
-      Boundary<&gemm>::call,
-      Boundary<&polar>::call,
-      Boundary<&cca_map>::call,
-      Boundary<&divide>::call,
-      Boundary<&norm>::call,
-      Boundary<&row_products>::call,
-      Boundary<&assignment>::call,
-      Boundary<&assignment_warm>::call,
-      Boundary<&assignment_factors>::call,
-      Boundary<&assignment_batch>::call,
-      Boundary<&assignment_certify>::call,
-      Boundary<&assignment_factors_certify>::call,
-      Boundary<&apply_dense>::call,
-      Boundary<&apply_gather>::call,
-      Boundary<&weighted_sum>::call,
-      Boundary<&convert>::call,
-      Boundary<&nonfinite_count>::call,
-      Boundary<&task_merge>::call,
-      Boundary<&kth_magnitude>::call,
-      Boundary<&products>::call,
-      Boundary<&stream>::call,
-      Boundary<&np_create>::call,
-      &np_destroy,
-      Boundary<&np_theta>::call,
-      Boundary<&np_step>::call,
-      Boundary<&np_state>::call,
-      Boundary<&np_load>::call,
-      Boundary<&np_resume>::call,
-  };
+  static const Table table = [] {
+    Table t{};
+    t.name = "the CPU";
+    t.device = MG_DEVICE_HOST;
+    t.open = [](mg_context*) -> int32_t { return MG_OK; };
+    t.close = [](mg_context*) {};
+    t.owns = [](const void*) { return true; };
+    t.describe = [] { return ""; };
+    t.allocate = Boundary<&allocate_host>::call;
+    t.release = &std::free;
+    t.copy = Boundary<&copy_host>::call;
+#define MG_FILL(routine) t.routine = Boundary<&routine>::call;
+    MG_ROUTINES(MG_FILL)
+#undef MG_FILL
+    return t;
+  }();
   return &table;
 }
 

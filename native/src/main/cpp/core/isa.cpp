@@ -83,18 +83,4 @@ const Kernels& kernels() {
   return *kernels_portable();
 }
 
-const MergeKernels& merge_kernels() {
-#if defined(__x86_64__)
-  switch (isa_level()) {
-    case MG_ISA_AVX512:
-      return *merge_kernels_avx512();
-    case MG_ISA_AVX2:
-      return *merge_kernels_avx2();
-    default:
-      break;
-  }
-#endif
-  return *merge_kernels_portable();
-}
-
 }  // namespace merganser

@@ -5,7 +5,6 @@
 #include <cstdint>
 
 #include "kernels/kernels.h"
-#include "kernels/merge_kernels.h"
 
 namespace merganser {
 
@@ -15,6 +14,5 @@ const char* isa_name(int32_t level);
 
 // The loops compiled for isa_level().
 const Kernels& kernels();
-const MergeKernels& merge_kernels();
 
 }  // namespace merganser

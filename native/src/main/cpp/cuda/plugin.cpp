@@ -46,8 +46,6 @@ const char* mismatch(const PluginHost& host) {
   return text.c_str();
 }
 
-#define MG_NOT_YET(routine) [](auto...) -> int32_t { return not_yet(routine); }
-
 void fill(Table* table) {
   table->name = "CUDA";
   table->device = MG_DEVICE_CUDA;
@@ -58,36 +56,12 @@ void fill(Table* table) {
   table->allocate = Boundary<&allocate>::call;
   table->release = &release;
   table->copy = Boundary<&copy>::call;
-  table->moments_create = MG_NOT_YET("moments_create");
-  table->moments_destroy = [](mg_moments*) {};
-  table->moments_update = MG_NOT_YET("moments_update");
-  table->moments_stream = MG_NOT_YET("moments_stream");
-  table->moments_block = MG_NOT_YET("moments_block");
-  table->gemm = MG_NOT_YET("gemm");
-  table->polar = MG_NOT_YET("polar");
-  table->cca_map = MG_NOT_YET("cca_map");
-  table->assignment = MG_NOT_YET("assignment");
-  table->assignment_warm = MG_NOT_YET("assignment_warm");
-  table->assignment_factors = MG_NOT_YET("assignment_factors");
-  table->assignment_batch = MG_NOT_YET("assignment_batch");
-  table->assignment_certify = MG_NOT_YET("assignment_certify");
-  table->assignment_factors_certify = MG_NOT_YET("assignment_factors_certify");
-  table->apply_dense = MG_NOT_YET("apply_dense");
-  table->apply_gather = MG_NOT_YET("apply_gather");
-  table->weighted_sum = Boundary<&weighted_sum>::call;
-  table->convert = Boundary<&convert>::call;
-  table->nonfinite_count = Boundary<&nonfinite_count>::call;
-  table->task_merge = MG_NOT_YET("task_merge");
-  table->kth_magnitude = MG_NOT_YET("kth_magnitude");
-  table->products = MG_NOT_YET("products");
-  table->stream = MG_NOT_YET("stream");
-  table->np_create = MG_NOT_YET("np_create");
-  table->np_destroy = [](mg_np*) {};
-  table->np_theta = MG_NOT_YET("np_theta");
-  table->np_step = MG_NOT_YET("np_step");
-  table->np_state = MG_NOT_YET("np_state");
-  table->np_load = MG_NOT_YET("np_load");
-  table->np_resume = MG_NOT_YET("np_resume");
+#define MG_NOT_YET(routine) table->routine = [](auto...) -> int32_t { return not_yet(#routine); };
+  MG_ROUTINES(MG_NOT_YET)
+#undef MG_NOT_YET
+#define MG_FILL(routine) table->routine = Boundary<&routine>::call;
+  MG_CUDA_ROUTINES(MG_FILL)
+#undef MG_FILL
 }
 
 }  // namespace

@@ -61,12 +61,9 @@ void allocate(mg_context*, int64_t bytes, void** out);
 void release(void* pointer);
 void copy(mg_context* context, void* to, int32_t to_device, const void* from, int32_t from_device, int64_t bytes);
 
-void weighted_sum(mg_context* context, int32_t dtype, int64_t count, int32_t models, const void* const* in,
-                  const double* weights, void* out);
-void convert(mg_context* context, int32_t from, int32_t to, int64_t count, const void* in, void* out,
-             int64_t* overflowed);
-void nonfinite_count(mg_context* context, int32_t dtype, int64_t count, const void* in, int64_t* nonfinite,
-                     int64_t* first);
+// The routines that CUDA has.
+#define MG_CUDA_ROUTINES(X) X(weighted_sum) X(convert) X(nonfinite_count)
+MG_CUDA_ROUTINES(MG_DECLARE)
 
 }  // namespace cuda
 }  // namespace merganser

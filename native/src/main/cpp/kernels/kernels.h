@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Table of the loops that are compiled once per instruction-set level. All levels give the same bytes: every output
-// element has one fixed order of operations, nothing is contracted. Arrays over types are indexed by mg_dtype. Pointers
-// to elements need no alignment.
+// The loops that are compiled once per instruction-set level, listed in one file for each area, NAME.def, with their
+// bodies in NAME.inc. All levels give the same bytes: every output element has one fixed order of operations, nothing
+// is contracted. Pointers to elements need no alignment.
 #ifndef MERGANSER_KERNELS_H
 #define MERGANSER_KERNELS_H
 
@@ -37,77 +37,112 @@ struct ProductKernel {
   void (*tile)(int64_t depth, const void* a, const void* b, double alpha, double beta, void* c, int64_t ldc);
 };
 
+// Constants of one step of NP Merge; of Adam or of momentum, the rest unused.
+struct NpScalars {
+  float beta1, rest1;  // rest = 1 - beta
+  float beta2, rest2;
+  float rate;  // learning rate over the first bias correction
+  float root;  // 1 / sqrt(second bias correction)
+  float epsilon;
+  float momentum;
+  float pull;         // strength of the pull to equal weights
+  float least, most;  // range of the state
+};
+
+// A tile of one pair of tensors. Inputs a and c of the type that the entry is for.
+struct NpTile {
+  const void* a;
+  const void* c;
+  const float* g;
+  float* z;
+  float* m;
+  float* v;
+  float* theta;
+};
+
+// A tile of several tensors with softmax weights. The z, m and v of each model; m and v where the optimizer has them.
+struct NpModels {
+  int32_t models;  // 2 to 8
+  const void* const* x;
+  const float* g;
+  float* const* z;
+  float* const* m;
+  float* const* v;
+  float* theta;
+};
+
+// How a task vector is trimmed in a tile; see mg_task.
+struct TrimTile {
+  int32_t trim;           // mg_trim
+  uint64_t at_least;      // MAGNITUDE: the bits of |delta| (F32, or F64 for MG_F64) must reach this
+  const uint32_t* words;  // RANDOM: one of each element
+  uint32_t below;         // RANDOM: keep when its word is below
+};
+
+// Parts of 1 to 4 task vectors whose scale is 1.
+struct TaskLine {
+  const void* base;
+  const void* const* in;
+  const double* weights;
+  const uint32_t* least;  // bits of |delta| from which it is kept; for elections
+  int32_t models;
+  bool normalise;  // for elections
+  double lambda;
+};
+
+struct Bracketed {
+  int64_t above;       // keys above the bracket
+  int64_t candidates;  // keys in it
+  int64_t nan;
+};
+
+// One kernel, or an array of them over types in the order of mg_dtype, and over what else the name says.
+template <typename F>
+using One = F*;
+template <typename F>
+using ByType = F* [4];
+template <typename F>
+using ButF64 = F* [4];  // the one of MG_F64 is NULL
+template <typename F>
+using ByReal = F* [2];  // MG_F64, MG_F32
+template <typename F>
+using ByTwoTypes = F* [4][4];
+template <typename F>
+using ByTwoReals = F* [2][2];
+template <typename F>
+using ByInput = F* [2];  // of NP Merge: MG_F32, MG_BF16
+template <typename F>
+using ByInputForm = F* [2][2];  // SIGMOID, CLAMP
+template <typename F>
+using ByInputOptimizer = F* [2][3];  // Adam, momentum, plain
+template <typename F>
+using ByInputFormOptimizer = F* [2][2][3];
+
+#define MG_KERNEL(shape, name, signature) shape<signature> name;
+struct ElementwiseKernels {
+#include "kernels/elementwise.def"
+};
+struct MomentsKernels {
+#include "kernels/moments.def"
+};
+struct AssignmentKernels {
+#include "kernels/assignment.def"
+};
+struct NpKernels {
+#include "kernels/np.def"
+};
+struct MergeKernels {
+#include "kernels/merge.def"
+};
+#undef MG_KERNEL
+
 struct Kernels {
-  // Conversion to and from F64; narrow rounds once, to nearest even.
-  void (*widen[4])(const void* in, double* out, int64_t n);
-  void (*narrow[4])(const double* in, void* out, int64_t n);
-  // convert[from][to] returns the number of finite inputs that became infinite.
-  int64_t (*convert[4][4])(const void* in, void* out, int64_t n);
-
-  // out[i] = weight * in[i]
-  void (*scale[4])(const void* in, double weight, double* out, int64_t n);
-  // out[i] = sum_k weights[k] * in_k[i] as mg_weighted_sum has it; any n, `out` may be one of the inputs.
-  void (*sum_line[4])(const void* const* in, const double* weights, int32_t models, void* out, int64_t n,
-                      bool past_caches);
-
-  int64_t (*count_nonfinite[4])(const void* in, int64_t n);
-
-  // out[i*ld + f] = in[f*stride + i] for f < features, i < rows. transpose[F64|F32].
-  void (*transpose[2])(const void* in, int64_t stride, int64_t features, int64_t rows, void* out, int64_t ld);
-  // For rows r: sum[f] += in[offsets[r] + f] - shift[f], rows in order. sum_columns[in F64|F32].
-  void (*sum_columns[2])(const void* in, const int64_t* offsets, int64_t rows, int64_t width, const double* shift,
-                         double* sum);
-  // For rows r, d = in[offsets[r] + f] - shift[f]: z[r*ldz + f] = d rounded to the type of z (unless z is NULL),
-  // sum[f] += d, square[f] += d*d in F64, rows in order. pack[in F64|F32][z F64|F32].
-  void (*pack[2][2])(const void* in, const int64_t* offsets, int64_t rows, int64_t width, const double* shift, void* z,
-                     int64_t ldz, double* sum, double* square);
-  // acc[i] += in[i] + (a * x[i] + b * y[i])
-  void (*fold)(const float* in, double a, const double* x, double b, const double* y, double* acc, int64_t n);
-  // acc[i] += a * x[i] + b * y[i], rounded to the type of acc. add_outer[acc F64|F32].
-  void (*add_outer[2])(double a, const double* x, double b, const double* y, void* acc, int64_t n);
-
-  // x[i] = copy[i] = left * x[i] + right * y[i]. average[F64|F32], arrays of that type.
-  void (*average[2])(double left, double right, const void* y, void* x, void* copy, int64_t n);
-
-  // Assignment. Costs are of type F64|F32, c = sign * cost; v are duals, h = c - v. Columns fit int32_t.
-  // First index whose c is NaN, -Inf or finite beyond 1e300, or n.
-  int64_t (*cost_bad[2])(const void* cost, double sign, int64_t n);
-  // For rows r in order, c < minimum[j]: minimum[j] = c, argmin[j] = first + r, both of the type of the costs. Returns
-  // whether a c is one that cost_bad finds.
-  bool (*column_minima[2])(const void* cost, int64_t ld, double sign, int64_t first, int64_t rows, void* minimum,
-                           void* argmin, int64_t n);
-  TwoSmallest (*two_smallest[2])(const void* cost, double sign, const double* v, int64_t n);
-  // Minima of h over all columns and of h + taken (0 or +Inf).
-  OpenAndFree (*row_minima[2])(const void* cost, double sign, const double* v, const double* taken, int64_t n);
-  // nd = h - offset; where nd < d: d = nd, pred = row. Then minima of d and of d + taken. A column with v = -Inf and
-  // d = +Inf is closed.
-  OpenAndFree (*relax[2])(const void* cost, double sign, const double* v, double offset, int32_t row,
-                          const double* taken, double* d, int32_t* pred, int64_t n);
-  // max_j of u - (c - v_j)
-  double (*violation[2])(const void* cost, double sign, const double* v, double u, int64_t n);
-
-  // Candidate lists. h32[j] = (float)(h * scale), j < n; and minima[16 s + l], the least over the columns
-  // j = 16 q + l of slab s, which has `width` consecutive q; kListSlabs slabs, +Inf where a block is empty.
-  void (*list_reduced[2])(const void* cost, double sign, const double* v, double scale, int64_t n, int64_t width,
-                          float* h32, float* minima);
-  // The rank-th smallest (from 1) of the kListBlocks minima.
-  float (*list_threshold)(const float* minima, int32_t rank);
-  // Columns with h32 <= threshold in increasing order; returns their number. `out` has room for n + 16.
-  int64_t (*list_collect)(const float* h32, float threshold, int64_t n, int32_t* out);
-  // The two smallest of cost[k] - v[column[k]], k < count, a multiple of 8; equal ones by position. Indices are
-  // columns. At most kListCapacity entries.
-  TwoSmallest (*list_scan[2])(const void* cost, const int32_t* column, int64_t count, const double* v);
-  // Columns with nd = h - offset below both d and limit, in increasing order; returns their number.
-  int64_t (*improved[2])(const void* cost, double sign, const double* v, double offset, const double* d, double limit,
-                         int64_t n, int32_t* out);
-
-  // Costs from factors of type F64|F32: out[r * ldo + j] = sum_k x[r * ldx + k] * y[j, k], k in order, in F64 with each
-  // product rounded once (products of F32 are exact); y packed in panels of kFactorPanel columns, panel[k][column].
-  void (*factor_rows[2])(const void* x, int64_t ldx, int64_t rows, const void* packed, int64_t k, int64_t panels,
-                         double* out, int64_t ldo);
-
-  // The one exception: the portable level has no bytes of its own here. product[F64|F32].
-  ProductKernel product[2];
+  ElementwiseKernels elementwise;
+  MomentsKernels moments;
+  AssignmentKernels assignment;
+  NpKernels np;
+  MergeKernels merge;
+  ProductKernel product[2];  // by real; the one area without bytes of its own on the portable level
 };
 
 const Kernels* kernels_portable();

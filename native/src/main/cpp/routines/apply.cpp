@@ -59,7 +59,7 @@ void gather_elements(const Axis& from, const Axis& to, int64_t n_out, const int6
 
 void gather_scaled(int32_t dtype, const Axis& from, const Axis& to, int64_t n_out, const int64_t* index,
                    const double* scale, int64_t begin, int64_t end) {
-  const Kernels& k = kernels();
+  const ElementwiseKernels& k = kernels().elementwise;
   alignas(64) double wide[kScaleTile];
   for (int64_t e = begin; e < end; ++e) {
     const int64_t o = e / n_out, r = e % n_out;
@@ -74,11 +74,11 @@ void gather_scaled(int32_t dtype, const Axis& from, const Axis& to, int64_t n_ou
 }  // namespace
 
 void apply_dense(mg_context* context, int32_t dtype, int64_t outer, int64_t n_in, int64_t inner, int64_t n_out,
-                 const double* map, int64_t ldmap, bool transpose, const void* in, int64_t in_stride, void* out,
+                 const double* map, int64_t ldmap, int32_t transpose, const void* in, int64_t in_stride, void* out,
                  int64_t out_stride) {
   const int64_t columns = outer * inner;
   if (columns == 0 || n_out == 0) return;
-  const Kernels& k = kernels();
+  const ElementwiseKernels& k = kernels().elementwise;
   const int64_t bytes = size_of(dtype);
   const Axis from{static_cast<char*>(const_cast<void*>(in)), bytes, in_stride, inner};
   const Axis to{static_cast<char*>(out), bytes, out_stride, inner};

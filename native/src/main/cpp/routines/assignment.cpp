@@ -24,7 +24,7 @@ const void* Costs::rows_at(int64_t i, int64_t count, double* scratch, int64_t* s
   }
   *stride = panels() * kFactorPanel;
   const char* first = static_cast<const char*>(x) + i * ldx * (factor_type == MG_F64 ? 8 : 4);
-  kernels().factor_rows[factor_type](first, ldx, count, packed, k, panels(), scratch, *stride);
+  kernels().assignment.factor_rows[factor_type](first, ldx, count, packed, k, panels(), scratch, *stride);
   return scratch;
 }
 
@@ -105,7 +105,7 @@ double largest_of(const char* name, int32_t dtype, int64_t rows, int64_t k, cons
   double largest = 0;
   std::vector<double> row(static_cast<size_t>(k));
   for (int64_t i = 0; i < rows; ++i) {
-    kernels().widen[dtype](static_cast<const char*>(data) + i * ld * size_of(dtype), row.data(), k);
+    kernels().elementwise.widen[dtype](static_cast<const char*>(data) + i * ld * size_of(dtype), row.data(), k);
     for (int64_t l = 0; l < k; ++l) {
       const double magnitude = std::fabs(row[static_cast<size_t>(l)]);
       if (!(magnitude < kInfinity)) {
@@ -186,8 +186,8 @@ double violation_of(mg_context* context, const Costs& costs, const int64_t* row_
     const char* first = static_cast<const char*>(costs.rows_at(begin, end - begin, scratch[s].data(), &stride));
     for (int64_t i = begin; i < end; ++i) {
       const char* row = first + (i - begin) * stride * size_of(costs.type);
-      if (kernels().cost_bad[costs.type](row, costs.sign, cols) < cols) bad[s] = std::min(bad[s], i);
-      const double excess = kernels().violation[costs.type](row, costs.sign, v, u[i], cols);
+      if (kernels().assignment.cost_bad[costs.type](row, costs.sign, cols) < cols) bad[s] = std::min(bad[s], i);
+      const double excess = kernels().assignment.violation[costs.type](row, costs.sign, v, u[i], cols);
       const double own = costs.at(i, row_to_col[i]);
       const double slack = std::isinf(own) ? kInfinity : std::fabs(excess_of(u[i], v[row_to_col[i]], own));
       worst[s] = std::max({worst[s], excess, slack});
@@ -201,7 +201,7 @@ double violation_of(mg_context* context, const Costs& costs, const int64_t* row_
 }  // namespace
 
 void throw_bad_cost(const Costs& costs, int64_t i, double* scratch) {
-  const int64_t j = kernels().cost_bad[costs.type](costs.row(i, scratch), costs.sign, costs.cols);
+  const int64_t j = kernels().assignment.cost_bad[costs.type](costs.row(i, scratch), costs.sign, costs.cols);
   if (j == costs.cols) costs_changed();
   const double value = costs.sign * costs.at(i, j);
   const char* what = std::isnan(value)   ? "is NaN"
@@ -212,7 +212,7 @@ void throw_bad_cost(const Costs& costs, int64_t i, double* scratch) {
 }
 
 void assignment(mg_context* context, int32_t dtype, int64_t rows, int64_t cols, const void* cost, int64_t ld,
-                bool maximise, int64_t* row_to_col, double* u, double* v, double* value) {
+                int32_t maximise, int64_t* row_to_col, double* u, double* v, double* value) {
   Costs costs{rows, cols, dtype, maximise ? -1.0 : 1.0};
   costs.data = cost;
   costs.ld = ld;
@@ -220,7 +220,7 @@ void assignment(mg_context* context, int32_t dtype, int64_t rows, int64_t cols, 
 }
 
 void assignment_warm(mg_context* context, int32_t dtype, int64_t rows, int64_t cols, const void* cost, int64_t ld,
-                     bool maximise, int64_t* row_to_col, double* u, double* v, double* value) {
+                     int32_t maximise, int64_t* row_to_col, double* u, double* v, double* value) {
   Costs costs{rows, cols, dtype, maximise ? -1.0 : 1.0};
   costs.data = cost;
   costs.ld = ld;
@@ -228,7 +228,7 @@ void assignment_warm(mg_context* context, int32_t dtype, int64_t rows, int64_t c
 }
 
 void assignment_factors(mg_context* context, int32_t dtype, int64_t rows, int64_t cols, int64_t k, const void* x,
-                        int64_t ldx, const void* y, int64_t ldy, bool maximise, bool warm, int64_t* row_to_col,
+                        int64_t ldx, const void* y, int64_t ldy, int32_t maximise, int32_t warm, int64_t* row_to_col,
                         double* u, double* v, double* value) {
   const Costs costs = factored(context, dtype, rows, cols, k, x, ldx, y, ldy, maximise);
   solve(context, costs, warm, row_to_col, u, v, value);
@@ -236,7 +236,7 @@ void assignment_factors(mg_context* context, int32_t dtype, int64_t rows, int64_
 }
 
 void assignment_batch(mg_context* context, int64_t problems, int32_t dtype, const int64_t* rows, const int64_t* cols,
-                      const void* const* cost, const int64_t* ld, bool maximise, int64_t* row_to_col, double* u,
+                      const void* const* cost, const int64_t* ld, int32_t maximise, int64_t* row_to_col, double* u,
                       double* v, double* value) {
   AssignmentMemory& memory = memory_of(context);
   std::vector<int64_t> row_offset(static_cast<size_t>(problems) + 1, 0), col_offset(row_offset);
@@ -278,7 +278,8 @@ void assignment_batch(mg_context* context, int64_t problems, int32_t dtype, cons
 }
 
 void assignment_certify(mg_context* context, int32_t dtype, int64_t rows, int64_t cols, const void* cost, int64_t ld,
-                        bool maximise, const int64_t* row_to_col, const double* u, const double* v, double* violation) {
+                        int32_t maximise, const int64_t* row_to_col, const double* u, const double* v,
+                        double* violation) {
   Costs costs{rows, cols, dtype, maximise ? -1.0 : 1.0};
   costs.data = cost;
   costs.ld = ld;
@@ -286,7 +287,7 @@ void assignment_certify(mg_context* context, int32_t dtype, int64_t rows, int64_
 }
 
 void assignment_factors_certify(mg_context* context, int32_t dtype, int64_t rows, int64_t cols, int64_t k,
-                                const void* x, int64_t ldx, const void* y, int64_t ldy, bool maximise,
+                                const void* x, int64_t ldx, const void* y, int64_t ldy, int32_t maximise,
                                 const int64_t* row_to_col, const double* u, const double* v, double* violation) {
   const Costs costs = factored(context, dtype, rows, cols, k, x, ldx, y, ldy, maximise);
   *violation = violation_of(context, costs, row_to_col, u, v);

@@ -180,7 +180,7 @@ class AssignmentSolver {
   mg_context* context_;
   const Costs& costs_;
   AssignmentScratch& s_;
-  const Kernels& k_;
+  const AssignmentKernels& k_;
   const bool serial_;
   const int32_t route_;
   const int64_t rows_, cols_, element_;

@@ -357,7 +357,7 @@ bool proved(mg_context* context, const Costs& costs, double* scratch, const int6
   for (int64_t i = 0; i < rows; ++i) {
     check_cancelled(context);
     const double own = excess_of(u[i], v[columns[i]], costs.at(i, columns[i]));
-    const double worst = kernels().violation[costs.type](costs.row(i, scratch), costs.sign, v, u[i], cols);
+    const double worst = kernels().assignment.violation[costs.type](costs.row(i, scratch), costs.sign, v, u[i], cols);
     delta = std::max(delta, worst - own);
   }
   if (delta == 0) return true;

@@ -44,7 +44,7 @@ AssignmentSolver::AssignmentSolver(mg_context* context, const Costs& costs, Assi
     : context_(context),
       costs_(costs),
       s_(scratch),
-      k_(kernels()),
+      k_(kernels().assignment),
       serial_(serial || (!costs.factored() && costs.rows * costs.cols < kAlone)),
       route_(route),
       rows_(costs.rows),

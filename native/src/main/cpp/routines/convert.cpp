@@ -13,7 +13,7 @@ namespace merganser {
 void convert(mg_context* context, int32_t from, int32_t to, int64_t count, const void* in, void* out,
              int64_t* overflowed) {
   constexpr int64_t kChunk = 16384;
-  const auto run = kernels().convert[from][to];
+  const auto run = kernels().elementwise.convert[from][to];
   std::vector<int64_t> counts(participants(context));
   parallel_for(context, divide_up(count, kChunk), [&](int64_t task, int32_t slot) {
     const int64_t begin = task * kChunk;

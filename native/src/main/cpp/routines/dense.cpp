@@ -87,7 +87,7 @@ double norm1(int64_t n, const double* a) {
 }
 
 void check_finite(const char* name, int64_t rows, int64_t cols, const double* a, int64_t ld) {
-  const auto count = kernels().count_nonfinite[MG_F64];
+  const auto count = kernels().elementwise.count_nonfinite[MG_F64];
   for (int64_t i = 0; i < rows; ++i) {
     if (count(a + i * ld, cols) == 0) continue;
     int64_t j = 0;

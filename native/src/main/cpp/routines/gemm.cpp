@@ -18,7 +18,7 @@ View<const T> factor(const void* data, int64_t ld, bool transpose) {
 
 }  // namespace
 
-void gemm(mg_context* context, int32_t dtype, bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k,
+void gemm(mg_context* context, int32_t dtype, int32_t transpose_a, int32_t transpose_b, int64_t m, int64_t n, int64_t k,
           double alpha, const void* a, int64_t lda, const void* b, int64_t ldb, double beta, void* c, int64_t ldc) {
   if (m == 0 || n == 0) return;
   // On every level, so that what works on one processor works on all.

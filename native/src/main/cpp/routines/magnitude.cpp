@@ -34,7 +34,7 @@ class Select {
  public:
   Select(mg_context* context, int32_t dtype, int64_t count, const void* x, const void* base)
       : context_(context),
-        kernels_(merge_kernels()),
+        kernels_(kernels().merge),
         dtype_(dtype),
         size_(size_of(dtype)),
         count_(count),

@@ -325,7 +325,7 @@ void accumulate(mg_context* context, CpuMoments& state, const Panel& panel) {
       multiply_tile(state, panel, tile, 1, c, ld_j, part);
       for (int64_t r = 0; r < m; ++r) {
         rank_two(r, [&](double a, const double* u, double b, const double* v, int64_t length) {
-          kernels().add_outer[0](a, u, b, v, c + r * ld_j, length);
+          kernels().moments.add_outer[0](a, u, b, v, c + r * ld_j, length);
         });
       }
       return;
@@ -343,9 +343,9 @@ void accumulate(mg_context* context, CpuMoments& state, const Panel& panel) {
             out[e] += static_cast<double>(c[r * ldc + e]) * factor + (a * u[e] + b * v[e]);
           }
         } else if (fold) {
-          kernels().fold(c + r * ldc, a, u, b, v, target + r * ld_j, length);
+          kernels().moments.fold(c + r * ldc, a, u, b, v, target + r * ld_j, length);
         } else {
-          kernels().add_outer[1](a, u, b, v, c + r * ldc, length);
+          kernels().moments.add_outer[1](a, u, b, v, c + r * ldc, length);
         }
       });
     }
@@ -412,9 +412,9 @@ void check_no_overflow(const CpuMoments& state, int32_t stream) {
 
 }  // namespace
 
-void moments_create(mg_context*, const mg_moments* description, mg_moments** out) {
-  auto state = std::make_unique<CpuMoments>();
-  static_cast<mg_moments&>(*state) = *description;
+void moments_create(mg_context* context, int32_t streams, const int64_t* widths, int32_t pairs, const int32_t* pair_i,
+                    const int32_t* pair_j, int32_t mode, int32_t nonfinite, mg_moments** out) {
+  auto state = std::make_unique<CpuMoments>(context, streams, widths, pairs, pair_i, pair_j, mode, nonfinite);
   const int64_t widest = *std::max_element(state->widths.begin(), state->widths.end());
   // Tiles begin where panels begin.
   const int64_t panel = state->mode == MG_MOMENTS_F64 ? panel_width<double>() : panel_width<float>();
@@ -450,8 +450,6 @@ void moments_create(mg_context*, const mg_moments* description, mg_moments** out
   }
   *out = state.release();
 }
-
-void moments_destroy(mg_moments* moments) { delete static_cast<CpuMoments*>(moments); }
 
 void moments_update(mg_context* context, mg_moments* moments, const void* const* data, int32_t dtype, int64_t outer,
                     int64_t inner, const int64_t* strides) {

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "core/buffer.h"
-#include "core/table.h"
+#include "routines/moments_state.h"
 
 namespace merganser {
 
@@ -32,6 +32,8 @@ struct Tile {
 };
 
 struct CpuMoments : mg_moments {
+  using mg_moments::mg_moments;
+
   std::vector<StreamSums> streams;
   std::vector<Block> blocks;
   std::vector<Tile> tiles;

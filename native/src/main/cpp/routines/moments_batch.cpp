@@ -20,7 +20,7 @@ constexpr int64_t kBlockWidth = 64;
 
 double value_at(const char* element, int32_t dtype) {
   double value;
-  kernels().widen[dtype](element, &value, 1);
+  kernels().elementwise.widen[dtype](element, &value, 1);
   return value;
 }
 
@@ -39,7 +39,7 @@ void gather(const char* column, const int64_t* offsets, int64_t samples, char* o
 
 // Contiguous runs go through the vectorised count.
 bool Batch::finite(int32_t stream, int64_t begin, int64_t end) const {
-  const auto count = kernels().count_nonfinite[dtype_];
+  const auto count = kernels().elementwise.count_nonfinite[dtype_];
   const int64_t width = moments_.widths[stream];
   const int64_t feature_stride = strides_[3 * stream + 2];
   if (feature_stride == 1) {
@@ -141,7 +141,7 @@ void Batch::runs(int32_t stream, int64_t begin, int64_t step, int64_t rows, cons
     for (int64_t f = 0; f < width; f += kBlockWidth) {
       const int64_t w = std::min(kBlockWidth, width - f);
       if (consecutive) {
-        kernels().transpose[bytes == 8 ? 0 : 1](at(stream, offsets[0] + f * feature_stride), feature_stride, w, n,
+        kernels().elementwise.transpose[bytes == 8 ? 0 : 1](at(stream, offsets[0] + f * feature_stride), feature_stride, w, n,
                                                 block, kBlockWidth);
       }
       for (int64_t c = 0; c < w && !consecutive; ++c) {
@@ -158,7 +158,7 @@ void Batch::runs(int32_t stream, int64_t begin, int64_t step, int64_t rows, cons
 }
 
 void Batch::sum(int32_t stream, int64_t begin, int64_t step, int64_t rows, const double* shift, double* sum) const {
-  const auto kernel = kernels().sum_columns[dtype_ == MG_F64 ? 0 : 1];
+  const auto kernel = kernels().moments.sum_columns[dtype_ == MG_F64 ? 0 : 1];
   runs(stream, begin, step, rows,
        [&](const void* data, const int64_t* offsets, int64_t, int64_t n, int64_t f, int64_t w) {
          kernel(data, offsets, n, w, shift + f, sum + f);
@@ -167,7 +167,7 @@ void Batch::sum(int32_t stream, int64_t begin, int64_t step, int64_t rows, const
 
 void Batch::pack(int32_t stream, int64_t begin, int64_t rows, const double* shift, void* z, bool wide, int64_t width,
                  double* sum, double* square) const {
-  const auto kernel = kernels().pack[dtype_ == MG_F64 ? 0 : 1][wide ? 0 : 1];
+  const auto kernel = kernels().moments.pack[dtype_ == MG_F64 ? 0 : 1][wide ? 0 : 1];
   const int64_t z_bytes = wide ? 8 : 4;
   const auto place = [&](int64_t r, int64_t f) {
     return static_cast<char*>(z) + ((f / width * rows + r) * width + f % width) * z_bytes;

@@ -174,7 +174,7 @@ class Newton {
   // X <- (z X + X^-T / z) / 2
   void update(double z) {
     const T left = static_cast<T>(0.5 * z), right = static_cast<T>(0.5 / z);
-    const auto average = kernels().average[sizeof(T) == 8 ? 0 : 1];
+    const auto average = kernels().elementwise.average[sizeof(T) == 8 ? 0 : 1];
     column_tiles([&](int64_t, int64_t begin, int64_t end) {
       alignas(64) T block[kBlock * kBlock];
       for (int64_t i = 0; i < n_; i += kBlock) {

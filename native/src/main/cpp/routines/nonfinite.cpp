@@ -13,7 +13,7 @@ namespace merganser {
 void nonfinite_count(mg_context* context, int32_t dtype, int64_t count, const void* in, int64_t* nonfinite,
                      int64_t* first) {
   constexpr int64_t kChunk = 16384;
-  const auto run = kernels().count_nonfinite[dtype];
+  const auto run = kernels().elementwise.count_nonfinite[dtype];
   const auto at = [&](int64_t i) { return static_cast<const char*>(in) + i * size_of(dtype); };
   struct Found {
     int64_t count = 0;

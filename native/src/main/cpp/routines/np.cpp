@@ -15,8 +15,8 @@
 #include "core/error.h"
 #include "core/isa.h"
 #include "core/pool.h"
+#include "routines/output.h"
 #include "routines/routines.h"
-#include "routines/stream.h"
 
 namespace merganser {
 
@@ -51,7 +51,7 @@ const Constants& constants() {
 // What works on a tile, for parameters and for groups alike.
 class Tiles {
  public:
-  Tiles(const CpuNp& np, const NpScalars& scalars) : np_(np), scalars_(scalars), kernels_(merge_kernels()) {}
+  Tiles(const CpuNp& np, const NpScalars& scalars) : np_(np), scalars_(scalars), kernels_(merganser::kernels().np) {}
 
   const void* input(int32_t slot, int32_t model, int64_t at) const {
     const char* data = static_cast<const char*>(np_.inputs[slot * np_.options.models + model]);
@@ -96,12 +96,12 @@ class Tiles {
     for (int32_t k = 0; k < np_.options.models; ++k) x[k] = input(slot, k, at);
   }
 
-  const MergeKernels& kernels() const { return kernels_; }
+  const NpKernels& kernels() const { return kernels_; }
 
  private:
   const CpuNp& np_;
   NpScalars scalars_;
-  const MergeKernels& kernels_;
+  const NpKernels& kernels_;
 };
 
 NpScalars scalars_of(const CpuNp& np, double rate, double power1, double power2) {
@@ -164,7 +164,7 @@ void make_pieces(CpuNp& np) {
     const char* data = static_cast<const char*>(np.inputs[slot * np.options.models + k]);
     const int64_t bytes = size_of(np.options.dtype);
     for (int64_t i = 0; i < np.counts[slot]; ++i) {
-      if (kernels().count_nonfinite[np.options.dtype](data + i * bytes, 1) > 0) {
+      if (kernels().elementwise.count_nonfinite[np.options.dtype](data + i * bytes, 1) > 0) {
         fail(MG_NUMERICAL,
              format("np: model %d is not finite in slot %d, element %lld", k, slot, static_cast<Long>(i)));
       }
@@ -201,7 +201,7 @@ bool acceptable(const CpuNp& np, int32_t slot, int64_t i, float g) {
   if (!std::isfinite(g)) return false;
   const auto value = [&](int32_t k) {
     float x;
-    kernels().convert[np.options.dtype][MG_F32](
+    kernels().elementwise.convert[np.options.dtype][MG_F32](
         static_cast<const char*>(np.inputs[slot * np.options.models + k]) + i * size_of(np.options.dtype), &x, 1);
     return x;
   };
@@ -224,7 +224,7 @@ void refuse(const CpuNp& np, int32_t slot, int64_t i, double g, int32_t* bad_slo
 void check_gradients(mg_context* context, const CpuNp& np, const float* const* gradient, int32_t* bad_slot,
                      int64_t* bad_index) {
   std::atomic<int64_t> worst{INT64_MAX};  // piece
-  const MergeKernels& kernels = merge_kernels();
+  const NpKernels& kernels = merganser::kernels().np;
   const auto bad_element = [&](int64_t p) {
     const NpPiece& piece = np.pieces[p];
     for (int64_t i = piece.begin; i < piece.begin + piece.n; ++i) {
@@ -334,9 +334,9 @@ void step_parameters(mg_context* context, const CpuNp& np, const Tiles& tiles, c
 
 }  // namespace
 
-void np_create(mg_context* context, const mg_np* description, const double* initial, mg_np** out) {
-  auto np = std::make_unique<CpuNp>();
-  static_cast<mg_np&>(*np) = *description;
+void np_create(mg_context* context, const mg_np_options* options, int32_t slots, const int64_t* counts,
+               const int64_t* rows, const void* const* in, const double* initial, mg_np** out) {
+  auto np = std::make_unique<CpuNp>(context, *options, slots, counts, rows, in);
   const mg_np_options& o = np->options;
   int64_t size = 0;
   for (int32_t s = 0; s < np->slots(); ++s) {
@@ -370,8 +370,6 @@ void np_create(mg_context* context, const mg_np* description, const double* init
   *out = np.release();
 }
 
-void np_destroy(mg_np* np) { delete static_cast<CpuNp*>(np); }
-
 void np_theta(mg_context* context, const mg_np* np, float* const* theta) {
   check_complete(state_of(np));
   write_theta(context, state_of(np), theta);
@@ -398,23 +396,22 @@ void np_step(mg_context* context, mg_np* handle, double rate, const float* const
   ++np.steps;
 }
 
-void np_state(mg_context*, const mg_np* handle, int32_t slot, int32_t part, float* out) {
+void np_state(mg_context*, const mg_np* handle, int32_t slot, int32_t part, int64_t count, float* out) {
   const CpuNp& np = state_of(handle);
   check_complete(np);
-  std::copy_n(np.part(part).data() + np.offsets[slot], np.planes() * np.groups(slot), out);
+  std::copy_n(np.part(part).data() + np.offsets[slot], count, out);
 }
 
-void np_load(mg_context*, mg_np* handle, int32_t slot, int32_t part, const float* in) {
+void np_load(mg_context*, mg_np* handle, int32_t slot, int32_t part, int64_t count, const float* in) {
   CpuNp& np = state_of(handle);
   check_complete(np);
-  const int64_t size = np.planes() * np.groups(slot);
-  for (int64_t i = 0; i < size; ++i) {
+  for (int64_t i = 0; i < count; ++i) {
     const bool allowed = part == MG_NP_Z ? !std::isnan(in[i]) : std::isfinite(in[i]) && (part == MG_NP_M || in[i] >= 0);
     MG_REQUIRE(allowed, "np_load: element %lld of slot %d is %g", static_cast<Long>(i), slot, in[i]);
   }
   const NpScalars range = scalars_of(np, 0, 0, 0);
   float* out = np.part(part).data() + np.offsets[slot];
-  for (int64_t i = 0; i < size; ++i) out[i] = part == MG_NP_Z ? std::clamp(in[i], range.least, range.most) : in[i];
+  for (int64_t i = 0; i < count; ++i) out[i] = part == MG_NP_Z ? std::clamp(in[i], range.least, range.most) : in[i];
 }
 
 void np_resume(mg_context*, mg_np* handle, int64_t steps) {

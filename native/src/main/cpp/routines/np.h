@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "core/buffer.h"
-#include "core/table.h"
-#include "kernels/merge_kernels.h"
+#include "kernels/kernels.h"
+#include "routines/np_state.h"
 
 namespace merganser {
 
@@ -21,6 +21,8 @@ struct NpPiece {
 };
 
 struct CpuNp : mg_np {
+  using mg_np::mg_np;
+
   Buffer<float> z, first, second;  // [slot][plane][group], each slot on a line of its own
   std::vector<int64_t> offsets;
   std::vector<float> limits;  // gradients up to this one need no closer look

@@ -48,7 +48,7 @@ double arccosine(double c) { return 2 * arctangent(std::sqrt((1 - c) / (1 + c)))
 
 void products(mg_context* context, int32_t dtype, int64_t count, const void* x, const void* y, double* sums) {
   constexpr int64_t kChunk = 16384;
-  const auto run = merge_kernels().products[dtype];
+  const auto run = kernels().merge.products[dtype];
   const int64_t chunks = divide_up(count, kChunk), bytes = size_of(dtype);
   Buffer<double> parts(chunks, 3);
   parallel_for(context, chunks, [&](int64_t task, int32_t) {

@@ -7,8 +7,8 @@
 
 #include "core/isa.h"
 #include "core/pool.h"
+#include "routines/output.h"
 #include "routines/routines.h"
-#include "routines/stream.h"
 
 namespace merganser {
 
@@ -35,7 +35,7 @@ class Merge {
  public:
   Merge(int32_t dtype, int64_t first, int32_t models, const void* base, const void* const* in, const mg_task* tasks,
         bool elect, bool normalise, double lambda, void* out)
-      : kernels_(merge_kernels()),
+      : kernels_(kernels().merge),
         dtype_(dtype),
         size_(size_of(dtype)),
         first_(first),
@@ -169,7 +169,8 @@ void run(mg_context* context, int64_t count, const Output& output, Merge<Real> m
 }  // namespace
 
 void task_merge(mg_context* context, int32_t dtype, int64_t first, int64_t count, int32_t models, const void* base,
-                const void* const* in, const mg_task* tasks, bool elect, bool normalise, double lambda, void* out) {
+                const void* const* in, const mg_task* tasks, int32_t elect, int32_t normalise, double lambda,
+                void* out) {
   const Output output(count * size_of(dtype));
   if (dtype == MG_F64) {
     run(context, count, output, Merge<double>(dtype, first, models, base, in, tasks, elect, normalise, lambda, out));

@@ -5,17 +5,17 @@
 
 #include "core/isa.h"
 #include "core/pool.h"
+#include "routines/output.h"
 #include "routines/routines.h"
-#include "routines/stream.h"
 
 namespace merganser {
 
 void weighted_sum(mg_context* context, int32_t dtype, int64_t count, int32_t models, const void* const* in,
                   const double* weights, void* out) {
   constexpr int64_t kBytes = 256 << 10;
-  const auto sum_line = kernels().sum_line[dtype];
+  const auto sum_line = kernels().elementwise.sum_line[dtype];
   const int64_t bytes = size_of(dtype), chunk = kBytes / bytes;
-  const bool past_caches = count * bytes >= stream_limit();
+  const bool past_caches = count * bytes >= past_caches_limit();
   parallel_for(context, divide_up(count, chunk), [&](int64_t task, int32_t) {
     std::vector<const void*> at(models);
     const int64_t begin = task * chunk;

@@ -60,8 +60,8 @@ struct Covariances {
 };
 Covariances covariances(int64_t n, int64_t samples, double noise, uint64_t seed);
 
-// Digest of the results that do not depend on the instruction-set level.
-uint64_t digest();
+// A line for each routine whose results do not depend on the instruction-set level: its name and their digest.
+std::string digest();
 
 // Compares the CUDA table with the CPU and writes a JSON file: 0 all agree, 1 a difference, 3 no device.
 int gpu_check(const std::string& file, bool brief);

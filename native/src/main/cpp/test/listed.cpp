@@ -771,17 +771,13 @@ struct Spy<Entry, Result (*Table::*)(Arguments...)> {
     table->*Entry = &call;
   }
   static int64_t calls() { return count; }
-  static size_t slot() {
-    static const Table table{};
-    return static_cast<size_t>(reinterpret_cast<const char*>(&(table.*Entry)) - reinterpret_cast<const char*>(&table));
-  }
 };
 
 template <auto Entry>
 Listed entry(const char* name, Same same, std::vector<int32_t> dtypes, std::vector<int64_t> sizes,
              std::vector<Scale> scales, Outcome (*run)(mg_context*, const Input&, bool)) {
   using S = Spy<Entry>;
-  return {name, S::slot(), same, std::move(dtypes), std::move(sizes), std::move(scales), run, &S::install, &S::calls};
+  return {name, same, std::move(dtypes), std::move(sizes), std::move(scales), run, &S::install, &S::calls};
 }
 
 }  // namespace
@@ -809,7 +805,6 @@ const std::vector<Listed>& listed() {
       ENTRY(release), every, all, long_arrays, normal, &memory),
       ENTRY(copy), every, all, long_arrays, bits, &copies),
       ENTRY(moments_create), every, real, once, normal, &moments_streams),
-      ENTRY(moments_destroy), every, real, once, normal, &moments_streams),
       ENTRY(moments_update), every, real, once, normal, &moments_streams),
       ENTRY(moments_stream), every, real, squares, numbers, &moments_streams),
       ENTRY(moments_block), each, real, squares, numbers, &moments_blocks),
@@ -835,7 +830,6 @@ const std::vector<Listed>& listed() {
       ENTRY(products), every, all, long_arrays, numbers, &listed_products),
       ENTRY(stream), every, f64, long_arrays, normal, &listed_stream),
       ENTRY(np_create), every, np_types, once, normal, &listed_np),
-      ENTRY(np_destroy), every, np_types, once, normal, &listed_np),
       ENTRY(np_theta), every, np_types, once, normal, &listed_np),
       ENTRY(np_state), every, np_types, once, normal, &listed_np),
       ENTRY(np_load), every, np_types, once, normal, &listed_np),

@@ -27,7 +27,6 @@ enum class Same { EVERY_LEVEL, EACH_LEVEL };  // where the bytes are the same: e
 
 struct Listed {
   const char* name;
-  size_t slot;  // of its entry in the table
   Same same;
   std::vector<int32_t> dtypes;
   std::vector<int64_t> sizes;  // the last one is for NORMAL values alone

@@ -14,6 +14,8 @@
 #include "core/buffer.h"
 #include "core/error.h"
 #include "core/table.h"
+#include "routines/moments_state.h"
+#include "routines/np_state.h"
 
 namespace merganser {
 
@@ -120,7 +122,8 @@ std::vector<T*> all_behind(T* const* pointers, int64_t count) {
 }
 
 int32_t task_merge(mg_context* context, int32_t dtype, int64_t first, int64_t count, int32_t models, const void* base,
-                   const void* const* in, const mg_task* tasks, bool elect, bool normalise, double lambda, void* out) {
+                   const void* const* in, const mg_task* tasks, int32_t elect, int32_t normalise, double lambda,
+                   void* out) {
   return library.cpu->task_merge(context, dtype, first, count, models, behind(base), all_behind(in, models).data(),
                                  tasks, elect, normalise, lambda, behind(out));
 }
@@ -131,10 +134,10 @@ int32_t stream(mg_context* context, int64_t bytes, int32_t reads, const void* co
                              all_behind(out, writes).data());
 }
 
-int32_t np_create(mg_context* context, const mg_np* description, const double* initial, mg_np** out) {
-  mg_np local = *description;
-  for (const void*& each : local.inputs) each = behind(each);
-  return library.cpu->np_create(context, &local, initial, out);
+int32_t np_create(mg_context* context, const mg_np_options* options, int32_t slots, const int64_t* counts,
+                  const int64_t* rows, const void* const* in, const double* initial, mg_np** out) {
+  return library.cpu->np_create(context, options, slots, counts, rows,
+                                all_behind(in, int64_t{slots} * options->models).data(), initial, out);
 }
 
 int32_t np_theta(mg_context* context, const mg_np* np, float* const* theta) {
@@ -148,7 +151,7 @@ int32_t np_step(mg_context* context, mg_np* np, double rate, const float* const*
 }
 
 int32_t assignment_batch(mg_context* context, int64_t problems, int32_t dtype, const int64_t* rows, const int64_t* cols,
-                         const void* const* cost, const int64_t* ld, bool maximise, int64_t* row_to_col, double* u,
+                         const void* const* cost, const int64_t* ld, int32_t maximise, int64_t* row_to_col, double* u,
                          double* v, double* value) {
   return library.cpu->assignment_batch(context, problems, dtype, rows, cols, all_behind(cost, problems).data(), ld,
                                        maximise, row_to_col, u, v, value);
@@ -182,6 +185,10 @@ extern "C" __attribute__((visibility("default"))) const char* mg_fill_table(cons
   table->allocate = Boundary<&allocate>::call;
   table->release = &release;
   table->copy = Boundary<&copy>::call;
+#define MG_ON_CPU(routine) table->routine = OnCpu<&Table::routine>::call;
+  MG_ROUTINES(MG_ON_CPU)
+#undef MG_ON_CPU
+  // Those that take lists of device pointers.
   table->moments_update = &moments_update;
   table->weighted_sum = &weighted_sum;
   table->task_merge = &task_merge;
@@ -190,30 +197,5 @@ extern "C" __attribute__((visibility("default"))) const char* mg_fill_table(cons
   table->np_theta = &np_theta;
   table->np_step = &np_step;
   table->assignment_batch = &assignment_batch;
-#define MG_ON_CPU(routine) table->routine = OnCpu<&Table::routine>::call
-  MG_ON_CPU(moments_create);
-  MG_ON_CPU(moments_stream);
-  MG_ON_CPU(moments_block);
-  MG_ON_CPU(gemm);
-  MG_ON_CPU(polar);
-  MG_ON_CPU(cca_map);
-  MG_ON_CPU(divide);
-  MG_ON_CPU(norm);
-  MG_ON_CPU(row_products);
-  MG_ON_CPU(assignment);
-  MG_ON_CPU(assignment_warm);
-  MG_ON_CPU(assignment_factors);
-  MG_ON_CPU(assignment_certify);
-  MG_ON_CPU(assignment_factors_certify);
-  MG_ON_CPU(apply_dense);
-  MG_ON_CPU(apply_gather);
-  MG_ON_CPU(convert);
-  MG_ON_CPU(nonfinite_count);
-  MG_ON_CPU(kth_magnitude);
-  MG_ON_CPU(products);
-  MG_ON_CPU(np_state);
-  MG_ON_CPU(np_load);
-  MG_ON_CPU(np_resume);
-#undef MG_ON_CPU
   return nullptr;
 }

@@ -154,14 +154,16 @@ public final class Alignment {
   }
 
   /**
-   * Checks the algebra and that the architecture is complete for a model ({@link
-   * Architecture#doubts}).
+   * Checks the algebra, that the architecture is complete for a model ({@link
+   * Architecture#doubts}), and that dense maps meet no negative scale of a normalisation.
    *
    * @throws IncompatibleModelsException when the checkpoint does not fit the architecture
    */
   public Verification verify(Checkpoint model, Workspace ws) {
     architecture.require("the model", model);
-    return Verification.ofMaps(this, ws).withWarnings(architecture.doubts(model));
+    return Verification.ofMaps(this, ws)
+        .withWarnings(architecture.doubts(model))
+        .withWarnings(NegativeScales.warnings(this, model, ws));
   }
 
   /**
@@ -177,7 +179,8 @@ public final class Alignment {
    */
   public Verification verify(Checkpoint model, Path activations, Workspace ws) throws IOException {
     architecture.require("the model", model);
-    return Verification.ofActivations(this, model, activations, ws);
+    return Verification.ofActivations(this, model, activations, ws)
+        .withWarnings(NegativeScales.warnings(this, model, ws));
   }
 
   /**

@@ -90,11 +90,36 @@ class BatchNormTest {
     return Alignment.of("test", ARCHITECTURE, Map.of("s", map)).apply(model, rule);
   }
 
-  private static float[] scale(FeatureMap map, NormRule rule, float... scale) throws IOException {
+  private static MemoryCheckpoint withScale(float... scale) {
     Map<String, Tensor> tensors = new LinkedHashMap<>();
     model().tensors().keySet().forEach(name -> tensors.put(name, model().tensor(name)));
     tensors.put("weight", Tensor.of(scale, 3));
-    return apply(map, MemoryCheckpoint.of(tensors), rule).read("weight", WS).toFloatArray();
+    return MemoryCheckpoint.of(tensors);
+  }
+
+  private static float[] scale(FeatureMap map, NormRule rule, float... scale) throws IOException {
+    return apply(map, withScale(scale), rule).read("weight", WS).toFloatArray();
+  }
+
+  /** Dense maps mix features whose scales differ in sign; which layer takes a sign is unknown. */
+  @Test
+  void negativeScalesUnderDenseMapsAreCountedInAWarning() {
+    double half = Math.sqrt(0.5);
+    LinearMap rotation =
+        LinearMap.orthogonal(
+            Matrix.of(new double[][] {{half, -half, 0}, {half, half, 0}, {0, 0, 1}}));
+    Alignment dense = Alignment.of("test", ARCHITECTURE, Map.of("s", rotation));
+    assertThat(dense.verify(withScale(-3, -1, 2), WS).warnings())
+        .containsOnlyOnce(
+            "2 of 3 scales of normalisations are negative; dense maps mix features, and those of"
+                + " scales of different sign cancel in part; make them positive first"
+                + " (BatchNormFold.positive, which needs the network)");
+    assertThat(dense.verify(withScale(3, 1, 0), WS).warnings())
+        .noneMatch(w -> w.contains("scales"));
+    Alignment permuted =
+        Alignment.of("test", ARCHITECTURE, Map.of("s", ScaledPermutation.of(2, 0, 1)));
+    assertThat(permuted.verify(withScale(-3, -1, 2), WS).warnings())
+        .noneMatch(w -> w.contains("scales"));
   }
 
   @Test

@@ -12,14 +12,14 @@
 namespace merganser {
 
 // Half of the last cache of this machine: outputs from there on bypass the caches.
-int64_t stream_limit();
+int64_t past_caches_limit();
 
 class Output {
  public:
-  explicit Output(int64_t bytes) : kernels_(merge_kernels()), past_caches_(bytes >= stream_limit()) {}
+  explicit Output(int64_t bytes) : kernels_(kernels().elementwise), past_caches_(bytes >= past_caches_limit()) {}
   void put(const void* tile, void* to, int64_t bytes) const {
     if (past_caches_) {
-      kernels_.stream(tile, to, bytes);
+      kernels_.copy_past_caches(tile, to, bytes);
     } else if (bytes > 0) {
       std::memcpy(to, tile, static_cast<size_t>(bytes));
     }
@@ -31,7 +31,7 @@ class Output {
   }
 
  private:
-  const MergeKernels& kernels_;
+  const ElementwiseKernels& kernels_;
   bool past_caches_;
 };
 

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+// What every backend knows about a set of moments; a backend derives its own state from it.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "core/context.h"
+
+struct mg_moments {
+  mg_moments(const mg_context* context, int32_t streams, const int64_t* all_widths, int32_t pairs, const int32_t* i,
+             const int32_t* j, int32_t precision, int32_t policy)
+      : table(context->table),
+        widths(all_widths, all_widths + streams),
+        pair_i(i, i + pairs),
+        pair_j(j, j + pairs),
+        mode(precision),
+        nonfinite(policy) {}
+  virtual ~mg_moments() = default;
+
+  const merganser::Table* table;
+  std::vector<int64_t> widths;
+  std::vector<int32_t> pair_i, pair_j;
+  int32_t mode;
+  int32_t nonfinite;
+  int64_t count = 0;
+  int64_t skipped = 0;
+};
