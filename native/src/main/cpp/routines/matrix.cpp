@@ -13,7 +13,8 @@ namespace merganser {
 namespace {
 
 constexpr int64_t kTask = 1 << 15;  // elements
-constexpr int64_t kStrip = 256;     // columns
+constexpr int64_t kStrip = 512;     // columns
+constexpr int64_t kAhead = 2;       // rows
 
 int64_t rows_of_a_task(int64_t columns) { return std::max<int64_t>(1, kTask / std::max<int64_t>(1, columns)); }
 
@@ -50,16 +51,23 @@ void norm(mg_context* context, int32_t kind, int64_t rows, int64_t cols, const d
   const int64_t strips = divide_up(cols, kStrip);
   std::vector<double> found(strips, 0.0);
   parallel_for(context, strips, [&](int64_t strip, int32_t) {
-    double column[kStrip] = {}, distance[kStrip];
+    double column[kStrip] = {};
     const int64_t first = strip * kStrip, width = std::min(kStrip, cols - first);
     for (int64_t i = 0; i < rows; ++i) {
       const double* row = a + i * lda + first;
-      for (int64_t j = 0; j < width; ++j) distance[j] = std::fabs(row[j]);
-      if (i >= first && i < first + width) distance[i - first] = std::fabs(row[i - first] - shift);
+      // Rows of a strip lie apart, and the processor's own prefetch ends at a page.
+      if (i + kAhead < rows) {
+        for (int64_t j = 0; j < width; j += 8) __builtin_prefetch(row + kAhead * lda + j);
+      }
+      const int64_t diagonal = i - first;
+      const bool shifted = diagonal >= 0 && diagonal < width;
+      const double before = shifted ? column[diagonal] : 0;
       if (kind == MG_NORM_ONE) {
-        for (int64_t j = 0; j < width; ++j) column[j] += distance[j];
+        for (int64_t j = 0; j < width; ++j) column[j] += std::fabs(row[j]);
+        if (shifted) column[diagonal] = before + std::fabs(row[diagonal] - shift);
       } else {
-        for (int64_t j = 0; j < width; ++j) column[j] = larger(column[j], distance[j]);
+        for (int64_t j = 0; j < width; ++j) column[j] = larger(column[j], std::fabs(row[j]));
+        if (shifted) column[diagonal] = larger(before, std::fabs(row[diagonal] - shift));
       }
     }
     for (int64_t j = 0; j < width; ++j) found[strip] = larger(found[strip], column[j]);
