@@ -77,7 +77,9 @@ public class ProcrustesBenchmark extends KernelBenchmark {
   @Benchmark
   public double heads() {
     Work.flops(heads.size() * 22.0 * HEAD * HEAD * HEAD);
-    return Polar.ofEach(heads, false, ws).get(0).sum();
+    List<Polar> factors = Polar.ofEach(heads, false, ws);
+    factors.forEach(Polar::close);
+    return factors.get(0).sum();
   }
 
   @Benchmark
@@ -85,42 +87,43 @@ public class ProcrustesBenchmark extends KernelBenchmark {
     Work.flops(heads.size() * 22.0 * HEAD * HEAD * HEAD);
     double sum = 0;
     for (Matrix each : heads) {
-      Polar polar = Polar.of(each, ws);
-      sum += polar.sum();
-      polar.factor().close();
+      try (Polar polar = Polar.of(each, ws)) {
+        sum += polar.sum();
+      }
     }
     return sum;
   }
 
   private double done(Polar polar) {
     Work.flops(22.0 * n * n * n);
-    polar.factor().close();
+    polar.close();
     return polar.sum();
   }
 
   /** Orthogonality, and that all ways find the same factor. */
   private void validate() {
-    Polar full = Polar.of(inputs.sxy(), ws);
     peer.procrustes();
-    try (Matrix product = LinAlg.transposeMultiply(full.factor(), full.factor(), ws);
+    try (Polar full = Polar.of(inputs.sxy(), ws);
+        Matrix product = LinAlg.transposeMultiply(full.factor(), full.factor(), ws);
         Matrix found = peer.factor()) {
       Validation.require("Q^T Q", LinAlg.distanceToIdentity(product, ws), 1e-12);
       Validation.require("gesdd in F32", Correlated.distance(found, full.factor()), 2e-2);
-    }
-    for (DType precision : List.of(DType.F64, DType.F32)) {
-      double allowed = precision == DType.F64 ? 1e-9 : 2e-2;
-      Polar only = Polar.factorOnly(inputs.sxy(), precision, ws);
-      Validation.require(
-          "factor, " + precision, Correlated.distance(only.factor(), full.factor()), allowed);
-      Validation.require(
-          "nuclear norm, " + precision, Math.abs(only.sum() / full.sum() - 1), allowed);
-      only.factor().close();
+      for (DType precision : List.of(DType.F64, DType.F32)) {
+        double allowed = precision == DType.F64 ? 1e-9 : 2e-2;
+        try (Polar only = Polar.factorOnly(inputs.sxy(), precision, ws)) {
+          Validation.require(
+              "factor, " + precision, Correlated.distance(only.factor(), full.factor()), allowed);
+          Validation.require(
+              "nuclear norm, " + precision, Math.abs(only.sum() / full.sum() - 1), allowed);
+        }
+      }
     }
     List<Polar> each = Polar.ofEach(heads, false, ws);
     for (int k = 0; k < heads.size(); k++) {
-      Polar one = Polar.of(heads.get(k), ws);
-      Validation.require(
-          "head " + k, Correlated.distance(each.get(k).factor(), one.factor()), 1e-12);
+      try (Polar one = Polar.of(heads.get(k), ws);
+          Polar other = each.get(k)) {
+        Validation.require("head " + k, Correlated.distance(other.factor(), one.factor()), 1e-12);
+      }
     }
   }
 }

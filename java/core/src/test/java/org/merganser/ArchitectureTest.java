@@ -19,21 +19,33 @@ import com.tngtech.archunit.lang.SimpleConditionEvent;
 import com.tngtech.archunit.library.GeneralCodingRules;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.stream.Stream;
 import org.merganser.align.Aligner;
 import org.merganser.merge.Merger;
 import org.merganser.repair.Repair;
+import org.merganser.testing.RecordArrays;
 
 /** Rules as methods: surefire runs no rules that are fields. */
 @AnalyzeClasses(packages = "org.merganser", importOptions = ImportOption.DoNotIncludeTests.class)
 class ArchitectureTest {
   private static final String ROOT = "org.merganser.";
-  private static final int MOST_PUBLIC_TYPES = 75;
+
+  /** Public types of the packages that were there first, and of each system that came later. */
+  private static final int MOST_PUBLIC_TYPES = 65;
+
+  private static final int OF_A_SYSTEM = 8;
+
+  private static final Set<String> FIRST =
+      Set.of(
+          "error", "compute", "linalg", "io", "model", "stats", "align", "merge", "repair", "plan");
 
   /** The table of the architecture; a package that is not in it fails {@link #layersPointDown}. */
   private static final Map<String, Integer> LAYERS =
       Map.ofEntries(
           Map.entry("error", 0),
+          Map.entry("internal", 0),
+          Map.entry("internal.io", 0),
           Map.entry("internal.kernel", 0),
           Map.entry("compute", 0),
           Map.entry("linalg", 1),
@@ -110,7 +122,10 @@ class ArchitectureTest {
   }
 
   /**
-   * Methods are not counted: another aligner, merger or repair is no burden to who reads the API.
+   * The bound grows by a rule, not by hand: a new package (a system, with a line in {@link
+   * #LAYERS}) brings {@link #OF_A_SYSTEM} types. Methods are not counted, since another aligner,
+   * merger or repair is no burden to who reads the API; their options and results are nested in
+   * them. What only our modules use goes to {@code internal}.
    */
   @ArchTest
   static void theApiIsSmall(JavaClasses all) {
@@ -124,7 +139,20 @@ class ArchitectureTest {
             .map(JavaClass::getName)
             .sorted()
             .toList();
-    assertThat(types).hasSizeLessThanOrEqualTo(MOST_PUBLIC_TYPES).hasSizeGreaterThan(20);
+    long systems =
+        types.stream()
+            .map(type -> type.substring(ROOT.length(), type.lastIndexOf('.')))
+            .filter(name -> !FIRST.contains(name))
+            .distinct()
+            .count();
+    assertThat(types)
+        .hasSizeLessThanOrEqualTo(Math.toIntExact(MOST_PUBLIC_TYPES + OF_A_SYSTEM * systems))
+        .hasSizeGreaterThan(20);
+  }
+
+  @ArchTest
+  static void recordsKeepTheirArraysToThemselves(JavaClasses all) {
+    assertThat(RecordArrays.exposed(all)).isEmpty();
   }
 
   private static boolean isMethod(JavaClass type) {

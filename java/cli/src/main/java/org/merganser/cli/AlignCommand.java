@@ -10,7 +10,7 @@ import org.merganser.align.Alignment;
 import org.merganser.align.AlignmentSet;
 import org.merganser.align.Verification;
 import org.merganser.compute.Workspace;
-import org.merganser.io.PartialFile;
+import org.merganser.internal.io.PartialFile;
 import org.merganser.model.Architecture;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -58,15 +58,16 @@ final class AlignCommand implements Callable<Integer> {
       Architecture architecture = alignment.architecture(opened.checkpoints().get(0));
       opened.require(architecture);
       PartialFile.requireSpace(out, mostBytes(architecture));
-      AlignmentSet maps = alignment.align(architecture, 2, ws, print);
-      Alignment found = maps.of(1);
-      Verification ofReference =
-          alignment.verify(maps.of(0), 0, reference, opened.checkpoints().get(0), ws);
-      Verification checks = alignment.verify(found, 1, model, opened.checkpoints().get(1), ws);
-      found.save(out, ws);
-      progress.finish();
-      AlignmentTable.warnings(reference + ": ", ofReference, print);
-      AlignmentTable.print(found, checks, print);
+      try (AlignmentSet maps = alignment.align(architecture, 2, ws, print)) {
+        Alignment found = maps.of(1);
+        Verification ofReference =
+            alignment.verify(maps.of(0), 0, reference, opened.checkpoints().get(0), ws);
+        Verification checks = alignment.verify(found, 1, model, opened.checkpoints().get(1), ws);
+        found.save(out, ws);
+        progress.finish();
+        AlignmentTable.warnings(reference + ": ", ofReference, print);
+        AlignmentTable.print(found, checks, print);
+      }
       print.println(
           "not mapped: " + Printable.line(architecture.unbound(opened.checkpoints().get(1))));
       print.println(replacement.wrote(out));

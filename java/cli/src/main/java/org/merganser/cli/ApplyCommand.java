@@ -8,8 +8,8 @@ import java.util.List;
 import java.util.concurrent.Callable;
 import org.merganser.align.Alignment;
 import org.merganser.compute.Workspace;
+import org.merganser.internal.io.PartialFile;
 import org.merganser.io.Checkpoint;
-import org.merganser.io.PartialFile;
 import org.merganser.io.Safetensors;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -67,13 +67,14 @@ final class ApplyCommand implements Callable<Integer> {
       Models files = new Models(List.of(model), List.of(file));
       Checkpoint opened = forms.adapt(files).checkpoints().get(0);
       PartialFile.requireSpace(out, Safetensors.fileBytes(forms.result(opened)));
-      Alignment found = Alignment.load(maps, ws);
-      Alignment used = inverse ? found.inverse() : found;
-      Checkpoint mapped = forms.result(used.apply(opened));
-      staleness.write(mapped, out, ws, spec.commandLine().getErr());
-      progress.finish();
-      AlignmentTable.print(used, used.verify(ws), print);
-      print.println("not mapped: " + Printable.line(used.architecture().unbound(opened)));
+      try (Alignment found = Alignment.load(maps, ws);
+          Alignment used = inverse ? found.inverse() : found) {
+        Checkpoint mapped = forms.result(used.apply(opened));
+        staleness.write(mapped, out, ws, spec.commandLine().getErr());
+        progress.finish();
+        AlignmentTable.print(used, used.verify(ws), print);
+        print.println("not mapped: " + Printable.line(used.architecture().unbound(opened)));
+      }
       if (!forms.leftOut(files).isEmpty()) {
         print.println("left out: " + Printable.line(forms.leftOut(files)));
       }

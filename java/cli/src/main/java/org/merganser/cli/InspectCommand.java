@@ -49,8 +49,8 @@ final class InspectCommand implements Callable<Integer> {
     } else if (name.endsWith(".mgstats")) {
       statistics(print);
     } else if (name.endsWith(".mgalign")) {
-      try (Workspace ws = common.open(0, (stage, done, total) -> {})) {
-        Alignment alignment = Alignment.load(file, ws);
+      try (Workspace ws = common.open(0, (stage, done, total) -> {});
+          Alignment alignment = Alignment.load(file, ws)) {
         print.println("method " + Printable.line(alignment.method()));
         AlignmentTable.print(alignment, alignment.verify(ws), print);
       }

@@ -10,8 +10,9 @@ import java.util.concurrent.Callable;
 import org.merganser.align.AlignmentSet;
 import org.merganser.align.Verification;
 import org.merganser.compute.Workspace;
+import org.merganser.internal.Opened;
+import org.merganser.internal.io.PartialFile;
 import org.merganser.io.Checkpoint;
-import org.merganser.io.PartialFile;
 import org.merganser.io.Safetensors;
 import org.merganser.merge.LinearMerger;
 import org.merganser.merge.MergeProblem;
@@ -73,14 +74,15 @@ final class MergeCommand implements Callable<Integer> {
     alignment.aligner();
     try (ConsoleProgress progress = new ConsoleProgress();
         Workspace ws = common.open(0, progress);
-        Models files = Models.open(models)) {
+        Models files = Models.open(models);
+        Opened maps = new Opened()) {
       Outputs.requireFile(out, models, alignment.inputs());
       alignment.requireOwnActivations(models);
       replacement.check(out, Replacement.Kind.CHECKPOINT);
       Models opened = forms.adapt(files);
       PartialFile.requireSpace(
           out, Safetensors.fileBytes(forms.result(opened.checkpoints().get(0))));
-      MergeProblem problem = problem(opened, ws, print);
+      MergeProblem problem = problem(opened, maps, ws, print);
       Checkpoint merged = forms.result(merger.merge(problem, ws));
       staleness.write(merged, out, ws, spec.commandLine().getErr());
       progress.finish();
@@ -102,7 +104,11 @@ final class MergeCommand implements Callable<Integer> {
     return 0;
   }
 
-  private MergeProblem problem(Models opened, Workspace ws, PrintWriter print) throws IOException {
+  /**
+   * @param maps gets those that the models are mapped by while they are read
+   */
+  private MergeProblem problem(Models opened, Opened maps, Workspace ws, PrintWriter print)
+      throws IOException {
     // Every mismatch is reported before any work.
     MergeProblem plain = MergeProblem.of(opened.checkpoints());
     if (alignment.method.equals("identity") && alignment.architecture == null) {
@@ -110,7 +116,8 @@ final class MergeCommand implements Callable<Integer> {
     }
     Architecture architecture = alignment.architecture(opened.checkpoints().get(0));
     opened.require(architecture);
-    AlignmentSet found = alignment.align(architecture, opened.checkpoints().size(), ws, print);
+    AlignmentSet found =
+        maps.add(alignment.align(architecture, opened.checkpoints().size(), ws, print));
     List<Checkpoint> aligned = new ArrayList<>();
     for (int k = 0; k < opened.checkpoints().size(); k++) {
       Verification checks =

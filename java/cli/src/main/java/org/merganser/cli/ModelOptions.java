@@ -8,9 +8,8 @@ import java.util.function.Predicate;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import org.merganser.compute.DType;
+import org.merganser.internal.Names;
 import org.merganser.io.Checkpoint;
-import org.merganser.io.Names;
-import org.merganser.io.RenamedCheckpoint;
 import picocli.CommandLine.Option;
 
 /** How models are read, so that models that were stored differently fit. */
@@ -61,7 +60,7 @@ final class ModelOptions {
     }
     if (!prefixes.isEmpty()) {
       prefixes.forEach(p -> requireUse("--strip-prefix " + p, name -> name.startsWith(p), views));
-      views.replaceAll(view -> RenamedCheckpoint.withoutPrefix(view, prefixes));
+      views.replaceAll(view -> view.withoutPrefix(prefixes));
     }
     if (!ignored.isEmpty()) {
       ignored.forEach(glob -> requireUse("--ignore " + glob, matches(glob), views));
@@ -89,8 +88,7 @@ final class ModelOptions {
   /** Names of tensors that are left out. */
   List<String> leftOut(Models files) {
     return files.checkpoints().stream()
-        .flatMap(
-            model -> RenamedCheckpoint.withoutPrefix(model, prefixes).tensors().keySet().stream())
+        .flatMap(model -> model.withoutPrefix(prefixes).tensors().keySet().stream())
         .distinct()
         .filter(name -> ignored.stream().anyMatch(glob -> matches(glob).test(name)))
         .map(Names::quote)

@@ -8,8 +8,8 @@ import java.util.Map;
 import java.util.Set;
 import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
+import org.merganser.internal.Names;
 import org.merganser.io.Checkpoint;
-import org.merganser.io.Names;
 import org.merganser.io.TensorInfo;
 import org.merganser.linalg.Tensor;
 import org.merganser.model.Architecture.BoundAxis;
@@ -74,17 +74,20 @@ final class AlignedCheckpoint implements Checkpoint {
     // Two products in a row would round twice; in F64 between them the result is rounded once.
     boolean widen = rounding > 1 && info.dtype() != DType.F64;
     Tensor current = source.readOn(name, ws);
-    if (widen) {
-      current = replace(current, current.to(DType.F64, ws));
+    try {
+      if (widen) {
+        current = replace(current, current.to(DType.F64, ws));
+      }
+      for (BoundAxis axis : axes) {
+        current = replace(current, mapped(axis, current, ws));
+      }
+      if (widen) {
+        current = replace(current, current.to(info.dtype(), ws));
+      }
+      into.copyFrom(current, ws);
+    } finally {
+      current.close();
     }
-    for (BoundAxis axis : axes) {
-      current = replace(current, mapped(axis, current, ws));
-    }
-    if (widen) {
-      current = replace(current, current.to(info.dtype(), ws));
-    }
-    into.copyFrom(current, ws);
-    current.close();
   }
 
   private Tensor mapped(BoundAxis axis, Tensor tensor, Workspace ws) {

@@ -13,6 +13,11 @@ public interface Aligner {
   /** The moments it needs. */
   StatisticsRequest request(Architecture architecture);
 
-  /** Maps of every model into the reference, that of the reference included. */
+  /**
+   * Maps of every model into the reference, that of the reference included.
+   *
+   * @param problem its statistics are borrowed: no map refers to them
+   * @return what the caller closes
+   */
   AlignmentSet align(AlignmentProblem problem, Workspace ws);
 }

@@ -20,13 +20,31 @@ import org.merganser.model.Network;
 /**
  * The feature maps of one model into the reference's features, one for each space. Immutable. Saved
  * as {@code *.mgalign}, which is a safetensors file.
+ *
+ * <p>It owns its maps: whoever loads it or puts it together closes it; one from an {@link
+ * AlignmentSet} is closed with the set. Aligned models and {@link #inverse} are views: they borrow
+ * the maps, and reading them after {@link #close} is an {@link IllegalStateException}, as is every
+ * other use of the maps. Scores and spectra can still be read.
  */
-public final class Alignment {
+public final class Alignment implements AutoCloseable {
   private final String method;
   private final Architecture architecture;
   private final Map<String, SpaceAlignment> spaces;
 
+  /** Whose maps these are, for a view. */
+  private final Alignment owner;
+
+  private volatile boolean closed;
+
   Alignment(String method, Architecture architecture, Map<String, SpaceAlignment> spaces) {
+    this(method, architecture, spaces, null);
+  }
+
+  private Alignment(
+      String method,
+      Architecture architecture,
+      Map<String, SpaceAlignment> spaces,
+      Alignment owner) {
     for (FeatureSpace space : architecture.spaces()) {
       SpaceAlignment found = spaces.get(space.id());
       if (found == null || found.map().width() != space.width()) {
@@ -43,10 +61,11 @@ public final class Alignment {
     this.method = method;
     this.architecture = architecture;
     this.spaces = Collections.unmodifiableMap(new LinkedHashMap<>(spaces));
+    this.owner = owner;
   }
 
   /**
-   * An alignment from maps found elsewhere.
+   * An alignment from maps found elsewhere, which it owns from then on.
    *
    * @throws IncompatibleModelsException when a space has no map, a map no space, or widths differ
    */
@@ -92,6 +111,7 @@ public final class Alignment {
 
   /** The map of one space. */
   public FeatureMap map(String space) {
+    requireOpen();
     architecture.space(space);
     return spaces.get(space).map();
   }
@@ -103,9 +123,11 @@ public final class Alignment {
 
   /**
    * The maps the other way: of the reference into the model's features, {@code T^-1} in closed
-   * form. Scores and spectra stay, as they belong to the pair.
+   * form. Scores and spectra stay, as they belong to the pair. A view: closing it frees nothing,
+   * and it ends with this alignment.
    */
   public Alignment inverse() {
+    requireOpen();
     Map<String, SpaceAlignment> inverses = new LinkedHashMap<>();
     spaces.forEach(
         (id, space) ->
@@ -117,7 +139,7 @@ public final class Alignment {
                     space.spectrum(),
                     space.completion(),
                     space.evidence())));
-    return new Alignment(method, architecture, inverses);
+    return new Alignment(method, architecture, inverses, this);
   }
 
   /**
@@ -138,6 +160,7 @@ public final class Alignment {
    *     fit the architecture
    */
   public Checkpoint apply(Checkpoint checkpoint, NormRule rule) {
+    requireOpen();
     architecture.require("the model", checkpoint);
     if (rule instanceof NormRule.Reference reference) {
       architecture.require("the reference", reference.model());
@@ -150,6 +173,7 @@ public final class Alignment {
    * say what makes a map doubtful.
    */
   public Verification verify(Workspace ws) {
+    requireOpen();
     return Verification.ofMaps(this, ws);
   }
 
@@ -160,6 +184,7 @@ public final class Alignment {
    * @throws IncompatibleModelsException when the checkpoint does not fit the architecture
    */
   public Verification verify(Checkpoint model, Workspace ws) {
+    requireOpen();
     architecture.require("the model", model);
     return Verification.ofMaps(this, ws)
         .withWarnings(architecture.doubts(model))
@@ -178,6 +203,7 @@ public final class Alignment {
    * @throws IncompatibleModelsException when the checkpoint does not fit the architecture
    */
   public Verification verify(Checkpoint model, Path activations, Workspace ws) throws IOException {
+    requireOpen();
     architecture.require("the model", model);
     return Verification.ofActivations(this, model, activations, ws)
         .withWarnings(NegativeScales.warnings(this, model, ws));
@@ -189,17 +215,35 @@ public final class Alignment {
    */
   public Verification verify(Network network, Checkpoint model, Inputs inputs, Workspace ws)
       throws IOException {
+    requireOpen();
     return Verification.ofModel(this, network, model, inputs, ws);
   }
 
   /** Writes {@code *.mgalign}. */
   public void save(Path path, Workspace ws) throws IOException {
+    requireOpen();
     AlignmentFile.save(this, path, ws);
   }
 
   /** Reads {@code *.mgalign}. */
   public static Alignment load(Path path, Workspace ws) throws IOException {
     return AlignmentFile.load(path, ws);
+  }
+
+  /** Frees the maps, which end what borrows them too; further calls do nothing. */
+  @Override
+  public void close() {
+    closed = true;
+    spaces.values().forEach(space -> space.map().close());
+  }
+
+  private void requireOpen() {
+    if (closed) {
+      throw new IllegalStateException("this alignment by " + method + " is already closed");
+    }
+    if (owner != null) {
+      owner.requireOpen();
+    }
   }
 
   @Override

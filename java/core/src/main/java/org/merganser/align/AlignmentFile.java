@@ -10,6 +10,7 @@ import org.merganser.compute.Workspace;
 import org.merganser.error.FormatException;
 import org.merganser.error.IncompatibleModelsException;
 import org.merganser.error.ShapeException;
+import org.merganser.internal.Opened;
 import org.merganser.io.Checkpoint;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.io.Safetensors;
@@ -36,6 +37,13 @@ final class AlignmentFile {
   private AlignmentFile() {}
 
   static void save(Alignment alignment, Path path, Workspace ws) throws IOException {
+    try (Opened opened = new Opened()) {
+      save(alignment, path, opened, ws);
+    }
+  }
+
+  private static void save(Alignment alignment, Path path, Opened opened, Workspace ws)
+      throws IOException {
     Map<String, Tensor> tensors = new LinkedHashMap<>();
     Map<String, String> metadata = new LinkedHashMap<>();
     metadata.put("format", FORMAT);
@@ -55,21 +63,25 @@ final class AlignmentFile {
                 metadata.put(id + "/fit", Double.toString(evidence.fit()));
                 metadata.put(id + "/chance", Double.toString(evidence.chance()));
               }
-              tensors.put(id + "/spectrum", Tensor.of(space.spectrum(), space.spectrum().length));
+              double[] spectrum = space.spectrum();
+              tensors.put(id + "/spectrum", opened.add(Tensor.of(spectrum, spectrum.length)));
               if (space.map() instanceof LinearMap linear) {
                 tensors.put(id + "/map", linear.matrix().asTensor());
                 tensors.put(id + "/inverse", linear.inverseMatrix().asTensor());
               } else if (space.map() instanceof ScaledPermutation permutation) {
-                tensors.put(id + "/permutation", integers(permutation.permutation()));
-                tensors.put(id + "/scales", Tensor.of(permutation.scales(), permutation.width()));
+                tensors.put(id + "/permutation", opened.add(integers(permutation.permutation())));
+                tensors.put(
+                    id + "/scales",
+                    opened.add(Tensor.of(permutation.scales(), permutation.width())));
               }
             });
-    // Not closed: the matrices belong to the maps.
+    // Not closed as a whole: the matrices belong to the maps.
     Safetensors.write(MemoryCheckpoint.of(tensors), metadata, path, ws);
   }
 
   static Alignment load(Path path, Workspace ws) throws IOException {
-    try (Checkpoint file = Safetensors.open(path)) {
+    try (Checkpoint file = Safetensors.open(path);
+        Opened opened = new Opened()) {
       Map<String, String> metadata = file.metadata();
       if (!FORMAT.equals(metadata.get("format")) || !VERSION.equals(metadata.get("version"))) {
         throw new FormatException(
@@ -84,9 +96,11 @@ final class AlignmentFile {
           Architecture.fromJson(path + " architecture", entry(metadata, path, "architecture"));
       Map<String, SpaceAlignment> spaces = new LinkedHashMap<>();
       for (FeatureSpace space : architecture.spaces()) {
-        spaces.put(space.id(), space(file, path, space, ws));
+        spaces.put(space.id(), space(file, path, space, opened, ws));
       }
-      return new Alignment(entry(metadata, path, "method"), architecture, spaces);
+      Alignment alignment = new Alignment(entry(metadata, path, "method"), architecture, spaces);
+      opened.release();
+      return alignment;
     } catch (IllegalArgumentException
         | ArithmeticException
         | ShapeException
@@ -103,29 +117,30 @@ final class AlignmentFile {
     return value;
   }
 
-  private static SpaceAlignment space(Checkpoint file, Path path, FeatureSpace space, Workspace ws)
+  private static SpaceAlignment space(
+      Checkpoint file, Path path, FeatureSpace space, Opened opened, Workspace ws)
       throws IOException {
     String id = space.id();
     Map<String, String> metadata = file.metadata();
     FeatureMap map = new IdentityMap(space.width());
     if (file.tensors().containsKey(id + "/map")) {
-      Matrix matrix = Matrix.of(file.readOn(id + "/map", ws));
+      Matrix matrix = Matrix.of(opened.add(file.readOn(id + "/map", ws)));
       matrix.require(path + " '" + id + "/map'", space.width(), space.width());
-      Matrix inverse = Matrix.of(file.readOn(id + "/inverse", ws));
+      Matrix inverse = Matrix.of(opened.add(file.readOn(id + "/inverse", ws)));
       boolean orthogonal =
           MapFamily.ORTHOGONAL.name().equals(metadata.get(id + "/family"))
               && isTranspose(matrix, inverse, ws);
-      map = orthogonal ? LinearMap.orthogonal(matrix, inverse) : LinearMap.of(matrix, inverse);
+      // Of an orthogonal one both are kept as they are, since one is the transpose of the other.
+      map = LinearMap.of(matrix, inverse, orthogonal ? MapFamily.ORTHOGONAL : MapFamily.ANY_LINEAR);
     } else if (file.tensors().containsKey(id + "/permutation")) {
-      map =
-          ScaledPermutation.of(
-              integers(file.read(id + "/permutation", ws)),
-              file.read(id + "/scales", ws).toDoubleArray());
+      try (Tensor permutation = file.read(id + "/permutation", ws)) {
+        map = ScaledPermutation.of(integers(permutation), doubles(file, id + "/scales", ws));
+      }
     }
     return new SpaceAlignment(
         map,
         Double.parseDouble(entry(metadata, path, id + "/score")),
-        file.read(id + "/spectrum", ws).toDoubleArray(),
+        doubles(file, id + "/spectrum", ws),
         Completion.valueOf(entry(metadata, path, id + "/completion")),
         evidence(metadata, path, id));
   }
@@ -148,6 +163,12 @@ final class AlignmentFile {
         Matrix wanted = transpose.toHost(ws);
         Matrix found = inverse.toHost(ws)) {
       return found.asTensor().sameBytes(wanted.asTensor());
+    }
+  }
+
+  private static double[] doubles(Checkpoint file, String name, Workspace ws) throws IOException {
+    try (Tensor tensor = file.read(name, ws)) {
+      return tensor.toDoubleArray();
     }
   }
 

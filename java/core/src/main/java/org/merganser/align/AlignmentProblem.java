@@ -11,7 +11,7 @@ import org.merganser.stats.SpaceMoments;
 
 /**
  * What an aligner starts from: the architecture and moments of N models, the reference being model
- * 0.
+ * 0. Borrows the moments, which whoever collected them closes.
  */
 public record AlignmentProblem(Architecture architecture, Moments moments) {
 

@@ -7,6 +7,7 @@ import java.util.List;
 import java.util.Map;
 import org.merganser.compute.Workspace;
 import org.merganser.error.NumericalException;
+import org.merganser.internal.Opened;
 import org.merganser.model.FeatureSpace;
 import org.merganser.model.MapFamily;
 import org.merganser.stats.SpaceMoments;
@@ -26,21 +27,26 @@ final class AllToFirst {
     List<Alignment> alignments = new ArrayList<>();
     long done = 0;
     long total = (long) (problem.models() - 1) * problem.architecture().spaces().size();
-    for (int model = 0; model < problem.models(); model++) {
-      Map<String, SpaceAlignment> spaces = new LinkedHashMap<>();
-      for (FeatureSpace space : problem.architecture().spaces()) {
-        ws.cancellation().check();
-        if (model == 0 || space.exact() == MapFamily.FIXED) {
-          spaces.put(space.id(), SpaceAlignment.identity(space.width()));
-        } else {
-          SpaceMoments moments = problem.moments().space(space.id());
-          spaces.put(space.id(), named(spaceMethod, space, moments, model, ws));
-          ws.progress().report("align " + method, ++done, total);
+    try (Opened maps = new Opened()) {
+      for (int model = 0; model < problem.models(); model++) {
+        Map<String, SpaceAlignment> spaces = new LinkedHashMap<>();
+        for (FeatureSpace space : problem.architecture().spaces()) {
+          ws.cancellation().check();
+          if (model == 0 || space.exact() == MapFamily.FIXED) {
+            spaces.put(space.id(), SpaceAlignment.identity(space.width()));
+          } else {
+            SpaceMoments moments = problem.moments().space(space.id());
+            SpaceAlignment found = named(spaceMethod, space, moments, model, ws);
+            maps.add(found.map());
+            spaces.put(space.id(), found);
+            ws.progress().report("align " + method, ++done, total);
+          }
         }
+        alignments.add(new Alignment(method, problem.architecture(), spaces));
       }
-      alignments.add(new Alignment(method, problem.architecture(), spaces));
+      maps.release();
+      return new AlignmentSet(alignments);
     }
-    return new AlignmentSet(alignments);
   }
 
   /** Solvers know matrices only; their messages get the name of the space here. */

@@ -5,6 +5,7 @@ import java.util.Arrays;
 import org.merganser.align.SpaceAlignment.Evidence;
 import org.merganser.compute.Workspace;
 import org.merganser.error.NumericalException;
+import org.merganser.internal.Opened;
 import org.merganser.linalg.Cca;
 import org.merganser.linalg.Matrix;
 import org.merganser.model.Architecture;
@@ -112,19 +113,22 @@ public final class CcaAligner implements Aligner {
     }
     try (Matrix sxx = moments.covariance(0, 0, ws);
         Matrix syy = moments.covariance(model, model, ws);
-        Matrix sxy = moments.covariance(0, model, ws)) {
+        Matrix sxy = moments.covariance(0, model, ws);
+        Opened opened = new Opened()) {
       double gammaX = gamma(sxx.trace(ws), space, 0);
       double gammaY = gamma(syy.trace(ws), space, model);
-      Cca cca = Cca.map(sxx, syy, sxy, gammaX, gammaY, ws);
-      double mean = Arrays.stream(cca.correlations()).average().orElse(0);
+      Cca cca = opened.add(Cca.map(sxx, syy, sxy, gammaX, gammaY, ws));
+      double[] correlations = cca.correlations();
+      double mean = Arrays.stream(correlations).average().orElse(0);
       FeatureMap map = LinearMap.of(cca.map(), cca.inverse());
       // Gamma shrinks canonical correlations, not those of the features mapped.
       double fit =
           Arrays.stream(MatchedCorrelation.of(moments, model, map, ws)).average().orElse(0);
+      opened.release();
       return new SpaceAlignment(
           map,
           mean,
-          cca.correlations(),
+          correlations,
           cca.completion(),
           Evidence.dense(moments.samples(), space.width(), fit));
     }

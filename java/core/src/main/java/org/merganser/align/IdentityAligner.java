@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.merganser.align;
 
-import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.stream.Stream;
 import org.merganser.compute.Workspace;
 import org.merganser.model.Architecture;
 import org.merganser.model.FeatureSpace;
@@ -28,7 +28,9 @@ public final class IdentityAligner implements Aligner {
       spaces.put(space.id(), SpaceAlignment.identity(space.width()));
     }
     return new AlignmentSet(
-        Collections.nCopies(models, new Alignment("identity", architecture, spaces)));
+        Stream.generate(() -> new Alignment("identity", architecture, spaces))
+            .limit(models)
+            .toList());
   }
 
   @Override

@@ -7,7 +7,7 @@ import org.merganser.linalg.Matrix;
 import org.merganser.model.MapFamily;
 
 /** T = I. */
-public record IdentityMap(long width) implements FeatureMap {
+record IdentityMap(long width) implements FeatureMap {
   @Override
   public MapFamily family() {
     return MapFamily.FIXED;
@@ -23,7 +23,7 @@ public record IdentityMap(long width) implements FeatureMap {
     if (next.width() != width) {
       throw new ShapeException("cannot compose maps of " + width + " and " + next.width());
     }
-    return next;
+    return next instanceof LinearMap dense ? dense.copy(ws) : next;
   }
 
   @Override

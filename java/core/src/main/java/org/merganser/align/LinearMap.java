@@ -3,12 +3,14 @@ package org.merganser.align;
 
 import org.merganser.compute.Workspace;
 import org.merganser.error.ShapeException;
+import org.merganser.internal.Opened;
 import org.merganser.linalg.LinAlg;
 import org.merganser.linalg.Matrix;
 import org.merganser.model.MapFamily;
 
 /**
  * A dense map with its inverse, which comes from the method's closed form, never from inverting.
+ * {@link #close} frees both matrices.
  */
 public final class LinearMap implements FeatureMap {
   private final Matrix matrix;
@@ -21,13 +23,24 @@ public final class LinearMap implements FeatureMap {
     this.family = family;
   }
 
-  /** Takes both matrices as they are; {@code verify} measures how well they fit. */
+  /**
+   * Takes both matrices as they are, and owns them from then on; {@code verify} measures how well
+   * they fit.
+   */
   public static LinearMap of(Matrix matrix, Matrix inverse) {
-    requireSquarePair(matrix, inverse);
-    return new LinearMap(matrix, inverse, MapFamily.ANY_LINEAR);
+    return of(matrix, inverse, MapFamily.ANY_LINEAR);
   }
 
-  /** An orthogonal map, whose inverse is its transpose, from a matrix on the host. */
+  /** The same of a family that was checked. */
+  static LinearMap of(Matrix matrix, Matrix inverse, MapFamily family) {
+    requireSquarePair(matrix, inverse);
+    return new LinearMap(matrix, inverse, family);
+  }
+
+  /**
+   * An orthogonal map, which owns the matrix from then on: its inverse is its transpose. From a
+   * matrix on the host.
+   */
   public static LinearMap orthogonal(Matrix matrix) {
     return orthogonal(matrix, matrix.transpose());
   }
@@ -48,12 +61,12 @@ public final class LinearMap implements FeatureMap {
     inverse.require("inverse map", matrix.rows(), matrix.rows());
   }
 
-  /** T itself; not to be changed. */
+  /** T itself, which the map owns; not to be changed. */
   public Matrix matrix() {
     return matrix;
   }
 
-  /** T^-1 itself; not to be changed. */
+  /** T^-1 itself, which the map owns; not to be changed. */
   public Matrix inverseMatrix() {
     return inverse;
   }
@@ -70,7 +83,21 @@ public final class LinearMap implements FeatureMap {
 
   @Override
   public LinearMap inverse() {
-    return new LinearMap(inverse, matrix, family);
+    return new LinearMap(view(inverse), view(matrix), family);
+  }
+
+  private static Matrix view(Matrix matrix) {
+    return Matrix.of(matrix.asTensor().reshape(matrix.rows(), matrix.columns()));
+  }
+
+  /** A map with matrices of its own, where the Workspace computes. */
+  LinearMap copy(Workspace ws) {
+    try (Opened opened = new Opened()) {
+      Matrix ours = opened.add(matrix.on(ws));
+      Matrix other = inverse.on(ws);
+      opened.release();
+      return new LinearMap(ours, other, family);
+    }
   }
 
   @Override
@@ -79,17 +106,33 @@ public final class LinearMap implements FeatureMap {
       throw new ShapeException("cannot compose maps of " + width() + " and " + next.width());
     }
     if (next instanceof IdentityMap) {
-      return this;
+      return copy(ws);
     }
-    Matrix nextMatrix = next instanceof LinearMap linear ? linear.matrix : next.toMatrix(ws);
-    Matrix nextInverse =
-        next instanceof LinearMap linear ? linear.inverse : next.inverse().toMatrix(ws);
-    boolean orthogonal =
-        family == MapFamily.ORTHOGONAL && MapFamily.ORTHOGONAL.allows(next.family());
-    return new LinearMap(
-        LinAlg.multiply(nextMatrix, matrix, ws),
-        LinAlg.multiply(inverse, nextInverse, ws),
-        orthogonal ? MapFamily.ORTHOGONAL : MapFamily.ANY_LINEAR);
+    try (FeatureMap back = next.inverse();
+        Matrix nextMatrix =
+            next instanceof LinearMap linear ? view(linear.matrix) : next.toMatrix(ws);
+        Matrix nextInverse =
+            back instanceof LinearMap linear ? view(linear.matrix) : back.toMatrix(ws)) {
+      boolean orthogonal =
+          family == MapFamily.ORTHOGONAL && MapFamily.ORTHOGONAL.allows(next.family());
+      return product(
+          nextMatrix,
+          matrix,
+          inverse,
+          nextInverse,
+          orthogonal ? MapFamily.ORTHOGONAL : MapFamily.ANY_LINEAR,
+          ws);
+    }
+  }
+
+  /** The map {@code A B} with inverse {@code C D}. */
+  static LinearMap product(Matrix a, Matrix b, Matrix c, Matrix d, MapFamily family, Workspace ws) {
+    try (Opened opened = new Opened()) {
+      Matrix matrix = opened.add(LinAlg.multiply(a, b, ws));
+      Matrix inverse = LinAlg.multiply(c, d, ws);
+      opened.release();
+      return new LinearMap(matrix, inverse, family);
+    }
   }
 
   @Override
@@ -100,6 +143,12 @@ public final class LinearMap implements FeatureMap {
   @Override
   public Matrix toMatrix(Workspace ws) {
     return matrix.toHost(ws);
+  }
+
+  @Override
+  public void close() {
+    matrix.close();
+    inverse.close();
   }
 
   @Override

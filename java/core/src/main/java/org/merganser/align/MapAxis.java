@@ -4,6 +4,7 @@ package org.merganser.align;
 import java.util.Arrays;
 import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
+import org.merganser.internal.Opened;
 import org.merganser.internal.kernel.Block;
 import org.merganser.internal.kernel.TensorKernels;
 import org.merganser.internal.kernel.TensorKernels.Axis;
@@ -33,25 +34,29 @@ final class MapAxis {
     long start = bound.binding().block().offset() * inner * tensor.dtype().bytes(1);
     long width = bound.space().width();
     boolean whole = width * repeat == tensor.dim(axis);
-    Tensor result = whole ? Tensor.allocate(tensor.dtype(), tensor.shape(), ws) : tensor.on(ws);
-    if (tensor.size() > 0) {
-      Axis shape = new Axis(outer, width, repeat * inner, width, stride);
-      Block in = tensor.block().from(start);
-      Block out = result.block().from(start);
-      int dtype = tensor.dtype().code();
-      TensorKernels kernels = ws.kernels().tensors();
-      Role role = bound.binding().role();
-      if (map instanceof LinearMap linear) {
-        // Input side: V' = V T^-1, so entry r of the axis sums over c with T^-1[c, r].
-        boolean input = role == Role.WEIGHT_IN;
-        Matrix matrix = input ? linear.inverseMatrix() : linear.matrix();
-        kernels.applyDense(dtype, shape, matrix.natives(), input, in, out);
-      } else {
-        ScaledPermutation permutation = (ScaledPermutation) map;
-        kernels.applyGather(dtype, shape, index(permutation), scales(permutation, role), in, out);
+    try (Opened opened = new Opened()) {
+      Tensor result =
+          opened.add(whole ? Tensor.allocate(tensor.dtype(), tensor.shape(), ws) : tensor.on(ws));
+      if (tensor.size() > 0) {
+        Axis shape = new Axis(outer, width, repeat * inner, width, stride);
+        Block in = tensor.block().from(start);
+        Block out = result.block().from(start);
+        int dtype = tensor.dtype().code();
+        TensorKernels kernels = ws.kernels().tensors();
+        Role role = bound.binding().role();
+        if (map instanceof LinearMap linear) {
+          // Input side: V' = V T^-1, so entry r of the axis sums over c with T^-1[c, r].
+          boolean input = role == Role.WEIGHT_IN;
+          Matrix matrix = input ? linear.inverseMatrix() : linear.matrix();
+          kernels.applyDense(dtype, shape, matrix.natives(), input, in, out);
+        } else {
+          ScaledPermutation permutation = (ScaledPermutation) map;
+          kernels.applyGather(dtype, shape, index(permutation), scales(permutation, role), in, out);
+        }
       }
+      opened.release();
+      return result;
     }
-    return result;
   }
 
   /** The scale of a normalisation under a dense map by {@link NormRule#spread}. A new tensor. */

@@ -7,27 +7,11 @@ import org.merganser.linalg.LinAlg;
 import org.merganser.linalg.Matrix;
 import org.merganser.stats.SpaceMoments;
 
-/**
- * How well each feature of the reference is met by its aligned counterpart:
- *
- * <pre>
- *   corr(x_r, (T y)_r) = (T Syx)_rr / sqrt(Sxx_rr (T Syy T^T)_rr)
- * </pre>
- *
- * x the reference's features, y the model's. One to one maps need the cross block of the moments,
- * dense ones the model's own block too. A feature that never varies, in the reference or after the
- * map, has correlation 0. Cost: 2 n^3 flops for a dense map.
- */
-public final class MatchedCorrelation {
+/** Computes {@link FeatureMap#matchedCorrelations}. */
+final class MatchedCorrelation {
   private MatchedCorrelation() {}
 
-  /**
-   * The correlation of every feature of the reference, in the order of the features.
-   *
-   * @param model index of the model in the moments, at least 1
-   * @param map of that model into the reference's features
-   */
-  public static double[] of(SpaceMoments moments, int model, FeatureMap map, Workspace ws) {
+  static double[] of(SpaceMoments moments, int model, FeatureMap map, Workspace ws) {
     if (map.width() != moments.width(0) || map.width() != moments.width(model)) {
       throw new ShapeException(
           "a map of "

@@ -5,6 +5,7 @@ import java.util.Arrays;
 import org.merganser.align.SpaceAlignment.Evidence;
 import org.merganser.compute.Workspace;
 import org.merganser.error.NumericalException;
+import org.merganser.internal.Opened;
 import org.merganser.linalg.LinAlg;
 import org.merganser.linalg.Matrix;
 import org.merganser.linalg.Polar;
@@ -83,8 +84,9 @@ public final class ProcrustesAligner implements Aligner {
       FeatureSpace space, SpaceMoments moments, int model, Workspace ws) {
     double sizeX = size(moments, space, 0);
     double sizeY = size(moments, space, model);
-    try (Matrix sxy = moments.covariance(0, model, ws)) {
-      Polar polar = Polar.of(sxy, ws);
+    try (Matrix sxy = moments.covariance(0, model, ws);
+        Opened opened = new Opened()) {
+      Polar polar = opened.add(Polar.of(sxy, ws));
       double[] spectrum =
           Arrays.stream(polar.singularValues()).map(s -> s / (sizeX * sizeY)).toArray();
       double score = Arrays.stream(spectrum).sum();
@@ -93,6 +95,7 @@ public final class ProcrustesAligner implements Aligner {
               ? LinearMap.orthogonal(polar.factor(), ws)
               : scaled(polar.factor(), sizeX / sizeY, ws);
       Evidence evidence = Evidence.dense(moments.samples(), space.width(), score);
+      opened.release();
       return new SpaceAlignment(map, score, spectrum, polar.completion(), evidence);
     }
   }
@@ -101,11 +104,14 @@ public final class ProcrustesAligner implements Aligner {
   private static LinearMap scaled(Matrix q, double scale, Workspace ws) {
     double[] divisors = new double[Math.toIntExact(q.rows())];
     try (q;
-        Matrix transpose = LinAlg.transpose(q, ws)) {
+        Matrix transpose = LinAlg.transpose(q, ws);
+        Opened opened = new Opened()) {
       Arrays.fill(divisors, 1 / scale);
-      Matrix map = LinAlg.divide(q, divisors, null, ws);
+      Matrix map = opened.add(LinAlg.divide(q, divisors, null, ws));
       Arrays.fill(divisors, scale);
-      return LinearMap.of(map, LinAlg.divide(transpose, divisors, null, ws));
+      Matrix inverse = LinAlg.divide(transpose, divisors, null, ws);
+      opened.release();
+      return LinearMap.of(map, inverse);
     }
   }
 

@@ -4,7 +4,6 @@ package org.merganser.align;
 import java.util.Arrays;
 import org.merganser.compute.Workspace;
 import org.merganser.error.ShapeException;
-import org.merganser.linalg.LinAlg;
 import org.merganser.linalg.Matrix;
 import org.merganser.model.MapFamily;
 
@@ -118,9 +117,11 @@ public final class ScaledPermutation implements FeatureMap {
       return new ScaledPermutation(index, scale);
     }
     LinearMap linear = (LinearMap) next;
-    return LinearMap.of(
-        LinAlg.multiply(linear.matrix(), toMatrix(ws), ws),
-        LinAlg.multiply(inverse().toMatrix(ws), linear.inverseMatrix(), ws));
+    try (Matrix matrix = toMatrix(ws);
+        Matrix inverse = inverse().toMatrix(ws)) {
+      return LinearMap.product(
+          linear.matrix(), matrix, inverse, linear.inverseMatrix(), MapFamily.ANY_LINEAR, ws);
+    }
   }
 
   @Override

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.merganser.align;
 
+import java.util.Arrays;
+import java.util.Objects;
 import org.merganser.linalg.Completion;
 import org.merganser.model.FeatureSpace;
 
@@ -49,6 +51,10 @@ public record SpaceAlignment(
     }
   }
 
+  public SpaceAlignment {
+    spectrum = spectrum.clone();
+  }
+
   /** With nothing known about chance. */
   public SpaceAlignment(FeatureMap map, double score, double[] spectrum, Completion completion) {
     this(map, score, spectrum, completion, Evidence.NONE);
@@ -57,6 +63,28 @@ public record SpaceAlignment(
   /** A map with nothing measured. */
   static SpaceAlignment identity(long width) {
     return new SpaceAlignment(new IdentityMap(width), Double.NaN, new double[0], Completion.NONE);
+  }
+
+  /** A copy of the numbers behind the score, decreasing. */
+  @Override
+  public double[] spectrum() {
+    return spectrum.clone();
+  }
+
+  /** By value; dense maps are equal only to themselves. */
+  @Override
+  public boolean equals(Object other) {
+    return other instanceof SpaceAlignment that
+        && map.equals(that.map)
+        && Double.compare(score, that.score) == 0
+        && Arrays.equals(spectrum, that.spectrum)
+        && completion == that.completion
+        && evidence.equals(that.evidence);
+  }
+
+  @Override
+  public int hashCode() {
+    return Objects.hash(map, score, Arrays.hashCode(spectrum), completion, evidence);
   }
 
   /** Whether the map leaves the function of the network unchanged. */

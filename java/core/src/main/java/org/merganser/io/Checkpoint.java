@@ -9,6 +9,7 @@ import java.util.function.Predicate;
 import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
 import org.merganser.error.IncompatibleModelsException;
+import org.merganser.internal.Names;
 import org.merganser.linalg.Tensor;
 
 /**
@@ -97,6 +98,28 @@ public interface Checkpoint extends AutoCloseable {
   /** A view of the tensors whose names {@code wanted} accepts. Closing it closes nothing. */
   default Checkpoint where(Predicate<String> wanted) {
     return SelectedCheckpoint.where(this, wanted);
+  }
+
+  /**
+   * A view under other names. Closing it closes nothing.
+   *
+   * @param names new name by old name; others stay
+   * @throws IncompatibleModelsException when two tensors would have one name
+   */
+  default Checkpoint renamed(Map<String, String> names) {
+    return RenamedCheckpoint.of(this, names);
+  }
+
+  /**
+   * A view without the prefixes that wrappers of a module put before names, such as {@code module.}
+   * (DataParallel) and {@code _orig_mod.} (torch.compile); other names stay. Closing it closes
+   * nothing.
+   *
+   * @param prefixes of each name the first that it begins with is taken off
+   * @throws IncompatibleModelsException when two tensors would have one name
+   */
+  default Checkpoint withoutPrefix(List<String> prefixes) {
+    return RenamedCheckpoint.withoutPrefix(this, prefixes);
   }
 
   /** Number of elements of all tensors. */

@@ -9,6 +9,7 @@ import java.util.Set;
 import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
 import org.merganser.error.NumericalException;
+import org.merganser.internal.Names;
 import org.merganser.linalg.Tensor;
 
 /**

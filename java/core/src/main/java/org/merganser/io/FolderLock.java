@@ -10,6 +10,7 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.concurrent.ThreadLocalRandom;
+import org.merganser.internal.io.Uninterrupted;
 
 /**
  * One writer at a time in a folder, of all processes: others wait. The lock is a file of the

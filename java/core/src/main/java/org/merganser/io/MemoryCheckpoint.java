@@ -8,6 +8,7 @@ import java.util.LinkedHashSet;
 import java.util.Map;
 import java.util.Set;
 import org.merganser.compute.Workspace;
+import org.merganser.internal.Names;
 import org.merganser.linalg.Tensor;
 
 /** A checkpoint whose tensors are in memory, on any device. Closing it closes them. */

@@ -14,6 +14,10 @@ import java.util.stream.LongStream;
 import org.merganser.compute.DType;
 import org.merganser.error.FormatException;
 import org.merganser.error.ShapeException;
+import org.merganser.internal.Names;
+import org.merganser.internal.io.FileBytes;
+import org.merganser.internal.io.FileKind;
+import org.merganser.internal.io.PartialFile;
 import org.merganser.internal.kernel.Block;
 import org.merganser.linalg.Tensor;
 

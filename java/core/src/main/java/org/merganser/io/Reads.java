@@ -4,6 +4,7 @@ package org.merganser.io;
 import java.io.IOException;
 import org.merganser.compute.Device;
 import org.merganser.compute.Workspace;
+import org.merganser.internal.io.FileBytes;
 import org.merganser.linalg.Tensor;
 
 /** What readings of tensors share. */

@@ -11,10 +11,11 @@ import java.util.Map;
 import java.util.Set;
 import org.merganser.compute.Workspace;
 import org.merganser.error.IncompatibleModelsException;
+import org.merganser.internal.Names;
 import org.merganser.linalg.Tensor;
 
 /** A checkpoint under other names. A view: closing it closes nothing. */
-public final class RenamedCheckpoint implements Checkpoint {
+final class RenamedCheckpoint implements Checkpoint {
   private final Checkpoint source;
   private final Map<String, String> sourceName = new LinkedHashMap<>();
   private final Map<String, TensorInfo> tensors;
@@ -51,7 +52,7 @@ public final class RenamedCheckpoint implements Checkpoint {
    * @param names new name by old name; others stay
    * @throws IncompatibleModelsException when two tensors would have one name
    */
-  public static RenamedCheckpoint of(Checkpoint source, Map<String, String> names) {
+  static RenamedCheckpoint of(Checkpoint source, Map<String, String> names) {
     return new RenamedCheckpoint(source, names);
   }
 
@@ -62,7 +63,7 @@ public final class RenamedCheckpoint implements Checkpoint {
    * @param prefixes of each name the first that it begins with is taken off
    * @throws IncompatibleModelsException when two tensors would have one name
    */
-  public static RenamedCheckpoint withoutPrefix(Checkpoint source, List<String> prefixes) {
+  static RenamedCheckpoint withoutPrefix(Checkpoint source, List<String> prefixes) {
     Map<String, String> names = new LinkedHashMap<>();
     source.tensors().keySet().forEach(n -> names.put(n, Names.without(prefixes, n)));
     return new RenamedCheckpoint(source, names);

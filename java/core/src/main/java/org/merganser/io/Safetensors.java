@@ -21,6 +21,9 @@ import java.util.TreeSet;
 import org.merganser.compute.Workspace;
 import org.merganser.error.FormatException;
 import org.merganser.error.IncompatibleModelsException;
+import org.merganser.internal.Names;
+import org.merganser.internal.io.FileBytes;
+import org.merganser.internal.io.PartialFile;
 import org.merganser.internal.kernel.Block;
 import org.merganser.linalg.Tensor;
 

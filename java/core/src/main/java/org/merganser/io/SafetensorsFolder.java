@@ -19,6 +19,7 @@ import java.util.TreeMap;
 import java.util.UUID;
 import org.merganser.compute.Workspace;
 import org.merganser.error.FormatException;
+import org.merganser.internal.io.PartialFile;
 
 /**
  * Writes a model as a folder in the layout of Hugging Face, so that the folder holds at every

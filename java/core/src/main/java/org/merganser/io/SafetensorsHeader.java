@@ -20,6 +20,9 @@ import java.util.List;
 import java.util.Map;
 import org.merganser.compute.DType;
 import org.merganser.error.FormatException;
+import org.merganser.internal.Names;
+import org.merganser.internal.io.FileBytes;
+import org.merganser.internal.io.FileKind;
 
 /**
  * The header of a safetensors file, read without trusting it: every size is checked against the

@@ -16,6 +16,8 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.OptionalLong;
 import org.merganser.error.FormatException;
+import org.merganser.internal.Names;
+import org.merganser.internal.io.TextFile;
 
 /**
  * The index of a checkpoint in several files: {@code {"metadata": {"total_size": N}, "weight_map":

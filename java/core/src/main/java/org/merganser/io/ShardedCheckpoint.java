@@ -13,6 +13,7 @@ import java.util.Map;
 import java.util.OptionalLong;
 import java.util.Set;
 import org.merganser.compute.Workspace;
+import org.merganser.internal.Names;
 import org.merganser.linalg.Tensor;
 
 /** A checkpoint in several safetensors files with an index. */

@@ -4,6 +4,7 @@ package org.merganser.linalg;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Objects;
 import java.util.stream.IntStream;
 import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
@@ -54,6 +55,55 @@ public record Assignment(int[] columns, double value, double[] u, double[] v, bo
               + v.length
               + " duals of columns; needed one dual a row and at least as many of columns");
     }
+    columns = columns.clone();
+    u = u.clone();
+    v = v.clone();
+  }
+
+  /** A copy: the column of each row. */
+  @Override
+  public int[] columns() {
+    return columns.clone();
+  }
+
+  /** A copy: the dual of each row. */
+  @Override
+  public double[] u() {
+    return u.clone();
+  }
+
+  /** A copy: the dual of each column. */
+  @Override
+  public double[] v() {
+    return v.clone();
+  }
+
+  @Override
+  public boolean equals(Object other) {
+    return other instanceof Assignment that
+        && Arrays.equals(columns, that.columns)
+        && Double.compare(value, that.value) == 0
+        && Arrays.equals(u, that.u)
+        && Arrays.equals(v, that.v)
+        && maximised == that.maximised;
+  }
+
+  @Override
+  public int hashCode() {
+    return Objects.hash(
+        Arrays.hashCode(columns), value, Arrays.hashCode(u), Arrays.hashCode(v), maximised);
+  }
+
+  /** Sizes and value; the arrays are too long to show. */
+  @Override
+  public String toString() {
+    return (maximised ? "Greatest" : "Least")
+        + " assignment of "
+        + columns.length
+        + " rows to "
+        + v.length
+        + " columns, value "
+        + value;
   }
 
   /** Least sum over a [rows x columns] matrix, rows at most columns. {@code +Inf} forbids. */

@@ -24,9 +24,10 @@ final class AssignmentProof {
 
   static void require(
       Assignment found, double violation, Entries entries, Supplier<Assignment> again) {
+    int[] columns = found.columns();
     double total = 0;
     double least = Double.POSITIVE_INFINITY;
-    double[] chosen = entries.in(found.columns());
+    double[] chosen = entries.in(columns);
     for (int i = 0; i < chosen.length; i++) {
       double entry = chosen[i];
       if (Double.isInfinite(entry)) {
@@ -34,7 +35,7 @@ final class AssignmentProof {
             "not proved optimal: row "
                 + i
                 + " takes column "
-                + found.columns()[i]
+                + columns[i]
                 + ", which is forbidden");
       }
       total += Math.abs(entry);
@@ -49,9 +50,9 @@ final class AssignmentProof {
               + ", is not finite");
     }
     double rounding = 8 * EPSILON * total;
-    BigDecimal sum = sum(found, entries);
+    BigDecimal sum = sum(columns, entries);
     double off = Math.abs(sum.subtract(new BigDecimal(found.value())).doubleValue());
-    double tolerance = rounding * Math.max(1, found.columns().length);
+    double tolerance = rounding * Math.max(1, columns.length);
     if (off > tolerance) {
       throw new NumericalException(
           "not proved optimal: the value "
@@ -62,7 +63,7 @@ final class AssignmentProof {
     if (violation <= rounding && violation * found.v().length <= 0x1p-20 * least) {
       return;
     }
-    BigDecimal best = sum(again.get(), entries);
+    BigDecimal best = sum(again.get().columns(), entries);
     double gap = (found.maximised() ? best.subtract(sum) : sum.subtract(best)).doubleValue();
     if (gap > Math.min(tolerance, 0x1p-20 * least)) {
       throw new NumericalException(
@@ -74,9 +75,9 @@ final class AssignmentProof {
     }
   }
 
-  private static BigDecimal sum(Assignment found, Entries entries) {
+  private static BigDecimal sum(int[] columns, Entries entries) {
     BigDecimal sum = BigDecimal.ZERO;
-    for (double entry : entries.in(found.columns())) {
+    for (double entry : entries.in(columns)) {
       if (!Double.isFinite(entry)) {
         throw new NumericalException("the entries changed while they were read");
       }

@@ -5,6 +5,7 @@ import java.util.ArrayList;
 import java.util.List;
 import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
+import org.merganser.internal.Opened;
 import org.merganser.internal.kernel.LinAlgKernels.Covariances;
 import org.merganser.internal.kernel.LinAlgKernels.Report;
 
@@ -19,26 +20,21 @@ import org.merganser.internal.kernel.LinAlgKernels.Report;
  * Computed through two Cholesky factors and one orthogonal factor, which give the same T (Horoi et
  * al. 2024 for the map). A rank-deficient K is completed as {@link Completion} says.
  *
- * @param map T, n x n: {@code x_hat = T y}
- * @param inverse its closed-form inverse
- * @param correlations canonical correlations of the regularised problem, decreasing; empty when
- *     they were not wanted
- * @param sum of the correlations, also when they were not wanted
- * @param rank correlations above 1e-6 of the largest
- * @param completion how T was chosen where there is no correlation
- * @param clipped eigenvalues of X and Y raised to 1e-10 of the largest, since gamma left them
- *     singular
- * @param condition condition number of T in the 1-norm
+ * <p>It owns both matrices, which {@link #close} frees: whoever computes a map closes it, or hands
+ * the matrices on to something that does.
  */
-public record Cca(
-    Matrix map,
-    Matrix inverse,
-    double[] correlations,
-    double sum,
-    long rank,
-    Completion completion,
-    long clipped,
-    double condition) {
+public final class Cca implements AutoCloseable {
+  private final Matrix map;
+  private final Matrix inverse;
+  private final double[] correlations;
+  private final Report report;
+
+  private Cca(Matrix map, Matrix inverse, double[] correlations, Report report) {
+    this.map = map;
+    this.inverse = inverse;
+    this.correlations = correlations;
+    this.report = report;
+  }
 
   /**
    * @param sxx covariance of x, n x n F64
@@ -97,6 +93,60 @@ public record Cca(
     return maps(sxx, syy, sxy, gammaX, gammaY, correlations, DType.F64, ws);
   }
 
+  /** T, n x n: {@code x_hat = T y}. */
+  public Matrix map() {
+    return map;
+  }
+
+  /** {@code T^-1} in closed form. */
+  public Matrix inverse() {
+    return inverse;
+  }
+
+  /**
+   * A copy of the canonical correlations of the regularised problem, decreasing; empty when they
+   * were not wanted.
+   */
+  public double[] correlations() {
+    return correlations.clone();
+  }
+
+  /** Sum of the correlations, also when they were not wanted. */
+  public double sum() {
+    return report.sum();
+  }
+
+  /** Number of correlations above 1e-6 of the largest. */
+  public long rank() {
+    return report.rank();
+  }
+
+  /** How T was chosen where there is no correlation. */
+  public Completion completion() {
+    return Completion.of(report.completion());
+  }
+
+  /** Eigenvalues of X and Y raised to 1e-10 of the largest, since gamma left them singular. */
+  public long clipped() {
+    return report.clippedX() + report.clippedY();
+  }
+
+  /** Condition number of T in the 1-norm. */
+  public double condition() {
+    return report.condition();
+  }
+
+  @Override
+  public void close() {
+    map.close();
+    inverse.close();
+  }
+
+  @Override
+  public String toString() {
+    return "Cca of " + map.rows() + " features, rank " + rank() + ", completion " + completion();
+  }
+
   private static List<Cca> maps(
       Matrix sxx,
       Matrix syy,
@@ -115,9 +165,11 @@ public record Cca(
       requireGammas(gammaX[k], gammaY[k]);
     }
     int count = gammaX.length;
-    Matrix t = Matrix.allocate(Math.multiplyExact(n, count), n, ws);
-    Matrix inverse = Matrix.allocate(Math.multiplyExact(n, count), n, ws);
-    try (Matrix correlations = Matrix.allocate(wanted ? count : 0, n)) {
+    long stacked = Math.multiplyExact(n, count);
+    try (Opened opened = new Opened();
+        Matrix correlations = Matrix.allocate(wanted ? count : 0, n)) {
+      Matrix t = opened.add(Matrix.allocate(stacked, n, ws));
+      Matrix inverse = opened.add(Matrix.allocate(stacked, n, ws));
       Report[] reports =
           ws.kernels()
               .linAlg()
@@ -130,20 +182,15 @@ public record Cca(
                   t.asTensor().block(),
                   inverse.asTensor().block(),
                   wanted ? correlations.asTensor().block() : null);
+      List<Matrix> maps = split(t, count, ws);
+      maps.forEach(opened::add);
+      List<Matrix> inverses = split(inverse, count, ws);
       List<Cca> result = new ArrayList<>();
       for (int k = 0; k < count; k++) {
-        Report report = reports[k];
-        result.add(
-            new Cca(
-                part(t, count, k),
-                part(inverse, count, k),
-                wanted ? correlations.row(k) : new double[0],
-                report.sum(),
-                report.rank(),
-                Completion.of(report.completion()),
-                report.clippedX() + report.clippedY(),
-                report.condition()));
+        double[] found = wanted ? correlations.row(k) : new double[0];
+        result.add(new Cca(maps.get(k), inverses.get(k), found, reports[k]));
       }
+      opened.release();
       return result;
     }
   }
@@ -155,12 +202,25 @@ public record Cca(
     }
   }
 
-  /** Problem k of several stacked ones; the only one is the matrix itself, which can be closed. */
-  static Matrix part(Matrix stacked, int count, int k) {
+  /**
+   * The matrices of a stack, each in memory of its own, so that each can be closed; takes the
+   * stack.
+   */
+  static List<Matrix> split(Matrix stack, int count, Workspace ws) {
     if (count == 1) {
-      return stacked;
+      return List.of(stack);
     }
-    long n = stacked.columns();
-    return Matrix.of(stacked.asTensor().rows(k * n, (k + 1) * n));
+    long n = stack.columns();
+    try (stack;
+        Opened opened = new Opened()) {
+      List<Matrix> parts = new ArrayList<>();
+      for (int k = 0; k < count; k++) {
+        try (Tensor rows = stack.asTensor().rows(k * n, (k + 1) * n)) {
+          parts.add(Matrix.of(opened.add(rows.on(ws))));
+        }
+      }
+      opened.release();
+      return parts;
+    }
   }
 }

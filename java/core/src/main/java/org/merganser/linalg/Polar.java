@@ -5,6 +5,7 @@ import java.util.ArrayList;
 import java.util.List;
 import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
+import org.merganser.internal.Opened;
 import org.merganser.internal.kernel.LinAlgKernels.Report;
 
 /**
@@ -12,14 +13,19 @@ import org.merganser.internal.kernel.LinAlgKernels.Report;
  * orthogonal matrix that maximises {@code trace(Q^T A)}, so the solution of the orthogonal
  * Procrustes problem when A is a cross-covariance (Schönemann 1966).
  *
- * @param factor Q, n x n
- * @param singularValues decreasing; empty when they were not wanted
- * @param sum of the singular values, {@code trace(Q^T A)}, also when they were not wanted
- * @param rank singular values above 1e-6 of the largest
- * @param completion how Q was chosen on the null space
+ * <p>It owns the factor, which {@link #close} frees: whoever computes it closes it, or hands the
+ * factor on to something that does.
  */
-public record Polar(
-    Matrix factor, double[] singularValues, double sum, long rank, Completion completion) {
+public final class Polar implements AutoCloseable {
+  private final Matrix factor;
+  private final double[] singularValues;
+  private final Report report;
+
+  private Polar(Matrix factor, double[] singularValues, Report report) {
+    this.factor = factor;
+    this.singularValues = singularValues;
+    this.report = report;
+  }
 
   /**
    * Factors a square F64 matrix. From 32 rows on an iteration takes the place of the singular value
@@ -62,12 +68,48 @@ public record Polar(
     }
   }
 
+  /** Q, n x n. */
+  public Matrix factor() {
+    return factor;
+  }
+
+  /** A copy of the singular values, decreasing; empty when they were not wanted. */
+  public double[] singularValues() {
+    return singularValues.clone();
+  }
+
+  /** Sum of the singular values, {@code trace(Q^T A)}, also when they were not wanted. */
+  public double sum() {
+    return report.sum();
+  }
+
+  /** Number of singular values above 1e-6 of the largest. */
+  public long rank() {
+    return report.rank();
+  }
+
+  /** How Q was chosen on the null space. */
+  public Completion completion() {
+    return Completion.of(report.completion());
+  }
+
+  @Override
+  public void close() {
+    factor.close();
+  }
+
+  @Override
+  public String toString() {
+    return "Polar of " + factor.rows() + " rows, rank " + rank() + ", completion " + completion();
+  }
+
   private static List<Polar> solve(
       Matrix a, int count, long n, boolean wanted, DType precision, Workspace ws) {
     a.require("matrix", count * n, n);
     requirePrecision(precision);
-    Matrix q = Matrix.allocate(count * n, n, ws);
-    try (Matrix sigma = Matrix.allocate(wanted ? count : 0, n)) {
+    try (Opened opened = new Opened();
+        Matrix sigma = Matrix.allocate(wanted ? count : 0, n)) {
+      Matrix q = opened.add(Matrix.allocate(count * n, n, ws));
       Report[] reports =
           ws.kernels()
               .linAlg()
@@ -77,16 +119,13 @@ public record Polar(
                   a.natives(),
                   q.natives(),
                   wanted ? sigma.asTensor().block() : null);
+      List<Matrix> factors = Cca.split(q, count, ws);
       List<Polar> result = new ArrayList<>();
       for (int k = 0; k < count; k++) {
-        result.add(
-            new Polar(
-                Cca.part(q, count, k),
-                wanted ? sigma.row(k) : new double[0],
-                reports[k].sum(),
-                reports[k].rank(),
-                Completion.of(reports[k].completion())));
+        double[] found = wanted ? sigma.row(k) : new double[0];
+        result.add(new Polar(factors.get(k), found, reports[k]));
       }
+      opened.release();
       return result;
     }
   }

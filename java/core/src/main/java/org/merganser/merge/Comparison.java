@@ -10,7 +10,7 @@ import java.util.Set;
 import java.util.TreeSet;
 import java.util.stream.Collectors;
 import org.merganser.error.IncompatibleModelsException;
-import org.merganser.io.Names;
+import org.merganser.internal.Names;
 import org.merganser.io.TensorInfo;
 
 /** Finds what keeps models from being merged, and what would help. */
@@ -39,7 +39,7 @@ final class Comparison {
         prefixes.stream()
                 .map(p -> "--strip-prefix " + (p.matches("[\\w.-]+") ? p : Names.quote(p)))
                 .collect(Collectors.joining(" "))
-            + " takes it off (RenamedCheckpoint.withoutPrefix)");
+            + " takes it off (Checkpoint.withoutPrefix)");
     compare(without(prefixes, reference), without(prefixes, model), k);
   }
 

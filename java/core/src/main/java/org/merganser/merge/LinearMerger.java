@@ -11,9 +11,9 @@ import java.util.Set;
 import org.merganser.compute.Workspace;
 import org.merganser.error.IncompatibleModelsException;
 import org.merganser.error.NumericalException;
+import org.merganser.internal.Names;
 import org.merganser.internal.kernel.Block;
 import org.merganser.io.Checkpoint;
-import org.merganser.io.Names;
 import org.merganser.io.TensorInfo;
 import org.merganser.linalg.Tensor;
 

@@ -13,9 +13,8 @@ import org.merganser.model.Architecture;
 /**
  * Checkpoints to combine, the reference first: the same names, shapes and types.
  *
- * <p>Models that do not fit as they are can be made to: {@link
- * org.merganser.io.RenamedCheckpoint#withoutPrefix}, {@link Checkpoint#as}, {@link
- * Checkpoint#where}.
+ * <p>Models that do not fit as they are can be made to: {@link Checkpoint#withoutPrefix}, {@link
+ * Checkpoint#as}, {@link Checkpoint#where}.
  *
  * @param counters buffers that count, taken from the reference
  */

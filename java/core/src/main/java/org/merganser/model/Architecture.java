@@ -12,10 +12,11 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import org.merganser.error.IncompatibleModelsException;
+import org.merganser.internal.Names;
+import org.merganser.internal.io.TextFile;
 import org.merganser.io.Checkpoint;
-import org.merganser.io.Names;
-import org.merganser.io.PartialFile;
 import org.merganser.io.TensorInfo;
+import org.merganser.model.Binding.Block;
 
 /**
  * The feature spaces of a network, in the order of its forward pass, and which parameters belong to
@@ -70,7 +71,7 @@ public final class Architecture {
 
   /** Reads a builder file; see {@code docs/architecture-file.md} for its form. */
   public static Architecture read(Path path) throws IOException {
-    return fromJson(path.toString(), PartialFile.readText(path));
+    return fromJson(path.toString(), TextFile.read(path));
   }
 
   /**
@@ -89,7 +90,7 @@ public final class Architecture {
 
   /** Writes a builder file that {@link #read} accepts. */
   public void write(Path path) throws IOException {
-    PartialFile.writeText(path, toJson());
+    TextFile.write(path, toJson());
   }
 
   /** Spaces in order of the forward pass. */

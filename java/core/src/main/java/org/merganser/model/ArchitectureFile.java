@@ -18,7 +18,8 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import org.merganser.error.FormatException;
-import org.merganser.io.Names;
+import org.merganser.internal.Names;
+import org.merganser.model.Binding.Block;
 
 /**
  * The JSON form of an architecture.

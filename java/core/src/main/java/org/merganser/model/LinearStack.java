@@ -8,8 +8,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import org.merganser.error.IncompatibleModelsException;
+import org.merganser.internal.Names;
 import org.merganser.io.Checkpoint;
-import org.merganser.io.Names;
 import org.merganser.io.TensorInfo;
 import org.merganser.model.LayerChains.Layer;
 

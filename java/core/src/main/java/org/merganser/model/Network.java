@@ -31,6 +31,18 @@ public interface Network {
   /** Reads the parameters once, for many batches. */
   Session open(Checkpoint theta, Workspace ws) throws IOException;
 
+  /** Receives activations during a forward pass. */
+  @FunctionalInterface
+  interface TapSink {
+    /**
+     * @param tap what was asked for: id of a feature space, tap of a layer, or {@link
+     *     Network#OUTPUT}
+     * @param activations [samples x features] or [samples x features x positions...]; valid until
+     *     the next run of the session or its close
+     */
+    void accept(String tap, Tensor activations) throws IOException;
+  }
+
   /** A network with parameters; serves one thread. */
   interface Session extends AutoCloseable {
     /**

@@ -8,6 +8,7 @@ import java.util.Map;
 import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
 import org.merganser.error.FormatException;
+import org.merganser.internal.Opened;
 import org.merganser.io.Checkpoint;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.io.Safetensors;
@@ -32,28 +33,33 @@ final class MomentsFile {
   private MomentsFile() {}
 
   static void save(Moments moments, Path path, Workspace ws) throws IOException {
-    Map<String, Tensor> tensors = new LinkedHashMap<>();
-    for (String id : moments.spaces()) {
-      SpaceMoments space = moments.space(id);
-      tensors.put(id + "/samples", Tensor.of(new double[] {space.samples(), space.skipped()}, 2));
-      for (int k = 0; k < space.models(); k++) {
-        tensors.put(id + "/mean/" + k, Tensor.of(space.mean(k), space.width(k)));
-        tensors.put(id + "/m2/" + k, Tensor.of(space.m2(k), space.width(k)));
+    try (Opened opened = new Opened()) {
+      Map<String, Tensor> tensors = new LinkedHashMap<>();
+      for (String id : moments.spaces()) {
+        SpaceMoments space = moments.space(id);
+        double[] samples = {space.samples(), space.skipped()};
+        tensors.put(id + "/samples", opened.add(Tensor.of(samples, 2)));
+        for (int k = 0; k < space.models(); k++) {
+          tensors.put(id + "/mean/" + k, opened.add(Tensor.of(space.mean(k), space.width(k))));
+          tensors.put(id + "/m2/" + k, opened.add(Tensor.of(space.m2(k), space.width(k))));
+        }
+        space
+            .blocks()
+            .forEach(
+                (pair, block) ->
+                    tensors.put(id + "/block/" + pair.i() + "," + pair.j(), block.asTensor()));
       }
-      space
-          .blocks()
-          .forEach(
-              (pair, block) ->
-                  tensors.put(id + "/block/" + pair.i() + "," + pair.j(), block.asTensor()));
+      Map<String, String> metadata =
+          Map.of(
+              "format", FORMAT, "version", VERSION, "spaces", String.join("\n", moments.spaces()));
+      // Not closed as a whole: the blocks belong to the moments.
+      Safetensors.write(MemoryCheckpoint.of(tensors), metadata, path, ws);
     }
-    Map<String, String> metadata =
-        Map.of("format", FORMAT, "version", VERSION, "spaces", String.join("\n", moments.spaces()));
-    // Not closed: the blocks belong to the moments.
-    Safetensors.write(MemoryCheckpoint.of(tensors), metadata, path, ws);
   }
 
   static Moments load(Path path, Workspace ws) throws IOException {
-    try (Checkpoint file = Safetensors.open(path)) {
+    try (Checkpoint file = Safetensors.open(path);
+        Opened opened = new Opened()) {
       Map<String, String> metadata = file.metadata();
       if (!FORMAT.equals(metadata.get("format")) || !VERSION.equals(metadata.get("version"))) {
         throw new FormatException(
@@ -68,8 +74,9 @@ final class MomentsFile {
       Map<String, SpaceMoments> spaces = new LinkedHashMap<>();
       String ids = metadata.getOrDefault("spaces", "");
       for (String id : ids.isEmpty() ? new String[0] : ids.split("\n")) {
-        spaces.put(id, space(file, path, id, ws));
+        spaces.put(id, opened.add(space(file, path, id, ws)));
       }
+      opened.release();
       return new Moments(spaces);
     }
   }

@@ -103,7 +103,7 @@ class AlignersContractTest {
     AlignmentSet two = align(id, List.of(a, c), WS);
     assertThat(three.size()).isEqualTo(3);
     for (FeatureSpace space : NETWORK.architecture().spaces()) {
-      assertThat(three.of(0).map(space.id())).isEqualTo(new IdentityMap(space.width()));
+      assertThat(three.of(0).map(space.id())).isEqualTo(FeatureMap.identity(space.width()));
       Close.relative(
           "map of the last",
           three.of(2).map(space.id()).toMatrix(WS),
@@ -243,7 +243,7 @@ class AlignersContractTest {
     AlignmentProblem problem =
         AlignmentProblem.of(Activations.oneSpace(4, MapFamily.FIXED), Activations.of(moments));
     assertThat(Catalogue.aligner(id).align(problem, WS).of(1).map("s"))
-        .isEqualTo(new IdentityMap(4));
+        .isEqualTo(FeatureMap.identity(4));
   }
 
   @ParameterizedTest

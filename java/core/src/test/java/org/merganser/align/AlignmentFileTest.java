@@ -99,7 +99,7 @@ class AlignmentFileTest {
   @Test
   void mapsMustFitTheArchitecture() {
     Map<String, FeatureMap> maps = new LinkedHashMap<>();
-    maps.put("t", new IdentityMap(3));
+    maps.put("t", FeatureMap.identity(3));
     assertThatThrownBy(
             () -> Alignment.of("x", Activations.oneSpace(3, MapFamily.PERMUTATION), maps))
         .isInstanceOfSatisfying(
@@ -112,7 +112,7 @@ class AlignmentFileTest {
                 Alignment.of(
                     "x",
                     Activations.oneSpace(3, MapFamily.PERMUTATION),
-                    Map.of("s", new IdentityMap(4))))
+                    Map.of("s", FeatureMap.identity(4))))
         .hasMessage("maps do not fit the architecture:\n  space 's' has width 3, its map 4");
   }
 
@@ -139,7 +139,7 @@ class AlignmentFileTest {
     assertThat(mapped.read("in.weight", WS).toFloatArray()).containsExactly(3, 1, 2);
     assertThat(mapped.read("out.weight", WS).toFloatArray()).containsExactly(6, 4, 5);
     assertThat(mapped.read("steps", WS).dtype()).isEqualTo(DType.I64);
-    Models.assertSameBits("identity", alignment(new IdentityMap(3)).apply(model), model, WS);
+    Models.assertSameBits("identity", alignment(FeatureMap.identity(3)).apply(model), model, WS);
     model.close();
     assertThatThrownBy(() -> mapped.read("in.weight", WS))
         .isInstanceOf(IllegalStateException.class);
@@ -158,7 +158,7 @@ class AlignmentFileTest {
 
   @Test
   void alignmentSetsAreByModel() {
-    Alignment one = alignment(new IdentityMap(3));
+    Alignment one = alignment(FeatureMap.identity(3));
     AlignmentSet set = new AlignmentSet(List.of(one, one));
     assertThat(set.of(1)).isSameAs(one);
     assertThat(set.size()).isEqualTo(2);

@@ -27,7 +27,7 @@ import org.merganser.merge.LinearMerger;
 import org.merganser.merge.MergeProblem;
 import org.merganser.model.Architecture;
 import org.merganser.model.Binding;
-import org.merganser.model.Block;
+import org.merganser.model.Binding.Block;
 import org.merganser.model.MapFamily;
 import org.merganser.model.Role;
 import org.merganser.testing.Models;
@@ -79,7 +79,7 @@ class BatchNormTest {
     Checkpoint merged = LinearMerger.uniform().merge(MergeProblem.of(model(), mapped), WS);
     assertThat(merged.stale()).isEqualTo(stale);
     assertThat(MemoryCheckpoint.copyOf(merged, WS).stale()).isEqualTo(stale);
-    Models.assertSameBits("identity", apply(new IdentityMap(3)), model(), WS);
+    Models.assertSameBits("identity", apply(FeatureMap.identity(3)), model(), WS);
   }
 
   private static Checkpoint apply(FeatureMap map) {
@@ -209,7 +209,7 @@ class BatchNormTest {
         List.of(
             ScaledPermutation.of(2, 0, 1),
             LinearMap.of(Matrix.identity(3), Matrix.identity(3)),
-            new IdentityMap(3))) {
+            FeatureMap.identity(3))) {
       Checkpoint mapped = apply(map, model(), rule);
       for (String name : List.of("weight", "bias")) {
         assertThat(mapped.read(name, WS).toFloatArray()).as(name).containsExactly(7, 8, 9);
@@ -219,7 +219,7 @@ class BatchNormTest {
     assertThatThrownBy(
             () ->
                 apply(
-                    new IdentityMap(3),
+                    FeatureMap.identity(3),
                     model(),
                     NormRule.reference(
                         MemoryCheckpoint.of(Map.of("weight", Tensor.zeros(DType.F32, 3))))))

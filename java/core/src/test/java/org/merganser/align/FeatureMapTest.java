@@ -21,7 +21,7 @@ class FeatureMapTest {
     double[][] q = Oracle.orthogonal(4, 2);
     List<FeatureMap> maps =
         List.of(
-            new IdentityMap(4),
+            FeatureMap.identity(4),
             ScaledPermutation.of(2, 0, 3, 1),
             ScaledPermutation.of(new int[] {1, 3, 2, 0}, new double[] {2, -0.5, 1, 3}),
             LinearMap.orthogonal(Matrix.of(q)),
@@ -45,7 +45,7 @@ class FeatureMapTest {
 
   @Test
   void familiesAndConditionsAreThoseOfTheMatrix() {
-    assertThat(new IdentityMap(3).family()).isEqualTo(MapFamily.FIXED);
+    assertThat(FeatureMap.identity(3).family()).isEqualTo(MapFamily.FIXED);
     assertThat(ScaledPermutation.of(1, 0).family()).isEqualTo(MapFamily.PERMUTATION);
     ScaledPermutation scaled = ScaledPermutation.of(new int[] {1, 0}, new double[] {2, 0.5});
     assertThat(scaled.family()).isEqualTo(MapFamily.SCALED_PERMUTATION);
@@ -81,7 +81,8 @@ class FeatureMapTest {
         .isInstanceOf(ShapeException.class)
         .hasMessage("cannot compose maps of 2 and 3");
     assertThatThrownBy(() -> three.then(two, WS)).isInstanceOf(ShapeException.class);
-    assertThatThrownBy(() -> new IdentityMap(2).then(three, WS)).isInstanceOf(ShapeException.class);
+    assertThatThrownBy(() -> FeatureMap.identity(2).then(three, WS))
+        .isInstanceOf(ShapeException.class);
   }
 
   @Test

@@ -15,7 +15,7 @@ import org.merganser.linalg.Matrix;
 import org.merganser.linalg.Tensor;
 import org.merganser.model.Architecture;
 import org.merganser.model.Binding;
-import org.merganser.model.Block;
+import org.merganser.model.Binding.Block;
 import org.merganser.model.MapFamily;
 import org.merganser.model.Role;
 import org.merganser.testing.Close;

@@ -83,7 +83,7 @@ class MatchedCorrelationTest {
   void isWhatTheMappedSamplesSay() {
     double[][] dense = random(5, WIDTH, WIDTH);
     FeatureMap[] maps = {
-      new IdentityMap(WIDTH),
+      FeatureMap.identity(WIDTH),
       ScaledPermutation.of(3, 1, 5, 0, 2, 4),
       ScaledPermutation.of(new int[] {3, 1, 5, 0, 2, 4}, new double[] {2, -1, 0.5, -3, 1, 1e-200}),
       LinearMap.of(Matrix.of(dense), Matrix.identity(WIDTH))
@@ -106,7 +106,7 @@ class MatchedCorrelationTest {
       double[] ones = new double[WIDTH];
       Arrays.fill(ones, 1);
       Close.absolute(
-          "itself", MatchedCorrelation.of(moments, 2, new IdentityMap(WIDTH), WS), ones, 1e-12);
+          "itself", MatchedCorrelation.of(moments, 2, FeatureMap.identity(WIDTH), WS), ones, 1e-12);
     }
   }
 
@@ -138,7 +138,7 @@ class MatchedCorrelationTest {
               WS);
       double[] matched =
           MatchedCorrelation.of(moments, 1, LinearMap.of(cca.map(), cca.inverse()), WS);
-      double[] plain = MatchedCorrelation.of(moments, 1, new IdentityMap(WIDTH), WS);
+      double[] plain = MatchedCorrelation.of(moments, 1, FeatureMap.identity(WIDTH), WS);
       double mean = Arrays.stream(matched).average().orElseThrow();
       assertThat(mean).isGreaterThan(Arrays.stream(plain).average().orElseThrow() + 0.05);
       assertThat(Arrays.stream(matched).max().orElseThrow())
@@ -163,15 +163,15 @@ class MatchedCorrelationTest {
       assertThat(found[2]).isZero();
       assertThat(found[4]).isZero();
       assertThat(found[0]).isNotZero();
-      assertThat(MatchedCorrelation.of(reference, 1, new IdentityMap(WIDTH), WS)[2]).isZero();
-      assertThat(MatchedCorrelation.of(model, 1, new IdentityMap(WIDTH), WS)[2]).isZero();
+      assertThat(MatchedCorrelation.of(reference, 1, FeatureMap.identity(WIDTH), WS)[2]).isZero();
+      assertThat(MatchedCorrelation.of(model, 1, FeatureMap.identity(WIDTH), WS)[2]).isZero();
     }
   }
 
   @Test
   void widthsMustFit() {
     try (SpaceMoments moments = moments(x, y)) {
-      assertThatThrownBy(() -> MatchedCorrelation.of(moments, 1, new IdentityMap(5), WS))
+      assertThatThrownBy(() -> MatchedCorrelation.of(moments, 1, FeatureMap.identity(5), WS))
           .isInstanceOf(ShapeException.class)
           .hasMessage("a map of 5 features for moments of 6 and 6");
     }

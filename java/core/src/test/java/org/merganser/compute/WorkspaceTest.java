@@ -10,6 +10,7 @@ import org.junit.jupiter.api.Test;
 import org.merganser.align.AlignmentProblem;
 import org.merganser.align.PermutationAligner;
 import org.merganser.error.CancelledException;
+import org.merganser.internal.Seeds;
 import org.merganser.linalg.LinAlg;
 import org.merganser.linalg.Matrix;
 import org.merganser.model.MapFamily;

@@ -7,7 +7,6 @@ import static org.merganser.testing.Work.WS;
 
 import java.io.IOException;
 import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.merganser.compute.DType;
@@ -52,16 +51,5 @@ class MemoryCheckpointTest {
         .isInstanceOf(ShapeException.class)
         .hasMessage("target of 'w' is F64 [1], needed F32 [1]");
     assertThatThrownBy(() -> source.tensor("v")).isInstanceOf(IncompatibleModelsException.class);
-  }
-
-  @Test
-  void theNearestNamesAreOffered() {
-    List<String> known = List.of("fc1.weight", "fc2.weight", "fc1.bias", "conv.weight");
-    assertThat(Names.missing("fc1.wieght", known))
-        .isEqualTo("no tensor 'fc1.wieght' (nearest of 4: fc1.weight, fc2.weight, fc1.bias)");
-    assertThat(Names.missing("x", List.of())).isEqualTo("no tensor 'x' (there are none at all)");
-    assertThat(Names.distance("kitten", "sitting")).isEqualTo(3);
-    assertThat(Names.distance("", "abc")).isEqualTo(3);
-    assertThat(Names.distance("abc", "abc")).isZero();
   }
 }

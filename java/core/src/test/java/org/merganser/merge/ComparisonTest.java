@@ -17,7 +17,6 @@ import org.merganser.error.IncompatibleModelsException;
 import org.merganser.error.NumericalException;
 import org.merganser.io.Checkpoint;
 import org.merganser.io.MemoryCheckpoint;
-import org.merganser.io.RenamedCheckpoint;
 import org.merganser.linalg.Tensor;
 
 /**
@@ -41,8 +40,8 @@ class ComparisonTest {
         .hasMessage(
             "the models cannot be merged:\n"
                 + "  names of model 0 and model 1 differ by the prefix '_orig_mod.'\n"
-                + "  --strip-prefix _orig_mod. takes it off (RenamedCheckpoint.withoutPrefix)");
-    MergeProblem.of(a, RenamedCheckpoint.withoutPrefix(b, List.of("_orig_mod.")));
+                + "  --strip-prefix _orig_mod. takes it off (Checkpoint.withoutPrefix)");
+    MergeProblem.of(a, b.withoutPrefix(List.of("_orig_mod.")));
   }
 
   @Test

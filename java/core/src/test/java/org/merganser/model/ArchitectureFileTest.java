@@ -13,6 +13,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.merganser.error.FormatException;
+import org.merganser.model.Binding.Block;
 
 class ArchitectureFileTest {
   @TempDir Path folder;

@@ -12,6 +12,7 @@ import org.merganser.error.IncompatibleModelsException;
 import org.merganser.io.Checkpoint;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.linalg.Tensor;
+import org.merganser.model.Binding.Block;
 
 class ArchitectureValidateTest {
 

@@ -48,9 +48,9 @@ final class MatrixMisuse extends MisusePool {
     long inner = b == null ? 0 : form == 1 ? b.object.columns() : b.object.rows();
     long n = b == null ? 0 : form == 1 ? b.object.rows() : b.object.columns();
     boolean empty = m == 0 || n == 0 || k == 0;
-    // An empty product asks nobody.
+    // An empty product is not computed: the Workspace only says where it would lie.
     List<Held<?>> used = empty ? using() : using(a, b, ws);
-    boolean good = a != null && b != null && (empty || ws != null) && k == inner;
+    boolean good = a != null && b != null && ws != null && k == inner;
     round.call(
         () -> "multiply " + form + " " + of(a) + " " + of(b),
         good,
@@ -109,9 +109,9 @@ final class MatrixMisuse extends MisusePool {
                 case 1 -> Polar.factorOnly(of(a), DType.F32, of(ws));
                 default -> Polar.ofEach(Arrays.asList(of(a), of(a)), true, of(ws)).get(1);
               };
-          try (Matrix q = polar.factor();
+          try (polar;
               Workspace own = Workspace.builder().threads(1).open();
-              Matrix identity = LinAlg.transposeMultiply(q, q, own)) {
+              Matrix identity = LinAlg.transposeMultiply(polar.factor(), polar.factor(), own)) {
             return LinAlg.distanceToIdentity(identity, own) < 1e-6;
           }
         });
@@ -137,10 +137,9 @@ final class MatrixMisuse extends MisusePool {
         true,
         using(a, b, ws),
         () -> {
-          Cca cca = Cca.map(of(a), of(a), of(b), gamma, gamma, of(ws));
-          cca.map().close();
-          cca.inverse().close();
-          return cca.correlations().length == a.object.rows();
+          try (Cca cca = Cca.map(of(a), of(a), of(b), gamma, gamma, of(ws))) {
+            return cca.correlations().length == a.object.rows();
+          }
         });
   }
 

@@ -13,13 +13,14 @@ final class MisuseCalls extends MisusePool {
   private final MatrixMisuse matrix = new MatrixMisuse(this);
   private final TensorMisuse tensor = new TensorMisuse(this);
   private final CheckpointMisuse checkpoint = new CheckpointMisuse(this);
+  private final AlignmentMisuse alignment = new AlignmentMisuse(this);
 
   MisuseCalls(MisusePool shared, SplittableRandom random) {
     super(shared, random);
   }
 
   void next() throws Exception {
-    switch (random.nextInt(26)) {
+    switch (random.nextInt(31)) {
       case 0 -> makeMatrix((int) soundSize(), (int) soundSize());
       case 1 -> makeTensor(soundSize(), soundSize());
       case 2 -> workspace();
@@ -41,7 +42,11 @@ final class MisuseCalls extends MisusePool {
       case 21, 22 -> checkpoint.read();
       case 23 -> checkpoint.merge();
       case 24 -> checkpoint.closedByProgress();
-      default -> tensor.scaleOrSum();
+      case 25 -> tensor.scaleOrSum();
+      case 26 -> alignment.make();
+      case 27 -> alignment.inverse();
+      case 28, 29 -> alignment.read();
+      default -> alignment.compose();
     }
   }
 
@@ -61,11 +66,12 @@ final class MisuseCalls extends MisusePool {
 
   private void closeSomething() throws Exception {
     Held<?> held =
-        switch (random.nextInt(12)) {
+        switch (random.nextInt(14)) {
           case 0 -> any(workspaces);
           case 1, 2, 3, 4 -> any(matrices);
           case 5, 6, 7 -> any(tensors);
           case 8, 9 -> any(checkpoints);
+          case 10, 11 -> any(alignments);
           default -> any(accumulators);
         };
     if (held == null) {

@@ -6,6 +6,7 @@ import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
 import java.util.SplittableRandom;
+import org.merganser.align.Alignment;
 import org.merganser.compute.Workspace;
 import org.merganser.io.Checkpoint;
 import org.merganser.linalg.Matrix;
@@ -29,6 +30,7 @@ class MisusePool {
   final List<Held<Tensor>> tensors;
   final List<Held<Checkpoint>> checkpoints;
   final List<Held<MomentAccumulator>> accumulators;
+  final List<Held<Alignment>> alignments;
 
   /** Some of everything that is always wanted. */
   MisusePool(MisuseRound round, SplittableRandom random) {
@@ -39,6 +41,7 @@ class MisusePool {
     tensors = pool();
     checkpoints = pool();
     accumulators = pool();
+    alignments = pool();
     openWorkspace();
     for (int i = 0; i < 3; i++) {
       makeMatrix(3, 3);
@@ -55,6 +58,7 @@ class MisusePool {
     tensors = shared.tensors;
     checkpoints = shared.checkpoints;
     accumulators = shared.accumulators;
+    alignments = shared.alignments;
   }
 
   private static <T> List<T> pool() {
@@ -63,7 +67,7 @@ class MisusePool {
 
   void closeAll() {
     for (List<? extends Held<?>> pool :
-        List.of(accumulators, checkpoints, tensors, matrices, workspaces)) {
+        List.of(alignments, accumulators, checkpoints, tensors, matrices, workspaces)) {
       for (Held<?> held : pool) {
         try {
           held.close();

@@ -4,8 +4,8 @@ package org.merganser.examples;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
-import org.merganser.align.Alignment;
 import org.merganser.align.AlignmentProblem;
+import org.merganser.align.AlignmentSet;
 import org.merganser.align.CcaAligner;
 import org.merganser.compute.Workspace;
 import org.merganser.io.Checkpoint;
@@ -36,11 +36,14 @@ public final class MergeTwoCheckpoints {
         Checkpoint a = Safetensors.open(pathA);
         Checkpoint b = Safetensors.open(pathB)) {
       Architecture arch = LinearStack.infer(a);
-      Moments stats =
-          Moments.fromFiles(arch, activations, CcaAligner.REQUEST, Moments.Options.defaults(), ws);
-      Alignment toA = CcaAligner.relativeGamma(1).align(AlignmentProblem.of(arch, stats), ws).of(1);
-      Checkpoint merged = LinearMerger.uniform().merge(MergeProblem.of(a, toA.apply(b)), ws);
-      Safetensors.write(merged, out, ws);
+      Moments.Options how = Moments.Options.defaults();
+      try (Moments stats = Moments.fromFiles(arch, activations, CcaAligner.REQUEST, how, ws);
+          AlignmentSet maps =
+              CcaAligner.relativeGamma(1).align(AlignmentProblem.of(arch, stats), ws);
+          Checkpoint inA = maps.of(1).apply(b);
+          Checkpoint merged = LinearMerger.uniform().merge(MergeProblem.of(a, inA), ws)) {
+        Safetensors.write(merged, out, ws);
+      }
     }
     // README end
   }

@@ -4,8 +4,8 @@ package org.merganser.examples;
 import java.io.IOException;
 import java.util.List;
 import java.util.Locale;
-import org.merganser.align.Alignment;
 import org.merganser.align.AlignmentProblem;
+import org.merganser.align.AlignmentSet;
 import org.merganser.align.CcaAligner;
 import org.merganser.compute.Workspace;
 import org.merganser.io.Checkpoint;
@@ -13,6 +13,7 @@ import org.merganser.lab.data.DataSet;
 import org.merganser.lab.data.ImageFiles;
 import org.merganser.merge.LinearMerger;
 import org.merganser.merge.MergeProblem;
+import org.merganser.merge.Merger;
 import org.merganser.merge.NpMerger;
 import org.merganser.stats.Moments;
 import org.merganser.torch.Activation;
@@ -36,33 +37,44 @@ public final class TrainAndMerge {
       TorchNetwork network =
           TorchNetwork.mlp(data.inputSize(), 32, 2, data.train().classes(), Activation.RELU);
       Trainer.Options options = Trainer.Options.adamW(8);
-      Checkpoint a = Trainer.train(network, network.initialise(1), data.train(), options, first);
-      Checkpoint b = Trainer.train(network, network.initialise(2), data.train(), options, second);
+      try (Checkpoint a = train(network, data, options, first);
+          Checkpoint b = train(network, data, options, second);
+          Moments stats =
+              Moments.collect(
+                  network, List.of(a, b), data.train().batches(500), CcaAligner.REQUEST, first);
+          AlignmentSet maps =
+              CcaAligner.relativeGamma(1)
+                  .align(AlignmentProblem.of(network.architecture(), stats), first)) {
+        Checkpoint inA = maps.of(1).apply(b);
+        Merger average = LinearMerger.uniform();
+        Merger learned = NpMerger.of(TorchObjective.builder(network, data.train()).build());
+        print("model a", network, a, data, first);
+        print("model b", network, b, data, first);
+        merge("merged as they are", average, MergeProblem.of(a, b), network, data, first);
+        merge("merged by CCA", average, MergeProblem.of(a, inA), network, data, first);
+        merge("NP Merge after CCA", learned, MergeProblem.of(a, inA), network, data, first);
+      }
+    }
+  }
 
-      Moments stats =
-          Moments.collect(
-              network, List.of(a, b), data.train().batches(500), CcaAligner.REQUEST, first);
-      Alignment toA =
-          CcaAligner.relativeGamma(1)
-              .align(AlignmentProblem.of(network.architecture(), stats), first)
-              .of(1);
-      LinearMerger merger = LinearMerger.uniform();
-      print("model a", network, a, data, first);
-      print("model b", network, b, data, first);
-      print("merged as they are", network, merger.merge(MergeProblem.of(a, b), first), data, first);
-      print(
-          "merged by CCA",
-          network,
-          merger.merge(MergeProblem.of(a, toA.apply(b)), first),
-          data,
-          first);
-      NpMerger learning = NpMerger.of(TorchObjective.builder(network, data.train()).build());
-      print(
-          "NP Merge after CCA",
-          network,
-          learning.merge(MergeProblem.of(a, toA.apply(b)), first),
-          data,
-          first);
+  private static Checkpoint train(
+      TorchNetwork network, DataSet data, Trainer.Options options, Workspace ws)
+      throws IOException {
+    try (Checkpoint start = network.initialise(ws.seed())) {
+      return Trainer.train(network, start, data.train(), options, ws);
+    }
+  }
+
+  private static void merge(
+      String what,
+      Merger merger,
+      MergeProblem problem,
+      TorchNetwork network,
+      DataSet data,
+      Workspace ws)
+      throws IOException {
+    try (Checkpoint merged = merger.merge(problem, ws)) {
+      print(what, network, merged, data, ws);
     }
   }
 

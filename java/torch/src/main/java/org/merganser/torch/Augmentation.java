@@ -4,8 +4,8 @@ package org.merganser.torch;
 import java.util.SplittableRandom;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
-import org.merganser.compute.Seeds;
 import org.merganser.error.ShapeException;
+import org.merganser.internal.Seeds;
 
 /**
  * Random changes of images that keep their class: mirrored left to right with probability 1/2, then

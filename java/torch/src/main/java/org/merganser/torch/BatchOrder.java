@@ -3,7 +3,7 @@ package org.merganser.torch;
 
 import java.util.Arrays;
 import java.util.SplittableRandom;
-import org.merganser.compute.Seeds;
+import org.merganser.internal.Seeds;
 
 /**
  * Batches drawn without replacement: each epoch has its own random order, which depends on the seed

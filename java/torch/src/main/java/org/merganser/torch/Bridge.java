@@ -47,7 +47,7 @@ final class Bridge {
   static Tensor labels(Examples data, int... samples) {
     long[] classes = new long[samples.length];
     for (int i = 0; i < classes.length; i++) {
-      classes[i] = data.labels()[samples[i]];
+      classes[i] = data.label(samples[i]);
     }
     return torch.tensor(classes);
   }

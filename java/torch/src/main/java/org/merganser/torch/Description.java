@@ -14,7 +14,7 @@ import org.merganser.model.AffineLayer;
 import org.merganser.model.Architecture;
 import org.merganser.model.BatchNormLayer;
 import org.merganser.model.Binding;
-import org.merganser.model.Block;
+import org.merganser.model.Binding.Block;
 import org.merganser.model.FeatureSpace;
 import org.merganser.model.MapFamily;
 import org.merganser.model.Role;

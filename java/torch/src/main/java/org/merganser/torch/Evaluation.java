@@ -8,9 +8,9 @@ import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.merganser.compute.DType;
-import org.merganser.compute.Tasks;
 import org.merganser.compute.Workspace;
 import org.merganser.error.ShapeException;
+import org.merganser.internal.Tasks;
 import org.merganser.io.Checkpoint;
 import org.merganser.linalg.Tensor;
 import org.merganser.model.Mode;
@@ -130,7 +130,7 @@ public record Evaluation(double accuracy, double loss) {
       for (int c = 0; c < classes; c++) {
         sum += Math.exp(logits.get((long) i * classes + c) - largest);
       }
-      int label = data.labels()[i];
+      int label = data.label(i);
       loss += largest + Math.log(sum) - logits.get((long) i * classes + label);
       right += best == label ? 1 : 0;
     }

@@ -15,15 +15,18 @@ import org.merganser.error.ShapeException;
 import org.merganser.linalg.Tensor;
 import org.merganser.model.Inputs;
 
-/**
- * Labelled samples in memory.
- *
- * @param inputs F32 [samples x ...]
- * @param labels class of each sample, 0 to classes-1
- * @param classes number of classes
- */
-public record Examples(Tensor inputs, int[] labels, int classes) implements AutoCloseable {
-  public Examples {
+/** Labelled samples in memory, which {@link #close} frees. */
+public final class Examples implements AutoCloseable {
+  private final Tensor inputs;
+  private final int[] labels;
+  private final int classes;
+
+  /**
+   * @param inputs F32 [samples x ...], owned from then on
+   * @param labels class of each sample, 0 to classes-1
+   * @param classes number of classes
+   */
+  public Examples(Tensor inputs, int[] labels, int classes) {
     if (inputs.rank() < 2
         || inputs.dtype() != DType.F32
         || inputs.dim(0) != labels.length
@@ -41,6 +44,28 @@ public record Examples(Tensor inputs, int[] labels, int classes) implements Auto
             "label " + labels[i] + " of sample " + i + " is not in 0.." + (classes - 1));
       }
     }
+    this.inputs = inputs;
+    this.labels = labels.clone();
+    this.classes = classes;
+  }
+
+  /** F32 [samples x ...]; belongs to this. */
+  public Tensor inputs() {
+    return inputs;
+  }
+
+  /** A copy: the class of each sample, 0 to classes-1. */
+  public int[] labels() {
+    return labels.clone();
+  }
+
+  int label(int sample) {
+    return labels[sample];
+  }
+
+  /** Number of classes. */
+  public int classes() {
+    return classes;
   }
 
   /** Number of samples. */

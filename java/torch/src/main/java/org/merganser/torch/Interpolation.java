@@ -9,7 +9,6 @@ import org.merganser.align.Alignment;
 import org.merganser.compute.Workspace;
 import org.merganser.io.Checkpoint;
 import org.merganser.io.MemoryCheckpoint;
-import org.merganser.merge.Barrier;
 import org.merganser.merge.LinearMerger;
 import org.merganser.merge.MergeProblem;
 import org.merganser.model.Network;
@@ -77,9 +76,9 @@ public record Interpolation(List<Point> points) {
       throws IOException {
     boolean exact = alignment.isExact();
     List<Point> points = new ArrayList<>();
-    try (MemoryCheckpoint mapped = MemoryCheckpoint.copyOf(alignment.apply(second), ws);
-        MemoryCheckpoint back =
-            exact ? null : MemoryCheckpoint.copyOf(alignment.inverse().apply(first), ws)) {
+    try (Alignment inverse = alignment.inverse();
+        MemoryCheckpoint mapped = MemoryCheckpoint.copyOf(alignment.apply(second), ws);
+        MemoryCheckpoint back = exact ? null : MemoryCheckpoint.copyOf(inverse.apply(first), ws)) {
       for (double lambda : lambdas) {
         if (!(lambda >= 0 && lambda <= 1)) {
           throw new IllegalArgumentException("lambda must be in [0, 1], not " + lambda);

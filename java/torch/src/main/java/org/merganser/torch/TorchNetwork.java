@@ -14,21 +14,19 @@ import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
 import org.merganser.compute.DType;
-import org.merganser.compute.Seeds;
 import org.merganser.compute.Workspace;
 import org.merganser.error.IncompatibleModelsException;
 import org.merganser.error.ShapeException;
+import org.merganser.internal.Names;
+import org.merganser.internal.Seeds;
 import org.merganser.io.Checkpoint;
 import org.merganser.io.MemoryCheckpoint;
-import org.merganser.io.Names;
-import org.merganser.io.RenamedCheckpoint;
 import org.merganser.io.TensorInfo;
 import org.merganser.model.AffineLayer;
 import org.merganser.model.Architecture;
 import org.merganser.model.BatchNormLayer;
 import org.merganser.model.Mode;
 import org.merganser.model.Network;
-import org.merganser.model.TapSink;
 
 /**
  * A network described once as a tree of layers. Parameters are substituted at each use, so merging
@@ -135,7 +133,7 @@ public final class TorchNetwork implements Network {
       String canonical = String.join(".", parts);
       renamed.put(name, parameters.containsKey(canonical) ? canonical : name);
     }
-    return RenamedCheckpoint.of(checkpoint, renamed);
+    return checkpoint.renamed(renamed);
   }
 
   /** Names, types and shapes of all tensors, running statistics included, in order. */

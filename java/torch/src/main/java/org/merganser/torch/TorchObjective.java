@@ -6,8 +6,8 @@ import java.util.List;
 import java.util.Optional;
 import java.util.SplittableRandom;
 import org.merganser.compute.Device;
-import org.merganser.compute.Seeds;
 import org.merganser.compute.Workspace;
+import org.merganser.internal.Seeds;
 import org.merganser.model.Objective;
 
 /**

@@ -23,7 +23,7 @@ import org.merganser.io.MemoryCheckpoint;
 import org.merganser.linalg.Tensor;
 import org.merganser.model.Architecture;
 import org.merganser.model.Binding;
-import org.merganser.model.Block;
+import org.merganser.model.Binding.Block;
 import org.merganser.model.Inputs;
 import org.merganser.model.MapFamily;
 import org.merganser.model.Mode;

@@ -13,9 +13,9 @@ import java.util.SplittableRandom;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
-import org.merganser.compute.Seeds;
 import org.merganser.compute.Workspace;
 import org.merganser.error.ShapeException;
+import org.merganser.internal.Seeds;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.linalg.Tensor;
 

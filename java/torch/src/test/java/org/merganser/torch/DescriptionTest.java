@@ -13,7 +13,7 @@ import org.merganser.error.ShapeException;
 import org.merganser.io.TensorInfo;
 import org.merganser.model.Architecture;
 import org.merganser.model.Binding;
-import org.merganser.model.Block;
+import org.merganser.model.Binding.Block;
 import org.merganser.model.FeatureSpace;
 import org.merganser.model.MapFamily;
 import org.merganser.model.Role;

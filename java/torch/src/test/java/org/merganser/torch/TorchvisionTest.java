@@ -22,7 +22,6 @@ import org.merganser.align.ScaledPermutation;
 import org.merganser.compute.Workspace;
 import org.merganser.io.Checkpoint;
 import org.merganser.io.MemoryCheckpoint;
-import org.merganser.io.RenamedCheckpoint;
 import org.merganser.io.Safetensors;
 import org.merganser.linalg.Tensor;
 import org.merganser.merge.LinearMerger;
@@ -128,7 +127,7 @@ class TorchvisionTest {
                       name,
                       "module."
                           + name.replace(".downsample.", ".shortcut.").replace("fc.", "linear.")));
-      Checkpoint canonical = NARROW.canonical(RenamedCheckpoint.of(theta, foreign));
+      Checkpoint canonical = NARROW.canonical(theta.renamed(foreign));
       assertThat(canonical.tensors()).isEqualTo(theta.tensors());
       try (Tensor found = canonical.read("layer2.0.downsample.0.weight", ws);
           Tensor wanted = theta.read("layer2.0.downsample.0.weight", ws)) {

@@ -3,7 +3,7 @@ package org.merganser.lab.data;
 
 import java.util.Optional;
 import java.util.SplittableRandom;
-import org.merganser.compute.Seeds;
+import org.merganser.internal.Seeds;
 import org.merganser.linalg.Tensor;
 import org.merganser.torch.Examples;
 

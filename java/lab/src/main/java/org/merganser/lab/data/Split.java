@@ -6,7 +6,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.SplittableRandom;
 import java.util.stream.IntStream;
-import org.merganser.compute.Seeds;
+import org.merganser.internal.Seeds;
 import org.merganser.torch.Examples;
 
 /** Which training samples each model sees, as in Horoi et al. 2024. */

@@ -112,6 +112,7 @@ final class AlignedMerges {
     TorchNetwork plain = pair.network().folded();
     BatchNormFold fold = BatchNormFold.of(pair.network());
     List<Checkpoint> folded = pair.models().stream().map(fold::fold).toList();
+    // Not closed: their maps belong to those found.
     List<Alignment> maps = new ArrayList<>();
     for (Alignment alignment : found.alignments()) {
       Map<String, FeatureMap> own = new LinkedHashMap<>();

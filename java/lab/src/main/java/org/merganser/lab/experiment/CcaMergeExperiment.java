@@ -12,6 +12,7 @@ import org.merganser.align.AlignmentProblem;
 import org.merganser.align.AlignmentSet;
 import org.merganser.align.CcaAligner;
 import org.merganser.compute.Workspace;
+import org.merganser.internal.Opened;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.model.Inputs;
 import org.merganser.plan.Doctor;
@@ -80,14 +81,15 @@ public final class CcaMergeExperiment {
     TorchNetwork network = pair.network();
     Map<String, Double> chosen = new LinkedHashMap<>();
     // The spectra need what CCA needs, whichever aligners are compared.
-    try (Moments moments = runs.statistics(pair, CcaAligner.REQUEST)) {
+    try (Moments moments = runs.statistics(pair, CcaAligner.REQUEST);
+        Opened maps = new Opened()) {
       watch.run("spectra", () -> spectra.canonical(moments, network.architecture().spaces(), ws));
       AlignmentProblem problem = AlignmentProblem.of(network.architecture(), moments);
       for (Map.Entry<String, List<Aligner>> entry : runs.aligners().entrySet()) {
         String id = entry.getKey();
         List<AlignmentSet> found = new ArrayList<>();
         for (Aligner aligner : entry.getValue()) {
-          found.add(watch.time("align", () -> aligner.align(problem, ws)));
+          found.add(maps.add(watch.time("align", () -> aligner.align(problem, ws))));
         }
         // Lines and spectra show the maps of the first row that there is.
         int main = -1;

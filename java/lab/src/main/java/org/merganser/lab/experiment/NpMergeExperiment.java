@@ -13,8 +13,9 @@ import org.merganser.align.Aligner;
 import org.merganser.align.AlignmentProblem;
 import org.merganser.align.AlignmentSet;
 import org.merganser.align.NormRule;
-import org.merganser.compute.Seeds;
 import org.merganser.compute.Workspace;
+import org.merganser.internal.Opened;
+import org.merganser.internal.Seeds;
 import org.merganser.io.Checkpoint;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.merge.MergeProblem;
@@ -113,22 +114,24 @@ public final class NpMergeExperiment {
       AlignmentProblem problem = AlignmentProblem.of(pair.network().architecture(), moments);
       for (List<Aligner> one : runs.aligners().values()) {
         Aligner aligner = one.get(0);
-        AlignmentSet found = watch.time("align", () -> aligner.align(problem, ws));
-        all.add(watch.time("merge", () -> average(pair, aligner, found)));
+        try (AlignmentSet found = watch.time("align", () -> aligner.align(problem, ws))) {
+          all.add(watch.time("merge", () -> average(pair, aligner, found)));
+        }
       }
     }
-    Examples seen = drawn(pair, options.npTrain());
-    TorchObjective objective = objective(pair, seen, options.heldOut());
     for (Aligned aligned : all) {
       String id = AVERAGE + "+" + aligned.aligner().id();
       runs.keep(pair, "merged-" + id + ".safetensors", aligned.average());
       pair.rows().put(id, runs.evaluate(pair, aligned.average()));
     }
-    learn(pair, objective, all);
-    if (settings.models() > 2) {
-      learnJointly(pair, objective, all);
+    try (Examples seen = drawn(pair, options.npTrain())) {
+      TorchObjective objective = objective(pair, seen, options.heldOut());
+      learn(pair, objective, all);
+      if (settings.models() > 2) {
+        learnJointly(pair, objective, all);
+      }
+      fineTune(pair, objective, all);
     }
-    fineTune(pair, objective, all);
     learnFromFewer(pair, all);
     all.forEach(Aligned::close);
   }
@@ -194,13 +197,14 @@ public final class NpMergeExperiment {
       throws IOException {
     TorchNetwork network = pair.network();
     try (Moments moments =
-        Moments.collect(
-            network,
-            List.of(reference, model),
-            runs.batches(pair.sample()),
-            aligner.request(network.architecture()),
-            own)) {
-      AlignmentSet found = aligner.align(AlignmentProblem.of(network.architecture(), moments), own);
+            Moments.collect(
+                network,
+                List.of(reference, model),
+                runs.batches(pair.sample()),
+                aligner.request(network.architecture()),
+                own);
+        AlignmentSet found =
+            aligner.align(AlignmentProblem.of(network.architecture(), moments), own)) {
       return MemoryCheckpoint.copyOf(found.of(1).apply(model), own);
     }
   }
@@ -285,9 +289,10 @@ public final class NpMergeExperiment {
             .orElseThrow();
     List<Evaluation> averages = new ArrayList<>();
     List<SideBySide.Job<MemoryCheckpoint>> jobs = new ArrayList<>();
+    Opened draws = new Opened();
     for (int count : counts) {
       averages.add(pair.rows().get(AVERAGE + "+" + options.sampled()));
-      Examples few = drawn(pair, OptionalInt.of(count));
+      Examples few = draws.add(drawn(pair, OptionalInt.of(count)));
       TorchObjective stopping = objective(pair, few, options.heldOut());
       TorchObjective lasting = objective(pair, few, 0);
       jobs.add(own -> model(rounds(pair, NpMerger.of(stopping, options.np()), aligned, own)));
@@ -295,7 +300,10 @@ public final class NpMergeExperiment {
       jobs.add(
           own -> FineTuning.of(stopping, aligned.average(), options.fineTuning(), own).model());
     }
-    List<MemoryCheckpoint> found = parallel("samples", "samples", pair, jobs);
+    List<MemoryCheckpoint> found;
+    try (draws) {
+      found = parallel("samples", "samples", pair, jobs);
+    }
     String[] methods = {NP, ALL_STEPS, TUNED};
     sampled.computeIfAbsent(AVERAGE, m -> new ArrayList<>()).add(averages);
     for (int m = 0; m < methods.length; m++) {
@@ -331,11 +339,11 @@ public final class NpMergeExperiment {
     return MergeProblem.of(pair.network().architecture(), models);
   }
 
-  /** Samples drawn at random with the seed of the pair; fewer are part of more. */
+  /** Samples drawn at random with the seed of the pair, or all; fewer are part of more. */
   private Examples drawn(PairRuns.Pair pair, OptionalInt count) {
     Examples all = pair.data().train();
     if (count.isEmpty() || count.getAsInt() == all.size()) {
-      return all;
+      return all.first(all.size());
     }
     int[] order = new int[all.size()];
     SplittableRandom random = Seeds.stream(seed(pair), "np-merge/samples");

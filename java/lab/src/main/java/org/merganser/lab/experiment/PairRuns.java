@@ -105,22 +105,29 @@ final class PairRuns {
 
   /** Runs the work for every pair. */
   void each(Check check, Work work) throws IOException {
-    DataSet data = null;
-    for (int pair = 0; pair < settings.pairs(); pair++) {
-      if (data == null || isDrawn()) {
-        long drawSeed = settings.seed() + pair;
-        data = watch.time("data", () -> load(drawSeed));
+    for (int pair = 0; pair < settings.pairs(); ) {
+      long drawSeed = settings.seed() + pair;
+      try (DataSet data = watch.time("data", () -> load(drawSeed))) {
+        do {
+          run(pair++, data, check, work);
+        } while (!isDrawn() && pair < settings.pairs());
       }
-      TorchNetwork network = settings.network().build(data);
-      check.of(data, network);
-      parameters = network.size();
-      summary = ExperimentResult.Data.of(data);
-      Pair ready = prepare(pair, network, data);
+    }
+  }
+
+  private void run(int pair, DataSet data, Check check, Work work) throws IOException {
+    TorchNetwork network = settings.network().build(data);
+    check.of(data, network);
+    parameters = network.size();
+    summary = ExperimentResult.Data.of(data);
+    Pair ready = prepare(pair, network, data);
+    try {
       work.run(ready);
-      rows.add(ready.rows());
-      selection.add(ready.selection());
+    } finally {
       ready.models().forEach(Checkpoint::close);
     }
+    rows.add(ready.rows());
+    selection.add(ready.selection());
   }
 
   private Pair prepare(int pair, TorchNetwork network, DataSet data) throws IOException {

@@ -7,8 +7,8 @@ import java.util.List;
 import java.util.concurrent.Callable;
 import java.util.concurrent.atomic.AtomicLong;
 import org.merganser.compute.Progress;
-import org.merganser.compute.Tasks;
 import org.merganser.compute.Workspace;
+import org.merganser.internal.Tasks;
 
 /**
  * Runs optimisations side by side, each with one thread and a Workspace of its own: what one of

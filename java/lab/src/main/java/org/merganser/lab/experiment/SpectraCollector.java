@@ -7,7 +7,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.merganser.align.AlignmentSet;
-import org.merganser.align.MatchedCorrelation;
+import org.merganser.align.FeatureMap;
 import org.merganser.compute.Workspace;
 import org.merganser.linalg.Cca;
 import org.merganser.linalg.Matrix;
@@ -69,15 +69,16 @@ final class SpectraCollector {
       SpaceMoments moments, int model, double relative, Workspace ws) {
     try (Matrix own = moments.covariance(0, 0, ws);
         Matrix other = moments.covariance(model, model, ws);
-        Matrix cross = moments.covariance(0, model, ws)) {
-      double n = own.rows();
-      Cca cca =
-          Cca.map(
-              own, other, cross, relative * own.trace(ws) / n, relative * other.trace(ws) / n, ws);
-      cca.map().close();
-      cca.inverse().close();
+        Matrix cross = moments.covariance(0, model, ws);
+        Cca cca = cca(own, other, cross, relative, ws)) {
       return cca.correlations();
     }
+  }
+
+  private static Cca cca(Matrix own, Matrix other, Matrix cross, double relative, Workspace ws) {
+    double n = own.rows();
+    return Cca.map(
+        own, other, cross, relative * own.trace(ws) / n, relative * other.trace(ws) / n, ws);
   }
 
   /** Correlations of matched features under the maps of an aligner. */
@@ -88,9 +89,8 @@ final class SpectraCollector {
     for (int model = 1; model < maps.size(); model++) {
       for (FeatureSpace space : maps.of(model).architecture().spaces()) {
         if (space.exact() != MapFamily.FIXED) {
-          double[] values =
-              MatchedCorrelation.of(
-                  moments.space(space.id()), model, maps.of(model).map(space.id()), ws);
+          FeatureMap map = maps.of(model).map(space.id());
+          double[] values = map.matchedCorrelations(moments.space(space.id()), model, ws);
           add(space.id(), "matched " + method, decreasing(values));
         }
       }

@@ -9,7 +9,7 @@ import java.util.LinkedHashMap;
 import java.util.Locale;
 import java.util.Map;
 import java.util.stream.Collectors;
-import org.merganser.io.PartialFile;
+import org.merganser.internal.io.PartialFile;
 import org.merganser.lab.experiment.ExperimentResult;
 import org.merganser.lab.experiment.ExperimentSettings;
 

@@ -11,7 +11,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import org.merganser.io.PartialFile;
+import org.merganser.internal.io.PartialFile;
 import org.merganser.lab.experiment.ExperimentResult;
 import org.merganser.lab.experiment.NetworkChoice;
 

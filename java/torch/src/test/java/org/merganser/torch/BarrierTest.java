@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-package org.merganser.merge;
+package org.merganser.torch;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-package org.merganser.io;
+package org.merganser.internal.io;
 
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.util.Locale;
 import java.util.Map;
 import java.util.regex.Pattern;
+import org.merganser.internal.Names;
 
 /** Names what a file is that is not what was expected, from its first bytes, with the remedy. */
-final class FileKind {
+public final class FileKind {
   private static final int LOOKED_AT = 512;
   private static final String CONVERT =
       "; convert it to safetensors, in Python: safetensors.torch.save_file(torch.load(PATH,"
@@ -36,7 +37,7 @@ final class FileKind {
   private FileKind() {}
 
   /** What the file is, or {@code otherwise} when its first bytes say nothing. */
-  static String or(FileBytes file, String otherwise) throws IOException {
+  public static String or(FileBytes file, String otherwise) throws IOException {
     if (file.size() == 0) {
       return "an empty file";
     }

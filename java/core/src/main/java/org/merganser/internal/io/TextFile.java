@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-package org.merganser.io;
+package org.merganser.internal.io;
 
 import java.io.IOException;
 import java.io.InputStream;
@@ -13,7 +13,7 @@ import java.nio.file.Path;
 import org.merganser.error.FormatException;
 
 /** Small files of UTF-8 text, such as JSON; a byte order mark is allowed. */
-final class TextFile {
+public final class TextFile {
   private static final int MAX_SIZE = 1 << 28;
 
   private TextFile() {}
@@ -23,7 +23,7 @@ final class TextFile {
    *
    * @throws FormatException when it is no UTF-8, naming what it is
    */
-  static String read(Path path) throws IOException {
+  public static String read(Path path) throws IOException {
     if (Files.isDirectory(path)) {
       throw new IOException("cannot read " + path + ": it is a folder, not a file");
     }
@@ -60,7 +60,7 @@ final class TextFile {
    *
    * @throws IllegalArgumentException when the text holds half a character
    */
-  static void write(Path path, String text) throws IOException {
+  public static void write(Path path, String text) throws IOException {
     ByteBuffer bytes;
     try {
       bytes = StandardCharsets.UTF_8.newEncoder().encode(CharBuffer.wrap(text));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-package org.merganser.compute;
+package org.merganser.internal;
 
 import java.nio.charset.StandardCharsets;
 import java.util.SplittableRandom;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-package org.merganser.io;
+package org.merganser.internal.io;
 
 import java.io.EOFException;
 import java.io.IOException;
@@ -22,14 +22,14 @@ import org.merganser.internal.kernel.Block;
  * opening the path again may find another file. So the reads are those of an asynchronous channel:
  * an interrupted reader gets what it asked for and stays interrupted, the others notice nothing.
  */
-final class FileBytes implements AutoCloseable {
+public final class FileBytes implements AutoCloseable {
   private static final int CHUNK = 1 << 26;
 
   private final Path path;
   private final AsynchronousFileChannel channel;
   private final long size;
 
-  FileBytes(Path path) throws IOException {
+  public FileBytes(Path path) throws IOException {
     this.path = path;
     if (Files.isDirectory(path)) {
       throw new IOException("cannot read " + path + ": it is a folder, not a file");
@@ -49,24 +49,24 @@ final class FileBytes implements AutoCloseable {
     this.size = channel.size();
   }
 
-  Path path() {
+  public Path path() {
     return path;
   }
 
   /** Size when the file was opened. */
-  long size() {
+  public long size() {
     return size;
   }
 
   /** Reads a few bytes onto the heap. */
-  ByteBuffer read(long position, int length) throws IOException {
+  public ByteBuffer read(long position, int length) throws IOException {
     ByteBuffer buffer = ByteBuffer.allocate(length).order(ByteOrder.LITTLE_ENDIAN);
     fill(position, buffer);
     return buffer.flip();
   }
 
   /** Fills {@code into} from {@code position} on. */
-  void read(long position, Memory into) throws IOException {
+  public void read(long position, Memory into) throws IOException {
     if (!channel.isOpen()) {
       throw closed(null);
     }

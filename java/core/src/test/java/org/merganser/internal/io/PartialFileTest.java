@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-package org.merganser.io;
+package org.merganser.internal.io;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
@@ -247,20 +247,20 @@ class PartialFileTest {
 
   @Test
   void textIsReadWithOrWithoutAByteOrderMark() throws IOException {
-    PartialFile.writeText(target, "{\"ä\": 1}");
-    assertThat(PartialFile.readText(target)).isEqualTo("{\"ä\": 1}");
+    TextFile.write(target, "{\"ä\": 1}");
+    assertThat(TextFile.read(target)).isEqualTo("{\"ä\": 1}");
     Files.writeString(target, "\ufeff{}");
-    assertThat(PartialFile.readText(target)).isEqualTo("{}");
+    assertThat(TextFile.read(target)).isEqualTo("{}");
     for (var charset :
         List.of(StandardCharsets.UTF_16, StandardCharsets.UTF_16LE, StandardCharsets.UTF_16BE)) {
       Files.writeString(target, "{\"a\": 1}", charset);
-      assertThatThrownBy(() -> PartialFile.readText(target))
+      assertThatThrownBy(() -> TextFile.read(target))
           .hasMessageStartingWith(target + ": the text is UTF-16")
           .hasMessageEndingWith("save it as UTF-8");
     }
     Files.write(target, new byte[] {'{', (byte) 0xe4, '}'});
-    assertThatThrownBy(() -> PartialFile.readText(target)).hasMessage(target + ": no valid UTF-8");
-    assertThatThrownBy(() -> PartialFile.writeText(target, "\ud800"))
+    assertThatThrownBy(() -> TextFile.read(target)).hasMessage(target + ": no valid UTF-8");
+    assertThatThrownBy(() -> TextFile.write(target, "\ud800"))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessage(target + ": the text holds a lone surrogate, which UTF-8 cannot hold");
   }

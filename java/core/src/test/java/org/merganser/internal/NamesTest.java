@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-package org.merganser.io;
+package org.merganser.internal;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
@@ -104,6 +104,17 @@ class NamesTest {
     assertQuick(() -> Names.prefixes(dots, List.of("x1", ".x2", "..x3")).toString());
     assertThat(Names.missing("fc1.wieght", List.of("fc1.weight", "fc2.weight", "b")))
         .isEqualTo("no tensor 'fc1.wieght' (nearest of 3: fc1.weight, fc2.weight, b)");
+  }
+
+  @Test
+  void theNearestNamesAreOffered() {
+    List<String> known = List.of("fc1.weight", "fc2.weight", "fc1.bias", "conv.weight");
+    assertThat(Names.missing("fc1.wieght", known))
+        .isEqualTo("no tensor 'fc1.wieght' (nearest of 4: fc1.weight, fc2.weight, fc1.bias)");
+    assertThat(Names.missing("x", List.of())).isEqualTo("no tensor 'x' (there are none at all)");
+    assertThat(Names.distance("kitten", "sitting")).isEqualTo(3);
+    assertThat(Names.distance("", "abc")).isEqualTo(3);
+    assertThat(Names.distance("abc", "abc")).isZero();
   }
 
   private static void assertQuick(Supplier<String> message) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-package org.merganser.io;
+package org.merganser.internal.io;
 
 import java.io.Closeable;
 import java.io.IOException;
@@ -18,6 +18,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.util.UUID;
+import org.merganser.internal.Names;
 
 /**
  * A file that appears complete or not at all: written beside its target as {@code NAME.RANDOM
@@ -104,20 +105,6 @@ public final class PartialFile implements Closeable {
   }
 
   /**
-   * The text of a file: UTF-8, with or without a byte order mark.
-   *
-   * @throws org.merganser.error.FormatException when it is no such text, naming what it is
-   */
-  public static String readText(Path path) throws IOException {
-    return TextFile.read(path);
-  }
-
-  /** Writes a whole file of text in UTF-8. */
-  public static void writeText(Path path, String text) throws IOException {
-    TextFile.write(path, text);
-  }
-
-  /**
    * Throws when a file of that many bytes has no room beside {@code target}, naming both figures,
    * or when the name is too long.
    */
@@ -194,7 +181,7 @@ public final class PartialFile implements Closeable {
   }
 
   /** Everything written is on the disk, still under the name of its own. */
-  void complete() throws IOException {
+  public void complete() throws IOException {
     if (channel.isOpen()) {
       try {
         channel.force(true);
@@ -214,17 +201,17 @@ public final class PartialFile implements Closeable {
   }
 
   /** The name of its own. */
-  String name() {
+  public String name() {
     return partial.getFileName().toString();
   }
 
   /** Whether {@link #close} leaves the file that was not committed. */
-  void keep(boolean value) {
+  public void keep(boolean value) {
     kept = value;
   }
 
   /** A rename is on the disk only when its folder is; where folders cannot be opened, it is. */
-  static void syncFolder(Path file) {
+  public static void syncFolder(Path file) {
     try (AsynchronousFileChannel folder =
         AsynchronousFileChannel.open(folder(file), StandardOpenOption.READ)) {
       folder.force(true);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-package org.merganser.io;
+package org.merganser.internal.io;
 
 import java.io.IOException;
 import java.util.concurrent.ExecutionException;
@@ -10,10 +10,10 @@ import java.util.concurrent.Future;
  * before, and an interruption must not close the file as it closes a {@code FileChannel}. A thread
  * that was interrupted gets the result and stays interrupted.
  */
-final class Uninterrupted {
+public final class Uninterrupted {
   private Uninterrupted() {}
 
-  static <T> T get(Future<T> step) throws IOException {
+  public static <T> T get(Future<T> step) throws IOException {
     boolean interrupted = false;
     try {
       while (true) {

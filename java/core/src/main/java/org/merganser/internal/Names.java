@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-package org.merganser.io;
+package org.merganser.internal;
 
 import java.util.Collection;
 import java.util.Comparator;
@@ -39,7 +39,7 @@ public final class Names {
   }
 
   /** The same without quotes. */
-  static String cut(String name) {
+  public static String cut(String name) {
     String cut = name;
     if (name.length() > HEAD + TAIL + 40) {
       cut =
@@ -67,7 +67,7 @@ public final class Names {
   }
 
   /** Whether a string is text: half a character cannot be written as UTF-8. */
-  static boolean isText(String name) {
+  public static boolean isText(String name) {
     return name.codePoints().noneMatch(c -> Character.getType(c) == Character.SURROGATE);
   }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-package org.merganser.merge;
+package org.merganser.torch;
 
 /**
  * How much worse models between two endpoints get than the straight line between them says:
