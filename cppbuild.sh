@@ -7,7 +7,7 @@ usage() {
   cat <<'TEXT'
 Usage: cppbuild.sh [OPTION]... install|test|check|gpu-check|clean
 
-  install    build libmerganser.so, and libmerganser_cuda.so where nvcc works, and put them with merganser.h into
+  install    build libmerganser.so, and libmerganser_cuda.so where nvcc works, and put them with the headers into
              native/cppbuild/NAME/{lib,include}
   test       build and run the native tests, once for every instruction-set level of this CPU and on the fake device;
              with -sanitize= once, under the sanitizers
@@ -127,7 +127,8 @@ publish() {
 install_library() {
   configure
   compile merganser
-  publish "$source_folder/merganser.h" "$prefix/include/merganser.h"
+  local header
+  for header in merganser.h merganser_testing.h; do publish "$source_folder/$header" "$prefix/include/$header"; done
   publish "$build/libmerganser.so" "$prefix/lib/libmerganser.so"
   if with_plugin; then
     compile merganser_cuda

@@ -3,7 +3,7 @@
 // needed to build. The values are those of CUDA 12 and 13.
 #pragma once
 
-#include "core/cuda_libraries.h"
+#include "runtime/cuda_libraries.h"
 
 namespace merganser {
 namespace cuda {

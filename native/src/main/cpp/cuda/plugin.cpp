@@ -19,7 +19,7 @@ int32_t not_yet(const char* routine) {
 
 }  // namespace
 
-// core/error.cpp has the rest; the text belongs to the library.
+// runtime/error.cpp has the rest; the text belongs to the library.
 void set_last_error(const char* text) noexcept {
   if (library.set_error) library.set_error(text);
 }

@@ -5,9 +5,9 @@
 
 #include <cuda_runtime.h>
 
-#include "core/context.h"
-#include "core/error.h"
-#include "core/table.h"
+#include "abi/table.h"
+#include "runtime/context.h"
+#include "runtime/error.h"
 
 namespace merganser {
 namespace cuda {

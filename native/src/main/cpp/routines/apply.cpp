@@ -9,13 +9,13 @@
 #include <cstring>
 #include <vector>
 
-#include "core/blas.h"
-#include "core/buffer.h"
-#include "core/error.h"
-#include "core/isa.h"
-#include "core/pool.h"
 #include "routines/product.h"
 #include "routines/routines.h"
+#include "runtime/blas.h"
+#include "runtime/buffer.h"
+#include "runtime/error.h"
+#include "runtime/isa.h"
+#include "runtime/pool.h"
 
 namespace merganser {
 

@@ -11,9 +11,9 @@
 #include <algorithm>
 #include <cmath>
 
-#include "core/error.h"
-#include "core/pool.h"
 #include "routines/assignment.h"
+#include "runtime/error.h"
+#include "runtime/pool.h"
 
 namespace merganser {
 
@@ -43,12 +43,11 @@ namespace {
 // Scratch above this is given back after the call.
 constexpr int64_t kKeptBytes = int64_t{64} << 20;
 
-AssignmentMemory& memory_of(mg_context* context) {
-  if (!context->assignment_memory) context->assignment_memory = std::make_shared<AssignmentMemory>();
-  AssignmentMemory& memory = *static_cast<AssignmentMemory*>(context->assignment_memory.get());
+AssignmentState& state_of(mg_context* context) {
+  AssignmentState& state = context->kept<AssignmentState>();
   const size_t slots = static_cast<size_t>(participants(context));
-  if (memory.slots.size() < slots) memory.slots.resize(slots);
-  return memory;
+  if (state.slots.size() < slots) state.slots.resize(slots);
+  return state;
 }
 
 void forget_large(AssignmentScratch& scratch) {
@@ -70,8 +69,8 @@ void finish(const Costs& costs, const AssignmentSolver& solver, int64_t* row_to_
   *value = total;
 }
 
-void count(mg_context* context, const AssignmentCounters& c) {
-  int64_t* out = context->assignment_counters;
+void count(AssignmentState& state, const AssignmentCounters& c) {
+  int64_t* out = state.counters;
   for (const int64_t each : {c.free_after_columns, c.free_after_greedy, c.reduction_steps, c.free_after_reduction,
                              c.auction_steps, c.lists, c.dense_scans, c.sparse_paths, c.dense_paths, c.dense_rows}) {
     *out++ += each;
@@ -89,13 +88,14 @@ void solve(mg_context* context, const Costs& costs, bool warm, int64_t* row_to_c
       MG_REQUIRE(std::fabs(v[j]) <= 1e300, "v[%lld] = %g is no dual to start from", static_cast<long long>(j), v[j]);
     }
   }
-  AssignmentScratch& scratch = memory_of(context).slots[0];
-  std::fill(std::begin(context->assignment_counters), std::end(context->assignment_counters), 0);
-  AssignmentSolver solver(context, costs, scratch, false, context->assignment_route);
+  AssignmentState& state = state_of(context);
+  AssignmentScratch& scratch = state.slots[0];
+  std::fill(std::begin(state.counters), std::end(state.counters), 0);
+  AssignmentSolver solver(context, costs, scratch, false, state.route);
   std::vector<double> start(v, v + (warm ? costs.cols : 0));
   solver.solve(warm ? start.data() : nullptr);
   finish(costs, solver, row_to_col, u, v, value);
-  count(context, solver.counters());
+  count(state, solver.counters());
   if (!solver.by_columns()) make_exact(context, costs, warm ? start.data() : nullptr, row_to_col, u, v, value);
   forget_large(scratch);
 }
@@ -129,7 +129,7 @@ Costs factored(mg_context* context, int32_t dtype, int64_t rows, int64_t cols, i
   costs.y = y;
   costs.ldx = ldx;
   costs.ldy = ldy;
-  Buffer<char>& packed = memory_of(context).packed;
+  Buffer<char>& packed = state_of(context).packed;
   const int64_t size = size_of(dtype);
   packed.reserve(costs.panels() * kFactorPanel * k * size);
   const auto pack = [&](auto zero) {
@@ -154,7 +154,7 @@ Costs factored(mg_context* context, int32_t dtype, int64_t rows, int64_t cols, i
 }
 
 void forget_factors(mg_context* context, const Costs& costs) {
-  Buffer<char>& packed = memory_of(context).packed;
+  Buffer<char>& packed = state_of(context).packed;
   if (costs.panels() * kFactorPanel * costs.k * size_of(costs.factor_type) > kKeptBytes) packed = Buffer<char>();
 }
 
@@ -238,14 +238,14 @@ void assignment_factors(mg_context* context, int32_t dtype, int64_t rows, int64_
 void assignment_batch(mg_context* context, int64_t problems, int32_t dtype, const int64_t* rows, const int64_t* cols,
                       const void* const* cost, const int64_t* ld, int32_t maximise, int64_t* row_to_col, double* u,
                       double* v, double* value) {
-  AssignmentMemory& memory = memory_of(context);
+  AssignmentState& state = state_of(context);
   std::vector<int64_t> row_offset(static_cast<size_t>(problems) + 1, 0), col_offset(row_offset);
   for (int64_t p = 0; p < problems; ++p) {
     MG_REQUIRE(cols[p] < INT32_MAX, "%lld columns are too many", static_cast<long long>(cols[p]));
     row_offset[static_cast<size_t>(p + 1)] = row_offset[static_cast<size_t>(p)] + rows[p];
     col_offset[static_cast<size_t>(p + 1)] = col_offset[static_cast<size_t>(p)] + cols[p];
   }
-  std::fill(std::begin(context->assignment_counters), std::end(context->assignment_counters), 0);
+  std::fill(std::begin(state.counters), std::end(state.counters), 0);
   std::vector<AssignmentCounters> counters(static_cast<size_t>(problems));
   // The failure of the first problem is reported, whichever thread is quicker.
   std::vector<std::exception_ptr> failures(static_cast<size_t>(problems));
@@ -255,8 +255,8 @@ void assignment_batch(mg_context* context, int64_t problems, int32_t dtype, cons
       Costs costs{rows[p], cols[p], dtype, maximise ? -1.0 : 1.0};
       costs.data = cost[p];
       costs.ld = ld[p];
-      AssignmentScratch& scratch = memory.slots[static_cast<size_t>(slot)];
-      AssignmentSolver solver(context, costs, scratch, true, context->assignment_route);
+      AssignmentScratch& scratch = state.slots[static_cast<size_t>(slot)];
+      AssignmentSolver solver(context, costs, scratch, true, state.route);
       solver.solve(nullptr);
       finish(costs, solver, row_to_col + row_offset[at], u + row_offset[at], v + col_offset[at], value + p);
       counters[at] = solver.counters();
@@ -274,7 +274,7 @@ void assignment_batch(mg_context* context, int64_t problems, int32_t dtype, cons
   for (const std::exception_ptr& failure : failures) {
     if (failure) std::rethrow_exception(failure);
   }
-  for (const AssignmentCounters& each : counters) count(context, each);
+  for (const AssignmentCounters& each : counters) count(state, each);
 }
 
 void assignment_certify(mg_context* context, int32_t dtype, int64_t rows, int64_t cols, const void* cost, int64_t ld,

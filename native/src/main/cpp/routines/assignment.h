@@ -9,11 +9,12 @@
 #include <memory>
 #include <vector>
 
-#include "core/buffer.h"
-#include "core/context.h"
-#include "core/isa.h"
-#include "core/pool.h"
 #include "routines/routines.h"
+#include "merganser_testing.h"
+#include "runtime/buffer.h"
+#include "runtime/context.h"
+#include "runtime/isa.h"
+#include "runtime/pool.h"
 
 namespace merganser {
 
@@ -109,16 +110,19 @@ struct AssignmentScratch {
   int64_t bytes = 0;  // of the last problem
 };
 
-// What the context keeps between calls: one scratch a thread, and the packed factor.
-struct AssignmentMemory {
-  std::vector<AssignmentScratch> slots;
-  Buffer<char> packed;
-};
-
 // What happened, in order of mg_assignment_counters.
 struct AssignmentCounters {
   int64_t free_after_columns, free_after_greedy, reduction_steps, free_after_reduction, auction_steps, lists,
       dense_scans, sparse_paths, dense_paths, dense_rows;
+};
+
+// What a context keeps between calls: one scratch a thread, the packed factor, the route that tests force and what the
+// last call did.
+struct AssignmentState {
+  std::vector<AssignmentScratch> slots;
+  Buffer<char> packed;
+  int32_t route = 0;
+  int64_t counters[MG_ASSIGNMENT_COUNTERS] = {};
 };
 
 class AssignmentSolver {

@@ -10,8 +10,8 @@
 // more in the paths than the steps saved.
 #include <algorithm>
 
-#include "core/error.h"
 #include "routines/assignment.h"
+#include "runtime/error.h"
 
 namespace merganser {
 

@@ -11,9 +11,9 @@
 #include <cstring>
 #include <vector>
 
-#include "core/error.h"
-#include "core/pool.h"
 #include "routines/assignment.h"
+#include "runtime/error.h"
+#include "runtime/pool.h"
 
 namespace merganser {
 

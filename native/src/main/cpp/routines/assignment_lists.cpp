@@ -10,9 +10,9 @@
 #include <atomic>
 #include <cmath>
 
-#include "core/error.h"
-#include "core/pool.h"
 #include "routines/assignment.h"
+#include "runtime/error.h"
+#include "runtime/pool.h"
 
 namespace merganser {
 

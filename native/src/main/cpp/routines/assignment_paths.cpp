@@ -8,8 +8,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "core/error.h"
 #include "routines/assignment.h"
+#include "runtime/error.h"
 
 namespace merganser {
 

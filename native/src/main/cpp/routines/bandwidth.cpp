@@ -2,13 +2,13 @@
 // The measure of memory that benchmarks compare with.
 #include <algorithm>
 
-#include "core/isa.h"
-#include "core/pool.h"
 #include "routines/routines.h"
+#include "runtime/isa.h"
+#include "runtime/pool.h"
 
 namespace merganser {
 
-void stream(mg_context* context, int64_t bytes, int32_t reads, const void* const* in, int32_t writes,
+void bandwidth(mg_context* context, int64_t bytes, int32_t reads, const void* const* in, int32_t writes,
             void* const* out) {
   constexpr int64_t kLine = 64, kChunk = 4096;  // lines
   const ElementwiseKernels& kernels = merganser::kernels().elementwise;

@@ -13,10 +13,6 @@
 #include <limits>
 #include <optional>
 
-#include "core/blas.h"
-#include "core/buffer.h"
-#include "core/error.h"
-#include "core/pool.h"
 #include "routines/completion.h"
 #include "routines/dense.h"
 #include "routines/newton.h"
@@ -24,6 +20,10 @@
 #include "routines/product.h"
 #include "routines/routines.h"
 #include "routines/triangular.h"
+#include "runtime/blas.h"
+#include "runtime/buffer.h"
+#include "runtime/error.h"
+#include "runtime/pool.h"
 
 namespace merganser {
 

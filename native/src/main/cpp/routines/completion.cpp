@@ -7,11 +7,11 @@
 #include <cmath>
 #include <vector>
 
-#include "core/buffer.h"
-#include "core/error.h"
 #include "routines/dense.h"
 #include "routines/product.h"
 #include "routines/routines.h"
+#include "runtime/buffer.h"
+#include "runtime/error.h"
 
 namespace merganser {
 

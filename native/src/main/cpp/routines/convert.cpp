@@ -4,9 +4,9 @@
 #include <algorithm>
 #include <vector>
 
-#include "core/isa.h"
-#include "core/pool.h"
 #include "routines/routines.h"
+#include "runtime/isa.h"
+#include "runtime/pool.h"
 
 namespace merganser {
 

@@ -7,9 +7,9 @@
 #include <cmath>
 #include <cstring>
 
-#include "core/blas.h"
-#include "core/error.h"
-#include "core/isa.h"
+#include "runtime/blas.h"
+#include "runtime/error.h"
+#include "runtime/isa.h"
 
 namespace merganser {
 

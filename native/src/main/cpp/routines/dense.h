@@ -4,8 +4,8 @@
 
 #include <cstdint>
 
-#include "core/buffer.h"
-#include "core/context.h"
+#include "runtime/buffer.h"
+#include "runtime/context.h"
 
 namespace merganser {
 

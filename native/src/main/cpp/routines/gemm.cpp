@@ -2,9 +2,9 @@
 // C = alpha op(A) op(B) + beta C, everything by rows.
 #include <utility>
 
-#include "core/blas.h"
 #include "routines/product.h"
 #include "routines/routines.h"
+#include "runtime/blas.h"
 
 namespace merganser {
 

@@ -13,11 +13,11 @@
 #include <functional>
 #include <vector>
 
-#include "core/buffer.h"
-#include "core/error.h"
-#include "core/isa.h"
-#include "core/pool.h"
 #include "routines/routines.h"
+#include "runtime/buffer.h"
+#include "runtime/error.h"
+#include "runtime/isa.h"
+#include "runtime/pool.h"
 
 namespace merganser {
 

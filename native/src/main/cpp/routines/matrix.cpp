@@ -5,8 +5,8 @@
 #include <cmath>
 #include <vector>
 
-#include "core/pool.h"
 #include "routines/routines.h"
+#include "runtime/pool.h"
 
 namespace merganser {
 

@@ -24,10 +24,10 @@
 #include <optional>
 #include <utility>
 
-#include "core/blas.h"
-#include "core/error.h"
-#include "core/isa.h"
-#include "core/pool.h"
+#include "runtime/blas.h"
+#include "runtime/error.h"
+#include "runtime/isa.h"
+#include "runtime/pool.h"
 #include "routines/product.h"
 #include "routines/routines.h"
 

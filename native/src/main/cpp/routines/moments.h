@@ -5,8 +5,8 @@
 #include <cstdint>
 #include <vector>
 
-#include "core/buffer.h"
 #include "routines/moments_state.h"
+#include "runtime/buffer.h"
 
 namespace merganser {
 

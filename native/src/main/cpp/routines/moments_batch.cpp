@@ -6,10 +6,10 @@
 #include <cmath>
 #include <cstring>
 
-#include "core/error.h"
-#include "core/isa.h"
-#include "core/pool.h"
 #include "routines/moments.h"
+#include "runtime/error.h"
+#include "runtime/isa.h"
+#include "runtime/pool.h"
 
 namespace merganser {
 
@@ -141,8 +141,8 @@ void Batch::runs(int32_t stream, int64_t begin, int64_t step, int64_t rows, cons
     for (int64_t f = 0; f < width; f += kBlockWidth) {
       const int64_t w = std::min(kBlockWidth, width - f);
       if (consecutive) {
-        kernels().elementwise.transpose[bytes == 8 ? 0 : 1](at(stream, offsets[0] + f * feature_stride), feature_stride, w, n,
-                                                block, kBlockWidth);
+        kernels().elementwise.transpose[bytes == 8 ? 0 : 1](at(stream, offsets[0] + f * feature_stride), feature_stride,
+                                                            w, n, block, kBlockWidth);
       }
       for (int64_t c = 0; c < w && !consecutive; ++c) {
         const char* column = at(stream, (f + c) * feature_stride);

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "core/context.h"
+#include "runtime/context.h"
 
 struct mg_moments {
   mg_moments(const mg_context* context, int32_t streams, const int64_t* all_widths, int32_t pairs, const int32_t* i,

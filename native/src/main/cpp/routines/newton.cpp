@@ -16,13 +16,13 @@
 #include <cmath>
 #include <limits>
 
-#include "core/blas.h"
-#include "core/buffer.h"
-#include "core/isa.h"
-#include "core/pool.h"
 #include "routines/dense.h"
 #include "routines/product.h"
 #include "routines/triangular.h"
+#include "runtime/blas.h"
+#include "runtime/buffer.h"
+#include "runtime/isa.h"
+#include "runtime/pool.h"
 
 namespace merganser {
 

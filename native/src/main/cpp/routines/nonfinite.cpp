@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <vector>
 
-#include "core/error.h"
-#include "core/isa.h"
-#include "core/pool.h"
 #include "routines/routines.h"
+#include "runtime/error.h"
+#include "runtime/isa.h"
+#include "runtime/pool.h"
 
 namespace merganser {
 

@@ -12,11 +12,11 @@
 #include <cmath>
 #include <memory>
 
-#include "core/error.h"
-#include "core/isa.h"
-#include "core/pool.h"
 #include "routines/output.h"
 #include "routines/routines.h"
+#include "runtime/error.h"
+#include "runtime/isa.h"
+#include "runtime/pool.h"
 
 namespace merganser {
 

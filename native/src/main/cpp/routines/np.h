@@ -5,9 +5,9 @@
 #include <cstdint>
 #include <vector>
 
-#include "core/buffer.h"
 #include "kernels/kernels.h"
 #include "routines/np_state.h"
+#include "runtime/buffer.h"
 
 namespace merganser {
 

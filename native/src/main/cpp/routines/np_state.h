@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "core/context.h"
+#include "runtime/context.h"
 
 struct mg_np {
   mg_np(const mg_context* context, const mg_np_options& given, int32_t slots, const int64_t* all_counts,

@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <cstring>
 
-#include "core/isa.h"
+#include "runtime/isa.h"
 
 namespace merganser {
 

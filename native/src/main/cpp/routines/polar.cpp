@@ -5,14 +5,14 @@
 #include <algorithm>
 #include <cmath>
 
-#include "core/blas.h"
-#include "core/buffer.h"
-#include "core/pool.h"
 #include "routines/completion.h"
 #include "routines/dense.h"
 #include "routines/newton.h"
 #include "routines/problems.h"
 #include "routines/routines.h"
+#include "runtime/blas.h"
+#include "runtime/buffer.h"
+#include "runtime/pool.h"
 
 namespace merganser {
 

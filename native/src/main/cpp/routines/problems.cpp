@@ -5,8 +5,8 @@
 
 #include <algorithm>
 
-#include "core/error.h"
-#include "core/pool.h"
+#include "runtime/error.h"
+#include "runtime/pool.h"
 
 namespace merganser {
 

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <functional>
 
-#include "core/context.h"
+#include "runtime/context.h"
 
 namespace merganser {
 

@@ -8,10 +8,10 @@
 
 #include <algorithm>
 
-#include "core/blas.h"
-#include "core/buffer.h"
-#include "core/isa.h"
-#include "core/pool.h"
+#include "runtime/blas.h"
+#include "runtime/buffer.h"
+#include "runtime/isa.h"
+#include "runtime/pool.h"
 
 namespace merganser {
 

@@ -6,7 +6,7 @@
 
 #include <cstdint>
 
-#include "core/context.h"
+#include "runtime/context.h"
 
 namespace merganser {
 

@@ -6,8 +6,9 @@
 #include <cstdint>
 
 #include "merganser.h"
+#include "merganser_testing.h"
 
-// Besides the header the one place that names them all: the entries of core/table.h, the tables of the CPU and of the
+// Besides the header the one place that names them all: the entries of abi/table.h, the tables of the CPU and of the
 // plug-ins and the list of the native tests follow from it.
 #define MG_ROUTINES(X)                                                                             \
   X(moments_create) X(moments_update) X(moments_stream) X(moments_block)                           \
@@ -15,7 +16,7 @@
   X(assignment) X(assignment_warm) X(assignment_factors) X(assignment_batch) X(assignment_certify) \
   X(assignment_factors_certify)                                                                    \
   X(apply_dense) X(apply_gather) X(weighted_sum) X(convert) X(nonfinite_count)                     \
-  X(task_merge) X(kth_magnitude) X(products) X(stream)                                             \
+  X(task_merge) X(kth_magnitude) X(dot_products) X(bandwidth)                                            \
   X(np_create) X(np_theta) X(np_step) X(np_state) X(np_load) X(np_resume)
 
 namespace merganser {
@@ -32,7 +33,5 @@ struct RoutineOf<int32_t(Arguments...)> {
 
 #define MG_DECLARE(routine) RoutineOf<decltype(mg_##routine)>::Type routine;
 MG_ROUTINES(MG_DECLARE)
-
-void slerp_weights(const double* sums, double t, double* weights);
 
 }  // namespace merganser

@@ -5,10 +5,10 @@
 #include <cmath>
 #include <cstring>
 
-#include "core/isa.h"
-#include "core/pool.h"
 #include "routines/output.h"
 #include "routines/routines.h"
+#include "runtime/isa.h"
+#include "runtime/pool.h"
 
 namespace merganser {
 

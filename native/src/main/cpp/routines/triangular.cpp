@@ -5,9 +5,9 @@
 #include <functional>
 #include <utility>
 
-#include "core/blas.h"
-#include "core/error.h"
-#include "core/pool.h"
+#include "runtime/blas.h"
+#include "runtime/error.h"
+#include "runtime/pool.h"
 
 namespace merganser {
 

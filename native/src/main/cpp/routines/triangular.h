@@ -8,9 +8,9 @@
 #include <memory>
 #include <optional>
 
-#include "core/buffer.h"
-#include "core/context.h"
 #include "routines/product.h"
+#include "runtime/buffer.h"
+#include "runtime/context.h"
 
 namespace merganser {
 

@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <vector>
 
-#include "core/isa.h"
-#include "core/pool.h"
 #include "routines/output.h"
 #include "routines/routines.h"
+#include "runtime/isa.h"
+#include "runtime/pool.h"
 
 namespace merganser {
 

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "merganser.h"
+#include "merganser_testing.h"
 
 namespace check {
 
@@ -22,6 +23,19 @@ struct Test {
 
 std::vector<Test>& tests();
 void report(bool passed, const char* file, int line, const std::string& text);
+int64_t failures();
+
+// A call that must succeed.
+void expect_ok(int32_t status, const char* file, int line, const char* call);
+
+// While one lives, CHECK_OK takes MG_UNAVAILABLE for an answer: what the first such call said.
+class Unavailable {
+ public:
+  Unavailable();
+  ~Unavailable();
+  Unavailable(const Unavailable&) = delete;
+  std::string text() const;
+};
 
 struct Register {
   Register(const char* name, void (*run)()) { tests().push_back({name, run}); }
@@ -63,7 +77,7 @@ Covariances covariances(int64_t n, int64_t samples, double noise, uint64_t seed)
 // A line for each routine whose results do not depend on the instruction-set level: its name and their digest.
 std::string digest();
 
-// Compares the CUDA table with the CPU and writes a JSON file: 0 all agree, 1 a difference, 3 no device.
+// Runs the list on the CUDA device and writes a JSON file: 0 all agree, 1 a difference, 3 no device.
 int gpu_check(const std::string& file, bool brief);
 
 // Whether the CUDA backend of this run is the plug-in of test/plugin.
@@ -104,12 +118,7 @@ bool same_bits(const std::vector<T>& a, const std::vector<T>& b) {
                               std::to_string((actual_ - expected_) / tolerance_) + " tolerances"); \
   } while (false)
 
-#define CHECK_OK(call)                                                                  \
-  do {                                                                                  \
-    const int32_t status_ = (call);                                                     \
-    check::report(status_ == MG_OK, __FILE__, __LINE__,                                 \
-                  status_ == MG_OK ? "" : std::string(#call) + ": " + mg_last_error()); \
-  } while (false)
+#define CHECK_OK(call) check::expect_ok((call), __FILE__, __LINE__, #call)
 
 // The call fails with this status and exactly this message.
 #define CHECK_FAILS(call, status, message)                                                                          \

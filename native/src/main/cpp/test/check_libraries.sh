@@ -37,9 +37,9 @@ library=$prefix/lib/libmerganser.so
 [ -f "$library" ] || { echo "no $library: cppbuild.sh install first" >&2; exit 1; }
 check_library "$library" "libopenblas\.so\.0|$system" 'RUNPATH $ORIGIN' 'mg_[a-z0-9_]+'
 
-declared=$(sed -n 's/^MG_API [^(]*[ *]\(mg_[a-z0-9_]*\)(.*/\1/p' "$sources/merganser.h" | sort)
+declared=$(sed -n 's/^MG_API [^(]*[ *]\(mg_[a-z0-9_]*\)(.*/\1/p' "$sources"/merganser*.h | sort)
 [ "$declared" = "$(exports "$library" | sort)" ] ||
-  bad "exports differ from merganser.h: $(comm -3 <(echo "$declared") <(exports "$library" | sort) | tr '\n\t' '  ')"
+  bad "exports differ from merganser.h and merganser_testing.h: $(comm -3 <(echo "$declared") <(exports "$library" | sort) | tr '\n\t' '  ')"
 
 # Symbols and texts of the tests' fake device.
 [ -z "$(strings -a "$library" | grep -i fake || true)" ] || bad "libmerganser.so contains the fake device of the tests"
@@ -78,7 +78,7 @@ if command -v $cross > /dev/null; then
   trap 'rm -rf "$work"' EXIT
   flags=(-std=c++17 -O2 -ffp-contract=off -fno-math-errno -Wall -Wextra -Werror -I "$sources")
   objects=()
-  for source in "$sources"/core/*.cpp "$sources"/routines/*.cpp "$sources"/kernels/kernels_portable.cpp; do
+  for source in "$sources"/{abi,routines,runtime}/*.cpp "$sources"/kernels/kernels_portable.cpp; do
     object=$work/$(basename "$source" .cpp)_$(basename "$(dirname "$source")").o
     if $cross "${flags[@]}" '-DMERGANSER_VERSION="check"' -c "$source" -o "$object"; then
       objects+=("$object")

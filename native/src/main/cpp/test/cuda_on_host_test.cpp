@@ -5,10 +5,10 @@
 
 #include <utility>
 
-#include "core/error.cpp"
 #include "cuda/convert.cu"
 #include "cuda/nonfinite.cu"
 #include "cuda/weighted_sum.cu"
+#include "runtime/error.cpp"
 #include "test/check.h"
 
 namespace merganser {

@@ -3,6 +3,7 @@
 #include "test/listed.h"
 
 #include <algorithm>
+#include <chrono>
 #include <memory>
 
 #include "test/listed_tools.h"
@@ -315,8 +316,8 @@ Outcome row_products(mg_context* context, const Input& input, bool) {
   for (int64_t i = 0; i < plain.rows; ++i) {
     long double sum = 0, magnitudes = 0;
     for (int64_t j = 0; j < plain.cols; ++j) {
-      const long double product = static_cast<long double>(plain.values[i * plain.cols + j] * size) *
-                                  (other.values[i * plain.cols + j] * size);
+      const long double product =
+          static_cast<long double>(plain.values[i * plain.cols + j] * size) * (other.values[i * plain.cols + j] * size);
       sum += product;
       magnitudes += std::fabs(product);
     }
@@ -761,12 +762,22 @@ template <auto Entry, typename Result, typename... Arguments>
 struct Spy<Entry, Result (*Table::*)(Arguments...)> {
   static inline int64_t count = 0;
   static inline Result (*original)(Arguments...) = nullptr;
+  static inline double seconds = 0;
   static Result call(Arguments... arguments) {
-    ++count;
+    const Clock clock;
     return original(arguments...);
   }
+  struct Clock {
+    const std::chrono::steady_clock::time_point start = std::chrono::steady_clock::now();
+    ~Clock() {
+      ++count;
+      seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    }
+  };
+  static double spent() { return seconds; }
   static void install(Table* table) {
     count = 0;
+    seconds = 0;
     original = table->*Entry;
     table->*Entry = &call;
   }
@@ -777,7 +788,7 @@ template <auto Entry>
 Listed entry(const char* name, Same same, std::vector<int32_t> dtypes, std::vector<int64_t> sizes,
              std::vector<Scale> scales, Outcome (*run)(mg_context*, const Input&, bool)) {
   using S = Spy<Entry>;
-  return {name, same, std::move(dtypes), std::move(sizes), std::move(scales), run, &S::install, &S::calls};
+  return {name, same, std::move(dtypes), std::move(sizes), std::move(scales), run, &S::install, &S::calls, &S::spent};
 }
 
 }  // namespace
@@ -827,8 +838,8 @@ const std::vector<Listed>& listed() {
       ENTRY(nonfinite_count), every, all, long_arrays, bits, &nonfinite_count),
       ENTRY(task_merge), every, all, long_arrays, bits, &listed_task_merge),
       ENTRY(kth_magnitude), every, short_types, ranked, numbers, &listed_kth_magnitude),
-      ENTRY(products), every, all, long_arrays, numbers, &listed_products),
-      ENTRY(stream), every, f64, long_arrays, normal, &listed_stream),
+      ENTRY(dot_products), every, all, long_arrays, numbers, &listed_dot_products),
+      ENTRY(bandwidth), every, f64, long_arrays, normal, &listed_bandwidth),
       ENTRY(np_create), every, np_types, once, normal, &listed_np),
       ENTRY(np_theta), every, np_types, once, normal, &listed_np),
       ENTRY(np_state), every, np_types, once, normal, &listed_np),

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Every entry of core/table.h with a way to run it on random input and a check of its results. A routine is tested by
+// Every entry of abi/table.h with a way to run it on random input and a check of its results. A routine is tested by
 // being listed: against plain loops, over types, odd sizes, alignments and magnitudes, for any number of threads, on
 // the fake device, and, where its bytes are promised to be the same, on every instruction-set level.
 #pragma once
 
-#include "core/context.h"
+#include "abi/table.h"
+#include "runtime/context.h"
 #include "test/check.h"
 
 namespace check {
@@ -32,9 +33,10 @@ struct Listed {
   std::vector<int64_t> sizes;  // the last one is for NORMAL values alone
   std::vector<Scale> scales;
   Outcome (*run)(mg_context*, const Input&, bool with_oracle);
-  // Puts a counter in front of the entry, and reads it.
+  // Puts a counter and a clock in front of the entry, and reads them.
   void (*spy)(merganser::Table*);
   int64_t (*calls)();
+  double (*seconds)();
 };
 
 const std::vector<Listed>& listed();
@@ -42,9 +44,17 @@ const std::vector<Listed>& listed();
 // Oracles of merging, in listed_merge.cpp and listed_np.cpp.
 Outcome listed_task_merge(mg_context* context, const Input& input, bool with_oracle);
 Outcome listed_kth_magnitude(mg_context* context, const Input& input, bool with_oracle);
-Outcome listed_products(mg_context* context, const Input& input, bool with_oracle);
-Outcome listed_stream(mg_context* context, const Input& input, bool with_oracle);
+Outcome listed_dot_products(mg_context* context, const Input& input, bool with_oracle);
+Outcome listed_bandwidth(mg_context* context, const Input& input, bool with_oracle);
 Outcome listed_np(mg_context* context, const Input& input, bool with_oracle);
+
+// A routine on a device against its oracle and the same on the CPU.
+struct Compared {
+  int64_t inputs = 0;
+  std::string unavailable;  // what the device lacks; then nothing else holds
+  std::string problem;      // the first one
+};
+Compared compare_with_cpu(const Listed& routine, mg_context* device, mg_context* cpu, bool brief, bool with_oracle);
 
 // All inputs of a routine.
 std::vector<Input> inputs(const Listed& routine);

@@ -167,12 +167,12 @@ Outcome listed_kth_magnitude(mg_context* context, const Input& input, bool with_
   return result;
 }
 
-Outcome listed_products(mg_context* context, const Input& input, bool with_oracle) {
+Outcome listed_dot_products(mg_context* context, const Input& input, bool with_oracle) {
   const double size = magnitude(input.dtype, input.scale, 2);
   const Array x(context, input.dtype, gaussian(input.size, 41, 0.1 * size, size), input.shift);
   const Array y(context, input.dtype, gaussian(input.size, 42, 0, size), input.shift);
   double found[3] = {-1, -1, -1};
-  CHECK_OK(mg_products(context, input.dtype, input.size, x.data(), y.data(), found));
+  CHECK_OK(mg_dot_products(context, input.dtype, input.size, x.data(), y.data(), found));
   Outcome result;
   append(result.bytes, found, 3);
   if (!with_oracle) return result;
@@ -193,7 +193,7 @@ Outcome listed_products(mg_context* context, const Input& input, bool with_oracl
   return result;
 }
 
-Outcome listed_stream(mg_context* context, const Input& input, bool) {
+Outcome listed_bandwidth(mg_context* context, const Input& input, bool) {
   const int64_t bytes = input.size * 64;
   const int32_t device = context->table->device;
   Outcome result;
@@ -210,7 +210,7 @@ Outcome listed_stream(mg_context* context, const Input& input, bool) {
   }
   for (int32_t reads = 1; reads <= 3; ++reads) {
     const int32_t writes = reads - 1;
-    CHECK_OK(mg_stream(context, bytes, reads, memory.data(), writes, memory.data() + 3));
+    CHECK_OK(mg_bandwidth(context, bytes, reads, memory.data(), writes, memory.data() + 3));
     std::vector<char> expected = contents[0];
     for (int32_t k = 1; k < reads; ++k) {
       for (size_t i = 0; i < expected.size(); ++i) expected[i] = static_cast<char>(expected[i] ^ contents[k][i]);

@@ -30,9 +30,7 @@ class Array {
   ~Array() { mg_free(context_, memory_); }
   Array(const Array&) = delete;
 
-  void write(const std::vector<char>& bytes) {
-    copy(data(), device_, bytes.data(), MG_DEVICE_HOST, bytes.size());
-  }
+  void write(const std::vector<char>& bytes) { copy(data(), device_, bytes.data(), MG_DEVICE_HOST, bytes.size()); }
   std::vector<char> read() const {
     std::vector<char> all(static_cast<size_t>(before_ + bytes_ + 16));
     copy(all.data(), MG_DEVICE_HOST, memory_, device_, all.size());

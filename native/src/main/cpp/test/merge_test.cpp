@@ -147,39 +147,6 @@ TEST(merge_drop_goldens) {
   CHECK(same_bits(kept(key, 0, 0, 6), {0, 0, 0, 0, 0, 0}));
 }
 
-TEST(merge_slerp_goldens) {
-  Context context;
-  const std::vector<float> a = {1, 2, 2}, c = {2, -1, 2}, twice = {2, 4, 4}, zero = {0, 0, 0};
-  const auto slerp = [&](const std::vector<float>& x, const std::vector<float>& y, double t) {
-    double sums[3], weights[2];
-    CHECK_OK(mg_products(context, MG_F32, 3, x.data(), y.data(), sums));
-    CHECK_OK(mg_slerp_weights(sums, t, weights));
-    std::vector<float> out(3);
-    const void* in[] = {x.data(), y.data()};
-    CHECK_OK(mg_weighted_sum(context, MG_F32, 3, 2, in, weights, out.data()));
-    return out;
-  };
-  const auto expect = [&](const std::vector<float>& found, const Vector& expected) {
-    for (int i = 0; i < 3; ++i) CHECK_NEAR(found[i], expected[i], 2e-7 * std::max(1.0, std::fabs(expected[i])));
-  };
-  expect(slerp(a, c, .25), {1.437542051, 1.345677696, 2.263321539});
-  expect(slerp(a, c, .5), {1.765045216, .588348405, 2.353393622});
-  expect(slerp(a, twice, .25), {1.25, 2.5, 2.5});
-  CHECK(same_bits(slerp(a, c, 0), a) && same_bits(slerp(a, c, 1), c));
-  const double root = std::sqrt(0.5);
-  expect(slerp(zero, c, .5), {2 * root, -root, 2 * root});
-  // Against the functions of the C library, also outside [0, 1].
-  for (double angle = 0.04; angle < 3.1; angle += 0.037) {
-    for (double t : {-3.5, -0.2, 0.1, 0.5, 0.9, 1.7, 6.0}) {
-      const double sums[] = {std::cos(angle), 1, 1};
-      double w[2];
-      CHECK_OK(mg_slerp_weights(sums, t, w));
-      CHECK_NEAR(w[0], std::sin((1 - t) * angle) / std::sin(angle), 1e-12 / std::sin(angle) / std::sin(angle));
-      CHECK_NEAR(w[1], std::sin(t * angle) / std::sin(angle), 1e-12 / std::sin(angle) / std::sin(angle));
-    }
-  }
-}
-
 TEST(merge_refuses) {
   Context context;
   const std::vector<float> x(4, 1.0f);
@@ -193,7 +160,7 @@ TEST(merge_refuses) {
               "the threshold of task 0 must be >= 0, not nan");
   CHECK_FAILS(mg_task_merge(context, MG_F32, 0, 4, 33, x.data(), in, &task, 0, 0, 1, out.data()), MG_INVALID_ARGUMENT,
               "models must be in [1, 32], not 33");
-  CHECK_FAILS(mg_stream(context, 65, 1, in, 0, nullptr), MG_INVALID_ARGUMENT,
+  CHECK_FAILS(mg_bandwidth(context, 65, 1, in, 0, nullptr), MG_INVALID_ARGUMENT,
               "bytes must be a multiple of 64 and >= 0, not 65");
 }
 

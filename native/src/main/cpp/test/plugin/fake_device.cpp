@@ -11,11 +11,11 @@
 #include <map>
 #include <mutex>
 
-#include "core/buffer.h"
-#include "core/error.h"
-#include "core/table.h"
+#include "abi/table.h"
 #include "routines/moments_state.h"
 #include "routines/np_state.h"
+#include "runtime/buffer.h"
+#include "runtime/error.h"
 
 namespace merganser {
 
@@ -25,7 +25,7 @@ PluginHost library{};
 
 }  // namespace
 
-// core/error.cpp has the rest; the text belongs to the library.
+// runtime/error.cpp has the rest; the text belongs to the library.
 void set_last_error(const char* text) noexcept {
   if (library.set_error) library.set_error(text);
 }
@@ -128,9 +128,9 @@ int32_t task_merge(mg_context* context, int32_t dtype, int64_t first, int64_t co
                                  tasks, elect, normalise, lambda, behind(out));
 }
 
-int32_t stream(mg_context* context, int64_t bytes, int32_t reads, const void* const* in, int32_t writes,
+int32_t bandwidth(mg_context* context, int64_t bytes, int32_t reads, const void* const* in, int32_t writes,
                void* const* out) {
-  return library.cpu->stream(context, bytes, reads, all_behind(in, reads).data(), writes,
+  return library.cpu->bandwidth(context, bytes, reads, all_behind(in, reads).data(), writes,
                              all_behind(out, writes).data());
 }
 
@@ -192,7 +192,7 @@ extern "C" __attribute__((visibility("default"))) const char* mg_fill_table(cons
   table->moments_update = &moments_update;
   table->weighted_sum = &weighted_sum;
   table->task_merge = &task_merge;
-  table->stream = &stream;
+  table->bandwidth = &bandwidth;
   table->np_create = &np_create;
   table->np_theta = &np_theta;
   table->np_step = &np_step;

@@ -71,7 +71,7 @@ public class MagnitudeBenchmark extends KernelBenchmark {
   @Benchmark
   public void limit() {
     Work.bytes(4L * n);
-    kernels.merge().stream(4L * n, new Block[] {values.block()}, new Block[0]);
+    kernels.merge().bandwidth(4L * n, new Block[] {values.block()}, new Block[0]);
   }
 
   @Benchmark

@@ -4,10 +4,10 @@ package org.merganser.benchmarks;
 import org.merganser.compute.DType;
 import org.merganser.compute.Memory;
 import org.merganser.internal.kernel.Block;
-import org.merganser.internal.kernel.MergeKernels;
 import org.merganser.internal.kernel.MergeKernels.Mix;
 import org.merganser.internal.kernel.MergeKernels.Task;
 import org.merganser.internal.kernel.MergeKernels.Threshold;
+import org.merganser.internal.kernel.SlerpWeights;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.Param;
 import org.openjdk.jmh.annotations.Setup;
@@ -71,9 +71,9 @@ public class MergeArithmeticBenchmark extends KernelBenchmark {
   @Benchmark
   public void slerp() {
     Work.bytes(5 * bytes);
-    double[] products =
-        kernels.merge().products(dtype.code(), n, arrays[0].block(), arrays[1].block());
-    sum(MergeKernels.slerpWeights(products, T));
+    double[] dots =
+        kernels.merge().dotProducts(dtype.code(), n, arrays[0].block(), arrays[1].block());
+    sum(SlerpWeights.at(dots, T));
   }
 
   @Benchmark
@@ -149,7 +149,7 @@ public class MergeArithmeticBenchmark extends KernelBenchmark {
   private void stream(int reads, int writes) {
     Work.bytes((double) (reads + writes) * bytes);
     Block[] to = writes == 0 ? new Block[0] : new Block[] {out.block()};
-    kernels.merge().stream(bytes, Buffers.blocks(arrays, 0, reads), to);
+    kernels.merge().bandwidth(bytes, Buffers.blocks(arrays, 0, reads), to);
   }
 
   /**

@@ -17,15 +17,15 @@ public class merganser extends org.merganser.natives.presets.merganser {
 
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The C ABI of Merganser: the only header the Java bindings are generated from.
+ * The C ABI of Merganser, from which the Java bindings are generated.
  *
  * Conventions
  *   - Matrices are row-major; `ld*` is the distance in elements between two rows.
  *   - Sizes are int64_t. Every routine returns an mg_status; MG_OK is 0. On failure the message is in
  *     mg_last_error() of the calling thread, and no output has been written unless a routine says otherwise.
  *   - Large arrays live on the context's device (mg_alloc); lists of sizes, weights, scales, indices and pointers, and
- *     small results (scalars, reports, means, permutations, duals) live on the host. Nothing is copied between the two except by mg_copy; an array
- *     that lies elsewhere is MG_INVALID_ARGUMENT.
+ *     small results (scalars, reports, means, permutations, duals) live on the host. Nothing is copied between the two
+ *     except by mg_copy; an array that lies elsewhere is MG_INVALID_ARGUMENT.
  *   - A context serves one calling thread at a time and fans out over the process-wide pool. The result of
  *     a routine does not depend on the number of threads.
  *   - No C++ exception crosses this boundary.
@@ -366,27 +366,6 @@ public static native int mg_assignment_factors_certify(mg_context context, int d
                                              @Cast("const int64_t*") long[] row_to_col, @Const double[] u, @Const double[] v,
                                              double[] violation);
 
-/* Forces parts of the solver, for tests and measurements; every route gives an optimum. A sum of bits; 0 chooses by
- * the problem. */
-/** enum mg_assignment_routes */
-public static final int
-  MG_ASSIGNMENT_LISTS = 1,         /* candidate lists for small problems too */
-  MG_ASSIGNMENT_SHORT_LISTS = 2,   /* 8 entries, so that lists run out */
-  MG_ASSIGNMENT_GREEDY = 4,        /* tight-edge greedy always */
-  MG_ASSIGNMENT_NO_REDUCTION = 8,  /* no row reduction: paths do its work */
-  MG_ASSIGNMENT_AUCTION = 16,      /* auction when a row is still free */
-  MG_ASSIGNMENT_SPARSE = 32,       /* sparse paths to the end */
-  MG_ASSIGNMENT_DENSE = 64;         /* dense paths only */
-public static native int mg_assignment_route(mg_context context, int route);
-
-/* What the last assignment of this context did, sums over a batch: rows left free by column reduction, by the greedy
- * phase; row reduction steps; rows left free by it; auction steps; lists built; whole-row scans; sparse paths; dense
- * paths; rows relaxed over all columns. */
-public static final int MG_ASSIGNMENT_COUNTERS = 10;
-public static native int mg_assignment_counters(mg_context context, @Cast("int64_t*") LongPointer counters);
-public static native int mg_assignment_counters(mg_context context, @Cast("int64_t*") LongBuffer counters);
-public static native int mg_assignment_counters(mg_context context, @Cast("int64_t*") long[] counters);
-
 /* ---- Applying feature maps ---------------------------------------------------------------------------- */
 
 /* A tensor is seen as [outer x axis x inner] with `stride` elements between two outer slices, the axis
@@ -478,25 +457,12 @@ public static native int mg_kth_magnitude(mg_context context, int dtype, @Cast("
                                 @Cast("int64_t") long k, mg_threshold out);
 
 /* sums = x.y, x.x, y.y in F64, in an order that depends on `count` only. */
-public static native int mg_products(mg_context context, int dtype, @Cast("int64_t") long count, @Const Pointer x, @Const Pointer y,
+public static native int mg_dot_products(mg_context context, int dtype, @Cast("int64_t") long count, @Const Pointer x, @Const Pointer y,
                            DoublePointer sums);
-public static native int mg_products(mg_context context, int dtype, @Cast("int64_t") long count, @Const Pointer x, @Const Pointer y,
+public static native int mg_dot_products(mg_context context, int dtype, @Cast("int64_t") long count, @Const Pointer x, @Const Pointer y,
                            DoubleBuffer sums);
-public static native int mg_products(mg_context context, int dtype, @Cast("int64_t") long count, @Const Pointer x, @Const Pointer y,
+public static native int mg_dot_products(mg_context context, int dtype, @Cast("int64_t") long count, @Const Pointer x, @Const Pointer y,
                            double[] sums);
-
-/* Weights of x and y in their spherical interpolation at t, from mg_products: with c = x.y / (|x| |y|), where a norm of
- * at most 1e-8 counts as 1, (sin((1-t) w), sin(t w)) / sin w, w = acos c; (1-t, t) when |c| > 0.9995. */
-public static native int mg_slerp_weights(@Const DoublePointer sums, double t, DoublePointer weights);
-public static native int mg_slerp_weights(@Const DoubleBuffer sums, double t, DoubleBuffer weights);
-public static native int mg_slerp_weights(@Const double[] sums, double t, double[] weights);
-
-/* out_j = in_0 ^ in_1 ^ ... for every j, 1 to 8 arrays in, 0 to 8 out, past the caches: the rate at which memory can be
- * read and written in this mix, for benchmarks. `bytes` is a multiple of 64 and so are the addresses. */
-public static native int mg_stream(mg_context context, @Cast("int64_t") long bytes, int reads, @Cast("const void*const*") PointerPointer in, int writes,
-                         @Cast("void*const*") PointerPointer out);
-public static native int mg_stream(mg_context context, @Cast("int64_t") long bytes, int reads, @Cast("const void*const*") @ByPtrPtr Pointer in, int writes,
-                         @Cast("void*const*") @ByPtrPtr Pointer out);
 
 /* ---- NP Merge ----------------------------------------------------------------------------------------- */
 
@@ -566,6 +532,55 @@ public static native int mg_np_load(mg_context context, mg_np np, int slot, int 
 /* Steps made so far; to go on, the number that M and V come from, which Adam's corrections of their bias depend on. */
 public static native @Cast("int64_t") long mg_np_steps(@Const mg_np np);
 public static native int mg_np_resume(mg_context context, mg_np np, @Cast("int64_t") long steps);
+
+// #ifdef __cplusplus
+// #endif
+
+// #endif
+
+
+// Parsed from merganser_testing.h
+
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the library has for its tests and benchmarks alone, by the conventions of merganser.h. No part of the C ABI: it
+ * may change or go with any version.
+ */
+// #ifndef MERGANSER_TESTING_H
+// #define MERGANSER_TESTING_H
+
+// #include "merganser.h"
+
+// #ifdef __cplusplus
+// #endif
+
+/* Forces parts of the solver, for tests and measurements; every route gives an optimum. A sum of bits; 0 chooses by
+ * the problem. */
+/** enum mg_assignment_routes */
+public static final int
+  MG_ASSIGNMENT_LISTS = 1,         /* candidate lists for small problems too */
+  MG_ASSIGNMENT_SHORT_LISTS = 2,   /* 8 entries, so that lists run out */
+  MG_ASSIGNMENT_GREEDY = 4,        /* tight-edge greedy always */
+  MG_ASSIGNMENT_NO_REDUCTION = 8,  /* no row reduction: paths do its work */
+  MG_ASSIGNMENT_AUCTION = 16,      /* auction when a row is still free */
+  MG_ASSIGNMENT_SPARSE = 32,       /* sparse paths to the end */
+  MG_ASSIGNMENT_DENSE = 64;         /* dense paths only */
+public static native int mg_assignment_route(mg_context context, int route);
+
+/* What the last assignment of this context did, sums over a batch: rows left free by column reduction, by the greedy
+ * phase; row reduction steps; rows left free by it; auction steps; lists built; whole-row scans; sparse paths; dense
+ * paths; rows relaxed over all columns. */
+public static final int MG_ASSIGNMENT_COUNTERS = 10;
+public static native int mg_assignment_counters(mg_context context, @Cast("int64_t*") LongPointer counters);
+public static native int mg_assignment_counters(mg_context context, @Cast("int64_t*") LongBuffer counters);
+public static native int mg_assignment_counters(mg_context context, @Cast("int64_t*") long[] counters);
+
+/* out_j = in_0 ^ in_1 ^ ... for every j, 1 to 8 arrays in, 0 to 8 out, past the caches: the rate at which memory can be
+ * read and written in this mix, for benchmarks. `bytes` is a multiple of 64 and so are the addresses. */
+public static native int mg_bandwidth(mg_context context, @Cast("int64_t") long bytes, int reads, @Cast("const void*const*") PointerPointer in, int writes,
+                         @Cast("void*const*") PointerPointer out);
+public static native int mg_bandwidth(mg_context context, @Cast("int64_t") long bytes, int reads, @Cast("const void*const*") @ByPtrPtr Pointer in, int writes,
+                         @Cast("void*const*") @ByPtrPtr Pointer out);
 
 // #ifdef __cplusplus
 // #endif

@@ -9,8 +9,9 @@ import org.bytedeco.javacpp.tools.InfoMap;
 import org.bytedeco.javacpp.tools.InfoMapper;
 
 /**
- * How JavaCPP binds {@code merganser.h}. OpenBLAS is preloaded from Bytedeco's own jar rather than
- * inherited from its preset: inheriting parses all of LAPACK and loads its JNI library too.
+ * How JavaCPP binds {@code merganser.h}, and {@code merganser_testing.h} for tests and benchmarks.
+ * OpenBLAS is preloaded from Bytedeco's own jar rather than inherited from its preset: inheriting
+ * parses all of LAPACK and loads its JNI library too.
  */
 @Properties(
     inherit = org.bytedeco.javacpp.presets.javacpp.class,
@@ -19,7 +20,7 @@ import org.bytedeco.javacpp.tools.InfoMapper;
     value =
         @Platform(
             value = "linux-x86_64",
-            include = "merganser.h",
+            include = {"merganser.h", "merganser_testing.h"},
             link = "merganser",
             preload = {"gcc_s@.1", "quadmath@.0", "gfortran@.5", "openblas@.0"},
             preloadresource = "/org/bytedeco/openblas/"))

@@ -104,28 +104,21 @@ public final class MergeKernels {
   }
 
   /** {x.y, x.x, y.y} */
-  public double[] products(int dtype, long count, Block x, Block y) {
+  public double[] dotProducts(int dtype, long count, Block x, Block y) {
     double[] sums = new double[3];
     try (Call call = context.enter()) {
-      call.check(merganser.mg_products(call.context(), dtype, count, call.in(x), call.in(y), sums));
+      call.check(
+          merganser.mg_dot_products(call.context(), dtype, count, call.in(x), call.in(y), sums));
     }
     return sums;
   }
 
-  /** Weights of x and y at t between them, from {@link #products}. */
-  public static double[] slerpWeights(double[] products, double t) {
-    Kernels.requireLength("products", products.length, 3);
-    double[] weights = new double[2];
-    Status.check(merganser.mg_slerp_weights(products, t, weights));
-    return weights;
-  }
-
   /** Writes the XOR of all {@code in} to every {@code out}: the measure of memory. */
-  public void stream(long bytes, Block[] in, Block[] out) {
+  public void bandwidth(long bytes, Block[] in, Block[] out) {
     try (Call call = context.enter();
         PointerPointer<Pointer> from = call.ins(in);
         PointerPointer<Pointer> to = call.outs(out)) {
-      call.check(merganser.mg_stream(call.context(), bytes, in.length, from, out.length, to));
+      call.check(merganser.mg_bandwidth(call.context(), bytes, in.length, from, out.length, to));
     }
   }
 }

@@ -119,9 +119,9 @@ class MergeKernelsTest {
     try (Memory a = memory(new float[] {1, 2, 2});
         Memory c = memory(new float[] {2, -1, 2});
         Memory out = memory(new float[3])) {
-      double[] products = merge.products(F32, 3, a.block(), c.block());
-      assertThat(products).containsExactly(4, 9, 9);
-      double[] weights = MergeKernels.slerpWeights(products, 0.25);
+      double[] dots = merge.dotProducts(F32, 3, a.block(), c.block());
+      assertThat(dots).containsExactly(4, 9, 9);
+      double[] weights = SlerpWeights.at(dots, 0.25);
       merge.weightedSum(F32, 3, new Block[] {a.block(), c.block()}, weights, out.block());
       assertThat(out.getFloat(0)).isCloseTo(1.437542051f, within(2e-7f));
       assertThat(out.getFloat(4)).isCloseTo(1.345677696f, within(2e-7f));
@@ -208,13 +208,13 @@ class MergeKernelsTest {
   }
 
   @Test
-  void streamsWriteTheXor() {
+  void bandwidthIsMeasuredByWritingTheXor() {
     try (Memory a = memory(new float[16]);
         Memory b = memory(new float[16]);
         Memory out = memory(new float[16])) {
       a.putLong(8, 0x1234L);
       b.putLong(8, 0x00ffL);
-      merge.stream(64, new Block[] {a.block(), b.block()}, new Block[] {out.block()});
+      merge.bandwidth(64, new Block[] {a.block(), b.block()}, new Block[] {out.block()});
       assertThat(out.getLong(8)).isEqualTo(0x1234L ^ 0x00ffL);
     }
   }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The search: a copy that the process has loaded (Bytedeco's presets do that), then the loader path, then the folders
 // of the user. CUDA 13 before CUDA 12, both libraries from one of them.
-#include "core/cuda_libraries.h"
+#include "runtime/cuda_libraries.h"
 
 #include <dlfcn.h>
 #include <link.h>
@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "core/error.h"
+#include "runtime/error.h"
 
 namespace merganser {
 

@@ -6,7 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "core/context.h"
+#include "runtime/context.h"
 
 extern "C" {
 

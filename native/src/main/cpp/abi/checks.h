@@ -5,9 +5,10 @@
 #include <cmath>
 #include <cstdint>
 
-#include "core/context.h"
-#include "core/error.h"
-#include "core/memory.h"
+#include "abi/table.h"
+#include "runtime/context.h"
+#include "runtime/error.h"
+#include "runtime/memory.h"
 
 namespace merganser {
 
@@ -28,6 +29,11 @@ inline void check_size(int64_t size, const char* name) {
   MG_REQUIRE(size >= 0, "%s must be >= 0, not %lld", name, static_cast<Long>(size));
 }
 
+inline void check_leading(int64_t ld, int64_t columns, const char* name) {
+  MG_REQUIRE(ld >= columns && ld >= 1, "%s = %lld is below the row length %lld", name, static_cast<Long>(ld),
+             static_cast<Long>(columns));
+}
+
 inline void check_pointer(const void* pointer, const char* name) { MG_REQUIRE(pointer, "%s is NULL", name); }
 
 // An array on the context's device.
@@ -44,7 +50,7 @@ inline void check_host(const char* routine, const void* pointer, const char* nam
 
 // Checks, then the table's entry with the same arguments.
 template <typename Check, typename Entry, typename... Arguments>
-int32_t dispatch(Check&& check, Entry Table::*entry, mg_context* context, Arguments... arguments) {
+int32_t dispatch(Check&& check, Entry Table::* entry, mg_context* context, Arguments... arguments) {
   const int32_t status = guard(check);
   return status != MG_OK ? status : (context->table->*entry)(context, arguments...);
 }

@@ -2,7 +2,7 @@
 // One pool for all contexts. A caller publishes a job, works on it itself, and leaves when no helper is inside: so a
 // job always progresses, whatever the other contexts do. The pool is never torn down: worker threads may be running
 // when the process leaves main.
-#include "core/pool.h"
+#include "runtime/pool.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -15,8 +15,8 @@
 #include <thread>
 #include <vector>
 
-#include "core/error.h"
-#include "core/floating_point.h"
+#include "runtime/error.h"
+#include "runtime/floating_point.h"
 
 namespace merganser {
 

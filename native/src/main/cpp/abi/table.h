@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The seam between the C ABI and a backend: arguments are checked once in abi*.cpp, then every routine that works on
+// The seam between the C ABI and a backend: arguments are checked once in this folder, then every routine that works on
 // device memory goes through this table, by an entry of the signature of its exported function. The CPU fills it in
 // cpu_table.cpp; a plug-in (CUDA, or the fake device of the tests) fills the same table from its one exported symbol,
 // `mg_fill_table`. Entries return an mg_status and never throw.
@@ -34,6 +34,14 @@ struct Table {
 };
 
 const Table* cpu_table();
+
+// Reason why CUDA cannot be used, empty when it can; the table is valid only then. It comes from the plug-in beside
+// this library, or from the file that MERGANSER_CUDA_PLUGIN names.
+const char* cuda_reason();
+const Table* cuda_table();
+
+// Lines "name: value" about the device, empty when there is none.
+const char* cuda_device();
 
 // What the library tells a plug-in. The two share structures, so they must come from one build.
 struct PluginHost {

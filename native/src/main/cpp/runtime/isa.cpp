@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // The best level of this CPU, lowered by MERGANSER_ISA=portable|avx2|avx512.
-#include "core/isa.h"
+#include "runtime/isa.h"
 
 #include <cstdlib>
 #include <cstring>
 #include <string>
 
-#include "core/error.h"
+#include "runtime/error.h"
 
 namespace merganser {
 

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // A registry of the live allocations: it knows their sizes and their backend, ignores a pointer it never gave, and
 // tells a routine whether a pointer, or one into the middle of an allocation, is on its device.
-#include "core/memory.h"
+#include "runtime/memory.h"
 
 #include <atomic>
 #include <map>
 #include <mutex>
 
-#include "core/error.h"
+#include "abi/table.h"
+#include "runtime/error.h"
 
 namespace merganser {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "core/buffer.h"
+#include "runtime/buffer.h"
 
 #include <sys/mman.h>
 

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// Cancellation, and the CUDA plug-in: libmerganser_cuda.so beside libmerganser.so, or the file that
+// The CUDA plug-in: libmerganser_cuda.so beside libmerganser.so, or the file that
 // MERGANSER_CUDA_PLUGIN names; opened once, on request.
-#include "core/context.h"
-
 #include <dlfcn.h>
 #include <unistd.h>
 
 #include <cstdlib>
 #include <string>
 
-#include "core/cuda_libraries.h"
-#include "core/error.h"
+#include "abi/table.h"
+#include "runtime/context.h"
+#include "runtime/cuda_libraries.h"
+#include "runtime/error.h"
 
 namespace merganser {
 
@@ -67,10 +67,6 @@ const Plugin& plugin() {
 }
 
 }  // namespace
-
-void check_cancelled(const mg_context* context) {
-  if (context->cancelled.load(std::memory_order_relaxed)) fail(MG_CANCELLED, "cancelled");
-}
 
 const char* cuda_reason() { return plugin().reason.c_str(); }
 

@@ -1,17 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// The exported routines of merging: task vectors, magnitudes, NP Merge.
+// The exported functions of NP Merge.
 #include <cmath>
 
-#include "core/abi_checks.h"
+#include "abi/checks.h"
 #include "merganser.h"
 #include "routines/np_state.h"
-#include "routines/routines.h"
 
 using namespace merganser;
 
 namespace {
-
-constexpr int32_t kMaxModels = 32;
 
 void check_np(const mg_context* context, const mg_np* np) {
   check_context(context);
@@ -74,108 +71,9 @@ void check_initial(const double* initial, int32_t models) {
   MG_REQUIRE(std::fabs(sum - 1) <= 1e-6, "the initial weights must have sum 1, not %g", sum);
 }
 
-void check_task(const mg_task& task, int32_t k) {
-  MG_REQUIRE(std::isfinite(task.weight), "the weight of task %d is %g", k, task.weight);
-  MG_REQUIRE(std::isfinite(task.scale), "the scale of task %d is %g", k, task.scale);
-  MG_REQUIRE(task.trim >= MG_TRIM_NONE && task.trim <= MG_TRIM_RANDOM, "unknown trim %d of task %d", task.trim, k);
-  if (task.trim == MG_TRIM_MAGNITUDE) {
-    MG_REQUIRE(task.threshold >= 0, "the threshold of task %d must be >= 0, not %g", k, task.threshold);
-  }
-  if (task.trim == MG_TRIM_RANDOM) {
-    MG_REQUIRE(task.keep >= 0 && task.keep <= int64_t{1} << 32, "keep of task %d must be in [0, 2^32], not %lld", k,
-               static_cast<Long>(task.keep));
-  }
-}
-
 }  // namespace
 
 extern "C" {
-
-int32_t mg_task_merge(mg_context* context, int32_t dtype, int64_t first, int64_t count, int32_t models,
-                      const void* base, const void* const* in, const mg_task* tasks, int32_t elect, int32_t normalise,
-                      double lambda, void* out) {
-  auto check = [&] {
-    check_context(context);
-    check_dtype(dtype);
-    check_size(first, "first");
-    check_size(count, "count");
-    MG_REQUIRE(models >= 1 && models <= kMaxModels, "models must be in [1, %d], not %d", kMaxModels, models);
-    check_pointer(in, "in");
-    check_pointer(tasks, "tasks");
-    MG_REQUIRE(std::isfinite(lambda), "lambda is %g", lambda);
-    for (int32_t k = 0; k < models; ++k) {
-      check_task(tasks[k], k);
-      MG_REQUIRE(count == 0 || in[k], "in[%d] is NULL", k);
-      if (count > 0) check_resident(context, in[k], "task_merge", "in", k);
-    }
-    if (count > 0) {
-      check_array(context, "task_merge", base, "base");
-      check_array(context, "task_merge", out, "out");
-    }
-  };
-  return dispatch(check, &Table::task_merge, context, dtype, first, count, models, base, in, tasks, elect,
-                  normalise, lambda, out);
-}
-
-int32_t mg_kth_magnitude(mg_context* context, int32_t dtype, int64_t count, const void* x, const void* base, int64_t k,
-                         mg_threshold* out) {
-  auto check = [&] {
-    check_context(context);
-    MG_REQUIRE(dtype == MG_F32 || dtype == MG_F16 || dtype == MG_BF16,
-               "dtype must be MG_F32, MG_F16 or MG_BF16, not %d", dtype);
-    MG_REQUIRE(count >= 1 && k >= 1 && k <= count, "k = %lld of %lld values; expected 1 <= k <= count",
-               static_cast<Long>(k), static_cast<Long>(count));
-    check_array(context, "kth_magnitude", x, "x");
-    if (base) check_resident(context, base, "kth_magnitude", "base");
-    check_pointer(out, "out");
-  };
-  return dispatch(check, &Table::kth_magnitude, context, dtype, count, x, base, k, out);
-}
-
-int32_t mg_products(mg_context* context, int32_t dtype, int64_t count, const void* x, const void* y, double* sums) {
-  auto check = [&] {
-    check_context(context);
-    check_dtype(dtype);
-    check_size(count, "count");
-    if (count > 0) {
-      check_array(context, "products", x, "x");
-      check_array(context, "products", y, "y");
-    }
-    check_pointer(sums, "sums");
-  };
-  return dispatch(check, &Table::products, context, dtype, count, x, y, sums);
-}
-
-int32_t mg_slerp_weights(const double* sums, double t, double* weights) {
-  return guard([&] {
-    check_pointer(sums, "sums");
-    check_pointer(weights, "weights");
-    for (int k = 0; k < 3; ++k) MG_REQUIRE(std::isfinite(sums[k]), "sums[%d] is %g", k, sums[k]);
-    MG_REQUIRE(std::isfinite(t), "t is %g", t);
-    slerp_weights(sums, t, weights);
-  });
-}
-
-int32_t mg_stream(mg_context* context, int64_t bytes, int32_t reads, const void* const* in, int32_t writes,
-                  void* const* out) {
-  auto check = [&] {
-    check_context(context);
-    MG_REQUIRE(bytes >= 0 && bytes % 64 == 0, "bytes must be a multiple of 64 and >= 0, not %lld",
-               static_cast<Long>(bytes));
-    MG_REQUIRE(reads >= 1 && reads <= 8, "reads must be in [1, 8], not %d", reads);
-    MG_REQUIRE(writes >= 0 && writes <= 8, "writes must be in [0, 8], not %d", writes);
-    check_pointer(in, "in");
-    if (writes > 0) check_pointer(out, "out");
-    const auto check_line = [&](const void* pointer, const char* name, int32_t k) {
-      MG_REQUIRE(pointer && reinterpret_cast<uintptr_t>(pointer) % 64 == 0, "%s[%d] is NULL or not aligned to 64 bytes",
-                 name, k);
-      check_resident(context, pointer, "stream", name, k);
-    };
-    for (int32_t k = 0; k < reads && bytes > 0; ++k) check_line(in[k], "in", k);
-    for (int32_t k = 0; k < writes && bytes > 0; ++k) check_line(out[k], "out", k);
-  };
-  return dispatch(check, &Table::stream, context, bytes, reads, in, writes, out);
-}
 
 int32_t mg_np_create(mg_context* context, const mg_np_options* options, int32_t slots, const int64_t* counts,
                      const int64_t* rows, const void* const* in, const double* initial, mg_np** out) {
@@ -243,8 +141,7 @@ int32_t mg_np_state(mg_context* context, const mg_np* np, int32_t slot, int32_t 
   return dispatch(check, &Table::np_state, context, np, slot, part, count, out);
 }
 
-int32_t mg_np_load(mg_context* context, mg_np* np, int32_t slot, int32_t part, int64_t count,
-                   const float* in) {
+int32_t mg_np_load(mg_context* context, mg_np* np, int32_t slot, int32_t part, int64_t count, const float* in) {
   auto check = [&] {
     check_np(context, np);
     check_part(np, slot, part);

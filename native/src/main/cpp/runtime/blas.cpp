@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The BLAS gate, and what OpenBLAS says about itself. Its own functions are looked up in the library already loaded, so
 // that another BLAS under the same name still links.
-#include "core/blas.h"
+#include "runtime/blas.h"
 
 #include <dlfcn.h>
 
@@ -11,7 +11,7 @@
 #include <list>
 #include <mutex>
 
-#include "core/error.h"
+#include "runtime/error.h"
 
 namespace merganser {
 

@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // The exported functions about the library, contexts and memory: argument checks, then dispatch.
+#include <stdlib.h>
+
 #include <memory>
 
-#include "core/blas.h"
-#include "core/context.h"
-#include "core/cuda_libraries.h"
-#include "core/error.h"
-#include "core/isa.h"
-#include "core/memory.h"
+#include "abi/table.h"
 #include "merganser.h"
+#include "runtime/blas.h"
+#include "runtime/context.h"
+#include "runtime/cuda_libraries.h"
+#include "runtime/error.h"
+#include "runtime/isa.h"
+#include "runtime/memory.h"
 
 using merganser::guard;
 
@@ -45,6 +48,13 @@ int32_t mg_blas_threads(void) {
   int32_t threads = 0;
   guard([&] { threads = merganser::blas_threads(); });
   return threads;
+}
+
+int32_t mg_environment_default(const char* name, const char* value) {
+  return guard([&] {
+    MG_REQUIRE(name && *name && value, "a name and a value are needed");
+    MG_REQUIRE(setenv(name, value, 0) == 0, "cannot set %s", name);
+  });
 }
 
 const char* mg_cuda_reason(void) {

@@ -3,10 +3,10 @@
 #include <cstdlib>
 #include <cstring>
 
-#include "core/buffer.h"
-#include "core/error.h"
-#include "core/table.h"
+#include "abi/table.h"
 #include "routines/routines.h"
+#include "runtime/buffer.h"
+#include "runtime/error.h"
 
 namespace merganser {
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Thread-local error text and formatting of messages. A plug-in has its own set_last_error.
-#include "core/error.h"
+#include "runtime/error.h"
 
 #include <cstdarg>
 #include <cstdio>

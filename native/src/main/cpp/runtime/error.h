@@ -7,8 +7,8 @@
 #include <new>
 #include <string>
 
-#include "core/floating_point.h"
 #include "merganser.h"
+#include "runtime/floating_point.h"
 
 namespace merganser {
 

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+// The exported functions of merging by task vectors.
+#include <cmath>
+
+#include "abi/checks.h"
+#include "merganser.h"
+
+using namespace merganser;
+
+namespace {
+
+constexpr int32_t kMaxModels = 32;
+
+void check_task(const mg_task& task, int32_t k) {
+  MG_REQUIRE(std::isfinite(task.weight), "the weight of task %d is %g", k, task.weight);
+  MG_REQUIRE(std::isfinite(task.scale), "the scale of task %d is %g", k, task.scale);
+  MG_REQUIRE(task.trim >= MG_TRIM_NONE && task.trim <= MG_TRIM_RANDOM, "unknown trim %d of task %d", task.trim, k);
+  if (task.trim == MG_TRIM_MAGNITUDE) {
+    MG_REQUIRE(task.threshold >= 0, "the threshold of task %d must be >= 0, not %g", k, task.threshold);
+  }
+  if (task.trim == MG_TRIM_RANDOM) {
+    MG_REQUIRE(task.keep >= 0 && task.keep <= int64_t{1} << 32, "keep of task %d must be in [0, 2^32], not %lld", k,
+               static_cast<Long>(task.keep));
+  }
+}
+
+}  // namespace
+
+extern "C" {
+
+int32_t mg_task_merge(mg_context* context, int32_t dtype, int64_t first, int64_t count, int32_t models,
+                      const void* base, const void* const* in, const mg_task* tasks, int32_t elect, int32_t normalise,
+                      double lambda, void* out) {
+  auto check = [&] {
+    check_context(context);
+    check_dtype(dtype);
+    check_size(first, "first");
+    check_size(count, "count");
+    MG_REQUIRE(models >= 1 && models <= kMaxModels, "models must be in [1, %d], not %d", kMaxModels, models);
+    check_pointer(in, "in");
+    check_pointer(tasks, "tasks");
+    MG_REQUIRE(std::isfinite(lambda), "lambda is %g", lambda);
+    for (int32_t k = 0; k < models; ++k) {
+      check_task(tasks[k], k);
+      MG_REQUIRE(count == 0 || in[k], "in[%d] is NULL", k);
+      if (count > 0) check_resident(context, in[k], "task_merge", "in", k);
+    }
+    if (count > 0) {
+      check_array(context, "task_merge", base, "base");
+      check_array(context, "task_merge", out, "out");
+    }
+  };
+  return dispatch(check, &Table::task_merge, context, dtype, first, count, models, base, in, tasks, elect, normalise,
+                  lambda, out);
+}
+
+int32_t mg_kth_magnitude(mg_context* context, int32_t dtype, int64_t count, const void* x, const void* base, int64_t k,
+                         mg_threshold* out) {
+  auto check = [&] {
+    check_context(context);
+    MG_REQUIRE(dtype == MG_F32 || dtype == MG_F16 || dtype == MG_BF16,
+               "dtype must be MG_F32, MG_F16 or MG_BF16, not %d", dtype);
+    MG_REQUIRE(count >= 1 && k >= 1 && k <= count, "k = %lld of %lld values; expected 1 <= k <= count",
+               static_cast<Long>(k), static_cast<Long>(count));
+    check_array(context, "kth_magnitude", x, "x");
+    if (base) check_resident(context, base, "kth_magnitude", "base");
+    check_pointer(out, "out");
+  };
+  return dispatch(check, &Table::kth_magnitude, context, dtype, count, x, base, k, out);
+}
+
+int32_t mg_dot_products(mg_context* context, int32_t dtype, int64_t count, const void* x, const void* y, double* sums) {
+  auto check = [&] {
+    check_context(context);
+    check_dtype(dtype);
+    check_size(count, "count");
+    if (count > 0) {
+      check_array(context, "dot_products", x, "x");
+      check_array(context, "dot_products", y, "y");
+    }
+    check_pointer(sums, "sums");
+  };
+  return dispatch(check, &Table::dot_products, context, dtype, count, x, y, sums);
+}
+
+}  // extern "C"
