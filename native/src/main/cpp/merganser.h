@@ -6,9 +6,9 @@
  *   - Matrices are row-major; `ld*` is the distance in elements between two rows.
  *   - Sizes are int64_t. Every routine returns an mg_status; MG_OK is 0. On failure the message is in
  *     mg_last_error() of the calling thread, and no output has been written unless a routine says otherwise.
- *   - Large arrays live on the context's device (mg_alloc); lists of sizes, weights, scales, indices and pointers,
- *     scalar results and reports live on the host. Nothing is copied between the two except by mg_copy; an array
- *     that lies elsewhere is MG_INVALID_ARGUMENT.
+ *   - Large arrays live on the context's device (mg_alloc); lists of sizes, weights, scales, indices and pointers, and
+ *     small results (scalars, reports, means, permutations, duals) live on the host. Nothing is copied between the two
+ *     except by mg_copy; an array that lies elsewhere is MG_INVALID_ARGUMENT.
  *   - A context serves one calling thread at a time and fans out over the process-wide pool. The result of
  *     a routine does not depend on the number of threads.
  *   - No C++ exception crosses this boundary.
@@ -147,7 +147,7 @@ MG_API int32_t mg_moments_update(mg_context* context, mg_moments* moments, const
 MG_API int64_t mg_moments_count(const mg_moments* moments);
 MG_API int64_t mg_moments_skipped(const mg_moments* moments);
 
-/* mean [width] and sum of squared deviations [width] of one series. */
+/* mean [width] and sum of squared deviations [width] of one series, on the host. */
 MG_API int32_t mg_moments_series(mg_context* context, const mg_moments* moments, int32_t series, double* mean,
                                  double* m2);
 /* Block k as asked at creation, [width_i x width_j] contiguous; own blocks come complete (both triangles,
@@ -211,10 +211,24 @@ MG_API int32_t mg_cca_map(mg_context* context, int32_t dtype, int64_t n, const d
                           const double* sxy, int64_t count, const double* gamma_x, const double* gamma_y, double* t,
                           double* tinv, double* correlations, mg_cca_report* reports);
 
+/* out[i, j] = a[i, j] / (row_divisors[i] col_divisors[j]), 0 where the product of the two is 0. The lists are on the
+ * host; NULL stands for ones. `out` may be a. */
+MG_API int32_t mg_divide(mg_context* context, int64_t rows, int64_t cols, const double* a, int64_t lda,
+                         const double* row_divisors, const double* col_divisors, double* out, int64_t ldo);
+
+/* Of A - shift I: the largest sum of magnitudes of a column, or the largest magnitude. A NaN anywhere gives NaN. */
+typedef enum mg_norm_kind { MG_NORM_ONE = 0, MG_NORM_MAX = 1 } mg_norm_kind;
+MG_API int32_t mg_norm(mg_context* context, int32_t kind, int64_t rows, int64_t cols, const double* a, int64_t lda,
+                       double shift, double* out);
+
+/* out[i] = sum_j x[i, j] y[i, j], on the host, in an order that depends on `cols` only. */
+MG_API int32_t mg_row_products(mg_context* context, int64_t rows, int64_t cols, const double* x, int64_t ldx,
+                               const double* y, int64_t ldy, double* out);
+
 /* ---- Linear assignment -------------------------------------------------------------------------------- */
 
 /* Exact minimum (maximise = 0) or maximum of sum_i cost[i, row_to_col[i]], rows <= cols, dtype MG_F32 or
- * MG_F64. Duals u [rows], v [cols] are those of the minimisation (of -cost when maximising):
+ * MG_F64. The solution is on the host. Duals u [rows], v [cols] are those of the minimisation (of -cost when maximising):
  * u_i + v_j <= c_ij, equality on the matching, v_j <= 0, v_j = 0 on unmatched columns when rows < cols.
  * NaN and the infinity that would always be taken are errors with their position; the other infinity
  * forbids an edge. Ties: a fixed scan order, lowest column first. */

@@ -34,13 +34,13 @@ void check_factors(const mg_context* context, const char* routine, int32_t dtype
   if (cols > 0 && k > 0) check_array(context, routine, y, "y");
 }
 
-void check_solution(const mg_context* context, const char* routine, int64_t rows, int64_t cols,
-                    const int64_t* row_to_col, const double* u, const double* v, const double* value) {
+void check_solution(const char* routine, int64_t rows, int64_t cols, const int64_t* row_to_col, const double* u,
+                    const double* v, const double* value) {
   if (rows > 0) {
     check_pointer(row_to_col, "row_to_col");
-    check_array(context, routine, u, "u");
+    check_host(routine, u, "u");
   }
-  if (cols > 0) check_array(context, routine, v, "v");
+  if (cols > 0) check_host(routine, v, "v");
   check_pointer(value, "value");
 }
 
@@ -53,7 +53,7 @@ int32_t mg_assignment(mg_context* context, int32_t dtype, int64_t rows, int64_t 
   auto check = [&] {
     check_context(context);
     check_cost(context, "assignment", dtype, rows, cols, cost, ld);
-    check_solution(context, "assignment", rows, cols, row_to_col, u, v, value);
+    check_solution("assignment", rows, cols, row_to_col, u, v, value);
   };
   return dispatch(check, &Table::assignment, context, dtype, rows, cols, cost, ld, maximise, row_to_col, u, v, value);
 }
@@ -63,7 +63,7 @@ int32_t mg_assignment_warm(mg_context* context, int32_t dtype, int64_t rows, int
   auto check = [&] {
     check_context(context);
     check_cost(context, "assignment_warm", dtype, rows, cols, cost, ld);
-    check_solution(context, "assignment_warm", rows, cols, row_to_col, u, v, value);
+    check_solution("assignment_warm", rows, cols, row_to_col, u, v, value);
   };
   return dispatch(check, &Table::assignment_warm, context, dtype, rows, cols, cost, ld, maximise, row_to_col, u, v,
                   value);
@@ -75,7 +75,7 @@ int32_t mg_assignment_factors(mg_context* context, int32_t dtype, int64_t rows, 
   auto check = [&] {
     check_context(context);
     check_factors(context, "assignment_factors", dtype, rows, cols, k, x, ldx, y, ldy);
-    check_solution(context, "assignment_factors", rows, cols, row_to_col, u, v, value);
+    check_solution("assignment_factors", rows, cols, row_to_col, u, v, value);
   };
   return dispatch(check, &Table::assignment_factors, context, dtype, rows, cols, k, x, ldx, y, ldy, maximise, warm,
                   row_to_col, u, v, value);
@@ -108,7 +108,7 @@ int32_t mg_assignment_batch(mg_context* context, int64_t problems, int32_t dtype
                      !__builtin_add_overflow(all_cols, cols[p], &all_cols),
                  "too many rows or columns");
     }
-    check_solution(context, "assignment_batch", all_rows, all_cols, row_to_col, u, v, value);
+    check_solution("assignment_batch", all_rows, all_cols, row_to_col, u, v, value);
   };
   return dispatch(check, &Table::assignment_batch, context, problems, dtype, rows, cols, cost, ld, maximise, row_to_col,
                   u, v, value);
@@ -120,12 +120,7 @@ int32_t mg_assignment_certify(mg_context* context, int32_t dtype, int64_t rows, 
   auto check = [&] {
     check_context(context);
     check_cost(context, "assignment_certify", dtype, rows, cols, cost, ld);
-    if (rows > 0) {
-      check_pointer(row_to_col, "row_to_col");
-      check_array(context, "assignment_certify", u, "u");
-    }
-    if (cols > 0) check_array(context, "assignment_certify", v, "v");
-    check_pointer(violation, "violation");
+    check_solution("assignment_certify", rows, cols, row_to_col, u, v, violation);
   };
   return dispatch(check, &Table::assignment_certify, context, dtype, rows, cols, cost, ld, maximise, row_to_col, u, v,
                   violation);
@@ -137,7 +132,7 @@ int32_t mg_assignment_factors_certify(mg_context* context, int32_t dtype, int64_
   auto check = [&] {
     check_context(context);
     check_factors(context, "assignment_factors_certify", dtype, rows, cols, k, x, ldx, y, ldy);
-    check_solution(context, "assignment_factors_certify", rows, cols, row_to_col, u, v, violation);
+    check_solution("assignment_factors_certify", rows, cols, row_to_col, u, v, violation);
   };
   return dispatch(check, &Table::assignment_factors_certify, context, dtype, rows, cols, k, x, ldx, y, ldy, maximise,
                   row_to_col, u, v, violation);

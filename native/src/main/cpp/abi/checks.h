@@ -42,6 +42,12 @@ inline void check_array(const mg_context* context, const char* routine, const vo
   check_resident(context, pointer, routine, name);
 }
 
+// A list or a small result on the host.
+inline void check_host(const char* routine, const void* pointer, const char* name) {
+  check_pointer(pointer, name);
+  check_on_host(pointer, routine, name);
+}
+
 // Checks, then the table's entry with the same arguments.
 template <typename Check, typename Entry, typename... Arguments>
 int32_t dispatch(Check&& check, Entry Table::* entry, mg_context* context, Arguments... arguments) {

@@ -7,6 +7,18 @@
 
 using namespace merganser;
 
+namespace {
+
+void check_matrix(const mg_context* context, const char* routine, int64_t rows, int64_t cols, const void* matrix,
+                  int64_t ld, const char* name, const char* leading) {
+  check_size(rows, "rows");
+  check_size(cols, "cols");
+  check_leading(ld, cols, leading);
+  if (rows > 0 && cols > 0) check_array(context, routine, matrix, name);
+}
+
+}  // namespace
+
 extern "C" {
 
 int32_t mg_gemm(mg_context* context, int32_t dtype, int32_t transpose_a, int32_t transpose_b, int64_t m, int64_t n,
@@ -91,6 +103,40 @@ int32_t mg_cca_map(mg_context* context, int32_t dtype, int64_t n, const double* 
   };
   return dispatch(check, &Table::cca_map, context, dtype, n, sxx, syy, sxy, count, gamma_x, gamma_y, t, tinv,
                   correlations, reports);
+}
+
+int32_t mg_divide(mg_context* context, int64_t rows, int64_t cols, const double* a, int64_t lda,
+                  const double* row_divisors, const double* col_divisors, double* out, int64_t ldo) {
+  auto check = [&] {
+    check_context(context);
+    check_matrix(context, "divide", rows, cols, a, lda, "a", "lda");
+    check_matrix(context, "divide", rows, cols, out, ldo, "out", "ldo");
+    if (row_divisors) check_host("divide", row_divisors, "row_divisors");
+    if (col_divisors) check_host("divide", col_divisors, "col_divisors");
+  };
+  return dispatch(check, &Table::divide, context, rows, cols, a, lda, row_divisors, col_divisors, out, ldo);
+}
+
+int32_t mg_norm(mg_context* context, int32_t kind, int64_t rows, int64_t cols, const double* a, int64_t lda,
+                double shift, double* out) {
+  auto check = [&] {
+    check_context(context);
+    MG_REQUIRE(kind == MG_NORM_ONE || kind == MG_NORM_MAX, "unknown norm %d", kind);
+    check_matrix(context, "norm", rows, cols, a, lda, "a", "lda");
+    check_host("norm", out, "out");
+  };
+  return dispatch(check, &Table::norm, context, kind, rows, cols, a, lda, shift, out);
+}
+
+int32_t mg_row_products(mg_context* context, int64_t rows, int64_t cols, const double* x, int64_t ldx, const double* y,
+                        int64_t ldy, double* out) {
+  auto check = [&] {
+    check_context(context);
+    check_matrix(context, "row_products", rows, cols, x, ldx, "x", "ldx");
+    check_matrix(context, "row_products", rows, cols, y, ldy, "y", "ldy");
+    if (rows > 0) check_host("row_products", out, "out");
+  };
+  return dispatch(check, &Table::row_products, context, rows, cols, x, ldx, y, ldy, out);
 }
 
 }  // extern "C"

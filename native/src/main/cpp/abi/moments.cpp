@@ -76,8 +76,8 @@ int32_t mg_moments_series(mg_context* context, const mg_moments* moments, int32_
     check_moments(context, moments);
     MG_REQUIRE(series >= 0 && series < static_cast<int32_t>(moments->widths.size()), "series %d of %d", series,
                static_cast<int>(moments->widths.size()));
-    check_array(context, "moments_series", mean, "mean");
-    check_array(context, "moments_series", m2, "m2");
+    check_host("moments_series", mean, "mean");
+    check_host("moments_series", m2, "m2");
   };
   return dispatch(check, &Table::moments_series, context, moments, series, mean, m2);
 }

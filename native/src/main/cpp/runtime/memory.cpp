@@ -105,6 +105,11 @@ void check_resident(const mg_context* context, const void* pointer, const char* 
        format("%s of %s lies on %s, the context runs on %s", which.c_str(), routine, place, context->table->name));
 }
 
+void check_on_host(const void* pointer, const char* routine, const char* name) {
+  const char* place = elsewhere(cpu_table(), pointer);
+  MG_REQUIRE(!place, "%s of %s lies on %s, it is a list on the host", name, routine, place);
+}
+
 void check_device(const mg_context* context, const void* pointer, int32_t device, const char* name) {
   const Table* table = device == MG_DEVICE_HOST ? cpu_table() : context->table;
   const char* place = elsewhere(table, pointer);

@@ -17,6 +17,9 @@ int64_t allocated_bytes() noexcept;
 void check_resident(const mg_context* context, const void* pointer, const char* routine, const char* name,
                     int32_t index = -1);
 
+// Fails unless the memory lies on the host, as lists and small results do.
+void check_on_host(const void* pointer, const char* routine, const char* name);
+
 // Fails unless the memory lies on the device that the caller of mg_copy says.
 void check_device(const mg_context* context, const void* pointer, int32_t device, const char* name);
 

@@ -99,8 +99,8 @@ Outcome moments(mg_context* context, const Input& input, bool with_oracle, bool 
       const Vector& a = (blocks ? k == 2 : k == 1) ? ys : xs;
       const Vector& b = (blocks ? k == 0 : k == 0) ? xs : ys;
       const int64_t da = (blocks ? k == 2 : k == 1) ? e : d, db = k == 0 ? d : e;
-      const Array out(context, (blocks ? da * db : da) * 8, whole(input.shift));
-      const Array mean(context, da * 8, whole(input.shift));
+      const Array out(context, (blocks ? da * db : da) * 8, whole(input.shift), !blocks);
+      const HostArray mean(context, da * 8, whole(input.shift));
       if (blocks) {
         CHECK_OK(mg_moments_block(context, handle, k, out.doubles()));
       } else {
@@ -254,6 +254,98 @@ Outcome cca_map(mg_context* context, const Input& input, bool with_oracle) {
   return result;
 }
 
+// ---- Passes over matrices ------------------------------------------------------------------------------
+
+// A matrix of size x (size + 3) between unused columns, and its elements.
+struct Padded {
+  int64_t rows, cols, ld;
+  std::unique_ptr<Array> array;
+  Vector values;
+  Padded(mg_context* context, const Input& input, uint64_t seed, int64_t more)
+      : rows(input.size), cols(input.size + 3), ld(cols + more) {
+    const std::vector<char> elements = random_elements(input, rows * ld, seed);
+    array = std::make_unique<Array>(context, static_cast<int64_t>(elements.size()), whole(input.shift));
+    array->write(elements);
+    const Vector all = array->values(MG_F64);
+    for (int64_t e = 0; e < rows * cols; ++e) values.push_back(all[e / cols * ld + e % cols]);
+  }
+};
+
+Outcome divide(mg_context* context, const Input& input, bool) {
+  const Padded a(context, input, 3, 2);
+  Outcome result;
+  for (int form = 0; form < 4; ++form) {  // neither list, one, the other, both; with a zero in each
+    Vector by_row = gaussian(a.rows, 5), by_col = gaussian(a.cols, 6);
+    by_row[a.rows / 2] = by_col[a.cols - 1] = 0;
+    const int64_t ldo = a.cols + 1;
+    const Array out(context, MG_F64, Vector(static_cast<size_t>(a.rows * ldo), 7.0), whole(input.shift));
+    CHECK_OK(mg_divide(context, a.rows, a.cols, a.array->doubles(), a.ld, form & 1 ? by_row.data() : nullptr,
+                       form & 2 ? by_col.data() : nullptr, out.doubles(), ldo));
+    append(result.bytes, out.read());
+    const Vector found = out.values(MG_F64);
+    for (int64_t e = 0; e < a.rows * ldo; ++e) {
+      const int64_t i = e / ldo, j = e % ldo;
+      double want = 7;
+      if (j < a.cols) {
+        const double both = (form & 1 ? by_row[i] : 1) * (form & 2 ? by_col[j] : 1);
+        want = both == 0 ? 0 : a.values[i * a.cols + j] / both;
+      }
+      raise(result.error, exactly(found[e] == want || (std::isnan(found[e]) && std::isnan(want))));
+    }
+  }
+  return result;
+}
+
+Outcome norm(mg_context* context, const Input& input, bool) {
+  const Padded a(context, input, 4, 1);
+  Outcome result;
+  for (double shift : {0.0, 1.0}) {
+    double most = 0, sum = 0;
+    bool is_nan = false;
+    for (int64_t j = 0; j < a.cols; ++j) {
+      double column = 0;
+      for (int64_t i = 0; i < a.rows; ++i) {
+        const double magnitude = std::fabs(a.values[i * a.cols + j] - (i == j ? shift : 0));
+        is_nan = is_nan || std::isnan(magnitude);
+        column += magnitude;
+        most = std::max(most, magnitude);
+      }
+      sum = std::max(sum, column);
+    }
+    for (int32_t kind : {MG_NORM_ONE, MG_NORM_MAX}) {
+      double found = -1;
+      CHECK_OK(mg_norm(context, kind, a.rows, a.cols, a.array->doubles(), a.ld, shift, &found));
+      append(result.bytes, &found, 1);
+      raise(result.error, exactly(is_nan ? std::isnan(found) : found == (kind == MG_NORM_ONE ? sum : most)));
+    }
+  }
+  return result;
+}
+
+Outcome row_products(mg_context* context, const Input& input, bool) {
+  Input part = input;
+  if (part.scale == Scale::HUGE_VALUES || part.scale == Scale::TINY) part.scale = Scale::NORMAL;
+  const double size = magnitude(MG_F64, input.scale, 2);
+  const Padded plain(context, part, 8, 2), other(context, part, 9, 0);
+  const Array x(context, MG_F64, scaled(plain.array->values(MG_F64), size), whole(input.shift));
+  const Array y(context, MG_F64, scaled(other.array->values(MG_F64), size), whole(input.shift));
+  Vector out(static_cast<size_t>(plain.rows), kNaN);
+  CHECK_OK(mg_row_products(context, plain.rows, plain.cols, x.doubles(), plain.ld, y.doubles(), other.ld, out.data()));
+  Outcome result;
+  append(result.bytes, out.data(), out.size());
+  for (int64_t i = 0; i < plain.rows; ++i) {
+    long double sum = 0, magnitudes = 0;
+    for (int64_t j = 0; j < plain.cols; ++j) {
+      const long double product =
+          static_cast<long double>(plain.values[i * plain.cols + j] * size) * (other.values[i * plain.cols + j] * size);
+      sum += product;
+      magnitudes += std::fabs(product);
+    }
+    raise(result.error, static_cast<double>(std::fabs(out[i] - sum) / (1e-15 * plain.cols * magnitudes + 1e-300)));
+  }
+  return result;
+}
+
 // ---- Linear assignment ---------------------------------------------------------------------------------
 
 struct Matching {
@@ -329,7 +421,7 @@ Outcome assignments(mg_context* context, const Input& input, bool with_oracle, b
     for (int family = 0; family < 4; ++family) {
       const Array cost(context, input.dtype, scaled(costs_of(family, rows, cols), size), input.shift);
       const Vector costs = cost.values(input.dtype);
-      const Array u(context, rows * 8, shift), v(context, cols * 8, shift);
+      const HostArray u(context, rows * 8, shift), v(context, cols * 8, shift);
       for (bool maximise : {false, true}) {
         for (int32_t route : routes) {
           Matching m{std::vector<int64_t>(static_cast<size_t>(rows)), {}, {}};
@@ -345,7 +437,7 @@ Outcome assignments(mg_context* context, const Input& input, bool with_oracle, b
             continue;
           }
           if (!m.v.empty()) m.v[0] += 0.25 * size;
-          const Array off(context, MG_F64, m.v, shift);
+          const HostArray off(context, MG_F64, m.v, shift);
           double found = -1;
           CHECK_OK(mg_assignment_certify(context, input.dtype, rows, cols, cost.data(), std::max<int64_t>(cols, 1),
                                          maximise, m.columns.data(), u.doubles(), off.doubles(), &found));
@@ -377,7 +469,7 @@ Outcome assignment_warm(mg_context* context, const Input& input, bool with_oracl
     const Array cost(context, input.dtype, scaled(costs_of(family, n, n), size), input.shift);
     const Vector costs = cost.values(input.dtype);
     for (bool maximise : {false, true}) {
-      const Array u(context, n * 8, shift), v(context, MG_F64, scaled(gaussian(n, 7), size), shift);
+      const HostArray u(context, n * 8, shift), v(context, MG_F64, scaled(gaussian(n, 7), size), shift);
       for (int turn = 0; turn < 2; ++turn) {
         Matching m{std::vector<int64_t>(static_cast<size_t>(n)), {}, {}};
         double value = 0;
@@ -414,7 +506,7 @@ Outcome factors(mg_context* context, const Input& input, bool with_oracle, bool 
           for (int64_t l = 0; l < k; ++l) costs[e] += xs[e / cols * ldx + l] * ys[e % cols * ldy + l];
         }
         for (bool maximise : {false, true}) {
-          const Array u(context, rows * 8, shift), v(context, cols * 8, shift);
+          const HostArray u(context, rows * 8, shift), v(context, cols * 8, shift);
           for (bool warm : {false, true}) {  // the second one from the duals of the first
             if (warm && (certify || rows < cols)) continue;
             Matching m{std::vector<int64_t>(static_cast<size_t>(rows)), {}, {}};
@@ -428,7 +520,7 @@ Outcome factors(mg_context* context, const Input& input, bool with_oracle, bool 
               continue;
             }
             m.v[0] += 0.25 * size * size;
-            const Array off(context, MG_F64, m.v, shift);
+            const HostArray off(context, MG_F64, m.v, shift);
             double found = -1;
             CHECK_OK(mg_assignment_factors_certify(context, input.dtype, rows, cols, k, x.data(), ldx, y.data(), ldy,
                                                    maximise, m.columns.data(), u.doubles(), off.doubles(), &found));
@@ -480,7 +572,7 @@ Outcome assignment_batch(mg_context* context, const Input& input, bool with_orac
   columns.resize(static_cast<size_t>(all_rows));
   Outcome result;
   for (bool maximise : {false, true}) {
-    const Array u(context, all_rows * 8, shift), v(context, all_cols * 8, shift);
+    const HostArray u(context, all_rows * 8, shift), v(context, all_cols * 8, shift);
     Vector value(rows.size(), kNaN);
     CHECK_OK(mg_assignment_batch(context, static_cast<int64_t>(rows.size()), input.dtype, rows.data(), cols.data(),
                                  pointers.data(), ld.data(), maximise, columns.data(), u.doubles(), v.doubles(),
@@ -751,6 +843,9 @@ const std::vector<Listed>& listed() {
       ENTRY(transpose), every, real, products, bits, &transpose),
       ENTRY(polar), each, f64, squares, numbers, &polar),
       ENTRY(cca_map), each, f64, squares, numbers, &cca_map),
+      ENTRY(divide), every, f64, axes, bits, &divide),
+      ENTRY(norm), every, f64, axes, bits, &norm),
+      ENTRY(row_products), every, f64, axes, numbers, &row_products),
       ENTRY(assignment), every, real, matchings, numbers, &assignment),
       ENTRY(assignment_warm), every, real, matchings, numbers, &assignment_warm),
       ENTRY(assignment_factors), every, real, matchings, numbers, &assignment_factors),

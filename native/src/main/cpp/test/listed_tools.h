@@ -12,13 +12,17 @@ namespace check {
 // An array where the context computes, between guards that nobody may write.
 class Array {
  public:
-  Array(mg_context* context, int64_t bytes, int64_t shift) : context_(context), before_(16 + shift), bytes_(bytes) {
+  Array(mg_context* context, int64_t bytes, int64_t shift, bool on_host = false)
+      : context_(context),
+        device_(on_host ? static_cast<int32_t>(MG_DEVICE_HOST) : context->table->device),
+        before_(16 + shift),
+        bytes_(bytes) {
     const std::vector<char> guards(static_cast<size_t>(before_ + bytes + 16), kGuard);
-    CHECK_OK(mg_alloc(context, static_cast<int64_t>(guards.size()), &memory_));
-    copy(memory_, context->table->device, guards.data(), MG_DEVICE_HOST, guards.size());
+    CHECK_OK(mg_alloc(on_host ? nullptr : context, static_cast<int64_t>(guards.size()), &memory_));
+    copy(memory_, device_, guards.data(), MG_DEVICE_HOST, guards.size());
   }
-  Array(mg_context* context, int32_t dtype, const Vector& values, int64_t shift)
-      : Array(context, static_cast<int64_t>(values.size()) * size_of(dtype), shift) {
+  Array(mg_context* context, int32_t dtype, const Vector& values, int64_t shift, bool on_host = false)
+      : Array(context, static_cast<int64_t>(values.size()) * size_of(dtype), shift, on_host) {
     std::vector<char> encoded(static_cast<size_t>(bytes_));
     for (size_t i = 0; i < values.size(); ++i) store(dtype, values[i], encoded.data(), static_cast<int64_t>(i));
     write(encoded);
@@ -26,12 +30,10 @@ class Array {
   ~Array() { mg_free(context_, memory_); }
   Array(const Array&) = delete;
 
-  void write(const std::vector<char>& bytes) {
-    copy(data(), context_->table->device, bytes.data(), MG_DEVICE_HOST, bytes.size());
-  }
+  void write(const std::vector<char>& bytes) { copy(data(), device_, bytes.data(), MG_DEVICE_HOST, bytes.size()); }
   std::vector<char> read() const {
     std::vector<char> all(static_cast<size_t>(before_ + bytes_ + 16));
-    copy(all.data(), MG_DEVICE_HOST, memory_, context_->table->device, all.size());
+    copy(all.data(), MG_DEVICE_HOST, memory_, device_, all.size());
     const auto intact = [](char c) { return c == kGuard; };
     CHECK(std::all_of(all.begin(), all.begin() + before_, intact) && std::all_of(all.end() - 16, all.end(), intact));
     return std::vector<char>(all.begin() + before_, all.end() - 16);
@@ -51,8 +53,17 @@ class Array {
     CHECK_OK(mg_copy(context_, to, to_device, from, from_device, static_cast<int64_t>(bytes)));
   }
   mg_context* context_;
+  int32_t device_;
   int64_t before_, bytes_;
   void* memory_ = nullptr;
+};
+
+// An array on the host wherever the context computes: small results.
+class HostArray : public Array {
+ public:
+  HostArray(mg_context* context, int64_t bytes, int64_t shift) : Array(context, bytes, shift, true) {}
+  HostArray(mg_context* context, int32_t dtype, const Vector& values, int64_t shift)
+      : Array(context, dtype, values, shift, true) {}
 };
 
 inline int64_t whole(int64_t shift) { return shift == 0 ? 0 : 8; }  // for arrays of double

@@ -154,7 +154,7 @@ int32_t assignment_batch(mg_context* context, int64_t problems, int32_t dtype, c
                          const void* const* cost, const int64_t* ld, int32_t maximise, int64_t* row_to_col, double* u,
                          double* v, double* value) {
   return library.cpu->assignment_batch(context, problems, dtype, rows, cols, all_behind(cost, problems).data(), ld,
-                                       maximise, row_to_col, behind(u), behind(v), value);
+                                       maximise, row_to_col, u, v, value);
 }
 
 // The CPU's entry with the ordinary memory behind every pointer.

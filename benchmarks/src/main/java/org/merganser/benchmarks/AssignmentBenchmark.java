@@ -81,7 +81,7 @@ public class AssignmentBenchmark extends KernelBenchmark {
   @Benchmark
   public long[] read() {
     Work.bytes(4.0 * n * n);
-    return kernels.nonFinite(cost.dtype().code(), (long) n * n, cost.asTensor().block());
+    return kernels.tensors().nonFinite(cost.dtype().code(), (long) n * n, cost.asTensor().block());
   }
 
   @Benchmark

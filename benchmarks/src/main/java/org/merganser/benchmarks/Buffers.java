@@ -44,7 +44,9 @@ final class Buffers {
    */
   static void stream(Kernels kernels, long bytes, Memory[] arrays, int reads) {
     Work.bytes((double) bytes * arrays.length);
-    kernels.bandwidth(bytes, blocks(arrays, 0, reads), blocks(arrays, reads, arrays.length));
+    kernels
+        .merge()
+        .bandwidth(bytes, blocks(arrays, 0, reads), blocks(arrays, reads, arrays.length));
   }
 
   static void close(Memory[] arrays) {

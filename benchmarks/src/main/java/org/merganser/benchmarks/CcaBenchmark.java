@@ -115,7 +115,7 @@ public class CcaBenchmark extends KernelBenchmark {
         Matrix mapped = LinAlg.multiplyTransposed(left, full.map(), ws);
         Matrix peer = published.map()) {
       Validation.require(
-          "T T^-1", LinAlg.distanceToIdentity(product), TOLERANCE * full.condition());
+          "T T^-1", LinAlg.distanceToIdentity(product, ws), TOLERANCE * full.condition());
       Validation.require("T Y T^T", Correlated.distance(mapped, x), TOLERANCE * n);
       Validation.require("map only", Correlated.distance(only.map(), full.map()), TOLERANCE);
       Validation.require(

@@ -57,6 +57,6 @@ public class MachineBenchmark extends KernelBenchmark {
   @Benchmark
   public void read() {
     Work.bytes(4.0 * n * n * READ);
-    kernels.bandwidth(4L * n * n, Buffers.blocks(arrays, 0, READ), new Block[0]);
+    kernels.merge().bandwidth(4L * n * n, Buffers.blocks(arrays, 0, READ), new Block[0]);
   }
 }

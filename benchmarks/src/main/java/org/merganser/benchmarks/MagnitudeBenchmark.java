@@ -56,19 +56,22 @@ public class MagnitudeBenchmark extends KernelBenchmark {
   @Benchmark
   public double kth() {
     Work.bytes(4L * n);
-    return kernels.kthMagnitude(Buffers.F32, n, values.block(), null, n / 5).value();
+    return kernels.merge().kthMagnitude(Buffers.F32, n, values.block(), null, n / 5).value();
   }
 
   @Benchmark
   public double kthDifference() {
     Work.bytes(8L * n);
-    return kernels.kthMagnitude(Buffers.F32, n, values.block(), base.block(), n / 5).value();
+    return kernels
+        .merge()
+        .kthMagnitude(Buffers.F32, n, values.block(), base.block(), n / 5)
+        .value();
   }
 
   @Benchmark
   public void limit() {
     Work.bytes(4L * n);
-    kernels.bandwidth(4L * n, new Block[] {values.block()}, new Block[0]);
+    kernels.merge().bandwidth(4L * n, new Block[] {values.block()}, new Block[0]);
   }
 
   @Benchmark

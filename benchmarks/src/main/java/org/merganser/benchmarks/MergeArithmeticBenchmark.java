@@ -4,8 +4,9 @@ package org.merganser.benchmarks;
 import org.merganser.compute.DType;
 import org.merganser.compute.Memory;
 import org.merganser.internal.kernel.Block;
-import org.merganser.internal.kernel.Kernels;
-import org.merganser.internal.kernel.Kernels.Task;
+import org.merganser.internal.kernel.MergeKernels.Mix;
+import org.merganser.internal.kernel.MergeKernels.Task;
+import org.merganser.internal.kernel.MergeKernels.Threshold;
 import org.merganser.internal.kernel.SlerpWeights;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.Param;
@@ -46,7 +47,7 @@ public class MergeArithmeticBenchmark extends KernelBenchmark {
     for (int k = 0; k < 4; k++) {
       try (Memory values = Buffers.uniform(n, k)) {
         arrays[k] = Memory.allocate(bytes);
-        kernels.convert(Buffers.F32, dtype.code(), n, values.block(), arrays[k].block());
+        kernels.tensors().convert(Buffers.F32, dtype.code(), n, values.block(), arrays[k].block());
       }
     }
     out = Buffers.zeros(bytes);
@@ -70,7 +71,8 @@ public class MergeArithmeticBenchmark extends KernelBenchmark {
   @Benchmark
   public void slerp() {
     Work.bytes(5 * bytes);
-    double[] dots = kernels.dotProducts(dtype.code(), n, arrays[0].block(), arrays[1].block());
+    double[] dots =
+        kernels.merge().dotProducts(dtype.code(), n, arrays[0].block(), arrays[1].block());
     sum(SlerpWeights.at(dots, T));
   }
 
@@ -81,7 +83,7 @@ public class MergeArithmeticBenchmark extends KernelBenchmark {
 
   @Benchmark
   public void ties() {
-    merge(Task.magnitude(WEIGHT, new Kernels.Threshold(THRESHOLD, n)), true);
+    merge(Task.magnitude(WEIGHT, new Threshold(THRESHOLD, n)), true);
   }
 
   @Benchmark
@@ -124,28 +126,30 @@ public class MergeArithmeticBenchmark extends KernelBenchmark {
   }
 
   private void sum(double[] weights) {
-    kernels.weightedSum(dtype.code(), n, Buffers.blocks(arrays, 0, 2), weights, out.block());
+    kernels
+        .merge()
+        .weightedSum(dtype.code(), n, Buffers.blocks(arrays, 0, 2), weights, out.block());
   }
 
   private void merge(Task task, boolean elect) {
     Work.bytes(5 * bytes);
-    kernels.taskMerge(
-        dtype.code(),
-        0,
-        n,
-        arrays[0].block(),
-        Buffers.blocks(arrays, 1, 4),
-        new Task[] {task, task, task},
-        elect,
-        elect,
-        1,
-        out.block());
+    kernels
+        .merge()
+        .taskMerge(
+            dtype.code(),
+            0,
+            n,
+            arrays[0].block(),
+            Buffers.blocks(arrays, 1, 4),
+            new Task[] {task, task, task},
+            new Mix(elect, elect, 1),
+            out.block());
   }
 
   private void stream(int reads, int writes) {
     Work.bytes((double) (reads + writes) * bytes);
     Block[] to = writes == 0 ? new Block[0] : new Block[] {out.block()};
-    kernels.bandwidth(bytes, Buffers.blocks(arrays, 0, reads), to);
+    kernels.merge().bandwidth(bytes, Buffers.blocks(arrays, 0, reads), to);
   }
 
   /**

@@ -190,9 +190,9 @@ public class MomentsBenchmark extends KernelBenchmark {
     SpaceMoments other = moments(images, Precision.MIXED);
     fullProduct();
     for (int[] pair : new int[][] {{0, 0}, {0, 1}, {1, 1}}) {
-      try (Matrix a = mixed.covariance(pair[0], pair[1]);
-          Matrix b = exact.covariance(pair[0], pair[1]);
-          Matrix c = other.covariance(pair[0], pair[1])) {
+      try (Matrix a = mixed.covariance(pair[0], pair[1], ws);
+          Matrix b = exact.covariance(pair[0], pair[1], ws);
+          Matrix c = other.covariance(pair[0], pair[1], ws)) {
         Validation.require("MIXED", Correlated.distance(a, b), 1e-5);
         Validation.require("images", Correlated.distance(c, a), 0);
         double[] meanX = exact.mean(pair[0]);

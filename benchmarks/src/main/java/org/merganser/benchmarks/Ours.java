@@ -23,8 +23,9 @@ import org.merganser.compute.Workspace;
 import org.merganser.error.MerganserException;
 import org.merganser.internal.kernel.Block;
 import org.merganser.internal.kernel.Kernels;
-import org.merganser.internal.kernel.Kernels.Task;
-import org.merganser.internal.kernel.Kernels.Threshold;
+import org.merganser.internal.kernel.MergeKernels.Mix;
+import org.merganser.internal.kernel.MergeKernels.Task;
+import org.merganser.internal.kernel.MergeKernels.Threshold;
 import org.merganser.internal.kernel.NpState;
 import org.merganser.io.Npy;
 import org.merganser.linalg.Assignment;
@@ -169,7 +170,7 @@ public final class Ours {
               "peers", new long[] {d, d}, request, precision, NonFinite.FAIL, ws)) {
         accumulator.update(List.of(x, y));
         SpaceMoments moments = accumulator.moments();
-        result = () -> moments.covariance(0, 1).asTensor();
+        result = () -> moments.covariance(0, 1, ws).asTensor();
       }
     };
   }
@@ -202,7 +203,7 @@ public final class Ours {
   }
 
   private Runnable read(Tensor x) {
-    return () -> kernels.nonFinite(x.dtype().code(), x.size(), x.block());
+    return () -> kernels.tensors().nonFinite(x.dtype().code(), x.size(), x.block());
   }
 
   private Runnable npStep(Tensor a, Tensor b, Tensor g) {
@@ -225,8 +226,10 @@ public final class Ours {
     Block[] in = Buffers.blocks(arrays, 0, 2);
     double weight = number("weight");
     return () -> {
-      kernels.weightedSum(
-          DType.BF16.code(), out.size(), in, new double[] {weight, 1 - weight}, out.block());
+      kernels
+          .merge()
+          .weightedSum(
+              DType.BF16.code(), out.size(), in, new double[] {weight, 1 - weight}, out.block());
       result = () -> out;
     };
   }
@@ -240,10 +243,11 @@ public final class Ours {
             ? Task.magnitude(weight, new Threshold(number("threshold"), n))
             : Task.weighted(weight);
     Task[] tasks = {task, task, task};
+    Mix mix = new Mix(elect, elect, 1);
     Block base = arrays[0].block();
     Block[] in = Buffers.blocks(arrays, 1, 4);
     return () -> {
-      kernels.taskMerge(DType.BF16.code(), 0, n, base, in, tasks, elect, elect, 1, out.block());
+      kernels.merge().taskMerge(DType.BF16.code(), 0, n, base, in, tasks, mix, out.block());
       result = () -> out;
     };
   }
@@ -251,7 +255,8 @@ public final class Ours {
   private Runnable kth(Tensor x) {
     long k = (long) number("k");
     return () -> {
-      double value = kernels.kthMagnitude(Buffers.F32, x.size(), x.block(), null, k).value();
+      double value =
+          kernels.merge().kthMagnitude(Buffers.F32, x.size(), x.block(), null, k).value();
       result = () -> Tensor.of(new double[] {value}, 1);
     };
   }

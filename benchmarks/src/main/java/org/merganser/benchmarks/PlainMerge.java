@@ -44,7 +44,7 @@ final class PlainMerge {
   static float[] widened(DType dtype, int n, Memory from, Kernels kernels) {
     float[] result = new float[n];
     try (Memory values = Memory.allocate(4L * n)) {
-      kernels.convert(dtype.code(), Buffers.F32, n, from.block(), values.block());
+      kernels.tensors().convert(dtype.code(), Buffers.F32, n, from.block(), values.block());
       for (int i = 0; i < n; i++) {
         result[i] = values.getFloat(4L * i);
       }

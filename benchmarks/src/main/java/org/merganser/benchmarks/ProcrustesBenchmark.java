@@ -106,7 +106,7 @@ public class ProcrustesBenchmark extends KernelBenchmark {
     try (Polar full = Polar.of(inputs.sxy(), ws);
         Matrix product = LinAlg.transposeMultiply(full.factor(), full.factor(), ws);
         Matrix found = peer.factor()) {
-      Validation.require("Q^T Q", LinAlg.distanceToIdentity(product), 1e-12);
+      Validation.require("Q^T Q", LinAlg.distanceToIdentity(product, ws), 1e-12);
       Validation.require("gesdd in F32", Correlated.distance(found, full.factor()), 2e-2);
       for (DType precision : List.of(DType.F64, DType.F32)) {
         double allowed = precision == DType.F64 ? 1e-9 : 2e-2;

@@ -3,6 +3,7 @@ package org.merganser.benchmarks;
 
 import org.merganser.compute.DType;
 import org.merganser.compute.Memory;
+import org.merganser.internal.kernel.MatrixBlock;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.Param;
 import org.openjdk.jmh.annotations.Setup;
@@ -37,21 +38,11 @@ public class ProductBenchmark extends KernelBenchmark {
   @Benchmark
   public void ours() {
     Work.flops(2.0 * n * n * n);
-    kernels.gemm(
-        dtype.code(),
-        false,
-        false,
-        n,
-        n,
-        n,
-        1,
-        matrices[0].block(),
-        n,
-        matrices[1].block(),
-        n,
-        0,
-        matrices[2].block(),
-        n);
+    kernels.linAlg().gemm(1, matrix(0), false, matrix(1), false, 0, matrix(2));
+  }
+
+  private MatrixBlock matrix(int k) {
+    return new MatrixBlock(dtype.code(), n, n, matrices[k].block());
   }
 
   @Benchmark

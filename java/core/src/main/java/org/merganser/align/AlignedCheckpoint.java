@@ -73,7 +73,7 @@ final class AlignedCheckpoint implements Checkpoint {
     long rounding = axes.stream().filter(a -> isRounding(alignment.map(a.space().id()))).count();
     // Two products in a row would round twice; in F64 between them the result is rounded once.
     boolean widen = rounding > 1 && info.dtype() != DType.F64;
-    Tensor current = source.read(name, ws);
+    Tensor current = source.readOn(name, ws);
     try {
       if (widen) {
         current = replace(current, current.to(DType.F64, ws));
@@ -84,7 +84,7 @@ final class AlignedCheckpoint implements Checkpoint {
       if (widen) {
         current = replace(current, current.to(info.dtype(), ws));
       }
-      into.memory().slice(0, into.bytes()).copyFrom(current.memory());
+      into.copyFrom(current, ws);
     } finally {
       current.close();
     }

@@ -15,6 +15,7 @@ import org.merganser.io.Checkpoint;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.io.Safetensors;
 import org.merganser.linalg.Completion;
+import org.merganser.linalg.LinAlg;
 import org.merganser.linalg.Matrix;
 import org.merganser.linalg.Tensor;
 import org.merganser.model.Architecture;
@@ -123,12 +124,12 @@ final class AlignmentFile {
     Map<String, String> metadata = file.metadata();
     FeatureMap map = new IdentityMap(space.width());
     if (file.tensors().containsKey(id + "/map")) {
-      Matrix matrix = Matrix.of(opened.add(file.read(id + "/map", ws)));
+      Matrix matrix = Matrix.of(opened.add(file.readOn(id + "/map", ws)));
       matrix.require(path + " '" + id + "/map'", space.width(), space.width());
-      Matrix inverse = Matrix.of(opened.add(file.read(id + "/inverse", ws)));
+      Matrix inverse = Matrix.of(opened.add(file.readOn(id + "/inverse", ws)));
       boolean orthogonal =
           MapFamily.ORTHOGONAL.name().equals(metadata.get(id + "/family"))
-              && isTranspose(matrix, inverse);
+              && isTranspose(matrix, inverse, ws);
       // Of an orthogonal one both are kept as they are, since one is the transpose of the other.
       map = LinearMap.of(matrix, inverse, orthogonal ? MapFamily.ORTHOGONAL : MapFamily.ANY_LINEAR);
     } else if (file.tensors().containsKey(id + "/permutation")) {
@@ -157,15 +158,12 @@ final class AlignmentFile {
   }
 
   /** The family alone is not believed: the inverse of an orthogonal map is its transpose. */
-  private static boolean isTranspose(Matrix matrix, Matrix inverse) {
-    for (long i = 0; i < matrix.rows(); i++) {
-      for (long j = 0; j < matrix.columns(); j++) {
-        if (matrix.get(i, j) != inverse.get(j, i)) {
-          return false;
-        }
-      }
+  private static boolean isTranspose(Matrix matrix, Matrix inverse, Workspace ws) {
+    try (Matrix transpose = LinAlg.transpose(matrix, ws);
+        Matrix wanted = transpose.toHost(ws);
+        Matrix found = inverse.toHost(ws)) {
+      return found.asTensor().sameBytes(wanted.asTensor());
     }
-    return true;
   }
 
   private static double[] doubles(Checkpoint file, String name, Workspace ws) throws IOException {

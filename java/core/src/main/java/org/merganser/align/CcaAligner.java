@@ -111,12 +111,12 @@ public final class CcaAligner implements Aligner {
               + space.width()
               + " samples");
     }
-    try (Matrix sxx = moments.covariance(0, 0);
-        Matrix syy = moments.covariance(model, model);
-        Matrix sxy = moments.covariance(0, model);
+    try (Matrix sxx = moments.covariance(0, 0, ws);
+        Matrix syy = moments.covariance(model, model, ws);
+        Matrix sxy = moments.covariance(0, model, ws);
         Opened opened = new Opened()) {
-      double gammaX = gamma(sxx, space, 0);
-      double gammaY = gamma(syy, space, model);
+      double gammaX = gamma(sxx.trace(ws), space, 0);
+      double gammaY = gamma(syy.trace(ws), space, model);
       Cca cca = opened.add(Cca.map(sxx, syy, sxy, gammaX, gammaY, ws));
       double[] correlations = cca.correlations();
       double mean = Arrays.stream(correlations).average().orElse(0);
@@ -134,8 +134,8 @@ public final class CcaAligner implements Aligner {
     }
   }
 
-  private double gamma(Matrix covariance, FeatureSpace space, int model) {
-    double trace = covariance.trace();
+  /** From the trace of the covariance. */
+  private double gamma(double trace, FeatureSpace space, int model) {
     String where = "space \"" + space.id() + "\", model " + model;
     double gamma =
         options.unit() == Unit.ABSOLUTE ? options.gamma() : options.gamma() * trace / space.width();

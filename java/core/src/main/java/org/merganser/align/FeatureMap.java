@@ -35,7 +35,7 @@ public sealed interface FeatureMap extends AutoCloseable
   FeatureMap then(FeatureMap next, Workspace ws);
 
   /** Condition number in the 1-norm, {@code |T|_1 |T^-1|_1}. */
-  double condition();
+  double condition(Workspace ws);
 
   /**
    * How well each feature of the reference is met by its aligned counterpart, in the order of the
@@ -56,8 +56,8 @@ public sealed interface FeatureMap extends AutoCloseable
     return MatchedCorrelation.of(moments, model, this, ws);
   }
 
-  /** T as a new dense matrix. */
-  Matrix toMatrix();
+  /** T as a new dense matrix on the host. */
+  Matrix toMatrix(Workspace ws);
 
   /** Frees the matrices of a dense map; further calls do nothing. */
   @Override

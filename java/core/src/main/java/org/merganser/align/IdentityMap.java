@@ -23,16 +23,16 @@ record IdentityMap(long width) implements FeatureMap {
     if (next.width() != width) {
       throw new ShapeException("cannot compose maps of " + width + " and " + next.width());
     }
-    return next instanceof LinearMap dense ? dense.copy() : next;
+    return next instanceof LinearMap dense ? dense.copy(ws) : next;
   }
 
   @Override
-  public double condition() {
+  public double condition(Workspace ws) {
     return 1;
   }
 
   @Override
-  public Matrix toMatrix() {
+  public Matrix toMatrix(Workspace ws) {
     return Matrix.identity(width);
   }
 }

@@ -202,7 +202,7 @@ final class LayerFits {
 
     /** {@code W h + b} for every row h. */
     Matrix apply(Matrix h, Workspace ws) {
-      Matrix sums = LinAlg.multiplyTransposed(h, weight, ws);
+      Matrix sums = onHost(LinAlg.multiplyTransposed(h, weight, ws), ws);
       for (long i = 0; i < sums.rows(); i++) {
         for (int j = 0; j < bias.length; j++) {
           sums.set(i, j, sums.get(i, j) + bias[j]);
@@ -219,8 +219,14 @@ final class LayerFits {
 
   /** {@code T h} for every row h. */
   private static Matrix mapped(Matrix h, FeatureMap map, Workspace ws) {
-    try (Matrix dense = map.toMatrix()) {
-      return LinAlg.multiplyTransposed(h, dense, ws);
+    try (Matrix dense = map.toMatrix(ws)) {
+      return onHost(LinAlg.multiplyTransposed(h, dense, ws), ws);
+    }
+  }
+
+  private static Matrix onHost(Matrix product, Workspace ws) {
+    try (product) {
+      return product.toHost(ws);
     }
   }
 

@@ -37,9 +37,21 @@ public final class LinearMap implements FeatureMap {
     return new LinearMap(matrix, inverse, family);
   }
 
-  /** An orthogonal map, which owns the matrix from then on: its inverse is its transpose. */
+  /**
+   * An orthogonal map, which owns the matrix from then on: its inverse is its transpose. From a
+   * matrix on the host.
+   */
   public static LinearMap orthogonal(Matrix matrix) {
-    Matrix transpose = matrix.transpose();
+    return orthogonal(matrix, matrix.transpose());
+  }
+
+  /** An orthogonal map, whose inverse is its transpose. */
+  public static LinearMap orthogonal(Matrix matrix, Workspace ws) {
+    return orthogonal(matrix, LinAlg.transpose(matrix, ws));
+  }
+
+  /** An orthogonal map with its transpose. */
+  static LinearMap orthogonal(Matrix matrix, Matrix transpose) {
     requireSquarePair(matrix, transpose);
     return new LinearMap(matrix, transpose, MapFamily.ORTHOGONAL);
   }
@@ -78,11 +90,11 @@ public final class LinearMap implements FeatureMap {
     return Matrix.of(matrix.asTensor().reshape(matrix.rows(), matrix.columns()));
   }
 
-  /** A map with matrices of its own. */
-  LinearMap copy() {
+  /** A map with matrices of its own, where the Workspace computes. */
+  LinearMap copy(Workspace ws) {
     try (Opened opened = new Opened()) {
-      Matrix ours = opened.add(matrix.copy());
-      Matrix other = inverse.copy();
+      Matrix ours = opened.add(matrix.on(ws));
+      Matrix other = inverse.on(ws);
       opened.release();
       return new LinearMap(ours, other, family);
     }
@@ -94,13 +106,13 @@ public final class LinearMap implements FeatureMap {
       throw new ShapeException("cannot compose maps of " + width() + " and " + next.width());
     }
     if (next instanceof IdentityMap) {
-      return copy();
+      return copy(ws);
     }
     try (FeatureMap back = next.inverse();
         Matrix nextMatrix =
-            next instanceof LinearMap linear ? view(linear.matrix) : next.toMatrix();
+            next instanceof LinearMap linear ? view(linear.matrix) : next.toMatrix(ws);
         Matrix nextInverse =
-            back instanceof LinearMap linear ? view(linear.matrix) : back.toMatrix()) {
+            back instanceof LinearMap linear ? view(linear.matrix) : back.toMatrix(ws)) {
       boolean orthogonal =
           family == MapFamily.ORTHOGONAL && MapFamily.ORTHOGONAL.allows(next.family());
       return product(
@@ -124,27 +136,13 @@ public final class LinearMap implements FeatureMap {
   }
 
   @Override
-  public double condition() {
-    return norm1(matrix) * norm1(inverse);
-  }
-
-  private static double norm1(Matrix matrix) {
-    double[] sums = new double[Math.toIntExact(matrix.columns())];
-    double largest = 0;
-    for (long i = 0; i < matrix.rows(); i++) {
-      for (int j = 0; j < sums.length; j++) {
-        sums[j] += Math.abs(matrix.get(i, j));
-      }
-    }
-    for (double sum : sums) {
-      largest = Math.max(largest, sum);
-    }
-    return largest;
+  public double condition(Workspace ws) {
+    return LinAlg.norm1(matrix, ws) * LinAlg.norm1(inverse, ws);
   }
 
   @Override
-  public Matrix toMatrix() {
-    return matrix.copy();
+  public Matrix toMatrix(Workspace ws) {
+    return matrix.toHost(ws);
   }
 
   @Override

@@ -6,7 +6,8 @@ import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
 import org.merganser.internal.Opened;
 import org.merganser.internal.kernel.Block;
-import org.merganser.internal.kernel.Kernels;
+import org.merganser.internal.kernel.TensorKernels;
+import org.merganser.internal.kernel.TensorKernels.Axis;
 import org.merganser.linalg.Matrix;
 import org.merganser.linalg.Tensor;
 import org.merganser.model.Architecture.BoundAxis;
@@ -35,31 +36,22 @@ final class MapAxis {
     boolean whole = width * repeat == tensor.dim(axis);
     try (Opened opened = new Opened()) {
       Tensor result =
-          opened.add(whole ? Tensor.allocate(tensor.dtype(), tensor.shape()) : tensor.copy());
+          opened.add(whole ? Tensor.allocate(tensor.dtype(), tensor.shape(), ws) : tensor.on(ws));
       if (tensor.size() > 0) {
-        Kernels.Axis shape = new Kernels.Axis(outer, width, repeat * inner, width);
+        Axis shape = new Axis(outer, width, repeat * inner, width, stride);
         Block in = tensor.block().from(start);
         Block out = result.block().from(start);
         int dtype = tensor.dtype().code();
+        TensorKernels kernels = ws.kernels().tensors();
         Role role = bound.binding().role();
         if (map instanceof LinearMap linear) {
           // Input side: V' = V T^-1, so entry r of the axis sums over c with T^-1[c, r].
           boolean input = role == Role.WEIGHT_IN;
           Matrix matrix = input ? linear.inverseMatrix() : linear.matrix();
-          Block factors = matrix.asTensor().block();
-          ws.kernels().applyDense(dtype, shape, factors, width, input, in, stride, out, stride);
+          kernels.applyDense(dtype, shape, matrix.natives(), input, in, out);
         } else {
           ScaledPermutation permutation = (ScaledPermutation) map;
-          ws.kernels()
-              .applyGather(
-                  dtype,
-                  shape,
-                  index(permutation),
-                  scales(permutation, role),
-                  in,
-                  stride,
-                  out,
-                  stride);
+          kernels.applyGather(dtype, shape, index(permutation), scales(permutation, role), in, out);
         }
       }
       opened.release();
@@ -76,14 +68,18 @@ final class MapAxis {
     long inner = Tensor.size(Arrays.copyOfRange(tensor.shape(), axis + 1, tensor.rank()));
     long stride = tensor.dim(axis) * inner;
     long groups = repeat * inner;
-    double[][] squares = map.matrix().toArray();
+    double[][] squares;
+    try (Matrix host = map.matrix().toHost(ws)) {
+      squares = host.toArray();
+    }
     for (double[] row : squares) {
       for (int c = 0; c < width; c++) {
         row[c] *= row[c];
       }
     }
     double[] scale = new double[width];
-    try (Tensor exact = tensor.to(DType.F64, ws)) {
+    try (Tensor wide = tensor.to(DType.F64, ws);
+        Tensor exact = wide.toHost(ws)) {
       for (long start = offset * inner; start < exact.size(); start += stride) {
         for (long k = 0; k < groups; k++) {
           for (int c = 0; c < width; c++) {

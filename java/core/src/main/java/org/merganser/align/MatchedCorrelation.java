@@ -23,14 +23,13 @@ final class MatchedCorrelation {
     }
     return map instanceof LinearMap dense
         ? ofDense(moments, model, dense.matrix(), ws)
-        : ofPairs(moments, model, map);
+        : ofPairs(moments, model, map, ws);
   }
 
-  private static double[] ofPairs(SpaceMoments moments, int model, FeatureMap map) {
-    double[] found = new double[Math.toIntExact(map.width())];
-    int[] partner = new int[found.length];
-    double[] scale = new double[found.length];
-    for (int r = 0; r < found.length; r++) {
+  private static double[] ofPairs(SpaceMoments moments, int model, FeatureMap map, Workspace ws) {
+    int[] partner = new int[Math.toIntExact(map.width())];
+    double[] scale = new double[partner.length];
+    for (int r = 0; r < partner.length; r++) {
       partner[r] = r;
       scale[r] = 1;
     }
@@ -38,31 +37,28 @@ final class MatchedCorrelation {
       partner = permutation.permutation();
       scale = permutation.scales();
     }
-    try (Matrix correlation = moments.correlation(0, model)) {
+    try (Matrix correlation = moments.correlation(0, model, ws)) {
+      double[] found = correlation.entries(partner, ws);
       for (int r = 0; r < found.length; r++) {
-        found[r] = Math.signum(scale[r]) * correlation.get(r, partner[r]);
+        found[r] *= Math.signum(scale[r]);
       }
+      return found;
     }
-    return found;
   }
 
   private static double[] ofDense(SpaceMoments moments, int model, Matrix map, Workspace ws) {
     double[] found = new double[Math.toIntExact(map.rows())];
     boolean[] dead = moments.dead(0);
     double[] variance = moments.variance(0);
-    try (Matrix own = moments.covariance(model, model);
-        Matrix cross = moments.covariance(0, model);
+    try (Matrix own = moments.covariance(model, model, ws);
+        Matrix cross = moments.covariance(0, model, ws);
         Matrix mapped = LinAlg.multiply(map, own, ws)) {
+      double[] covariance = LinAlg.rowProducts(map, cross, ws);
+      double[] mappedVariance = LinAlg.rowProducts(map, mapped, ws);
       for (int r = 0; r < found.length; r++) {
-        double covariance = 0;
-        double mappedVariance = 0;
-        for (int c = 0; c < found.length; c++) {
-          covariance += map.get(r, c) * cross.get(r, c);
-          mappedVariance += map.get(r, c) * mapped.get(r, c);
-        }
-        if (!dead[r] && mappedVariance > 0) {
+        if (!dead[r] && mappedVariance[r] > 0) {
           // The roots apart: the product of two variances may overflow or underflow.
-          found[r] = covariance / (Math.sqrt(variance[r]) * Math.sqrt(mappedVariance));
+          found[r] = covariance[r] / (Math.sqrt(variance[r]) * Math.sqrt(mappedVariance[r]));
         }
       }
     }

@@ -76,17 +76,13 @@ public final class PermutationAligner implements Aligner {
 
   private SpaceAlignment alignSpace(
       FeatureSpace space, SpaceMoments moments, int model, Workspace ws) {
-    try (Matrix correlation = moments.correlation(0, model);
-        Matrix objective =
-            options.kind() == Kind.CORRELATION
-                ? correlation.copy()
-                : moments.covariance(0, model)) {
-      int[] permutation = Assignment.maximise(objective, ws).columns();
+    try (Matrix correlation = moments.correlation(0, model, ws)) {
+      int[] permutation = best(correlation, moments, model, ws).columns();
       matchDeadInOrder(permutation, moments.dead(0));
-      double[] matched = new double[permutation.length];
+      double[] matched = correlation.entries(permutation, ws);
       for (int r = 0; r < matched.length; r++) {
         // Negated twice, to sort in decreasing order.
-        matched[r] = -correlation.get(r, permutation[r]);
+        matched[r] = -matched[r];
       }
       Arrays.sort(matched);
       for (int r = 0; r < matched.length; r++) {
@@ -99,6 +95,15 @@ public final class PermutationAligner implements Aligner {
           matched,
           Completion.NONE,
           Evidence.oneToOne(moments.samples(), space.width(), mean));
+    }
+  }
+
+  private Assignment best(Matrix correlation, SpaceMoments moments, int model, Workspace ws) {
+    if (options.kind() == Kind.CORRELATION) {
+      return Assignment.maximise(correlation, ws);
+    }
+    try (Matrix covariance = moments.covariance(0, model, ws)) {
+      return Assignment.maximise(covariance, ws);
     }
   }
 

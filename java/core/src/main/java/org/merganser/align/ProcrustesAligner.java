@@ -6,6 +6,7 @@ import org.merganser.align.SpaceAlignment.Evidence;
 import org.merganser.compute.Workspace;
 import org.merganser.error.NumericalException;
 import org.merganser.internal.Opened;
+import org.merganser.linalg.LinAlg;
 import org.merganser.linalg.Matrix;
 import org.merganser.linalg.Polar;
 import org.merganser.model.Architecture;
@@ -83,7 +84,7 @@ public final class ProcrustesAligner implements Aligner {
       FeatureSpace space, SpaceMoments moments, int model, Workspace ws) {
     double sizeX = size(moments, space, 0);
     double sizeY = size(moments, space, model);
-    try (Matrix sxy = moments.covariance(0, model);
+    try (Matrix sxy = moments.covariance(0, model, ws);
         Opened opened = new Opened()) {
       Polar polar = opened.add(Polar.of(sxy, ws));
       double[] spectrum =
@@ -91,23 +92,27 @@ public final class ProcrustesAligner implements Aligner {
       double score = Arrays.stream(spectrum).sum();
       FeatureMap map =
           options.scale() == Scale.NONE
-              ? LinearMap.orthogonal(polar.factor())
-              : scaled(polar.factor(), sizeX / sizeY);
+              ? LinearMap.orthogonal(polar.factor(), ws)
+              : scaled(polar.factor(), sizeX / sizeY, ws);
       Evidence evidence = Evidence.dense(moments.samples(), space.width(), score);
       opened.release();
       return new SpaceAlignment(map, score, spectrum, polar.completion(), evidence);
     }
   }
 
-  private static LinearMap scaled(Matrix q, double scale) {
-    Matrix inverse = q.transpose();
-    for (long i = 0; i < q.rows(); i++) {
-      for (long j = 0; j < q.columns(); j++) {
-        q.set(i, j, q.get(i, j) * scale);
-        inverse.set(i, j, inverse.get(i, j) / scale);
-      }
+  /** Takes q over. */
+  private static LinearMap scaled(Matrix q, double scale, Workspace ws) {
+    double[] divisors = new double[Math.toIntExact(q.rows())];
+    try (q;
+        Matrix transpose = LinAlg.transpose(q, ws);
+        Opened opened = new Opened()) {
+      Arrays.fill(divisors, 1 / scale);
+      Matrix map = opened.add(LinAlg.divide(q, divisors, null, ws));
+      Arrays.fill(divisors, scale);
+      Matrix inverse = LinAlg.divide(transpose, divisors, null, ws);
+      opened.release();
+      return LinearMap.of(map, inverse);
     }
-    return LinearMap.of(q, inverse);
   }
 
   /** Square root of the trace of the covariance. */

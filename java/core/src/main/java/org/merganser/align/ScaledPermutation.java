@@ -117,15 +117,15 @@ public final class ScaledPermutation implements FeatureMap {
       return new ScaledPermutation(index, scale);
     }
     LinearMap linear = (LinearMap) next;
-    try (Matrix matrix = toMatrix();
-        Matrix inverse = inverse().toMatrix()) {
+    try (Matrix matrix = toMatrix(ws);
+        Matrix inverse = inverse().toMatrix(ws)) {
       return LinearMap.product(
           linear.matrix(), matrix, inverse, linear.inverseMatrix(), MapFamily.ANY_LINEAR, ws);
     }
   }
 
   @Override
-  public double condition() {
+  public double condition(Workspace ws) {
     double[] magnitudes = Arrays.stream(scales).map(Math::abs).toArray();
     return magnitudes.length == 0
         ? 1
@@ -134,7 +134,7 @@ public final class ScaledPermutation implements FeatureMap {
   }
 
   @Override
-  public Matrix toMatrix() {
+  public Matrix toMatrix(Workspace ws) {
     Matrix matrix = Matrix.zeros(permutation.length, permutation.length);
     for (int r = 0; r < permutation.length; r++) {
       matrix.set(r, permutation[r], scales[r]);

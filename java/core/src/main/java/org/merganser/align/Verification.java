@@ -117,7 +117,7 @@ public record Verification(
     List<String> warnings = new ArrayList<>();
     for (FeatureSpace space : alignment.architecture().spaces()) {
       SpaceAlignment found = alignment.spaces().get(space.id());
-      double condition = found.map().condition();
+      double condition = found.map().condition(ws);
       checks.put(
           space.id(), new SpaceCheck(residual(found.map(), ws), condition, found.isExact(space)));
       warn(space, found, condition, warnings);
@@ -240,7 +240,7 @@ public record Verification(
       return 0;
     }
     try (Matrix product = LinAlg.multiply(linear.matrix(), linear.inverseMatrix(), ws)) {
-      return LinAlg.distanceToIdentity(product);
+      return LinAlg.distanceToIdentity(product, ws);
     }
   }
 }

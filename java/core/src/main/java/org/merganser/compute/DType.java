@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.merganser.compute;
 
+import org.merganser.internal.kernel.Codes;
+
 /**
  * Every element type of the safetensors format. Merganser computes in {@link #F64}, {@link #F32},
  * {@link #F16} and {@link #BF16}; the others are carried through unchanged. In the order of the
@@ -20,13 +22,13 @@ public enum DType {
   F8_E5M2FNUZ(8, -1),
   I16(16, -1),
   U16(16, -1),
-  F16(16, 2),
-  BF16(16, 3),
+  F16(16, Codes.F16),
+  BF16(16, Codes.BF16),
   I32(32, -1),
   U32(32, -1),
-  F32(32, 1),
+  F32(32, Codes.F32),
   C64(64, -1),
-  F64(64, 0),
+  F64(64, Codes.F64),
   I64(64, -1),
   U64(64, -1);
 

@@ -46,7 +46,7 @@ public final class Memory implements AutoCloseable {
       return allocate(bytes);
     }
     requirePositive(bytes);
-    return new Memory(ws.kernels().allocate(bytes, ws.device().ordinal()), ws.device());
+    return new Memory(ws.kernels().allocate(bytes), ws.device());
   }
 
   private static void requirePositive(long bytes) {
@@ -60,7 +60,7 @@ public final class Memory implements AutoCloseable {
     if (bytes < 0 || address == 0 && bytes > 0) {
       throw new IllegalArgumentException("cannot wrap " + bytes + " bytes at " + address);
     }
-    return new Memory(Block.lent(address, bytes, device.ordinal(), owner), device);
+    return new Memory(Block.lent(address, bytes, device.code(), owner), device);
   }
 
   /** A part of this memory; closing it frees nothing. */
@@ -215,11 +215,15 @@ public final class Memory implements AutoCloseable {
 
   /**
    * Copies all of {@code from}, which must be as large, into this, whichever devices they lie on.
-   * The only way data move between devices.
+   * Within the host the Workspace is not used: any thread may copy at any time.
    */
   public void copyFrom(Memory from, Workspace ws) {
-    checkSize(from);
-    ws.kernels().copy(block, from.block);
+    if (device == Device.HOST && from.device == Device.HOST) {
+      copyFrom(from);
+    } else {
+      checkSize(from);
+      ws.kernels().copy(block, from.block);
+    }
   }
 
   /** Copies all of {@code from}, which must be as large, into this; both on the host. */

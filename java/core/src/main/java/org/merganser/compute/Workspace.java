@@ -38,7 +38,7 @@ public final class Workspace implements AutoCloseable {
     // Explains what is missing before a class is touched that cannot be linked without it.
     Natives.load();
     this.backend = choose(builder.backend);
-    this.kernels = new Kernels(backend.ordinal(), threads, this::forget);
+    this.kernels = new Kernels(backend.code(), threads, this::forget);
     this.cancel = () -> kernels.cancel(true);
     cancellation.onCancel(cancel);
   }

@@ -28,7 +28,7 @@ public interface Checkpoint extends AutoCloseable {
   /**
    * Reads one tensor.
    *
-   * @param into receives it; its type and shape must be those of {@link #info}
+   * @param into receives it, on whichever device; its type and shape must be those of {@link #info}
    */
   void read(String name, Tensor into, Workspace ws) throws IOException;
 
@@ -63,12 +63,16 @@ public interface Checkpoint extends AutoCloseable {
     return info;
   }
 
-  /** Reads one tensor into new memory. */
+  /** Reads one tensor into new memory on the host. */
   default Tensor read(String name, Workspace ws) throws IOException {
     TensorInfo info = info(name);
-    Tensor tensor = Tensor.allocate(info.dtype(), info.dims());
-    read(name, tensor, ws);
-    return tensor;
+    return Reads.into(Tensor.allocate(info.dtype(), info.dims()), this, name, ws);
+  }
+
+  /** Reads one tensor into new memory where the Workspace computes. */
+  default Tensor readOn(String name, Workspace ws) throws IOException {
+    TensorInfo info = info(name);
+    return Reads.into(Tensor.allocate(info.dtype(), info.dims(), ws), this, name, ws);
   }
 
   /** Reads rows {@code from} (included) to {@code to} (excluded) of the first dimension. */
@@ -77,7 +81,7 @@ public interface Checkpoint extends AutoCloseable {
     try (Tensor whole = read(name, ws);
         Tensor rows = whole.rows(from, to)) {
       into.require("target of rows of " + Names.quote(name), rows.dtype(), rows.shape());
-      into.memory().slice(0, into.bytes()).copyFrom(rows.memory());
+      into.copyFrom(rows, ws);
     }
   }
 

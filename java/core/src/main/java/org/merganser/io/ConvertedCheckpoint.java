@@ -74,33 +74,19 @@ final class ConvertedCheckpoint implements Checkpoint {
       source.read(name, into, ws);
       return;
     }
-    try (Tensor stored = source.read(name, ws);
-        Tensor here = stored.on(ws);
-        Tensor converted = Tensor.allocate(dtype, info.dims(), ws)) {
-      ws.kernels()
-          .convert(here.dtype().code(), dtype.code(), here.size(), here.block(), converted.block());
-      requireSameRange(name, here, converted, ws);
-      into.copyFrom(converted, ws);
-    }
-  }
-
-  private static void requireSameRange(String name, Tensor from, Tensor to, Workspace ws) {
-    long[] after = ws.kernels().nonFinite(to.dtype().code(), to.size(), to.block());
-    if (after[0] > 0) {
-      long[] before = ws.kernels().nonFinite(from.dtype().code(), from.size(), from.block());
-      if (after[0] > before[0]) {
+    try (Tensor stored = source.readOn(name, ws)) {
+      long beyond = into.convertFrom(stored, ws);
+      if (beyond > 0) {
         throw new NumericalException(
             Names.quote(name)
                 + " "
-                + from
+                + stored
                 + ": "
-                + (after[0] - before[0])
+                + beyond
                 + " values are beyond the range of "
-                + to.dtype()
+                + dtype
                 + "; convert to "
-                + (to.dtype() == DType.F16
-                    ? "BF16 or F32"
-                    : to.dtype() == DType.BF16 ? "F32" : "F64")
+                + (dtype == DType.F16 ? "BF16 or F32" : dtype == DType.BF16 ? "F32" : "F64")
                 + " instead");
       }
     }

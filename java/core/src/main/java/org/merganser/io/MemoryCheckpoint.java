@@ -11,7 +11,7 @@ import org.merganser.compute.Workspace;
 import org.merganser.internal.Names;
 import org.merganser.linalg.Tensor;
 
-/** A checkpoint whose tensors are in memory. Closing it closes them. */
+/** A checkpoint whose tensors are in memory, on any device. Closing it closes them. */
 public final class MemoryCheckpoint implements Checkpoint {
   private final Map<String, Tensor> tensors;
   private final Map<String, TensorInfo> infos;
@@ -68,7 +68,7 @@ public final class MemoryCheckpoint implements Checkpoint {
     TensorInfo info = info(name);
     into.require("target of " + Names.quote(name), info.dtype(), info.dims());
     try (Tensor source = tensors.get(name).reshape(info.dims())) {
-      into.memory().slice(0, into.bytes()).copyFrom(source.memory().slice(0, source.bytes()));
+      into.copyFrom(source, ws);
     }
   }
 

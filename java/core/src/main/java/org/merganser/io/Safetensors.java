@@ -342,7 +342,7 @@ public final class Safetensors {
       TensorInfo info = info(name);
       into.require("target of " + Names.quote(name), info.dtype(), info.dims());
       long begin = header.dataStart() + header.entries().get(name).begin();
-      file.read(begin, into.memory().slice(0, info.bytes()));
+      Reads.file(file, begin, into, ws);
     }
 
     @Override
@@ -359,7 +359,7 @@ public final class Safetensors {
       long row = info.dim(0) == 0 ? 0 : info.size() / info.dim(0);
       long skipped = info.dtype().bytes(from * row);
       long begin = header.dataStart() + header.entries().get(name).begin() + skipped;
-      file.read(begin, into.memory().slice(0, into.bytes()));
+      Reads.file(file, begin, into, ws);
     }
 
     @Override

@@ -5,12 +5,14 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
+import java.util.stream.IntStream;
 import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
 import org.merganser.error.NumericalException;
 import org.merganser.error.ShapeException;
-import org.merganser.internal.kernel.Block;
-import org.merganser.internal.kernel.Kernels;
+import org.merganser.internal.kernel.AssignmentKernels.Factors;
+import org.merganser.internal.kernel.AssignmentKernels.Solution;
+import org.merganser.internal.kernel.MatrixBlock;
 
 /**
  * The exact solution of a linear assignment problem: each row takes one column, no column twice,
@@ -161,27 +163,14 @@ public record Assignment(int[] columns, double value, double[] u, double[] v, bo
    */
   public double violation(Matrix matrix, Workspace ws) {
     requireShape(matrix.rows(), matrix.columns());
-    double violation =
-        ws.kernels()
-            .assignmentViolation(
-                matrix.dtype().code(),
-                matrix.rows(),
-                matrix.columns(),
-                matrix.block(),
-                matrix.columns(),
-                maximised,
-                rowToCol(),
-                u,
-                v);
-    return violation;
+    return ws.kernels().assignment().violation(matrix.natives(), maximised, solution());
   }
 
   /** {@link #violation} of a problem given by products of rows. */
   public double violationOfProducts(Matrix x, Matrix y, Workspace ws) {
     requireFactors(x, y);
     requireShape(x.rows(), y.rows());
-    double violation = ws.kernels().assignmentViolation(factors(x, y), maximised, rowToCol(), u, v);
-    return violation;
+    return ws.kernels().assignment().violation(factors(x, y), maximised, solution());
   }
 
   /**
@@ -194,16 +183,25 @@ public record Assignment(int[] columns, double value, double[] u, double[] v, bo
    */
   public void certify(Matrix matrix, Workspace ws) {
     AssignmentProof.require(
-        this, violation(matrix, ws), matrix::get, () -> solve(matrix, maximised, null, ws));
+        this,
+        violation(matrix, ws),
+        found -> matrix.entries(found, ws),
+        () -> solve(matrix, maximised, null, ws));
   }
 
   /** {@link #certify} of a problem given by products of rows. */
   public void certifyProducts(Matrix x, Matrix y, Workspace ws) {
-    AssignmentProof.require(
-        this,
-        violationOfProducts(x, y, ws),
-        (i, j) -> product(x.row(i), y.row(j)),
-        () -> solveProducts(x, y, maximised, ws));
+    try (Matrix left = x.toHost(ws);
+        Matrix right = y.toHost(ws)) {
+      AssignmentProof.require(
+          this,
+          violationOfProducts(x, y, ws),
+          found ->
+              IntStream.range(0, found.length)
+                  .mapToDouble(i -> product(left.row(i), right.row(found[i])))
+                  .toArray(),
+          () -> solveProducts(x, y, maximised, ws));
+    }
   }
 
   /** The bits that native code forms: in F64, in the order of the factors. */
@@ -230,8 +228,8 @@ public record Assignment(int[] columns, double value, double[] u, double[] v, bo
     }
   }
 
-  private long[] rowToCol() {
-    return Arrays.stream(columns).asLongStream().toArray();
+  private Solution solution() {
+    return new Solution(Arrays.stream(columns).asLongStream().toArray(), u, v);
   }
 
   private static Assignment solve(Matrix matrix, boolean maximise, double[] start, Workspace ws) {
@@ -243,33 +241,21 @@ public record Assignment(int[] columns, double value, double[] u, double[] v, bo
               + matrix
               + "; a start needs a square matrix and one dual for each column");
     }
-    long[] rowToCol = new long[Math.toIntExact(matrix.rows())];
-    double[] u = new double[rowToCol.length];
-    double[] v = start != null ? start.clone() : new double[Math.toIntExact(matrix.columns())];
+    Solution solution = Solution.empty(matrix.rows(), matrix.columns());
+    if (start != null) {
+      System.arraycopy(start, 0, solution.v(), 0, start.length);
+    }
     double value =
-        ws.kernels()
-            .assignment(
-                matrix.dtype().code(),
-                matrix.rows(),
-                matrix.columns(),
-                matrix.block(),
-                matrix.columns(),
-                maximise,
-                start != null,
-                rowToCol,
-                u,
-                v);
-    return of(rowToCol, value, u, v, maximise);
+        ws.kernels().assignment().solve(matrix.natives(), maximise, start != null, solution);
+    return of(solution, value, maximise);
   }
 
   private static Assignment solveProducts(Matrix x, Matrix y, boolean maximise, Workspace ws) {
     requireFactors(x, y);
     requireWide(x.rows(), y.rows());
-    long[] rowToCol = new long[Math.toIntExact(x.rows())];
-    double[] u = new double[rowToCol.length];
-    double[] v = new double[Math.toIntExact(y.rows())];
-    double value = ws.kernels().assignment(factors(x, y), maximise, rowToCol, u, v);
-    return of(rowToCol, value, u, v, maximise);
+    Solution solution = Solution.empty(x.rows(), y.rows());
+    double value = ws.kernels().assignment().solve(factors(x, y), maximise, solution);
+    return of(solution, value, maximise);
   }
 
   private static List<Assignment> solveAll(List<Matrix> matrices, boolean maximise, Workspace ws) {
@@ -278,9 +264,8 @@ public record Assignment(int[] columns, double value, double[] u, double[] v, bo
       return List.of();
     }
     DType dtype = matrices.get(0).dtype();
-    long[] rows = new long[problems];
-    long[] columns = new long[problems];
-    Block[] blocks = new Block[problems];
+    long rows = 0;
+    long columns = 0;
     for (int p = 0; p < problems; p++) {
       Matrix matrix = matrices.get(p);
       requireWide(matrix.rows(), matrix.columns());
@@ -288,43 +273,37 @@ public record Assignment(int[] columns, double value, double[] u, double[] v, bo
         throw new ShapeException(
             "problem " + p + " is a " + matrix + ", but problem 0 is of " + dtype);
       }
-      rows[p] = matrix.rows();
-      columns[p] = matrix.columns();
-      blocks[p] = matrix.block();
+      rows += matrix.rows();
+      columns += matrix.columns();
     }
-    long[] rowToCol = new long[Math.toIntExact(Arrays.stream(rows).sum())];
-    double[] u = new double[rowToCol.length];
-    double[] v = new double[Math.toIntExact(Arrays.stream(columns).sum())];
-    double[] values = new double[problems];
-    ws.kernels().assignments(dtype.code(), rows, columns, blocks, maximise, rowToCol, u, v, values);
+    Solution all = Solution.empty(rows, columns);
+    List<MatrixBlock> costs = matrices.stream().map(Matrix::natives).toList();
+    double[] values = ws.kernels().assignment().solveAll(costs, maximise, all);
     List<Assignment> result = new ArrayList<>(problems);
     int row = 0;
     int column = 0;
     for (int p = 0; p < problems; p++) {
-      int nextRow = row + (int) rows[p];
-      int nextColumn = column + (int) columns[p];
-      result.add(
-          of(
-              Arrays.copyOfRange(rowToCol, row, nextRow),
-              values[p],
-              Arrays.copyOfRange(u, row, nextRow),
-              Arrays.copyOfRange(v, column, nextColumn),
-              maximise));
+      int nextRow = row + (int) matrices.get(p).rows();
+      int nextColumn = column + (int) matrices.get(p).columns();
+      Solution own =
+          new Solution(
+              Arrays.copyOfRange(all.rowToCol(), row, nextRow),
+              Arrays.copyOfRange(all.u(), row, nextRow),
+              Arrays.copyOfRange(all.v(), column, nextColumn));
+      result.add(of(own, values[p], maximise));
       row = nextRow;
       column = nextColumn;
     }
     return List.copyOf(result);
   }
 
-  private static Assignment of(
-      long[] rowToCol, double value, double[] u, double[] v, boolean maximise) {
-    int[] columns = Arrays.stream(rowToCol).mapToInt(Math::toIntExact).toArray();
-    return new Assignment(columns, value, u, v, maximise);
+  private static Assignment of(Solution solution, double value, boolean maximise) {
+    int[] columns = Arrays.stream(solution.rowToCol()).mapToInt(Math::toIntExact).toArray();
+    return new Assignment(columns, value, solution.u(), solution.v(), maximise);
   }
 
-  private static Kernels.Factors factors(Matrix x, Matrix y) {
-    return new Kernels.Factors(
-        x.dtype().code(), x.rows(), y.rows(), x.columns(), x.block(), y.block());
+  private static Factors factors(Matrix x, Matrix y) {
+    return new Factors(x.natives(), y.natives());
   }
 
   private static void requireFactors(Matrix x, Matrix y) {

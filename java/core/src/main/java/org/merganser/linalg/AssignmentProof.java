@@ -12,9 +12,10 @@ import org.merganser.error.NumericalException;
  * Otherwise the problem is solved again and sums are compared exactly.
  */
 final class AssignmentProof {
-  /** An entry of the problem. */
+  /** Entries of the problem. */
   interface Entries {
-    double get(int row, int column);
+    /** That of each row in its column. */
+    double[] in(int[] columns);
   }
 
   private static final double EPSILON = Math.ulp(1.0);
@@ -26,8 +27,9 @@ final class AssignmentProof {
     int[] columns = found.columns();
     double total = 0;
     double least = Double.POSITIVE_INFINITY;
-    for (int i = 0; i < columns.length; i++) {
-      double entry = entries.get(i, columns[i]);
+    double[] chosen = entries.in(columns);
+    for (int i = 0; i < chosen.length; i++) {
+      double entry = chosen[i];
       if (Double.isInfinite(entry)) {
         throw new NumericalException(
             "not proved optimal: row "
@@ -75,8 +77,7 @@ final class AssignmentProof {
 
   private static BigDecimal sum(int[] columns, Entries entries) {
     BigDecimal sum = BigDecimal.ZERO;
-    for (int i = 0; i < columns.length; i++) {
-      double entry = entries.get(i, columns[i]);
+    for (double entry : entries.in(columns)) {
       if (!Double.isFinite(entry)) {
         throw new NumericalException("the entries changed while they were read");
       }

@@ -6,7 +6,8 @@ import java.util.List;
 import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
 import org.merganser.internal.Opened;
-import org.merganser.internal.kernel.Kernels;
+import org.merganser.internal.kernel.LinAlgKernels.Covariances;
+import org.merganser.internal.kernel.LinAlgKernels.Report;
 
 /**
  * The map of canonical correlation analysis from features y into the space of features x.
@@ -26,9 +27,9 @@ public final class Cca implements AutoCloseable {
   private final Matrix map;
   private final Matrix inverse;
   private final double[] correlations;
-  private final Kernels.Report report;
+  private final Report report;
 
-  private Cca(Matrix map, Matrix inverse, double[] correlations, Kernels.Report report) {
+  private Cca(Matrix map, Matrix inverse, double[] correlations, Report report) {
     this.map = map;
     this.inverse = inverse;
     this.correlations = correlations;
@@ -167,24 +168,23 @@ public final class Cca implements AutoCloseable {
     long stacked = Math.multiplyExact(n, count);
     try (Opened opened = new Opened();
         Matrix correlations = Matrix.allocate(wanted ? count : 0, n)) {
-      Matrix t = opened.add(Matrix.allocate(stacked, n));
-      Matrix inverse = opened.add(Matrix.allocate(stacked, n));
-      Kernels.Report[] reports =
+      Matrix t = opened.add(Matrix.allocate(stacked, n, ws));
+      Matrix inverse = opened.add(Matrix.allocate(stacked, n, ws));
+      Report[] reports =
           ws.kernels()
+              .linAlg()
               .cca(
                   precision.code(),
-                  n,
-                  sxx.block(),
-                  syy.block(),
-                  sxy.block(),
+                  new Covariances(
+                      n, sxx.asTensor().block(), syy.asTensor().block(), sxy.asTensor().block()),
                   gammaX,
                   gammaY,
-                  t.block(),
-                  inverse.block(),
-                  wanted ? correlations.block() : null);
-      List<Matrix> maps = split(t, count);
+                  t.asTensor().block(),
+                  inverse.asTensor().block(),
+                  wanted ? correlations.asTensor().block() : null);
+      List<Matrix> maps = split(t, count, ws);
       maps.forEach(opened::add);
-      List<Matrix> inverses = split(inverse, count);
+      List<Matrix> inverses = split(inverse, count, ws);
       List<Cca> result = new ArrayList<>();
       for (int k = 0; k < count; k++) {
         double[] found = wanted ? correlations.row(k) : new double[0];
@@ -206,7 +206,7 @@ public final class Cca implements AutoCloseable {
    * The matrices of a stack, each in memory of its own, so that each can be closed; takes the
    * stack.
    */
-  static List<Matrix> split(Matrix stack, int count) {
+  static List<Matrix> split(Matrix stack, int count, Workspace ws) {
     if (count == 1) {
       return List.of(stack);
     }
@@ -216,7 +216,7 @@ public final class Cca implements AutoCloseable {
       List<Matrix> parts = new ArrayList<>();
       for (int k = 0; k < count; k++) {
         try (Tensor rows = stack.asTensor().rows(k * n, (k + 1) * n)) {
-          parts.add(Matrix.of(opened.add(rows.copy())));
+          parts.add(Matrix.of(opened.add(rows.on(ws))));
         }
       }
       opened.release();

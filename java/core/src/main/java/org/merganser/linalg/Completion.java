@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.merganser.linalg;
 
+import org.merganser.internal.kernel.Codes;
+
 /**
  * How an orthogonal factor was completed on the null space of a rank-deficient matrix, where the
  * data say nothing. With {@code K = U_r S V_r^T} and null bases {@code U_0, V_0} the factor is
@@ -18,6 +20,12 @@ public enum Completion {
   INDEX;
 
   static Completion of(int code) {
-    return values()[code];
+    return switch (code) {
+      case Codes.COMPLETION_NONE -> NONE;
+      case Codes.COMPLETION_IDENTITY -> IDENTITY;
+      case Codes.COMPLETION_ASSIGNMENT -> ASSIGNMENT;
+      case Codes.COMPLETION_INDEX -> INDEX;
+      default -> throw new IllegalArgumentException("completion " + code);
+    };
   }
 }

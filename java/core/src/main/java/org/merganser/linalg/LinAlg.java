@@ -4,8 +4,12 @@ package org.merganser.linalg;
 import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
 import org.merganser.error.ShapeException;
+import org.merganser.internal.kernel.Block;
 
-/** Products of F64 matrices. Results do not depend on the number of threads. */
+/**
+ * Products of F64 matrices and passes over them. Matrices may lie anywhere, results lie where the
+ * Workspace computes; they do not depend on the number of threads.
+ */
 public final class LinAlg {
   private LinAlg() {}
 
@@ -24,18 +28,74 @@ public final class LinAlg {
     return product(a, true, b, false, ws);
   }
 
-  /** {@code max |A - I|} over the elements of a square matrix. */
-  public static double distanceToIdentity(Matrix a) {
-    double worst = 0;
-    for (long i = 0; a.columns() > 0 && i < a.rows(); i++) {
-      for (long j = 0; j < a.columns(); j++) {
-        double distance = Math.abs(a.get(i, j) - (i == j ? 1 : 0));
-        if (!(distance <= worst)) {
-          worst = distance;
-        }
-      }
+  /** A new matrix, transposed. */
+  public static Matrix transpose(Matrix a, Workspace ws) {
+    try (Matrix host = a.toHost(ws);
+        Matrix transposed = host.transpose()) {
+      return transposed.on(ws);
     }
-    return worst;
+  }
+
+  /**
+   * {@code C[i, j] = A[i, j] / (rows[i] columns[j])}, 0 where that product is 0. A new matrix.
+   *
+   * @param columns null for ones
+   */
+  public static Matrix divide(Matrix a, double[] rows, double[] columns, Workspace ws) {
+    a.require("dividend", a.rows(), a.columns());
+    if (rows.length != a.rows() || columns != null && columns.length != a.columns()) {
+      throw new ShapeException(
+          rows.length
+              + " divisors of rows"
+              + (columns == null ? "" : " and " + columns.length + " of columns")
+              + " for a "
+              + a);
+    }
+    Matrix c = Matrix.allocate(a.rows(), a.columns(), ws);
+    ws.kernels().linAlg().divide(a.natives(), rows, columns, c.natives());
+    return c;
+  }
+
+  /** {@code A + B}. */
+  public static Matrix add(Matrix a, Matrix b, Workspace ws) {
+    a.require("left term", a.rows(), a.columns());
+    b.require("right term", a.rows(), a.columns());
+    Matrix c = Matrix.allocate(a.rows(), a.columns(), ws);
+    Block[] terms = {a.natives().block(), b.natives().block()};
+    double[] ones = {1, 1};
+    ws.kernels()
+        .merge()
+        .weightedSum(DType.F64.code(), a.asTensor().size(), terms, ones, c.natives().block());
+    return c;
+  }
+
+  /** {@code C += factor X Y^T}. */
+  public static void addProduct(double factor, Matrix x, Matrix y, Matrix c, Workspace ws) {
+    x.require("left factor", c.rows(), x.columns());
+    y.require("right factor", c.columns(), x.columns());
+    c.require("sum", c.rows(), c.columns());
+    ws.kernels().linAlg().gemm(factor, x.natives(), false, y.natives(), true, 1, c.natives());
+  }
+
+  /** The largest sum of magnitudes of a column; NaN when there is one. */
+  public static double norm1(Matrix a, Workspace ws) {
+    a.require("matrix", a.rows(), a.columns());
+    return ws.kernels().linAlg().norm1(a.natives());
+  }
+
+  /** {@code max |A - I|} over the elements; NaN when there is one. */
+  public static double distanceToIdentity(Matrix a, Workspace ws) {
+    a.require("matrix", a.rows(), a.columns());
+    return ws.kernels().linAlg().distanceToIdentity(a.natives());
+  }
+
+  /** {@code sum_j A[i, j] B[i, j]} for each row, the diagonal of {@code A B^T}. */
+  public static double[] rowProducts(Matrix a, Matrix b, Workspace ws) {
+    a.require("left factor", a.rows(), a.columns());
+    b.require("right factor", a.rows(), a.columns());
+    double[] products = new double[Math.toIntExact(a.rows())];
+    ws.kernels().linAlg().rowProducts(a.natives(), b.natives(), products);
+    return products;
   }
 
   private static Matrix product(
@@ -49,24 +109,16 @@ public final class LinAlg {
     if (k != inner) {
       throw new ShapeException("cannot multiply: inner sizes are " + k + " and " + inner);
     }
-    Matrix c = Matrix.zeros(m, n);
-    if (m > 0 && n > 0 && k > 0) {
+    if (k == 0) {
+      try (Matrix zeros = Matrix.zeros(m, n)) {
+        return zeros.on(ws);
+      }
+    }
+    Matrix c = Matrix.allocate(m, n, ws);
+    if (m > 0 && n > 0) {
       ws.kernels()
-          .gemm(
-              DType.F64.code(),
-              transposeA,
-              transposeB,
-              m,
-              n,
-              k,
-              1,
-              a.block(),
-              a.columns(),
-              b.block(),
-              b.columns(),
-              0,
-              c.block(),
-              n);
+          .linAlg()
+          .gemm(1, a.natives(), transposeA, b.natives(), transposeB, 0, c.natives());
     }
     return c;
   }

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.merganser.linalg;
 
+import java.util.stream.IntStream;
 import org.merganser.compute.DType;
+import org.merganser.compute.Workspace;
 import org.merganser.error.ShapeException;
-import org.merganser.internal.kernel.Block;
+import org.merganser.internal.kernel.MatrixBlock;
+import org.merganser.internal.kernel.TensorKernels.Axis;
 
 /**
  * A row-major F64 or F32 matrix, off the heap. Solvers work in F64.
@@ -17,17 +20,22 @@ public final class Matrix implements AutoCloseable {
     this.tensor = tensor;
   }
 
-  /** F64, all zero. */
+  /** F64 on the host, all zero. */
   public static Matrix zeros(long rows, long columns) {
     return new Matrix(Tensor.zeros(DType.F64, rows, columns));
   }
 
-  /** F64, not initialised. */
+  /** F64 on the host, not initialised. */
   public static Matrix allocate(long rows, long columns) {
     return new Matrix(Tensor.allocate(DType.F64, rows, columns));
   }
 
-  /** F64, the n x n identity. */
+  /** F64 where a Workspace computes, not initialised. */
+  public static Matrix allocate(long rows, long columns, Workspace ws) {
+    return new Matrix(Tensor.allocate(DType.F64, new long[] {rows, columns}, ws));
+  }
+
+  /** F64 on the host, the n x n identity. */
   public static Matrix identity(long n) {
     Matrix matrix = zeros(n, n);
     for (long i = 0; i < n; i++) {
@@ -36,7 +44,7 @@ public final class Matrix implements AutoCloseable {
     return matrix;
   }
 
-  /** F64, a copy of rows of equal length. */
+  /** F64 on the host, a copy of rows of equal length. */
   public static Matrix of(double[][] rows) {
     int columns = rows.length == 0 ? 0 : rows[0].length;
     Matrix matrix = allocate(rows.length, columns);
@@ -114,7 +122,40 @@ public final class Matrix implements AutoCloseable {
     return rows;
   }
 
-  /** A new matrix, transposed. */
+  /** A copy where a Workspace computes; see {@link Tensor}. */
+  public Matrix on(Workspace ws) {
+    return new Matrix(tensor.on(ws));
+  }
+
+  /** A copy on the host, whose elements can be read and written. */
+  public Matrix toHost(Workspace ws) {
+    return new Matrix(tensor.toHost(ws));
+  }
+
+  /** The element in column {@code columns[r]} of each row r. */
+  public double[] entries(int[] columns, Workspace ws) {
+    if (columns.length != rows()) {
+      throw new ShapeException(columns.length + " columns for the rows of a " + this);
+    }
+    long[] index = new long[columns.length];
+    for (int r = 0; r < index.length; r++) {
+      index[r] = index(r, columns[r]);
+    }
+    if (index.length == 0) {
+      return new double[0];
+    }
+    try (Tensor picked = Tensor.allocate(dtype(), new long[] {index.length}, ws)) {
+      Axis axis = new Axis(1, tensor.size(), 1, index.length, tensor.size());
+      ws.kernels()
+          .tensors()
+          .applyGather(dtype().code(), axis, index, null, tensor.block(), picked.block());
+      try (Tensor host = picked.toHost(ws)) {
+        return host.toDoubleArray();
+      }
+    }
+  }
+
+  /** A new matrix, transposed, both on the host. */
   public Matrix transpose() {
     Matrix result = new Matrix(Tensor.allocate(dtype(), columns(), rows()));
     for (long i = 0; columns() > 0 && i < rows(); i++) {
@@ -125,17 +166,19 @@ public final class Matrix implements AutoCloseable {
     return result;
   }
 
-  /** A new matrix with the same elements. */
+  /** A new matrix with the same elements, both on the host. */
   public Matrix copy() {
     return new Matrix(tensor.copy());
   }
 
   /** Sum of the diagonal. */
-  public double trace() {
-    requireSquare("trace");
+  public double trace(Workspace ws) {
+    if (rows() != columns()) {
+      throw new ShapeException("trace of a " + rows() + " x " + columns() + " matrix");
+    }
     double sum = 0;
-    for (long i = 0; i < rows(); i++) {
-      sum += get(i, i);
+    for (double each : entries(IntStream.range(0, arrayLength(rows())).toArray(), ws)) {
+      sum += each;
     }
     return sum;
   }
@@ -143,12 +186,6 @@ public final class Matrix implements AutoCloseable {
   /** Throws unless F64 and of the size given. */
   public void require(String what, long rows, long columns) {
     tensor.require(what, DType.F64, rows, columns);
-  }
-
-  private void requireSquare(String operation) {
-    if (rows() != columns()) {
-      throw new ShapeException(operation + " of a " + rows() + " x " + columns() + " matrix");
-    }
   }
 
   private int arrayLength(long length) {
@@ -166,8 +203,9 @@ public final class Matrix implements AutoCloseable {
     return row * columns() + column;
   }
 
-  Block block() {
-    return tensor.block();
+  /** What native routines of this library take; not an API. */
+  public MatrixBlock natives() {
+    return new MatrixBlock(dtype().code(), rows(), columns(), tensor.block());
   }
 
   @Override

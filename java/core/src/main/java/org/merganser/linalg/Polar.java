@@ -6,7 +6,7 @@ import java.util.List;
 import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
 import org.merganser.internal.Opened;
-import org.merganser.internal.kernel.Kernels;
+import org.merganser.internal.kernel.LinAlgKernels.Report;
 
 /**
  * The orthogonal polar factor {@code Q = U V^T} of a square matrix {@code A = U diag(s) V^T}: the
@@ -19,9 +19,9 @@ import org.merganser.internal.kernel.Kernels;
 public final class Polar implements AutoCloseable {
   private final Matrix factor;
   private final double[] singularValues;
-  private final Kernels.Report report;
+  private final Report report;
 
-  private Polar(Matrix factor, double[] singularValues, Kernels.Report report) {
+  private Polar(Matrix factor, double[] singularValues, Report report) {
     this.factor = factor;
     this.singularValues = singularValues;
     this.report = report;
@@ -58,7 +58,7 @@ public final class Polar implements AutoCloseable {
       return List.of();
     }
     long n = matrices.get(0).rows();
-    try (Matrix stacked = Matrix.allocate(matrices.size() * n, n)) {
+    try (Matrix stacked = Matrix.allocate(matrices.size() * n, n, ws)) {
       for (int k = 0; k < matrices.size(); k++) {
         Matrix each = matrices.get(k);
         each.require("matrix " + k, n, n);
@@ -109,19 +109,17 @@ public final class Polar implements AutoCloseable {
     requirePrecision(precision);
     try (Opened opened = new Opened();
         Matrix sigma = Matrix.allocate(wanted ? count : 0, n)) {
-      Matrix q = opened.add(Matrix.allocate(count * n, n));
-      Kernels.Report[] reports =
+      Matrix q = opened.add(Matrix.allocate(count * n, n, ws));
+      Report[] reports =
           ws.kernels()
+              .linAlg()
               .polar(
                   precision.code(),
                   count,
-                  n,
-                  a.block(),
-                  n,
-                  q.block(),
-                  n,
-                  wanted ? sigma.block() : null);
-      List<Matrix> factors = Cca.split(q, count);
+                  a.natives(),
+                  q.natives(),
+                  wanted ? sigma.asTensor().block() : null);
+      List<Matrix> factors = Cca.split(q, count, ws);
       List<Polar> result = new ArrayList<>();
       for (int k = 0; k < count; k++) {
         double[] found = wanted ? sigma.row(k) : new double[0];

@@ -10,11 +10,15 @@ import org.merganser.compute.Memory;
 import org.merganser.compute.Workspace;
 import org.merganser.error.ShapeException;
 import org.merganser.internal.kernel.Block;
-import org.merganser.internal.kernel.Kernels;
+import org.merganser.internal.kernel.TensorKernels.Axis;
 
 /**
  * An n-dimensional array of any {@link DType}, row-major and contiguous, off the heap. A shape
  * {@code []} is a scalar; a 0 among the dimensions makes it empty.
+ *
+ * <p>Results lie where the Workspace computes that they were made in. Operations take tensors from
+ * anywhere: what lies elsewhere is copied for the operation ({@link #on} does so once for many).
+ * Elements are read and written on the host ({@link #toHost}).
  *
  * <p>Owned memory is freed by {@link #close} or when nothing refers to it any more.
  */
@@ -35,12 +39,12 @@ public final class Tensor implements AutoCloseable {
     }
   }
 
-  /** Not initialised. */
+  /** On the host, not initialised. */
   public static Tensor allocate(DType dtype, long... shape) {
     return new Tensor(dtype, shape.clone(), Memory.allocate(dtype.bytes(size(shape))));
   }
 
-  /** All zero. */
+  /** On the host, all zero. */
   public static Tensor zeros(DType dtype, long... shape) {
     Tensor tensor = allocate(dtype, shape);
     tensor.memory.clear();
@@ -225,14 +229,24 @@ public final class Tensor implements AutoCloseable {
     return new Tensor(dtype, shape.clone(), Memory.allocate(dtype.bytes(size(shape)), ws));
   }
 
-  /** A copy on the device of a Workspace; this tensor itself when it lies there already. */
+  /** A copy where a Workspace computes. */
   public Tensor on(Workspace ws) {
-    if (memory.device() == ws.device()) {
-      return this;
+    return filled(allocate(dtype, shape, ws), ws);
+  }
+
+  /** A copy on the host, whose elements can be read and written. */
+  public Tensor toHost(Workspace ws) {
+    return filled(allocate(dtype, shape), ws);
+  }
+
+  private Tensor filled(Tensor copy, Workspace ws) {
+    try {
+      copy.copyFrom(this, ws);
+      return copy;
+    } catch (RuntimeException e) {
+      copy.close();
+      throw e;
     }
-    Tensor moved = allocate(dtype, shape, ws);
-    moved.copyFrom(this, ws);
-    return moved;
   }
 
   /** Copies the elements of a tensor of the same type and shape, from whichever device. */
@@ -241,11 +255,29 @@ public final class Tensor implements AutoCloseable {
     memory.slice(0, bytes()).copyFrom(from.memory.slice(0, bytes()), ws);
   }
 
+  /**
+   * Sets the elements to those of a tensor of the same shape, rounded to nearest even; both of
+   * arithmetic types.
+   *
+   * @return how many finite values became infinite
+   */
+  public long convertFrom(Tensor from, Workspace ws) {
+    from.require("source of a conversion", from.dtype, shape);
+    return ws.kernels()
+        .tensors()
+        .convert(from.dtype.code(), dtype.code(), size, from.block(), block());
+  }
+
   /** A new tensor of another arithmetic type, rounded to nearest even. */
   public Tensor to(DType other, Workspace ws) {
-    Tensor result = allocate(other, shape);
-    ws.kernels().convert(dtype.code(), other.code(), size, block(), result.block());
-    return result;
+    Tensor result = allocate(other, shape, ws);
+    try {
+      result.convertFrom(this, ws);
+      return result;
+    } catch (RuntimeException e) {
+      result.close();
+      throw e;
+    }
   }
 
   /** A new tensor whose row r (first dimension) is that of this one times {@code scales[r]}. */
@@ -253,29 +285,24 @@ public final class Tensor implements AutoCloseable {
     if (shape.length == 0 || shape[0] != scales.length) {
       throw new ShapeException(scales.length + " scales for the rows of " + describe(dtype, shape));
     }
-    Tensor result = allocate(dtype, shape);
+    Tensor result = allocate(dtype, shape, ws);
     if (size > 0) {
       long rows = shape[0];
       long[] same = LongStream.range(0, rows).toArray();
-      Kernels.Axis axis = new Kernels.Axis(1, rows, size / rows, rows);
-      ws.kernels()
-          .applyGather(dtype.code(), axis, same, scales, block(), size, result.block(), size);
+      Axis axis = new Axis(1, rows, size / rows, rows, size);
+      ws.kernels().tensors().applyGather(dtype.code(), axis, same, scales, block(), result.block());
     }
     return result;
   }
 
   /** A new vector of an arithmetic type, rounded to nearest even. */
   public static Tensor of(DType dtype, double[] values, Workspace ws) {
-    Tensor wide = of(values, values.length);
-    if (dtype == DType.F64) {
-      return wide;
-    }
-    try (wide) {
+    try (Tensor wide = of(values, values.length)) {
       return wide.to(dtype, ws);
     }
   }
 
-  /** A new tensor with the same bytes. */
+  /** A new tensor with the same bytes, both on the host. */
   public Tensor copy() {
     Tensor result = allocate(dtype, shape);
     result.memory.copyFrom(memory.slice(0, bytes()));

@@ -8,7 +8,6 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import org.merganser.compute.Device;
 import org.merganser.compute.Workspace;
 import org.merganser.error.IncompatibleModelsException;
 import org.merganser.error.NumericalException;
@@ -151,7 +150,7 @@ public final class LinearMerger implements Merger {
       List<Tensor> parts = new ArrayList<>();
       try {
         for (Checkpoint model : problem.models()) {
-          Tensor part = moved(model.read(name, ws), ws);
+          Tensor part = model.readOn(name, ws);
           parts.add(part);
           if (nonFinite == NonFiniteWeights.FAIL && !isFinite(part, ws)) {
             if (!copyMask(name, into, ws)) {
@@ -160,25 +159,14 @@ public final class LinearMerger implements Merger {
             return;
           }
         }
-        Block[] blocks = parts.stream().map(part -> part.block()).toArray(Block[]::new);
-        if (into.memory().device() == ws.device()) {
-          sum(blocks, into, ws);
-          requireRange(name, into, ws);
-        } else {
-          try (Tensor sum = Tensor.allocate(into.dtype(), into.shape(), ws)) {
-            sum(blocks, sum, ws);
-            requireRange(name, sum, ws);
-            into.copyFrom(sum, ws);
-          }
-        }
+        Block[] blocks = parts.stream().map(Tensor::block).toArray(Block[]::new);
+        ws.kernels()
+            .merge()
+            .weightedSum(into.dtype().code(), into.size(), blocks, weights, into.block());
+        requireRange(name, into, ws);
       } finally {
         parts.forEach(Tensor::close);
       }
-    }
-
-    private void sum(Block[] parts, Tensor into, Workspace ws) {
-      Block out = into.block();
-      ws.kernels().weightedSum(into.dtype().code(), into.size(), parts, weights, out);
     }
 
     /** A mean lies between finite values and is finite; weights below 0 or above 1 lead beyond. */
@@ -200,22 +188,13 @@ public final class LinearMerger implements Merger {
       }
     }
 
-    /** The tensor on the device of the Workspace; closes the original when it had to be copied. */
-    private static Tensor moved(Tensor tensor, Workspace ws) {
-      Tensor result = tensor.on(ws);
-      if (result != tensor) {
-        tensor.close();
-      }
-      return result;
-    }
-
     private static boolean isFinite(Tensor part, Workspace ws) {
       return nonFinite(part, ws)[0] == 0;
     }
 
     /** Number of non-finite values and index of the first. */
     private static long[] nonFinite(Tensor part, Workspace ws) {
-      return ws.kernels().nonFinite(part.dtype().code(), part.size(), part.block());
+      return ws.kernels().tensors().nonFinite(part.dtype().code(), part.size(), part.block());
     }
 
     private static void refuse(String name, Tensor part, int model, Workspace ws) {
@@ -231,9 +210,18 @@ public final class LinearMerger implements Merger {
               + found[0]
               + " non-finite values, the first at index "
               + found[1]
-              + (part.memory().device() == Device.HOST ? " (" + part.get(found[1]) + ")" : "")
+              + " ("
+              + value(part, found[1], ws)
+              + ")"
               + "; repair the model, leave the tensor out (--ignore, Checkpoint.where), or merge in"
               + " Java with NonFiniteWeights.PROPAGATE");
+    }
+
+    private static double value(Tensor tensor, long index, Workspace ws) {
+      try (Tensor flat = tensor.reshape(tensor.size());
+          Tensor one = flat.rows(index, index + 1).toHost(ws)) {
+        return one.get(0);
+      }
     }
 
     /**
@@ -261,8 +249,11 @@ public final class LinearMerger implements Merger {
     }
 
     private void copyIfEqual(String name, Tensor into, Workspace ws) throws IOException {
-      problem.models().get(0).read(name, into, ws);
-      int other = differing(name, into, ws);
+      int other;
+      try (Tensor first = problem.models().get(0).read(name, ws)) {
+        other = differing(name, first, ws);
+        into.copyFrom(first, ws);
+      }
       if (other > 0) {
         throw new IncompatibleModelsException(
             "the models cannot be merged",

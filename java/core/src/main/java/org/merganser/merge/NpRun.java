@@ -14,6 +14,7 @@ import org.merganser.error.IncompatibleModelsException;
 import org.merganser.error.NumericalException;
 import org.merganser.internal.Names;
 import org.merganser.internal.kernel.Block;
+import org.merganser.internal.kernel.Codes;
 import org.merganser.internal.kernel.NpState;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.io.TensorInfo;
@@ -118,7 +119,7 @@ final class NpRun {
       counts[s] = slot.info().size();
       rows[s] = slot.info().rank() == 0 ? 1 : Math.max(1, slot.info().dim(0));
       Tensor target = session.theta(s);
-      requireResident("theta", slot, target);
+      target.require("theta of '" + slot.name() + "'", DType.F32, slot.info().dims());
       theta[s] = target.block();
       for (int k = 0; k < models; k++) {
         inputs.add(input(k, slot.name()));
@@ -135,35 +136,18 @@ final class NpRun {
 
   /** One model's tensor in the type of the run, on its device. */
   private Tensor input(int model, String name) throws IOException {
-    Tensor read = problem.models().get(model).read(name, ws);
+    Tensor read = problem.models().get(model).readOn(name, ws);
     if (read.dtype() != dtype) {
-      Tensor converted = read.to(dtype, ws);
-      read.close();
-      read = converted;
+      try (Tensor stored = read) {
+        read = stored.to(dtype, ws);
+      }
     }
     if (options.state().isPresent()) {
-      history.fingerprint().add(read);
+      try (Tensor host = read.toHost(ws)) {
+        history.fingerprint().add(host);
+      }
     }
-    Tensor moved = read.on(own);
-    if (moved != read) {
-      read.close();
-    }
-    return moved;
-  }
-
-  private void requireResident(String what, Slot slot, Tensor tensor) {
-    tensor.require(what + " of '" + slot.name() + "'", DType.F32, slot.info().dims());
-    if (tensor.memory().device() != own.device()) {
-      throw new IllegalArgumentException(
-          what
-              + " of '"
-              + slot.name()
-              + "' lies on "
-              + tensor.memory().device()
-              + ", the Workspace computes on "
-              + own.device()
-              + "; open the objective with the same backend");
-    }
+    return read;
   }
 
   private NpMerge learn() throws IOException {
@@ -219,7 +203,8 @@ final class NpRun {
     double loss = session.lossAndGradient(step);
     for (int s = 0; s < gradient.length; s++) {
       Tensor found = session.gradient(s);
-      requireResident("gradient", slots.get(s), found);
+      Slot slot = slots.get(s);
+      found.require("gradient of '" + slot.name() + "'", DType.F32, slot.info().dims());
       gradient[s] = found.block();
     }
     if (!Double.isFinite(loss)) {
@@ -248,7 +233,9 @@ final class NpRun {
   private String culprit() {
     for (int s = 0; s < gradient.length; s++) {
       long[] bad =
-          own.kernels().nonFinite(DType.F32.code(), slots.get(s).info().size(), gradient[s]);
+          own.kernels()
+              .tensors()
+              .nonFinite(DType.F32.code(), slots.get(s).info().size(), gradient[s]);
       if (bad[0] > 0) {
         return ", the gradient of '"
             + slots.get(s).name()
@@ -353,9 +340,17 @@ final class NpRun {
     NpOptions.Optimizer.Sgd sgd =
         options.optimizer() instanceof NpOptions.Optimizer.Sgd s ? s : null;
     return new NpState.Options(
-        options.form().ordinal(),
-        adam != null ? 0 : 1,
-        options.granularity().ordinal(),
+        switch (options.form()) {
+          case SIGMOID -> Codes.SIGMOID;
+          case CLAMP -> Codes.CLAMP;
+          case SOFTMAX -> Codes.SOFTMAX;
+        },
+        adam != null ? Codes.ADAM : Codes.SGD,
+        switch (options.granularity()) {
+          case PARAMETER -> Codes.PARAMETER;
+          case ROW -> Codes.ROW;
+          case TENSOR -> Codes.TENSOR;
+        },
         models,
         dtype.code(),
         adam != null ? adam.beta1() : 0,

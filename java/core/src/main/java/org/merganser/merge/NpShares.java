@@ -16,7 +16,7 @@ final class NpShares {
   private NpShares() {}
 
   /**
-   * Takes the logits over and turns them into shares where they lie, or in copies on the host.
+   * Takes the logits over and turns copies on the host into shares.
    *
    * @param logits of each slot; emptied
    */
@@ -24,8 +24,7 @@ final class NpShares {
       List<Slot> slots, List<Tensor> logits, NpOptions options, int models, Workspace ws) {
     Map<String, Tensor> shares = new LinkedHashMap<>();
     for (int s = 0; s < slots.size(); s++) {
-      Tensor host = Tensor.allocate(DType.F32, logits.get(s).shape());
-      host.copyFrom(logits.get(s), ws);
+      Tensor host = logits.get(s).toHost(ws);
       logits.get(s).close();
       switch (options.form()) {
         case SIGMOID -> sigmoid(host);

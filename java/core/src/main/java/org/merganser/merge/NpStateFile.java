@@ -130,11 +130,11 @@ final class NpStateFile {
       for (int s = 0; s < slots.size(); s++) {
         String name = slots.get(s).name();
         if (file.tensors().containsKey(BEST + "." + name)) {
-          best.add(resident(file, BEST + "." + name, ws));
+          best.add(file.readOn(BEST + "." + name, ws));
           np.load(s, NpState.Z, best.get(s).size(), best.get(s).block()); // looks at its numbers
         }
         for (Map.Entry<String, Integer> part : parts().entrySet()) {
-          try (Tensor resident = resident(file, part.getKey() + "." + name, ws)) {
+          try (Tensor resident = file.readOn(part.getKey() + "." + name, ws)) {
             np.load(s, part.getValue(), resident.size(), resident.block());
           }
         }
@@ -197,15 +197,6 @@ final class NpStateFile {
     return new FormatException(path + ": damaged: " + what + "; delete it to start anew", cause);
   }
 
-  private static Tensor resident(Checkpoint file, String name, Workspace ws) throws IOException {
-    Tensor host = file.read(name, ws);
-    Tensor moved = host.on(ws);
-    if (moved != host) {
-      host.close();
-    }
-    return moved;
-  }
-
   private static Stream<String> words(Checkpoint file, String key) {
     return Stream.of(file.metadata().getOrDefault(key, "").split(" "))
         .filter(word -> !word.isEmpty());
@@ -251,10 +242,7 @@ final class NpStateFile {
         into.copyFrom(best.get(slot), ws);
         return;
       }
-      try (Tensor resident = Tensor.allocate(DType.F32, into.shape(), ws)) {
-        np.read(slot, parts().get(part), resident.size(), resident.block());
-        into.copyFrom(resident, ws);
-      }
+      np.read(slot, parts().get(part), into.size(), into.block());
     }
 
     private int slot(String name) {

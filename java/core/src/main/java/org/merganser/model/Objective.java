@@ -48,15 +48,15 @@ public interface Objective {
         int slot = learned.indexOf(name);
         Tensor tensor;
         if (slot >= 0) {
-          tensor = Tensor.allocate(DType.F32, session.theta(slot).shape());
-          tensor.copyFrom(session.theta(slot), ws);
+          tensor = session.theta(slot).toHost(ws);
         } else {
           tensor = (buffers.tensors().containsKey(name) ? buffers : first).read(name, ws);
         }
         if (tensor.dtype() != dtype && dtype.isArithmetic()) {
-          Tensor computed = tensor;
-          tensor = computed.to(dtype, ws);
-          computed.close();
+          try (Tensor computed = tensor) {
+            tensor = Tensor.allocate(dtype, computed.shape());
+            tensor.convertFrom(computed, ws);
+          }
         }
         tensors.put(name, tensor);
       }
@@ -76,8 +76,9 @@ public interface Objective {
   interface Session extends AutoCloseable {
 
     /**
-     * Where the parameter is read from. It stays at its address, on the device of the Workspace, as
-     * long as the session is open; the caller writes to it between the other calls.
+     * Where the parameter is read from. It stays at its address as long as the session is open; the
+     * caller writes to it between the other calls. On the device of the Workspace, and so the
+     * gradients, nothing is copied during the steps.
      */
     Tensor theta(int slot);
 

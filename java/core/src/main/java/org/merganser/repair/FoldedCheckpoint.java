@@ -82,12 +82,12 @@ final class FoldedCheckpoint implements Checkpoint {
       factor[c] /= Math.sqrt(variance[c] + part.norm().epsilon());
     }
     try (Tensor result = part.isWeight() ? weight(name, factor, ws) : bias(part, factor, ws)) {
-      into.memory().slice(0, into.bytes()).copyFrom(result.memory().slice(0, into.bytes()));
+      into.copyFrom(result, ws);
     }
   }
 
   private Tensor weight(String name, double[] factor, Workspace ws) throws IOException {
-    try (Tensor weight = source.read(name, ws)) {
+    try (Tensor weight = source.readOn(name, ws)) {
       return weight.scaledRows(factor, ws);
     }
   }

@@ -68,7 +68,7 @@ final class PositiveCheckpoint implements Checkpoint {
     // Without a negative scale the bytes are those of the source.
     if (negative) {
       try (Tensor result = into.scaledRows(signs, ws)) {
-        into.memory().slice(0, into.bytes()).copyFrom(result.memory().slice(0, into.bytes()));
+        into.copyFrom(result, ws);
       }
     }
   }

@@ -6,12 +6,12 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.IntStream;
 import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
 import org.merganser.error.IncompatibleModelsException;
 import org.merganser.io.Checkpoint;
 import org.merganser.io.MemoryCheckpoint;
-import org.merganser.linalg.Matrix;
 import org.merganser.linalg.Tensor;
 import org.merganser.model.AffineLayer;
 import org.merganser.model.Mode;
@@ -102,7 +102,7 @@ public final class RepairRescale implements Repair {
                 ws);
           }
         } else {
-          double[] deviation = expectedDeviation(problem.weights(), goal);
+          double[] deviation = expectedDeviation(problem.weights(), goal, ws);
           correct(
               layer,
               tensors,
@@ -224,17 +224,18 @@ public final class RepairRescale implements Repair {
   }
 
   /** {@code sqrt(sum_jk w_j w_k cov_jk)} of each feature, from the diagonals of the blocks. */
-  static double[] expectedDeviation(List<Double> shares, SpaceMoments endpoints) {
+  static double[] expectedDeviation(List<Double> shares, SpaceMoments endpoints, Workspace ws) {
     double[] variance = new double[endpoints.width(0)];
+    int[] diagonal = IntStream.range(0, variance.length).toArray();
     for (int k = 0; k < shares.size(); k++) {
       double[] own = endpoints.variance(k);
       for (int c = 0; c < variance.length; c++) {
         variance[c] += shares.get(k) * shares.get(k) * own[c];
       }
       for (int j = 0; j < k; j++) {
-        Matrix cross = endpoints.block(j, k);
+        double[] cross = endpoints.block(j, k).entries(diagonal, ws);
         for (int c = 0; c < variance.length; c++) {
-          variance[c] += 2 * shares.get(j) * shares.get(k) * cross.get(c, c) / endpoints.samples();
+          variance[c] += 2 * shares.get(j) * shares.get(k) * cross[c] / endpoints.samples();
         }
       }
     }

@@ -108,7 +108,7 @@ final class UnfoldedCheckpoint implements Checkpoint {
 
   private static void write(double[] values, Tensor into, Workspace ws) {
     try (Tensor result = Tensor.of(into.dtype(), values, ws)) {
-      into.memory().slice(0, into.bytes()).copyFrom(result.memory().slice(0, into.bytes()));
+      into.copyFrom(result, ws);
     }
   }
 }

@@ -63,8 +63,8 @@ public final class MomentAccumulator implements AutoCloseable {
                 widths,
                 pairs.stream().mapToInt(Pair::i).toArray(),
                 pairs.stream().mapToInt(Pair::j).toArray(),
-                chosen.ordinal(),
-                nonFinite.ordinal());
+                chosen.code(),
+                nonFinite.code());
   }
 
   /**
@@ -144,7 +144,7 @@ public final class MomentAccumulator implements AutoCloseable {
     Map<Pair, Matrix> blocks = new LinkedHashMap<>();
     for (int p = 0; p < pairs.size(); p++) {
       Pair pair = pairs.get(p);
-      Matrix block = Matrix.allocate(widths[pair.i()], widths[pair.j()]);
+      Matrix block = Matrix.allocate(widths[pair.i()], widths[pair.j()], ws);
       state().block(p, block.asTensor().block());
       blocks.put(pair, block);
     }

@@ -143,14 +143,14 @@ public final class Moments implements AutoCloseable {
   }
 
   /** Moments over the samples of both; see {@link SpaceMoments#merge}. */
-  public Moments merge(Moments other) {
+  public Moments merge(Moments other, Workspace ws) {
     if (!spaces.keySet().equals(other.spaces.keySet())) {
       throw new IncompatibleModelsException(
           "moments cannot be merged",
           List.of("spaces " + spaces.keySet() + " against " + other.spaces.keySet()));
     }
     Map<String, SpaceMoments> merged = new LinkedHashMap<>();
-    spaces.forEach((id, moments) -> merged.put(id, moments.merge(other.space(id))));
+    spaces.forEach((id, moments) -> merged.put(id, moments.merge(other.space(id), ws)));
     return new Moments(merged);
   }
 

@@ -115,7 +115,7 @@ final class MomentsFile {
               || info.dim(1) != means[j].length) {
             throw new FormatException(path + ": '" + name + "' is " + info);
           }
-          blocks.put(new Pair(i, j), Matrix.of(file.read(name, ws)));
+          blocks.put(new Pair(i, j), Matrix.of(file.readOn(name, ws)));
         }
       }
     }

@@ -7,8 +7,11 @@ import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.merganser.compute.Workspace;
 import org.merganser.error.IncompatibleModelsException;
+import org.merganser.linalg.LinAlg;
 import org.merganser.linalg.Matrix;
+import org.merganser.linalg.Tensor;
 import org.merganser.stats.StatisticsRequest.Pair;
 
 /**
@@ -99,42 +102,36 @@ public final class SpaceMoments implements AutoCloseable {
   }
 
   /** Covariance {@code M2 / n} of models i and j, {@code i <= j}; a new matrix. */
-  public Matrix covariance(int i, int j) {
-    Matrix source = block(i, j);
-    Matrix result = Matrix.allocate(source.rows(), source.columns());
-    for (long r = 0; r < source.rows(); r++) {
-      for (long c = 0; c < source.columns(); c++) {
-        result.set(r, c, source.get(r, c) / samples);
-      }
-    }
-    return result;
+  public Matrix covariance(int i, int j, Workspace ws) {
+    double[] divisors = new double[width(i)];
+    Arrays.fill(divisors, samples);
+    return LinAlg.divide(block(i, j), divisors, null, ws);
   }
 
   /**
    * Pearson correlation of the features of models i and j; rows and columns of dead features are 0.
    * A new matrix.
    */
-  public Matrix correlation(int i, int j) {
-    Matrix source = block(i, j);
-    boolean[] deadRow = dead(i);
-    boolean[] deadColumn = dead(j);
-    Matrix result = Matrix.zeros(source.rows(), source.columns());
-    for (int r = 0; r < deadRow.length; r++) {
-      for (int c = 0; c < deadColumn.length; c++) {
-        if (!deadRow[r] && !deadColumn[c]) {
-          // The roots apart: the product of two sums of squares may overflow or underflow.
-          result.set(r, c, source.get(r, c) / (Math.sqrt(m2[i][r]) * Math.sqrt(m2[j][c])));
-        }
-      }
+  public Matrix correlation(int i, int j, Workspace ws) {
+    // The roots apart: the product of two sums of squares may overflow or underflow.
+    return LinAlg.divide(block(i, j), roots(i), roots(j), ws);
+  }
+
+  /** Of the sums of squares of each feature; 0 for dead ones. */
+  private double[] roots(int model) {
+    boolean[] dead = dead(model);
+    double[] roots = new double[dead.length];
+    for (int f = 0; f < roots.length; f++) {
+      roots[f] = dead[f] ? 0 : Math.sqrt(m2[model][f]);
     }
-    return result;
+    return roots;
   }
 
   /**
    * Moments of both sets of samples together (Chan, Golub and LeVeque 1979), with {@code d = mean_b
    * - mean_a}: {@code mean = mean_a + d n_b / n}, {@code M2 = M2_a + M2_b + d d^T n_a n_b / n}.
    */
-  public SpaceMoments merge(SpaceMoments other) {
+  public SpaceMoments merge(SpaceMoments other, Workspace ws) {
     requireSameShape(other);
     long n = samples + other.samples;
     double share = n == 0 ? 0 : (double) other.samples / n;
@@ -157,20 +154,18 @@ public final class SpaceMoments implements AutoCloseable {
     blocks.forEach(
         (pair, block) ->
             merged.put(
-                pair, mergeBlock(block, other.block(pair.i(), pair.j()), delta, pair, factor)));
+                pair, mergeBlock(block, other.block(pair.i(), pair.j()), delta, pair, factor, ws)));
     return new SpaceMoments(n, skipped + other.skipped, mean, sums, merged);
   }
 
-  private static Matrix mergeBlock(Matrix a, Matrix b, double[][] delta, Pair pair, double factor) {
-    Matrix result = Matrix.allocate(a.rows(), a.columns());
-    double[] dx = delta[pair.i()];
-    double[] dy = delta[pair.j()];
-    for (int r = 0; r < dx.length; r++) {
-      for (int c = 0; c < dy.length; c++) {
-        result.set(r, c, a.get(r, c) + b.get(r, c) + dx[r] * dy[c] * factor);
-      }
+  private static Matrix mergeBlock(
+      Matrix a, Matrix b, double[][] delta, Pair pair, double factor, Workspace ws) {
+    Matrix sum = LinAlg.add(a, b, ws);
+    try (Tensor x = Tensor.of(delta[pair.i()], a.rows(), 1);
+        Tensor y = Tensor.of(delta[pair.j()], a.columns(), 1)) {
+      LinAlg.addProduct(factor, Matrix.of(x), Matrix.of(y), sum, ws);
+      return sum;
     }
-    return result;
   }
 
   private void requireSameShape(SpaceMoments other) {

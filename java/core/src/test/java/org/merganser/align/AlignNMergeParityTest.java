@@ -4,6 +4,7 @@ package org.merganser.align;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 import static org.merganser.testing.Work.WS;
+import static org.merganser.testing.Work.array;
 
 import java.io.IOException;
 import java.util.List;
@@ -59,9 +60,9 @@ class AlignNMergeParityTest {
       for (int model = 1; model < problem.models(); model++) {
         FeatureMap map = found.of(model).map("s");
         String method = "cca_gamma" + gamma;
-        Close.relative(method + " T", map.toMatrix(), problem.map(method, model), 1e-7);
+        Close.relative(method + " T", map.toMatrix(WS), problem.map(method, model), 1e-7);
         Close.relative(
-            method + " T^-1", map.inverse().toMatrix(), problem.inverse(method, model), 1e-7);
+            method + " T^-1", map.inverse().toMatrix(WS), problem.inverse(method, model), 1e-7);
       }
     }
   }
@@ -74,7 +75,7 @@ class AlignNMergeParityTest {
       for (int i = 0; i < problem.models(); i++) {
         for (int j = i; j < problem.models(); j++) {
           String what = "covariance " + i + ", " + j;
-          double[][] found = moments.covariance(i, j).toArray();
+          double[][] found = array(moments.covariance(i, j, WS));
           Close.relative(what, found, Oracle.covariance(samples.get(i), samples.get(j)), 1e-12);
           // Theirs is of the features before these were stored as float32.
           Close.relative(what, found, problem.block(i, j), 1e-7);
@@ -97,7 +98,7 @@ class AlignNMergeParityTest {
         assertThat(ours).isEqualTo(theirs);
       }
       double[][] inverse = problem.inverse("permute", model);
-      Close.absolute("unmerge", found.of(model).map("s").inverse().toMatrix(), inverse, 0);
+      Close.absolute("unmerge", found.of(model).map("s").inverse().toMatrix(WS), inverse, 0);
     }
   }
 
@@ -106,7 +107,7 @@ class AlignNMergeParityTest {
   void identity(Problem problem) throws IOException {
     AlignmentSet found = new IdentityAligner().align(alignmentProblem(problem), WS);
     for (int model = 1; model < problem.models(); model++) {
-      Matrix map = found.of(model).map("s").toMatrix();
+      Matrix map = found.of(model).map("s").toMatrix(WS);
       // Their merge divides by count + 1e-5, which shrinks what it merges by 5e-6 and more.
       Close.absolute("T", map, problem.map("identity", model), 2e-5);
       Close.absolute("T^-1", map, problem.inverse("identity", model), 0);

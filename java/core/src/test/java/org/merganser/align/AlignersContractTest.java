@@ -80,8 +80,8 @@ class AlignersContractTest {
       int[] expected = Oracle.invert(orders.get(space.id()));
       Close.absolute(
           id + " " + space.id(),
-          found.map(space.id()).toMatrix(),
-          ScaledPermutation.of(expected).toMatrix().toArray(),
+          found.map(space.id()).toMatrix(WS),
+          ScaledPermutation.of(expected).toMatrix(WS).toArray(),
           1e-9);
       double fit = found.spaces().get(space.id()).score();
       assertThat(fit).as("score").isGreaterThan(id.equals("cca") ? 0.1 : 0.2).isLessThan(1 + 1e-9);
@@ -106,8 +106,8 @@ class AlignersContractTest {
       assertThat(three.of(0).map(space.id())).isEqualTo(FeatureMap.identity(space.width()));
       Close.relative(
           "map of the last",
-          three.of(2).map(space.id()).toMatrix(),
-          two.of(1).map(space.id()).toMatrix().toArray(),
+          three.of(2).map(space.id()).toMatrix(WS),
+          two.of(1).map(space.id()).toMatrix(WS).toArray(),
           1e-12);
     }
   }
@@ -120,12 +120,12 @@ class AlignersContractTest {
       FeatureMap map = found.map(space.id());
       Close.absolute(
           "T T^-1",
-          Oracle.multiply(map.toMatrix().toArray(), map.inverse().toMatrix().toArray()),
+          Oracle.multiply(map.toMatrix(WS).toArray(), map.inverse().toMatrix(WS).toArray()),
           Oracle.identity((int) space.width()),
           1e-9);
       Close.absolute(
           "T then T^-1",
-          map.then(map.inverse(), WS).toMatrix(),
+          map.then(map.inverse(), WS).toMatrix(WS),
           Oracle.identity((int) space.width()),
           1e-9);
     }
@@ -225,10 +225,10 @@ class AlignersContractTest {
   void theScaleOfAllActivationsDoesNotMatter(String id) {
     double[][] x = Oracle.relu(Oracle.gaussian(300, 12, 1));
     double[][] y = Oracle.relu(Oracle.multiply(x, Oracle.mixing(12, 2)));
-    double[][] expected = map(id, x, y).toMatrix().toArray();
+    double[][] expected = map(id, x, y).toMatrix(WS).toArray();
     for (double scale : new double[] {1e-6, 0.37, 1e5}) {
       double[][] found =
-          map(id, Oracle.scale(x, scale), Oracle.scale(y, scale)).toMatrix().toArray();
+          map(id, Oracle.scale(x, scale), Oracle.scale(y, scale)).toMatrix(WS).toArray();
       Close.absolute(id + " at scale " + scale, found, expected, 1e-9);
     }
   }

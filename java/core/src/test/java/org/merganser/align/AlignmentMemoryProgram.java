@@ -101,7 +101,7 @@ final class AlignmentMemoryProgram {
         // What composing gave is its own: it can be closed by itself.
         found.of(0).map("s").then(round, ws).close();
         round.then(found.of(0).map("s"), ws).close();
-        round.toMatrix().close();
+        round.toMatrix(ws).close();
         read.get(0);
       }
       System.out.println(id + " " + (Natives.allocatedBytes() - before));

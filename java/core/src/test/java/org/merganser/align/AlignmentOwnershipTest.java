@@ -123,11 +123,11 @@ class AlignmentOwnershipTest {
     FeatureMap after = identity.then(map, WS);
     FeatureMap before = map.then(identity, WS);
     map.close();
-    after.toMatrix().close();
-    before.toMatrix().close();
+    after.toMatrix(WS).close();
+    before.toMatrix(WS).close();
     after.close();
     before.close();
-    assertThatThrownBy(map::toMatrix).isInstanceOf(IllegalStateException.class);
+    assertThatThrownBy(() -> map.toMatrix(WS)).isInstanceOf(IllegalStateException.class);
   }
 
   private static Alignment alignment(boolean dense) {

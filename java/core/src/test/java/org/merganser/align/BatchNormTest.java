@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 import static org.assertj.core.api.Assertions.withinPercentage;
 import static org.merganser.testing.Work.WS;
+import static org.merganser.testing.Work.host;
 
 import java.io.IOException;
 import java.util.LinkedHashMap;
@@ -174,7 +175,7 @@ class BatchNormTest {
       values[3 + 2 * c + 1] = 2 * g[c];
     }
     LinearMap map = LinearMap.of(Matrix.of(t), Matrix.identity(width));
-    MemoryCheckpoint model = MemoryCheckpoint.of(Map.of("n", Tensor.of(dtype, values, WS)));
+    MemoryCheckpoint model = MemoryCheckpoint.of(Map.of("n", host(Tensor.of(dtype, values, WS))));
     double[] found =
         Alignment.of("test", architecture, Map.of("s", map))
             .apply(model)

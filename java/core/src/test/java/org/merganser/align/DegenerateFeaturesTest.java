@@ -25,13 +25,13 @@ class DegenerateFeaturesTest {
   void anAllZeroFeatureOfTheSameModelStaysWhereItIs() {
     double[][] x = withDead(Oracle.gaussian(100, 6, 1), 2);
     SpaceAlignment found = align(CcaAligner.absoluteGamma(0.1), x, x);
-    Close.absolute("T", found.map().toMatrix(), Oracle.identity(6), 1e-14);
+    Close.absolute("T", found.map().toMatrix(WS), Oracle.identity(6), 1e-14);
     assertThat(found.completion()).isEqualTo(Completion.IDENTITY);
     assertThat(found.spectrum()[5]).isLessThan(1e-15);
     SpaceAlignment relative = align(CcaAligner.relativeGamma(1), x, x);
-    Close.absolute("T", relative.map().toMatrix(), Oracle.identity(6), 1e-14);
+    Close.absolute("T", relative.map().toMatrix(WS), Oracle.identity(6), 1e-14);
     SpaceAlignment rotated = align(ProcrustesAligner.orthogonal(), x, x);
-    Close.absolute("T", rotated.map().toMatrix(), Oracle.identity(6), 1e-14);
+    Close.absolute("T", rotated.map().toMatrix(WS), Oracle.identity(6), 1e-14);
     assertThat(rotated.completion()).isEqualTo(Completion.IDENTITY);
   }
 
@@ -42,7 +42,7 @@ class DegenerateFeaturesTest {
       double[][] x = withDead(Oracle.gaussian(100, n, n), 0, 2, n - 1);
       for (var kind : PermutationAligner.Kind.values()) {
         Aligner aligner = PermutationAligner.of(new PermutationAligner.Options(kind));
-        Close.absolute(kind + " T", align(aligner, x, x).map().toMatrix(), Oracle.identity(n), 0);
+        Close.absolute(kind + " T", align(aligner, x, x).map().toMatrix(WS), Oracle.identity(n), 0);
       }
     }
   }
@@ -71,7 +71,7 @@ class DegenerateFeaturesTest {
     assertThat(found.spectrum()).hasSize(8).endsWith(0, 0);
     assertThat(found.score()).isCloseTo(0.75, org.assertj.core.api.Assertions.within(1e-12));
     SpaceAlignment cca = align(CcaAligner.relativeGamma(1), x, y);
-    double[][] t = cca.map().toMatrix().toArray();
+    double[][] t = cca.map().toMatrix(WS).toArray();
     for (int r : new int[] {0, 2, 3, 4, 5, 7}) {
       double[] expected = new double[8];
       expected[7 - r] = 1;
@@ -94,12 +94,15 @@ class DegenerateFeaturesTest {
     Close.absolute(
         "T T^-1",
         Oracle.multiply(
-            found.map().toMatrix().toArray(), found.map().inverse().toMatrix().toArray()),
+            found.map().toMatrix(WS).toArray(), found.map().inverse().toMatrix(WS).toArray()),
         Oracle.identity(8),
         1e-9);
     // Self-alignment has an answer even here: the nearest to the identity.
     Close.absolute(
-        "T", align(CcaAligner.relativeGamma(0.1), x, x).map().toMatrix(), Oracle.identity(8), 1e-9);
+        "T",
+        align(CcaAligner.relativeGamma(0.1), x, x).map().toMatrix(WS),
+        Oracle.identity(8),
+        1e-9);
   }
 
   @ParameterizedTest

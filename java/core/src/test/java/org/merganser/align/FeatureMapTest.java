@@ -30,11 +30,11 @@ class FeatureMapTest {
       for (FeatureMap second : maps) {
         FeatureMap both = first.then(second, WS);
         double[][] product =
-            Oracle.multiply(second.toMatrix().toArray(), first.toMatrix().toArray());
+            Oracle.multiply(second.toMatrix(WS).toArray(), first.toMatrix(WS).toArray());
         String what = first + " then " + second;
-        Close.absolute(what, both.toMatrix(), product, 1e-14);
+        Close.absolute(what, both.toMatrix(WS), product, 1e-14);
         Close.absolute(
-            what + " inverse", both.inverse().toMatrix(), Oracle.inverse(product), 1e-12);
+            what + " inverse", both.inverse().toMatrix(WS), Oracle.inverse(product), 1e-12);
         assertThat(both.family().ordinal())
             .as("family of %s", what)
             .isGreaterThanOrEqualTo(
@@ -49,7 +49,7 @@ class FeatureMapTest {
     assertThat(ScaledPermutation.of(1, 0).family()).isEqualTo(MapFamily.PERMUTATION);
     ScaledPermutation scaled = ScaledPermutation.of(new int[] {1, 0}, new double[] {2, 0.5});
     assertThat(scaled.family()).isEqualTo(MapFamily.SCALED_PERMUTATION);
-    assertThat(scaled.condition()).isEqualTo(4);
+    assertThat(scaled.condition(WS)).isEqualTo(4);
     assertThat(ScaledPermutation.of(new int[] {0}, new double[] {-1}).family())
         .isEqualTo(MapFamily.ANY_LINEAR);
     assertThat(LinearMap.orthogonal(Matrix.identity(2)).family()).isEqualTo(MapFamily.ORTHOGONAL);
@@ -57,7 +57,7 @@ class FeatureMapTest {
         LinearMap.of(
             Matrix.of(new double[][] {{4, 0}, {0, 1}}),
             Matrix.of(new double[][] {{.25, 0}, {0, 1}}));
-    assertThat(diagonal.condition()).isEqualTo(4);
+    assertThat(diagonal.condition(WS)).isEqualTo(4);
   }
 
   @Test

@@ -3,6 +3,7 @@ package org.merganser.align;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.merganser.testing.Work.WS;
+import static org.merganser.testing.Work.array;
 
 import java.io.IOException;
 import java.util.LinkedHashMap;
@@ -56,8 +57,8 @@ class InverseAlignmentTest {
     for (String space : maps.keySet()) {
       LinearMap map = (LinearMap) maps.get(space);
       LinearMap inverse = (LinearMap) alignment.inverse().map(space);
-      assertThat(inverse.matrix().toArray()).isEqualTo(map.inverseMatrix().toArray());
-      assertThat(inverse.inverseMatrix().toArray()).isEqualTo(map.matrix().toArray());
+      assertThat(array(inverse.matrix())).isEqualTo(array(map.inverseMatrix()));
+      assertThat(array(inverse.inverseMatrix())).isEqualTo(array(map.matrix()));
     }
     Models.assertClose(
         "there and back", alignment.inverse().apply(alignment.apply(model)), model, 1e-12, WS);

@@ -2,6 +2,7 @@
 package org.merganser.align;
 
 import static org.merganser.testing.Work.WS;
+import static org.merganser.testing.Work.host;
 
 import java.io.IOException;
 import java.util.Map;
@@ -62,7 +63,7 @@ class MapParityTest {
                 new Binding("in", 1, Role.WEIGHT_IN, block))
             .build();
     double[] flat = Oracle.gaussian(1, outer * axis * inner, 100 + n)[0];
-    Tensor tensor = Tensor.of(flat, outer, axis, inner).to(dtype, WS);
+    Tensor tensor = host(Tensor.of(flat, outer, axis, inner).to(dtype, WS));
     double[] values = tensor.toDoubleArray();
     MemoryCheckpoint model = MemoryCheckpoint.of(Map.of("out", tensor, "in", tensor));
     var mapped =

@@ -90,7 +90,7 @@ class MatchedCorrelationTest {
     };
     try (SpaceMoments moments = moments(x, y, x)) {
       for (FeatureMap map : maps) {
-        double[][] matrix = map.toMatrix().toArray();
+        double[][] matrix = map.toMatrix(WS).toArray();
         if (map instanceof ScaledPermutation) {
           // Only the sign of a scale matters; the oracle would underflow.
           for (double[] row : matrix) {
@@ -114,7 +114,7 @@ class MatchedCorrelationTest {
   @Test
   void denseAndOneToOneAgree() {
     ScaledPermutation permutation = ScaledPermutation.of(3, 1, 5, 0, 2, 4);
-    LinearMap dense = LinearMap.orthogonal(permutation.toMatrix());
+    LinearMap dense = LinearMap.orthogonal(permutation.toMatrix(WS));
     try (SpaceMoments moments = moments(x, y)) {
       Close.absolute(
           "permutation",
@@ -130,9 +130,9 @@ class MatchedCorrelationTest {
     try (SpaceMoments moments = moments(x, y)) {
       Cca cca =
           Cca.map(
-              moments.covariance(0, 0),
-              moments.covariance(1, 1),
-              moments.covariance(0, 1),
+              moments.covariance(0, 0, WS),
+              moments.covariance(1, 1, WS),
+              moments.covariance(0, 1, WS),
               0,
               0,
               WS);

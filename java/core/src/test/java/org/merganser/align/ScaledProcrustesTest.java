@@ -30,11 +30,12 @@ class ScaledProcrustesTest {
   void rotatedAndEnlargedActivationsAreRotatedAndShrunkBack() {
     double[][] y = Oracle.scale(Oracle.multiply(x, Oracle.transpose(q)), 3);
     SpaceAlignment scaled = align(ProcrustesAligner.scaled(), y);
-    Close.absolute("T", scaled.map().toMatrix(), Oracle.scale(Oracle.transpose(q), 1.0 / 3), 1e-12);
-    Close.absolute("T^-1", scaled.map().inverse().toMatrix(), Oracle.scale(q, 3), 1e-12);
+    Close.absolute(
+        "T", scaled.map().toMatrix(WS), Oracle.scale(Oracle.transpose(q), 1.0 / 3), 1e-12);
+    Close.absolute("T^-1", scaled.map().inverse().toMatrix(WS), Oracle.scale(q, 3), 1e-12);
     assertThat(scaled.score()).isCloseTo(1, within(1e-12));
     SpaceAlignment plain = align(ProcrustesAligner.orthogonal(), y);
-    Close.absolute("T", plain.map().toMatrix(), Oracle.transpose(q), 1e-12);
+    Close.absolute("T", plain.map().toMatrix(WS), Oracle.transpose(q), 1e-12);
     assertThat(plain.map().family()).isEqualTo(MapFamily.ORTHOGONAL);
     assertThat(plain.score()).isCloseTo(1, within(1e-12));
   }
@@ -44,13 +45,13 @@ class ScaledProcrustesTest {
     double[][] y = Oracle.scale(Oracle.multiply(x, Oracle.mixing(7, 3)), 5);
     Close.relative(
         "T",
-        align(CcaAligner.relativeGamma(1e9), y).map().toMatrix(),
-        align(ProcrustesAligner.scaled(), y).map().toMatrix().toArray(),
+        align(CcaAligner.relativeGamma(1e9), y).map().toMatrix(WS),
+        align(ProcrustesAligner.scaled(), y).map().toMatrix(WS).toArray(),
         1e-8);
     Close.relative(
         "T",
-        align(CcaAligner.absoluteGamma(1e10), y).map().toMatrix(),
-        align(ProcrustesAligner.orthogonal(), y).map().toMatrix().toArray(),
+        align(CcaAligner.absoluteGamma(1e10), y).map().toMatrix(WS),
+        align(ProcrustesAligner.orthogonal(), y).map().toMatrix(WS).toArray(),
         1e-7);
   }
 

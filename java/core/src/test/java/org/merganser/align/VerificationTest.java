@@ -5,6 +5,7 @@ import static java.nio.file.StandardCopyOption.REPLACE_EXISTING;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 import static org.merganser.testing.Work.WS;
+import static org.merganser.testing.Work.host;
 
 import java.io.IOException;
 import java.nio.file.Files;
@@ -266,7 +267,7 @@ class VerificationTest {
         System.arraycopy(next, s * WIDTH, h[s], 0, WIDTH);
       }
       Npy.write(
-          Tensor.of(DType.F32, before ? z : next, WS).reshape(50, WIDTH),
+          host(Tensor.of(DType.F32, before ? z : next, WS)).reshape(50, WIDTH),
           folder.resolve("fc" + k + ".npy"));
     }
     return MemoryCheckpoint.of(tensors);
@@ -274,7 +275,7 @@ class VerificationTest {
 
   private static Tensor gaussian(SplittableRandom random, int count, DType dtype) {
     double[] values = random.doubles(count).map(u -> 2 * u - 1).toArray();
-    return Tensor.of(dtype, values, WS);
+    return host(Tensor.of(dtype, values, WS));
   }
 
   private static Alignment reversed(Architecture architecture) {

@@ -9,6 +9,7 @@ import org.junit.jupiter.api.Test;
 import org.merganser.error.NativeLibraryException;
 import org.merganser.internal.kernel.Natives;
 import org.merganser.testing.ChildJvm;
+import org.merganser.testing.DeviceCallsProgram;
 import org.merganser.testing.FakeDeviceProgram;
 
 /** Data are where the backend computes, and move only when told to. */
@@ -25,8 +26,17 @@ class DeviceTest {
             "np 40 steps, first share 0.402, Traffic[toDevice=0, toHost=0]",
             "device true",
             "IllegalStateException: memory on CUDA cannot be read from the host",
-            "IllegalArgumentException: a of gemm lies on the host, the context runs on the fake"
-                + " device");
+            // What lies elsewhere is copied for the call.
+            "no failure");
+  }
+
+  @Test
+  void everyCallGivesTheBytesOfTheCpuAndNothingCrossesUnasked() throws Exception {
+    ChildJvm.Result result =
+        new ChildJvm().option(FakeDeviceProgram.option()).run(DeviceCallsProgram.class);
+    assertThat(result.output().lines())
+        .hasSize(18)
+        .allMatch(line -> line.endsWith(": same bytes") || line.endsWith(" as planned"));
   }
 
   @Test

@@ -4,6 +4,7 @@ package org.merganser.linalg;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
+import static org.merganser.testing.Work.array;
 
 import java.math.BigDecimal;
 import java.util.Arrays;
@@ -62,7 +63,7 @@ class AssignmentExactTest {
       }
       requireOptimum(Assignment.minimise(Matrix.of(cost), WS), cost, "seed " + seed);
       Matrix narrow = Matrix.of(Matrix.of(cost).asTensor().to(DType.F32, WS));
-      double[][] rounded = narrow.toArray();
+      double[][] rounded = array(narrow);
       if (large < 1e38) {
         requireOptimum(Assignment.minimise(narrow, WS), rounded, "F32, seed " + seed);
       }

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 import static org.merganser.testing.Work.WS;
+import static org.merganser.testing.Work.array;
 
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -55,7 +56,7 @@ class AssignmentTest {
             .as("%s of %s", matrix, scale)
             .isLessThanOrEqualTo(4 * Math.ulp(1.0) * scale * problem[0].length);
         assertThat(best.value())
-            .isGreaterThanOrEqualTo(Oracle.greedyAssignment(matrix.toArray()) - 1e-9 * scale);
+            .isGreaterThanOrEqualTo(Oracle.greedyAssignment(array(matrix)) - 1e-9 * scale);
       }
     }
   }
@@ -135,7 +136,7 @@ class AssignmentTest {
     for (DType dtype : new DType[] {DType.F64, DType.F32}) {
       Matrix x = Matrix.of(Matrix.of(a).asTensor().to(dtype, WS));
       Matrix y = Matrix.of(Matrix.of(b).asTensor().to(dtype, WS));
-      Matrix products = Matrix.of(Oracle.multiply(x.toArray(), Oracle.transpose(y.toArray())));
+      Matrix products = Matrix.of(Oracle.multiply(array(x), Oracle.transpose(array(y))));
       Assignment best = Assignment.maximiseProducts(x, y, WS);
       best.certifyProducts(x, y, WS);
       best.certify(products, WS);

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 import static org.merganser.testing.Work.WS;
+import static org.merganser.testing.Work.array;
 
 import java.util.Arrays;
 import java.util.List;
@@ -116,19 +117,19 @@ class CcaGoldenTest {
     for (int k = 0; k < gammaX.length; k++) {
       Cca one = Cca.map(sxx, syy, sxy, gammaX[k], gammaY[k], WS);
       Cca only = Cca.mapOnly(sxx, syy, sxy, gammaX[k], gammaY[k], DType.F64, WS);
-      Close.absolute("T", all.get(k).map(), one.map().toArray(), 0);
-      Close.absolute("T^-1", all.get(k).inverse(), one.inverse().toArray(), 0);
+      Close.absolute("T", all.get(k).map(), array(one.map()), 0);
+      Close.absolute("T^-1", all.get(k).inverse(), array(one.inverse()), 0);
       Close.absolute("correlations", all.get(k).correlations(), one.correlations(), 0);
-      Close.absolute("T alone", maps.get(k).map(), only.map().toArray(), 0);
-      Close.relative("T alone", only.map(), one.map().toArray(), 1e-8);
-      Close.relative("T^-1 alone", only.inverse(), one.inverse().toArray(), 1e-8);
+      Close.absolute("T alone", maps.get(k).map(), array(only.map()), 0);
+      Close.relative("T alone", only.map(), array(one.map()), 1e-8);
+      Close.relative("T^-1 alone", only.inverse(), array(one.inverse()), 1e-8);
       assertThat(only.correlations()).isEmpty();
       double sum = Arrays.stream(one.correlations()).sum();
       assertThat(one.sum()).isCloseTo(sum, within(1e-9));
       assertThat(only.sum()).isCloseTo(sum, within(1e-8));
       Cca narrow = Cca.mapOnly(sxx, syy, sxy, gammaX[k], gammaY[k], DType.F32, WS);
-      Close.relative("T in F32", narrow.map(), one.map().toArray(), 1e-3);
-      assertThat(LinAlg.distanceToIdentity(LinAlg.multiply(narrow.map(), narrow.inverse(), WS)))
+      Close.relative("T in F32", narrow.map(), array(one.map()), 1e-3);
+      assertThat(LinAlg.distanceToIdentity(LinAlg.multiply(narrow.map(), narrow.inverse(), WS), WS))
           .isLessThan(1e-6);
     }
     assertThatThrownBy(() -> Cca.sweep(sxx, syy, sxy, gammaX, new double[1], true, WS))

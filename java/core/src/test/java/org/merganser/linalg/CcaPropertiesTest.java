@@ -3,6 +3,7 @@ package org.merganser.linalg;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.merganser.testing.Work.WS;
+import static org.merganser.testing.Work.array;
 
 import org.merganser.testing.Cases;
 import org.merganser.testing.Close;
@@ -19,7 +20,7 @@ class CcaPropertiesTest {
     double[][] x = mixed(n, seed);
     double[][] y = mixed(n, seed + 10);
     Cca cca = cca(x, y, 0);
-    double[][] t = cca.map().toArray();
+    double[][] t = array(cca.map());
     double[][] syy = Oracle.covariance(y, y);
     Close.relative(
         "T Syy T^T",
@@ -41,7 +42,7 @@ class CcaPropertiesTest {
     }
     Close.absolute(
         "T T^-1",
-        Oracle.multiply(cca.map().toArray(), cca.inverse().toArray()),
+        Oracle.multiply(array(cca.map()), array(cca.inverse())),
         Oracle.identity(n),
         1e-9);
   }

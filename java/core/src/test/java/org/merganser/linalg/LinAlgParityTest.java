@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 import static org.merganser.testing.Work.WS;
+import static org.merganser.testing.Work.array;
 
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -40,7 +41,7 @@ class LinAlgParityTest {
 
   @Test
   void emptyProducts() {
-    assertThat(LinAlg.multiply(Matrix.zeros(3, 0), Matrix.zeros(0, 2), WS).toArray())
+    assertThat(array(LinAlg.multiply(Matrix.zeros(3, 0), Matrix.zeros(0, 2), WS)))
         .isDeepEqualTo(new double[3][2]);
     assertThat(LinAlg.multiply(Matrix.zeros(0, 3), Matrix.zeros(3, 2), WS).rows()).isZero();
     assertThatThrownBy(() -> LinAlg.multiply(Matrix.zeros(2, 3), Matrix.zeros(2, 3), WS))
@@ -54,7 +55,7 @@ class LinAlgParityTest {
     for (double scale : new double[] {1, 1e150, 1e-150}) {
       double[][] a = Oracle.scale(Oracle.gaussian(n, n, n), scale);
       Polar polar = Polar.of(Matrix.of(a), WS);
-      double[][] q = polar.factor().toArray();
+      double[][] q = array(polar.factor());
       Close.absolute("Q Q^T", Oracle.multiply(q, Oracle.transpose(q)), Oracle.identity(n), 1e-12);
       double[][] product = Oracle.multiply(Oracle.transpose(q), a);
       double trace = 0;
@@ -96,7 +97,7 @@ class LinAlgParityTest {
     Polar polar = Polar.of(Matrix.of(a), WS);
     assertThat(polar.completion()).isIn(Completion.ASSIGNMENT, Completion.INDEX);
     Close.absolute(
-        "|Q|", Oracle.map(polar.factor().toArray(), Math::abs), new double[][] {{0, 1}, {1, 0}}, 0);
+        "|Q|", Oracle.map(array(polar.factor()), Math::abs), new double[][] {{0, 1}, {1, 0}}, 0);
   }
 
   @Test
@@ -118,7 +119,7 @@ class LinAlgParityTest {
     for (DType precision : List.of(DType.F64, DType.F32)) {
       boolean wide = precision == DType.F64;
       Polar only = Polar.factorOnly(a, precision, WS);
-      Close.absolute("Q", only.factor(), full.factor().toArray(), wide ? 1e-10 : 1e-3);
+      Close.absolute("Q", only.factor(), array(full.factor()), wide ? 1e-10 : 1e-3);
       assertThat(only.singularValues()).isEmpty();
       assertThat(only.sum()).isCloseTo(nuclear, within((wide ? 1e-12 : 1e-7) * nuclear));
       assertThat(only.rank()).isEqualTo(257);
@@ -140,7 +141,7 @@ class LinAlgParityTest {
       assertThat(factors).hasSize(7);
       for (int k = 0; k < 7; k++) {
         Polar one = Polar.of(heads.get(k), WS);
-        Close.absolute("Q of " + k, factors.get(k).factor(), one.factor().toArray(), 0);
+        Close.absolute("Q of " + k, factors.get(k).factor(), array(one.factor()), 0);
         assertThat(factors.get(k).sum()).isEqualTo(one.sum());
         assertThat(factors.get(k).singularValues())
             .isEqualTo(values ? one.singularValues() : new double[0]);
@@ -162,8 +163,8 @@ class LinAlgParityTest {
     double[][] factor = null;
     for (int threads : new int[] {1, 2, 8}) {
       try (Workspace ws = Workspace.builder().threads(threads).open()) {
-        double[][] c = LinAlg.multiply(Matrix.of(a), Matrix.of(b), ws).toArray();
-        double[][] q = Polar.of(Matrix.of(square), ws).factor().toArray();
+        double[][] c = array(LinAlg.multiply(Matrix.of(a), Matrix.of(b), ws));
+        double[][] q = array(Polar.of(Matrix.of(square), ws).factor());
         product = product == null ? c : product;
         factor = factor == null ? q : factor;
         Close.absolute("product with " + threads, c, product, 0);

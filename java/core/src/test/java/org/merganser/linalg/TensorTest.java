@@ -4,6 +4,7 @@ package org.merganser.linalg;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.merganser.testing.Work.WS;
+import static org.merganser.testing.Work.host;
 
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.Test;
@@ -49,7 +50,7 @@ class TensorTest {
   }
 
   private static String bits(Tensor tensor) {
-    return String.format("%04x", tensor.memory().getShort(0));
+    return String.format("%04x", host(tensor).memory().getShort(0));
   }
 
   @Test
@@ -63,7 +64,7 @@ class TensorTest {
         } else {
           nan.memory().putFloat(0, Float.intBitsToFloat(0x7f800001));
         }
-        assertThat(nan.to(to, WS).get(0)).as("%s to %s", from, to).isNaN();
+        assertThat(host(nan.to(to, WS)).get(0)).as("%s to %s", from, to).isNaN();
       }
     }
   }
@@ -76,8 +77,8 @@ class TensorTest {
         all.memory().putShort(2L * i, (short) i);
       }
       for (DType wide : new DType[] {DType.F32, DType.F64}) {
-        Tensor widened = all.to(wide, WS);
-        Tensor back = widened.to(narrow, WS);
+        Tensor widened = host(all.to(wide, WS));
+        Tensor back = host(widened.to(narrow, WS));
         for (int i = 0; i < 1 << 16; i++) {
           double expected =
               narrow == DType.F16 ? Oracle.halfValue(i) : Float.intBitsToFloat(i << 16);
@@ -106,9 +107,9 @@ class TensorTest {
           random.nextBoolean() ? value : tie + random.nextInt(3) * Math.ulp(tie) - Math.ulp(tie);
     }
     Tensor f64 = Tensor.of(values, n);
-    Tensor half = f64.to(DType.F16, WS);
-    Tensor brain = f64.to(DType.BF16, WS);
-    Tensor f32 = f64.to(DType.F32, WS);
+    Tensor half = host(f64.to(DType.F16, WS));
+    Tensor brain = host(f64.to(DType.BF16, WS));
+    Tensor f32 = host(f64.to(DType.F32, WS));
     for (int i = 0; i < n; i++) {
       assertThat(half.memory().getShort(2L * i))
           .as("F16 of %s", values[i])
@@ -224,7 +225,7 @@ class TensorTest {
     // Empty, but with more rows than an array can have.
     Matrix tall = Matrix.zeros(1L << 40, 0);
     assertThat(tall.transpose().columns()).isEqualTo(1L << 40);
-    assertThat(LinAlg.distanceToIdentity(tall)).isZero();
+    assertThat(LinAlg.distanceToIdentity(tall, WS)).isZero();
     assertThatThrownBy(tall::toArray)
         .isInstanceOf(ShapeException.class)
         .hasMessageContaining("does not fit into arrays");

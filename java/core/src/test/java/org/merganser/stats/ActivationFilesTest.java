@@ -66,7 +66,7 @@ class ActivationFilesTest {
     assertThat(fc1.samples()).isEqualTo(30);
     double[][] x = Oracle.map(Oracle.gaussian(30, 4, 10), v -> (float) v);
     Close.relative(
-        "cross", fc1.covariance(0, 1), Oracle.covariance(x, Oracle.gaussian(30, 4, 20)), 1e-12);
+        "cross", fc1.covariance(0, 1, WS), Oracle.covariance(x, Oracle.gaussian(30, 4, 20)), 1e-12);
     assertThat(moments.space("conv").samples()).isEqualTo(180);
     assertThatThrownBy(() -> moments.space("fc2"))
         .isInstanceOf(IllegalArgumentException.class)
@@ -187,13 +187,13 @@ class ActivationFilesTest {
     loaded.save(second, WS);
     assertThat(second).hasSameBinaryContentAs(first);
     assertThat(loaded.spaces()).containsExactly("fc1", "conv");
-    SpaceMoments twice = loaded.merge(moments).space("fc1");
+    SpaceMoments twice = loaded.merge(moments, WS).space("fc1");
     assertThat(twice.samples()).isEqualTo(60);
     // The same samples again change no mean and no variance.
     Close.relative("mean", twice.mean(0), moments.space("fc1").mean(0), 1e-15);
     Close.relative("variance", twice.variance(1), moments.space("fc1").variance(1), 1e-15);
     loaded.close();
-    assertThatThrownBy(() -> loaded.space("fc1").covariance(0, 1))
+    assertThatThrownBy(() -> loaded.space("fc1").covariance(0, 1, WS))
         .isInstanceOf(IllegalStateException.class);
   }
 
@@ -201,12 +201,12 @@ class ActivationFilesTest {
   void otherMomentsCannotBeMerged() throws IOException {
     Moments moments = collect(NonFinite.FAIL);
     Moments one = Moments.of(java.util.Map.of("fc1", moments.space("fc1")));
-    assertThatThrownBy(() -> moments.merge(one))
+    assertThatThrownBy(() -> moments.merge(one, WS))
         .isInstanceOf(IncompatibleModelsException.class)
         .hasMessage("moments cannot be merged:\n  spaces [fc1, conv] against [fc1]");
     SpaceMoments narrow =
         Activations.moments(Precision.F64, WS, Oracle.gaussian(5, 2, 1), Oracle.gaussian(5, 2, 2));
-    assertThatThrownBy(() -> moments.space("fc1").merge(narrow))
+    assertThatThrownBy(() -> moments.space("fc1").merge(narrow, WS))
         .isInstanceOf(IncompatibleModelsException.class)
         .hasMessage("moments cannot be merged:\n  widths [4, 4] against [2, 2]");
   }

@@ -32,7 +32,7 @@ class CollectorTest {
     assertThat(found.samples()).isEqualTo(70);
     Close.relative(
         "cross",
-        found.covariance(0, 1),
+        found.covariance(0, 1, WS),
         Oracle.covariance(hidden(a, inputs), hidden(b, inputs)),
         1e-12);
   }

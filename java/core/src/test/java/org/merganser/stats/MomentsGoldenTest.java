@@ -39,10 +39,10 @@ class MomentsGoldenTest {
     SpaceMoments moments =
         Activations.moments(
             Precision.F64, WS, new double[][] {{1}, {2}, {3}}, new double[][] {{2}, {4}, {6}});
-    Close.absolute("Sxx", moments.covariance(0, 0), new double[][] {{2.0 / 3}}, 1e-15);
-    Close.absolute("Sxy", moments.covariance(0, 1), new double[][] {{4.0 / 3}}, 1e-15);
-    Close.absolute("Syy", moments.covariance(1, 1), new double[][] {{8.0 / 3}}, 1e-15);
-    Close.absolute("correlation", moments.correlation(0, 1), new double[][] {{1}}, 1e-15);
+    Close.absolute("Sxx", moments.covariance(0, 0, WS), new double[][] {{2.0 / 3}}, 1e-15);
+    Close.absolute("Sxy", moments.covariance(0, 1, WS), new double[][] {{4.0 / 3}}, 1e-15);
+    Close.absolute("Syy", moments.covariance(1, 1, WS), new double[][] {{8.0 / 3}}, 1e-15);
+    Close.absolute("correlation", moments.correlation(0, 1, WS), new double[][] {{1}}, 1e-15);
   }
 
   @Test

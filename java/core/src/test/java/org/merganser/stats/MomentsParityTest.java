@@ -3,6 +3,7 @@ package org.merganser.stats;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.merganser.testing.Work.WS;
+import static org.merganser.testing.Work.array;
 
 import java.util.List;
 import org.junit.jupiter.api.Test;
@@ -95,11 +96,15 @@ class MomentsParityTest {
       row[3] = 0.1;
     }
     SpaceMoments moments = Activations.moments(Precision.F64, WS, x);
-    double[][] m2 = moments.block(0, 0).toArray();
+    double[][] m2 = array(moments.block(0, 0));
     Close.absolute("transpose", m2, Oracle.transpose(m2), 0);
     assertThat(moments.variance(0)[3]).isZero();
     assertThat(moments.dead(0)).containsSequence(false, true, false);
-    Close.absolute("row of the dead feature", moments.correlation(0, 0).row(3), new double[17], 0);
+    Close.absolute(
+        "row of the dead feature",
+        moments.correlation(0, 0, WS).toHost(WS).row(3),
+        new double[17],
+        0);
   }
 
   @Test
@@ -108,7 +113,7 @@ class MomentsParityTest {
     double[][] y = Oracle.scale(Oracle.gaussian(50, 3, 2), 1e-120);
     SpaceMoments moments = Activations.moments(Precision.F64, WS, x, y);
     double[][] expected = Oracle.correlation(Oracle.gaussian(50, 3, 1), Oracle.gaussian(50, 3, 2));
-    Close.absolute("correlation", moments.correlation(0, 1), expected, 1e-12);
+    Close.absolute("correlation", moments.correlation(0, 1, WS), expected, 1e-12);
   }
 
   private static void check(Precision precision, double tolerance, double[][] x, double[][] y) {

@@ -3,6 +3,7 @@ package org.merganser.stats;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.merganser.testing.Work.WS;
+import static org.merganser.testing.Work.array;
 
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -38,7 +39,7 @@ class MomentsPropertiesTest {
           double[][] ys = Arrays.copyOfRange(y, range[0], range[1]);
           split.update(Activations.tensors(dtype, WS, xs, ys));
           SpaceMoments part = Activations.moments(precision, WS, xs, ys);
-          merged = merged == null ? part : merged.merge(part);
+          merged = merged == null ? part : merged.merge(part, WS);
         }
         same("batches", split.moments(), whole, tolerance);
         same("merged", merged, whole, tolerance);
@@ -67,15 +68,12 @@ class MomentsPropertiesTest {
               // A cross block of few samples may cancel, so it is measured by the sizes of both.
               if (pair.i() == pair.j()) {
                 Close.relative(
-                    what + " " + pair,
-                    actual.block(pair.i(), pair.j()).toArray(),
-                    block.toArray(),
-                    tol);
+                    what + " " + pair, array(actual.block(pair.i(), pair.j())), array(block), tol);
               } else {
                 Close.absolute(
                     what + " " + pair,
-                    actual.block(pair.i(), pair.j()).toArray(),
-                    block.toArray(),
+                    array(actual.block(pair.i(), pair.j())),
+                    array(block),
                     tol * size);
               }
             });

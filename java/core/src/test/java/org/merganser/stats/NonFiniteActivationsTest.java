@@ -123,9 +123,10 @@ class NonFiniteActivationsTest {
     assertThatThrownBy(accumulator::moments)
         .isInstanceOf(IllegalStateException.class)
         .hasMessage("the accumulator of space 'fc1' is closed");
-    assertThat(moments.covariance(0, 1).rows()).isEqualTo(4);
+    assertThat(moments.covariance(0, 1, WS).rows()).isEqualTo(4);
     moments.close();
-    assertThatThrownBy(() -> moments.covariance(0, 1)).isInstanceOf(IllegalStateException.class);
+    assertThatThrownBy(() -> moments.covariance(0, 1, WS))
+        .isInstanceOf(IllegalStateException.class);
   }
 
   private static MomentAccumulator accumulator(NonFinite nonFinite, Precision precision) {

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 import static org.merganser.testing.Work.WS;
+import static org.merganser.testing.Work.array;
 
 import java.util.List;
 import org.junit.jupiter.api.Test;
@@ -56,8 +57,8 @@ class PrecisionTest {
     for (int model = 0; model < 2; model++) {
       Close.relative(
           "correlation",
-          found.correlation(0, model),
-          want.correlation(0, model).toArray(),
+          found.correlation(0, model, WS),
+          array(want.correlation(0, model, WS)),
           tolerance);
     }
   }
@@ -77,7 +78,7 @@ class PrecisionTest {
                     : PermutationAligner.byCorrelation().align(problem, WS))
                 .of(1)
                 .map("s")
-                .toMatrix()
+                .toMatrix(WS)
                 .toArray();
       }
       for (int r = 0; r < 6; r++) {

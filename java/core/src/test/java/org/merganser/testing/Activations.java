@@ -34,7 +34,7 @@ public final class Activations {
       System.arraycopy(rows[i], 0, flat, i * columns, columns);
     }
     Tensor tensor = Tensor.of(flat, rows.length, columns);
-    return dtype == DType.F64 ? tensor : tensor.to(dtype, ws);
+    return dtype == DType.F64 ? tensor : tensor.to(dtype, ws).toHost(ws);
   }
 
   /** Moments of one batch with all blocks. */

@@ -43,7 +43,7 @@ final class AlignmentMisuse extends MisusePool {
     FeatureMap map = ScaledPermutation.of(order);
     if (oneIn(2)) {
       try (FeatureMap inverse = map.inverse()) {
-        map = LinearMap.of(map.toMatrix(), inverse.toMatrix());
+        map = LinearMap.of(map.toMatrix(Work.WS), inverse.toMatrix(Work.WS));
       }
     }
     Alignment alignment = Alignment.of("planted", ARCHITECTURE, Map.of("s", map));
@@ -131,7 +131,7 @@ final class AlignmentMisuse extends MisusePool {
           FeatureMap map = a.object.map("s");
           try (FeatureMap inverse = map.inverse();
               FeatureMap round = map.then(inverse, of(ws));
-              Matrix matrix = round.toMatrix()) {
+              Matrix matrix = round.toMatrix(of(ws))) {
             return matrix.get(0, 0) == 1 && matrix.get(1, 2) == 0;
           }
         });

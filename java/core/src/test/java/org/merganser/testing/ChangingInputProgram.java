@@ -113,7 +113,9 @@ public final class ChangingInputProgram {
       calls.put(
           "kthMagnitude " + count,
           () ->
-              ws.kernels().kthMagnitude(DType.F32.code(), count, values.block(), null, count / 3));
+              ws.kernels()
+                  .merge()
+                  .kthMagnitude(DType.F32.code(), count, values.block(), null, count / 3));
     }
     Tensor x = random(DType.F32, 100, 64);
     Tensor y = random(DType.F32, 100, 64);

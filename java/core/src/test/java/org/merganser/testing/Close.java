@@ -27,11 +27,11 @@ public final class Close {
   }
 
   public static void relative(String what, Matrix actual, double[][] expected, double tolerance) {
-    relative(what, actual.toArray(), expected, tolerance);
+    relative(what, Work.array(actual), expected, tolerance);
   }
 
   public static void absolute(String what, Matrix actual, double[][] expected, double tolerance) {
-    absolute(what, actual.toArray(), expected, tolerance);
+    absolute(what, Work.array(actual), expected, tolerance);
   }
 
   public static void relative(String what, double[] actual, double[] expected, double tolerance) {

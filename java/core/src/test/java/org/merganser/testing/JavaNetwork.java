@@ -80,7 +80,7 @@ public abstract class JavaNetwork implements Network {
               for (int i = 0; i < size; i++) {
                 values[i] = scale * random.nextGaussian();
               }
-              tensors.put(name, Tensor.of(values, shape).to(dtype, ws));
+              tensors.put(name, Tensor.of(values, shape).to(dtype, ws).toHost(ws));
             });
     return MemoryCheckpoint.of(tensors);
   }

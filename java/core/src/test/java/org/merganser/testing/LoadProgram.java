@@ -14,7 +14,7 @@ public final class LoadProgram {
     for (int attempt = 0; attempt < 2; attempt++) {
       try (Workspace ws = Workspace.open()) {
         Matrix two = LinAlg.multiply(Matrix.identity(2), Matrix.identity(2), ws);
-        System.out.println("works " + (two.trace() == 2));
+        System.out.println("works " + (two.trace(ws) == 2));
       } catch (MerganserException e) {
         System.out.println(e.getClass().getSimpleName() + ": " + e.getMessage());
       }

@@ -33,7 +33,7 @@ final class MatrixMisuse extends MisusePool {
         () -> {
           try (Matrix zeros = Matrix.zeros(rows, columns);
               Matrix transposed = zeros.transpose()) {
-            return transposed.rows() == columns && LinAlg.distanceToIdentity(zeros) >= 0;
+            return transposed.rows() == columns && zeros.columns() == columns;
           }
         });
   }
@@ -48,9 +48,9 @@ final class MatrixMisuse extends MisusePool {
     long inner = b == null ? 0 : form == 1 ? b.object.columns() : b.object.rows();
     long n = b == null ? 0 : form == 1 ? b.object.rows() : b.object.columns();
     boolean empty = m == 0 || n == 0 || k == 0;
-    // An empty product asks nobody.
+    // An empty product is not computed: the Workspace only says where it would lie.
     List<Held<?>> used = empty ? using() : using(a, b, ws);
-    boolean good = a != null && b != null && (empty || ws != null) && k == inner;
+    boolean good = a != null && b != null && ws != null && k == inner;
     round.call(
         () -> "multiply " + form + " " + of(a) + " " + of(b),
         good,
@@ -112,7 +112,7 @@ final class MatrixMisuse extends MisusePool {
           try (polar;
               Workspace own = Workspace.builder().threads(1).open();
               Matrix identity = LinAlg.transposeMultiply(polar.factor(), polar.factor(), own)) {
-            return LinAlg.distanceToIdentity(identity) < 1e-6;
+            return LinAlg.distanceToIdentity(identity, own) < 1e-6;
           }
         });
   }

@@ -154,7 +154,7 @@ final class TensorMisuse extends MisusePool {
     boolean empty = t != null && t.object.size() == 0;
     round.call(
         () -> "scale " + rows + " rows of " + of(t),
-        t != null && rows == t.object.dim(0),
+        t != null && ws != null && rows == t.object.dim(0),
         !empty,
         empty ? using() : using(t, ws),
         () -> {

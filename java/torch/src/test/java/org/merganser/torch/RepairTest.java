@@ -119,9 +119,9 @@ class RepairTest {
       SpaceMoments first = moments.space("features.0/out");
       double n = first.samples();
       for (int c = 0; c < first.width(0); c++) {
-        assertThat(reset.tensor("features.1.running_mean").get(c))
+        assertThat(reset.read("features.1.running_mean", ws).get(c))
             .isCloseTo(first.mean(0)[c], within(1e-5));
-        assertThat(reset.tensor("features.1.running_var").get(c))
+        assertThat(reset.read("features.1.running_var", ws).get(c))
             .isCloseTo(first.variance(0)[c] * n / (n - 1), within(1e-4));
       }
       assertThat(reset.tensor("features.1.num_batches_tracked").memory().getLong(0))

@@ -23,9 +23,9 @@ public class merganser extends org.merganser.natives.presets.merganser {
  *   - Matrices are row-major; `ld*` is the distance in elements between two rows.
  *   - Sizes are int64_t. Every routine returns an mg_status; MG_OK is 0. On failure the message is in
  *     mg_last_error() of the calling thread, and no output has been written unless a routine says otherwise.
- *   - Large arrays live on the context's device (mg_alloc); lists of sizes, weights, scales, indices and pointers,
- *     scalar results and reports live on the host. Nothing is copied between the two except by mg_copy; an array
- *     that lies elsewhere is MG_INVALID_ARGUMENT.
+ *   - Large arrays live on the context's device (mg_alloc); lists of sizes, weights, scales, indices and pointers, and
+ *     small results (scalars, reports, means, permutations, duals) live on the host. Nothing is copied between the two
+ *     except by mg_copy; an array that lies elsewhere is MG_INVALID_ARGUMENT.
  *   - A context serves one calling thread at a time and fans out over the process-wide pool. The result of
  *     a routine does not depend on the number of threads.
  *   - No C++ exception crosses this boundary.
@@ -196,7 +196,7 @@ public static native int mg_moments_update(mg_context context, mg_moments moment
 public static native @Cast("int64_t") long mg_moments_count(@Const mg_moments moments);
 public static native @Cast("int64_t") long mg_moments_skipped(@Const mg_moments moments);
 
-/* mean [width] and sum of squared deviations [width] of one series. */
+/* mean [width] and sum of squared deviations [width] of one series, on the host. */
 public static native int mg_moments_series(mg_context context, @Const mg_moments moments, int series, DoublePointer mean,
                                  DoublePointer m2);
 public static native int mg_moments_series(mg_context context, @Const mg_moments moments, int series, DoubleBuffer mean,
@@ -267,10 +267,37 @@ public static native int mg_cca_map(mg_context context, int dtype, @Cast("int64_
                           @Const double[] sxy, @Cast("int64_t") long count, @Const double[] gamma_x, @Const double[] gamma_y, double[] t,
                           double[] tinv, double[] correlations, mg_cca_report reports);
 
+/* out[i, j] = a[i, j] / (row_divisors[i] col_divisors[j]), 0 where the product of the two is 0. The lists are on the
+ * host; NULL stands for ones. `out` may be a. */
+public static native int mg_divide(mg_context context, @Cast("int64_t") long rows, @Cast("int64_t") long cols, @Const DoublePointer a, @Cast("int64_t") long lda,
+                         @Const DoublePointer row_divisors, @Const DoublePointer col_divisors, DoublePointer out, @Cast("int64_t") long ldo);
+public static native int mg_divide(mg_context context, @Cast("int64_t") long rows, @Cast("int64_t") long cols, @Const DoubleBuffer a, @Cast("int64_t") long lda,
+                         @Const DoubleBuffer row_divisors, @Const DoubleBuffer col_divisors, DoubleBuffer out, @Cast("int64_t") long ldo);
+public static native int mg_divide(mg_context context, @Cast("int64_t") long rows, @Cast("int64_t") long cols, @Const double[] a, @Cast("int64_t") long lda,
+                         @Const double[] row_divisors, @Const double[] col_divisors, double[] out, @Cast("int64_t") long ldo);
+
+/* Of A - shift I: the largest sum of magnitudes of a column, or the largest magnitude. A NaN anywhere gives NaN. */
+/** enum mg_norm_kind */
+public static final int MG_NORM_ONE = 0, MG_NORM_MAX = 1;
+public static native int mg_norm(mg_context context, int kind, @Cast("int64_t") long rows, @Cast("int64_t") long cols, @Const DoublePointer a, @Cast("int64_t") long lda,
+                       double shift, DoublePointer out);
+public static native int mg_norm(mg_context context, int kind, @Cast("int64_t") long rows, @Cast("int64_t") long cols, @Const DoubleBuffer a, @Cast("int64_t") long lda,
+                       double shift, DoubleBuffer out);
+public static native int mg_norm(mg_context context, int kind, @Cast("int64_t") long rows, @Cast("int64_t") long cols, @Const double[] a, @Cast("int64_t") long lda,
+                       double shift, double[] out);
+
+/* out[i] = sum_j x[i, j] y[i, j], on the host, in an order that depends on `cols` only. */
+public static native int mg_row_products(mg_context context, @Cast("int64_t") long rows, @Cast("int64_t") long cols, @Const DoublePointer x, @Cast("int64_t") long ldx,
+                               @Const DoublePointer y, @Cast("int64_t") long ldy, DoublePointer out);
+public static native int mg_row_products(mg_context context, @Cast("int64_t") long rows, @Cast("int64_t") long cols, @Const DoubleBuffer x, @Cast("int64_t") long ldx,
+                               @Const DoubleBuffer y, @Cast("int64_t") long ldy, DoubleBuffer out);
+public static native int mg_row_products(mg_context context, @Cast("int64_t") long rows, @Cast("int64_t") long cols, @Const double[] x, @Cast("int64_t") long ldx,
+                               @Const double[] y, @Cast("int64_t") long ldy, double[] out);
+
 /* ---- Linear assignment -------------------------------------------------------------------------------- */
 
 /* Exact minimum (maximise = 0) or maximum of sum_i cost[i, row_to_col[i]], rows <= cols, dtype MG_F32 or
- * MG_F64. Duals u [rows], v [cols] are those of the minimisation (of -cost when maximising):
+ * MG_F64. The solution is on the host. Duals u [rows], v [cols] are those of the minimisation (of -cost when maximising):
  * u_i + v_j <= c_ij, equality on the matching, v_j <= 0, v_j = 0 on unmatched columns when rows < cols.
  * NaN and the infinity that would always be taken are errors with their position; the other infinity
  * forbids an edge. Ties: a fixed scan order, lowest column first. */

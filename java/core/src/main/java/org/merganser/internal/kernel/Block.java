@@ -40,7 +40,7 @@ public final class Block {
 
   /** Host memory, 64-byte aligned, not initialised. */
   public static Block allocate(long bytes) {
-    return owned(HostMemory.allocate(bytes), bytes, 0);
+    return owned(HostMemory.allocate(bytes), bytes, Codes.ON_HOST);
   }
 
   /** Memory of the library's allocator, which this frees. */
@@ -72,7 +72,7 @@ public final class Block {
     return bytes;
   }
 
-  /** Ordinal of the device. */
+  /** Code of the device. */
   public int device() {
     return device;
   }

@@ -1,24 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.merganser.internal.kernel;
 
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 import org.bytedeco.javacpp.DoublePointer;
 import org.bytedeco.javacpp.FloatPointer;
 import org.bytedeco.javacpp.LongPointer;
 import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.javacpp.PointerPointer;
+import org.merganser.natives.global.merganser;
 import org.merganser.natives.mg_context;
 
 /**
  * One call of a native routine. It holds the context, which no other call enters meanwhile, and all
  * blocks whose addresses it gave: what a routine works on stays until {@link #close}, whoever
- * closes it. There is no other way from a {@link Block} to a routine.
+ * closes it. There is no other way from a {@link Block} to a routine. A block that lies elsewhere
+ * than the context computes is copied for the call.
  */
 final class Call implements AutoCloseable {
   private final Context context;
   private final Handle handle;
   private Block[] held = new Block[4];
   private int count;
+
+  /** Blocks and the copies that were written in their place. */
+  private List<Block[]> writtenBack = List.of();
 
   /** Made by {@link Context#enter}. */
   Call(Context context, Handle handle) {
@@ -30,26 +37,60 @@ final class Call implements AutoCloseable {
     return context.pointer();
   }
 
-  /** NULL for null. */
-  Pointer pointer(Block block) {
-    return new Address(hold(block));
+  /** Memory of the context's device, not initialised. */
+  Block allocate(long bytes) {
+    try (PointerPointer<Pointer> out = JavaCppLimit.explain(() -> new PointerPointer<>(1))) {
+      Status.check(merganser.mg_alloc(context(), bytes, out));
+      return Block.owned(out.get(0).address(), bytes, context.device());
+    }
   }
 
-  DoublePointer doubles(Block block) {
-    return Address.doubles(hold(block));
+  /** What a routine reads. NULL for null, as everywhere here. */
+  Pointer in(Block block) {
+    return new Address(place(block, true, false));
   }
 
-  FloatPointer floats(Block block) {
-    return Address.floats(hold(block));
+  /** What a routine writes, every element. */
+  Pointer out(Block block) {
+    return new Address(place(block, false, true));
+  }
+
+  /** What a routine reads, or writes in part. */
+  Pointer inOut(Block block) {
+    return new Address(place(block, true, true));
+  }
+
+  DoublePointer inDoubles(Block block) {
+    return Address.doubles(place(block, true, false));
+  }
+
+  DoublePointer outDoubles(Block block) {
+    return Address.doubles(place(block, false, true));
+  }
+
+  FloatPointer inFloats(Block block) {
+    return Address.floats(place(block, true, false));
+  }
+
+  FloatPointer outFloats(Block block) {
+    return Address.floats(place(block, false, true));
   }
 
   /** An array of addresses, which the caller closes. */
-  PointerPointer<Pointer> pointers(Block... blocks) {
+  PointerPointer<Pointer> ins(Block... blocks) {
+    return addresses(blocks, true);
+  }
+
+  PointerPointer<Pointer> outs(Block... blocks) {
+    return addresses(blocks, false);
+  }
+
+  private PointerPointer<Pointer> addresses(Block[] blocks, boolean read) {
     PointerPointer<Pointer> pointers =
         JavaCppLimit.explain(() -> new PointerPointer<>(blocks.length));
     try {
       for (int i = 0; i < blocks.length; i++) {
-        pointers.put(i, pointer(blocks[i]));
+        pointers.put(i, new Address(place(blocks[i], read, !read)));
       }
     } catch (RuntimeException | Error e) {
       pointers.close();
@@ -59,22 +100,75 @@ final class Call implements AutoCloseable {
   }
 
   /** Fills an array of addresses that is used again and again. */
-  void put(Block[] blocks, LongPointer into) {
+  void ins(Block[] blocks, LongPointer into) {
     for (int i = 0; i < blocks.length; i++) {
-      into.put(i, hold(blocks[i]));
+      into.put(i, place(blocks[i], true, false));
     }
   }
 
-  private long hold(Block block) {
+  void outs(Block[] blocks, LongPointer into) {
+    for (int i = 0; i < blocks.length; i++) {
+      into.put(i, place(blocks[i], false, true));
+    }
+  }
+
+  /**
+   * Where the routine finds a block: the bytes themselves, or a copy where the context computes.
+   */
+  private long place(Block block, boolean read, boolean written) {
     if (block == null) {
       return 0;
     }
+    hold(block);
+    if (block.device() == context.device()) {
+      return block.pinned();
+    }
+    Block copy = allocate(block.bytes());
+    hold(copy);
+    // Freed with its last user: this call, or the state that it is detached for.
+    copy.close();
+    if (read) {
+      move(copy, block);
+    }
+    if (written) {
+      writtenBack = writtenBack.isEmpty() ? new ArrayList<>() : writtenBack;
+      writtenBack.add(new Block[] {block, copy});
+    }
+    return copy.pinned();
+  }
+
+  /** Copies a block to another of its size, wherever they lie. */
+  void copy(Block to, Block from) {
+    hold(to);
+    hold(from);
+    move(to, from);
+  }
+
+  private void move(Block to, Block from) {
+    Status.check(
+        merganser.mg_copy(
+            context(),
+            new Address(to.pinned()),
+            to.device(),
+            new Address(from.pinned()),
+            from.device(),
+            to.bytes()));
+  }
+
+  /** What a routine said; what it wrote goes to the blocks that lie elsewhere. */
+  void check(int status) {
+    Status.check(status);
+    for (Block[] pair : writtenBack) {
+      move(pair[0], pair[1]);
+    }
+  }
+
+  private void hold(Block block) {
     if (count == held.length) {
       held = Arrays.copyOf(held, 2 * count);
     }
     block.acquire();
     held[count++] = block;
-    return block.pinned();
   }
 
   /** Keeps the blocks beyond this call; the caller releases them. */

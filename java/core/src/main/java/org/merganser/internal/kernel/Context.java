@@ -9,11 +9,14 @@ import org.merganser.natives.mg_context;
 /** One native context. It serves one call at a time: threads that share it take turns. */
 final class Context extends Lifetime {
   private final mg_context pointer;
+  private final int device;
   private final ReentrantLock turn = new ReentrantLock();
   private final Runnable beforeFree;
 
   Context(int backend, int threads, Runnable beforeFree) {
     this.beforeFree = beforeFree;
+    this.device =
+        backend == merganser.MG_BACKEND_CPU ? merganser.MG_DEVICE_HOST : merganser.MG_DEVICE_CUDA;
     try (PointerPointer<mg_context> out = JavaCppLimit.explain(() -> new PointerPointer<>(1))) {
       Status.check(merganser.mg_context_create(backend, threads, out));
       this.pointer = new mg_context(new Address(out.get(0).address()));
@@ -61,6 +64,11 @@ final class Context extends Lifetime {
 
   mg_context pointer() {
     return pointer;
+  }
+
+  /** Code of the device that it computes on. */
+  int device() {
+    return device;
   }
 
   private static IllegalStateException closed() {

@@ -60,10 +60,10 @@ public final class MomentsState implements AutoCloseable {
     this.context = context;
     try (Call call = context.enter();
         PointerPointer<mg_moments> out = JavaCppLimit.explain(() -> new PointerPointer<>(1));
-        LongPointer w = JavaCppLimit.explain(() -> new LongPointer(widths));
+        LongPointer w = Kernels.longs(widths);
         IntPointer i = Kernels.ints(pairI);
         IntPointer j = Kernels.ints(pairJ)) {
-      Status.check(
+      call.check(
           merganser.mg_moments_create(
               call.context(), widths.length, w, pairI.length, i, j, mode, nonFinitePolicy, out));
       moments = new mg_moments(new Address(out.get(0).address()));
@@ -77,9 +77,9 @@ public final class MomentsState implements AutoCloseable {
   /** Adds one batch; see {@code mg_moments_update} for the strides. */
   public void update(Block[] data, int dtype, long outer, long inner, long[] strides) {
     try (Call call = context.enter(handle);
-        PointerPointer<Pointer> pointers = call.pointers(data);
-        LongPointer s = JavaCppLimit.explain(() -> new LongPointer(strides))) {
-      Status.check(
+        PointerPointer<Pointer> pointers = call.ins(data);
+        LongPointer s = Kernels.longs(strides)) {
+      call.check(
           merganser.mg_moments_update(call.context(), moments, pointers, dtype, outer, inner, s));
     }
   }
@@ -94,13 +94,13 @@ public final class MomentsState implements AutoCloseable {
 
   public void stream(int stream, double[] mean, double[] m2) {
     try (Call call = context.enter(handle)) {
-      Status.check(merganser.mg_moments_series(call.context(), moments, stream, mean, m2));
+      call.check(merganser.mg_moments_series(call.context(), moments, stream, mean, m2));
     }
   }
 
   public void block(int pair, Block out) {
     try (Call call = context.enter(handle)) {
-      Status.check(merganser.mg_moments_block(call.context(), moments, pair, call.doubles(out)));
+      call.check(merganser.mg_moments_block(call.context(), moments, pair, call.outDoubles(out)));
     }
   }
 

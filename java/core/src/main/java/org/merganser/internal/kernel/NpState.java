@@ -27,10 +27,8 @@ public final class NpState implements AutoCloseable {
   public static final int V = merganser.MG_NP_V;
 
   /**
-   * Form 0 sigmoid, 1 clamp, 2 softmax; optimizer 0 Adam, 1 SGD; granularity 0 parameter, 1 row, 2
-   * tensor.
-   *
-   * @param dtype code of the models' type, F32 or BF16
+   * Values of {@code mg_np_options}; form, optimizer, granularity and dtype (F32 or BF16) are
+   * {@link Codes}.
    */
   public record Options(
       int form,
@@ -103,7 +101,7 @@ public final class NpState implements AutoCloseable {
       Context context, Options options, long[] counts, long[] rows, Block[] in, double[] initial) {
     try (Call call = context.enter();
         PointerPointer<mg_np> out = JavaCppLimit.explain(() -> new PointerPointer<>(1));
-        PointerPointer<Pointer> models = call.pointers(in);
+        PointerPointer<Pointer> models = call.ins(in);
         LongPointer sizes = JavaCppLimit.explain(() -> new LongPointer(counts));
         LongPointer heights = JavaCppLimit.explain(() -> new LongPointer(rows));
         DoublePointer weights =
@@ -131,8 +129,8 @@ public final class NpState implements AutoCloseable {
   /** Writes theta of every slot. */
   public void theta(Block[] out) {
     try (Call call = context.enter(handle)) {
-      call.put(out, thetas);
-      Status.check(merganser.mg_np_theta(call.context(), np, theta));
+      call.outs(out, thetas);
+      call.check(merganser.mg_np_theta(call.context(), np, theta));
     }
   }
 
@@ -143,8 +141,8 @@ public final class NpState implements AutoCloseable {
    */
   public void step(double rate, Block[] dTheta, Block[] out) {
     try (Call call = context.enter(handle)) {
-      call.put(dTheta, gradients);
-      call.put(out, thetas);
+      call.ins(dTheta, gradients);
+      call.outs(out, thetas);
       int status =
           merganser.mg_np_step(call.context(), np, rate, gradient, theta, badSlot, badIndex);
       if (status == merganser.MG_NUMERICAL && badSlot.get() >= 0) {
@@ -154,7 +152,7 @@ public final class NpState implements AutoCloseable {
           throw new BadGradient(badSlot.get(), badIndex.get(), e);
         }
       }
-      Status.check(status);
+      call.check(status);
     }
   }
 
@@ -166,7 +164,7 @@ public final class NpState implements AutoCloseable {
   /** Copies a part of the state of a slot to a block of {@code count} floats, as many as it has. */
   public void read(int slot, int part, long count, Block out) {
     try (Call call = context.enter(handle)) {
-      Status.check(merganser.mg_np_state(call.context(), np, slot, part, count, call.floats(out)));
+      call.check(merganser.mg_np_state(call.context(), np, slot, part, count, call.outFloats(out)));
     }
   }
 
@@ -175,7 +173,7 @@ public final class NpState implements AutoCloseable {
    */
   public void load(int slot, int part, long count, Block in) {
     try (Call call = context.enter(handle)) {
-      Status.check(merganser.mg_np_load(call.context(), np, slot, part, count, call.floats(in)));
+      call.check(merganser.mg_np_load(call.context(), np, slot, part, count, call.inFloats(in)));
     }
   }
 

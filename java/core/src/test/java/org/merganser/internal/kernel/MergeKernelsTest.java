@@ -13,21 +13,24 @@ import org.junit.jupiter.api.Test;
 import org.merganser.compute.Memory;
 import org.merganser.compute.Workspace;
 import org.merganser.error.NumericalException;
-import org.merganser.internal.kernel.Kernels.Task;
-import org.merganser.internal.kernel.Kernels.Threshold;
+import org.merganser.internal.kernel.MergeKernels.Mix;
+import org.merganser.internal.kernel.MergeKernels.Task;
+import org.merganser.internal.kernel.MergeKernels.Threshold;
 
 /** Task vectors, magnitudes and NP Merge through the bindings, against plain loops. */
 class MergeKernelsTest {
-  private static final int F32 = 1;
+  private static final int F32 = Codes.F32;
   private static final int COUNT = 4099;
 
   private Workspace ws;
   private Kernels kernels;
+  private MergeKernels merge;
 
   @BeforeEach
   void open() {
     ws = Workspace.builder().threads(2).open();
     kernels = ws.kernels();
+    merge = kernels.merge();
   }
 
   @AfterEach
@@ -50,7 +53,7 @@ class MergeKernelsTest {
       Task[] tasks = new Task[3];
       boolean[][] kept = new boolean[3][COUNT];
       for (int m = 0; m < 3; m++) {
-        Threshold threshold = kernels.kthMagnitude(F32, COUNT, in[m], b.block(), k);
+        Threshold threshold = merge.kthMagnitude(F32, COUNT, in[m], b.block(), k);
         float[] model = models[m];
         int[] order =
             IntStream.range(0, COUNT)
@@ -70,7 +73,7 @@ class MergeKernelsTest {
         }
         tasks[m] = Task.magnitude(weights[m], threshold);
       }
-      kernels.taskMerge(F32, 0, COUNT, b.block(), in, tasks, true, true, 0.5, out.block());
+      merge.taskMerge(F32, 0, COUNT, b.block(), in, tasks, new Mix(true, true, 0.5), out.block());
       for (int i = 0; i < COUNT; i++) {
         float sum = 0;
         float[] u = new float[3];
@@ -98,16 +101,14 @@ class MergeKernelsTest {
     try (Memory b = memory(new float[6]);
         Memory x = memory(new float[] {1, 1, 1, 1, 1, 1});
         Memory out = memory(new float[6])) {
-      kernels.taskMerge(
+      merge.taskMerge(
           F32,
           0,
           6,
           b.block(),
           new Block[] {x.block()},
           new Task[] {Task.random(1, 2, key, 0, 1L << 31)},
-          false,
-          false,
-          1,
+          new Mix(false, false, 1),
           out.block());
       assertThat(floats(out, 6)).containsExactly(0, 2, 2, 0, 0, 2);
     }
@@ -118,10 +119,10 @@ class MergeKernelsTest {
     try (Memory a = memory(new float[] {1, 2, 2});
         Memory c = memory(new float[] {2, -1, 2});
         Memory out = memory(new float[3])) {
-      double[] dots = kernels.dotProducts(F32, 3, a.block(), c.block());
+      double[] dots = merge.dotProducts(F32, 3, a.block(), c.block());
       assertThat(dots).containsExactly(4, 9, 9);
       double[] weights = SlerpWeights.at(dots, 0.25);
-      kernels.weightedSum(F32, 3, new Block[] {a.block(), c.block()}, weights, out.block());
+      merge.weightedSum(F32, 3, new Block[] {a.block(), c.block()}, weights, out.block());
       assertThat(out.getFloat(0)).isCloseTo(1.437542051f, within(2e-7f));
       assertThat(out.getFloat(4)).isCloseTo(1.345677696f, within(2e-7f));
       assertThat(out.getFloat(8)).isCloseTo(2.263321539f, within(3e-7f));
@@ -131,7 +132,7 @@ class MergeKernelsTest {
   @Test
   void nanAmongMagnitudesIsRefused() {
     try (Memory x = memory(new float[] {1, Float.NaN, 3})) {
-      assertThatThrownBy(() -> kernels.kthMagnitude(F32, 3, x.block(), null, 1))
+      assertThatThrownBy(() -> merge.kthMagnitude(F32, 3, x.block(), null, 1))
           .isInstanceOf(NumericalException.class)
           .hasMessage("kth_magnitude: 1 of 3 values are NaN, the first at index 1");
     }
@@ -144,7 +145,9 @@ class MergeKernelsTest {
     double[] z = new double[COUNT];
     double[] m = new double[COUNT];
     double[] v = new double[COUNT];
-    NpState.Options options = new NpState.Options(0, 0, 0, 2, F32, 0.9, 0.999, 1e-8, 0, 0, 15);
+    NpState.Options options =
+        new NpState.Options(
+            Codes.SIGMOID, Codes.ADAM, Codes.PARAMETER, 2, F32, 0.9, 0.999, 1e-8, 0, 0, 15);
     try (Memory first = memory(a);
         Memory second = memory(c);
         Memory state = memory(new float[COUNT]);
@@ -211,7 +214,7 @@ class MergeKernelsTest {
         Memory out = memory(new float[16])) {
       a.putLong(8, 0x1234L);
       b.putLong(8, 0x00ffL);
-      kernels.bandwidth(64, new Block[] {a.block(), b.block()}, new Block[] {out.block()});
+      merge.bandwidth(64, new Block[] {a.block(), b.block()}, new Block[] {out.block()});
       assertThat(out.getLong(8)).isEqualTo(0x1234L ^ 0x00ffL);
     }
   }

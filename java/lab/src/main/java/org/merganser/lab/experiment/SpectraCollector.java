@@ -67,9 +67,9 @@ final class SpectraCollector {
 
   private static double[] correlations(
       SpaceMoments moments, int model, double relative, Workspace ws) {
-    try (Matrix own = moments.covariance(0, 0);
-        Matrix other = moments.covariance(model, model);
-        Matrix cross = moments.covariance(0, model);
+    try (Matrix own = moments.covariance(0, 0, ws);
+        Matrix other = moments.covariance(model, model, ws);
+        Matrix cross = moments.covariance(0, model, ws);
         Cca cca = cca(own, other, cross, relative, ws)) {
       return cca.correlations();
     }
@@ -77,7 +77,8 @@ final class SpectraCollector {
 
   private static Cca cca(Matrix own, Matrix other, Matrix cross, double relative, Workspace ws) {
     double n = own.rows();
-    return Cca.map(own, other, cross, relative * own.trace() / n, relative * other.trace() / n, ws);
+    return Cca.map(
+        own, other, cross, relative * own.trace(ws) / n, relative * other.trace(ws) / n, ws);
   }
 
   /** Correlations of matched features under the maps of an aligner. */

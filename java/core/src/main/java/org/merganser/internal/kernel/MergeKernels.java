@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.internal.kernel;
+
+import org.bytedeco.javacpp.DoublePointer;
+import org.bytedeco.javacpp.Pointer;
+import org.bytedeco.javacpp.PointerPointer;
+import org.merganser.natives.global.merganser;
+import org.merganser.natives.mg_task;
+import org.merganser.natives.mg_threshold;
+
+/** Merge arithmetic over arrays of one type: sums, task vectors, magnitudes. */
+public final class MergeKernels {
+  private final Context context;
+
+  MergeKernels(Context context) {
+    this.context = context;
+  }
+
+  public void weightedSum(int dtype, long count, Block[] in, double[] weights, Block out) {
+    Kernels.requireLength("weights", weights.length, in.length);
+    try (Call call = context.enter();
+        PointerPointer<Pointer> pointers = call.ins(in);
+        DoublePointer w = Kernels.doubles(weights)) {
+      call.check(
+          merganser.mg_weighted_sum(
+              call.context(), dtype, count, in.length, pointers, w, call.out(out)));
+    }
+  }
+
+  /** What becomes of one task vector; {@code trim} is an {@code mg_trim}. */
+  public record Task(
+      double weight,
+      double scale,
+      int trim,
+      double threshold,
+      long last,
+      long key,
+      int subsequence,
+      long keep) {
+    public static Task weighted(double weight) {
+      return new Task(weight, 1, merganser.MG_TRIM_NONE, 0, 0, 0, 0, 0);
+    }
+
+    /** Keeps magnitudes above the threshold, and those equal to it up to an index. */
+    public static Task magnitude(double weight, Threshold threshold) {
+      return new Task(
+          weight, 1, merganser.MG_TRIM_MAGNITUDE, threshold.value(), threshold.last(), 0, 0, 0);
+    }
+
+    /** Keeps an element with probability {@code keep / 2^32}, times {@code scale}. */
+    public static Task random(double weight, double scale, long key, int subsequence, long keep) {
+      return new Task(weight, scale, merganser.MG_TRIM_RANDOM, 0, 0, key, subsequence, keep);
+    }
+  }
+
+  /** The magnitude of a rank, and the index of the last kept one that is equal to it. */
+  public record Threshold(double value, long last) {}
+
+  /** How task vectors become one; see {@code mg_task_merge}. */
+  public record Mix(boolean elect, boolean normalise, double lambda) {}
+
+  /** {@code first} is the index of the arrays' first element in their tensor. */
+  public void taskMerge(
+      int dtype, long first, long count, Block base, Block[] in, Task[] tasks, Mix mix, Block out) {
+    Kernels.requireLength("tasks", tasks.length, in.length);
+    try (Call call = context.enter();
+        PointerPointer<Pointer> pointers = call.ins(in);
+        mg_task all = JavaCppLimit.explain(() -> new mg_task(Math.max(tasks.length, 1)))) {
+      for (int k = 0; k < tasks.length; k++) {
+        Task task = tasks[k];
+        all.position(k)
+            .weight(task.weight())
+            .scale(task.scale())
+            .trim(task.trim())
+            .subsequence(task.subsequence())
+            .threshold(task.threshold())
+            .last(task.last())
+            .key(task.key())
+            .keep(task.keep());
+      }
+      call.check(
+          merganser.mg_task_merge(
+              call.context(),
+              dtype,
+              first,
+              count,
+              in.length,
+              call.in(base),
+              pointers,
+              all.position(0),
+              mix.elect() ? 1 : 0,
+              mix.normalise() ? 1 : 0,
+              mix.lambda(),
+              call.out(out)));
+    }
+  }
+
+  /** {@code base} null for none. */
+  public Threshold kthMagnitude(int dtype, long count, Block x, Block base, long k) {
+    try (Call call = context.enter();
+        mg_threshold out = JavaCppLimit.explain(mg_threshold::new)) {
+      call.check(
+          merganser.mg_kth_magnitude(
+              call.context(), dtype, count, call.in(x), call.in(base), k, out));
+      return new Threshold(out.threshold(), out.last());
+    }
+  }
+
+  /** {x.y, x.x, y.y} */
+  public double[] dotProducts(int dtype, long count, Block x, Block y) {
+    double[] sums = new double[3];
+    try (Call call = context.enter()) {
+      call.check(
+          merganser.mg_dot_products(call.context(), dtype, count, call.in(x), call.in(y), sums));
+    }
+    return sums;
+  }
+
+  /** Writes the XOR of all {@code in} to every {@code out}: the measure of memory. */
+  public void bandwidth(long bytes, Block[] in, Block[] out) {
+    try (Call call = context.enter();
+        PointerPointer<Pointer> from = call.ins(in);
+        PointerPointer<Pointer> to = call.outs(out)) {
+      call.check(merganser.mg_bandwidth(call.context(), bytes, in.length, from, out.length, to));
+    }
+  }
+}
