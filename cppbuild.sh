@@ -13,7 +13,8 @@ Usage: cppbuild.sh [OPTION]... install|test|check|gpu-check|clean
              with -sanitize= once, under the sanitizers
   check      check the installed libraries: needed libraries, search path, exports, instructions, glibc version;
              compile the portable form for aarch64 if aarch64-linux-gnu-g++ is there
-  gpu-check  compare every routine of the CUDA plug-in with the CPU on this machine's GPU; needs no Java.
+  gpu-check  run every routine of the CUDA plug-in on this machine's GPU, against its oracle and the CPU, with times;
+             what the plug-in lacks is skipped and named. Needs no Java.
              Exit status: 0 all agree, 1 a difference, 3 no usable GPU (the reason is in the file)
   clean      remove native/cppbuild/NAME
 

@@ -127,28 +127,28 @@ typedef enum mg_moments_mode { MG_MOMENTS_F32 = 0, MG_MOMENTS_MIXED = 1, MG_MOME
 
 typedef enum mg_nonfinite { MG_NONFINITE_FAIL = 0, MG_NONFINITE_SKIP_SAMPLE = 1 } mg_nonfinite;
 
-/* Streaming moments of `streams` paired activation streams of the given widths.
+/* Streamed moments of `series` paired series of activations, of the given widths.
  * Means and per-feature centred sums of squares are always kept; the centred sums of products
- *   block k = sum_m (x_m - mean_x)(y_m - mean_y)^T,  x = stream pair_i[k], y = stream pair_j[k],
- * for the pairs asked (i <= j; i = j is a stream's own block). */
-MG_API int32_t mg_moments_create(mg_context* context, int32_t streams, const int64_t* widths, int32_t pairs,
+ *   block k = sum_m (x_m - mean_x)(y_m - mean_y)^T,  x = series pair_i[k], y = series pair_j[k],
+ * for the pairs asked (i <= j; i = j is a series' own block). */
+MG_API int32_t mg_moments_create(mg_context* context, int32_t series, const int64_t* widths, int32_t pairs,
                                  const int32_t* pair_i, const int32_t* pair_j, int32_t mode, int32_t nonfinite,
                                  mg_moments** out);
 MG_API void mg_moments_destroy(mg_context* context, mg_moments* moments);
 
-/* Adds outer*inner samples. Feature f of sample (o, p) of stream s is
+/* Adds outer*inner samples. Feature f of sample (o, p) of series s is
  *   data[s][o*strides[3s] + p*strides[3s+1] + f*strides[3s+2]]   (elements of dtype, MG_F32 or MG_F64)
  * so [samples x features] is (ld, 0, 1) with inner = 1 and N,C,H,W is (C*H*W, 1, H*W) with inner = H*W.
- * Non-finite values: FAIL returns MG_NUMERICAL naming stream, sample and feature, with the state unchanged;
- * SKIP_SAMPLE drops that sample from every stream and adds it to mg_moments_skipped. */
+ * Non-finite values: FAIL returns MG_NUMERICAL naming series, sample and feature, with the state unchanged;
+ * SKIP_SAMPLE drops that sample from every series and adds it to mg_moments_skipped. */
 MG_API int32_t mg_moments_update(mg_context* context, mg_moments* moments, const void* const* data, int32_t dtype,
                                  int64_t outer, int64_t inner, const int64_t* strides);
 
 MG_API int64_t mg_moments_count(const mg_moments* moments);
 MG_API int64_t mg_moments_skipped(const mg_moments* moments);
 
-/* mean [width] and sum of squared deviations [width] of one stream, on the host. */
-MG_API int32_t mg_moments_stream(mg_context* context, const mg_moments* moments, int32_t stream, double* mean,
+/* mean [width] and sum of squared deviations [width] of one series, on the host. */
+MG_API int32_t mg_moments_series(mg_context* context, const mg_moments* moments, int32_t series, double* mean,
                                  double* m2);
 /* Block k as asked at creation, [width_i x width_j] contiguous; own blocks come complete (both triangles,
  * diagonal never negative). */
@@ -161,6 +161,11 @@ MG_API int32_t mg_moments_block(mg_context* context, const mg_moments* moments, 
 MG_API int32_t mg_gemm(mg_context* context, int32_t dtype, int32_t transpose_a, int32_t transpose_b, int64_t m,
                        int64_t n, int64_t k, double alpha, const void* a, int64_t lda, const void* b, int64_t ldb,
                        double beta, void* c, int64_t ldc);
+
+/* out[j * ldout + i] = in[i * ldin + j] for a rows x cols matrix of dtype MG_F64 or MG_F32: the bits, as they are. The two
+ * may not overlap. */
+MG_API int32_t mg_transpose(mg_context* context, int32_t dtype, int64_t rows, int64_t cols, const void* in,
+                            int64_t ldin, void* out, int64_t ldout);
 
 /* How the map was completed on the null space of a rank-deficient input. */
 typedef enum mg_completion {
@@ -295,20 +300,20 @@ MG_API int32_t mg_nonfinite_count(mg_context* context, int32_t dtype, int64_t co
 /* ---- Task vectors and magnitudes ---------------------------------------------------------------------- */
 
 /* Arithmetic of this section is in F32, in F64 for MG_F64, in the order written and without contraction, rounded once
- * to dtype; the bytes are the same on every processor. Weights and factors are rounded to that type first. */
+ * to dtype; the bytes are the same on every processor. Weights and scales are rounded to that type first. */
 
 typedef enum mg_trim { MG_TRIM_NONE = 0, MG_TRIM_MAGNITUDE = 1, MG_TRIM_RANDOM = 2 } mg_trim;
 
 /* What becomes of one task vector d = x - base:  u_i = weight * (scale * d_i) where element i is kept, else 0.
  *   MAGNITUDE  keeps |d_i| > threshold and NaN, and |d_i| = threshold up to index `last` (see mg_kth_magnitude)
  *   RANDOM     keeps an element when its word of Philox4x32-10 is below `keep` = floor(probability * 2^32), at most
- *              2^32: key `key` (low word first), counter (i>>2 low, i>>2 high, stream, 0), word i & 3
+ *              2^32: key `key` (low word first), counter (i>>2 low, i>>2 high, subsequence, 0), word i & 3
  * A scale of exactly 1 is left out. */
 typedef struct mg_task {
   double weight;
   double scale;
   int32_t trim; /* mg_trim */
-  int32_t stream;
+  int32_t subsequence;
   double threshold;
   int64_t last;
   int64_t key;

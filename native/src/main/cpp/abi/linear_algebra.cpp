@@ -44,6 +44,22 @@ int32_t mg_gemm(mg_context* context, int32_t dtype, int32_t transpose_a, int32_t
                   c, ldc);
 }
 
+int32_t mg_transpose(mg_context* context, int32_t dtype, int64_t rows, int64_t cols, const void* in, int64_t ldin,
+                     void* out, int64_t ldout) {
+  auto check = [&] {
+    check_context(context);
+    check_real(dtype);
+    check_size(rows, "rows");
+    check_size(cols, "cols");
+    check_leading(ldin, cols, "ldin");
+    check_leading(ldout, rows, "ldout");
+    if (rows == 0 || cols == 0) return;
+    check_array(context, "transpose", in, "in");
+    check_array(context, "transpose", out, "out");
+  };
+  return dispatch(check, &Table::transpose, context, dtype, rows, cols, in, ldin, out, ldout);
+}
+
 int32_t mg_polar(mg_context* context, int32_t dtype, int64_t count, int64_t n, const double* a, int64_t lda, double* q,
                  int64_t ldq, double* sigma, mg_polar_report* reports) {
   auto check = [&] {

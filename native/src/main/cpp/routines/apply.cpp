@@ -90,12 +90,12 @@ void apply_dense(mg_context* context, int32_t dtype, int64_t outer, int64_t n_in
   for (auto& each : tiles) each = Buffer<double>(std::max<int64_t>(n_in, 1), width);
   for (auto& each : products) each = Buffer<double>(block, width);
   SerialBlas blas(context);
-  parallel_for(context, divide_up(columns, width) * row_tiles, [&](int64_t task, int32_t slot) {
-    const int64_t begin = task / row_tiles * width, end = std::min(columns, begin + width);
-    const int64_t row = task % row_tiles * kRowTile;
+  parallel_for(context, divide_up(columns, width) * row_tiles, [&](int64_t item, int32_t participant) {
+    const int64_t begin = item / row_tiles * width, end = std::min(columns, begin + width);
+    const int64_t row = item % row_tiles * kRowTile;
     const int64_t rows = std::min(kRowTile, n_out - row), n = end - begin;
-    double* x = tiles[slot].data();
-    double* y = products[slot].data();
+    double* x = tiles[participant].data();
+    double* y = products[participant].data();
     const View<const double> rows_of_map = op_of_map.at(row, 0);
     if (inner == 1) {
       for (int64_t q = 0; q < n; ++q) k.widen[dtype](from.at(begin + q, 0, 0), x + q * n_in, n_in);
@@ -126,8 +126,8 @@ void apply_gather(mg_context* context, int32_t dtype, int64_t outer, int64_t, in
   const Axis to{static_cast<char*>(out), bytes, out_stride, inner};
   const int64_t total = outer * n_out;
   const int64_t chunk = std::max<int64_t>(1, 65536 / (inner * bytes));
-  parallel_for(context, divide_up(total, chunk), [&](int64_t task, int32_t) {
-    const int64_t begin = task * chunk, end = std::min(total, begin + chunk);
+  parallel_for(context, divide_up(total, chunk), [&](int64_t item, int32_t) {
+    const int64_t begin = item * chunk, end = std::min(total, begin + chunk);
     if (scale) {
       gather_scaled(dtype, from, to, n_out, index, scale, begin, end);
     } else if (inner > 1) {

@@ -45,8 +45,8 @@ constexpr int64_t kKeptBytes = int64_t{64} << 20;
 
 AssignmentState& state_of(mg_context* context) {
   AssignmentState& state = context->kept<AssignmentState>();
-  const size_t slots = static_cast<size_t>(participants(context));
-  if (state.slots.size() < slots) state.slots.resize(slots);
+  const size_t needed = static_cast<size_t>(participants(context));
+  if (state.scratch.size() < needed) state.scratch.resize(needed);
   return state;
 }
 
@@ -89,7 +89,7 @@ void solve(mg_context* context, const Costs& costs, bool warm, int64_t* row_to_c
     }
   }
   AssignmentState& state = state_of(context);
-  AssignmentScratch& scratch = state.slots[0];
+  AssignmentScratch& scratch = state.scratch[0];
   std::fill(std::begin(state.counters), std::end(state.counters), 0);
   AssignmentSolver solver(context, costs, scratch, false, state.route);
   std::vector<double> start(v, v + (warm ? costs.cols : 0));
@@ -179,10 +179,10 @@ double violation_of(mg_context* context, const Costs& costs, const int64_t* row_
   }
   constexpr int64_t kBlock = 48;
   for (auto& each : scratch) each.reserve(costs.scratch(kBlock));
-  parallel_for(context, divide_up(rows, kBlock), [&](int64_t block, int32_t slot) {
+  parallel_for(context, divide_up(rows, kBlock), [&](int64_t block, int32_t participant) {
     const int64_t begin = block * kBlock, end = std::min(rows, begin + kBlock);
     int64_t stride;
-    const size_t s = static_cast<size_t>(slot);
+    const size_t s = static_cast<size_t>(participant);
     const char* first = static_cast<const char*>(costs.rows_at(begin, end - begin, scratch[s].data(), &stride));
     for (int64_t i = begin; i < end; ++i) {
       const char* row = first + (i - begin) * stride * size_of(costs.type);
@@ -249,13 +249,13 @@ void assignment_batch(mg_context* context, int64_t problems, int32_t dtype, cons
   std::vector<AssignmentCounters> counters(static_cast<size_t>(problems));
   // The failure of the first problem is reported, whichever thread is quicker.
   std::vector<std::exception_ptr> failures(static_cast<size_t>(problems));
-  parallel_for(context, problems, [&](int64_t p, int32_t slot) {
+  parallel_for(context, problems, [&](int64_t p, int32_t participant) {
     const size_t at = static_cast<size_t>(p);
     try {
       Costs costs{rows[p], cols[p], dtype, maximise ? -1.0 : 1.0};
       costs.data = cost[p];
       costs.ld = ld[p];
-      AssignmentScratch& scratch = state.slots[static_cast<size_t>(slot)];
+      AssignmentScratch& scratch = state.scratch[static_cast<size_t>(participant)];
       AssignmentSolver solver(context, costs, scratch, true, state.route);
       solver.solve(nullptr);
       finish(costs, solver, row_to_col + row_offset[at], u + row_offset[at], v + col_offset[at], value + p);

@@ -9,8 +9,8 @@
 #include <memory>
 #include <vector>
 
-#include "routines/routines.h"
 #include "merganser_testing.h"
+#include "routines/routines.h"
 #include "runtime/buffer.h"
 #include "runtime/context.h"
 #include "runtime/isa.h"
@@ -98,7 +98,7 @@ struct AssignmentScratch {
   Buffer<char> list_cost;
   Buffer<int32_t> list_column;
   Buffer<ListHead> head;
-  std::vector<RowScratch> slots;
+  std::vector<RowScratch> rows_of;  // by participant
   std::vector<int32_t> free, left, queue, touched;
   std::vector<Bound> columns, closed_at;
   std::vector<double> prices;  // of the columns closed_at
@@ -116,10 +116,10 @@ struct AssignmentCounters {
       dense_scans, sparse_paths, dense_paths, dense_rows;
 };
 
-// What a context keeps between calls: one scratch a thread, the packed factor, the route that tests force and what the
-// last call did.
+// What a context keeps between calls: one scratch a participant, the packed factor, the route that tests force and what
+// the last call did.
 struct AssignmentState {
-  std::vector<AssignmentScratch> slots;
+  std::vector<AssignmentScratch> scratch;  // by participant
   Buffer<char> packed;
   int32_t route = 0;
   int64_t counters[MG_ASSIGNMENT_COUNTERS] = {};
@@ -147,7 +147,7 @@ class AssignmentSolver {
   void match_tight_edges_of_lists();
   void build_free_lists();
   void build_list(int64_t i);
-  void build_list(int64_t i, const void* row, RowScratch& slot);
+  void build_list(int64_t i, const void* row, RowScratch& scratch);
   TwoSmallest list_minima(int64_t i) const;
   TwoSmallest two_smallest(int64_t i);
   void reduce_rows(int passes);
@@ -179,7 +179,7 @@ class AssignmentSolver {
   double list_entry(int64_t i, int64_t e) const {
     return element_ == 8 ? static_cast<const double*>(list_cost(i))[e] : static_cast<const float*>(list_cost(i))[e];
   }
-  const void* row(int64_t i) { return costs_.row(i, s_.slots[0].row.data()); }
+  const void* row(int64_t i) { return costs_.row(i, s_.rows_of[0].row.data()); }
 
   mg_context* context_;
   const Costs& costs_;

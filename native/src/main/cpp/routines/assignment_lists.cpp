@@ -66,14 +66,14 @@ AssignmentSolver::AssignmentSolver(mg_context* context, const Costs& costs, Assi
     s_.head.reserve(rows_);
     for (int64_t i = 0; i < rows_; ++i) s_.head[i] = {0, -1};
   }
-  const size_t slots = serial_ ? 1 : static_cast<size_t>(participants(context));
-  if (s_.slots.size() < slots) s_.slots.resize(slots);
+  const size_t count = serial_ ? 1 : static_cast<size_t>(participants(context));
+  if (s_.rows_of.size() < count) s_.rows_of.resize(count);
   s_.bytes = padded * 40 + (lists_ ? rows_ * kListEntries * (element_ + 4) : 0);
-  for (size_t t = 0; t < slots; ++t) {
-    RowScratch& slot = s_.slots[t];
-    slot.h32.reserve(padded);
-    slot.columns.reserve(padded);
-    if (costs_.factored()) slot.row.reserve(costs_.scratch(kRowsOfBlock));
+  for (size_t t = 0; t < count; ++t) {
+    RowScratch& scratch = s_.rows_of[t];
+    scratch.h32.reserve(padded);
+    scratch.columns.reserve(padded);
+    if (costs_.factored()) scratch.row.reserve(costs_.scratch(kRowsOfBlock));
     s_.bytes += padded * 8 + costs_.scratch(kRowsOfBlock) * 8;
   }
   std::fill_n(s_.v.data(), cols_, 0.0);
@@ -137,12 +137,12 @@ void AssignmentSolver::for_rows(int64_t block, const std::function<void(int64_t,
   if (serial_) {
     for (int64_t b = 0; b < blocks; ++b) {
       check_cancelled(context_);
-      fn(b * block, std::min(rows_, (b + 1) * block), s_.slots[0]);
+      fn(b * block, std::min(rows_, (b + 1) * block), s_.rows_of[0]);
     }
     return;
   }
-  parallel_for(context_, blocks, [&](int64_t b, int32_t slot) {
-    fn(b * block, std::min(rows_, (b + 1) * block), s_.slots[static_cast<size_t>(slot)]);
+  parallel_for(context_, blocks, [&](int64_t b, int32_t participant) {
+    fn(b * block, std::min(rows_, (b + 1) * block), s_.rows_of[static_cast<size_t>(participant)]);
   });
 }
 
@@ -150,7 +150,7 @@ void AssignmentSolver::for_rows(int64_t block, const std::function<void(int64_t,
 void AssignmentSolver::report_bad() {
   for (int64_t i = 0; i < rows_; ++i) {
     if (k_.cost_bad[costs_.type](row(i), costs_.sign, cols_) < cols_) {
-      throw_bad_cost(costs_, i, s_.slots[0].row.data());
+      throw_bad_cost(costs_, i, s_.rows_of[0].row.data());
     }
   }
   costs_changed();
@@ -159,9 +159,9 @@ void AssignmentSolver::report_bad() {
 void AssignmentSolver::check_all() {
   if (costs_.factored()) return;  // the factors have been checked
   std::atomic<bool> bad{false};
-  for_rows(kRowsOfBlock, [&](int64_t begin, int64_t end, RowScratch& slot) {
+  for_rows(kRowsOfBlock, [&](int64_t begin, int64_t end, RowScratch& scratch) {
     for (int64_t i = begin; i < end; ++i) {
-      const void* row = costs_.row(i, slot.row.data());
+      const void* row = costs_.row(i, scratch.row.data());
       if (k_.cost_bad[costs_.type](row, costs_.sign, cols_) < cols_) bad.store(true, std::memory_order_relaxed);
     }
   });
@@ -173,27 +173,27 @@ void AssignmentSolver::check_all() {
 // seen.
 void AssignmentSolver::reduce_columns() {
   const int32_t type = costs_.type;
-  const auto set_up = [&](auto zero, RowScratch& slot) {
+  const auto set_up = [&](auto zero, RowScratch& scratch) {
     using T = decltype(zero);
-    slot.minimum.reserve(cols_ * element_);
-    slot.argmin.reserve(cols_ * element_);
-    std::fill_n(reinterpret_cast<T*>(slot.minimum.data()), cols_, std::numeric_limits<T>::infinity());
-    std::fill_n(reinterpret_cast<T*>(slot.argmin.data()), cols_, T{-1});
+    scratch.minimum.reserve(cols_ * element_);
+    scratch.argmin.reserve(cols_ * element_);
+    std::fill_n(reinterpret_cast<T*>(scratch.minimum.data()), cols_, std::numeric_limits<T>::infinity());
+    std::fill_n(reinterpret_cast<T*>(scratch.argmin.data()), cols_, T{-1});
   };
-  const size_t slots = serial_ ? 1 : static_cast<size_t>(participants(context_));
-  for (size_t t = 0; t < slots; ++t) {
+  const size_t count = serial_ ? 1 : static_cast<size_t>(participants(context_));
+  for (size_t t = 0; t < count; ++t) {
     if (type == MG_F64) {
-      set_up(double{}, s_.slots[t]);
+      set_up(double{}, s_.rows_of[t]);
     } else {
-      set_up(float{}, s_.slots[t]);
+      set_up(float{}, s_.rows_of[t]);
     }
   }
   std::atomic<bool> bad{false};
-  for_rows(kRowsOfBlock, [&](int64_t begin, int64_t end, RowScratch& slot) {
+  for_rows(kRowsOfBlock, [&](int64_t begin, int64_t end, RowScratch& scratch) {
     int64_t stride;
-    const void* rows = costs_.rows_at(begin, end - begin, slot.row.data(), &stride);
-    if (k_.column_minima[type](rows, stride, costs_.sign, begin, end - begin, slot.minimum.data(), slot.argmin.data(),
-                               cols_)) {
+    const void* rows = costs_.rows_at(begin, end - begin, scratch.row.data(), &stride);
+    if (k_.column_minima[type](rows, stride, costs_.sign, begin, end - begin, scratch.minimum.data(),
+                               scratch.argmin.data(), cols_)) {
       bad.store(true, std::memory_order_relaxed);
     }
   });
@@ -204,9 +204,9 @@ void AssignmentSolver::reduce_columns() {
     using T = decltype(zero);
     for (int64_t j = 0; j < cols_; ++j) {
       T least = std::numeric_limits<T>::infinity(), row = -1;
-      for (size_t t = 0; t < slots; ++t) {
-        const T value = reinterpret_cast<const T*>(s_.slots[t].minimum.data())[j];
-        const T who = reinterpret_cast<const T*>(s_.slots[t].argmin.data())[j];
+      for (size_t t = 0; t < count; ++t) {
+        const T value = reinterpret_cast<const T*>(s_.rows_of[t].minimum.data())[j];
+        const T who = reinterpret_cast<const T*>(s_.rows_of[t].argmin.data())[j];
         if (who >= 0 && (row < 0 || value < least || (value == least && who < row))) {
           least = value;
           row = who;
@@ -248,7 +248,7 @@ void AssignmentSolver::match_tight_edges() {
       ++count;
     }
     int64_t stride;
-    const char* rows = static_cast<const char*>(costs_.rows_at(first, count, s_.slots[0].row.data(), &stride));
+    const char* rows = static_cast<const char*>(costs_.rows_at(first, count, s_.rows_of[0].row.data(), &stride));
     for (int64_t r = 0; r < count; ++r) {
       check_cancelled(context_);
       const OpenAndFree best =
@@ -309,41 +309,41 @@ void AssignmentSolver::choose_scale(const double* start_v) {
 
 // The lists of the rows that are free now. Those of assigned rows are built when they are displaced.
 void AssignmentSolver::build_free_lists() {
-  for_rows(kRowsOfBlock, [&](int64_t begin, int64_t end, RowScratch& slot) {
+  for_rows(kRowsOfBlock, [&](int64_t begin, int64_t end, RowScratch& scratch) {
     if (std::all_of(&s_.column_of[begin], &s_.column_of[end - 1] + 1, [](int32_t j) { return j >= 0; })) return;
     int64_t stride;
-    const char* rows = static_cast<const char*>(costs_.rows_at(begin, end - begin, slot.row.data(), &stride));
+    const char* rows = static_cast<const char*>(costs_.rows_at(begin, end - begin, scratch.row.data(), &stride));
     for (int64_t i = begin; i < end; ++i) {
-      if (s_.column_of[i] < 0) build_list(i, rows + (i - begin) * stride * element_, slot);
+      if (s_.column_of[i] < 0) build_list(i, rows + (i - begin) * stride * element_, scratch);
     }
   });
   counters_.lists += static_cast<int64_t>(s_.free.size());
 }
 
 void AssignmentSolver::build_list(int64_t i) {
-  build_list(i, row(i), s_.slots[0]);
+  build_list(i, row(i), s_.rows_of[0]);
   ++counters_.lists;
 }
 
-void AssignmentSolver::build_list(int64_t i, const void* row, RowScratch& slot) {
+void AssignmentSolver::build_list(int64_t i, const void* row, RowScratch& scratch) {
   const double* v = s_.v.data();
   float minima[kListBlocks];
   const int64_t width = divide_up(cols_, kListBlocks);
-  k_.list_reduced[costs_.type](row, costs_.sign, v, scale_, cols_, width, slot.h32.data(), minima);
+  k_.list_reduced[costs_.type](row, costs_.sign, v, scale_, cols_, width, scratch.h32.data(), minima);
   // With w columns a block, the rank-th of 64 block minima leaves about this many columns below it.
   const double aim = kAimedEntries * static_cast<double>(entries_) / kListEntries;
   const int32_t rank = std::max(2, static_cast<int32_t>(kListBlocks * (1 - std::exp(-aim / kListBlocks)) + 0.5));
   const float largest = std::numeric_limits<float>::max();
   const float threshold = std::min(k_.list_threshold(minima, rank), largest);
-  int64_t count = k_.list_collect(slot.h32.data(), threshold, cols_, slot.columns.data());
-  int32_t* columns = slot.columns.data();
+  int64_t count = k_.list_collect(scratch.h32.data(), threshold, cols_, scratch.columns.data());
+  int32_t* columns = scratch.columns.data();
   const auto cost = [&](int64_t j) { return costs_.sign * element_of(costs_.type, row, j); };
   double tau = static_cast<double>(threshold) / scale_;
   if (count > entries_) {
     // Keeps the least, equal ones by column; tau comes from the F64 values of the first ones left out.
-    auto& all = slot.overfull;
+    auto& all = scratch.overfull;
     all.clear();
-    for (int64_t e = 0; e < count; ++e) all.emplace_back(slot.h32[columns[e]], columns[e]);
+    for (int64_t e = 0; e < count; ++e) all.emplace_back(scratch.h32[columns[e]], columns[e]);
     std::nth_element(all.begin(), all.begin() + entries_, all.end());
     const float out = all[static_cast<size_t>(entries_)].first;
     // Those equal to the first one left out: free columns first, then from a place that differs between rows. Rows

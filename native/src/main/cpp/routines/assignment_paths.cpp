@@ -116,7 +116,7 @@ int64_t AssignmentSolver::sparse_path(int32_t start, double& mu) {
       s_.pending.pop_back();
       if (++dense > most && bounded) break;
       ++counters_.dense_rows;
-      int32_t* found = s_.slots[0].columns.data();
+      int32_t* found = s_.rows_of[0].columns.data();
       const void* all = this->row(row.row);
       const int64_t count =
           k_.improved[costs_.type](all, costs_.sign, s_.v.data(), row.offset, s_.d.data(), limit_, cols_, found);

@@ -15,10 +15,10 @@ void convert(mg_context* context, int32_t from, int32_t to, int64_t count, const
   constexpr int64_t kChunk = 16384;
   const auto run = kernels().elementwise.convert[from][to];
   std::vector<int64_t> counts(participants(context));
-  parallel_for(context, divide_up(count, kChunk), [&](int64_t task, int32_t slot) {
-    const int64_t begin = task * kChunk;
+  parallel_for(context, divide_up(count, kChunk), [&](int64_t item, int32_t participant) {
+    const int64_t begin = item * kChunk;
     const int64_t n = std::min(kChunk, count - begin);
-    counts[slot] +=
+    counts[participant] +=
         run(static_cast<const char*>(in) + begin * size_of(from), static_cast<char*>(out) + begin * size_of(to), n);
   });
   *overflowed = 0;

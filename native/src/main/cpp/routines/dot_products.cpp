@@ -2,10 +2,10 @@
 // Dot products in F64, chunks in order.
 #include <algorithm>
 
+#include "routines/routines.h"
 #include "runtime/buffer.h"
 #include "runtime/isa.h"
 #include "runtime/pool.h"
-#include "routines/routines.h"
 
 namespace merganser {
 
@@ -14,10 +14,10 @@ void dot_products(mg_context* context, int32_t dtype, int64_t count, const void*
   const auto run = kernels().merge.dot_products[dtype];
   const int64_t chunks = divide_up(count, kChunk), bytes = size_of(dtype);
   Buffer<double> parts(chunks, 3);
-  parallel_for(context, chunks, [&](int64_t task, int32_t) {
-    const int64_t begin = task * kChunk;
+  parallel_for(context, chunks, [&](int64_t item, int32_t) {
+    const int64_t begin = item * kChunk;
     run(static_cast<const char*>(x) + begin * bytes, static_cast<const char*>(y) + begin * bytes,
-        std::min(kChunk, count - begin), &parts[3 * task]);
+        std::min(kChunk, count - begin), &parts[3 * item]);
   });
   for (int k = 0; k < 3; ++k) {
     double sum = 0;

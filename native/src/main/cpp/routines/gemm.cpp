@@ -11,7 +11,7 @@ namespace merganser {
 namespace {
 
 template <typename T>
-View<const T> factor(const void* data, int64_t ld, bool transpose) {
+View<const T> operand(const void* data, int64_t ld, bool transpose) {
   const View<const T> rows = by_rows(static_cast<const T*>(data), ld);
   return transpose ? rows.transposed() : rows;
 }
@@ -28,7 +28,7 @@ void gemm(mg_context* context, int32_t dtype, int32_t transpose_a, int32_t trans
   SerialBlas blas(context);
   const auto run = [&](auto zero) {
     typedef decltype(zero) T;
-    multiply<T>(context, m, n, k, alpha, factor<T>(a, lda, transpose_a), factor<T>(b, ldb, transpose_b), beta,
+    multiply<T>(context, m, n, k, alpha, operand<T>(a, lda, transpose_a), operand<T>(b, ldb, transpose_b), beta,
                 by_rows(static_cast<T*>(c), ldc));
   };
   dtype == MG_F64 ? run(double{}) : run(float{});

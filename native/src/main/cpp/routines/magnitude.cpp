@@ -196,21 +196,22 @@ class Select {
 
   // Bins of the bits [shift, shift + width) of the keys whose bits above are `prefix`.
   int64_t histogram(int shift, int width, uint32_t prefix, int64_t k) {
-    const int64_t bins = int64_t{1} << width, slots = participants(context_);
-    std::vector<int64_t> counts(slots * bins, 0);
-    std::vector<int64_t> nan(slots, 0);
-    parallel_for(context_, chunks_, [&](int64_t chunk, int32_t slot) {
+    const int64_t bins = int64_t{1} << width, threads = participants(context_);
+    std::vector<int64_t> counts(threads * bins, 0);
+    std::vector<int64_t> nan(threads, 0);
+    parallel_for(context_, chunks_, [&](int64_t chunk, int32_t participant) {
       // Four tables, so that equal neighbours do not wait for one another.
       std::vector<uint32_t> tables(4 * bins, 0);
       tiles(chunk, [&](const uint32_t* tile, int64_t n, int64_t) {
         for (int64_t i = 0; i < n; ++i) {
-          nan[slot] += tile[i] > kInfinity ? 1 : 0;
+          nan[participant] += tile[i] > kInfinity ? 1 : 0;
           if (static_cast<uint64_t>(tile[i]) >> (shift + width) != prefix) continue;
           ++tables[(i & 3) * bins + (tile[i] >> shift & (bins - 1))];
         }
       });
       for (int64_t b = 0; b < bins; ++b) {
-        counts[slot * bins + b] += int64_t{tables[b]} + tables[bins + b] + tables[2 * bins + b] + tables[3 * bins + b];
+        counts[participant * bins + b] +=
+            int64_t{tables[b]} + tables[bins + b] + tables[2 * bins + b] + tables[3 * bins + b];
       }
     });
     int64_t number = 0;
@@ -218,7 +219,7 @@ class Select {
     if (number > 0) refuse_nan(number);
     for (int64_t b = bins - 1; b >= 0; --b) {
       int64_t here = 0;
-      for (int64_t slot = 0; slot < slots; ++slot) here += counts[slot * bins + b];
+      for (int64_t participant = 0; participant < threads; ++participant) here += counts[participant * bins + b];
       if (k <= here) {
         threshold_ = prefix << width | static_cast<uint32_t>(b);
         return k;

@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-// Streaming centred moments. A batch goes through panels of at most 4096 samples, each packed in one pass,
+// Streamed centred moments. A batch goes through panels of at most 4096 samples, each packed in one pass,
 // z = x - shift, with the F64 sums of z and z^2, and merged into the state of the n samples before it (Chan, Golub,
 // LeVeque): with p = shift + o, o = sum(z)/rows, the mean of the panel,
 //   d = p - mean,  w = n rows/(n + rows),  mean += d rows/(n + rows),
 //   block += sum(z_x z_y^T) - rows o_x o_y^T + w d_x d_y^T.
 // The shift is the mean of 32 samples spread over the panel, so o is a fraction of a deviation and the subtraction
-// costs nothing. Where it is more than a deviation (a panel of unlike parts) the stream is packed again about p. So
+// costs nothing. Where it is more than a deviation (a panel of unlike parts) the series is packed again about p. So
 // neither a large mean nor the order of unlike batches costs digits, and a constant feature has z = 0. Means are pairs
 // of F64 (value and rounding error).
 // Packed features lie as products want them (panels of product.h), a piece after the other, so that both factors of a
 // block are read in place. After packing, every output tile is one serial product per piece; what is of rank two goes
 // in with the fold into F64 (MIXED), or after the call (F32, F64). Panels and pieces of samples depend on the problem
-// only. Sums of squares are F64 sums, and the diagonal of an own block is taken from them. A stream that is in no
+// only. Sums of squares are F64 sums, and the diagonal of an own block is taken from them. A series that is in no
 // block is not stored.
 // Non-finite values show in the sums; only then is the batch scanned for them.
 // F32 products of deviations below 1e-19 vanish, and those above 1e19 overflow. So where the largest deviation of a
-// stream is far from 1, MIXED multiplies z by a power of two after packing, and the fold takes it out again.
+// series is far from 1, MIXED multiplies z by a power of two after packing, and the fold takes it out again.
 #include "routines/moments.h"
 
 #include <algorithm>
@@ -36,10 +36,10 @@ namespace merganser {
 namespace {
 
 constexpr int64_t kNarrowTile = 256, kWideTile = 512;
-constexpr int64_t kWide = 512;         // width of a stream from which on tiles are wide: faster, but fewer
-constexpr int64_t kPiece = kPanelDepth;  // samples of one packing task
+constexpr int64_t kWide = 512;         // width of a series from which on tiles are wide: faster, but fewer
+constexpr int64_t kPiece = kPanelDepth;  // samples of one packing item
 constexpr int64_t kShiftSamples = 32;  // whose mean is the shift
-constexpr int64_t kFeatures = 1024;    // of one task of the merge
+constexpr int64_t kFeatures = 1024;    // of one item of the merge
 constexpr int64_t kFewRows = 1024, kPanelRows = 4096;
 constexpr int64_t kPanelBytes = int64_t{64} << 20;
 
@@ -51,9 +51,9 @@ constexpr double kLeastSquare = 1e-304;
 CpuMoments& state_of(mg_moments* moments) { return *static_cast<CpuMoments*>(moments); }
 const CpuMoments& state_of(const mg_moments* moments) { return *static_cast<const CpuMoments*>(moments); }
 
-// A range of features of one stream.
+// A range of features of one series.
 struct FeatureRange {
-  int32_t stream;
+  int32_t series;
   int64_t feature, width;
 };
 
@@ -67,22 +67,22 @@ std::vector<FeatureRange> feature_ranges(const CpuMoments& state) {
   return ranges;
 }
 
-bool in_a_block(const CpuMoments& state, int32_t stream) {
+bool in_a_block(const CpuMoments& state, int32_t series) {
   for (size_t k = 0; k < state.pair_i.size(); ++k) {
-    if (state.pair_i[k] == stream || state.pair_j[k] == stream) return true;
+    if (state.pair_i[k] == series || state.pair_j[k] == series) return true;
   }
   return false;
 }
 
-// Features of one stream that lie side by side in a packed piece, all of them on a level without panels.
-int64_t side_by_side(const CpuMoments& state, int32_t stream) {
+// Features of one series that lie side by side in a packed piece, all of them on a level without panels.
+int64_t side_by_side(const CpuMoments& state, int32_t series) {
   const int64_t width = state.mode == MG_MOMENTS_F64 ? panel_width<double>() : panel_width<float>();
-  return width > 0 ? width : state.widths[stream];
+  return width > 0 ? width : state.widths[series];
 }
 
-int64_t padded_width(const CpuMoments& state, int32_t stream) {
-  const int64_t width = side_by_side(state, stream);
-  return divide_up(state.widths[stream], width) * width;
+int64_t padded_width(const CpuMoments& state, int32_t series) {
+  const int64_t width = side_by_side(state, series);
+  return divide_up(state.widths[series], width) * width;
 }
 
 // Few, so that a packed panel is still in a cache when products read it, but many beside the width of a block, so that
@@ -105,7 +105,7 @@ void reserve_scratch(mg_context* context, CpuMoments& state, int64_t rows) {
     if (in_a_block(state, static_cast<int32_t>(s))) {
       state.panels[s].reserve(rows * padded_width(state, static_cast<int32_t>(s)) * bytes);
     }
-    state.streams[s].parts.reserve(2 * divide_up(rows, kPiece) * state.widths[s]);
+    state.sums[s].parts.reserve(2 * divide_up(rows, kPiece) * state.widths[s]);
   }
   if (state.mode == MG_MOMENTS_MIXED) state.tile_scratch.reserve(participants(context) * state.tile * state.tile);
 }
@@ -131,23 +131,23 @@ struct Panel {
 };
 
 // x_0 + mean(x - x_0) over samples spread over the panel: exactly x_0 for a constant feature.
-void choose_shift(CpuMoments& state, const Batch& batch, const Panel& panel, int32_t stream) {
-  StreamSums& sums = state.streams[stream];
-  const int64_t width = state.widths[stream], rows = std::min(kShiftSamples, panel.rows);
+void choose_shift(CpuMoments& state, const Batch& batch, const Panel& panel, int32_t series) {
+  SeriesSums& sums = state.sums[series];
+  const int64_t width = state.widths[series], rows = std::min(kShiftSamples, panel.rows);
   // The mean of the panel is not known yet, so its place is free.
   double *first = sums.delta.data(), *sum = sums.offset.data(), *shift = sums.shift.data();
   std::fill_n(shift, width, 0.0);
   std::fill_n(first, width, 0.0);
   std::fill_n(sum, width, 0.0);
-  batch.sum(stream, panel.begin, 1, 1, shift, first);
-  batch.sum(stream, panel.begin, panel.rows / rows, rows, first, sum);
+  batch.sum(series, panel.begin, 1, 1, shift, first);
+  batch.sum(series, panel.begin, panel.rows / rows, rows, first, sum);
   for (int64_t f = 0; f < width; ++f) shift[f] = first[f] + sum[f] / static_cast<double>(rows);
 }
 
 // Sums and sums of squares of the whole panel, pieces in order: into the first piece.
 void add_pieces(CpuMoments& state, const Panel& panel, const FeatureRange& range) {
-  double* parts = state.streams[range.stream].parts.data();
-  const int64_t width = state.widths[range.stream];
+  double* parts = state.sums[range.series].parts.data();
+  const int64_t width = state.widths[range.series];
   for (int64_t piece = 1; piece < divide_up(panel.rows, kPiece); ++piece) {
     for (int64_t half = 0; half < 2; ++half) {
       const double* part = parts + (2 * piece + half) * width + range.feature;
@@ -159,9 +159,9 @@ void add_pieces(CpuMoments& state, const Panel& panel, const FeatureRange& range
 
 enum class Packed { kGood, kNonFinite, kFarShift };
 
-Packed judge(const CpuMoments& state, const Panel& panel, int32_t stream) {
-  const int64_t width = state.widths[stream];
-  const double* sum = state.streams[stream].parts.data();
+Packed judge(const CpuMoments& state, const Panel& panel, int32_t series) {
+  const int64_t width = state.widths[series];
+  const double* sum = state.sums[series].parts.data();
   const double* square = sum + width;
   const double rows = static_cast<double>(panel.rows);
   bool far = false;
@@ -173,23 +173,23 @@ Packed judge(const CpuMoments& state, const Panel& panel, int32_t stream) {
   return far ? Packed::kFarShift : Packed::kGood;
 }
 
-// Packs all streams of a panel; false when there are non-finite values.
+// Packs all series of a panel; false when there are non-finite values.
 bool pack(mg_context* context, CpuMoments& state, const Batch& batch, const Panel& panel,
           const std::vector<FeatureRange>& ranges, bool look) {
   const int64_t pieces = divide_up(panel.rows, kPiece);
   const bool wide = state.mode == MG_MOMENTS_F64;
-  const auto stream_count = static_cast<int64_t>(state.widths.size());
-  std::vector<int32_t> streams(state.widths.size());
-  for (size_t s = 0; s < streams.size(); ++s) streams[s] = static_cast<int32_t>(s);
-  parallel_for(context, stream_count,
+  const auto series_count = static_cast<int64_t>(state.widths.size());
+  std::vector<int32_t> pending(state.widths.size());
+  for (size_t s = 0; s < pending.size(); ++s) pending[s] = static_cast<int32_t>(s);
+  parallel_for(context, series_count,
                [&](int64_t s, int32_t) { choose_shift(state, batch, panel, static_cast<int32_t>(s)); });
-  for (int attempt = 0; attempt < 2 && !streams.empty(); ++attempt) {
-    parallel_for(context, pieces * static_cast<int64_t>(streams.size()), [&](int64_t task, int32_t) {
-      const int32_t s = streams[task / pieces];
-      const int64_t width = state.widths[s], first = task % pieces * kPiece;
+  for (int attempt = 0; attempt < 2 && !pending.empty(); ++attempt) {
+    parallel_for(context, pieces * static_cast<int64_t>(pending.size()), [&](int64_t item, int32_t) {
+      const int32_t s = pending[item / pieces];
+      const int64_t width = state.widths[s], first = item % pieces * kPiece;
       const int64_t rows = std::min(kPiece, panel.rows - first);
-      StreamSums& sums = state.streams[s];
-      double* part = sums.parts.data() + task % pieces * 2 * width;
+      SeriesSums& sums = state.sums[s];
+      double* part = sums.parts.data() + item % pieces * 2 * width;
       std::fill_n(part, 2 * width, 0.0);
       char* z = state.panels[s].data();
       if (z) z += first * padded_width(state, s) * (wide ? 8 : 4);
@@ -197,27 +197,27 @@ bool pack(mg_context* context, CpuMoments& state, const Batch& batch, const Pane
     });
     std::vector<int32_t> again;
     for (const FeatureRange& range : ranges) {
-      if (std::find(streams.begin(), streams.end(), range.stream) == streams.end()) continue;
+      if (std::find(pending.begin(), pending.end(), range.series) == pending.end()) continue;
       add_pieces(state, panel, range);
     }
-    for (int32_t s : streams) {
+    for (int32_t s : pending) {
       const Packed result = judge(state, panel, s);
       if (result == Packed::kNonFinite && look) return false;
       if (result != Packed::kFarShift) continue;
       again.push_back(s);
       if (attempt > 0) continue;
-      StreamSums& sums = state.streams[s];
+      SeriesSums& sums = state.sums[s];
       for (int64_t f = 0; f < state.widths[s]; ++f) sums.shift[f] += sums.parts[f] / static_cast<double>(panel.rows);
     }
-    streams.swap(again);
+    pending.swap(again);
   }
   return true;
 }
 
-// The power of two that the largest deviation of a packed stream is near to.
-int deviation_exponent(const CpuMoments& state, const Panel& panel, int32_t stream) {
-  const int64_t width = state.widths[stream];
-  const double* sum = state.streams[stream].parts.data();
+// The power of two that the largest deviation of a packed series is near to.
+int deviation_exponent(const CpuMoments& state, const Panel& panel, int32_t series) {
+  const int64_t width = state.widths[series];
+  const double* sum = state.sums[series].parts.data();
   double largest = 0;
   bool some = false;
   for (int64_t f = 0; f < width; ++f) {
@@ -225,30 +225,30 @@ int deviation_exponent(const CpuMoments& state, const Panel& panel, int32_t stre
     some = some || sum[f] != 0;
   }
   if (some && largest < kLeastSquare) {
-    fail(MG_NUMERICAL, format("stream %d: deviations below %.0e, whose squares vanish; multiply the values by a "
+    fail(MG_NUMERICAL, format("series %d: deviations below %.0e, whose squares vanish; multiply the values by a "
                               "constant first",
-                              stream, std::sqrt(kLeastSquare)));
+                              series, std::sqrt(kLeastSquare)));
   }
   return largest > 0 && std::isfinite(largest) ? std::ilogb(largest) / 2 : 0;
 }
 
 // Brings what was packed into the range in which F32 products are exact to rounding.
 void scale_panels(mg_context* context, CpuMoments& state, const Panel& panel) {
-  for (size_t s = 0; s < state.streams.size(); ++s) {
-    const auto stream = static_cast<int32_t>(s);
-    StreamSums& sums = state.streams[s];
+  for (size_t s = 0; s < state.sums.size(); ++s) {
+    const auto series = static_cast<int32_t>(s);
+    SeriesSums& sums = state.sums[s];
     sums.exponent = 0;
-    const int exponent = deviation_exponent(state, panel, stream);
+    const int exponent = deviation_exponent(state, panel, series);
     if (state.mode == MG_MOMENTS_F64 || !state.panels[s].data() || std::abs(exponent) <= kPlainExponent) continue;
     if (std::abs(exponent) > (state.mode == MG_MOMENTS_F32 ? kF32Exponent : kWidestExponent)) {
-      fail(MG_NUMERICAL, format("stream %d: deviations of about %.0e have no products in F32; use the F64 mode", stream,
+      fail(MG_NUMERICAL, format("series %d: deviations of about %.0e have no products in F32; use the F64 mode", series,
                                 std::ldexp(1.0, exponent)));
     }
     if (state.mode == MG_MOMENTS_F32) continue;
     sums.exponent = -exponent;
     const float factor = std::ldexp(1.0f, -exponent);
     float* z = reinterpret_cast<float*>(state.panels[s].data());
-    const int64_t width = padded_width(state, stream);
+    const int64_t width = padded_width(state, series);
     parallel_for(context, divide_up(panel.rows, kPiece), [&](int64_t piece, int32_t) {
       const int64_t end = std::min(panel.rows, (piece + 1) * kPiece) * width;
       for (int64_t e = piece * kPiece * width; e < end; ++e) z[e] *= factor;
@@ -258,8 +258,8 @@ void scale_panels(mg_context* context, CpuMoments& state, const Panel& panel) {
 
 // Means and sums of squares of a packed panel into the state.
 void merge(CpuMoments& state, const Panel& panel, const FeatureRange& range) {
-  StreamSums& sums = state.streams[range.stream];
-  const int64_t width = state.widths[range.stream];
+  SeriesSums& sums = state.sums[range.series];
+  const int64_t width = state.widths[range.series];
   const double rows = static_cast<double>(panel.rows);
   for (int64_t f = range.feature; f < range.feature + range.width; ++f) {
     const double offset = sums.parts[f] / rows;
@@ -283,37 +283,37 @@ void merge(CpuMoments& state, const Panel& panel, const FeatureRange& range) {
 // C = sum(z_x z_y^T) + beta C over a packed panel, for a tile of a block.
 template <typename T>
 void multiply_tile(const CpuMoments& state, const Panel& panel, const Tile& tile, double beta, T* c, int64_t ldc,
-                   Part part) {
+                   Uplo uplo) {
   const int32_t i = state.pair_i[tile.pair], j = state.pair_j[tile.pair];
-  const auto piece = [&](int32_t stream, int64_t first, int64_t rows, int64_t feature) {
-    const int64_t width = side_by_side(state, stream);
-    return reinterpret_cast<const T*>(state.panels[stream].data()) + first * padded_width(state, stream) +
+  const auto piece = [&](int32_t series, int64_t first, int64_t rows, int64_t feature) {
+    const int64_t width = side_by_side(state, series);
+    return reinterpret_cast<const T*>(state.panels[series].data()) + first * padded_width(state, series) +
            feature / width * width * rows + feature % width;
   };
   if (panel_width<T>() == 0) {
     multiply<T>(tile.rows, tile.columns, panel.rows, 1, by_columns(piece(i, 0, panel.rows, tile.row), state.widths[i]),
-                by_rows(piece(j, 0, panel.rows, tile.column), state.widths[j]), beta, by_rows(c, ldc), part);
+                by_rows(piece(j, 0, panel.rows, tile.column), state.widths[j]), beta, by_rows(c, ldc), uplo);
     return;
   }
   for (int64_t first = 0; first < panel.rows; first += kPiece) {
     const int64_t rows = std::min(kPiece, panel.rows - first);
     const T *x = piece(i, first, rows, tile.row), *y = piece(j, first, rows, tile.column);
-    multiply_panels<T>(tile.rows, tile.columns, rows, x, y, first == 0 ? beta : 1, c, ldc, part);
+    multiply_panels<T>(tile.rows, tile.columns, rows, x, y, first == 0 ? beta : 1, c, ldc, uplo);
   }
 }
 
 void accumulate(mg_context* context, CpuMoments& state, const Panel& panel) {
   const bool fold = state.mode == MG_MOMENTS_MIXED;
   const double rows = static_cast<double>(panel.rows);
-  parallel_for(context, static_cast<int64_t>(state.tiles.size()), [&](int64_t task, int32_t slot) {
-    const Tile& tile = state.tiles[task];
+  parallel_for(context, static_cast<int64_t>(state.tiles.size()), [&](int64_t item, int32_t participant) {
+    const Tile& tile = state.tiles[item];
     const int32_t i = state.pair_i[tile.pair], j = state.pair_j[tile.pair];
     const int64_t ld_j = state.widths[j], m = tile.rows, n = tile.columns;
     const bool diagonal = i == j && tile.row == tile.column;
-    const Part part = diagonal ? Part::kLower : Part::kAll;
+    const Uplo uplo = diagonal ? Uplo::kLower : Uplo::kAll;
     Block& block = state.blocks[tile.pair];
     const int64_t corner = tile.row * ld_j + tile.column;
-    const StreamSums &x_sums = state.streams[i], &y_sums = state.streams[j];
+    const SeriesSums &x_sums = state.sums[i], &y_sums = state.sums[j];
     // row r of the tile, `length` elements: a offset_y + b delta_y
     const auto rank_two = [&](int64_t r, const auto& add) {
       const int64_t length = diagonal ? r + 1 : n;
@@ -322,7 +322,7 @@ void accumulate(mg_context* context, CpuMoments& state, const Panel& panel) {
     };
     if (state.mode == MG_MOMENTS_F64) {
       double* c = block.wide.data() + corner;
-      multiply_tile(state, panel, tile, 1, c, ld_j, part);
+      multiply_tile(state, panel, tile, 1, c, ld_j, uplo);
       for (int64_t r = 0; r < m; ++r) {
         rank_two(r, [&](double a, const double* u, double b, const double* v, int64_t length) {
           kernels().moments.add_outer[0](a, u, b, v, c + r * ld_j, length);
@@ -330,9 +330,9 @@ void accumulate(mg_context* context, CpuMoments& state, const Panel& panel) {
       }
       return;
     }
-    float* c = fold ? state.tile_scratch.data() + slot * state.tile * state.tile : block.narrow.data() + corner;
+    float* c = fold ? state.tile_scratch.data() + participant * state.tile * state.tile : block.narrow.data() + corner;
     const int64_t ldc = fold ? state.tile : ld_j;
-    multiply_tile(state, panel, tile, fold ? 0 : 1, c, ldc, part);
+    multiply_tile(state, panel, tile, fold ? 0 : 1, c, ldc, uplo);
     double* target = fold ? block.wide.data() + corner : nullptr;
     const double factor = std::ldexp(1.0, -(x_sums.exponent + y_sums.exponent));
     for (int64_t r = 0; r < m; ++r) {
@@ -356,7 +356,7 @@ void accumulate(mg_context* context, CpuMoments& state, const Panel& panel) {
 class Before {
  public:
   explicit Before(const CpuMoments& state) {
-    for (const StreamSums& each : state.streams) {
+    for (const SeriesSums& each : state.sums) {
       for (const Buffer<double>* part : {&each.mean, &each.low, &each.m2}) wide_.push_back(copy(*part));
     }
     for (const Block& each : state.blocks) {
@@ -367,7 +367,7 @@ class Before {
 
   void restore(CpuMoments& state) {
     size_t next = 0;
-    for (StreamSums& each : state.streams) {
+    for (SeriesSums& each : state.sums) {
       for (Buffer<double>* part : {&each.mean, &each.low, &each.m2}) *part = std::move(wide_[next++]);
     }
     for (size_t k = 0; k < state.blocks.size(); ++k) {
@@ -378,7 +378,7 @@ class Before {
 
   static int64_t bytes(const CpuMoments& state) {
     int64_t total = 0;
-    for (const StreamSums& each : state.streams) total += 3 * 8 * each.mean.size();
+    for (const SeriesSums& each : state.sums) total += 3 * 8 * each.mean.size();
     for (const Block& each : state.blocks) total += 8 * each.wide.size() + 4 * each.narrow.size();
     return total;
   }
@@ -401,20 +401,20 @@ void check_has_samples(const CpuMoments& state) {
   MG_REQUIRE(state.count > 0, "no samples have been added");
 }
 
-void check_no_overflow(const CpuMoments& state, int32_t stream) {
-  for (int64_t f = 0; f < state.widths[stream]; ++f) {
-    if (std::isfinite(state.streams[stream].m2[f])) continue;
+void check_no_overflow(const CpuMoments& state, int32_t series) {
+  for (int64_t f = 0; f < state.widths[series]; ++f) {
+    if (std::isfinite(state.sums[series].m2[f])) continue;
     fail(MG_NUMERICAL,
-         format("stream %d, feature %lld: the sum of squares overflowed; divide the values by a constant first", stream,
+         format("series %d, feature %lld: the sum of squares overflowed; divide the values by a constant first", series,
                 static_cast<long long>(f)));
   }
 }
 
 }  // namespace
 
-void moments_create(mg_context* context, int32_t streams, const int64_t* widths, int32_t pairs, const int32_t* pair_i,
+void moments_create(mg_context* context, int32_t series, const int64_t* widths, int32_t pairs, const int32_t* pair_i,
                     const int32_t* pair_j, int32_t mode, int32_t nonfinite, mg_moments** out) {
-  auto state = std::make_unique<CpuMoments>(context, streams, widths, pairs, pair_i, pair_j, mode, nonfinite);
+  auto state = std::make_unique<CpuMoments>(context, series, widths, pairs, pair_i, pair_j, mode, nonfinite);
   const int64_t widest = *std::max_element(state->widths.begin(), state->widths.end());
   // Tiles begin where panels begin.
   const int64_t panel = state->mode == MG_MOMENTS_F64 ? panel_width<double>() : panel_width<float>();
@@ -441,12 +441,12 @@ void moments_create(mg_context* context, int32_t streams, const int64_t* widths,
   }
   // After the blocks: what cannot be held at all fails before pages are touched.
   for (int64_t width : state->widths) {
-    StreamSums sums;
+    SeriesSums sums;
     for (Buffer<double>* each : {&sums.mean, &sums.low, &sums.m2, &sums.shift, &sums.offset, &sums.delta}) {
       each->reserve(width);
       std::fill_n(each->data(), width, 0.0);
     }
-    state->streams.push_back(std::move(sums));
+    state->sums.push_back(std::move(sums));
   }
   *out = state.release();
 }
@@ -502,7 +502,7 @@ void moments_update(mg_context* context, mg_moments* moments, const void* const*
     }
     state.incomplete = true;
     parallel_for(context, static_cast<int64_t>(ranges.size()),
-                 [&](int64_t task, int32_t) { merge(state, panel, ranges[task]); });
+                 [&](int64_t item, int32_t) { merge(state, panel, ranges[item]); });
     accumulate(context, state, panel);
   }
   state.count += batch.kept();
@@ -510,13 +510,13 @@ void moments_update(mg_context* context, mg_moments* moments, const void* const*
   state.incomplete = false;
 }
 
-void moments_stream(mg_context*, const mg_moments* moments, int32_t stream, double* mean, double* m2) {
+void moments_series(mg_context*, const mg_moments* moments, int32_t series, double* mean, double* m2) {
   const CpuMoments& state = state_of(moments);
   check_has_samples(state);
-  check_no_overflow(state, stream);
-  const StreamSums& sums = state.streams[stream];
-  std::copy_n(sums.mean.data(), state.widths[stream], mean);
-  std::copy_n(sums.m2.data(), state.widths[stream], m2);
+  check_no_overflow(state, series);
+  const SeriesSums& sums = state.sums[series];
+  std::copy_n(sums.mean.data(), state.widths[series], mean);
+  std::copy_n(sums.m2.data(), state.widths[series], m2);
 }
 
 void moments_block(mg_context* context, const mg_moments* moments, int32_t pair, double* out) {
@@ -540,7 +540,7 @@ void moments_block(mg_context* context, const mg_moments* moments, int32_t pair,
       out[at] = value;
       if (own) out[c * columns + r] = value;
     }
-    if (own) out[r * columns + r] = state.streams[i].m2[r];
+    if (own) out[r * columns + r] = state.sums[i].m2[r];
   });
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// State of streaming moments on the CPU, and the view of one batch.
+// State of streamed moments on the CPU, and the view of one batch.
 #pragma once
 
 #include <cstdint>
@@ -10,8 +10,8 @@
 
 namespace merganser {
 
-// Mean (mean + low, |low| at most half a unit in the last place of mean) and sum of squared deviations of one stream.
-struct StreamSums {
+// Mean (mean + low, |low| at most half a unit in the last place of mean) and sum of squared deviations of one series.
+struct SeriesSums {
   Buffer<double> mean, low, m2;
   // Scratch of a panel, see moments.cpp.
   Buffer<double> shift, offset, delta;
@@ -34,7 +34,7 @@ struct Tile {
 struct CpuMoments : mg_moments {
   using mg_moments::mg_moments;
 
-  std::vector<StreamSums> streams;
+  std::vector<SeriesSums> sums;
   std::vector<Block> blocks;
   std::vector<Tile> tiles;
   int64_t tile = 0;         // largest side of a tile
@@ -60,25 +60,25 @@ class Batch {
   void scan(mg_context* context);
 
   // Sums over kept samples begin, begin + step, ... (`rows` of them); see Kernels::sum_columns.
-  void sum(int32_t stream, int64_t begin, int64_t step, int64_t rows, const double* shift, double* sum) const;
+  void sum(int32_t series, int64_t begin, int64_t step, int64_t rows, const double* shift, double* sum) const;
   // Of kept samples [begin, begin + rows); see Kernels::pack. z: panels of `width` features side by side, in F64 if
   // `wide`, zeros behind the last feature.
-  void pack(int32_t stream, int64_t begin, int64_t rows, const double* shift, void* z, bool wide, int64_t width,
+  void pack(int32_t series, int64_t begin, int64_t rows, const double* shift, void* z, bool wide, int64_t width,
             double* sum, double* square) const;
 
  private:
   template <typename Run>
-  void runs(int32_t stream, int64_t begin, int64_t step, int64_t rows, const Run& run) const;
+  void runs(int32_t series, int64_t begin, int64_t step, int64_t rows, const Run& run) const;
   int64_t element_size() const { return dtype_ == MG_F64 ? 8 : 4; }
   int64_t sample(int64_t kept_index) const { return some_dropped_ ? kept_[kept_index] : kept_index; }
-  int64_t offset(int32_t stream, int64_t sample) const {
-    return sample / inner_ * strides_[3 * stream] + sample % inner_ * strides_[3 * stream + 1];
+  int64_t offset(int32_t series, int64_t sample) const {
+    return sample / inner_ * strides_[3 * series] + sample % inner_ * strides_[3 * series + 1];
   }
-  const char* at(int32_t stream, int64_t element) const {
-    return static_cast<const char*>(data_[stream]) + element * element_size();
+  const char* at(int32_t series, int64_t element) const {
+    return static_cast<const char*>(data_[series]) + element * element_size();
   }
-  bool finite(int32_t stream, int64_t begin, int64_t end) const;
-  int64_t first_bad_feature(int32_t stream, int64_t sample) const;
+  bool finite(int32_t series, int64_t begin, int64_t end) const;
+  int64_t first_bad_feature(int32_t series, int64_t sample) const;
 
   const mg_moments& moments_;
   const void* const* data_;

@@ -38,21 +38,21 @@ void gather(const char* column, const int64_t* offsets, int64_t samples, char* o
 }  // namespace
 
 // Contiguous runs go through the vectorised count.
-bool Batch::finite(int32_t stream, int64_t begin, int64_t end) const {
+bool Batch::finite(int32_t series, int64_t begin, int64_t end) const {
   const auto count = kernels().elementwise.count_nonfinite[dtype_];
-  const int64_t width = moments_.widths[stream];
-  const int64_t feature_stride = strides_[3 * stream + 2];
+  const int64_t width = moments_.widths[series];
+  const int64_t feature_stride = strides_[3 * series + 2];
   if (feature_stride == 1) {
     for (int64_t m = begin; m < end; ++m) {
-      if (count(at(stream, offset(stream, m)), width) > 0) return false;
+      if (count(at(series, offset(series, m)), width) > 0) return false;
     }
     return true;
   }
-  const bool run_contiguous = strides_[3 * stream + 1] == 1;
+  const bool run_contiguous = strides_[3 * series + 1] == 1;
   for (int64_t m = begin; m < end;) {
     const int64_t run = run_contiguous ? std::min(end - m, inner_ - m % inner_) : 1;
     for (int64_t f = 0; f < width; ++f) {
-      if (count(at(stream, offset(stream, m) + f * feature_stride), run) > 0) return false;
+      if (count(at(series, offset(series, m) + f * feature_stride), run) > 0) return false;
     }
     m += run;
   }
@@ -65,16 +65,16 @@ int64_t Batch::bytes() const {
   return samples_ * width * element_size();
 }
 
-int64_t Batch::first_bad_feature(int32_t stream, int64_t sample) const {
-  const int64_t width = moments_.widths[stream];
+int64_t Batch::first_bad_feature(int32_t series, int64_t sample) const {
+  const int64_t width = moments_.widths[series];
   for (int64_t f = 0; f < width; ++f) {
-    if (!std::isfinite(value_at(at(stream, offset(stream, sample) + f * strides_[3 * stream + 2]), dtype_))) return f;
+    if (!std::isfinite(value_at(at(series, offset(series, sample) + f * strides_[3 * series + 2]), dtype_))) return f;
   }
   return -1;
 }
 
 void Batch::scan(mg_context* context) {
-  const int32_t streams = static_cast<int32_t>(moments_.widths.size());
+  const int32_t series = static_cast<int32_t>(moments_.widths.size());
   const bool drop = moments_.nonfinite == MG_NONFINITE_SKIP_SAMPLE;
   Buffer<char> bad;
   if (drop) {
@@ -82,11 +82,11 @@ void Batch::scan(mg_context* context) {
     std::memset(bad.data(), 0, static_cast<size_t>(samples_));
   }
   std::atomic<bool> found{false};
-  for (int32_t s = 0; s < streams; ++s) {
+  for (int32_t s = 0; s < series; ++s) {
     const int64_t chunk = std::max<int64_t>(1, 32768 / moments_.widths[s]);
     std::atomic<int64_t> first{INT64_MAX};
-    parallel_for(context, divide_up(samples_, chunk), [&](int64_t task, int32_t) {
-      const int64_t begin = task * chunk, end = std::min(samples_, begin + chunk);
+    parallel_for(context, divide_up(samples_, chunk), [&](int64_t item, int32_t) {
+      const int64_t begin = item * chunk, end = std::min(samples_, begin + chunk);
       if (finite(s, begin, end)) return;
       found = true;
       for (int64_t m = begin; m < end; ++m) {
@@ -105,7 +105,7 @@ void Batch::scan(mg_context* context) {
       const int64_t f = first_bad_feature(s, first);
       if (f < 0) changed();
       const double value = value_at(at(s, offset(s, first) + f * strides_[3 * s + 2]), dtype_);
-      fail(MG_NUMERICAL, format("stream %d, sample %lld, feature %lld: %s", s, static_cast<long long>(first.load()),
+      fail(MG_NUMERICAL, format("series %d, sample %lld, feature %lld: %s", s, static_cast<long long>(first.load()),
                                 static_cast<long long>(f), std::isnan(value) ? "NaN" : "infinite"));
     }
   }
@@ -120,15 +120,15 @@ void Batch::scan(mg_context* context) {
 
 // run(data, offsets, row, rows, feature, width), row relative to the first, for pieces with contiguous features.
 template <typename Run>
-void Batch::runs(int32_t stream, int64_t begin, int64_t step, int64_t rows, const Run& run) const {
-  const int64_t bytes = element_size(), width = moments_.widths[stream];
-  const int64_t feature_stride = strides_[3 * stream + 2];
+void Batch::runs(int32_t series, int64_t begin, int64_t step, int64_t rows, const Run& run) const {
+  const int64_t bytes = element_size(), width = moments_.widths[series];
+  const int64_t feature_stride = strides_[3 * series + 2];
   int64_t offsets[kBlockRows];
   for (int64_t r = 0; r < rows; r += kBlockRows) {
     const int64_t n = std::min(kBlockRows, rows - r);
-    for (int64_t i = 0; i < n; ++i) offsets[i] = offset(stream, sample(begin + (r + i) * step));
+    for (int64_t i = 0; i < n; ++i) offsets[i] = offset(series, sample(begin + (r + i) * step));
     if (feature_stride == 1) {
-      run(data_[stream], offsets, r, n, int64_t{0}, width);
+      run(data_[series], offsets, r, n, int64_t{0}, width);
       continue;
     }
     alignas(64) char block[kBlockRows * kBlockWidth * 8];
@@ -136,16 +136,16 @@ void Batch::runs(int32_t stream, int64_t begin, int64_t step, int64_t rows, cons
     for (int64_t i = 0; i < n; ++i) block_offsets[i] = i * kBlockWidth;
     // Consecutive in memory, as positions of one image mostly are.
     const int64_t first = sample(begin + r * step), last = sample(begin + (r + n - 1) * step);
-    const bool consecutive = strides_[3 * stream + 1] == 1 && last - first == n - 1 &&
+    const bool consecutive = strides_[3 * series + 1] == 1 && last - first == n - 1 &&
                              first / inner_ == last / inner_ && (step == 1 || n == 1);
     for (int64_t f = 0; f < width; f += kBlockWidth) {
       const int64_t w = std::min(kBlockWidth, width - f);
       if (consecutive) {
-        kernels().elementwise.transpose[bytes == 8 ? 0 : 1](at(stream, offsets[0] + f * feature_stride), feature_stride,
+        kernels().elementwise.transpose[bytes == 8 ? 0 : 1](at(series, offsets[0] + f * feature_stride), feature_stride,
                                                             w, n, block, kBlockWidth);
       }
       for (int64_t c = 0; c < w && !consecutive; ++c) {
-        const char* column = at(stream, (f + c) * feature_stride);
+        const char* column = at(series, (f + c) * feature_stride);
         if (bytes == 8) {
           gather<8>(column, offsets, n, block + c * 8);
         } else {
@@ -157,22 +157,22 @@ void Batch::runs(int32_t stream, int64_t begin, int64_t step, int64_t rows, cons
   }
 }
 
-void Batch::sum(int32_t stream, int64_t begin, int64_t step, int64_t rows, const double* shift, double* sum) const {
+void Batch::sum(int32_t series, int64_t begin, int64_t step, int64_t rows, const double* shift, double* sum) const {
   const auto kernel = kernels().moments.sum_columns[dtype_ == MG_F64 ? 0 : 1];
-  runs(stream, begin, step, rows,
+  runs(series, begin, step, rows,
        [&](const void* data, const int64_t* offsets, int64_t, int64_t n, int64_t f, int64_t w) {
          kernel(data, offsets, n, w, shift + f, sum + f);
        });
 }
 
-void Batch::pack(int32_t stream, int64_t begin, int64_t rows, const double* shift, void* z, bool wide, int64_t width,
+void Batch::pack(int32_t series, int64_t begin, int64_t rows, const double* shift, void* z, bool wide, int64_t width,
                  double* sum, double* square) const {
   const auto kernel = kernels().moments.pack[dtype_ == MG_F64 ? 0 : 1][wide ? 0 : 1];
   const int64_t z_bytes = wide ? 8 : 4;
   const auto place = [&](int64_t r, int64_t f) {
     return static_cast<char*>(z) + ((f / width * rows + r) * width + f % width) * z_bytes;
   };
-  runs(stream, begin, 1, rows,
+  runs(series, begin, 1, rows,
        [&](const void* data, const int64_t* offsets, int64_t r, int64_t n, int64_t feature, int64_t features) {
          const int64_t end = feature + features;
          for (int64_t f = feature; f < end;) {
@@ -182,7 +182,7 @@ void Batch::pack(int32_t stream, int64_t begin, int64_t rows, const double* shif
            f += w;
          }
        });
-  const int64_t end = moments_.widths[stream], rest = (width - end % width) % width;
+  const int64_t end = moments_.widths[series], rest = (width - end % width) % width;
   for (int64_t r = 0; z && rest > 0 && r < rows; ++r) {
     std::memset(place(r, end), 0, static_cast<size_t>(rest * z_bytes));
   }

@@ -8,10 +8,10 @@
 #include "runtime/context.h"
 
 struct mg_moments {
-  mg_moments(const mg_context* context, int32_t streams, const int64_t* all_widths, int32_t pairs, const int32_t* i,
+  mg_moments(const mg_context* context, int32_t series, const int64_t* all_widths, int32_t pairs, const int32_t* i,
              const int32_t* j, int32_t precision, int32_t policy)
       : table(context->table),
-        widths(all_widths, all_widths + streams),
+        widths(all_widths, all_widths + series),
         pair_i(i, i + pairs),
         pair_j(j, j + pairs),
         mode(precision),

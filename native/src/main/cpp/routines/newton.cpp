@@ -99,9 +99,9 @@ class Newton {
 
   template <typename Run>
   void column_tiles(const Run& run) {
-    parallel_for(context_, divide_up(n_, columns_), [&](int64_t task, int32_t) {
-      const int64_t begin = task * columns_;
-      run(task, begin, std::min<int64_t>(n_, begin + columns_));
+    parallel_for(context_, divide_up(n_, columns_), [&](int64_t item, int32_t) {
+      const int64_t begin = item * columns_;
+      run(item, begin, std::min<int64_t>(n_, begin + columns_));
     });
   }
 
@@ -112,10 +112,10 @@ class Newton {
   }
 
   double frobenius(const T* a) {
-    column_tiles([&](int64_t task, int64_t begin, int64_t end) {
+    column_tiles([&](int64_t item, int64_t begin, int64_t end) {
       double lanes[kLanes] = {};
       for (int64_t i = at(0, begin); i < at(0, end); ++i) lanes[i % kLanes] += static_cast<double>(a[i]) * a[i];
-      sums_[task] = sum(lanes);
+      sums_[item] = sum(lanes);
     });
     return std::sqrt(total());
   }
@@ -132,9 +132,9 @@ class Newton {
     for (int step = 0; step < kSteps; ++step) {
       const double before = norm(vector_);
       for (int64_t i = 0; i < n_; ++i) vector_[i] = static_cast<T>(vector_[i] / before);
-      column_tiles([&](int64_t task, int64_t begin, int64_t end) {
+      column_tiles([&](int64_t item, int64_t begin, int64_t end) {
         apply(kNoTrans, n_, static_cast<int>(end - begin), a + at(0, begin), vector_.data() + begin,
-              partial_.data() + task * n_);
+              partial_.data() + item * n_);
       });
       for (int64_t i = 0; i < n_; ++i) {
         T sum = 0;
@@ -160,7 +160,7 @@ class Newton {
     const View<T> factors = by_columns(factors_.data(), n_), inverse = by_columns(inverse_.data(), n_);
     const auto lower = factorise(context_, n_, factors, pivots_.data());
     if (!lower) return false;
-    Triangle<T> upper(n_, factors, Part::kUpper, false);
+    Triangle<T> upper(n_, factors, Uplo::kUpper, false);
     upper.invert_blocks(context_);
     lower->invert(context_, inverse);
     upper.solve(context_, n_, inverse);
@@ -194,11 +194,11 @@ class Newton {
   }
 
   mg_context* context_;
-  int n_, columns_;  // columns of one task
+  int n_, columns_;  // columns of one item
   T* x_;
   Buffer<T> factors_, inverse_, partial_, vector_, image_;
   Buffer<int> pivots_, order_, source_;
-  Buffer<double> sums_;  // of each task
+  Buffer<double> sums_;  // of each item
 };
 
 }  // namespace
@@ -210,7 +210,7 @@ template <typename Run>
 void row_blocks(mg_context* context, int64_t n, const Run& run) {
   const int64_t rows = n <= kAlone ? n : 64;
   parallel_for(context, divide_up(n, rows),
-               [&](int64_t task, int32_t) { run(task * rows, std::min(n, (task + 1) * rows)); });
+               [&](int64_t item, int32_t) { run(item * rows, std::min(n, (item + 1) * rows)); });
 }
 
 // The upper triangle from the lower one.
@@ -233,7 +233,7 @@ bool make_orthogonal(mg_context* context, int64_t n, double tolerance, double* q
   const View<double> r = by_rows(residual.data(), n), r2 = by_rows(square.data(), n), x = by_rows(before.data(), n);
   for (int step = 0; step < kSteps; ++step) {
     std::copy_n(q, n * n, before.data());
-    multiply<double>(context, n, n, n, -1, x.transposed(), x, 0, r, Part::kLower);
+    multiply<double>(context, n, n, n, -1, x.transposed(), x, 0, r, Uplo::kLower);
     row_blocks(context, n, [&](int64_t first, int64_t end) {
       for (int64_t i = first; i < end; ++i) {
         r(i, i) += 1;
@@ -254,7 +254,7 @@ bool make_orthogonal(mg_context* context, int64_t n, double tolerance, double* q
       multiply<double>(context, n, n, n, 0.5, x, r, 1, by_rows(q, n));
       return true;
     }
-    multiply<double>(context, n, n, n, 0.375, r, r, 0, r2, Part::kLower);
+    multiply<double>(context, n, n, n, 0.375, r, r, 0, r2, Uplo::kLower);
     row_blocks(context, n, [&](int64_t first, int64_t end) {
       for (int64_t i = first; i < end; ++i) {
         for (int64_t j = 0; j <= i; ++j) r2(i, j) += 0.5 * r(i, j);
@@ -292,8 +292,8 @@ void singular_values(mg_context* context, int32_t dtype, int64_t n, const double
   // q^T a is symmetric as far as q is exact; of a q from F32 the symmetric part is taken, in which its error counts in
   // second order only.
   const bool narrow = dtype == MG_F32;
-  multiply<double>(context, n, n, n, narrow ? 0.5 : 1, x.transposed(), y, 0, h, Part::kLower);
-  if (narrow) multiply<double>(context, n, n, n, 0.5, y.transposed(), x, 1, h, Part::kLower);
+  multiply<double>(context, n, n, n, narrow ? 0.5 : 1, x.transposed(), y, 0, h, Uplo::kLower);
+  if (narrow) multiply<double>(context, n, n, n, 0.5, y.transposed(), x, 1, h, Uplo::kLower);
   eigenvalues(n, product.data(), sigma);
   std::reverse(sigma, sigma + n);
   for (int64_t i = 0; i < n; ++i) sigma[i] = std::max(0.0, sigma[i]);

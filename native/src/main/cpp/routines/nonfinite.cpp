@@ -20,12 +20,12 @@ void nonfinite_count(mg_context* context, int32_t dtype, int64_t count, const vo
     int64_t first_chunk = INT64_MAX;
   };
   std::vector<Found> found(participants(context));
-  parallel_for(context, divide_up(count, kChunk), [&](int64_t task, int32_t slot) {
-    const int64_t begin = task * kChunk;
+  parallel_for(context, divide_up(count, kChunk), [&](int64_t item, int32_t participant) {
+    const int64_t begin = item * kChunk;
     const int64_t here = run(at(begin), std::min(kChunk, count - begin));
     if (here == 0) return;
-    found[slot].count += here;
-    found[slot].first_chunk = std::min(found[slot].first_chunk, task);
+    found[participant].count += here;
+    found[participant].first_chunk = std::min(found[participant].first_chunk, item);
   });
   int64_t total = 0;
   int64_t chunk = INT64_MAX;

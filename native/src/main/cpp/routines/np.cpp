@@ -126,8 +126,8 @@ NpScalars scalars_of(const CpuNp& np, double rate, double power1, double power2)
 template <typename Fn>
 void for_pieces(mg_context* context, const CpuNp& np, const Fn& fn) {
   const int64_t bundles = static_cast<int64_t>(np.bundles.size()) - 1;
-  parallel_for(context, bundles, [&](int64_t task, int32_t) {
-    for (int64_t p = np.bundles[task]; p < np.bundles[task + 1]; ++p) fn(p);
+  parallel_for(context, bundles, [&](int64_t item, int32_t) {
+    for (int64_t p = np.bundles[item]; p < np.bundles[item + 1]; ++p) fn(p);
   });
 }
 

@@ -27,7 +27,7 @@ struct CpuNp : mg_np {
   std::vector<int64_t> offsets;
   std::vector<float> limits;  // gradients up to this one need no closer look
   std::vector<NpPiece> pieces;
-  std::vector<int64_t> bundles;   // bounds of the pieces of one task
+  std::vector<int64_t> bundles;   // bounds of the pieces of one item
   Buffer<double> dots;            // [piece][model]: sum of g (x_k - x_0), for shared weights
   Buffer<float> sums;             // [slot][model][group], of the same
   double power1 = 1, power2 = 1;  // beta^steps

@@ -20,7 +20,7 @@ namespace {
 constexpr int64_t kBytesOfA = 344 << 10, kBytesOfB = 2 << 20;  // of the packed blocks, at most
 constexpr int64_t kMostTile = 8 * 32;                          // elements of a tile in registers, of any level
 constexpr double kAlone = 1 << 25;                             // flops: a third of a millisecond
-constexpr int64_t kLeastTile = 64;                             // of one task: below, packing costs more than it gives
+constexpr int64_t kLeastTile = 64;                             // of one item: below, packing costs more than it gives
 
 template <typename T>
 const ProductKernel& kernel() {
@@ -58,7 +58,7 @@ void add_edge(const T* product, int64_t ld, int64_t rows, int64_t columns, doubl
 // second-level cache.
 template <typename T>
 void tiles(int64_t m, int64_t n, int64_t depth, double alpha, const T* a, const T* b, double beta, T* c, int64_t ldc,
-           Part part, int64_t right) {
+           Uplo uplo, int64_t right) {
   const ProductKernel& p = kernel<T>();
   const int64_t parts = divide_up(m, rows_of<T>(kBytesOfA));
   const int64_t most_rows = divide_up(divide_up(m, parts), p.width) * p.width;
@@ -68,8 +68,8 @@ void tiles(int64_t m, int64_t n, int64_t depth, double alpha, const T* a, const 
     for (int64_t j = 0; j < n; j += p.width) {
       const int64_t columns = std::min(p.width, n - j);
       for (int64_t i = i0; i < end; i += p.rows) {
-        if (part == Part::kLower && i + p.rows <= right + j) continue;
-        if (part == Part::kUpper && right + j + p.width <= i) continue;
+        if (uplo == Uplo::kLower && i + p.rows <= right + j) continue;
+        if (uplo == Uplo::kUpper && right + j + p.width <= i) continue;
         const T* rows = a + i / p.width * p.width * depth + i % p.width;
         if (i + p.rows <= m && columns == p.width) {
           p.tile(depth, rows, b + j * depth, alpha, beta, c + i * ldc + j, ldc);
@@ -84,7 +84,7 @@ void tiles(int64_t m, int64_t n, int64_t depth, double alpha, const T* a, const 
 
 template <typename T>
 void by_panels(int64_t m, int64_t n, int64_t k, double alpha, View<const T> a, View<const T> b, double beta, T* c,
-               int64_t ldc, Part part) {
+               int64_t ldc, Uplo uplo) {
   const ProductKernel& p = kernel<T>();
   const int64_t most_rows = rows_of<T>(kBytesOfA), most_columns = rows_of<T>(kBytesOfB);
   const auto room = [&](int64_t extent, int64_t most) { return std::min(most, divide_up(extent, p.width) * p.width); };
@@ -100,10 +100,10 @@ void by_panels(int64_t m, int64_t n, int64_t k, double alpha, View<const T> a, V
       p.pack(b.at(k0, j0).data, b.column, b.row, columns, depth, blocks.b.data());
       for (int64_t i0 = 0; i0 < m; i0 += most_rows) {
         const int64_t rows = std::min(most_rows, m - i0);
-        const bool outside = part == Part::kLower ? i0 + rows <= j0 : part == Part::kUpper && j0 + columns <= i0;
+        const bool outside = uplo == Uplo::kLower ? i0 + rows <= j0 : uplo == Uplo::kUpper && j0 + columns <= i0;
         if (outside) continue;
         p.pack(a.at(i0, k0).data, a.row, a.column, rows, depth, blocks.a.data());
-        tiles(rows, columns, depth, alpha, blocks.a.data(), blocks.b.data(), keep, c + i0 * ldc + j0, ldc, part,
+        tiles(rows, columns, depth, alpha, blocks.a.data(), blocks.b.data(), keep, c + i0 * ldc + j0, ldc, uplo,
               j0 - i0);
       }
     }
@@ -136,10 +136,10 @@ void by_blas(int64_t m, int64_t n, int64_t k, double alpha, View<const T> a, Vie
 
 template <typename T>
 void multiply(int64_t m, int64_t n, int64_t k, double alpha, Input<T> a, Input<T> b, double beta, View<T> c,
-              Part part) {
+              Uplo uplo) {
   if (m == 0 || n == 0) return;
   if (c.column != 1) {
-    const Part turned = part == Part::kLower ? Part::kUpper : part == Part::kUpper ? Part::kLower : part;
+    const Uplo turned = uplo == Uplo::kLower ? Uplo::kUpper : uplo == Uplo::kUpper ? Uplo::kLower : uplo;
     multiply(n, m, k, alpha, b.transposed(), a.transposed(), beta, c.transposed(), turned);
   } else if (k == 0) {
     for (int64_t i = 0; i < m; ++i) {
@@ -148,7 +148,7 @@ void multiply(int64_t m, int64_t n, int64_t k, double alpha, Input<T> a, Input<T
   } else if (kernel<T>().width == 0) {
     by_blas<T>(m, n, k, alpha, a, b, beta, c.data, c.row);
   } else {
-    by_panels<T>(m, n, k, alpha, a, b, beta, c.data, c.row, part);
+    by_panels<T>(m, n, k, alpha, a, b, beta, c.data, c.row, uplo);
   }
 }
 
@@ -159,20 +159,20 @@ int64_t panel_width() {
 
 template <typename T>
 void multiply_panels(int64_t m, int64_t n, int64_t k, const T* a, const T* b, double beta, T* c, int64_t ldc,
-                     Part part) {
-  tiles<T>(m, n, k, 1, a, b, beta, c, ldc, part, 0);
+                     Uplo uplo) {
+  tiles<T>(m, n, k, 1, a, b, beta, c, ldc, uplo, 0);
 }
 
 template <typename T>
 void multiply(mg_context* context, int64_t m, int64_t n, int64_t k, double alpha, Input<T> a, Input<T> b, double beta,
-              View<T> c, Part part) {
+              View<T> c, Uplo uplo) {
   const double flops = 2.0 * static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k);
   const int64_t side = tile_side(context, std::max(m, n), flops), across = divide_up(n, side);
-  parallel_for(context, divide_up(m, side) * across, [&](int64_t task, int32_t) {
-    const int64_t i = task / across * side, j = task % across * side;
-    if ((part == Part::kLower && j > i) || (part == Part::kUpper && i > j)) return;
+  parallel_for(context, divide_up(m, side) * across, [&](int64_t item, int32_t) {
+    const int64_t i = item / across * side, j = item % across * side;
+    if ((uplo == Uplo::kLower && j > i) || (uplo == Uplo::kUpper && i > j)) return;
     multiply(std::min(side, m - i), std::min(side, n - j), k, alpha, a.at(i, 0), b.at(0, j), beta, c.at(i, j),
-             i == j ? part : Part::kAll);
+             i == j ? uplo : Uplo::kAll);
   });
 }
 
@@ -194,17 +194,17 @@ int64_t stripe_width(const mg_context* context, int64_t extent, double flops) {
 }
 
 template void multiply<double>(int64_t, int64_t, int64_t, double, Input<double>, Input<double>, double, View<double>,
-                               Part);
-template void multiply<float>(int64_t, int64_t, int64_t, double, Input<float>, Input<float>, double, View<float>, Part);
+                               Uplo);
+template void multiply<float>(int64_t, int64_t, int64_t, double, Input<float>, Input<float>, double, View<float>, Uplo);
 template int64_t panel_width<double>();
 template int64_t panel_width<float>();
 template void multiply_panels<double>(int64_t, int64_t, int64_t, const double*, const double*, double, double*, int64_t,
-                                      Part);
+                                      Uplo);
 template void multiply_panels<float>(int64_t, int64_t, int64_t, const float*, const float*, double, float*, int64_t,
-                                     Part);
+                                     Uplo);
 template void multiply<double>(mg_context*, int64_t, int64_t, int64_t, double, Input<double>, Input<double>, double,
-                               View<double>, Part);
+                               View<double>, Uplo);
 template void multiply<float>(mg_context*, int64_t, int64_t, int64_t, double, Input<float>, Input<float>, double,
-                              View<float>, Part);
+                              View<float>, Uplo);
 
 }  // namespace merganser

@@ -41,17 +41,17 @@ template <typename T>
 using Input = typename InputOf<T>::Type;
 
 // What is computed of a square C; the rest becomes undefined.
-enum class Part { kAll, kLower, kUpper };
+enum class Uplo { kAll, kLower, kUpper };
 
 // C = alpha A B + beta C, A m x k, B k x n; C is not read when beta is 0 and is neither A nor B. T is double or float.
 template <typename T>
 void multiply(int64_t m, int64_t n, int64_t k, double alpha, Input<T> a, Input<T> b, double beta, View<T> c,
-              Part part = Part::kAll);
+              Uplo uplo = Uplo::kAll);
 
 // The same over the pool.
 template <typename T>
 void multiply(mg_context*, int64_t m, int64_t n, int64_t k, double alpha, Input<T> a, Input<T> b, double beta,
-              View<T> c, Part part = Part::kAll);
+              View<T> c, Uplo uplo = Uplo::kAll);
 
 // Panels are what products are made from: `width` indices of m or n side by side for each of at most kPanelDepth steps
 // of k, element (i, l) at i / width * width * k + l * width + i % width; what fills the last one up does not matter.
@@ -64,7 +64,7 @@ int64_t panel_width();
 // C = A B + beta C, row-major, from panels of both.
 template <typename T>
 void multiply_panels(int64_t m, int64_t n, int64_t k, const T* a, const T* b, double beta, T* c, int64_t ldc,
-                     Part part);
+                     Uplo uplo);
 
 // How the pool shares a matrix: the side of tiles for the larger of its extents, and the width of stripes. Everything
 // is one tile where `flops` are too few to wake threads for.

@@ -129,7 +129,7 @@ class Merge {
       alignas(64) uint32_t words[kTile + 8];
       const int64_t element = first_ + begin, skipped = element & 3;
       kernels_.philox(static_cast<uint64_t>(task.key), static_cast<uint64_t>(element >> 2),
-                      static_cast<uint32_t>(task.stream), words, divide_up(skipped + n, 4));
+                      static_cast<uint32_t>(task.subsequence), words, divide_up(skipped + n, 4));
       trim.words = words + skipped;
       trim.below = static_cast<uint32_t>(task.keep);
       part(0, n);
@@ -155,8 +155,8 @@ class Merge {
 
 template <typename Real>
 void run(mg_context* context, int64_t count, const Output& output, Merge<Real> merge) {
-  parallel_for(context, divide_up(count, kChunk), [&](int64_t task, int32_t) {
-    const int64_t first = task * kChunk, end = std::min(count, first + kChunk);
+  parallel_for(context, divide_up(count, kChunk), [&](int64_t chunk, int32_t) {
+    const int64_t first = chunk * kChunk, end = std::min(count, first + kChunk);
     if (merge.in_registers(output.past_caches(), first, end - first)) return;
     for (int64_t begin = first; begin < end; begin += kTile) {
       const int64_t n = std::min(kTile, end - begin);

@@ -20,8 +20,8 @@ int64_t half_of(int64_t size) {
   return divide_up(size / 2, kBlock) * kBlock;
 }
 
-void trtri(const char* part, int n, double* a, int ld, int* info) { dtrtri_(part, "N", &n, a, &ld, info, 1, 1); }
-void trtri(const char* part, int n, float* a, int ld, int* info) { strtri_(part, "N", &n, a, &ld, info, 1, 1); }
+void trtri(const char* uplo, int n, double* a, int ld, int* info) { dtrtri_(uplo, "N", &n, a, &ld, info, 1, 1); }
+void trtri(const char* uplo, int n, float* a, int ld, int* info) { strtri_(uplo, "N", &n, a, &ld, info, 1, 1); }
 void getrf(int m, int n, double* a, int ld, int* pivots, int* info) { dgetrf_(&m, &n, a, &ld, pivots, info); }
 void getrf(int m, int n, float* a, int ld, int* pivots, int* info) { sgetrf_(&m, &n, a, &ld, pivots, info); }
 
@@ -48,8 +48,8 @@ void stripes(mg_context* context, int64_t size, int64_t columns, View<T> b,
              const std::function<void(int64_t, View<T>)>& run) {
   const double flops = static_cast<double>(size) * static_cast<double>(size) * static_cast<double>(columns);
   const int64_t width = stripe_width(context, columns, flops);
-  parallel_for(context, divide_up(columns, width), [&](int64_t task, int32_t) {
-    const int64_t begin = task * width;
+  parallel_for(context, divide_up(columns, width), [&](int64_t item, int32_t) {
+    const int64_t begin = item * width;
     run(std::min(width, columns - begin), b.at(0, begin));
   });
 }
@@ -57,17 +57,17 @@ void stripes(mg_context* context, int64_t size, int64_t columns, View<T> b,
 }  // namespace
 
 template <typename T>
-Triangle<T>::Triangle(int64_t n, View<const T> t, Part part, bool unit)
+Triangle<T>::Triangle(int64_t n, View<const T> t, Uplo uplo, bool unit)
     : n_(n),
       t_(t),
-      part_(part),
+      uplo_(uplo),
       unit_(unit),
       inverses_(std::make_shared<Buffer<T>>(divide_up(n, kBlock) * kBlock, kBlock)) {}
 
 template <typename T>
 T Triangle<T>::element(int64_t i, int64_t j) const {
   if (unit_ && i == j) return T{1};
-  return (part_ == Part::kLower ? i >= j : i <= j) ? t_(i, j) : T{0};
+  return (uplo_ == Uplo::kLower ? i >= j : i <= j) ? t_(i, j) : T{0};
 }
 
 template <typename T>
@@ -78,7 +78,7 @@ void Triangle<T>::invert_block(int64_t first) {
     for (int64_t i = 0; i < size; ++i) block[j * kBlock + i] = element(first + i, first + j);
   }
   int info = 0;
-  trtri(part_ == Part::kLower ? "L" : "U", static_cast<int>(size), block, kBlock, &info);
+  trtri(uplo_ == Uplo::kLower ? "L" : "U", static_cast<int>(size), block, kBlock, &info);
   if (info != 0) {
     fail(MG_NUMERICAL, format("a triangular factor is singular: element %lld of its diagonal is 0",
                               static_cast<long long>(first + info - 1)));
@@ -87,10 +87,10 @@ void Triangle<T>::invert_block(int64_t first) {
 
 template <typename T>
 void Triangle<T>::invert_blocks(mg_context* context) {
-  constexpr int64_t kBlocks = 8;  // of a task
-  parallel_for(context, divide_up(n_, kBlocks * kBlock), [&](int64_t task, int32_t) {
-    const int64_t end = std::min(n_, (task + 1) * kBlocks * kBlock);
-    for (int64_t first = task * kBlocks * kBlock; first < end; first += kBlock) invert_block(first);
+  constexpr int64_t kBlocks = 8;  // of an item
+  parallel_for(context, divide_up(n_, kBlocks * kBlock), [&](int64_t item, int32_t) {
+    const int64_t end = std::min(n_, (item + 1) * kBlocks * kBlock);
+    for (int64_t first = item * kBlocks * kBlock; first < end; first += kBlock) invert_block(first);
   });
 }
 
@@ -98,7 +98,7 @@ template <typename T>
 Triangle<T> Triangle<T>::transposed() const {
   Triangle result = *this;
   result.t_ = t_.transposed();
-  result.part_ = part_ == Part::kLower ? Part::kUpper : Part::kLower;
+  result.uplo_ = uplo_ == Uplo::kLower ? Uplo::kUpper : Uplo::kLower;
   result.turned_ = !turned_;
   return result;
 }
@@ -116,7 +116,7 @@ void Triangle<T>::solve_stripe(int64_t first, int64_t size, int64_t columns, Vie
     return;
   }
   const int64_t half = half_of<T>(size), rest = size - half, second = first + half;
-  if (part_ == Part::kLower) {
+  if (uplo_ == Uplo::kLower) {
     solve_stripe(first, half, columns, b);
     merganser::multiply<T>(rest, columns, half, -1, t_.at(second, first), b, 1, b.at(half, 0));
     solve_stripe(second, rest, columns, b.at(half, 0));
@@ -174,7 +174,7 @@ void Triangle<T>::invert_part(mg_context* context, int64_t first, int64_t size, 
 
 template <typename T>
 void Triangle<T>::require_lower() const {
-  if (part_ != Part::kLower) fail(MG_INTERNAL, "only lower triangles are multiplied and inverted");
+  if (uplo_ != Uplo::kLower) fail(MG_INTERNAL, "only lower triangles are multiplied and inverted");
 }
 
 template <typename T>
@@ -205,17 +205,17 @@ bool cholesky_part(mg_context* context, View<double> a, int64_t first, int64_t s
   if (!cholesky_part(context, a, first, half, factor)) return false;
   const View<double> below = a.at(second, first);
   factor.solve(context, first, half, rest, below.transposed());
-  multiply<double>(context, rest, rest, half, -1, below, below.transposed(), 1, a.at(second, second), Part::kLower);
+  multiply<double>(context, rest, rest, half, -1, below, below.transposed(), 1, a.at(second, second), Uplo::kLower);
   return cholesky_part(context, a, second, rest, factor);
 }
 
 template <typename T>
 void interchange(mg_context* context, View<T> a, const int* pivots, int64_t first, int64_t last, int64_t column,
                  int64_t columns) {
-  constexpr int64_t kSwaps = 1 << 16;  // of a task
+  constexpr int64_t kSwaps = 1 << 16;  // of an item
   const int64_t width = std::max<int64_t>(64, kSwaps / std::max<int64_t>(1, last - first));
-  parallel_for(context, divide_up(columns, width), [&](int64_t task, int32_t) {
-    const int64_t begin = column + task * width, end = std::min(column + columns, begin + width);
+  parallel_for(context, divide_up(columns, width), [&](int64_t item, int32_t) {
+    const int64_t begin = column + item * width, end = std::min(column + columns, begin + width);
     for (int64_t c = begin; c < end; ++c) {
       for (int64_t i = first; i < last; ++i) {
         if (pivots[i] != i) std::swap(a(i, c), a(pivots[i], c));
@@ -250,14 +250,14 @@ bool factorise_part(mg_context* context, int64_t n, View<T> a, int64_t first, in
 }  // namespace
 
 std::optional<Triangle<double>> cholesky(mg_context* context, int64_t n, View<double> a) {
-  Triangle<double> factor(n, a, Part::kLower, false);
+  Triangle<double> factor(n, a, Uplo::kLower, false);
   if (!cholesky_part(context, a, 0, n, factor)) return std::nullopt;
   return factor;
 }
 
 template <typename T>
 std::optional<Triangle<T>> factorise(mg_context* context, int64_t n, View<T> a, int* pivots) {
-  Triangle<T> unit(n, a, Part::kLower, true);
+  Triangle<T> unit(n, a, Uplo::kLower, true);
   if (!factorise_part(context, n, a, 0, n, unit, pivots)) return std::nullopt;
   return unit;
 }

@@ -21,7 +21,7 @@ class Triangle {
   static constexpr int64_t kBlock = 64;
 
   // A view of t whose diagonal, when `unit`, is taken as ones. Blocks are inverted by invert_block.
-  Triangle(int64_t n, View<const T> t, Part part, bool unit);
+  Triangle(int64_t n, View<const T> t, Uplo uplo, bool unit);
 
   // The block that begins at row `first`, a multiple of kBlock.
   void invert_block(int64_t first);
@@ -48,7 +48,7 @@ class Triangle {
 
   int64_t n_;
   View<const T> t_;
-  Part part_;
+  Uplo uplo_;
   bool unit_;
   bool turned_ = false;                  // the inverses are those of the transpose
   std::shared_ptr<Buffer<T>> inverses_;  // kBlock x kBlock, by columns, one after the other

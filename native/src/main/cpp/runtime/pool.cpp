@@ -24,16 +24,16 @@ namespace {
 
 struct Job {
   mg_context* context;
-  int64_t tasks;
+  int64_t items;
   const std::function<void(int64_t, int32_t)>& fn;
   std::atomic<int64_t> next{0};
   std::atomic<bool> stopped{false};
   int32_t helpers_wanted = 0;  // guarded by the pool's mutex, as all below
   int32_t helpers_inside = 0;
-  int32_t next_slot = 1;
+  int32_t next_participant = 1;
   std::exception_ptr error;
 
-  Job(mg_context* c, int64_t n, const std::function<void(int64_t, int32_t)>& f) : context(c), tasks(n), fn(f) {}
+  Job(mg_context* c, int64_t n, const std::function<void(int64_t, int32_t)>& f) : context(c), items(n), fn(f) {}
 };
 
 class Pool {
@@ -103,25 +103,25 @@ class Pool {
         return open != jobs_.end();
       });
       Job& job = **open;
-      const int32_t slot = job.next_slot++;
+      const int32_t participant = job.next_participant++;
       --job.helpers_wanted;
       ++job.helpers_inside;
       --idle_;
       lock.unlock();
-      work(job, slot);
+      work(job, participant);
       lock.lock();
       ++idle_;
       if (--job.helpers_inside == 0) left_.notify_all();
     }
   }
 
-  void work(Job& job, int32_t slot) {
+  void work(Job& job, int32_t participant) {
     try {
       while (!job.stopped.load(std::memory_order_relaxed)) {
-        const int64_t task = job.next.fetch_add(1, std::memory_order_relaxed);
-        if (task >= job.tasks) return;
+        const int64_t item = job.next.fetch_add(1, std::memory_order_relaxed);
+        if (item >= job.items) return;
         check_cancelled(job.context);
-        job.fn(task, slot);
+        job.fn(item, participant);
       }
     } catch (...) {
       std::lock_guard<std::mutex> lock(mutex_);
@@ -141,11 +141,11 @@ class Pool {
 
 int32_t participants(const mg_context* context) { return std::min(context->threads, kMaxWorkers + 1); }
 
-void parallel_for(mg_context* context, int64_t tasks, const std::function<void(int64_t, int32_t)>& fn) {
+void parallel_for(mg_context* context, int64_t items, const std::function<void(int64_t, int32_t)>& fn) {
   check_cancelled(context);
-  if (tasks <= 0) return;
-  Job job(context, tasks, fn);
-  const int64_t helpers = std::min<int64_t>(participants(context), tasks) - 1;
+  if (items <= 0) return;
+  Job job(context, items, fn);
+  const int64_t helpers = std::min<int64_t>(participants(context), items) - 1;
   Pool::instance().run(job, static_cast<int32_t>(helpers));
 }
 

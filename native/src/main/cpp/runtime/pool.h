@@ -12,13 +12,13 @@ namespace merganser {
 // OpenBLAS serves at most 64 callers at once: 31 workers and 32 holders of the BLAS gate stay below it.
 constexpr int32_t kMaxWorkers = 31;
 
-// Number of participants that parallel_for may use, and so the number of slots.
+// Number of threads that parallel_for may use, the caller among them.
 int32_t participants(const mg_context* context);
 
-// Runs fn(task, slot) for every task in [0, tasks). The caller takes part; no two running calls share a slot, and
-// slots lie in [0, participants(context)). What a task computes must not depend on its slot. The first exception stops
-// further tasks and is thrown to the caller, and so is cancellation.
-void parallel_for(mg_context* context, int64_t tasks, const std::function<void(int64_t task, int32_t slot)>& fn);
+// Runs fn(item, participant) for every item in [0, items). The caller takes part; no two running calls have the same
+// participant, and participants lie in [0, participants(context)). What an item computes must not depend on it. The
+// first exception stops further items and is thrown to the caller, and so is cancellation.
+void parallel_for(mg_context* context, int64_t items, const std::function<void(int64_t item, int32_t participant)>& fn);
 
 inline int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 

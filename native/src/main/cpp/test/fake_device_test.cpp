@@ -236,8 +236,8 @@ TEST(fake_residency_is_checked) {
     CHECK_OK(mg_moments_create(context, 1, &width, 1, &zero, &zero, MG_MOMENTS_F64, MG_NONFINITE_FAIL, &moments));
     const void* data[] = {wrong};
     refused(mg_moments_update(context, moments, data, MG_F64, 2, 1, strides), "data[0]", "moments_update");
-    kept(mg_moments_stream(context, moments, 0, off, list), "mean", "moments_stream");
-    kept(mg_moments_stream(context, moments, 0, list, off), "m2", "moments_stream");
+    kept(mg_moments_series(context, moments, 0, off, list), "mean", "moments_series");
+    kept(mg_moments_series(context, moments, 0, list, off), "m2", "moments_series");
     refused(mg_moments_block(context, moments, 0, wrong), "out", "moments_block");
     mg_moments_destroy(context, moments);
   }

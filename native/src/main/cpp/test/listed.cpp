@@ -104,7 +104,7 @@ Outcome moments(mg_context* context, const Input& input, bool with_oracle, bool 
       if (blocks) {
         CHECK_OK(mg_moments_block(context, handle, k, out.doubles()));
       } else {
-        CHECK_OK(mg_moments_stream(context, handle, k, mean.doubles(), out.doubles()));
+        CHECK_OK(mg_moments_series(context, handle, k, mean.doubles(), out.doubles()));
         append(result.bytes, mean.read());
       }
       append(result.bytes, out.read());
@@ -128,7 +128,7 @@ Outcome moments(mg_context* context, const Input& input, bool with_oracle, bool 
   return result;
 }
 
-Outcome moments_streams(mg_context* context, const Input& input, bool with_oracle) {
+Outcome moments_sums(mg_context* context, const Input& input, bool with_oracle) {
   return moments(context, input, with_oracle, false);
 }
 Outcome moments_blocks(mg_context* context, const Input& input, bool with_oracle) {
@@ -161,6 +161,26 @@ Outcome gemm(mg_context* context, const Input& input, bool with_oracle) {
     }
   }
   return result;
+}
+
+// A part of a wider matrix into a part of one; what lies beside it stays.
+Outcome transpose(mg_context* context, const Input& input, bool) {
+  const int64_t rows = input.size, cols = input.size + 3, ldin = cols + 1, ldout = rows + 2;
+  const size_t bytes = static_cast<size_t>(size_of(input.dtype));
+  const std::vector<char> elements = random_elements(input, rows * ldin, 1),
+                          before = random_elements(input, cols * ldout, 2);
+  Array in(context, static_cast<int64_t>(elements.size()), input.shift);
+  Array out(context, static_cast<int64_t>(before.size()), input.shift);
+  in.write(elements);
+  out.write(before);
+  CHECK_OK(mg_transpose(context, input.dtype, rows, cols, in.data(), ldin, out.data(), ldout));
+  std::vector<char> expected = before;
+  for (int64_t i = 0; i < rows; ++i) {
+    for (int64_t j = 0; j < cols; ++j) {
+      std::memcpy(&expected[(j * ldout + i) * bytes], &elements[(i * ldin + j) * bytes], bytes);
+    }
+  }
+  return {out.read(), exactly(out.read() == expected)};
 }
 
 // q is orthogonal, q^T a is symmetric with the sum of the singular values as trace: only the polar factor is.
@@ -815,11 +835,12 @@ const std::vector<Listed>& listed() {
       ENTRY(allocate), every, all, long_arrays, normal, &memory),
       ENTRY(release), every, all, long_arrays, normal, &memory),
       ENTRY(copy), every, all, long_arrays, bits, &copies),
-      ENTRY(moments_create), every, real, once, normal, &moments_streams),
-      ENTRY(moments_update), every, real, once, normal, &moments_streams),
-      ENTRY(moments_stream), every, real, squares, numbers, &moments_streams),
+      ENTRY(moments_create), every, real, once, normal, &moments_sums),
+      ENTRY(moments_update), every, real, once, normal, &moments_sums),
+      ENTRY(moments_series), every, real, squares, numbers, &moments_sums),
       ENTRY(moments_block), each, real, squares, numbers, &moments_blocks),
       ENTRY(gemm), each, real, products, numbers, &gemm),
+      ENTRY(transpose), every, real, products, bits, &transpose),
       ENTRY(polar), each, f64, squares, numbers, &polar),
       ENTRY(cca_map), each, f64, squares, numbers, &cca_map),
       ENTRY(divide), every, f64, axes, bits, &divide),

@@ -36,7 +36,7 @@ Real merged_element(const mg_task* tasks, int32_t models, int64_t i, Real base, 
     const bool kept = t.trim == MG_TRIM_NONE ? true
                       : t.trim == MG_TRIM_MAGNITUDE
                           ? !(size < threshold) && (size != threshold || i <= t.last)
-                          : philox_word(static_cast<uint64_t>(t.key), i, static_cast<uint32_t>(t.stream)) < t.keep;
+                          : philox_word(static_cast<uint64_t>(t.key), i, static_cast<uint32_t>(t.subsequence)) < t.keep;
     const Real scaled = t.scale == 1 ? (kept ? delta : 0) : static_cast<Real>(t.scale) * (kept ? delta : 0);
     u[k] = static_cast<Real>(t.weight) * scaled;
     sum = k == 0 ? u[k] : sum + u[k];

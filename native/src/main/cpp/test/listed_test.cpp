@@ -74,6 +74,27 @@ TEST(fake_listed_routines) {
   }
 }
 
+// As on a GPU whose plug-in has none of them: each answers so, and nothing that follows counts as a failure.
+TEST(listed_routines_that_a_device_lacks_are_skipped) {
+  Context context, cpu;
+  mg_context* device = context;
+  const Table* before = device->table;
+  Table table = *before;
+  std::set<std::string> lacking;
+#define MG_LACK(routine)                                             \
+  table.routine = [](auto...) -> int32_t { return MG_UNAVAILABLE; }; \
+  lacking.insert(#routine);
+  MG_ROUTINES(MG_LACK)
+#undef MG_LACK
+  device->table = &table;
+  for (const Listed& routine : listed()) {
+    const Compared compared = compare_with_cpu(routine, device, cpu, true, true);
+    check::report(compared.unavailable.empty() == (lacking.count(routine.name) == 0) && compared.problem.empty(),
+                  __FILE__, __LINE__, routine.name + (": " + compared.unavailable + compared.problem));
+  }
+  device->table = before;
+}
+
 // FNV-1a over what must be the same on every instruction-set level, routine by routine; cppbuild.sh compares the
 // levels.
 std::string check::digest() {

@@ -30,7 +30,9 @@ void report(bool ok, const char* file, int line, const std::string& text) {
 int64_t failures() { return failed; }
 
 void expect_ok(int32_t status, const char* file, int line, const char* call) {
-  if (status == MG_UNAVAILABLE && excused && unavailable.empty()) unavailable = mg_last_error();
+  if (status == MG_UNAVAILABLE && excused && unavailable.empty()) {
+    unavailable = std::string(call) + ": " + mg_last_error();
+  }
   report(status == MG_OK, file, line, status == MG_OK ? "" : std::string(call) + ": " + mg_last_error());
 }
 

@@ -51,7 +51,7 @@ struct Moments {
   }
   Vector mean(int32_t s) const {
     Vector mean(static_cast<size_t>(widths[s])), m2(mean.size());
-    CHECK_OK(mg_moments_stream(context, handle, s, mean.data(), m2.data()));
+    CHECK_OK(mg_moments_series(context, handle, s, mean.data(), m2.data()));
     return mean;
   }
   // Everything that can be read, for comparisons of bits.
@@ -207,7 +207,7 @@ TEST(moments_unlike_batches_in_any_order) {
         }
         const Vector own = m.block(0);
         Vector mean(d), m2(d);
-        CHECK_OK(mg_moments_stream(context, m.handle, 0, mean.data(), m2.data()));
+        CHECK_OK(mg_moments_series(context, m.handle, 0, mean.data(), m2.data()));
         for (int64_t f = 0; f < d; ++f) {
           long double sum = 0;
           for (int64_t t = 0; t < n; ++t) sum += x[t * d + f];
@@ -300,9 +300,9 @@ TEST(moments_fail_on_nonfinite_values_without_a_trace) {
   std::vector<float> bad = y;
   bad[40 * e + 1] = static_cast<float>(kInf);
   bad[37 * e + 5] = static_cast<float>(kNaN);
-  CHECK_FAILS(m.add<float>({x, bad}, 0, n), MG_NUMERICAL, "stream 1, sample 37, feature 5: NaN");
+  CHECK_FAILS(m.add<float>({x, bad}, 0, n), MG_NUMERICAL, "series 1, sample 37, feature 5: NaN");
   bad[37 * e + 5] = 0;
-  CHECK_FAILS(m.add<float>({x, bad}, 0, n), MG_NUMERICAL, "stream 1, sample 40, feature 1: infinite");
+  CHECK_FAILS(m.add<float>({x, bad}, 0, n), MG_NUMERICAL, "series 1, sample 40, feature 1: infinite");
   CHECK(same_bits(m.everything(), before) && mg_moments_count(m.handle) == n);
 }
 
@@ -328,7 +328,7 @@ TEST(moments_skip_samples) {
   CHECK_OK(none.add<double>({{kNaN, kInf}}, 0, 2));
   CHECK(mg_moments_count(none.handle) == 0 && mg_moments_skipped(none.handle) == 2);
   double mean = 0, m2 = 0;
-  CHECK_FAILS(mg_moments_stream(context, none.handle, 0, &mean, &m2), MG_INVALID_ARGUMENT,
+  CHECK_FAILS(mg_moments_series(context, none.handle, 0, &mean, &m2), MG_INVALID_ARGUMENT,
               "no samples have been added");
 }
 
@@ -343,7 +343,7 @@ TEST(moments_fail_in_a_later_panel_without_a_trace) {
     const Vector before = m.everything();
     std::vector<float> bad = y;
     bad[9000 * e + 2] = static_cast<float>(-kInf);
-    CHECK_FAILS(m.add<float>({x, bad}, 0, n), MG_NUMERICAL, "stream 1, sample 9000, feature 2: infinite");
+    CHECK_FAILS(m.add<float>({x, bad}, 0, n), MG_NUMERICAL, "series 1, sample 9000, feature 2: infinite");
     CHECK(same_bits(m.everything(), before) && mg_moments_count(m.handle) == 300);
     CHECK_OK(m.add<float>({x, y}, 300, n - 300));
     Moments straight(context, {d, e}, mode);
@@ -356,7 +356,7 @@ TEST(moments_fail_in_a_later_panel_without_a_trace) {
   std::vector<float> flat(static_cast<size_t>(wide * rows), 1.0f);
   flat[flat.size() - 3] = static_cast<float>(kNaN);
   Moments m(context, {wide}, MG_MOMENTS_MIXED);
-  CHECK_FAILS(m.add<float>({flat}, 0, rows), MG_NUMERICAL, "stream 0, sample 4199, feature 2197: NaN");
+  CHECK_FAILS(m.add<float>({flat}, 0, rows), MG_NUMERICAL, "series 0, sample 4199, feature 2197: NaN");
   CHECK(mg_moments_count(m.handle) == 0);
 }
 
@@ -398,7 +398,7 @@ TEST(moments_without_blocks) {
       CHECK_OK(mg_moments_create(context, 1, widths, pairs, &zero, &zero, mode, MG_NONFINITE_FAIL, &m));
       CHECK_OK(mg_moments_update(context, m, data, MG_F32, n, 1, strides));
       Vector mean(d), m2(d);
-      CHECK_OK(mg_moments_stream(context, m, 0, mean.data(), m2.data()));
+      CHECK_OK(mg_moments_series(context, m, 0, mean.data(), m2.data()));
       mg_moments_destroy(context, m);
       mean.insert(mean.end(), m2.begin(), m2.end());
       if (first.empty()) first = mean;
@@ -454,10 +454,10 @@ TEST(moments_of_any_scale) {
   }
   Moments narrow(context, {9, 14}, MG_MOMENTS_F32);
   CHECK_FAILS(narrow.add(scaled(-70, 0), 0, n), MG_NUMERICAL,
-              "stream 0: deviations of about 8e-22 have no products in F32; use the F64 mode");
+              "series 0: deviations of about 8e-22 have no products in F32; use the F64 mode");
   Moments mixed(context, {9, 14}, MG_MOMENTS_MIXED);
   CHECK_FAILS(mixed.add(scaled(0, -115), 0, n), MG_NUMERICAL,
-              "stream 1: deviations of about 2e-35 have no products in F32; use the F64 mode");
+              "series 1: deviations of about 2e-35 have no products in F32; use the F64 mode");
   CHECK(mg_moments_count(mixed.handle) == 0);
   CHECK_OK(mixed.add(scaled(0, 0), 0, n));
   for (int exponent : {-510, -490, -115, 115, 400}) {
@@ -468,7 +468,7 @@ TEST(moments_of_any_scale) {
     Moments exact(context, {9, 14}, MG_MOMENTS_F64), plain(context, {9, 14}, MG_MOMENTS_F64);
     if (exponent == -510) {
       CHECK_FAILS(exact.add(wide, 0, n), MG_NUMERICAL,
-                  "stream 0: deviations below 1e-152, whose squares vanish; multiply the values by a constant first");
+                  "series 0: deviations below 1e-152, whose squares vanish; multiply the values by a constant first");
       continue;
     }
     CHECK_OK(exact.add(wide, 0, n));
@@ -487,8 +487,8 @@ TEST(moments_overflow_is_reported) {
   Moments m(context, {1}, MG_MOMENTS_MIXED);
   CHECK_OK(m.add<double>({{0, 1e200}}, 0, 2));
   double mean = 0, m2 = 0;
-  CHECK_FAILS(mg_moments_stream(context, m.handle, 0, &mean, &m2), MG_NUMERICAL,
-              "stream 0, feature 0: the sum of squares overflowed; divide the values by a constant first");
+  CHECK_FAILS(mg_moments_series(context, m.handle, 0, &mean, &m2), MG_NUMERICAL,
+              "series 0, feature 0: the sum of squares overflowed; divide the values by a constant first");
 }
 
 TEST(moments_stopped_half_way_are_refused) {
@@ -518,7 +518,7 @@ TEST(moments_arguments) {
   const int64_t widths[] = {2, 0};
   const int32_t i[] = {1}, j[] = {0};
   CHECK_FAILS(mg_moments_create(context, 2, widths, 0, nullptr, nullptr, MG_MOMENTS_F64, 0, &handle),
-              MG_INVALID_ARGUMENT, "width of stream 1 must be in [1, 2^31), not 0");
+              MG_INVALID_ARGUMENT, "width of series 1 must be in [1, 2^31), not 0");
   CHECK_FAILS(mg_moments_create(context, 1, widths, 1, i, j, MG_MOMENTS_F64, 0, &handle), MG_INVALID_ARGUMENT,
               "pair 0 is (1, 0); expected 0 <= i <= j < 1");
   CHECK_FAILS(mg_moments_create(context, 1, widths, 0, nullptr, nullptr, 5, 0, &handle), MG_INVALID_ARGUMENT,

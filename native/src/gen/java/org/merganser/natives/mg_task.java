@@ -14,7 +14,7 @@ import static org.merganser.natives.global.merganser.*;
 /* What becomes of one task vector d = x - base:  u_i = weight * (scale * d_i) where element i is kept, else 0.
  *   MAGNITUDE  keeps |d_i| > threshold and NaN, and |d_i| = threshold up to index `last` (see mg_kth_magnitude)
  *   RANDOM     keeps an element when its word of Philox4x32-10 is below `keep` = floor(probability * 2^32), at most
- *              2^32: key `key` (low word first), counter (i>>2 low, i>>2 high, stream, 0), word i & 3
+ *              2^32: key `key` (low word first), counter (i>>2 low, i>>2 high, subsequence, 0), word i & 3
  * A scale of exactly 1 is left out. */
 @Properties(inherit = org.merganser.natives.presets.merganser.class)
 public class mg_task extends Pointer {
@@ -37,7 +37,7 @@ public class mg_task extends Pointer {
   public native double weight(); public native mg_task weight(double setter);
   public native double scale(); public native mg_task scale(double setter);
   public native int trim(); public native mg_task trim(int setter); /* mg_trim */
-  public native int stream(); public native mg_task stream(int setter);
+  public native int subsequence(); public native mg_task subsequence(int setter);
   public native double threshold(); public native mg_task threshold(double setter);
   public native @Cast("int64_t") long last(); public native mg_task last(long setter);
   public native @Cast("int64_t") long key(); public native mg_task key(long setter);

@@ -63,6 +63,9 @@ public final class NpMerger implements Merger {
   /** Aligns a model to what has been merged so far. */
   @FunctionalInterface
   public interface Realign {
+    /**
+     * @return the aligned model, which is borrowed until the round ends: whoever made it closes it
+     */
     Checkpoint align(Checkpoint reference, Checkpoint model) throws IOException;
   }
 

@@ -101,7 +101,7 @@ class ActivationFilesTest {
                 Moments.fromFiles(architecture, List.of(big), StatisticsRequest.NONE, options, WS))
         .isInstanceOf(NumericalException.class)
         .hasMessageMatching(
-            "space 's', batch after (\\d+) samples: stream 0, sample (\\d+), feature 7: .*")
+            "space 's', batch after (\\d+) samples: series 0, sample (\\d+), feature 7: .*")
         .satisfies(
             e -> {
               String[] words = e.getMessage().replaceAll("[^0-9 ]", "").trim().split(" +");
@@ -170,7 +170,7 @@ class ActivationFilesTest {
     Npy.write(Activations.tensor(DType.F32, x, WS), a.resolve("fc1.npy"));
     assertThatThrownBy(() -> collect(NonFinite.FAIL))
         .isInstanceOf(NumericalException.class)
-        .hasMessageStartingWith("space 'fc1': stream 0, sample 7, feature 1: ");
+        .hasMessageStartingWith("space 'fc1': series 0, sample 7, feature 1: ");
     Moments moments = collect(NonFinite.SKIP_SAMPLE);
     assertThat(moments.space("fc1").skipped()).isEqualTo(1);
     assertThat(moments.space("fc1").samples()).isEqualTo(29);

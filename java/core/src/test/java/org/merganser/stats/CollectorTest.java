@@ -73,7 +73,7 @@ class CollectorTest {
     assertThatThrownBy(
             () -> NETWORK.moments(List.of(model), Oracle.gaussian(5, 3, 1), Activations.ALL, WS))
         .isInstanceOf(NumericalException.class)
-        .hasMessageStartingWith("space 'fc0': stream 0, sample 0, feature 2: ");
+        .hasMessageStartingWith("space 'fc0': series 0, sample 0, feature 2: ");
   }
 
   @Test

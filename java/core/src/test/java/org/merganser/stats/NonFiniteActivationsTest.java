@@ -30,7 +30,7 @@ class NonFiniteActivationsTest {
     try (MomentAccumulator accumulator = accumulator(NonFinite.FAIL, Precision.F64)) {
       assertThatThrownBy(() -> accumulator.update(Activations.tensors(DType.F64, WS, x, y)))
           .isInstanceOf(NumericalException.class)
-          .hasMessageStartingWith("space 'fc1': stream 1, sample 17, feature 3: ");
+          .hasMessageStartingWith("space 'fc1': series 1, sample 17, feature 3: ");
       y[17][3] = 0;
       accumulator.update(Activations.tensors(DType.F64, WS, x, y));
       assertThat(accumulator.moments().samples()).isEqualTo(50);
@@ -38,7 +38,7 @@ class NonFiniteActivationsTest {
       y[2][0] = bad;
       assertThatThrownBy(() -> accumulator.update(Activations.tensors(DType.F64, WS, x, y)))
           .hasMessageStartingWith(
-              "space 'fc1', batch after 50 samples: stream 1, sample 2, feature 0: ");
+              "space 'fc1', batch after 50 samples: series 1, sample 2, feature 0: ");
     }
   }
 

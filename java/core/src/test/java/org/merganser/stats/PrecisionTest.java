@@ -93,14 +93,14 @@ class PrecisionTest {
   void whatCannotBeHeldIsRefusedWithTheWayOut() {
     assertThatThrownBy(() -> moments(DType.F32, 1e-35))
         .isInstanceOf(NumericalException.class)
-        .hasMessageStartingWith("space 's': stream 0: deviations of about")
+        .hasMessageStartingWith("space 's': series 0: deviations of about")
         .hasMessageEndingWith("use the F64 mode (Precision.F64, --precision f64)");
     assertThatThrownBy(() -> moments(DType.F64, 1e-160))
         .isInstanceOf(NumericalException.class)
         .hasMessageContaining("whose squares vanish; multiply the values by a constant first");
     assertThatThrownBy(() -> moments(DType.F64, 1e160))
         .isInstanceOf(NumericalException.class)
-        .hasMessageStartingWith("space 's': stream 0, feature 0: the sum of squares overflowed")
+        .hasMessageStartingWith("space 's': series 0, feature 0: the sum of squares overflowed")
         .hasMessageEndingWith("divide the values by a constant first");
   }
 }

@@ -161,29 +161,29 @@ public static final int MG_MOMENTS_F32 = 0, MG_MOMENTS_MIXED = 1, MG_MOMENTS_F64
 /** enum mg_nonfinite */
 public static final int MG_NONFINITE_FAIL = 0, MG_NONFINITE_SKIP_SAMPLE = 1;
 
-/* Streaming moments of `streams` paired activation streams of the given widths.
+/* Streamed moments of `series` paired series of activations, of the given widths.
  * Means and per-feature centred sums of squares are always kept; the centred sums of products
- *   block k = sum_m (x_m - mean_x)(y_m - mean_y)^T,  x = stream pair_i[k], y = stream pair_j[k],
- * for the pairs asked (i <= j; i = j is a stream's own block). */
-public static native int mg_moments_create(mg_context context, int streams, @Cast("const int64_t*") LongPointer widths, int pairs,
+ *   block k = sum_m (x_m - mean_x)(y_m - mean_y)^T,  x = series pair_i[k], y = series pair_j[k],
+ * for the pairs asked (i <= j; i = j is a series' own block). */
+public static native int mg_moments_create(mg_context context, int series, @Cast("const int64_t*") LongPointer widths, int pairs,
                                  @Const IntPointer pair_i, @Const IntPointer pair_j, int mode, int nonfinite,
                                  @Cast("mg_moments**") PointerPointer out);
-public static native int mg_moments_create(mg_context context, int streams, @Cast("const int64_t*") LongPointer widths, int pairs,
+public static native int mg_moments_create(mg_context context, int series, @Cast("const int64_t*") LongPointer widths, int pairs,
                                  @Const IntPointer pair_i, @Const IntPointer pair_j, int mode, int nonfinite,
                                  @ByPtrPtr mg_moments out);
-public static native int mg_moments_create(mg_context context, int streams, @Cast("const int64_t*") LongBuffer widths, int pairs,
+public static native int mg_moments_create(mg_context context, int series, @Cast("const int64_t*") LongBuffer widths, int pairs,
                                  @Const IntBuffer pair_i, @Const IntBuffer pair_j, int mode, int nonfinite,
                                  @ByPtrPtr mg_moments out);
-public static native int mg_moments_create(mg_context context, int streams, @Cast("const int64_t*") long[] widths, int pairs,
+public static native int mg_moments_create(mg_context context, int series, @Cast("const int64_t*") long[] widths, int pairs,
                                  @Const int[] pair_i, @Const int[] pair_j, int mode, int nonfinite,
                                  @ByPtrPtr mg_moments out);
 public static native void mg_moments_destroy(mg_context context, mg_moments moments);
 
-/* Adds outer*inner samples. Feature f of sample (o, p) of stream s is
+/* Adds outer*inner samples. Feature f of sample (o, p) of series s is
  *   data[s][o*strides[3s] + p*strides[3s+1] + f*strides[3s+2]]   (elements of dtype, MG_F32 or MG_F64)
  * so [samples x features] is (ld, 0, 1) with inner = 1 and N,C,H,W is (C*H*W, 1, H*W) with inner = H*W.
- * Non-finite values: FAIL returns MG_NUMERICAL naming stream, sample and feature, with the state unchanged;
- * SKIP_SAMPLE drops that sample from every stream and adds it to mg_moments_skipped. */
+ * Non-finite values: FAIL returns MG_NUMERICAL naming series, sample and feature, with the state unchanged;
+ * SKIP_SAMPLE drops that sample from every series and adds it to mg_moments_skipped. */
 public static native int mg_moments_update(mg_context context, mg_moments moments, @Cast("const void*const*") PointerPointer data, int dtype,
                                  @Cast("int64_t") long outer, @Cast("int64_t") long inner, @Cast("const int64_t*") LongPointer strides);
 public static native int mg_moments_update(mg_context context, mg_moments moments, @Cast("const void*const*") @ByPtrPtr Pointer data, int dtype,
@@ -196,12 +196,12 @@ public static native int mg_moments_update(mg_context context, mg_moments moment
 public static native @Cast("int64_t") long mg_moments_count(@Const mg_moments moments);
 public static native @Cast("int64_t") long mg_moments_skipped(@Const mg_moments moments);
 
-/* mean [width] and sum of squared deviations [width] of one stream, on the host. */
-public static native int mg_moments_stream(mg_context context, @Const mg_moments moments, int stream, DoublePointer mean,
+/* mean [width] and sum of squared deviations [width] of one series, on the host. */
+public static native int mg_moments_series(mg_context context, @Const mg_moments moments, int series, DoublePointer mean,
                                  DoublePointer m2);
-public static native int mg_moments_stream(mg_context context, @Const mg_moments moments, int stream, DoubleBuffer mean,
+public static native int mg_moments_series(mg_context context, @Const mg_moments moments, int series, DoubleBuffer mean,
                                  DoubleBuffer m2);
-public static native int mg_moments_stream(mg_context context, @Const mg_moments moments, int stream, double[] mean,
+public static native int mg_moments_series(mg_context context, @Const mg_moments moments, int series, double[] mean,
                                  double[] m2);
 /* Block k as asked at creation, [width_i x width_j] contiguous; own blocks come complete (both triangles,
  * diagonal never negative). */
@@ -216,6 +216,11 @@ public static native int mg_moments_block(mg_context context, @Const mg_moments 
 public static native int mg_gemm(mg_context context, int dtype, int transpose_a, int transpose_b, @Cast("int64_t") long m,
                        @Cast("int64_t") long n, @Cast("int64_t") long k, double alpha, @Const Pointer a, @Cast("int64_t") long lda, @Const Pointer b, @Cast("int64_t") long ldb,
                        double beta, Pointer c, @Cast("int64_t") long ldc);
+
+/* out[j * ldout + i] = in[i * ldin + j] for a rows x cols matrix of dtype MG_F64 or MG_F32: the bits, as they are. The two
+ * may not overlap. */
+public static native int mg_transpose(mg_context context, int dtype, @Cast("int64_t") long rows, @Cast("int64_t") long cols, @Const Pointer in,
+                            @Cast("int64_t") long ldin, Pointer out, @Cast("int64_t") long ldout);
 
 /* How the map was completed on the null space of a rank-deficient input. */
 /** enum mg_completion */
@@ -429,7 +434,7 @@ public static native int mg_nonfinite_count(mg_context context, int dtype, @Cast
 /* ---- Task vectors and magnitudes ---------------------------------------------------------------------- */
 
 /* Arithmetic of this section is in F32, in F64 for MG_F64, in the order written and without contraction, rounded once
- * to dtype; the bytes are the same on every processor. Weights and factors are rounded to that type first. */
+ * to dtype; the bytes are the same on every processor. Weights and scales are rounded to that type first. */
 
 /** enum mg_trim */
 public static final int MG_TRIM_NONE = 0, MG_TRIM_MAGNITUDE = 1, MG_TRIM_RANDOM = 2;

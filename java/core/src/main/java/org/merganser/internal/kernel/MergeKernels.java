@@ -35,7 +35,7 @@ public final class MergeKernels {
       double threshold,
       long last,
       long key,
-      int stream,
+      int subsequence,
       long keep) {
     public static Task weighted(double weight) {
       return new Task(weight, 1, merganser.MG_TRIM_NONE, 0, 0, 0, 0, 0);
@@ -48,8 +48,8 @@ public final class MergeKernels {
     }
 
     /** Keeps an element with probability {@code keep / 2^32}, times {@code scale}. */
-    public static Task random(double weight, double scale, long key, int stream, long keep) {
-      return new Task(weight, scale, merganser.MG_TRIM_RANDOM, 0, 0, key, stream, keep);
+    public static Task random(double weight, double scale, long key, int subsequence, long keep) {
+      return new Task(weight, scale, merganser.MG_TRIM_RANDOM, 0, 0, key, subsequence, keep);
     }
   }
 
@@ -68,8 +68,11 @@ public final class MergeKernels {
         mg_task all = JavaCppLimit.explain(() -> new mg_task(Math.max(tasks.length, 1)))) {
       for (int k = 0; k < tasks.length; k++) {
         Task task = tasks[k];
-        all.position(k).weight(task.weight()).scale(task.scale()).trim(task.trim()).stream(
-                task.stream())
+        all.position(k)
+            .weight(task.weight())
+            .scale(task.scale())
+            .trim(task.trim())
+            .subsequence(task.subsequence())
             .threshold(task.threshold())
             .last(task.last())
             .key(task.key())

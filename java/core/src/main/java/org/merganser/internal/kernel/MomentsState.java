@@ -94,7 +94,7 @@ public final class MomentsState implements AutoCloseable {
 
   public void stream(int stream, double[] mean, double[] m2) {
     try (Call call = context.enter(handle)) {
-      call.check(merganser.mg_moments_stream(call.context(), moments, stream, mean, m2));
+      call.check(merganser.mg_moments_series(call.context(), moments, stream, mean, m2));
     }
   }
 

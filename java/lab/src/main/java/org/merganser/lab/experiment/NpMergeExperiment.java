@@ -182,13 +182,15 @@ public final class NpMergeExperiment {
     Checkpoint first = aligned.models().get(0);
     List<Checkpoint> models = new ArrayList<>(pair.models());
     models.set(0, first);
-    return merger.successive(
-        problem(pair, models),
-        (reference, model) ->
-            reference == first
-                ? aligned.models().get(1)
-                : align(pair, aligned.aligner(), reference, model, own),
-        own);
+    try (Opened realigned = new Opened()) {
+      return merger.successive(
+          problem(pair, models),
+          (reference, model) ->
+              reference == first
+                  ? aligned.models().get(1)
+                  : realigned.add(align(pair, aligned.aligner(), reference, model, own)),
+          own);
+    }
   }
 
   /** A model aligned to what has been merged so far. */
