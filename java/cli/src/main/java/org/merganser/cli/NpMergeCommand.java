@@ -73,7 +73,7 @@ final class NpMergeCommand implements Callable<Integer> {
       paramLabel = "PART",
       defaultValue = "0.1",
       description =
-          "Part of the training samples that steps do not see and stopping looks at; 0 for no"
+          "Part of the training samples that steps do not see and stopping is decided by; 0 for no"
               + " stopping (default: ${DEFAULT-VALUE}).")
   double heldOut;
 
@@ -81,7 +81,8 @@ final class NpMergeCommand implements Callable<Integer> {
       names = "--eval-every",
       paramLabel = "N",
       defaultValue = "10",
-      description = "Steps between two looks at the held-out loss (default: ${DEFAULT-VALUE}).")
+      description =
+          "Steps between two evaluations of the held-out loss (default: ${DEFAULT-VALUE}).")
   int evalEvery;
 
   @Option(

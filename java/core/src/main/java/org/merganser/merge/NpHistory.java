@@ -7,7 +7,7 @@ import java.util.List;
 /** How a run of {@link NpMerger} has gone so far. */
 final class NpHistory {
   private final List<Double> losses = new ArrayList<>();
-  private final List<NpMerge.HeldOut> looks = new ArrayList<>();
+  private final List<NpMerge.HeldOut> evaluations = new ArrayList<>();
   private final Fingerprint fingerprint = new Fingerprint();
   private int best = -1;
 
@@ -25,16 +25,17 @@ final class NpHistory {
     losses.add(loss);
   }
 
-  /** Adds a look at the held-out data; whether it is the best. Ties are no improvement. */
-  boolean looked(double loss) {
+  /** Adds an evaluation on the held-out data; whether it is the best. Ties are no improvement. */
+  boolean evaluated(double loss) {
     return add(new NpMerge.HeldOut(step(), loss));
   }
 
-  private boolean add(NpMerge.HeldOut look) {
-    looks.add(look);
+  private boolean add(NpMerge.HeldOut evaluation) {
+    evaluations.add(evaluation);
     boolean better =
-        Double.isFinite(look.loss()) && (best < 0 || look.loss() < looks.get(best).loss());
-    best = better ? looks.size() - 1 : best;
+        Double.isFinite(evaluation.loss())
+            && (best < 0 || evaluation.loss() < evaluations.get(best).loss());
+    best = better ? evaluations.size() - 1 : best;
     return better;
   }
 
@@ -46,27 +47,27 @@ final class NpHistory {
 
   /** Looks since the best. */
   int sinceBest() {
-    return best < 0 ? 0 : looks.size() - 1 - best;
+    return best < 0 ? 0 : evaluations.size() - 1 - best;
   }
 
-  /** Step of the best look, or another when there was none. */
+  /** Step of the best evaluation, or another when there was none. */
   long bestOr(long other) {
-    return best < 0 ? other : looks.get(best).step();
+    return best < 0 ? other : evaluations.get(best).step();
   }
 
   double lastLoss() {
     return losses.get(losses.size() - 1);
   }
 
-  NpMerge.HeldOut lastLook() {
-    return looks.get(looks.size() - 1);
+  NpMerge.HeldOut lastEvaluation() {
+    return evaluations.get(evaluations.size() - 1);
   }
 
   List<Double> losses() {
     return losses;
   }
 
-  List<NpMerge.HeldOut> looks() {
-    return looks;
+  List<NpMerge.HeldOut> evaluations() {
+    return evaluations;
   }
 }

@@ -14,7 +14,7 @@ import org.merganser.io.MemoryCheckpoint;
  *     NpOptions.Form#SOFTMAX}), F32, under the names of the parameters: their shape, {@code [rows]}
  *     or {@code [1]}, for softmax with the models as a further first dimension
  * @param losses of the batch of each step, before the step
- * @param heldOut looks at the held-out data, the first at step 0; empty without such data
+ * @param heldOut evaluations on the held-out data, the first at step 0; empty without such data
  * @param bestStep step whose shares are kept: that of the least held-out loss, the first of equals;
  *     the last without held-out data
  * @param stop why it ended
@@ -40,7 +40,7 @@ public record NpMerge(
   public enum Stop {
     /** All steps were made. */
     STEPS,
-    /** The held-out loss had not improved for the looks of the patience. */
+    /** The held-out loss had not improved for the evaluations of the patience. */
     PATIENCE,
     /** A loss or a gradient was not finite; see {@link Diverged}. */
     DIVERGED
@@ -54,7 +54,7 @@ public record NpMerge(
   /** The least held-out loss. */
   public OptionalDouble bestHeldOutLoss() {
     return heldOut.stream()
-        .filter(look -> look.step() == bestStep)
+        .filter(evaluation -> evaluation.step() == bestStep)
         .mapToDouble(HeldOut::loss)
         .findFirst();
   }

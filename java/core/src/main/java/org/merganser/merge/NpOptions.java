@@ -14,8 +14,8 @@ import java.util.Optional;
  * @param granularity what has a logit of its own
  * @param optimizer of the logits
  * @param steps at most, at least 1
- * @param evalEvery steps between two looks at the held-out data
- * @param patience looks without improvement after which the run ends
+ * @param evalEvery steps between two evaluations on the held-out data
+ * @param patience evaluations without improvement after which the run ends
  * @param initial share of each model at the start, of sum 1; empty for equal ones
  * @param initUniform in round j of successive merges, whether the start is the mean of j models:
  *     shares (j-1)/j and 1/j
@@ -134,7 +134,7 @@ public record NpOptions(
   }
 
   /**
-   * Adam 0.05, 200 steps, a look every 10 of them and the end after 5 looks without improvement,
+   * Adam 0.05, 200 steps, an evaluation every 10 of them and the end after 5 without improvement,
    * sigmoid, a share for each parameter, equal shares at the start, no pull, limit 15.
    */
   public static NpOptions defaults() {

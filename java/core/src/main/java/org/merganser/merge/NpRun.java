@@ -161,9 +161,10 @@ final class NpRun {
     NpMerge.Stop stop = NpMerge.Stop.STEPS;
     try {
       while (true) {
-        // Before the step, so that a run that was cancelled while looking looks when it goes on.
-        if (isLookDue()) {
-          look();
+        // Before the step, so that a run that was cancelled while evaluating evaluates when it goes
+        // on.
+        if (isEvaluationDue()) {
+          evaluate();
         }
         if (history.step() >= options.steps()) {
           break;
@@ -255,20 +256,20 @@ final class NpRun {
         + ") or look at the data";
   }
 
-  private boolean isLookDue() {
+  private boolean isEvaluationDue() {
     long step = history.step();
     boolean due = step % options.evalEvery() == 0 || step == options.steps();
-    return due && (history.looks().isEmpty() || history.lastLook().step() < step);
+    return due && (history.evaluations().isEmpty() || history.lastEvaluation().step() < step);
   }
 
   /** Looks at the held-out data, and keeps the logits when they are the best so far. */
-  private void look() throws IOException {
+  private void evaluate() throws IOException {
     OptionalDouble loss = session.heldOutLoss();
     if (history.step() == 0 && loss.isPresent() && !Double.isFinite(loss.getAsDouble())) {
       throw new NonFinite(
           "the held-out loss of the models' average is " + loss.getAsDouble() + kept(), null);
     }
-    if (loss.isEmpty() || !history.looked(loss.getAsDouble())) {
+    if (loss.isEmpty() || !history.evaluated(loss.getAsDouble())) {
       return;
     }
     for (int s = 0; s < slots.size(); s++) {
@@ -281,9 +282,9 @@ final class NpRun {
 
   private void report() {
     String heldOut =
-        history.looks().isEmpty()
+        history.evaluations().isEmpty()
             ? ""
-            : String.format(Locale.ROOT, ", held out %.4f", history.lastLook().loss());
+            : String.format(Locale.ROOT, ", held out %.4f", history.lastEvaluation().loss());
     ws.progress()
         .report(
             "np-merge",
@@ -327,7 +328,7 @@ final class NpRun {
         objective.model(session, problem.models(), own),
         shares,
         history.losses(),
-        history.looks(),
+        history.evaluations(),
         history.bestOr(history.step()),
         stop,
         traffic);

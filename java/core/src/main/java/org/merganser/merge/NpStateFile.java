@@ -95,8 +95,8 @@ final class NpStateFile {
         "losses", history.losses().stream().map(String::valueOf).collect(Collectors.joining(" ")));
     metadata.put(
         "heldOut",
-        history.looks().stream()
-            .map(look -> look.step() + ":" + look.loss())
+        history.evaluations().stream()
+            .map(evaluation -> evaluation.step() + ":" + evaluation.loss())
             .collect(Collectors.joining(" ")));
     Safetensors.write(new Parts(np, best), metadata, path, ws);
   }
@@ -104,7 +104,7 @@ final class NpStateFile {
   /**
    * Goes on from the file, when there is one.
    *
-   * @param best gets the best logits, when the run had looked at held-out data
+   * @param best gets the best logits, when the run had been evaluated on held-out data
    * @throws IncompatibleModelsException when the file is of another run
    */
   void load(NpState np, NpHistory history, List<Tensor> best, Workspace ws) throws IOException {
@@ -124,8 +124,9 @@ final class NpStateFile {
             List.of("it has: " + found, "asked is: " + wanted));
       }
       List<Double> losses = words(file, "losses").map(Double::valueOf).toList();
-      List<NpMerge.HeldOut> looks = words(file, "heldOut").map(NpStateFile::look).toList();
-      requireWhole(file, np, losses, looks);
+      List<NpMerge.HeldOut> evaluations =
+          words(file, "heldOut").map(NpStateFile::evaluation).toList();
+      requireWhole(file, np, losses, evaluations);
       for (int s = 0; s < slots.size(); s++) {
         String name = slots.get(s).name();
         if (file.tensors().containsKey(BEST + "." + name)) {
@@ -138,7 +139,7 @@ final class NpStateFile {
           }
         }
       }
-      history.restore(losses, looks);
+      history.restore(losses, evaluations);
       np.resume(history.step());
     } catch (NumberFormatException | IndexOutOfBoundsException e) {
       throw damaged("numbers of its history cannot be read", e);
@@ -149,7 +150,7 @@ final class NpStateFile {
 
   /** Everything that the run will read or count by, before any of it is used. */
   private void requireWhole(
-      Checkpoint file, NpState np, List<Double> losses, List<NpMerge.HeldOut> looks)
+      Checkpoint file, NpState np, List<Double> losses, List<NpMerge.HeldOut> evaluations)
       throws FormatException {
     if (losses.size() > options.steps()) {
       throw damaged(
@@ -157,15 +158,19 @@ final class NpStateFile {
           null);
     }
     long before = -1;
-    for (NpMerge.HeldOut look : looks) {
-      if (look.step() <= before || look.step() > losses.size()) {
+    for (NpMerge.HeldOut evaluation : evaluations) {
+      if (evaluation.step() <= before || evaluation.step() > losses.size()) {
         throw damaged(
-            "a look at held-out data after step " + look.step() + " of " + losses.size(), null);
+            "an evaluation on held-out data after step "
+                + evaluation.step()
+                + " of "
+                + losses.size(),
+            null);
       }
-      before = look.step();
+      before = evaluation.step();
     }
     List<String> needed = new ArrayList<>(parts().keySet());
-    boolean found = looks.stream().anyMatch(look -> Double.isFinite(look.loss()));
+    boolean found = evaluations.stream().anyMatch(evaluation -> Double.isFinite(evaluation.loss()));
     if (found || slots.stream().anyMatch(s -> file.tensors().containsKey(BEST + "." + s.name()))) {
       needed.add(BEST);
     }
@@ -197,7 +202,7 @@ final class NpStateFile {
         .filter(word -> !word.isEmpty());
   }
 
-  private static NpMerge.HeldOut look(String text) {
+  private static NpMerge.HeldOut evaluation(String text) {
     int colon = text.indexOf(':');
     return new NpMerge.HeldOut(
         Long.parseLong(text.substring(0, Math.max(0, colon))),

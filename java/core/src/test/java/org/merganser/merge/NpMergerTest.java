@@ -289,7 +289,7 @@ class NpMergerTest {
     }
   }
 
-  /** The look that was due is made when the run goes on. */
+  /** The evaluation that was due is made when the run goes on. */
   @Test
   void cancelledWhileLookingAndGoneOnEqualsUninterrupted() throws IOException {
     NpOptions.Builder options = NpOptions.builder().steps(12).evalEvery(4).patience(100);
@@ -348,7 +348,7 @@ class NpMergerTest {
         "gone | damaged: tensor 'v.w' is missing, needed F32 [3]",
         "nan | damaged: np_load: element 0 of slot 0 is",
         "steps | damaged: 14 losses, but a run of 10 steps",
-        "look | damaged: a look at held-out data after step 9 of 4",
+        "evaluation | damaged: an evaluation on held-out data after step 9 of 4",
         "best | damaged: tensor 'best.w' is missing, needed F32 [3]",
         "word | damaged: numbers of its history cannot be read"
       })
@@ -385,7 +385,7 @@ class NpMergerTest {
       case "gone" -> tensors.remove("v.w");
       case "nan" -> tensors.put("z.w", Tensor.of(new float[] {Float.NaN, 0, 0}, 3));
       case "steps" -> metadata.merge("losses", " 1 1 1 1 1 1 1 1 1 1", String::concat);
-      case "look" -> metadata.put("heldOut", "9:1.0");
+      case "evaluation" -> metadata.put("heldOut", "9:1.0");
       case "best" -> metadata.put("heldOut", "2:1.0");
       default -> metadata.put("heldOut", "2;1.0");
     }

@@ -4,9 +4,15 @@ package org.merganser.testing;
 import static org.merganser.testing.MisuseRound.using;
 
 import java.util.Map;
+import org.merganser.align.Aligner;
 import org.merganser.align.Alignment;
+import org.merganser.align.AlignmentProblem;
+import org.merganser.align.AlignmentSet;
+import org.merganser.align.CcaAligner;
 import org.merganser.align.FeatureMap;
 import org.merganser.align.LinearMap;
+import org.merganser.align.PermutationAligner;
+import org.merganser.align.ProcrustesAligner;
 import org.merganser.align.ScaledPermutation;
 import org.merganser.compute.Workspace;
 import org.merganser.io.MemoryCheckpoint;
@@ -16,6 +22,7 @@ import org.merganser.model.Architecture;
 import org.merganser.model.Binding;
 import org.merganser.model.MapFamily;
 import org.merganser.model.Role;
+import org.merganser.stats.Moments;
 import org.merganser.testing.MisuseRound.Held;
 
 /** Calls about alignments, their views and their maps. */
@@ -41,6 +48,30 @@ final class AlignmentMisuse extends MisusePool {
     }
     Alignment alignment = Alignment.of("planted", ARCHITECTURE, Map.of("s", map));
     add(alignments, new Held<>(alignment, new double[] {order[0], order[1], order[2]}, null));
+  }
+
+  /** Finds maps from statistics. */
+  void align() throws Exception {
+    Held<Moments> found = any(moments);
+    Held<Workspace> ws = any(workspaces);
+    Aligner aligner =
+        switch (random.nextInt(3)) {
+          case 0 -> PermutationAligner.byCorrelation();
+          case 1 -> CcaAligner.relativeGamma(1);
+          default -> ProcrustesAligner.orthogonal();
+        };
+    boolean good = found != null && found.values[0] == 3 && found.object.space("s").samples() >= 2;
+    round.call(
+        () -> "align by " + aligner.id(),
+        good,
+        true,
+        using(found, ws),
+        () -> {
+          AlignmentProblem problem = AlignmentProblem.of(ARCHITECTURE, of(found));
+          try (AlignmentSet set = aligner.align(problem, of(ws))) {
+            return set.size() == 2 && set.of(1).map("s").width() == 3;
+          }
+        });
   }
 
   void inverse() throws Exception {

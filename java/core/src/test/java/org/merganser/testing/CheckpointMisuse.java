@@ -19,6 +19,7 @@ import org.merganser.linalg.Tensor;
 import org.merganser.merge.LinearMerger;
 import org.merganser.merge.MergeProblem;
 import org.merganser.stats.MomentAccumulator;
+import org.merganser.stats.Moments;
 import org.merganser.stats.NonFinite;
 import org.merganser.stats.Precision;
 import org.merganser.testing.MisuseRound.Held;
@@ -77,7 +78,7 @@ final class CheckpointMisuse extends MisusePool {
         });
   }
 
-  void moments() {
+  void moments() throws Exception {
     Held<MomentAccumulator> accumulator = any(accumulators);
     round.call(
         () -> "moments",
@@ -85,7 +86,8 @@ final class CheckpointMisuse extends MisusePool {
         false,
         using(accumulator),
         () -> {
-          accumulator.object.moments().close();
+          Moments found = Moments.of(Map.of("s", accumulator.object.moments()));
+          add(moments, new Held<>(found, accumulator.values, null));
           return true;
         });
   }

@@ -20,7 +20,7 @@ final class MisuseCalls extends MisusePool {
   }
 
   void next() throws Exception {
-    switch (random.nextInt(31)) {
+    switch (random.nextInt(33)) {
       case 0 -> makeMatrix((int) soundSize(), (int) soundSize());
       case 1 -> makeTensor(soundSize(), soundSize());
       case 2 -> workspace();
@@ -46,6 +46,7 @@ final class MisuseCalls extends MisusePool {
       case 26 -> alignment.make();
       case 27 -> alignment.inverse();
       case 28, 29 -> alignment.read();
+      case 30, 31 -> alignment.align();
       default -> alignment.compose();
     }
   }
@@ -66,12 +67,13 @@ final class MisuseCalls extends MisusePool {
 
   private void closeSomething() throws Exception {
     Held<?> held =
-        switch (random.nextInt(14)) {
+        switch (random.nextInt(15)) {
           case 0 -> any(workspaces);
           case 1, 2, 3, 4 -> any(matrices);
           case 5, 6, 7 -> any(tensors);
           case 8, 9 -> any(checkpoints);
           case 10, 11 -> any(alignments);
+          case 12 -> any(moments);
           default -> any(accumulators);
         };
     if (held == null) {

@@ -12,6 +12,7 @@ import org.merganser.io.Checkpoint;
 import org.merganser.linalg.Matrix;
 import org.merganser.linalg.Tensor;
 import org.merganser.stats.MomentAccumulator;
+import org.merganser.stats.Moments;
 import org.merganser.testing.MisuseRound.Held;
 
 /** What the threads of a {@link MisuseRound} share, and one thread's choices among it. */
@@ -31,6 +32,7 @@ class MisusePool {
   final List<Held<Checkpoint>> checkpoints;
   final List<Held<MomentAccumulator>> accumulators;
   final List<Held<Alignment>> alignments;
+  final List<Held<Moments>> moments;
 
   /** Some of everything that is always wanted. */
   MisusePool(MisuseRound round, SplittableRandom random) {
@@ -42,6 +44,7 @@ class MisusePool {
     checkpoints = pool();
     accumulators = pool();
     alignments = pool();
+    moments = pool();
     openWorkspace();
     for (int i = 0; i < 3; i++) {
       makeMatrix(3, 3);
@@ -59,6 +62,7 @@ class MisusePool {
     checkpoints = shared.checkpoints;
     accumulators = shared.accumulators;
     alignments = shared.alignments;
+    moments = shared.moments;
   }
 
   private static <T> List<T> pool() {
@@ -67,7 +71,7 @@ class MisusePool {
 
   void closeAll() {
     for (List<? extends Held<?>> pool :
-        List.of(alignments, accumulators, checkpoints, tensors, matrices, workspaces)) {
+        List.of(alignments, moments, accumulators, checkpoints, tensors, matrices, workspaces)) {
       for (Held<?> held : pool) {
         try {
           held.close();

@@ -21,13 +21,13 @@ import org.merganser.model.Objective.Slot;
 
 /**
  * Trains a model on for some steps of an objective, and keeps the parameters of the least held-out
- * loss, those at the start among them: the same batches, looks and stopping as {@link
+ * loss, those at the start among them: the same batches, evaluations and stopping as {@link
  * org.merganser.merge.NpMerger}, with the parameters themselves free. What NP Merge is to be
  * compared with.
  *
  * @param model of the best parameters
  * @param losses of the batch of each step
- * @param heldOut looks at the held-out data
+ * @param heldOut evaluations on the held-out data
  * @param bestStep step whose parameters are kept
  */
 public record FineTuning(
@@ -36,8 +36,8 @@ public record FineTuning(
 
   /**
    * @param steps at most
-   * @param evalEvery steps between two looks
-   * @param patience looks without improvement after which it ends
+   * @param evalEvery steps between two evaluations
+   * @param patience evaluations without improvement after which it ends
    */
   public record Options(Optimizer optimizer, long steps, int evalEvery, int patience) {
     public Options {
@@ -52,7 +52,7 @@ public record FineTuning(
       }
     }
 
-    /** AdamW 1e-3 without weight decay, which is Adam; looks and stopping as given. */
+    /** AdamW 1e-3 without weight decay, which is Adam; evaluations and stopping as given. */
     public static Options adam(long steps, int evalEvery, int patience) {
       return new Options(new Optimizer.AdamW(1e-3, 0), steps, evalEvery, patience);
     }
@@ -69,7 +69,7 @@ public record FineTuning(
     List<Slot> slots = objective.slots();
     Map<String, Tensor> best = new LinkedHashMap<>();
     List<Double> losses = new ArrayList<>();
-    List<NpMerge.HeldOut> looks = new ArrayList<>();
+    List<NpMerge.HeldOut> evaluations = new ArrayList<>();
     long bestStep = 0;
     double least = Double.POSITIVE_INFINITY;
     int sinceBest = 0;
@@ -94,7 +94,7 @@ public record FineTuning(
                   "the held-out loss of the model to train on is " + loss.getAsDouble());
             }
             boolean better = loss.isEmpty() ? last : loss.getAsDouble() < least;
-            loss.ifPresent(value -> looks.add(new NpMerge.HeldOut(losses.size(), value)));
+            loss.ifPresent(value -> evaluations.add(new NpMerge.HeldOut(losses.size(), value)));
             sinceBest = better || loss.isEmpty() ? 0 : sinceBest + 1;
             if (better) {
               least = loss.orElse(least);
@@ -131,7 +131,8 @@ public record FineTuning(
       for (int s = 0; s < slots.size(); s++) {
         session.theta(s).copyFrom(best.get(slots.get(s).name()), ws);
       }
-      return new FineTuning(objective.model(session, List.of(start), ws), losses, looks, bestStep);
+      return new FineTuning(
+          objective.model(session, List.of(start), ws), losses, evaluations, bestStep);
     } finally {
       best.values().forEach(Tensor::close);
     }

@@ -47,9 +47,9 @@ final class LearningCurves {
     add(method, tuned.losses(), tuned.heldOut(), tuned.bestStep());
   }
 
-  private void add(String method, List<Double> losses, List<HeldOut> looks, long bestStep) {
+  private void add(String method, List<Double> losses, List<HeldOut> evaluations, long bestStep) {
     runs.computeIfAbsent(method, m -> new ArrayList<>())
-        .add(new NpMergeResult.LearningRun(losses, looks, bestStep));
+        .add(new NpMergeResult.LearningRun(losses, evaluations, bestStep));
   }
 
   static int bin(double share) {
@@ -88,11 +88,11 @@ final class LearningCurves {
     }
   }
 
-  /** The loss of the look at a step, or of what is kept when the run had stopped before. */
+  /** The loss of the evaluation at a step, or of what is kept when the run had stopped before. */
   private static double lossAt(NpMergeResult.LearningRun run, long step) {
     long wanted = step <= run.losses().size() ? step : run.bestStep();
     return run.heldOut().stream()
-        .filter(look -> look.step() == wanted)
+        .filter(evaluation -> evaluation.step() == wanted)
         .mapToDouble(HeldOut::loss)
         .findFirst()
         .orElseThrow();

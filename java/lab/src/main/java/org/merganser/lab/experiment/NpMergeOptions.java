@@ -10,9 +10,10 @@ import org.merganser.torch.FineTuning;
 /**
  * Settings of {@link NpMergeExperiment}; made by {@link #builder}.
  *
- * @param np of NP Merge; fine-tuning has its steps, looks and stopping too
+ * @param np of NP Merge; fine-tuning has its steps, evaluations and stopping too
  * @param batch samples of one step
- * @param heldOut part of the samples that steps do not see and stopping looks at; 0 for neither
+ * @param heldOut part of the samples that steps do not see and stopping is decided by; 0 for
+ *     neither
  * @param npTrain training samples that NP Merge and fine-tuning see, drawn at random; empty for all
  * @param samples numbers of training samples of the curve; empty for 128, 512 and 2048 as far as
  *     there are as many, or none for a convolutional network

@@ -39,9 +39,9 @@ public record NpMergeResult(
   /**
    * How learning went.
    *
-   * @param steps of the looks at the held-out data
-   * @param heldOut loss at each look, mean over pairs; a pair that has stopped counts with the loss
-   *     of the shares it keeps. Empty without held-out data
+   * @param steps of the evaluations on the held-out data
+   * @param heldOut loss at each evaluation, mean over pairs; a pair that has stopped counts with
+   *     the loss of the shares it keeps. Empty without held-out data
    * @param batchLoss loss of the batch of each step, mean over the pairs that made it
    */
   public record Curve(

@@ -52,8 +52,8 @@ final class NpMergeContent implements ReportContent {
         options.heldOut() > 0
             ? String.format(
                 Locale.ROOT,
-                "%s of them held out, looked at every %d steps, the best look kept, the end after"
-                    + " %d looks without improvement",
+                "%s of them held out, evaluated every %d steps, the best kept, the end after"
+                    + " %d evaluations without improvement",
                 options.heldOut(),
                 options.np().evalEvery(),
                 options.np().patience())
@@ -85,7 +85,7 @@ final class NpMergeContent implements ReportContent {
     html.append("<h2>Learning</h2>\n<p>Held-out loss (solid), mean over pairs; a pair");
     html.append(" that has stopped counts with the loss it keeps. Dashed: loss of the batches");
     html.append(
-        " between two looks, mean over the pairs still learning. Held-out samples are not seen by the steps,");
+        " between two evaluations, mean over the pairs still learning. Held-out samples are not seen by the steps,");
     html.append(" but the models were trained on the training samples they are drawn from.</p>\n");
     html.append(Html.grid(pictures, "curve-"));
     html.append("<h2>Learned shares</h2>\n<p>Share of the first model");
