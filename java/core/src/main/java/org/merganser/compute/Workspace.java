@@ -61,7 +61,7 @@ public final class Workspace implements AutoCloseable {
     return backend;
   }
 
-  /** Where arrays must lie for the routines of this Workspace. */
+  /** Where results lie; data that lie elsewhere are copied for the operation. */
   public Device device() {
     return backend == Backend.CUDA ? Device.CUDA : Device.HOST;
   }

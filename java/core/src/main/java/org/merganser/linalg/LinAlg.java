@@ -28,12 +28,12 @@ public final class LinAlg {
     return product(a, true, b, false, ws);
   }
 
-  /** A new matrix, transposed. */
+  /** {@code A^T}, F64 or F32. A new matrix. */
   public static Matrix transpose(Matrix a, Workspace ws) {
-    try (Matrix host = a.toHost(ws);
-        Matrix transposed = host.transpose()) {
-      return transposed.on(ws);
-    }
+    Matrix transposed =
+        Matrix.of(Tensor.allocate(a.dtype(), new long[] {a.columns(), a.rows()}, ws));
+    ws.kernels().linAlg().transpose(a.natives(), transposed.natives());
+    return transposed;
   }
 
   /**

@@ -359,8 +359,9 @@ class RepairTest {
 
   private void assertSameBytes(Checkpoint found, MemoryCheckpoint wanted) throws IOException {
     for (String name : wanted.tensors().keySet()) {
-      try (Tensor tensor = found.read(name, ws)) {
-        assertThat(tensor.sameBytes(wanted.tensor(name))).as(name).isTrue();
+      try (Tensor tensor = found.read(name, ws);
+          Tensor other = wanted.read(name, ws)) {
+        assertThat(tensor.sameBytes(other)).as(name).isTrue();
       }
     }
   }
@@ -375,8 +376,11 @@ class RepairTest {
     return found[0];
   }
 
-  private static double change(Tensor found, Tensor wanted) {
-    return change(found.toDoubleArray(), wanted.toDoubleArray());
+  private double change(Tensor found, Tensor wanted) {
+    try (Tensor mine = found.toHost(ws);
+        Tensor theirs = wanted.toHost(ws)) {
+      return change(mine.toDoubleArray(), theirs.toDoubleArray());
+    }
   }
 
   private static double change(double[] found, double[] wanted) {

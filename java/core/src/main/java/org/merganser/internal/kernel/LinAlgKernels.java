@@ -44,6 +44,22 @@ public final class LinAlgKernels {
     }
   }
 
+  /** {@code out = a^T}, of the same type. */
+  public void transpose(MatrixBlock a, MatrixBlock out) {
+    try (Call call = context.enter()) {
+      call.check(
+          merganser.mg_transpose(
+              call.context(),
+              a.dtype(),
+              a.rows(),
+              a.columns(),
+              call.in(a.block()),
+              a.ld(),
+              call.out(out.block()),
+              out.ld()));
+    }
+  }
+
   /**
    * What a solver says; {@code sum} is that of the singular values, {@code condition} is 1 for a
    * polar factor.

@@ -14,7 +14,7 @@ import org.merganser.natives.mg_np_options;
 
 /**
  * The state of NP Merge where a backend keeps it ({@code mg_np_*}): logits and the moments of the
- * optimiser. A step allocates next to nothing. Blocks lie on the backend's device.
+ * optimiser. A step allocates next to nothing, and copies nothing when the blocks lie there too.
  */
 public final class NpState implements AutoCloseable {
   /** The logits. */
