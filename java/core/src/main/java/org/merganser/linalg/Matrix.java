@@ -171,16 +171,30 @@ public final class Matrix implements AutoCloseable {
     return new Matrix(tensor.copy());
   }
 
-  /** Sum of the diagonal. */
-  public double trace(Workspace ws) {
-    if (rows() != columns()) {
-      throw new ShapeException("trace of a " + rows() + " x " + columns() + " matrix");
+  /** Sum of the diagonal of a matrix on the host. */
+  public double trace() {
+    requireSquare();
+    double sum = 0;
+    for (long i = 0; i < rows(); i++) {
+      sum += get(i, i);
     }
+    return sum;
+  }
+
+  /** Sum of the diagonal, wherever the matrix lies. */
+  public double trace(Workspace ws) {
+    requireSquare();
     double sum = 0;
     for (double each : entries(IntStream.range(0, arrayLength(rows())).toArray(), ws)) {
       sum += each;
     }
     return sum;
+  }
+
+  private void requireSquare() {
+    if (rows() != columns()) {
+      throw new ShapeException("trace of a " + rows() + " x " + columns() + " matrix");
+    }
   }
 
   /** Throws unless F64 and of the size given. */

@@ -40,6 +40,15 @@ class LinAlgParityTest {
   }
 
   @Test
+  void theTraceIsTheSameWhereverAMatrixLies() {
+    Matrix a = Matrix.of(new double[][] {{1, 2}, {3, -5}});
+    assertThat(a.trace()).isEqualTo(-4).isEqualTo(a.on(WS).trace(WS));
+    assertThatThrownBy(() -> Matrix.zeros(2, 3).trace())
+        .isInstanceOf(ShapeException.class)
+        .hasMessage("trace of a 2 x 3 matrix");
+  }
+
+  @Test
   void emptyProducts() {
     assertThat(array(LinAlg.multiply(Matrix.zeros(3, 0), Matrix.zeros(0, 2), WS)))
         .isDeepEqualTo(new double[3][2]);
