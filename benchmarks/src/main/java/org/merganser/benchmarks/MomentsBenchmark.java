@@ -20,13 +20,13 @@ import org.openjdk.jmh.annotations.Setup;
 import org.openjdk.jmh.annotations.TearDown;
 
 /**
- * Moments of two F32 streams of d features: both own blocks and the cross block.
+ * Moments of two F32 series of d features: both own blocks and the cross block.
  *
  * <ul>
  *   <li>{@code blocks} and {@code blocksF64}: one update; MIXED and F64.
  *   <li>{@code images}: the same samples as [images x features x positions].
  *   <li>{@code variances}: means and variances alone.
- *   <li>{@code concatenated}: the surrogate peer, raw second moments of the concatenated streams by
+ *   <li>{@code concatenated}: the surrogate peer, raw second moments of the concatenated series by
  *       one full product in F32; nothing is centred or checked.
  *   <li>{@code limit}: the two SYRK and the product that the blocks need, on chunks of 4096
  *       samples; nothing else.
@@ -146,7 +146,7 @@ public class MomentsBenchmark extends KernelBenchmark {
     return 4.0 * d * d * count;
   }
 
-  /** The own block of the stream that begins at {@code column}, lower triangle. */
+  /** The own block of the series that begins at {@code column}, lower triangle. */
   private void syrk(int from, int size, int column) {
     openblas.cblas_ssyrk(
         openblas.CblasRowMajor,
