@@ -9,6 +9,7 @@ import org.merganser.compute.Device;
 import org.merganser.compute.Memory;
 import org.merganser.compute.Workspace;
 import org.merganser.error.ShapeException;
+import org.merganser.internal.Opened;
 import org.merganser.internal.kernel.Block;
 import org.merganser.internal.kernel.TensorKernels.Axis;
 
@@ -240,12 +241,10 @@ public final class Tensor implements AutoCloseable {
   }
 
   private Tensor filled(Tensor copy, Workspace ws) {
-    try {
-      copy.copyFrom(this, ws);
+    try (Opened opened = new Opened()) {
+      opened.add(copy).copyFrom(this, ws);
+      opened.release();
       return copy;
-    } catch (RuntimeException e) {
-      copy.close();
-      throw e;
     }
   }
 
@@ -270,13 +269,11 @@ public final class Tensor implements AutoCloseable {
 
   /** A new tensor of another arithmetic type, rounded to nearest even. */
   public Tensor to(DType other, Workspace ws) {
-    Tensor result = allocate(other, shape, ws);
-    try {
+    try (Opened opened = new Opened()) {
+      Tensor result = opened.add(allocate(other, shape, ws));
       result.convertFrom(this, ws);
+      opened.release();
       return result;
-    } catch (RuntimeException e) {
-      result.close();
-      throw e;
     }
   }
 
