@@ -37,7 +37,7 @@ public abstract class KernelBenchmark {
   /** Opens the workspace; peers that call OpenBLAS directly get as many threads. */
   final void open() {
     ws = Workspace.builder().backend(Backend.CPU).threads(threads).open();
-    kernels = ws.kernels();
+    kernels = Kernels.of(ws);
     openblas_nolapack.blas_set_num_threads(threads);
   }
 }

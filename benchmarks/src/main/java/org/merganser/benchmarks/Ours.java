@@ -70,7 +70,7 @@ public final class Ours {
 
   private Ours(int threads) {
     ws = Workspace.builder().backend(Backend.CPU).threads(threads).open();
-    kernels = ws.kernels();
+    kernels = Kernels.of(ws);
     openblas_nolapack.blas_set_num_threads(threads);
   }
 

@@ -3,6 +3,7 @@ package org.merganser;
 
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.classes;
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
+import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noMethods;
 import static com.tngtech.archunit.library.dependencies.SlicesRuleDefinition.slices;
 import static org.assertj.core.api.Assertions.assertThat;
 
@@ -22,6 +23,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.stream.Stream;
 import org.merganser.align.Aligner;
+import org.merganser.internal.kernel.Kernels;
 import org.merganser.merge.Merger;
 import org.merganser.repair.Repair;
 import org.merganser.testing.RecordArrays;
@@ -66,6 +68,19 @@ class ArchitectureTest {
         .should()
         .dependOnClassesThat()
         .resideInAnyPackage("org.merganser.natives..", "org.bytedeco..")
+        .check(all);
+  }
+
+  @ArchTest
+  static void kernelsAreNotShown(JavaClasses all) {
+    noMethods()
+        .that()
+        .arePublic()
+        .and()
+        .areDeclaredInClassesThat()
+        .resideOutsideOfPackages("org.merganser.internal..", "org.merganser.natives..")
+        .should()
+        .haveRawReturnType(Kernels.class)
         .check(all);
   }
 

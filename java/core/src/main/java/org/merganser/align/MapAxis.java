@@ -6,6 +6,7 @@ import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
 import org.merganser.internal.Opened;
 import org.merganser.internal.kernel.Block;
+import org.merganser.internal.kernel.Kernels;
 import org.merganser.internal.kernel.TensorKernels;
 import org.merganser.internal.kernel.TensorKernels.Axis;
 import org.merganser.linalg.Matrix;
@@ -42,7 +43,7 @@ final class MapAxis {
         Block in = tensor.block().from(start);
         Block out = result.block().from(start);
         int dtype = tensor.dtype().code();
-        TensorKernels kernels = ws.kernels().tensors();
+        TensorKernels kernels = Kernels.of(ws).tensors();
         Role role = bound.binding().role();
         if (map instanceof LinearMap linear) {
           // Input side: V' = V T^-1, so entry r of the axis sums over c with T^-1[c, r].

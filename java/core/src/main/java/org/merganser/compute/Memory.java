@@ -4,6 +4,7 @@ package org.merganser.compute;
 import java.lang.ref.Reference;
 import java.nio.ByteBuffer;
 import org.merganser.internal.kernel.Block;
+import org.merganser.internal.kernel.Kernels;
 
 /**
  * A block of bytes outside the heap, 64-byte aligned when allocated here. It is freed by {@link
@@ -46,7 +47,7 @@ public final class Memory implements AutoCloseable {
       return allocate(bytes);
     }
     requirePositive(bytes);
-    return new Memory(ws.kernels().allocate(bytes), ws.device());
+    return new Memory(Kernels.of(ws).allocate(bytes), ws.device());
   }
 
   private static void requirePositive(long bytes) {
@@ -222,7 +223,7 @@ public final class Memory implements AutoCloseable {
       copyFrom(from);
     } else {
       checkSize(from);
-      ws.kernels().copy(block, from.block);
+      Kernels.of(ws).copy(block, from.block);
     }
   }
 

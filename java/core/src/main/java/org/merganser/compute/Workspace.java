@@ -4,6 +4,7 @@ package org.merganser.compute;
 import java.util.Locale;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.merganser.error.NativeLibraryException;
+import org.merganser.internal.kernel.KernelHolder;
 import org.merganser.internal.kernel.Kernels;
 import org.merganser.internal.kernel.Natives;
 
@@ -16,7 +17,7 @@ import org.merganser.internal.kernel.Natives;
  * routine by native routine: their results are right, but they do not run at the same time. Open
  * one for each thread instead.
  */
-public final class Workspace implements AutoCloseable {
+public final class Workspace extends KernelHolder implements AutoCloseable {
   private static final System.Logger LOG = System.getLogger(Workspace.class.getName());
 
   /** Whether this process has said why {@code auto} is the CPU. */
@@ -82,8 +83,8 @@ public final class Workspace implements AutoCloseable {
     return cancellation;
   }
 
-  /** Native routines of this Workspace; not an API. */
-  public Kernels kernels() {
+  @Override
+  protected Kernels kernels() {
     if (!kernels.isOpen()) {
       throw new IllegalStateException("this Workspace is already closed");
     }

@@ -12,6 +12,7 @@ import org.merganser.error.NumericalException;
 import org.merganser.error.ShapeException;
 import org.merganser.internal.kernel.AssignmentKernels.Factors;
 import org.merganser.internal.kernel.AssignmentKernels.Solution;
+import org.merganser.internal.kernel.Kernels;
 import org.merganser.internal.kernel.MatrixBlock;
 
 /**
@@ -163,14 +164,14 @@ public record Assignment(int[] columns, double value, double[] u, double[] v, bo
    */
   public double violation(Matrix matrix, Workspace ws) {
     requireShape(matrix.rows(), matrix.columns());
-    return ws.kernels().assignment().violation(matrix.natives(), maximised, solution());
+    return Kernels.of(ws).assignment().violation(matrix.natives(), maximised, solution());
   }
 
   /** {@link #violation} of a problem given by products of rows. */
   public double violationOfProducts(Matrix x, Matrix y, Workspace ws) {
     requireFactors(x, y);
     requireShape(x.rows(), y.rows());
-    return ws.kernels().assignment().violation(factors(x, y), maximised, solution());
+    return Kernels.of(ws).assignment().violation(factors(x, y), maximised, solution());
   }
 
   /**
@@ -246,7 +247,7 @@ public record Assignment(int[] columns, double value, double[] u, double[] v, bo
       System.arraycopy(start, 0, solution.v(), 0, start.length);
     }
     double value =
-        ws.kernels().assignment().solve(matrix.natives(), maximise, start != null, solution);
+        Kernels.of(ws).assignment().solve(matrix.natives(), maximise, start != null, solution);
     return of(solution, value, maximise);
   }
 
@@ -254,7 +255,7 @@ public record Assignment(int[] columns, double value, double[] u, double[] v, bo
     requireFactors(x, y);
     requireWide(x.rows(), y.rows());
     Solution solution = Solution.empty(x.rows(), y.rows());
-    double value = ws.kernels().assignment().solve(factors(x, y), maximise, solution);
+    double value = Kernels.of(ws).assignment().solve(factors(x, y), maximise, solution);
     return of(solution, value, maximise);
   }
 
@@ -278,7 +279,7 @@ public record Assignment(int[] columns, double value, double[] u, double[] v, bo
     }
     Solution all = Solution.empty(rows, columns);
     List<MatrixBlock> costs = matrices.stream().map(Matrix::natives).toList();
-    double[] values = ws.kernels().assignment().solveAll(costs, maximise, all);
+    double[] values = Kernels.of(ws).assignment().solveAll(costs, maximise, all);
     List<Assignment> result = new ArrayList<>(problems);
     int row = 0;
     int column = 0;

@@ -6,6 +6,7 @@ import java.util.List;
 import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
 import org.merganser.internal.Opened;
+import org.merganser.internal.kernel.Kernels;
 import org.merganser.internal.kernel.LinAlgKernels.Covariances;
 import org.merganser.internal.kernel.LinAlgKernels.Report;
 
@@ -171,7 +172,7 @@ public final class Cca implements AutoCloseable {
       Matrix t = opened.add(Matrix.allocate(stacked, n, ws));
       Matrix inverse = opened.add(Matrix.allocate(stacked, n, ws));
       Report[] reports =
-          ws.kernels()
+          Kernels.of(ws)
               .linAlg()
               .cca(
                   precision.code(),

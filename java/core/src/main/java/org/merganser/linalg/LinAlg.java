@@ -5,6 +5,7 @@ import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
 import org.merganser.error.ShapeException;
 import org.merganser.internal.kernel.Block;
+import org.merganser.internal.kernel.Kernels;
 
 /**
  * Products of F64 matrices and passes over them. Matrices may lie anywhere, results lie where the
@@ -32,7 +33,7 @@ public final class LinAlg {
   public static Matrix transpose(Matrix a, Workspace ws) {
     Matrix transposed =
         Matrix.of(Tensor.allocate(a.dtype(), new long[] {a.columns(), a.rows()}, ws));
-    ws.kernels().linAlg().transpose(a.natives(), transposed.natives());
+    Kernels.of(ws).linAlg().transpose(a.natives(), transposed.natives());
     return transposed;
   }
 
@@ -52,7 +53,7 @@ public final class LinAlg {
               + a);
     }
     Matrix c = Matrix.allocate(a.rows(), a.columns(), ws);
-    ws.kernels().linAlg().divide(a.natives(), rows, columns, c.natives());
+    Kernels.of(ws).linAlg().divide(a.natives(), rows, columns, c.natives());
     return c;
   }
 
@@ -63,7 +64,7 @@ public final class LinAlg {
     Matrix c = Matrix.allocate(a.rows(), a.columns(), ws);
     Block[] terms = {a.natives().block(), b.natives().block()};
     double[] ones = {1, 1};
-    ws.kernels()
+    Kernels.of(ws)
         .merge()
         .weightedSum(DType.F64.code(), a.asTensor().size(), terms, ones, c.natives().block());
     return c;
@@ -74,19 +75,19 @@ public final class LinAlg {
     x.require("left factor", c.rows(), x.columns());
     y.require("right factor", c.columns(), x.columns());
     c.require("sum", c.rows(), c.columns());
-    ws.kernels().linAlg().gemm(factor, x.natives(), false, y.natives(), true, 1, c.natives());
+    Kernels.of(ws).linAlg().gemm(factor, x.natives(), false, y.natives(), true, 1, c.natives());
   }
 
   /** The largest sum of magnitudes of a column; NaN when there is one. */
   public static double norm1(Matrix a, Workspace ws) {
     a.require("matrix", a.rows(), a.columns());
-    return ws.kernels().linAlg().norm1(a.natives());
+    return Kernels.of(ws).linAlg().norm1(a.natives());
   }
 
   /** {@code max |A - I|} over the elements; NaN when there is one. */
   public static double distanceToIdentity(Matrix a, Workspace ws) {
     a.require("matrix", a.rows(), a.columns());
-    return ws.kernels().linAlg().distanceToIdentity(a.natives());
+    return Kernels.of(ws).linAlg().distanceToIdentity(a.natives());
   }
 
   /** {@code sum_j A[i, j] B[i, j]} for each row, the diagonal of {@code A B^T}. */
@@ -94,7 +95,7 @@ public final class LinAlg {
     a.require("left factor", a.rows(), a.columns());
     b.require("right factor", a.rows(), a.columns());
     double[] products = new double[Math.toIntExact(a.rows())];
-    ws.kernels().linAlg().rowProducts(a.natives(), b.natives(), products);
+    Kernels.of(ws).linAlg().rowProducts(a.natives(), b.natives(), products);
     return products;
   }
 
@@ -116,7 +117,7 @@ public final class LinAlg {
     }
     Matrix c = Matrix.allocate(m, n, ws);
     if (m > 0 && n > 0) {
-      ws.kernels()
+      Kernels.of(ws)
           .linAlg()
           .gemm(1, a.natives(), transposeA, b.natives(), transposeB, 0, c.natives());
     }

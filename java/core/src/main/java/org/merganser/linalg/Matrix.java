@@ -5,6 +5,7 @@ import java.util.stream.IntStream;
 import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
 import org.merganser.error.ShapeException;
+import org.merganser.internal.kernel.Kernels;
 import org.merganser.internal.kernel.MatrixBlock;
 import org.merganser.internal.kernel.TensorKernels.Axis;
 
@@ -146,7 +147,7 @@ public final class Matrix implements AutoCloseable {
     }
     try (Tensor picked = Tensor.allocate(dtype(), new long[] {index.length}, ws)) {
       Axis axis = new Axis(1, tensor.size(), 1, index.length, tensor.size());
-      ws.kernels()
+      Kernels.of(ws)
           .tensors()
           .applyGather(dtype().code(), axis, index, null, tensor.block(), picked.block());
       try (Tensor host = picked.toHost(ws)) {

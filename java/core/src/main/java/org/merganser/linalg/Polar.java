@@ -6,6 +6,7 @@ import java.util.List;
 import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
 import org.merganser.internal.Opened;
+import org.merganser.internal.kernel.Kernels;
 import org.merganser.internal.kernel.LinAlgKernels.Report;
 
 /**
@@ -111,7 +112,7 @@ public final class Polar implements AutoCloseable {
         Matrix sigma = Matrix.allocate(wanted ? count : 0, n)) {
       Matrix q = opened.add(Matrix.allocate(count * n, n, ws));
       Report[] reports =
-          ws.kernels()
+          Kernels.of(ws)
               .linAlg()
               .polar(
                   precision.code(),

@@ -11,6 +11,7 @@ import org.merganser.compute.Workspace;
 import org.merganser.error.ShapeException;
 import org.merganser.internal.Opened;
 import org.merganser.internal.kernel.Block;
+import org.merganser.internal.kernel.Kernels;
 import org.merganser.internal.kernel.TensorKernels.Axis;
 
 /**
@@ -262,7 +263,7 @@ public final class Tensor implements AutoCloseable {
    */
   public long convertFrom(Tensor from, Workspace ws) {
     from.require("source of a conversion", from.dtype, shape);
-    return ws.kernels()
+    return Kernels.of(ws)
         .tensors()
         .convert(from.dtype.code(), dtype.code(), size, from.block(), block());
   }
@@ -287,7 +288,9 @@ public final class Tensor implements AutoCloseable {
       long rows = shape[0];
       long[] same = LongStream.range(0, rows).toArray();
       Axis axis = new Axis(1, rows, size / rows, rows, size);
-      ws.kernels().tensors().applyGather(dtype.code(), axis, same, scales, block(), result.block());
+      Kernels.of(ws)
+          .tensors()
+          .applyGather(dtype.code(), axis, same, scales, block(), result.block());
     }
     return result;
   }

@@ -13,6 +13,7 @@ import org.merganser.error.IncompatibleModelsException;
 import org.merganser.error.NumericalException;
 import org.merganser.internal.Names;
 import org.merganser.internal.kernel.Block;
+import org.merganser.internal.kernel.Kernels;
 import org.merganser.io.Checkpoint;
 import org.merganser.io.TensorInfo;
 import org.merganser.linalg.Tensor;
@@ -160,7 +161,7 @@ public final class LinearMerger implements Merger {
           }
         }
         Block[] blocks = parts.stream().map(Tensor::block).toArray(Block[]::new);
-        ws.kernels()
+        Kernels.of(ws)
             .merge()
             .weightedSum(into.dtype().code(), into.size(), blocks, weights, into.block());
         requireRange(name, into, ws);
@@ -194,7 +195,7 @@ public final class LinearMerger implements Merger {
 
     /** Number of non-finite values and index of the first. */
     private static long[] nonFinite(Tensor part, Workspace ws) {
-      return ws.kernels().tensors().nonFinite(part.dtype().code(), part.size(), part.block());
+      return Kernels.of(ws).tensors().nonFinite(part.dtype().code(), part.size(), part.block());
     }
 
     private static void refuse(String name, Tensor part, int model, Workspace ws) {

@@ -15,6 +15,7 @@ import org.merganser.error.NumericalException;
 import org.merganser.internal.Names;
 import org.merganser.internal.kernel.Block;
 import org.merganser.internal.kernel.Codes;
+import org.merganser.internal.kernel.Kernels;
 import org.merganser.internal.kernel.NpState;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.io.TensorInfo;
@@ -127,7 +128,7 @@ final class NpRun {
       }
     }
     try {
-      np = own.kernels().np(nativeOptions(), counts, rows, blocks, initial());
+      np = Kernels.of(own).np(nativeOptions(), counts, rows, blocks, initial());
     } catch (NumericalException e) {
       throw new NumericalException(
           "the models cannot be merged: " + e.getMessage() + "; slots are " + names(), e);
@@ -157,7 +158,7 @@ final class NpRun {
       file.load(np, history, best, own);
     }
     np.theta(theta);
-    copied = own.kernels().transfers();
+    copied = Kernels.of(own).transfers();
     NpMerge.Stop stop = NpMerge.Stop.STEPS;
     try {
       while (true) {
@@ -233,7 +234,7 @@ final class NpRun {
   private String culprit() {
     for (int s = 0; s < gradient.length; s++) {
       long[] bad =
-          own.kernels()
+          Kernels.of(own)
               .tensors()
               .nonFinite(DType.F32.code(), slots.get(s).info().size(), gradient[s]);
       if (bad[0] > 0) {
@@ -308,7 +309,7 @@ final class NpRun {
 
   /** The model of the best shares; frees the state before the model is made. */
   private NpMerge finish(NpMerge.Stop stop) throws IOException {
-    long[] now = own.kernels().transfers();
+    long[] now = Kernels.of(own).transfers();
     NpMerge.Traffic traffic = new NpMerge.Traffic(now[0] - copied[0], now[1] - copied[1]);
     if (best.isEmpty()) {
       for (int s = 0; s < slots.size(); s++) {

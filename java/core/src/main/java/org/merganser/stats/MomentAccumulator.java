@@ -10,6 +10,7 @@ import org.merganser.compute.Workspace;
 import org.merganser.error.NumericalException;
 import org.merganser.error.ShapeException;
 import org.merganser.internal.kernel.Block;
+import org.merganser.internal.kernel.Kernels;
 import org.merganser.internal.kernel.MomentsState;
 import org.merganser.linalg.Matrix;
 import org.merganser.linalg.Tensor;
@@ -57,7 +58,7 @@ public final class MomentAccumulator implements AutoCloseable {
 
   private void create(Precision chosen) {
     state =
-        ws.kernels()
+        Kernels.of(ws)
             .moments(
                 "the accumulator of space '" + space + "'",
                 widths,

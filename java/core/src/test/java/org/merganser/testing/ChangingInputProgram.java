@@ -12,6 +12,7 @@ import org.merganser.align.CcaAligner;
 import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
 import org.merganser.error.MerganserException;
+import org.merganser.internal.kernel.Kernels;
 import org.merganser.linalg.Assignment;
 import org.merganser.linalg.Cca;
 import org.merganser.linalg.Matrix;
@@ -113,7 +114,7 @@ public final class ChangingInputProgram {
       calls.put(
           "kthMagnitude " + count,
           () ->
-              ws.kernels()
+              Kernels.of(ws)
                   .merge()
                   .kthMagnitude(DType.F32.code(), count, values.block(), null, count / 3));
     }

@@ -14,6 +14,7 @@ import org.merganser.align.ScaledPermutation;
 import org.merganser.compute.Backend;
 import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
+import org.merganser.internal.kernel.Kernels;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.linalg.Assignment;
 import org.merganser.linalg.Cca;
@@ -119,7 +120,7 @@ public final class DeviceCallsProgram {
       Alignment found = CcaAligner.relativeGamma(1).align(problem, ws).of(1);
       // Two traces and the correlations.
       System.out.println("alignment " + crossed(ws, 2 * 4 * SAMPLES * N, 3 * 8 * N));
-      long[] before = ws.kernels().transfers();
+      long[] before = Kernels.of(ws).transfers();
       MemoryCheckpoint model =
           MemoryCheckpoint.of(Map.of("w", Tensor.of(floats(Oracle.gaussian(N, 2, 4)), N, 2)));
       LinearMerger.uniform().merge(MergeProblem.of(model, found.apply(model)), ws).read("w", ws);
@@ -129,7 +130,7 @@ public final class DeviceCallsProgram {
   }
 
   private static String crossed(Workspace ws, long up, long down) {
-    long[] found = ws.kernels().transfers();
+    long[] found = Kernels.of(ws).transfers();
     return found[0] == up && found[1] == down
         ? "as planned"
         : Arrays.toString(found) + ", planned " + up + ", " + down;

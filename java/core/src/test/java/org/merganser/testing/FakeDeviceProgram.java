@@ -13,6 +13,7 @@ import org.merganser.compute.DType;
 import org.merganser.compute.Device;
 import org.merganser.compute.Workspace;
 import org.merganser.error.MerganserException;
+import org.merganser.internal.kernel.Kernels;
 import org.merganser.internal.kernel.Natives;
 import org.merganser.io.Checkpoint;
 import org.merganser.io.MemoryCheckpoint;
@@ -56,7 +57,7 @@ public final class FakeDeviceProgram {
       try (Tensor sum = merged.read("w", ws)) {
         System.out.println("merged " + Arrays.toString(sum.toFloatArray()));
       }
-      System.out.println("transfers " + Arrays.toString(ws.kernels().transfers()));
+      System.out.println("transfers " + Arrays.toString(Kernels.of(ws).transfers()));
       npMerge(ws);
       try (Tensor onDevice = Tensor.of(new float[] {7}, 1).on(ws)) {
         System.out.println("device " + (onDevice.memory().device() == Device.CUDA));

@@ -26,6 +26,15 @@ public final class Kernels implements AutoCloseable {
   private final MergeKernels merge;
 
   /**
+   * Those of a Workspace.
+   *
+   * @throws IllegalStateException when it is closed
+   */
+  public static Kernels of(KernelHolder workspace) {
+    return workspace.kernels();
+  }
+
+  /**
    * @param backend code of {@link Codes}
    * @param threads at least 1
    * @param beforeFree runs once, before the context is freed, by the thread that does

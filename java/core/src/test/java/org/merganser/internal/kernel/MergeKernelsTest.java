@@ -29,7 +29,7 @@ class MergeKernelsTest {
   @BeforeEach
   void open() {
     ws = Workspace.builder().threads(2).open();
-    kernels = ws.kernels();
+    kernels = Kernels.of(ws);
     merge = kernels.merge();
   }
 
