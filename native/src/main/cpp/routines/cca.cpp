@@ -115,19 +115,6 @@ std::optional<Triangle<double>> factorise(mg_context* context, int64_t n, Buffer
   return factor;
 }
 
-void transpose(int64_t n, const double* a, double* at) {
-  constexpr int64_t kSide = 8;  // a line of cache: rows apart by a power of two compete for the same places
-  for (int64_t j0 = 0; j0 < n; j0 += kSide) {
-    const int64_t j1 = std::min(n, j0 + kSide);
-    for (int64_t i0 = 0; i0 < n; i0 += kSide) {
-      const int64_t i1 = std::min(n, i0 + kSide);
-      for (int64_t j = j0; j < j1; ++j) {
-        for (int64_t i = i0; i < i1; ++i) at[j * n + i] = a[i * n + j];
-      }
-    }
-  }
-}
-
 // A lower bound of the largest singular value, from the longest row and two steps of the power method.
 double largest_seen(int64_t n, const double* m) {
   const double* longest = m;
@@ -194,7 +181,7 @@ bool solve_by_cholesky(const Problem& p, const Triangle<double>& lx, const Trian
     if (sigma[0] > 1 + kAboveOne || numerical_rank(n, sigma) < n) return false;
     clamp_correlations(solution);
   }
-  transpose(n, solution.t.data(), solution.tinv.data());
+  transpose(p.context, MG_F64, n, n, polar, n, solution.tinv.data(), n);
   const View<double> t = by_rows(solution.t.data(), n), tinv = by_rows(solution.tinv.data(), n);
   lx.multiply(p.context, n, t);
   ly.transposed().solve(p.context, n, t.transposed());

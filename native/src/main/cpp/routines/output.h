@@ -25,7 +25,7 @@ class Output {
     }
   }
   bool past_caches() const { return past_caches_; }
-  // At the end of a item, so that other threads see what was written.
+  // At the end of an item, so that other threads see what was written.
   void finish() const {
     if (past_caches_) kernels_.store_fence();
   }
