@@ -106,6 +106,7 @@ class BlockedConvolutionTest {
     TorchNatives.call(
         1,
         () -> {
+          torch.manual_seed(1);
           try (PointerScope scope = new PointerScope()) {
             for (long[] c : new long[][] {{1, 16, 3}, {3, 64, 7}, {16, 32, 1}, {64, 48, 3}}) {
               Tensor x = torch.randn(new long[] {3, c[0], 9, 8});

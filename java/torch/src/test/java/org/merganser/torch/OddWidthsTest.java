@@ -2,6 +2,7 @@
 package org.merganser.torch;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
 
 import java.io.IOException;
 import java.util.Arrays;
@@ -11,7 +12,6 @@ import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import org.bytedeco.javacpp.PointerScope;
-import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -172,25 +172,49 @@ class OddWidthsTest {
   }
 
   private static void checkLinear(int samples, int in, int out) {
-    org.bytedeco.pytorch.Tensor x = torch.randn(new long[] {samples, in}).requires_grad_(true);
-    org.bytedeco.pytorch.Tensor w = torch.randn(new long[] {out, in}).requires_grad_(true);
-    org.bytedeco.pytorch.Tensor b = torch.randn(new long[] {out}).requires_grad_(true);
-    org.bytedeco.pytorch.Tensor g = torch.randn(new long[] {samples, out});
+    long seed = in * 100L + out;
+    org.bytedeco.pytorch.Tensor x = normal(seed, samples, in).requires_grad_(true);
+    org.bytedeco.pytorch.Tensor w = normal(-seed, out, in).requires_grad_(true);
+    org.bytedeco.pytorch.Tensor b = normal(seed + 10_000, out).requires_grad_(true);
+    org.bytedeco.pytorch.Tensor g = normal(-seed - 10_000, samples, out);
     org.bytedeco.pytorch.Tensor y =
         new Linear("fc", in, out)
             .forward(x, ForwardPass.pure(Map.of("fc.weight", w, "fc.bias", b), Mode.EVAL));
     y.mul(g).sum().backward();
-    double[][] rows = rows(x);
+    double[][] inputs = rows(x);
     double[][] weight = rows(w);
     double[][] gradient = rows(g);
     String what = samples + " x " + in + " to " + out;
-    double[][] wanted = Oracle.linear(rows, Oracle.flat(weight), rows(b.reshape(1, out))[0]);
-    assertClose(what, Oracle.flat(rows(y)), Oracle.flat(wanted), 1e-5);
-    double[][] gx = Oracle.linear(gradient, Oracle.flat(transposed(weight)), new double[in]);
-    assertClose(what, Oracle.flat(rows(x.grad())), Oracle.flat(gx), 1e-5);
-    double[][] gw =
-        Oracle.linear(transposed(gradient), Oracle.flat(transposed(rows)), new double[in]);
-    assertClose(what, Oracle.flat(rows(w.grad())), Oracle.flat(gw), 1e-5);
+    assertSums(what, rows(y), inputs, weight, rows(b.reshape(1, out))[0]);
+    assertSums(what, rows(x.grad()), gradient, transposed(weight), new double[in]);
+    assertSums(what, rows(w.grad()), transposed(gradient), transposed(inputs), new double[in]);
+  }
+
+  /** {@code x W^T + b} within 1e-6 of the sum of its absolute terms: sums that cancel are fair. */
+  private static void assertSums(
+      String what, double[][] found, double[][] x, double[][] weight, double[] bias) {
+    double[] wanted = Oracle.flat(Oracle.linear(x, Oracle.flat(weight), bias));
+    double[] terms =
+        Oracle.flat(Oracle.linear(absolute(x), Oracle.flat(absolute(weight)), absolute(bias)));
+    double[] values = Oracle.flat(found);
+    assertThat(values).as(what).hasSameSizeAs(wanted);
+    for (int i = 0; i < wanted.length; i++) {
+      assertThat(values[i]).as(what).isCloseTo(wanted[i], within(1e-6 * terms[i]));
+    }
+  }
+
+  private static double[][] absolute(double[][] rows) {
+    return Arrays.stream(rows).map(OddWidthsTest::absolute).toArray(double[][]::new);
+  }
+
+  private static double[] absolute(double[] values) {
+    return Arrays.stream(values).map(Math::abs).toArray();
+  }
+
+  private static org.bytedeco.pytorch.Tensor normal(long seed, long... shape) {
+    try (Tensor values = Oracle.normal(seed, shape)) {
+      return Bridge.share(values).clone();
+    }
   }
 
   private static double[][] rows(org.bytedeco.pytorch.Tensor tensor) {
