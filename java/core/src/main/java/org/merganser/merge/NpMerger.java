@@ -56,6 +56,11 @@ public final class NpMerger implements Merger {
     return "np-merge";
   }
 
+  @Override
+  public String summary() {
+    return "a coefficient for each parameter, learned by gradient descent (NP Merge)";
+  }
+
   public NpOptions options() {
     return options;
   }

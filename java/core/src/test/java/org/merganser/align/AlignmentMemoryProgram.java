@@ -83,7 +83,7 @@ final class AlignmentMemoryProgram {
     int width = 40;
     Architecture architecture = architecture(width);
     Path file = Files.createTempFile("maps", ".mgalign");
-    for (String id : Catalogue.aligners().keySet()) {
+    for (String id : Catalogue.aligners().ids()) {
       long before = Natives.allocatedBytes();
       try (Moments moments = moments(width, 200, ws);
           AlignmentSet found =

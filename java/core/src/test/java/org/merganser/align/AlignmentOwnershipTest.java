@@ -58,7 +58,7 @@ class AlignmentOwnershipTest {
     assertThat(result.exit()).as(result.output()).isZero();
     assertThat(result.output().lines())
         .containsExactlyElementsOf(
-            Catalogue.aligners().keySet().stream().map(id -> id + " 0").toList());
+            Catalogue.aligners().ids().stream().map(id -> id + " 0").toList());
   }
 
   @ParameterizedTest
