@@ -19,8 +19,8 @@ import picocli.CommandLine.Spec;
     name = "np-merge",
     mixinStandardHelpOptions = true,
     description =
-        "Trains, aligns, learns a share for each parameter, compares with averages, fine-tuned"
-            + " averages and the ensemble (NP Merge, 2024).")
+        "Trains, aligns, learns a coefficient for each parameter, compares with averages,"
+            + " fine-tuned averages and the ensemble (NP Merge, 2024).")
 final class NpMergeCommand implements Callable<Integer> {
   @Spec CommandSpec spec;
   @Mixin CommonOptions common;
@@ -51,21 +51,21 @@ final class NpMergeCommand implements Callable<Integer> {
       names = "--lr",
       paramLabel = "RATE",
       defaultValue = "0.05",
-      description = "Learning rate of the shares, by Adam (default: ${DEFAULT-VALUE}).")
+      description = "Learning rate of the coefficients, by Adam (default: ${DEFAULT-VALUE}).")
   double rate;
 
   @Option(
       names = "--form",
       paramLabel = "sigmoid|clamp|softmax",
       defaultValue = "sigmoid",
-      description = "How what is learned becomes a share (default: ${DEFAULT-VALUE}).")
+      description = "How what is learned becomes a coefficient (default: ${DEFAULT-VALUE}).")
   String form;
 
   @Option(
       names = "--granularity",
       paramLabel = "parameter|row|tensor",
       defaultValue = "parameter",
-      description = "What has a share of its own (default: ${DEFAULT-VALUE}).")
+      description = "What has a coefficient of its own (default: ${DEFAULT-VALUE}).")
   String granularity;
 
   @Option(
@@ -89,7 +89,7 @@ final class NpMergeCommand implements Callable<Integer> {
       names = "--patience",
       paramLabel = "N",
       defaultValue = "5",
-      description = "Looks without improvement that end a run (default: ${DEFAULT-VALUE}).")
+      description = "Evaluations without improvement that end a run (default: ${DEFAULT-VALUE}).")
   int patience;
 
   @Option(

@@ -206,7 +206,7 @@ class ExperimentCommandTest {
       assertRefused(
           experiment("--shrink", shrink),
           2,
-          "images of 28x28 do not shrink by " + shrink + "; take a factor that divides both sides");
+          "images of 28x28 do not shrink by " + shrink + "; take a number that divides both sides");
     }
     assertRefused(experiment("--shrink", 0), 2, "shrink must be at least 1, not 0");
   }

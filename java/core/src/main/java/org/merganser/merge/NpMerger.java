@@ -12,8 +12,8 @@ import org.merganser.io.Checkpoint;
 import org.merganser.model.Objective;
 
 /**
- * NP Merge (non-uniform parameter-wise merging): learns each parameter's share by gradient descent
- * on a loss, the models themselves frozen:
+ * NP Merge (non-uniform parameter-wise merging): learns each parameter's coefficient by gradient
+ * descent on a loss, the models themselves frozen:
  *
  * <pre>
  *   theta = s a + (1 - s) c,   s = sigmoid(z),   dL/dz = dL/dtheta (a - c) s (1 - s)
@@ -21,8 +21,8 @@ import org.merganser.model.Objective;
  *
  * for aligned models a and c; K models at once by {@link NpOptions.Form#SOFTMAX}. The loop asks the
  * {@link Objective} for dL/dtheta; the rest of a step is one native pass over the parameters, which
- * writes theta where the objective reads it. The shares of the least held-out loss are kept, those
- * at the start among them: little data is overfitted within tens of steps.
+ * writes theta where the objective reads it. The coefficients of the least held-out loss are kept,
+ * those at the start among them: little data is overfitted within tens of steps.
  *
  * <p>Tensors that are no slots of the objective are its {@link Objective.Session#buffers}, or the
  * first model's. Memory for F32, Adam and two models: 24 bytes a parameter (a, c, z, m, v, best z)
@@ -75,7 +75,7 @@ public final class NpMerger implements Merger {
   }
 
   /**
-   * Learns the shares of two models, or of 2 to 8 with {@link NpOptions.Form#SOFTMAX}.
+   * Learns the coefficients of two models, or of 2 to 8 with {@link NpOptions.Form#SOFTMAX}.
    *
    * @param problem aligned models
    * @throws IncompatibleModelsException when the models lack slots of the objective, or have them
@@ -92,7 +92,7 @@ public final class NpMerger implements Merger {
           models
               + " models; "
               + options.form()
-              + " learns the shares of 2"
+              + " learns the coefficients of 2"
               + (most > 2 ? " to " + most : "; use merge or successive for more"));
     }
     return new NpRun(objective, options, problem, ws).run();
@@ -147,13 +147,13 @@ public final class NpMerger implements Merger {
   public Checkpoint merge(MergeProblem problem, Workspace ws) throws IOException {
     if (options.form() == NpOptions.Form.SOFTMAX || problem.models().size() <= 2) {
       NpMerge learned = learn(problem, ws);
-      learned.shares().close();
+      learned.coefficients().close();
       return learned.model();
     }
     List<NpMerge> rounds = successive(problem, (reference, model) -> model, ws);
     NpMerge last = rounds.remove(rounds.size() - 1);
     rounds.forEach(NpMerge::close);
-    last.shares().close();
+    last.coefficients().close();
     return last.model();
   }
 }

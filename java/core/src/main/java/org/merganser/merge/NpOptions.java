@@ -8,19 +8,19 @@ import java.util.Optional;
 
 /**
  * Settings of {@link NpMerger}; made by {@link #builder}. The paper (arXiv 2412.15467) fixes the
- * sigmoid and one share for each parameter; rates, lengths and stopping are ours.
+ * sigmoid and one coefficient for each parameter; rates, lengths and stopping are ours.
  *
- * @param form how logits become shares
+ * @param form how logits become coefficients
  * @param granularity what has a logit of its own
  * @param optimizer of the logits
  * @param steps at most, at least 1
  * @param evalEvery steps between two evaluations on the held-out data
  * @param patience evaluations without improvement after which the run ends
- * @param initial share of each model at the start, of sum 1; empty for equal ones
+ * @param initial coefficient of each model at the start, of sum 1; empty for equal ones
  * @param initUniform in round j of successive merges, whether the start is the mean of j models:
- *     shares (j-1)/j and 1/j
- * @param pull mu in {@code dL/dz + mu z}, a pull to equal shares (for {@link Form#CLAMP} {@code mu
- *     (z - 1/2)})
+ *     coefficients (j-1)/j and 1/j
+ * @param pull mu in {@code dL/dz + mu z}, a pull to equal coefficients (for {@link Form#CLAMP}
+ *     {@code mu (z - 1/2)})
  * @param limit logits stay in [-limit, limit]; in (0, 40]
  * @param state where an interrupted run leaves what it needs to go on, and looks for it
  */
@@ -37,7 +37,7 @@ public record NpOptions(
     double limit,
     Optional<Path> state) {
 
-  /** How logits z become shares. */
+  /** How logits z become coefficients. */
   public enum Form {
     /** {@code s = 1 / (1 + exp(-z))} of the first of two models: the published form. */
     SIGMOID,
@@ -126,16 +126,17 @@ public record NpOptions(
     if (!initial.isEmpty()
         && (!(Math.abs(sum - 1) <= SUM_TOLERANCE) || initial.stream().anyMatch(s -> s < 0))) {
       throw new IllegalArgumentException(
-          "initial shares " + initial + " must be at least 0 and sum to 1, not to " + sum);
+          "initial coefficients " + initial + " must be at least 0 and sum to 1, not to " + sum);
     }
     if (initUniform && !initial.isEmpty()) {
-      throw new IllegalArgumentException("initUniform sets the initial shares; drop " + initial);
+      throw new IllegalArgumentException(
+          "initUniform sets the initial coefficients; drop " + initial);
     }
   }
 
   /**
    * Adam 0.05, 200 steps, an evaluation every 10 of them and the end after 5 without improvement,
-   * sigmoid, a share for each parameter, equal shares at the start, no pull, limit 15.
+   * sigmoid, a coefficient for each parameter, equal coefficients at the start, no pull, limit 15.
    */
   public static NpOptions defaults() {
     return builder().build();
@@ -191,9 +192,9 @@ public record NpOptions(
       return this;
     }
 
-    /** One share for each model. */
-    public Builder initial(double... shares) {
-      initial = Arrays.stream(shares).boxed().toList();
+    /** One coefficient for each model. */
+    public Builder initial(double... coefficients) {
+      initial = Arrays.stream(coefficients).boxed().toList();
       return this;
     }
 

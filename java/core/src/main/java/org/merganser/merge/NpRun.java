@@ -86,7 +86,7 @@ final class NpRun {
     }
     if (!options.initial().isEmpty() && options.initial().size() != models) {
       throw new IllegalArgumentException(
-          options.initial().size() + " initial shares for " + models + " models");
+          options.initial().size() + " initial coefficients for " + models + " models");
     }
     List<String> problems = new ArrayList<>();
     boolean allBf16 = true;
@@ -250,7 +250,7 @@ final class NpRun {
   }
 
   private String kept() {
-    return "; the shares of step "
+    return "; the coefficients of step "
         + history.bestOr(history.step())
         + " are kept. Lower the learning rate (now "
         + options.optimizer().learningRate()
@@ -263,7 +263,7 @@ final class NpRun {
     return due && (history.evaluations().isEmpty() || history.lastEvaluation().step() < step);
   }
 
-  /** Looks at the held-out data, and keeps the logits when they are the best so far. */
+  /** Evaluates on the held-out data, and keeps the logits when they are the best so far. */
   private void evaluate() throws IOException {
     OptionalDouble loss = session.heldOutLoss();
     if (history.step() == 0 && loss.isPresent() && !Double.isFinite(loss.getAsDouble())) {
@@ -307,7 +307,7 @@ final class NpRun {
         cause);
   }
 
-  /** The model of the best shares; frees the state before the model is made. */
+  /** The model of the best coefficients; frees the state before the model is made. */
   private NpMerge finish(NpMerge.Stop stop) throws IOException {
     long[] now = Kernels.of(own).transfers();
     NpMerge.Traffic traffic = new NpMerge.Traffic(now[0] - copied[0], now[1] - copied[1]);
@@ -323,11 +323,11 @@ final class NpRun {
       np.theta(theta);
     }
     closeState();
-    MemoryCheckpoint shares = NpShares.of(slots, best, options, models, own);
+    MemoryCheckpoint coefficients = NpCoefficients.of(slots, best, options, models, own);
     return new NpMerge(
         // The Workspace of the caller may be cancelled; what was learned is still to be kept.
         objective.model(session, problem.models(), own),
-        shares,
+        coefficients,
         history.losses(),
         history.evaluations(),
         history.bestOr(history.step()),

@@ -130,9 +130,9 @@ public final class BatchNormReset implements Repair {
               + "': one value of each feature has no variance; give more samples");
     }
     double[] variance = moments.variance(0);
-    double factor = (double) moments.samples() / (moments.samples() - 1);
+    double scale = (double) moments.samples() / (moments.samples() - 1);
     for (int i = 0; i < variance.length; i++) {
-      variance[i] *= factor;
+      variance[i] *= scale;
     }
     return variance;
   }

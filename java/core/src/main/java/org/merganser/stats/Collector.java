@@ -11,7 +11,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.Callable;
 import org.merganser.compute.Workspace;
-import org.merganser.internal.Tasks;
+import org.merganser.internal.Threads;
 import org.merganser.io.Checkpoint;
 import org.merganser.linalg.Tensor;
 import org.merganser.model.Inputs;
@@ -60,7 +60,7 @@ final class Collector {
       network.architecture().require("model " + k, models.get(k));
     }
     List<Network.Session> sessions = new ArrayList<>();
-    try (Tasks tasks = new Tasks(Math.min(ws.threads(), models.size()))) {
+    try (Threads threads = new Threads(Math.min(ws.threads(), models.size()))) {
       for (Checkpoint model : models) {
         sessions.add(network.open(model, ws));
       }
@@ -68,7 +68,7 @@ final class Collector {
       List<List<String>> waves = waves();
       for (int w = 0; w < waves.size(); w++) {
         String stage = "statistics" + (waves.size() == 1 ? "" : " " + (w + 1) + "/" + waves.size());
-        result.putAll(wave(waves.get(w), sessions, tasks, stage));
+        result.putAll(wave(waves.get(w), sessions, threads, stage));
       }
       return new Moments(result);
     } finally {
@@ -77,7 +77,7 @@ final class Collector {
   }
 
   private Map<String, SpaceMoments> wave(
-      List<String> taps, List<Network.Session> sessions, Tasks tasks, String stage)
+      List<String> taps, List<Network.Session> sessions, Threads threads, String stage)
       throws IOException {
     Map<String, MomentAccumulator> accumulators = new LinkedHashMap<>();
     try {
@@ -93,7 +93,7 @@ final class Collector {
       for (Iterator<Tensor> batches = inputs.open(ws.seed()); batches.hasNext(); ) {
         ws.cancellation().check();
         Tensor batch = batches.next();
-        update(accumulators, activations(batch, sessions, tasks, Set.copyOf(taps)));
+        update(accumulators, activations(batch, sessions, threads, Set.copyOf(taps)));
         done += batch.dim(0);
         ws.progress().report(stage, done, inputs.samples());
       }
@@ -107,7 +107,7 @@ final class Collector {
 
   /** Models run at the same time, each in its own session. */
   private Map<String, List<Tensor>> activations(
-      Tensor batch, List<Network.Session> sessions, Tasks tasks, Set<String> taps)
+      Tensor batch, List<Network.Session> sessions, Threads threads, Set<String> taps)
       throws IOException {
     List<Callable<Map<String, Tensor>>> runs = new ArrayList<>();
     for (Network.Session session : sessions) {
@@ -119,7 +119,7 @@ final class Collector {
           });
     }
     Map<String, List<Tensor>> byTap = new LinkedHashMap<>();
-    for (Map<String, Tensor> found : tasks.all(runs)) {
+    for (Map<String, Tensor> found : threads.all(runs)) {
       found.forEach(
           (tap, tensor) -> byTap.computeIfAbsent(tap, t -> new ArrayList<>()).add(tensor));
     }

@@ -134,8 +134,8 @@ public final class SpaceMoments implements AutoCloseable {
   public SpaceMoments merge(SpaceMoments other, Workspace ws) {
     requireSameShape(other);
     long n = samples + other.samples;
-    double share = n == 0 ? 0 : (double) other.samples / n;
-    double factor = samples * share;
+    double fraction = n == 0 ? 0 : (double) other.samples / n;
+    double weight = samples * fraction;
     double[][] delta = new double[models()][];
     double[][] mean = new double[models()][];
     double[][] sums = new double[models()][];
@@ -146,24 +146,24 @@ public final class SpaceMoments implements AutoCloseable {
       sums[k] = new double[width];
       for (int f = 0; f < width; f++) {
         delta[k][f] = other.means[k][f] - means[k][f];
-        mean[k][f] = means[k][f] + delta[k][f] * share;
-        sums[k][f] = m2[k][f] + other.m2[k][f] + delta[k][f] * delta[k][f] * factor;
+        mean[k][f] = means[k][f] + delta[k][f] * fraction;
+        sums[k][f] = m2[k][f] + other.m2[k][f] + delta[k][f] * delta[k][f] * weight;
       }
     }
     Map<Pair, Matrix> merged = new LinkedHashMap<>();
     blocks.forEach(
         (pair, block) ->
             merged.put(
-                pair, mergeBlock(block, other.block(pair.i(), pair.j()), delta, pair, factor, ws)));
+                pair, mergeBlock(block, other.block(pair.i(), pair.j()), delta, pair, weight, ws)));
     return new SpaceMoments(n, skipped + other.skipped, mean, sums, merged);
   }
 
   private static Matrix mergeBlock(
-      Matrix a, Matrix b, double[][] delta, Pair pair, double factor, Workspace ws) {
+      Matrix a, Matrix b, double[][] delta, Pair pair, double weight, Workspace ws) {
     Matrix sum = LinAlg.add(a, b, ws);
     try (Tensor x = Tensor.of(delta[pair.i()], a.rows(), 1);
         Tensor y = Tensor.of(delta[pair.j()], a.columns(), 1)) {
-      LinAlg.addProduct(factor, Matrix.of(x), Matrix.of(y), sum, ws);
+      LinAlg.addProduct(weight, Matrix.of(x), Matrix.of(y), sum, ws);
       return sum;
     }
   }

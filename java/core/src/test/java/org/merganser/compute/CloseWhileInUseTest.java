@@ -141,10 +141,10 @@ class CloseWhileInUseTest {
         Matrix product = LinAlg.multiply(a, a, ws);
         Matrix factor = Polar.factorOnly(a, DType.F64, ws).factor()) {
       int[] columns = Assignment.maximise(a, ws).columns();
-      List<Callable<Void>> tasks = new ArrayList<>();
+      List<Callable<Void>> calls = new ArrayList<>();
       for (int t = 0; t < 8; t++) {
         int kind = t % 3;
-        tasks.add(
+        calls.add(
             () -> {
               for (int i = 0; i < 40; i++) {
                 switch (kind) {
@@ -156,8 +156,8 @@ class CloseWhileInUseTest {
               return null;
             });
       }
-      for (Future<Void> task : pool.invokeAll(tasks)) {
-        task.get();
+      for (Future<Void> call : pool.invokeAll(calls)) {
+        call.get();
       }
     }
   }

@@ -23,7 +23,7 @@ class DeviceTest {
             "merged [2.0, 3.0, 5.5]",
             // Two tensors of 12 bytes up, one down.
             "transfers [24, 12]",
-            "np 40 steps, first share 0.402, Traffic[toDevice=0, toHost=0]",
+            "np 40 steps, first coefficient 0.402, Traffic[toDevice=0, toHost=0]",
             "device true",
             "IllegalStateException: memory on CUDA cannot be read from the host",
             // What lies elsewhere is copied for the call.

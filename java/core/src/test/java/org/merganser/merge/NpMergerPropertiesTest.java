@@ -75,7 +75,7 @@ class NpMergerPropertiesTest {
   }
 
   @Cases(30)
-  void swappingTheModelsMirrorsTheShares(Draw draw) throws IOException {
+  void swappingTheModelsMirrorsTheCoefficients(Draw draw) throws IOException {
     int n = draw.integer(1, 70);
     long seed = draw.seed();
     float[] a = gaussian(n, seed);
@@ -87,8 +87,8 @@ class NpMergerPropertiesTest {
     for (int i = 0; i < n; i++) {
       double size = Math.max(Math.abs(a[i]), Math.abs(c[i]));
       assertThat((double) theta(there)[i]).isCloseTo(theta(back)[i], within(1e-4 * size));
-      assertThat(there.shares().tensor("w").get(i))
-          .isCloseTo(1 - back.shares().tensor("w").get(i), within(1e-3));
+      assertThat(there.coefficients().tensor("w").get(i))
+          .isCloseTo(1 - back.coefficients().tensor("w").get(i), within(1e-3));
     }
   }
 
@@ -101,20 +101,20 @@ class NpMergerPropertiesTest {
     float[] a = gaussian(n, seed);
     float[] c = gaussian(n, seed + 1);
     float[] target = gaussian(n, seed + 2);
-    double share = twentieths / 20.0;
+    double coefficient = twentieths / 20.0;
     NpOptions options =
         NpOptions.builder()
             .optimizer(new NpOptions.Optimizer.Sgd(1, 0))
-            .initial(share, 1 - share)
+            .initial(coefficient, 1 - coefficient)
             .steps(1)
             .build();
     NpMerge learned = learn(JavaObjective.distance(target), options, a, c);
-    double z = Math.log(share / (1 - share));
+    double z = Math.log(coefficient / (1 - coefficient));
     for (int i = 0; i < n; i++) {
       double h = 1e-4;
       double slope =
           (loss(a[i], c[i], target[i], z + h) - loss(a[i], c[i], target[i], z - h)) / (2 * h);
-      double s = learned.shares().tensor("w").get(i);
+      double s = learned.coefficients().tensor("w").get(i);
       double moved = z - Math.log(s / (1 - s));
       assertThat(moved)
           .isCloseTo(slope, within(1e-4 * Math.abs(slope) + 2e-5 / Math.min(s, 1 - s)));

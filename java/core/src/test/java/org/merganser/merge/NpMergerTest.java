@@ -59,8 +59,8 @@ class NpMergerTest {
     return learned.model().tensor("w").toFloatArray();
   }
 
-  private static float[] shares(NpMerge learned) {
-    return learned.shares().tensor("w").toFloatArray();
+  private static float[] coefficients(NpMerge learned) {
+    return learned.coefficients().tensor("w").toFloatArray();
   }
 
   private static NpOptions.Builder sgd(double rate) {
@@ -71,7 +71,7 @@ class NpMergerTest {
   @Test
   void goldens() throws IOException {
     NpMerge plain = learn(JavaObjective.constant(G), sgd(1).steps(1), A, C);
-    assertThat(shares(plain))
+    assertThat(coefficients(plain))
         .containsExactly(new float[] {.487502604f, .450166003f, .5f}, within(1e-7f));
     assertThat(theta(plain))
         .containsExactly(new float[] {.487502604f, .099667995f, .5f}, within(1e-7f));
@@ -81,18 +81,18 @@ class NpMergerTest {
             NpOptions.builder().optimizer(new NpOptions.Optimizer.Adam(.01)).steps(1),
             A,
             C);
-    assertThat(shares(adam))
+    assertThat(coefficients(adam))
         .containsExactly(new float[] {.497500021f, .497500021f, .5f}, within(1e-7f));
     assertThat(theta(adam))
         .containsExactly(new float[] {.497500021f, .004999958f, .5f}, within(1e-7f));
   }
 
   @Test
-  void findsTheSharesThatReachTheTarget() throws IOException {
+  void findsTheCoefficientsThatReachTheTarget() throws IOException {
     float[] target = {.9f, .25f, .5f};
     NpMerge learned = learn(JavaObjective.distance(target), NpOptions.builder().steps(1500), A, C);
     assertThat(theta(learned)).containsExactly(target, within(1e-3f));
-    assertThat(shares(learned)).containsExactly(new float[] {.9f, .375f, .5f}, within(1e-3f));
+    assertThat(coefficients(learned)).containsExactly(new float[] {.9f, .375f, .5f}, within(1e-3f));
     assertThat(learned.losses()).hasSize(1500);
     assertThat(learned.losses().get(1499)).isLessThan(1e-5 * learned.losses().get(0));
     assertThat(learned.heldOut()).isEmpty();
@@ -101,7 +101,7 @@ class NpMergerTest {
   }
 
   @Test
-  void jointSharesOfThreeModels() throws IOException {
+  void jointCoefficientsOfThreeModels() throws IOException {
     float[] x1 = {1, 0, 0};
     float[] x2 = {0, 1, 0};
     float[] x3 = {0, 0, 1};
@@ -113,11 +113,12 @@ class NpMergerTest {
             x2,
             x3);
     assertThat(theta(learned)).containsExactly(new float[] {.5f, .3f, .6f}, within(2e-3f));
-    Tensor shares = learned.shares().tensor("w");
-    assertThat(shares.shape()).containsExactly(3, 3);
+    Tensor coefficients = learned.coefficients().tensor("w");
+    assertThat(coefficients.shape()).containsExactly(3, 3);
     for (int i = 0; i < 3; i++) {
-      assertThat(shares.get(i) + shares.get(3 + i) + shares.get(6 + i)).isCloseTo(1, within(1e-6));
-      assertThat(shares.get(3L * i + i)).isCloseTo(theta(learned)[i], within(1e-5));
+      assertThat(coefficients.get(i) + coefficients.get(3 + i) + coefficients.get(6 + i))
+          .isCloseTo(1, within(1e-6));
+      assertThat(coefficients.get(3L * i + i)).isCloseTo(theta(learned)[i], within(1e-5));
     }
   }
 
@@ -139,17 +140,18 @@ class NpMergerTest {
           case ROW -> new double[] {-1.5, .75};
           case TENSOR -> new double[] {-.75};
         };
-    Tensor shares = learned.shares().tensor("w");
-    assertThat(shares.size()).isEqualTo(logits.length);
+    Tensor coefficients = learned.coefficients().tensor("w");
+    assertThat(coefficients.size()).isEqualTo(logits.length);
     for (int i = 0; i < 6; i++) {
-      double share = 1 / (1 + Math.exp(-logits[i * logits.length / 6]));
-      assertThat(shares.get((long) i * logits.length / 6)).isCloseTo(share, within(1e-7));
-      assertThat(learned.model().tensor("w").get(i)).isCloseTo(share, within(1e-7));
+      double coefficient = 1 / (1 + Math.exp(-logits[i * logits.length / 6]));
+      assertThat(coefficients.get((long) i * logits.length / 6))
+          .isCloseTo(coefficient, within(1e-7));
+      assertThat(learned.model().tensor("w").get(i)).isCloseTo(coefficient, within(1e-7));
     }
   }
 
   @Test
-  void keepsTheSharesOfTheLeastHeldOutLoss() throws IOException {
+  void keepsTheCoefficientsOfTheLeastHeldOutLoss() throws IOException {
     // Training pulls to 1; held-out data are best at 0.6.
     JavaObjective objective =
         JavaObjective.distance(1).heldOut(theta -> Math.abs(theta[0][0] - .6));
@@ -296,13 +298,13 @@ class NpMergerTest {
     JavaObjective plain = JavaObjective.distance(G).heldOut(theta -> theta[0][1]);
     MergeProblem problem = MergeProblem.of(model(A), model(C));
     NpMerge whole = NpMerger.of(plain, options.build()).learn(problem, WS);
-    NpOptions resumable = options.state(folder.resolve("looking.npstate")).build();
-    int[] looks = new int[1];
+    NpOptions resumable = options.state(folder.resolve("evaluating.npstate")).build();
+    int[] evaluations = new int[1];
     JavaObjective stopping =
         JavaObjective.distance(G)
             .heldOut(
                 theta -> {
-                  if (looks[0]++ == 2) {
+                  if (evaluations[0]++ == 2) {
                     throw new CancelledException("cancelled");
                   }
                   return theta[0][1];
@@ -350,7 +352,8 @@ class NpMergerTest {
         "steps | damaged: 14 losses, but a run of 10 steps",
         "evaluation | damaged: an evaluation on held-out data after step 9 of 4",
         "best | damaged: tensor 'best.w' is missing, needed F32 [3]",
-        "word | damaged: numbers of its history cannot be read"
+        "word | damaged: numbers of its history cannot be read",
+        "version | state of NP Merge of version 1, read is 2; name another file, or"
       })
   void aDamagedStateIsRefused(String how, String message) throws IOException {
     Path state = folder.resolve("damaged.npstate");
@@ -386,6 +389,7 @@ class NpMergerTest {
       case "nan" -> tensors.put("z.w", Tensor.of(new float[] {Float.NaN, 0, 0}, 3));
       case "steps" -> metadata.merge("losses", " 1 1 1 1 1 1 1 1 1 1", String::concat);
       case "evaluation" -> metadata.put("heldOut", "9:1.0");
+      case "version" -> metadata.put("merganser.np-merge", "1");
       case "best" -> metadata.put("heldOut", "2:1.0");
       default -> metadata.put("heldOut", "2;1.0");
     }
@@ -394,11 +398,11 @@ class NpMergerTest {
     assertThatThrownBy(() -> NpMerger.of(JavaObjective.distance(G), options).learn(problem, WS))
         .isInstanceOf(FormatException.class)
         .hasMessageContaining(state + ": " + message)
-        .hasMessageContaining("delete it to start anew");
+        .hasMessageMatching(".*delete (it|this one) to start anew");
   }
 
   @Test
-  void aGradientThatIsNotFiniteStopsWithTheBestSharesKept() throws IOException {
+  void aGradientThatIsNotFiniteStopsWithTheBestCoefficientsKept() throws IOException {
     JavaObjective objective =
         JavaObjective.of(
             Map.of("w", new long[] {3}),
@@ -410,7 +414,7 @@ class NpMergerTest {
             NpMerge.Diverged.class, () -> learn(objective, NpOptions.builder().evalEvery(2), A, C));
     assertThat(failure)
         .hasMessageStartingWith("step 5: the gradient of 'w' at index 0 is not finite or too large")
-        .hasMessageContaining("the shares of step 4 are kept");
+        .hasMessageContaining("the coefficients of step 4 are kept");
     NpMerge four =
         learn(
             JavaObjective.constant(1, 1, 1).heldOut(theta -> theta[0][0]),
@@ -430,7 +434,8 @@ class NpMergerTest {
     assertThatThrownBy(() -> learn(objective, NpOptions.builder(), A, C))
         .isInstanceOf(NumericalException.class)
         .hasMessageStartingWith(
-            "step 3: the loss is NaN, the gradients are finite; the shares of step 3 are kept");
+            "step 3: the loss is NaN, the gradients are finite;"
+                + " the coefficients of step 3 are kept");
   }
 
   @Test
@@ -474,10 +479,11 @@ class NpMergerTest {
     assertThatThrownBy(() -> new NpOptions.Optimizer.Adam(Double.NaN))
         .hasMessage("learning rate must be positive and finite, not NaN");
     assertThatThrownBy(() -> learn(JavaObjective.constant(G), NpOptions.builder(), A, C, G))
-        .hasMessage("3 models; SIGMOID learns the shares of 2; use merge or successive for more");
+        .hasMessage(
+            "3 models; SIGMOID learns the coefficients of 2; use merge or successive for more");
     assertThatThrownBy(
             () -> learn(JavaObjective.constant(G), NpOptions.builder().initial(.2, .3, .5), A, C))
-        .hasMessage("3 initial shares for 2 models");
+        .hasMessage("3 initial coefficients for 2 models");
     assertThatThrownBy(
             () ->
                 learn(

@@ -90,8 +90,8 @@ public final class FakeDeviceProgram {
     System.out.println(
         "np "
             + learned.losses().size()
-            + " steps, first share "
-            + String.format("%.3f", learned.shares().tensor("w").get(0))
+            + " steps, first coefficient "
+            + String.format("%.3f", learned.coefficients().tensor("w").get(0))
             + ", "
             + learned.traffic());
   }
@@ -100,7 +100,7 @@ public final class FakeDeviceProgram {
   private static final class ConstantGradient implements Objective.Session {
     private final Tensor theta;
     private final Tensor gradient;
-    private int looks;
+    private int evaluations;
 
     ConstantGradient(Workspace ws) {
       theta = Tensor.allocate(DType.F32, new long[] {3}, ws);
@@ -124,7 +124,7 @@ public final class FakeDeviceProgram {
 
     @Override
     public OptionalDouble heldOutLoss() {
-      return OptionalDouble.of(-looks++);
+      return OptionalDouble.of(-evaluations++);
     }
 
     @Override

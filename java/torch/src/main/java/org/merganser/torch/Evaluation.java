@@ -10,7 +10,7 @@ import java.util.concurrent.atomic.AtomicInteger;
 import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
 import org.merganser.error.ShapeException;
-import org.merganser.internal.Tasks;
+import org.merganser.internal.Threads;
 import org.merganser.io.Checkpoint;
 import org.merganser.linalg.Tensor;
 import org.merganser.model.Mode;
@@ -48,7 +48,7 @@ public record Evaluation(double accuracy, double loss) {
     int workers = Math.min(ws.threads(), batches);
     Tensor all = Tensor.allocate(DType.F32, data.size(), data.classes());
     List<Network.Session> sessions = new ArrayList<>();
-    try (Tasks tasks = new Tasks(workers)) {
+    try (Threads threads = new Threads(workers)) {
       List<Callable<Void>> runs = new ArrayList<>();
       AtomicInteger next = new AtomicInteger();
       for (int w = 0; w < workers; w++) {
@@ -63,7 +63,7 @@ public record Evaluation(double accuracy, double loss) {
               return null;
             });
       }
-      tasks.all(runs);
+      threads.all(runs);
     } catch (IOException | RuntimeException e) {
       all.close();
       throw e;

@@ -192,7 +192,7 @@ class TorchObjectiveTest {
   }
 
   @Test
-  void learnedSharesBeatTheAverageAndRunsRepeat() throws IOException {
+  void learnedCoefficientsBeatTheAverageAndRunsRepeat() throws IOException {
     try (Examples data = Oracle.clusters(1, 600, 6, 3);
         MemoryCheckpoint a = trained(NETWORK, 1, data);
         MemoryCheckpoint c = trained(NETWORK, 2, data)) {

@@ -33,9 +33,9 @@ import org.merganser.torch.TorchNetwork;
 import org.merganser.torch.TorchObjective;
 
 /**
- * Trains independent models, aligns them with every aligner, learns each parameter's share (NP
- * Merge) and compares with the plain average, with the average trained on for as many steps, with
- * the models and with their ensemble.
+ * Trains independent models, aligns them with every aligner, learns each parameter's coefficient
+ * (NP Merge) and compares with the plain average, with the average trained on for as many steps,
+ * with the models and with their ensemble.
  *
  * <p>After arXiv 2412.15467, at the scale of minutes. Batches, held-out samples and the samples of
  * the curve depend on the seed of the pair only: they are the same for all methods.
@@ -85,7 +85,7 @@ public final class NpMergeExperiment {
         Summary.accuracies(runs.rows()),
         differences(),
         curves.curves(),
-        curves.shares(),
+        curves.coefficients(),
         samples(),
         runs.training(),
         runs.versions(),
@@ -167,7 +167,7 @@ public final class NpMergeExperiment {
       NpMerge last = rounds.get(rounds.size() - 1);
       record(pair, id, last, false);
       for (int round = 0; round + 1 < rounds.size(); round++) {
-        keepShares(pair, id + "-round-" + (round + 1), rounds.get(round));
+        keepCoefficients(pair, id + "-round-" + (round + 1), rounds.get(round));
       }
       rounds.forEach(NpMerge::close);
     }
@@ -240,13 +240,13 @@ public final class NpMergeExperiment {
   private void record(PairRuns.Pair pair, String id, NpMerge learned, boolean joint)
       throws IOException {
     runs.keep(pair, "merged-" + id + ".safetensors", learned.model());
-    keepShares(pair, id, learned);
+    keepCoefficients(pair, id, learned);
     curves.add(id, learned, joint);
     pair.rows().put(id, runs.evaluate(pair, learned.model()));
   }
 
-  private void keepShares(PairRuns.Pair pair, String id, NpMerge learned) throws IOException {
-    runs.keep(pair, "shares-" + id + ".safetensors", learned.shares());
+  private void keepCoefficients(PairRuns.Pair pair, String id, NpMerge learned) throws IOException {
+    runs.keep(pair, "coefficients-" + id + ".safetensors", learned.coefficients());
   }
 
   private void fineTune(PairRuns.Pair pair, TorchObjective objective, List<Aligned> all)
@@ -321,7 +321,7 @@ public final class NpMergeExperiment {
 
   private static MemoryCheckpoint model(List<NpMerge> rounds) {
     NpMerge last = rounds.get(rounds.size() - 1);
-    last.shares().close();
+    last.coefficients().close();
     rounds.subList(0, rounds.size() - 1).forEach(NpMerge::close);
     return last.model();
   }

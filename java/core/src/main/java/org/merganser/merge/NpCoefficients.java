@@ -11,18 +11,18 @@ import org.merganser.io.MemoryCheckpoint;
 import org.merganser.linalg.Tensor;
 import org.merganser.model.Objective.Slot;
 
-/** Logits as shares. */
-final class NpShares {
-  private NpShares() {}
+/** Logits as coefficients. */
+final class NpCoefficients {
+  private NpCoefficients() {}
 
   /**
-   * Takes the logits over and turns copies on the host into shares.
+   * Takes the logits over and turns copies on the host into coefficients.
    *
    * @param logits of each slot; emptied
    */
   static MemoryCheckpoint of(
       List<Slot> slots, List<Tensor> logits, NpOptions options, int models, Workspace ws) {
-    Map<String, Tensor> shares = new LinkedHashMap<>();
+    Map<String, Tensor> coefficients = new LinkedHashMap<>();
     for (int s = 0; s < slots.size(); s++) {
       Tensor host = logits.get(s).toHost(ws);
       logits.get(s).close();
@@ -30,14 +30,14 @@ final class NpShares {
         case SIGMOID -> sigmoid(host);
         case SOFTMAX -> softmax(host, models);
         case CLAMP -> {
-          // They are the shares.
+          // They are the coefficients.
         }
       }
       long[] shape = shape(slots.get(s), options, models);
-      shares.put(slots.get(s).name(), Tensor.over(host.memory(), DType.F32, shape));
+      coefficients.put(slots.get(s).name(), Tensor.over(host.memory(), DType.F32, shape));
     }
     logits.clear();
-    return MemoryCheckpoint.of(shares);
+    return MemoryCheckpoint.of(coefficients);
   }
 
   private static long[] shape(Slot slot, NpOptions options, int models) {
