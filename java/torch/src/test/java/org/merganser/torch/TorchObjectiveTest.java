@@ -33,6 +33,7 @@ import org.merganser.merge.MergeProblem;
 import org.merganser.merge.NpMerge;
 import org.merganser.merge.NpMerger;
 import org.merganser.merge.NpOptions;
+import org.merganser.model.Evaluation;
 import org.merganser.model.Objective;
 import org.merganser.repair.BatchNormReset;
 import org.merganser.testing.JavaObjective;

@@ -39,10 +39,10 @@ import org.merganser.lab.report.ResultsJson;
 import org.merganser.linalg.Tensor;
 import org.merganser.merge.LinearMerger;
 import org.merganser.merge.MergeProblem;
+import org.merganser.model.Evaluation;
 import org.merganser.plan.Catalogue;
 import org.merganser.stats.Moments;
 import org.merganser.torch.Activation;
-import org.merganser.torch.Evaluation;
 import org.merganser.torch.TorchNetwork;
 import org.merganser.torch.Trainer;
 
