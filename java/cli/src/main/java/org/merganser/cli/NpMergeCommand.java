@@ -7,7 +7,7 @@ import java.util.List;
 import java.util.concurrent.Callable;
 import org.merganser.lab.experiment.NpMergeExperiment;
 import org.merganser.lab.experiment.NpMergeOptions;
-import org.merganser.merge.NpOptions;
+import org.merganser.merge.NpMerger;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -121,16 +121,15 @@ final class NpMergeCommand implements Callable<Integer> {
     NpMergeOptions.Builder builder =
         NpMergeOptions.builder(experiment.data)
             .np(
-                NpOptions.builder()
-                    .form(ExperimentOptions.named(NpOptions.Form.class, "form", form))
-                    .granularity(
+                NpMerger.Options.defaults()
+                    .withForm(ExperimentOptions.named(NpMerger.Form.class, "form", form))
+                    .withGranularity(
                         ExperimentOptions.named(
-                            NpOptions.Granularity.class, "granularity", granularity))
-                    .optimizer(new NpOptions.Optimizer.Adam(rate))
-                    .steps(steps)
-                    .evalEvery(evalEvery)
-                    .patience(patience)
-                    .build())
+                            NpMerger.Granularity.class, "granularity", granularity))
+                    .withOptimizer(new NpMerger.Optimizer.Adam(rate))
+                    .withSteps(steps)
+                    .withEvalEvery(evalEvery)
+                    .withPatience(patience))
             .batch(batch)
             .heldOut(heldOut);
     if (npTrain != null) {

@@ -21,7 +21,7 @@ final class NpCoefficients {
    * @param logits of each slot; emptied
    */
   static MemoryCheckpoint of(
-      List<Slot> slots, List<Tensor> logits, NpOptions options, int models, Workspace ws) {
+      List<Slot> slots, List<Tensor> logits, NpMerger.Options options, int models, Workspace ws) {
     Map<String, Tensor> coefficients = new LinkedHashMap<>();
     for (int s = 0; s < slots.size(); s++) {
       Tensor host = logits.get(s).toHost(ws);
@@ -40,14 +40,14 @@ final class NpCoefficients {
     return MemoryCheckpoint.of(coefficients);
   }
 
-  private static long[] shape(Slot slot, NpOptions options, int models) {
+  private static long[] shape(Slot slot, NpMerger.Options options, int models) {
     long[] one =
         switch (options.granularity()) {
           case PARAMETER -> slot.info().dims();
           case ROW -> new long[] {slot.info().rank() == 0 ? 1 : slot.info().dim(0)};
           case TENSOR -> new long[] {1};
         };
-    return options.form() == NpOptions.Form.SOFTMAX
+    return options.form() == NpMerger.Form.SOFTMAX
         ? LongStream.concat(LongStream.of(models), LongStream.of(one)).toArray()
         : one;
   }

@@ -11,7 +11,7 @@ import org.merganser.io.MemoryCheckpoint;
  *
  * @param model the merged model, of the best coefficients, in the types of the first model
  * @param coefficients coefficient of the first model in each parameter (of each model for {@link
- *     NpOptions.Form#SOFTMAX}), F32, under the names of the parameters: their shape, {@code [rows]}
+ *     NpMerger.Form#SOFTMAX}), F32, under the names of the parameters: their shape, {@code [rows]}
  *     or {@code [1]}, for softmax with the models as a further first dimension
  * @param losses of the batch of each step, before the step
  * @param heldOut evaluations on the held-out data, the first at step 0; empty without such data

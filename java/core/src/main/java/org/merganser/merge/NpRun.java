@@ -27,7 +27,7 @@ import org.merganser.model.Objective.Slot;
 final class NpRun {
   private final Objective objective;
   private final List<Slot> slots;
-  private final NpOptions options;
+  private final NpMerger.Options options;
   private final MergeProblem problem;
   private final Workspace ws;
   private final int models;
@@ -43,7 +43,7 @@ final class NpRun {
   private Block[] gradient;
   private long[] copied;
 
-  NpRun(Objective objective, NpOptions options, MergeProblem problem, Workspace ws) {
+  NpRun(Objective objective, NpMerger.Options options, MergeProblem problem, Workspace ws) {
     this.objective = objective;
     this.slots = List.copyOf(objective.slots());
     this.options = options;
@@ -336,10 +336,9 @@ final class NpRun {
   }
 
   private NpState.Options nativeOptions() {
-    NpOptions.Optimizer.Adam adam =
-        options.optimizer() instanceof NpOptions.Optimizer.Adam a ? a : null;
-    NpOptions.Optimizer.Sgd sgd =
-        options.optimizer() instanceof NpOptions.Optimizer.Sgd s ? s : null;
+    NpMerger.Optimizer.Adam adam =
+        options.optimizer() instanceof NpMerger.Optimizer.Adam a ? a : null;
+    NpMerger.Optimizer.Sgd sgd = options.optimizer() instanceof NpMerger.Optimizer.Sgd s ? s : null;
     return new NpState.Options(
         switch (options.form()) {
           case SIGMOID -> Codes.SIGMOID;

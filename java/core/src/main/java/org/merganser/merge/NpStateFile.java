@@ -31,11 +31,11 @@ final class NpStateFile {
   private static final String BEST = "best";
 
   private final Path path;
-  private final NpOptions options;
+  private final NpMerger.Options options;
   private final List<Slot> slots;
   private final long seed;
 
-  NpStateFile(NpOptions options, List<Slot> slots, long seed) {
+  NpStateFile(NpMerger.Options options, List<Slot> slots, long seed) {
     this.path = options.state().orElseThrow();
     this.options = options;
     this.slots = slots;
@@ -54,10 +54,10 @@ final class NpStateFile {
   private Map<String, Integer> parts() {
     Map<String, Integer> parts = new LinkedHashMap<>();
     parts.put("z", NpState.Z);
-    if (options.optimizer() instanceof NpOptions.Optimizer.Adam) {
+    if (options.optimizer() instanceof NpMerger.Optimizer.Adam) {
       parts.put("m", NpState.M);
       parts.put("v", NpState.V);
-    } else if (options.optimizer() instanceof NpOptions.Optimizer.Sgd sgd && sgd.momentum() != 0) {
+    } else if (options.optimizer() instanceof NpMerger.Optimizer.Sgd sgd && sgd.momentum() != 0) {
       parts.put("m", NpState.M);
     }
     return parts;

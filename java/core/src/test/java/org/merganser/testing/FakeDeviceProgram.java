@@ -25,7 +25,6 @@ import org.merganser.merge.LinearMerger;
 import org.merganser.merge.MergeProblem;
 import org.merganser.merge.NpMerge;
 import org.merganser.merge.NpMerger;
-import org.merganser.merge.NpOptions;
 import org.merganser.model.Objective;
 
 /**
@@ -84,8 +83,8 @@ public final class FakeDeviceProgram {
         };
     Checkpoint a = MemoryCheckpoint.of(Map.of("w", Tensor.of(new float[] {1, -1, .5f}, 3)));
     Checkpoint c = MemoryCheckpoint.of(Map.of("w", Tensor.of(new float[] {0, 1, .5f}, 3)));
-    NpOptions options =
-        NpOptions.builder().optimizer(new NpOptions.Optimizer.Adam(.01)).steps(40).build();
+    NpMerger.Options options =
+        NpMerger.Options.defaults().withOptimizer(new NpMerger.Optimizer.Adam(.01)).withSteps(40);
     NpMerge learned = NpMerger.of(constant, options).learn(MergeProblem.of(a, c), ws);
     System.out.println(
         "np "

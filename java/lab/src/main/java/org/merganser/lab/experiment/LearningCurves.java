@@ -10,16 +10,16 @@ import org.merganser.io.MemoryCheckpoint;
 import org.merganser.linalg.Tensor;
 import org.merganser.merge.NpMerge;
 import org.merganser.merge.NpMerge.HeldOut;
-import org.merganser.merge.NpOptions;
+import org.merganser.merge.NpMerger;
 import org.merganser.torch.FineTuning;
 
 /** Gathers losses and learned coefficients over pairs, row by row. */
 final class LearningCurves {
-  private final NpOptions options;
+  private final NpMerger.Options options;
   private final Map<String, List<NpMergeResult.LearningRun>> runs = new LinkedHashMap<>();
   private final Map<String, Map<String, long[]>> coefficients = new LinkedHashMap<>();
 
-  LearningCurves(NpOptions options) {
+  LearningCurves(NpMerger.Options options) {
     this.options = options;
   }
 
@@ -28,7 +28,7 @@ final class LearningCurves {
    */
   void add(String method, NpMerge learned, boolean joint) {
     add(method, learned.losses(), learned.heldOut(), learned.bestStep());
-    boolean planes = joint || options.form() == NpOptions.Form.SOFTMAX;
+    boolean planes = joint || options.form() == NpMerger.Form.SOFTMAX;
     MemoryCheckpoint found = learned.coefficients();
     for (String name : found.tensors().keySet()) {
       Tensor tensor = found.tensor(name);

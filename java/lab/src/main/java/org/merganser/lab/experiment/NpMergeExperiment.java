@@ -21,7 +21,6 @@ import org.merganser.io.MemoryCheckpoint;
 import org.merganser.merge.MergeProblem;
 import org.merganser.merge.NpMerge;
 import org.merganser.merge.NpMerger;
-import org.merganser.merge.NpOptions;
 import org.merganser.model.Evaluation;
 import org.merganser.plan.Doctor;
 import org.merganser.repair.BatchNormReset;
@@ -226,15 +225,8 @@ public final class NpMergeExperiment {
     }
   }
 
-  private static NpOptions joint(NpOptions np) {
-    return NpOptions.builder()
-        .form(NpOptions.Form.SOFTMAX)
-        .granularity(np.granularity())
-        .optimizer(np.optimizer())
-        .steps(np.steps())
-        .evalEvery(np.evalEvery())
-        .patience(np.patience())
-        .build();
+  private static NpMerger.Options joint(NpMerger.Options np) {
+    return np.withForm(NpMerger.Form.SOFTMAX).withInitial();
   }
 
   private void record(PairRuns.Pair pair, String id, NpMerge learned, boolean joint)

@@ -10,7 +10,7 @@ import org.merganser.io.MemoryCheckpoint;
 import org.merganser.linalg.Tensor;
 import org.merganser.merge.NpMerge;
 import org.merganser.merge.NpMerge.HeldOut;
-import org.merganser.merge.NpOptions;
+import org.merganser.merge.NpMerger;
 
 class LearningCurvesTest {
   private static NpMerge run(
@@ -32,7 +32,8 @@ class LearningCurvesTest {
   /** Pair 0 makes four steps; pair 1 stops after two, and keeps the loss 2 of step 0. */
   @Test
   void aStoppedPairCountsWithWhatItKeeps() {
-    LearningCurves curves = new LearningCurves(NpOptions.builder().steps(5).evalEvery(2).build());
+    LearningCurves curves =
+        new LearningCurves(NpMerger.Options.defaults().withSteps(5).withEvalEvery(2));
     curves.add(
         "np-merge+cca",
         run(
@@ -74,7 +75,7 @@ class LearningCurvesTest {
   /** Of the coefficients of all models those of the first are counted. */
   @Test
   void jointCoefficientsAreThoseOfTheFirstModel() {
-    LearningCurves curves = new LearningCurves(NpOptions.defaults());
+    LearningCurves curves = new LearningCurves(NpMerger.Options.defaults());
     curves.add(
         "joint", run(List.of(), List.of(), 0, new float[] {0.1f, 0.3f, 0.9f, 0.7f}, 2, 2), true);
     List<Long> counts = curves.coefficients().get("w").get("joint");

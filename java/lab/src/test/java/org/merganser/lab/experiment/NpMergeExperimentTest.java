@@ -28,7 +28,7 @@ import org.merganser.lab.data.DataSet;
 import org.merganser.lab.report.ResultsJson;
 import org.merganser.linalg.Tensor;
 import org.merganser.merge.NpMerge.HeldOut;
-import org.merganser.merge.NpOptions;
+import org.merganser.merge.NpMerger;
 import org.merganser.model.Evaluation;
 import org.merganser.torch.Activation;
 import org.merganser.torch.Norm;
@@ -304,7 +304,7 @@ class NpMergeExperimentTest {
                 .models(3)
                 .pairs(1)
                 .aligners(List.of("permutation", "identity"))
-                .np(NpOptions.builder().steps(60).build())
+                .np(NpMerger.Options.defaults().withSteps(60))
                 .samples(List.of())
                 .keep(keep)
                 .build(),
@@ -349,7 +349,7 @@ class NpMergeExperimentTest {
             .train(200)
             .epochs(1)
             .statistics(100)
-            .np(NpOptions.builder().steps(4).evalEvery(2).build())
+            .np(NpMerger.Options.defaults().withSteps(4).withEvalEvery(2))
             .batch(50)
             .build();
     NpMergeResult images = run(options, 2);
@@ -362,12 +362,11 @@ class NpMergeExperimentTest {
   /** The other forms and granularities run, without held-out data. */
   @Test
   void otherForms() throws IOException {
-    NpOptions np =
-        NpOptions.builder()
-            .form(NpOptions.Form.SOFTMAX)
-            .granularity(NpOptions.Granularity.ROW)
-            .steps(20)
-            .build();
+    NpMerger.Options np =
+        NpMerger.Options.defaults()
+            .withForm(NpMerger.Form.SOFTMAX)
+            .withGranularity(NpMerger.Granularity.ROW)
+            .withSteps(20);
     NpMergeResult rows =
         run(
             options().pairs(1).np(np).heldOut(0).npTrain(100).aligners(List.of("identity")).build(),
