@@ -164,7 +164,7 @@ class VerificationTest {
                 List<Binding> bindings = new ArrayList<>(space.bindings());
                 bindings.removeIf(b -> forget && b.tensor().equals("fc2.weight"));
                 builder.space(
-                    space.id(), space.width(), space.exact(), bindings.toArray(Binding[]::new));
+                    space.id(), space.width(), space.symmetry(), bindings.toArray(Binding[]::new));
                 maps.put(
                     space.id(), ScaledPermutation.of(Oracle.permutation((int) space.width(), 3)));
               });
