@@ -53,8 +53,7 @@ class CcaMergeExperimentTest {
   private static final long SEED = 11;
   private static final TorchNetwork NETWORK = TorchNetwork.mlp(64, HIDDEN, 2, 10, Activation.RELU);
   private static final String[] ROWS =
-      Stream.concat(
-              Stream.of("base", "best-base", "ensemble"), Catalogue.aligners().ids().stream())
+      Stream.concat(Stream.of("base", "best-base", "ensemble"), Catalogue.aligners().ids().stream())
           .toArray(String[]::new);
 
   @TempDir static Path temp;
