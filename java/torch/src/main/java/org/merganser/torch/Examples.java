@@ -5,7 +5,6 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.util.Arrays;
 import java.util.Iterator;
-import java.util.List;
 import java.util.NoSuchElementException;
 import java.util.stream.IntStream;
 import org.bytedeco.javacpp.PointerScope;
@@ -87,7 +86,12 @@ public final class Examples implements Inputs.Labelled, AutoCloseable {
   /** All inputs in order, in batches that suit forward passes. The seed has no effect. */
   @Override
   public Iterator<Tensor> open(long seed) {
-    return batches(inputs.rank() == 2 ? BATCH : IMAGE_BATCH).open(seed);
+    return batches(batchSize()).open(seed);
+  }
+
+  /** Samples of a batch that suits forward passes. */
+  int batchSize() {
+    return inputs.rank() == 2 ? BATCH : IMAGE_BATCH;
   }
 
   /** The first {@code count} samples; shares the memory. */
@@ -203,7 +207,7 @@ public final class Examples implements Inputs.Labelled, AutoCloseable {
       int[] samples = IntStream.range(at, at + (int) batch.dim(0)).toArray();
       at += samples.length;
       Tensor result = Tensor.allocate(DType.F32, batch.shape());
-      try (Lent lent = new Lent(List.of(batch))) {
+      try {
         TorchNatives.call(1, () -> copyAugmented(batch, samples, result));
       } catch (IOException e) {
         throw new UncheckedIOException(e);
@@ -214,10 +218,11 @@ public final class Examples implements Inputs.Labelled, AutoCloseable {
 
     @SuppressWarnings("try")
     private Tensor copyAugmented(Tensor batch, int[] samples, Tensor into) {
-      try (PointerScope scope = new PointerScope();
+      try (Shared x = new Shared(batch);
+          PointerScope scope = new PointerScope();
           NoGradGuard guard = new NoGradGuard()) {
         org.bytedeco.pytorch.Tensor changed =
-            augmentation.apply(Bridge.share(batch), seed, 0, samples).contiguous();
+            augmentation.apply(x.only(), seed, 0, samples).contiguous();
         into.memory().copyFrom(Bridge.view(changed).memory());
         return into;
       }

@@ -230,7 +230,7 @@ public final class TorchNetwork implements Network {
   public Session open(Checkpoint theta, Workspace ws) throws IOException {
     require(theta);
     Map<String, org.merganser.linalg.Tensor> owned = load(theta, ws);
-    return TorchNatives.call(FORWARD_THREADS, () -> new TorchSession(owned));
+    return TorchNatives.call(FORWARD_THREADS, () -> new Forward(owned));
   }
 
   /** All parameters and running statistics as F32; counters, which old files lack, as I64. */
@@ -288,18 +288,16 @@ public final class TorchNetwork implements Network {
     return Arrays.toString(inputShape) + " -> " + root;
   }
 
-  private final class TorchSession implements Session {
+  private final class Forward implements Session {
     private final Map<String, org.merganser.linalg.Tensor> owned;
-    private final Lent lent;
-    private final Map<String, Tensor> theta = new LinkedHashMap<>();
+    private final Shared theta;
     private final List<Tensor> outputsOfLastRun = new ArrayList<>();
     private final List<org.merganser.linalg.Tensor> viewsOfLastRun = new ArrayList<>();
     private boolean closed;
 
-    TorchSession(Map<String, org.merganser.linalg.Tensor> owned) {
+    Forward(Map<String, org.merganser.linalg.Tensor> owned) {
       this.owned = owned;
-      this.lent = new Lent(owned.values());
-      owned.forEach((name, tensor) -> theta.put(name, Bridge.share(tensor)));
+      this.theta = new Shared(owned);
     }
 
     @Override
@@ -331,12 +329,12 @@ public final class TorchNetwork implements Network {
         Mode mode,
         Set<String> taps,
         Map<String, Tensor> found) {
-      try (Lent lent = new Lent(List.of(inputs));
+      try (Shared x = new Shared(inputs);
           PointerScope scope = new PointerScope();
           NoGradGuard guard = new NoGradGuard()) {
-        ForwardPass pass = ForwardPass.tapping(theta, description, taps, mode);
+        ForwardPass pass = ForwardPass.tapping(theta.all(), description, taps, mode);
         try {
-          Tensor output = pass.apply(root, Bridge.share(inputs));
+          Tensor output = pass.apply(root, x.only());
           if (taps.contains(OUTPUT)) {
             found.put(OUTPUT, output);
           }
@@ -365,9 +363,7 @@ public final class TorchNetwork implements Network {
     public synchronized void close() {
       closed = true;
       releaseOutputs();
-      theta.values().forEach(Tensor::close);
-      theta.clear();
-      lent.close();
+      theta.close();
       owned.values().forEach(org.merganser.linalg.Tensor::close);
     }
   }
