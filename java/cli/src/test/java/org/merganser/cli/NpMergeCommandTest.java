@@ -101,13 +101,14 @@ class NpMergeCommandTest {
             "accuracy.png",
             "curve-identity.png",
             "curve-permutation.png",
-            "shares-fc1.weight.png",
+            "coefficients-fc1.weight.png",
             "samples-accuracy.png")) {
       assertThat(out.resolve(picture)).exists();
     }
     assertThat(Files.readString(out.resolve("report.html")))
         .contains("parameter by parameter", "data:image/png;base64,");
-    assertThat(keep.resolve("pair-1").resolve("shares-np-merge+identity.safetensors")).exists();
+    assertThat(keep.resolve("pair-1").resolve("coefficients-np-merge+identity.safetensors"))
+        .exists();
     assertThat(keep.resolve("pair-1").resolve("merged-finetuned-average.safetensors")).exists();
     assertThat(Fixture.hasPartial(temp)).isFalse();
   }

@@ -89,6 +89,6 @@ public record SpaceAlignment(
 
   /** Whether the map leaves the function of the network unchanged. */
   public boolean isExact(FeatureSpace space) {
-    return space.exact().allows(map.family());
+    return space.symmetry().contains(map.family());
   }
 }

@@ -13,7 +13,7 @@ import java.util.Set;
 import java.util.concurrent.Callable;
 import org.merganser.compute.Workspace;
 import org.merganser.internal.Opened;
-import org.merganser.internal.Tasks;
+import org.merganser.internal.Threads;
 import org.merganser.linalg.Tensor;
 
 /**
@@ -27,7 +27,7 @@ final class ForwardPasses implements PairedActivations {
   private final int atOnce;
   private final Workspace ws;
   private final Opened opened = new Opened();
-  private final Tasks tasks;
+  private final Threads threads;
 
   /** For each batch of a round, a session of each model; opened when they are needed. */
   private final List<List<Network.Session>> sessions = new ArrayList<>();
@@ -42,7 +42,7 @@ final class ForwardPasses implements PairedActivations {
     this.mode = mode;
     this.atOnce = atOnce;
     this.ws = ws;
-    this.tasks = opened.add(new Tasks(Math.min(ws.threads(), atOnce * models.size())));
+    this.threads = opened.add(new Threads(Math.min(ws.threads(), atOnce * models.size())));
     try {
       sessions(0);
     } catch (IOException | RuntimeException e) {
@@ -113,7 +113,7 @@ final class ForwardPasses implements PairedActivations {
           }
           sizes.add(batch.dim(0));
         }
-        List<Map<String, Tensor>> found = tasks.all(runs);
+        List<Map<String, Tensor>> found = threads.all(runs);
         for (int b = 0; b < sizes.size(); b++) {
           int from = b * models.size();
           ready.add(new Batch(samples, sizes.get(b), found.subList(from, from + models.size())));

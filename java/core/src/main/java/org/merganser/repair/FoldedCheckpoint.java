@@ -20,10 +20,10 @@ import org.merganser.model.BatchNormLayer;
 final class FoldedCheckpoint implements Checkpoint {
   private final Checkpoint source;
   private final Map<String, TensorInfo> tensors;
-  private final Map<String, Part> parts = new LinkedHashMap<>();
+  private final Map<String, Absorbed> absorbed = new LinkedHashMap<>();
 
   /** A weight or bias that absorbs a normalisation. */
-  private record Part(AffineLayer layer, BatchNormLayer norm, boolean isWeight) {}
+  private record Absorbed(AffineLayer layer, BatchNormLayer norm, boolean isWeight) {}
 
   FoldedCheckpoint(Checkpoint source, List<AffineLayer> layers, Map<String, BatchNormLayer> norms) {
     this.source = source;
@@ -33,8 +33,8 @@ final class FoldedCheckpoint implements Checkpoint {
       BatchNormLayer norm = norms.get(layer.id());
       if (norm != null) {
         String bias = layer.bias().orElse(layer.id() + ".bias");
-        parts.put(layer.weight(), new Part(layer, norm, true));
-        parts.put(bias, new Part(layer, norm, false));
+        absorbed.put(layer.weight(), new Absorbed(layer, norm, true));
+        absorbed.put(bias, new Absorbed(layer, norm, false));
         if (layer.bias().isEmpty()) {
           addedBias.put(layer.weight(), bias);
         }
@@ -71,38 +71,38 @@ final class FoldedCheckpoint implements Checkpoint {
   public void read(String name, Tensor into, Workspace ws) throws IOException {
     TensorInfo info = info(name);
     into.require("target of " + Names.quote(name), info.dtype(), info.dims());
-    Part part = parts.get(name);
-    if (part == null) {
+    Absorbed folded = absorbed.get(name);
+    if (folded == null) {
       source.read(name, into, ws);
       return;
     }
-    double[] factor = values(part.norm().scale(), ws);
-    double[] variance = values(part.norm().variance(), ws);
-    for (int c = 0; c < factor.length; c++) {
-      factor[c] /= Math.sqrt(variance[c] + part.norm().epsilon());
+    double[] scale = values(folded.norm().scale(), ws);
+    double[] variance = values(folded.norm().variance(), ws);
+    for (int c = 0; c < scale.length; c++) {
+      scale[c] /= Math.sqrt(variance[c] + folded.norm().epsilon());
     }
-    try (Tensor result = part.isWeight() ? weight(name, factor, ws) : bias(part, factor, ws)) {
+    try (Tensor result = folded.isWeight() ? weight(name, scale, ws) : bias(folded, scale, ws)) {
       into.copyFrom(result, ws);
     }
   }
 
-  private Tensor weight(String name, double[] factor, Workspace ws) throws IOException {
+  private Tensor weight(String name, double[] scale, Workspace ws) throws IOException {
     try (Tensor weight = source.readOn(name, ws)) {
-      return weight.scaledRows(factor, ws);
+      return weight.scaledRows(scale, ws);
     }
   }
 
-  private Tensor bias(Part part, double[] factor, Workspace ws) throws IOException {
-    double[] mean = values(part.norm().mean(), ws);
-    double[] shift = values(part.norm().shift(), ws);
-    double[] bias = new double[factor.length];
-    if (part.layer().bias().isPresent()) {
-      bias = values(part.layer().bias().get(), ws);
+  private Tensor bias(Absorbed folded, double[] scale, Workspace ws) throws IOException {
+    double[] mean = values(folded.norm().mean(), ws);
+    double[] shift = values(folded.norm().shift(), ws);
+    double[] bias = new double[scale.length];
+    if (folded.layer().bias().isPresent()) {
+      bias = values(folded.layer().bias().get(), ws);
     }
     for (int c = 0; c < bias.length; c++) {
-      bias[c] = factor[c] * (bias[c] - mean[c]) + shift[c];
+      bias[c] = scale[c] * (bias[c] - mean[c]) + shift[c];
     }
-    String name = part.layer().bias().orElse(part.layer().weight());
+    String name = folded.layer().bias().orElse(folded.layer().weight());
     return Tensor.of(source.info(name).dtype(), bias, ws);
   }
 

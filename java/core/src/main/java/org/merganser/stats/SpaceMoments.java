@@ -135,8 +135,8 @@ public final class SpaceMoments implements AutoCloseable {
   public SpaceMoments merge(SpaceMoments other, Workspace ws) {
     requireSameShape(other);
     long n = samples + other.samples;
-    double share = n == 0 ? 0 : (double) other.samples / n;
-    double factor = samples * share;
+    double fraction = n == 0 ? 0 : (double) other.samples / n;
+    double weight = samples * fraction;
     double[][] delta = new double[models()][];
     double[][] mean = new double[models()][];
     double[][] sums = new double[models()][];
@@ -147,8 +147,8 @@ public final class SpaceMoments implements AutoCloseable {
       sums[k] = new double[width];
       for (int f = 0; f < width; f++) {
         delta[k][f] = other.means[k][f] - means[k][f];
-        mean[k][f] = means[k][f] + delta[k][f] * share;
-        sums[k][f] = m2[k][f] + other.m2[k][f] + delta[k][f] * delta[k][f] * factor;
+        mean[k][f] = means[k][f] + delta[k][f] * fraction;
+        sums[k][f] = m2[k][f] + other.m2[k][f] + delta[k][f] * delta[k][f] * weight;
       }
     }
     try (Opened opened = new Opened()) {
@@ -156,7 +156,7 @@ public final class SpaceMoments implements AutoCloseable {
       blocks.forEach(
           (pair, block) -> {
             Matrix sum = opened.add(LinAlg.add(block, other.block(pair.i(), pair.j()), ws));
-            addBetween(delta[pair.i()], delta[pair.j()], factor, sum, ws);
+            addBetween(delta[pair.i()], delta[pair.j()], weight, sum, ws);
             merged.put(pair, sum);
           });
       opened.release();
@@ -166,10 +166,10 @@ public final class SpaceMoments implements AutoCloseable {
 
   /** What the distance between the means adds. */
   private static void addBetween(
-      double[] rows, double[] columns, double factor, Matrix sum, Workspace ws) {
+      double[] rows, double[] columns, double weight, Matrix sum, Workspace ws) {
     try (Tensor x = Tensor.of(rows, rows.length, 1);
         Tensor y = Tensor.of(columns, columns.length, 1)) {
-      LinAlg.addProduct(factor, Matrix.of(x), Matrix.of(y), sum, ws);
+      LinAlg.addProduct(weight, Matrix.of(x), Matrix.of(y), sum, ws);
     }
   }
 

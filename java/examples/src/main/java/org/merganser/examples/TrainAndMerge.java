@@ -24,7 +24,7 @@ import org.merganser.torch.Trainer;
 
 /**
  * Trains two networks on embedded images, merges them with and without alignment, and with learned
- * shares.
+ * coefficients.
  */
 public final class TrainAndMerge {
   private TrainAndMerge() {}
