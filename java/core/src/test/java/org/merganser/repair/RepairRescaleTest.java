@@ -164,8 +164,8 @@ class RepairRescaleTest {
   @Test
   void everyRepairHasItsIdAndSaysWhatItCannotDo() {
     NormedMlp normed = new NormedMlp(true, 5, 8, 7, 3);
-    for (String id : Catalogue.repairs().keySet()) {
-      Repair repair = Catalogue.repairs().get(id).get();
+    for (String id : Catalogue.repairs().ids()) {
+      Repair repair = Catalogue.repairs().method(id);
       assertThat(repair.id()).isEqualTo(id);
       NormedMlp network = id.equals("bn-reset") ? NETWORK : normed;
       try (MemoryCheckpoint model = network.random(DType.F64, 1, WS)) {
