@@ -12,6 +12,9 @@ import org.merganser.align.PermutationAligner;
 import org.merganser.align.ProcrustesAligner;
 import org.merganser.merge.LinearMerger;
 import org.merganser.merge.Merger;
+import org.merganser.merge.SlerpMerger;
+import org.merganser.merge.TaskArithmeticMerger;
+import org.merganser.merge.TiesMerger;
 import org.merganser.repair.BatchNormReset;
 import org.merganser.repair.Repair;
 import org.merganser.repair.RepairRescale;
@@ -33,6 +36,10 @@ public final class Catalogue {
     ALIGNERS.put("procrustes", ProcrustesAligner::orthogonal);
     ALIGNERS.put("procrustes-scaled", ProcrustesAligner::scaled);
     MERGERS.put("linear", LinearMerger::uniform);
+    MERGERS.put("slerp", () -> SlerpMerger.of(SlerpMerger.Options.defaults()));
+    MERGERS.put(
+        "task_arithmetic", () -> TaskArithmeticMerger.of(TaskArithmeticMerger.Options.defaults()));
+    MERGERS.put("ties", () -> TiesMerger.of(TiesMerger.Options.defaults()));
     REPAIRS.put("bn-reset", BatchNormReset::new);
     REPAIRS.put("repair", RepairRescale::measured);
     REPAIRS.put("repair-closed-form", RepairRescale::closedForm);

@@ -19,7 +19,7 @@ class CatalogueTest {
     assertThat(Catalogue.aligners())
         .containsKeys("identity", "permutation", "cca", "procrustes", "procrustes-scaled");
     assertThat(Catalogue.aligner("cca")).isInstanceOf(CcaAligner.class);
-    assertThat(Catalogue.mergers()).containsOnlyKeys("linear");
+    assertThat(Catalogue.mergers()).containsKeys("linear", "slerp", "task_arithmetic", "ties");
     Catalogue.mergers().forEach((id, merger) -> assertThat(merger.get().id()).isEqualTo(id));
     assertThatThrownBy(() -> Catalogue.aligners().clear())
         .isInstanceOf(UnsupportedOperationException.class);
