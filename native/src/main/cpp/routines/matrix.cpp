@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Passes over F64 matrices: as quick as memory, so that plain loops on every level are enough. Tasks have a fixed
+// Passes over F64 matrices: as quick as memory, so that plain loops on every level are enough. Items have a fixed
 // size, and each result one order of operations.
 #include <algorithm>
 #include <cmath>
@@ -12,11 +12,11 @@ namespace merganser {
 
 namespace {
 
-constexpr int64_t kTask = 1 << 15;  // elements
+constexpr int64_t kItem = 1 << 15;  // elements
 constexpr int64_t kStrip = 512;     // columns
 constexpr int64_t kAhead = 2;       // rows
 
-int64_t rows_of_a_task(int64_t columns) { return std::max<int64_t>(1, kTask / std::max<int64_t>(1, columns)); }
+int64_t rows_of_an_item(int64_t columns) { return std::max<int64_t>(1, kItem / std::max<int64_t>(1, columns)); }
 
 // A NaN stays: nothing is larger, and it is not at most anything.
 double larger(double a, double b) { return !(b <= a) && a == a ? b : a; }
@@ -28,9 +28,9 @@ void divide(mg_context* context, int64_t rows, int64_t cols, const double* a, in
   if (rows == 0 || cols == 0) return;
   const std::vector<double> ones(col_divisors ? 0 : cols, 1.0);
   const double* by = col_divisors ? col_divisors : ones.data();
-  const int64_t height = rows_of_a_task(cols);
-  parallel_for(context, divide_up(rows, height), [&](int64_t task, int32_t) {
-    for (int64_t i = task * height; i < std::min(rows, (task + 1) * height); ++i) {
+  const int64_t height = rows_of_an_item(cols);
+  parallel_for(context, divide_up(rows, height), [&](int64_t item, int32_t) {
+    for (int64_t i = item * height; i < std::min(rows, (item + 1) * height); ++i) {
       const double divisor = row_divisors ? row_divisors[i] : 1;
       const double* from = a + i * lda;
       double* to = out + i * ldo;
@@ -78,9 +78,9 @@ void norm(mg_context* context, int32_t kind, int64_t rows, int64_t cols, const d
 void row_products(mg_context* context, int64_t rows, int64_t cols, const double* x, int64_t ldx, const double* y,
                   int64_t ldy, double* out) {
   constexpr int64_t kLanes = 8;
-  const int64_t height = rows_of_a_task(cols);
-  parallel_for(context, divide_up(rows, height), [&](int64_t task, int32_t) {
-    for (int64_t i = task * height; i < std::min(rows, (task + 1) * height); ++i) {
+  const int64_t height = rows_of_an_item(cols);
+  parallel_for(context, divide_up(rows, height), [&](int64_t item, int32_t) {
+    for (int64_t i = item * height; i < std::min(rows, (item + 1) * height); ++i) {
       const double* left = x + i * ldx;
       const double* right = y + i * ldy;
       double lanes[kLanes] = {};

@@ -74,7 +74,7 @@ Outcome copies(mg_context* context, const Input& input, bool) {
 
 // ---- Moments -------------------------------------------------------------------------------------------
 
-// Two streams in every mode and three updates; what is asked for goes into the bytes.
+// Two series in every mode and three updates; what is asked for goes into the bytes.
 Outcome moments(mg_context* context, const Input& input, bool with_oracle, bool blocks) {
   const int64_t d = input.size, e = d + 3, n = 2 * d + 50;
   const int64_t widths[] = {d, e};

@@ -39,10 +39,10 @@ final class Buffers {
   }
 
   /**
-   * The limit of a kernel that reads {@code arrays[0..reads)} and writes the others: a stream of
-   * the same mix, its stores past the caches.
+   * The limit of a kernel that reads {@code arrays[0..reads)} and writes the others: the bandwidth
+   * of the same mix, its stores non-temporal.
    */
-  static void stream(Kernels kernels, long bytes, Memory[] arrays, int reads) {
+  static void bandwidth(Kernels kernels, long bytes, Memory[] arrays, int reads) {
     Work.bytes((double) bytes * arrays.length);
     kernels
         .merge()

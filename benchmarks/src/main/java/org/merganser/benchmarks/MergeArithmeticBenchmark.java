@@ -17,9 +17,9 @@ import org.openjdk.jmh.annotations.TearDown;
  * Merging in memory: {@code linear} and {@code slerp} of two models; {@code taskArithmetic}, {@code
  * ties} and {@code dare} of a base and three.
  *
- * <p>Limits, streams past the caches: {@code limitLinear} reads 2 arrays and writes 1, {@code
- * limitTask} reads 4 and writes 1, {@code limitSlerp} reads 2 and then reads 2 and writes 1. Peers:
- * {@link PlainMerge}, one pass for each operation.
+ * <p>Limits, bandwidth with non-temporal stores: {@code limitLinear} reads 2 arrays and writes 1,
+ * {@code limitTask} reads 4 and writes 1, {@code limitSlerp} reads 2 and then reads 2 and writes 1.
+ * Peers: {@link PlainMerge}, one pass for each operation.
  */
 public class MergeArithmeticBenchmark extends KernelBenchmark {
   private static final double WEIGHT = 0.3;
@@ -93,18 +93,18 @@ public class MergeArithmeticBenchmark extends KernelBenchmark {
 
   @Benchmark
   public void limitLinear() {
-    stream(2, 1);
+    bandwidth(2, 1);
   }
 
   @Benchmark
   public void limitTask() {
-    stream(4, 1);
+    bandwidth(4, 1);
   }
 
   @Benchmark
   public void limitSlerp() {
-    stream(2, 0);
-    stream(2, 1);
+    bandwidth(2, 0);
+    bandwidth(2, 1);
   }
 
   @Benchmark
@@ -146,7 +146,7 @@ public class MergeArithmeticBenchmark extends KernelBenchmark {
             out.block());
   }
 
-  private void stream(int reads, int writes) {
+  private void bandwidth(int reads, int writes) {
     Work.bytes((double) (reads + writes) * bytes);
     Block[] to = writes == 0 ? new Block[0] : new Block[] {out.block()};
     kernels.merge().bandwidth(bytes, Buffers.blocks(arrays, 0, reads), to);

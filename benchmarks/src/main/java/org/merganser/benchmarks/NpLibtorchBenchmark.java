@@ -18,7 +18,7 @@ import org.openjdk.jmh.annotations.TearDown;
 /**
  * The fused step of NP Merge (sigmoid, Adam, two models, F32) against the same step as tensor
  * operations of libtorch over preallocated tensors, and against the memory limit: the same arrays
- * (6 read, 4 written) streamed past the caches.
+ * (6 read, 4 written) at the bandwidth of non-temporal stores.
  */
 public class NpLibtorchBenchmark extends KernelBenchmark {
   private static final double RATE = 1e-3;
@@ -94,7 +94,7 @@ public class NpLibtorchBenchmark extends KernelBenchmark {
 
   @Benchmark
   public void limit() {
-    Buffers.stream(kernels, 4L * n, arrays, 6);
+    Buffers.bandwidth(kernels, 4L * n, arrays, 6);
   }
 
   /** a, c, g, z, m, v, two temporaries, theta; nothing is allocated but the handles. */

@@ -14,9 +14,9 @@ import org.openjdk.jmh.annotations.TearDown;
  * One step of NP Merge with Adam, two models, one weight for each parameter.
  *
  * <p>{@code sigmoid} and {@code clamp}: the fused step, 6 arrays read and 4 written, counted as 40
- * bytes a parameter (the look through the gradients before it is not counted). {@code limit}: 6
- * arrays read and 4 written by stores past the caches. {@code unfused}: the clamped form as one
- * pass for each operation over preallocated arrays, on one thread.
+ * bytes a parameter (the check of the gradients before it is not counted). {@code limit}: 6 arrays
+ * read and 4 written by stores past the caches. {@code unfused}: the clamped form as one pass for
+ * each operation over preallocated arrays, on one thread.
  */
 public class NpStepBenchmark extends KernelBenchmark {
   private static final double RATE = 1e-3;
@@ -70,7 +70,7 @@ public class NpStepBenchmark extends KernelBenchmark {
 
   @Benchmark
   public void limit() {
-    Buffers.stream(kernels, 4L * n, arrays, 6);
+    Buffers.bandwidth(kernels, 4L * n, arrays, 6);
   }
 
   @Benchmark

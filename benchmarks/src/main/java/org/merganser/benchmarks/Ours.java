@@ -154,7 +154,7 @@ public final class Ours {
           case "task" -> task(arrays(4), false);
           case "ties" -> task(arrays(4), true);
           case "kth" -> kth(tensor("x"));
-          case "stream" -> stream();
+          case "bandwidth" -> bandwidth();
           case "gemm" -> gemm();
           default -> throw new IllegalArgumentException("no kernel " + words[1]);
         };
@@ -261,7 +261,7 @@ public final class Ours {
     };
   }
 
-  private Runnable stream() {
+  private Runnable bandwidth() {
     int reads = (int) number("reads");
     long bytes = (long) number("bytes");
     Memory[] arrays = new Memory[reads + (int) number("writes")];
@@ -269,7 +269,7 @@ public final class Ours {
       arrays[k] = Buffers.zeros(bytes);
       keep(Tensor.over(arrays[k], DType.U8, bytes));
     }
-    return () -> Buffers.stream(kernels, bytes, arrays, reads);
+    return () -> Buffers.bandwidth(kernels, bytes, arrays, reads);
   }
 
   private Runnable gemm() {

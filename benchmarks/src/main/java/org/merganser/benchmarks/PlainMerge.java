@@ -179,15 +179,15 @@ final class PlainMerge {
     }
   }
 
-  private static void scale(float[] from, float factor, float[] to) {
+  private static void scale(float[] from, float scale, float[] to) {
     for (int i = 0; i < to.length; i++) {
-      to[i] = factor * from[i];
+      to[i] = scale * from[i];
     }
   }
 
-  private static void addScaled(float[] from, float factor, float[] to) {
+  private static void addScaled(float[] from, float scale, float[] to) {
     for (int i = 0; i < to.length; i++) {
-      to[i] += factor * from[i];
+      to[i] += scale * from[i];
     }
   }
 

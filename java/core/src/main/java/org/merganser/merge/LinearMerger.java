@@ -5,6 +5,7 @@ import java.util.List;
 import org.merganser.compute.Workspace;
 import org.merganser.internal.kernel.Kernels;
 import org.merganser.io.TensorInfo;
+import org.merganser.method.Setting;
 
 /**
  * The weighted mean of parameters: {@code theta = sum_k w_k theta_k}, the weights as given or
@@ -31,12 +32,12 @@ public final class LinearMerger extends TensorMerger {
     AS_GIVEN
   }
 
-  /**
-   * Settings.
-   *
-   * @param weights one for each model; empty for equal ones
-   */
-  public record Options(List<Double> weights, Normalise normalise, NonFiniteWeights nonFinite) {
+  /** Settings. */
+  public record Options(
+      @Setting(value = "one for each model; none for equal ones", varies = true)
+          List<Double> weights,
+      @Setting("whether weights are divided by their sum") Normalise normalise,
+      @Setting("what becomes of NaN and infinite parameters") NonFiniteWeights nonFinite) {
     public Options {
       weights = List.copyOf(weights);
       double sum = weights.stream().mapToDouble(Double::doubleValue).sum();
@@ -54,8 +55,8 @@ public final class LinearMerger extends TensorMerger {
       return new Options(List.of(), Normalise.SUM_TO_ONE, NonFiniteWeights.FAIL);
     }
 
-    public Options withWeights(double... values) {
-      return new Options(Weights.list(values), normalise, nonFinite);
+    public Options withWeights(List<Double> values) {
+      return new Options(values, normalise, nonFinite);
     }
 
     public Options withNormalise(Normalise value) {
@@ -83,7 +84,7 @@ public final class LinearMerger extends TensorMerger {
 
   /** Weights, divided by their sum. */
   public static LinearMerger weights(double... weights) {
-    return new LinearMerger(Options.defaults().withWeights(weights));
+    return new LinearMerger(Options.defaults().withWeights(Weights.list(weights)));
   }
 
   public static LinearMerger of(Options options) {
@@ -93,6 +94,16 @@ public final class LinearMerger extends TensorMerger {
   @Override
   public String id() {
     return "linear";
+  }
+
+  @Override
+  public String summary() {
+    return "weighted mean of parameters";
+  }
+
+  @Override
+  public Options options() {
+    return options;
   }
 
   @Override

@@ -4,12 +4,10 @@ package org.merganser.merge;
 import java.io.IOException;
 import org.merganser.compute.Workspace;
 import org.merganser.io.Checkpoint;
+import org.merganser.method.Method;
 
-/** A method that combines checkpoints. Immutable and thread-safe. */
-public interface Merger {
-  /** Name in tables and on the command line. */
-  String id();
-
+/** A method that combines checkpoints. */
+public interface Merger extends Method {
   /** What a problem must have; any models without a base, unless a method says otherwise. */
   default Needs needs() {
     return Needs.MODELS;

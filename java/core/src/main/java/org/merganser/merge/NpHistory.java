@@ -40,12 +40,12 @@ final class NpHistory {
   }
 
   /** Takes over what an interrupted run had found. */
-  void restore(List<Double> allLosses, List<NpMerge.HeldOut> allLooks) {
+  void restore(List<Double> allLosses, List<NpMerge.HeldOut> allEvaluations) {
     losses.addAll(allLosses);
-    allLooks.forEach(this::add);
+    allEvaluations.forEach(this::add);
   }
 
-  /** Looks since the best. */
+  /** Evaluations since the best. */
   int sinceBest() {
     return best < 0 ? 0 : evaluations.size() - 1 - best;
   }

@@ -27,7 +27,7 @@ import org.merganser.model.Objective.Slot;
 final class NpRun {
   private final Objective objective;
   private final List<Slot> slots;
-  private final NpOptions options;
+  private final NpMerger.Options options;
   private final MergeProblem problem;
   private final Workspace ws;
   private final int models;
@@ -43,7 +43,7 @@ final class NpRun {
   private Block[] gradient;
   private long[] copied;
 
-  NpRun(Objective objective, NpOptions options, MergeProblem problem, Workspace ws) {
+  NpRun(Objective objective, NpMerger.Options options, MergeProblem problem, Workspace ws) {
     this.objective = objective;
     this.slots = List.copyOf(objective.slots());
     this.options = options;
@@ -86,7 +86,7 @@ final class NpRun {
     }
     if (!options.initial().isEmpty() && options.initial().size() != models) {
       throw new IllegalArgumentException(
-          options.initial().size() + " initial shares for " + models + " models");
+          options.initial().size() + " initial coefficients for " + models + " models");
     }
     List<String> problems = new ArrayList<>();
     boolean allBf16 = true;
@@ -250,7 +250,7 @@ final class NpRun {
   }
 
   private String kept() {
-    return "; the shares of step "
+    return "; the coefficients of step "
         + history.bestOr(history.step())
         + " are kept. Lower the learning rate (now "
         + options.optimizer().learningRate()
@@ -263,7 +263,7 @@ final class NpRun {
     return due && (history.evaluations().isEmpty() || history.lastEvaluation().step() < step);
   }
 
-  /** Looks at the held-out data, and keeps the logits when they are the best so far. */
+  /** Evaluates on the held-out data, and keeps the logits when they are the best so far. */
   private void evaluate() throws IOException {
     OptionalDouble loss = session.heldOutLoss();
     if (history.step() == 0 && loss.isPresent() && !Double.isFinite(loss.getAsDouble())) {
@@ -307,7 +307,7 @@ final class NpRun {
         cause);
   }
 
-  /** The model of the best shares; frees the state before the model is made. */
+  /** The model of the best coefficients; frees the state before the model is made. */
   private NpMerge finish(NpMerge.Stop stop) throws IOException {
     long[] now = Kernels.of(own).transfers();
     NpMerge.Traffic traffic = new NpMerge.Traffic(now[0] - copied[0], now[1] - copied[1]);
@@ -323,11 +323,11 @@ final class NpRun {
       np.theta(theta);
     }
     closeState();
-    MemoryCheckpoint shares = NpShares.of(slots, best, options, models, own);
+    MemoryCheckpoint coefficients = NpCoefficients.of(slots, best, options, models, own);
     return new NpMerge(
         // The Workspace of the caller may be cancelled; what was learned is still to be kept.
         objective.model(session, problem.models(), own),
-        shares,
+        coefficients,
         history.losses(),
         history.evaluations(),
         history.bestOr(history.step()),
@@ -336,10 +336,9 @@ final class NpRun {
   }
 
   private NpState.Options nativeOptions() {
-    NpOptions.Optimizer.Adam adam =
-        options.optimizer() instanceof NpOptions.Optimizer.Adam a ? a : null;
-    NpOptions.Optimizer.Sgd sgd =
-        options.optimizer() instanceof NpOptions.Optimizer.Sgd s ? s : null;
+    NpMerger.Optimizer.Adam adam =
+        options.optimizer() instanceof NpMerger.Optimizer.Adam a ? a : null;
+    NpMerger.Optimizer.Sgd sgd = options.optimizer() instanceof NpMerger.Optimizer.Sgd s ? s : null;
     return new NpState.Options(
         switch (options.form()) {
           case SIGMOID -> Codes.SIGMOID;

@@ -27,15 +27,15 @@ import org.merganser.model.Objective.Slot;
  */
 final class NpStateFile {
   private static final String FORMAT = "merganser.np-merge";
-  private static final String VERSION = "1";
+  private static final String VERSION = "2";
   private static final String BEST = "best";
 
   private final Path path;
-  private final NpOptions options;
+  private final NpMerger.Options options;
   private final List<Slot> slots;
   private final long seed;
 
-  NpStateFile(NpOptions options, List<Slot> slots, long seed) {
+  NpStateFile(NpMerger.Options options, List<Slot> slots, long seed) {
     this.path = options.state().orElseThrow();
     this.options = options;
     this.slots = slots;
@@ -54,10 +54,10 @@ final class NpStateFile {
   private Map<String, Integer> parts() {
     Map<String, Integer> parts = new LinkedHashMap<>();
     parts.put("z", NpState.Z);
-    if (options.optimizer() instanceof NpOptions.Optimizer.Adam) {
+    if (options.optimizer() instanceof NpMerger.Optimizer.Adam) {
       parts.put("m", NpState.M);
       parts.put("v", NpState.V);
-    } else if (options.optimizer() instanceof NpOptions.Optimizer.Sgd sgd && sgd.momentum() != 0) {
+    } else if (options.optimizer() instanceof NpMerger.Optimizer.Sgd sgd && sgd.momentum() != 0) {
       parts.put("m", NpState.M);
     }
     return parts;
@@ -71,7 +71,7 @@ final class NpStateFile {
         + options.granularity()
         + ", optimizer "
         + options.optimizer()
-        + ", initial shares "
+        + ", initial coefficients "
         + options.initial()
         + ", pull "
         + options.pull()
@@ -112,9 +112,14 @@ final class NpStateFile {
       return;
     }
     try (Checkpoint file = Safetensors.open(path)) {
-      if (!VERSION.equals(file.metadata().get(FORMAT))) {
+      String version = file.metadata().get(FORMAT);
+      if (!VERSION.equals(version)) {
         throw new FormatException(
-            path + ": no state of NP Merge; name another file, or delete this one to start anew");
+            path
+                + (version == null
+                    ? ": no state of NP Merge"
+                    : ": state of NP Merge of version " + version + ", read is " + VERSION)
+                + "; name another file, or delete this one to start anew");
       }
       String wanted = description(history.fingerprint());
       String found = file.metadata().get("run");
@@ -131,7 +136,7 @@ final class NpStateFile {
         String name = slots.get(s).name();
         if (file.tensors().containsKey(BEST + "." + name)) {
           best.add(file.readOn(BEST + "." + name, ws));
-          np.load(s, NpState.Z, best.get(s).size(), best.get(s).block()); // looks at its numbers
+          np.load(s, NpState.Z, best.get(s).size(), best.get(s).block()); // checks its numbers
         }
         for (Map.Entry<String, Integer> part : parts().entrySet()) {
           try (Tensor resident = file.readOn(part.getKey() + "." + name, ws)) {

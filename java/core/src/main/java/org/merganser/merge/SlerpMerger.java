@@ -9,6 +9,8 @@ import org.merganser.internal.kernel.Kernels;
 import org.merganser.internal.kernel.MergeKernels;
 import org.merganser.internal.kernel.SlerpWeights;
 import org.merganser.linalg.Tensor;
+import org.merganser.method.Setting;
+import org.merganser.method.Settings;
 
 /**
  * Spherical interpolation of two models, tensor by tensor as vectors a and c with the angle w:
@@ -31,16 +33,12 @@ public final class SlerpMerger extends TensorMerger {
   /** Squares of the largest F64 times this, a power of 2, can be summed. */
   private static final double SMALLER = 0x1p-560;
 
-  /**
-   * Settings.
-   *
-   * @param t 0 gives the first model, 1 the second; beyond them it extrapolates
-   */
-  public record Options(double t) {
+  /** Settings. */
+  public record Options(
+      @Setting(value = "0 gives the first model, 1 the second; beyond, more of one", varies = true)
+          double t) {
     public Options {
-      if (!Double.isFinite(t)) {
-        throw new IllegalArgumentException("t must be finite, not " + t);
-      }
+      Settings.check(Options.class, t);
     }
 
     /** Half way. */
@@ -66,6 +64,16 @@ public final class SlerpMerger extends TensorMerger {
   @Override
   public String id() {
     return "slerp";
+  }
+
+  @Override
+  public String summary() {
+    return "two models interpolated along the arc between their tensors";
+  }
+
+  @Override
+  public Options options() {
+    return options;
   }
 
   @Override

@@ -7,6 +7,8 @@ import org.merganser.compute.Workspace;
 import org.merganser.internal.kernel.MergeKernels.Mix;
 import org.merganser.internal.kernel.MergeKernels.Task;
 import org.merganser.io.TensorInfo;
+import org.merganser.method.Setting;
+import org.merganser.method.Settings;
 
 /**
  * Task vectors added to the base: {@code theta = b + lambda sum_k w_k (theta_k - b)}.
@@ -17,17 +19,14 @@ import org.merganser.io.TensorInfo;
  * <p>Source: Ilharco et al. 2023, "Editing models with task arithmetic".
  */
 public final class TaskArithmeticMerger extends TensorMerger {
-  /**
-   * Settings.
-   *
-   * @param weights one for each model; empty for equal ones that sum to 1
-   * @param lambda of the sum
-   */
-  public record Options(List<Double> weights, double lambda) {
+  /** Settings. */
+  public record Options(
+      @Setting(value = "one for each model; none for equal ones that sum to 1", varies = true)
+          List<Double> weights,
+      @Setting(value = "times the sum of the task vectors", varies = true) double lambda) {
     public Options {
       weights = List.copyOf(weights);
-      Weights.requireFinite("weights", weights);
-      Weights.requireFinite("lambda", List.of(lambda));
+      Settings.check(Options.class, weights, lambda);
     }
 
     /** Equal weights, lambda 1. */
@@ -35,8 +34,8 @@ public final class TaskArithmeticMerger extends TensorMerger {
       return new Options(List.of(), 1);
     }
 
-    public Options withWeights(double... values) {
-      return new Options(Weights.list(values), lambda);
+    public Options withWeights(List<Double> values) {
+      return new Options(values, lambda);
     }
 
     public Options withLambda(double value) {
@@ -57,6 +56,16 @@ public final class TaskArithmeticMerger extends TensorMerger {
   @Override
   public String id() {
     return "task_arithmetic";
+  }
+
+  @Override
+  public String summary() {
+    return "weighted sum of the differences to a base, added to it";
+  }
+
+  @Override
+  public Options options() {
+    return options;
   }
 
   @Override

@@ -175,6 +175,11 @@ public abstract class TensorMerger implements Merger {
     }
 
     @Override
+    public String summary() {
+      return "a method whose settings depend on the tensor";
+    }
+
+    @Override
     protected TileFunction prepare(Group group, Workspace ws) throws IOException {
       return of(group.name()).prepare(group, ws);
     }

@@ -12,6 +12,8 @@ import org.merganser.internal.kernel.MergeKernels.Task;
 import org.merganser.internal.kernel.MergeKernels.Threshold;
 import org.merganser.io.TensorInfo;
 import org.merganser.linalg.Tensor;
+import org.merganser.method.Setting;
+import org.merganser.method.Settings;
 
 /**
  * Trim, elect sign, merge: of each task vector {@code d_k = theta_k - b} the {@code trunc(density
@@ -33,23 +35,24 @@ import org.merganser.linalg.Tensor;
  * the paper trims the whole model at once.
  */
 public final class TiesMerger extends TensorMerger {
-  /**
-   * Settings.
-   *
-   * @param weights one for each model; empty for 1 each
-   * @param densities share of the elements kept, in (0, 1]: one for each model, or one for all
-   * @param lambda of the merged task vector
-   * @param normalise whether the sum is divided by the weights that agree
-   */
+  /** Settings. */
   public record Options(
-      List<Double> weights, List<Double> densities, double lambda, boolean normalise) {
+      @Setting(value = "one for each model; none for 1 each", varies = true) List<Double> weights,
+      @Setting(
+              value = "share of the elements kept, one for each model or one for all",
+              above = 0,
+              max = 1,
+              varies = true)
+          List<Double> density,
+      @Setting(value = "times the merged task vector", varies = true) double lambda,
+      @Setting("whether the sum is divided by the weights that agree") boolean normalise) {
     public Options {
       weights = List.copyOf(weights);
-      densities = List.copyOf(densities);
-      Weights.requireFinite("weights", weights);
-      Weights.requireFinite("lambda", List.of(lambda));
-      if (densities.isEmpty() || !densities.stream().allMatch(d -> d > 0 && d <= 1)) {
-        throw new IllegalArgumentException("densities must be in (0, 1], not " + densities);
+      density = List.copyOf(density);
+      Settings.check(Options.class, weights, density, lambda, normalise);
+      if (density.isEmpty()) {
+        throw new IllegalArgumentException(
+            "density must be one for all, or one for each model, not none");
       }
     }
 
@@ -58,24 +61,24 @@ public final class TiesMerger extends TensorMerger {
       return new Options(List.of(), List.of(1.0), 1, true);
     }
 
-    public Options withWeights(double... values) {
-      return new Options(Weights.list(values), densities, lambda, normalise);
+    public Options withWeights(List<Double> values) {
+      return new Options(values, density, lambda, normalise);
     }
 
-    public Options withDensities(double... values) {
-      return new Options(weights, Weights.list(values), lambda, normalise);
+    public Options withDensity(List<Double> values) {
+      return new Options(weights, values, lambda, normalise);
     }
 
     public Options withLambda(double value) {
-      return new Options(weights, densities, value, normalise);
+      return new Options(weights, density, value, normalise);
     }
 
     public Options withNormalise(boolean value) {
-      return new Options(weights, densities, lambda, value);
+      return new Options(weights, density, lambda, value);
     }
 
-    private double density(int model) {
-      return densities.get(densities.size() == 1 ? 0 : model);
+    private double densityOf(int model) {
+      return density.get(density.size() == 1 ? 0 : model);
     }
   }
 
@@ -95,6 +98,16 @@ public final class TiesMerger extends TensorMerger {
   }
 
   @Override
+  public String summary() {
+    return "differences to a base trimmed, those of the elected sign averaged";
+  }
+
+  @Override
+  public Options options() {
+    return options;
+  }
+
+  @Override
   public Needs needs() {
     return TaskVectors.NEEDS;
   }
@@ -102,11 +115,11 @@ public final class TiesMerger extends TensorMerger {
   @Override
   protected void check(String name, TensorInfo info, int models) {
     Weights.require("weights", options.weights(), models);
-    if (options.densities().size() > 1) {
-      Weights.require("densities", options.densities(), models);
+    if (options.density().size() > 1) {
+      Weights.require("densities", options.density(), models);
     }
     for (int k = 0; k < models; k++) {
-      double density = options.density(k);
+      double density = options.densityOf(k);
       if (density < 1 && info.size() > 0) {
         requireTrimmable(name, info, density);
       }
@@ -139,7 +152,7 @@ public final class TiesMerger extends TensorMerger {
     Task[] tasks = new Task[weights.length];
     for (int k = 0; k < tasks.length; k++) {
       tasks[k] =
-          options.density(k) == 1 || group.info().size() == 0
+          options.densityOf(k) == 1 || group.info().size() == 0
               ? Task.weighted(weights[k])
               : Task.magnitude(weights[k], threshold(group, k, ws));
     }
@@ -148,7 +161,7 @@ public final class TiesMerger extends TensorMerger {
 
   private Threshold threshold(Group group, int model, Workspace ws) throws IOException {
     long n = group.info().size();
-    long kept = (long) (options.density(model) * n);
+    long kept = (long) (options.densityOf(model) * n);
     try (Tensor base = group.base(ws);
         Tensor own = group.model(model, ws)) {
       return Kernels.of(ws)

@@ -13,17 +13,6 @@ final class Weights {
   }
 
   /**
-   * Throws unless the numbers are finite.
-   *
-   * @param what they are, in the plural
-   */
-  static void requireFinite(String what, List<Double> values) {
-    if (!values.stream().allMatch(Double::isFinite)) {
-      throw new IllegalArgumentException(what + " " + values + " are not all finite");
-    }
-  }
-
-  /**
    * Throws unless there are as many as models, or none.
    *
    * @param what they are, in the plural

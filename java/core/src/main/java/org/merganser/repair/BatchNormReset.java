@@ -45,6 +45,11 @@ public final class BatchNormReset implements Repair {
   }
 
   @Override
+  public String summary() {
+    return "running statistics of batch normalisation taken anew";
+  }
+
+  @Override
   public MemoryCheckpoint apply(RepairProblem problem, Workspace ws) throws IOException {
     return apply(problem.merged(), problem.network(), problem.inputs(), ws);
   }
@@ -116,9 +121,9 @@ public final class BatchNormReset implements Repair {
               + "': one value of each feature has no variance; give more samples");
     }
     double[] variance = moments.variance(0);
-    double factor = (double) moments.samples() / (moments.samples() - 1);
+    double scale = (double) moments.samples() / (moments.samples() - 1);
     for (int i = 0; i < variance.length; i++) {
-      variance[i] *= factor;
+      variance[i] *= scale;
     }
     return variance;
   }

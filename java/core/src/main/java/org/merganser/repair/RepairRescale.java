@@ -24,7 +24,7 @@ import org.merganser.stats.StatisticsRequest;
 /**
  * REPAIR: gives every hidden linear layer and convolution of a merged model the mean and standard
  * deviation that its aligned endpoints have, feature by feature, before the nonlinearity. With
- * means {@code mu_k}, standard deviations {@code s_k} and shares {@code w_k} of the endpoints and
+ * means {@code mu_k}, standard deviations {@code s_k} and weights {@code w_k} of the endpoints and
  * {@code m, s} of the merged model,
  *
  * <pre>
@@ -46,7 +46,7 @@ import org.merganser.stats.StatisticsRequest;
  */
 public final class RepairRescale implements Repair {
   /** How the statistics of the merged model are found. */
-  public enum Form {
+  private enum Form {
     MEASURED,
     CLOSED_FORM
   }
@@ -70,6 +70,12 @@ public final class RepairRescale implements Repair {
   @Override
   public String id() {
     return form == Form.MEASURED ? "repair" : "repair-closed-form";
+  }
+
+  @Override
+  public String summary() {
+    return "activations given the means and spreads of the aligned models"
+        + (form == Form.MEASURED ? "" : ", without passes on the merged one");
   }
 
   @Override
@@ -171,15 +177,15 @@ public final class RepairRescale implements Repair {
       double[] mean,
       double[] deviation,
       boolean[] dead,
-      List<Double> shares,
+      List<Double> weights,
       SpaceMoments goal,
       Workspace ws) {
-    double[] wantedMean = goalMean(shares, goal);
+    double[] wantedMean = goalMean(weights, goal);
     double[] scale = new double[mean.length];
-    for (int k = 0; k < shares.size(); k++) {
+    for (int k = 0; k < weights.size(); k++) {
       double[] ofEndpoint = deviations(goal, k);
       for (int c = 0; c < scale.length; c++) {
-        scale[c] += shares.get(k) * ofEndpoint[c];
+        scale[c] += weights.get(k) * ofEndpoint[c];
       }
     }
     for (int c = 0; c < scale.length; c++) {
@@ -198,12 +204,12 @@ public final class RepairRescale implements Repair {
     }
   }
 
-  private static double[] goalMean(List<Double> shares, SpaceMoments endpoints) {
+  private static double[] goalMean(List<Double> weights, SpaceMoments endpoints) {
     double[] mean = new double[endpoints.width(0)];
-    for (int k = 0; k < shares.size(); k++) {
+    for (int k = 0; k < weights.size(); k++) {
       double[] ofEndpoint = endpoints.mean(k);
       for (int c = 0; c < mean.length; c++) {
-        mean[c] += shares.get(k) * ofEndpoint[c];
+        mean[c] += weights.get(k) * ofEndpoint[c];
       }
     }
     return mean;
@@ -218,18 +224,18 @@ public final class RepairRescale implements Repair {
   }
 
   /** {@code sqrt(sum_jk w_j w_k cov_jk)} of each feature, from the diagonals of the blocks. */
-  static double[] expectedDeviation(List<Double> shares, SpaceMoments endpoints, Workspace ws) {
+  static double[] expectedDeviation(List<Double> weights, SpaceMoments endpoints, Workspace ws) {
     double[] variance = new double[endpoints.width(0)];
     int[] diagonal = IntStream.range(0, variance.length).toArray();
-    for (int k = 0; k < shares.size(); k++) {
+    for (int k = 0; k < weights.size(); k++) {
       double[] own = endpoints.variance(k);
       for (int c = 0; c < variance.length; c++) {
-        variance[c] += shares.get(k) * shares.get(k) * own[c];
+        variance[c] += weights.get(k) * weights.get(k) * own[c];
       }
       for (int j = 0; j < k; j++) {
         double[] cross = endpoints.block(j, k).entries(diagonal, ws);
         for (int c = 0; c < variance.length; c++) {
-          variance[c] += 2 * shares.get(j) * shares.get(k) * cross[c] / endpoints.samples();
+          variance[c] += 2 * weights.get(j) * weights.get(k) * cross[c] / endpoints.samples();
         }
       }
     }

@@ -26,25 +26,33 @@ class MergekitParityTest {
   void linear() throws IOException {
     compare("linear", LinearMerger.weights(.6, .3, .4), ELEMENTWISE, false, "a", "b", "c");
     LinearMerger.Options options =
-        LinearMerger.Options.defaults().withNormalise(Normalise.AS_GIVEN).withWeights(.6, -.3, .4);
+        LinearMerger.Options.defaults()
+            .withNormalise(Normalise.AS_GIVEN)
+            .withWeights(List.of(0.6, -0.3, 0.4));
     compare("linear-unnormalized", LinearMerger.of(options), ELEMENTWISE, false, "a", "b", "c");
   }
 
   @Test
   void taskArithmetic() throws IOException {
     TaskArithmeticMerger.Options options =
-        TaskArithmeticMerger.Options.defaults().withWeights(.6, .4, -.5).withLambda(.8);
+        TaskArithmeticMerger.Options.defaults().withWeights(List.of(0.6, 0.4, -0.5)).withLambda(.8);
     compare("task-arithmetic", TaskArithmeticMerger.of(options), ELEMENTWISE, true, "a", "b", "c");
   }
 
   @Test
   void ties() throws IOException {
     TiesMerger.Options options = TiesMerger.Options.defaults();
-    TiesMerger three = TiesMerger.of(options.withWeights(.6, .4, .7).withDensities(.5, .3, .9));
+    TiesMerger three =
+        TiesMerger.of(
+            options.withWeights(List.of(0.6, 0.4, 0.7)).withDensity(List.of(0.5, 0.3, 0.9)));
     compare("ties", three, ELEMENTWISE, true, "a", "b", "c");
     TiesMerger two =
         TiesMerger.of(
-            options.withWeights(.6, .4).withDensities(.5, .3).withNormalise(false).withLambda(1.3));
+            options
+                .withWeights(List.of(0.6, 0.4))
+                .withDensity(List.of(0.5, 0.3))
+                .withNormalise(false)
+                .withLambda(1.3));
     compare("ties-unnormalized", two, ELEMENTWISE, true, "a", "b");
   }
 

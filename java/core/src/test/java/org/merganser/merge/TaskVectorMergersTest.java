@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.merganser.testing.Work.WS;
 
 import java.io.IOException;
+import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -29,7 +30,7 @@ class TaskVectorMergersTest {
   @EnumSource(names = {"F64", "F32", "F16", "BF16"})
   void taskArithmetic(DType dtype) throws IOException {
     TaskArithmeticMerger.Options options =
-        TaskArithmeticMerger.Options.defaults().withWeights(.6, .4);
+        TaskArithmeticMerger.Options.defaults().withWeights(List.of(0.6, 0.4));
     check(
         dtype, TaskArithmeticMerger.of(options), new double[] {1.12, -2.14, .72, .24, 2.98, -.97});
     check(
@@ -45,9 +46,9 @@ class TaskVectorMergersTest {
   @ParameterizedTest
   @EnumSource(names = {"F32", "F16", "BF16"})
   void ties(DType dtype) throws IOException {
-    TiesMerger.Options half = TIES.withDensities(.5);
+    TiesMerger.Options half = TIES.withDensity(List.of(0.5));
     check(dtype, TiesMerger.of(half), new double[] {1.4, -2, .8, .6, 3.25, -1});
-    TiesMerger.Options weighted = half.withWeights(.6, .4);
+    TiesMerger.Options weighted = half.withWeights(List.of(0.6, 0.4));
     check(dtype, TiesMerger.of(weighted), new double[] {1.4, -2, .8, .6, 2.8, -1});
     check(
         dtype,
@@ -79,7 +80,7 @@ class TaskVectorMergersTest {
     Checkpoint model = MemoryCheckpoint.of(Map.of("w", Tensor.of(ones, n)));
     Checkpoint zero = MemoryCheckpoint.of(Map.of("w", Tensor.zeros(DType.F32, n)));
     Checkpoint merged =
-        TiesMerger.of(TIES.withDensities(1 - 500.0 / n))
+        TiesMerger.of(TIES.withDensity(List.of(1 - 500.0 / n)))
             .merge(MergeProblem.of(model).withBase(zero), WS);
     float[] found = merged.read("w", WS).toFloatArray();
     long kept = (long) ((1 - 500.0 / n) * n);
@@ -91,26 +92,28 @@ class TaskVectorMergersTest {
   @Test
   void optionsThatDoNotFitAreRefusedBeforeAnythingIsRead() {
     MergeProblem problem = problem(DType.F32);
-    assertThatThrownBy(() -> TiesMerger.of(TIES.withDensities(.1)).merge(problem, WS))
+    assertThatThrownBy(() -> TiesMerger.of(TIES.withDensity(List.of(0.1))).merge(problem, WS))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessage(
             "ties: density 0.1 keeps none of the 6 elements of 'w'; take a larger one, or 1 for"
                 + " that tensor");
-    assertThatThrownBy(() -> TiesMerger.of(TIES.withDensities(.5)).merge(problem(DType.F64), WS))
+    assertThatThrownBy(
+            () -> TiesMerger.of(TIES.withDensity(List.of(0.5))).merge(problem(DType.F64), WS))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessageStartingWith(
             "ties: 'w' is F64, which cannot be trimmed; read the models as F32");
-    assertThatThrownBy(() -> TiesMerger.of(TIES.withDensities(.5, .5, .5)).merge(problem, WS))
+    assertThatThrownBy(
+            () -> TiesMerger.of(TIES.withDensity(List.of(0.5, 0.5, 0.5))).merge(problem, WS))
         .hasMessage("3 densities for 2 models");
-    assertThatThrownBy(() -> TiesMerger.of(TIES.withWeights(1)).merge(problem, WS))
+    assertThatThrownBy(() -> TiesMerger.of(TIES.withWeights(List.of(1.0))).merge(problem, WS))
         .hasMessage("1 weights for 2 models");
     for (double density : new double[] {0, -1, 1.5, Double.NaN}) {
-      assertThatThrownBy(() -> TIES.withDensities(density))
+      assertThatThrownBy(() -> TIES.withDensity(List.of(density)))
           .isInstanceOf(IllegalArgumentException.class)
-          .hasMessage("densities must be in (0, 1], not [" + density + "]");
+          .hasMessage("density must be in (0, 1], not " + density);
     }
     assertThatThrownBy(() -> TIES.withLambda(Double.NaN))
-        .hasMessage("lambda [NaN] are not all finite");
+        .hasMessage("lambda must be finite, not NaN");
   }
 
   @Test
@@ -127,7 +130,7 @@ class TaskVectorMergersTest {
     broken[4] = Double.NaN;
     for (TensorMerger merger :
         new TensorMerger[] {
-          TiesMerger.of(TIES.withDensities(.5)),
+          TiesMerger.of(TIES.withDensity(List.of(0.5))),
           TaskArithmeticMerger.of(TaskArithmeticMerger.Options.defaults())
         }) {
       MergeProblem problem = problem(DType.F32).withBase(model(DType.F32, broken));

@@ -161,7 +161,7 @@ public static final int MG_MOMENTS_F32 = 0, MG_MOMENTS_MIXED = 1, MG_MOMENTS_F64
 /** enum mg_nonfinite */
 public static final int MG_NONFINITE_FAIL = 0, MG_NONFINITE_SKIP_SAMPLE = 1;
 
-/* Streamed moments of `series` paired series of activations, of the given widths.
+/* Moments, batch by batch, of `series` paired series of activations, of the given widths.
  * Means and per-feature centred sums of squares are always kept; the centred sums of products
  *   block k = sum_m (x_m - mean_x)(y_m - mean_y)^T,  x = series pair_i[k], y = series pair_j[k],
  * for the pairs asked (i <= j; i = j is a series' own block). */
@@ -320,8 +320,8 @@ public static native int mg_assignment_warm(mg_context context, int dtype, @Cast
                                   @Cast("int64_t") long ld, int maximise, @Cast("int64_t*") long[] row_to_col, double[] u, double[] v,
                                   double[] value);
 
-/* Costs as products of two factors, cost[i, j] = sum_k x[i, k] y[j, k] in F64 in the order of k, x [rows x k] and y
- * [cols x k] of dtype: maximise = 1 finds the best match of rows of x with rows of y. Costs are computed in tiles and
+/* Costs as products of low-rank factors, cost[i, j] = sum_k x[i, k] y[j, k] in F64 in the order of k, x [rows x k] and
+ * y [cols x k] of dtype: maximise = 1 finds the best match of rows of x with rows of y. Costs are computed in tiles and
  * again when they are needed again, never stored as a whole. warm = 1: v holds duals to start from. */
 public static native int mg_assignment_factors(mg_context context, int dtype, @Cast("int64_t") long rows, @Cast("int64_t") long cols, @Cast("int64_t") long k,
                                      @Const Pointer x, @Cast("int64_t") long ldx, @Const Pointer y, @Cast("int64_t") long ldy, int maximise,
@@ -471,7 +471,7 @@ public static native int mg_dot_products(mg_context context, int dtype, @Cast("i
 
 /* ---- NP Merge ----------------------------------------------------------------------------------------- */
 
-/* Merging with trained weights (non-uniform parameter-wise merging, arXiv 2412.15467).
+/* Merging with trained coefficients (non-uniform parameter-wise merging, arXiv 2412.15467).
  *   SIGMOID  theta = c + s (a - c), s = 1/(1 + exp(-z)): the published form, two models (a, c)
  *   CLAMP    theta = c + z (a - c), 0 <= z <= 1, two models
  *   SOFTMAX  theta = sum_k s_k x_k, s = softmax(z), two models or more
@@ -487,9 +487,9 @@ public static final int MG_NP_PARAMETER = 0, MG_NP_ROW = 1, MG_NP_TENSOR = 2;
 
 
 /* State for `slots` tensors of counts[s] elements in rows[s] rows. in[s*models + k] is model k's; the models must be
- * finite, stay where they are and stay unchanged. initial [models] are the weights to begin with, >= 0 with sum 1, or
- * NULL for equal ones. What the rest of this section calls models, gradients and theta may have any address that is a
- * multiple of the size of an element. */
+ * finite, stay where they are and stay unchanged. initial [models] are the coefficients to begin with, >= 0 with sum 1,
+ * or NULL for equal ones. What the rest of this section calls models, gradients and theta may have any address that is
+ * a multiple of the size of an element. */
 public static native int mg_np_create(mg_context context, @Const mg_np_options options, int slots, @Cast("const int64_t*") LongPointer counts,
                             @Cast("const int64_t*") LongPointer rows, @Cast("const void*const*") PointerPointer in, @Const DoublePointer initial, @Cast("mg_np**") PointerPointer out);
 public static native int mg_np_create(mg_context context, @Const mg_np_options options, int slots, @Cast("const int64_t*") LongPointer counts,
@@ -506,7 +506,7 @@ public static native int mg_np_theta(mg_context context, @Const mg_np np, @ByPtr
 public static native int mg_np_theta(mg_context context, @Const mg_np np, @ByPtrPtr FloatBuffer theta);
 public static native int mg_np_theta(mg_context context, @Const mg_np np, @ByPtrPtr float[] theta);
 
-/* One step of the optimizer by gradient[s] = dL/dtheta, and the new theta[s]. The gradients are looked through before
+/* One step of the optimizer by gradient[s] = dL/dtheta, and the new theta[s]. The gradients are checked before
  * anything changes: one that is not finite, or so large that its product with a difference of the models has a square
  * beyond F32, is MG_NUMERICAL naming slot and index, which are also stored (-1 otherwise). */
 public static native int mg_np_step(mg_context context, mg_np np, double rate, @Cast("const float*const*") PointerPointer gradient,
