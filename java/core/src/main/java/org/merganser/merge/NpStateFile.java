@@ -239,6 +239,7 @@ final class NpStateFile {
       return infos;
     }
 
+    /** The native state gives whole parts. */
     @Override
     public void read(String name, Tensor into, Workspace ws) {
       String part = name.substring(0, name.indexOf('.'));
