@@ -160,10 +160,10 @@ public final class LinearMerger implements Merger {
             return;
           }
         }
-        Block[] blocks = parts.stream().map(Tensor::block).toArray(Block[]::new);
+        Block[] blocks = parts.stream().map(Block::of).toArray(Block[]::new);
         Kernels.of(ws)
             .merge()
-            .weightedSum(into.dtype().code(), into.size(), blocks, weights, into.block());
+            .weightedSum(into.dtype().code(), into.size(), blocks, weights, Block.of(into));
         requireRange(name, into, ws);
       } finally {
         parts.forEach(Tensor::close);
@@ -195,7 +195,7 @@ public final class LinearMerger implements Merger {
 
     /** Number of non-finite values and index of the first. */
     private static long[] nonFinite(Tensor part, Workspace ws) {
-      return Kernels.of(ws).tensors().nonFinite(part.dtype().code(), part.size(), part.block());
+      return Kernels.of(ws).tensors().nonFinite(part.dtype().code(), part.size(), Block.of(part));
     }
 
     private static void refuse(String name, Tensor part, int model, Workspace ws) {
