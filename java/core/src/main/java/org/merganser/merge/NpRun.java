@@ -123,10 +123,10 @@ final class NpRun {
       rows[s] = slot.info().rank() == 0 ? 1 : Math.max(1, slot.info().dim(0));
       Tensor target = session.theta(s);
       target.require("theta of '" + slot.name() + "'", DType.F32, slot.info().dims());
-      theta[s] = target.block();
+      theta[s] = Block.of(target);
       for (int k = 0; k < models; k++) {
         inputs.add(input(k, slot.name()));
-        blocks[s * models + k] = inputs.get(s * models + k).block();
+        blocks[s * models + k] = Block.of(inputs.get(s * models + k));
       }
     }
     try {
@@ -209,7 +209,7 @@ final class NpRun {
       Tensor found = session.gradient(s);
       Slot slot = slots.get(s);
       found.require("gradient of '" + slot.name() + "'", DType.F32, slot.info().dims());
-      gradient[s] = found.block();
+      gradient[s] = Block.of(found);
     }
     if (!Double.isFinite(loss)) {
       throw new NonFinite("step " + step + ": the loss is " + loss + culprit() + kept(), null);
@@ -279,7 +279,7 @@ final class NpRun {
       if (best.size() == s) {
         best.add(Tensor.allocate(DType.F32, new long[] {np.size(s)}, own));
       }
-      np.read(s, NpState.Z, best.get(s).size(), best.get(s).block());
+      np.read(s, NpState.Z, best.get(s).size(), Block.of(best.get(s)));
     }
   }
 
@@ -318,11 +318,11 @@ final class NpRun {
     if (best.isEmpty()) {
       for (int s = 0; s < slots.size(); s++) {
         best.add(Tensor.allocate(DType.F32, new long[] {np.size(s)}, own));
-        np.read(s, NpState.Z, best.get(s).size(), best.get(s).block());
+        np.read(s, NpState.Z, best.get(s).size(), Block.of(best.get(s)));
       }
     } else {
       for (int s = 0; s < slots.size(); s++) {
-        np.load(s, NpState.Z, best.get(s).size(), best.get(s).block());
+        np.load(s, NpState.Z, best.get(s).size(), Block.of(best.get(s)));
       }
       np.theta(theta);
     }

@@ -14,6 +14,7 @@ import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
 import org.merganser.error.FormatException;
 import org.merganser.error.IncompatibleModelsException;
+import org.merganser.internal.kernel.Block;
 import org.merganser.internal.kernel.NpState;
 import org.merganser.io.Checkpoint;
 import org.merganser.io.Safetensors;
@@ -136,11 +137,11 @@ final class NpStateFile {
         String name = slots.get(s).name();
         if (file.tensors().containsKey(BEST + "." + name)) {
           best.add(file.readOn(BEST + "." + name, ws));
-          np.load(s, NpState.Z, best.get(s).size(), best.get(s).block()); // checks its numbers
+          np.load(s, NpState.Z, best.get(s).size(), Block.of(best.get(s))); // checks its numbers
         }
         for (Map.Entry<String, Integer> part : parts().entrySet()) {
           try (Tensor resident = file.readOn(part.getKey() + "." + name, ws)) {
-            np.load(s, part.getValue(), resident.size(), resident.block());
+            np.load(s, part.getValue(), resident.size(), Block.of(resident));
           }
         }
       }
@@ -240,6 +241,7 @@ final class NpStateFile {
       return infos;
     }
 
+    /** The native state gives whole parts. */
     @Override
     public void read(String name, Tensor into, Workspace ws) {
       String part = name.substring(0, name.indexOf('.'));
@@ -248,7 +250,7 @@ final class NpStateFile {
         into.copyFrom(best.get(slot), ws);
         return;
       }
-      np.read(slot, parts().get(part), into.size(), into.block());
+      np.read(slot, parts().get(part), into.size(), Block.of(into));
     }
 
     private int slot(String name) {

@@ -34,8 +34,9 @@ final class Shared implements AutoCloseable {
 
   @SuppressWarnings("try")
   private void add(String name, org.merganser.linalg.Tensor ours) {
-    ours.block().acquire();
-    blocks.add(ours.block());
+    Block block = Block.of(ours);
+    block.acquire();
+    blocks.add(block);
     try (PointerScope scope = new PointerScope()) {
       Tensor view = Bridge.share(ours);
       // Outlives the scope, which takes what was made on the way.
