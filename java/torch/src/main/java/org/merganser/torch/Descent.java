@@ -7,8 +7,11 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalDouble;
+import java.util.function.Function;
+import java.util.function.LongToDoubleFunction;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.NoGradGuard;
+import org.bytedeco.pytorch.Optimizer;
 import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
 import org.merganser.compute.Workspace;
@@ -18,16 +21,24 @@ import org.merganser.model.EarlyStopping;
 
 /** Gradient descent by an optimiser of libtorch, in place: training and fine-tuning. */
 abstract class Descent {
-  private final Optimizer optimizer;
-  private final Schedule schedule;
+  private final Function<TensorVector, Optimizer> optimizer;
+  private final double learningRate;
+  private final LongToDoubleFunction multiple;
   private final double clipNorm;
 
   /**
+   * @param optimizer of the parameters
+   * @param multiple of the learning rate at a step, from 0
    * @param clipNorm largest 2-norm of the gradient; infinity for no clipping
    */
-  Descent(Optimizer optimizer, Schedule schedule, double clipNorm) {
+  Descent(
+      Function<TensorVector, Optimizer> optimizer,
+      double learningRate,
+      LongToDoubleFunction multiple,
+      double clipNorm) {
     this.optimizer = optimizer;
-    this.schedule = schedule;
+    this.learningRate = learningRate;
+    this.multiple = multiple;
     this.clipNorm = clipNorm;
   }
 
@@ -54,13 +65,7 @@ abstract class Descent {
       throws IOException {
     List<Double> losses = new ArrayList<>();
     Map<String, Tensor> best = new LinkedHashMap<>();
-    org.bytedeco.pytorch.Optimizer libtorch =
-        TorchNatives.call(
-            session.threads(),
-            () ->
-                optimizer.create(
-                    new TensorVector(
-                        session.leaves().toArray(org.bytedeco.pytorch.Tensor[]::new))));
+    Optimizer libtorch = open(session);
     try {
       for (long step = 0; ; step++) {
         boolean last = step == steps;
@@ -80,11 +85,11 @@ abstract class Descent {
                   + ": the loss is "
                   + loss
                   + "; lower the learning rate (now "
-                  + optimizer.learningRate()
+                  + learningRate
                   + ")");
         }
         losses.add(loss);
-        descend(libtorch, optimizer.learningRate() * schedule.multiple(step, steps), session);
+        descend(libtorch, learningRate * multiple.applyAsDouble(step), session);
         stepped(step + 1, loss);
       }
       best.forEach((name, tensor) -> parameters.get(name).copyFrom(tensor, ws));
@@ -93,6 +98,12 @@ abstract class Descent {
       libtorch.close();
       best.values().forEach(Tensor::close);
     }
+  }
+
+  private Optimizer open(TorchSession session) throws IOException {
+    org.bytedeco.pytorch.Tensor[] leaves =
+        session.leaves().toArray(org.bytedeco.pytorch.Tensor[]::new);
+    return Libtorch.call(session.threads(), () -> optimizer.apply(new TensorVector(leaves)));
   }
 
   private static boolean isBetter(long step, OptionalDouble loss, EarlyStopping stopping) {
@@ -104,9 +115,8 @@ abstract class Descent {
   }
 
   @SuppressWarnings("try")
-  private void descend(org.bytedeco.pytorch.Optimizer libtorch, double rate, TorchSession session)
-      throws IOException {
-    TorchNatives.call(
+  private void descend(Optimizer libtorch, double rate, TorchSession session) throws IOException {
+    Libtorch.call(
         session.threads(),
         () -> {
           try (PointerScope scope = new PointerScope();

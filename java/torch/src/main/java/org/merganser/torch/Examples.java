@@ -213,7 +213,7 @@ public final class Examples implements Inputs.Labelled, AutoCloseable {
       at += samples.length;
       Tensor result = Tensor.allocate(DType.F32, batch.shape());
       try {
-        TorchNatives.call(1, () -> copyAugmented(batch, samples, result));
+        Libtorch.call(1, () -> copyAugmented(batch, samples, result));
       } catch (IOException e) {
         throw new UncheckedIOException(e);
       }

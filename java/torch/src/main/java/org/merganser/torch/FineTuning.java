@@ -92,7 +92,10 @@ public record FineTuning(
 
     Steps(Options options, Workspace ws) {
       super(
-          options.optimizer(), new Schedule(0, Schedule.Decay.CONSTANT), Double.POSITIVE_INFINITY);
+          options.optimizer()::create,
+          options.optimizer().learningRate(),
+          step -> 1,
+          Double.POSITIVE_INFINITY);
       this.options = options;
       this.ws = ws;
     }

@@ -12,7 +12,7 @@ import org.merganser.internal.kernel.Block;
 
 /**
  * Tensors of ours that libtorch reads and writes in place: they stay until this is closed, whoever
- * closes them. Opened inside {@link TorchNatives#call}.
+ * closes them. Opened inside {@link Libtorch#call}.
  */
 final class Shared implements AutoCloseable {
   private final List<Block> blocks = new ArrayList<>();

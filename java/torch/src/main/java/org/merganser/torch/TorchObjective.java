@@ -174,7 +174,7 @@ public final class TorchObjective implements Objective {
                 + resetSamples);
       }
       TorchSession.Setup setup =
-          new TorchSession.Setup(network, batchSize, threads, loss, augmentation);
+          new TorchSession.Setup(network, batchSize, threads, loss::of, augmentation);
       setup.check("data", data);
       heldOut.ifPresent(examples -> setup.check("held-out data", examples));
       if (heldOut.isEmpty() && heldOutFraction > 0 && data.size() < 2) {

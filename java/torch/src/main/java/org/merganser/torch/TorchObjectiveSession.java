@@ -75,7 +75,7 @@ final class TorchObjectiveSession implements Objective.Session {
     torch.requireOpen();
     releaseGradients();
     double loss = torch.backward(step);
-    TorchNatives.call(
+    Libtorch.call(
         torch.threads(),
         () -> {
           List<String> names = List.copyOf(network.learned());

@@ -5,6 +5,7 @@ import java.io.IOException;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalDouble;
+import java.util.function.BinaryOperator;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
@@ -22,9 +23,14 @@ final class TorchSession implements AutoCloseable {
    * What is learned, and how.
    *
    * @param threads of libtorch
+   * @param loss mean over a batch, of outputs and labels
    */
   record Setup(
-      TorchNetwork network, int batchSize, int threads, Loss loss, Augmentation augmentation) {
+      TorchNetwork network,
+      int batchSize,
+      int threads,
+      BinaryOperator<Tensor> loss,
+      Augmentation augmentation) {
 
     /**
      * @param what names the data in the message
@@ -93,7 +99,7 @@ final class TorchSession implements AutoCloseable {
 
   private Map<String, Tensor> share(Map<String, org.merganser.linalg.Tensor> ours)
       throws IOException {
-    return TorchNatives.call(setup.threads(), () -> opened.add(new Shared(ours)).all());
+    return Libtorch.call(setup.threads(), () -> opened.add(new Shared(ours)).all());
   }
 
   /** The learned parameters in the order of the network, as libtorch's optimisers take them. */
@@ -119,7 +125,7 @@ final class TorchSession implements AutoCloseable {
     requireOpen();
     ws.cancellation().check();
     int[] batch = train.at(order.batch(step));
-    return TorchNatives.call(setup.threads(), () -> backward(batch, step / order.batches()));
+    return Libtorch.call(setup.threads(), () -> backward(batch, step / order.batches()));
   }
 
   @SuppressWarnings("try")
@@ -133,11 +139,8 @@ final class TorchSession implements AutoCloseable {
     try (PointerScope scope = new PointerScope()) {
       Tensor drawn = Bridge.rows(inputs, batch);
       Tensor x = setup.augmentation().apply(drawn, ws.seed(), epoch, batch);
-      Tensor outputs =
-          tracks
-              ? setup.network().forward(x, theta, Mode.TRAIN)
-              : setup.network().pureForward(x, theta, Mode.TRAIN);
-      Tensor loss = setup.loss().of(outputs, torch.tensor(train.labels(batch)));
+      Tensor outputs = setup.network().graph().forward(x, theta, Mode.TRAIN, tracks);
+      Tensor loss = setup.loss().apply(outputs, torch.tensor(train.labels(batch)));
       loss.backward();
       return loss.item_float();
     }
@@ -161,7 +164,7 @@ final class TorchSession implements AutoCloseable {
           heldOut.range((int) ((long) n * b / batches), (int) ((long) n * (b + 1) / batches));
       sum +=
           batch.length
-              * TorchNatives.call(
+              * Libtorch.call(
                   setup.threads(), () -> plain(batch, normalised ? Mode.TRAIN : Mode.EVAL));
     }
     return OptionalDouble.of(sum / n);
@@ -172,8 +175,8 @@ final class TorchSession implements AutoCloseable {
     try (PointerScope scope = new PointerScope();
         NoGradGuard guard = new NoGradGuard()) {
       Tensor x = Bridge.rows(heldOutInputs, batch);
-      Tensor outputs = setup.network().pureForward(x, theta, mode);
-      return setup.loss().of(outputs, torch.tensor(heldOut.labels(batch))).item_float();
+      Tensor outputs = setup.network().graph().forward(x, theta, mode, false);
+      return setup.loss().apply(outputs, torch.tensor(heldOut.labels(batch))).item_float();
     }
   }
 

@@ -3,6 +3,7 @@ package org.merganser.torch;
 
 import java.io.IOException;
 import java.util.Map;
+import org.bytedeco.pytorch.global.torch;
 import org.merganser.compute.Workspace;
 import org.merganser.error.NumericalException;
 import org.merganser.internal.Opened;
@@ -166,7 +167,7 @@ public final class Trainer {
             network,
             options.batchSize(),
             options.threads(),
-            Loss.CROSS_ENTROPY,
+            torch::cross_entropy_loss,
             options.augmentation());
     setup.check("data", data.data());
     setup.check("held-out data", heldOut.data());
@@ -175,7 +176,7 @@ public final class Trainer {
       theta.values().forEach(opened::add);
       try (TorchSession session = new TorchSession(setup, theta, data, heldOut, true, ws)) {
         long steps = (long) options.epochs() * session.batches();
-        new Epochs(options, session.batches(), ws).run(session, theta, steps, stopping, ws);
+        new Epochs(options, session.batches(), steps, ws).run(session, theta, steps, stopping, ws);
       }
       opened.release();
       return MemoryCheckpoint.of(theta);
@@ -188,8 +189,12 @@ public final class Trainer {
     private final int batches;
     private final Workspace ws;
 
-    Epochs(Options options, int batches, Workspace ws) {
-      super(options.optimizer(), options.schedule(), options.clipNorm());
+    Epochs(Options options, int batches, long steps, Workspace ws) {
+      super(
+          options.optimizer()::create,
+          options.optimizer().learningRate(),
+          step -> options.schedule().multiple(step, steps),
+          options.clipNorm());
       this.options = options;
       this.batches = batches;
       this.ws = ws;

@@ -92,7 +92,7 @@ class TorchObjectiveTest {
             MemoryCheckpoint.of(Map.of("w", Tensor.of(ones, n))),
             MemoryCheckpoint.of(Map.of("w", Tensor.of(new float[n], n))));
     float[] expected =
-        TorchNatives.call(
+        Libtorch.call(
             1,
             () -> {
               try (PointerScope scope = new PointerScope()) {
