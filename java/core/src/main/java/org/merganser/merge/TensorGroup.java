@@ -116,7 +116,9 @@ final class TensorGroup implements TensorMerger.Group {
       for (int k = 0; k < inputs.size(); k++) {
         buffers.add(opened.add(Tensor.allocate(info.dtype(), most, ws)));
       }
-      for (long begin = from; begin < to; begin += tile) {
+      long begin = from;
+      // Models are read even where there is nothing: of closed ones that is refused.
+      do {
         ws.cancellation().check();
         long end = Math.min(to, begin + tile);
         try (Opened parts = new Opened()) {
@@ -130,7 +132,8 @@ final class TensorGroup implements TensorMerger.Group {
           Optional<Tensor> base = problem.base().map(b -> read.get(models()));
           use.add(new Tile(begin, read.subList(0, models()), base));
         }
-      }
+        begin += tile;
+      } while (begin < to);
     }
   }
 
