@@ -42,6 +42,8 @@ class AllocationSitesTest {
         .containsExactly(
             "the second pass: CancelledException",
             "logits: IllegalStateException",
+            "reset: IllegalStateException",
+            "repair: IllegalStateException",
             "merge: IllegalStateException",
             "files: EOFException",
             "product: IllegalStateException",

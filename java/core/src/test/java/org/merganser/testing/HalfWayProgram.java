@@ -21,6 +21,9 @@ import org.merganser.linalg.Tensor;
 import org.merganser.model.Evaluation;
 import org.merganser.model.Inputs;
 import org.merganser.model.MapFamily;
+import org.merganser.repair.BatchNormReset;
+import org.merganser.repair.RepairProblem;
+import org.merganser.repair.RepairRescale;
 import org.merganser.stats.Moments;
 import org.merganser.stats.NonFinite;
 import org.merganser.stats.Precision;
@@ -51,6 +54,17 @@ public final class HalfWayProgram {
             return Moments.collect(NETWORK, models, rows, Activations.ALL, small, own);
           });
       fails("logits", () -> Evaluation.logits(NETWORK, a, new Rows(x, 4, null), ws));
+      NormedMlp normed = new NormedMlp(true, 4, 6, 5, 3);
+      try (MemoryCheckpoint c = normed.random(DType.F32, 3, ws)) {
+        fails("reset", () -> new BatchNormReset().apply(c, normed, new Rows(x, 4, null), ws));
+      }
+      fails(
+          "repair",
+          () -> {
+            // After the statistics of the endpoints, and those of the first layer.
+            Rows rows = new Rows(x, 13, null);
+            return RepairRescale.measured().apply(RepairProblem.of(NETWORK, a, models, rows), ws);
+          });
       mergeOfClosedMoments(models, new Rows(x, 0, null), ws);
       truncatedFile(args[0]);
       Matrix closed = Matrix.zeros(4, 4);
