@@ -1,19 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.merganser.method;
 
-import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.RecordComponent;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.stream.Collectors;
 
 /**
- * The settings of a method: its record of options, read. Components are numbers, truth values,
- * constants of an enum, texts, and lists of numbers; every one is a {@link Setting}.
+ * The settings of a method: its record of options, read. Every component is a {@link Setting}: a
+ * number, a truth value, a constant of an enum, a text or path, a list of them, or one of them that
+ * may be absent. A component that is a record brings its own; one of a sealed interface of records
+ * is a choice among them, and brings those of the chosen one, which has static {@code defaults()}.
  *
  * <p>In text a setting is {@code name=value}, with lower-case names ({@code eval-every}), the items
  * of a list divided by colons, settings by commas: {@code gamma=0.1,unit=absolute}.
@@ -22,7 +23,6 @@ import java.util.stream.Collectors;
  */
 public final class Settings<O extends Record> {
   private static final String SEPARATOR = ",";
-  private static final String ITEMS = ":";
 
   private final O defaults;
 
@@ -43,29 +43,48 @@ public final class Settings<O extends Record> {
   /**
    * One setting, for tables.
    *
-   * @param type {@code number}, {@code integer}, {@code text}, {@code numbers}, or the constants
+   * @param type {@code number}, {@code integer}, {@code text}, {@code path}, {@code numbers} and
+   *     the like, or the constants
    * @param range of numbers, as in messages; empty for all finite ones
-   * @param initial its default, empty for an empty list
+   * @param initial its default; empty for an empty list and what is absent
    * @param varies whether tensors and layers may have values of their own
    */
   public record Entry(
       String name, String type, String range, String initial, String help, boolean varies) {}
 
-  /** In order of the record. */
+  /** In order of the record; of a choice those of all its records. */
   public List<Entry> entries() {
-    List<Entry> entries = new ArrayList<>();
-    for (RecordComponent component : defaults.getClass().getRecordComponents()) {
+    Map<String, Entry> entries = new LinkedHashMap<>();
+    collect(defaults, "", entries);
+    return List.copyOf(entries.values());
+  }
+
+  private static void collect(Record options, String of, Map<String, Entry> entries) {
+    for (RecordComponent component : options.getClass().getRecordComponents()) {
+      Class<?> type = component.getType();
+      Object value = Components.value(options, component);
+      if (type.isRecord()) {
+        collect((Record) value, of, entries);
+        continue;
+      }
       Setting setting = component.getAnnotation(Setting.class);
-      entries.add(
+      String name = Components.name(component);
+      entries.putIfAbsent(
+          name,
           new Entry(
-              name(component),
-              type(component.getType()),
+              name,
+              Values.type(component.getGenericType()),
               Range.of(setting).text(),
-              text(value(defaults, component)),
-              setting.value(),
+              Values.text(value),
+              setting.value() + of,
               setting.varies()));
+      if (type.isSealed()) {
+        collect((Record) value, of, entries);
+        for (Class<?> choice : type.getPermittedSubclasses()) {
+          collect(Components.defaults(choice), " (" + Values.name(choice) + ")", entries);
+        }
+      }
     }
-    return entries;
   }
 
   /** Whether there is a setting of that name. */
@@ -87,7 +106,7 @@ public final class Settings<O extends Record> {
         int equals = part.indexOf('=');
         if (equals < 1) {
           throw new IllegalArgumentException(
-              method + ": '" + part + "' is no setting; write NAME=VALUE" + known());
+              method + ": '" + part + "' is no setting; write NAME=VALUE" + known(defaults));
         }
         if (given.put(part.substring(0, equals), part.substring(equals + 1)) != null) {
           throw new IllegalArgumentException(
@@ -95,67 +114,128 @@ public final class Settings<O extends Record> {
         }
       }
     }
-    return with(method, defaults, given);
+    return parse(method, given);
   }
 
-  /**
-   * Options with some settings changed.
-   *
-   * @param given texts of values by name
-   */
-  public O with(String method, O options, Map<String, String> given) {
-    RecordComponent[] components = defaults.getClass().getRecordComponents();
-    List<String> names = Arrays.stream(components).map(Settings::name).toList();
+  /** The same from names and texts of values. */
+  public O parse(String method, Map<String, String> given) {
     for (String name : given.keySet()) {
-      if (!names.contains(name)) {
-        throw new IllegalArgumentException(
-            names.isEmpty()
-                ? method + " has no settings, so no '" + name + "'; drop it"
-                : method + " has no setting '" + name + "'" + known());
+      if (!has(name)) {
+        throw unknown(method, name, defaults);
       }
     }
-    Object[] values = new Object[components.length];
-    for (int i = 0; i < components.length; i++) {
-      String text = given.get(names.get(i));
-      values[i] =
-          text == null
-              ? value(options, components[i])
-              : read(method, names.get(i), components[i], text);
-    }
+    Map<String, String> left = new LinkedHashMap<>(given);
+    O options;
     try {
-      return construct(components, values);
+      options = read(defaults, left);
     } catch (IllegalArgumentException e) {
       throw new IllegalArgumentException(method + ": " + e.getMessage(), e);
     }
+    if (!left.isEmpty()) {
+      throw unknown(method, left.keySet().iterator().next(), options);
+    }
+    return options;
   }
 
-  private String known() {
-    List<Entry> entries = entries();
-    return entries.isEmpty()
-        ? ""
-        : "; it has " + entries.stream().map(Entry::name).collect(Collectors.joining(", "));
+  private static IllegalArgumentException unknown(String method, String name, Record options) {
+    return new IllegalArgumentException(
+        options.getClass().getRecordComponents().length == 0
+            ? method + " has no settings, so no '" + name + "'; drop it"
+            : method + " has no setting '" + name + "'" + known(options));
   }
 
-  /** Names and values of options for files: numbers, truth values, texts, lists of numbers. */
+  private static String known(Record options) {
+    Map<String, Object> values = values(options);
+    return values.isEmpty() ? "" : "; it has " + String.join(", ", values.keySet());
+  }
+
+  /** Options with what is given, which is taken out. */
+  private static <R extends Record> R read(R options, Map<String, String> given) {
+    RecordComponent[] components = options.getClass().getRecordComponents();
+    Object[] values = new Object[components.length];
+    for (int i = 0; i < components.length; i++) {
+      Class<?> type = components[i].getType();
+      Object value = Components.value(options, components[i]);
+      String text = type.isRecord() ? null : given.remove(Components.name(components[i]));
+      if (type.isSealed()) {
+        Record chosen = text == null ? (Record) value : choice(components[i], value, text);
+        values[i] = read(chosen, given);
+      } else if (type.isRecord()) {
+        values[i] = read((Record) value, given);
+      } else {
+        values[i] =
+            text == null
+                ? value
+                : Values.parse(
+                    Components.name(components[i]), components[i].getGenericType(), text);
+      }
+    }
+    return Components.construct(options, values);
+  }
+
+  private static Record choice(RecordComponent component, Object present, String text) {
+    if (Values.name(present.getClass()).equals(text)) {
+      return (Record) present;
+    }
+    for (Class<?> choice : component.getType().getPermittedSubclasses()) {
+      if (Values.name(choice).equals(text)) {
+        return Components.defaults(choice);
+      }
+    }
+    throw new IllegalArgumentException(
+        Components.name(component)
+            + " must be one of "
+            + Values.type(component.getType())
+            + ", not '"
+            + text
+            + "'");
+  }
+
+  /**
+   * Names and values of options for files: numbers, truth values, texts and lists of them. What is
+   * absent is left out.
+   */
   public static Map<String, Object> values(Record options) {
     Map<String, Object> values = new LinkedHashMap<>();
     for (RecordComponent component : options.getClass().getRecordComponents()) {
-      Object value = value(options, component);
-      values.put(name(component), value instanceof Enum<?> constant ? name(constant) : value);
+      Object value = Components.value(options, component);
+      if (!component.getType().isRecord()) {
+        Values.plain(value).ifPresent(plain -> values.put(Components.name(component), plain));
+      }
+      if (value instanceof Record nested) {
+        values.putAll(values(nested));
+      }
     }
     return values;
   }
 
-  /** Options as {@link #parse} reads them, less those that are as in {@code defaults}. */
+  /** Options as {@link #parse} reads them, less what is as in the defaults. */
   public String text(O options) {
-    List<String> parts = new ArrayList<>();
-    for (RecordComponent component : defaults.getClass().getRecordComponents()) {
-      Object value = value(options, component);
-      if (!value.equals(value(defaults, component))) {
-        parts.add(name(component) + "=" + text(value));
-      }
+    Map<String, Object> usual = values(defaults);
+    return values(options).entrySet().stream()
+        .filter(value -> !value.getValue().equals(usual.get(value.getKey())))
+        .map(value -> value.getKey() + "=" + Values.text(value.getValue()))
+        .collect(Collectors.joining(SEPARATOR));
+  }
+
+  /**
+   * A copy with one component changed, for the {@code withX} of options.
+   *
+   * @param component its name in Java
+   */
+  public static <R extends Record> R with(R options, String component, Object value) {
+    RecordComponent[] components = options.getClass().getRecordComponents();
+    Object[] values = new Object[components.length];
+    boolean found = false;
+    for (int i = 0; i < components.length; i++) {
+      boolean changed = components[i].getName().equals(component);
+      values[i] = changed ? value : Components.value(options, components[i]);
+      found |= changed;
     }
-    return String.join(SEPARATOR, parts);
+    if (!found) {
+      throw new IllegalStateException(options.getClass().getName() + " has no " + component);
+    }
+    return Components.construct(options, values);
   }
 
   /**
@@ -171,114 +251,29 @@ public final class Settings<O extends Record> {
           options.getName() + " has " + components.length + " settings, not " + values.length);
     }
     for (int i = 0; i < values.length; i++) {
-      Range range = Range.of(components[i].getAnnotation(Setting.class));
-      String name = name(components[i]);
-      if (values[i] instanceof Number number) {
-        range.check(name, number);
-      } else if (values[i] instanceof List<?> list) {
-        list.forEach(item -> range.check(name, (Number) item));
-      } else if (values[i] == null) {
+      String name = Components.name(components[i]);
+      if (values[i] == null) {
         throw new IllegalArgumentException(name + " must not be null");
       }
-    }
-  }
-
-  private static String name(RecordComponent component) {
-    return component.getName().replaceAll("([A-Z])", "-$1").toLowerCase(Locale.ROOT);
-  }
-
-  private static String name(Enum<?> constant) {
-    return constant.name().toLowerCase(Locale.ROOT).replace('_', '-');
-  }
-
-  private static String type(Class<?> type) {
-    if (type == double.class) {
-      return "number";
-    }
-    if (type == int.class || type == long.class) {
-      return "integer";
-    }
-    if (type == boolean.class) {
-      return "true, false";
-    }
-    if (type.isEnum()) {
-      return Arrays.stream(type.getEnumConstants())
-          .map(constant -> name((Enum<?>) constant))
-          .collect(Collectors.joining(", "));
-    }
-    return type == List.class ? "numbers" : "text";
-  }
-
-  private static String text(Object value) {
-    if (value instanceof Enum<?> constant) {
-      return name(constant);
-    }
-    if (value instanceof Double number && number == Math.rint(number) && Math.abs(number) < 1e15) {
-      return String.valueOf(number.longValue());
-    }
-    return value instanceof List<?> list
-        ? list.stream().map(Settings::text).collect(Collectors.joining(ITEMS))
-        : String.valueOf(value);
-  }
-
-  private static Object read(String method, String name, RecordComponent component, String text) {
-    Class<?> type = component.getType();
-    try {
-      if (type == double.class) {
-        return Double.parseDouble(text);
-      }
-      if (type == long.class) {
-        return Long.parseLong(text);
-      }
-      if (type == int.class) {
-        return Integer.parseInt(text);
-      }
-      if (type == List.class) {
-        return Arrays.stream(text.isEmpty() ? new String[0] : text.split(ITEMS, -1))
-            .map(Double::parseDouble)
-            .toList();
-      }
-    } catch (NumberFormatException e) {
-      String kind =
-          type == double.class ? "a number" : type == List.class ? "numbers" : "an integer";
-      throw new IllegalArgumentException(
-          method + ": " + name + " must be " + kind + ", not '" + text + "'", e);
-    }
-    if (type == String.class) {
-      return text;
-    }
-    Object[] constants =
-        type.isEnum() ? type.getEnumConstants() : new Object[] {Boolean.TRUE, Boolean.FALSE};
-    for (Object constant : constants) {
-      if (text(constant).equals(text)) {
-        return constant;
+      Setting setting = components[i].getAnnotation(Setting.class);
+      if (setting != null) {
+        Range range = Range.of(setting);
+        numbers(values[i]).forEach(number -> range.check(name, number));
       }
     }
-    throw new IllegalArgumentException(
-        method + ": " + name + " must be one of " + type(type) + ", not '" + text + "'");
   }
 
-  private static Object value(Record options, RecordComponent component) {
-    try {
-      return component.getAccessor().invoke(options);
-    } catch (ReflectiveOperationException e) {
-      throw new IllegalStateException(options.getClass() + " must be public", e);
+  private static List<Number> numbers(Object value) {
+    List<Number> numbers = new ArrayList<>();
+    if (value instanceof Number number) {
+      numbers.add(number);
+    } else if (value instanceof OptionalInt number) {
+      number.ifPresent(numbers::add);
+    } else if (value instanceof Optional<?> optional) {
+      optional.ifPresent(present -> numbers.addAll(numbers(present)));
+    } else if (value instanceof List<?> list) {
+      list.forEach(item -> numbers.addAll(numbers(item)));
     }
-  }
-
-  @SuppressWarnings("unchecked")
-  private O construct(RecordComponent[] components, Object[] values) {
-    Class<?>[] types =
-        Arrays.stream(components).map(RecordComponent::getType).toArray(Class<?>[]::new);
-    try {
-      return (O) defaults.getClass().getDeclaredConstructor(types).newInstance(values);
-    } catch (InvocationTargetException e) {
-      if (e.getCause() instanceof IllegalArgumentException refused) {
-        throw refused;
-      }
-      throw new IllegalStateException(e.getCause());
-    } catch (ReflectiveOperationException e) {
-      throw new IllegalStateException(defaults.getClass() + " must be public", e);
-    }
+    return numbers;
   }
 }

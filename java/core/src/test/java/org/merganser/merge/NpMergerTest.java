@@ -31,6 +31,7 @@ import org.merganser.io.Checkpoint;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.io.Safetensors;
 import org.merganser.linalg.Tensor;
+import org.merganser.model.EarlyStopping.HeldOut;
 import org.merganser.testing.JavaObjective;
 import org.merganser.testing.JavaObjective.Value;
 
@@ -167,9 +168,8 @@ class NpMergerTest {
     assertThat(theta(learned)[0]).isCloseTo(.6f, within(.02f));
     assertThat(learned.stop()).isEqualTo(NpMerge.Stop.PATIENCE);
     assertThat(learned.losses()).hasSize((int) learned.bestStep() + 7);
-    assertThat(learned.heldOut().get(0)).isEqualTo(new NpMerge.HeldOut(0, Math.abs(.5 - .6)));
-    double least =
-        learned.heldOut().stream().mapToDouble(NpMerge.HeldOut::loss).min().orElseThrow();
+    assertThat(learned.heldOut().get(0)).isEqualTo(new HeldOut(0, Math.abs(.5 - .6)));
+    double least = learned.heldOut().stream().mapToDouble(HeldOut::loss).min().orElseThrow();
     assertThat(learned.bestHeldOutLoss()).hasValue(least);
   }
 
@@ -488,9 +488,9 @@ class NpMergerTest {
     assertThatThrownBy(() -> NpMerger.Options.defaults().withLimit(41))
         .hasMessage("limit must be in (0, 40], not 41.0");
     assertThatThrownBy(() -> NpMerger.Options.defaults().withInitial(.5, .6))
-        .hasMessageContaining("must be at least 0 and sum to 1, not to 1.1");
+        .hasMessageContaining("must sum to 1, not to 1.1");
     assertThatThrownBy(() -> new NpMerger.Optimizer.Adam(Double.NaN))
-        .hasMessage("learning rate must be positive and finite, not NaN");
+        .hasMessage("learning-rate must be finite and greater than 0, not NaN");
     assertThatThrownBy(() -> learn(JavaObjective.constant(G), NpMerger.Options.defaults(), A, C, G))
         .hasMessage(
             "3 models; SIGMOID learns the coefficients of 2; use merge or successive for more");
