@@ -242,7 +242,7 @@ public final class Safetensors {
   private static void writeBytes(PartialFile file, Tensor tensor) throws IOException {
     for (long at = 0; at < tensor.bytes(); ) {
       int length = (int) Math.min(tensor.bytes() - at, CHUNK);
-      try (Block.View view = tensor.view(at, length)) {
+      try (Block.View view = Block.view(tensor, at, length)) {
         file.write(view.buffer());
       }
       at += length;

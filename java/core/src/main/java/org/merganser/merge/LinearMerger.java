@@ -3,6 +3,7 @@ package org.merganser.merge;
 
 import java.util.List;
 import org.merganser.compute.Workspace;
+import org.merganser.internal.kernel.Block;
 import org.merganser.internal.kernel.Kernels;
 import org.merganser.io.TensorInfo;
 import org.merganser.method.Setting;
@@ -130,7 +131,7 @@ public final class LinearMerger extends TensorMerger {
     return (tile, out, w) ->
         Kernels.of(w)
             .merge()
-            .weightedSum(out.dtype().code(), out.size(), tile.blocks(), weights, out.block());
+            .weightedSum(out.dtype().code(), out.size(), tile.blocks(), weights, Block.of(out));
   }
 
   private double[] weights(int models) {

@@ -5,6 +5,7 @@ import java.util.List;
 import java.util.OptionalDouble;
 import org.merganser.error.NumericalException;
 import org.merganser.io.MemoryCheckpoint;
+import org.merganser.model.EarlyStopping.HeldOut;
 
 /**
  * What one run of {@link NpMerger} learned.
@@ -29,9 +30,6 @@ public record NpMerge(
     Stop stop,
     Traffic traffic)
     implements AutoCloseable {
-
-  /** Held-out loss after {@code step} steps. */
-  public record HeldOut(long step, double loss) {}
 
   /** Bytes copied between host and device by the loop; 0 when everything lies where it runs. */
   public record Traffic(long toDevice, long toHost) {}

@@ -94,7 +94,7 @@ public final class SlerpMerger extends TensorMerger {
     return (tile, out, w) ->
         Kernels.of(w)
             .merge()
-            .weightedSum(out.dtype().code(), out.size(), tile.blocks(), weights, out.block());
+            .weightedSum(out.dtype().code(), out.size(), tile.blocks(), weights, Block.of(out));
   }
 
   /** {a.c, a.a, c.c} of the tensors times a number. */
@@ -107,12 +107,12 @@ public final class SlerpMerger extends TensorMerger {
           Tensor c = tile.models().get(1);
           if (scale != 1) {
             for (Tensor each : tile.models()) {
-              Block[] in = {each.block()};
+              Block[] in = {Block.of(each)};
               kernels.weightedSum(
-                  each.dtype().code(), each.size(), in, new double[] {scale}, each.block());
+                  each.dtype().code(), each.size(), in, new double[] {scale}, Block.of(each));
             }
           }
-          double[] part = kernels.dotProducts(a.dtype().code(), a.size(), a.block(), c.block());
+          double[] part = kernels.dotProducts(a.dtype().code(), a.size(), Block.of(a), Block.of(c));
           for (int i = 0; i < sums.length; i++) {
             sums[i] += part[i];
           }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.merganser.merge;
 
+import org.merganser.internal.kernel.Block;
 import org.merganser.internal.kernel.Kernels;
 import org.merganser.internal.kernel.MergeKernels.Mix;
 import org.merganser.internal.kernel.MergeKernels.Task;
@@ -25,10 +26,10 @@ final class TaskVectors {
                 out.dtype().code(),
                 tile.first(),
                 out.size(),
-                tile.base().orElseThrow().block(),
+                Block.of(tile.base().orElseThrow()),
                 tile.blocks(),
                 tasks,
                 mix,
-                out.block());
+                Block.of(out));
   }
 }

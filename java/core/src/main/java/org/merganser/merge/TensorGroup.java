@@ -10,6 +10,7 @@ import org.merganser.compute.Workspace;
 import org.merganser.error.NumericalException;
 import org.merganser.internal.Names;
 import org.merganser.internal.Opened;
+import org.merganser.internal.kernel.Block;
 import org.merganser.internal.kernel.Kernels;
 import org.merganser.io.Checkpoint;
 import org.merganser.io.TensorInfo;
@@ -174,7 +175,7 @@ final class TensorGroup implements TensorMerger.Group {
 
   /** Number of non-finite values and index of the first. */
   static long[] nonFinite(Tensor part, Workspace ws) {
-    return Kernels.of(ws).tensors().nonFinite(part.dtype().code(), part.size(), part.block());
+    return Kernels.of(ws).tensors().nonFinite(part.dtype().code(), part.size(), Block.of(part));
   }
 
   /** What is wrong, with the numbers of the whole tensor of the first model that is. */

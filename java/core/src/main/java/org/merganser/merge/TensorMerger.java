@@ -51,7 +51,7 @@ public abstract class TensorMerger implements Merger {
     }
 
     Block[] blocks() {
-      return models.stream().map(Tensor::block).toArray(Block[]::new);
+      return models.stream().map(Block::of).toArray(Block[]::new);
     }
   }
 

@@ -6,6 +6,7 @@ import java.util.List;
 import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
 import org.merganser.internal.Names;
+import org.merganser.internal.kernel.Block;
 import org.merganser.internal.kernel.Kernels;
 import org.merganser.internal.kernel.MergeKernels.Mix;
 import org.merganser.internal.kernel.MergeKernels.Task;
@@ -166,7 +167,7 @@ public final class TiesMerger extends TensorMerger {
         Tensor own = group.model(model, ws)) {
       return Kernels.of(ws)
           .merge()
-          .kthMagnitude(own.dtype().code(), n, own.block(), base.block(), kept);
+          .kthMagnitude(own.dtype().code(), n, Block.of(own), Block.of(base), kept);
     }
   }
 

@@ -89,7 +89,7 @@ public final class MomentAccumulator implements AutoCloseable {
     for (int k = 0; k < widths.length; k++) {
       Tensor tensor = activations.get(k);
       check(tensor, k, first, outer, inner);
-      data[k] = tensor.block();
+      data[k] = Block.of(tensor);
       strides[3 * k] = widths[k] * inner;
       strides[3 * k + 1] = 1;
       strides[3 * k + 2] = inner;
@@ -148,7 +148,7 @@ public final class MomentAccumulator implements AutoCloseable {
       for (int p = 0; p < pairs.size(); p++) {
         Pair pair = pairs.get(p);
         Matrix block = opened.add(Matrix.allocate(widths[pair.i()], widths[pair.j()], ws));
-        state().block(p, block.asTensor().block());
+        state().block(p, Block.of(block.asTensor()));
         blocks.put(pair, block);
       }
       long skipped = state().skipped();

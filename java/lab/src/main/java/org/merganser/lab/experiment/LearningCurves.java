@@ -9,8 +9,8 @@ import java.util.Map;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.linalg.Tensor;
 import org.merganser.merge.NpMerge;
-import org.merganser.merge.NpMerge.HeldOut;
 import org.merganser.merge.NpMerger;
+import org.merganser.model.EarlyStopping.HeldOut;
 import org.merganser.torch.FineTuning;
 
 /** Gathers losses and learned coefficients over pairs, row by row. */

@@ -9,8 +9,8 @@ import org.junit.jupiter.api.Test;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.linalg.Tensor;
 import org.merganser.merge.NpMerge;
-import org.merganser.merge.NpMerge.HeldOut;
 import org.merganser.merge.NpMerger;
+import org.merganser.model.EarlyStopping.HeldOut;
 
 class LearningCurvesTest {
   private static NpMerge run(
