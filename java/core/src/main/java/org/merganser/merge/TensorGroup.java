@@ -39,11 +39,14 @@ final class TensorGroup implements TensorMerger.Group {
     }
   }
 
-  TensorGroup(MergeProblem problem, String name, TensorMerger method) {
+  /**
+   * @param inputs the models, and the base after them
+   */
+  TensorGroup(MergeProblem problem, List<Checkpoint> inputs, String name, TensorMerger method) {
     this.problem = problem;
     this.name = name;
     this.method = method;
-    this.inputs = problem.all();
+    this.inputs = inputs;
     this.info = inputs.get(0).info(name);
   }
 
