@@ -20,7 +20,7 @@ import org.merganser.plan.Catalogue;
 import picocli.CommandLine;
 
 class ExperimentCommandTest {
-  private static final List<String> METHODS = List.copyOf(Catalogue.aligners().keySet());
+  private static final List<String> METHODS = List.copyOf(Catalogue.aligners().ids());
 
   @TempDir Path temp;
 

@@ -2,14 +2,12 @@
 package org.merganser.align;
 
 import org.merganser.compute.Workspace;
+import org.merganser.method.Method;
 import org.merganser.model.Architecture;
 import org.merganser.stats.StatisticsRequest;
 
-/** A method that finds feature maps. Immutable and thread-safe. */
-public interface Aligner {
-  /** Name in tables and on the command line. */
-  String id();
-
+/** A method that finds feature maps. */
+public interface Aligner extends Method {
   /** The moments it needs. */
   StatisticsRequest request(Architecture architecture);
 

@@ -32,7 +32,7 @@ final class AllToFirst {
         Map<String, SpaceAlignment> spaces = new LinkedHashMap<>();
         for (FeatureSpace space : problem.architecture().spaces()) {
           ws.cancellation().check();
-          if (model == 0 || space.exact() == MapFamily.FIXED) {
+          if (model == 0 || space.symmetry() == MapFamily.FIXED) {
             spaces.put(space.id(), SpaceAlignment.identity(space.width()));
           } else {
             SpaceMoments moments = problem.moments().space(space.id());

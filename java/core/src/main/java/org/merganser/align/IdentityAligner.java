@@ -17,6 +17,11 @@ public final class IdentityAligner implements Aligner {
   }
 
   @Override
+  public String summary() {
+    return "parameters taken as they are";
+  }
+
+  @Override
   public StatisticsRequest request(Architecture architecture) {
     return StatisticsRequest.NONE;
   }

@@ -113,23 +113,21 @@ public final class LinearMap implements FeatureMap {
             next instanceof LinearMap linear ? view(linear.matrix) : next.toMatrix(ws);
         Matrix nextInverse =
             back instanceof LinearMap linear ? view(linear.matrix) : back.toMatrix(ws)) {
-      boolean orthogonal =
-          family == MapFamily.ORTHOGONAL && MapFamily.ORTHOGONAL.allows(next.family());
-      return product(
-          nextMatrix,
-          matrix,
-          inverse,
-          nextInverse,
-          orthogonal ? MapFamily.ORTHOGONAL : MapFamily.ANY_LINEAR,
-          ws);
+      return product(nextMatrix, matrix, inverse, nextInverse, family.join(next.family()), ws);
     }
   }
 
-  /** The map {@code A B} with inverse {@code C D}. */
+  /**
+   * The map {@code A B} with inverse {@code C D}; that of a rotation is its transpose to the bit,
+   * as everywhere.
+   */
   static LinearMap product(Matrix a, Matrix b, Matrix c, Matrix d, MapFamily family, Workspace ws) {
     try (Opened opened = new Opened()) {
       Matrix matrix = opened.add(LinAlg.multiply(a, b, ws));
-      Matrix inverse = LinAlg.multiply(c, d, ws);
+      Matrix inverse =
+          MapFamily.ORTHOGONAL.contains(family)
+              ? LinAlg.transpose(matrix, ws)
+              : LinAlg.multiply(c, d, ws);
       opened.release();
       return new LinearMap(matrix, inverse, family);
     }

@@ -136,6 +136,9 @@ final class MapAxis {
         scales[r] = 1 / scales[r];
       } else if (role == Role.RUNNING_VAR) {
         scales[r] *= scales[r];
+      } else if (role == Role.NORM_SCALE) {
+        // What is normalised has changed its sign already.
+        scales[r] = Math.abs(scales[r]);
       }
     }
     return scales;

@@ -84,8 +84,11 @@ public final class ScaledPermutation implements FeatureMap {
     if (isPlain()) {
       return MapFamily.PERMUTATION;
     }
-    boolean positive = Arrays.stream(scales).allMatch(s -> s > 0);
-    return positive ? MapFamily.SCALED_PERMUTATION : MapFamily.ANY_LINEAR;
+    if (Arrays.stream(scales).allMatch(s -> s > 0)) {
+      return MapFamily.SCALED_PERMUTATION;
+    }
+    boolean signs = Arrays.stream(scales).allMatch(s -> Math.abs(s) == 1);
+    return signs ? MapFamily.SIGNED_PERMUTATION : MapFamily.MONOMIAL;
   }
 
   @Override
@@ -120,7 +123,12 @@ public final class ScaledPermutation implements FeatureMap {
     try (Matrix matrix = toMatrix(ws);
         Matrix inverse = inverse().toMatrix(ws)) {
       return LinearMap.product(
-          linear.matrix(), matrix, inverse, linear.inverseMatrix(), MapFamily.ANY_LINEAR, ws);
+          linear.matrix(),
+          matrix,
+          inverse,
+          linear.inverseMatrix(),
+          family().join(next.family()),
+          ws);
     }
   }
 

@@ -3,7 +3,7 @@ package org.merganser.align;
 
 import java.util.Arrays;
 import java.util.Objects;
-import org.merganser.linalg.Completion;
+import org.merganser.linalg.Polar.Completion;
 import org.merganser.model.FeatureSpace;
 
 /**
@@ -89,6 +89,6 @@ public record SpaceAlignment(
 
   /** Whether the map leaves the function of the network unchanged. */
   public boolean isExact(FeatureSpace space) {
-    return space.exact().allows(map.family());
+    return space.symmetry().contains(map.family());
   }
 }

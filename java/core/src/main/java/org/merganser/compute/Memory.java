@@ -42,11 +42,12 @@ public final class Memory extends BlockHolder implements AutoCloseable {
     return new Memory(Block.allocate(bytes), Device.HOST);
   }
 
-  /** Memory on the device of a Workspace, not initialised; the host for the CPU backend. */
+  /**
+   * Memory where a Workspace computes, not initialised.
+   *
+   * @throws IllegalStateException when the Workspace is closed
+   */
   public static Memory allocate(long bytes, Workspace ws) {
-    if (ws.device() == Device.HOST) {
-      return allocate(bytes);
-    }
     requirePositive(bytes);
     return new Memory(Kernels.of(ws).allocate(bytes), ws.device());
   }

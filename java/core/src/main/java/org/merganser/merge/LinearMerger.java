@@ -17,6 +17,7 @@ import org.merganser.internal.kernel.Kernels;
 import org.merganser.io.Checkpoint;
 import org.merganser.io.TensorInfo;
 import org.merganser.linalg.Tensor;
+import org.merganser.method.Setting;
 
 /**
  * The weighted mean of parameters: {@code theta = sum_k w_k theta_k}, the weights as given or
@@ -43,12 +44,12 @@ public final class LinearMerger implements Merger {
     AS_GIVEN
   }
 
-  /**
-   * Settings.
-   *
-   * @param weights one for each model; empty for equal ones
-   */
-  public record Options(List<Double> weights, Normalise normalise, NonFiniteWeights nonFinite) {
+  /** Settings. */
+  public record Options(
+      @Setting(value = "one for each model; none for equal ones", varies = true)
+          List<Double> weights,
+      @Setting("whether weights are divided by their sum") Normalise normalise,
+      @Setting("what becomes of NaN and infinite parameters") NonFiniteWeights nonFinite) {
     public Options {
       weights = List.copyOf(weights);
       double sum = weights.stream().mapToDouble(Double::doubleValue).sum();
@@ -64,6 +65,18 @@ public final class LinearMerger implements Merger {
     /** Equal weights; fail on non-finite parameters. */
     public static Options defaults() {
       return new Options(List.of(), Normalise.SUM_TO_ONE, NonFiniteWeights.FAIL);
+    }
+
+    public Options withWeights(List<Double> values) {
+      return new Options(values, normalise, nonFinite);
+    }
+
+    public Options withNormalise(Normalise value) {
+      return new Options(weights, value, nonFinite);
+    }
+
+    public Options withNonFinite(NonFiniteWeights value) {
+      return new Options(weights, normalise, value);
     }
   }
 
@@ -94,6 +107,16 @@ public final class LinearMerger implements Merger {
   @Override
   public String id() {
     return "linear";
+  }
+
+  @Override
+  public String summary() {
+    return "weighted mean of parameters";
+  }
+
+  @Override
+  public Options options() {
+    return options;
   }
 
   @Override

@@ -4,12 +4,10 @@ package org.merganser.merge;
 import java.io.IOException;
 import org.merganser.compute.Workspace;
 import org.merganser.io.Checkpoint;
+import org.merganser.method.Method;
 
-/** A method that combines checkpoints. Immutable and thread-safe. */
-public interface Merger {
-  /** Name in tables and on the command line. */
-  String id();
-
+/** A method that combines checkpoints. */
+public interface Merger extends Method {
   /**
    * The merged model: a lazy view, a tensor of which is merged when it is read, where a tensor
    * needs only its own counterparts; otherwise in memory.

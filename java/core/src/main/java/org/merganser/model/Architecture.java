@@ -257,8 +257,8 @@ public final class Architecture {
     private Builder() {}
 
     /** Adds a space. */
-    public Builder space(String id, long width, MapFamily exact, Binding... bindings) {
-      return space(new FeatureSpace(id, width, exact, List.of(bindings)));
+    public Builder space(String id, long width, MapFamily symmetry, Binding... bindings) {
+      return space(new FeatureSpace(id, width, symmetry, List.of(bindings)));
     }
 
     public Builder space(FeatureSpace space) {

@@ -76,7 +76,7 @@ final class ArchitectureFile {
     g.writeStartObject();
     g.writeStringField("id", space.id());
     g.writeNumberField("width", space.width());
-    g.writeStringField("exact", id(space.exact()));
+    g.writeStringField("exact", id(space.symmetry()));
     g.writeArrayFieldStart("bindings");
     for (Binding binding : space.bindings()) {
       write(binding, g);

@@ -20,7 +20,7 @@ final class Completeness {
     List<String> doubts = new ArrayList<>();
     Map<Long, List<String>> spacesOfWidth = new TreeMap<>();
     for (FeatureSpace space : architecture.spaces()) {
-      if (space.exact() == MapFamily.FIXED) {
+      if (space.symmetry() == MapFamily.FIXED) {
         continue;
       }
       spacesOfWidth.computeIfAbsent(space.width(), w -> new ArrayList<>()).add(space.id());

@@ -9,10 +9,11 @@ import java.util.List;
  *
  * @param id unique name; activations of it are stored as {@code ID.npy}
  * @param width number of features
- * @param exact largest family of maps that leaves the function unchanged
+ * @param symmetry largest family of maps that leaves the function unchanged: the {@link
+ *     MapFamily#meet} of what everything on the space commutes with
  * @param bindings the parameters involved
  */
-public record FeatureSpace(String id, long width, MapFamily exact, List<Binding> bindings) {
+public record FeatureSpace(String id, long width, MapFamily symmetry, List<Binding> bindings) {
   public FeatureSpace {
     bindings = List.copyOf(bindings);
     if (id.isEmpty() || id.contains("/") || id.contains("\\")) {

@@ -12,4 +12,17 @@ public interface Inputs {
 
   /** Number of samples of one pass. */
   long samples();
+
+  /** Samples with a class each; their order does not depend on the seed. */
+  interface Labelled extends Inputs {
+    /** Number of classes. */
+    int classes();
+
+    /**
+     * The class of a sample, 0 to classes-1.
+     *
+     * @param sample in the order of the batches, from 0
+     */
+    int label(long sample);
+  }
 }

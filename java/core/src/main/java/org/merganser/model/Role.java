@@ -11,7 +11,10 @@ public enum Role {
   WEIGHT_IN,
   /** One value a feature, added to it: multiplied by T. */
   BIAS,
-  /** Scale of a normalisation, one value a feature: multiplied by T, dense maps by a rule. */
+  /**
+   * Scale of a normalisation, one value a feature: multiplied by the magnitudes of a one-to-one T,
+   * since what is normalised takes its signs; dense maps by a rule.
+   */
   NORM_SCALE,
   /** Shift of a normalisation: multiplied by T. */
   NORM_SHIFT,

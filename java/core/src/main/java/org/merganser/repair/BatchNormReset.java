@@ -47,6 +47,11 @@ public final class BatchNormReset implements Repair {
   }
 
   @Override
+  public String summary() {
+    return "running statistics of batch normalisation taken anew";
+  }
+
+  @Override
   public MemoryCheckpoint apply(RepairProblem problem, Workspace ws) throws IOException {
     return apply(problem.merged(), problem.network(), problem.inputs(), ws);
   }

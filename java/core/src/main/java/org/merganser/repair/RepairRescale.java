@@ -46,7 +46,7 @@ import org.merganser.stats.StatisticsRequest;
  */
 public final class RepairRescale implements Repair {
   /** How the statistics of the merged model are found. */
-  public enum Form {
+  private enum Form {
     MEASURED,
     CLOSED_FORM
   }
@@ -70,6 +70,12 @@ public final class RepairRescale implements Repair {
   @Override
   public String id() {
     return form == Form.MEASURED ? "repair" : "repair-closed-form";
+  }
+
+  @Override
+  public String summary() {
+    return "activations given the means and spreads of the aligned models"
+        + (form == Form.MEASURED ? "" : ", without passes on the merged one");
   }
 
   @Override

@@ -42,7 +42,7 @@ class AlignersContractTest {
   @TempDir Path folder;
 
   static Stream<String> aligners() {
-    return Catalogue.aligners().keySet().stream();
+    return Catalogue.aligners().ids().stream();
   }
 
   @ParameterizedTest

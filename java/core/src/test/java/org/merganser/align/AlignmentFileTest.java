@@ -21,9 +21,11 @@ import org.merganser.io.Checkpoint;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.io.Safetensors;
 import org.merganser.linalg.Tensor;
+import org.merganser.model.Binding;
 import org.merganser.model.MapFamily;
 import org.merganser.testing.Activations;
 import org.merganser.testing.Models;
+import org.merganser.testing.Oracle;
 
 class AlignmentFileTest {
   @TempDir Path folder;
@@ -39,6 +41,41 @@ class AlignmentFileTest {
     assertThat(loaded.method()).isEqualTo("by hand");
     loaded.save(folder.resolve("b.mgalign"), WS);
     assertThat(folder.resolve("b.mgalign")).hasSameBinaryContentAs(file);
+  }
+
+  /** A file of version 1, written before there was another; every kind of map there was. */
+  @Test
+  void filesOfVersion1AreRead() throws Exception {
+    Path file = Path.of(getClass().getResource("/mgalign/version-1.mgalign").toURI());
+    Alignment loaded = Alignment.load(file, WS);
+    assertThat(loaded.method()).isEqualTo("by hand");
+    assertThat(loaded.architecture().counters()).containsExactly("bn.num_batches_tracked");
+    assertThat(loaded.map("identity")).isEqualTo(FeatureMap.identity(3));
+    assertThat(loaded.map("permutation")).isEqualTo(ScaledPermutation.of(2, 0, 1));
+    assertThat(loaded.map("scaled"))
+        .isEqualTo(ScaledPermutation.of(new int[] {1, 2, 0}, new double[] {0.1, 3, 1e-300}));
+    assertThat(loaded.map("signed"))
+        .isEqualTo(ScaledPermutation.of(new int[] {1, 0, 2}, new double[] {-1, 1, -2}));
+    double[][] rotation = {{0, 0.6, -0.8}, {1, 0, 0}, {0, 0.8, 0.6}};
+    assertMap(loaded.map("rotation"), MapFamily.ORTHOGONAL, rotation, Oracle.transpose(rotation));
+    assertMap(
+        loaded.map("dense"),
+        MapFamily.ANY_LINEAR,
+        new double[][] {{2, 1, 0}, {0, 1, 0}, {0, 0, 0.5}},
+        new double[][] {{0.5, -0.5, 0}, {0, 1, 0}, {0, 0, 2}});
+    SpaceAlignment dense = loaded.spaces().get("dense");
+    assertThat(dense.score()).isEqualTo(0.5 + 5 / 32.0);
+    assertThat(dense.spectrum()).containsExactly(0.75, 0.5, 0.25);
+    assertThat(dense.evidence()).isEqualTo(new SpaceAlignment.Evidence(105, 0.5, 0.125));
+    assertThat(loaded.architecture().bindings("next.dense.weight").get(0).binding().block())
+        .isEqualTo(new Binding.Block(1, 2));
+  }
+
+  private static void assertMap(
+      FeatureMap map, MapFamily family, double[][] matrix, double[][] inverse) {
+    assertThat(map.family()).isEqualTo(family);
+    assertThat(map.toMatrix(WS).toArray()).isDeepEqualTo(matrix);
+    assertThat(map.inverse().toMatrix(WS).toArray()).isDeepEqualTo(inverse);
   }
 
   @ParameterizedTest

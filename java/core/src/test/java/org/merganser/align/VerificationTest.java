@@ -50,7 +50,7 @@ class VerificationTest {
   @TempDir Path folder;
 
   static Stream<Arguments> methodsAndSizes() {
-    return Catalogue.aligners().keySet().stream()
+    return Catalogue.aligners().ids().stream()
         .filter(id -> !id.equals("identity"))
         .flatMap(
             id ->
@@ -164,7 +164,7 @@ class VerificationTest {
                 List<Binding> bindings = new ArrayList<>(space.bindings());
                 bindings.removeIf(b -> forget && b.tensor().equals("fc2.weight"));
                 builder.space(
-                    space.id(), space.width(), space.exact(), bindings.toArray(Binding[]::new));
+                    space.id(), space.width(), space.symmetry(), bindings.toArray(Binding[]::new));
                 maps.put(
                     space.id(), ScaledPermutation.of(Oracle.permutation((int) space.width(), 3)));
               });

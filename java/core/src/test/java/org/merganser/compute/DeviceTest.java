@@ -11,8 +11,10 @@ import org.merganser.internal.kernel.Natives;
 import org.merganser.testing.ChildJvm;
 import org.merganser.testing.DeviceCallsProgram;
 import org.merganser.testing.FakeDeviceProgram;
+import org.merganser.testing.RunsOnce;
 
 /** Data are where the backend computes, and move only when told to. */
+@RunsOnce("about the choice of a backend, in JVMs that are told which")
 class DeviceTest {
   @Test
   void onADeviceEverythingIsCopiedOnceAndCounted() throws Exception {

@@ -28,7 +28,7 @@ import org.merganser.testing.Models;
 class MergersContractTest {
 
   static Stream<String> mergers() {
-    return Catalogue.mergers().keySet().stream();
+    return Catalogue.mergers().ids().stream();
   }
 
   static Stream<Arguments> mergersAndTypes() {
@@ -95,7 +95,7 @@ class MergersContractTest {
   }
 
   private static Merger merger(String id) {
-    return Catalogue.mergers().get(id).get();
+    return Catalogue.mergers().method(id);
   }
 
   /** Ordinary values, and those at the ends of the type: signed zeros, the largest, subnormals. */

@@ -488,9 +488,9 @@ class NpMergerTest {
     assertThatThrownBy(() -> NpMerger.Options.defaults().withLimit(41))
         .hasMessage("limit must be in (0, 40], not 41.0");
     assertThatThrownBy(() -> NpMerger.Options.defaults().withInitial(.5, .6))
-        .hasMessageContaining("must be at least 0 and sum to 1, not to 1.1");
+        .hasMessageContaining("must sum to 1, not to 1.1");
     assertThatThrownBy(() -> new NpMerger.Optimizer.Adam(Double.NaN))
-        .hasMessage("learning rate must be positive and finite, not NaN");
+        .hasMessage("learning-rate must be finite and greater than 0, not NaN");
     assertThatThrownBy(() -> learn(JavaObjective.constant(G), NpMerger.Options.defaults(), A, C, G))
         .hasMessage(
             "3 models; SIGMOID learns the coefficients of 2; use merge or successive for more");

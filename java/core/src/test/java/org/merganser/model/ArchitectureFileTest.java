@@ -53,7 +53,7 @@ class ArchitectureFileTest {
                {"tensor": "fc2.weight", "axis": 1, "role": "weight-in", "offset": 0, "repeat": 1}]}],
              "counters": []}
             """);
-    assertThat(architecture.space("fc1").exact()).isEqualTo(MapFamily.SCALED_PERMUTATION);
+    assertThat(architecture.space("fc1").symmetry()).isEqualTo(MapFamily.SCALED_PERMUTATION);
     assertThat(architecture.bindings("fc2.weight").get(0).binding())
         .isEqualTo(Binding.of("fc2.weight", 1, Role.WEIGHT_IN));
     assertThat(architecture.bindings("unknown")).isEmpty();
@@ -72,8 +72,9 @@ class ArchitectureFileTest {
             "2:20: 'width' is VALUE_NUMBER_FLOAT, expected VALUE_NUMBER_INT"),
         Arguments.of(
             "{'spaces':[\n {'id':'a','width':2,'exact':'any'}]}",
-            "2:30: 'exact' is 'any'; it must be one of [any-linear, orthogonal,"
-                + " scaled-permutation, permutation, fixed]"),
+            "2:30: 'exact' is 'any'; it must be one of [fixed, permutation,"
+                + " signed-permutation, scaled-permutation, monomial, centred-orthogonal,"
+                + " orthogonal, any-linear]"),
         Arguments.of(
             "{'spaces':[\n\n {'id':'a','width':2,'size':3}]}",
             "3:29: unknown field 'size'; known: id, width, exact, bindings"),

@@ -118,20 +118,6 @@ class ArchitectureValidateTest {
         .hasMessage("no space 'b'; there are [a]");
   }
 
-  @Test
-  void familiesContainEachOtherAsTheFunctionAllows() {
-    assertThat(MapFamily.ANY_LINEAR.allows(MapFamily.SCALED_PERMUTATION)).isTrue();
-    assertThat(MapFamily.ORTHOGONAL.allows(MapFamily.PERMUTATION)).isTrue();
-    assertThat(MapFamily.ORTHOGONAL.allows(MapFamily.SCALED_PERMUTATION)).isFalse();
-    assertThat(MapFamily.PERMUTATION.allows(MapFamily.ORTHOGONAL)).isFalse();
-    assertThat(MapFamily.SCALED_PERMUTATION.allows(MapFamily.PERMUTATION)).isTrue();
-    assertThat(MapFamily.FIXED.allows(MapFamily.PERMUTATION)).isFalse();
-    for (MapFamily family : MapFamily.values()) {
-      assertThat(family.allows(MapFamily.FIXED)).as("the identity in %s", family).isTrue();
-      assertThat(family.allows(family)).isTrue();
-    }
-  }
-
   private static Architecture fused(Block... blocks) {
     Architecture.Builder builder = Architecture.builder();
     for (int i = 0; i < blocks.length; i++) {

@@ -6,7 +6,8 @@ import org.bytedeco.pytorch.global.torch;
 import org.merganser.model.MapFamily;
 
 /**
- * An elementwise nonlinearity. Only permutations commute with it; ReLU allows positive scales too.
+ * An elementwise nonlinearity. Only permutations commute with it; ReLU allows positive scales too,
+ * an odd one signs.
  */
 public enum Activation implements Layer {
   RELU(MapFamily.SCALED_PERMUTATION) {
@@ -15,7 +16,7 @@ public enum Activation implements Layer {
       return torch.relu(x);
     }
   },
-  TANH(MapFamily.PERMUTATION) {
+  TANH(MapFamily.SIGNED_PERMUTATION) {
     @Override
     public Tensor forward(Tensor x, ForwardPass pass) {
       return x.tanh();
@@ -34,16 +35,16 @@ public enum Activation implements Layer {
     }
   };
 
-  private final MapFamily exact;
+  private final MapFamily symmetry;
 
-  Activation(MapFamily exact) {
-    this.exact = exact;
+  Activation(MapFamily symmetry) {
+    this.symmetry = symmetry;
   }
 
   @Override
   public Signal describe(Signal in, Description description) {
     if (in.space() != null) {
-      in.space().restrict(exact);
+      in.space().restrict(symmetry);
     }
     return in.in(in.space(), description.node());
   }

@@ -45,8 +45,8 @@ public record BatchNorm(String name, long features) implements Layer {
     space.bind(bias(), 0, Role.NORM_SHIFT);
     space.bind(mean(), 0, Role.RUNNING_MEAN);
     space.bind(variance(), 0, Role.RUNNING_VAR);
-    // A scale would pass through but for epsilon.
-    space.restrict(MapFamily.PERMUTATION);
+    // A scale would pass through but for epsilon; signs do.
+    space.restrict(MapFamily.SIGNED_PERMUTATION);
     description.batchNorm(
         new BatchNormLayer(
             name,

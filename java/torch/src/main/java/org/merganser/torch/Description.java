@@ -53,7 +53,7 @@ final class Description {
     private final String id;
     private final long width;
     private final List<Binding> bindings = new ArrayList<>();
-    private MapFamily exact = MapFamily.ANY_LINEAR;
+    private MapFamily symmetry = MapFamily.ANY_LINEAR;
     private boolean consumed;
     private int readAt = -1;
     private Space joined;
@@ -78,9 +78,7 @@ final class Description {
     /** Only maps of this family commute with what was just applied. */
     void restrict(MapFamily family) {
       Space root = root();
-      if (family.ordinal() > root.exact.ordinal()) {
-        root.exact = family;
-      }
+      root.symmetry = root.symmetry.meet(family);
     }
   }
 
@@ -145,7 +143,7 @@ final class Description {
         first = earlier;
       }
       first.bindings.addAll(second.bindings);
-      first.restrict(second.exact);
+      first.restrict(second.symmetry);
       first.consumed |= second.consumed;
       second.joined = first;
     }
@@ -210,7 +208,7 @@ final class Description {
   Architecture architecture() {
     Architecture.Builder builder = Architecture.builder();
     for (Space space : mapped()) {
-      builder.space(new FeatureSpace(space.id, space.width, space.exact, space.bindings));
+      builder.space(new FeatureSpace(space.id, space.width, space.symmetry, space.bindings));
     }
     parameters.forEach(
         (name, parameter) -> {
@@ -224,7 +222,8 @@ final class Description {
   /** Spaces nobody reads are outputs of the network and are never mapped. */
   private List<Space> mapped() {
     return spaces.stream()
-        .filter(space -> space.joined == null && space.consumed && space.exact != MapFamily.FIXED)
+        .filter(
+            space -> space.joined == null && space.consumed && space.symmetry != MapFamily.FIXED)
         .toList();
   }
 }

@@ -69,8 +69,12 @@ class DescriptionTest {
   @EnumSource(Activation.class)
   void theActivationDecidesWhichMapsAreExact(Activation activation) {
     MapFamily wanted =
-        activation == Activation.RELU ? MapFamily.SCALED_PERMUTATION : MapFamily.PERMUTATION;
-    assertThat(TorchNetwork.mlp(7, 5, 1, 3, activation).architecture().space("fc1").exact())
+        switch (activation) {
+          case RELU -> MapFamily.SCALED_PERMUTATION;
+          case TANH -> MapFamily.SIGNED_PERMUTATION;
+          default -> MapFamily.PERMUTATION;
+        };
+    assertThat(TorchNetwork.mlp(7, 5, 1, 3, activation).architecture().space("fc1").symmetry())
         .isEqualTo(wanted);
   }
 
@@ -78,11 +82,11 @@ class DescriptionTest {
   void withoutActivationAnyLinearMapIsExact() {
     TorchNetwork linear =
         TorchNetwork.of(Sequential.of(new Linear("a", 4, 3), new Linear("b", 3, 2)), 4);
-    assertThat(linear.architecture().space("a").exact()).isEqualTo(MapFamily.ANY_LINEAR);
+    assertThat(linear.architecture().space("a").symmetry()).isEqualTo(MapFamily.ANY_LINEAR);
   }
 
   @Test
-  void theNarrowestActivationOfASpaceCounts() {
+  void whatAllActivationsOfASpaceAllowCounts() {
     for (Activation[] order :
         new Activation[][] {
           {Activation.RELU, Activation.TANH}, {Activation.TANH, Activation.RELU}
@@ -90,7 +94,7 @@ class DescriptionTest {
       TorchNetwork network =
           TorchNetwork.of(
               Sequential.of(new Linear("a", 4, 3), order[0], order[1], new Linear("b", 3, 2)), 4);
-      assertThat(network.architecture().space("a").exact()).isEqualTo(MapFamily.PERMUTATION);
+      assertThat(network.architecture().space("a").symmetry()).isEqualTo(MapFamily.PERMUTATION);
     }
   }
 
@@ -145,7 +149,7 @@ class DescriptionTest {
             new FeatureSpace(
                 "stem",
                 3,
-                MapFamily.PERMUTATION,
+                MapFamily.SIGNED_PERMUTATION,
                 List.of(
                     Binding.of("stem.weight", 0, Role.WEIGHT_OUT),
                     Binding.of("stem.bias", 0, Role.BIAS),

@@ -79,8 +79,8 @@ class RepairTest {
 
   @Test
   void everyRepairHasItsIdAndSaysWhatItCannotDo() throws IOException {
-    for (String id : Catalogue.repairs().keySet()) {
-      Repair repair = Catalogue.repairs().get(id).get();
+    for (String id : Catalogue.repairs().ids()) {
+      Repair repair = Catalogue.repairs().method(id);
       assertThat(repair.id()).isEqualTo(id);
       Networks kind = id.equals("bn-reset") ? Networks.MLP : Networks.RESNET20;
       try (Tensor inputs = kind.inputs(4, 1);

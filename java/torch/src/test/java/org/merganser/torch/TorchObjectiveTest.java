@@ -32,6 +32,7 @@ import org.merganser.merge.LinearMerger;
 import org.merganser.merge.MergeProblem;
 import org.merganser.merge.NpMerge;
 import org.merganser.merge.NpMerger;
+import org.merganser.model.Evaluation;
 import org.merganser.model.Objective;
 import org.merganser.repair.BatchNormReset;
 import org.merganser.testing.JavaObjective;

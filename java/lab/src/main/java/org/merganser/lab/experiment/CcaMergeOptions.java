@@ -56,7 +56,7 @@ public record CcaMergeOptions(
     private int points = 11;
 
     private Builder(String data) {
-      super(data, List.copyOf(Catalogue.aligners().keySet()));
+      super(data, List.copyOf(Catalogue.aligners().ids()));
     }
 
     @Override

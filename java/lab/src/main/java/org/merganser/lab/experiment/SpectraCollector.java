@@ -52,7 +52,7 @@ final class SpectraCollector {
   /** Canonical correlations of every model with the reference. */
   void canonical(Moments moments, Iterable<FeatureSpace> all, Workspace ws) {
     for (FeatureSpace space : all) {
-      if (space.exact() == MapFamily.FIXED) {
+      if (space.symmetry() == MapFamily.FIXED) {
         continue;
       }
       SpaceMoments found = moments.space(space.id());
@@ -88,7 +88,7 @@ final class SpectraCollector {
     }
     for (int model = 1; model < maps.size(); model++) {
       for (FeatureSpace space : maps.of(model).architecture().spaces()) {
-        if (space.exact() != MapFamily.FIXED) {
+        if (space.symmetry() != MapFamily.FIXED) {
           FeatureMap map = maps.of(model).map(space.id());
           double[] values = map.matchedCorrelations(moments.space(space.id()), model, ws);
           add(space.id(), "matched " + method, decreasing(values));

@@ -29,8 +29,8 @@ import org.merganser.lab.report.ResultsJson;
 import org.merganser.linalg.Tensor;
 import org.merganser.merge.NpMerge.HeldOut;
 import org.merganser.merge.NpMerger;
+import org.merganser.model.Evaluation;
 import org.merganser.torch.Activation;
-import org.merganser.torch.Evaluation;
 import org.merganser.torch.Norm;
 import org.merganser.torch.TorchNetwork;
 
