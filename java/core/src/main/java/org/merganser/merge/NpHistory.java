@@ -7,7 +7,7 @@ import java.util.List;
 /** How a run of {@link NpMerger} has gone so far. */
 final class NpHistory {
   private final List<Double> losses = new ArrayList<>();
-  private final List<NpMerge.HeldOut> evaluations = new ArrayList<>();
+  private final List<NpMerger.HeldOut> evaluations = new ArrayList<>();
   private final Fingerprint fingerprint = new Fingerprint();
   private int best = -1;
 
@@ -27,10 +27,10 @@ final class NpHistory {
 
   /** Adds an evaluation on the held-out data; whether it is the best. Ties are no improvement. */
   boolean evaluated(double loss) {
-    return add(new NpMerge.HeldOut(step(), loss));
+    return add(new NpMerger.HeldOut(step(), loss));
   }
 
-  private boolean add(NpMerge.HeldOut evaluation) {
+  private boolean add(NpMerger.HeldOut evaluation) {
     evaluations.add(evaluation);
     boolean better =
         Double.isFinite(evaluation.loss())
@@ -40,7 +40,7 @@ final class NpHistory {
   }
 
   /** Takes over what an interrupted run had found. */
-  void restore(List<Double> allLosses, List<NpMerge.HeldOut> allEvaluations) {
+  void restore(List<Double> allLosses, List<NpMerger.HeldOut> allEvaluations) {
     losses.addAll(allLosses);
     allEvaluations.forEach(this::add);
   }
@@ -59,7 +59,7 @@ final class NpHistory {
     return losses.get(losses.size() - 1);
   }
 
-  NpMerge.HeldOut lastEvaluation() {
+  NpMerger.HeldOut lastEvaluation() {
     return evaluations.get(evaluations.size() - 1);
   }
 
@@ -67,7 +67,7 @@ final class NpHistory {
     return losses;
   }
 
-  List<NpMerge.HeldOut> evaluations() {
+  List<NpMerger.HeldOut> evaluations() {
     return evaluations;
   }
 }

@@ -130,7 +130,7 @@ final class NpStateFile {
             List.of("it has: " + found, "asked is: " + wanted));
       }
       List<Double> losses = words(file, "losses").map(Double::valueOf).toList();
-      List<NpMerge.HeldOut> evaluations =
+      List<NpMerger.HeldOut> evaluations =
           words(file, "heldOut").map(NpStateFile::evaluation).toList();
       requireWhole(file, np, losses, evaluations);
       for (int s = 0; s < slots.size(); s++) {
@@ -156,7 +156,7 @@ final class NpStateFile {
 
   /** Everything that the run will read or count by, before any of it is used. */
   private void requireWhole(
-      Checkpoint file, NpState np, List<Double> losses, List<NpMerge.HeldOut> evaluations)
+      Checkpoint file, NpState np, List<Double> losses, List<NpMerger.HeldOut> evaluations)
       throws FormatException {
     if (losses.size() > options.steps()) {
       throw damaged(
@@ -164,7 +164,7 @@ final class NpStateFile {
           null);
     }
     long before = -1;
-    for (NpMerge.HeldOut evaluation : evaluations) {
+    for (NpMerger.HeldOut evaluation : evaluations) {
       if (evaluation.step() <= before || evaluation.step() > losses.size()) {
         throw damaged(
             "an evaluation on held-out data after step "
@@ -208,9 +208,9 @@ final class NpStateFile {
         .filter(word -> !word.isEmpty());
   }
 
-  private static NpMerge.HeldOut evaluation(String text) {
+  private static NpMerger.HeldOut evaluation(String text) {
     int colon = text.indexOf(':');
-    return new NpMerge.HeldOut(
+    return new NpMerger.HeldOut(
         Long.parseLong(text.substring(0, Math.max(0, colon))),
         Double.parseDouble(text.substring(colon + 1)));
   }

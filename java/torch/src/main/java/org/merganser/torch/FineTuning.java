@@ -16,7 +16,7 @@ import org.merganser.error.NumericalException;
 import org.merganser.io.Checkpoint;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.linalg.Tensor;
-import org.merganser.merge.NpMerge;
+import org.merganser.merge.NpMerger;
 import org.merganser.model.Objective.Slot;
 
 /**
@@ -31,7 +31,7 @@ import org.merganser.model.Objective.Slot;
  * @param bestStep step whose parameters are kept
  */
 public record FineTuning(
-    MemoryCheckpoint model, List<Double> losses, List<NpMerge.HeldOut> heldOut, long bestStep)
+    MemoryCheckpoint model, List<Double> losses, List<NpMerger.HeldOut> heldOut, long bestStep)
     implements AutoCloseable {
 
   /**
@@ -69,7 +69,7 @@ public record FineTuning(
     List<Slot> slots = objective.slots();
     Map<String, Tensor> best = new LinkedHashMap<>();
     List<Double> losses = new ArrayList<>();
-    List<NpMerge.HeldOut> evaluations = new ArrayList<>();
+    List<NpMerger.HeldOut> evaluations = new ArrayList<>();
     long bestStep = 0;
     double least = Double.POSITIVE_INFINITY;
     int sinceBest = 0;
@@ -94,7 +94,7 @@ public record FineTuning(
                   "the held-out loss of the model to train on is " + loss.getAsDouble());
             }
             boolean better = loss.isEmpty() ? last : loss.getAsDouble() < least;
-            loss.ifPresent(value -> evaluations.add(new NpMerge.HeldOut(losses.size(), value)));
+            loss.ifPresent(value -> evaluations.add(new NpMerger.HeldOut(losses.size(), value)));
             sinceBest = better || loss.isEmpty() ? 0 : sinceBest + 1;
             if (better) {
               least = loss.orElse(least);
