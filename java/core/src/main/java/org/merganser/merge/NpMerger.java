@@ -15,6 +15,7 @@ import org.merganser.io.Checkpoint;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.method.Setting;
 import org.merganser.method.Settings;
+import org.merganser.model.EarlyStopping.HeldOut;
 import org.merganser.model.Objective;
 
 /**
@@ -260,9 +261,6 @@ public final class NpMerger implements Merger {
       coefficients.close();
     }
   }
-
-  /** Held-out loss after {@code step} steps. */
-  public record HeldOut(long step, double loss) {}
 
   /** Bytes copied between host and device by the loop; 0 when everything lies where it runs. */
   public record Traffic(long toDevice, long toHost) {}

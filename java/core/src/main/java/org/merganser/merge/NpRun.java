@@ -20,6 +20,7 @@ import org.merganser.internal.kernel.NpState;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.io.TensorInfo;
 import org.merganser.linalg.Tensor;
+import org.merganser.model.EarlyStopping.HeldOut;
 import org.merganser.model.Objective;
 import org.merganser.model.Objective.Slot;
 
@@ -31,7 +32,7 @@ final class NpRun {
   private final MergeProblem problem;
   private final Workspace ws;
   private final int models;
-  private final NpHistory history = new NpHistory();
+  private final NpHistory history;
 
   private DType dtype;
   private Workspace own;
@@ -47,6 +48,7 @@ final class NpRun {
     this.objective = objective;
     this.slots = List.copyOf(objective.slots());
     this.options = options;
+    this.history = new NpHistory(options);
     this.problem = problem;
     this.ws = ws;
     this.models = problem.models().size();
@@ -164,13 +166,14 @@ final class NpRun {
       while (true) {
         // Before the step, so that a run that was cancelled while evaluating evaluates when it goes
         // on.
-        if (isEvaluationDue()) {
+        boolean last = history.step() >= options.steps();
+        if (history.stopping().isDue(history.step(), last)) {
           evaluate();
         }
-        if (history.step() >= options.steps()) {
+        if (last) {
           break;
         }
-        if (history.sinceBest() >= options.patience()) {
+        if (history.stopping().isOver()) {
           stop = NpMerger.Stop.PATIENCE;
           break;
         }
@@ -227,7 +230,7 @@ final class NpRun {
               + kept(),
           e);
     }
-    history.stepped(loss);
+    history.losses().add(loss);
   }
 
   /** The first tensor with a gradient that is not finite. */
@@ -251,16 +254,15 @@ final class NpRun {
 
   private String kept() {
     return "; the coefficients of step "
-        + history.bestOr(history.step())
+        + bestStep()
         + " are kept. Lower the learning rate (now "
         + options.optimizer().learningRate()
         + ") or look at the data";
   }
 
-  private boolean isEvaluationDue() {
-    long step = history.step();
-    boolean due = step % options.evalEvery() == 0 || step == options.steps();
-    return due && (history.evaluations().isEmpty() || history.lastEvaluation().step() < step);
+  /** The last one without held-out data. */
+  private long bestStep() {
+    return history.stopping().bestStepOr(history.step());
   }
 
   /** Evaluates on the held-out data, and keeps the logits when they are the best so far. */
@@ -270,7 +272,7 @@ final class NpRun {
       throw new NonFinite(
           "the held-out loss of the models' average is " + loss.getAsDouble() + kept(), null);
     }
-    if (loss.isEmpty() || !history.evaluated(loss.getAsDouble())) {
+    if (loss.isEmpty() || !history.stopping().add(history.step(), loss.getAsDouble())) {
       return;
     }
     for (int s = 0; s < slots.size(); s++) {
@@ -282,16 +284,18 @@ final class NpRun {
   }
 
   private void report() {
+    List<HeldOut> found = history.stopping().evaluations();
     String heldOut =
-        history.evaluations().isEmpty()
+        found.isEmpty()
             ? ""
-            : String.format(Locale.ROOT, ", held out %.4f", history.lastEvaluation().loss());
+            : String.format(Locale.ROOT, ", held out %.4f", found.get(found.size() - 1).loss());
+    double loss = history.losses().get(history.losses().size() - 1);
     ws.progress()
         .report(
             "np-merge",
             history.step(),
             options.steps(),
-            String.format(Locale.ROOT, "loss %.4f%s", history.lastLoss(), heldOut));
+            String.format(Locale.ROOT, "loss %.4f%s", loss, heldOut));
   }
 
   private CancelledException saved(NpStateFile file, CancelledException cause) throws IOException {
@@ -329,8 +333,8 @@ final class NpRun {
         objective.model(session, problem.models(), own),
         coefficients,
         history.losses(),
-        history.evaluations(),
-        history.bestOr(history.step()),
+        history.stopping().evaluations(),
+        bestStep(),
         stop,
         traffic);
   }

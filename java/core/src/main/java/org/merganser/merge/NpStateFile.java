@@ -20,6 +20,7 @@ import org.merganser.io.Checkpoint;
 import org.merganser.io.Safetensors;
 import org.merganser.io.TensorInfo;
 import org.merganser.linalg.Tensor;
+import org.merganser.model.EarlyStopping.HeldOut;
 import org.merganser.model.Objective.Slot;
 
 /**
@@ -96,7 +97,7 @@ final class NpStateFile {
         "losses", history.losses().stream().map(String::valueOf).collect(Collectors.joining(" ")));
     metadata.put(
         "heldOut",
-        history.evaluations().stream()
+        history.stopping().evaluations().stream()
             .map(evaluation -> evaluation.step() + ":" + evaluation.loss())
             .collect(Collectors.joining(" ")));
     Safetensors.write(new Parts(np, best), metadata, path, ws);
@@ -130,8 +131,7 @@ final class NpStateFile {
             List.of("it has: " + found, "asked is: " + wanted));
       }
       List<Double> losses = words(file, "losses").map(Double::valueOf).toList();
-      List<NpMerger.HeldOut> evaluations =
-          words(file, "heldOut").map(NpStateFile::evaluation).toList();
+      List<HeldOut> evaluations = words(file, "heldOut").map(NpStateFile::evaluation).toList();
       requireWhole(file, np, losses, evaluations);
       for (int s = 0; s < slots.size(); s++) {
         String name = slots.get(s).name();
@@ -145,7 +145,8 @@ final class NpStateFile {
           }
         }
       }
-      history.restore(losses, evaluations);
+      history.losses().addAll(losses);
+      evaluations.forEach(each -> history.stopping().add(each.step(), each.loss()));
       np.resume(history.step());
     } catch (NumberFormatException | IndexOutOfBoundsException e) {
       throw damaged("numbers of its history cannot be read", e);
@@ -156,7 +157,7 @@ final class NpStateFile {
 
   /** Everything that the run will read or count by, before any of it is used. */
   private void requireWhole(
-      Checkpoint file, NpState np, List<Double> losses, List<NpMerger.HeldOut> evaluations)
+      Checkpoint file, NpState np, List<Double> losses, List<HeldOut> evaluations)
       throws FormatException {
     if (losses.size() > options.steps()) {
       throw damaged(
@@ -164,7 +165,7 @@ final class NpStateFile {
           null);
     }
     long before = -1;
-    for (NpMerger.HeldOut evaluation : evaluations) {
+    for (HeldOut evaluation : evaluations) {
       if (evaluation.step() <= before || evaluation.step() > losses.size()) {
         throw damaged(
             "an evaluation on held-out data after step "
@@ -208,9 +209,9 @@ final class NpStateFile {
         .filter(word -> !word.isEmpty());
   }
 
-  private static NpMerger.HeldOut evaluation(String text) {
+  private static HeldOut evaluation(String text) {
     int colon = text.indexOf(':');
-    return new NpMerger.HeldOut(
+    return new HeldOut(
         Long.parseLong(text.substring(0, Math.max(0, colon))),
         Double.parseDouble(text.substring(colon + 1)));
   }
@@ -240,6 +241,7 @@ final class NpStateFile {
       return infos;
     }
 
+    /** The native state gives whole parts. */
     @Override
     public void read(String name, Tensor into, Workspace ws) {
       String part = name.substring(0, name.indexOf('.'));

@@ -4,10 +4,8 @@ package org.merganser.repair;
 import java.io.IOException;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
-import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
 import org.merganser.error.IncompatibleModelsException;
@@ -112,14 +110,7 @@ public final class BatchNormReset implements Repair {
         }
       }
     }
-    Map<String, Tensor> tensors = new LinkedHashMap<>();
-    for (String name : model.tensors().keySet()) {
-      Tensor tensor = replaced.get(name);
-      tensors.put(name, tensor != null ? tensor : model.read(name, ws));
-    }
-    Set<String> stale = new LinkedHashSet<>(model.stale());
-    stale.removeAll(replaced.keySet());
-    return MemoryCheckpoint.of(tensors, model.metadata(), stale);
+    return MemoryCheckpoint.copyOf(model, replaced, ws);
   }
 
   private static double[] unbiased(BatchNormLayer layer, SpaceMoments moments) {

@@ -31,6 +31,7 @@ import org.merganser.io.Checkpoint;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.io.Safetensors;
 import org.merganser.linalg.Tensor;
+import org.merganser.model.EarlyStopping.HeldOut;
 import org.merganser.testing.JavaObjective;
 import org.merganser.testing.JavaObjective.Value;
 
@@ -167,9 +168,8 @@ class NpMergerTest {
     assertThat(theta(learned)[0]).isCloseTo(.6f, within(.02f));
     assertThat(learned.stop()).isEqualTo(NpMerger.Stop.PATIENCE);
     assertThat(learned.losses()).hasSize((int) learned.bestStep() + 7);
-    assertThat(learned.heldOut().get(0)).isEqualTo(new NpMerger.HeldOut(0, Math.abs(.5 - .6)));
-    double least =
-        learned.heldOut().stream().mapToDouble(NpMerger.HeldOut::loss).min().orElseThrow();
+    assertThat(learned.heldOut().get(0)).isEqualTo(new HeldOut(0, Math.abs(.5 - .6)));
+    double least = learned.heldOut().stream().mapToDouble(HeldOut::loss).min().orElseThrow();
     assertThat(learned.bestHeldOutLoss()).hasValue(least);
   }
 

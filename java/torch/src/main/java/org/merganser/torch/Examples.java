@@ -117,6 +117,11 @@ public final class Examples implements Inputs.Labelled, AutoCloseable {
     return new Examples(rows, classOf, classes);
   }
 
+  @Override
+  public boolean inMemory() {
+    return true;
+  }
+
   /** The inputs in order, in batches; the last may be smaller. The seed has no effect. */
   public Inputs batches(int batchSize) {
     return new Inputs() {

@@ -31,6 +31,7 @@ import org.merganser.linalg.Tensor;
 import org.merganser.merge.LinearMerger;
 import org.merganser.merge.MergeProblem;
 import org.merganser.merge.NpMerger;
+import org.merganser.model.EarlyStopping.HeldOut;
 import org.merganser.model.Evaluation;
 import org.merganser.model.Objective;
 import org.merganser.repair.BatchNormReset;
@@ -210,8 +211,7 @@ class TorchObjectiveTest {
           assertThat(tuned.losses().get(0)).isEqualTo(learned.losses().get(0));
           assertThat(Evaluation.of(NETWORK, tuned.model(), data, WS).loss())
               .isLessThan(.7 * Evaluation.of(NETWORK, average, data, WS).loss());
-          double least =
-              tuned.heldOut().stream().mapToDouble(NpMerger.HeldOut::loss).min().orElseThrow();
+          double least = tuned.heldOut().stream().mapToDouble(HeldOut::loss).min().orElseThrow();
           assertThat(tuned.heldOut().get((int) (tuned.bestStep() / 10)).loss()).isEqualTo(least);
         }
       }

@@ -9,7 +9,7 @@ import java.util.Map;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.linalg.Tensor;
 import org.merganser.merge.NpMerger;
-import org.merganser.merge.NpMerger.HeldOut;
+import org.merganser.model.EarlyStopping.HeldOut;
 import org.merganser.torch.FineTuning;
 
 /** Gathers losses and learned coefficients over pairs, row by row. */

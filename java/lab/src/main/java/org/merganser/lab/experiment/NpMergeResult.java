@@ -4,7 +4,7 @@ package org.merganser.lab.experiment;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import org.merganser.merge.NpMerger.HeldOut;
+import org.merganser.model.EarlyStopping.HeldOut;
 
 /**
  * What {@link NpMergeExperiment} found.

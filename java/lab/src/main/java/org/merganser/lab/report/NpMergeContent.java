@@ -8,7 +8,7 @@ import java.util.Locale;
 import java.util.Map;
 import org.merganser.lab.experiment.NpMergeOptions;
 import org.merganser.lab.experiment.NpMergeResult;
-import org.merganser.merge.NpMerger.HeldOut;
+import org.merganser.model.EarlyStopping.HeldOut;
 
 /** Reports of the experiment of NP Merge. */
 final class NpMergeContent implements ReportContent {

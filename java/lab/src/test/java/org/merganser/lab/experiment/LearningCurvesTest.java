@@ -9,7 +9,7 @@ import org.junit.jupiter.api.Test;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.linalg.Tensor;
 import org.merganser.merge.NpMerger;
-import org.merganser.merge.NpMerger.HeldOut;
+import org.merganser.model.EarlyStopping.HeldOut;
 
 class LearningCurvesTest {
   private static NpMerger.Result run(

@@ -28,7 +28,7 @@ import org.merganser.lab.data.DataSet;
 import org.merganser.lab.report.ResultsJson;
 import org.merganser.linalg.Tensor;
 import org.merganser.merge.NpMerger;
-import org.merganser.merge.NpMerger.HeldOut;
+import org.merganser.model.EarlyStopping.HeldOut;
 import org.merganser.model.Evaluation;
 import org.merganser.torch.Activation;
 import org.merganser.torch.Norm;

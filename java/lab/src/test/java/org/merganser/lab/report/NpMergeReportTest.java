@@ -24,7 +24,7 @@ import org.merganser.lab.Json;
 import org.merganser.lab.experiment.ExperimentResult;
 import org.merganser.lab.experiment.NpMergeOptions;
 import org.merganser.lab.experiment.NpMergeResult;
-import org.merganser.merge.NpMerger.HeldOut;
+import org.merganser.model.EarlyStopping.HeldOut;
 
 class NpMergeReportTest {
   @TempDir Path folder;
