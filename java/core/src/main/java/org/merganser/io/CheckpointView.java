@@ -78,11 +78,13 @@ public abstract class CheckpointView implements Checkpoint {
   @Override
   public long block(String name) {
     info(name);
-    return sources.stream()
-        .filter(source -> source.tensors().containsKey(name))
-        .mapToLong(source -> source.block(name))
-        .max()
-        .orElse(1);
+    long block = 1;
+    for (Checkpoint source : sources) {
+      if (source.tensors().containsKey(name)) {
+        block = Math.max(block, source.block(name));
+      }
+    }
+    return block;
   }
 
   @Override

@@ -67,7 +67,8 @@ final class ConvertedCheckpoint extends CheckpointView {
       throws IOException {
     long tile = source.tile(name, TILE);
     long beyond = 0;
-    for (long begin = from; begin < to; begin += tile) {
+    long begin = from;
+    do {
       long end = Math.min(to, begin + tile);
       try (Tensor stored =
               Tensor.allocate(source.info(name).dtype(), new long[] {end - begin}, ws);
@@ -75,7 +76,8 @@ final class ConvertedCheckpoint extends CheckpointView {
         source.readRange(name, begin, end, stored, ws);
         beyond += part.convertFrom(stored, ws);
       }
-    }
+      begin += tile;
+    } while (begin < to);
     return beyond;
   }
 

@@ -229,14 +229,17 @@ public final class Safetensors {
       Checkpoint checkpoint, String name, TensorInfo info, PartialFile file, Workspace ws)
       throws IOException {
     long tile = checkpoint.tile(name, TILE_BITS / info.dtype().bits());
-    for (long from = 0; from < info.size(); from += tile) {
+    long from = 0;
+    // What is empty is read as well: of a closed checkpoint that is refused.
+    do {
       ws.cancellation().check();
       long to = Math.min(info.size(), from + tile);
       try (Tensor part = Tensor.allocate(info.dtype(), to - from)) {
         checkpoint.readRange(name, from, to, part, ws);
         writeBytes(file, part);
       }
-    }
+      from += tile;
+    } while (from < info.size());
   }
 
   private static void writeBytes(PartialFile file, Tensor tensor) throws IOException {

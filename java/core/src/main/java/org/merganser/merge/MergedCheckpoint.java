@@ -64,7 +64,7 @@ final class MergedCheckpoint extends CheckpointView {
     if (isComputed(name, info)) {
       chosen = method.choose(name, info);
       if (chosen.isEmpty() && !equal.contains(name)) {
-        merge(method, new TensorGroup(problem, name, method), from, to, into, ws);
+        merge(method, new TensorGroup(problem, sources(), name, method), from, to, into, ws);
         return;
       }
     } else if (!problem.counters().contains(name)) {
@@ -151,7 +151,7 @@ final class MergedCheckpoint extends CheckpointView {
     if (equal.contains(name)) {
       return;
     }
-    int other = new TensorGroup(problem, name, merger.of(name)).differing(ws);
+    int other = new TensorGroup(problem, sources(), name, merger.of(name)).differing(ws);
     if (other > 0) {
       List<Checkpoint> models = problem.models();
       throw new IncompatibleModelsException(

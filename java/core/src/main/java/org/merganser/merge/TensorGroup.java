@@ -39,11 +39,14 @@ final class TensorGroup implements TensorMerger.Group {
     }
   }
 
-  TensorGroup(MergeProblem problem, String name, TensorMerger method) {
+  /**
+   * @param inputs the models, and the base after them
+   */
+  TensorGroup(MergeProblem problem, List<Checkpoint> inputs, String name, TensorMerger method) {
     this.problem = problem;
     this.name = name;
     this.method = method;
-    this.inputs = problem.all();
+    this.inputs = inputs;
     this.info = inputs.get(0).info(name);
   }
 
@@ -110,19 +113,19 @@ final class TensorGroup implements TensorMerger.Group {
 
   private void each(long from, long to, long tile, Access access, Statistic use, Workspace ws)
       throws IOException {
-    try (Opened opened = new Opened()) {
-      long[] most = {Math.min(tile, to - from)};
-      List<Tensor> buffers = new ArrayList<>();
-      for (int k = 0; k < inputs.size(); k++) {
-        buffers.add(opened.add(Tensor.allocate(info.dtype(), most, ws)));
-      }
-      for (long begin = from; begin < to; begin += tile) {
+    // One allocation for all models, each beginning at a line of the caches.
+    long most = (Math.min(tile, to - from) + 63) / 64 * 64;
+    long[] all = {inputs.size() * most};
+    try (Tensor buffer = Tensor.allocate(info.dtype(), all, ws)) {
+      long begin = from;
+      // Models are read even where there is nothing: of closed ones that is refused.
+      do {
         ws.cancellation().check();
         long end = Math.min(to, begin + tile);
         try (Opened parts = new Opened()) {
           List<Tensor> read = new ArrayList<>();
           for (int k = 0; k < inputs.size(); k++) {
-            Tensor part = parts.add(buffers.get(k).rows(0, end - begin));
+            Tensor part = parts.add(buffer.rows(k * most, k * most + end - begin));
             inputs.get(k).readRange(name, begin, end, part, ws);
             requireFinite(part, ws);
             read.add(parts.add(part.reshape(shape(access, end - begin))));
@@ -130,7 +133,8 @@ final class TensorGroup implements TensorMerger.Group {
           Optional<Tensor> base = problem.base().map(b -> read.get(models()));
           use.add(new Tile(begin, read.subList(0, models()), base));
         }
-      }
+        begin += tile;
+      } while (begin < to);
     }
   }
 

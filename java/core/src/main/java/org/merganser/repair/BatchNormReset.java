@@ -10,6 +10,7 @@ import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
 import org.merganser.error.IncompatibleModelsException;
 import org.merganser.error.NumericalException;
+import org.merganser.internal.Opened;
 import org.merganser.io.Checkpoint;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.linalg.Tensor;
@@ -91,24 +92,25 @@ public final class BatchNormReset implements Repair {
       Checkpoint model, List<BatchNormLayer> layers, Moments moments, long batches, Workspace ws)
       throws IOException {
     Map<String, Tensor> replaced = new LinkedHashMap<>();
-    for (BatchNormLayer layer : layers) {
-      double[] mean = new double[Math.toIntExact(layer.width())];
-      double[] variance = new double[mean.length];
-      if (moments == null) {
-        Arrays.fill(variance, 1);
-      } else {
-        SpaceMoments found = moments.space(layer.input());
-        mean = found.mean(0);
-        variance = unbiased(layer, found);
-      }
-      replaced.put(layer.mean(), vector(model, layer.mean(), mean, ws));
-      replaced.put(layer.variance(), vector(model, layer.variance(), variance, ws));
-      if (layer.counter().isPresent()) {
-        String counter = layer.counter().get();
-        if (model.tensors().containsKey(counter)) {
-          replaced.put(counter, counter(model, counter, batches));
+    try (Opened opened = new Opened()) {
+      for (BatchNormLayer layer : layers) {
+        double[] mean = new double[Math.toIntExact(layer.width())];
+        double[] variance = new double[mean.length];
+        if (moments == null) {
+          Arrays.fill(variance, 1);
+        } else {
+          SpaceMoments found = moments.space(layer.input());
+          mean = found.mean(0);
+          variance = unbiased(layer, found);
+        }
+        replaced.put(layer.mean(), opened.add(vector(model, layer.mean(), mean, ws)));
+        replaced.put(layer.variance(), opened.add(vector(model, layer.variance(), variance, ws)));
+        if (layer.counter().filter(model.tensors()::containsKey).isPresent()) {
+          String counter = layer.counter().get();
+          replaced.put(counter, opened.add(counter(model, counter, batches)));
         }
       }
+      opened.release();
     }
     return MemoryCheckpoint.copyOf(model, replaced, ws);
   }

@@ -12,6 +12,7 @@ import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.merganser.compute.DType;
 import org.merganser.error.ShapeException;
+import org.merganser.internal.Opened;
 import org.merganser.linalg.Tensor;
 import org.merganser.model.Inputs;
 
@@ -101,20 +102,25 @@ public final class Examples implements Inputs.Labelled, AutoCloseable {
 
   /** Some samples in the order given; a copy. */
   public Examples select(int... samples) {
-    long[] shape = inputs.shape();
-    shape[0] = samples.length;
-    Tensor rows = Tensor.allocate(DType.F32, shape);
-    int[] classOf = new int[samples.length];
-    for (int i = 0; i < samples.length; i++) {
-      int sample = samples[i];
+    for (int sample : samples) {
       if (sample < 0 || sample >= size()) {
         throw new IllegalArgumentException(
             "there is no sample " + sample + "; they are 0.." + (size() - 1));
       }
-      rows.rows(i, i + 1).memory().copyFrom(inputs.rows(sample, sample + 1).memory());
-      classOf[i] = labels[sample];
     }
-    return new Examples(rows, classOf, classes);
+    long[] shape = inputs.shape();
+    shape[0] = samples.length;
+    try (Opened opened = new Opened()) {
+      Tensor rows = opened.add(Tensor.allocate(DType.F32, shape));
+      int[] classOf = new int[samples.length];
+      for (int i = 0; i < samples.length; i++) {
+        rows.rows(i, i + 1).memory().copyFrom(inputs.rows(samples[i], samples[i] + 1).memory());
+        classOf[i] = labels[samples[i]];
+      }
+      Examples selected = new Examples(rows, classOf, classes);
+      opened.release();
+      return selected;
+    }
   }
 
   @Override
@@ -124,6 +130,9 @@ public final class Examples implements Inputs.Labelled, AutoCloseable {
 
   /** The inputs in order, in batches; the last may be smaller. The seed has no effect. */
   public Inputs batches(int batchSize) {
+    if (batchSize < 1) {
+      throw new IllegalArgumentException("batches need at least 1 sample, not " + batchSize);
+    }
     return new Inputs() {
       @Override
       public Iterator<Tensor> open(long seed) {
@@ -207,14 +216,13 @@ public final class Examples implements Inputs.Labelled, AutoCloseable {
       Tensor batch = plain.next();
       int[] samples = IntStream.range(at, at + (int) batch.dim(0)).toArray();
       at += samples.length;
-      Tensor result = Tensor.allocate(DType.F32, batch.shape());
+      // Whatever happens it is closed when the next one is asked.
+      last = Tensor.allocate(DType.F32, batch.shape());
       try (Lent lent = new Lent(List.of(batch))) {
-        TorchNatives.call(1, () -> copyAugmented(batch, samples, result));
+        return TorchNatives.call(1, () -> copyAugmented(batch, samples, last));
       } catch (IOException e) {
         throw new UncheckedIOException(e);
       }
-      last = result;
-      return result;
     }
 
     @SuppressWarnings("try")

@@ -18,6 +18,7 @@ import org.merganser.compute.Workspace;
 import org.merganser.error.IncompatibleModelsException;
 import org.merganser.error.ShapeException;
 import org.merganser.internal.Names;
+import org.merganser.internal.Opened;
 import org.merganser.internal.Seeds;
 import org.merganser.io.Checkpoint;
 import org.merganser.io.MemoryCheckpoint;
@@ -229,31 +230,46 @@ public final class TorchNetwork implements Network {
   @Override
   public Session open(Checkpoint theta, Workspace ws) throws IOException {
     require(theta);
-    Map<String, org.merganser.linalg.Tensor> owned = load(theta, ws);
-    return TorchNatives.call(FORWARD_THREADS, () -> new TorchSession(owned));
+    try (Opened opened = new Opened()) {
+      Map<String, org.merganser.linalg.Tensor> owned = load(theta, ws);
+      owned.values().forEach(opened::add);
+      Session session = TorchNatives.call(FORWARD_THREADS, () -> new TorchSession(owned));
+      opened.release();
+      return session;
+    }
   }
 
   /** All parameters and running statistics as F32; counters, which old files lack, as I64. */
   Map<String, org.merganser.linalg.Tensor> load(Checkpoint theta, Workspace ws) throws IOException {
-    Set<String> counters = names(Description.Kind.COUNTER);
-    Map<String, org.merganser.linalg.Tensor> tensors = new LinkedHashMap<>();
-    for (String name : parameters.keySet()) {
-      if (counters.contains(name)) {
-        TensorInfo info = theta.tensors().get(name);
-        boolean kept = info != null && info.equals(parameters.get(name));
-        tensors.put(
-            name, kept ? theta.read(name, ws) : org.merganser.linalg.Tensor.zeros(DType.I64));
-        continue;
+    try (Opened opened = new Opened()) {
+      Map<String, org.merganser.linalg.Tensor> tensors = new LinkedHashMap<>();
+      Set<String> counters = names(Description.Kind.COUNTER);
+      for (String name : parameters.keySet()) {
+        org.merganser.linalg.Tensor tensor =
+            counters.contains(name) ? counter(theta, name, ws) : wide(theta, name, ws);
+        tensors.put(name, opened.add(tensor));
       }
-      org.merganser.linalg.Tensor tensor = theta.read(name, ws);
-      if (tensor.dtype() != DType.F32) {
-        org.merganser.linalg.Tensor wide = tensor;
-        tensor = wide.to(DType.F32, ws);
-        wide.close();
-      }
-      tensors.put(name, tensor);
+      opened.release();
+      return tensors;
     }
-    return tensors;
+  }
+
+  private org.merganser.linalg.Tensor counter(Checkpoint theta, String name, Workspace ws)
+      throws IOException {
+    return parameters.get(name).equals(theta.tensors().get(name))
+        ? theta.read(name, ws)
+        : org.merganser.linalg.Tensor.zeros(DType.I64);
+  }
+
+  private static org.merganser.linalg.Tensor wide(Checkpoint theta, String name, Workspace ws)
+      throws IOException {
+    org.merganser.linalg.Tensor stored = theta.read(name, ws);
+    if (stored.dtype() == DType.F32) {
+      return stored;
+    }
+    try (stored) {
+      return stored.to(DType.F32, ws);
+    }
   }
 
   /** The forward pass as a function of torch parameters; used by training and by gradients. */

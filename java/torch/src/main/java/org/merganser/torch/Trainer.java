@@ -13,6 +13,7 @@ import org.bytedeco.pytorch.global.torch;
 import org.merganser.compute.Memory;
 import org.merganser.compute.Workspace;
 import org.merganser.error.NumericalException;
+import org.merganser.internal.Opened;
 import org.merganser.io.Checkpoint;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.model.Mode;
@@ -179,7 +180,8 @@ public final class Trainer {
           optimizer[0] = options.optimizer().create(vector);
           return null;
         });
-    try {
+    try (Opened opened = new Opened()) {
+      owned.values().forEach(opened::add);
       BatchOrder order = new BatchOrder(data.size(), options.batchSize(), ws.seed());
       long steps = (long) options.epochs() * order.batches();
       for (int epoch = 0; epoch < options.epochs(); epoch++) {
@@ -210,6 +212,7 @@ public final class Trainer {
         }
         ws.progress().report("train", epoch + 1, options.epochs());
       }
+      opened.release();
       return MemoryCheckpoint.of(owned);
     } finally {
       optimizer[0].close();
