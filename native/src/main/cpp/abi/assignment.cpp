@@ -13,10 +13,9 @@ void check_costs(const mg_context* context, const char* routine, const mg_costs&
   check_real(c.dtype);
   check_size(c.rows, "rows");
   check_size(c.cols, "cols");
-  MG_REQUIRE(c.k >= -1, "k must be >= 0, or -1 for a matrix, not %lld", static_cast<Long>(c.k));
-  MG_REQUIRE(c.rows <= c.cols, "%lld rows cannot all be assigned to %lld columns", static_cast<Long>(c.rows),
-             static_cast<Long>(c.cols));
-  MG_REQUIRE(c.cols < INT32_MAX, "%lld columns are too many", static_cast<Long>(c.cols));
+  MG_REQUIRE(c.k >= -1, "k must be >= 0, or -1 for a matrix, not %lld", Long{c.k});
+  MG_REQUIRE(c.rows <= c.cols, "%lld rows cannot all be assigned to %lld columns", Long{c.rows}, Long{c.cols});
+  MG_REQUIRE(c.cols < INT32_MAX, "%lld columns are too many", Long{c.cols});
   if (c.k < 0) {
     check_leading(c.ldx, c.cols, "ld");
     if (c.rows > 0) check_array(context, routine, c.x, "cost");
@@ -45,7 +44,6 @@ extern "C" {
 int32_t mg_assignment(mg_context* context, const mg_costs* costs, int32_t maximise, int32_t warm, int64_t* row_to_col,
                       double* u, double* v, double* value) {
   auto check = [&] {
-    check_context(context);
     check_pointer(costs, "costs");
     check_costs(context, "assignment", *costs);
     check_solution("assignment", costs->rows, costs->cols, row_to_col, u, v, value);
@@ -56,7 +54,6 @@ int32_t mg_assignment(mg_context* context, const mg_costs* costs, int32_t maximi
 int32_t mg_assignment_batch(mg_context* context, int64_t problems, const mg_costs* costs, int32_t maximise,
                             int64_t* row_to_col, double* u, double* v, double* value) {
   auto check = [&] {
-    check_context(context);
     check_size(problems, "problems");
     if (problems == 0) return;
     check_pointer(costs, "costs");
@@ -78,7 +75,6 @@ int32_t mg_assignment_batch(mg_context* context, int64_t problems, const mg_cost
 int32_t mg_assignment_certify(mg_context* context, const mg_costs* costs, int32_t maximise, const int64_t* row_to_col,
                               const double* u, const double* v, double* violation) {
   auto check = [&] {
-    check_context(context);
     check_pointer(costs, "costs");
     check_costs(context, "assignment_certify", *costs);
     check_solution("assignment_certify", costs->rows, costs->cols, row_to_col, u, v, violation);

@@ -47,10 +47,6 @@ AssignmentState& state_of(mg_context* context) {
   return state;
 }
 
-void forget_large(AssignmentScratch& scratch) {
-  if (scratch.bytes > kKeptBytes) scratch = AssignmentScratch();
-}
-
 void count(AssignmentState& state, const AssignmentCounters& c) {
   int64_t* out = state.counters;
   for (const int64_t each : {c.free_after_columns, c.free_after_greedy, c.reduction_steps, c.free_after_reduction,
@@ -60,8 +56,10 @@ void count(AssignmentState& state, const AssignmentCounters& c) {
 }
 
 // Solves from the duals `start`, or from none, and returns what it took.
-AssignmentCounters solve_with(mg_context* context, AssignmentSolver& solver, const Costs& costs, const double* start,
-                              int64_t* row_to_col, double* u, double* v, double* value) {
+AssignmentCounters solve(mg_context* context, const Costs& costs, AssignmentState& state, int32_t participant,
+                         bool serial, const double* start, int64_t* row_to_col, double* u, double* v, double* value) {
+  AssignmentScratch& scratch = state.scratch[participant];
+  AssignmentSolver solver(context, costs, scratch, serial, state.route);
   solver.solve(start);
   double total = 0;
   for (int64_t i = 0; i < costs.rows; ++i) {
@@ -75,7 +73,9 @@ AssignmentCounters solve_with(mg_context* context, AssignmentSolver& solver, con
   std::copy_n(solver.v(), costs.cols, v);
   *value = total;
   if (!solver.by_columns()) make_exact(context, costs, start, row_to_col, u, v, value);
-  return solver.counters();
+  const AssignmentCounters counters = solver.counters();
+  if (scratch.bytes > kKeptBytes) scratch = AssignmentScratch();
+  return counters;
 }
 
 void solve(mg_context* context, const Costs& costs, bool warm, int64_t* row_to_col, double* u, double* v,
@@ -83,31 +83,29 @@ void solve(mg_context* context, const Costs& costs, bool warm, int64_t* row_to_c
   if (warm) {
     MG_REQUIRE(costs.rows == costs.cols,
                "a start from given duals needs as many rows as columns, not %lld rows and %lld columns",
-               static_cast<long long>(costs.rows), static_cast<long long>(costs.cols));
+               Long{costs.rows}, Long{costs.cols});
     for (int64_t j = 0; j < costs.cols; ++j) {
-      MG_REQUIRE(std::fabs(v[j]) <= 1e300, "v[%lld] = %g is no dual to start from", static_cast<long long>(j), v[j]);
+      MG_REQUIRE(std::fabs(v[j]) <= 1e300, "v[%lld] = %g is no dual to start from", Long{j}, v[j]);
     }
   }
   AssignmentState& state = state_of(context);
-  AssignmentScratch& scratch = state.scratch[0];
   std::fill(std::begin(state.counters), std::end(state.counters), 0);
-  AssignmentSolver solver(context, costs, scratch, false, state.route);
-  const std::vector<double> start(v, v + (warm ? costs.cols : 0));
-  count(state, solve_with(context, solver, costs, warm ? start.data() : nullptr, row_to_col, u, v, value));
-  forget_large(scratch);
+  const std::vector<double> given(v, v + (warm ? costs.cols : 0));
+  const double* start = warm ? given.data() : nullptr;
+  count(state, solve(context, costs, state, 0, false, start, row_to_col, u, v, value));
 }
 
 // Largest |element|; the first that is not finite is an error.
 double largest_of(const char* name, int32_t dtype, int64_t rows, int64_t k, const void* data, int64_t ld) {
   double largest = 0;
-  std::vector<double> row(static_cast<size_t>(k));
+  std::vector<double> row(k);
   for (int64_t i = 0; i < rows; ++i) {
     kernels().elementwise.widen[dtype](static_cast<const char*>(data) + i * ld * size_of(dtype), row.data(), k);
     for (int64_t l = 0; l < k; ++l) {
-      const double magnitude = std::fabs(row[static_cast<size_t>(l)]);
+      const double magnitude = std::fabs(row[l]);
       if (!(magnitude < kInfinity)) {
-        fail(MG_NUMERICAL, format("%s[%lld, %lld] is %s", name, static_cast<long long>(i), static_cast<long long>(l),
-                                  std::isnan(magnitude) ? "NaN" : "infinite"));
+        fail(MG_NUMERICAL,
+             format("%s[%lld, %lld] is %s", name, Long{i}, Long{l}, std::isnan(magnitude) ? "NaN" : "infinite"));
       }
       largest = std::max(largest, magnitude);
     }
@@ -152,21 +150,20 @@ void with_costs(mg_context* context, const mg_costs& given, bool maximise, const
 double violation_of(mg_context* context, const Costs& costs, const int64_t* row_to_col, const double* u,
                     const double* v) {
   const int64_t rows = costs.rows, cols = costs.cols;
-  std::vector<char> used(static_cast<size_t>(cols), 0);
+  std::vector<char> used(cols, 0);
   for (int64_t i = 0; i < rows; ++i) {
     const int64_t j = row_to_col[i];
-    MG_REQUIRE(j >= 0 && j < cols && !used[static_cast<size_t>(j)],
-               "row_to_col[%lld] = %lld is out of range or taken twice", static_cast<long long>(i),
-               static_cast<long long>(j));
-    MG_REQUIRE(std::isfinite(u[i]), "u[%lld] is not finite", static_cast<long long>(i));
-    used[static_cast<size_t>(j)] = 1;
+    MG_REQUIRE(j >= 0 && j < cols && !used[j], "row_to_col[%lld] = %lld is out of range or taken twice", Long{i},
+               Long{j});
+    MG_REQUIRE(std::isfinite(u[i]), "u[%lld] is not finite", Long{i});
+    used[j] = 1;
   }
-  std::vector<double> worst(static_cast<size_t>(participants(context)), 0.0);
+  std::vector<double> worst(participants(context), 0.0);
   std::vector<int64_t> bad(worst.size(), INT64_MAX);
   std::vector<Buffer<double>> scratch(worst.size());
   for (int64_t j = 0; j < cols; ++j) {
-    MG_REQUIRE(std::isfinite(v[j]), "v[%lld] is not finite", static_cast<long long>(j));
-    if (rows < cols) worst[0] = std::max(worst[0], used[static_cast<size_t>(j)] ? v[j] : std::fabs(v[j]));
+    MG_REQUIRE(std::isfinite(v[j]), "v[%lld] is not finite", Long{j});
+    if (rows < cols) worst[0] = std::max(worst[0], used[j] ? v[j] : std::fabs(v[j]));
   }
   constexpr int64_t kBlock = 48;
   for (auto& each : scratch) each.reserve(costs.scratch(kBlock));
@@ -199,7 +196,7 @@ void throw_bad_cost(const Costs& costs, int64_t i, double* scratch) {
                      : std::isinf(value) ? (value > 0 ? "is +Inf, which a maximum would always take"
                                                       : "is -Inf, which a minimum would always take")
                                          : "is beyond 1e300; an infinity forbids an entry";
-  fail(MG_NUMERICAL, format("cost[%lld, %lld] %s", static_cast<long long>(i), static_cast<long long>(j), what));
+  fail(MG_NUMERICAL, format("cost[%lld, %lld] %s", Long{i}, Long{j}, what));
 }
 
 void assignment(mg_context* context, const mg_costs* given, int32_t maximise, int32_t warm, int64_t* row_to_col,
@@ -211,32 +208,26 @@ void assignment(mg_context* context, const mg_costs* given, int32_t maximise, in
 void assignment_batch(mg_context* context, int64_t problems, const mg_costs* given, int32_t maximise,
                       int64_t* row_to_col, double* u, double* v, double* value) {
   AssignmentState& state = state_of(context);
-  std::vector<int64_t> row_offset(static_cast<size_t>(problems) + 1, 0), col_offset(row_offset);
+  std::vector<int64_t> row_offset(problems + 1, 0), col_offset(row_offset);
   for (int64_t p = 0; p < problems; ++p) {
-    row_offset[static_cast<size_t>(p + 1)] = row_offset[static_cast<size_t>(p)] + given[p].rows;
-    col_offset[static_cast<size_t>(p + 1)] = col_offset[static_cast<size_t>(p)] + given[p].cols;
+    row_offset[p + 1] = row_offset[p] + given[p].rows;
+    col_offset[p + 1] = col_offset[p] + given[p].cols;
   }
   std::fill(std::begin(state.counters), std::end(state.counters), 0);
-  std::vector<AssignmentCounters> counters(static_cast<size_t>(problems));
+  std::vector<AssignmentCounters> counters(problems);
   // The failure of the first problem is reported, whichever thread is quicker.
-  std::vector<std::exception_ptr> failures(static_cast<size_t>(problems));
+  std::vector<std::exception_ptr> failures(problems);
   parallel_for(context, problems, [&](int64_t p, int32_t participant) {
-    const size_t at = static_cast<size_t>(p);
-    int64_t* const columns = row_to_col + row_offset[at];
-    double *const own_u = u + row_offset[at], *const own_v = v + col_offset[at];
     try {
-      const Costs costs(given[p], maximise);
-      AssignmentScratch& scratch = state.scratch[static_cast<size_t>(participant)];
-      AssignmentSolver solver(context, costs, scratch, true, state.route);
-      counters[at] = solve_with(context, solver, costs, nullptr, columns, own_u, own_v, value + p);
-      forget_large(scratch);
+      counters[p] = solve(context, Costs(given[p], maximise), state, participant, true, nullptr,
+                          row_to_col + row_offset[p], u + row_offset[p], v + col_offset[p], value + p);
     } catch (const Error& error) {
       if (error.status == MG_CANCELLED) throw;
-      failures[at] = std::current_exception();
+      failures[p] = std::current_exception();
     }
   });
   for (int64_t p = 0; p < problems; ++p) {
-    const std::exception_ptr& failure = failures[static_cast<size_t>(p)];
+    const std::exception_ptr& failure = failures[p];
     if (failure) of_problem(p, [&] { std::rethrow_exception(failure); });
   }
   for (const AssignmentCounters& each : counters) count(state, each);

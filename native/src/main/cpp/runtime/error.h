@@ -12,6 +12,8 @@
 
 namespace merganser {
 
+using Long = long long;  // what %lld prints: Long{x}
+
 struct Error {
   int32_t status;
   std::string text;
@@ -33,7 +35,7 @@ void of_problem(int64_t k, Body&& body) {
   try {
     body();
   } catch (const Error& error) {
-    fail(error.status, format("problem %lld: %s", static_cast<long long>(k), error.text.c_str()));
+    fail(error.status, format("problem %lld: %s", Long{k}, error.text.c_str()));
   }
 }
 

@@ -6,13 +6,16 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalDouble;
 import org.merganser.compute.Workspace;
 import org.merganser.error.CancelledException;
 import org.merganser.error.IncompatibleModelsException;
 import org.merganser.error.NumericalException;
 import org.merganser.io.Checkpoint;
+import org.merganser.io.MemoryCheckpoint;
 import org.merganser.method.Setting;
 import org.merganser.method.Settings;
+import org.merganser.model.EarlyStopping.HeldOut;
 import org.merganser.model.Objective;
 
 /**
@@ -215,6 +218,80 @@ public final class NpMerger implements Merger {
     }
   }
 
+  /**
+   * What one run learned.
+   *
+   * @param model the merged model, of the best coefficients, in the types of the first model
+   * @param coefficients coefficient of the first model in each parameter (of each model for {@link
+   *     Form#SOFTMAX}), F32, under the names of the parameters: their shape, {@code [rows]} or
+   *     {@code [1]}, for softmax with the models as a further first dimension
+   * @param losses of the batch of each step, before the step
+   * @param heldOut evaluations on the held-out data, the first at step 0; empty without such data
+   * @param bestStep step whose coefficients are kept: that of the least held-out loss, the first of
+   *     equals; the last without held-out data
+   * @param stop why it ended
+   * @param traffic what crossed between host and device after the models had been copied
+   */
+  public record Result(
+      MemoryCheckpoint model,
+      MemoryCheckpoint coefficients,
+      List<Double> losses,
+      List<HeldOut> heldOut,
+      long bestStep,
+      Stop stop,
+      Traffic traffic)
+      implements AutoCloseable {
+
+    public Result {
+      losses = List.copyOf(losses);
+      heldOut = List.copyOf(heldOut);
+    }
+
+    /** The least held-out loss. */
+    public OptionalDouble bestHeldOutLoss() {
+      return heldOut.stream()
+          .filter(evaluation -> evaluation.step() == bestStep)
+          .mapToDouble(HeldOut::loss)
+          .findFirst();
+    }
+
+    @Override
+    public void close() {
+      model.close();
+      coefficients.close();
+    }
+  }
+
+  /** Bytes copied between host and device by the loop; 0 when everything lies where it runs. */
+  public record Traffic(long toDevice, long toHost) {}
+
+  /** Why a run ended. */
+  public enum Stop {
+    /** All steps were made. */
+    STEPS,
+    /** The held-out loss had not improved for the evaluations of the patience. */
+    PATIENCE,
+    /** A loss or a gradient was not finite; see {@link Diverged}. */
+    DIVERGED
+  }
+
+  /** A loss or a gradient was not finite. What had been learned until then is kept. */
+  public static final class Diverged extends NumericalException {
+    private static final long serialVersionUID = 1;
+
+    private final transient Result best;
+
+    Diverged(String message, Result best, Throwable cause) {
+      super(message, cause);
+      this.best = best;
+    }
+
+    /** The model of the best coefficients before; the caller closes it. */
+    public Result best() {
+      return best;
+    }
+  }
+
   private final Objective objective;
   private final Options options;
 
@@ -262,11 +339,11 @@ public final class NpMerger implements Merger {
    * @param problem aligned models
    * @throws IncompatibleModelsException when the models lack slots of the objective, or have them
    *     in another shape or in integers, listing all
-   * @throws NpMerge.Diverged when a loss or gradient is not finite
+   * @throws Diverged when a loss or gradient is not finite
    * @throws NumericalException when a model is not finite
    * @throws CancelledException when cancelled; {@link Options#state} then holds the run
    */
-  public NpMerge learn(MergeProblem problem, Workspace ws) throws IOException {
+  public Result learn(MergeProblem problem, Workspace ws) throws IOException {
     int most = options.form() == Form.SOFTMAX ? MOST_MODELS : 2;
     int models = problem.models().size();
     if (models < 2 || models > most) {
@@ -287,7 +364,7 @@ public final class NpMerger implements Merger {
    * @return the rounds in order, {@code models - 1} of them; the last is the result. The caller
    *     closes all
    */
-  public List<NpMerge> successive(MergeProblem problem, Realign realign, Workspace ws)
+  public List<Result> successive(MergeProblem problem, Realign realign, Workspace ws)
       throws IOException {
     return NpRounds.run(objective, options, problem, realign, ws);
   }
@@ -299,13 +376,13 @@ public final class NpMerger implements Merger {
   @Override
   public Checkpoint merge(MergeProblem problem, Workspace ws) throws IOException {
     if (options.form() == Form.SOFTMAX || problem.models().size() <= 2) {
-      NpMerge learned = learn(problem, ws);
+      Result learned = learn(problem, ws);
       learned.coefficients().close();
       return learned.model();
     }
-    List<NpMerge> rounds = successive(problem, (reference, model) -> model, ws);
-    NpMerge last = rounds.remove(rounds.size() - 1);
-    rounds.forEach(NpMerge::close);
+    List<Result> rounds = successive(problem, (reference, model) -> model, ws);
+    Result last = rounds.remove(rounds.size() - 1);
+    rounds.forEach(Result::close);
     last.coefficients().close();
     return last.model();
   }

@@ -54,7 +54,7 @@ final class NpRun {
     this.models = problem.models().size();
   }
 
-  NpMerge run() throws IOException {
+  NpMerger.Result run() throws IOException {
     check();
     // Of its own: a cancelled Workspace refuses everything, the state could not be saved then.
     try (Workspace uninterrupted =
@@ -153,7 +153,7 @@ final class NpRun {
     return read;
   }
 
-  private NpMerge learn() throws IOException {
+  private NpMerger.Result learn() throws IOException {
     NpStateFile file =
         options.state().isEmpty() ? null : new NpStateFile(options, slots, ws.seed());
     if (file != null) {
@@ -161,7 +161,7 @@ final class NpRun {
     }
     np.theta(theta);
     copied = Kernels.of(own).transfers();
-    NpMerge.Stop stop = NpMerge.Stop.STEPS;
+    NpMerger.Stop stop = NpMerger.Stop.STEPS;
     try {
       while (true) {
         // Before the step, so that a run that was cancelled while evaluating evaluates when it goes
@@ -174,7 +174,7 @@ final class NpRun {
           break;
         }
         if (history.stopping().isOver()) {
-          stop = NpMerge.Stop.PATIENCE;
+          stop = NpMerger.Stop.PATIENCE;
           break;
         }
         ws.cancellation().check();
@@ -184,9 +184,9 @@ final class NpRun {
     } catch (CancelledException e) {
       throw file == null ? e : saved(file, e);
     } catch (NonFinite e) {
-      throw new NpMerge.Diverged(e.getMessage(), finish(NpMerge.Stop.DIVERGED), e);
+      throw new NpMerger.Diverged(e.getMessage(), finish(NpMerger.Stop.DIVERGED), e);
     }
-    NpMerge learned = finish(stop);
+    NpMerger.Result learned = finish(stop);
     if (file != null) {
       file.delete();
     }
@@ -312,9 +312,9 @@ final class NpRun {
   }
 
   /** The model of the best coefficients; frees the state before the model is made. */
-  private NpMerge finish(NpMerge.Stop stop) throws IOException {
+  private NpMerger.Result finish(NpMerger.Stop stop) throws IOException {
     long[] now = Kernels.of(own).transfers();
-    NpMerge.Traffic traffic = new NpMerge.Traffic(now[0] - copied[0], now[1] - copied[1]);
+    NpMerger.Traffic traffic = new NpMerger.Traffic(now[0] - copied[0], now[1] - copied[1]);
     if (best.isEmpty()) {
       for (int s = 0; s < slots.size(); s++) {
         best.add(Tensor.allocate(DType.F32, new long[] {np.size(s)}, own));
@@ -328,7 +328,7 @@ final class NpRun {
     }
     closeState();
     MemoryCheckpoint coefficients = NpCoefficients.of(slots, best, options, models, own);
-    return new NpMerge(
+    return new NpMerger.Result(
         // The Workspace of the caller may be cancelled; what was learned is still to be kept.
         objective.model(session, problem.models(), own),
         coefficients,

@@ -141,7 +141,7 @@ public final class MomentAccumulator implements AutoCloseable {
     for (int k = 0; k < widths.length; k++) {
       means[k] = new double[Math.toIntExact(widths[k])];
       m2[k] = new double[means[k].length];
-      state().stream(k, means[k], m2[k]);
+      state().series(k, means[k], m2[k]);
     }
     try (Opened opened = new Opened()) {
       Map<Pair, Matrix> blocks = new LinkedHashMap<>();

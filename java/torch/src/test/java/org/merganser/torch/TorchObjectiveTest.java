@@ -30,7 +30,6 @@ import org.merganser.io.MemoryCheckpoint;
 import org.merganser.linalg.Tensor;
 import org.merganser.merge.LinearMerger;
 import org.merganser.merge.MergeProblem;
-import org.merganser.merge.NpMerge;
 import org.merganser.merge.NpMerger;
 import org.merganser.model.EarlyStopping.HeldOut;
 import org.merganser.model.Evaluation;
@@ -205,8 +204,8 @@ class TorchObjectiveTest {
       TorchObjective objective = TorchObjective.builder(NETWORK, data).build();
       MergeProblem problem = MergeProblem.of(a, c);
       Checkpoint average = LinearMerger.uniform().merge(problem, WS);
-      try (NpMerge learned = NpMerger.of(objective).learn(problem, WS);
-          NpMerge again = NpMerger.of(objective).learn(problem, WS)) {
+      try (NpMerger.Result learned = NpMerger.of(objective).learn(problem, WS);
+          NpMerger.Result again = NpMerger.of(objective).learn(problem, WS)) {
         assertThat(Evaluation.of(NETWORK, learned.model(), data, WS).loss())
             .isLessThan(.7 * Evaluation.of(NETWORK, average, data, WS).loss());
         for (String name : learned.model().tensors().keySet()) {
@@ -247,7 +246,7 @@ class TorchObjectiveTest {
           MergeProblem.of(
               network.architecture(),
               List.of(a, MemoryCheckpoint.of(tensors(c), Map.of(), statistics(network))));
-      try (NpMerge learned = NpMerger.of(objective, options).learn(problem, WS);
+      try (NpMerger.Result learned = NpMerger.of(objective, options).learn(problem, WS);
           Examples seen = data.select(numbers(objective.split(WS.seed()).train()));
           MemoryCheckpoint reset =
               new BatchNormReset().apply(learned.model(), network, seen.batches(100), WS)) {
@@ -282,7 +281,7 @@ class TorchObjectiveTest {
           TorchObjective.builder(NETWORK, data)
               .loss((outputs, labels) -> outputs.square().mean())
               .build();
-      try (NpMerge learned = NpMerger.of(objective).learn(MergeProblem.of(a, c), WS)) {
+      try (NpMerger.Result learned = NpMerger.of(objective).learn(MergeProblem.of(a, c), WS)) {
         assertThat(learned.bestHeldOutLoss().orElseThrow())
             .isLessThan(.5 * learned.heldOut().get(0).loss());
       }
@@ -296,7 +295,7 @@ class TorchObjectiveTest {
         MemoryCheckpoint c = trained(NETWORK, 2, data)) {
       TorchObjective objective = TorchObjective.builder(NETWORK, data).batchSize(32).build();
       NpMerger.Options options = NpMerger.Options.defaults().withSteps(40).withPatience(100);
-      NpMerge whole = NpMerger.of(objective, options).learn(MergeProblem.of(a, c), WS);
+      NpMerger.Result whole = NpMerger.of(objective, options).learn(MergeProblem.of(a, c), WS);
       NpMerger.Options resumable = options.withState(folder.resolve("np.safetensors"));
       Cancellation cancellation = new Cancellation();
       try (Workspace stopped =
@@ -315,7 +314,7 @@ class TorchObjectiveTest {
             .isInstanceOf(CancelledException.class)
             .hasMessageStartingWith("cancelled after step 23 of 40");
       }
-      NpMerge rest = NpMerger.of(objective, resumable).learn(MergeProblem.of(a, c), WS);
+      NpMerger.Result rest = NpMerger.of(objective, resumable).learn(MergeProblem.of(a, c), WS);
       assertThat(rest.losses()).isEqualTo(whole.losses());
       for (String name : whole.model().tensors().keySet()) {
         assertThat(rest.model().tensor(name).sameBytes(whole.model().tensor(name))).isTrue();

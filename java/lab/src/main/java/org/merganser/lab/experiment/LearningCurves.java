@@ -8,7 +8,6 @@ import java.util.List;
 import java.util.Map;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.linalg.Tensor;
-import org.merganser.merge.NpMerge;
 import org.merganser.merge.NpMerger;
 import org.merganser.model.EarlyStopping.HeldOut;
 import org.merganser.torch.FineTuning;
@@ -26,7 +25,7 @@ final class LearningCurves {
   /**
    * @param joint whether the coefficients are those of all models at once
    */
-  void add(String method, NpMerge learned, boolean joint) {
+  void add(String method, NpMerger.Result learned, boolean joint) {
     add(method, learned.losses(), learned.heldOut(), learned.bestStep());
     boolean planes = joint || options.form() == NpMerger.Form.SOFTMAX;
     MemoryCheckpoint found = learned.coefficients();

@@ -19,7 +19,6 @@ import org.merganser.internal.Seeds;
 import org.merganser.io.Checkpoint;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.merge.MergeProblem;
-import org.merganser.merge.NpMerge;
 import org.merganser.merge.NpMerger;
 import org.merganser.model.Evaluation;
 import org.merganser.plan.Doctor;
@@ -154,26 +153,26 @@ public final class NpMergeExperiment {
 
   private void learn(PairRuns.Pair pair, TorchObjective objective, List<Aligned> all)
       throws IOException {
-    List<SideBySide.Job<List<NpMerge>>> jobs = new ArrayList<>();
+    List<SideBySide.Job<List<NpMerger.Result>>> jobs = new ArrayList<>();
     NpMerger merger = NpMerger.of(objective, options.np());
     for (Aligned aligned : all) {
       jobs.add(own -> rounds(pair, merger, aligned, own));
     }
-    List<List<NpMerge>> found = parallel("np-merge", "np-merge", pair, jobs);
+    List<List<NpMerger.Result>> found = parallel("np-merge", "np-merge", pair, jobs);
     for (int i = 0; i < all.size(); i++) {
       String id = NP + "+" + all.get(i).aligner().id();
-      List<NpMerge> rounds = found.get(i);
-      NpMerge last = rounds.get(rounds.size() - 1);
+      List<NpMerger.Result> rounds = found.get(i);
+      NpMerger.Result last = rounds.get(rounds.size() - 1);
       record(pair, id, last, false);
       for (int round = 0; round + 1 < rounds.size(); round++) {
         keepCoefficients(pair, id + "-round-" + (round + 1), rounds.get(round));
       }
-      rounds.forEach(NpMerge::close);
+      rounds.forEach(NpMerger.Result::close);
     }
   }
 
-  private List<NpMerge> rounds(PairRuns.Pair pair, NpMerger merger, Aligned aligned, Workspace own)
-      throws IOException {
+  private List<NpMerger.Result> rounds(
+      PairRuns.Pair pair, NpMerger merger, Aligned aligned, Workspace own) throws IOException {
     if (settings.models() == 2) {
       return List.of(merger.learn(problem(pair, aligned.models()), own));
     }
@@ -213,13 +212,13 @@ public final class NpMergeExperiment {
   private void learnJointly(PairRuns.Pair pair, TorchObjective objective, List<Aligned> all)
       throws IOException {
     NpMerger merger = NpMerger.of(objective, joint(options.np()));
-    List<SideBySide.Job<NpMerge>> jobs = new ArrayList<>();
+    List<SideBySide.Job<NpMerger.Result>> jobs = new ArrayList<>();
     for (Aligned aligned : all) {
       jobs.add(own -> merger.learn(problem(pair, aligned.models()), own));
     }
-    List<NpMerge> found = parallel("np-merge", "np-merge jointly", pair, jobs);
+    List<NpMerger.Result> found = parallel("np-merge", "np-merge jointly", pair, jobs);
     for (int i = 0; i < all.size(); i++) {
-      try (NpMerge learned = found.get(i)) {
+      try (NpMerger.Result learned = found.get(i)) {
         record(pair, JOINT + "+" + all.get(i).aligner().id(), learned, true);
       }
     }
@@ -229,7 +228,7 @@ public final class NpMergeExperiment {
     return np.withForm(NpMerger.Form.SOFTMAX).withInitial();
   }
 
-  private void record(PairRuns.Pair pair, String id, NpMerge learned, boolean joint)
+  private void record(PairRuns.Pair pair, String id, NpMerger.Result learned, boolean joint)
       throws IOException {
     runs.keep(pair, "merged-" + id + ".safetensors", learned.model());
     keepCoefficients(pair, id, learned);
@@ -237,7 +236,8 @@ public final class NpMergeExperiment {
     pair.rows().put(id, runs.evaluate(pair, learned.model()));
   }
 
-  private void keepCoefficients(PairRuns.Pair pair, String id, NpMerge learned) throws IOException {
+  private void keepCoefficients(PairRuns.Pair pair, String id, NpMerger.Result learned)
+      throws IOException {
     runs.keep(pair, "coefficients-" + id + ".safetensors", learned.coefficients());
   }
 
@@ -311,10 +311,10 @@ public final class NpMergeExperiment {
     }
   }
 
-  private static MemoryCheckpoint model(List<NpMerge> rounds) {
-    NpMerge last = rounds.get(rounds.size() - 1);
+  private static MemoryCheckpoint model(List<NpMerger.Result> rounds) {
+    NpMerger.Result last = rounds.get(rounds.size() - 1);
     last.coefficients().close();
-    rounds.subList(0, rounds.size() - 1).forEach(NpMerge::close);
+    rounds.subList(0, rounds.size() - 1).forEach(NpMerger.Result::close);
     return last.model();
   }
 

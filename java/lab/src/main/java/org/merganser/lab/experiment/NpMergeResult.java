@@ -51,7 +51,9 @@ public record NpMergeResult(
       List<Double> batchLoss,
       List<LearningRun> runs) {}
 
-  /** What one pair did: as {@link org.merganser.merge.NpMerge}; of several rounds the last. */
+  /**
+   * What one pair did: as {@link org.merganser.merge.NpMerger.Result}; of several rounds the last.
+   */
   public record LearningRun(List<Double> losses, List<HeldOut> heldOut, long bestStep) {
     public LearningRun {
       losses = List.copyOf(losses);

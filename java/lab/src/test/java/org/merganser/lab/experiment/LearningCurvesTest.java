@@ -8,25 +8,24 @@ import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.linalg.Tensor;
-import org.merganser.merge.NpMerge;
 import org.merganser.merge.NpMerger;
 import org.merganser.model.EarlyStopping.HeldOut;
 
 class LearningCurvesTest {
-  private static NpMerge run(
+  private static NpMerger.Result run(
       List<Double> losses,
       List<HeldOut> evaluations,
       long best,
       float[] coefficients,
       long... shape) {
-    return new NpMerge(
+    return new NpMerger.Result(
         MemoryCheckpoint.of(Map.of()),
         MemoryCheckpoint.of(Map.of("w", Tensor.of(coefficients, shape))),
         losses,
         evaluations,
         best,
-        NpMerge.Stop.STEPS,
-        new NpMerge.Traffic(0, 0));
+        NpMerger.Stop.STEPS,
+        new NpMerger.Traffic(0, 0));
   }
 
   /** Pair 0 makes four steps; pair 1 stops after two, and keeps the loss 2 of step 0. */
