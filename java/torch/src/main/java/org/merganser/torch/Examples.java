@@ -5,7 +5,6 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.util.Arrays;
 import java.util.Iterator;
-import java.util.List;
 import java.util.NoSuchElementException;
 import java.util.stream.IntStream;
 import org.bytedeco.javacpp.PointerScope;
@@ -88,7 +87,12 @@ public final class Examples implements Inputs.Labelled, AutoCloseable {
   /** All inputs in order, in batches that suit forward passes. The seed has no effect. */
   @Override
   public Iterator<Tensor> open(long seed) {
-    return batches(inputs.rank() == 2 ? BATCH : IMAGE_BATCH).open(seed);
+    return batches(batchSize()).open(seed);
+  }
+
+  /** Samples of a batch that suits forward passes. */
+  int batchSize() {
+    return inputs.rank() == 2 ? BATCH : IMAGE_BATCH;
   }
 
   /** The first {@code count} samples; shares the memory. */
@@ -218,8 +222,8 @@ public final class Examples implements Inputs.Labelled, AutoCloseable {
       at += samples.length;
       // Whatever happens it is closed when the next one is asked.
       last = Tensor.allocate(DType.F32, batch.shape());
-      try (Lent lent = new Lent(List.of(batch))) {
-        return TorchNatives.call(1, () -> copyAugmented(batch, samples, last));
+      try {
+        return Libtorch.call(1, () -> copyAugmented(batch, samples, last));
       } catch (IOException e) {
         throw new UncheckedIOException(e);
       }
@@ -227,10 +231,11 @@ public final class Examples implements Inputs.Labelled, AutoCloseable {
 
     @SuppressWarnings("try")
     private Tensor copyAugmented(Tensor batch, int[] samples, Tensor into) {
-      try (PointerScope scope = new PointerScope();
+      try (Shared x = new Shared(batch);
+          PointerScope scope = new PointerScope();
           NoGradGuard guard = new NoGradGuard()) {
         org.bytedeco.pytorch.Tensor changed =
-            augmentation.apply(Bridge.share(batch), seed, 0, samples).contiguous();
+            augmentation.apply(x.only(), seed, 0, samples).contiguous();
         into.memory().copyFrom(Bridge.view(changed).memory());
         return into;
       }

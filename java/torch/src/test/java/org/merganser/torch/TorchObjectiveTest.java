@@ -91,7 +91,7 @@ class TorchObjectiveTest {
             MemoryCheckpoint.of(Map.of("w", Tensor.of(ones, n))),
             MemoryCheckpoint.of(Map.of("w", Tensor.of(new float[n], n))));
     float[] expected =
-        TorchNatives.call(
+        Libtorch.call(
             1,
             () -> {
               try (PointerScope scope = new PointerScope()) {
@@ -161,12 +161,14 @@ class TorchObjectiveTest {
   void heldOutSamplesAreNeverSeenByAStep() throws IOException {
     try (Examples data = Oracle.clusters(1, 103, 6, 3)) {
       TorchObjective objective = TorchObjective.builder(NETWORK, data).heldOut(.25).build();
-      int[][] parts = objective.split(7);
-      assertThat(parts[1]).hasSize(26);
-      assertThat(IntStream.concat(Arrays.stream(parts[0]), Arrays.stream(parts[1])).sorted())
+      TorchObjective.Split parts = objective.split(7);
+      int[] train = numbers(parts.train());
+      int[] heldOut = numbers(parts.heldOut());
+      assertThat(heldOut).hasSize(26);
+      assertThat(IntStream.concat(Arrays.stream(train), Arrays.stream(heldOut)).sorted())
           .containsExactlyElementsOf(IntStream.range(0, 103).boxed().toList());
-      assertThat(objective.split(7)[1]).isEqualTo(parts[1]);
-      assertThat(objective.split(8)[1]).isNotEqualTo(parts[1]);
+      assertThat(numbers(objective.split(7).heldOut())).isEqualTo(heldOut);
+      assertThat(numbers(objective.split(8).heldOut())).isNotEqualTo(heldOut);
       BatchOrder order = new BatchOrder(10, 4, 1);
       List<Integer> epoch = new ArrayList<>();
       for (int step = 0; step < 3; step++) {
@@ -174,6 +176,10 @@ class TorchObjectiveTest {
       }
       assertThat(epoch).containsExactlyInAnyOrder(0, 1, 2, 3, 4, 5, 6, 7, 8, 9);
     }
+  }
+
+  private static int[] numbers(Samples samples) {
+    return samples.range(0, samples.size());
   }
 
   @Test
@@ -214,6 +220,13 @@ class TorchObjectiveTest {
           double least = tuned.heldOut().stream().mapToDouble(HeldOut::loss).min().orElseThrow();
           assertThat(tuned.heldOut().get((int) (tuned.bestStep() / 10)).loss()).isEqualTo(least);
         }
+        TorchObjective all = TorchObjective.builder(NETWORK, data).heldOut(0).build();
+        try (FineTuning tuned =
+            FineTuning.of(all, average, FineTuning.Options.adam(17, 10, 5), WS)) {
+          assertThat(tuned.heldOut()).isEmpty();
+          assertThat(tuned.losses()).hasSize(17);
+          assertThat(tuned.bestStep()).isEqualTo(17);
+        }
       }
     }
   }
@@ -234,7 +247,7 @@ class TorchObjectiveTest {
               network.architecture(),
               List.of(a, MemoryCheckpoint.of(tensors(c), Map.of(), statistics(network))));
       try (NpMerger.Result learned = NpMerger.of(objective, options).learn(problem, WS);
-          Examples seen = data.select(objective.split(WS.seed())[0]);
+          Examples seen = data.select(numbers(objective.split(WS.seed()).train()));
           MemoryCheckpoint reset =
               new BatchNormReset().apply(learned.model(), network, seen.batches(100), WS)) {
         assertThat(learned.model().stale()).isEmpty();
