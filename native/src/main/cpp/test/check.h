@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
+#include <functional>
 #include <limits>
 #include <random>
 #include <string>
@@ -17,8 +18,8 @@
 namespace check {
 
 struct Test {
-  const char* name;
-  void (*run)();
+  std::string name;
+  std::function<void()> run;
 };
 
 std::vector<Test>& tests();
@@ -38,7 +39,7 @@ class Unavailable {
 };
 
 struct Register {
-  Register(const char* name, void (*run)()) { tests().push_back({name, run}); }
+  Register(const std::string& name, const std::function<void()>& run) { tests().push_back({name, run}); }
 };
 
 using Vector = std::vector<double>;

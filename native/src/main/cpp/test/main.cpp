@@ -116,9 +116,9 @@ int main(int argc, char** argv) {
   if (wanted == "--gpu-check" && argc > 2) return check::gpu_check(argv[2], argc > 3);
   int64_t run = 0;
   for (const check::Test& test : check::tests()) {
-    if (std::string(test.name).find(wanted) == std::string::npos) continue;
+    if (test.name.find(wanted) == std::string::npos) continue;
     ++run;
-    check::current = test.name;
+    check::current = test.name.c_str();
     test.run();
   }
   if (run == 0) {
