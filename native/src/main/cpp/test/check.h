@@ -75,8 +75,9 @@ struct Covariances {
 };
 Covariances covariances(int64_t n, int64_t samples, double noise, uint64_t seed);
 
-// A line for each routine whose results do not depend on the instruction-set level: its name and their digest.
-std::string digest();
+// A line for each routine with `wanted` in its name whose results do not depend on the instruction-set level: its name
+// and their digest.
+std::string digest(const std::string& wanted);
 
 // Runs the list on the CUDA device and writes a JSON file: 0 all agree, 1 a difference, 3 no device.
 int gpu_check(const std::string& file, bool brief);

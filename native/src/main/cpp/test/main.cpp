@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Runs all tests, or those whose name contains the argument; --levels lists the instruction-set levels of this CPU;
-// --digest prints digests of what must have the same bytes on all of them; --gpu-check FILE [--brief] runs the
+// --digest [NAME] prints digests of what must have the same bytes on all of them; --gpu-check FILE [--brief] runs the
 // list on the CUDA device.
 #include <algorithm>
 #include <cstdlib>
@@ -110,7 +110,7 @@ int main(int argc, char** argv) {
     return 0;
   }
   if (wanted == "--digest") {
-    std::fputs(check::digest().c_str(), stdout);
+    std::fputs(check::digest(argc > 2 ? argv[2] : "").c_str(), stdout);
     return 0;
   }
   if (wanted == "--gpu-check" && argc > 2) return check::gpu_check(argv[2], argc > 3);
