@@ -3,6 +3,7 @@ package org.merganser.align;
 
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Set;
 import java.util.stream.Stream;
 import org.merganser.compute.Workspace;
 import org.merganser.model.Architecture;
@@ -14,6 +15,11 @@ public final class IdentityAligner implements Aligner {
   @Override
   public String id() {
     return "identity";
+  }
+
+  @Override
+  public Set<Trait> traits() {
+    return Set.of(Trait.INVERTIBLE, Trait.KEEPS_EQUAL_MODELS, Trait.IGNORES_UNIT);
   }
 
   @Override
@@ -35,6 +41,7 @@ public final class IdentityAligner implements Aligner {
 
   @Override
   public AlignmentSet align(AlignmentProblem problem, Workspace ws) {
+    AllToFirst.requireWidths(this, problem);
     return align(problem.architecture(), problem.models());
   }
 }

@@ -93,6 +93,9 @@ final class ArchitectureFile {
     if (!binding.block().equals(Block.WHOLE)) {
       g.writeNumberField("offset", binding.block().offset());
       g.writeNumberField("repeat", binding.block().repeat());
+      if (!binding.block().isDense()) {
+        g.writeNumberField("stride", binding.block().stride());
+      }
     }
     g.writeEndObject();
   }
@@ -178,6 +181,7 @@ final class ArchitectureFile {
       Role role = null;
       long offset = 0;
       long repeat = 1;
+      long stride = 0;
       expect(p.currentToken(), JsonToken.START_OBJECT, "a binding");
       while (p.nextToken() != JsonToken.END_OBJECT) {
         String field = p.currentName();
@@ -188,14 +192,16 @@ final class ArchitectureFile {
           case "role" -> role = choice(field, Role.values());
           case "offset" -> offset = number(field);
           case "repeat" -> repeat = number(field);
-          default -> throw unknown(field, "tensor, axis, role, offset, repeat");
+          case "stride" -> stride = positive(field);
+          default -> throw unknown(field, "tensor, axis, role, offset, repeat, stride");
         }
       }
       if (role == null) {
         throw bad("a binding needs 'tensor', 'axis' and 'role'");
       }
       try {
-        return new Binding(tensor, axis, role, new Block(offset, repeat));
+        Block block = new Block(offset, repeat, stride == 0 ? repeat : stride);
+        return new Binding(tensor, axis, role, block);
       } catch (IllegalArgumentException e) {
         throw bad(e.getMessage());
       }
@@ -220,6 +226,14 @@ final class ArchitectureFile {
     private long number(String what) throws IOException {
       expect(p.currentToken(), JsonToken.VALUE_NUMBER_INT, "'" + what + "'");
       return p.getLongValue();
+    }
+
+    private long positive(String what) throws IOException {
+      long value = number(what);
+      if (value < 1) {
+        throw bad("'" + what + "' is " + value + ", it must be at least 1");
+      }
+      return value;
     }
 
     private void expect(JsonToken found, JsonToken wanted, String what) {

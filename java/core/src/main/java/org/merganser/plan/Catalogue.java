@@ -9,7 +9,9 @@ import org.merganser.align.Aligner;
 import org.merganser.align.CcaAligner;
 import org.merganser.align.IdentityAligner;
 import org.merganser.align.PermutationAligner;
+import org.merganser.align.PermutationScaledAligner;
 import org.merganser.align.ProcrustesAligner;
+import org.merganser.align.RidgeAligner;
 import org.merganser.merge.LinearMerger;
 import org.merganser.merge.Merger;
 import org.merganser.repair.BatchNormReset;
@@ -29,9 +31,11 @@ public final class Catalogue {
   static {
     ALIGNERS.put("identity", IdentityAligner::new);
     ALIGNERS.put("permutation", PermutationAligner::byCorrelation);
+    ALIGNERS.put("permutation-scaled", PermutationScaledAligner::new);
     ALIGNERS.put("cca", () -> CcaAligner.of(CcaAligner.Options.defaults()));
     ALIGNERS.put("procrustes", ProcrustesAligner::orthogonal);
     ALIGNERS.put("procrustes-scaled", ProcrustesAligner::scaled);
+    ALIGNERS.put("ridge", () -> RidgeAligner.of(RidgeAligner.Options.defaults()));
     MERGERS.put("linear", LinearMerger::uniform);
     REPAIRS.put("bn-reset", BatchNormReset::new);
     REPAIRS.put("repair", RepairRescale::measured);

@@ -73,7 +73,7 @@ class AlignmentFileTest {
 
   private static void assertMap(
       FeatureMap map, MapFamily family, double[][] matrix, double[][] inverse) {
-    assertThat(map.family()).isEqualTo(family);
+    assertThat(map.family()).contains(family);
     assertThat(map.toMatrix(WS).toArray()).isDeepEqualTo(matrix);
     assertThat(map.inverse().toMatrix(WS).toArray()).isDeepEqualTo(inverse);
   }
@@ -98,7 +98,7 @@ class AlignmentFileTest {
     Path broken = folder.resolve("broken.mgalign");
     try (Checkpoint read = Safetensors.open(saved())) {
       for (String[] change :
-          new String[][] {{"s/score", "high"}, {"s/completion", "SOME"}, {"version", "2"}}) {
+          new String[][] {{"s/score", "high"}, {"s/completion", "SOME"}, {"version", "0"}}) {
         Map<String, String> metadata = new LinkedHashMap<>(read.metadata());
         metadata.put(change[0], change[1]);
         Safetensors.write(read, metadata, broken, WS);
@@ -130,7 +130,7 @@ class AlignmentFileTest {
     Safetensors.write(MemoryCheckpoint.of(Map.of("w", Tensor.zeros(DType.F32, 1))), file, WS);
     assertThatThrownBy(() -> Alignment.load(file, WS))
         .isInstanceOf(FormatException.class)
-        .hasMessage(file + ": no alignment of version 1 (format pt)");
+        .hasMessage(file + ": no alignment (format pt); one is made by 'align'");
   }
 
   @Test

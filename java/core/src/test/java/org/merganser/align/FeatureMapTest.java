@@ -36,25 +36,29 @@ class FeatureMapTest {
         Close.absolute(
             what + " inverse", both.inverse().toMatrix(WS), Oracle.inverse(product), 1e-12);
         // A product may be smaller than the families say, as that of scales 2 and 1/2 is.
-        assertThat(first.family().join(second.family()).contains(both.family()))
+        assertThat(family(first).join(family(second)).contains(family(both)))
             .as("family %s of %s", both.family(), what)
             .isTrue();
       }
     }
   }
 
+  private static MapFamily family(FeatureMap map) {
+    return map.family().orElseThrow();
+  }
+
   @Test
   void familiesAndConditionsAreThoseOfTheMatrix() {
-    assertThat(FeatureMap.identity(3).family()).isEqualTo(MapFamily.FIXED);
-    assertThat(ScaledPermutation.of(1, 0).family()).isEqualTo(MapFamily.PERMUTATION);
+    assertThat(FeatureMap.identity(3).family()).contains(MapFamily.FIXED);
+    assertThat(ScaledPermutation.of(1, 0).family()).contains(MapFamily.PERMUTATION);
     ScaledPermutation scaled = ScaledPermutation.of(new int[] {1, 0}, new double[] {2, 0.5});
-    assertThat(scaled.family()).isEqualTo(MapFamily.SCALED_PERMUTATION);
+    assertThat(scaled.family()).contains(MapFamily.SCALED_PERMUTATION);
     assertThat(scaled.condition(WS)).isEqualTo(4);
     assertThat(ScaledPermutation.of(new int[] {0}, new double[] {-1}).family())
-        .isEqualTo(MapFamily.SIGNED_PERMUTATION);
+        .contains(MapFamily.SIGNED_PERMUTATION);
     assertThat(ScaledPermutation.of(new int[] {0}, new double[] {-2}).family())
-        .isEqualTo(MapFamily.MONOMIAL);
-    assertThat(LinearMap.orthogonal(Matrix.identity(2)).family()).isEqualTo(MapFamily.ORTHOGONAL);
+        .contains(MapFamily.MONOMIAL);
+    assertThat(LinearMap.orthogonal(Matrix.identity(2)).family()).contains(MapFamily.ORTHOGONAL);
     LinearMap diagonal =
         LinearMap.of(
             Matrix.of(new double[][] {{4, 0}, {0, 1}}),

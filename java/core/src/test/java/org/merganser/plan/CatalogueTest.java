@@ -17,7 +17,7 @@ class CatalogueTest {
         .hasMessage(
             "no aligner 'ccca'; there are " + String.join(", ", Catalogue.aligners().keySet()));
     assertThat(Catalogue.aligners())
-        .containsKeys("identity", "permutation", "cca", "procrustes", "procrustes-scaled");
+        .containsKeys("identity", "permutation", "cca", "procrustes", "ridge");
     assertThat(Catalogue.aligner("cca")).isInstanceOf(CcaAligner.class);
     assertThat(Catalogue.mergers()).containsOnlyKeys("linear");
     Catalogue.mergers().forEach((id, merger) -> assertThat(merger.get().id()).isEqualTo(id));
