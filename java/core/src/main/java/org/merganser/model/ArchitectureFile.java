@@ -77,6 +77,9 @@ final class ArchitectureFile {
     g.writeStringField("id", space.id());
     g.writeNumberField("width", space.width());
     g.writeStringField("exact", id(space.symmetry()));
+    if (space.featureAxis() != 1) {
+      g.writeNumberField("feature-axis", space.featureAxis());
+    }
     g.writeArrayFieldStart("bindings");
     for (Binding binding : space.bindings()) {
       write(binding, g);
@@ -147,6 +150,7 @@ final class ArchitectureFile {
       String id = null;
       long width = 0;
       MapFamily exact = MapFamily.PERMUTATION;
+      int featureAxis = 1;
       List<Binding> bindings = new ArrayList<>();
       expect(p.currentToken(), JsonToken.START_OBJECT, "a space");
       while (p.nextToken() != JsonToken.END_OBJECT) {
@@ -156,20 +160,21 @@ final class ArchitectureFile {
           case "id" -> id = text(field);
           case "width" -> width = number(field);
           case "exact" -> exact = choice(field, MapFamily.values());
+          case "feature-axis" -> featureAxis = axis(field);
           case "bindings" -> {
             expect(p.currentToken(), JsonToken.START_ARRAY, "'bindings'");
             while (p.nextToken() != JsonToken.END_ARRAY) {
               bindings.add(binding());
             }
           }
-          default -> throw unknown(field, "id, width, exact, bindings");
+          default -> throw unknown(field, "id, width, exact, feature-axis, bindings");
         }
       }
       if (id == null || bindings.isEmpty()) {
         throw bad("a space needs 'id', 'width' and at least one of 'bindings'");
       }
       try {
-        return new FeatureSpace(id, width, exact, bindings);
+        return new FeatureSpace(id, width, exact, featureAxis, bindings);
       } catch (IllegalArgumentException e) {
         throw bad(e.getMessage());
       }
@@ -188,7 +193,7 @@ final class ArchitectureFile {
         p.nextToken();
         switch (field) {
           case "tensor" -> tensor = text(field);
-          case "axis" -> axis = (int) Math.max(-1, Math.min(number(field), Integer.MAX_VALUE));
+          case "axis" -> axis = Math.max(-1, axis(field));
           case "role" -> role = choice(field, Role.values());
           case "offset" -> offset = number(field);
           case "repeat" -> repeat = number(field);
@@ -226,6 +231,10 @@ final class ArchitectureFile {
     private long number(String what) throws IOException {
       expect(p.currentToken(), JsonToken.VALUE_NUMBER_INT, "'" + what + "'");
       return p.getLongValue();
+    }
+
+    private int axis(String what) throws IOException {
+      return (int) Math.max(Integer.MIN_VALUE, Math.min(number(what), Integer.MAX_VALUE));
     }
 
     private long positive(String what) throws IOException {

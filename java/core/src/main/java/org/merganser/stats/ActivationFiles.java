@@ -52,10 +52,15 @@ final class ActivationFiles {
       for (Path folder : folders) {
         files.add(Npy.open(file(folder, space)));
       }
-      long[] widths = files.stream().mapToLong(f -> f.info().dim(1)).toArray();
+      long[] widths = files.stream().mapToLong(f -> features(f.info(), space)).toArray();
       try (MomentAccumulator accumulator =
           new MomentAccumulator(
-              space.id(), widths, request, precision(files, options), options.nonFinite(), ws)) {
+              space.id(),
+              widths,
+              request,
+              precision(files, space, options),
+              options.nonFinite(),
+              ws)) {
         TensorInfo info = files.get(0).info();
         long samples = info.dim(0);
         long tile = Math.max(1, TILE_BYTES / Math.max(1, info.bytes() / samples));
@@ -64,7 +69,7 @@ final class ActivationFiles {
           ws.progress().report("statistics of " + space.id(), from, samples);
           List<Tensor> rows = rows(files, from, Math.min(samples, from + tile), ws);
           try {
-            accumulator.update(rows);
+            accumulator.update(rows, space.featureAxis());
           } finally {
             rows.forEach(Tensor::close);
           }
@@ -80,10 +85,10 @@ final class ActivationFiles {
    * With fewer samples than features the statistics are singular, and the rounding of F32 products
    * would fill what is empty; F64 costs little there.
    */
-  private static Precision precision(List<Npy> files, Moments.Options options) {
-    long features = files.stream().mapToLong(f -> f.info().dim(1)).sum();
+  private static Precision precision(List<Npy> files, FeatureSpace space, Moments.Options options) {
+    long features = files.stream().mapToLong(f -> features(f.info(), space)).sum();
     TensorInfo info = files.get(0).info();
-    boolean few = info.size() / Math.max(1, info.dim(1)) <= features;
+    boolean few = info.size() / Math.max(1, features(info, space)) <= features;
     return options.precision() == Precision.AUTO && few ? Precision.F64 : options.precision();
   }
 
@@ -149,9 +154,14 @@ final class ActivationFiles {
     String where = "space '" + space.id() + "': " + file + " " + info;
     if (!info.dtype().isArithmetic()) {
       problems.add(where + ": activations must be floating point");
-    } else if (info.rank() < 2) {
-      problems.add(where + ": needed [samples, " + space.width() + "]");
-    } else if (info.dim(1) != space.width()) {
+    } else if (FeatureAxis.of(info.rank(), space.featureAxis()) < 0) {
+      problems.add(
+          where
+              + ": needed [samples, "
+              + space.width()
+              + "]"
+              + (info.rank() < 2 ? "" : ", features on axis " + space.featureAxis()));
+    } else if (features(info, space) != space.width()) {
       boolean last = info.rank() > 2 && info.dim(info.rank() - 1) == space.width();
       problems.add(
           where
@@ -159,21 +169,29 @@ final class ActivationFiles {
               + space.width()
               + " features"
               + (last
-                  ? ", and they come last; save np.moveaxis(array, -1, 1), [samples, features, ...]"
+                  ? ", and they come last: give the space \"feature-axis\": -1 in a builder file, or"
+                      + " save np.moveaxis(array, -1, 1), [samples, features, ...]"
                   : ""));
     } else if (info.dim(0) < 2) {
       problems.add(where + ": at least 2 samples are needed");
-    } else if (first != null && first.rank() >= 2 && !samples(first).equals(samples(info))) {
+    } else if (first != null && !samples(first, space).equals(samples(info, space))) {
       problems.add(
           where + ": the first model has " + first + "; the same samples must go to every model");
     }
   }
 
   /** The shape without the features. */
-  private static List<Long> samples(TensorInfo info) {
+  private static List<Long> samples(TensorInfo info, FeatureSpace space) {
     List<Long> shape = new ArrayList<>(info.shape());
-    shape.remove(1);
+    int axis = FeatureAxis.of(info.rank(), space.featureAxis());
+    if (axis >= 0) {
+      shape.remove(axis);
+    }
     return shape;
+  }
+
+  private static long features(TensorInfo info, FeatureSpace space) {
+    return info.dim(FeatureAxis.of(info.rank(), space.featureAxis()));
   }
 
   private static Path file(Path folder, FeatureSpace space) {

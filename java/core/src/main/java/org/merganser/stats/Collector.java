@@ -14,6 +14,7 @@ import org.merganser.compute.Workspace;
 import org.merganser.internal.Tasks;
 import org.merganser.io.Checkpoint;
 import org.merganser.linalg.Tensor;
+import org.merganser.model.FeatureSpace;
 import org.merganser.model.Inputs;
 import org.merganser.model.Mode;
 import org.merganser.model.Network;
@@ -126,7 +127,7 @@ final class Collector {
     return byTap;
   }
 
-  private static void update(
+  private void update(
       Map<String, MomentAccumulator> accumulators, Map<String, List<Tensor>> activations) {
     accumulators.forEach(
         (id, accumulator) -> {
@@ -134,8 +135,17 @@ final class Collector {
           if (tensors == null) {
             throw new IllegalArgumentException("the network gave no activations of '" + id + "'");
           }
-          accumulator.update(tensors);
+          accumulator.update(tensors, featureAxis(id));
         });
+  }
+
+  /** That of the space; a tap of a layer has features on axis 1. */
+  private int featureAxis(String tap) {
+    return network.architecture().spaces().stream()
+        .filter(space -> space.id().equals(tap))
+        .mapToInt(FeatureSpace::featureAxis)
+        .findFirst()
+        .orElse(1);
   }
 
   private List<List<String>> waves() {
