@@ -7,7 +7,7 @@
 
 Autograd, torch.optim.Adam and torch's own network, from the same start: theta = s a + (1 - s) c, s = sigmoid(z), z = 0,
 with a the first model and c the second one as it was aligned, which is twice the average kept less a (to a rounding).
-Steps, batch, rate, held-out part, looks and patience are those in OUT/results.json. Two runs of each pair:
+Steps, batch, rate, held-out part, evaluations and patience are those in OUT/results.json. Two runs of each pair:
 
 - same draw: held-out samples and batches as the lab draws them, so that only rounding differs;
 - own draw: torch's, so that the two differ as two seeds of one method do.
@@ -51,7 +51,7 @@ def settings(out):
     return results, np
 
 
-class Stream:
+class Draws:
     """Java's SplittableRandom of a seed and a name, as org.merganser.compute.Seeds derives it."""
     MASK = (1 << 64) - 1
 
@@ -86,15 +86,15 @@ class SameDraw:
         self.seed = seed
 
     def held(self, count, of):
-        stream, held = Stream(self.seed, "held-out"), set()
+        draws, held = Draws(self.seed, "held-out"), set()
         while len(held) < count:
-            held.add(stream.below(of))
+            held.add(draws.below(of))
         return torch.tensor(sorted(held))
 
     def order(self, count, epoch):
-        stream, shuffled = Stream(self.seed, f"order/{epoch}"), list(range(count))
+        draws, shuffled = Draws(self.seed, f"order/{epoch}"), list(range(count))
         for i in range(count):
-            j = stream.below(i + 1)
+            j = draws.below(i + 1)
             shuffled[i], shuffled[j] = shuffled[j], i
         return torch.tensor(shuffled)
 

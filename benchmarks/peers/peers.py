@@ -6,7 +6,7 @@
     python3 benchmarks/peers/peers.py [--short] [--only assignment,np] [--threads 1] [-r 7] [--most 20] [--out table.md]
 
 Starts org.merganser.benchmarks.Ours from benchmarks/target/benchmarks.jar, hands it the inputs as .npy files, compares
-its results with the peer's, and lets the two take turns, -r times; limits (a product, a stream, a read) are run by our
+its results with the peer's, and lets the two take turns, -r times; limits (a product, bandwidth, a read) are run by our
 side in the same turns. Peers write to arrays that exist and have been written to. Times are medians. One thread: the
 ratio is that of CPU times, which a busy host disturbs less; more threads: of wall times. A peer that takes longer than
 --most seconds runs once. Needs numpy; rows whose package is missing are left out, with a line that says so. Not part of
@@ -406,12 +406,12 @@ def np_step():
         peers = [Peer("torch eager", torch_step(a, b, g, rate), 2.5),
                  Peer("torch, fused Adam", fused_step(a, b, g, rate)), *peers]
     yield Case("NP step, clamp", f"{n / 1e6:.1f}M", "np", {"a": a, "b": b, "g": g}, {"rate": rate}, peers, 1e-6, 40.0 * n,
-               limit=stream_limit(4 * n, 6, 4), target=0.8)
+               limit=bandwidth_limit(4 * n, 6, 4), target=0.8)
 
 
-def stream_limit(size, reads, writes):
+def bandwidth_limit(size, reads, writes):
     values = {"bytes": size, "reads": reads, "writes": writes}
-    return "stream", {}, values, float(size * (reads + writes))
+    return "bandwidth", {}, values, float(size * (reads + writes))
 
 
 def numpy_step(a, b, g, rate):
@@ -499,13 +499,13 @@ def merges():
     tensors = [torch_bf16(each) for each in xs] if torch else []
     peers = [Peer("torch BF16", torch_linear(tensors, weight))] if torch else []
     yield Case("linear of 2, BF16", size, "linear", {name: arrays[name] for name in ("x0", "x1")}, values, peers,
-               2.0 ** -6, 6.0 * n, limit=stream_limit(2 * n, 2, 1), target=0.8, compare=close)
+               2.0 ** -6, 6.0 * n, limit=bandwidth_limit(2 * n, 2, 1), target=0.8, compare=close)
     peers = [Peer("torch, through F32", torch_task(tensors, weight))] if torch else []
     yield Case("task arithmetic, base + 3, BF16", size, "task", arrays, values, peers, 2.0 ** -7, 10.0 * n,
-               limit=stream_limit(2 * n, 4, 1), target=0.8, compare=close)
+               limit=bandwidth_limit(2 * n, 4, 1), target=0.8, compare=close)
     peers = [Peer("torch, through F32", torch_ties(tensors, weight, threshold))] if torch else []
     yield Case("TIES elect and merge, base + 3, BF16", size, "ties", arrays, {**values, "threshold": threshold}, peers,
-               2.0 ** -7, 10.0 * n, limit=stream_limit(2 * n, 4, 1), target="20 GB/s", compare=close)
+               2.0 ** -7, 10.0 * n, limit=bandwidth_limit(2 * n, 4, 1), target="20 GB/s", compare=close)
 
 
 def bits(tensor):
@@ -591,7 +591,7 @@ def kth():
             return torch.kthvalue(buffer, n - k + 1).values.numpy()
         peers.insert(0, Peer("torch kthvalue", kthvalue, 12))
     yield Case("k-th magnitude, F32", f"{n / 1e6:.1f}M", "kth", {"x": x}, {"k": k}, peers, 0, 4.0 * n,
-               limit=stream_limit(4 * n, 1, 0))
+               limit=bandwidth_limit(4 * n, 1, 0))
 
 
 KERNELS = {"moments": moments, "cca": cca, "assignment": assignment, "np": np_step, "merge": merges, "kth": kth,
@@ -660,7 +660,7 @@ def measure(case, side, limit):
         limits.append(limit.run())
     for times, peer in zip(peers, case.peers):
         row(case, peer.name, times, ours, peer.target)
-    name = {"gemm": "limit: product", "stream": "limit: stream", "read": "limit: read"}[kernel]
+    name = {"gemm": "limit: product", "bandwidth": "limit: bandwidth", "read": "limit: read"}[kernel]
     row(case, name, limits, ours, case.target, work / case.work)
 
 

@@ -68,7 +68,7 @@ void check_initial(const double* initial, int32_t models) {
     MG_REQUIRE(initial[k] >= 0 && initial[k] <= 1, "initial[%d] must be in [0, 1], not %g", k, initial[k]);
     sum += initial[k];
   }
-  MG_REQUIRE(std::fabs(sum - 1) <= 1e-6, "the initial weights must have sum 1, not %g", sum);
+  MG_REQUIRE(std::fabs(sum - 1) <= 1e-6, "the initial coefficients must have sum 1, not %g", sum);
 }
 
 }  // namespace

@@ -26,7 +26,7 @@ constexpr int64_t kListBlocks = 16 * kListSlabs;
 constexpr int64_t kListCapacity = 64;
 constexpr int64_t kFactorPanel = 32;
 
-// A product by panels of either factor. width is 0 where there is none and OpenBLAS is as quick.
+// A product by panels of either operand. width is 0 where there is none and OpenBLAS is as quick.
 struct ProductKernel {
   int64_t rows, width;  // of a tile of the result; a panel is as wide, a multiple of `rows`
   // Panels, one after the other: out[k * width + w] = in[w * step + k * deep], zeros from count on. One of the steps

@@ -222,8 +222,8 @@ Roots roots(mg_context* context, int64_t n, Buffer<double> x, bool singular, cha
   const auto power = [&](double exponent, int64_t zeros) {
     for (int64_t i = 0; i < n; ++i) {
       const double root = std::sqrt(values[i]);
-      const double factor = i < zeros ? 0 : exponent < 0 ? 1 / root : root;
-      for (int64_t j = 0; j < n; ++j) scaled[i * n + j] = factor * x[i * n + j];
+      const double scale = i < zeros ? 0 : exponent < 0 ? 1 / root : root;
+      for (int64_t j = 0; j < n; ++j) scaled[i * n + j] = scale * x[i * n + j];
     }
     Buffer<double> product(n, n);
     multiply<double>(context, n, n, n, 1, by_rows(x.data(), n).transposed(), by_rows(scaled.data(), n), 0,

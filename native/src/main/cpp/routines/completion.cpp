@@ -101,7 +101,8 @@ Buffer<double> permuted(mg_context* context, int64_t n, int64_t m, const double*
   std::vector<int64_t> perm(static_cast<size_t>(n));
   Buffer<double> row_dual(n), column_dual(n), result(m, n);
   double value;
-  assignment(context, MG_F64, n, n, preference, ld, true, perm.data(), row_dual.data(), column_dual.data(), &value);
+  const mg_costs costs{MG_F64, n, n, -1, preference, ld, nullptr, 0};
+  assignment(context, &costs, true, false, perm.data(), row_dual.data(), column_dual.data(), &value);
   for (int64_t k = 0; k < m; ++k) {
     for (int64_t r = 0; r < n; ++r) result[k * n + r] = v0t[k * n + perm[r]];
   }

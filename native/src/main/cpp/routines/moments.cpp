@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Streamed centred moments. A batch goes through panels of at most 4096 samples, each packed in one pass,
+// Centred moments, batch by batch. A batch goes through panels of at most 4096 samples, each packed in one pass,
 // z = x - shift, with the F64 sums of z and z^2, and merged into the state of the n samples before it (Chan, Golub,
 // LeVeque): with p = shift + o, o = sum(z)/rows, the mean of the panel,
 //   d = p - mean,  w = n rows/(n + rows),  mean += d rows/(n + rows),
@@ -8,7 +8,7 @@
 // costs nothing. Where it is more than a deviation (a panel of unlike parts) the series is packed again about p. So
 // neither a large mean nor the order of unlike batches costs digits, and a constant feature has z = 0. Means are pairs
 // of F64 (value and rounding error).
-// Packed features lie as products want them (panels of product.h), a piece after the other, so that both factors of a
+// Packed features lie as products want them (panels of product.h), a piece after the other, so that both operands of a
 // block are read in place. After packing, every output tile is one serial product per piece; what is of rank two goes
 // in with the fold into F64 (MIXED), or after the call (F32, F64). Panels and pieces of samples depend on the problem
 // only. Sums of squares are F64 sums, and the diagonal of an own block is taken from them. A series that is in no
@@ -246,12 +246,12 @@ void scale_panels(mg_context* context, CpuMoments& state, const Panel& panel) {
     }
     if (state.mode == MG_MOMENTS_F32) continue;
     sums.exponent = -exponent;
-    const float factor = std::ldexp(1.0f, -exponent);
+    const float scale = std::ldexp(1.0f, -exponent);
     float* z = reinterpret_cast<float*>(state.panels[s].data());
     const int64_t width = padded_width(state, series);
     parallel_for(context, divide_up(panel.rows, kPiece), [&](int64_t piece, int32_t) {
       const int64_t end = std::min(panel.rows, (piece + 1) * kPiece) * width;
-      for (int64_t e = piece * kPiece * width; e < end; ++e) z[e] *= factor;
+      for (int64_t e = piece * kPiece * width; e < end; ++e) z[e] *= scale;
     });
   }
 }
@@ -334,13 +334,13 @@ void accumulate(mg_context* context, CpuMoments& state, const Panel& panel) {
     const int64_t ldc = fold ? state.tile : ld_j;
     multiply_tile(state, panel, tile, fold ? 0 : 1, c, ldc, uplo);
     double* target = fold ? block.wide.data() + corner : nullptr;
-    const double factor = std::ldexp(1.0, -(x_sums.exponent + y_sums.exponent));
+    const double scale = std::ldexp(1.0, -(x_sums.exponent + y_sums.exponent));
     for (int64_t r = 0; r < m; ++r) {
       rank_two(r, [&](double a, const double* u, double b, const double* v, int64_t length) {
-        if (fold && factor != 1) {
+        if (fold && scale != 1) {
           double* out = target + r * ld_j;
           for (int64_t e = 0; e < length; ++e) {
-            out[e] += static_cast<double>(c[r * ldc + e]) * factor + (a * u[e] + b * v[e]);
+            out[e] += static_cast<double>(c[r * ldc + e]) * scale + (a * u[e] + b * v[e]);
           }
         } else if (fold) {
           kernels().moments.fold(c + r * ldc, a, u, b, v, target + r * ld_j, length);

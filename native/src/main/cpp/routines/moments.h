@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// State of streamed moments on the CPU, and the view of one batch.
+// State of moments on the CPU, and the view of one batch.
 #pragma once
 
 #include <cstdint>

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // NP Merge: a step is one pass over the parameters, after one over the gradients that refuses those that would ruin the
-// state. Weights shared by a row or a tensor take three: sums of g (x_k - x_0) in F64 over pieces that depend on the
-// shapes only, the update of the few weights, and theta.
-// The update of shared weights is that of parameters with other inputs: for the pair a = 1, c = 0, g = the sum; for
-// softmax x_k = the sums and g = 1.
+// state. Coefficients shared by a row or a tensor take three: sums of g (x_k - x_0) in F64 over pieces that depend on
+// the shapes only, the update of the few coefficients, and theta.
+// The update of shared coefficients is that of parameters with other inputs: for the pair a = 1, c = 0, g = the sum;
+// for softmax x_k = the sums and g = 1.
 #include "routines/np.h"
 
 #include <algorithm>
@@ -64,7 +64,7 @@ class Tiles {
     return const_cast<float*>(array.data()) + np_.offsets[slot] + k * np_.groups(slot) + at;
   }
 
-  // theta of n elements with weights of their own.
+  // theta of n elements with coefficients of their own.
   void theta(const void* const* x, int type, const float* const* z, float* out, int64_t n) const {
     if (np_.options.form != MG_NP_SOFTMAX) {
       kernels_.np_pair_theta[type][np_.options.form](x[0], x[1], z[0], out, n);
@@ -74,7 +74,7 @@ class Tiles {
         {np_.options.models, x, nullptr, const_cast<float* const*>(z), nullptr, nullptr, out}, n);
   }
 
-  // The update of the n weights from `at` on, and theta with them.
+  // The update of the n coefficients from `at` on, and theta with them.
   void step(const void* const* x, int type, const float* g, int32_t slot, int64_t at, float* out, int64_t n) const {
     const int optimizer = np_.optimizer();
     if (np_.options.form != MG_NP_SOFTMAX) {
@@ -173,7 +173,7 @@ void make_pieces(CpuNp& np) {
   fail(MG_NUMERICAL, format("np: models of slot %d differ by more than F32 holds", slot));
 }
 
-// Largest difference of two models of each slot, and with it the gradients that need no closer look.
+// Largest difference of two models of each slot, and with it the gradients that need no closer check.
 void find_limits(mg_context* context, CpuNp& np) {
   std::vector<float> distances(np.pieces.size(), 0.0f);
   const Tiles tiles(np, NpScalars{});

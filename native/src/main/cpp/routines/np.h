@@ -25,10 +25,10 @@ struct CpuNp : mg_np {
 
   Buffer<float> z, first, second;  // [slot][plane][group], each slot on a line of its own
   std::vector<int64_t> offsets;
-  std::vector<float> limits;  // gradients up to this one need no closer look
+  std::vector<float> limits;  // gradients up to this one need no closer check
   std::vector<NpPiece> pieces;
   std::vector<int64_t> bundles;   // bounds of the pieces of one item
-  Buffer<double> dots;            // [piece][model]: sum of g (x_k - x_0), for shared weights
+  Buffer<double> dots;            // [piece][model]: sum of g (x_k - x_0), for shared coefficients
   Buffer<float> sums;             // [slot][model][group], of the same
   double power1 = 1, power2 = 1;  // beta^steps
   bool incomplete = false;        // a step stopped half-way

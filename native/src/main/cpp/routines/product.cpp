@@ -54,7 +54,7 @@ void add_edge(const T* product, int64_t ld, int64_t rows, int64_t columns, doubl
   }
 }
 
-// A block of C, `right` columns right of the diagonal, from panels of both factors. A part of A stays in the
+// A block of C, `right` columns right of the diagonal, from panels of both operands. A part of A stays in the
 // second-level cache.
 template <typename T>
 void tiles(int64_t m, int64_t n, int64_t depth, double alpha, const T* a, const T* b, double beta, T* c, int64_t ldc,

@@ -27,6 +27,16 @@ std::string format(const char* pattern, ...) __attribute__((format(printf, 1, 2)
     if (!(condition)) ::merganser::fail(MG_INVALID_ARGUMENT, ::merganser::format(__VA_ARGS__)); \
   } while (false)
 
+// Runs the body; a failure is thrown with "problem k: " before its text.
+template <typename Body>
+void of_problem(int64_t k, Body&& body) {
+  try {
+    body();
+  } catch (const Error& error) {
+    fail(error.status, format("problem %lld: %s", static_cast<long long>(k), error.text.c_str()));
+  }
+}
+
 // Text of the last failure on this thread; setting it never allocates.
 void set_last_error(const char* text) noexcept;
 const char* last_error() noexcept;

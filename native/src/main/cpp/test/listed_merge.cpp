@@ -9,9 +9,9 @@ namespace check {
 namespace {
 
 // Word i & 3 of Philox4x32-10 at counter i >> 2, from its definition.
-uint32_t philox_word(uint64_t key, int64_t i, uint32_t stream) {
-  uint32_t x[4] = {static_cast<uint32_t>(i >> 2), static_cast<uint32_t>(static_cast<uint64_t>(i >> 2) >> 32), stream,
-                   0};
+uint32_t philox_word(uint64_t key, int64_t i, uint32_t subsequence) {
+  uint32_t x[4] = {static_cast<uint32_t>(i >> 2), static_cast<uint32_t>(static_cast<uint64_t>(i >> 2) >> 32),
+                   subsequence, 0};
   uint32_t k[2] = {static_cast<uint32_t>(key), static_cast<uint32_t>(key >> 32)};
   for (int round = 0; round < 10; ++round) {
     const uint64_t p = uint64_t{0xD2511F53} * x[0], q = uint64_t{0xCD9E8D57} * x[2];

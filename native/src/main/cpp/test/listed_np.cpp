@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Oracle of NP Merge: the formulas of merganser.h on one weight after another in F64.
+// Oracle of NP Merge: the formulas of merganser.h on one coefficient after another in F64.
 #include <array>
 #include <memory>
 
@@ -12,12 +12,12 @@ namespace {
 constexpr double kRate = 0.05;
 constexpr int kSteps = 3;
 
-// The weights of one parameter, or of one group.
-struct Weights {
+// The coefficients of one parameter, or of one group.
+struct Coefficients {
   std::array<double, 3> z{}, m{}, v{};
   double uncertain = 0;  // of z, by the rounding of gradients so far
 
-  std::array<double, 3> shares(const mg_np_options& o) const {
+  std::array<double, 3> values(const mg_np_options& o) const {
     if (o.form == MG_NP_CLAMP) return {z[0], 1 - z[0], 0};
     if (o.form == MG_NP_SIGMOID) return {1 / (1 + std::exp(-z[0])), 1 / (1 + std::exp(z[0])), 0};
     double sum = 0;
@@ -28,14 +28,14 @@ struct Weights {
   }
 
   double mixed(const mg_np_options& o, const std::array<double, 3>& x) const {
-    const auto s = shares(o);
+    const auto s = values(o);
     double sum = 0;
     for (int k = 0; k < o.models; ++k) sum += s[k] * x[k];
     return sum;
   }
 
   void step(const mg_np_options& o, const std::array<double, 3>& x, double g, int t) {
-    const auto s = shares(o);
+    const auto s = values(o);
     const double theta = mixed(o, x);
     double largest = 0, moved = 0;
     for (double each : x) largest = std::max(largest, std::fabs(each));
@@ -69,7 +69,7 @@ struct Slot {
   std::vector<std::unique_ptr<Array>> models;
   std::vector<Vector> values;
   std::unique_ptr<Array> theta, gradient;
-  std::vector<Weights> weights;
+  std::vector<Coefficients> coefficients;
 };
 
 Outcome train(mg_context* context, const Input& input, const mg_np_options& o, bool with_oracle) {
@@ -102,8 +102,8 @@ Outcome train(mg_context* context, const Input& input, const mg_np_options& o, b
   if (!np) return {{}, kInf};
   for (int32_t s = 0; s < 2; ++s) {
     const int64_t planes = o.form == MG_NP_SOFTMAX ? o.models : 1;
-    slots[s].weights.resize(static_cast<size_t>(mg_np_state_size(np, s) / planes));
-    for (Weights& each : slots[s].weights) each.z[0] = o.form == MG_NP_CLAMP ? 0.5 : 0;
+    slots[s].coefficients.resize(static_cast<size_t>(mg_np_state_size(np, s) / planes));
+    for (Coefficients& each : slots[s].coefficients) each.z[0] = o.form == MG_NP_CLAMP ? 0.5 : 0;
   }
   CHECK_OK(mg_np_theta(context, np, theta.data()));
 
@@ -118,10 +118,10 @@ Outcome train(mg_context* context, const Input& input, const mg_np_options& o, b
       append(result.bytes, slot.theta->read());
       if (!with_oracle) continue;
       const Vector found = z.values(MG_F32), mixed = slot.theta->values(MG_F32);
-      const int64_t groups = static_cast<int64_t>(slot.weights.size());
+      const int64_t groups = static_cast<int64_t>(slot.coefficients.size());
       for (int64_t w = 0; w < groups; ++w) {
         for (int64_t k = 0; k < states / groups; ++k) {
-          const Weights& each = slot.weights[w];
+          const Coefficients& each = slot.coefficients[w];
           raise(result.error, std::fabs(found[k * groups + w] - each.z[k]) / (each.uncertain + 1e-7));
         }
       }
@@ -134,7 +134,7 @@ Outcome train(mg_context* context, const Input& input, const mg_np_options& o, b
           least = std::min(least, x[k]);
           most = std::max(most, x[k]);
         }
-        const Weights& each = slot.weights[i / (slot.count / groups)];
+        const Coefficients& each = slot.coefficients[i / (slot.count / groups)];
         const double allowed = 1e-6 * largest + 4 * largest * each.uncertain + 1e-300;
         raise(result.error, std::fabs(mixed[i] - each.mixed(o, x)) / allowed);
         raise(result.error, exactly(mixed[i] >= least && mixed[i] <= most));
@@ -152,21 +152,21 @@ Outcome train(mg_context* context, const Input& input, const mg_np_options& o, b
       gradient.push_back(reinterpret_cast<const float*>(slot.gradient->data()));
       if (!with_oracle) continue;
       const Vector g = slot.gradient->values(MG_F32);
-      const int64_t groups = static_cast<int64_t>(slot.weights.size());
+      const int64_t groups = static_cast<int64_t>(slot.coefficients.size());
       for (int64_t w = 0; w < groups && slot.count > 0; ++w) {
         const int64_t span = slot.count / groups;
         std::array<double, 3> x{};
         if (o.granularity == MG_NP_PARAMETER) {
           for (int k = 0; k < o.models; ++k) x[k] = slot.values[k][w];
-          slot.weights[w].step(o, x, g[w], t);
+          slot.coefficients[w].step(o, x, g[w], t);
           continue;
         }
-        // The gradient of shared weights is the sum, as if x were the sums and g were 1.
+        // The gradient of shared coefficients is the sum, as if x were the sums and g were 1.
         for (int64_t i = w * span; i < (w + 1) * span; ++i) {
           for (int k = 0; k < o.models; ++k)
             x[k] += g[i] * static_cast<float>(slot.values[k][i] - slot.values[o.form == MG_NP_SOFTMAX ? 0 : 1][i]);
         }
-        slot.weights[w].step(o, x, 1, t);
+        slot.coefficients[w].step(o, x, 1, t);
       }
     }
     int32_t bad_slot = 0;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Streaming moments: worked values, agreement with a two-pass F64 computation, splits, layouts, non-finite values.
+// Moments batch by batch: worked values, agreement with a two-pass F64 computation, splits, layouts, non-finite values.
 #include <algorithm>
 #include <chrono>
 #include <thread>
@@ -16,7 +16,7 @@ struct Moments {
   std::vector<int64_t> widths;
   std::vector<int32_t> pair_i, pair_j;
 
-  // All own and cross blocks of the streams.
+  // All own and cross blocks of the series.
   Moments(mg_context* c, std::vector<int64_t> w, int32_t mode, int32_t nonfinite = MG_NONFINITE_FAIL)
       : context(c), widths(std::move(w)) {
     for (size_t i = 0; i < widths.size(); ++i) {
@@ -32,7 +32,7 @@ struct Moments {
   ~Moments() { mg_moments_destroy(context, handle); }
   Moments(const Moments&) = delete;
 
-  // Packed samples [from, from + n) of each stream.
+  // Packed samples [from, from + n) of each series.
   template <typename T>
   int32_t add(const std::vector<std::vector<T>>& data, int64_t from, int64_t n) {
     std::vector<const void*> pointers;
@@ -462,8 +462,8 @@ TEST(moments_of_any_scale) {
   CHECK_OK(mixed.add(scaled(0, 0), 0, n));
   for (int exponent : {-510, -490, -115, 115, 400}) {
     std::vector<Vector> wide = data;
-    for (Vector& stream : wide) {
-      for (double& each : stream) each = std::ldexp(each, exponent);
+    for (Vector& series : wide) {
+      for (double& each : series) each = std::ldexp(each, exponent);
     }
     Moments exact(context, {9, 14}, MG_MOMENTS_F64), plain(context, {9, 14}, MG_MOMENTS_F64);
     if (exponent == -510) {

@@ -115,7 +115,7 @@ TEST(np_sigmoid_and_exponential_are_accurate) {
     worst = std::max(worst, std::fabs(np.theta[i] - exact) / unit);
   }
   CHECK(worst <= 3);
-  // And where 1 + exp(z) is 1, the second weight of (0, z) is the exponential.
+  // And where 1 + exp(z) is 1, the second coefficient of (0, z) is the exponential.
   o.form = MG_NP_SOFTMAX;
   Np second(context, o, {c, a});
   Floats logits(2 * n, 0.0f);
@@ -304,5 +304,5 @@ TEST(np_refuses_models_and_options) {
               "slot 0: 2 elements are not 3 rows");
   const double weights[] = {.5, .4};
   CHECK_FAILS(mg_np_create(context, &good, 1, &count, &rows, in, weights, &np), MG_INVALID_ARGUMENT,
-              "the initial weights must have sum 1, not 0.9");
+              "the initial coefficients must have sum 1, not 0.9");
 }

@@ -33,16 +33,16 @@ final class Buffers {
   static Block[] blocks(Memory[] arrays, int from, int to) {
     Block[] result = new Block[to - from];
     for (int k = from; k < to; k++) {
-      result[k - from] = arrays[k].block();
+      result[k - from] = Block.of(arrays[k]);
     }
     return result;
   }
 
   /**
-   * The limit of a kernel that reads {@code arrays[0..reads)} and writes the others: a stream of
-   * the same mix, its stores past the caches.
+   * The limit of a kernel that reads {@code arrays[0..reads)} and writes the others: the bandwidth
+   * of the same mix, its stores non-temporal.
    */
-  static void stream(Kernels kernels, long bytes, Memory[] arrays, int reads) {
+  static void bandwidth(Kernels kernels, long bytes, Memory[] arrays, int reads) {
     Work.bytes((double) bytes * arrays.length);
     kernels
         .merge()

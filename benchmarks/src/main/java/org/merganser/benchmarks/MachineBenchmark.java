@@ -51,7 +51,7 @@ public class MachineBenchmark extends KernelBenchmark {
 
   @Benchmark
   public void mixed() {
-    Buffers.stream(kernels, 4L * n * n, arrays, 6);
+    Buffers.bandwidth(kernels, 4L * n * n, arrays, 6);
   }
 
   @Benchmark

@@ -13,7 +13,6 @@ import org.merganser.io.Safetensors;
 import org.merganser.merge.MergeProblem;
 import org.merganser.merge.NpMerge;
 import org.merganser.merge.NpMerger;
-import org.merganser.merge.NpOptions;
 import org.merganser.torch.Activation;
 import org.merganser.torch.Examples;
 import org.merganser.torch.TorchNetwork;
@@ -51,7 +50,7 @@ public final class NpMemory {
         System.gc();
         Files.writeString(Path.of("/proc/self/clear_refs"), "5");
         long before = status("VmRSS");
-        NpOptions options = NpOptions.builder().steps(4).evalEvery(1).build();
+        NpMerger.Options options = NpMerger.Options.defaults().withSteps(4).withEvalEvery(1);
         try (NpMerge learned =
             NpMerger.of(objective, options).learn(MergeProblem.of(List.of(a, c)), ws)) {
           long peak = status("VmHWM");

@@ -14,9 +14,9 @@ import org.openjdk.jmh.annotations.TearDown;
  * One step of NP Merge with Adam, two models, one weight for each parameter.
  *
  * <p>{@code sigmoid} and {@code clamp}: the fused step, 6 arrays read and 4 written, counted as 40
- * bytes a parameter (the look through the gradients before it is not counted). {@code limit}: 6
- * arrays read and 4 written by stores past the caches. {@code unfused}: the clamped form as one
- * pass for each operation over preallocated arrays, on one thread.
+ * bytes a parameter (the check of the gradients before it is not counted). {@code limit}: 6 arrays
+ * read and 4 written by stores past the caches. {@code unfused}: the clamped form as one pass for
+ * each operation over preallocated arrays, on one thread.
  */
 public class NpStepBenchmark extends KernelBenchmark {
   private static final double RATE = 1e-3;
@@ -70,7 +70,7 @@ public class NpStepBenchmark extends KernelBenchmark {
 
   @Benchmark
   public void limit() {
-    Buffers.stream(kernels, 4L * n, arrays, 6);
+    Buffers.bandwidth(kernels, 4L * n, arrays, 6);
   }
 
   @Benchmark
@@ -81,13 +81,13 @@ public class NpStepBenchmark extends KernelBenchmark {
   private NpState create(int form) {
     NpState.Options options =
         new NpState.Options(form, 0, 0, 2, Buffers.F32, 0.9, 0.999, 1e-8, 0, 0, 15);
-    Block[] models = {arrays[0].block(), arrays[1].block()};
+    Block[] models = {Block.of(arrays[0]), Block.of(arrays[1])};
     return kernels.np(options, new long[] {n}, new long[] {1}, models, null);
   }
 
   private void step(NpState np) {
     Work.bytes(40L * n);
-    np.step(RATE, new Block[] {arrays[2].block()}, new Block[] {arrays[9].block()});
+    np.step(RATE, new Block[] {Block.of(arrays[2])}, new Block[] {Block.of(arrays[9])});
   }
 
   // Of plain: 0 a, 1 c, 2 g, 3 z, 4 m, 5 v, 6 and 7 temporaries, 8 theta.

@@ -15,7 +15,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 
 class BoundTest {
   private static final String LINE =
-      "short | np | NpStepBenchmark.clamp | NpStepBenchmark.limit | n=16 | 0.5 | a stream";
+      "short | np | NpStepBenchmark.clamp | NpStepBenchmark.limit | n=16 | 0.5 | bandwidth";
 
   @Test
   void aLineHasSevenColumns() {
@@ -28,7 +28,7 @@ class BoundTest {
                 "NpStepBenchmark.limit",
                 Map.of("n", "16", "threads", "1"),
                 0.5,
-                "a stream"));
+                "bandwidth"));
     assertThat(Bound.parse("f", LINE).get(0).size()).isEqualTo("n=16");
   }
 
@@ -40,7 +40,7 @@ class BoundTest {
 
   @ParameterizedTest
   @CsvSource({
-    "0.5 | a stream,0.5,6 columns",
+    "0.5 | bandwidth,0.5,6 columns",
     "short,fast,form \"fast\"",
     "0.5,half,bound \"half\" is no positive number",
     "0.5,0,bound \"0\"",
@@ -49,7 +49,7 @@ class BoundTest {
     "0.5,Infinity,bound \"Infinity\"",
     "n=16,n:16,parameter \"n:16\"",
     "n=16,n=,parameter \"n=\"",
-    "a stream,'',column 7 is empty"
+    "bandwidth,'',column 7 is empty"
   })
   void aWrongLineIsNamed(String part, String instead, String expected) {
     assertThatThrownBy(() -> Bound.parse("f", "#\n" + LINE.replace(part, instead)))

@@ -8,9 +8,11 @@ import java.util.ArrayList;
 import java.util.List;
 import javax.xml.parsers.DocumentBuilderFactory;
 import org.junit.jupiter.api.Test;
+import org.merganser.testing.RunsOnce;
 import org.w3c.dom.Element;
 import org.w3c.dom.Node;
 
+@RunsOnce("reads the build's files, computes nothing")
 class DependenciesTest {
 
   /** Whoever embeds core gets these and nothing else. */

@@ -15,7 +15,6 @@ import org.merganser.align.Aligner;
 import org.merganser.align.Alignment;
 import org.merganser.align.AlignmentProblem;
 import org.merganser.align.AlignmentSet;
-import org.merganser.align.CcaAligner;
 import org.merganser.align.IdentityAligner;
 import org.merganser.align.Verification;
 import org.merganser.compute.Workspace;
@@ -35,12 +34,12 @@ import picocli.CommandLine.Option;
 final class AlignmentOptions {
   @Option(
       names = "--method",
-      paramLabel = "ID",
+      paramLabel = "METHOD",
       defaultValue = "cca",
       completionCandidates = Methods.class,
       description =
-          "One of ${COMPLETION-CANDIDATES} (default: ${DEFAULT-VALUE}); all but identity need"
-              + " activations or --stats.")
+          "One of ${COMPLETION-CANDIDATES} (default: ${DEFAULT-VALUE}), with settings as 'merganser"
+              + " methods' shows them; all but identity need activations or --stats.")
   String method;
 
   @Option(
@@ -85,13 +84,13 @@ final class AlignmentOptions {
   @Option(
       names = "--gamma",
       paramLabel = "G",
-      description = "Regulariser of CCA, relative to the variance (default: 1).")
+      description = "Short for the setting gamma of the method.")
   Double gamma;
 
   @Option(
       names = "--absolute-gamma",
       paramLabel = "G",
-      description = "Regulariser of CCA in units of variance, as in the published code.")
+      description = "Short for the settings gamma=G,unit=absolute.")
   Double absoluteGamma;
 
   @Option(
@@ -111,7 +110,7 @@ final class AlignmentOptions {
   static final class Methods implements Iterable<String> {
     @Override
     public Iterator<String> iterator() {
-      return Catalogue.aligners().keySet().iterator();
+      return Catalogue.aligners().ids().iterator();
     }
   }
 
@@ -140,19 +139,29 @@ final class AlignmentOptions {
   }
 
   Aligner aligner() {
-    Aligner aligner = Catalogue.aligner(method);
-    refuseUnused(aligner);
-    if (absoluteGamma != null) {
-      return CcaAligner.absoluteGamma(absoluteGamma);
+    String text = method;
+    if (gamma != null && absoluteGamma != null) {
+      throw new IllegalArgumentException("use either --gamma or --absolute-gamma, not both");
     }
-    return gamma != null ? CcaAligner.relativeGamma(gamma) : aligner;
+    if (gamma != null) {
+      text = MethodText.with(Catalogue.aligners(), text, "--gamma", "gamma", "gamma=" + gamma);
+    }
+    if (absoluteGamma != null) {
+      text =
+          MethodText.with(
+              Catalogue.aligners(),
+              text,
+              "--absolute-gamma",
+              "unit",
+              "gamma=" + absoluteGamma + ",unit=absolute");
+    }
+    Aligner aligner = Catalogue.aligner(text);
+    refuseUnused(aligner);
+    return aligner;
   }
 
   /** An option without effect is a misunderstanding, and figures would be told of it. */
   private void refuseUnused(Aligner aligner) {
-    Map<String, Boolean> ofCca = new LinkedHashMap<>();
-    ofCca.put("--gamma", gamma != null);
-    ofCca.put("--absolute-gamma", absoluteGamma != null);
     Map<String, Boolean> ofMaps = new LinkedHashMap<>();
     ofMaps.put("--activations-a", activationsA != null);
     ofMaps.put("--activations-b", activationsB != null);
@@ -163,17 +172,11 @@ final class AlignmentOptions {
     ofActivations.put("--skip-non-finite", skipNonFinite);
     ofActivations.put("--precision", precision != null);
     ofMaps.putAll(ofActivations);
-    if (!(aligner instanceof CcaAligner)) {
-      refuse(ofCca, "method " + method + " does not use it");
-    }
     if (aligner instanceof IdentityAligner) {
       refuse(ofMaps, "method " + method + " does not use it");
     }
     if (stats != null) {
       refuse(ofActivations, "the samples of --stats are taken already");
-    }
-    if (gamma != null && absoluteGamma != null) {
-      throw new IllegalArgumentException("use either --gamma or --absolute-gamma, not both");
     }
   }
 

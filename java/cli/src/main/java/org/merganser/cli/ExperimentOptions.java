@@ -21,7 +21,7 @@ final class ExperimentOptions {
       paramLabel = "blobs|DIR",
       defaultValue = ExperimentSettings.EMBEDDED,
       description =
-          "The synthetic task, or a folder of images: the IDX files of MNIST and its relatives,"
+          "Synthetic data, or a folder of images: the IDX files of MNIST and its relatives,"
               + " CIFAR-10 or CIFAR-100 in binary form, or .npy arrays (default: the embedded"
               + " images).")
   String data;

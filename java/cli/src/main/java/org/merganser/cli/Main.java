@@ -27,6 +27,7 @@ import picocli.CommandLine.Command;
       AlignCommand.class,
       ApplyCommand.class,
       InspectCommand.class,
+      MethodsCommand.class,
       DoctorCommand.class,
       HelpCommand.class,
       CompletionCommand.class

@@ -5,6 +5,7 @@ import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Iterator;
 import java.util.List;
 import java.util.concurrent.Callable;
 import org.merganser.align.AlignmentSet;
@@ -14,9 +15,10 @@ import org.merganser.internal.Opened;
 import org.merganser.internal.io.PartialFile;
 import org.merganser.io.Checkpoint;
 import org.merganser.io.Safetensors;
-import org.merganser.merge.LinearMerger;
 import org.merganser.merge.MergeProblem;
+import org.merganser.merge.Merger;
 import org.merganser.model.Architecture;
+import org.merganser.plan.Catalogue;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -51,11 +53,29 @@ final class MergeCommand implements Callable<Integer> {
   List<Path> models;
 
   @Option(
+      names = "--merger",
+      paramLabel = "MERGER",
+      defaultValue = "linear",
+      completionCandidates = Mergers.class,
+      description =
+          "One of ${COMPLETION-CANDIDATES} (default: ${DEFAULT-VALUE}), with settings as 'merganser"
+              + " methods' shows them.")
+  String merger;
+
+  @Option(
       names = "--weights",
       paramLabel = "W",
-      split = ",",
-      description = "Weight of each model, divided by their sum (default: equal).")
-  double[] weights;
+      description =
+          "Weight of each model, divided by commas: short for the setting weights of the merger.")
+  String weights;
+
+  /** What the catalogue holds. */
+  static final class Mergers implements Iterable<String> {
+    @Override
+    public Iterator<String> iterator() {
+      return Catalogue.mergers().ids().iterator();
+    }
+  }
 
   @Option(
       names = {"-o", "--out"},
@@ -67,10 +87,7 @@ final class MergeCommand implements Callable<Integer> {
   @Override
   public Integer call() throws IOException {
     PrintWriter print = spec.commandLine().getOut();
-    LinearMerger merger = weights == null ? LinearMerger.uniform() : LinearMerger.weights(weights);
-    if (weights != null && weights.length == 0) {
-      throw new IllegalArgumentException("--weights is empty; give one for each model");
-    }
+    Merger method = merger();
     alignment.aligner();
     try (ConsoleProgress progress = new ConsoleProgress();
         Workspace ws = common.open(0, progress);
@@ -83,7 +100,7 @@ final class MergeCommand implements Callable<Integer> {
       PartialFile.requireSpace(
           out, Safetensors.fileBytes(forms.result(opened.checkpoints().get(0))));
       MergeProblem problem = problem(opened, maps, ws, print);
-      Checkpoint merged = forms.result(merger.merge(problem, ws));
+      Checkpoint merged = forms.result(method.merge(problem, ws));
       staleness.write(merged, out, ws, spec.commandLine().getErr());
       progress.finish();
       if (!problem.counters().isEmpty()) {
@@ -102,6 +119,23 @@ final class MergeCommand implements Callable<Integer> {
       print.flush();
     }
     return 0;
+  }
+
+  private Merger merger() {
+    if (weights == null) {
+      return Catalogue.mergers().method(merger);
+    }
+    if (weights.isEmpty()) {
+      throw new IllegalArgumentException("--weights is empty; give one for each model");
+    }
+    return Catalogue.mergers()
+        .method(
+            MethodText.with(
+                Catalogue.mergers(),
+                merger,
+                "--weights",
+                "weights",
+                "weights=" + weights.replace(',', ':')));
   }
 
   /**

@@ -7,7 +7,7 @@ import java.util.List;
 import java.util.concurrent.Callable;
 import org.merganser.lab.experiment.NpMergeExperiment;
 import org.merganser.lab.experiment.NpMergeOptions;
-import org.merganser.merge.NpOptions;
+import org.merganser.merge.NpMerger;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -19,8 +19,8 @@ import picocli.CommandLine.Spec;
     name = "np-merge",
     mixinStandardHelpOptions = true,
     description =
-        "Trains, aligns, learns a share for each parameter, compares with averages, fine-tuned"
-            + " averages and the ensemble (NP Merge, 2024).")
+        "Trains, aligns, learns a coefficient for each parameter, compares with averages,"
+            + " fine-tuned averages and the ensemble (NP Merge, 2024).")
 final class NpMergeCommand implements Callable<Integer> {
   @Spec CommandSpec spec;
   @Mixin CommonOptions common;
@@ -51,21 +51,21 @@ final class NpMergeCommand implements Callable<Integer> {
       names = "--lr",
       paramLabel = "RATE",
       defaultValue = "0.05",
-      description = "Learning rate of the shares, by Adam (default: ${DEFAULT-VALUE}).")
+      description = "Learning rate of the coefficients, by Adam (default: ${DEFAULT-VALUE}).")
   double rate;
 
   @Option(
       names = "--form",
       paramLabel = "sigmoid|clamp|softmax",
       defaultValue = "sigmoid",
-      description = "How what is learned becomes a share (default: ${DEFAULT-VALUE}).")
+      description = "How what is learned becomes a coefficient (default: ${DEFAULT-VALUE}).")
   String form;
 
   @Option(
       names = "--granularity",
       paramLabel = "parameter|row|tensor",
       defaultValue = "parameter",
-      description = "What has a share of its own (default: ${DEFAULT-VALUE}).")
+      description = "What has a coefficient of its own (default: ${DEFAULT-VALUE}).")
   String granularity;
 
   @Option(
@@ -89,7 +89,7 @@ final class NpMergeCommand implements Callable<Integer> {
       names = "--patience",
       paramLabel = "N",
       defaultValue = "5",
-      description = "Looks without improvement that end a run (default: ${DEFAULT-VALUE}).")
+      description = "Evaluations without improvement that end a run (default: ${DEFAULT-VALUE}).")
   int patience;
 
   @Option(
@@ -121,16 +121,15 @@ final class NpMergeCommand implements Callable<Integer> {
     NpMergeOptions.Builder builder =
         NpMergeOptions.builder(experiment.data)
             .np(
-                NpOptions.builder()
-                    .form(ExperimentOptions.named(NpOptions.Form.class, "form", form))
-                    .granularity(
+                NpMerger.Options.defaults()
+                    .withForm(ExperimentOptions.named(NpMerger.Form.class, "form", form))
+                    .withGranularity(
                         ExperimentOptions.named(
-                            NpOptions.Granularity.class, "granularity", granularity))
-                    .optimizer(new NpOptions.Optimizer.Adam(rate))
-                    .steps(steps)
-                    .evalEvery(evalEvery)
-                    .patience(patience)
-                    .build())
+                            NpMerger.Granularity.class, "granularity", granularity))
+                    .withOptimizer(new NpMerger.Optimizer.Adam(rate))
+                    .withSteps(steps)
+                    .withEvalEvery(evalEvery)
+                    .withPatience(patience))
             .batch(batch)
             .heldOut(heldOut);
     if (npTrain != null) {

@@ -392,19 +392,23 @@ class BadInputTest {
   @CsvSource(
       delimiter = '|',
       value = {
-        "--gamma|-0.1|gamma must be finite and at least 0, not -0.1",
-        "--gamma|NaN|gamma must be finite and at least 0, not NaN",
-        "--gamma|-1|gamma must be finite and at least 0, not -1.0",
-        "--gamma|Infinity|gamma must be finite and at least 0, not Infinity",
-        "--absolute-gamma|-0.5|gamma must be finite and at least 0, not -0.5",
+        "--gamma|-0.1|cca: gamma must be finite and at least 0, not -0.1",
+        "--gamma|NaN|cca: gamma must be finite and at least 0, not NaN",
+        "--gamma|-1|cca: gamma must be finite and at least 0, not -1.0",
+        "--gamma|Infinity|cca: gamma must be finite and at least 0, not Infinity",
+        "--method|cca:gama=1|cca has no setting 'gama'; it has gamma, unit",
+        "--method|permutation:gamma=1|permutation has no setting 'gamma'; it has kind",
+        "--merger|linear:weights=1:x|linear: weights must be a number, not 'x'",
+        "--merger|mean|no merger 'mean'; there are linear",
+        "--absolute-gamma|-0.5|cca: gamma must be finite and at least 0, not -0.5",
         "--threads|0|threads must be 1 to 256, not 0",
         "--threads|-2|threads must be 1 to 256, not -2",
         "--threads|1000|threads must be 1 to 256, not 1000",
         "--weights|1,2,3|3 weights for 2 models",
         "--weights|1|1 weights for 2 models",
-        "--weights|1,-1|weights [1.0, -1.0] sum to 0.0, which cannot be normalised",
-        "--weights|,|--weights is empty; give one for each model",
-        "--weights|NaN,1|weights [NaN, 1.0] sum to NaN, which cannot be normalised"
+        "--weights|1,-1|linear: weights [1.0, -1.0] sum to 0.0, which cannot be normalised",
+        "--weights|,|linear: weights must be a number, not ''",
+        "--weights|NaN,1|linear: weights [NaN, 1.0] sum to NaN, which cannot be normalised"
       })
   void valuesOutOfRange(String option, String value, String message) {
     assertRefused(withActivations(files.activations("c"), option, value), 2, message);
@@ -501,7 +505,7 @@ class BadInputTest {
         "merge a b|Missing required option: '--out=FILE'",
         "merge a b -o x --gamma much|Invalid value for option '--gamma': 'much' is not a double",
         "merge a b -o x --threads two|'two' is not an int",
-        "merge a b -o x --weights 1,y|'y' is not a double",
+        "merge a b -o x --weights 1,y|linear: weights must be a number, not 'y'",
         "merge a b -o x --nonsense|unknown option '--nonsense'",
         "align a -o x|Missing required parameter: 'B'",
         "align a b c -o x|'c' is one argument too many",

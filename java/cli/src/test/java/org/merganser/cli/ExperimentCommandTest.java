@@ -20,7 +20,7 @@ import org.merganser.plan.Catalogue;
 import picocli.CommandLine;
 
 class ExperimentCommandTest {
-  private static final List<String> METHODS = List.copyOf(Catalogue.aligners().keySet());
+  private static final List<String> METHODS = List.copyOf(Catalogue.aligners().ids());
 
   @TempDir Path temp;
 
@@ -206,7 +206,7 @@ class ExperimentCommandTest {
       assertRefused(
           experiment("--shrink", shrink),
           2,
-          "images of 28x28 do not shrink by " + shrink + "; take a factor that divides both sides");
+          "images of 28x28 do not shrink by " + shrink + "; take a number that divides both sides");
     }
     assertRefused(experiment("--shrink", 0), 2, "shrink must be at least 1, not 0");
   }

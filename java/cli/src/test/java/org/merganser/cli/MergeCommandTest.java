@@ -85,7 +85,7 @@ class MergeCommandTest {
     assertThat(run.err())
         .isEqualTo(
             "merganser: no aligner 'ties'; there are "
-                + String.join(", ", Catalogue.aligners().keySet())
+                + String.join(", ", Catalogue.aligners().ids())
                 + "\n");
   }
 
@@ -143,7 +143,10 @@ class MergeCommandTest {
   void gammaChangesTheResult() throws IOException {
     merge("cca", "a", "c");
     byte[] one = Files.readAllBytes(out);
-    for (String[] option : new String[][] {{"--gamma", "0.01"}, {"--absolute-gamma", "3"}}) {
+    for (String[] option :
+        new String[][] {
+          {"--gamma", "0.01"}, {"--absolute-gamma", "3"}, {"--method", "cca:gamma=0.01"}
+        }) {
       Cli.Run run =
           Cli.run(
               "merge",

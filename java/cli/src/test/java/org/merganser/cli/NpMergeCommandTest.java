@@ -101,13 +101,14 @@ class NpMergeCommandTest {
             "accuracy.png",
             "curve-identity.png",
             "curve-permutation.png",
-            "shares-fc1.weight.png",
+            "coefficients-fc1.weight.png",
             "samples-accuracy.png")) {
       assertThat(out.resolve(picture)).exists();
     }
     assertThat(Files.readString(out.resolve("report.html")))
         .contains("parameter by parameter", "data:image/png;base64,");
-    assertThat(keep.resolve("pair-1").resolve("shares-np-merge+identity.safetensors")).exists();
+    assertThat(keep.resolve("pair-1").resolve("coefficients-np-merge+identity.safetensors"))
+        .exists();
     assertThat(keep.resolve("pair-1").resolve("merged-finetuned-average.safetensors")).exists();
     assertThat(Fixture.hasPartial(temp)).isFalse();
   }
@@ -159,16 +160,15 @@ class NpMergeCommandTest {
   @CsvSource(
       delimiter = '|',
       value = {
-        "--steps|0|steps must be at least 1, not 0; without any the result is the average, which"
-            + " LinearMerger gives",
+        "--steps|0|steps must be at least 1, not 0",
         "--batch|0|batch must be at least 1, not 0",
-        "--lr|0|learning rate must be positive and finite, not 0.0",
-        "--lr|NaN|learning rate must be positive and finite, not NaN",
+        "--lr|0|learning-rate must be finite and greater than 0, not 0.0",
+        "--lr|NaN|learning-rate must be finite and greater than 0, not NaN",
         "--form|tanh|no form 'tanh'; there are sigmoid, clamp, softmax",
         "--granularity|layer|no granularity 'layer'; there are parameter, row, tensor",
         "--held-out|1|the held-out part must be in [0, 1), not 1.0",
-        "--eval-every|0|evalEvery and patience must be at least 1, not 0 and 5",
-        "--patience|0|evalEvery and patience must be at least 1, not 10 and 0",
+        "--eval-every|0|eval-every must be at least 1, not 0",
+        "--patience|0|patience must be at least 1, not 0",
         "--np-train|101|np-train must be at most 100, the number of training samples used, not"
             + " 101; train says how many are used",
         "--np-train|1|np-train must be at least 2, not 1",

@@ -39,6 +39,7 @@ import org.merganser.io.MemoryCheckpoint;
 import org.merganser.io.Safetensors;
 import org.merganser.linalg.Tensor;
 import org.merganser.model.LinearStack;
+import org.merganser.plan.Catalogue;
 import org.merganser.stats.Moments;
 import picocli.CommandLine;
 
@@ -471,5 +472,34 @@ class OtherCommandsTest {
             .doesNotContain("heap of ", "report");
       }
     }
+  }
+
+  @Test
+  void methodsAreListedWithTheirSettings() {
+    Cli.Run all = Cli.run("methods");
+    assertThat(all.code()).isZero();
+    assertThat(all.out()).contains("aligners", "mergers", "repairs");
+    Catalogue.kinds()
+        .values()
+        .forEach(
+            kind ->
+                kind.entries()
+                    .forEach(entry -> assertThat(all.out()).contains("  " + entry.id() + " ")));
+    assertThat(Cli.run("methods", "cca").out())
+        .isEqualTo(
+            """
+            cca: features mapped through canonical correlations (CCA Merge)
+
+              gamma=1
+                  regulariser of both covariances
+                  number at least 0
+
+              unit=relative
+                  gamma in mean variances of each side, or in units of variance as published
+                  relative, absolute
+            """);
+    Cli.Run unknown = Cli.run("methods", "ccca");
+    assertThat(unknown.code()).isEqualTo(2);
+    assertThat(unknown.err()).contains("no method 'ccca'; there are identity, ");
   }
 }

@@ -3,11 +3,12 @@ package org.merganser.align;
 
 import java.util.Set;
 import org.merganser.compute.Workspace;
+import org.merganser.method.Method;
 import org.merganser.model.Architecture;
 import org.merganser.stats.StatisticsRequest;
 
-/** A method that finds feature maps. Immutable and thread-safe. */
-public interface Aligner {
+/** A method that finds feature maps. */
+public interface Aligner extends Method {
   /**
    * What a method with its options needs and promises; the contract tests follow from it. In the
    * formulas x are activations of the reference, y of the model, and T(x, y) is the map found. A
@@ -34,9 +35,6 @@ public interface Aligner {
     /** {@code T(c x, c y) = T(x, y)}: the unit of activations does not matter. */
     IGNORES_UNIT
   }
-
-  /** Name in tables and on the command line. */
-  String id();
 
   /** What it needs and promises, with its options. */
   Set<Trait> traits();

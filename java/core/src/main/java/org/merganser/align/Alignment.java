@@ -10,7 +10,7 @@ import java.util.Map;
 import org.merganser.compute.Workspace;
 import org.merganser.error.IncompatibleModelsException;
 import org.merganser.io.Checkpoint;
-import org.merganser.linalg.Completion;
+import org.merganser.linalg.Polar.Completion;
 import org.merganser.model.Architecture;
 import org.merganser.model.Inputs;
 import org.merganser.model.Network;

@@ -5,11 +5,12 @@ import java.util.Arrays;
 import java.util.List;
 import org.merganser.compute.Workspace;
 import org.merganser.internal.Opened;
+import org.merganser.internal.kernel.Block;
 import org.merganser.internal.kernel.Kernels;
 import org.merganser.internal.kernel.TensorKernels.Axis;
 import org.merganser.linalg.Tensor;
 import org.merganser.model.Architecture.BoundAxis;
-import org.merganser.model.Binding.Block;
+import org.merganser.model.Binding;
 
 /**
  * Another order of the entries of an axis: entry e is entry {@code index[e]} of the tensor given.
@@ -34,7 +35,7 @@ final class AxisOrder {
     boolean[] taken = new boolean[index.length];
     int next = 0;
     for (BoundAxis bound : blocks) {
-      Block block = bound.binding().block();
+      Binding.Block block = bound.binding().block();
       for (long f = 0; f < bound.space().width(); f++) {
         for (long k = 0; k < block.repeat(); k++) {
           long entry = block.offset() + f * block.stride() + k;
@@ -71,7 +72,8 @@ final class AxisOrder {
         Axis along = new Axis(outer, index.length, inner, index.length, index.length * inner);
         Kernels.of(ws)
             .tensors()
-            .applyGather(tensor.dtype().code(), along, index, null, tensor.block(), result.block());
+            .applyGather(
+                tensor.dtype().code(), along, index, null, Block.of(tensor), Block.of(result));
       }
       opened.release();
       return result;

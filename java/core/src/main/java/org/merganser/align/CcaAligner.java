@@ -10,6 +10,8 @@ import org.merganser.error.NumericalException;
 import org.merganser.internal.Opened;
 import org.merganser.linalg.Cca;
 import org.merganser.linalg.Matrix;
+import org.merganser.method.Setting;
+import org.merganser.method.Settings;
 import org.merganser.model.Architecture;
 import org.merganser.model.FeatureSpace;
 import org.merganser.stats.SpaceMoments;
@@ -50,17 +52,26 @@ public final class CcaAligner implements Aligner {
     ABSOLUTE
   }
 
-  /** Settings: gamma, finite and at least 0. */
-  public record Options(double gamma, Unit unit) {
+  /** Settings. */
+  public record Options(
+      @Setting(value = "regulariser of both covariances", min = 0) double gamma,
+      @Setting("gamma in mean variances of each side, or in units of variance as published")
+          Unit unit) {
     public Options {
-      if (!(gamma >= 0) || Double.isInfinite(gamma)) {
-        throw new IllegalArgumentException("gamma must be finite and at least 0, not " + gamma);
-      }
+      Settings.check(Options.class, gamma, unit);
     }
 
     /** Relative gamma 1. */
     public static Options defaults() {
       return new Options(1, Unit.RELATIVE);
+    }
+
+    public Options withGamma(double value) {
+      return new Options(value, unit);
+    }
+
+    public Options withUnit(Unit value) {
+      return new Options(gamma, value);
     }
   }
 
@@ -85,6 +96,16 @@ public final class CcaAligner implements Aligner {
   @Override
   public String id() {
     return "cca";
+  }
+
+  @Override
+  public String summary() {
+    return "features mapped through canonical correlations (CCA Merge)";
+  }
+
+  @Override
+  public Options options() {
+    return options;
   }
 
   @Override

@@ -18,6 +18,11 @@ public final class IdentityAligner implements Aligner {
   }
 
   @Override
+  public String summary() {
+    return "parameters taken as they are";
+  }
+
+  @Override
   public Set<Trait> traits() {
     return Set.of(Trait.INVERTIBLE, Trait.KEEPS_EQUAL_MODELS, Trait.IGNORES_UNIT);
   }

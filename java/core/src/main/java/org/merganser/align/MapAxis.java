@@ -8,14 +8,16 @@ import java.util.stream.LongStream;
 import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
 import org.merganser.internal.Opened;
+import org.merganser.internal.kernel.Block;
 import org.merganser.internal.kernel.Kernels;
+import org.merganser.internal.kernel.MatrixBlock;
 import org.merganser.internal.kernel.TensorKernels;
 import org.merganser.internal.kernel.TensorKernels.Axis;
 import org.merganser.linalg.LinAlg;
 import org.merganser.linalg.Matrix;
 import org.merganser.linalg.Tensor;
 import org.merganser.model.Architecture.BoundAxis;
-import org.merganser.model.Binding.Block;
+import org.merganser.model.Binding;
 import org.merganser.model.Role;
 
 /**
@@ -32,7 +34,7 @@ final class MapAxis {
    * @param rule what becomes of the scales of normalisations
    */
   static Tensor apply(FeatureMap map, NormRule rule, BoundAxis bound, Tensor tensor, Workspace ws) {
-    Block block = bound.binding().block();
+    Binding.Block block = bound.binding().block();
     if (block.isDense() || bound.space().width() == 1) {
       return applyDense(map, rule, bound, block.offset(), tensor, ws);
     }
@@ -90,15 +92,15 @@ final class MapAxis {
       spread(map, along, tensor, from * inner, result, to * inner, ws);
       return;
     }
-    var in = tensor.block().from(tensor.dtype().bytes(from * inner));
-    var out = result.block().from(result.dtype().bytes(to * inner));
+    Block in = Block.of(tensor).from(tensor.dtype().bytes(from * inner));
+    Block out = Block.of(result).from(result.dtype().bytes(to * inner));
     int dtype = tensor.dtype().code();
     TensorKernels kernels = Kernels.of(ws).tensors();
     Side side = Side.of(role);
     Optional<Matrix> dense = side.of(map);
     if (dense.isPresent()) {
       // Input side: V' = V S, so entry r of the axis sums over c with S[c, r].
-      kernels.applyDense(dtype, along, dense.get().natives(), side == Side.IN, in, out);
+      kernels.applyDense(dtype, along, natives(dense.get()), side == Side.IN, in, out);
     } else {
       kernels.applyGather(dtype, along, index(map), scales(map, role), in, out);
     }
@@ -160,11 +162,16 @@ final class MapAxis {
               columns,
               LongStream.range(0, scale.length).toArray(),
               scale,
-              map.asTensor().block(),
-              scaled.asTensor().block());
+              Block.of(map.asTensor()),
+              Block.of(scaled.asTensor()));
       opened.release();
       return scaled;
     }
+  }
+
+  private static MatrixBlock natives(Matrix matrix) {
+    return new MatrixBlock(
+        matrix.dtype().code(), matrix.rows(), matrix.columns(), Block.of(matrix.asTensor()));
   }
 
   private static long[] index(FeatureMap map) {

@@ -8,8 +8,9 @@ import java.util.stream.IntStream;
 import org.merganser.align.SpaceAlignment.Evidence;
 import org.merganser.compute.Workspace;
 import org.merganser.linalg.Assignment;
-import org.merganser.linalg.Completion;
 import org.merganser.linalg.Matrix;
+import org.merganser.linalg.Polar.Completion;
+import org.merganser.method.Setting;
 import org.merganser.model.Architecture;
 import org.merganser.model.FeatureSpace;
 import org.merganser.stats.SpaceMoments;
@@ -40,7 +41,8 @@ public final class PermutationAligner implements Aligner {
   }
 
   /** Settings. */
-  public record Options(Kind kind) {
+  public record Options(@Setting("what the matching maximises") Kind kind) {
+    /** By correlation. */
     public static Options defaults() {
       return new Options(Kind.CORRELATION);
     }
@@ -64,6 +66,16 @@ public final class PermutationAligner implements Aligner {
   @Override
   public String id() {
     return "permutation";
+  }
+
+  @Override
+  public String summary() {
+    return "features matched one to one";
+  }
+
+  @Override
+  public Options options() {
+    return options;
   }
 
   @Override

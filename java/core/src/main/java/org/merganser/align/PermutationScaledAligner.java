@@ -30,6 +30,11 @@ public final class PermutationScaledAligner implements Aligner {
   }
 
   @Override
+  public String summary() {
+    return "features matched one to one, deviations matched too";
+  }
+
+  @Override
   public Set<Trait> traits() {
     return EnumSet.of(
         Trait.NEEDS_DATA,

@@ -33,43 +33,30 @@ public final class ProcrustesAligner implements Aligner {
   /** Blocks with the reference; variances come with any request. */
   public static final StatisticsRequest REQUEST = StatisticsRequest.of(Part.REFERENCE_CROSS);
 
-  /** Settings. */
-  public record Options(Scale scale) {
-    public static Options defaults() {
-      return new Options(Scale.NONE);
-    }
-  }
+  private final boolean scaled;
 
-  /** Whether lengths are matched besides directions. */
-  public enum Scale {
-    NONE,
-    /** {@code sqrt(trace Sxx / trace Syy)}. */
-    TRACE
-  }
-
-  private final Options options;
-
-  private ProcrustesAligner(Options options) {
-    this.options = options;
+  private ProcrustesAligner(boolean scaled) {
+    this.scaled = scaled;
   }
 
   /** T orthogonal. */
   public static ProcrustesAligner orthogonal() {
-    return new ProcrustesAligner(new Options(Scale.NONE));
+    return new ProcrustesAligner(false);
   }
 
   /** T orthogonal times the ratio of the activations' sizes. */
   public static ProcrustesAligner scaled() {
-    return new ProcrustesAligner(new Options(Scale.TRACE));
-  }
-
-  public static ProcrustesAligner of(Options options) {
-    return new ProcrustesAligner(options);
+    return new ProcrustesAligner(true);
   }
 
   @Override
   public String id() {
-    return options.scale() == Scale.NONE ? "procrustes" : "procrustes-scaled";
+    return scaled ? "procrustes-scaled" : "procrustes";
+  }
+
+  @Override
+  public String summary() {
+    return "features rotated onto each other" + (scaled ? ", lengths matched too" : "");
   }
 
   @Override
@@ -82,7 +69,7 @@ public final class ProcrustesAligner implements Aligner {
             Trait.UNDOES_PERMUTATIONS,
             Trait.UNDOES_ROTATIONS,
             Trait.IGNORES_UNIT);
-    if (options.scale() == Scale.TRACE) {
+    if (scaled) {
       traits.add(Trait.UNDOES_SCALE);
     }
     return traits;
@@ -109,9 +96,9 @@ public final class ProcrustesAligner implements Aligner {
           Arrays.stream(polar.singularValues()).map(s -> s / (sizeX * sizeY)).toArray();
       double score = Arrays.stream(spectrum).sum();
       FeatureMap map =
-          options.scale() == Scale.NONE
-              ? LinearMap.orthogonal(polar.factor(), ws)
-              : scaled(polar.factor(), sizeX / sizeY, ws);
+          scaled
+              ? scaled(polar.factor(), sizeX / sizeY, ws)
+              : LinearMap.orthogonal(polar.factor(), ws);
       Evidence evidence = Evidence.dense(moments.samples(), space.width(), score);
       opened.release();
       return new SpaceAlignment(map, score, spectrum, polar.completion(), evidence);

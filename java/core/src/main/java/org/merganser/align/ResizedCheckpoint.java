@@ -3,10 +3,10 @@ package org.merganser.align;
 
 import java.io.IOException;
 import java.util.ArrayList;
-import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
@@ -14,9 +14,9 @@ import org.merganser.error.IncompatibleModelsException;
 import org.merganser.internal.Names;
 import org.merganser.internal.Opened;
 import org.merganser.io.Checkpoint;
+import org.merganser.io.CheckpointView;
 import org.merganser.io.TensorInfo;
 import org.merganser.linalg.Tensor;
-import org.merganser.model.Architecture;
 import org.merganser.model.Architecture.BoundAxis;
 
 /**
@@ -24,30 +24,31 @@ import org.merganser.model.Architecture.BoundAxis;
  * those of {@link AlignedCheckpoint}; of the others, spaces must cover the axes whose length
  * changes, since nothing says where the rest would go.
  */
-final class ResizedCheckpoint implements Checkpoint {
+final class ResizedCheckpoint extends CheckpointView {
   private final Alignment alignment;
   private final Checkpoint source;
   private final Checkpoint mapped;
   private final NormRule rule;
-  private final Map<String, TensorInfo> tensors;
 
   ResizedCheckpoint(Alignment alignment, Checkpoint source, NormRule rule) {
+    super(resized(alignment, source), List.of(source));
     this.alignment = alignment;
     this.source = source;
     this.rule = rule;
     this.mapped = new AlignedCheckpoint(alignment, source, rule);
+  }
+
+  private static Map<String, TensorInfo> resized(Alignment alignment, Checkpoint source) {
     List<String> problems = new ArrayList<>();
     Map<String, TensorInfo> infos = new LinkedHashMap<>();
     source
         .tensors()
-        .forEach(
-            (name, info) ->
-                infos.put(name, isResized(name) ? resized(name, info, problems) : info));
+        .forEach((name, info) -> infos.put(name, resized(alignment, name, info, problems)));
     if (!problems.isEmpty()) {
       throw new IncompatibleModelsException(
           "the model cannot take the reference's widths", problems);
     }
-    tensors = Collections.unmodifiableMap(infos);
+    return infos;
   }
 
   private boolean isResized(String name) {
@@ -55,15 +56,20 @@ final class ResizedCheckpoint implements Checkpoint {
   }
 
   private boolean isResized(BoundAxis axis) {
+    return isResized(alignment, axis);
+  }
+
+  private static boolean isResized(Alignment alignment, BoundAxis axis) {
     FeatureMap map = alignment.map(axis.space().id());
     return map.width() != map.referenceWidth();
   }
 
-  private TensorInfo resized(String name, TensorInfo info, List<String> problems) {
+  private static TensorInfo resized(
+      Alignment alignment, String name, TensorInfo info, List<String> problems) {
     long[] dims = info.dims();
     for (int axis = 0; axis < dims.length; axis++) {
       List<BoundAxis> bound = on(axis, alignment.architecture().bindings(name));
-      if (bound.stream().anyMatch(this::isResized)) {
+      if (bound.stream().anyMatch(b -> isResized(alignment, b))) {
         long covered = entries(bound);
         if (covered != dims[axis]) {
           problems.add(
@@ -93,41 +99,44 @@ final class ResizedCheckpoint implements Checkpoint {
   }
 
   @Override
-  public Map<String, TensorInfo> tensors() {
-    return tensors;
-  }
-
-  @Override
-  public Map<String, String> metadata() {
-    return source.metadata();
-  }
-
-  @Override
   public Set<String> stale() {
     return mapped.stale();
   }
 
+  /** What changes its shape is read as a whole. */
   @Override
-  public void read(String name, Tensor into, Workspace ws) throws IOException {
-    Architecture architecture = alignment.architecture();
-    if (!isResized(name) || rule instanceof NormRule.Reference && isNorm(name)) {
-      mapped.read(name, into, ws);
+  public long block(String name) {
+    return passedOn(name).map(other -> other.block(name)).orElse(Math.max(1, info(name).size()));
+  }
+
+  /** Where a tensor is read that does not change its shape, or that is the reference's. */
+  private Optional<Checkpoint> passedOn(String name) {
+    if (rule instanceof NormRule.Reference other && isNorm(name)) {
+      return Optional.of(other.model());
+    }
+    return isResized(name) ? Optional.empty() : Optional.of(mapped);
+  }
+
+  @Override
+  protected void fill(String name, long from, long to, Tensor into, Workspace ws)
+      throws IOException {
+    Optional<Checkpoint> other = passedOn(name);
+    if (other.isPresent()) {
+      other.get().readRange(name, from, to, into, ws);
       return;
     }
-    TensorInfo info = info(name);
-    into.require("target of " + Names.quote(name), info.dtype(), info.dims());
     try (Opened opened = new Opened()) {
       // In F64 until the end: axes are mapped one after the other, and rounded once.
       Tensor stored = opened.add(source.readOn(name, ws));
       Tensor current = opened.add(stored.to(DType.F64, ws));
       for (int axis = 0; axis < current.rank(); axis++) {
-        List<BoundAxis> from = on(axis, architecture.bindings(name));
-        if (!from.isEmpty()) {
-          current =
-              opened.add(axis(from, on(axis, alignment.reference().bindings(name)), current, ws));
+        List<BoundAxis> bound = on(axis, alignment.architecture().bindings(name));
+        if (!bound.isEmpty()) {
+          List<BoundAxis> target = on(axis, alignment.reference().bindings(name));
+          current = opened.add(axis(bound, target, current, ws));
         }
       }
-      into.convertFrom(current, ws);
+      into.convertFrom(opened.add(current.reshape(to - from)), ws);
     }
   }
 

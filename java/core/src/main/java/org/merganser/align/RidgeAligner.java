@@ -10,9 +10,11 @@ import org.merganser.compute.Workspace;
 import org.merganser.error.NumericalException;
 import org.merganser.internal.Opened;
 import org.merganser.linalg.Cca;
-import org.merganser.linalg.Completion;
 import org.merganser.linalg.LinAlg;
 import org.merganser.linalg.Matrix;
+import org.merganser.linalg.Polar.Completion;
+import org.merganser.method.Setting;
+import org.merganser.method.Settings;
 import org.merganser.model.Architecture;
 import org.merganser.model.FeatureSpace;
 import org.merganser.stats.SpaceMoments;
@@ -53,12 +55,13 @@ public final class RidgeAligner implements Aligner {
     ABSOLUTE
   }
 
-  /** Settings: lambda, finite and at least 0. */
-  public record Options(double lambda, Unit unit) {
+  /** Settings. */
+  public record Options(
+      @Setting(value = "penalty of both regressions", min = 0) double lambda,
+      @Setting("lambda in mean variances of the side that predicts, or in units of variance")
+          Unit unit) {
     public Options {
-      if (!(lambda >= 0) || Double.isInfinite(lambda)) {
-        throw new IllegalArgumentException("lambda must be finite and at least 0, not " + lambda);
-      }
+      Settings.check(Options.class, lambda, unit);
     }
 
     /** Relative lambda 0.1. */
@@ -66,12 +69,12 @@ public final class RidgeAligner implements Aligner {
       return new Options(0.1, Unit.RELATIVE);
     }
 
-    public Options withLambda(double other) {
-      return new Options(other, unit);
+    public Options withLambda(double value) {
+      return new Options(value, unit);
     }
 
-    public Options withUnit(Unit other) {
-      return new Options(lambda, other);
+    public Options withUnit(Unit value) {
+      return new Options(lambda, value);
     }
   }
 
@@ -96,6 +99,16 @@ public final class RidgeAligner implements Aligner {
   @Override
   public String id() {
     return "ridge";
+  }
+
+  @Override
+  public String summary() {
+    return "features predicted by ridge regression, both ways";
+  }
+
+  @Override
+  public Options options() {
+    return options;
   }
 
   @Override

@@ -3,7 +3,7 @@ package org.merganser.align;
 
 import java.util.Arrays;
 import java.util.Objects;
-import org.merganser.linalg.Completion;
+import org.merganser.linalg.Polar.Completion;
 import org.merganser.model.FeatureSpace;
 
 /**

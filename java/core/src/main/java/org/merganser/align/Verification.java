@@ -5,7 +5,6 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collections;
-import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
@@ -22,6 +21,7 @@ import org.merganser.model.FeatureSpace;
 import org.merganser.model.Inputs;
 import org.merganser.model.Mode;
 import org.merganser.model.Network;
+import org.merganser.model.PairedActivations;
 
 /**
  * What was measured about an alignment. Maps of the right family keep the function of a network
@@ -206,21 +206,22 @@ public record Verification(
       Alignment alignment, Network network, Checkpoint model, Inputs inputs, Workspace ws)
       throws IOException {
     double[] sums = new double[2];
-    try (Network.Session before = network.open(model, ws);
-        Network.Session after = network.open(alignment.apply(model), ws)) {
-      for (Iterator<Tensor> batches = inputs.open(ws.seed()); batches.hasNext(); ) {
-        Tensor batch = batches.next();
-        Tensor[] outputs = new Tensor[2];
-        Set<String> tap = Set.of(Network.OUTPUT);
-        before.run(batch, Mode.EVAL, tap, (id, output) -> outputs[0] = output);
-        after.run(batch, Mode.EVAL, tap, (id, output) -> outputs[1] = output);
-        for (long i = 0; i < outputs[0].size(); i++) {
-          double reference = outputs[0].get(i);
-          double change = outputs[1].get(i) - reference;
-          sums[0] += change * change;
-          sums[1] += reference * reference;
-        }
-      }
+    List<Checkpoint> thetas = List.of(model, alignment.apply(model));
+    try (PairedActivations models =
+        PairedActivations.of(PairedActivations.Model.of(network, thetas), inputs, Mode.EVAL, ws)) {
+      models.each(
+          Set.of(Network.OUTPUT),
+          batch -> {
+            Tensor before = batch.of(0, Network.OUTPUT);
+            Tensor after = batch.of(1, Network.OUTPUT);
+            for (long i = 0; i < before.size(); i++) {
+              double reference = before.get(i);
+              double change = after.get(i) - reference;
+              sums[0] += change * change;
+              sums[1] += reference * reference;
+            }
+          },
+          ws);
     }
     double change = sums[0] == 0 ? 0 : Math.sqrt(sums[0] / sums[1]);
     Verification maps = ofMaps(alignment, ws);

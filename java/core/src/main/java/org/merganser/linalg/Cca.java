@@ -9,6 +9,7 @@ import org.merganser.internal.Opened;
 import org.merganser.internal.kernel.Kernels;
 import org.merganser.internal.kernel.LinAlgKernels.Covariances;
 import org.merganser.internal.kernel.LinAlgKernels.Report;
+import org.merganser.linalg.Polar.Completion;
 
 /**
  * The map of canonical correlation analysis from features y into the space of features x.

@@ -70,12 +70,12 @@ public final class LinAlg {
     return c;
   }
 
-  /** {@code C += factor X Y^T}. */
-  public static void addProduct(double factor, Matrix x, Matrix y, Matrix c, Workspace ws) {
-    x.require("left factor", c.rows(), x.columns());
-    y.require("right factor", c.columns(), x.columns());
+  /** {@code C += scale X Y^T}. */
+  public static void addProduct(double scale, Matrix x, Matrix y, Matrix c, Workspace ws) {
+    x.require("left operand", c.rows(), x.columns());
+    y.require("right operand", c.columns(), x.columns());
     c.require("sum", c.rows(), c.columns());
-    Kernels.of(ws).linAlg().gemm(factor, x.natives(), false, y.natives(), true, 1, c.natives());
+    Kernels.of(ws).linAlg().gemm(scale, x.natives(), false, y.natives(), true, 1, c.natives());
   }
 
   /** The largest sum of magnitudes of a column; NaN when there is one. */
@@ -92,8 +92,8 @@ public final class LinAlg {
 
   /** {@code sum_j A[i, j] B[i, j]} for each row, the diagonal of {@code A B^T}. */
   public static double[] rowProducts(Matrix a, Matrix b, Workspace ws) {
-    a.require("left factor", a.rows(), a.columns());
-    b.require("right factor", a.rows(), a.columns());
+    a.require("left operand", a.rows(), a.columns());
+    b.require("right operand", a.rows(), a.columns());
     double[] products = new double[Math.toIntExact(a.rows())];
     Kernels.of(ws).linAlg().rowProducts(a.natives(), b.natives(), products);
     return products;
@@ -101,8 +101,8 @@ public final class LinAlg {
 
   private static Matrix product(
       Matrix a, boolean transposeA, Matrix b, boolean transposeB, Workspace ws) {
-    a.require("left factor", a.rows(), a.columns());
-    b.require("right factor", b.rows(), b.columns());
+    a.require("left operand", a.rows(), a.columns());
+    b.require("right operand", b.rows(), b.columns());
     long m = transposeA ? a.columns() : a.rows();
     long k = transposeA ? a.rows() : a.columns();
     long inner = transposeB ? b.columns() : b.rows();

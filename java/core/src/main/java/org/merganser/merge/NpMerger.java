@@ -2,26 +2,30 @@
 package org.merganser.merge;
 
 import java.io.IOException;
-import java.util.ArrayList;
+import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
 import org.merganser.compute.Workspace;
 import org.merganser.error.CancelledException;
 import org.merganser.error.IncompatibleModelsException;
 import org.merganser.error.NumericalException;
 import org.merganser.io.Checkpoint;
+import org.merganser.method.Setting;
+import org.merganser.method.Settings;
 import org.merganser.model.Objective;
 
 /**
- * NP Merge (non-uniform parameter-wise merging): learns each parameter's share by gradient descent
- * on a loss, the models themselves frozen:
+ * NP Merge (non-uniform parameter-wise merging): learns each parameter's coefficient by gradient
+ * descent on a loss, the models themselves frozen:
  *
  * <pre>
  *   theta = s a + (1 - s) c,   s = sigmoid(z),   dL/dz = dL/dtheta (a - c) s (1 - s)
  * </pre>
  *
- * for aligned models a and c; K models at once by {@link NpOptions.Form#SOFTMAX}. The loop asks the
- * {@link Objective} for dL/dtheta; the rest of a step is one native pass over the parameters, which
- * writes theta where the objective reads it. The shares of the least held-out loss are kept, those
+ * for aligned models a and c; K models at once by {@link Form#SOFTMAX}. The loop asks the {@link
+ * Objective} for dL/dtheta; the rest of a step is one native pass over the parameters, which writes
+ * theta where the objective reads it. The coefficients of the least held-out loss are kept, those
  * at the start among them: little data is overfitted within tens of steps.
  *
  * <p>Tensors that are no slots of the objective are its {@link Objective.Session#buffers}, or the
@@ -34,20 +38,197 @@ import org.merganser.model.Objective;
 public final class NpMerger implements Merger {
   private static final int MOST_MODELS = 8;
 
-  private final Objective objective;
-  private final NpOptions options;
+  /** How logits z become coefficients. */
+  public enum Form {
+    /** {@code s = 1 / (1 + exp(-z))} of the first of two models: the published form. */
+    SIGMOID,
+    /** {@code s = z}, kept in [0, 1]; for comparison. */
+    CLAMP,
+    /** {@code s = softmax(z_1 ... z_K)} of K models at once, 2 to 8. */
+    SOFTMAX
+  }
 
-  private NpMerger(Objective objective, NpOptions options) {
+  /** What has a logit of its own. */
+  public enum Granularity {
+    PARAMETER,
+    /** A row: all parameters of one entry of the first dimension. */
+    ROW,
+    TENSOR
+  }
+
+  /** How logits follow their gradient. */
+  public sealed interface Optimizer {
+    double learningRate();
+
+    /** Adam (Kingma and Ba 2015) without weight decay. */
+    record Adam(
+        @Setting(value = "step of the logits", above = 0) double learningRate,
+        @Setting(value = "decay of the mean of gradients", min = 0, below = 1) double beta1,
+        @Setting(value = "decay of the mean of their squares", min = 0, below = 1) double beta2,
+        @Setting(value = "added to the root of the latter", min = 1e-30) double epsilon)
+        implements Optimizer {
+      public Adam {
+        Settings.check(Adam.class, learningRate, beta1, beta2, epsilon);
+      }
+
+      /** Betas 0.9 and 0.999, epsilon 1e-8. */
+      public Adam(double learningRate) {
+        this(learningRate, 0.9, 0.999, 1e-8);
+      }
+
+      /** Learning rate 0.05. */
+      public static Adam defaults() {
+        return new Adam(0.05);
+      }
+    }
+
+    /** Stochastic gradient descent. */
+    record Sgd(
+        @Setting(value = "step of the logits", above = 0) double learningRate,
+        @Setting(value = "part of the last step that is made again", min = 0, below = 1)
+            double momentum)
+        implements Optimizer {
+      public Sgd {
+        Settings.check(Sgd.class, learningRate, momentum);
+      }
+
+      /** Learning rate 0.05, no momentum. */
+      public static Sgd defaults() {
+        return new Sgd(0.05, 0);
+      }
+    }
+  }
+
+  /**
+   * Settings. The paper fixes the sigmoid and one coefficient for each parameter; rates, lengths
+   * and stopping are ours. {@code pull} is mu in {@code dL/dz + mu z}, for {@link Form#CLAMP} in
+   * {@code dL/dz + mu (z - 1/2)}; {@code initUniform} starts round j of successive merges with
+   * coefficients (j-1)/j and 1/j.
+   */
+  public record Options(
+      @Setting("how logits become coefficients") Form form,
+      @Setting("what has a logit of its own") Granularity granularity,
+      @Setting("how logits follow their gradient") Optimizer optimizer,
+      @Setting(value = "steps at most; the average alone needs none", min = 1) long steps,
+      @Setting(value = "steps between two evaluations on the held-out data", min = 1) int evalEvery,
+      @Setting(value = "evaluations without improvement after which a run ends", min = 1)
+          int patience,
+      @Setting(value = "coefficients at the start, of sum 1; none for equal ones", min = 0)
+          List<Double> initial,
+      @Setting("whether successive merges start from the mean of all models so far")
+          boolean initUniform,
+      @Setting(value = "pull of the logits to equal coefficients", min = 0, max = 1e6) double pull,
+      @Setting(value = "logits stay in [-limit, limit]", above = 0, max = 40) double limit,
+      @Setting("file in which an interrupted run leaves what it needs to go on")
+          Optional<Path> state) {
+    private static final double SUM_TOLERANCE = 1e-6;
+
+    public Options {
+      initial = List.copyOf(initial);
+      Settings.check(
+          Options.class,
+          form,
+          granularity,
+          optimizer,
+          steps,
+          evalEvery,
+          patience,
+          initial,
+          initUniform,
+          pull,
+          limit,
+          state);
+      double sum = initial.stream().mapToDouble(Double::doubleValue).sum();
+      if (!initial.isEmpty() && !(Math.abs(sum - 1) <= SUM_TOLERANCE)) {
+        throw new IllegalArgumentException(
+            "initial coefficients " + initial + " must sum to 1, not to " + sum);
+      }
+      if (initUniform && !initial.isEmpty()) {
+        throw new IllegalArgumentException(
+            "initUniform sets the initial coefficients; drop " + initial);
+      }
+    }
+
+    /**
+     * Adam 0.05, 200 steps, an evaluation every 10 of them and the end after 5 without improvement,
+     * sigmoid, a coefficient for each parameter, equal coefficients at the start, no pull, limit
+     * 15.
+     */
+    public static Options defaults() {
+      return new Options(
+          Form.SIGMOID,
+          Granularity.PARAMETER,
+          new Optimizer.Adam(0.05),
+          200,
+          10,
+          5,
+          List.of(),
+          false,
+          0,
+          15,
+          Optional.empty());
+    }
+
+    public Options withForm(Form value) {
+      return Settings.with(this, "form", value);
+    }
+
+    public Options withGranularity(Granularity value) {
+      return Settings.with(this, "granularity", value);
+    }
+
+    public Options withOptimizer(Optimizer value) {
+      return Settings.with(this, "optimizer", value);
+    }
+
+    public Options withSteps(long value) {
+      return Settings.with(this, "steps", value);
+    }
+
+    public Options withEvalEvery(int value) {
+      return Settings.with(this, "evalEvery", value);
+    }
+
+    public Options withPatience(int value) {
+      return Settings.with(this, "patience", value);
+    }
+
+    /** One coefficient for each model. */
+    public Options withInitial(double... coefficients) {
+      return Settings.with(this, "initial", Arrays.stream(coefficients).boxed().toList());
+    }
+
+    public Options withInitUniform(boolean value) {
+      return Settings.with(this, "initUniform", value);
+    }
+
+    public Options withPull(double value) {
+      return Settings.with(this, "pull", value);
+    }
+
+    public Options withLimit(double value) {
+      return Settings.with(this, "limit", value);
+    }
+
+    public Options withState(Path file) {
+      return Settings.with(this, "state", Optional.of(file));
+    }
+  }
+
+  private final Objective objective;
+  private final Options options;
+
+  private NpMerger(Objective objective, Options options) {
     this.objective = objective;
     this.options = options;
   }
 
-  /** With {@link NpOptions#defaults}. */
+  /** With {@link Options#defaults}. */
   public static NpMerger of(Objective objective) {
-    return new NpMerger(objective, NpOptions.defaults());
+    return new NpMerger(objective, Options.defaults());
   }
 
-  public static NpMerger of(Objective objective, NpOptions options) {
+  public static NpMerger of(Objective objective, Options options) {
     return new NpMerger(objective, options);
   }
 
@@ -56,7 +237,13 @@ public final class NpMerger implements Merger {
     return "np-merge";
   }
 
-  public NpOptions options() {
+  @Override
+  public String summary() {
+    return "a coefficient for each parameter, learned by gradient descent (NP Merge)";
+  }
+
+  @Override
+  public Options options() {
     return options;
   }
 
@@ -70,24 +257,24 @@ public final class NpMerger implements Merger {
   }
 
   /**
-   * Learns the shares of two models, or of 2 to 8 with {@link NpOptions.Form#SOFTMAX}.
+   * Learns the coefficients of two models, or of 2 to 8 with {@link Form#SOFTMAX}.
    *
    * @param problem aligned models
    * @throws IncompatibleModelsException when the models lack slots of the objective, or have them
    *     in another shape or in integers, listing all
    * @throws NpMerge.Diverged when a loss or gradient is not finite
    * @throws NumericalException when a model is not finite
-   * @throws CancelledException when cancelled; {@link NpOptions#state} then holds the run
+   * @throws CancelledException when cancelled; {@link Options#state} then holds the run
    */
   public NpMerge learn(MergeProblem problem, Workspace ws) throws IOException {
-    int most = options.form() == NpOptions.Form.SOFTMAX ? MOST_MODELS : 2;
+    int most = options.form() == Form.SOFTMAX ? MOST_MODELS : 2;
     int models = problem.models().size();
     if (models < 2 || models > most) {
       throw new IllegalArgumentException(
           models
               + " models; "
               + options.form()
-              + " learns the shares of 2"
+              + " learns the coefficients of 2"
               + (most > 2 ? " to " + most : "; use merge or successive for more"));
     }
     return new NpRun(objective, options, problem, ws).run();
@@ -102,36 +289,7 @@ public final class NpMerger implements Merger {
    */
   public List<NpMerge> successive(MergeProblem problem, Realign realign, Workspace ws)
       throws IOException {
-    List<NpMerge> rounds = new ArrayList<>();
-    Checkpoint merged = problem.models().get(0);
-    try {
-      for (int j = 2; j <= problem.models().size(); j++) {
-        NpMerger round = new NpMerger(objective, ofRound(j));
-        Checkpoint next = realign.align(merged, problem.models().get(j - 1));
-        rounds.add(round.learn(new MergeProblem(List.of(merged, next), problem.counters()), ws));
-        merged = rounds.get(rounds.size() - 1).model();
-      }
-    } catch (IOException | RuntimeException e) {
-      rounds.forEach(NpMerge::close);
-      throw e;
-    }
-    return rounds;
-  }
-
-  private NpOptions ofRound(int j) {
-    return new NpOptions(
-        options.form(),
-        options.granularity(),
-        options.optimizer(),
-        options.steps(),
-        options.evalEvery(),
-        options.patience(),
-        options.initUniform() ? List.of((j - 1.0) / j, 1.0 / j) : options.initial(),
-        false,
-        options.pull(),
-        options.limit(),
-        // Each round has a state of its own.
-        options.state().map(file -> file.resolveSibling(file.getFileName() + "." + (j - 1))));
+    return NpRounds.run(objective, options, problem, realign, ws);
   }
 
   /**
@@ -140,15 +298,15 @@ public final class NpMerger implements Merger {
    */
   @Override
   public Checkpoint merge(MergeProblem problem, Workspace ws) throws IOException {
-    if (options.form() == NpOptions.Form.SOFTMAX || problem.models().size() <= 2) {
+    if (options.form() == Form.SOFTMAX || problem.models().size() <= 2) {
       NpMerge learned = learn(problem, ws);
-      learned.shares().close();
+      learned.coefficients().close();
       return learned.model();
     }
     List<NpMerge> rounds = successive(problem, (reference, model) -> model, ws);
     NpMerge last = rounds.remove(rounds.size() - 1);
     rounds.forEach(NpMerge::close);
-    last.shares().close();
+    last.coefficients().close();
     return last.model();
   }
 }

@@ -14,11 +14,13 @@ import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
 import org.merganser.error.FormatException;
 import org.merganser.error.IncompatibleModelsException;
+import org.merganser.internal.kernel.Block;
 import org.merganser.internal.kernel.NpState;
 import org.merganser.io.Checkpoint;
 import org.merganser.io.Safetensors;
 import org.merganser.io.TensorInfo;
 import org.merganser.linalg.Tensor;
+import org.merganser.model.EarlyStopping.HeldOut;
 import org.merganser.model.Objective.Slot;
 
 /**
@@ -27,15 +29,15 @@ import org.merganser.model.Objective.Slot;
  */
 final class NpStateFile {
   private static final String FORMAT = "merganser.np-merge";
-  private static final String VERSION = "1";
+  private static final String VERSION = "2";
   private static final String BEST = "best";
 
   private final Path path;
-  private final NpOptions options;
+  private final NpMerger.Options options;
   private final List<Slot> slots;
   private final long seed;
 
-  NpStateFile(NpOptions options, List<Slot> slots, long seed) {
+  NpStateFile(NpMerger.Options options, List<Slot> slots, long seed) {
     this.path = options.state().orElseThrow();
     this.options = options;
     this.slots = slots;
@@ -54,10 +56,10 @@ final class NpStateFile {
   private Map<String, Integer> parts() {
     Map<String, Integer> parts = new LinkedHashMap<>();
     parts.put("z", NpState.Z);
-    if (options.optimizer() instanceof NpOptions.Optimizer.Adam) {
+    if (options.optimizer() instanceof NpMerger.Optimizer.Adam) {
       parts.put("m", NpState.M);
       parts.put("v", NpState.V);
-    } else if (options.optimizer() instanceof NpOptions.Optimizer.Sgd sgd && sgd.momentum() != 0) {
+    } else if (options.optimizer() instanceof NpMerger.Optimizer.Sgd sgd && sgd.momentum() != 0) {
       parts.put("m", NpState.M);
     }
     return parts;
@@ -71,7 +73,7 @@ final class NpStateFile {
         + options.granularity()
         + ", optimizer "
         + options.optimizer()
-        + ", initial shares "
+        + ", initial coefficients "
         + options.initial()
         + ", pull "
         + options.pull()
@@ -95,7 +97,7 @@ final class NpStateFile {
         "losses", history.losses().stream().map(String::valueOf).collect(Collectors.joining(" ")));
     metadata.put(
         "heldOut",
-        history.evaluations().stream()
+        history.stopping().evaluations().stream()
             .map(evaluation -> evaluation.step() + ":" + evaluation.loss())
             .collect(Collectors.joining(" ")));
     Safetensors.write(new Parts(np, best), metadata, path, ws);
@@ -112,9 +114,14 @@ final class NpStateFile {
       return;
     }
     try (Checkpoint file = Safetensors.open(path)) {
-      if (!VERSION.equals(file.metadata().get(FORMAT))) {
+      String version = file.metadata().get(FORMAT);
+      if (!VERSION.equals(version)) {
         throw new FormatException(
-            path + ": no state of NP Merge; name another file, or delete this one to start anew");
+            path
+                + (version == null
+                    ? ": no state of NP Merge"
+                    : ": state of NP Merge of version " + version + ", read is " + VERSION)
+                + "; name another file, or delete this one to start anew");
       }
       String wanted = description(history.fingerprint());
       String found = file.metadata().get("run");
@@ -124,22 +131,22 @@ final class NpStateFile {
             List.of("it has: " + found, "asked is: " + wanted));
       }
       List<Double> losses = words(file, "losses").map(Double::valueOf).toList();
-      List<NpMerge.HeldOut> evaluations =
-          words(file, "heldOut").map(NpStateFile::evaluation).toList();
+      List<HeldOut> evaluations = words(file, "heldOut").map(NpStateFile::evaluation).toList();
       requireWhole(file, np, losses, evaluations);
       for (int s = 0; s < slots.size(); s++) {
         String name = slots.get(s).name();
         if (file.tensors().containsKey(BEST + "." + name)) {
           best.add(file.readOn(BEST + "." + name, ws));
-          np.load(s, NpState.Z, best.get(s).size(), best.get(s).block()); // looks at its numbers
+          np.load(s, NpState.Z, best.get(s).size(), Block.of(best.get(s))); // checks its numbers
         }
         for (Map.Entry<String, Integer> part : parts().entrySet()) {
           try (Tensor resident = file.readOn(part.getKey() + "." + name, ws)) {
-            np.load(s, part.getValue(), resident.size(), resident.block());
+            np.load(s, part.getValue(), resident.size(), Block.of(resident));
           }
         }
       }
-      history.restore(losses, evaluations);
+      history.losses().addAll(losses);
+      evaluations.forEach(each -> history.stopping().add(each.step(), each.loss()));
       np.resume(history.step());
     } catch (NumberFormatException | IndexOutOfBoundsException e) {
       throw damaged("numbers of its history cannot be read", e);
@@ -150,7 +157,7 @@ final class NpStateFile {
 
   /** Everything that the run will read or count by, before any of it is used. */
   private void requireWhole(
-      Checkpoint file, NpState np, List<Double> losses, List<NpMerge.HeldOut> evaluations)
+      Checkpoint file, NpState np, List<Double> losses, List<HeldOut> evaluations)
       throws FormatException {
     if (losses.size() > options.steps()) {
       throw damaged(
@@ -158,7 +165,7 @@ final class NpStateFile {
           null);
     }
     long before = -1;
-    for (NpMerge.HeldOut evaluation : evaluations) {
+    for (HeldOut evaluation : evaluations) {
       if (evaluation.step() <= before || evaluation.step() > losses.size()) {
         throw damaged(
             "an evaluation on held-out data after step "
@@ -202,9 +209,9 @@ final class NpStateFile {
         .filter(word -> !word.isEmpty());
   }
 
-  private static NpMerge.HeldOut evaluation(String text) {
+  private static HeldOut evaluation(String text) {
     int colon = text.indexOf(':');
-    return new NpMerge.HeldOut(
+    return new HeldOut(
         Long.parseLong(text.substring(0, Math.max(0, colon))),
         Double.parseDouble(text.substring(colon + 1)));
   }
@@ -234,6 +241,7 @@ final class NpStateFile {
       return infos;
     }
 
+    /** The native state gives whole parts. */
     @Override
     public void read(String name, Tensor into, Workspace ws) {
       String part = name.substring(0, name.indexOf('.'));
@@ -242,7 +250,7 @@ final class NpStateFile {
         into.copyFrom(best.get(slot), ws);
         return;
       }
-      np.read(slot, parts().get(part), into.size(), into.block());
+      np.read(slot, parts().get(part), into.size(), Block.of(into));
     }
 
     private int slot(String name) {

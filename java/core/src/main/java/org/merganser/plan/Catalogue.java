@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.merganser.plan;
 
+import java.util.ArrayList;
 import java.util.Collections;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
-import java.util.function.Supplier;
+import java.util.function.Function;
 import org.merganser.align.Aligner;
 import org.merganser.align.CcaAligner;
 import org.merganser.align.IdentityAligner;
@@ -14,59 +16,187 @@ import org.merganser.align.ProcrustesAligner;
 import org.merganser.align.RidgeAligner;
 import org.merganser.merge.LinearMerger;
 import org.merganser.merge.Merger;
+import org.merganser.merge.SlerpMerger;
+import org.merganser.merge.TaskArithmeticMerger;
+import org.merganser.merge.TiesMerger;
+import org.merganser.method.Method;
+import org.merganser.method.Settings;
 import org.merganser.repair.BatchNormReset;
 import org.merganser.repair.Repair;
 import org.merganser.repair.RepairRescale;
 
 /**
- * Every method with its defaults, by id, in the order of tables. A new method is tested, listed and
- * offered on the command line by its line here.
+ * Every method by id, in the order of tables. A new method is tested, listed and offered on the
+ * command line, with its settings, by its line here.
  */
 public final class Catalogue {
-  private static final Map<String, Supplier<Aligner>> ALIGNERS = new LinkedHashMap<>();
-  private static final Map<String, Supplier<Merger>> MERGERS = new LinkedHashMap<>();
-
-  private static final Map<String, Supplier<Repair>> REPAIRS = new LinkedHashMap<>();
+  private static final Methods<Aligner> ALIGNERS = new Methods<>("aligner");
+  private static final Methods<Merger> MERGERS = new Methods<>("merger");
+  private static final Methods<Repair> REPAIRS = new Methods<>("repair");
 
   static {
-    ALIGNERS.put("identity", IdentityAligner::new);
-    ALIGNERS.put("permutation", PermutationAligner::byCorrelation);
-    ALIGNERS.put("permutation-scaled", PermutationScaledAligner::new);
-    ALIGNERS.put("cca", () -> CcaAligner.of(CcaAligner.Options.defaults()));
-    ALIGNERS.put("procrustes", ProcrustesAligner::orthogonal);
-    ALIGNERS.put("procrustes-scaled", ProcrustesAligner::scaled);
-    ALIGNERS.put("ridge", () -> RidgeAligner.of(RidgeAligner.Options.defaults()));
-    MERGERS.put("linear", LinearMerger::uniform);
-    REPAIRS.put("bn-reset", BatchNormReset::new);
-    REPAIRS.put("repair", RepairRescale::measured);
-    REPAIRS.put("repair-closed-form", RepairRescale::closedForm);
+    ALIGNERS.add(new IdentityAligner());
+    ALIGNERS.add(PermutationAligner::of, PermutationAligner.Options.defaults());
+    ALIGNERS.add(new PermutationScaledAligner());
+    ALIGNERS.add(CcaAligner::of, CcaAligner.Options.defaults());
+    ALIGNERS.add(ProcrustesAligner.orthogonal());
+    ALIGNERS.add(ProcrustesAligner.scaled());
+    ALIGNERS.add(RidgeAligner::of, RidgeAligner.Options.defaults());
+    MERGERS.add(LinearMerger::of, LinearMerger.Options.defaults());
+    MERGERS.add(SlerpMerger::of, SlerpMerger.Options.defaults());
+    MERGERS.add(TaskArithmeticMerger::of, TaskArithmeticMerger.Options.defaults());
+    MERGERS.add(TiesMerger::of, TiesMerger.Options.defaults());
+    REPAIRS.add(new BatchNormReset());
+    REPAIRS.add(RepairRescale.measured());
+    REPAIRS.add(RepairRescale.closedForm());
   }
 
   private Catalogue() {}
 
-  public static Map<String, Supplier<Aligner>> aligners() {
-    return Collections.unmodifiableMap(ALIGNERS);
+  public static Methods<Aligner> aligners() {
+    return ALIGNERS;
   }
 
-  public static Map<String, Supplier<Merger>> mergers() {
-    return Collections.unmodifiableMap(MERGERS);
+  /** An aligner from text, as {@link Methods#method}. */
+  public static Aligner aligner(String text) {
+    return ALIGNERS.method(text);
   }
 
-  public static Map<String, Supplier<Repair>> repairs() {
-    return Collections.unmodifiableMap(REPAIRS);
+  public static Methods<Merger> mergers() {
+    return MERGERS;
+  }
+
+  public static Methods<Repair> repairs() {
+    return REPAIRS;
+  }
+
+  /** The kinds of methods with their names in the plural, in the order of tables. */
+  public static Map<String, Methods<?>> kinds() {
+    Map<String, Methods<?>> kinds = new LinkedHashMap<>();
+    kinds.put("aligners", ALIGNERS);
+    kinds.put("mergers", MERGERS);
+    kinds.put("repairs", REPAIRS);
+    return kinds;
   }
 
   /**
-   * An aligner with its defaults.
+   * A method as it is listed.
    *
-   * @throws IllegalArgumentException naming the known ids
+   * @param <M> its kind
    */
-  public static Aligner aligner(String id) {
-    Supplier<Aligner> supplier = ALIGNERS.get(id);
-    if (supplier == null) {
-      throw new IllegalArgumentException(
-          "no aligner '" + id + "'; there are " + String.join(", ", ALIGNERS.keySet()));
+  public static final class Entry<M extends Method> {
+    private final M usual;
+    private final Settings<?> settings;
+    private final Function<String, M> factory;
+
+    private <O extends Record> Entry(Function<O, ? extends M> factory, O defaults) {
+      Settings<O> declared = Settings.of(defaults);
+      this.settings = declared;
+      this.usual = factory.apply(defaults);
+      this.factory = text -> factory.apply(declared.parse(usual.id(), text));
     }
-    return supplier.get();
+
+    public String id() {
+      return usual.id();
+    }
+
+    public String summary() {
+      return usual.summary();
+    }
+
+    public Settings<?> settings() {
+      return settings;
+    }
+
+    /** With its defaults. */
+    public M method() {
+      return usual;
+    }
+
+    /**
+     * With settings as text, {@code gamma=0.1,unit=absolute}.
+     *
+     * @throws IllegalArgumentException as {@link Settings#parse}
+     */
+    public M method(String text) {
+      return factory.apply(text);
+    }
+  }
+
+  /**
+   * The methods of one kind.
+   *
+   * @param <M> the kind
+   */
+  public static final class Methods<M extends Method> {
+    private final String kind;
+    private final Map<String, Entry<M>> entries = new LinkedHashMap<>();
+
+    private Methods(String kind) {
+      this.kind = kind;
+    }
+
+    /** A method without settings. */
+    private void add(M method) {
+      add(none -> method, new Method.NoOptions());
+    }
+
+    private <O extends Record> void add(Function<O, ? extends M> factory, O defaults) {
+      Entry<M> entry = new Entry<>(factory, defaults);
+      entries.put(entry.id(), entry);
+    }
+
+    public List<String> ids() {
+      return List.copyOf(entries.keySet());
+    }
+
+    public List<Entry<M>> entries() {
+      return List.copyOf(entries.values());
+    }
+
+    /**
+     * One of them.
+     *
+     * @throws IllegalArgumentException naming the known ids
+     */
+    public Entry<M> entry(String id) {
+      Entry<M> entry = entries.get(id);
+      if (entry == null) {
+        throw new IllegalArgumentException(
+            "no " + kind + " '" + id + "'; there are " + String.join(", ", entries.keySet()));
+      }
+      return entry;
+    }
+
+    /**
+     * A method from text: its id, alone or with settings after a colon, {@code
+     * cca:gamma=0.1,unit=absolute}.
+     *
+     * @throws IllegalArgumentException when there is no such method, setting or value
+     */
+    public M method(String text) {
+      int colon = text.indexOf(':');
+      return colon < 0
+          ? entry(text).method()
+          : entry(text.substring(0, colon)).method(text.substring(colon + 1));
+    }
+
+    /**
+     * Divides a list at its commas, less those between settings of one method: {@code
+     * identity,cca:gamma=0.1,unit=absolute} has two.
+     */
+    public static List<String> split(String texts) {
+      List<String> methods = new ArrayList<>();
+      for (String part : texts.split(",", -1)) {
+        int equals = part.indexOf('=');
+        boolean continues = equals >= 0 && part.lastIndexOf(':', equals) < 0 && !methods.isEmpty();
+        if (continues) {
+          methods.set(methods.size() - 1, methods.get(methods.size() - 1) + "," + part);
+        } else {
+          methods.add(part);
+        }
+      }
+      return Collections.unmodifiableList(methods);
+    }
   }
 }

@@ -4,10 +4,8 @@ package org.merganser.repair;
 import java.io.IOException;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
-import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
 import org.merganser.error.IncompatibleModelsException;
@@ -44,6 +42,11 @@ public final class BatchNormReset implements Repair {
   @Override
   public String id() {
     return "bn-reset";
+  }
+
+  @Override
+  public String summary() {
+    return "running statistics of batch normalisation taken anew";
   }
 
   @Override
@@ -107,14 +110,7 @@ public final class BatchNormReset implements Repair {
         }
       }
     }
-    Map<String, Tensor> tensors = new LinkedHashMap<>();
-    for (String name : model.tensors().keySet()) {
-      Tensor tensor = replaced.get(name);
-      tensors.put(name, tensor != null ? tensor : model.read(name, ws));
-    }
-    Set<String> stale = new LinkedHashSet<>(model.stale());
-    stale.removeAll(replaced.keySet());
-    return MemoryCheckpoint.of(tensors, model.metadata(), stale);
+    return MemoryCheckpoint.copyOf(model, replaced, ws);
   }
 
   private static double[] unbiased(BatchNormLayer layer, SpaceMoments moments) {
@@ -125,9 +121,9 @@ public final class BatchNormReset implements Repair {
               + "': one value of each feature has no variance; give more samples");
     }
     double[] variance = moments.variance(0);
-    double factor = (double) moments.samples() / (moments.samples() - 1);
+    double scale = (double) moments.samples() / (moments.samples() - 1);
     for (int i = 0; i < variance.length; i++) {
-      variance[i] *= factor;
+      variance[i] *= scale;
     }
     return variance;
   }

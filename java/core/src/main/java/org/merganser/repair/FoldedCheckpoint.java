@@ -2,39 +2,45 @@
 package org.merganser.repair;
 
 import java.io.IOException;
-import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import org.merganser.compute.Workspace;
-import org.merganser.internal.Names;
 import org.merganser.io.Checkpoint;
+import org.merganser.io.CheckpointView;
 import org.merganser.io.TensorInfo;
 import org.merganser.linalg.Tensor;
 import org.merganser.model.AffineLayer;
 import org.merganser.model.BatchNormLayer;
 
 /** A model whose batch normalisations have become part of the layers before them. */
-final class FoldedCheckpoint implements Checkpoint {
+final class FoldedCheckpoint extends CheckpointView {
   private final Checkpoint source;
-  private final Map<String, TensorInfo> tensors;
-  private final Map<String, Part> parts = new LinkedHashMap<>();
+  private final Map<String, Absorbed> absorbed;
 
   /** A weight or bias that absorbs a normalisation. */
-  private record Part(AffineLayer layer, BatchNormLayer norm, boolean isWeight) {}
+  private record Absorbed(AffineLayer layer, BatchNormLayer norm, boolean isWeight) {}
 
-  FoldedCheckpoint(Checkpoint source, List<AffineLayer> layers, Map<String, BatchNormLayer> norms) {
+  private FoldedCheckpoint(
+      Checkpoint source, Map<String, TensorInfo> tensors, Map<String, Absorbed> absorbed) {
+    super(tensors, List.of(source));
     this.source = source;
+    this.absorbed = absorbed;
+  }
+
+  static FoldedCheckpoint of(
+      Checkpoint source, List<AffineLayer> layers, Map<String, BatchNormLayer> norms) {
+    Map<String, Absorbed> absorbed = new LinkedHashMap<>();
     Map<String, String> addedBias = new LinkedHashMap<>();
     Set<String> gone = new LinkedHashSet<>();
     for (AffineLayer layer : layers) {
       BatchNormLayer norm = norms.get(layer.id());
       if (norm != null) {
         String bias = layer.bias().orElse(layer.id() + ".bias");
-        parts.put(layer.weight(), new Part(layer, norm, true));
-        parts.put(bias, new Part(layer, norm, false));
+        absorbed.put(layer.weight(), new Absorbed(layer, norm, true));
+        absorbed.put(bias, new Absorbed(layer, norm, false));
         if (layer.bias().isEmpty()) {
           addedBias.put(layer.weight(), bias);
         }
@@ -54,55 +60,52 @@ final class FoldedCheckpoint implements Checkpoint {
                 infos.put(addedBias.get(name), TensorInfo.of(info.dtype(), info.dim(0)));
               }
             });
-    this.tensors = Collections.unmodifiableMap(infos);
+    return new FoldedCheckpoint(source, infos, absorbed);
   }
 
   @Override
-  public Map<String, TensorInfo> tensors() {
-    return tensors;
+  public long block(String name) {
+    Absorbed folded = absorbed.get(name);
+    if (folded == null) {
+      return source.block(name);
+    }
+    return folded.isWeight() ? ScaledRows.block(source, name) : Math.max(1, info(name).size());
   }
 
   @Override
-  public Map<String, String> metadata() {
-    return source.metadata();
-  }
-
-  @Override
-  public void read(String name, Tensor into, Workspace ws) throws IOException {
-    TensorInfo info = info(name);
-    into.require("target of " + Names.quote(name), info.dtype(), info.dims());
-    Part part = parts.get(name);
-    if (part == null) {
-      source.read(name, into, ws);
+  protected void fill(String name, long from, long to, Tensor into, Workspace ws)
+      throws IOException {
+    Absorbed folded = absorbed.get(name);
+    if (folded == null) {
+      source.readRange(name, from, to, into, ws);
       return;
     }
-    double[] factor = values(part.norm().scale(), ws);
-    double[] variance = values(part.norm().variance(), ws);
-    for (int c = 0; c < factor.length; c++) {
-      factor[c] /= Math.sqrt(variance[c] + part.norm().epsilon());
+    double[] scale = values(folded.norm().scale(), ws);
+    double[] variance = values(folded.norm().variance(), ws);
+    for (int c = 0; c < scale.length; c++) {
+      scale[c] /= Math.sqrt(variance[c] + folded.norm().epsilon());
     }
-    try (Tensor result = part.isWeight() ? weight(name, factor, ws) : bias(part, factor, ws)) {
+    if (folded.isWeight()) {
+      source.readRange(name, from, to, into, ws);
+      ScaledRows.scale(info(name), from, scale, into, ws);
+      return;
+    }
+    try (Tensor result = bias(folded, scale, ws)) {
       into.copyFrom(result, ws);
     }
   }
 
-  private Tensor weight(String name, double[] factor, Workspace ws) throws IOException {
-    try (Tensor weight = source.readOn(name, ws)) {
-      return weight.scaledRows(factor, ws);
-    }
-  }
-
-  private Tensor bias(Part part, double[] factor, Workspace ws) throws IOException {
-    double[] mean = values(part.norm().mean(), ws);
-    double[] shift = values(part.norm().shift(), ws);
-    double[] bias = new double[factor.length];
-    if (part.layer().bias().isPresent()) {
-      bias = values(part.layer().bias().get(), ws);
+  private Tensor bias(Absorbed folded, double[] scale, Workspace ws) throws IOException {
+    double[] mean = values(folded.norm().mean(), ws);
+    double[] shift = values(folded.norm().shift(), ws);
+    double[] bias = new double[scale.length];
+    if (folded.layer().bias().isPresent()) {
+      bias = values(folded.layer().bias().get(), ws);
     }
     for (int c = 0; c < bias.length; c++) {
-      bias[c] = factor[c] * (bias[c] - mean[c]) + shift[c];
+      bias[c] = scale[c] * (bias[c] - mean[c]) + shift[c];
     }
-    String name = part.layer().bias().orElse(part.layer().weight());
+    String name = folded.layer().bias().orElse(folded.layer().weight());
     return Tensor.of(source.info(name).dtype(), bias, ws);
   }
 

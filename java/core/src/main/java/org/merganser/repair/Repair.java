@@ -4,12 +4,10 @@ package org.merganser.repair;
 import java.io.IOException;
 import org.merganser.compute.Workspace;
 import org.merganser.io.MemoryCheckpoint;
+import org.merganser.method.Method;
 
 /** A way to correct a merged model with a few forward passes. */
-public interface Repair {
-  /** As in {@code Catalogue}: {@code bn-reset}, {@code repair}. */
-  String id();
-
+public interface Repair extends Method {
   /**
    * A corrected copy of {@code problem.merged()}; its inputs are not changed.
    *

@@ -13,7 +13,7 @@ import org.merganser.model.Network;
  * @param network computes all of them
  * @param merged the model to correct; it may have stale running statistics
  * @param endpoints the models that were averaged, aligned, the reference first
- * @param weights their shares in the average
+ * @param weights of the endpoints in the average
  * @param inputs batches to measure on, of the training data
  */
 public record RepairProblem(
@@ -31,7 +31,7 @@ public record RepairProblem(
     }
   }
 
-  /** Endpoints with equal shares. */
+  /** Endpoints with equal weights. */
   public static RepairProblem of(
       Network network, Checkpoint merged, List<? extends Checkpoint> endpoints, Inputs inputs) {
     int models = endpoints.size();

@@ -7,9 +7,9 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.IntStream;
-import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
 import org.merganser.error.IncompatibleModelsException;
+import org.merganser.internal.Opened;
 import org.merganser.io.Checkpoint;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.linalg.Tensor;
@@ -24,7 +24,7 @@ import org.merganser.stats.StatisticsRequest;
 /**
  * REPAIR: gives every hidden linear layer and convolution of a merged model the mean and standard
  * deviation that its aligned endpoints have, feature by feature, before the nonlinearity. With
- * means {@code mu_k}, standard deviations {@code s_k} and shares {@code w_k} of the endpoints and
+ * means {@code mu_k}, standard deviations {@code s_k} and weights {@code w_k} of the endpoints and
  * {@code m, s} of the merged model,
  *
  * <pre>
@@ -46,7 +46,7 @@ import org.merganser.stats.StatisticsRequest;
  */
 public final class RepairRescale implements Repair {
   /** How the statistics of the merged model are found. */
-  public enum Form {
+  private enum Form {
     MEASURED,
     CLOSED_FORM
   }
@@ -73,19 +73,21 @@ public final class RepairRescale implements Repair {
   }
 
   @Override
+  public String summary() {
+    return "activations given the means and spreads of the aligned models"
+        + (form == Form.MEASURED ? "" : ", without passes on the merged one");
+  }
+
+  @Override
   public MemoryCheckpoint apply(RepairProblem problem, Workspace ws) throws IOException {
     List<AffineLayer> layers = corrected(problem.network());
     StatisticsRequest request =
         form == Form.MEASURED
             ? StatisticsRequest.NONE
             : StatisticsRequest.of(StatisticsRequest.Part.ALL_CROSS);
-    Map<String, Tensor> tensors = new LinkedHashMap<>();
-    for (String name : problem.merged().tensors().keySet()) {
-      tensors.put(name, problem.merged().read(name, ws));
-    }
-    MemoryCheckpoint current =
-        MemoryCheckpoint.of(tensors, problem.merged().metadata(), problem.merged().stale());
-    try (Moments endpoints = moments(problem, layers, problem.endpoints(), request, ws)) {
+    try (Opened opened = new Opened();
+        Moments endpoints = moments(problem, layers, problem.endpoints(), request, ws)) {
+      MemoryCheckpoint current = opened.add(MemoryCheckpoint.copyOf(problem.merged(), ws));
       for (AffineLayer layer : layers) {
         SpaceMoments goal = endpoints.space(layer.output());
         if (form == Form.MEASURED) {
@@ -93,7 +95,7 @@ public final class RepairRescale implements Repair {
             SpaceMoments merged = found.space(layer.output());
             correct(
                 layer,
-                tensors,
+                current,
                 merged.mean(0),
                 deviations(merged, 0),
                 merged.dead(0),
@@ -105,7 +107,7 @@ public final class RepairRescale implements Repair {
           double[] deviation = expectedDeviation(problem.weights(), goal, ws);
           correct(
               layer,
-              tensors,
+              current,
               goalMean(problem.weights(), goal),
               deviation,
               dead(deviation),
@@ -113,12 +115,10 @@ public final class RepairRescale implements Repair {
               goal,
               ws);
         }
-        // The map of tensors was changed; the checkpoint is a view of what it was.
-        current =
-            MemoryCheckpoint.of(tensors, problem.merged().metadata(), problem.merged().stale());
       }
+      opened.release();
+      return current;
     }
-    return current;
   }
 
   /** Hidden affine layers, all with a bias to correct. */
@@ -173,43 +173,43 @@ public final class RepairRescale implements Repair {
 
   private static void correct(
       AffineLayer layer,
-      Map<String, Tensor> tensors,
+      MemoryCheckpoint current,
       double[] mean,
       double[] deviation,
       boolean[] dead,
-      List<Double> shares,
+      List<Double> weights,
       SpaceMoments goal,
       Workspace ws) {
-    double[] wantedMean = goalMean(shares, goal);
+    double[] wantedMean = goalMean(weights, goal);
     double[] scale = new double[mean.length];
-    for (int k = 0; k < shares.size(); k++) {
+    for (int k = 0; k < weights.size(); k++) {
       double[] ofEndpoint = deviations(goal, k);
       for (int c = 0; c < scale.length; c++) {
-        scale[c] += shares.get(k) * ofEndpoint[c];
+        scale[c] += weights.get(k) * ofEndpoint[c];
       }
     }
     for (int c = 0; c < scale.length; c++) {
       scale[c] = dead[c] ? 1 : scale[c] / deviation[c];
     }
-    Tensor weight = tensors.get(layer.weight());
-    tensors.put(layer.weight(), weight.scaledRows(scale, ws));
-    weight.close();
-    Tensor bias = tensors.get(layer.bias().orElseThrow());
+    Tensor weight = current.tensor(layer.weight());
+    Tensor bias = current.tensor(layer.bias().orElseThrow());
     double[] shifted = bias.toDoubleArray();
     for (int c = 0; c < shifted.length; c++) {
       shifted[c] = scale[c] * (shifted[c] - mean[c]) + wantedMean[c];
     }
-    DType dtype = bias.dtype();
-    bias.close();
-    tensors.put(layer.bias().orElseThrow(), Tensor.of(dtype, shifted, ws));
+    try (Tensor scaled = weight.scaledRows(scale, ws);
+        Tensor moved = Tensor.of(bias.dtype(), shifted, ws)) {
+      weight.copyFrom(scaled, ws);
+      bias.copyFrom(moved, ws);
+    }
   }
 
-  private static double[] goalMean(List<Double> shares, SpaceMoments endpoints) {
+  private static double[] goalMean(List<Double> weights, SpaceMoments endpoints) {
     double[] mean = new double[endpoints.width(0)];
-    for (int k = 0; k < shares.size(); k++) {
+    for (int k = 0; k < weights.size(); k++) {
       double[] ofEndpoint = endpoints.mean(k);
       for (int c = 0; c < mean.length; c++) {
-        mean[c] += shares.get(k) * ofEndpoint[c];
+        mean[c] += weights.get(k) * ofEndpoint[c];
       }
     }
     return mean;
@@ -224,18 +224,18 @@ public final class RepairRescale implements Repair {
   }
 
   /** {@code sqrt(sum_jk w_j w_k cov_jk)} of each feature, from the diagonals of the blocks. */
-  static double[] expectedDeviation(List<Double> shares, SpaceMoments endpoints, Workspace ws) {
+  static double[] expectedDeviation(List<Double> weights, SpaceMoments endpoints, Workspace ws) {
     double[] variance = new double[endpoints.width(0)];
     int[] diagonal = IntStream.range(0, variance.length).toArray();
-    for (int k = 0; k < shares.size(); k++) {
+    for (int k = 0; k < weights.size(); k++) {
       double[] own = endpoints.variance(k);
       for (int c = 0; c < variance.length; c++) {
-        variance[c] += shares.get(k) * shares.get(k) * own[c];
+        variance[c] += weights.get(k) * weights.get(k) * own[c];
       }
       for (int j = 0; j < k; j++) {
         double[] cross = endpoints.block(j, k).entries(diagonal, ws);
         for (int c = 0; c < variance.length; c++) {
-          variance[c] += 2 * shares.get(j) * shares.get(k) * cross[c] / endpoints.samples();
+          variance[c] += 2 * weights.get(j) * weights.get(k) * cross[c] / endpoints.samples();
         }
       }
     }

@@ -4,162 +4,116 @@ package org.merganser.stats;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
-import java.util.concurrent.Callable;
 import org.merganser.compute.Workspace;
-import org.merganser.internal.Tasks;
-import org.merganser.io.Checkpoint;
-import org.merganser.linalg.Tensor;
+import org.merganser.internal.Opened;
+import org.merganser.model.Architecture;
 import org.merganser.model.FeatureSpace;
-import org.merganser.model.Inputs;
-import org.merganser.model.Mode;
-import org.merganser.model.Network;
+import org.merganser.model.PairedActivations;
 import org.merganser.stats.StatisticsRequest.Pair;
 
-/** Collects moments from forward passes, in waves of taps whose accumulators fit the budget. */
+/** Collects moments of paired activations, in waves of taps whose accumulators fit the budget. */
 final class Collector {
-  private final Network network;
-  private final Map<String, Long> widths;
-  private final Mode mode;
-  private final List<? extends Checkpoint> models;
-  private final Inputs inputs;
+  private final PairedActivations source;
+  private final Architecture architecture;
+  private final int models;
+  private final long samples;
   private final StatisticsRequest request;
   private final Moments.Options options;
   private final Workspace ws;
 
   /**
-   * @param widths number of features of each tap
+   * @param architecture says which axis of a space counts features; other taps have axis 1
+   * @param samples of one pass
    */
   Collector(
-      Network network,
-      Map<String, Long> widths,
-      Mode mode,
-      List<? extends Checkpoint> models,
-      Inputs inputs,
+      PairedActivations source,
+      Architecture architecture,
+      int models,
+      long samples,
       StatisticsRequest request,
       Moments.Options options,
       Workspace ws) {
-    if (models.isEmpty()) {
-      throw new IllegalArgumentException("no models to collect statistics of");
-    }
-    this.network = network;
-    this.widths = widths;
-    this.mode = mode;
+    this.source = source;
+    this.architecture = architecture;
     this.models = models;
-    this.inputs = inputs;
+    this.samples = samples;
     this.request = request;
     this.options = options;
     this.ws = ws;
   }
 
-  Moments collect() throws IOException {
-    for (int k = 0; k < models.size(); k++) {
-      network.architecture().require("model " + k, models.get(k));
-    }
-    List<Network.Session> sessions = new ArrayList<>();
-    try (Tasks tasks = new Tasks(Math.min(ws.threads(), models.size()))) {
-      for (Checkpoint model : models) {
-        sessions.add(network.open(model, ws));
-      }
-      Map<String, SpaceMoments> result = new LinkedHashMap<>();
-      List<List<String>> waves = waves();
+  /**
+   * As many passes as there are waves.
+   *
+   * @param widths number of features of each tap
+   * @param stage what progress calls it
+   */
+  Moments collect(Map<String, Long> widths, String stage) throws IOException {
+    try (Opened opened = new Opened()) {
+      Map<String, SpaceMoments> found = new LinkedHashMap<>();
+      List<Map<String, Long>> waves = waves(widths);
       for (int w = 0; w < waves.size(); w++) {
-        String stage = "statistics" + (waves.size() == 1 ? "" : " " + (w + 1) + "/" + waves.size());
-        result.putAll(wave(waves.get(w), sessions, tasks, stage));
+        String which = waves.size() == 1 ? "" : " " + (w + 1) + "/" + waves.size();
+        wave(waves.get(w), stage + which)
+            .forEach((tap, moments) -> found.put(tap, opened.add(moments)));
       }
-      return new Moments(result);
-    } finally {
-      sessions.forEach(Network.Session::close);
+      opened.release();
+      return new Moments(found);
     }
   }
 
-  private Map<String, SpaceMoments> wave(
-      List<String> taps, List<Network.Session> sessions, Tasks tasks, String stage)
+  private Map<String, SpaceMoments> wave(Map<String, Long> widths, String stage)
       throws IOException {
-    Map<String, MomentAccumulator> accumulators = new LinkedHashMap<>();
-    try {
-      for (String tap : taps) {
-        long[] features = new long[sessions.size()];
-        Arrays.fill(features, widths.get(tap));
-        accumulators.put(
-            tap,
-            new MomentAccumulator(
-                tap, features, request, options.precision(), options.nonFinite(), ws));
-      }
-      long done = 0;
-      for (Iterator<Tensor> batches = inputs.open(ws.seed()); batches.hasNext(); ) {
-        ws.cancellation().check();
-        Tensor batch = batches.next();
-        update(accumulators, activations(batch, sessions, tasks, Set.copyOf(taps)));
-        done += batch.dim(0);
-        ws.progress().report(stage, done, inputs.samples());
-      }
-      Map<String, SpaceMoments> result = new LinkedHashMap<>();
-      accumulators.forEach((id, accumulator) -> result.put(id, accumulator.moments()));
-      return result;
-    } finally {
-      accumulators.values().forEach(MomentAccumulator::close);
+    try (Opened opened = new Opened();
+        Opened results = new Opened()) {
+      Map<String, MomentAccumulator> accumulators = new LinkedHashMap<>();
+      widths.forEach((tap, width) -> accumulators.put(tap, opened.add(accumulator(tap, width))));
+      source.each(
+          widths.keySet(),
+          batch -> {
+            accumulators.forEach(
+                (tap, accumulator) -> accumulator.update(batch.of(tap), featureAxis(tap)));
+            ws.progress().report(stage, batch.first() + batch.samples(), samples);
+          },
+          ws);
+      Map<String, SpaceMoments> found = new LinkedHashMap<>();
+      accumulators.forEach(
+          (tap, accumulator) -> found.put(tap, results.add(accumulator.moments())));
+      results.release();
+      return found;
     }
   }
 
-  /** Models run at the same time, each in its own session. */
-  private Map<String, List<Tensor>> activations(
-      Tensor batch, List<Network.Session> sessions, Tasks tasks, Set<String> taps)
-      throws IOException {
-    List<Callable<Map<String, Tensor>>> runs = new ArrayList<>();
-    for (Network.Session session : sessions) {
-      runs.add(
-          () -> {
-            Map<String, Tensor> found = new LinkedHashMap<>();
-            session.run(batch, mode, taps, found::put);
-            return found;
-          });
-    }
-    Map<String, List<Tensor>> byTap = new LinkedHashMap<>();
-    for (Map<String, Tensor> found : tasks.all(runs)) {
-      found.forEach(
-          (tap, tensor) -> byTap.computeIfAbsent(tap, t -> new ArrayList<>()).add(tensor));
-    }
-    return byTap;
+  private MomentAccumulator accumulator(String tap, long width) {
+    long[] features = new long[models];
+    Arrays.fill(features, width);
+    return new MomentAccumulator(
+        tap, features, request, options.precision(), options.nonFinite(), ws);
   }
 
-  private void update(
-      Map<String, MomentAccumulator> accumulators, Map<String, List<Tensor>> activations) {
-    accumulators.forEach(
-        (id, accumulator) -> {
-          List<Tensor> tensors = activations.get(id);
-          if (tensors == null) {
-            throw new IllegalArgumentException("the network gave no activations of '" + id + "'");
-          }
-          accumulator.update(tensors, featureAxis(id));
-        });
-  }
-
-  /** That of the space; a tap of a layer has features on axis 1. */
   private int featureAxis(String tap) {
-    return network.architecture().spaces().stream()
+    return architecture.spaces().stream()
         .filter(space -> space.id().equals(tap))
         .mapToInt(FeatureSpace::featureAxis)
         .findFirst()
         .orElse(1);
   }
 
-  private List<List<String>> waves() {
-    List<List<String>> waves = new ArrayList<>();
+  private List<Map<String, Long>> waves(Map<String, Long> widths) {
+    List<Map<String, Long>> waves = new ArrayList<>();
     long used = 0;
-    List<Pair> pairs = request.pairs(models.size());
+    List<Pair> pairs = request.pairs(models);
     for (Map.Entry<String, Long> tap : widths.entrySet()) {
       // F64 state, and F32 accumulators beside it in MIXED.
       long bytes = 12 * tap.getValue() * tap.getValue() * pairs.size();
       if (waves.isEmpty() || used + bytes > options.budget()) {
-        waves.add(new ArrayList<>());
+        waves.add(new LinkedHashMap<>());
         used = 0;
       }
-      waves.get(waves.size() - 1).add(tap.getKey());
+      waves.get(waves.size() - 1).put(tap.getKey(), tap.getValue());
       used += bytes;
     }
     return waves;

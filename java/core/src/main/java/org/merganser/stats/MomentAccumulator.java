@@ -10,6 +10,7 @@ import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
 import org.merganser.error.NumericalException;
 import org.merganser.error.ShapeException;
+import org.merganser.internal.Opened;
 import org.merganser.internal.kernel.Block;
 import org.merganser.internal.kernel.Kernels;
 import org.merganser.internal.kernel.MomentsState;
@@ -106,7 +107,7 @@ public final class MomentAccumulator implements AutoCloseable {
     for (int k = 0; k < widths.length; k++) {
       Tensor tensor = activations.get(k);
       check(tensor, k, first, outer, inner);
-      data[k] = tensor.block();
+      data[k] = Block.of(tensor);
       strides[3 * k] = widths[k] * inner;
       strides[3 * k + 1] = 1;
       strides[3 * k + 2] = inner;
@@ -160,15 +161,18 @@ public final class MomentAccumulator implements AutoCloseable {
       m2[k] = new double[means[k].length];
       state().stream(k, means[k], m2[k]);
     }
-    Map<Pair, Matrix> blocks = new LinkedHashMap<>();
-    for (int p = 0; p < pairs.size(); p++) {
-      Pair pair = pairs.get(p);
-      Matrix block = Matrix.allocate(widths[pair.i()], widths[pair.j()], ws);
-      state().block(p, block.asTensor().block());
-      blocks.put(pair, block);
+    try (Opened opened = new Opened()) {
+      Map<Pair, Matrix> blocks = new LinkedHashMap<>();
+      for (int p = 0; p < pairs.size(); p++) {
+        Pair pair = pairs.get(p);
+        Matrix block = opened.add(Matrix.allocate(widths[pair.i()], widths[pair.j()], ws));
+        state().block(p, Block.of(block.asTensor()));
+        blocks.put(pair, block);
+      }
+      long skipped = state().skipped();
+      opened.release();
+      return new SpaceMoments(samples, skipped, means, m2, blocks);
     }
-    long skipped = state().skipped();
-    return new SpaceMoments(samples, skipped, means, m2, blocks);
   }
 
   @Override

@@ -10,11 +10,13 @@ import java.util.Map;
 import java.util.Set;
 import org.merganser.compute.Workspace;
 import org.merganser.error.IncompatibleModelsException;
+import org.merganser.internal.Opened;
 import org.merganser.io.Checkpoint;
 import org.merganser.model.Architecture;
 import org.merganser.model.Inputs;
 import org.merganser.model.Mode;
 import org.merganser.model.Network;
+import org.merganser.model.PairedActivations;
 
 /**
  * Moments of every space of an architecture. Immutable. Saved as {@code *.mgstats}, which is a
@@ -103,7 +105,18 @@ public final class Moments implements AutoCloseable {
       Options options,
       Workspace ws)
       throws IOException {
-    return new Collector(network, widths, mode, models, inputs, request, options, ws).collect();
+    if (models.isEmpty()) {
+      throw new IllegalArgumentException("no models to collect statistics of");
+    }
+    for (int k = 0; k < models.size(); k++) {
+      network.architecture().require("model " + k, models.get(k));
+    }
+    try (PairedActivations source =
+        PairedActivations.of(PairedActivations.Model.of(network, models), inputs, mode, ws)) {
+      return new Collector(
+              source, network.architecture(), models.size(), inputs.samples(), request, options, ws)
+          .collect(widths, "statistics");
+    }
   }
 
   /**
@@ -120,7 +133,9 @@ public final class Moments implements AutoCloseable {
       Options options,
       Workspace ws)
       throws IOException {
-    return new ActivationFiles(architecture, folders).collect(request, options, ws);
+    try (ActivationFiles source = new ActivationFiles(architecture, folders, ws)) {
+      return source.collect(request, options);
+    }
   }
 
   /** Ids of the spaces in order. */
@@ -149,9 +164,13 @@ public final class Moments implements AutoCloseable {
           "moments cannot be merged",
           List.of("spaces " + spaces.keySet() + " against " + other.spaces.keySet()));
     }
-    Map<String, SpaceMoments> merged = new LinkedHashMap<>();
-    spaces.forEach((id, moments) -> merged.put(id, moments.merge(other.space(id), ws)));
-    return new Moments(merged);
+    try (Opened opened = new Opened()) {
+      Map<String, SpaceMoments> merged = new LinkedHashMap<>();
+      spaces.forEach(
+          (id, moments) -> merged.put(id, opened.add(moments.merge(other.space(id), ws))));
+      opened.release();
+      return new Moments(merged);
+    }
   }
 
   /** Writes {@code *.mgstats}. */

@@ -9,6 +9,7 @@ import java.util.List;
 import java.util.Map;
 import org.merganser.compute.Workspace;
 import org.merganser.error.IncompatibleModelsException;
+import org.merganser.internal.Opened;
 import org.merganser.linalg.LinAlg;
 import org.merganser.linalg.Matrix;
 import org.merganser.linalg.Tensor;
@@ -134,8 +135,8 @@ public final class SpaceMoments implements AutoCloseable {
   public SpaceMoments merge(SpaceMoments other, Workspace ws) {
     requireSameShape(other);
     long n = samples + other.samples;
-    double share = n == 0 ? 0 : (double) other.samples / n;
-    double factor = samples * share;
+    double fraction = n == 0 ? 0 : (double) other.samples / n;
+    double weight = samples * fraction;
     double[][] delta = new double[models()][];
     double[][] mean = new double[models()][];
     double[][] sums = new double[models()][];
@@ -146,25 +147,29 @@ public final class SpaceMoments implements AutoCloseable {
       sums[k] = new double[width];
       for (int f = 0; f < width; f++) {
         delta[k][f] = other.means[k][f] - means[k][f];
-        mean[k][f] = means[k][f] + delta[k][f] * share;
-        sums[k][f] = m2[k][f] + other.m2[k][f] + delta[k][f] * delta[k][f] * factor;
+        mean[k][f] = means[k][f] + delta[k][f] * fraction;
+        sums[k][f] = m2[k][f] + other.m2[k][f] + delta[k][f] * delta[k][f] * weight;
       }
     }
-    Map<Pair, Matrix> merged = new LinkedHashMap<>();
-    blocks.forEach(
-        (pair, block) ->
-            merged.put(
-                pair, mergeBlock(block, other.block(pair.i(), pair.j()), delta, pair, factor, ws)));
-    return new SpaceMoments(n, skipped + other.skipped, mean, sums, merged);
+    try (Opened opened = new Opened()) {
+      Map<Pair, Matrix> merged = new LinkedHashMap<>();
+      blocks.forEach(
+          (pair, block) -> {
+            Matrix sum = opened.add(LinAlg.add(block, other.block(pair.i(), pair.j()), ws));
+            addBetween(delta[pair.i()], delta[pair.j()], weight, sum, ws);
+            merged.put(pair, sum);
+          });
+      opened.release();
+      return new SpaceMoments(n, skipped + other.skipped, mean, sums, merged);
+    }
   }
 
-  private static Matrix mergeBlock(
-      Matrix a, Matrix b, double[][] delta, Pair pair, double factor, Workspace ws) {
-    Matrix sum = LinAlg.add(a, b, ws);
-    try (Tensor x = Tensor.of(delta[pair.i()], a.rows(), 1);
-        Tensor y = Tensor.of(delta[pair.j()], a.columns(), 1)) {
-      LinAlg.addProduct(factor, Matrix.of(x), Matrix.of(y), sum, ws);
-      return sum;
+  /** What the distance between the means adds. */
+  private static void addBetween(
+      double[] rows, double[] columns, double weight, Matrix sum, Workspace ws) {
+    try (Tensor x = Tensor.of(rows, rows.length, 1);
+        Tensor y = Tensor.of(columns, columns.length, 1)) {
+      LinAlg.addProduct(weight, Matrix.of(x), Matrix.of(y), sum, ws);
     }
   }
 

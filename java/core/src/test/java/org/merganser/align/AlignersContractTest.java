@@ -47,7 +47,7 @@ class AlignersContractTest {
   @TempDir Path folder;
 
   static Stream<String> aligners() {
-    return Catalogue.aligners().keySet().stream();
+    return Catalogue.aligners().ids().stream();
   }
 
   @ParameterizedTest

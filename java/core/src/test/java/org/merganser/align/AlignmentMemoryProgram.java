@@ -12,8 +12,8 @@ import org.merganser.compute.Workspace;
 import org.merganser.internal.kernel.Natives;
 import org.merganser.io.Checkpoint;
 import org.merganser.io.MemoryCheckpoint;
-import org.merganser.linalg.Completion;
 import org.merganser.linalg.Matrix;
+import org.merganser.linalg.Polar.Completion;
 import org.merganser.linalg.Tensor;
 import org.merganser.model.Architecture;
 import org.merganser.model.Binding;
@@ -59,7 +59,7 @@ final class AlignmentMemoryProgram {
       long most = 0;
       for (int i = 0; i < count; i++) {
         try (AlignmentSet found =
-                AllToFirst.align("copies", problem, (s, m, k, w) -> copies(m, k), ws);
+                AllToFirst.align("copies", problem, (s, m, k, w) -> copies(m, k, w), ws);
             Alignment inverse = found.of(1).inverse()) {
           if (inverse.map("s").width() != width) {
             throw new IllegalStateException("no map");
@@ -72,9 +72,9 @@ final class AlignmentMemoryProgram {
     }
   }
 
-  private static SpaceAlignment copies(SpaceMoments moments, int model) {
-    Matrix map = moments.block(model, model).copy();
-    LinearMap linear = LinearMap.of(map, moments.block(0, model).copy());
+  private static SpaceAlignment copies(SpaceMoments moments, int model, Workspace ws) {
+    Matrix map = moments.block(model, model).on(ws);
+    LinearMap linear = LinearMap.of(map, moments.block(0, model).on(ws));
     return new SpaceAlignment(linear, 0, new double[0], Completion.NONE);
   }
 
@@ -83,7 +83,7 @@ final class AlignmentMemoryProgram {
     int width = 40;
     Architecture architecture = architecture(width);
     Path file = Files.createTempFile("maps", ".mgalign");
-    for (String id : Catalogue.aligners().keySet()) {
+    for (String id : Catalogue.aligners().ids()) {
       long before = Natives.allocatedBytes();
       try (Moments moments = moments(width, 200, ws);
           AlignmentSet found =

@@ -39,6 +39,7 @@ class AlignmentOwnershipTest {
   void manyAlignmentsTakeTheMemoryOfOne() throws Exception {
     ChildJvm.Result result =
         new ChildJvm()
+            .onOurBackend()
             .option("-Dmerganser.trackAllocations=true")
             .run(AlignmentMemoryProgram.class, "many", "200", "1024");
     assertThat(result.exit()).as(result.output()).isZero();
@@ -53,12 +54,13 @@ class AlignmentOwnershipTest {
   void noMethodLeavesMemoryBehind() throws Exception {
     ChildJvm.Result result =
         new ChildJvm()
+            .onOurBackend()
             .option("-Dmerganser.trackAllocations=true")
             .run(AlignmentMemoryProgram.class, "every");
     assertThat(result.exit()).as(result.output()).isZero();
     assertThat(result.output().lines())
         .containsExactlyElementsOf(
-            Catalogue.aligners().keySet().stream().map(id -> id + " 0").toList());
+            Catalogue.aligners().ids().stream().map(id -> id + " 0").toList());
   }
 
   @ParameterizedTest

@@ -10,7 +10,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.merganser.error.IncompatibleModelsException;
 import org.merganser.error.NumericalException;
-import org.merganser.linalg.Completion;
+import org.merganser.linalg.Polar.Completion;
 import org.merganser.model.MapFamily;
 import org.merganser.plan.Catalogue;
 import org.merganser.stats.Precision;

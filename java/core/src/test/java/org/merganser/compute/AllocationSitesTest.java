@@ -6,8 +6,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 import org.junit.jupiter.api.Test;
 import org.merganser.testing.ChildJvm;
 import org.merganser.testing.ForgetProgram;
+import org.merganser.testing.RunsOnce;
 
 /** On request, memory that nobody closed says where it came from. */
+@RunsOnce("in a JVM of its own, which is told its backend")
 class AllocationSitesTest {
   @Test
   void forgottenMemoryNamesItsSite() throws Exception {

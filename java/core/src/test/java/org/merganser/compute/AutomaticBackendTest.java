@@ -13,10 +13,12 @@ import org.merganser.internal.kernel.Natives;
 import org.merganser.testing.ChildJvm;
 import org.merganser.testing.FakeDeviceProgram;
 import org.merganser.testing.LoadProgram;
+import org.merganser.testing.RunsOnce;
 
 /**
  * What is said, once a process, of a backend that was not used; what is loaded with one that is.
  */
+@RunsOnce("about the choice of a backend, in JVMs that are told which")
 class AutomaticBackendTest {
   private static final String NOT_USED = "INFO: backend auto is the CPU; CUDA is not used: ";
 

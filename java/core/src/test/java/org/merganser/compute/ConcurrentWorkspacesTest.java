@@ -75,9 +75,10 @@ class ConcurrentWorkspacesTest {
             Matrix y = gaussian(random);
             Matrix sxx = LinAlg.transposeMultiply(x, x, ws);
             Matrix syy = LinAlg.transposeMultiply(y, y, ws);
-            Matrix sxy = LinAlg.transposeMultiply(x, y, ws)) {
-          Cca cca = Cca.map(sxx, syy, sxy, 1, 1, ws);
-          bits.append(Double.doubleToRawLongBits(cca.map().get(3, 5))).append(' ');
+            Matrix sxy = LinAlg.transposeMultiply(x, y, ws);
+            Cca cca = Cca.map(sxx, syy, sxy, 1, 1, ws);
+            Matrix map = cca.map().toHost(ws)) {
+          bits.append(Double.doubleToRawLongBits(map.get(3, 5))).append(' ');
           bits.append(Double.doubleToRawLongBits(cca.correlations()[N - 1])).append(' ');
           bits.append(Assignment.maximise(sxy, ws).value()).append('\n');
         }

@@ -11,8 +11,10 @@ import org.merganser.internal.kernel.Natives;
 import org.merganser.testing.ChildJvm;
 import org.merganser.testing.DeviceCallsProgram;
 import org.merganser.testing.FakeDeviceProgram;
+import org.merganser.testing.RunsOnce;
 
 /** Data are where the backend computes, and move only when told to. */
+@RunsOnce("about the choice of a backend, in JVMs that are told which")
 class DeviceTest {
   @Test
   void onADeviceEverythingIsCopiedOnceAndCounted() throws Exception {
@@ -23,7 +25,7 @@ class DeviceTest {
             "merged [2.0, 3.0, 5.5]",
             // Two tensors of 12 bytes up, one down.
             "transfers [24, 12]",
-            "np 40 steps, first share 0.402, Traffic[toDevice=0, toHost=0]",
+            "np 40 steps, first coefficient 0.402, Traffic[toDevice=0, toHost=0]",
             "device true",
             "IllegalStateException: memory on CUDA cannot be read from the host",
             // What lies elsewhere is copied for the call.

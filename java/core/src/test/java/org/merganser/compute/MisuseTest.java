@@ -21,6 +21,7 @@ class MisuseTest {
     String seed = System.getProperty("merganser.misuse.seed", "1");
     ChildJvm.Result result =
         new ChildJvm()
+            .onOurBackend()
             .within(120 + Long.parseLong(calls) / 500)
             .run(MisuseProgram.class, calls, seed);
     String output = result.output();

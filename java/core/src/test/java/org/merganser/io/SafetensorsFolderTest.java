@@ -30,6 +30,7 @@ import org.merganser.compute.Workspace;
 import org.merganser.linalg.Tensor;
 import org.merganser.testing.ChildJvm;
 import org.merganser.testing.FolderWriterProgram;
+import org.merganser.testing.RunsOnce;
 
 /** A model in a folder is replaced as a whole or stays. */
 class SafetensorsFolderTest {
@@ -205,6 +206,7 @@ class SafetensorsFolderTest {
     }
   }
 
+  @RunsOnce("in a JVM of its own, which is told its backend")
   @Test
   void aWriterThatIsKilledLeavesOneWholeModel() throws Exception {
     Safetensors.writeFolder(model(0), folder, FOUR_SHARDS, WS);

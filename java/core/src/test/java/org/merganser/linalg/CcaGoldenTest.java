@@ -12,6 +12,7 @@ import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.merganser.compute.DType;
 import org.merganser.error.NumericalException;
+import org.merganser.linalg.Polar.Completion;
 import org.merganser.testing.Close;
 import org.merganser.testing.Oracle;
 

@@ -17,6 +17,7 @@ import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
 import org.merganser.error.NumericalException;
 import org.merganser.error.ShapeException;
+import org.merganser.linalg.Polar.Completion;
 import org.merganser.testing.Close;
 import org.merganser.testing.Oracle;
 

@@ -30,8 +30,8 @@ class NpMergerPropertiesTest {
     return MemoryCheckpoint.of(Map.of("w", Tensor.of(values, values.length)));
   }
 
-  private static NpMerge learn(JavaObjective objective, NpOptions options, float[] a, float[] c)
-      throws IOException {
+  private static NpMerge learn(
+      JavaObjective objective, NpMerger.Options options, float[] a, float[] c) throws IOException {
     return NpMerger.of(objective, options).learn(MergeProblem.of(model(a), model(c)), WS);
   }
 
@@ -43,16 +43,15 @@ class NpMergerPropertiesTest {
   void thetaStaysBetweenTheModels(Draw draw) throws IOException {
     int n = draw.integer(1, 70);
     long seed = draw.seed();
-    NpOptions.Form form = draw.of(NpOptions.Form.values());
+    NpMerger.Form form = draw.of(NpMerger.Form.values());
     int steps = draw.integer(1, 40);
     float[] a = gaussian(n, seed);
     float[] c = gaussian(n, seed + 1);
-    NpOptions options =
-        NpOptions.builder()
-            .form(form)
-            .steps(steps)
-            .optimizer(new NpOptions.Optimizer.Adam(3))
-            .build();
+    NpMerger.Options options =
+        NpMerger.Options.defaults()
+            .withForm(form)
+            .withSteps(steps)
+            .withOptimizer(new NpMerger.Optimizer.Adam(3));
     float[] theta = theta(learn(JavaObjective.constant(gaussian(n, seed + 2)), options, a, c));
     for (int i = 0; i < n; i++) {
       assertThat(theta[i]).isBetween(Math.min(a[i], c[i]), Math.max(a[i], c[i]));
@@ -63,32 +62,32 @@ class NpMergerPropertiesTest {
   void equalModelsAreUntouched(Draw draw) throws IOException {
     int n = draw.integer(1, 70);
     long seed = draw.seed();
-    NpOptions.Form form = draw.of(NpOptions.Form.values());
+    NpMerger.Form form = draw.of(NpMerger.Form.values());
     float[] a = gaussian(n, seed);
     NpMerge learned =
         learn(
             JavaObjective.constant(gaussian(n, seed + 2)),
-            NpOptions.builder().form(form).steps(9).build(),
+            NpMerger.Options.defaults().withForm(form).withSteps(9),
             a,
             a.clone());
     assertThat(theta(learned)).isEqualTo(a);
   }
 
   @Cases(30)
-  void swappingTheModelsMirrorsTheShares(Draw draw) throws IOException {
+  void swappingTheModelsMirrorsTheCoefficients(Draw draw) throws IOException {
     int n = draw.integer(1, 70);
     long seed = draw.seed();
     float[] a = gaussian(n, seed);
     float[] c = gaussian(n, seed + 1);
     JavaObjective objective = JavaObjective.distance(gaussian(n, seed + 2));
-    NpOptions options = NpOptions.builder().steps(20).build();
+    NpMerger.Options options = NpMerger.Options.defaults().withSteps(20);
     NpMerge there = learn(objective, options, a, c);
     NpMerge back = learn(objective, options, c, a);
     for (int i = 0; i < n; i++) {
       double size = Math.max(Math.abs(a[i]), Math.abs(c[i]));
       assertThat((double) theta(there)[i]).isCloseTo(theta(back)[i], within(1e-4 * size));
-      assertThat(there.shares().tensor("w").get(i))
-          .isCloseTo(1 - back.shares().tensor("w").get(i), within(1e-3));
+      assertThat(there.coefficients().tensor("w").get(i))
+          .isCloseTo(1 - back.coefficients().tensor("w").get(i), within(1e-3));
     }
   }
 
@@ -101,20 +100,19 @@ class NpMergerPropertiesTest {
     float[] a = gaussian(n, seed);
     float[] c = gaussian(n, seed + 1);
     float[] target = gaussian(n, seed + 2);
-    double share = twentieths / 20.0;
-    NpOptions options =
-        NpOptions.builder()
-            .optimizer(new NpOptions.Optimizer.Sgd(1, 0))
-            .initial(share, 1 - share)
-            .steps(1)
-            .build();
+    double coefficient = twentieths / 20.0;
+    NpMerger.Options options =
+        NpMerger.Options.defaults()
+            .withOptimizer(new NpMerger.Optimizer.Sgd(1, 0))
+            .withInitial(coefficient, 1 - coefficient)
+            .withSteps(1);
     NpMerge learned = learn(JavaObjective.distance(target), options, a, c);
-    double z = Math.log(share / (1 - share));
+    double z = Math.log(coefficient / (1 - coefficient));
     for (int i = 0; i < n; i++) {
       double h = 1e-4;
       double slope =
           (loss(a[i], c[i], target[i], z + h) - loss(a[i], c[i], target[i], z - h)) / (2 * h);
-      double s = learned.shares().tensor("w").get(i);
+      double s = learned.coefficients().tensor("w").get(i);
       double moved = z - Math.log(s / (1 - s));
       assertThat(moved)
           .isCloseTo(slope, within(1e-4 * Math.abs(slope) + 2e-5 / Math.min(s, 1 - s)));

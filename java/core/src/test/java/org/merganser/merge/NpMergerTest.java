@@ -31,6 +31,7 @@ import org.merganser.io.Checkpoint;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.io.Safetensors;
 import org.merganser.linalg.Tensor;
+import org.merganser.model.EarlyStopping.HeldOut;
 import org.merganser.testing.JavaObjective;
 import org.merganser.testing.JavaObjective.Value;
 
@@ -46,53 +47,56 @@ class NpMergerTest {
     return MemoryCheckpoint.of(Map.of("w", Tensor.of(values, values.length)));
   }
 
-  private static NpMerge learn(JavaObjective objective, NpOptions.Builder options, float[]... x)
+  private static NpMerge learn(JavaObjective objective, NpMerger.Options options, float[]... x)
       throws IOException {
     List<Checkpoint> models = new ArrayList<>();
     for (float[] each : x) {
       models.add(model(each));
     }
-    return NpMerger.of(objective, options.build()).learn(MergeProblem.of(models), WS);
+    return NpMerger.of(objective, options).learn(MergeProblem.of(models), WS);
   }
 
   private static float[] theta(NpMerge learned) {
     return learned.model().tensor("w").toFloatArray();
   }
 
-  private static float[] shares(NpMerge learned) {
-    return learned.shares().tensor("w").toFloatArray();
+  private static float[] coefficients(NpMerge learned) {
+    return learned.coefficients().tensor("w").toFloatArray();
   }
 
-  private static NpOptions.Builder sgd(double rate) {
-    return NpOptions.builder().optimizer(new NpOptions.Optimizer.Sgd(rate, 0));
+  private static NpMerger.Options sgd(double rate) {
+    return NpMerger.Options.defaults().withOptimizer(new NpMerger.Optimizer.Sgd(rate, 0));
   }
 
   /** merging.md 2.4. */
   @Test
   void goldens() throws IOException {
-    NpMerge plain = learn(JavaObjective.constant(G), sgd(1).steps(1), A, C);
-    assertThat(shares(plain))
+    NpMerge plain = learn(JavaObjective.constant(G), sgd(1).withSteps(1), A, C);
+    assertThat(coefficients(plain))
         .containsExactly(new float[] {.487502604f, .450166003f, .5f}, within(1e-7f));
     assertThat(theta(plain))
         .containsExactly(new float[] {.487502604f, .099667995f, .5f}, within(1e-7f));
     NpMerge adam =
         learn(
             JavaObjective.constant(G),
-            NpOptions.builder().optimizer(new NpOptions.Optimizer.Adam(.01)).steps(1),
+            NpMerger.Options.defaults()
+                .withOptimizer(new NpMerger.Optimizer.Adam(.01))
+                .withSteps(1),
             A,
             C);
-    assertThat(shares(adam))
+    assertThat(coefficients(adam))
         .containsExactly(new float[] {.497500021f, .497500021f, .5f}, within(1e-7f));
     assertThat(theta(adam))
         .containsExactly(new float[] {.497500021f, .004999958f, .5f}, within(1e-7f));
   }
 
   @Test
-  void findsTheSharesThatReachTheTarget() throws IOException {
+  void findsTheCoefficientsThatReachTheTarget() throws IOException {
     float[] target = {.9f, .25f, .5f};
-    NpMerge learned = learn(JavaObjective.distance(target), NpOptions.builder().steps(1500), A, C);
+    NpMerge learned =
+        learn(JavaObjective.distance(target), NpMerger.Options.defaults().withSteps(1500), A, C);
     assertThat(theta(learned)).containsExactly(target, within(1e-3f));
-    assertThat(shares(learned)).containsExactly(new float[] {.9f, .375f, .5f}, within(1e-3f));
+    assertThat(coefficients(learned)).containsExactly(new float[] {.9f, .375f, .5f}, within(1e-3f));
     assertThat(learned.losses()).hasSize(1500);
     assertThat(learned.losses().get(1499)).isLessThan(1e-5 * learned.losses().get(0));
     assertThat(learned.heldOut()).isEmpty();
@@ -101,29 +105,30 @@ class NpMergerTest {
   }
 
   @Test
-  void jointSharesOfThreeModels() throws IOException {
+  void jointCoefficientsOfThreeModels() throws IOException {
     float[] x1 = {1, 0, 0};
     float[] x2 = {0, 1, 0};
     float[] x3 = {0, 0, 1};
     NpMerge learned =
         learn(
             JavaObjective.distance(.5f, .3f, .6f),
-            NpOptions.builder().form(NpOptions.Form.SOFTMAX).steps(1500),
+            NpMerger.Options.defaults().withForm(NpMerger.Form.SOFTMAX).withSteps(1500),
             x1,
             x2,
             x3);
     assertThat(theta(learned)).containsExactly(new float[] {.5f, .3f, .6f}, within(2e-3f));
-    Tensor shares = learned.shares().tensor("w");
-    assertThat(shares.shape()).containsExactly(3, 3);
+    Tensor coefficients = learned.coefficients().tensor("w");
+    assertThat(coefficients.shape()).containsExactly(3, 3);
     for (int i = 0; i < 3; i++) {
-      assertThat(shares.get(i) + shares.get(3 + i) + shares.get(6 + i)).isCloseTo(1, within(1e-6));
-      assertThat(shares.get(3L * i + i)).isCloseTo(theta(learned)[i], within(1e-5));
+      assertThat(coefficients.get(i) + coefficients.get(3 + i) + coefficients.get(6 + i))
+          .isCloseTo(1, within(1e-6));
+      assertThat(coefficients.get(3L * i + i)).isCloseTo(theta(learned)[i], within(1e-5));
     }
   }
 
   @ParameterizedTest
-  @EnumSource(NpOptions.Granularity.class)
-  void sharedLogits(NpOptions.Granularity granularity) throws IOException {
+  @EnumSource(NpMerger.Granularity.class)
+  void sharedLogits(NpMerger.Granularity granularity) throws IOException {
     JavaObjective objective =
         JavaObjective.of(
             Map.of("w", new long[] {2, 3}),
@@ -131,7 +136,7 @@ class NpMergerTest {
     MemoryCheckpoint a =
         MemoryCheckpoint.of(Map.of("w", Tensor.of(new float[] {1, 1, 1, 1, 1, 1}, 2, 3)));
     MemoryCheckpoint c = MemoryCheckpoint.of(Map.of("w", Tensor.zeros(DType.F32, 2, 3)));
-    NpOptions options = sgd(1).steps(1).granularity(granularity).build();
+    NpMerger.Options options = sgd(1).withSteps(1).withGranularity(granularity);
     NpMerge learned = NpMerger.of(objective, options).learn(MergeProblem.of(a, c), WS);
     double[] logits =
         switch (granularity) {
@@ -139,32 +144,32 @@ class NpMergerTest {
           case ROW -> new double[] {-1.5, .75};
           case TENSOR -> new double[] {-.75};
         };
-    Tensor shares = learned.shares().tensor("w");
-    assertThat(shares.size()).isEqualTo(logits.length);
+    Tensor coefficients = learned.coefficients().tensor("w");
+    assertThat(coefficients.size()).isEqualTo(logits.length);
     for (int i = 0; i < 6; i++) {
-      double share = 1 / (1 + Math.exp(-logits[i * logits.length / 6]));
-      assertThat(shares.get((long) i * logits.length / 6)).isCloseTo(share, within(1e-7));
-      assertThat(learned.model().tensor("w").get(i)).isCloseTo(share, within(1e-7));
+      double coefficient = 1 / (1 + Math.exp(-logits[i * logits.length / 6]));
+      assertThat(coefficients.get((long) i * logits.length / 6))
+          .isCloseTo(coefficient, within(1e-7));
+      assertThat(learned.model().tensor("w").get(i)).isCloseTo(coefficient, within(1e-7));
     }
   }
 
   @Test
-  void keepsTheSharesOfTheLeastHeldOutLoss() throws IOException {
+  void keepsTheCoefficientsOfTheLeastHeldOutLoss() throws IOException {
     // Training pulls to 1; held-out data are best at 0.6.
     JavaObjective objective =
         JavaObjective.distance(1).heldOut(theta -> Math.abs(theta[0][0] - .6));
     NpMerge learned =
         learn(
             objective,
-            NpOptions.builder().steps(500).evalEvery(1).patience(7),
+            NpMerger.Options.defaults().withSteps(500).withEvalEvery(1).withPatience(7),
             new float[] {1},
             new float[] {0});
     assertThat(theta(learned)[0]).isCloseTo(.6f, within(.02f));
     assertThat(learned.stop()).isEqualTo(NpMerge.Stop.PATIENCE);
     assertThat(learned.losses()).hasSize((int) learned.bestStep() + 7);
-    assertThat(learned.heldOut().get(0)).isEqualTo(new NpMerge.HeldOut(0, Math.abs(.5 - .6)));
-    double least =
-        learned.heldOut().stream().mapToDouble(NpMerge.HeldOut::loss).min().orElseThrow();
+    assertThat(learned.heldOut().get(0)).isEqualTo(new HeldOut(0, Math.abs(.5 - .6)));
+    double least = learned.heldOut().stream().mapToDouble(HeldOut::loss).min().orElseThrow();
     assertThat(learned.bestHeldOutLoss()).hasValue(least);
   }
 
@@ -173,7 +178,11 @@ class NpMergerTest {
     JavaObjective objective =
         JavaObjective.distance(1).heldOut(theta -> Math.abs(theta[0][0] - .5));
     NpMerge learned =
-        learn(objective, NpOptions.builder().evalEvery(3), new float[] {1}, new float[] {0});
+        learn(
+            objective,
+            NpMerger.Options.defaults().withEvalEvery(3),
+            new float[] {1},
+            new float[] {0});
     assertThat(theta(learned)).containsExactly(.5f);
     assertThat(learned.bestStep()).isZero();
   }
@@ -184,7 +193,8 @@ class NpMergerTest {
     List<String> aligned = new ArrayList<>();
     NpMerger merger =
         NpMerger.of(
-            JavaObjective.constant(0), NpOptions.builder().steps(1).initUniform(true).build());
+            JavaObjective.constant(0),
+            NpMerger.Options.defaults().withSteps(1).withInitUniform(true));
     List<NpMerge> rounds =
         merger.successive(
             MergeProblem.of(models),
@@ -217,7 +227,7 @@ class NpMergerTest {
     MemoryCheckpoint first = MemoryCheckpoint.of(a);
     MemoryCheckpoint second = MemoryCheckpoint.of(c, Map.of(), Set.of("mean", "frozen"));
     NpMerge learned =
-        NpMerger.of(objective, NpOptions.builder().steps(1).build())
+        NpMerger.of(objective, NpMerger.Options.defaults().withSteps(1))
             .learn(MergeProblem.of(first, second), WS);
     assertThat(learned.model().tensors().keySet()).containsExactly("w", "mean", "frozen", "count");
     assertThat(learned.model().tensor("mean").get(0)).isEqualTo(8);
@@ -231,7 +241,7 @@ class NpMergerTest {
     Checkpoint a = MemoryCheckpoint.of(Map.of("w", Tensor.of(dtype, new double[] {1, 2}, WS)));
     Checkpoint c = MemoryCheckpoint.of(Map.of("w", Tensor.of(dtype, new double[] {3, -1}, WS)));
     NpMerge learned =
-        NpMerger.of(JavaObjective.constant(0, 0), NpOptions.builder().steps(1).build())
+        NpMerger.of(JavaObjective.constant(0, 0), NpMerger.Options.defaults().withSteps(1))
             .learn(MergeProblem.of(a, c), WS);
     Tensor w = learned.model().tensor("w");
     assertThat(w.dtype()).isEqualTo(dtype);
@@ -242,17 +252,21 @@ class NpMergerTest {
   void cancelledAndGoneOnEqualsUninterrupted() throws IOException {
     Path state = folder.resolve("run.npstate");
     float[] target = {.9f, .25f, .5f};
-    NpOptions.Builder options = NpOptions.builder().steps(60).evalEvery(4).patience(100);
-    for (NpOptions.Optimizer optimizer :
+    for (NpMerger.Optimizer optimizer :
         List.of(
-            new NpOptions.Optimizer.Adam(.05),
-            new NpOptions.Optimizer.Sgd(.1, .9),
-            new NpOptions.Optimizer.Sgd(.1, 0))) {
-      options.optimizer(optimizer);
+            new NpMerger.Optimizer.Adam(.05),
+            new NpMerger.Optimizer.Sgd(.1, .9),
+            new NpMerger.Optimizer.Sgd(.1, 0))) {
+      NpMerger.Options options =
+          NpMerger.Options.defaults()
+              .withOptimizer(optimizer)
+              .withSteps(60)
+              .withEvalEvery(4)
+              .withPatience(100);
       JavaObjective plain = JavaObjective.distance(target).heldOut(theta -> theta[0][1]);
       MergeProblem problem = MergeProblem.of(model(A), model(C));
-      NpMerge whole = NpMerger.of(plain, options.build()).learn(problem, WS);
-      NpOptions resumable = options.state(state).build();
+      NpMerge whole = NpMerger.of(plain, options).learn(problem, WS);
+      NpMerger.Options resumable = options.withState(state);
       Cancellation cancellation = new Cancellation();
       JavaObjective cancelling =
           JavaObjective.of(
@@ -285,24 +299,24 @@ class NpMergerTest {
       assertThat(rest.heldOut()).isEqualTo(whole.heldOut());
       assertThat(rest.bestStep()).isEqualTo(whole.bestStep());
       assertThat(state).doesNotExist();
-      options = NpOptions.builder().steps(60).evalEvery(4).patience(100);
     }
   }
 
   /** The evaluation that was due is made when the run goes on. */
   @Test
   void cancelledWhileLookingAndGoneOnEqualsUninterrupted() throws IOException {
-    NpOptions.Builder options = NpOptions.builder().steps(12).evalEvery(4).patience(100);
+    NpMerger.Options options =
+        NpMerger.Options.defaults().withSteps(12).withEvalEvery(4).withPatience(100);
     JavaObjective plain = JavaObjective.distance(G).heldOut(theta -> theta[0][1]);
     MergeProblem problem = MergeProblem.of(model(A), model(C));
-    NpMerge whole = NpMerger.of(plain, options.build()).learn(problem, WS);
-    NpOptions resumable = options.state(folder.resolve("looking.npstate")).build();
-    int[] looks = new int[1];
+    NpMerge whole = NpMerger.of(plain, options).learn(problem, WS);
+    NpMerger.Options resumable = options.withState(folder.resolve("evaluating.npstate"));
+    int[] evaluations = new int[1];
     JavaObjective stopping =
         JavaObjective.distance(G)
             .heldOut(
                 theta -> {
-                  if (looks[0]++ == 2) {
+                  if (evaluations[0]++ == 2) {
                     throw new CancelledException("cancelled");
                   }
                   return theta[0][1];
@@ -320,7 +334,7 @@ class NpMergerTest {
     Path state = folder.resolve("run.npstate");
     Cancellation cancellation = new Cancellation();
     cancellation.cancel();
-    NpOptions options = NpOptions.builder().state(state).build();
+    NpMerger.Options options = NpMerger.Options.defaults().withState(state);
     JavaObjective objective = JavaObjective.distance(G);
     try (Workspace stopped = Workspace.builder().cancellation(cancellation).open()) {
       // Reading the models is refused already: nothing is left behind.
@@ -350,11 +364,12 @@ class NpMergerTest {
         "steps | damaged: 14 losses, but a run of 10 steps",
         "evaluation | damaged: an evaluation on held-out data after step 9 of 4",
         "best | damaged: tensor 'best.w' is missing, needed F32 [3]",
-        "word | damaged: numbers of its history cannot be read"
+        "word | damaged: numbers of its history cannot be read",
+        "version | state of NP Merge of version 1, read is 2; name another file, or"
       })
   void aDamagedStateIsRefused(String how, String message) throws IOException {
     Path state = folder.resolve("damaged.npstate");
-    NpOptions options = NpOptions.builder().steps(10).state(state).build();
+    NpMerger.Options options = NpMerger.Options.defaults().withSteps(10).withState(state);
     MergeProblem problem = MergeProblem.of(model(A), model(C));
     Cancellation cancellation = new Cancellation();
     JavaObjective stopping =
@@ -386,6 +401,7 @@ class NpMergerTest {
       case "nan" -> tensors.put("z.w", Tensor.of(new float[] {Float.NaN, 0, 0}, 3));
       case "steps" -> metadata.merge("losses", " 1 1 1 1 1 1 1 1 1 1", String::concat);
       case "evaluation" -> metadata.put("heldOut", "9:1.0");
+      case "version" -> metadata.put("merganser.np-merge", "1");
       case "best" -> metadata.put("heldOut", "2:1.0");
       default -> metadata.put("heldOut", "2;1.0");
     }
@@ -394,11 +410,11 @@ class NpMergerTest {
     assertThatThrownBy(() -> NpMerger.of(JavaObjective.distance(G), options).learn(problem, WS))
         .isInstanceOf(FormatException.class)
         .hasMessageContaining(state + ": " + message)
-        .hasMessageContaining("delete it to start anew");
+        .hasMessageMatching(".*delete (it|this one) to start anew");
   }
 
   @Test
-  void aGradientThatIsNotFiniteStopsWithTheBestSharesKept() throws IOException {
+  void aGradientThatIsNotFiniteStopsWithTheBestCoefficientsKept() throws IOException {
     JavaObjective objective =
         JavaObjective.of(
             Map.of("w", new long[] {3}),
@@ -407,14 +423,15 @@ class NpMergerTest {
     objective.heldOut(theta -> theta[0][0]);
     NpMerge.Diverged failure =
         catchThrowableOfType(
-            NpMerge.Diverged.class, () -> learn(objective, NpOptions.builder().evalEvery(2), A, C));
+            NpMerge.Diverged.class,
+            () -> learn(objective, NpMerger.Options.defaults().withEvalEvery(2), A, C));
     assertThat(failure)
         .hasMessageStartingWith("step 5: the gradient of 'w' at index 0 is not finite or too large")
-        .hasMessageContaining("the shares of step 4 are kept");
+        .hasMessageContaining("the coefficients of step 4 are kept");
     NpMerge four =
         learn(
             JavaObjective.constant(1, 1, 1).heldOut(theta -> theta[0][0]),
-            NpOptions.builder().evalEvery(2).steps(4),
+            NpMerger.Options.defaults().withEvalEvery(2).withSteps(4),
             A,
             C);
     assertThat(theta(failure.best())).isEqualTo(theta(four));
@@ -427,10 +444,11 @@ class NpMergerTest {
         JavaObjective.of(
             Map.of("w", new long[] {3}),
             (step, theta) -> new Value(step == 3 ? Double.NaN : 1, new float[][] {G}));
-    assertThatThrownBy(() -> learn(objective, NpOptions.builder(), A, C))
+    assertThatThrownBy(() -> learn(objective, NpMerger.Options.defaults(), A, C))
         .isInstanceOf(NumericalException.class)
         .hasMessageStartingWith(
-            "step 3: the loss is NaN, the gradients are finite; the shares of step 3 are kept");
+            "step 3: the loss is NaN, the gradients are finite;"
+                + " the coefficients of step 3 are kept");
   }
 
   @Test
@@ -465,24 +483,30 @@ class NpMergerTest {
 
   @Test
   void badNumbersAreRefused() {
-    assertThatThrownBy(() -> NpOptions.builder().steps(0).build())
+    assertThatThrownBy(() -> NpMerger.Options.defaults().withSteps(0))
         .hasMessageStartingWith("steps must be at least 1, not 0");
-    assertThatThrownBy(() -> NpOptions.builder().limit(41).build())
+    assertThatThrownBy(() -> NpMerger.Options.defaults().withLimit(41))
         .hasMessage("limit must be in (0, 40], not 41.0");
-    assertThatThrownBy(() -> NpOptions.builder().initial(.5, .6).build())
-        .hasMessageContaining("must be at least 0 and sum to 1, not to 1.1");
-    assertThatThrownBy(() -> new NpOptions.Optimizer.Adam(Double.NaN))
-        .hasMessage("learning rate must be positive and finite, not NaN");
-    assertThatThrownBy(() -> learn(JavaObjective.constant(G), NpOptions.builder(), A, C, G))
-        .hasMessage("3 models; SIGMOID learns the shares of 2; use merge or successive for more");
-    assertThatThrownBy(
-            () -> learn(JavaObjective.constant(G), NpOptions.builder().initial(.2, .3, .5), A, C))
-        .hasMessage("3 initial shares for 2 models");
+    assertThatThrownBy(() -> NpMerger.Options.defaults().withInitial(.5, .6))
+        .hasMessageContaining("must sum to 1, not to 1.1");
+    assertThatThrownBy(() -> new NpMerger.Optimizer.Adam(Double.NaN))
+        .hasMessage("learning-rate must be finite and greater than 0, not NaN");
+    assertThatThrownBy(() -> learn(JavaObjective.constant(G), NpMerger.Options.defaults(), A, C, G))
+        .hasMessage(
+            "3 models; SIGMOID learns the coefficients of 2; use merge or successive for more");
     assertThatThrownBy(
             () ->
                 learn(
                     JavaObjective.constant(G),
-                    NpOptions.builder(),
+                    NpMerger.Options.defaults().withInitial(.2, .3, .5),
+                    A,
+                    C))
+        .hasMessage("3 initial coefficients for 2 models");
+    assertThatThrownBy(
+            () ->
+                learn(
+                    JavaObjective.constant(G),
+                    NpMerger.Options.defaults(),
                     A,
                     new float[] {1, Float.NaN, 2}))
         .isInstanceOf(NumericalException.class)
@@ -505,7 +529,7 @@ class NpMergerTest {
     for (int threads : new int[] {1, 2, 8}) {
       try (Workspace ws = Workspace.builder().threads(threads).open()) {
         NpMerge learned =
-            NpMerger.of(JavaObjective.distance(target), NpOptions.builder().steps(5).build())
+            NpMerger.of(JavaObjective.distance(target), NpMerger.Options.defaults().withSteps(5))
                 .learn(MergeProblem.of(model(a), model(c)), ws);
         results.add(learned.model().tensor("w"));
       }

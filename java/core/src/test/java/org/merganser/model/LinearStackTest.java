@@ -30,6 +30,7 @@ import org.merganser.model.LayerChains.Chain;
 import org.merganser.model.LayerChains.Layer;
 import org.merganser.testing.JavaNetwork;
 import org.merganser.testing.JavaNetwork.Activation;
+import org.merganser.testing.RunsOnce;
 
 class LinearStackTest {
 
@@ -262,6 +263,7 @@ class LinearStackTest {
   }
 
   /** Names and shapes that take long in other ways: {@code %d} is the number of the layer. */
+  @RunsOnce("measures time, and reads names and shapes alone")
   @ParameterizedTest
   @ValueSource(
       strings = {

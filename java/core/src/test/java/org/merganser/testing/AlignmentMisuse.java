@@ -132,7 +132,8 @@ final class AlignmentMisuse extends MisusePool {
           try (FeatureMap inverse = map.inverse();
               FeatureMap round = map.then(inverse, of(ws));
               Matrix matrix = round.toMatrix(of(ws))) {
-            return matrix.get(0, 0) == 1 && matrix.get(1, 2) == 0;
+            double[][] found = Work.array(matrix);
+            return found[0][0] == 1 && found[1][2] == 0;
           }
         });
   }

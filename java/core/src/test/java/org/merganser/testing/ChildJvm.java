@@ -42,6 +42,16 @@ public final class ChildJvm {
     return this;
   }
 
+  /** Computes where this JVM does, which may be the fake device; others do on the CPU. */
+  public ChildJvm onOurBackend() {
+    for (String name : List.of("merganser.backend", "merganser.cuda.plugin")) {
+      if (System.getProperty(name) != null) {
+        options.add("-D" + name + "=" + System.getProperty(name));
+      }
+    }
+    return this;
+  }
+
   public ChildJvm option(String option) {
     options.add(option);
     return this;

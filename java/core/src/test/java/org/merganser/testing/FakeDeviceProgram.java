@@ -25,7 +25,6 @@ import org.merganser.merge.LinearMerger;
 import org.merganser.merge.MergeProblem;
 import org.merganser.merge.NpMerge;
 import org.merganser.merge.NpMerger;
-import org.merganser.merge.NpOptions;
 import org.merganser.model.Objective;
 
 /**
@@ -84,14 +83,14 @@ public final class FakeDeviceProgram {
         };
     Checkpoint a = MemoryCheckpoint.of(Map.of("w", Tensor.of(new float[] {1, -1, .5f}, 3)));
     Checkpoint c = MemoryCheckpoint.of(Map.of("w", Tensor.of(new float[] {0, 1, .5f}, 3)));
-    NpOptions options =
-        NpOptions.builder().optimizer(new NpOptions.Optimizer.Adam(.01)).steps(40).build();
+    NpMerger.Options options =
+        NpMerger.Options.defaults().withOptimizer(new NpMerger.Optimizer.Adam(.01)).withSteps(40);
     NpMerge learned = NpMerger.of(constant, options).learn(MergeProblem.of(a, c), ws);
     System.out.println(
         "np "
             + learned.losses().size()
-            + " steps, first share "
-            + String.format("%.3f", learned.shares().tensor("w").get(0))
+            + " steps, first coefficient "
+            + String.format("%.3f", learned.coefficients().tensor("w").get(0))
             + ", "
             + learned.traffic());
   }
@@ -100,7 +99,7 @@ public final class FakeDeviceProgram {
   private static final class ConstantGradient implements Objective.Session {
     private final Tensor theta;
     private final Tensor gradient;
-    private int looks;
+    private int evaluations;
 
     ConstantGradient(Workspace ws) {
       theta = Tensor.allocate(DType.F32, new long[] {3}, ws);
@@ -124,7 +123,7 @@ public final class FakeDeviceProgram {
 
     @Override
     public OptionalDouble heldOutLoss() {
-      return OptionalDouble.of(-looks++);
+      return OptionalDouble.of(-evaluations++);
     }
 
     @Override

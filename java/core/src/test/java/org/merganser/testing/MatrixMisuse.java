@@ -48,8 +48,8 @@ final class MatrixMisuse extends MisusePool {
     long inner = b == null ? 0 : form == 1 ? b.object.columns() : b.object.rows();
     long n = b == null ? 0 : form == 1 ? b.object.rows() : b.object.columns();
     boolean empty = m == 0 || n == 0 || k == 0;
-    // An empty product is not computed: the Workspace only says where it would lie.
-    List<Held<?>> used = empty ? using() : using(a, b, ws);
+    // An empty product is not computed: the Workspace only says where it lies.
+    List<Held<?>> used = empty ? using(ws) : using(a, b, ws);
     boolean good = a != null && b != null && ws != null && k == inner;
     round.call(
         () -> "multiply " + form + " " + of(a) + " " + of(b),
@@ -63,15 +63,15 @@ final class MatrixMisuse extends MisusePool {
                 case 1 -> LinAlg.multiplyTransposed(of(a), of(b), of(ws));
                 default -> LinAlg.transposeMultiply(of(a), of(b), of(ws));
               }) {
-            return isProduct(c, a, b, form);
+            return isProduct(Work.array(c), a, b, form);
           }
         });
   }
 
-  private static boolean isProduct(Matrix c, Held<Matrix> a, Held<Matrix> b, int form) {
+  private static boolean isProduct(double[][] c, Held<Matrix> a, Held<Matrix> b, int form) {
     int k = (int) (form == 2 ? a.object.rows() : a.object.columns());
-    for (int i = 0; i < c.rows(); i++) {
-      for (int j = 0; j < c.columns(); j++) {
+    for (int i = 0; i < c.length; i++) {
+      for (int j = 0; j < c[i].length; j++) {
         double sum = 0;
         double size = 0;
         for (int l = 0; l < k; l++) {
@@ -82,7 +82,7 @@ final class MatrixMisuse extends MisusePool {
           sum += left * right;
           size += Math.abs(left * right);
         }
-        double found = c.get(i, j);
+        double found = c[i][j];
         boolean special = !Double.isFinite(size);
         if (!special && !(Math.abs(found - sum) <= 1e-12 * size + 1e-300)) {
           return false;

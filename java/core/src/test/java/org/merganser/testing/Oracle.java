@@ -31,6 +31,11 @@ public final class Oracle {
     return result;
   }
 
+  /** Row after row. */
+  public static double[] flat(double[][] a) {
+    return java.util.Arrays.stream(a).flatMapToDouble(java.util.Arrays::stream).toArray();
+  }
+
   public static double[][] scale(double[][] a, double factor) {
     return map(a, x -> x * factor);
   }

@@ -8,6 +8,7 @@ import java.util.Arrays;
 import org.junit.jupiter.api.Test;
 
 /** The rule finds what it is there for. */
+@RunsOnce("reads classes, computes nothing")
 class RecordArraysTest {
   /** Says nothing of its array. */
   public record Plain(int[] values) {}

@@ -56,8 +56,9 @@ final class TensorMisuse extends MisusePool {
         true,
         using(t, ws),
         () -> {
-          try (Tensor wide = t.object.to(type, of(ws))) {
-            return same(wide.toDoubleArray(), t.values);
+          try (Tensor wide = t.object.to(type, of(ws));
+              Tensor found = Work.host(wide)) {
+            return same(found.toDoubleArray(), t.values);
           }
         });
   }
@@ -156,10 +157,11 @@ final class TensorMisuse extends MisusePool {
         () -> "scale " + rows + " rows of " + of(t),
         t != null && ws != null && rows == t.object.dim(0),
         !empty,
-        empty ? using() : using(t, ws),
+        empty ? using(ws) : using(t, ws),
         () -> {
-          try (Tensor scaled = t.object.scaledRows(scales, of(ws))) {
-            double[] found = scaled.toDoubleArray();
+          try (Tensor scaled = t.object.scaledRows(scales, of(ws));
+              Tensor host = Work.host(scaled)) {
+            double[] found = host.toDoubleArray();
             for (int i = 0; i < found.length; i++) {
               if (found[i] != t.values[i] && !Double.isNaN(t.values[i])) {
                 return false;

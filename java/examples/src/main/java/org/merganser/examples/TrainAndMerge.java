@@ -15,16 +15,16 @@ import org.merganser.merge.LinearMerger;
 import org.merganser.merge.MergeProblem;
 import org.merganser.merge.Merger;
 import org.merganser.merge.NpMerger;
+import org.merganser.model.Evaluation;
 import org.merganser.stats.Moments;
 import org.merganser.torch.Activation;
-import org.merganser.torch.Evaluation;
 import org.merganser.torch.TorchNetwork;
 import org.merganser.torch.TorchObjective;
 import org.merganser.torch.Trainer;
 
 /**
  * Trains two networks on embedded images, merges them with and without alignment, and with learned
- * shares.
+ * coefficients.
  */
 public final class TrainAndMerge {
   private TrainAndMerge() {}

@@ -16,7 +16,12 @@ import org.merganser.linalg.Tensor;
 import org.merganser.model.Inputs;
 
 /** Labelled samples in memory, which {@link #close} frees. */
-public final class Examples implements AutoCloseable {
+public final class Examples implements Inputs.Labelled, AutoCloseable {
+  private static final int BATCH = 1000;
+
+  /** Activations of more images do not stay in the cache, and are mapped anew by every layer. */
+  private static final int IMAGE_BATCH = 100;
+
   private final Tensor inputs;
   private final int[] labels;
   private final int classes;
@@ -59,11 +64,12 @@ public final class Examples implements AutoCloseable {
     return labels.clone();
   }
 
-  int label(int sample) {
-    return labels[sample];
+  @Override
+  public int label(long sample) {
+    return labels[Math.toIntExact(sample)];
   }
 
-  /** Number of classes. */
+  @Override
   public int classes() {
     return classes;
   }
@@ -71,6 +77,17 @@ public final class Examples implements AutoCloseable {
   /** Number of samples. */
   public int size() {
     return labels.length;
+  }
+
+  @Override
+  public long samples() {
+    return labels.length;
+  }
+
+  /** All inputs in order, in batches that suit forward passes. The seed has no effect. */
+  @Override
+  public Iterator<Tensor> open(long seed) {
+    return batches(inputs.rank() == 2 ? BATCH : IMAGE_BATCH).open(seed);
   }
 
   /** The first {@code count} samples; shares the memory. */
@@ -98,6 +115,11 @@ public final class Examples implements AutoCloseable {
       classOf[i] = labels[sample];
     }
     return new Examples(rows, classOf, classes);
+  }
+
+  @Override
+  public boolean inMemory() {
+    return true;
   }
 
   /** The inputs in order, in batches; the last may be smaller. The seed has no effect. */

@@ -16,7 +16,8 @@ import org.merganser.error.NumericalException;
 import org.merganser.io.Checkpoint;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.linalg.Tensor;
-import org.merganser.merge.NpMerge;
+import org.merganser.model.EarlyStopping;
+import org.merganser.model.EarlyStopping.HeldOut;
 import org.merganser.model.Objective.Slot;
 
 /**
@@ -31,7 +32,7 @@ import org.merganser.model.Objective.Slot;
  * @param bestStep step whose parameters are kept
  */
 public record FineTuning(
-    MemoryCheckpoint model, List<Double> losses, List<NpMerge.HeldOut> heldOut, long bestStep)
+    MemoryCheckpoint model, List<Double> losses, List<HeldOut> heldOut, long bestStep)
     implements AutoCloseable {
 
   /**
@@ -69,10 +70,7 @@ public record FineTuning(
     List<Slot> slots = objective.slots();
     Map<String, Tensor> best = new LinkedHashMap<>();
     List<Double> losses = new ArrayList<>();
-    List<NpMerge.HeldOut> evaluations = new ArrayList<>();
-    long bestStep = 0;
-    double least = Double.POSITIVE_INFINITY;
-    int sinceBest = 0;
+    EarlyStopping stopping = new EarlyStopping(options.evalEvery(), options.patience());
     try (TorchObjectiveSession session = objective.openTorch(ws)) {
       read(start, slots, session, ws);
       org.bytedeco.pytorch.Optimizer optimizer =
@@ -87,22 +85,17 @@ public record FineTuning(
       try {
         for (long step = 0; ; step++) {
           boolean last = step == options.steps();
-          if (step % options.evalEvery() == 0 || last) {
+          if (stopping.isDue(step, last)) {
             OptionalDouble loss = session.heldOutLoss();
             if (step == 0 && loss.isPresent() && !Double.isFinite(loss.getAsDouble())) {
               throw new NumericalException(
                   "the held-out loss of the model to train on is " + loss.getAsDouble());
             }
-            boolean better = loss.isEmpty() ? last : loss.getAsDouble() < least;
-            loss.ifPresent(value -> evaluations.add(new NpMerge.HeldOut(losses.size(), value)));
-            sinceBest = better || loss.isEmpty() ? 0 : sinceBest + 1;
-            if (better) {
-              least = loss.orElse(least);
-              bestStep = step;
+            if (loss.isEmpty() ? last : stopping.add(step, loss.getAsDouble())) {
               keep(slots, session, best);
             }
           }
-          if (last || sinceBest >= options.patience()) {
+          if (last || stopping.isOver()) {
             break;
           }
           double loss = session.lossAndGradient(step);
@@ -132,7 +125,10 @@ public record FineTuning(
         session.theta(s).copyFrom(best.get(slots.get(s).name()), ws);
       }
       return new FineTuning(
-          objective.model(session, List.of(start), ws), losses, evaluations, bestStep);
+          objective.model(session, List.of(start), ws),
+          losses,
+          stopping.evaluations(),
+          stopping.bestStepOr(losses.size()));
     } finally {
       best.values().forEach(Tensor::close);
     }

@@ -17,8 +17,8 @@ final class Lent implements AutoCloseable {
   Lent(Collection<Tensor> tensors) {
     try {
       for (Tensor tensor : tensors) {
-        tensor.block().acquire();
-        blocks.add(tensor.block());
+        Block.of(tensor).acquire();
+        blocks.add(Block.of(tensor));
       }
     } catch (RuntimeException e) {
       close();

@@ -2,7 +2,7 @@
 package org.merganser.torch;
 
 /**
- * Learning rate over time, as a factor of the peak: a linear rise over the first {@code warmUp}
+ * Learning rate over time, as a multiple of the peak: a linear rise over the first {@code warmUp}
  * part of all steps, then a decay.
  *
  * @param warmUp in [0, 1)
@@ -48,8 +48,8 @@ public record Schedule(double warmUp, Decay decay, int stages) {
     return new Schedule(0, Decay.LINEAR);
   }
 
-  /** Factor at step {@code step} of {@code steps}, from 0. */
-  public double factor(long step, long steps) {
+  /** Multiple of the peak at step {@code step} of {@code steps}, from 0. */
+  public double multiple(long step, long steps) {
     double warm = warmUp * steps;
     if (step < warm) {
       return (step + 1) / Math.max(1, Math.ceil(warm));

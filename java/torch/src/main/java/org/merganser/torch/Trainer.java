@@ -189,7 +189,8 @@ public final class Trainer {
           ws.cancellation().check();
           long step = (long) epoch * order.batches() + i;
           int[] batch = order.batch(step);
-          double rate = options.optimizer().learningRate() * options.schedule().factor(step, steps);
+          double rate =
+              options.optimizer().learningRate() * options.schedule().multiple(step, steps);
           sum +=
               TorchNatives.call(
                   options.threads(),

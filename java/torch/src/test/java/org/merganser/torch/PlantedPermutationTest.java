@@ -92,7 +92,7 @@ class PlantedPermutationTest {
       throws IOException {
     StatisticsRequest request = StatisticsRequest.NONE;
     Architecture architecture = kind.network().architecture();
-    for (String id : Catalogue.aligners().keySet()) {
+    for (String id : Catalogue.aligners().ids()) {
       request = request.and(Catalogue.aligner(id).request(architecture));
     }
     // Products in F64: in MIXED a block with itself and the cross block differ by 1e-6.
@@ -143,7 +143,7 @@ class PlantedPermutationTest {
         Tensor inputs = kind.inputs(40, 6);
         Moments moments = collect(kind, a, a, batches(inputs))) {
       AlignmentProblem problem = AlignmentProblem.of(architecture, moments);
-      for (String id : Catalogue.aligners().keySet()) {
+      for (String id : Catalogue.aligners().ids()) {
         Aligner aligner = Catalogue.aligner(id);
         Checkpoint merged = merge(architecture, a, aligner.align(problem, ws).of(1).apply(a));
         for (String name : a.tensors().keySet()) {

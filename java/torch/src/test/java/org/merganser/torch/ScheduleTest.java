@@ -15,7 +15,7 @@ class ScheduleTest {
 
   @ParameterizedTest
   @CsvSource({
-    // warm-up, decay, step, steps, factor
+    // warm-up, decay, step, steps, multiple
     "0,    LINEAR,   0,   100, 1",
     "0,    LINEAR,   25,  100, 0.75",
     "0,    LINEAR,   99,  100, 0.01",
@@ -33,8 +33,8 @@ class ScheduleTest {
     "0.5,  CONSTANT, 0,   1,   1",
     "0,    LINEAR,   0,   1,   1"
   })
-  void factors(double warmUp, Decay decay, long step, long steps, double factor) {
-    assertThat(new Schedule(warmUp, decay).factor(step, steps)).isCloseTo(factor, within(1e-9));
+  void multiples(double warmUp, Decay decay, long step, long steps, double multiple) {
+    assertThat(new Schedule(warmUp, decay).multiple(step, steps)).isCloseTo(multiple, within(1e-9));
   }
 
   /** Warm-up of 5 epochs of 200 and back to 0; 100 steps an epoch, as with 50000 images. */
@@ -47,12 +47,12 @@ class ScheduleTest {
     long steps = 100L * options.epochs();
     assertThat(steps).isEqualTo(20_000);
     Schedule schedule = options.schedule();
-    assertThat(schedule.factor(0, steps)).isCloseTo(1.0 / 500, within(1e-12));
-    assertThat(schedule.factor(249, steps)).isCloseTo(0.5, within(1e-12));
-    assertThat(schedule.factor(499, steps)).isCloseTo(1, within(1e-12));
-    assertThat(schedule.factor(500, steps)).isCloseTo(1, within(1e-12));
-    assertThat(schedule.factor(10_250, steps)).isCloseTo(0.5, within(1e-12));
-    assertThat(schedule.factor(19_999, steps)).isCloseTo(1.0 / 19_500, within(1e-12));
+    assertThat(schedule.multiple(0, steps)).isCloseTo(1.0 / 500, within(1e-12));
+    assertThat(schedule.multiple(249, steps)).isCloseTo(0.5, within(1e-12));
+    assertThat(schedule.multiple(499, steps)).isCloseTo(1, within(1e-12));
+    assertThat(schedule.multiple(500, steps)).isCloseTo(1, within(1e-12));
+    assertThat(schedule.multiple(10_250, steps)).isCloseTo(0.5, within(1e-12));
+    assertThat(schedule.multiple(19_999, steps)).isCloseTo(1.0 / 19_500, within(1e-12));
     assertThat(Trainer.Options.VGG_RATE).isEqualTo(0.08);
     assertThat(options.withThreads(3).threads()).isEqualTo(3);
     assertThat(options.withThreads(1)).isEqualTo(options);
@@ -66,7 +66,7 @@ class ScheduleTest {
       for (int epoch = 0; epoch < 90; epoch++) {
         double wanted = epoch < 30 ? 1 : epoch < 60 ? 0.1 : 0.01;
         for (long step : new long[] {epoch * perEpoch, (epoch + 1) * perEpoch - 1}) {
-          assertThat(options.schedule().factor(step, 90 * perEpoch))
+          assertThat(options.schedule().multiple(step, 90 * perEpoch))
               .as("epoch %d, step %d", epoch, step)
               .isCloseTo(wanted, within(1e-15));
         }
@@ -83,9 +83,9 @@ class ScheduleTest {
     for (Decay decay : Decay.values()) {
       Schedule schedule = new Schedule(0.15, decay);
       for (int step = 0; step < 97; step++) {
-        assertThat(schedule.factor(step, 97)).isGreaterThan(0).isLessThanOrEqualTo(1);
+        assertThat(schedule.multiple(step, 97)).isGreaterThan(0).isLessThanOrEqualTo(1);
       }
-      assertThat(schedule.factor(0, 97)).isLessThan(schedule.factor(10, 97));
+      assertThat(schedule.multiple(0, 97)).isLessThan(schedule.multiple(10, 97));
     }
   }
 

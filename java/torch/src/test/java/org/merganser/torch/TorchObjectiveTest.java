@@ -32,7 +32,8 @@ import org.merganser.merge.LinearMerger;
 import org.merganser.merge.MergeProblem;
 import org.merganser.merge.NpMerge;
 import org.merganser.merge.NpMerger;
-import org.merganser.merge.NpOptions;
+import org.merganser.model.EarlyStopping.HeldOut;
+import org.merganser.model.Evaluation;
 import org.merganser.model.Objective;
 import org.merganser.repair.BatchNormReset;
 import org.merganser.testing.JavaObjective;
@@ -81,12 +82,11 @@ class TorchObjectiveTest {
             Map.of("w", new long[] {n}),
             (step, theta) ->
                 new JavaObjective.Value(0, new float[][] {gradients[step.intValue()]}));
-    NpOptions options =
-        NpOptions.builder()
-            .form(NpOptions.Form.CLAMP)
-            .optimizer(new NpOptions.Optimizer.Adam(1e-3))
-            .steps(steps)
-            .build();
+    NpMerger.Options options =
+        NpMerger.Options.defaults()
+            .withForm(NpMerger.Form.CLAMP)
+            .withOptimizer(new NpMerger.Optimizer.Adam(1e-3))
+            .withSteps(steps);
     MergeProblem problem =
         MergeProblem.of(
             MemoryCheckpoint.of(Map.of("w", Tensor.of(ones, n))),
@@ -192,7 +192,7 @@ class TorchObjectiveTest {
   }
 
   @Test
-  void learnedSharesBeatTheAverageAndRunsRepeat() throws IOException {
+  void learnedCoefficientsBeatTheAverageAndRunsRepeat() throws IOException {
     try (Examples data = Oracle.clusters(1, 600, 6, 3);
         MemoryCheckpoint a = trained(NETWORK, 1, data);
         MemoryCheckpoint c = trained(NETWORK, 2, data)) {
@@ -212,8 +212,7 @@ class TorchObjectiveTest {
           assertThat(tuned.losses().get(0)).isEqualTo(learned.losses().get(0));
           assertThat(Evaluation.of(NETWORK, tuned.model(), data, WS).loss())
               .isLessThan(.7 * Evaluation.of(NETWORK, average, data, WS).loss());
-          double least =
-              tuned.heldOut().stream().mapToDouble(NpMerge.HeldOut::loss).min().orElseThrow();
+          double least = tuned.heldOut().stream().mapToDouble(HeldOut::loss).min().orElseThrow();
           assertThat(tuned.heldOut().get((int) (tuned.bestStep() / 10)).loss()).isEqualTo(least);
         }
       }
@@ -230,7 +229,7 @@ class TorchObjectiveTest {
         MemoryCheckpoint c = network.initialise(2)) {
       TorchObjective objective =
           TorchObjective.builder(network, data).heldOut(.2).batchSize(16).build();
-      NpOptions options = NpOptions.builder().steps(3).evalEvery(1).build();
+      NpMerger.Options options = NpMerger.Options.defaults().withSteps(3).withEvalEvery(1);
       MergeProblem problem =
           MergeProblem.of(
               network.architecture(),
@@ -283,9 +282,9 @@ class TorchObjectiveTest {
         MemoryCheckpoint a = trained(NETWORK, 1, data);
         MemoryCheckpoint c = trained(NETWORK, 2, data)) {
       TorchObjective objective = TorchObjective.builder(NETWORK, data).batchSize(32).build();
-      NpOptions.Builder options = NpOptions.builder().steps(40).patience(100);
-      NpMerge whole = NpMerger.of(objective, options.build()).learn(MergeProblem.of(a, c), WS);
-      options.state(folder.resolve("np.safetensors"));
+      NpMerger.Options options = NpMerger.Options.defaults().withSteps(40).withPatience(100);
+      NpMerge whole = NpMerger.of(objective, options).learn(MergeProblem.of(a, c), WS);
+      NpMerger.Options resumable = options.withState(folder.resolve("np.safetensors"));
       Cancellation cancellation = new Cancellation();
       try (Workspace stopped =
           Workspace.builder()
@@ -299,11 +298,11 @@ class TorchObjectiveTest {
                   })
               .open()) {
         assertThatThrownBy(
-                () -> NpMerger.of(objective, options.build()).learn(MergeProblem.of(a, c), stopped))
+                () -> NpMerger.of(objective, resumable).learn(MergeProblem.of(a, c), stopped))
             .isInstanceOf(CancelledException.class)
             .hasMessageStartingWith("cancelled after step 23 of 40");
       }
-      NpMerge rest = NpMerger.of(objective, options.build()).learn(MergeProblem.of(a, c), WS);
+      NpMerge rest = NpMerger.of(objective, resumable).learn(MergeProblem.of(a, c), WS);
       assertThat(rest.losses()).isEqualTo(whole.losses());
       for (String name : whole.model().tensors().keySet()) {
         assertThat(rest.model().tensor(name).sameBytes(whole.model().tensor(name))).isTrue();

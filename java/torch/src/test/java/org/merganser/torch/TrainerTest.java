@@ -20,6 +20,7 @@ import org.merganser.error.NumericalException;
 import org.merganser.error.ShapeException;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.linalg.Tensor;
+import org.merganser.model.Evaluation;
 import org.merganser.torch.Schedule.Decay;
 
 class TrainerTest {

@@ -112,7 +112,7 @@ public final class Kernels implements AutoCloseable {
    * @param rows of each slot
    * @param in the models, {@code in[slot * models + model]}, of which it is a user until it is
    *     closed; they must stay as they are
-   * @param initial weights to begin with, or null for equal ones
+   * @param initial coefficients to begin with, or null for equal ones
    */
   public NpState np(
       NpState.Options options, long[] counts, long[] rows, Block[] in, double[] initial) {

@@ -19,8 +19,10 @@ import org.junit.jupiter.params.provider.ValueSource;
 import org.merganser.io.Npy;
 import org.merganser.testing.Close;
 import org.merganser.testing.InstructionSetProgram;
+import org.merganser.testing.RunsOnce;
 
 /** The level is chosen once a process, so each level runs in a JVM of its own. */
+@RunsOnce("in a JVM of its own, which is told its backend")
 class InstructionSetTest {
   private static final List<String> LEVELS = List.of("portable", "avx2", "avx512");
 

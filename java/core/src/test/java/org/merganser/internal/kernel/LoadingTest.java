@@ -15,9 +15,11 @@ import org.junit.jupiter.api.io.TempDir;
 import org.merganser.natives.global.merganser;
 import org.merganser.testing.ChildJvm;
 import org.merganser.testing.LoadProgram;
+import org.merganser.testing.RunsOnce;
 import org.merganser.testing.TwoClassLoadersProgram;
 
 /** Whatever keeps the native library from loading is said once, with its remedy, at every use. */
+@RunsOnce("about what is loaded, in JVMs of their own")
 class LoadingTest {
   private static final String FAILED =
       "NativeLibraryException: cannot load the native library of Merganser on ";

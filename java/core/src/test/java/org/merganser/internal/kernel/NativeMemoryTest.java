@@ -16,6 +16,7 @@ import org.merganser.stats.Precision;
 import org.merganser.testing.Activations;
 import org.merganser.testing.ChildJvm;
 import org.merganser.testing.OpenCloseProgram;
+import org.merganser.testing.RunsOnce;
 
 class NativeMemoryTest {
   private static final int CYCLES = 20_000;
@@ -46,6 +47,7 @@ class NativeMemoryTest {
   }
 
   /** The heap of the child is of one size and touched before, so what grows is native. */
+  @RunsOnce("in a JVM of its own, which is told its backend")
   @Test
   void theResidentSizeStaysFlatOverManyCycles() throws Exception {
     ChildJvm.Result result =

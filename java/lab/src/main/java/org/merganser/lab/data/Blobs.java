@@ -8,8 +8,8 @@ import org.merganser.linalg.Tensor;
 import org.merganser.torch.Examples;
 
 /**
- * A small synthetic task that needs no file: 30 Gaussian blobs in R^8 (centres of deviation 2.2,
- * unit noise), label = blob mod 10, seen through {@code x = tanh(z A) B + 0.3 noise} in R^64 with
+ * Small synthetic data that need no file: 30 Gaussian blobs in R^8 (centres of deviation 2.2, unit
+ * noise), label = blob mod 10, seen through {@code x = tanh(z A) B + 0.3 noise} in R^64 with
  * entries of A of variance 1/8 and of B of variance 1/64; each feature standardised by the training
  * samples.
  */
@@ -26,7 +26,7 @@ public final class Blobs {
 
   private Blobs() {}
 
-  /** One draw of the task; the seed decides everything. */
+  /** One draw of the data; the seed decides everything. */
   public static DataSet draw(int train, long seed) {
     if (train < 2 || train > MAX_TRAIN) {
       throw new IllegalArgumentException(

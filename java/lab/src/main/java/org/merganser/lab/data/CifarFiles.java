@@ -12,7 +12,7 @@ import java.util.Optional;
 import java.util.OptionalInt;
 import org.merganser.error.FormatException;
 import org.merganser.lab.data.DataSet.PixelScale;
-import org.merganser.lab.data.Pictures.Part;
+import org.merganser.lab.data.Pictures.Subset;
 
 /**
  * The binary forms of CIFAR-10 and CIFAR-100 (Krizhevsky 2009). A record is the label (CIFAR-100:
@@ -82,7 +82,7 @@ record CifarFiles(
     }
     int trained = ImageFiles.count(wanted, available);
     int count = Pictures.withValidation(trained, available);
-    Part part = new Part(new byte[Math.multiplyExact(count, PIXELS)], new int[count]);
+    Subset part = new Subset(new byte[Math.multiplyExact(count, PIXELS)], new int[count]);
     int done = 0;
     for (String file : train) {
       Path path = folder.resolve(file);
@@ -94,7 +94,7 @@ record CifarFiles(
     }
     Path testPath = folder.resolve(test);
     int tests = records(testPath);
-    Part testPart = new Part(new byte[Math.multiplyExact(tests, PIXELS)], new int[tests]);
+    Subset testPart = new Subset(new byte[Math.multiplyExact(tests, PIXELS)], new int[tests]);
     read(testPath, testPart, 0, tests);
     return new Pictures(CHANNELS, SIDE, SIDE, classes, part, trained, testPart, Optional.of(scale));
   }
@@ -120,7 +120,7 @@ record CifarFiles(
     return (int) (bytes / record());
   }
 
-  private void read(Path path, Part part, int at, int count) throws IOException {
+  private void read(Path path, Subset part, int at, int count) throws IOException {
     byte[] head = new byte[labels];
     try (InputStream in = Files.newInputStream(path)) {
       for (int i = 0; i < count; i++) {

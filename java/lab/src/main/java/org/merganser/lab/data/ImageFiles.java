@@ -14,7 +14,7 @@ import java.util.TreeSet;
 import java.util.function.UnaryOperator;
 import java.util.stream.Stream;
 import org.merganser.error.FormatException;
-import org.merganser.lab.data.Pictures.Part;
+import org.merganser.lab.data.Pictures.Subset;
 
 /**
  * Labelled images from a folder, whose files say what it is:
@@ -185,9 +185,9 @@ public final class ImageFiles {
         files[0].shape()[1],
         files[0].shape()[2],
         classes(files[1], files[3]),
-        new Part(files[0].bytes(), labels(files[1], Pictures.withValidation(trained, available))),
+        new Subset(files[0].bytes(), labels(files[1], Pictures.withValidation(trained, available))),
         trained,
-        new Part(files[2].bytes(), labels(files[3], files[3].shape()[0])),
+        new Subset(files[2].bytes(), labels(files[3], files[3].shape()[0])),
         Optional.empty());
   }
 

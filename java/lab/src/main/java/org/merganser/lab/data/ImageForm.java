@@ -20,12 +20,12 @@ public record ImageForm(boolean planes, int shrink) {
 
   public ImageForm {
     if (shrink < 1) {
-      throw new IllegalArgumentException("images shrink by a factor of 1 or more, not " + shrink);
+      throw new IllegalArgumentException("images shrink by 1 or more, not " + shrink);
     }
   }
 
   /** The same shrunk. */
-  public ImageForm shrunk(int factor) {
-    return new ImageForm(planes, factor);
+  public ImageForm shrunk(int by) {
+    return new ImageForm(planes, by);
   }
 }

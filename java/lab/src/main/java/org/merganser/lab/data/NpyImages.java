@@ -14,7 +14,7 @@ import org.merganser.compute.DType;
 import org.merganser.error.FormatException;
 import org.merganser.internal.kernel.Block;
 import org.merganser.io.Npy;
-import org.merganser.lab.data.Pictures.Part;
+import org.merganser.lab.data.Pictures.Subset;
 import org.merganser.linalg.Tensor;
 
 /**
@@ -110,13 +110,13 @@ final class NpyImages {
     }
   }
 
-  private static Part part(Npy images, Axes axes, int[] labels, int count) throws IOException {
+  private static Subset part(Npy images, Axes axes, int[] labels, int count) throws IOException {
     long[] shape = images.info().dims();
     shape[0] = count;
     byte[] pixels = new byte[Math.toIntExact(Tensor.size(shape))];
     try (Tensor tensor = Tensor.allocate(DType.U8, shape)) {
       images.readRows(0, count, tensor);
-      try (Block.View view = tensor.view(0, pixels.length)) {
+      try (Block.View view = Block.view(tensor, 0, pixels.length)) {
         view.buffer().get(pixels);
       }
     }
@@ -125,7 +125,7 @@ final class NpyImages {
     }
     int[] used = new int[count];
     System.arraycopy(labels, 0, used, 0, count);
-    return new Part(pixels, used);
+    return new Subset(pixels, used);
   }
 
   private static byte[] channelsFirst(byte[] pixels, int count, Axes axes) {

@@ -23,9 +23,9 @@ record Pictures(
     int height,
     int width,
     int classes,
-    Part train,
+    Subset train,
     int trained,
-    Part test,
+    Subset test,
     Optional<PixelScale> scale) {
   /** Convolutional networks of the published experiments halve their input five times. */
   private static final int LEAST_SIDE = 32;
@@ -36,7 +36,7 @@ record Pictures(
    * @param pixels [n, channels, height, width], row-major; may hold more images than there are
    *     labels, which are then not used
    */
-  record Part(byte[] pixels, int[] labels) {}
+  record Subset(byte[] pixels, int[] labels) {}
 
   DataSet dataSet(String name, ImageForm form) {
     Pictures input = (form.planes() ? padded() : this).shrunk(form.shrink());
@@ -78,7 +78,7 @@ record Pictures(
         scale);
   }
 
-  private Part padded(Part part, int tall, int wide) {
+  private Subset padded(Subset part, int tall, int wide) {
     int planes = Math.multiplyExact(part.labels.length, channels);
     byte[] pixels = new byte[Math.multiplyExact(planes, tall * wide)];
     int top = (tall - height) / 2;
@@ -93,48 +93,48 @@ record Pictures(
             width);
       }
     }
-    return new Part(pixels, part.labels);
+    return new Subset(pixels, part.labels);
   }
 
-  private Pictures shrunk(int factor) {
-    if (factor == 1) {
+  private Pictures shrunk(int by) {
+    if (by == 1) {
       return this;
     }
-    if (height % factor != 0 || width % factor != 0) {
+    if (height % by != 0 || width % by != 0) {
       throw new IllegalArgumentException(
           "images of "
               + height
               + "x"
               + width
               + " do not shrink by "
-              + factor
-              + "; take a factor that divides both sides");
+              + by
+              + "; take a number that divides both sides");
     }
     return new Pictures(
         channels,
-        height / factor,
-        width / factor,
+        height / by,
+        width / by,
         classes,
-        shrunk(train, factor),
+        shrunk(train, by),
         trained,
-        shrunk(test, factor),
+        shrunk(test, by),
         scale);
   }
 
-  private Part shrunk(Part part, int factor) {
-    int low = height / factor;
-    int thin = width / factor;
-    int area = factor * factor;
+  private Subset shrunk(Subset part, int by) {
+    int low = height / by;
+    int thin = width / by;
+    int area = by * by;
     byte[] pixels = new byte[part.labels.length * channels * low * thin];
     for (int i = 0; i < pixels.length; i++) {
-      int row = i / thin * factor;
+      int row = i / thin * by;
       int sum = 0;
       for (int k = 0; k < area; k++) {
-        sum += part.pixels[(row + k / factor) * width + i % thin * factor + k % factor] & 0xff;
+        sum += part.pixels[(row + k / by) * width + i % thin * by + k % by] & 0xff;
       }
       pixels[i] = (byte) ((sum + area / 2) / area);
     }
-    return new Part(pixels, part.labels);
+    return new Subset(pixels, part.labels);
   }
 
   private PixelScale measured() {
@@ -156,7 +156,7 @@ record Pictures(
   }
 
   /** Image by image, so that only one of them is on the heap as numbers. */
-  private Examples examples(Part part, int from, int to, ImageForm form, PixelScale scale) {
+  private Examples examples(Subset part, int from, int to, ImageForm form, PixelScale scale) {
     int count = to - from;
     Tensor inputs =
         form.planes()
@@ -170,7 +170,7 @@ record Pictures(
       for (int p = 0; p < image.length; p++) {
         image[p] = values[p / plane][part.pixels[start + p] & 0xff];
       }
-      try (Block.View target = inputs.view(4L * i * image.length, 4 * image.length)) {
+      try (Block.View target = Block.view(inputs, 4L * i * image.length, 4 * image.length)) {
         target.buffer().asFloatBuffer().put(image);
       }
     }

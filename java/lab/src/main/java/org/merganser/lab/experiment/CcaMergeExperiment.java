@@ -14,13 +14,13 @@ import org.merganser.align.CcaAligner;
 import org.merganser.compute.Workspace;
 import org.merganser.internal.Opened;
 import org.merganser.io.MemoryCheckpoint;
+import org.merganser.model.Evaluation;
 import org.merganser.model.Inputs;
 import org.merganser.plan.Doctor;
+import org.merganser.plan.Interpolation;
 import org.merganser.repair.BatchNormReset;
 import org.merganser.stats.Moments;
-import org.merganser.torch.Evaluation;
 import org.merganser.torch.Examples;
-import org.merganser.torch.Interpolation;
 import org.merganser.torch.TorchNetwork;
 
 /**

@@ -16,7 +16,7 @@ import org.merganser.torch.Trainer;
 public record CcaMergeOptions(
     ExperimentSettings settings, boolean repair, List<BatchNormTreatment> treatments, int points) {
 
-  /** The synthetic task. */
+  /** The synthetic data. */
   public static final String BLOBS = ExperimentSettings.BLOBS;
 
   /** The embedded images. */
@@ -56,7 +56,7 @@ public record CcaMergeOptions(
     private int points = 11;
 
     private Builder(String data) {
-      super(data, List.copyOf(Catalogue.aligners().keySet()));
+      super(data, List.copyOf(Catalogue.aligners().ids()));
     }
 
     @Override

@@ -53,7 +53,7 @@ public record ExperimentSettings(
     Optional<Path> cache,
     Optional<Path> keep) {
 
-  /** The synthetic task. */
+  /** The synthetic data. */
   public static final String BLOBS = "blobs";
 
   /** The embedded images. */

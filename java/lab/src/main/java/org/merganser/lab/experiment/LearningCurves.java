@@ -9,32 +9,32 @@ import java.util.Map;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.linalg.Tensor;
 import org.merganser.merge.NpMerge;
-import org.merganser.merge.NpMerge.HeldOut;
-import org.merganser.merge.NpOptions;
+import org.merganser.merge.NpMerger;
+import org.merganser.model.EarlyStopping.HeldOut;
 import org.merganser.torch.FineTuning;
 
-/** Gathers losses and learned shares over pairs, row by row. */
+/** Gathers losses and learned coefficients over pairs, row by row. */
 final class LearningCurves {
-  private final NpOptions options;
+  private final NpMerger.Options options;
   private final Map<String, List<NpMergeResult.LearningRun>> runs = new LinkedHashMap<>();
-  private final Map<String, Map<String, long[]>> shares = new LinkedHashMap<>();
+  private final Map<String, Map<String, long[]>> coefficients = new LinkedHashMap<>();
 
-  LearningCurves(NpOptions options) {
+  LearningCurves(NpMerger.Options options) {
     this.options = options;
   }
 
   /**
-   * @param joint whether the shares are those of all models at once
+   * @param joint whether the coefficients are those of all models at once
    */
   void add(String method, NpMerge learned, boolean joint) {
     add(method, learned.losses(), learned.heldOut(), learned.bestStep());
-    boolean planes = joint || options.form() == NpOptions.Form.SOFTMAX;
-    MemoryCheckpoint found = learned.shares();
+    boolean planes = joint || options.form() == NpMerger.Form.SOFTMAX;
+    MemoryCheckpoint found = learned.coefficients();
     for (String name : found.tensors().keySet()) {
       Tensor tensor = found.tensor(name);
       long first = planes ? tensor.size() / tensor.dim(0) : tensor.size();
       long[] counts =
-          shares
+          coefficients
               .computeIfAbsent(name, n -> new LinkedHashMap<>())
               .computeIfAbsent(method, m -> new long[NpMergeResult.BINS]);
       for (long i = 0; i < first; i++) {
@@ -52,8 +52,8 @@ final class LearningCurves {
         .add(new NpMergeResult.LearningRun(losses, evaluations, bestStep));
   }
 
-  static int bin(double share) {
-    return (int) Math.min(NpMergeResult.BINS - 1, Math.floor(share * NpMergeResult.BINS));
+  static int bin(double coefficient) {
+    return (int) Math.min(NpMergeResult.BINS - 1, Math.floor(coefficient * NpMergeResult.BINS));
   }
 
   List<NpMergeResult.Curve> curves() {
@@ -98,9 +98,9 @@ final class LearningCurves {
         .orElseThrow();
   }
 
-  Map<String, Map<String, List<Long>>> shares() {
+  Map<String, Map<String, List<Long>>> coefficients() {
     Map<String, Map<String, List<Long>>> all = new LinkedHashMap<>();
-    shares.forEach(
+    coefficients.forEach(
         (tensor, methods) -> {
           Map<String, List<Long>> lists = new LinkedHashMap<>();
           methods.forEach(

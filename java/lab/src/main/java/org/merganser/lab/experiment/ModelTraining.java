@@ -11,7 +11,7 @@ import java.util.Optional;
 import java.util.concurrent.Callable;
 import java.util.concurrent.atomic.AtomicLong;
 import org.merganser.compute.Workspace;
-import org.merganser.internal.Tasks;
+import org.merganser.internal.Threads;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.torch.Examples;
 import org.merganser.torch.TorchNetwork;
@@ -100,9 +100,9 @@ final class ModelTraining {
       String stage)
       throws IOException {
     AtomicLong done = new AtomicLong();
-    List<Callable<MemoryCheckpoint>> tasks = new ArrayList<>();
+    List<Callable<MemoryCheckpoint>> calls = new ArrayList<>();
     for (int i : missing) {
-      tasks.add(
+      calls.add(
           () -> {
             MemoryCheckpoint model = trainOne(jobs.get(i), stage, done, missing.size());
             if (cache.isPresent()) {
@@ -112,8 +112,8 @@ final class ModelTraining {
           });
     }
     // All have ended after this: none still reads the data after a failure.
-    try (Tasks threads = new Tasks(Math.min(ws.threads(), missing.size()))) {
-      List<MemoryCheckpoint> found = threads.all(tasks);
+    try (Threads threads = new Threads(Math.min(ws.threads(), missing.size()))) {
+      List<MemoryCheckpoint> found = threads.all(calls);
       for (int i = 0; i < found.size(); i++) {
         models[missing.get(i)] = found.get(i);
       }

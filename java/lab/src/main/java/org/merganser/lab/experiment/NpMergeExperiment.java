@@ -21,21 +21,20 @@ import org.merganser.io.MemoryCheckpoint;
 import org.merganser.merge.MergeProblem;
 import org.merganser.merge.NpMerge;
 import org.merganser.merge.NpMerger;
-import org.merganser.merge.NpOptions;
+import org.merganser.model.Evaluation;
 import org.merganser.plan.Doctor;
 import org.merganser.repair.BatchNormReset;
 import org.merganser.stats.Moments;
 import org.merganser.stats.StatisticsRequest;
-import org.merganser.torch.Evaluation;
 import org.merganser.torch.Examples;
 import org.merganser.torch.FineTuning;
 import org.merganser.torch.TorchNetwork;
 import org.merganser.torch.TorchObjective;
 
 /**
- * Trains independent models, aligns them with every aligner, learns each parameter's share (NP
- * Merge) and compares with the plain average, with the average trained on for as many steps, with
- * the models and with their ensemble.
+ * Trains independent models, aligns them with every aligner, learns each parameter's coefficient
+ * (NP Merge) and compares with the plain average, with the average trained on for as many steps,
+ * with the models and with their ensemble.
  *
  * <p>After arXiv 2412.15467, at the scale of minutes. Batches, held-out samples and the samples of
  * the curve depend on the seed of the pair only: they are the same for all methods.
@@ -85,7 +84,7 @@ public final class NpMergeExperiment {
         Summary.accuracies(runs.rows()),
         differences(),
         curves.curves(),
-        curves.shares(),
+        curves.coefficients(),
         samples(),
         runs.training(),
         runs.versions(),
@@ -167,7 +166,7 @@ public final class NpMergeExperiment {
       NpMerge last = rounds.get(rounds.size() - 1);
       record(pair, id, last, false);
       for (int round = 0; round + 1 < rounds.size(); round++) {
-        keepShares(pair, id + "-round-" + (round + 1), rounds.get(round));
+        keepCoefficients(pair, id + "-round-" + (round + 1), rounds.get(round));
       }
       rounds.forEach(NpMerge::close);
     }
@@ -226,27 +225,20 @@ public final class NpMergeExperiment {
     }
   }
 
-  private static NpOptions joint(NpOptions np) {
-    return NpOptions.builder()
-        .form(NpOptions.Form.SOFTMAX)
-        .granularity(np.granularity())
-        .optimizer(np.optimizer())
-        .steps(np.steps())
-        .evalEvery(np.evalEvery())
-        .patience(np.patience())
-        .build();
+  private static NpMerger.Options joint(NpMerger.Options np) {
+    return np.withForm(NpMerger.Form.SOFTMAX).withInitial();
   }
 
   private void record(PairRuns.Pair pair, String id, NpMerge learned, boolean joint)
       throws IOException {
     runs.keep(pair, "merged-" + id + ".safetensors", learned.model());
-    keepShares(pair, id, learned);
+    keepCoefficients(pair, id, learned);
     curves.add(id, learned, joint);
     pair.rows().put(id, runs.evaluate(pair, learned.model()));
   }
 
-  private void keepShares(PairRuns.Pair pair, String id, NpMerge learned) throws IOException {
-    runs.keep(pair, "shares-" + id + ".safetensors", learned.shares());
+  private void keepCoefficients(PairRuns.Pair pair, String id, NpMerge learned) throws IOException {
+    runs.keep(pair, "coefficients-" + id + ".safetensors", learned.coefficients());
   }
 
   private void fineTune(PairRuns.Pair pair, TorchObjective objective, List<Aligned> all)
@@ -321,7 +313,7 @@ public final class NpMergeExperiment {
 
   private static MemoryCheckpoint model(List<NpMerge> rounds) {
     NpMerge last = rounds.get(rounds.size() - 1);
-    last.shares().close();
+    last.coefficients().close();
     rounds.subList(0, rounds.size() - 1).forEach(NpMerge::close);
     return last.model();
   }

@@ -4,7 +4,7 @@ package org.merganser.lab.experiment;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
-import org.merganser.merge.NpOptions;
+import org.merganser.merge.NpMerger;
 import org.merganser.torch.FineTuning;
 
 /**
@@ -20,7 +20,7 @@ import org.merganser.torch.FineTuning;
  */
 public record NpMergeOptions(
     ExperimentSettings settings,
-    NpOptions np,
+    NpMerger.Options np,
     int batch,
     double heldOut,
     OptionalInt npTrain,
@@ -102,8 +102,8 @@ public record NpMergeOptions(
   }
 
   /**
-   * Identity, permutation and CCA; {@link NpOptions#defaults}, batches of 128, a tenth held out,
-   * all training samples; else {@link ExperimentSettings.Builder}.
+   * Identity, permutation and CCA; {@link NpMerger.Options#defaults}, batches of 128, a tenth held
+   * out, all training samples; else {@link ExperimentSettings.Builder}.
    */
   public static Builder builder(String data) {
     return new Builder(data);
@@ -111,7 +111,7 @@ public record NpMergeOptions(
 
   /** Collects settings; {@link #build} checks them. */
   public static final class Builder extends ExperimentSettings.Builder<Builder> {
-    private NpOptions np = NpOptions.defaults();
+    private NpMerger.Options np = NpMerger.Options.defaults();
     private int batch = 128;
     private double heldOut = 0.1;
     private OptionalInt npTrain = OptionalInt.empty();
@@ -126,7 +126,7 @@ public record NpMergeOptions(
       return this;
     }
 
-    public Builder np(NpOptions value) {
+    public Builder np(NpMerger.Options value) {
       np = value;
       return this;
     }

@@ -4,16 +4,16 @@ package org.merganser.lab.experiment;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import org.merganser.merge.NpMerge.HeldOut;
+import org.merganser.model.EarlyStopping.HeldOut;
 
 /**
  * What {@link NpMergeExperiment} found.
  *
  * @param differences of accuracies, pair by pair
  * @param curves learning curves, for each row that was learned
- * @param shares how many parameters got which share, by tensor and row: counts of {@link #BINS}
- *     bins of equal width over [0, 1], summed over pairs. A share is that of the reference, or of
- *     what had been merged before the last model
+ * @param coefficients how many parameters got which coefficient, by tensor and row: counts of
+ *     {@link #BINS} bins of equal width over [0, 1], summed over pairs. A coefficient is that of
+ *     the reference, or of what had been merged before the last model
  * @param samples accuracy against the number of training samples; empty when not asked for
  */
 public record NpMergeResult(
@@ -24,7 +24,7 @@ public record NpMergeResult(
     List<Map<String, Double>> pairs,
     List<Difference> differences,
     List<Curve> curves,
-    Map<String, Map<String, List<Long>>> shares,
+    Map<String, Map<String, List<Long>>> coefficients,
     Optional<Samples> samples,
     Training training,
     Map<String, String> versions,
@@ -33,7 +33,7 @@ public record NpMergeResult(
     Map<String, Double> seconds)
     implements ExperimentResult {
 
-  /** Bins of a histogram of shares; the last holds 1 too. */
+  /** Bins of a histogram of coefficients; the last holds 1 too. */
   public static final int BINS = 20;
 
   /**
@@ -41,7 +41,7 @@ public record NpMergeResult(
    *
    * @param steps of the evaluations on the held-out data
    * @param heldOut loss at each evaluation, mean over pairs; a pair that has stopped counts with
-   *     the loss of the shares it keeps. Empty without held-out data
+   *     the loss of the coefficients it keeps. Empty without held-out data
    * @param batchLoss loss of the batch of each step, mean over the pairs that made it
    */
   public record Curve(

@@ -6,7 +6,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.OptionalDouble;
 import org.apache.commons.statistics.distribution.TDistribution;
-import org.merganser.torch.Evaluation;
+import org.merganser.model.Evaluation;
 
 /**
  * Differences between rows, pair by pair, with the interval in which their mean lies: {@code mean

@@ -8,7 +8,7 @@ import java.util.concurrent.Callable;
 import java.util.concurrent.atomic.AtomicLong;
 import org.merganser.compute.Progress;
 import org.merganser.compute.Workspace;
-import org.merganser.internal.Tasks;
+import org.merganser.internal.Threads;
 
 /**
  * Runs optimisations side by side, each with one thread and a Workspace of its own: what one of
@@ -37,12 +37,12 @@ final class SideBySide {
    */
   <T> List<T> all(String stage, long seed, List<Job<T>> jobs) throws IOException {
     AtomicLong done = new AtomicLong();
-    List<Callable<T>> tasks = new ArrayList<>();
+    List<Callable<T>> calls = new ArrayList<>();
     for (Job<T> job : jobs) {
-      tasks.add(() -> one(job, stage, seed, done, jobs.size() * steps));
+      calls.add(() -> one(job, stage, seed, done, jobs.size() * steps));
     }
-    try (Tasks threads = new Tasks(Math.min(ws.threads(), Math.max(1, jobs.size())))) {
-      return threads.all(tasks);
+    try (Threads threads = new Threads(Math.min(ws.threads(), Math.max(1, jobs.size())))) {
+      return threads.all(calls);
     }
   }
 

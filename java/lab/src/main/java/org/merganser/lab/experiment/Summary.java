@@ -6,8 +6,8 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import org.merganser.torch.Evaluation;
-import org.merganser.torch.Interpolation;
+import org.merganser.model.Evaluation;
+import org.merganser.plan.Interpolation;
 
 /** Means and deviations over models and pairs. */
 final class Summary {

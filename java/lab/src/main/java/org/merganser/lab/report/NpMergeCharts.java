@@ -32,7 +32,7 @@ final class NpMergeCharts {
 
   static Map<String, Picture> all(NpMergeResult result) throws IOException {
     Map<String, Picture> pictures = new LinkedHashMap<>(curves(result));
-    pictures.putAll(shares(result));
+    pictures.putAll(coefficients(result));
     if (result.samples().isPresent()) {
       pictures.putAll(samples(result.samples().get()));
     }
@@ -81,18 +81,18 @@ final class NpMergeCharts {
   }
 
   /** One picture for each weight tensor. */
-  static Map<String, Picture> shares(NpMergeResult result) throws IOException {
+  static Map<String, Picture> coefficients(NpMergeResult result) throws IOException {
     Map<String, Picture> pictures = new LinkedHashMap<>();
     List<Double> centres =
         IntStream.range(0, NpMergeResult.BINS)
             .mapToObj(b -> (b + 0.5) / NpMergeResult.BINS)
             .toList();
-    for (Map.Entry<String, Map<String, List<Long>>> tensor : result.shares().entrySet()) {
+    for (Map.Entry<String, Map<String, List<Long>>> tensor : result.coefficients().entrySet()) {
       if (!tensor.getKey().endsWith("weight")) {
         continue;
       }
       LineChart chart =
-          new LineChart(tensor.getKey(), "share", "parameters (%)").across(0, 1).from(0);
+          new LineChart(tensor.getKey(), "coefficient", "parameters (%)").across(0, 1).from(0);
       int colour = 0;
       for (Map.Entry<String, List<Long>> method : tensor.getValue().entrySet()) {
         double all = method.getValue().stream().mapToLong(Long::longValue).sum();
@@ -103,8 +103,8 @@ final class NpMergeCharts {
             method.getValue().stream().map(n -> 100 * n / all).toList());
       }
       pictures.put(
-          Picture.fileName("shares-", tensor.getKey(), pictures.keySet()),
-          new Picture(chart.png(), "Histogram of the learned shares of " + tensor.getKey()));
+          Picture.fileName("coefficients-", tensor.getKey(), pictures.keySet()),
+          new Picture(chart.png(), "Histogram of the learned coefficients of " + tensor.getKey()));
     }
     return pictures;
   }

@@ -8,15 +8,15 @@ import java.util.Locale;
 import java.util.Map;
 import org.merganser.lab.experiment.NpMergeOptions;
 import org.merganser.lab.experiment.NpMergeResult;
-import org.merganser.merge.NpMerge.HeldOut;
+import org.merganser.model.EarlyStopping.HeldOut;
 
 /** Reports of the experiment of NP Merge. */
 final class NpMergeContent implements ReportContent {
   private static final Map<String, String> BEGINNING =
       Map.of(
           "average", "averaged after alignment",
-          "np-merge", "a share for each parameter, learned after alignment",
-          "np-merge-joint", "shares of all models learned at once",
+          "np-merge", "a coefficient for each parameter, learned after alignment",
+          "np-merge-joint", "coefficients of all models learned at once",
           "finetuned-average", "the average trained on, as many steps and batches as NP Merge");
 
   private final NpMergeResult result;
@@ -40,8 +40,8 @@ final class NpMergeContent implements ReportContent {
     NpMergeOptions options = result.options();
     return String.format(
         Locale.ROOT,
-        " NP Merge: %s, a share for each %s, at most %d steps of Adam %s with batches of %d of the"
-            + " %d samples drawn for it; %s. Fine-tuning: Adam %s, the same steps, batches and"
+        " NP Merge: %s, a coefficient for each %s, at most %d steps of Adam %s with batches of %d of"
+            + " the %d samples drawn for it; %s. Fine-tuning: Adam %s, the same steps, batches and"
             + " stopping.",
         lower(options.np().form()),
         lower(options.np().granularity()),
@@ -88,11 +88,11 @@ final class NpMergeContent implements ReportContent {
         " between two evaluations, mean over the pairs still learning. Held-out samples are not seen by the steps,");
     html.append(" but the models were trained on the training samples they are drawn from.</p>\n");
     html.append(Html.grid(pictures, "curve-"));
-    html.append("<h2>Learned shares</h2>\n<p>Share of the first model");
+    html.append("<h2>Learned coefficients</h2>\n<p>Coefficient of the first model");
     html.append(result.settings().models() > 2 ? " (of what was merged before the last)" : "");
     html.append(" in the parameters of each weight tensor, all pairs together; 0.5 is where all");
     html.append(" begin. results.json has the other tensors too.</p>\n");
-    html.append(Html.grid(pictures, "shares-"));
+    html.append(Html.grid(pictures, "coefficients-"));
     result.samples().ifPresent(samples -> html.append(samples(samples, pictures)));
     return html.toString();
   }
@@ -170,8 +170,8 @@ final class NpMergeContent implements ReportContent {
   public void writeResults(JsonGenerator g) throws IOException {
     new Differences(result).write(g);
     writeCurves(g);
-    g.writeObjectFieldStart("shares");
-    for (Map.Entry<String, Map<String, List<Long>>> tensor : result.shares().entrySet()) {
+    g.writeObjectFieldStart("coefficients");
+    for (Map.Entry<String, Map<String, List<Long>>> tensor : result.coefficients().entrySet()) {
       g.writeObjectFieldStart(tensor.getKey());
       for (Map.Entry<String, List<Long>> counts : tensor.getValue().entrySet()) {
         array(counts.getKey(), counts.getValue(), g);

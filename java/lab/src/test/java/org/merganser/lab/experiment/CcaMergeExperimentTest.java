@@ -39,10 +39,10 @@ import org.merganser.lab.report.ResultsJson;
 import org.merganser.linalg.Tensor;
 import org.merganser.merge.LinearMerger;
 import org.merganser.merge.MergeProblem;
+import org.merganser.model.Evaluation;
 import org.merganser.plan.Catalogue;
 import org.merganser.stats.Moments;
 import org.merganser.torch.Activation;
-import org.merganser.torch.Evaluation;
 import org.merganser.torch.TorchNetwork;
 import org.merganser.torch.Trainer;
 
@@ -53,8 +53,7 @@ class CcaMergeExperimentTest {
   private static final long SEED = 11;
   private static final TorchNetwork NETWORK = TorchNetwork.mlp(64, HIDDEN, 2, 10, Activation.RELU);
   private static final String[] ROWS =
-      Stream.concat(
-              Stream.of("base", "best-base", "ensemble"), Catalogue.aligners().keySet().stream())
+      Stream.concat(Stream.of("base", "best-base", "ensemble"), Catalogue.aligners().ids().stream())
           .toArray(String[]::new);
 
   @TempDir static Path temp;
@@ -145,7 +144,7 @@ class CcaMergeExperimentTest {
   void pathsRunThroughTheMergedModels() throws IOException {
     assertThat(result.paths())
         .extracting(CcaMergeResult.Path::method)
-        .containsExactlyElementsOf(Catalogue.aligners().keySet());
+        .containsExactlyElementsOf(Catalogue.aligners().ids());
     double[] ends = new double[2];
     try (Workspace ws = Workspace.builder().threads(1).open()) {
       for (int pair = 0; pair < 2; pair++) {
@@ -191,7 +190,7 @@ class CcaMergeExperimentTest {
                 assertThat(values).allSatisfy(v -> assertThat(v).isBetween(-1.0, 1 + 1e-9));
               }
               assertThat(spectra.matched().keySet())
-                  .containsExactlyElementsOf(Catalogue.aligners().keySet());
+                  .containsExactlyElementsOf(Catalogue.aligners().ids());
               double cca = mean(spectra.matched().get("cca"));
               assertThat(cca).isGreaterThan(mean(spectra.matched().get("permutation")));
               assertThat(mean(spectra.matched().get("permutation")))
@@ -220,7 +219,7 @@ class CcaMergeExperimentTest {
   void keepsModelsStatisticsAndMergedModels() throws IOException {
     List<String> wanted = new ArrayList<>();
     for (int pair = 0; pair < 2; pair++) {
-      for (String id : Catalogue.aligners().keySet()) {
+      for (String id : Catalogue.aligners().ids()) {
         wanted.add("pair-" + pair + "/merged-" + id + ".safetensors");
       }
       wanted.add("pair-" + pair + "/model-0.safetensors");
@@ -287,7 +286,7 @@ class CcaMergeExperimentTest {
           Checkpoint first = Safetensors.open(pair(pair).resolve("model-0.safetensors"));
           Checkpoint second = Safetensors.open(pair(pair).resolve("model-1.safetensors"))) {
         Map<String, Double> reported = result.pairs().get(pair);
-        for (String id : Catalogue.aligners().keySet()) {
+        for (String id : Catalogue.aligners().ids()) {
           Path path = pair(pair).resolve("merged-" + id + ".safetensors");
           try (Checkpoint merged = Safetensors.open(path)) {
             assertThat(Evaluation.of(NETWORK, merged, data.test(), ws).accuracy())
@@ -324,7 +323,7 @@ class CcaMergeExperimentTest {
         Checkpoint second = Safetensors.open(pair(1).resolve("model-1.safetensors"))) {
       assertThat(moments.space("fc1").samples()).isEqualTo(TRAIN);
       AlignmentProblem problem = AlignmentProblem.of(NETWORK.architecture(), moments);
-      for (String id : Catalogue.aligners().keySet()) {
+      for (String id : Catalogue.aligners().ids()) {
         Aligner aligner = Catalogue.aligner(id);
         AlignmentSet found = aligner.align(problem, ws);
         Checkpoint merged =
@@ -364,7 +363,7 @@ class CcaMergeExperimentTest {
     assertThat(five.rows()).allSatisfy(row -> assertThat(row.accuracySd()).isZero());
     assertThat(files(keep.resolve("pair-0")))
         .containsKey("model-4.safetensors")
-        .hasSize(5 + Catalogue.aligners().size() + 1);
+        .hasSize(5 + Catalogue.aligners().ids().size() + 1);
     try (Workspace ws = Workspace.builder().threads(1).open();
         Moments moments = Moments.load(keep.resolve("pair-0").resolve("stats.mgstats"), ws)) {
       assertThat(moments.space("fc2").models()).isEqualTo(5);

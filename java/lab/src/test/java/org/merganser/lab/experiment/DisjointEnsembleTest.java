@@ -9,7 +9,7 @@ import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.merganser.error.ShapeException;
 import org.merganser.linalg.Tensor;
-import org.merganser.torch.Evaluation;
+import org.merganser.model.Evaluation;
 import org.merganser.torch.Examples;
 
 class DisjointEnsembleTest {

@@ -9,17 +9,21 @@ import org.junit.jupiter.api.Test;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.linalg.Tensor;
 import org.merganser.merge.NpMerge;
-import org.merganser.merge.NpMerge.HeldOut;
-import org.merganser.merge.NpOptions;
+import org.merganser.merge.NpMerger;
+import org.merganser.model.EarlyStopping.HeldOut;
 
 class LearningCurvesTest {
   private static NpMerge run(
-      List<Double> losses, List<HeldOut> looks, long best, float[] shares, long... shape) {
+      List<Double> losses,
+      List<HeldOut> evaluations,
+      long best,
+      float[] coefficients,
+      long... shape) {
     return new NpMerge(
         MemoryCheckpoint.of(Map.of()),
-        MemoryCheckpoint.of(Map.of("w", Tensor.of(shares, shape))),
+        MemoryCheckpoint.of(Map.of("w", Tensor.of(coefficients, shape))),
         losses,
-        looks,
+        evaluations,
         best,
         NpMerge.Stop.STEPS,
         new NpMerge.Traffic(0, 0));
@@ -28,7 +32,8 @@ class LearningCurvesTest {
   /** Pair 0 makes four steps; pair 1 stops after two, and keeps the loss 2 of step 0. */
   @Test
   void aStoppedPairCountsWithWhatItKeeps() {
-    LearningCurves curves = new LearningCurves(NpOptions.builder().steps(5).evalEvery(2).build());
+    LearningCurves curves =
+        new LearningCurves(NpMerger.Options.defaults().withSteps(5).withEvalEvery(2));
     curves.add(
         "np-merge+cca",
         run(
@@ -57,7 +62,7 @@ class LearningCurvesTest {
         .extracting(NpMergeResult.LearningRun::bestStep)
         .containsExactly(4L, 0L);
 
-    List<Long> counts = curves.shares().get("w").get("np-merge+cca");
+    List<Long> counts = curves.coefficients().get("w").get("np-merge+cca");
     assertThat(counts).hasSize(NpMergeResult.BINS);
     assertThat(counts.get(0)).isEqualTo(2);
     assertThat(counts.get(1)).isEqualTo(1);
@@ -67,13 +72,13 @@ class LearningCurvesTest {
     assertThat(counts.stream().mapToLong(Long::longValue).sum()).isEqualTo(8);
   }
 
-  /** Of the shares of all models those of the first are counted. */
+  /** Of the coefficients of all models those of the first are counted. */
   @Test
-  void jointSharesAreThoseOfTheFirstModel() {
-    LearningCurves curves = new LearningCurves(NpOptions.defaults());
+  void jointCoefficientsAreThoseOfTheFirstModel() {
+    LearningCurves curves = new LearningCurves(NpMerger.Options.defaults());
     curves.add(
         "joint", run(List.of(), List.of(), 0, new float[] {0.1f, 0.3f, 0.9f, 0.7f}, 2, 2), true);
-    List<Long> counts = curves.shares().get("w").get("joint");
+    List<Long> counts = curves.coefficients().get("w").get("joint");
     assertThat(counts.stream().mapToLong(Long::longValue).sum()).isEqualTo(2);
     assertThat(counts.get(2)).isEqualTo(1);
     assertThat(counts.get(6)).isEqualTo(1);

@@ -27,10 +27,10 @@ import org.merganser.lab.data.Blobs;
 import org.merganser.lab.data.DataSet;
 import org.merganser.lab.report.ResultsJson;
 import org.merganser.linalg.Tensor;
-import org.merganser.merge.NpMerge.HeldOut;
-import org.merganser.merge.NpOptions;
+import org.merganser.merge.NpMerger;
+import org.merganser.model.EarlyStopping.HeldOut;
+import org.merganser.model.Evaluation;
 import org.merganser.torch.Activation;
-import org.merganser.torch.Evaluation;
 import org.merganser.torch.Norm;
 import org.merganser.torch.TorchNetwork;
 
@@ -134,12 +134,12 @@ class NpMergeExperimentTest {
         double least = run.heldOut().stream().mapToDouble(HeldOut::loss).min().orElseThrow();
         assertThat(run.heldOut().get(0).step()).isZero();
         assertThat(run.heldOut())
-            .anyMatch(look -> look.step() == run.bestStep() && look.loss() == least);
+            .anyMatch(each -> each.step() == run.bestStep() && each.loss() == least);
         assertThat(run.losses()).hasSizeBetween(10, 200);
       }
       String aligner =
           curve.method().equals("finetuned-average") ? "cca" : curve.method().split("\\+")[1];
-      // NP Merge and fine-tuning begin with the same model and look at the same samples.
+      // NP Merge and fine-tuning begin with the same model and evaluate on the same samples.
       double start = starts.computeIfAbsent(aligner, a -> curve.heldOut().get(0));
       assertThat(curve.heldOut().get(0)).as(curve.method()).isCloseTo(start, within(1e-5));
     }
@@ -147,12 +147,12 @@ class NpMergeExperimentTest {
   }
 
   @Test
-  void everyShareIsCounted() {
-    assertThat(result.shares().keySet())
+  void everyCoefficientIsCounted() {
+    assertThat(result.coefficients().keySet())
         .containsExactly(
             "fc1.weight", "fc1.bias", "fc2.weight", "fc2.bias", "fc3.weight", "fc3.bias");
     result
-        .shares()
+        .coefficients()
         .forEach(
             (tensor, methods) -> {
               assertThat(methods.keySet())
@@ -182,12 +182,12 @@ class NpMergeExperimentTest {
     }
   }
 
-  /** Accuracies follow from the files that are kept; shares combine the models. */
+  /** Accuracies follow from the files that are kept; coefficients combine the models. */
   @Test
   void whatIsKeptGivesTheRows() throws IOException {
     List<String> wanted = new ArrayList<>(List.of("model-0", "model-1"));
     methods(result).stream().skip(3).forEach(id -> wanted.add("merged-" + id));
-    ALIGNERS.forEach(id -> wanted.add("shares-np-merge+" + id));
+    ALIGNERS.forEach(id -> wanted.add("coefficients-np-merge+" + id));
     TreeSet<String> names = new TreeSet<>(List.of("stats.mgstats"));
     wanted.forEach(name -> names.add(name + ".safetensors"));
     Path pair = temp.resolve("kept").resolve("pair-1");
@@ -206,14 +206,16 @@ class NpMergeExperimentTest {
       }
       try (Checkpoint a = Safetensors.open(pair.resolve("model-0.safetensors"));
           Checkpoint b = Safetensors.open(pair.resolve("model-1.safetensors"));
-          Checkpoint s = Safetensors.open(pair.resolve("shares-np-merge+identity.safetensors"));
+          Checkpoint s =
+              Safetensors.open(pair.resolve("coefficients-np-merge+identity.safetensors"));
           Checkpoint m = Safetensors.open(pair.resolve("merged-np-merge+identity.safetensors"));
           Tensor first = a.read("fc2.weight", ws);
           Tensor second = b.read("fc2.weight", ws);
-          Tensor share = s.read("fc2.weight", ws);
+          Tensor coefficient = s.read("fc2.weight", ws);
           Tensor merged = m.read("fc2.weight", ws)) {
         for (long i = 0; i < merged.size(); i++) {
-          double value = share.get(i) * first.get(i) + (1 - share.get(i)) * second.get(i);
+          double value =
+              coefficient.get(i) * first.get(i) + (1 - coefficient.get(i)) * second.get(i);
           assertThat(merged.get(i)).isCloseTo(value, within(1e-5));
         }
       }
@@ -253,7 +255,7 @@ class NpMergeExperimentTest {
             "pairs",
             "differences",
             "curves",
-            "shares",
+            "coefficients",
             "samples",
             "backend",
             "isa",
@@ -302,7 +304,7 @@ class NpMergeExperimentTest {
                 .models(3)
                 .pairs(1)
                 .aligners(List.of("permutation", "identity"))
-                .np(NpOptions.builder().steps(60).build())
+                .np(NpMerger.Options.defaults().withSteps(60))
                 .samples(List.of())
                 .keep(keep)
                 .build(),
@@ -330,8 +332,8 @@ class NpMergeExperimentTest {
           .isGreaterThan(three.row("average+permutation").accuracy());
     }
     assertThat(keep.resolve("pair-0"))
-        .isDirectoryContaining("glob:**/shares-np-merge+permutation-round-1.safetensors")
-        .isDirectoryContaining("glob:**/shares-np-merge-joint+identity.safetensors");
+        .isDirectoryContaining("glob:**/coefficients-np-merge+permutation-round-1.safetensors")
+        .isDirectoryContaining("glob:**/coefficients-np-merge-joint+identity.safetensors");
     Path json = temp.resolve("three.json");
     ResultsJson.write(three, json);
     Map<?, ?> difference = (Map<?, ?>) ((List<?>) Json.read(json).get("differences")).get(0);
@@ -347,7 +349,7 @@ class NpMergeExperimentTest {
             .train(200)
             .epochs(1)
             .statistics(100)
-            .np(NpOptions.builder().steps(4).evalEvery(2).build())
+            .np(NpMerger.Options.defaults().withSteps(4).withEvalEvery(2))
             .batch(50)
             .build();
     NpMergeResult images = run(options, 2);
@@ -360,19 +362,18 @@ class NpMergeExperimentTest {
   /** The other forms and granularities run, without held-out data. */
   @Test
   void otherForms() throws IOException {
-    NpOptions np =
-        NpOptions.builder()
-            .form(NpOptions.Form.SOFTMAX)
-            .granularity(NpOptions.Granularity.ROW)
-            .steps(20)
-            .build();
+    NpMerger.Options np =
+        NpMerger.Options.defaults()
+            .withForm(NpMerger.Form.SOFTMAX)
+            .withGranularity(NpMerger.Granularity.ROW)
+            .withSteps(20);
     NpMergeResult rows =
         run(
             options().pairs(1).np(np).heldOut(0).npTrain(100).aligners(List.of("identity")).build(),
             2);
     assertThat(rows.curves()).allMatch(curve -> curve.heldOut().isEmpty());
     assertThat(rows.curves()).allMatch(curve -> curve.batchLoss().size() == 20);
-    List<Long> counts = rows.shares().get("fc1.weight").get("np-merge+identity");
+    List<Long> counts = rows.coefficients().get("fc1.weight").get("np-merge+identity");
     assertThat(counts.stream().mapToLong(Long::longValue).sum()).isEqualTo(HIDDEN);
     assertThat(rows.samples().orElseThrow().aligner()).isEqualTo("identity");
     // One sample set, no stopping in either.

@@ -7,7 +7,7 @@ import static org.assertj.core.api.Assertions.within;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
-import org.merganser.torch.Evaluation;
+import org.merganser.model.Evaluation;
 
 class PairedDifferencesTest {
   private static Map<String, Evaluation> pair(double a, double b) {

@@ -24,7 +24,7 @@ import org.merganser.lab.Json;
 import org.merganser.lab.experiment.ExperimentResult;
 import org.merganser.lab.experiment.NpMergeOptions;
 import org.merganser.lab.experiment.NpMergeResult;
-import org.merganser.merge.NpMerge.HeldOut;
+import org.merganser.model.EarlyStopping.HeldOut;
 
 class NpMergeReportTest {
   @TempDir Path folder;
@@ -135,7 +135,7 @@ class NpMergeReportTest {
                     "heldOut", List.of(0.875, 0.625),
                     "batchLoss", List.of(0.75, 0.5),
                     "pairs", List.of(run, run))));
-    assertThat(found.get("shares"))
+    assertThat(found.get("coefficients"))
         .isEqualTo(
             Map.of(
                 "fc1.weight", Map.of("np-merge+cca", Collections.nCopies(20, 3L)),
@@ -170,7 +170,7 @@ class NpMergeReportTest {
         .endsWith("</html>\n")
         .doesNotContain("a < b", "<link", "@import", "url(")
         .contains("NP Merge of 2 networks: a &lt; b", "[+10.94, +14.06]", "Student t over 2 pairs")
-        .contains("a share for each parameter, learned after alignment (cca)")
+        .contains("a coefficient for each parameter, learned after alignment (cca)")
         .contains("at most 200 steps of Adam 0.05 with batches of 128")
         .contains("81.25 % (0.375)");
     Matcher picture =
@@ -179,7 +179,7 @@ class NpMergeReportTest {
         List.of(
             "accuracy.png",
             "curve-cca.png",
-            "shares-fc1.weight.png",
+            "coefficients-fc1.weight.png",
             "samples-accuracy.png",
             "samples-loss.png")) {
       assertThat(picture.find()).as(name).isTrue();

@@ -11,18 +11,18 @@ import org.merganser.io.MemoryCheckpoint;
 import org.merganser.linalg.Tensor;
 import org.merganser.model.Objective.Slot;
 
-/** Logits as shares. */
-final class NpShares {
-  private NpShares() {}
+/** Logits as coefficients. */
+final class NpCoefficients {
+  private NpCoefficients() {}
 
   /**
-   * Takes the logits over and turns copies on the host into shares.
+   * Takes the logits over and turns copies on the host into coefficients.
    *
    * @param logits of each slot; emptied
    */
   static MemoryCheckpoint of(
-      List<Slot> slots, List<Tensor> logits, NpOptions options, int models, Workspace ws) {
-    Map<String, Tensor> shares = new LinkedHashMap<>();
+      List<Slot> slots, List<Tensor> logits, NpMerger.Options options, int models, Workspace ws) {
+    Map<String, Tensor> coefficients = new LinkedHashMap<>();
     for (int s = 0; s < slots.size(); s++) {
       Tensor host = logits.get(s).toHost(ws);
       logits.get(s).close();
@@ -30,24 +30,24 @@ final class NpShares {
         case SIGMOID -> sigmoid(host);
         case SOFTMAX -> softmax(host, models);
         case CLAMP -> {
-          // They are the shares.
+          // They are the coefficients.
         }
       }
       long[] shape = shape(slots.get(s), options, models);
-      shares.put(slots.get(s).name(), Tensor.over(host.memory(), DType.F32, shape));
+      coefficients.put(slots.get(s).name(), Tensor.over(host.memory(), DType.F32, shape));
     }
     logits.clear();
-    return MemoryCheckpoint.of(shares);
+    return MemoryCheckpoint.of(coefficients);
   }
 
-  private static long[] shape(Slot slot, NpOptions options, int models) {
+  private static long[] shape(Slot slot, NpMerger.Options options, int models) {
     long[] one =
         switch (options.granularity()) {
           case PARAMETER -> slot.info().dims();
           case ROW -> new long[] {slot.info().rank() == 0 ? 1 : slot.info().dim(0)};
           case TENSOR -> new long[] {1};
         };
-    return options.form() == NpOptions.Form.SOFTMAX
+    return options.form() == NpMerger.Form.SOFTMAX
         ? LongStream.concat(LongStream.of(models), LongStream.of(one)).toArray()
         : one;
   }

@@ -6,60 +6,18 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
 import java.io.IOException;
-import java.util.List;
 import org.junit.jupiter.api.Test;
-import org.merganser.compute.Cancellation;
 import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
-import org.merganser.error.CancelledException;
 import org.merganser.error.ShapeException;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.linalg.Tensor;
+import org.merganser.model.Evaluation;
 
-class EvaluationTest {
+class ExamplesTest {
 
   private static Examples labelled(int... labels) {
     return new Examples(Tensor.zeros(DType.F32, labels.length, 2), labels, 3);
-  }
-
-  @Test
-  void accuracyAndLossOfKnownLogits() {
-    try (Examples data = labelled(0, 2, 1);
-        Tensor logits = Tensor.of(new float[] {2, 1, 0, 0, 0, 1, 3, 0, 3}, 3, 3)) {
-      Evaluation found = Evaluation.ofLogits(logits, data);
-      double first = -Math.log(Oracle.softmax(new double[] {2, 1, 0})[0]);
-      double second = -Math.log(Oracle.softmax(new double[] {0, 0, 1})[2]);
-      double third = -Math.log(Oracle.softmax(new double[] {3, 0, 3})[1]);
-      assertThat(found.accuracy()).isEqualTo(2.0 / 3);
-      assertThat(found.loss()).isCloseTo((first + second + third) / 3, within(1e-12));
-    }
-  }
-
-  @Test
-  void theFirstOfEqualLogitsCounts() {
-    try (Examples data = labelled(0, 1);
-        Tensor logits = Tensor.of(new float[] {1, 1, 1, 1, 1, 1}, 2, 3)) {
-      assertThat(Evaluation.ofLogits(logits, data).accuracy()).isEqualTo(0.5);
-    }
-  }
-
-  @Test
-  void largeLogitsDoNotOverflow() {
-    try (Examples data = labelled(0, 1);
-        Tensor logits = Tensor.of(new float[] {1e30f, 0, 0, 1e4f, 0, 0}, 2, 3)) {
-      assertThat(Evaluation.ofLogits(logits, data).loss()).isCloseTo(5e3, within(1e-6));
-    }
-  }
-
-  @Test
-  void anEnsembleIsTheMeanOfLogits() {
-    try (Tensor a = Tensor.of(new float[] {1, 2, 3, 4}, 2, 2);
-        Tensor b = Tensor.of(new float[] {3, 0, 1, 0}, 2, 2);
-        Tensor c = Tensor.of(new float[] {5, 1, 2, 2}, 2, 2);
-        Tensor mean = Evaluation.mean(List.of(a, b, c))) {
-      assertThat(mean.toFloatArray()).containsExactly(3, 1, 2, 2);
-      assertThat(a.toFloatArray()).containsExactly(1, 2, 3, 4);
-    }
   }
 
   /** More samples than one batch, and a part of one. */
@@ -89,33 +47,6 @@ class EvaluationTest {
       Evaluation found = Evaluation.of(network, theta, data, ws);
       assertThat(found.accuracy()).isCloseTo(right / 2345.0, within(1e-3));
       assertThat(found.loss()).isCloseTo(loss, within(1e-4 * loss));
-    }
-  }
-
-  @Test
-  void cancellationStopsIt() {
-    Cancellation cancellation = new Cancellation();
-    cancellation.cancel();
-    TorchNetwork network = TorchNetwork.mlp(5, 9, 1, 4, Activation.RELU);
-    try (Workspace ws = Workspace.builder().threads(1).cancellation(cancellation).open();
-        Examples data = Oracle.clusters(1, 20, 5, 4);
-        MemoryCheckpoint theta = network.initialise(3)) {
-      assertThatThrownBy(() -> Evaluation.of(network, theta, data, ws))
-          .isInstanceOf(CancelledException.class);
-    }
-  }
-
-  @Test
-  void refusesLogitsOfOtherSizes() {
-    try (Examples data = labelled(0, 1);
-        Tensor few = Tensor.zeros(DType.F32, 1, 3);
-        Tensor narrow = Tensor.zeros(DType.F32, 2, 2)) {
-      assertThatThrownBy(() -> Evaluation.ofLogits(few, data))
-          .isInstanceOf(ShapeException.class)
-          .hasMessage("logits are F32 [1, 3] for 2 samples of 3 classes");
-      assertThatThrownBy(() -> Evaluation.ofLogits(narrow, data))
-          .isInstanceOf(ShapeException.class)
-          .hasMessage("logits are F32 [2, 2] for 2 samples of 3 classes");
     }
   }
 

@@ -13,30 +13,31 @@ import org.merganser.error.CancelledException;
 import org.merganser.error.MerganserException;
 
 /** A few Java threads for work that does not share state, such as models in separate sessions. */
-public final class Tasks implements AutoCloseable {
+public final class Threads implements AutoCloseable {
   private final ExecutorService pool;
 
   /**
    * @param threads at most this many run at once; with one, the calling thread does all
    */
-  public Tasks(int threads) {
+  public Threads(int threads) {
     this.pool = threads > 1 ? Executors.newFixedThreadPool(threads) : null;
   }
 
   /**
    * Runs all and returns their results in order. All have ended when this returns or throws.
    *
-   * @throws IOException the first of the tasks' exceptions in their order; unchecked ones likewise
+   * @throws IOException the first of the exceptions in the order of the calls; unchecked ones
+   *     likewise
    */
-  public <T> List<T> all(List<? extends Callable<T>> tasks) throws IOException {
+  public <T> List<T> all(List<? extends Callable<T>> calls) throws IOException {
     List<T> results = new ArrayList<>();
     try {
-      if (pool == null || tasks.size() == 1) {
-        for (Callable<T> task : tasks) {
-          results.add(task.call());
+      if (pool == null || calls.size() == 1) {
+        for (Callable<T> each : calls) {
+          results.add(each.call());
         }
       } else {
-        for (Future<T> future : pool.invokeAll(tasks)) {
+        for (Future<T> future : pool.invokeAll(calls)) {
           results.add(future.get());
         }
       }
@@ -48,7 +49,7 @@ public final class Tasks implements AutoCloseable {
     } catch (IOException | RuntimeException e) {
       throw e;
     } catch (Exception e) {
-      throw new MerganserException("a task failed: " + e, e);
+      throw new MerganserException("a call failed: " + e, e);
     }
     return results;
   }
@@ -63,7 +64,7 @@ public final class Tasks implements AutoCloseable {
     if (cause instanceof Error e) {
       throw e;
     }
-    return new MerganserException("a task failed: " + cause, cause);
+    return new MerganserException("a call failed: " + cause, cause);
   }
 
   @Override

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-package org.merganser.torch;
+package org.merganser.plan;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
 import org.junit.jupiter.api.Test;
+import org.merganser.plan.Interpolation.Barrier;
+import org.merganser.testing.RunsOnce;
 
+@RunsOnce("computes on the heap")
 class BarrierTest {
   private static final double[] HALVES = {0, 0.5, 1};
 

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.method;
+
+/** An aligner, merger or repair: what it is called and how it is set. Immutable, thread-safe. */
+public interface Method {
+  /** Name in tables, files and on the command line. */
+  String id();
+
+  /** What it does, in one line for tables: no capital at the start, no stop at the end. */
+  String summary();
+
+  /** Its settings: a record with {@link Setting}s, {@link NoOptions} where it has none. */
+  default Record options() {
+    return new NoOptions();
+  }
+
+  /** Of a method without settings. */
+  record NoOptions() {}
+}
