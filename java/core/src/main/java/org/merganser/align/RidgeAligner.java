@@ -64,7 +64,7 @@ public final class RidgeAligner implements Aligner {
       Settings.check(Options.class, lambda, unit);
     }
 
-    /** Relative lambda 0.1. */
+    /** Relative lambda 0.1: of 0.001, 0.01, 0.1 and 1 the best on the synthetic task. */
     public static Options defaults() {
       return new Options(0.1, Unit.RELATIVE);
     }
