@@ -5,10 +5,12 @@ set -euo pipefail
 
 usage() {
   cat <<'TEXT'
-Usage: cppbuild.sh [OPTION]... install|test|check|gpu-check|clean
+Usage: cppbuild.sh [OPTION]... install|fake-device|test|check|gpu-check|clean
 
   install    build libmerganser.so, and libmerganser_cuda.so where nvcc works, and put them with the headers into
              native/cppbuild/NAME/{lib,include}
+  fake-device
+             build the device in host memory on which the tests of Java run too
   test       build and run the native tests, once for every instruction-set level of this CPU and on the fake device;
              with -sanitize= once, under the sanitizers
   check      check the installed libraries: needed libraries, search path, exports, instructions, glibc version;
@@ -58,7 +60,7 @@ for argument in "$@"; do
     -only=?*) only=${argument#*=} ;;
     -out=?*) out=${argument#*=} ;;
     -sanitizer) compute_sanitizer=yes ;;
-    install | test | check | gpu-check | clean) commands+=("$argument") ;;
+    install | fake-device | test | check | gpu-check | clean) commands+=("$argument") ;;
     *) usage >&2; fail "unknown argument: $argument" ;;
   esac
 done
@@ -198,6 +200,7 @@ status=0
 for each in "${commands[@]}"; do
   case $each in
     install) install_library ;;
+    fake-device) configure; compile merganser_fake ;;
     test) if [ -n "$sanitize" ]; then run_sanitized; else run_tests; fi ;;
     check) bash "$source_folder/test/check_libraries.sh" "$prefix" "$build" "$source_folder" ;;
     gpu-check) gpu_check; [ "$status" = 0 ] || exit "$status" ;;
