@@ -50,7 +50,12 @@ public final class Settings<O extends Record> {
    * @param varies whether tensors and layers may have values of their own
    */
   public record Entry(
-      String name, String type, String range, String initial, String help, boolean varies) {}
+      String name, String type, String range, String initial, String help, boolean varies) {
+    /** The values, where they are constants; else none. */
+    public List<String> constants() {
+      return type.contains(", ") ? List.of(type.split(", ")) : List.of();
+    }
+  }
 
   /** In order of the record; of a choice those of all its records. */
   public List<Entry> entries() {
