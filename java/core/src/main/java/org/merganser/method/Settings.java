@@ -3,8 +3,8 @@ package org.merganser.method;
 
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.RecordComponent;
+import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
@@ -12,8 +12,10 @@ import java.util.Map;
 import java.util.stream.Collectors;
 
 /**
- * The settings of a method: its record of options, read. Components are numbers, truth values,
- * constants of an enum, texts, and lists of numbers; every one is a {@link Setting}.
+ * The settings of a method or experiment: its record of options, read. Components are numbers,
+ * truth values, constants of an enum, texts and paths, optional ones, and lists of them; every one
+ * is a {@link Setting}. A component that is a record has settings of its own, which belong to the
+ * whole.
  *
  * <p>In text a setting is {@code name=value}, with lower-case names ({@code eval-every}), the items
  * of a list divided by colons, settings by commas: {@code gamma=0.1,unit=absolute}.
@@ -22,7 +24,6 @@ import java.util.stream.Collectors;
  */
 public final class Settings<O extends Record> {
   private static final String SEPARATOR = ",";
-  private static final String ITEMS = ":";
 
   private final O defaults;
 
@@ -41,30 +42,45 @@ public final class Settings<O extends Record> {
   }
 
   /**
-   * One setting, for tables.
+   * One setting, for tables and command lines.
    *
-   * @param type {@code number}, {@code integer}, {@code text}, {@code numbers}, or the constants
+   * @param type {@code number}, {@code integer}, {@code text}, {@code path}, their plurals for
+   *     lists, or the constants
+   * @param item class of one value
+   * @param list whether there may be several
    * @param range of numbers, as in messages; empty for all finite ones
-   * @param initial its default, empty for an empty list
+   * @param initial its default, empty for none and an empty list
    * @param varies whether tensors and layers may have values of their own
    */
   public record Entry(
-      String name, String type, String range, String initial, String help, boolean varies) {}
+      String name,
+      String type,
+      Class<?> item,
+      boolean list,
+      String range,
+      String initial,
+      String help,
+      boolean varies) {}
 
   /** In order of the record. */
   public List<Entry> entries() {
     List<Entry> entries = new ArrayList<>();
-    for (RecordComponent component : defaults.getClass().getRecordComponents()) {
-      Setting setting = component.getAnnotation(Setting.class);
-      entries.add(
-          new Entry(
-              name(component),
-              type(component.getType()),
-              Range.of(setting).text(),
-              text(value(defaults, component)),
-              setting.value(),
-              setting.varies()));
-    }
+    visit(
+        defaults,
+        (component, value) -> {
+          Setting setting = component.getAnnotation(Setting.class);
+          SettingType type = SettingType.of(component);
+          entries.add(
+              new Entry(
+                  name(component),
+                  type.words(),
+                  type.item(),
+                  type.count() == SettingType.Count.LIST,
+                  Range.of(setting).text(),
+                  SettingType.text(value),
+                  setting.value(),
+                  setting.varies()));
+        });
     return entries;
   }
 
@@ -101,32 +117,28 @@ public final class Settings<O extends Record> {
   /**
    * Options with some settings changed.
    *
-   * @param given texts of values by name
+   * @param method for messages; empty for none in them
+   * @param given values by name: texts, lists of the texts of items, or numbers and constants
    */
-  public O with(String method, O options, Map<String, String> given) {
-    RecordComponent[] components = defaults.getClass().getRecordComponents();
-    List<String> names = Arrays.stream(components).map(Settings::name).toList();
+  public O with(String method, O options, Map<String, ?> given) {
     for (String name : given.keySet()) {
-      if (!names.contains(name)) {
+      if (!has(name)) {
         throw new IllegalArgumentException(
-            names.isEmpty()
+            entries().isEmpty()
                 ? method + " has no settings, so no '" + name + "'; drop it"
                 : method + " has no setting '" + name + "'" + known());
       }
     }
-    Object[] values = new Object[components.length];
-    for (int i = 0; i < components.length; i++) {
-      String text = given.get(names.get(i));
-      values[i] =
-          text == null
-              ? value(options, components[i])
-              : read(method, names.get(i), components[i], text);
-    }
     try {
-      return construct(components, values);
+      return construct(options, given);
     } catch (IllegalArgumentException e) {
-      throw new IllegalArgumentException(method + ": " + e.getMessage(), e);
+      throw method.isEmpty() ? e : new IllegalArgumentException(method + ": " + e.getMessage(), e);
     }
+  }
+
+  /** Options with one setting changed, as {@link #with(String, Record, Map)}. */
+  public static <O extends Record> O with(O options, String name, Object value) {
+    return of(options).with("", options, Map.of(name, value));
   }
 
   private String known() {
@@ -136,25 +148,41 @@ public final class Settings<O extends Record> {
         : "; it has " + entries.stream().map(Entry::name).collect(Collectors.joining(", "));
   }
 
-  /** Names and values of options for files: numbers, truth values, texts, lists of numbers. */
+  /**
+   * Names and values of options for files: numbers, truth values, texts and lists of them, optional
+   * ones where they are there.
+   */
   public static Map<String, Object> values(Record options) {
     Map<String, Object> values = new LinkedHashMap<>();
-    for (RecordComponent component : options.getClass().getRecordComponents()) {
-      Object value = value(options, component);
-      values.put(name(component), value instanceof Enum<?> constant ? name(constant) : value);
-    }
+    visit(
+        options,
+        (component, value) -> {
+          List<Object> items = new ArrayList<>();
+          for (Object item : SettingType.items(value)) {
+            items.add(
+                item instanceof Enum<?> || item instanceof Path ? SettingType.text(item) : item);
+          }
+          if (value instanceof List<?>) {
+            values.put(name(component), items);
+          } else if (!items.isEmpty()) {
+            values.put(name(component), items.get(0));
+          }
+        });
     return values;
   }
 
   /** Options as {@link #parse} reads them, less those that are as in {@code defaults}. */
   public String text(O options) {
+    Map<String, Object> usual = new LinkedHashMap<>();
+    visit(defaults, (component, value) -> usual.put(name(component), value));
     List<String> parts = new ArrayList<>();
-    for (RecordComponent component : defaults.getClass().getRecordComponents()) {
-      Object value = value(options, component);
-      if (!value.equals(value(defaults, component))) {
-        parts.add(name(component) + "=" + text(value));
-      }
-    }
+    visit(
+        options,
+        (component, value) -> {
+          if (!value.equals(usual.get(name(component)))) {
+            parts.add(name(component) + "=" + SettingType.text(value));
+          }
+        });
     return String.join(SEPARATOR, parts);
   }
 
@@ -171,14 +199,14 @@ public final class Settings<O extends Record> {
           options.getName() + " has " + components.length + " settings, not " + values.length);
     }
     for (int i = 0; i < values.length; i++) {
-      Range range = Range.of(components[i].getAnnotation(Setting.class));
       String name = name(components[i]);
-      if (values[i] instanceof Number number) {
-        range.check(name, number);
-      } else if (values[i] instanceof List<?> list) {
-        list.forEach(item -> range.check(name, (Number) item));
-      } else if (values[i] == null) {
+      if (values[i] == null) {
         throw new IllegalArgumentException(name + " must not be null");
+      }
+      for (Object item : SettingType.items(values[i])) {
+        if (item instanceof Number number) {
+          Range.of(components[i].getAnnotation(Setting.class)).check(name, number);
+        }
       }
     }
   }
@@ -187,75 +215,20 @@ public final class Settings<O extends Record> {
     return component.getName().replaceAll("([A-Z])", "-$1").toLowerCase(Locale.ROOT);
   }
 
-  private static String name(Enum<?> constant) {
-    return constant.name().toLowerCase(Locale.ROOT).replace('_', '-');
+  private interface Visitor {
+    void visit(RecordComponent component, Object value);
   }
 
-  private static String type(Class<?> type) {
-    if (type == double.class) {
-      return "number";
-    }
-    if (type == int.class || type == long.class) {
-      return "integer";
-    }
-    if (type == boolean.class) {
-      return "true, false";
-    }
-    if (type.isEnum()) {
-      return Arrays.stream(type.getEnumConstants())
-          .map(constant -> name((Enum<?>) constant))
-          .collect(Collectors.joining(", "));
-    }
-    return type == List.class ? "numbers" : "text";
-  }
-
-  private static String text(Object value) {
-    if (value instanceof Enum<?> constant) {
-      return name(constant);
-    }
-    if (value instanceof Double number && number == Math.rint(number) && Math.abs(number) < 1e15) {
-      return String.valueOf(number.longValue());
-    }
-    return value instanceof List<?> list
-        ? list.stream().map(Settings::text).collect(Collectors.joining(ITEMS))
-        : String.valueOf(value);
-  }
-
-  private static Object read(String method, String name, RecordComponent component, String text) {
-    Class<?> type = component.getType();
-    try {
-      if (type == double.class) {
-        return Double.parseDouble(text);
-      }
-      if (type == long.class) {
-        return Long.parseLong(text);
-      }
-      if (type == int.class) {
-        return Integer.parseInt(text);
-      }
-      if (type == List.class) {
-        return Arrays.stream(text.isEmpty() ? new String[0] : text.split(ITEMS, -1))
-            .map(Double::parseDouble)
-            .toList();
-      }
-    } catch (NumberFormatException e) {
-      String kind =
-          type == double.class ? "a number" : type == List.class ? "numbers" : "an integer";
-      throw new IllegalArgumentException(
-          method + ": " + name + " must be " + kind + ", not '" + text + "'", e);
-    }
-    if (type == String.class) {
-      return text;
-    }
-    Object[] constants =
-        type.isEnum() ? type.getEnumConstants() : new Object[] {Boolean.TRUE, Boolean.FALSE};
-    for (Object constant : constants) {
-      if (text(constant).equals(text)) {
-        return constant;
+  /** Settings of a record and of those in it. */
+  private static void visit(Record options, Visitor visitor) {
+    for (RecordComponent component : options.getClass().getRecordComponents()) {
+      Object value = value(options, component);
+      if (value instanceof Record part) {
+        visit(part, visitor);
+      } else {
+        visitor.visit(component, value);
       }
     }
-    throw new IllegalArgumentException(
-        method + ": " + name + " must be one of " + type(type) + ", not '" + text + "'");
   }
 
   private static Object value(Record options, RecordComponent component) {
@@ -267,18 +240,32 @@ public final class Settings<O extends Record> {
   }
 
   @SuppressWarnings("unchecked")
-  private O construct(RecordComponent[] components, Object[] values) {
-    Class<?>[] types =
-        Arrays.stream(components).map(RecordComponent::getType).toArray(Class<?>[]::new);
+  private static <R extends Record> R construct(R options, Map<String, ?> given) {
+    RecordComponent[] components = options.getClass().getRecordComponents();
+    Class<?>[] types = new Class<?>[components.length];
+    Object[] values = new Object[components.length];
+    for (int i = 0; i < components.length; i++) {
+      types[i] = components[i].getType();
+      Object value = value(options, components[i]);
+      Object text = given.get(name(components[i]));
+      values[i] =
+          value instanceof Record part
+              ? construct(part, given)
+              : text == null ? value : read(components[i], text);
+    }
     try {
-      return (O) defaults.getClass().getDeclaredConstructor(types).newInstance(values);
+      return (R) options.getClass().getDeclaredConstructor(types).newInstance(values);
     } catch (InvocationTargetException e) {
       if (e.getCause() instanceof IllegalArgumentException refused) {
         throw refused;
       }
       throw new IllegalStateException(e.getCause());
     } catch (ReflectiveOperationException e) {
-      throw new IllegalStateException(defaults.getClass() + " must be public", e);
+      throw new IllegalStateException(options.getClass() + " must be public", e);
     }
+  }
+
+  private static Object read(RecordComponent component, Object text) {
+    return SettingType.of(component).read(name(component), text);
   }
 }
