@@ -113,7 +113,7 @@ record SettingType(Count count, Class<?> item) {
    */
   Object read(String name, Object given) {
     List<?> texts = given instanceof List<?> list ? list : texts(text(given));
-    List<Object> values = texts.stream().map(text -> one(name, text(text))).toList();
+    List<Object> values = texts.stream().map(text -> one(name, text(text), text(given))).toList();
     if (count == Count.LIST) {
       return values;
     }
@@ -142,7 +142,10 @@ record SettingType(Count count, Class<?> item) {
     return count == Count.LIST ? Arrays.asList(text.split(ITEMS, -1)) : List.of(text);
   }
 
-  private Object one(String name, String text) {
+  /**
+   * @param whole what was given, for messages
+   */
+  private Object one(String name, String text, String whole) {
     try {
       if (item == double.class) {
         return Double.parseDouble(text);
@@ -156,7 +159,7 @@ record SettingType(Count count, Class<?> item) {
     } catch (NumberFormatException e) {
       String article = count == Count.LIST ? "" : item == double.class ? "a " : "an ";
       throw new IllegalArgumentException(
-          name + " must be " + article + words() + ", not '" + text + "'", e);
+          name + " must be " + article + words() + ", not '" + whole + "'", e);
     }
     if (item == String.class) {
       return text;
@@ -172,6 +175,6 @@ record SettingType(Count count, Class<?> item) {
       }
     }
     throw new IllegalArgumentException(
-        name + " must be one of " + words() + ", not '" + text + "'");
+        name + " must be one of " + words() + ", not '" + whole + "'");
   }
 }

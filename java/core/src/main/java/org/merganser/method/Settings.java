@@ -130,7 +130,9 @@ public final class Settings<O extends Record> {
       }
     }
     try {
-      return construct(options, given);
+      O changed = construct(options, given);
+      check(changed);
+      return changed;
     } catch (IllegalArgumentException e) {
       throw method.isEmpty() ? e : new IllegalArgumentException(method + ": " + e.getMessage(), e);
     }
@@ -199,14 +201,28 @@ public final class Settings<O extends Record> {
           options.getName() + " has " + components.length + " settings, not " + values.length);
     }
     for (int i = 0; i < values.length; i++) {
-      String name = name(components[i]);
-      if (values[i] == null) {
-        throw new IllegalArgumentException(name + " must not be null");
-      }
-      for (Object item : SettingType.items(values[i])) {
-        if (item instanceof Number number) {
-          Range.of(components[i].getAnnotation(Setting.class)).check(name, number);
-        }
+      check(components[i], values[i]);
+    }
+  }
+
+  /**
+   * Holds numbers of options, and of records in them, to the bounds of their settings; for those
+   * who take options that were not checked by their constructors.
+   *
+   * @throws IllegalArgumentException naming setting, bounds and value
+   */
+  public static void check(Record options) {
+    visit(options, Settings::check);
+  }
+
+  private static void check(RecordComponent component, Object value) {
+    String name = name(component);
+    if (value == null) {
+      throw new IllegalArgumentException(name + " must not be null");
+    }
+    for (Object item : SettingType.items(value)) {
+      if (item instanceof Number number) {
+        Range.of(component.getAnnotation(Setting.class)).check(name, number);
       }
     }
   }

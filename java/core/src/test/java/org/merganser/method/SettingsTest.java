@@ -149,7 +149,7 @@ class SettingsTest {
         "steps=x | m: steps must be an integer, not 'x'",
         "width=0 | m: width must be finite and greater than 0, not 0.0",
         "counts=3:0 | m: counts must be at least 1, not 0",
-        "counts=3:a | m: counts must be integers, not 'a'",
+        "counts=3:a | m: counts must be integers, not '3:a'",
         "part=half | m: part must be one of whole-number, 80-20, not 'half'",
         "repair=no | m: repair must be one of true, false, not 'no'",
         "models= | m: models must be an integer, not ''",
