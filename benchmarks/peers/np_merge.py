@@ -18,7 +18,6 @@ safetensors. Not part of the build.
 import argparse
 import json
 import os
-import re
 import sys
 
 import lab
