@@ -21,7 +21,7 @@
 #define MG_API __attribute__((visibility("default")))
 
 /* Raised whenever a signature or the meaning of an argument changes; Java refuses another value. */
-#define MG_ABI_VERSION 6
+#define MG_ABI_VERSION 7
 
 #ifdef __cplusplus
 extern "C" {
@@ -227,41 +227,36 @@ MG_API int32_t mg_row_products(mg_context* context, int64_t rows, int64_t cols, 
 
 /* ---- Linear assignment -------------------------------------------------------------------------------- */
 
-/* Exact minimum (maximise = 0) or maximum of sum_i cost[i, row_to_col[i]], rows <= cols, dtype MG_F32 or
- * MG_F64. The solution is on the host. Duals u [rows], v [cols] are those of the minimisation (of -cost when maximising):
- * u_i + v_j <= c_ij, equality on the matching, v_j <= 0, v_j = 0 on unmatched columns when rows < cols.
- * NaN and the infinity that would always be taken are errors with their position; the other infinity
- * forbids an edge. Ties: a fixed scan order, lowest column first. */
-MG_API int32_t mg_assignment(mg_context* context, int32_t dtype, int64_t rows, int64_t cols, const void* cost,
-                             int64_t ld, int32_t maximise, int64_t* row_to_col, double* u, double* v, double* value);
+/* The costs of a problem, rows <= cols: a matrix, cost[i, j] = x[i, j]; or products of low-rank factors, cost[i, j] =
+ * sum_k x[i, k] y[j, k] in F64 in the order of k, which are computed in tiles and again when they are needed again, never
+ * stored as a whole: a maximum is then the best match of rows of x with rows of y. */
+typedef struct mg_costs {
+  int32_t dtype; /* MG_F32 or MG_F64 */
+  int64_t rows, cols;
+  int64_t k;     /* columns of the factors; -1 for a matrix */
+  const void* x; /* the matrix [rows x cols], or a factor [rows x k] */
+  int64_t ldx;
+  const void* y; /* the other factor [cols x k] */
+  int64_t ldy;
+} mg_costs;
 
-/* As mg_assignment, from the column duals that v [cols] holds on entry: any finite values are allowed, those of a
- * similar problem save time. rows = cols only. Where optima tie, the start decides which one is found. */
-MG_API int32_t mg_assignment_warm(mg_context* context, int32_t dtype, int64_t rows, int64_t cols, const void* cost,
-                                  int64_t ld, int32_t maximise, int64_t* row_to_col, double* u, double* v,
-                                  double* value);
+/* Exact minimum (maximise = 0) or maximum of sum_i cost[i, row_to_col[i]]. The solution is on the host. Duals u [rows],
+ * v [cols] are those of the minimisation (of -cost when maximising): u_i + v_j <= c_ij, equality on the matching,
+ * v_j <= 0, v_j = 0 on unmatched columns when rows < cols. NaN and the infinity that would always be taken are errors
+ * with their position; the other infinity forbids an edge. Ties: a fixed scan order, lowest column first.
+ * warm = 1: from the column duals that v [cols] holds on entry; any finite values are allowed, those of a similar
+ * problem save time. rows = cols only. Where optima tie, the start decides which one is found. */
+MG_API int32_t mg_assignment(mg_context* context, const mg_costs* costs, int32_t maximise, int32_t warm,
+                             int64_t* row_to_col, double* u, double* v, double* value);
 
-/* Costs as products of low-rank factors, cost[i, j] = sum_k x[i, k] y[j, k] in F64 in the order of k, x [rows x k] and
- * y [cols x k] of dtype: maximise = 1 finds the best match of rows of x with rows of y. Costs are computed in tiles and
- * again when they are needed again, never stored as a whole. warm = 1: v holds duals to start from. */
-MG_API int32_t mg_assignment_factors(mg_context* context, int32_t dtype, int64_t rows, int64_t cols, int64_t k,
-                                     const void* x, int64_t ldx, const void* y, int64_t ldy, int32_t maximise,
-                                     int32_t warm, int64_t* row_to_col, double* u, double* v, double* value);
-
-/* Independent problems, one a thread; outputs one after the other in order of the problems, as mg_assignment would
- * give them. A failure names the first problem that fails and leaves the outputs unspecified. */
-MG_API int32_t mg_assignment_batch(mg_context* context, int64_t problems, int32_t dtype, const int64_t* rows,
-                                   const int64_t* cols, const void* const* cost, const int64_t* ld, int32_t maximise,
+/* Independent problems of matrices, one a thread; outputs one after the other in order of the problems, as
+ * mg_assignment would give them. A failure names the first problem that fails and leaves the outputs unspecified. */
+MG_API int32_t mg_assignment_batch(mg_context* context, int64_t problems, const mg_costs* costs, int32_t maximise,
                                    int64_t* row_to_col, double* u, double* v, double* value);
 
 /* Largest violation of the optimality conditions above by (row_to_col, u, v); 0 proves the optimum. */
-MG_API int32_t mg_assignment_certify(mg_context* context, int32_t dtype, int64_t rows, int64_t cols, const void* cost,
-                                     int64_t ld, int32_t maximise, const int64_t* row_to_col, const double* u,
-                                     const double* v, double* violation);
-MG_API int32_t mg_assignment_factors_certify(mg_context* context, int32_t dtype, int64_t rows, int64_t cols, int64_t k,
-                                             const void* x, int64_t ldx, const void* y, int64_t ldy, int32_t maximise,
-                                             const int64_t* row_to_col, const double* u, const double* v,
-                                             double* violation);
+MG_API int32_t mg_assignment_certify(mg_context* context, const mg_costs* costs, int32_t maximise,
+                                     const int64_t* row_to_col, const double* u, const double* v, double* violation);
 
 /* ---- Applying feature maps ---------------------------------------------------------------------------- */
 

@@ -12,8 +12,6 @@
 
 namespace merganser {
 
-using Long = long long;
-
 inline void check_context(const mg_context* context) {
   MG_REQUIRE(context, "context is NULL");
   check_cancelled(context);
@@ -26,12 +24,11 @@ inline void check_real(int32_t dtype) {
 }
 
 inline void check_size(int64_t size, const char* name) {
-  MG_REQUIRE(size >= 0, "%s must be >= 0, not %lld", name, static_cast<Long>(size));
+  MG_REQUIRE(size >= 0, "%s must be >= 0, not %lld", name, Long{size});
 }
 
 inline void check_leading(int64_t ld, int64_t columns, const char* name) {
-  MG_REQUIRE(ld >= columns && ld >= 1, "%s = %lld is below the row length %lld", name, static_cast<Long>(ld),
-             static_cast<Long>(columns));
+  MG_REQUIRE(ld >= columns && ld >= 1, "%s = %lld is below the row length %lld", name, Long{ld}, Long{columns});
 }
 
 inline void check_pointer(const void* pointer, const char* name) { MG_REQUIRE(pointer, "%s is NULL", name); }
@@ -48,10 +45,13 @@ inline void check_host(const char* routine, const void* pointer, const char* nam
   check_on_host(pointer, routine, name);
 }
 
-// Checks, then the table's entry with the same arguments.
+// Checks, of the context too, then the table's entry with the same arguments.
 template <typename Check, typename Entry, typename... Arguments>
 int32_t dispatch(Check&& check, Entry Table::* entry, mg_context* context, Arguments... arguments) {
-  const int32_t status = guard(check);
+  const int32_t status = guard([&] {
+    check_context(context);
+    check();
+  });
   return status != MG_OK ? status : (context->table->*entry)(context, arguments...);
 }
 

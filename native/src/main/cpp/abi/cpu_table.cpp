@@ -14,7 +14,7 @@ namespace {
 
 void allocate_host(mg_context*, int64_t bytes, void** out) {
   *out = allocate_aligned(bytes);
-  if (!*out) fail(MG_OUT_OF_MEMORY, format("cannot allocate %lld bytes", static_cast<long long>(bytes)));
+  if (!*out) fail(MG_OUT_OF_MEMORY, format("cannot allocate %lld bytes", Long{bytes}));
 }
 
 void copy_host(mg_context*, void* to, int32_t to_device, const void* from, int32_t from_device, int64_t bytes) {

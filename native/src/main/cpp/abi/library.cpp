@@ -14,6 +14,16 @@
 #include "runtime/memory.h"
 
 using merganser::guard;
+using merganser::Long;
+
+namespace {
+
+const char* text_or_error(const char* (*text_of)()) {
+  const char* text = "";
+  return guard([&] { text = text_of(); }) == MG_OK ? text : merganser::last_error();
+}
+
+}  // namespace
 
 extern "C" {
 
@@ -57,23 +67,11 @@ int32_t mg_environment_default(const char* name, const char* value) {
   });
 }
 
-const char* mg_cuda_reason(void) {
-  const char* reason = "";
-  if (guard([&] { reason = merganser::cuda_reason(); }) != MG_OK) reason = merganser::last_error();
-  return reason;
-}
+const char* mg_cuda_reason(void) { return text_or_error(&merganser::cuda_reason); }
 
-const char* mg_cuda_device(void) {
-  const char* lines = "";
-  guard([&] { lines = merganser::cuda_device(); });
-  return lines;
-}
+const char* mg_cuda_device(void) { return text_or_error(&merganser::cuda_device); }
 
-const char* mg_cuda_libraries(void) {
-  const char* found = "";
-  if (guard([&] { found = merganser::cuda_libraries(); }) != MG_OK) found = merganser::last_error();
-  return found;
-}
+const char* mg_cuda_libraries(void) { return text_or_error(&merganser::cuda_libraries); }
 
 int32_t mg_context_create(int32_t backend, int32_t threads, mg_context** out) {
   return guard([&] {
@@ -106,7 +104,7 @@ void mg_context_cancel(mg_context* context, int32_t cancelled) {
 int32_t mg_alloc(mg_context* context, int64_t bytes, void** out) {
   return guard([&] {
     MG_REQUIRE(out, "out is NULL");
-    MG_REQUIRE(bytes >= 0, "bytes must be >= 0, not %lld", static_cast<long long>(bytes));
+    MG_REQUIRE(bytes >= 0, "bytes must be >= 0, not %lld", Long{bytes});
     *out = merganser::allocate(context, bytes);
   });
 }
@@ -119,7 +117,7 @@ int32_t mg_copy(mg_context* context, void* to, int32_t to_device, const void* fr
                 int64_t bytes) {
   return guard([&] {
     MG_REQUIRE(context, "context is NULL");
-    MG_REQUIRE(bytes >= 0, "bytes must be >= 0, not %lld", static_cast<long long>(bytes));
+    MG_REQUIRE(bytes >= 0, "bytes must be >= 0, not %lld", Long{bytes});
     MG_REQUIRE(bytes == 0 || (to && from), "a pointer is NULL");
     for (int32_t device : {to_device, from_device}) {
       MG_REQUIRE(device == MG_DEVICE_HOST || device == MG_DEVICE_CUDA, "unknown device %d", device);

@@ -25,7 +25,6 @@ int32_t mg_gemm(mg_context* context, int32_t dtype, int32_t transpose_a, int32_t
                 int64_t k, double alpha, const void* a, int64_t lda, const void* b, int64_t ldb, double beta, void* c,
                 int64_t ldc) {
   auto check = [&] {
-    check_context(context);
     check_real(dtype);
     check_size(m, "m");
     check_size(n, "n");
@@ -47,15 +46,9 @@ int32_t mg_gemm(mg_context* context, int32_t dtype, int32_t transpose_a, int32_t
 int32_t mg_transpose(mg_context* context, int32_t dtype, int64_t rows, int64_t cols, const void* in, int64_t ldin,
                      void* out, int64_t ldout) {
   auto check = [&] {
-    check_context(context);
     check_real(dtype);
-    check_size(rows, "rows");
-    check_size(cols, "cols");
-    check_leading(ldin, cols, "ldin");
-    check_leading(ldout, rows, "ldout");
-    if (rows == 0 || cols == 0) return;
-    check_array(context, "transpose", in, "in");
-    check_array(context, "transpose", out, "out");
+    check_matrix(context, "transpose", rows, cols, in, ldin, "in", "ldin");
+    check_matrix(context, "transpose", cols, rows, out, ldout, "out", "ldout");
   };
   return dispatch(check, &Table::transpose, context, dtype, rows, cols, in, ldin, out, ldout);
 }
@@ -63,10 +56,9 @@ int32_t mg_transpose(mg_context* context, int32_t dtype, int64_t rows, int64_t c
 int32_t mg_polar(mg_context* context, int32_t dtype, int64_t count, int64_t n, const double* a, int64_t lda, double* q,
                  int64_t ldq, double* sigma, mg_polar_report* reports) {
   auto check = [&] {
-    check_context(context);
     check_real(dtype);
     check_size(count, "count");
-    MG_REQUIRE(n >= 1, "n must be >= 1, not %lld", static_cast<Long>(n));
+    MG_REQUIRE(n >= 1, "n must be >= 1, not %lld", Long{n});
     check_leading(lda, n, "lda");
     check_leading(ldq, n, "ldq");
     if (count == 0) return;
@@ -82,9 +74,8 @@ int32_t mg_cca_map(mg_context* context, int32_t dtype, int64_t n, const double* 
                    const double* sxy, int64_t count, const double* gamma_x, const double* gamma_y, double* t,
                    double* tinv, double* correlations, mg_cca_report* reports) {
   auto check = [&] {
-    check_context(context);
     check_real(dtype);
-    MG_REQUIRE(n >= 1, "n must be >= 1, not %lld", static_cast<Long>(n));
+    MG_REQUIRE(n >= 1, "n must be >= 1, not %lld", Long{n});
     check_size(count, "count");
     if (count == 0) return;
     check_pointer(gamma_x, "gamma_x");
@@ -108,7 +99,6 @@ int32_t mg_cca_map(mg_context* context, int32_t dtype, int64_t n, const double* 
 int32_t mg_divide(mg_context* context, int64_t rows, int64_t cols, const double* a, int64_t lda,
                   const double* row_divisors, const double* col_divisors, double* out, int64_t ldo) {
   auto check = [&] {
-    check_context(context);
     check_matrix(context, "divide", rows, cols, a, lda, "a", "lda");
     check_matrix(context, "divide", rows, cols, out, ldo, "out", "ldo");
     if (row_divisors) check_host("divide", row_divisors, "row_divisors");
@@ -120,7 +110,6 @@ int32_t mg_divide(mg_context* context, int64_t rows, int64_t cols, const double*
 int32_t mg_norm(mg_context* context, int32_t kind, int64_t rows, int64_t cols, const double* a, int64_t lda,
                 double shift, double* out) {
   auto check = [&] {
-    check_context(context);
     MG_REQUIRE(kind == MG_NORM_ONE || kind == MG_NORM_MAX, "unknown norm %d", kind);
     check_matrix(context, "norm", rows, cols, a, lda, "a", "lda");
     check_host("norm", out, "out");
@@ -131,7 +120,6 @@ int32_t mg_norm(mg_context* context, int32_t kind, int64_t rows, int64_t cols, c
 int32_t mg_row_products(mg_context* context, int64_t rows, int64_t cols, const double* x, int64_t ldx, const double* y,
                         int64_t ldy, double* out) {
   auto check = [&] {
-    check_context(context);
     check_matrix(context, "row_products", rows, cols, x, ldx, "x", "ldx");
     check_matrix(context, "row_products", rows, cols, y, ldy, "y", "ldy");
     if (rows > 0) check_host("row_products", out, "out");

@@ -20,7 +20,7 @@ void check_task(const mg_task& task, int32_t k) {
   }
   if (task.trim == MG_TRIM_RANDOM) {
     MG_REQUIRE(task.keep >= 0 && task.keep <= int64_t{1} << 32, "keep of task %d must be in [0, 2^32], not %lld", k,
-               static_cast<Long>(task.keep));
+               Long{task.keep});
   }
 }
 
@@ -32,7 +32,6 @@ int32_t mg_task_merge(mg_context* context, int32_t dtype, int64_t first, int64_t
                       const void* base, const void* const* in, const mg_task* tasks, int32_t elect, int32_t normalise,
                       double lambda, void* out) {
   auto check = [&] {
-    check_context(context);
     check_dtype(dtype);
     check_size(first, "first");
     check_size(count, "count");
@@ -57,11 +56,10 @@ int32_t mg_task_merge(mg_context* context, int32_t dtype, int64_t first, int64_t
 int32_t mg_kth_magnitude(mg_context* context, int32_t dtype, int64_t count, const void* x, const void* base, int64_t k,
                          mg_threshold* out) {
   auto check = [&] {
-    check_context(context);
     MG_REQUIRE(dtype == MG_F32 || dtype == MG_F16 || dtype == MG_BF16,
                "dtype must be MG_F32, MG_F16 or MG_BF16, not %d", dtype);
-    MG_REQUIRE(count >= 1 && k >= 1 && k <= count, "k = %lld of %lld values; expected 1 <= k <= count",
-               static_cast<Long>(k), static_cast<Long>(count));
+    MG_REQUIRE(count >= 1 && k >= 1 && k <= count, "k = %lld of %lld values; expected 1 <= k <= count", Long{k},
+               Long{count});
     check_array(context, "kth_magnitude", x, "x");
     if (base) check_resident(context, base, "kth_magnitude", "base");
     check_pointer(out, "out");
@@ -71,7 +69,6 @@ int32_t mg_kth_magnitude(mg_context* context, int32_t dtype, int64_t count, cons
 
 int32_t mg_dot_products(mg_context* context, int32_t dtype, int64_t count, const void* x, const void* y, double* sums) {
   auto check = [&] {
-    check_context(context);
     check_dtype(dtype);
     check_size(count, "count");
     if (count > 0) {

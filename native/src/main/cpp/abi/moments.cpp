@@ -9,7 +9,6 @@ using namespace merganser;
 namespace {
 
 void check_moments(const mg_context* context, const mg_moments* moments) {
-  check_context(context);
   MG_REQUIRE(moments, "moments is NULL");
   MG_REQUIRE(moments->table == context->table, "the moments belong to another backend");
 }
@@ -22,7 +21,6 @@ int32_t mg_moments_create(mg_context* context, int32_t series, const int64_t* wi
                           const int32_t* pair_i, const int32_t* pair_j, int32_t mode, int32_t nonfinite,
                           mg_moments** out) {
   auto check = [&] {
-    check_context(context);
     MG_REQUIRE(series >= 1, "series must be >= 1, not %d", series);
     MG_REQUIRE(pairs >= 0, "pairs must be >= 0, not %d", pairs);
     check_pointer(widths, "widths");
@@ -36,7 +34,7 @@ int32_t mg_moments_create(mg_context* context, int32_t series, const int64_t* wi
                nonfinite);
     for (int32_t s = 0; s < series; ++s) {
       MG_REQUIRE(widths[s] >= 1 && widths[s] <= INT32_MAX, "width of series %d must be in [1, 2^31), not %lld", s,
-                 static_cast<Long>(widths[s]));
+                 Long{widths[s]});
     }
     for (int32_t k = 0; k < pairs; ++k) {
       MG_REQUIRE(0 <= pair_i[k] && pair_i[k] <= pair_j[k] && pair_j[k] < series,

@@ -11,7 +11,6 @@ using namespace merganser;
 namespace {
 
 void check_np(const mg_context* context, const mg_np* np) {
-  check_context(context);
   MG_REQUIRE(np, "np is NULL");
   MG_REQUIRE(np->table == context->table, "np belongs to another backend");
 }
@@ -26,16 +25,16 @@ void check_slots(const mg_context* context, const char* routine, const mg_np* np
   }
 }
 
-void check_part(const mg_np* np, int32_t slot, int32_t part) {
+// An array of `count` elements for a part of the state of a slot.
+void check_part(const mg_context* context, const char* routine, const mg_np* np, int32_t slot, int32_t part,
+                int64_t count, const float* array, const char* name) {
+  check_np(context, np);
   MG_REQUIRE(slot >= 0 && slot < np->slots(), "slot %d of %d", slot, np->slots());
   MG_REQUIRE(part >= MG_NP_Z && part <= MG_NP_V, "unknown part %d", part);
   MG_REQUIRE(np->has(part), "the optimizer has no part %s", part == MG_NP_M ? "M" : "V");
-}
-
-void check_part_size(const mg_np* np, int32_t slot, int64_t count) {
   const int64_t size = mg_np_state_size(np, slot);
-  MG_REQUIRE(count == size, "%lld elements for a part of slot %d, which has %lld", static_cast<Long>(count), slot,
-             static_cast<Long>(size));
+  MG_REQUIRE(count == size, "%lld elements for a part of slot %d, which has %lld", Long{count}, slot, Long{size});
+  if (size > 0) check_array(context, routine, array, name);
 }
 
 void check_fraction(double value, const char* name) {
@@ -78,7 +77,6 @@ extern "C" {
 int32_t mg_np_create(mg_context* context, const mg_np_options* options, int32_t slots, const int64_t* counts,
                      const int64_t* rows, const void* const* in, const double* initial, mg_np** out) {
   auto check = [&] {
-    check_context(context);
     check_pointer(options, "options");
     check_options(*options);
     MG_REQUIRE(slots >= 1, "slots must be >= 1, not %d", slots);
@@ -88,10 +86,9 @@ int32_t mg_np_create(mg_context* context, const mg_np_options* options, int32_t 
     check_pointer(out, "out");
     if (initial) check_initial(initial, options->models);
     for (int32_t s = 0; s < slots; ++s) {
-      MG_REQUIRE(counts[s] >= 0 && counts[s] <= INT64_MAX / 64, "slot %d has %lld elements", s,
-                 static_cast<Long>(counts[s]));
+      MG_REQUIRE(counts[s] >= 0 && counts[s] <= INT64_MAX / 64, "slot %d has %lld elements", s, Long{counts[s]});
       MG_REQUIRE(rows[s] >= 1 && counts[s] % rows[s] == 0, "slot %d: %lld elements are not %lld rows", s,
-                 static_cast<Long>(counts[s]), static_cast<Long>(rows[s]));
+                 Long{counts[s]}, Long{rows[s]});
       for (int32_t k = 0; k < options->models && counts[s] > 0; ++k) {
         const int32_t at = s * options->models + k;
         MG_REQUIRE(in[at], "in[%d], model %d of slot %d, is NULL", at, k, s);
@@ -132,22 +129,12 @@ int64_t mg_np_state_size(const mg_np* np, int32_t slot) {
 }
 
 int32_t mg_np_state(mg_context* context, const mg_np* np, int32_t slot, int32_t part, int64_t count, float* out) {
-  auto check = [&] {
-    check_np(context, np);
-    check_part(np, slot, part);
-    check_part_size(np, slot, count);
-    if (mg_np_state_size(np, slot) > 0) check_array(context, "np_state", out, "out");
-  };
+  auto check = [&] { check_part(context, "np_state", np, slot, part, count, out, "out"); };
   return dispatch(check, &Table::np_state, context, np, slot, part, count, out);
 }
 
 int32_t mg_np_load(mg_context* context, mg_np* np, int32_t slot, int32_t part, int64_t count, const float* in) {
-  auto check = [&] {
-    check_np(context, np);
-    check_part(np, slot, part);
-    check_part_size(np, slot, count);
-    if (mg_np_state_size(np, slot) > 0) check_array(context, "np_load", in, "in");
-  };
+  auto check = [&] { check_part(context, "np_load", np, slot, part, count, in, "in"); };
   return dispatch(check, &Table::np_load, context, np, slot, part, count, in);
 }
 
@@ -156,7 +143,7 @@ int64_t mg_np_steps(const mg_np* np) { return np ? np->steps : 0; }
 int32_t mg_np_resume(mg_context* context, mg_np* np, int64_t steps) {
   auto check = [&] {
     check_np(context, np);
-    MG_REQUIRE(steps >= 0, "steps must be >= 0, not %lld", static_cast<Long>(steps));
+    MG_REQUIRE(steps >= 0, "steps must be >= 0, not %lld", Long{steps});
   };
   return dispatch(check, &Table::np_resume, context, np, steps);
 }

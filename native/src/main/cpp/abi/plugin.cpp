@@ -16,11 +16,6 @@ namespace merganser {
 
 namespace {
 
-struct Plugin {
-  Table table{};
-  std::string reason;
-};
-
 std::string own_folder() {
   Dl_info info;
   if (dladdr(reinterpret_cast<const void*>(&mg_abi_version), &info) == 0 || !info.dli_fname) return "";
@@ -31,38 +26,35 @@ std::string own_folder() {
 
 void forward_error(const char* text) { set_last_error(text); }
 
-Plugin open_plugin() {
-  Plugin plugin;
+// Fills the table, or says why not.
+std::string open_plugin(Table* table) {
   const char* named = std::getenv("MERGANSER_CUDA_PLUGIN");
   std::string file = named ? named : "";
   if (file.empty()) {
     const std::string folder = own_folder();
     file = folder + "/libmerganser_cuda.so";
-    if (folder.empty() || access(file.c_str(), F_OK) != 0) {
-      plugin.reason = "not in this build";
-      return plugin;
-    }
+    if (folder.empty() || access(file.c_str(), F_OK) != 0) return "not in this build";
   }
   void* library = dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (!library) {
     const char* cause = dlerror();
-    plugin.reason = std::string("the CUDA plug-in cannot be loaded: ") + (cause ? cause : "unknown reason");
-    return plugin;
+    return std::string("the CUDA plug-in cannot be loaded: ") + (cause ? cause : "unknown reason");
   }
   auto* fill = reinterpret_cast<FillTable*>(dlsym(library, "mg_fill_table"));
-  if (!fill) {
-    plugin.reason = "the CUDA plug-in has no symbol mg_fill_table";
-    return plugin;
-  }
+  if (!fill) return "the CUDA plug-in has no symbol mg_fill_table";
   const PluginHost host = {MG_ABI_VERSION, mg_version(), sizeof(Table),  sizeof(mg_context),
                            &mg_last_error, cpu_table(),  &forward_error, &cuda_symbol};
-  const char* reason = fill(&host, &plugin.table);
-  if (reason) plugin.reason = reason;
-  return plugin;
+  const char* reason = fill(&host, table);
+  return reason ? reason : "";
 }
 
+struct Plugin {
+  Table table{};
+  std::string reason = open_plugin(&table);
+};
+
 const Plugin& plugin() {
-  static const Plugin& opened = *new Plugin(open_plugin());
+  static const Plugin& opened = *new Plugin;
   return opened;
 }
 

@@ -22,10 +22,10 @@ void check_apply(const mg_context* context, const char* routine, int32_t dtype, 
                  !__builtin_mul_overflow(outer, std::max(in_slice, out_slice), &total),
              "the tensor has too many elements");
   if (outer > 1) {
-    MG_REQUIRE(in_stride >= in_slice, "in_stride = %lld is below the slice of %lld elements",
-               static_cast<Long>(in_stride), static_cast<Long>(in_slice));
-    MG_REQUIRE(out_stride >= out_slice, "out_stride = %lld is below the slice of %lld elements",
-               static_cast<Long>(out_stride), static_cast<Long>(out_slice));
+    MG_REQUIRE(in_stride >= in_slice, "in_stride = %lld is below the slice of %lld elements", Long{in_stride},
+               Long{in_slice});
+    MG_REQUIRE(out_stride >= out_slice, "out_stride = %lld is below the slice of %lld elements", Long{out_stride},
+               Long{out_slice});
   }
   if (outer > 0 && in_slice > 0) check_array(context, routine, in, "in");
   if (outer > 0 && out_slice > 0) check_array(context, routine, out, "out");
@@ -39,7 +39,6 @@ int32_t mg_apply_dense(mg_context* context, int32_t dtype, int64_t outer, int64_
                        const double* map, int64_t ldmap, int32_t transpose, const void* in, int64_t in_stride,
                        void* out, int64_t out_stride) {
   auto check = [&] {
-    check_context(context);
     check_apply(context, "apply_dense", dtype, outer, n_in, inner, n_out, in, in_stride, out, out_stride);
     check_leading(ldmap, transpose ? n_out : n_in, "ldmap");
     if (n_in > 0 && n_out > 0) check_array(context, "apply_dense", map, "map");
@@ -52,12 +51,11 @@ int32_t mg_apply_gather(mg_context* context, int32_t dtype, int64_t outer, int64
                         const int64_t* index, const double* scale, const void* in, int64_t in_stride, void* out,
                         int64_t out_stride) {
   auto check = [&] {
-    check_context(context);
     check_apply(context, "apply_gather", dtype, outer, n_in, inner, n_out, in, in_stride, out, out_stride);
     if (n_out > 0) check_pointer(index, "index");
     for (int64_t r = 0; r < n_out; ++r) {
-      MG_REQUIRE(index[r] >= 0 && index[r] < n_in, "index[%lld] = %lld is outside [0, %lld)", static_cast<Long>(r),
-                 static_cast<Long>(index[r]), static_cast<Long>(n_in));
+      MG_REQUIRE(index[r] >= 0 && index[r] < n_in, "index[%lld] = %lld is outside [0, %lld)", Long{r}, Long{index[r]},
+                 Long{n_in});
     }
   };
   return dispatch(check, &Table::apply_gather, context, dtype, outer, n_in, inner, n_out, index, scale, in, in_stride,
@@ -67,7 +65,6 @@ int32_t mg_apply_gather(mg_context* context, int32_t dtype, int64_t outer, int64
 int32_t mg_weighted_sum(mg_context* context, int32_t dtype, int64_t count, int32_t models, const void* const* in,
                         const double* weights, void* out) {
   auto check = [&] {
-    check_context(context);
     check_dtype(dtype);
     check_size(count, "count");
     MG_REQUIRE(models >= 1, "models must be >= 1, not %d", models);
@@ -86,7 +83,6 @@ int32_t mg_weighted_sum(mg_context* context, int32_t dtype, int64_t count, int32
 int32_t mg_convert(mg_context* context, int32_t from, int32_t to, int64_t count, const void* in, void* out,
                    int64_t* overflowed) {
   auto check = [&] {
-    check_context(context);
     check_dtype(from);
     check_dtype(to);
     check_size(count, "count");
@@ -102,7 +98,6 @@ int32_t mg_convert(mg_context* context, int32_t from, int32_t to, int64_t count,
 int32_t mg_nonfinite_count(mg_context* context, int32_t dtype, int64_t count, const void* in, int64_t* nonfinite,
                            int64_t* first) {
   auto check = [&] {
-    check_context(context);
     check_dtype(dtype);
     check_size(count, "count");
     if (count > 0) check_array(context, "nonfinite_count", in, "in");

@@ -28,11 +28,9 @@ int32_t mg_assignment_counters(mg_context* context, int64_t* counters) {
 }
 
 int32_t mg_bandwidth(mg_context* context, int64_t bytes, int32_t reads, const void* const* in, int32_t writes,
-                  void* const* out) {
+                     void* const* out) {
   auto check = [&] {
-    check_context(context);
-    MG_REQUIRE(bytes >= 0 && bytes % 64 == 0, "bytes must be a multiple of 64 and >= 0, not %lld",
-               static_cast<Long>(bytes));
+    MG_REQUIRE(bytes >= 0 && bytes % 64 == 0, "bytes must be a multiple of 64 and >= 0, not %lld", Long{bytes});
     MG_REQUIRE(reads >= 1 && reads <= 8, "reads must be in [1, 8], not %d", reads);
     MG_REQUIRE(writes >= 0 && writes <= 8, "writes must be in [0, 8], not %d", writes);
     check_pointer(in, "in");

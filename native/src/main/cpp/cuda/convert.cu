@@ -64,24 +64,6 @@ void run(State& s, int64_t count, const void* in, void* out) {
   MG_LAUNCH(s, spread.blocks, MG_KERNEL(convert_all<From, To, kCount>), in, out, spread.packs, count, s.counters);
 }
 
-template <typename From>
-void run_to(State& s, int32_t to, int64_t count, const void* in, void* out) {
-  if constexpr (!std::is_same_v<From, F64>) {
-    if (to == MG_F64) run<From, F64>(s, count, in, out);
-  }
-  if constexpr (!std::is_same_v<From, F32>) {
-    if (to == MG_F32) run<From, F32>(s, count, in, out);
-  }
-  if constexpr (!std::is_same_v<From, F16>) {
-    if (to == MG_F16) run<From, F16>(s, count, in, out);
-  }
-  if constexpr (!std::is_same_v<From, BF16>) {
-    if (to == MG_BF16) run<From, BF16>(s, count, in, out);
-  }
-}
-
-int64_t bytes_of(int32_t dtype, int64_t count) { return count * (dtype == MG_F64 ? 8 : dtype == MG_F32 ? 4 : 2); }
-
 }  // namespace
 
 void convert(mg_context* context, int32_t from, int32_t to, int64_t count, const void* in, void* out,
@@ -91,7 +73,7 @@ void convert(mg_context* context, int32_t from, int32_t to, int64_t count, const
   OnDevice here;
   State& s = state(context);
   if (from == to) {  // the bits as they are
-    const int64_t bytes = bytes_of(from, count);
+    const int64_t bytes = count * size_of(from);
     const char *a = static_cast<const char*>(in), *b = static_cast<const char*>(out);
     if (a == b) return;
     MG_REQUIRE(a + bytes <= b || b + bytes <= a, "in and out of convert overlap on CUDA");
@@ -100,19 +82,13 @@ void convert(mg_context* context, int32_t from, int32_t to, int64_t count, const
   }
   unsigned long long total = 0;
   check(cudaMemsetAsync(s.counters, 0, sizeof total, s.stream), "convert");
-  switch (from) {
-    case MG_F64:
-      run_to<F64>(s, to, count, in, out);
-      break;
-    case MG_F32:
-      run_to<F32>(s, to, count, in, out);
-      break;
-    case MG_F16:
-      run_to<F16>(s, to, count, in, out);
-      break;
-    default:
-      run_to<BF16>(s, to, count, in, out);
-  }
+  with_type(from, [&](auto x) {
+    with_type(to, [&](auto y) {
+      using From = decltype(x);
+      using To = decltype(y);
+      if constexpr (!std::is_same_v<From, To>) run<From, To>(s, count, in, out);
+    });
+  });
   check(cudaGetLastError(), "convert");
   check(cudaMemcpyAsync(&total, s.counters, sizeof total, cudaMemcpyDeviceToHost, s.stream), "convert");
   synchronize(s, "convert");

@@ -177,8 +177,8 @@ void allocate(mg_context*, int64_t bytes, void** out) {
   size_t free = 0, total = 0;
   cudaGetLastError();
   cudaMemGetInfo(&free, &total);
-  check(error, format("allocating %lld bytes (%lld MiB of %lld free)", static_cast<long long>(bytes),
-                      static_cast<long long>(free >> 20), static_cast<long long>(total >> 20))
+  check(error, format("allocating %lld bytes (%lld MiB of %lld free)", Long{bytes}, static_cast<Long>(free >> 20),
+                      static_cast<Long>(total >> 20))
                    .c_str());
 }
 

@@ -56,19 +56,7 @@ void nonfinite_count(mg_context* context, int32_t dtype, int64_t count, const vo
   State& s = state(context);
   check(cudaMemsetAsync(&s.counters[0], 0, 8, s.stream), "nonfinite_count");
   check(cudaMemsetAsync(&s.counters[1], 0xff, 8, s.stream), "nonfinite_count");
-  switch (dtype) {
-    case MG_F64:
-      run<F64>(s, count, in);
-      break;
-    case MG_F32:
-      run<F32>(s, count, in);
-      break;
-    case MG_F16:
-      run<F16>(s, count, in);
-      break;
-    default:
-      run<BF16>(s, count, in);
-  }
+  with_type(dtype, [&](auto type) { run<decltype(type)>(s, count, in); });
   check(cudaGetLastError(), "nonfinite_count");
   unsigned long long found[2];
   check(cudaMemcpyAsync(found, s.counters, sizeof found, cudaMemcpyDeviceToHost, s.stream), "nonfinite_count");

@@ -82,6 +82,21 @@ __device__ __forceinline__ void for_packs(int64_t packs, int64_t count, const Bo
   for (int64_t i = packs * kCount + thread; i < count; i += threads) body.template run<1>(i);
 }
 
+// Calls run with a value of the type that the code names.
+template <typename Run>
+void with_type(int32_t dtype, const Run& run) {
+  switch (dtype) {
+    case MG_F64:
+      return run(F64{});
+    case MG_F32:
+      return run(F32{});
+    case MG_F16:
+      return run(F16{});
+    default:
+      return run(BF16{});
+  }
+}
+
 constexpr int kThreads = 256;
 
 // How `count` elements are spread: in packs where the pointers allow it.

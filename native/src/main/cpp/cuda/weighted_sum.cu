@@ -154,16 +154,7 @@ void weighted_sum(mg_context* context, int32_t dtype, int64_t count, int32_t mod
   if (count == 0) return;
   OnDevice here;
   State& s = state(context);
-  switch (dtype) {
-    case MG_F64:
-      return run<F64>(s, count, models, in, weights, out);
-    case MG_F32:
-      return run<F32>(s, count, models, in, weights, out);
-    case MG_F16:
-      return run<F16>(s, count, models, in, weights, out);
-    default:
-      return run<BF16>(s, count, models, in, weights, out);
-  }
+  with_type(dtype, [&](auto type) { run<decltype(type)>(s, count, models, in, weights, out); });
 }
 
 }  // namespace cuda

@@ -29,20 +29,13 @@ inline double element_of(int32_t type, const void* row, int64_t j) {
   return type == MG_F64 ? static_cast<const AnyF64*>(row)[j] : static_cast<double>(static_cast<const AnyF32*>(row)[j]);
 }
 
-// The costs as the minimisation sees them: c = sign * element. Elements are a matrix, or products of rows of two
-// factors, computed when they are read.
-struct Costs {
-  int64_t rows, cols;
+// The costs as the minimisation sees them: c = sign * element. Products are computed when they are read.
+struct Costs : mg_costs {
+  Costs(const mg_costs& given, bool maximise)
+      : mg_costs(given), type(factored() ? static_cast<int32_t>(MG_F64) : dtype), sign(maximise ? -1.0 : 1.0) {}
+
   int32_t type;  // of the elements that row() gives: MG_F64 or MG_F32, an index into the kernels
   double sign;
-  const void* data = nullptr;  // the matrix
-  int64_t ld = 0;
-
-  int32_t factor_type = MG_F64;  // the factors [rows x k] and [cols x k]; then type is MG_F64
-  int64_t k = -1;                // below 0: a matrix
-  const void* x = nullptr;
-  const void* y = nullptr;
-  int64_t ldx = 0, ldy = 0;
   const void* packed = nullptr;  // y in panels
 
   bool factored() const { return k >= 0; }

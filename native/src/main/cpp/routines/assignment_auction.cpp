@@ -37,8 +37,8 @@ void AssignmentSolver::auction() {
       std::fill_n(s_.row_of.data(), cols_, -1);
       std::fill_n(s_.column_of.data(), rows_, -1);
       std::fill_n(s_.taken.data(), cols_, 0.0);
-      queue.resize(static_cast<size_t>(rows_));
-      for (int64_t i = 0; i < rows_; ++i) queue[static_cast<size_t>(rows_ - 1 - i)] = static_cast<int32_t>(i);
+      queue.resize(rows_);
+      for (int64_t i = 0; i < rows_; ++i) queue[rows_ - 1 - i] = static_cast<int32_t>(i);
     }
     int64_t steps = kStepsOfPhase * rows_;
     while (!queue.empty() && --steps >= 0) {

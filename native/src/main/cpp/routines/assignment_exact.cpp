@@ -47,24 +47,8 @@ template <int kWords>
 struct Wide {
   uint64_t word[kWords] = {};
 
-  Wide& operator+=(const Wide& x) {
-    unsigned char carry = 0;
-    for (int w = 0; w < kWords; ++w) {
-      const unsigned __int128 sum = static_cast<unsigned __int128>(word[w]) + x.word[w] + carry;
-      word[w] = static_cast<uint64_t>(sum);
-      carry = static_cast<unsigned char>(sum >> 64);
-    }
-    return *this;
-  }
-  Wide& operator-=(const Wide& x) {
-    unsigned char borrow = 0;
-    for (int w = 0; w < kWords; ++w) {
-      const unsigned __int128 difference = static_cast<unsigned __int128>(word[w]) - x.word[w] - borrow;
-      word[w] = static_cast<uint64_t>(difference);
-      borrow = static_cast<unsigned char>((difference >> 64) & 1);
-    }
-    return *this;
-  }
+  Wide& operator+=(const Wide& x) { return add(x, false); }
+  Wide& operator-=(const Wide& x) { return add(x, true); }
   // Adds c times `sign`, 1 or -1.
   void add(double c, int unit, int sign = 1) {
     const Odd odd(c);
@@ -77,11 +61,7 @@ struct Wide {
     for (int w = first; w < kWords; ++w) {
       const uint64_t x = w - first < 2 ? part[w - first] : 0;
       if (w - first >= 2 && carry == 0) break;
-      const uint64_t before = word[w];
-      const unsigned __int128 wide = subtract ? static_cast<unsigned __int128>(before) - x - carry
-                                              : static_cast<unsigned __int128>(before) + x + carry;
-      word[w] = static_cast<uint64_t>(wide);
-      carry = static_cast<uint64_t>(wide >> 64) & 1;
+      add_word(word[w], x, subtract, carry);
     }
   }
   bool negative() const { return word[kWords - 1] >> 63; }
@@ -119,6 +99,18 @@ struct Wide {
     }
     const double result = std::ldexp(static_cast<double>(high), exponent);
     return negative() ? -result : result;
+  }
+
+ private:
+  Wide& add(const Wide& x, bool subtract) {
+    uint64_t carry = 0;
+    for (int w = 0; w < kWords; ++w) add_word(word[w], x.word[w], subtract, carry);
+    return *this;
+  }
+  static void add_word(uint64_t& to, uint64_t x, bool subtract, uint64_t& carry) {
+    const unsigned __int128 before = to, wide = subtract ? before - x - carry : before + x + carry;
+    to = static_cast<uint64_t>(wide);
+    carry = static_cast<uint64_t>(wide >> 64) & 1;
   }
 };
 
@@ -169,7 +161,7 @@ struct Near {
 template <int kWords>
 Exact shortest_paths(mg_context* context, const Costs& costs, int unit, double* scratch, const int64_t* given) {
   using Number = Wide<kWords>;
-  const size_t rows = static_cast<size_t>(costs.rows), cols = static_cast<size_t>(costs.cols);
+  const int64_t rows = costs.rows, cols = costs.cols;
   std::vector<Number> u(rows), v(cols), d(cols);
   std::vector<Near> near_v(cols), near_d(cols);
   std::vector<int64_t> column_of(rows, -1), row_of(cols, -1), pred(cols), open(cols), closed;
@@ -180,42 +172,41 @@ Exact shortest_paths(mg_context* context, const Costs& costs, int unit, double* 
     std::vector<double> least(cols, kInfinity);
     for (int64_t i = 0; i < costs.rows; ++i) {
       const void* row = costs.row(i, scratch);
-      for (size_t j = 0; j < cols; ++j) {
-        const double c = cost(row, static_cast<int64_t>(j));
+      for (int64_t j = 0; j < cols; ++j) {
+        const double c = cost(row, j);
         if (c < least[j]) {
           least[j] = c;
           pred[j] = i;
         }
       }
     }
-    for (size_t j = 0; j < cols; ++j) {
-      if (least[j] == kInfinity) no_finite_assignment("column", static_cast<int64_t>(j));
+    for (int64_t j = 0; j < cols; ++j) {
+      if (least[j] == kInfinity) no_finite_assignment("column", j);
       v[j].add(least[j], unit);
       near_v[j] = Near(least[j]);
-      const size_t i = static_cast<size_t>(pred[j]);
-      if (column_of[i] >= 0) continue;
-      column_of[i] = static_cast<int64_t>(j);
+      if (column_of[pred[j]] >= 0) continue;
+      column_of[pred[j]] = j;
       row_of[j] = pred[j];
     }
   }
   for (int64_t start = 0; start < costs.rows; ++start) {
-    if (column_of[static_cast<size_t>(start)] >= 0) continue;
+    if (column_of[start] >= 0) continue;
     std::fill(reached.begin(), reached.end(), 0);
     closed.clear();
-    for (size_t j = 0; j < cols; ++j) open[j] = static_cast<int64_t>(j);
-    size_t left = cols;
+    for (int64_t j = 0; j < cols; ++j) open[j] = j;
+    int64_t left = cols;
     Number mu;
     int64_t i = start, end = -1;
     while (end < 0) {
       check_cancelled(context);
       const void* row = costs.row(i, scratch);
       Number base = mu;
-      base -= u[static_cast<size_t>(i)];
+      base -= u[i];
       const double near_base = base.value(unit);
-      size_t best = left;
-      for (size_t at = 0; at < left; ++at) {
-        const size_t j = static_cast<size_t>(open[at]);
-        const double c = cost(row, open[at]);
+      int64_t best = left;
+      for (int64_t at = 0; at < left; ++at) {
+        const int64_t j = open[at];
+        const double c = cost(row, j);
         if (c < kInfinity) {
           Near about(near_base + c - near_v[j].value);
           about.off = 4 * kEpsilon * (std::fabs(near_base) + std::fabs(c) + std::fabs(near_v[j].value));
@@ -237,7 +228,7 @@ Exact shortest_paths(mg_context* context, const Costs& costs, int unit, double* 
           continue;
         }
         // The nearest; of equal ones a free column, then the lowest.
-        const size_t other = static_cast<size_t>(open[best]);
+        const int64_t other = open[best];
         if (near_d[j].above(near_d[other])) continue;
         const bool free = row_of[j] < 0, other_free = row_of[other] < 0;
         if (d[j] < d[other] || (d[j] == d[other] && (free != other_free ? free : j < other))) best = at;
@@ -245,37 +236,36 @@ Exact shortest_paths(mg_context* context, const Costs& costs, int unit, double* 
       if (best == left) no_finite_assignment("row", start);
       const int64_t j = open[best];
       open[best] = open[--left];
-      mu = d[static_cast<size_t>(j)];
+      mu = d[j];
       closed.push_back(j);
-      if (row_of[static_cast<size_t>(j)] < 0) {
+      if (row_of[j] < 0) {
         end = j;
       } else {
-        i = row_of[static_cast<size_t>(j)];
+        i = row_of[j];
       }
     }
-    u[static_cast<size_t>(start)] += mu;
+    u[start] += mu;
     for (const int64_t j : closed) {
-      const size_t at = static_cast<size_t>(j);
       Number step = mu;
-      step -= d[at];
-      v[at] -= step;
-      near_v[at] = Near(v[at].value(unit));
-      if (row_of[at] >= 0) u[static_cast<size_t>(row_of[at])] += step;
+      step -= d[j];
+      v[j] -= step;
+      near_v[j] = Near(v[j].value(unit));
+      if (row_of[j] >= 0) u[row_of[j]] += step;
     }
     for (int64_t j = end; j >= 0;) {
-      const size_t row = static_cast<size_t>(pred[static_cast<size_t>(j)]);
-      row_of[static_cast<size_t>(j)] = static_cast<int64_t>(row);
+      const int64_t row = pred[j];
+      row_of[j] = row;
       std::swap(column_of[row], j);
-      if (static_cast<int64_t>(row) == start) break;
+      if (row == start) break;
     }
   }
   Exact result{std::move(column_of), std::vector<double>(cols), 0, false};
   Number total, other;
   for (int64_t i = 0; i < costs.rows; ++i) {
-    total.add(costs.at(i, result.columns[static_cast<size_t>(i)]), unit);
+    total.add(costs.at(i, result.columns[i]), unit);
     other.add(costs.at(i, given[i]), unit);
   }
-  for (size_t j = 0; j < cols; ++j) result.v[j] = v[j].value(unit);
+  for (int64_t j = 0; j < cols; ++j) result.v[j] = v[j].value(unit);
   result.value = costs.sign * total.value(unit);
   result.same = total == other;
   return result;
@@ -289,19 +279,17 @@ struct Exchange {
 
 // Keeps the exchanges that may lie on a cycle.
 void peel(std::vector<Exchange>& exchanges, int64_t nodes) {
-  std::vector<int32_t> in(static_cast<size_t>(nodes)), out(static_cast<size_t>(nodes));
+  std::vector<int32_t> in(nodes), out(nodes);
   for (size_t before = exchanges.size() + 1; exchanges.size() < before;) {
     before = exchanges.size();
     std::fill(in.begin(), in.end(), 0);
     std::fill(out.begin(), out.end(), 0);
     for (const Exchange& e : exchanges) {
-      ++out[static_cast<size_t>(e.from)];
-      ++in[static_cast<size_t>(e.to)];
+      ++out[e.from];
+      ++in[e.to];
     }
     exchanges.erase(std::remove_if(exchanges.begin(), exchanges.end(),
-                                   [&](const Exchange& e) {
-                                     return in[static_cast<size_t>(e.from)] == 0 || out[static_cast<size_t>(e.to)] == 0;
-                                   }),
+                                   [&](const Exchange& e) { return in[e.from] == 0 || out[e.to] == 0; }),
                     exchanges.end());
   }
 }
@@ -309,16 +297,16 @@ void peel(std::vector<Exchange>& exchanges, int64_t nodes) {
 // Whether no cycle has negative length (Bellman and Ford).
 template <int kWords>
 bool none_negative(mg_context* context, const std::vector<Exchange>& exchanges, int64_t nodes, int unit) {
-  std::vector<Wide<kWords>> distance(static_cast<size_t>(nodes));
+  std::vector<Wide<kWords>> distance(nodes);
   for (int64_t round = 0; round <= nodes; ++round) {
     check_cancelled(context);
     bool changed = false;
     for (const Exchange& e : exchanges) {
-      Wide<kWords> candidate = distance[static_cast<size_t>(e.from)];
+      Wide<kWords> candidate = distance[e.from];
       candidate.add(e.plus, unit);
       candidate.add(e.minus, unit, -1);
-      if (candidate < distance[static_cast<size_t>(e.to)]) {
-        distance[static_cast<size_t>(e.to)] = candidate;
+      if (candidate < distance[e.to]) {
+        distance[e.to] = candidate;
         changed = true;
       }
     }
@@ -348,10 +336,10 @@ constexpr int words_of(const Wide<kWords>&) {
 bool proved(mg_context* context, const Costs& costs, double* scratch, const int64_t* columns, const double* u,
             const double* v) {
   const int64_t rows = costs.rows, cols = costs.cols;
-  std::vector<char> used(static_cast<size_t>(cols), 0);
-  for (int64_t i = 0; i < rows; ++i) used[static_cast<size_t>(columns[i])] = 1;
+  std::vector<char> used(cols, 0);
+  for (int64_t i = 0; i < rows; ++i) used[columns[i]] = 1;
   for (int64_t j = 0; rows < cols && j < cols; ++j) {
-    if (used[static_cast<size_t>(j)] ? v[j] > 0 : v[j] != 0) return false;
+    if (used[j] ? v[j] > 0 : v[j] != 0) return false;
   }
   double delta = 0;
   for (int64_t i = 0; i < rows; ++i) {
@@ -373,23 +361,23 @@ bool proved(mg_context* context, const Costs& costs, double* scratch, const int6
     for (int64_t j = 0; j < cols; ++j) {
       const double c = costs.sign * element_of(costs.type, row, j);
       if (j == own || !(excess_of(u[i], v[j], c) >= least)) continue;
-      const int64_t to = used[static_cast<size_t>(j)] ? j : cols;
+      const int64_t to = used[j] ? j : cols;
       exchanges.push_back({static_cast<int32_t>(own), static_cast<int32_t>(to), c, matched});
       if (exchanges.size() > most) return false;
     }
   }
   for (int64_t j = 0; rows < cols && j < cols; ++j) {
-    if (used[static_cast<size_t>(j)] && -v[j] <= near) {
+    if (used[j] && -v[j] <= near) {
       exchanges.push_back({static_cast<int32_t>(cols), static_cast<int32_t>(j), 0, 0});
     }
   }
   peel(exchanges, nodes);
   if (exchanges.empty()) return true;
-  std::vector<int32_t> name(static_cast<size_t>(nodes), -1);
+  std::vector<int32_t> name(nodes, -1);
   int32_t core = 0;
   for (Exchange& e : exchanges) {
     for (int32_t* end : {&e.from, &e.to}) {
-      int32_t& known = name[static_cast<size_t>(*end)];
+      int32_t& known = name[*end];
       if (known < 0) known = core++;
       *end = known;
     }

@@ -33,8 +33,8 @@ constexpr int64_t kAlone = int64_t{1} << 21;
 }  // namespace
 
 void no_finite_assignment(const char* side, int64_t index) {
-  fail(MG_NUMERICAL, format("no finite assignment: %s %lld cannot be assigned without a forbidden edge", side,
-                            static_cast<long long>(index)));
+  fail(MG_NUMERICAL,
+       format("no finite assignment: %s %lld cannot be assigned without a forbidden edge", side, Long{index}));
 }
 
 void costs_changed() { fail(MG_NUMERICAL, "the costs changed while they were read"); }
@@ -142,7 +142,7 @@ void AssignmentSolver::for_rows(int64_t block, const std::function<void(int64_t,
     return;
   }
   parallel_for(context_, blocks, [&](int64_t b, int32_t participant) {
-    fn(b * block, std::min(rows_, (b + 1) * block), s_.rows_of[static_cast<size_t>(participant)]);
+    fn(b * block, std::min(rows_, (b + 1) * block), s_.rows_of[participant]);
   });
 }
 
@@ -198,7 +198,7 @@ void AssignmentSolver::reduce_columns() {
     }
   });
   if (bad.load()) report_bad();
-  s_.left.assign(static_cast<size_t>(rows_), 0);
+  s_.left.assign(rows_, 0);
   std::vector<int32_t>& claims = s_.left;
   const auto merge = [&](auto zero) {
     using T = decltype(zero);
@@ -216,7 +216,7 @@ void AssignmentSolver::reduce_columns() {
       s_.v[j] = least;
       const int64_t i = static_cast<int64_t>(row);
       s_.pred[j] = static_cast<int32_t>(i);
-      ++claims[static_cast<size_t>(i)];
+      ++claims[i];
     }
   };
   if (type == MG_F64) {
@@ -345,7 +345,7 @@ void AssignmentSolver::build_list(int64_t i, const void* row, RowScratch& scratc
     all.clear();
     for (int64_t e = 0; e < count; ++e) all.emplace_back(scratch.h32[columns[e]], columns[e]);
     std::nth_element(all.begin(), all.begin() + entries_, all.end());
-    const float out = all[static_cast<size_t>(entries_)].first;
+    const float out = all[entries_].first;
     // Those equal to the first one left out: free columns first, then from a place that differs between rows. Rows
     // with the same many ties would compete for the same few columns otherwise.
     const auto below = std::partition(all.begin(), all.end(), [&](const auto& e) { return e.first < out; });
@@ -362,7 +362,7 @@ void AssignmentSolver::build_list(int64_t i, const void* row, RowScratch& scratc
     tau = kInfinity;
     for (auto e = below + wanted; e < tied; ++e) tau = std::min(tau, cost(e->second) - v[e->second]);
     count = entries_;
-    for (int64_t e = 0; e < count; ++e) columns[e] = all[static_cast<size_t>(e)].second;
+    for (int64_t e = 0; e < count; ++e) columns[e] = all[e].second;
     std::sort(columns, columns + count);
   }
   const int64_t padded = divide_up(count, 8) * 8;

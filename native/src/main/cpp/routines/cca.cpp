@@ -81,12 +81,6 @@ struct Solution {
   mg_cca_report report{};
 
   explicit Solution(int64_t n) : t(n, n), tinv(n, n), correlations(n) {}
-
-  double sum() const {
-    double result = 0;
-    for (int64_t i = 0; i < correlations.size(); ++i) result += correlations[i];
-    return result;
-  }
 };
 
 Buffer<double> regularised(int64_t n, const double* s, double gamma) {
@@ -151,10 +145,11 @@ double largest_seen(int64_t n, const double* m) {
 
 // Correlations at most 1, where rounding took one above.
 void clamp_correlations(Solution& solution) {
+  solution.report.sum = 0;
   for (int64_t i = 0; i < solution.correlations.size(); ++i) {
     solution.correlations[i] = std::min(1.0, solution.correlations[i]);
+    solution.report.sum += solution.correlations[i];
   }
-  solution.report.sum = solution.sum();
 }
 
 // False when M is rank deficient or a correlation is above 1: then the symmetric form has to decide.

@@ -98,10 +98,11 @@ void add_index_order(mg_context* context, int64_t n, const Small& small, int64_t
 // Rows of V_0^T with the features permuted: (P V_0)[r, k] = V_0[perm[r], k].
 Buffer<double> permuted(mg_context* context, int64_t n, int64_t m, const double* v0t, const double* preference,
                         int64_t ld) {
-  std::vector<int64_t> perm(static_cast<size_t>(n));
+  std::vector<int64_t> perm(n);
   Buffer<double> row_dual(n), column_dual(n), result(m, n);
   double value;
-  assignment(context, MG_F64, n, n, preference, ld, true, perm.data(), row_dual.data(), column_dual.data(), &value);
+  const mg_costs costs{MG_F64, n, n, -1, preference, ld, nullptr, 0};
+  assignment(context, &costs, true, false, perm.data(), row_dual.data(), column_dual.data(), &value);
   for (int64_t k = 0; k < m; ++k) {
     for (int64_t r = 0; r < n; ++r) result[k * n + r] = v0t[k * n + perm[r]];
   }

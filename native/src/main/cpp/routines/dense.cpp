@@ -17,7 +17,7 @@ namespace {
 
 // LAPACK's work arrays are counted in 32-bit integers and need about 4 n^2 elements.
 int lapack_int(int64_t n) {
-  MG_REQUIRE(n <= 23000, "n = %lld is above 23000, the limit of 32-bit LAPACK", static_cast<long long>(n));
+  MG_REQUIRE(n <= 23000, "n = %lld is above 23000, the limit of 32-bit LAPACK", Long{n});
   return static_cast<int>(n);
 }
 
@@ -93,8 +93,8 @@ void check_finite(const char* name, int64_t rows, int64_t cols, const double* a,
     int64_t j = 0;
     while (j < cols && std::isfinite(a[i * ld + j])) ++j;
     if (j == cols) fail(MG_NUMERICAL, format("%s changed while it was read", name));
-    fail(MG_NUMERICAL, format("%s[%lld, %lld] is %s", name, static_cast<long long>(i), static_cast<long long>(j),
-                              std::isnan(a[i * ld + j]) ? "NaN" : "infinite"));
+    fail(MG_NUMERICAL,
+         format("%s[%lld, %lld] is %s", name, Long{i}, Long{j}, std::isnan(a[i * ld + j]) ? "NaN" : "infinite"));
   }
 }
 

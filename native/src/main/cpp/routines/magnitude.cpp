@@ -87,9 +87,8 @@ class Select {
       });
     }
     if (first < 0) data_changed();
-    fail(MG_NUMERICAL,
-         format("kth_magnitude: %lld of %lld values%s are NaN, the first at index %lld", static_cast<long long>(number),
-                static_cast<long long>(count_), base_ ? " less their base" : "", static_cast<long long>(first)));
+    fail(MG_NUMERICAL, format("kth_magnitude: %lld of %lld values%s are NaN, the first at index %lld", Long{number},
+                              Long{count_}, base_ ? " less their base" : "", Long{first}));
   }
 
   // The `need`-th of the keys equal to the threshold, given how many of them each chunk has.

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Passes over F64 matrices: as quick as memory, so that plain loops on every level are enough. Items have a fixed
-// size, and each result one order of operations.
+// Passes over F64 matrices: as quick as memory, so that plain loops on every level are enough, but for quotients, which
+// need wide registers to be. Items have a fixed size, and each result one order of operations.
 #include <algorithm>
 #include <cmath>
 #include <vector>
 
+#include "routines/output.h"
 #include "routines/routines.h"
 #include "runtime/pool.h"
 
@@ -15,6 +16,7 @@ namespace {
 constexpr int64_t kItem = 1 << 15;  // elements
 constexpr int64_t kStrip = 512;     // columns
 constexpr int64_t kAhead = 2;       // rows
+constexpr int64_t kLine = 512;      // elements in the first-level cache
 
 int64_t rows_of_an_item(int64_t columns) { return std::max<int64_t>(1, kItem / std::max<int64_t>(1, columns)); }
 
@@ -29,17 +31,18 @@ void divide(mg_context* context, int64_t rows, int64_t cols, const double* a, in
   const std::vector<double> ones(col_divisors ? 0 : cols, 1.0);
   const double* by = col_divisors ? col_divisors : ones.data();
   const int64_t height = rows_of_an_item(cols);
+  const auto kernel = kernels().elementwise.divide;
+  const Output output(rows * cols * static_cast<int64_t>(sizeof(double)));
   parallel_for(context, divide_up(rows, height), [&](int64_t item, int32_t) {
+    alignas(64) double line[kLine];
     for (int64_t i = item * height; i < std::min(rows, (item + 1) * height); ++i) {
-      const double divisor = row_divisors ? row_divisors[i] : 1;
-      const double* from = a + i * lda;
-      double* to = out + i * ldo;
-      for (int64_t j = 0; j < cols; ++j) {
-        const double both = divisor * by[j];
-        const double quotient = from[j] / both;
-        to[j] = both == 0 ? 0 : quotient;
+      for (int64_t j = 0; j < cols; j += kLine) {
+        const int64_t n = std::min(kLine, cols - j);
+        kernel(a + i * lda + j, row_divisors ? row_divisors[i] : 1, by + j, line, n);
+        output.put(line, out + i * ldo + j, n * static_cast<int64_t>(sizeof(double)));
       }
     }
+    output.finish();
   });
 }
 

@@ -24,28 +24,28 @@
 #include <optional>
 #include <utility>
 
+#include "routines/product.h"
+#include "routines/routines.h"
 #include "runtime/blas.h"
 #include "runtime/error.h"
 #include "runtime/isa.h"
 #include "runtime/pool.h"
-#include "routines/product.h"
-#include "routines/routines.h"
 
 namespace merganser {
 
 namespace {
 
 constexpr int64_t kNarrowTile = 256, kWideTile = 512;
-constexpr int64_t kWide = 512;         // width of a series from which on tiles are wide: faster, but fewer
+constexpr int64_t kWide = 512;           // width of a series from which on tiles are wide: faster, but fewer
 constexpr int64_t kPiece = kPanelDepth;  // samples of one packing item
-constexpr int64_t kShiftSamples = 32;  // whose mean is the shift
-constexpr int64_t kFeatures = 1024;    // of one item of the merge
+constexpr int64_t kShiftSamples = 32;    // whose mean is the shift
+constexpr int64_t kFeatures = 1024;      // of one item of the merge
 constexpr int64_t kFewRows = 1024, kPanelRows = 4096;
 constexpr int64_t kPanelBytes = int64_t{64} << 20;
 
-constexpr int kPlainExponent = 20;     // deviations up to 2^20 away from 1 are stored as they are
-constexpr int kWidestExponent = 110;   // beyond, F32 itself ends
-constexpr int kF32Exponent = 50;       // of the F32 mode, whose sums stay F32
+constexpr int kPlainExponent = 20;    // deviations up to 2^20 away from 1 are stored as they are
+constexpr int kWidestExponent = 110;  // beyond, F32 itself ends
+constexpr int kF32Exponent = 50;      // of the F32 mode, whose sums stay F32
 constexpr double kLeastSquare = 1e-304;
 
 CpuMoments& state_of(mg_moments* moments) { return *static_cast<CpuMoments*>(moments); }
@@ -406,7 +406,7 @@ void check_no_overflow(const CpuMoments& state, int32_t series) {
     if (std::isfinite(state.sums[series].m2[f])) continue;
     fail(MG_NUMERICAL,
          format("series %d, feature %lld: the sum of squares overflowed; divide the values by a constant first", series,
-                static_cast<long long>(f)));
+                Long{f}));
   }
 }
 
@@ -471,6 +471,11 @@ void moments_update(mg_context* context, mg_moments* moments, const void* const*
       look = false;
     }
   }
+  const auto undo = [&] {
+    if (!before) return;
+    before->restore(state);
+    state.incomplete = false;
+  };
   reserve_scratch(context, state, rows);
   SerialBlas blas(context);
 
@@ -481,10 +486,7 @@ void moments_update(mg_context* context, mg_moments* moments, const void* const*
       try {
         batch.scan(context);
       } catch (const Error& error) {
-        if (begin > 0 && error.status == MG_NUMERICAL) {
-          before->restore(state);
-          state.incomplete = false;
-        }
+        if (error.status == MG_NUMERICAL) undo();
         throw;
       }
       // Samples before this panel are all kept, so it begins where it did.
@@ -494,10 +496,7 @@ void moments_update(mg_context* context, mg_moments* moments, const void* const*
     try {
       scale_panels(context, state, panel);
     } catch (const Error&) {
-      if (before) {
-        before->restore(state);
-        state.incomplete = false;
-      }
+      undo();
       throw;
     }
     state.incomplete = true;
@@ -533,9 +532,9 @@ void moments_block(mg_context* context, const mg_moments* moments, int32_t pair,
       const int64_t at = r * columns + c;
       const double value = narrow ? block.narrow[at] : block.wide[at];
       if (!std::isfinite(value)) {
-        fail(MG_NUMERICAL, format("pair %d: the products overflowed%s", pair,
-                                  state.mode == MG_MOMENTS_F64 ? "; divide the values by a constant first"
-                                                               : "; use the F64 mode"));
+        fail(MG_NUMERICAL,
+             format("pair %d: the products overflowed%s", pair,
+                    state.mode == MG_MOMENTS_F64 ? "; divide the values by a constant first" : "; use the F64 mode"));
       }
       out[at] = value;
       if (own) out[c * columns + r] = value;

@@ -105,8 +105,8 @@ void Batch::scan(mg_context* context) {
       const int64_t f = first_bad_feature(s, first);
       if (f < 0) changed();
       const double value = value_at(at(s, offset(s, first) + f * strides_[3 * s + 2]), dtype_);
-      fail(MG_NUMERICAL, format("series %d, sample %lld, feature %lld: %s", s, static_cast<long long>(first.load()),
-                                static_cast<long long>(f), std::isnan(value) ? "NaN" : "infinite"));
+      fail(MG_NUMERICAL, format("series %d, sample %lld, feature %lld: %s", s, Long{first.load()}, Long{f},
+                                std::isnan(value) ? "NaN" : "infinite"));
     }
   }
   if (!found) return;

@@ -26,8 +26,6 @@ constexpr int64_t kTile = 256;  // 1024: 0.05 of the rate of memory less
 constexpr int64_t kChunk = 64 * kTile;
 constexpr double kLargest = 1e18;  // of a gradient of z: its square must stay in the range of F32
 
-using Long = long long;
-
 CpuNp& state_of(mg_np* np) { return *static_cast<CpuNp*>(np); }
 const CpuNp& state_of(const mg_np* np) { return *static_cast<const CpuNp*>(np); }
 
@@ -52,11 +50,6 @@ const Constants& constants() {
 class Tiles {
  public:
   Tiles(const CpuNp& np, const NpScalars& scalars) : np_(np), scalars_(scalars), kernels_(merganser::kernels().np) {}
-
-  const void* input(int32_t slot, int32_t model, int64_t at) const {
-    const char* data = static_cast<const char*>(np_.inputs[slot * np_.options.models + model]);
-    return data + at * size_of(np_.options.dtype);
-  }
 
   // z, or another array of the state, of a plane of a slot.
   float* plane(const Buffer<float>& array, int32_t slot, int32_t k, int64_t at) const {
@@ -93,7 +86,7 @@ class Tiles {
   }
 
   void inputs(int32_t slot, int64_t at, const void** x) const {
-    for (int32_t k = 0; k < np_.options.models; ++k) x[k] = input(slot, k, at);
+    for (int32_t k = 0; k < np_.options.models; ++k) x[k] = np_.input(slot, k, at);
   }
 
   const NpKernels& kernels() const { return kernels_; }
@@ -161,12 +154,9 @@ void make_pieces(CpuNp& np) {
 
 [[noreturn]] void refuse_models(const CpuNp& np, int32_t slot) {
   for (int32_t k = 0; k < np.options.models; ++k) {
-    const char* data = static_cast<const char*>(np.inputs[slot * np.options.models + k]);
-    const int64_t bytes = size_of(np.options.dtype);
     for (int64_t i = 0; i < np.counts[slot]; ++i) {
-      if (kernels().elementwise.count_nonfinite[np.options.dtype](data + i * bytes, 1) > 0) {
-        fail(MG_NUMERICAL,
-             format("np: model %d is not finite in slot %d, element %lld", k, slot, static_cast<Long>(i)));
+      if (kernels().elementwise.count_nonfinite[np.options.dtype](np.input(slot, k, i), 1) > 0) {
+        fail(MG_NUMERICAL, format("np: model %d is not finite in slot %d, element %lld", k, slot, Long{i}));
       }
     }
   }
@@ -180,8 +170,8 @@ void find_limits(mg_context* context, CpuNp& np) {
   for_pieces(context, np, [&](int64_t p) {
     const NpPiece& piece = np.pieces[p];
     for (int32_t k = 1; k < np.options.models; ++k) {
-      const float here = tiles.kernels().np_distance[np.input_type()](tiles.input(piece.slot, k, piece.begin),
-                                                                      tiles.input(piece.slot, 0, piece.begin), piece.n);
+      const float here = tiles.kernels().np_distance[np.input_type()](np.input(piece.slot, k, piece.begin),
+                                                                      np.input(piece.slot, 0, piece.begin), piece.n);
       distances[p] = std::max(distances[p], here);
     }
   });
@@ -201,8 +191,7 @@ bool acceptable(const CpuNp& np, int32_t slot, int64_t i, float g) {
   if (!std::isfinite(g)) return false;
   const auto value = [&](int32_t k) {
     float x;
-    kernels().elementwise.convert[np.options.dtype][MG_F32](
-        static_cast<const char*>(np.inputs[slot * np.options.models + k]) + i * size_of(np.options.dtype), &x, 1);
+    kernels().elementwise.convert[np.options.dtype][MG_F32](np.input(slot, k, i), &x, 1);
     return x;
   };
   double largest = 0;
@@ -217,7 +206,7 @@ void refuse(const CpuNp& np, int32_t slot, int64_t i, double g, int32_t* bad_slo
        format(
            "np_step: the gradient %g of slot %d, element %lld of %lld, is not finite or too large for a step; nothing "
            "was changed",
-           g, slot, static_cast<Long>(i), static_cast<Long>(np.counts[slot])));
+           g, slot, Long{i}, Long{np.counts[slot]}));
 }
 
 // The first gradient that would ruin the state.
@@ -254,8 +243,8 @@ void sum_groups(mg_context* context, CpuNp& np, const float* const* gradient, in
   for_pieces(context, np, [&](int64_t p) {
     const NpPiece& piece = np.pieces[p];
     const auto dot = [&](int32_t x, int32_t y) {
-      return tiles.kernels().np_dot[np.input_type()](tiles.input(piece.slot, x, piece.begin),
-                                                     tiles.input(piece.slot, y, piece.begin),
+      return tiles.kernels().np_dot[np.input_type()](np.input(piece.slot, x, piece.begin),
+                                                     np.input(piece.slot, y, piece.begin),
                                                      gradient[piece.slot] + piece.begin, piece.n);
     };
     for (int32_t k = 0; k < width; ++k) np.dots[p * width + k] = pair ? dot(0, 1) : k == 0 ? 0 : dot(k, 0);
@@ -407,7 +396,7 @@ void np_load(mg_context*, mg_np* handle, int32_t slot, int32_t part, int64_t cou
   check_complete(np);
   for (int64_t i = 0; i < count; ++i) {
     const bool allowed = part == MG_NP_Z ? !std::isnan(in[i]) : std::isfinite(in[i]) && (part == MG_NP_M || in[i] >= 0);
-    MG_REQUIRE(allowed, "np_load: element %lld of slot %d is %g", static_cast<Long>(i), slot, in[i]);
+    MG_REQUIRE(allowed, "np_load: element %lld of slot %d is %g", Long{i}, slot, in[i]);
   }
   const NpScalars range = scalars_of(np, 0, 0, 0);
   float* out = np.part(part).data() + np.offsets[slot];

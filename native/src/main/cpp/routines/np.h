@@ -7,6 +7,7 @@
 
 #include "kernels/kernels.h"
 #include "routines/np_state.h"
+#include "routines/routines.h"
 #include "runtime/buffer.h"
 
 namespace merganser {
@@ -33,6 +34,9 @@ struct CpuNp : mg_np {
   double power1 = 1, power2 = 1;  // beta^steps
   bool incomplete = false;        // a step stopped half-way
 
+  const void* input(int32_t slot, int32_t model, int64_t at) const {
+    return static_cast<const char*>(inputs[slot * options.models + model]) + at * size_of(options.dtype);
+  }
   bool shared() const { return options.granularity != MG_NP_PARAMETER; }
   int input_type() const { return options.dtype == MG_F32 ? 0 : 1; }
   // Adam, momentum, plain.

@@ -23,11 +23,7 @@ void each_problem(mg_context* context, int64_t count, const std::function<void(m
     part.backend = context->backend;
     part.threads = each;
     part.device_state = context->device_state;
-    try {
-      run(&part, k);
-    } catch (const Error& error) {
-      fail(error.status, format("problem %lld: %s", static_cast<long long>(k), error.text.c_str()));
-    }
+    of_problem(k, [&] { run(&part, k); });
   });
 }
 

@@ -13,8 +13,7 @@
 #define MG_ROUTINES(X)                                                                             \
   X(moments_create) X(moments_update) X(moments_series) X(moments_block)                           \
   X(gemm) X(transpose) X(divide) X(norm) X(row_products) X(polar) X(cca_map)                       \
-  X(assignment) X(assignment_warm) X(assignment_factors) X(assignment_batch) X(assignment_certify) \
-  X(assignment_factors_certify)                                                                    \
+  X(assignment) X(assignment_batch) X(assignment_certify)                                          \
   X(apply_dense) X(apply_gather) X(weighted_sum) X(convert) X(nonfinite_count)                     \
   X(task_merge) X(kth_magnitude) X(dot_products) X(bandwidth)                                      \
   X(np_create) X(np_theta) X(np_step) X(np_state) X(np_load) X(np_resume)

@@ -80,8 +80,8 @@ void Triangle<T>::invert_block(int64_t first) {
   int info = 0;
   trtri(uplo_ == Uplo::kLower ? "L" : "U", static_cast<int>(size), block, kBlock, &info);
   if (info != 0) {
-    fail(MG_NUMERICAL, format("a triangular factor is singular: element %lld of its diagonal is 0",
-                              static_cast<long long>(first + info - 1)));
+    fail(MG_NUMERICAL,
+         format("a triangular factor is singular: element %lld of its diagonal is 0", Long{first + info - 1}));
   }
 }
 

@@ -108,8 +108,7 @@ int32_t blas_threads() {
 }
 
 int blas_int(int64_t dimension, const char* name) {
-  MG_REQUIRE(dimension <= INT32_MAX, "%s = %lld does not fit the 32-bit integers of BLAS", name,
-             static_cast<long long>(dimension));
+  MG_REQUIRE(dimension <= INT32_MAX, "%s = %lld does not fit the 32-bit integers of BLAS", name, Long{dimension});
   return static_cast<int>(dimension);
 }
 

@@ -12,6 +12,8 @@
 
 namespace merganser {
 
+using Long = long long;  // what %lld prints: Long{x}
+
 struct Error {
   int32_t status;
   std::string text;
@@ -26,6 +28,16 @@ std::string format(const char* pattern, ...) __attribute__((format(printf, 1, 2)
   do {                                                                                          \
     if (!(condition)) ::merganser::fail(MG_INVALID_ARGUMENT, ::merganser::format(__VA_ARGS__)); \
   } while (false)
+
+// Runs the body; a failure is thrown with "problem k: " before its text.
+template <typename Body>
+void of_problem(int64_t k, Body&& body) {
+  try {
+    body();
+  } catch (const Error& error) {
+    fail(error.status, format("problem %lld: %s", Long{k}, error.text.c_str()));
+  }
+}
 
 // Text of the last failure on this thread; setting it never allocates.
 void set_last_error(const char* text) noexcept;

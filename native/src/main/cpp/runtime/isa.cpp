@@ -15,7 +15,7 @@ namespace {
 constexpr const char* kNames[] = {"portable", "avx2", "avx512"};
 
 struct Choice {
-  int32_t level = MG_ISA_PORTABLE;
+  int32_t level;
   std::string error;
 };
 
@@ -36,21 +36,15 @@ int32_t best_level() {
 }
 
 Choice choose() {
-  Choice choice;
   const int32_t best = best_level();
-  choice.level = best;
   const char* asked = std::getenv("MERGANSER_ISA");
-  if (!asked || !*asked) return choice;
+  if (!asked || !*asked) return {best, ""};
   for (int32_t level = MG_ISA_PORTABLE; level <= MG_ISA_AVX512; ++level) {
     if (std::strcmp(asked, kNames[level]) != 0) continue;
-    if (level > best) {
-      choice.error = format("MERGANSER_ISA=%s, but this CPU has at most %s", asked, kNames[best]);
-    }
-    choice.level = level;
-    return choice;
+    if (level <= best) return {level, ""};
+    return {level, format("MERGANSER_ISA=%s, but this CPU has at most %s", asked, kNames[best])};
   }
-  choice.error = format("MERGANSER_ISA=%.100s is not one of portable, avx2, avx512", asked);
-  return choice;
+  return {best, format("MERGANSER_ISA=%.100s is not one of portable, avx2, avx512", asked)};
 }
 
 const Choice& chosen() {
@@ -71,14 +65,9 @@ const char* isa_name(int32_t level) {
 
 const Kernels& kernels() {
 #if defined(__x86_64__)
-  switch (isa_level()) {
-    case MG_ISA_AVX512:
-      return *kernels_avx512();
-    case MG_ISA_AVX2:
-      return *kernels_avx2();
-    default:
-      break;
-  }
+  const int32_t level = isa_level();
+  if (level == MG_ISA_AVX512) return *kernels_avx512();
+  if (level == MG_ISA_AVX2) return *kernels_avx2();
 #endif
   return *kernels_portable();
 }

@@ -7,6 +7,7 @@
 
 #include "test/assignment_values.h"
 #include "test/check.h"
+#include "test/costs.h"
 
 using namespace check;
 
@@ -20,14 +21,14 @@ struct Matching {
 
 Matching solve(mg_context* context, int64_t rows, int64_t cols, const Vector& cost, bool maximise) {
   Matching m{std::vector<int64_t>(rows), Vector(rows), Vector(cols)};
-  CHECK_OK(mg_assignment(context, MG_F64, rows, cols, cost.data(), cols, maximise, m.columns.data(), m.u.data(),
-                         m.v.data(), &m.value));
+  CHECK_OK(assign(context, matrix(MG_F64, rows, cols, cost.data(), cols), maximise, 0, m.columns.data(), m.u.data(),
+                  m.v.data(), &m.value));
   double violation = kNaN, largest = 0;
   for (double c : cost) {
     if (std::isfinite(c)) largest = std::max(largest, std::fabs(c));
   }
-  CHECK_OK(mg_assignment_certify(context, MG_F64, rows, cols, cost.data(), cols, maximise, m.columns.data(), m.u.data(),
-                                 m.v.data(), &violation));
+  CHECK_OK(certified(context, matrix(MG_F64, rows, cols, cost.data(), cols), maximise, m.columns.data(), m.u.data(),
+                     m.v.data(), &violation));
   const double eps = std::numeric_limits<double>::epsilon();
   CHECK_NEAR(violation, 0, 4 * eps * largest * static_cast<double>(std::max<int64_t>(cols, 1)) + 1e-300);
   return m;
@@ -155,8 +156,8 @@ TEST(assignment_f32_and_leading_dimension) {
   }
   const Matching expected = solve(context, n, n, wide, true);
   Matching m{std::vector<int64_t>(n), Vector(n), Vector(n)};
-  CHECK_OK(
-      mg_assignment(context, MG_F32, n, n, narrow.data(), ld, 1, m.columns.data(), m.u.data(), m.v.data(), &m.value));
+  CHECK_OK(assign(context, matrix(MG_F32, n, n, narrow.data(), ld), 1, 0, m.columns.data(), m.u.data(), m.v.data(),
+                  &m.value));
   CHECK(m.columns == expected.columns && m.value == expected.value && same_bits(m.v, expected.v));
 }
 
@@ -174,8 +175,8 @@ TEST(assignment_forbidden_edges) {
       CHECK(solve(context, rows, cols, cost, false).value == expected);
     } else {
       Matching m{std::vector<int64_t>(rows), Vector(rows), Vector(cols)};
-      CHECK(mg_assignment(context, MG_F64, rows, cols, cost.data(), cols, 0, m.columns.data(), m.u.data(), m.v.data(),
-                          &m.value) == MG_NUMERICAL);
+      CHECK(assign(context, matrix(MG_F64, rows, cols, cost.data(), cols), 0, 0, m.columns.data(), m.u.data(),
+                   m.v.data(), &m.value) == MG_NUMERICAL);
     }
   }
 }
@@ -184,8 +185,8 @@ TEST(assignment_errors) {
   Context context;
   Matching m{std::vector<int64_t>(2, -7), Vector(2), Vector(2)};
   const auto run = [&](Vector cost, int64_t rows, bool maximise) {
-    return mg_assignment(context, MG_F64, rows, 2, cost.data(), 2, maximise, m.columns.data(), m.u.data(), m.v.data(),
-                         &m.value);
+    return assign(context, matrix(MG_F64, rows, 2, cost.data(), 2), maximise, 0, m.columns.data(), m.u.data(),
+                  m.v.data(), &m.value);
   };
   CHECK_FAILS(run({1, 2, kNaN, 4}, 2, false), MG_NUMERICAL, "cost[1, 0] is NaN");
   CHECK_FAILS(run({1, -kInf, 3, 4}, 2, false), MG_NUMERICAL, "cost[0, 1] is -Inf, which a minimum would always take");
@@ -196,7 +197,7 @@ TEST(assignment_errors) {
               "no finite assignment: column 1 cannot be assigned without a forbidden edge");
   CHECK_FAILS(run({1, 2, 3, 4, 5, 6}, 3, false), MG_INVALID_ARGUMENT, "3 rows cannot all be assigned to 2 columns");
   CHECK(m.columns == (std::vector<int64_t>{-7, -7}));
-  CHECK_OK(mg_assignment(context, MG_F64, 0, 2, nullptr, 2, 0, nullptr, nullptr, m.v.data(), &m.value));
+  CHECK_OK(assign(context, matrix(MG_F64, 0, 2, nullptr, 2), 0, 0, nullptr, nullptr, m.v.data(), &m.value));
   CHECK(m.value == 0 && m.v == Vector(2, 0.0));
 }
 
@@ -206,13 +207,13 @@ TEST(assignment_certificate_rejects_the_wrong_answer) {
   Matching m = solve(context, 3, 3, cost, false);
   double violation = 0;
   std::swap(m.columns[0], m.columns[1]);
-  CHECK_OK(mg_assignment_certify(context, MG_F64, 3, 3, cost.data(), 3, 0, m.columns.data(), m.u.data(), m.v.data(),
-                                 &violation));
+  CHECK_OK(certified(context, matrix(MG_F64, 3, 3, cost.data(), 3), 0, m.columns.data(), m.u.data(), m.v.data(),
+                     &violation));
   CHECK(violation > 0.5);
   m.columns[0] = m.columns[1];
-  CHECK_FAILS(mg_assignment_certify(context, MG_F64, 3, 3, cost.data(), 3, 0, m.columns.data(), m.u.data(), m.v.data(),
-                                    &violation),
-              MG_INVALID_ARGUMENT, "row_to_col[1] = 1 is out of range or taken twice");
+  CHECK_FAILS(
+      certified(context, matrix(MG_F64, 3, 3, cost.data(), 3), 0, m.columns.data(), m.u.data(), m.v.data(), &violation),
+      MG_INVALID_ARGUMENT, "row_to_col[1] = 1 is out of range or taken twice");
 }
 
 TEST(assignment_large_adversarial_inputs_finish) {
@@ -338,8 +339,8 @@ TEST(assignment_routes_with_forbidden_edges) {
         continue;
       }
       Matching m{std::vector<int64_t>(rows), Vector(rows), Vector(cols)};
-      CHECK(mg_assignment(context, MG_F64, rows, cols, cost.data(), cols, 0, m.columns.data(), m.u.data(), m.v.data(),
-                          &m.value) == MG_NUMERICAL);
+      CHECK(assign(context, matrix(MG_F64, rows, cols, cost.data(), cols), 0, 0, m.columns.data(), m.u.data(),
+                   m.v.data(), &m.value) == MG_NUMERICAL);
     }
     // Few allowed edges in a problem that has lists: a cycle and some more.
     const int64_t n = 200;
@@ -365,8 +366,8 @@ TEST(assignment_without_a_solution_ends_on_every_route) {
         for (int64_t j = sharing - 1; j < n; ++j) cost[i * n + j] = kInf;
       }
       Matching m{std::vector<int64_t>(n), Vector(n), Vector(n)};
-      CHECK(mg_assignment(context, MG_F64, n, n, cost.data(), n, 0, m.columns.data(), m.u.data(), m.v.data(),
-                          &m.value) == MG_NUMERICAL);
+      CHECK(assign(context, matrix(MG_F64, n, n, cost.data(), n), 0, 0, m.columns.data(), m.u.data(), m.v.data(),
+                   &m.value) == MG_NUMERICAL);
       CHECK(std::string(mg_last_error()).rfind("no finite assignment: row ", 0) == 0);
     }
   }
@@ -401,12 +402,12 @@ TEST(assignment_warm_start) {
       const double tolerance = 1e-12 * (1 + std::fabs(cold.value));
       Matching warm = cold;
       const auto again = [&] {
-        CHECK_OK(mg_assignment_warm(context, MG_F64, n, n, cost.data(), n, 1, warm.columns.data(), warm.u.data(),
-                                    warm.v.data(), &warm.value));
+        CHECK_OK(assign(context, matrix(MG_F64, n, n, cost.data(), n), 1, 1, warm.columns.data(), warm.u.data(),
+                        warm.v.data(), &warm.value));
         CHECK_NEAR(warm.value, cold.value, tolerance);
         double violation = kNaN;
-        CHECK_OK(mg_assignment_certify(context, MG_F64, n, n, cost.data(), n, 1, warm.columns.data(), warm.u.data(),
-                                       warm.v.data(), &violation));
+        CHECK_OK(certified(context, matrix(MG_F64, n, n, cost.data(), n), 1, warm.columns.data(), warm.u.data(),
+                           warm.v.data(), &violation));
         CHECK_NEAR(violation, 0, 1e-15 * 1e7 * static_cast<double>(n));
       };
       again();  // from its own duals
@@ -423,14 +424,14 @@ TEST(assignment_warm_start) {
   const int64_t cold = counters(context)[2];
   for (int64_t i = 0; i < n; ++i) cost[i * n + i] += 1e-6;
   CHECK_OK(
-      mg_assignment_warm(context, MG_F64, n, n, cost.data(), n, 0, m.columns.data(), m.u.data(), m.v.data(), &m.value));
+      assign(context, matrix(MG_F64, n, n, cost.data(), n), 0, 1, m.columns.data(), m.u.data(), m.v.data(), &m.value));
   CHECK(counters(context)[2] < cold / 4);
   CHECK_FAILS(
-      mg_assignment_warm(context, MG_F64, 1, 2, cost.data(), 2, 0, m.columns.data(), m.u.data(), m.v.data(), &m.value),
+      assign(context, matrix(MG_F64, 1, 2, cost.data(), 2), 0, 1, m.columns.data(), m.u.data(), m.v.data(), &m.value),
       MG_INVALID_ARGUMENT, "a start from given duals needs as many rows as columns, not 1 rows and 2 columns");
   m.v[1] = kNaN;
   CHECK_FAILS(
-      mg_assignment_warm(context, MG_F64, 2, 2, cost.data(), 2, 0, m.columns.data(), m.u.data(), m.v.data(), &m.value),
+      assign(context, matrix(MG_F64, 2, 2, cost.data(), 2), 0, 1, m.columns.data(), m.u.data(), m.v.data(), &m.value),
       MG_INVALID_ARGUMENT, "v[1] = nan is no dual to start from");
 }
 
@@ -511,8 +512,8 @@ TEST(assignment_any_duals_start_a_solution) {
     for (double& v : start) v = std::min(1e300, std::max(-1e300, v * scale));
     const double want = brute_force(n, n, cost, false);
     Matching m{std::vector<int64_t>(n), Vector(n), start};
-    CHECK_OK(mg_assignment_warm(context, MG_F64, n, n, cost.data(), n, 0, m.columns.data(), m.u.data(), m.v.data(),
-                                &m.value));
+    CHECK_OK(assign(context, matrix(MG_F64, n, n, cost.data(), n), 0, 1, m.columns.data(), m.u.data(), m.v.data(),
+                    &m.value));
     CHECK_NEAR(m.value, want, 1e-12);
   }
 }
@@ -520,15 +521,16 @@ TEST(assignment_any_duals_start_a_solution) {
 TEST(assignment_batch_equals_single_problems) {
   const std::vector<int64_t> rows = {3, 0, 140, 16, 1, 90}, cols = {3, 2, 140, 20, 1, 100};
   std::vector<Vector> costs;
-  std::vector<const void*> pointers;
-  for (size_t p = 0; p < rows.size(); ++p) costs.push_back(gaussian(std::max<int64_t>(1, rows[p] * cols[p]), p + 1));
-  for (const Vector& each : costs) pointers.push_back(each.data());
+  std::vector<mg_costs> problems;
+  for (size_t p = 0; p < rows.size(); ++p) {
+    costs.push_back(gaussian(std::max<int64_t>(1, rows[p] * cols[p]), p + 1));
+    problems.push_back(matrix(MG_F64, rows[p], cols[p], costs.back().data(), cols[p]));
+  }
   for (int32_t threads : kThreadCounts) {
     Context context(threads);
     std::vector<int64_t> columns(250);
     Vector u(250), v(266), value(6);
-    CHECK_OK(mg_assignment_batch(context, 6, MG_F64, rows.data(), cols.data(), pointers.data(), cols.data(), 1,
-                                 columns.data(), u.data(), v.data(), value.data()));
+    CHECK_OK(mg_assignment_batch(context, 6, problems.data(), 1, columns.data(), u.data(), v.data(), value.data()));
     int64_t row = 0, column = 0;
     for (size_t p = 0; p < rows.size(); ++p) {
       const Matching single = solve(context, rows[p], cols[p], costs[p], true);
@@ -545,9 +547,16 @@ TEST(assignment_batch_equals_single_problems) {
   costs[5][0] = kNaN;
   std::vector<int64_t> columns(250);
   Vector u(250), v(266), value(6);
-  CHECK_FAILS(mg_assignment_batch(context, 6, MG_F64, rows.data(), cols.data(), pointers.data(), cols.data(), 1,
-                                  columns.data(), u.data(), v.data(), value.data()),
+  CHECK_FAILS(mg_assignment_batch(context, 6, problems.data(), 1, columns.data(), u.data(), v.data(), value.data()),
               MG_NUMERICAL, "problem 2: cost[1, 1] is NaN");
+  problems[4].ldx = 0;
+  CHECK_FAILS(mg_assignment_batch(context, 6, problems.data(), 1, columns.data(), u.data(), v.data(), value.data()),
+              MG_INVALID_ARGUMENT, "problem 4: ld = 0 is below the row length " + std::to_string(cols[4]));
+  problems[1].k = 1;
+  problems[1].ldx = problems[1].ldy = 1;
+  problems[1].y = problems[1].x;
+  CHECK_FAILS(mg_assignment_batch(context, 6, problems.data(), 1, columns.data(), u.data(), v.data(), value.data()),
+              MG_INVALID_ARGUMENT, "problem 1: a batch is of matrices, not of products of rows");
 }
 
 TEST(assignment_of_factors_equals_the_matrix) {
@@ -571,17 +580,17 @@ TEST(assignment_of_factors_equals_the_matrix) {
           const void* px = dtype == MG_F64 ? static_cast<const void*>(wide_x.data()) : x.data();
           const void* py = dtype == MG_F64 ? static_cast<const void*>(wide_y.data()) : y.data();
           Matching m{std::vector<int64_t>(rows), Vector(rows), Vector(n)};
-          CHECK_OK(mg_assignment_factors(context, dtype, rows, n, k, px, ldx, py, ldy, 1, 0, m.columns.data(),
-                                         m.u.data(), m.v.data(), &m.value));
+          CHECK_OK(assign(context, products(dtype, rows, n, k, px, ldx, py, ldy), 1, 0, m.columns.data(), m.u.data(),
+                          m.v.data(), &m.value));
           CHECK(m.columns == expected.columns && same_bits(m.u, expected.u) && same_bits(m.v, expected.v));
           CHECK(m.value == expected.value);
           double violation = kNaN;
-          CHECK_OK(mg_assignment_factors_certify(context, dtype, rows, n, k, px, ldx, py, ldy, 1, m.columns.data(),
-                                                 m.u.data(), m.v.data(), &violation));
+          CHECK_OK(certified(context, products(dtype, rows, n, k, px, ldx, py, ldy), 1, m.columns.data(), m.u.data(),
+                             m.v.data(), &violation));
           CHECK_NEAR(violation, 0, 1e-13 * static_cast<double>(n * (k + 1)));
           if (rows == n) {
-            CHECK_OK(mg_assignment_factors(context, dtype, rows, n, k, px, ldx, py, ldy, 1, 1, m.columns.data(),
-                                           m.u.data(), m.v.data(), &m.value));
+            CHECK_OK(assign(context, products(dtype, rows, n, k, px, ldx, py, ldy), 1, 1, m.columns.data(), m.u.data(),
+                            m.v.data(), &m.value));
             CHECK_NEAR(m.value, expected.value, 1e-12 * (1 + std::fabs(expected.value)));
           }
         }
@@ -592,8 +601,8 @@ TEST(assignment_of_factors_equals_the_matrix) {
   Matching m{std::vector<int64_t>(2), Vector(2), Vector(2)};
   Vector x = {1, 2, 3, 4}, y = {1, 2, 3, kInf};
   const auto run = [&] {
-    return mg_assignment_factors(context, MG_F64, 2, 2, 2, x.data(), 2, y.data(), 2, 1, 0, m.columns.data(), m.u.data(),
-                                 m.v.data(), &m.value);
+    return assign(context, products(MG_F64, 2, 2, 2, x.data(), 2, y.data(), 2), 1, 0, m.columns.data(), m.u.data(),
+                  m.v.data(), &m.value);
   };
   CHECK_FAILS(run(), MG_NUMERICAL, "y[1, 1] is infinite");
   x[2] = kNaN;
@@ -631,16 +640,16 @@ TEST(assignment_f32_on_every_route) {
       CHECK_OK(mg_assignment_route(context, route));
       const Matching expected = solve(context, n, n, wide, false);
       Matching m{std::vector<int64_t>(n), Vector(n), Vector(n)};
-      CHECK_OK(mg_assignment(context, MG_F32, n, n, narrow.data(), n, 0, m.columns.data(), m.u.data(), m.v.data(),
-                             &m.value));
+      CHECK_OK(assign(context, matrix(MG_F32, n, n, narrow.data(), n), 0, 0, m.columns.data(), m.u.data(), m.v.data(),
+                      &m.value));
       CHECK(m.columns == expected.columns && same_bits(m.v, expected.v) && m.value == expected.value);
     }
   }
   float bad[] = {1, 2, std::numeric_limits<float>::quiet_NaN(), 4};
   Matching m{std::vector<int64_t>(2), Vector(2), Vector(2)};
-  CHECK_FAILS(mg_assignment(context, MG_F32, 2, 2, bad, 2, 0, m.columns.data(), m.u.data(), m.v.data(), &m.value),
+  CHECK_FAILS(assign(context, matrix(MG_F32, 2, 2, bad, 2), 0, 0, m.columns.data(), m.u.data(), m.v.data(), &m.value),
               MG_NUMERICAL, "cost[1, 0] is NaN");
   bad[2] = -std::numeric_limits<float>::infinity();
-  CHECK_FAILS(mg_assignment(context, MG_F32, 2, 2, bad, 2, 0, m.columns.data(), m.u.data(), m.v.data(), &m.value),
+  CHECK_FAILS(assign(context, matrix(MG_F32, 2, 2, bad, 2), 0, 0, m.columns.data(), m.u.data(), m.v.data(), &m.value),
               MG_NUMERICAL, "cost[1, 0] is -Inf, which a minimum would always take");
 }

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "test/check.h"
+#include "test/costs.h"
 
 using namespace check;
 
@@ -179,39 +180,32 @@ TEST(fake_residency_is_checked) {
     };
     double* list = host.data();
     double* off = array.data();
-    const int64_t one = 1;
-    const void* costs[] = {wrong};
-    refused(mg_assignment(context, MG_F64, 1, 1, wrong, 1, 0, numbers, list, list, &number), "cost", "assignment");
-    refused(mg_assignment_certify(context, MG_F64, 1, 1, wrong, 1, 0, index, list, list, &number), "cost",
+    mg_costs costs = matrix(MG_F64, 1, 1, wrong, 1);
+    refused(assign(context, matrix(MG_F64, 1, 1, wrong, 1), 0, 0, numbers, list, list, &number), "cost", "assignment");
+    refused(certified(context, matrix(MG_F64, 1, 1, wrong, 1), 0, index, list, list, &number), "cost",
             "assignment_certify");
-    refused(mg_assignment_warm(context, MG_F64, 1, 1, wrong, 1, 0, numbers, list, list, &number), "cost",
-            "assignment_warm");
-    refused(mg_assignment_batch(context, 1, MG_F64, &one, &one, costs, &one, 0, numbers, list, list, &number),
-            "cost[0]", "assignment_batch");
-    costs[0] = right;
+    refused(mg_assignment_batch(context, 1, &costs, 0, numbers, list, list, &number), "problem 0: cost",
+            "assignment_batch");
+    costs.x = right;
     const char* duals[] = {"u", "v"};
     for (int k = 0; k < 2; ++k) {
       double* u = k == 0 ? off : list;
       double* v = k == 1 ? off : list;
-      kept(mg_assignment(context, MG_F64, 1, 1, right, 1, 0, numbers, u, v, &number), duals[k], "assignment");
-      kept(mg_assignment_certify(context, MG_F64, 1, 1, right, 1, 0, index, u, v, &number), duals[k],
+      kept(assign(context, matrix(MG_F64, 1, 1, right, 1), 0, 0, numbers, u, v, &number), duals[k], "assignment");
+      kept(certified(context, matrix(MG_F64, 1, 1, right, 1), 0, index, u, v, &number), duals[k], "assignment_certify");
+      kept(mg_assignment_batch(context, 1, &costs, 0, numbers, u, v, &number), duals[k], "assignment_batch");
+      kept(assign(context, products(MG_F64, 1, 1, 1, right, 1, right, 1), 0, 0, numbers, u, v, &number), duals[k],
+           "assignment");
+      kept(certified(context, products(MG_F64, 1, 1, 1, right, 1, right, 1), 0, index, u, v, &number), duals[k],
            "assignment_certify");
-      kept(mg_assignment_warm(context, MG_F64, 1, 1, right, 1, 0, numbers, u, v, &number), duals[k], "assignment_warm");
-      kept(mg_assignment_batch(context, 1, MG_F64, &one, &one, costs, &one, 0, numbers, u, v, &number), duals[k],
-           "assignment_batch");
-      kept(mg_assignment_factors(context, MG_F64, 1, 1, 1, right, 1, right, 1, 0, 0, numbers, u, v, &number), duals[k],
-           "assignment_factors");
-      kept(mg_assignment_factors_certify(context, MG_F64, 1, 1, 1, right, 1, right, 1, 0, index, u, v, &number),
-           duals[k], "assignment_factors_certify");
     }
     const char* factors[] = {"x", "y"};
     for (int k = 0; k < 2; ++k) {
       const auto at = [&](int argument) { return argument == k ? wrong : right; };
-      refused(mg_assignment_factors(context, MG_F64, 1, 1, 1, at(0), 1, at(1), 1, 0, 0, numbers, list, list, &number),
-              factors[k], "assignment_factors");
-      refused(
-          mg_assignment_factors_certify(context, MG_F64, 1, 1, 1, at(0), 1, at(1), 1, 0, index, list, list, &number),
-          factors[k], "assignment_factors_certify");
+      refused(assign(context, products(MG_F64, 1, 1, 1, at(0), 1, at(1), 1), 0, 0, numbers, list, list, &number),
+              factors[k], "assignment");
+      refused(certified(context, products(MG_F64, 1, 1, 1, at(0), 1, at(1), 1), 0, index, list, list, &number),
+              factors[k], "assignment_certify");
     }
     refused(mg_divide(context, 1, 1, wrong, 1, nullptr, nullptr, right, 1), "a", "divide");
     refused(mg_divide(context, 1, 1, right, 1, nullptr, nullptr, wrong, 1), "out", "divide");

@@ -90,6 +90,24 @@ TEST(gemm_specials) {
 }
 
 // A Newton iteration that hands over from F64 to F32 and ends in products, over conditions and spectra.
+// Outputs that a cache does not hold go past it: the bytes are those of a row at a time, whatever the alignment, and
+// nothing between the rows is touched.
+TEST(divide_large_outputs_are_those_of_rows) {
+  constexpr int64_t kRows = 2500, kCols = 2099, kLd = kCols + 2;
+  Context context;
+  const Vector a = gaussian(kRows * kCols, 1), by_col = gaussian(kCols, 3);
+  Vector by_row = gaussian(kRows, 2);
+  by_row[kRows / 2] = 0;
+  Vector whole(static_cast<size_t>(kRows * kLd + 1), 7.0), rows = whole;
+  CHECK_OK(mg_divide(context, kRows, kCols, a.data(), kCols, by_row.data(), by_col.data(), whole.data() + 1, kLd));
+  for (int64_t i = 0; i < kRows; ++i) {
+    CHECK_OK(mg_divide(context, 1, kCols, a.data() + i * kCols, kCols, by_row.data() + i, by_col.data(),
+                       rows.data() + 1 + i * kLd, kLd));
+  }
+  CHECK(same_bits(whole, rows));
+  CHECK(whole[1 + kCols] == 7 && whole[kRows / 2 * kLd + 1] == 0);
+}
+
 TEST(polar_planted) {
   Context context;
   for (int64_t n : {256, 300}) {

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <memory>
 
+#include "test/costs.h"
 #include "test/listed_tools.h"
 
 namespace check {
@@ -427,8 +428,8 @@ Outcome assignments(mg_context* context, const Input& input, bool with_oracle, b
           Matching m{std::vector<int64_t>(static_cast<size_t>(rows)), {}, {}};
           double value = 0;
           CHECK_OK(mg_assignment_route(context, route));
-          CHECK_OK(mg_assignment(context, input.dtype, rows, cols, cost.data(), std::max<int64_t>(cols, 1), maximise,
-                                 m.columns.data(), u.doubles(), v.doubles(), &value));
+          CHECK_OK(assign(context, matrix(input.dtype, rows, cols, cost.data(), std::max<int64_t>(cols, 1)), maximise,
+                          0, m.columns.data(), u.doubles(), v.doubles(), &value));
           CHECK_OK(mg_assignment_route(context, 0));
           m.u = u.values(MG_F64);
           m.v = v.values(MG_F64);
@@ -439,8 +440,8 @@ Outcome assignments(mg_context* context, const Input& input, bool with_oracle, b
           if (!m.v.empty()) m.v[0] += 0.25 * size;
           const HostArray off(context, MG_F64, m.v, shift);
           double found = -1;
-          CHECK_OK(mg_assignment_certify(context, input.dtype, rows, cols, cost.data(), std::max<int64_t>(cols, 1),
-                                         maximise, m.columns.data(), u.doubles(), off.doubles(), &found));
+          CHECK_OK(certified(context, matrix(input.dtype, rows, cols, cost.data(), std::max<int64_t>(cols, 1)),
+                             maximise, m.columns.data(), u.doubles(), off.doubles(), &found));
           append(result.bytes, &found, 1);
           if (with_oracle) {
             const double want = violation(rows, cols, costs, maximise ? -1 : 1, m);
@@ -473,8 +474,8 @@ Outcome assignment_warm(mg_context* context, const Input& input, bool with_oracl
       for (int turn = 0; turn < 2; ++turn) {
         Matching m{std::vector<int64_t>(static_cast<size_t>(n)), {}, {}};
         double value = 0;
-        CHECK_OK(mg_assignment_warm(context, input.dtype, n, n, cost.data(), n, maximise, m.columns.data(), u.doubles(),
-                                    v.doubles(), &value));
+        CHECK_OK(assign(context, matrix(input.dtype, n, n, cost.data(), n), maximise, 1, m.columns.data(), u.doubles(),
+                        v.doubles(), &value));
         m.u = u.values(MG_F64);
         m.v = v.values(MG_F64);
         add_matching(result, n, n, costs, maximise, m, value, with_oracle);
@@ -511,8 +512,8 @@ Outcome factors(mg_context* context, const Input& input, bool with_oracle, bool 
             if (warm && (certify || rows < cols)) continue;
             Matching m{std::vector<int64_t>(static_cast<size_t>(rows)), {}, {}};
             double value = 0;
-            CHECK_OK(mg_assignment_factors(context, input.dtype, rows, cols, k, x.data(), ldx, y.data(), ldy, maximise,
-                                           warm, m.columns.data(), u.doubles(), v.doubles(), &value));
+            CHECK_OK(assign(context, products(input.dtype, rows, cols, k, x.data(), ldx, y.data(), ldy), maximise, warm,
+                            m.columns.data(), u.doubles(), v.doubles(), &value));
             m.u = u.values(MG_F64);
             m.v = v.values(MG_F64);
             if (!certify) {
@@ -522,8 +523,8 @@ Outcome factors(mg_context* context, const Input& input, bool with_oracle, bool 
             m.v[0] += 0.25 * size * size;
             const HostArray off(context, MG_F64, m.v, shift);
             double found = -1;
-            CHECK_OK(mg_assignment_factors_certify(context, input.dtype, rows, cols, k, x.data(), ldx, y.data(), ldy,
-                                                   maximise, m.columns.data(), u.doubles(), off.doubles(), &found));
+            CHECK_OK(certified(context, products(input.dtype, rows, cols, k, x.data(), ldx, y.data(), ldy), maximise,
+                               m.columns.data(), u.doubles(), off.doubles(), &found));
             append(result.bytes, &found, 1);
             if (with_oracle) {
               const double want = violation(rows, cols, costs, maximise ? -1 : 1, m);
@@ -551,7 +552,7 @@ Outcome assignment_batch(mg_context* context, const Input& input, bool with_orac
   const std::vector<int64_t> rows = {n, 0, std::max<int64_t>(n - 3, 0), 1, n / 2, 2}, cols = {n, 2, n, 1, n, 5};
   std::vector<int64_t> ld, columns;
   std::vector<std::unique_ptr<Array>> arrays;
-  std::vector<const void*> pointers;
+  std::vector<mg_costs> problems;
   std::vector<Vector> costs;
   int64_t all_rows = 0, all_cols = 0;
   for (size_t p = 0; p < rows.size(); ++p) {
@@ -560,7 +561,7 @@ Outcome assignment_batch(mg_context* context, const Input& input, bool with_orac
     Vector padded(static_cast<size_t>(rows[p] * ld[p]), kNaN);  // which nobody may read
     for (int64_t e = 0; e < rows[p] * cols[p]; ++e) padded[e / cols[p] * ld[p] + e % cols[p]] = plain[e];
     arrays.push_back(std::make_unique<Array>(context, input.dtype, padded, input.shift));
-    pointers.push_back(arrays.back()->data());
+    problems.push_back(matrix(input.dtype, rows[p], cols[p], arrays.back()->data(), ld[p]));
     const Vector stored = arrays.back()->values(input.dtype);
     costs.emplace_back();
     for (int64_t e = 0; e < rows[p] * cols[p]; ++e) {
@@ -574,9 +575,8 @@ Outcome assignment_batch(mg_context* context, const Input& input, bool with_orac
   for (bool maximise : {false, true}) {
     const HostArray u(context, all_rows * 8, shift), v(context, all_cols * 8, shift);
     Vector value(rows.size(), kNaN);
-    CHECK_OK(mg_assignment_batch(context, static_cast<int64_t>(rows.size()), input.dtype, rows.data(), cols.data(),
-                                 pointers.data(), ld.data(), maximise, columns.data(), u.doubles(), v.doubles(),
-                                 value.data()));
+    CHECK_OK(mg_assignment_batch(context, static_cast<int64_t>(problems.size()), problems.data(), maximise,
+                                 columns.data(), u.doubles(), v.doubles(), value.data()));
     const Vector us = u.values(MG_F64), vs = v.values(MG_F64);
     int64_t row = 0, col = 0;
     for (size_t p = 0; p < rows.size(); ++p) {
@@ -805,10 +805,11 @@ struct Spy<Entry, Result (*Table::*)(Arguments...)> {
 };
 
 template <auto Entry>
-Listed entry(const char* name, Same same, std::vector<int32_t> dtypes, std::vector<int64_t> sizes,
-             std::vector<Scale> scales, Outcome (*run)(mg_context*, const Input&, bool)) {
+Listed listing(const char* entry, const char* name, Same same, std::vector<int32_t> dtypes, std::vector<int64_t> sizes,
+               std::vector<Scale> scales, Outcome (*run)(mg_context*, const Input&, bool)) {
   using S = Spy<Entry>;
-  return {name, same, std::move(dtypes), std::move(sizes), std::move(scales), run, &S::install, &S::calls, &S::spent};
+  return {entry, name,        same,      std::move(dtypes), std::move(sizes), std::move(scales),
+          run,   &S::install, &S::calls, &S::spent};
 }
 
 }  // namespace
@@ -826,7 +827,8 @@ const std::vector<Listed>& listed() {
   static const std::vector<int64_t> ranked = {1, 2, 3, 7, 16, 17, 65, 257, 4099, 300001};
   static const std::vector<Scale> small = {Scale::NORMAL, Scale::TINY};
   const Same every = Same::EVERY_LEVEL, each = Same::EACH_LEVEL;
-#define ENTRY(name) entry<&Table::name>(#name
+#define ENTRY(name) FORM(name, name)
+#define FORM(entry, name) listing<&Table::entry>(#entry, #name
   static const std::vector<Listed> list = {
       ENTRY(open), every, f64, once, normal, &context_life),
       ENTRY(close), every, f64, once, normal, &context_life),
@@ -847,11 +849,11 @@ const std::vector<Listed>& listed() {
       ENTRY(norm), every, f64, axes, bits, &norm),
       ENTRY(row_products), every, f64, axes, numbers, &row_products),
       ENTRY(assignment), every, real, matchings, numbers, &assignment),
-      ENTRY(assignment_warm), every, real, matchings, numbers, &assignment_warm),
-      ENTRY(assignment_factors), every, real, matchings, numbers, &assignment_factors),
+      FORM(assignment, assignment_warm), every, real, matchings, numbers, &assignment_warm),
+      FORM(assignment, assignment_factors), every, real, matchings, numbers, &assignment_factors),
       ENTRY(assignment_batch), every, real, matchings, numbers, &assignment_batch),
       ENTRY(assignment_certify), every, real, matchings, numbers, &assignment_certify),
-      ENTRY(assignment_factors_certify), every, real, matchings, numbers, &assignment_factors_certify),
+      FORM(assignment_certify, assignment_factors_certify), every, real, matchings, numbers, &assignment_factors_certify),
       ENTRY(apply_dense), each, all, axes, numbers, &apply_dense),
       ENTRY(apply_gather), every, all, axes, bits, &apply_gather),
       ENTRY(weighted_sum), every, all, long_arrays, bits, &weighted_sum),

@@ -27,7 +27,8 @@ struct Outcome {
 enum class Same { EVERY_LEVEL, EACH_LEVEL };  // where the bytes are the same: everywhere, or per level and BLAS core
 
 struct Listed {
-  const char* name;
+  const char* entry;
+  const char* name;  // the entry's, unless several list it
   Same same;
   std::vector<int32_t> dtypes;
   std::vector<int64_t> sizes;  // the last one is for NORMAL values alone

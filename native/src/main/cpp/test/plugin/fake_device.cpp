@@ -150,11 +150,30 @@ int32_t np_step(mg_context* context, mg_np* np, double rate, const float* const*
                               all_behind(theta, np->slots()).data(), bad_slot, bad_index);
 }
 
-int32_t assignment_batch(mg_context* context, int64_t problems, int32_t dtype, const int64_t* rows, const int64_t* cols,
-                         const void* const* cost, const int64_t* ld, int32_t maximise, int64_t* row_to_col, double* u,
-                         double* v, double* value) {
-  return library.cpu->assignment_batch(context, problems, dtype, rows, cols, all_behind(cost, problems).data(), ld,
-                                       maximise, row_to_col, u, v, value);
+mg_costs behind_costs(const mg_costs& given) {
+  mg_costs local = given;
+  local.x = behind(given.x);
+  local.y = behind(given.y);
+  return local;
+}
+
+int32_t assignment(mg_context* context, const mg_costs* costs, int32_t maximise, int32_t warm, int64_t* row_to_col,
+                   double* u, double* v, double* value) {
+  const mg_costs local = behind_costs(*costs);
+  return library.cpu->assignment(context, &local, maximise, warm, row_to_col, u, v, value);
+}
+
+int32_t assignment_batch(mg_context* context, int64_t problems, const mg_costs* costs, int32_t maximise,
+                         int64_t* row_to_col, double* u, double* v, double* value) {
+  std::vector<mg_costs> local;
+  for (int64_t p = 0; p < problems; ++p) local.push_back(behind_costs(costs[p]));
+  return library.cpu->assignment_batch(context, problems, local.data(), maximise, row_to_col, u, v, value);
+}
+
+int32_t assignment_certify(mg_context* context, const mg_costs* costs, int32_t maximise, const int64_t* row_to_col,
+                           const double* u, const double* v, double* violation) {
+  const mg_costs local = behind_costs(*costs);
+  return library.cpu->assignment_certify(context, &local, maximise, row_to_col, u, v, violation);
 }
 
 // The CPU's entry with the ordinary memory behind every pointer.
@@ -188,7 +207,7 @@ extern "C" __attribute__((visibility("default"))) const char* mg_fill_table(cons
 #define MG_ON_CPU(routine) table->routine = OnCpu<&Table::routine>::call;
   MG_ROUTINES(MG_ON_CPU)
 #undef MG_ON_CPU
-  // Those that take lists of device pointers.
+  // Those that take lists or structures of device pointers.
   table->moments_update = &moments_update;
   table->weighted_sum = &weighted_sum;
   table->task_merge = &task_merge;
@@ -196,6 +215,8 @@ extern "C" __attribute__((visibility("default"))) const char* mg_fill_table(cons
   table->np_create = &np_create;
   table->np_theta = &np_theta;
   table->np_step = &np_step;
+  table->assignment = &assignment;
   table->assignment_batch = &assignment_batch;
+  table->assignment_certify = &assignment_certify;
   return nullptr;
 }

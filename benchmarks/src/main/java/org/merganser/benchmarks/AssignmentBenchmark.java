@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.merganser.benchmarks;
 
+import org.merganser.internal.kernel.Block;
 import org.merganser.linalg.Assignment;
 import org.merganser.linalg.Matrix;
 import org.openjdk.jmh.annotations.Benchmark;
@@ -81,7 +82,9 @@ public class AssignmentBenchmark extends KernelBenchmark {
   @Benchmark
   public long[] read() {
     Work.bytes(4.0 * n * n);
-    return kernels.tensors().nonFinite(cost.dtype().code(), (long) n * n, cost.asTensor().block());
+    return kernels
+        .tensors()
+        .nonFinite(cost.dtype().code(), (long) n * n, Block.of(cost.asTensor()));
   }
 
   @Benchmark

@@ -33,7 +33,7 @@ final class Buffers {
   static Block[] blocks(Memory[] arrays, int from, int to) {
     Block[] result = new Block[to - from];
     for (int k = from; k < to; k++) {
-      result[k - from] = arrays[k].block();
+      result[k - from] = Block.of(arrays[k]);
     }
     return result;
   }

@@ -56,7 +56,7 @@ public class MagnitudeBenchmark extends KernelBenchmark {
   @Benchmark
   public double kth() {
     Work.bytes(4L * n);
-    return kernels.merge().kthMagnitude(Buffers.F32, n, values.block(), null, n / 5).value();
+    return kernels.merge().kthMagnitude(Buffers.F32, n, Block.of(values), null, n / 5).value();
   }
 
   @Benchmark
@@ -64,14 +64,14 @@ public class MagnitudeBenchmark extends KernelBenchmark {
     Work.bytes(8L * n);
     return kernels
         .merge()
-        .kthMagnitude(Buffers.F32, n, values.block(), base.block(), n / 5)
+        .kthMagnitude(Buffers.F32, n, Block.of(values), Block.of(base), n / 5)
         .value();
   }
 
   @Benchmark
   public void limit() {
     Work.bytes(4L * n);
-    kernels.merge().bandwidth(4L * n, new Block[] {values.block()}, new Block[0]);
+    kernels.merge().bandwidth(4L * n, new Block[] {Block.of(values)}, new Block[0]);
   }
 
   @Benchmark

@@ -47,7 +47,9 @@ public class MergeArithmeticBenchmark extends KernelBenchmark {
     for (int k = 0; k < 4; k++) {
       try (Memory values = Buffers.uniform(n, k)) {
         arrays[k] = Memory.allocate(bytes);
-        kernels.tensors().convert(Buffers.F32, dtype.code(), n, values.block(), arrays[k].block());
+        kernels
+            .tensors()
+            .convert(Buffers.F32, dtype.code(), n, Block.of(values), Block.of(arrays[k]));
       }
     }
     out = Buffers.zeros(bytes);
@@ -72,7 +74,7 @@ public class MergeArithmeticBenchmark extends KernelBenchmark {
   public void slerp() {
     Work.bytes(5 * bytes);
     double[] dots =
-        kernels.merge().dotProducts(dtype.code(), n, arrays[0].block(), arrays[1].block());
+        kernels.merge().dotProducts(dtype.code(), n, Block.of(arrays[0]), Block.of(arrays[1]));
     sum(SlerpWeights.at(dots, T));
   }
 
@@ -128,7 +130,7 @@ public class MergeArithmeticBenchmark extends KernelBenchmark {
   private void sum(double[] weights) {
     kernels
         .merge()
-        .weightedSum(dtype.code(), n, Buffers.blocks(arrays, 0, 2), weights, out.block());
+        .weightedSum(dtype.code(), n, Buffers.blocks(arrays, 0, 2), weights, Block.of(out));
   }
 
   private void merge(Task task, boolean elect) {
@@ -139,16 +141,16 @@ public class MergeArithmeticBenchmark extends KernelBenchmark {
             dtype.code(),
             0,
             n,
-            arrays[0].block(),
+            Block.of(arrays[0]),
             Buffers.blocks(arrays, 1, 4),
             new Task[] {task, task, task},
             new Mix(elect, elect, 1),
-            out.block());
+            Block.of(out));
   }
 
   private void bandwidth(int reads, int writes) {
     Work.bytes((double) (reads + writes) * bytes);
-    Block[] to = writes == 0 ? new Block[0] : new Block[] {out.block()};
+    Block[] to = writes == 0 ? new Block[0] : new Block[] {Block.of(out)};
     kernels.merge().bandwidth(bytes, Buffers.blocks(arrays, 0, reads), to);
   }
 

@@ -48,7 +48,7 @@ public class NpLibtorchBenchmark extends KernelBenchmark {
             new NpState.Options(0, 0, 0, 2, Buffers.F32, BETA1, BETA2, 1e-8, 0, 0, 15),
             new long[] {n},
             new long[] {1},
-            new Block[] {arrays[0].block(), arrays[1].block()},
+            new Block[] {Block.of(arrays[0]), Block.of(arrays[1])},
             null);
     try (PointerScope scope = new PointerScope()) {
       torchArrays = new Tensor[9];
@@ -89,7 +89,7 @@ public class NpLibtorchBenchmark extends KernelBenchmark {
   @Benchmark
   public void fused() {
     Work.bytes(40.0 * n);
-    np.step(RATE, new Block[] {arrays[2].block()}, new Block[] {arrays[9].block()});
+    np.step(RATE, new Block[] {Block.of(arrays[2])}, new Block[] {Block.of(arrays[9])});
   }
 
   @Benchmark

@@ -11,7 +11,6 @@ import org.merganser.io.Checkpoint;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.io.Safetensors;
 import org.merganser.merge.MergeProblem;
-import org.merganser.merge.NpMerge;
 import org.merganser.merge.NpMerger;
 import org.merganser.torch.Activation;
 import org.merganser.torch.Examples;
@@ -51,7 +50,7 @@ public final class NpMemory {
         Files.writeString(Path.of("/proc/self/clear_refs"), "5");
         long before = status("VmRSS");
         NpMerger.Options options = NpMerger.Options.defaults().withSteps(4).withEvalEvery(1);
-        try (NpMerge learned =
+        try (NpMerger.Result learned =
             NpMerger.of(objective, options).learn(MergeProblem.of(List.of(a, c)), ws)) {
           long peak = status("VmHWM");
           System.out.printf(

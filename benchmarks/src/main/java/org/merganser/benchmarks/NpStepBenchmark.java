@@ -81,13 +81,13 @@ public class NpStepBenchmark extends KernelBenchmark {
   private NpState create(int form) {
     NpState.Options options =
         new NpState.Options(form, 0, 0, 2, Buffers.F32, 0.9, 0.999, 1e-8, 0, 0, 15);
-    Block[] models = {arrays[0].block(), arrays[1].block()};
+    Block[] models = {Block.of(arrays[0]), Block.of(arrays[1])};
     return kernels.np(options, new long[] {n}, new long[] {1}, models, null);
   }
 
   private void step(NpState np) {
     Work.bytes(40L * n);
-    np.step(RATE, new Block[] {arrays[2].block()}, new Block[] {arrays[9].block()});
+    np.step(RATE, new Block[] {Block.of(arrays[2])}, new Block[] {Block.of(arrays[9])});
   }
 
   // Of plain: 0 a, 1 c, 2 g, 3 z, 4 m, 5 v, 6 and 7 temporaries, 8 theta.

@@ -49,9 +49,9 @@ public class NpTrainingBenchmark extends KernelBenchmark {
     for (int s = 0; s < slots.size(); s++) {
       counts[s] = slots.get(s).info().size();
       rows[s] = 1;
-      theta[s] = session.theta(s).block();
-      models[2 * s] = a.tensor(slots.get(s).name()).block();
-      models[2 * s + 1] = c.tensor(slots.get(s).name()).block();
+      theta[s] = Block.of(session.theta(s));
+      models[2 * s] = Block.of(a.tensor(slots.get(s).name()));
+      models[2 * s + 1] = Block.of(c.tensor(slots.get(s).name()));
     }
     np =
         kernels.np(
@@ -89,7 +89,7 @@ public class NpTrainingBenchmark extends KernelBenchmark {
   @Benchmark
   public void ourStep() {
     for (int s = 0; s < gradient.length; s++) {
-      gradient[s] = session.gradient(s).block();
+      gradient[s] = Block.of(session.gradient(s));
     }
     np.step(1e-3, gradient, theta);
   }

@@ -203,18 +203,18 @@ public final class Ours {
   }
 
   private Runnable read(Tensor x) {
-    return () -> kernels.tensors().nonFinite(x.dtype().code(), x.size(), x.block());
+    return () -> kernels.tensors().nonFinite(x.dtype().code(), x.size(), Block.of(x));
   }
 
   private Runnable npStep(Tensor a, Tensor b, Tensor g) {
     NpState.Options options =
         new NpState.Options(1, 0, 0, 2, Buffers.F32, 0.9, 0.999, 1e-8, 0, 0, 15);
-    Block[] models = {a.block(), b.block()};
+    Block[] models = {Block.of(a), Block.of(b)};
     np = kernels.np(options, new long[] {a.size()}, new long[] {1}, models, null);
     double rate = number("rate");
     Tensor theta = keep(Tensor.zeros(DType.F32, a.size()));
-    Block[] gradients = {g.block()};
-    Block[] thetas = {theta.block()};
+    Block[] gradients = {Block.of(g)};
+    Block[] thetas = {Block.of(theta)};
     return () -> {
       np.step(rate, gradients, thetas);
       result = () -> theta;
@@ -229,7 +229,7 @@ public final class Ours {
       kernels
           .merge()
           .weightedSum(
-              DType.BF16.code(), out.size(), in, new double[] {weight, 1 - weight}, out.block());
+              DType.BF16.code(), out.size(), in, new double[] {weight, 1 - weight}, Block.of(out));
       result = () -> out;
     };
   }
@@ -244,10 +244,10 @@ public final class Ours {
             : Task.weighted(weight);
     Task[] tasks = {task, task, task};
     Mix mix = new Mix(elect, elect, 1);
-    Block base = arrays[0].block();
+    Block base = Block.of(arrays[0]);
     Block[] in = Buffers.blocks(arrays, 1, 4);
     return () -> {
-      kernels.merge().taskMerge(DType.BF16.code(), 0, n, base, in, tasks, mix, out.block());
+      kernels.merge().taskMerge(DType.BF16.code(), 0, n, base, in, tasks, mix, Block.of(out));
       result = () -> out;
     };
   }
@@ -256,7 +256,7 @@ public final class Ours {
     long k = (long) number("k");
     return () -> {
       double value =
-          kernels.merge().kthMagnitude(Buffers.F32, x.size(), x.block(), null, k).value();
+          kernels.merge().kthMagnitude(Buffers.F32, x.size(), Block.of(x), null, k).value();
       result = () -> Tensor.of(new double[] {value}, 1);
     };
   }

@@ -3,6 +3,7 @@ package org.merganser.benchmarks;
 
 import org.merganser.compute.DType;
 import org.merganser.compute.Memory;
+import org.merganser.internal.kernel.Block;
 import org.merganser.internal.kernel.Kernels;
 
 /**
@@ -44,7 +45,7 @@ final class PlainMerge {
   static float[] widened(DType dtype, int n, Memory from, Kernels kernels) {
     float[] result = new float[n];
     try (Memory values = Memory.allocate(4L * n)) {
-      kernels.tensors().convert(dtype.code(), Buffers.F32, n, from.block(), values.block());
+      kernels.tensors().convert(dtype.code(), Buffers.F32, n, Block.of(from), Block.of(values));
       for (int i = 0; i < n; i++) {
         result[i] = values.getFloat(4L * i);
       }

@@ -3,6 +3,7 @@ package org.merganser.benchmarks;
 
 import org.merganser.compute.DType;
 import org.merganser.compute.Memory;
+import org.merganser.internal.kernel.Block;
 import org.merganser.internal.kernel.MatrixBlock;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.Param;
@@ -42,7 +43,7 @@ public class ProductBenchmark extends KernelBenchmark {
   }
 
   private MatrixBlock matrix(int k) {
-    return new MatrixBlock(dtype.code(), n, n, matrices[k].block());
+    return new MatrixBlock(dtype.code(), n, n, Block.of(matrices[k]));
   }
 
   @Benchmark

@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.merganser;
 
+import static com.tngtech.archunit.base.DescribedPredicate.anyElementThat;
+import static com.tngtech.archunit.core.domain.JavaClass.Predicates.resideInAPackage;
+import static com.tngtech.archunit.core.domain.JavaClass.Predicates.resideInAnyPackage;
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.classes;
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
-import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noMethods;
+import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noCodeUnits;
 import static com.tngtech.archunit.library.dependencies.SlicesRuleDefinition.slices;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.tngtech.archunit.base.DescribedPredicate;
 import com.tngtech.archunit.core.domain.Dependency;
 import com.tngtech.archunit.core.domain.JavaClass;
 import com.tngtech.archunit.core.domain.JavaClasses;
@@ -23,7 +27,6 @@ import java.util.Map;
 import java.util.Set;
 import java.util.stream.Stream;
 import org.merganser.align.Aligner;
-import org.merganser.internal.kernel.Kernels;
 import org.merganser.merge.Merger;
 import org.merganser.repair.Repair;
 import org.merganser.testing.RecordArrays;
@@ -74,17 +77,33 @@ class ArchitectureTest {
         .check(all);
   }
 
+  /** Kernels, blocks and whatever else is no API: no public method gives it or takes it. */
   @ArchTest
-  static void kernelsAreNotShown(JavaClasses all) {
-    noMethods()
+  static void nothingInternalIsShown(JavaClasses all) {
+    noCodeUnits()
         .that()
         .arePublic()
         .and()
-        .areDeclaredInClassesThat()
-        .resideOutsideOfPackages("org.merganser.internal..", "org.merganser.natives..")
+        .areDeclaredInClassesThat(shown())
         .should()
-        .haveRawReturnType(Kernels.class)
+        .haveRawReturnType(resideInAPackage("org.merganser.internal.."))
+        .orShould()
+        .haveRawParameterTypes(anyElementThat(resideInAPackage("org.merganser.internal..")))
         .check(all);
+  }
+
+  /** Public as far out as they are nested, of the packages that users see. */
+  private static DescribedPredicate<JavaClass> shown() {
+    return DescribedPredicate.describe(
+        "are shown",
+        type -> {
+          boolean shown =
+              !resideInAnyPackage("org.merganser.internal..", "org.merganser.natives..").test(type);
+          for (JavaClass at = type; at != null; at = at.getEnclosingClass().orElse(null)) {
+            shown &= at.getModifiers().contains(JavaModifier.PUBLIC);
+          }
+          return shown;
+        });
   }
 
   @ArchTest

@@ -11,7 +11,6 @@ import java.util.Map;
 import java.util.concurrent.Callable;
 import org.merganser.lab.experiment.Experiments;
 import org.merganser.method.Settings;
-import org.merganser.plan.Catalogue;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -26,6 +25,21 @@ import picocli.CommandLine.Spec;
     description = "Runs a published experiment at the scale of this machine.",
     synopsisSubcommandLabel = "NAME")
 final class ExperimentCommand {
+  private static final Map<String, String> LABELS =
+      Map.of(
+          "number",
+          "X",
+          "numbers",
+          "X,...",
+          "integer",
+          "N",
+          "integers",
+          "N,...",
+          "text",
+          "NAME",
+          "path",
+          "DIR");
+
   /** Adds the commands of all experiments to this one. */
   static void addExperiments(CommandLine command) {
     for (Experiments.Kind<?> kind : Experiments.all()) {
@@ -36,8 +50,13 @@ final class ExperimentCommand {
     }
   }
 
+  private static boolean isFlag(Settings.Entry setting) {
+    return setting.type().equals("true, false");
+  }
+
+  /** What is on unless said otherwise is said otherwise. */
   private static boolean isOff(Settings.Entry setting) {
-    return setting.item() == boolean.class && setting.initial().equals("true");
+    return isFlag(setting) && setting.initial().equals("true");
   }
 
   private static String name(Settings.Entry setting) {
@@ -45,30 +64,26 @@ final class ExperimentCommand {
   }
 
   private static OptionSpec option(Settings.Entry setting) {
-    Class<?> item = setting.item();
-    String help = setting.help().substring(0, 1).toUpperCase(Locale.ROOT);
-    help = (isOff(setting) ? "Leave out: " + setting.help() : help + setting.help().substring(1));
+    String help = setting.help().replace("%", "%%");
+    help = help.substring(0, 1).toUpperCase(Locale.ROOT) + help.substring(1);
+    OptionSpec.Builder option = OptionSpec.builder(name(setting));
+    if (isFlag(setting)) {
+      return option
+          .type(boolean.class)
+          .description((isOff(setting) ? "Leave out: " + setting.help() : help) + ".")
+          .build();
+    }
     String initial = setting.list() ? setting.initial().replace(':', ',') : setting.initial();
-    boolean told = item != boolean.class && !initial.isEmpty();
-    OptionSpec.Builder option =
-        OptionSpec.builder(name(setting))
-            .description(help.replace("%", "%%") + (told ? " (default: " + initial + ")." : "."));
-    if (item == boolean.class) {
-      return option.type(boolean.class).build();
-    }
-    if (item.isEnum()) {
+    option.description(help + (initial.isEmpty() ? "." : " (default: " + initial + ")."));
+    String label = LABELS.get(setting.type());
+    if (label == null) {
       List<String> constants = Arrays.asList(setting.type().split(", "));
-      option.completionCandidates(constants).paramLabel(String.join("|", constants));
-    } else {
-      option.paramLabel(
-          item == Path.class
-              ? "DIR"
-              : item == String.class ? "NAME" : item == double.class ? "X" : "N");
+      option.completionCandidates(constants);
+      label = String.join("|", constants);
     }
-    boolean text = item.isEnum() || item == String.class;
-    return setting.list()
-        ? option.type(List.class).auxiliaryTypes(String.class).arity("1").build()
-        : option.type(text ? String.class : item).arity("1").build();
+    // Names of files are read as those of other commands are.
+    Class<?> type = setting.type().equals("path") ? Path.class : String.class;
+    return option.type(type).arity("1").paramLabel(label).build();
   }
 
   /** One experiment; its options are those that it declares. */
@@ -85,24 +100,22 @@ final class ExperimentCommand {
 
     @Override
     public Integer call() throws IOException {
-      Map<String, Object> given = new LinkedHashMap<>();
+      Map<String, String> given = new LinkedHashMap<>();
       for (Settings.Entry setting : kind.settings().entries()) {
         OptionSpec option = spec.optionsMap().get(name(setting));
         if (spec.commandLine().getParseResult().hasMatchedOption(option)) {
-          given.put(
-              setting.name(), setting.item() == boolean.class ? !isOff(setting) : value(option));
+          String text = isFlag(setting) ? "" + !isOff(setting) : option.getValue().toString();
+          if (text.isEmpty()) {
+            throw new IllegalArgumentException(
+                name(setting) + " is empty; a variable may not be set");
+          }
+          given.put(setting.name(), setting.list() ? text.replace(',', ':') : text);
         }
       }
       given.putIfAbsent("out", "merganser-" + kind.id());
-      given.putIfAbsent("cache", Path.of(given.get("out").toString()).resolve("models"));
+      given.putIfAbsent("cache", Path.of(given.get("out")).resolve("models").toString());
       ExperimentRun.run(kind.with(given), common, spec.commandLine().getOut());
       return 0;
-    }
-
-    private static Object value(OptionSpec option) {
-      return option.getValue() instanceof List<?> texts
-          ? texts.stream().flatMap(t -> Catalogue.Methods.split((String) t).stream()).toList()
-          : option.getValue();
     }
   }
 }

@@ -398,7 +398,7 @@ class BadInputTest {
         "--gamma|Infinity|cca: gamma must be finite and at least 0, not Infinity",
         "--method|cca:gama=1|cca has no setting 'gama'; it has gamma, unit",
         "--method|permutation:gamma=1|permutation has no setting 'gamma'; it has kind",
-        "--merger|linear:weights=1:x|linear: weights must be numbers, not '1:x'",
+        "--merger|linear:weights=1:x|linear: weights must be a number, not 'x'",
         "--merger|mean|no merger 'mean'; there are linear",
         "--absolute-gamma|-0.5|cca: gamma must be finite and at least 0, not -0.5",
         "--threads|0|threads must be 1 to 256, not 0",
@@ -407,7 +407,7 @@ class BadInputTest {
         "--weights|1,2,3|3 weights for 2 models",
         "--weights|1|1 weights for 2 models",
         "--weights|1,-1|linear: weights [1.0, -1.0] sum to 0.0, which cannot be normalised",
-        "--weights|,|linear: weights must be numbers, not ':'",
+        "--weights|,|linear: weights must be a number, not ''",
         "--weights|NaN,1|linear: weights [NaN, 1.0] sum to NaN, which cannot be normalised"
       })
   void valuesOutOfRange(String option, String value, String message) {
@@ -505,7 +505,7 @@ class BadInputTest {
         "merge a b|Missing required option: '--out=FILE'",
         "merge a b -o x --gamma much|Invalid value for option '--gamma': 'much' is not a double",
         "merge a b -o x --threads two|'two' is not an int",
-        "merge a b -o x --weights 1,y|linear: weights must be numbers, not '1:y'",
+        "merge a b -o x --weights 1,y|linear: weights must be a number, not 'y'",
         "merge a b -o x --nonsense|unknown option '--nonsense'",
         "align a -o x|Missing required parameter: 'B'",
         "align a b c -o x|'c' is one argument too many",
@@ -514,8 +514,8 @@ class BadInputTest {
         "merge a b -o ''|the name is empty; a variable may not be set",
         "inspect a b|'b' is one argument too many",
         "experiment nonsense|unknown command 'nonsense'",
-        "experiment cca-merge --seed x|'x' is not a long",
-        "experiment cca-merge --hidden 1.5|'1.5' is not an int",
+        "experiment cca-merge --seed x|seed must be an integer, not 'x'",
+        "experiment cca-merge --hidden 1.5|hidden must be an integer, not '1.5'",
         "experiment cca-merge --norm batch|--norm: network mlp does not use it; drop it",
         "experiment cca-merge --width-multiplier 2|--width-multiplier: network mlp does not use it",
         "quickstart --hidden many|'many' is not an int",

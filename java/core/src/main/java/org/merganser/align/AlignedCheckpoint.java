@@ -2,28 +2,33 @@
 package org.merganser.align;
 
 import java.io.IOException;
+import java.util.Arrays;
 import java.util.LinkedHashSet;
 import java.util.List;
-import java.util.Map;
 import java.util.Set;
 import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
-import org.merganser.internal.Names;
 import org.merganser.io.Checkpoint;
+import org.merganser.io.CheckpointView;
 import org.merganser.io.TensorInfo;
 import org.merganser.linalg.Tensor;
 import org.merganser.model.Architecture.BoundAxis;
+import org.merganser.model.Binding;
 import org.merganser.model.FeatureSpace;
 import org.merganser.model.Role;
 
 /** A model seen in the reference's features. Tensors are mapped when they are read. */
-final class AlignedCheckpoint implements Checkpoint {
+final class AlignedCheckpoint extends CheckpointView {
+  /** Bytes from which on reading a row by itself costs no more than reading it with others. */
+  private static final long SHORTEST_ROW = 4096;
+
   private final Alignment alignment;
   private final Checkpoint source;
   private final NormRule rule;
   private final Set<String> stale;
 
   AlignedCheckpoint(Alignment alignment, Checkpoint source, NormRule rule) {
+    super(source);
     this.alignment = alignment;
     this.source = source;
     this.rule = rule;
@@ -39,55 +44,139 @@ final class AlignedCheckpoint implements Checkpoint {
   }
 
   @Override
-  public Map<String, TensorInfo> tensors() {
-    return source.tensors();
-  }
-
-  @Override
-  public Map<String, String> metadata() {
-    return source.metadata();
-  }
-
-  @Override
   public Set<String> stale() {
     return Set.copyOf(stale);
   }
 
+  /**
+   * A map of a later axis mixes the elements of a row, one of the first axis mixes the rows; where
+   * it only moves them, they are read where they lie, when they are long enough for that.
+   */
   @Override
-  public void read(String name, Tensor into, Workspace ws) throws IOException {
-    List<BoundAxis> bound = alignment.architecture().bindings(name);
-    if (rule instanceof NormRule.Reference other && bound.stream().anyMatch(a -> isNorm(a))) {
-      other.model().read(name, into, ws);
-      return;
+  public long block(String name) {
+    if (isReference(name)) {
+      return reference().block(name);
     }
-    List<BoundAxis> axes =
-        bound.stream()
-            .filter(a -> !(alignment.map(a.space().id()) instanceof IdentityMap))
-            .toList();
-    if (axes.isEmpty()) {
-      source.read(name, into, ws);
-      return;
+    long block = source.block(name);
+    for (BoundAxis axis : mappedAxes(name)) {
+      if (axis.binding().axis() > 0 || rows(name) == null) {
+        block = Math.max(block, stride(name, Math.min(1, axis.binding().axis())));
+      }
     }
+    return rows(name) == null ? block : Math.max(block, stride(name, 1));
+  }
+
+  @Override
+  protected void fill(String name, long from, long to, Tensor into, Workspace ws)
+      throws IOException {
+    List<BoundAxis> axes = mappedAxes(name);
     TensorInfo info = info(name);
-    into.require("target of " + Names.quote(name), info.dtype(), info.dims());
+    if (isReference(name)) {
+      reference().readRange(name, from, to, into, ws);
+      return;
+    }
+    if (axes.isEmpty()) {
+      source.readRange(name, from, to, into, ws);
+      return;
+    }
+    boolean whole = from == 0 && to == info.size();
+    long[] shape = info.dims();
+    if (!whole) {
+      shape[0] = (to - from) / stride(name, 1);
+    }
     long rounding = axes.stream().filter(a -> isRounding(alignment.map(a.space().id()))).count();
     // Two products in a row would round twice; in F64 between them the result is rounded once.
     boolean widen = rounding > 1 && info.dtype() != DType.F64;
-    Tensor current = source.readOn(name, ws);
+    ScaledPermutation rows = whole ? null : rows(name);
+    Tensor current = Tensor.allocate(info.dtype(), shape, ws);
     try {
+      if (rows == null) {
+        source.readRange(name, from, to, current, ws);
+      } else {
+        gather(name, rows.permutation(), from, current, ws);
+      }
       if (widen) {
         current = replace(current, current.to(DType.F64, ws));
       }
       for (BoundAxis axis : axes) {
-        current = replace(current, mapped(axis, current, ws));
+        if (rows == null || axis.binding().axis() > 0) {
+          current = replace(current, mapped(axis, current, ws));
+        }
       }
       if (widen) {
         current = replace(current, current.to(info.dtype(), ws));
       }
-      into.copyFrom(current, ws);
+      try (Tensor flat = current.reshape(to - from)) {
+        into.copyFrom(flat, ws);
+      }
     } finally {
       current.close();
     }
+  }
+
+  /** Reads the rows of the source that become those from an element on, neighbours together. */
+  private void gather(String name, int[] permutation, long from, Tensor into, Workspace ws)
+      throws IOException {
+    long row = stride(name, 1);
+    int first = Math.toIntExact(from / row);
+    int rows = Math.toIntExact(into.size() / row);
+    for (int r = 0; r < rows; ) {
+      int run = 1;
+      while (r + run < rows && permutation[first + r + run] == permutation[first + r] + run) {
+        run++;
+      }
+      long begin = permutation[first + r] * row;
+      try (Tensor part = part(into, r * row, (r + run) * row)) {
+        source.readRange(name, begin, begin + run * row, part, ws);
+      }
+      r += run;
+    }
+  }
+
+  /** The map of the rows when it moves them and does nothing else, and they are worth it. */
+  private ScaledPermutation rows(String name) {
+    TensorInfo info = info(name);
+    long row = info.rank() < 2 ? 0 : stride(name, 1);
+    if (info.dtype().bytes(row) < SHORTEST_ROW || source.block(name) > row) {
+      return null;
+    }
+    ScaledPermutation found = null;
+    for (BoundAxis axis : mappedAxes(name)) {
+      if (axis.binding().axis() == 0) {
+        boolean plain =
+            alignment.map(axis.space().id()) instanceof ScaledPermutation permutation
+                && permutation.isPlain();
+        if (found != null
+            || !plain
+            || !axis.binding().block().equals(Binding.Block.WHOLE)
+            || axis.space().width() != info.dim(0)) {
+          return null;
+        }
+        found = (ScaledPermutation) alignment.map(axis.space().id());
+      }
+    }
+    return found;
+  }
+
+  private List<BoundAxis> mappedAxes(String name) {
+    return alignment.architecture().bindings(name).stream()
+        .filter(a -> !(alignment.map(a.space().id()) instanceof IdentityMap))
+        .toList();
+  }
+
+  /** Elements between two steps of the axis before one. */
+  private long stride(String name, int axis) {
+    long[] dims = info(name).dims();
+    return Math.max(1, Tensor.size(Arrays.copyOfRange(dims, axis, dims.length)));
+  }
+
+  private boolean isReference(String name) {
+    return rule instanceof NormRule.Reference
+        && alignment.architecture().bindings(name).stream().anyMatch(a -> isNorm(a));
+  }
+
+  private Checkpoint reference() {
+    return ((NormRule.Reference) rule).model();
   }
 
   private Tensor mapped(BoundAxis axis, Tensor tensor, Workspace ws) {

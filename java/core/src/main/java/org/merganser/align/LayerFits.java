@@ -28,6 +28,10 @@ import org.merganser.model.Role;
  * Recomputes activations of one space from those of the space before, for the first samples of a
  * file. Only where one linear layer alone stands between two spaces: one matrix (of up to 2^26
  * elements) writes the second, whole, and reads the first, whole.
+ *
+ * <p>Weights and their products are where the Workspace computes. The samples are on the heap: what
+ * is done with them, scalar functions, a sort and sums, is a report of a few numbers from at most
+ * 256 samples, and the same whatever the backend.
  */
 final class LayerFits {
   private static final long SAMPLES = 256;
@@ -67,13 +71,12 @@ final class LayerFits {
     List<LayerFit> fits = new ArrayList<>();
     for (Layer layer : layers(alignment.architecture(), model)) {
       ws.cancellation().check();
-      Optional<Matrix> before = samples(folder, layer.from());
-      Optional<Matrix> after = samples(folder, layer.to());
-      if (before.isPresent() && after.isPresent() && before.get().rows() == after.get().rows()) {
-        fits.add(fit(layer, before.get(), after.get(), alignment, model, ws));
+      double[] before = samples(folder, layer.from());
+      double[] after = samples(folder, layer.to());
+      if (before.length * layer.to().width() == after.length * layer.from().width()
+          && after.length > 0) {
+        fits.add(fit(layer, before, after, alignment, model, ws));
       }
-      before.ifPresent(Matrix::close);
-      after.ifPresent(Matrix::close);
     }
     return fits;
   }
@@ -117,50 +120,46 @@ final class LayerFits {
     return space.bindings().stream().filter(b -> b.role() == role).toList();
   }
 
-  /** The first samples [n x d]; empty for activations with positions. */
-  private static Optional<Matrix> samples(Path folder, FeatureSpace space) throws IOException {
+  /** The first samples [n x d], row-major; none for activations with positions. */
+  private static double[] samples(Path folder, FeatureSpace space) throws IOException {
     try (Npy file = Npy.open(folder.resolve(space.id() + ".npy"))) {
       if (file.info().rank() != 2 || file.info().dim(1) != space.width()) {
-        return Optional.empty();
+        return new double[0];
       }
       long rows = Math.min(SAMPLES, file.info().dim(0));
       try (Tensor tensor = Tensor.allocate(file.info().dtype(), rows, space.width())) {
         file.readRows(0, rows, tensor);
-        Matrix matrix = Matrix.allocate(rows, space.width());
-        for (long i = 0; i < tensor.size(); i++) {
-          matrix.set(i / space.width(), i % space.width(), tensor.get(i));
-        }
-        return Optional.of(matrix);
+        return tensor.toDoubleArray();
       }
     }
   }
 
   private static LayerFit fit(
-      Layer layer, Matrix before, Matrix after, Alignment alignment, Checkpoint model, Workspace ws)
+      Layer layer,
+      double[] before,
+      double[] after,
+      Alignment alignment,
+      Checkpoint model,
+      Workspace ws)
       throws IOException {
     Form best;
     double disorder;
     try (Affine affine = Affine.of(layer, model, ws)) {
-      try (Matrix sums = affine.apply(before, ws)) {
-        disorder = disorder(sums, after);
-        best = best(Nonlinearity.IDENTITY, sums, after);
-      }
+      double[] sums = affine.apply(before, ws);
+      disorder = disorder(sums, after);
+      best = best(Nonlinearity.IDENTITY, sums, after);
       for (Nonlinearity f : Nonlinearity.values()) {
         if (best.error() > Verification.ROUNDING && f != Nonlinearity.IDENTITY) {
-          try (Matrix passed = map(before, f);
-              Matrix sums = affine.apply(passed, ws)) {
-            Form found = best(f, sums, after);
-            best = found.error() <= Verification.ROUNDING ? found : best;
-          }
+          Form found = best(f, affine.apply(map(before, f), ws), after);
+          best = found.error() <= Verification.ROUNDING ? found : best;
         }
       }
     }
+    double[] mappedBefore = mapped(before, alignment.map(layer.from().id()), ws);
+    double[] mappedAfter = mapped(after, alignment.map(layer.to().id()), ws);
     double change;
-    try (Matrix mappedBefore = mapped(before, alignment.map(layer.from().id()), ws);
-        Matrix mappedAfter = mapped(after, alignment.map(layer.to().id()), ws);
-        Matrix passed = map(mappedBefore, best.inner());
-        Affine affine = Affine.of(layer, alignment.apply(model), ws);
-        Matrix sums = affine.apply(passed, ws)) {
+    try (Affine affine = Affine.of(layer, alignment.apply(model), ws)) {
+      double[] sums = affine.apply(map(mappedBefore, best.inner()), ws);
       change = distance(sums, best.outer(), mappedAfter);
     }
     boolean early = best.inner() != Nonlinearity.IDENTITY;
@@ -177,7 +176,7 @@ final class LayerFits {
   /** {@code outer(W inner(h) + b)}, and how far it is from the activations. */
   private record Form(Nonlinearity inner, Nonlinearity outer, double error) {}
 
-  private static Form best(Nonlinearity inner, Matrix sums, Matrix after) {
+  private static Form best(Nonlinearity inner, double[] sums, double[] after) {
     Form best = new Form(inner, Nonlinearity.IDENTITY, Double.POSITIVE_INFINITY);
     for (Nonlinearity outer : Nonlinearity.values()) {
       double error = distance(sums, outer, after);
@@ -186,7 +185,7 @@ final class LayerFits {
     return best;
   }
 
-  /** A layer's parameters in F64. */
+  /** A layer's parameters in F64, the weight where the Workspace computes. */
   private record Affine(Matrix weight, double[] bias) implements AutoCloseable {
     static Affine of(Layer layer, Checkpoint model, Workspace ws) throws IOException {
       double[] bias = new double[Math.toIntExact(layer.to().width())];
@@ -201,12 +200,10 @@ final class LayerFits {
     }
 
     /** {@code W h + b} for every row h. */
-    Matrix apply(Matrix h, Workspace ws) {
-      Matrix sums = onHost(LinAlg.multiplyTransposed(h, weight, ws), ws);
-      for (long i = 0; i < sums.rows(); i++) {
-        for (int j = 0; j < bias.length; j++) {
-          sums.set(i, j, sums.get(i, j) + bias[j]);
-        }
+    double[] apply(double[] h, Workspace ws) {
+      double[] sums = products(weight, h, ws);
+      for (int i = 0; i < sums.length; i++) {
+        sums[i] += bias[i % bias.length];
       }
       return sums;
     }
@@ -218,40 +215,34 @@ final class LayerFits {
   }
 
   /** {@code T h} for every row h. */
-  private static Matrix mapped(Matrix h, FeatureMap map, Workspace ws) {
+  private static double[] mapped(double[] h, FeatureMap map, Workspace ws) {
     try (Matrix dense = map.toMatrix(ws)) {
-      return onHost(LinAlg.multiplyTransposed(h, dense, ws), ws);
+      return products(dense, h, ws);
     }
   }
 
-  private static Matrix onHost(Matrix product, Workspace ws) {
-    try (product) {
-      return product.toHost(ws);
+  /** {@code A h} for every row h. */
+  private static double[] products(Matrix a, double[] h, Workspace ws) {
+    try (Tensor rows = Tensor.of(h, h.length / a.columns(), a.columns());
+        Matrix products = LinAlg.multiplyTransposed(Matrix.of(rows), a, ws);
+        Matrix host = products.toHost(ws)) {
+      return host.asTensor().toDoubleArray();
     }
   }
 
-  private static Matrix map(Matrix h, Nonlinearity f) {
-    Matrix result = Matrix.allocate(h.rows(), h.columns());
-    for (long i = 0; i < h.rows(); i++) {
-      for (long j = 0; j < h.columns(); j++) {
-        result.set(i, j, f.function.applyAsDouble(h.get(i, j)));
-      }
-    }
-    return result;
+  private static double[] map(double[] h, Nonlinearity f) {
+    return Arrays.stream(h).map(f.function).toArray();
   }
 
   /** {@code |f(z) - h|_F / |h|_F} over finite values. */
-  private static double distance(Matrix z, Nonlinearity f, Matrix h) {
+  private static double distance(double[] z, Nonlinearity f, double[] h) {
     double apart = 0;
     double size = 0;
-    for (long i = 0; i < h.rows(); i++) {
-      for (long j = 0; j < h.columns(); j++) {
-        double wanted = h.get(i, j);
-        double found = f.function.applyAsDouble(z.get(i, j));
-        if (Double.isFinite(wanted) && Double.isFinite(found)) {
-          apart += (found - wanted) * (found - wanted);
-          size += wanted * wanted;
-        }
+    for (int i = 0; i < h.length; i++) {
+      double found = f.function.applyAsDouble(z[i]);
+      if (Double.isFinite(h[i]) && Double.isFinite(found)) {
+        apart += (found - h[i]) * (found - h[i]);
+        size += h[i] * h[i];
       }
     }
     return apart == 0 ? 0 : Math.sqrt(apart / size);
@@ -260,14 +251,13 @@ final class LayerFits {
   /**
    * Von Neumann's ratio of h in the order of z, halved: mean square step over twice the variance.
    */
-  private static double disorder(Matrix z, Matrix h) {
-    double[][] pairs = new double[Math.toIntExact(z.rows() * z.columns())][2];
+  private static double disorder(double[] z, double[] h) {
+    double[][] pairs = new double[z.length][2];
     int count = 0;
-    for (long i = 0; i < z.rows(); i++) {
-      for (long j = 0; j < z.columns(); j++) {
-        pairs[count][0] = z.get(i, j);
-        pairs[count][1] = h.get(i, j);
-        count += Double.isFinite(pairs[count][0]) && Double.isFinite(pairs[count][1]) ? 1 : 0;
+    for (int i = 0; i < z.length; i++) {
+      if (Double.isFinite(z[i]) && Double.isFinite(h[i])) {
+        pairs[count][0] = z[i];
+        pairs[count++][1] = h[i];
       }
     }
     Arrays.sort(pairs, 0, count, Comparator.comparingDouble(pair -> pair[0]));

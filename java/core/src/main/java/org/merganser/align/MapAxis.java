@@ -7,6 +7,7 @@ import org.merganser.compute.Workspace;
 import org.merganser.internal.Opened;
 import org.merganser.internal.kernel.Block;
 import org.merganser.internal.kernel.Kernels;
+import org.merganser.internal.kernel.MatrixBlock;
 import org.merganser.internal.kernel.TensorKernels;
 import org.merganser.internal.kernel.TensorKernels.Axis;
 import org.merganser.linalg.Matrix;
@@ -40,8 +41,8 @@ final class MapAxis {
           opened.add(whole ? Tensor.allocate(tensor.dtype(), tensor.shape(), ws) : tensor.on(ws));
       if (tensor.size() > 0) {
         Axis shape = new Axis(outer, width, repeat * inner, width, stride);
-        Block in = tensor.block().from(start);
-        Block out = result.block().from(start);
+        Block in = Block.of(tensor).from(start);
+        Block out = Block.of(result).from(start);
         int dtype = tensor.dtype().code();
         TensorKernels kernels = Kernels.of(ws).tensors();
         Role role = bound.binding().role();
@@ -49,7 +50,17 @@ final class MapAxis {
           // Input side: V' = V T^-1, so entry r of the axis sums over c with T^-1[c, r].
           boolean input = role == Role.WEIGHT_IN;
           Matrix matrix = input ? linear.inverseMatrix() : linear.matrix();
-          kernels.applyDense(dtype, shape, matrix.natives(), input, in, out);
+          kernels.applyDense(
+              dtype,
+              shape,
+              new MatrixBlock(
+                  matrix.dtype().code(),
+                  matrix.rows(),
+                  matrix.columns(),
+                  Block.of(matrix.asTensor())),
+              input,
+              in,
+              out);
         } else {
           ScaledPermutation permutation = (ScaledPermutation) map;
           kernels.applyGather(dtype, shape, index(permutation), scales(permutation, role), in, out);

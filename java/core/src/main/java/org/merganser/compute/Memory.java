@@ -4,6 +4,7 @@ package org.merganser.compute;
 import java.lang.ref.Reference;
 import java.nio.ByteBuffer;
 import org.merganser.internal.kernel.Block;
+import org.merganser.internal.kernel.BlockHolder;
 import org.merganser.internal.kernel.Kernels;
 
 /**
@@ -18,7 +19,7 @@ import org.merganser.internal.kernel.Kernels;
  * to the collector when it is closed. Contents are not synchronised: share for reading, confine for
  * writing.
  */
-public final class Memory implements AutoCloseable {
+public final class Memory extends BlockHolder implements AutoCloseable {
   /**
    * Buffers reach 2^31-1 bytes; windows are a power of two so that aligned elements never straddle.
    */
@@ -79,8 +80,8 @@ public final class Memory implements AutoCloseable {
     return block.address();
   }
 
-  /** What native routines of this library take; not an API. */
-  public Block block() {
+  @Override
+  protected Block block() {
     return block;
   }
 
@@ -192,8 +193,9 @@ public final class Memory implements AutoCloseable {
     return block.buffer(offset, length);
   }
 
-  /** A buffer for a while, which costs less than {@link #buffer}; not an API. */
-  public Block.View view(long offset, int length) {
+  /** Costs less than {@link #buffer}. */
+  @Override
+  protected Block.View view(long offset, int length) {
     checkHost();
     checkRange(offset, length);
     return block.view(offset, length);

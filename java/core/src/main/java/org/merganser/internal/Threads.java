@@ -9,6 +9,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
 import org.merganser.error.CancelledException;
 import org.merganser.error.MerganserException;
 
@@ -28,6 +29,7 @@ public final class Threads implements AutoCloseable {
    *
    * @throws IOException the first of the exceptions in the order of the calls; unchecked ones
    *     likewise
+   * @throws CancelledException when the calling thread is interrupted; this is closed then
    */
   public <T> List<T> all(List<? extends Callable<T>> calls) throws IOException {
     List<T> results = new ArrayList<>();
@@ -42,6 +44,8 @@ public final class Threads implements AutoCloseable {
         }
       }
     } catch (InterruptedException e) {
+      // The calls that run were told to stop, and are not waited for yet.
+      close();
       Thread.currentThread().interrupt();
       throw new CancelledException("interrupted", e);
     } catch (ExecutionException e) {
@@ -67,10 +71,23 @@ public final class Threads implements AutoCloseable {
     return new MerganserException("a call failed: " + cause, cause);
   }
 
+  /** Waits for calls that run. */
   @Override
   public void close() {
-    if (pool != null) {
-      pool.shutdownNow();
+    if (pool == null) {
+      return;
+    }
+    pool.shutdownNow();
+    boolean interrupted = false;
+    while (!pool.isTerminated()) {
+      try {
+        pool.awaitTermination(1, TimeUnit.MINUTES);
+      } catch (InterruptedException e) {
+        interrupted = true;
+      }
+    }
+    if (interrupted) {
+      Thread.currentThread().interrupt();
     }
   }
 }

@@ -26,11 +26,52 @@ public interface Checkpoint extends AutoCloseable {
   Map<String, TensorInfo> tensors();
 
   /**
+   * Reads elements {@code from} (included) to {@code to} (excluded) of a tensor in row-major order:
+   * what all other readings consist of. Elements of less than a byte are read in whole bytes.
+   *
+   * <p>An implementation gives this one and says in {@link #block} what it reads at once; one that
+   * has whole tensors only gives {@link #read(String, Tensor, Workspace)}. Views extend {@link
+   * CheckpointView}.
+   *
+   * @param into receives them, on whichever device; of the tensor's type and of any shape of so
+   *     many elements
+   */
+  default void readRange(String name, long from, long to, Tensor into, Workspace ws)
+      throws IOException {
+    Ranges.check(name, info(name), from, to, into);
+    try (Tensor whole = read(name, ws);
+        Tensor part = Ranges.part(whole, from, to);
+        Tensor flat = into.reshape(to - from)) {
+      flat.copyFrom(part, ws);
+    }
+  }
+
+  /**
+   * How many elements belong together: a range between two multiples of it (or the end) costs what
+   * it is, any other what the blocks cost that it touches. 1 for a file, a row where rows are
+   * mixed, the whole tensor where each element depends on all. A product of the last dimensions, so
+   * that of two blocks of a shape the larger is a multiple of the other.
+   */
+  default long block(String name) {
+    return Math.max(1, info(name).size());
+  }
+
+  /** Whole blocks, about as many elements as wanted: by which to go through a tensor. */
+  default long tile(String name, long wanted) {
+    long block = block(name);
+    return Math.max(block, wanted / block * block);
+  }
+
+  /**
    * Reads one tensor.
    *
    * @param into receives it, on whichever device; its type and shape must be those of {@link #info}
    */
-  void read(String name, Tensor into, Workspace ws) throws IOException;
+  default void read(String name, Tensor into, Workspace ws) throws IOException {
+    TensorInfo info = info(name);
+    into.require("target of " + Names.quote(name), info.dtype(), info.dims());
+    readRange(name, 0, info.size(), into, ws);
+  }
 
   /** String metadata kept beside the tensors; unmodifiable. */
   default Map<String, String> metadata() {
@@ -78,11 +119,11 @@ public interface Checkpoint extends AutoCloseable {
   /** Reads rows {@code from} (included) to {@code to} (excluded) of the first dimension. */
   default void readRows(String name, long from, long to, Tensor into, Workspace ws)
       throws IOException {
-    try (Tensor whole = read(name, ws);
-        Tensor rows = whole.rows(from, to)) {
-      into.require("target of rows of " + Names.quote(name), rows.dtype(), rows.shape());
-      into.copyFrom(rows, ws);
-    }
+    TensorInfo info = info(name);
+    long[] part = Ranges.rows(name, info, from, to);
+    into.require("target of rows of " + Names.quote(name), info.dtype(), part);
+    long row = info.dim(0) == 0 ? 0 : info.size() / info.dim(0);
+    readRange(name, from * row, to * row, into, ws);
   }
 
   /**

@@ -2,10 +2,9 @@
 package org.merganser.io;
 
 import java.io.IOException;
-import java.util.Collections;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
 import org.merganser.error.NumericalException;
@@ -16,23 +15,17 @@ import org.merganser.linalg.Tensor;
  * A checkpoint whose F64, F32, F16 and BF16 tensors are read as one type, rounded to nearest even;
  * others stay. A view: closing it closes nothing.
  */
-final class ConvertedCheckpoint implements Checkpoint {
+final class ConvertedCheckpoint extends CheckpointView {
+  /** Elements that are converted at once. */
+  private static final long TILE = 1 << 20;
+
   private final Checkpoint source;
   private final DType dtype;
-  private final Map<String, TensorInfo> tensors;
 
-  private ConvertedCheckpoint(Checkpoint source, DType dtype) {
+  private ConvertedCheckpoint(Checkpoint source, DType dtype, Map<String, TensorInfo> tensors) {
+    super(tensors, List.of(source));
     this.source = source;
     this.dtype = dtype;
-    Map<String, TensorInfo> infos = new LinkedHashMap<>();
-    source
-        .tensors()
-        .forEach(
-            (name, info) ->
-                infos.put(
-                    name,
-                    info.dtype().isArithmetic() ? new TensorInfo(dtype, info.shape()) : info));
-    this.tensors = Collections.unmodifiableMap(infos);
   }
 
   /**
@@ -45,51 +38,71 @@ final class ConvertedCheckpoint implements Checkpoint {
       throw new IllegalArgumentException(
           "cannot convert to " + dtype + "; F64, F32, F16 and BF16 are computed in");
     }
-    return new ConvertedCheckpoint(source, dtype);
-  }
-
-  @Override
-  public Map<String, TensorInfo> tensors() {
-    return tensors;
-  }
-
-  @Override
-  public Map<String, String> metadata() {
-    return source.metadata();
-  }
-
-  @Override
-  public Set<String> stale() {
-    return source.stale();
+    Map<String, TensorInfo> infos = new LinkedHashMap<>();
+    source
+        .tensors()
+        .forEach(
+            (name, info) ->
+                infos.put(
+                    name,
+                    info.dtype().isArithmetic() ? new TensorInfo(dtype, info.shape()) : info));
+    return new ConvertedCheckpoint(source, dtype, infos);
   }
 
   /**
    * @throws NumericalException when a finite value is beyond the range of the type
    */
   @Override
-  public void read(String name, Tensor into, Workspace ws) throws IOException {
-    TensorInfo info = info(name);
-    into.require("target of " + Names.quote(name), info.dtype(), info.dims());
-    if (source.info(name).equals(info)) {
-      source.read(name, into, ws);
-      return;
+  protected void fill(String name, long from, long to, Tensor into, Workspace ws)
+      throws IOException {
+    if (source.info(name).dtype() == into.dtype()) {
+      source.readRange(name, from, to, into, ws);
+    } else if (convert(name, from, to, into, ws) > 0) {
+      refuse(name, ws);
     }
-    try (Tensor stored = source.readOn(name, ws)) {
-      long beyond = into.convertFrom(stored, ws);
-      if (beyond > 0) {
-        throw new NumericalException(
-            Names.quote(name)
-                + " "
-                + stored
-                + ": "
-                + beyond
-                + " values are beyond the range of "
-                + dtype
-                + "; convert to "
-                + (dtype == DType.F16 ? "BF16 or F32" : dtype == DType.BF16 ? "F32" : "F64")
-                + " instead");
+  }
+
+  /** Returns how many finite values became infinite. */
+  private long convert(String name, long from, long to, Tensor into, Workspace ws)
+      throws IOException {
+    long tile = source.tile(name, TILE);
+    long beyond = 0;
+    long begin = from;
+    do {
+      long end = Math.min(to, begin + tile);
+      try (Tensor stored =
+              Tensor.allocate(source.info(name).dtype(), new long[] {end - begin}, ws);
+          Tensor part = part(into, begin - from, end - from)) {
+        source.readRange(name, begin, end, stored, ws);
+        beyond += part.convertFrom(stored, ws);
+      }
+      begin += tile;
+    } while (begin < to);
+    return beyond;
+  }
+
+  /** Counts in the whole tensor, whichever part was asked for. */
+  private void refuse(String name, Workspace ws) throws IOException {
+    TensorInfo stored = source.info(name);
+    long tile = source.tile(name, TILE);
+    long beyond = 0;
+    for (long from = 0; from < stored.size(); from += tile) {
+      long to = Math.min(stored.size(), from + tile);
+      try (Tensor part = Tensor.allocate(dtype, new long[] {to - from}, ws)) {
+        beyond += convert(name, from, to, part, ws);
       }
     }
+    throw new NumericalException(
+        Names.quote(name)
+            + " "
+            + stored
+            + ": "
+            + beyond
+            + " values are beyond the range of "
+            + dtype
+            + "; convert to "
+            + (dtype == DType.F16 ? "BF16 or F32" : dtype == DType.BF16 ? "F32" : "F64")
+            + " instead");
   }
 
   @Override

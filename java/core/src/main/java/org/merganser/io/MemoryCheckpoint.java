@@ -8,7 +8,9 @@ import java.util.LinkedHashSet;
 import java.util.Map;
 import java.util.Set;
 import org.merganser.compute.Workspace;
+import org.merganser.error.IncompatibleModelsException;
 import org.merganser.internal.Names;
+import org.merganser.internal.Opened;
 import org.merganser.linalg.Tensor;
 
 /** A checkpoint whose tensors are in memory, on any device. Closing it closes them. */
@@ -45,11 +47,31 @@ public final class MemoryCheckpoint implements Checkpoint {
 
   /** Reads everything another checkpoint has, so that a view is computed once. */
   public static MemoryCheckpoint copyOf(Checkpoint source, Workspace ws) throws IOException {
-    Map<String, Tensor> tensors = new LinkedHashMap<>();
-    for (String name : source.tensors().keySet()) {
-      tensors.put(name, source.read(name, ws));
+    return copyOf(source, Map.of(), ws);
+  }
+
+  /**
+   * The same with other tensors in the place of some, which are not read and no longer stale.
+   *
+   * @param replaced by names of the source; owned from now on, and closed when copying fails
+   * @throws IncompatibleModelsException when the source has no tensor of a name
+   */
+  public static MemoryCheckpoint copyOf(
+      Checkpoint source, Map<String, Tensor> replaced, Workspace ws) throws IOException {
+    try (Opened opened = new Opened()) {
+      replaced.values().forEach(opened::add);
+      replaced.keySet().forEach(source::info);
+      Map<String, Tensor> tensors = new LinkedHashMap<>();
+      for (String name : source.tensors().keySet()) {
+        Tensor given = replaced.get(name);
+        tensors.put(name, given != null ? given : opened.add(source.read(name, ws)));
+      }
+      Set<String> stale = new LinkedHashSet<>(source.stale());
+      stale.removeAll(replaced.keySet());
+      MemoryCheckpoint copy = new MemoryCheckpoint(tensors, source.metadata(), stale);
+      opened.release();
+      return copy;
     }
-    return new MemoryCheckpoint(tensors, source.metadata(), source.stale());
   }
 
   /** The tensor itself, not a copy. */
@@ -67,9 +89,22 @@ public final class MemoryCheckpoint implements Checkpoint {
   public void read(String name, Tensor into, Workspace ws) {
     TensorInfo info = info(name);
     into.require("target of " + Names.quote(name), info.dtype(), info.dims());
-    try (Tensor source = tensors.get(name).reshape(info.dims())) {
-      into.copyFrom(source, ws);
+    readRange(name, 0, info.size(), into, ws);
+  }
+
+  @Override
+  public void readRange(String name, long from, long to, Tensor into, Workspace ws) {
+    Ranges.check(name, info(name), from, to, into);
+    try (Tensor source = Ranges.part(tensors.get(name), from, to);
+        Tensor flat = into.reshape(to - from)) {
+      flat.copyFrom(source, ws);
     }
+  }
+
+  @Override
+  public long block(String name) {
+    info(name);
+    return 1;
   }
 
   @Override

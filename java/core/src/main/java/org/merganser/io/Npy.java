@@ -91,7 +91,7 @@ public final class Npy implements AutoCloseable {
       out.write(header);
       for (long at = 0; at < tensor.bytes(); ) {
         int chunk = (int) Math.min(tensor.bytes() - at, 1 << 26);
-        try (Block.View view = tensor.view(at, chunk)) {
+        try (Block.View view = Block.view(tensor, at, chunk)) {
           out.write(view.buffer());
         }
         at += chunk;

@@ -3,7 +3,6 @@ package org.merganser.io;
 
 import java.io.IOException;
 import java.util.ArrayList;
-import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -15,13 +14,25 @@ import org.merganser.internal.Names;
 import org.merganser.linalg.Tensor;
 
 /** A checkpoint under other names. A view: closing it closes nothing. */
-final class RenamedCheckpoint implements Checkpoint {
+final class RenamedCheckpoint extends CheckpointView {
   private final Checkpoint source;
-  private final Map<String, String> sourceName = new LinkedHashMap<>();
-  private final Map<String, TensorInfo> tensors;
+  private final Map<String, String> sourceName;
 
-  private RenamedCheckpoint(Checkpoint source, Map<String, String> names) {
+  private RenamedCheckpoint(
+      Checkpoint source, Map<String, String> sourceName, Map<String, TensorInfo> tensors) {
+    super(tensors, List.of(source));
     this.source = source;
+    this.sourceName = sourceName;
+  }
+
+  /**
+   * A view of {@code source}.
+   *
+   * @param names new name by old name; others stay
+   * @throws IncompatibleModelsException when two tensors would have one name
+   */
+  static RenamedCheckpoint of(Checkpoint source, Map<String, String> names) {
+    Map<String, String> sourceName = new LinkedHashMap<>();
     Map<String, TensorInfo> infos = new LinkedHashMap<>();
     List<String> problems = new ArrayList<>();
     source
@@ -43,17 +54,7 @@ final class RenamedCheckpoint implements Checkpoint {
     if (!problems.isEmpty()) {
       throw new IncompatibleModelsException("tensors cannot be renamed", problems);
     }
-    this.tensors = Collections.unmodifiableMap(infos);
-  }
-
-  /**
-   * A view of {@code source}.
-   *
-   * @param names new name by old name; others stay
-   * @throws IncompatibleModelsException when two tensors would have one name
-   */
-  static RenamedCheckpoint of(Checkpoint source, Map<String, String> names) {
-    return new RenamedCheckpoint(source, names);
+    return new RenamedCheckpoint(source, sourceName, infos);
   }
 
   /**
@@ -66,17 +67,7 @@ final class RenamedCheckpoint implements Checkpoint {
   static RenamedCheckpoint withoutPrefix(Checkpoint source, List<String> prefixes) {
     Map<String, String> names = new LinkedHashMap<>();
     source.tensors().keySet().forEach(n -> names.put(n, Names.without(prefixes, n)));
-    return new RenamedCheckpoint(source, names);
-  }
-
-  @Override
-  public Map<String, TensorInfo> tensors() {
-    return tensors;
-  }
-
-  @Override
-  public Map<String, String> metadata() {
-    return source.metadata();
+    return of(source, names);
   }
 
   @Override
@@ -92,15 +83,14 @@ final class RenamedCheckpoint implements Checkpoint {
   }
 
   @Override
-  public void read(String name, Tensor into, Workspace ws) throws IOException {
+  public long block(String name) {
     info(name);
-    source.read(sourceName.get(name), into, ws);
+    return source.block(sourceName.get(name));
   }
 
   @Override
-  public void readRows(String name, long from, long to, Tensor into, Workspace ws)
+  protected void fill(String name, long from, long to, Tensor into, Workspace ws)
       throws IOException {
-    info(name);
-    source.readRows(sourceName.get(name), from, to, into, ws);
+    source.readRange(sourceName.get(name), from, to, into, ws);
   }
 }

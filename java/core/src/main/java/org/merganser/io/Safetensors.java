@@ -35,6 +35,9 @@ import org.merganser.linalg.Tensor;
 public final class Safetensors {
   private static final int CHUNK = 1 << 26;
 
+  /** A multiple of the bytes of eight elements of every type. */
+  private static final long TILE_BITS = 3L << 26;
+
   /** Metadata with the names of stale tensors, one a line. */
   private static final String STALE = "merganser.stale";
 
@@ -111,8 +114,8 @@ public final class Safetensors {
   }
 
   /**
-   * Writes a checkpoint: to a name of its own first, renamed when complete. Memory: the largest
-   * tensor.
+   * Writes a checkpoint: to a name of its own first, renamed when complete. Memory: a tile of a
+   * tensor, of 24 MiB or a {@link Checkpoint#block}.
    *
    * @throws IncompatibleModelsException when the model is stale
    */
@@ -175,9 +178,7 @@ public final class Safetensors {
       for (Map.Entry<String, TensorInfo> item : order) {
         ws.cancellation().check();
         ws.progress().report("write " + path.getFileName(), done++, order.size());
-        try (Tensor tensor = checkpoint.read(item.getKey(), ws)) {
-          writeBytes(file, tensor);
-        }
+        writeTensor(checkpoint, item.getKey(), item.getValue(), file, ws);
       }
       return file;
     } catch (IOException | RuntimeException | Error e) {
@@ -224,10 +225,27 @@ public final class Safetensors {
     SafetensorsFolder.write(checkpoint, folder, shardBytes, ws);
   }
 
+  private static void writeTensor(
+      Checkpoint checkpoint, String name, TensorInfo info, PartialFile file, Workspace ws)
+      throws IOException {
+    long tile = checkpoint.tile(name, TILE_BITS / info.dtype().bits());
+    long from = 0;
+    // What is empty is read as well: of a closed checkpoint that is refused.
+    do {
+      ws.cancellation().check();
+      long to = Math.min(info.size(), from + tile);
+      try (Tensor part = Tensor.allocate(info.dtype(), to - from)) {
+        checkpoint.readRange(name, from, to, part, ws);
+        writeBytes(file, part);
+      }
+      from += tile;
+    } while (from < info.size());
+  }
+
   private static void writeBytes(PartialFile file, Tensor tensor) throws IOException {
     for (long at = 0; at < tensor.bytes(); ) {
       int length = (int) Math.min(tensor.bytes() - at, CHUNK);
-      try (Block.View view = tensor.view(at, length)) {
+      try (Block.View view = Block.view(tensor, at, length)) {
         file.write(view.buffer());
       }
       at += length;
@@ -338,28 +356,18 @@ public final class Safetensors {
     }
 
     @Override
-    public void read(String name, Tensor into, Workspace ws) throws IOException {
+    public void readRange(String name, long from, long to, Tensor into, Workspace ws)
+        throws IOException {
       TensorInfo info = info(name);
-      into.require("target of " + Names.quote(name), info.dtype(), info.dims());
+      Ranges.check(name, info, from, to, into);
       long begin = header.dataStart() + header.entries().get(name).begin();
-      Reads.file(file, begin, into, ws);
+      Reads.file(file, begin + info.dtype().bytes(from), into, ws);
     }
 
     @Override
-    public void readRows(String name, long from, long to, Tensor into, Workspace ws)
-        throws IOException {
-      TensorInfo info = info(name);
-      if (info.rank() == 0 || from < 0 || to < from || to > info.dim(0)) {
-        throw new IllegalArgumentException(
-            "rows " + from + " to " + to + " of " + Names.quote(name) + " " + info);
-      }
-      long[] part = info.dims();
-      part[0] = to - from;
-      into.require("target of rows of " + Names.quote(name), info.dtype(), part);
-      long row = info.dim(0) == 0 ? 0 : info.size() / info.dim(0);
-      long skipped = info.dtype().bytes(from * row);
-      long begin = header.dataStart() + header.entries().get(name).begin() + skipped;
-      Reads.file(file, begin, into, ws);
+    public long block(String name) {
+      info(name);
+      return 1;
     }
 
     @Override

@@ -148,16 +148,16 @@ final class ShardedCheckpoint implements Checkpoint {
   }
 
   @Override
-  public void read(String name, Tensor into, Workspace ws) throws IOException {
+  public void readRange(String name, long from, long to, Tensor into, Workspace ws)
+      throws IOException {
     info(name);
-    byTensor.get(name).read(name, into, ws);
+    byTensor.get(name).readRange(name, from, to, into, ws);
   }
 
   @Override
-  public void readRows(String name, long from, long to, Tensor into, Workspace ws)
-      throws IOException {
+  public long block(String name) {
     info(name);
-    byTensor.get(name).readRows(name, from, to, into, ws);
+    return byTensor.get(name).block(name);
   }
 
   @Override

@@ -10,10 +10,9 @@ import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
 import org.merganser.error.NumericalException;
 import org.merganser.error.ShapeException;
-import org.merganser.internal.kernel.AssignmentKernels.Factors;
+import org.merganser.internal.kernel.AssignmentKernels.Costs;
 import org.merganser.internal.kernel.AssignmentKernels.Solution;
 import org.merganser.internal.kernel.Kernels;
-import org.merganser.internal.kernel.MatrixBlock;
 
 /**
  * The exact solution of a linear assignment problem: each row takes one column, no column twice,
@@ -164,14 +163,14 @@ public record Assignment(int[] columns, double value, double[] u, double[] v, bo
    */
   public double violation(Matrix matrix, Workspace ws) {
     requireShape(matrix.rows(), matrix.columns());
-    return Kernels.of(ws).assignment().violation(matrix.natives(), maximised, solution());
+    return Kernels.of(ws).assignment().violation(costs(matrix), maximised, solution());
   }
 
   /** {@link #violation} of a problem given by products of rows. */
   public double violationOfProducts(Matrix x, Matrix y, Workspace ws) {
     requireFactors(x, y);
     requireShape(x.rows(), y.rows());
-    return Kernels.of(ws).assignment().violation(factors(x, y), maximised, solution());
+    return Kernels.of(ws).assignment().violation(costs(x, y), maximised, solution());
   }
 
   /**
@@ -242,20 +241,21 @@ public record Assignment(int[] columns, double value, double[] u, double[] v, bo
               + matrix
               + "; a start needs a square matrix and one dual for each column");
     }
-    Solution solution = Solution.empty(matrix.rows(), matrix.columns());
-    if (start != null) {
-      System.arraycopy(start, 0, solution.v(), 0, start.length);
-    }
-    double value =
-        Kernels.of(ws).assignment().solve(matrix.natives(), maximise, start != null, solution);
-    return of(solution, value, maximise);
+    return solve(costs(matrix), maximise, start, ws);
   }
 
   private static Assignment solveProducts(Matrix x, Matrix y, boolean maximise, Workspace ws) {
     requireFactors(x, y);
     requireWide(x.rows(), y.rows());
-    Solution solution = Solution.empty(x.rows(), y.rows());
-    double value = Kernels.of(ws).assignment().solve(factors(x, y), maximise, solution);
+    return solve(costs(x, y), maximise, null, ws);
+  }
+
+  private static Assignment solve(Costs costs, boolean maximise, double[] start, Workspace ws) {
+    Solution solution = Solution.empty(costs.rows(), costs.columns());
+    if (start != null) {
+      System.arraycopy(start, 0, solution.v(), 0, start.length);
+    }
+    double value = Kernels.of(ws).assignment().solve(costs, maximise, start != null, solution);
     return of(solution, value, maximise);
   }
 
@@ -278,7 +278,7 @@ public record Assignment(int[] columns, double value, double[] u, double[] v, bo
       columns += matrix.columns();
     }
     Solution all = Solution.empty(rows, columns);
-    List<MatrixBlock> costs = matrices.stream().map(Matrix::natives).toList();
+    List<Costs> costs = matrices.stream().map(Assignment::costs).toList();
     double[] values = Kernels.of(ws).assignment().solveAll(costs, maximise, all);
     List<Assignment> result = new ArrayList<>(problems);
     int row = 0;
@@ -303,8 +303,12 @@ public record Assignment(int[] columns, double value, double[] u, double[] v, bo
     return new Assignment(columns, value, solution.u(), solution.v(), maximise);
   }
 
-  private static Factors factors(Matrix x, Matrix y) {
-    return new Factors(x.natives(), y.natives());
+  private static Costs costs(Matrix matrix) {
+    return new Costs(matrix.natives(), null);
+  }
+
+  private static Costs costs(Matrix x, Matrix y) {
+    return new Costs(x.natives(), y.natives());
   }
 
   private static void requireFactors(Matrix x, Matrix y) {

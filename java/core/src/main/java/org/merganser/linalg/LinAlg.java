@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.merganser.linalg;
 
+import java.util.function.Consumer;
 import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
 import org.merganser.error.ShapeException;
+import org.merganser.internal.Opened;
 import org.merganser.internal.kernel.Block;
 import org.merganser.internal.kernel.Kernels;
 
@@ -31,10 +33,9 @@ public final class LinAlg {
 
   /** {@code A^T}, F64 or F32. A new matrix. */
   public static Matrix transpose(Matrix a, Workspace ws) {
-    Matrix transposed =
-        Matrix.of(Tensor.allocate(a.dtype(), new long[] {a.columns(), a.rows()}, ws));
-    Kernels.of(ws).linAlg().transpose(a.natives(), transposed.natives());
-    return transposed;
+    Tensor transposed = Tensor.allocate(a.dtype(), new long[] {a.columns(), a.rows()}, ws);
+    return computed(
+        Matrix.of(transposed), c -> Kernels.of(ws).linAlg().transpose(a.natives(), c.natives()));
   }
 
   /**
@@ -52,22 +53,24 @@ public final class LinAlg {
               + " for a "
               + a);
     }
-    Matrix c = Matrix.allocate(a.rows(), a.columns(), ws);
-    Kernels.of(ws).linAlg().divide(a.natives(), rows, columns, c.natives());
-    return c;
+    return computed(
+        Matrix.allocate(a.rows(), a.columns(), ws),
+        c -> Kernels.of(ws).linAlg().divide(a.natives(), rows, columns, c.natives()));
   }
 
   /** {@code A + B}. */
   public static Matrix add(Matrix a, Matrix b, Workspace ws) {
     a.require("left term", a.rows(), a.columns());
     b.require("right term", a.rows(), a.columns());
-    Matrix c = Matrix.allocate(a.rows(), a.columns(), ws);
     Block[] terms = {a.natives().block(), b.natives().block()};
     double[] ones = {1, 1};
-    Kernels.of(ws)
-        .merge()
-        .weightedSum(DType.F64.code(), a.asTensor().size(), terms, ones, c.natives().block());
-    return c;
+    long size = a.asTensor().size();
+    return computed(
+        Matrix.allocate(a.rows(), a.columns(), ws),
+        c ->
+            Kernels.of(ws)
+                .merge()
+                .weightedSum(DType.F64.code(), size, terms, ones, c.natives().block()));
   }
 
   /** {@code C += scale X Y^T}. */
@@ -115,12 +118,23 @@ public final class LinAlg {
         return zeros.on(ws);
       }
     }
-    Matrix c = Matrix.allocate(m, n, ws);
-    if (m > 0 && n > 0) {
-      Kernels.of(ws)
-          .linAlg()
-          .gemm(1, a.natives(), transposeA, b.natives(), transposeB, 0, c.natives());
+    return computed(
+        Matrix.allocate(m, n, ws),
+        c -> {
+          if (m > 0 && n > 0) {
+            Kernels.of(ws)
+                .linAlg()
+                .gemm(1, a.natives(), transposeA, b.natives(), transposeB, 0, c.natives());
+          }
+        });
+  }
+
+  /** A new matrix, once a routine has filled it; closed when that fails. */
+  private static Matrix computed(Matrix result, Consumer<Matrix> routine) {
+    try (Opened opened = new Opened()) {
+      routine.accept(opened.add(result));
+      opened.release();
+      return result;
     }
-    return c;
   }
 }

@@ -218,8 +218,8 @@ public final class Matrix implements AutoCloseable {
     return row * columns() + column;
   }
 
-  /** What native routines of this library take; not an API. */
-  public MatrixBlock natives() {
+  /** What native routines take. */
+  MatrixBlock natives() {
     return new MatrixBlock(dtype().code(), rows(), columns(), tensor.block());
   }
 

@@ -11,6 +11,7 @@ import org.merganser.compute.Workspace;
 import org.merganser.error.ShapeException;
 import org.merganser.internal.Opened;
 import org.merganser.internal.kernel.Block;
+import org.merganser.internal.kernel.BlockHolder;
 import org.merganser.internal.kernel.Kernels;
 import org.merganser.internal.kernel.TensorKernels.Axis;
 
@@ -24,7 +25,7 @@ import org.merganser.internal.kernel.TensorKernels.Axis;
  *
  * <p>Owned memory is freed by {@link #close} or when nothing refers to it any more.
  */
-public final class Tensor implements AutoCloseable {
+public final class Tensor extends BlockHolder implements AutoCloseable {
   private final DType dtype;
   private final long[] shape;
   private final long size;
@@ -57,13 +58,7 @@ public final class Tensor implements AutoCloseable {
   public static Tensor of(float[] values, long... shape) {
     checkLength(values.length, DType.F32, shape);
     Tensor tensor = allocate(DType.F32, shape);
-    for (int done = 0; done < values.length; ) {
-      int length = Math.min(values.length - done, BULK);
-      try (Block.View view = tensor.block().view(4L * done, 4 * length)) {
-        view.buffer().asFloatBuffer().put(values, done, length);
-      }
-      done += length;
-    }
+    tensor.inBulk((buffer, at, n) -> buffer.asFloatBuffer().put(values, at, n));
     return tensor;
   }
 
@@ -71,13 +66,7 @@ public final class Tensor implements AutoCloseable {
   public static Tensor of(double[] values, long... shape) {
     checkLength(values.length, DType.F64, shape);
     Tensor tensor = allocate(DType.F64, shape);
-    for (int done = 0; done < values.length; ) {
-      int length = Math.min(values.length - done, BULK);
-      try (Block.View view = tensor.block().view(8L * done, 8 * length)) {
-        view.buffer().asDoubleBuffer().put(values, done, length);
-      }
-      done += length;
-    }
+    tensor.inBulk((buffer, at, n) -> buffer.asDoubleBuffer().put(values, at, n));
     return tensor;
   }
 
@@ -133,9 +122,9 @@ public final class Tensor implements AutoCloseable {
     return memory.address();
   }
 
-  /** What native routines of this library take; not an API. */
-  public Block block() {
-    return memory.block();
+  @Override
+  protected Block block() {
+    return Block.of(memory);
   }
 
   /** The same elements under another shape of the same size; shares the memory. */
@@ -185,13 +174,7 @@ public final class Tensor implements AutoCloseable {
   public float[] toFloatArray() {
     float[] values = new float[arrayLength()];
     if (dtype == DType.F32) {
-      for (int done = 0; done < values.length; ) {
-        int length = Math.min(values.length - done, BULK);
-        try (Block.View view = view(4L * done, 4 * length)) {
-          view.buffer().asFloatBuffer().get(values, done, length);
-        }
-        done += length;
-      }
+      inBulk((buffer, at, n) -> buffer.asFloatBuffer().get(values, at, n));
     } else {
       for (int i = 0; i < values.length; i++) {
         values[i] = (float) get(i);
@@ -204,19 +187,30 @@ public final class Tensor implements AutoCloseable {
   public double[] toDoubleArray() {
     double[] values = new double[arrayLength()];
     if (dtype == DType.F64) {
-      for (int done = 0; done < values.length; ) {
-        int length = Math.min(values.length - done, BULK);
-        try (Block.View view = view(8L * done, 8 * length)) {
-          view.buffer().asDoubleBuffer().get(values, done, length);
-        }
-        done += length;
-      }
+      inBulk((buffer, at, n) -> buffer.asDoubleBuffer().get(values, at, n));
     } else {
       for (int i = 0; i < values.length; i++) {
         values[i] = get(i);
       }
     }
     return values;
+  }
+
+  /** Elements as bytes, from one on that many. */
+  private interface Bulk {
+    void use(ByteBuffer buffer, int first, int count);
+  }
+
+  /** All elements, of at most 2^31-1, in turn. */
+  private void inBulk(Bulk bulk) {
+    long width = dtype.bytes(1);
+    for (int done = 0; done < size; ) {
+      int count = (int) Math.min(size - done, BULK);
+      try (Block.View view = view(width * done, (int) width * count)) {
+        bulk.use(view.buffer(), done, count);
+      }
+      done += count;
+    }
   }
 
   private int arrayLength() {
@@ -331,9 +325,9 @@ public final class Tensor implements AutoCloseable {
     return memory.buffer(offset, length);
   }
 
-  /** A buffer for a while; not an API. */
-  public Block.View view(long offset, int length) {
-    return memory.view(offset, length);
+  @Override
+  protected Block.View view(long offset, int length) {
+    return Block.view(memory, offset, length);
   }
 
   /** Throws unless dtype and shape are those given. */

@@ -23,24 +23,24 @@ final class Comparison {
     this.reference = reference;
   }
 
-  void add(int k, Map<String, TensorInfo> model) {
+  void add(String who, Map<String, TensorInfo> model) {
     if (reference.keySet().equals(model.keySet())) {
-      compare(reference, model, k);
+      compare(reference, model, who);
       return;
     }
     List<String> prefixes = Names.prefixes(model.keySet(), reference.keySet());
     if (prefixes.isEmpty()) {
-      compare(reference, model, k);
+      compare(reference, model, who);
       return;
     }
     String shown = prefixes.stream().map(Names::quote).collect(Collectors.joining(" and "));
-    problems.add("names of model 0 and model " + k + " differ by the prefix " + shown);
+    problems.add("names of model 0 and " + who + " differ by the prefix " + shown);
     remedies.add(
         prefixes.stream()
                 .map(p -> "--strip-prefix " + (p.matches("[\\w.-]+") ? p : Names.quote(p)))
                 .collect(Collectors.joining(" "))
             + " takes it off (Checkpoint.withoutPrefix)");
-    compare(without(prefixes, reference), without(prefixes, model), k);
+    compare(without(prefixes, reference), without(prefixes, model), who);
   }
 
   private static Map<String, TensorInfo> without(
@@ -50,7 +50,7 @@ final class Comparison {
     return result;
   }
 
-  private void compare(Map<String, TensorInfo> wanted, Map<String, TensorInfo> found, int k) {
+  private void compare(Map<String, TensorInfo> wanted, Map<String, TensorInfo> found, String who) {
     Set<String> names = new TreeSet<>(wanted.keySet());
     names.addAll(found.keySet());
     List<String> single = new ArrayList<>();
@@ -63,13 +63,12 @@ final class Comparison {
             here == null
                 ? "model 0: "
                     + Names.missing(name, wanted.keySet(), problems.size())
-                    + ", model "
-                    + k
+                    + ", "
+                    + who
                     + " has it"
-                : "model " + k + ": " + Names.missing(name, found.keySet(), problems.size()));
+                : who + ": " + Names.missing(name, found.keySet(), problems.size()));
       } else if (!here.equals(there)) {
-        problems.add(
-            "model " + k + ": " + Names.quote(name) + " is " + there + ", model 0 has " + here);
+        problems.add(who + ": " + Names.quote(name) + " is " + there + ", model 0 has " + here);
         typesDiffer(here, there);
       }
     }

@@ -15,7 +15,7 @@ final class Fingerprint {
   void add(Tensor tensor) {
     for (long at = 0; at < tensor.bytes(); at += CHUNK) {
       int length = (int) Math.min(CHUNK, tensor.bytes() - at);
-      try (Block.View view = tensor.view(at, length)) {
+      try (Block.View view = Block.view(tensor, at, length)) {
         crc.update(view.buffer());
       }
     }

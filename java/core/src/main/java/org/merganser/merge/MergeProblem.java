@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.merganser.merge;
 
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
 import org.merganser.error.IncompatibleModelsException;
@@ -16,9 +18,11 @@ import org.merganser.model.Architecture;
  * <p>Models that do not fit as they are can be made to: {@link Checkpoint#withoutPrefix}, {@link
  * Checkpoint#as}, {@link Checkpoint#where}.
  *
+ * @param base the model that the others were trained from, for methods of their differences
  * @param counters buffers that count, taken from the reference
  */
-public record MergeProblem(List<Checkpoint> models, Set<String> counters) {
+public record MergeProblem(
+    List<Checkpoint> models, Optional<Checkpoint> base, Set<String> counters) {
 
   public MergeProblem {
     models = List.copyOf(models);
@@ -28,9 +32,31 @@ public record MergeProblem(List<Checkpoint> models, Set<String> counters) {
     }
     Comparison comparison = new Comparison(models.get(0).tensors());
     for (int k = 1; k < models.size(); k++) {
-      comparison.add(k, models.get(k).tensors());
+      comparison.add("model " + k, models.get(k).tensors());
     }
+    base.ifPresent(b -> comparison.add("the base", b.tensors()));
     comparison.check();
+  }
+
+  /** Without a base. */
+  public MergeProblem(List<Checkpoint> models, Set<String> counters) {
+    this(models, Optional.empty(), counters);
+  }
+
+  /**
+   * The same with a base.
+   *
+   * @throws IncompatibleModelsException when it does not fit the models
+   */
+  public MergeProblem withBase(Checkpoint model) {
+    return new MergeProblem(models, Optional.of(model), counters);
+  }
+
+  /** The models, and the base after them. */
+  List<Checkpoint> all() {
+    List<Checkpoint> all = new ArrayList<>(models);
+    base.ifPresent(all::add);
+    return all;
   }
 
   /**

@@ -6,12 +6,16 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
-import java.util.function.Consumer;
+import java.util.OptionalDouble;
 import org.merganser.compute.Workspace;
 import org.merganser.error.CancelledException;
 import org.merganser.error.IncompatibleModelsException;
 import org.merganser.error.NumericalException;
 import org.merganser.io.Checkpoint;
+import org.merganser.io.MemoryCheckpoint;
+import org.merganser.method.Setting;
+import org.merganser.method.Settings;
+import org.merganser.model.EarlyStopping.HeldOut;
 import org.merganser.model.Objective;
 
 /**
@@ -60,103 +64,87 @@ public final class NpMerger implements Merger {
     double learningRate();
 
     /** Adam (Kingma and Ba 2015) without weight decay. */
-    record Adam(double learningRate, double beta1, double beta2, double epsilon)
+    record Adam(
+        @Setting(value = "step of the logits", above = 0) double learningRate,
+        @Setting(value = "decay of the mean of gradients", min = 0, below = 1) double beta1,
+        @Setting(value = "decay of the mean of their squares", min = 0, below = 1) double beta2,
+        @Setting(value = "added to the root of the latter", min = 1e-30) double epsilon)
         implements Optimizer {
       public Adam {
-        requireRate(learningRate);
-        requireFraction("beta1", beta1);
-        requireFraction("beta2", beta2);
-        if (!(epsilon >= 1e-30) || Double.isInfinite(epsilon)) {
-          throw new IllegalArgumentException(
-              "epsilon must be at least 1e-30 and finite, not " + epsilon);
-        }
+        Settings.check(Adam.class, learningRate, beta1, beta2, epsilon);
       }
 
       /** Betas 0.9 and 0.999, epsilon 1e-8. */
       public Adam(double learningRate) {
         this(learningRate, 0.9, 0.999, 1e-8);
       }
+
+      /** Learning rate 0.05. */
+      public static Adam defaults() {
+        return new Adam(0.05);
+      }
     }
 
     /** Stochastic gradient descent. */
-    record Sgd(double learningRate, double momentum) implements Optimizer {
+    record Sgd(
+        @Setting(value = "step of the logits", above = 0) double learningRate,
+        @Setting(value = "part of the last step that is made again", min = 0, below = 1)
+            double momentum)
+        implements Optimizer {
       public Sgd {
-        requireRate(learningRate);
-        requireFraction("momentum", momentum);
+        Settings.check(Sgd.class, learningRate, momentum);
       }
-    }
 
-    private static void requireRate(double rate) {
-      if (!(rate > 0) || Double.isInfinite(rate)) {
-        throw new IllegalArgumentException(
-            "learning rate must be positive and finite, not " + rate);
-      }
-    }
-
-    private static void requireFraction(String name, double value) {
-      if (!(value >= 0 && value < 1)) {
-        throw new IllegalArgumentException(name + " must be in [0, 1), not " + value);
+      /** Learning rate 0.05, no momentum. */
+      public static Sgd defaults() {
+        return new Sgd(0.05, 0);
       }
     }
   }
 
   /**
    * Settings. The paper fixes the sigmoid and one coefficient for each parameter; rates, lengths
-   * and stopping are ours.
-   *
-   * @param form how logits become coefficients
-   * @param granularity what has a logit of its own
-   * @param optimizer of the logits
-   * @param steps at most, at least 1
-   * @param evalEvery steps between two evaluations on the held-out data
-   * @param patience evaluations without improvement after which the run ends
-   * @param initial coefficient of each model at the start, of sum 1; empty for equal ones
-   * @param initUniform in round j of successive merges, whether the start is the mean of j models:
-   *     coefficients (j-1)/j and 1/j
-   * @param pull mu in {@code dL/dz + mu z}, a pull to equal coefficients (for {@link Form#CLAMP}
-   *     {@code mu (z - 1/2)})
-   * @param limit logits stay in [-limit, limit]; in (0, 40]
-   * @param state where an interrupted run leaves what it needs to go on, and looks for it
+   * and stopping are ours. {@code pull} is mu in {@code dL/dz + mu z}, for {@link Form#CLAMP} in
+   * {@code dL/dz + mu (z - 1/2)}; {@code initUniform} starts round j of successive merges with
+   * coefficients (j-1)/j and 1/j.
    */
   public record Options(
-      Form form,
-      Granularity granularity,
-      Optimizer optimizer,
-      long steps,
-      int evalEvery,
-      int patience,
-      List<Double> initial,
-      boolean initUniform,
-      double pull,
-      double limit,
-      Optional<Path> state) {
-    private static final double LARGEST_LIMIT = 40;
-    private static final double LARGEST_PULL = 1e6;
+      @Setting("how logits become coefficients") Form form,
+      @Setting("what has a logit of its own") Granularity granularity,
+      @Setting("how logits follow their gradient") Optimizer optimizer,
+      @Setting(value = "steps at most; the average alone needs none", min = 1) long steps,
+      @Setting(value = "steps between two evaluations on the held-out data", min = 1) int evalEvery,
+      @Setting(value = "evaluations without improvement after which a run ends", min = 1)
+          int patience,
+      @Setting(value = "coefficients at the start, of sum 1; none for equal ones", min = 0)
+          List<Double> initial,
+      @Setting("whether successive merges start from the mean of all models so far")
+          boolean initUniform,
+      @Setting(value = "pull of the logits to equal coefficients", min = 0, max = 1e6) double pull,
+      @Setting(value = "logits stay in [-limit, limit]", above = 0, max = 40) double limit,
+      @Setting("file in which an interrupted run leaves what it needs to go on")
+          Optional<Path> state) {
     private static final double SUM_TOLERANCE = 1e-6;
 
     public Options {
       initial = List.copyOf(initial);
-      if (steps < 1) {
-        throw new IllegalArgumentException(
-            "steps must be at least 1, not "
-                + steps
-                + "; without any the result is the average, which LinearMerger gives");
-      }
-      if (evalEvery < 1 || patience < 1) {
-        throw new IllegalArgumentException(
-            "evalEvery and patience must be at least 1, not " + evalEvery + " and " + patience);
-      }
-      if (!(pull >= 0 && pull <= LARGEST_PULL)) {
-        throw new IllegalArgumentException("pull must be in [0, 1e6], not " + pull);
-      }
-      if (!(limit > 0 && limit <= LARGEST_LIMIT)) {
-        throw new IllegalArgumentException("limit must be in (0, 40], not " + limit);
-      }
+      Settings.check(
+          Options.class,
+          form,
+          granularity,
+          optimizer,
+          steps,
+          evalEvery,
+          patience,
+          initial,
+          initUniform,
+          pull,
+          limit,
+          state);
       double sum = initial.stream().mapToDouble(Double::doubleValue).sum();
-      if (!initial.isEmpty()
-          && (!(Math.abs(sum - 1) <= SUM_TOLERANCE) || initial.stream().anyMatch(s -> s < 0))) {
+      if (!initial.isEmpty() && !(Math.abs(sum - 1) <= SUM_TOLERANCE)) {
         throw new IllegalArgumentException(
-            "initial coefficients " + initial + " must be at least 0 and sum to 1, not to " + sum);
+            "initial coefficients " + initial + " must sum to 1, not to " + sum);
       }
       if (initUniform && !initial.isEmpty()) {
         throw new IllegalArgumentException(
@@ -185,98 +173,122 @@ public final class NpMerger implements Merger {
     }
 
     public Options withForm(Form value) {
-      return with(copy -> copy.form = value);
+      return Settings.with(this, "form", value);
     }
 
     public Options withGranularity(Granularity value) {
-      return with(copy -> copy.granularity = value);
+      return Settings.with(this, "granularity", value);
     }
 
     public Options withOptimizer(Optimizer value) {
-      return with(copy -> copy.optimizer = value);
+      return Settings.with(this, "optimizer", value);
     }
 
     public Options withSteps(long value) {
-      return with(copy -> copy.steps = value);
+      return Settings.with(this, "steps", value);
     }
 
     public Options withEvalEvery(int value) {
-      return with(copy -> copy.evalEvery = value);
+      return Settings.with(this, "evalEvery", value);
     }
 
     public Options withPatience(int value) {
-      return with(copy -> copy.patience = value);
+      return Settings.with(this, "patience", value);
     }
 
     /** One coefficient for each model. */
     public Options withInitial(double... coefficients) {
-      return with(copy -> copy.initial = Arrays.stream(coefficients).boxed().toList());
+      return Settings.with(this, "initial", Arrays.stream(coefficients).boxed().toList());
     }
 
     public Options withInitUniform(boolean value) {
-      return with(copy -> copy.initUniform = value);
+      return Settings.with(this, "initUniform", value);
     }
 
     public Options withPull(double value) {
-      return with(copy -> copy.pull = value);
+      return Settings.with(this, "pull", value);
     }
 
     public Options withLimit(double value) {
-      return with(copy -> copy.limit = value);
+      return Settings.with(this, "limit", value);
     }
 
     public Options withState(Path file) {
-      return with(copy -> copy.state = Optional.of(file));
+      return Settings.with(this, "state", Optional.of(file));
+    }
+  }
+
+  /**
+   * What one run learned.
+   *
+   * @param model the merged model, of the best coefficients, in the types of the first model
+   * @param coefficients coefficient of the first model in each parameter (of each model for {@link
+   *     Form#SOFTMAX}), F32, under the names of the parameters: their shape, {@code [rows]} or
+   *     {@code [1]}, for softmax with the models as a further first dimension
+   * @param losses of the batch of each step, before the step
+   * @param heldOut evaluations on the held-out data, the first at step 0; empty without such data
+   * @param bestStep step whose coefficients are kept: that of the least held-out loss, the first of
+   *     equals; the last without held-out data
+   * @param stop why it ended
+   * @param traffic what crossed between host and device after the models had been copied
+   */
+  public record Result(
+      MemoryCheckpoint model,
+      MemoryCheckpoint coefficients,
+      List<Double> losses,
+      List<HeldOut> heldOut,
+      long bestStep,
+      Stop stop,
+      Traffic traffic)
+      implements AutoCloseable {
+
+    public Result {
+      losses = List.copyOf(losses);
+      heldOut = List.copyOf(heldOut);
     }
 
-    private Options with(Consumer<Copy> change) {
-      Copy copy = new Copy(this);
-      change.accept(copy);
-      return copy.options();
+    /** The least held-out loss. */
+    public OptionalDouble bestHeldOutLoss() {
+      return heldOut.stream()
+          .filter(evaluation -> evaluation.step() == bestStep)
+          .mapToDouble(HeldOut::loss)
+          .findFirst();
     }
 
-    /** Options while one of them is changed. */
-    private static final class Copy {
-      Form form;
-      Granularity granularity;
-      Optimizer optimizer;
-      long steps;
-      int evalEvery;
-      int patience;
-      List<Double> initial;
-      boolean initUniform;
-      double pull;
-      double limit;
-      Optional<Path> state;
+    @Override
+    public void close() {
+      model.close();
+      coefficients.close();
+    }
+  }
 
-      Copy(Options from) {
-        form = from.form;
-        granularity = from.granularity;
-        optimizer = from.optimizer;
-        steps = from.steps;
-        evalEvery = from.evalEvery;
-        patience = from.patience;
-        initial = from.initial;
-        initUniform = from.initUniform;
-        pull = from.pull;
-        limit = from.limit;
-        state = from.state;
-      }
+  /** Bytes copied between host and device by the loop; 0 when everything lies where it runs. */
+  public record Traffic(long toDevice, long toHost) {}
 
-      Options options() {
-        return new Options(
-            form,
-            granularity,
-            optimizer,
-            steps,
-            evalEvery,
-            patience,
-            initial,
-            initUniform,
-            pull,
-            limit,
-            state);
-      }
+  /** Why a run ended. */
+  public enum Stop {
+    /** All steps were made. */
+    STEPS,
+    /** The held-out loss had not improved for the evaluations of the patience. */
+    PATIENCE,
+    /** A loss or a gradient was not finite; see {@link Diverged}. */
+    DIVERGED
+  }
+
+  /** A loss or a gradient was not finite. What had been learned until then is kept. */
+  public static final class Diverged extends NumericalException {
+    private static final long serialVersionUID = 1;
+
+    private final transient Result best;
+
+    Diverged(String message, Result best, Throwable cause) {
+      super(message, cause);
+      this.best = best;
+    }
+
+    /** The model of the best coefficients before; the caller closes it. */
+    public Result best() {
+      return best;
     }
   }
 
@@ -327,11 +339,11 @@ public final class NpMerger implements Merger {
    * @param problem aligned models
    * @throws IncompatibleModelsException when the models lack slots of the objective, or have them
    *     in another shape or in integers, listing all
-   * @throws NpMerge.Diverged when a loss or gradient is not finite
+   * @throws Diverged when a loss or gradient is not finite
    * @throws NumericalException when a model is not finite
    * @throws CancelledException when cancelled; {@link Options#state} then holds the run
    */
-  public NpMerge learn(MergeProblem problem, Workspace ws) throws IOException {
+  public Result learn(MergeProblem problem, Workspace ws) throws IOException {
     int most = options.form() == Form.SOFTMAX ? MOST_MODELS : 2;
     int models = problem.models().size();
     if (models < 2 || models > most) {
@@ -352,7 +364,7 @@ public final class NpMerger implements Merger {
    * @return the rounds in order, {@code models - 1} of them; the last is the result. The caller
    *     closes all
    */
-  public List<NpMerge> successive(MergeProblem problem, Realign realign, Workspace ws)
+  public List<Result> successive(MergeProblem problem, Realign realign, Workspace ws)
       throws IOException {
     return NpRounds.run(objective, options, problem, realign, ws);
   }
@@ -364,13 +376,13 @@ public final class NpMerger implements Merger {
   @Override
   public Checkpoint merge(MergeProblem problem, Workspace ws) throws IOException {
     if (options.form() == Form.SOFTMAX || problem.models().size() <= 2) {
-      NpMerge learned = learn(problem, ws);
+      Result learned = learn(problem, ws);
       learned.coefficients().close();
       return learned.model();
     }
-    List<NpMerge> rounds = successive(problem, (reference, model) -> model, ws);
-    NpMerge last = rounds.remove(rounds.size() - 1);
-    rounds.forEach(NpMerge::close);
+    List<Result> rounds = successive(problem, (reference, model) -> model, ws);
+    Result last = rounds.remove(rounds.size() - 1);
+    rounds.forEach(Result::close);
     last.coefficients().close();
     return last.model();
   }

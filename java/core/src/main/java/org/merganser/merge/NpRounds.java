@@ -12,14 +12,14 @@ import org.merganser.model.Objective;
 final class NpRounds {
   private NpRounds() {}
 
-  static List<NpMerge> run(
+  static List<NpMerger.Result> run(
       Objective objective,
       NpMerger.Options options,
       MergeProblem problem,
       NpMerger.Realign realign,
       Workspace ws)
       throws IOException {
-    List<NpMerge> rounds = new ArrayList<>();
+    List<NpMerger.Result> rounds = new ArrayList<>();
     Checkpoint merged = problem.models().get(0);
     try {
       for (int j = 2; j <= problem.models().size(); j++) {
@@ -29,7 +29,7 @@ final class NpRounds {
         merged = rounds.get(rounds.size() - 1).model();
       }
     } catch (IOException | RuntimeException e) {
-      rounds.forEach(NpMerge::close);
+      rounds.forEach(NpMerger.Result::close);
       throw e;
     }
     return rounds;

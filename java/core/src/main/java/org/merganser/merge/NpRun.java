@@ -20,6 +20,7 @@ import org.merganser.internal.kernel.NpState;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.io.TensorInfo;
 import org.merganser.linalg.Tensor;
+import org.merganser.model.EarlyStopping.HeldOut;
 import org.merganser.model.Objective;
 import org.merganser.model.Objective.Slot;
 
@@ -31,7 +32,7 @@ final class NpRun {
   private final MergeProblem problem;
   private final Workspace ws;
   private final int models;
-  private final NpHistory history = new NpHistory();
+  private final NpHistory history;
 
   private DType dtype;
   private Workspace own;
@@ -47,12 +48,13 @@ final class NpRun {
     this.objective = objective;
     this.slots = List.copyOf(objective.slots());
     this.options = options;
+    this.history = new NpHistory(options);
     this.problem = problem;
     this.ws = ws;
     this.models = problem.models().size();
   }
 
-  NpMerge run() throws IOException {
+  NpMerger.Result run() throws IOException {
     check();
     // Of its own: a cancelled Workspace refuses everything, the state could not be saved then.
     try (Workspace uninterrupted =
@@ -121,10 +123,10 @@ final class NpRun {
       rows[s] = slot.info().rank() == 0 ? 1 : Math.max(1, slot.info().dim(0));
       Tensor target = session.theta(s);
       target.require("theta of '" + slot.name() + "'", DType.F32, slot.info().dims());
-      theta[s] = target.block();
+      theta[s] = Block.of(target);
       for (int k = 0; k < models; k++) {
         inputs.add(input(k, slot.name()));
-        blocks[s * models + k] = inputs.get(s * models + k).block();
+        blocks[s * models + k] = Block.of(inputs.get(s * models + k));
       }
     }
     try {
@@ -151,7 +153,7 @@ final class NpRun {
     return read;
   }
 
-  private NpMerge learn() throws IOException {
+  private NpMerger.Result learn() throws IOException {
     NpStateFile file =
         options.state().isEmpty() ? null : new NpStateFile(options, slots, ws.seed());
     if (file != null) {
@@ -159,19 +161,20 @@ final class NpRun {
     }
     np.theta(theta);
     copied = Kernels.of(own).transfers();
-    NpMerge.Stop stop = NpMerge.Stop.STEPS;
+    NpMerger.Stop stop = NpMerger.Stop.STEPS;
     try {
       while (true) {
         // Before the step, so that a run that was cancelled while evaluating evaluates when it goes
         // on.
-        if (isEvaluationDue()) {
+        boolean last = history.step() >= options.steps();
+        if (history.stopping().isDue(history.step(), last)) {
           evaluate();
         }
-        if (history.step() >= options.steps()) {
+        if (last) {
           break;
         }
-        if (history.sinceBest() >= options.patience()) {
-          stop = NpMerge.Stop.PATIENCE;
+        if (history.stopping().isOver()) {
+          stop = NpMerger.Stop.PATIENCE;
           break;
         }
         ws.cancellation().check();
@@ -181,9 +184,9 @@ final class NpRun {
     } catch (CancelledException e) {
       throw file == null ? e : saved(file, e);
     } catch (NonFinite e) {
-      throw new NpMerge.Diverged(e.getMessage(), finish(NpMerge.Stop.DIVERGED), e);
+      throw new NpMerger.Diverged(e.getMessage(), finish(NpMerger.Stop.DIVERGED), e);
     }
-    NpMerge learned = finish(stop);
+    NpMerger.Result learned = finish(stop);
     if (file != null) {
       file.delete();
     }
@@ -206,7 +209,7 @@ final class NpRun {
       Tensor found = session.gradient(s);
       Slot slot = slots.get(s);
       found.require("gradient of '" + slot.name() + "'", DType.F32, slot.info().dims());
-      gradient[s] = found.block();
+      gradient[s] = Block.of(found);
     }
     if (!Double.isFinite(loss)) {
       throw new NonFinite("step " + step + ": the loss is " + loss + culprit() + kept(), null);
@@ -227,7 +230,7 @@ final class NpRun {
               + kept(),
           e);
     }
-    history.stepped(loss);
+    history.losses().add(loss);
   }
 
   /** The first tensor with a gradient that is not finite. */
@@ -251,16 +254,15 @@ final class NpRun {
 
   private String kept() {
     return "; the coefficients of step "
-        + history.bestOr(history.step())
+        + bestStep()
         + " are kept. Lower the learning rate (now "
         + options.optimizer().learningRate()
         + ") or look at the data";
   }
 
-  private boolean isEvaluationDue() {
-    long step = history.step();
-    boolean due = step % options.evalEvery() == 0 || step == options.steps();
-    return due && (history.evaluations().isEmpty() || history.lastEvaluation().step() < step);
+  /** The last one without held-out data. */
+  private long bestStep() {
+    return history.stopping().bestStepOr(history.step());
   }
 
   /** Evaluates on the held-out data, and keeps the logits when they are the best so far. */
@@ -270,28 +272,30 @@ final class NpRun {
       throw new NonFinite(
           "the held-out loss of the models' average is " + loss.getAsDouble() + kept(), null);
     }
-    if (loss.isEmpty() || !history.evaluated(loss.getAsDouble())) {
+    if (loss.isEmpty() || !history.stopping().add(history.step(), loss.getAsDouble())) {
       return;
     }
     for (int s = 0; s < slots.size(); s++) {
       if (best.size() == s) {
         best.add(Tensor.allocate(DType.F32, new long[] {np.size(s)}, own));
       }
-      np.read(s, NpState.Z, best.get(s).size(), best.get(s).block());
+      np.read(s, NpState.Z, best.get(s).size(), Block.of(best.get(s)));
     }
   }
 
   private void report() {
+    List<HeldOut> found = history.stopping().evaluations();
     String heldOut =
-        history.evaluations().isEmpty()
+        found.isEmpty()
             ? ""
-            : String.format(Locale.ROOT, ", held out %.4f", history.lastEvaluation().loss());
+            : String.format(Locale.ROOT, ", held out %.4f", found.get(found.size() - 1).loss());
+    double loss = history.losses().get(history.losses().size() - 1);
     ws.progress()
         .report(
             "np-merge",
             history.step(),
             options.steps(),
-            String.format(Locale.ROOT, "loss %.4f%s", history.lastLoss(), heldOut));
+            String.format(Locale.ROOT, "loss %.4f%s", loss, heldOut));
   }
 
   private CancelledException saved(NpStateFile file, CancelledException cause) throws IOException {
@@ -308,29 +312,29 @@ final class NpRun {
   }
 
   /** The model of the best coefficients; frees the state before the model is made. */
-  private NpMerge finish(NpMerge.Stop stop) throws IOException {
+  private NpMerger.Result finish(NpMerger.Stop stop) throws IOException {
     long[] now = Kernels.of(own).transfers();
-    NpMerge.Traffic traffic = new NpMerge.Traffic(now[0] - copied[0], now[1] - copied[1]);
+    NpMerger.Traffic traffic = new NpMerger.Traffic(now[0] - copied[0], now[1] - copied[1]);
     if (best.isEmpty()) {
       for (int s = 0; s < slots.size(); s++) {
         best.add(Tensor.allocate(DType.F32, new long[] {np.size(s)}, own));
-        np.read(s, NpState.Z, best.get(s).size(), best.get(s).block());
+        np.read(s, NpState.Z, best.get(s).size(), Block.of(best.get(s)));
       }
     } else {
       for (int s = 0; s < slots.size(); s++) {
-        np.load(s, NpState.Z, best.get(s).size(), best.get(s).block());
+        np.load(s, NpState.Z, best.get(s).size(), Block.of(best.get(s)));
       }
       np.theta(theta);
     }
     closeState();
     MemoryCheckpoint coefficients = NpCoefficients.of(slots, best, options, models, own);
-    return new NpMerge(
+    return new NpMerger.Result(
         // The Workspace of the caller may be cancelled; what was learned is still to be kept.
         objective.model(session, problem.models(), own),
         coefficients,
         history.losses(),
-        history.evaluations(),
-        history.bestOr(history.step()),
+        history.stopping().evaluations(),
+        bestStep(),
         stop,
         traffic);
   }

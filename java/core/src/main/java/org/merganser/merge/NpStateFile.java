@@ -14,11 +14,13 @@ import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
 import org.merganser.error.FormatException;
 import org.merganser.error.IncompatibleModelsException;
+import org.merganser.internal.kernel.Block;
 import org.merganser.internal.kernel.NpState;
 import org.merganser.io.Checkpoint;
 import org.merganser.io.Safetensors;
 import org.merganser.io.TensorInfo;
 import org.merganser.linalg.Tensor;
+import org.merganser.model.EarlyStopping.HeldOut;
 import org.merganser.model.Objective.Slot;
 
 /**
@@ -95,7 +97,7 @@ final class NpStateFile {
         "losses", history.losses().stream().map(String::valueOf).collect(Collectors.joining(" ")));
     metadata.put(
         "heldOut",
-        history.evaluations().stream()
+        history.stopping().evaluations().stream()
             .map(evaluation -> evaluation.step() + ":" + evaluation.loss())
             .collect(Collectors.joining(" ")));
     Safetensors.write(new Parts(np, best), metadata, path, ws);
@@ -129,22 +131,22 @@ final class NpStateFile {
             List.of("it has: " + found, "asked is: " + wanted));
       }
       List<Double> losses = words(file, "losses").map(Double::valueOf).toList();
-      List<NpMerge.HeldOut> evaluations =
-          words(file, "heldOut").map(NpStateFile::evaluation).toList();
+      List<HeldOut> evaluations = words(file, "heldOut").map(NpStateFile::evaluation).toList();
       requireWhole(file, np, losses, evaluations);
       for (int s = 0; s < slots.size(); s++) {
         String name = slots.get(s).name();
         if (file.tensors().containsKey(BEST + "." + name)) {
           best.add(file.readOn(BEST + "." + name, ws));
-          np.load(s, NpState.Z, best.get(s).size(), best.get(s).block()); // checks its numbers
+          np.load(s, NpState.Z, best.get(s).size(), Block.of(best.get(s))); // checks its numbers
         }
         for (Map.Entry<String, Integer> part : parts().entrySet()) {
           try (Tensor resident = file.readOn(part.getKey() + "." + name, ws)) {
-            np.load(s, part.getValue(), resident.size(), resident.block());
+            np.load(s, part.getValue(), resident.size(), Block.of(resident));
           }
         }
       }
-      history.restore(losses, evaluations);
+      history.losses().addAll(losses);
+      evaluations.forEach(each -> history.stopping().add(each.step(), each.loss()));
       np.resume(history.step());
     } catch (NumberFormatException | IndexOutOfBoundsException e) {
       throw damaged("numbers of its history cannot be read", e);
@@ -155,7 +157,7 @@ final class NpStateFile {
 
   /** Everything that the run will read or count by, before any of it is used. */
   private void requireWhole(
-      Checkpoint file, NpState np, List<Double> losses, List<NpMerge.HeldOut> evaluations)
+      Checkpoint file, NpState np, List<Double> losses, List<HeldOut> evaluations)
       throws FormatException {
     if (losses.size() > options.steps()) {
       throw damaged(
@@ -163,7 +165,7 @@ final class NpStateFile {
           null);
     }
     long before = -1;
-    for (NpMerge.HeldOut evaluation : evaluations) {
+    for (HeldOut evaluation : evaluations) {
       if (evaluation.step() <= before || evaluation.step() > losses.size()) {
         throw damaged(
             "an evaluation on held-out data after step "
@@ -207,9 +209,9 @@ final class NpStateFile {
         .filter(word -> !word.isEmpty());
   }
 
-  private static NpMerge.HeldOut evaluation(String text) {
+  private static HeldOut evaluation(String text) {
     int colon = text.indexOf(':');
-    return new NpMerge.HeldOut(
+    return new HeldOut(
         Long.parseLong(text.substring(0, Math.max(0, colon))),
         Double.parseDouble(text.substring(colon + 1)));
   }
@@ -239,6 +241,7 @@ final class NpStateFile {
       return infos;
     }
 
+    /** The native state gives whole parts. */
     @Override
     public void read(String name, Tensor into, Workspace ws) {
       String part = name.substring(0, name.indexOf('.'));
@@ -247,7 +250,7 @@ final class NpStateFile {
         into.copyFrom(best.get(slot), ws);
         return;
       }
-      np.read(slot, parts().get(part), into.size(), into.block());
+      np.read(slot, parts().get(part), into.size(), Block.of(into));
     }
 
     private int slot(String name) {

@@ -1,21 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.merganser.method;
 
-import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.RecordComponent;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.stream.Collectors;
 
 /**
- * The settings of a method or experiment: its record of options, read. Components are numbers,
- * truth values, constants of an enum, texts and paths, optional ones, and lists of them; every one
- * is a {@link Setting}. A component that is a record has settings of its own, which belong to the
- * whole.
+ * The settings of a method: its record of options, read. Every component is a {@link Setting}: a
+ * number, a truth value, a constant of an enum, a text or path, a list of them, or one of them that
+ * may be absent. A component that is a record brings its own; one of a sealed interface of records
+ * is a choice among them, and brings those of the chosen one, which has static {@code defaults()}.
  *
  * <p>In text a setting is {@code name=value}, with lower-case names ({@code eval-every}), the items
  * of a list divided by colons, settings by commas: {@code gamma=0.1,unit=absolute}.
@@ -42,46 +41,58 @@ public final class Settings<O extends Record> {
   }
 
   /**
-   * One setting, for tables and command lines.
+   * One setting, for tables.
    *
-   * @param type {@code number}, {@code integer}, {@code text}, {@code path}, their plurals for
-   *     lists, or the constants
-   * @param item class of one value
+   * @param type {@code number}, {@code integer}, {@code text}, {@code path}, {@code numbers} and
+   *     the like, or the constants
    * @param list whether there may be several
    * @param range of numbers, as in messages; empty for all finite ones
-   * @param initial its default, empty for none and an empty list
+   * @param initial its default; empty for an empty list and what is absent
    * @param varies whether tensors and layers may have values of their own
    */
   public record Entry(
       String name,
       String type,
-      Class<?> item,
       boolean list,
       String range,
       String initial,
       String help,
       boolean varies) {}
 
-  /** In order of the record. */
+  /** In order of the record; of a choice those of all its records. */
   public List<Entry> entries() {
-    List<Entry> entries = new ArrayList<>();
-    visit(
-        defaults,
-        (component, value) -> {
-          Setting setting = component.getAnnotation(Setting.class);
-          SettingType type = SettingType.of(component);
-          entries.add(
-              new Entry(
-                  name(component),
-                  type.words(),
-                  type.item(),
-                  type.count() == SettingType.Count.LIST,
-                  Range.of(setting).text(),
-                  SettingType.text(value),
-                  setting.value(),
-                  setting.varies()));
-        });
-    return entries;
+    Map<String, Entry> entries = new LinkedHashMap<>();
+    collect(defaults, "", entries);
+    return List.copyOf(entries.values());
+  }
+
+  private static void collect(Record options, String of, Map<String, Entry> entries) {
+    for (RecordComponent component : options.getClass().getRecordComponents()) {
+      Class<?> type = component.getType();
+      Object value = Components.value(options, component);
+      if (type.isRecord()) {
+        collect((Record) value, of, entries);
+        continue;
+      }
+      Setting setting = component.getAnnotation(Setting.class);
+      String name = Components.name(component);
+      entries.putIfAbsent(
+          name,
+          new Entry(
+              name,
+              Values.type(component.getGenericType()),
+              type == List.class,
+              Range.of(setting).text(),
+              Values.text(value),
+              setting.value() + of,
+              setting.varies()));
+      if (type.isSealed()) {
+        collect((Record) value, of, entries);
+        for (Class<?> choice : type.getPermittedSubclasses()) {
+          collect(Components.defaults(choice), " (" + Values.name(choice) + ")", entries);
+        }
+      }
+    }
   }
 
   /** Whether there is a setting of that name. */
@@ -103,7 +114,7 @@ public final class Settings<O extends Record> {
         int equals = part.indexOf('=');
         if (equals < 1) {
           throw new IllegalArgumentException(
-              method + ": '" + part + "' is no setting; write NAME=VALUE" + known());
+              method + ": '" + part + "' is no setting; write NAME=VALUE" + known(defaults));
         }
         if (given.put(part.substring(0, equals), part.substring(equals + 1)) != null) {
           throw new IllegalArgumentException(
@@ -111,81 +122,141 @@ public final class Settings<O extends Record> {
         }
       }
     }
-    return with(method, defaults, given);
+    return parse(method, given);
   }
 
   /**
-   * Options with some settings changed.
+   * The same from names and texts of values.
    *
    * @param method for messages; empty for none in them
-   * @param given values by name: texts, lists of the texts of items, or numbers and constants
    */
-  public O with(String method, O options, Map<String, ?> given) {
+  public O parse(String method, Map<String, String> given) {
     for (String name : given.keySet()) {
       if (!has(name)) {
-        throw new IllegalArgumentException(
-            entries().isEmpty()
-                ? method + " has no settings, so no '" + name + "'; drop it"
-                : method + " has no setting '" + name + "'" + known());
+        throw unknown(method, name, defaults);
       }
     }
+    Map<String, String> left = new LinkedHashMap<>(given);
+    O options;
     try {
-      O changed = construct(options, given);
-      check(changed);
-      return changed;
+      options = read(defaults, left);
+      check(options);
     } catch (IllegalArgumentException e) {
-      throw method.isEmpty() ? e : new IllegalArgumentException(method + ": " + e.getMessage(), e);
+      if (method.isEmpty()) {
+        throw e;
+      }
+      throw new IllegalArgumentException(method + ": " + e.getMessage(), e);
     }
+    if (!left.isEmpty()) {
+      throw unknown(method, left.keySet().iterator().next(), options);
+    }
+    return options;
   }
 
-  /** Options with one setting changed, as {@link #with(String, Record, Map)}. */
-  public static <O extends Record> O with(O options, String name, Object value) {
-    return of(options).with("", options, Map.of(name, value));
+  private static IllegalArgumentException unknown(String method, String name, Record options) {
+    return new IllegalArgumentException(
+        options.getClass().getRecordComponents().length == 0
+            ? method + " has no settings, so no '" + name + "'; drop it"
+            : method + " has no setting '" + name + "'" + known(options));
   }
 
-  private String known() {
-    List<Entry> entries = entries();
-    return entries.isEmpty()
-        ? ""
-        : "; it has " + entries.stream().map(Entry::name).collect(Collectors.joining(", "));
+  private static String known(Record options) {
+    Map<String, Object> values = values(options);
+    return values.isEmpty() ? "" : "; it has " + String.join(", ", values.keySet());
+  }
+
+  /** Options with what is given, which is taken out. */
+  private static <R extends Record> R read(R options, Map<String, String> given) {
+    RecordComponent[] components = options.getClass().getRecordComponents();
+    Object[] values = new Object[components.length];
+    for (int i = 0; i < components.length; i++) {
+      Class<?> type = components[i].getType();
+      Object value = Components.value(options, components[i]);
+      String text = type.isRecord() ? null : given.remove(Components.name(components[i]));
+      if (type.isSealed()) {
+        Record chosen = text == null ? (Record) value : choice(components[i], value, text);
+        values[i] = read(chosen, given);
+      } else if (type.isRecord()) {
+        values[i] = read((Record) value, given);
+      } else {
+        values[i] =
+            text == null
+                ? value
+                : Values.parse(
+                    Components.name(components[i]), components[i].getGenericType(), text);
+      }
+    }
+    return Components.construct(options, values);
+  }
+
+  private static Record choice(RecordComponent component, Object present, String text) {
+    if (Values.name(present.getClass()).equals(text)) {
+      return (Record) present;
+    }
+    for (Class<?> choice : component.getType().getPermittedSubclasses()) {
+      if (Values.name(choice).equals(text)) {
+        return Components.defaults(choice);
+      }
+    }
+    throw new IllegalArgumentException(
+        Components.name(component)
+            + " must be one of "
+            + Values.type(component.getType())
+            + ", not '"
+            + text
+            + "'");
   }
 
   /**
-   * Names and values of options for files: numbers, truth values, texts and lists of them, optional
-   * ones where they are there.
+   * Names and values of options for files: numbers, truth values, texts and lists of them. What is
+   * absent is left out.
    */
   public static Map<String, Object> values(Record options) {
     Map<String, Object> values = new LinkedHashMap<>();
-    visit(
-        options,
-        (component, value) -> {
-          List<Object> items = new ArrayList<>();
-          for (Object item : SettingType.items(value)) {
-            items.add(
-                item instanceof Enum<?> || item instanceof Path ? SettingType.text(item) : item);
-          }
-          if (value instanceof List<?>) {
-            values.put(name(component), items);
-          } else if (!items.isEmpty()) {
-            values.put(name(component), items.get(0));
-          }
-        });
+    for (RecordComponent component : options.getClass().getRecordComponents()) {
+      Object value = Components.value(options, component);
+      if (!component.getType().isRecord()) {
+        Values.plain(value).ifPresent(plain -> values.put(Components.name(component), plain));
+      }
+      if (value instanceof Record nested) {
+        values.putAll(values(nested));
+      }
+    }
     return values;
   }
 
-  /** Options as {@link #parse} reads them, less those that are as in {@code defaults}. */
+  /** Options as {@link #parse} reads them, less what is as in the defaults. */
   public String text(O options) {
-    Map<String, Object> usual = new LinkedHashMap<>();
-    visit(defaults, (component, value) -> usual.put(name(component), value));
-    List<String> parts = new ArrayList<>();
-    visit(
-        options,
-        (component, value) -> {
-          if (!value.equals(usual.get(name(component)))) {
-            parts.add(name(component) + "=" + SettingType.text(value));
-          }
-        });
-    return String.join(SEPARATOR, parts);
+    Map<String, Object> usual = values(defaults);
+    return values(options).entrySet().stream()
+        .filter(value -> !value.getValue().equals(usual.get(value.getKey())))
+        .map(value -> value.getKey() + "=" + Values.text(value.getValue()))
+        .collect(Collectors.joining(SEPARATOR));
+  }
+
+  /** The defaults with one setting changed, by its name in text and its value or text. */
+  public O with(String name, Object value) {
+    return parse("", Map.of(name, Values.text(value)));
+  }
+
+  /**
+   * A copy with one component changed, for the {@code withX} of options.
+   *
+   * @param component its name in Java
+   */
+  public static <R extends Record> R with(R options, String component, Object value) {
+    RecordComponent[] components = options.getClass().getRecordComponents();
+    Object[] values = new Object[components.length];
+    boolean found = false;
+    for (int i = 0; i < components.length; i++) {
+      boolean changed = components[i].getName().equals(component);
+      values[i] = changed ? value : Components.value(options, components[i]);
+      found |= changed;
+    }
+    if (!found) {
+      throw new IllegalStateException(options.getClass().getName() + " has no " + component);
+    }
+    return Components.construct(options, values);
   }
 
   /**
@@ -205,83 +276,40 @@ public final class Settings<O extends Record> {
     }
   }
 
-  /**
-   * Holds numbers of options, and of records in them, to the bounds of their settings; for those
-   * who take options that were not checked by their constructors.
-   *
-   * @throws IllegalArgumentException naming setting, bounds and value
-   */
+  /** The same for options, and records in them, whose constructors do not. */
   public static void check(Record options) {
-    visit(options, Settings::check);
+    for (RecordComponent component : options.getClass().getRecordComponents()) {
+      Object value = Components.value(options, component);
+      check(component, value);
+      if (value instanceof Record part) {
+        check(part);
+      }
+    }
   }
 
   private static void check(RecordComponent component, Object value) {
-    String name = name(component);
+    String name = Components.name(component);
     if (value == null) {
       throw new IllegalArgumentException(name + " must not be null");
     }
-    for (Object item : SettingType.items(value)) {
-      if (item instanceof Number number) {
-        Range.of(component.getAnnotation(Setting.class)).check(name, number);
-      }
+    Setting setting = component.getAnnotation(Setting.class);
+    if (setting != null) {
+      Range range = Range.of(setting);
+      numbers(value).forEach(number -> range.check(name, number));
     }
   }
 
-  private static String name(RecordComponent component) {
-    return component.getName().replaceAll("([A-Z])", "-$1").toLowerCase(Locale.ROOT);
-  }
-
-  private interface Visitor {
-    void visit(RecordComponent component, Object value);
-  }
-
-  /** Settings of a record and of those in it. */
-  private static void visit(Record options, Visitor visitor) {
-    for (RecordComponent component : options.getClass().getRecordComponents()) {
-      Object value = value(options, component);
-      if (value instanceof Record part) {
-        visit(part, visitor);
-      } else {
-        visitor.visit(component, value);
-      }
+  private static List<Number> numbers(Object value) {
+    List<Number> numbers = new ArrayList<>();
+    if (value instanceof Number number) {
+      numbers.add(number);
+    } else if (value instanceof OptionalInt number) {
+      number.ifPresent(numbers::add);
+    } else if (value instanceof Optional<?> optional) {
+      optional.ifPresent(present -> numbers.addAll(numbers(present)));
+    } else if (value instanceof List<?> list) {
+      list.forEach(item -> numbers.addAll(numbers(item)));
     }
-  }
-
-  private static Object value(Record options, RecordComponent component) {
-    try {
-      return component.getAccessor().invoke(options);
-    } catch (ReflectiveOperationException e) {
-      throw new IllegalStateException(options.getClass() + " must be public", e);
-    }
-  }
-
-  @SuppressWarnings("unchecked")
-  private static <R extends Record> R construct(R options, Map<String, ?> given) {
-    RecordComponent[] components = options.getClass().getRecordComponents();
-    Class<?>[] types = new Class<?>[components.length];
-    Object[] values = new Object[components.length];
-    for (int i = 0; i < components.length; i++) {
-      types[i] = components[i].getType();
-      Object value = value(options, components[i]);
-      Object text = given.get(name(components[i]));
-      values[i] =
-          value instanceof Record part
-              ? construct(part, given)
-              : text == null ? value : read(components[i], text);
-    }
-    try {
-      return (R) options.getClass().getDeclaredConstructor(types).newInstance(values);
-    } catch (InvocationTargetException e) {
-      if (e.getCause() instanceof IllegalArgumentException refused) {
-        throw refused;
-      }
-      throw new IllegalStateException(e.getCause());
-    } catch (ReflectiveOperationException e) {
-      throw new IllegalStateException(options.getClass() + " must be public", e);
-    }
-  }
-
-  private static Object read(RecordComponent component, Object text) {
-    return SettingType.of(component).read(name(component), text);
+    return numbers;
   }
 }

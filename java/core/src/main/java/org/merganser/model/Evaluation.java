@@ -65,8 +65,9 @@ public record Evaluation(double accuracy, double loss) {
 
   /** The ensemble of models: the mean of their logits. A new tensor. */
   public static Tensor mean(List<Tensor> logits) {
-    Tensor first = logits.get(0);
-    Tensor mean = Tensor.allocate(DType.F32, first.shape());
+    long[] shape = logits.get(0).shape();
+    logits.forEach(model -> model.require("logits of a model", model.dtype(), shape));
+    Tensor mean = Tensor.allocate(DType.F32, shape);
     for (long i = 0; i < mean.size(); i++) {
       double sum = 0;
       for (Tensor model : logits) {

@@ -101,8 +101,7 @@ final class ForwardPasses implements PairedActivations {
         List<Callable<Map<String, Tensor>>> runs = new ArrayList<>();
         while (sizes.size() < atOnce && batches.hasNext()) {
           Tensor next = batches.next();
-          // One that is handed out is valid until the next.
-          Tensor batch = atOnce == 1 ? next : copies.add(next.copy());
+          Tensor batch = atOnce == 1 || inputs.inMemory() ? next : copies.add(next.copy());
           for (Network.Session session : sessions(sizes.size())) {
             runs.add(
                 () -> {

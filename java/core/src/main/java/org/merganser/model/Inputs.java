@@ -7,8 +7,16 @@ import org.merganser.linalg.Tensor;
 /** Input batches of a data set; the same seed gives the same batches in the same order. */
 public interface Inputs {
 
-  /** Batches from the start. A tensor is valid until the next one is asked. */
+  /**
+   * Batches from the start. A tensor is valid until the next one is asked, unless {@link
+   * #inMemory}.
+   */
   Iterator<Tensor> open(long seed);
+
+  /** Whether batches are views of what is there anyway, and so stay valid. */
+  default boolean inMemory() {
+    return false;
+  }
 
   /** Number of samples of one pass. */
   long samples();

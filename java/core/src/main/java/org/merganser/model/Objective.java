@@ -3,13 +3,11 @@ package org.merganser.model;
 
 import java.io.IOException;
 import java.util.LinkedHashMap;
-import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalDouble;
-import java.util.Set;
-import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
+import org.merganser.internal.Opened;
 import org.merganser.io.Checkpoint;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.io.TensorInfo;
@@ -38,31 +36,36 @@ public interface Objective {
   default MemoryCheckpoint model(Session session, List<? extends Checkpoint> models, Workspace ws)
       throws IOException {
     Checkpoint first = models.get(0);
-    Map<String, Tensor> tensors = new LinkedHashMap<>();
-    Set<String> stale = new LinkedHashSet<>();
-    models.forEach(model -> stale.addAll(model.stale()));
-    List<String> learned = slots().stream().map(Slot::name).toList();
-    try (Checkpoint buffers = session.buffers()) {
-      for (String name : first.tensors().keySet()) {
-        DType dtype = first.info(name).dtype();
-        int slot = learned.indexOf(name);
-        Tensor tensor;
-        if (slot >= 0) {
-          tensor = session.theta(slot).toHost(ws);
-        } else {
-          tensor = (buffers.tensors().containsKey(name) ? buffers : first).read(name, ws);
-        }
-        if (tensor.dtype() != dtype && dtype.isArithmetic()) {
-          try (Tensor computed = tensor) {
-            tensor = Tensor.allocate(dtype, computed.shape());
-            tensor.convertFrom(computed, ws);
+    Map<String, Tensor> computed = new LinkedHashMap<>();
+    try (Opened opened = new Opened();
+        Checkpoint buffers = session.buffers()) {
+      for (int s = 0; s < slots().size(); s++) {
+        String name = slots().get(s).name();
+        computed.put(name, opened.add(inType(first.info(name), session.theta(s), ws)));
+      }
+      for (String name : buffers.tensors().keySet()) {
+        if (first.tensors().containsKey(name) && !computed.containsKey(name)) {
+          try (Tensor buffer = buffers.read(name, ws)) {
+            computed.put(name, opened.add(inType(first.info(name), buffer, ws)));
           }
         }
-        tensors.put(name, tensor);
       }
-      stale.removeAll(buffers.tensors().keySet());
+      opened.release();
     }
-    return MemoryCheckpoint.of(tensors, first.metadata(), stale);
+    return MemoryCheckpoint.copyOf(new FirstOf(models), computed, ws);
+  }
+
+  /** A copy on the host in the type in which the models store it. */
+  private static Tensor inType(TensorInfo info, Tensor computed, Workspace ws) {
+    if (computed.dtype() == info.dtype() || !info.dtype().isArithmetic()) {
+      return computed.toHost(ws);
+    }
+    try (Opened opened = new Opened()) {
+      Tensor converted = opened.add(Tensor.allocate(info.dtype(), computed.shape()));
+      converted.convertFrom(computed, ws);
+      opened.release();
+      return converted;
+    }
   }
 
   /**

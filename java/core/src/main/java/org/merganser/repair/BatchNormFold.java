@@ -64,7 +64,7 @@ public final class BatchNormFold {
    */
   public Checkpoint fold(Checkpoint model) {
     requireFresh(model);
-    return new FoldedCheckpoint(model, network.affineLayers(), normOf);
+    return FoldedCheckpoint.of(model, network.affineLayers(), normOf);
   }
 
   /**

@@ -4,14 +4,13 @@ package org.merganser.repair;
 import java.io.IOException;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
-import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
 import org.merganser.error.IncompatibleModelsException;
 import org.merganser.error.NumericalException;
+import org.merganser.internal.Opened;
 import org.merganser.io.Checkpoint;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.linalg.Tensor;
@@ -93,33 +92,27 @@ public final class BatchNormReset implements Repair {
       Checkpoint model, List<BatchNormLayer> layers, Moments moments, long batches, Workspace ws)
       throws IOException {
     Map<String, Tensor> replaced = new LinkedHashMap<>();
-    for (BatchNormLayer layer : layers) {
-      double[] mean = new double[Math.toIntExact(layer.width())];
-      double[] variance = new double[mean.length];
-      if (moments == null) {
-        Arrays.fill(variance, 1);
-      } else {
-        SpaceMoments found = moments.space(layer.input());
-        mean = found.mean(0);
-        variance = unbiased(layer, found);
-      }
-      replaced.put(layer.mean(), vector(model, layer.mean(), mean, ws));
-      replaced.put(layer.variance(), vector(model, layer.variance(), variance, ws));
-      if (layer.counter().isPresent()) {
-        String counter = layer.counter().get();
-        if (model.tensors().containsKey(counter)) {
-          replaced.put(counter, counter(model, counter, batches));
+    try (Opened opened = new Opened()) {
+      for (BatchNormLayer layer : layers) {
+        double[] mean = new double[Math.toIntExact(layer.width())];
+        double[] variance = new double[mean.length];
+        if (moments == null) {
+          Arrays.fill(variance, 1);
+        } else {
+          SpaceMoments found = moments.space(layer.input());
+          mean = found.mean(0);
+          variance = unbiased(layer, found);
+        }
+        replaced.put(layer.mean(), opened.add(vector(model, layer.mean(), mean, ws)));
+        replaced.put(layer.variance(), opened.add(vector(model, layer.variance(), variance, ws)));
+        if (layer.counter().filter(model.tensors()::containsKey).isPresent()) {
+          String counter = layer.counter().get();
+          replaced.put(counter, opened.add(counter(model, counter, batches)));
         }
       }
+      opened.release();
     }
-    Map<String, Tensor> tensors = new LinkedHashMap<>();
-    for (String name : model.tensors().keySet()) {
-      Tensor tensor = replaced.get(name);
-      tensors.put(name, tensor != null ? tensor : model.read(name, ws));
-    }
-    Set<String> stale = new LinkedHashSet<>(model.stale());
-    stale.removeAll(replaced.keySet());
-    return MemoryCheckpoint.of(tensors, model.metadata(), stale);
+    return MemoryCheckpoint.copyOf(model, replaced, ws);
   }
 
   private static double[] unbiased(BatchNormLayer layer, SpaceMoments moments) {

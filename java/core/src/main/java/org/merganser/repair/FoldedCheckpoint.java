@@ -2,31 +2,37 @@
 package org.merganser.repair;
 
 import java.io.IOException;
-import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import org.merganser.compute.Workspace;
-import org.merganser.internal.Names;
 import org.merganser.io.Checkpoint;
+import org.merganser.io.CheckpointView;
 import org.merganser.io.TensorInfo;
 import org.merganser.linalg.Tensor;
 import org.merganser.model.AffineLayer;
 import org.merganser.model.BatchNormLayer;
 
 /** A model whose batch normalisations have become part of the layers before them. */
-final class FoldedCheckpoint implements Checkpoint {
+final class FoldedCheckpoint extends CheckpointView {
   private final Checkpoint source;
-  private final Map<String, TensorInfo> tensors;
-  private final Map<String, Absorbed> absorbed = new LinkedHashMap<>();
+  private final Map<String, Absorbed> absorbed;
 
   /** A weight or bias that absorbs a normalisation. */
   private record Absorbed(AffineLayer layer, BatchNormLayer norm, boolean isWeight) {}
 
-  FoldedCheckpoint(Checkpoint source, List<AffineLayer> layers, Map<String, BatchNormLayer> norms) {
+  private FoldedCheckpoint(
+      Checkpoint source, Map<String, TensorInfo> tensors, Map<String, Absorbed> absorbed) {
+    super(tensors, List.of(source));
     this.source = source;
+    this.absorbed = absorbed;
+  }
+
+  static FoldedCheckpoint of(
+      Checkpoint source, List<AffineLayer> layers, Map<String, BatchNormLayer> norms) {
+    Map<String, Absorbed> absorbed = new LinkedHashMap<>();
     Map<String, String> addedBias = new LinkedHashMap<>();
     Set<String> gone = new LinkedHashSet<>();
     for (AffineLayer layer : layers) {
@@ -54,26 +60,24 @@ final class FoldedCheckpoint implements Checkpoint {
                 infos.put(addedBias.get(name), TensorInfo.of(info.dtype(), info.dim(0)));
               }
             });
-    this.tensors = Collections.unmodifiableMap(infos);
+    return new FoldedCheckpoint(source, infos, absorbed);
   }
 
   @Override
-  public Map<String, TensorInfo> tensors() {
-    return tensors;
-  }
-
-  @Override
-  public Map<String, String> metadata() {
-    return source.metadata();
-  }
-
-  @Override
-  public void read(String name, Tensor into, Workspace ws) throws IOException {
-    TensorInfo info = info(name);
-    into.require("target of " + Names.quote(name), info.dtype(), info.dims());
+  public long block(String name) {
     Absorbed folded = absorbed.get(name);
     if (folded == null) {
-      source.read(name, into, ws);
+      return source.block(name);
+    }
+    return folded.isWeight() ? ScaledRows.block(source, name) : Math.max(1, info(name).size());
+  }
+
+  @Override
+  protected void fill(String name, long from, long to, Tensor into, Workspace ws)
+      throws IOException {
+    Absorbed folded = absorbed.get(name);
+    if (folded == null) {
+      source.readRange(name, from, to, into, ws);
       return;
     }
     double[] scale = values(folded.norm().scale(), ws);
@@ -81,14 +85,13 @@ final class FoldedCheckpoint implements Checkpoint {
     for (int c = 0; c < scale.length; c++) {
       scale[c] /= Math.sqrt(variance[c] + folded.norm().epsilon());
     }
-    try (Tensor result = folded.isWeight() ? weight(name, scale, ws) : bias(folded, scale, ws)) {
-      into.copyFrom(result, ws);
+    if (folded.isWeight()) {
+      source.readRange(name, from, to, into, ws);
+      ScaledRows.scale(info(name), from, scale, into, ws);
+      return;
     }
-  }
-
-  private Tensor weight(String name, double[] scale, Workspace ws) throws IOException {
-    try (Tensor weight = source.readOn(name, ws)) {
-      return weight.scaledRows(scale, ws);
+    try (Tensor result = bias(folded, scale, ws)) {
+      into.copyFrom(result, ws);
     }
   }
 

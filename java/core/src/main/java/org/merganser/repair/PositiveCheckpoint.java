@@ -5,16 +5,15 @@ import java.io.IOException;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import org.merganser.compute.Workspace;
 import org.merganser.io.Checkpoint;
-import org.merganser.io.TensorInfo;
+import org.merganser.io.CheckpointView;
 import org.merganser.linalg.Tensor;
 import org.merganser.model.AffineLayer;
 import org.merganser.model.BatchNormLayer;
 
 /** A model whose negative scales have moved into the rows of the layers before them. */
-final class PositiveCheckpoint implements Checkpoint {
+final class PositiveCheckpoint extends CheckpointView {
   private final Checkpoint source;
 
   /** The scale whose sign a tensor takes, row by row. */
@@ -22,6 +21,7 @@ final class PositiveCheckpoint implements Checkpoint {
 
   PositiveCheckpoint(
       Checkpoint source, List<AffineLayer> layers, Map<String, BatchNormLayer> norms) {
+    super(source);
     this.source = source;
     for (AffineLayer layer : layers) {
       BatchNormLayer norm = norms.get(layer.id());
@@ -35,23 +35,14 @@ final class PositiveCheckpoint implements Checkpoint {
   }
 
   @Override
-  public Map<String, TensorInfo> tensors() {
-    return source.tensors();
+  public long block(String name) {
+    return scaleOf.containsKey(name) ? ScaledRows.block(source, name) : source.block(name);
   }
 
   @Override
-  public Map<String, String> metadata() {
-    return source.metadata();
-  }
-
-  @Override
-  public Set<String> stale() {
-    return source.stale();
-  }
-
-  @Override
-  public void read(String name, Tensor into, Workspace ws) throws IOException {
-    source.read(name, into, ws);
+  protected void fill(String name, long from, long to, Tensor into, Workspace ws)
+      throws IOException {
+    source.readRange(name, from, to, into, ws);
     String scale = scaleOf.get(name);
     if (scale == null) {
       return;
@@ -67,9 +58,7 @@ final class PositiveCheckpoint implements Checkpoint {
     }
     // Without a negative scale the bytes are those of the source.
     if (negative) {
-      try (Tensor result = into.scaledRows(signs, ws)) {
-        into.copyFrom(result, ws);
-      }
+      ScaledRows.scale(info(name), from, signs, into, ws);
     }
   }
 }

@@ -7,9 +7,9 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.IntStream;
-import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
 import org.merganser.error.IncompatibleModelsException;
+import org.merganser.internal.Opened;
 import org.merganser.io.Checkpoint;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.linalg.Tensor;
@@ -85,13 +85,9 @@ public final class RepairRescale implements Repair {
         form == Form.MEASURED
             ? StatisticsRequest.NONE
             : StatisticsRequest.of(StatisticsRequest.Part.ALL_CROSS);
-    Map<String, Tensor> tensors = new LinkedHashMap<>();
-    for (String name : problem.merged().tensors().keySet()) {
-      tensors.put(name, problem.merged().read(name, ws));
-    }
-    MemoryCheckpoint current =
-        MemoryCheckpoint.of(tensors, problem.merged().metadata(), problem.merged().stale());
-    try (Moments endpoints = moments(problem, layers, problem.endpoints(), request, ws)) {
+    try (Opened opened = new Opened();
+        Moments endpoints = moments(problem, layers, problem.endpoints(), request, ws)) {
+      MemoryCheckpoint current = opened.add(MemoryCheckpoint.copyOf(problem.merged(), ws));
       for (AffineLayer layer : layers) {
         SpaceMoments goal = endpoints.space(layer.output());
         if (form == Form.MEASURED) {
@@ -99,7 +95,7 @@ public final class RepairRescale implements Repair {
             SpaceMoments merged = found.space(layer.output());
             correct(
                 layer,
-                tensors,
+                current,
                 merged.mean(0),
                 deviations(merged, 0),
                 merged.dead(0),
@@ -111,7 +107,7 @@ public final class RepairRescale implements Repair {
           double[] deviation = expectedDeviation(problem.weights(), goal, ws);
           correct(
               layer,
-              tensors,
+              current,
               goalMean(problem.weights(), goal),
               deviation,
               dead(deviation),
@@ -119,12 +115,10 @@ public final class RepairRescale implements Repair {
               goal,
               ws);
         }
-        // The map of tensors was changed; the checkpoint is a view of what it was.
-        current =
-            MemoryCheckpoint.of(tensors, problem.merged().metadata(), problem.merged().stale());
       }
+      opened.release();
+      return current;
     }
-    return current;
   }
 
   /** Hidden affine layers, all with a bias to correct. */
@@ -179,7 +173,7 @@ public final class RepairRescale implements Repair {
 
   private static void correct(
       AffineLayer layer,
-      Map<String, Tensor> tensors,
+      MemoryCheckpoint current,
       double[] mean,
       double[] deviation,
       boolean[] dead,
@@ -197,17 +191,17 @@ public final class RepairRescale implements Repair {
     for (int c = 0; c < scale.length; c++) {
       scale[c] = dead[c] ? 1 : scale[c] / deviation[c];
     }
-    Tensor weight = tensors.get(layer.weight());
-    tensors.put(layer.weight(), weight.scaledRows(scale, ws));
-    weight.close();
-    Tensor bias = tensors.get(layer.bias().orElseThrow());
+    Tensor weight = current.tensor(layer.weight());
+    Tensor bias = current.tensor(layer.bias().orElseThrow());
     double[] shifted = bias.toDoubleArray();
     for (int c = 0; c < shifted.length; c++) {
       shifted[c] = scale[c] * (shifted[c] - mean[c]) + wantedMean[c];
     }
-    DType dtype = bias.dtype();
-    bias.close();
-    tensors.put(layer.bias().orElseThrow(), Tensor.of(dtype, shifted, ws));
+    try (Tensor scaled = weight.scaledRows(scale, ws);
+        Tensor moved = Tensor.of(bias.dtype(), shifted, ws)) {
+      weight.copyFrom(scaled, ws);
+      bias.copyFrom(moved, ws);
+    }
   }
 
   private static double[] goalMean(List<Double> weights, SpaceMoments endpoints) {

@@ -11,13 +11,14 @@ import java.util.Set;
 import org.merganser.compute.Workspace;
 import org.merganser.error.IncompatibleModelsException;
 import org.merganser.io.Checkpoint;
+import org.merganser.io.CheckpointView;
 import org.merganser.io.TensorInfo;
 import org.merganser.linalg.Tensor;
 import org.merganser.model.AffineLayer;
 import org.merganser.model.BatchNormLayer;
 
 /** A model without normalisation seen as one with it, with scale and shift of a reference. */
-final class UnfoldedCheckpoint implements Checkpoint {
+final class UnfoldedCheckpoint extends CheckpointView {
   private final Checkpoint folded;
   private final Checkpoint reference;
   private final Map<String, Kind> kinds = new LinkedHashMap<>();
@@ -35,6 +36,7 @@ final class UnfoldedCheckpoint implements Checkpoint {
       Checkpoint reference,
       List<AffineLayer> layers,
       Map<String, BatchNormLayer> norms) {
+    super(reference.tensors(), List.of(reference, folded));
     this.folded = folded;
     this.reference = reference;
     this.stale = new LinkedHashSet<>(folded.stale());
@@ -73,25 +75,25 @@ final class UnfoldedCheckpoint implements Checkpoint {
   }
 
   @Override
-  public Map<String, TensorInfo> tensors() {
-    return reference.tensors();
-  }
-
-  @Override
-  public Map<String, String> metadata() {
-    return reference.metadata();
-  }
-
-  @Override
   public Set<String> stale() {
     return Set.copyOf(stale);
   }
 
   @Override
-  public void read(String name, Tensor into, Workspace ws) throws IOException {
+  public long block(String name) {
+    return switch (kinds.getOrDefault(name, Kind.FOLDED)) {
+      case FOLDED -> folded.block(name);
+      case REFERENCE -> reference.block(name);
+      case MAGNITUDE, ZERO -> Math.max(1, info(name).size());
+    };
+  }
+
+  @Override
+  protected void fill(String name, long from, long to, Tensor into, Workspace ws)
+      throws IOException {
     switch (kinds.getOrDefault(name, Kind.FOLDED)) {
-      case FOLDED -> folded.read(name, into, ws);
-      case REFERENCE -> reference.read(name, into, ws);
+      case FOLDED -> folded.readRange(name, from, to, into, ws);
+      case REFERENCE -> reference.readRange(name, from, to, into, ws);
       case MAGNITUDE -> {
         try (Tensor scale = reference.read(name, ws)) {
           double[] values = scale.toDoubleArray();
@@ -101,7 +103,7 @@ final class UnfoldedCheckpoint implements Checkpoint {
           write(values, into, ws);
         }
       }
-      case ZERO -> write(new double[Math.toIntExact(info(name).size())], into, ws);
+      case ZERO -> write(new double[Math.toIntExact(into.size())], into, ws);
       default -> throw new IllegalStateException(name);
     }
   }

@@ -89,7 +89,7 @@ public final class MomentAccumulator implements AutoCloseable {
     for (int k = 0; k < widths.length; k++) {
       Tensor tensor = activations.get(k);
       check(tensor, k, first, outer, inner);
-      data[k] = tensor.block();
+      data[k] = Block.of(tensor);
       strides[3 * k] = widths[k] * inner;
       strides[3 * k + 1] = 1;
       strides[3 * k + 2] = inner;
@@ -141,14 +141,14 @@ public final class MomentAccumulator implements AutoCloseable {
     for (int k = 0; k < widths.length; k++) {
       means[k] = new double[Math.toIntExact(widths[k])];
       m2[k] = new double[means[k].length];
-      state().stream(k, means[k], m2[k]);
+      state().series(k, means[k], m2[k]);
     }
     try (Opened opened = new Opened()) {
       Map<Pair, Matrix> blocks = new LinkedHashMap<>();
       for (int p = 0; p < pairs.size(); p++) {
         Pair pair = pairs.get(p);
         Matrix block = opened.add(Matrix.allocate(widths[pair.i()], widths[pair.j()], ws));
-        state().block(p, block.asTensor().block());
+        state().block(p, Block.of(block.asTensor()));
         blocks.put(pair, block);
       }
       long skipped = state().skipped();

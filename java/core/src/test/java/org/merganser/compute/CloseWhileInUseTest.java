@@ -17,6 +17,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.merganser.error.CancelledException;
+import org.merganser.internal.kernel.Block;
 import org.merganser.internal.kernel.Natives;
 import org.merganser.io.Checkpoint;
 import org.merganser.io.MemoryCheckpoint;
@@ -86,7 +87,7 @@ class CloseWhileInUseTest {
     Memory memory = Memory.allocate(1 << 20);
     memory.putByte(0, (byte) 5);
     long before = Natives.allocatedBytes();
-    try (var view = memory.view(0, 16)) {
+    try (var view = Block.view(memory, 0, 16)) {
       memory.close();
       assertThat(view.buffer().get(0)).isEqualTo((byte) 5);
       assertThat(Natives.allocatedBytes()).isEqualTo(before);

@@ -30,12 +30,12 @@ class NpMergerPropertiesTest {
     return MemoryCheckpoint.of(Map.of("w", Tensor.of(values, values.length)));
   }
 
-  private static NpMerge learn(
+  private static NpMerger.Result learn(
       JavaObjective objective, NpMerger.Options options, float[] a, float[] c) throws IOException {
     return NpMerger.of(objective, options).learn(MergeProblem.of(model(a), model(c)), WS);
   }
 
-  private static float[] theta(NpMerge learned) {
+  private static float[] theta(NpMerger.Result learned) {
     return learned.model().tensor("w").toFloatArray();
   }
 
@@ -64,7 +64,7 @@ class NpMergerPropertiesTest {
     long seed = draw.seed();
     NpMerger.Form form = draw.of(NpMerger.Form.values());
     float[] a = gaussian(n, seed);
-    NpMerge learned =
+    NpMerger.Result learned =
         learn(
             JavaObjective.constant(gaussian(n, seed + 2)),
             NpMerger.Options.defaults().withForm(form).withSteps(9),
@@ -81,8 +81,8 @@ class NpMergerPropertiesTest {
     float[] c = gaussian(n, seed + 1);
     JavaObjective objective = JavaObjective.distance(gaussian(n, seed + 2));
     NpMerger.Options options = NpMerger.Options.defaults().withSteps(20);
-    NpMerge there = learn(objective, options, a, c);
-    NpMerge back = learn(objective, options, c, a);
+    NpMerger.Result there = learn(objective, options, a, c);
+    NpMerger.Result back = learn(objective, options, c, a);
     for (int i = 0; i < n; i++) {
       double size = Math.max(Math.abs(a[i]), Math.abs(c[i]));
       assertThat((double) theta(there)[i]).isCloseTo(theta(back)[i], within(1e-4 * size));
@@ -106,7 +106,7 @@ class NpMergerPropertiesTest {
             .withOptimizer(new NpMerger.Optimizer.Sgd(1, 0))
             .withInitial(coefficient, 1 - coefficient)
             .withSteps(1);
-    NpMerge learned = learn(JavaObjective.distance(target), options, a, c);
+    NpMerger.Result learned = learn(JavaObjective.distance(target), options, a, c);
     double z = Math.log(coefficient / (1 - coefficient));
     for (int i = 0; i < n; i++) {
       double h = 1e-4;

@@ -31,6 +31,7 @@ import org.merganser.io.Checkpoint;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.io.Safetensors;
 import org.merganser.linalg.Tensor;
+import org.merganser.model.EarlyStopping.HeldOut;
 import org.merganser.testing.JavaObjective;
 import org.merganser.testing.JavaObjective.Value;
 
@@ -46,8 +47,8 @@ class NpMergerTest {
     return MemoryCheckpoint.of(Map.of("w", Tensor.of(values, values.length)));
   }
 
-  private static NpMerge learn(JavaObjective objective, NpMerger.Options options, float[]... x)
-      throws IOException {
+  private static NpMerger.Result learn(
+      JavaObjective objective, NpMerger.Options options, float[]... x) throws IOException {
     List<Checkpoint> models = new ArrayList<>();
     for (float[] each : x) {
       models.add(model(each));
@@ -55,11 +56,11 @@ class NpMergerTest {
     return NpMerger.of(objective, options).learn(MergeProblem.of(models), WS);
   }
 
-  private static float[] theta(NpMerge learned) {
+  private static float[] theta(NpMerger.Result learned) {
     return learned.model().tensor("w").toFloatArray();
   }
 
-  private static float[] coefficients(NpMerge learned) {
+  private static float[] coefficients(NpMerger.Result learned) {
     return learned.coefficients().tensor("w").toFloatArray();
   }
 
@@ -70,12 +71,12 @@ class NpMergerTest {
   /** merging.md 2.4. */
   @Test
   void goldens() throws IOException {
-    NpMerge plain = learn(JavaObjective.constant(G), sgd(1).withSteps(1), A, C);
+    NpMerger.Result plain = learn(JavaObjective.constant(G), sgd(1).withSteps(1), A, C);
     assertThat(coefficients(plain))
         .containsExactly(new float[] {.487502604f, .450166003f, .5f}, within(1e-7f));
     assertThat(theta(plain))
         .containsExactly(new float[] {.487502604f, .099667995f, .5f}, within(1e-7f));
-    NpMerge adam =
+    NpMerger.Result adam =
         learn(
             JavaObjective.constant(G),
             NpMerger.Options.defaults()
@@ -92,7 +93,7 @@ class NpMergerTest {
   @Test
   void findsTheCoefficientsThatReachTheTarget() throws IOException {
     float[] target = {.9f, .25f, .5f};
-    NpMerge learned =
+    NpMerger.Result learned =
         learn(JavaObjective.distance(target), NpMerger.Options.defaults().withSteps(1500), A, C);
     assertThat(theta(learned)).containsExactly(target, within(1e-3f));
     assertThat(coefficients(learned)).containsExactly(new float[] {.9f, .375f, .5f}, within(1e-3f));
@@ -100,7 +101,7 @@ class NpMergerTest {
     assertThat(learned.losses().get(1499)).isLessThan(1e-5 * learned.losses().get(0));
     assertThat(learned.heldOut()).isEmpty();
     assertThat(learned.bestStep()).isEqualTo(1500);
-    assertThat(learned.stop()).isEqualTo(NpMerge.Stop.STEPS);
+    assertThat(learned.stop()).isEqualTo(NpMerger.Stop.STEPS);
   }
 
   @Test
@@ -108,7 +109,7 @@ class NpMergerTest {
     float[] x1 = {1, 0, 0};
     float[] x2 = {0, 1, 0};
     float[] x3 = {0, 0, 1};
-    NpMerge learned =
+    NpMerger.Result learned =
         learn(
             JavaObjective.distance(.5f, .3f, .6f),
             NpMerger.Options.defaults().withForm(NpMerger.Form.SOFTMAX).withSteps(1500),
@@ -136,7 +137,7 @@ class NpMergerTest {
         MemoryCheckpoint.of(Map.of("w", Tensor.of(new float[] {1, 1, 1, 1, 1, 1}, 2, 3)));
     MemoryCheckpoint c = MemoryCheckpoint.of(Map.of("w", Tensor.zeros(DType.F32, 2, 3)));
     NpMerger.Options options = sgd(1).withSteps(1).withGranularity(granularity);
-    NpMerge learned = NpMerger.of(objective, options).learn(MergeProblem.of(a, c), WS);
+    NpMerger.Result learned = NpMerger.of(objective, options).learn(MergeProblem.of(a, c), WS);
     double[] logits =
         switch (granularity) {
           case PARAMETER -> new double[] {-.25, -.5, -.75, .25, .25, .25};
@@ -158,18 +159,17 @@ class NpMergerTest {
     // Training pulls to 1; held-out data are best at 0.6.
     JavaObjective objective =
         JavaObjective.distance(1).heldOut(theta -> Math.abs(theta[0][0] - .6));
-    NpMerge learned =
+    NpMerger.Result learned =
         learn(
             objective,
             NpMerger.Options.defaults().withSteps(500).withEvalEvery(1).withPatience(7),
             new float[] {1},
             new float[] {0});
     assertThat(theta(learned)[0]).isCloseTo(.6f, within(.02f));
-    assertThat(learned.stop()).isEqualTo(NpMerge.Stop.PATIENCE);
+    assertThat(learned.stop()).isEqualTo(NpMerger.Stop.PATIENCE);
     assertThat(learned.losses()).hasSize((int) learned.bestStep() + 7);
-    assertThat(learned.heldOut().get(0)).isEqualTo(new NpMerge.HeldOut(0, Math.abs(.5 - .6)));
-    double least =
-        learned.heldOut().stream().mapToDouble(NpMerge.HeldOut::loss).min().orElseThrow();
+    assertThat(learned.heldOut().get(0)).isEqualTo(new HeldOut(0, Math.abs(.5 - .6)));
+    double least = learned.heldOut().stream().mapToDouble(HeldOut::loss).min().orElseThrow();
     assertThat(learned.bestHeldOutLoss()).hasValue(least);
   }
 
@@ -177,7 +177,7 @@ class NpMergerTest {
   void neverWorseOnHeldOutDataThanTheAverage() throws IOException {
     JavaObjective objective =
         JavaObjective.distance(1).heldOut(theta -> Math.abs(theta[0][0] - .5));
-    NpMerge learned =
+    NpMerger.Result learned =
         learn(
             objective,
             NpMerger.Options.defaults().withEvalEvery(3),
@@ -195,7 +195,7 @@ class NpMergerTest {
         NpMerger.of(
             JavaObjective.constant(0),
             NpMerger.Options.defaults().withSteps(1).withInitUniform(true));
-    List<NpMerge> rounds =
+    List<NpMerger.Result> rounds =
         merger.successive(
             MergeProblem.of(models),
             (reference, next) -> {
@@ -226,7 +226,7 @@ class NpMergerTest {
         JavaObjective.constant(0).buffers(Map.of("mean", Tensor.of(new float[] {8}, 1)));
     MemoryCheckpoint first = MemoryCheckpoint.of(a);
     MemoryCheckpoint second = MemoryCheckpoint.of(c, Map.of(), Set.of("mean", "frozen"));
-    NpMerge learned =
+    NpMerger.Result learned =
         NpMerger.of(objective, NpMerger.Options.defaults().withSteps(1))
             .learn(MergeProblem.of(first, second), WS);
     assertThat(learned.model().tensors().keySet()).containsExactly("w", "mean", "frozen", "count");
@@ -240,7 +240,7 @@ class NpMergerTest {
   void theResultHasTheTypeOfTheFirstModel(DType dtype) throws IOException {
     Checkpoint a = MemoryCheckpoint.of(Map.of("w", Tensor.of(dtype, new double[] {1, 2}, WS)));
     Checkpoint c = MemoryCheckpoint.of(Map.of("w", Tensor.of(dtype, new double[] {3, -1}, WS)));
-    NpMerge learned =
+    NpMerger.Result learned =
         NpMerger.of(JavaObjective.constant(0, 0), NpMerger.Options.defaults().withSteps(1))
             .learn(MergeProblem.of(a, c), WS);
     Tensor w = learned.model().tensor("w");
@@ -265,7 +265,7 @@ class NpMergerTest {
               .withPatience(100);
       JavaObjective plain = JavaObjective.distance(target).heldOut(theta -> theta[0][1]);
       MergeProblem problem = MergeProblem.of(model(A), model(C));
-      NpMerge whole = NpMerger.of(plain, options).learn(problem, WS);
+      NpMerger.Result whole = NpMerger.of(plain, options).learn(problem, WS);
       NpMerger.Options resumable = options.withState(state);
       Cancellation cancellation = new Cancellation();
       JavaObjective cancelling =
@@ -293,7 +293,7 @@ class NpMergerTest {
                     + ", and the same call goes on from there");
       }
       assertThat(state).exists();
-      NpMerge rest = NpMerger.of(plain, resumable).learn(problem, WS);
+      NpMerger.Result rest = NpMerger.of(plain, resumable).learn(problem, WS);
       assertThat(rest.model().tensor("w").sameBytes(whole.model().tensor("w"))).isTrue();
       assertThat(rest.losses()).isEqualTo(whole.losses());
       assertThat(rest.heldOut()).isEqualTo(whole.heldOut());
@@ -309,7 +309,7 @@ class NpMergerTest {
         NpMerger.Options.defaults().withSteps(12).withEvalEvery(4).withPatience(100);
     JavaObjective plain = JavaObjective.distance(G).heldOut(theta -> theta[0][1]);
     MergeProblem problem = MergeProblem.of(model(A), model(C));
-    NpMerge whole = NpMerger.of(plain, options).learn(problem, WS);
+    NpMerger.Result whole = NpMerger.of(plain, options).learn(problem, WS);
     NpMerger.Options resumable = options.withState(folder.resolve("evaluating.npstate"));
     int[] evaluations = new int[1];
     JavaObjective stopping =
@@ -324,7 +324,7 @@ class NpMergerTest {
     assertThatThrownBy(() -> NpMerger.of(stopping, resumable).learn(problem, WS))
         .isInstanceOf(CancelledException.class)
         .hasMessageStartingWith("cancelled after step 8 of 12");
-    NpMerge rest = NpMerger.of(plain, resumable).learn(problem, WS);
+    NpMerger.Result rest = NpMerger.of(plain, resumable).learn(problem, WS);
     assertThat(rest.heldOut()).isEqualTo(whole.heldOut()).hasSize(4);
     assertThat(rest.model().tensor("w").sameBytes(whole.model().tensor("w"))).isTrue();
   }
@@ -421,21 +421,21 @@ class NpMergerTest {
             (step, theta) ->
                 new Value(1, new float[][] {{step == 5 ? Float.NaN : 1, 1, step == 5 ? 2 : 1}}));
     objective.heldOut(theta -> theta[0][0]);
-    NpMerge.Diverged failure =
+    NpMerger.Diverged failure =
         catchThrowableOfType(
-            NpMerge.Diverged.class,
+            NpMerger.Diverged.class,
             () -> learn(objective, NpMerger.Options.defaults().withEvalEvery(2), A, C));
     assertThat(failure)
         .hasMessageStartingWith("step 5: the gradient of 'w' at index 0 is not finite or too large")
         .hasMessageContaining("the coefficients of step 4 are kept");
-    NpMerge four =
+    NpMerger.Result four =
         learn(
             JavaObjective.constant(1, 1, 1).heldOut(theta -> theta[0][0]),
             NpMerger.Options.defaults().withEvalEvery(2).withSteps(4),
             A,
             C);
     assertThat(theta(failure.best())).isEqualTo(theta(four));
-    assertThat(failure.best().stop()).isEqualTo(NpMerge.Stop.DIVERGED);
+    assertThat(failure.best().stop()).isEqualTo(NpMerger.Stop.DIVERGED);
   }
 
   @Test
@@ -488,9 +488,9 @@ class NpMergerTest {
     assertThatThrownBy(() -> NpMerger.Options.defaults().withLimit(41))
         .hasMessage("limit must be in (0, 40], not 41.0");
     assertThatThrownBy(() -> NpMerger.Options.defaults().withInitial(.5, .6))
-        .hasMessageContaining("must be at least 0 and sum to 1, not to 1.1");
+        .hasMessageContaining("must sum to 1, not to 1.1");
     assertThatThrownBy(() -> new NpMerger.Optimizer.Adam(Double.NaN))
-        .hasMessage("learning rate must be positive and finite, not NaN");
+        .hasMessage("learning-rate must be finite and greater than 0, not NaN");
     assertThatThrownBy(() -> learn(JavaObjective.constant(G), NpMerger.Options.defaults(), A, C, G))
         .hasMessage(
             "3 models; SIGMOID learns the coefficients of 2; use merge or successive for more");
@@ -528,7 +528,7 @@ class NpMergerTest {
     List<Tensor> results = new ArrayList<>();
     for (int threads : new int[] {1, 2, 8}) {
       try (Workspace ws = Workspace.builder().threads(threads).open()) {
-        NpMerge learned =
+        NpMerger.Result learned =
             NpMerger.of(JavaObjective.distance(target), NpMerger.Options.defaults().withSteps(5))
                 .learn(MergeProblem.of(model(a), model(c)), ws);
         results.add(learned.model().tensor("w"));

@@ -8,16 +8,182 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.OptionalDouble;
 import java.util.OptionalInt;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 class SettingsTest {
+  /** A constant of two words. */
+  public enum Kind {
+    ONE,
+    TWO_WORDS
+  }
+
+  /** A choice. */
+  public sealed interface Shape {
+    /** One number. */
+    record Round(@Setting(value = "size", above = 0) double radius) implements Shape {
+      public Round {
+        Settings.check(Round.class, radius);
+      }
+
+      public static Round defaults() {
+        return new Round(1);
+      }
+    }
+
+    /** Two, one of the same name. */
+    record Square(@Setting("size") double radius, @Setting("angle") double turn) implements Shape {
+      public static Square defaults() {
+        return new Square(2, 0);
+      }
+    }
+  }
+
+  /** Settings that others have too. */
+  public record Common(@Setting("first number") long seed) {}
+
+  /** Every type there is. */
+  public record Options(
+      @Setting(value = "a rate", min = 0, below = 1, varies = true) double learningRate,
+      @Setting(value = "how often", min = 1) int count,
+      @Setting("whether") boolean twice,
+      @Setting("which") Kind kind,
+      @Setting("a name") String label,
+      @Setting(value = "some numbers", max = 9) List<Double> weights,
+      @Setting("some names") List<String> ids,
+      @Setting(value = "perhaps a number", min = 2) OptionalInt most,
+      @Setting("perhaps a file") Optional<Path> file,
+      @Setting("a form") Shape shape,
+      Common common) {
+    public Options {
+      Settings.check(
+          Options.class,
+          learningRate,
+          count,
+          twice,
+          kind,
+          label,
+          weights,
+          ids,
+          most,
+          file,
+          shape,
+          common);
+    }
+  }
+
+  private static final Options USUAL =
+      new Options(
+          0.1,
+          3,
+          false,
+          Kind.ONE,
+          "x",
+          List.of(),
+          List.of("a"),
+          OptionalInt.empty(),
+          Optional.empty(),
+          Shape.Round.defaults(),
+          new Common(7));
+  private static final Settings<Options> SETTINGS = Settings.of(USUAL);
+
+  private static Options parse(String text) {
+    return SETTINGS.parse("m", text);
+  }
+
+  @Test
+  void everyTypeIsReadAndWritten() {
+    String text =
+        "learning-rate=0.25,count=4,twice=true,kind=two-words,label=y,weights=1:2.5,ids=b:c,most=5,"
+            + "file=a/b,shape=square,radius=3,turn=0.5,seed=8";
+    Options options = parse(text);
+    assertThat(options)
+        .isEqualTo(
+            new Options(
+                0.25,
+                4,
+                true,
+                Kind.TWO_WORDS,
+                "y",
+                List.of(1.0, 2.5),
+                List.of("b", "c"),
+                OptionalInt.of(5),
+                Optional.of(Path.of("a/b")),
+                new Shape.Square(3, 0.5),
+                new Common(8)));
+    assertThat(SETTINGS.text(options)).isEqualTo(text);
+    assertThat(parse("")).isEqualTo(USUAL);
+    assertThat(SETTINGS.text(USUAL)).isEmpty();
+    assertThat(parse("ids=,most=,file=").ids()).isEmpty();
+  }
+
+  @Test
+  void anotherChoiceBeginsWithItsOwnDefaults() {
+    assertThat(parse("shape=square").shape()).isEqualTo(new Shape.Square(2, 0));
+    assertThat(parse("radius=4").shape()).isEqualTo(new Shape.Round(4));
+    assertThatThrownBy(() -> parse("turn=1"))
+        .hasMessageStartingWith("m has no setting 'turn'; it has learning-rate, count, ");
+  }
+
+  @Test
+  void valuesForFilesArePlain() {
+    assertThat(Settings.values(parse("most=5,weights=1:2")))
+        .containsEntry("learning-rate", 0.1)
+        .containsEntry("kind", "one")
+        .containsEntry("weights", List.of(1.0, 2.0))
+        .containsEntry("most", 5)
+        .containsEntry("shape", "round")
+        .containsEntry("radius", 1.0)
+        .containsEntry("seed", 7L)
+        .doesNotContainKey("file");
+  }
+
+  @Test
+  void entriesAreWhatTablesShow() {
+    assertThat(SETTINGS.entries())
+        .contains(
+            new Settings.Entry(
+                "learning-rate", "number", false, "in [0, 1)", "0.1", "a rate", true),
+            new Settings.Entry("count", "integer", false, "at least 1", "3", "how often", false),
+            new Settings.Entry("kind", "one, two-words", false, "", "one", "which", false),
+            new Settings.Entry("weights", "numbers", true, "at most 9", "", "some numbers", false),
+            new Settings.Entry("file", "path", false, "", "", "perhaps a file", false),
+            new Settings.Entry("shape", "round, square", false, "", "round", "a form", false),
+            new Settings.Entry("radius", "number", false, "greater than 0", "1", "size", false),
+            new Settings.Entry("turn", "number", false, "", "0", "angle (square)", false),
+            new Settings.Entry("seed", "integer", false, "", "7", "first number", false));
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "learning-rate=1|m: learning-rate must be in [0, 1), not 1.0",
+        "learning-rate=NaN|m: learning-rate must be in [0, 1), not NaN",
+        "count=0|m: count must be at least 1, not 0",
+        "count=1.5|m: count must be an integer, not '1.5'",
+        "twice=yes|m: twice must be one of true, false, not 'yes'",
+        "kind=two_words|m: kind must be one of one, two-words, not 'two_words'",
+        "weights=1:10|m: weights must be finite and at most 9, not 10.0",
+        "weights=1::2|m: weights must be a number, not ''",
+        "most=1|m: most must be at least 2, not 1",
+        "shape=oval|m: shape must be one of round, square, not 'oval'",
+        "radius=-1|m: radius must be finite and greater than 0, not -1.0",
+        "count|m: 'count' is no setting; write NAME=VALUE; it has learning-rate, count, twice,"
+            + " kind, label, weights, ids, shape, radius, seed",
+        "count=1,count=2|m: count is set twice",
+      })
+  void whatCannotBeIsRefused(String text, String message) {
+    assertThatThrownBy(() -> parse(text))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessage(message);
+  }
+
   /** Constants are called as they say themselves. */
   public enum Part {
-    WHOLE_NUMBER,
+    WHOLE,
     FIFTH;
 
     @Override
@@ -26,145 +192,40 @@ class SettingsTest {
     }
   }
 
-  /** What others have in common. */
-  public record Shared(
-      @Setting(value = "how many", min = 1) int models,
-      @Setting(value = "how long", min = 2) OptionalInt steps,
-      @Setting("where") Optional<Path> keep) {
-    public Shared {
-      Settings.check(Shared.class, models, steps, keep);
-    }
-  }
-
-  /** One of every type. */
-  public record Options(
-      Shared shared,
-      @Setting("which") List<String> names,
-      @Setting("what part") Part part,
-      @Setting(value = "how wide", above = 0) OptionalDouble width,
+  /** A constructor without checks. */
+  public record Unchecked(
       @Setting(value = "counts", min = 1) List<Integer> counts,
-      @Setting("whether") boolean repair) {
-    public Options {
-      names = List.copyOf(names);
-      counts = List.copyOf(counts);
-      Settings.check(Options.class, shared, names, part, width, counts, repair);
-    }
-
-    static Options defaults() {
-      return new Options(
-          new Shared(2, OptionalInt.empty(), Optional.empty()),
-          List.of("a", "b"),
-          Part.WHOLE_NUMBER,
-          OptionalDouble.empty(),
-          List.of(),
-          true);
-    }
-  }
-
-  private static final Settings<Options> SETTINGS = Settings.of(Options.defaults());
+      @Setting("parts") List<Part> parts,
+      Common common) {}
 
   @Test
-  void aRecordWithinBelongsToTheWhole() {
-    assertThat(SETTINGS.entries())
-        .extracting(Settings.Entry::name)
-        .containsExactly("models", "steps", "keep", "names", "part", "width", "counts", "repair");
-    assertThat(SETTINGS.entries())
-        .extracting(Settings.Entry::type)
-        .containsExactly(
-            "integer",
-            "integer",
-            "path",
-            "texts",
-            "whole-number, 80-20",
-            "number",
-            "integers",
-            "true, false");
-    assertThat(SETTINGS.entries())
-        .extracting(Settings.Entry::initial)
-        .containsExactly("2", "", "", "a:b", "whole-number", "", "", "true");
-    assertThat(SETTINGS.entries())
-        .extracting(Settings.Entry::list)
-        .containsExactly(false, false, false, true, false, false, true, false);
+  void optionsOfConstructorsWithoutChecksAreChecked() {
+    Settings<Unchecked> settings =
+        Settings.of(new Unchecked(List.of(1), List.of(Part.WHOLE), new Common(1)));
+    assertThat(settings.with("parts", List.of(Part.FIFTH, Part.WHOLE)).parts())
+        .containsExactly(Part.FIFTH, Part.WHOLE);
+    assertThat(settings.with("parts", "80-20:whole").parts())
+        .containsExactly(Part.values()[1], Part.WHOLE);
+    assertThat(settings.with("seed", 5).common().seed()).isEqualTo(5);
+    assertThat(settings.entries())
+        .contains(new Settings.Entry("parts", "whole, 80-20", true, "", "whole", "parts", false));
+    assertThatThrownBy(() -> settings.with("counts", List.of(2, 0)))
+        .hasMessage("counts must be at least 1, not 0");
+    assertThatThrownBy(() -> settings.parse("m", "counts=0"))
+        .hasMessage("m: counts must be at least 1, not 0");
+    assertThatThrownBy(() -> settings.with("parts", "half"))
+        .hasMessage("parts must be one of whole, 80-20, not 'half'");
+    assertThatThrownBy(() -> Settings.check(new Unchecked(List.of(0), List.of(), new Common(1))))
+        .hasMessage("counts must be at least 1, not 0");
   }
 
   @Test
-  void everyTypeIsRead() {
-    Options found =
-        SETTINGS.parse(
-            "m", "models=3,steps=4,keep=x/y,names=c,part=80-20,width=0.5,counts=1:2,repair=false");
-    assertThat(found)
-        .isEqualTo(
-            new Options(
-                new Shared(3, OptionalInt.of(4), Optional.of(Path.of("x/y"))),
-                List.of("c"),
-                Part.FIFTH,
-                OptionalDouble.of(0.5),
-                List.of(1, 2),
-                false));
-    assertThat(SETTINGS.parse("m", SETTINGS.text(found))).isEqualTo(found);
-    assertThat(Settings.values(found))
-        .isEqualTo(
-            Map.of(
-                "models",
-                3,
-                "steps",
-                4,
-                "keep",
-                "x/y",
-                "names",
-                List.of("c"),
-                "part",
-                "80-20",
-                "width",
-                0.5,
-                "counts",
-                List.of(1, 2),
-                "repair",
-                false));
-    assertThat(Settings.values(Options.defaults())).doesNotContainKeys("steps", "keep", "width");
-    assertThat(SETTINGS.text(Options.defaults())).isEmpty();
-  }
-
-  /** Items of lists may hold what divides items in a text. */
-  @Test
-  void valuesAreGivenAsTheyAre() {
-    Options found =
-        SETTINGS.with(
-            "",
-            Options.defaults(),
-            Map.of("names", List.of("cca:gamma=1", "d"), "width", 2.5, "part", Part.FIFTH));
-    assertThat(found.names()).containsExactly("cca:gamma=1", "d");
-    assertThat(found.width()).hasValue(2.5);
-    assertThat(found.part()).isEqualTo(Part.FIFTH);
-    assertThat(Settings.with(found, "steps", 7).shared().steps()).hasValue(7);
-    assertThat(Settings.with(found, "names", List.of()).names()).isEmpty();
-  }
-
-  @ParameterizedTest
-  @CsvSource(
-      delimiter = '|',
-      value = {
-        "models=0 | m: models must be at least 1, not 0",
-        "steps=1 | m: steps must be at least 2, not 1",
-        "steps=x | m: steps must be an integer, not 'x'",
-        "width=0 | m: width must be finite and greater than 0, not 0.0",
-        "counts=3:0 | m: counts must be at least 1, not 0",
-        "counts=3:a | m: counts must be integers, not '3:a'",
-        "part=half | m: part must be one of whole-number, 80-20, not 'half'",
-        "repair=no | m: repair must be one of true, false, not 'no'",
-        "models= | m: models must be an integer, not ''",
-      })
-  void whatCannotBeIsRefused(String text, String message) {
-    assertThatThrownBy(() -> SETTINGS.parse("m", text))
-        .isInstanceOf(IllegalArgumentException.class)
-        .hasMessage(message);
-  }
-
-  @Test
-  void messagesCanDoWithoutTheMethod() {
-    assertThatThrownBy(() -> Settings.with(Options.defaults(), "models", 0))
-        .hasMessage("models must be at least 1, not 0");
-    assertThatThrownBy(() -> Settings.with(Options.defaults(), "models", List.of(1, 2)))
-        .hasMessage("models takes one value, not [1, 2]");
+  void oneComponentIsReplaced() {
+    assertThat(Settings.with(USUAL, "count", 9))
+        .isEqualTo(SETTINGS.parse("m", Map.of("count", "9")));
+    assertThatThrownBy(() -> Settings.with(USUAL, "count", 0))
+        .hasMessage("count must be at least 1, not 0");
+    assertThatThrownBy(() -> Settings.with(USUAL, "no", 0))
+        .isInstanceOf(IllegalStateException.class);
   }
 }

@@ -7,7 +7,9 @@ import static org.assertj.core.api.Assertions.within;
 
 import org.junit.jupiter.api.Test;
 import org.merganser.plan.Interpolation.Barrier;
+import org.merganser.testing.RunsOnce;
 
+@RunsOnce("computes on the heap")
 class BarrierTest {
   private static final double[] HALVES = {0, 0.5, 1};
 

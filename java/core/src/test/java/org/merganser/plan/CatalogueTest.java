@@ -25,7 +25,7 @@ class CatalogueTest {
             "no aligner 'ccca'; there are " + String.join(", ", Catalogue.aligners().ids()));
     assertThat(Catalogue.aligners().ids())
         .contains("identity", "permutation", "cca", "procrustes", "procrustes-scaled");
-    assertThat(Catalogue.mergers().ids()).contains("linear");
+    assertThat(Catalogue.mergers().ids()).contains("linear", "slerp", "task_arithmetic", "ties");
   }
 
   static Stream<Catalogue.Entry<?>> entries() {
@@ -36,7 +36,7 @@ class CatalogueTest {
   @ParameterizedTest
   @MethodSource("entries")
   void everyMethodSaysWhatItIs(Catalogue.Entry<?> entry) {
-    assertThat(entry.id()).matches("[a-z][a-z0-9-]*");
+    assertThat(entry.id()).matches("[a-z][a-z0-9_-]*");
     assertThat(entry.summary()).isNotBlank().doesNotEndWith(".").hasSizeLessThan(100);
     assertThat(entry.method().id()).isEqualTo(entry.id());
     assertThat(entry.method().options()).isEqualTo(entry.settings().defaults());

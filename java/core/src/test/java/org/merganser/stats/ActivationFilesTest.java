@@ -4,11 +4,13 @@ package org.merganser.stats;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.merganser.testing.Work.WS;
+import static org.merganser.testing.Work.host;
 
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Set;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -107,6 +109,34 @@ class ActivationFilesTest {
               String[] words = e.getMessage().replaceAll("[^0-9 ]", "").trim().split(" +");
               assertThat(Long.parseLong(words[0]) + Long.parseLong(words[2])).isEqualTo(4999);
             });
+  }
+
+  /** What moments need no more than others do: several spaces in one pass. */
+  @Test
+  void aMeasureMayReadSeveralSpacesAtOnce() throws IOException {
+    try (ActivationFiles source = new ActivationFiles(TWO_SPACES, List.of(a, b), WS)) {
+      source.each(
+          Set.of("fc1", "conv"),
+          batch -> {
+            assertThat(batch.samples()).isEqualTo(30);
+            assertThat(batch.of("conv"))
+                .extracting(t -> host(t).toString())
+                .containsExactly("F64 [30, 3, 2, 3]", "F64 [30, 3, 2, 3]");
+            assertThat(host(batch.of(1, "fc1")).toDoubleArray())
+                .containsExactly(Oracle.flat(Oracle.gaussian(30, 4, 20)));
+          },
+          WS);
+    }
+    for (Path folder : List.of(a, b)) {
+      Npy.write(Tensor.zeros(DType.F32, 29, 4), folder.resolve("fc1.npy"));
+    }
+    try (ActivationFiles source = new ActivationFiles(TWO_SPACES, List.of(a, b), WS)) {
+      assertThatThrownBy(() -> source.open(Set.of("fc1", "conv")))
+          .isInstanceOf(IncompatibleModelsException.class)
+          .hasMessage(
+              "activations of several spaces are not of the same samples:\n"
+                  + "  numbers of samples: {conv=30, fc1=29}");
+    }
   }
 
   @Test

@@ -12,6 +12,7 @@ import org.merganser.align.CcaAligner;
 import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
 import org.merganser.error.MerganserException;
+import org.merganser.internal.kernel.Block;
 import org.merganser.internal.kernel.Kernels;
 import org.merganser.linalg.Assignment;
 import org.merganser.linalg.Cca;
@@ -116,7 +117,7 @@ public final class ChangingInputProgram {
           () ->
               Kernels.of(ws)
                   .merge()
-                  .kthMagnitude(DType.F32.code(), count, values.block(), null, count / 3));
+                  .kthMagnitude(DType.F32.code(), count, Block.of(values), null, count / 3));
     }
     Tensor x = random(DType.F32, 100, 64);
     Tensor y = random(DType.F32, 100, 64);

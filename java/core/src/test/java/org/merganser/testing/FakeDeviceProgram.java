@@ -23,7 +23,6 @@ import org.merganser.linalg.Matrix;
 import org.merganser.linalg.Tensor;
 import org.merganser.merge.LinearMerger;
 import org.merganser.merge.MergeProblem;
-import org.merganser.merge.NpMerge;
 import org.merganser.merge.NpMerger;
 import org.merganser.model.Objective;
 
@@ -85,7 +84,7 @@ public final class FakeDeviceProgram {
     Checkpoint c = MemoryCheckpoint.of(Map.of("w", Tensor.of(new float[] {0, 1, .5f}, 3)));
     NpMerger.Options options =
         NpMerger.Options.defaults().withOptimizer(new NpMerger.Optimizer.Adam(.01)).withSteps(40);
-    NpMerge learned = NpMerger.of(constant, options).learn(MergeProblem.of(a, c), ws);
+    NpMerger.Result learned = NpMerger.of(constant, options).learn(MergeProblem.of(a, c), ws);
     System.out.println(
         "np "
             + learned.losses().size()

@@ -44,8 +44,8 @@ public final class TrainAndMerge {
                   network, List.of(a, b), data.train().batches(500), CcaAligner.REQUEST, first);
           AlignmentSet maps =
               CcaAligner.relativeGamma(1)
-                  .align(AlignmentProblem.of(network.architecture(), stats), first)) {
-        Checkpoint inA = maps.of(1).apply(b);
+                  .align(AlignmentProblem.of(network.architecture(), stats), first);
+          Checkpoint inA = maps.of(1).apply(b)) {
         Merger average = LinearMerger.uniform();
         Merger learned = NpMerger.of(TorchObjective.builder(network, data.train()).build());
         print("model a", network, a, data, first);

@@ -41,11 +41,11 @@ class ReadmeExampleTest {
   @Test
   void mergingWithAPermutedCopyGivesTheModelBackAndLeavesNoMemory(@TempDir Path folder)
       throws IOException {
-    Map<String, Tensor> a = model(new int[] {0, 1, 2, 3});
-    Map<String, Tensor> b = model(PERMUTATION);
-    try (Workspace ws = Workspace.open()) {
-      Safetensors.write(MemoryCheckpoint.of(a), folder.resolve("a.safetensors"), ws);
-      Safetensors.write(MemoryCheckpoint.of(b), folder.resolve("b.safetensors"), ws);
+    try (Workspace ws = Workspace.open();
+        MemoryCheckpoint a = model(new int[] {0, 1, 2, 3});
+        MemoryCheckpoint b = model(PERMUTATION)) {
+      Safetensors.write(a, folder.resolve("a.safetensors"), ws);
+      Safetensors.write(b, folder.resolve("b.safetensors"), ws);
       activations(folder.resolve("acts-a"), new int[] {0, 1, 2, 3});
       activations(folder.resolve("acts-b"), PERMUTATION);
 
@@ -60,16 +60,18 @@ class ReadmeExampleTest {
       assertThat(left.strip()).isEqualTo("bytes left: 0");
 
       try (Checkpoint merged = Safetensors.open(folder.resolve("merged.safetensors"))) {
-        for (String name : a.keySet()) {
-          assertThat(merged.read(name, ws).toDoubleArray())
-              .containsExactly(a.get(name).toDoubleArray(), Offset.offset(1e-6));
+        for (String name : a.tensors().keySet()) {
+          try (Tensor found = merged.read(name, ws)) {
+            assertThat(found.toDoubleArray())
+                .containsExactly(a.tensor(name).toDoubleArray(), Offset.offset(1e-6));
+          }
         }
       }
     }
   }
 
   /** A 3-4-2 network, its hidden features in the order given. */
-  private static Map<String, Tensor> model(int[] order) {
+  private static MemoryCheckpoint model(int[] order) {
     SplittableRandom random = new SplittableRandom(5);
     float[] first = gaussian(12, random);
     float[] bias = gaussian(4, random);
@@ -88,7 +90,7 @@ class ReadmeExampleTest {
     tensors.put("fc1.bias", Tensor.of(b1, 4));
     tensors.put("fc2.weight", Tensor.of(w2, 2, 4));
     tensors.put("fc2.bias", Tensor.of(new float[] {1, 2}, 2));
-    return tensors;
+    return MemoryCheckpoint.of(tensors);
   }
 
   private static void activations(Path folder, int[] order) throws IOException {
@@ -101,7 +103,9 @@ class ReadmeExampleTest {
         values[4 * m + f] = sample[order[f]];
       }
     }
-    Npy.write(Tensor.of(values, 400, 4), folder.resolve("fc1.npy"));
+    try (Tensor samples = Tensor.of(values, 400, 4)) {
+      Npy.write(samples, folder.resolve("fc1.npy"));
+    }
   }
 
   private static float[] gaussian(int count, SplittableRandom random) {

@@ -43,15 +43,6 @@ final class Bridge {
     return inputs.index_select(0, torch.tensor(rows));
   }
 
-  /** Classes of some samples. */
-  static Tensor labels(Examples data, int... samples) {
-    long[] classes = new long[samples.length];
-    for (int i = 0; i < classes.length; i++) {
-      classes[i] = data.label(samples[i]);
-    }
-    return torch.tensor(classes);
-  }
-
   private static TensorOptions options(DType dtype) {
     return new TensorOptions(
         switch (dtype) {

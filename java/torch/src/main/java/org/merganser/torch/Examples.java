@@ -5,13 +5,13 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.util.Arrays;
 import java.util.Iterator;
-import java.util.List;
 import java.util.NoSuchElementException;
 import java.util.stream.IntStream;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.merganser.compute.DType;
 import org.merganser.error.ShapeException;
+import org.merganser.internal.Opened;
 import org.merganser.linalg.Tensor;
 import org.merganser.model.Inputs;
 
@@ -87,7 +87,12 @@ public final class Examples implements Inputs.Labelled, AutoCloseable {
   /** All inputs in order, in batches that suit forward passes. The seed has no effect. */
   @Override
   public Iterator<Tensor> open(long seed) {
-    return batches(inputs.rank() == 2 ? BATCH : IMAGE_BATCH).open(seed);
+    return batches(batchSize()).open(seed);
+  }
+
+  /** Samples of a batch that suits forward passes. */
+  int batchSize() {
+    return inputs.rank() == 2 ? BATCH : IMAGE_BATCH;
   }
 
   /** The first {@code count} samples; shares the memory. */
@@ -101,24 +106,37 @@ public final class Examples implements Inputs.Labelled, AutoCloseable {
 
   /** Some samples in the order given; a copy. */
   public Examples select(int... samples) {
-    long[] shape = inputs.shape();
-    shape[0] = samples.length;
-    Tensor rows = Tensor.allocate(DType.F32, shape);
-    int[] classOf = new int[samples.length];
-    for (int i = 0; i < samples.length; i++) {
-      int sample = samples[i];
+    for (int sample : samples) {
       if (sample < 0 || sample >= size()) {
         throw new IllegalArgumentException(
             "there is no sample " + sample + "; they are 0.." + (size() - 1));
       }
-      rows.rows(i, i + 1).memory().copyFrom(inputs.rows(sample, sample + 1).memory());
-      classOf[i] = labels[sample];
     }
-    return new Examples(rows, classOf, classes);
+    long[] shape = inputs.shape();
+    shape[0] = samples.length;
+    try (Opened opened = new Opened()) {
+      Tensor rows = opened.add(Tensor.allocate(DType.F32, shape));
+      int[] classOf = new int[samples.length];
+      for (int i = 0; i < samples.length; i++) {
+        rows.rows(i, i + 1).memory().copyFrom(inputs.rows(samples[i], samples[i] + 1).memory());
+        classOf[i] = labels[samples[i]];
+      }
+      Examples selected = new Examples(rows, classOf, classes);
+      opened.release();
+      return selected;
+    }
+  }
+
+  @Override
+  public boolean inMemory() {
+    return true;
   }
 
   /** The inputs in order, in batches; the last may be smaller. The seed has no effect. */
   public Inputs batches(int batchSize) {
+    if (batchSize < 1) {
+      throw new IllegalArgumentException("batches need at least 1 sample, not " + batchSize);
+    }
     return new Inputs() {
       @Override
       public Iterator<Tensor> open(long seed) {
@@ -202,22 +220,22 @@ public final class Examples implements Inputs.Labelled, AutoCloseable {
       Tensor batch = plain.next();
       int[] samples = IntStream.range(at, at + (int) batch.dim(0)).toArray();
       at += samples.length;
-      Tensor result = Tensor.allocate(DType.F32, batch.shape());
-      try (Lent lent = new Lent(List.of(batch))) {
-        TorchNatives.call(1, () -> copyAugmented(batch, samples, result));
+      // Whatever happens it is closed when the next one is asked.
+      last = Tensor.allocate(DType.F32, batch.shape());
+      try {
+        return Libtorch.call(1, () -> copyAugmented(batch, samples, last));
       } catch (IOException e) {
         throw new UncheckedIOException(e);
       }
-      last = result;
-      return result;
     }
 
     @SuppressWarnings("try")
     private Tensor copyAugmented(Tensor batch, int[] samples, Tensor into) {
-      try (PointerScope scope = new PointerScope();
+      try (Shared x = new Shared(batch);
+          PointerScope scope = new PointerScope();
           NoGradGuard guard = new NoGradGuard()) {
         org.bytedeco.pytorch.Tensor changed =
-            augmentation.apply(Bridge.share(batch), seed, 0, samples).contiguous();
+            augmentation.apply(x.only(), seed, 0, samples).contiguous();
         into.memory().copyFrom(Bridge.view(changed).memory());
         return into;
       }

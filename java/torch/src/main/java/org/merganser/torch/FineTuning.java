@@ -2,21 +2,16 @@
 package org.merganser.torch;
 
 import java.io.IOException;
-import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
-import java.util.Map;
-import java.util.OptionalDouble;
-import org.bytedeco.pytorch.NoGradGuard;
-import org.bytedeco.pytorch.TensorVector;
 import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
 import org.merganser.error.NumericalException;
 import org.merganser.io.Checkpoint;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.linalg.Tensor;
-import org.merganser.merge.NpMerge;
+import org.merganser.model.EarlyStopping;
+import org.merganser.model.EarlyStopping.HeldOut;
 import org.merganser.model.Objective.Slot;
 
 /**
@@ -31,8 +26,13 @@ import org.merganser.model.Objective.Slot;
  * @param bestStep step whose parameters are kept
  */
 public record FineTuning(
-    MemoryCheckpoint model, List<Double> losses, List<NpMerge.HeldOut> heldOut, long bestStep)
+    MemoryCheckpoint model, List<Double> losses, List<HeldOut> heldOut, long bestStep)
     implements AutoCloseable {
+
+  public FineTuning {
+    losses = List.copyOf(losses);
+    heldOut = List.copyOf(heldOut);
+  }
 
   /**
    * @param steps at most
@@ -66,109 +66,50 @@ public record FineTuning(
   public static FineTuning of(
       TorchObjective objective, Checkpoint start, Options options, Workspace ws)
       throws IOException {
-    List<Slot> slots = objective.slots();
-    Map<String, Tensor> best = new LinkedHashMap<>();
-    List<Double> losses = new ArrayList<>();
-    List<NpMerge.HeldOut> evaluations = new ArrayList<>();
-    long bestStep = 0;
-    double least = Double.POSITIVE_INFINITY;
-    int sinceBest = 0;
+    EarlyStopping stopping = new EarlyStopping(options.evalEvery(), options.patience());
     try (TorchObjectiveSession session = objective.openTorch(ws)) {
-      read(start, slots, session, ws);
-      org.bytedeco.pytorch.Optimizer optimizer =
-          TorchNatives.call(
-              objective.threads,
-              () ->
-                  options
-                      .optimizer()
-                      .create(
-                          new TensorVector(
-                              session.leaves().toArray(org.bytedeco.pytorch.Tensor[]::new))));
-      try {
-        for (long step = 0; ; step++) {
-          boolean last = step == options.steps();
-          if (step % options.evalEvery() == 0 || last) {
-            OptionalDouble loss = session.heldOutLoss();
-            if (step == 0 && loss.isPresent() && !Double.isFinite(loss.getAsDouble())) {
-              throw new NumericalException(
-                  "the held-out loss of the model to train on is " + loss.getAsDouble());
-            }
-            boolean better = loss.isEmpty() ? last : loss.getAsDouble() < least;
-            loss.ifPresent(value -> evaluations.add(new NpMerge.HeldOut(losses.size(), value)));
-            sinceBest = better || loss.isEmpty() ? 0 : sinceBest + 1;
-            if (better) {
-              least = loss.orElse(least);
-              bestStep = step;
-              keep(slots, session, best);
-            }
-          }
-          if (last || sinceBest >= options.patience()) {
-            break;
-          }
-          double loss = session.lossAndGradient(step);
-          if (!Double.isFinite(loss)) {
-            throw new NumericalException(
-                "fine-tuning diverged: the loss of step "
-                    + step
-                    + " is "
-                    + loss
-                    + "; lower the learning rate (now "
-                    + options.optimizer().learningRate()
-                    + ")");
-          }
-          losses.add(loss);
-          step(optimizer, objective.threads);
-          ws.progress()
-              .report(
-                  "fine-tuning",
-                  step + 1,
-                  options.steps(),
-                  String.format(Locale.ROOT, "loss %.4f", loss));
+      for (Slot slot : objective.slots()) {
+        try (Tensor stored = start.read(slot.name(), ws);
+            Tensor wide = stored.to(DType.F32, ws)) {
+          session.parameters().get(slot.name()).copyFrom(wide, ws);
         }
-      } finally {
-        optimizer.close();
       }
-      for (int s = 0; s < slots.size(); s++) {
-        session.theta(s).copyFrom(best.get(slots.get(s).name()), ws);
-      }
+      List<Double> losses =
+          new Steps(options, ws)
+              .run(session.torch(), session.parameters(), options.steps(), stopping, ws);
       return new FineTuning(
-          objective.model(session, List.of(start), ws), losses, evaluations, bestStep);
-    } finally {
-      best.values().forEach(Tensor::close);
+          objective.model(session, List.of(start), ws),
+          losses,
+          stopping.evaluations(),
+          stopping.bestStepOr(losses.size()));
     }
   }
 
-  @SuppressWarnings("try")
-  private static void step(org.bytedeco.pytorch.Optimizer optimizer, int threads)
-      throws IOException {
-    TorchNatives.call(
-        threads,
-        () -> {
-          try (NoGradGuard guard = new NoGradGuard()) {
-            optimizer.step().close();
-          }
-          return null;
-        });
-  }
+  /** Reports after each step. */
+  private static final class Steps extends Descent {
+    private final Options options;
+    private final Workspace ws;
 
-  private static void read(
-      Checkpoint start, List<Slot> slots, TorchObjectiveSession session, Workspace ws)
-      throws IOException {
-    for (int s = 0; s < slots.size(); s++) {
-      try (Tensor stored = start.read(slots.get(s).name(), ws);
-          Tensor wide = stored.to(DType.F32, ws)) {
-        session.theta(s).copyFrom(wide, ws);
-      }
+    Steps(Options options, Workspace ws) {
+      super(
+          options.optimizer()::create,
+          options.optimizer().learningRate(),
+          step -> 1,
+          Double.POSITIVE_INFINITY);
+      this.options = options;
+      this.ws = ws;
     }
-  }
 
-  private static void keep(
-      List<Slot> slots, TorchObjectiveSession session, Map<String, Tensor> best) {
-    for (int s = 0; s < slots.size(); s++) {
-      Tensor before = best.put(slots.get(s).name(), session.theta(s).copy());
-      if (before != null) {
-        before.close();
-      }
+    @Override
+    String diverged(long step) {
+      return "fine-tuning diverged in step " + (step + 1) + " of " + options.steps();
+    }
+
+    @Override
+    void stepped(long made, double loss) {
+      ws.progress()
+          .report(
+              "fine-tuning", made, options.steps(), String.format(Locale.ROOT, "loss %.4f", loss));
     }
   }
 

@@ -47,14 +47,15 @@ final class ForwardPass {
     this.updatesBuffers = updatesBuffers;
   }
 
-  /** Without taps. In training, running statistics follow the batch. */
-  static ForwardPass plain(Map<String, Tensor> parameters, Mode mode) {
-    return new ForwardPass(parameters, Map.of(), Map.of(), Set.of(), mode, mode == Mode.TRAIN);
-  }
-
-  /** Without taps; nothing is changed. */
-  static ForwardPass pure(Map<String, Tensor> parameters, Mode mode) {
-    return new ForwardPass(parameters, Map.of(), Map.of(), Set.of(), mode, false);
+  /**
+   * Without taps.
+   *
+   * @param tracks whether running statistics follow the batch in training mode; else nothing is
+   *     changed
+   */
+  static ForwardPass plain(Map<String, Tensor> parameters, Mode mode, boolean tracks) {
+    return new ForwardPass(
+        parameters, Map.of(), Map.of(), Set.of(), mode, tracks && mode == Mode.TRAIN);
   }
 
   /** With taps; nothing is changed. It ends with {@link Complete} when the last one is found. */

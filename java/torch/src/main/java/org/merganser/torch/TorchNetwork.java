@@ -4,9 +4,7 @@ package org.merganser.torch;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.Collections;
 import java.util.LinkedHashMap;
-import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -18,7 +16,7 @@ import org.merganser.compute.Workspace;
 import org.merganser.error.IncompatibleModelsException;
 import org.merganser.error.ShapeException;
 import org.merganser.internal.Names;
-import org.merganser.internal.Seeds;
+import org.merganser.internal.Opened;
 import org.merganser.io.Checkpoint;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.io.TensorInfo;
@@ -37,26 +35,13 @@ import org.merganser.model.Network;
  */
 public final class TorchNetwork implements Network {
   private static final int FORWARD_THREADS = 1;
-  private static final int MAX_ARRAY = Integer.MAX_VALUE - 8;
 
-  private final long[] inputShape;
-  private final Layer root;
-  private final Description description;
-  private final Architecture architecture;
-  private final Map<String, TensorInfo> parameters;
-  private final long outputs;
+  private final Graph graph;
   private final Map<String, String> aliases;
 
-  private TorchNetwork(long[] inputShape, Layer root, Map<String, String> aliases) {
+  private TorchNetwork(Graph graph, Map<String, String> aliases) {
+    this.graph = graph;
     this.aliases = Map.copyOf(aliases);
-    this.inputShape = inputShape;
-    this.root = root;
-    this.description = new Description();
-    this.outputs = description.follow(root, Signal.input(inputShape)).flatSize();
-    this.architecture = description.architecture();
-    Map<String, TensorInfo> infos = new LinkedHashMap<>();
-    description.parameters().forEach((name, parameter) -> infos.put(name, parameter.info()));
-    this.parameters = Collections.unmodifiableMap(infos);
   }
 
   /**
@@ -64,7 +49,7 @@ public final class TorchNetwork implements Network {
    * @throws ShapeException when some layer does not fit what it is given
    */
   public static TorchNetwork of(Layer root, long... inputShape) {
-    return new TorchNetwork(inputShape.clone(), root, Map.of());
+    return new TorchNetwork(Graph.of(root, inputShape), Map.of());
   }
 
   /**
@@ -87,35 +72,40 @@ public final class TorchNetwork implements Network {
    * absorb it; see {@link org.merganser.repair.BatchNormFold}.
    */
   public TorchNetwork folded() {
-    return of(root instanceof Sequential sequence ? sequence.folded() : root, inputShape);
+    return new TorchNetwork(graph.folded(), Map.of());
   }
 
   /**
    * The same network; checkpoints may use other names for parts of the path of a parameter, such as
    * {@code shortcut} for {@code downsample}. See {@link #canonical}.
    */
-  TorchNetwork withAliases(Map<String, String> others) {
-    return new TorchNetwork(inputShape, root, others);
+  public TorchNetwork withAliases(Map<String, String> others) {
+    return new TorchNetwork(graph, others);
+  }
+
+  /** Its layers. */
+  public Graph graph() {
+    return graph;
   }
 
   @Override
   public Architecture architecture() {
-    return architecture;
+    return graph.architecture();
   }
 
   @Override
   public List<AffineLayer> affineLayers() {
-    return List.copyOf(description.affineLayers());
+    return graph.affineLayers();
   }
 
   @Override
   public List<BatchNormLayer> batchNorms() {
-    return List.copyOf(description.batchNorms());
+    return graph.batchNorms();
   }
 
   /** Shape of one sample. */
   public long[] inputShape() {
-    return inputShape.clone();
+    return graph.inputShape();
   }
 
   /**
@@ -131,72 +121,34 @@ public final class TorchNetwork implements Network {
       }
       parts.replaceAll(part -> aliases.getOrDefault(part, part));
       String canonical = String.join(".", parts);
-      renamed.put(name, parameters.containsKey(canonical) ? canonical : name);
+      renamed.put(name, parameters().containsKey(canonical) ? canonical : name);
     }
     return checkpoint.renamed(renamed);
   }
 
   /** Names, types and shapes of all tensors, running statistics included, in order. */
   public Map<String, TensorInfo> parameters() {
-    return parameters;
+    return graph.parameters();
   }
 
   /** Number of outputs (classes). */
   public long outputs() {
-    return outputs;
+    return graph.outputs();
   }
 
   /** Number of learned parameters. */
   public long size() {
-    return learned().stream().mapToLong(name -> parameters.get(name).size()).sum();
+    return learned().stream().mapToLong(name -> parameters().get(name).size()).sum();
   }
 
   /** Names of the tensors that are learned; the others are running statistics and counters. */
   public Set<String> learned() {
-    return names(Description.Kind.PARAMETER);
-  }
-
-  private Set<String> names(Description.Kind kind) {
-    Set<String> names = new LinkedHashSet<>();
-    description
-        .parameters()
-        .forEach(
-            (name, parameter) -> {
-              if (parameter.kind() == kind) {
-                names.add(name);
-              }
-            });
-    return names;
+    return graph.learned();
   }
 
   /** Random initial parameters; each parameter has its own stream of the seed. */
   public MemoryCheckpoint initialise(long seed) {
-    Map<String, org.merganser.linalg.Tensor> tensors = new LinkedHashMap<>();
-    description
-        .parameters()
-        .forEach((name, parameter) -> tensors.put(name, initial(name, parameter, seed)));
-    return MemoryCheckpoint.of(tensors);
-  }
-
-  private static org.merganser.linalg.Tensor initial(
-      String name, Description.Parameter parameter, long seed) {
-    TensorInfo info = parameter.info();
-    if (parameter.kind() == Description.Kind.COUNTER) {
-      return org.merganser.linalg.Tensor.zeros(info.dtype(), info.dims());
-    }
-    if (info.size() > MAX_ARRAY) {
-      throw new IllegalArgumentException(
-          "parameter '"
-              + name
-              + "' "
-              + info
-              + " has more than "
-              + MAX_ARRAY
-              + " entries; use narrower layers");
-    }
-    float[] values = new float[(int) info.size()];
-    parameter.initial().fill(values, Seeds.stream(seed, "init/" + name));
-    return org.merganser.linalg.Tensor.of(values, info.dims());
+    return MemoryCheckpoint.of(graph.initialise(seed));
   }
 
   /**
@@ -205,18 +157,19 @@ public final class TorchNetwork implements Network {
    */
   public void require(Checkpoint theta) {
     List<String> problems = new ArrayList<>();
-    parameters.forEach(
-        (name, wanted) -> {
-          TensorInfo found = theta.tensors().get(name);
-          boolean counter = wanted.dtype() == DType.I64;
-          if (found == null && !counter) {
-            problems.add(Names.missing(name, theta.tensors().keySet(), problems.size()));
-          } else if (found != null
-              && !counter
-              && (!found.shape().equals(wanted.shape()) || !found.dtype().isArithmetic())) {
-            problems.add("'" + name + "' is " + found + ", the network has " + wanted);
-          }
-        });
+    parameters()
+        .forEach(
+            (name, wanted) -> {
+              TensorInfo found = theta.tensors().get(name);
+              boolean counter = wanted.dtype() == DType.I64;
+              if (found == null && !counter) {
+                problems.add(Names.missing(name, theta.tensors().keySet(), problems.size()));
+              } else if (found != null
+                  && !counter
+                  && (!found.shape().equals(wanted.shape()) || !found.dtype().isArithmetic())) {
+                problems.add("'" + name + "' is " + found + ", the network has " + wanted);
+              }
+            });
     for (String name : theta.stale()) {
       problems.add(
           "'" + name + "' is stale: a dense map changed what it describes; reset it before use");
@@ -229,44 +182,57 @@ public final class TorchNetwork implements Network {
   @Override
   public Session open(Checkpoint theta, Workspace ws) throws IOException {
     require(theta);
-    Map<String, org.merganser.linalg.Tensor> owned = load(theta, ws);
-    return TorchNatives.call(FORWARD_THREADS, () -> new TorchSession(owned));
-  }
-
-  /** All parameters and running statistics as F32; counters, which old files lack, as I64. */
-  Map<String, org.merganser.linalg.Tensor> load(Checkpoint theta, Workspace ws) throws IOException {
-    Set<String> counters = names(Description.Kind.COUNTER);
-    Map<String, org.merganser.linalg.Tensor> tensors = new LinkedHashMap<>();
-    for (String name : parameters.keySet()) {
-      if (counters.contains(name)) {
-        TensorInfo info = theta.tensors().get(name);
-        boolean kept = info != null && info.equals(parameters.get(name));
-        tensors.put(
-            name, kept ? theta.read(name, ws) : org.merganser.linalg.Tensor.zeros(DType.I64));
-        continue;
-      }
-      org.merganser.linalg.Tensor tensor = theta.read(name, ws);
-      if (tensor.dtype() != DType.F32) {
-        org.merganser.linalg.Tensor wide = tensor;
-        tensor = wide.to(DType.F32, ws);
-        wide.close();
-      }
-      tensors.put(name, tensor);
+    try (Opened opened = new Opened()) {
+      Map<String, org.merganser.linalg.Tensor> owned = load(theta, ws);
+      owned.values().forEach(opened::add);
+      Session session = Libtorch.call(FORWARD_THREADS, () -> new Forward(owned));
+      opened.release();
+      return session;
     }
-    return tensors;
   }
 
-  /** The forward pass as a function of torch parameters; used by training and by gradients. */
-  Tensor forward(Tensor x, Map<String, Tensor> theta, Mode mode) {
-    return ForwardPass.plain(theta, mode).apply(root, x);
+  /**
+   * All parameters and running statistics as F32; counters, which old files lack, as I64. New
+   * tensors.
+   */
+  public Map<String, org.merganser.linalg.Tensor> load(Checkpoint theta, Workspace ws)
+      throws IOException {
+    try (Opened opened = new Opened()) {
+      Map<String, org.merganser.linalg.Tensor> tensors = new LinkedHashMap<>();
+      Set<String> counters = graph.counters();
+      for (String name : parameters().keySet()) {
+        org.merganser.linalg.Tensor tensor =
+            counters.contains(name) ? counter(theta, name, ws) : wide(theta, name, ws);
+        tensors.put(name, opened.add(tensor));
+      }
+      opened.release();
+      return tensors;
+    }
   }
 
-  /** As {@link #forward}; running statistics stay as they are in either mode. */
-  Tensor pureForward(Tensor x, Map<String, Tensor> theta, Mode mode) {
-    return ForwardPass.pure(theta, mode).apply(root, x);
+  private org.merganser.linalg.Tensor counter(Checkpoint theta, String name, Workspace ws)
+      throws IOException {
+    return parameters().get(name).equals(theta.tensors().get(name))
+        ? theta.read(name, ws)
+        : org.merganser.linalg.Tensor.zeros(DType.I64);
   }
 
-  void checkInputs(org.merganser.linalg.Tensor inputs) {
+  private static org.merganser.linalg.Tensor wide(Checkpoint theta, String name, Workspace ws)
+      throws IOException {
+    org.merganser.linalg.Tensor stored = theta.read(name, ws);
+    if (stored.dtype() == DType.F32) {
+      return stored;
+    }
+    try (stored) {
+      return stored.to(DType.F32, ws);
+    }
+  }
+
+  /**
+   * @throws ShapeException when a batch of inputs is not what the network reads
+   */
+  public void checkInputs(org.merganser.linalg.Tensor inputs) {
+    long[] inputShape = inputShape();
     long[] shape = inputs.shape();
     boolean fits = shape.length == inputShape.length + 1 && inputs.dtype() == DType.F32;
     for (int axis = 0; fits && axis < inputShape.length; axis++) {
@@ -285,21 +251,19 @@ public final class TorchNetwork implements Network {
   /** The whole description: equal texts are equal networks. */
   @Override
   public String toString() {
-    return Arrays.toString(inputShape) + " -> " + root;
+    return graph.toString();
   }
 
-  private final class TorchSession implements Session {
+  private final class Forward implements Session {
     private final Map<String, org.merganser.linalg.Tensor> owned;
-    private final Lent lent;
-    private final Map<String, Tensor> theta = new LinkedHashMap<>();
+    private final Shared theta;
     private final List<Tensor> outputsOfLastRun = new ArrayList<>();
     private final List<org.merganser.linalg.Tensor> viewsOfLastRun = new ArrayList<>();
     private boolean closed;
 
-    TorchSession(Map<String, org.merganser.linalg.Tensor> owned) {
+    Forward(Map<String, org.merganser.linalg.Tensor> owned) {
       this.owned = owned;
-      this.lent = new Lent(owned.values());
-      owned.forEach((name, tensor) -> theta.put(name, Bridge.share(tensor)));
+      this.theta = new Shared(owned);
     }
 
     @Override
@@ -312,7 +276,7 @@ public final class TorchNetwork implements Network {
       checkInputs(inputs);
       releaseOutputs();
       Map<String, Tensor> found = new LinkedHashMap<>();
-      TorchNatives.call(
+      Libtorch.call(
           FORWARD_THREADS,
           () -> {
             forward(inputs, mode, taps, found);
@@ -331,20 +295,10 @@ public final class TorchNetwork implements Network {
         Mode mode,
         Set<String> taps,
         Map<String, Tensor> found) {
-      try (Lent lent = new Lent(List.of(inputs));
+      try (Shared x = new Shared(inputs);
           PointerScope scope = new PointerScope();
           NoGradGuard guard = new NoGradGuard()) {
-        ForwardPass pass = ForwardPass.tapping(theta, description, taps, mode);
-        try {
-          Tensor output = pass.apply(root, Bridge.share(inputs));
-          if (taps.contains(OUTPUT)) {
-            found.put(OUTPUT, output);
-          }
-        } catch (ForwardPass.Complete e) {
-          // The rest of the network is not needed.
-        }
-        found.putAll(pass.tapped());
-        found.replaceAll((tap, tensor) -> tensor.contiguous());
+        found.putAll(graph.taps(x.only(), theta.all(), taps, mode));
         for (Tensor tensor : found.values()) {
           // Outlives the scope, until the next run or close.
           tensor.retainReference();
@@ -365,9 +319,7 @@ public final class TorchNetwork implements Network {
     public synchronized void close() {
       closed = true;
       releaseOutputs();
-      theta.values().forEach(Tensor::close);
-      theta.clear();
-      lent.close();
+      theta.close();
       owned.values().forEach(org.merganser.linalg.Tensor::close);
     }
   }

@@ -5,6 +5,7 @@ import java.io.IOException;
 import java.util.List;
 import java.util.Optional;
 import java.util.SplittableRandom;
+import java.util.stream.IntStream;
 import org.merganser.compute.Device;
 import org.merganser.compute.Workspace;
 import org.merganser.internal.Seeds;
@@ -24,25 +25,17 @@ import org.merganser.model.Objective;
 public final class TorchObjective implements Objective {
   private static final int RESET_SAMPLES = 4000;
 
-  final TorchNetwork network;
-  final Examples data;
-  final double heldOutFraction;
-  final Optional<Examples> heldOut;
-  final int batchSize;
-  final int threads;
-  final Loss loss;
-  final Augmentation augmentation;
-  final int resetSamples;
+  private final TorchSession.Setup setup;
+  private final Examples data;
+  private final double heldOutFraction;
+  private final Optional<Examples> heldOut;
+  private final int resetSamples;
 
-  private TorchObjective(Builder builder) {
-    this.network = builder.network;
+  private TorchObjective(Builder builder, TorchSession.Setup setup) {
+    this.setup = setup;
     this.data = builder.data;
     this.heldOutFraction = builder.heldOutFraction;
     this.heldOut = builder.heldOut;
-    this.batchSize = builder.batchSize;
-    this.threads = builder.threads;
-    this.loss = builder.loss;
-    this.augmentation = builder.augmentation;
     this.resetSamples = builder.resetSamples;
   }
 
@@ -56,8 +49,8 @@ public final class TorchObjective implements Objective {
 
   @Override
   public List<Slot> slots() {
-    return network.learned().stream()
-        .map(name -> new Slot(name, network.parameters().get(name)))
+    return setup.network().learned().stream()
+        .map(name -> new Slot(name, setup.network().parameters().get(name)))
         .toList();
   }
 
@@ -73,14 +66,22 @@ public final class TorchObjective implements Objective {
               + ws.device()
               + "; open it with Backend.CPU");
     }
-    return new TorchObjectiveSession(this, ws);
+    return new TorchObjectiveSession(setup, split(ws.seed()), resetSamples, ws);
   }
 
-  /** Which samples a step may see, and which are held out; in order. */
-  int[][] split(long seed) {
+  /**
+   * @param train samples that a step may see, in order
+   * @param heldOut samples that it may not see, in order
+   */
+  record Split(Samples train, Samples heldOut) {}
+
+  Split split(long seed) {
+    if (heldOut.isPresent()) {
+      return new Split(Samples.all(data), Samples.all(heldOut.get()));
+    }
     int n = data.size();
-    int held = heldOut.isPresent() ? 0 : (int) Math.round(heldOutFraction * n);
-    if (heldOutFraction > 0 && heldOut.isEmpty()) {
+    int held = (int) Math.round(heldOutFraction * n);
+    if (heldOutFraction > 0) {
       held = Math.max(1, Math.min(held, n - 1));
     }
     boolean[] isHeld = new boolean[n];
@@ -92,18 +93,9 @@ public final class TorchObjective implements Objective {
         left--;
       }
     }
-    int[] train = new int[n - held];
-    int[] out = new int[held];
-    int t = 0;
-    int h = 0;
-    for (int i = 0; i < n; i++) {
-      if (isHeld[i]) {
-        out[h++] = i;
-      } else {
-        train[t++] = i;
-      }
-    }
-    return new int[][] {train, out};
+    return new Split(
+        new Samples(data, IntStream.range(0, n).filter(i -> !isHeld[i]).toArray()),
+        new Samples(data, IntStream.range(0, n).filter(i -> isHeld[i]).toArray()));
   }
 
   /** Collects settings; {@link #build} checks them. */
@@ -181,29 +173,16 @@ public final class TorchObjective implements Objective {
                 + " and "
                 + resetSamples);
       }
-      checkExamples("data", data);
-      heldOut.ifPresent(examples -> checkExamples("held-out data", examples));
+      TorchSession.Setup setup =
+          new TorchSession.Setup(network, batchSize, threads, loss::of, augmentation);
+      setup.check("data", data);
+      heldOut.ifPresent(examples -> setup.check("held-out data", examples));
       if (heldOut.isEmpty() && heldOutFraction > 0 && data.size() < 2) {
         throw new IllegalArgumentException(
             "one sample cannot be split into training and held-out data; give more, or"
                 + " heldOut(0)");
       }
-      augmentation.check(data.inputs().shape());
-      return new TorchObjective(this);
-    }
-
-    private void checkExamples(String what, Examples examples) {
-      network.checkInputs(examples.inputs());
-      if (examples.classes() != network.outputs()) {
-        throw new IllegalArgumentException(
-            "the network has "
-                + network.outputs()
-                + " outputs, the "
-                + what
-                + " "
-                + examples.classes()
-                + " classes");
-      }
+      return new TorchObjective(this, setup);
     }
   }
 }

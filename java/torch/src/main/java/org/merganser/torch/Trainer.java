@@ -2,25 +2,20 @@
 package org.merganser.torch;
 
 import java.io.IOException;
-import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Map;
-import org.bytedeco.javacpp.PointerScope;
-import org.bytedeco.pytorch.NoGradGuard;
-import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
-import org.merganser.compute.Memory;
 import org.merganser.compute.Workspace;
 import org.merganser.error.NumericalException;
+import org.merganser.internal.Opened;
 import org.merganser.io.Checkpoint;
 import org.merganser.io.MemoryCheckpoint;
-import org.merganser.model.Mode;
+import org.merganser.linalg.Tensor;
+import org.merganser.model.EarlyStopping;
 
 /**
  * Trains a network by minibatch gradient descent on the cross-entropy. Batches are drawn without
  * replacement, in an order that depends on the seed and the epoch only; at a fixed number of
- * libtorch threads the result is the same to the bit.
+ * libtorch threads the result is the same to the bit. With held-out data it ends early.
  */
 public final class Trainer {
   /**
@@ -121,17 +116,7 @@ public final class Trainer {
     }
   }
 
-  private final TorchNetwork network;
-  private final Examples data;
-  private final Options options;
-  private final Workspace ws;
-
-  private Trainer(TorchNetwork network, Examples data, Options options, Workspace ws) {
-    this.network = network;
-    this.data = data;
-    this.options = options;
-    this.ws = ws;
-  }
+  private Trainer() {}
 
   /**
    * Trains from {@code initial} on, which is not changed; the seed of the Workspace orders the
@@ -142,109 +127,89 @@ public final class Trainer {
   public static MemoryCheckpoint train(
       TorchNetwork network, Checkpoint initial, Examples data, Options options, Workspace ws)
       throws IOException {
+    EarlyStopping never = new EarlyStopping(Integer.MAX_VALUE, 1);
+    return train(network, initial, Samples.all(data), new Samples(data), never, options, ws);
+  }
+
+  /**
+   * Trains from {@code initial} on as long as that lowers the loss on held-out data, and gives the
+   * model for which it was least, running statistics included; that may be the initial one. The
+   * schedule is that of all epochs.
+   *
+   * @param heldOut samples that no step sees
+   * @param stopping a new one, which afterwards holds the evaluations, counted in steps of a batch
+   * @throws NumericalException when the loss is no longer finite
+   */
+  public static MemoryCheckpoint train(
+      TorchNetwork network,
+      Checkpoint initial,
+      Examples data,
+      Examples heldOut,
+      EarlyStopping stopping,
+      Options options,
+      Workspace ws)
+      throws IOException {
+    return train(network, initial, Samples.all(data), Samples.all(heldOut), stopping, options, ws);
+  }
+
+  private static MemoryCheckpoint train(
+      TorchNetwork network,
+      Checkpoint initial,
+      Samples data,
+      Samples heldOut,
+      EarlyStopping stopping,
+      Options options,
+      Workspace ws)
+      throws IOException {
     network.require(initial);
-    network.checkInputs(data.inputs());
-    options.augmentation().check(data.inputs().shape());
-    if (data.classes() != network.outputs()) {
-      throw new IllegalArgumentException(
-          "the network has "
-              + network.outputs()
-              + " outputs, the data "
-              + data.classes()
-              + " classes");
-    }
-    return new Trainer(network, data, options, ws).run(initial);
-  }
-
-  private MemoryCheckpoint run(Checkpoint initial) throws IOException {
-    Map<String, org.merganser.linalg.Tensor> owned = network.load(initial, ws);
-    Map<String, Tensor> theta = new LinkedHashMap<>();
-    Tensor[] inputs = new Tensor[1];
-    org.bytedeco.pytorch.Optimizer[] optimizer = new org.bytedeco.pytorch.Optimizer[1];
-    Lent lent = new Lent(List.of(data.inputs()));
-    TorchNatives.call(
-        options.threads(),
-        () -> {
-          TensorVector vector = new TensorVector();
-          owned.forEach(
-              (name, tensor) -> {
-                Tensor parameter = Bridge.share(tensor);
-                theta.put(name, parameter);
-                if (network.learned().contains(name)) {
-                  parameter.set_requires_grad(true);
-                  vector.push_back(parameter);
-                }
-              });
-          inputs[0] = Bridge.share(data.inputs());
-          optimizer[0] = options.optimizer().create(vector);
-          return null;
-        });
-    try {
-      BatchOrder order = new BatchOrder(data.size(), options.batchSize(), ws.seed());
-      long steps = (long) options.epochs() * order.batches();
-      for (int epoch = 0; epoch < options.epochs(); epoch++) {
-        int round = epoch;
-        double sum = 0;
-        for (int i = 0; i < order.batches(); i++) {
-          ws.cancellation().check();
-          long step = (long) epoch * order.batches() + i;
-          int[] batch = order.batch(step);
-          double rate =
-              options.optimizer().learningRate() * options.schedule().multiple(step, steps);
-          sum +=
-              TorchNatives.call(
-                  options.threads(),
-                  () -> step(theta, inputs[0], batch, round, rate, optimizer[0]));
-        }
-        if (!Double.isFinite(sum)) {
-          throw new NumericalException(
-              "training diverged in epoch "
-                  + (epoch + 1)
-                  + " of "
-                  + options.epochs()
-                  + ": the loss is "
-                  + sum
-                  + "; lower the learning rate (now "
-                  + options.optimizer().learningRate()
-                  + ")");
-        }
-        ws.progress().report("train", epoch + 1, options.epochs());
+    TorchSession.Setup setup =
+        new TorchSession.Setup(
+            network,
+            options.batchSize(),
+            options.threads(),
+            torch::cross_entropy_loss,
+            options.augmentation());
+    setup.check("data", data.data());
+    setup.check("held-out data", heldOut.data());
+    try (Opened opened = new Opened()) {
+      Map<String, Tensor> theta = network.load(initial, ws);
+      theta.values().forEach(opened::add);
+      try (TorchSession session = new TorchSession(setup, theta, data, heldOut, true, ws)) {
+        long steps = (long) options.epochs() * session.batches();
+        new Epochs(options, session.batches(), steps, ws).run(session, theta, steps, stopping, ws);
       }
-      return MemoryCheckpoint.of(owned);
-    } finally {
-      optimizer[0].close();
-      inputs[0].close();
-      theta.values().forEach(Tensor::close);
-      lent.close();
-      Memory.keepAlive(owned);
+      opened.release();
+      return MemoryCheckpoint.of(theta);
     }
   }
 
-  /** One step in place; returns the loss of the batch. */
-  @SuppressWarnings("try")
-  private double step(
-      Map<String, Tensor> theta,
-      Tensor inputs,
-      int[] batch,
-      int epoch,
-      double rate,
-      org.bytedeco.pytorch.Optimizer optimizer) {
-    try (PointerScope scope = new PointerScope()) {
-      Tensor drawn = Bridge.rows(inputs, batch);
-      Tensor x = options.augmentation().apply(drawn, ws.seed(), epoch, batch);
-      Tensor loss =
-          torch.cross_entropy_loss(
-              network.forward(x, theta, Mode.TRAIN), Bridge.labels(data, batch));
-      optimizer.zero_grad();
-      loss.backward();
-      if (options.clipNorm() < Double.POSITIVE_INFINITY) {
-        torch.clip_grad_norm_(optimizer.param_groups().get(0).params(), options.clipNorm());
+  /** Reports after each epoch. */
+  private static final class Epochs extends Descent {
+    private final Options options;
+    private final int batches;
+    private final Workspace ws;
+
+    Epochs(Options options, int batches, long steps, Workspace ws) {
+      super(
+          options.optimizer()::create,
+          options.optimizer().learningRate(),
+          step -> options.schedule().multiple(step, steps),
+          options.clipNorm());
+      this.options = options;
+      this.batches = batches;
+      this.ws = ws;
+    }
+
+    @Override
+    String diverged(long step) {
+      return "training diverged in epoch " + (step / batches + 1) + " of " + options.epochs();
+    }
+
+    @Override
+    void stepped(long made, double loss) {
+      if (made % batches == 0) {
+        ws.progress().report("train", made / batches, options.epochs());
       }
-      optimizer.param_groups().get(0).options().set_lr(rate);
-      try (NoGradGuard guard = new NoGradGuard()) {
-        optimizer.step();
-      }
-      return loss.item_float();
     }
   }
 }

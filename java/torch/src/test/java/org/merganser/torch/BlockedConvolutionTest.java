@@ -103,7 +103,7 @@ class BlockedConvolutionTest {
   @Test
   @SuppressWarnings("try")
   void wholeBlocksAndImagesAreLeftAsTheyAre() throws IOException {
-    TorchNatives.call(
+    Libtorch.call(
         1,
         () -> {
           torch.manual_seed(1);
@@ -140,7 +140,7 @@ class BlockedConvolutionTest {
 
   private static void check(Stream<PlainConvolution> shapes) throws IOException {
     List<PlainConvolution> all = shapes.toList();
-    TorchNatives.call(
+    Libtorch.call(
         1,
         () -> {
           all.forEach(BlockedConvolutionTest::check);

@@ -13,7 +13,7 @@ final class ConvolveOften {
 
   @SuppressWarnings("try")
   public static void main(String[] args) throws IOException {
-    TorchNatives.call(
+    Libtorch.call(
         1,
         () -> {
           torch.manual_seed(1);

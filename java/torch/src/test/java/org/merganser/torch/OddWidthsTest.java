@@ -130,7 +130,7 @@ class OddWidthsTest {
       TorchNetwork network, MemoryCheckpoint theta, Tensor inputs, Tensor weights, ScalarType type)
       throws IOException {
     Map<String, double[]> gradients = new LinkedHashMap<>();
-    TorchNatives.call(
+    Libtorch.call(
         1,
         () -> {
           try (PointerScope scope = new PointerScope()) {
@@ -141,7 +141,8 @@ class OddWidthsTest {
             }
             org.bytedeco.pytorch.Tensor x = Bridge.share(inputs).to(type);
             network
-                .pureForward(x, parameters, Mode.TRAIN)
+                .graph()
+                .forward(x, parameters, Mode.TRAIN, false)
                 .mul(Bridge.share(weights).to(type))
                 .sum()
                 .backward();
@@ -157,7 +158,7 @@ class OddWidthsTest {
   @Test
   @SuppressWarnings("try")
   void linearLayersOfEveryWidthAreRight() throws IOException {
-    TorchNatives.call(
+    Libtorch.call(
         1,
         () -> {
           for (int in = 1; in <= 80; in++) {
@@ -178,8 +179,8 @@ class OddWidthsTest {
     org.bytedeco.pytorch.Tensor b = normal(seed + 10_000, out).requires_grad_(true);
     org.bytedeco.pytorch.Tensor g = normal(-seed - 10_000, samples, out);
     org.bytedeco.pytorch.Tensor y =
-        new Linear("fc", in, out)
-            .forward(x, ForwardPass.pure(Map.of("fc.weight", w, "fc.bias", b), Mode.EVAL));
+        Graph.of(new Linear("fc", in, out), in)
+            .forward(x, Map.of("fc.weight", w, "fc.bias", b), Mode.EVAL, false);
     y.mul(g).sum().backward();
     double[][] inputs = rows(x);
     double[][] weight = rows(w);

@@ -29,10 +29,8 @@ import org.merganser.model.BatchNormLayer;
 import org.merganser.model.Inputs;
 import org.merganser.model.Mode;
 import org.merganser.model.Network;
-import org.merganser.plan.Catalogue;
 import org.merganser.repair.BatchNormFold;
 import org.merganser.repair.BatchNormReset;
-import org.merganser.repair.Repair;
 import org.merganser.repair.RepairProblem;
 import org.merganser.repair.RepairRescale;
 import org.merganser.stats.Moments;
@@ -77,34 +75,6 @@ class RepairTest {
     return Math.sqrt(moments.variance(model)[feature]);
   }
 
-  @Test
-  void everyRepairHasItsIdAndSaysWhatItCannotDo() throws IOException {
-    for (String id : Catalogue.repairs().ids()) {
-      Repair repair = Catalogue.repairs().method(id);
-      assertThat(repair.id()).isEqualTo(id);
-      Networks kind = id.equals("bn-reset") ? Networks.MLP : Networks.RESNET20;
-      try (Tensor inputs = kind.inputs(4, 1);
-          MemoryCheckpoint model = kind.network().initialise(1)) {
-        RepairProblem problem =
-            RepairProblem.of(kind.network(), model, List.of(model), batches(inputs, 4));
-        assertThatThrownBy(() -> repair.apply(problem, ws))
-            .isInstanceOf(IncompatibleModelsException.class)
-            .hasMessageContaining(
-                id.equals("bn-reset")
-                    ? "the network has no batch normalisation; use 'repair' instead"
-                    : "the network has 21 batch normalisations; use 'bn-reset' instead");
-      }
-    }
-  }
-
-  @Test
-  void weightsAndEndpointsMustBelongTogether() {
-    assertThatThrownBy(
-            () -> new RepairProblem(Networks.MLP.network(), null, List.of(), List.of(1.0), null))
-        .isInstanceOf(IllegalArgumentException.class)
-        .hasMessage("1 weights for 0 endpoints; give one for each");
-  }
-
   /** The first layer's input is the same for all: there the pooled totals are those of the data. */
   @ParameterizedTest
   @ValueSource(ints = {7, 40})
@@ -147,26 +117,6 @@ class RepairTest {
       assertThat(network.batchNorms())
           .extracting(BatchNormLayer::follows)
           .doesNotContain(java.util.Optional.empty());
-    }
-  }
-
-  @Test
-  void aStaleMergeIsCleanAfterTheReset() throws IOException {
-    Networks kind = Networks.RESNET20;
-    TorchNetwork network = kind.network();
-    try (MemoryCheckpoint model = Oracle.lively(network, 3);
-        Tensor inputs = kind.inputs(8, 5)) {
-      Map<String, Tensor> tensors = new LinkedHashMap<>();
-      for (String name : model.tensors().keySet()) {
-        tensors.put(name, model.tensor(name));
-      }
-      Set<String> stale = Set.of("bn1.running_mean", "bn1.running_var");
-      Checkpoint old = MemoryCheckpoint.of(tensors, Map.of("made", "here"), stale);
-      try (MemoryCheckpoint reset =
-          new BatchNormReset().apply(old, network, batches(inputs, 8), ws)) {
-        assertThat(reset.stale()).isEmpty();
-        assertThat(reset.metadata()).containsEntry("made", "here");
-      }
     }
   }
 

@@ -76,14 +76,14 @@ class TorchNativesTest {
   /** It prints to stderr on processors it does not know, and computes differently on others. */
   @Test
   void nnpackIsNotAsked() throws IOException {
-    assertThat(TorchNatives.call(1, () -> torch.globalContext().userEnabledNNPACK())).isFalse();
+    assertThat(Libtorch.call(1, () -> torch.globalContext().userEnabledNNPACK())).isFalse();
   }
 
   @Test
   void translatesErrorsOfLibtorch() {
     assertThatThrownBy(
             () ->
-                TorchNatives.call(
+                Libtorch.call(
                     1,
                     () -> {
                       try (Tensor a = torch.ones(2, 3);
@@ -102,7 +102,7 @@ class TorchNativesTest {
     for (int i = 0; i < 3; i++) {
       assertThatThrownBy(
               () ->
-                  TorchNatives.call(
+                  Libtorch.call(
                       1,
                       () -> {
                         throw new IllegalStateException("inside");
@@ -110,7 +110,7 @@ class TorchNativesTest {
           .isInstanceOf(IllegalStateException.class)
           .hasMessage("inside");
     }
-    assertThat(TorchNatives.call(2, torch::get_num_threads)).isEqualTo(2);
-    assertThat(TorchNatives.call(1, torch::get_num_threads)).isEqualTo(1);
+    assertThat(Libtorch.call(2, torch::get_num_threads)).isEqualTo(2);
+    assertThat(Libtorch.call(1, torch::get_num_threads)).isEqualTo(1);
   }
 }

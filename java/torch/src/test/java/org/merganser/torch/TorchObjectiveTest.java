@@ -30,8 +30,8 @@ import org.merganser.io.MemoryCheckpoint;
 import org.merganser.linalg.Tensor;
 import org.merganser.merge.LinearMerger;
 import org.merganser.merge.MergeProblem;
-import org.merganser.merge.NpMerge;
 import org.merganser.merge.NpMerger;
+import org.merganser.model.EarlyStopping.HeldOut;
 import org.merganser.model.Evaluation;
 import org.merganser.model.Objective;
 import org.merganser.repair.BatchNormReset;
@@ -91,7 +91,7 @@ class TorchObjectiveTest {
             MemoryCheckpoint.of(Map.of("w", Tensor.of(ones, n))),
             MemoryCheckpoint.of(Map.of("w", Tensor.of(new float[n], n))));
     float[] expected =
-        TorchNatives.call(
+        Libtorch.call(
             1,
             () -> {
               try (PointerScope scope = new PointerScope()) {
@@ -161,12 +161,14 @@ class TorchObjectiveTest {
   void heldOutSamplesAreNeverSeenByAStep() throws IOException {
     try (Examples data = Oracle.clusters(1, 103, 6, 3)) {
       TorchObjective objective = TorchObjective.builder(NETWORK, data).heldOut(.25).build();
-      int[][] parts = objective.split(7);
-      assertThat(parts[1]).hasSize(26);
-      assertThat(IntStream.concat(Arrays.stream(parts[0]), Arrays.stream(parts[1])).sorted())
+      TorchObjective.Split parts = objective.split(7);
+      int[] train = numbers(parts.train());
+      int[] heldOut = numbers(parts.heldOut());
+      assertThat(heldOut).hasSize(26);
+      assertThat(IntStream.concat(Arrays.stream(train), Arrays.stream(heldOut)).sorted())
           .containsExactlyElementsOf(IntStream.range(0, 103).boxed().toList());
-      assertThat(objective.split(7)[1]).isEqualTo(parts[1]);
-      assertThat(objective.split(8)[1]).isNotEqualTo(parts[1]);
+      assertThat(numbers(objective.split(7).heldOut())).isEqualTo(heldOut);
+      assertThat(numbers(objective.split(8).heldOut())).isNotEqualTo(heldOut);
       BatchOrder order = new BatchOrder(10, 4, 1);
       List<Integer> epoch = new ArrayList<>();
       for (int step = 0; step < 3; step++) {
@@ -174,6 +176,10 @@ class TorchObjectiveTest {
       }
       assertThat(epoch).containsExactlyInAnyOrder(0, 1, 2, 3, 4, 5, 6, 7, 8, 9);
     }
+  }
+
+  private static int[] numbers(Samples samples) {
+    return samples.range(0, samples.size());
   }
 
   @Test
@@ -198,8 +204,8 @@ class TorchObjectiveTest {
       TorchObjective objective = TorchObjective.builder(NETWORK, data).build();
       MergeProblem problem = MergeProblem.of(a, c);
       Checkpoint average = LinearMerger.uniform().merge(problem, WS);
-      try (NpMerge learned = NpMerger.of(objective).learn(problem, WS);
-          NpMerge again = NpMerger.of(objective).learn(problem, WS)) {
+      try (NpMerger.Result learned = NpMerger.of(objective).learn(problem, WS);
+          NpMerger.Result again = NpMerger.of(objective).learn(problem, WS)) {
         assertThat(Evaluation.of(NETWORK, learned.model(), data, WS).loss())
             .isLessThan(.7 * Evaluation.of(NETWORK, average, data, WS).loss());
         for (String name : learned.model().tensors().keySet()) {
@@ -211,9 +217,15 @@ class TorchObjectiveTest {
           assertThat(tuned.losses().get(0)).isEqualTo(learned.losses().get(0));
           assertThat(Evaluation.of(NETWORK, tuned.model(), data, WS).loss())
               .isLessThan(.7 * Evaluation.of(NETWORK, average, data, WS).loss());
-          double least =
-              tuned.heldOut().stream().mapToDouble(NpMerge.HeldOut::loss).min().orElseThrow();
+          double least = tuned.heldOut().stream().mapToDouble(HeldOut::loss).min().orElseThrow();
           assertThat(tuned.heldOut().get((int) (tuned.bestStep() / 10)).loss()).isEqualTo(least);
+        }
+        TorchObjective all = TorchObjective.builder(NETWORK, data).heldOut(0).build();
+        try (FineTuning tuned =
+            FineTuning.of(all, average, FineTuning.Options.adam(17, 10, 5), WS)) {
+          assertThat(tuned.heldOut()).isEmpty();
+          assertThat(tuned.losses()).hasSize(17);
+          assertThat(tuned.bestStep()).isEqualTo(17);
         }
       }
     }
@@ -234,8 +246,8 @@ class TorchObjectiveTest {
           MergeProblem.of(
               network.architecture(),
               List.of(a, MemoryCheckpoint.of(tensors(c), Map.of(), statistics(network))));
-      try (NpMerge learned = NpMerger.of(objective, options).learn(problem, WS);
-          Examples seen = data.select(objective.split(WS.seed())[0]);
+      try (NpMerger.Result learned = NpMerger.of(objective, options).learn(problem, WS);
+          Examples seen = data.select(numbers(objective.split(WS.seed()).train()));
           MemoryCheckpoint reset =
               new BatchNormReset().apply(learned.model(), network, seen.batches(100), WS)) {
         assertThat(learned.model().stale()).isEmpty();
@@ -269,7 +281,7 @@ class TorchObjectiveTest {
           TorchObjective.builder(NETWORK, data)
               .loss((outputs, labels) -> outputs.square().mean())
               .build();
-      try (NpMerge learned = NpMerger.of(objective).learn(MergeProblem.of(a, c), WS)) {
+      try (NpMerger.Result learned = NpMerger.of(objective).learn(MergeProblem.of(a, c), WS)) {
         assertThat(learned.bestHeldOutLoss().orElseThrow())
             .isLessThan(.5 * learned.heldOut().get(0).loss());
       }
@@ -283,7 +295,7 @@ class TorchObjectiveTest {
         MemoryCheckpoint c = trained(NETWORK, 2, data)) {
       TorchObjective objective = TorchObjective.builder(NETWORK, data).batchSize(32).build();
       NpMerger.Options options = NpMerger.Options.defaults().withSteps(40).withPatience(100);
-      NpMerge whole = NpMerger.of(objective, options).learn(MergeProblem.of(a, c), WS);
+      NpMerger.Result whole = NpMerger.of(objective, options).learn(MergeProblem.of(a, c), WS);
       NpMerger.Options resumable = options.withState(folder.resolve("np.safetensors"));
       Cancellation cancellation = new Cancellation();
       try (Workspace stopped =
@@ -302,7 +314,7 @@ class TorchObjectiveTest {
             .isInstanceOf(CancelledException.class)
             .hasMessageStartingWith("cancelled after step 23 of 40");
       }
-      NpMerge rest = NpMerger.of(objective, resumable).learn(MergeProblem.of(a, c), WS);
+      NpMerger.Result rest = NpMerger.of(objective, resumable).learn(MergeProblem.of(a, c), WS);
       assertThat(rest.losses()).isEqualTo(whole.losses());
       for (String name : whole.model().tensors().keySet()) {
         assertThat(rest.model().tensor(name).sameBytes(whole.model().tensor(name))).isTrue();

@@ -8,6 +8,7 @@ import static org.assertj.core.api.Assertions.within;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.SplittableRandom;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
@@ -20,6 +21,7 @@ import org.merganser.error.NumericalException;
 import org.merganser.error.ShapeException;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.linalg.Tensor;
+import org.merganser.model.EarlyStopping;
 import org.merganser.model.Evaluation;
 import org.merganser.torch.Schedule.Decay;
 
@@ -112,6 +114,67 @@ class TrainerTest {
       assertThat(after.loss()).isLessThan(0.5 * before.loss());
       assertThat(after.accuracy()).isGreaterThan(0.8);
       assertSameBytes(initial, untouched);
+    }
+  }
+
+  /** Few samples with noisy labels: training goes on to lower their loss, and raises all others. */
+  private static Examples noisy(long seed, int n) {
+    SplittableRandom random = new SplittableRandom(seed);
+    return new Examples(Oracle.normal(seed, n, 1, 8, 8), random.ints(n, 0, 2).toArray(), 2);
+  }
+
+  /** Running statistics count as they will be used, and those of the kept step are kept. */
+  @Test
+  void stopsByHeldOutDataAndKeepsTheBestModel() throws IOException {
+    TorchNetwork network =
+        TorchNetwork.of(
+            Sequential.of(
+                Convolution.of("conv", 1, 8, 3, 1, 1, false),
+                new BatchNorm("bn", 8),
+                Activation.RELU,
+                new Flatten(),
+                new Linear("fc", 512, 2)),
+            1,
+            8,
+            8);
+    Trainer.Options options = constant(new Optimizer.AdamW(1e-3, 0), 40, 16, NO_CLIPPING);
+    EarlyStopping stopping = new EarlyStopping(3, 4);
+    try (Examples data = noisy(1, 40);
+        Examples heldOut = noisy(2, 150);
+        MemoryCheckpoint initial = network.initialise(3);
+        Workspace ws = Workspace.builder().threads(1).seed(5).open();
+        MemoryCheckpoint kept =
+            Trainer.train(network, initial, data, heldOut, stopping, options, ws)) {
+      long best = stopping.bestStepOr(-1);
+      List<EarlyStopping.HeldOut> evaluations = stopping.evaluations();
+      assertThat(stopping.isOver()).isTrue();
+      assertThat(best).isPositive();
+      assertThat(evaluations.get(evaluations.size() - 1).step()).isEqualTo(best + 12);
+      double least =
+          evaluations.stream().mapToDouble(EarlyStopping.HeldOut::loss).min().orElseThrow();
+      assertThat(Evaluation.of(network, kept, heldOut, ws).loss()).isCloseTo(least, within(1e-6));
+      // An epoch has 3 batches; training that ends there gives the same.
+      Trainer.Options shorter =
+          constant(options.optimizer(), (int) best / 3, options.batchSize(), NO_CLIPPING);
+      try (MemoryCheckpoint wanted = Trainer.train(network, initial, data, shorter, ws)) {
+        assertSameBytes(kept, wanted);
+      }
+    }
+  }
+
+  @Test
+  void aModelThatTrainingMakesWorseStaysAsItWas() throws IOException {
+    Trainer.Options options = constant(new Optimizer.Sgd(20, 0, 0), 3, 32, NO_CLIPPING);
+    EarlyStopping stopping = new EarlyStopping(1, 2);
+    try (Examples data = Oracle.clusters(1, 150, 6, 3);
+        Examples heldOut = Oracle.clusters(2, 100, 6, 3);
+        MemoryCheckpoint initial = NETWORK.initialise(1);
+        Workspace ws = Workspace.builder().threads(1).open();
+        MemoryCheckpoint kept =
+            Trainer.train(NETWORK, initial, data, heldOut, stopping, options, ws)) {
+      assertThat(stopping.bestStepOr(-1)).isZero();
+      assertThat(stopping.evaluations()).hasSize(3);
+      assertSameBytes(kept, initial);
     }
   }
 
@@ -276,6 +339,10 @@ class TrainerTest {
         Examples many = Oracle.clusters(1, 20, 6, 4);
         Examples data = Oracle.clusters(1, 20, 6, 3)) {
       Trainer.Options options = Trainer.Options.adamW(1);
+      EarlyStopping stopping = new EarlyStopping(1, 1);
+      assertThatThrownBy(() -> Trainer.train(NETWORK, initial, data, many, stopping, options, ws))
+          .isInstanceOf(IllegalArgumentException.class)
+          .hasMessage("the network has 3 outputs, the held-out data 4 classes");
       assertThatThrownBy(() -> Trainer.train(NETWORK, initial, narrow, options, ws))
           .isInstanceOf(ShapeException.class)
           .hasMessage("inputs are F32 [20, 5], the network reads F32 [samples, 6]");

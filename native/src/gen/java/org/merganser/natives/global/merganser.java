@@ -38,7 +38,7 @@ public class merganser extends org.merganser.natives.presets.merganser {
 // #define MG_API __attribute__((visibility("default")))
 
 /* Raised whenever a signature or the meaning of an argument changes; Java refuses another value. */
-public static final int MG_ABI_VERSION = 6;
+public static final int MG_ABI_VERSION = 7;
 
 // #ifdef __cplusplus
 // #endif
@@ -293,83 +293,39 @@ public static native int mg_row_products(mg_context context, @Cast("int64_t") lo
                                @Const DoubleBuffer y, @Cast("int64_t") long ldy, DoubleBuffer out);
 public static native int mg_row_products(mg_context context, @Cast("int64_t") long rows, @Cast("int64_t") long cols, @Const double[] x, @Cast("int64_t") long ldx,
                                @Const double[] y, @Cast("int64_t") long ldy, double[] out);
+// Targeting ../mg_costs.java
 
-/* ---- Linear assignment -------------------------------------------------------------------------------- */
 
-/* Exact minimum (maximise = 0) or maximum of sum_i cost[i, row_to_col[i]], rows <= cols, dtype MG_F32 or
- * MG_F64. The solution is on the host. Duals u [rows], v [cols] are those of the minimisation (of -cost when maximising):
- * u_i + v_j <= c_ij, equality on the matching, v_j <= 0, v_j = 0 on unmatched columns when rows < cols.
- * NaN and the infinity that would always be taken are errors with their position; the other infinity
- * forbids an edge. Ties: a fixed scan order, lowest column first. */
-public static native int mg_assignment(mg_context context, int dtype, @Cast("int64_t") long rows, @Cast("int64_t") long cols, @Const Pointer cost,
-                             @Cast("int64_t") long ld, int maximise, @Cast("int64_t*") LongPointer row_to_col, DoublePointer u, DoublePointer v, DoublePointer value);
-public static native int mg_assignment(mg_context context, int dtype, @Cast("int64_t") long rows, @Cast("int64_t") long cols, @Const Pointer cost,
-                             @Cast("int64_t") long ld, int maximise, @Cast("int64_t*") LongBuffer row_to_col, DoubleBuffer u, DoubleBuffer v, DoubleBuffer value);
-public static native int mg_assignment(mg_context context, int dtype, @Cast("int64_t") long rows, @Cast("int64_t") long cols, @Const Pointer cost,
-                             @Cast("int64_t") long ld, int maximise, @Cast("int64_t*") long[] row_to_col, double[] u, double[] v, double[] value);
 
-/* As mg_assignment, from the column duals that v [cols] holds on entry: any finite values are allowed, those of a
- * similar problem save time. rows = cols only. Where optima tie, the start decides which one is found. */
-public static native int mg_assignment_warm(mg_context context, int dtype, @Cast("int64_t") long rows, @Cast("int64_t") long cols, @Const Pointer cost,
-                                  @Cast("int64_t") long ld, int maximise, @Cast("int64_t*") LongPointer row_to_col, DoublePointer u, DoublePointer v,
-                                  DoublePointer value);
-public static native int mg_assignment_warm(mg_context context, int dtype, @Cast("int64_t") long rows, @Cast("int64_t") long cols, @Const Pointer cost,
-                                  @Cast("int64_t") long ld, int maximise, @Cast("int64_t*") LongBuffer row_to_col, DoubleBuffer u, DoubleBuffer v,
-                                  DoubleBuffer value);
-public static native int mg_assignment_warm(mg_context context, int dtype, @Cast("int64_t") long rows, @Cast("int64_t") long cols, @Const Pointer cost,
-                                  @Cast("int64_t") long ld, int maximise, @Cast("int64_t*") long[] row_to_col, double[] u, double[] v,
-                                  double[] value);
+/* Exact minimum (maximise = 0) or maximum of sum_i cost[i, row_to_col[i]]. The solution is on the host. Duals u [rows],
+ * v [cols] are those of the minimisation (of -cost when maximising): u_i + v_j <= c_ij, equality on the matching,
+ * v_j <= 0, v_j = 0 on unmatched columns when rows < cols. NaN and the infinity that would always be taken are errors
+ * with their position; the other infinity forbids an edge. Ties: a fixed scan order, lowest column first.
+ * warm = 1: from the column duals that v [cols] holds on entry; any finite values are allowed, those of a similar
+ * problem save time. rows = cols only. Where optima tie, the start decides which one is found. */
+public static native int mg_assignment(mg_context context, @Const mg_costs costs, int maximise, int warm,
+                             @Cast("int64_t*") LongPointer row_to_col, DoublePointer u, DoublePointer v, DoublePointer value);
+public static native int mg_assignment(mg_context context, @Const mg_costs costs, int maximise, int warm,
+                             @Cast("int64_t*") LongBuffer row_to_col, DoubleBuffer u, DoubleBuffer v, DoubleBuffer value);
+public static native int mg_assignment(mg_context context, @Const mg_costs costs, int maximise, int warm,
+                             @Cast("int64_t*") long[] row_to_col, double[] u, double[] v, double[] value);
 
-/* Costs as products of low-rank factors, cost[i, j] = sum_k x[i, k] y[j, k] in F64 in the order of k, x [rows x k] and
- * y [cols x k] of dtype: maximise = 1 finds the best match of rows of x with rows of y. Costs are computed in tiles and
- * again when they are needed again, never stored as a whole. warm = 1: v holds duals to start from. */
-public static native int mg_assignment_factors(mg_context context, int dtype, @Cast("int64_t") long rows, @Cast("int64_t") long cols, @Cast("int64_t") long k,
-                                     @Const Pointer x, @Cast("int64_t") long ldx, @Const Pointer y, @Cast("int64_t") long ldy, int maximise,
-                                     int warm, @Cast("int64_t*") LongPointer row_to_col, DoublePointer u, DoublePointer v, DoublePointer value);
-public static native int mg_assignment_factors(mg_context context, int dtype, @Cast("int64_t") long rows, @Cast("int64_t") long cols, @Cast("int64_t") long k,
-                                     @Const Pointer x, @Cast("int64_t") long ldx, @Const Pointer y, @Cast("int64_t") long ldy, int maximise,
-                                     int warm, @Cast("int64_t*") LongBuffer row_to_col, DoubleBuffer u, DoubleBuffer v, DoubleBuffer value);
-public static native int mg_assignment_factors(mg_context context, int dtype, @Cast("int64_t") long rows, @Cast("int64_t") long cols, @Cast("int64_t") long k,
-                                     @Const Pointer x, @Cast("int64_t") long ldx, @Const Pointer y, @Cast("int64_t") long ldy, int maximise,
-                                     int warm, @Cast("int64_t*") long[] row_to_col, double[] u, double[] v, double[] value);
-
-/* Independent problems, one a thread; outputs one after the other in order of the problems, as mg_assignment would
- * give them. A failure names the first problem that fails and leaves the outputs unspecified. */
-public static native int mg_assignment_batch(mg_context context, @Cast("int64_t") long problems, int dtype, @Cast("const int64_t*") LongPointer rows,
-                                   @Cast("const int64_t*") LongPointer cols, @Cast("const void*const*") PointerPointer cost, @Cast("const int64_t*") LongPointer ld, int maximise,
+/* Independent problems of matrices, one a thread; outputs one after the other in order of the problems, as
+ * mg_assignment would give them. A failure names the first problem that fails and leaves the outputs unspecified. */
+public static native int mg_assignment_batch(mg_context context, @Cast("int64_t") long problems, @Const mg_costs costs, int maximise,
                                    @Cast("int64_t*") LongPointer row_to_col, DoublePointer u, DoublePointer v, DoublePointer value);
-public static native int mg_assignment_batch(mg_context context, @Cast("int64_t") long problems, int dtype, @Cast("const int64_t*") LongPointer rows,
-                                   @Cast("const int64_t*") LongPointer cols, @Cast("const void*const*") @ByPtrPtr Pointer cost, @Cast("const int64_t*") LongPointer ld, int maximise,
-                                   @Cast("int64_t*") LongPointer row_to_col, DoublePointer u, DoublePointer v, DoublePointer value);
-public static native int mg_assignment_batch(mg_context context, @Cast("int64_t") long problems, int dtype, @Cast("const int64_t*") LongBuffer rows,
-                                   @Cast("const int64_t*") LongBuffer cols, @Cast("const void*const*") @ByPtrPtr Pointer cost, @Cast("const int64_t*") LongBuffer ld, int maximise,
+public static native int mg_assignment_batch(mg_context context, @Cast("int64_t") long problems, @Const mg_costs costs, int maximise,
                                    @Cast("int64_t*") LongBuffer row_to_col, DoubleBuffer u, DoubleBuffer v, DoubleBuffer value);
-public static native int mg_assignment_batch(mg_context context, @Cast("int64_t") long problems, int dtype, @Cast("const int64_t*") long[] rows,
-                                   @Cast("const int64_t*") long[] cols, @Cast("const void*const*") @ByPtrPtr Pointer cost, @Cast("const int64_t*") long[] ld, int maximise,
+public static native int mg_assignment_batch(mg_context context, @Cast("int64_t") long problems, @Const mg_costs costs, int maximise,
                                    @Cast("int64_t*") long[] row_to_col, double[] u, double[] v, double[] value);
 
 /* Largest violation of the optimality conditions above by (row_to_col, u, v); 0 proves the optimum. */
-public static native int mg_assignment_certify(mg_context context, int dtype, @Cast("int64_t") long rows, @Cast("int64_t") long cols, @Const Pointer cost,
-                                     @Cast("int64_t") long ld, int maximise, @Cast("const int64_t*") LongPointer row_to_col, @Const DoublePointer u,
-                                     @Const DoublePointer v, DoublePointer violation);
-public static native int mg_assignment_certify(mg_context context, int dtype, @Cast("int64_t") long rows, @Cast("int64_t") long cols, @Const Pointer cost,
-                                     @Cast("int64_t") long ld, int maximise, @Cast("const int64_t*") LongBuffer row_to_col, @Const DoubleBuffer u,
-                                     @Const DoubleBuffer v, DoubleBuffer violation);
-public static native int mg_assignment_certify(mg_context context, int dtype, @Cast("int64_t") long rows, @Cast("int64_t") long cols, @Const Pointer cost,
-                                     @Cast("int64_t") long ld, int maximise, @Cast("const int64_t*") long[] row_to_col, @Const double[] u,
-                                     @Const double[] v, double[] violation);
-public static native int mg_assignment_factors_certify(mg_context context, int dtype, @Cast("int64_t") long rows, @Cast("int64_t") long cols, @Cast("int64_t") long k,
-                                             @Const Pointer x, @Cast("int64_t") long ldx, @Const Pointer y, @Cast("int64_t") long ldy, int maximise,
-                                             @Cast("const int64_t*") LongPointer row_to_col, @Const DoublePointer u, @Const DoublePointer v,
-                                             DoublePointer violation);
-public static native int mg_assignment_factors_certify(mg_context context, int dtype, @Cast("int64_t") long rows, @Cast("int64_t") long cols, @Cast("int64_t") long k,
-                                             @Const Pointer x, @Cast("int64_t") long ldx, @Const Pointer y, @Cast("int64_t") long ldy, int maximise,
-                                             @Cast("const int64_t*") LongBuffer row_to_col, @Const DoubleBuffer u, @Const DoubleBuffer v,
-                                             DoubleBuffer violation);
-public static native int mg_assignment_factors_certify(mg_context context, int dtype, @Cast("int64_t") long rows, @Cast("int64_t") long cols, @Cast("int64_t") long k,
-                                             @Const Pointer x, @Cast("int64_t") long ldx, @Const Pointer y, @Cast("int64_t") long ldy, int maximise,
-                                             @Cast("const int64_t*") long[] row_to_col, @Const double[] u, @Const double[] v,
-                                             double[] violation);
+public static native int mg_assignment_certify(mg_context context, @Const mg_costs costs, int maximise,
+                                     @Cast("const int64_t*") LongPointer row_to_col, @Const DoublePointer u, @Const DoublePointer v, DoublePointer violation);
+public static native int mg_assignment_certify(mg_context context, @Const mg_costs costs, int maximise,
+                                     @Cast("const int64_t*") LongBuffer row_to_col, @Const DoubleBuffer u, @Const DoubleBuffer v, DoubleBuffer violation);
+public static native int mg_assignment_certify(mg_context context, @Const mg_costs costs, int maximise,
+                                     @Cast("const int64_t*") long[] row_to_col, @Const double[] u, @Const double[] v, double[] violation);
 
 /* ---- Applying feature maps ---------------------------------------------------------------------------- */
 

@@ -72,7 +72,7 @@ public final class FileBytes implements AutoCloseable {
     }
     for (long done = 0; done < into.bytes(); ) {
       int length = (int) Math.min(into.bytes() - done, CHUNK);
-      try (Block.View view = into.view(done, length)) {
+      try (Block.View view = Block.view(into, done, length)) {
         fill(position + done, view.buffer());
       }
       done += length;

@@ -2,11 +2,8 @@
 package org.merganser.internal.kernel;
 
 import java.util.List;
-import org.bytedeco.javacpp.DoublePointer;
-import org.bytedeco.javacpp.LongPointer;
-import org.bytedeco.javacpp.Pointer;
-import org.bytedeco.javacpp.PointerPointer;
 import org.merganser.natives.global.merganser;
+import org.merganser.natives.mg_costs;
 
 /** Linear assignment. Solutions lie on the heap. */
 public final class AssignmentKernels {
@@ -16,8 +13,30 @@ public final class AssignmentKernels {
     this.context = context;
   }
 
-  /** Two factors of one width, whose rows' products are the costs. */
-  public record Factors(MatrixBlock x, MatrixBlock y) {}
+  /**
+   * A matrix of costs, y = null, or two low-rank factors of one width, whose rows' products are the
+   * costs.
+   */
+  public record Costs(MatrixBlock x, MatrixBlock y) {
+    public long rows() {
+      return x.rows();
+    }
+
+    public long columns() {
+      return y == null ? x.columns() : y.rows();
+    }
+
+    private void put(mg_costs to, Call call) {
+      to.dtype(x.dtype())
+          .rows(rows())
+          .cols(columns())
+          .k(y == null ? -1 : x.columns())
+          .x(call.in(x.block()))
+          .ldx(x.ld())
+          .y(y == null ? null : call.in(y.block()))
+          .ldy(y == null ? 0 : y.ld());
+    }
+  }
 
   /** Column of each row, duals of rows and columns; several problems lie one after the other. */
   public record Solution(long[] rowToCol, double[] u, double[] v) {
@@ -37,151 +56,52 @@ public final class AssignmentKernels {
   }
 
   /** Fills the solution and returns the value. {@code warm}: v holds duals to start from. */
-  public double solve(MatrixBlock cost, boolean maximise, boolean warm, Solution s) {
-    s.require(cost.rows(), cost.columns());
+  public double solve(Costs costs, boolean maximise, boolean warm, Solution s) {
+    s.require(costs.rows(), costs.columns());
     double[] value = new double[1];
-    int max = maximise ? 1 : 0;
-    long rows = cost.rows();
-    long cols = cost.columns();
-    try (Call call = context.enter()) {
-      Pointer costs = call.in(cost.block());
-      call.check(
-          warm
-              ? merganser.mg_assignment_warm(
-                  call.context(),
-                  cost.dtype(),
-                  rows,
-                  cols,
-                  costs,
-                  cost.ld(),
-                  max,
-                  s.rowToCol,
-                  s.u,
-                  s.v,
-                  value)
-              : merganser.mg_assignment(
-                  call.context(),
-                  cost.dtype(),
-                  rows,
-                  cols,
-                  costs,
-                  cost.ld(),
-                  max,
-                  s.rowToCol,
-                  s.u,
-                  s.v,
-                  value));
-    }
-    return value[0];
-  }
-
-  /** As {@link #solve(MatrixBlock, boolean, boolean, Solution)} for products of rows. */
-  public double solve(Factors f, boolean maximise, Solution s) {
-    s.require(f.x().rows(), f.y().rows());
-    double[] value = new double[1];
-    try (Call call = context.enter()) {
-      call.check(
-          merganser.mg_assignment_factors(
-              call.context(),
-              f.x().dtype(),
-              f.x().rows(),
-              f.y().rows(),
-              f.x().columns(),
-              call.in(f.x().block()),
-              f.x().ld(),
-              call.in(f.y().block()),
-              f.y().ld(),
-              maximise ? 1 : 0,
-              0,
-              s.rowToCol,
-              s.u,
-              s.v,
-              value));
-    }
-    return value[0];
-  }
-
-  /** Independent problems of one type; returns their values. */
-  public double[] solveAll(List<MatrixBlock> costs, boolean maximise, Solution s) {
-    long[] rows = costs.stream().mapToLong(MatrixBlock::rows).toArray();
-    long[] cols = costs.stream().mapToLong(MatrixBlock::columns).toArray();
-    double[] values = new double[rows.length];
     try (Call call = context.enter();
-        PointerPointer<Pointer> pointers =
-            call.ins(costs.stream().map(MatrixBlock::block).toArray(Block[]::new));
-        LongPointer r = Kernels.longs(rows);
-        LongPointer c = Kernels.longs(cols);
-        LongPointer ld = Kernels.longs(costs.stream().mapToLong(MatrixBlock::ld).toArray());
-        LongPointer columns = Kernels.longs(s.rowToCol);
-        DoublePointer u = Kernels.doubles(s.u);
-        DoublePointer v = Kernels.doubles(s.v);
-        DoublePointer value = Kernels.doubles(values)) {
+        mg_costs all = JavaCppLimit.explain(mg_costs::new)) {
+      costs.put(all, call);
+      call.check(
+          merganser.mg_assignment(
+              call.context(), all, code(maximise), code(warm), s.rowToCol, s.u, s.v, value));
+    }
+    return value[0];
+  }
+
+  /** Independent problems, each a matrix; returns their values. */
+  public double[] solveAll(List<Costs> costs, boolean maximise, Solution s) {
+    double[] values = new double[costs.size()];
+    s.require(
+        costs.stream().mapToLong(Costs::rows).sum(),
+        costs.stream().mapToLong(Costs::columns).sum());
+    try (Call call = context.enter();
+        mg_costs all = JavaCppLimit.explain(() -> new mg_costs(Math.max(1, costs.size())))) {
+      for (int p = 0; p < costs.size(); p++) {
+        costs.get(p).put(all.getPointer(p), call);
+      }
       call.check(
           merganser.mg_assignment_batch(
-              call.context(),
-              rows.length,
-              costs.get(0).dtype(),
-              r,
-              c,
-              pointers,
-              ld,
-              maximise ? 1 : 0,
-              columns,
-              u,
-              v,
-              value));
-      columns.get(s.rowToCol);
-      u.get(s.u);
-      v.get(s.v);
-      value.get(values);
+              call.context(), costs.size(), all, code(maximise), s.rowToCol, s.u, s.v, values));
     }
     return values;
   }
 
   /** Largest violation of the conditions that prove an optimum. */
-  public double violation(MatrixBlock cost, boolean maximise, Solution s) {
-    s.require(cost.rows(), cost.columns());
+  public double violation(Costs costs, boolean maximise, Solution s) {
+    s.require(costs.rows(), costs.columns());
     double[] violation = new double[1];
-    try (Call call = context.enter()) {
+    try (Call call = context.enter();
+        mg_costs all = JavaCppLimit.explain(mg_costs::new)) {
+      costs.put(all, call);
       call.check(
           merganser.mg_assignment_certify(
-              call.context(),
-              cost.dtype(),
-              cost.rows(),
-              cost.columns(),
-              call.in(cost.block()),
-              cost.ld(),
-              maximise ? 1 : 0,
-              s.rowToCol,
-              s.u,
-              s.v,
-              violation));
+              call.context(), all, code(maximise), s.rowToCol, s.u, s.v, violation));
     }
     return violation[0];
   }
 
-  /** The same for products of rows. */
-  public double violation(Factors f, boolean maximise, Solution s) {
-    s.require(f.x().rows(), f.y().rows());
-    double[] violation = new double[1];
-    try (Call call = context.enter()) {
-      call.check(
-          merganser.mg_assignment_factors_certify(
-              call.context(),
-              f.x().dtype(),
-              f.x().rows(),
-              f.y().rows(),
-              f.x().columns(),
-              call.in(f.x().block()),
-              f.x().ld(),
-              call.in(f.y().block()),
-              f.y().ld(),
-              maximise ? 1 : 0,
-              s.rowToCol,
-              s.u,
-              s.v,
-              violation));
-    }
-    return violation[0];
+  private static int code(boolean yes) {
+    return yes ? 1 : 0;
   }
 }

@@ -38,6 +38,19 @@ public final class Block {
     this.part = part;
   }
 
+  /** The bytes of memory or of a tensor. */
+  public static Block of(BlockHolder holder) {
+    return holder.block();
+  }
+
+  /**
+   * A part of memory or of a tensor on the host as a buffer for a while; a range that is not within
+   * is refused.
+   */
+  public static View view(BlockHolder holder, long offset, int length) {
+    return holder.view(offset, length);
+  }
+
   /** Host memory, 64-byte aligned, not initialised. */
   public static Block allocate(long bytes) {
     return owned(HostMemory.allocate(bytes), bytes, Codes.ON_HOST);

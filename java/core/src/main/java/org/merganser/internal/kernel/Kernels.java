@@ -123,7 +123,7 @@ public final class Kernels implements AutoCloseable {
   }
 
   /**
-   * The state of moments of streams; for the arguments see {@code mg_moments_create}.
+   * The state of moments of paired series; for the arguments see {@code mg_moments_create}.
    *
    * @param name for messages
    */

@@ -92,9 +92,9 @@ public final class MomentsState implements AutoCloseable {
     return counted(merganser::mg_moments_skipped);
   }
 
-  public void stream(int stream, double[] mean, double[] m2) {
+  public void series(int series, double[] mean, double[] m2) {
     try (Call call = context.enter(handle)) {
-      call.check(merganser.mg_moments_series(call.context(), moments, stream, mean, m2));
+      call.check(merganser.mg_moments_series(call.context(), moments, series, mean, m2));
     }
   }
 

@@ -49,11 +49,11 @@ class MergeKernelsTest {
         Memory x1 = memory(models[1]);
         Memory x2 = memory(models[2]);
         Memory out = memory(new float[COUNT])) {
-      Block[] in = {x0.block(), x1.block(), x2.block()};
+      Block[] in = {Block.of(x0), Block.of(x1), Block.of(x2)};
       Task[] tasks = new Task[3];
       boolean[][] kept = new boolean[3][COUNT];
       for (int m = 0; m < 3; m++) {
-        Threshold threshold = merge.kthMagnitude(F32, COUNT, in[m], b.block(), k);
+        Threshold threshold = merge.kthMagnitude(F32, COUNT, in[m], Block.of(b), k);
         float[] model = models[m];
         int[] order =
             IntStream.range(0, COUNT)
@@ -73,7 +73,8 @@ class MergeKernelsTest {
         }
         tasks[m] = Task.magnitude(weights[m], threshold);
       }
-      merge.taskMerge(F32, 0, COUNT, b.block(), in, tasks, new Mix(true, true, 0.5), out.block());
+      merge.taskMerge(
+          F32, 0, COUNT, Block.of(b), in, tasks, new Mix(true, true, 0.5), Block.of(out));
       for (int i = 0; i < COUNT; i++) {
         float sum = 0;
         float[] u = new float[3];
@@ -105,11 +106,11 @@ class MergeKernelsTest {
           F32,
           0,
           6,
-          b.block(),
-          new Block[] {x.block()},
+          Block.of(b),
+          new Block[] {Block.of(x)},
           new Task[] {Task.random(1, 2, key, 0, 1L << 31)},
           new Mix(false, false, 1),
-          out.block());
+          Block.of(out));
       assertThat(floats(out, 6)).containsExactly(0, 2, 2, 0, 0, 2);
     }
   }
@@ -119,10 +120,10 @@ class MergeKernelsTest {
     try (Memory a = memory(new float[] {1, 2, 2});
         Memory c = memory(new float[] {2, -1, 2});
         Memory out = memory(new float[3])) {
-      double[] dots = merge.dotProducts(F32, 3, a.block(), c.block());
+      double[] dots = merge.dotProducts(F32, 3, Block.of(a), Block.of(c));
       assertThat(dots).containsExactly(4, 9, 9);
       double[] weights = SlerpWeights.at(dots, 0.25);
-      merge.weightedSum(F32, 3, new Block[] {a.block(), c.block()}, weights, out.block());
+      merge.weightedSum(F32, 3, new Block[] {Block.of(a), Block.of(c)}, weights, Block.of(out));
       assertThat(out.getFloat(0)).isCloseTo(1.437542051f, within(2e-7f));
       assertThat(out.getFloat(4)).isCloseTo(1.345677696f, within(2e-7f));
       assertThat(out.getFloat(8)).isCloseTo(2.263321539f, within(3e-7f));
@@ -132,7 +133,7 @@ class MergeKernelsTest {
   @Test
   void nanAmongMagnitudesIsRefused() {
     try (Memory x = memory(new float[] {1, Float.NaN, 3})) {
-      assertThatThrownBy(() -> merge.kthMagnitude(F32, 3, x.block(), null, 1))
+      assertThatThrownBy(() -> merge.kthMagnitude(F32, 3, Block.of(x), null, 1))
           .isInstanceOf(NumericalException.class)
           .hasMessage("kth_magnitude: 1 of 3 values are NaN, the first at index 1");
     }
@@ -152,19 +153,19 @@ class MergeKernelsTest {
         Memory second = memory(c);
         Memory state = memory(new float[COUNT]);
         Memory theta = memory(new float[COUNT])) {
-      Block[] out = {theta.block()};
+      Block[] out = {Block.of(theta)};
       try (NpState np =
           kernels.np(
               options,
               new long[] {COUNT},
               new long[] {1},
-              new Block[] {first.block(), second.block()},
+              new Block[] {Block.of(first), Block.of(second)},
               null)) {
         assertThat(np.size(0)).isEqualTo(COUNT);
         for (int t = 1; t <= 3; t++) {
           float[] g = gaussian(10 + t);
           try (Memory gradient = memory(g)) {
-            np.step(0.05, new Block[] {gradient.block()}, out);
+            np.step(0.05, new Block[] {Block.of(gradient)}, out);
           }
           for (int i = 0; i < COUNT; i++) {
             double s = 1 / (1 + Math.exp(-z[i]));
@@ -177,7 +178,7 @@ class MergeKernelsTest {
                     / (Math.sqrt(v[i] / (1 - Math.pow(0.999, t))) + 1e-8);
           }
         }
-        np.read(0, NpState.Z, COUNT, state.block());
+        np.read(0, NpState.Z, COUNT, Block.of(state));
         for (int i = 0; i < COUNT; i++) {
           assertThat((double) state.getFloat(4L * i)).isCloseTo(z[i], within(2e-6));
           double expected = c[i] + ((double) a[i] - c[i]) / (1 + Math.exp(-z[i]));
@@ -186,7 +187,7 @@ class MergeKernelsTest {
         float[] bad = gaussian(7);
         bad[77] = Float.POSITIVE_INFINITY;
         try (Memory gradient = memory(bad)) {
-          assertThatThrownBy(() -> np.step(0.05, new Block[] {gradient.block()}, out))
+          assertThatThrownBy(() -> np.step(0.05, new Block[] {Block.of(gradient)}, out))
               .isInstanceOf(NumericalException.class)
               .hasMessageContaining("the gradient inf of slot 0, element 77 of 4099")
               .isInstanceOfSatisfying(
@@ -194,10 +195,10 @@ class MergeKernelsTest {
                   e -> assertThat(new long[] {e.slot(), e.index()}).containsExactly(0, 77));
         }
         float[] kept = floats(state, COUNT);
-        np.read(0, NpState.Z, COUNT, state.block());
+        np.read(0, NpState.Z, COUNT, Block.of(state));
         assertThat(floats(state, COUNT)).isEqualTo(kept);
         state.clear();
-        np.load(0, NpState.Z, COUNT, state.block());
+        np.load(0, NpState.Z, COUNT, Block.of(state));
         np.theta(out);
         for (int i = 0; i < COUNT; i++) {
           assertThat((double) theta.getFloat(4L * i))
@@ -214,7 +215,7 @@ class MergeKernelsTest {
         Memory out = memory(new float[16])) {
       a.putLong(8, 0x1234L);
       b.putLong(8, 0x00ffL);
-      merge.bandwidth(64, new Block[] {a.block(), b.block()}, new Block[] {out.block()});
+      merge.bandwidth(64, new Block[] {Block.of(a), Block.of(b)}, new Block[] {Block.of(out)});
       assertThat(out.getLong(8)).isEqualTo(0x1234L ^ 0x00ffL);
     }
   }

@@ -11,8 +11,8 @@ public final class Core {
   private Core() {}
 
   public static void main(String[] args) {
-    try (Workspace ws = Workspace.open()) {
-      Matrix cost = Matrix.of(new double[][] {{4, 1, 3}, {2, 0, 5}, {3, 2, 2}});
+    try (Workspace ws = Workspace.open();
+        Matrix cost = Matrix.of(new double[][] {{4, 1, 3}, {2, 0, 5}, {3, 2, 2}})) {
       System.out.println(
           "Java "
               + Runtime.version().feature()

@@ -30,9 +30,11 @@ public final class Torch {
               ones.put(name, Tensor.of(values, info.dims()));
             });
     try (Workspace ws = Workspace.open();
-        Network.Session session = network.open(MemoryCheckpoint.of(ones), ws)) {
+        Tensor input = Tensor.of(new float[] {1, 2}, 1, 2);
+        MemoryCheckpoint theta = MemoryCheckpoint.of(ones);
+        Network.Session session = network.open(theta, ws)) {
       session.run(
-          Tensor.of(new float[] {1, 2}, 1, 2),
+          input,
           Mode.EVAL,
           Set.of(Network.OUTPUT),
           (tap, logits) ->

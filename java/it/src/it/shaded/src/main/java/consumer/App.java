@@ -10,8 +10,8 @@ public final class App {
   private App() {}
 
   public static void main(String[] args) {
-    try (Workspace ws = Workspace.open()) {
-      Matrix cost = Matrix.of(new double[][] {{4, 1, 3}, {2, 0, 5}, {3, 2, 2}});
+    try (Workspace ws = Workspace.open();
+        Matrix cost = Matrix.of(new double[][] {{4, 1, 3}, {2, 0, 5}, {3, 2, 2}})) {
       double value = Assignment.minimise(cost, ws).value();
       if (value != 5) {
         throw new IllegalStateException("wrong value " + value);

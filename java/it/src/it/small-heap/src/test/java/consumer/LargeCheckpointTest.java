@@ -36,8 +36,9 @@ class LargeCheckpointTest {
       Safetensors.write(new Constant(3), b, ws);
       assertTrue(Files.size(a) > Runtime.getRuntime().maxMemory());
       try (Checkpoint first = Safetensors.open(a);
-          Checkpoint second = Safetensors.open(b)) {
-        Safetensors.write(LinearMerger.uniform().merge(MergeProblem.of(first, second), ws), out, ws);
+          Checkpoint second = Safetensors.open(b);
+          Checkpoint merged = LinearMerger.uniform().merge(MergeProblem.of(first, second), ws)) {
+        Safetensors.write(merged, out, ws);
       }
       try (Checkpoint merged = Safetensors.open(out);
           Tensor last = merged.read("t" + (TENSORS - 1), ws)) {

@@ -12,6 +12,7 @@ import java.util.Set;
 import java.util.TreeSet;
 import org.junit.jupiter.api.Test;
 import org.merganser.align.AlignmentProblem;
+import org.merganser.align.AlignmentSet;
 import org.merganser.align.CcaAligner;
 import org.merganser.compute.Workspace;
 import org.merganser.io.Checkpoint;
@@ -25,23 +26,21 @@ import org.merganser.torch.TorchNetwork;
 class TorchTest {
   @Test
   void alignsANetworkWithItself() throws IOException {
-    try (Workspace ws = Workspace.open()) {
-      TorchNetwork network = TorchNetwork.mlp(8, 16, 2, 4, Activation.RELU);
-      Checkpoint theta = network.initialise(1);
-      float[] values = new float[100 * 8];
-      for (int i = 0; i < values.length; i++) {
-        values[i] = (float) Math.sin(i * i);
-      }
-      Examples data = new Examples(Tensor.of(values, 100, 8), new int[100], 4);
-      Moments moments =
-          Moments.collect(
-              network, List.of(theta, theta), data.batches(50), CcaAligner.REQUEST, ws);
-      double residual =
-          CcaAligner.relativeGamma(1)
-              .align(AlignmentProblem.of(network.architecture(), moments), ws)
-              .of(1)
-              .verify(ws)
-              .residual();
+    TorchNetwork network = TorchNetwork.mlp(8, 16, 2, 4, Activation.RELU);
+    float[] values = new float[100 * 8];
+    for (int i = 0; i < values.length; i++) {
+      values[i] = (float) Math.sin(i * i);
+    }
+    try (Workspace ws = Workspace.open();
+        Checkpoint theta = network.initialise(1);
+        Examples data = new Examples(Tensor.of(values, 100, 8), new int[100], 4);
+        Moments moments =
+            Moments.collect(
+                network, List.of(theta, theta), data.batches(50), CcaAligner.REQUEST, ws);
+        AlignmentSet maps =
+            CcaAligner.relativeGamma(1)
+                .align(AlignmentProblem.of(network.architecture(), moments), ws)) {
+      double residual = maps.of(1).verify(ws).residual();
       assertTrue(residual < 1e-9, "residual " + residual);
     }
     assertEquals(Set.of("libopenblas.so.0"), mappedBlas());

@@ -116,7 +116,7 @@ final class NpyImages {
     byte[] pixels = new byte[Math.toIntExact(Tensor.size(shape))];
     try (Tensor tensor = Tensor.allocate(DType.U8, shape)) {
       images.readRows(0, count, tensor);
-      try (Block.View view = tensor.view(0, pixels.length)) {
+      try (Block.View view = Block.view(tensor, 0, pixels.length)) {
         view.buffer().get(pixels);
       }
     }

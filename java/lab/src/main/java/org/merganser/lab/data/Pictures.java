@@ -170,7 +170,7 @@ record Pictures(
       for (int p = 0; p < image.length; p++) {
         image[p] = values[p / plane][part.pixels[start + p] & 0xff];
       }
-      try (Block.View target = inputs.view(4L * i * image.length, 4 * image.length)) {
+      try (Block.View target = Block.view(inputs, 4L * i * image.length, 4 * image.length)) {
         target.buffer().asFloatBuffer().put(image);
       }
     }

@@ -50,12 +50,14 @@ public final class CcaMergeExperiment extends Experiment {
     /** All aligners, eleven points. */
     public static Options defaults() {
       return new Options(
-          ExperimentOptions.defaults(Catalogue.aligners().ids()), MergeOptions.defaults(), 11);
+          ExperimentOptions.defaults(String.join(",", Catalogue.aligners().ids())),
+          MergeOptions.defaults(),
+          11);
     }
 
     /** One setting changed. */
     public Options with(String name, Object value) {
-      return Settings.with(this, name, value);
+      return Settings.of(this).with(name, value);
     }
   }
 

@@ -22,9 +22,6 @@ record Choice<M extends Method>(
    * @throws IllegalArgumentException when there is none, one is there twice, or none such is known
    */
   static <M extends Method> List<Choice<M>> of(Catalogue.Methods<M> known, List<String> texts) {
-    if (texts.isEmpty()) {
-      throw new IllegalArgumentException("give at least one method to compare");
-    }
     List<String> ids = texts.stream().map(known::id).toList();
     if (texts.stream().distinct().count() < texts.size()) {
       throw new IllegalArgumentException(

@@ -4,7 +4,6 @@ package org.merganser.lab.experiment;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
-import java.util.OptionalDouble;
 import java.util.OptionalInt;
 import org.merganser.lab.data.ImageForm;
 import org.merganser.lab.data.Split;
@@ -30,7 +29,7 @@ public record ExperimentOptions(
         OptionalInt hidden,
     @Setting(value = "number of hidden layers of mlp; 2 unless set", min = 1) OptionalInt layers,
     @Setting("multiplies the channels of a convolutional network; 1 unless set")
-        OptionalDouble widthMultiplier,
+        Optional<Double> widthMultiplier,
     @Setting(
             "normalisation of a convolutional network; none for vgg and batch for resnet unless"
                 + " set")
@@ -58,7 +57,7 @@ public record ExperimentOptions(
     @Setting(
             "aligners to compare, with settings: permutation,cca:gamma=0.1; of several values,"
                 + " gamma=0.1/1/10, each group takes the one that is best on samples not trained on")
-        List<String> aligners,
+        String aligners,
     @Setting(
             value =
                 "short for the setting gamma of every aligner that has one; of several as above",
@@ -92,7 +91,6 @@ public record ExperimentOptions(
   }
 
   public ExperimentOptions {
-    aligners = List.copyOf(aligners);
     gamma = gamma.stream().distinct().toList();
     choice(network, hidden, layers, widthMultiplier, norm);
     String unused = "network " + network.id() + " does not use it";
@@ -102,9 +100,9 @@ public record ExperimentOptions(
     refuse("hidden", !mlp && hidden.isPresent(), unused);
     refuse("layers", !mlp && layers.isPresent(), unused);
     refuse("shrink", data.equals(BLOBS) && shrink.isPresent(), "data blobs are no images");
-    boolean anyGamma = !withGamma(aligners, gamma).equals(aligners);
-    Choice.of(Catalogue.aligners(), withGamma(aligners, gamma));
-    refuse("gamma", !gamma.isEmpty() && !anyGamma, "none of --aligners has a setting gamma");
+    Choice.of(Catalogue.aligners(), aligned(aligners, gamma));
+    boolean used = !aligned(aligners, gamma).equals(Catalogue.Methods.split(aligners));
+    refuse("gamma", !gamma.isEmpty() && !used, "none of --aligners has a setting gamma");
     if (protocol == Protocol.PUBLISHED && epochs.isPresent()) {
       throw new IllegalArgumentException("--protocol published has 200 epochs; drop --epochs");
     }
@@ -118,14 +116,14 @@ public record ExperimentOptions(
    *
    * @param aligners which are compared
    */
-  public static ExperimentOptions defaults(List<String> aligners) {
+  public static ExperimentOptions defaults(String aligners) {
     return new ExperimentOptions(
         EMBEDDED,
         NetworkChoice.Kind.MLP,
         OptionalInt.empty(),
         OptionalInt.empty(),
         OptionalInt.empty(),
-        OptionalDouble.empty(),
+        Optional.empty(),
         Optional.empty(),
         2,
         1,
@@ -152,13 +150,13 @@ public record ExperimentOptions(
 
   /** The aligners, {@code gamma} put into those that have such a setting and do not set it. */
   List<String> aligned() {
-    return withGamma(aligners, gamma);
+    return aligned(aligners, gamma);
   }
 
-  private static List<String> withGamma(List<String> aligners, List<Double> gamma) {
-    String setting =
-        "gamma=" + String.join("/", gamma.stream().map(String::valueOf).toArray(String[]::new));
-    return aligners.stream()
+  private static List<String> aligned(String aligners, List<Double> gamma) {
+    List<String> values = gamma.stream().map(String::valueOf).toList();
+    String setting = "gamma=" + String.join("/", values);
+    return Catalogue.Methods.split(aligners).stream()
         .map(
             text -> {
               String id = Catalogue.aligners().id(text);
@@ -180,13 +178,13 @@ public record ExperimentOptions(
       NetworkChoice.Kind network,
       OptionalInt hidden,
       OptionalInt layers,
-      OptionalDouble width,
+      Optional<Double> width,
       Optional<Norm> norm) {
     return new NetworkChoice(
         network,
         hidden.orElse(32),
         layers.orElse(2),
-        width.orElse(1),
+        width.orElse(1.0),
         norm.orElse(network.isResidual() ? Norm.BATCH : Norm.NONE));
   }
 

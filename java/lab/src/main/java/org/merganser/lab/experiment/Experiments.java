@@ -62,10 +62,10 @@ public final class Experiments {
     /**
      * With some settings changed.
      *
-     * @param given as {@link Settings#with(String, Record, Map)}
+     * @param given names and texts, as {@link Settings#parse(String, Map)}
      */
-    public Experiment with(Map<String, ?> given) {
-      return factory.apply(settings.with("", settings.defaults(), given));
+    public Experiment with(Map<String, String> given) {
+      return factory.apply(settings.parse("", given));
     }
   }
 }

@@ -4,7 +4,8 @@ package org.merganser.lab.experiment;
 import java.util.List;
 import org.merganser.io.Checkpoint;
 import org.merganser.io.MemoryCheckpoint;
-import org.merganser.merge.NpMerge;
+import org.merganser.merge.NpMerger;
+import org.merganser.model.EarlyStopping;
 import org.merganser.torch.FineTuning;
 
 /**
@@ -16,22 +17,22 @@ import org.merganser.torch.FineTuning;
 record Learned(
     MemoryCheckpoint model,
     List<Double> losses,
-    List<NpMerge.HeldOut> heldOut,
+    List<EarlyStopping.HeldOut> heldOut,
     long bestStep,
     List<MemoryCheckpoint> coefficients,
     boolean planes)
     implements AutoCloseable {
 
   /** The last of several rounds; models of those before are closed. */
-  static Learned of(List<NpMerge> rounds, boolean planes) {
-    NpMerge last = rounds.get(rounds.size() - 1);
+  static Learned of(List<NpMerger.Result> rounds, boolean planes) {
+    NpMerger.Result last = rounds.get(rounds.size() - 1);
     rounds.subList(0, rounds.size() - 1).forEach(round -> round.model().close());
     return new Learned(
         last.model(),
         last.losses(),
         last.heldOut(),
         last.bestStep(),
-        rounds.stream().map(NpMerge::coefficients).toList(),
+        rounds.stream().map(NpMerger.Result::coefficients).toList(),
         planes);
   }
 

@@ -8,7 +8,7 @@ import java.util.List;
 import java.util.Map;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.linalg.Tensor;
-import org.merganser.merge.NpMerge.HeldOut;
+import org.merganser.model.EarlyStopping.HeldOut;
 import org.merganser.model.Evaluation;
 
 /**

@@ -7,12 +7,12 @@ import org.merganser.plan.Catalogue;
 
 /** Settings of experiments that merge by methods of the catalogue, with and without repair. */
 public record MergeOptions(
-    @Setting("mergers to compare, with settings as those of --aligners") List<String> mergers,
+    @Setting("mergers to compare, with settings as those of --aligners") String mergers,
     @Setting("rows of merged models after repair") boolean repair,
     @Setting(
             "repairs of networks without batch normalisation, with settings as those of --aligners;"
                 + " repair unless set")
-        List<String> repairs,
+        String repairs,
     @Setting(
             "what becomes of scale and shift of batch normalisation: the scale by its spread; both"
                 + " mapped like weights, as published; those of the first model; folded into the"
@@ -20,20 +20,18 @@ public record MergeOptions(
         List<BatchNormTreatment> batchNorm) {
 
   public MergeOptions {
-    mergers = List.copyOf(mergers);
-    repairs = List.copyOf(repairs);
     batchNorm = batchNorm.stream().distinct().toList();
-    Choice.of(Catalogue.mergers(), mergers);
+    Choice.of(Catalogue.mergers(), Catalogue.Methods.split(mergers));
     ExperimentOptions.refuse("repairs", !repair && !repairs.isEmpty(), "there is --no-repair");
     ExperimentOptions.refuse("batch-norm", !repair && !batchNorm.isEmpty(), "there is --no-repair");
     if (!repairs.isEmpty()) {
-      Choice.of(Catalogue.repairs(), repairs);
+      Choice.of(Catalogue.repairs(), Catalogue.Methods.split(repairs));
     }
   }
 
   /** The plain mean, and repair. */
   public static MergeOptions defaults() {
-    return new MergeOptions(List.of("linear"), true, List.of(), List.of());
+    return new MergeOptions("linear", true, "", List.of());
   }
 
   /** Throws when something is set that the networks do not use. */

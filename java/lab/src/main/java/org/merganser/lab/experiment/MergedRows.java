@@ -22,7 +22,7 @@ import org.merganser.torch.TorchNetwork;
 
 /** Rows of aligned models: merged by every merger, as they are and repaired in every way. */
 final class MergedRows {
-  private static final List<String> USUAL_REPAIRS = List.of("repair");
+  private static final String USUAL_REPAIRS = "repair";
   private static final List<BatchNormTreatment> USUAL_TREATMENTS =
       List.of(BatchNormTreatment.SPREAD, BatchNormTreatment.FOLD);
 
@@ -34,13 +34,14 @@ final class MergedRows {
   MergedRows(Pair pair, MergeOptions options) {
     boolean normalised = !pair.network().batchNorms().isEmpty();
     this.pair = pair;
-    this.mergers = Choice.of(Catalogue.mergers(), options.mergers());
+    this.mergers = Choice.of(Catalogue.mergers(), Catalogue.Methods.split(options.mergers()));
     this.repairs =
         !options.repair() || normalised
             ? List.of()
             : Choice.of(
                 Catalogue.repairs(),
-                options.repairs().isEmpty() ? USUAL_REPAIRS : options.repairs());
+                Catalogue.Methods.split(
+                    options.repairs().isEmpty() ? USUAL_REPAIRS : options.repairs()));
     this.treatments =
         !options.repair() || !normalised
             ? List.of()

@@ -62,7 +62,7 @@ public final class NpMergeExperiment extends Experiment {
     /** Identity, permutation and CCA. */
     public static Options defaults() {
       return new Options(
-          ExperimentOptions.defaults(List.of("identity", "permutation", "cca")),
+          ExperimentOptions.defaults("identity,permutation,cca"),
           LearningOptions.defaults(),
           0.05,
           NpMerger.Form.SIGMOID,
@@ -71,7 +71,7 @@ public final class NpMergeExperiment extends Experiment {
 
     /** One setting changed. */
     public Options with(String name, Object value) {
-      return Settings.with(this, name, value);
+      return Settings.of(this).with(name, value);
     }
 
     NpMerger.Options np() {

@@ -77,7 +77,7 @@ record Recipe(String text) {
     String head = name + " " + TensorInfo.of(tensor) + "\n";
     digest.update(head.getBytes(StandardCharsets.UTF_8));
     for (long at = 0; at < tensor.bytes(); at += CHUNK) {
-      try (Block.View view = tensor.view(at, (int) Math.min(tensor.bytes() - at, CHUNK))) {
+      try (Block.View view = Block.view(tensor, at, (int) Math.min(tensor.bytes() - at, CHUNK))) {
         digest.update(view.buffer());
       }
     }

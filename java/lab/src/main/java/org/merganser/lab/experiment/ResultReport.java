@@ -76,7 +76,7 @@ final class ResultReport {
   static Map<String, Object> settings(Experiment experiment) {
     Map<String, Object> values = Settings.values(experiment.settings());
     Settings.of(experiment.settings()).entries().stream()
-        .filter(entry -> entry.item() == java.nio.file.Path.class)
+        .filter(entry -> entry.type().equals("path"))
         .forEach(entry -> values.remove(entry.name()));
     return values;
   }

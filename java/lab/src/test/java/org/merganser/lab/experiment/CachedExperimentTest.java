@@ -147,7 +147,7 @@ class CachedExperimentTest {
   void aRunGoesOnAfterTheGroupsThatItFinished() throws IOException {
     Path out = Files.createDirectories(temp.resolve("out"));
     CcaMergeExperiment.Options options =
-        options().with("seeds", 2).with("out", out).with("aligners", List.of("cca:gamma=0.1/1"));
+        options().with("seeds", 2).with("out", out).with("aligners", "cca:gamma=0.1/1");
     Cancellation cancellation = new Cancellation();
     try (Workspace ws =
         Workspace.builder()

@@ -393,7 +393,7 @@ class CcaMergeExperimentTest {
             .with("epochs", 5)
             .with("train", TRAIN)
             .with("points", 0)
-            .with("aligners", List.of("permutation", "cca"));
+            .with("aligners", "permutation,cca");
     ExperimentResult chosen = run(several.with("gamma", gammas), 2);
     assertThat(chosen.section("chosen"))
         .hasSize(2)

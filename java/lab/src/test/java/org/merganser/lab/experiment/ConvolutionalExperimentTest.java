@@ -6,7 +6,6 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
 import java.io.IOException;
-import java.util.List;
 import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
 import org.merganser.compute.Workspace;
@@ -27,7 +26,7 @@ class ConvolutionalExperimentTest {
             .with("train", 300)
             .with("epochs", 1)
             .with("statistics", 100)
-            .with("aligners", List.of("identity", "permutation", "cca"))
+            .with("aligners", "identity,permutation,cca")
             .with("repair", true)
             .with("points", 3)
             .with("seed", seed);
@@ -96,7 +95,7 @@ class ConvolutionalExperimentTest {
                 CcaMergeExperiment.Options.defaults()
                     .with("repair", false)
                     .with("data", "x")
-                    .with("aligners", List.of("magic")))
+                    .with("aligners", "magic"))
         .hasMessageStartingWith("no aligner 'magic'; there are identity, permutation");
   }
 }

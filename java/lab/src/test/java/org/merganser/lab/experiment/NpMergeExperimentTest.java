@@ -304,7 +304,7 @@ class NpMergeExperimentTest {
             options()
                 .with("models", 3)
                 .with("seeds", 1)
-                .with("aligners", List.of("permutation", "identity"))
+                .with("aligners", "permutation,identity")
                 .with("steps", 60)
                 .with("samples", List.of(0))
                 .with("keep", keep),
@@ -374,7 +374,7 @@ class NpMergeExperimentTest {
                 .with("steps", 20)
                 .with("held-out", 0)
                 .with("np-train", 100)
-                .with("aligners", List.of("identity")),
+                .with("aligners", "identity"),
             2);
     assertThat(Views.curves(rows)).allMatch(curve -> curve.heldOut().isEmpty());
     assertThat(Views.curves(rows)).allMatch(curve -> curve.batchLoss().size() == 20);
@@ -423,7 +423,7 @@ class NpMergeExperimentTest {
     assertRefused(
         () -> options().with("models", 9), "models must be at most 8 to be merged jointly, not 9");
     assertRefused(
-        () -> options().with("aligners", List.of("cca", "cca")),
+        () -> options().with("aligners", "cca,cca"),
         "a method is there twice in [cca, cca]; name each once");
     assertRefused(() -> options().with("seeds", 0), "seeds must be at least 1, not 0");
     for (NpMergeExperiment.Options more :

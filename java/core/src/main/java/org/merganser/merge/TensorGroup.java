@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.merge;
+
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Optional;
+import org.merganser.compute.Workspace;
+import org.merganser.error.NumericalException;
+import org.merganser.internal.Names;
+import org.merganser.internal.Opened;
+import org.merganser.internal.kernel.Block;
+import org.merganser.internal.kernel.Kernels;
+import org.merganser.io.Checkpoint;
+import org.merganser.io.TensorInfo;
+import org.merganser.linalg.Tensor;
+import org.merganser.merge.TensorMerger.Access;
+import org.merganser.merge.TensorMerger.Statistic;
+import org.merganser.merge.TensorMerger.Tile;
+
+/** The tensors of one name in the models of a problem, the base after them, read in tiles. */
+final class TensorGroup implements TensorMerger.Group {
+  /** Elements of a tile. Sums over a tensor are formed tile by tile: it is part of results. */
+  static final long TILE = 1 << 20;
+
+  private final MergeProblem problem;
+  private final String name;
+  private final TensorMerger method;
+  private final List<Checkpoint> inputs;
+  private final TensorInfo info;
+
+  /** Leads from where a value is read to where it is known what that means. */
+  static final class NotFinite extends RuntimeException {
+    private static final long serialVersionUID = 1;
+
+    NotFinite() {
+      super(null, null, false, false);
+    }
+  }
+
+  /**
+   * @param inputs the models, and the base after them
+   */
+  TensorGroup(MergeProblem problem, List<Checkpoint> inputs, String name, TensorMerger method) {
+    this.problem = problem;
+    this.name = name;
+    this.method = method;
+    this.inputs = inputs;
+    this.info = inputs.get(0).info(name);
+  }
+
+  @Override
+  public String name() {
+    return name;
+  }
+
+  @Override
+  public TensorInfo info() {
+    return info;
+  }
+
+  @Override
+  public int models() {
+    return problem.models().size();
+  }
+
+  /** Elements of a row; a vector is one. */
+  static long row(TensorInfo info) {
+    long row = info.rank() < 2 ? info.size() : Tensor.size(tail(info));
+    return Math.max(1, row);
+  }
+
+  private static long[] tail(TensorInfo info) {
+    return Arrays.copyOfRange(info.dims(), 1, info.rank());
+  }
+
+  @Override
+  public void tiles(Statistic statistic, Workspace ws) throws IOException {
+    long block = 1;
+    for (Checkpoint input : inputs) {
+      block = Math.max(block, input.block(name));
+    }
+    if (block <= TILE) {
+      each(0, info.size(), TILE, Access.ELEMENTS, statistic, ws);
+      return;
+    }
+    // Blocks that are larger than a tile would be computed again for each.
+    each(
+        0,
+        info.size(),
+        Math.max(1, info.size()),
+        Access.ELEMENTS,
+        all -> {
+          for (long from = 0; from < info.size(); from += TILE) {
+            try (Opened parts = new Opened()) {
+              long begin = from;
+              long end = Math.min(info.size(), from + TILE);
+              List<Tensor> models = new ArrayList<>();
+              all.models().forEach(m -> models.add(parts.add(m.rows(begin, end))));
+              statistic.add(
+                  new Tile(begin, models, all.base().map(b -> parts.add(b.rows(begin, end)))));
+            }
+          }
+        },
+        ws);
+  }
+
+  /** Goes through a range in tiles of the method's shape. */
+  void each(long from, long to, long tile, Statistic use, Workspace ws) throws IOException {
+    each(from, to, tile, method.access(info), use, ws);
+  }
+
+  private void each(long from, long to, long tile, Access access, Statistic use, Workspace ws)
+      throws IOException {
+    // One allocation for all models, each beginning at a line of the caches.
+    long most = (Math.min(tile, to - from) + 63) / 64 * 64;
+    long[] all = {inputs.size() * most};
+    try (Tensor buffer = Tensor.allocate(info.dtype(), all, ws)) {
+      long begin = from;
+      // Models are read even where there is nothing: of closed ones that is refused.
+      do {
+        ws.cancellation().check();
+        long end = Math.min(to, begin + tile);
+        try (Opened parts = new Opened()) {
+          List<Tensor> read = new ArrayList<>();
+          for (int k = 0; k < inputs.size(); k++) {
+            Tensor part = parts.add(buffer.rows(k * most, k * most + end - begin));
+            inputs.get(k).readRange(name, begin, end, part, ws);
+            requireFinite(part, ws);
+            read.add(parts.add(part.reshape(shape(access, end - begin))));
+          }
+          Optional<Tensor> base = problem.base().map(b -> read.get(models()));
+          use.add(new Tile(begin, read.subList(0, models()), base));
+        }
+        begin += tile;
+      } while (begin < to);
+    }
+  }
+
+  private long[] shape(Access access, long elements) {
+    if (access == Access.WHOLE) {
+      return info.dims();
+    }
+    if (access == Access.ELEMENTS) {
+      return new long[] {elements};
+    }
+    long row = row(info);
+    if (info.rank() < 2) {
+      return new long[] {elements / row, row};
+    }
+    long[] shape = info.dims();
+    shape[0] = elements / row;
+    return shape;
+  }
+
+  @Override
+  public Tensor model(int k, Workspace ws) throws IOException {
+    return whole(problem.models().get(k), ws);
+  }
+
+  @Override
+  public Tensor base(Workspace ws) throws IOException {
+    return whole(problem.base().orElseThrow(), ws);
+  }
+
+  private Tensor whole(Checkpoint input, Workspace ws) throws IOException {
+    try (Opened opened = new Opened()) {
+      Tensor tensor = opened.add(input.readOn(name, ws));
+      requireFinite(tensor, ws);
+      opened.release();
+      return tensor;
+    }
+  }
+
+  private void requireFinite(Tensor part, Workspace ws) {
+    if (!method.propagates() && nonFinite(part, ws)[0] > 0) {
+      throw new NotFinite();
+    }
+  }
+
+  /** Number of non-finite values and index of the first. */
+  static long[] nonFinite(Tensor part, Workspace ws) {
+    return Kernels.of(ws).tensors().nonFinite(part.dtype().code(), part.size(), Block.of(part));
+  }
+
+  /** What is wrong, with the numbers of the whole tensor of the first model that is. */
+  NumericalException notFinite(Workspace ws) throws IOException {
+    for (int k = 0; k < inputs.size(); k++) {
+      Checkpoint input = inputs.get(k);
+      long tile = input.tile(name, TILE);
+      long count = 0;
+      long first = -1;
+      for (long from = 0; from < info.size(); from += tile) {
+        long to = Math.min(info.size(), from + tile);
+        try (Tensor part = Tensor.allocate(info.dtype(), new long[] {to - from}, ws)) {
+          input.readRange(name, from, to, part, ws);
+          long[] found = nonFinite(part, ws);
+          count += found[0];
+          first = first < 0 && found[0] > 0 ? from + found[1] : first;
+        }
+      }
+      if (count > 0) {
+        return new NumericalException(
+            (k < models() ? "model " + k : "the base")
+                + ": "
+                + Names.quote(name)
+                + " "
+                + info
+                + " holds "
+                + count
+                + " non-finite values, the first at index "
+                + first
+                + " ("
+                + value(input, first, ws)
+                + "); repair the model, leave the tensor out (--ignore, Checkpoint.where), or merge"
+                + " in Java with NonFiniteWeights.PROPAGATE");
+      }
+    }
+    return new NumericalException(Names.quote(name) + " " + info + " changed while it was read");
+  }
+
+  private double value(Checkpoint input, long index, Workspace ws) throws IOException {
+    try (Tensor one = Tensor.allocate(info.dtype(), 1)) {
+      input.readRange(name, index, index + 1, one, ws);
+      return one.get(0);
+    }
+  }
+
+  /**
+   * A buffer such as a causal mask holds infinities on purpose. When all models have the same
+   * bytes, these are what they give; NaN and what differs stays an error.
+   */
+  boolean isMask(Workspace ws) throws IOException {
+    Checkpoint first = inputs.get(0);
+    long tile = first.tile(name, TILE);
+    for (long from = 0; from < info.size(); from += tile) {
+      long to = Math.min(info.size(), from + tile);
+      try (Tensor part = Tensor.allocate(info.dtype(), to - from)) {
+        first.readRange(name, from, to, part, ws);
+        for (long i = 0; i < part.size(); i++) {
+          if (Double.isNaN(part.get(i))) {
+            return false;
+          }
+        }
+      }
+    }
+    return differing(ws) == 0;
+  }
+
+  /** The first model that has other bytes than the reference, or 0; the base is the last. */
+  int differing(Workspace ws) throws IOException {
+    for (int k = 1; k < inputs.size(); k++) {
+      long tile = Math.max(inputs.get(0).tile(name, TILE), inputs.get(k).tile(name, TILE));
+      for (long from = 0; from < info.size(); from += tile) {
+        long to = Math.min(info.size(), from + tile);
+        try (Tensor first = Tensor.allocate(info.dtype(), to - from);
+            Tensor other = Tensor.allocate(info.dtype(), to - from)) {
+          inputs.get(0).readRange(name, from, to, first, ws);
+          inputs.get(k).readRange(name, from, to, other, ws);
+          if (!other.sameBytes(first)) {
+            return k;
+          }
+        }
+      }
+    }
+    return 0;
+  }
+}
