@@ -203,6 +203,40 @@ public final class Catalogue {
     }
 
     /**
+     * The id that a text begins with.
+     *
+     * @throws IllegalArgumentException naming the known ids
+     */
+    public String id(String text) {
+      int colon = text.indexOf(':');
+      return entry(colon < 0 ? text : text.substring(0, colon)).id();
+    }
+
+    /**
+     * Texts of methods from one whose values may be several, divided by slashes: {@code
+     * cca:gamma=0.1/1,unit=relative} is {@code cca:gamma=0.1,unit=relative} and {@code
+     * cca:gamma=1,unit=relative}. All combinations, the last setting changing first.
+     */
+    public static List<String> alternatives(String text) {
+      List<String> texts = List.of("");
+      int colon = text.indexOf(':');
+      String separator = text.substring(0, colon < 0 ? text.length() : colon + 1);
+      for (String setting : colon < 0 ? new String[] {""} : text.substring(colon + 1).split(",")) {
+        int equals = setting.indexOf('=');
+        String name = separator + setting.substring(0, equals + 1);
+        List<String> longer = new ArrayList<>();
+        for (String before : texts) {
+          for (String value : setting.substring(equals + 1).split("/", -1)) {
+            longer.add(before + name + value);
+          }
+        }
+        texts = longer;
+        separator = ",";
+      }
+      return texts;
+    }
+
+    /**
      * Divides a list at its commas, less those between settings of one method: {@code
      * identity,cca:gamma=0.1,unit=absolute} has two.
      */

@@ -98,6 +98,22 @@ class CatalogueTest {
   }
 
   @Test
+  void severalValuesAreSeveralMethods() {
+    assertThat(Catalogue.Methods.alternatives("cca:gamma=0.1/1,unit=relative/absolute"))
+        .containsExactly(
+            "cca:gamma=0.1,unit=relative",
+            "cca:gamma=0.1,unit=absolute",
+            "cca:gamma=1,unit=relative",
+            "cca:gamma=1,unit=absolute")
+        .allSatisfy(text -> assertThat(Catalogue.aligner(text).id()).isEqualTo("cca"));
+    assertThat(Catalogue.Methods.alternatives("identity")).containsExactly("identity");
+    assertThatThrownBy(
+            () -> Catalogue.Methods.alternatives("cca:gamma=1/").forEach(Catalogue::aligner))
+        .hasMessage("cca: gamma must be a number, not ''");
+    assertThat(Catalogue.aligners().id("cca:gamma=1")).isEqualTo("cca");
+  }
+
+  @Test
   void theReportHasWhatABugReportNeeds() {
     Map<String, String> facts = Doctor.examine();
     assertThat(facts)

@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.merganser.lab.experiment;
 
-import java.util.Arrays;
-import java.util.List;
 import java.util.Locale;
-import java.util.stream.Collectors;
 import org.merganser.lab.data.DataSet;
 import org.merganser.lab.data.ImageForm;
 import org.merganser.torch.Activation;
@@ -45,23 +42,8 @@ public record NetworkChoice(Kind kind, int hidden, int layers, double width, Nor
       return name().toLowerCase(Locale.ROOT);
     }
 
-    /**
-     * The kind of that id.
-     *
-     * @throws IllegalArgumentException naming the known ones
-     */
-    public static Kind of(String id) {
-      return Arrays.stream(values())
-          .filter(kind -> kind.id().equals(id))
-          .findFirst()
-          .orElseThrow(
-              () ->
-                  new IllegalArgumentException(
-                      "no network '" + id + "'; there are " + String.join(", ", ids())));
-    }
-
-    public static List<String> ids() {
-      return Arrays.stream(values()).map(Kind::id).collect(Collectors.toList());
+    boolean isResidual() {
+      return this == RESNET18 || this == RESNET20 || this == RESNET50;
     }
 
     private boolean isVgg() {
@@ -94,9 +76,9 @@ public record NetworkChoice(Kind kind, int hidden, int layers, double width, Nor
   }
 
   private static void require(String name, int value, int most) {
-    ExperimentSettings.requireAtLeast(1, name, value);
-    if (value > most) {
-      throw new IllegalArgumentException(name + " must be at most " + most + ", not " + value);
+    if (value < 1 || value > most) {
+      throw new IllegalArgumentException(
+          name + " must be at " + (value < 1 ? "least 1" : "most " + most) + ", not " + value);
     }
   }
 

@@ -1,20 +1,66 @@
 // SPDX-License-Identifier: Apache-2.0
-package org.merganser.lab;
+package org.merganser.lab.report;
 
 import com.fasterxml.jackson.core.JsonFactory;
+import com.fasterxml.jackson.core.JsonGenerator;
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonToken;
+import com.fasterxml.jackson.core.util.DefaultPrettyPrinter;
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.merganser.internal.io.PartialFile;
 
-/** Reads JSON into maps, lists, strings and numbers. */
+/** Maps, lists, texts, truth values, longs and doubles as JSON; numbers come back as they were. */
 public final class Json {
   private Json() {}
 
+  /** Writes a file, complete or not at all. Values of maps that are NaN are left out. */
+  public static void write(Map<String, ?> value, Path path) throws IOException {
+    ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+    try (JsonGenerator g = new JsonFactory().createGenerator(bytes)) {
+      g.setPrettyPrinter(new DefaultPrettyPrinter());
+      write(value, g);
+    }
+    try (PartialFile file = new PartialFile(path)) {
+      file.write(ByteBuffer.wrap(bytes.toByteArray()));
+      file.commit();
+    }
+  }
+
+  private static void write(Object value, JsonGenerator g) throws IOException {
+    if (value instanceof Map<?, ?> map) {
+      g.writeStartObject();
+      for (Map.Entry<?, ?> entry : map.entrySet()) {
+        if (!entry.getValue().equals(Double.NaN)) {
+          g.writeFieldName(entry.getKey().toString());
+          write(entry.getValue(), g);
+        }
+      }
+      g.writeEndObject();
+    } else if (value instanceof List<?> list) {
+      g.writeStartArray();
+      for (Object item : list) {
+        write(item, g);
+      }
+      g.writeEndArray();
+    } else if (value instanceof Double number) {
+      g.writeNumber(number);
+    } else if (value instanceof Number number) {
+      g.writeNumber(number.longValue());
+    } else if (value instanceof Boolean truth) {
+      g.writeBoolean(truth);
+    } else {
+      g.writeString(value.toString());
+    }
+  }
+
+  /** Reads a file that holds one object. */
   @SuppressWarnings("unchecked")
   public static Map<String, Object> read(Path path) throws IOException {
     try (JsonParser parser = new JsonFactory().createParser(path.toFile())) {
