@@ -11,7 +11,7 @@ import org.merganser.lab.experiment.ExperimentSettings;
 import org.merganser.lab.experiment.NetworkChoice;
 import org.merganser.plan.Catalogue;
 import org.merganser.torch.Augmentation;
-import org.merganser.torch.Norm;
+import org.merganser.torch.networks.Norm;
 import picocli.CommandLine.Option;
 
 /** Options of every experiment: what is trained on what, and how models are aligned. */

@@ -3,7 +3,7 @@ package org.merganser.lab.experiment;
 
 import java.util.List;
 import org.merganser.plan.Catalogue;
-import org.merganser.torch.Trainer;
+import org.merganser.torch.training.Trainer;
 
 /**
  * Settings of {@link CcaMergeExperiment}; made by {@link #builder}.

@@ -9,7 +9,7 @@ import org.merganser.lab.data.ImageForm;
 import org.merganser.lab.data.Split;
 import org.merganser.plan.Catalogue;
 import org.merganser.torch.Augmentation;
-import org.merganser.torch.Trainer;
+import org.merganser.torch.training.Trainer;
 
 /**
  * Settings that every experiment on pairs of trained models has: what is trained on what, and how

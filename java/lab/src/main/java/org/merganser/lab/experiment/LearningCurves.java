@@ -10,7 +10,7 @@ import org.merganser.io.MemoryCheckpoint;
 import org.merganser.linalg.Tensor;
 import org.merganser.merge.NpMerger;
 import org.merganser.model.EarlyStopping.HeldOut;
-import org.merganser.torch.FineTuning;
+import org.merganser.torch.objective.FineTuning;
 
 /** Gathers losses and learned coefficients over pairs, row by row. */
 final class LearningCurves {

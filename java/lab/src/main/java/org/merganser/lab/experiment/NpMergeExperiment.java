@@ -26,9 +26,9 @@ import org.merganser.repair.BatchNormReset;
 import org.merganser.stats.Moments;
 import org.merganser.stats.StatisticsRequest;
 import org.merganser.torch.Examples;
-import org.merganser.torch.FineTuning;
 import org.merganser.torch.TorchNetwork;
-import org.merganser.torch.TorchObjective;
+import org.merganser.torch.objective.FineTuning;
+import org.merganser.torch.objective.TorchObjective;
 
 /**
  * Trains independent models, aligns them with every aligner, learns each parameter's coefficient

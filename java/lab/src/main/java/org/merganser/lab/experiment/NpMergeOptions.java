@@ -5,7 +5,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
 import org.merganser.merge.NpMerger;
-import org.merganser.torch.FineTuning;
+import org.merganser.torch.objective.FineTuning;
 
 /**
  * Settings of {@link NpMergeExperiment}; made by {@link #builder}.
