@@ -30,7 +30,7 @@ final class AlignmentTable {
           Locale.ROOT,
           "%-24s %6d %8.4f %10.3g %10.1e  %-24s %s%n",
           Printable.line(item.getKey()),
-          space.map().width(),
+          space.map().referenceWidth(),
           space.score(),
           check.condition(),
           check.residual(),

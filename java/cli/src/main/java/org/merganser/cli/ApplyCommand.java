@@ -15,6 +15,7 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 
@@ -68,7 +69,7 @@ final class ApplyCommand implements Callable<Integer> {
       Checkpoint opened = forms.adapt(files).checkpoints().get(0);
       PartialFile.requireSpace(out, Safetensors.fileBytes(forms.result(opened)));
       try (Alignment found = Alignment.load(maps, ws);
-          Alignment used = inverse ? found.inverse() : found) {
+          Alignment used = inverse ? inverse(found) : found) {
         Checkpoint mapped = forms.result(used.apply(opened));
         staleness.write(mapped, out, ws, spec.commandLine().getErr());
         progress.finish();
@@ -81,5 +82,16 @@ final class ApplyCommand implements Callable<Integer> {
       print.println(replacement.wrote(out));
     }
     return 0;
+  }
+
+  private Alignment inverse(Alignment found) {
+    if (!found.isInvertible()) {
+      throw new ParameterException(
+          spec.commandLine(),
+          "--inverse: the maps of method "
+              + found.method()
+              + " are pairs and have no inverse; align the models the other way round");
+    }
+    return found.inverse();
   }
 }

@@ -243,6 +243,6 @@ class ModelOptionsTest {
             "-o",
             out);
     assertThat(run.code()).isEqualTo(3);
-    assertThat(run.err()).contains("and they come last; save np.moveaxis(array, -1, 1)");
+    assertThat(run.err()).contains("and they come last: give the space");
   }
 }

@@ -175,8 +175,8 @@ class NpMergeCommandTest {
         "--samples|50,101|samples must be at most 100, the number of training samples used, not"
             + " 101; train says how many are used",
         "--samples|1|samples must be at least 2, not 1",
-        "--aligners|magic|no aligner 'magic'; there are identity, permutation, cca, procrustes,"
-            + " procrustes-scaled",
+        "--aligners|magic|no aligner 'magic'; there are identity, permutation, permutation-scaled,"
+            + " cca, procrustes, procrustes-scaled, ridge",
         "--models|9|models must be at most 8 to be merged jointly, not 9",
         "--norm|group|no normalisation 'group'; there are none, batch, layer"
       })

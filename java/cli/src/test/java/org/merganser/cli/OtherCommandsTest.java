@@ -89,6 +89,23 @@ class OtherCommandsTest {
   }
 
   @Test
+  void pairsOfMapsAreAppliedAndHaveNoInverse() throws IOException {
+    Path maps = temp.resolve("maps.mgalign");
+    Path out = temp.resolve("mapped.safetensors");
+    assertThat(align("ridge", maps).code()).isZero();
+    assertThat(Cli.run("inspect", maps).out()).startsWith("method ridge\n").contains("not kept");
+    assertThat(Cli.run("apply", maps, files.model("b"), "-o", out).code()).isZero();
+    Files.delete(out);
+    Cli.Run run = Cli.run("apply", maps, files.model("a"), "--inverse", "-o", out);
+    assertThat(run.code()).isEqualTo(2);
+    assertThat(run.err())
+        .contains(
+            "--inverse: the maps of method ridge are pairs and have no inverse; align the models"
+                + " the other way round");
+    assertThat(out).doesNotExist();
+  }
+
+  @Test
   void alignByCcaGivesTheSameBytesAgain() throws IOException {
     Path first = temp.resolve("first.mgalign");
     Path second = temp.resolve("second.mgalign");
@@ -210,7 +227,7 @@ class OtherCommandsTest {
     Path plain = Files.copy(files.model("a"), temp.resolve("plain.mgalign"));
     Cli.Run run = Cli.run("inspect", plain);
     assertThat(run.code()).isEqualTo(5);
-    assertThat(run.err()).contains(plain + ": no alignment of version 1 (format pt)");
+    assertThat(run.err()).contains(plain + ": no alignment (format pt)");
   }
 
   @Test
@@ -295,7 +312,7 @@ class OtherCommandsTest {
             + " echo \"${COMPREPLY[@]}\"; };";
     complete +=
         "complete merganser insp; complete merganser merge --meth;"
-            + " complete merganser merge --method perm; complete merganser experiment np-";
+            + " complete merganser merge --method permutation-; complete merganser experiment np-";
     Path out = temp.resolve("completed");
     Process bash =
         new ProcessBuilder("/bin/bash", "-c", complete)
@@ -304,7 +321,8 @@ class OtherCommandsTest {
             .redirectError(ProcessBuilder.Redirect.DISCARD)
             .start();
     assertThat(bash.waitFor(60, TimeUnit.SECONDS)).isTrue();
-    assertThat(Files.readString(out)).isEqualTo("inspect\n--method\npermutation\nnp-merge\n");
+    assertThat(Files.readString(out))
+        .isEqualTo("inspect\n--method\npermutation-scaled\nnp-merge\n");
   }
 
   private static Cli.Run failed(Exception e) {

@@ -35,7 +35,7 @@ final class AlignedCheckpoint extends CheckpointView {
     this.stale = new LinkedHashSet<>(source.stale());
     for (FeatureSpace space : alignment.architecture().spaces()) {
       // A variance is no linear function of a mixture; only a one-to-one map carries it.
-      if (alignment.map(space.id()) instanceof LinearMap) {
+      if (Side.isDense(alignment.map(space.id()))) {
         space.bindings().stream()
             .filter(b -> b.role() == Role.RUNNING_MEAN || b.role() == Role.RUNNING_VAR)
             .forEach(b -> stale.add(b.tensor()));
@@ -181,14 +181,10 @@ final class AlignedCheckpoint extends CheckpointView {
 
   private Tensor mapped(BoundAxis axis, Tensor tensor, Workspace ws) {
     FeatureMap map = alignment.map(axis.space().id());
-    return map instanceof LinearMap dense
-            && axis.binding().role() == Role.NORM_SCALE
-            && rule instanceof NormRule.Spread
-        ? MapAxis.spread(dense, axis, tensor, ws)
-        : MapAxis.apply(map, axis, tensor, ws);
+    return MapAxis.apply(map, rule, axis, tensor, ws);
   }
 
-  private static boolean isNorm(BoundAxis axis) {
+  static boolean isNorm(BoundAxis axis) {
     Role role = axis.binding().role();
     return role == Role.NORM_SCALE || role == Role.NORM_SHIFT;
   }

@@ -3,7 +3,6 @@ package org.merganser.align;
 
 import java.io.IOException;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -13,7 +12,6 @@ import org.merganser.error.IncompatibleModelsException;
 import org.merganser.io.Checkpoint;
 import org.merganser.linalg.Polar.Completion;
 import org.merganser.model.Architecture;
-import org.merganser.model.FeatureSpace;
 import org.merganser.model.Inputs;
 import org.merganser.model.Network;
 
@@ -29,6 +27,7 @@ import org.merganser.model.Network;
 public final class Alignment implements AutoCloseable {
   private final String method;
   private final Architecture architecture;
+  private final Architecture reference;
   private final Map<String, SpaceAlignment> spaces;
 
   /** Whose maps these are, for a view. */
@@ -36,63 +35,67 @@ public final class Alignment implements AutoCloseable {
 
   private volatile boolean closed;
 
+  /** Of models of the same widths. */
   Alignment(String method, Architecture architecture, Map<String, SpaceAlignment> spaces) {
-    this(method, architecture, spaces, null);
+    this(method, architecture, architecture, spaces);
+  }
+
+  Alignment(
+      String method,
+      Architecture architecture,
+      Architecture reference,
+      Map<String, SpaceAlignment> spaces) {
+    this(method, architecture, reference, spaces, null);
   }
 
   private Alignment(
       String method,
       Architecture architecture,
+      Architecture reference,
       Map<String, SpaceAlignment> spaces,
       Alignment owner) {
-    for (FeatureSpace space : architecture.spaces()) {
-      SpaceAlignment found = spaces.get(space.id());
-      if (found == null || found.map().width() != space.width()) {
-        throw new IncompatibleModelsException(
-            "maps do not fit the architecture",
-            List.of(
-                "space '"
-                    + space.id()
-                    + "' of width "
-                    + space.width()
-                    + (found == null ? " has no map" : " has a map of " + found.map().width())));
-      }
+    Map<String, FeatureMap> maps = new LinkedHashMap<>();
+    spaces.forEach((id, space) -> maps.put(id, space.map()));
+    List<String> problems = Correspondence.problems(architecture, reference, maps);
+    if (!problems.isEmpty()) {
+      throw new IncompatibleModelsException("maps do not fit the architecture", problems);
     }
     this.method = method;
     this.architecture = architecture;
-    this.spaces = Collections.unmodifiableMap(new LinkedHashMap<>(spaces));
+    this.reference = reference;
+    Map<String, SpaceAlignment> inOrder = new LinkedHashMap<>();
+    architecture.spaces().forEach(space -> inOrder.put(space.id(), spaces.get(space.id())));
+    this.spaces = Collections.unmodifiableMap(inOrder);
     this.owner = owner;
   }
 
   /**
-   * An alignment from maps found elsewhere, which it owns from then on.
+   * An alignment from maps found elsewhere, which it owns from then on, of models of the same
+   * architecture.
    *
    * @throws IncompatibleModelsException when a space has no map, a map no space, or widths differ
    */
   public static Alignment of(
       String method, Architecture architecture, Map<String, ? extends FeatureMap> maps) {
-    List<String> problems = new ArrayList<>();
+    return of(method, architecture, architecture, maps);
+  }
+
+  /**
+   * The same into a reference of other widths.
+   *
+   * @param architecture of the model that is mapped
+   * @param reference has the same spaces, bound to the same axes
+   */
+  public static Alignment of(
+      String method,
+      Architecture architecture,
+      Architecture reference,
+      Map<String, ? extends FeatureMap> maps) {
     Map<String, SpaceAlignment> spaces = new LinkedHashMap<>();
-    for (FeatureSpace space : architecture.spaces()) {
-      FeatureMap map = maps.get(space.id());
-      if (map == null) {
-        problems.add("space '" + space.id() + "' has no map");
-      } else if (map.width() != space.width()) {
-        problems.add(
-            "space '" + space.id() + "' has width " + space.width() + ", its map " + map.width());
-      } else {
-        spaces.put(space.id(), new SpaceAlignment(map, Double.NaN, new double[0], Completion.NONE));
-      }
-    }
-    for (String id : maps.keySet()) {
-      if (architecture.spaces().stream().noneMatch(space -> space.id().equals(id))) {
-        problems.add("there is no space '" + id + "'");
-      }
-    }
-    if (!problems.isEmpty()) {
-      throw new IncompatibleModelsException("maps do not fit the architecture", problems);
-    }
-    return new Alignment(method, architecture, spaces);
+    maps.forEach(
+        (id, map) ->
+            spaces.put(id, new SpaceAlignment(map, Double.NaN, new double[0], Completion.NONE)));
+    return new Alignment(method, architecture, reference, spaces);
   }
 
   /** Id of the method that found it. */
@@ -100,8 +103,14 @@ public final class Alignment implements AutoCloseable {
     return method;
   }
 
+  /** Of the model that is mapped. */
   public Architecture architecture() {
     return architecture;
+  }
+
+  /** Of the model whose features it is mapped into; the same where all widths are. */
+  public Architecture reference() {
+    return reference;
   }
 
   /** By id of the space, in order. */
@@ -116,34 +125,60 @@ public final class Alignment implements AutoCloseable {
     return spaces.get(space).map();
   }
 
-  /** Whether every map leaves the function of the network unchanged. */
+  /** Whether every map is of a family that leaves the function of the network unchanged. */
   public boolean isExact() {
     return architecture.spaces().stream().allMatch(s -> spaces.get(s.id()).isExact(s));
   }
 
+  /** Whether every map has an inverse; else some are pairs. */
+  public boolean isInvertible() {
+    return spaces.values().stream().allMatch(space -> space.map().isInvertible());
+  }
+
   /**
-   * The maps the other way: of the reference into the model's features, {@code T^-1} in closed
-   * form. Scores and spectra stay, as they belong to the pair. A view: closing it frees nothing,
-   * and it ends with this alignment.
+   * The inverse maps, of the reference into the model's features: {@code T^-1} in closed form.
+   * Scores and spectra stay, as they belong to the pair. A view: closing it frees nothing, and it
+   * ends with this alignment.
+   *
+   * @throws UnsupportedOperationException when some maps are pairs, which have no inverse
    */
   public Alignment inverse() {
     requireOpen();
-    Map<String, SpaceAlignment> inverses = new LinkedHashMap<>();
+    if (!isInvertible()) {
+      throw new UnsupportedOperationException(
+          "the alignment by "
+              + method
+              + " has no inverse: the maps of spaces "
+              + spaces.keySet().stream().filter(id -> !spaces.get(id).map().isInvertible()).toList()
+              + " are pairs; take it the other way round (otherWay), or align the models so");
+    }
+    return otherWay();
+  }
+
+  /**
+   * The maps of the reference into the model's features by the same matrices ({@link
+   * FeatureMap#otherWay}): the inverse where there is one, pairs exchanged. A view, as {@link
+   * #inverse} is.
+   */
+  public Alignment otherWay() {
+    requireOpen();
+    Map<String, SpaceAlignment> turned = new LinkedHashMap<>();
     spaces.forEach(
         (id, space) ->
-            inverses.put(
+            turned.put(
                 id,
                 new SpaceAlignment(
-                    space.map().inverse(),
+                    space.map().otherWay(),
                     space.score(),
                     space.spectrum(),
                     space.completion(),
                     space.evidence())));
-    return new Alignment(method, architecture, inverses, this);
+    return new Alignment(method, reference, architecture, turned, this);
   }
 
   /**
-   * The model in the reference's features, as a lazy view: {@code W' = T_out W T_in^-1}. Products
+   * The model in the reference's features, as a lazy view: {@code W' = T_out W T_in^-1}, {@code
+   * T_out W S_in} for pairs of maps. Where widths differ it has the reference's shapes. Products
    * are formed in F64 and rounded once to the type of the tensor; permutations copy the bits.
    * Scales of normalisations follow {@link NormRule#spread}.
    *
@@ -162,10 +197,14 @@ public final class Alignment implements AutoCloseable {
   public Checkpoint apply(Checkpoint checkpoint, NormRule rule) {
     requireOpen();
     architecture.require("the model", checkpoint);
-    if (rule instanceof NormRule.Reference reference) {
-      architecture.require("the reference", reference.model());
+    if (rule instanceof NormRule.Reference other) {
+      reference.require("the reference", other.model());
     }
-    return new AlignedCheckpoint(this, checkpoint, rule);
+    boolean resized =
+        spaces.values().stream().anyMatch(s -> s.map().width() != s.map().referenceWidth());
+    return resized
+        ? new ResizedCheckpoint(this, checkpoint, rule)
+        : new AlignedCheckpoint(this, checkpoint, rule);
   }
 
   /**

@@ -24,15 +24,22 @@ import org.merganser.model.MapFamily;
 
 /**
  * {@code *.mgalign}: a safetensors file with, for each mapped space, {@code SPACE/permutation} I64
- * [n] and {@code SPACE/scales} F64 [n], or {@code SPACE/map} and {@code SPACE/inverse} F64 [n x n];
- * and {@code SPACE/spectrum} F64. A space without any has the identity. Metadata: {@code format},
- * {@code version}, {@code method}, {@code architecture} (a builder file), and for each space {@code
- * SPACE/family}, {@code SPACE/score}, {@code SPACE/completion}, and where they are known {@code
- * SPACE/samples}, {@code SPACE/fit}, {@code SPACE/chance}.
+ * [n] and {@code SPACE/scales} F64 [n], or {@code SPACE/map} and {@code SPACE/inverse} F64 [n x n],
+ * or for a pair {@code SPACE/out} F64 [n_ref x n] and {@code SPACE/in} F64 [n x n_ref]; and {@code
+ * SPACE/spectrum} F64. A space without any has the identity. Metadata: {@code format}, {@code
+ * version}, {@code method}, {@code architecture} (a builder file), {@code reference} (another,
+ * where widths differ), and for each space {@code SPACE/family} ({@code PAIR} for a pair), {@code
+ * SPACE/score}, {@code SPACE/completion}, and where they are known {@code SPACE/samples}, {@code
+ * SPACE/fit}, {@code SPACE/chance}.
+ *
+ * <p>Version 1 has no pairs, no reference, no strides and five families; it is read too.
  */
 final class AlignmentFile {
   private static final String FORMAT = "mgalign";
-  private static final String VERSION = "1";
+  private static final String VERSION = "2";
+
+  /** Of a pair, in place of a family. */
+  private static final String PAIR = "PAIR";
 
   private AlignmentFile() {}
 
@@ -50,11 +57,14 @@ final class AlignmentFile {
     metadata.put("version", VERSION);
     metadata.put("method", alignment.method());
     metadata.put("architecture", alignment.architecture().toJson());
+    if (!alignment.reference().equals(alignment.architecture())) {
+      metadata.put("reference", alignment.reference().toJson());
+    }
     alignment
         .spaces()
         .forEach(
             (id, space) -> {
-              metadata.put(id + "/family", space.map().family().name());
+              metadata.put(id + "/family", space.map().family().map(Enum::name).orElse(PAIR));
               metadata.put(id + "/score", Double.toString(space.score()));
               metadata.put(id + "/completion", space.completion().name());
               SpaceAlignment.Evidence evidence = space.evidence();
@@ -68,6 +78,9 @@ final class AlignmentFile {
               if (space.map() instanceof LinearMap linear) {
                 tensors.put(id + "/map", linear.matrix().asTensor());
                 tensors.put(id + "/inverse", linear.inverseMatrix().asTensor());
+              } else if (space.map() instanceof MapPair pair) {
+                tensors.put(id + "/out", pair.out().asTensor());
+                tensors.put(id + "/in", pair.in().asTensor());
               } else if (space.map() instanceof ScaledPermutation permutation) {
                 tensors.put(id + "/permutation", opened.add(integers(permutation.permutation())));
                 tensors.put(
@@ -83,22 +96,19 @@ final class AlignmentFile {
     try (Checkpoint file = Safetensors.open(path);
         Opened opened = new Opened()) {
       Map<String, String> metadata = file.metadata();
-      if (!FORMAT.equals(metadata.get("format")) || !VERSION.equals(metadata.get("version"))) {
-        throw new FormatException(
-            path
-                + ": no alignment of version "
-                + VERSION
-                + " (format "
-                + metadata.get("format")
-                + ")");
-      }
+      checkVersion(path, metadata);
       Architecture architecture =
           Architecture.fromJson(path + " architecture", entry(metadata, path, "architecture"));
+      Architecture reference =
+          metadata.containsKey("reference")
+              ? Architecture.fromJson(path + " reference", metadata.get("reference"))
+              : architecture;
       Map<String, SpaceAlignment> spaces = new LinkedHashMap<>();
       for (FeatureSpace space : architecture.spaces()) {
         spaces.put(space.id(), space(file, path, space, opened, ws));
       }
-      Alignment alignment = new Alignment(entry(metadata, path, "method"), architecture, spaces);
+      Alignment alignment =
+          new Alignment(entry(metadata, path, "method"), architecture, reference, spaces);
       opened.release();
       return alignment;
     } catch (IllegalArgumentException
@@ -106,6 +116,23 @@ final class AlignmentFile {
         | ShapeException
         | IncompatibleModelsException e) {
       throw new FormatException(path + ": " + e.getMessage(), e);
+    }
+  }
+
+  private static void checkVersion(Path path, Map<String, String> metadata) {
+    String version = metadata.getOrDefault("version", "");
+    if (!FORMAT.equals(metadata.get("format")) || !version.matches("[1-9][0-9]{0,8}")) {
+      throw new FormatException(
+          path + ": no alignment (format " + metadata.get("format") + "); one is made by 'align'");
+    }
+    if (Integer.parseInt(version) > Integer.parseInt(VERSION)) {
+      throw new FormatException(
+          path
+              + ": an alignment of version "
+              + version
+              + ", which a later Merganser wrote; this one reads versions 1 to "
+              + VERSION
+              + ": update it, or make the alignment again with this one");
     }
   }
 
@@ -132,6 +159,9 @@ final class AlignmentFile {
               && isTranspose(matrix, inverse, ws);
       // Of an orthogonal one both are kept as they are, since one is the transpose of the other.
       map = LinearMap.of(matrix, inverse, orthogonal ? MapFamily.ORTHOGONAL : MapFamily.ANY_LINEAR);
+    } else if (file.tensors().containsKey(id + "/out")) {
+      Matrix out = Matrix.of(opened.add(file.readOn(id + "/out", ws)));
+      map = MapPair.of(out, Matrix.of(opened.add(file.readOn(id + "/in", ws))));
     } else if (file.tensors().containsKey(id + "/permutation")) {
       try (Tensor permutation = file.read(id + "/permutation", ws)) {
         map = ScaledPermutation.of(integers(permutation), doubles(file, id + "/scales", ws));

@@ -5,9 +5,12 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.merganser.align.Aligner.Trait;
 import org.merganser.compute.Workspace;
+import org.merganser.error.IncompatibleModelsException;
 import org.merganser.error.NumericalException;
 import org.merganser.internal.Opened;
+import org.merganser.model.Architecture;
 import org.merganser.model.FeatureSpace;
 import org.merganser.model.MapFamily;
 import org.merganser.stats.SpaceMoments;
@@ -23,6 +26,12 @@ final class AllToFirst {
   private AllToFirst() {}
 
   static AlignmentSet align(
+      Aligner aligner, AlignmentProblem problem, SpaceMethod spaceMethod, Workspace ws) {
+    requireWidths(aligner, problem);
+    return align(aligner.id(), problem, spaceMethod, ws);
+  }
+
+  static AlignmentSet align(
       String method, AlignmentProblem problem, SpaceMethod spaceMethod, Workspace ws) {
     List<Alignment> alignments = new ArrayList<>();
     long done = 0;
@@ -30,7 +39,8 @@ final class AllToFirst {
     try (Opened maps = new Opened()) {
       for (int model = 0; model < problem.models(); model++) {
         Map<String, SpaceAlignment> spaces = new LinkedHashMap<>();
-        for (FeatureSpace space : problem.architecture().spaces()) {
+        Architecture architecture = problem.architectures().get(model);
+        for (FeatureSpace space : architecture.spaces()) {
           ws.cancellation().check();
           if (model == 0 || space.symmetry() == MapFamily.FIXED) {
             spaces.put(space.id(), SpaceAlignment.identity(space.width()));
@@ -42,10 +52,35 @@ final class AllToFirst {
             ws.progress().report("align " + method, ++done, total);
           }
         }
-        alignments.add(new Alignment(method, problem.architecture(), spaces));
+        alignments.add(new Alignment(method, architecture, problem.architecture(), spaces));
       }
       maps.release();
       return new AlignmentSet(alignments);
+    }
+  }
+
+  /** Refuses models of other widths than the reference unless the method takes them. */
+  static void requireWidths(Aligner aligner, AlignmentProblem problem) {
+    List<String> problems = new ArrayList<>();
+    for (int k = 1; k < problem.models() && !aligner.traits().contains(Trait.ANY_WIDTHS); k++) {
+      for (FeatureSpace space : problem.architectures().get(k).spaces()) {
+        long wanted = problem.architecture().space(space.id()).width();
+        if (space.width() != wanted) {
+          problems.add(
+              "space '"
+                  + space.id()
+                  + "', model "
+                  + k
+                  + ": "
+                  + space.width()
+                  + " features, the reference has "
+                  + wanted);
+        }
+      }
+    }
+    if (!problems.isEmpty()) {
+      throw new IncompatibleModelsException(
+          "method '" + aligner.id() + "' aligns models of equal widths only", problems);
     }
   }
 

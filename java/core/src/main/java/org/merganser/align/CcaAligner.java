@@ -2,6 +2,8 @@
 package org.merganser.align;
 
 import java.util.Arrays;
+import java.util.EnumSet;
+import java.util.Set;
 import org.merganser.align.SpaceAlignment.Evidence;
 import org.merganser.compute.Workspace;
 import org.merganser.error.NumericalException;
@@ -107,13 +109,32 @@ public final class CcaAligner implements Aligner {
   }
 
   @Override
+  public Set<Trait> traits() {
+    Set<Trait> traits =
+        EnumSet.of(
+            Trait.NEEDS_DATA,
+            Trait.INVERTIBLE,
+            Trait.KEEPS_EQUAL_MODELS,
+            Trait.UNDOES_PERMUTATIONS,
+            Trait.UNDOES_ROTATIONS);
+    if (options.unit() == Unit.RELATIVE || options.gamma() == 0) {
+      traits.add(Trait.UNDOES_SCALE);
+      traits.add(Trait.IGNORES_UNIT);
+    }
+    if (options.gamma() == 0) {
+      traits.add(Trait.UNDOES_FEATURE_SCALES);
+    }
+    return traits;
+  }
+
+  @Override
   public StatisticsRequest request(Architecture architecture) {
     return REQUEST;
   }
 
   @Override
   public AlignmentSet align(AlignmentProblem problem, Workspace ws) {
-    return AllToFirst.align(id(), problem, this::alignSpace, ws);
+    return AllToFirst.align(this, problem, this::alignSpace, ws);
   }
 
   private SpaceAlignment alignSpace(

@@ -3,6 +3,7 @@ package org.merganser.align;
 
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Set;
 import java.util.stream.Stream;
 import org.merganser.compute.Workspace;
 import org.merganser.model.Architecture;
@@ -19,6 +20,11 @@ public final class IdentityAligner implements Aligner {
   @Override
   public String summary() {
     return "parameters taken as they are";
+  }
+
+  @Override
+  public Set<Trait> traits() {
+    return Set.of(Trait.INVERTIBLE, Trait.KEEPS_EQUAL_MODELS, Trait.IGNORES_UNIT);
   }
 
   @Override
@@ -40,6 +46,7 @@ public final class IdentityAligner implements Aligner {
 
   @Override
   public AlignmentSet align(AlignmentProblem problem, Workspace ws) {
+    AllToFirst.requireWidths(this, problem);
     return align(problem.architecture(), problem.models());
   }
 }

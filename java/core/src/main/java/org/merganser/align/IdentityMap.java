@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.merganser.align;
 
+import java.util.Optional;
 import org.merganser.compute.Workspace;
-import org.merganser.error.ShapeException;
 import org.merganser.linalg.Matrix;
 import org.merganser.model.MapFamily;
 
 /** T = I. */
 record IdentityMap(long width) implements FeatureMap {
   @Override
-  public MapFamily family() {
-    return MapFamily.FIXED;
+  public Optional<MapFamily> family() {
+    return Optional.of(MapFamily.FIXED);
   }
 
   @Override
@@ -20,8 +20,9 @@ record IdentityMap(long width) implements FeatureMap {
 
   @Override
   public FeatureMap then(FeatureMap next, Workspace ws) {
-    if (next.width() != width) {
-      throw new ShapeException("cannot compose maps of " + width + " and " + next.width());
+    MapPair.requireFit(this, next);
+    if (next instanceof MapPair pair) {
+      return pair.copy(ws);
     }
     return next instanceof LinearMap dense ? dense.copy(ws) : next;
   }

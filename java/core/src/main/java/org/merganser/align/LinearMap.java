@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.merganser.align;
 
+import java.util.Optional;
 import org.merganser.compute.Workspace;
-import org.merganser.error.ShapeException;
 import org.merganser.internal.Opened;
 import org.merganser.linalg.LinAlg;
 import org.merganser.linalg.Matrix;
@@ -77,8 +77,8 @@ public final class LinearMap implements FeatureMap {
   }
 
   @Override
-  public MapFamily family() {
-    return family;
+  public Optional<MapFamily> family() {
+    return Optional.of(family);
   }
 
   @Override
@@ -86,7 +86,8 @@ public final class LinearMap implements FeatureMap {
     return new LinearMap(view(inverse), view(matrix), family);
   }
 
-  private static Matrix view(Matrix matrix) {
+  /** The same elements; closing it frees nothing. */
+  static Matrix view(Matrix matrix) {
     return Matrix.of(matrix.asTensor().reshape(matrix.rows(), matrix.columns()));
   }
 
@@ -102,8 +103,9 @@ public final class LinearMap implements FeatureMap {
 
   @Override
   public FeatureMap then(FeatureMap next, Workspace ws) {
-    if (next.width() != width()) {
-      throw new ShapeException("cannot compose maps of " + width() + " and " + next.width());
+    MapPair.requireFit(this, next);
+    if (next instanceof MapPair) {
+      return MapPair.product(this, next, ws);
     }
     if (next instanceof IdentityMap) {
       return copy(ws);
@@ -113,7 +115,8 @@ public final class LinearMap implements FeatureMap {
             next instanceof LinearMap linear ? view(linear.matrix) : next.toMatrix(ws);
         Matrix nextInverse =
             back instanceof LinearMap linear ? view(linear.matrix) : back.toMatrix(ws)) {
-      return product(nextMatrix, matrix, inverse, nextInverse, family.join(next.family()), ws);
+      return product(
+          nextMatrix, matrix, inverse, nextInverse, family.join(next.family().orElseThrow()), ws);
     }
   }
 

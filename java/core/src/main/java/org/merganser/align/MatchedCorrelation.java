@@ -12,18 +12,20 @@ final class MatchedCorrelation {
   private MatchedCorrelation() {}
 
   static double[] of(SpaceMoments moments, int model, FeatureMap map, Workspace ws) {
-    if (map.width() != moments.width(0) || map.width() != moments.width(model)) {
+    if (map.referenceWidth() != moments.width(0) || map.width() != moments.width(model)) {
       throw new ShapeException(
           "a map of "
               + map.width()
+              + (map.isInvertible() ? "" : " into " + map.referenceWidth())
               + " features for moments of "
               + moments.width(0)
               + " and "
               + moments.width(model));
     }
-    return map instanceof LinearMap dense
-        ? ofDense(moments, model, dense.matrix(), ws)
-        : ofPairs(moments, model, map, ws);
+    return Side.OUT
+        .of(map)
+        .map(dense -> ofDense(moments, model, dense, ws))
+        .orElseGet(() -> ofPairs(moments, model, map, ws));
   }
 
   private static double[] ofPairs(SpaceMoments moments, int model, FeatureMap map, Workspace ws) {

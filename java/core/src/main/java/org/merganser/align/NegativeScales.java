@@ -24,7 +24,7 @@ final class NegativeScales {
     long negative = 0;
     try {
       for (FeatureSpace space : alignment.architecture().spaces()) {
-        if (!(alignment.map(space.id()) instanceof LinearMap)) {
+        if (!Side.isDense(alignment.map(space.id()))) {
           continue;
         }
         for (Binding binding : space.bindings()) {

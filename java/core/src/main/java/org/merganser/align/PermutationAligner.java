@@ -2,6 +2,8 @@
 package org.merganser.align;
 
 import java.util.Arrays;
+import java.util.EnumSet;
+import java.util.Set;
 import java.util.stream.IntStream;
 import org.merganser.align.SpaceAlignment.Evidence;
 import org.merganser.compute.Workspace;
@@ -77,17 +79,27 @@ public final class PermutationAligner implements Aligner {
   }
 
   @Override
+  public Set<Trait> traits() {
+    return EnumSet.of(
+        Trait.NEEDS_DATA,
+        Trait.INVERTIBLE,
+        Trait.KEEPS_EQUAL_MODELS,
+        Trait.UNDOES_PERMUTATIONS,
+        Trait.IGNORES_UNIT);
+  }
+
+  @Override
   public StatisticsRequest request(Architecture architecture) {
     return REQUEST;
   }
 
   @Override
   public AlignmentSet align(AlignmentProblem problem, Workspace ws) {
-    return AllToFirst.align(id(), problem, this::alignSpace, ws);
+    return AllToFirst.align(this, problem, this::alignSpace, ws);
   }
 
-  private SpaceAlignment alignSpace(
-      FeatureSpace space, SpaceMoments moments, int model, Workspace ws) {
+  /** Finds the permutation of one space. */
+  SpaceAlignment alignSpace(FeatureSpace space, SpaceMoments moments, int model, Workspace ws) {
     try (Matrix correlation = moments.correlation(0, model, ws)) {
       int[] permutation = best(correlation, moments, model, ws).columns();
       matchDeadInOrder(permutation, moments.dead(0));

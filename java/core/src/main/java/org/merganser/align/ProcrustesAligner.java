@@ -2,6 +2,8 @@
 package org.merganser.align;
 
 import java.util.Arrays;
+import java.util.EnumSet;
+import java.util.Set;
 import org.merganser.align.SpaceAlignment.Evidence;
 import org.merganser.compute.Workspace;
 import org.merganser.error.NumericalException;
@@ -58,13 +60,29 @@ public final class ProcrustesAligner implements Aligner {
   }
 
   @Override
+  public Set<Trait> traits() {
+    Set<Trait> traits =
+        EnumSet.of(
+            Trait.NEEDS_DATA,
+            Trait.INVERTIBLE,
+            Trait.KEEPS_EQUAL_MODELS,
+            Trait.UNDOES_PERMUTATIONS,
+            Trait.UNDOES_ROTATIONS,
+            Trait.IGNORES_UNIT);
+    if (scaled) {
+      traits.add(Trait.UNDOES_SCALE);
+    }
+    return traits;
+  }
+
+  @Override
   public StatisticsRequest request(Architecture architecture) {
     return REQUEST;
   }
 
   @Override
   public AlignmentSet align(AlignmentProblem problem, Workspace ws) {
-    return AllToFirst.align(id(), problem, this::alignSpace, ws);
+    return AllToFirst.align(this, problem, this::alignSpace, ws);
   }
 
   private SpaceAlignment alignSpace(

@@ -2,8 +2,8 @@
 package org.merganser.align;
 
 import java.util.Arrays;
+import java.util.Optional;
 import org.merganser.compute.Workspace;
-import org.merganser.error.ShapeException;
 import org.merganser.linalg.Matrix;
 import org.merganser.model.MapFamily;
 
@@ -80,7 +80,11 @@ public final class ScaledPermutation implements FeatureMap {
   }
 
   @Override
-  public MapFamily family() {
+  public Optional<MapFamily> family() {
+    return Optional.of(smallest());
+  }
+
+  private MapFamily smallest() {
     if (isPlain()) {
       return MapFamily.PERMUTATION;
     }
@@ -104,8 +108,9 @@ public final class ScaledPermutation implements FeatureMap {
 
   @Override
   public FeatureMap then(FeatureMap next, Workspace ws) {
-    if (next.width() != width()) {
-      throw new ShapeException("cannot compose maps of " + width() + " and " + next.width());
+    MapPair.requireFit(this, next);
+    if (next instanceof MapPair) {
+      return MapPair.product(this, next, ws);
     }
     if (next instanceof IdentityMap) {
       return this;
@@ -127,7 +132,7 @@ public final class ScaledPermutation implements FeatureMap {
           matrix,
           inverse,
           linear.inverseMatrix(),
-          family().join(next.family()),
+          smallest().join(linear.family().orElseThrow()),
           ws);
     }
   }

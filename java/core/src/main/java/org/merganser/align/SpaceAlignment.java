@@ -28,7 +28,8 @@ public record SpaceAlignment(
    * @param chance about the largest fit that independent activations of as many samples give on
    *     average: {@code sqrt(2 ln d / n)} for one to one maps (mean of the largest of d normal
    *     correlations with variance 1/n), {@code 8/(3 pi) sqrt(d/n)} for dense ones (mean singular
-   *     value of such a matrix, by the quarter-circle law), at most 1
+   *     value of such a matrix, by the quarter-circle law), {@code sqrt(d/n)} for predictions (d/n
+   *     of the variance is explained by chance), at most 1
    */
   public record Evidence(long samples, double fit, double chance) {
     /** Nothing is known. */
@@ -43,6 +44,10 @@ public record SpaceAlignment(
     static Evidence dense(long samples, long width, double fit) {
       double mean = 8 / (3 * Math.PI) * Math.sqrt((double) width / samples);
       return new Evidence(samples, fit, Math.min(1, mean));
+    }
+
+    static Evidence regression(long samples, long width, double fit) {
+      return new Evidence(samples, fit, Math.min(1, Math.sqrt((double) width / samples)));
     }
 
     /** Whether the fit is known and below one and a half times chance. */
@@ -89,6 +94,6 @@ public record SpaceAlignment(
 
   /** Whether the map leaves the function of the network unchanged. */
   public boolean isExact(FeatureSpace space) {
-    return space.symmetry().contains(map.family());
+    return map.family().filter(space.symmetry()::contains).isPresent();
   }
 }

@@ -53,8 +53,9 @@ public record Verification(
   /**
    * One space.
    *
-   * @param residual {@code max |T T^-1 - I|}
-   * @param condition condition number of T in the 1-norm
+   * @param residual {@code max |T T^-1 - I|}; of a pair {@code max |T S - I|}, which is no error
+   *     but says how far reading is from undoing writing
+   * @param condition condition number of T in the 1-norm; NaN for a pair, which has none
    * @param exact whether the map keeps the function by its family
    */
   public record SpaceCheck(double residual, double condition, boolean exact) {}
@@ -92,7 +93,7 @@ public record Verification(
     }
   }
 
-  /** Largest residual of all spaces. */
+  /** Largest residual of all spaces whose maps are invertible. */
   public double residual() {
     return spaces.values().stream().mapToDouble(SpaceCheck::residual).max().orElse(0);
   }
@@ -117,7 +118,7 @@ public record Verification(
     List<String> warnings = new ArrayList<>();
     for (FeatureSpace space : alignment.architecture().spaces()) {
       SpaceAlignment found = alignment.spaces().get(space.id());
-      double condition = found.map().condition(ws);
+      double condition = found.map().isInvertible() ? found.map().condition(ws) : Double.NaN;
       checks.put(
           space.id(), new SpaceCheck(residual(found.map(), ws), condition, found.isExact(space)));
       warn(space, found, condition, warnings);
@@ -151,7 +152,7 @@ public record Verification(
                   space.width(),
                   evidence.chance()));
     }
-    if (!(condition <= ILL_CONDITIONED)) {
+    if (found.map().isInvertible() && !(condition <= ILL_CONDITIONED)) {
       warnings.add(
           where
               + String.format(
@@ -237,10 +238,11 @@ public record Verification(
   }
 
   private static double residual(FeatureMap map, Workspace ws) {
-    if (!(map instanceof LinearMap linear)) {
+    if (!Side.isDense(map)) {
       return 0;
     }
-    try (Matrix product = LinAlg.multiply(linear.matrix(), linear.inverseMatrix(), ws)) {
+    Matrix out = Side.OUT.of(map).orElseThrow();
+    try (Matrix product = LinAlg.multiply(out, Side.IN.of(map).orElseThrow(), ws)) {
       return LinAlg.distanceToIdentity(product, ws);
     }
   }

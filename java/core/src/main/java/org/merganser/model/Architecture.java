@@ -38,15 +38,44 @@ public final class Architecture {
     /** First entry after the block; the largest long when it overflows. */
     private long end() {
       try {
-        return Math.addExact(
-            binding.block().offset(), Math.multiplyExact(space.width(), binding.block().repeat()));
+        long last = Math.multiplyExact(space.width() - 1, binding.block().stride());
+        return Math.addExact(start(), Math.addExact(last, binding.block().repeat()));
       } catch (ArithmeticException e) {
         return Long.MAX_VALUE;
       }
     }
 
     private String range() {
-      return start() + ".." + (end() - 1);
+      Block block = binding.block();
+      return start()
+          + ".."
+          + (end() - 1)
+          + (block.isDense() ? "" : " in steps of " + block.stride());
+    }
+
+    /** Whether some entry belongs to both; of blocks with gaps only if they fit arrays. */
+    private boolean overlaps(BoundAxis other) {
+      if (binding.axis() != other.binding.axis()
+          || start() >= other.end()
+          || other.start() >= end()) {
+        return false;
+      }
+      Block mine = binding.block();
+      Block theirs = other.binding.block();
+      if (mine.isDense() && theirs.isDense() || Math.max(end(), other.end()) > Integer.MAX_VALUE) {
+        return true;
+      }
+      for (long from = start(); from < end(); from += mine.stride()) {
+        // The first feature of the other that ends after this one starts.
+        long next =
+            Math.max(
+                0, Math.floorDiv(from - theirs.offset() - theirs.repeat(), theirs.stride()) + 1);
+        if (next < other.space.width()
+            && theirs.offset() + next * theirs.stride() < from + mine.repeat()) {
+          return true;
+        }
+      }
+      return false;
     }
   }
 
@@ -181,9 +210,7 @@ public final class Architecture {
       for (int j = i + 1; j < axes.size(); j++) {
         BoundAxis a = axes.get(i);
         BoundAxis b = axes.get(j);
-        if (a.binding().axis() == b.binding().axis()
-            && a.start() < b.end()
-            && b.start() < a.end()) {
+        if (a.overlaps(b)) {
           problems.add(
               Names.quote(tensor)
                   + " axis "

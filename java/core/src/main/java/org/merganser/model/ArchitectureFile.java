@@ -77,6 +77,9 @@ final class ArchitectureFile {
     g.writeStringField("id", space.id());
     g.writeNumberField("width", space.width());
     g.writeStringField("exact", id(space.symmetry()));
+    if (space.featureAxis() != 1) {
+      g.writeNumberField("feature-axis", space.featureAxis());
+    }
     g.writeArrayFieldStart("bindings");
     for (Binding binding : space.bindings()) {
       write(binding, g);
@@ -93,6 +96,9 @@ final class ArchitectureFile {
     if (!binding.block().equals(Block.WHOLE)) {
       g.writeNumberField("offset", binding.block().offset());
       g.writeNumberField("repeat", binding.block().repeat());
+      if (!binding.block().isDense()) {
+        g.writeNumberField("stride", binding.block().stride());
+      }
     }
     g.writeEndObject();
   }
@@ -144,6 +150,7 @@ final class ArchitectureFile {
       String id = null;
       long width = 0;
       MapFamily exact = MapFamily.PERMUTATION;
+      int featureAxis = 1;
       List<Binding> bindings = new ArrayList<>();
       expect(p.currentToken(), JsonToken.START_OBJECT, "a space");
       while (p.nextToken() != JsonToken.END_OBJECT) {
@@ -153,20 +160,21 @@ final class ArchitectureFile {
           case "id" -> id = text(field);
           case "width" -> width = number(field);
           case "exact" -> exact = choice(field, MapFamily.values());
+          case "feature-axis" -> featureAxis = axis(field);
           case "bindings" -> {
             expect(p.currentToken(), JsonToken.START_ARRAY, "'bindings'");
             while (p.nextToken() != JsonToken.END_ARRAY) {
               bindings.add(binding());
             }
           }
-          default -> throw unknown(field, "id, width, exact, bindings");
+          default -> throw unknown(field, "id, width, exact, feature-axis, bindings");
         }
       }
       if (id == null || bindings.isEmpty()) {
         throw bad("a space needs 'id', 'width' and at least one of 'bindings'");
       }
       try {
-        return new FeatureSpace(id, width, exact, bindings);
+        return new FeatureSpace(id, width, exact, featureAxis, bindings);
       } catch (IllegalArgumentException e) {
         throw bad(e.getMessage());
       }
@@ -178,24 +186,27 @@ final class ArchitectureFile {
       Role role = null;
       long offset = 0;
       long repeat = 1;
+      long stride = 0;
       expect(p.currentToken(), JsonToken.START_OBJECT, "a binding");
       while (p.nextToken() != JsonToken.END_OBJECT) {
         String field = p.currentName();
         p.nextToken();
         switch (field) {
           case "tensor" -> tensor = text(field);
-          case "axis" -> axis = (int) Math.max(-1, Math.min(number(field), Integer.MAX_VALUE));
+          case "axis" -> axis = Math.max(-1, axis(field));
           case "role" -> role = choice(field, Role.values());
           case "offset" -> offset = number(field);
           case "repeat" -> repeat = number(field);
-          default -> throw unknown(field, "tensor, axis, role, offset, repeat");
+          case "stride" -> stride = positive(field);
+          default -> throw unknown(field, "tensor, axis, role, offset, repeat, stride");
         }
       }
       if (role == null) {
         throw bad("a binding needs 'tensor', 'axis' and 'role'");
       }
       try {
-        return new Binding(tensor, axis, role, new Block(offset, repeat));
+        Block block = new Block(offset, repeat, stride == 0 ? repeat : stride);
+        return new Binding(tensor, axis, role, block);
       } catch (IllegalArgumentException e) {
         throw bad(e.getMessage());
       }
@@ -220,6 +231,18 @@ final class ArchitectureFile {
     private long number(String what) throws IOException {
       expect(p.currentToken(), JsonToken.VALUE_NUMBER_INT, "'" + what + "'");
       return p.getLongValue();
+    }
+
+    private int axis(String what) throws IOException {
+      return (int) Math.max(Integer.MIN_VALUE, Math.min(number(what), Integer.MAX_VALUE));
+    }
+
+    private long positive(String what) throws IOException {
+      long value = number(what);
+      if (value < 1) {
+        throw bad("'" + what + "' is " + value + ", it must be at least 1");
+      }
+      return value;
     }
 
     private void expect(JsonToken found, JsonToken wanted, String what) {

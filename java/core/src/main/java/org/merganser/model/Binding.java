@@ -11,12 +11,24 @@ package org.merganser.model;
  */
 public record Binding(String tensor, int axis, Role role, Block block) {
   /**
-   * Which part of an axis belongs to a space: {@code width * repeat} entries from {@code offset}
-   * on, {@code repeat} neighbours for each feature. A flatten of channels x height x width before a
-   * linear layer has {@code repeat = height * width}; a fused query-key-value axis has three blocks
-   * with their offsets.
+   * Which part of an axis belongs to a space: feature f has the {@code repeat} entries from {@code
+   * offset + f stride} on.
+   *
+   * <ul>
+   *   <li>A flatten of channels x height x width before a linear layer has {@code repeat = height *
+   *       width}.
+   *   <li>A fused query-key-value axis has three blocks with their offsets, the stacked gates of an
+   *       LSTM four.
+   *   <li>Heads of d entries each are features with {@code repeat = d}; where the queries, keys and
+   *       values of each head lie together, {@code stride = 3 d}.
+   *   <li>Channels shuffled from g groups have {@code stride = g}, each group its offset.
+   * </ul>
+   *
+   * @param offset first entry
+   * @param repeat neighbouring entries of one feature
+   * @param stride entries from one feature to the next, at least {@code repeat}
    */
-  public record Block(long offset, long repeat) {
+  public record Block(long offset, long repeat, long stride) {
     /** The axis from its start, one entry a feature. */
     public static final Block WHOLE = new Block(0, 1);
 
@@ -25,6 +37,20 @@ public record Binding(String tensor, int axis, Role role, Block block) {
         throw new IllegalArgumentException(
             "block needs offset >= 0 and repeat >= 1, not " + offset + " and " + repeat);
       }
+      if (stride < repeat) {
+        throw new IllegalArgumentException(
+            "block of stride " + stride + " has features of " + repeat + " entries: they overlap");
+      }
+    }
+
+    /** Features one after the other: {@code stride = repeat}. */
+    public Block(long offset, long repeat) {
+      this(offset, repeat, repeat);
+    }
+
+    /** Whether features follow one another without gaps. */
+    public boolean isDense() {
+      return stride == repeat;
     }
   }
 

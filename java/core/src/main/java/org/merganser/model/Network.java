@@ -37,7 +37,8 @@ public interface Network {
     /**
      * @param tap what was asked for: id of a feature space, tap of a layer, or {@link
      *     Network#OUTPUT}
-     * @param activations [samples x features] or [samples x features x positions...]; valid until
+     * @param activations [samples x features] or [samples x features x positions...], those of a
+     *     space with features on the axis it names ({@link FeatureSpace#featureAxis}); valid until
      *     the next run of the session or its close
      */
     void accept(String tap, Tensor activations) throws IOException;

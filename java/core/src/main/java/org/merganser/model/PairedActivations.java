@@ -45,7 +45,8 @@ public interface PairedActivations extends AutoCloseable {
    * @param first number of its first sample, counted from the start of the pass
    * @param samples how many there are
    * @param models for each model, its activations [samples x features] or [samples x features x
-   *     positions...] by tap; they are valid until the sink returns
+   *     positions...] by tap, those of a space with features on the axis it names; they are valid
+   *     until the sink returns
    */
   record Batch(long first, long samples, List<Map<String, Tensor>> models) {
     /**

@@ -11,7 +11,9 @@ import org.merganser.align.Aligner;
 import org.merganser.align.CcaAligner;
 import org.merganser.align.IdentityAligner;
 import org.merganser.align.PermutationAligner;
+import org.merganser.align.PermutationScaledAligner;
 import org.merganser.align.ProcrustesAligner;
+import org.merganser.align.RidgeAligner;
 import org.merganser.merge.LinearMerger;
 import org.merganser.merge.Merger;
 import org.merganser.merge.SlerpMerger;
@@ -35,9 +37,11 @@ public final class Catalogue {
   static {
     ALIGNERS.add(new IdentityAligner());
     ALIGNERS.add(PermutationAligner::of, PermutationAligner.Options.defaults());
+    ALIGNERS.add(new PermutationScaledAligner());
     ALIGNERS.add(CcaAligner::of, CcaAligner.Options.defaults());
     ALIGNERS.add(ProcrustesAligner.orthogonal());
     ALIGNERS.add(ProcrustesAligner.scaled());
+    ALIGNERS.add(RidgeAligner::of, RidgeAligner.Options.defaults());
     MERGERS.add(LinearMerger::of, LinearMerger.Options.defaults());
     MERGERS.add(SlerpMerger::of, SlerpMerger.Options.defaults());
     MERGERS.add(TaskArithmeticMerger::of, TaskArithmeticMerger.Options.defaults());

@@ -78,7 +78,7 @@ public record Interpolation(List<Point> points) {
       throws IOException {
     boolean exact = alignment.isExact();
     List<Point> points = new ArrayList<>();
-    try (Alignment inverse = alignment.inverse();
+    try (Alignment inverse = alignment.otherWay();
         MemoryCheckpoint mapped = MemoryCheckpoint.copyOf(alignment.apply(second), ws);
         MemoryCheckpoint back = exact ? null : MemoryCheckpoint.copyOf(inverse.apply(first), ws)) {
       for (double lambda : lambdas) {

@@ -56,9 +56,9 @@ final class ActivationFiles implements PairedActivations {
       for (FeatureSpace space : architecture.spaces()) {
         String id = space.id();
         Moments.Options own =
-            new Moments.Options(precision(id, options), options.nonFinite(), options.budget());
+            new Moments.Options(precision(space, options), options.nonFinite(), options.budget());
         Moments moments =
-            new Collector(this, folders.size(), samples(id), request, own, ws)
+            new Collector(this, architecture, folders.size(), samples(id), request, own, ws)
                 .collect(Map.of(id, space.width()), "statistics of " + id);
         found.put(id, opened.add(moments.space(id)));
       }
@@ -71,10 +71,11 @@ final class ActivationFiles implements PairedActivations {
    * With fewer samples than features the statistics are singular, and the rounding of F32 products
    * would fill what is empty; F64 costs little there.
    */
-  private Precision precision(String space, Moments.Options options) {
-    long features = infos.get(space).stream().mapToLong(info -> info.dim(1)).sum();
-    TensorInfo info = infos.get(space).get(0);
-    boolean few = info.size() / Math.max(1, info.dim(1)) <= features;
+  private Precision precision(FeatureSpace space, Moments.Options options) {
+    List<TensorInfo> found = infos.get(space.id());
+    long features = found.stream().mapToLong(info -> features(info, space)).sum();
+    TensorInfo info = found.get(0);
+    boolean few = info.size() / Math.max(1, features(info, space)) <= features;
     return options.precision() == Precision.AUTO && few ? Precision.F64 : options.precision();
   }
 
@@ -220,9 +221,14 @@ final class ActivationFiles implements PairedActivations {
     String where = "space '" + space.id() + "': " + file + " " + info;
     if (!info.dtype().isArithmetic()) {
       problems.add(where + ": activations must be floating point");
-    } else if (info.rank() < 2) {
-      problems.add(where + ": needed [samples, " + space.width() + "]");
-    } else if (info.dim(1) != space.width()) {
+    } else if (FeatureAxis.of(info.rank(), space.featureAxis()) < 0) {
+      problems.add(
+          where
+              + ": needed [samples, "
+              + space.width()
+              + "]"
+              + (info.rank() < 2 ? "" : ", features on axis " + space.featureAxis()));
+    } else if (features(info, space) != space.width()) {
       boolean last = info.rank() > 2 && info.dim(info.rank() - 1) == space.width();
       problems.add(
           where
@@ -230,21 +236,29 @@ final class ActivationFiles implements PairedActivations {
               + space.width()
               + " features"
               + (last
-                  ? ", and they come last; save np.moveaxis(array, -1, 1), [samples, features, ...]"
+                  ? ", and they come last: give the space \"feature-axis\": -1 in a builder file, or"
+                      + " save np.moveaxis(array, -1, 1), [samples, features, ...]"
                   : ""));
     } else if (info.dim(0) < 2) {
       problems.add(where + ": at least 2 samples are needed");
-    } else if (first.rank() >= 2 && !samples(first).equals(samples(info))) {
+    } else if (!samples(first, space).equals(samples(info, space))) {
       problems.add(
           where + ": the first model has " + first + "; the same samples must go to every model");
     }
   }
 
   /** The shape without the features. */
-  private static List<Long> samples(TensorInfo info) {
+  private static List<Long> samples(TensorInfo info, FeatureSpace space) {
     List<Long> shape = new ArrayList<>(info.shape());
-    shape.remove(1);
+    int axis = FeatureAxis.of(info.rank(), space.featureAxis());
+    if (axis >= 0) {
+      shape.remove(axis);
+    }
     return shape;
+  }
+
+  private static long features(TensorInfo info, FeatureSpace space) {
+    return info.dim(FeatureAxis.of(info.rank(), space.featureAxis()));
   }
 
   private static Path file(Path folder, String space) {

@@ -9,12 +9,15 @@ import java.util.List;
 import java.util.Map;
 import org.merganser.compute.Workspace;
 import org.merganser.internal.Opened;
+import org.merganser.model.Architecture;
+import org.merganser.model.FeatureSpace;
 import org.merganser.model.PairedActivations;
 import org.merganser.stats.StatisticsRequest.Pair;
 
 /** Collects moments of paired activations, in waves of taps whose accumulators fit the budget. */
 final class Collector {
   private final PairedActivations source;
+  private final Architecture architecture;
   private final int models;
   private final long samples;
   private final StatisticsRequest request;
@@ -22,16 +25,19 @@ final class Collector {
   private final Workspace ws;
 
   /**
+   * @param architecture says which axis of a space counts features; other taps have axis 1
    * @param samples of one pass
    */
   Collector(
       PairedActivations source,
+      Architecture architecture,
       int models,
       long samples,
       StatisticsRequest request,
       Moments.Options options,
       Workspace ws) {
     this.source = source;
+    this.architecture = architecture;
     this.models = models;
     this.samples = samples;
     this.request = request;
@@ -68,7 +74,8 @@ final class Collector {
       source.each(
           widths.keySet(),
           batch -> {
-            accumulators.forEach((tap, accumulator) -> accumulator.update(batch.of(tap)));
+            accumulators.forEach(
+                (tap, accumulator) -> accumulator.update(batch.of(tap), featureAxis(tap)));
             ws.progress().report(stage, batch.first() + batch.samples(), samples);
           },
           ws);
@@ -85,6 +92,14 @@ final class Collector {
     Arrays.fill(features, width);
     return new MomentAccumulator(
         tap, features, request, options.precision(), options.nonFinite(), ws);
+  }
+
+  private int featureAxis(String tap) {
+    return architecture.spaces().stream()
+        .filter(space -> space.id().equals(tap))
+        .mapToInt(FeatureSpace::featureAxis)
+        .findFirst()
+        .orElse(1);
   }
 
   private List<Map<String, Long>> waves(Map<String, Long> widths) {

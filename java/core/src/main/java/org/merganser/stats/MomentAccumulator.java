@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.merganser.stats;
 
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -75,6 +76,23 @@ public final class MomentAccumulator implements AutoCloseable {
    * type and number of samples for all.
    */
   public void update(List<Tensor> activations) {
+    update(activations, 1);
+  }
+
+  /**
+   * The same with features on another axis.
+   *
+   * @param featureAxis from 1 on, or from the end: -1 for [samples x tokens x features]
+   */
+  public void update(List<Tensor> activations, int featureAxis) {
+    List<Tensor> views = new ArrayList<>();
+    for (Tensor tensor : activations) {
+      views.add(FeatureAxis.second(space, tensor, featureAxis));
+    }
+    updateSecond(views);
+  }
+
+  private void updateSecond(List<Tensor> activations) {
     if (activations.size() != widths.length) {
       throw new ShapeException(activations.size() + " tensors for " + widths.length + " models");
     }

@@ -113,7 +113,8 @@ public final class Moments implements AutoCloseable {
     }
     try (PairedActivations source =
         PairedActivations.of(PairedActivations.Model.of(network, models), inputs, mode, ws)) {
-      return new Collector(source, models.size(), inputs.samples(), request, options, ws)
+      return new Collector(
+              source, network.architecture(), models.size(), inputs.samples(), request, options, ws)
           .collect(widths, "statistics");
     }
   }

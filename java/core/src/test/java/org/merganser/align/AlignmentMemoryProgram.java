@@ -90,7 +90,7 @@ final class AlignmentMemoryProgram {
               Catalogue.aligner(id).align(AlignmentProblem.of(architecture, moments), ws);
           MemoryCheckpoint model =
               MemoryCheckpoint.of(Map.of("w", Tensor.zeros(DType.F32, width, 3)));
-          Alignment inverse = found.of(1).inverse();
+          Alignment inverse = found.of(1).otherWay();
           Checkpoint mapped = found.of(1).apply(model);
           Checkpoint back = inverse.apply(mapped);
           Tensor read = back.read("w", ws);

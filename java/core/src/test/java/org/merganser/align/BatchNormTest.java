@@ -28,6 +28,7 @@ import org.merganser.merge.MergeProblem;
 import org.merganser.model.Architecture;
 import org.merganser.model.Binding;
 import org.merganser.model.Binding.Block;
+import org.merganser.model.FeatureSpace;
 import org.merganser.model.MapFamily;
 import org.merganser.model.Role;
 import org.merganser.testing.Models;
@@ -128,6 +129,37 @@ class BatchNormTest {
       assertThat(scale(ScaledPermutation.of(2, 0, 1), rule, -1, 2, -0.0f))
           .containsExactly(-0.0f, -1, 2);
     }
+  }
+
+  /** z flips with its layer, so y = g z + b flips with b alone; a factor goes with both. */
+  @Test
+  void signsOfOneToOneMapsAreThoseOfWhatIsNormalised() throws IOException {
+    ScaledPermutation map = ScaledPermutation.of(new int[] {2, 0, 1}, new double[] {-1, 2, -0.5});
+    Checkpoint mapped = apply(map);
+    assertThat(mapped.read("weight", WS).toFloatArray()).containsExactly(3, 2, 1);
+    assertThat(mapped.read("bias", WS).toFloatArray()).containsExactly(-3, 2, -1);
+    assertThat(mapped.read("running_mean", WS).toFloatArray()).containsExactly(-3, 2, -1);
+    assertThat(mapped.read("running_var", WS).toFloatArray()).containsExactly(3, 4, 0.5f);
+  }
+
+  /** The writing side says what becomes of a scale, into the reference's width too. */
+  @Test
+  void aPairSpreadsScalesByItsWritingSide() throws IOException {
+    Architecture two =
+        Architecture.builder()
+            .space(
+                new FeatureSpace("s", 2, MapFamily.PERMUTATION, ARCHITECTURE.space("s").bindings()))
+            .counter("num_batches_tracked")
+            .build();
+    MapPair pair =
+        MapPair.of(Matrix.of(new double[][] {{3, 4, 0}, {0, 0, -2}}), Matrix.zeros(3, 2));
+    Checkpoint mapped =
+        Alignment.of("test", ARCHITECTURE, two, Map.of("s", pair)).apply(withScale(1, 1, 5));
+    assertThat(mapped.info("weight").dims()).containsExactly(2);
+    assertThat(mapped.read("weight", WS).toFloatArray()).containsExactly(5, 10);
+    assertThat(mapped.read("bias", WS).toFloatArray()).containsExactly(11, -6);
+    assertThat(mapped.stale()).contains("running_mean", "running_var");
+    assertThat(mapped.info("num_batches_tracked")).isEqualTo(model().info("num_batches_tracked"));
   }
 
   /** A rotation of features of one size keeps the size; mapped like a weight it does not. */

@@ -4,6 +4,7 @@ package org.merganser.align;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.merganser.testing.Work.WS;
+import static org.merganser.testing.Work.array;
 
 import java.util.List;
 import org.junit.jupiter.api.Test;
@@ -36,25 +37,100 @@ class FeatureMapTest {
         Close.absolute(
             what + " inverse", both.inverse().toMatrix(WS), Oracle.inverse(product), 1e-12);
         // A product may be smaller than the families say, as that of scales 2 and 1/2 is.
-        assertThat(first.family().join(second.family()).contains(both.family()))
+        assertThat(family(first).join(family(second)).contains(family(both)))
             .as("family %s of %s", both.family(), what)
             .isTrue();
       }
     }
   }
 
+  /** T as the product of the second and the first, S the other way, pairs among them. */
+  @Test
+  void pairsComposeWithEverything() {
+    double[][] t = Oracle.gaussian(3, 4, 5);
+    double[][] s = Oracle.gaussian(4, 3, 6);
+    MapPair pair = MapPair.of(Matrix.of(t), Matrix.of(s));
+    assertThat(pair.width()).isEqualTo(4);
+    assertThat(pair.referenceWidth()).isEqualTo(3);
+    for (FeatureMap before : maps(4)) {
+      assertPair(before.then(pair, WS), product(before, t), Oracle.multiply(back(before), s));
+    }
+    for (FeatureMap after : maps(3)) {
+      assertPair(
+          pair.then(after, WS),
+          Oracle.multiply(after.toMatrix(WS).toArray(), t),
+          Oracle.multiply(s, back(after)));
+    }
+    MapPair round = (MapPair) pair.then(pair.otherWay(), WS);
+    assertPair(round, Oracle.multiply(s, t), Oracle.multiply(s, t));
+    assertThatThrownBy(() -> pair.then(pair, WS))
+        .isInstanceOf(ShapeException.class)
+        .hasMessage("cannot compose maps of 3 and 4");
+  }
+
+  private static List<FeatureMap> maps(int n) {
+    double[][] t = Oracle.mixing(n, 8);
+    return List.of(
+        FeatureMap.identity(n),
+        ScaledPermutation.of(
+            Oracle.permutation(n, 9),
+            n == 3 ? new double[] {2, -1, 3} : new double[] {1, 2, -1, 3}),
+        LinearMap.of(Matrix.of(t), Matrix.of(Oracle.inverse(t))));
+  }
+
+  private static double[][] product(FeatureMap first, double[][] next) {
+    return Oracle.multiply(next, first.toMatrix(WS).toArray());
+  }
+
+  private static double[][] back(FeatureMap map) {
+    return map.inverse().toMatrix(WS).toArray();
+  }
+
+  private static void assertPair(FeatureMap map, double[][] out, double[][] in) {
+    MapPair pair = (MapPair) map;
+    Close.absolute("T", array(pair.out()), out, 1e-13);
+    Close.absolute("S", array(pair.in()), in, 1e-13);
+  }
+
+  @Test
+  void pairsHaveNoInverseAndSayWhy() {
+    MapPair pair = MapPair.of(Matrix.zeros(3, 4), Matrix.zeros(4, 3));
+    String why =
+        ": its writing side (3 x 4) and its reading side (4 x 3) were found apart; align the models"
+            + " the other way round, or with a method whose maps are invertible";
+    assertThat(pair.isInvertible()).isFalse();
+    assertThat(pair.family()).isEmpty();
+    assertThatThrownBy(pair::inverse)
+        .isInstanceOf(UnsupportedOperationException.class)
+        .hasMessage("a pair of maps has no inverse" + why);
+    assertThatThrownBy(() -> pair.condition(WS))
+        .isInstanceOf(UnsupportedOperationException.class)
+        .hasMessage("a pair of maps has no condition number" + why);
+    assertThatThrownBy(() -> MapPair.of(Matrix.zeros(3, 4), Matrix.zeros(3, 4)))
+        .isInstanceOf(ShapeException.class);
+    MapPair turned = pair.otherWay();
+    turned.close();
+    assertThat(array(pair.out())).isDeepEqualTo(new double[3][4]);
+    pair.close();
+    assertThatThrownBy(() -> pair.toMatrix(WS)).isInstanceOf(IllegalStateException.class);
+  }
+
+  private static MapFamily family(FeatureMap map) {
+    return map.family().orElseThrow();
+  }
+
   @Test
   void familiesAndConditionsAreThoseOfTheMatrix() {
-    assertThat(FeatureMap.identity(3).family()).isEqualTo(MapFamily.FIXED);
-    assertThat(ScaledPermutation.of(1, 0).family()).isEqualTo(MapFamily.PERMUTATION);
+    assertThat(FeatureMap.identity(3).family()).contains(MapFamily.FIXED);
+    assertThat(ScaledPermutation.of(1, 0).family()).contains(MapFamily.PERMUTATION);
     ScaledPermutation scaled = ScaledPermutation.of(new int[] {1, 0}, new double[] {2, 0.5});
-    assertThat(scaled.family()).isEqualTo(MapFamily.SCALED_PERMUTATION);
+    assertThat(scaled.family()).contains(MapFamily.SCALED_PERMUTATION);
     assertThat(scaled.condition(WS)).isEqualTo(4);
     assertThat(ScaledPermutation.of(new int[] {0}, new double[] {-1}).family())
-        .isEqualTo(MapFamily.SIGNED_PERMUTATION);
+        .contains(MapFamily.SIGNED_PERMUTATION);
     assertThat(ScaledPermutation.of(new int[] {0}, new double[] {-2}).family())
-        .isEqualTo(MapFamily.MONOMIAL);
-    assertThat(LinearMap.orthogonal(Matrix.identity(2)).family()).isEqualTo(MapFamily.ORTHOGONAL);
+        .contains(MapFamily.MONOMIAL);
+    assertThat(LinearMap.orthogonal(Matrix.identity(2)).family()).contains(MapFamily.ORTHOGONAL);
     LinearMap diagonal =
         LinearMap.of(
             Matrix.of(new double[][] {{4, 0}, {0, 1}}),

@@ -36,7 +36,7 @@ class ScaledProcrustesTest {
     assertThat(scaled.score()).isCloseTo(1, within(1e-12));
     SpaceAlignment plain = align(ProcrustesAligner.orthogonal(), y);
     Close.absolute("T", plain.map().toMatrix(WS), Oracle.transpose(q), 1e-12);
-    assertThat(plain.map().family()).isEqualTo(MapFamily.ORTHOGONAL);
+    assertThat(plain.map().family()).contains(MapFamily.ORTHOGONAL);
     assertThat(plain.score()).isCloseTo(1, within(1e-12));
   }
 

@@ -29,7 +29,8 @@ class ArchitectureFileTest {
             3,
             family,
             Binding.of("w" + role, 0, role),
-            new Binding("v\"\u00e9", 2, role, new Block(7, 25)));
+            new Binding("v\"\u00e9", 2, role, new Block(7, 25)),
+            new Binding("v\"\u00e9", 3, role, new Block(7, 25, 26)));
       }
     }
     Architecture architecture = builder.build();
@@ -77,7 +78,7 @@ class ArchitectureFileTest {
                 + " orthogonal, any-linear]"),
         Arguments.of(
             "{'spaces':[\n\n {'id':'a','width':2,'size':3}]}",
-            "3:29: unknown field 'size'; known: id, width, exact, bindings"),
+            "3:29: unknown field 'size'; known: id, width, exact, feature-axis, bindings"),
         Arguments.of(
             "{'spaces':[{'id':'a','width':2,'bindings':[{'tensor':'w','axis':-4294967296,"
                 + "'role':'bias'}]}]}",
@@ -104,6 +105,16 @@ class ArchitectureFileTest {
                 + binding
                 + "]}]}",
             "2:71: space 'a' is given twice"),
+        Arguments.of(
+            "{'spaces':[{'id':'a','width':2,'bindings':[{'tensor':'w','axis':0,'role':'bias',"
+                + "'repeat':3,'stride':2}]}]}",
+            "1:102: block of stride 2 has features of 3 entries: they overlap"),
+        Arguments.of(
+            "{'spaces':[{'id':'a','width':2,'bindings':[{'tensor':'w','axis':0,'stride':0}]}]}",
+            "1:76: 'stride' is 0, it must be at least 1"),
+        Arguments.of(
+            "{'spaces':[{'id':'a','width':2,'feature-axis':0,'bindings':[" + binding + "]}]}",
+            "1:99: space 'a' has its features on axis 0, which is that of the samples"),
         Arguments.of("{} {}", "1:4: there is text after the closing brace"));
   }
 

@@ -4,8 +4,10 @@ package org.merganser.model;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Set;
 import org.junit.jupiter.api.Test;
 import org.merganser.compute.DType;
 import org.merganser.error.IncompatibleModelsException;
@@ -74,6 +76,40 @@ class ArchitectureValidateTest {
         .containsExactly("'qkv' axis 0: entries 0..3 of space 's0' and 3..6 of space 's1' overlap");
   }
 
+  /** Blocks with gaps may lie in one another's; where they meet is found against all entries. */
+  @Test
+  void blocksWithGapsOverlapWhereTheirEntriesMeet() {
+    Checkpoint model = model(Map.entry("qkv", new long[] {40, 2}));
+    for (int offset = 0; offset < 12; offset++) {
+      for (int repeat = 1; repeat < 4; repeat++) {
+        for (int stride = repeat; stride < 9; stride++) {
+          Block first = new Block(2, 2, 5);
+          Block second = new Block(offset, repeat, stride);
+          boolean meet = entries(first).stream().anyMatch(entries(second)::contains);
+          assertThat(fused(first, second).validate(model).isEmpty())
+              .as("%s and %s", first, second)
+              .isEqualTo(!meet);
+        }
+      }
+    }
+    assertThat(fused(new Block(0, 1, 3), new Block(6, 1, 3)).validate(model))
+        .containsExactly(
+            "'qkv' axis 0: entries 0..9 in steps of 3 of space 's0' and 6..15 in steps of 3 of"
+                + " space 's1' overlap");
+    assertThat(fused(new Block(0, 1, 14)).validate(model))
+        .containsExactly("space 's0': 'qkv' F32 [40, 2] axis 0: size 40, the space needs 43");
+  }
+
+  private static Set<Long> entries(Block block) {
+    Set<Long> entries = new HashSet<>();
+    for (long f = 0; f < 4; f++) {
+      for (long k = 0; k < block.repeat(); k++) {
+        entries.add(block.offset() + f * block.stride() + k);
+      }
+    }
+    return entries;
+  }
+
   /** Offsets and sizes come from files: a sum that wraps around must not pass as small. */
   @Test
   void blocksThatOverflowDoNotFit() {
@@ -83,7 +119,8 @@ class ArchitectureValidateTest {
           new Block(0, 1L << 62),
           new Block(1, 1L << 62),
           new Block(Long.MAX_VALUE, 1),
-          new Block(Long.MAX_VALUE - 3, 1)
+          new Block(Long.MAX_VALUE - 3, 1),
+          new Block(0, 1, 1L << 62)
         }) {
       assertThat(fused(block).validate(model))
           .as("%s", block)
@@ -97,6 +134,9 @@ class ArchitectureValidateTest {
     assertThatThrownBy(() -> new Block(-1, 1))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessage("block needs offset >= 0 and repeat >= 1, not -1 and 1");
+    assertThatThrownBy(() -> new Block(0, 3, 2))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessage("block of stride 2 has features of 3 entries: they overlap");
     assertThatThrownBy(() -> new Block(0, 0)).isInstanceOf(IllegalArgumentException.class);
     assertThatThrownBy(() -> Binding.of("", 0, Role.BIAS))
         .isInstanceOf(IllegalArgumentException.class)

@@ -24,7 +24,7 @@ class CatalogueTest {
         .hasMessage(
             "no aligner 'ccca'; there are " + String.join(", ", Catalogue.aligners().ids()));
     assertThat(Catalogue.aligners().ids())
-        .contains("identity", "permutation", "cca", "procrustes", "procrustes-scaled");
+        .contains("identity", "permutation", "cca", "procrustes", "procrustes-scaled", "ridge");
     assertThat(Catalogue.mergers().ids()).contains("linear", "slerp", "task_arithmetic", "ties");
   }
 

@@ -95,6 +95,17 @@ public abstract class JavaNetwork implements Network {
     return result;
   }
 
+  /** Activations of a space for every sample. */
+  public double[][] activations(Checkpoint theta, String space, double[][] x, Workspace ws)
+      throws IOException {
+    Map<String, double[]> values = values(theta, ws);
+    double[][] result = new double[x.length][];
+    for (int i = 0; i < x.length; i++) {
+      result[i] = forward(values, x[i]).get(space);
+    }
+    return result;
+  }
+
   /** Moments of all spaces in F64, from batches of 64. */
   public Moments moments(
       List<? extends Checkpoint> models, double[][] x, StatisticsRequest request, Workspace ws)
@@ -188,6 +199,11 @@ public abstract class JavaNetwork implements Network {
     return y;
   }
 
+  /** What its nonlinearity commutes with. */
+  MapFamily symmetry() {
+    return activation == Activation.RELU ? MapFamily.SCALED_PERMUTATION : MapFamily.ANY_LINEAR;
+  }
+
   double[] activate(double[] x) {
     if (activation == Activation.RELU) {
       for (int i = 0; i < x.length; i++) {
@@ -212,7 +228,7 @@ public abstract class JavaNetwork implements Network {
         builder.space(
             "fc" + l,
             sizes[l + 1],
-            MapFamily.PERMUTATION,
+            symmetry(),
             Binding.of("fc" + l + ".weight", 0, Role.WEIGHT_OUT),
             Binding.of("fc" + l + ".bias", 0, Role.BIAS),
             Binding.of("fc" + (l + 1) + ".weight", 1, Role.WEIGHT_IN));
@@ -267,12 +283,12 @@ public abstract class JavaNetwork implements Network {
           .space(
               "conv",
               CHANNELS,
-              MapFamily.PERMUTATION,
+              symmetry(),
               Binding.of("conv.weight", 0, Role.WEIGHT_OUT),
               Binding.of("conv.bias", 0, Role.BIAS),
               new Binding("fused.weight", 1, Role.WEIGHT_IN, new Block(0, POSITIONS)))
-          .space("left", BRANCH, MapFamily.PERMUTATION, branch(0))
-          .space("right", BRANCH, MapFamily.PERMUTATION, branch(BRANCH))
+          .space("left", BRANCH, symmetry(), branch(0))
+          .space("right", BRANCH, symmetry(), branch(BRANCH))
           .build();
     }
 

@@ -56,13 +56,14 @@ public final class Models {
     int size = (int) tensor.dim(axis);
     int offset = (int) bound.binding().block().offset();
     int repeat = (int) bound.binding().block().repeat();
+    int stride = (int) bound.binding().block().stride();
     byte[] from = bytes(tensor);
     byte[] to = from.clone();
     for (int o = 0; o < outer; o++) {
       for (int r = 0; r < order.length; r++) {
         for (int k = 0; k < repeat; k++) {
-          int source = (o * size + offset + order[r] * repeat + k) * inner;
-          int target = (o * size + offset + r * repeat + k) * inner;
+          int source = (o * size + offset + order[r] * stride + k) * inner;
+          int target = (o * size + offset + r * stride + k) * inner;
           System.arraycopy(from, source, to, target, inner);
         }
       }

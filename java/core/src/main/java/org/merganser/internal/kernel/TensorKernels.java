@@ -11,8 +11,16 @@ public final class TensorKernels {
     this.context = context;
   }
 
-  /** A tensor seen as [outer x axis x inner], and elements between two outer slices. */
-  public record Axis(long outer, long in, long inner, long out, long stride) {}
+  /**
+   * A tensor seen as [outer x axis x inner], the axis of {@code in} entries becoming one of {@code
+   * out}, and elements between two outer slices before and after.
+   */
+  public record Axis(long outer, long in, long inner, long out, long inStride, long outStride) {
+    /** As many elements between outer slices on both sides. */
+    public Axis(long outer, long in, long inner, long out, long stride) {
+      this(outer, in, inner, out, stride, stride);
+    }
+  }
 
   /** {@code map} is applied transposed or as it is; the type is that of the tensor. */
   public void applyDense(
@@ -30,9 +38,9 @@ public final class TensorKernels {
               map.ld(),
               transpose ? 1 : 0,
               call.in(in),
-              axis.stride(),
+              axis.inStride(),
               call.inOut(out),
-              axis.stride()));
+              axis.outStride()));
     }
   }
 
@@ -52,9 +60,9 @@ public final class TensorKernels {
               index,
               scale,
               call.in(in),
-              axis.stride(),
+              axis.inStride(),
               call.inOut(out),
-              axis.stride()));
+              axis.outStride()));
     }
   }
 

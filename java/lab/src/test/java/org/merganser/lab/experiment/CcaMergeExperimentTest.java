@@ -361,7 +361,9 @@ class CcaMergeExperimentTest {
     CcaMergeResult five = run(options(5, 1, 5, keep), 2);
     assertThat(five.rows()).extracting(CcaMergeResult.Row::method).containsExactly(ROWS);
     assertThat(five.rows()).allSatisfy(row -> assertThat(row.accuracySd()).isZero());
-    assertThat(files(keep.resolve("pair-0"))).containsKey("model-4.safetensors").hasSize(5 + 5 + 1);
+    assertThat(files(keep.resolve("pair-0")))
+        .containsKey("model-4.safetensors")
+        .hasSize(5 + Catalogue.aligners().ids().size() + 1);
     try (Workspace ws = Workspace.builder().threads(1).open();
         Moments moments = Moments.load(keep.resolve("pair-0").resolve("stats.mgstats"), ws)) {
       assertThat(moments.space("fc2").models()).isEqualTo(5);
