@@ -155,6 +155,12 @@ public final class Trainer {
       Options options,
       Workspace ws)
       throws IOException {
+    if (!stopping.evaluations().isEmpty()) {
+      throw new IllegalArgumentException(
+          "this EarlyStopping has "
+              + stopping.evaluations().size()
+              + " evaluations of another training; give a new one");
+    }
     return train(network, initial, Samples.all(data), Samples.all(heldOut), stopping, options, ws);
   }
 

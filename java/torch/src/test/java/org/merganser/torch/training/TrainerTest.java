@@ -185,6 +185,10 @@ class TrainerTest {
       assertThat(stopping.bestStepOr(-1)).isZero();
       assertThat(stopping.evaluations()).hasSize(3);
       assertSameBytes(kept, initial);
+      assertThatThrownBy(
+              () -> Trainer.train(NETWORK, initial, data, heldOut, stopping, options, ws))
+          .isInstanceOf(IllegalArgumentException.class)
+          .hasMessage("this EarlyStopping has 3 evaluations of another training; give a new one");
     }
   }
 
