@@ -18,7 +18,6 @@ safetensors. Not part of the build.
 import argparse
 import json
 import os
-import re
 import sys
 
 import lab
@@ -40,14 +39,13 @@ def settings(out):
             results = json.load(file)
     except OSError as problem:
         sys.exit(f"{problem}; it is to be the --out of experiment np-merge")
-    np = results.get("npMerge")
-    if np is None or results["models"] != 2 or results["split"] != "none" or results["augmentation"]["flip"]:
+    np = results.get("settings", {})
+    if results["experiment"] != "np-merge" or results["models"] != 2 or results["split"] != "none" or results["augmentation"]["flip"]:
         sys.exit(f"{out} is not of experiment np-merge on two models without split and augmentation")
-    if (np["form"], np["granularity"]) != ("sigmoid", "parameter") or np["train"] != results["data"]["train"]:
+    if (np["form"], np["granularity"]) != ("sigmoid", "parameter") or "np-train" in np:
         sys.exit(f"{out} has another form, granularity or number of samples than this script: {np}")
     if results["data"]["name"] == "blobs":
         sys.exit(f"{out} is of blobs, which are drawn in Java; take images, or those that lab.py draws")
-    np["rate"] = float(re.search(r"Adam\[learningRate=([^,]+),", np["optimizer"]).group(1))
     return results, np
 
 
@@ -112,11 +110,11 @@ class OwnDraw:
 
 def learned(a, c, data, np, draw):
     """The parameters of the least held-out loss."""
-    held = draw.held(round(np["heldOut"] * len(data.x)), len(data.x))
+    held = draw.held(round(np["held-out"] * len(data.x)), len(data.x))
     seen = torch.ones(len(data.x), dtype=torch.bool).index_fill(0, held, False).nonzero()[:, 0]
     net = lab.network(a)
     z = {name: torch.zeros_like(value, requires_grad=True) for name, value in a.items()}
-    adam = torch.optim.Adam(z.values(), lr=np["rate"])
+    adam = torch.optim.Adam(z.values(), lr=np["lr"])
     best, least, since = None, float("inf"), 0
     batches = -(-len(seen) // np["batch"])
 
@@ -126,7 +124,7 @@ def learned(a, c, data, np, draw):
     def loss(samples):
         return cross_entropy(functional_call(net, theta(), data.x[samples]), data.y[samples])
     for step in range(np["steps"] + 1):
-        if step % np["evalEvery"] == 0 or step == np["steps"]:
+        if step % np["eval-every"] == 0 or step == np["steps"]:
             with torch.no_grad():
                 found = loss(held).item()
                 if found < least:
@@ -178,7 +176,7 @@ def main():
     for row, found in scores.items():
         print(f"\n{row}, of each pair, same draw: " + ", ".join(f"{each[1] - each[2]:+.2f}" for each in found)
               + "; own draw: " + ", ".join(f"{each[1] - each[3]:+.2f}" for each in found), end="")
-    print(f"\n\n{len(pairs)} pairs, {np['steps']} steps at most, batches of {np['batch']}, Adam {np['rate']}, "
+    print(f"\n\n{len(pairs)} pairs, {np['steps']} steps at most, batches of {np['batch']}, Adam {np['lr']}, "
           f"{len(data.test)} test images, torch {torch.__version__}.\nAccuracies of NP Merge are those in results.json "
           f"to {off:.3f} points.")
 

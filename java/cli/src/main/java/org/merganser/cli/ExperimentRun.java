@@ -9,8 +9,9 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import org.merganser.compute.Workspace;
+import org.merganser.lab.experiment.Experiment;
+import org.merganser.lab.experiment.ExperimentOptions;
 import org.merganser.lab.experiment.ExperimentResult;
-import org.merganser.lab.experiment.ExperimentSettings;
 import org.merganser.lab.report.HtmlReport;
 import org.merganser.lab.report.ResultsJson;
 import org.merganser.lab.report.TextTable;
@@ -21,26 +22,19 @@ final class ExperimentRun {
 
   private ExperimentRun() {}
 
-  /** What runs. */
-  @FunctionalInterface
-  interface Experiment {
-    ExperimentResult run(Workspace ws) throws IOException;
-  }
-
-  static void run(
-      ExperimentSettings options,
-      Experiment experiment,
-      Path out,
-      CommonOptions common,
-      PrintWriter print)
+  /**
+   * @param experiment whose options have folders for results and models
+   */
+  static void run(Experiment experiment, CommonOptions common, PrintWriter print)
       throws IOException {
+    ExperimentOptions options = experiment.options();
+    Path out = options.out().orElseThrow();
     List<Path> made = new ArrayList<>();
     ExperimentResult result;
     boolean replaced = Files.exists(out.resolve(RESULTS));
     try {
       // Before any work: a run must not end on a folder that cannot be written.
-      Outputs.makeFolder(out, made);
-      for (Optional<Path> folder : List.of(options.cache(), options.keep())) {
+      for (Optional<Path> folder : List.of(options.out(), options.cache(), options.keep())) {
         if (folder.isPresent()) {
           Outputs.makeFolder(folder.get(), made);
         }
@@ -51,25 +45,23 @@ final class ExperimentRun {
       }
       // Before it is written: a full disk does not take it away.
       print.println();
-      print.print(TextTable.of(result));
+      print.print(TextTable.of(result.report()));
       print.println();
       print.flush();
-      ResultsJson.write(result, out.resolve(RESULTS));
-      HtmlReport.write(result, out);
+      ResultsJson.write(result.report(), out.resolve(RESULTS));
+      HtmlReport.write(result.report(), out);
     } finally {
       // Nothing is left of a run that failed before it found anything.
       Outputs.removeEmpty(made);
     }
-    if (options.cache().isPresent()) {
-      print.println(
-          "models   "
-              + options.cache().get()
-              + " ("
-              + result.training().trained()
-              + " trained, "
-              + result.training().cached()
-              + " there before)");
-    }
+    print.println(
+        "models   "
+            + options.cache().orElseThrow()
+            + " ("
+            + result.training().trained()
+            + " trained, "
+            + result.training().cached()
+            + " there before)");
     print.println("results  " + out.resolve(RESULTS) + (replaced ? " (replaced)" : ""));
     print.println("report   " + out.resolve("report.html") + (replaced ? " (replaced)" : ""));
     print.flush();

@@ -84,17 +84,18 @@ public final class Main {
   }
 
   static CommandLine commandLine() {
-    CommandLine command =
-        new CommandLine(new Main())
-            .setCaseInsensitiveEnumValuesAllowed(true)
-            .setUnmatchedOptionsAllowedAsOptionParameters(false)
-            .registerConverter(Path.class, FileNames::of)
-            .setExecutionStrategy(Failures::run)
-            .setExecutionExceptionHandler(new Failures())
-            .setParameterExceptionHandler(new UsageErrors())
-            // Escapes would be printed as text: see Printable.
-            .setColorScheme(CommandLine.Help.defaultColorScheme(CommandLine.Help.Ansi.OFF))
-            .setUsageHelpAutoWidth(true);
+    CommandLine command = new CommandLine(new Main());
+    ExperimentCommand.addExperiments(command.getSubcommands().get("experiment"));
+    command
+        .setCaseInsensitiveEnumValuesAllowed(true)
+        .setUnmatchedOptionsAllowedAsOptionParameters(false)
+        .registerConverter(Path.class, FileNames::of)
+        .setExecutionStrategy(Failures::run)
+        .setExecutionExceptionHandler(new Failures())
+        .setParameterExceptionHandler(new UsageErrors())
+        // Escapes would be printed as text: see Printable.
+        .setColorScheme(CommandLine.Help.defaultColorScheme(CommandLine.Help.Ansi.OFF))
+        .setUsageHelpAutoWidth(true);
     everyCommandHasAVersion(command);
     return command;
   }

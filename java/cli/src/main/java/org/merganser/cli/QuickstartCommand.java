@@ -5,7 +5,6 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.concurrent.Callable;
 import org.merganser.lab.experiment.CcaMergeExperiment;
-import org.merganser.lab.experiment.CcaMergeOptions;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -48,19 +47,15 @@ final class QuickstartCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws IOException {
-    CcaMergeOptions.Builder options =
-        CcaMergeOptions.builder(CcaMergeOptions.EMBEDDED)
-            .hidden(hidden)
-            .pairs(PAIRS)
-            .cache(out.resolve("models"));
-    if (keep != null) {
-      options.keep(keep);
-    }
-    CcaMergeOptions built = options.build();
+    CcaMergeExperiment.Options options =
+        CcaMergeExperiment.Options.defaults()
+            .with("hidden", hidden)
+            .with("seeds", PAIRS)
+            .with("repair", false)
+            .with("out", out)
+            .with("cache", out.resolve("models"));
     ExperimentRun.run(
-        built.settings(),
-        ws -> CcaMergeExperiment.run(built, ws),
-        out,
+        new CcaMergeExperiment(keep == null ? options : options.with("keep", keep)),
         common,
         spec.commandLine().getOut());
     return 0;

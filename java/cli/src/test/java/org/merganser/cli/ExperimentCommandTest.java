@@ -77,7 +77,7 @@ class ExperimentCommandTest {
                 + out.resolve("report.html")
                 + "\n");
     assertThat(Files.readString(out.resolve("results.json")))
-        .contains("\"seed\" : 4", "\"gamma\" : 0.5", "\"hidden\" : 8", "\"layers\" : 1");
+        .contains("\"seed\" : 4", "\"gamma\" : [ 0.5 ]", "\"hidden\" : 8", "\"layers\" : 1");
     assertThat(Files.readString(out.resolve("report.html"))).contains("procrustes-scaled");
     assertThat(out.resolve("accuracy.png")).exists();
     for (int pair = 0; pair < 2; pair++) {
@@ -156,8 +156,8 @@ class ExperimentCommandTest {
         "--train|2147483647|cannot draw 2147483647 training samples of blobs; ask for 2 to"
             + " 1000000",
         "--points|1|points must be 0 or at least 2, not 1",
-        "--split|half|there is no split 'half'; there are [none, 80-20, dirichlet, classes]",
-        "--gamma|NaN|gamma must be finite and at least 0, not NaN",
+        "--split|half|split must be one of none, 80-20, dirichlet, classes, not 'half'",
+        "--gamma|NaN|cca: gamma must be finite and at least 0, not NaN",
         "--threads|0|threads must be 1 to 256, not 0",
         "--hidden|2000000000|hidden must be at most 1000000, not 2000000000",
         "--hidden|1000000|2 hidden layers of 1000000 have 1000000000000 weights between them, at"
@@ -185,8 +185,8 @@ class ExperimentCommandTest {
         "--layers 2 --network resnet20|--layers: network resnet20 does not use it; drop it",
         "--width-multiplier 1|--width-multiplier: network mlp does not use it; drop it",
         "--norm none|--norm: network mlp does not use it; drop it",
-        "--gamma 1 --aligners permutation,identity|--gamma: there is no cca among --aligners; drop"
-            + " it",
+        "--gamma 1 --aligners permutation,identity|--gamma: none of --aligners has a setting gamma;"
+            + " drop it",
         "--shrink 2 --data blobs|--shrink: data blobs are no images; drop it",
         "--batch-norm fold|--batch-norm: there is no batch normalisation; drop it",
         "--batch-norm fold --network resnet20 --norm none|--batch-norm: there is no batch"

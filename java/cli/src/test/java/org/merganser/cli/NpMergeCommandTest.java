@@ -93,10 +93,10 @@ class NpMergeCommandTest {
             "\"granularity\" : \"tensor\"",
             "\"steps\" : 20",
             "\"batch\" : 50",
-            "\"heldOut\" : 0.2",
-            "\"evalEvery\" : 5",
+            "\"held-out\" : 0.2",
+            "\"eval-every\" : 5",
             "\"patience\" : 3",
-            "learningRate=0.1,");
+            "\"lr\" : 0.1");
     for (String picture :
         List.of(
             "accuracy.png",
@@ -124,7 +124,7 @@ class NpMergeCommandTest {
         .doesNotContain("[+", "[-", "samples, ");
     assertThat(temp.resolve("out").resolve("samples-accuracy.png")).doesNotExist();
     assertThat(Files.readString(temp.resolve("out").resolve("results.json")))
-        .doesNotContain("\"low\"", "\"samples\"");
+        .doesNotContain("\"low\"", "\"accuracy\" : [");
     assertThat(Files.readString(temp.resolve("out").resolve("report.html")))
         .contains("One pair: there is no interval.");
   }
@@ -163,11 +163,11 @@ class NpMergeCommandTest {
       value = {
         "--steps|0|steps must be at least 1, not 0",
         "--batch|0|batch must be at least 1, not 0",
-        "--lr|0|learning-rate must be finite and greater than 0, not 0.0",
-        "--lr|NaN|learning-rate must be finite and greater than 0, not NaN",
-        "--form|tanh|no form 'tanh'; there are sigmoid, clamp, softmax",
-        "--granularity|layer|no granularity 'layer'; there are parameter, row, tensor",
-        "--held-out|1|the held-out part must be in [0, 1), not 1.0",
+        "--lr|0|lr must be finite and greater than 0, not 0.0",
+        "--lr|NaN|lr must be finite and greater than 0, not NaN",
+        "--form|tanh|form must be one of sigmoid, clamp, softmax, not 'tanh'",
+        "--granularity|layer|granularity must be one of parameter, row, tensor, not 'layer'",
+        "--held-out|1|held-out must be in [0, 1), not 1.0",
         "--eval-every|0|eval-every must be at least 1, not 0",
         "--patience|0|patience must be at least 1, not 0",
         "--np-train|101|np-train must be at most 100, the number of training samples used, not"
@@ -178,7 +178,7 @@ class NpMergeCommandTest {
         "--samples|1|samples must be at least 2, not 1",
         "--aligners|magic|no aligner 'magic'; there are ALIGNERS",
         "--models|9|models must be at most 8 to be merged jointly, not 9",
-        "--norm|group|no normalisation 'group'; there are none, batch, layer"
+        "--norm|group|norm must be one of none, batch, layer, not 'group'"
       })
   void valuesOutOfRange(String option, String value, String message) {
     String all = String.join(", ", Catalogue.aligners().ids());

@@ -45,12 +45,24 @@ public final class Settings<O extends Record> {
    *
    * @param type {@code number}, {@code integer}, {@code text}, {@code path}, {@code numbers} and
    *     the like, or the constants
+   * @param list whether there may be several
    * @param range of numbers, as in messages; empty for all finite ones
    * @param initial its default; empty for an empty list and what is absent
    * @param varies whether tensors and layers may have values of their own
    */
   public record Entry(
-      String name, String type, String range, String initial, String help, boolean varies) {}
+      String name,
+      String type,
+      boolean list,
+      String range,
+      String initial,
+      String help,
+      boolean varies) {
+    /** The values, where they are constants; else none. */
+    public List<String> constants() {
+      return type.contains(", ") ? List.of(type.split(", ")) : List.of();
+    }
+  }
 
   /** In order of the record; of a choice those of all its records. */
   public List<Entry> entries() {
@@ -74,6 +86,7 @@ public final class Settings<O extends Record> {
           new Entry(
               name,
               Values.type(component.getGenericType()),
+              type == List.class,
               Range.of(setting).text(),
               Values.text(value),
               setting.value() + of,
@@ -117,7 +130,11 @@ public final class Settings<O extends Record> {
     return parse(method, given);
   }
 
-  /** The same from names and texts of values. */
+  /**
+   * The same from names and texts of values.
+   *
+   * @param method for messages; empty for none in them
+   */
   public O parse(String method, Map<String, String> given) {
     for (String name : given.keySet()) {
       if (!has(name)) {
@@ -128,7 +145,11 @@ public final class Settings<O extends Record> {
     O options;
     try {
       options = read(defaults, left);
+      check(options);
     } catch (IllegalArgumentException e) {
+      if (method.isEmpty()) {
+        throw e;
+      }
       throw new IllegalArgumentException(method + ": " + e.getMessage(), e);
     }
     if (!left.isEmpty()) {
@@ -218,6 +239,11 @@ public final class Settings<O extends Record> {
         .collect(Collectors.joining(SEPARATOR));
   }
 
+  /** The defaults with one setting changed, by its name in text and its value or text. */
+  public O with(String name, Object value) {
+    return parse("", Map.of(name, Values.text(value)));
+  }
+
   /**
    * A copy with one component changed, for the {@code withX} of options.
    *
@@ -251,15 +277,30 @@ public final class Settings<O extends Record> {
           options.getName() + " has " + components.length + " settings, not " + values.length);
     }
     for (int i = 0; i < values.length; i++) {
-      String name = Components.name(components[i]);
-      if (values[i] == null) {
-        throw new IllegalArgumentException(name + " must not be null");
+      check(components[i], values[i]);
+    }
+  }
+
+  /** The same for options, and records in them, whose constructors do not. */
+  public static void check(Record options) {
+    for (RecordComponent component : options.getClass().getRecordComponents()) {
+      Object value = Components.value(options, component);
+      check(component, value);
+      if (value instanceof Record part) {
+        check(part);
       }
-      Setting setting = components[i].getAnnotation(Setting.class);
-      if (setting != null) {
-        Range range = Range.of(setting);
-        numbers(values[i]).forEach(number -> range.check(name, number));
-      }
+    }
+  }
+
+  private static void check(RecordComponent component, Object value) {
+    String name = Components.name(component);
+    if (value == null) {
+      throw new IllegalArgumentException(name + " must not be null");
+    }
+    Setting setting = component.getAnnotation(Setting.class);
+    if (setting != null) {
+      Range range = Range.of(setting);
+      numbers(value).forEach(number -> range.check(name, number));
     }
   }
 

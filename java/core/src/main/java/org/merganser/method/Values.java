@@ -29,9 +29,9 @@ final class Values {
 
   private Values() {}
 
-  /** Of a constant. */
+  /** Of a constant, as it says itself. */
   static String name(Enum<?> constant) {
-    return constant.name().toLowerCase(Locale.ROOT).replace('_', '-');
+    return constant.toString().toLowerCase(Locale.ROOT).replace('_', '-');
   }
 
   /** Of a record among those of a choice. */
@@ -42,8 +42,8 @@ final class Values {
   /** For tables. */
   static String type(Type type) {
     if (type instanceof ParameterizedType generic) {
-      String item = type(generic.getActualTypeArguments()[0]);
-      return generic.getRawType() == List.class ? item + "s" : item;
+      Type of = generic.getActualTypeArguments()[0];
+      return type(of) + (generic.getRawType() == List.class && TYPES.containsKey(of) ? "s" : "");
     }
     Class<?> raw = (Class<?>) type;
     String known = TYPES.get(raw);

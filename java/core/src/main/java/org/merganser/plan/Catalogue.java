@@ -16,6 +16,7 @@ import org.merganser.align.ProcrustesAligner;
 import org.merganser.align.RidgeAligner;
 import org.merganser.merge.LinearMerger;
 import org.merganser.merge.Merger;
+import org.merganser.merge.NpMerger;
 import org.merganser.merge.SlerpMerger;
 import org.merganser.merge.TaskArithmeticMerger;
 import org.merganser.merge.TiesMerger;
@@ -46,6 +47,7 @@ public final class Catalogue {
     MERGERS.add(SlerpMerger::of, SlerpMerger.Options.defaults());
     MERGERS.add(TaskArithmeticMerger::of, TaskArithmeticMerger.Options.defaults());
     MERGERS.add(TiesMerger::of, TiesMerger.Options.defaults());
+    MERGERS.add(NpMerger::of, NpMerger.Options.defaults());
     REPAIRS.add(new BatchNormReset());
     REPAIRS.add(RepairRescale.measured());
     REPAIRS.add(RepairRescale.closedForm());
@@ -155,6 +157,25 @@ public final class Catalogue {
     }
 
     /**
+     * Every method as {@link #method(String)} reads it: with its defaults, and with each other
+     * constant of each setting that has constants.
+     */
+    public List<String> variants() {
+      List<String> variants = new ArrayList<>();
+      for (Entry<M> entry : entries()) {
+        variants.add(entry.id());
+        for (Settings.Entry setting : entry.settings().entries()) {
+          for (String constant : setting.constants()) {
+            if (!constant.equals(setting.initial())) {
+              variants.add(entry.id() + ":" + setting.name() + "=" + constant);
+            }
+          }
+        }
+      }
+      return variants;
+    }
+
+    /**
      * One of them.
      *
      * @throws IllegalArgumentException naming the known ids
@@ -179,6 +200,40 @@ public final class Catalogue {
       return colon < 0
           ? entry(text).method()
           : entry(text.substring(0, colon)).method(text.substring(colon + 1));
+    }
+
+    /**
+     * The id that a text begins with.
+     *
+     * @throws IllegalArgumentException naming the known ids
+     */
+    public String id(String text) {
+      int colon = text.indexOf(':');
+      return entry(colon < 0 ? text : text.substring(0, colon)).id();
+    }
+
+    /**
+     * Texts of methods from one whose values may be several, divided by slashes: {@code
+     * cca:gamma=0.1/1,unit=relative} is {@code cca:gamma=0.1,unit=relative} and {@code
+     * cca:gamma=1,unit=relative}. All combinations, the last setting changing first.
+     */
+    public static List<String> alternatives(String text) {
+      List<String> texts = List.of("");
+      int colon = text.indexOf(':');
+      String separator = text.substring(0, colon < 0 ? text.length() : colon + 1);
+      for (String setting : colon < 0 ? new String[] {""} : text.substring(colon + 1).split(",")) {
+        int equals = setting.indexOf('=');
+        String name = separator + setting.substring(0, equals + 1);
+        List<String> longer = new ArrayList<>();
+        for (String before : texts) {
+          for (String value : setting.substring(equals + 1).split("/", -1)) {
+            longer.add(before + name + value);
+          }
+        }
+        texts = longer;
+        separator = ",";
+      }
+      return texts;
     }
 
     /**

@@ -144,15 +144,16 @@ class SettingsTest {
   void entriesAreWhatTablesShow() {
     assertThat(SETTINGS.entries())
         .contains(
-            new Settings.Entry("learning-rate", "number", "in [0, 1)", "0.1", "a rate", true),
-            new Settings.Entry("count", "integer", "at least 1", "3", "how often", false),
-            new Settings.Entry("kind", "one, two-words", "", "one", "which", false),
-            new Settings.Entry("weights", "numbers", "at most 9", "", "some numbers", false),
-            new Settings.Entry("file", "path", "", "", "perhaps a file", false),
-            new Settings.Entry("shape", "round, square", "", "round", "a form", false),
-            new Settings.Entry("radius", "number", "greater than 0", "1", "size", false),
-            new Settings.Entry("turn", "number", "", "0", "angle (square)", false),
-            new Settings.Entry("seed", "integer", "", "7", "first number", false));
+            new Settings.Entry(
+                "learning-rate", "number", false, "in [0, 1)", "0.1", "a rate", true),
+            new Settings.Entry("count", "integer", false, "at least 1", "3", "how often", false),
+            new Settings.Entry("kind", "one, two-words", false, "", "one", "which", false),
+            new Settings.Entry("weights", "numbers", true, "at most 9", "", "some numbers", false),
+            new Settings.Entry("file", "path", false, "", "", "perhaps a file", false),
+            new Settings.Entry("shape", "round, square", false, "", "round", "a form", false),
+            new Settings.Entry("radius", "number", false, "greater than 0", "1", "size", false),
+            new Settings.Entry("turn", "number", false, "", "0", "angle (square)", false),
+            new Settings.Entry("seed", "integer", false, "", "7", "first number", false));
   }
 
   @ParameterizedTest
@@ -178,6 +179,44 @@ class SettingsTest {
     assertThatThrownBy(() -> parse(text))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessage(message);
+  }
+
+  /** Constants are called as they say themselves. */
+  public enum Part {
+    WHOLE,
+    FIFTH;
+
+    @Override
+    public String toString() {
+      return this == FIFTH ? "80-20" : name();
+    }
+  }
+
+  /** A constructor without checks. */
+  public record Unchecked(
+      @Setting(value = "counts", min = 1) List<Integer> counts,
+      @Setting("parts") List<Part> parts,
+      Common common) {}
+
+  @Test
+  void optionsOfConstructorsWithoutChecksAreChecked() {
+    Settings<Unchecked> settings =
+        Settings.of(new Unchecked(List.of(1), List.of(Part.WHOLE), new Common(1)));
+    assertThat(settings.with("parts", List.of(Part.FIFTH, Part.WHOLE)).parts())
+        .containsExactly(Part.FIFTH, Part.WHOLE);
+    assertThat(settings.with("parts", "80-20:whole").parts())
+        .containsExactly(Part.values()[1], Part.WHOLE);
+    assertThat(settings.with("seed", 5).common().seed()).isEqualTo(5);
+    assertThat(settings.entries())
+        .contains(new Settings.Entry("parts", "whole, 80-20", true, "", "whole", "parts", false));
+    assertThatThrownBy(() -> settings.with("counts", List.of(2, 0)))
+        .hasMessage("counts must be at least 1, not 0");
+    assertThatThrownBy(() -> settings.parse("m", "counts=0"))
+        .hasMessage("m: counts must be at least 1, not 0");
+    assertThatThrownBy(() -> settings.with("parts", "half"))
+        .hasMessage("parts must be one of whole, 80-20, not 'half'");
+    assertThatThrownBy(() -> Settings.check(new Unchecked(List.of(0), List.of(), new Common(1))))
+        .hasMessage("counts must be at least 1, not 0");
   }
 
   @Test

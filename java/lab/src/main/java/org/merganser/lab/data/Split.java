@@ -39,22 +39,9 @@ public enum Split {
     return id;
   }
 
-  /**
-   * The split of a name.
-   *
-   * @throws IllegalArgumentException naming those there are
-   */
-  public static Split of(String id) {
-    return Arrays.stream(values())
-        .filter(split -> split.id.equals(id))
-        .findFirst()
-        .orElseThrow(
-            () ->
-                new IllegalArgumentException(
-                    "there is no split '"
-                        + id
-                        + "'; there are "
-                        + Arrays.stream(values()).map(Split::id).toList()));
+  @Override
+  public String toString() {
+    return id;
   }
 
   /** Throws unless this many models can share this many classes. */

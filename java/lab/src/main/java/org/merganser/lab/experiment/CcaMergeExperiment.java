@@ -3,7 +3,6 @@ package org.merganser.lab.experiment;
 
 import java.io.IOException;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.merganser.align.Aligner;
@@ -13,178 +12,113 @@ import org.merganser.align.AlignmentSet;
 import org.merganser.align.CcaAligner;
 import org.merganser.compute.Workspace;
 import org.merganser.internal.Opened;
-import org.merganser.io.MemoryCheckpoint;
-import org.merganser.model.Evaluation;
+import org.merganser.lab.report.Section;
+import org.merganser.method.Setting;
+import org.merganser.method.Settings;
+import org.merganser.model.Architecture;
 import org.merganser.model.Inputs;
-import org.merganser.plan.Doctor;
+import org.merganser.plan.Catalogue;
 import org.merganser.plan.Interpolation;
 import org.merganser.repair.BatchNormReset;
 import org.merganser.stats.Moments;
-import org.merganser.torch.Examples;
 import org.merganser.torch.TorchNetwork;
 
 /**
- * Trains independent models on the same data, aligns them with every aligner, averages them and
+ * Trains independent models on the same data, aligns them with every aligner, merges them and
  * measures the merged models on test data, beside the models themselves and their ensemble.
  *
  * <p>After Horoi et al. 2024 (arXiv 2407.05385), at the scale of minutes. Statistics of all
- * aligners come from one pass over the training data. Of several values of gamma, each row of each
- * pair takes the one whose merged model is best on samples that no model was trained on, or on the
- * training samples where there are no others; test data choose nothing.
+ * aligners come from one pass over the training data. Of several settings of a method, each row of
+ * each pair takes those whose merged model is best on samples that no model was trained on, or on
+ * the training samples where there are no others; test data choose nothing.
  */
-public final class CcaMergeExperiment {
-  private static final String PERMUTATION = "permutation";
+public final class CcaMergeExperiment extends Experiment {
+  static final String ID = "cca-merge";
 
-  private final CcaMergeOptions options;
-  private final Workspace ws;
-  private final PairRuns runs;
-  private final Stopwatch watch;
-  private final AlignedMerges merges;
-  private final List<Map<String, Double>> gammas = new ArrayList<>();
-  private final Map<String, List<Interpolation>> paths = new LinkedHashMap<>();
-  private final SpectraCollector spectra;
+  /** Settings. */
+  public record Options(
+      ExperimentOptions common,
+      MergeOptions merge,
+      @Setting("models evaluated on the line between the first two; 0 for none") int points) {
+    public Options {
+      if (points < 0 || points == 1) {
+        throw new IllegalArgumentException("points must be 0 or at least 2, not " + points);
+      }
+      merge.check(common);
+    }
 
-  private CcaMergeExperiment(CcaMergeOptions options, Workspace ws) {
+    /** All aligners, eleven points. */
+    public static Options defaults() {
+      return new Options(
+          ExperimentOptions.defaults(String.join(",", Catalogue.aligners().ids())),
+          MergeOptions.defaults(),
+          11);
+    }
+
+    /** One setting changed. */
+    public Options with(String name, Object value) {
+      return Settings.of(this).with(name, value);
+    }
+  }
+
+  private final Options options;
+  private final Spectra spectra;
+
+  public CcaMergeExperiment(Options options) {
+    super(ID, options, options.common());
     this.options = options;
-    this.ws = ws;
-    this.runs = new PairRuns(options.settings(), ws);
-    this.watch = runs.watch();
-    this.merges = new AlignedMerges(options, runs, ws);
-    this.spectra = new SpectraCollector(options.settings().gammas().get(0));
+    List<Double> gamma = options().gamma();
+    this.spectra =
+        new Spectra(gamma.isEmpty() ? CcaAligner.Options.defaults().gamma() : gamma.get(0));
   }
 
-  /** Runs everything; what {@code keep} asks for is written pair by pair. */
-  public static CcaMergeResult run(CcaMergeOptions options, Workspace ws) throws IOException {
-    return new CcaMergeExperiment(options, ws).run();
+  @Override
+  String title() {
+    return "Merging " + options().models() + " networks into one";
   }
 
-  private CcaMergeResult run() throws IOException {
-    runs.each((data, network) -> {}, this::runPair);
-    return new CcaMergeResult(
-        options,
-        runs.data(),
-        runs.parameters(),
-        Summary.rows(runs.rows(), runs.selection()),
-        Summary.accuracies(runs.rows()),
-        differences(),
-        options.settings().gammas().size() > 1 ? gammas : List.of(),
-        paths.entrySet().stream().map(e -> Summary.path(e.getKey(), e.getValue())).toList(),
-        spectra.means(),
-        runs.training(),
-        runs.versions(),
-        runs.backend(),
-        Doctor.isa(),
-        watch.seconds());
-  }
-
-  private void runPair(PairRuns.Pair pair) throws IOException {
-    TorchNetwork network = pair.network();
-    Map<String, Double> chosen = new LinkedHashMap<>();
+  @Override
+  void run(Pair pair) throws IOException {
+    Architecture architecture = pair.network().architecture();
+    MergedRows merged = new MergedRows(pair, options.merge());
     // The spectra need what CCA needs, whichever aligners are compared.
-    try (Moments moments = runs.statistics(pair, CcaAligner.REQUEST);
+    try (Moments moments = pair.statistics(CcaAligner.REQUEST.and(request(architecture)));
         Opened maps = new Opened()) {
-      watch.run("spectra", () -> spectra.canonical(moments, network.architecture().spaces(), ws));
-      AlignmentProblem problem = AlignmentProblem.of(network.architecture(), moments);
-      for (Map.Entry<String, List<Aligner>> entry : runs.aligners().entrySet()) {
-        String id = entry.getKey();
+      pair.watch().run("spectra", () -> spectra.canonical(pair, moments));
+      AlignmentProblem problem = AlignmentProblem.of(architecture, moments);
+      for (Choice<Aligner> aligner : aligners()) {
         List<AlignmentSet> found = new ArrayList<>();
-        for (Aligner aligner : entry.getValue()) {
-          found.add(maps.add(watch.time("align", () -> aligner.align(problem, ws))));
+        for (Aligner one : aligner.methods()) {
+          found.add(maps.add(pair.watch().time("align", () -> one.align(problem, pair.ws()))));
         }
-        // Lines and spectra show the maps of the first row that there is.
-        int main = -1;
-        for (Map.Entry<String, AlignedMerges.Merge> row : merges.rows(id, network).entrySet()) {
-          int best = merge(pair, row.getKey(), row.getValue(), found);
-          if (pair.rows().get(row.getKey()) != Summary.REFUSED) {
-            main = main < 0 ? best : main;
-            if (found.size() > 1) {
-              chosen.put(row.getKey(), options.settings().gammas().get(best));
-            }
-          }
-        }
-        AlignmentSet shown = found.get(Math.max(0, main));
-        watch.run("spectra", () -> spectra.matched(id, moments, shown, ws));
+        AlignmentSet shown = found.get(rows(pair, merged.of(aligner, found), found.size()));
+        pair.watch().run("spectra", () -> spectra.matched(pair, aligner.name(), moments, shown));
         if (options.points() > 0) {
-          watch.run("paths", () -> interpolate(pair, shown.of(1)));
+          pair.watch().run("paths", () -> interpolate(pair, aligner.name(), shown.of(1)));
         }
       }
     }
-    gammas.add(chosen);
   }
 
-  /** Merges with each of the maps and keeps the model that is best on the samples for choices. */
-  private int merge(
-      PairRuns.Pair pair, String row, AlignedMerges.Merge merge, List<AlignmentSet> found)
-      throws IOException {
-    int best = 0;
-    MemoryCheckpoint kept = null;
-    Evaluation score = null;
-    for (int i = 0; i < found.size(); i++) {
-      MemoryCheckpoint merged = merge.of(pair, found.get(i));
-      if (!merged.stale().isEmpty()) {
-        merged.close();
-        pair.rows().put(row, Summary.REFUSED);
-        return 0;
-      }
-      Evaluation own = runs.select(pair, merged);
-      if (kept == null || Summary.isBetter(own, score)) {
-        if (kept != null) {
-          kept.close();
-        }
-        kept = merged;
-        score = own;
-        best = i;
-      } else {
-        merged.close();
-      }
-    }
-    try (MemoryCheckpoint model = kept) {
-      runs.keep(pair, "merged-" + row + ".safetensors", model);
-      pair.selection().put(row, score);
-      pair.rows().put(row, runs.evaluate(pair, model));
-    }
-    return best;
-  }
-
-  /**
-   * Every aligner less the permutation with the same repair, and every treatment of batch
-   * normalisation less the default one with the same aligner.
-   */
-  private List<ExperimentResult.Difference> differences() {
-    List<ExperimentResult.Difference> found = new ArrayList<>();
-    Map<String, Evaluation> rows = runs.rows().get(0);
-    for (String row : rows.keySet()) {
-      int plus = row.indexOf('+');
-      String aligner = plus < 0 ? row : row.substring(0, plus);
-      String others = plus < 0 ? "" : row.substring(plus);
-      if (runs.aligners().containsKey(aligner)) {
-        difference(row, PERMUTATION + others, rows, found);
-        if (!others.isEmpty()) {
-          difference(row, BatchNormTreatment.SPREAD.row(aligner), rows, found);
+  /** Evaluates rows, and returns the maps of the first of them that is not refused. */
+  private static int rows(Pair pair, List<Row> rows, int maps) throws IOException {
+    int main = -1;
+    for (Row row : rows) {
+      try (Pair.Taken taken = pair.take(row)) {
+        if (main < 0 && taken.model() != null) {
+          main = taken.way() / (row.ways().size() / maps);
         }
       }
     }
-    return found;
-  }
-
-  private void difference(
-      String row,
-      String than,
-      Map<String, Evaluation> rows,
-      List<ExperimentResult.Difference> found) {
-    if (!row.equals(than)
-        && rows.getOrDefault(row, Summary.REFUSED) != Summary.REFUSED
-        && rows.getOrDefault(than, Summary.REFUSED) != Summary.REFUSED) {
-      found.add(PairedDifferences.of(row, than, runs.rows()));
-    }
+    return Math.max(0, main);
   }
 
   /** Networks with batch normalisation are reset at every point; others are taken as they are. */
-  private void interpolate(PairRuns.Pair pair, Alignment second) throws IOException {
+  private void interpolate(Pair pair, String aligner, Alignment second) throws IOException {
     TorchNetwork network = pair.network();
-    Examples test = pair.data().test();
-    Examples sample = pair.sample();
-    Inputs few = runs.batches(sample.first(Math.min(PairRuns.IMAGES, sample.size())));
+    int few = Math.min(Pair.IMAGES, pair.sample().size());
+    Inputs inputs = pair.batches(pair.sample().first(few));
+    Workspace ws = pair.ws();
     Interpolation path =
         Interpolation.of(
             network,
@@ -194,11 +128,44 @@ public final class CcaMergeExperiment {
             Interpolation.grid(options.points()),
             network.batchNorms().isEmpty()
                 ? Interpolation.Repair.NONE
-                : (model, ends, lambda) -> new BatchNormReset().apply(model, network, few, ws),
-            options.settings().network().isConvolutional()
-                ? test.first(Math.min(PairRuns.IMAGES, test.size()))
-                : test,
+                : (model, ends, lambda) -> new BatchNormReset().apply(model, network, inputs, ws),
+            pair.few(pair.data().test()),
             ws);
-    paths.computeIfAbsent(second.method(), method -> new ArrayList<>()).add(path);
+    Map<String, Object> found = pair.findings().map("paths", aligner);
+    found.put("lambdas", Summary.list(path.lambdas()));
+    found.put("accuracies", path.points().stream().map(p -> p.evaluation().accuracy()).toList());
+    found.put("losses", path.points().stream().map(p -> p.evaluation().loss()).toList());
+    found.put("accuracyBarrier", path.accuracyBarrier().height());
+    found.put("lossBarrier", path.lossBarrier().height());
+  }
+
+  /**
+   * Every row less that of the reference with the same ending, and every treatment of batch
+   * normalisation less the first.
+   */
+  @Override
+  List<Map.Entry<String, String>> comparisons(Architecture architecture, Findings first) {
+    List<Map.Entry<String, String>> pairs = new ArrayList<>();
+    for (String row : first.rows().keySet()) {
+      for (Choice<Aligner> aligner : aligners()) {
+        if ((row + "+").startsWith(aligner.name() + "+")) {
+          String end = row.substring(aligner.name().length());
+          pairs.add(Map.entry(row, reference(architecture) + end));
+          pairs.add(
+              Map.entry(row, row.replaceFirst("\\+[^+]*$", "+" + BatchNormTreatment.SPREAD.row())));
+        }
+      }
+    }
+    return pairs;
+  }
+
+  @Override
+  List<Section> sections(List<Findings> pairs) {
+    List<Section> sections = new ArrayList<>();
+    if (options.points() > 0) {
+      sections.add(CcaMergeCharts.paths(pairs));
+    }
+    sections.add(CcaMergeCharts.spectra(pairs));
+    return sections;
   }
 }

@@ -15,7 +15,7 @@ import org.merganser.internal.Threads;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.torch.Examples;
 import org.merganser.torch.TorchNetwork;
-import org.merganser.torch.Trainer;
+import org.merganser.torch.training.Trainer;
 
 /**
  * Trains several models at once, one libtorch thread each: small networks gain nothing from more,

@@ -1,21 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.merganser.lab.experiment;
 
-import java.util.Arrays;
-import java.util.List;
 import java.util.Locale;
-import java.util.stream.Collectors;
 import org.merganser.lab.data.DataSet;
 import org.merganser.lab.data.ImageForm;
-import org.merganser.torch.Activation;
 import org.merganser.torch.Augmentation;
-import org.merganser.torch.Norm;
-import org.merganser.torch.Optimizer;
-import org.merganser.torch.ResNet;
-import org.merganser.torch.Schedule;
 import org.merganser.torch.TorchNetwork;
-import org.merganser.torch.Trainer;
-import org.merganser.torch.Vgg;
+import org.merganser.torch.layers.Activation;
+import org.merganser.torch.networks.Norm;
+import org.merganser.torch.networks.ResNet;
+import org.merganser.torch.networks.Vgg;
+import org.merganser.torch.training.Optimizer;
+import org.merganser.torch.training.Schedule;
+import org.merganser.torch.training.Trainer;
 
 /**
  * The network of an experiment, and how one of its kind is trained at the scale of minutes.
@@ -45,23 +42,8 @@ public record NetworkChoice(Kind kind, int hidden, int layers, double width, Nor
       return name().toLowerCase(Locale.ROOT);
     }
 
-    /**
-     * The kind of that id.
-     *
-     * @throws IllegalArgumentException naming the known ones
-     */
-    public static Kind of(String id) {
-      return Arrays.stream(values())
-          .filter(kind -> kind.id().equals(id))
-          .findFirst()
-          .orElseThrow(
-              () ->
-                  new IllegalArgumentException(
-                      "no network '" + id + "'; there are " + String.join(", ", ids())));
-    }
-
-    public static List<String> ids() {
-      return Arrays.stream(values()).map(Kind::id).collect(Collectors.toList());
+    boolean isResidual() {
+      return this == RESNET18 || this == RESNET20 || this == RESNET50;
     }
 
     private boolean isVgg() {
@@ -94,9 +76,9 @@ public record NetworkChoice(Kind kind, int hidden, int layers, double width, Nor
   }
 
   private static void require(String name, int value, int most) {
-    ExperimentSettings.requireAtLeast(1, name, value);
-    if (value > most) {
-      throw new IllegalArgumentException(name + " must be at most " + most + ", not " + value);
+    if (value < 1 || value > most) {
+      throw new IllegalArgumentException(
+          name + " must be at " + (value < 1 ? "least 1" : "most " + most) + ", not " + value);
     }
   }
 

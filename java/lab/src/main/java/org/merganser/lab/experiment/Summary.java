@@ -6,119 +6,120 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.OptionalDouble;
+import org.apache.commons.statistics.distribution.TDistribution;
 import org.merganser.model.Evaluation;
-import org.merganser.plan.Interpolation;
 
-/** Means and deviations over models and pairs. */
+/** Means, deviations and differences over models and groups of them. */
 final class Summary {
-  /** Of a model with stale running statistics: there is nothing to evaluate. */
-  static final Evaluation REFUSED = new Evaluation(Double.NaN, Double.NaN);
+  private static final double UPPER = 0.975;
 
   private Summary() {}
 
-  static Evaluation mean(List<Evaluation> evaluations) {
+  static Evaluation average(List<Evaluation> evaluations) {
     return new Evaluation(
         evaluations.stream().mapToDouble(Evaluation::accuracy).average().orElseThrow(),
         evaluations.stream().mapToDouble(Evaluation::loss).average().orElseThrow());
   }
 
-  /** Whether the first is better: more accurate or, of equals, of less loss. */
-  static boolean isBetter(Evaluation a, Evaluation b) {
-    return a.accuracy() > b.accuracy() || a.accuracy() == b.accuracy() && a.loss() < b.loss();
+  static double mean(List<Double> values) {
+    return values.stream().mapToDouble(v -> v).average().orElseThrow();
   }
 
-  /** Index of the best; of equals the first. */
-  static int best(List<Evaluation> evaluations) {
-    int best = 0;
-    for (int i = 1; i < evaluations.size(); i++) {
-      best = isBetter(evaluations.get(i), evaluations.get(best)) ? i : best;
+  /** Mean of lists of one length, entry by entry. */
+  static List<Double> means(List<List<Double>> lists) {
+    List<Double> means = new ArrayList<>();
+    for (int i = 0; i < lists.get(0).size(); i++) {
+      int at = i;
+      means.add(mean(lists.stream().map(list -> list.get(at)).toList()));
     }
-    return best;
+    return means;
   }
 
-  /**
-   * One row for each method.
-   *
-   * @param selection the same on the samples that choices are made on; may lack methods
-   */
-  static List<ExperimentResult.Row> rows(
-      List<Map<String, Evaluation>> pairs, List<Map<String, Evaluation>> selection) {
+  /** Deviations of lists of one length, entry by entry. */
+  static List<Double> deviations(List<List<Double>> lists) {
+    List<Double> deviations = new ArrayList<>();
+    for (int i = 0; i < lists.get(0).size(); i++) {
+      int at = i;
+      deviations.add(deviation(lists.stream().map(list -> list.get(at)).toList()));
+    }
+    return deviations;
+  }
+
+  /** Sample standard deviation (division by n - 1); 0 for one value. */
+  static double deviation(List<Double> values) {
+    if (values.size() < 2) {
+      return 0;
+    }
+    double mean = mean(values);
+    double sum = values.stream().mapToDouble(v -> (v - mean) * (v - mean)).sum();
+    return Math.sqrt(sum / (values.size() - 1));
+  }
+
+  /** One row for each method. */
+  static List<ExperimentResult.Row> rows(List<Findings> pairs) {
     List<ExperimentResult.Row> rows = new ArrayList<>();
-    for (String id : pairs.get(0).keySet()) {
-      List<Evaluation> values = pairs.stream().map(pair -> pair.get(id)).toList();
-      Evaluation mean = mean(values);
-      double selected =
-          selection.stream()
-              .mapToDouble(pair -> pair.getOrDefault(id, REFUSED).accuracy())
-              .average()
-              .orElse(Double.NaN);
+    for (Map.Entry<String, Findings.Found> row : pairs.get(0).rows().entrySet()) {
+      List<Findings.Found> found = pairs.stream().map(pair -> pair.row(row.getKey())).toList();
+      Evaluation test = average(found.stream().map(Findings.Found::test).toList());
+      Evaluation selection = average(found.stream().map(Findings.Found::selection).toList());
       rows.add(
           new ExperimentResult.Row(
-              id, mean.accuracy(), deviation(values, mean), mean.loss(), selected));
+              row.getKey(),
+              row.getValue().meaning(),
+              test.accuracy(),
+              deviation(found.stream().map(f -> f.test().accuracy()).toList()),
+              test.loss(),
+              selection.accuracy()));
     }
     return rows;
   }
 
-  static List<Map<String, Double>> accuracies(List<Map<String, Evaluation>> pairs) {
+  /** Accuracies of every pair by row. */
+  static List<Map<String, Double>> accuracies(List<Findings> pairs) {
     List<Map<String, Double>> all = new ArrayList<>();
-    for (Map<String, Evaluation> pair : pairs) {
+    for (Findings pair : pairs) {
       Map<String, Double> accuracies = new LinkedHashMap<>();
-      pair.forEach((id, evaluation) -> accuracies.put(id, evaluation.accuracy()));
+      pair.rows().forEach((id, found) -> accuracies.put(id, found.test().accuracy()));
       all.add(accuracies);
     }
     return all;
   }
 
-  /** Means of the paths of one method, point by point. */
-  static CcaMergeResult.Path path(String method, List<Interpolation> pairs) {
-    List<Double> accuracies = new ArrayList<>();
-    List<Double> losses = new ArrayList<>();
-    List<Double> lambdas = Arrays.stream(pairs.get(0).lambdas()).boxed().toList();
-    for (int i = 0; i < lambdas.size(); i++) {
-      int point = i;
-      Evaluation mean =
-          mean(pairs.stream().map(pair -> pair.points().get(point).evaluation()).toList());
-      accuracies.add(mean.accuracy());
-      losses.add(mean.loss());
+  /** The difference of two rows, where both are there and were evaluated. */
+  static List<ExperimentResult.Difference> difference(
+      String method, String than, List<Findings> pairs) {
+    for (String row : List.of(method, than)) {
+      Findings.Found found = pairs.get(0).row(row);
+      if (method.equals(than) || found == null || found.isRefused()) {
+        return List.of();
+      }
     }
-    return new CcaMergeResult.Path(
-        method,
-        lambdas,
-        accuracies,
-        losses,
-        pairs.stream().mapToDouble(p -> p.accuracyBarrier().height()).average().orElseThrow(),
-        pairs.stream().mapToDouble(p -> p.lossBarrier().height()).average().orElseThrow());
+    List<Double> values =
+        pairs.stream()
+            .map(p -> p.row(method).test().accuracy() - p.row(than).test().accuracy())
+            .toList();
+    return List.of(
+        new ExperimentResult.Difference(method, than, values, mean(values), halfWidth(values)));
   }
 
-  private static double deviation(List<Evaluation> values, Evaluation mean) {
-    return deviation(values.stream().mapToDouble(Evaluation::accuracy).toArray(), mean.accuracy());
-  }
-
-  static double mean(double[] values) {
-    return Arrays.stream(values).average().orElseThrow();
-  }
-
-  /** Sample standard deviation (division by n - 1); 0 for one value. */
-  static double deviation(double[] values) {
-    return deviation(values, mean(values));
-  }
-
-  private static double deviation(double[] values, double mean) {
-    if (values.length < 2) {
-      return 0;
+  /**
+   * Half of the interval in which the mean lies with 95 % confidence: {@code t sd / sqrt(n)}, with
+   * the 0.975 quantile t of Student's distribution of n - 1 degrees of freedom. It takes the values
+   * for independent, which those of groups without a common model are, and normal. Empty for fewer
+   * than two values.
+   */
+  static OptionalDouble halfWidth(List<Double> values) {
+    int n = values.size();
+    if (n < 2) {
+      return OptionalDouble.empty();
     }
-    double sum = Arrays.stream(values).map(v -> (v - mean) * (v - mean)).sum();
-    return Math.sqrt(sum / (values.length - 1));
+    double t = TDistribution.of(n - 1).inverseCumulativeProbability(UPPER);
+    return OptionalDouble.of(t * deviation(values) / Math.sqrt(n));
   }
 
-  /** What one method did in each pair. */
-  static NpMergeResult.SamplePoint point(List<Evaluation> pairs) {
-    Evaluation mean = mean(pairs);
-    return new NpMergeResult.SamplePoint(
-        mean.accuracy(),
-        deviation(pairs, mean),
-        mean.loss(),
-        pairs.stream().map(Evaluation::accuracy).toList(),
-        pairs.stream().map(Evaluation::loss).toList());
+  /** Boxed. */
+  static List<Double> list(double[] values) {
+    return Arrays.stream(values).boxed().toList();
   }
 }

@@ -1,40 +1,45 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.merganser.lab.report;
 
-import java.util.Locale;
-import org.merganser.lab.experiment.ExperimentResult;
+import java.util.List;
+import java.util.stream.Collectors;
+import org.merganser.lab.report.Section.Column;
 
-/** The result as a table for a terminal. */
+/** The tables of a result for a terminal. */
 public final class TextTable {
   private TextTable() {}
 
-  /**
-   * One line a method: accuracy in percent, deviation over pairs, loss; or {@code refused}. Then
-   * what the experiment adds.
-   */
-  public static String of(ExperimentResult result) {
+  /** Those that have columns for it, an empty line between them. */
+  public static String of(Report report) {
+    return report.sections().stream()
+        .filter(section -> section.columns().stream().anyMatch(Column::isBrief))
+        .map(TextTable::table)
+        .collect(Collectors.joining("\n"));
+  }
+
+  private static String table(Section section) {
+    List<Column> columns = section.columns().stream().filter(Column::isBrief).toList();
+    int[] widths = columns.stream().mapToInt(c -> width(c, section)).toArray();
     StringBuilder text = new StringBuilder();
-    int width = 18;
-    for (ExperimentResult.Row row : result.rows()) {
-      width = Math.max(width, row.method().length());
+    for (int row = -1; row < section.rows().size(); row++) {
+      StringBuilder line = new StringBuilder();
+      for (int c = 0; c < widths.length; c++) {
+        Column column = columns.get(c);
+        String cell =
+            row < 0 ? column.heading() : column.text().apply(section.rows().get(row)).strip();
+        String gap = " ".repeat(widths[c] - cell.length());
+        // Numbers have room at their left, text after them needs some.
+        line.append(c == 0 ? "" : column.number() ? " " : "  ")
+            .append(column.number() ? gap + cell : cell + gap);
+      }
+      text.append(line.toString().stripTrailing()).append('\n');
     }
-    String name = "%-" + width + "s ";
-    text.append(
-        String.format(Locale.ROOT, name + "%9s %7s %8s%n", "method", "accuracy", "sd", "loss"));
-    for (ExperimentResult.Row row : result.rows()) {
-      text.append(String.format(Locale.ROOT, name, row.method()));
-      text.append(
-          row.isRefused()
-              ? String.format(Locale.ROOT, "%9s%n", "refused")
-              : String.format(
-                  Locale.ROOT,
-                  "%8.2f%% %7s %8.3f%n",
-                  100 * row.accuracy(),
-                  result.settings().pairs() == 1
-                      ? "-"
-                      : String.format(Locale.ROOT, "%.2f", 100 * row.accuracySd()),
-                  row.loss()));
-    }
-    return text.append(ReportContent.of(result).text()).toString();
+    return text.toString();
+  }
+
+  private static int width(Column column, Section section) {
+    int longest =
+        section.rows().stream().mapToInt(row -> column.text().apply(row).length()).max().orElse(0);
+    return Math.max(column.width(), Math.max(longest, column.heading().length()));
   }
 }

@@ -176,10 +176,5 @@ class SplitTest {
         .hasMessageMatching(
             "the split classes with seed 0 leaves model [01] without samples; use more samples or"
                 + " another seed");
-    assertThatThrownBy(() -> Split.of("90-10"))
-        .hasMessage("there is no split '90-10'; there are [none, 80-20, dirichlet, classes]");
-    for (Split split : Split.values()) {
-      assertThat(Split.of(split.id())).isEqualTo(split);
-    }
   }
 }

@@ -29,11 +29,10 @@ import org.merganser.lab.data.ImageFiles;
 import org.merganser.lab.data.Split;
 import org.merganser.linalg.Tensor;
 import org.merganser.model.Evaluation;
-import org.merganser.torch.Activation;
-import org.merganser.torch.Augmentation;
 import org.merganser.torch.Examples;
 import org.merganser.torch.TorchNetwork;
-import org.merganser.torch.Trainer;
+import org.merganser.torch.layers.Activation;
+import org.merganser.torch.training.Trainer;
 
 /** Runs that go on where others stopped, and models that see different data. */
 class CachedExperimentTest {
@@ -43,24 +42,26 @@ class CachedExperimentTest {
 
   private final Set<String> stages = new LinkedHashSet<>();
 
-  private CcaMergeOptions.Builder options() throws IOException {
+  private CcaMergeExperiment.Options options() throws IOException {
     Path folder = temp.resolve("tiny");
     if (!Files.exists(folder)) {
       IdxFolder.write(folder, 90, 30, 5);
     }
-    return CcaMergeOptions.builder(folder.toString())
-        .hidden(8)
-        .layers(1)
-        .epochs(EPOCHS)
-        .points(2)
-        .cache(temp.resolve("models"));
+    return CcaMergeExperiment.Options.defaults()
+        .with("repair", false)
+        .with("data", folder.toString())
+        .with("hidden", 8)
+        .with("layers", 1)
+        .with("epochs", EPOCHS)
+        .with("points", 2)
+        .with("cache", temp.resolve("models"));
   }
 
-  private CcaMergeResult run(CcaMergeOptions options) throws IOException {
+  private ExperimentResult run(CcaMergeExperiment.Options options) throws IOException {
     stages.clear();
     try (Workspace ws =
         Workspace.builder().threads(2).progress((s, done, total) -> stages.add(s)).open()) {
-      return CcaMergeExperiment.run(options, ws);
+      return new CcaMergeExperiment(options).run(ws);
     }
   }
 
@@ -72,45 +73,46 @@ class CachedExperimentTest {
 
   @Test
   void aSecondRunTrainsNothing() throws IOException {
-    CcaMergeResult first = run(options().pairs(2).build());
-    assertThat(first.training()).isEqualTo(new CcaMergeResult.Training(4, 0));
+    ExperimentResult first = run(options().with("seeds", 2));
+    assertThat(first.training()).isEqualTo(new ExperimentResult.Training(4, 0));
     assertThat(stages).contains("train pair 1/2", "train pair 2/2");
     assertThat(models()).isEqualTo(4);
 
-    CcaMergeResult second = run(options().pairs(2).build());
-    assertThat(second.training()).isEqualTo(new CcaMergeResult.Training(0, 4));
+    ExperimentResult second = run(options().with("seeds", 2));
+    assertThat(second.training()).isEqualTo(new ExperimentResult.Training(0, 4));
     assertThat(stages).contains("models from cache").noneMatch(s -> s.startsWith("train"));
     assertThat(second.rows()).isEqualTo(first.rows());
     assertThat(second.pairs()).isEqualTo(first.pairs());
-    assertThat(second.spectra()).isEqualTo(first.spectra());
+    assertThat(Views.spectra(second)).isEqualTo(Views.spectra(first));
   }
 
   @Test
   void onlyWhatIsNewIsTrained() throws IOException {
-    run(options().build());
-    CcaMergeResult more = run(options().pairs(2).build());
-    assertThat(more.training()).isEqualTo(new CcaMergeResult.Training(2, 2));
+    run(options());
+    ExperimentResult more = run(options().with("seeds", 2));
+    assertThat(more.training()).isEqualTo(new ExperimentResult.Training(2, 2));
     // Another seed of the same settings: the models of the second pair.
-    assertThat(run(options().seed(2).build()).training())
-        .isEqualTo(new CcaMergeResult.Training(0, 2));
+    assertThat(run(options().with("seed", 2)).training())
+        .isEqualTo(new ExperimentResult.Training(0, 2));
     // What only concerns the merge trains nothing.
-    assertThat(run(options().gamma(0.5).build()).training().trained()).isZero();
-    assertThat(run(options().epochs(EPOCHS + 1).build()).training().trained()).isEqualTo(2);
-    assertThat(run(options().train(80).build()).training().trained()).isEqualTo(2);
+    assertThat(run(options().with("gamma", 0.5)).training().trained()).isZero();
+    assertThat(run(options().with("epochs", EPOCHS + 1)).training().trained()).isEqualTo(2);
+    assertThat(run(options().with("train", 80)).training().trained()).isEqualTo(2);
     assertThat(models()).isEqualTo(4 + 2 + 2);
   }
 
   @Test
   void withoutAFolderNothingIsStored() throws IOException {
-    CcaMergeOptions plain =
-        CcaMergeOptions.builder(CcaMergeOptions.BLOBS)
-            .train(50)
-            .hidden(4)
-            .epochs(1)
-            .points(0)
-            .build();
-    assertThat(run(plain).training()).isEqualTo(new CcaMergeResult.Training(2, 0));
-    assertThat(run(plain).paths()).isEmpty();
+    CcaMergeExperiment.Options plain =
+        CcaMergeExperiment.Options.defaults()
+            .with("repair", false)
+            .with("data", ExperimentOptions.BLOBS)
+            .with("train", 50)
+            .with("hidden", 4)
+            .with("epochs", 1)
+            .with("points", 0);
+    assertThat(run(plain).training()).isEqualTo(new ExperimentResult.Training(2, 0));
+    assertThat(run(plain).section("paths")).isEmpty();
     assertThat(temp.resolve("models")).doesNotExist();
   }
 
@@ -129,15 +131,73 @@ class CachedExperimentTest {
                   }
                 })
             .open()) {
-      assertThatThrownBy(() -> CcaMergeExperiment.run(options().build(), ws))
+      assertThatThrownBy(() -> new CcaMergeExperiment(options()).run(ws))
           .isInstanceOf(CancelledException.class);
     }
     assertThat(models()).isEqualTo(1);
     assertThat(temp.resolve("models")).isDirectoryNotContaining("glob:**.partial");
-    CcaMergeResult resumed = run(options().build());
-    assertThat(resumed.training()).isEqualTo(new CcaMergeResult.Training(1, 1));
+    ExperimentResult resumed = run(options());
+    assertThat(resumed.training()).isEqualTo(new ExperimentResult.Training(1, 1));
     assertThat(resumed.rows())
-        .isEqualTo(run(options().cache(temp.resolve("fresh")).build()).rows());
+        .isEqualTo(run(options().with("cache", temp.resolve("fresh"))).rows());
+  }
+
+  /** Of groups that were finished nothing is done again, not even a model is looked for. */
+  @Test
+  void aRunGoesOnAfterTheGroupsThatItFinished() throws IOException {
+    Path out = Files.createDirectories(temp.resolve("out"));
+    CcaMergeExperiment.Options options =
+        options().with("seeds", 2).with("out", out).with("aligners", "cca:gamma=0.1/1");
+    Cancellation cancellation = new Cancellation();
+    try (Workspace ws =
+        Workspace.builder()
+            .threads(1)
+            .cancellation(cancellation)
+            .progress(
+                (stage, done, total) -> {
+                  if (stage.equals("train pair 2/2")) {
+                    cancellation.cancel();
+                  }
+                })
+            .open()) {
+      assertThatThrownBy(() -> new CcaMergeExperiment(options).run(ws))
+          .isInstanceOf(CancelledException.class);
+    }
+    assertThat(out.resolve("unfinished")).isDirectoryContaining("glob:**/pair-0-*.json");
+    ExperimentResult resumed = run(options.with("cache", temp.resolve("others")));
+    assertThat(resumed.training()).isEqualTo(new ExperimentResult.Training(2, 2));
+    assertThat(stages).contains("train pair 2/2").doesNotContain("train pair 1/2");
+    assertThat(out).isEmptyDirectory();
+
+    ExperimentResult whole = run(options.with("cache", temp.resolve("fresh")));
+    assertThat(whole.training()).isEqualTo(new ExperimentResult.Training(4, 0));
+    assertThat(resumed.rows()).isEqualTo(whole.rows());
+    for (int i = 0; i < whole.report().sections().size(); i++) {
+      assertThat(resumed.report().sections().get(i).rows())
+          .isEqualTo(whole.report().sections().get(i).rows());
+    }
+  }
+
+  /** What was found with other settings, or on other data, is of no use. */
+  @Test
+  void otherSettingsFindNothingThere() throws IOException {
+    Path out = Files.createDirectories(temp.resolve("out"));
+    Findings found = new Findings();
+    CcaMergeExperiment.Options options = options().with("out", out);
+    try (DataSet data = ImageFiles.folder(temp.resolve("tiny"), 90)) {
+      new Journal(out, new CcaMergeExperiment(options)).write(0, data, found);
+      assertThat(new Journal(out, new CcaMergeExperiment(options.with("seeds", 3))).read(0, data))
+          .isPresent();
+      for (CcaMergeExperiment.Options other :
+          List.of(options.with("epochs", 1), options.with("points", 3), options.with("seed", 1))) {
+        assertThat(new Journal(out, new CcaMergeExperiment(other)).read(0, data)).isEmpty();
+      }
+      assertThat(new Journal(out, new CcaMergeExperiment(options)).read(1, data)).isEmpty();
+    }
+    try (DataSet less = ImageFiles.folder(temp.resolve("tiny"), 80)) {
+      assertThat(new Journal(out, new CcaMergeExperiment(options().with("out", out))).read(0, less))
+          .isEmpty();
+    }
   }
 
   /** Each model is what training on its part alone gives. */
@@ -145,7 +205,8 @@ class CachedExperimentTest {
   @EnumSource
   void modelsSeeTheirPart(Split split) throws IOException {
     Path keep = temp.resolve("kept");
-    CcaMergeResult result = run(options().split(split).seed(5).pairs(2).keep(keep).build());
+    ExperimentResult result =
+        run(options().with("split", split).with("seed", 5).with("seeds", 2).with("keep", keep));
     assertThat(result.training().trained()).isEqualTo(4);
     TorchNetwork network = TorchNetwork.mlp(25, 8, 1, 3, Activation.RELU);
     for (int pair = 0; pair < 2; pair++) {
@@ -175,7 +236,8 @@ class CachedExperimentTest {
   @Test
   void theEnsembleOfDisjointModelsUsesTheirOwnClasses() throws IOException {
     Path keep = temp.resolve("kept");
-    CcaMergeResult result = run(options().split(Split.CLASSES).epochs(60).keep(keep).build());
+    ExperimentResult result =
+        run(options().with("split", Split.CLASSES).with("epochs", 60).with("keep", keep));
     TorchNetwork network = TorchNetwork.mlp(25, 8, 1, 3, Activation.RELU);
     List<int[]> classes = Split.classes(3, 2, 0);
     try (DataSet data = ImageFiles.folder(temp.resolve("tiny"), 90);
@@ -201,7 +263,7 @@ class CachedExperimentTest {
 
   @Test
   void vectorsAreNotAugmented() throws IOException {
-    CcaMergeOptions augmented = options().augmentation(Augmentation.flipAndCrop()).build();
+    CcaMergeExperiment.Options augmented = options().with("augment", true);
     assertThatThrownBy(() -> run(augmented))
         .isInstanceOf(ShapeException.class)
         .hasMessageStartingWith("only images [channels, height, width] can be flipped");

@@ -30,11 +30,11 @@ import org.merganser.error.CancelledException;
 import org.merganser.io.Checkpoint;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.io.Safetensors;
-import org.merganser.lab.Json;
 import org.merganser.lab.data.Blobs;
 import org.merganser.lab.data.DataSet;
 import org.merganser.lab.data.IdxFolder;
 import org.merganser.lab.data.Split;
+import org.merganser.lab.report.Json;
 import org.merganser.lab.report.ResultsJson;
 import org.merganser.linalg.Tensor;
 import org.merganser.merge.LinearMerger;
@@ -42,9 +42,9 @@ import org.merganser.merge.MergeProblem;
 import org.merganser.model.Evaluation;
 import org.merganser.plan.Catalogue;
 import org.merganser.stats.Moments;
-import org.merganser.torch.Activation;
 import org.merganser.torch.TorchNetwork;
-import org.merganser.torch.Trainer;
+import org.merganser.torch.layers.Activation;
+import org.merganser.torch.training.Trainer;
 
 class CcaMergeExperimentTest {
   private static final int HIDDEN = 16;
@@ -58,30 +58,33 @@ class CcaMergeExperimentTest {
 
   @TempDir static Path temp;
 
-  private static CcaMergeResult result;
+  private static ExperimentResult result;
 
-  private static CcaMergeOptions options(int models, int pairs, int epochs, Path keep) {
-    CcaMergeOptions.Builder builder =
-        CcaMergeOptions.builder(CcaMergeOptions.BLOBS)
-            .hidden(HIDDEN)
-            .models(models)
-            .pairs(pairs)
-            .seed(SEED)
-            .epochs(epochs)
-            .train(TRAIN);
-    return (keep == null ? builder : builder.keep(keep)).build();
+  private static CcaMergeExperiment.Options options(int models, int pairs, int epochs, Path keep) {
+    CcaMergeExperiment.Options builder =
+        CcaMergeExperiment.Options.defaults()
+            .with("repair", false)
+            .with("data", ExperimentOptions.BLOBS)
+            .with("hidden", HIDDEN)
+            .with("models", models)
+            .with("seeds", pairs)
+            .with("seed", SEED)
+            .with("epochs", epochs)
+            .with("train", TRAIN);
+    return keep == null ? builder : builder.with("keep", keep);
   }
 
-  private static CcaMergeResult run(CcaMergeOptions options, int threads) throws IOException {
-    try (Workspace ws = Workspace.builder().threads(threads).seed(options.seed()).open()) {
-      return CcaMergeExperiment.run(options, ws);
+  private static ExperimentResult run(CcaMergeExperiment.Options options, int threads)
+      throws IOException {
+    try (Workspace ws = Workspace.builder().threads(threads).seed(options.common().seed()).open()) {
+      return new CcaMergeExperiment(options).run(ws);
     }
   }
 
   @BeforeAll
   static void runOnce() throws IOException {
     result = run(options(2, 2, EPOCHS, temp.resolve("kept")), 2);
-    ResultsJson.write(result, temp.resolve("results.json"));
+    ResultsJson.write(result.report(), temp.resolve("results.json"));
   }
 
   private static Path pair(int pair) {
@@ -110,8 +113,8 @@ class CcaMergeExperimentTest {
 
   @Test
   void hasOneRowForEachMethodInOrder() {
-    assertThat(result.rows()).extracting(CcaMergeResult.Row::method).containsExactly(ROWS);
-    for (CcaMergeResult.Row row : result.rows()) {
+    assertThat(result.rows()).extracting(ExperimentResult.Row::method).containsExactly(ROWS);
+    for (ExperimentResult.Row row : result.rows()) {
       assertThat(row.accuracy()).isBetween(0.05, 1.0);
       assertThat(row.accuracySd()).isBetween(0.0, 0.5);
       assertThat(row.loss()).isPositive();
@@ -142,8 +145,8 @@ class CcaMergeExperimentTest {
   /** The middle of a path is the merged model, its ends are the models. */
   @Test
   void pathsRunThroughTheMergedModels() throws IOException {
-    assertThat(result.paths())
-        .extracting(CcaMergeResult.Path::method)
+    assertThat(Views.paths(result))
+        .extracting(Views.Path::method)
         .containsExactlyElementsOf(Catalogue.aligners().ids());
     double[] ends = new double[2];
     try (Workspace ws = Workspace.builder().threads(1).open()) {
@@ -157,7 +160,7 @@ class CcaMergeExperimentTest {
         }
       }
     }
-    for (CcaMergeResult.Path path : result.paths()) {
+    for (Views.Path path : Views.paths(result)) {
       assertThat(path.lambdas()).hasSize(11);
       assertThat(path.accuracies().get(0)).isCloseTo(ends[0], within(1e-9));
       // Permuted models add up in another order: a sample on the border may change sides.
@@ -171,14 +174,13 @@ class CcaMergeExperimentTest {
           .isGreaterThanOrEqualTo(line - path.accuracies().get(5) - 1e-3);
       assertThat(path.lossBarrier()).isGreaterThanOrEqualTo(0);
     }
-    assertThat(result.paths().get(0).accuracyBarrier()).isGreaterThan(0.2);
+    assertThat(Views.paths(result).get(0).accuracyBarrier()).isGreaterThan(0.2);
   }
 
   @Test
   void spectraDescribeEverySpace() throws IOException {
-    assertThat(result.spectra().keySet()).containsExactly("fc1", "fc2");
-    result
-        .spectra()
+    assertThat(Views.spectra(result).keySet()).containsExactly("fc1", "fc2");
+    Views.spectra(result)
         .forEach(
             (space, spectra) -> {
               List<List<Double>> all = new ArrayList<>(spectra.matched().values());
@@ -207,7 +209,7 @@ class CcaMergeExperimentTest {
         wanted += found.of(1).spaces().get("fc2").score() / 2;
       }
     }
-    assertThat(mean(result.spectra().get("fc2").matched().get("permutation")))
+    assertThat(mean(Views.spectra(result).get("fc2").matched().get("permutation")))
         .isCloseTo(wanted, within(1e-12));
   }
 
@@ -233,11 +235,11 @@ class CcaMergeExperimentTest {
   @ValueSource(ints = {1, 2, 8})
   void theSameBytesForAnyNumberOfThreads(int threads) throws IOException {
     Path again = temp.resolve("again-" + threads);
-    CcaMergeResult repeated = run(options(2, 2, EPOCHS, again), threads);
+    ExperimentResult repeated = run(options(2, 2, EPOCHS, again), threads);
     assertSameFiles(again, temp.resolve("kept"));
 
     Path json = temp.resolve("again-" + threads + ".json");
-    ResultsJson.write(repeated, json);
+    ResultsJson.write(repeated.report(), json);
     Map<String, Object> found = new LinkedHashMap<>(Json.read(json));
     Map<String, Object> wanted = new LinkedHashMap<>(Json.read(temp.resolve("results.json")));
     assertThat(((Map<?, ?>) found.remove("seconds")).keySet())
@@ -251,7 +253,14 @@ class CcaMergeExperimentTest {
     assertThat(found)
         .containsEntry("experiment", "cca-merge")
         .containsEntry("seed", SEED)
-        .containsEntry("gamma", 1.0)
+        .containsEntry(
+            "aligners",
+            Map.of(
+                "identity", List.of(Map.of()),
+                "permutation", List.of(Map.of("kind", "correlation")),
+                "cca", List.of(Map.of("gamma", 1.0, "unit", "relative")),
+                "procrustes", List.of(Map.of()),
+                "procrustes-scaled", List.of(Map.of())))
         .containsEntry(
             "data", Map.of("name", "blobs", "train", 600L, "validation", 2000L, "test", 4000L))
         .containsEntry(
@@ -358,8 +367,8 @@ class CcaMergeExperimentTest {
   @Test
   void mergesFiveModelsAtOnce() throws IOException {
     Path keep = temp.resolve("five");
-    CcaMergeResult five = run(options(5, 1, 5, keep), 2);
-    assertThat(five.rows()).extracting(CcaMergeResult.Row::method).containsExactly(ROWS);
+    ExperimentResult five = run(options(5, 1, 5, keep), 2);
+    assertThat(five.rows()).extracting(ExperimentResult.Row::method).containsExactly(ROWS);
     assertThat(five.rows()).allSatisfy(row -> assertThat(row.accuracySd()).isZero());
     assertThat(files(keep.resolve("pair-0")))
         .containsKey("model-4.safetensors")
@@ -376,22 +385,28 @@ class CcaMergeExperimentTest {
   @Test
   void gammaIsChosenOnSamplesThatNoModelSaw() throws IOException {
     List<Double> gammas = List.of(1e-6, 1.0, 30.0);
-    CcaMergeOptions.Builder several =
-        CcaMergeOptions.builder(CcaMergeOptions.BLOBS)
-            .hidden(HIDDEN)
-            .pairs(2)
-            .seed(SEED)
-            .epochs(5)
-            .train(TRAIN)
-            .points(0)
-            .aligners(List.of("permutation", "cca"));
-    CcaMergeResult chosen = run(several.gammas(gammas).build(), 2);
-    assertThat(chosen.gammas()).hasSize(2).allSatisfy(m -> assertThat(m).containsOnlyKeys("cca"));
+    CcaMergeExperiment.Options several =
+        CcaMergeExperiment.Options.defaults()
+            .with("repair", false)
+            .with("data", ExperimentOptions.BLOBS)
+            .with("hidden", HIDDEN)
+            .with("seeds", 2)
+            .with("seed", SEED)
+            .with("epochs", 5)
+            .with("train", TRAIN)
+            .with("points", 0)
+            .with("aligners", "permutation,cca");
+    ExperimentResult chosen = run(several.with("gamma", gammas), 2);
+    assertThat(chosen.section("chosen"))
+        .hasSize(2)
+        .allSatisfy(m -> assertThat(m).containsOnlyKeys("cca"));
     assertThat(chosen.differences())
         .extracting(d -> d.method() + " - " + d.than())
         .containsExactly("cca - permutation");
     for (int pair = 0; pair < 2; pair++) {
-      double taken = chosen.gammas().get(pair).get("cca");
+      String told = chosen.section("chosen").get(pair).get("cca").toString();
+      assertThat(told).startsWith("gamma=");
+      double taken = Double.parseDouble(told.substring("gamma=".length()));
       double best = selection(several, taken, pair, chosen.pairs().get(pair));
       for (double gamma : gammas) {
         assertThat(selection(several, gamma, pair, Map.of())).isLessThanOrEqualTo(best);
@@ -405,11 +420,11 @@ class CcaMergeExperimentTest {
    * @param rows what its rows must be; may be empty
    */
   private static double selection(
-      CcaMergeOptions.Builder options, double gamma, int pair, Map<String, Double> rows)
+      CcaMergeExperiment.Options options, double gamma, int pair, Map<String, Double> rows)
       throws IOException {
     Path keep = temp.resolve("gamma-" + gamma);
-    CcaMergeResult alone = run(options.gamma(gamma).keep(keep).build(), 2);
-    assertThat(alone.gammas()).isEmpty();
+    ExperimentResult alone = run(options.with("gamma", gamma).with("keep", keep), 2);
+    assertThat(alone.section("chosen")).isEmpty();
     assertThat(alone.pairs().get(pair)).containsAllEntriesOf(rows);
     try (DataSet data = Blobs.draw(TRAIN, SEED + pair);
         Workspace ws = Workspace.builder().threads(1).open();
@@ -422,9 +437,15 @@ class CcaMergeExperimentTest {
   @Test
   void imagesAreReportedWithTheirScale() throws IOException {
     Path folder = IdxFolder.write(temp.resolve("tiny"), 60, 30, 5);
-    CcaMergeOptions options =
-        CcaMergeOptions.builder(folder.toString()).hidden(8).layers(1).pairs(2).epochs(3).build();
-    CcaMergeResult images = run(options, 2);
+    CcaMergeExperiment.Options options =
+        CcaMergeExperiment.Options.defaults()
+            .with("repair", false)
+            .with("data", folder.toString())
+            .with("hidden", 8)
+            .with("layers", 1)
+            .with("seeds", 2)
+            .with("epochs", 3);
+    ExperimentResult images = run(options, 2);
     assertThat(images.data().name()).isEqualTo("tiny");
     assertThat(images.data().train()).isEqualTo(60);
     assertThat(images.data().test()).isEqualTo(30);
@@ -451,7 +472,7 @@ class CcaMergeExperimentTest {
                   }
                 })
             .open()) {
-      assertThatThrownBy(() -> CcaMergeExperiment.run(options(2, 1, 2, keep), ws))
+      assertThatThrownBy(() -> new CcaMergeExperiment(options(2, 1, 2, keep)).run(ws))
           .isInstanceOf(CancelledException.class);
     }
     assertThat(stages).contains("train pair 1/1", "statistics");
@@ -465,23 +486,53 @@ class CcaMergeExperimentTest {
     assertThatThrownBy(() -> options(1, 1, 1, null))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessage("models must be at least 2, not 1");
-    assertThatThrownBy(() -> CcaMergeOptions.builder("blobs").points(1).build())
+    assertThatThrownBy(
+            () ->
+                CcaMergeExperiment.Options.defaults()
+                    .with("repair", false)
+                    .with("data", "blobs")
+                    .with("points", 1))
         .hasMessage("points must be 0 or at least 2, not 1");
     assertThatThrownBy(
-            () -> CcaMergeOptions.builder("blobs").models(3).split(Split.EIGHTY_TWENTY).build())
+            () ->
+                CcaMergeExperiment.Options.defaults()
+                    .with("repair", false)
+                    .with("data", "blobs")
+                    .with("models", 3)
+                    .with("split", Split.EIGHTY_TWENTY))
         .hasMessage("the split 80-20 is for 2 models, not 3");
     assertThatThrownBy(() -> options(2, 0, 1, null)).hasMessage("seeds must be at least 1, not 0");
     assertThatThrownBy(() -> options(2, 1, 0, null)).hasMessage("epochs must be at least 1, not 0");
     for (double gamma : new double[] {-1, Double.NaN, Double.POSITIVE_INFINITY}) {
-      assertThatThrownBy(() -> CcaMergeOptions.builder("blobs").gamma(gamma).build())
+      assertThatThrownBy(
+              () ->
+                  CcaMergeExperiment.Options.defaults()
+                      .with("repair", false)
+                      .with("data", "blobs")
+                      .with("gamma", gamma))
           .isInstanceOf(IllegalArgumentException.class)
-          .hasMessage("gamma must be finite and at least 0, not " + gamma);
+          .hasMessage("cca: gamma must be finite and at least 0, not " + gamma);
     }
-    assertThatThrownBy(() -> CcaMergeOptions.builder("blobs").hidden(0).build())
+    assertThatThrownBy(
+            () ->
+                CcaMergeExperiment.Options.defaults()
+                    .with("repair", false)
+                    .with("data", "blobs")
+                    .with("hidden", 0))
         .hasMessage("hidden must be at least 1, not 0");
-    assertThatThrownBy(() -> CcaMergeOptions.builder("blobs").layers(0).build())
+    assertThatThrownBy(
+            () ->
+                CcaMergeExperiment.Options.defaults()
+                    .with("repair", false)
+                    .with("data", "blobs")
+                    .with("layers", 0))
         .hasMessage("layers must be at least 1, not 0");
-    assertThatThrownBy(() -> CcaMergeOptions.builder("blobs").train(1).build())
+    assertThatThrownBy(
+            () ->
+                CcaMergeExperiment.Options.defaults()
+                    .with("repair", false)
+                    .with("data", "blobs")
+                    .with("train", 1))
         .hasMessage("train must be at least 2, not 1");
   }
 }

@@ -9,11 +9,13 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeSet;
 import java.util.stream.Stream;
+import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -22,17 +24,15 @@ import org.merganser.compute.Workspace;
 import org.merganser.error.CancelledException;
 import org.merganser.io.Checkpoint;
 import org.merganser.io.Safetensors;
-import org.merganser.lab.Json;
 import org.merganser.lab.data.Blobs;
 import org.merganser.lab.data.DataSet;
+import org.merganser.lab.report.Json;
 import org.merganser.lab.report.ResultsJson;
 import org.merganser.linalg.Tensor;
-import org.merganser.merge.NpMerger;
-import org.merganser.model.EarlyStopping.HeldOut;
 import org.merganser.model.Evaluation;
-import org.merganser.torch.Activation;
-import org.merganser.torch.Norm;
 import org.merganser.torch.TorchNetwork;
+import org.merganser.torch.layers.Activation;
+import org.merganser.torch.networks.Norm;
 
 class NpMergeExperimentTest {
   private static final int HIDDEN = 16;
@@ -44,31 +44,33 @@ class NpMergeExperimentTest {
 
   @TempDir static Path temp;
 
-  private static NpMergeResult result;
+  private static ExperimentResult result;
 
-  private static NpMergeOptions.Builder options() {
-    return NpMergeOptions.builder(ExperimentSettings.BLOBS)
-        .hidden(HIDDEN)
-        .pairs(PAIRS)
-        .seed(SEED)
-        .train(TRAIN)
-        .samples(List.of(64, 128))
-        .cache(temp.resolve("models"));
+  private static NpMergeExperiment.Options options() {
+    return NpMergeExperiment.Options.defaults()
+        .with("data", ExperimentOptions.BLOBS)
+        .with("hidden", HIDDEN)
+        .with("seeds", PAIRS)
+        .with("seed", SEED)
+        .with("train", TRAIN)
+        .with("samples", List.of(64, 128))
+        .with("cache", temp.resolve("models"));
   }
 
-  private static NpMergeResult run(NpMergeOptions options, int threads) throws IOException {
+  private static ExperimentResult run(NpMergeExperiment.Options options, int threads)
+      throws IOException {
     try (Workspace ws = Workspace.builder().threads(threads).open()) {
-      return NpMergeExperiment.run(options, ws);
+      return new NpMergeExperiment(options).run(ws);
     }
   }
 
   @BeforeAll
   static void runOnce() throws IOException {
-    result = run(options().keep(temp.resolve("kept")).build(), 2);
-    ResultsJson.write(result, temp.resolve("results.json"));
+    result = run(options().with("keep", temp.resolve("kept")), 2);
+    ResultsJson.write(result.report(), temp.resolve("results.json"));
   }
 
-  private static List<String> methods(NpMergeResult of) {
+  private static List<String> methods(ExperimentResult of) {
     return of.rows().stream().map(ExperimentResult.Row::method).toList();
   }
 
@@ -93,7 +95,7 @@ class NpMergeExperimentTest {
   @Test
   void learningBeatsAveraging() {
     for (String aligner : ALIGNERS) {
-      NpMergeResult.Difference gain =
+      ExperimentResult.Difference gain =
           result.difference("np-merge+" + aligner, "average+" + aligner);
       assertThat(gain.pairs()).as(aligner).hasSize(PAIRS).allMatch(d -> d > 0.02);
       assertThat(result.row("np-merge+" + aligner).loss())
@@ -112,7 +114,7 @@ class NpMergeExperimentTest {
             "np-merge+identity finetuned-average+identity",
             "np-merge+permutation best-base",
             "np-merge+permutation ensemble");
-    for (NpMergeResult.Difference d : result.differences()) {
+    for (ExperimentResult.Difference d : result.differences()) {
       double sum = 0;
       for (int pair = 0; pair < PAIRS; pair++) {
         Map<String, Double> rows = result.pairs().get(pair);
@@ -126,15 +128,14 @@ class NpMergeExperimentTest {
 
   @Test
   void curvesBeginAtTheAverageAndKeepTheLeast() {
-    assertThat(result.curves()).hasSize(2 * ALIGNERS.size());
+    assertThat(Views.curves(result)).hasSize(2 * ALIGNERS.size());
     Map<String, Double> starts = new LinkedHashMap<>();
-    for (NpMergeResult.Curve curve : result.curves()) {
+    for (Views.Curve curve : Views.curves(result)) {
       assertThat(curve.runs()).hasSize(PAIRS);
-      for (NpMergeResult.LearningRun run : curve.runs()) {
-        double least = run.heldOut().stream().mapToDouble(HeldOut::loss).min().orElseThrow();
-        assertThat(run.heldOut().get(0).step()).isZero();
-        assertThat(run.heldOut())
-            .anyMatch(each -> each.step() == run.bestStep() && each.loss() == least);
+      for (Views.Run run : curve.runs()) {
+        double least = Collections.min(run.heldOut());
+        assertThat(run.steps().get(0)).isZero();
+        assertThat(run.heldOut().get(run.steps().indexOf(run.bestStep()))).isEqualTo(least);
         assertThat(run.losses()).hasSizeBetween(10, 200);
       }
       String aligner =
@@ -148,11 +149,10 @@ class NpMergeExperimentTest {
 
   @Test
   void everyCoefficientIsCounted() {
-    assertThat(result.coefficients().keySet())
+    assertThat(Views.coefficients(result).keySet())
         .containsExactly(
             "fc1.weight", "fc1.bias", "fc2.weight", "fc2.bias", "fc3.weight", "fc3.bias");
-    result
-        .coefficients()
+    Views.coefficients(result)
         .forEach(
             (tensor, methods) -> {
               assertThat(methods.keySet())
@@ -169,16 +169,18 @@ class NpMergeExperimentTest {
 
   @Test
   void theCurveOverSamplesStartsFromThePermutation() {
-    NpMergeResult.Samples samples = result.samples().orElseThrow();
-    assertThat(samples.aligner()).isEqualTo("permutation");
-    assertThat(samples.counts()).containsExactly(64, 128);
-    assertThat(samples.points().keySet())
+    Map<String, Views.Samples> samples = Views.samples(result);
+    assertThat(samples.keySet())
         .containsExactly("average", "np-merge", "np-merge-all-steps", "finetuned-average");
-    for (NpMergeResult.SamplePoint average : samples.points().get("average")) {
-      assertThat(average.accuracy()).isEqualTo(result.row("average+permutation").accuracy());
-      assertThat(average.accuracySd()).isEqualTo(result.row("average+permutation").accuracySd());
-      assertThat(average.loss()).isEqualTo(result.row("average+permutation").loss());
-      assertThat(average.pairs()).hasSize(PAIRS);
+    Views.Samples average = samples.get("average");
+    assertThat(average.aligner()).isEqualTo("permutation");
+    assertThat(average.counts()).containsExactly(64L, 128L);
+    assertThat(average.pairs()).hasSize(PAIRS);
+    ExperimentResult.Row row = result.row("average+permutation");
+    for (int i = 0; i < 2; i++) {
+      assertThat(average.accuracy().get(i)).isEqualTo(row.accuracy());
+      assertThat(average.accuracySd().get(i)).isEqualTo(row.accuracySd());
+      assertThat(average.loss().get(i)).isEqualTo(row.loss());
     }
   }
 
@@ -226,7 +228,7 @@ class NpMergeExperimentTest {
   void theSameResultsForAnyNumberOfThreads() throws IOException {
     Path json = temp.resolve("again.json");
     // From the cache now, one thread.
-    ResultsJson.write(run(options().build(), 1), json);
+    ResultsJson.write(run(options(), 1).report(), json);
     Map<String, Object> found = new LinkedHashMap<>(Json.read(json));
     Map<String, Object> wanted = new LinkedHashMap<>(Json.read(temp.resolve("results.json")));
     assertThat(((Map<?, ?>) found.remove("seconds")).keySet())
@@ -245,14 +247,15 @@ class NpMergeExperimentTest {
             "models",
             "epochs",
             "training",
-            "gamma",
             "split",
             "augmentation",
             "data",
             "model",
-            "npMerge",
+            "aligners",
+            "settings",
             "rows",
             "pairs",
+            "chosen",
             "differences",
             "curves",
             "coefficients",
@@ -262,15 +265,13 @@ class NpMergeExperimentTest {
             "versions",
             "seconds");
     assertThat(found).containsEntry("experiment", "np-merge").containsEntry("seeds", 3L);
-    Map<?, ?> np = (Map<?, ?>) found.get("npMerge");
+    Map<?, ?> np = (Map<?, ?>) found.get("settings");
     assertThat(np.get("form")).isEqualTo("sigmoid");
     assertThat(np.get("granularity")).isEqualTo("parameter");
     assertThat(np.get("steps")).isEqualTo(200L);
     assertThat(np.get("batch")).isEqualTo(128L);
-    assertThat(np.get("heldOut")).isEqualTo(0.1);
-    assertThat(np.get("train")).isEqualTo((long) TRAIN);
-    assertThat(np.get("optimizer").toString()).contains("0.05");
-    assertThat(np.get("fineTuning").toString()).contains("0.001");
+    assertThat(np.get("held-out")).isEqualTo(0.1);
+    assertThat(np.get("lr")).isEqualTo(0.05);
     Map<?, ?> difference = (Map<?, ?>) ((List<?>) found.get("differences")).get(0);
     assertThat(difference.keySet())
         .isEqualTo(java.util.Set.of("method", "than", "mean", "low", "high", "pairs"));
@@ -278,8 +279,7 @@ class NpMergeExperimentTest {
         result.difference("np-merge+identity", "average+identity").halfWidth().getAsDouble();
     assertThat((double) difference.get("high") - (double) difference.get("low"))
         .isCloseTo(2 * half, within(1e-12));
-    Map<?, ?> samples = (Map<?, ?>) found.get("samples");
-    assertThat((List<?>) samples.get("points")).hasSize(2 * 4);
+    assertThat((List<?>) found.get("samples")).hasSize(4);
     assertThat(((Map<?, ?>) found.get("seconds")).keySet())
         .isEqualTo(
             java.util.Set.of(
@@ -289,6 +289,7 @@ class NpMergeExperimentTest {
                 "statistics",
                 "align",
                 "merge",
+                "select",
                 "np-merge",
                 "fine-tuning",
                 "samples"));
@@ -298,16 +299,15 @@ class NpMergeExperimentTest {
   @Test
   void threeModels() throws IOException {
     Path keep = temp.resolve("three");
-    NpMergeResult three =
+    ExperimentResult three =
         run(
             options()
-                .models(3)
-                .pairs(1)
-                .aligners(List.of("permutation", "identity"))
-                .np(NpMerger.Options.defaults().withSteps(60))
-                .samples(List.of())
-                .keep(keep)
-                .build(),
+                .with("models", 3)
+                .with("seeds", 1)
+                .with("aligners", "permutation,identity")
+                .with("steps", 60)
+                .with("samples", List.of(0))
+                .with("keep", keep),
             2);
     assertThat(methods(three))
         .containsExactly(
@@ -322,7 +322,7 @@ class NpMergeExperimentTest {
             "np-merge-joint+identity",
             "finetuned-average",
             "finetuned-average+permutation");
-    assertThat(three.samples()).isEmpty();
+    assertThat(three.section("samples")).isEmpty();
     assertThat(three.difference("np-merge-joint+permutation", "np-merge+permutation").halfWidth())
         .isEmpty();
     assertThat(three.difference("np-merge+identity", "finetuned-average").pairs()).hasSize(1);
@@ -335,7 +335,7 @@ class NpMergeExperimentTest {
         .isDirectoryContaining("glob:**/coefficients-np-merge+permutation-round-1.safetensors")
         .isDirectoryContaining("glob:**/coefficients-np-merge-joint+identity.safetensors");
     Path json = temp.resolve("three.json");
-    ResultsJson.write(three, json);
+    ResultsJson.write(three.report(), json);
     Map<?, ?> difference = (Map<?, ?>) ((List<?>) Json.read(json).get("differences")).get(0);
     assertThat(difference.keySet()).isEqualTo(java.util.Set.of("method", "than", "mean", "pairs"));
   }
@@ -343,49 +343,55 @@ class NpMergeExperimentTest {
   /** Averages of networks with batch normalisation are reset, and nothing is refused. */
   @Test
   void batchNormalisation() throws IOException {
-    NpMergeOptions options =
-        NpMergeOptions.builder(ExperimentSettings.EMBEDDED)
-            .network(new NetworkChoice(NetworkChoice.Kind.RESNET20, 1, 1, 0.25, Norm.BATCH))
-            .train(200)
-            .epochs(1)
-            .statistics(100)
-            .np(NpMerger.Options.defaults().withSteps(4).withEvalEvery(2))
-            .batch(50)
-            .build();
-    NpMergeResult images = run(options, 2);
+    NpMergeExperiment.Options options =
+        NpMergeExperiment.Options.defaults()
+            .with("data", ExperimentOptions.EMBEDDED)
+            .with("network", NetworkChoice.Kind.RESNET20)
+            .with("width-multiplier", 0.25)
+            .with("norm", Norm.BATCH)
+            .with("train", 200)
+            .with("epochs", 1)
+            .with("statistics", 100)
+            .with("steps", 4)
+            .with("eval-every", 2)
+            .with("batch", 50);
+    ExperimentResult images = run(options, 2);
     assertThat(images.rows()).hasSize(12).noneMatch(ExperimentResult.Row::isRefused);
-    assertThat(images.samples()).isEmpty();
-    assertThat(images.curves().get(0).heldOut()).hasSize(3);
-    assertThat(images.seconds()).containsKey("repair");
+    assertThat(images.section("samples")).isEmpty();
+    assertThat(Views.curves(images).get(0).heldOut()).hasSize(3);
+    assertThat(images.report().seconds()).containsKey("repair");
   }
 
   /** The other forms and granularities run, without held-out data. */
   @Test
   void otherForms() throws IOException {
-    NpMerger.Options np =
-        NpMerger.Options.defaults()
-            .withForm(NpMerger.Form.SOFTMAX)
-            .withGranularity(NpMerger.Granularity.ROW)
-            .withSteps(20);
-    NpMergeResult rows =
+    ExperimentResult rows =
         run(
-            options().pairs(1).np(np).heldOut(0).npTrain(100).aligners(List.of("identity")).build(),
+            options()
+                .with("seeds", 1)
+                .with("form", "softmax")
+                .with("granularity", "row")
+                .with("steps", 20)
+                .with("held-out", 0)
+                .with("np-train", 100)
+                .with("aligners", "identity"),
             2);
-    assertThat(rows.curves()).allMatch(curve -> curve.heldOut().isEmpty());
-    assertThat(rows.curves()).allMatch(curve -> curve.batchLoss().size() == 20);
-    List<Long> counts = rows.coefficients().get("fc1.weight").get("np-merge+identity");
+    assertThat(Views.curves(rows)).allMatch(curve -> curve.heldOut().isEmpty());
+    assertThat(Views.curves(rows)).allMatch(curve -> curve.batchLoss().size() == 20);
+    List<Long> counts = Views.coefficients(rows).get("fc1.weight").get("np-merge+identity");
     assertThat(counts.stream().mapToLong(Long::longValue).sum()).isEqualTo(HIDDEN);
-    assertThat(rows.samples().orElseThrow().aligner()).isEqualTo("identity");
+    assertThat(Views.samples(rows).get("np-merge").aligner()).isEqualTo("identity");
     // One sample set, no stopping in either.
-    assertThat(rows.samples().orElseThrow().points().get("np-merge"))
-        .isEqualTo(rows.samples().orElseThrow().points().get("np-merge-all-steps"));
+    assertThat(Views.samples(rows).get("np-merge"))
+        .isEqualTo(Views.samples(rows).get("np-merge-all-steps"));
   }
 
   @Test
   void cancellationKeepsTrainedModels() throws IOException {
     Cancellation cancellation = new Cancellation();
     Path cache = temp.resolve("cancelled");
-    NpMergeOptions options = options().pairs(1).epochs(1).cache(cache).build();
+    NpMergeExperiment.Options options =
+        options().with("seeds", 1).with("epochs", 1).with("cache", cache);
     try (Workspace ws =
         Workspace.builder()
             .threads(2)
@@ -397,7 +403,7 @@ class NpMergeExperimentTest {
                   }
                 })
             .open()) {
-      assertThatThrownBy(() -> NpMergeExperiment.run(options, ws))
+      assertThatThrownBy(() -> new NpMergeExperiment(options).run(ws))
           .isInstanceOf(CancelledException.class);
     }
     try (Stream<Path> files = Files.list(cache)) {
@@ -407,20 +413,25 @@ class NpMergeExperimentTest {
 
   @Test
   void refusesSettingsThatMakeNoSense() {
-    assertRefused(options().batch(0), "batch must be at least 1, not 0");
-    assertRefused(options().heldOut(1), "the held-out part must be in [0, 1), not 1.0");
-    assertRefused(options().heldOut(Double.NaN), "the held-out part must be in [0, 1), not NaN");
-    assertRefused(options().npTrain(1), "np-train must be at least 2, not 1");
-    assertRefused(options().samples(List.of(128, 0)), "samples must be at least 2, not 0");
-    assertRefused(options().models(9), "models must be at most 8 to be merged jointly, not 9");
+    assertRefused(() -> options().with("batch", 0), "batch must be at least 1, not 0");
+    assertRefused(() -> options().with("held-out", 1), "held-out must be in [0, 1), not 1.0");
     assertRefused(
-        options().aligners(List.of("cca", "cca")),
-        "an aligner is there twice in [cca, cca]; name each once");
-    assertRefused(options().pairs(0), "seeds must be at least 1, not 0");
-    for (NpMergeOptions.Builder more :
-        List.of(options().npTrain(TRAIN + 1), options().samples(List.of(64, TRAIN + 1)))) {
+        () -> options().with("held-out", Double.NaN), "held-out must be in [0, 1), not NaN");
+    assertRefused(() -> options().with("np-train", 1), "np-train must be at least 2, not 1");
+    assertRefused(
+        () -> options().with("samples", List.of(128, 0)), "samples must be at least 2, not 0");
+    assertRefused(
+        () -> options().with("models", 9), "models must be at most 8 to be merged jointly, not 9");
+    assertRefused(
+        () -> options().with("aligners", "cca,cca"),
+        "a method is there twice in [cca, cca]; name each once");
+    assertRefused(() -> options().with("seeds", 0), "seeds must be at least 1, not 0");
+    for (NpMergeExperiment.Options more :
+        List.of(
+            options().with("np-train", TRAIN + 1),
+            options().with("samples", List.of(64, TRAIN + 1)))) {
       try (Workspace ws = Workspace.builder().threads(1).open()) {
-        assertThatThrownBy(() -> NpMergeExperiment.run(more.build(), ws))
+        assertThatThrownBy(() -> new NpMergeExperiment(more).run(ws))
             .isInstanceOf(IllegalArgumentException.class)
             .hasMessageMatching(
                 "(np-train|samples) must be at most 600, the number of training samples used, not"
@@ -429,9 +440,7 @@ class NpMergeExperimentTest {
     }
   }
 
-  private static void assertRefused(NpMergeOptions.Builder options, String message) {
-    assertThatThrownBy(options::build)
-        .isInstanceOf(IllegalArgumentException.class)
-        .hasMessage(message);
+  private static void assertRefused(ThrowingCallable options, String message) {
+    assertThatThrownBy(options).isInstanceOf(IllegalArgumentException.class).hasMessage(message);
   }
 }

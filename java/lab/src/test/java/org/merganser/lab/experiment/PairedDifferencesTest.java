@@ -10,8 +10,12 @@ import org.junit.jupiter.api.Test;
 import org.merganser.model.Evaluation;
 
 class PairedDifferencesTest {
-  private static Map<String, Evaluation> pair(double a, double b) {
-    return Map.of("a", new Evaluation(a, 1), "b", new Evaluation(b, 2));
+  private static Findings pair(double a, double b) {
+    Findings findings = new Findings();
+    Evaluation none = Findings.REFUSED;
+    findings.rows().put("a", new Findings.Found("", new Evaluation(a, 1), none, ""));
+    findings.rows().put("b", new Findings.Found("", new Evaluation(b, 2), none, ""));
+    return findings;
   }
 
   /**
@@ -20,9 +24,10 @@ class PairedDifferencesTest {
    */
   @Test
   void threePairsByHand() {
-    NpMergeResult.Difference d =
-        PairedDifferences.of(
-            "a", "b", List.of(pair(0.5625, 0.5), pair(0.6875, 0.5), pair(0.875, 0.75)));
+    ExperimentResult.Difference d =
+        Summary.difference(
+                "a", "b", List.of(pair(0.5625, 0.5), pair(0.6875, 0.5), pair(0.875, 0.75)))
+            .get(0);
     assertThat(d.method()).isEqualTo("a");
     assertThat(d.than()).isEqualTo("b");
     assertThat(d.pairs()).containsExactly(0.0625, 0.1875, 0.125);
@@ -42,7 +47,7 @@ class PairedDifferencesTest {
                   .mapToObj(i -> n % 2 == 1 && i == n - 1 ? 0.0 : i % 2 == 0 ? 1.0 : -1.0)
                   .toList();
           double sd = Math.sqrt((n - n % 2) / (n - 1.0));
-          assertThat(PairedDifferences.halfWidth(values).getAsDouble())
+          assertThat(Summary.halfWidth(values).getAsDouble())
               .as("%d values", n)
               .isCloseTo(t * sd / Math.sqrt(n), within(1e-4 * t));
         });
@@ -50,12 +55,12 @@ class PairedDifferencesTest {
 
   @Test
   void equalDifferencesHaveNoWidth() {
-    assertThat(PairedDifferences.halfWidth(List.of(0.25, 0.25, 0.25)).getAsDouble()).isZero();
+    assertThat(Summary.halfWidth(List.of(0.25, 0.25, 0.25)).getAsDouble()).isZero();
   }
 
   @Test
   void onePairHasNoInterval() {
-    NpMergeResult.Difference d = PairedDifferences.of("a", "b", List.of(pair(0.75, 0.5)));
+    ExperimentResult.Difference d = Summary.difference("a", "b", List.of(pair(0.75, 0.5))).get(0);
     assertThat(d.mean()).isEqualTo(0.25);
     assertThat(d.halfWidth()).isEmpty();
   }

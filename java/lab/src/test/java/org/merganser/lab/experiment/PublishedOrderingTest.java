@@ -16,7 +16,7 @@ import org.merganser.lab.data.ImageFiles;
 class PublishedOrderingTest {
   @Test
   void onBlobs() throws IOException {
-    CcaMergeResult result = run(CcaMergeOptions.BLOBS, 2, 5, 40, Blobs.TRAIN);
+    ExperimentResult result = run(ExperimentOptions.BLOBS, 2, 5, 40, Blobs.TRAIN);
     assertOrdered(result);
     assertThat(accuracy(result, "cca") - accuracy(result, "permutation")).isGreaterThan(0.03);
     assertThat(accuracy(result, "base") - accuracy(result, "cca")).isLessThan(0.09);
@@ -24,37 +24,38 @@ class PublishedOrderingTest {
 
   @Test
   void withFiveModelsTheAdvantageGrows() throws IOException {
-    CcaMergeResult result = run(CcaMergeOptions.BLOBS, 5, 2, 40, Blobs.TRAIN);
+    ExperimentResult result = run(ExperimentOptions.BLOBS, 5, 2, 40, Blobs.TRAIN);
     assertOrdered(result);
     assertThat(accuracy(result, "cca") - accuracy(result, "permutation")).isGreaterThan(0.1);
   }
 
   @Test
   void onImages() throws IOException {
-    assertOrdered(run(CcaMergeOptions.EMBEDDED, 2, 3, 15, ImageFiles.EMBEDDED_TRAIN));
+    assertOrdered(run(ExperimentOptions.EMBEDDED, 2, 3, 15, ImageFiles.EMBEDDED_TRAIN));
   }
 
-  private static void assertOrdered(CcaMergeResult result) {
+  private static void assertOrdered(ExperimentResult result) {
     assertThat(accuracy(result, "identity")).isLessThan(accuracy(result, "permutation"));
     assertThat(accuracy(result, "permutation")).isLessThan(accuracy(result, "cca"));
     assertThat(accuracy(result, "cca")).isLessThan(accuracy(result, "base"));
   }
 
-  private static double accuracy(CcaMergeResult result, String method) {
+  private static double accuracy(ExperimentResult result, String method) {
     return result.row(method).accuracy();
   }
 
-  private static CcaMergeResult run(String data, int models, int pairs, int epochs, int train)
+  private static ExperimentResult run(String data, int models, int pairs, int epochs, int train)
       throws IOException {
     try (Workspace ws = Workspace.open()) {
-      CcaMergeOptions options =
-          CcaMergeOptions.builder(data)
-              .models(models)
-              .pairs(pairs)
-              .epochs(epochs)
-              .train(train)
-              .build();
-      return CcaMergeExperiment.run(options, ws);
+      CcaMergeExperiment.Options options =
+          CcaMergeExperiment.Options.defaults()
+              .with("repair", false)
+              .with("data", data)
+              .with("models", models)
+              .with("seeds", pairs)
+              .with("epochs", epochs)
+              .with("train", train);
+      return new CcaMergeExperiment(options).run(ws);
     }
   }
 }

@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.lab.experiment;
+
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Optional;
+import java.util.OptionalInt;
+import org.merganser.lab.data.ImageForm;
+import org.merganser.lab.data.Split;
+import org.merganser.method.Setting;
+import org.merganser.plan.Catalogue;
+import org.merganser.torch.Augmentation;
+import org.merganser.torch.networks.Norm;
+import org.merganser.torch.training.Trainer;
+
+/**
+ * Settings of every experiment on groups of trained models: what is trained on what, and how models
+ * are aligned and merged. An experiment has them in its own record.
+ */
+public record ExperimentOptions(
+    @Setting(
+            "blobs (synthetic), or a folder of images: the IDX files of MNIST and its relatives,"
+                + " CIFAR-10 or CIFAR-100 in binary form, or .npy arrays")
+        String data,
+    @Setting("what is trained") NetworkChoice.Kind network,
+    @Setting(value = "average images over so many by so many pixels first", min = 1)
+        OptionalInt shrink,
+    @Setting(value = "width of the hidden layers of mlp; 32 unless set", min = 1)
+        OptionalInt hidden,
+    @Setting(value = "number of hidden layers of mlp; 2 unless set", min = 1) OptionalInt layers,
+    @Setting("multiplies the channels of a convolutional network; 1 unless set")
+        Optional<Double> widthMultiplier,
+    @Setting(
+            "normalisation of a convolutional network; none for vgg and batch for resnet unless"
+                + " set")
+        Optional<Norm> norm,
+    @Setting(value = "models of a group, merged into one", min = 2) int models,
+    @Setting(value = "groups of models, each with its own seeds", min = 1) int seeds,
+    @Setting("first seed") long seed,
+    @Setting("training in minutes, or as published: 200 epochs of SGD with flips and crops")
+        Protocol protocol,
+    @Setting(
+            value = "epochs of training; 40 for blobs, 15 for mlp, 8 for the others unless set",
+            min = 1)
+        OptionalInt epochs,
+    @Setting(
+            value =
+                "training samples, from the first; 6000, or all when there are fewer, unless set",
+            min = 2)
+        OptionalInt train,
+    @Setting(
+            value =
+                "training samples that statistics are taken from; all, 4000 for convolutional"
+                    + " networks, unless set",
+            min = 2)
+        OptionalInt statistics,
+    @Setting(
+            "aligners to compare, with settings: permutation,cca:gamma=0.1; of several values,"
+                + " gamma=0.1/1/10, each group takes the one that is best on samples not trained on")
+        String aligners,
+    @Setting(
+            value =
+                "short for the setting gamma of every aligner that has one; of several as above",
+            min = 0)
+        List<Double> gamma,
+    @Setting(
+            "which samples each model sees: all; 20% of half of the classes and 80% of the others,"
+                + " and the reverse; random shares; classes of its own")
+        Split split,
+    @Setting("flip and crop images at random while training (convolutional networks only)")
+        boolean augment,
+    @Setting(
+            "trained models by the hash of their recipe: what is there is not trained again; models"
+                + " in the folder of --out unless set")
+        Optional<Path> cache,
+    @Setting("keep models, statistics and what was merged in DIR/pair-I") Optional<Path> keep,
+    @Setting(
+            "where results.json and report.html go; a folder named after the experiment unless set")
+        Optional<Path> out) {
+
+  /** The synthetic data. */
+  public static final String BLOBS = "blobs";
+
+  /** The embedded images. */
+  public static final String EMBEDDED = "fashion-mnist-subset";
+
+  /** How models are trained. */
+  public enum Protocol {
+    SMALL,
+    PUBLISHED
+  }
+
+  public ExperimentOptions {
+    gamma = gamma.stream().distinct().toList();
+    choice(network, hidden, layers, widthMultiplier, norm);
+    String unused = "network " + network.id() + " does not use it";
+    boolean mlp = network == NetworkChoice.Kind.MLP;
+    refuse("norm", mlp && norm.isPresent(), unused);
+    refuse("width-multiplier", mlp && widthMultiplier.isPresent(), unused);
+    refuse("hidden", !mlp && hidden.isPresent(), unused);
+    refuse("layers", !mlp && layers.isPresent(), unused);
+    refuse("shrink", data.equals(BLOBS) && shrink.isPresent(), "data blobs are no images");
+    Choice.of(Catalogue.aligners(), aligned(aligners, gamma));
+    boolean used = !aligned(aligners, gamma).equals(Catalogue.Methods.split(aligners));
+    refuse("gamma", !gamma.isEmpty() && !used, "none of --aligners has a setting gamma");
+    if (protocol == Protocol.PUBLISHED && epochs.isPresent()) {
+      throw new IllegalArgumentException("--protocol published has 200 epochs; drop --epochs");
+    }
+    if (split == Split.EIGHTY_TWENTY) {
+      split.check(models, Integer.MAX_VALUE);
+    }
+  }
+
+  /**
+   * A perceptron on the embedded images, one pair of models from seed 0, plain averages.
+   *
+   * @param aligners which are compared
+   */
+  public static ExperimentOptions defaults(String aligners) {
+    return new ExperimentOptions(
+        EMBEDDED,
+        NetworkChoice.Kind.MLP,
+        OptionalInt.empty(),
+        OptionalInt.empty(),
+        OptionalInt.empty(),
+        Optional.empty(),
+        Optional.empty(),
+        2,
+        1,
+        0,
+        Protocol.SMALL,
+        OptionalInt.empty(),
+        OptionalInt.empty(),
+        OptionalInt.empty(),
+        aligners,
+        List.of(),
+        Split.NONE,
+        false,
+        Optional.empty(),
+        Optional.empty(),
+        Optional.empty());
+  }
+
+  /** An option without effect is a misunderstanding, and figures would be told of it. */
+  static void refuse(String setting, boolean unused, String reason) {
+    if (unused) {
+      throw new IllegalArgumentException("--" + setting + ": " + reason + "; drop it");
+    }
+  }
+
+  /** The aligners, {@code gamma} put into those that have such a setting and do not set it. */
+  List<String> aligned() {
+    return aligned(aligners, gamma);
+  }
+
+  private static List<String> aligned(String aligners, List<Double> gamma) {
+    List<String> values = gamma.stream().map(String::valueOf).toList();
+    String setting = "gamma=" + String.join("/", values);
+    return Catalogue.Methods.split(aligners).stream()
+        .map(
+            text -> {
+              String id = Catalogue.aligners().id(text);
+              boolean used =
+                  !gamma.isEmpty()
+                      && Catalogue.aligners().entry(id).settings().has("gamma")
+                      && !text.contains("gamma=");
+              return used ? text + (text.equals(id) ? ":" : ",") + setting : text;
+            })
+        .toList();
+  }
+
+  /** What is trained. */
+  NetworkChoice choice() {
+    return choice(network, hidden, layers, widthMultiplier, norm);
+  }
+
+  private static NetworkChoice choice(
+      NetworkChoice.Kind network,
+      OptionalInt hidden,
+      OptionalInt layers,
+      Optional<Double> width,
+      Optional<Norm> norm) {
+    return new NetworkChoice(
+        network,
+        hidden.orElse(32),
+        layers.orElse(2),
+        width.orElse(1.0),
+        norm.orElse(network.isResidual() ? Norm.BATCH : Norm.NONE));
+  }
+
+  boolean isBatchNormalised() {
+    return choice().isConvolutional() && choice().norm() == Norm.BATCH;
+  }
+
+  /** How the network takes images. */
+  ImageForm form() {
+    return choice().form().shrunk(shrink.orElse(1));
+  }
+
+  /** How each model is trained. */
+  public Trainer.Options training() {
+    int usual = data.equals(BLOBS) ? 40 : choice().isConvolutional() ? 8 : 15;
+    Trainer.Options options =
+        protocol == Protocol.PUBLISHED
+            ? choice().published()
+            : choice().training(epochs.orElse(usual));
+    return augment ? options.withAugmentation(Augmentation.flipAndCrop()) : options;
+  }
+}

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.lab.experiment;
+
+import java.io.IOException;
+import java.nio.file.DirectoryNotEmptyException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.Optional;
+import org.merganser.lab.data.DataSet;
+import org.merganser.lab.report.Json;
+import org.merganser.plan.Doctor;
+import org.merganser.torch.TorchNatives;
+
+/**
+ * What an unfinished run has found so far: {@code OUT/unfinished/pair-I-HASH.json}, by a digest of
+ * everything that findings depend on. A run of the same settings goes on after them; one that ends
+ * takes its own away.
+ */
+final class Journal {
+  private final Path folder;
+  private final String settings;
+  private final ExperimentOptions options;
+  private final Map<Integer, Path> files = new LinkedHashMap<>();
+
+  Journal(Path out, Experiment experiment) {
+    this.folder = out.resolve("unfinished");
+    this.options = experiment.options();
+    Map<String, Object> values = ResultReport.settings(experiment);
+    // Pairs do not depend on how many there are. What is kept was kept when they were found.
+    values.remove("seeds");
+    this.settings = experiment.id() + " " + values + " keep " + options.keep();
+  }
+
+  Optional<Findings> read(int index, DataSet data) throws IOException {
+    Path file = file(index, data);
+    return Files.exists(file)
+        ? Optional.of(Findings.of(Json.read(file), options.models()))
+        : Optional.empty();
+  }
+
+  void write(int index, DataSet data, Findings found) throws IOException {
+    Files.createDirectories(folder);
+    Json.write(found.tree(), file(index, data));
+  }
+
+  private Path file(int index, DataSet data) {
+    return files.computeIfAbsent(
+        index,
+        i -> {
+          String all =
+              settings
+                  + " pair "
+                  + i
+                  + " train "
+                  + Recipe.digest(data.train())
+                  + " selection "
+                  + Recipe.digest(data.selection())
+                  + " test "
+                  + Recipe.digest(data.test())
+                  + " torch "
+                  + TorchNatives.version()
+                  + " merganser "
+                  + Doctor.versions().get("merganser")
+                  + " isa "
+                  + Doctor.isa();
+          return folder.resolve("pair-" + i + "-" + new Recipe(all).hash() + ".json");
+        });
+  }
+
+  /** Everything has been found. */
+  void end() throws IOException {
+    for (Path file : files.values()) {
+      Files.deleteIfExists(file);
+    }
+    try {
+      Files.deleteIfExists(folder);
+    } catch (DirectoryNotEmptyException e) {
+      // Another run is unfinished too.
+    }
+  }
+}

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.lab.experiment;
+
+import java.util.List;
+import java.util.OptionalInt;
+import org.merganser.lab.data.DataSet;
+import org.merganser.method.Setting;
+import org.merganser.torch.Examples;
+import org.merganser.torch.objective.FineTuning;
+import org.merganser.torch.objective.TorchObjective;
+
+/** Settings of experiments that learn from samples step by step, and stop early. */
+public record LearningOptions(
+    @Setting(value = "steps of NP Merge and of fine-tuning, at most", min = 1) long steps,
+    @Setting(value = "samples of one step", min = 1) int batch,
+    @Setting(
+            value =
+                "part of the training samples that steps do not see and stopping is decided by; 0"
+                    + " for no stopping",
+            min = 0,
+            below = 1)
+        double heldOut,
+    @Setting(value = "steps between two evaluations of the held-out loss", min = 1) int evalEvery,
+    @Setting(value = "evaluations without improvement that end a run", min = 1) int patience,
+    @Setting(
+            value =
+                "training samples that NP Merge and fine-tuning see, drawn at random; all that are"
+                    + " used unless set",
+            min = 2)
+        OptionalInt npTrain,
+    @Setting(
+            "numbers of training samples of a curve; 0 for none; 128,512,2048 for mlp as far as"
+                + " there are as many, none for the others unless set")
+        List<Integer> samples) {
+  private static final List<Integer> USUAL_SAMPLES = List.of(128, 512, 2048);
+
+  public LearningOptions {
+    samples = List.copyOf(samples);
+    if (!samples.equals(List.of(0))) {
+      samples.forEach(
+          n -> {
+            if (n < 2) {
+              throw new IllegalArgumentException("samples must be at least 2, not " + n);
+            }
+          });
+    }
+  }
+
+  /** As {@code NpMerger} has them. */
+  public static LearningOptions defaults() {
+    return new LearningOptions(200, 128, 0.1, 10, 5, OptionalInt.empty(), List.of());
+  }
+
+  FineTuning.Options fineTuning() {
+    return FineTuning.Options.adam(steps, evalEvery, patience);
+  }
+
+  TorchObjective objective(Pair pair, Examples from, double held) {
+    return TorchObjective.builder(pair.network(), from)
+        .heldOut(held)
+        .batchSize(batch)
+        .augmentation(pair.options().training().augmentation())
+        .build();
+  }
+
+  /** Throws when more samples are asked for than there are. */
+  void check(DataSet data) {
+    requireAvailable("np-train", npTrain.orElse(2), data.train().size());
+    samples.forEach(n -> requireAvailable("samples", n, data.train().size()));
+  }
+
+  private static void requireAvailable(String name, int count, int available) {
+    if (count > available) {
+      throw new IllegalArgumentException(
+          name
+              + " must be at most "
+              + available
+              + ", the number of training samples used, not "
+              + count
+              + "; train says how many are used");
+    }
+  }
+
+  /** Numbers of samples of the curve, increasing, when there are so many in all. */
+  List<Integer> counts(ExperimentOptions options, int available) {
+    List<Integer> usual = options.choice().isConvolutional() ? List.of() : USUAL_SAMPLES;
+    return (samples.isEmpty() ? usual : samples)
+        .stream().filter(n -> n > 0).map(n -> Math.min(n, available)).distinct().sorted().toList();
+  }
+}

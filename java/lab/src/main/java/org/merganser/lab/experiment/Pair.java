@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.lab.experiment;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.OptionalInt;
+import java.util.SplittableRandom;
+import org.merganser.align.Alignment;
+import org.merganser.align.NormRule;
+import org.merganser.compute.Workspace;
+import org.merganser.internal.Seeds;
+import org.merganser.io.Checkpoint;
+import org.merganser.io.MemoryCheckpoint;
+import org.merganser.io.Safetensors;
+import org.merganser.lab.data.DataSet;
+import org.merganser.lab.data.Split;
+import org.merganser.linalg.Tensor;
+import org.merganser.merge.MergeProblem;
+import org.merganser.merge.Merger;
+import org.merganser.model.Evaluation;
+import org.merganser.model.Inputs;
+import org.merganser.repair.BatchNormReset;
+import org.merganser.stats.Moments;
+import org.merganser.stats.StatisticsRequest;
+import org.merganser.torch.Examples;
+import org.merganser.torch.TorchNetwork;
+
+/**
+ * One group of trained models, and what is found about them.
+ *
+ * @param index from 0
+ * @param models as they are compared: with running statistics, where there are any, that were taken
+ *     in the same way for all, and no negative scale
+ * @param sample the training samples that statistics are taken from
+ */
+record Pair(
+    int index,
+    ExperimentOptions options,
+    TorchNetwork network,
+    DataSet data,
+    List<MemoryCheckpoint> models,
+    Examples sample,
+    Findings findings,
+    Stopwatch watch,
+    Workspace ws)
+    implements AutoCloseable {
+  /** Samples that REPAIR measures layer after layer, and that the models of a path are tried on. */
+  static final int IMAGES = 1000;
+
+  private static final int STATISTICS_BATCH = 500;
+
+  /** Activations of larger batches of images do not stay in the cache. */
+  private static final int IMAGE_BATCH = 100;
+
+  /** Seed of what is drawn for this group. */
+  long seed() {
+    return options.seed() + index;
+  }
+
+  /** A name of a stage, for progress. */
+  String stage(String what) {
+    return what + " pair " + (index + 1) + "/" + options.seeds();
+  }
+
+  /** Training samples drawn at random with the seed of the pair, or all; fewer are part of more. */
+  Examples drawn(OptionalInt count, String stream) {
+    Examples all = data.train();
+    if (count.isEmpty() || count.getAsInt() == all.size()) {
+      return all.first(all.size());
+    }
+    int[] order = new int[all.size()];
+    SplittableRandom random = Seeds.stream(seed(), stream);
+    for (int i = 0; i < order.length; i++) {
+      int j = random.nextInt(i + 1);
+      order[i] = order[j];
+      order[j] = i;
+    }
+    return all.select(Arrays.copyOf(order, count.getAsInt()));
+  }
+
+  /** The statistics sample in the batches, and augmented, as statistics are taken. */
+  Inputs batches() {
+    return batches(sample);
+  }
+
+  Inputs batches(Examples examples) {
+    return batches(examples, options);
+  }
+
+  static Inputs batches(Examples examples, ExperimentOptions options) {
+    return examples.batches(
+        options.choice().isConvolutional() ? IMAGE_BATCH : STATISTICS_BATCH,
+        options.training().augmentation());
+  }
+
+  /** Examples, or the first of them where networks are slow. */
+  Examples few(Examples examples) {
+    return options.choice().isConvolutional()
+        ? examples.first(Math.min(IMAGES, examples.size()))
+        : examples;
+  }
+
+  /** The models themselves, the one that is best on the samples for choices, and the ensemble. */
+  void evaluateModels() throws IOException {
+    List<Evaluation> choice = new ArrayList<>();
+    List<Evaluation> test = new ArrayList<>();
+    Evaluation chosen = evaluateModels(data.selection(), choice);
+    Evaluation tested = evaluateModels(data.test(), test);
+    int best = 0;
+    for (int k = 1; k < choice.size(); k++) {
+      best = isBetter(choice.get(k), choice.get(best)) ? k : best;
+    }
+    add("base", "the models themselves, mean", Summary.average(test), Summary.average(choice), "");
+    String of = "the one of them that is best on the samples for choices";
+    add("best-base", of, test.get(best), choice.get(best), "");
+    add("ensemble", "mean of their logits: as many models at run time", tested, chosen, "");
+  }
+
+  /** Evaluates each model, and returns the evaluation of their ensemble. */
+  private Evaluation evaluateModels(Examples examples, List<Evaluation> single) throws IOException {
+    List<Tensor> logits = new ArrayList<>();
+    for (Checkpoint model : models) {
+      Tensor output = Evaluation.logits(network, model, examples, ws);
+      logits.add(output);
+      single.add(Evaluation.ofLogits(output, examples));
+    }
+    try (Tensor ensemble =
+        options.split() == Split.CLASSES
+            ? DisjointEnsemble.logits(
+                logits, Split.classes(examples.classes(), models.size(), seed()))
+            : Evaluation.mean(logits)) {
+      return Evaluation.ofLogits(ensemble, examples);
+    } finally {
+      logits.forEach(Tensor::close);
+    }
+  }
+
+  /** More accurate or, of equals, of less loss. */
+  private static boolean isBetter(Evaluation a, Evaluation b) {
+    return a.accuracy() > b.accuracy() || a.accuracy() == b.accuracy() && a.loss() < b.loss();
+  }
+
+  private void add(
+      String id, String meaning, Evaluation test, Evaluation selection, String chosen) {
+    findings.rows().put(id, new Findings.Found(meaning, test, selection, chosen));
+  }
+
+  /**
+   * The model of a row that is taken.
+   *
+   * @param way index of the way it was made
+   * @param model null for one with stale running statistics, which is refused
+   */
+  record Taken(int way, MemoryCheckpoint model) implements AutoCloseable {
+    @Override
+    public void close() {
+      if (model != null) {
+        model.close();
+      }
+    }
+  }
+
+  /** Makes the models of a row, and evaluates the one that is best on the samples for choices. */
+  Taken take(Row row) throws IOException {
+    int best = 0;
+    MemoryCheckpoint kept = null;
+    Evaluation score = Findings.REFUSED;
+    for (int i = 0; i < row.ways().size(); i++) {
+      MemoryCheckpoint model = row.ways().get(i).job().make();
+      if (!model.stale().isEmpty()) {
+        model.close();
+        add(row.id(), row.meaning(), Findings.REFUSED, Findings.REFUSED, "");
+        return new Taken(0, null);
+      }
+      Evaluation own = select(model);
+      boolean better = kept == null || isBetter(own, score);
+      MemoryCheckpoint worse = better ? kept : model;
+      if (better) {
+        kept = model;
+        score = own;
+        best = i;
+      }
+      if (worse != null) {
+        worse.close();
+      }
+    }
+    String chosen = row.ways().size() > 1 ? row.ways().get(best).settings() : "";
+    keep("merged-" + row.id() + ".safetensors", kept);
+    add(row.id(), row.meaning(), evaluate(kept), score, chosen);
+    return new Taken(best, kept);
+  }
+
+  private Evaluation select(Checkpoint model) throws IOException {
+    return watch.time("select", () -> Evaluation.of(network, model, data.selection(), ws));
+  }
+
+  /** The test data on a model. */
+  Evaluation evaluate(Checkpoint model) throws IOException {
+    return watch.time("evaluate", () -> Evaluation.of(network, model, data.test(), ws));
+  }
+
+  /** Statistics of all models in one pass; kept, as the models are, when files are. */
+  Moments statistics(StatisticsRequest request) throws IOException {
+    Moments moments =
+        watch.time("statistics", () -> Moments.collect(network, models, batches(), request, ws));
+    for (int k = 0; k < models.size(); k++) {
+      keep("model-" + k + ".safetensors", models.get(k));
+    }
+    if (options.keep().isPresent()) {
+      moments.save(folder().resolve("stats.mgstats"), ws);
+    }
+    return moments;
+  }
+
+  /** Computed once: merging and what comes after it all read them. */
+  List<Checkpoint> aligned(List<? extends Checkpoint> of, List<Alignment> maps, NormRule rule)
+      throws IOException {
+    return watch.time(
+        "merge",
+        () -> {
+          List<Checkpoint> aligned = new ArrayList<>();
+          for (int k = 0; k < of.size(); k++) {
+            aligned.add(MemoryCheckpoint.copyOf(maps.get(k).apply(of.get(k), rule), ws));
+          }
+          return aligned;
+        });
+  }
+
+  /** Merged and in memory. */
+  MemoryCheckpoint merge(TorchNetwork of, List<Checkpoint> aligned, Merger merger)
+      throws IOException {
+    MergeProblem problem = MergeProblem.of(of.architecture(), aligned);
+    return watch.time("merge", () -> MemoryCheckpoint.copyOf(merger.merge(problem, ws), ws));
+  }
+
+  /** Running statistics are not merged but taken anew: dense maps make them meaningless. */
+  MemoryCheckpoint reset(Checkpoint merged) throws IOException {
+    return watch.time("repair", () -> new BatchNormReset().apply(merged, network, batches(), ws));
+  }
+
+  /** Writes a checkpoint when files are kept. */
+  void keep(String name, Checkpoint checkpoint) throws IOException {
+    if (options.keep().isPresent()) {
+      Safetensors.write(checkpoint, folder().resolve(name), ws);
+    }
+  }
+
+  private Path folder() throws IOException {
+    return Files.createDirectories(options.keep().orElseThrow().resolve("pair-" + index));
+  }
+
+  @Override
+  public void close() {
+    models.forEach(Checkpoint::close);
+  }
+}

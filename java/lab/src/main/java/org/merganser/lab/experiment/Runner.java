@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.lab.experiment;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import org.merganser.compute.Workspace;
+import org.merganser.io.Checkpoint;
+import org.merganser.io.MemoryCheckpoint;
+import org.merganser.lab.data.Blobs;
+import org.merganser.lab.data.DataSet;
+import org.merganser.lab.data.ImageFiles;
+import org.merganser.lab.data.Split;
+import org.merganser.repair.BatchNormFold;
+import org.merganser.repair.BatchNormReset;
+import org.merganser.torch.Examples;
+import org.merganser.torch.TorchNetwork;
+
+/** Runs an experiment: data, trained models, and its work on every group of them. */
+final class Runner {
+  private static final int STATISTICS_IMAGES = 4000;
+
+  private final Experiment experiment;
+  private final ExperimentOptions options;
+  private final Workspace ws;
+  private final Stopwatch watch = new Stopwatch();
+  private final List<Findings> pairs = new ArrayList<>();
+  private final Optional<Journal> journal;
+  private ExperimentResult.Data summary;
+  private TorchNetwork network;
+
+  Runner(Experiment experiment, Workspace ws) {
+    this.experiment = experiment;
+    this.options = experiment.options();
+    this.ws = ws;
+    this.journal = options.out().map(out -> new Journal(out, experiment));
+  }
+
+  ExperimentResult run() throws IOException {
+    for (int pair = 0; pair < options.seeds(); ) {
+      long drawSeed = options.seed() + pair;
+      try (DataSet data = watch.time("data", () -> load(drawSeed))) {
+        network = options.choice().build(data);
+        experiment.check(data, network);
+        summary = ExperimentResult.Data.of(data);
+        do {
+          pairs.add(findings(pair++, data));
+        } while (!isDrawn() && pair < options.seeds());
+      }
+    }
+    if (journal.isPresent()) {
+      journal.get().end();
+    }
+    return new ResultReport(experiment, summary, network, pairs).result(watch.seconds(), ws);
+  }
+
+  /** Of an interrupted run of the same settings and data, or found now. */
+  private Findings findings(int index, DataSet data) throws IOException {
+    if (journal.isPresent()) {
+      Optional<Findings> before = journal.get().read(index, data);
+      if (before.isPresent()) {
+        return before.get();
+      }
+    }
+    Findings found = new Findings();
+    List<MemoryCheckpoint> trained = watch.time("train", () -> train(index, data, found));
+    Examples sample = sample(data);
+    // As published: running statistics of all models are taken in the same way before comparing.
+    List<MemoryCheckpoint> models =
+        network.batchNorms().isEmpty()
+            ? trained
+            : watch.time("repair", () -> reset(trained, sample));
+    try (Pair pair = new Pair(index, options, network, data, models, sample, found, watch, ws)) {
+      watch.run("evaluate", pair::evaluateModels);
+      experiment.run(pair);
+    }
+    if (journal.isPresent()) {
+      journal.get().write(index, data, found);
+    }
+    return found;
+  }
+
+  /** Whether each pair has its own draw of the data. */
+  private boolean isDrawn() {
+    return options.data().equals(ExperimentOptions.BLOBS);
+  }
+
+  private DataSet load(long seed) throws IOException {
+    return switch (options.data()) {
+      case ExperimentOptions.BLOBS -> Blobs.draw(options.train().orElse(Blobs.TRAIN), seed);
+      case ExperimentOptions.EMBEDDED -> ImageFiles.embedded(options.form(), options.train());
+      default -> ImageFiles.folder(Path.of(options.data()), options.form(), options.train());
+    };
+  }
+
+  /** The training samples that statistics are taken from. */
+  private Examples sample(DataSet data) {
+    Examples all = data.train();
+    int usual = options.choice().isConvolutional() ? STATISTICS_IMAGES : all.size();
+    return all.first(Math.min(all.size(), options.statistics().orElse(usual)));
+  }
+
+  private List<MemoryCheckpoint> reset(List<MemoryCheckpoint> models, Examples sample)
+      throws IOException {
+    List<MemoryCheckpoint> reset = new ArrayList<>();
+    BatchNormFold fold = BatchNormFold.of(network);
+    for (MemoryCheckpoint model : models) {
+      Checkpoint positive = fold.positive(model);
+      reset.add(new BatchNormReset().apply(positive, network, Pair.batches(sample, options), ws));
+      model.close();
+    }
+    return reset;
+  }
+
+  /** Model k of pair I has seed {@code seed + I models + k}: no two pairs share a model. */
+  private List<MemoryCheckpoint> train(int pair, DataSet data, Findings found) throws IOException {
+    // Models of one pair split one draw; other pairs draw again.
+    long splitSeed = options.seed() + pair;
+    List<Examples> parts = options.split().apply(data.train(), options.models(), splitSeed);
+    List<ModelTraining.Job> jobs = new ArrayList<>();
+    for (int k = 0; k < options.models(); k++) {
+      long seed = options.seed() + (long) pair * options.models() + k;
+      jobs.add(new ModelTraining.Job(seed, parts.get(k), part(data, splitSeed, k)));
+    }
+    ModelTraining training =
+        new ModelTraining(network, options.training(), options.cache().map(ModelCache::new), ws);
+    List<MemoryCheckpoint> models =
+        training.train(jobs, "train pair " + (pair + 1) + "/" + options.seeds());
+    found.trained(new ExperimentResult.Training(training.trained(), training.cached()));
+    if (options.split() != Split.NONE) {
+      parts.forEach(Examples::close);
+    }
+    return models;
+  }
+
+  private String part(DataSet data, long splitSeed, int model) {
+    String whole = data.name() + ", " + data.train().size() + " samples";
+    return options.split() == Split.NONE
+        ? whole
+        : whole
+            + ", split "
+            + options.split()
+            + " of seed "
+            + splitSeed
+            + ", model "
+            + model
+            + " of "
+            + options.models();
+  }
+}
