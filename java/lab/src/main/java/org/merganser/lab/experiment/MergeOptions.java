@@ -36,7 +36,7 @@ public record MergeOptions(
 
   /** Throws when something is set that the networks do not use. */
   void check(ExperimentOptions options) {
-    boolean normalised = options.isBatchNormalised();
+    boolean normalised = options.choice().isBatchNormalised();
     ExperimentOptions.refuse(
         "batch-norm", !normalised && !batchNorm.isEmpty(), "there is no batch normalisation");
     ExperimentOptions.refuse(
