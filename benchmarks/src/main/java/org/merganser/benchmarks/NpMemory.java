@@ -12,10 +12,10 @@ import org.merganser.io.MemoryCheckpoint;
 import org.merganser.io.Safetensors;
 import org.merganser.merge.MergeProblem;
 import org.merganser.merge.NpMerger;
-import org.merganser.torch.Activation;
 import org.merganser.torch.Examples;
 import org.merganser.torch.TorchNetwork;
-import org.merganser.torch.TorchObjective;
+import org.merganser.torch.layers.Activation;
+import org.merganser.torch.objective.TorchObjective;
 
 /**
  * Peak resident memory of NP Merge in bytes a parameter, on a perceptron of 52 million parameters

@@ -6,6 +6,7 @@ import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.Callable;
+import org.merganser.align.Aligner;
 import org.merganser.align.Alignment;
 import org.merganser.align.AlignmentSet;
 import org.merganser.align.Verification;
@@ -78,7 +79,7 @@ final class AlignCommand implements Callable<Integer> {
 
   /** Of the maps: two F64 matrices for each space when they are dense, else two vectors. */
   private long mostBytes(Architecture architecture) {
-    boolean dense = !alignment.method.equals("permutation") && !alignment.method.equals("identity");
+    boolean dense = !alignment.aligner().traits().contains(Aligner.Trait.ONE_TO_ONE);
     return architecture.spaces().stream()
         .mapToLong(space -> 16 * space.width() * (dense ? space.width() : 1))
         .sum();

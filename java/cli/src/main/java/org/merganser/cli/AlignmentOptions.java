@@ -15,7 +15,6 @@ import org.merganser.align.Aligner;
 import org.merganser.align.Alignment;
 import org.merganser.align.AlignmentProblem;
 import org.merganser.align.AlignmentSet;
-import org.merganser.align.IdentityAligner;
 import org.merganser.align.Verification;
 import org.merganser.compute.Workspace;
 import org.merganser.error.FormatException;
@@ -122,7 +121,7 @@ final class AlignmentOptions {
       throw new IllegalArgumentException("use either --layers or --architecture, not both");
     }
     Architecture read = Architecture.read(architecture);
-    if (read.spaces().isEmpty() && !method.equals("identity")) {
+    if (read.spaces().isEmpty() && needsData(aligner())) {
       throw new FormatException(
           architecture + ": no spaces, so nothing can be aligned; use --method identity");
     }
@@ -160,6 +159,15 @@ final class AlignmentOptions {
     return aligner;
   }
 
+  /** Whether there is anything to look for; else spaces need no description. */
+  boolean needsData() {
+    return needsData(aligner());
+  }
+
+  private static boolean needsData(Aligner aligner) {
+    return aligner.traits().contains(Aligner.Trait.NEEDS_DATA);
+  }
+
   /** An option without effect is a misunderstanding, and figures would be told of it. */
   private void refuseUnused(Aligner aligner) {
     Map<String, Boolean> ofMaps = new LinkedHashMap<>();
@@ -172,7 +180,7 @@ final class AlignmentOptions {
     ofActivations.put("--skip-non-finite", skipNonFinite);
     ofActivations.put("--precision", precision != null);
     ofMaps.putAll(ofActivations);
-    if (aligner instanceof IdentityAligner) {
+    if (!needsData(aligner)) {
       refuse(ofMaps, "method " + method + " does not use it");
     }
     if (stats != null) {
@@ -193,8 +201,8 @@ final class AlignmentOptions {
   AlignmentSet align(Architecture spaces, int models, Workspace ws, PrintWriter print)
       throws IOException {
     Aligner aligner = aligner();
-    if (aligner instanceof IdentityAligner) {
-      return IdentityAligner.align(spaces, models);
+    if (!needsData(aligner)) {
+      return aligner.align(AlignmentProblem.of(spaces, models), ws);
     }
     try (Moments moments = moments(aligner, spaces, models, ws)) {
       AlignmentProblem problem = AlignmentProblem.of(spaces, moments);
@@ -215,7 +223,7 @@ final class AlignmentOptions {
    */
   Verification verify(Alignment found, int index, Path path, Checkpoint model, Workspace ws)
       throws IOException {
-    List<Path> folders = aligner() instanceof IdentityAligner ? List.of() : folders();
+    List<Path> folders = needsData(aligner()) ? folders() : List.of();
     Verification checks =
         folders.isEmpty() ? found.verify(ws) : found.verify(model, folders.get(index), ws);
     if (architecture != null) {

@@ -26,11 +26,11 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 
-/** Aligns checkpoints and averages them. */
+/** Aligns checkpoints and merges them. */
 @Command(
     name = "merge",
     mixinStandardHelpOptions = true,
-    description = "Aligns models to the first one and averages them into one checkpoint.",
+    description = "Aligns models to the first one and merges them into one checkpoint.",
     footer = {
       "",
       "Example:",
@@ -63,6 +63,14 @@ final class MergeCommand implements Callable<Integer> {
   String merger;
 
   @Option(
+      names = "--base",
+      paramLabel = "MODEL",
+      description =
+          "The model that the others were trained from, for mergers of differences; they share its"
+              + " features, so --method is identity.")
+  Path base;
+
+  @Option(
       names = "--weights",
       paramLabel = "W",
       description =
@@ -88,18 +96,23 @@ final class MergeCommand implements Callable<Integer> {
   public Integer call() throws IOException {
     PrintWriter print = spec.commandLine().getOut();
     Merger method = merger();
+    List<Path> all = new ArrayList<>(models);
+    if (base != null) {
+      requireSharedFeatures();
+      all.add(base);
+    }
     alignment.aligner();
     try (ConsoleProgress progress = new ConsoleProgress();
         Workspace ws = common.open(0, progress);
-        Models files = Models.open(models);
+        Models files = Models.open(all);
         Opened maps = new Opened()) {
-      Outputs.requireFile(out, models, alignment.inputs());
+      Outputs.requireFile(out, all, alignment.inputs());
       alignment.requireOwnActivations(models);
       replacement.check(out, Replacement.Kind.CHECKPOINT);
       Models opened = forms.adapt(files);
       PartialFile.requireSpace(
           out, Safetensors.fileBytes(forms.result(opened.checkpoints().get(0))));
-      MergeProblem problem = problem(opened, maps, ws, print);
+      MergeProblem problem = problem(method, opened, maps, ws, print);
       Checkpoint merged = forms.result(method.merge(problem, ws));
       staleness.write(merged, out, ws, spec.commandLine().getErr());
       progress.finish();
@@ -119,6 +132,17 @@ final class MergeCommand implements Callable<Integer> {
       print.flush();
     }
     return 0;
+  }
+
+  private void requireSharedFeatures() {
+    if (!spec.commandLine().getParseResult().hasMatchedOption("--method")) {
+      alignment.method = "identity";
+    }
+    if (alignment.needsData()) {
+      throw new IllegalArgumentException(
+          "--base: models trained from one base share its features; use --method identity, not "
+              + alignment.method);
+    }
   }
 
   private Merger merger() {
@@ -141,21 +165,25 @@ final class MergeCommand implements Callable<Integer> {
   /**
    * @param maps gets those that the models are mapped by while they are read
    */
-  private MergeProblem problem(Models opened, Opened maps, Workspace ws, PrintWriter print)
+  private MergeProblem problem(
+      Merger method, Models opened, Opened maps, Workspace ws, PrintWriter print)
       throws IOException {
+    List<Checkpoint> given = opened.checkpoints().subList(0, models.size());
     // Every mismatch is reported before any work.
-    MergeProblem plain = MergeProblem.of(opened.checkpoints());
-    if (alignment.method.equals("identity") && alignment.architecture == null) {
+    MergeProblem plain = MergeProblem.of(given);
+    if (base != null) {
+      plain = plain.withBase(opened.checkpoints().get(models.size()));
+    }
+    method.needs().check(method.id(), plain);
+    if (!alignment.needsData() && alignment.architecture == null) {
       return plain;
     }
     Architecture architecture = alignment.architecture(opened.checkpoints().get(0));
     opened.require(architecture);
-    AlignmentSet found =
-        maps.add(alignment.align(architecture, opened.checkpoints().size(), ws, print));
+    AlignmentSet found = maps.add(alignment.align(architecture, given.size(), ws, print));
     List<Checkpoint> aligned = new ArrayList<>();
-    for (int k = 0; k < opened.checkpoints().size(); k++) {
-      Verification checks =
-          alignment.verify(found.of(k), k, models.get(k), opened.checkpoints().get(k), ws);
+    for (int k = 0; k < given.size(); k++) {
+      Verification checks = alignment.verify(found.of(k), k, models.get(k), given.get(k), ws);
       if (k > 0) {
         print.println(
             Printable.line(
@@ -164,10 +192,10 @@ final class MergeCommand implements Callable<Integer> {
       } else {
         AlignmentTable.warnings(models.get(0) + ": ", checks, print);
       }
-      aligned.add(found.of(k).apply(opened.checkpoints().get(k)));
+      aligned.add(found.of(k).apply(given.get(k)));
     }
-    print.println(
-        "not mapped: " + Printable.line(architecture.unbound(opened.checkpoints().get(0))));
-    return MergeProblem.of(architecture, aligned);
+    print.println("not mapped: " + Printable.line(architecture.unbound(given.get(0))));
+    MergeProblem problem = MergeProblem.of(architecture, aligned);
+    return plain.base().map(problem::withBase).orElse(problem);
   }
 }

@@ -86,6 +86,9 @@ final class MethodsCommand implements Callable<Integer> {
 
   private static void show(Catalogue.Entry<?> entry, PrintWriter print) {
     print.println(entry.id() + ": " + entry.summary());
+    if (!entry.method().requires().isEmpty()) {
+      print.println("needs " + entry.method().requires());
+    }
     if (entry.settings().entries().isEmpty()) {
       print.println("no settings");
     }

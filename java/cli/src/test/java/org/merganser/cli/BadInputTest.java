@@ -222,7 +222,7 @@ class BadInputTest {
     assertThat(unknown.code()).isEqualTo(5);
     assertThat(unknown.err())
         .startsWith("merganser: " + builder + ":2:")
-        .contains("unknown field 'name'; known: id, width, exact, bindings");
+        .contains("unknown field 'name'; known: id, width, exact, feature-axis, bindings");
     Files.writeString(
         builder,
         "{\"spaces\": [{\"id\": \"fc1\", \"width\": 5, \"bindings\": ["
@@ -399,7 +399,12 @@ class BadInputTest {
         "--method|cca:gama=1|cca has no setting 'gama'; it has gamma, unit",
         "--method|permutation:gamma=1|permutation has no setting 'gamma'; it has kind",
         "--merger|linear:weights=1:x|linear: weights must be a number, not 'x'",
-        "--merger|mean|no merger 'mean'; there are linear",
+        "--merger|mean|no merger 'mean'; there are linear, slerp, task-arithmetic, ties, np-merge",
+        "--merger|slerp:t=x|slerp: t must be a number, not 'x'",
+        "--merger|ties|ties needs the base, the model that the others were trained from (--base,"
+            + " MergeProblem.withBase)",
+        "--merger|np-merge|np-merge needs an objective, data and a loss (in Java"
+            + " MergeProblem.withObjective)",
         "--absolute-gamma|-0.5|cca: gamma must be finite and at least 0, not -0.5",
         "--threads|0|threads must be 1 to 256, not 0",
         "--threads|-2|threads must be 1 to 256, not -2",

@@ -9,6 +9,7 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -163,6 +164,31 @@ class MergeCommandTest {
       assertThat(run.code()).isZero();
       assertThat(Files.readAllBytes(out)).isNotEqualTo(one);
     }
+  }
+
+  /** Of a base and one model trained from it, task arithmetic with weight 1 gives the model. */
+  @Test
+  void differencesToABaseAreMerged() throws IOException {
+    Object[] args = {
+      "merge", files.model("a"), files.model("b"), "--base", files.model("c"), "-o", out, "--merger"
+    };
+    List<Object> all = new ArrayList<>(List.of(args));
+    all.add("task-arithmetic:weights=1:0");
+    Cli.Run run = Cli.run(all.toArray());
+    assertThat(run.err()).isEmpty();
+    assertThat(run.code()).isZero();
+    try (Workspace ws = Workspace.open();
+        Checkpoint merged = Safetensors.open(out);
+        Checkpoint a = Safetensors.open(files.model("a"));
+        Tensor found = merged.read("fc1.weight", ws);
+        Tensor wanted = a.read("fc1.weight", ws)) {
+      assertThat(found.toDoubleArray()).containsExactly(wanted.toDoubleArray(), within(1e-6));
+    }
+    all.set(all.size() - 1, "linear");
+    assertThat(Cli.run(all.toArray()).err()).contains("linear uses no base");
+    all.addAll(List.of("--method", "cca"));
+    assertThat(Cli.run(all.toArray()).err())
+        .contains("--base: models trained from one base share its features; use --method identity");
   }
 
   @Test

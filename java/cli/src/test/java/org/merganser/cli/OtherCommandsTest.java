@@ -489,6 +489,7 @@ class OtherCommandsTest {
         .isEqualTo(
             """
             cca: features mapped through canonical correlations (CCA Merge)
+            needs activations
 
               gamma=1
                   regulariser of both covariances

@@ -22,6 +22,8 @@ public interface Aligner extends Method {
     ANY_WIDTHS,
     /** Maps have an inverse; else they are pairs of maps. */
     INVERTIBLE,
+    /** Maps take each feature to one, with a factor or without; else they are dense. */
+    ONE_TO_ONE,
     /** A model aligned to itself, or to one of equal activations, stays as it is. */
     KEEPS_EQUAL_MODELS,
     /** Undoes permutations. */
@@ -38,6 +40,11 @@ public interface Aligner extends Method {
 
   /** What it needs and promises, with its options. */
   Set<Trait> traits();
+
+  @Override
+  default String requires() {
+    return traits().contains(Trait.NEEDS_DATA) ? "activations" : "";
+  }
 
   /** The moments it needs. */
   StatisticsRequest request(Architecture architecture);

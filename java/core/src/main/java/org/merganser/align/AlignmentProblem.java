@@ -4,6 +4,7 @@ package org.merganser.align;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
+import java.util.Map;
 import org.merganser.error.IncompatibleModelsException;
 import org.merganser.model.Architecture;
 import org.merganser.model.FeatureSpace;
@@ -62,6 +63,11 @@ public record AlignmentProblem(List<Architecture> architectures, Moments moments
       throw new IncompatibleModelsException("statistics do not fit the architecture", problems);
     }
     return new AlignmentProblem(architectures, moments);
+  }
+
+  /** Models of one architecture, for methods that need no data: there are no moments. */
+  public static AlignmentProblem of(Architecture architecture, int models) {
+    return new AlignmentProblem(Collections.nCopies(models, architecture), Moments.of(Map.of()));
   }
 
   private static List<String> ids(Architecture architecture) {

@@ -24,7 +24,7 @@ public final class IdentityAligner implements Aligner {
 
   @Override
   public Set<Trait> traits() {
-    return Set.of(Trait.INVERTIBLE, Trait.KEEPS_EQUAL_MODELS, Trait.IGNORES_UNIT);
+    return Set.of(Trait.INVERTIBLE, Trait.ONE_TO_ONE, Trait.KEEPS_EQUAL_MODELS, Trait.IGNORES_UNIT);
   }
 
   @Override
@@ -32,21 +32,16 @@ public final class IdentityAligner implements Aligner {
     return StatisticsRequest.NONE;
   }
 
-  /** The same without statistics, which it does not look at. */
-  public static AlignmentSet align(Architecture architecture, int models) {
-    Map<String, SpaceAlignment> spaces = new LinkedHashMap<>();
-    for (FeatureSpace space : architecture.spaces()) {
-      spaces.put(space.id(), SpaceAlignment.identity(space.width()));
-    }
-    return new AlignmentSet(
-        Stream.generate(() -> new Alignment("identity", architecture, spaces))
-            .limit(models)
-            .toList());
-  }
-
   @Override
   public AlignmentSet align(AlignmentProblem problem, Workspace ws) {
     AllToFirst.requireWidths(this, problem);
-    return align(problem.architecture(), problem.models());
+    Map<String, SpaceAlignment> spaces = new LinkedHashMap<>();
+    for (FeatureSpace space : problem.architecture().spaces()) {
+      spaces.put(space.id(), SpaceAlignment.identity(space.width()));
+    }
+    return new AlignmentSet(
+        Stream.generate(() -> new Alignment(id(), problem.architecture(), spaces))
+            .limit(problem.models())
+            .toList());
   }
 }

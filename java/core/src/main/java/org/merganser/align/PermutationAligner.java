@@ -83,6 +83,7 @@ public final class PermutationAligner implements Aligner {
     return EnumSet.of(
         Trait.NEEDS_DATA,
         Trait.INVERTIBLE,
+        Trait.ONE_TO_ONE,
         Trait.KEEPS_EQUAL_MODELS,
         Trait.UNDOES_PERMUTATIONS,
         Trait.IGNORES_UNIT);

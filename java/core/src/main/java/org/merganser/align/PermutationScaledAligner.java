@@ -39,6 +39,7 @@ public final class PermutationScaledAligner implements Aligner {
     return EnumSet.of(
         Trait.NEEDS_DATA,
         Trait.INVERTIBLE,
+        Trait.ONE_TO_ONE,
         Trait.KEEPS_EQUAL_MODELS,
         Trait.UNDOES_PERMUTATIONS,
         Trait.UNDOES_SCALE,

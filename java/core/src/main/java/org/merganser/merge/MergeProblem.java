@@ -11,6 +11,7 @@ import java.util.TreeSet;
 import org.merganser.error.IncompatibleModelsException;
 import org.merganser.io.Checkpoint;
 import org.merganser.model.Architecture;
+import org.merganser.model.Objective;
 
 /**
  * Checkpoints to combine, the reference first: the same names, shapes and types.
@@ -18,11 +19,15 @@ import org.merganser.model.Architecture;
  * <p>Models that do not fit as they are can be made to: {@link Checkpoint#withoutPrefix}, {@link
  * Checkpoint#as}, {@link Checkpoint#where}.
  *
+ * @param objective what is to be minimised, for methods that learn
  * @param base the model that the others were trained from, for methods of their differences
  * @param counters buffers that count, taken from the reference
  */
 public record MergeProblem(
-    List<Checkpoint> models, Optional<Checkpoint> base, Set<String> counters) {
+    List<Checkpoint> models,
+    Optional<Objective> objective,
+    Optional<Checkpoint> base,
+    Set<String> counters) {
 
   public MergeProblem {
     models = List.copyOf(models);
@@ -38,9 +43,14 @@ public record MergeProblem(
     comparison.check();
   }
 
-  /** Without a base. */
+  /** Without objective and base. */
   public MergeProblem(List<Checkpoint> models, Set<String> counters) {
-    this(models, Optional.empty(), counters);
+    this(models, Optional.empty(), Optional.empty(), counters);
+  }
+
+  /** The same with an objective. */
+  public MergeProblem withObjective(Objective what) {
+    return new MergeProblem(models, Optional.of(what), base, counters);
   }
 
   /**
@@ -49,7 +59,7 @@ public record MergeProblem(
    * @throws IncompatibleModelsException when it does not fit the models
    */
   public MergeProblem withBase(Checkpoint model) {
-    return new MergeProblem(models, Optional.of(model), counters);
+    return new MergeProblem(models, objective, Optional.of(model), counters);
   }
 
   /** The models, and the base after them. */

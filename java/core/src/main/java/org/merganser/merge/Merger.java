@@ -2,6 +2,8 @@
 package org.merganser.merge;
 
 import java.io.IOException;
+import java.util.ArrayList;
+import java.util.List;
 import org.merganser.compute.Workspace;
 import org.merganser.io.Checkpoint;
 import org.merganser.method.Method;
@@ -19,22 +21,42 @@ public interface Merger extends Method {
    */
   Checkpoint merge(MergeProblem problem, Workspace ws) throws IOException;
 
+  @Override
+  default String requires() {
+    return needs().text();
+  }
+
   /**
    * What a problem must have.
    *
+   * @param objective whether data and a loss are needed
    * @param base whether the model is needed that all were trained from
    * @param fewest models beside the base
    * @param most models beside the base
    */
-  record Needs(boolean base, int fewest, int most) {
-    static final Needs MODELS = new Needs(false, 1, Integer.MAX_VALUE);
+  record Needs(boolean objective, boolean base, int fewest, int most) {
+    static final Needs MODELS = new Needs(false, false, 1, Integer.MAX_VALUE);
+
+    private String text() {
+      List<String> parts = new ArrayList<>();
+      if (objective) {
+        parts.add("an objective");
+      }
+      if (base) {
+        parts.add("the base");
+      }
+      if (fewest > 1 || most == 1) {
+        parts.add(fewest == most ? fewest + " models" : fewest + " models or more");
+      }
+      return String.join(", ", parts);
+    }
 
     /**
      * Refuses a problem that a method cannot solve.
      *
      * @throws IllegalArgumentException saying what is missing, or given and not used
      */
-    void check(String id, MergeProblem problem) {
+    public void check(String id, MergeProblem problem) {
       int models = problem.models().size();
       if (models < fewest || models > most) {
         throw new IllegalArgumentException(
@@ -44,9 +66,15 @@ public interface Merger extends Method {
                 + " models, not "
                 + models);
       }
+      if (objective && problem.objective().isEmpty()) {
+        throw new IllegalArgumentException(
+            id + " needs an objective, data and a loss (in Java MergeProblem.withObjective)");
+      }
       if (base && problem.base().isEmpty()) {
         throw new IllegalArgumentException(
-            id + " needs the base, the model that the others were trained from (withBase)");
+            id
+                + " needs the base, the model that the others were trained from (--base,"
+                + " MergeProblem.withBase)");
       }
       if (!base && problem.base().isPresent()) {
         throw new IllegalArgumentException(

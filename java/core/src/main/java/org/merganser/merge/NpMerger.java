@@ -292,21 +292,28 @@ public final class NpMerger implements Merger {
     }
   }
 
-  private final Objective objective;
+  private static final Needs NEEDS = new Needs(true, false, 2, Integer.MAX_VALUE);
+
+  private final Optional<Objective> objective;
   private final Options options;
 
-  private NpMerger(Objective objective, Options options) {
+  private NpMerger(Optional<Objective> objective, Options options) {
     this.objective = objective;
     this.options = options;
   }
 
   /** With {@link Options#defaults}. */
   public static NpMerger of(Objective objective) {
-    return new NpMerger(objective, Options.defaults());
+    return of(objective, Options.defaults());
+  }
+
+  /** Of the objective that each problem brings. */
+  public static NpMerger of(Options options) {
+    return new NpMerger(Optional.empty(), options);
   }
 
   public static NpMerger of(Objective objective, Options options) {
-    return new NpMerger(objective, options);
+    return new NpMerger(Optional.of(objective), options);
   }
 
   @Override
@@ -322,6 +329,21 @@ public final class NpMerger implements Merger {
   @Override
   public Options options() {
     return options;
+  }
+
+  @Override
+  public Needs needs() {
+    return NEEDS;
+  }
+
+  /** That of the problem, or the method's own. */
+  private Objective objective(MergeProblem problem) {
+    Optional<Objective> given = problem.objective().or(() -> objective);
+    given.ifPresent(found -> NEEDS.check(id(), problem.withObjective(found)));
+    if (given.isEmpty()) {
+      NEEDS.check(id(), problem);
+    }
+    return given.orElseThrow();
   }
 
   /** Aligns a model to what has been merged so far. */
@@ -354,7 +376,7 @@ public final class NpMerger implements Merger {
               + " learns the coefficients of 2"
               + (most > 2 ? " to " + most : "; use merge or successive for more"));
     }
-    return new NpRun(objective, options, problem, ws).run();
+    return new NpRun(objective(problem), options, problem, ws).run();
   }
 
   /**
@@ -366,7 +388,7 @@ public final class NpMerger implements Merger {
    */
   public List<Result> successive(MergeProblem problem, Realign realign, Workspace ws)
       throws IOException {
-    return NpRounds.run(objective, options, problem, realign, ws);
+    return NpRounds.run(objective(problem), options, problem, realign, ws);
   }
 
   /**

@@ -78,7 +78,7 @@ public final class SlerpMerger extends TensorMerger {
 
   @Override
   public Needs needs() {
-    return new Needs(false, 2, 2);
+    return new Needs(false, false, 2, 2);
   }
 
   @Override

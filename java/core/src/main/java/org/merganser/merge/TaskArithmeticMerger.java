@@ -55,7 +55,7 @@ public final class TaskArithmeticMerger extends TensorMerger {
 
   @Override
   public String id() {
-    return "task_arithmetic";
+    return "task-arithmetic";
   }
 
   @Override

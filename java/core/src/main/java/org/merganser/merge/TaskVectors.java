@@ -11,7 +11,7 @@ import org.merganser.merge.TensorMerger.TileFunction;
 /** Differences of models to their base, made into one. */
 final class TaskVectors {
   /** A base, and as many models as the kernel takes. */
-  static final Needs NEEDS = new Needs(true, 1, 32);
+  static final Needs NEEDS = new Needs(false, true, 1, 32);
 
   private TaskVectors() {}
 

@@ -9,6 +9,9 @@ public interface Method {
   /** What it does, in one line for tables: no capital at the start, no stop at the end. */
   String summary();
 
+  /** What it needs beside the models, for tables, such as "activations"; empty for nothing. */
+  String requires();
+
   /** Its settings: a record with {@link Setting}s, {@link NoOptions} where it has none. */
   default Record options() {
     return new NoOptions();

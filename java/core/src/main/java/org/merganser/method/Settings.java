@@ -57,7 +57,12 @@ public final class Settings<O extends Record> {
       String range,
       String initial,
       String help,
-      boolean varies) {}
+      boolean varies) {
+    /** The values, where they are constants; else none. */
+    public List<String> constants() {
+      return type.contains(", ") ? List.of(type.split(", ")) : List.of();
+    }
+  }
 
   /** In order of the record; of a choice those of all its records. */
   public List<Entry> entries() {

@@ -16,6 +16,7 @@ import org.merganser.align.ProcrustesAligner;
 import org.merganser.align.RidgeAligner;
 import org.merganser.merge.LinearMerger;
 import org.merganser.merge.Merger;
+import org.merganser.merge.NpMerger;
 import org.merganser.merge.SlerpMerger;
 import org.merganser.merge.TaskArithmeticMerger;
 import org.merganser.merge.TiesMerger;
@@ -46,6 +47,7 @@ public final class Catalogue {
     MERGERS.add(SlerpMerger::of, SlerpMerger.Options.defaults());
     MERGERS.add(TaskArithmeticMerger::of, TaskArithmeticMerger.Options.defaults());
     MERGERS.add(TiesMerger::of, TiesMerger.Options.defaults());
+    MERGERS.add(NpMerger::of, NpMerger.Options.defaults());
     REPAIRS.add(new BatchNormReset());
     REPAIRS.add(RepairRescale.measured());
     REPAIRS.add(RepairRescale.closedForm());
@@ -152,6 +154,25 @@ public final class Catalogue {
 
     public List<Entry<M>> entries() {
       return List.copyOf(entries.values());
+    }
+
+    /**
+     * Every method as {@link #method(String)} reads it: with its defaults, and with each other
+     * constant of each setting that has constants.
+     */
+    public List<String> variants() {
+      List<String> variants = new ArrayList<>();
+      for (Entry<M> entry : entries()) {
+        variants.add(entry.id());
+        for (Settings.Entry setting : entry.settings().entries()) {
+          for (String constant : setting.constants()) {
+            if (!constant.equals(setting.initial())) {
+              variants.add(entry.id() + ":" + setting.name() + "=" + constant);
+            }
+          }
+        }
+      }
+      return variants;
     }
 
     /**

@@ -8,6 +8,11 @@ import org.merganser.method.Method;
 
 /** A way to correct a merged model with a few forward passes. */
 public interface Repair extends Method {
+  @Override
+  default String requires() {
+    return "the network and inputs";
+  }
+
   /**
    * A corrected copy of {@code problem.merged()}; its inputs are not changed.
    *

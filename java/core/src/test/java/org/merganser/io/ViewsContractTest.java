@@ -26,6 +26,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 import org.merganser.align.Alignment;
 import org.merganser.align.FeatureMap;
 import org.merganser.align.LinearMap;
+import org.merganser.align.MapPair;
 import org.merganser.align.NormRule;
 import org.merganser.align.ScaledPermutation;
 import org.merganser.compute.DType;
@@ -86,6 +87,7 @@ class ViewsContractTest {
         new View("signed", true, s -> align(signed).apply(s)),
         new View("dense", true, s -> align(dense).apply(s)),
         new View("dense, reference", true, s -> align(dense).apply(s, NormRule.reference(s))),
+        new View("resized", true, s -> narrower().apply(s)),
         new View("folded", false, fold::fold),
         new View("positive", true, fold::positive),
         new View("unfolded", false, s -> fold.unfold(fold.fold(s), s)),
@@ -116,21 +118,32 @@ class ViewsContractTest {
   }
 
   private static Alignment align(FeatureMap map) {
-    Architecture architecture =
-        Architecture.builder()
-            .space(
-                "s",
-                WIDTH,
-                MapFamily.ANY_LINEAR,
-                Binding.of("fc0.weight", 0, Role.WEIGHT_OUT),
-                Binding.of("fc0.bias", 0, Role.BIAS),
-                Binding.of("bn.weight", 0, Role.NORM_SCALE),
-                Binding.of("bn.bias", 0, Role.NORM_SHIFT),
-                Binding.of("bn.running_mean", 0, Role.RUNNING_MEAN),
-                Binding.of("bn.running_var", 0, Role.RUNNING_VAR),
-                Binding.of("fc1.weight", 1, Role.WEIGHT_IN))
-            .build();
-    return Alignment.of("t", architecture, Map.of("s", map));
+    return Alignment.of("t", architecture(WIDTH), Map.of("s", map));
+  }
+
+  /** Into a reference of fewer features. */
+  private static Alignment narrower() {
+    int width = WIDTH - 2;
+    Matrix out = Matrix.of(Oracle.gaussian(width, WIDTH, 8));
+    Matrix in = Matrix.of(Oracle.gaussian(WIDTH, width, 9));
+    return Alignment.of(
+        "t", architecture(WIDTH), architecture(width), Map.of("s", MapPair.of(out, in)));
+  }
+
+  private static Architecture architecture(int width) {
+    return Architecture.builder()
+        .space(
+            "s",
+            width,
+            MapFamily.ANY_LINEAR,
+            Binding.of("fc0.weight", 0, Role.WEIGHT_OUT),
+            Binding.of("fc0.bias", 0, Role.BIAS),
+            Binding.of("bn.weight", 0, Role.NORM_SCALE),
+            Binding.of("bn.bias", 0, Role.NORM_SHIFT),
+            Binding.of("bn.running_mean", 0, Role.RUNNING_MEAN),
+            Binding.of("bn.running_var", 0, Role.RUNNING_VAR),
+            Binding.of("fc1.weight", 1, Role.WEIGHT_IN))
+        .build();
   }
 
   /** A view that the API shows only in what it makes. */

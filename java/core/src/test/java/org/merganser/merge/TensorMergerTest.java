@@ -148,7 +148,7 @@ class TensorMergerTest {
 
   /** Not with the tensor, and not with the parts in which it is read. */
   @ParameterizedTest
-  @ValueSource(strings = {"linear", "slerp", "task_arithmetic"})
+  @ValueSource(strings = {"linear", "slerp", "task-arithmetic"})
   void memoryIsThatOfTiles(String id) throws IOException {
     for (long size : new long[] {2L * TILE, 16L * TILE}) {
       Checkpoint model = uniform(size);

@@ -25,7 +25,7 @@ class CatalogueTest {
             "no aligner 'ccca'; there are " + String.join(", ", Catalogue.aligners().ids()));
     assertThat(Catalogue.aligners().ids())
         .contains("identity", "permutation", "cca", "procrustes", "procrustes-scaled", "ridge");
-    assertThat(Catalogue.mergers().ids()).contains("linear", "slerp", "task_arithmetic", "ties");
+    assertThat(Catalogue.mergers().ids()).contains("linear", "slerp", "task-arithmetic", "ties");
   }
 
   static Stream<Catalogue.Entry<?>> entries() {
@@ -36,7 +36,7 @@ class CatalogueTest {
   @ParameterizedTest
   @MethodSource("entries")
   void everyMethodSaysWhatItIs(Catalogue.Entry<?> entry) {
-    assertThat(entry.id()).matches("[a-z][a-z0-9_-]*");
+    assertThat(entry.id()).matches("[a-z][a-z0-9-]*");
     assertThat(entry.summary()).isNotBlank().doesNotEndWith(".").hasSizeLessThan(100);
     assertThat(entry.method().id()).isEqualTo(entry.id());
     assertThat(entry.method().options()).isEqualTo(entry.settings().defaults());
@@ -44,6 +44,12 @@ class CatalogueTest {
       assertThat(setting.name()).matches("[a-z][a-z0-9-]*");
       assertThat(setting.help()).isNotBlank().doesNotEndWith(".");
       String text = setting.name() + "=" + setting.initial();
+      if (!setting.initial().isEmpty()
+          && !Settings.values(entry.settings().defaults()).containsKey(setting.name())) {
+        // Of a choice that is not the usual one.
+        assertThatThrownBy(() -> entry.method(text)).hasMessageContaining("has no setting");
+        continue;
+      }
       assertThat(entry.method(text).options()).as(text).isEqualTo(entry.settings().defaults());
       assertThatThrownBy(() -> entry.method(text + "," + text))
           .hasMessageContaining(entry.id() + ": " + setting.name() + " is set twice");

@@ -28,10 +28,11 @@ class MethodTablesTest {
       tables
           .append("\n| ")
           .append(kind.getKey())
-          .append(" | what it does | settings |\n|---|---|---|\n");
+          .append(" | what it does | needs | settings |\n|---|---|---|---|\n");
       for (Catalogue.Entry<?> entry : kind.getValue().entries()) {
         tables
             .append("| `" + entry.id() + "` | " + entry.summary() + " | ")
+            .append(entry.method().requires() + " | ")
             .append(
                 entry.settings().entries().stream()
                     .map(setting -> "`" + setting.name() + "=" + setting.initial() + "`")
@@ -49,7 +50,9 @@ class MethodTablesTest {
       String title = kind.getKey().substring(0, 1).toUpperCase(Locale.ROOT);
       page.append("\n## ").append(title).append(kind.getKey().substring(1)).append('\n');
       for (Catalogue.Entry<?> entry : kind.getValue().entries()) {
-        page.append("\n### `" + entry.id() + "`\n\n" + sentence(entry.summary()) + "\n");
+        page.append("\n### `" + entry.id() + "`\n\n" + sentence(entry.summary()));
+        String needs = entry.method().requires();
+        page.append(needs.isEmpty() ? "\n" : " Needs " + needs + ".\n");
         if (!entry.settings().entries().isEmpty()) {
           page.append("\n| setting | default | values | what it is |\n|---|---|---|---|\n");
         }

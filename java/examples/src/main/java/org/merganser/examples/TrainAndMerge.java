@@ -17,10 +17,10 @@ import org.merganser.merge.Merger;
 import org.merganser.merge.NpMerger;
 import org.merganser.model.Evaluation;
 import org.merganser.stats.Moments;
-import org.merganser.torch.Activation;
 import org.merganser.torch.TorchNetwork;
-import org.merganser.torch.TorchObjective;
-import org.merganser.torch.Trainer;
+import org.merganser.torch.layers.Activation;
+import org.merganser.torch.objective.TorchObjective;
+import org.merganser.torch.training.Trainer;
 
 /**
  * Trains two networks on embedded images, merges them with and without alignment, and with learned

@@ -40,7 +40,7 @@ public record Augmentation(boolean flip, int padding) {
    * @param shape [samples, channels, height, width]
    * @throws ShapeException for vectors
    */
-  void check(long... shape) {
+  public void check(long... shape) {
     if (!isNone() && shape.length != 4) {
       StringBuilder text = new StringBuilder();
       for (int axis = 1; axis < shape.length; axis++) {
@@ -59,7 +59,7 @@ public record Augmentation(boolean flip, int padding) {
    * @param x [batch, channels, height, width]
    * @param samples which samples they are
    */
-  Tensor apply(Tensor x, long seed, long epoch, int[] samples) {
+  public Tensor apply(Tensor x, long seed, long epoch, int[] samples) {
     if (isNone()) {
       return x;
     }

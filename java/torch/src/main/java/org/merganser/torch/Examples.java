@@ -14,6 +14,9 @@ import org.merganser.error.ShapeException;
 import org.merganser.internal.Opened;
 import org.merganser.linalg.Tensor;
 import org.merganser.model.Inputs;
+import org.merganser.torch.internal.Bridge;
+import org.merganser.torch.internal.Libtorch;
+import org.merganser.torch.internal.Shared;
 
 /** Labelled samples in memory, which {@link #close} frees. */
 public final class Examples implements Inputs.Labelled, AutoCloseable {
@@ -91,7 +94,7 @@ public final class Examples implements Inputs.Labelled, AutoCloseable {
   }
 
   /** Samples of a batch that suits forward passes. */
-  int batchSize() {
+  public int batchSize() {
     return inputs.rank() == 2 ? BATCH : IMAGE_BATCH;
   }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.merganser.torch;
 
+import org.merganser.torch.internal.Libtorch;
+
 /** Loads libtorch, which whatever needs it does by itself, too. */
 public final class TorchNatives {
   private TorchNatives() {}

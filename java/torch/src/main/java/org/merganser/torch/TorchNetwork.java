@@ -25,6 +25,14 @@ import org.merganser.model.Architecture;
 import org.merganser.model.BatchNormLayer;
 import org.merganser.model.Mode;
 import org.merganser.model.Network;
+import org.merganser.torch.internal.Bridge;
+import org.merganser.torch.internal.Libtorch;
+import org.merganser.torch.internal.Shared;
+import org.merganser.torch.layers.Activation;
+import org.merganser.torch.layers.Graph;
+import org.merganser.torch.layers.Layer;
+import org.merganser.torch.layers.Linear;
+import org.merganser.torch.layers.Sequential;
 
 /**
  * A network described once as a tree of layers. Parameters are substituted at each use, so merging

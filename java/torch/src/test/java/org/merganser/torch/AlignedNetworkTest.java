@@ -30,6 +30,10 @@ import org.merganser.model.Mode;
 import org.merganser.model.Network;
 import org.merganser.model.Role;
 import org.merganser.stats.Moments;
+import org.merganser.torch.layers.Activation;
+import org.merganser.torch.layers.Flatten;
+import org.merganser.torch.layers.Linear;
+import org.merganser.torch.layers.Sequential;
 
 /** What maps do to the function of a network, and what is found from its activations. */
 class AlignedNetworkTest {

@@ -18,6 +18,13 @@ import org.merganser.error.ShapeException;
 import org.merganser.internal.Seeds;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.linalg.Tensor;
+import org.merganser.torch.layers.Activation;
+import org.merganser.torch.layers.Flatten;
+import org.merganser.torch.layers.Linear;
+import org.merganser.torch.layers.Sequential;
+import org.merganser.torch.training.Optimizer;
+import org.merganser.torch.training.Schedule;
+import org.merganser.torch.training.Trainer;
 
 class AugmentationTest {
   private static final int SAMPLES = 7;

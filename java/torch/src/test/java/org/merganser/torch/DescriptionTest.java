@@ -17,6 +17,14 @@ import org.merganser.model.Binding.Block;
 import org.merganser.model.FeatureSpace;
 import org.merganser.model.MapFamily;
 import org.merganser.model.Role;
+import org.merganser.torch.layers.Activation;
+import org.merganser.torch.layers.Convolution;
+import org.merganser.torch.layers.Flatten;
+import org.merganser.torch.layers.Layer;
+import org.merganser.torch.layers.Linear;
+import org.merganser.torch.layers.MaxPool;
+import org.merganser.torch.layers.Residual;
+import org.merganser.torch.layers.Sequential;
 
 class DescriptionTest {
 

@@ -13,6 +13,7 @@ import org.merganser.error.ShapeException;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.linalg.Tensor;
 import org.merganser.model.Evaluation;
+import org.merganser.torch.layers.Activation;
 
 class ExamplesTest {
 

@@ -2,6 +2,10 @@
 package org.merganser.torch;
 
 import java.util.function.Supplier;
+import org.merganser.torch.layers.Activation;
+import org.merganser.torch.networks.Norm;
+import org.merganser.torch.networks.ResNet;
+import org.merganser.torch.networks.Vgg;
 
 /** Small forms of every published network; what holds for one is asked of all. */
 enum Networks {

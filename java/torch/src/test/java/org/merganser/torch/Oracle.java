@@ -16,13 +16,14 @@ import org.merganser.repair.BatchNormReset;
 import org.merganser.stats.Moments;
 import org.merganser.stats.SpaceMoments;
 import org.merganser.stats.StatisticsRequest;
+import org.merganser.torch.layers.Activation;
 
 /** Multilayer perceptrons, softmax and their gradients in plain Java, in double. */
-final class Oracle {
+public final class Oracle {
   private Oracle() {}
 
   /** {@code x W^T + b}, x [samples x in], W [out x in]. */
-  static double[][] linear(double[][] x, double[] weight, double[] bias) {
+  public static double[][] linear(double[][] x, double[] weight, double[] bias) {
     int in = x[0].length;
     double[][] y = new double[x.length][bias.length];
     for (int s = 0; s < x.length; s++) {
@@ -37,7 +38,7 @@ final class Oracle {
     return y;
   }
 
-  static double apply(Activation activation, double x) {
+  public static double apply(Activation activation, double x) {
     return switch (activation) {
       case RELU -> Math.max(0, x);
       case TANH -> Math.tanh(x);
@@ -61,7 +62,7 @@ final class Oracle {
   }
 
   /** The layer {@code name} of a checkpoint applied to {@code x}. */
-  static double[][] layer(Checkpoint theta, String name, double[][] x, Workspace ws)
+  public static double[][] layer(Checkpoint theta, String name, double[][] x, Workspace ws)
       throws IOException {
     try (Tensor weight = theta.read(name + ".weight", ws);
         Tensor bias = theta.read(name + ".bias", ws)) {
@@ -69,7 +70,7 @@ final class Oracle {
     }
   }
 
-  static double[][] apply(Activation activation, double[][] x) {
+  public static double[][] apply(Activation activation, double[][] x) {
     double[][] y = new double[x.length][x[0].length];
     for (int s = 0; s < x.length; s++) {
       for (int f = 0; f < y[s].length; f++) {
@@ -79,7 +80,7 @@ final class Oracle {
     return y;
   }
 
-  static double[] softmax(double[] logits) {
+  public static double[] softmax(double[] logits) {
     double[] p = new double[logits.length];
     double sum = 0;
     for (int c = 0; c < p.length; c++) {
@@ -93,7 +94,7 @@ final class Oracle {
   }
 
   /** Gradient of the mean cross-entropy of a linear model: weight [out x in], then bias. */
-  static double[][] gradient(double[][] x, int[] labels, double[] weight, double[] bias) {
+  public static double[][] gradient(double[][] x, int[] labels, double[] weight, double[] bias) {
     int in = x[0].length;
     double[][] logits = linear(x, weight, bias);
     double[] gw = new double[weight.length];
@@ -111,7 +112,7 @@ final class Oracle {
     return new double[][] {gw, gb};
   }
 
-  static double[] flat(double[][] rows) {
+  public static double[] flat(double[][] rows) {
     double[] all = new double[rows.length * rows[0].length];
     for (int r = 0; r < rows.length; r++) {
       System.arraycopy(rows[r], 0, all, r * rows[0].length, rows[0].length);
@@ -119,7 +120,7 @@ final class Oracle {
     return all;
   }
 
-  static double[][] rows(Tensor tensor) {
+  public static double[][] rows(Tensor tensor) {
     double[] values = tensor.toDoubleArray();
     int width = values.length / Math.toIntExact(tensor.dim(0));
     double[][] rows = new double[Math.toIntExact(tensor.dim(0))][width];
@@ -130,7 +131,7 @@ final class Oracle {
   }
 
   /** Normal values. */
-  static Tensor normal(long seed, long... shape) {
+  public static Tensor normal(long seed, long... shape) {
     SplittableRandom random = new SplittableRandom(seed);
     float[] values = new float[Math.toIntExact(Tensor.size(shape))];
     for (int i = 0; i < values.length; i++) {
@@ -140,7 +141,7 @@ final class Oracle {
   }
 
   /** Labelled clusters around random centres. */
-  static Examples clusters(long seed, int samples, int features, int classes) {
+  public static Examples clusters(long seed, int samples, int features, int classes) {
     SplittableRandom random = new SplittableRandom(seed);
     double[] centres = random.doubles(classes * features, -2, 2).toArray();
     float[] values = new float[samples * features];
@@ -156,7 +157,7 @@ final class Oracle {
   }
 
   /** Replaces every value, biases too, so that no two features are alike. */
-  static MemoryCheckpoint random(TorchNetwork network, long seed) {
+  public static MemoryCheckpoint random(TorchNetwork network, long seed) {
     Map<String, Tensor> tensors = new LinkedHashMap<>();
     long[] stream = {seed};
     network
@@ -169,7 +170,7 @@ final class Oracle {
    * Initial weights with random biases, normalisations and running statistics, such that signals
    * neither die nor explode in a deep network.
    */
-  static MemoryCheckpoint lively(TorchNetwork network, long seed) {
+  public static MemoryCheckpoint lively(TorchNetwork network, long seed) {
     SplittableRandom random = new SplittableRandom(seed);
     MemoryCheckpoint theta = network.initialise(seed);
     theta
@@ -191,8 +192,8 @@ final class Oracle {
    * As {@link #lively}, and every hidden feature varies around about 0 on these inputs, so that
    * none is dead behind a ReLU.
    */
-  static MemoryCheckpoint excited(TorchNetwork network, long seed, Tensor inputs, Workspace ws)
-      throws IOException {
+  public static MemoryCheckpoint excited(
+      TorchNetwork network, long seed, Tensor inputs, Workspace ws) throws IOException {
     MemoryCheckpoint theta = lively(network, seed);
     Examples examples = new Examples(inputs, new int[Math.toIntExact(inputs.dim(0))], 1);
     if (!network.batchNorms().isEmpty()) {

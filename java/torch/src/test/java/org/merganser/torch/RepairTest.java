@@ -36,6 +36,12 @@ import org.merganser.repair.RepairRescale;
 import org.merganser.stats.Moments;
 import org.merganser.stats.SpaceMoments;
 import org.merganser.stats.StatisticsRequest;
+import org.merganser.torch.layers.Activation;
+import org.merganser.torch.layers.BatchNorm;
+import org.merganser.torch.layers.Convolution;
+import org.merganser.torch.layers.Flatten;
+import org.merganser.torch.layers.Linear;
+import org.merganser.torch.layers.Sequential;
 
 class RepairTest {
   private final Workspace ws = Workspace.builder().threads(2).open();

@@ -17,6 +17,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.merganser.error.MerganserException;
 import org.merganser.testing.ChildJvm;
+import org.merganser.torch.internal.Libtorch;
 
 class TorchNativesTest {
   @TempDir Path folder;

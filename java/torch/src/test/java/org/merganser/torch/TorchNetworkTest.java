@@ -25,6 +25,10 @@ import org.merganser.io.TensorInfo;
 import org.merganser.linalg.Tensor;
 import org.merganser.model.Mode;
 import org.merganser.model.Network;
+import org.merganser.torch.layers.Activation;
+import org.merganser.torch.layers.Flatten;
+import org.merganser.torch.layers.Linear;
+import org.merganser.torch.layers.Sequential;
 
 class TorchNetworkTest {
   private static final double TOLERANCE = 1e-5;

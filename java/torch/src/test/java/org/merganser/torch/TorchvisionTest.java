@@ -30,6 +30,11 @@ import org.merganser.model.FeatureSpace;
 import org.merganser.model.Mode;
 import org.merganser.model.Network;
 import org.merganser.stats.Moments;
+import org.merganser.torch.networks.Norm;
+import org.merganser.torch.networks.ResNet;
+import org.merganser.torch.training.Optimizer;
+import org.merganser.torch.training.Schedule;
+import org.merganser.torch.training.Trainer;
 
 /** A checkpoint that torchvision made; see fixtures/torchvision/make.py. */
 class TorchvisionTest {

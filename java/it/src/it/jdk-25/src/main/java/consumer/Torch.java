@@ -11,7 +11,7 @@ import org.merganser.io.MemoryCheckpoint;
 import org.merganser.linalg.Tensor;
 import org.merganser.model.Mode;
 import org.merganser.model.Network;
-import org.merganser.torch.Activation;
+import org.merganser.torch.layers.Activation;
 import org.merganser.torch.TorchNetwork;
 
 /** A forward pass through libtorch, beside core. */

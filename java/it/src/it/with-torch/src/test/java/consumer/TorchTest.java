@@ -18,7 +18,7 @@ import org.merganser.compute.Workspace;
 import org.merganser.io.Checkpoint;
 import org.merganser.linalg.Tensor;
 import org.merganser.stats.Moments;
-import org.merganser.torch.Activation;
+import org.merganser.torch.layers.Activation;
 import org.merganser.torch.Examples;
 import org.merganser.torch.TorchNetwork;
 

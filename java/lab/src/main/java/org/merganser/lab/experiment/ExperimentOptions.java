@@ -10,7 +10,7 @@ import org.merganser.lab.data.Split;
 import org.merganser.method.Setting;
 import org.merganser.plan.Catalogue;
 import org.merganser.torch.Augmentation;
-import org.merganser.torch.Trainer;
+import org.merganser.torch.training.Trainer;
 
 /**
  * Settings of every experiment on groups of trained models: what is trained on what, and how models

@@ -6,7 +6,7 @@ import org.merganser.io.Checkpoint;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.merge.NpMerger;
 import org.merganser.model.EarlyStopping;
-import org.merganser.torch.FineTuning;
+import org.merganser.torch.objective.FineTuning;
 
 /**
  * A model that was learned step by step.

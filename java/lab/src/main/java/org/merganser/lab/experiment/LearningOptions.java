@@ -6,8 +6,8 @@ import java.util.OptionalInt;
 import org.merganser.lab.data.DataSet;
 import org.merganser.method.Setting;
 import org.merganser.torch.Examples;
-import org.merganser.torch.FineTuning;
-import org.merganser.torch.TorchObjective;
+import org.merganser.torch.objective.FineTuning;
+import org.merganser.torch.objective.TorchObjective;
 
 /** Settings of experiments that learn from samples step by step, and stop early. */
 public record LearningOptions(

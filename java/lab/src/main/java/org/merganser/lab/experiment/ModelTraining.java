@@ -12,7 +12,7 @@ import org.merganser.compute.Workspace;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.torch.Examples;
 import org.merganser.torch.TorchNetwork;
-import org.merganser.torch.Trainer;
+import org.merganser.torch.training.Trainer;
 
 /**
  * Trains several models at once, one libtorch thread each: small networks gain nothing from more,

@@ -9,15 +9,15 @@ import org.merganser.lab.data.DataSet;
 import org.merganser.lab.data.ImageForm;
 import org.merganser.lab.report.Section;
 import org.merganser.method.Setting;
-import org.merganser.torch.Activation;
 import org.merganser.torch.Augmentation;
-import org.merganser.torch.Norm;
-import org.merganser.torch.Optimizer;
-import org.merganser.torch.ResNet;
-import org.merganser.torch.Schedule;
 import org.merganser.torch.TorchNetwork;
-import org.merganser.torch.Trainer;
-import org.merganser.torch.Vgg;
+import org.merganser.torch.layers.Activation;
+import org.merganser.torch.networks.Norm;
+import org.merganser.torch.networks.ResNet;
+import org.merganser.torch.networks.Vgg;
+import org.merganser.torch.training.Optimizer;
+import org.merganser.torch.training.Schedule;
+import org.merganser.torch.training.Trainer;
 
 /** The network of an experiment, and how one of its kind is trained at the scale of minutes. */
 public record NetworkChoice(

@@ -20,9 +20,9 @@ import org.merganser.method.Setting;
 import org.merganser.method.Settings;
 import org.merganser.model.Architecture;
 import org.merganser.torch.Examples;
-import org.merganser.torch.FineTuning;
 import org.merganser.torch.TorchNetwork;
-import org.merganser.torch.TorchObjective;
+import org.merganser.torch.objective.FineTuning;
+import org.merganser.torch.objective.TorchObjective;
 
 /**
  * Trains independent models, aligns them with every aligner, learns each parameter's coefficient

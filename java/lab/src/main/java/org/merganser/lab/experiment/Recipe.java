@@ -13,7 +13,7 @@ import org.merganser.plan.Doctor;
 import org.merganser.torch.Examples;
 import org.merganser.torch.TorchNatives;
 import org.merganser.torch.TorchNetwork;
-import org.merganser.torch.Trainer;
+import org.merganser.torch.training.Trainer;
 
 /**
  * Everything a trained model depends on, as a text; its hash names the model. The same recipe gives

@@ -29,10 +29,10 @@ import org.merganser.lab.data.ImageFiles;
 import org.merganser.lab.data.Split;
 import org.merganser.linalg.Tensor;
 import org.merganser.model.Evaluation;
-import org.merganser.torch.Activation;
 import org.merganser.torch.Examples;
 import org.merganser.torch.TorchNetwork;
-import org.merganser.torch.Trainer;
+import org.merganser.torch.layers.Activation;
+import org.merganser.torch.training.Trainer;
 
 /** Runs that go on where others stopped, and models that see different data. */
 class CachedExperimentTest {

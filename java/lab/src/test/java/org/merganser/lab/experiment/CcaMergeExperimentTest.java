@@ -42,9 +42,9 @@ import org.merganser.merge.MergeProblem;
 import org.merganser.model.Evaluation;
 import org.merganser.plan.Catalogue;
 import org.merganser.stats.Moments;
-import org.merganser.torch.Activation;
 import org.merganser.torch.TorchNetwork;
-import org.merganser.torch.Trainer;
+import org.merganser.torch.layers.Activation;
+import org.merganser.torch.training.Trainer;
 
 class CcaMergeExperimentTest {
   private static final int HIDDEN = 16;

@@ -10,7 +10,7 @@ import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
 import org.merganser.compute.Workspace;
 import org.merganser.lab.report.TextTable;
-import org.merganser.torch.Norm;
+import org.merganser.torch.networks.Norm;
 
 /** Narrow networks on a few images: what the rows are, not how good. */
 class ConvolutionalExperimentTest {

@@ -18,11 +18,11 @@ import org.merganser.io.Checkpoint;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.io.Safetensors;
 import org.merganser.linalg.Tensor;
-import org.merganser.torch.Activation;
 import org.merganser.torch.Augmentation;
 import org.merganser.torch.Examples;
 import org.merganser.torch.TorchNetwork;
-import org.merganser.torch.Trainer;
+import org.merganser.torch.layers.Activation;
+import org.merganser.torch.training.Trainer;
 
 class ModelCacheTest {
   private static final TorchNetwork NETWORK = TorchNetwork.mlp(4, 5, 1, 2, Activation.RELU);

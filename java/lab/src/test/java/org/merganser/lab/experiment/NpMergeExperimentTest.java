@@ -30,9 +30,9 @@ import org.merganser.lab.report.Json;
 import org.merganser.lab.report.ResultsJson;
 import org.merganser.linalg.Tensor;
 import org.merganser.model.Evaluation;
-import org.merganser.torch.Activation;
-import org.merganser.torch.Norm;
 import org.merganser.torch.TorchNetwork;
+import org.merganser.torch.layers.Activation;
+import org.merganser.torch.networks.Norm;
 
 class NpMergeExperimentTest {
   private static final int HIDDEN = 16;

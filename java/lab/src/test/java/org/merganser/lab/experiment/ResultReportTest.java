@@ -20,8 +20,8 @@ import org.merganser.lab.report.Json;
 import org.merganser.lab.report.ResultsJson;
 import org.merganser.lab.report.TextTable;
 import org.merganser.model.Evaluation;
-import org.merganser.torch.Activation;
 import org.merganser.torch.TorchNetwork;
+import org.merganser.torch.layers.Activation;
 
 /** What every experiment reports, from findings made up. */
 class ResultReportTest {

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.torch.internal.session;
+
+import java.util.Arrays;
+import java.util.SplittableRandom;
+import org.merganser.internal.Seeds;
+
+/**
+ * Batches drawn without replacement: each epoch has its own random order, which depends on the seed
+ * and the epoch only; the last batch of an epoch may be smaller.
+ */
+final class BatchOrder {
+  private final int samples;
+  private final int batchSize;
+  private final long seed;
+  private long epoch = -1;
+  private int[] order;
+
+  BatchOrder(int samples, int batchSize, long seed) {
+    this.samples = samples;
+    this.batchSize = batchSize;
+    this.seed = seed;
+  }
+
+  /** Batches of an epoch. */
+  int batches() {
+    return (samples + batchSize - 1) / batchSize;
+  }
+
+  /** Samples of the batch of a step, from 0. */
+  int[] batch(long step) {
+    long wanted = step / batches();
+    if (wanted != epoch) {
+      epoch = wanted;
+      order = order(wanted);
+    }
+    int from = (int) (step % batches()) * batchSize;
+    return Arrays.copyOfRange(order, from, Math.min(samples, from + batchSize));
+  }
+
+  /** A random order of all samples (Fisher and Yates). */
+  private int[] order(long round) {
+    SplittableRandom random = Seeds.stream(seed, "order/" + round);
+    int[] shuffled = new int[samples];
+    for (int i = 0; i < shuffled.length; i++) {
+      int j = random.nextInt(i + 1);
+      shuffled[i] = shuffled[j];
+      shuffled[j] = i;
+    }
+    return shuffled;
+  }
+}

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.torch.internal.session;
+
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.OptionalDouble;
+import java.util.function.Function;
+import java.util.function.LongToDoubleFunction;
+import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.NoGradGuard;
+import org.bytedeco.pytorch.Optimizer;
+import org.bytedeco.pytorch.TensorVector;
+import org.bytedeco.pytorch.global.torch;
+import org.merganser.compute.Workspace;
+import org.merganser.error.NumericalException;
+import org.merganser.linalg.Tensor;
+import org.merganser.model.EarlyStopping;
+import org.merganser.torch.internal.Libtorch;
+
+/** Gradient descent by an optimiser of libtorch, in place: training and fine-tuning. */
+public abstract class Descent {
+  private final Function<TensorVector, Optimizer> optimizer;
+  private final double learningRate;
+  private final LongToDoubleFunction multiple;
+  private final double clipNorm;
+
+  /**
+   * @param optimizer of the parameters
+   * @param multiple of the learning rate at a step, from 0
+   * @param clipNorm largest 2-norm of the gradient; infinity for no clipping
+   */
+  protected Descent(
+      Function<TensorVector, Optimizer> optimizer,
+      double learningRate,
+      LongToDoubleFunction multiple,
+      double clipNorm) {
+    this.optimizer = optimizer;
+    this.learningRate = learningRate;
+    this.multiple = multiple;
+    this.clipNorm = clipNorm;
+  }
+
+  /** What diverged at a step, for the message: "training diverged in epoch 2 of 5". */
+  protected abstract String diverged(long step);
+
+  /** Told after every step. */
+  protected abstract void stepped(long made, double loss);
+
+  /**
+   * Makes at most {@code steps} steps. The parameters are then those of the least held-out loss, or
+   * of the last step when the session has no such data.
+   *
+   * @param parameters those of the session
+   * @return loss of the batch of each step
+   * @throws NumericalException when a loss, or the held-out loss at the start, is not finite
+   */
+  public List<Double> run(
+      TorchSession session,
+      Map<String, Tensor> parameters,
+      long steps,
+      EarlyStopping stopping,
+      Workspace ws)
+      throws IOException {
+    List<Double> losses = new ArrayList<>();
+    Map<String, Tensor> best = new LinkedHashMap<>();
+    Optimizer libtorch = open(session);
+    try {
+      for (long step = 0; ; step++) {
+        boolean last = step == steps;
+        if (stopping.isDue(step, last) && isBetter(step, session.heldOutLoss(), stopping)) {
+          parameters.forEach(
+              (name, tensor) ->
+                  best.computeIfAbsent(name, n -> Tensor.allocate(tensor.dtype(), tensor.shape()))
+                      .copyFrom(tensor, ws));
+        }
+        if (last || stopping.isOver()) {
+          break;
+        }
+        double loss = session.backward(step);
+        if (!Double.isFinite(loss)) {
+          throw new NumericalException(
+              diverged(step)
+                  + ": the loss is "
+                  + loss
+                  + "; lower the learning rate (now "
+                  + learningRate
+                  + ")");
+        }
+        losses.add(loss);
+        descend(libtorch, learningRate * multiple.applyAsDouble(step), session);
+        stepped(step + 1, loss);
+      }
+      best.forEach((name, tensor) -> parameters.get(name).copyFrom(tensor, ws));
+      return losses;
+    } finally {
+      libtorch.close();
+      best.values().forEach(Tensor::close);
+    }
+  }
+
+  private Optimizer open(TorchSession session) throws IOException {
+    org.bytedeco.pytorch.Tensor[] leaves =
+        session.leaves().toArray(org.bytedeco.pytorch.Tensor[]::new);
+    return Libtorch.call(session.threads(), () -> optimizer.apply(new TensorVector(leaves)));
+  }
+
+  private static boolean isBetter(long step, OptionalDouble loss, EarlyStopping stopping) {
+    if (step == 0 && loss.isPresent() && !Double.isFinite(loss.getAsDouble())) {
+      throw new NumericalException(
+          "the held-out loss of the model to train on is " + loss.getAsDouble());
+    }
+    return loss.isPresent() && stopping.add(step, loss.getAsDouble());
+  }
+
+  @SuppressWarnings("try")
+  private void descend(Optimizer libtorch, double rate, TorchSession session) throws IOException {
+    Libtorch.call(
+        session.threads(),
+        () -> {
+          try (PointerScope scope = new PointerScope();
+              NoGradGuard guard = new NoGradGuard()) {
+            if (clipNorm < Double.POSITIVE_INFINITY) {
+              torch.clip_grad_norm_(libtorch.param_groups().get(0).params(), clipNorm);
+            }
+            libtorch.param_groups().get(0).options().set_lr(rate);
+            return libtorch.step();
+          }
+        });
+  }
+}

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.torch.internal.session;
+
+import java.io.IOException;
+import java.util.List;
+import java.util.Map;
+import java.util.OptionalDouble;
+import java.util.function.BinaryOperator;
+import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.NoGradGuard;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
+import org.merganser.compute.Workspace;
+import org.merganser.internal.Opened;
+import org.merganser.model.Mode;
+import org.merganser.torch.Augmentation;
+import org.merganser.torch.Examples;
+import org.merganser.torch.TorchNetwork;
+import org.merganser.torch.internal.Bridge;
+import org.merganser.torch.internal.Libtorch;
+import org.merganser.torch.internal.Shared;
+
+/**
+ * A network that learns: parameters that libtorch reads in place, the loss of batches and its
+ * gradient. What training, fine-tuning and the objective of NP Merge have in common.
+ */
+public final class TorchSession implements AutoCloseable {
+  /**
+   * What is learned, and how.
+   *
+   * @param threads of libtorch
+   * @param loss mean over a batch, of outputs and labels
+   */
+  public record Setup(
+      TorchNetwork network,
+      int batchSize,
+      int threads,
+      BinaryOperator<Tensor> loss,
+      Augmentation augmentation) {
+
+    /**
+     * @param what names the data in the message
+     * @throws org.merganser.error.ShapeException when the samples do not fit the network
+     */
+    public void check(String what, Examples data) {
+      network.checkInputs(data.inputs());
+      augmentation.check(data.inputs().shape());
+      if (data.classes() != network.outputs()) {
+        throw new IllegalArgumentException(
+            "the network has "
+                + network.outputs()
+                + " outputs, the "
+                + what
+                + " "
+                + data.classes()
+                + " classes");
+      }
+    }
+  }
+
+  private final Setup setup;
+  private final Samples train;
+  private final Samples heldOut;
+  private final boolean tracks;
+  private final Workspace ws;
+  private final BatchOrder order;
+  private final Opened opened = new Opened();
+  private final Map<String, Tensor> theta;
+  private final List<Tensor> leaves;
+  private final Tensor inputs;
+  private final Tensor heldOutInputs;
+  private boolean closed;
+
+  /**
+   * @param parameters of the network, F32, which stay the caller's; what is written to them is read
+   *     at the next batch
+   * @param heldOut what no step sees; may be empty
+   * @param tracks whether running statistics follow the batches, as the network is trained with
+   *     them; else they are not read, and held-out batches normalise themselves
+   */
+  public TorchSession(
+      Setup setup,
+      Map<String, org.merganser.linalg.Tensor> parameters,
+      Samples train,
+      Samples heldOut,
+      boolean tracks,
+      Workspace ws)
+      throws IOException {
+    this.setup = setup;
+    this.train = train;
+    this.heldOut = heldOut;
+    this.tracks = tracks;
+    this.ws = ws;
+    this.order = new BatchOrder(train.size(), setup.batchSize(), ws.seed());
+    try (Opened unfinished = new Opened()) {
+      unfinished.add(opened);
+      theta = share(parameters);
+      inputs = share(Map.of("inputs", train.data().inputs())).get("inputs");
+      heldOutInputs = share(Map.of("inputs", heldOut.data().inputs())).get("inputs");
+      leaves = setup.network().learned().stream().map(theta::get).toList();
+      leaves.forEach(leaf -> leaf.set_requires_grad(true));
+      unfinished.release();
+    }
+  }
+
+  private Map<String, Tensor> share(Map<String, org.merganser.linalg.Tensor> ours)
+      throws IOException {
+    return Libtorch.call(setup.threads(), () -> opened.add(new Shared(ours)).all());
+  }
+
+  /** The learned parameters in the order of the network, as libtorch's optimisers take them. */
+  public List<Tensor> leaves() {
+    return leaves;
+  }
+
+  public int threads() {
+    return setup.threads();
+  }
+
+  /** Batches of an epoch. */
+  public int batches() {
+    return order.batches();
+  }
+
+  /**
+   * Takes the batch of a step, from 0, and leaves the gradient of its loss at the leaves.
+   *
+   * @return the loss
+   */
+  public synchronized double backward(long step) throws IOException {
+    requireOpen();
+    ws.cancellation().check();
+    int[] batch = train.at(order.batch(step));
+    return Libtorch.call(setup.threads(), () -> backward(batch, step / order.batches()));
+  }
+
+  @SuppressWarnings("try")
+  private double backward(int[] batch, long epoch) {
+    // Room for the next gradients before they are computed.
+    for (Tensor leaf : leaves) {
+      try (Tensor gradient = leaf.mutable_grad()) {
+        gradient.reset();
+      }
+    }
+    try (PointerScope scope = new PointerScope()) {
+      Tensor drawn = Bridge.rows(inputs, batch);
+      Tensor x = setup.augmentation().apply(drawn, ws.seed(), epoch, batch);
+      Tensor outputs = setup.network().graph().forward(x, theta, Mode.TRAIN, tracks);
+      Tensor loss = setup.loss().apply(outputs, torch.tensor(train.labels(batch)));
+      loss.backward();
+      return loss.item_float();
+    }
+  }
+
+  /** Mean loss of the held-out samples; empty when there are none. */
+  public synchronized OptionalDouble heldOutLoss() throws IOException {
+    requireOpen();
+    int n = heldOut.size();
+    if (n == 0) {
+      return OptionalDouble.empty();
+    }
+    boolean normalised = !tracks && !setup.network().batchNorms().isEmpty();
+    int size = normalised ? setup.batchSize() : heldOut.data().batchSize();
+    // Of about equal size: the statistics of a small last batch would be poor.
+    int batches = (n + size - 1) / size;
+    double sum = 0;
+    for (int b = 0; b < batches; b++) {
+      ws.cancellation().check();
+      int[] batch =
+          heldOut.range((int) ((long) n * b / batches), (int) ((long) n * (b + 1) / batches));
+      sum +=
+          batch.length
+              * Libtorch.call(
+                  setup.threads(), () -> plain(batch, normalised ? Mode.TRAIN : Mode.EVAL));
+    }
+    return OptionalDouble.of(sum / n);
+  }
+
+  @SuppressWarnings("try")
+  private double plain(int[] batch, Mode mode) {
+    try (PointerScope scope = new PointerScope();
+        NoGradGuard guard = new NoGradGuard()) {
+      Tensor x = Bridge.rows(heldOutInputs, batch);
+      Tensor outputs = setup.network().graph().forward(x, theta, mode, false);
+      return setup.loss().apply(outputs, torch.tensor(heldOut.labels(batch))).item_float();
+    }
+  }
+
+  public void requireOpen() {
+    if (closed) {
+      throw new IllegalStateException("this session is already closed");
+    }
+  }
+
+  @Override
+  public synchronized void close() {
+    closed = true;
+    opened.close();
+  }
+}

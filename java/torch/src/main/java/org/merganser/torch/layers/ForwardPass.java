@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.torch.layers;
+
+import java.util.HashSet;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.Set;
+import org.bytedeco.pytorch.Tensor;
+import org.merganser.model.Mode;
+
+/**
+ * One forward pass: the parameters it uses, and the activations it was asked for. It numbers the
+ * nodes as {@link Description} did, which is how it knows where to read.
+ */
+final class ForwardPass {
+  /** Thrown when all that was asked for has been found: nobody needs the rest of the network. */
+  static final class Complete extends RuntimeException {
+    private static final long serialVersionUID = 1;
+    private static final Complete INSTANCE = new Complete();
+
+    private Complete() {
+      super("complete", null, false, false);
+    }
+  }
+
+  private final Map<String, Tensor> parameters;
+  private final Map<Integer, String> inputTaps;
+  private final Map<Integer, Set<String>> outputTaps;
+  private final Mode mode;
+  private final boolean updatesBuffers;
+  private final Set<String> wanted;
+  private final Map<String, Tensor> tapped = new LinkedHashMap<>();
+  private int nodes;
+
+  private ForwardPass(
+      Map<String, Tensor> parameters,
+      Map<Integer, String> inputTaps,
+      Map<Integer, Set<String>> outputTaps,
+      Set<String> wanted,
+      Mode mode,
+      boolean updatesBuffers) {
+    this.parameters = parameters;
+    this.inputTaps = inputTaps;
+    this.outputTaps = outputTaps;
+    this.wanted = new HashSet<>(wanted);
+    this.mode = mode;
+    this.updatesBuffers = updatesBuffers;
+  }
+
+  /**
+   * Without taps.
+   *
+   * @param tracks whether running statistics follow the batch in training mode; else nothing is
+   *     changed
+   */
+  static ForwardPass plain(Map<String, Tensor> parameters, Mode mode, boolean tracks) {
+    return new ForwardPass(
+        parameters, Map.of(), Map.of(), Set.of(), mode, tracks && mode == Mode.TRAIN);
+  }
+
+  /** With taps; nothing is changed. It ends with {@link Complete} when the last one is found. */
+  static ForwardPass tapping(
+      Map<String, Tensor> parameters, Description description, Set<String> wanted, Mode mode) {
+    return new ForwardPass(
+        parameters, description.inputTaps(), description.outputTaps(), wanted, mode, false);
+  }
+
+  Tensor apply(Layer layer, Tensor x) {
+    int node = nodes++;
+    String before = inputTaps.get(node);
+    if (before != null) {
+      tap(before, x);
+    }
+    Tensor y = layer.forward(x, this);
+    for (String after : outputTaps.getOrDefault(node, Set.of())) {
+      tap(after, y);
+    }
+    return y;
+  }
+
+  private void tap(String name, Tensor value) {
+    if (wanted.remove(name)) {
+      tapped.put(name, value);
+      if (wanted.isEmpty()) {
+        throw Complete.INSTANCE;
+      }
+    }
+  }
+
+  Mode mode() {
+    return mode;
+  }
+
+  boolean updatesBuffers() {
+    return updatesBuffers;
+  }
+
+  Tensor parameter(String name) {
+    return parameters.get(name);
+  }
+
+  Map<String, Tensor> tapped() {
+    return tapped;
+  }
+}

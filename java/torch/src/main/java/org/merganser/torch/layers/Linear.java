@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.torch.layers;
+
+import java.util.Optional;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
+import org.merganser.compute.DType;
+import org.merganser.error.ShapeException;
+import org.merganser.io.TensorInfo;
+import org.merganser.model.AffineLayer;
+import org.merganser.model.Role;
+
+/**
+ * {@code y = W x + b}: parameters {@code NAME.weight} [out x in] and {@code NAME.bias} [out], which
+ * starts at 0.
+ */
+public record Linear(String name, long in, long out, Initial initial) implements Layer {
+  /** Initial weights are normal with variance 2/in (He et al. 2015). */
+  public Linear(String name, long in, long out) {
+    this(name, in, out, Initial.he(in));
+  }
+
+  @Override
+  public Signal describe(Signal signal, Description description) {
+    if (!signal.flat() || signal.flatSize() != in) {
+      throw new ShapeException(
+          "layer '"
+              + name
+              + "' reads "
+              + in
+              + " features, it is given "
+              + signal.features()
+              + (signal.positions() == 1 ? "" : " at " + signal.positions() + " positions")
+              + (signal.flat() ? "" : "; flatten first"));
+    }
+    description.parameter(weight(), TensorInfo.of(DType.F32, out, in), initial);
+    description.parameter(bias(), TensorInfo.of(DType.F32, out), Initial.ZERO);
+    description.consume(signal, weight(), 1);
+    Description.Space space = description.space(name, out);
+    space.bind(weight(), 0, Role.WEIGHT_OUT);
+    space.bind(bias(), 0, Role.BIAS);
+    description.affine(new AffineLayer(name, weight(), Optional.of(bias()), out));
+    return Signal.vector(space, out, description.node());
+  }
+
+  @Override
+  public Tensor forward(Tensor x, ForwardPass pass) {
+    return torch.addmm(pass.parameter(bias()), x, pass.parameter(weight()).t());
+  }
+
+  private String weight() {
+    return name + ".weight";
+  }
+
+  private String bias() {
+    return name + ".bias";
+  }
+}

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.torch.objective;
+
+import java.io.IOException;
+import java.util.List;
+import java.util.Locale;
+import org.merganser.compute.DType;
+import org.merganser.compute.Workspace;
+import org.merganser.error.NumericalException;
+import org.merganser.io.Checkpoint;
+import org.merganser.io.MemoryCheckpoint;
+import org.merganser.linalg.Tensor;
+import org.merganser.model.EarlyStopping;
+import org.merganser.model.EarlyStopping.HeldOut;
+import org.merganser.model.Objective.Slot;
+import org.merganser.torch.internal.session.Descent;
+import org.merganser.torch.training.Optimizer;
+
+/**
+ * Trains a model on for some steps of an objective, and keeps the parameters of the least held-out
+ * loss, those at the start among them: the same batches, evaluations and stopping as {@link
+ * org.merganser.merge.NpMerger}, with the parameters themselves free. What NP Merge is to be
+ * compared with.
+ *
+ * @param model of the best parameters
+ * @param losses of the batch of each step
+ * @param heldOut evaluations on the held-out data
+ * @param bestStep step whose parameters are kept
+ */
+public record FineTuning(
+    MemoryCheckpoint model, List<Double> losses, List<HeldOut> heldOut, long bestStep)
+    implements AutoCloseable {
+
+  public FineTuning {
+    losses = List.copyOf(losses);
+    heldOut = List.copyOf(heldOut);
+  }
+
+  /**
+   * @param steps at most
+   * @param evalEvery steps between two evaluations
+   * @param patience evaluations without improvement after which it ends
+   */
+  public record Options(Optimizer optimizer, long steps, int evalEvery, int patience) {
+    public Options {
+      if (steps < 1 || evalEvery < 1 || patience < 1) {
+        throw new IllegalArgumentException(
+            "steps, evalEvery and patience must be at least 1, not "
+                + steps
+                + ", "
+                + evalEvery
+                + " and "
+                + patience);
+      }
+    }
+
+    /** AdamW 1e-3 without weight decay, which is Adam; evaluations and stopping as given. */
+    public static Options adam(long steps, int evalEvery, int patience) {
+      return new Options(new Optimizer.AdamW(1e-3, 0), steps, evalEvery, patience);
+    }
+  }
+
+  /**
+   * Trains on from a model, which is not changed.
+   *
+   * @throws NumericalException when the loss is no longer finite
+   */
+  public static FineTuning of(
+      TorchObjective objective, Checkpoint start, Options options, Workspace ws)
+      throws IOException {
+    EarlyStopping stopping = new EarlyStopping(options.evalEvery(), options.patience());
+    try (TorchObjectiveSession session = objective.openTorch(ws)) {
+      for (Slot slot : objective.slots()) {
+        try (Tensor stored = start.read(slot.name(), ws);
+            Tensor wide = stored.to(DType.F32, ws)) {
+          session.parameters().get(slot.name()).copyFrom(wide, ws);
+        }
+      }
+      List<Double> losses =
+          new Steps(options, ws)
+              .run(session.torch(), session.parameters(), options.steps(), stopping, ws);
+      return new FineTuning(
+          objective.model(session, List.of(start), ws),
+          losses,
+          stopping.evaluations(),
+          stopping.bestStepOr(losses.size()));
+    }
+  }
+
+  /** Reports after each step. */
+  private static final class Steps extends Descent {
+    private final Options options;
+    private final Workspace ws;
+
+    Steps(Options options, Workspace ws) {
+      super(
+          options.optimizer()::create,
+          options.optimizer().learningRate(),
+          step -> 1,
+          Double.POSITIVE_INFINITY);
+      this.options = options;
+      this.ws = ws;
+    }
+
+    @Override
+    protected String diverged(long step) {
+      return "fine-tuning diverged in step " + (step + 1) + " of " + options.steps();
+    }
+
+    @Override
+    protected void stepped(long made, double loss) {
+      ws.progress()
+          .report(
+              "fine-tuning", made, options.steps(), String.format(Locale.ROOT, "loss %.4f", loss));
+    }
+  }
+
+  @Override
+  public void close() {
+    model.close();
+  }
+}

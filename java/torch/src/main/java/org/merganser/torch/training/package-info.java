@@ -1,0 +1,3 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Training from scratch: optimisers, schedules of the learning rate, protocols. */
+package org.merganser.torch.training;

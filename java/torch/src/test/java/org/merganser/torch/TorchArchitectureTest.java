@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.torch;
+
+import static com.tngtech.archunit.base.DescribedPredicate.anyElementThat;
+import static com.tngtech.archunit.core.domain.JavaClass.Predicates.resideInAPackage;
+import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
+import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noCodeUnits;
+import static com.tngtech.archunit.library.dependencies.SlicesRuleDefinition.slices;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.tngtech.archunit.core.domain.Dependency;
+import com.tngtech.archunit.core.domain.JavaClass;
+import com.tngtech.archunit.core.domain.JavaClasses;
+import com.tngtech.archunit.core.domain.JavaModifier;
+import com.tngtech.archunit.core.importer.ImportOption;
+import com.tngtech.archunit.junit.AnalyzeClasses;
+import com.tngtech.archunit.junit.ArchTest;
+import java.util.List;
+import java.util.Map;
+import org.merganser.torch.internal.Libtorch;
+
+/** Rules as methods: surefire runs no rules that are fields. */
+@AnalyzeClasses(
+    packages = "org.merganser.torch",
+    importOptions = ImportOption.DoNotIncludeTests.class)
+class TorchArchitectureTest {
+  private static final String ROOT = "org.merganser.torch";
+  private static final String INTERNAL = ROOT + ".internal..";
+  private static final int MOST_PUBLIC_TYPES = 26;
+
+  /** A package depends only on lower ones; layers are described without libtorch's memory. */
+  private static final Map<String, Integer> LAYERS =
+      Map.of(
+          "", 1,
+          ".internal", 0,
+          ".layers", 0,
+          ".networks", 2,
+          ".internal.session", 2,
+          ".training", 3,
+          ".objective", 4);
+
+  @ArchTest
+  static void layersPointDown(JavaClasses all) {
+    List<String> upward =
+        all.stream()
+            .flatMap(type -> type.getDirectDependenciesFromSelf().stream())
+            .filter(TorchArchitectureTest::pointsUp)
+            .map(Dependency::getDescription)
+            .toList();
+    assertThat(upward).isEmpty();
+    assertThat(all.stream().map(type -> packageOf(type)).distinct())
+        .containsExactlyInAnyOrderElementsOf(LAYERS.keySet());
+  }
+
+  private static boolean pointsUp(Dependency dependency) {
+    String from = packageOf(dependency.getOriginClass());
+    JavaClass target = dependency.getTargetClass().getBaseComponentType();
+    return target.getPackageName().startsWith(ROOT)
+        && !packageOf(target).equals(from)
+        && LAYERS.get(packageOf(target)) >= LAYERS.get(from);
+  }
+
+  private static String packageOf(JavaClass type) {
+    return type.getPackageName().substring(ROOT.length());
+  }
+
+  @ArchTest
+  static void packagesHaveNoCycles(JavaClasses all) {
+    slices().matching("org.merganser.(**)").should().beFreeOfCycles().check(all);
+  }
+
+  @ArchTest
+  static void nothingInternalIsShown(JavaClasses all) {
+    noCodeUnits()
+        .that()
+        .arePublic()
+        .and()
+        .areDeclaredInClassesThat()
+        .resideOutsideOfPackage(INTERNAL)
+        .and()
+        .areDeclaredInClassesThat()
+        .arePublic()
+        .should()
+        .haveRawReturnType(resideInAPackage("org.merganser..internal.."))
+        .orShould()
+        .haveRawParameterTypes(anyElementThat(resideInAPackage("org.merganser..internal..")))
+        .check(all);
+  }
+
+  /** The gate of BLAS and the number of threads belong to a call; see {@link Libtorch#call}. */
+  @ArchTest
+  static void onlyLibtorchSetsItsThreads(JavaClasses all) {
+    noClasses()
+        .that()
+        .doNotBelongToAnyOf(Libtorch.class)
+        .should()
+        .callMethod("org.bytedeco.pytorch.global.torch", "set_num_threads", "int")
+        .check(all);
+  }
+
+  @ArchTest
+  static void theApiIsSmall(JavaClasses all) {
+    assertThat(
+            all.stream()
+                .filter(JavaClass::isTopLevelClass)
+                .filter(type -> type.getModifiers().contains(JavaModifier.PUBLIC))
+                .filter(type -> !type.getPackageName().startsWith(ROOT + ".internal"))
+                .map(JavaClass::getName)
+                .sorted()
+                .toList())
+        .hasSizeBetween(20, MOST_PUBLIC_TYPES);
+  }
+}
