@@ -22,11 +22,11 @@ public record MergeOptions(
 
   public MergeOptions {
     batchNorm = batchNorm.stream().distinct().toList();
-    Choice.of(Catalogue.mergers(), Catalogue.Methods.split(mergers));
+    Choice.of(Catalogue.mergers(), mergers);
     ExperimentOptions.refuse("repairs", !repair && !repairs.isEmpty(), "there is --no-repair");
     ExperimentOptions.refuse("batch-norm", !repair && !batchNorm.isEmpty(), "there is --no-repair");
     if (!repairs.isEmpty()) {
-      Choice.of(Catalogue.repairs(), Catalogue.Methods.split(repairs));
+      Choice.of(Catalogue.repairs(), repairs);
     }
   }
 
@@ -37,7 +37,7 @@ public record MergeOptions(
 
   /** Throws when something is set that the networks do not use, or a merger cannot merge them. */
   void check(ExperimentOptions options) {
-    for (Choice<Merger> merger : Choice.of(Catalogue.mergers(), Catalogue.Methods.split(mergers))) {
+    for (Choice<Merger> merger : Choice.of(Catalogue.mergers(), mergers)) {
       Merger.Needs needs = merger.methods().get(0).needs();
       int models = options.models();
       if (needs.base() || needs.objective() || models < needs.fewest() || models > needs.most()) {
