@@ -211,13 +211,29 @@ final class NpMergeCharts {
               "losses",
               losses));
     }
+    String text =
+        "Aligned by "
+            + aligner
+            + " (with the statistics of the whole run), then learned from this many samples. Without"
+            + " stopping all of them are learned from and the last step is kept. Accuracy and loss"
+            + " on test data.";
+    return new Section(
+        LearnedRows.SAMPLES,
+        "From fewer samples",
+        text,
+        rows,
+        columns(names),
+        List.of(accuracy, loss));
+  }
+
+  private static List<Column> columns(List<String> names) {
     List<Column> columns = new ArrayList<>();
     columns.add(
         Column.text(
             "samples, loss",
             19,
             row -> NAMES.getOrDefault(row.get(METHOD).toString(), row.get(METHOD).toString())));
-    for (int i = 0; i < counts.size(); i++) {
+    for (int i = 0; i < names.size(); i++) {
       int at = i;
       columns.add(
           Column.number(
@@ -227,14 +243,7 @@ final class NpMergeCharts {
                   ResultReport.format("%.2f%% ", 100 * Findings.<Double>list(row, ACCURACY).get(at))
                       + ResultReport.format("%6.3f", Findings.<Double>list(row, LOSS).get(at))));
     }
-    String text =
-        "Aligned by "
-            + aligner
-            + " (with the statistics of the whole run), then learned from this many samples. Without"
-            + " stopping all of them are learned from and the last step is kept. Accuracy and loss"
-            + " on test data.";
-    return new Section(
-        LearnedRows.SAMPLES, "From fewer samples", text, rows, columns, List.of(accuracy, loss));
+    return columns;
   }
 
   private static Chart chart(String aligner, String what, String y, List<String> counts) {
