@@ -260,7 +260,7 @@ class CcaMergeExperimentTest {
             Map.of("kind", "mlp", "hidden", 16L, "layers", 2L, "parameters", NETWORK.size()))
         .containsEntry("backend", "cpu");
     Map<?, ?> aligners = (Map<?, ?>) found.get("aligners");
-    assertThat(aligners.keySet()).isEqualTo(new java.util.HashSet<>(Catalogue.aligners().ids()));
+    assertThat(List.copyOf(aligners.keySet())).isEqualTo(Catalogue.aligners().ids());
     assertThat(aligners.get("identity")).isEqualTo(List.of(Map.of()));
     assertThat(aligners.get("cca")).isEqualTo(List.of(Map.of("gamma", 1.0, "unit", "relative")));
     assertThat(found.get("isa")).isIn("portable", "avx2", "avx512");
