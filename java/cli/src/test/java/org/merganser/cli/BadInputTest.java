@@ -413,7 +413,7 @@ class BadInputTest {
         "--weights|1|1 weights for 2 models",
         "--weights|1,-1|linear: weights [1.0, -1.0] sum to 0.0, which cannot be normalised",
         "--weights|,|linear: weights must be a number, not ''",
-        "--weights|NaN,1|linear: weights [NaN, 1.0] sum to NaN, which cannot be normalised"
+        "--weights|NaN,1|linear: weights must be finite, not NaN"
       })
   void valuesOutOfRange(String option, String value, String message) {
     assertRefused(withActivations(files.activations("c"), option, value), 2, message);

@@ -25,6 +25,7 @@ final class AlignedCheckpoint extends CheckpointView {
   private final Alignment alignment;
   private final Checkpoint source;
   private final NormRule rule;
+  private final MapOverflow overflow;
   private final Set<String> stale;
 
   AlignedCheckpoint(Alignment alignment, Checkpoint source, NormRule rule) {
@@ -32,6 +33,7 @@ final class AlignedCheckpoint extends CheckpointView {
     this.alignment = alignment;
     this.source = source;
     this.rule = rule;
+    this.overflow = new MapOverflow(alignment, source);
     this.stale = new LinkedHashSet<>(source.stale());
     for (FeatureSpace space : alignment.architecture().spaces()) {
       // A variance is no linear function of a mixture; only a one-to-one map carries it.
@@ -105,6 +107,9 @@ final class AlignedCheckpoint extends CheckpointView {
       }
       if (widen) {
         current = replace(current, current.to(info.dtype(), ws));
+      }
+      if (rounding > 0) {
+        overflow.check(name, current, ws);
       }
       try (Tensor flat = current.reshape(to - from)) {
         into.copyFrom(flat, ws);

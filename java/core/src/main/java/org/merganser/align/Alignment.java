@@ -180,9 +180,11 @@ public final class Alignment implements AutoCloseable {
    * The model in the reference's features, as a lazy view: {@code W' = T_out W T_in^-1}, {@code
    * T_out W S_in} for pairs of maps. Where widths differ it has the reference's shapes. Products
    * are formed in F64 and rounded once to the type of the tensor; permutations copy the bits.
-   * Scales of normalisations follow {@link NormRule#spread}.
+   * Scales of normalisations follow {@link NormRule#spread}. Reading finite parameters that a map
+   * takes out of the range of their type is a {@link org.merganser.error.NumericalException}.
    *
-   * @throws IncompatibleModelsException when the checkpoint does not fit the architecture
+   * @throws IncompatibleModelsException when the checkpoint does not fit the architecture, or what
+   *     it becomes the reference's
    */
   public Checkpoint apply(Checkpoint checkpoint) {
     return apply(checkpoint, NormRule.spread());
@@ -202,9 +204,12 @@ public final class Alignment implements AutoCloseable {
     }
     boolean resized =
         spaces.values().stream().anyMatch(s -> s.map().width() != s.map().referenceWidth());
-    return resized
-        ? new ResizedCheckpoint(this, checkpoint, rule)
-        : new AlignedCheckpoint(this, checkpoint, rule);
+    if (!resized) {
+      return new AlignedCheckpoint(this, checkpoint, rule);
+    }
+    Checkpoint view = new ResizedCheckpoint(this, checkpoint, rule);
+    reference.require("what the maps lead to", view);
+    return view;
   }
 
   /**

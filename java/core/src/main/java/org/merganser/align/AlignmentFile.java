@@ -3,14 +3,20 @@ package org.merganser.align;
 
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
 import org.merganser.error.FormatException;
 import org.merganser.error.IncompatibleModelsException;
 import org.merganser.error.ShapeException;
+import org.merganser.internal.Names;
 import org.merganser.internal.Opened;
+import org.merganser.internal.kernel.Block;
+import org.merganser.internal.kernel.Kernels;
 import org.merganser.io.Checkpoint;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.io.Safetensors;
@@ -40,6 +46,10 @@ final class AlignmentFile {
 
   /** Of a pair, in place of a family. */
   private static final String PAIR = "PAIR";
+
+  /** What metadata say of a space. */
+  private static final List<String> ENTRIES =
+      List.of("family", "score", "completion", "samples", "fit", "chance");
 
   private AlignmentFile() {}
 
@@ -97,6 +107,7 @@ final class AlignmentFile {
         Opened opened = new Opened()) {
       Map<String, String> metadata = file.metadata();
       checkVersion(path, metadata);
+      Set<String> used = new HashSet<>();
       Architecture architecture =
           Architecture.fromJson(path + " architecture", entry(metadata, path, "architecture"));
       Architecture reference =
@@ -105,8 +116,9 @@ final class AlignmentFile {
               : architecture;
       Map<String, SpaceAlignment> spaces = new LinkedHashMap<>();
       for (FeatureSpace space : architecture.spaces()) {
-        spaces.put(space.id(), space(file, path, space, opened, ws));
+        spaces.put(space.id(), space(file, path, space, used, opened, ws));
       }
+      requireUsed(path, file, architecture, used);
       Alignment alignment =
           new Alignment(entry(metadata, path, "method"), architecture, reference, spaces);
       opened.release();
@@ -136,6 +148,25 @@ final class AlignmentFile {
     }
   }
 
+  /** A misspelt name would leave a space with the identity, or a map without its evidence. */
+  private static void requireUsed(
+      Path path, Checkpoint file, Architecture architecture, Set<String> used) {
+    for (String name : file.tensors().keySet()) {
+      if (!used.contains(name)) {
+        throw new FormatException(
+            path + ": tensor " + Names.quote(name) + " is no part of a map of " + architecture);
+      }
+    }
+    Set<String> known = new HashSet<>();
+    architecture.spaces().forEach(s -> ENTRIES.forEach(entry -> known.add(s.id() + "/" + entry)));
+    for (String key : file.metadata().keySet()) {
+      if (key.contains("/") && !known.contains(key)) {
+        throw new FormatException(
+            path + ": metadata " + Names.quote(key) + " is none of a space of " + architecture);
+      }
+    }
+  }
+
   private static String entry(Map<String, String> metadata, Path path, String key) {
     String value = metadata.get(key);
     if (value == null) {
@@ -145,27 +176,33 @@ final class AlignmentFile {
   }
 
   private static SpaceAlignment space(
-      Checkpoint file, Path path, FeatureSpace space, Opened opened, Workspace ws)
+      Checkpoint file, Path path, FeatureSpace space, Set<String> used, Opened opened, Workspace ws)
       throws IOException {
     String id = space.id();
     Map<String, String> metadata = file.metadata();
+    String family = family(metadata, path, id);
+    used.add(id + "/spectrum");
     FeatureMap map = new IdentityMap(space.width());
     if (file.tensors().containsKey(id + "/map")) {
-      Matrix matrix = Matrix.of(opened.add(file.readOn(id + "/map", ws)));
+      Matrix matrix = matrix(file, path, id + "/map", used, opened, ws);
       matrix.require(path + " '" + id + "/map'", space.width(), space.width());
-      Matrix inverse = Matrix.of(opened.add(file.readOn(id + "/inverse", ws)));
+      Matrix inverse = matrix(file, path, id + "/inverse", used, opened, ws);
       boolean orthogonal =
-          MapFamily.ORTHOGONAL.name().equals(metadata.get(id + "/family"))
-              && isTranspose(matrix, inverse, ws);
+          MapFamily.ORTHOGONAL.name().equals(family) && isTranspose(matrix, inverse, ws);
       // Of an orthogonal one both are kept as they are, since one is the transpose of the other.
       map = LinearMap.of(matrix, inverse, orthogonal ? MapFamily.ORTHOGONAL : MapFamily.ANY_LINEAR);
     } else if (file.tensors().containsKey(id + "/out")) {
-      Matrix out = Matrix.of(opened.add(file.readOn(id + "/out", ws)));
-      map = MapPair.of(out, Matrix.of(opened.add(file.readOn(id + "/in", ws))));
+      Matrix out = matrix(file, path, id + "/out", used, opened, ws);
+      map = MapPair.of(out, matrix(file, path, id + "/in", used, opened, ws));
     } else if (file.tensors().containsKey(id + "/permutation")) {
+      used.addAll(List.of(id + "/permutation", id + "/scales"));
       try (Tensor permutation = file.read(id + "/permutation", ws)) {
         map = ScaledPermutation.of(integers(permutation), doubles(file, id + "/scales", ws));
       }
+    }
+    if (map.family().isEmpty() != PAIR.equals(family)) {
+      throw new FormatException(
+          path + ": space '" + id + "' has a map of family " + family + ", its tensors are " + map);
     }
     return new SpaceAlignment(
         map,
@@ -173,6 +210,37 @@ final class AlignmentFile {
         doubles(file, id + "/spectrum", ws),
         Completion.valueOf(entry(metadata, path, id + "/completion")),
         evidence(metadata, path, id));
+  }
+
+  private static String family(Map<String, String> metadata, Path path, String id) {
+    String family = entry(metadata, path, id + "/family");
+    if (!family.equals(PAIR)) {
+      MapFamily.valueOf(family);
+    }
+    return family;
+  }
+
+  private static Matrix matrix(
+      Checkpoint file, Path path, String name, Set<String> used, Opened opened, Workspace ws)
+      throws IOException {
+    used.add(name);
+    Tensor tensor = opened.add(file.readOn(name, ws));
+    Matrix matrix = Matrix.of(tensor);
+    long[] found =
+        Kernels.of(ws).tensors().nonFinite(tensor.dtype().code(), tensor.size(), Block.of(tensor));
+    if (found[0] > 0) {
+      throw new FormatException(
+          path
+              + ": "
+              + Names.quote(name)
+              + " "
+              + tensor
+              + " holds "
+              + found[0]
+              + " non-finite values, the first at index "
+              + found[1]);
+    }
+    return matrix;
   }
 
   /** Files of other programs may have none. */

@@ -2,9 +2,13 @@
 package org.merganser.align;
 
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import org.merganser.internal.Names;
 import org.merganser.model.Architecture;
+import org.merganser.model.Binding;
 import org.merganser.model.FeatureSpace;
 
 /**
@@ -27,8 +31,9 @@ final class Correspondence {
             "space '" + space.id() + "' has width " + space.width() + ", its map " + map.width());
       }
     }
+    Set<String> ids = Set.copyOf(ids(model));
     for (String id : maps.keySet()) {
-      if (model.spaces().stream().noneMatch(space -> space.id().equals(id))) {
+      if (!ids.contains(id)) {
         problems.add("there is no space '" + id + "'");
       }
     }
@@ -48,6 +53,7 @@ final class Correspondence {
       problems.add("the reference has spaces " + ids(reference) + ", the model " + ids);
       return;
     }
+    Set<String> resized = resizedAxes(model, maps);
     for (FeatureSpace space : model.spaces()) {
       FeatureSpace other = reference.space(space.id());
       long width = maps.get(space.id()).referenceWidth();
@@ -69,8 +75,49 @@ final class Correspondence {
                 + places(space)
                 + ", in the reference to "
                 + places(other));
+      } else {
+        checkBlocks(space, other, resized, problems);
       }
     }
+  }
+
+  /** Where no width changes, features stay in the places of the model. */
+  private static void checkBlocks(
+      FeatureSpace space, FeatureSpace other, Set<String> resized, List<String> problems) {
+    for (int i = 0; i < space.bindings().size(); i++) {
+      Binding binding = space.bindings().get(i);
+      Binding there = other.bindings().get(i);
+      if (!binding.equals(there) && !resized.contains(axis(binding))) {
+        problems.add(
+            "space '"
+                + space.id()
+                + "': "
+                + Names.quote(binding.tensor())
+                + " axis "
+                + binding.axis()
+                + " keeps its size, but "
+                + binding.block()
+                + " is "
+                + there.block()
+                + " in the reference");
+      }
+    }
+  }
+
+  private static Set<String> resizedAxes(
+      Architecture model, Map<String, ? extends FeatureMap> maps) {
+    Set<String> resized = new HashSet<>();
+    for (FeatureSpace space : model.spaces()) {
+      FeatureMap map = maps.get(space.id());
+      if (map.width() != map.referenceWidth()) {
+        space.bindings().forEach(binding -> resized.add(axis(binding)));
+      }
+    }
+    return resized;
+  }
+
+  private static String axis(Binding binding) {
+    return binding.tensor() + "#" + binding.axis();
   }
 
   private static List<String> ids(Architecture architecture) {
@@ -82,9 +129,7 @@ final class Correspondence {
     return space.bindings().stream()
         .map(
             binding ->
-                binding.tensor()
-                    + "#"
-                    + binding.axis()
+                axis(binding)
                     + " "
                     + binding.role().id()
                     + (binding.block().repeat() == 1 ? "" : " x " + binding.block().repeat()))

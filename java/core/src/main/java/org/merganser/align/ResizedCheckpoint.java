@@ -29,12 +29,14 @@ final class ResizedCheckpoint extends CheckpointView {
   private final Checkpoint source;
   private final Checkpoint mapped;
   private final NormRule rule;
+  private final MapOverflow overflow;
 
   ResizedCheckpoint(Alignment alignment, Checkpoint source, NormRule rule) {
     super(resized(alignment, source), List.of(source));
     this.alignment = alignment;
     this.source = source;
     this.rule = rule;
+    this.overflow = new MapOverflow(alignment, source);
     this.mapped = new AlignedCheckpoint(alignment, source, rule);
   }
 
@@ -137,6 +139,7 @@ final class ResizedCheckpoint extends CheckpointView {
         }
       }
       into.convertFrom(opened.add(current.reshape(to - from)), ws);
+      overflow.check(name, into, ws);
     }
   }
 

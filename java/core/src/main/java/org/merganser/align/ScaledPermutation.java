@@ -9,7 +9,7 @@ import org.merganser.model.MapFamily;
 
 /**
  * {@code x_hat[r] = scale[r] * x[permutation[r]]}: reference feature r takes feature
- * permutation[r]. Scales are finite and not 0; a plain permutation has all of them 1.
+ * permutation[r]. Scales and their inverses are finite; a plain permutation has all of them 1.
  */
 public final class ScaledPermutation implements FeatureMap {
   private final int[] permutation;
@@ -28,8 +28,8 @@ public final class ScaledPermutation implements FeatureMap {
   }
 
   /**
-   * @throws IllegalArgumentException when some index is missing or twice, or a scale is 0 or not
-   *     finite
+   * @throws IllegalArgumentException when some index is missing or twice, or a scale or its inverse
+   *     is not finite
    */
   public static ScaledPermutation of(int[] permutation, double[] scales) {
     boolean[] seen = new boolean[permutation.length];
@@ -52,8 +52,9 @@ public final class ScaledPermutation implements FeatureMap {
           scales.length + " scales for a permutation of " + permutation.length);
     }
     for (int r = 0; r < scales.length; r++) {
-      if (scales[r] == 0 || !Double.isFinite(scales[r])) {
-        throw new IllegalArgumentException("scale " + r + " is " + scales[r]);
+      if (!Double.isFinite(scales[r]) || !Double.isFinite(1 / scales[r])) {
+        throw new IllegalArgumentException(
+            "scale " + r + " is " + scales[r] + "; it and its inverse must be finite");
       }
     }
     return new ScaledPermutation(permutation.clone(), scales.clone());

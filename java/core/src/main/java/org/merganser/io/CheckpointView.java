@@ -92,6 +92,9 @@ public abstract class CheckpointView implements Checkpoint {
       throws IOException {
     TensorInfo info = info(name);
     Ranges.check(name, info, from, to, into);
+    if (from == to && info.size() > 0) {
+      return;
+    }
     long block = block(name);
     long begin = from / block * block;
     long end = to == from ? begin : Math.min(info.size(), (to - 1) / block * block + block);

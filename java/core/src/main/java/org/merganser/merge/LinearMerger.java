@@ -7,6 +7,7 @@ import org.merganser.internal.kernel.Block;
 import org.merganser.internal.kernel.Kernels;
 import org.merganser.io.TensorInfo;
 import org.merganser.method.Setting;
+import org.merganser.method.Settings;
 
 /**
  * The weighted mean of parameters: {@code theta = sum_k w_k theta_k}, the weights as given or
@@ -41,6 +42,7 @@ public final class LinearMerger extends TensorMerger {
       @Setting("what becomes of NaN and infinite parameters") NonFiniteWeights nonFinite) {
     public Options {
       weights = List.copyOf(weights);
+      Settings.check(Options.class, weights, normalise, nonFinite);
       double sum = weights.stream().mapToDouble(Double::doubleValue).sum();
       if (!Double.isFinite(sum)
           || !weights.isEmpty()

@@ -166,7 +166,7 @@ public abstract class TensorMerger implements Merger {
 
     @Override
     protected TensorMerger of(String tensor) {
-      return byName.apply(tensor);
+      return byName.apply(tensor).of(tensor);
     }
 
     @Override

@@ -6,6 +6,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Collections;
+import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -53,11 +54,18 @@ public final class Architecture {
           + (block.isDense() ? "" : " in steps of " + block.stride());
     }
 
-    /** Whether some entry belongs to both; of blocks with gaps only if they fit arrays. */
+    private boolean fits(TensorInfo info) {
+      return binding.axis() < info.rank() && end() <= info.dim(binding.axis());
+    }
+
+    /** Whether it has no entry of the axis of another from the start of that one on. */
+    private boolean isOver(BoundAxis other) {
+      return binding.axis() != other.binding.axis() || end() <= other.start();
+    }
+
+    /** Whether some entry of one axis belongs to both; of blocks with gaps if they fit arrays. */
     private boolean overlaps(BoundAxis other) {
-      if (binding.axis() != other.binding.axis()
-          || start() >= other.end()
-          || other.start() >= end()) {
+      if (start() >= other.end() || other.start() >= end()) {
         return false;
       }
       Block mine = binding.block();
@@ -65,7 +73,8 @@ public final class Architecture {
       if (mine.isDense() && theirs.isDense() || Math.max(end(), other.end()) > Integer.MAX_VALUE) {
         return true;
       }
-      for (long from = start(); from < end(); from += mine.stride()) {
+      for (long f = 0; f < space.width(); f++) {
+        long from = start() + f * mine.stride();
         // The first feature of the other that ends after this one starts.
         long next =
             Math.max(
@@ -167,7 +176,13 @@ public final class Architecture {
         }
       }
     }
-    byTensor.forEach((tensor, axes) -> checkOverlap(tensor, axes, problems));
+    byTensor.forEach(
+        (tensor, axes) -> {
+          TensorInfo info = checkpoint.tensors().get(tensor);
+          if (info != null) {
+            checkOverlap(tensor, axes.stream().filter(axis -> axis.fits(info)).toList(), problems);
+          }
+        });
     return problems;
   }
 
@@ -204,29 +219,41 @@ public final class Architecture {
     }
   }
 
-  /** Two blocks of one axis must not share an entry: it would be mapped twice. */
+  /**
+   * Two blocks of one axis must not share an entry: it would be mapped twice. Of each block the
+   * first that it overlaps is named.
+   *
+   * @param axes that fit the tensor, so that there are no more steps than entries
+   */
   private static void checkOverlap(String tensor, List<BoundAxis> axes, List<String> problems) {
-    for (int i = 0; i < axes.size(); i++) {
-      for (int j = i + 1; j < axes.size(); j++) {
-        BoundAxis a = axes.get(i);
-        BoundAxis b = axes.get(j);
-        if (a.overlaps(b)) {
-          problems.add(
-              Names.quote(tensor)
-                  + " axis "
-                  + a.binding().axis()
-                  + ": entries "
-                  + a.range()
-                  + " of space '"
-                  + a.space().id()
-                  + "' and "
-                  + b.range()
-                  + " of space '"
-                  + b.space().id()
-                  + "' overlap");
-        }
-      }
+    List<BoundAxis> inOrder = new ArrayList<>(axes);
+    inOrder.sort(
+        Comparator.comparingInt((BoundAxis axis) -> axis.binding().axis())
+            .thenComparingLong(BoundAxis::start));
+    List<BoundAxis> before = new ArrayList<>();
+    for (BoundAxis next : inOrder) {
+      before.removeIf(axis -> axis.isOver(next));
+      before.stream()
+          .filter(axis -> axis.overlaps(next))
+          .findFirst()
+          .ifPresent(axis -> problems.add(overlap(tensor, axis, next)));
+      before.add(next);
     }
+  }
+
+  private static String overlap(String tensor, BoundAxis a, BoundAxis b) {
+    return Names.quote(tensor)
+        + " axis "
+        + a.binding().axis()
+        + ": entries "
+        + a.range()
+        + " of space '"
+        + a.space().id()
+        + "' and "
+        + b.range()
+        + " of space '"
+        + b.space().id()
+        + "' overlap";
   }
 
   private void check(FeatureSpace space, Binding binding, TensorInfo info, List<String> problems) {
@@ -248,15 +275,19 @@ public final class Architecture {
     }
     long needed = new BoundAxis(space, binding).end();
     long found = info.dim(binding.axis());
-    // The first of several blocks looks like the whole axis; only their number tells them apart.
-    boolean alone =
-        bindings(binding.tensor()).stream()
-                .filter(b -> b.binding().axis() == binding.axis())
-                .count()
-            == 1;
-    if (found < needed || found > needed && alone && binding.block().equals(Block.WHOLE)) {
+    if (found < needed
+        || found > needed && binding.block().equals(Block.WHOLE) && isAlone(binding)) {
       problems.add(where + ": size " + found + ", the space needs " + needed);
     }
+  }
+
+  /** The first of several blocks looks like the whole axis; only their number tells them apart. */
+  private boolean isAlone(Binding binding) {
+    return bindings(binding.tensor()).stream()
+        .filter(b -> b.binding().axis() == binding.axis())
+        .skip(1)
+        .findFirst()
+        .isEmpty();
   }
 
   @Override

@@ -14,6 +14,7 @@ import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.merganser.compute.DType;
 import org.merganser.error.FormatException;
@@ -160,7 +161,7 @@ class AlignmentFileTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"method", "architecture", "s/score", "s/completion"})
+  @ValueSource(strings = {"method", "architecture", "s/family", "s/score", "s/completion"})
   void missingEntriesAreNamed(String key) throws IOException {
     Path file = saved();
     Path broken = folder.resolve("broken.mgalign");
@@ -203,6 +204,92 @@ class AlignmentFileTest {
           .isInstanceOf(FormatException.class)
           .hasMessage(broken + ": no permutation: entry 0 is 1099511627776 of 3");
     }
+  }
+
+  /** A space whose map has another name would be left as it is, and nobody would see it. */
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = ';',
+      value = {
+        "s/permutation; s/permutaton; tensor 's/permutaton' is no part of a map of Architecture[s]",
+        "s/scales; t/scales; missing tensor"
+      })
+  void misspeltTensorsAreRefused(String name, String other, String said) throws IOException {
+    Path broken = folder.resolve("broken.mgalign");
+    try (Checkpoint read = Safetensors.open(saved())) {
+      Safetensors.write(read.renamed(Map.of(name, other)), read.metadata(), broken, WS);
+    }
+    assertThatThrownBy(() -> Alignment.load(broken, WS))
+        .isInstanceOf(FormatException.class)
+        .hasMessageStartingWith(broken + ": " + said);
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = ';',
+      value = {
+        "s/samplez; 9; metadata 's/samplez' is none of a space of Architecture[s]",
+        "t/score; 9; metadata 't/score' is none of a space of Architecture[s]",
+        "s/family; PAIR; space 's' has a map of family PAIR, its tensors are Permutation[2, 0, 1]"
+      })
+  void metadataMustBeOfTheMaps(String key, String value, String said) throws IOException {
+    Path broken = folder.resolve("broken.mgalign");
+    try (Checkpoint read = Safetensors.open(saved())) {
+      Map<String, String> metadata = new LinkedHashMap<>(read.metadata());
+      metadata.put(key, value);
+      Safetensors.write(read, metadata, broken, WS);
+    }
+    assertThatThrownBy(() -> Alignment.load(broken, WS))
+        .isInstanceOf(FormatException.class)
+        .hasMessage(broken + ": " + said);
+  }
+
+  @Test
+  void mapsThatAreNotFiniteAreRefused() throws IOException {
+    Path file = folder.resolve("a.mgalign");
+    Matrix inverse = Matrix.identity(3);
+    inverse.set(1, 2, Double.NaN);
+    alignment(LinearMap.of(Matrix.identity(3), inverse)).save(file, WS);
+    assertThatThrownBy(() -> Alignment.load(file, WS))
+        .isInstanceOf(FormatException.class)
+        .hasMessage(
+            file + ": 's/inverse' F64 [3, 3] holds 1 non-finite values, the first at index 5");
+  }
+
+  /** What is mapped would lie where the reference has nothing. */
+  @Test
+  void referencesMustHaveRoomForWhatIsResized() {
+    Architecture model = architecture(3, new Binding.Block(0, 1), 2, new Binding.Block(0, 1));
+    MapPair pair = MapPair.of(Matrix.zeros(2, 3), Matrix.zeros(3, 2));
+    Map<String, FeatureMap> maps = Map.of("s", pair, "fixed", FeatureMap.identity(2));
+    Map<String, Tensor> tensors = new LinkedHashMap<>();
+    tensors.put("w", Tensor.zeros(DType.F32, 3));
+    tensors.put("v", Tensor.zeros(DType.F32, 2));
+    Checkpoint checkpoint = MemoryCheckpoint.of(tensors);
+    Alignment beyond =
+        Alignment.of(
+            "x", model, architecture(2, new Binding.Block(1, 1), 2, new Binding.Block(0, 1)), maps);
+    assertThatThrownBy(() -> beyond.apply(checkpoint))
+        .isInstanceOf(IncompatibleModelsException.class)
+        .hasMessage(
+            "what the maps lead to does not fit the architecture:\n"
+                + "  space 's': 'w' F32 [2] axis 0: size 2, the space needs 3");
+    assertThatThrownBy(
+            () ->
+                Alignment.of(
+                    "x",
+                    model,
+                    architecture(2, new Binding.Block(0, 1), 2, new Binding.Block(1, 1)),
+                    maps))
+        .hasMessageContaining("space 'fixed': 'v' axis 0 keeps its size, but ");
+  }
+
+  private static Architecture architecture(
+      long width, Binding.Block block, long fixed, Binding.Block other) {
+    return Architecture.builder()
+        .space("s", width, MapFamily.PERMUTATION, new Binding("w", 0, Role.BIAS, block))
+        .space("fixed", fixed, MapFamily.FIXED, new Binding("v", 0, Role.BIAS, other))
+        .build();
   }
 
   @Test

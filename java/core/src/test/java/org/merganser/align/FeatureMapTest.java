@@ -147,7 +147,10 @@ class FeatureMapTest {
         .isInstanceOf(IllegalArgumentException.class);
     assertThatThrownBy(() -> ScaledPermutation.of(new int[] {0}, new double[] {0}))
         .isInstanceOf(IllegalArgumentException.class)
-        .hasMessage("scale 0 is 0.0");
+        .hasMessage("scale 0 is 0.0; it and its inverse must be finite");
+    assertThatThrownBy(() -> ScaledPermutation.of(new int[] {0, 1}, new double[] {-1, 1e-310}))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessage("scale 1 is 1.0E-310; it and its inverse must be finite");
     assertThatThrownBy(() -> ScaledPermutation.of(new int[] {0}, new double[] {1, 1}))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessage("2 scales for a permutation of 1");

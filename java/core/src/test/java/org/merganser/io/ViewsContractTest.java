@@ -260,6 +260,22 @@ class ViewsContractTest {
     }
   }
 
+  /** A range of nothing may begin inside of a block. */
+  @ParameterizedTest
+  @MethodSource("views")
+  void emptyRangesAreReadAnywhere(View view) throws IOException {
+    Checkpoint made = view.of().apply(source(view.stale()));
+    for (String name : made.tensors().keySet()) {
+      long size = made.info(name).size();
+      try (Tensor nothing = Tensor.allocate(made.info(name).dtype(), 0)) {
+        for (long at = 0; at <= Math.min(5, size); at++) {
+          made.readRange(name, at, at, nothing, WS);
+        }
+        made.readRange(name, size, size, nothing, WS);
+      }
+    }
+  }
+
   /** Going through a tensor by its tiles reads no more of the source than reading it at once. */
   @ParameterizedTest
   @MethodSource("views")

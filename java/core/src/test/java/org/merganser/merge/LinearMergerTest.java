@@ -107,7 +107,11 @@ class LinearMergerTest {
     assertThatThrownBy(() -> LinearMerger.weights(1, -1 + 1e-12))
         .isInstanceOf(IllegalArgumentException.class);
     assertThatThrownBy(() -> LinearMerger.weights(Double.NaN, 1))
-        .isInstanceOf(IllegalArgumentException.class);
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessage("weights must be finite, not NaN");
+    assertThatThrownBy(() -> LinearMerger.Options.defaults().withNormalise(null))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessage("normalise must not be null");
     assertThatThrownBy(() -> check(LinearMerger.weights(1, 2, 3)))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessage("3 weights for 2 models");

@@ -72,6 +72,16 @@ class TensorMergerTest {
     }
   }
 
+  /** What chooses by name may choose what chooses by name. */
+  @Test
+  void methodsByNameMayBeNested() throws IOException {
+    TensorMerger inner = TensorMerger.perTensor(name -> new Largest(TensorMerger.Access.WHOLE));
+    Checkpoint merged =
+        TensorMerger.perTensor(name -> inner).merge(MergeProblem.of(counting(3, 2, 2)), WS);
+    assertThat(merged.block("w")).isEqualTo(12);
+    assertThat(part(merged, 0, 2)).containsExactly(11, 11);
+  }
+
   @Test
   void rowsAreSeenWhole() throws IOException {
     Largest method = new Largest(TensorMerger.Access.ROWS);

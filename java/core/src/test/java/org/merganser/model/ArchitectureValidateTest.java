@@ -9,6 +9,7 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Set;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.merganser.compute.DType;
 import org.merganser.error.IncompatibleModelsException;
 import org.merganser.io.Checkpoint;
@@ -98,6 +99,26 @@ class ArchitectureValidateTest {
                 + " space 's1' overlap");
     assertThat(fused(new Block(0, 1, 14)).validate(model))
         .containsExactly("space 's0': 'qkv' F32 [40, 2] axis 0: size 40, the space needs 43");
+  }
+
+  /** Blocks that do not fit the tensor are said to, and not gone through. */
+  @Test
+  @Timeout(10)
+  void hugeBlocksAndManyBlocksTakeNoTime() {
+    Checkpoint small = model(Map.entry("qkv", new long[] {40, 2}));
+    Architecture.Builder huge = Architecture.builder();
+    for (int i = 0; i < 9; i++) {
+      Binding gaps = new Binding("qkv", 0, Role.WEIGHT_OUT, new Block(i, 1, 9));
+      huge.space("s" + i, Integer.MAX_VALUE / 9 - 1, MapFamily.PERMUTATION, gaps);
+    }
+    assertThat(huge.build().validate(small)).hasSize(9).allMatch(p -> p.contains("size 40, "));
+    int many = 30_000;
+    Architecture.Builder builder = Architecture.builder();
+    for (int i = 0; i < many; i++) {
+      Binding one = new Binding("qkv", 0, Role.WEIGHT_OUT, new Block(i, 1));
+      builder.space("s" + i, 1, MapFamily.PERMUTATION, one);
+    }
+    assertThat(builder.build().validate(model(Map.entry("qkv", new long[] {many, 1})))).isEmpty();
   }
 
   private static Set<Long> entries(Block block) {
