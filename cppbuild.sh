@@ -5,10 +5,12 @@ set -euo pipefail
 
 usage() {
   cat <<'TEXT'
-Usage: cppbuild.sh [OPTION]... install|test|check|gpu-check|clean
+Usage: cppbuild.sh [OPTION]... install|fake-device|test|check|gpu-check|clean
 
   install    build libmerganser.so, and libmerganser_cuda.so where nvcc works, and put them with the headers into
              native/cppbuild/NAME/{lib,include}
+  fake-device
+             build the device in host memory on which the tests of Java run too
   test       build and run the native tests, once for every instruction-set level of this CPU and on the fake device;
              with -sanitize= once, under the sanitizers
   check      check the installed libraries: needed libraries, search path, exports, instructions, glibc version;
@@ -24,6 +26,7 @@ Usage: cppbuild.sh [OPTION]... install|test|check|gpu-check|clean
   -cuda=auto|off|required
                    the CUDA plug-in: when nvcc works (default), never, or fail without it
   -sanitize=LIST   test: address, undefined, address,undefined or thread; builds into a folder of its own
+  -only=NAME       test: the tests with NAME in their name, and the digests of the routines with it
   -out=FILE        gpu-check: where the results go, as JSON (default: gpu-check.json)
   -sanitizer       gpu-check: run under compute-sanitizer as well
 
@@ -42,6 +45,7 @@ platform=
 deps=${MERGANSER_DEPS:-$root/native/target/deps}
 cuda=auto
 sanitize=
+only=
 out=gpu-check.json
 compute_sanitizer=
 commands=()
@@ -53,9 +57,10 @@ for argument in "$@"; do
     -cuda=auto | -cuda=off | -cuda=required) cuda=${argument#*=} ;;
     -sanitize=address | -sanitize=undefined | -sanitize=address,undefined | -sanitize=thread)
       sanitize=${argument#*=} ;;
+    -only=?*) only=${argument#*=} ;;
     -out=?*) out=${argument#*=} ;;
     -sanitizer) compute_sanitizer=yes ;;
-    install | test | check | gpu-check | clean) commands+=("$argument") ;;
+    install | fake-device | test | check | gpu-check | clean) commands+=("$argument") ;;
     *) usage >&2; fail "unknown argument: $argument" ;;
   esac
 done
@@ -146,17 +151,17 @@ run_tests() {
   local level digest first=
   for level in $("$build/merganser_test" --levels); do
     echo "MERGANSER_ISA=$level"
-    MERGANSER_ISA=$level "$build/merganser_test"
-    digest=$(MERGANSER_ISA=$level "$build/merganser_test" --digest)
+    MERGANSER_ISA=$level "$build/merganser_test" "$only"
+    digest=$(MERGANSER_ISA=$level "$build/merganser_test" --digest "$only")
     first=${first:-$digest}
     [ "$digest" = "$first" ] ||
       fail "$level gives other bytes than portable: $(diff <(echo "$first") <(echo "$digest"))"
   done
   echo "the fake device"
-  MERGANSER_CUDA_PLUGIN=$build/libmerganser_fake.so "$build/merganser_test" fake_
+  MERGANSER_CUDA_PLUGIN=$build/libmerganser_fake.so "$build/merganser_test" "${only:-fake_}"
 }
 
-# The whole suite on the widest level, the loops of the other levels, and the fake device.
+# The tests on the widest level, the loops of the other levels, and the fake device.
 run_sanitized() {
   configure
   compile merganser_test
@@ -167,12 +172,12 @@ run_sanitized() {
   local level
   for level in $("$build/merganser_test" --levels); do
     echo "$sanitize, MERGANSER_ISA=$level: conversions, sums, assignments, moments"
-    MERGANSER_ISA=$level "$build/merganser_test" --digest
+    MERGANSER_ISA=$level "$build/merganser_test" --digest "$only"
   done
-  echo "$sanitize: all tests"
-  "$build/merganser_test"
+  echo "$sanitize: tests"
+  "$build/merganser_test" "$only"
   echo "$sanitize: the fake device"
-  MERGANSER_CUDA_PLUGIN=$build/libmerganser_fake.so "$build/merganser_test" fake_
+  MERGANSER_CUDA_PLUGIN=$build/libmerganser_fake.so "$build/merganser_test" "${only:-fake_}"
 }
 
 # Leaves its exit status in `status`: a function called in a condition would go on after a failed compilation.
@@ -195,6 +200,7 @@ status=0
 for each in "${commands[@]}"; do
   case $each in
     install) install_library ;;
+    fake-device) configure; compile merganser_fake ;;
     test) if [ -n "$sanitize" ]; then run_sanitized; else run_tests; fi ;;
     check) bash "$source_folder/test/check_libraries.sh" "$prefix" "$build" "$source_folder" ;;
     gpu-check) gpu_check; [ "$status" = 0 ] || exit "$status" ;;

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
+#include <functional>
 #include <limits>
 #include <random>
 #include <string>
@@ -17,8 +18,8 @@
 namespace check {
 
 struct Test {
-  const char* name;
-  void (*run)();
+  std::string name;
+  std::function<void()> run;
 };
 
 std::vector<Test>& tests();
@@ -38,7 +39,7 @@ class Unavailable {
 };
 
 struct Register {
-  Register(const char* name, void (*run)()) { tests().push_back({name, run}); }
+  Register(const std::string& name, const std::function<void()>& run) { tests().push_back({name, run}); }
 };
 
 using Vector = std::vector<double>;
@@ -74,8 +75,9 @@ struct Covariances {
 };
 Covariances covariances(int64_t n, int64_t samples, double noise, uint64_t seed);
 
-// A line for each routine whose results do not depend on the instruction-set level: its name and their digest.
-std::string digest();
+// A line for each routine with `wanted` in its name whose results do not depend on the instruction-set level: its name
+// and their digest.
+std::string digest(const std::string& wanted);
 
 // Runs the list on the CUDA device and writes a JSON file: 0 all agree, 1 a difference, 3 no device.
 int gpu_check(const std::string& file, bool brief);

@@ -13,6 +13,41 @@ void expect(bool right, const Listed& routine, const Input& input, const std::st
   check::report(right, __FILE__, __LINE__, right ? "" : text(routine, input) + ": " + what);
 }
 
+void run(const Listed& routine) {
+  Context two(2), one(1), eight(8);
+  std::vector<char> aligned;
+  for (const Input& input : inputs(routine)) {
+    const Outcome outcome = routine.run(two, input, true);
+    expect(outcome.error <= 1, routine, input, "off by " + std::to_string(outcome.error) + " x what is allowed");
+    if (input.shift == 0) {
+      aligned = outcome.bytes;
+    } else if (routine.same == Same::EVERY_LEVEL) {
+      expect(outcome.bytes == aligned, routine, input, "other bytes than of aligned arrays");
+    }
+    // Magnitudes do not change who computes what.
+    if (input.scale == Scale::TINY || input.scale == Scale::HUGE_VALUES) continue;
+    expect(routine.run(one, input, false).bytes == outcome.bytes, routine, input, "1 thread gives other bytes");
+    expect(routine.run(eight, input, false).bytes == outcome.bytes, routine, input, "8 threads give other bytes");
+  }
+}
+
+void run_on_fake_device(const Listed& routine) {
+  if (!fake_device()) return;
+  Context device(2, MG_BACKEND_CUDA), cpu(2);
+  const Compared compared = compare_with_cpu(routine, device, cpu, false, false);
+  const std::string problem = compared.problem + compared.unavailable;
+  check::report(problem.empty() && compared.inputs > 0, __FILE__, __LINE__, problem);
+}
+
+// Tests of each routine, listed_NAME and fake_listed_NAME, so that they can be run by themselves.
+const bool registered = [] {
+  for (const Listed& each : listed()) {
+    check::Register(std::string("listed_") + each.name, [&each] { run(each); });
+    check::Register(std::string("fake_listed_") + each.name, [&each] { run_on_fake_device(each); });
+  }
+  return true;
+}();
+
 }  // namespace
 
 TEST(listed_is_the_whole_table) {
@@ -46,36 +81,6 @@ TEST(listed_routines_run_their_entry) {
   }
 }
 
-TEST(listed_routines) {
-  Context two(2), one(1), eight(8);
-  for (const Listed& routine : listed()) {
-    std::vector<char> aligned;
-    for (const Input& input : inputs(routine)) {
-      const Outcome outcome = routine.run(two, input, true);
-      expect(outcome.error <= 1, routine, input, "off by " + std::to_string(outcome.error) + " x what is allowed");
-      if (input.shift == 0) {
-        aligned = outcome.bytes;
-      } else if (routine.same == Same::EVERY_LEVEL) {
-        expect(outcome.bytes == aligned, routine, input, "other bytes than of aligned arrays");
-      }
-      // Magnitudes do not change who computes what.
-      if (input.scale == Scale::TINY || input.scale == Scale::HUGE_VALUES) continue;
-      expect(routine.run(one, input, false).bytes == outcome.bytes, routine, input, "1 thread gives other bytes");
-      expect(routine.run(eight, input, false).bytes == outcome.bytes, routine, input, "8 threads give other bytes");
-    }
-  }
-}
-
-TEST(fake_listed_routines) {
-  if (!fake_device()) return;
-  Context device(2, MG_BACKEND_CUDA), cpu(2);
-  for (const Listed& routine : listed()) {
-    const Compared compared = compare_with_cpu(routine, device, cpu, false, false);
-    const std::string problem = compared.problem + compared.unavailable;
-    check::report(problem.empty() && compared.inputs > 0, __FILE__, __LINE__, routine.name + (": " + problem));
-  }
-}
-
 // As on a GPU whose plug-in has none of them: each answers so, and nothing that follows counts as a failure.
 TEST(listed_routines_that_a_device_lacks_are_skipped) {
   Context context, cpu;
@@ -99,11 +104,11 @@ TEST(listed_routines_that_a_device_lacks_are_skipped) {
 
 // FNV-1a over what must be the same on every instruction-set level, routine by routine; cppbuild.sh compares the
 // levels.
-std::string check::digest() {
+std::string check::digest(const std::string& wanted) {
   Context context;
   std::string lines;
   for (const Listed& routine : listed()) {
-    if (routine.same != Same::EVERY_LEVEL) continue;
+    if (routine.same != Same::EVERY_LEVEL || std::string(routine.name).find(wanted) == std::string::npos) continue;
     uint64_t hash = 0xcbf29ce484222325u;
     for (const Input& input : inputs(routine)) {
       for (char byte : routine.run(context, input, false).bytes) {

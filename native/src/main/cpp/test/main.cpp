@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Runs all tests, or those whose name contains the argument; --levels lists the instruction-set levels of this CPU;
-// --digest prints digests of what must have the same bytes on all of them; --gpu-check FILE [--brief] runs the
+// --digest [NAME] prints digests of what must have the same bytes on all of them; --gpu-check FILE [--brief] runs the
 // list on the CUDA device.
 #include <algorithm>
 #include <cstdlib>
@@ -110,15 +110,15 @@ int main(int argc, char** argv) {
     return 0;
   }
   if (wanted == "--digest") {
-    std::fputs(check::digest().c_str(), stdout);
+    std::fputs(check::digest(argc > 2 ? argv[2] : "").c_str(), stdout);
     return 0;
   }
   if (wanted == "--gpu-check" && argc > 2) return check::gpu_check(argv[2], argc > 3);
   int64_t run = 0;
   for (const check::Test& test : check::tests()) {
-    if (std::string(test.name).find(wanted) == std::string::npos) continue;
+    if (test.name.find(wanted) == std::string::npos) continue;
     ++run;
-    check::current = test.name;
+    check::current = test.name.c_str();
     test.run();
   }
   if (run == 0) {

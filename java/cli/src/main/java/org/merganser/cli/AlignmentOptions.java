@@ -268,14 +268,8 @@ final class AlignmentOptions {
     }
     if (folders.size() != models) {
       throw new IllegalArgumentException(
-          "method "
-              + method
-              + " needs the activations of all "
-              + models
-              + " models, given are "
-              + folders.size()
-              + "; use --activations-a and --activations-b, or --activations once for each model,"
-              + " or --stats");
+          "method %s needs the activations of all %s models, given are %s; use --activations-a and --activations-b, or --activations once for each model, or --stats"
+              .formatted(method, models, folders.size()));
     }
     Moments.Options options =
         new Moments.Options(
@@ -292,13 +286,8 @@ final class AlignmentOptions {
       for (int j = 0; j < i; j++) {
         if (isSame(folders.get(i), folders.get(j)) && !isSame(models.get(i), models.get(j))) {
           throw new IllegalArgumentException(
-              "models "
-                  + models.get(j)
-                  + " and "
-                  + models.get(i)
-                  + " are given the activations of one folder, "
-                  + folders.get(i)
-                  + "; give each its own");
+              "models %s and %s are given the activations of one folder, %s; give each its own"
+                  .formatted(models.get(j), models.get(i), folders.get(i)));
         }
       }
     }

@@ -80,16 +80,13 @@ final class Replacement {
     String suffix = dot < 0 ? "" : name.substring(dot).toLowerCase(Locale.ROOT);
     if (OTHERS.contains(suffix) && !suffix.equals(kind.suffix)) {
       throw new IllegalArgumentException(
-          "-o "
-              + out
-              + ": the output is "
-              + kind.text
-              + " (*"
-              + kind.suffix
-              + "), no "
-              + suffix
-              + " file; use -o "
-              + out.resolveSibling(name.substring(0, dot) + kind.suffix));
+          "-o %s: the output is %s (*%s), no %s file; use -o %s"
+              .formatted(
+                  out,
+                  kind.text,
+                  kind.suffix,
+                  suffix,
+                  out.resolveSibling(name.substring(0, dot) + kind.suffix)));
     }
     replaces = Files.exists(out) && Files.size(out) > 0;
     if (replaces && !force && !holds(out, kind)) {

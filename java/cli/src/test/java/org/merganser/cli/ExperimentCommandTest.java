@@ -192,6 +192,13 @@ class ExperimentCommandTest {
         "--batch-norm fold --network resnet20 --norm none|--batch-norm: there is no batch"
             + " normalisation; drop it",
         "--gamma 1 --aligners ca|no aligner 'ca'",
+        "--mergers ties|--mergers: ties needs the base; here are 2 models from different seeds",
+        "--mergers slerp --models 3|--mergers: slerp needs 2 models; here are 3 models from",
+        "--repairs repair --network resnet20|--repairs: networks with batch normalisation are reset",
+        "--repairs repair --no-repair|--repairs: there is --no-repair; drop it",
+        "--repairs none|no repair 'none'",
+        "--aligners cca:gamma=0.1/x|cca: gamma must be a number, not 'x'",
+        "--epochs=|--epochs is empty; a variable may not be set",
       })
   void optionsThatNothingUses(String options, String message) {
     Cli.Run run = experiment((Object[]) options.split(" "));

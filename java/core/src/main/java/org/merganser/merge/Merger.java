@@ -62,7 +62,10 @@ public interface Merger extends Method {
         throw new IllegalArgumentException(
             id
                 + " merges "
-                + (fewest == most ? fewest : "between " + fewest + " and " + most)
+                + (fewest == most
+                    ? ""
+                    : most == Integer.MAX_VALUE ? "at least " : most + " or fewer, at least ")
+                + fewest
                 + " models, not "
                 + models);
       }

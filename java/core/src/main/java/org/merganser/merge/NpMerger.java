@@ -124,8 +124,6 @@ public final class NpMerger implements Merger {
       @Setting(value = "logits stay in [-limit, limit]", above = 0, max = 40) double limit,
       @Setting("file in which an interrupted run leaves what it needs to go on")
           Optional<Path> state) {
-    private static final double SUM_TOLERANCE = 1e-6;
-
     public Options {
       initial = List.copyOf(initial);
       Settings.check(
@@ -142,13 +140,12 @@ public final class NpMerger implements Merger {
           limit,
           state);
       double sum = initial.stream().mapToDouble(Double::doubleValue).sum();
-      if (!initial.isEmpty() && !(Math.abs(sum - 1) <= SUM_TOLERANCE)) {
+      if (!initial.isEmpty() && !(Math.abs(sum - 1) <= 1e-6)) {
         throw new IllegalArgumentException(
             "initial coefficients " + initial + " must sum to 1, not to " + sum);
       }
       if (initUniform && !initial.isEmpty()) {
-        throw new IllegalArgumentException(
-            "initUniform sets the initial coefficients; drop " + initial);
+        throw new IllegalArgumentException("init-uniform sets the initial ones; drop " + initial);
       }
     }
 
@@ -338,12 +335,9 @@ public final class NpMerger implements Merger {
 
   /** That of the problem, or the method's own. */
   private Objective objective(MergeProblem problem) {
-    Optional<Objective> given = problem.objective().or(() -> objective);
-    given.ifPresent(found -> NEEDS.check(id(), problem.withObjective(found)));
-    if (given.isEmpty()) {
-      NEEDS.check(id(), problem);
-    }
-    return given.orElseThrow();
+    Optional<Objective> found = problem.objective().or(() -> objective);
+    NEEDS.check(id(), found.map(problem::withObjective).orElse(problem));
+    return found.orElseThrow();
   }
 
   /** Aligns a model to what has been merged so far. */
@@ -366,15 +360,12 @@ public final class NpMerger implements Merger {
    * @throws CancelledException when cancelled; {@link Options#state} then holds the run
    */
   public Result learn(MergeProblem problem, Workspace ws) throws IOException {
-    int most = options.form() == Form.SOFTMAX ? MOST_MODELS : 2;
+    boolean softmax = options.form() == Form.SOFTMAX;
     int models = problem.models().size();
-    if (models < 2 || models > most) {
+    if (models < 2 || models > (softmax ? MOST_MODELS : 2)) {
+      String most = softmax ? " to " + MOST_MODELS : "; use merge or successive for more";
       throw new IllegalArgumentException(
-          models
-              + " models; "
-              + options.form()
-              + " learns the coefficients of 2"
-              + (most > 2 ? " to " + most : "; use merge or successive for more"));
+          models + " models; " + options.form() + " learns the coefficients of 2" + most);
     }
     return new NpRun(objective(problem), options, problem, ws).run();
   }
@@ -397,14 +388,11 @@ public final class NpMerger implements Merger {
    */
   @Override
   public Checkpoint merge(MergeProblem problem, Workspace ws) throws IOException {
-    if (options.form() == Form.SOFTMAX || problem.models().size() <= 2) {
-      Result learned = learn(problem, ws);
-      learned.coefficients().close();
-      return learned.model();
-    }
-    List<Result> rounds = successive(problem, (reference, model) -> model, ws);
-    Result last = rounds.remove(rounds.size() - 1);
-    rounds.forEach(Result::close);
+    boolean atOnce = options.form() == Form.SOFTMAX || problem.models().size() <= 2;
+    List<Result> rounds =
+        atOnce ? List.of(learn(problem, ws)) : successive(problem, (reference, model) -> model, ws);
+    Result last = rounds.get(rounds.size() - 1);
+    rounds.subList(0, rounds.size() - 1).forEach(Result::close);
     last.coefficients().close();
     return last.model();
   }

@@ -67,14 +67,8 @@ record CifarFiles(
         files().stream().filter(file -> !Files.isRegularFile(folder.resolve(file))).toList();
     if (!missing.isEmpty()) {
       throw new IOException(
-          "data folder "
-              + folder
-              + " lacks "
-              + missing
-              + " of "
-              + name
-              + "; it holds "
-              + ImageFiles.listing(folder));
+          "data folder %s lacks %s of %s; it holds %s"
+              .formatted(folder, missing, name, ImageFiles.listing(folder)));
     }
     int available = 0;
     for (String file : train) {
@@ -107,15 +101,13 @@ record CifarFiles(
     long bytes = Files.size(path);
     if (bytes == 0 || bytes % record() != 0 || bytes / record() > Integer.MAX_VALUE / PIXELS) {
       throw new FormatException(
-          path
-              + ": "
-              + bytes
-              + " bytes; a file of "
-              + name
-              + " in binary form is made of records of "
-              + record()
-              + " bytes"
-              + (bytes % record() == 0 ? "" : ", the last one here is truncated"));
+          "%s: %s bytes; a file of %s in binary form is made of records of %s bytes%s"
+              .formatted(
+                  path,
+                  bytes,
+                  name,
+                  record(),
+                  (bytes % record() == 0 ? "" : ", the last one here is truncated")));
     }
     return (int) (bytes / record());
   }
@@ -139,18 +131,8 @@ record CifarFiles(
   private void require(Path path, int record, String what, int label, int limit) {
     if (label >= limit) {
       throw new FormatException(
-          path
-              + ": "
-              + what
-              + " "
-              + label
-              + " of image "
-              + record
-              + " is not in 0.."
-              + (limit - 1)
-              + "; is this "
-              + name
-              + " in binary form?");
+          "%s: %s %s of image %s is not in 0..%s; is this %s in binary form?"
+              .formatted(path, what, label, record, (limit - 1), name));
     }
   }
 

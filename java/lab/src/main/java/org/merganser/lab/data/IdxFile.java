@@ -31,13 +31,8 @@ record IdxFile(int[] shape, byte[] bytes) {
       int magic = in.readInt();
       if (magic != (UNSIGNED_BYTE << 8 | rank)) {
         throw new FormatException(
-            name
-                + ": magic number "
-                + magic
-                + ", an IDX file of unsigned bytes with "
-                + rank
-                + " dimensions has "
-                + (UNSIGNED_BYTE << 8 | rank));
+            "%s: magic number %s, an IDX file of unsigned bytes with %s dimensions has %s"
+                .formatted(name, magic, rank, (UNSIGNED_BYTE << 8 | rank)));
       }
       int[] shape = new int[rank];
       long size = 1;
@@ -52,13 +47,12 @@ record IdxFile(int[] shape, byte[] bytes) {
       byte[] bytes = readUpTo(in, (int) size);
       if (bytes.length < size || in.read() >= 0) {
         throw new FormatException(
-            name
-                + ": sizes "
-                + Arrays.toString(shape)
-                + " need "
-                + size
-                + " bytes of data, the file has "
-                + (bytes.length < size ? bytes.length + "; it is truncated" : "more"));
+            "%s: sizes %s need %s bytes of data, the file has %s"
+                .formatted(
+                    name,
+                    Arrays.toString(shape),
+                    size,
+                    (bytes.length < size ? bytes.length + "; it is truncated" : "more")));
       }
       return new IdxFile(shape, bytes);
     } catch (EOFException e) {

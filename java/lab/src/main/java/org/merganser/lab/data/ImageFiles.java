@@ -154,29 +154,24 @@ public final class ImageFiles {
     for (int f = 0; f < files.length; f += 2) {
       if (files[f].shape()[0] != files[f + 1].shape()[0]) {
         throw new FormatException(
-            where.apply(NAMES.get(f))
-                + " holds "
-                + files[f].shape()[0]
-                + " images, "
-                + where.apply(NAMES.get(f + 1))
-                + " "
-                + files[f + 1].shape()[0]
-                + " labels");
+            "%s holds %s images, %s %s labels"
+                .formatted(
+                    where.apply(NAMES.get(f)),
+                    files[f].shape()[0],
+                    where.apply(NAMES.get(f + 1)),
+                    files[f + 1].shape()[0]));
       }
     }
     if (files[0].shape()[1] != files[2].shape()[1] || files[0].shape()[2] != files[2].shape()[2]) {
       throw new FormatException(
-          where.apply(NAMES.get(0))
-              + " holds images of "
-              + files[0].shape()[1]
-              + "x"
-              + files[0].shape()[2]
-              + ", "
-              + where.apply(NAMES.get(2))
-              + " of "
-              + files[2].shape()[1]
-              + "x"
-              + files[2].shape()[2]);
+          "%s holds images of %sx%s, %s of %sx%s"
+              .formatted(
+                  where.apply(NAMES.get(0)),
+                  files[0].shape()[1],
+                  files[0].shape()[2],
+                  where.apply(NAMES.get(2)),
+                  files[2].shape()[1],
+                  files[2].shape()[2]));
     }
     int available = files[0].shape()[0];
     int trained = count(wanted, available);

@@ -39,12 +39,8 @@ final class NpyImages {
         NAMES.stream().filter(name -> !Files.isRegularFile(folder.resolve(name))).toList();
     if (!missing.isEmpty()) {
       throw new IOException(
-          "data folder "
-              + folder
-              + " lacks "
-              + missing
-              + "; it holds "
-              + ImageFiles.listing(folder));
+          "data folder %s lacks %s; it holds %s"
+              .formatted(folder, missing, ImageFiles.listing(folder)));
     }
     List<Path> paths = new ArrayList<>();
     NAMES.forEach(name -> paths.add(folder.resolve(name)));

@@ -102,13 +102,8 @@ record Pictures(
     }
     if (height % by != 0 || width % by != 0) {
       throw new IllegalArgumentException(
-          "images of "
-              + height
-              + "x"
-              + width
-              + " do not shrink by "
-              + by
-              + "; take a number that divides both sides");
+          "images of %sx%s do not shrink by %s; take a number that divides both sides"
+              .formatted(height, width, by));
     }
     return new Pictures(
         channels,

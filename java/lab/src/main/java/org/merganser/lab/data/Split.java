@@ -85,13 +85,8 @@ public enum Split {
       int[] own = IntStream.range(0, labels.length).filter(i -> modelOf[i] == model).toArray();
       if (own.length == 0) {
         throw new IllegalArgumentException(
-            "the split "
-                + id
-                + " with seed "
-                + seed
-                + " leaves model "
-                + k
-                + " without samples; use more samples or another seed");
+            "the split %s with seed %s leaves model %s without samples; use more samples or another seed"
+                .formatted(id, seed, k));
       }
       samples.add(own);
     }

@@ -31,11 +31,9 @@ final class CcaMergeCharts {
       List<Double> lambdas = Findings.list(found.get(0), "lambdas");
       List<Double> accuracies = means(found, "accuracies");
       List<Double> losses = means(found, "losses");
-      Map<String, Object> row = new LinkedHashMap<>();
-      row.put(METHOD, aligner);
-      row.put("lambdas", lambdas);
-      row.put("accuracies", accuracies);
-      row.put("losses", losses);
+      Map<String, Object> row =
+          Section.row(
+              METHOD, aligner, "lambdas", lambdas, "accuracies", accuracies, "losses", losses);
       for (String barrier : List.of("accuracyBarrier", "lossBarrier")) {
         row.put(
             barrier, Summary.mean(found.stream().map(pair -> (double) pair.get(barrier)).toList()));
@@ -45,8 +43,9 @@ final class CcaMergeCharts {
       rows.add(row);
     }
     String text =
-        "Models (1-\u03bb) \u03b8\u2080 + \u03bb \u03b8\u2081, model 1 aligned to model 0. Maps that do not keep the function"
-            + " have two half-lines: up to \u03bb = 0.5 in the features of model 0, beyond in those of"
+        "Models (1-\u03bb) \u03b8\u2080 + \u03bb \u03b8\u2081, model 1 aligned to model 0. Maps that do not"
+            + " keep the function have two half-lines: up to \u03bb = 0.5 in the features of model 0,"
+            + " beyond in those of"
             + " model 1. The barrier is how far the curve gets on the bad side of the straight line"
             + " between its ends (mean of the barriers of the pairs).";
     return new Section(
@@ -90,11 +89,16 @@ final class CcaMergeCharts {
           pairs.stream().map(pair -> pair.map(Spectra.SPECTRA, space, Spectra.MATCHED)).toList();
       Map<String, List<Double>> matched = new LinkedHashMap<>();
       found.get(0).keySet().forEach(a -> matched.put(a, Spectra.mean(found, a)));
-      Map<String, Object> row = new LinkedHashMap<>();
-      row.put("space", space);
-      row.put(Spectra.CANONICAL, Spectra.mean(kinds, Spectra.CANONICAL));
-      row.put(Spectra.REGULARISED, Spectra.mean(kinds, Spectra.REGULARISED));
-      row.put(Spectra.MATCHED, matched);
+      Map<String, Object> row =
+          Section.row(
+              "space",
+              space,
+              Spectra.CANONICAL,
+              Spectra.mean(kinds, Spectra.CANONICAL),
+              Spectra.REGULARISED,
+              Spectra.mean(kinds, Spectra.REGULARISED),
+              Spectra.MATCHED,
+              matched);
       rows.add(row);
       charts.add(spectrum(space, row, matched));
     }

@@ -131,12 +131,15 @@ public final class CcaMergeExperiment extends Experiment {
                 : (model, ends, lambda) -> new BatchNormReset().apply(model, network, inputs, ws),
             pair.few(pair.data().test()),
             ws);
-    Map<String, Object> found = pair.findings().map("paths", aligner);
-    found.put("lambdas", Summary.list(path.lambdas()));
-    found.put("accuracies", path.points().stream().map(p -> p.evaluation().accuracy()).toList());
-    found.put("losses", path.points().stream().map(p -> p.evaluation().loss()).toList());
-    found.put("accuracyBarrier", path.accuracyBarrier().height());
-    found.put("lossBarrier", path.lossBarrier().height());
+    pair.findings()
+        .map("paths", aligner)
+        .putAll(
+            Section.row(
+                "lambdas", Summary.list(path.lambdas()),
+                "accuracies", path.points().stream().map(p -> p.evaluation().accuracy()).toList(),
+                "losses", path.points().stream().map(p -> p.evaluation().loss()).toList(),
+                "accuracyBarrier", path.accuracyBarrier().height(),
+                "lossBarrier", path.lossBarrier().height()));
   }
 
   /**

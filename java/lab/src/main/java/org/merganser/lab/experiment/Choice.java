@@ -18,6 +18,11 @@ import org.merganser.plan.Catalogue;
 record Choice<M extends Method>(
     String name, String summary, List<M> methods, List<String> settings) {
 
+  /** From a list as it is typed: {@code identity,cca:gamma=0.1/1}. */
+  static <M extends Method> List<Choice<M>> of(Catalogue.Methods<M> known, String texts) {
+    return of(known, Catalogue.Methods.split(texts));
+  }
+
   /**
    * @throws IllegalArgumentException when there is none, one is there twice, or none such is known
    */

@@ -25,14 +25,8 @@ final class DisjointEnsemble {
     int all = classes.stream().mapToInt(own -> own.length).sum();
     if (logits.size() != classes.size() || all != first.dim(1)) {
       throw new ShapeException(
-          logits.size()
-              + " models for "
-              + classes.size()
-              + " parts with "
-              + all
-              + " of "
-              + first.dim(1)
-              + " classes");
+          "%s models for %s parts with %s of %s classes"
+              .formatted(logits.size(), classes.size(), all, first.dim(1)));
     }
     Tensor result = Tensor.allocate(DType.F32, first.shape());
     long columns = first.dim(1);

@@ -10,7 +10,6 @@ import org.merganser.lab.data.Split;
 import org.merganser.method.Setting;
 import org.merganser.plan.Catalogue;
 import org.merganser.torch.Augmentation;
-import org.merganser.torch.networks.Norm;
 import org.merganser.torch.training.Trainer;
 
 /**
@@ -22,18 +21,9 @@ public record ExperimentOptions(
             "blobs (synthetic), or a folder of images: the IDX files of MNIST and its relatives,"
                 + " CIFAR-10 or CIFAR-100 in binary form, or .npy arrays")
         String data,
-    @Setting("what is trained") NetworkChoice.Kind network,
+    NetworkChoice choice,
     @Setting(value = "average images over so many by so many pixels first", min = 1)
         OptionalInt shrink,
-    @Setting(value = "width of the hidden layers of mlp; 32 unless set", min = 1)
-        OptionalInt hidden,
-    @Setting(value = "number of hidden layers of mlp; 2 unless set", min = 1) OptionalInt layers,
-    @Setting("multiplies the channels of a convolutional network; 1 unless set")
-        Optional<Double> widthMultiplier,
-    @Setting(
-            "normalisation of a convolutional network; none for vgg and batch for resnet unless"
-                + " set")
-        Optional<Norm> norm,
     @Setting(value = "models of a group, merged into one", min = 2) int models,
     @Setting(value = "groups of models, each with its own seeds", min = 1) int seeds,
     @Setting("first seed") long seed,
@@ -92,13 +82,6 @@ public record ExperimentOptions(
 
   public ExperimentOptions {
     gamma = gamma.stream().distinct().toList();
-    choice(network, hidden, layers, widthMultiplier, norm);
-    String unused = "network " + network.id() + " does not use it";
-    boolean mlp = network == NetworkChoice.Kind.MLP;
-    refuse("norm", mlp && norm.isPresent(), unused);
-    refuse("width-multiplier", mlp && widthMultiplier.isPresent(), unused);
-    refuse("hidden", !mlp && hidden.isPresent(), unused);
-    refuse("layers", !mlp && layers.isPresent(), unused);
     refuse("shrink", data.equals(BLOBS) && shrink.isPresent(), "data blobs are no images");
     Choice.of(Catalogue.aligners(), aligned(aligners, gamma));
     boolean used = !aligned(aligners, gamma).equals(Catalogue.Methods.split(aligners));
@@ -119,12 +102,8 @@ public record ExperimentOptions(
   public static ExperimentOptions defaults(String aligners) {
     return new ExperimentOptions(
         EMBEDDED,
-        NetworkChoice.Kind.MLP,
+        NetworkChoice.defaults(),
         OptionalInt.empty(),
-        OptionalInt.empty(),
-        OptionalInt.empty(),
-        Optional.empty(),
-        Optional.empty(),
         2,
         1,
         0,
@@ -169,41 +148,16 @@ public record ExperimentOptions(
         .toList();
   }
 
-  /** What is trained. */
-  NetworkChoice choice() {
-    return choice(network, hidden, layers, widthMultiplier, norm);
-  }
-
-  private static NetworkChoice choice(
-      NetworkChoice.Kind network,
-      OptionalInt hidden,
-      OptionalInt layers,
-      Optional<Double> width,
-      Optional<Norm> norm) {
-    return new NetworkChoice(
-        network,
-        hidden.orElse(32),
-        layers.orElse(2),
-        width.orElse(1.0),
-        norm.orElse(network.isResidual() ? Norm.BATCH : Norm.NONE));
-  }
-
-  boolean isBatchNormalised() {
-    return choice().isConvolutional() && choice().norm() == Norm.BATCH;
-  }
-
   /** How the network takes images. */
   ImageForm form() {
-    return choice().form().shrunk(shrink.orElse(1));
+    return choice.form().shrunk(shrink.orElse(1));
   }
 
   /** How each model is trained. */
   public Trainer.Options training() {
-    int usual = data.equals(BLOBS) ? 40 : choice().isConvolutional() ? 8 : 15;
+    int usual = data.equals(BLOBS) ? 40 : choice.isConvolutional() ? 8 : 15;
     Trainer.Options options =
-        protocol == Protocol.PUBLISHED
-            ? choice().published()
-            : choice().training(epochs.orElse(usual));
+        protocol == Protocol.PUBLISHED ? choice.published() : choice.training(epochs.orElse(usual));
     return augment ? options.withAugmentation(Augmentation.flipAndCrop()) : options;
   }
 }

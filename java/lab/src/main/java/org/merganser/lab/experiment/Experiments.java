@@ -13,13 +13,13 @@ public final class Experiments {
           new Kind<>(
               CcaMergeExperiment.ID,
               "Trains, aligns with every method, merges and compares (CCA Merge, 2024).",
-              CcaMergeExperiment.Options.defaults(),
+              Settings.of(CcaMergeExperiment.Options.defaults()),
               CcaMergeExperiment::new),
           new Kind<>(
               NpMergeExperiment.ID,
               "Trains, aligns, learns a coefficient for each parameter, compares with averages,"
                   + " fine-tuned averages and the ensemble (NP Merge, 2024).",
-              NpMergeExperiment.Options.defaults(),
+              Settings.of(NpMergeExperiment.Options.defaults()),
               NpMergeExperiment::new));
 
   private Experiments() {}
@@ -31,39 +31,12 @@ public final class Experiments {
   /**
    * An experiment as it is listed.
    *
+   * @param summary a sentence for help
    * @param <O> its settings
    */
-  public static final class Kind<O extends Record> {
-    private final String id;
-    private final String summary;
-    private final Settings<O> settings;
-    private final Function<O, Experiment> factory;
-
-    private Kind(String id, String summary, O defaults, Function<O, Experiment> factory) {
-      this.id = id;
-      this.summary = summary;
-      this.settings = Settings.of(defaults);
-      this.factory = factory;
-    }
-
-    public String id() {
-      return id;
-    }
-
-    /** A sentence for help. */
-    public String summary() {
-      return summary;
-    }
-
-    public Settings<O> settings() {
-      return settings;
-    }
-
-    /**
-     * With some settings changed.
-     *
-     * @param given names and texts, as {@link Settings#parse(String, Map)}
-     */
+  public record Kind<O extends Record>(
+      String id, String summary, Settings<O> settings, Function<O, Experiment> factory) {
+    /** With some settings changed, as {@link Settings#parse(String, Map)} takes them. */
     public Experiment with(Map<String, String> given) {
       return factory.apply(settings.parse("", given));
     }

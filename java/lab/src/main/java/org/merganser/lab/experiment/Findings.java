@@ -4,6 +4,7 @@ package org.merganser.lab.experiment;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.merganser.lab.report.Section;
 import org.merganser.model.Evaluation;
 
 /**
@@ -73,16 +74,16 @@ final class Findings {
   Map<String, Object> tree() {
     Map<String, Object> found = new LinkedHashMap<>();
     rows.forEach(
-        (id, row) -> {
-          Map<String, Object> values = new LinkedHashMap<>();
-          values.put("meaning", row.meaning());
-          values.put("accuracy", row.test().accuracy());
-          values.put("loss", row.test().loss());
-          values.put("selectionAccuracy", row.selection().accuracy());
-          values.put("selectionLoss", row.selection().loss());
-          values.put("chosen", row.chosen());
-          found.put(id, values);
-        });
+        (id, row) ->
+            found.put(
+                id,
+                Section.row(
+                    "meaning", row.meaning(),
+                    "accuracy", row.test().accuracy(),
+                    "loss", row.test().loss(),
+                    "selectionAccuracy", row.selection().accuracy(),
+                    "selectionLoss", row.selection().loss(),
+                    "chosen", row.chosen())));
     return Map.of("rows", found, "data", data);
   }
 

@@ -50,21 +50,15 @@ final class Journal {
         index,
         i -> {
           String all =
-              settings
-                  + " pair "
-                  + i
-                  + " train "
-                  + Recipe.digest(data.train())
-                  + " selection "
-                  + Recipe.digest(data.selection())
-                  + " test "
-                  + Recipe.digest(data.test())
-                  + " torch "
-                  + TorchNatives.version()
-                  + " merganser "
-                  + Doctor.versions().get("merganser")
-                  + " isa "
-                  + Doctor.isa();
+              String.join(
+                  " ",
+                  settings,
+                  Recipe.digest(data.train()),
+                  Recipe.digest(data.selection()),
+                  Recipe.digest(data.test()),
+                  TorchNatives.version(),
+                  Doctor.versions().toString(),
+                  Doctor.isa());
           return folder.resolve("pair-" + i + "-" + new Recipe(all).hash() + ".json");
         });
   }

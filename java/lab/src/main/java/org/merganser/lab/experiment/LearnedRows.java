@@ -4,9 +4,11 @@ package org.merganser.lab.experiment;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import org.merganser.io.MemoryCheckpoint;
+import org.merganser.lab.report.Section;
 import org.merganser.linalg.Tensor;
 import org.merganser.model.EarlyStopping.HeldOut;
 import org.merganser.model.Evaluation;
@@ -78,14 +80,21 @@ record LearnedRows(Pair pair, long steps) {
 
   private List<Learned> learn(String stage, List<SideBySide.Job<Learned>> jobs) throws IOException {
     SideBySide parallel = new SideBySide(pair.ws(), steps);
-    return pair.watch().time(stage, () -> parallel.all(pair.stage(stage), pair.seed(), jobs));
+    return pair.watch()
+        .time(
+            stage,
+            () ->
+                parallel.all(
+                    pair.stage(stage), Collections.nCopies(jobs.size(), pair.seed()), jobs));
   }
 
   private static void curve(Map<String, Object> curve, Learned learned) {
-    curve.put("bestStep", learned.bestStep());
-    curve.put("steps", learned.heldOut().stream().map(HeldOut::step).toList());
-    curve.put("heldOut", learned.heldOut().stream().map(HeldOut::loss).toList());
-    curve.put("batchLoss", learned.losses());
+    curve.putAll(
+        Section.row(
+            "bestStep", learned.bestStep(),
+            "steps", learned.heldOut().stream().map(HeldOut::step).toList(),
+            "heldOut", learned.heldOut().stream().map(HeldOut::loss).toList(),
+            "batchLoss", learned.losses()));
   }
 
   /**

@@ -72,12 +72,9 @@ public record LearningOptions(
   private static void requireAvailable(String name, int count, int available) {
     if (count > available) {
       throw new IllegalArgumentException(
-          name
-              + " must be at most "
-              + available
-              + ", the number of training samples used, not "
-              + count
-              + "; train says how many are used");
+          ("%s must be at most %d, the number of training samples used, not %d; train says how many"
+                  + " are used")
+              .formatted(name, available, count));
     }
   }
 

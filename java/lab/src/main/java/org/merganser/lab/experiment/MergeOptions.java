@@ -2,6 +2,7 @@
 package org.merganser.lab.experiment;
 
 import java.util.List;
+import org.merganser.merge.Merger;
 import org.merganser.method.Setting;
 import org.merganser.plan.Catalogue;
 
@@ -21,11 +22,11 @@ public record MergeOptions(
 
   public MergeOptions {
     batchNorm = batchNorm.stream().distinct().toList();
-    Choice.of(Catalogue.mergers(), Catalogue.Methods.split(mergers));
+    Choice.of(Catalogue.mergers(), mergers);
     ExperimentOptions.refuse("repairs", !repair && !repairs.isEmpty(), "there is --no-repair");
     ExperimentOptions.refuse("batch-norm", !repair && !batchNorm.isEmpty(), "there is --no-repair");
     if (!repairs.isEmpty()) {
-      Choice.of(Catalogue.repairs(), Catalogue.Methods.split(repairs));
+      Choice.of(Catalogue.repairs(), repairs);
     }
   }
 
@@ -34,9 +35,18 @@ public record MergeOptions(
     return new MergeOptions("linear", true, "", List.of());
   }
 
-  /** Throws when something is set that the networks do not use. */
+  /** Throws when something is set that the networks do not use, or a merger cannot merge them. */
   void check(ExperimentOptions options) {
-    boolean normalised = options.isBatchNormalised();
+    for (Choice<Merger> merger : Choice.of(Catalogue.mergers(), mergers)) {
+      Merger.Needs needs = merger.methods().get(0).needs();
+      int models = options.models();
+      if (needs.base() || needs.objective() || models < needs.fewest() || models > needs.most()) {
+        throw new IllegalArgumentException(
+            "--mergers: %s needs %s; here are %d models from different seeds"
+                .formatted(merger.name(), merger.methods().get(0).requires(), models));
+      }
+    }
+    boolean normalised = options.choice().isBatchNormalised();
     ExperimentOptions.refuse(
         "batch-norm", !normalised && !batchNorm.isEmpty(), "there is no batch normalisation");
     ExperimentOptions.refuse(

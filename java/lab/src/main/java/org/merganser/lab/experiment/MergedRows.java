@@ -34,14 +34,13 @@ final class MergedRows {
   MergedRows(Pair pair, MergeOptions options) {
     boolean normalised = !pair.network().batchNorms().isEmpty();
     this.pair = pair;
-    this.mergers = Choice.of(Catalogue.mergers(), Catalogue.Methods.split(options.mergers()));
+    this.mergers = Choice.of(Catalogue.mergers(), options.mergers());
     this.repairs =
         !options.repair() || normalised
             ? List.of()
             : Choice.of(
                 Catalogue.repairs(),
-                Catalogue.Methods.split(
-                    options.repairs().isEmpty() ? USUAL_REPAIRS : options.repairs()));
+                options.repairs().isEmpty() ? USUAL_REPAIRS : options.repairs());
     this.treatments =
         !options.repair() || !normalised
             ? List.of()

@@ -8,10 +8,7 @@ import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.concurrent.Callable;
-import java.util.concurrent.atomic.AtomicLong;
 import org.merganser.compute.Workspace;
-import org.merganser.internal.Threads;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.torch.Examples;
 import org.merganser.torch.TorchNetwork;
@@ -99,46 +96,24 @@ final class ModelTraining {
       MemoryCheckpoint[] models,
       String stage)
       throws IOException {
-    AtomicLong done = new AtomicLong();
-    List<Callable<MemoryCheckpoint>> calls = new ArrayList<>();
+    List<SideBySide.Job<MemoryCheckpoint>> calls = new ArrayList<>();
     for (int i : missing) {
+      Job job = jobs.get(i);
       calls.add(
-          () -> {
-            MemoryCheckpoint model = trainOne(jobs.get(i), stage, done, missing.size());
-            if (cache.isPresent()) {
-              cache.get().store(recipes.get(i), model);
+          own -> {
+            try (MemoryCheckpoint initial = network.initialise(job.seed())) {
+              MemoryCheckpoint model = Trainer.train(network, initial, job.data(), options, own);
+              if (cache.isPresent()) {
+                cache.get().store(recipes.get(i), model);
+              }
+              return model;
             }
-            return model;
           });
     }
-    // All have ended after this: none still reads the data after a failure.
-    try (Threads threads = new Threads(Math.min(ws.threads(), missing.size()))) {
-      List<MemoryCheckpoint> found = threads.all(calls);
-      for (int i = 0; i < found.size(); i++) {
-        models[missing.get(i)] = found.get(i);
-      }
-    }
-  }
-
-  private MemoryCheckpoint trainOne(Job job, String stage, AtomicLong done, int models)
-      throws IOException {
-    long total = (long) models * options.epochs();
-    try (Workspace own =
-        Workspace.builder()
-            .backend(ws.backend())
-            .threads(1)
-            .seed(job.seed())
-            .cancellation(ws.cancellation())
-            .progress(
-                (s, epoch, epochs) -> {
-                  synchronized (ws) {
-                    ws.progress().report(stage, done.incrementAndGet(), total);
-                  }
-                })
-            .open()) {
-      try (MemoryCheckpoint initial = network.initialise(job.seed())) {
-        return Trainer.train(network, initial, job.data(), options, own);
-      }
+    List<Long> seeds = missing.stream().map(i -> jobs.get(i).seed()).toList();
+    List<MemoryCheckpoint> found = new SideBySide(ws, options.epochs()).all(stage, seeds, calls);
+    for (int i = 0; i < found.size(); i++) {
+      models[missing.get(i)] = found.get(i);
     }
   }
 }

@@ -2,8 +2,13 @@
 package org.merganser.lab.experiment;
 
 import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalInt;
 import org.merganser.lab.data.DataSet;
 import org.merganser.lab.data.ImageForm;
+import org.merganser.lab.report.Section;
+import org.merganser.method.Setting;
 import org.merganser.torch.Augmentation;
 import org.merganser.torch.TorchNetwork;
 import org.merganser.torch.layers.Activation;
@@ -14,17 +19,21 @@ import org.merganser.torch.training.Optimizer;
 import org.merganser.torch.training.Schedule;
 import org.merganser.torch.training.Trainer;
 
-/**
- * The network of an experiment, and how one of its kind is trained at the scale of minutes.
- *
- * @param hidden width of the hidden layers of a perceptron
- * @param layers number of hidden layers of a perceptron
- * @param width multiplies the channels of a convolutional network
- * @param norm normalisation of a convolutional network
- */
-public record NetworkChoice(Kind kind, int hidden, int layers, double width, Norm norm) {
+/** The network of an experiment, and how one of its kind is trained at the scale of minutes. */
+public record NetworkChoice(
+    @Setting("what is trained") Kind network,
+    @Setting("width of the hidden layers of mlp; 32 unless set") OptionalInt hidden,
+    @Setting("number of hidden layers of mlp; 2 unless set") OptionalInt layers,
+    @Setting("multiplies the channels of a convolutional network; 1 unless set")
+        Optional<Double> widthMultiplier,
+    @Setting(
+            "normalisation of a convolutional network; none for vgg and batch for resnet unless"
+                + " set")
+        Optional<Norm> norm) {
   private static final int WIDEST = 1_000_000;
   private static final int DEEPEST = 1000;
+  private static final int USUAL_WIDTH = 32;
+  private static final int USUAL_LAYERS = 2;
   private static final double MOST_PARAMETERS = 1e9;
   private static final double WIDEST_MULTIPLIER = 1000;
 
@@ -42,53 +51,63 @@ public record NetworkChoice(Kind kind, int hidden, int layers, double width, Nor
       return name().toLowerCase(Locale.ROOT);
     }
 
-    boolean isResidual() {
-      return this == RESNET18 || this == RESNET20 || this == RESNET50;
-    }
-
     private boolean isVgg() {
       return this == VGG11 || this == VGG16;
     }
   }
 
   public NetworkChoice {
-    require("hidden", hidden, WIDEST);
-    require("layers", layers, DEEPEST);
-    double weights = (double) hidden * hidden * (layers - 1);
+    String unused = "network " + network.id() + " does not use it";
+    boolean mlp = network == Kind.MLP;
+    ExperimentOptions.refuse("norm", mlp && norm.isPresent(), unused);
+    ExperimentOptions.refuse("width-multiplier", mlp && widthMultiplier.isPresent(), unused);
+    ExperimentOptions.refuse("hidden", !mlp && hidden.isPresent(), unused);
+    ExperimentOptions.refuse("layers", !mlp && layers.isPresent(), unused);
+    require("hidden", hidden.orElse(1), 1, WIDEST);
+    require("layers", layers.orElse(1), 1, DEEPEST);
+    require("width-multiplier", widthMultiplier.orElse(1.0), 1e-9, WIDEST_MULTIPLIER);
+    double weights = Math.pow(hidden.orElse(USUAL_WIDTH), 2) * (layers.orElse(USUAL_LAYERS) - 1);
     if (weights > MOST_PARAMETERS) {
       throw new IllegalArgumentException(
-          String.format(
-              Locale.ROOT,
-              "%d hidden layers of %d have %.0f weights between them, at most %.0f are trained here;"
-                  + " use fewer or narrower layers",
-              layers,
-              hidden,
-              weights,
-              MOST_PARAMETERS));
-    }
-    if (!(width > 0)) {
-      throw new IllegalArgumentException("width multiplier must be positive, not " + width);
-    }
-    if (width > WIDEST_MULTIPLIER) {
-      throw new IllegalArgumentException(
-          "width multiplier must be at most " + WIDEST_MULTIPLIER + ", not " + width);
+          ("%d hidden layers of %d have %.0f weights between them, at most %.0f are trained here; use"
+                  + " fewer or narrower layers")
+              .formatted(
+                  layers.orElse(USUAL_LAYERS),
+                  hidden.orElse(USUAL_WIDTH),
+                  weights,
+                  MOST_PARAMETERS));
     }
   }
 
-  private static void require(String name, int value, int most) {
-    if (value < 1 || value > most) {
+  private static void require(String name, Number value, double least, double most) {
+    if (!(value.doubleValue() >= least && value.doubleValue() <= most)) {
+      boolean large = value.doubleValue() > most;
+      String bound = String.valueOf(large ? most : least).replaceAll("\\.0$", "");
       throw new IllegalArgumentException(
-          name + " must be at " + (value < 1 ? "least 1" : "most " + most) + ", not " + value);
+          name + " must be at " + (large ? "most " : "least ") + bound + ", not " + value);
     }
   }
 
   /** A perceptron. */
-  public static NetworkChoice mlp(int hidden, int layers) {
-    return new NetworkChoice(Kind.MLP, hidden, layers, 1, Norm.NONE);
+  public static NetworkChoice defaults() {
+    return new NetworkChoice(
+        Kind.MLP, OptionalInt.empty(), OptionalInt.empty(), Optional.empty(), Optional.empty());
+  }
+
+  boolean isBatchNormalised() {
+    return isConvolutional() && normalisation() == Norm.BATCH;
+  }
+
+  private Norm normalisation() {
+    return norm.orElse(isConvolutional() && !network.isVgg() ? Norm.BATCH : Norm.NONE);
+  }
+
+  private double width() {
+    return widthMultiplier.orElse(1.0);
   }
 
   public boolean isConvolutional() {
-    return kind != Kind.MLP;
+    return network != Kind.MLP;
   }
 
   /** How it takes images. */
@@ -102,18 +121,27 @@ public record NetworkChoice(Kind kind, int hidden, int layers, double width, Nor
     long[] input = data.inputShape();
     if (isConvolutional() && input.length != 3) {
       throw new IllegalArgumentException(
-          kind.id() + " reads images, the samples of '" + data.name() + "' are vectors; use mlp");
+          network.id()
+              + " reads images, the samples of '"
+              + data.name()
+              + "' are vectors; use mlp");
     }
     // The first stride and pool of torchvision's stem would leave little of a small image.
     ResNet.Stem stem =
         input.length == 3 && input[1] >= 128 ? ResNet.Stem.IMAGENET : ResNet.Stem.SMALL;
-    return switch (kind) {
-      case MLP -> TorchNetwork.mlp(data.inputSize(), hidden, layers, classes, Activation.RELU);
-      case VGG11 -> Vgg.of(11, width, norm, classes, input);
-      case VGG16 -> Vgg.of(16, width, norm, classes, input);
-      case RESNET18 -> ResNet.of(18, width, norm, stem, classes, input);
-      case RESNET20 -> ResNet.of(20, width, norm, stem, classes, input);
-      case RESNET50 -> ResNet.of(50, width, norm, stem, classes, input);
+    return switch (network) {
+      case MLP ->
+          TorchNetwork.mlp(
+              data.inputSize(),
+              hidden.orElse(USUAL_WIDTH),
+              layers.orElse(USUAL_LAYERS),
+              classes,
+              Activation.RELU);
+      case VGG11 -> Vgg.of(11, width(), normalisation(), classes, input);
+      case VGG16 -> Vgg.of(16, width(), normalisation(), classes, input);
+      case RESNET18 -> ResNet.of(18, width(), normalisation(), stem, classes, input);
+      case RESNET20 -> ResNet.of(20, width(), normalisation(), stem, classes, input);
+      case RESNET50 -> ResNet.of(50, width(), normalisation(), stem, classes, input);
     };
   }
 
@@ -122,7 +150,7 @@ public record NetworkChoice(Kind kind, int hidden, int layers, double width, Nor
     if (!isConvolutional()) {
       return Trainer.Options.adamW(epochs);
     }
-    double rate = kind.isVgg() ? 0.05 : 0.1;
+    double rate = network.isVgg() ? 0.05 : 0.1;
     return new Trainer.Options(
         new Optimizer.Sgd(rate, 0.9, 5e-4),
         new Schedule(0.15, Schedule.Decay.LINEAR),
@@ -136,14 +164,25 @@ public record NetworkChoice(Kind kind, int hidden, int layers, double width, Nor
   /** Settings of the published protocol, for owners of a GPU or of patience. */
   public Trainer.Options published() {
     return Trainer.Options.published(
-        kind.isVgg() ? Trainer.Options.VGG_RATE : Trainer.Options.RESNET_RATE);
+        network.isVgg() ? Trainer.Options.VGG_RATE : Trainer.Options.RESNET_RATE);
   }
 
-  /** In one line. */
-  @Override
-  public String toString() {
+  /** For files of results. */
+  Map<String, Object> facts() {
     return isConvolutional()
-        ? kind.id() + " x" + width + ", norm " + norm.name().toLowerCase(Locale.ROOT)
-        : "mlp, " + layers + " hidden layers of " + hidden;
+        ? Section.row(
+            "kind",
+            network.id(),
+            "widthMultiplier",
+            width(),
+            "norm",
+            normalisation().name().toLowerCase(Locale.ROOT))
+        : Section.row(
+            "kind",
+            network.id(),
+            "hidden",
+            hidden.orElse(USUAL_WIDTH),
+            "layers",
+            layers.orElse(USUAL_LAYERS));
   }
 }

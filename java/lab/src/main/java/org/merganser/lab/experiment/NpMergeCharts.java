@@ -47,8 +47,7 @@ final class NpMergeCharts {
     for (String method : pairs.get(0).map(LearnedRows.CURVES).keySet()) {
       List<Map<String, Object>> runs =
           pairs.stream().map(pair -> pair.map(LearnedRows.CURVES, method)).toList();
-      Map<String, Object> row = new LinkedHashMap<>();
-      row.put(METHOD, method);
+      Map<String, Object> row = Section.row(METHOD, method);
       row.putAll(curve(runs, evalEvery));
       row.put("pairs", runs);
       rows.add(row);
@@ -101,11 +100,7 @@ final class NpMergeCharts {
               .toList();
       batchLoss.add(Summary.mean(made));
     }
-    Map<String, Object> curve = new LinkedHashMap<>();
-    curve.put(STEPS, steps);
-    curve.put(HELD_OUT, heldOut);
-    curve.put(BATCH_LOSS, batchLoss);
-    return curve;
+    return Section.row(STEPS, steps, HELD_OUT, heldOut, BATCH_LOSS, batchLoss);
   }
 
   /** The loss of the evaluation at a step, or of what is kept when the run had stopped before. */
@@ -164,10 +159,7 @@ final class NpMergeCharts {
         chart.line(method, counts.size(), centres, sum.stream().map(n -> 100 * n / all).toList());
         counts.put(method, sum);
       }
-      Map<String, Object> row = new LinkedHashMap<>();
-      row.put("tensor", tensor);
-      row.put("counts", counts);
-      rows.add(row);
+      rows.add(Section.row("tensor", tensor, "counts", counts));
       if (tensor.endsWith("weight")) {
         charts.add(chart);
       }
@@ -197,27 +189,51 @@ final class NpMergeCharts {
           found.stream().map(pair -> Findings.<Double>list(pair, ACCURACY)).toList();
       List<List<Double>> losses =
           found.stream().map(pair -> Findings.<Double>list(pair, LOSS)).toList();
-      Map<String, Object> row = new LinkedHashMap<>();
-      row.put("aligner", aligner);
-      row.put(METHOD, method);
-      row.put(LearnedRows.SAMPLES, counts);
-      row.put(ACCURACY, Summary.means(accuracies));
-      row.put("accuracySd", Summary.deviations(accuracies));
-      row.put(LOSS, Summary.means(losses));
-      row.put("pairs", accuracies);
-      row.put("losses", losses);
       String name = NAMES.getOrDefault(method, method);
       accuracy.line(name, rows.size(), places, Chart.percent(Summary.means(accuracies)));
       loss.line(name, rows.size(), places, Summary.means(losses));
-      rows.add(row);
+      rows.add(
+          Section.row(
+              "aligner",
+              aligner,
+              METHOD,
+              method,
+              LearnedRows.SAMPLES,
+              counts,
+              ACCURACY,
+              Summary.means(accuracies),
+              "accuracySd",
+              Summary.deviations(accuracies),
+              LOSS,
+              Summary.means(losses),
+              "pairs",
+              accuracies,
+              "losses",
+              losses));
     }
+    String text =
+        "Aligned by "
+            + aligner
+            + " (with the statistics of the whole run), then learned from this many samples. Without"
+            + " stopping all of them are learned from and the last step is kept. Accuracy and loss"
+            + " on test data.";
+    return new Section(
+        LearnedRows.SAMPLES,
+        "From fewer samples",
+        text,
+        rows,
+        columns(names),
+        List.of(accuracy, loss));
+  }
+
+  private static List<Column> columns(List<String> names) {
     List<Column> columns = new ArrayList<>();
     columns.add(
         Column.text(
             "samples, loss",
             19,
             row -> NAMES.getOrDefault(row.get(METHOD).toString(), row.get(METHOD).toString())));
-    for (int i = 0; i < counts.size(); i++) {
+    for (int i = 0; i < names.size(); i++) {
       int at = i;
       columns.add(
           Column.number(
@@ -227,14 +243,7 @@ final class NpMergeCharts {
                   ResultReport.format("%.2f%% ", 100 * Findings.<Double>list(row, ACCURACY).get(at))
                       + ResultReport.format("%6.3f", Findings.<Double>list(row, LOSS).get(at))));
     }
-    String text =
-        "Aligned by "
-            + aligner
-            + " (with the statistics of the whole run), then learned from this many samples. Without"
-            + " stopping all of them are learned from and the last step is kept. Accuracy and loss"
-            + " on test data.";
-    return new Section(
-        LearnedRows.SAMPLES, "From fewer samples", text, rows, columns, List.of(accuracy, loss));
+    return columns;
   }
 
   private static Chart chart(String aligner, String what, String y, List<String> counts) {

@@ -59,12 +59,11 @@ final class ResultReport {
     sections.add(Section.data("chosen", chosen()));
     sections.add(differences(differences));
     sections.addAll(experiment.sections(pairs));
-    Map<String, Object> made = new LinkedHashMap<>();
-    made.put("backend", ws.backend().name().toLowerCase(Locale.ROOT));
-    made.put("isa", Doctor.isa());
     Map<String, Object> versions = new LinkedHashMap<>(Doctor.versions());
     versions.put("torch", TorchNatives.version());
-    made.put("versions", versions);
+    String backend = ws.backend().name().toLowerCase(Locale.ROOT);
+    Map<String, Object> made =
+        Section.row("backend", backend, "isa", Doctor.isa(), "versions", versions);
     String text = text(training);
     String title = experiment.title() + ": " + data.name();
     Report report = new Report(title, text, facts(), sections, made, seconds);
@@ -82,14 +81,6 @@ final class ResultReport {
   }
 
   private Map<String, Object> facts() {
-    Map<String, Object> facts = new LinkedHashMap<>();
-    facts.put("experiment", experiment.id());
-    facts.put("seed", options.seed());
-    facts.put("seeds", options.seeds());
-    facts.put("models", options.models());
-    facts.put("epochs", options.training().epochs());
-    facts.put("training", options.training().toString());
-    facts.put("split", options.split().id());
     Map<String, Object> aligners = new LinkedHashMap<>();
     for (Choice<Aligner> aligner : experiment.aligners()) {
       aligners.put(
@@ -97,33 +88,28 @@ final class ResultReport {
           aligner.methods().stream().map(method -> Settings.values(method.options())).toList());
     }
     Augmentation augmentation = options.training().augmentation();
-    Map<String, Object> images = new LinkedHashMap<>();
-    images.put("flip", augmentation.flip());
-    images.put("padding", augmentation.padding());
-    facts.put("augmentation", images);
-    Map<String, Object> used = new LinkedHashMap<>();
-    used.put("name", data.name());
-    used.put("train", data.train());
-    used.put("validation", data.validation());
-    used.put("test", data.test());
-    data.pixels().ifPresent(pixels -> used.put("mean", one(pixels.mean())));
-    data.pixels().ifPresent(pixels -> used.put("sd", one(pixels.sd())));
-    facts.put("data", used);
-    Map<String, Object> model = new LinkedHashMap<>();
-    NetworkChoice choice = options.choice();
-    model.put("kind", choice.kind().id());
-    if (choice.isConvolutional()) {
-      model.put("widthMultiplier", choice.width());
-      model.put("norm", choice.norm().name().toLowerCase(Locale.ROOT));
-    } else {
-      model.put("hidden", choice.hidden());
-      model.put("layers", choice.layers());
-    }
+    Map<String, Object> model = options.choice().facts();
     model.put("parameters", network.size());
-    facts.put("model", model);
-    facts.put("aligners", aligners);
-    facts.put("settings", settings(experiment));
-    return facts;
+    return Section.row(
+        "experiment", experiment.id(),
+        "seed", options.seed(),
+        "seeds", options.seeds(),
+        "models", options.models(),
+        "epochs", options.training().epochs(),
+        "training", options.training().toString(),
+        "split", options.split().id(),
+        "augmentation", Section.row("flip", augmentation.flip(), "padding", augmentation.padding()),
+        "data",
+            Section.row(
+                "name", data.name(),
+                "train", data.train(),
+                "validation", data.validation(),
+                "test", data.test(),
+                "mean", data.pixels().map(pixels -> one(pixels.mean())).orElse(null),
+                "sd", data.pixels().map(pixels -> one(pixels.sd())).orElse(null)),
+        "model", model,
+        "aligners", aligners,
+        "settings", settings(experiment));
   }
 
   /** A single number as it is, several (one for each channel) as a list. */
@@ -149,7 +135,7 @@ final class ResultReport {
         data.train(),
         data.test(),
         options.models(),
-        options.choice(),
+        options.choice().facts().toString().replaceAll("[{}]|kind=", ""),
         network.size(),
         options.training().epochs(),
         seen,
@@ -170,18 +156,21 @@ final class ResultReport {
     List<Map<String, Object>> values = new ArrayList<>();
     Map<Object, String> meanings = new LinkedHashMap<>();
     for (ExperimentResult.Row row : rows) {
-      Map<String, Object> value = new LinkedHashMap<>();
-      value.put(METHOD, row.method());
-      if (row.isRefused()) {
-        value.put("refused", true);
-      } else {
-        value.put("accuracy", row.accuracy());
-        value.put("accuracySd", row.accuracySd());
-        value.put("loss", row.loss());
-        value.put("selection", row.selection());
-      }
+      values.add(
+          row.isRefused()
+              ? Section.row(METHOD, row.method(), "refused", true)
+              : Section.row(
+                  METHOD,
+                  row.method(),
+                  "accuracy",
+                  row.accuracy(),
+                  "accuracySd",
+                  row.accuracySd(),
+                  "loss",
+                  row.loss(),
+                  "selection",
+                  row.selection()));
       meanings.put(row.method(), row.meaning());
-      values.add(value);
     }
     boolean one = pairs.size() == 1;
     return new Section("rows", "Test accuracy", "", values, List.of(), List.of(bars(rows)))
@@ -235,14 +224,21 @@ final class ResultReport {
   private Section differences(List<ExperimentResult.Difference> differences) {
     List<Map<String, Object>> values = new ArrayList<>();
     for (ExperimentResult.Difference d : differences) {
-      Map<String, Object> value = new LinkedHashMap<>();
-      value.put(METHOD, d.method());
-      value.put("than", d.than());
-      value.put("mean", d.mean());
-      d.halfWidth().ifPresent(half -> value.put("low", d.mean() - half));
-      d.halfWidth().ifPresent(half -> value.put("high", d.mean() + half));
-      value.put("pairs", d.pairs());
-      values.add(value);
+      Double half = d.halfWidth().isPresent() ? d.halfWidth().getAsDouble() : null;
+      values.add(
+          Section.row(
+              METHOD,
+              d.method(),
+              "than",
+              d.than(),
+              "mean",
+              d.mean(),
+              "low",
+              half == null ? null : (Object) (d.mean() - half),
+              "high",
+              half == null ? null : (Object) (d.mean() + half),
+              "pairs",
+              d.pairs()));
     }
     boolean one = pairs.size() == 1;
     String text =

@@ -139,14 +139,7 @@ final class Runner {
     String whole = data.name() + ", " + data.train().size() + " samples";
     return options.split() == Split.NONE
         ? whole
-        : whole
-            + ", split "
-            + options.split()
-            + " of seed "
-            + splitSeed
-            + ", model "
-            + model
-            + " of "
-            + options.models();
+        : "%s, split %s of seed %d, model %d of %d"
+            .formatted(whole, options.split(), splitSeed, model, options.models());
   }
 }

@@ -12,19 +12,12 @@ import org.merganser.internal.Threads;
 
 /**
  * Runs optimisations side by side, each with one thread and a Workspace of its own: what one of
- * them finds does not depend on the others, nor on how many run at once.
+ * them finds does not depend on the others, nor on how many run at once. All have ended when one
+ * has failed.
+ *
+ * @param steps of each, at most
  */
-final class SideBySide {
-  private final Workspace ws;
-  private final long steps;
-
-  /**
-   * @param steps of each, at most
-   */
-  SideBySide(Workspace ws, long steps) {
-    this.ws = ws;
-    this.steps = steps;
-  }
+record SideBySide(Workspace ws, long steps) {
 
   /** One optimisation. */
   @FunctionalInterface
@@ -33,12 +26,14 @@ final class SideBySide {
   }
 
   /**
-   * @param seed of the Workspace of each
+   * @param seeds of the Workspace of each
    */
-  <T> List<T> all(String stage, long seed, List<Job<T>> jobs) throws IOException {
+  <T> List<T> all(String stage, List<Long> seeds, List<Job<T>> jobs) throws IOException {
     AtomicLong done = new AtomicLong();
     List<Callable<T>> calls = new ArrayList<>();
-    for (Job<T> job : jobs) {
+    for (int i = 0; i < jobs.size(); i++) {
+      Job<T> job = jobs.get(i);
+      long seed = seeds.get(i);
       calls.add(() -> one(job, stage, seed, done, jobs.size() * steps));
     }
     try (Threads threads = new Threads(Math.min(ws.threads(), Math.max(1, jobs.size())))) {

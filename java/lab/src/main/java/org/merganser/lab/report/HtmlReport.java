@@ -57,11 +57,15 @@ public final class HtmlReport {
     for (Section section : sections) {
       html.section(section);
     }
-    html.page
-        .append("<h2>Made with</h2>\n<p class=\"dim\">")
-        .append(escape(report.made().toString().replaceAll("^\\{|}$", "")))
-        .append("</p>\n</body>\n</html>\n");
+    html.list("Settings", report.facts().getOrDefault("settings", Map.of()));
+    html.list("Made with", report.made());
+    html.page.append("</body>\n</html>\n");
     html.write("report.html", html.page.toString().getBytes(StandardCharsets.UTF_8));
+  }
+
+  private void list(String title, Object values) {
+    page.append("<h2>").append(title).append("</h2>\n<p class=\"dim\">");
+    page.append(escape(values.toString().replaceAll("^\\{|}$", ""))).append("</p>\n");
   }
 
   private static Section time(Map<String, Double> seconds) {

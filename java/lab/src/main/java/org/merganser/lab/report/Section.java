@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.merganser.lab.report;
 
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Function;
@@ -26,6 +27,17 @@ public record Section(
   public Section {
     columns = List.copyOf(columns);
     charts = List.copyOf(charts);
+  }
+
+  /** Values by name, in order; those that are null are left out. */
+  public static Map<String, Object> row(Object... namesAndValues) {
+    Map<String, Object> row = new LinkedHashMap<>();
+    for (int i = 0; i < namesAndValues.length; i += 2) {
+      if (namesAndValues[i + 1] != null) {
+        row.put(namesAndValues[i].toString(), namesAndValues[i + 1]);
+      }
+    }
+    return row;
   }
 
   /** Rows for {@code results.json} only. */

@@ -181,7 +181,7 @@ class ResultReportTest {
         .contains(
             "Of several settings each group took those that were best on 20 samples that no model"
                 + " was trained on")
-        .contains("Student t over 2 pairs", "what cca is")
+        .contains("Student t over 2 pairs", "what cca is", "hidden=3, layers=1, models=2")
         .contains("backend=cpu");
   }
 

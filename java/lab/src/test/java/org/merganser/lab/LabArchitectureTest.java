@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.lab;
+
+import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
+import static com.tngtech.archunit.library.dependencies.SlicesRuleDefinition.slices;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.tngtech.archunit.core.domain.JavaClasses;
+import com.tngtech.archunit.core.importer.ClassFileImporter;
+import com.tngtech.archunit.core.importer.ImportOption;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+
+/** How data, experiments and reports depend on each other, and how large they may be. */
+class LabArchitectureTest {
+  private static final JavaClasses LAB =
+      new ClassFileImporter()
+          .withImportOption(new ImportOption.DoNotIncludeTests())
+          .importPackages("org.merganser.lab");
+
+  @Test
+  void packagesHaveNoCycles() {
+    slices().matching("org.merganser.lab.(*)..").should().beFreeOfCycles().check(LAB);
+  }
+
+  /** Results are data: a report knows rows, columns and charts, no experiment and no method. */
+  @Test
+  void reportsKnowNoExperiment() {
+    noClasses()
+        .that()
+        .resideInAPackage("org.merganser.lab.report")
+        .should()
+        .dependOnClassesThat()
+        .resideInAnyPackage(
+            "org.merganser.lab.experiment",
+            "org.merganser.lab.data",
+            "org.merganser.align",
+            "org.merganser.merge",
+            "org.merganser.torch")
+        .check(LAB);
+  }
+
+  /** Methods are compared by what they declare: what runs them knows none of them. */
+  @Test
+  void theRunnerKnowsNoAligner() {
+    noClasses()
+        .that()
+        .resideInAPackage("org.merganser.lab.experiment")
+        .and()
+        .haveSimpleNameNotStartingWith("CcaMerge")
+        .should()
+        .dependOnClassesThat()
+        .haveNameMatching("org\\.merganser\\.align\\.\\w+Aligner")
+        .check(LAB);
+  }
+
+  @Test
+  void experimentsAreSmall() throws IOException {
+    Path sources = Path.of("src", "main", "java", "org", "merganser", "lab");
+    try (Stream<Path> files = Files.walk(sources)) {
+      for (Path file : files.filter(f -> f.toString().endsWith(".java")).toList()) {
+        List<String> lines = Files.readAllLines(file);
+        int most = file.getFileName().toString().endsWith("Experiment.java") ? 250 : 400;
+        assertThat(lines).as(file.toString()).hasSizeLessThanOrEqualTo(most);
+      }
+    }
+  }
+}
