@@ -87,10 +87,11 @@ final class ModelOptions {
 
   /** Names of tensors that are left out. */
   List<String> leftOut(Models files) {
+    List<Predicate<String>> globs = ignored.stream().map(ModelOptions::matches).toList();
     return files.checkpoints().stream()
         .flatMap(model -> model.withoutPrefix(prefixes).tensors().keySet().stream())
         .distinct()
-        .filter(name -> ignored.stream().anyMatch(glob -> matches(glob).test(name)))
+        .filter(name -> globs.stream().anyMatch(glob -> glob.test(name)))
         .map(Names::quote)
         .toList();
   }
@@ -107,9 +108,8 @@ final class ModelOptions {
 
   private static Predicate<String> matches(String glob) {
     String regex =
-        glob.chars()
-            .mapToObj(
-                c -> c == '*' ? ".*" : c == '?' ? "." : Pattern.quote(String.valueOf((char) c)))
+        glob.codePoints()
+            .mapToObj(c -> c == '*' ? ".*" : c == '?' ? "." : Pattern.quote(Character.toString(c)))
             .collect(Collectors.joining());
     return Pattern.compile(regex, Pattern.DOTALL).asMatchPredicate();
   }

@@ -98,6 +98,19 @@ class ModelOptionsTest {
             new Cli.Run(2, "", "merganser: --strip-prefix none. fits no tensor of any model\n"));
   }
 
+  /** Which Java stores as two chars. */
+  @Test
+  void namesMayHaveAnyCharacter() throws IOException {
+    Map<String, Tensor> more = Fixture.tensors(Fixture.random(3));
+    more.put("\ud83e\udd86.weight", Tensor.of(new float[] {1, 2}, 2));
+    files.model("more", more);
+    for (String glob : new String[] {"\ud83e\udd86*", "?.weight"}) {
+      Cli.Run run = merge("a", "more", "--ignore", glob);
+      assertThat(run.err()).isEmpty();
+      assertThat(Fixture.read(out)).hasSize(4);
+    }
+  }
+
   @Test
   void aTensorThatOneModelStores() throws IOException {
     Map<String, Tensor> more = Fixture.tensors(Fixture.random(3));

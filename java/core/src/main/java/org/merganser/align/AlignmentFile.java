@@ -3,6 +3,7 @@ package org.merganser.align;
 
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -46,6 +47,9 @@ final class AlignmentFile {
 
   /** Of a pair, in place of a family. */
   private static final String PAIR = "PAIR";
+
+  /** Up to here F64 has all integers. */
+  private static final double MOST_SAMPLES = 0x1p53;
 
   /** What metadata say of a space. */
   private static final List<String> ENTRIES =
@@ -135,7 +139,11 @@ final class AlignmentFile {
     String version = metadata.getOrDefault("version", "");
     if (!FORMAT.equals(metadata.get("format")) || !version.matches("[1-9][0-9]{0,8}")) {
       throw new FormatException(
-          path + ": no alignment (format " + metadata.get("format") + "); one is made by 'align'");
+          path
+              + ": no alignment (format "
+              + metadata.get("format")
+              + (FORMAT.equals(metadata.get("format")) ? ", version '" + version + "'" : "")
+              + "); one is made by 'align'");
     }
     if (Integer.parseInt(version) > Integer.parseInt(VERSION)) {
       throw new FormatException(
@@ -206,18 +214,40 @@ final class AlignmentFile {
     }
     return new SpaceAlignment(
         map,
-        Double.parseDouble(entry(metadata, path, id + "/score")),
+        number(metadata, path, id + "/score"),
         doubles(file, id + "/spectrum", ws),
-        Completion.valueOf(entry(metadata, path, id + "/completion")),
+        constant(Completion.values(), metadata, path, id + "/completion"),
         evidence(metadata, path, id));
   }
 
   private static String family(Map<String, String> metadata, Path path, String id) {
     String family = entry(metadata, path, id + "/family");
-    if (!family.equals(PAIR)) {
-      MapFamily.valueOf(family);
+    return family.equals(PAIR)
+        ? family
+        : constant(MapFamily.values(), metadata, path, id + "/family").name();
+  }
+
+  private static <E extends Enum<E>> E constant(
+      E[] values, Map<String, String> metadata, Path path, String key) {
+    String text = entry(metadata, path, key);
+    return Arrays.stream(values)
+        .filter(value -> value.name().equals(text))
+        .findFirst()
+        .orElseThrow(() -> noValue(path, key, text, "one of " + Arrays.toString(values)));
+  }
+
+  private static double number(Map<String, String> metadata, Path path, String key) {
+    String text = entry(metadata, path, key);
+    try {
+      return Double.parseDouble(text);
+    } catch (NumberFormatException e) {
+      throw noValue(path, key, text, "a number");
     }
-    return family;
+  }
+
+  private static FormatException noValue(Path path, String key, String text, String wanted) {
+    return new FormatException(
+        path + ": metadata '" + key + "' is " + Names.quote(text) + "; it must be " + wanted);
   }
 
   private static Matrix matrix(
@@ -246,13 +276,17 @@ final class AlignmentFile {
   /** Files of other programs may have none. */
   private static SpaceAlignment.Evidence evidence(
       Map<String, String> metadata, Path path, String id) {
-    String samples = metadata.get(id + "/samples");
-    return samples == null
-        ? SpaceAlignment.Evidence.NONE
-        : new SpaceAlignment.Evidence(
-            Long.parseLong(samples),
-            Double.parseDouble(entry(metadata, path, id + "/fit")),
-            Double.parseDouble(entry(metadata, path, id + "/chance")));
+    if (!metadata.containsKey(id + "/samples")) {
+      return SpaceAlignment.Evidence.NONE;
+    }
+    double samples = number(metadata, path, id + "/samples");
+    if (!(samples >= 0 && samples <= MOST_SAMPLES) || samples != Math.rint(samples)) {
+      throw noValue(path, id + "/samples", metadata.get(id + "/samples"), "a number of samples");
+    }
+    return new SpaceAlignment.Evidence(
+        (long) samples,
+        number(metadata, path, id + "/fit"),
+        number(metadata, path, id + "/chance"));
   }
 
   /** The family alone is not believed: the inverse of an orthogonal map is its transpose. */

@@ -73,9 +73,10 @@ final class RenamedCheckpoint extends CheckpointView {
   @Override
   public Set<String> stale() {
     Set<String> stale = new LinkedHashSet<>();
+    Set<String> inSource = source.stale();
     sourceName.forEach(
         (renamed, name) -> {
-          if (source.stale().contains(name)) {
+          if (inSource.contains(name)) {
             stale.add(renamed);
           }
         });

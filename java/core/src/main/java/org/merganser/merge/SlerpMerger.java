@@ -4,6 +4,7 @@ package org.merganser.merge;
 import java.io.IOException;
 import java.util.Arrays;
 import org.merganser.compute.Workspace;
+import org.merganser.internal.Names;
 import org.merganser.internal.kernel.Block;
 import org.merganser.internal.kernel.Kernels;
 import org.merganser.internal.kernel.MergeKernels;
@@ -30,8 +31,11 @@ public final class SlerpMerger extends TensorMerger {
   /** Of a vector without a direction. */
   private static final double NO_SQUARE = 1e-16;
 
-  /** Squares of the largest F64 times this, a power of 2, can be summed. */
-  private static final double SMALLER = 0x1p-560;
+  /**
+   * Times this, a power of 2, squares of 2^36 of the largest F64 can be summed, and a vector whose
+   * squares could not is still longer than one without a direction.
+   */
+  private static final double SMALLER = 0x1p-530;
 
   /** Settings. */
   public record Options(
@@ -83,33 +87,46 @@ public final class SlerpMerger extends TensorMerger {
 
   @Override
   protected TileFunction prepare(Group group, Workspace ws) throws IOException {
-    double[] dots = dots(group, 1, ws);
+    double[] dots = dots(group, new double[] {1, 1}, ws);
     if (!Arrays.stream(dots).allMatch(Double::isFinite)) {
-      dots = dots(group, SMALLER, ws);
+      double[] scales = {
+        Double.isFinite(dots[1]) ? 1 : SMALLER, Double.isFinite(dots[2]) ? 1 : SMALLER
+      };
+      dots = dots(group, scales, ws);
     }
     double[] weights =
         Math.max(dots[1], dots[2]) <= NO_SQUARE
             ? new double[] {1 - options.t(), options.t()}
             : SlerpWeights.at(dots, options.t());
+    if (!Arrays.stream(weights).allMatch(Double::isFinite)) {
+      throw new IllegalArgumentException(
+          this
+              + ": the weights of "
+              + Names.quote(group.name())
+              + " are "
+              + Arrays.toString(weights)
+              + "; take t nearer to 0 and 1");
+    }
     return (tile, out, w) ->
         Kernels.of(w)
             .merge()
             .weightedSum(out.dtype().code(), out.size(), tile.blocks(), weights, Block.of(out));
   }
 
-  /** {a.c, a.a, c.c} of the tensors times a number. */
-  private static double[] dots(Group group, double scale, Workspace ws) throws IOException {
+  /** {a.c, a.a, c.c} of the tensors times a number each. */
+  private static double[] dots(Group group, double[] scales, Workspace ws) throws IOException {
     double[] sums = new double[3];
     MergeKernels kernels = Kernels.of(ws).merge();
     group.tiles(
         tile -> {
           Tensor a = tile.models().get(0);
           Tensor c = tile.models().get(1);
-          if (scale != 1) {
-            for (Tensor each : tile.models()) {
+          for (int k = 0; k < scales.length; k++) {
+            if (scales[k] != 1) {
+              Tensor each = tile.models().get(k);
+              double[] scale = {scales[k]};
               Block[] in = {Block.of(each)};
-              kernels.weightedSum(
-                  each.dtype().code(), each.size(), in, new double[] {scale}, Block.of(each));
+              kernels.weightedSum(each.dtype().code(), each.size(), in, scale, Block.of(each));
             }
           }
           double[] part = kernels.dotProducts(a.dtype().code(), a.size(), Block.of(a), Block.of(c));

@@ -213,8 +213,8 @@ final class TensorGroup implements TensorMerger.Group {
                 + first
                 + " ("
                 + value(input, first, ws)
-                + "); repair the model, leave the tensor out (--ignore, Checkpoint.where), or merge"
-                + " in Java with NonFiniteWeights.PROPAGATE");
+                + "); repair the model, leave the tensor out (--ignore, Checkpoint.where), or"
+                + " take linear:non-finite=propagate (NonFiniteWeights.PROPAGATE)");
       }
     }
     return new NumericalException(Names.quote(name) + " " + info + " changed while it was read");

@@ -74,9 +74,12 @@ final class Values {
   }
 
   private static String number(Object value) {
-    return value instanceof Double number && number == Math.rint(number) && Math.abs(number) < 1e15
-        ? String.valueOf(number.longValue())
-        : String.valueOf(value);
+    boolean isInteger =
+        value instanceof Double number
+            && number == Math.rint(number)
+            && Math.abs(number) < 1e15
+            && !number.equals(-0.0);
+    return isInteger ? String.valueOf(((Double) value).longValue()) : String.valueOf(value);
   }
 
   /** As a number, truth value, text, or list of them; empty when it is absent. */

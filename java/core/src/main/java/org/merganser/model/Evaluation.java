@@ -65,6 +65,9 @@ public record Evaluation(double accuracy, double loss) {
 
   /** The ensemble of models: the mean of their logits. A new tensor. */
   public static Tensor mean(List<Tensor> logits) {
+    if (logits.isEmpty()) {
+      throw new IllegalArgumentException("an ensemble of no models has no logits");
+    }
     long[] shape = logits.get(0).shape();
     logits.forEach(model -> model.require("logits of a model", model.dtype(), shape));
     Tensor mean = Tensor.allocate(DType.F32, shape);

@@ -226,11 +226,17 @@ class AlignmentFileTest {
 
   @ParameterizedTest
   @CsvSource(
-      delimiter = ';',
+      delimiter = '|',
       value = {
-        "s/samplez; 9; metadata 's/samplez' is none of a space of Architecture[s]",
-        "t/score; 9; metadata 't/score' is none of a space of Architecture[s]",
-        "s/family; PAIR; space 's' has a map of family PAIR, its tensors are Permutation[2, 0, 1]"
+        "s/samplez| 9| metadata 's/samplez' is none of a space of Architecture[s]",
+        "t/score| 9| metadata 't/score' is none of a space of Architecture[s]",
+        "s/score| high| metadata 's/score' is 'high'; it must be a number",
+        "s/family| FIXD| metadata 's/family' is 'FIXD'; it must be one of [FIXED, PERMUTATION,"
+            + " SIGNED_PERMUTATION, SCALED_PERMUTATION, MONOMIAL, CENTRED_ORTHOGONAL, ORTHOGONAL,"
+            + " ANY_LINEAR]",
+        "s/samples| -1| metadata 's/samples' is '-1'; it must be a number of samples",
+        "version| 0| no alignment (format mgalign, version '0'); one is made by 'align'",
+        "s/family| PAIR| space 's' has a map of family PAIR, its tensors are Permutation[2, 0, 1]"
       })
   void metadataMustBeOfTheMaps(String key, String value, String said) throws IOException {
     Path broken = folder.resolve("broken.mgalign");

@@ -7,9 +7,11 @@ import static org.merganser.testing.Work.WS;
 
 import java.io.IOException;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.merganser.error.IncompatibleModelsException;
 import org.merganser.linalg.Tensor;
 
@@ -34,6 +36,20 @@ class RenamedCheckpointTest {
     assertThatThrownBy(() -> renamed.read("a", WS))
         .isInstanceOf(IncompatibleModelsException.class)
         .hasMessageContaining("missing tensor");
+  }
+
+  /** What is stale is asked of the source once, not for each name. */
+  @Test
+  @Timeout(20)
+  void manyNamesTakeNoTime() {
+    Tensor one = Tensor.of(new float[] {1}, 1);
+    Map<String, Tensor> tensors = new LinkedHashMap<>();
+    for (int i = 0; i < 50_000; i++) {
+      tensors.put("module.b" + i, one);
+    }
+    Checkpoint source = MemoryCheckpoint.of(tensors, Map.of(), tensors.keySet());
+    Checkpoint renamed = source.where(name -> true).withoutPrefix(List.of("module."));
+    assertThat(renamed.stale()).hasSize(50_000).contains("b0");
   }
 
   @Test

@@ -68,8 +68,8 @@ class LinearMergerTest {
         .isInstanceOf(NumericalException.class)
         .hasMessage(
             "model 1: 'w' F32 [6] holds 2 non-finite values, the first at index 3 (NaN); repair"
-                + " the model, leave the tensor out (--ignore, Checkpoint.where), or merge in Java"
-                + " with NonFiniteWeights.PROPAGATE");
+                + " the model, leave the tensor out (--ignore, Checkpoint.where), or take"
+                + " linear:non-finite=propagate (NonFiniteWeights.PROPAGATE)");
   }
 
   /** Finite models whose sum is not. */

@@ -40,6 +40,47 @@ class SlerpMergerTest {
       c[i] = C[i] * 1e300;
     }
     check(.25, a, c, expected);
+    for (double size : new double[] {1e153, 1e155, 1e160, 1e200, 1e300}) {
+      for (int i = 0; i < 3; i++) {
+        a[i] = A[i] * size;
+      }
+      check(.25, a, C, slerp(.25, a, C));
+      check(.25, C, a, slerp(.25, C, a));
+    }
+  }
+
+  /** With the angle of A and C, which lengths do not change. */
+  private static double[] slerp(double t, double[] a, double[] c) {
+    double angle = Math.acos(cosine(A, C));
+    double[] between = new double[a.length];
+    for (int i = 0; i < a.length; i++) {
+      between[i] =
+          (Math.sin((1 - t) * angle) * a[i] + Math.sin(t * angle) * c[i]) / Math.sin(angle);
+    }
+    return between;
+  }
+
+  private static double cosine(double[] a, double[] c) {
+    double dot = 0;
+    double aa = 0;
+    double cc = 0;
+    for (int i = 0; i < a.length; i++) {
+      dot += a[i] * c[i];
+      aa += a[i] * a[i];
+      cc += c[i] * c[i];
+    }
+    return dot / Math.sqrt(aa * cc);
+  }
+
+  @Test
+  void hugeNumbersHaveNoArc() {
+    SlerpMerger far = SlerpMerger.of(SlerpMerger.Options.defaults().withT(Double.MAX_VALUE));
+    Checkpoint merged =
+        far.merge(MergeProblem.of(model(new double[] {1, 0}), model(new double[] {0, 1})), WS);
+    assertThatThrownBy(() -> merged.read("w", WS))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessage(
+            "slerp at 1.7976931348623157E308: the weights of 'w' are [NaN, NaN]; take t nearer to 0 and 1");
   }
 
   @Test

@@ -12,6 +12,7 @@ import java.util.OptionalInt;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.merganser.merge.TiesMerger;
 
 class SettingsTest {
   /** A constant of two words. */
@@ -125,6 +126,15 @@ class SettingsTest {
     assertThat(parse("radius=4").shape()).isEqualTo(new Shape.Round(4));
     assertThatThrownBy(() -> parse("turn=1"))
         .hasMessageStartingWith("m has no setting 'turn'; it has learning-rate, count, ");
+  }
+
+  /** The sign of a zero among them. */
+  @Test
+  void textGivesTheSameNumbers() {
+    Settings<TiesMerger.Options> settings = Settings.of(TiesMerger.Options.defaults());
+    TiesMerger.Options options =
+        new TiesMerger.Options(List.of(1e20, -1e-300, -0.0, 0.1), List.of(0.1), -0.0, false);
+    assertThat(settings.parse("ties", settings.text(options))).isEqualTo(options);
   }
 
   @Test

@@ -74,6 +74,9 @@ class EvaluationTest {
       assertThat(mean.toFloatArray()).containsExactly(3, 1, 2, 2);
       assertThat(a.toFloatArray()).containsExactly(1, 2, 3, 4);
     }
+    assertThatThrownBy(() -> Evaluation.mean(List.of()))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessage("an ensemble of no models has no logits");
   }
 
   /** Whatever the batches, and however many of them run at once. */
