@@ -6,7 +6,6 @@ import java.util.EnumSet;
 import java.util.Set;
 import org.merganser.align.SpaceAlignment.Evidence;
 import org.merganser.compute.Workspace;
-import org.merganser.error.NumericalException;
 import org.merganser.internal.Opened;
 import org.merganser.linalg.Cca;
 import org.merganser.linalg.Matrix;
@@ -76,9 +75,11 @@ public final class CcaAligner implements Aligner {
   }
 
   private final Options options;
+  private final Regulariser gamma;
 
   private CcaAligner(Options options) {
     this.options = options;
+    this.gamma = new Regulariser("gamma", options.gamma(), options.unit() == Unit.RELATIVE);
   }
 
   public static CcaAligner relativeGamma(double gamma) {
@@ -139,26 +140,13 @@ public final class CcaAligner implements Aligner {
 
   private SpaceAlignment alignSpace(
       FeatureSpace space, SpaceMoments moments, int model, Workspace ws) {
-    if (options.gamma() == 0 && moments.samples() <= space.width()) {
-      throw new NumericalException(
-          "space \""
-              + space.id()
-              + "\": "
-              + space.width()
-              + " features but only "
-              + moments.samples()
-              + " samples, covariance rank <= "
-              + (moments.samples() - 1)
-              + "; raise gamma (now 0) or give > "
-              + space.width()
-              + " samples");
-    }
+    gamma.requireSamples(moments.samples(), space.width(), "space \"" + space.id() + "\"");
     try (Matrix sxx = moments.covariance(0, 0, ws);
         Matrix syy = moments.covariance(model, model, ws);
         Matrix sxy = moments.covariance(0, model, ws);
         Opened opened = new Opened()) {
-      double gammaX = gamma(sxx.trace(ws), space, 0);
-      double gammaY = gamma(syy.trace(ws), space, model);
+      double gammaX = gamma(sxx, space, 0, ws);
+      double gammaY = gamma(syy, space, model, ws);
       Cca cca = opened.add(Cca.map(sxx, syy, sxy, gammaX, gammaY, ws));
       double[] correlations = cca.correlations();
       double mean = Arrays.stream(correlations).average().orElse(0);
@@ -176,29 +164,9 @@ public final class CcaAligner implements Aligner {
     }
   }
 
-  /** From the trace of the covariance. */
-  private double gamma(double trace, FeatureSpace space, int model) {
+  private double gamma(Matrix covariance, FeatureSpace space, int model, Workspace ws) {
     String where = "space \"" + space.id() + "\", model " + model;
-    double gamma =
-        options.unit() == Unit.ABSOLUTE ? options.gamma() : options.gamma() * trace / space.width();
-    if (!Double.isFinite(trace) || !Double.isFinite(gamma)) {
-      throw new NumericalException(
-          where
-              + ": the trace of the covariance is "
-              + trace
-              + ", and F64 does not hold it or its mean times gamma ("
-              + options.gamma()
-              + "); the statistics are damaged, or the activations or gamma too large");
-    }
-    if (!(trace > 0)) {
-      throw new NumericalException(
-          where
-              + ": all "
-              + space.width()
-              + " features are constant (trace of the covariance "
-              + trace
-              + "); nothing can be correlated with them");
-    }
-    return gamma;
+    return gamma.of(
+        covariance.trace(ws), space.width(), where, "nothing can be correlated with them");
   }
 }

@@ -7,7 +7,6 @@ import java.util.Set;
 import org.merganser.align.SpaceAlignment.Evidence;
 import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
-import org.merganser.error.NumericalException;
 import org.merganser.internal.Opened;
 import org.merganser.linalg.Cca;
 import org.merganser.linalg.LinAlg;
@@ -64,7 +63,10 @@ public final class RidgeAligner implements Aligner {
       Settings.check(Options.class, lambda, unit);
     }
 
-    /** Relative lambda 0.1: of 0.001, 0.01, 0.1 and 1 the best on the synthetic task. */
+    /**
+     * Relative lambda 0.1: of 0.001, 0.01, 0.1 and 1 what most pairs of perceptrons choose on
+     * samples that no model was trained on (6 of 9, on blobs and on the embedded images).
+     */
     public static Options defaults() {
       return new Options(0.1, Unit.RELATIVE);
     }
@@ -79,9 +81,11 @@ public final class RidgeAligner implements Aligner {
   }
 
   private final Options options;
+  private final Regulariser lambda;
 
   private RidgeAligner(Options options) {
     this.options = options;
+    this.lambda = new Regulariser("lambda", options.lambda(), options.unit() == Unit.RELATIVE);
   }
 
   public static RidgeAligner relativeLambda(double lambda) {
@@ -173,11 +177,11 @@ public final class RidgeAligner implements Aligner {
       int predictor,
       Workspace ws) {
     double trace = own.trace(ws);
-    double lambda = lambda(trace, own.rows(), space, moments, predictor);
+    double penalty = lambda(trace, own.rows(), space, moments, predictor);
     double[] divisors = new double[Math.toIntExact(cross.rows())];
     Arrays.fill(divisors, trace);
     try (Matrix round = scaledIdentity(own.rows(), trace);
-        Cca whitening = Cca.mapOnly(round, own, own, 0, lambda, DType.F64, ws);
+        Cca whitening = Cca.mapOnly(round, own, own, 0, penalty, DType.F64, ws);
         Matrix scaled = LinAlg.divide(cross, divisors, null, ws);
         Matrix halfway = LinAlg.multiplyTransposed(scaled, whitening.map(), ws)) {
       return LinAlg.multiply(halfway, whitening.map(), ws);
@@ -194,40 +198,10 @@ public final class RidgeAligner implements Aligner {
 
   private double lambda(
       double trace, long width, FeatureSpace space, SpaceMoments moments, int predictor) {
-    String where = "space \"" + space.id() + "\", model " + predictor + ": ";
-    double lambda =
-        options.unit() == Unit.ABSOLUTE ? options.lambda() : options.lambda() * trace / width;
-    if (!Double.isFinite(trace) || !Double.isFinite(lambda)) {
-      throw new NumericalException(
-          where
-              + "the trace of the covariance is "
-              + trace
-              + ", and F64 does not hold it or its mean times lambda ("
-              + options.lambda()
-              + "); the statistics are damaged, or the activations or lambda too large");
-    }
-    if (!(trace > 0)) {
-      throw new NumericalException(
-          where
-              + "all "
-              + width
-              + " features are constant (trace of the covariance "
-              + trace
-              + "); nothing can be predicted from them");
-    }
-    if (lambda == 0 && moments.samples() <= width) {
-      throw new NumericalException(
-          where
-              + width
-              + " features but only "
-              + moments.samples()
-              + " samples, covariance rank <= "
-              + (moments.samples() - 1)
-              + "; raise lambda (now 0) or give > "
-              + width
-              + " samples");
-    }
-    return lambda;
+    String where = "space \"" + space.id() + "\", model " + predictor;
+    double penalty = lambda.of(trace, width, where, "nothing can be predicted from them");
+    lambda.requireSamples(moments.samples(), width, where);
+    return penalty;
   }
 
   private static double[] decreasing(double[] values) {
