@@ -207,6 +207,17 @@ class ExperimentCommandTest {
     assertThat(temp.resolve("out")).doesNotExist();
   }
 
+  /** Before anything is trained. */
+  @Test
+  void aRepairThatCorrectsNothing() {
+    Cli.Run run = experiment("--repairs", "repair,bn-reset", "--data", "blobs");
+    assertThat(run.code()).isEqualTo(3);
+    assertThat(run.err())
+        .contains("the network has no batch normalisation; use 'repair' instead of 'bn-reset'")
+        .doesNotContain("train");
+    assertThat(temp.resolve("out")).doesNotExist();
+  }
+
   @Test
   void aShrinkThatDividesNothing() {
     for (int shrink : new int[] {5, 29, 2_000_000_000}) {

@@ -51,6 +51,15 @@ public final class BatchNormReset implements Repair {
   }
 
   @Override
+  public void check(Network network) {
+    if (network.batchNorms().isEmpty()) {
+      throw new IncompatibleModelsException(
+          "nothing to reset",
+          List.of("the network has no batch normalisation; use 'repair' instead of 'bn-reset'"));
+    }
+  }
+
+  @Override
   public MemoryCheckpoint apply(RepairProblem problem, Workspace ws) throws IOException {
     return apply(problem.merged(), problem.network(), problem.inputs(), ws);
   }
@@ -63,12 +72,8 @@ public final class BatchNormReset implements Repair {
    */
   public MemoryCheckpoint apply(Checkpoint model, Network network, Inputs inputs, Workspace ws)
       throws IOException {
+    check(network);
     List<BatchNormLayer> layers = network.batchNorms();
-    if (layers.isEmpty()) {
-      throw new IncompatibleModelsException(
-          "nothing to reset",
-          List.of("the network has no batch normalisation; use 'repair' instead of 'bn-reset'"));
-    }
     Map<String, Long> widths = new LinkedHashMap<>();
     layers.forEach(layer -> widths.put(layer.input(), layer.width()));
     long[] batches = new long[1];

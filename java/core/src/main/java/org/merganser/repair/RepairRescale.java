@@ -79,6 +79,11 @@ public final class RepairRescale implements Repair {
   }
 
   @Override
+  public void check(Network network) {
+    corrected(network);
+  }
+
+  @Override
   public MemoryCheckpoint apply(RepairProblem problem, Workspace ws) throws IOException {
     List<AffineLayer> layers = corrected(problem.network());
     StatisticsRequest request =

@@ -12,6 +12,7 @@ import org.merganser.align.AlignmentSet;
 import org.merganser.align.CcaAligner;
 import org.merganser.compute.Workspace;
 import org.merganser.internal.Opened;
+import org.merganser.lab.data.DataSet;
 import org.merganser.lab.report.Section;
 import org.merganser.method.Setting;
 import org.merganser.method.Settings;
@@ -75,6 +76,14 @@ public final class CcaMergeExperiment extends Experiment {
   @Override
   String title() {
     return "Merging " + options().models() + " networks into one";
+  }
+
+  @Override
+  void check(DataSet data, TorchNetwork network) {
+    if (!options.merge().repairs().isEmpty()) {
+      Choice.of(Catalogue.repairs(), options.merge().repairs())
+          .forEach(repair -> repair.methods().get(0).check(network));
+    }
   }
 
   @Override
