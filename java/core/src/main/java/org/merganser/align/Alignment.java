@@ -9,6 +9,7 @@ import java.util.List;
 import java.util.Map;
 import org.merganser.compute.Workspace;
 import org.merganser.error.IncompatibleModelsException;
+import org.merganser.error.NumericalException;
 import org.merganser.io.Checkpoint;
 import org.merganser.linalg.Polar.Completion;
 import org.merganser.model.Architecture;
@@ -140,12 +141,12 @@ public final class Alignment implements AutoCloseable {
    * Scores and spectra stay, as they belong to the pair. A view: closing it frees nothing, and it
    * ends with this alignment.
    *
-   * @throws UnsupportedOperationException when some maps are pairs, which have no inverse
+   * @throws NumericalException when some maps are pairs, which have no inverse
    */
   public Alignment inverse() {
     requireOpen();
     if (!isInvertible()) {
-      throw new UnsupportedOperationException(
+      throw new NumericalException(
           "the alignment by "
               + method
               + " has no inverse: the maps of spaces "

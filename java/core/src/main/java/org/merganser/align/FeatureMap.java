@@ -3,6 +3,7 @@ package org.merganser.align;
 
 import java.util.Optional;
 import org.merganser.compute.Workspace;
+import org.merganser.error.NumericalException;
 import org.merganser.linalg.Matrix;
 import org.merganser.model.MapFamily;
 import org.merganser.stats.SpaceMoments;
@@ -43,7 +44,7 @@ public sealed interface FeatureMap extends AutoCloseable
    * {@code T^-1}, in closed form. That of a dense map borrows its matrices: closing it frees
    * nothing, and it ends with the map it is the inverse of.
    *
-   * @throws UnsupportedOperationException for a pair
+   * @throws NumericalException for a pair
    */
   FeatureMap inverse();
 
@@ -65,7 +66,7 @@ public sealed interface FeatureMap extends AutoCloseable
   /**
    * Condition number in the 1-norm, {@code |T|_1 |T^-1|_1}.
    *
-   * @throws UnsupportedOperationException for a pair
+   * @throws NumericalException for a pair
    */
   double condition(Workspace ws);
 

@@ -3,6 +3,7 @@ package org.merganser.align;
 
 import java.util.Optional;
 import org.merganser.compute.Workspace;
+import org.merganser.error.NumericalException;
 import org.merganser.error.ShapeException;
 import org.merganser.internal.Opened;
 import org.merganser.linalg.LinAlg;
@@ -81,8 +82,8 @@ public final class MapPair implements FeatureMap {
     return new MapPair(LinearMap.view(in), LinearMap.view(out));
   }
 
-  private UnsupportedOperationException refused(String what) {
-    return new UnsupportedOperationException(
+  private NumericalException refused(String what) {
+    return new NumericalException(
         "a pair of maps has no "
             + what
             + ": its writing side ("
