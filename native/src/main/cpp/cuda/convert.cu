@@ -61,7 +61,7 @@ void run(State& s, int64_t count, const void* in, void* out) {
   constexpr int kFrom = sizeof(typename From::Raw), kTo = sizeof(typename To::Raw);
   constexpr int kCount = 16 / (kFrom > kTo ? kFrom : kTo);
   const Spread spread(s, count, kCount, aligned(in) && aligned(out));
-  MG_LAUNCH(s, spread.blocks, MG_KERNEL(convert_all<From, To, kCount>), in, out, spread.packs, count, s.counters);
+  launch(s, "convert", spread.blocks, kThreads, 0, convert_all<From, To, kCount>, in, out, spread.packs, count, s.counters);
 }
 
 }  // namespace

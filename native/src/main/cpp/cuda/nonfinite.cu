@@ -40,7 +40,7 @@ template <typename T>
 void run(State& s, int64_t n, const void* in) {
   constexpr int kCount = 16 / sizeof(typename T::Raw);
   const Spread spread(s, n, kCount, aligned(in));
-  MG_LAUNCH(s, spread.blocks, MG_KERNEL(search<T, kCount>), in, spread.packs, n, s.counters);
+  launch(s, "nonfinite_count", spread.blocks, kThreads, 0, search<T, kCount>, in, spread.packs, n, s.counters);
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <cuda_runtime.h>
 
 #include "abi/table.h"
+#include "cuda/arena.h"
 #include "runtime/context.h"
 #include "runtime/error.h"
 
@@ -35,6 +36,7 @@ struct State {
   cudaStream_t stream = nullptr;
   unsigned long long* counters = nullptr;  // two, for scalar results
   int blocks = 0;                          // of 256 threads, that fill the GPU
+  Arena scratch{Arena::DEVICE}, staging{Arena::PINNED};
 
   State();
   ~State();
@@ -62,7 +64,10 @@ void release(void* pointer);
 void copy(mg_context* context, void* to, int32_t to_device, const void* from, int32_t from_device, int64_t bytes);
 
 // The routines that CUDA has.
-#define MG_CUDA_ROUTINES(X) X(weighted_sum) X(convert) X(nonfinite_count)
+#define MG_CUDA_ROUTINES(X) \
+  X(weighted_sum)           \
+  X(convert)                \
+  X(nonfinite_count)
 MG_CUDA_ROUTINES(MG_DECLARE)
 
 }  // namespace cuda

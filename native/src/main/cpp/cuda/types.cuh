@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-#include "cuda/plugin.h"
+#include "cuda/launch.cuh"
 
 namespace merganser {
 namespace cuda {
@@ -112,12 +112,6 @@ struct Spread {
 
 inline bool aligned(const void* pointer) { return reinterpret_cast<uintptr_t>(pointer) % 16 == 0; }
 
-// One launch on the stream of `state`; cuda_on_host.h of the tests runs the same kernels in loops.
-#ifndef MG_LAUNCH
-#define MG_LAUNCH(state, blocks, kernel, ...) kernel<<<blocks, kThreads, 0, (state).stream>>>(__VA_ARGS__)
-#endif
-// A kernel's name with commas in it, as one macro argument.
-#define MG_KERNEL(...) __VA_ARGS__
 }  // namespace
 }  // namespace cuda
 }  // namespace merganser

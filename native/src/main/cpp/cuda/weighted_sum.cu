@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // out[i] = sum_k w_k in_k[i]: the operations of kernels/sum.inc in the same order, each rounded by itself (no
 // contraction), one rounding to the type. So the bytes are those of the CPU.
+#include <cstring>
+
 #include "cuda/types.cuh"
 
 namespace merganser {
@@ -104,27 +106,6 @@ __global__ void __launch_bounds__(kThreads)
   for_packs<kCount>(packs, count, Sum<T>{in ? in : list.in, in ? weight : list.weight, models, out});
 }
 
-// The lists on the device, for as long as it lives.
-struct Uploaded {
-  char* memory = nullptr;
-  Uploaded(State& s, int32_t models, const void* const* in, const double* weights) {
-    const size_t bytes = static_cast<size_t>(models) * 8;
-    check(cudaMalloc(reinterpret_cast<void**>(&memory), 2 * bytes), "allocating the lists of weighted_sum");
-    cudaError_t error = cudaMemcpyAsync(memory, in, bytes, cudaMemcpyHostToDevice, s.stream);
-    if (error == cudaSuccess) {
-      error = cudaMemcpyAsync(memory + bytes, weights, bytes, cudaMemcpyHostToDevice, s.stream);
-    }
-    if (error == cudaSuccess) return;
-    cudaFree(memory);
-    check(error, "copying the lists of weighted_sum");
-  }
-  ~Uploaded() { cudaFree(memory); }
-  const void* const* in() const { return reinterpret_cast<const void* const*>(memory); }
-  const double* weights(int32_t models) const { return reinterpret_cast<const double*>(memory) + models; }
-  Uploaded(const Uploaded&) = delete;
-  Uploaded& operator=(const Uploaded&) = delete;
-};
-
 template <typename T>
 void run(State& s, int64_t count, int32_t models, const void* const* in, const double* weights, void* out) {
   constexpr int kCount = 16 / sizeof(typename T::Raw);
@@ -137,13 +118,21 @@ void run(State& s, int64_t count, int32_t models, const void* const* in, const d
       list.in[k] = in[k];
       list.weight[k] = weights[k];
     }
-    MG_LAUNCH(s, spread.blocks, MG_KERNEL(sum_all<T, kCount>), list, nullptr, nullptr, models, spread.packs, count,
-              out);
+    launch(s, "weighted_sum", spread.blocks, kThreads, 0, sum_all<T, kCount>, list, nullptr, nullptr, models,
+           spread.packs, count, out);
     return synchronize(s, "weighted_sum");
   }
-  const Uploaded lists(s, models, in, weights);
-  MG_LAUNCH(s, spread.blocks, MG_KERNEL(sum_all<T, kCount>), list, lists.in(), lists.weights(models), models,
-            spread.packs, count, out);
+  Scratch scratch(s.scratch), staging(s.staging);
+  const int64_t words = 2 * int64_t{models};
+  uint64_t* lists = scratch.take<uint64_t>(words);
+  uint64_t* staged = staging.take<uint64_t>(words);
+  std::memcpy(staged, in, 8 * static_cast<size_t>(models));
+  std::memcpy(staged + models, weights, 8 * static_cast<size_t>(models));
+  check(cudaMemcpyAsync(lists, staged, 8 * static_cast<size_t>(words), cudaMemcpyHostToDevice, s.stream),
+        "copying the lists of weighted_sum");
+  launch(s, "weighted_sum", spread.blocks, kThreads, 0, sum_all<T, kCount>, list,
+         reinterpret_cast<const void* const*>(lists), reinterpret_cast<const double*>(lists + models), models,
+         spread.packs, count, out);
   synchronize(s, "weighted_sum");
 }
 

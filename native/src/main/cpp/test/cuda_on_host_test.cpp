@@ -5,6 +5,7 @@
 
 #include <utility>
 
+#include "cuda/arena.cpp"
 #include "cuda/convert.cu"
 #include "cuda/nonfinite.cu"
 #include "cuda/weighted_sum.cu"

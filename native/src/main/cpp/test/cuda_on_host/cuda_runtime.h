@@ -33,6 +33,9 @@ inline cudaError_t cudaFree(void* pointer) {
   std::free(pointer);
   return cudaSuccess;
 }
+enum { cudaHostAllocDefault = 0 };
+inline cudaError_t cudaHostAlloc(void** out, size_t bytes, int) { return cudaMalloc(out, bytes); }
+inline cudaError_t cudaFreeHost(void* pointer) { return cudaFree(pointer); }
 inline cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind, cudaStream_t) {
   std::memcpy(to, from, bytes);
   return cudaSuccess;
@@ -50,13 +53,24 @@ inline float __fadd_rn(float a, float b) { return a + b; }
 inline void atomicAdd(unsigned long long* to, unsigned long long value) { *to += value; }
 inline void atomicMin(unsigned long long* to, unsigned long long value) { *to = std::min(*to, value); }
 
-#define MG_LAUNCH(state, blocks, kernel, ...)                          \
-  do {                                                                 \
-    gridDim.x = static_cast<unsigned int>(blocks);                     \
-    blockDim.x = kThreads;                                             \
-    for (blockIdx.x = 0; blockIdx.x < gridDim.x; ++blockIdx.x) {       \
-      for (threadIdx.x = 0; threadIdx.x < blockDim.x; ++threadIdx.x) { \
-        kernel(__VA_ARGS__);                                           \
-      }                                                                \
-    }                                                                  \
-  } while (false)
+#define MG_STAND_IN
+#define MG_DYNAMIC_SHARED(T, name) T* name = nullptr
+
+struct dim3 {
+  dim3(unsigned int size) : x(size) {}
+  unsigned int x;
+};
+
+#include <tuple>
+#include <utility>
+
+template <typename... Parameters, size_t... Index>
+cudaError_t start(void (*kernel)(Parameters...), dim3 grid, dim3 block, size_t, cudaStream_t,
+                  std::tuple<Parameters...>& values, std::index_sequence<Index...>) {
+  gridDim.x = grid.x;
+  blockDim.x = block.x;
+  for (blockIdx.x = 0; blockIdx.x < gridDim.x; ++blockIdx.x) {
+    for (threadIdx.x = 0; threadIdx.x < blockDim.x; ++threadIdx.x) std::apply(kernel, values);
+  }
+  return cudaSuccess;
+}

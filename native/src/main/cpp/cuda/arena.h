@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+// Memory that a context keeps from call to call and routines take like a stack: after the first call of a size nothing
+// is allocated. One arena is on the device, one in page-locked host memory, from which copies run beside kernels.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace merganser {
+namespace cuda {
+
+class Arena {
+ public:
+  enum Place { DEVICE, PINNED };
+
+  explicit Arena(Place place) : place_(place) {}
+  ~Arena();
+  Arena(const Arena&) = delete;
+  Arena& operator=(const Arena&) = delete;
+
+  // Aligned to 256 bytes. Fails with MG_OUT_OF_MEMORY, sizes and what is free.
+  void* take(int64_t bytes);
+
+  int64_t used() const { return used_; }
+  // Gives back all that was taken since used() was `mark`. What ran on it must be done: it may be freed here.
+  void rewind(int64_t mark);
+
+  int64_t allocations() const { return allocations_; }
+
+ private:
+  struct Chunk {
+    char* memory;
+    int64_t bytes, begin;  // begin: used() at its first byte
+  };
+  void add(int64_t bytes);
+  void free_from(size_t first);
+
+  Place place_;
+  std::vector<Chunk> chunks_;
+  int64_t used_ = 0, largest_ = 0, allocations_ = 0;
+};
+
+// What a routine takes from an arena, given back at the end of the scope. Synchronise before that.
+class Scratch {
+ public:
+  explicit Scratch(Arena& arena) : arena_(arena), mark_(arena.used()) {}
+  ~Scratch() { arena_.rewind(mark_); }
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+
+  template <typename T>
+  T* take(int64_t count) {
+    return static_cast<T*>(arena_.take(count * static_cast<int64_t>(sizeof(T))));
+  }
+
+ private:
+  Arena& arena_;
+  int64_t mark_;
+};
+
+}  // namespace cuda
+}  // namespace merganser
