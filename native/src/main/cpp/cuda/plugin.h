@@ -74,7 +74,10 @@ void copy(mg_context* context, void* to, int32_t to_device, const void* from, in
 #define MG_CUDA_ROUTINES(X) \
   X(weighted_sum)           \
   X(convert)                \
-  X(nonfinite_count)
+  X(nonfinite_count)        \
+  X(gemm)                   \
+  X(apply_dense)            \
+  X(apply_gather)
 MG_CUDA_ROUTINES(MG_DECLARE)
 
 }  // namespace cuda
