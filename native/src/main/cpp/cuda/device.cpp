@@ -129,6 +129,8 @@ State::State() {
 
 State::~State() {
   cudaStreamSynchronize(stream);
+  solver.reset();  // they use the stream
+  blas.reset();
   cudaFree(counters);
   cudaStreamDestroy(stream);
 }

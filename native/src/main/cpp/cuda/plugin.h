@@ -5,6 +5,8 @@
 
 #include <cuda_runtime.h>
 
+#include <memory>
+
 #include "abi/table.h"
 #include "cuda/arena.h"
 #include "runtime/context.h"
@@ -31,12 +33,17 @@ class OnDevice {
   int before_ = kDevice;
 };
 
+class Blas;
+class Solver;
+
 // What a context keeps on the device.
 struct State {
   cudaStream_t stream = nullptr;
   unsigned long long* counters = nullptr;  // two, for scalar results
   int blocks = 0;                          // of 256 threads, that fill the GPU
   Arena scratch{Arena::DEVICE}, staging{Arena::PINNED};
+  std::shared_ptr<Blas> blas;  // see blas.h
+  std::shared_ptr<Solver> solver;
 
   State();
   ~State();
