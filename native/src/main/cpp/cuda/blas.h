@@ -79,9 +79,8 @@ class Blas {
   Functions<double> double_;
   Cublas::Destroy* destroy_;
   Cublas::SetMathMode* set_math_;
+  Owned workspace_;
   Handle handle_ = nullptr;
-  void* workspace_ = nullptr;
-  State& state_;
 };
 
 // F64 factorisations and decompositions. Work memory is scratch of the context; a and the results are on the device.
