@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # libmerganser_cuda.so, built where nvcc works. It needs nothing but nvcc: the runtime is linked statically.
 # What the plug-in shares with the library.
-set(plugin_shared runtime/context.cpp runtime/error.cpp)
+set(plugin_shared runtime/buffer.cpp runtime/context.cpp runtime/error.cpp routines/completion.cpp)
 
 if(NOT MG_CUDA MATCHES "^(AUTO|OFF|REQUIRED)$")
   message(FATAL_ERROR "MG_CUDA=${MG_CUDA} is not one of AUTO, OFF, REQUIRED")

@@ -26,6 +26,8 @@ void set_last_error(const char* text) noexcept {
 
 namespace cuda {
 
+const PluginHost& plugin_host() { return library; }
+
 void* library_function(CudaLibrary which, const char* name) {
   void* found = library.cuda_symbol(which, name);
   if (!found) fail(MG_UNAVAILABLE, library.last_error());

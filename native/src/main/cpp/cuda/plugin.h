@@ -16,6 +16,9 @@
 namespace merganser {
 namespace cuda {
 
+// What the library gave: its CPU routines, for sequential parts on the host.
+const PluginHost& plugin_host();
+
 // The runtime's device of every context; CUDA_VISIBLE_DEVICES chooses the GPU behind it.
 constexpr int kDevice = 0;
 
@@ -80,7 +83,8 @@ void copy(mg_context* context, void* to, int32_t to_device, const void* from, in
   X(nonfinite_count)        \
   X(gemm)                   \
   X(apply_dense)            \
-  X(apply_gather)
+  X(apply_gather)           \
+  X(polar)
 MG_CUDA_ROUTINES(MG_DECLARE)
 
 }  // namespace cuda
