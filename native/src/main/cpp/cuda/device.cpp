@@ -132,6 +132,8 @@ State::State() {
 State::~State() {
   cudaStreamSynchronize(copies);
   cudaStreamSynchronize(stream);
+  solver.reset();  // they use the stream
+  blas.reset();
   give_block(DEVICE, counters);
   cudaStreamDestroy(copies);
   cudaStreamDestroy(stream);

@@ -34,6 +34,9 @@ class OnDevice {
   int before_ = kDevice;
 };
 
+class Blas;
+class Solver;
+
 // What a context keeps on the device.
 struct State {
   cudaStream_t stream = nullptr;           // of all kernels
@@ -42,6 +45,8 @@ struct State {
   int blocks = 0;                          // of 256 threads, that fill the GPU
   Arena scratch{DEVICE, stream}, staging{PINNED, stream};
   std::unique_ptr<CopyRing> ring;  // made for the first large copy
+  std::shared_ptr<Blas> blas;      // see blas.h
+  std::shared_ptr<Solver> solver;
 
   State();
   ~State();
