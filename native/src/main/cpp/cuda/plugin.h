@@ -77,7 +77,13 @@ void copy(mg_context* context, void* to, int32_t to_device, const void* from, in
 #define MG_CUDA_ROUTINES(X) \
   X(weighted_sum)           \
   X(convert)                \
-  X(nonfinite_count)
+  X(nonfinite_count)        \
+  X(transpose)              \
+  X(divide)                 \
+  X(norm)                   \
+  X(row_products)           \
+  X(dot_products)           \
+  X(bandwidth)
 MG_CUDA_ROUTINES(MG_DECLARE)
 
 }  // namespace cuda
