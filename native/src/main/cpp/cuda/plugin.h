@@ -83,7 +83,10 @@ void copy(mg_context* context, void* to, int32_t to_device, const void* from, in
   X(norm)                   \
   X(row_products)           \
   X(dot_products)           \
-  X(bandwidth)
+  X(bandwidth)              \
+  X(gemm)                   \
+  X(apply_dense)            \
+  X(apply_gather)
 MG_CUDA_ROUTINES(MG_DECLARE)
 
 }  // namespace cuda
