@@ -20,6 +20,15 @@ struct WideList {
   int32_t column[kWide];  // in increasing order; then the elements of the costs
 };
 
+// Rows of F64 or F32 as kernels read them, each aligned to its elements: row r of a part is row (index ? index[r] : r)
+// at base, and row first + r of the problem where there is no index.
+struct CostPart {
+  const void* base;
+  int64_t ld, first, count;
+  const int32_t* index;
+  double sign;
+};
+
 class DeviceCosts : public Costs {
  public:
   // Checks factors.
@@ -38,8 +47,6 @@ class DeviceCosts : public Costs {
   int64_t excesses(const double* u, const double* v, double* worst) override;
 
  private:
-  struct Parts;  // in assignment_costs.cu
-
   bool factored() const { return given_.k >= 0; }
   bool direct() const;  // kernels read the matrix where it lies
   int64_t row_bytes() const { return cols * size_of(type); }
@@ -48,16 +55,16 @@ class DeviceCosts : public Costs {
   int64_t rows_of_part() const;
   template <typename Run>
   void for_parts(const Run& run);
-  struct Part part(int64_t first, int64_t count, const int32_t* index);
+  CostPart part(int64_t first, int64_t count, const int32_t* index);
   void largest_of(const char* name, const void* data, int64_t rows, int64_t ld, double& largest);
   void send_prices(const double* v);
-  void fetch_lists(const CandidateLists& lists, int64_t first, int64_t count);
+  void make_lists(const CandidateLists& lists, const CostPart& part);
   bool narrow(CandidateLists& lists, int64_t i);
   void build_from_row(CandidateLists& lists, int64_t i);
   void next_minima();
   char* slot_for(int64_t i);
-  void fetch_rows(const int32_t* wanted, int64_t count);
-  void bad_row(int64_t i);
+  void start_search();
+  int64_t end_search();
 
   // To the device and back, in the order of the stream.
   void send(void* device, const void* host, int64_t bytes);
@@ -70,7 +77,8 @@ class DeviceCosts : public Costs {
   Scratch device_, pinned_;
   double *prices_, *pinned_prices_;  // of the columns, there and here
   double *numbers_, *pinned_numbers_;  // two of each row
-  int64_t* places_;  // one of each row
+  int64_t* places_;                    // one of each row or column
+  int32_t *index_there_, *index_;      // of chosen rows; or one of each column, here
   char* part_ = nullptr;  // rows that were computed or made aligned
   // Lists, there and here.
   char *wide_there_ = nullptr, *wide_ = nullptr;
@@ -79,10 +87,8 @@ class DeviceCosts : public Costs {
   Overfull overfull_;
   // Tight columns of the rows that row_minima() is asked for, as bits.
   const std::vector<int32_t>* expected_ = nullptr;
-  size_t next_ = 0, known_ = 0, batch_ = 0;
-  double *least_there_ = nullptr, *least_ = nullptr;
+  size_t next_ = 0, known_ = 0, done_ = 0, batch_ = 0;  // done of known, then next
   uint32_t *tight_there_ = nullptr, *tight_ = nullptr;
-  int32_t *index_there_ = nullptr, *index_ = nullptr;
   std::vector<uint32_t> open_;
   // Whole rows on the host, in slots that rows take in turn.
   std::vector<char*> slots_;

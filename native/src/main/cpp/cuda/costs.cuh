@@ -2,28 +2,19 @@
 // Costs of an assignment on the device: parts of the matrix as kernels read them, and reductions over a block.
 #pragma once
 
+#include "cuda/assignment_costs.h"
 #include "cuda/types.cuh"
-#include "kernels/kernels.h"
 
 namespace merganser {
 namespace cuda {
 namespace {
-
-// Rows of F64 or F32, each aligned to its elements: row r of a part is row (index ? index[r] : r) at base, and row
-// first + r of the problem where there is no index.
-struct Part {
-  const void* base;
-  int64_t ld, first, count;
-  const int32_t* index;
-  double sign;
-};
 
 // c as the minimisation sees it.
 template <typename Real>
 struct PartRow {
   const Real* row;
   double sign;
-  __device__ PartRow(const Part& part, int64_t r)
+  __device__ PartRow(const CostPart& part, int64_t r)
       : row(static_cast<const Real*>(part.base) + (part.index ? part.index[r] : r) * part.ld), sign(part.sign) {}
   __device__ __forceinline__ double operator[](int64_t j) const { return sign * static_cast<double>(row[j]); }
 };
