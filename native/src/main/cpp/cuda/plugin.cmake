@@ -38,7 +38,7 @@ message(STATUS "CUDA plug-in: nvcc ${CMAKE_CUDA_COMPILER_VERSION}, capabilities 
 
 # Only what has kernels goes through nvcc, once for every architecture.
 file(GLOB cuda_sources CONFIGURE_DEPENDS cuda/*.cu cuda/*.cpp)
-add_library(merganser_cuda SHARED ${cuda_sources} runtime/error.cpp)
+add_library(merganser_cuda SHARED ${cuda_sources} runtime/context.cpp runtime/error.cpp)
 target_include_directories(merganser_cuda PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
 target_include_directories(merganser_cuda SYSTEM PRIVATE ${CMAKE_CUDA_TOOLKIT_INCLUDE_DIRECTORIES})
 target_compile_definitions(merganser_cuda PRIVATE MERGANSER_PLUGIN "${version}"

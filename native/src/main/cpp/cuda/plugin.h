@@ -5,8 +5,11 @@
 
 #include <cuda_runtime.h>
 
+#include <memory>
+
 #include "abi/table.h"
 #include "cuda/arena.h"
+#include "cuda/copy.h"
 #include "runtime/context.h"
 #include "runtime/error.h"
 
@@ -31,12 +34,19 @@ class OnDevice {
   int before_ = kDevice;
 };
 
+class Blas;
+class Solver;
+
 // What a context keeps on the device.
 struct State {
-  cudaStream_t stream = nullptr;
+  cudaStream_t stream = nullptr;           // of all kernels
+  cudaStream_t copies = nullptr;           // of copy(), beside them
   unsigned long long* counters = nullptr;  // two, for scalar results
   int blocks = 0;                          // of 256 threads, that fill the GPU
-  Arena scratch{Arena::DEVICE}, staging{Arena::PINNED};
+  Arena scratch{DEVICE, stream}, staging{PINNED, stream};
+  std::unique_ptr<CopyRing> ring;  // made for the first large copy
+  std::shared_ptr<Blas> blas;      // see blas.h
+  std::shared_ptr<Solver> solver;
 
   State();
   ~State();
