@@ -95,6 +95,9 @@ DeviceCosts::DeviceCosts(mg_context* context, const mg_costs& given, bool maximi
   if (!direct()) part_ = device_.take<char>(rows_of_part() * row_bytes());
 }
 
+// Copies may still run where a phase was cancelled.
+DeviceCosts::~DeviceCosts() { cudaStreamSynchronize(s_.stream); }
+
 void DeviceCosts::send(void* device, const void* host, int64_t bytes) {
   cuda::check(cudaMemcpyAsync(device, host, static_cast<size_t>(bytes), cudaMemcpyHostToDevice, s_.stream), kCopying);
 }

@@ -33,6 +33,7 @@ class DeviceCosts : public Costs {
  public:
   // Checks factors.
   DeviceCosts(mg_context* context, const mg_costs& given, bool maximise);
+  ~DeviceCosts() override;
 
   const void* row(int64_t i) override;
   double at(int64_t i, int64_t j) override;

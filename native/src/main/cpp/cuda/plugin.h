@@ -77,7 +77,10 @@ void copy(mg_context* context, void* to, int32_t to_device, const void* from, in
 #define MG_CUDA_ROUTINES(X) \
   X(weighted_sum)           \
   X(convert)                \
-  X(nonfinite_count)
+  X(nonfinite_count)        \
+  X(assignment)             \
+  X(assignment_batch)       \
+  X(assignment_certify)
 MG_CUDA_ROUTINES(MG_DECLARE)
 
 }  // namespace cuda
