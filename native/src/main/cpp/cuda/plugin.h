@@ -86,7 +86,10 @@ void copy(mg_context* context, void* to, int32_t to_device, const void* from, in
   X(bandwidth)              \
   X(gemm)                   \
   X(apply_dense)            \
-  X(apply_gather)
+  X(apply_gather)           \
+  X(assignment)             \
+  X(assignment_batch)       \
+  X(assignment_certify)
 MG_CUDA_ROUTINES(MG_DECLARE)
 
 }  // namespace cuda
