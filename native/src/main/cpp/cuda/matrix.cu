@@ -121,21 +121,6 @@ __global__ void __launch_bounds__(kThreads) sum_of(int64_t count, const double* 
   if (threadIdx.x == 0) *out = sum;
 }
 
-// A block takes 32 columns; its warps take turns at the rows.
-__global__ void __launch_bounds__(kThreads) column_sums(int64_t n, const double* a, double* out) {
-  __shared__ double sums[kWarps][32];
-  const int lane = static_cast<int>(threadIdx.x % 32), warp = static_cast<int>(threadIdx.x / 32);
-  const int64_t j = static_cast<int64_t>(blockIdx.x) * 32 + lane;
-  double sum = 0;
-  for (int64_t i = warp; i < n && j < n; i += kWarps) sum += fabs(a[i * n + j]);
-  sums[warp][lane] = sum;
-  __syncthreads();
-  if (warp != 0 || j >= n) return;
-  double total = 0;
-  for (int w = 0; w < kWarps; ++w) total += sums[w][lane];
-  out[j] = total;
-}
-
 __global__ void __launch_bounds__(kThreads) take_diagonal(int64_t n, const double* a, double* out) {
   const int64_t i = static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x;
   if (i < n) out[i] = a[i * n + i];
@@ -252,14 +237,6 @@ Range diagonal_range(State& s, const char* routine, int64_t n, const double* a) 
   const std::vector<double> all = read(s, routine, diagonal, n);
   const auto [least, largest] = std::minmax_element(all.begin(), all.end());
   return {*least, *largest};
-}
-
-double norm1(State& s, const char* routine, int64_t n, const double* a) {
-  Scratch scratch(s.scratch);
-  double* sums = scratch.take<double>(n);
-  launch(s, routine, dim3(blocks_of(n, 32)), dim3(kThreads), 0, column_sums, n, a, sums);
-  const std::vector<double> all = read(s, routine, sums, n);
-  return *std::max_element(all.begin(), all.end());
 }
 
 }  // namespace cuda

@@ -3,6 +3,7 @@
 // order of the context's stream. Those that return values wait for them. Sums have one order, that of the problem.
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 #include <vector>
 
@@ -16,6 +17,13 @@ struct Seen {
   double largest;
   int64_t row, column;
   double value;  // there
+
+  // 2^-exponent a has a largest magnitude in [1/2, 1), or is 0.
+  int exponent() const {
+    int found = 0;
+    if (largest > 0) std::frexp(largest, &found);
+    return found;
+  }
 };
 
 // Of `count` n x n matrices, one n * ld behind the other.
@@ -52,9 +60,6 @@ struct Range {
   double least, largest;
 };
 Range diagonal_range(State&, const char* routine, int64_t n, const double* a);
-
-// Largest sum of magnitudes in a column of an n x n matrix without gaps.
-double norm1(State&, const char* routine, int64_t n, const double* a);
 
 // `count` doubles from the device.
 std::vector<double> read(State&, const char* routine, const double* from, int64_t count);

@@ -91,6 +91,7 @@ void copy(mg_context* context, void* to, int32_t to_device, const void* from, in
   X(apply_dense)            \
   X(apply_gather)           \
   X(polar)                  \
+  X(cca_map)                \
   X(assignment)             \
   X(assignment_batch)       \
   X(assignment_certify)

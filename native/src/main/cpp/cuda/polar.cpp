@@ -21,12 +21,6 @@ namespace {
 constexpr const char* kRoutine = "polar";
 constexpr int64_t kMostSmall = 1024;  // problems of a launch: what they take in memory
 
-int exponent_of(double largest) {
-  int exponent = 0;
-  if (largest > 0) std::frexp(largest, &exponent);
-  return exponent;
-}
-
 void copy_rows(State& s, int64_t n, const double* from, int64_t from_ld, cudaMemcpyKind kind, double* to,
                int64_t to_ld) {
   const size_t width = static_cast<size_t>(n) * sizeof *to;
@@ -68,7 +62,7 @@ struct Problem {
     double* x = scratch.take<double>(n * n);
     scaled(copy);
     scaled(x);
-    if (!iterated_polar(context, s, kRoutine, dtype, n, 0, x)) return false;
+    if (iterated_polar(context, s, kRoutine, dtype, n, 0, x) != Iterated::DONE) return false;
     *report = {n, MG_COMPLETION_NONE, std::ldexp(dot(s, kRoutine, n, x, copy), exponent)};
     if (sigma) {
       std::vector<double> values(static_cast<size_t>(n));
@@ -128,7 +122,7 @@ void polar(mg_context* context, int32_t dtype, int64_t count, int64_t n, const d
   std::vector<SmallPolar> small(static_cast<size_t>(count));
   for (int64_t k = 0; k < count; ++k) {
     each(k, [&] { require_finite("a", seen[static_cast<size_t>(k)]); });
-    small[static_cast<size_t>(k)].exponent = exponent_of(seen[static_cast<size_t>(k)].largest);
+    small[static_cast<size_t>(k)].exponent = seen[static_cast<size_t>(k)].exponent();
   }
   for (int64_t k = 0; n <= kSmallPolar && k < count; k += kMostSmall) {
     check_cancelled(context);

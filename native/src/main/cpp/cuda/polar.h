@@ -25,10 +25,12 @@ struct SmallPolar {
 void small_polar(State&, const char* routine, int64_t count, int64_t n, const double* a, int64_t lda, double* q,
                  int64_t ldq, double* sigma, SmallPolar* results);
 
-// x becomes its orthogonal polar factor by products alone, n x n without gaps; `dtype` as in mg_polar. False, with x
-// lost, when a singular value decomposition has to decide: x may have a singular value below 1e-6 of the largest.
-// `bound` is at least the largest singular value, or 0 when none is known; the elements are near 1.
-bool iterated_polar(mg_context*, State&, const char* routine, int32_t dtype, int64_t n, double bound, double* x);
+enum class Iterated { DONE, ABOVE, UNCLEAR };
+
+// x becomes its orthogonal polar factor by products alone, n x n without gaps; `dtype` as in mg_polar. ABOVE when a
+// singular value is above `bound` > 0 (0: none is given), UNCLEAR when a singular value decomposition has to decide:
+// x may have one below 1e-6 of the largest. Then x is lost. Its elements are near 1, or the bound is.
+Iterated iterated_polar(mg_context*, State&, const char* routine, int32_t dtype, int64_t n, double bound, double* x);
 
 // sigma[i], decreasing, on the host: the eigenvalues of q^T a, q as iterated_polar leaves it.
 void singular_values(State&, const char* routine, int32_t dtype, int64_t n, const double* q, const double* a,

@@ -143,18 +143,23 @@ struct Iteration {
 
 }  // namespace
 
-bool iterated_polar(mg_context* context, State& s, const char* routine, int32_t dtype, int64_t n, double bound,
-                    double* x) {
+Iterated iterated_polar(mg_context* context, State& s, const char* routine, int32_t dtype, int64_t n, double bound,
+                        double* x) {
   Scratch scratch(s.scratch);
   const int64_t size = n * n;
   Matrices<double> m{x, scratch.take<double>(size), scratch.take<double>(size)};
   Iteration iteration{context, s, routine, n};
   iteration.square(m);
   symmetric_sum<double>(s, routine, n, 0, 1, m.g, m.g);
-  if (bound == 0) bound = iteration.largest_bound(m.g);
+  if (bound > 0) {  // and so it is when bound^2 I - G is positive definite
+    symmetric_sum<double>(s, routine, n, bound * bound, -1, m.g, m.next);
+    if (!solver(s, routine).potrf(n, m.next, n)) return Iterated::ABOVE;
+  } else {
+    bound = iteration.largest_bound(m.g);
+  }
   double largest = 0, smallest = 0;
-  if (!(bound > 0) || !iteration.ends(m.g, m.next, largest, smallest)) return false;
-  if (!(smallest > kLeast * largest) || !(largest < std::numeric_limits<double>::infinity())) return false;
+  if (!(bound > 0) || !iteration.ends(m.g, m.next, largest, smallest)) return Iterated::UNCLEAR;
+  if (!(smallest > kLeast * largest) || !(largest < std::numeric_limits<double>::infinity())) return Iterated::UNCLEAR;
   const bool narrow = dtype == MG_F32;
   iteration.l = std::min(kCautious * smallest / bound, kNearOne);
   iteration.step(m, bound);
@@ -167,11 +172,11 @@ bool iterated_polar(mg_context* context, State& s, const char* routine, int32_t 
     convert_all(s, routine, size, f.x, m.x);
   }
   const double exact = 2 * std::sqrt(static_cast<double>(n)) * std::numeric_limits<double>::epsilon();
-  if (!iteration.finish(m, narrow ? kToleranceNarrow : exact)) return false;
+  if (!iteration.finish(m, narrow ? kToleranceNarrow : exact)) return Iterated::UNCLEAR;
   if (m.x != x) {
     check(cudaMemcpyAsync(x, m.x, static_cast<size_t>(size) * sizeof *x, cudaMemcpyDeviceToDevice, s.stream), routine);
   }
-  return true;
+  return Iterated::DONE;
 }
 
 void singular_values(State& s, const char* routine, int32_t dtype, int64_t n, const double* q, const double* a,
