@@ -63,7 +63,8 @@ __device__ __forceinline__ bool sweep(double* lines, int n, int warp, int warps,
   bool turned = false;
   for (int round = 0; round < m - 1; ++round) {
     for (int pair = warp; pair < m / 2; pair += warps) {
-      const int p = pair == 0 ? m - 1 : (round + pair) % (m - 1), q = (round + m - 1 - pair) % (m - 1);
+      const int after = round + pair, before = round - pair;
+      const int p = pair == 0 ? m - 1 : after < m - 1 ? after : after - (m - 1), q = before < 0 ? before + m - 1 : before;
       const int low = p < q ? p : q, high = p < q ? q : p;
       if (high < n) turned = turn(lines + low * 2 * n, lines + high * 2 * n, n, lane) || turned;
     }
@@ -87,7 +88,7 @@ struct Small {
   SmallPolar* results;
 };
 
-__global__ void __launch_bounds__(32 * kMostWarps) polar_of_blocks(Small small) {
+__global__ void __launch_bounds__(32 * kMostWarps, 2) polar_of_blocks(Small small) {
   __shared__ double norms[kMost], sorted[kMost];
   __shared__ int again;
   MG_DYNAMIC_SHARED(double, shared);
