@@ -83,7 +83,11 @@ void copy(mg_context* context, void* to, int32_t to_device, const void* from, in
   X(norm)                   \
   X(row_products)           \
   X(dot_products)           \
-  X(bandwidth)
+  X(bandwidth)              \
+  X(moments_create)         \
+  X(moments_update)         \
+  X(moments_series)         \
+  X(moments_block)
 MG_CUDA_ROUTINES(MG_DECLARE)
 
 }  // namespace cuda
