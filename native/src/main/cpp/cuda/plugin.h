@@ -87,7 +87,13 @@ void copy(mg_context* context, void* to, int32_t to_device, const void* from, in
   X(moments_create)         \
   X(moments_update)         \
   X(moments_series)         \
-  X(moments_block)
+  X(moments_block)          \
+  X(gemm)                   \
+  X(apply_dense)            \
+  X(apply_gather)           \
+  X(assignment)             \
+  X(assignment_batch)       \
+  X(assignment_certify)
 MG_CUDA_ROUTINES(MG_DECLARE)
 
 }  // namespace cuda
