@@ -87,6 +87,10 @@ void copy(mg_context* context, void* to, int32_t to_device, const void* from, in
   X(row_products)           \
   X(dot_products)           \
   X(bandwidth)              \
+  X(moments_create)         \
+  X(moments_update)         \
+  X(moments_series)         \
+  X(moments_block)          \
   X(gemm)                   \
   X(apply_dense)            \
   X(apply_gather)           \
