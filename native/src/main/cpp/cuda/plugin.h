@@ -77,7 +77,13 @@ void copy(mg_context* context, void* to, int32_t to_device, const void* from, in
 #define MG_CUDA_ROUTINES(X) \
   X(weighted_sum)           \
   X(convert)                \
-  X(nonfinite_count)
+  X(nonfinite_count)        \
+  X(np_create)              \
+  X(np_theta)               \
+  X(np_step)                \
+  X(np_state)               \
+  X(np_load)                \
+  X(np_resume)
 MG_CUDA_ROUTINES(MG_DECLARE)
 
 }  // namespace cuda
