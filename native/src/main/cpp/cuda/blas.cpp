@@ -14,7 +14,7 @@ namespace cuda {
 
 namespace {
 
-constexpr size_t kWorkspace = size_t{32} << 20;  // what cuBLAS recommends for Hopper
+constexpr int64_t kWorkspace = int64_t{32} << 20;  // what cuBLAS recommends for Hopper
 
 const char* name_of(int status) {
   switch (status) {
@@ -88,30 +88,26 @@ Blas::Blas(State& state)
       double_('D'),
       destroy_(function<Cublas::Destroy>(kCublas, "cublasDestroy_v2")),
       set_math_(function<Cublas::SetMathMode>(kCublas, "cublasSetMathMode")),
-      state_(state) {
+      workspace_(DEVICE, kWorkspace, "the workspace of cuBLAS") {
   routine_ = "opening cuBLAS";
   const auto create = function<Cublas::Create>(kCublas, "cublasCreate_v2");
   const auto set_stream = function<Cublas::SetStream>(kCublas, "cublasSetStream_v2");
   const auto set_workspace = function<Cublas::SetWorkspace>(kCublas, "cublasSetWorkspace_v2");
   const auto set_pointers = function<Cublas::SetPointerMode>(kCublas, "cublasSetPointerMode_v2");
-  check(cudaMalloc(&workspace_, kWorkspace), "allocating the workspace of cuBLAS");
   try {
     require(create(&handle_), "cublasCreate");
     require(set_stream(handle_, state.stream), "cublasSetStream");
-    require(set_workspace(handle_, workspace_, kWorkspace), "cublasSetWorkspace");  // the stream's would be its own
+    // After the stream, which brings a workspace of its own.
+    require(set_workspace(handle_, workspace_.as<void>(), static_cast<size_t>(kWorkspace)), "cublasSetWorkspace");
     require(set_pointers(handle_, kPointerModeHost), "cublasSetPointerMode");
     math(kMathDefault);
   } catch (...) {
     if (handle_) destroy_(handle_);
-    cudaFree(workspace_);
     throw;
   }
 }
 
-Blas::~Blas() {
-  destroy_(handle_);
-  cudaFree(workspace_);
-}
+Blas::~Blas() { destroy_(handle_); }
 
 void Blas::require(int status, const char* function) const {
   if (status == kLibrarySuccess) return;

@@ -24,7 +24,7 @@ class Blas {
   Blas(const Blas&) = delete;
   Blas& operator=(const Blas&) = delete;
 
-  // C = alpha op(A) op(B) + beta C, C m x n, op(A) m x k. C is not read when beta is 0. k may be 0.
+  // C = alpha op(A) op(B) + beta C, C m x n, op(A) m x k. C is not read when beta is 0. k >= 1.
   template <typename T>
   void gemm(Op op_a, Op op_b, int64_t m, int64_t n, int64_t k, double alpha, const T* a, int64_t lda, const T* b,
             int64_t ldb, double beta, T* c, int64_t ldc);
@@ -79,9 +79,8 @@ class Blas {
   Functions<double> double_;
   Cublas::Destroy* destroy_;
   Cublas::SetMathMode* set_math_;
+  Owned workspace_;
   Handle handle_ = nullptr;
-  void* workspace_ = nullptr;
-  State& state_;
 };
 
 // F64 factorisations and decompositions. Work memory is scratch of the context; a and the results are on the device.

@@ -78,6 +78,18 @@ void copy(mg_context* context, void* to, int32_t to_device, const void* from, in
   X(weighted_sum)           \
   X(convert)                \
   X(nonfinite_count)        \
+  X(transpose)              \
+  X(divide)                 \
+  X(norm)                   \
+  X(row_products)           \
+  X(dot_products)           \
+  X(bandwidth)              \
+  X(gemm)                   \
+  X(apply_dense)            \
+  X(apply_gather)           \
+  X(assignment)             \
+  X(assignment_batch)       \
+  X(assignment_certify)     \
   X(np_create)              \
   X(np_theta)               \
   X(np_step)                \
