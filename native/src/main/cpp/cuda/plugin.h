@@ -98,7 +98,13 @@ void copy(mg_context* context, void* to, int32_t to_device, const void* from, in
   X(cca_map)                \
   X(assignment)             \
   X(assignment_batch)       \
-  X(assignment_certify)
+  X(assignment_certify)     \
+  X(np_create)              \
+  X(np_theta)               \
+  X(np_step)                \
+  X(np_state)               \
+  X(np_load)                \
+  X(np_resume)
 MG_CUDA_ROUTINES(MG_DECLARE)
 
 }  // namespace cuda
