@@ -1,15 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.merganser.lab.experiment;
 
+import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
+import org.merganser.lab.data.Blobs;
+import org.merganser.lab.data.DataSet;
+import org.merganser.lab.data.ImageFiles;
 import org.merganser.lab.data.ImageForm;
 import org.merganser.lab.data.Split;
 import org.merganser.method.Setting;
+import org.merganser.model.Inputs;
 import org.merganser.plan.Catalogue;
 import org.merganser.torch.Augmentation;
+import org.merganser.torch.Examples;
 import org.merganser.torch.training.Trainer;
 
 /**
@@ -73,6 +79,15 @@ public record ExperimentOptions(
 
   /** The embedded images. */
   public static final String EMBEDDED = "fashion-mnist-subset";
+
+  /** Images that REPAIR measures layer after layer, and that the models of a path are tried on. */
+  static final int FEW = 1000;
+
+  private static final int STATISTICS_IMAGES = 4000;
+  private static final int STATISTICS_BATCH = 500;
+
+  /** Activations of larger batches of images do not stay in the cache. */
+  private static final int IMAGE_BATCH = 100;
 
   /** How models are trained. */
   public enum Protocol {
@@ -143,7 +158,7 @@ public record ExperimentOptions(
                   !gamma.isEmpty()
                       && Catalogue.aligners().entry(id).settings().has("gamma")
                       && !text.contains("gamma=");
-              return used ? text + (text.equals(id) ? ":" : ",") + setting : text;
+              return used ? Catalogue.Methods.with(text, setting) : text;
             })
         .toList();
   }
@@ -151,6 +166,37 @@ public record ExperimentOptions(
   /** How the network takes images. */
   ImageForm form() {
     return choice.form().shrunk(shrink.orElse(1));
+  }
+
+  /**
+   * The data.
+   *
+   * @param seed of those that are drawn
+   */
+  public DataSet load(long seed) throws IOException {
+    return switch (data) {
+      case BLOBS -> Blobs.draw(train.orElse(Blobs.TRAIN), seed);
+      case EMBEDDED -> ImageFiles.embedded(form(), train);
+      default -> ImageFiles.folder(Path.of(data), form(), train);
+    };
+  }
+
+  /** The training samples that statistics are taken from. */
+  public Examples sample(DataSet of) {
+    Examples all = of.train();
+    int usual = choice.isConvolutional() ? STATISTICS_IMAGES : all.size();
+    return all.first(Math.min(all.size(), statistics.orElse(usual)));
+  }
+
+  /** Samples in the batches, and augmented, as statistics are taken. */
+  public Inputs batches(Examples samples) {
+    return samples.batches(
+        choice.isConvolutional() ? IMAGE_BATCH : STATISTICS_BATCH, training().augmentation());
+  }
+
+  /** Samples, or the first of them where networks are slow and there are many passes. */
+  public Examples few(Examples samples) {
+    return choice.isConvolutional() ? samples.first(Math.min(FEW, samples.size())) : samples;
   }
 
   /** How each model is trained. */

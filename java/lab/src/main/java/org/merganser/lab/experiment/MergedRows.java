@@ -14,6 +14,7 @@ import org.merganser.align.NormRule;
 import org.merganser.io.Checkpoint;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.merge.Merger;
+import org.merganser.model.Inputs;
 import org.merganser.plan.Catalogue;
 import org.merganser.repair.BatchNormFold;
 import org.merganser.repair.Repair;
@@ -130,9 +131,9 @@ final class MergedRows {
     TorchNetwork network = pair.network();
     List<Checkpoint> aligned = pair.aligned(pair.models(), maps.alignments(), NormRule.spread());
     try (MemoryCheckpoint merged = pair.merge(network, aligned, merger)) {
-      // REPAIR takes as many passes as there are layers, so it gets fewer images.
+      Inputs inputs = pair.options().batches(pair.options().few(pair.sample()));
       RepairProblem broken =
-          RepairProblem.of(network, merged, aligned, pair.batches(pair.few(pair.sample())));
+          new RepairProblem(network, merged, aligned, merger.shares(aligned.size()), inputs);
       return pair.watch().time("repair", () -> repair.apply(broken, pair.ws()));
     } finally {
       aligned.forEach(Checkpoint::close);

@@ -48,14 +48,6 @@ record Pair(
     Stopwatch watch,
     Workspace ws)
     implements AutoCloseable {
-  /** Samples that REPAIR measures layer after layer, and that the models of a path are tried on. */
-  static final int IMAGES = 1000;
-
-  private static final int STATISTICS_BATCH = 500;
-
-  /** Activations of larger batches of images do not stay in the cache. */
-  private static final int IMAGE_BATCH = 100;
-
   /** Seed of what is drawn for this group. */
   long seed() {
     return options.seed() + index;
@@ -84,24 +76,7 @@ record Pair(
 
   /** The statistics sample in the batches, and augmented, as statistics are taken. */
   Inputs batches() {
-    return batches(sample);
-  }
-
-  Inputs batches(Examples examples) {
-    return batches(examples, options);
-  }
-
-  static Inputs batches(Examples examples, ExperimentOptions options) {
-    return examples.batches(
-        options.choice().isConvolutional() ? IMAGE_BATCH : STATISTICS_BATCH,
-        options.training().augmentation());
-  }
-
-  /** Examples, or the first of them where networks are slow. */
-  Examples few(Examples examples) {
-    return options.choice().isConvolutional()
-        ? examples.first(Math.min(IMAGES, examples.size()))
-        : examples;
+    return options.batches(sample);
   }
 
   /** The models themselves, the one that is best on the samples for choices, and the ensemble. */
