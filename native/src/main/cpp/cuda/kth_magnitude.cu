@@ -6,18 +6,18 @@
 // number for each element of that bin, all of them different: the lower bits of the magnitude, and below them the
 // index, from the end, so that of equal magnitudes the first is the largest. It is selected in digits of at most 11
 // bits, and the last one gives threshold and index together. The second pass also collects these numbers, and the rest
-// works on them. With 16 bins to an octave-half the fullest holds 0.06 of normal data; where a bin has more than a
-// sixteenth (few different values), nothing is collected, and every pass reads the data, once all bits of the magnitude
-// are known only where the index can be. Which way it goes changes nothing in the result, nor does the order in which
-// numbers are collected. All is decided on the device; the host waits once, for the result.
+// works on them. There are eight bins to an octave, of which the fullest holds 0.06 of normal data; where a bin has more
+// than a sixteenth (few different values), nothing is collected and every pass reads the data, once all bits of the
+// magnitude are known only where the index can be. Which way it goes changes nothing in the result, nor does the order
+// in which numbers are collected. All is decided on the device; the host waits once, for the result.
 //
 // Bytes: twice those of the data, half a byte of an element for what is collected, then little. Expected at 3.3 TB/s:
 // 33.6 M of F32 (134 MB) 0.08 ms and some 12 short launches, 0.12 ms; of BF16 0.08 ms. In the worst case, all equal, 3
 // to 5 passes: 0.25 ms. Not yet run on a device.
 //
-// A first digit has four tables, of neighbouring threads, so that equal ones do not wait for one another; when a whole
-// warp has the same digit one thread adds for all. Collected numbers gather in shared memory, and a warp adds to the
-// common count once for some hundred: in every round that would be a million times, 0.6 ms.
+// A first digit has four tables, of neighbouring threads, so that equal ones do not wait for one another; when all
+// elements of a warp have the same digit, one thread adds for all. Collected numbers gather in shared memory, and a
+// warp adds to the common count once for some hundred: in every round that would be a million times, 0.6 ms.
 // Considered: bracketing by a sample, as the CPU does, which saves most of the second pass and needs a fallback and a
 // way to the host in between; match_any for equal digits, which is slower than the tables on random data.
 #include <algorithm>
@@ -75,8 +75,8 @@ struct Keys {
   }
 };
 
-// Calls body.element(key, i, there) for the elements of [begin, end), packs of kCount, with all threads of a warp in
-// every round, and body.end_of_round() after each.
+// Calls body.round<kCount>(keys, i, there) for the elements of [begin, end), packs of kCount from i on, with all threads
+// of a warp in every round.
 template <int kCount, typename K, typename Body>
 __device__ __forceinline__ void for_rounds(const K& keys, int64_t begin, int64_t end, Body& body) {
   constexpr int64_t kRound = int64_t{kThreads} * kCount;
@@ -85,21 +85,27 @@ __device__ __forceinline__ void for_rounds(const K& keys, int64_t begin, int64_t
     const bool there = i < end;
     uint32_t key[kCount] = {};
     if (there) keys.template at<kCount>(i, key);
-#pragma unroll
-    for (int e = 0; e < kCount; ++e) body.element(key[e], i + e, there);
-    body.end_of_round();
+    body.template round<kCount>(key, i, there);
   }
 }
 
-// Adds one to the bin of a digit in a table of a block; all threads of a warp together.
-template <int kCopies>
-__device__ __forceinline__ void tally(unsigned int* table, uint32_t digit, bool there) {
+constexpr uint32_t kNoDigit = kBins;
+
+// Adds one to the bin of each digit in a table of a block; all threads of a warp together.
+template <int kCopies, int kCount>
+__device__ __forceinline__ void tally(unsigned int* table, const uint32_t* digit) {
   const unsigned int lane = threadIdx.x % 32;
-  const uint32_t first = __shfl_sync(kWhole, digit, 0);
-  if (__all_sync(kWhole, there && digit == first)) {
-    if (lane == 0) atomicAdd(&table[digit * kCopies], 32u);
-  } else if (there) {
-    atomicAdd(&table[digit * kCopies + lane % kCopies], 1u);
+  const uint32_t first = __shfl_sync(kWhole, digit[0], 0);
+  bool same = true;
+#pragma unroll
+  for (int e = 0; e < kCount; ++e) same = same && digit[e] == first;
+  if (__all_sync(kWhole, same)) {
+    if (lane == 0 && first != kNoDigit) atomicAdd(&table[first * kCopies], 32u * kCount);
+    return;
+  }
+#pragma unroll
+  for (int e = 0; e < kCount; ++e) {
+    if (digit[e] != kNoDigit) atomicAdd(&table[digit[e] * kCopies + lane % kCopies], 1u);
   }
 }
 
@@ -124,14 +130,19 @@ template <typename K>
 struct FirstDigit {
   unsigned int* table;
   Number nan, first_nan;
-  __device__ __forceinline__ void element(uint32_t key, int64_t i, bool there) {
-    tally<kTables>(table, key >> K::kRest, there);
-    if (there && key > K::kInfinity) {
+  template <int kCount>
+  __device__ __forceinline__ void round(const uint32_t* key, int64_t i, bool there) {
+    uint32_t digit[kCount];
+#pragma unroll
+    for (int e = kCount - 1; e >= 0; --e) {
+      digit[e] = there ? key[e] >> K::kRest : kNoDigit;
+      if (!there || key[e] <= K::kInfinity) continue;
       ++nan;
-      if (static_cast<Number>(i) < first_nan) first_nan = static_cast<Number>(i);
+      const Number at = static_cast<Number>(i + e);
+      if (at < first_nan) first_nan = at;
     }
+    tally<kTables, kCount>(table, digit);
   }
-  __device__ __forceinline__ void end_of_round() const {}
 };
 
 template <typename K, int kCount>
@@ -210,22 +221,26 @@ struct NextDigit {
   unsigned int first;
   bool collect;
 
-  __device__ __forceinline__ void count(Number x, bool there) {
+  __device__ __forceinline__ uint32_t digit_of(Number x, bool there) const {
     const int above = digit.shift + digit.width;
     const bool matches = there && (above >= 64 ? 0 : x >> above) == prefix;
-    tally<1>(table, static_cast<uint32_t>(x >> digit.shift) & ((1u << digit.width) - 1), matches);
+    return matches ? static_cast<uint32_t>(x >> digit.shift) & ((1u << digit.width) - 1) : kNoDigit;
   }
-  __device__ __forceinline__ void element(uint32_t key, int64_t i, bool there) {
-    const bool mine = there && key >> K::kRest == first;
-    const Number low = key & ((1u << K::kRest) - 1);
-    const Number x = low << digit.bits | (digit.last() - static_cast<Number>(i));
-    count(x, mine);
-    if (!kCollect || !collect) return;
-    const unsigned int all = __ballot_sync(kWhole, mine);
-    if (mine) gathered[number + __popc(all & ((1u << threadIdx.x % 32) - 1))] = x;
-    number += __popc(all);
-  }
-  __device__ __forceinline__ void end_of_round() {
+  template <int kCount>
+  __device__ __forceinline__ void round(const uint32_t* key, int64_t i, bool there) {
+    uint32_t digits[kCount];
+#pragma unroll
+    for (int e = 0; e < kCount; ++e) {
+      const bool mine = there && key[e] >> K::kRest == first;
+      const Number low = key[e] & ((1u << K::kRest) - 1);
+      const Number x = low << digit.bits | (digit.last() - static_cast<Number>(i + e));
+      digits[e] = digit_of(x, mine);
+      if (!kCollect || !collect) continue;
+      const unsigned int all = __ballot_sync(kWhole, mine);
+      if (mine) gathered[number + __popc(all & ((1u << threadIdx.x % 32) - 1))] = x;
+      number += __popc(all);
+    }
+    tally<1, kCount>(table, digits);
     if (kCollect && number > kGathered / 2) write();
   }
   // By all threads of the warp.
@@ -258,7 +273,8 @@ __global__ void __launch_bounds__(kThreads)
     const int64_t collected = static_cast<int64_t>(search->bin < search->collected ? search->bin : search->collected);
     for (int64_t round = int64_t{blockIdx.x} * kThreads; round < collected; round += int64_t{gridDim.x} * kThreads) {
       const int64_t j = round + threadIdx.x;
-      body.count(j < collected ? digit.collection[j] : 0, j < collected);
+      const uint32_t each = body.digit_of(j < collected ? digit.collection[j] : 0, j < collected);
+      tally<1, 1>(table, &each);
     }
   } else {
     int64_t begin = 0, end = count;

@@ -172,7 +172,7 @@ TEST(fake_np_refuses_as_the_cpu_and_changes_nothing) {
                     std::to_string(each->bad_index);
         CHECK(each->bytes() == before);
         // Each by itself small enough, but not their sum; for coefficients of parameters it is not formed.
-        each->set_gradient(1, Vector(5000, 1e17));
+        each->set_gradient(1, Vector(5000, 5e16));
         const int32_t status = each->step();
         CHECK((status == MG_OK) == (granularity == MG_NP_PARAMETER));
         if (status != MG_OK) texts[at] += refusal(status, MG_NUMERICAL) + std::to_string(each->bad_index);
