@@ -104,8 +104,6 @@ void with_models(const CudaNp& np, const Run& run) {
   }
 }
 
-inline dim3 blocks_of(int64_t parts) { return dim3(static_cast<unsigned int>(parts)); }
-
 }  // namespace
 }  // namespace cuda
 }  // namespace merganser

@@ -14,6 +14,7 @@
 //
 // Considered: blocks that bring products to shared memory and let 16 of their threads add, with seven eighths of the
 // threads idle in between; trees of sums, which are shorter but would give other bytes than the CPU.
+// Not yet run on a device.
 #include "cuda/np.cuh"
 
 namespace merganser {
@@ -170,7 +171,7 @@ __global__ void __launch_bounds__(kThreads) sum_groups(const __grid_constant__ N
 
 template <typename T, int kModels>
 void launch_pieces(State& s, const CudaNp& np) {
-  const int64_t blocks = (np.view.piece_count + kSumThreads / kLanes - 1) / (kSumThreads / kLanes);
+  const int64_t blocks = tiles_of(np.view.piece_count, kSumThreads / kLanes);
   if (blocks == 0) return;
   const bool pair = np.options.form != MG_NP_SOFTMAX;
   if constexpr (kModels == 2) {
@@ -193,7 +194,7 @@ void np_sum_groups(State& s, const CudaNp& np) {
   with_input(np, [&](auto type) {
     with_models(np, [&](auto models) { launch_pieces<decltype(type), decltype(models)::value>(s, np); });
   });
-  const dim3 blocks(static_cast<unsigned int>(np.view.group_count), kSplit);
+  const dim3 blocks(blocks_of(np.view.group_count), kSplit);
   launch(s, "np_step", blocks, kThreads, 0, sum_groups, np.view);
 }
 

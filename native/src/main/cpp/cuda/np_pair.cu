@@ -13,6 +13,7 @@
 // for 16-byte accesses to BF16 models too, which take twice the registers while 8-byte accesses of a warp fill whole
 // lines as well; a - c stored in place of a, which saves nothing as theta needs c and one of the two; blocks that stay
 // and walk over the parts, which load a part's table entry only after the last one is done.
+// Not yet run on a device.
 #include "cuda/np.cuh"
 
 namespace merganser {
@@ -66,8 +67,9 @@ __global__ void __launch_bounds__(kThreads) pair_step(const NpView np, const NpS
   typedef WordOf<T> W;
   const bool packed =
       allows<W, kPack>(a) && allows<W, kPack>(c) && allows<float, kPack>(g) && allows<float, kPack>(theta);
-  for_part<kPack>(packed, part.begin, part.n,
-                  PairStep<T, Form, Optimizer>{a, c, g, np.z + offset, np.first + offset, np.second + offset, theta, s});
+  const PairStep<T, Form, Optimizer> body{
+      a, c, g, np.z + offset, np.first + offset, np.second + offset, theta, s};
+  for_part<kPack>(packed, part.begin, part.n, body);
 }
 
 template <typename T, typename Form, bool kShared>

@@ -13,6 +13,7 @@
 // of 2 beyond, for half of the registers; two models at a time with a second softmax by running maximum and sum would
 // need fewer, but other operations than the CPU's. The optimizer is a branch that all threads take alike: a kernel for
 // each tripled the time to compile and 20 MB of code.
+// Not yet run on a device.
 #include "cuda/np.cuh"
 
 namespace merganser {
@@ -146,9 +147,9 @@ __global__ void __launch_bounds__(kThreads) softmax_theta(const NpView np, bool 
   float* theta = np.theta[part.slot];
   const Groups groups(slot, part);
   const bool packed = inputs_allow<T, kModels>(x) && allows<float, kPack<kModels>>(theta);
+  const float* z = np.z + slot.offset + (shared ? groups.first : 0);
   for_part<kPack<kModels>>(packed, part.begin, part.n,
-                           SoftmaxTheta<T, kModels>{x, np.z + slot.offset + (shared ? groups.first : 0), theta, slot.stride,
-                                                    shared, groups});
+                           SoftmaxTheta<T, kModels>{x, z, theta, slot.stride, shared, groups});
 }
 
 // The coefficients of a group: those of a parameter whose x are the sums and whose g is 1.

@@ -99,6 +99,8 @@ void copy(mg_context* context, void* to, int32_t to_device, const void* from, in
   X(assignment)             \
   X(assignment_batch)       \
   X(assignment_certify)     \
+  X(task_merge)             \
+  X(kth_magnitude)          \
   X(np_create)              \
   X(np_theta)               \
   X(np_step)                \
