@@ -7,6 +7,8 @@ import java.util.Map;
 import org.merganser.align.Alignment;
 import org.merganser.align.SpaceAlignment;
 import org.merganser.align.Verification;
+import org.merganser.stats.Moments;
+import org.merganser.stats.SpaceMoments;
 
 /** What was found, one line a space, and what makes it doubtful. */
 final class AlignmentTable {
@@ -37,8 +39,35 @@ final class AlignmentTable {
           function(item.getKey(), check, checks),
           space.completion().name().toLowerCase(Locale.ROOT));
     }
+    checks
+        .outputChange()
+        .ifPresent(
+            change ->
+                out.printf(
+                    Locale.ROOT, "outputs of the network change by %.2g of their size%n", change));
     warnings("", checks, out);
-    out.flush();
+  }
+
+  /**
+   * How many samples statistics are without, one line for each space that lacks some: a warning
+   * when few are left.
+   */
+  static void skipped(Moments moments, PrintWriter out) {
+    for (String id : moments.spaces()) {
+      SpaceMoments space = moments.space(id);
+      if (space.skipped() > 0) {
+        boolean few = space.samples() <= space.width(0) || space.samples() < space.skipped();
+        out.printf(
+            Locale.ROOT,
+            "%sspace '%s': %d of %d samples dropped, not finite; %d left for %d features%n",
+            few ? "warning: " : "",
+            Printable.line(id),
+            space.skipped(),
+            space.samples() + space.skipped(),
+            space.samples(),
+            space.width(0));
+      }
+    }
   }
 
   /**

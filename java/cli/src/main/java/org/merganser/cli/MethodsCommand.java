@@ -2,11 +2,10 @@
 package org.merganser.cli;
 
 import java.io.PrintWriter;
-import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Locale;
-import java.util.concurrent.Callable;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.merganser.method.Settings;
 import org.merganser.plan.Catalogue;
@@ -18,14 +17,13 @@ import picocli.CommandLine.Spec;
 /** Shows what the catalogue holds. */
 @Command(
     name = "methods",
-    mixinStandardHelpOptions = true,
     description = "Lists aligners, mergers and repairs, or shows one with its settings.",
     footer = {
       "",
       "Settings follow the id: --method cca:gamma=0.1,unit=absolute. Items of a list are",
       "divided by colons: --merger linear:weights=1:3."
     })
-final class MethodsCommand implements Callable<Integer> {
+final class MethodsCommand implements Runnable {
   @Spec CommandSpec spec;
 
   @Parameters(
@@ -48,59 +46,51 @@ final class MethodsCommand implements Callable<Integer> {
   }
 
   @Override
-  public Integer call() {
-    PrintWriter print = spec.commandLine().getOut();
+  public void run() {
+    PrintWriter out = spec.commandLine().getOut();
+    List<Catalogue.Entry<?>> found = entries().filter(entry -> entry.id().equals(id)).toList();
+    if (id != null && found.isEmpty()) {
+      throw new IllegalArgumentException(
+          "no method '%s'; there are %s"
+              .formatted(id, entries().map(Catalogue.Entry::id).collect(Collectors.joining(", "))));
+    }
+    found.forEach(entry -> show(entry, out));
     if (id == null) {
       Catalogue.kinds()
           .forEach(
               (kind, methods) -> {
-                print.println(kind);
-                methods.entries().forEach(entry -> line(entry, print));
+                out.println(kind);
+                methods.entries().forEach(entry -> line(entry, out));
               });
-    } else {
-      Catalogue.Entry<?> found =
-          entries()
-              .filter(entry -> entry.id().equals(id))
-              .findFirst()
-              .orElseThrow(
-                  () ->
-                      new IllegalArgumentException(
-                          "no method '"
-                              + id
-                              + "'; there are "
-                              + String.join(", ", entries().map(Catalogue.Entry::id).toList())));
-      show(found, print);
     }
-    print.flush();
-    return 0;
   }
 
-  private static void line(Catalogue.Entry<?> entry, PrintWriter print) {
-    List<String> defaults = new ArrayList<>();
-    for (Settings.Entry setting : entry.settings().entries()) {
-      defaults.add(setting.name() + "=" + setting.initial());
-    }
-    String end = defaults.isEmpty() ? "" : " (" + String.join(",", defaults) + ")";
-    print.println(String.format(Locale.ROOT, "  %-20s%s%s", entry.id(), entry.summary(), end));
+  private static void line(Catalogue.Entry<?> entry, PrintWriter out) {
+    String defaults =
+        entry.settings().entries().stream()
+            .map(Settings.Entry::toString)
+            .collect(Collectors.joining(","));
+    out.printf(
+        Locale.ROOT,
+        "  %-20s%s%s%n",
+        entry.id(),
+        entry.summary(),
+        defaults.isEmpty() ? "" : " (" + defaults + ")");
   }
 
-  private static void show(Catalogue.Entry<?> entry, PrintWriter print) {
-    print.println(entry.id() + ": " + entry.summary());
+  private static void show(Catalogue.Entry<?> entry, PrintWriter out) {
+    out.println(entry.id() + ": " + entry.summary());
     if (!entry.method().requires().isEmpty()) {
-      print.println("needs " + entry.method().requires());
+      out.println("needs " + entry.method().requires());
     }
     if (entry.settings().entries().isEmpty()) {
-      print.println("no settings");
+      out.println("no settings");
     }
     for (Settings.Entry setting : entry.settings().entries()) {
-      print.println();
-      print.println("  " + setting.name() + "=" + setting.initial());
-      print.println("      " + setting.help());
-      print.println(
-          "      "
-              + setting.type()
-              + (setting.range().isEmpty() ? "" : " " + setting.range())
-              + (setting.varies() ? "; tensors and layers may have their own" : ""));
+      String varies = setting.varies() ? "; tensors and layers may have their own" : "";
+      out.printf(
+          "%n  %s%n      %s%n      %s%s%n",
+          setting, setting.help(), (setting.type() + " " + setting.range()).strip(), varies);
     }
   }
 }

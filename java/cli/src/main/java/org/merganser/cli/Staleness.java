@@ -34,9 +34,9 @@ final class Staleness {
     String reset = "reset them in PyTorch:\n" + Safetensors.TORCH_RESET.indent(2);
     if (!allowed) {
       throw new IncompatibleModelsException(
-          "a dense map changes what normalisation statistics describe, and they are not reset"
-              + " here; use --method permutation, merge through the Java API with a reset, or write"
-              + " the model with --allow-stale and "
+          "a dense map changes what normalisation statistics describe; use merge --repair bn-reset"
+              + " (with --network and --data), --method permutation, or write the model with"
+              + " --allow-stale and "
               + reset
               + "stale",
           stale);
