@@ -17,15 +17,6 @@ import picocli.CommandLine.Model.OptionSpec;
 /** A published experiment; its options are those that it declares. */
 @Command
 final class ExperimentCommand extends ExperimentRun {
-  private static final Map<String, String> LABELS =
-      Map.of(
-          "number", "X",
-          "numbers", "X,...",
-          "integer", "N",
-          "integers", "N,...",
-          "text", "NAME",
-          "path", "DIR");
-
   private final Experiments.Kind<?> kind;
   private final Map<String, String> preset;
 
@@ -96,13 +87,14 @@ final class ExperimentCommand extends ExperimentRun {
           .build();
     }
     String initial = setting.list() ? setting.initial().replace(':', ',') : setting.initial();
+    String values = String.join("|", setting.constants());
     // Names of files are read as those of other commands are.
     return option
         .type(setting.type().equals("path") ? Path.class : String.class)
         .arity("1")
         .description(help + (initial.isEmpty() ? "." : " (default: " + initial + ")."))
         .completionCandidates(setting.constants())
-        .paramLabel(LABELS.getOrDefault(setting.type(), String.join("|", setting.constants())))
+        .paramLabel(values.isEmpty() ? setting.type().toUpperCase(Locale.ROOT) : values)
         .build();
   }
 

@@ -136,7 +136,9 @@ class NetworkMergeTest {
   @Test
   void staleStatisticsAreRefusedWithWhatResetsThem() {
     assertRefused(
-        merge("resnet", RESNET, IMAGES, "--method cca"), 3, "use merge --repair bn-reset (with");
+        merge("resnet", RESNET, IMAGES, "--method cca"),
+        3,
+        "reset them (merge --repair bn-reset with --network");
     assertRefused(
         merge("resnet", RESNET, IMAGES, "--method cca --repair repair"),
         3,
