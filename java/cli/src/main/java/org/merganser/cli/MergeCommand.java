@@ -116,7 +116,7 @@ final class MergeCommand extends Computation {
       output.requireRoom(Safetensors.fileBytes(forms.result(read.first())));
       // Every mismatch is reported before any work.
       MergeProblem problem = problem(read);
-      Optional<RunningNetwork> network = alignment.network.open(opened);
+      Optional<RunningNetwork> network = alignment.network.open(spec, opened);
       if (network.isPresent()) {
         ways.forEach(way -> way.check(network.get().network()));
         problem =

@@ -2,9 +2,10 @@
 package org.merganser.cli;
 
 import java.io.PrintWriter;
-import java.util.Iterator;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
 import java.util.stream.Collectors;
-import java.util.stream.Stream;
 import org.merganser.method.Settings;
 import org.merganser.plan.Catalogue;
 import picocli.CommandLine.Command;
@@ -24,24 +25,8 @@ import picocli.CommandLine.Spec;
 final class MethodsCommand implements Runnable {
   @Spec CommandSpec spec;
 
-  @Parameters(
-      paramLabel = "ID",
-      arity = "0..1",
-      completionCandidates = Ids.class,
-      description = "One method (default: all).")
+  @Parameters(paramLabel = "ID", arity = "0..1", description = "One method (default: all).")
   String id;
-
-  /** Of all kinds. */
-  static final class Ids implements Iterable<String> {
-    @Override
-    public Iterator<String> iterator() {
-      return entries().map(Catalogue.Entry::id).iterator();
-    }
-  }
-
-  private static Stream<Catalogue.Entry<?>> entries() {
-    return Catalogue.kinds().values().stream().flatMap(kind -> kind.entries().stream());
-  }
 
   @Override
   public void run() {
@@ -50,13 +35,14 @@ final class MethodsCommand implements Runnable {
       Catalogue.kinds().forEach((kind, methods) -> list(kind, methods, out));
       return;
     }
-    String known = entries().map(Catalogue.Entry::id).collect(Collectors.joining(", "));
+    List<Catalogue.Entry<?>> all = new ArrayList<>();
+    Catalogue.kinds().values().forEach(kind -> all.addAll(kind.entries()));
+    String known = all.stream().map(Catalogue.Entry::id).collect(Collectors.joining(", "));
+    Optional<Catalogue.Entry<?>> found =
+        all.stream().filter(entry -> entry.id().equals(id)).findFirst();
     show(
-        entries()
-            .filter(entry -> entry.id().equals(id))
-            .findFirst()
-            .orElseThrow(
-                () -> new IllegalArgumentException("no method '" + id + "'; there are " + known)),
+        found.orElseThrow(
+            () -> new IllegalArgumentException("no method '" + id + "'; there are " + known)),
         out);
   }
 
