@@ -5,6 +5,7 @@
 #include <string>
 
 #include "cuda/libraries.h"
+#include "runtime/isa.h"
 
 namespace merganser {
 
@@ -24,7 +25,12 @@ void set_last_error(const char* text) noexcept {
   if (library.set_error) library.set_error(text);
 }
 
+// The phases of assignment on the host use the library's.
+const Kernels& kernels() { return library.kernels(); }
+
 namespace cuda {
+
+const PluginHost& plugin_host() { return library; }
 
 void* library_function(CudaLibrary which, const char* name) {
   void* found = library.cuda_symbol(which, name);
