@@ -36,7 +36,7 @@ final class AlignCommand extends Computation {
         Opened opened = new Opened()) {
       output.check(Output.Kind.MAPS, files.paths(), alignment.inputs());
       files.requireOwn(alignment.folders());
-      Optional<RunningNetwork> network = alignment.network.open(opened);
+      Optional<RunningNetwork> network = alignment.network.open(spec, opened);
       Aligning aligning = opened.add(new Aligning(alignment, forms.adapt(files), network, ws));
       AlignmentSet maps = aligning.maps(2, out);
       aligning.report(maps, out);

@@ -47,7 +47,9 @@ final class Aligning implements AutoCloseable {
     this.architecture =
         network.isPresent() ? network.get().network().architecture() : described(models.first());
     this.ws = ws;
-    models.require(this::require);
+    for (int k = 0; k < models.paths().size(); k++) {
+      require(models.paths().get(k).toString(), models.checkpoints().get(k));
+    }
   }
 
   /** Statistics that mean nothing are no reason to refuse a model that nothing is run on. */

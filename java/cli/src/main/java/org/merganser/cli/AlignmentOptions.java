@@ -18,6 +18,8 @@ import picocli.CommandLine.Spec;
 
 /** How models are aligned: shared by {@code align} and {@code merge}. */
 final class AlignmentOptions {
+  private static final String[] FILES = {"--activations-a", "--activations-b", "--activations"};
+
   @Spec(Spec.Target.MIXEE)
   CommandSpec command;
 
@@ -117,30 +119,30 @@ final class AlignmentOptions {
    */
   void check(boolean runs) {
     if (network.network == null) {
-      refuse("there is no --network", "--data", "--train", "--shrink", "--samples");
+      refuse("there is no --network", "--data", "--shrink", "--train", "--statistics");
     } else {
       refuse("--network has spaces of its own", "--architecture", "--layers");
-      network.options();
+      network.options(command);
     }
     if (architecture != null) {
       refuse("--architecture has the layers", "--layers");
     }
     if (!needsData()) {
       String unused = "method " + method + " does not use it";
-      refuse(unused, "--activations-a", "--activations-b", "--activations", "--stats", "--layers");
-      refuse(unused, "--skip-non-finite", "--precision");
+      refuse(unused, FILES);
+      refuse(unused, "--stats", "--layers", "--skip-non-finite", "--precision");
       if (!runs) {
         refuse(unused, "--network");
       }
     } else if (stats != null) {
       refuse("the samples of --stats are taken already", "--skip-non-finite", "--precision");
-      refuse("there is --stats", "--activations-a", "--activations-b", "--activations");
+      refuse("there is --stats", FILES);
     } else if (activationsA != null || activationsB != null) {
       refuse("there are --activations-a and --activations-b", "--activations");
     }
     if (network.network != null && !runs) {
-      String given = "--network is run for activations";
-      refuse(given, "--activations-a", "--activations-b", "--activations", "--stats");
+      refuse("--network is run for activations", FILES);
+      refuse("--network is run for activations", "--stats");
     }
   }
 

@@ -16,15 +16,8 @@ final class AlignmentTable {
 
   static void print(Alignment alignment, Verification checks, PrintWriter out) {
     out.printf(
-        Locale.ROOT,
         "%-24s %6s %8s %10s %10s  %-24s %s%n",
-        "space",
-        "width",
-        "score",
-        "condition",
-        "|TT^-1-I|",
-        "function",
-        "null space");
+        "space", "width", "score", "condition", "|TT^-1-I|", "function", "null space");
     for (Map.Entry<String, SpaceAlignment> item : alignment.spaces().entrySet()) {
       Verification.SpaceCheck check = checks.spaces().get(item.getKey());
       SpaceAlignment space = item.getValue();

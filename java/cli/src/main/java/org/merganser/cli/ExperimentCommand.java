@@ -12,20 +12,12 @@ import org.merganser.lab.experiment.Experiments;
 import org.merganser.method.Settings;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Model.OptionSpec;
 
 /** A published experiment; its options are those that it declares. */
 @Command
 final class ExperimentCommand extends ExperimentRun {
-  private static final Map<String, String> LABELS =
-      Map.of(
-          "number", "X",
-          "numbers", "X,...",
-          "integer", "N",
-          "integers", "N,...",
-          "text", "NAME",
-          "path", "DIR");
-
   private final Experiments.Kind<?> kind;
   private final Map<String, String> preset;
 
@@ -66,10 +58,36 @@ final class ExperimentCommand extends ExperimentRun {
       String... description) {
     CommandLine command = new CommandLine(new ExperimentCommand(kind, preset));
     command.getCommandSpec().usageMessage().description(description);
-    kind.settings().entries().stream()
-        .filter(setting -> offered.test(setting.name()))
-        .forEach(setting -> command.getCommandSpec().addOption(option(setting)));
+    declare(command.getCommandSpec(), kind.settings(), offered);
     return command;
+  }
+
+  /** Offers settings as options. */
+  static void declare(CommandSpec command, Settings<?> settings, Predicate<String> offered) {
+    settings.entries().stream()
+        .filter(setting -> offered.test(setting.name()))
+        .forEach(setting -> command.addOption(option(setting)));
+  }
+
+  /** Those of the settings that were given. */
+  static Map<String, String> given(
+      CommandSpec command, Settings<?> settings, Predicate<String> offered) {
+    Map<String, String> given = new LinkedHashMap<>();
+    for (Settings.Entry setting : settings.entries()) {
+      String name = name(setting);
+      if (offered.test(setting.name())
+          && command.commandLine().getParseResult().hasMatchedOption(name)) {
+        String text =
+            isFlag(setting)
+                ? "" + !isOff(setting)
+                : command.optionsMap().get(name).getValue().toString();
+        if (text.isEmpty()) {
+          throw new IllegalArgumentException(name + " is empty; a variable may not be set");
+        }
+        given.put(setting.name(), setting.list() ? text.replace(',', ':') : text);
+      }
+    }
+    return given;
   }
 
   private static boolean isFlag(Settings.Entry setting) {
@@ -96,32 +114,21 @@ final class ExperimentCommand extends ExperimentRun {
           .build();
     }
     String initial = setting.list() ? setting.initial().replace(':', ',') : setting.initial();
+    String values = String.join("|", setting.constants());
     // Names of files are read as those of other commands are.
     return option
         .type(setting.type().equals("path") ? Path.class : String.class)
         .arity("1")
         .description(help + (initial.isEmpty() ? "." : " (default: " + initial + ")."))
         .completionCandidates(setting.constants())
-        .paramLabel(LABELS.getOrDefault(setting.type(), String.join("|", setting.constants())))
+        .paramLabel(values.isEmpty() ? setting.type().toUpperCase(Locale.ROOT) : values)
         .build();
   }
 
   @Override
   Experiment experiment() {
     Map<String, String> given = new LinkedHashMap<>(preset);
-    for (Settings.Entry setting : kind.settings().entries()) {
-      if (spec.commandLine().getParseResult().hasMatchedOption(name(setting))) {
-        String text =
-            isFlag(setting)
-                ? "" + !isOff(setting)
-                : spec.optionsMap().get(name(setting)).getValue().toString();
-        if (text.isEmpty()) {
-          throw new IllegalArgumentException(
-              name(setting) + " is empty; a variable may not be set");
-        }
-        given.put(setting.name(), setting.list() ? text.replace(',', ':') : text);
-      }
-    }
+    given.putAll(given(spec, kind.settings(), setting -> true));
     given.putIfAbsent("cache", Path.of(given.get("out")).resolve("models").toString());
     return kind.with(given);
   }

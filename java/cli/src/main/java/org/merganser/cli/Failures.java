@@ -29,13 +29,10 @@ import picocli.CommandLine.ParseResult;
 /** Turns an exception into one message and an exit code; {@code -v} adds the stack trace. */
 final class Failures implements IExecutionExceptionHandler {
   static final int USAGE = 2;
-  static final int INCOMPATIBLE = 3;
-  static final int NUMERICAL = 4;
   static final int INPUT_OUTPUT = 5;
   static final int NATIVE = 6;
   static final int BUG = 70;
   static final int MEMORY = 71;
-  static final int CANCELLED = 130;
 
   /** As a shell reports a program that ended on a broken pipe. */
   static final int PIPE = 141;
@@ -43,9 +40,9 @@ final class Failures implements IExecutionExceptionHandler {
   /** The first kind that an exception is of counts. */
   private static final List<Kind> KINDS =
       List.of(
-          new Kind(CANCELLED, CancelledException.class),
-          new Kind(INCOMPATIBLE, IncompatibleModelsException.class, ShapeException.class),
-          new Kind(NUMERICAL, NumericalException.class),
+          new Kind(130, CancelledException.class),
+          new Kind(3, IncompatibleModelsException.class, ShapeException.class),
+          new Kind(4, NumericalException.class),
           new Kind(INPUT_OUTPUT, IOException.class, FormatException.class),
           new Kind(INPUT_OUTPUT, InvalidPathException.class),
           new Kind(NATIVE, NativeLibraryException.class),

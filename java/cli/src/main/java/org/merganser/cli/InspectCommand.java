@@ -5,8 +5,6 @@ import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.Locale;
-import java.util.Map;
 import java.util.stream.Stream;
 import org.merganser.align.Alignment;
 import org.merganser.compute.Workspace;
@@ -65,41 +63,30 @@ final class InspectCommand extends Computation {
   }
 
   private void statistics(PrintWriter print) throws IOException {
+    String line = "%-24s %8s %10s %8s %s%n";
     try (Workspace ws = open(0);
         Moments moments = Moments.load(file, ws)) {
-      print.printf(
-          Locale.ROOT,
-          "%-24s %8s %10s %8s %s%n",
-          "space",
-          "models",
-          "samples",
-          "skipped",
-          "blocks");
+      print.printf(line, "space", "models", "samples", "skipped", "blocks");
       for (String id : moments.spaces()) {
-        SpaceMoments space = moments.space(id);
-        print.printf(
-            Locale.ROOT,
-            "%-24s %8d %10d %8d %s%n",
-            Printable.line(id),
-            space.models(),
-            space.samples(),
-            space.skipped(),
-            space.blocks().keySet().stream().map(p -> "(" + p.i() + "," + p.j() + ")").toList());
+        SpaceMoments of = moments.space(id);
+        List<String> blocks =
+            of.blocks().keySet().stream().map(p -> "(" + p.i() + "," + p.j() + ")").toList();
+        String name = Printable.line(id);
+        print.printf(line, name, of.models(), of.samples(), of.skipped(), blocks);
       }
     }
   }
 
   private void checkpoint(PrintWriter print) throws IOException {
     try (Checkpoint checkpoint = Safetensors.open(file)) {
-      for (Map.Entry<String, TensorInfo> tensor : checkpoint.tensors().entrySet()) {
-        print.printf(Locale.ROOT, "%-40s %s%n", Printable.line(tensor.getKey()), tensor.getValue());
-      }
-      print.println(
-          checkpoint.tensors().size()
-              + " tensors, "
-              + checkpoint.parameters()
-              + " parameters, metadata "
-              + Printable.line(checkpoint.metadata()));
+      checkpoint
+          .tensors()
+          .forEach((name, info) -> print.printf("%-40s %s%n", Printable.line(name), info));
+      print.printf(
+          "%d tensors, %d parameters, metadata %s%n",
+          checkpoint.tensors().size(),
+          checkpoint.parameters(),
+          Printable.line(checkpoint.metadata()));
       if (!checkpoint.stale().isEmpty()) {
         print.println("stale, to be reset before use: " + Printable.line(checkpoint.stale()));
       }

@@ -20,7 +20,6 @@ import picocli.CommandLine.Command;
     name = "merganser",
     description = "Aligns and merges trained neural networks.",
     mixinStandardHelpOptions = true,
-    versionProvider = Main.Version.class,
     scope = CommandLine.ScopeType.INHERIT,
     synopsisSubcommandLabel = "COMMAND",
     footer = {
@@ -75,18 +74,23 @@ public final class Main {
   }
 
   static CommandLine commandLine() {
-    return new CommandLine(new Main())
+    String version = "merganser " + Doctor.version();
+    CommandLine completion =
+        new CommandLine(new AutoComplete.GenerateCompletion()).setCommandName("completion");
+    completion.getCommandSpec().version(version);
+    CommandLine command = new CommandLine(new Main());
+    command.getCommandSpec().version(version);
+    return command
         .addSubcommand("quickstart", ExperimentCommand.quickstart())
         .addSubcommand("experiment", ExperimentCommand.all())
-        .addSubcommand(new MergeCommand())
-        .addSubcommand(new AlignCommand())
+        .addSubcommand(NetworkOptions.with(new MergeCommand()))
+        .addSubcommand(NetworkOptions.with(new AlignCommand()))
         .addSubcommand(new ApplyCommand())
         .addSubcommand(new InspectCommand())
         .addSubcommand(new MethodsCommand())
         .addSubcommand(new DoctorCommand())
         .addSubcommand(new CommandLine.HelpCommand())
-        .addSubcommand(
-            new CommandLine(new AutoComplete.GenerateCompletion()).setCommandName("completion"))
+        .addSubcommand(completion)
         .setCaseInsensitiveEnumValuesAllowed(true)
         .setUnmatchedOptionsAllowedAsOptionParameters(false)
         .registerConverter(Path.class, FileNames::of)
@@ -105,14 +109,6 @@ public final class Main {
       return Charset.forName(name);
     } catch (IllegalArgumentException e) {
       return Charset.defaultCharset();
-    }
-  }
-
-  /** Version of the Java part. */
-  static final class Version implements CommandLine.IVersionProvider {
-    @Override
-    public String[] getVersion() {
-      return new String[] {"merganser " + Doctor.version()};
     }
   }
 }

@@ -17,7 +17,6 @@ import org.merganser.merge.MergeProblem;
 import org.merganser.merge.Merger;
 import org.merganser.plan.Catalogue;
 import org.merganser.repair.Repair;
-import org.merganser.repair.RepairProblem;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -115,9 +114,15 @@ final class MergeCommand extends Computation {
       files.requireOwn(alignment.folders());
       Models read = forms.adapt(files);
       output.requireRoom(Safetensors.fileBytes(forms.result(read.first())));
-      Optional<RunningNetwork> network = alignment.network.open(opened);
-      network.ifPresent(present -> ways.forEach(way -> way.check(present.network())));
-      MergeProblem problem = problem(method, read, network);
+      // Every mismatch is reported before any work.
+      MergeProblem problem = problem(read);
+      Optional<RunningNetwork> network = alignment.network.open(spec, opened);
+      if (network.isPresent()) {
+        ways.forEach(way -> way.check(network.get().network()));
+        problem =
+            method.needs().objective() ? problem.withObjective(network.get().objective()) : problem;
+      }
+      method.needs().check(method.id(), problem);
       if (alignment.needsData() || alignment.architecture != null || network.isPresent()) {
         Aligning aligning = opened.add(new Aligning(alignment, read, network, ws));
         AlignmentSet maps = aligning.maps(models.size(), out);
@@ -131,8 +136,9 @@ final class MergeCommand extends Computation {
                 MergeProblem.of(aligning.architecture(), aligned).counters());
       }
       Checkpoint merged = opened.add(method.merge(problem, ws));
+      List<Double> shares = method.shares(models.size());
       for (Repair way : ways) {
-        merged = opened.add(repaired(way, merged, method, problem.models(), network.get(), ws));
+        merged = opened.add(way.apply(network.get().broken(merged, problem.models(), shares), ws));
       }
       Checkpoint result = forms.result(merged);
       staleness.write(result, output.path, ws, spec.commandLine().getErr());
@@ -157,29 +163,8 @@ final class MergeCommand extends Computation {
     }
   }
 
-  /** Of the models as they are; every mismatch is reported before any work. */
-  private MergeProblem problem(Merger method, Models read, Optional<RunningNetwork> network) {
+  private MergeProblem problem(Models read) {
     MergeProblem problem = MergeProblem.of(read.checkpoints().subList(0, models.size()));
-    if (base != null) {
-      problem = problem.withBase(read.checkpoints().get(models.size()));
-    }
-    if (network.isPresent() && method.needs().objective()) {
-      problem = problem.withObjective(network.get().objective());
-    }
-    method.needs().check(method.id(), problem);
-    return problem;
-  }
-
-  private static Checkpoint repaired(
-      Repair way,
-      Checkpoint merged,
-      Merger method,
-      List<Checkpoint> aligned,
-      RunningNetwork network,
-      Workspace ws)
-      throws IOException {
-    List<Double> shares = method.shares(aligned.size());
-    return way.apply(
-        new RepairProblem(network.network(), merged, aligned, shares, network.forRepair()), ws);
+    return base == null ? problem : problem.withBase(read.checkpoints().get(models.size()));
   }
 }

@@ -2,11 +2,10 @@
 package org.merganser.cli;
 
 import java.io.PrintWriter;
-import java.util.Iterator;
+import java.util.ArrayList;
 import java.util.List;
-import java.util.Locale;
+import java.util.Optional;
 import java.util.stream.Collectors;
-import java.util.stream.Stream;
 import org.merganser.method.Settings;
 import org.merganser.plan.Catalogue;
 import picocli.CommandLine.Command;
@@ -26,56 +25,37 @@ import picocli.CommandLine.Spec;
 final class MethodsCommand implements Runnable {
   @Spec CommandSpec spec;
 
-  @Parameters(
-      paramLabel = "ID",
-      arity = "0..1",
-      completionCandidates = Ids.class,
-      description = "One method (default: all).")
+  @Parameters(paramLabel = "ID", arity = "0..1", description = "One method (default: all).")
   String id;
-
-  /** Of all kinds. */
-  static final class Ids implements Iterable<String> {
-    @Override
-    public Iterator<String> iterator() {
-      return entries().map(Catalogue.Entry::id).iterator();
-    }
-  }
-
-  private static Stream<Catalogue.Entry<?>> entries() {
-    return Catalogue.kinds().values().stream().flatMap(kind -> kind.entries().stream());
-  }
 
   @Override
   public void run() {
     PrintWriter out = spec.commandLine().getOut();
-    List<Catalogue.Entry<?>> found = entries().filter(entry -> entry.id().equals(id)).toList();
-    if (id != null && found.isEmpty()) {
-      throw new IllegalArgumentException(
-          "no method '%s'; there are %s"
-              .formatted(id, entries().map(Catalogue.Entry::id).collect(Collectors.joining(", "))));
-    }
-    found.forEach(entry -> show(entry, out));
     if (id == null) {
-      Catalogue.kinds()
-          .forEach(
-              (kind, methods) -> {
-                out.println(kind);
-                methods.entries().forEach(entry -> line(entry, out));
-              });
+      Catalogue.kinds().forEach((kind, methods) -> list(kind, methods, out));
+      return;
     }
+    List<Catalogue.Entry<?>> all = new ArrayList<>();
+    Catalogue.kinds().values().forEach(kind -> all.addAll(kind.entries()));
+    String known = all.stream().map(Catalogue.Entry::id).collect(Collectors.joining(", "));
+    Optional<Catalogue.Entry<?>> found =
+        all.stream().filter(entry -> entry.id().equals(id)).findFirst();
+    show(
+        found.orElseThrow(
+            () -> new IllegalArgumentException("no method '" + id + "'; there are " + known)),
+        out);
   }
 
-  private static void line(Catalogue.Entry<?> entry, PrintWriter out) {
-    String defaults =
-        entry.settings().entries().stream()
-            .map(Settings.Entry::toString)
-            .collect(Collectors.joining(","));
-    out.printf(
-        Locale.ROOT,
-        "  %-20s%s%s%n",
-        entry.id(),
-        entry.summary(),
-        defaults.isEmpty() ? "" : " (" + defaults + ")");
+  private static void list(String kind, Catalogue.Methods<?> methods, PrintWriter out) {
+    out.println(kind);
+    for (Catalogue.Entry<?> entry : methods.entries()) {
+      String settings =
+          entry.settings().entries().stream()
+              .map(Settings.Entry::toString)
+              .collect(Collectors.joining(","));
+      String end = settings.isEmpty() ? "" : " (" + settings + ")";
+      out.printf("  %-20s%s%s%n", entry.id(), entry.summary(), end);
+    }
   }
 
   private static void show(Catalogue.Entry<?> entry, PrintWriter out) {

@@ -5,7 +5,6 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.function.BiConsumer;
 import org.merganser.io.Checkpoint;
 import org.merganser.io.Safetensors;
 
@@ -30,17 +29,6 @@ record Models(List<Path> paths, List<Checkpoint> checkpoints) implements AutoClo
 
   Checkpoint first() {
     return checkpoints.get(0);
-  }
-
-  /**
-   * Checks each of them.
-   *
-   * @param check of the name of a file and what is in it
-   */
-  void require(BiConsumer<String, Checkpoint> check) {
-    for (int k = 0; k < checkpoints.size(); k++) {
-      check.accept(paths.get(k).toString(), checkpoints.get(k));
-    }
   }
 
   /** One folder for two models is a slip: their features would be taken for the same. */

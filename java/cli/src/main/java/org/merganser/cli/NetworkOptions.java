@@ -3,8 +3,7 @@ package org.merganser.cli;
 
 import java.io.IOException;
 import java.nio.file.Path;
-import java.util.LinkedHashMap;
-import java.util.Map;
+import java.util.List;
 import java.util.Optional;
 import org.merganser.internal.Opened;
 import org.merganser.lab.data.DataSet;
@@ -12,10 +11,18 @@ import org.merganser.lab.experiment.ExperimentOptions;
 import org.merganser.lab.experiment.NetworkChoice;
 import org.merganser.method.Settings;
 import org.merganser.plan.Catalogue;
+import picocli.CommandLine;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 
 /** A network and samples to run it on, as experiments have them. */
 final class NetworkOptions {
+  /** What experiments have for samples too; {@link #with} offers it. */
+  private static final List<String> SAMPLES = List.of("shrink", "train", "statistics");
+
+  private static final Settings<ExperimentOptions> SETTINGS =
+      Settings.of(ExperimentOptions.defaults(Catalogue.aligners().ids().get(0)));
+
   @Option(
       names = "--network",
       paramLabel = "NETWORK",
@@ -31,46 +38,24 @@ final class NetworkOptions {
       description = "A folder of training images, as experiments read them.")
   Path data;
 
-  @Option(
-      names = "--shrink",
-      paramLabel = "N",
-      description = "Average images over N by N pixels first.")
-  Integer shrink;
-
-  @Option(
-      names = "--train",
-      paramLabel = "N",
-      description = "Images that are read, from the first; 6000, or all if fewer, unless set.")
-  Integer train;
-
-  @Option(
-      names = "--samples",
-      paramLabel = "N",
-      description =
-          "Those of them that the network is run on; all, 4000 for convolutional networks, unless"
-              + " set.")
-  Integer samples;
+  /** The command with options for samples beside those here. */
+  static CommandLine with(Computation command) {
+    CommandLine line = new CommandLine(command);
+    ExperimentCommand.declare(line.getCommandSpec(), SETTINGS, SAMPLES::contains);
+    return line;
+  }
 
   /** What an experiment with these options is set to. */
-  ExperimentOptions options() {
+  ExperimentOptions options(CommandSpec command) {
     if (data == null) {
       throw new IllegalArgumentException("--network needs --data, samples to run it on");
     }
-    Map<String, String> given = new LinkedHashMap<>(Map.of("data", data.toString()));
-    put(given, "shrink", shrink);
-    put(given, "train", train);
-    put(given, "statistics", samples);
     NetworkChoice choice =
         Settings.of(NetworkChoice.defaults())
             .parse("--network", "network=" + network.replaceFirst(":", ","));
-    ExperimentOptions usual = ExperimentOptions.defaults(Catalogue.aligners().ids().get(0));
-    return Settings.with(Settings.of(usual).parse("", given), "choice", choice);
-  }
-
-  private static void put(Map<String, String> given, String setting, Integer value) {
-    if (value != null) {
-      given.put(setting, value.toString());
-    }
+    ExperimentOptions samples =
+        SETTINGS.parse("", ExperimentCommand.given(command, SETTINGS, SAMPLES::contains));
+    return Settings.with(Settings.with(samples, "choice", choice), "data", data.toString());
   }
 
   /**
@@ -78,11 +63,11 @@ final class NetworkOptions {
    *
    * @param opened closes it
    */
-  Optional<RunningNetwork> open(Opened opened) throws IOException {
+  Optional<RunningNetwork> open(CommandSpec command, Opened opened) throws IOException {
     if (network == null) {
       return Optional.empty();
     }
-    ExperimentOptions options = options();
+    ExperimentOptions options = options(command);
     DataSet read = opened.add(options.load(0));
     return Optional.of(new RunningNetwork(options, read, options.choice().build(read)));
   }

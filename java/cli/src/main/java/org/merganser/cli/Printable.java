@@ -45,32 +45,30 @@ final class Printable extends Writer {
             c ->
                 c != '\n' && c != '\t' && Names.isUnsafe(c)
                     || !encoder.canEncode(Character.toString(c)));
-    noting(() -> out.write(shown.getBytes(charset)));
+    try {
+      out.write(shown.getBytes(charset));
+    } catch (IOException e) {
+      throw noted(e);
+    }
   }
 
   @Override
   public void flush() throws IOException {
-    noting(out::flush);
+    try {
+      out.flush();
+    } catch (IOException e) {
+      throw noted(e);
+    }
   }
 
   @Override
   public void close() throws IOException {
-    noting(out::close);
-  }
-
-  private interface Attempt {
-    void run() throws IOException;
+    flush();
   }
 
   /** A PrintWriter swallows the exception; whoever ends the program asks for it. */
-  private void noting(Attempt attempt) throws IOException {
-    try {
-      attempt.run();
-    } catch (IOException e) {
-      if (failure == null) {
-        failure = e;
-      }
-      throw e;
-    }
+  private IOException noted(IOException e) {
+    failure = failure == null ? e : failure;
+    return e;
   }
 }

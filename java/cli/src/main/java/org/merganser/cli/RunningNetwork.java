@@ -2,6 +2,7 @@
 package org.merganser.cli;
 
 import java.io.IOException;
+import java.util.List;
 import org.merganser.align.Alignment;
 import org.merganser.align.Verification;
 import org.merganser.compute.Workspace;
@@ -11,6 +12,7 @@ import org.merganser.lab.data.DataSet;
 import org.merganser.lab.experiment.ExperimentOptions;
 import org.merganser.model.Inputs;
 import org.merganser.model.Objective;
+import org.merganser.repair.RepairProblem;
 import org.merganser.torch.Examples;
 import org.merganser.torch.TorchNetwork;
 import org.merganser.torch.objective.TorchObjective;
@@ -24,9 +26,10 @@ record RunningNetwork(ExperimentOptions options, DataSet data, TorchNetwork netw
     return options.batches(sample());
   }
 
-  /** What is measured again and again where there is no batch normalisation to reset. */
-  Inputs forRepair() {
-    return options.batches(network.batchNorms().isEmpty() ? options.few(sample()) : sample());
+  /** A merged model to repair; there are fewer samples where many passes are made. */
+  RepairProblem broken(Checkpoint merged, List<Checkpoint> aligned, List<Double> shares) {
+    Examples samples = network.batchNorms().isEmpty() ? options.few(sample()) : sample();
+    return new RepairProblem(network, merged, aligned, shares, options.batches(samples));
   }
 
   private Examples sample() {

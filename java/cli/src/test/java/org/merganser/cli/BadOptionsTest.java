@@ -102,7 +102,7 @@ class BadOptionsTest {
         "cca|--stats x|--activations-a: there is --stats; drop it",
         "cca|--layers a,b --architecture x|--layers: --architecture has the layers; drop it",
         "cca|--data blobs|--data: there is no --network; drop it",
-        "cca|--samples 9|--samples: there is no --network; drop it"
+        "cca|--statistics 9|--statistics: there is no --network; drop it"
       })
   void anOptionWithoutEffectIsRefused(String method, String options, String message) {
     List<Object> more = new ArrayList<>(List.of("--method", method));

@@ -127,7 +127,7 @@ class NetworkMergeTest {
         "--network mlp:hidden=8 --data blobs --repair bn-reset|3|the network has no batch"
             + " normalisation; use 'repair' instead of 'bn-reset'",
         "--network mlp:hidden=8 --data blobs --repair mend|2|no repair 'mend'; there are bn-reset,",
-        "--network mlp:hidden=8 --data blobs --samples 1|2|statistics must be at least 2, not 1"
+        "--network mlp:hidden=8 --data blobs --statistics 1|2|statistics must be at least 2, not 1"
       })
   void whatDoesNotGoTogetherIsRefused(String options, int code, String message) {
     assertRefused(merge("mlp", List.of(), List.of(), options), code, message);
@@ -136,7 +136,9 @@ class NetworkMergeTest {
   @Test
   void staleStatisticsAreRefusedWithWhatResetsThem() {
     assertRefused(
-        merge("resnet", RESNET, IMAGES, "--method cca"), 3, "use merge --repair bn-reset (with");
+        merge("resnet", RESNET, IMAGES, "--method cca"),
+        3,
+        "reset them (merge --repair bn-reset with --network");
     assertRefused(
         merge("resnet", RESNET, IMAGES, "--method cca --repair repair"),
         3,
