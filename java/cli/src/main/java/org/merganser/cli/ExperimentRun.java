@@ -12,9 +12,6 @@ import org.merganser.compute.Workspace;
 import org.merganser.lab.experiment.Experiment;
 import org.merganser.lab.experiment.ExperimentOptions;
 import org.merganser.lab.experiment.ExperimentResult;
-import org.merganser.lab.report.HtmlReport;
-import org.merganser.lab.report.ResultsJson;
-import org.merganser.lab.report.TextTable;
 
 /** Runs an experiment, prints its table and writes its report. */
 final class ExperimentRun {
@@ -45,11 +42,10 @@ final class ExperimentRun {
       }
       // Before it is written: a full disk does not take it away.
       print.println();
-      print.print(TextTable.of(result.report()));
+      print.print(result.report().tables());
       print.println();
       print.flush();
-      ResultsJson.write(result.report(), out.resolve(RESULTS));
-      HtmlReport.write(result.report(), out);
+      experiment.write(result);
     } finally {
       // Nothing is left of a run that failed before it found anything.
       Outputs.removeEmpty(made);

@@ -8,9 +8,7 @@ import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import org.merganser.io.MemoryCheckpoint;
-import org.merganser.lab.report.Section;
 import org.merganser.linalg.Tensor;
-import org.merganser.model.EarlyStopping.HeldOut;
 import org.merganser.model.Evaluation;
 
 /**
@@ -35,7 +33,7 @@ record LearnedRows(Pair pair, long steps) {
     for (int i = 0; i < found.size(); i++) {
       String id = rows.get(i).id();
       try (Learned learned = found.get(i)) {
-        curve(pair.findings().map(CURVES, id), learned);
+        pair.findings().map(CURVES).put(id, learned.run());
         List<MemoryCheckpoint> rounds = learned.coefficients();
         for (int round = 0; round < rounds.size(); round++) {
           boolean last = round + 1 == rounds.size();
@@ -49,6 +47,9 @@ record LearnedRows(Pair pair, long steps) {
       }
     }
   }
+
+  /** Test data on what was learned from so many samples. */
+  record Point(long samples, double accuracy, double loss) {}
 
   /**
    * A point of the curve of each method over numbers of samples.
@@ -66,35 +67,17 @@ record LearnedRows(Pair pair, long steps) {
     }
   }
 
-  void sample(String aligner, String method, long count, Evaluation found) {
-    Map<String, Object> point = pair.findings().map(SAMPLES, aligner, method);
-    append(point, "samples", count);
-    append(point, "accuracy", found.accuracy());
-    append(point, "loss", found.loss());
-  }
-
   @SuppressWarnings("unchecked")
-  private static void append(Map<String, Object> map, String name, Object value) {
-    ((List<Object>) map.computeIfAbsent(name, n -> new ArrayList<>())).add(value);
+  void sample(String aligner, String method, long count, Evaluation found) {
+    Map<String, Object> curves = pair.findings().map(SAMPLES, aligner);
+    ((List<Point>) curves.computeIfAbsent(method, m -> new ArrayList<>()))
+        .add(new Point(count, found.accuracy(), found.loss()));
   }
 
   private List<Learned> learn(String stage, List<SideBySide.Job<Learned>> jobs) throws IOException {
     SideBySide parallel = new SideBySide(pair.ws(), steps);
-    return pair.watch()
-        .time(
-            stage,
-            () ->
-                parallel.all(
-                    pair.stage(stage), Collections.nCopies(jobs.size(), pair.seed()), jobs));
-  }
-
-  private static void curve(Map<String, Object> curve, Learned learned) {
-    curve.putAll(
-        Section.row(
-            "bestStep", learned.bestStep(),
-            "steps", learned.heldOut().stream().map(HeldOut::step).toList(),
-            "heldOut", learned.heldOut().stream().map(HeldOut::loss).toList(),
-            "batchLoss", learned.losses()));
+    List<Long> seeds = Collections.nCopies(jobs.size(), pair.seed());
+    return pair.watch().time(stage, () -> parallel.all(pair.stage(stage), seeds, jobs));
   }
 
   /**

@@ -43,14 +43,8 @@ final class ModelTraining {
     this.ws = ws;
   }
 
-  /** How many models were trained. */
-  int trained() {
-    return trained;
-  }
-
-  /** How many came out of the cache. */
-  int cached() {
-    return cached;
+  ExperimentResult.Training done() {
+    return new ExperimentResult.Training(trained, cached);
   }
 
   /** One model for each job. */

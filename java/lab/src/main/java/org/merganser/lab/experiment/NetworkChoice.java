@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.merganser.lab.experiment;
 
+import java.util.LinkedHashMap;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
 import org.merganser.lab.data.DataSet;
 import org.merganser.lab.data.ImageForm;
-import org.merganser.lab.report.Section;
 import org.merganser.method.Setting;
 import org.merganser.torch.Augmentation;
 import org.merganser.torch.TorchNetwork;
@@ -169,20 +169,15 @@ public record NetworkChoice(
 
   /** For files of results. */
   Map<String, Object> facts() {
-    return isConvolutional()
-        ? Section.row(
-            "kind",
-            network.id(),
-            "widthMultiplier",
-            width(),
-            "norm",
-            normalisation().name().toLowerCase(Locale.ROOT))
-        : Section.row(
-            "kind",
-            network.id(),
-            "hidden",
-            hidden.orElse(USUAL_WIDTH),
-            "layers",
-            layers.orElse(USUAL_LAYERS));
+    Map<String, Object> facts = new LinkedHashMap<>();
+    facts.put("kind", network.id());
+    if (isConvolutional()) {
+      facts.put("widthMultiplier", width());
+      facts.put("norm", normalisation().name().toLowerCase(Locale.ROOT));
+    } else {
+      facts.put("hidden", hidden.orElse(USUAL_WIDTH));
+      facts.put("layers", layers.orElse(USUAL_LAYERS));
+    }
+    return facts;
   }
 }

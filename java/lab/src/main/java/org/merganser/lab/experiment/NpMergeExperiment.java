@@ -224,7 +224,7 @@ public final class NpMergeExperiment extends Experiment {
   }
 
   @Override
-  List<Section> sections(List<Findings> pairs) {
+  List<Section<?>> sections(List<Findings> pairs) {
     String main = aligners().get(aligners().size() - 1).name();
     return NpMergeCharts.sections(pairs, main, options.learning().evalEvery());
   }

@@ -27,7 +27,6 @@ final class Runner {
   private final Workspace ws;
   private final Stopwatch watch = new Stopwatch();
   private final List<Findings> pairs = new ArrayList<>();
-  private final Optional<Journal> journal;
   private ExperimentResult.Data summary;
   private TorchNetwork network;
 
@@ -35,7 +34,6 @@ final class Runner {
     this.experiment = experiment;
     this.options = experiment.options();
     this.ws = ws;
-    this.journal = options.out().map(out -> new Journal(out, experiment));
   }
 
   ExperimentResult run() throws IOException {
@@ -50,22 +48,22 @@ final class Runner {
         } while (!isDrawn() && pair < options.seeds());
       }
     }
-    if (journal.isPresent()) {
-      journal.get().end();
-    }
     return new ResultReport(experiment, summary, network, pairs).result(watch.seconds(), ws);
   }
 
   /** Of an interrupted run of the same settings and data, or found now. */
   private Findings findings(int index, DataSet data) throws IOException {
+    Optional<Journal> journal = experiment.journal();
     if (journal.isPresent()) {
       Optional<Findings> before = journal.get().read(index, data);
       if (before.isPresent()) {
         return before.get();
       }
     }
-    Findings found = new Findings();
-    List<MemoryCheckpoint> trained = watch.time("train", () -> train(index, data, found));
+    ModelTraining training =
+        new ModelTraining(network, options.training(), options.cache().map(ModelCache::new), ws);
+    List<MemoryCheckpoint> trained = watch.time("train", () -> train(index, data, training));
+    Findings found = new Findings(training.done());
     Examples sample = sample(data);
     // As published: running statistics of all models are taken in the same way before comparing.
     List<MemoryCheckpoint> models =
@@ -115,7 +113,8 @@ final class Runner {
   }
 
   /** Model k of pair I has seed {@code seed + I models + k}: no two pairs share a model. */
-  private List<MemoryCheckpoint> train(int pair, DataSet data, Findings found) throws IOException {
+  private List<MemoryCheckpoint> train(int pair, DataSet data, ModelTraining training)
+      throws IOException {
     // Models of one pair split one draw; other pairs draw again.
     long splitSeed = options.seed() + pair;
     List<Examples> parts = options.split().apply(data.train(), options.models(), splitSeed);
@@ -124,11 +123,8 @@ final class Runner {
       long seed = options.seed() + (long) pair * options.models() + k;
       jobs.add(new ModelTraining.Job(seed, parts.get(k), part(data, splitSeed, k)));
     }
-    ModelTraining training =
-        new ModelTraining(network, options.training(), options.cache().map(ModelCache::new), ws);
     List<MemoryCheckpoint> models =
         training.train(jobs, "train pair " + (pair + 1) + "/" + options.seeds());
-    found.trained(new ExperimentResult.Training(training.trained(), training.cached()));
     if (options.split() != Split.NONE) {
       parts.forEach(Examples::close);
     }
