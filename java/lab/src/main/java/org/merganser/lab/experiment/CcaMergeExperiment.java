@@ -127,7 +127,7 @@ public final class CcaMergeExperiment extends Experiment {
   private void interpolate(Pair pair, String aligner, Alignment second) throws IOException {
     TorchNetwork network = pair.network();
     int few = Math.min(Pair.IMAGES, pair.sample().size());
-    Inputs inputs = pair.batches(pair.sample().first(few));
+    Inputs inputs = pair.options().batches(pair.sample().first(few));
     Workspace ws = pair.ws();
     Interpolation path =
         Interpolation.of(

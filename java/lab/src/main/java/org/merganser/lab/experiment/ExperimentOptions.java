@@ -8,8 +8,10 @@ import java.util.OptionalInt;
 import org.merganser.lab.data.ImageForm;
 import org.merganser.lab.data.Split;
 import org.merganser.method.Setting;
+import org.merganser.model.Inputs;
 import org.merganser.plan.Catalogue;
 import org.merganser.torch.Augmentation;
+import org.merganser.torch.Examples;
 import org.merganser.torch.training.Trainer;
 
 /**
@@ -73,6 +75,11 @@ public record ExperimentOptions(
 
   /** The embedded images. */
   public static final String EMBEDDED = "fashion-mnist-subset";
+
+  private static final int STATISTICS_BATCH = 500;
+
+  /** Activations of larger batches of images do not stay in the cache. */
+  private static final int IMAGE_BATCH = 100;
 
   /** How models are trained. */
   public enum Protocol {
@@ -151,6 +158,12 @@ public record ExperimentOptions(
   /** How the network takes images. */
   ImageForm form() {
     return choice.form().shrunk(shrink.orElse(1));
+  }
+
+  /** Examples in the batches, and augmented, as statistics are taken. */
+  Inputs batches(Examples examples) {
+    int size = choice.isConvolutional() ? IMAGE_BATCH : STATISTICS_BATCH;
+    return examples.batches(size, training().augmentation());
   }
 
   /** How each model is trained. */

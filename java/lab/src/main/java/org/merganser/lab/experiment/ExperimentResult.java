@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.merganser.lab.experiment;
 
+import static com.fasterxml.jackson.annotation.JsonFormat.Feature.WRITE_SINGLE_ELEM_ARRAYS_UNWRAPPED;
+
+import com.fasterxml.jackson.annotation.JsonFormat;
 import com.fasterxml.jackson.annotation.JsonIgnore;
 import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.annotation.JsonProperty;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.function.Predicate;
 import org.merganser.lab.data.DataSet;
 import org.merganser.lab.report.Json;
@@ -39,16 +41,24 @@ public record ExperimentResult(
    *
    * @param validation how many examples that no model was trained on choices were made on; 0: they
    *     were made on the training examples
+   * @param mean of pixels, for all channels or for each; null for other data
+   * @param sd of pixels, likewise
    */
   public record Data(
-      String name, int train, int validation, int test, Optional<DataSet.PixelScale> pixels) {
+      String name,
+      int train,
+      int validation,
+      int test,
+      @JsonFormat(with = WRITE_SINGLE_ELEM_ARRAYS_UNWRAPPED) List<Double> mean,
+      @JsonFormat(with = WRITE_SINGLE_ELEM_ARRAYS_UNWRAPPED) List<Double> sd) {
     static Data of(DataSet data) {
       return new Data(
           data.name(),
           data.train().size(),
           data.validation().map(Examples::size).orElse(0),
           data.test().size(),
-          data.pixels());
+          data.pixels().map(DataSet.PixelScale::mean).orElse(null),
+          data.pixels().map(DataSet.PixelScale::sd).orElse(null));
     }
   }
 

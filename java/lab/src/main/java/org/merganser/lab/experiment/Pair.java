@@ -8,7 +8,6 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.OptionalInt;
-import java.util.SplittableRandom;
 import org.merganser.align.Alignment;
 import org.merganser.align.NormRule;
 import org.merganser.compute.Workspace;
@@ -51,11 +50,6 @@ record Pair(
   /** Samples that REPAIR measures layer after layer, and that the models of a path are tried on. */
   static final int IMAGES = 1000;
 
-  private static final int STATISTICS_BATCH = 500;
-
-  /** Activations of larger batches of images do not stay in the cache. */
-  private static final int IMAGE_BATCH = 100;
-
   /** Seed of what is drawn for this group. */
   long seed() {
     return options.seed() + index;
@@ -72,29 +66,13 @@ record Pair(
     if (count.isEmpty() || count.getAsInt() == all.size()) {
       return all.first(all.size());
     }
-    int[] order = new int[all.size()];
-    SplittableRandom random = Seeds.stream(seed(), stream);
-    for (int i = 0; i < order.length; i++) {
-      int j = random.nextInt(i + 1);
-      order[i] = order[j];
-      order[j] = i;
-    }
+    int[] order = Seeds.order(all.size(), seed(), stream);
     return all.select(Arrays.copyOf(order, count.getAsInt()));
   }
 
   /** The statistics sample in the batches, and augmented, as statistics are taken. */
   Inputs batches() {
-    return batches(sample);
-  }
-
-  Inputs batches(Examples examples) {
-    return batches(examples, options);
-  }
-
-  static Inputs batches(Examples examples, ExperimentOptions options) {
-    return examples.batches(
-        options.choice().isConvolutional() ? IMAGE_BATCH : STATISTICS_BATCH,
-        options.training().augmentation());
+    return options.batches(sample);
   }
 
   /** Examples, or the first of them where networks are slow. */
@@ -170,7 +148,7 @@ record Pair(
     MemoryCheckpoint kept = null;
     Evaluation score = Findings.REFUSED;
     for (int i = 0; i < row.ways().size(); i++) {
-      MemoryCheckpoint model = row.ways().get(i).job().make();
+      MemoryCheckpoint model = row.ways().get(i).model().get();
       if (!model.stale().isEmpty()) {
         model.close();
         add(row.id(), row.meaning(), Findings.REFUSED, Findings.REFUSED, "");
@@ -237,9 +215,14 @@ record Pair(
     return watch.time("merge", () -> MemoryCheckpoint.copyOf(merger.merge(problem, ws), ws));
   }
 
-  /** Running statistics are not merged but taken anew: dense maps make them meaningless. */
+  /**
+   * A model, which is closed, with running statistics taken anew: they are not merged, since dense
+   * maps make them meaningless.
+   */
   MemoryCheckpoint reset(Checkpoint merged) throws IOException {
-    return watch.time("repair", () -> new BatchNormReset().apply(merged, network, batches(), ws));
+    try (merged) {
+      return watch.time("repair", () -> new BatchNormReset().apply(merged, network, batches(), ws));
+    }
   }
 
   /** Writes a checkpoint when files are kept. */

@@ -79,27 +79,11 @@ record ResultReport(
     facts.put("training", options.training().toString());
     facts.put("split", options.split().id());
     facts.put("augmentation", options.training().augmentation());
-    facts.put("data", images());
+    facts.put("data", data);
     facts.put("model", model);
     facts.put("aligners", aligners);
     facts.put("settings", settings(experiment));
     return facts;
-  }
-
-  private Map<String, Object> images() {
-    Map<String, Object> images = new LinkedHashMap<>();
-    images.put("name", data.name());
-    images.put("train", data.train());
-    images.put("validation", data.validation());
-    images.put("test", data.test());
-    data.pixels().ifPresent(pixels -> images.put("mean", one(pixels.mean())));
-    data.pixels().ifPresent(pixels -> images.put("sd", one(pixels.sd())));
-    return images;
-  }
-
-  /** A single number as it is, several (one for each channel) as a list. */
-  private static Object one(List<Double> values) {
-    return values.size() == 1 ? values.get(0) : values;
   }
 
   private String text(Training training) {

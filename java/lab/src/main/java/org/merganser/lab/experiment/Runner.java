@@ -60,16 +60,14 @@ final class Runner {
         return before.get();
       }
     }
-    ModelTraining training =
-        new ModelTraining(network, options.training(), options.cache().map(ModelCache::new), ws);
-    List<MemoryCheckpoint> trained = watch.time("train", () -> train(index, data, training));
-    Findings found = new Findings(training.done());
+    ModelTraining.Trained trained = watch.time("train", () -> train(index, data));
+    Findings found = new Findings(trained.training());
     Examples sample = sample(data);
     // As published: running statistics of all models are taken in the same way before comparing.
     List<MemoryCheckpoint> models =
         network.batchNorms().isEmpty()
-            ? trained
-            : watch.time("repair", () -> reset(trained, sample));
+            ? trained.models()
+            : watch.time("repair", () -> reset(trained.models(), sample));
     try (Pair pair = new Pair(index, options, network, data, models, sample, found, watch, ws)) {
       watch.run("evaluate", pair::evaluateModels);
       experiment.run(pair);
@@ -106,15 +104,14 @@ final class Runner {
     BatchNormFold fold = BatchNormFold.of(network);
     for (MemoryCheckpoint model : models) {
       Checkpoint positive = fold.positive(model);
-      reset.add(new BatchNormReset().apply(positive, network, Pair.batches(sample, options), ws));
+      reset.add(new BatchNormReset().apply(positive, network, options.batches(sample), ws));
       model.close();
     }
     return reset;
   }
 
   /** Model k of pair I has seed {@code seed + I models + k}: no two pairs share a model. */
-  private List<MemoryCheckpoint> train(int pair, DataSet data, ModelTraining training)
-      throws IOException {
+  private ModelTraining.Trained train(int pair, DataSet data) throws IOException {
     // Models of one pair split one draw; other pairs draw again.
     long splitSeed = options.seed() + pair;
     List<Examples> parts = options.split().apply(data.train(), options.models(), splitSeed);
@@ -123,12 +120,13 @@ final class Runner {
       long seed = options.seed() + (long) pair * options.models() + k;
       jobs.add(new ModelTraining.Job(seed, parts.get(k), part(data, splitSeed, k)));
     }
-    List<MemoryCheckpoint> models =
-        training.train(jobs, "train pair " + (pair + 1) + "/" + options.seeds());
+    ModelTraining.Trained trained =
+        new ModelTraining(network, options.training(), options.cache().map(ModelCache::new), ws)
+            .train(jobs, "train pair " + (pair + 1) + "/" + options.seeds());
     if (options.split() != Split.NONE) {
       parts.forEach(Examples::close);
     }
-    return models;
+    return trained;
   }
 
   private String part(DataSet data, long splitSeed, int model) {

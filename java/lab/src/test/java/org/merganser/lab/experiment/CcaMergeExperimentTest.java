@@ -444,8 +444,8 @@ class CcaMergeExperimentTest {
     assertThat(images.data().name()).isEqualTo("tiny");
     assertThat(images.data().train()).isEqualTo(60);
     assertThat(images.data().test()).isEqualTo(30);
-    assertThat(images.data().pixels().orElseThrow().mean().get(0)).isBetween(0.1, 0.9);
-    assertThat(images.data().pixels().orElseThrow().sd().get(0)).isBetween(0.1, 0.9);
+    assertThat(images.data().mean().get(0)).isBetween(0.1, 0.9);
+    assertThat(images.data().sd().get(0)).isBetween(0.1, 0.9);
     assertThat(images.parameters()).isEqualTo(25 * 8 + 8 + 8 * 3 + 3);
     assertThat(temp.resolve("kept-nothing")).doesNotExist();
   }
@@ -514,14 +514,14 @@ class CcaMergeExperimentTest {
                     .with("repair", false)
                     .with("data", "blobs")
                     .with("hidden", 0))
-        .hasMessage("hidden must be at least 1, not 0");
+        .hasMessage("hidden must be in [1, 1000000], not 0");
     assertThatThrownBy(
             () ->
                 CcaMergeExperiment.Options.defaults()
                     .with("repair", false)
                     .with("data", "blobs")
                     .with("layers", 0))
-        .hasMessage("layers must be at least 1, not 0");
+        .hasMessage("layers must be in [1, 1000], not 0");
     assertThatThrownBy(
             () ->
                 CcaMergeExperiment.Options.defaults()

@@ -42,7 +42,14 @@ class ResultReportTest {
 
   private static ExperimentResult result(
       Optional<PixelScale> pixels, CcaMergeExperiment.Options options, Findings... pairs) {
-    ExperimentResult.Data data = new ExperimentResult.Data("a < b", 100, 20, 40, pixels);
+    ExperimentResult.Data data =
+        new ExperimentResult.Data(
+            "a < b",
+            100,
+            20,
+            40,
+            pixels.map(PixelScale::mean).orElse(null),
+            pixels.map(PixelScale::sd).orElse(null));
     try (Workspace ws = Workspace.builder().threads(1).open()) {
       return new ResultReport(new CcaMergeExperiment(options), data, NETWORK, List.of(pairs))
           .result(Map.of("train", 1.5), ws);
