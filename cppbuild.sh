@@ -11,8 +11,8 @@ Usage: cppbuild.sh [OPTION]... install|fake-device|test|check|gpu-check|clean
              native/cppbuild/NAME/{lib,include}
   fake-device
              build the device in host memory on which the tests of Java run too
-  test       build and run the native tests, once for every instruction-set level of this CPU and on the fake device;
-             with -sanitize= once, under the sanitizers
+  test       build and run the native tests, once for every instruction-set level of this CPU, on the fake device, and
+             with the CUDA plug-in compiled for the host; with -sanitize= once, under the sanitizers
   check      check the installed libraries: needed libraries, search path, exports, instructions, glibc version;
              compile the portable form for aarch64 if aarch64-linux-gnu-g++ is there
   gpu-check  run every routine of the CUDA plug-in on this machine's GPU, against its oracle and the CPU, with times;
@@ -157,8 +157,21 @@ run_tests() {
     [ "$digest" = "$first" ] ||
       fail "$level gives other bytes than portable: $(diff <(echo "$first") <(echo "$digest"))"
   done
+  run_on_devices
+}
+
+# The fake device, which shows where Java leaves data; then the CUDA plug-in on the host, with its threads in three
+# orders.
+run_on_devices() {
   echo "the fake device"
   MERGANSER_CUDA_PLUGIN=$build/libmerganser_fake.so "$build/merganser_test" "${only:-fake_}"
+  local order name
+  for order in forward backward shuffled; do
+    echo "the CUDA plug-in on the host, threads $order"
+    for name in ${only:-fake_ standin_}; do
+      MERGANSER_STANDIN_ORDER=$order MERGANSER_CUDA_PLUGIN=$build/libmerganser_standin.so "$build/merganser_test" "$name"
+    done
+  done
 }
 
 # The tests on the widest level, the loops of the other levels, and the fake device.
@@ -176,8 +189,7 @@ run_sanitized() {
   done
   echo "$sanitize: tests"
   "$build/merganser_test" "$only"
-  echo "$sanitize: the fake device"
-  MERGANSER_CUDA_PLUGIN=$build/libmerganser_fake.so "$build/merganser_test" "${only:-fake_}"
+  run_on_devices
 }
 
 # Leaves its exit status in `status`: a function called in a condition would go on after a failed compilation.

@@ -11,6 +11,7 @@
 #include "runtime/context.h"
 #include "runtime/cuda_libraries.h"
 #include "runtime/error.h"
+#include "runtime/isa.h"
 
 namespace merganser {
 
@@ -42,8 +43,8 @@ std::string open_plugin(Table* table) {
   }
   auto* fill = reinterpret_cast<FillTable*>(dlsym(library, "mg_fill_table"));
   if (!fill) return "the CUDA plug-in has no symbol mg_fill_table";
-  const PluginHost host = {MG_ABI_VERSION, mg_version(), sizeof(Table),  sizeof(mg_context),
-                           &mg_last_error, cpu_table(),  &forward_error, &cuda_symbol};
+  const PluginHost host = {MG_ABI_VERSION, mg_version(),   sizeof(Table), sizeof(mg_context), &mg_last_error,
+                           cpu_table(),    &forward_error, &cuda_symbol,  &kernels};
   const char* reason = fill(&host, table);
   return reason ? reason : "";
 }

@@ -12,6 +12,8 @@
 
 namespace merganser {
 
+struct Kernels;
+
 struct Table {
   const char* name;  // as messages call it: "the CPU"
   int32_t device;    // mg_device of its memory
@@ -53,6 +55,7 @@ struct PluginHost {
   const Table* cpu;
   void (*set_error)(const char*);                                    // text of a failure that an entry reports
   void* (*cuda_symbol)(int32_t library, const char* name) noexcept;  // see cuda_libraries.h; NULL with the text set
+  const Kernels& (*kernels)();                                       // of this CPU, for phases on the host
 };
 
 // What a plug-in exports as "mg_fill_table": fills the table and returns NULL, or returns why it cannot be used.

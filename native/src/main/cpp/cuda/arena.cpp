@@ -18,24 +18,14 @@ int64_t rounded(int64_t bytes) { return (bytes + kAlignment - 1) / kAlignment * 
 
 }  // namespace
 
-Arena::~Arena() { free_from(0); }
-
+// A block that is given back has its next owner at once.
 void Arena::free_from(size_t first) {
-  for (size_t c = first; c < chunks_.size(); ++c) {
-    place_ == DEVICE ? cudaFree(chunks_[c].memory) : cudaFreeHost(chunks_[c].memory);
-  }
-  chunks_.resize(first);
+  if (first < chunks_.size() && stream_) cudaStreamSynchronize(stream_);
+  while (chunks_.size() > first) chunks_.pop_back();
 }
 
 void Arena::add(int64_t bytes) {
-  Chunk chunk{nullptr, bytes, used_};
-  chunks_.reserve(chunks_.size() + 1);
-  void** memory = reinterpret_cast<void**>(&chunk.memory);
-  check(place_ == DEVICE ? cudaMalloc(memory, static_cast<size_t>(bytes))
-                         : cudaHostAlloc(memory, static_cast<size_t>(bytes), cudaHostAllocDefault),
-        format("allocating %lld bytes of scratch memory", Long{bytes}).c_str());
-  ++allocations_;
-  chunks_.push_back(chunk);
+  chunks_.push_back({Owned(place_, bytes, "scratch memory"), bytes, used_});
 }
 
 void* Arena::take(int64_t bytes) {
@@ -43,14 +33,20 @@ void* Arena::take(int64_t bytes) {
   const int64_t whole = std::max({needed, largest_, kSmallest});
   if (used_ == 0 && (chunks_.size() != 1 || chunks_[0].bytes < whole)) {
     free_from(0);
-    add(whole);
+    largest_ = 0;
+    try {
+      add(whole);
+    } catch (const Error& error) {  // what an earlier call needed may be more than there is now
+      if (error.status != MG_OUT_OF_MEMORY || whole == needed) throw;
+      add(needed);
+    }
   } else if (chunks_.back().begin + chunks_.back().bytes - used_ < needed) {
     add(std::max(needed, kSmallest));
   }
   Chunk& last = chunks_.back();
-  void* memory = last.memory + (used_ - last.begin);
+  void* memory = last.memory.as<char>() + (used_ - last.begin);
   used_ += needed;
-  largest_ = std::max(largest_, used_);
+  largest_ = std::max({largest_, used_, last.bytes});
   return memory;
 }
 

@@ -3,19 +3,21 @@
 // is allocated. One arena is on the device, one in page-locked host memory, from which copies run beside kernels.
 #pragma once
 
+#include <cuda_runtime.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <vector>
+
+#include "cuda/blocks.h"
 
 namespace merganser {
 namespace cuda {
 
 class Arena {
  public:
-  enum Place { DEVICE, PINNED };
-
-  explicit Arena(Place place) : place_(place) {}
-  ~Arena();
+  // What is taken is used on `stream` alone, in its order.
+  Arena(Place place, const cudaStream_t& stream) : place_(place), stream_(stream) {}
   Arena(const Arena&) = delete;
   Arena& operator=(const Arena&) = delete;
 
@@ -23,25 +25,25 @@ class Arena {
   void* take(int64_t bytes);
 
   int64_t used() const { return used_; }
-  // Gives back all that was taken since used() was `mark`. What ran on it must be done: it may be freed here.
+  // Gives back all that was taken since used() was `mark`. Kernels that use it may still run, what the host reads or
+  // writes may not.
   void rewind(int64_t mark);
-
-  int64_t allocations() const { return allocations_; }
 
  private:
   struct Chunk {
-    char* memory;
+    Owned memory;
     int64_t bytes, begin;  // begin: used() at its first byte
   };
   void add(int64_t bytes);
   void free_from(size_t first);
 
   Place place_;
+  const cudaStream_t& stream_;
   std::vector<Chunk> chunks_;
-  int64_t used_ = 0, largest_ = 0, allocations_ = 0;
+  int64_t used_ = 0, largest_ = 0;
 };
 
-// What a routine takes from an arena, given back at the end of the scope. Synchronise before that.
+// What a routine takes from an arena, given back at the end of the scope.
 class Scratch {
  public:
   explicit Scratch(Arena& arena) : arena_(arena), mark_(arena.used()) {}

@@ -119,8 +119,10 @@ OnDevice::~OnDevice() {
 State::State() {
   try {
     check(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "creating a stream");
-    check(cudaMalloc(reinterpret_cast<void**>(&counters), 2 * sizeof *counters), "allocating counters");
+    check(cudaStreamCreateWithFlags(&copies, cudaStreamNonBlocking), "creating a stream");
+    counters = static_cast<unsigned long long*>(take_block(DEVICE, 2 * sizeof *counters, "counters"));
   } catch (...) {
+    if (copies) cudaStreamDestroy(copies);
     if (stream) cudaStreamDestroy(stream);
     throw;
   }
@@ -128,8 +130,12 @@ State::State() {
 }
 
 State::~State() {
+  cudaStreamSynchronize(copies);
   cudaStreamSynchronize(stream);
-  cudaFree(counters);
+  solver.reset();  // they use the stream
+  blas.reset();
+  give_block(DEVICE, counters);
+  cudaStreamDestroy(copies);
   cudaStreamDestroy(stream);
 }
 
@@ -171,31 +177,19 @@ bool owns(const void* pointer) {
 
 void allocate(mg_context*, int64_t bytes, void** out) {
   OnDevice here;
-  // The runtime gives 256-byte aligned memory, and NULL for nothing.
-  const cudaError_t error = cudaMalloc(out, bytes > 0 ? static_cast<size_t>(bytes) : 1);
-  if (error == cudaSuccess) return;
-  size_t free = 0, total = 0;
-  cudaGetLastError();
-  cudaMemGetInfo(&free, &total);
-  check(error, format("allocating %lld bytes (%lld MiB of %lld free)", Long{bytes}, static_cast<Long>(free >> 20),
-                      static_cast<Long>(total >> 20))
-                   .c_str());
+  *out = take_block(DEVICE, bytes, "allocating");
 }
 
 void release(void* pointer) {
-  if (cudaFree(pointer) != cudaSuccess) cudaGetLastError();
-}
-
-void copy(mg_context* context, void* to, int32_t to_device, const void* from, int32_t from_device, int64_t bytes) {
-  if (bytes == 0) return;
-  OnDevice here;
-  State& s = state(context);
-  const bool to_host = to_device == MG_DEVICE_HOST, from_host = from_device == MG_DEVICE_HOST;
-  const cudaMemcpyKind kind = to_host ? (from_host ? cudaMemcpyHostToHost : cudaMemcpyDeviceToHost)
-                                      : (from_host ? cudaMemcpyHostToDevice : cudaMemcpyDeviceToDevice);
-  check(cudaMemcpyAsync(to, from, static_cast<size_t>(bytes), kind, s.stream), "copy");
-  synchronize(s, "copy");
+  guard([&] {
+    OnDevice here;
+    give_block(DEVICE, pointer);
+  });
 }
 
 }  // namespace cuda
 }  // namespace merganser
+
+extern "C" __attribute__((visibility("default"))) int64_t mg_device_allocations() {
+  return merganser::cuda::block_allocations();
+}

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "cuda/libraries.h"
+#include "runtime/isa.h"
 
 namespace merganser {
 
@@ -23,6 +24,9 @@ int32_t not_yet(const char* routine) {
 void set_last_error(const char* text) noexcept {
   if (library.set_error) library.set_error(text);
 }
+
+// The phases of assignment on the host use the library's.
+const Kernels& kernels() { return library.kernels(); }
 
 namespace cuda {
 

@@ -99,6 +99,14 @@ void with_type(int32_t dtype, const Run& run) {
 
 constexpr int kThreads = 256;
 
+constexpr int64_t tiles_of(int64_t count, int64_t tile) { return (count + tile - 1) / tile; }
+
+// A grid of so many blocks.
+inline unsigned int blocks_of(int64_t count) {
+  if (count > INT32_MAX) fail(MG_INVALID_ARGUMENT, format("%lld blocks are more than a launch on CUDA has", Long{count}));
+  return static_cast<unsigned int>(count);
+}
+
 // How `count` elements are spread: in packs where the pointers allow it.
 struct Spread {
   int64_t packs;

@@ -13,7 +13,6 @@
 
 #include "routines/assignment.h"
 #include "runtime/error.h"
-#include "runtime/pool.h"
 
 namespace merganser {
 
@@ -118,11 +117,11 @@ struct Wide {
 struct Span {
   int unit = 0, bits = 64;
 
-  Span(mg_context* context, const Costs& costs, double* scratch, int64_t terms) {
+  Span(mg_context* context, Costs& costs, int64_t terms) {
     int low = INT32_MAX, high = INT32_MIN;
     for (int64_t i = 0; i < costs.rows; ++i) {
       check_cancelled(context);
-      const void* row = costs.row(i, scratch);
+      const void* row = costs.row(i);
       for (int64_t j = 0; j < costs.cols; ++j) {
         const double c = element_of(costs.type, row, j);
         if (c == 0 || std::isinf(c)) continue;
@@ -159,7 +158,7 @@ struct Near {
 // Shortest augmenting paths (Dijkstra over columns), every comparison exact: in F64 where that decides, as it nearly
 // always does.
 template <int kWords>
-Exact shortest_paths(mg_context* context, const Costs& costs, int unit, double* scratch, const int64_t* given) {
+Exact shortest_paths(mg_context* context, Costs& costs, int unit, const std::vector<double>& given) {
   using Number = Wide<kWords>;
   const int64_t rows = costs.rows, cols = costs.cols;
   std::vector<Number> u(rows), v(cols), d(cols);
@@ -171,7 +170,7 @@ Exact shortest_paths(mg_context* context, const Costs& costs, int unit, double* 
     // Column reduction: v_j = min_i c_ij, u = 0.
     std::vector<double> least(cols, kInfinity);
     for (int64_t i = 0; i < costs.rows; ++i) {
-      const void* row = costs.row(i, scratch);
+      const void* row = costs.row(i);
       for (int64_t j = 0; j < cols; ++j) {
         const double c = cost(row, j);
         if (c < least[j]) {
@@ -199,7 +198,7 @@ Exact shortest_paths(mg_context* context, const Costs& costs, int unit, double* 
     int64_t i = start, end = -1;
     while (end < 0) {
       check_cancelled(context);
-      const void* row = costs.row(i, scratch);
+      const void* row = costs.row(i);
       Number base = mu;
       base -= u[i];
       const double near_base = base.value(unit);
@@ -261,9 +260,11 @@ Exact shortest_paths(mg_context* context, const Costs& costs, int unit, double* 
   }
   Exact result{std::move(column_of), std::vector<double>(cols), 0, false};
   Number total, other;
-  for (int64_t i = 0; i < costs.rows; ++i) {
-    total.add(costs.at(i, result.columns[i]), unit);
-    other.add(costs.at(i, given[i]), unit);
+  std::vector<double> found(rows);
+  costs.pairs(result.columns.data(), found.data());
+  for (int64_t i = 0; i < rows; ++i) {
+    total.add(found[i], unit);
+    other.add(given[i], unit);
   }
   for (int64_t j = 0; j < cols; ++j) result.v[j] = v[j].value(unit);
   result.value = costs.sign * total.value(unit);
@@ -333,8 +334,8 @@ constexpr int words_of(const Wide<kWords>&) {
 }
 
 // True only when no matching is better, in exact arithmetic.
-bool proved(mg_context* context, const Costs& costs, double* scratch, const int64_t* columns, const double* u,
-            const double* v) {
+bool proved(mg_context* context, Costs& costs, const int64_t* columns, const std::vector<double>& matched,
+            const double* u, const double* v) {
   const int64_t rows = costs.rows, cols = costs.cols;
   std::vector<char> used(cols, 0);
   for (int64_t i = 0; i < rows; ++i) used[columns[i]] = 1;
@@ -342,11 +343,10 @@ bool proved(mg_context* context, const Costs& costs, double* scratch, const int6
     if (used[j] ? v[j] > 0 : v[j] != 0) return false;
   }
   double delta = 0;
+  std::vector<double> worst(rows);
+  costs.excesses(u, v, worst.data());
   for (int64_t i = 0; i < rows; ++i) {
-    check_cancelled(context);
-    const double own = excess_of(u[i], v[columns[i]], costs.at(i, columns[i]));
-    const double worst = kernels().assignment.violation[costs.type](costs.row(i, scratch), costs.sign, v, u[i], cols);
-    delta = std::max(delta, worst - own);
+    delta = std::max(delta, worst[i] - excess_of(u[i], v[columns[i]], matched[i]));
   }
   if (delta == 0) return true;
   const int64_t nodes = cols + 1;  // the last stands for "some free column", whose dual is 0
@@ -355,14 +355,14 @@ bool proved(mg_context* context, const Costs& costs, double* scratch, const int6
   std::vector<Exchange> exchanges;
   for (int64_t i = 0; i < rows; ++i) {
     check_cancelled(context);
-    const void* row = costs.row(i, scratch);
+    const void* row = costs.row(i);
     const int64_t own = columns[i];
-    const double matched = costs.at(i, own), least = excess_of(u[i], v[own], matched) - near;
+    const double least = excess_of(u[i], v[own], matched[i]) - near;
     for (int64_t j = 0; j < cols; ++j) {
       const double c = costs.sign * element_of(costs.type, row, j);
       if (j == own || !(excess_of(u[i], v[j], c) >= least)) continue;
       const int64_t to = used[j] ? j : cols;
-      exchanges.push_back({static_cast<int32_t>(own), static_cast<int32_t>(to), c, matched});
+      exchanges.push_back({static_cast<int32_t>(own), static_cast<int32_t>(to), c, matched[i]});
       if (exchanges.size() > most) return false;
     }
   }
@@ -383,17 +383,18 @@ bool proved(mg_context* context, const Costs& costs, double* scratch, const int6
     }
   }
   if (static_cast<double>(core) * static_cast<double>(exchanges.size()) > 1e8) return false;
-  const Span span(context, costs, scratch, 2 * nodes);
+  const Span span(context, costs, 2 * nodes);
   return with_width(span.bits, [&](auto zero) {
     return none_negative<words_of(decltype(zero)())>(context, exchanges, core, span.unit);
   });
 }
 
 // Prices and costs of the matching are of one order, so that roundings are far below the least cost that was chosen.
-bool plain(const Costs& costs, const double* start, const int64_t* columns, const double* u, const double* v) {
+bool plain(const Costs& costs, const double* start, const std::vector<double>& matched, const double* u,
+           const double* v) {
   double prices = 0, duals = 0, sum = 0, least = kInfinity;
   for (int64_t i = 0; i < costs.rows; ++i) {
-    const double c = std::fabs(costs.at(i, columns[i]));
+    const double c = std::fabs(matched[i]);
     sum += c;
     if (c > 0) least = std::min(least, c);
     duals = std::max(duals, std::fabs(u[i]));
@@ -408,23 +409,24 @@ bool plain(const Costs& costs, const double* start, const int64_t* columns, cons
 
 }  // namespace
 
-void make_exact(mg_context* context, const Costs& costs, const double* start, int64_t* columns, double* u, double* v,
+void make_exact(mg_context* context, Costs& costs, const double* start, int64_t* columns, double* u, double* v,
                 double* value) {
-  if (costs.rows == 0 || plain(costs, start, columns, u, v)) return;
-  Buffer<double> row(std::max<int64_t>(1, costs.scratch(1)));
-  double* scratch = row.data();
-  if (proved(context, costs, scratch, columns, u, v)) return;
-  const Span span(context, costs, scratch, 4 * costs.cols + 4);
+  if (costs.rows == 0) return;
+  std::vector<double> matched(costs.rows);
+  costs.pairs(columns, matched.data());
+  if (plain(costs, start, matched, u, v) || proved(context, costs, columns, matched, u, v)) return;
+  const Span span(context, costs, 4 * costs.cols + 4);
   const Exact exact = with_width(span.bits, [&](auto zero) {
-    return shortest_paths<words_of(decltype(zero)())>(context, costs, span.unit, scratch, columns);
+    return shortest_paths<words_of(decltype(zero)())>(context, costs, span.unit, matched);
   });
   if (!exact.same) {
     std::copy(exact.columns.begin(), exact.columns.end(), columns);
     *value = exact.value;
   }
   std::copy(exact.v.begin(), exact.v.end(), v);
+  costs.pairs(columns, u);
   for (int64_t i = 0; i < costs.rows; ++i) {
-    u[i] = costs.at(i, columns[i]) - v[columns[i]];
+    u[i] -= v[columns[i]];
     if (!std::isfinite(u[i])) costs_changed();
   }
 }

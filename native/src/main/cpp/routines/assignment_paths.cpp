@@ -53,12 +53,12 @@ void AssignmentSolver::augment_all() {
 }
 
 // c of an assigned pair, which is nearly always in the list of its row.
-double AssignmentSolver::matched_cost(int64_t i, int32_t j) const {
+double AssignmentSolver::matched_cost(int64_t i, int32_t j) {
   if (!lists_) return costs_.at(i, j);
-  const int32_t* columns = list_column(i);
-  for (int64_t e = 0; e < s_.head[i].count; ++e) {
+  const int32_t* columns = list_.columns(i);
+  for (int64_t e = 0; e < list_.count(i); ++e) {
     if (columns[e] == j) {
-      const double c = list_entry(i, e);
+      const double c = list_.cost(i, e);
       if (c < kInfinity) return c;  // not the padding, which repeats column 0
     }
   }
@@ -95,11 +95,11 @@ int64_t AssignmentSolver::sparse_path(int32_t start, double& mu) {
   double offset = 0;
   for (;;) {
     check_cancelled(context_);
-    if (s_.head[i].count < 0) build_list(i);
-    const int32_t* columns = list_column(i);
-    for (int64_t e = 0; e < s_.head[i].count; ++e) offer(i, columns[e], list_entry(i, e) - s_.v[columns[e]] - offset);
-    if (s_.head[i].tau - offset < limit_) {
-      s_.pending.push_back({s_.head[i].tau - offset, offset, i});
+    if (!list_.built(i)) build_list(i);
+    const int32_t* columns = list_.columns(i);
+    for (int64_t e = 0; e < list_.count(i); ++e) offer(i, columns[e], list_.cost(i, e) - s_.v[columns[e]] - offset);
+    if (list_.tau(i) - offset < limit_) {
+      s_.pending.push_back({list_.tau(i) - offset, offset, i});
       std::push_heap(s_.pending.begin(), s_.pending.end(), later_row);
     }
     double next = kInfinity;
@@ -116,8 +116,8 @@ int64_t AssignmentSolver::sparse_path(int32_t start, double& mu) {
       s_.pending.pop_back();
       if (++dense > most && bounded) break;
       ++counters_.dense_rows;
-      int32_t* found = s_.rows_of[0].columns.data();
-      const void* all = this->row(row.row);
+      int32_t* found = s_.found.data();
+      const void* all = costs_.row(row.row);
       const int64_t count =
           k_.improved[costs_.type](all, costs_.sign, s_.v.data(), row.offset, s_.d.data(), limit_, cols_, found);
       for (int64_t e = 0; e < count; ++e) {
@@ -160,7 +160,7 @@ int64_t AssignmentSolver::dense_path(int32_t start, double& mu) {
   while (end < 0) {
     check_cancelled(context_);
     ++counters_.dense_rows;
-    const OpenAndFree best = k_.relax[costs_.type](row(i), costs_.sign, s_.v.data(), offset, i, s_.taken.data(),
+    const OpenAndFree best = k_.relax[costs_.type](costs_.row(i), costs_.sign, s_.v.data(), offset, i, s_.taken.data(),
                                                    s_.d.data(), s_.pred.data(), cols_);
     if (best.open_index < 0) no_finite_assignment("row", start);
     mu = best.open;

@@ -66,25 +66,16 @@ void syevd(const char* job, int64_t n, double* a, double* values) {
 
 }  // namespace
 
-void svd(int64_t n, double* a, double* u, double* sigma, double* vt) {
+void svd(mg_context*, int64_t n, double* a, double* u, double* sigma, double* vt) {
   const int order = lapack_int(n);
   Buffer<double> saved(n, n);
   std::memcpy(saved.data(), a, static_cast<size_t>(n * n) * sizeof(double));
   if (!gesdd(order, a, sigma, vt, u)) gesvd(order, saved.data(), sigma, vt, u);
 }
 
-void eigen(int64_t n, double* a, double* values) { syevd("V", n, a, values); }
+void eigen(mg_context*, int64_t n, double* a, double* values) { syevd("V", n, a, values); }
 
-void eigenvalues(int64_t n, double* a, double* values) { syevd("N", n, a, values); }
-
-double norm1(int64_t n, const double* a) {
-  Buffer<double> sums(n);
-  std::fill_n(sums.data(), n, 0.0);
-  for (int64_t i = 0; i < n; ++i) {
-    for (int64_t j = 0; j < n; ++j) sums[j] += std::fabs(a[i * n + j]);
-  }
-  return *std::max_element(sums.data(), sums.data() + n);
-}
+void eigenvalues(mg_context*, int64_t n, double* a, double* values) { syevd("N", n, a, values); }
 
 void check_finite(const char* name, int64_t rows, int64_t cols, const double* a, int64_t ld) {
   const auto count = kernels().elementwise.count_nonfinite[MG_F64];
@@ -93,8 +84,7 @@ void check_finite(const char* name, int64_t rows, int64_t cols, const double* a,
     int64_t j = 0;
     while (j < cols && std::isfinite(a[i * ld + j])) ++j;
     if (j == cols) fail(MG_NUMERICAL, format("%s changed while it was read", name));
-    fail(MG_NUMERICAL,
-         format("%s[%lld, %lld] is %s", name, Long{i}, Long{j}, std::isnan(a[i * ld + j]) ? "NaN" : "infinite"));
+    fail_not_finite(name, i, j, a[i * ld + j]);
   }
 }
 

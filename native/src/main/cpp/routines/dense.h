@@ -1,27 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
-// Dense F64 building blocks on row-major matrices. The caller holds the BLAS gate (SerialBlas).
+// Dense F64 building blocks on row-major matrices. The caller holds the BLAS gate (SerialBlas). The CUDA plug-in has
+// its own, for the same callers.
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 
 #include "runtime/buffer.h"
 #include "runtime/context.h"
+#include "runtime/error.h"
 
 namespace merganser {
 
 // a = U diag(sigma) V^T, n x n, sigma decreasing; a is destroyed.
-void svd(int64_t n, double* a, double* u, double* sigma, double* vt);
+void svd(mg_context*, int64_t n, double* a, double* u, double* sigma, double* vt);
 
 // Symmetric a = E^T diag(values) E from the lower triangle, values increasing; a becomes E (eigenvectors in rows).
-void eigen(int64_t n, double* a, double* values);
+void eigen(mg_context*, int64_t n, double* a, double* values);
 
 // The values alone; a is destroyed.
-void eigenvalues(int64_t n, double* a, double* values);
-
-// Largest sum of magnitudes in a column.
-double norm1(int64_t n, const double* a);
+void eigenvalues(mg_context*, int64_t n, double* a, double* values);
 
 // Fails with MG_NUMERICAL and the position of the first NaN or infinity.
 void check_finite(const char* name, int64_t rows, int64_t cols, const double* a, int64_t ld);
+
+[[noreturn]] inline void fail_not_finite(const char* name, int64_t i, int64_t j, double value) {
+  fail(MG_NUMERICAL, format("%s[%lld, %lld] is %s", name, Long{i}, Long{j}, std::isnan(value) ? "NaN" : "infinite"));
+}
 
 }  // namespace merganser

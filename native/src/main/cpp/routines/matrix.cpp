@@ -3,6 +3,7 @@
 // need wide registers to be. Items have a fixed size, and each result one order of operations.
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <vector>
 
 #include "routines/output.h"
@@ -76,6 +77,7 @@ void norm(mg_context* context, int32_t kind, int64_t rows, int64_t cols, const d
     for (int64_t j = 0; j < width; ++j) found[strip] = larger(found[strip], column[j]);
   });
   for (double each : found) *out = larger(*out, each);
+  if (std::isnan(*out)) *out = std::numeric_limits<double>::quiet_NaN();  // one of them, whichever was read
 }
 
 void row_products(mg_context* context, int64_t rows, int64_t cols, const double* x, int64_t ldx, const double* y,

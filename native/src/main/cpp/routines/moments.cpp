@@ -24,6 +24,7 @@
 #include <optional>
 #include <utility>
 
+#include "routines/moments_rules.h"
 #include "routines/product.h"
 #include "routines/routines.h"
 #include "runtime/blas.h"
@@ -37,16 +38,9 @@ namespace {
 
 constexpr int64_t kNarrowTile = 256, kWideTile = 512;
 constexpr int64_t kWide = 512;           // width of a series from which on tiles are wide: faster, but fewer
-constexpr int64_t kPiece = kPanelDepth;  // samples of one packing item
-constexpr int64_t kShiftSamples = 32;    // whose mean is the shift
-constexpr int64_t kFeatures = 1024;      // of one item of the merge
-constexpr int64_t kFewRows = 1024, kPanelRows = 4096;
-constexpr int64_t kPanelBytes = int64_t{64} << 20;
-
-constexpr int kPlainExponent = 20;    // deviations up to 2^20 away from 1 are stored as they are
-constexpr int kWidestExponent = 110;  // beyond, F32 itself ends
-constexpr int kF32Exponent = 50;      // of the F32 mode, whose sums stay F32
-constexpr double kLeastSquare = 1e-304;
+constexpr int64_t kPiece = kMomentsPiece;  // samples of one packing item
+static_assert(kPiece == kPanelDepth);
+constexpr int64_t kFeatures = 1024;  // of one item of the merge
 
 CpuMoments& state_of(mg_moments* moments) { return *static_cast<CpuMoments*>(moments); }
 const CpuMoments& state_of(const mg_moments* moments) { return *static_cast<const CpuMoments*>(moments); }
@@ -67,13 +61,6 @@ std::vector<FeatureRange> feature_ranges(const CpuMoments& state) {
   return ranges;
 }
 
-bool in_a_block(const CpuMoments& state, int32_t series) {
-  for (size_t k = 0; k < state.pair_i.size(); ++k) {
-    if (state.pair_i[k] == series || state.pair_j[k] == series) return true;
-  }
-  return false;
-}
-
 // Features of one series that lie side by side in a packed piece, all of them on a level without panels.
 int64_t side_by_side(const CpuMoments& state, int32_t series) {
   const int64_t width = state.mode == MG_MOMENTS_F64 ? panel_width<double>() : panel_width<float>();
@@ -83,19 +70,6 @@ int64_t side_by_side(const CpuMoments& state, int32_t series) {
 int64_t padded_width(const CpuMoments& state, int32_t series) {
   const int64_t width = side_by_side(state, series);
   return divide_up(state.widths[series], width) * width;
-}
-
-// Few, so that a packed panel is still in a cache when products read it, but many beside the width of a block, so that
-// folding stays small beside the products.
-int64_t panel_rows(const CpuMoments& state, int64_t samples) {
-  int64_t width = 0, widest = 0;
-  for (int64_t each : state.widths) {
-    width += each;
-    widest = std::max(widest, each);
-  }
-  const int64_t bytes = width * (state.mode == MG_MOMENTS_F64 ? 8 : 4);
-  const int64_t most = std::clamp<int64_t>(kPanelBytes / bytes, 64, kPanelRows);
-  return std::min({most, std::max(kFewRows, 2 * widest), samples});
 }
 
 void reserve_scratch(mg_context* context, CpuMoments& state, int64_t rows) {
@@ -214,8 +188,7 @@ bool pack(mg_context* context, CpuMoments& state, const Batch& batch, const Pane
   return true;
 }
 
-// The power of two that the largest deviation of a packed series is near to.
-int deviation_exponent(const CpuMoments& state, const Panel& panel, int32_t series) {
+int exponent_of(const CpuMoments& state, const Panel& panel, int32_t series) {
   const int64_t width = state.widths[series];
   const double* sum = state.sums[series].parts.data();
   double largest = 0;
@@ -224,12 +197,7 @@ int deviation_exponent(const CpuMoments& state, const Panel& panel, int32_t seri
     largest = std::max(largest, sum[width + f] / static_cast<double>(panel.rows));
     some = some || sum[f] != 0;
   }
-  if (some && largest < kLeastSquare) {
-    fail(MG_NUMERICAL, format("series %d: deviations below %.0e, whose squares vanish; multiply the values by a "
-                              "constant first",
-                              series, std::sqrt(kLeastSquare)));
-  }
-  return largest > 0 && std::isfinite(largest) ? std::ilogb(largest) / 2 : 0;
+  return deviation_exponent(state, series, largest, some);
 }
 
 // Brings what was packed into the range in which F32 products are exact to rounding.
@@ -237,15 +205,9 @@ void scale_panels(mg_context* context, CpuMoments& state, const Panel& panel) {
   for (size_t s = 0; s < state.sums.size(); ++s) {
     const auto series = static_cast<int32_t>(s);
     SeriesSums& sums = state.sums[s];
-    sums.exponent = 0;
-    const int exponent = deviation_exponent(state, panel, series);
-    if (state.mode == MG_MOMENTS_F64 || !state.panels[s].data() || std::abs(exponent) <= kPlainExponent) continue;
-    if (std::abs(exponent) > (state.mode == MG_MOMENTS_F32 ? kF32Exponent : kWidestExponent)) {
-      fail(MG_NUMERICAL, format("series %d: deviations of about %.0e have no products in F32; use the F64 mode", series,
-                                std::ldexp(1.0, exponent)));
-    }
-    if (state.mode == MG_MOMENTS_F32) continue;
+    const int exponent = exponent_of(state, panel, series);
     sums.exponent = -exponent;
+    if (exponent == 0) continue;
     const float scale = std::ldexp(1.0f, -exponent);
     float* z = reinterpret_cast<float*>(state.panels[s].data());
     const int64_t width = padded_width(state, series);
@@ -396,20 +358,6 @@ class Before {
   std::vector<Buffer<float>> narrow_;
 };
 
-void check_has_samples(const CpuMoments& state) {
-  MG_REQUIRE(!state.incomplete, "these moments are unusable: an update stopped half-way");
-  MG_REQUIRE(state.count > 0, "no samples have been added");
-}
-
-void check_no_overflow(const CpuMoments& state, int32_t series) {
-  for (int64_t f = 0; f < state.widths[series]; ++f) {
-    if (std::isfinite(state.sums[series].m2[f])) continue;
-    fail(MG_NUMERICAL,
-         format("series %d, feature %lld: the sum of squares overflowed; divide the values by a constant first", series,
-                Long{f}));
-  }
-}
-
 }  // namespace
 
 void moments_create(mg_context* context, int32_t series, const int64_t* widths, int32_t pairs, const int32_t* pair_i,
@@ -454,7 +402,7 @@ void moments_create(mg_context* context, int32_t series, const int64_t* widths, 
 void moments_update(mg_context* context, mg_moments* moments, const void* const* data, int32_t dtype, int64_t outer,
                     int64_t inner, const int64_t* strides) {
   CpuMoments& state = state_of(moments);
-  MG_REQUIRE(!state.incomplete, "these moments are unusable: an update stopped half-way");
+  check_complete(state);
   Batch batch(state, data, dtype, outer, inner, strides);
   if (batch.samples() == 0) return;
   const std::vector<FeatureRange> ranges = feature_ranges(state);
@@ -512,7 +460,7 @@ void moments_update(mg_context* context, mg_moments* moments, const void* const*
 void moments_series(mg_context*, const mg_moments* moments, int32_t series, double* mean, double* m2) {
   const CpuMoments& state = state_of(moments);
   check_has_samples(state);
-  check_no_overflow(state, series);
+  check_no_overflow(state, series, state.sums[series].m2.data());
   const SeriesSums& sums = state.sums[series];
   std::copy_n(sums.mean.data(), state.widths[series], mean);
   std::copy_n(sums.m2.data(), state.widths[series], m2);
@@ -522,8 +470,8 @@ void moments_block(mg_context* context, const mg_moments* moments, int32_t pair,
   const CpuMoments& state = state_of(moments);
   check_has_samples(state);
   const int32_t i = state.pair_i[pair], j = state.pair_j[pair];
-  check_no_overflow(state, i);
-  check_no_overflow(state, j);
+  check_no_overflow(state, i, state.sums[i].m2.data());
+  check_no_overflow(state, j, state.sums[j].m2.data());
   const Block& block = state.blocks[pair];
   const int64_t rows = state.widths[i], columns = state.widths[j];
   const bool own = i == j, narrow = state.mode == MG_MOMENTS_F32;
@@ -531,11 +479,7 @@ void moments_block(mg_context* context, const mg_moments* moments, int32_t pair,
     for (int64_t c = 0; c < (own ? r : columns); ++c) {
       const int64_t at = r * columns + c;
       const double value = narrow ? block.narrow[at] : block.wide[at];
-      if (!std::isfinite(value)) {
-        fail(MG_NUMERICAL,
-             format("pair %d: the products overflowed%s", pair,
-                    state.mode == MG_MOMENTS_F64 ? "; divide the values by a constant first" : "; use the F64 mode"));
-      }
+      if (!std::isfinite(value)) products_overflowed(state, pair);
       out[at] = value;
       if (own) out[c * columns + r] = value;
     }

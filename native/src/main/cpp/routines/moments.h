@@ -38,7 +38,6 @@ struct CpuMoments : mg_moments {
   std::vector<Block> blocks;
   std::vector<Tile> tiles;
   int64_t tile = 0;         // largest side of a tile
-  bool incomplete = false;  // an update stopped half-way
   // Scratch kept between updates, because fresh pages cost more than a small batch.
   std::vector<Buffer<char>> panels;
   Buffer<float> tile_scratch;

@@ -7,7 +7,7 @@
 #include <cstring>
 
 #include "routines/moments.h"
-#include "runtime/error.h"
+#include "routines/moments_rules.h"
 #include "runtime/isa.h"
 #include "runtime/pool.h"
 
@@ -31,9 +31,6 @@ void gather(const char* column, const int64_t* offsets, int64_t samples, char* o
     std::memcpy(out + i * kBlockWidth * bytes, column + offsets[i] * bytes, static_cast<size_t>(bytes));
   }
 }
-
-// The batch is the caller's memory: another thread may have written between two looks at it.
-[[noreturn]] void changed() { fail(MG_NUMERICAL, "the activations changed while they were read"); }
 
 }  // namespace
 
@@ -103,14 +100,12 @@ void Batch::scan(mg_context* context) {
     });
     if (first != INT64_MAX) {
       const int64_t f = first_bad_feature(s, first);
-      if (f < 0) changed();
-      const double value = value_at(at(s, offset(s, first) + f * strides_[3 * s + 2]), dtype_);
-      fail(MG_NUMERICAL, format("series %d, sample %lld, feature %lld: %s", s, Long{first.load()}, Long{f},
-                                std::isnan(value) ? "NaN" : "infinite"));
+      if (f < 0) activations_changed();
+      not_finite(s, first, f, value_at(at(s, offset(s, first) + f * strides_[3 * s + 2]), dtype_));
     }
   }
   if (!found) return;
-  if (!drop) changed();
+  if (!drop) activations_changed();
   some_dropped_ = true;
   kept_.reserve(samples_);
   for (int64_t m = 0; m < samples_; ++m) {

@@ -25,4 +25,5 @@ struct mg_moments {
   int32_t nonfinite;
   int64_t count = 0;
   int64_t skipped = 0;
+  bool incomplete = false;  // an update stopped half-way
 };

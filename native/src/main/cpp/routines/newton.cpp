@@ -294,7 +294,7 @@ void singular_values(mg_context* context, int32_t dtype, int64_t n, const double
   const bool narrow = dtype == MG_F32;
   multiply<double>(context, n, n, n, narrow ? 0.5 : 1, x.transposed(), y, 0, h, Uplo::kLower);
   if (narrow) multiply<double>(context, n, n, n, 0.5, y.transposed(), x, 1, h, Uplo::kLower);
-  eigenvalues(n, product.data(), sigma);
+  eigenvalues(context, n, product.data(), sigma);
   std::reverse(sigma, sigma + n);
   for (int64_t i = 0; i < n; ++i) sigma[i] = std::max(0.0, sigma[i]);
 }

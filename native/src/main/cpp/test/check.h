@@ -82,8 +82,13 @@ std::string digest(const std::string& wanted);
 // Runs the list on the CUDA device and writes a JSON file: 0 all agree, 1 a difference, 3 no device.
 int gpu_check(const std::string& file, bool brief);
 
-// Whether the CUDA backend of this run is the plug-in of test/plugin.
+// Whether the CUDA backend of this run is the plug-in of test/plugin; the CUDA plug-in on the host, of
+// test/cuda_standin; one of the two.
 bool fake_device();
+bool cuda_standin();
+bool device_on_host();
+// What messages call it.
+std::string device_name();
 
 // Sanitizers make allocations and thread changes slow: tests made of many small calls take fewer.
 #if defined(MERGANSER_SANITIZED)

@@ -47,8 +47,8 @@ declared=$(sed -n 's/^MG_API [^(]*[ *]\(mg_[a-z0-9_]*\)(.*/\1/p' "$sources"/merg
 
 plugin=$prefix/lib/libmerganser_cuda.so
 if [ -f "$plugin" ]; then
-  check_library "$plugin" "$system" '' 'mg_fill_table'
-  [ "$(exports "$plugin" | wc -l)" = 1 ] || bad "libmerganser_cuda.so exports more than one symbol"
+  check_library "$plugin" "$system" '' 'mg_fill_table|mg_device_allocations'
+  [ "$(exports "$plugin" | wc -l)" = 2 ] || bad "libmerganser_cuda.so exports other than two symbols"
   soname=$(readelf -d "$plugin" | sed -n 's/.*(SONAME).*\[\(.*\)\]/\1/p')
   [ "$soname" = libmerganser_cuda.so ] || bad "libmerganser_cuda.so has the soname '$soname'"
 else

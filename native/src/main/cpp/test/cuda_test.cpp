@@ -16,7 +16,7 @@ TEST(cuda_gives_a_reason_or_a_context) {
   const std::string reason = mg_cuda_reason();
   CHECK(reason == mg_cuda_reason());
 #if !defined(MERGANSER_WITH_CUDA)
-  if (!fake_device()) CHECK(reason == "not in this build");
+  if (!device_on_host()) CHECK(reason == "not in this build");
 #else
   CHECK(!contains(reason, "not in this build") && !contains(reason, "cannot be loaded") &&
         !contains(reason, "is not from the build"));

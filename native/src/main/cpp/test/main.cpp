@@ -93,10 +93,17 @@ Covariances covariances(int64_t n, int64_t samples, double noise, uint64_t seed)
   return p;
 }
 
-bool fake_device() {
+namespace {
+bool plugin_is(const char* file) {
   const char* plugin = std::getenv("MERGANSER_CUDA_PLUGIN");
-  return plugin && std::string(plugin).find("libmerganser_fake.so") != std::string::npos;
+  return plugin && std::string(plugin).find(file) != std::string::npos;
 }
+}  // namespace
+
+bool fake_device() { return plugin_is("libmerganser_fake.so"); }
+bool cuda_standin() { return plugin_is("libmerganser_standin.so"); }
+bool device_on_host() { return fake_device() || cuda_standin(); }
+std::string device_name() { return fake_device() ? "the fake device" : "CUDA"; }
 
 }  // namespace check
 

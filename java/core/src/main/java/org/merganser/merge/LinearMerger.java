@@ -110,6 +110,11 @@ public final class LinearMerger extends TensorMerger {
   }
 
   @Override
+  public List<Double> shares(int models) {
+    return Weights.list(weights(models));
+  }
+
+  @Override
   protected void check(String name, TensorInfo info, int models) {
     Weights.require("weights", options.weights(), models);
   }

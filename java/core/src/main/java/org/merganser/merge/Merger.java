@@ -3,6 +3,7 @@ package org.merganser.merge;
 
 import java.io.IOException;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import org.merganser.compute.Workspace;
 import org.merganser.io.Checkpoint;
@@ -20,6 +21,11 @@ public interface Merger extends Method {
    * needs only its own counterparts; otherwise in memory.
    */
   Checkpoint merge(MergeProblem problem, Workspace ws) throws IOException;
+
+  /** How much each model counts in the result; equally, unless a method says otherwise. */
+  default List<Double> shares(int models) {
+    return Collections.nCopies(models, 1.0 / models);
+  }
 
   @Override
   default String requires() {

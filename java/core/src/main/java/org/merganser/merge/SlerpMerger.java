@@ -3,6 +3,7 @@ package org.merganser.merge;
 
 import java.io.IOException;
 import java.util.Arrays;
+import java.util.List;
 import org.merganser.compute.Workspace;
 import org.merganser.internal.Names;
 import org.merganser.internal.kernel.Block;
@@ -83,6 +84,11 @@ public final class SlerpMerger extends TensorMerger {
   @Override
   public Needs needs() {
     return new Needs(false, false, 2, 2);
+  }
+
+  @Override
+  public List<Double> shares(int models) {
+    return List.of(1 - options.t(), options.t());
   }
 
   @Override

@@ -13,7 +13,7 @@ import org.merganser.model.Network;
  * @param network computes all of them
  * @param merged the model to correct; it may have stale running statistics
  * @param endpoints the models that were averaged, aligned, the reference first
- * @param weights of the endpoints in the average
+ * @param weights of the endpoints in the average, as {@code Merger.shares} says
  * @param inputs batches to measure on, of the training data
  */
 public record RepairProblem(

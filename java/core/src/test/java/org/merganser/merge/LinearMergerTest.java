@@ -19,6 +19,7 @@ import org.merganser.linalg.Tensor;
 import org.merganser.merge.LinearMerger.NonFiniteWeights;
 import org.merganser.merge.LinearMerger.Normalise;
 import org.merganser.merge.LinearMerger.Options;
+import org.merganser.plan.Catalogue;
 import org.merganser.testing.Close;
 
 class LinearMergerTest {
@@ -38,6 +39,14 @@ class LinearMergerTest {
     Checkpoint merged =
         merger.merge(MergeProblem.of(model(Tensor.of(X1, 2, 3)), model(Tensor.of(X2, 2, 3))), WS);
     Close.relative("w", merged.read("w", WS).toDoubleArray(), expected, 1e-7);
+  }
+
+  @Test
+  void whatEachModelCountsIsKnown() {
+    assertThat(LinearMerger.weights(1, 3).shares(2)).containsExactly(0.25, 0.75);
+    assertThat(LinearMerger.uniform().shares(4)).containsOnly(0.25).hasSize(4);
+    assertThat(SlerpMerger.of(new SlerpMerger.Options(0.25)).shares(2)).containsExactly(0.75, 0.25);
+    assertThat(Catalogue.mergers().method("task-arithmetic").shares(2)).containsExactly(0.5, 0.5);
   }
 
   @Test

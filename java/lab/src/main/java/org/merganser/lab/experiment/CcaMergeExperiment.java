@@ -126,8 +126,8 @@ public final class CcaMergeExperiment extends Experiment {
   /** Networks with batch normalisation are reset at every point; others are taken as they are. */
   private void interpolate(Pair pair, String aligner, Alignment second) throws IOException {
     TorchNetwork network = pair.network();
-    int few = Math.min(Pair.IMAGES, pair.sample().size());
-    Inputs inputs = pair.options().batches(pair.sample().first(few));
+    int few = Math.min(ExperimentOptions.FEW, pair.sample().size());
+    Inputs inputs = options().batches(pair.sample().first(few));
     Workspace ws = pair.ws();
     Interpolation path =
         Interpolation.of(
@@ -139,7 +139,7 @@ public final class CcaMergeExperiment extends Experiment {
             network.batchNorms().isEmpty()
                 ? Interpolation.Repair.NONE
                 : (model, ends, lambda) -> new BatchNormReset().apply(model, network, inputs, ws),
-            pair.few(pair.data().test()),
+            options().few(pair.data().test()),
             ws);
     pair.findings()
         .map(CcaMergeCharts.PATHS)

@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.merganser.lab.experiment;
 
+import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
+import org.merganser.lab.data.Blobs;
+import org.merganser.lab.data.DataSet;
+import org.merganser.lab.data.ImageFiles;
 import org.merganser.lab.data.ImageForm;
 import org.merganser.lab.data.Split;
 import org.merganser.method.Setting;
@@ -76,6 +80,10 @@ public record ExperimentOptions(
   /** The embedded images. */
   public static final String EMBEDDED = "fashion-mnist-subset";
 
+  /** Images that REPAIR measures layer after layer, and that the models of a path are tried on. */
+  static final int FEW = 1000;
+
+  private static final int STATISTICS_IMAGES = 4000;
   private static final int STATISTICS_BATCH = 500;
 
   /** Activations of larger batches of images do not stay in the cache. */
@@ -160,10 +168,35 @@ public record ExperimentOptions(
     return choice.form().shrunk(shrink.orElse(1));
   }
 
-  /** Examples in the batches, and augmented, as statistics are taken. */
-  Inputs batches(Examples examples) {
-    int size = choice.isConvolutional() ? IMAGE_BATCH : STATISTICS_BATCH;
-    return examples.batches(size, training().augmentation());
+  /**
+   * The data.
+   *
+   * @param seed of those that are drawn
+   */
+  public DataSet load(long seed) throws IOException {
+    return switch (data) {
+      case BLOBS -> Blobs.draw(train.orElse(Blobs.TRAIN), seed);
+      case EMBEDDED -> ImageFiles.embedded(form(), train);
+      default -> ImageFiles.folder(Path.of(data), form(), train);
+    };
+  }
+
+  /** The training samples that statistics are taken from. */
+  public Examples sample(DataSet of) {
+    Examples all = of.train();
+    int usual = choice.isConvolutional() ? STATISTICS_IMAGES : all.size();
+    return all.first(Math.min(all.size(), statistics.orElse(usual)));
+  }
+
+  /** Samples in the batches, and augmented, as statistics are taken. */
+  public Inputs batches(Examples samples) {
+    return samples.batches(
+        choice.isConvolutional() ? IMAGE_BATCH : STATISTICS_BATCH, training().augmentation());
+  }
+
+  /** Samples, or the first of them where networks are slow and there are many passes. */
+  public Examples few(Examples samples) {
+    return choice.isConvolutional() ? samples.first(Math.min(FEW, samples.size())) : samples;
   }
 
   /** How each model is trained. */

@@ -8,7 +8,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
-import org.apache.commons.io.function.IOBiFunction;
 import org.merganser.align.Aligner;
 import org.merganser.align.Alignment;
 import org.merganser.align.AlignmentSet;
@@ -51,7 +50,11 @@ final class MergedRows {
   MergedRows(Pair pair, MergeOptions options) {
     this.pair = pair;
     this.mergers = Choice.of(Catalogue.mergers(), options.mergers());
-    add("", "", List.of(""), List.of(merged(NormRule.spread(), (merged, aligned) -> merged)));
+    add(
+        "",
+        "",
+        List.of(""),
+        List.of(merged(NormRule.spread(), (merged, aligned, merger) -> merged)));
     if (options.repair() && pair.network().batchNorms().isEmpty()) {
       String ids = options.repairs().isEmpty() ? USUAL_REPAIRS : options.repairs();
       for (Choice<Repair> repair : Choice.of(Catalogue.repairs(), ids)) {
@@ -109,15 +112,18 @@ final class MergedRows {
     return ways;
   }
 
-  /**
-   * @param finish what a merged model, which it takes over, becomes beside the aligned ones
-   */
-  private Way merged(
-      NormRule rule, IOBiFunction<MemoryCheckpoint, List<Checkpoint>, MemoryCheckpoint> finish) {
+  /** What a merged model, which it takes over, becomes beside the aligned ones. */
+  @FunctionalInterface
+  private interface Finish {
+    MemoryCheckpoint of(MemoryCheckpoint merged, List<Checkpoint> aligned, Merger merger)
+        throws IOException;
+  }
+
+  private Way merged(NormRule rule, Finish finish) {
     return (maps, merger) -> {
       List<Checkpoint> aligned = pair.aligned(pair.models(), maps.alignments(), rule);
       try {
-        return finish.apply(pair.merge(pair.network(), aligned, merger), aligned);
+        return finish.of(pair.merge(pair.network(), aligned, merger), aligned, merger);
       } finally {
         aligned.forEach(Checkpoint::close);
       }
@@ -127,11 +133,12 @@ final class MergedRows {
   private Way repaired(Repair repair) {
     return merged(
         NormRule.spread(),
-        (merged, aligned) -> {
-          // REPAIR takes as many passes as there are layers, so it gets fewer images.
-          Inputs few = pair.options().batches(pair.few(pair.sample()));
+        (merged, aligned, merger) -> {
+          Inputs inputs = pair.options().batches(pair.options().few(pair.sample()));
+          List<Double> shares = merger.shares(aligned.size());
           try (merged) {
-            RepairProblem broken = RepairProblem.of(pair.network(), merged, aligned, few);
+            RepairProblem broken =
+                new RepairProblem(pair.network(), merged, aligned, shares, inputs);
             return pair.watch().time("repair", () -> repair.apply(broken, pair.ws()));
           }
         });
@@ -147,7 +154,7 @@ final class MergedRows {
   }
 
   private Way reset(NormRule rule) {
-    return merged(rule, (merged, aligned) -> pair.reset(merged));
+    return merged(rule, (merged, aligned, merger) -> pair.reset(merged));
   }
 
   /** Models without normalisation have the same features, so the maps are the same too. */

@@ -47,9 +47,6 @@ record Pair(
     Stopwatch watch,
     Workspace ws)
     implements AutoCloseable {
-  /** Samples that REPAIR measures layer after layer, and that the models of a path are tried on. */
-  static final int IMAGES = 1000;
-
   /** Seed of what is drawn for this group. */
   long seed() {
     return options.seed() + index;
@@ -73,13 +70,6 @@ record Pair(
   /** The statistics sample in the batches, and augmented, as statistics are taken. */
   Inputs batches() {
     return options.batches(sample);
-  }
-
-  /** Examples, or the first of them where networks are slow. */
-  Examples few(Examples examples) {
-    return options.choice().isConvolutional()
-        ? examples.first(Math.min(IMAGES, examples.size()))
-        : examples;
   }
 
   /** The models themselves, the one that is best on the samples for choices, and the ensemble. */

@@ -2,16 +2,13 @@
 package org.merganser.lab.experiment;
 
 import java.io.IOException;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import org.merganser.compute.Workspace;
 import org.merganser.io.Checkpoint;
 import org.merganser.io.MemoryCheckpoint;
-import org.merganser.lab.data.Blobs;
 import org.merganser.lab.data.DataSet;
-import org.merganser.lab.data.ImageFiles;
 import org.merganser.lab.data.Split;
 import org.merganser.repair.BatchNormFold;
 import org.merganser.repair.BatchNormReset;
@@ -20,8 +17,6 @@ import org.merganser.torch.TorchNetwork;
 
 /** Runs an experiment: data, trained models, and its work on every group of them. */
 final class Runner {
-  private static final int STATISTICS_IMAGES = 4000;
-
   private final Experiment experiment;
   private final ExperimentOptions options;
   private final Workspace ws;
@@ -39,7 +34,7 @@ final class Runner {
   ExperimentResult run() throws IOException {
     for (int pair = 0; pair < options.seeds(); ) {
       long drawSeed = options.seed() + pair;
-      try (DataSet data = watch.time("data", () -> load(drawSeed))) {
+      try (DataSet data = watch.time("data", () -> options.load(drawSeed))) {
         network = options.choice().build(data);
         experiment.check(data, network);
         summary = ExperimentResult.Data.of(data);
@@ -62,7 +57,7 @@ final class Runner {
     }
     ModelTraining.Trained trained = watch.time("train", () -> train(index, data));
     Findings found = new Findings(trained.training());
-    Examples sample = sample(data);
+    Examples sample = options.sample(data);
     // As published: running statistics of all models are taken in the same way before comparing.
     List<MemoryCheckpoint> models =
         network.batchNorms().isEmpty()
@@ -81,21 +76,6 @@ final class Runner {
   /** Whether each pair has its own draw of the data. */
   private boolean isDrawn() {
     return options.data().equals(ExperimentOptions.BLOBS);
-  }
-
-  private DataSet load(long seed) throws IOException {
-    return switch (options.data()) {
-      case ExperimentOptions.BLOBS -> Blobs.draw(options.train().orElse(Blobs.TRAIN), seed);
-      case ExperimentOptions.EMBEDDED -> ImageFiles.embedded(options.form(), options.train());
-      default -> ImageFiles.folder(Path.of(options.data()), options.form(), options.train());
-    };
-  }
-
-  /** The training samples that statistics are taken from. */
-  private Examples sample(DataSet data) {
-    Examples all = data.train();
-    int usual = options.choice().isConvolutional() ? STATISTICS_IMAGES : all.size();
-    return all.first(Math.min(all.size(), options.statistics().orElse(usual)));
   }
 
   private List<MemoryCheckpoint> reset(List<MemoryCheckpoint> models, Examples sample)
