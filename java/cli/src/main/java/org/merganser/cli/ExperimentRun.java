@@ -14,9 +14,6 @@ import org.merganser.compute.Workspace;
 import org.merganser.lab.experiment.Experiment;
 import org.merganser.lab.experiment.ExperimentOptions;
 import org.merganser.lab.experiment.ExperimentResult;
-import org.merganser.lab.report.HtmlReport;
-import org.merganser.lab.report.ResultsJson;
-import org.merganser.lab.report.TextTable;
 
 /** Runs an experiment, prints its table and writes its report. */
 abstract class ExperimentRun extends Computation {
@@ -45,10 +42,9 @@ abstract class ExperimentRun extends Computation {
       }
       progress.close();
       // Before it is written: a full disk does not take it away.
-      print.printf("%n%s%n", TextTable.of(result.report()));
+      print.printf("%n%s%n", result.report().tables());
       print.flush();
-      ResultsJson.write(result.report(), out.resolve(RESULTS));
-      HtmlReport.write(result.report(), out);
+      experiment.write(result);
     } finally {
       removeEmpty(made);
     }
