@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// gemm, polar, CCA maps and applied maps of a device on the host (see fake_device_test.cpp) beside those of the CPU:
-// what listed.cpp does not reach, which is large problems, singular ones, and errors.
+// gemm, polar, CCA maps and applied maps of a device beside those of the CPU: what listed.cpp does not reach, which is
+// large problems, singular ones, and errors. On a device on the host (see fake_device_test.cpp), or a GPU.
 #include <array>
 
 #include "test/check.h"
@@ -9,6 +9,8 @@
 using namespace check;
 
 namespace {
+
+bool device() { return std::string(mg_cuda_reason()).empty(); }
 
 struct Polar {
   int32_t status;
@@ -64,7 +66,7 @@ double orthogonality(int64_t n, const Vector& padded) {
 }  // namespace
 
 TEST(fake_polar_of_every_size) {
-  if (!device_on_host()) return;
+  if (!device()) return;
   Context device(2, MG_BACKEND_CUDA), cpu;
   for (int64_t n : {1, 2, 5, 33, 128, 129}) {
     if (n > 64 && kSanitized) continue;
@@ -82,7 +84,7 @@ TEST(fake_polar_of_every_size) {
 }
 
 TEST(fake_polar_of_every_condition) {
-  if (!device_on_host()) return;
+  if (!device()) return;
   Context device(2, MG_BACKEND_CUDA), cpu;
   for (int64_t n : {20, 130}) {
     const auto factor = [&](uint64_t seed) {
@@ -120,7 +122,7 @@ TEST(fake_polar_of_every_condition) {
 }
 
 TEST(fake_polar_completes_as_the_cpu) {
-  if (!device_on_host()) return;
+  if (!device()) return;
   Context device(2, MG_BACKEND_CUDA), cpu;
   const auto same = [&](int64_t n, const Vector& a, int32_t completion) {
     for (int32_t dtype : {MG_F64, MG_F32}) {
@@ -155,7 +157,7 @@ TEST(fake_polar_completes_as_the_cpu) {
 }
 
 TEST(fake_polar_of_any_scale) {
-  if (!device_on_host()) return;
+  if (!device()) return;
   Context device(2, MG_BACKEND_CUDA), cpu;
   for (int64_t n : {3, 40, 133}) {
     const Vector a = gaussian(n * n, 9);
@@ -168,7 +170,7 @@ TEST(fake_polar_of_any_scale) {
 }
 
 TEST(fake_polar_names_what_is_not_finite) {
-  if (!device_on_host()) return;
+  if (!device()) return;
   Context device(2, MG_BACKEND_CUDA), cpu;
   for (int64_t n : {2, 130}) {
     Vector a = gaussian(2 * n * n, 3);
@@ -232,7 +234,7 @@ Cca compare(mg_context* device, mg_context* cpu, int32_t dtype, int64_t n, const
 }  // namespace
 
 TEST(fake_cca_sweeps) {
-  if (!device_on_host()) return;
+  if (!device()) return;
   Context device(2, MG_BACKEND_CUDA), cpu;
   const Vector gammas = {0, 1e-3, 0.1, 1, 100};
   for (int64_t n : {2, 7, 33, 130}) {
@@ -251,7 +253,7 @@ TEST(fake_cca_sweeps) {
 }
 
 TEST(fake_cca_of_singular_covariances) {
-  if (!device_on_host()) return;
+  if (!device()) return;
   Context device(2, MG_BACKEND_CUDA), cpu;
   for (int64_t n : {12, 130}) {
     Covariances dead = covariances(n, 3 * n, 1, 6);
@@ -269,7 +271,7 @@ TEST(fake_cca_of_singular_covariances) {
 
 // Where rounding of the statistics is larger than gamma.
 TEST(fake_cca_takes_noise_for_noise) {
-  if (!device_on_host()) return;
+  if (!device()) return;
   Context device(2, MG_BACKEND_CUDA), cpu;
   const int64_t n = 40, samples = 20;
   const Vector x = gaussian(samples * n, 21), turn = gaussian(n * n, 22);
@@ -292,7 +294,7 @@ TEST(fake_cca_takes_noise_for_noise) {
 }
 
 TEST(fake_cca_of_any_scale) {
-  if (!device_on_host()) return;
+  if (!device()) return;
   Context device(2, MG_BACKEND_CUDA), cpu;
   for (int64_t n : {6, 133}) {
     const Covariances p = covariances(n, 3 * n, 1, 5);
@@ -318,7 +320,7 @@ TEST(fake_cca_of_any_scale) {
 }
 
 TEST(fake_cca_fails_as_the_cpu) {
-  if (!device_on_host()) return;
+  if (!device()) return;
   Context device(2, MG_BACKEND_CUDA), cpu;
   const Vector good = {2, 1, 1, 2}, zero(4, 0.0), three = {3, 0, 0, 3};
   const auto message = [&](const Vector& xx, const Vector& yy, const Vector& xy, const Vector& gamma) {
@@ -342,7 +344,7 @@ TEST(fake_cca_fails_as_the_cpu) {
 }
 
 TEST(fake_gemm_edges) {
-  if (!device_on_host()) return;
+  if (!device()) return;
   Context device(2, MG_BACKEND_CUDA), cpu;
   struct Shape {
     int64_t m, n, k;
@@ -371,7 +373,7 @@ TEST(fake_gemm_edges) {
       }
     }
   }
-  if (!cuda_standin()) return;
+  if (fake_device()) return;  // works with any bytes
   const Array a(device, MG_F64, Vector(9, 1.0), 1), c(device, MG_F64, Vector(9, 1.0), 0);
   CHECK_FAILS(mg_gemm(device, MG_F64, 0, 0, 2, 2, 2, 1, c.data(), 2, a.data(), 2, 0, c.data(), 2), MG_INVALID_ARGUMENT,
               "b of gemm is not at a multiple of 8 bytes, as CUDA needs it");
@@ -379,7 +381,7 @@ TEST(fake_gemm_edges) {
 
 // Tensors that take several tiles or launches, and empty ones.
 TEST(fake_apply_in_parts) {
-  if (!device_on_host()) return;
+  if (!device()) return;
   Context device(2, MG_BACKEND_CUDA), cpu;
   struct Shape {
     int64_t outer, n_in, inner, n_out;
