@@ -106,8 +106,7 @@ __global__ void __launch_bounds__(32 * kMostWarps, 2) polar_of_blocks(Small smal
   __syncthreads();
   bool converged = false;
   for (int count = 0; count < kSweeps && !converged; ++count) {
-    if (thread == 0) again = 0;
-    __syncthreads();
+    if (thread == 0) again = 0;  // before the barriers of the sweep
     if (sweep(lines, n, warp, warps, lane)) again = 1;  // all who write it write this
     __syncthreads();
     converged = again == 0;
