@@ -146,8 +146,8 @@ class ExperimentCommandTest {
   @CsvSource(
       delimiter = '|',
       value = {
-        "--hidden|0|hidden must be at least 1, not 0",
-        "--layers|0|layers must be at least 1, not 0",
+        "--hidden|0|hidden must be in [1, 1000000], not 0",
+        "--layers|0|layers must be in [1, 1000], not 0",
         "--models|1|models must be at least 2, not 1",
         "--seeds|0|seeds must be at least 1, not 0",
         "--epochs|0|epochs must be at least 1, not 0",
@@ -159,11 +159,11 @@ class ExperimentCommandTest {
         "--split|half|split must be one of none, 80-20, dirichlet, classes, not 'half'",
         "--gamma|NaN|cca: gamma must be finite and at least 0, not NaN",
         "--threads|0|threads must be 1 to 256, not 0",
-        "--hidden|2000000000|hidden must be at most 1000000, not 2000000000",
+        "--hidden|2000000000|hidden must be in [1, 1000000], not 2000000000",
         "--hidden|1000000|2 hidden layers of 1000000 have 1000000000000 weights between them, at"
             + " most 1000000000 are trained here; use fewer or narrower layers",
-        "--layers|2000000000|layers must be at most 1000, not 2000000000",
-        "--layers|1001|layers must be at most 1000, not 1001",
+        "--layers|2000000000|layers must be in [1, 1000], not 2000000000",
+        "--layers|1001|layers must be in [1, 1000], not 1001",
       })
   void valuesOutOfRange(String option, String value, String message) {
     List<Object> options = new ArrayList<>(List.of("--data", "blobs", option, value));
@@ -276,8 +276,7 @@ class ExperimentCommandTest {
   void foldersThatCannotBeMade() throws IOException {
     Path file = Files.writeString(temp.resolve("file"), "x");
     for (Path folder : new Path[] {file, file.resolve("below")}) {
-      String message =
-          "cannot make the folder " + folder + ": " + file + " is a file; choose another";
+      String message = file + ": exists already, and is no folder";
       assertRefused(experiment("--data", "blobs", "--keep", folder), 5, message);
       Cli.Run run = Cli.run("experiment", "cca-merge", "--data", "blobs", "--out", folder);
       assertThat(run).isEqualTo(new Cli.Run(5, "", "merganser: " + message + "\n"));
@@ -374,7 +373,7 @@ class ExperimentCommandTest {
   @Test
   void quickstartChecksItsOptions() {
     Cli.Run run = Cli.run("quickstart", "--hidden", 0, "--out", temp.resolve("out"));
-    assertRefused(run, 2, "hidden must be at least 1, not 0");
+    assertRefused(run, 2, "hidden must be in [1, 1000000], not 0");
   }
 
   /** Ctrl-C while it trains: code 130, one line, nothing half-written. */

@@ -27,6 +27,18 @@ public final class Seeds {
     return new SplittableRandom(derive(seed, name));
   }
 
+  /** A random order of 0 to n - 1 from the stream {@code name} (Fisher and Yates). */
+  public static int[] order(int n, long seed, String name) {
+    SplittableRandom random = stream(seed, name);
+    int[] order = new int[n];
+    for (int i = 0; i < n; i++) {
+      int j = random.nextInt(i + 1);
+      order[i] = order[j];
+      order[j] = i;
+    }
+    return order;
+  }
+
   /** The finaliser of SplitMix64 (Steele, Lea and Flood 2014). */
   private static long mix(long z) {
     long x = z + 0x9e3779b97f4a7c15L;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.merganser.lab.data;
 
+import java.io.BufferedInputStream;
 import java.io.EOFException;
 import java.io.IOException;
 import java.io.InputStream;
@@ -63,33 +64,23 @@ record CifarFiles(
 
   /** Reads as many training images as asked, from the first file on, and all test images. */
   Pictures read(Path folder, OptionalInt wanted) throws IOException {
-    List<String> missing =
-        files().stream().filter(file -> !Files.isRegularFile(folder.resolve(file))).toList();
-    if (!missing.isEmpty()) {
-      throw new IOException(
-          "data folder %s lacks %s of %s; it holds %s"
-              .formatted(folder, missing, name, ImageFiles.listing(folder)));
-    }
+    ImageFiles.require(folder, files(), " of " + name);
     int available = 0;
     for (String file : train) {
       available = Math.addExact(available, records(folder.resolve(file)));
     }
-    int trained = ImageFiles.count(wanted, available);
+    int trained = Pictures.count(wanted, available);
     int count = Pictures.withValidation(trained, available);
     Subset part = new Subset(new byte[Math.multiplyExact(count, PIXELS)], new int[count]);
     int done = 0;
     for (String file : train) {
-      Path path = folder.resolve(file);
-      int take = Math.min(count - done, records(path));
-      if (take > 0) {
-        read(path, part, done, take);
-      }
+      int take = Math.min(count - done, records(folder.resolve(file)));
+      read(folder.resolve(file), part, done, take);
       done += take;
     }
-    Path testPath = folder.resolve(test);
-    int tests = records(testPath);
+    int tests = records(folder.resolve(test));
     Subset testPart = new Subset(new byte[Math.multiplyExact(tests, PIXELS)], new int[tests]);
-    read(testPath, testPart, 0, tests);
+    read(folder.resolve(test), testPart, 0, tests);
     return new Pictures(CHANNELS, SIDE, SIDE, classes, part, trained, testPart, Optional.of(scale));
   }
 
@@ -113,17 +104,17 @@ record CifarFiles(
   }
 
   private void read(Path path, Subset part, int at, int count) throws IOException {
-    byte[] head = new byte[labels];
-    try (InputStream in = Files.newInputStream(path)) {
+    try (InputStream in = new BufferedInputStream(Files.newInputStream(path))) {
       for (int i = 0; i < count; i++) {
-        readFully(path, in, head, 0, labels);
-        readFully(path, in, part.pixels(), (at + i) * PIXELS, PIXELS);
+        byte[] head = in.readNBytes(labels);
+        if (in.readNBytes(part.pixels(), (at + i) * PIXELS, PIXELS) < PIXELS) {
+          throw new EOFException(path + ": became shorter while it was read");
+        }
         if (labels == 2) {
           require(path, i, "coarse label", head[0] & 0xff, COARSE_CLASSES);
         }
-        int label = head[labels - 1] & 0xff;
-        require(path, i, "label", label, classes);
-        part.labels()[at + i] = label;
+        part.labels()[at + i] = head[labels - 1] & 0xff;
+        require(path, i, "label", part.labels()[at + i], classes);
       }
     }
   }
@@ -133,13 +124,6 @@ record CifarFiles(
       throw new FormatException(
           "%s: %s %s of image %s is not in 0..%s; is this %s in binary form?"
               .formatted(path, what, label, record, (limit - 1), name));
-    }
-  }
-
-  private static void readFully(Path path, InputStream in, byte[] into, int at, int length)
-      throws IOException {
-    if (in.readNBytes(into, at, length) < length) {
-      throw new EOFException(path + ": became shorter while it was read");
     }
   }
 }

@@ -20,7 +20,6 @@ import org.merganser.error.FormatException;
  */
 record IdxFile(int[] shape, byte[] bytes) {
   private static final int UNSIGNED_BYTE = 8;
-  private static final int CHUNK = 1 << 20;
 
   /**
    * @param name named in messages
@@ -44,7 +43,8 @@ record IdxFile(int[] shape, byte[] bytes) {
       if (size <= 0 || size > Integer.MAX_VALUE - 8) {
         throw new FormatException(name + ": impossible sizes " + Arrays.toString(shape));
       }
-      byte[] bytes = readUpTo(in, (int) size);
+      // Grows with what is there, so that a lying header allocates nothing.
+      byte[] bytes = in.readNBytes((int) size);
       if (bytes.length < size || in.read() >= 0) {
         throw new FormatException(
             "%s: sizes %s need %s bytes of data, the file has %s"
@@ -52,7 +52,7 @@ record IdxFile(int[] shape, byte[] bytes) {
                     name,
                     Arrays.toString(shape),
                     size,
-                    (bytes.length < size ? bytes.length + "; it is truncated" : "more")));
+                    bytes.length < size ? bytes.length + "; it is truncated" : "more"));
       }
       return new IdxFile(shape, bytes);
     } catch (EOFException e) {
@@ -60,23 +60,6 @@ record IdxFile(int[] shape, byte[] bytes) {
     } catch (ZipException e) {
       throw new FormatException(name + ": damaged gzip data: " + e.getMessage(), e);
     }
-  }
-
-  /** Grows with what is there, so that a lying header allocates nothing. */
-  private static byte[] readUpTo(InputStream in, int size) throws IOException {
-    byte[] bytes = new byte[Math.min(size, CHUNK)];
-    int done = 0;
-    while (done < size) {
-      if (done == bytes.length) {
-        bytes = Arrays.copyOf(bytes, (int) Math.min(size, 2L * bytes.length));
-      }
-      int count = in.read(bytes, done, bytes.length - done);
-      if (count < 0) {
-        return Arrays.copyOf(bytes, done);
-      }
-      done += count;
-    }
-    return bytes;
   }
 
   private static InputStream unzipped(InputStream raw) throws IOException {

@@ -13,8 +13,8 @@ import java.util.OptionalInt;
 import java.util.TreeSet;
 import java.util.function.UnaryOperator;
 import java.util.stream.Stream;
-import org.merganser.error.FormatException;
-import org.merganser.lab.data.Pictures.Subset;
+import org.apache.commons.io.function.IOFunction;
+import org.merganser.lab.data.Pictures.Part;
 
 /**
  * Labelled images from a folder, whose files say what it is:
@@ -75,7 +75,7 @@ public final class ImageFiles {
    * @param train how many training images to use, from the first; empty for the first {@value
    *     #DEFAULT_TRAIN}, or all when there are fewer
    * @throws IOException when the folder is missing, is a file, or lacks files
-   * @throws FormatException when a file is damaged
+   * @throws org.merganser.error.FormatException when a file is damaged
    */
   public static DataSet folder(Path folder, ImageForm form, OptionalInt train) throws IOException {
     if (!Files.exists(folder)) {
@@ -107,21 +107,20 @@ public final class ImageFiles {
     if (NpyImages.isIn(folder)) {
       return NpyImages.read(folder, train);
     }
-    List<String> missing = new ArrayList<>();
-    for (String name : NAMES) {
-      if (locate(folder, name).isEmpty()) {
-        missing.add(name + "[.gz]");
-      }
+    List<String> missing =
+        NAMES.stream()
+            .filter(name -> locate(folder, name).isEmpty())
+            .map(name -> name + "[.gz]")
+            .toList();
+    if (!missing.isEmpty()
+        && (Files.exists(folder.resolve("data_batch_1")) || Files.exists(folder.resolve("meta")))) {
+      throw new IOException(
+          folder
+              + " holds CIFAR as Python pickles, which can run code when read; get its binary"
+              + " version (the folder then holds files *.bin)");
     }
     if (!missing.isEmpty()) {
-      if (Files.exists(folder.resolve("data_batch_1")) || Files.exists(folder.resolve("meta"))) {
-        throw new IOException(
-            folder
-                + " holds CIFAR as Python pickles, which can run code when read; get its binary"
-                + " version (the folder then holds files *.bin)");
-      }
-      throw new IOException(
-          "data folder " + folder + " lacks " + missing + "; it holds " + listing(folder));
+      throw lacks(folder, missing.toString());
     }
     return idx(
         train,
@@ -129,77 +128,40 @@ public final class ImageFiles {
         name -> Files.newInputStream(locate(folder, name).orElseThrow()));
   }
 
-  /** How many training images to use. */
-  static int count(OptionalInt wanted, int available) {
-    int count = wanted.orElse(Math.min(DEFAULT_TRAIN, available));
-    if (count < 1 || count > available) {
-      throw new IllegalArgumentException(
-          "cannot use " + count + " training images; the data have 1 to " + available);
+  /** Throws when the folder lacks files; {@code of} says what they are files of, or nothing. */
+  static void require(Path folder, List<String> files, String of) throws IOException {
+    List<String> missing =
+        files.stream().filter(file -> !Files.isRegularFile(folder.resolve(file))).toList();
+    if (!missing.isEmpty()) {
+      throw lacks(folder, missing + of);
     }
-    return count;
   }
 
-  @FunctionalInterface
-  private interface Source {
-    InputStream open(String name) throws IOException;
+  private static IOException lacks(Path folder, String missing) throws IOException {
+    try (Stream<Path> files = Files.list(folder)) {
+      TreeSet<String> names = new TreeSet<>();
+      files.limit(20).forEach(f -> names.add(f.getFileName().toString()));
+      return new IOException(
+          "data folder %s lacks %s; it holds %s"
+              .formatted(folder, missing, names.isEmpty() ? "nothing" : names));
+    }
   }
 
-  private static Pictures idx(OptionalInt wanted, UnaryOperator<String> where, Source source)
+  private static Pictures idx(
+      OptionalInt wanted, UnaryOperator<String> where, IOFunction<String, InputStream> source)
       throws IOException {
-    IdxFile[] files = new IdxFile[NAMES.size()];
-    for (int f = 0; f < files.length; f++) {
-      String file = NAMES.get(f);
-      files[f] = IdxFile.read(where.apply(file), source.open(file), f % 2 == 0 ? 3 : 1);
+    List<Part> parts = new ArrayList<>();
+    for (int f = 0; f < NAMES.size(); f += 2) {
+      String images = where.apply(NAMES.get(f));
+      String labelled = where.apply(NAMES.get(f + 1));
+      IdxFile pixels = IdxFile.read(images, source.apply(NAMES.get(f)), 3);
+      IdxFile classes = IdxFile.read(labelled, source.apply(NAMES.get(f + 1)), 1);
+      int[] labels = new int[classes.bytes().length];
+      Arrays.setAll(labels, i -> classes.bytes()[i] & 0xff);
+      List<Integer> form = List.of(1, pixels.shape()[1], pixels.shape()[2]);
+      parts.add(new Part(images, labelled, pixels.shape()[0], form, labels, n -> pixels.bytes()));
     }
-    for (int f = 0; f < files.length; f += 2) {
-      if (files[f].shape()[0] != files[f + 1].shape()[0]) {
-        throw new FormatException(
-            "%s holds %s images, %s %s labels"
-                .formatted(
-                    where.apply(NAMES.get(f)),
-                    files[f].shape()[0],
-                    where.apply(NAMES.get(f + 1)),
-                    files[f + 1].shape()[0]));
-      }
-    }
-    if (files[0].shape()[1] != files[2].shape()[1] || files[0].shape()[2] != files[2].shape()[2]) {
-      throw new FormatException(
-          "%s holds images of %sx%s, %s of %sx%s"
-              .formatted(
-                  where.apply(NAMES.get(0)),
-                  files[0].shape()[1],
-                  files[0].shape()[2],
-                  where.apply(NAMES.get(2)),
-                  files[2].shape()[1],
-                  files[2].shape()[2]));
-    }
-    int available = files[0].shape()[0];
-    int trained = count(wanted, available);
-    return new Pictures(
-        1,
-        files[0].shape()[1],
-        files[0].shape()[2],
-        classes(files[1], files[3]),
-        new Subset(files[0].bytes(), labels(files[1], Pictures.withValidation(trained, available))),
-        trained,
-        new Subset(files[2].bytes(), labels(files[3], files[3].shape()[0])),
-        Optional.empty());
-  }
-
-  private static int[] labels(IdxFile file, int count) {
-    int[] labels = new int[count];
-    Arrays.setAll(labels, i -> file.bytes()[i] & 0xff);
-    return labels;
-  }
-
-  private static int classes(IdxFile train, IdxFile test) {
-    int largest = 0;
-    for (IdxFile file : List.of(train, test)) {
-      for (byte label : file.bytes()) {
-        largest = Math.max(largest, label & 0xff);
-      }
-    }
-    return largest + 1;
+    return Pictures.of(parts.get(0), parts.get(1), wanted);
   }
 
   private static Optional<Path> locate(Path folder, String name) {
@@ -207,14 +169,5 @@ public final class ImageFiles {
         .map(folder::resolve)
         .filter(Files::isRegularFile)
         .findFirst();
-  }
-
-  /** Names of the first files, for messages. */
-  static String listing(Path folder) throws IOException {
-    try (Stream<Path> files = Files.list(folder)) {
-      TreeSet<String> names = new TreeSet<>();
-      files.limit(20).forEach(f -> names.add(f.getFileName().toString()));
-      return names.isEmpty() ? "nothing" : names.toString();
-    }
   }
 }

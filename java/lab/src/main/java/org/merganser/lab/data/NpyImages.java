@@ -6,15 +6,13 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
-import java.util.Optional;
 import java.util.OptionalInt;
 import org.merganser.compute.DType;
 import org.merganser.error.FormatException;
 import org.merganser.internal.kernel.Block;
 import org.merganser.io.Npy;
-import org.merganser.lab.data.Pictures.Subset;
+import org.merganser.lab.data.Pictures.Part;
 import org.merganser.linalg.Tensor;
 
 /**
@@ -35,43 +33,23 @@ final class NpyImages {
   }
 
   static Pictures read(Path folder, OptionalInt wanted) throws IOException {
-    List<String> missing =
-        NAMES.stream().filter(name -> !Files.isRegularFile(folder.resolve(name))).toList();
-    if (!missing.isEmpty()) {
-      throw new IOException(
-          "data folder %s lacks %s; it holds %s"
-              .formatted(folder, missing, ImageFiles.listing(folder)));
+    ImageFiles.require(folder, NAMES, "");
+    Path[] paths = NAMES.stream().map(folder::resolve).toArray(Path[]::new);
+    try (Npy train = Npy.open(paths[0]);
+        Npy test = Npy.open(paths[2])) {
+      return Pictures.of(part(paths[0], train, paths[1]), part(paths[2], test, paths[3]), wanted);
     }
-    List<Path> paths = new ArrayList<>();
-    NAMES.forEach(name -> paths.add(folder.resolve(name)));
-    try (Npy trainImages = Npy.open(paths.get(0));
-        Npy testImages = Npy.open(paths.get(2))) {
-      Axes axes = Axes.of(paths.get(0), trainImages);
-      Axes testAxes = Axes.of(paths.get(2), testImages);
-      if (!axes.equals(testAxes)) {
-        throw new FormatException(
-            paths.get(0) + " holds images of " + axes + ", " + paths.get(2) + " of " + testAxes);
-      }
-      int[] trainLabels = labels(paths.get(1), trainImages.info().dim(0), paths.get(0));
-      int[] testLabels = labels(paths.get(3), testImages.info().dim(0), paths.get(2));
-      int largest = 0;
-      for (int[] part : List.of(trainLabels, testLabels)) {
-        for (int label : part) {
-          largest = Math.max(largest, label);
-        }
-      }
-      int trained = ImageFiles.count(wanted, trainLabels.length);
-      int count = Pictures.withValidation(trained, trainLabels.length);
-      return new Pictures(
-          axes.channels,
-          axes.height,
-          axes.width,
-          largest + 1,
-          part(trainImages, axes, trainLabels, count),
-          trained,
-          part(testImages, axes, testLabels, testLabels.length),
-          Optional.empty());
-    }
+  }
+
+  private static Part part(Path path, Npy images, Path labelled) throws IOException {
+    Axes axes = Axes.of(path, images);
+    return new Part(
+        path.toString(),
+        labelled.toString(),
+        images.info().dim(0),
+        List.of(axes.channels, axes.height, axes.width),
+        labels(labelled),
+        count -> pixels(images, axes, count));
   }
 
   /** What the axes of an array of images are. */
@@ -99,14 +77,9 @@ final class NpyImages {
               + "; images are U8 [n, height, width], [n, channels, height, width] or [n, height,"
               + " width, channels], with 1 or 3 channels, not both ways, and less than 2 GiB");
     }
-
-    @Override
-    public String toString() {
-      return channels + "x" + height + "x" + width + (channelsLast ? ", channels last" : "");
-    }
   }
 
-  private static Subset part(Npy images, Axes axes, int[] labels, int count) throws IOException {
+  private static byte[] pixels(Npy images, Axes axes, int count) throws IOException {
     long[] shape = images.info().dims();
     shape[0] = count;
     byte[] pixels = new byte[Math.toIntExact(Tensor.size(shape))];
@@ -116,40 +89,30 @@ final class NpyImages {
         view.buffer().get(pixels);
       }
     }
-    if (axes.channelsLast) {
-      pixels = channelsFirst(pixels, count, axes);
-    }
-    int[] used = new int[count];
-    System.arraycopy(labels, 0, used, 0, count);
-    return new Subset(pixels, used);
+    return axes.channelsLast ? channelsFirst(pixels, axes) : pixels;
   }
 
-  private static byte[] channelsFirst(byte[] pixels, int count, Axes axes) {
+  private static byte[] channelsFirst(byte[] pixels, Axes axes) {
     byte[] moved = new byte[pixels.length];
     int plane = axes.height * axes.width;
-    for (int i = 0; i < count; i++) {
-      int image = i * plane * axes.channels;
-      for (int p = 0; p < plane; p++) {
-        for (int c = 0; c < axes.channels; c++) {
-          moved[image + c * plane + p] = pixels[image + p * axes.channels + c];
-        }
-      }
+    int image = plane * axes.channels;
+    for (int i = 0; i < pixels.length; i++) {
+      int in = i % image;
+      moved[i - in + in % axes.channels * plane + in / axes.channels] = pixels[i];
     }
     return moved;
   }
 
-  private static int[] labels(Path path, long images, Path imagesPath) throws IOException {
+  private static int[] labels(Path path) throws IOException {
     try (Tensor labels = Npy.read(path)) {
+      FormatException other =
+          new FormatException(path + ": " + labels + "; labels are integers [n]");
       if (labels.rank() != 1) {
-        throw new FormatException(path + ": " + labels + "; labels are integers [n]");
+        throw other;
       }
-      if (labels.dim(0) != images) {
-        throw new FormatException(
-            imagesPath + " holds " + images + " images, " + path + " " + labels.dim(0) + " labels");
-      }
-      int[] classes = new int[Math.toIntExact(images)];
-      int bytes = Math.toIntExact(labels.bytes());
-      ByteBuffer buffer = labels.buffer(0, bytes).order(ByteOrder.LITTLE_ENDIAN);
+      int[] classes = new int[Math.toIntExact(labels.size())];
+      ByteBuffer buffer =
+          labels.buffer(0, Math.toIntExact(labels.bytes())).order(ByteOrder.LITTLE_ENDIAN);
       for (int i = 0; i < classes.length; i++) {
         long label =
             switch (labels.dtype()) {
@@ -160,8 +123,7 @@ final class NpyImages {
               case U16 -> buffer.getShort() & 0xffff;
               case I8 -> buffer.get();
               case U8 -> buffer.get() & 0xff;
-              default ->
-                  throw new FormatException(path + ": " + labels + "; labels are integers [n]");
+              default -> throw other;
             };
         if (label < 0 || label >= MAX_CLASSES) {
           throw new FormatException(

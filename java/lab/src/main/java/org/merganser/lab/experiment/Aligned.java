@@ -64,15 +64,9 @@ record Aligned(
     }
   }
 
-  /** Running statistics are not averaged but taken anew: dense maps make them meaningless. */
   private static MemoryCheckpoint average(Pair pair, List<Checkpoint> models) throws IOException {
     MemoryCheckpoint average = pair.merge(pair.network(), models, LinearMerger.uniform());
-    if (pair.network().batchNorms().isEmpty()) {
-      return average;
-    }
-    try (average) {
-      return pair.reset(average);
-    }
+    return pair.network().batchNorms().isEmpty() ? average : pair.reset(average);
   }
 
   MergeProblem problem(Pair pair) {

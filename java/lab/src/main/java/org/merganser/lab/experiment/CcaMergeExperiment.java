@@ -3,6 +3,7 @@ package org.merganser.lab.experiment;
 
 import java.io.IOException;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import org.merganser.align.Aligner;
@@ -141,14 +142,16 @@ public final class CcaMergeExperiment extends Experiment {
             options().few(pair.data().test()),
             ws);
     pair.findings()
-        .map("paths", aligner)
-        .putAll(
-            Section.row(
-                "lambdas", Summary.list(path.lambdas()),
-                "accuracies", path.points().stream().map(p -> p.evaluation().accuracy()).toList(),
-                "losses", path.points().stream().map(p -> p.evaluation().loss()).toList(),
-                "accuracyBarrier", path.accuracyBarrier().height(),
-                "lossBarrier", path.lossBarrier().height()));
+        .map(CcaMergeCharts.PATHS)
+        .put(
+            aligner,
+            new CcaMergeCharts.Path(
+                aligner,
+                Arrays.stream(path.lambdas()).boxed().toList(),
+                path.points().stream().map(p -> p.evaluation().accuracy()).toList(),
+                path.points().stream().map(p -> p.evaluation().loss()).toList(),
+                path.accuracyBarrier().height(),
+                path.lossBarrier().height()));
   }
 
   /**
@@ -172,8 +175,8 @@ public final class CcaMergeExperiment extends Experiment {
   }
 
   @Override
-  List<Section> sections(List<Findings> pairs) {
-    List<Section> sections = new ArrayList<>();
+  List<Section<?>> sections(List<Findings> pairs) {
+    List<Section<?>> sections = new ArrayList<>();
     if (options.points() > 0) {
       sections.add(CcaMergeCharts.paths(pairs));
     }

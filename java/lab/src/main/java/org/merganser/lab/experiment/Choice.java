@@ -13,7 +13,7 @@ import org.merganser.plan.Catalogue;
  * @param name in rows: its id, or its full text where another of that id is compared too
  * @param summary what it does
  * @param methods one for each combination of settings
- * @param settings of each, as text
+ * @param settings of each, as text; nothing for a single one
  */
 record Choice<M extends Method>(
     String name, String summary, List<M> methods, List<String> settings) {
@@ -42,7 +42,9 @@ record Choice<M extends Method>(
               alone ? id : texts.get(i),
               known.entry(id).summary(),
               alternatives.stream().map(known::method).toList(),
-              alternatives.stream().map(text -> text.substring(text.indexOf(':') + 1)).toList()));
+              alternatives.stream()
+                  .map(text -> alternatives.size() == 1 ? "" : text.substring(id.length() + 1))
+                  .toList()));
     }
     return choices;
   }

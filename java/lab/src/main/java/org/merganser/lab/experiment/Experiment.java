@@ -4,6 +4,7 @@ package org.merganser.lab.experiment;
 import java.io.IOException;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import org.merganser.align.Aligner;
 import org.merganser.compute.Workspace;
 import org.merganser.lab.data.DataSet;
@@ -24,6 +25,7 @@ public abstract class Experiment {
   private final Record settings;
   private final ExperimentOptions options;
   private final List<Choice<Aligner>> aligners;
+  private final Optional<Journal> journal;
 
   /**
    * @param settings its own record
@@ -35,6 +37,7 @@ public abstract class Experiment {
     this.settings = settings;
     this.options = options;
     this.aligners = Choice.of(Catalogue.aligners(), options.aligned());
+    this.journal = options.out().map(out -> new Journal(out, this));
   }
 
   /** Name on the command line and in files. */
@@ -64,11 +67,22 @@ public abstract class Experiment {
   abstract List<Map.Entry<String, String>> comparisons(Architecture architecture, Findings first);
 
   /** Its own parts of the report. */
-  abstract List<Section> sections(List<Findings> pairs);
+  abstract List<Section<?>> sections(List<Findings> pairs);
 
   /** Runs everything; what {@code keep} asks for is written pair by pair. */
   public final ExperimentResult run(Workspace ws) throws IOException {
     return new Runner(this, ws).run();
+  }
+
+  /** Writes the report of a run into its folder; then nothing is left to go on from. */
+  public final void write(ExperimentResult result) throws IOException {
+    result.report().write(options.out().orElseThrow());
+    journal.get().end();
+  }
+
+  /** What has been found so far; none without a folder for results. */
+  final Optional<Journal> journal() {
+    return journal;
   }
 
   final List<Choice<Aligner>> aligners() {

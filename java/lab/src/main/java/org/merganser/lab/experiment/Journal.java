@@ -15,34 +15,35 @@ import org.merganser.torch.TorchNatives;
 
 /**
  * What an unfinished run has found so far: {@code OUT/unfinished/pair-I-HASH.json}, by a digest of
- * everything that findings depend on. A run of the same settings goes on after them; one that ends
- * takes its own away.
+ * everything that findings depend on. A run of the same settings goes on after them; one whose
+ * results are written takes its own away.
  */
 final class Journal {
   private final Path folder;
   private final String settings;
-  private final ExperimentOptions options;
   private final Map<Integer, Path> files = new LinkedHashMap<>();
 
   Journal(Path out, Experiment experiment) {
     this.folder = out.resolve("unfinished");
-    this.options = experiment.options();
     Map<String, Object> values = ResultReport.settings(experiment);
     // Pairs do not depend on how many there are. What is kept was kept when they were found.
     values.remove("seeds");
-    this.settings = experiment.id() + " " + values + " keep " + options.keep();
+    this.settings = experiment.id() + " " + values + " keep " + experiment.options().keep();
   }
 
+  /** Its models count as there before. */
   Optional<Findings> read(int index, DataSet data) throws IOException {
     Path file = file(index, data);
-    return Files.exists(file)
-        ? Optional.of(Findings.of(Json.read(file), options.models()))
-        : Optional.empty();
+    if (!Files.exists(file)) {
+      return Optional.empty();
+    }
+    Findings found = Json.read(file, Findings.class);
+    return Optional.of(new Findings(found.training().before(), found.rows(), found.data()));
   }
 
   void write(int index, DataSet data, Findings found) throws IOException {
     Files.createDirectories(folder);
-    Json.write(found.tree(), file(index, data));
+    Json.write(found, file(index, data));
   }
 
   private Path file(int index, DataSet data) {
@@ -63,7 +64,7 @@ final class Journal {
         });
   }
 
-  /** Everything has been found. */
+  /** The results are written. */
   void end() throws IOException {
     for (Path file : files.values()) {
       Files.deleteIfExists(file);

@@ -7,10 +7,12 @@ import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Function;
+import org.apache.commons.io.function.IOBiFunction;
+import org.apache.commons.io.function.IOFunction;
+import org.merganser.compute.Workspace;
 import org.merganser.io.MemoryCheckpoint;
-import org.merganser.lab.report.Section;
 import org.merganser.linalg.Tensor;
-import org.merganser.model.EarlyStopping.HeldOut;
 import org.merganser.model.Evaluation;
 
 /**
@@ -27,74 +29,73 @@ record LearnedRows(Pair pair, long steps) {
   /** Bins of a histogram of coefficients over [0, 1]; the last holds 1 too. */
   static final int BINS = 20;
 
-  /** A row to be. */
-  record Job(String id, String meaning, SideBySide.Job<Learned> job) {}
+  /** Learns from what an aligner found. */
+  interface Method extends IOBiFunction<Aligned, Workspace, Learned> {}
 
-  void add(String stage, List<Job> rows) throws IOException {
-    List<Learned> found = learn(stage, rows.stream().map(Job::job).toList());
+  /** A row for every aligner. */
+  void add(
+      String stage,
+      List<Aligned> all,
+      Function<Aligned, String> name,
+      String meaning,
+      Method method)
+      throws IOException {
+    List<Learned> found = learn(stage, all, Collections.nCopies(all.size(), method));
     for (int i = 0; i < found.size(); i++) {
-      String id = rows.get(i).id();
+      String id = name.apply(all.get(i));
       try (Learned learned = found.get(i)) {
-        curve(pair.findings().map(CURVES, id), learned);
+        pair.findings().map(CURVES).put(id, learned.run());
         List<MemoryCheckpoint> rounds = learned.coefficients();
         for (int round = 0; round < rounds.size(); round++) {
           boolean last = round + 1 == rounds.size();
-          String name = "coefficients-" + id + (last ? "" : "-round-" + (round + 1));
-          pair.keep(name + ".safetensors", rounds.get(round));
+          String file = "coefficients-" + id + (last ? "" : "-round-" + (round + 1));
+          pair.keep(file + ".safetensors", rounds.get(round));
           if (last) {
             count(pair.findings(), id, rounds.get(round), learned.planes());
           }
         }
-        pair.take(Row.of(id, rows.get(i).meaning(), learned.model()));
+        String of = meaning + "; " + all.get(i).choice().summary();
+        pair.take(Row.of(id, of, learned.model()));
       }
     }
   }
+
+  /** Test data on what was learned from so many samples. */
+  record Point(long samples, double accuracy, double loss) {}
 
   /**
    * A point of the curve of each method over numbers of samples.
    *
-   * @param aligner that all methods begin with
+   * @param aligned what all methods begin with
    */
-  void samples(String aligner, int count, Map<String, SideBySide.Job<Learned>> methods)
-      throws IOException {
-    List<Learned> found = learn(SAMPLES, List.copyOf(methods.values()));
+  void samples(Aligned aligned, int count, Map<String, Method> methods) throws IOException {
+    List<Aligned> same = Collections.nCopies(methods.size(), aligned);
+    List<Learned> found = learn(SAMPLES, same, List.copyOf(methods.values()));
     int i = 0;
     for (String method : methods.keySet()) {
       try (Learned learned = found.get(i++)) {
-        sample(aligner, method, count, pair.evaluate(learned.model()));
+        sample(aligned.choice().name(), method, count, pair.evaluate(learned.model()));
       }
     }
   }
 
-  void sample(String aligner, String method, long count, Evaluation found) {
-    Map<String, Object> point = pair.findings().map(SAMPLES, aligner, method);
-    append(point, "samples", count);
-    append(point, "accuracy", found.accuracy());
-    append(point, "loss", found.loss());
-  }
-
   @SuppressWarnings("unchecked")
-  private static void append(Map<String, Object> map, String name, Object value) {
-    ((List<Object>) map.computeIfAbsent(name, n -> new ArrayList<>())).add(value);
+  void sample(String aligner, String method, long count, Evaluation found) {
+    Map<String, Object> curves = pair.findings().map(SAMPLES, aligner);
+    ((List<Point>) curves.computeIfAbsent(method, m -> new ArrayList<>()))
+        .add(new Point(count, found.accuracy(), found.loss()));
   }
 
-  private List<Learned> learn(String stage, List<SideBySide.Job<Learned>> jobs) throws IOException {
+  private List<Learned> learn(String stage, List<Aligned> from, List<Method> methods)
+      throws IOException {
+    List<IOFunction<Workspace, Learned>> jobs = new ArrayList<>();
+    for (int i = 0; i < from.size(); i++) {
+      int at = i;
+      jobs.add(own -> methods.get(at).apply(from.get(at), own));
+    }
+    List<Long> seeds = Collections.nCopies(jobs.size(), pair.seed());
     SideBySide parallel = new SideBySide(pair.ws(), steps);
-    return pair.watch()
-        .time(
-            stage,
-            () ->
-                parallel.all(
-                    pair.stage(stage), Collections.nCopies(jobs.size(), pair.seed()), jobs));
-  }
-
-  private static void curve(Map<String, Object> curve, Learned learned) {
-    curve.putAll(
-        Section.row(
-            "bestStep", learned.bestStep(),
-            "steps", learned.heldOut().stream().map(HeldOut::step).toList(),
-            "heldOut", learned.heldOut().stream().map(HeldOut::loss).toList(),
-            "batchLoss", learned.losses()));
+    return pair.watch().time(stage, () -> parallel.all(pair.stage(stage), seeds, jobs));
   }
 
   /**

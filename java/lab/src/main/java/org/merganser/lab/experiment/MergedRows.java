@@ -6,6 +6,8 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.merganser.align.Aligner;
 import org.merganser.align.Alignment;
 import org.merganser.align.AlignmentSet;
@@ -29,29 +31,46 @@ final class MergedRows {
 
   private final Pair pair;
   private final List<Choice<Merger>> mergers;
-  private final List<Choice<Repair>> repairs;
-  private final List<BatchNormTreatment> treatments;
-
-  MergedRows(Pair pair, MergeOptions options) {
-    boolean normalised = !pair.network().batchNorms().isEmpty();
-    this.pair = pair;
-    this.mergers = Choice.of(Catalogue.mergers(), options.mergers());
-    this.repairs =
-        !options.repair() || normalised
-            ? List.of()
-            : Choice.of(
-                Catalogue.repairs(),
-                options.repairs().isEmpty() ? USUAL_REPAIRS : options.repairs());
-    this.treatments =
-        !options.repair() || !normalised
-            ? List.of()
-            : options.batchNorm().isEmpty() ? USUAL_TREATMENTS : options.batchNorm();
-  }
+  private final List<Ending> endings = new ArrayList<>();
 
   /** From maps to a model. */
   @FunctionalInterface
-  private interface Merge {
+  private interface Way {
     MemoryCheckpoint of(AlignmentSet maps, Merger merger) throws IOException;
+  }
+
+  /**
+   * What every merged model has a row for.
+   *
+   * @param name end of the name of the row
+   * @param settings of each way
+   */
+  private record Ending(String name, String meaning, List<String> settings, List<Way> ways) {}
+
+  MergedRows(Pair pair, MergeOptions options) {
+    this.pair = pair;
+    this.mergers = Choice.of(Catalogue.mergers(), options.mergers());
+    add(
+        "",
+        "",
+        List.of(""),
+        List.of(merged(NormRule.spread(), (merged, aligned, merger) -> merged)));
+    if (options.repair() && pair.network().batchNorms().isEmpty()) {
+      String ids = options.repairs().isEmpty() ? USUAL_REPAIRS : options.repairs();
+      for (Choice<Repair> repair : Choice.of(Catalogue.repairs(), ids)) {
+        List<Way> ways = repair.methods().stream().map(this::repaired).toList();
+        add("+" + repair.name(), "; " + repair.summary(), repair.settings(), ways);
+      }
+    } else if (options.repair()) {
+      List<BatchNormTreatment> treatments =
+          options.batchNorm().isEmpty() ? USUAL_TREATMENTS : options.batchNorm();
+      treatments.forEach(
+          t -> add("+" + t.row(), "; " + t.meaning(), List.of(""), List.of(treated(t))));
+    }
+  }
+
+  private void add(String name, String meaning, List<String> settings, List<Way> ways) {
+    endings.add(new Ending(name, meaning, settings, ways));
   }
 
   /**
@@ -62,100 +81,80 @@ final class MergedRows {
   List<Row> of(Choice<Aligner> aligner, List<AlignmentSet> maps) {
     List<Row> rows = new ArrayList<>();
     for (Choice<Merger> merger : mergers) {
-      String end = mergers.size() == 1 ? "" : "+" + merger.name();
-      String name = aligner.name() + end;
+      String name = aligner.name() + (mergers.size() == 1 ? "" : "+" + merger.name());
       String meaning = aligner.summary() + "; " + merger.summary();
-      rows.add(new Row(name, meaning, ways(aligner, merger, maps, this::merged)));
-      for (Choice<Repair> repair : repairs) {
-        List<Row.Way> ways = new ArrayList<>();
-        for (int i = 0; i < repair.methods().size(); i++) {
-          Repair one = repair.methods().get(i);
-          String how = repair.methods().size() == 1 ? "" : repair.settings().get(i);
-          ways(aligner, merger, maps, (found, method) -> repaired(one, found, method))
-              .forEach(way -> ways.add(new Row.Way(join(way.settings(), how), way.job())));
-        }
-        rows.add(new Row(name + "+" + repair.name(), meaning + "; " + repair.summary(), ways));
-      }
-      for (BatchNormTreatment treatment : treatments) {
-        rows.add(
-            new Row(
-                name + "+" + treatment.row(),
-                meaning + "; " + treatment.meaning(),
-                ways(aligner, merger, maps, treated(treatment))));
+      for (Ending ending : endings) {
+        List<Row.Way> ways = ways(aligner, maps, merger, ending);
+        rows.add(new Row(name + ending.name, meaning + ending.meaning, ways));
       }
     }
     return rows;
   }
 
-  /** Every setting of the aligner with every setting of the merger. */
+  /** All settings of all. */
   private static List<Row.Way> ways(
-      Choice<Aligner> aligner, Choice<Merger> merger, List<AlignmentSet> maps, Merge merge) {
+      Choice<Aligner> aligner, List<AlignmentSet> maps, Choice<Merger> merger, Ending ending) {
     List<Row.Way> ways = new ArrayList<>();
-    for (int i = 0; i < maps.size(); i++) {
-      AlignmentSet found = maps.get(i);
-      String aligned = maps.size() == 1 ? "" : aligner.settings().get(i);
-      for (int j = 0; j < merger.methods().size(); j++) {
-        Merger method = merger.methods().get(j);
-        String how = merger.methods().size() == 1 ? "" : merger.settings().get(j);
-        ways.add(new Row.Way(join(aligned, how), () -> merge.of(found, method)));
+    for (int e = 0; e < ending.ways.size(); e++) {
+      for (int a = 0; a < maps.size(); a++) {
+        for (int m = 0; m < merger.methods().size(); m++) {
+          Way way = ending.ways.get(e);
+          AlignmentSet found = maps.get(a);
+          Merger method = merger.methods().get(m);
+          String settings =
+              Stream.of(aligner.settings().get(a), merger.settings().get(m), ending.settings.get(e))
+                  .filter(text -> !text.isEmpty())
+                  .collect(Collectors.joining("; "));
+          ways.add(new Row.Way(settings, () -> way.of(found, method)));
+        }
       }
     }
     return ways;
   }
 
-  private static String join(String one, String other) {
-    return one.isEmpty() || other.isEmpty() ? one + other : one + "; " + other;
+  /** What a merged model, which it takes over, becomes beside the aligned ones. */
+  @FunctionalInterface
+  private interface Finish {
+    MemoryCheckpoint of(MemoryCheckpoint merged, List<Checkpoint> aligned, Merger merger)
+        throws IOException;
   }
 
-  private MemoryCheckpoint merged(AlignmentSet maps, Merger merger) throws IOException {
-    return merged(pair.network(), pair.models(), maps.alignments(), NormRule.spread(), merger);
+  private Way merged(NormRule rule, Finish finish) {
+    return (maps, merger) -> {
+      List<Checkpoint> aligned = pair.aligned(pair.models(), maps.alignments(), rule);
+      try {
+        return finish.of(pair.merge(pair.network(), aligned, merger), aligned, merger);
+      } finally {
+        aligned.forEach(Checkpoint::close);
+      }
+    };
   }
 
-  private MemoryCheckpoint merged(
-      TorchNetwork network,
-      List<? extends Checkpoint> models,
-      List<Alignment> maps,
-      NormRule rule,
-      Merger merger)
-      throws IOException {
-    List<Checkpoint> aligned = pair.aligned(models, maps, rule);
-    try {
-      return pair.merge(network, aligned, merger);
-    } finally {
-      aligned.forEach(Checkpoint::close);
-    }
+  private Way repaired(Repair repair) {
+    return merged(
+        NormRule.spread(),
+        (merged, aligned, merger) -> {
+          Inputs inputs = pair.options().batches(pair.options().few(pair.sample()));
+          List<Double> shares = merger.shares(aligned.size());
+          try (merged) {
+            RepairProblem broken =
+                new RepairProblem(pair.network(), merged, aligned, shares, inputs);
+            return pair.watch().time("repair", () -> repair.apply(broken, pair.ws()));
+          }
+        });
   }
 
-  private MemoryCheckpoint repaired(Repair repair, AlignmentSet maps, Merger merger)
-      throws IOException {
-    TorchNetwork network = pair.network();
-    List<Checkpoint> aligned = pair.aligned(pair.models(), maps.alignments(), NormRule.spread());
-    try (MemoryCheckpoint merged = pair.merge(network, aligned, merger)) {
-      Inputs inputs = pair.options().batches(pair.options().few(pair.sample()));
-      RepairProblem broken =
-          new RepairProblem(network, merged, aligned, merger.shares(aligned.size()), inputs);
-      return pair.watch().time("repair", () -> repair.apply(broken, pair.ws()));
-    } finally {
-      aligned.forEach(Checkpoint::close);
-    }
-  }
-
-  private Merge treated(BatchNormTreatment treatment) {
+  private Way treated(BatchNormTreatment treatment) {
     return switch (treatment) {
-      case SPREAD -> (maps, merger) -> reset(maps, NormRule.spread(), merger);
-      case MAPPED -> (maps, merger) -> reset(maps, NormRule.mapped(), merger);
-      case REFERENCE ->
-          (maps, merger) -> reset(maps, NormRule.reference(pair.models().get(0)), merger);
+      case SPREAD -> reset(NormRule.spread());
+      case MAPPED -> reset(NormRule.mapped());
+      case REFERENCE -> reset(NormRule.reference(pair.models().get(0)));
       case FOLD -> this::folded;
     };
   }
 
-  private MemoryCheckpoint reset(AlignmentSet maps, NormRule rule, Merger merger)
-      throws IOException {
-    try (MemoryCheckpoint merged =
-        merged(pair.network(), pair.models(), maps.alignments(), rule, merger)) {
-      return pair.reset(merged);
-    }
+  private Way reset(NormRule rule) {
+    return merged(rule, (merged, aligned, merger) -> pair.reset(merged));
   }
 
   /** Models without normalisation have the same features, so the maps are the same too. */
@@ -170,8 +169,11 @@ final class MergedRows {
       alignment.spaces().forEach((id, space) -> own.put(id, space.map()));
       maps.add(Alignment.of(alignment.method(), plain.architecture(), own));
     }
-    try (MemoryCheckpoint merged = merged(plain, folded, maps, NormRule.spread(), merger)) {
+    List<Checkpoint> aligned = pair.aligned(folded, maps, NormRule.spread());
+    try (MemoryCheckpoint merged = pair.merge(plain, aligned, merger)) {
       return pair.reset(fold.unfold(merged, pair.models().get(0)));
+    } finally {
+      aligned.forEach(Checkpoint::close);
     }
   }
 }

@@ -21,20 +21,10 @@ import org.merganser.linalg.Tensor;
  * the recipe and a digest of the tensors in its metadata. A file appears complete or not at all,
  * and is checked when it is read.
  */
-final class ModelCache {
+record ModelCache(Path folder) {
   private static final String RECIPE = "merganser.recipe";
   private static final String ORDER = "merganser.order";
   private static final String DIGEST = "merganser.sha256";
-
-  private final Path folder;
-
-  ModelCache(Path folder) {
-    this.folder = folder;
-  }
-
-  Path folder() {
-    return folder;
-  }
 
   Path path(Recipe recipe) {
     return folder.resolve(recipe.hash() + ".safetensors");
@@ -52,10 +42,10 @@ final class ModelCache {
     }
     try (Workspace ws = quiet();
         Checkpoint file = Safetensors.open(path)) {
-      Map<String, Tensor> tensors = new LinkedHashMap<>();
       if (!recipe.text().equals(file.metadata().get(RECIPE))) {
         throw damaged(path, "it was made by another recipe than its name says", null);
       }
+      Map<String, Tensor> tensors = new LinkedHashMap<>();
       for (String name : file.metadata().getOrDefault(ORDER, "").split("\n")) {
         tensors.put(name, file.read(name, ws));
       }
@@ -82,11 +72,16 @@ final class ModelCache {
   void store(Recipe recipe, MemoryCheckpoint model) throws IOException {
     Map<String, Tensor> tensors = new LinkedHashMap<>();
     model.tensors().keySet().forEach(name -> tensors.put(name, model.tensor(name)));
-    Map<String, String> metadata = new LinkedHashMap<>();
-    metadata.put("format", "pt");
-    metadata.put(RECIPE, recipe.text());
-    metadata.put(ORDER, String.join("\n", tensors.keySet()));
-    metadata.put(DIGEST, Recipe.digest(tensors));
+    Map<String, String> metadata =
+        Map.of(
+            "format",
+            "pt",
+            RECIPE,
+            recipe.text(),
+            ORDER,
+            String.join("\n", tensors.keySet()),
+            DIGEST,
+            Recipe.digest(tensors));
     Files.createDirectories(folder);
     try (Workspace ws = quiet()) {
       Safetensors.write(model, metadata, path(recipe), ws);

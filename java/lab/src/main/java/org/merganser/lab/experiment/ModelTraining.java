@@ -8,6 +8,7 @@ import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import org.apache.commons.io.function.IOFunction;
 import org.merganser.compute.Workspace;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.torch.Examples;
@@ -20,13 +21,8 @@ import org.merganser.torch.training.Trainer;
  * instead; each of the others is stored as soon as it is trained, so a cancelled run loses only
  * those in training.
  */
-final class ModelTraining {
-  private final TorchNetwork network;
-  private final Trainer.Options options;
-  private final Optional<ModelCache> cache;
-  private final Workspace ws;
-  private int trained;
-  private int cached;
+record ModelTraining(
+    TorchNetwork network, Trainer.Options options, Optional<ModelCache> cache, Workspace ws) {
 
   /**
    * A model to train.
@@ -35,85 +31,50 @@ final class ModelTraining {
    */
   record Job(long seed, Examples data, String part) {}
 
-  ModelTraining(
-      TorchNetwork network, Trainer.Options options, Optional<ModelCache> cache, Workspace ws) {
-    this.network = network;
-    this.options = options;
-    this.cache = cache;
-    this.ws = ws;
-  }
+  /** One model for each job, and how they came about. */
+  record Trained(List<MemoryCheckpoint> models, ExperimentResult.Training training) {}
 
-  /** How many models were trained. */
-  int trained() {
-    return trained;
-  }
-
-  /** How many came out of the cache. */
-  int cached() {
-    return cached;
-  }
-
-  /** One model for each job. */
-  List<MemoryCheckpoint> train(List<Job> jobs, String stage) throws IOException {
+  Trained train(List<Job> jobs, String stage) throws IOException {
     MemoryCheckpoint[] models = new MemoryCheckpoint[jobs.size()];
-    List<Recipe> recipes = recipes(jobs);
-    for (int i = 0; i < jobs.size() && cache.isPresent(); i++) {
-      Optional<MemoryCheckpoint> found = cache.get().find(recipes.get(i));
-      if (found.isPresent()) {
-        models[i] = found.get();
-        cached++;
-        ws.progress().report("models from cache", i + 1, jobs.size());
-      }
-    }
     List<Integer> missing = new ArrayList<>();
+    List<Long> seeds = new ArrayList<>();
+    List<IOFunction<Workspace, MemoryCheckpoint>> calls = new ArrayList<>();
+    Map<Examples, String> digests = new IdentityHashMap<>();
     for (int i = 0; i < models.length; i++) {
-      if (models[i] == null) {
+      Job job = jobs.get(i);
+      // Without a cache there is none: digests of data take time.
+      Optional<Recipe> recipe =
+          cache.map(
+              c -> {
+                String digest = digests.computeIfAbsent(job.data(), Recipe::digest);
+                return Recipe.of(network, digest, job.part(), options, job.seed());
+              });
+      models[i] = recipe.isPresent() ? cache.get().find(recipe.get()).orElse(null) : null;
+      if (models[i] != null) {
+        ws.progress().report("models from cache", i + 1, models.length);
+      } else {
         missing.add(i);
+        seeds.add(job.seed());
+        calls.add(own -> train(job, recipe, own));
       }
     }
-    if (!missing.isEmpty()) {
-      trainMissing(jobs, recipes, missing, models, stage);
-      trained += missing.size();
-    }
-    return Arrays.asList(models);
-  }
-
-  /** Empty without a cache: digests of data take time. */
-  private List<Recipe> recipes(List<Job> jobs) {
-    List<Recipe> recipes = new ArrayList<>();
-    Map<Examples, String> digests = new IdentityHashMap<>();
-    for (Job job : cache.isPresent() ? jobs : List.<Job>of()) {
-      String digest = digests.computeIfAbsent(job.data(), Recipe::digest);
-      recipes.add(Recipe.of(network, digest, job.part(), options, job.seed()));
-    }
-    return recipes;
-  }
-
-  private void trainMissing(
-      List<Job> jobs,
-      List<Recipe> recipes,
-      List<Integer> missing,
-      MemoryCheckpoint[] models,
-      String stage)
-      throws IOException {
-    List<SideBySide.Job<MemoryCheckpoint>> calls = new ArrayList<>();
-    for (int i : missing) {
-      Job job = jobs.get(i);
-      calls.add(
-          own -> {
-            try (MemoryCheckpoint initial = network.initialise(job.seed())) {
-              MemoryCheckpoint model = Trainer.train(network, initial, job.data(), options, own);
-              if (cache.isPresent()) {
-                cache.get().store(recipes.get(i), model);
-              }
-              return model;
-            }
-          });
-    }
-    List<Long> seeds = missing.stream().map(i -> jobs.get(i).seed()).toList();
     List<MemoryCheckpoint> found = new SideBySide(ws, options.epochs()).all(stage, seeds, calls);
     for (int i = 0; i < found.size(); i++) {
       models[missing.get(i)] = found.get(i);
+    }
+    return new Trained(
+        Arrays.asList(models),
+        new ExperimentResult.Training(missing.size(), models.length - missing.size()));
+  }
+
+  private MemoryCheckpoint train(Job job, Optional<Recipe> recipe, Workspace own)
+      throws IOException {
+    try (MemoryCheckpoint initial = network.initialise(job.seed())) {
+      MemoryCheckpoint model = Trainer.train(network, initial, job.data(), options, own);
+      if (recipe.isPresent()) {
+        cache.get().store(recipe.get(), model);
+      }
+      return model;
     }
   }
 }

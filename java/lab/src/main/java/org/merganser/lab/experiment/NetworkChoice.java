@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.merganser.lab.experiment;
 
+import java.util.LinkedHashMap;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
 import org.merganser.lab.data.DataSet;
 import org.merganser.lab.data.ImageForm;
-import org.merganser.lab.report.Section;
 import org.merganser.method.Setting;
+import org.merganser.method.Settings;
 import org.merganser.torch.Augmentation;
 import org.merganser.torch.TorchNetwork;
 import org.merganser.torch.layers.Activation;
@@ -22,20 +23,22 @@ import org.merganser.torch.training.Trainer;
 /** The network of an experiment, and how one of its kind is trained at the scale of minutes. */
 public record NetworkChoice(
     @Setting("what is trained") Kind network,
-    @Setting("width of the hidden layers of mlp; 32 unless set") OptionalInt hidden,
-    @Setting("number of hidden layers of mlp; 2 unless set") OptionalInt layers,
-    @Setting("multiplies the channels of a convolutional network; 1 unless set")
+    @Setting(value = "width of the hidden layers of mlp; 32 unless set", min = 1, max = 1_000_000)
+        OptionalInt hidden,
+    @Setting(value = "number of hidden layers of mlp; 2 unless set", min = 1, max = 1000)
+        OptionalInt layers,
+    @Setting(
+            value = "multiplies the channels of a convolutional network; 1 unless set",
+            above = 0,
+            max = 1000)
         Optional<Double> widthMultiplier,
     @Setting(
             "normalisation of a convolutional network; none for vgg and batch for resnet unless"
                 + " set")
         Optional<Norm> norm) {
-  private static final int WIDEST = 1_000_000;
-  private static final int DEEPEST = 1000;
   private static final int USUAL_WIDTH = 32;
   private static final int USUAL_LAYERS = 2;
   private static final double MOST_PARAMETERS = 1e9;
-  private static final double WIDEST_MULTIPLIER = 1000;
 
   /** Families of networks. */
   public enum Kind {
@@ -57,15 +60,13 @@ public record NetworkChoice(
   }
 
   public NetworkChoice {
+    Settings.check(NetworkChoice.class, network, hidden, layers, widthMultiplier, norm);
     String unused = "network " + network.id() + " does not use it";
     boolean mlp = network == Kind.MLP;
     ExperimentOptions.refuse("norm", mlp && norm.isPresent(), unused);
     ExperimentOptions.refuse("width-multiplier", mlp && widthMultiplier.isPresent(), unused);
     ExperimentOptions.refuse("hidden", !mlp && hidden.isPresent(), unused);
     ExperimentOptions.refuse("layers", !mlp && layers.isPresent(), unused);
-    require("hidden", hidden.orElse(1), 1, WIDEST);
-    require("layers", layers.orElse(1), 1, DEEPEST);
-    require("width-multiplier", widthMultiplier.orElse(1.0), 1e-9, WIDEST_MULTIPLIER);
     double weights = Math.pow(hidden.orElse(USUAL_WIDTH), 2) * (layers.orElse(USUAL_LAYERS) - 1);
     if (weights > MOST_PARAMETERS) {
       throw new IllegalArgumentException(
@@ -76,15 +77,6 @@ public record NetworkChoice(
                   hidden.orElse(USUAL_WIDTH),
                   weights,
                   MOST_PARAMETERS));
-    }
-  }
-
-  private static void require(String name, Number value, double least, double most) {
-    if (!(value.doubleValue() >= least && value.doubleValue() <= most)) {
-      boolean large = value.doubleValue() > most;
-      String bound = String.valueOf(large ? most : least).replaceAll("\\.0$", "");
-      throw new IllegalArgumentException(
-          name + " must be at " + (large ? "most " : "least ") + bound + ", not " + value);
     }
   }
 
@@ -169,20 +161,15 @@ public record NetworkChoice(
 
   /** For files of results. */
   Map<String, Object> facts() {
-    return isConvolutional()
-        ? Section.row(
-            "kind",
-            network.id(),
-            "widthMultiplier",
-            width(),
-            "norm",
-            normalisation().name().toLowerCase(Locale.ROOT))
-        : Section.row(
-            "kind",
-            network.id(),
-            "hidden",
-            hidden.orElse(USUAL_WIDTH),
-            "layers",
-            layers.orElse(USUAL_LAYERS));
+    Map<String, Object> facts = new LinkedHashMap<>();
+    facts.put("kind", network.id());
+    if (isConvolutional()) {
+      facts.put("widthMultiplier", width());
+      facts.put("norm", normalisation().name().toLowerCase(Locale.ROOT));
+    } else {
+      facts.put("hidden", hidden.orElse(USUAL_WIDTH));
+      facts.put("layers", layers.orElse(USUAL_LAYERS));
+    }
+    return facts;
   }
 }

@@ -7,7 +7,6 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalInt;
-import java.util.function.Function;
 import org.merganser.align.Aligner;
 import org.merganser.compute.Workspace;
 import org.merganser.internal.Opened;
@@ -110,55 +109,48 @@ public final class NpMergeExperiment extends Experiment {
       List<Aligned> all = Aligned.all(pair, this, open);
       TorchObjective objective =
           options.learning().objective(pair, seen, options.learning().heldOut());
-      String learned = "a coefficient for each parameter, learned";
-      rows.add(NP, jobs(all, a -> NP + "+" + a.choice().name(), learned, np(pair, objective)));
+      rows.add(
+          NP,
+          all,
+          a -> NP + "+" + a.choice().name(),
+          "a coefficient for each parameter, learned",
+          np(pair, objective));
       if (options().models() > 2) {
         NpMerger joint =
             NpMerger.of(objective, options.np().withForm(NpMerger.Form.SOFTMAX).withInitial());
         rows.add(
             "np-merge jointly",
-            jobs(
-                all,
-                a -> JOINT + "+" + a.choice().name(),
-                "coefficients of all models learned at once",
-                a -> own -> Learned.of(List.of(joint.learn(a.problem(pair), own)), true)));
+            all,
+            a -> JOINT + "+" + a.choice().name(),
+            "coefficients of all models learned at once",
+            (a, own) -> Learned.of(List.of(joint.learn(a.problem(pair), own)), true));
       }
       // The average of the last aligner comes first: it is the one to compare with.
       List<Aligned> ordered = new ArrayList<>(all);
       ordered.add(0, ordered.remove(all.size() - 1));
-      String tuned = "the average trained on, as many steps and batches as NP Merge";
-      rows.add("fine-tuning", jobs(ordered, a -> tuned(a.choice()), tuned, tuning(objective)));
+      rows.add(
+          "fine-tuning",
+          ordered,
+          a -> tuned(a.choice()),
+          "the average trained on, as many steps and batches as NP Merge",
+          tuning(objective));
       learnFromFewer(pair, rows, all);
     }
   }
 
-  private static List<LearnedRows.Job> jobs(
-      List<Aligned> all,
-      Function<Aligned, String> id,
-      String meaning,
-      Function<Aligned, SideBySide.Job<Learned>> job) {
-    return all.stream()
-        .map(
-            a ->
-                new LearnedRows.Job(
-                    id.apply(a), meaning + "; " + a.choice().summary(), job.apply(a)))
-        .toList();
-  }
-
-  private Function<Aligned, SideBySide.Job<Learned>> tuning(TorchObjective objective) {
+  private LearnedRows.Method tuning(TorchObjective objective) {
     FineTuning.Options how = options.learning().fineTuning();
-    return a -> own -> Learned.of(FineTuning.of(objective, a.average(), how, own));
+    return (a, own) -> Learned.of(FineTuning.of(objective, a.average(), how, own));
   }
 
   /** Of more than two models one after the other. */
-  private Function<Aligned, SideBySide.Job<Learned>> np(Pair pair, TorchObjective objective) {
+  private LearnedRows.Method np(Pair pair, TorchObjective objective) {
     NpMerger merger = NpMerger.of(objective, options.np());
     boolean planes = options.form() == NpMerger.Form.SOFTMAX;
-    return a ->
-        own ->
-            options().models() == 2
-                ? Learned.of(List.of(merger.learn(a.problem(pair), own)), planes)
-                : successive(pair, merger, a, own, planes);
+    return (a, own) ->
+        options().models() == 2
+            ? Learned.of(List.of(merger.learn(a.problem(pair), own)), planes)
+            : successive(pair, merger, a, own, planes);
   }
 
   private static Learned successive(
@@ -189,20 +181,19 @@ public final class NpMergeExperiment extends Experiment {
 
   /** NP Merge with and without stopping, and fine-tuning, from few samples. */
   private void learnFromFewer(Pair pair, LearnedRows rows, List<Aligned> all) throws IOException {
+    LearningOptions learning = options.learning();
     String reference = reference(pair.network().architecture());
     Aligned aligned =
         all.stream().filter(a -> a.choice().name().equals(reference)).findFirst().orElseThrow();
-    Findings.Found average = pair.findings().row(AVERAGE + "+" + reference);
-    for (int count : options.learning().counts(options(), pair.data().train().size())) {
-      rows.sample(reference, AVERAGE, count, average.test());
+    for (int count : learning.counts(options(), pair.data().train().size())) {
+      rows.sample(reference, AVERAGE, count, pair.findings().row(AVERAGE + "+" + reference).test());
       try (Examples few = pair.drawn(OptionalInt.of(count), DRAW)) {
-        TorchObjective stopping =
-            options.learning().objective(pair, few, options.learning().heldOut());
-        Map<String, SideBySide.Job<Learned>> methods = new LinkedHashMap<>();
-        methods.put(NP, np(pair, stopping).apply(aligned));
-        methods.put(ALL_STEPS, np(pair, options.learning().objective(pair, few, 0)).apply(aligned));
-        methods.put(TUNED, tuning(stopping).apply(aligned));
-        rows.samples(reference, count, methods);
+        TorchObjective stopping = learning.objective(pair, few, learning.heldOut());
+        Map<String, LearnedRows.Method> methods = new LinkedHashMap<>();
+        methods.put(NP, np(pair, stopping));
+        methods.put(ALL_STEPS, np(pair, learning.objective(pair, few, 0)));
+        methods.put(TUNED, tuning(stopping));
+        rows.samples(aligned, count, methods);
       }
     }
   }
@@ -224,7 +215,7 @@ public final class NpMergeExperiment extends Experiment {
   }
 
   @Override
-  List<Section> sections(List<Findings> pairs) {
+  List<Section<?>> sections(List<Findings> pairs) {
     String main = aligners().get(aligners().size() - 1).name();
     return NpMergeCharts.sections(pairs, main, options.learning().evalEvery());
   }

@@ -8,7 +8,6 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.OptionalInt;
-import java.util.SplittableRandom;
 import org.merganser.align.Alignment;
 import org.merganser.align.NormRule;
 import org.merganser.compute.Workspace;
@@ -64,13 +63,7 @@ record Pair(
     if (count.isEmpty() || count.getAsInt() == all.size()) {
       return all.first(all.size());
     }
-    int[] order = new int[all.size()];
-    SplittableRandom random = Seeds.stream(seed(), stream);
-    for (int i = 0; i < order.length; i++) {
-      int j = random.nextInt(i + 1);
-      order[i] = order[j];
-      order[j] = i;
-    }
+    int[] order = Seeds.order(all.size(), seed(), stream);
     return all.select(Arrays.copyOf(order, count.getAsInt()));
   }
 
@@ -145,7 +138,7 @@ record Pair(
     MemoryCheckpoint kept = null;
     Evaluation score = Findings.REFUSED;
     for (int i = 0; i < row.ways().size(); i++) {
-      MemoryCheckpoint model = row.ways().get(i).job().make();
+      MemoryCheckpoint model = row.ways().get(i).model().get();
       if (!model.stale().isEmpty()) {
         model.close();
         add(row.id(), row.meaning(), Findings.REFUSED, Findings.REFUSED, "");
@@ -212,9 +205,14 @@ record Pair(
     return watch.time("merge", () -> MemoryCheckpoint.copyOf(merger.merge(problem, ws), ws));
   }
 
-  /** Running statistics are not merged but taken anew: dense maps make them meaningless. */
+  /**
+   * A model, which is closed, with running statistics taken anew: they are not merged, since dense
+   * maps make them meaningless.
+   */
   MemoryCheckpoint reset(Checkpoint merged) throws IOException {
-    return watch.time("repair", () -> new BatchNormReset().apply(merged, network, batches(), ws));
+    try (merged) {
+      return watch.time("repair", () -> new BatchNormReset().apply(merged, network, batches(), ws));
+    }
   }
 
   /** Writes a checkpoint when files are kept. */

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.merganser.lab.experiment;
 
-import java.nio.charset.StandardCharsets;
+import static java.nio.charset.StandardCharsets.UTF_8;
+
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
 import java.util.Map;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 import org.merganser.internal.kernel.Block;
 import org.merganser.io.TensorInfo;
 import org.merganser.linalg.Tensor;
@@ -32,37 +35,30 @@ record Recipe(String text) {
   static Recipe of(
       TorchNetwork network, String data, String part, Trainer.Options options, long seed) {
     StringBuilder text = new StringBuilder();
-    text.append("merganser trained model, recipe ").append(VERSION).append('\n');
-    text.append("network ").append(network).append('\n');
-    network
-        .parameters()
-        .forEach(
-            (name, info) ->
-                text.append("tensor ").append(name).append(' ').append(info).append('\n'));
-    text.append("data ").append(part).append('\n');
-    text.append("examples sha256 ").append(data).append('\n');
-    text.append("trainer ").append(options).append('\n');
-    text.append("seed ").append(seed).append('\n');
-    text.append("torch ").append(TorchNatives.version()).append('\n');
-    text.append("merganser ").append(Doctor.versions().get("merganser")).append('\n');
-    return new Recipe(text.toString());
+    text.append("merganser trained model, recipe ").append(VERSION);
+    text.append("\nnetwork ").append(network);
+    network.parameters().forEach((name, info) -> text.append("\ntensor " + name + " " + info));
+    text.append("\ndata ").append(part);
+    text.append("\nexamples sha256 ").append(data);
+    text.append("\ntrainer ").append(options);
+    text.append("\nseed ").append(seed);
+    text.append("\ntorch ").append(TorchNatives.version());
+    text.append("\nmerganser ").append(Doctor.versions().get("merganser"));
+    return new Recipe(text.append('\n').toString());
   }
 
   /** SHA-256 of the text. */
   String hash() {
-    return HexFormat.of().formatHex(sha256().digest(text.getBytes(StandardCharsets.UTF_8)));
+    return HexFormat.of().formatHex(sha256().digest(text.getBytes(UTF_8)));
   }
 
   /** SHA-256 of inputs, labels and number of classes. */
   static String digest(Examples data) {
     MessageDigest digest = sha256();
     update(digest, "inputs", data.inputs());
-    StringBuilder labels = new StringBuilder();
-    labels.append("classes ").append(data.classes()).append(" labels");
-    for (int label : data.labels()) {
-      labels.append(' ').append(label);
-    }
-    digest.update(labels.toString().getBytes(StandardCharsets.UTF_8));
+    String labels =
+        IntStream.of(data.labels()).mapToObj(label -> " " + label).collect(Collectors.joining());
+    digest.update(("classes " + data.classes() + " labels" + labels).getBytes(UTF_8));
     return HexFormat.of().formatHex(digest.digest());
   }
 
@@ -75,7 +71,7 @@ record Recipe(String text) {
 
   private static void update(MessageDigest digest, String name, Tensor tensor) {
     String head = name + " " + TensorInfo.of(tensor) + "\n";
-    digest.update(head.getBytes(StandardCharsets.UTF_8));
+    digest.update(head.getBytes(UTF_8));
     for (long at = 0; at < tensor.bytes(); at += CHUNK) {
       try (Block.View view = Block.view(tensor, at, (int) Math.min(tensor.bytes() - at, CHUNK))) {
         digest.update(view.buffer());

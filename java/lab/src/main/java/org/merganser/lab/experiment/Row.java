@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.merganser.lab.experiment;
 
-import java.io.IOException;
 import java.util.List;
+import org.apache.commons.io.function.IOSupplier;
 import org.merganser.io.MemoryCheckpoint;
 
 /**
@@ -19,12 +19,7 @@ record Row(String id, String meaning, List<Way> ways) {
 
   /**
    * @param settings what is told when it is taken
+   * @param model makes it
    */
-  record Way(String settings, Job job) {}
-
-  /** Makes the model. */
-  @FunctionalInterface
-  interface Job {
-    MemoryCheckpoint make() throws IOException;
-  }
+  record Way(String settings, IOSupplier<MemoryCheckpoint> model) {}
 }

@@ -22,7 +22,6 @@ final class Runner {
   private final Workspace ws;
   private final Stopwatch watch = new Stopwatch();
   private final List<Findings> pairs = new ArrayList<>();
-  private final Optional<Journal> journal;
   private ExperimentResult.Data summary;
   private TorchNetwork network;
 
@@ -30,7 +29,6 @@ final class Runner {
     this.experiment = experiment;
     this.options = experiment.options();
     this.ws = ws;
-    this.journal = options.out().map(out -> new Journal(out, experiment));
   }
 
   ExperimentResult run() throws IOException {
@@ -45,28 +43,26 @@ final class Runner {
         } while (!isDrawn() && pair < options.seeds());
       }
     }
-    if (journal.isPresent()) {
-      journal.get().end();
-    }
     return new ResultReport(experiment, summary, network, pairs).result(watch.seconds(), ws);
   }
 
   /** Of an interrupted run of the same settings and data, or found now. */
   private Findings findings(int index, DataSet data) throws IOException {
+    Optional<Journal> journal = experiment.journal();
     if (journal.isPresent()) {
       Optional<Findings> before = journal.get().read(index, data);
       if (before.isPresent()) {
         return before.get();
       }
     }
-    Findings found = new Findings();
-    List<MemoryCheckpoint> trained = watch.time("train", () -> train(index, data, found));
+    ModelTraining.Trained trained = watch.time("train", () -> train(index, data));
+    Findings found = new Findings(trained.training());
     Examples sample = options.sample(data);
     // As published: running statistics of all models are taken in the same way before comparing.
     List<MemoryCheckpoint> models =
         network.batchNorms().isEmpty()
-            ? trained
-            : watch.time("repair", () -> reset(trained, sample));
+            ? trained.models()
+            : watch.time("repair", () -> reset(trained.models(), sample));
     try (Pair pair = new Pair(index, options, network, data, models, sample, found, watch, ws)) {
       watch.run("evaluate", pair::evaluateModels);
       experiment.run(pair);
@@ -95,7 +91,7 @@ final class Runner {
   }
 
   /** Model k of pair I has seed {@code seed + I models + k}: no two pairs share a model. */
-  private List<MemoryCheckpoint> train(int pair, DataSet data, Findings found) throws IOException {
+  private ModelTraining.Trained train(int pair, DataSet data) throws IOException {
     // Models of one pair split one draw; other pairs draw again.
     long splitSeed = options.seed() + pair;
     List<Examples> parts = options.split().apply(data.train(), options.models(), splitSeed);
@@ -104,15 +100,13 @@ final class Runner {
       long seed = options.seed() + (long) pair * options.models() + k;
       jobs.add(new ModelTraining.Job(seed, parts.get(k), part(data, splitSeed, k)));
     }
-    ModelTraining training =
-        new ModelTraining(network, options.training(), options.cache().map(ModelCache::new), ws);
-    List<MemoryCheckpoint> models =
-        training.train(jobs, "train pair " + (pair + 1) + "/" + options.seeds());
-    found.trained(new ExperimentResult.Training(training.trained(), training.cached()));
+    ModelTraining.Trained trained =
+        new ModelTraining(network, options.training(), options.cache().map(ModelCache::new), ws)
+            .train(jobs, "train pair " + (pair + 1) + "/" + options.seeds());
     if (options.split() != Split.NONE) {
       parts.forEach(Examples::close);
     }
-    return models;
+    return trained;
   }
 
   private String part(DataSet data, long splitSeed, int model) {

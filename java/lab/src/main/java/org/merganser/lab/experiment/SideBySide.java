@@ -6,6 +6,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
 import java.util.concurrent.atomic.AtomicLong;
+import org.apache.commons.io.function.IOFunction;
 import org.merganser.compute.Progress;
 import org.merganser.compute.Workspace;
 import org.merganser.internal.Threads;
@@ -19,29 +20,24 @@ import org.merganser.internal.Threads;
  */
 record SideBySide(Workspace ws, long steps) {
 
-  /** One optimisation. */
-  @FunctionalInterface
-  interface Job<T> {
-    T run(Workspace own) throws IOException;
-  }
-
   /**
    * @param seeds of the Workspace of each
    */
-  <T> List<T> all(String stage, List<Long> seeds, List<Job<T>> jobs) throws IOException {
+  <T> List<T> all(String stage, List<Long> seeds, List<IOFunction<Workspace, T>> jobs)
+      throws IOException {
     AtomicLong done = new AtomicLong();
     List<Callable<T>> calls = new ArrayList<>();
     for (int i = 0; i < jobs.size(); i++) {
-      Job<T> job = jobs.get(i);
-      long seed = seeds.get(i);
-      calls.add(() -> one(job, stage, seed, done, jobs.size() * steps));
+      int at = i;
+      calls.add(() -> one(jobs.get(at), stage, seeds.get(at), done, jobs.size() * steps));
     }
     try (Threads threads = new Threads(Math.min(ws.threads(), Math.max(1, jobs.size())))) {
       return threads.all(calls);
     }
   }
 
-  private <T> T one(Job<T> job, String stage, long seed, AtomicLong done, long total)
+  private <T> T one(
+      IOFunction<Workspace, T> job, String stage, long seed, AtomicLong done, long total)
       throws IOException {
     long[] own = new long[1];
     try (Workspace workspace =
@@ -67,7 +63,7 @@ record SideBySide(Workspace ws, long steps) {
                   }
                 })
             .open()) {
-      T result = job.run(workspace);
+      T result = job.apply(workspace);
       // It may have stopped early.
       report(stage, done.addAndGet(steps - own[0]), total, "");
       return result;

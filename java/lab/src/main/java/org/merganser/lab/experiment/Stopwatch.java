@@ -4,40 +4,30 @@ package org.merganser.lab.experiment;
 import java.io.IOException;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import org.apache.commons.io.function.IORunnable;
+import org.apache.commons.io.function.IOSupplier;
 
 /** Adds up wall time by stage. */
-final class Stopwatch {
-  private final Map<String, Double> seconds = new LinkedHashMap<>();
-
-  @FunctionalInterface
-  interface Work<T> {
-    T run() throws IOException;
+record Stopwatch(Map<String, Double> seconds) {
+  Stopwatch() {
+    this(new LinkedHashMap<>());
   }
 
-  <T> T time(String stage, Work<T> work) throws IOException {
+  <T> T time(String stage, IOSupplier<T> work) throws IOException {
     long start = System.nanoTime();
     try {
-      return work.run();
+      return work.get();
     } finally {
       seconds.merge(stage, (System.nanoTime() - start) * 1e-9, Double::sum);
     }
   }
 
-  @FunctionalInterface
-  interface Action {
-    void run() throws IOException;
-  }
-
-  void run(String stage, Action action) throws IOException {
+  void run(String stage, IORunnable work) throws IOException {
     time(
         stage,
         () -> {
-          action.run();
+          work.run();
           return null;
         });
-  }
-
-  Map<String, Double> seconds() {
-    return seconds;
   }
 }

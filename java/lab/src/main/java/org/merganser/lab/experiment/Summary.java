@@ -2,11 +2,12 @@
 package org.merganser.lab.experiment;
 
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalDouble;
+import java.util.function.Function;
+import java.util.stream.IntStream;
 import org.apache.commons.statistics.distribution.TDistribution;
 import org.merganser.model.Evaluation;
 
@@ -18,32 +19,12 @@ final class Summary {
 
   static Evaluation average(List<Evaluation> evaluations) {
     return new Evaluation(
-        evaluations.stream().mapToDouble(Evaluation::accuracy).average().orElseThrow(),
-        evaluations.stream().mapToDouble(Evaluation::loss).average().orElseThrow());
+        mean(evaluations.stream().map(Evaluation::accuracy).toList()),
+        mean(evaluations.stream().map(Evaluation::loss).toList()));
   }
 
   static double mean(List<Double> values) {
     return values.stream().mapToDouble(v -> v).average().orElseThrow();
-  }
-
-  /** Mean of lists of one length, entry by entry. */
-  static List<Double> means(List<List<Double>> lists) {
-    List<Double> means = new ArrayList<>();
-    for (int i = 0; i < lists.get(0).size(); i++) {
-      int at = i;
-      means.add(mean(lists.stream().map(list -> list.get(at)).toList()));
-    }
-    return means;
-  }
-
-  /** Deviations of lists of one length, entry by entry. */
-  static List<Double> deviations(List<List<Double>> lists) {
-    List<Double> deviations = new ArrayList<>();
-    for (int i = 0; i < lists.get(0).size(); i++) {
-      int at = i;
-      deviations.add(deviation(lists.stream().map(list -> list.get(at)).toList()));
-    }
-    return deviations;
   }
 
   /** Sample standard deviation (division by n - 1); 0 for one value. */
@@ -56,31 +37,54 @@ final class Summary {
     return Math.sqrt(sum / (values.size() - 1));
   }
 
+  /** Mean of lists of one length, entry by entry; empty for none. */
+  static List<Double> means(List<List<Double>> lists) {
+    return entries(lists, Summary::mean);
+  }
+
+  /** Deviations of lists of one length, entry by entry. */
+  static List<Double> deviations(List<List<Double>> lists) {
+    return entries(lists, Summary::deviation);
+  }
+
+  private static List<Double> entries(
+      List<List<Double>> lists, Function<List<Double>, Double> number) {
+    return IntStream.range(0, lists.isEmpty() ? 0 : lists.get(0).size())
+        .mapToObj(i -> number.apply(lists.stream().map(list -> list.get(i)).toList()))
+        .toList();
+  }
+
   /** One row for each method. */
   static List<ExperimentResult.Row> rows(List<Findings> pairs) {
     List<ExperimentResult.Row> rows = new ArrayList<>();
-    for (Map.Entry<String, Findings.Found> row : pairs.get(0).rows().entrySet()) {
-      List<Findings.Found> found = pairs.stream().map(pair -> pair.row(row.getKey())).toList();
-      Evaluation test = average(found.stream().map(Findings.Found::test).toList());
-      Evaluation selection = average(found.stream().map(Findings.Found::selection).toList());
-      rows.add(
-          new ExperimentResult.Row(
-              row.getKey(),
-              row.getValue().meaning(),
-              test.accuracy(),
-              deviation(found.stream().map(f -> f.test().accuracy()).toList()),
-              test.loss(),
-              selection.accuracy()));
-    }
+    pairs
+        .get(0)
+        .rows()
+        .forEach(
+            (id, row) -> {
+              List<Findings.Found> found = pairs.stream().map(pair -> pair.row(id)).toList();
+              Evaluation test = average(found.stream().map(Findings.Found::test).toList());
+              rows.add(
+                  new ExperimentResult.Row(
+                      id,
+                      row.meaning(),
+                      test.accuracy(),
+                      row.isRefused()
+                          ? Double.NaN
+                          : deviation(found.stream().map(f -> f.test().accuracy()).toList()),
+                      test.loss(),
+                      mean(found.stream().map(f -> f.selection().accuracy()).toList())));
+            });
     return rows;
   }
 
-  /** Accuracies of every pair by row. */
+  /** Accuracies of every pair by row, less those refused. */
   static List<Map<String, Double>> accuracies(List<Findings> pairs) {
     List<Map<String, Double>> all = new ArrayList<>();
     for (Findings pair : pairs) {
       Map<String, Double> accuracies = new LinkedHashMap<>();
       pair.rows().forEach((id, found) -> accuracies.put(id, found.test().accuracy()));
+      accuracies.values().removeIf(accuracy -> accuracy.isNaN());
       all.add(accuracies);
     }
     return all;
@@ -99,8 +103,11 @@ final class Summary {
         pairs.stream()
             .map(p -> p.row(method).test().accuracy() - p.row(than).test().accuracy())
             .toList();
-    return List.of(
-        new ExperimentResult.Difference(method, than, values, mean(values), halfWidth(values)));
+    double mean = mean(values);
+    OptionalDouble half = halfWidth(values);
+    Double low = half.isPresent() ? (Double) (mean - half.getAsDouble()) : null;
+    Double high = half.isPresent() ? (Double) (mean + half.getAsDouble()) : null;
+    return List.of(new ExperimentResult.Difference(method, than, mean, low, high, values));
   }
 
   /**
@@ -116,10 +123,5 @@ final class Summary {
     }
     double t = TDistribution.of(n - 1).inverseCumulativeProbability(UPPER);
     return OptionalDouble.of(t * deviation(values) / Math.sqrt(n));
-  }
-
-  /** Boxed. */
-  static List<Double> list(double[] values) {
-    return Arrays.stream(values).boxed().toList();
   }
 }

@@ -1,74 +1,98 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.merganser.lab.report;
 
-import java.util.ArrayList;
+import java.awt.BasicStroke;
+import java.awt.Color;
+import java.awt.Font;
+import java.io.IOException;
 import java.util.List;
 import java.util.stream.DoubleStream;
+import org.knowm.xchart.BitmapEncoder;
+import org.knowm.xchart.CategoryChart;
+import org.knowm.xchart.CategoryChartBuilder;
+import org.knowm.xchart.XYChart;
+import org.knowm.xchart.XYChartBuilder;
+import org.knowm.xchart.XYSeries;
+import org.knowm.xchart.style.AxesChartStyler;
+import org.knowm.xchart.style.CategoryStyler;
+import org.knowm.xchart.style.Styler;
+import org.knowm.xchart.style.XYStyler;
+import org.knowm.xchart.style.markers.SeriesMarkers;
 
-/** Lines, or bars, over one axis; they are added one by one. */
-public final class Chart {
-  /**
-   * @param colour index of its colour, the same for a method in every picture; negative for dashed
-   *     lines, which belong to no method
-   * @param deviations whiskers of bars; empty for none
-   */
-  record Series(String name, int colour, List<Double> x, List<Double> y, List<Double> deviations) {}
+/** A picture of lines, or bars, over one axis. */
+public class Chart {
+  /** More names than this do not fit side by side. */
+  private static final int FLAT_LABELS = 8;
 
-  final String file;
-  final String text;
-  final String title;
-  final String x;
-  final String y;
-  final List<Series> series = new ArrayList<>();
-  List<String> names = List.of();
-  Double low;
-  Double high;
+  private static final int SHORT_LABEL = 18;
 
-  /**
-   * @param file name of its picture, without ending
-   * @param text what it shows, in words
-   * @param x title of the axis; empty for bars
-   */
-  public Chart(String file, String text, String title, String x, String y) {
+  private final String file;
+  private final String text;
+  private final org.knowm.xchart.internal.chartpart.Chart<?, ?> drawn;
+
+  private Chart(String file, String text, org.knowm.xchart.internal.chartpart.Chart<?, ?> drawn) {
     this.file = file;
     this.text = text;
-    this.title = title;
-    this.x = x;
-    this.y = y;
-  }
-
-  /** Adds a line, dashed when the colour is negative. */
-  public Chart line(String name, int colour, List<Double> at, List<Double> values) {
-    series.add(new Series(name, colour, at, values, List.of()));
-    return this;
-  }
-
-  /** Adds bars with their deviations, or without any. */
-  public Chart bars(String name, List<Double> values, List<Double> deviations) {
-    series.add(new Series(name, 0, List.of(), values, deviations));
-    return this;
-  }
-
-  /** Names of the bars, or of the places 0, 1, ... of the axis of x. */
-  public Chart named(List<String> places) {
-    names = places;
-    return this;
-  }
-
-  /** How many lines there are. */
-  public int lines() {
-    return series.size();
+    this.drawn = drawn;
   }
 
   /**
-   * Ends of the axis of y.
+   * Bars of percentages.
    *
-   * @param to null for where the values end
+   * @param file name of its picture, without ending
+   * @param text what it shows, in words
+   * @param y title of the axis
+   * @param deviations whiskers; empty for none
    */
-  public Chart limits(double from, Double to) {
-    low = from;
-    high = to;
-    return this;
+  public static Chart bars(
+      String file,
+      String text,
+      String y,
+      List<String> names,
+      List<Double> values,
+      List<Double> deviations) {
+    int longest = names.stream().mapToInt(String::length).max().orElse(0);
+    // Names stand aslant and take height from the bars.
+    int height = 420 + (names.size() > FLAT_LABELS ? 6 * Math.max(0, longest - SHORT_LABEL) : 0);
+    CategoryChart drawn =
+        new CategoryChartBuilder().width(1000).height(height).yAxisTitle(y).build();
+    CategoryStyler styler = drawn.getStyler();
+    style(styler, 0.0, 100.0);
+    styler.setLegendVisible(false);
+    styler.setAvailableSpaceFill(0.7);
+    styler.setLabelsVisible(true);
+    styler.setLabelsPosition(0.5);
+    styler.setAxisTickLabelsFont(new Font(Font.SANS_SERIF, Font.PLAIN, 12));
+    styler.setLabelsFont(new Font(Font.SANS_SERIF, Font.PLAIN, 12));
+    styler.setDecimalPattern("0.0");
+    styler.setSeriesColors(new Color[] {new Color(0x2f6f8f)});
+    if (names.size() > FLAT_LABELS) {
+      styler.setXAxisLabelRotation(45);
+    }
+    drawn.addSeries(file, names, values, deviations.isEmpty() ? null : deviations);
+    return new Chart(file, text, drawn);
+  }
+
+  private static void style(AxesChartStyler styler, Double low, Double high) {
+    styler.setChartBackgroundColor(Color.WHITE);
+    styler.setPlotBorderVisible(false);
+    styler.setPlotGridVerticalLinesVisible(false);
+    styler.setYAxisMin(low);
+    styler.setYAxisMax(high);
+  }
+
+  /** Name of its picture, without ending. */
+  String file() {
+    return file;
+  }
+
+  /** What it shows, in words. */
+  String text() {
+    return text;
+  }
+
+  byte[] png() throws IOException {
+    return BitmapEncoder.getBitmapBytes(drawn, BitmapEncoder.BitmapFormat.PNG);
   }
 
   /** {@code from, from + 1, ...}, n of them. */
@@ -79,5 +103,105 @@ public final class Chart {
   /** Fractions in percent. */
   public static List<Double> percent(List<Double> fractions) {
     return fractions.stream().map(fraction -> 100 * fraction).toList();
+  }
+
+  /** Lines, added one by one. */
+  public static final class Lines extends Chart {
+    /** Distinguishable with colour-blind eyes too (after Wong 2011). */
+    private static final int[] COLOURS = {
+      0x7f7f7f, 0xe69f00, 0x0072b2, 0x009e73, 0xcc79a7, 0x56b4e9, 0xd55e00, 0x8c6d00, 0x5b3a8c, 0
+    };
+
+    /** Of dashed lines. */
+    private static final int[] OTHERS = {0, 0x999999, 0xd9a441, 0x6fa8d0, 0x6cc2a5};
+
+    private static final int MARKED_POINTS = 25;
+
+    private final XYChart drawn;
+
+    /**
+     * @param file name of its picture, without ending
+     * @param text what it shows, in words
+     * @param title over it
+     * @param x title of the axis
+     * @param y title of the axis
+     */
+    public Lines(String file, String text, String title, String x, String y) {
+      this(
+          file,
+          text,
+          new XYChartBuilder()
+              .width(820)
+              .height(400)
+              .title(title)
+              .xAxisTitle(x)
+              .yAxisTitle(y)
+              .build());
+    }
+
+    private Lines(String file, String text, XYChart drawn) {
+      super(file, text, drawn);
+      this.drawn = drawn;
+      Font plain = new Font(Font.SANS_SERIF, Font.PLAIN, 14);
+      XYStyler styler = drawn.getStyler();
+      style(styler, null, null);
+      styler.setLegendPosition(Styler.LegendPosition.OutsideE);
+      styler.setLegendBorderColor(Color.WHITE);
+      styler.setLegendFont(plain);
+      styler.setAxisTitleFont(plain);
+      styler.setAxisTickLabelsFont(plain);
+      styler.setXAxisMaxLabelCount(11);
+      styler.setChartTitleFont(new Font(Font.SANS_SERIF, Font.BOLD, 15));
+    }
+
+    /**
+     * Adds a line.
+     *
+     * @param colour index of its colour, the same for a method in every picture; negative for
+     *     dashed lines, which belong to no method
+     */
+    public Lines line(String name, int colour, List<Double> at, List<Double> values) {
+      boolean dashed = colour < 0;
+      int rgb = dashed ? OTHERS[(-1 - colour) % OTHERS.length] : COLOURS[colour % COLOURS.length];
+      XYSeries line = drawn.addSeries(name, at, values);
+      line.setLineColor(new Color(rgb));
+      line.setMarkerColor(new Color(rgb));
+      line.setLineStyle(
+          dashed
+              ? new BasicStroke(
+                  1.8f, BasicStroke.CAP_BUTT, BasicStroke.JOIN_ROUND, 1, new float[] {6, 4}, 0)
+              : new BasicStroke(2.2f));
+      line.setMarker(
+          dashed || at.size() > MARKED_POINTS ? SeriesMarkers.NONE : SeriesMarkers.CIRCLE);
+      return this;
+    }
+
+    /** How many lines there are. */
+    public int size() {
+      return drawn.getSeriesMap().size();
+    }
+
+    /** Names of the places 0, 1, ... of the axis of x, which has no others. */
+    public Lines named(List<String> places) {
+      drawn
+          .getStyler()
+          .setxAxisTickLabelsFormattingFunction(
+              x -> {
+                long at = Math.round(x);
+                boolean known = Math.abs(x - at) < 1e-6 && at >= 0 && at < places.size();
+                return known ? places.get((int) at) : "";
+              });
+      return this;
+    }
+
+    /**
+     * Ends of the axis of y.
+     *
+     * @param to null for where the values end
+     */
+    public Lines limits(double from, Double to) {
+      style(drawn.getStyler(), from, to);
+      return this;
+    }
   }
 }

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.merganser.lab.report;
 
+import com.samskivert.mustache.Escapers;
+import com.samskivert.mustache.Mustache;
 import java.io.IOException;
+import java.io.InputStream;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
@@ -9,38 +12,20 @@ import java.util.ArrayList;
 import java.util.Base64;
 import java.util.HashSet;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import org.merganser.internal.io.PartialFile;
-import org.merganser.lab.report.Section.Column;
+import org.merganser.internal.io.TextFile;
 
 /** {@code report.html}: one self-contained page, its pictures also beside it. */
-public final class HtmlReport {
-  private static final String HEAD =
-      """
-      <!DOCTYPE html>
-      <html lang="en">
-      <head>
-      <meta charset="utf-8">
-      <meta name="viewport" content="width=device-width, initial-scale=1">
-      <title>%1$s</title>
-      <style>
-      body { font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; color: #222; }
-      h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin-top: 2.5rem; }
-      table { border-collapse: collapse; width: 100%%; }
-      th, td { text-align: left; padding: .3rem .8rem .3rem 0; border-bottom: 1px solid #ddd; }
-      td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
-      img { max-width: 100%%; height: auto; } .dim { color: #666; }
-      .pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(26rem, 100%%), 1fr)); gap: 1rem; }
-      </style>
-      </head>
-      <body>
-      <h1>%1$s</h1>
-      <p>%2$s</p>
-      """;
+final class HtmlReport {
+  private static final Mustache.Compiler COMPILER =
+      Mustache.compiler()
+          .emptyStringIsFalse(true)
+          .withEscaper(
+              Escapers.simple(
+                  new String[][] {{"&", "&amp;"}, {"<", "&lt;"}, {">", "&gt;"}, {"\"", "&quot;"}}));
 
-  private final StringBuilder page = new StringBuilder();
   private final Set<String> pictures = new HashSet<>();
   private final Path folder;
 
@@ -48,90 +33,76 @@ public final class HtmlReport {
     this.folder = folder;
   }
 
+  // What the template shows.
+
+  private record Page(
+      String title, String text, List<Part> sections, String settings, String made) {}
+
+  private record Part(
+      String title, String text, boolean several, List<Picture> pictures, List<Line> table) {}
+
+  private record Picture(String text, String png) {}
+
+  private record Line(List<Cell> cells) {}
+
+  private record Cell(String tag, boolean number, String text) {}
+
   /** Writes {@code report.html} and its pictures into a folder. */
-  public static void write(Report report, Path folder) throws IOException {
+  static void write(Report report, Path folder) throws IOException {
     HtmlReport html = new HtmlReport(folder);
-    html.page.append(HEAD.formatted(escape(report.title()), escape(report.text())));
-    List<Section> sections = new ArrayList<>(report.sections());
+    List<Section<?>> sections = new ArrayList<>(report.sections());
     sections.add(time(report.seconds()));
-    for (Section section : sections) {
-      html.section(section);
-    }
-    html.list("Settings", report.facts().getOrDefault("settings", Map.of()));
-    html.list("Made with", report.made());
-    html.page.append("</body>\n</html>\n");
-    html.write("report.html", html.page.toString().getBytes(StandardCharsets.UTF_8));
-  }
-
-  private void list(String title, Object values) {
-    page.append("<h2>").append(title).append("</h2>\n<p class=\"dim\">");
-    page.append(escape(values.toString().replaceAll("^\\{|}$", ""))).append("</p>\n");
-  }
-
-  private static Section time(Map<String, Double> seconds) {
-    double total = seconds.values().stream().mapToDouble(Double::doubleValue).sum();
-    List<Map<String, Object>> rows =
-        seconds.entrySet().stream()
-            .map(e -> Map.<String, Object>of("stage", e.getKey(), "seconds", e.getValue()))
-            .toList();
-    return new Section("", "Time", "", rows, List.of(), List.of())
-        .with(
-            Column.text("stage", 0, row -> row.get("stage").toString()),
-            Column.number("seconds", 0, row -> format("%.2f", (double) row.get("seconds"))),
-            Column.number(
-                "share", 0, row -> format("%.0f%%", 100 * (double) row.get("seconds") / total)));
-  }
-
-  private static String format(String format, double value) {
-    return String.format(Locale.ROOT, format, value);
-  }
-
-  private void section(Section section) throws IOException {
-    if (section.title().isEmpty()) {
-      return;
-    }
-    page.append("<h2>").append(escape(section.title())).append("</h2>\n");
-    if (!section.text().isEmpty()) {
-      page.append("<p>").append(escape(section.text())).append("</p>\n");
-    }
-    if (!section.charts().isEmpty()) {
-      page.append(section.charts().size() > 1 ? "<div class=\"pair\">\n" : "<div>\n");
-      for (Chart chart : section.charts()) {
-        picture(chart);
+    List<Part> parts = new ArrayList<>();
+    for (Section<?> section : sections) {
+      if (!section.title().isEmpty()) {
+        parts.add(html.part(section));
       }
-      page.append("</div>\n");
     }
-    if (!section.columns().isEmpty()) {
-      table(section);
+    String settings = list(report.facts().getOrDefault("settings", Map.of()));
+    Page page = new Page(report.title(), report.text(), parts, settings, list(report.made()));
+    try (InputStream template = HtmlReport.class.getResourceAsStream("report.mustache")) {
+      String text = new String(template.readAllBytes(), StandardCharsets.UTF_8);
+      TextFile.write(folder.resolve("report.html"), COMPILER.compile(text).execute(page));
     }
   }
 
-  private void table(Section section) {
-    page.append("<table>\n<tr>");
-    for (Column column : section.columns()) {
-      cell("th", column, column.heading());
-    }
-    page.append("</tr>\n");
-    for (Map<String, Object> row : section.rows()) {
-      page.append("<tr>");
-      section.columns().forEach(column -> cell("td", column, column.text().apply(row)));
-      page.append("</tr>\n");
-    }
-    page.append("</table>\n");
+  private static String list(Object values) {
+    return values.toString().replaceAll("^\\{|}$", "");
   }
 
-  private void cell(String tag, Column column, String text) {
-    page.append('<').append(tag).append(column.number() ? " class=\"n\">" : ">");
-    page.append(escape(text)).append("</").append(tag).append('>');
+  private static Section<?> time(Map<String, Double> seconds) {
+    double total = seconds.values().stream().mapToDouble(Double::doubleValue).sum();
+    return new Section<>("", "Time", "", List.copyOf(seconds.entrySet()))
+        .text("stage", 0, Map.Entry::getKey)
+        .number("seconds", 0, "%.2f", Map.Entry::getValue)
+        .number("share", 0, "%.0f%%", stage -> 100 * stage.getValue() / total);
+  }
+
+  private Part part(Section<?> section) throws IOException {
+    List<Picture> drawn = new ArrayList<>();
+    for (Chart chart : section.charts()) {
+      drawn.add(picture(chart));
+    }
+    List<Line> table = new ArrayList<>();
+    for (int row = -1; row < section.rows().size() && !section.columns().isEmpty(); row++) {
+      List<Cell> cells = new ArrayList<>();
+      for (Section.Column column : section.columns()) {
+        String text = row < 0 ? column.heading() : column.cells().get(row);
+        cells.add(new Cell(row < 0 ? "th" : "td", column.number(), text));
+      }
+      table.add(new Line(cells));
+    }
+    return new Part(section.title(), section.about(), drawn.size() > 1, drawn, table);
   }
 
   /** The picture itself, not a link to it. */
-  private void picture(Chart chart) throws IOException {
-    byte[] png = ChartImage.png(chart);
-    write(fileName(chart.file), png);
-    page.append("<img alt=\"").append(escape(chart.text));
-    page.append("\" src=\"data:image/png;base64,");
-    page.append(Base64.getEncoder().encodeToString(png)).append("\">\n");
+  private Picture picture(Chart chart) throws IOException {
+    byte[] png = chart.png();
+    try (PartialFile file = new PartialFile(folder.resolve(fileName(chart.file())))) {
+      file.write(ByteBuffer.wrap(png));
+      file.commit();
+    }
+    return new Picture(chart.text(), Base64.getEncoder().encodeToString(png));
   }
 
   /** Names that become the same name of a file stay apart. */
@@ -142,19 +113,5 @@ public final class HtmlReport {
       file = safe + "-" + i + ".png";
     }
     return file;
-  }
-
-  private void write(String name, byte[] bytes) throws IOException {
-    try (PartialFile file = new PartialFile(folder.resolve(name))) {
-      file.write(ByteBuffer.wrap(bytes));
-      file.commit();
-    }
-  }
-
-  private static String escape(String text) {
-    return text.replace("&", "&amp;")
-        .replace("<", "&lt;")
-        .replace(">", "&gt;")
-        .replace("\"", "&quot;");
   }
 }

@@ -1,103 +1,61 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.merganser.lab.report;
 
-import com.fasterxml.jackson.core.JsonFactory;
-import com.fasterxml.jackson.core.JsonGenerator;
-import com.fasterxml.jackson.core.JsonParser;
-import com.fasterxml.jackson.core.JsonToken;
-import com.fasterxml.jackson.core.util.DefaultPrettyPrinter;
-import java.io.ByteArrayOutputStream;
+import com.fasterxml.jackson.annotation.JsonAutoDetect.Visibility;
+import com.fasterxml.jackson.annotation.JsonInclude;
+import com.fasterxml.jackson.annotation.PropertyAccessor;
+import com.fasterxml.jackson.core.StreamReadFeature;
+import com.fasterxml.jackson.databind.DeserializationFeature;
+import com.fasterxml.jackson.databind.SerializationFeature;
+import com.fasterxml.jackson.databind.json.JsonMapper;
 import java.io.IOException;
-import java.nio.ByteBuffer;
 import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.LinkedHashMap;
-import java.util.List;
-import java.util.Map;
-import org.merganser.internal.io.PartialFile;
+import org.merganser.internal.io.TextFile;
 
-/** Maps, lists, texts, truth values, longs and doubles as JSON; numbers come back as they were. */
+/**
+ * Records, maps, lists, texts and numbers as JSON; what is null is left out, numbers come back as
+ * they were.
+ */
 public final class Json {
+  private static final JsonMapper MAPPER =
+      JsonMapper.builder()
+          .enable(SerializationFeature.INDENT_OUTPUT)
+          .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
+          .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
+          .enable(DeserializationFeature.USE_LONG_FOR_INTS)
+          .visibility(PropertyAccessor.IS_GETTER, Visibility.NONE)
+          .defaultPropertyInclusion(
+              JsonInclude.Value.construct(
+                  JsonInclude.Include.NON_NULL, JsonInclude.Include.NON_NULL))
+          .build();
+
   private Json() {}
 
-  /** Writes a file, complete or not at all. Values of maps that are NaN are left out. */
-  public static void write(Map<String, ?> value, Path path) throws IOException {
-    ByteArrayOutputStream bytes = new ByteArrayOutputStream();
-    try (JsonGenerator g = new JsonFactory().createGenerator(bytes)) {
-      g.setPrettyPrinter(new DefaultPrettyPrinter());
-      write(value, g);
+  /** For properties that are left out when they are NaN too. */
+  public static final class NotANumber {
+    @Override
+    public boolean equals(Object value) {
+      return value == null || value.equals(Double.NaN);
     }
-    try (PartialFile file = new PartialFile(path)) {
-      file.write(ByteBuffer.wrap(bytes.toByteArray()));
-      file.commit();
+
+    @Override
+    public int hashCode() {
+      return 0;
     }
   }
 
-  private static void write(Object value, JsonGenerator g) throws IOException {
-    if (value instanceof Map<?, ?> map) {
-      g.writeStartObject();
-      for (Map.Entry<?, ?> entry : map.entrySet()) {
-        if (!entry.getValue().equals(Double.NaN)) {
-          g.writeFieldName(entry.getKey().toString());
-          write(entry.getValue(), g);
-        }
-      }
-      g.writeEndObject();
-    } else if (value instanceof List<?> list) {
-      g.writeStartArray();
-      for (Object item : list) {
-        write(item, g);
-      }
-      g.writeEndArray();
-    } else if (value instanceof Double number) {
-      g.writeNumber(number);
-    } else if (value instanceof Number number) {
-      g.writeNumber(number.longValue());
-    } else if (value instanceof Boolean truth) {
-      g.writeBoolean(truth);
-    } else {
-      g.writeString(value.toString());
-    }
+  /** Writes a file, complete or not at all. */
+  public static void write(Object value, Path path) throws IOException {
+    TextFile.write(path, MAPPER.writeValueAsString(value));
   }
 
-  /** Reads a file that holds one object. */
-  @SuppressWarnings("unchecked")
-  public static Map<String, Object> read(Path path) throws IOException {
-    try (JsonParser parser = new JsonFactory().createParser(path.toFile())) {
-      parser.nextToken();
-      Map<String, Object> found = (Map<String, Object>) value(parser);
-      if (parser.nextToken() != null) {
-        throw new IOException(path + " goes on after its end");
-      }
-      return found;
-    }
+  /** Reads a file that holds one value. */
+  public static <T> T read(Path path, Class<T> type) throws IOException {
+    return MAPPER.readValue(path.toFile(), type);
   }
 
-  private static Object value(JsonParser parser) throws IOException {
-    return switch (parser.currentToken()) {
-      case START_OBJECT -> {
-        Map<String, Object> map = new LinkedHashMap<>();
-        while (parser.nextToken() != JsonToken.END_OBJECT) {
-          String name = parser.currentName();
-          parser.nextToken();
-          if (map.put(name, value(parser)) != null) {
-            throw new IOException("'" + name + "' is there twice");
-          }
-        }
-        yield map;
-      }
-      case START_ARRAY -> {
-        List<Object> list = new ArrayList<>();
-        while (parser.nextToken() != JsonToken.END_ARRAY) {
-          list.add(value(parser));
-        }
-        yield list;
-      }
-      case VALUE_STRING -> parser.getText();
-      case VALUE_TRUE, VALUE_FALSE -> parser.getBooleanValue();
-      case VALUE_NUMBER_INT -> parser.getLongValue();
-      case VALUE_NUMBER_FLOAT -> parser.getDoubleValue();
-      default -> throw new IOException("unexpected " + parser.currentToken());
-    };
+  /** The same as another type: a record as a map, or the other way. */
+  public static <T> T convert(Object value, Class<T> type) {
+    return MAPPER.convertValue(value, type);
   }
 }

@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.merganser.lab.report;
 
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Collectors;
+import org.merganser.lab.report.Section.Column;
 
 /**
  * A result as it is written: as a page, as {@code results.json}, and on a terminal.
@@ -17,6 +22,49 @@ public record Report(
     String title,
     String text,
     Map<String, Object> facts,
-    List<Section> sections,
+    List<Section<?>> sections,
     Map<String, Object> made,
-    Map<String, Double> seconds) {}
+    Map<String, Double> seconds) {
+
+  /** Writes {@code results.json}, {@code report.html} and its pictures, each file whole. */
+  public void write(Path folder) throws IOException {
+    Json.write(json(), folder.resolve("results.json"));
+    HtmlReport.write(this, folder);
+  }
+
+  /** {@code results.json}: two runs of the same command differ in {@code seconds} only. */
+  public Map<String, Object> json() {
+    Map<String, Object> all = new LinkedHashMap<>(facts);
+    sections.forEach(section -> all.put(section.id(), section.rows()));
+    all.putAll(made);
+    Map<String, Object> rounded = new LinkedHashMap<>();
+    seconds.forEach((stage, taken) -> rounded.put(stage, Math.round(taken * 1000) / 1000.0));
+    all.put("seconds", rounded);
+    return all;
+  }
+
+  /** For a terminal: the tables that have columns for it, an empty line between them. */
+  public String tables() {
+    return sections.stream()
+        .map(section -> section.columns().stream().filter(column -> column.width() > 0).toList())
+        .filter(columns -> !columns.isEmpty())
+        .map(Report::table)
+        .collect(Collectors.joining("\n"));
+  }
+
+  private static String table(List<Column> columns) {
+    StringBuilder text = new StringBuilder();
+    for (int row = -1; row < columns.get(0).cells().size(); row++) {
+      StringBuilder line = new StringBuilder();
+      for (Column column : columns) {
+        String cell = row < 0 ? column.heading() : column.cells().get(row).strip();
+        String gap = " ".repeat(column.room() - cell.length());
+        // Numbers have room at their left, text after them needs some.
+        line.append(line.isEmpty() ? "" : column.number() ? " " : "  ")
+            .append(column.number() ? gap + cell : cell + gap);
+      }
+      text.append(line.toString().stripTrailing()).append('\n');
+    }
+    return text.toString();
+  }
+}

@@ -1,53 +1,37 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.merganser.lab.report;
 
-import java.util.LinkedHashMap;
+import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
+import java.util.Locale;
 import java.util.function.Function;
+import java.util.stream.Stream;
 
 /**
- * A part of a result: rows of named values, and how they are looked at. {@code results.json} has
- * the rows as they are; pages and terminals have the columns, pages also text and charts.
+ * A part of a result: rows, and how they are looked at. {@code results.json} has the rows as they
+ * are; pages and terminals have the columns, pages also text and charts, which are added one by
+ * one.
  *
- * @param id its field in {@code results.json}; empty for what is shown only
- * @param title over it on a page; empty for what no page shows
- * @param text what it is about
- * @param rows numbers, truth values, texts, lists and maps by name; a number that is not there is
- *     NaN
+ * @param <R> of rows: what {@link Json} writes
  */
-public record Section(
-    String id,
-    String title,
-    String text,
-    List<Map<String, Object>> rows,
-    List<Column> columns,
-    List<Chart> charts) {
+public final class Section<R> {
+  private final String id;
+  private final String title;
+  private final String about;
+  private final List<R> rows;
+  private final List<Column> columns = new ArrayList<>();
+  private final List<Chart> charts = new ArrayList<>();
 
-  public Section {
-    columns = List.copyOf(columns);
-    charts = List.copyOf(charts);
-  }
-
-  /** Values by name, in order; those that are null are left out. */
-  public static Map<String, Object> row(Object... namesAndValues) {
-    Map<String, Object> row = new LinkedHashMap<>();
-    for (int i = 0; i < namesAndValues.length; i += 2) {
-      if (namesAndValues[i + 1] != null) {
-        row.put(namesAndValues[i].toString(), namesAndValues[i + 1]);
-      }
-    }
-    return row;
-  }
-
-  /** Rows for {@code results.json} only. */
-  public static Section data(String id, List<Map<String, Object>> rows) {
-    return new Section(id, "", "", rows, List.of(), List.of());
-  }
-
-  /** The same with columns. */
-  public Section with(Column... shown) {
-    return new Section(id, title, text, rows, List.of(shown), charts);
+  /**
+   * @param id its field in {@code results.json}
+   * @param title over it on a page; empty for what no page shows
+   * @param about what it is about
+   */
+  public Section(String id, String title, String about, List<R> rows) {
+    this.id = id;
+    this.title = title;
+    this.about = about;
+    this.rows = rows;
   }
 
   /**
@@ -55,25 +39,69 @@ public record Section(
    *
    * @param width least number of characters on a terminal; 0: it is not shown there
    * @param number whether it stands at the right
-   * @param text what it says of a row
    */
-  public record Column(
-      String heading, int width, boolean number, Function<Map<String, Object>, String> text) {
-
-    /** Text, on pages and terminals. */
-    public static Column text(
-        String heading, int width, Function<Map<String, Object>, String> text) {
-      return new Column(heading, width, false, text);
+  record Column(String heading, int width, boolean number, List<String> cells) {
+    /** Characters on a terminal. */
+    int room() {
+      return Stream.concat(Stream.of(heading), cells.stream())
+          .mapToInt(String::length)
+          .reduce(width, Math::max);
     }
+  }
 
-    /** Numbers, on pages and terminals. */
-    public static Column number(
-        String heading, int width, Function<Map<String, Object>, String> text) {
-      return new Column(heading, width, true, text);
-    }
+  /** Rows for {@code results.json} only. */
+  public static <R> Section<R> data(String id, List<R> rows) {
+    return new Section<>(id, "", "", rows);
+  }
 
-    boolean isBrief() {
-      return width > 0;
-    }
+  /** Adds a column of text; width 0 is for pages only. */
+  public Section<R> text(String heading, int width, Function<R, String> text) {
+    columns.add(new Column(heading, width, false, rows.stream().map(text).toList()));
+    return this;
+  }
+
+  /** Adds a column that stands at the right; width 0 is for pages only. */
+  public Section<R> number(String heading, int width, Function<R, String> text) {
+    columns.add(new Column(heading, width, true, rows.stream().map(text).toList()));
+    return this;
+  }
+
+  /** The same of numbers, as {@link String#format} writes them. */
+  public Section<R> number(String heading, int width, String format, Function<R, Double> value) {
+    return number(heading, width, row -> format(format, value.apply(row)));
+  }
+
+  public Section<R> chart(Chart chart) {
+    charts.add(chart);
+    return this;
+  }
+
+  public String id() {
+    return id;
+  }
+
+  public List<R> rows() {
+    return rows;
+  }
+
+  String title() {
+    return title;
+  }
+
+  String about() {
+    return about;
+  }
+
+  List<Column> columns() {
+    return columns;
+  }
+
+  List<Chart> charts() {
+    return charts;
+  }
+
+  /** Of a number, in every locale the same. */
+  public static String format(String format, Object... values) {
+    return String.format(Locale.ROOT, format, values);
   }
 }

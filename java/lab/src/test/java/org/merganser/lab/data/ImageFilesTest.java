@@ -259,7 +259,7 @@ class ImageFilesTest {
         .isInstanceOf(FormatException.class)
         .hasMessageStartingWith(test + ": damaged gzip data: ");
     Files.write(test, IdxFolder.zipped(IdxFolder.idx(IdxFolder.pixels(6, 9), 6, 3, 3)));
-    assertRefused(folder, pixels + " holds images of 4x4, " + test + " of 3x3");
+    assertRefused(folder, pixels + " holds images of 1x4x4, " + test + " of 1x3x3");
   }
 
   @Test

@@ -164,10 +164,21 @@ class CachedExperimentTest {
           .isInstanceOf(CancelledException.class);
     }
     assertThat(out.resolve("unfinished")).isDirectoryContaining("glob:**/pair-0-*.json");
-    ExperimentResult resumed = run(options.with("cache", temp.resolve("others")));
+    stages.clear();
+    CcaMergeExperiment again =
+        new CcaMergeExperiment(options.with("cache", temp.resolve("others")));
+    ExperimentResult resumed;
+    try (Workspace ws =
+        Workspace.builder().threads(2).progress((s, done, total) -> stages.add(s)).open()) {
+      resumed = again.run(ws);
+    }
     assertThat(resumed.training()).isEqualTo(new ExperimentResult.Training(2, 2));
     assertThat(stages).contains("train pair 2/2").doesNotContain("train pair 1/2");
-    assertThat(out).isEmptyDirectory();
+    // It is there until the results are.
+    assertThat(out.resolve("unfinished")).isNotEmptyDirectory();
+    again.write(resumed);
+    assertThat(out).isDirectoryContaining("glob:**/results.json");
+    assertThat(out.resolve("unfinished")).doesNotExist();
 
     ExperimentResult whole = run(options.with("cache", temp.resolve("fresh")));
     assertThat(whole.training()).isEqualTo(new ExperimentResult.Training(4, 0));
@@ -182,7 +193,7 @@ class CachedExperimentTest {
   @Test
   void otherSettingsFindNothingThere() throws IOException {
     Path out = Files.createDirectories(temp.resolve("out"));
-    Findings found = new Findings();
+    Findings found = new Findings(new ExperimentResult.Training(2, 0));
     CcaMergeExperiment.Options options = options().with("out", out);
     try (DataSet data = ImageFiles.folder(temp.resolve("tiny"), 90)) {
       new Journal(out, new CcaMergeExperiment(options)).write(0, data, found);

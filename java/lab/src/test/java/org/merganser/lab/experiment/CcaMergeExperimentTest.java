@@ -35,7 +35,6 @@ import org.merganser.lab.data.DataSet;
 import org.merganser.lab.data.IdxFolder;
 import org.merganser.lab.data.Split;
 import org.merganser.lab.report.Json;
-import org.merganser.lab.report.ResultsJson;
 import org.merganser.linalg.Tensor;
 import org.merganser.merge.LinearMerger;
 import org.merganser.merge.MergeProblem;
@@ -84,7 +83,7 @@ class CcaMergeExperimentTest {
   @BeforeAll
   static void runOnce() throws IOException {
     result = run(options(2, 2, EPOCHS, temp.resolve("kept")), 2);
-    ResultsJson.write(result.report(), temp.resolve("results.json"));
+    Json.write(result.report().json(), temp.resolve("results.json"));
   }
 
   private static Path pair(int pair) {
@@ -146,7 +145,7 @@ class CcaMergeExperimentTest {
   @Test
   void pathsRunThroughTheMergedModels() throws IOException {
     assertThat(Views.paths(result))
-        .extracting(Views.Path::method)
+        .extracting(CcaMergeCharts.Path::method)
         .containsExactlyElementsOf(Catalogue.aligners().ids());
     double[] ends = new double[2];
     try (Workspace ws = Workspace.builder().threads(1).open()) {
@@ -160,7 +159,7 @@ class CcaMergeExperimentTest {
         }
       }
     }
-    for (Views.Path path : Views.paths(result)) {
+    for (CcaMergeCharts.Path path : Views.paths(result)) {
       assertThat(path.lambdas()).hasSize(11);
       assertThat(path.accuracies().get(0)).isCloseTo(ends[0], within(1e-9));
       // Permuted models add up in another order: a sample on the border may change sides.
@@ -239,9 +238,9 @@ class CcaMergeExperimentTest {
     assertSameFiles(again, temp.resolve("kept"));
 
     Path json = temp.resolve("again-" + threads + ".json");
-    ResultsJson.write(repeated.report(), json);
-    Map<String, Object> found = new LinkedHashMap<>(Json.read(json));
-    Map<String, Object> wanted = new LinkedHashMap<>(Json.read(temp.resolve("results.json")));
+    Json.write(repeated.report().json(), json);
+    Map<String, Object> found = new LinkedHashMap<>(Views.json(json));
+    Map<String, Object> wanted = new LinkedHashMap<>(Views.json(temp.resolve("results.json")));
     assertThat(((Map<?, ?>) found.remove("seconds")).keySet())
         .isEqualTo(((Map<?, ?>) wanted.remove("seconds")).keySet());
     assertThat(found).isEqualTo(wanted);
@@ -249,7 +248,7 @@ class CcaMergeExperimentTest {
 
   @Test
   void resultsSayWhatRan() throws IOException {
-    Map<String, Object> found = Json.read(temp.resolve("results.json"));
+    Map<String, Object> found = Views.json(temp.resolve("results.json"));
     assertThat(found)
         .containsEntry("experiment", "cca-merge")
         .containsEntry("seed", SEED)
@@ -393,14 +392,14 @@ class CcaMergeExperimentTest {
             .with("points", 0)
             .with("aligners", "permutation,cca");
     ExperimentResult chosen = run(several.with("gamma", gammas), 2);
-    assertThat(chosen.section("chosen"))
+    assertThat(Views.chosen(chosen))
         .hasSize(2)
         .allSatisfy(m -> assertThat(m).containsOnlyKeys("cca"));
     assertThat(chosen.differences())
         .extracting(d -> d.method() + " - " + d.than())
         .containsExactly("cca - permutation");
     for (int pair = 0; pair < 2; pair++) {
-      String told = chosen.section("chosen").get(pair).get("cca").toString();
+      String told = Views.chosen(chosen).get(pair).get("cca").toString();
       assertThat(told).startsWith("gamma=");
       double taken = Double.parseDouble(told.substring("gamma=".length()));
       double best = selection(several, taken, pair, chosen.pairs().get(pair));
@@ -420,7 +419,7 @@ class CcaMergeExperimentTest {
       throws IOException {
     Path keep = temp.resolve("gamma-" + gamma);
     ExperimentResult alone = run(options.with("gamma", gamma).with("keep", keep), 2);
-    assertThat(alone.section("chosen")).isEmpty();
+    assertThat(Views.chosen(alone)).isEmpty();
     assertThat(alone.pairs().get(pair)).containsAllEntriesOf(rows);
     try (DataSet data = Blobs.draw(TRAIN, SEED + pair);
         Workspace ws = Workspace.builder().threads(1).open();
@@ -445,8 +444,8 @@ class CcaMergeExperimentTest {
     assertThat(images.data().name()).isEqualTo("tiny");
     assertThat(images.data().train()).isEqualTo(60);
     assertThat(images.data().test()).isEqualTo(30);
-    assertThat(images.data().pixels().orElseThrow().mean().get(0)).isBetween(0.1, 0.9);
-    assertThat(images.data().pixels().orElseThrow().sd().get(0)).isBetween(0.1, 0.9);
+    assertThat(images.data().mean().get(0)).isBetween(0.1, 0.9);
+    assertThat(images.data().sd().get(0)).isBetween(0.1, 0.9);
     assertThat(images.parameters()).isEqualTo(25 * 8 + 8 + 8 * 3 + 3);
     assertThat(temp.resolve("kept-nothing")).doesNotExist();
   }
@@ -515,14 +514,14 @@ class CcaMergeExperimentTest {
                     .with("repair", false)
                     .with("data", "blobs")
                     .with("hidden", 0))
-        .hasMessage("hidden must be at least 1, not 0");
+        .hasMessage("hidden must be in [1, 1000000], not 0");
     assertThatThrownBy(
             () ->
                 CcaMergeExperiment.Options.defaults()
                     .with("repair", false)
                     .with("data", "blobs")
                     .with("layers", 0))
-        .hasMessage("layers must be at least 1, not 0");
+        .hasMessage("layers must be in [1, 1000], not 0");
     assertThatThrownBy(
             () ->
                 CcaMergeExperiment.Options.defaults()

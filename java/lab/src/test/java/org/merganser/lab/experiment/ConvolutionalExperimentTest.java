@@ -9,7 +9,6 @@ import java.io.IOException;
 import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
 import org.merganser.compute.Workspace;
-import org.merganser.lab.report.TextTable;
 import org.merganser.torch.networks.Norm;
 
 /** Narrow networks on a few images: what the rows are, not how good. */
@@ -51,10 +50,9 @@ class ConvolutionalExperimentTest {
     for (ExperimentResult.Row row : result.rows()) {
       assertThat(row.isRefused()).as(row.method()).isEqualTo(row.method().equals("cca"));
     }
-    assertThat(TextTable.of(result.report()).lines())
-        .anyMatch(line -> line.matches("cca +refused"));
+    assertThat(result.report().tables().lines()).anyMatch(line -> line.matches("cca +refused"));
     assertThat(Views.paths(result)).hasSize(3);
-    for (Views.Path path : Views.paths(result)) {
+    for (CcaMergeCharts.Path path : Views.paths(result)) {
       assertThat(path.lambdas()).containsExactly(0.0, 0.5, 1.0);
       // All paths begin and end at the same two models.
       for (int end : new int[] {0, 2}) {

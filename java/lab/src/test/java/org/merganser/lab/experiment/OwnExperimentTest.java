@@ -10,8 +10,6 @@ import org.junit.jupiter.api.Test;
 import org.merganser.compute.Workspace;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.lab.report.Section;
-import org.merganser.lab.report.Section.Column;
-import org.merganser.lab.report.TextTable;
 import org.merganser.merge.LinearMerger;
 import org.merganser.merge.MergeProblem;
 import org.merganser.method.Setting;
@@ -66,14 +64,11 @@ class OwnExperimentTest {
     }
 
     @Override
-    List<Section> sections(List<Findings> pairs) {
-      List<Map<String, Object>> rows =
-          pairs.get(0).map("weights").entrySet().stream()
-              .map(e -> Section.row("method", e.getKey(), "weight", e.getValue()))
-              .toList();
+    List<Section<?>> sections(List<Findings> pairs) {
+      List<Map.Entry<String, Object>> rows = List.copyOf(pairs.get(0).map("weights").entrySet());
       return List.of(
-          new Section("weights", "Weights", "", rows, List.of(), List.of())
-              .with(Column.number("weight", 1, row -> row.get("weight").toString())));
+          new Section<>("weights", "Weights", "", rows)
+              .number("weight", 1, row -> row.getValue().toString()));
     }
   }
 
@@ -94,13 +89,13 @@ class OwnExperimentTest {
       double models = result.row("weight-0.0").accuracy() + result.row("weight-1.0").accuracy();
       assertThat(models / 2).isEqualTo(result.row("base").accuracy());
       // What is best on samples for choices is taken, and told.
-      String told = result.section("chosen").get(0).get("best").toString();
+      String told = Views.chosen(result).get(0).get("best");
       String taken = told.replace("weight=", "weight-");
       assertThat(result.row("best").accuracy()).isEqualTo(result.row(taken).accuracy());
       for (ExperimentResult.Row row : result.rows().subList(3, 6)) {
         assertThat(row.selection()).isLessThanOrEqualTo(result.row("best").selection());
       }
-      assertThat(TextTable.of(result.report())).contains("best - base").endsWith("1.0\n");
+      assertThat(result.report().tables()).contains("best - base").endsWith("1.0\n");
     }
   }
 }

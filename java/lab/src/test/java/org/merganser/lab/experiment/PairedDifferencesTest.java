@@ -11,7 +11,7 @@ import org.merganser.model.Evaluation;
 
 class PairedDifferencesTest {
   private static Findings pair(double a, double b) {
-    Findings findings = new Findings();
+    Findings findings = new Findings(new ExperimentResult.Training(0, 0));
     Evaluation none = Findings.REFUSED;
     findings.rows().put("a", new Findings.Found("", new Evaluation(a, 1), none, ""));
     findings.rows().put("b", new Findings.Found("", new Evaluation(b, 2), none, ""));
@@ -32,7 +32,9 @@ class PairedDifferencesTest {
     assertThat(d.than()).isEqualTo("b");
     assertThat(d.pairs()).containsExactly(0.0625, 0.1875, 0.125);
     assertThat(d.mean()).isEqualTo(0.125);
-    assertThat(d.halfWidth().getAsDouble()).isCloseTo(4.302653 / (16 * Math.sqrt(3)), within(1e-7));
+    double half = 4.302653 / (16 * Math.sqrt(3));
+    assertThat(d.high()).isCloseTo(0.125 + half, within(1e-7));
+    assertThat(d.low()).isCloseTo(0.125 - half, within(1e-7));
   }
 
   /** Quantiles of tables: 12.7062 (1), 2.7764 (4), 2.2622 (9), 2.0452 (29). */
@@ -62,6 +64,7 @@ class PairedDifferencesTest {
   void onePairHasNoInterval() {
     ExperimentResult.Difference d = Summary.difference("a", "b", List.of(pair(0.75, 0.5))).get(0);
     assertThat(d.mean()).isEqualTo(0.25);
-    assertThat(d.halfWidth()).isEmpty();
+    assertThat(d.low()).isNull();
+    assertThat(d.high()).isNull();
   }
 }

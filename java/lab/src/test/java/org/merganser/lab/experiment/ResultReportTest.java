@@ -15,10 +15,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.merganser.compute.Workspace;
 import org.merganser.lab.data.DataSet.PixelScale;
-import org.merganser.lab.report.HtmlReport;
 import org.merganser.lab.report.Json;
-import org.merganser.lab.report.ResultsJson;
-import org.merganser.lab.report.TextTable;
 import org.merganser.model.Evaluation;
 import org.merganser.torch.TorchNetwork;
 import org.merganser.torch.layers.Activation;
@@ -30,12 +27,11 @@ class ResultReportTest {
   @TempDir Path folder;
 
   private static Findings pair(double permutation, double cca, String chosen) {
-    Findings found = new Findings();
+    Findings found = new Findings(new ExperimentResult.Training(1, 2));
     row(found, "base", 0.875, 0.5, "");
     row(found, "permutation", permutation, 0.625, "");
     row(found, "cca", cca, 0.75, chosen);
     found.rows().put("cca+x", new Findings.Found("", Findings.REFUSED, Findings.REFUSED, ""));
-    found.trained(new ExperimentResult.Training(1, 2));
     return found;
   }
 
@@ -46,7 +42,14 @@ class ResultReportTest {
 
   private static ExperimentResult result(
       Optional<PixelScale> pixels, CcaMergeExperiment.Options options, Findings... pairs) {
-    ExperimentResult.Data data = new ExperimentResult.Data("a < b", 100, 20, 40, pixels);
+    ExperimentResult.Data data =
+        new ExperimentResult.Data(
+            "a < b",
+            100,
+            20,
+            40,
+            pixels.map(PixelScale::mean).orElse(null),
+            pixels.map(PixelScale::sd).orElse(null));
     try (Workspace ws = Workspace.builder().threads(1).open()) {
       return new ResultReport(new CcaMergeExperiment(options), data, NETWORK, List.of(pairs))
           .result(Map.of("train", 1.5), ws);
@@ -70,7 +73,7 @@ class ResultReportTest {
 
   @Test
   void theTableShowsPercentAndDeviation() {
-    assertThat(TextTable.of(two().report()))
+    assertThat(two().report().tables())
         .isEqualTo(
             """
             method              accuracy      sd     loss
@@ -88,7 +91,7 @@ class ResultReportTest {
   void onePairHasNoDeviationAndNoInterval() throws IOException {
     ExperimentResult one =
         result(Optional.empty(), options().with("seeds", 1), pair(0.5, 0.75, "gamma=0.1"));
-    assertThat(TextTable.of(one.report()))
+    assertThat(one.report().tables())
         .contains("base                  87.50%       -    0.500\n")
         .endsWith(
             """
@@ -96,7 +99,7 @@ class ResultReportTest {
             difference           points  95 % interval (none: one pair)
             cca - permutation    +25.00  -
             """);
-    HtmlReport.write(one.report(), folder);
+    one.report().write(folder);
     assertThat(Files.readString(folder.resolve("report.html")))
         .contains("One pair: there is no interval.", "40 epochs. One group")
         .doesNotContain("Student t");
@@ -105,8 +108,8 @@ class ResultReportTest {
   @Test
   void jsonHoldsEverythingAsItIs() throws IOException {
     Path path = folder.resolve("results.json");
-    ResultsJson.write(two().report(), path);
-    Map<String, Object> found = Json.read(path);
+    Json.write(two().report().json(), path);
+    Map<String, Object> found = Views.json(path);
     assertThat(found)
         .containsEntry("experiment", "cca-merge")
         .containsEntry("seeds", 2L)
@@ -158,22 +161,25 @@ class ResultReportTest {
   void jsonHoldsTheScaleOfEachChannel() throws IOException {
     Path path = folder.resolve("results.json");
     PixelScale scale = new PixelScale(List.of(0.25, 0.5, 0.75), List.of(0.125, 1.0, 2.0));
-    ResultsJson.write(
-        result(Optional.of(scale), options(), pair(0.5, 0.5, ""), pair(0.5, 0.5, "")).report(),
+    Json.write(
+        result(Optional.of(scale), options(), pair(0.5, 0.5, ""), pair(0.5, 0.5, ""))
+            .report()
+            .json(),
         path);
-    Map<?, ?> data = (Map<?, ?>) Json.read(path).get("data");
+    Map<?, ?> data = (Map<?, ?>) Views.json(path).get("data");
     assertThat(data.get("mean")).isEqualTo(List.of(0.25, 0.5, 0.75));
     assertThat(data.get("sd")).isEqualTo(List.of(0.125, 1.0, 2.0));
-    ResultsJson.write(
-        result(Optional.of(PixelScale.of(0.25, 2)), options(), pair(0.5, 0.5, "")).report(), path);
-    assertThat(((Map<?, ?>) Json.read(path).get("data")).get("mean")).isEqualTo(0.25);
+    Json.write(
+        result(Optional.of(PixelScale.of(0.25, 2)), options(), pair(0.5, 0.5, "")).report().json(),
+        path);
+    assertThat(((Map<?, ?>) Views.json(path).get("data")).get("mean")).isEqualTo(0.25);
   }
 
   @Test
   void thePageSaysWhatWasDone() throws IOException {
     Findings[] pairs = {pair(0.5, 0.75, "gamma=1"), pair(0.5, 0.625, "gamma=0.1")};
     CcaMergeExperiment.Options options = options().with("split", "classes").with("seed", 7);
-    HtmlReport.write(result(Optional.empty(), options, pairs).report(), folder);
+    result(Optional.empty(), options, pairs).report().write(folder);
     assertThat(Files.readString(folder.resolve("report.html")))
         .contains("Merging 2 networks into one: a &lt; b", "100 training and 40 test samples")
         .contains("40 epochs, each on classes of its own. Means over 2 groups", "first seed 7")

@@ -1,116 +1,62 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.merganser.lab.experiment;
 
+import java.io.IOException;
+import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Function;
+import org.merganser.lab.experiment.CcaMergeCharts.Spectrum;
+import org.merganser.lab.experiment.NpMergeCharts.Coefficients;
+import org.merganser.lab.experiment.NpMergeCharts.Curve;
+import org.merganser.lab.experiment.NpMergeCharts.Samples;
+import org.merganser.lab.report.Json;
 
-/** Sections of results with the types of their values. */
+/** Sections of results with the types of their rows. */
 final class Views {
   private Views() {}
 
-  /** A line between models. */
-  record Path(
-      String method,
-      List<Double> lambdas,
-      List<Double> accuracies,
-      List<Double> losses,
-      double accuracyBarrier,
-      double lossBarrier) {}
-
-  /** Correlations in one space. */
-  record Spectrum(
-      List<Double> canonical, List<Double> regularised, Map<String, List<Double>> matched) {}
-
-  /** How learning went. */
-  record Curve(
-      String method,
-      List<Long> steps,
-      List<Double> heldOut,
-      List<Double> batchLoss,
-      List<Run> runs) {}
-
-  /** In one pair. */
-  record Run(List<Double> losses, List<Long> steps, List<Double> heldOut, long bestStep) {}
-
-  /** A method of the curve over numbers of samples. */
-  record Samples(
-      String aligner,
-      List<Long> counts,
-      List<Double> accuracy,
-      List<Double> accuracySd,
-      List<Double> loss,
-      List<List<Double>> pairs) {}
-
   @SuppressWarnings("unchecked")
-  private static <T> T get(Map<String, Object> row, String name) {
-    return (T) row.get(name);
+  static <T> List<T> rows(ExperimentResult result, String section) {
+    return (List<T>) result.section(section);
   }
 
-  static List<Path> paths(ExperimentResult result) {
-    return result.section("paths").stream()
-        .map(
-            row ->
-                new Path(
-                    get(row, "method"),
-                    get(row, "lambdas"),
-                    get(row, "accuracies"),
-                    get(row, "losses"),
-                    Views.<Double>get(row, "accuracyBarrier"),
-                    Views.<Double>get(row, "lossBarrier")))
-        .toList();
+  private static <T> Map<String, T> byName(List<T> rows, Function<T, String> name) {
+    Map<String, T> all = new LinkedHashMap<>();
+    rows.forEach(row -> all.put(name.apply(row), row));
+    return all;
+  }
+
+  static List<CcaMergeCharts.Path> paths(ExperimentResult result) {
+    return rows(result, "paths");
   }
 
   static Map<String, Spectrum> spectra(ExperimentResult result) {
-    Map<String, Spectrum> spectra = new LinkedHashMap<>();
-    for (Map<String, Object> row : result.section("spectra")) {
-      spectra.put(
-          get(row, "space"),
-          new Spectrum(get(row, "canonical"), get(row, "regularised"), get(row, "matched")));
-    }
-    return spectra;
+    return byName(rows(result, "spectra"), Spectrum::space);
   }
 
   static List<Curve> curves(ExperimentResult result) {
-    return result.section("curves").stream()
-        .map(
-            row ->
-                new Curve(
-                    get(row, "method"),
-                    get(row, "steps"),
-                    get(row, "heldOut"),
-                    get(row, "batchLoss"),
-                    Views.<List<Map<String, Object>>>get(row, "pairs").stream()
-                        .map(
-                            run ->
-                                new Run(
-                                    get(run, "batchLoss"),
-                                    get(run, "steps"),
-                                    get(run, "heldOut"),
-                                    Views.<Long>get(run, "bestStep")))
-                        .toList()))
-        .toList();
+    return rows(result, "curves");
   }
 
   static Map<String, Map<String, List<Long>>> coefficients(ExperimentResult result) {
     Map<String, Map<String, List<Long>>> all = new LinkedHashMap<>();
-    result.section("coefficients").forEach(row -> all.put(get(row, "tensor"), get(row, "counts")));
+    Views.<Coefficients>rows(result, "coefficients")
+        .forEach(row -> all.put(row.tensor(), row.counts()));
     return all;
   }
 
   static Map<String, Samples> samples(ExperimentResult result) {
-    Map<String, Samples> all = new LinkedHashMap<>();
-    for (Map<String, Object> row : result.section("samples")) {
-      all.put(
-          get(row, "method"),
-          new Samples(
-              get(row, "aligner"),
-              get(row, "samples"),
-              get(row, "accuracy"),
-              get(row, "accuracySd"),
-              get(row, "loss"),
-              get(row, "pairs")));
-    }
-    return all;
+    return byName(rows(result, "samples"), Samples::method);
+  }
+
+  static List<Map<String, String>> chosen(ExperimentResult result) {
+    return rows(result, "chosen");
+  }
+
+  @SuppressWarnings("unchecked")
+  static Map<String, Object> json(Path path) throws IOException {
+    return Json.read(path, Map.class);
   }
 }

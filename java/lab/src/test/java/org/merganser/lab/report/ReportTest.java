@@ -12,14 +12,12 @@ import java.nio.file.Path;
 import java.util.Base64;
 import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import javax.imageio.ImageIO;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
-import org.merganser.lab.report.Section.Column;
 
 /** One section model, written three ways. */
 class ReportTest {
@@ -36,27 +34,33 @@ class ReportTest {
   }
 
   private static Chart line(String file) {
-    return new Chart(file, "Shows " + NAME, "title", "x", "y")
+    return new Chart.Lines(file, "Shows " + NAME, "title", "x", "y")
         .line("a", 0, List.of(0.0, 1.0), List.of(2.0, 3.0))
         .line("b", -1, List.of(0.0, 1.0), List.of(3.0, 2.0))
-        .limits(0, null);
+        .limits(0.0, null);
   }
 
-  private static Section section(Chart... charts) {
-    List<Map<String, Object>> rows =
-        List.of(
-            row("method", "base", "loss", 0.5, "selection", Double.NaN, "steps", List.of(0L, 2L)),
-            row("method", NAME, "loss", 1.25, "selection", 0.75, "steps", List.of()));
-    return new Section("rows", "Rows of " + NAME, "About <them>.", rows, List.of(), List.of(charts))
-        .with(
-            Column.text("method", 18, row -> row.get("method").toString()),
-            Column.number(
-                "loss", 8, row -> String.format(Locale.ROOT, "%.3f", (double) row.get("loss"))),
-            Column.text("sign", 1, row -> "-"),
-            Column.text("what it is", 0, row -> "for pages"));
+  private record Row(String method, double loss, Double selection, List<Long> steps) {}
+
+  private static Section<Row> section(Chart... charts) {
+    List<Row> rows =
+        List.of(new Row("base", 0.5, null, List.of(0L, 2L)), new Row(NAME, 1.25, 0.75, List.of()));
+    Section<Row> section =
+        new Section<>("rows", "Rows of " + NAME, "About <them>.", rows)
+            .text("method", 18, Row::method)
+            .number("loss", 8, "%.3f", Row::loss)
+            .text("sign", 1, row -> "-")
+            .text("what it is", 0, row -> "for pages");
+    List.of(charts).forEach(section::chart);
+    return section;
   }
 
-  private static Report report(Section... sections) {
+  @SuppressWarnings("unchecked")
+  private static Map<String, Object> json(Path path) throws IOException {
+    return Json.read(path, Map.class);
+  }
+
+  private static Report report(Section<?>... sections) {
     Map<String, Double> seconds = new LinkedHashMap<>();
     seconds.put("train", 1.23456);
     seconds.put("align", 0.5);
@@ -70,16 +74,16 @@ class ReportTest {
   }
 
   private String page(Report report) throws IOException {
-    HtmlReport.write(report, folder);
+    report.write(folder);
     return Files.readString(folder.resolve("report.html"));
   }
 
   @Test
   void jsonHasTheRowsAsTheyAre() throws IOException {
     Path path = folder.resolve("results.json");
-    Section hidden = Section.data("pairs", List.of(row("base", 0.875)));
-    ResultsJson.write(report(section(), hidden), path);
-    Map<String, Object> found = Json.read(path);
+    Section<?> hidden = Section.data("pairs", List.of(row("base", 0.875)));
+    report(section(), hidden).write(folder);
+    Map<String, Object> found = json(path);
     assertThat(found.keySet())
         .containsExactly("experiment", "seed", "rows", "pairs", "backend", "versions", "seconds");
     assertThat(found)
@@ -120,14 +124,16 @@ class ReportTest {
             "i",
             row("j", 5e-324));
     Json.write(written, path);
-    assertThat(Json.read(path)).isEqualTo(written);
+    assertThat(json(path)).isEqualTo(written);
     Files.writeString(path, "{} {}");
-    assertThatThrownBy(() -> Json.read(path)).hasMessageContaining("goes on after its end");
+    assertThatThrownBy(() -> json(path)).hasMessageContaining("Trailing token");
+    Files.writeString(path, "{\"a\": 1, \"a\": 2}");
+    assertThatThrownBy(() -> json(path)).hasMessageContaining("Duplicate field 'a'");
   }
 
   @Test
   void terminalsHaveTheColumnsForThem() {
-    assertThat(TextTable.of(report(Section.data("pairs", List.of(row("a", 1.0))), section())))
+    assertThat(report(Section.data("pairs", List.of(row("a", 1.0))), section()).tables())
         .isEqualTo(
             """
             method                       loss  sign
@@ -135,17 +141,20 @@ class ReportTest {
             %s    1.250  -
             """
                 .formatted(NAME));
-    assertThat(TextTable.of(report(section(), section()))).contains("-\n\nmethod ");
+    assertThat(report(section(), section()).tables()).contains("-\n\nmethod ");
   }
 
   @Test
   void thePageStandsAlone() throws IOException {
     Chart bars =
-        new Chart("accuracy", "Accuracy", "", "", "accuracy (%)")
-            .bars("accuracy", List.of(50.0, 75.0), List.of(1.0, 2.0))
-            .named(List.of("a", "b"))
-            .limits(0, 100.0);
-    Section more = section(line("same/name"), line("same:name"), line("layer1.0"));
+        Chart.bars(
+            "accuracy",
+            "Accuracy",
+            "accuracy (%)",
+            List.of("a", "b"),
+            List.of(50.0, 75.0),
+            List.of(1.0, 2.0));
+    Section<?> more = section(line("same/name"), line("same:name"), line("layer1.0"));
     String page = page(report(section(bars), more));
     assertThat(page).startsWith("<!DOCTYPE html>").endsWith("</html>\n");
     assertThat(page).doesNotContainPattern("(src|href)\\s*=\\s*[\"']?(https?:|//|file:)");
@@ -184,11 +193,14 @@ class ReportTest {
     double before = 0;
     for (double height : new double[] {20, 50, 90}) {
       Chart bars =
-          new Chart("accuracy", "Accuracy", "", "", "accuracy (%)")
-              .bars("accuracy", List.of(height, height), List.of())
-              .named(List.of("a", "b"))
-              .limits(0, 100.0);
-      BufferedImage image = ImageIO.read(new ByteArrayInputStream(ChartImage.png(bars)));
+          Chart.bars(
+              "accuracy",
+              "Accuracy",
+              "accuracy (%)",
+              List.of("a", "b"),
+              List.of(height, height),
+              List.of());
+      BufferedImage image = ImageIO.read(new ByteArrayInputStream(bars.png()));
       int dark = 0;
       for (int x = 0; x < image.getWidth(); x++) {
         for (int y = 0; y < image.getHeight(); y++) {

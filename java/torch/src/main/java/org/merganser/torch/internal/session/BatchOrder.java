@@ -2,7 +2,6 @@
 package org.merganser.torch.internal.session;
 
 import java.util.Arrays;
-import java.util.SplittableRandom;
 import org.merganser.internal.Seeds;
 
 /**
@@ -32,21 +31,9 @@ final class BatchOrder {
     long wanted = step / batches();
     if (wanted != epoch) {
       epoch = wanted;
-      order = order(wanted);
+      order = Seeds.order(samples, seed, "order/" + wanted);
     }
     int from = (int) (step % batches()) * batchSize;
     return Arrays.copyOfRange(order, from, Math.min(samples, from + batchSize));
-  }
-
-  /** A random order of all samples (Fisher and Yates). */
-  private int[] order(long round) {
-    SplittableRandom random = Seeds.stream(seed, "order/" + round);
-    int[] shuffled = new int[samples];
-    for (int i = 0; i < shuffled.length; i++) {
-      int j = random.nextInt(i + 1);
-      shuffled[i] = shuffled[j];
-      shuffled[j] = i;
-    }
-    return shuffled;
   }
 }
