@@ -9,7 +9,7 @@
 For each pair of models that an experiment kept (perceptrons, or VGG without normalisation on one channel; tell
 --data and --train as the experiment was told) and each gamma:
 
-- ours: activations exported as docs/activations.md says, `bin/merganser merge A B --method cca --absolute-gamma G`;
+- ours: activations exported as docs/activations.md says, `bin/merganser merge A B --method cca:gamma=G,unit=absolute`;
 - theirs: ModelMerge.transform of core/model_merger.py with match_tensors_cca, imported unchanged from DIR; a graph
   for the perceptron is added here, that of VGG11 is theirs;
 - a reference of the same formulas in float64, from the same activations.
@@ -24,7 +24,7 @@ and weights say nothing, while T Syx = X^1/2 (K K^T)^1/2 X^1/2, K = X^-1/2 Sxy Y
 correlation shows it. `lab.py DIR` draws data whose perceptrons have little of this.
 
 Gamma is theirs: added to covariances that are divided by the number of samples, the same for both models; that is
---absolute-gamma here, while our --gamma is relative to the mean variance of each model.
+unit=absolute here, while our gamma alone is relative to the mean variance of each model.
 
 Their code is not part of this project (it has no licence). Packages that it imports and that this does not come to use
 (fvcore, clip, ot, ...) are replaced by empty ones, and `matching_functions`, which it imports by a name that is not in
@@ -151,8 +151,8 @@ def ours(paths, net, folder, gamma):
     with open(description, "w") as file:
         json.dump(architecture(net), file)
     for command, out in (("align", "maps.mgalign"), ("merge", "merged.safetensors")):
-        command = [os.path.join(lab.ROOT, "bin/merganser"), command, *paths, "--method", "cca", "--absolute-gamma",
-                   str(gamma), "--architecture", description, "--threads", "1", "--activations-a",
+        command = [os.path.join(lab.ROOT, "bin/merganser"), command, *paths, "--method",
+                   f"cca:gamma={gamma},unit=absolute", "--architecture", description, "--threads", "1", "--activations-a",
                    os.path.join(folder, "0"), "--activations-b", os.path.join(folder, "1"), "-o",
                    os.path.join(folder, out)]
         done = subprocess.run(command, capture_output=True, text=True)

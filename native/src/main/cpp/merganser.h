@@ -326,8 +326,8 @@ MG_API int32_t mg_task_merge(mg_context* context, int32_t dtype, int64_t first, 
                              int32_t normalise, double lambda, void* out);
 
 /* The magnitude of rank k (1 is the largest) of x, or of x - base when base is not NULL: of equal ones, exactly
- * k - (number above the threshold) are kept, those of lowest index, the last of them at `last`. MG_F32, MG_F16 and
- * MG_BF16; differences are formed in F32. NaN is MG_NUMERICAL with their number and the first index. */
+ * k - (number above the threshold) are kept, those of lowest index, the last of them at `last`. Differences are formed
+ * in F32, in F64 for MG_F64. NaN is MG_NUMERICAL with their number and the first index. */
 typedef struct mg_threshold {
   double threshold;
   int64_t last;

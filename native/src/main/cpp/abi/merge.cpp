@@ -56,8 +56,7 @@ int32_t mg_task_merge(mg_context* context, int32_t dtype, int64_t first, int64_t
 int32_t mg_kth_magnitude(mg_context* context, int32_t dtype, int64_t count, const void* x, const void* base, int64_t k,
                          mg_threshold* out) {
   auto check = [&] {
-    MG_REQUIRE(dtype == MG_F32 || dtype == MG_F16 || dtype == MG_BF16,
-               "dtype must be MG_F32, MG_F16 or MG_BF16, not %d", dtype);
+    check_dtype(dtype);
     MG_REQUIRE(count >= 1 && k >= 1 && k <= count, "k = %lld of %lld values; expected 1 <= k <= count", Long{k},
                Long{count});
     check_array(context, "kth_magnitude", x, "x");

@@ -8,42 +8,21 @@
 namespace merganser {
 namespace cuda {
 
-namespace {
-
-AssignmentState& kept(mg_context* context) {
+AssignmentState& kept_assignment(mg_context* context) {
   AssignmentState& state = context->kept<AssignmentState>();
   if (state.scratch.empty()) state.scratch.resize(1);
   return state;
 }
-
-}  // namespace
 
 void assignment(mg_context* context, const mg_costs* given, int32_t maximise, int32_t warm, int64_t* row_to_col,
                 double* u, double* v, double* value) {
   OnDevice here;
   DeviceCosts costs(context, *given, maximise);
   const std::vector<double> start = assignment_start(costs, warm, v);
-  AssignmentState& state = kept(context);
+  AssignmentState& state = kept_assignment(context);
   state.clear_counters();
   state.count(solve_assignment(context, costs, state.scratch[0], state.route, warm ? start.data() : nullptr, row_to_col,
                                u, v, value));
-}
-
-void assignment_batch(mg_context* context, int64_t problems, const mg_costs* given, int32_t maximise,
-                      int64_t* row_to_col, double* u, double* v, double* value) {
-  OnDevice here;
-  AssignmentState& state = kept(context);
-  state.clear_counters();
-  for (int64_t p = 0; p < problems; ++p) {
-    of_problem(p, [&] {
-      DeviceCosts costs(context, given[p], maximise);
-      state.count(
-          solve_assignment(context, costs, state.scratch[0], state.route, nullptr, row_to_col, u, v, value + p));
-    });
-    row_to_col += given[p].rows;
-    u += given[p].rows;
-    v += given[p].cols;
-  }
 }
 
 void assignment_certify(mg_context* context, const mg_costs* given, int32_t maximise, const int64_t* row_to_col,

@@ -29,6 +29,9 @@ struct CostPart {
   double sign;
 };
 
+// What a context keeps for assignments, with scratch for one solver.
+AssignmentState& kept_assignment(mg_context* context);
+
 class DeviceCosts : public Costs {
  public:
   // Checks factors.

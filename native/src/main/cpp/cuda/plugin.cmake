@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # libmerganser_cuda.so, built where nvcc works. It needs nothing but nvcc: the runtime is linked statically.
-# What the plug-in has in common with the library: its errors, and the phases of assignment that run on the host.
-set(plugin_shared runtime/buffer.cpp runtime/context.cpp runtime/error.cpp)
+# What the plug-in has in common with the library: its errors, and what runs on the host: phases of assignment, the
+# completion on null spaces and the symmetric form of the CCA map.
+set(plugin_shared runtime/buffer.cpp runtime/context.cpp runtime/error.cpp routines/completion.cpp
+  routines/cca_symmetric.cpp)
 foreach(part solver lists paths auction exact)
   list(APPEND plugin_shared routines/assignment_${part}.cpp)
 endforeach()

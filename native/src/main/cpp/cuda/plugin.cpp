@@ -30,6 +30,8 @@ const Kernels& kernels() { return library.kernels(); }
 
 namespace cuda {
 
+const PluginHost& plugin_host() { return library; }
+
 void* library_function(CudaLibrary which, const char* name) {
   void* found = library.cuda_symbol(which, name);
   if (!found) fail(MG_UNAVAILABLE, library.last_error());

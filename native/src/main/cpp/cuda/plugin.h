@@ -16,6 +16,9 @@
 namespace merganser {
 namespace cuda {
 
+// What the library gave: its CPU routines, for sequential parts on the host.
+const PluginHost& plugin_host();
+
 // The runtime's device of every context; CUDA_VISIBLE_DEVICES chooses the GPU behind it.
 constexpr int kDevice = 0;
 
@@ -84,12 +87,26 @@ void copy(mg_context* context, void* to, int32_t to_device, const void* from, in
   X(row_products)           \
   X(dot_products)           \
   X(bandwidth)              \
+  X(moments_create)         \
+  X(moments_update)         \
+  X(moments_series)         \
+  X(moments_block)          \
   X(gemm)                   \
   X(apply_dense)            \
   X(apply_gather)           \
+  X(polar)                  \
+  X(cca_map)                \
   X(assignment)             \
   X(assignment_batch)       \
-  X(assignment_certify)
+  X(assignment_certify)     \
+  X(task_merge)             \
+  X(kth_magnitude)          \
+  X(np_create)              \
+  X(np_theta)               \
+  X(np_step)                \
+  X(np_state)               \
+  X(np_load)                \
+  X(np_resume)
 MG_CUDA_ROUTINES(MG_DECLARE)
 
 }  // namespace cuda

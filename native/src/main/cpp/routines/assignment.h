@@ -85,6 +85,9 @@ inline double excess_of(double u, double v, double c) {
   return rest + (lost + lost_too);
 }
 
+// Below, a whole row is scanned as quickly as a list.
+constexpr int64_t kSmallestForLists = 96;
+
 struct Bound {
   double value;
   int32_t index;
@@ -120,6 +123,9 @@ struct ListHead {
 class CandidateLists {
  public:
   static constexpr int64_t kEntries = 32;  // at most; a multiple of 8
+  static constexpr int64_t kFewest = 8;    // that routes ask for
+  // Which of the kListBlocks minima, from 1, is the threshold of a list of so many entries at most.
+  static int32_t rank_of(int64_t entries);
 
   // Empty lists of at most `entries` entries, in the memory of a scratch.
   void open(const Costs& costs, AssignmentScratch& scratch, int64_t entries);
@@ -127,7 +133,6 @@ class CandidateLists {
   const double* v() const { return v_; }
   double scale() const { return scale_; }  // h * scale is well inside the range of F32
   void set_scale(double scale) { scale_ = scale; }
-  // Which of the kListBlocks minima, from 1, is the threshold of a list.
   int32_t rank() const { return rank_; }
 
   bool built(int64_t i) const { return head_[i].count >= 0; }
@@ -280,6 +285,14 @@ std::vector<double> assignment_start(const Costs& costs, bool warm, const double
 
 // mg_assignment_certify of costs whose factors were checked.
 double assignment_violation(Costs& costs, const int64_t* row_to_col, const double* u, const double* v);
+
+// From c of the matched pairs in u, and the duals of the columns: those of the rows, and the value.
+void finish_assignment(int64_t rows, double sign, const int64_t* row_to_col, double* u, const double* v, double* value);
+
+// Whether prices and costs of the matching are of one order, so that roundings are far below the least cost that was
+// chosen; then make_exact() has nothing to do. `matched`: c of the pairs.
+bool plain_assignment(int64_t rows, int64_t cols, const double* start, const double* matched, const double* u,
+                      const double* v);
 
 // Given what the solver found from `start` (NULL: from scratch): proves that it is an optimum, or replaces it by one.
 // No rounding is left, whatever the sizes of costs and duals; a matching that is an optimum stays.

@@ -389,32 +389,32 @@ bool proved(mg_context* context, Costs& costs, const int64_t* columns, const std
   });
 }
 
-// Prices and costs of the matching are of one order, so that roundings are far below the least cost that was chosen.
-bool plain(const Costs& costs, const double* start, const std::vector<double>& matched, const double* u,
-           const double* v) {
+}  // namespace
+
+bool plain_assignment(int64_t rows, int64_t cols, const double* start, const double* matched, const double* u,
+                      const double* v) {
   double prices = 0, duals = 0, sum = 0, least = kInfinity;
-  for (int64_t i = 0; i < costs.rows; ++i) {
+  for (int64_t i = 0; i < rows; ++i) {
     const double c = std::fabs(matched[i]);
     sum += c;
     if (c > 0) least = std::min(least, c);
     duals = std::max(duals, std::fabs(u[i]));
   }
   // Prices only fall: those on the way lie between the first, which matched costs or `start` bound, and the last.
-  for (int64_t j = 0; j < costs.cols; ++j) {
+  for (int64_t j = 0; j < cols; ++j) {
     prices = std::max({prices, std::fabs(v[j]), start ? std::fabs(start[j]) : 0});
   }
-  const double largest = prices + duals, n = static_cast<double>(costs.cols);
+  const double largest = prices + duals, n = static_cast<double>(cols);
   return largest == 0 || (largest <= 16 * sum && n * kEpsilon * largest <= 0x1p-20 * least);
 }
-
-}  // namespace
 
 void make_exact(mg_context* context, Costs& costs, const double* start, int64_t* columns, double* u, double* v,
                 double* value) {
   if (costs.rows == 0) return;
   std::vector<double> matched(costs.rows);
   costs.pairs(columns, matched.data());
-  if (plain(costs, start, matched, u, v) || proved(context, costs, columns, matched, u, v)) return;
+  const bool plain = plain_assignment(costs.rows, costs.cols, start, matched.data(), u, v);
+  if (plain || proved(context, costs, columns, matched, u, v)) return;
   const Span span(context, costs, 4 * costs.cols + 4);
   const Exact exact = with_width(span.bits, [&](auto zero) {
     return shortest_paths<words_of(decltype(zero)())>(context, costs, span.unit, matched);

@@ -39,9 +39,13 @@ void CandidateLists::open(const Costs& costs, AssignmentScratch& scratch, int64_
   v_ = scratch.v.data();
   taken_ = scratch.taken.data();
   for (int64_t i = 0; i < costs.rows; ++i) head_[i] = {0, -1};
-  // With w columns a block, the rank-th of 64 block minima leaves about this many columns below it.
-  const double aim = kAimedEntries * static_cast<double>(entries_) / kEntries;
-  rank_ = std::max(2, static_cast<int32_t>(kListBlocks * (1 - std::exp(-aim / kListBlocks)) + 0.5));
+  rank_ = rank_of(entries);
+}
+
+// With w columns a block, the rank-th of 64 block minima leaves about `aim` columns below it.
+int32_t CandidateLists::rank_of(int64_t entries) {
+  const double aim = kAimedEntries * static_cast<double>(entries) / kEntries;
+  return std::max(2, static_cast<int32_t>(kListBlocks * (1 - std::exp(-aim / kListBlocks)) + 0.5));
 }
 
 TwoSmallest CandidateLists::minima(int64_t i) const {

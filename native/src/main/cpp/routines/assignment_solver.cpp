@@ -16,13 +16,6 @@
 
 namespace merganser {
 
-namespace {
-
-// Below, a whole row is scanned as quickly as a list.
-constexpr int64_t kSmallestForLists = 96;
-
-}  // namespace
-
 void no_finite_assignment(const char* side, int64_t index) {
   fail(MG_NUMERICAL,
        format("no finite assignment: %s %lld cannot be assigned without a forbidden edge", side, Long{index}));
@@ -84,7 +77,7 @@ AssignmentSolver::AssignmentSolver(mg_context* context, Costs& costs, Assignment
   s_.closed.reserve(padded);
   s_.column_of.reserve(rows_ + 1);
   s_.bytes = padded * 44;
-  if (lists_) list_.open(costs, s_, route & MG_ASSIGNMENT_SHORT_LISTS ? 8 : CandidateLists::kEntries);
+  if (lists_) list_.open(costs, s_, route & MG_ASSIGNMENT_SHORT_LISTS ? CandidateLists::kFewest : CandidateLists::kEntries);
   std::fill_n(s_.v.data(), cols_, 0.0);
   std::fill_n(s_.taken.data(), cols_, 0.0);
   std::fill_n(s_.row_of.data(), cols_, -1);
@@ -146,16 +139,21 @@ AssignmentCounters solve_assignment(mg_context* context, Costs& costs, Assignmen
   solver.solve(start);
   for (int64_t i = 0; i < costs.rows; ++i) row_to_col[i] = solver.column_of(i);
   costs.pairs(row_to_col, u);
-  double total = 0;
-  for (int64_t i = 0; i < costs.rows; ++i) {
-    total += costs.sign * u[i];
-    u[i] -= solver.v()[row_to_col[i]];
-    if (!std::isfinite(u[i])) costs_changed();
-  }
   std::copy_n(solver.v(), costs.cols, v);
-  *value = total;
+  finish_assignment(costs.rows, costs.sign, row_to_col, u, v, value);
   if (!solver.by_columns()) make_exact(context, costs, start, row_to_col, u, v, value);
   return solver.counters();
+}
+
+void finish_assignment(int64_t rows, double sign, const int64_t* row_to_col, double* u, const double* v,
+                       double* value) {
+  double total = 0;
+  for (int64_t i = 0; i < rows; ++i) {
+    total += sign * u[i];
+    u[i] -= v[row_to_col[i]];
+    if (!std::isfinite(u[i])) costs_changed();
+  }
+  *value = total;
 }
 
 std::vector<double> assignment_start(const Costs& costs, bool warm, const double* v) {

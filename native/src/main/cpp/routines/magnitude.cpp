@@ -30,6 +30,14 @@ constexpr int64_t kSample = 1 << 15, kNeighbours = 4;
 constexpr int64_t kThinning = 64;  // of the candidates, for a sample of theirs
 constexpr uint32_t kInfinity = 0x7f800000u;
 
+// By another thread of the caller, between two passes.
+[[noreturn]] void data_changed() { fail(MG_NUMERICAL, "kth_magnitude: the data changed while they were read"); }
+
+[[noreturn]] void fail_nan(int64_t number, int64_t count, bool differences, int64_t first) {
+  fail(MG_NUMERICAL, format("kth_magnitude: %lld of %lld values%s are NaN, the first at index %lld", Long{number},
+                            Long{count}, differences ? " less their base" : "", Long{first}));
+}
+
 class Select {
  public:
   Select(mg_context* context, int32_t dtype, int64_t count, const void* x, const void* base)
@@ -72,11 +80,6 @@ class Select {
     }
   }
 
-  // By another thread of the caller, between two passes.
-  [[noreturn]] static void data_changed() {
-    fail(MG_NUMERICAL, "kth_magnitude: the data changed while they were read");
-  }
-
   [[noreturn]] void refuse_nan(int64_t number) const {
     int64_t first = -1;
     for (int64_t chunk = 0; chunk < chunks_ && first < 0; ++chunk) {
@@ -87,8 +90,7 @@ class Select {
       });
     }
     if (first < 0) data_changed();
-    fail(MG_NUMERICAL, format("kth_magnitude: %lld of %lld values%s are NaN, the first at index %lld", Long{number},
-                              Long{count_}, base_ ? " less their base" : "", Long{first}));
+    fail_nan(number, count_, base_, first);
   }
 
   // The `need`-th of the keys equal to the threshold, given how many of them each chunk has.
@@ -251,11 +253,44 @@ class Select {
   int64_t last_ = -1;
 };
 
+// F64, which models seldom are: on a copy of the keys, 8 bytes a value.
+void select_wide(mg_context* context, int64_t count, const double* x, const double* base, int64_t k,
+                 mg_threshold* out) {
+  const auto key = [&](int64_t i) {
+    const double value = std::fabs(base ? x[i] - base[i] : x[i]);
+    uint64_t bits;
+    std::memcpy(&bits, &value, sizeof bits);
+    return bits;
+  };
+  Buffer<uint64_t> keys(count);
+  parallel_for(context, divide_up(count, kChunk), [&](int64_t chunk, int32_t) {
+    for (int64_t i = chunk * kChunk; i < std::min(count, (chunk + 1) * kChunk); ++i) keys[i] = key(i);
+  });
+  constexpr uint64_t kWideInfinity = uint64_t{0x7ff} << 52;
+  uint64_t *const begin = keys.data(), *const end = begin + count;
+  const auto is_nan = [](uint64_t bits) { return bits > kWideInfinity; };
+  if (const int64_t nan = std::count_if(begin, end, is_nan)) {
+    fail_nan(nan, count, base, std::find_if(begin, end, is_nan) - begin);
+  }
+  std::nth_element(begin, begin + (k - 1), end, std::greater<uint64_t>());
+  const uint64_t threshold = begin[k - 1];
+  int64_t need = k - std::count_if(begin, begin + k, [&](uint64_t bits) { return bits > threshold; });
+  int64_t last = 0;
+  while (last < count && (key(last) != threshold || --need > 0)) ++last;
+  if (last == count) data_changed();
+  std::memcpy(&out->threshold, &threshold, sizeof threshold);
+  out->last = last;
+}
+
 }  // namespace
 
 void kth_magnitude(mg_context* context, int32_t dtype, int64_t count, const void* x, const void* base, int64_t k,
                    mg_threshold* out) {
-  Select(context, dtype, count, x, base).run(k, out);
+  if (dtype == MG_F64) {
+    select_wide(context, count, static_cast<const double*>(x), static_cast<const double*>(base), k, out);
+  } else {
+    Select(context, dtype, count, x, base).run(k, out);
+  }
 }
 
 }  // namespace merganser

@@ -8,7 +8,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cfloat>
 #include <cmath>
 #include <memory>
 
@@ -23,8 +22,7 @@ namespace merganser {
 namespace {
 
 constexpr int64_t kTile = 256;  // 1024: 0.05 of the rate of memory less
-constexpr int64_t kChunk = 64 * kTile;
-constexpr double kLargest = 1e18;  // of a gradient of z: its square must stay in the range of F32
+constexpr int64_t kChunk = kNpPiece;
 
 CpuNp& state_of(mg_np* np) { return *static_cast<CpuNp*>(np); }
 const CpuNp& state_of(const mg_np* np) { return *static_cast<const CpuNp*>(np); }
@@ -97,24 +95,6 @@ class Tiles {
   const NpKernels& kernels_;
 };
 
-NpScalars scalars_of(const CpuNp& np, double rate, double power1, double power2) {
-  const mg_np_options& o = np.options;
-  NpScalars s{};
-  const bool adam = o.optimizer == MG_NP_ADAM;
-  s.beta1 = static_cast<float>(o.beta1);
-  s.rest1 = static_cast<float>(1 - o.beta1);
-  s.beta2 = static_cast<float>(o.beta2);
-  s.rest2 = static_cast<float>(1 - o.beta2);
-  s.rate = static_cast<float>(adam ? rate / (1 - power1) : rate);
-  s.root = static_cast<float>(1 / std::sqrt(1 - power2));
-  s.epsilon = static_cast<float>(o.epsilon);
-  s.momentum = static_cast<float>(o.momentum);
-  s.pull = static_cast<float>(o.pull);
-  s.least = o.form == MG_NP_CLAMP ? 0 : static_cast<float>(-o.limit);
-  s.most = o.form == MG_NP_CLAMP ? 1 : static_cast<float>(o.limit);
-  return s;
-}
-
 // Runs fn(piece index) over the bundles.
 template <typename Fn>
 void for_pieces(mg_context* context, const CpuNp& np, const Fn& fn) {
@@ -156,11 +136,11 @@ void make_pieces(CpuNp& np) {
   for (int32_t k = 0; k < np.options.models; ++k) {
     for (int64_t i = 0; i < np.counts[slot]; ++i) {
       if (kernels().elementwise.count_nonfinite[np.options.dtype](np.input(slot, k, i), 1) > 0) {
-        fail(MG_NUMERICAL, format("np: model %d is not finite in slot %d, element %lld", k, slot, Long{i}));
+        CpuNp::refuse_model(k, slot, i);
       }
     }
   }
-  fail(MG_NUMERICAL, format("np: models of slot %d differ by more than F32 holds", slot));
+  CpuNp::refuse_distance(slot);
 }
 
 // Largest difference of two models of each slot, and with it the gradients that need no closer check.
@@ -182,7 +162,7 @@ void find_limits(mg_context* context, CpuNp& np) {
   }
   for (int32_t s = 0; s < np.slots(); ++s) {
     if (!std::isfinite(largest[s])) refuse_models(np, s);
-    np.limits.push_back(static_cast<float>(std::min<double>(FLT_MAX, kLargest / (2 * largest[s]))));
+    np.limits.push_back(CpuNp::gradient_limit(largest[s]));
   }
 }
 
@@ -196,17 +176,7 @@ bool acceptable(const CpuNp& np, int32_t slot, int64_t i, float g) {
   };
   double largest = 0;
   for (int32_t k = 1; k < np.options.models; ++k) largest = std::max(largest, std::fabs(double{value(k)} - value(0)));
-  return std::fabs(g) * 2 * largest <= kLargest;
-}
-
-void refuse(const CpuNp& np, int32_t slot, int64_t i, double g, int32_t* bad_slot, int64_t* bad_index) {
-  *bad_slot = slot;
-  *bad_index = i;
-  fail(MG_NUMERICAL,
-       format(
-           "np_step: the gradient %g of slot %d, element %lld of %lld, is not finite or too large for a step; nothing "
-           "was changed",
-           g, slot, Long{i}, Long{np.counts[slot]}));
+  return std::fabs(g) * 2 * largest <= kNpLargest;
 }
 
 // The first gradient that would ruin the state.
@@ -232,7 +202,7 @@ void check_gradients(mg_context* context, const CpuNp& np, const float* const* g
   const int64_t p = worst.load();
   if (p == INT64_MAX) return;
   const int64_t i = bad_element(p);
-  refuse(np, np.pieces[p].slot, i, gradient[np.pieces[p].slot][i], bad_slot, bad_index);
+  np.refuse_gradient(np.pieces[p].slot, i, gradient[np.pieces[p].slot][i], bad_slot, bad_index);
 }
 
 // sums[slot][model][group]
@@ -256,7 +226,9 @@ void sum_groups(mg_context* context, CpuNp& np, const float* const* gradient, in
       for (int32_t k = 0; k < width; ++k) sum[k] += np.dots[static_cast<int64_t>(p) * width + k];
     }
     for (int32_t k = 0; k < width; ++k) {
-      if (!(std::fabs(sum[k]) <= kLargest / 2)) refuse(np, first.slot, first.begin, sum[k], bad_slot, bad_index);
+      if (!(std::fabs(sum[k]) <= kNpLargest / 2)) {
+        np.refuse_gradient(first.slot, first.begin, sum[k], bad_slot, bad_index);
+      }
       np.sums[np.offsets[first.slot] + k * np.groups(first.slot) + first.group] = static_cast<float>(sum[k]);
     }
   }
@@ -326,7 +298,6 @@ void step_parameters(mg_context* context, const CpuNp& np, const Tiles& tiles, c
 void np_create(mg_context* context, const mg_np_options* options, int32_t slots, const int64_t* counts,
                const int64_t* rows, const void* const* in, const double* initial, mg_np** out) {
   auto np = std::make_unique<CpuNp>(context, *options, slots, counts, rows, in);
-  const mg_np_options& o = np->options;
   int64_t size = 0;
   for (int32_t s = 0; s < np->slots(); ++s) {
     np->offsets.push_back(size);
@@ -345,15 +316,9 @@ void np_create(mg_context* context, const mg_np_options* options, int32_t slots,
     // A plane for each model, while the pair has one state.
     np->sums.reserve(size);
   }
-  const NpScalars range = scalars_of(*np, 0, 0, 0);
   for (int32_t s = 0; s < np->slots(); ++s) {
     for (int32_t k = 0; k < np->planes(); ++k) {
-      double z = o.form == MG_NP_CLAMP ? 0.5 : 0;
-      if (initial && o.form == MG_NP_CLAMP) z = initial[0];
-      if (initial && o.form == MG_NP_SIGMOID) z = std::log(initial[0] / initial[1]);
-      if (initial && o.form == MG_NP_SOFTMAX) z = std::log(initial[k] * o.models);
-      z = std::clamp<double>(z, range.least, range.most);
-      std::fill_n(np->z.data() + np->offsets[s] + k * np->groups(s), np->groups(s), static_cast<float>(z));
+      std::fill_n(np->z.data() + np->offsets[s] + k * np->groups(s), np->groups(s), np->initial_z(initial, k));
     }
   }
   *out = np.release();
@@ -371,7 +336,7 @@ void np_step(mg_context* context, mg_np* handle, double rate, const float* const
   check_gradients(context, np, gradient, bad_slot, bad_index);
   if (np.shared()) sum_groups(context, np, gradient, bad_slot, bad_index);
   const double power1 = np.power1 * np.options.beta1, power2 = np.power2 * np.options.beta2;
-  const Tiles tiles(np, scalars_of(np, rate, power1, power2));
+  const Tiles tiles(np, np.scalars(rate, power1, power2));
   np.incomplete = true;
   if (np.shared()) {
     update_groups(np, tiles);
@@ -396,9 +361,9 @@ void np_load(mg_context*, mg_np* handle, int32_t slot, int32_t part, int64_t cou
   check_complete(np);
   for (int64_t i = 0; i < count; ++i) {
     const bool allowed = part == MG_NP_Z ? !std::isnan(in[i]) : std::isfinite(in[i]) && (part == MG_NP_M || in[i] >= 0);
-    MG_REQUIRE(allowed, "np_load: element %lld of slot %d is %g", Long{i}, slot, in[i]);
+    if (!allowed) CpuNp::refuse_state(slot, i, in[i]);
   }
-  const NpScalars range = scalars_of(np, 0, 0, 0);
+  const NpScalars range = np.scalars(0, 0, 0);
   float* out = np.part(part).data() + np.offsets[slot];
   for (int64_t i = 0; i < count; ++i) out[i] = part == MG_NP_Z ? std::clamp(in[i], range.least, range.most) : in[i];
 }
@@ -406,12 +371,7 @@ void np_load(mg_context*, mg_np* handle, int32_t slot, int32_t part, int64_t cou
 void np_resume(mg_context*, mg_np* handle, int64_t steps) {
   CpuNp& np = state_of(handle);
   check_complete(np);
-  np.power1 = np.power2 = 1;
-  // Multiplied as the steps did, for the same bits.
-  for (np.steps = 0; np.steps < steps; ++np.steps) {
-    np.power1 *= np.options.beta1;
-    np.power2 *= np.options.beta2;
-  }
+  np.go_on_from(steps);
 }
 
 }  // namespace merganser

@@ -12,8 +12,6 @@
 
 namespace merganser {
 
-constexpr int32_t kNpModels = 8;
-
 // Consecutive elements of one group of one slot, at most a chunk of them.
 struct NpPiece {
   int32_t slot;
@@ -28,22 +26,17 @@ struct CpuNp : mg_np {
   std::vector<int64_t> offsets;
   std::vector<float> limits;  // gradients up to this one need no closer check
   std::vector<NpPiece> pieces;
-  std::vector<int64_t> bundles;   // bounds of the pieces of one item
-  Buffer<double> dots;            // [piece][model]: sum of g (x_k - x_0), for shared coefficients
-  Buffer<float> sums;             // [slot][model][group], of the same
-  double power1 = 1, power2 = 1;  // beta^steps
-  bool incomplete = false;        // a step stopped half-way
+  std::vector<int64_t> bundles;  // bounds of the pieces of one item
+  Buffer<double> dots;           // [piece][model]: sum of g (x_k - x_0), for shared coefficients
+  Buffer<float> sums;            // [slot][model][group], of the same
+  bool incomplete = false;       // a step stopped half-way
 
   const void* input(int32_t slot, int32_t model, int64_t at) const {
     return static_cast<const char*>(inputs[slot * options.models + model]) + at * size_of(options.dtype);
   }
-  bool shared() const { return options.granularity != MG_NP_PARAMETER; }
   int input_type() const { return options.dtype == MG_F32 ? 0 : 1; }
-  // Adam, momentum, plain.
-  int optimizer() const { return options.optimizer == MG_NP_ADAM ? 0 : options.momentum != 0 ? 1 : 2; }
   Buffer<float>& part(int32_t which) { return which == MG_NP_Z ? z : which == MG_NP_M ? first : second; }
   const Buffer<float>& part(int32_t which) const { return const_cast<CpuNp*>(this)->part(which); }
-  int32_t sums_of_group() const { return options.form == MG_NP_SOFTMAX ? options.models : 1; }
 };
 
 }  // namespace merganser

@@ -15,7 +15,7 @@ namespace merganser {
 namespace {
 
 constexpr int64_t kTile = 1024;
-constexpr int64_t kChunk = 16 * kTile;
+constexpr int64_t kChunk = 64 * kTile;  // some microseconds, or waking a thread costs more than it saves
 constexpr int64_t kMaxModels = 32;
 
 template <typename To, typename From>

@@ -89,6 +89,8 @@ bool cuda_standin();
 bool device_on_host();
 // What messages call it.
 std::string device_name();
+// Whether this is a further run of what another has done in full: under sanitizers, or with another order of threads.
+bool in_short();
 
 // Sanitizers make allocations and thread changes slow: tests made of many small calls take fewer.
 #if defined(MERGANSER_SANITIZED)

@@ -878,13 +878,13 @@ std::vector<Input> inputs(const Listed& routine) {
   std::vector<Input> all;
   for (int32_t dtype : routine.dtypes) {
     for (int64_t size : routine.sizes) {
-      // The two largest take most of the time: only ordinary numbers, and none under a sanitizer.
+      // The two largest take most of the time: only ordinary numbers, and none in short.
       const size_t count = routine.sizes.size();
       const bool large = count > 2 && size >= routine.sizes[count - 2];
-      if (large && kSanitized) continue;
+      if (large && in_short()) continue;
       for (Scale scale : routine.scales) {
         const bool magnitude = scale == Scale::TINY || scale == Scale::HUGE_VALUES;
-        if ((large && scale != Scale::NORMAL) || (magnitude && kSanitized)) continue;
+        if ((large && scale != Scale::NORMAL) || (magnitude && in_short())) continue;
         for (int64_t shift : {0, 1}) all.push_back({dtype, size, shift, scale});
       }
     }

@@ -103,6 +103,10 @@ bool plugin_is(const char* file) {
 bool fake_device() { return plugin_is("libmerganser_fake.so"); }
 bool cuda_standin() { return plugin_is("libmerganser_standin.so"); }
 bool device_on_host() { return fake_device() || cuda_standin(); }
+bool in_short() {
+  const char* order = std::getenv("MERGANSER_STANDIN_ORDER");
+  return kSanitized || (cuda_standin() && order && std::string(order) != "forward");
+}
 std::string device_name() { return fake_device() ? "the fake device" : "CUDA"; }
 
 }  // namespace check

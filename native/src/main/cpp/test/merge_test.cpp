@@ -99,8 +99,30 @@ TEST(merge_magnitude_goldens) {
               "kth_magnitude: 1 of 600000 values are NaN, the first at index 512345");
   CHECK_FAILS(mg_kth_magnitude(context, MG_F32, 5, bad.data(), nullptr, 0, &out), MG_INVALID_ARGUMENT,
               "k = 0 of 5 values; expected 1 <= k <= count");
-  CHECK_FAILS(mg_kth_magnitude(context, MG_F64, 5, bad.data(), nullptr, 1, &out), MG_INVALID_ARGUMENT,
-              "dtype must be MG_F32, MG_F16 or MG_BF16, not 0");
+  const Vector wide_bad = {1, kNaN, 2, kInf, kNaN};
+  CHECK_FAILS(mg_kth_magnitude(context, MG_F64, 5, wide_bad.data(), wide_bad.data(), 1, &out), MG_NUMERICAL,
+              "kth_magnitude: 3 of 5 values less their base are NaN, the first at index 1");
+  CHECK_FAILS(mg_kth_magnitude(context, 9, 5, bad.data(), nullptr, 1, &out), MG_INVALID_ARGUMENT, "unknown dtype 9");
+}
+
+// Differences that F32 does not tell apart, and many equal ones.
+TEST(merge_magnitude_of_wide_data) {
+  for (int64_t n : {1, 7, 200000}) {
+    Vector x = gaussian(n, 5), base = gaussian(n, 6);
+    for (int64_t i = 0; i < n; ++i) {
+      if (i % 3 == 0) x[i] = base[i] + (i % 2 ? 0.5 : -0.5);
+      if (i % 3 == 1) x[i] = base[i] + 1 + 1e-12 * static_cast<double>(i % 5);
+    }
+    std::vector<std::pair<double, int64_t>> order;
+    for (int64_t i = 0; i < n; ++i) order.push_back({-std::fabs(x[i] - base[i]), i});
+    std::sort(order.begin(), order.end());
+    for (int64_t k : {int64_t{1}, n / 4, n / 2, (3 * n) / 4, n}) {
+      if (k == 0) continue;
+      const mg_threshold found = kth(x, k, MG_F64, &base);
+      CHECK(found.threshold == -order[k - 1].first);
+      CHECK(found.last == order[k - 1].second);
+    }
+  }
 }
 
 // Sorted and unlike parts leave the bracket of the sample; the histograms give the same answer.

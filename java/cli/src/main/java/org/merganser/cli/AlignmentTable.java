@@ -7,6 +7,8 @@ import java.util.Map;
 import org.merganser.align.Alignment;
 import org.merganser.align.SpaceAlignment;
 import org.merganser.align.Verification;
+import org.merganser.stats.Moments;
+import org.merganser.stats.SpaceMoments;
 
 /** What was found, one line a space, and what makes it doubtful. */
 final class AlignmentTable {
@@ -14,15 +16,8 @@ final class AlignmentTable {
 
   static void print(Alignment alignment, Verification checks, PrintWriter out) {
     out.printf(
-        Locale.ROOT,
         "%-24s %6s %8s %10s %10s  %-24s %s%n",
-        "space",
-        "width",
-        "score",
-        "condition",
-        "|TT^-1-I|",
-        "function",
-        "null space");
+        "space", "width", "score", "condition", "|TT^-1-I|", "function", "null space");
     for (Map.Entry<String, SpaceAlignment> item : alignment.spaces().entrySet()) {
       Verification.SpaceCheck check = checks.spaces().get(item.getKey());
       SpaceAlignment space = item.getValue();
@@ -37,8 +32,35 @@ final class AlignmentTable {
           function(item.getKey(), check, checks),
           space.completion().name().toLowerCase(Locale.ROOT));
     }
+    checks
+        .outputChange()
+        .ifPresent(
+            change ->
+                out.printf(
+                    Locale.ROOT, "outputs of the network change by %.2g of their size%n", change));
     warnings("", checks, out);
-    out.flush();
+  }
+
+  /**
+   * How many samples statistics are without, one line for each space that lacks some: a warning
+   * when few are left.
+   */
+  static void skipped(Moments moments, PrintWriter out) {
+    for (String id : moments.spaces()) {
+      SpaceMoments space = moments.space(id);
+      if (space.skipped() > 0) {
+        boolean few = space.samples() <= space.width(0) || space.samples() < space.skipped();
+        out.printf(
+            Locale.ROOT,
+            "%sspace '%s': %d of %d samples dropped, not finite; %d left for %d features%n",
+            few ? "warning: " : "",
+            Printable.line(id),
+            space.skipped(),
+            space.samples() + space.skipped(),
+            space.samples(),
+            space.width(0));
+      }
+    }
   }
 
   /**

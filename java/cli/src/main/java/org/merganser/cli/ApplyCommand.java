@@ -5,24 +5,18 @@ import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.concurrent.Callable;
 import org.merganser.align.Alignment;
 import org.merganser.compute.Workspace;
-import org.merganser.internal.io.PartialFile;
 import org.merganser.io.Checkpoint;
 import org.merganser.io.Safetensors;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Parameters;
-import picocli.CommandLine.Spec;
 
 /** Writes a model in the features of another. */
 @Command(
     name = "apply",
-    mixinStandardHelpOptions = true,
     description = "Applies the maps that align found: writes a model in the reference's features.",
     footer = {
       "",
@@ -31,10 +25,8 @@ import picocli.CommandLine.Spec;
       "      --activations-b acts/b -o b-to-a.mgalign",
       "  merganser apply b-to-a.mgalign b.safetensors -o b-like-a.safetensors"
     })
-final class ApplyCommand implements Callable<Integer> {
-  @Spec CommandSpec spec;
-  @Mixin CommonOptions common;
-  @Mixin Replacement replacement;
+final class ApplyCommand extends Computation {
+  @Mixin Output output;
   @Mixin Staleness staleness;
   @Mixin ModelOptions forms;
 
@@ -50,44 +42,29 @@ final class ApplyCommand implements Callable<Integer> {
           "The other way: takes a model in the reference's features, writes it in those of B.")
   boolean inverse;
 
-  @Option(
-      names = {"-o", "--out"},
-      paramLabel = "FILE",
-      required = true,
-      description = "The mapped checkpoint.")
-  Path out;
-
   @Override
-  public Integer call() throws IOException {
-    PrintWriter print = spec.commandLine().getOut();
-    try (ConsoleProgress progress = new ConsoleProgress();
-        Workspace ws = common.open(0, progress);
+  void run(PrintWriter out) throws IOException {
+    try (Workspace ws = open(0);
         Checkpoint file = Safetensors.open(model)) {
-      Outputs.requireFile(out, List.of(model), List.of(maps));
-      replacement.check(out, Replacement.Kind.CHECKPOINT);
+      output.check(Output.Kind.CHECKPOINT, List.of(model), List.of(maps));
       Models files = new Models(List.of(model), List.of(file));
-      Checkpoint opened = forms.adapt(files).checkpoints().get(0);
-      PartialFile.requireSpace(out, Safetensors.fileBytes(forms.result(opened)));
+      Checkpoint read = forms.adapt(files).first();
+      output.requireRoom(Safetensors.fileBytes(forms.result(read)));
       try (Alignment found = Alignment.load(maps, ws);
           Alignment used = inverse ? inverse(found) : found) {
-        Checkpoint mapped = forms.result(used.apply(opened));
-        staleness.write(mapped, out, ws, spec.commandLine().getErr());
-        progress.finish();
-        AlignmentTable.print(used, used.verify(ws), print);
-        print.println("not mapped: " + Printable.line(used.architecture().unbound(opened)));
+        Checkpoint mapped = forms.result(used.apply(read));
+        staleness.write(mapped, output.path, ws, spec.commandLine().getErr());
+        AlignmentTable.print(used, used.verify(ws), out);
+        out.println("not mapped: " + Printable.line(used.architecture().unbound(read)));
       }
-      if (!forms.leftOut(files).isEmpty()) {
-        print.println("left out: " + Printable.line(forms.leftOut(files)));
-      }
-      print.println(replacement.wrote(out));
+      forms.tell(out);
+      out.println(output.wrote());
     }
-    return 0;
   }
 
-  private Alignment inverse(Alignment found) {
+  private static Alignment inverse(Alignment found) {
     if (!found.isInvertible()) {
-      throw new ParameterException(
-          spec.commandLine(),
+      throw new IllegalArgumentException(
           "--inverse: the maps of method "
               + found.method()
               + " are pairs and have no inverse; align the models the other way round");

@@ -3,12 +3,10 @@ package org.merganser.cli;
 
 import java.time.Duration;
 import java.util.Optional;
-import java.util.function.Function;
 import me.tongfei.progressbar.ProgressBar;
 import me.tongfei.progressbar.ProgressBarBuilder;
 import me.tongfei.progressbar.ProgressBarConsumer;
 import me.tongfei.progressbar.ProgressBarStyle;
-import me.tongfei.progressbar.ProgressState;
 import org.merganser.compute.Progress;
 
 /**
@@ -46,7 +44,7 @@ final class ConsoleProgress implements Progress, AutoCloseable {
     // Names of files and spaces are in it.
     String newStage = Printable.line(name);
     if (!newStage.equals(stage)) {
-      finish();
+      close();
       stage = newStage;
       started = System.nanoTime();
       told = false;
@@ -57,8 +55,7 @@ final class ConsoleProgress implements Progress, AutoCloseable {
           new ProgressBarBuilder()
               .setTaskName(newStage)
               .setInitialMax(total)
-              .startsFrom(0, Duration.ofNanos(passed))
-              .setEtaFunction(left(started))
+              .startsFrom(done, Duration.ofNanos(passed))
               .setStyle(ProgressBarStyle.ASCII);
       consumer.ifPresent(builder::setConsumer);
       bar = builder.build();
@@ -82,28 +79,12 @@ final class ConsoleProgress implements Progress, AutoCloseable {
     }
   }
 
-  /** From the start of the stage: the bar itself comes later and would promise too much. */
-  private static Function<ProgressState, Optional<Duration>> left(long started) {
-    return state -> {
-      long done = state.getCurrent();
-      if (done <= 0 || state.getMax() < done) {
-        return Optional.empty();
-      }
-      double passed = System.nanoTime() - started;
-      return Optional.of(Duration.ofNanos((long) (passed / done * (state.getMax() - done))));
-    };
-  }
-
   /** Ends the bar of the current stage, so that other text can follow. */
-  synchronized void finish() {
+  @Override
+  public synchronized void close() {
     if (bar != null) {
       bar.close();
       bar = null;
     }
-  }
-
-  @Override
-  public void close() {
-    finish();
   }
 }

@@ -16,7 +16,6 @@ import picocli.CommandLine.Spec;
 /** Describes the installation. */
 @Command(
     name = "doctor",
-    mixinStandardHelpOptions = true,
     description = "Says what runs here: backend, ISA, BLAS, versions, why CUDA is not used.")
 final class DoctorCommand implements Callable<Integer> {
   @Spec CommandSpec spec;
@@ -33,7 +32,6 @@ final class DoctorCommand implements Callable<Integer> {
       healthy = false;
     }
     facts.forEach((name, value) -> print.printf(Locale.ROOT, "%-15s %s%n", name, value));
-    print.flush();
     return healthy ? 0 : Failures.NATIVE;
   }
 }

@@ -1,53 +1,93 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.merganser.cli;
 
-import java.io.IOException;
 import java.nio.file.Path;
-import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.concurrent.Callable;
+import java.util.function.Predicate;
+import org.merganser.lab.experiment.Experiment;
 import org.merganser.lab.experiment.Experiments;
 import org.merganser.method.Settings;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Model.OptionSpec;
-import picocli.CommandLine.Spec;
 
-/** Published experiments by name. */
-@Command(
-    name = "experiment",
-    mixinStandardHelpOptions = true,
-    description = "Runs a published experiment at the scale of this machine.",
-    synopsisSubcommandLabel = "NAME")
-final class ExperimentCommand {
-  private static final Map<String, String> LABELS =
-      Map.of(
-          "number",
-          "X",
-          "numbers",
-          "X,...",
-          "integer",
-          "N",
-          "integers",
-          "N,...",
-          "text",
-          "NAME",
-          "path",
-          "DIR");
+/** A published experiment; its options are those that it declares. */
+@Command
+final class ExperimentCommand extends ExperimentRun {
+  private final Experiments.Kind<?> kind;
+  private final Map<String, String> preset;
 
-  /** Adds the commands of all experiments to this one. */
-  static void addExperiments(CommandLine command) {
+  private ExperimentCommand(Experiments.Kind<?> kind, Map<String, String> preset) {
+    this.kind = kind;
+    this.preset = preset;
+  }
+
+  /** Those that there are, by name. */
+  @Command(
+      description = "Runs a published experiment at the scale of this machine.",
+      synopsisSubcommandLabel = "NAME")
+  private static final class All {}
+
+  static CommandLine all() {
+    CommandLine all = new CommandLine(new All());
     for (Experiments.Kind<?> kind : Experiments.all()) {
-      CommandLine one = new CommandLine(new Named(kind));
-      one.getCommandSpec().usageMessage().description(kind.summary());
-      kind.settings().entries().forEach(s -> one.getCommandSpec().addOption(option(s)));
-      command.addSubcommand(kind.id(), one);
+      Map<String, String> preset = Map.of("out", "merganser-" + kind.id());
+      all.addSubcommand(kind.id(), command(kind, preset, setting -> true, kind.summary()));
     }
+    return all;
+  }
+
+  /** The first experiment on embedded data. */
+  static CommandLine quickstart() {
+    return command(
+        Experiments.all().get(0),
+        Map.of("seeds", "3", "repair", "false", "out", "merganser-quickstart"),
+        List.of("hidden", "out", "keep")::contains,
+        "Trains pairs of networks on embedded images and merges them: table and report.",
+        "Three pairs, since one says little. No download, well under a minute on two cores.");
+  }
+
+  private static CommandLine command(
+      Experiments.Kind<?> kind,
+      Map<String, String> preset,
+      Predicate<String> offered,
+      String... description) {
+    CommandLine command = new CommandLine(new ExperimentCommand(kind, preset));
+    command.getCommandSpec().usageMessage().description(description);
+    declare(command.getCommandSpec(), kind.settings(), offered);
+    return command;
+  }
+
+  /** Offers settings as options. */
+  static void declare(CommandSpec command, Settings<?> settings, Predicate<String> offered) {
+    settings.entries().stream()
+        .filter(setting -> offered.test(setting.name()))
+        .forEach(setting -> command.addOption(option(setting)));
+  }
+
+  /** Those of the settings that were given. */
+  static Map<String, String> given(
+      CommandSpec command, Settings<?> settings, Predicate<String> offered) {
+    Map<String, String> given = new LinkedHashMap<>();
+    for (Settings.Entry setting : settings.entries()) {
+      String name = name(setting);
+      if (offered.test(setting.name())
+          && command.commandLine().getParseResult().hasMatchedOption(name)) {
+        String text =
+            isFlag(setting)
+                ? "" + !isOff(setting)
+                : command.optionsMap().get(name).getValue().toString();
+        if (text.isEmpty()) {
+          throw new IllegalArgumentException(name + " is empty; a variable may not be set");
+        }
+        given.put(setting.name(), setting.list() ? text.replace(',', ':') : text);
+      }
+    }
+    return given;
   }
 
   private static boolean isFlag(Settings.Entry setting) {
@@ -74,48 +114,22 @@ final class ExperimentCommand {
           .build();
     }
     String initial = setting.list() ? setting.initial().replace(':', ',') : setting.initial();
-    option.description(help + (initial.isEmpty() ? "." : " (default: " + initial + ")."));
-    String label = LABELS.get(setting.type());
-    if (label == null) {
-      List<String> constants = Arrays.asList(setting.type().split(", "));
-      option.completionCandidates(constants);
-      label = String.join("|", constants);
-    }
+    String values = String.join("|", setting.constants());
     // Names of files are read as those of other commands are.
-    Class<?> type = setting.type().equals("path") ? Path.class : String.class;
-    return option.type(type).arity("1").paramLabel(label).build();
+    return option
+        .type(setting.type().equals("path") ? Path.class : String.class)
+        .arity("1")
+        .description(help + (initial.isEmpty() ? "." : " (default: " + initial + ")."))
+        .completionCandidates(setting.constants())
+        .paramLabel(values.isEmpty() ? setting.type().toUpperCase(Locale.ROOT) : values)
+        .build();
   }
 
-  /** One experiment; its options are those that it declares. */
-  @Command(mixinStandardHelpOptions = true)
-  private static final class Named implements Callable<Integer> {
-    @Spec CommandSpec spec;
-    @Mixin CommonOptions common;
-
-    private final Experiments.Kind<?> kind;
-
-    Named(Experiments.Kind<?> kind) {
-      this.kind = kind;
-    }
-
-    @Override
-    public Integer call() throws IOException {
-      Map<String, String> given = new LinkedHashMap<>();
-      for (Settings.Entry setting : kind.settings().entries()) {
-        OptionSpec option = spec.optionsMap().get(name(setting));
-        if (spec.commandLine().getParseResult().hasMatchedOption(option)) {
-          String text = isFlag(setting) ? "" + !isOff(setting) : option.getValue().toString();
-          if (text.isEmpty()) {
-            throw new IllegalArgumentException(
-                name(setting) + " is empty; a variable may not be set");
-          }
-          given.put(setting.name(), setting.list() ? text.replace(',', ':') : text);
-        }
-      }
-      given.putIfAbsent("out", "merganser-" + kind.id());
-      given.putIfAbsent("cache", Path.of(given.get("out")).resolve("models").toString());
-      ExperimentRun.run(kind.with(given), common, spec.commandLine().getOut());
-      return 0;
-    }
+  @Override
+  Experiment experiment() {
+    Map<String, String> given = new LinkedHashMap<>(preset);
+    given.putAll(given(spec, kind.settings(), setting -> true));
+    given.putIfAbsent("cache", Path.of(given.get("out")).resolve("models").toString());
+    return kind.with(given);
   }
 }

@@ -11,7 +11,9 @@ import java.nio.file.InvalidPathException;
 import java.nio.file.NoSuchFileException;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.Optional;
+import java.util.stream.Stream;
 import org.merganser.error.CancelledException;
 import org.merganser.error.FormatException;
 import org.merganser.error.IncompatibleModelsException;
@@ -27,57 +29,57 @@ import picocli.CommandLine.ParseResult;
 /** Turns an exception into one message and an exit code; {@code -v} adds the stack trace. */
 final class Failures implements IExecutionExceptionHandler {
   static final int USAGE = 2;
-  static final int INCOMPATIBLE = 3;
-  static final int NUMERICAL = 4;
   static final int INPUT_OUTPUT = 5;
   static final int NATIVE = 6;
   static final int BUG = 70;
   static final int MEMORY = 71;
-  static final int CANCELLED = 130;
 
   /** As a shell reports a program that ended on a broken pipe. */
   static final int PIPE = 141;
+
+  /** The first kind that an exception is of counts. */
+  private static final List<Kind> KINDS =
+      List.of(
+          new Kind(130, CancelledException.class),
+          new Kind(3, IncompatibleModelsException.class, ShapeException.class),
+          new Kind(4, NumericalException.class),
+          new Kind(INPUT_OUTPUT, IOException.class, FormatException.class),
+          new Kind(INPUT_OUTPUT, InvalidPathException.class),
+          new Kind(NATIVE, NativeLibraryException.class),
+          new Kind(USAGE, IllegalArgumentException.class));
+
+  private record Kind(int code, Class<?>... types) {
+    boolean has(Exception e) {
+      return Stream.of(types).anyMatch(type -> type.isInstance(e));
+    }
+  }
+
+  /** What the file system says by the type of its exceptions only. */
+  private static final Map<Class<?>, String> OF_FILES =
+      Map.of(
+          AccessDeniedException.class, "access denied",
+          NoSuchFileException.class, "no such file",
+          FileAlreadyExistsException.class, "exists already, and is no folder");
 
   @Override
   public int handleExecutionException(Exception e, CommandLine command, ParseResult result) {
     Exception cause = e instanceof UncheckedIOException io ? io.getCause() : e;
     Optional<String> memory = outOfMemory(cause);
-    if (memory.isPresent()) {
-      command.getErr().println("merganser: " + memory.get());
-      command.getErr().flush();
-      return MEMORY;
+    int code = memory.isPresent() ? MEMORY : code(cause);
+    PrintWriter err = command.getErr();
+    err.println("merganser: " + memory.orElseGet(() -> message(cause, code)));
+    boolean verbose = command.getCommand() instanceof Computation c && c.verbose;
+    if (code == BUG || code != MEMORY && verbose) {
+      cause.printStackTrace(err);
     }
-    int code = code(cause);
-    command.getErr().println("merganser: " + (code == BUG ? bug(cause) : message(cause)));
-    if (code == BUG || CommonOptions.isVerbose(command)) {
-      cause.printStackTrace(command.getErr());
-    }
-    command.getErr().flush();
+    err.flush();
     return code;
   }
 
   private static int code(Exception e) {
-    if (e instanceof CancelledException) {
-      return CANCELLED;
-    }
-    if (e instanceof IncompatibleModelsException || e instanceof ShapeException) {
-      return INCOMPATIBLE;
-    }
-    if (e instanceof NumericalException) {
-      return NUMERICAL;
-    }
-    if (e instanceof IOException
-        || e instanceof FormatException
-        || e instanceof InvalidPathException) {
-      return INPUT_OUTPUT;
-    }
-    if (e instanceof NativeLibraryException) {
-      return NATIVE;
-    }
-    if (isTooLarge(e)) {
-      return INPUT_OUTPUT;
-    }
-    return e instanceof IllegalArgumentException ? USAGE : BUG;
+    return isTooLarge(e)
+        ? INPUT_OUTPUT
+        : KINDS.stream().filter(kind -> kind.has(e)).findFirst().map(Kind::code).orElse(BUG);
   }
 
   /** Runs a command; what a command may not catch itself comes to the handler all the same. */
@@ -113,55 +115,39 @@ final class Failures implements IExecutionExceptionHandler {
     String told = null;
     for (Throwable cause = e; cause != null; cause = cause.getCause()) {
       if (cause instanceof OutOfMemoryError full) {
-        return Optional.of(memory(full, told));
+        String message = String.valueOf(full.getMessage());
+        if (message.contains("Java heap space") || message.contains("GC overhead")) {
+          long heap = Runtime.getRuntime().maxMemory() >> 20;
+          return Optional.of(
+              "out of memory: the Java heap of %d MiB is full; use less data or a smaller model, or"
+                      .formatted(heap)
+                  + " allow more, such as MERGANSER_JAVA_OPTS=-Xmx8g");
+        }
+        if (JavaCppLimit.isLimit(full)) {
+          return Optional.of(JavaCppLimit.explained(full).getMessage());
+        }
+        // Whoever caught it knows better what for.
+        return Optional.of(told != null ? told : "out of memory: " + message);
       }
       told = cause instanceof MerganserException ? cause.getMessage() : null;
     }
     return Optional.empty();
   }
 
-  /**
-   * @param told by whoever caught it, or null
-   */
-  private static String memory(OutOfMemoryError full, String told) {
-    String message = String.valueOf(full.getMessage());
-    if (message.contains("Java heap space") || message.contains("GC overhead")) {
-      return heap();
-    }
-    if (JavaCppLimit.isLimit(full)) {
-      return JavaCppLimit.explained(full).getMessage();
-    }
-    return told != null ? told : "out of memory: " + message;
-  }
-
-  private static String heap() {
-    return "out of memory: the Java heap of "
-        + (Runtime.getRuntime().maxMemory() >> 20)
-        + " MiB is full; use less data or a smaller model, or allow more, such as"
-        + " MERGANSER_JAVA_OPTS=-Xmx8g";
-  }
-
-  /** Messages of the file system are often a bare path. */
-  private static String message(Exception e) {
-    if (e instanceof AccessDeniedException denied) {
-      return Printable.line(denied.getFile()) + ": access denied";
-    }
-    if (e instanceof NoSuchFileException missing) {
-      return Printable.line(missing.getFile()) + ": no such file";
-    }
-    if (e instanceof FileAlreadyExistsException exists) {
-      return Printable.line(exists.getFile()) + ": exists already, and is no folder";
-    }
-    if (e instanceof FileSystemException file && file.getReason() == null) {
-      return Printable.line(file.getFile()) + ": " + e.getClass().getSimpleName();
-    }
-    if (e instanceof InvalidPathException path) {
-      return Printable.line(FileNames.message(path));
+  private static String message(Exception e, int code) {
+    if (code == BUG) {
+      return "internal error, please report it with the output of 'merganser doctor': " + e;
     }
     if (isTooLarge(e)) {
       return "a size in the input goes beyond what is handled (" + e.getMessage() + ")";
     }
     String message = String.valueOf(e.getMessage());
+    if (e instanceof FileSystemException file && file.getReason() == null) {
+      String reason = OF_FILES.getOrDefault(e.getClass(), e.getClass().getSimpleName());
+      message = file.getFile() + ": " + reason;
+    } else if (e instanceof InvalidPathException path) {
+      message = FileNames.message(path);
+    }
     // A list of problems, and what the loader of a library says, have lines of their own.
     return e instanceof IncompatibleModelsException || e instanceof NativeLibraryException
         ? message
@@ -174,9 +160,5 @@ final class Failures implements IExecutionExceptionHandler {
     return e instanceof ArithmeticException
         && trace.length > 0
         && trace[0].getClassName().equals(Math.class.getName());
-  }
-
-  private static String bug(Exception e) {
-    return "internal error, please report it with the output of 'merganser doctor': " + e;
   }
 }

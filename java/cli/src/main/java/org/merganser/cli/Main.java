@@ -11,6 +11,7 @@ import java.nio.file.Path;
 import java.util.concurrent.TimeUnit;
 import org.merganser.compute.Cancellation;
 import org.merganser.plan.Doctor;
+import picocli.AutoComplete;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 
@@ -19,19 +20,8 @@ import picocli.CommandLine.Command;
     name = "merganser",
     description = "Aligns and merges trained neural networks.",
     mixinStandardHelpOptions = true,
+    scope = CommandLine.ScopeType.INHERIT,
     synopsisSubcommandLabel = "COMMAND",
-    subcommands = {
-      QuickstartCommand.class,
-      ExperimentCommand.class,
-      MergeCommand.class,
-      AlignCommand.class,
-      ApplyCommand.class,
-      InspectCommand.class,
-      MethodsCommand.class,
-      DoctorCommand.class,
-      HelpCommand.class,
-      CompletionCommand.class
-    },
     footer = {
       "",
       "Exit codes: 0 ok, 2 usage, 3 incompatible models, 4 numerical,",
@@ -84,9 +74,23 @@ public final class Main {
   }
 
   static CommandLine commandLine() {
+    String version = "merganser " + Doctor.version();
+    CommandLine completion =
+        new CommandLine(new AutoComplete.GenerateCompletion()).setCommandName("completion");
+    completion.getCommandSpec().version(version);
     CommandLine command = new CommandLine(new Main());
-    ExperimentCommand.addExperiments(command.getSubcommands().get("experiment"));
-    command
+    command.getCommandSpec().version(version);
+    return command
+        .addSubcommand("quickstart", ExperimentCommand.quickstart())
+        .addSubcommand("experiment", ExperimentCommand.all())
+        .addSubcommand(NetworkOptions.with(new MergeCommand()))
+        .addSubcommand(NetworkOptions.with(new AlignCommand()))
+        .addSubcommand(new ApplyCommand())
+        .addSubcommand(new InspectCommand())
+        .addSubcommand(new MethodsCommand())
+        .addSubcommand(new DoctorCommand())
+        .addSubcommand(new CommandLine.HelpCommand())
+        .addSubcommand(completion)
         .setCaseInsensitiveEnumValuesAllowed(true)
         .setUnmatchedOptionsAllowedAsOptionParameters(false)
         .registerConverter(Path.class, FileNames::of)
@@ -96,13 +100,6 @@ public final class Main {
         // Escapes would be printed as text: see Printable.
         .setColorScheme(CommandLine.Help.defaultColorScheme(CommandLine.Help.Ansi.OFF))
         .setUsageHelpAutoWidth(true);
-    everyCommandHasAVersion(command);
-    return command;
-  }
-
-  private static void everyCommandHasAVersion(CommandLine command) {
-    command.getCommandSpec().versionProvider(new Version());
-    command.getSubcommands().values().forEach(Main::everyCommandHasAVersion);
   }
 
   /** Of the terminal, as far as Java knows it. */
@@ -112,14 +109,6 @@ public final class Main {
       return Charset.forName(name);
     } catch (IllegalArgumentException e) {
       return Charset.defaultCharset();
-    }
-  }
-
-  /** Version of the Java part. */
-  static final class Version implements CommandLine.IVersionProvider {
-    @Override
-    public String[] getVersion() {
-      return new String[] {"merganser " + Doctor.version()};
     }
   }
 }

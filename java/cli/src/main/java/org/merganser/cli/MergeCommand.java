@@ -7,42 +7,39 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
-import java.util.concurrent.Callable;
+import java.util.Optional;
 import org.merganser.align.AlignmentSet;
-import org.merganser.align.Verification;
 import org.merganser.compute.Workspace;
 import org.merganser.internal.Opened;
-import org.merganser.internal.io.PartialFile;
 import org.merganser.io.Checkpoint;
 import org.merganser.io.Safetensors;
 import org.merganser.merge.MergeProblem;
 import org.merganser.merge.Merger;
-import org.merganser.model.Architecture;
 import org.merganser.plan.Catalogue;
+import org.merganser.repair.Repair;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
-import picocli.CommandLine.Spec;
 
 /** Aligns checkpoints and merges them. */
 @Command(
     name = "merge",
-    mixinStandardHelpOptions = true,
-    description = "Aligns models to the first one and merges them into one checkpoint.",
+    description =
+        "Aligns models to the first one, merges them into one checkpoint, and repairs that.",
     footer = {
       "",
       "Example:",
       "  merganser merge a.safetensors b.safetensors --method cca \\",
       "      --activations-a acts/a --activations-b acts/b -o merged.safetensors",
-      "How to export activations from PyTorch: docs/activations.md"
+      "How to export activations from PyTorch: docs/activations.md. For networks that are known",
+      "here they are computed:",
+      "  merganser merge a.safetensors b.safetensors --method cca --repair bn-reset \\",
+      "      --network resnet20 --data images -o merged.safetensors"
     })
-final class MergeCommand implements Callable<Integer> {
-  @Spec CommandSpec spec;
-  @Mixin CommonOptions common;
+final class MergeCommand extends Computation {
   @Mixin AlignmentOptions alignment;
-  @Mixin Replacement replacement;
+  @Mixin Output output;
   @Mixin Staleness staleness;
   @Mixin ModelOptions forms;
 
@@ -71,11 +68,13 @@ final class MergeCommand implements Callable<Integer> {
   Path base;
 
   @Option(
-      names = "--weights",
-      paramLabel = "W",
+      names = "--repair",
+      paramLabel = "REPAIR",
+      completionCandidates = Repairs.class,
       description =
-          "Weight of each model, divided by commas: short for the setting weights of the merger.")
-  String weights;
+          "One of ${COMPLETION-CANDIDATES}, for the merged model; needs --network and --data. May be"
+              + " repeated: one after the other.")
+  List<String> repairs = new ArrayList<>();
 
   /** What the catalogue holds. */
   static final class Mergers implements Iterable<String> {
@@ -85,53 +84,72 @@ final class MergeCommand implements Callable<Integer> {
     }
   }
 
-  @Option(
-      names = {"-o", "--out"},
-      paramLabel = "FILE",
-      required = true,
-      description = "The merged checkpoint.")
-  Path out;
+  /** Likewise. */
+  static final class Repairs implements Iterable<String> {
+    @Override
+    public Iterator<String> iterator() {
+      return Catalogue.repairs().ids().iterator();
+    }
+  }
 
   @Override
-  public Integer call() throws IOException {
-    PrintWriter print = spec.commandLine().getOut();
-    Merger method = merger();
+  void run(PrintWriter out) throws IOException {
+    Merger method = Catalogue.mergers().method(merger);
+    List<Repair> ways = repairs.stream().map(Catalogue.repairs()::method).toList();
     List<Path> all = new ArrayList<>(models);
     if (base != null) {
       requireSharedFeatures();
       all.add(base);
     }
-    alignment.aligner();
-    try (ConsoleProgress progress = new ConsoleProgress();
-        Workspace ws = common.open(0, progress);
-        Models files = Models.open(all);
-        Opened maps = new Opened()) {
-      Outputs.requireFile(out, all, alignment.inputs());
-      alignment.requireOwnActivations(models);
-      replacement.check(out, Replacement.Kind.CHECKPOINT);
-      Models opened = forms.adapt(files);
-      PartialFile.requireSpace(
-          out, Safetensors.fileBytes(forms.result(opened.checkpoints().get(0))));
-      MergeProblem problem = problem(method, opened, maps, ws, print);
-      Checkpoint merged = forms.result(method.merge(problem, ws));
-      staleness.write(merged, out, ws, spec.commandLine().getErr());
-      progress.finish();
-      if (!problem.counters().isEmpty()) {
-        print.println("counters, as in the first model: " + Printable.line(problem.counters()));
-      }
-      if (!forms.leftOut(files).isEmpty()) {
-        print.println("left out: " + Printable.line(forms.leftOut(files)));
-      }
-      print.println(
-          replacement.wrote(out)
-              + ": "
-              + merged.tensors().size()
-              + " tensors, "
-              + merged.parameters()
-              + " parameters");
-      print.flush();
+    if (!ways.isEmpty() && alignment.network.network == null) {
+      Repair first = ways.get(0);
+      throw new IllegalArgumentException(
+          "%s needs %s: give --network and --data".formatted(first.id(), first.requires()));
     }
-    return 0;
+    alignment.check(!ways.isEmpty() || method.needs().objective());
+    try (Workspace ws = open(0);
+        Models files = Models.open(all);
+        Opened opened = new Opened()) {
+      output.check(Output.Kind.CHECKPOINT, all, alignment.inputs());
+      files.requireOwn(alignment.folders());
+      Models read = forms.adapt(files);
+      output.requireRoom(Safetensors.fileBytes(forms.result(read.first())));
+      // Every mismatch is reported before any work.
+      MergeProblem problem = problem(read);
+      Optional<RunningNetwork> network = alignment.network.open(spec, opened);
+      if (network.isPresent()) {
+        ways.forEach(way -> way.check(network.get().network()));
+        problem =
+            method.needs().objective() ? problem.withObjective(network.get().objective()) : problem;
+      }
+      method.needs().check(method.id(), problem);
+      if (alignment.needsData() || alignment.architecture != null || network.isPresent()) {
+        Aligning aligning = opened.add(new Aligning(alignment, read, network, ws));
+        AlignmentSet maps = aligning.maps(models.size(), out);
+        aligning.report(maps, out);
+        List<Checkpoint> aligned = aligning.apply(maps);
+        problem =
+            new MergeProblem(
+                aligned,
+                problem.objective(),
+                problem.base(),
+                MergeProblem.of(aligning.architecture(), aligned).counters());
+      }
+      Checkpoint merged = opened.add(method.merge(problem, ws));
+      List<Double> shares = method.shares(models.size());
+      for (Repair way : ways) {
+        merged = opened.add(way.apply(network.get().broken(merged, problem.models(), shares), ws));
+      }
+      Checkpoint result = forms.result(merged);
+      staleness.write(result, output.path, ws, spec.commandLine().getErr());
+      if (!problem.counters().isEmpty()) {
+        out.println("counters, as in the first model: " + Printable.line(problem.counters()));
+      }
+      forms.tell(out);
+      out.printf(
+          "%s: %d tensors, %d parameters%n",
+          output.wrote(), result.tensors().size(), result.parameters());
+    }
   }
 
   private void requireSharedFeatures() {
@@ -145,57 +163,8 @@ final class MergeCommand implements Callable<Integer> {
     }
   }
 
-  private Merger merger() {
-    if (weights == null) {
-      return Catalogue.mergers().method(merger);
-    }
-    if (weights.isEmpty()) {
-      throw new IllegalArgumentException("--weights is empty; give one for each model");
-    }
-    return Catalogue.mergers()
-        .method(
-            MethodText.with(
-                Catalogue.mergers(),
-                merger,
-                "--weights",
-                "weights",
-                "weights=" + weights.replace(',', ':')));
-  }
-
-  /**
-   * @param maps gets those that the models are mapped by while they are read
-   */
-  private MergeProblem problem(
-      Merger method, Models opened, Opened maps, Workspace ws, PrintWriter print)
-      throws IOException {
-    List<Checkpoint> given = opened.checkpoints().subList(0, models.size());
-    // Every mismatch is reported before any work.
-    MergeProblem plain = MergeProblem.of(given);
-    if (base != null) {
-      plain = plain.withBase(opened.checkpoints().get(models.size()));
-    }
-    method.needs().check(method.id(), plain);
-    if (!alignment.needsData() && alignment.architecture == null) {
-      return plain;
-    }
-    Architecture architecture = alignment.architecture(opened.checkpoints().get(0));
-    opened.require(architecture);
-    AlignmentSet found = maps.add(alignment.align(architecture, given.size(), ws, print));
-    List<Checkpoint> aligned = new ArrayList<>();
-    for (int k = 0; k < given.size(); k++) {
-      Verification checks = alignment.verify(found.of(k), k, models.get(k), given.get(k), ws);
-      if (k > 0) {
-        print.println(
-            Printable.line(
-                models.get(k) + " into " + models.get(0) + " by " + alignment.method + ":"));
-        AlignmentTable.print(found.of(k), checks, print);
-      } else {
-        AlignmentTable.warnings(models.get(0) + ": ", checks, print);
-      }
-      aligned.add(found.of(k).apply(given.get(k)));
-    }
-    print.println("not mapped: " + Printable.line(architecture.unbound(given.get(0))));
-    MergeProblem problem = MergeProblem.of(architecture, aligned);
-    return plain.base().map(problem::withBase).orElse(problem);
+  private MergeProblem problem(Models read) {
+    MergeProblem problem = MergeProblem.of(read.checkpoints().subList(0, models.size()));
+    return base == null ? problem : problem.withBase(read.checkpoints().get(models.size()));
   }
 }

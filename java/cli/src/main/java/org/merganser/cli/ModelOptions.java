@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.merganser.cli;
 
+import java.io.PrintWriter;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Locale;
+import java.util.Set;
+import java.util.TreeSet;
 import java.util.function.Predicate;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
@@ -14,26 +16,13 @@ import picocli.CommandLine.Option;
 
 /** How models are read, so that models that were stored differently fit. */
 final class ModelOptions {
-  /** Types that are computed in. */
-  enum Type {
-    F32,
-    BF16,
-    F16,
-    F64;
-
-    @Override
-    public String toString() {
-      return name().toLowerCase(Locale.ROOT);
-    }
-  }
-
   @Option(
       names = "--dtype",
       paramLabel = "TYPE",
       description =
           "Reads the models' floating-point tensors as one type, and writes the result in TYPE:"
-              + " ${COMPLETION-CANDIDATES}.")
-  Type dtype;
+              + " f32, bf16, f16 or f64.")
+  DType dtype;
 
   @Option(
       names = "--strip-prefix",
@@ -51,6 +40,8 @@ final class ModelOptions {
               + " of the result, such as a tied lm_head.weight (may be repeated).")
   List<String> ignored = new ArrayList<>();
 
+  private final Set<String> leftOut = new TreeSet<>();
+
   /** The models as they are to be merged; views, which the files must outlive. */
   Models adapt(Models files) {
     List<Checkpoint> views = new ArrayList<>(files.checkpoints());
@@ -58,23 +49,23 @@ final class ModelOptions {
       throw new IllegalArgumentException(
           "--strip-prefix and --ignore need a value; a variable may not be set");
     }
-    if (!prefixes.isEmpty()) {
-      prefixes.forEach(p -> requireUse("--strip-prefix " + p, name -> name.startsWith(p), views));
-      views.replaceAll(view -> view.withoutPrefix(prefixes));
+    for (String prefix : prefixes) {
+      named("--strip-prefix " + prefix, name -> name.startsWith(prefix), views);
     }
-    if (!ignored.isEmpty()) {
-      ignored.forEach(glob -> requireUse("--ignore " + glob, matches(glob), views));
-      Predicate<String> any =
-          ignored.stream().map(ModelOptions::matches).reduce(Predicate::or).orElseThrow();
-      views.replaceAll(view -> view.where(any.negate()));
-      if (views.stream().allMatch(view -> view.tensors().isEmpty())) {
-        throw new IllegalArgumentException("--ignore leaves no tensor of any model");
-      }
+    views.replaceAll(view -> view.withoutPrefix(prefixes));
+    for (String glob : ignored) {
+      leftOut.addAll(named("--ignore " + glob, matches(glob), views));
+    }
+    views.replaceAll(view -> view.where(name -> !leftOut.contains(name)));
+    if (views.stream().allMatch(view -> view.tensors().isEmpty())) {
+      throw new IllegalArgumentException("--ignore leaves no tensor of any model");
     }
     if (dtype != null) {
       // One rounding at the end: the mean is formed in a type that holds the models'.
       DType wide =
-          dtype == Type.F64 || views.stream().anyMatch(this::hasDoubles) ? DType.F64 : DType.F32;
+          dtype == DType.F64 || views.stream().anyMatch(ModelOptions::hasDoubles)
+              ? DType.F64
+              : DType.F32;
       views.replaceAll(view -> view.as(wide));
     }
     return new Models(files.paths(), views);
@@ -82,28 +73,29 @@ final class ModelOptions {
 
   /** A merged model in the type that it is to be written in. */
   Checkpoint result(Checkpoint merged) {
-    return dtype == null ? merged : merged.as(DType.valueOf(dtype.name()));
+    return dtype == null ? merged : merged.as(dtype);
   }
 
-  /** Names of tensors that are left out. */
-  List<String> leftOut(Models files) {
-    List<Predicate<String>> globs = ignored.stream().map(ModelOptions::matches).toList();
-    return files.checkpoints().stream()
-        .flatMap(model -> model.withoutPrefix(prefixes).tensors().keySet().stream())
-        .distinct()
-        .filter(name -> globs.stream().anyMatch(glob -> glob.test(name)))
-        .map(Names::quote)
-        .toList();
+  /** Says which tensors are left out. */
+  void tell(PrintWriter out) {
+    if (!leftOut.isEmpty()) {
+      out.println("left out: " + leftOut.stream().map(Names::quote).toList());
+    }
   }
 
-  private boolean hasDoubles(Checkpoint model) {
+  private static boolean hasDoubles(Checkpoint model) {
     return model.tensors().values().stream().anyMatch(info -> info.dtype() == DType.F64);
   }
 
-  private static void requireUse(String option, Predicate<String> wanted, List<Checkpoint> models) {
-    if (models.stream().noneMatch(m -> m.tensors().keySet().stream().anyMatch(wanted))) {
+  /** The tensors that an option means, of all models; an option that means none is a slip. */
+  private static List<String> named(
+      String option, Predicate<String> wanted, List<Checkpoint> models) {
+    List<String> found =
+        models.stream().flatMap(model -> model.tensors().keySet().stream()).filter(wanted).toList();
+    if (found.isEmpty()) {
       throw new IllegalArgumentException(option + " fits no tensor of any model");
     }
+    return found;
   }
 
   private static Predicate<String> matches(String glob) {

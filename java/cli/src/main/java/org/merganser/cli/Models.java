@@ -7,7 +7,6 @@ import java.util.ArrayList;
 import java.util.List;
 import org.merganser.io.Checkpoint;
 import org.merganser.io.Safetensors;
-import org.merganser.model.Architecture;
 
 /** Opened checkpoints, closed together. */
 record Models(List<Path> paths, List<Checkpoint> checkpoints) implements AutoCloseable {
@@ -28,9 +27,21 @@ record Models(List<Path> paths, List<Checkpoint> checkpoints) implements AutoClo
     }
   }
 
-  void require(Architecture architecture) {
-    for (int k = 0; k < checkpoints.size(); k++) {
-      architecture.require(paths.get(k).toString(), checkpoints.get(k));
+  Checkpoint first() {
+    return checkpoints.get(0);
+  }
+
+  /** One folder for two models is a slip: their features would be taken for the same. */
+  void requireOwn(List<Path> folders) throws IOException {
+    for (int i = 0; i < folders.size() && i < paths.size(); i++) {
+      for (int j = 0; j < i; j++) {
+        if (Output.isSame(folders.get(i), folders.get(j))
+            && !Output.isSame(paths.get(i), paths.get(j))) {
+          throw new IllegalArgumentException(
+              "models %s and %s are given the activations of one folder, %s; give each its own"
+                  .formatted(paths.get(j), paths.get(i), folders.get(i)));
+        }
+      }
     }
   }
 

@@ -6,6 +6,7 @@ import java.io.OutputStream;
 import java.io.Writer;
 import java.nio.charset.Charset;
 import java.nio.charset.CharsetEncoder;
+import org.merganser.internal.Names;
 
 /**
  * The one way to the terminal. Names in files are anybody's: control characters, marks that reorder
@@ -28,43 +29,7 @@ final class Printable extends Writer {
 
   /** A name or path, which belongs on one line: its line feeds and tabs are escaped too. */
   static String line(Object text) {
-    StringBuilder result = new StringBuilder();
-    text.toString()
-        .codePoints()
-        .forEach(
-            c -> {
-              if (isHarmful(c)) {
-                escape(c, result);
-              } else {
-                result.appendCodePoint(c);
-              }
-            });
-    return result.toString();
-  }
-
-  private static boolean isHarmful(int codePoint) {
-    return switch (Character.getType(codePoint)) {
-      case Character.CONTROL,
-          Character.FORMAT,
-          Character.LINE_SEPARATOR,
-          Character.PARAGRAPH_SEPARATOR,
-          Character.SURROGATE ->
-          true;
-      default -> false;
-    };
-  }
-
-  private static void escape(int codePoint, StringBuilder result) {
-    switch (codePoint) {
-      case '\n' -> result.append("\\n");
-      case '\t' -> result.append("\\t");
-      case '\r' -> result.append("\\r");
-      default -> {
-        for (char c : Character.toChars(codePoint)) {
-          result.append(String.format("\\u%04x", (int) c));
-        }
-      }
-    }
+    return Names.escape(text.toString(), Names::isUnsafe);
   }
 
   /** Why something could not be written, the first time; null when all was. */
@@ -74,44 +39,36 @@ final class Printable extends Writer {
 
   @Override
   public void write(char[] text, int offset, int length) throws IOException {
-    StringBuilder shown = new StringBuilder(length);
-    new String(text, offset, length)
-        .codePoints()
-        .forEach(
-            c -> {
-              boolean layout = c == '\n' || c == '\t';
-              if (!layout && isHarmful(c) || !encoder.canEncode(Character.toString(c))) {
-                escape(c, shown);
-              } else {
-                shown.appendCodePoint(c);
-              }
-            });
-    noting(() -> out.write(shown.toString().getBytes(charset)));
+    String shown =
+        Names.escape(
+            new String(text, offset, length),
+            c ->
+                c != '\n' && c != '\t' && Names.isUnsafe(c)
+                    || !encoder.canEncode(Character.toString(c)));
+    try {
+      out.write(shown.getBytes(charset));
+    } catch (IOException e) {
+      throw noted(e);
+    }
   }
 
   @Override
   public void flush() throws IOException {
-    noting(out::flush);
+    try {
+      out.flush();
+    } catch (IOException e) {
+      throw noted(e);
+    }
   }
 
   @Override
   public void close() throws IOException {
-    noting(out::close);
-  }
-
-  private interface Attempt {
-    void run() throws IOException;
+    flush();
   }
 
   /** A PrintWriter swallows the exception; whoever ends the program asks for it. */
-  private void noting(Attempt attempt) throws IOException {
-    try {
-      attempt.run();
-    } catch (IOException e) {
-      if (failure == null) {
-        failure = e;
-      }
-      throw e;
-    }
+  private IOException noted(IOException e) {
+    failure = failure == null ? e : failure;
+    return e;
   }
 }

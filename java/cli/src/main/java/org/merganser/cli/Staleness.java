@@ -4,10 +4,7 @@ package org.merganser.cli;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Path;
-import java.util.List;
-import java.util.Map;
 import org.merganser.compute.Workspace;
-import org.merganser.error.IncompatibleModelsException;
 import org.merganser.io.Checkpoint;
 import org.merganser.io.Safetensors;
 import picocli.CommandLine.Option;
@@ -20,35 +17,15 @@ final class Staleness {
           "Writes the model although its normalisation statistics must be reset before use.")
   boolean allowed;
 
-  /**
-   * Writes a checkpoint, with a warning when it must be reset.
-   *
-   * @throws IncompatibleModelsException when it must be, and that was not asked for
-   */
+  /** Writes a checkpoint, with a warning when it must be reset and that is allowed. */
   void write(Checkpoint checkpoint, Path out, Workspace ws, PrintWriter err) throws IOException {
-    List<String> stale = checkpoint.stale().stream().sorted().toList();
-    if (stale.isEmpty()) {
-      Safetensors.write(checkpoint, out, ws);
-      return;
+    Safetensors.Stale stale = allowed ? Safetensors.Stale.WRITE : Safetensors.Stale.REFUSE;
+    Safetensors.write(checkpoint, out, stale, ws);
+    if (!checkpoint.stale().isEmpty()) {
+      err.printf(
+          "merganser: warning: %d normalisation statistics of %s do not describe the model; before"
+              + " it is used, reset them in PyTorch:%n%s",
+          checkpoint.stale().size(), Printable.line(out), Safetensors.TORCH_RESET.indent(2));
     }
-    String reset = "reset them in PyTorch:\n" + Safetensors.TORCH_RESET.indent(2);
-    if (!allowed) {
-      throw new IncompatibleModelsException(
-          "a dense map changes what normalisation statistics describe, and they are not reset"
-              + " here; use --method permutation, merge through the Java API with a reset, or write"
-              + " the model with --allow-stale and "
-              + reset
-              + "stale",
-          stale);
-    }
-    Safetensors.write(checkpoint, Map.of("format", "pt"), out, Safetensors.Stale.WRITE, ws);
-    err.print(
-        "merganser: warning: "
-            + stale.size()
-            + " normalisation statistics of "
-            + Printable.line(out)
-            + " do not describe the model; before it is used, "
-            + reset);
-    err.flush();
   }
 }

@@ -14,7 +14,6 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
@@ -35,6 +34,7 @@ class BadInputTest {
   @TempDir Path temp;
 
   private Fixture files;
+
   private Path out;
 
   @BeforeEach
@@ -347,7 +347,7 @@ class BadInputTest {
   void activationsForTooFewModels() {
     String remedy =
         "; use --activations-a and --activations-b, or --activations once for each model, or"
-            + " --stats";
+            + " --stats, or --network";
     assertRefused(
         Cli.run("merge", files.model("a"), files.model("c"), "-o", out),
         2,
@@ -368,10 +368,6 @@ class BadInputTest {
             out),
         2,
         "method permutation needs the activations of all 3 models, given are 2" + remedy);
-    assertRefused(
-        withActivations(files.activations("c"), "--activations", files.activations("c")),
-        2,
-        "use either --activations-a and --activations-b, or --activations once for each model");
   }
 
   @Test
@@ -388,37 +384,6 @@ class BadInputTest {
         files.model("a") + ": metadata says {format=pt}, expected format mgstats version 1");
   }
 
-  @ParameterizedTest
-  @CsvSource(
-      delimiter = '|',
-      value = {
-        "--gamma|-0.1|cca: gamma must be finite and at least 0, not -0.1",
-        "--gamma|NaN|cca: gamma must be finite and at least 0, not NaN",
-        "--gamma|-1|cca: gamma must be finite and at least 0, not -1.0",
-        "--gamma|Infinity|cca: gamma must be finite and at least 0, not Infinity",
-        "--method|cca:gama=1|cca has no setting 'gama'; it has gamma, unit",
-        "--method|permutation:gamma=1|permutation has no setting 'gamma'; it has kind",
-        "--merger|linear:weights=1:x|linear: weights must be a number, not 'x'",
-        "--merger|mean|no merger 'mean'; there are linear, slerp, task-arithmetic, ties, np-merge",
-        "--merger|slerp:t=x|slerp: t must be a number, not 'x'",
-        "--merger|ties|ties needs the base, the model that the others were trained from (--base,"
-            + " MergeProblem.withBase)",
-        "--merger|np-merge|np-merge needs an objective, data and a loss (in Java"
-            + " MergeProblem.withObjective)",
-        "--absolute-gamma|-0.5|cca: gamma must be finite and at least 0, not -0.5",
-        "--threads|0|threads must be 1 to 256, not 0",
-        "--threads|-2|threads must be 1 to 256, not -2",
-        "--threads|1000|threads must be 1 to 256, not 1000",
-        "--weights|1,2,3|3 weights for 2 models",
-        "--weights|1|1 weights for 2 models",
-        "--weights|1,-1|linear: weights [1.0, -1.0] sum to 0.0, which cannot be normalised",
-        "--weights|,|linear: weights must be a number, not ''",
-        "--weights|NaN,1|linear: weights must be finite, not NaN"
-      })
-  void valuesOutOfRange(String option, String value, String message) {
-    assertRefused(withActivations(files.activations("c"), option, value), 2, message);
-  }
-
   @Test
   void oneFolderOfActivationsForTwoModelsIsRefused() {
     assertRefused(
@@ -431,142 +396,5 @@ class BadInputTest {
             + " are given the activations of one folder, "
             + files.activations("a")
             + "; give each its own");
-  }
-
-  /** It would be told of results that it had no part in. */
-  @ParameterizedTest
-  @CsvSource(
-      delimiter = '|',
-      value = {
-        "permutation|--gamma 3|--gamma: method permutation does not use it; drop it",
-        "procrustes|--absolute-gamma 3|--absolute-gamma: method procrustes does not use it; drop"
-            + " it",
-        "identity|--gamma 1|--gamma: method identity does not use it; drop it",
-        "identity||--activations-a: method identity does not use it; drop it",
-        "cca|--gamma 1 --absolute-gamma 1|use either --gamma or --absolute-gamma, not both"
-      })
-  void anOptionWithoutEffectIsRefused(String method, String options, String message) {
-    List<Object> more = new ArrayList<>(List.of("--method", method));
-    if (options != null) {
-      more.addAll(List.of(options.split(" ")));
-    }
-    assertRefused(withActivations(files.activations("c"), more.toArray()), 2, message);
-    for (String option : List.of("--skip-non-finite", "--precision=f64")) {
-      String name = option.replace("=f64", "");
-      assertRefused(
-          Cli.run(
-              "merge", files.model("a"), files.model("c"), "--stats", "none", option, "-o", out),
-          2,
-          name + ": the samples of --stats are taken already; drop it");
-      assertRefused(
-          Cli.run(
-              "merge",
-              files.model("a"),
-              files.model("c"),
-              "--method",
-              "identity",
-              option,
-              "-o",
-              out),
-          2,
-          name + ": method identity does not use it; drop it");
-    }
-  }
-
-  @ParameterizedTest
-  @CsvSource({
-    "merge, model.pt, a checkpoint (*.safetensors), model.safetensors",
-    "merge, model.PTH, a checkpoint (*.safetensors), model.safetensors",
-    "merge, pytorch_model.bin, a checkpoint (*.safetensors), pytorch_model.safetensors",
-    "merge, a.b.npz, a checkpoint (*.safetensors), a.b.safetensors",
-    "merge, b-to-a.mgalign, a checkpoint (*.safetensors), b-to-a.safetensors",
-    "align, b-to-a.safetensors, a set of maps (*.mgalign), b-to-a.mgalign",
-    "align, b-to-a.pt, a set of maps (*.mgalign), b-to-a.mgalign",
-    "apply, model.onnx, a checkpoint (*.safetensors), model.safetensors"
-  })
-  void anOutputNamedAsAnotherKindOfFile(String command, String name, String kind, String better) {
-    Path target = temp.resolve(name);
-    String suffix = name.substring(name.lastIndexOf('.')).toLowerCase(Locale.ROOT);
-    assertRefused(
-        Cli.run(command, files.model("a"), files.model("c"), "-o", target),
-        2,
-        "-o "
-            + target
-            + ": the output is "
-            + kind
-            + ", no "
-            + suffix
-            + " file; use -o "
-            + temp.resolve(better));
-    assertThat(target).doesNotExist();
-  }
-
-  @ParameterizedTest
-  @CsvSource(
-      delimiter = '|',
-      value = {
-        "merge|Missing required options and parameters: '--out=FILE', 'MODEL'",
-        "merge a.safetensors -o x|give at least two models, not 1",
-        "merge a b|Missing required option: '--out=FILE'",
-        "merge a b -o x --gamma much|Invalid value for option '--gamma': 'much' is not a double",
-        "merge a b -o x --threads two|'two' is not an int",
-        "merge a b -o x --weights 1,y|linear: weights must be a number, not 'y'",
-        "merge a b -o x --nonsense|unknown option '--nonsense'",
-        "align a -o x|Missing required parameter: 'B'",
-        "align a b c -o x|'c' is one argument too many",
-        "inspect|Missing required parameter: 'FILE'",
-        "inspect ''|the name is empty; a variable may not be set",
-        "merge a b -o ''|the name is empty; a variable may not be set",
-        "inspect a b|'b' is one argument too many",
-        "experiment nonsense|unknown command 'nonsense'",
-        "experiment cca-merge --seed x|seed must be an integer, not 'x'",
-        "experiment cca-merge --hidden 1.5|hidden must be an integer, not '1.5'",
-        "experiment cca-merge --norm batch|--norm: network mlp does not use it; drop it",
-        "experiment cca-merge --width-multiplier 2|--width-multiplier: network mlp does not use it",
-        "quickstart --hidden many|'many' is not an int",
-        "doctor now|'now' is one argument too many",
-      })
-  void usageErrorsAreOneLineAndWhereHelpIs(String line, String message) {
-    Cli.Run run =
-        Cli.run(Arrays.stream(line.split(" ")).map(arg -> arg.replace("''", "")).toArray());
-    assertThat(run.code()).isEqualTo(2);
-    assertThat(run.err()).startsWith("merganser: ").contains(message);
-    assertThat(run.err().lines().count()).isLessThanOrEqualTo(2);
-    assertThat(run.err()).doesNotContain("\tat ", "Exception");
-    assertThat(run.out()).isEmpty();
-  }
-
-  /** What is mistyped is often the reason of what seems to be missing or too much. */
-  @ParameterizedTest
-  @CsvSource(
-      delimiter = '|',
-      value = {
-        "merge a b --metod cca -o x|option '--metod'; did you mean --method?|merge",
-        "merge a b --outt x|option '--outt'; did you mean --out?|merge",
-        "merge a b -o --verbos|option '--verbos'; did you mean --verbose?|merge",
-        "merge a b -o x --gamma 1 -x|option '-x'|merge",
-        "merge a --metod=cca|option '--metod'; did you mean --method?|merge",
-        "merge a b -o x --activations-A d|option '--activations-A'; did you mean"
-            + " --activations-a?|merge",
-        "align a b --metod cca -o x|option '--metod'; did you mean --method?|align",
-        "align --metod cca a b c|option '--metod'; did you mean --method?|align",
-        "--threads 2 merge a b -o x|option '--threads'|",
-        "experiment cca-merge --gama 3|option '--gama'; did you mean --gamma?|experiment cca-merge",
-        "merg a b --method cca|command 'merg'; did you mean merge?|",
-        "experiment ca-merge --hidden 3|command 'ca-merge'; did you mean cca-merge?|experiment",
-        "help merg|command 'merg'; did you mean merge?|",
-      })
-  void aMistypedNameIsToldFirst(String line, String message, String command) {
-    String help = command == null ? "merganser" : "merganser " + command;
-    assertThat(Cli.run((Object[]) line.split(" ")))
-        .isEqualTo(
-            new Cli.Run(2, "", "merganser: unknown " + message + "\nsee '" + help + " --help'\n"));
-  }
-
-  @Test
-  void noCommandShowsTheUsage() {
-    Cli.Run run = Cli.run();
-    assertThat(run.code()).isEqualTo(2);
-    assertThat(run.err()).contains("Missing required subcommand", "Usage: merganser", "quickstart");
   }
 }

@@ -24,14 +24,16 @@ class ConsoleProgressTest {
       progress.report("train", 0, 400);
       Thread.sleep(1100);
       progress.report("train", 100, 400);
+      Thread.sleep(1100);
+      progress.report("train", 200, 400);
       Thread.sleep(100);
-      progress.report("train", 100, 400);
+      progress.report("train", 200, 400);
     }
     assertThat(shown).isNotEmpty();
     String last = shown.get(shown.size() - 1);
-    assertThat(last).startsWith("train ").contains("25%", "100/400");
-    // 1.1 s and more for a quarter: at least 3 s for the rest.
-    assertThat(last).containsPattern("\\(0:00:0[1-9] / 0:00:(0[3-9]|[1-5][0-9])\\)");
+    assertThat(last).startsWith("train ").contains("50%", "200/400");
+    // 1.1 s and more for a quarter: at least 2 s for the rest.
+    assertThat(last).containsPattern("\\(0:00:0[2-9] / 0:00:(0[2-9]|[1-5][0-9])\\)");
   }
 
   @Test

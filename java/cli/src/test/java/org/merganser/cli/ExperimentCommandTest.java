@@ -276,8 +276,7 @@ class ExperimentCommandTest {
   void foldersThatCannotBeMade() throws IOException {
     Path file = Files.writeString(temp.resolve("file"), "x");
     for (Path folder : new Path[] {file, file.resolve("below")}) {
-      String message =
-          "cannot make the folder " + folder + ": " + file + " is a file; choose another";
+      String message = file + ": exists already, and is no folder";
       assertRefused(experiment("--data", "blobs", "--keep", folder), 5, message);
       Cli.Run run = Cli.run("experiment", "cca-merge", "--data", "blobs", "--out", folder);
       assertThat(run).isEqualTo(new Cli.Run(5, "", "merganser: " + message + "\n"));

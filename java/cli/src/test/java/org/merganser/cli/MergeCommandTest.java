@@ -6,15 +6,11 @@ import static org.assertj.core.api.Assertions.within;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Arrays;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -24,14 +20,10 @@ import org.merganser.align.CcaAligner;
 import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
 import org.merganser.io.Checkpoint;
-import org.merganser.io.Npy;
 import org.merganser.io.Safetensors;
 import org.merganser.linalg.Tensor;
 import org.merganser.model.Architecture;
-import org.merganser.model.Binding;
 import org.merganser.model.LinearStack;
-import org.merganser.model.MapFamily;
-import org.merganser.model.Role;
 import org.merganser.plan.Catalogue;
 import org.merganser.stats.Moments;
 
@@ -39,6 +31,7 @@ class MergeCommandTest {
   @TempDir Path temp;
 
   private Fixture files;
+
   private Path out;
 
   @BeforeEach
@@ -144,10 +137,7 @@ class MergeCommandTest {
   void gammaChangesTheResult() throws IOException {
     merge("cca", "a", "c");
     byte[] one = Files.readAllBytes(out);
-    for (String[] option :
-        new String[][] {
-          {"--gamma", "0.01"}, {"--absolute-gamma", "3"}, {"--method", "cca:gamma=0.01"}
-        }) {
+    for (String[] option : new String[][] {{"--gamma", "0.01"}, {"--method", "cca:gamma=0.01"}}) {
       Cli.Run run =
           Cli.run(
               "merge",
@@ -226,8 +216,8 @@ class MergeCommandTest {
             files.model("c"),
             "--method",
             "identity",
-            "--weights",
-            "1,3",
+            "--merger",
+            "linear:weights=1:3",
             "-o",
             out);
     assertThat(run.code()).isZero();
@@ -271,7 +261,7 @@ class MergeCommandTest {
             "-o",
             out);
     assertThat(both.code()).isEqualTo(2);
-    assertThat(both.err()).isEqualTo("merganser: use either --stats or activations, not both\n");
+    assertThat(both.err()).isEqualTo("merganser: --activations-a: there is --stats; drop it\n");
 
     Cli.Run three =
         Cli.run(
@@ -349,252 +339,6 @@ class MergeCommandTest {
     assertThat(Files.mismatch(target, model)).isEqualTo(-1);
   }
 
-  private Cli.Run mergeWith(String first, String second, Object... more) {
-    Object[] common = {
-      "merge",
-      files.model(first),
-      files.model(second),
-      "--method",
-      "permutation",
-      "--activations-a",
-      files.activations(first),
-      "--activations-b",
-      files.activations(second),
-      "-o",
-      out
-    };
-    return Cli.run(Stream.concat(Stream.of(common), Stream.of(more)).toArray());
-  }
-
-  /** Layers of equal width chain in any order; sorted by name they would run in a wrong one. */
-  @Test
-  void anOrderThatNothingProvesIsRefusedUntilItIsConfirmed() throws IOException {
-    files.square("p", "q", 5, 100, "input", "hidden", "output");
-    Cli.Run refused = mergeWith("p", "q");
-    assertThat(refused.code()).isEqualTo(3);
-    assertThat(refused.err())
-        .startsWith("merganser: names and shapes do not prove in which order the layers run;")
-        .contains("--layers input,hidden,output\n", "--layers hidden,input,output\n");
-    assertThat(out).doesNotExist();
-    assertThat(Cli.run("inspect", files.model("p")).out())
-        .contains("linear layers whose order is not proved: at least 4 orders fit")
-        .contains("\n  --layers input,hidden,output\n")
-        .doesNotContain("plain stack");
-
-    Cli.Run run = mergeWith("p", "q", "--layers", "input,hidden,output");
-    assertThat(run.err()).isEmpty();
-    assertThat(run.code()).isZero();
-    assertThat(run.out())
-        .containsPattern("\ninput .* kept by its family .*\nhidden .* kept \\(measured, [0-9]e-")
-        .doesNotContain("warning");
-    Map<String, float[]> p = Fixture.read(files.model("p"));
-    Fixture.read(out).forEach((name, values) -> assertThat(values).containsExactly(p.get(name)));
-  }
-
-  /** The activations are recomputed from those of the space before. */
-  @Test
-  void activationsThatContradictTheOrderOrTheModelAreRefused() throws IOException {
-    files.square("p", "q", 5, 100, "input", "hidden", "output");
-    Cli.Run wrong = mergeWith("p", "q", "--layers", "hidden,input,output");
-    assertThat(wrong.code()).isEqualTo(3);
-    assertThat(wrong.err())
-        .startsWith("merganser: the activations in " + files.activations("p") + " are not those of")
-        .contains("input.weight and the activations of 'hidden' do not give those of 'input': off");
-    assertThat(out).doesNotExist();
-
-    files.square("r", "s", 5, 100, "l1", "l2", "l3");
-    Object[] swapped = {
-      "align",
-      files.model("r"),
-      files.model("s"),
-      "--activations-a",
-      files.activations("s"),
-      "--activations-b",
-      files.activations("r"),
-      "-o",
-      temp.resolve("maps.mgalign")
-    };
-    Cli.Run run = Cli.run(swapped);
-    assertThat(run.code()).isEqualTo(3);
-    assertThat(run.err()).contains("are not those of " + files.model("r"));
-    assertThat(temp.resolve("maps.mgalign")).doesNotExist();
-  }
-
-  /** A dense map goes through ReLU; how much that changes is a number. */
-  @Test
-  void whatADenseMapChangesIsMeasured() throws IOException {
-    files.square("p", "q", 5, 100, "l1", "l2", "l3");
-    Cli.Run run =
-        Cli.run(
-            "merge",
-            files.model("p"),
-            files.model("q"),
-            "--activations-a",
-            files.activations("p"),
-            "--activations-b",
-            files.activations("q"),
-            "--gamma",
-            "10",
-            "-o",
-            out);
-    assertThat(run.err()).isEmpty();
-    assertThat(run.out()).containsPattern("\nl1 .* not kept .*\nl2 .*(not )?kept \\(measured, ");
-  }
-
-  @Test
-  void whatMakesAnAlignmentDoubtfulIsSaidWithItsNumbers() throws IOException {
-    // Samples in another order: nothing is left to be matched.
-    float[] acts = new float[Fixture.SAMPLES * Fixture.HIDDEN];
-    try (Tensor read = Npy.read(files.activations("b").resolve("fc1.npy"))) {
-      float[] values = read.toFloatArray();
-      for (int i = 0; i < values.length; i++) {
-        int sample = (i / Fixture.HIDDEN + 77) % Fixture.SAMPLES;
-        acts[i] = values[sample * Fixture.HIDDEN + i % Fixture.HIDDEN];
-      }
-    }
-    files.activations("b", acts, Fixture.SAMPLES, Fixture.HIDDEN);
-    assertThat(mergeWith("a", "b").out())
-        .containsPattern(
-            "\nwarning: space 'fc1': matched features correlate by -?0\\.[01]\\d+, and unrelated"
-                + " activations of 200 samples and 6 features would by up to 0\\.1339;");
-
-    files.activations("a", Fixture.normal(1, 5 * 6), 5, 6);
-    files.activations("b", Fixture.normal(1, 5 * 6), 5, 6);
-    assertThat(mergeWith("a", "b").out())
-        .contains("\nwarning: space 'fc1': 5 samples for 6 features; give more samples");
-  }
-
-  @Test
-  void aBindingThatABuilderFileForgetsIsSaid() throws IOException {
-    Path builder = temp.resolve("architecture.json");
-    Architecture.builder()
-        .space("fc1", 6, MapFamily.PERMUTATION, Binding.of("fc1.weight", 0, Role.WEIGHT_OUT))
-        .build()
-        .write(builder);
-    Cli.Run run = mergeWith("a", "b", "--architecture", builder);
-    assertThat(run.code()).isZero();
-    assertThat(run.out())
-        .contains(
-            "warning: " + files.model("a") + ": space 'fc1': no weight reads it",
-            ": 2 axes have 6 entries that nothing binds, as many as space fc1: 'fc1.bias' axis 0,"
-                + " 'fc2.weight' axis 1;");
-  }
-
-  @Test
-  void skipsSamplesThatAreNotFiniteWhenAsked() throws IOException {
-    float[] acts = new float[Fixture.SAMPLES * Fixture.HIDDEN];
-    System.arraycopy(Fixture.normal(8, acts.length), 0, acts, 0, acts.length);
-    acts[7 * Fixture.HIDDEN + 2] = Float.NaN;
-    files.activations("nan", acts, Fixture.SAMPLES, Fixture.HIDDEN);
-    Object[] args = {
-      "merge",
-      files.model("a"),
-      files.model("c"),
-      "--activations-a",
-      files.activations("a"),
-      "--activations-b",
-      files.activations("nan"),
-      "-o",
-      out
-    };
-    Cli.Run refused = Cli.run(args);
-    assertThat(refused.code()).isEqualTo(4);
-    assertThat(refused.err()).contains("space 'fc1'", "sample 7", "feature 2", "NaN");
-    assertThat(out).doesNotExist();
-
-    Object[] skipping = new Object[args.length + 1];
-    System.arraycopy(args, 0, skipping, 0, args.length);
-    skipping[args.length] = "--skip-non-finite";
-    Cli.Run skipped = Cli.run(skipping);
-    assertThat(skipped.code()).isZero();
-    assertThat(skipped.out())
-        .startsWith("space 'fc1': 1 of 200 samples dropped, not finite; 199 left for 6 features\n");
-    assertThat(out).exists();
-  }
-
-  @Test
-  void fewSamplesLeftAreAWarning() throws IOException {
-    float[] acts = Fixture.normal(8, Fixture.SAMPLES * Fixture.HIDDEN);
-    for (int s = 0; s < Fixture.SAMPLES - 5; s++) {
-      acts[s * Fixture.HIDDEN] = Float.POSITIVE_INFINITY;
-    }
-    files.activations("few", acts, Fixture.SAMPLES, Fixture.HIDDEN);
-    Cli.Run run =
-        Cli.run(
-            "merge",
-            files.model("a"),
-            files.model("c"),
-            "--activations-a",
-            files.activations("few"),
-            "--activations-b",
-            files.activations("c"),
-            "--skip-non-finite",
-            "-o",
-            out);
-    assertThat(run.code()).isZero();
-    assertThat(run.out())
-        .startsWith(
-            "warning: space 'fc1': 195 of 200 samples dropped, not finite; 5 left for 6"
-                + " features\n");
-  }
-
-  @Test
-  void replacesAnOlderModelAndSaysSo() throws IOException {
-    assertThat(merge("permutation", "a", "c").out()).contains("\nwrote " + out + ": 4 tensors");
-    Cli.Run run = merge("permutation", "a", "b");
-    assertThat(run.code()).isZero();
-    assertThat(run.out()).contains("\nreplaced " + out + ": 4 tensors").doesNotContain("wrote");
-    assertThat(Files.mismatch(out, files.model("a"))).isEqualTo(-1);
-    // As mktemp leaves it.
-    Files.write(out, new byte[0]);
-    assertThat(merge("permutation", "a", "b").out()).contains("\nwrote " + out);
-  }
-
-  @Test
-  void anOutputThatIsNoModelIsReplacedOnlyByForce() throws IOException {
-    Object[] args = {
-      "merge", files.model("a"), files.model("a"), "--method", "identity", "-o", out, "--force"
-    };
-    byte[] maps = Files.readAllBytes(aligned("b-to-a.mgalign"));
-    for (byte[] older : new byte[][] {"notes".getBytes(StandardCharsets.UTF_8), maps}) {
-      Files.write(out, older);
-      Cli.Run refused = Cli.run(Arrays.copyOf(args, args.length - 1));
-      assertThat(refused)
-          .isEqualTo(
-              new Cli.Run(
-                  2,
-                  "",
-                  "merganser: -o "
-                      + out
-                      + " exists and is not a checkpoint; choose another name, or replace it with"
-                      + " --force\n"));
-      assertThat(Files.readAllBytes(out)).isEqualTo(older);
-      Cli.Run forced = Cli.run(args);
-      assertThat(forced.code()).isZero();
-      assertThat(forced.out()).startsWith("replaced " + out);
-      assertThat(Files.mismatch(out, files.model("a"))).isEqualTo(-1);
-    }
-  }
-
-  private Path aligned(String name) {
-    Path maps = temp.resolve(name);
-    Cli.Run run =
-        Cli.run(
-            "align",
-            files.model("a"),
-            files.model("b"),
-            "--method",
-            "permutation",
-            "--activations-a",
-            files.activations("a"),
-            "--activations-b",
-            files.activations("b"),
-            "-o",
-            maps);
-    assertThat(run.code()).isZero();
-    return maps;
-  }
-
   /** The numbers are wrong only when the second tensor is read, with the output half-written. */
   @Test
   void aFailureLeavesAnExistingOutputAsItWas() throws IOException {
@@ -611,41 +355,6 @@ class MergeCommandTest {
                 + " index 4 (-Infinity)");
     assertThat(Files.readAllBytes(out)).isEqualTo(older);
     assertThat(Fixture.hasPartial(temp)).isFalse();
-  }
-
-  @Test
-  void noInputIsReplacedWhateverPathLeadsToIt() throws IOException {
-    byte[] before = Files.readAllBytes(files.model("a"));
-    Path around = temp.resolve("acts-a").resolve("..").resolve("a.safetensors");
-    Path link = Files.createSymbolicLink(temp.resolve("link"), temp).resolve("a.safetensors");
-    for (Path target : new Path[] {files.model("a"), around, link}) {
-      Cli.Run run =
-          Cli.run(
-              "merge", files.model("c"), files.model("a"), "--method", "identity", "-o", target);
-      assertThat(run.code()).isEqualTo(2);
-      assertThat(run.err())
-          .isEqualTo("merganser: -o " + target + " is one of the models; choose another file\n");
-    }
-    assertThat(Files.readAllBytes(files.model("a"))).isEqualTo(before);
-  }
-
-  @Test
-  void saysWhyAnOutputCannotBeWrittenBeforeAnyWork() throws IOException {
-    Path missing = temp.resolve("missing").resolve("out");
-    Path inFile = files.model("a").resolve("out");
-    Map<Path, String> reasons = new LinkedHashMap<>();
-    reasons.put(missing, ": its folder does not exist; create it first");
-    reasons.put(temp, ": it is a folder; name a file in it");
-    reasons.put(inFile, ": " + files.model("a") + " is a file, not a folder");
-    reasons.put(Path.of("/dev/null"), ": it is no regular file");
-    reasons.forEach(
-        (target, reason) -> {
-          // The activations are not there either; the output is what is looked at first.
-          Cli.Run run =
-              Cli.run("merge", files.model("a"), files.model("c"), "--stats", "none", "-o", target);
-          assertThat(run.code()).isEqualTo(5);
-          assertThat(run.err()).isEqualTo("merganser: cannot write " + target + reason + "\n");
-        });
   }
 
   @Test

@@ -221,7 +221,7 @@ class ModelOptionsTest {
     assertThat(refused.code()).isEqualTo(3);
     assertThat(refused.err())
         .contains("--method permutation", "--allow-stale", "m.reset_running_stats()")
-        .endsWith("stale:\n  bn.running_var\n");
+        .endsWith("stale:\n  'bn.running_var'\n");
     assertThat(out).doesNotExist();
 
     Cli.Run run = Cli.run(args);

@@ -52,8 +52,8 @@ class PrintableTest {
 
   @Test
   void layoutPassesButNotInANameOnALine() {
-    assertThat(printed("a\n\tb\r", StandardCharsets.UTF_8)).isEqualTo("a\n\tb\\r");
-    assertThat(Printable.line("a\n\tb\r")).isEqualTo("a\\n\\tb\\r");
+    assertThat(printed("a\n\tb\r", StandardCharsets.UTF_8)).isEqualTo("a\n\tb\\u000d");
+    assertThat(Printable.line("a\n\tb\r")).isEqualTo("a\\u000a\\u0009b\\u000d");
   }
 
   @Test
@@ -96,7 +96,7 @@ class PrintableTest {
     Cli.Run run = Cli.run("inspect", file);
     assertThat(run.code()).isZero();
     assertThat(run.out().lines()).hasSize(3);
-    assertThat(run.out()).contains("w\\u001b]0;owned\\u0007\\nwrote all is well\\u202e");
+    assertThat(run.out()).contains("w\\u001b]0;owned\\u0007\\u000awrote all is well\\u202e");
 
     Path builder = temp.resolve("builder.json");
     Files.writeString(
@@ -119,6 +119,6 @@ class PrintableTest {
     assertThat(refused.code()).isEqualTo(3);
     assertThat(refused.err()).contains("no tensor 'x\\u001b[2Jfine'");
     assertThat(Cli.run("inspect", temp.resolve("no\u001b[1m\nfile")).err())
-        .isEqualTo("merganser: " + temp + "/no\\u001b[1m\\nfile: no such file\n");
+        .isEqualTo("merganser: " + temp + "/no\\u001b[1m\\u000afile: no such file\n");
   }
 }

@@ -5,7 +5,9 @@ import java.io.IOException;
 import java.util.Arrays;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
 import org.merganser.io.Checkpoint;
@@ -27,6 +29,16 @@ final class AlignedCheckpoint extends CheckpointView {
   private final NormRule rule;
   private final MapOverflow overflow;
   private final Set<String> stale;
+  private final Map<String, Plan> plans = new ConcurrentHashMap<>();
+
+  /**
+   * How ranges of a tensor are read, worked out once.
+   *
+   * @param block elements that are computed at once
+   * @param rows where each row lies in the source, when they are read there; or null
+   * @param rounding axes whose maps do more than move elements
+   */
+  private record Plan(List<BoundAxis> axes, long block, int[] rows, long rounding) {}
 
   AlignedCheckpoint(Alignment alignment, Checkpoint source, NormRule rule) {
     super(source);
@@ -59,24 +71,39 @@ final class AlignedCheckpoint extends CheckpointView {
     if (isReference(name)) {
       return reference().block(name);
     }
+    return plan(name).block();
+  }
+
+  private Plan plan(String name) {
+    return plans.computeIfAbsent(name, this::newPlan);
+  }
+
+  private Plan newPlan(String name) {
+    List<BoundAxis> axes = mappedAxes(name);
+    ScaledPermutation rows = rows(name, axes);
     long block = source.block(name);
-    for (BoundAxis axis : mappedAxes(name)) {
-      if (axis.binding().axis() > 0 || rows(name) == null) {
+    for (BoundAxis axis : axes) {
+      if (axis.binding().axis() > 0 || rows == null) {
         block = Math.max(block, stride(name, Math.min(1, axis.binding().axis())));
       }
     }
-    return rows(name) == null ? block : Math.max(block, stride(name, 1));
+    return new Plan(
+        axes,
+        rows == null ? block : Math.max(block, stride(name, 1)),
+        rows == null ? null : rows.permutation(),
+        axes.stream().filter(a -> isRounding(alignment.map(a.space().id()))).count());
   }
 
   @Override
   protected void fill(String name, long from, long to, Tensor into, Workspace ws)
       throws IOException {
-    List<BoundAxis> axes = mappedAxes(name);
-    TensorInfo info = info(name);
     if (isReference(name)) {
       reference().readRange(name, from, to, into, ws);
       return;
     }
+    TensorInfo info = info(name);
+    Plan plan = plan(name);
+    List<BoundAxis> axes = plan.axes();
     if (axes.isEmpty()) {
       source.readRange(name, from, to, into, ws);
       return;
@@ -86,16 +113,15 @@ final class AlignedCheckpoint extends CheckpointView {
     if (!whole) {
       shape[0] = (to - from) / stride(name, 1);
     }
-    long rounding = axes.stream().filter(a -> isRounding(alignment.map(a.space().id()))).count();
     // Two products in a row would round twice; in F64 between them the result is rounded once.
-    boolean widen = rounding > 1 && info.dtype() != DType.F64;
-    ScaledPermutation rows = whole ? null : rows(name);
+    boolean widen = plan.rounding() > 1 && info.dtype() != DType.F64;
+    int[] rows = whole ? null : plan.rows();
     Tensor current = Tensor.allocate(info.dtype(), shape, ws);
     try {
       if (rows == null) {
         source.readRange(name, from, to, current, ws);
       } else {
-        gather(name, rows.permutation(), from, current, ws);
+        gather(name, rows, from, current, ws);
       }
       if (widen) {
         current = replace(current, current.to(DType.F64, ws));
@@ -108,7 +134,7 @@ final class AlignedCheckpoint extends CheckpointView {
       if (widen) {
         current = replace(current, current.to(info.dtype(), ws));
       }
-      if (rounding > 0) {
+      if (plan.rounding() > 0) {
         overflow.check(name, current, ws);
       }
       try (Tensor flat = current.reshape(to - from)) {
@@ -139,14 +165,14 @@ final class AlignedCheckpoint extends CheckpointView {
   }
 
   /** The map of the rows when it moves them and does nothing else, and they are worth it. */
-  private ScaledPermutation rows(String name) {
+  private ScaledPermutation rows(String name, List<BoundAxis> axes) {
     TensorInfo info = info(name);
     long row = info.rank() < 2 ? 0 : stride(name, 1);
     if (info.dtype().bytes(row) < SHORTEST_ROW || source.block(name) > row) {
       return null;
     }
     ScaledPermutation found = null;
-    for (BoundAxis axis : mappedAxes(name)) {
+    for (BoundAxis axis : axes) {
       if (axis.binding().axis() == 0) {
         boolean plain =
             alignment.map(axis.space().id()) instanceof ScaledPermutation permutation

@@ -38,6 +38,14 @@ public interface Aligner extends Method {
     IGNORES_UNIT
   }
 
+  /** In which unit what is added to the diagonal of a covariance is given. */
+  enum Unit {
+    /** Times the mean variance of its side. */
+    RELATIVE,
+    /** In units of variance, the same on both sides. */
+    ABSOLUTE
+  }
+
   /** What it needs and promises, with its options. */
   Set<Trait> traits();
 

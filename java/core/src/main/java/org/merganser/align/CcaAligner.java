@@ -43,14 +43,6 @@ public final class CcaAligner implements Aligner {
   public static final StatisticsRequest REQUEST =
       StatisticsRequest.of(Part.OWN, Part.REFERENCE_CROSS);
 
-  /** In which unit gamma is given. */
-  public enum Unit {
-    /** Times the mean variance of each side. */
-    RELATIVE,
-    /** In units of variance, the same on both sides, as in the published code. */
-    ABSOLUTE
-  }
-
   /** Settings. */
   public record Options(
       @Setting(value = "regulariser of both covariances", min = 0) double gamma,
@@ -79,7 +71,7 @@ public final class CcaAligner implements Aligner {
 
   private CcaAligner(Options options) {
     this.options = options;
-    this.gamma = new Regulariser("gamma", options.gamma(), options.unit() == Unit.RELATIVE);
+    this.gamma = new Regulariser("gamma", options.gamma(), options.unit());
   }
 
   public static CcaAligner relativeGamma(double gamma) {

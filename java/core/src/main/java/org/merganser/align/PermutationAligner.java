@@ -104,15 +104,7 @@ public final class PermutationAligner implements Aligner {
     try (Matrix correlation = moments.correlation(0, model, ws)) {
       int[] permutation = best(correlation, moments, model, ws).columns();
       matchDeadInOrder(permutation, moments.dead(0));
-      double[] matched = correlation.entries(permutation, ws);
-      for (int r = 0; r < matched.length; r++) {
-        // Negated twice, to sort in decreasing order.
-        matched[r] = -matched[r];
-      }
-      Arrays.sort(matched);
-      for (int r = 0; r < matched.length; r++) {
-        matched[r] = -matched[r];
-      }
+      double[] matched = SpaceAlignment.decreasing(correlation.entries(permutation, ws));
       double mean = Arrays.stream(matched).average().orElse(0);
       return new SpaceAlignment(
           ScaledPermutation.of(permutation),

@@ -7,9 +7,9 @@ import org.merganser.error.NumericalException;
  * What is added to the diagonal of a covariance.
  *
  * @param name of the setting, for messages
- * @param relative whether {@code value} is in mean variances, else in units of variance
+ * @param unit of {@code value}
  */
-record Regulariser(String name, double value, boolean relative) {
+record Regulariser(String name, double value, Aligner.Unit unit) {
   /**
    * In units of variance.
    *
@@ -17,7 +17,7 @@ record Regulariser(String name, double value, boolean relative) {
    * @param use what cannot be done with features that are all constant
    */
   double of(double trace, long width, String where, String use) {
-    double amount = relative ? value * trace / width : value;
+    double amount = unit == Aligner.Unit.RELATIVE ? value * trace / width : value;
     if (!Double.isFinite(trace) || !Double.isFinite(amount)) {
       throw new NumericalException(
           where

@@ -46,14 +46,6 @@ public final class RidgeAligner implements Aligner {
   public static final StatisticsRequest REQUEST =
       StatisticsRequest.of(Part.OWN, Part.REFERENCE_CROSS);
 
-  /** In which unit lambda is given. */
-  public enum Unit {
-    /** Times the mean variance of the side that predicts. */
-    RELATIVE,
-    /** In units of variance, the same on both sides. */
-    ABSOLUTE
-  }
-
   /** Settings. */
   public record Options(
       @Setting(value = "penalty of both regressions", min = 0) double lambda,
@@ -85,7 +77,7 @@ public final class RidgeAligner implements Aligner {
 
   private RidgeAligner(Options options) {
     this.options = options;
-    this.lambda = new Regulariser("lambda", options.lambda(), options.unit() == Unit.RELATIVE);
+    this.lambda = new Regulariser("lambda", options.lambda(), options.unit());
   }
 
   public static RidgeAligner relativeLambda(double lambda) {
@@ -157,7 +149,7 @@ public final class RidgeAligner implements Aligner {
       return new SpaceAlignment(
           map,
           mean,
-          decreasing(matched),
+          SpaceAlignment.decreasing(matched),
           Completion.NONE,
           Evidence.regression(moments.samples(), space.width(), mean));
     }
@@ -202,16 +194,5 @@ public final class RidgeAligner implements Aligner {
     double penalty = lambda.of(trace, width, where, "nothing can be predicted from them");
     lambda.requireSamples(moments.samples(), width, where);
     return penalty;
-  }
-
-  private static double[] decreasing(double[] values) {
-    double[] sorted = values.clone();
-    Arrays.sort(sorted);
-    for (int i = 0; i < sorted.length / 2; i++) {
-      double low = sorted[i];
-      sorted[i] = sorted[sorted.length - 1 - i];
-      sorted[sorted.length - 1 - i] = low;
-    }
-    return sorted;
   }
 }

@@ -56,6 +56,11 @@ public record SpaceAlignment(
     }
   }
 
+  /** Numbers for a spectrum. */
+  static double[] decreasing(double[] values) {
+    return Arrays.stream(values).map(value -> -value).sorted().map(value -> -value).toArray();
+  }
+
   public SpaceAlignment {
     spectrum = spectrum.clone();
   }

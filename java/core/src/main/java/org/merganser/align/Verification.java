@@ -106,6 +106,17 @@ public record Verification(
         .findFirst();
   }
 
+  /** Layers that cannot give the activations stored, each in one line with its numbers. */
+  public List<String> contradictions() {
+    String problem =
+        "%s.weight and the activations of '%s' do not give those of '%s': off by %.2g of their size";
+    return layers.stream()
+        .filter(LayerFit::contradicts)
+        .map(
+            fit -> String.format(Locale.ROOT, problem, fit.to(), fit.from(), fit.to(), fit.error()))
+        .toList();
+  }
+
   /** The same with further warnings. */
   public Verification withWarnings(List<String> more) {
     List<String> all = new ArrayList<>(warnings);

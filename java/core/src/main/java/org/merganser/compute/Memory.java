@@ -235,14 +235,7 @@ public final class Memory extends BlockHolder implements AutoCloseable {
     checkSize(from);
     checkHost();
     from.checkHost();
-    for (long done = 0; done < bytes(); ) {
-      int length = (int) Math.min(bytes() - done, WINDOW);
-      try (Block.View to = block.view(done, length);
-          Block.View source = from.block.view(done, length)) {
-        to.buffer().put(source.buffer());
-      }
-      done += length;
-    }
+    block.copyFrom(from.block);
   }
 
   /**

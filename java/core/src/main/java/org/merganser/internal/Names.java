@@ -7,6 +7,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
+import java.util.function.IntPredicate;
 import java.util.stream.Collectors;
 import org.merganser.error.IncompatibleModelsException;
 
@@ -49,21 +50,35 @@ public final class Names {
               + " characters)..."
               + name.substring(name.length() - TAIL);
     }
-    StringBuilder text = new StringBuilder();
-    cut.codePoints()
+    return escape(cut, Names::isUnsafe);
+  }
+
+  /** Text whose characters of one kind are written as {@code \}{@code uXXXX}. */
+  public static String escape(String text, IntPredicate kind) {
+    StringBuilder escaped = new StringBuilder(text.length());
+    text.codePoints()
         .forEach(
             c -> {
-              switch (Character.getType(c)) {
-                case Character.CONTROL,
-                    Character.FORMAT,
-                    Character.SURROGATE,
-                    Character.LINE_SEPARATOR,
-                    Character.PARAGRAPH_SEPARATOR ->
-                    text.append(String.format("\\u%04x", c));
-                default -> text.appendCodePoint(c);
+              if (kind.test(c)) {
+                Character.toString(c).chars().forEach(u -> escaped.append("\\u%04x".formatted(u)));
+              } else {
+                escaped.appendCodePoint(c);
               }
             });
-    return text.toString();
+    return escaped.toString();
+  }
+
+  /** What moves a cursor, turns or hides text, or is half a character. */
+  public static boolean isUnsafe(int codePoint) {
+    return switch (Character.getType(codePoint)) {
+      case Character.CONTROL,
+          Character.FORMAT,
+          Character.SURROGATE,
+          Character.LINE_SEPARATOR,
+          Character.PARAGRAPH_SEPARATOR ->
+          true;
+      default -> false;
+    };
   }
 
   /** Whether a string is text: half a character cannot be written as UTF-8. */

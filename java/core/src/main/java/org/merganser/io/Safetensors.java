@@ -125,6 +125,12 @@ public final class Safetensors {
     write(checkpoint, metadata, path, Stale.REFUSE, ws);
   }
 
+  /** The same with the metadata of the checkpoint. */
+  public static void write(Checkpoint checkpoint, Path path, Stale stale, Workspace ws)
+      throws IOException {
+    write(checkpoint, metadata(checkpoint), path, stale, ws);
+  }
+
   /** The same, with a stale model written when that is asked for. */
   public static void write(
       Checkpoint checkpoint, Map<String, String> metadata, Path path, Stale stale, Workspace ws)
@@ -142,9 +148,10 @@ public final class Safetensors {
       throw new IncompatibleModelsException(
           "cannot write "
               + path
-              + ": a dense map changed what its normalisation statistics describe, and they are not"
-              + " reset; reset them first (BatchNormReset with a network of merganser-torch), or"
-              + " write the model as it is (Safetensors.Stale.WRITE) and reset it in PyTorch:\n"
+              + ": a dense map changed what its normalisation statistics describe; reset them (merge"
+              + " --repair bn-reset with --network and --data, BatchNormReset), take --method"
+              + " permutation, or write the model as it is (--allow-stale, Safetensors.Stale.WRITE)"
+              + " and reset it in PyTorch:\n"
               + TORCH_RESET.indent(2)
               + "stale",
           checkpoint.stale().stream().sorted().map(Names::quote).toList());

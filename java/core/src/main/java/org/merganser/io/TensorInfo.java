@@ -28,7 +28,11 @@ public record TensorInfo(DType dtype, List<Long> shape) {
 
   /** The shape as an array. */
   public long[] dims() {
-    return shape.stream().mapToLong(Long::longValue).toArray();
+    long[] dims = new long[shape.size()];
+    for (int axis = 0; axis < dims.length; axis++) {
+      dims[axis] = shape.get(axis);
+    }
+    return dims;
   }
 
   public int rank() {

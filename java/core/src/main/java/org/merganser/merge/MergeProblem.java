@@ -50,6 +50,7 @@ public record MergeProblem(
 
   /** The same with an objective. */
   public MergeProblem withObjective(Objective what) {
+    Objects.requireNonNull(what, "the objective is null");
     return new MergeProblem(models, Optional.of(what), base, counters);
   }
 
@@ -59,6 +60,7 @@ public record MergeProblem(
    * @throws IncompatibleModelsException when it does not fit the models
    */
   public MergeProblem withBase(Checkpoint model) {
+    Objects.requireNonNull(model, "the base is null");
     return new MergeProblem(models, objective, Optional.of(model), counters);
   }
 

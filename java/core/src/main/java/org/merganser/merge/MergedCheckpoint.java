@@ -104,7 +104,7 @@ final class MergedCheckpoint extends CheckpointView {
     group.each(
         from,
         to,
-        tile(group.name(), TensorGroup.TILE),
+        tile(group.name(), TensorGroup.tile(ws)),
         tile -> {
           long begin = tile.first() - from;
           Tensor like = tile.models().get(0);

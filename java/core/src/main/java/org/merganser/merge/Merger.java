@@ -77,7 +77,9 @@ public interface Merger extends Method {
       }
       if (objective && problem.objective().isEmpty()) {
         throw new IllegalArgumentException(
-            id + " needs an objective, data and a loss (in Java MergeProblem.withObjective)");
+            id
+                + " needs an objective, data and a loss (--network and --data, in Java"
+                + " MergeProblem.withObjective)");
       }
       if (base && problem.base().isEmpty()) {
         throw new IllegalArgumentException(

@@ -6,6 +6,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
+import org.merganser.compute.Device;
 import org.merganser.compute.Workspace;
 import org.merganser.error.NumericalException;
 import org.merganser.internal.Names;
@@ -23,6 +24,9 @@ import org.merganser.merge.TensorMerger.Tile;
 final class TensorGroup implements TensorMerger.Group {
   /** Elements of a tile. Sums over a tensor are formed tile by tile: it is part of results. */
   static final long TILE = 1 << 20;
+
+  /** Elements for one thread, of all models about what the caches of its core hold. */
+  private static final long CACHED = 1 << 17;
 
   private final MergeProblem problem;
   private final String name;
@@ -69,6 +73,14 @@ final class TensorGroup implements TensorMerger.Group {
   static long row(TensorInfo info) {
     long row = info.rank() < 2 ? info.size() : Tensor.size(tail(info));
     return Math.max(1, row);
+  }
+
+  /**
+   * Elements to merge at once. No more than the caches hold, so that a part of a tensor costs its
+   * share of the whole: larger buffers also cost the pages that they are made of, each time.
+   */
+  static long tile(Workspace ws) {
+    return ws.device() == Device.HOST ? Math.min(TILE, CACHED * ws.threads()) : TILE;
   }
 
   private static long[] tail(TensorInfo info) {

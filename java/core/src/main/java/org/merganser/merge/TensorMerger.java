@@ -7,6 +7,7 @@ import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.function.Function;
 import org.merganser.compute.Workspace;
+import org.merganser.internal.Names;
 import org.merganser.internal.kernel.Block;
 import org.merganser.io.Checkpoint;
 import org.merganser.io.TensorInfo;
@@ -127,7 +128,7 @@ public abstract class TensorMerger implements Merger {
   /**
    * A merger whose options depend on the tensor.
    *
-   * @param byName methods of one id, which need the same
+   * @param byName methods of one id, which need the same; one for every tensor
    */
   public static TensorMerger perTensor(Function<String, ? extends TensorMerger> byName) {
     return new PerTensor(byName);
@@ -166,7 +167,12 @@ public abstract class TensorMerger implements Merger {
 
     @Override
     protected TensorMerger of(String tensor) {
-      return byName.apply(tensor).of(tensor);
+      TensorMerger method = byName.apply(tensor);
+      if (method == null) {
+        throw new IllegalArgumentException(
+            id() + ": no method for " + Names.quote(tensor) + "; give one for every tensor");
+      }
+      return method.of(tensor);
     }
 
     @Override

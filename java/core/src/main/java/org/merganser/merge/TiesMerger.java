@@ -3,7 +3,6 @@ package org.merganser.merge;
 
 import java.io.IOException;
 import java.util.List;
-import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
 import org.merganser.internal.Names;
 import org.merganser.internal.kernel.Block;
@@ -25,12 +24,11 @@ import org.merganser.method.Settings;
  *   theta = b + lambda sum_A u_k / sum_A w_k     over the models A whose u_k has that sign
  * </pre>
  *
- * <p>without the quotient when not normalised. In F32, rounded once. The magnitudes of a tensor are
- * selected exactly, one model after the other, which takes its whole tensor and the base's into
- * memory; then one pass.
+ * <p>without the quotient when not normalised. In F32 (F64 for F64), rounded once. The magnitudes
+ * of a tensor are selected exactly, one model after the other, which takes its whole tensor and the
+ * base's into memory; then one pass.
  *
- * <p>Fails where nothing of a tensor would be kept, and on F64, in which magnitudes are not
- * selected.
+ * <p>Fails where nothing of a tensor would be kept, as mergekit does.
  *
  * <p>Source: Yadav et al. 2023, "TIES-Merging"; by tensor and with weights as in mergekit, where
  * the paper trims the whole model at once.
@@ -137,13 +135,6 @@ public final class TiesMerger extends TensorMerger {
               + " elements of "
               + Names.quote(name)
               + "; take a larger one, or 1 for that tensor");
-    }
-    if (info.dtype() == DType.F64) {
-      throw new IllegalArgumentException(
-          "ties: "
-              + Names.quote(name)
-              + " is F64, which cannot be trimmed; read the models as F32 (--dtype f32,"
-              + " Checkpoint.as), or keep all (density 1)");
     }
   }
 

@@ -49,6 +49,7 @@ public final class Settings<O extends Record> {
    * @param range of numbers, as in messages; empty for all finite ones
    * @param initial its default; empty for an empty list and what is absent
    * @param varies whether tensors and layers may have values of their own
+   * @param with the choice that it takes, {@code optimizer=sgd}; empty where it may be set anyway
    */
   public record Entry(
       String name,
@@ -57,10 +58,17 @@ public final class Settings<O extends Record> {
       String range,
       String initial,
       String help,
-      boolean varies) {
+      boolean varies,
+      String with) {
     /** The values, where they are constants; else none. */
     public List<String> constants() {
       return type.contains(", ") ? List.of(type.split(", ")) : List.of();
+    }
+
+    /** As it is typed, with its default. */
+    @Override
+    public String toString() {
+      return name + "=" + initial + (with.isEmpty() ? "" : " with " + with);
     }
   }
 
@@ -71,12 +79,12 @@ public final class Settings<O extends Record> {
     return List.copyOf(entries.values());
   }
 
-  private static void collect(Record options, String of, Map<String, Entry> entries) {
+  private static void collect(Record options, String with, Map<String, Entry> entries) {
     for (RecordComponent component : options.getClass().getRecordComponents()) {
       Class<?> type = component.getType();
       Object value = Components.value(options, component);
       if (type.isRecord()) {
-        collect((Record) value, of, entries);
+        collect((Record) value, with, entries);
         continue;
       }
       Setting setting = component.getAnnotation(Setting.class);
@@ -89,12 +97,13 @@ public final class Settings<O extends Record> {
               type == List.class,
               Range.of(setting).text(),
               Values.text(value),
-              setting.value() + of,
-              setting.varies()));
+              setting.value(),
+              setting.varies(),
+              with));
       if (type.isSealed()) {
-        collect((Record) value, of, entries);
+        collect((Record) value, with, entries);
         for (Class<?> choice : type.getPermittedSubclasses()) {
-          collect(Components.defaults(choice), " (" + Values.name(choice) + ")", entries);
+          collect(Components.defaults(choice), name + "=" + Values.name(choice), entries);
         }
       }
     }
@@ -166,8 +175,21 @@ public final class Settings<O extends Record> {
   }
 
   private static String known(Record options) {
-    Map<String, Object> values = values(options);
-    return values.isEmpty() ? "" : "; it has " + String.join(", ", values.keySet());
+    List<String> names = names(options);
+    return names.isEmpty() ? "" : "; it has " + String.join(", ", names);
+  }
+
+  private static List<String> names(Record options) {
+    List<String> names = new ArrayList<>();
+    for (RecordComponent component : options.getClass().getRecordComponents()) {
+      if (!component.getType().isRecord()) {
+        names.add(Components.name(component));
+      }
+      if (Components.value(options, component) instanceof Record nested) {
+        names.addAll(names(nested));
+      }
+    }
+    return names;
   }
 
   /** Options with what is given, which is taken out. */

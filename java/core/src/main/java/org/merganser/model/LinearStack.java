@@ -7,6 +7,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.stream.Stream;
 import org.merganser.error.IncompatibleModelsException;
 import org.merganser.internal.Names;
 import org.merganser.io.Checkpoint;
@@ -52,6 +53,11 @@ public final class LinearStack {
       layers = List.copyOf(layers);
       others = List.copyOf(others);
     }
+
+    /** All that are possible, the one that would be taken first. */
+    public List<List<String>> possible() {
+      return Stream.concat(Stream.of(layers), others.stream()).toList();
+    }
   }
 
   private LinearStack() {}
@@ -69,8 +75,7 @@ public final class LinearStack {
     }
     List<String> lines = new ArrayList<>();
     lines.add(order.reason());
-    lines.add("--layers " + text(order.layers()));
-    order.others().forEach(other -> lines.add("--layers " + text(other)));
+    order.possible().forEach(layers -> lines.add("--layers " + text(layers)));
     throw new IncompatibleModelsException(
         "names and shapes do not prove in which order the layers run; confirm one (--layers, or"
             + " LinearStack.infer with the order), or describe the network in a builder file"

@@ -212,6 +212,11 @@ public final class Catalogue {
       return entry(colon < 0 ? text : text.substring(0, colon)).id();
     }
 
+    /** The text of a method with one more setting, {@code NAME=VALUE}. */
+    public static String with(String text, String setting) {
+      return text + (text.indexOf(':') < 0 ? ":" : ",") + setting;
+    }
+
     /**
      * Texts of methods from one whose values may be several, divided by slashes: {@code
      * cca:gamma=0.1/1,unit=relative} is {@code cca:gamma=0.1,unit=relative} and {@code

@@ -7,6 +7,7 @@ import java.util.List;
 import java.util.stream.IntStream;
 import org.merganser.align.Alignment;
 import org.merganser.compute.Workspace;
+import org.merganser.error.NumericalException;
 import org.merganser.io.Checkpoint;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.merge.LinearMerger;
@@ -136,7 +137,7 @@ public record Interpolation(List<Point> points) {
    * </pre>
    *
    * L the loss; for accuracies, where more is better, the sign is turned. Both endpoints lie on the
-   * line, so it is never below 0 (Frankle et al. 2020).
+   * line, so it is never below 0 (Frankle et al. 2020). Infinite where a model between them is.
    *
    * @param height in nats or as a part of 1
    * @param lambda where it is highest; the first of equals
@@ -148,6 +149,7 @@ public record Interpolation(List<Point> points) {
      *
      * @param lambdas increasing, from 0 to 1
      * @param losses at each of them
+     * @throws NumericalException when one of the ends is infinite
      */
     public static Barrier ofLoss(double[] lambdas, double[] losses) {
       return of(lambdas, losses, 1);
@@ -167,6 +169,14 @@ public record Interpolation(List<Point> points) {
                 + " lambdas and "
                 + values.length
                 + " values");
+      }
+      if (Double.isInfinite(values[0]) || Double.isInfinite(values[last])) {
+        throw new NumericalException(
+            "a path from "
+                + values[0]
+                + " to "
+                + values[last]
+                + " has no line between its ends to be compared with; one of the models is broken");
       }
       double height = 0;
       double where = 0;

@@ -248,6 +248,23 @@ class CloseWhileInUseTest {
     }
   }
 
+  @Test
+  void anInterruptedThreadOpensAndReads(@TempDir Path folder) throws Exception {
+    Path file = folder.resolve("a.safetensors");
+    try (Workspace ws = Workspace.builder().threads(1).open();
+        Checkpoint model = model()) {
+      Safetensors.write(model, file, ws);
+      Thread.currentThread().interrupt();
+      try (Checkpoint opened = Safetensors.open(file);
+          Tensor wanted = model.read("t", ws);
+          Tensor found = opened.read("t", ws)) {
+        assertThat(found.sameBytes(wanted)).isTrue();
+      } finally {
+        assertThat(Thread.interrupted()).isTrue();
+      }
+    }
+  }
+
   private static MemoryCheckpoint model() {
     float[] values = new float[10_000];
     for (int i = 0; i < values.length; i++) {

@@ -83,6 +83,16 @@ class TensorMergerTest {
   }
 
   @Test
+  void whatIsMissingIsSaid() {
+    MergeProblem problem = MergeProblem.of(counting(3, 2, 2));
+    assertThatThrownBy(() -> TensorMerger.perTensor(name -> null).merge(problem, WS))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining("per-tensor: no method for '");
+    assertThatThrownBy(() -> problem.withBase(null)).hasMessage("the base is null");
+    assertThatThrownBy(() -> problem.withObjective(null)).hasMessage("the objective is null");
+  }
+
+  @Test
   void rowsAreSeenWhole() throws IOException {
     Largest method = new Largest(TensorMerger.Access.ROWS);
     Checkpoint merged = method.merge(MergeProblem.of(counting(3, 2, 2)), WS);

@@ -155,15 +155,17 @@ class SettingsTest {
     assertThat(SETTINGS.entries())
         .contains(
             new Settings.Entry(
-                "learning-rate", "number", false, "in [0, 1)", "0.1", "a rate", true),
-            new Settings.Entry("count", "integer", false, "at least 1", "3", "how often", false),
-            new Settings.Entry("kind", "one, two-words", false, "", "one", "which", false),
-            new Settings.Entry("weights", "numbers", true, "at most 9", "", "some numbers", false),
-            new Settings.Entry("file", "path", false, "", "", "perhaps a file", false),
-            new Settings.Entry("shape", "round, square", false, "", "round", "a form", false),
-            new Settings.Entry("radius", "number", false, "greater than 0", "1", "size", false),
-            new Settings.Entry("turn", "number", false, "", "0", "angle (square)", false),
-            new Settings.Entry("seed", "integer", false, "", "7", "first number", false));
+                "learning-rate", "number", false, "in [0, 1)", "0.1", "a rate", true, ""),
+            new Settings.Entry(
+                "count", "integer", false, "at least 1", "3", "how often", false, ""),
+            new Settings.Entry("kind", "one, two-words", false, "", "one", "which", false, ""),
+            new Settings.Entry(
+                "weights", "numbers", true, "at most 9", "", "some numbers", false, ""),
+            new Settings.Entry("file", "path", false, "", "", "perhaps a file", false, ""),
+            new Settings.Entry("shape", "round, square", false, "", "round", "a form", false, ""),
+            new Settings.Entry("radius", "number", false, "greater than 0", "1", "size", false, ""),
+            new Settings.Entry("turn", "number", false, "", "0", "angle", false, "shape=square"),
+            new Settings.Entry("seed", "integer", false, "", "7", "first number", false, ""));
   }
 
   @ParameterizedTest
@@ -182,7 +184,7 @@ class SettingsTest {
         "shape=oval|m: shape must be one of round, square, not 'oval'",
         "radius=-1|m: radius must be finite and greater than 0, not -1.0",
         "count|m: 'count' is no setting; write NAME=VALUE; it has learning-rate, count, twice,"
-            + " kind, label, weights, ids, shape, radius, seed",
+            + " kind, label, weights, ids, most, file, shape, radius, seed",
         "count=1,count=2|m: count is set twice",
       })
   void whatCannotBeIsRefused(String text, String message) {
@@ -218,7 +220,8 @@ class SettingsTest {
         .containsExactly(Part.values()[1], Part.WHOLE);
     assertThat(settings.with("seed", 5).common().seed()).isEqualTo(5);
     assertThat(settings.entries())
-        .contains(new Settings.Entry("parts", "whole, 80-20", true, "", "whole", "parts", false));
+        .contains(
+            new Settings.Entry("parts", "whole, 80-20", true, "", "whole", "parts", false, ""));
     assertThatThrownBy(() -> settings.with("counts", List.of(2, 0)))
         .hasMessage("counts must be at least 1, not 0");
     assertThatThrownBy(() -> settings.parse("m", "counts=0"))

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
 import org.junit.jupiter.api.Test;
+import org.merganser.error.NumericalException;
 import org.merganser.plan.Interpolation.Barrier;
 import org.merganser.testing.RunsOnce;
 
@@ -44,6 +45,20 @@ class BarrierTest {
     Barrier barrier = Barrier.ofLoss(lambdas, new double[] {1, 2.5, 4.25, 5});
     assertThat(barrier.height()).isCloseTo(0.5, within(1e-15));
     assertThat(barrier.lambda()).isEqualTo(0.25);
+  }
+
+  /** Whatever is finite is below it; a line with an infinite end says nothing. */
+  @Test
+  void infiniteLosses() {
+    double infinite = Double.POSITIVE_INFINITY;
+    assertThat(Barrier.ofLoss(HALVES, new double[] {1, infinite, 2}))
+        .isEqualTo(new Barrier(infinite, 0.5));
+    for (double[] losses :
+        new double[][] {{infinite, 1, 2}, {1, 2, infinite}, {infinite, infinite, 1}}) {
+      assertThatThrownBy(() -> Barrier.ofLoss(HALVES, losses))
+          .isInstanceOf(NumericalException.class)
+          .hasMessageContaining("has no line between its ends");
+    }
   }
 
   @Test

@@ -11,6 +11,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.merganser.align.Aligner;
 import org.merganser.align.CcaAligner;
 import org.merganser.merge.LinearMerger;
 import org.merganser.method.Settings;
@@ -63,7 +64,7 @@ class CatalogueTest {
   void settingsFollowTheIdOfAMethod() {
     CcaAligner.Options options = CcaAligner.Options.defaults();
     assertThat(Catalogue.aligner("cca:gamma=0.1,unit=absolute").options())
-        .isEqualTo(options.withGamma(0.1).withUnit(CcaAligner.Unit.ABSOLUTE));
+        .isEqualTo(options.withGamma(0.1).withUnit(Aligner.Unit.ABSOLUTE));
     assertThat(Catalogue.mergers().method("linear:weights=1:3,normalise=as-given").options())
         .isEqualTo(
             LinearMerger.Options.defaults()

@@ -35,7 +35,7 @@ class MethodTablesTest {
             .append(entry.method().requires() + " | ")
             .append(
                 entry.settings().entries().stream()
-                    .map(setting -> "`" + setting.name() + "=" + setting.initial() + "`")
+                    .map(setting -> "`" + setting + "`")
                     .collect(Collectors.joining(" ")))
             .append(" |\n");
       }
@@ -60,6 +60,7 @@ class MethodTablesTest {
           page.append("| `" + setting.name() + "` | `" + setting.initial() + "` | ")
               .append((setting.type() + " " + setting.range()).strip())
               .append(" | " + setting.help())
+              .append(setting.with().isEmpty() ? "" : "; with `" + setting.with() + "`")
               .append(setting.varies() ? "; may vary over tensors and layers |\n" : " |\n");
         }
       }

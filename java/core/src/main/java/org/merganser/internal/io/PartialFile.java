@@ -13,7 +13,6 @@ import java.nio.file.FileStore;
 import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
@@ -58,13 +57,7 @@ public final class PartialFile implements Closeable {
   public PartialFile(Path target, long expected) throws IOException {
     this.target = target;
     this.expected = expected;
-    if (Files.isDirectory(target)) {
-      throw new IOException("cannot write " + target + ": it is a folder; name a file in it");
-    }
-    if (Files.exists(target) && !Files.isRegularFile(target)) {
-      throw new IOException("cannot write " + target + ": it is no regular file");
-    }
-    requireSpace(target, expected);
+    requirePlace(target, expected);
     String name = String.valueOf(target.getFileName());
     if (name.getBytes(StandardCharsets.UTF_8).length > LONGEST_NAME) {
       name = "merganser";
@@ -80,9 +73,6 @@ public final class PartialFile implements Closeable {
       // Never an existing file, and never through a link.
       return AsynchronousFileChannel.open(
           partial, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE);
-    } catch (NoSuchFileException e) {
-      throw new IOException(
-          "cannot write " + target + ": its folder does not exist; create it first", e);
     } catch (AccessDeniedException e) {
       throw new IOException("cannot write " + target + ": access to its folder is denied", e);
     } catch (FileAlreadyExistsException e) {
@@ -101,6 +91,30 @@ public final class PartialFile implements Closeable {
         System.getLogger(PartialFile.class.getName())
             .log(System.Logger.Level.DEBUG, "permissions of " + target + " cannot be kept", e);
       }
+    }
+  }
+
+  /**
+   * Throws when {@code target} cannot be written, for work that must not end on that: it is no
+   * file, its folder is not there or read-only, or has no room for {@code bytes}, or its name is
+   * too long.
+   */
+  public static void requirePlace(Path target, long bytes) throws IOException {
+    Path folder = folder(target);
+    refuse(target, Files.isDirectory(target), "it is a folder; name a file in it");
+    refuse(target, Files.exists(target) && !Files.isRegularFile(target), "it is no regular file");
+    refuse(target, !Files.exists(folder), "its folder does not exist; create it first");
+    refuse(target, !Files.isDirectory(folder), folder + " is a file, not a folder");
+    refuse(
+        target,
+        !Files.isWritable(folder),
+        "nothing can be written to " + folder + "; choose another folder");
+    requireSpace(target, bytes);
+  }
+
+  private static void refuse(Path target, boolean wrong, String reason) throws IOException {
+    if (wrong) {
+      throw new IOException("cannot write " + target + ": " + reason);
     }
   }
 

@@ -160,6 +160,21 @@ public final class Block {
     Reference.reachabilityFence(this);
   }
 
+  /** Copies a block of the same size, which may overlap this; both on the host. */
+  public void copyFrom(Block from) {
+    acquire();
+    try {
+      from.acquire();
+      try {
+        HostMemory.copy(address, from.address, bytes);
+      } finally {
+        from.release();
+      }
+    } finally {
+      release();
+    }
+  }
+
   /** The address for a call that has acquired this. */
   long pinned() {
     assert root.isUsed();

@@ -6,6 +6,7 @@ import java.util.Arrays;
 import java.util.List;
 import org.bytedeco.javacpp.DoublePointer;
 import org.bytedeco.javacpp.FloatPointer;
+import org.bytedeco.javacpp.IntPointer;
 import org.bytedeco.javacpp.LongPointer;
 import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.javacpp.PointerPointer;
@@ -39,10 +40,10 @@ final class Call implements AutoCloseable {
 
   /** Memory of the context's device, not initialised. */
   Block allocate(long bytes) {
-    try (PointerPointer<Pointer> out = JavaCppLimit.explain(() -> new PointerPointer<>(1))) {
-      Status.check(merganser.mg_alloc(context(), bytes, out));
-      return Block.owned(out.get(0).address(), bytes, context.device());
-    }
+    JavaCppLimit.count(bytes);
+    Address out = new Address(0);
+    Status.check(merganser.mg_alloc(context(), bytes, out));
+    return Block.owned(out.address(), bytes, context.device());
   }
 
   /** What a routine reads. NULL for null, as everywhere here. */
@@ -76,7 +77,7 @@ final class Call implements AutoCloseable {
     return Address.floats(place(block, false, true));
   }
 
-  /** An array of addresses, which the caller closes. */
+  /** An array of addresses, as all lists here until this is closed. */
   PointerPointer<Pointer> ins(Block... blocks) {
     return addresses(blocks, true);
   }
@@ -86,17 +87,35 @@ final class Call implements AutoCloseable {
   }
 
   private PointerPointer<Pointer> addresses(Block[] blocks, boolean read) {
-    PointerPointer<Pointer> pointers =
-        JavaCppLimit.explain(() -> new PointerPointer<>(blocks.length));
-    try {
-      for (int i = 0; i < blocks.length; i++) {
-        pointers.put(i, new Address(place(blocks[i], read, !read)));
-      }
-    } catch (RuntimeException | Error e) {
-      pointers.close();
-      throw e;
+    LongPointer pointers = longs(blocks.length);
+    for (int i = 0; i < blocks.length; i++) {
+      pointers.put(i, place(blocks[i], read, !read));
     }
-    return pointers;
+    return Address.pointers(pointers.address());
+  }
+
+  DoublePointer list(double... values) {
+    DoublePointer list = Address.doubles(context.scratch().take(values.length));
+    return values.length == 0 ? list : list.put(values);
+  }
+
+  LongPointer list(long... values) {
+    LongPointer list = longs(values.length);
+    return values.length == 0 ? list : list.put(values);
+  }
+
+  IntPointer list(int... values) {
+    IntPointer list = Address.ints(context.scratch().take(values.length));
+    return values.length == 0 ? list : list.put(values);
+  }
+
+  private LongPointer longs(int count) {
+    return Address.longs(context.scratch().take(count));
+  }
+
+  /** Room for structures of so many bytes. */
+  Pointer room(long bytes) {
+    return new Address(context.scratch().take((bytes + Long.BYTES - 1) / Long.BYTES));
   }
 
   /** Fills an array of addresses that is used again and again. */

@@ -11,6 +11,7 @@ final class Context extends Lifetime {
   private final mg_context pointer;
   private final int device;
   private final ReentrantLock turn = new ReentrantLock();
+  private final Scratch scratch = new Scratch();
   private final Runnable beforeFree;
 
   Context(int backend, int threads, Runnable beforeFree) {
@@ -50,7 +51,13 @@ final class Context extends Lifetime {
     return call;
   }
 
+  /** For the call that has its turn. */
+  Scratch scratch() {
+    return scratch;
+  }
+
   void leave(Handle handle) {
+    scratch.clear();
     turn.unlock();
     release(handle);
     release();
@@ -79,5 +86,6 @@ final class Context extends Lifetime {
   void free() {
     beforeFree.run();
     merganser.mg_context_destroy(pointer);
+    scratch.free();
   }
 }

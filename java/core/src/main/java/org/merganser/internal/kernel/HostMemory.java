@@ -5,7 +5,6 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import org.bytedeco.javacpp.BytePointer;
 import org.bytedeco.javacpp.Pointer;
-import org.bytedeco.javacpp.PointerPointer;
 import org.merganser.natives.global.merganser;
 import org.merganser.natives.mg_context;
 
@@ -16,14 +15,19 @@ public final class HostMemory {
   /** 64-byte aligned, not initialised. */
   public static long allocate(long bytes) {
     Natives.load();
-    try (PointerPointer<Pointer> out = JavaCppLimit.explain(() -> new PointerPointer<>(1))) {
-      Status.check(merganser.mg_alloc((mg_context) null, bytes, out));
-      return out.get(0).address();
-    }
+    JavaCppLimit.count(bytes);
+    Address out = new Address(0);
+    Status.check(merganser.mg_alloc((mg_context) null, bytes, out));
+    return out.address();
   }
 
   public static void free(long address) {
     merganser.mg_free(null, new Address(address));
+  }
+
+  /** Of ranges that may overlap. */
+  static void copy(long to, long from, long bytes) {
+    Pointer.memmove(new Address(to), new Address(from), bytes);
   }
 
   /** A little-endian view that does not own the memory. {@code bytes} must fit an {@code int}. */

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.merganser.internal.kernel;
 
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Supplier;
+import org.bytedeco.javacpp.BytePointer;
 import org.bytedeco.javacpp.Pointer;
 import org.merganser.error.NativeLibraryException;
 
@@ -11,7 +13,25 @@ import org.merganser.error.NativeLibraryException;
  * maxPhysicalBytes} (the whole process; four times that). Its OutOfMemoryError says neither.
  */
 public final class JavaCppLimit {
+  /** Bytes of ours between two looks of JavaCPP at its limits. */
+  private static final long INTERVAL = 16 << 20;
+
+  private static final AtomicLong UNCOUNTED = new AtomicLong();
+
   private JavaCppLimit() {}
+
+  /**
+   * Memory that is about to be allocated through this library, which JavaCPP does not see. What is
+   * never closed must not grow without bounds: after every 16 MiB JavaCPP is made to compare the
+   * process with its limits, and to collect garbage beyond them. Each time would take longer than
+   * small allocations do.
+   */
+  static void count(long bytes) {
+    if (UNCOUNTED.addAndGet(bytes) >= INTERVAL) {
+      UNCOUNTED.set(0);
+      explain(() -> new BytePointer(1)).close();
+    }
+  }
 
   /** Runs an allocation, with an explanation when a limit stops it. */
   public static <T> T explain(Supplier<T> allocation) {

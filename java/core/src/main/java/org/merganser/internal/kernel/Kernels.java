@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.merganser.internal.kernel;
 
-import org.bytedeco.javacpp.DoublePointer;
-import org.bytedeco.javacpp.IntPointer;
-import org.bytedeco.javacpp.LongPointer;
 import org.merganser.natives.global.merganser;
 
 /**
@@ -139,18 +136,5 @@ public final class Kernels implements AutoCloseable {
       throw new IllegalArgumentException(
           what + " has " + length + " elements, needed are " + needed);
     }
-  }
-
-  static LongPointer longs(long[] values) {
-    return JavaCppLimit.explain(() -> new LongPointer(values.length == 0 ? new long[1] : values));
-  }
-
-  static DoublePointer doubles(double[] values) {
-    return JavaCppLimit.explain(
-        () -> new DoublePointer(values.length == 0 ? new double[1] : values));
-  }
-
-  static IntPointer ints(int[] values) {
-    return JavaCppLimit.explain(() -> new IntPointer(values.length == 0 ? new int[1] : values));
   }
 }

@@ -118,9 +118,7 @@ public final class LinAlgKernels {
     int count = gammaX.length;
     Kernels.requireLength("gamma_y", gammaY.length, count);
     try (Call call = context.enter();
-        mg_cca_report report = JavaCppLimit.explain(() -> new mg_cca_report(count));
-        DoublePointer forX = Kernels.doubles(gammaX);
-        DoublePointer forY = Kernels.doubles(gammaY)) {
+        mg_cca_report report = JavaCppLimit.explain(() -> new mg_cca_report(count))) {
       call.check(
           merganser.mg_cca_map(
               call.context(),
@@ -130,8 +128,8 @@ public final class LinAlgKernels {
               call.inDoubles(of.syy()),
               call.inDoubles(of.sxy()),
               count,
-              forX,
-              forY,
+              call.list(gammaX),
+              call.list(gammaY),
               call.outDoubles(t),
               call.outDoubles(tinv),
               call.outDoubles(correlations),
@@ -156,9 +154,7 @@ public final class LinAlgKernels {
   /** {@code c[i, j] = a[i, j] / (rows[i] columns[j])}, 0 where the product is; null for ones. */
   public void divide(MatrixBlock a, double[] rows, double[] columns, MatrixBlock c) {
     Kernels.requireLength("row_divisors", rows.length, a.rows());
-    try (Call call = context.enter();
-        DoublePointer ofRows = Kernels.doubles(rows);
-        DoublePointer ofColumns = columns == null ? null : Kernels.doubles(columns)) {
+    try (Call call = context.enter()) {
       call.check(
           merganser.mg_divide(
               call.context(),
@@ -166,8 +162,8 @@ public final class LinAlgKernels {
               a.columns(),
               call.inDoubles(a.block()),
               a.ld(),
-              ofRows,
-              ofColumns,
+              call.list(rows),
+              columns == null ? null : call.list(columns),
               call.outDoubles(c.block()),
               c.ld()));
     }
@@ -184,8 +180,8 @@ public final class LinAlgKernels {
   }
 
   private double norm(int kind, MatrixBlock a, double shift) {
-    try (Call call = context.enter();
-        DoublePointer norm = Kernels.doubles(new double[1])) {
+    try (Call call = context.enter()) {
+      DoublePointer norm = call.list(0.0);
       call.check(
           merganser.mg_norm(
               call.context(),
@@ -203,8 +199,8 @@ public final class LinAlgKernels {
   /** {@code out[i] = sum_j a[i, j] b[i, j]}. */
   public void rowProducts(MatrixBlock a, MatrixBlock b, double[] out) {
     Kernels.requireLength("out", out.length, a.rows());
-    try (Call call = context.enter();
-        DoublePointer products = Kernels.doubles(out)) {
+    try (Call call = context.enter()) {
+      DoublePointer products = call.list(out);
       call.check(
           merganser.mg_row_products(
               call.context(),

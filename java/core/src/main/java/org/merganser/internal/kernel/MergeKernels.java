@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.merganser.internal.kernel;
 
-import org.bytedeco.javacpp.DoublePointer;
-import org.bytedeco.javacpp.Pointer;
-import org.bytedeco.javacpp.PointerPointer;
+import org.bytedeco.javacpp.Loader;
 import org.merganser.natives.global.merganser;
 import org.merganser.natives.mg_task;
 import org.merganser.natives.mg_threshold;
 
 /** Merge arithmetic over arrays of one type: sums, task vectors, magnitudes. */
 public final class MergeKernels {
+  private static final long TASK_BYTES = Loader.sizeof(mg_task.class);
+
   private final Context context;
 
   MergeKernels(Context context) {
@@ -18,12 +18,16 @@ public final class MergeKernels {
 
   public void weightedSum(int dtype, long count, Block[] in, double[] weights, Block out) {
     Kernels.requireLength("weights", weights.length, in.length);
-    try (Call call = context.enter();
-        PointerPointer<Pointer> pointers = call.ins(in);
-        DoublePointer w = Kernels.doubles(weights)) {
+    try (Call call = context.enter()) {
       call.check(
           merganser.mg_weighted_sum(
-              call.context(), dtype, count, in.length, pointers, w, call.out(out)));
+              call.context(),
+              dtype,
+              count,
+              in.length,
+              call.ins(in),
+              call.list(weights),
+              call.out(out)));
     }
   }
 
@@ -63,9 +67,8 @@ public final class MergeKernels {
   public void taskMerge(
       int dtype, long first, long count, Block base, Block[] in, Task[] tasks, Mix mix, Block out) {
     Kernels.requireLength("tasks", tasks.length, in.length);
-    try (Call call = context.enter();
-        PointerPointer<Pointer> pointers = call.ins(in);
-        mg_task all = JavaCppLimit.explain(() -> new mg_task(Math.max(tasks.length, 1)))) {
+    try (Call call = context.enter()) {
+      mg_task all = new mg_task(call.room(tasks.length * TASK_BYTES));
       for (int k = 0; k < tasks.length; k++) {
         Task task = tasks[k];
         all.position(k)
@@ -86,7 +89,7 @@ public final class MergeKernels {
               count,
               in.length,
               call.in(base),
-              pointers,
+              call.ins(in),
               all.position(0),
               mix.elect() ? 1 : 0,
               mix.normalise() ? 1 : 0,
@@ -118,10 +121,10 @@ public final class MergeKernels {
 
   /** Writes the XOR of all {@code in} to every {@code out}: the measure of memory. */
   public void bandwidth(long bytes, Block[] in, Block[] out) {
-    try (Call call = context.enter();
-        PointerPointer<Pointer> from = call.ins(in);
-        PointerPointer<Pointer> to = call.outs(out)) {
-      call.check(merganser.mg_bandwidth(call.context(), bytes, in.length, from, out.length, to));
+    try (Call call = context.enter()) {
+      call.check(
+          merganser.mg_bandwidth(
+              call.context(), bytes, in.length, call.ins(in), out.length, call.outs(out)));
     }
   }
 }

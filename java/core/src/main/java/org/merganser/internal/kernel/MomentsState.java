@@ -3,9 +3,6 @@ package org.merganser.internal.kernel;
 
 import java.lang.ref.Cleaner;
 import java.util.function.ToLongFunction;
-import org.bytedeco.javacpp.IntPointer;
-import org.bytedeco.javacpp.LongPointer;
-import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.javacpp.PointerPointer;
 import org.merganser.natives.global.merganser;
 import org.merganser.natives.mg_moments;
@@ -59,13 +56,18 @@ public final class MomentsState implements AutoCloseable {
       int nonFinitePolicy) {
     this.context = context;
     try (Call call = context.enter();
-        PointerPointer<mg_moments> out = JavaCppLimit.explain(() -> new PointerPointer<>(1));
-        LongPointer w = Kernels.longs(widths);
-        IntPointer i = Kernels.ints(pairI);
-        IntPointer j = Kernels.ints(pairJ)) {
+        PointerPointer<mg_moments> out = JavaCppLimit.explain(() -> new PointerPointer<>(1))) {
       call.check(
           merganser.mg_moments_create(
-              call.context(), widths.length, w, pairI.length, i, j, mode, nonFinitePolicy, out));
+              call.context(),
+              widths.length,
+              call.list(widths),
+              pairI.length,
+              call.list(pairI),
+              call.list(pairJ),
+              mode,
+              nonFinitePolicy,
+              out));
       moments = new mg_moments(new Address(out.get(0).address()));
     }
     mg_moments freed = moments;
@@ -76,11 +78,10 @@ public final class MomentsState implements AutoCloseable {
 
   /** Adds one batch; see {@code mg_moments_update} for the strides. */
   public void update(Block[] data, int dtype, long outer, long inner, long[] strides) {
-    try (Call call = context.enter(handle);
-        PointerPointer<Pointer> pointers = call.ins(data);
-        LongPointer s = Kernels.longs(strides)) {
+    try (Call call = context.enter(handle)) {
       call.check(
-          merganser.mg_moments_update(call.context(), moments, pointers, dtype, outer, inner, s));
+          merganser.mg_moments_update(
+              call.context(), moments, call.ins(data), dtype, outer, inner, call.list(strides)));
     }
   }
 

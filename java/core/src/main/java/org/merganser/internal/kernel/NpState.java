@@ -2,7 +2,6 @@
 package org.merganser.internal.kernel;
 
 import java.util.function.ToLongFunction;
-import org.bytedeco.javacpp.DoublePointer;
 import org.bytedeco.javacpp.IntPointer;
 import org.bytedeco.javacpp.LongPointer;
 import org.bytedeco.javacpp.Pointer;
@@ -101,11 +100,6 @@ public final class NpState implements AutoCloseable {
       Context context, Options options, long[] counts, long[] rows, Block[] in, double[] initial) {
     try (Call call = context.enter();
         PointerPointer<mg_np> out = JavaCppLimit.explain(() -> new PointerPointer<>(1));
-        PointerPointer<Pointer> models = call.ins(in);
-        LongPointer sizes = JavaCppLimit.explain(() -> new LongPointer(counts));
-        LongPointer heights = JavaCppLimit.explain(() -> new LongPointer(rows));
-        DoublePointer weights =
-            initial == null ? null : JavaCppLimit.explain(() -> new DoublePointer(initial));
         mg_np_options o = JavaCppLimit.explain(mg_np_options::new)) {
       o.form(options.form())
           .optimizer(options.optimizer())
@@ -120,7 +114,14 @@ public final class NpState implements AutoCloseable {
           ._limit(options.limit());
       Status.check(
           merganser.mg_np_create(
-              call.context(), o, counts.length, sizes, heights, models, weights, out));
+              call.context(),
+              o,
+              counts.length,
+              call.list(counts),
+              call.list(rows),
+              call.ins(in),
+              initial == null ? null : call.list(initial),
+              out));
       mg_np np = new mg_np(new Address(out.get(0).address()));
       return new NpState(context, np, call.detach(), counts.length);
     }

@@ -158,7 +158,7 @@ public record ExperimentOptions(
                   !gamma.isEmpty()
                       && Catalogue.aligners().entry(id).settings().has("gamma")
                       && !text.contains("gamma=");
-              return used ? text + (text.equals(id) ? ":" : ",") + setting : text;
+              return used ? Catalogue.Methods.with(text, setting) : text;
             })
         .toList();
   }

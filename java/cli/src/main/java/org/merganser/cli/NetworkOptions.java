@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.cli;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Optional;
+import org.merganser.internal.Opened;
+import org.merganser.lab.data.DataSet;
+import org.merganser.lab.experiment.ExperimentOptions;
+import org.merganser.lab.experiment.NetworkChoice;
+import org.merganser.method.Settings;
+import org.merganser.plan.Catalogue;
+import picocli.CommandLine;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+
+/** A network and samples to run it on, as experiments have them. */
+final class NetworkOptions {
+  /** What experiments have for samples too; {@link #with} offers it. */
+  private static final List<String> SAMPLES = List.of("shrink", "train", "statistics");
+
+  private static final Settings<ExperimentOptions> SETTINGS =
+      Settings.of(ExperimentOptions.defaults(Catalogue.aligners().ids().get(0)));
+
+  @Option(
+      names = "--network",
+      paramLabel = "NETWORK",
+      description =
+          "What the models are parameters of, with settings as experiments have them:"
+              + " mlp:hidden=64,layers=2, vgg11:norm=batch, resnet20:width-multiplier=0.25. It is"
+              + " run on --data for activations, repairs and mergers that learn.")
+  String network;
+
+  @Option(
+      names = "--data",
+      paramLabel = "DIR",
+      description = "A folder of training images, as experiments read them.")
+  Path data;
+
+  /** The command with options for samples beside those here. */
+  static CommandLine with(Computation command) {
+    CommandLine line = new CommandLine(command);
+    ExperimentCommand.declare(line.getCommandSpec(), SETTINGS, SAMPLES::contains);
+    return line;
+  }
+
+  /** What an experiment with these options is set to. */
+  ExperimentOptions options(CommandSpec command) {
+    if (data == null) {
+      throw new IllegalArgumentException("--network needs --data, samples to run it on");
+    }
+    NetworkChoice choice =
+        Settings.of(NetworkChoice.defaults())
+            .parse("--network", "network=" + network.replaceFirst(":", ","));
+    ExperimentOptions samples =
+        SETTINGS.parse("", ExperimentCommand.given(command, SETTINGS, SAMPLES::contains));
+    return Settings.with(Settings.with(samples, "choice", choice), "data", data.toString());
+  }
+
+  /**
+   * The network with its data, which are read; empty without one.
+   *
+   * @param opened closes it
+   */
+  Optional<RunningNetwork> open(CommandSpec command, Opened opened) throws IOException {
+    if (network == null) {
+      return Optional.empty();
+    }
+    ExperimentOptions options = options(command);
+    DataSet read = opened.add(options.load(0));
+    return Optional.of(new RunningNetwork(options, read, options.choice().build(read)));
+  }
+}

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.cli;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Locale;
+import java.util.Set;
+import java.util.stream.Stream;
+import org.merganser.error.FormatException;
+import org.merganser.internal.io.PartialFile;
+import org.merganser.io.Checkpoint;
+import org.merganser.io.Safetensors;
+import picocli.CommandLine.Option;
+
+/**
+ * The file that a command writes. It is checked before any work, since a long run must not end on a
+ * name that it cannot use.
+ */
+final class Output {
+  @Option(
+      names = {"-o", "--out"},
+      paramLabel = "FILE",
+      required = true,
+      description = "The file to write.")
+  Path path;
+
+  @Option(
+      names = "--force",
+      description =
+          "Replaces an existing output of any kind; an older one of the same kind is replaced"
+              + " without it.")
+  boolean force;
+
+  private boolean replaces;
+
+  /** What a command writes. */
+  enum Kind {
+    CHECKPOINT("a checkpoint", ".safetensors"),
+    MAPS("a set of maps", ".mgalign");
+
+    private final String text;
+    private final String suffix;
+
+    Kind(String text, String suffix) {
+      this.text = text;
+      this.suffix = suffix;
+    }
+
+    private boolean isIn(Path file) throws IOException {
+      try (Checkpoint checkpoint = Safetensors.open(file)) {
+        String format = checkpoint.metadata().getOrDefault("format", "");
+        return this == MAPS ? format.equals("mgalign") : !format.startsWith("mg");
+      } catch (FormatException e) {
+        return false;
+      }
+    }
+  }
+
+  /** Ends of names that promise something else than safetensors. */
+  private static final Set<String> KNOWN =
+      Set.of(
+          (".bin .ckpt .csv .gguf .h5 .hdf5 .html .joblib .json .keras .mgalign .mgstats .msgpack"
+                  + " .npy .npz .onnx .pb .pickle .pkl .pt .pth .safetensors .tar .tflite .txt .yaml"
+                  + " .yml .zip")
+              .split(" "));
+
+  /**
+   * Refuses a name that cannot or must not be written.
+   *
+   * @param models models that must not be replaced, whatever path leads to them
+   * @param inputs other files and folders that are read, likewise
+   */
+  void check(Kind kind, List<Path> models, List<Path> inputs) throws IOException {
+    for (Path model : models) {
+      for (Path file : Safetensors.files(model)) {
+        refuse(isSame(path, file), " is one of the models; choose another file");
+      }
+      requireOutside(model);
+    }
+    for (Path input : inputs) {
+      requireOutside(input);
+      for (Path file : filesOf(input)) {
+        refuse(isSame(path, file), " is one of the inputs; choose another file");
+      }
+    }
+    requireRoom(0);
+    refuse(
+        path.toString().equals("-"),
+        ": a file is written whole under its name, nothing goes to standard output; name a file");
+    String name = String.valueOf(path.getFileName());
+    int dot = name.lastIndexOf('.');
+    String suffix = dot < 0 ? "" : name.substring(dot).toLowerCase(Locale.ROOT);
+    refuse(
+        KNOWN.contains(suffix) && !suffix.equals(kind.suffix),
+        ": the output is %s (*%s), no %s file; use -o %s",
+        kind.text,
+        kind.suffix,
+        suffix,
+        path.resolveSibling(dot < 0 ? name : name.substring(0, dot) + kind.suffix));
+    replaces = Files.exists(path) && Files.size(path) > 0;
+    refuse(
+        replaces && !force && !kind.isIn(path),
+        " exists and is not %s; choose another name, or replace it with --force",
+        kind.text);
+  }
+
+  /** Refuses a place that has no room for so many bytes. */
+  void requireRoom(long bytes) throws IOException {
+    PartialFile.requirePlace(path, bytes);
+  }
+
+  /** A file beside those of a folder that is read would be read with them by the next run. */
+  private void requireOutside(Path input) throws IOException {
+    Path parent = path.toAbsolutePath().getParent();
+    refuse(
+        Files.isDirectory(input) && isSame(parent, input),
+        " lies in %s, which is read; choose another folder",
+        input);
+  }
+
+  private static List<Path> filesOf(Path input) throws IOException {
+    if (!Files.isDirectory(input)) {
+      return List.of(input);
+    }
+    try (Stream<Path> files = Files.list(input)) {
+      return files.toList();
+    }
+  }
+
+  /** Whatever path or link leads to it. */
+  static boolean isSame(Path one, Path other) throws IOException {
+    return Files.exists(one) && Files.exists(other) && Files.isSameFile(one, other);
+  }
+
+  private void refuse(boolean wrong, String reason, Object... with) {
+    if (wrong) {
+      throw new IllegalArgumentException("-o " + path + reason.formatted(with));
+    }
+  }
+
+  /** How the result is told. */
+  String wrote() {
+    return (replaces ? "replaced " : "wrote ") + Printable.line(path);
+  }
+}

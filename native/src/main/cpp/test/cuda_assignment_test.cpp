@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: Apache-2.0
+// Linear assignment of the CUDA plug-in on the stand-in: the CPU's bytes and its decisions, counted, on families that
+// strain each phase, larger than those of listed.cpp so that lists run out; batches; errors word for word.
+#include <algorithm>
+#include <functional>
+#include <memory>
+
+#include "test/check.h"
+#include "test/costs.h"
+#include "test/listed_tools.h"
+
+using namespace check;
+
+namespace {
+
+struct Answer {
+  int32_t status = MG_OK;
+  std::string error;
+  std::vector<int64_t> columns, counters;
+  Vector u, v, value;
+
+  Answer(int64_t rows, int64_t cols, int64_t problems)
+      : columns(static_cast<size_t>(rows)),
+        counters(MG_ASSIGNMENT_COUNTERS),
+        u(static_cast<size_t>(rows)),
+        v(static_cast<size_t>(cols)),
+        value(static_cast<size_t>(problems)) {}
+  void end(mg_context* context, int32_t ended) {
+    status = ended;
+    if (status != MG_OK) error = mg_last_error();
+    CHECK_OK(mg_assignment_counters(context, counters.data()));
+    CHECK_OK(mg_assignment_route(context, 0));
+  }
+  bool operator==(const Answer& other) const {
+    if (status != MG_OK || other.status != MG_OK) return status == other.status && error == other.error;
+    return columns == other.columns && same_bits(u, other.u) && same_bits(v, other.v) &&
+           same_bits(value, other.value) && counters == other.counters;
+  }
+};
+
+struct Problem {
+  int32_t dtype;
+  int64_t rows, cols;
+  Vector cost;
+};
+
+// The matrix of a problem where a context computes, each row with room behind it.
+struct Placed {
+  Array array;
+  mg_costs costs;
+
+  Placed(mg_context* context, const Problem& p, int64_t shift)
+      : array(context, p.dtype, padded(p), shift),
+        costs(matrix(p.dtype, p.rows, p.cols, array.data(), p.cols + kRoom)) {}
+
+ private:
+  static constexpr int64_t kRoom = 3;
+  static Vector padded(const Problem& p) {
+    Vector result(static_cast<size_t>(p.rows * (p.cols + kRoom)), kNaN);
+    for (int64_t e = 0; e < p.rows * p.cols; ++e) result[e / p.cols * (p.cols + kRoom) + e % p.cols] = p.cost[e];
+    return result;
+  }
+};
+
+Answer solve_one(mg_context* context, const Problem& p, int64_t shift, int32_t route, bool warm) {
+  const Placed placed(context, p, shift);
+  Answer a(p.rows, p.cols, 1);
+  if (warm) a.v = gaussian(p.cols, 3);
+  CHECK_OK(mg_assignment_route(context, route));
+  a.end(context, assign(context, placed.costs, 0, warm, a.columns.data(), a.u.data(), a.v.data(), a.value.data()));
+  return a;
+}
+
+Answer solve_all(mg_context* context, const std::vector<Problem>& problems, int32_t route) {
+  std::vector<std::unique_ptr<Placed>> placed;
+  std::vector<mg_costs> costs;
+  int64_t rows = 0, cols = 0;
+  for (const Problem& p : problems) {
+    placed.push_back(std::make_unique<Placed>(context, p, 0));
+    costs.push_back(placed.back()->costs);
+    rows += p.rows;
+    cols += p.cols;
+  }
+  Answer a(rows, cols, static_cast<int64_t>(problems.size()));
+  CHECK_OK(mg_assignment_route(context, route));
+  a.end(context, mg_assignment_batch(context, static_cast<int64_t>(problems.size()), costs.data(), 1, a.columns.data(),
+                                     a.u.data(), a.v.data(), a.value.data()));
+  return a;
+}
+
+const std::vector<const char*> kFamilies = {"uniform",   "integers 0..9", "euclidean", "correlation", "constant",
+                                            "rank one",  "zero rows",     "sparse",    "large",       "wide range"};
+
+Problem drawn(const std::string& family, int32_t dtype, int64_t rows, int64_t cols) {
+  std::mt19937_64 generator(static_cast<uint64_t>(cols * 7 + rows));
+  std::uniform_real_distribution<double> uniform(0, 1);
+  const Vector noise = gaussian(rows * cols, 5);
+  Problem p{dtype, rows, cols, {}};
+  for (int64_t e = 0; e < rows * cols; ++e) {
+    const double i = static_cast<double>(e / cols), j = static_cast<double>(e % cols), r = uniform(generator);
+    double c = r;
+    if (family == "integers 0..9") c = std::floor(10 * r);
+    if (family == "euclidean") {
+      c = std::hypot(std::fmod(0.618 * i, 1) - std::fmod(0.755 * j, 1), std::fmod(0.414 * i, 1) - std::fmod(0.57 * j, 1));
+    }
+    if (family == "correlation") c = 0.1 * noise[e];
+    if (family == "constant") c = 3.25;
+    if (family == "rank one") c = std::sqrt(i + 1) * std::sqrt(j + 0.5);
+    if (family == "zero rows") c = e / cols % 5 == 0 ? 0 : r;
+    // Allowed: a cycle and some more.
+    if (family == "sparse") c = (e % cols - e / cols + cols) % cols % 17 <= 1 ? r : kInf;
+    if (family == "large") c = r < 0.5 ? 1e9 : r;  // F64 prices do not settle these
+    if (family == "wide range") c = std::exp(8 * noise[e]);
+    p.cost.push_back(c);
+  }
+  return p;
+}
+
+void expect_same(const Answer& found, const Answer& wanted, const std::string& what) {
+  check::report(found == wanted, __FILE__, __LINE__,
+                what + " is not as on the CPU: " + found.error + (found.counters == wanted.counters ? "" : " (counters)"));
+}
+
+}  // namespace
+
+TEST(fake_assignment_decides_as_the_cpu_does) {
+  if (!cuda_standin()) return;
+  Context device(2, MG_BACKEND_CUDA), cpu(2);
+  const std::vector<int32_t> routes = {0, MG_ASSIGNMENT_SHORT_LISTS, MG_ASSIGNMENT_AUCTION | MG_ASSIGNMENT_SHORT_LISTS,
+                                       MG_ASSIGNMENT_NO_REDUCTION | MG_ASSIGNMENT_SPARSE,
+                                       MG_ASSIGNMENT_GREEDY | MG_ASSIGNMENT_NO_REDUCTION | MG_ASSIGNMENT_DENSE};
+  size_t turn = 0;
+  for (const char* family : kFamilies) {
+    for (int32_t dtype : {MG_F64, MG_F32}) {
+      const int64_t n = kSanitized ? 110 : 170;
+      for (int64_t rows : {n, n - 31}) {
+        const int32_t route = routes[turn++ % routes.size()];
+        const bool warm = rows == n && turn % 3 == 0;
+        const Problem p = drawn(family, dtype, rows, n);
+        const Answer wanted = solve_one(cpu, p, 0, route, warm);
+        expect_same(solve_one(device, p, turn % 4 == 0, route, warm), wanted,
+                    std::string(family) + ", " + std::to_string(rows) + " rows, route " + std::to_string(route));
+      }
+    }
+  }
+}
+
+TEST(fake_assignment_batches_decide_as_the_cpu_does) {
+  if (!cuda_standin()) return;
+  Context device(2, MG_BACKEND_CUDA), cpu(2);
+  for (int32_t route : {0, MG_ASSIGNMENT_SHORT_LISTS | MG_ASSIGNMENT_LISTS, MG_ASSIGNMENT_AUCTION | MG_ASSIGNMENT_LISTS,
+                        MG_ASSIGNMENT_NO_REDUCTION | MG_ASSIGNMENT_SPARSE | MG_ASSIGNMENT_LISTS,
+                        MG_ASSIGNMENT_GREEDY | MG_ASSIGNMENT_NO_REDUCTION | MG_ASSIGNMENT_DENSE}) {
+    std::vector<Problem> problems = {{MG_F64, 0, 3, {}}, drawn("uniform", MG_F32, 2, 2100)};  // neither is for a warp
+    int64_t n = 5;
+    for (const char* family : kFamilies) {
+      for (int32_t dtype : {MG_F64, MG_F32}) {
+        problems.push_back(drawn(family, dtype, n % 3 == 0 ? n - 4 : n, n));
+        if (std::string(family) == "sparse") {
+          for (double& c : problems.back().cost) c = -c;  // of a maximum
+        }
+        n = n < 120 ? n + 23 : 9;
+      }
+    }
+    problems.push_back(drawn("euclidean", MG_F32, 200, 200));
+    const Answer wanted = solve_all(cpu, problems, route);
+    CHECK(wanted.status == MG_OK);
+    expect_same(solve_all(device, problems, route), wanted, "a batch, route " + std::to_string(route));
+  }
+}
+
+TEST(fake_assignment_errors_are_those_of_the_cpu) {
+  if (!cuda_standin()) return;
+  Context device(2, MG_BACKEND_CUDA), cpu(2);
+  const auto same = [&](const Problem& p) {
+    const Answer wanted = solve_one(cpu, p, 0, 0, false);
+    CHECK(wanted.status != MG_OK);
+    expect_same(solve_one(device, p, 0, 0, false), wanted, wanted.error);
+  };
+  for (const auto& [n, m] : {std::pair<int64_t, int64_t>{3, 3}, {3, 5}, {120, 120}, {100, 120}}) {
+    for (double bad : {kNaN, -kInf, 1e301}) {
+      Problem p = drawn("uniform", MG_F64, n, m);
+      p.cost[2 * m + 1] = p.cost[2 * m] = bad;
+      same(p);
+    }
+    // Rows that share a column fewer than they are; a column that is closed.
+    Problem p = drawn("uniform", MG_F64, n, m);
+    for (int64_t e = 0; e < n * m; ++e) p.cost[e] = e / m < 3 && e % m > 1 ? kInf : p.cost[e];
+    same(p);
+    for (int64_t e = 0; e < n * m && n == m; ++e) p.cost[e] = e % m == 1 ? kInf : p.cost[e];
+    same(p);
+  }
+  std::vector<Problem> problems(7, drawn("uniform", MG_F64, 6, 6));
+  problems[5].cost[7] = kNaN;
+  problems[3].cost[8] = problems[4].cost[9] = -kNaN;
+  for (double& c : problems[2].cost) c = &c - problems[2].cost.data() < 12 ? -kInf : c;
+  const Answer wanted = solve_all(cpu, problems, 0);
+  CHECK(wanted.error.rfind("problem 2: no finite assignment", 0) == 0);
+  expect_same(solve_all(device, problems, 0), wanted, "the first problem that fails");
+  problems.erase(problems.begin() + 2);
+  expect_same(solve_all(device, problems, 0), solve_all(cpu, problems, 0), "the first problem that fails");
+  // Factors.
+  for (int which = 0; which < 3; ++which) {
+    Vector x = {1, 2, 3, 4}, y = {1, 2, 3, 4};
+    if (which == 0) x[2] = y[1] = kNaN;
+    if (which == 1) y[3] = -kInf;
+    if (which == 2) x[0] = y[0] = 1e200;
+    std::string texts[2];
+    for (mg_context* context : {static_cast<mg_context*>(device), static_cast<mg_context*>(cpu)}) {
+      const Array left(context, MG_F64, x, 0), right(context, MG_F64, y, 0);
+      Answer a(2, 2, 1);
+      a.end(context, assign(context, products(MG_F64, 2, 2, 2, left.data(), 2, right.data(), 2), 0, 0, a.columns.data(),
+                            a.u.data(), a.v.data(), a.value.data()));
+      texts[context == static_cast<mg_context*>(cpu)] = a.error;
+    }
+    CHECK(!texts[1].empty() && texts[0] == texts[1]);
+  }
+}

@@ -1,0 +1,411 @@
+// SPDX-License-Identifier: Apache-2.0
+// gemm, polar, CCA maps and applied maps of a device on the host (see fake_device_test.cpp) beside those of the CPU:
+// what listed.cpp does not reach, which is large problems, singular ones, and errors.
+#include <array>
+
+#include "test/check.h"
+#include "test/listed_tools.h"
+
+using namespace check;
+
+namespace {
+
+struct Polar {
+  int32_t status;
+  std::string message;
+  Vector q, sigma;
+  std::vector<mg_polar_report> reports;
+};
+
+// `count` problems, where the context computes.
+Polar polar(mg_context* context, int32_t dtype, int64_t count, int64_t n, const Vector& a, int64_t lda,
+            bool with_sigma) {
+  const int64_t ldq = n + 2;
+  const Array in(context, MG_F64, a, 0), q(context, MG_F64, Vector(static_cast<size_t>(count * n * ldq), 7.0), 0),
+      sigma(context, MG_F64, Vector(static_cast<size_t>(count * n), 7.0), 0);
+  std::vector<mg_polar_report> reports(static_cast<size_t>(count));
+  const int32_t status = mg_polar(context, dtype, count, n, in.doubles(), lda, q.doubles(), ldq,
+                                  with_sigma ? sigma.doubles() : nullptr, reports.data());
+  Polar result{status, status == MG_OK ? "" : mg_last_error(), q.values(MG_F64), sigma.values(MG_F64), reports};
+  for (size_t i = 0; i < result.q.size(); ++i) {
+    if (static_cast<int64_t>(i) % ldq >= n) CHECK(result.q[i] == 7);
+  }
+  return result;
+}
+
+// Both, and how they may differ: `distance` of the factors, relative `error` of sums and singular values.
+Polar compare(mg_context* device, mg_context* cpu, int32_t dtype, int64_t count, int64_t n, const Vector& a,
+              int64_t lda, double distance, double error) {
+  Polar there;
+  for (bool with_sigma : {true, false}) {
+    there = polar(device, dtype, count, n, a, lda, with_sigma);
+    const Polar here = polar(cpu, dtype, count, n, a, lda, with_sigma);
+    CHECK(there.status == here.status && there.message == here.message);
+    if (here.status != MG_OK) continue;
+    CHECK(largest_difference(there.q, here.q) <= distance);
+    for (int64_t k = 0; k < count; ++k) {
+      const mg_polar_report &x = there.reports[k], &y = here.reports[k];
+      CHECK(x.rank == y.rank && x.completion == y.completion);
+      CHECK_NEAR(x.sum, y.sum, error * y.sum);
+      for (int64_t i = 0; i < n; ++i) {
+        CHECK_NEAR(there.sigma[k * n + i], here.sigma[k * n + i], error * here.sigma[k * n]);
+      }
+    }
+  }
+  return there;
+}
+
+double orthogonality(int64_t n, const Vector& padded) {
+  Vector q;
+  for (int64_t i = 0; i < n * n; ++i) q.push_back(padded[i / n * (n + 2) + i % n]);
+  return largest_difference(multiply(n, n, n, q, true, q, false), identity(n));
+}
+
+}  // namespace
+
+TEST(fake_polar_of_every_size) {
+  if (!device_on_host()) return;
+  Context device(2, MG_BACKEND_CUDA), cpu;
+  for (int64_t n : {1, 2, 5, 32, 33, 64, 95, 128, 129, 160}) {
+    if (n > 64 && kSanitized) continue;
+    for (int64_t count : {1, 3}) {
+      if (count == 3 && n > 130) continue;
+      const int64_t lda = n + 3;
+      const Vector a = gaussian(count * n * lda, 40 + static_cast<uint64_t>(n));
+      const Polar wide = compare(device, cpu, MG_F64, count, n, a, lda, 1e-10 * static_cast<double>(n), 1e-12);
+      CHECK(orthogonality(n, wide.q) < 1e-13);
+      const Polar narrow = compare(device, cpu, MG_F32, count, n, a, lda, 1e-4, 1e-5);
+      CHECK(orthogonality(n, narrow.q) < 1e-8);
+      CHECK(same_bits(wide.q, polar(device, MG_F64, count, n, a, lda, false).q));
+    }
+  }
+}
+
+TEST(fake_polar_of_every_condition) {
+  if (!device_on_host()) return;
+  Context device(2, MG_BACKEND_CUDA), cpu;
+  for (int64_t n : {48, 140}) {
+    const auto factor = [&](uint64_t seed) {
+      Vector q(static_cast<size_t>(n * n));
+      mg_polar_report report;
+      const Vector a = gaussian(n * n, seed);
+      CHECK_OK(mg_polar(cpu, MG_F64, 1, n, a.data(), n, q.data(), n, nullptr, &report));
+      return q;
+    };
+    const Vector u = factor(1), v = factor(2), planted = multiply(n, n, n, u, false, v, false);
+    for (double condition : {1.0, 3.0, 1e2, 1e4, 2e5, 5e5, 1e7}) {
+      for (int spectrum = 0; spectrum < 3; ++spectrum) {
+        Vector scaled = u;
+        for (int64_t i = 0; i < n * n; ++i) {
+          const double share = static_cast<double>(i % n) / static_cast<double>(n - 1);
+          scaled[i] *= 1e3 * (spectrum == 0   ? std::pow(condition, -share)
+                              : spectrum == 1 ? (i % n == 0 ? 1 / condition : 1)
+                                              : (i % n == 0 ? 1 : 1 / condition));
+        }
+        const Vector a = multiply(n, n, n, scaled, false, v, false);
+        // As sensitive as the two smallest singular values are small.
+        const double sensitivity = spectrum == 1 ? 1 : condition;
+        const Polar found = compare(device, cpu, MG_F64, 1, n, a, n, 1e-13 * (10 + sensitivity), 1e-11);
+        if (condition < 1e6) {
+          Vector q;
+          for (int64_t i = 0; i < n * n; ++i) q.push_back(found.q[i / n * (n + 2) + i % n]);
+          CHECK(largest_difference(q, planted) <= 2e-14 * (10 + sensitivity));
+        }
+        CHECK(orthogonality(n, found.q) < 1e-13);
+        const Polar narrow = compare(device, cpu, MG_F32, 1, n, a, n, condition < 1e6 ? 5e-5 : 1e-4, 1e-5);
+        CHECK(orthogonality(n, narrow.q) < 1e-8);
+      }
+    }
+  }
+}
+
+TEST(fake_polar_completes_as_the_cpu) {
+  if (!device_on_host()) return;
+  Context device(2, MG_BACKEND_CUDA), cpu;
+  const auto same = [&](int64_t n, const Vector& a, int32_t completion) {
+    for (int32_t dtype : {MG_F64, MG_F32}) {
+      const Polar found = compare(device, cpu, dtype, 1, n, a, n, 1e-8, 1e-12);
+      CHECK(found.reports[0].completion == completion && orthogonality(n, found.q) < 1e-10);
+    }
+  };
+  same(3, Vector(9, 0.0), MG_COMPLETION_IDENTITY);
+  same(2, {0, 5, 0, 0}, MG_COMPLETION_ASSIGNMENT);
+  same(3, {0, 0, 2, 0, 0, 0, -1, 0, 0}, MG_COMPLETION_IDENTITY);
+  same(2, {0.5, -0.5, 0.5, -0.5}, MG_COMPLETION_INDEX);
+  const int64_t n = 12;
+  Vector pairs(static_cast<size_t>(n * n), 0.0);
+  for (int64_t k = 0; k < n; k += 2) {
+    const double s = static_cast<double>(n - k);
+    pairs[k * n + k] = pairs[(k + 1) * n + k] = s;
+    pairs[k * n + k + 1] = pairs[(k + 1) * n + k + 1] = -s;
+  }
+  same(n, pairs, MG_COMPLETION_INDEX);
+  for (int64_t size : {17, 140}) {
+    Vector holes = gaussian(size * size, 7);
+    for (int64_t i = 0; i < size; ++i) holes[i * size + 7] = holes[5 * size + i] = 0;
+    same(size, holes, MG_COMPLETION_ASSIGNMENT);
+    const int64_t rank = size - 3;
+    const Vector left = gaussian(size * rank, 5), right = gaussian(rank * size, 6);
+    same(size, multiply(size, size, rank, left, false, right, false), MG_COMPLETION_IDENTITY);
+    // One of several problems.
+    Vector three = gaussian(3 * size * size, 9);
+    std::copy(holes.begin(), holes.end(), three.begin() + size * size);
+    compare(device, cpu, MG_F64, 3, size, three, size, 1e-8, 1e-12);
+  }
+}
+
+TEST(fake_polar_of_any_scale) {
+  if (!device_on_host()) return;
+  Context device(2, MG_BACKEND_CUDA), cpu;
+  for (int64_t n : {3, 40, 133}) {
+    const Vector a = gaussian(n * n, 9);
+    for (int exponent : {-1040, -400, 400, 1015}) {
+      Vector scaled = a;
+      for (double& each : scaled) each = std::ldexp(each, exponent);
+      compare(device, cpu, MG_F64, 1, n, scaled, n, exponent < -1000 ? 1e-4 : 1e-8, exponent < -1000 ? 1e-6 : 1e-12);
+    }
+  }
+}
+
+TEST(fake_polar_names_what_is_not_finite) {
+  if (!device_on_host()) return;
+  Context device(2, MG_BACKEND_CUDA), cpu;
+  for (int64_t n : {2, 130}) {
+    Vector a = gaussian(2 * n * n, 3);
+    a[n * n + n + 1] = -kInf;
+    CHECK(compare(device, cpu, MG_F64, 2, n, a, n, 0, 0).message == "problem 1: a[1, 1] is infinite");
+    a[n + 1] = kNaN;
+    a.resize(static_cast<size_t>(n * n));
+    CHECK(compare(device, cpu, MG_F64, 1, n, a, n, 0, 0).message == "a[1, 1] is NaN");
+  }
+}
+
+namespace {
+
+struct Cca {
+  int32_t status;
+  std::string message;
+  Vector t, tinv, correlations;
+  std::vector<mg_cca_report> reports;
+};
+
+Cca cca(mg_context* context, int32_t dtype, int64_t n, const Covariances& p, const Vector& gamma, bool correlations) {
+  const size_t size = gamma.size() * p.xx.size();
+  const Array xx(context, MG_F64, p.xx, 0), yy(context, MG_F64, p.yy, 0), xy(context, MG_F64, p.xy, 0),
+      t(context, MG_F64, Vector(size, 7.0), 0), tinv(context, MG_F64, Vector(size, 7.0), 0),
+      rho(context, MG_F64, Vector(gamma.size() * static_cast<size_t>(n), 7.0), 0);
+  std::vector<mg_cca_report> reports(gamma.size());
+  const int32_t status =
+      mg_cca_map(context, dtype, n, xx.doubles(), yy.doubles(), xy.doubles(), static_cast<int64_t>(gamma.size()),
+                 gamma.data(), gamma.data(), t.doubles(), tinv.doubles(), correlations ? rho.doubles() : nullptr,
+                 reports.data());
+  return {status, status == MG_OK ? "" : mg_last_error(), t.values(MG_F64), tinv.values(MG_F64), rho.values(MG_F64),
+          reports};
+}
+
+struct CcaTolerance {
+  double map = 1e-9, value = 1e-11, condition = 1e-8;
+};
+
+Cca compare(mg_context* device, mg_context* cpu, int32_t dtype, int64_t n, const Covariances& p, const Vector& gamma,
+            CcaTolerance allowed = {}) {
+  Cca there;
+  for (bool correlations : {true, false}) {
+    there = cca(device, dtype, n, p, gamma, correlations);
+    const Cca here = cca(cpu, dtype, n, p, gamma, correlations);
+    CHECK(there.status == here.status && there.message == here.message);
+    if (here.status != MG_OK) continue;
+    CHECK(largest_difference(there.t, here.t) <= allowed.map * largest_magnitude(here.t));
+    CHECK(largest_difference(there.tinv, here.tinv) <= allowed.map * largest_magnitude(here.tinv));
+    CHECK(largest_difference(there.correlations, here.correlations) <= allowed.value);
+    for (size_t k = 0; k < gamma.size(); ++k) {
+      const mg_cca_report &x = there.reports[k], &y = here.reports[k];
+      CHECK(x.rank == y.rank && x.completion == y.completion);
+      CHECK(x.clipped_x == y.clipped_x && x.clipped_y == y.clipped_y);
+      CHECK_NEAR(x.condition, y.condition, allowed.condition * y.condition);
+      CHECK_NEAR(x.sum, y.sum, allowed.value * static_cast<double>(n));
+    }
+  }
+  return there;
+}
+
+}  // namespace
+
+TEST(fake_cca_sweeps) {
+  if (!device_on_host()) return;
+  Context device(2, MG_BACKEND_CUDA), cpu;
+  const Vector gammas = {0, 1e-3, 0.1, 1, 100};
+  for (int64_t n : {2, 7, 64, 140}) {
+    if (n > 64 && kSanitized) continue;
+    const Covariances p = covariances(n, 4 * n, 1, 9);
+    compare(device, cpu, MG_F64, n, p, gammas);
+    CcaTolerance narrow;
+    narrow.map = 1e-3;
+    narrow.value = narrow.condition = 1e-4;
+    compare(device, cpu, MG_F32, n, p, gammas, narrow);
+    // One by one the same as together.
+    const Cca all = cca(device, MG_F64, n, p, gammas, true), third = cca(device, MG_F64, n, p, {gammas[2]}, true);
+    CHECK(std::equal(third.t.begin(), third.t.end(), all.t.begin() + 2 * n * n));
+    CHECK(std::equal(third.correlations.begin(), third.correlations.end(), all.correlations.begin() + 2 * n));
+  }
+}
+
+TEST(fake_cca_of_singular_covariances) {
+  if (!device_on_host()) return;
+  Context device(2, MG_BACKEND_CUDA), cpu;
+  for (int64_t n : {12, 140}) {
+    Covariances dead = covariances(n, 3 * n, 1, 6);
+    for (int64_t i = 0; i < n; ++i) dead.xx[3 * n + i] = dead.xx[i * n + 3] = dead.xy[3 * n + i] = 0;
+    CHECK(compare(device, cpu, MG_F64, n, dead, {0.1}).reports[0].rank == n - 1);
+    CHECK(compare(device, cpu, MG_F32, n, dead, {0, 0.1}).reports[1].rank == n - 1);
+    const Covariances low = covariances(n, n / 2, 0, 3);
+    const Cca clipped = compare(device, cpu, MG_F64, n, {low.xx, low.xx, low.xx}, {0});
+    CHECK(clipped.reports[0].clipped_x == n - n / 2 && largest_difference(clipped.t, identity(n)) < 1e-8);
+  }
+  const Vector xx = {4, 0, 0, 0, 1, 0, 0, 0, 0}, yy = {0, 0, 0, 0, 4, 0, 0, 0, 1}, xy = {0, 4, 0, 0, 0, 1, 0, 0, 0};
+  const Cca rotated = compare(device, cpu, MG_F64, 3, {xx, yy, xy}, {0.1});
+  CHECK(rotated.reports[0].completion == MG_COMPLETION_ASSIGNMENT);
+}
+
+// Where rounding of the statistics is larger than gamma.
+TEST(fake_cca_takes_noise_for_noise) {
+  if (!device_on_host()) return;
+  Context device(2, MG_BACKEND_CUDA), cpu;
+  const int64_t n = 40, samples = 20;
+  const Vector x = gaussian(samples * n, 21), turn = gaussian(n * n, 22);
+  const Vector y = multiply(samples, n, n, x, false, turn, false);
+  const auto rounded = [&](const Vector& a, const Vector& b) {
+    Vector c = multiply(n, n, samples, a, true, b, false);
+    for (double& each : c) each = static_cast<float>(each);
+    return c;
+  };
+  const Covariances p{rounded(x, x), rounded(y, y), rounded(x, y)};
+  for (double gamma : {0.0, 1e-8}) {
+    for (mg_context* each : {static_cast<mg_context*>(device), static_cast<mg_context*>(cpu)}) {
+      const Cca found = cca(each, MG_F64, n, p, {gamma}, true), only = cca(each, MG_F64, n, p, {gamma}, false);
+      CHECK(found.status == MG_OK && found.reports[0].rank <= samples);
+      CHECK(same_bits(found.t, only.t) && found.reports[0].sum == only.reports[0].sum);
+      for (double rho : found.correlations) CHECK(rho >= 0 && rho <= 1);
+      CHECK_NEAR(found.reports[0].sum, static_cast<double>(samples), 0.1 * static_cast<double>(samples));
+    }
+  }
+}
+
+TEST(fake_cca_of_any_scale) {
+  if (!device_on_host()) return;
+  Context device(2, MG_BACKEND_CUDA), cpu;
+  for (int64_t n : {6, 133}) {
+    const Covariances p = covariances(n, 3 * n, 1, 5);
+    const Cca want = cca(device, MG_F64, n, p, {0.125}, true);
+    for (const auto& [ex, ey] : {std::pair{-300, 0}, {170, 0}, {0, 500}, {-170, 170}}) {
+      Covariances q = p;
+      for (double& each : q.xx) each = std::ldexp(each, 2 * ex);
+      for (double& each : q.yy) each = std::ldexp(each, 2 * ey);
+      for (double& each : q.xy) each = std::ldexp(each, ex + ey);
+      // gamma is that of both sides here.
+      const Cca found = compare(device, cpu, MG_F64, n, q, {0});
+      const Cca plain = cca(device, MG_F64, n, p, {0}, false);
+      Vector t = found.t;
+      for (double& each : t) each = std::ldexp(each, ey - ex);
+      CHECK(same_bits(t, plain.t));
+    }
+    CHECK(want.status == MG_OK);
+  }
+  for (double v : {1e-300, 1e300}) {
+    const Vector constant(25, v);
+    compare(device, cpu, MG_F64, 5, {constant, constant, constant}, {0});
+  }
+}
+
+TEST(fake_cca_fails_as_the_cpu) {
+  if (!device_on_host()) return;
+  Context device(2, MG_BACKEND_CUDA), cpu;
+  const Vector good = {2, 1, 1, 2}, zero(4, 0.0), three = {3, 0, 0, 3};
+  const auto message = [&](const Vector& xx, const Vector& yy, const Vector& xy, const Vector& gamma) {
+    const Cca found = compare(device, cpu, MG_F64, 2, {xx, yy, xy}, gamma);
+    CHECK(found.status == MG_NUMERICAL);
+    for (double each : found.t) CHECK(each == 7 || gamma.size() > 1);
+    return found.message;
+  };
+  CHECK(message({2, kNaN, 1, 2}, good, good, {0}) == "sxx[0, 1] is NaN");
+  CHECK(message(good, good, {1, 1, 1, kInf}, {0}) == "sxy[1, 1] is infinite");
+  CHECK(message(zero, good, good, {0}) == "Sxx + gamma_x I has no variance; raise gamma_x (now 0)");
+  CHECK(message(zero, zero, zero, {1, 0}) == "problem 1: Sxx + gamma_x I has no variance; raise gamma_x (now 0)");
+  CHECK(message(good, {1, 0, 0, -1}, good, {0}) == "Syy + gamma_y I is not a covariance: it has eigenvalues -1 and 1");
+  CHECK(message(identity(2), identity(2), three, {0}) ==
+        "Sxx, Syy and Sxy are not covariances of the same samples: a canonical correlation is 3; raise gamma (now 0 "
+        "and 0), or form products in F64");
+  // A correlation above 1 that no bound of the elements shows.
+  const int64_t n = 140;
+  const Covariances large{identity(n), identity(n), Vector(static_cast<size_t>(n * n), 1.1 / static_cast<double>(n))};
+  CHECK(compare(device, cpu, MG_F64, n, large, {0}).status == MG_NUMERICAL);
+}
+
+TEST(fake_gemm_edges) {
+  if (!device_on_host()) return;
+  Context device(2, MG_BACKEND_CUDA), cpu;
+  struct Shape {
+    int64_t m, n, k;
+  };
+  for (const Shape& s : {Shape{2, 3, 0}, {1, 1, 1}, {5, 33, 7}, {70, 3, 40}}) {
+    for (int32_t dtype : {MG_F64, MG_F32}) {
+      for (int form = 0; form < 4; ++form) {
+        const bool ta = form & 1, tb = form & 2;
+        const int64_t lda = (ta ? s.m : s.k) + 3, ldb = (tb ? s.k : s.n) + 1, ldc = s.n + 2;
+        const Vector a = gaussian((ta ? s.k : s.m) * lda + 1, 1), b = gaussian((tb ? s.n : s.k) * ldb + 1, 2);
+        const auto run = [&](mg_context* context, double alpha, double beta, const Vector& c) {
+          const Array x(context, dtype, a, 0), y(context, dtype, b, 0), z(context, dtype, c, 0);
+          CHECK_OK(mg_gemm(context, dtype, ta, tb, s.m, s.n, s.k, alpha, x.data(), lda, y.data(), ldb, beta, z.data(),
+                           ldc));
+          return z.values(dtype);
+        };
+        const Vector start = gaussian(s.m * ldc, 3);
+        // What C held does not matter when beta is 0, but for what lies between its rows.
+        Vector lost = start;
+        for (int64_t i = 0; i < s.m * ldc; ++i) lost[i] = i % ldc < s.n ? kNaN : 5;
+        for (const auto& [alpha, beta] : {std::pair{1.0, 0.0}, {-0.5, 2.0}, {0.0, 1.0}, {0.0, 0.0}}) {
+          const Vector& c = beta == 0 ? lost : start;
+          const double allowed = (dtype == MG_F64 ? 1e-15 : 1e-6) * (1 + std::sqrt(static_cast<double>(s.k)));
+          CHECK(largest_difference(run(device, alpha, beta, c), run(cpu, alpha, beta, c)) <= 8 * allowed);
+        }
+      }
+    }
+  }
+  if (!cuda_standin()) return;
+  const Array a(device, MG_F64, Vector(9, 1.0), 1), c(device, MG_F64, Vector(9, 1.0), 0);
+  CHECK_FAILS(mg_gemm(device, MG_F64, 0, 0, 2, 2, 2, 1, c.data(), 2, a.data(), 2, 0, c.data(), 2), MG_INVALID_ARGUMENT,
+              "b of gemm is not at a multiple of 8 bytes, as CUDA needs it");
+}
+
+// Tensors that take several tiles or launches, and empty ones.
+TEST(fake_apply_in_parts) {
+  if (!device_on_host()) return;
+  Context device(2, MG_BACKEND_CUDA), cpu;
+  struct Shape {
+    int64_t outer, n_in, inner, n_out;
+  };
+  const int64_t large = kSanitized ? 5 : 3000;
+  for (const Shape& s : {Shape{1, 1, 2800 * large, 2}, {2800 * large, 2, 1, 1}, {3 * large, 1, 1000, 1}, {3, 0, 2, 2},
+                         {70000, 2, 1, 2}, {2, 5, 24, 3}}) {
+    const Vector in = gaussian(s.outer * s.n_in * s.inner + 1, 1), map = gaussian(s.n_out * s.n_in + 1, 2);
+    std::vector<int64_t> index;
+    for (int64_t r = 0; r < s.n_out; ++r) index.push_back(s.n_in > 0 ? (r + 1) % s.n_in : 0);
+    std::array<std::vector<char>, 4> found;
+    for (int which = 0; which < 2; ++which) {
+      mg_context* context = which == 0 ? static_cast<mg_context*>(device) : static_cast<mg_context*>(cpu);
+      const Array x(context, MG_F32, in, 0), m(context, MG_F64, map, 0),
+          y(context, MG_F32, Vector(static_cast<size_t>(s.outer * s.n_out * s.inner), 7.0), 0);
+      const int64_t ldmap = std::max<int64_t>(1, s.n_in);
+      CHECK_OK(mg_apply_dense(context, MG_F32, s.outer, s.n_in, s.inner, s.n_out, m.doubles(), ldmap, 0, x.data(),
+                              s.n_in * s.inner, y.data(), s.n_out * s.inner));
+      found[which] = y.read();
+      if (s.n_in == 0) continue;
+      CHECK_OK(mg_apply_gather(context, MG_F32, s.outer, s.n_in, s.inner, s.n_out, index.data(), nullptr, x.data(),
+                               s.n_in * s.inner, y.data(), s.n_out * s.inner));
+      found[2 + which] = y.read();
+    }
+    // Sums of so few terms are off by a unit of F64 at most, which F32 hides but for ties.
+    CHECK(found[0] == found[1] || s.n_in > 2);
+    CHECK(found[2] == found[3]);
+  }
+}
