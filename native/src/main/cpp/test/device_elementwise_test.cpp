@@ -49,7 +49,8 @@ TEST(fake_converts_every_float) {
     int64_t overflowed[2] = {-1, -2};
     for (mg_context* context : {static_cast<mg_context*>(device), static_cast<mg_context*>(cpu)}) {
       const size_t which = context == static_cast<mg_context*>(device) ? 0 : 1;
-      const Array in(context, count * 4, 0), out(context, count * size_of(to), 0);
+      Array in(context, count * 4, 0);
+      const Array out(context, count * size_of(to), 0);
       in.write(bits);
       CHECK_OK(mg_convert(context, MG_F32, to, count, in.data(), out.data(), &overflowed[which]));
       results[which] = out.read();
