@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// gemm, polar, CCA maps and applied maps of a device on the host (see fake_device_test.cpp) beside those of the CPU:
-// what listed.cpp does not reach, which is large problems, singular ones, and errors.
+// gemm, polar, CCA maps and applied maps of a device beside those of the CPU: what listed.cpp does not reach, which is
+// large problems, singular ones, and errors. On a device on the host (see fake_device_test.cpp), or a GPU.
 #include <array>
 
 #include "test/check.h"
@@ -9,6 +9,8 @@
 using namespace check;
 
 namespace {
+
+bool device() { return std::string(mg_cuda_reason()).empty(); }
 
 struct Polar {
   int32_t status;
@@ -37,7 +39,7 @@ Polar polar(mg_context* context, int32_t dtype, int64_t count, int64_t n, const 
 Polar compare(mg_context* device, mg_context* cpu, int32_t dtype, int64_t count, int64_t n, const Vector& a,
               int64_t lda, double distance, double error) {
   Polar there;
-  for (bool with_sigma : {true, false}) {
+  for (bool with_sigma : {dtype == MG_F64, false}) {
     there = polar(device, dtype, count, n, a, lda, with_sigma);
     const Polar here = polar(cpu, dtype, count, n, a, lda, with_sigma);
     CHECK(there.status == here.status && there.message == here.message);
@@ -64,12 +66,12 @@ double orthogonality(int64_t n, const Vector& padded) {
 }  // namespace
 
 TEST(fake_polar_of_every_size) {
-  if (!device_on_host()) return;
+  if (!device()) return;
   Context device(2, MG_BACKEND_CUDA), cpu;
-  for (int64_t n : {1, 2, 5, 32, 33, 64, 95, 128, 129, 160}) {
+  for (int64_t n : {1, 2, 5, 33, 128, 129}) {
     if (n > 64 && kSanitized) continue;
     for (int64_t count : {1, 3}) {
-      if (count == 3 && n > 130) continue;
+      if (count == 3 && n == 128) continue;
       const int64_t lda = n + 3;
       const Vector a = gaussian(count * n * lda, 40 + static_cast<uint64_t>(n));
       const Polar wide = compare(device, cpu, MG_F64, count, n, a, lda, 1e-10 * static_cast<double>(n), 1e-12);
@@ -77,14 +79,16 @@ TEST(fake_polar_of_every_size) {
       const Polar narrow = compare(device, cpu, MG_F32, count, n, a, lda, 1e-4, 1e-5);
       CHECK(orthogonality(n, narrow.q) < 1e-8);
       CHECK(same_bits(wide.q, polar(device, MG_F64, count, n, a, lda, false).q));
+      // Large ones are iterated, not decomposed: only the iteration knows F32.
+      CHECK(same_bits(wide.q, narrow.q) == (n <= 128) || fake_device());
     }
   }
 }
 
 TEST(fake_polar_of_every_condition) {
-  if (!device_on_host()) return;
+  if (!device()) return;
   Context device(2, MG_BACKEND_CUDA), cpu;
-  for (int64_t n : {48, 140}) {
+  for (int64_t n : {20, 130}) {
     const auto factor = [&](uint64_t seed) {
       Vector q(static_cast<size_t>(n * n));
       mg_polar_report report;
@@ -93,7 +97,7 @@ TEST(fake_polar_of_every_condition) {
       return q;
     };
     const Vector u = factor(1), v = factor(2), planted = multiply(n, n, n, u, false, v, false);
-    for (double condition : {1.0, 3.0, 1e2, 1e4, 2e5, 5e5, 1e7}) {
+    for (double condition : {3.0, 1e4, 5e5, 1e7}) {
       for (int spectrum = 0; spectrum < 3; ++spectrum) {
         Vector scaled = u;
         for (int64_t i = 0; i < n * n; ++i) {
@@ -120,7 +124,7 @@ TEST(fake_polar_of_every_condition) {
 }
 
 TEST(fake_polar_completes_as_the_cpu) {
-  if (!device_on_host()) return;
+  if (!device()) return;
   Context device(2, MG_BACKEND_CUDA), cpu;
   const auto same = [&](int64_t n, const Vector& a, int32_t completion) {
     for (int32_t dtype : {MG_F64, MG_F32}) {
@@ -140,7 +144,7 @@ TEST(fake_polar_completes_as_the_cpu) {
     pairs[k * n + k + 1] = pairs[(k + 1) * n + k + 1] = -s;
   }
   same(n, pairs, MG_COMPLETION_INDEX);
-  for (int64_t size : {17, 140}) {
+  for (int64_t size : {17, 130}) {
     Vector holes = gaussian(size * size, 7);
     for (int64_t i = 0; i < size; ++i) holes[i * size + 7] = holes[5 * size + i] = 0;
     same(size, holes, MG_COMPLETION_ASSIGNMENT);
@@ -148,18 +152,18 @@ TEST(fake_polar_completes_as_the_cpu) {
     const Vector left = gaussian(size * rank, 5), right = gaussian(rank * size, 6);
     same(size, multiply(size, size, rank, left, false, right, false), MG_COMPLETION_IDENTITY);
     // One of several problems.
-    Vector three = gaussian(3 * size * size, 9);
-    std::copy(holes.begin(), holes.end(), three.begin() + size * size);
-    compare(device, cpu, MG_F64, 3, size, three, size, 1e-8, 1e-12);
+    Vector two = gaussian(2 * size * size, 9);
+    std::copy(holes.begin(), holes.end(), two.begin() + size * size);
+    compare(device, cpu, MG_F64, 2, size, two, size, 1e-8, 1e-12);
   }
 }
 
 TEST(fake_polar_of_any_scale) {
-  if (!device_on_host()) return;
+  if (!device()) return;
   Context device(2, MG_BACKEND_CUDA), cpu;
   for (int64_t n : {3, 40, 133}) {
     const Vector a = gaussian(n * n, 9);
-    for (int exponent : {-1040, -400, 400, 1015}) {
+    for (int exponent : {-1040, 400, 1008}) {
       Vector scaled = a;
       for (double& each : scaled) each = std::ldexp(each, exponent);
       compare(device, cpu, MG_F64, 1, n, scaled, n, exponent < -1000 ? 1e-4 : 1e-8, exponent < -1000 ? 1e-6 : 1e-12);
@@ -168,7 +172,7 @@ TEST(fake_polar_of_any_scale) {
 }
 
 TEST(fake_polar_names_what_is_not_finite) {
-  if (!device_on_host()) return;
+  if (!device()) return;
   Context device(2, MG_BACKEND_CUDA), cpu;
   for (int64_t n : {2, 130}) {
     Vector a = gaussian(2 * n * n, 3);
@@ -232,28 +236,32 @@ Cca compare(mg_context* device, mg_context* cpu, int32_t dtype, int64_t n, const
 }  // namespace
 
 TEST(fake_cca_sweeps) {
-  if (!device_on_host()) return;
+  if (!device()) return;
   Context device(2, MG_BACKEND_CUDA), cpu;
   const Vector gammas = {0, 1e-3, 0.1, 1, 100};
-  for (int64_t n : {2, 7, 64, 140}) {
+  for (int64_t n : {2, 7, 33, 130}) {
     if (n > 64 && kSanitized) continue;
     const Covariances p = covariances(n, 4 * n, 1, 9);
-    compare(device, cpu, MG_F64, n, p, gammas);
+    compare(device, cpu, MG_F64, n, p, n > 64 ? Vector{0, 0.1, 100} : gammas);
     CcaTolerance narrow;
     narrow.map = 1e-3;
     narrow.value = narrow.condition = 1e-4;
-    compare(device, cpu, MG_F32, n, p, gammas, narrow);
+    compare(device, cpu, MG_F32, n, p, {0.1}, narrow);
+    if (!fake_device()) {  // by the fast path, whose iteration alone knows F32
+      const bool same = same_bits(cca(device, MG_F32, n, p, {0.1}, true).t, cca(device, MG_F64, n, p, {0.1}, true).t);
+      CHECK(same == (n <= 128));
+    }
     // One by one the same as together.
-    const Cca all = cca(device, MG_F64, n, p, gammas, true), third = cca(device, MG_F64, n, p, {gammas[2]}, true);
-    CHECK(std::equal(third.t.begin(), third.t.end(), all.t.begin() + 2 * n * n));
-    CHECK(std::equal(third.correlations.begin(), third.correlations.end(), all.correlations.begin() + 2 * n));
+    const Cca both = cca(device, MG_F64, n, p, {1, 0.1}, true), second = cca(device, MG_F64, n, p, {0.1}, true);
+    CHECK(std::equal(second.t.begin(), second.t.end(), both.t.begin() + n * n));
+    CHECK(std::equal(second.correlations.begin(), second.correlations.end(), both.correlations.begin() + n));
   }
 }
 
 TEST(fake_cca_of_singular_covariances) {
-  if (!device_on_host()) return;
+  if (!device()) return;
   Context device(2, MG_BACKEND_CUDA), cpu;
-  for (int64_t n : {12, 140}) {
+  for (int64_t n : {12, 130}) {
     Covariances dead = covariances(n, 3 * n, 1, 6);
     for (int64_t i = 0; i < n; ++i) dead.xx[3 * n + i] = dead.xx[i * n + 3] = dead.xy[3 * n + i] = 0;
     CHECK(compare(device, cpu, MG_F64, n, dead, {0.1}).reports[0].rank == n - 1);
@@ -269,7 +277,7 @@ TEST(fake_cca_of_singular_covariances) {
 
 // Where rounding of the statistics is larger than gamma.
 TEST(fake_cca_takes_noise_for_noise) {
-  if (!device_on_host()) return;
+  if (!device()) return;
   Context device(2, MG_BACKEND_CUDA), cpu;
   const int64_t n = 40, samples = 20;
   const Vector x = gaussian(samples * n, 21), turn = gaussian(n * n, 22);
@@ -292,12 +300,12 @@ TEST(fake_cca_takes_noise_for_noise) {
 }
 
 TEST(fake_cca_of_any_scale) {
-  if (!device_on_host()) return;
+  if (!device()) return;
   Context device(2, MG_BACKEND_CUDA), cpu;
   for (int64_t n : {6, 133}) {
     const Covariances p = covariances(n, 3 * n, 1, 5);
     const Cca want = cca(device, MG_F64, n, p, {0.125}, true);
-    for (const auto& [ex, ey] : {std::pair{-300, 0}, {170, 0}, {0, 500}, {-170, 170}}) {
+    for (const auto& [ex, ey] : {std::pair{-300, 0}, {170, 500}}) {
       Covariances q = p;
       for (double& each : q.xx) each = std::ldexp(each, 2 * ex);
       for (double& each : q.yy) each = std::ldexp(each, 2 * ey);
@@ -318,7 +326,7 @@ TEST(fake_cca_of_any_scale) {
 }
 
 TEST(fake_cca_fails_as_the_cpu) {
-  if (!device_on_host()) return;
+  if (!device()) return;
   Context device(2, MG_BACKEND_CUDA), cpu;
   const Vector good = {2, 1, 1, 2}, zero(4, 0.0), three = {3, 0, 0, 3};
   const auto message = [&](const Vector& xx, const Vector& yy, const Vector& xy, const Vector& gamma) {
@@ -342,7 +350,7 @@ TEST(fake_cca_fails_as_the_cpu) {
 }
 
 TEST(fake_gemm_edges) {
-  if (!device_on_host()) return;
+  if (!device()) return;
   Context device(2, MG_BACKEND_CUDA), cpu;
   struct Shape {
     int64_t m, n, k;
@@ -371,7 +379,7 @@ TEST(fake_gemm_edges) {
       }
     }
   }
-  if (!cuda_standin()) return;
+  if (fake_device()) return;  // works with any bytes
   const Array a(device, MG_F64, Vector(9, 1.0), 1), c(device, MG_F64, Vector(9, 1.0), 0);
   CHECK_FAILS(mg_gemm(device, MG_F64, 0, 0, 2, 2, 2, 1, c.data(), 2, a.data(), 2, 0, c.data(), 2), MG_INVALID_ARGUMENT,
               "b of gemm is not at a multiple of 8 bytes, as CUDA needs it");
@@ -379,14 +387,14 @@ TEST(fake_gemm_edges) {
 
 // Tensors that take several tiles or launches, and empty ones.
 TEST(fake_apply_in_parts) {
-  if (!device_on_host()) return;
+  if (!device()) return;
   Context device(2, MG_BACKEND_CUDA), cpu;
   struct Shape {
     int64_t outer, n_in, inner, n_out;
   };
-  const int64_t large = kSanitized ? 5 : 3000;
-  for (const Shape& s : {Shape{1, 1, 2800 * large, 2}, {2800 * large, 2, 1, 1}, {3 * large, 1, 1000, 1}, {3, 0, 2, 2},
-                         {70000, 2, 1, 2}, {2, 5, 24, 3}}) {
+  const int64_t large = kSanitized ? 5 : 2100;
+  for (const Shape& s : {Shape{1, 1, 2800 * large, 2}, {2800 * large, 2, 1, 1}, {3, 0, 2, 2}, {70000, 2, 1, 2},
+                         {2, 5, 24, 3}}) {
     const Vector in = gaussian(s.outer * s.n_in * s.inner + 1, 1), map = gaussian(s.n_out * s.n_in + 1, 2);
     std::vector<int64_t> index;
     for (int64_t r = 0; r < s.n_out; ++r) index.push_back(s.n_in > 0 ? (r + 1) % s.n_in : 0);
@@ -407,5 +415,24 @@ TEST(fake_apply_in_parts) {
     // Sums of so few terms are off by a unit of F64 at most, which F32 hides but for ties.
     CHECK(found[0] == found[1] || s.n_in > 2);
     CHECK(found[2] == found[3]);
+  }
+}
+
+// A slice that takes several launches.
+TEST(fake_gather_of_a_large_slice) {
+  if (!device() || kSanitized) return;
+  Context device(2, MG_BACKEND_CUDA);
+  const int64_t n = 4001, inner = 4300;
+  std::vector<char> in(static_cast<size_t>(n * inner * 2));
+  for (size_t i = 0; i < in.size(); ++i) in[i] = static_cast<char>(i * 2654435761u >> 24);
+  Array from(device, static_cast<int64_t>(in.size()), 2), to(device, static_cast<int64_t>(in.size()), 0);
+  from.write(in);
+  std::vector<int64_t> index;
+  for (int64_t r = 0; r < n; ++r) index.push_back((7 * r + 3) % n);
+  CHECK_OK(mg_apply_gather(device, MG_BF16, 1, n, inner, n, index.data(), nullptr, from.data(), n * inner, to.data(),
+                           n * inner));
+  const std::vector<char> found = to.read();
+  for (int64_t r = 0; r < n; ++r) {
+    CHECK(std::memcmp(&found[r * inner * 2], &in[index[r] * inner * 2], static_cast<size_t>(inner * 2)) == 0);
   }
 }

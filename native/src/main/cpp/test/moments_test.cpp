@@ -4,11 +4,57 @@
 #include <chrono>
 #include <thread>
 
+#include "runtime/context.h"
 #include "test/oracle.h"
 
 using namespace check;
 
 namespace {
+
+// What a routine reads or writes, where the context computes: the memory of the test itself on the CPU.
+class Placed {
+ public:
+  Placed(mg_context* context, void* host, size_t bytes)
+      : context_(context), host_(host), memory_(host), bytes_(static_cast<int64_t>(bytes)) {
+    if (context->backend == MG_BACKEND_CPU) return;
+    CHECK_OK(mg_alloc(context, bytes_, &memory_));
+    CHECK_OK(mg_copy(context, memory_, MG_DEVICE_CUDA, host, MG_DEVICE_HOST, bytes_));
+  }
+  template <typename T>
+  Placed(mg_context* context, const std::vector<T>& values)
+      : Placed(context, const_cast<T*>(values.data()), values.size() * sizeof(T)) {}
+  ~Placed() {
+    if (memory_ != host_) mg_free(context_, memory_);
+  }
+  Placed(const Placed&) = delete;
+  Placed(Placed&& other) noexcept
+      : context_(other.context_), host_(other.host_), memory_(other.memory_), bytes_(other.bytes_) {
+    other.memory_ = other.host_;
+  }
+  void read() const {
+    if (memory_ != host_) CHECK_OK(mg_copy(context_, host_, MG_DEVICE_HOST, memory_, MG_DEVICE_CUDA, bytes_));
+  }
+  void* data() const { return memory_; }
+
+ private:
+  mg_context* context_;
+  void *host_, *memory_;
+  int64_t bytes_;
+};
+
+// A test of both backends: on the CPU, and fake_moments_NAME on the device that this run has on the host.
+#define MOMENTS_TEST(name)                                                        \
+  static void moments_##name(mg_context* context);                                \
+  static const Register register_##name("moments_" #name, [] {                    \
+    const Context cpu;                                                            \
+    moments_##name(cpu);                                                          \
+  });                                                                             \
+  static const Register register_fake_##name("fake_moments_" #name, [] {          \
+    if (!device_on_host()) return;                                                \
+    const Context device(2, MG_BACKEND_CUDA);                                     \
+    moments_##name(device);                                                       \
+  });                                                                             \
+  static void moments_##name([[maybe_unused]] mg_context* context)
 
 struct Moments {
   mg_context* context;
@@ -35,10 +81,13 @@ struct Moments {
   // Packed samples [from, from + n) of each series.
   template <typename T>
   int32_t add(const std::vector<std::vector<T>>& data, int64_t from, int64_t n) {
+    std::vector<Placed> placed;
     std::vector<const void*> pointers;
     std::vector<int64_t> strides;
     for (size_t s = 0; s < widths.size(); ++s) {
-      pointers.push_back(data[s].data() + from * widths[s]);
+      T* first = const_cast<T*>(data[s].data()) + from * widths[s];
+      placed.emplace_back(context, first, static_cast<size_t>(n * widths[s]) * sizeof(T));
+      pointers.push_back(placed.back().data());
       strides.insert(strides.end(), {widths[s], 0, 1});
     }
     return mg_moments_update(context, handle, pointers.data(), sizeof(T) == 8 ? MG_F64 : MG_F32, n, 1, strides.data());
@@ -46,7 +95,9 @@ struct Moments {
 
   Vector block(int32_t k) const {
     Vector out(static_cast<size_t>(widths[pair_i[k]] * widths[pair_j[k]]), kNaN);
-    CHECK_OK(mg_moments_block(context, handle, k, out.data()));
+    const Placed placed(context, out);
+    CHECK_OK(mg_moments_block(context, handle, k, static_cast<double*>(placed.data())));
+    placed.read();
     return out;
   }
   Vector mean(int32_t s) const {
@@ -75,12 +126,14 @@ std::vector<T> samples(int64_t count, uint64_t seed, double mean = 0) {
   return std::vector<T>(wide.begin(), wide.end());
 }
 
+// Where each call costs a lot: many small ones are made fewer.
+bool brief(const mg_context* context) { return kSanitized || context->backend != MG_BACKEND_CPU; }
+
 double tolerance(int32_t mode) { return mode == MG_MOMENTS_F64 ? 1e-12 : mode == MG_MOMENTS_MIXED ? 1e-5 : 1e-4; }
 
 }  // namespace
 
-TEST(moments_goldens) {
-  Context context;
+MOMENTS_TEST(goldens) {
   for (int32_t mode : {MG_MOMENTS_F32, MG_MOMENTS_MIXED, MG_MOMENTS_F64}) {
     Moments m(context, {2}, mode);
     CHECK_OK(m.add<double>({{1, 2, 3, 4}}, 0, 2));
@@ -95,8 +148,7 @@ TEST(moments_goldens) {
   }
 }
 
-TEST(moments_large_mean) {
-  Context context;
+MOMENTS_TEST(large_mean) {
   const int64_t d = 20, n = 20000;
   const std::vector<float> x = samples<float>(n * d, 3, 1e4);
   const Vector exact = two_pass(x, d, x, d, n);
@@ -107,14 +159,13 @@ TEST(moments_large_mean) {
   CHECK(largest_difference(block, exact) < 1e-4 * largest_magnitude(exact));
 }
 
-TEST(moments_splits_agree) {
-  Context context;
+MOMENTS_TEST(splits_agree) {
   const int64_t d = 33, e = 5, n = 9001;
   const std::vector<double> x = samples<double>(n * d, 4, 10), y = samples<double>(n * e, 5, -1);
   for (int32_t mode : {MG_MOMENTS_MIXED, MG_MOMENTS_F64}) {
     Moments whole(context, {d, e}, mode);
     CHECK_OK(whole.add<double>({x, y}, 0, n));
-    for (int64_t step : {1000, 4096, kSanitized ? 937 : 37}) {
+    for (int64_t step : {1000, 4096, brief(context) ? 937 : 37}) {
       Moments split(context, {d, e}, mode), again(context, {d, e}, mode);
       for (int64_t from = 0; from < n; from += step) {
         CHECK_OK(split.add<double>({x, y}, from, std::min(step, n - from)));
@@ -143,9 +194,8 @@ static double correlation_error(const Vector& actual, const Vector& expected, co
   return worst;
 }
 
-TEST(moments_first_batch_unlike_the_rest) {
-  Context context;
-  const int64_t d = 9, e = 4, n = kSanitized ? 2 + 1024 : 2 + 8192;
+MOMENTS_TEST(first_batch_unlike_the_rest) {
+  const int64_t d = 9, e = 4, n = brief(context) ? 2 + 1024 : 2 + 8192;
   for (double offset : {1e2, 1e4, 1e6}) {
     std::vector<double> x = samples<double>(n * d, 31), y = samples<double>(n * e, 32);
     // Only every other feature, and against each other.
@@ -174,9 +224,8 @@ TEST(moments_first_batch_unlike_the_rest) {
 }
 
 // Random pieces in random order, each about a mean of its own of any magnitude.
-TEST(moments_unlike_batches_in_any_order) {
-  Context context;
-  const int64_t d = 7, e = 3, n = kSanitized ? 1500 : 12000;
+MOMENTS_TEST(unlike_batches_in_any_order) {
+  const int64_t d = 7, e = 3, n = brief(context) ? 1500 : 12000;
   std::mt19937_64 random(33);
   for (double magnitude : {10., 1e3, 1e8}) {
     for (int32_t mode : {MG_MOMENTS_F32, MG_MOMENTS_MIXED, MG_MOMENTS_F64}) {
@@ -222,9 +271,8 @@ TEST(moments_unlike_batches_in_any_order) {
 }
 
 // One sample at a time with a mean that is large against the deviation: no merge may cost digits.
-TEST(moments_large_mean_in_small_pieces) {
-  Context context;
-  const int64_t d = 3, n = kSanitized ? 600 : 4000;
+MOMENTS_TEST(large_mean_in_small_pieces) {
+  const int64_t d = 3, n = brief(context) ? 150 : 4000;
   for (double mean : {1e4, 1e9}) {
     const std::vector<double> x = samples<double>(n * d, 34, mean);
     const Vector exact = two_pass(x, d, x, d, n);
@@ -238,8 +286,7 @@ TEST(moments_large_mean_in_small_pieces) {
   }
 }
 
-TEST(moments_layouts_give_the_same_bits) {
-  Context context;
+MOMENTS_TEST(layouts_give_the_same_bits) {
   const int64_t batch = 3, channels = 70, pixels = 35, n = batch * pixels;
   const std::vector<float> planes = samples<float>(batch * channels * pixels, 8, 2);
   std::vector<float> packed(planes.size());
@@ -257,18 +304,18 @@ TEST(moments_layouts_give_the_same_bits) {
   Moments a(context, {channels}, MG_MOMENTS_MIXED), b(context, {channels}, MG_MOMENTS_MIXED),
       c(context, {channels}, MG_MOMENTS_MIXED);
   CHECK_OK(a.add<float>({packed}, 0, n));
-  const void* data[] = {planes.data()};
+  const Placed first(context, planes), second(context, columns);
+  const void* data[] = {first.data()};
   const int64_t strides[] = {channels * pixels, 1, pixels};
   CHECK_OK(mg_moments_update(context, b.handle, data, MG_F32, batch, pixels, strides));
-  const void* transposed[] = {columns.data()};
+  const void* transposed[] = {second.data()};
   const int64_t transposed_strides[] = {1, 0, n};
   CHECK_OK(mg_moments_update(context, c.handle, transposed, MG_F32, n, 1, transposed_strides));
   CHECK(same_bits(a.everything(), b.everything()));
   CHECK(same_bits(a.everything(), c.everything()));
 }
 
-TEST(moments_constant_features_have_no_variance) {
-  Context context;
+MOMENTS_TEST(constant_features_have_no_variance) {
   const int64_t n = 1001;
   for (double constant : {0.1, -1e4 / 3, 0.0}) {
     std::vector<double> x = samples<double>(n * 2, 9);
@@ -283,15 +330,13 @@ TEST(moments_constant_features_have_no_variance) {
   }
 }
 
-TEST(moments_one_sample_gives_zero) {
-  Context context;
+MOMENTS_TEST(one_sample_gives_zero) {
   Moments m(context, {3}, MG_MOMENTS_MIXED);
   CHECK_OK(m.add<float>({{1, 2, 3}}, 0, 1));
   CHECK(m.block(0) == Vector(9, 0.0) && m.mean(0) == (Vector{1, 2, 3}));
 }
 
-TEST(moments_fail_on_nonfinite_values_without_a_trace) {
-  Context context;
+MOMENTS_TEST(fail_on_nonfinite_values_without_a_trace) {
   const int64_t d = 9, e = 6, n = 50;
   const std::vector<float> x = samples<float>(n * d, 1), y = samples<float>(n * e, 2);
   Moments m(context, {d, e}, MG_MOMENTS_MIXED);
@@ -306,8 +351,7 @@ TEST(moments_fail_on_nonfinite_values_without_a_trace) {
   CHECK(same_bits(m.everything(), before) && mg_moments_count(m.handle) == n);
 }
 
-TEST(moments_skip_samples) {
-  Context context;
+MOMENTS_TEST(skip_samples) {
   const int64_t d = 5, n = 20;
   const std::vector<double> x = samples<double>(n * d, 1, 3), y = samples<double>(n * d, 2);
   std::vector<double> bad_x = x, bad_y = y, good_x, good_y;
@@ -333,8 +377,7 @@ TEST(moments_skip_samples) {
 }
 
 // An update of several panels, with the bad value in the last one.
-TEST(moments_fail_in_a_later_panel_without_a_trace) {
-  Context context;
+MOMENTS_TEST(fail_in_a_later_panel_without_a_trace) {
   const int64_t d = 9, e = 6, n = 10000;
   const std::vector<float> x = samples<float>(n * d, 1), y = samples<float>(n * e, 2);
   for (int32_t mode : {MG_MOMENTS_F32, MG_MOMENTS_MIXED, MG_MOMENTS_F64}) {
@@ -360,8 +403,7 @@ TEST(moments_fail_in_a_later_panel_without_a_trace) {
   CHECK(mg_moments_count(m.handle) == 0);
 }
 
-TEST(moments_skip_samples_in_any_panel) {
-  Context context;
+MOMENTS_TEST(skip_samples_in_any_panel) {
   const int64_t d = 11, n = 9500;
   const std::vector<double> x = samples<double>(n * d, 1, 3), y = samples<double>(n * d, 2);
   for (const std::vector<int64_t>& dropped : {std::vector<int64_t>{5000}, {0, 4095, 4096, 9499}, {9000, 9001}}) {
@@ -384,12 +426,12 @@ TEST(moments_skip_samples_in_any_panel) {
 }
 
 // Means and variances do not depend on which blocks are asked, nor on their precision.
-TEST(moments_without_blocks) {
-  Context context;
+MOMENTS_TEST(without_blocks) {
   const int64_t d = 37, n = 9000, widths[] = {d};
   const int32_t zero = 0;
   const std::vector<float> x = samples<float>(n * d, 3, 100);
-  const void* data[] = {x.data()};
+  const Placed placed(context, x);
+  const void* data[] = {placed.data()};
   const int64_t strides[] = {d, 0, 1};
   Vector first;
   for (int32_t mode : {MG_MOMENTS_F32, MG_MOMENTS_MIXED, MG_MOMENTS_F64}) {
@@ -410,8 +452,7 @@ TEST(moments_without_blocks) {
 }
 
 // The samples that give the shift may say nothing about the panel: every 128th sample far from all others.
-TEST(moments_shift_far_from_the_mean) {
-  Context context;
+MOMENTS_TEST(shift_far_from_the_mean) {
   const int64_t d = 5, n = 4096;
   std::vector<double> x = samples<double>(n * d, 13);
   for (int64_t m = 0; m < n; m += 128) {
@@ -426,8 +467,7 @@ TEST(moments_shift_far_from_the_mean) {
 }
 
 // MIXED at any scale of F32 gives what it gives near 1, exactly; beyond, and in F32 mode, it says so.
-TEST(moments_of_any_scale) {
-  Context context;
+MOMENTS_TEST(of_any_scale) {
   const int64_t n = 700;
   const std::vector<Vector> data = {gaussian(n * 9, 1, 0.5), gaussian(n * 14, 2, -3)};
   const auto scaled = [&](int x, int y) {
@@ -482,8 +522,7 @@ TEST(moments_of_any_scale) {
   CHECK_OK(constant.add(std::vector<Vector>{Vector(20, 1e-200)}, 0, 10));
 }
 
-TEST(moments_overflow_is_reported) {
-  Context context;
+MOMENTS_TEST(overflow_is_reported) {
   Moments m(context, {1}, MG_MOMENTS_MIXED);
   CHECK_OK(m.add<double>({{0, 1e200}}, 0, 2));
   double mean = 0, m2 = 0;
@@ -491,29 +530,32 @@ TEST(moments_overflow_is_reported) {
               "series 0, feature 0: the sum of squares overflowed; divide the values by a constant first");
 }
 
-TEST(moments_stopped_half_way_are_refused) {
-  Context context;
+MOMENTS_TEST(stopped_half_way_are_refused) {
   const int64_t d = 400, n = 20000;
   const std::vector<float> x = samples<float>(n * d, 1);
   Moments m(context, {d}, MG_MOMENTS_F64);
+  const Placed placed(context, x);
+  const void* data[] = {placed.data()};
+  const int64_t strides[] = {d, 0, 1};
   std::thread killer([&] {
     std::this_thread::sleep_for(std::chrono::milliseconds(25));
     mg_context_cancel(context, 1);
   });
   int32_t status = MG_OK;
-  while (status == MG_OK) status = m.add<float>({x}, 0, n);
+  while (status == MG_OK) status = mg_moments_update(context, m.handle, data, MG_F32, n, 1, strides);
   killer.join();
   CHECK(status == MG_CANCELLED);
   mg_context_cancel(context, 0);
   // It may have been stopped before the state was touched.
   if (m.add<float>({x}, 0, 10) == MG_OK) return;
   CHECK_FAILS(m.add<float>({x}, 0, 10), MG_INVALID_ARGUMENT, "these moments are unusable: an update stopped half-way");
-  CHECK_FAILS(mg_moments_block(context, m.handle, 0, Vector(static_cast<size_t>(d * d)).data()), MG_INVALID_ARGUMENT,
+  const Vector out(static_cast<size_t>(d * d));
+  const Placed block(context, out);
+  CHECK_FAILS(mg_moments_block(context, m.handle, 0, static_cast<double*>(block.data())), MG_INVALID_ARGUMENT,
               "these moments are unusable: an update stopped half-way");
 }
 
-TEST(moments_arguments) {
-  Context context;
+MOMENTS_TEST(arguments) {
   mg_moments* handle = nullptr;
   const int64_t widths[] = {2, 0};
   const int32_t i[] = {1}, j[] = {0};

@@ -27,6 +27,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.stream.Stream;
 import org.merganser.align.Aligner;
+import org.merganser.compute.Backend;
 import org.merganser.merge.Merger;
 import org.merganser.repair.Repair;
 import org.merganser.testing.RecordArrays;
@@ -74,6 +75,19 @@ class ArchitectureTest {
         .should()
         .dependOnClassesThat()
         .resideInAnyPackage("org.merganser.natives..", "org.bytedeco..")
+        .check(all);
+  }
+
+  /** What runs where is decided by the table of the backend: the code above has one form. */
+  @ArchTest
+  static void nothingAboveTheSeamAsksForTheBackend(JavaClasses all) {
+    noClasses()
+        .that()
+        .resideOutsideOfPackages("org.merganser.compute", "org.merganser.internal.kernel")
+        .should()
+        .accessField(Backend.class, "CUDA")
+        .orShould()
+        .accessField(Backend.class, "CPU")
         .check(all);
   }
 

@@ -51,8 +51,9 @@ public final class Workspace extends KernelHolder implements AutoCloseable {
 
   /**
    * Defaults: backend from the system property {@code merganser.backend} ({@code auto}, {@code cpu}
-   * or {@code cuda}; {@code auto} when unset, which is the CPU as long as the CUDA backend lacks
-   * most routines, and says once a process why CUDA is not used), one thread per processor, seed 0.
+   * or {@code cuda}; {@code auto} when unset, which is CUDA where it can run everything, with a
+   * device, cuBLAS and cuSOLVER, else the CPU, and says once a process why), one thread per
+   * processor, seed 0.
    */
   public static Builder builder() {
     return new Builder();
@@ -116,16 +117,18 @@ public final class Workspace extends KernelHolder implements AutoCloseable {
         }
         yield Backend.CUDA;
       }
-      // The CUDA backend is young: it has few routines yet, so only an explicit choice takes it.
+      // Only what runs every routine: nobody who did not ask for CUDA is to fail for its sake.
       case "auto" -> {
-        if (Natives.hasCudaPlugin() && EXPLAINED.compareAndSet(false, true)) {
-          String reason = Natives.cudaReason();
+        if (!Natives.hasCudaPlugin()) {
+          yield Backend.CPU;
+        }
+        String missing = Natives.cudaMissing();
+        if (missing.isEmpty()) {
+          yield Backend.CUDA;
+        }
+        if (EXPLAINED.compareAndSet(false, true)) {
           LOG.log(
-              System.Logger.Level.INFO,
-              "backend auto is the CPU; CUDA is not used: "
-                  + (reason.isEmpty()
-                      ? "it lacks most routines yet, -Dmerganser.backend=cuda chooses it"
-                      : reason));
+              System.Logger.Level.INFO, "backend auto is the CPU; CUDA is not used: " + missing);
         }
         yield Backend.CPU;
       }

@@ -54,7 +54,9 @@ public final class Doctor {
       facts.put(
           "cuda",
           cuda.isEmpty()
-              ? "available with -Dmerganser.backend=cuda, few routines yet; "
+              ? (Natives.cudaMissing().isEmpty()
+                      ? "available; "
+                      : "available in part with -Dmerganser.backend=cuda; ")
                   + Natives.cudaDevice().replace("\n", ", ")
                   + "; "
                   + Natives.cudaLibraries().replace("\n", ", ")

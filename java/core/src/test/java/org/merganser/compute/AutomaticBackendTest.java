@@ -39,23 +39,34 @@ class AutomaticBackendTest {
 
   @Test
   void theReasonIsLoggedOnceForManyWorkspaces() throws Exception {
-    String reason = Natives.cudaReason();
-    List<String> expected =
-        reason.equals("not in this build")
-            ? List.of()
-            : List.of(
-                NOT_USED
-                    + (reason.isEmpty()
-                        ? "it lacks most routines yet, -Dmerganser.backend=cuda chooses it"
-                        : reason));
-    assertThat(said(automatic())).isEqualTo(expected);
+    String missing = Natives.cudaMissing();
+    assertThat(said(automatic()))
+        .isEqualTo(
+            missing.isEmpty() || missing.equals("not in this build")
+                ? List.of()
+                : List.of(NOT_USED + missing));
   }
 
   @Test
-  void aDeviceThatCouldBeUsedIsNamed() throws Exception {
+  void aDeviceWithoutItsLibrariesIsNotChosen() throws Exception {
     assertThat(said(automatic().option(FakeDeviceProgram.option())))
-        .containsExactly(
-            NOT_USED + "it lacks most routines yet, -Dmerganser.backend=cuda chooses it");
+        .singleElement()
+        .asString()
+        .startsWith(NOT_USED + "cuBLAS: not found (tried libcublas.so.13, libcublas.so.12 on ")
+        .contains("; cuSOLVER: not found (tried ");
+  }
+
+  /** Any libraries of their names will do: the fake device calls neither. */
+  @Test
+  void aDeviceWithItsLibrariesIsChosen() throws Exception {
+    Path plugin = Path.of(FakeDeviceProgram.option().replaceFirst("[^=]*=", ""));
+    for (String name : List.of("libcublas.so.13", "libcusolver.so.12")) {
+      Files.copy(plugin, folder.resolve(name));
+    }
+    ChildJvm child =
+        automatic().option(FakeDeviceProgram.option()).option("-Dmerganser.cuda.path=" + folder);
+    assertThat(child.run(LoadProgram.class, "where").output().lines())
+        .containsExactly("works true on CUDA", "works true on CUDA");
   }
 
   @Test

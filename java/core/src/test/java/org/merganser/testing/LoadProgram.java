@@ -6,7 +6,10 @@ import org.merganser.error.MerganserException;
 import org.merganser.linalg.LinAlg;
 import org.merganser.linalg.Matrix;
 
-/** Uses the native library twice and prints what happened each time, one line each. */
+/**
+ * Uses the native library twice and prints what happened each time, one line each; with an argument
+ * also where.
+ */
 public final class LoadProgram {
   private LoadProgram() {}
 
@@ -14,7 +17,8 @@ public final class LoadProgram {
     for (int attempt = 0; attempt < 2; attempt++) {
       try (Workspace ws = Workspace.open()) {
         Matrix two = LinAlg.multiply(Matrix.identity(2), Matrix.identity(2), ws);
-        System.out.println("works " + (two.trace(ws) == 2));
+        boolean works = two.trace(ws) == 2;
+        System.out.println("works " + works + (args.length > 0 ? " on " + ws.backend() : ""));
       } catch (MerganserException e) {
         System.out.println(e.getClass().getSimpleName() + ": " + e.getMessage());
       }

@@ -4,6 +4,7 @@ package org.merganser.internal.kernel;
 import java.io.IOException;
 import java.io.InputStream;
 import java.util.Properties;
+import java.util.stream.Collectors;
 import org.bytedeco.javacpp.BytePointer;
 import org.bytedeco.javacpp.Loader;
 import org.bytedeco.javacpp.Pointer;
@@ -142,6 +143,17 @@ public final class Natives {
     load();
     CudaPlugin.loadPresets();
     return text(merganser.mg_cuda_libraries());
+  }
+
+  /** Why CUDA cannot run every routine, a device or a library, or an empty string when it can. */
+  public static String cudaMissing() {
+    String reason = cudaReason();
+    return reason.isEmpty()
+        ? cudaLibraries()
+            .lines()
+            .filter(line -> line.contains(": not found"))
+            .collect(Collectors.joining("; "))
+        : reason;
   }
 
   /** Bytes allocated through this library in this process and not yet freed. */
