@@ -5,7 +5,7 @@ set -euo pipefail
 
 usage() {
   cat <<'TEXT'
-Usage: cppbuild.sh [OPTION]... install|fake-device|test|check|gpu-check|clean
+Usage: cppbuild.sh [OPTION]... install|fake-device|test|check|gpu-check|gpu-check-java|resources|clean
 
   install    build libmerganser.so, and libmerganser_cuda.so where nvcc works, and put them with the headers into
              native/cppbuild/NAME/{lib,include}
@@ -15,9 +15,14 @@ Usage: cppbuild.sh [OPTION]... install|fake-device|test|check|gpu-check|clean
              with the CUDA plug-in compiled for the host; with -sanitize= once, under the sanitizers
   check      check the installed libraries: needed libraries, search path, exports, instructions, glibc version;
              compile the portable form for aarch64 if aarch64-linux-gnu-g++ is there
-  gpu-check  run every routine of the CUDA plug-in on this machine's GPU, against its oracle and the CPU, with times;
-             what the plug-in lacks is skipped and named. Needs no Java.
+  gpu-check  run every routine of the CUDA plug-in on this machine's GPU, against its oracle and the CPU; measure the
+             limits of the card and the times of large problems; then once more in brief under compute-sanitizer's
+             memcheck, racecheck, synccheck and initcheck, where it is found. Needs no Java, and 6 minutes at most.
              Exit status: 0 all agree, 1 a difference, 3 no usable GPU (the reason is in the file)
+  gpu-check-java
+             run the tests of core on this machine's GPU instead of the fake device: needs Maven and what it downloads.
+             -only=NAME[,NAME] takes some classes. Exit status: 0 passed, 1 failed, 3 no usable GPU
+  resources  print what each kernel takes of a multiprocessor (registers, shared memory, spills, occupancy) as Markdown
   clean      remove native/cppbuild/NAME
 
   -platform=NAME   linux-x86_64 and so on (default: this machine)
@@ -27,8 +32,10 @@ Usage: cppbuild.sh [OPTION]... install|fake-device|test|check|gpu-check|clean
                    the CUDA plug-in: when nvcc works (default), never, or fail without it
   -sanitize=LIST   test: address, undefined, address,undefined or thread; builds into a folder of its own
   -only=NAME       test: the tests with NAME in their name, and the digests of the routines with it
-  -out=FILE        gpu-check: where the results go, as JSON (default: gpu-check.json)
-  -sanitizer       gpu-check: run under compute-sanitizer as well
+  -out=FILE        gpu-check: where the results go, as JSON (default: gpu-check.json), and as Markdown with .md added
+  -brief           gpu-check: small sizes, no sanitizers
+  -architectures=LIST
+                   resources: compute capabilities without the point, 90 by default
 
   MERGANSER_VERSION  version that mg_version() reports (default 0.1.0-SNAPSHOT)
   MERGANSER_JOBS     parallel compilations (default: number of processors)
@@ -47,7 +54,8 @@ cuda=auto
 sanitize=
 only=
 out=gpu-check.json
-compute_sanitizer=
+brief=
+architectures=90
 commands=()
 for argument in "$@"; do
   case $argument in
@@ -59,8 +67,9 @@ for argument in "$@"; do
       sanitize=${argument#*=} ;;
     -only=?*) only=${argument#*=} ;;
     -out=?*) out=${argument#*=} ;;
-    -sanitizer) compute_sanitizer=yes ;;
-    install | fake-device | test | check | gpu-check | clean) commands+=("$argument") ;;
+    -brief) brief=--brief ;;
+    -architectures=?*) architectures=${argument#*=} ;;
+    install | fake-device | test | check | gpu-check | gpu-check-java | resources | clean) commands+=("$argument") ;;
     *) usage >&2; fail "unknown argument: $argument" ;;
   esac
 done
@@ -172,6 +181,15 @@ run_on_devices() {
       MERGANSER_STANDIN_ORDER=$order MERGANSER_CUDA_PLUGIN=$build/libmerganser_standin.so "$build/merganser_test" "$name"
     done
   done
+  [ -n "$only" ] || brief_gpu_check
+}
+
+# That gpu-check itself runs, without a GPU: its times mean nothing here.
+brief_gpu_check() {
+  echo "gpu-check in brief, on the host"
+  local log=$build/gpu-check-on-host
+  MERGANSER_CUDA_PLUGIN=$build/libmerganser_standin.so "$build/merganser_test" --gpu-check "$log.json" --brief \
+    > "$log.log" || { cat "$log.log"; fail "gpu-check fails on the host"; }
 }
 
 # The tests on the widest level, the loops of the other levels, and the fake device.
@@ -197,15 +215,33 @@ gpu_check() {
   configure
   with_plugin || rm -f "$build/libmerganser_cuda.so"
   compile merganser_test
-  "$build/merganser_test" --gpu-check "$out" || status=$?
-  if [ "$status" = 0 ] && [ -n "$compute_sanitizer" ]; then
-    if command -v compute-sanitizer > /dev/null; then
-      compute-sanitizer --tool memcheck --error-exitcode 1 "$build/merganser_test" --gpu-check "$out.sanitizer" --brief \
-        || status=1
-    else
-      echo "compute-sanitizer was not found: not run" >&2
-    fi
+  "$build/merganser_test" --gpu-check "$out" $brief || status=$?
+  [ "$status" = 0 ] && [ -z "$brief" ] || return 0
+  command -v compute-sanitizer > /dev/null || { echo "compute-sanitizer was not found: not run" >&2; return 0; }
+  local tool
+  for tool in memcheck racecheck synccheck initcheck; do
+    echo "compute-sanitizer, $tool"
+    # What does not end in time is no pass.
+    timeout 50 compute-sanitizer --tool "$tool" --error-exitcode 1 \
+      "$build/merganser_test" --gpu-check "$out.$tool" --brief > "$out.$tool.log" 2>&1 ||
+      { status=1; echo "BAD  $tool, exit status $?: see $out.$tool.log"; tail -5 "$out.$tool.log"; }
+  done
+}
+
+# The second execution of Surefire, which is that of the fake device, with the plug-in of the GPU instead.
+gpu_check_java() {
+  local reason tests=()
+  configure
+  with_plugin || fail "gpu-check-java: this build has no CUDA plug-in: nvcc was not found, or -cuda=off"
+  compile merganser_test
+  reason=$("$build/merganser_test" --cuda-reason)
+  if [ -n "$reason" ]; then
+    echo "gpu-check-java: no usable GPU: $reason" >&2
+    status=3
+    return
   fi
+  [ -z "$only" ] || tests=("-Dtest=$only" -Dsurefire.failIfNoSpecifiedTests=false)
+  mvn -B -pl java/core -am "${tests[@]}" -Pgpu -Dnative.test.skip=true package -f "$root/pom.xml" || status=1
 }
 
 status=0
@@ -216,6 +252,8 @@ for each in "${commands[@]}"; do
     test) if [ -n "$sanitize" ]; then run_sanitized; else run_tests; fi ;;
     check) bash "$source_folder/test/check_libraries.sh" "$prefix" "$build" "$source_folder" ;;
     gpu-check) gpu_check; [ "$status" = 0 ] || exit "$status" ;;
+    gpu-check-java) gpu_check_java; [ "$status" = 0 ] || exit "$status" ;;
+    resources) bash "$source_folder/cuda/resources.sh" "$source_folder" ${architectures//,/ } ;;
     clean) rm -rf "$prefix" ;;
   esac
 done

@@ -8,6 +8,7 @@
 // Expected on an H100-class card: 2 bytes of traffic for each of out at 3.3 TB/s; 4096 x 4096 of BF16 67 MB, 20 us.
 // With inner = 1 a read of 2 to 8 bytes takes a sector of 32 unless neighbours in the index are near: up to 16 times
 // the traffic of in.
+// Not yet run on a device.
 #include <algorithm>
 #include <cstring>
 
@@ -19,8 +20,7 @@ namespace cuda {
 namespace {
 
 constexpr int64_t kMostOuter = 65535;             // of a grid's second dimension
-constexpr int64_t kMostUnits = int64_t{1} << 31;  // in a slice of a launch: a division of 64 bits takes three times
-                                                  // the instructions of one of 32
+constexpr int64_t kMostUnits = int64_t{1} << 24;  // in a slice of a launch: 20 us or more, and divisions of 32 bits
 
 // Units of one size: elements, or 16 bytes. In units, but for the lists.
 struct Gather {
@@ -80,10 +80,10 @@ __global__ void __launch_bounds__(kThreads) gather_scaled(Gather g) {
 
 // In as many launches as it takes, each of some of the n_out rows.
 void start_gather(State& s, void (*kernel)(Gather), Gather g, int64_t n_out) {
-  MG_REQUIRE(g.inner <= kMostUnits, "apply_gather on CUDA takes rows of at most %lld elements, not %lld",
-             Long{kMostUnits}, Long{g.inner});
+  MG_REQUIRE(g.inner <= UINT32_MAX, "apply_gather on CUDA takes rows of at most %lld elements, not %lld",
+             Long{UINT32_MAX}, Long{g.inner});
   const int64_t planes = std::min(g.outer, kMostOuter), most = std::max<int64_t>(1, s.blocks / planes);
-  const int64_t rows = kMostUnits / g.inner;
+  const int64_t rows = std::max<int64_t>(1, kMostUnits / g.inner);
   const int64_t bytes = g.bytes * g.inner;  // of a row of out
   for (int64_t r = 0; r < n_out; r += rows) {
     g.slice = std::min(rows, n_out - r) * g.inner;

@@ -1,23 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 // Many small assignments: a block of one warp for each solves it wholly on the device (assignment_block.cuh), with
 // prices and owners of the columns in shared memory and lists, paths and queues in scratch memory. The decisions are
-// those of the CPU, so the bytes are. The host adds up the values. It also solves what is larger, what lies at addresses
-// that elements cannot have, what failed (to say why) and what F64 prices do not settle (assignment_exact.cpp), one
-// after the other as mg_assignment does.
+// those of the CPU, so the bytes are. The host adds up the values. It also solves, one after the other as mg_assignment
+// does, what is larger, what lies at addresses that elements cannot have, what failed (to say why) and what F64 prices
+// do not settle (assignment_exact.cpp).
 //
 // Considered: the dense Jonker-Volgenant with a block-wide minimum a step (50 000 steps of 2.5 us a problem of 1024,
-// twice what the lists take, and other duals than the CPU's); a block of 4 warps (each of the 10 000 steps through lists
-// waits for the other warps, and only the 1000 to 2000 row scans gain); copying all to the host (1.07 GB over PCIe, 25
-// to 40 ms, and 256 x 5 ms of its cores).
+// five times what the lists take, and other duals than the CPU's); a block of 4 warps (each of the 10 000 steps through
+// lists waits for the other warps, and only the 1000 to 2000 row scans gain); copying all to the host (1.07 GB over
+// PCIe, 25 to 40 ms, and 256 x 2 to 5 ms of its cores).
 //
 // Expected for 256 x n = 1024, F32, on an H100: 1.07 GB of costs once for column minima, 0.35 ms from bytes but 1.5 ms
-// by the loads that a warp has in flight; then a problem is one chain of dependent steps, all problems at once (26 KiB
-// of shared memory each: 8 a multiprocessor): 1500 lists of 2 us, 10 000 steps of 0.5 us and 30 paths, together 10 to
-// 20 ms.
+// by the loads that a warp has in flight; then a problem is one chain of dependent steps, all problems at once (13 KiB
+// of shared memory each): 1000 to 2000 lists of 2 us, 5 000 to 30 000 steps of 0.5 us and 20 paths, together 10 to
+// 20 ms; results to the host 5 MB, 0.1 ms.
 #include <algorithm>
 #include <cstring>
 
-#include "cuda/assignment_block.cuh"
+#include "cuda/assignment_block_lists.cuh"
+#include "cuda/assignment_block_paths.cuh"
+#include "cuda/assignment_block_rows.cuh"
 
 namespace merganser {
 namespace cuda {
@@ -153,8 +155,7 @@ class Batch {
     std::copy(of_type[1].begin(), of_type[1].end(), std::copy(of_type[0].begin(), of_type[0].end(), staged));
     check(cudaMemcpyAsync(list, staged, static_cast<size_t>(count) * sizeof *list, cudaMemcpyHostToDevice, s_.stream),
           kCopying);
-    const BlockOptions options{sign_, route, static_cast<int32_t>(kSmallestForLists),
-                               CandidateLists::rank_of(CandidateLists::kEntries),
+    const BlockOptions options{sign_, route, CandidateLists::rank_of(CandidateLists::kEntries),
                                CandidateLists::rank_of(CandidateLists::kFewest)};
     const auto start = [&](auto real, const BlockProblem* first, size_t blocks) {
       if (blocks == 0) return;

@@ -12,14 +12,14 @@
 // Considered: a warp a row for the lists (a row of 14336 takes one warp 20 us, which every later rebuild waits for; a
 // block 3 us); keeping (float)(h * scale) of the row for the second pass (57 KB a row against a second read from L2);
 // packs of 16 bytes in the column pass (32 lanes x 4 bytes are whole sectors, and 8 rows in flight a thread fill the
-// memory).
+// memory). What the host makes of this is in assignment_rows.cpp.
 //
 // Expected on an H100 (3.3 TB/s, PCIe 5 at 50 GB/s), n = 14336, F32, from bytes: the column pass and the lists of all
 // rows read 822 MB each, 0.25 ms and, with the second read from L2, 0.4 ms; lists to the host 520 n bytes, 7.5 MB,
 // 0.15 ms; certificate 0.25 ms. A later rebuild of a block of rows is one round trip: prices there (115 KB, 3 us), a
-// block a row, lists back (66 KB, 2 us), about 25 us with launch and synchronisation. How many there are, counted on the
-// stand-in at n = 1000: uniform 969 lists of the solver without one rebuild on the device, correlations of noise 950
-// with 8, Euclidean 5586 with 196 (308 when 64 rows are rebuilt together).
+// block a row, lists back (66 KB, 2 us), about 25 us with launch and synchronisation. How many there are was counted on
+// the stand-in at n = 1000: uniform costs need 969 lists of the solver and no rebuild on the device, correlations of
+// noise 950 and 8, Euclidean costs 5586 and 196 (308 when 64 rows are rebuilt together).
 #include "cuda/assignment_costs.h"
 
 #include <algorithm>
@@ -34,13 +34,10 @@ namespace cuda {
 namespace {
 
 constexpr const char *kName = "assignment", *kCopying = "copying for assignment";
-constexpr int64_t kPartBytes = int64_t{64} << 20;   // of rows that are computed at once
-constexpr int64_t kCacheBytes = int64_t{64} << 20;  // of whole rows on the host
-constexpr int64_t kTightBytes = int64_t{4} << 20;   // of bits of tight columns
-constexpr int64_t kRowsAhead = 32;                  // that are fetched with the next one
-constexpr int64_t kListsAhead = 128;                // rows whose lists are rebuilt together
-constexpr int64_t kPieces = 64;                     // of the rows in a column pass
-constexpr double kAimedWide = 40;                   // expected entries of a WideList
+constexpr int64_t kPartBytes = int64_t{64} << 20;  // of rows that are computed at once
+constexpr int64_t kTightBytes = int64_t{4} << 20;  // of bits of tight columns
+constexpr int64_t kPieces = 64;                    // of the rows in a column pass
+constexpr double kAimedWide = 40;                  // expected entries of a WideList
 
 int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
@@ -115,8 +112,9 @@ void DeviceCosts::largest_of(const char* name, const void* data, int64_t count, 
   bits[1] = ~0ull;
   send(s_.counters, bits, 16);
   with_tag(given_.dtype, [&](auto tag) {
-    launch(s_, kName, Spread(s_, count * given_.k, 1, false).blocks, kThreads, 0, largest_magnitude<decltype(tag)>, data,
-           count, given_.k, ld, s_.counters);
+    const int blocks = Spread(s_, count * given_.k, 1, false).blocks;
+    launch(s_, kName, grid(blocks), kThreads, 0, largest_magnitude<decltype(tag)>, data, count, given_.k, ld,
+           s_.counters);
   });
   receive(bits, s_.counters, 16);
   finish();
@@ -252,30 +250,6 @@ void DeviceCosts::next_minima() {
   done_ = 0;
 }
 
-OpenAndFree DeviceCosts::row_minima(int64_t, const double*, const double* taken) {
-  if (done_ == known_) next_minima();
-  const int64_t words = divide_up(cols, 32);
-  const double least = pinned_numbers_[done_];
-  const uint32_t* tight = tight_ + static_cast<int64_t>(done_) * words;
-  ++done_;
-  ++next_;
-  OpenAndFree best = {least, kInfinity, -1, -1};
-  if (least == kInfinity) return best;
-  for (int64_t w = 0; w < words; ++w) {
-    if (best.open_index < 0 && tight[w]) best.open_index = 32 * w + __builtin_ctz(tight[w]);
-    for (uint32_t bits = tight[w] & open_[w]; bits; bits &= bits - 1) {
-      const int64_t j = 32 * w + __builtin_ctz(bits);
-      if (taken[j] == 0) {
-        best.free = least;
-        best.free_index = j;
-        return best;
-      }
-      open_[w] &= ~(bits & -bits);  // taken columns stay so
-    }
-  }
-  return best;
-}
-
 void DeviceCosts::build_free_lists(CandidateLists& lists, const int32_t* column_of) {
   h32_.reserve(cols + 64);
   columns_.reserve(cols + 64);
@@ -295,7 +269,7 @@ void DeviceCosts::build_free_lists(CandidateLists& lists, const int32_t* column_
     check_cancelled(context_);
     if (at % kRowsAhead == 0) {
       const size_t end = std::min(left.size(), at + static_cast<size_t>(kRowsAhead));
-      prefetch(std::vector<int32_t>(left.begin() + static_cast<ptrdiff_t>(at), left.begin() + static_cast<ptrdiff_t>(end)));
+      prefetch(std::vector<int32_t>(&left[at], left.data() + end));
     }
     build_from_row(lists, left[at]);
   }
@@ -308,73 +282,24 @@ void DeviceCosts::make_lists(const CandidateLists& lists, const CostPart& part) 
   });
 }
 
-void DeviceCosts::build_list(CandidateLists& lists, int64_t i) {
-  if (wide(i)->count < 0) return build_from_row(lists, i);
-  if (narrow(lists, i)) return;
-  const int64_t first = i / kListsAhead * kListsAhead, count = std::min(kListsAhead, rows - first);
-  send_prices(lists.v());
-  make_lists(lists, part(first, count, nullptr));
-  receive(wide(first), wide_there_ + first * list_bytes(), count * list_bytes());
-  finish();
-  if (!narrow(lists, i)) build_from_row(lists, i);
+void DeviceCosts::send_columns(const int64_t* columns) {
+  int64_t* staged = reinterpret_cast<int64_t*>(pinned_numbers_ + rows);
+  std::copy_n(columns, rows, staged);
+  send(places_, staged, rows * 8);
 }
 
-// The solver's list of now from the wide one; false where too little of that is left.
-bool DeviceCosts::narrow(CandidateLists& lists, int64_t i) {
-  const WideList& list = *wide(i);
-  if (list.count < 0) return false;
-  const void* costs = &list + 1;
-  const double* v = lists.v();
-  const int64_t slab = divide_up(cols, kListBlocks) * 16;
-  float h[WideList::kWide], minima[kListBlocks];
-  std::fill_n(minima, kListBlocks, std::numeric_limits<float>::infinity());
-  for (int32_t e = 0; e < list.count; ++e) {
-    const int32_t j = list.column[e];
-    h[e] = static_cast<float>((element_of(type, costs, e) - v[j]) * lists.scale());
-    float& least = minima[j / slab * 16 + j % 16];
-    if (h[e] < least) least = h[e];
-  }
-  const float all = std::numeric_limits<float>::max();
-  const float threshold = std::min(kernels().assignment.list_threshold(minima, lists.rank()), all);
-  if (threshold > list.threshold) return false;
-  int32_t column[WideList::kWide], entry[WideList::kWide];
-  int64_t count = 0;
-  for (int32_t e = 0; e < list.count; ++e) {
-    if (!(h[e] <= threshold)) continue;
-    column[count] = list.column[e];
-    entry[count++] = e;
-  }
-  lists.put(
-      i, threshold, count, column, [&](int64_t e) { return h[entry[e]]; },
-      [&](int64_t e) { return element_of(type, costs, entry[e]); }, overfull_);
-  return true;
-}
-
-// As the CPU does: rows with more ties than a WideList holds.
-void DeviceCosts::build_from_row(CandidateLists& lists, int64_t i) {
-  const AssignmentKernels& k = kernels().assignment;
-  const void* row = this->row(i);
-  float minima[kListBlocks];
-  k.list_reduced[type](row, sign, lists.v(), lists.scale(), cols, divide_up(cols, kListBlocks), h32_.data(), minima);
-  const float threshold = std::min(k.list_threshold(minima, lists.rank()), std::numeric_limits<float>::max());
-  int32_t* columns = columns_.data();
-  const int64_t count = k.list_collect(h32_.data(), threshold, cols, columns);
-  lists.put(
-      i, threshold, count, columns, [&](int64_t e) { return h32_[columns[e]]; },
-      [&](int64_t e) { return sign * element_of(type, row, columns[e]); }, overfull_);
-}
-
-int64_t DeviceCosts::excesses(const double* u, const double* v, double* worst) {
+int64_t DeviceCosts::excesses(const int64_t* columns, const double* u, const double* v, double* worst) {
   if (rows == 0) return 0;
   start_search();
   finish();  // before its memory is written again
+  send_columns(columns);
   send_prices(v);
   std::copy_n(u, rows, pinned_numbers_);
   send(numbers_, pinned_numbers_, rows * 8);
   for_parts([&](const CostPart& part) {
     with_real(type, [&](auto real) {
-      launch(s_, kName, grid(part.count), kThreads, 0, excesses_of<decltype(real)>, part, cols, numbers_, prices_,
-             numbers_ + rows, s_.counters);
+      launch(s_, kName, grid(part.count), kThreads, 0, excesses_of<decltype(real)>, part, cols, places_, numbers_,
+             prices_, numbers_ + rows, s_.counters);
     });
   });
   receive(pinned_numbers_ + rows, numbers_ + rows, rows * 8);
@@ -385,9 +310,7 @@ int64_t DeviceCosts::excesses(const double* u, const double* v, double* worst) {
 
 void DeviceCosts::pairs(const int64_t* columns, double* c) {
   if (rows == 0) return;
-  int64_t* staged = reinterpret_cast<int64_t*>(pinned_numbers_);
-  std::copy_n(columns, rows, staged);
-  send(places_, staged, rows * 8);
+  send_columns(columns);
   with_tag(given_.dtype, [&](auto tag) {
     launch(s_, kName, grid(divide_up(rows, kThreads)), kThreads, 0, pairs_of<decltype(tag)>, rows, given_.x, given_.ldx,
            given_.y, given_.ldy, given_.k, sign, places_, numbers_);
@@ -395,70 +318,6 @@ void DeviceCosts::pairs(const int64_t* columns, double* c) {
   receive(pinned_numbers_ + rows, numbers_, rows * 8);
   finish();
   std::copy_n(pinned_numbers_ + rows, rows, c);
-}
-
-// ---- Whole rows on the host ----------------------------------------------------------------------------
-
-// Nearly always of a matched pair, which is in the list of its row.
-double DeviceCosts::at(int64_t i, int64_t j) {
-  if (wide_ && slot_of_[i] < 0) {
-    const WideList& list = *wide(i);
-    for (int32_t e = 0; e < list.count; ++e) {
-      if (list.column[e] == j) return element_of(type, &list + 1, e);
-    }
-  }
-  return sign * element_of(type, row(i), j);
-}
-
-const void* DeviceCosts::row(int64_t i) {
-  if (slot_of_[i] < 0) {
-    // Rows in order are read ahead.
-    const int64_t count = i == last_row_ + 1 ? std::min(kRowsAhead, rows - i) : 1;
-    std::vector<int32_t> wanted;
-    for (int64_t r = 0; r < count; ++r) wanted.push_back(static_cast<int32_t>(i + r));
-    prefetch(wanted);
-  }
-  last_row_ = i;
-  return slots_[slot_of_[i]];
-}
-
-// At most kRowsAhead rows at once.
-void DeviceCosts::prefetch(const std::vector<int32_t>& wanted) {
-  std::vector<int32_t> missing;
-  for (const int32_t i : wanted) {
-    if (slot_of_[i] < 0 && static_cast<int64_t>(missing.size()) < kRowsAhead) missing.push_back(i);
-  }
-  if (missing.empty()) return;
-  const int64_t count = static_cast<int64_t>(missing.size());
-  const char* computed = nullptr;
-  if (factored()) {
-    std::copy_n(missing.data(), count, index_);
-    send(index_there_, index_, count * 4);
-    computed = static_cast<const char*>(part(0, count, index_there_).base);
-  }
-  for (int64_t r = 0; r < count; ++r) {
-    const int32_t i = missing[static_cast<size_t>(r)];
-    const char* from = computed ? computed + r * row_bytes()
-                                : static_cast<const char*>(given_.x) + i * given_.ldx * size_of(type);
-    receive(slot_for(i), from, row_bytes());
-  }
-  finish();
-}
-
-// Memory for row i, of a row that was fetched long ago where there is no more.
-char* DeviceCosts::slot_for(int64_t i) {
-  const size_t most = static_cast<size_t>(std::min(rows, std::max<int64_t>(2 * kRowsAhead, kCacheBytes / row_bytes())));
-  if (turn_ == slots_.size() && slots_.size() < most) {
-    const size_t more = std::min<size_t>(16, most - slots_.size());
-    char* memory = pinned_.take<char>(static_cast<int64_t>(more) * row_bytes());
-    for (size_t k = 0; k < more; ++k) slots_.push_back(memory + static_cast<int64_t>(k) * row_bytes());
-    row_in_.resize(slots_.size(), -1);
-  }
-  if (turn_ == slots_.size()) turn_ = 0;
-  if (row_in_[turn_] >= 0) slot_of_[row_in_[turn_]] = -1;
-  row_in_[turn_] = static_cast<int32_t>(i);
-  slot_of_[i] = static_cast<int32_t>(turn_);
-  return slots_[turn_++];
 }
 
 }  // namespace cuda

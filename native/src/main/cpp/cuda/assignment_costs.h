@@ -48,9 +48,11 @@ class DeviceCosts : public Costs {
   OpenAndFree row_minima(int64_t i, const double* v, const double* taken) override;
   void build_list(CandidateLists& lists, int64_t i) override;
   void build_free_lists(CandidateLists& lists, const int32_t* column_of) override;
-  int64_t excesses(const double* u, const double* v, double* worst) override;
+  int64_t excesses(const int64_t* columns, const double* u, const double* v, double* worst) override;
 
  private:
+  static constexpr int64_t kRowsAhead = 32;  // that are fetched with the next one
+
   bool factored() const { return given_.k >= 0; }
   bool direct() const;  // kernels read the matrix where it lies
   int64_t row_bytes() const { return cols * size_of(type); }
@@ -62,6 +64,7 @@ class DeviceCosts : public Costs {
   CostPart part(int64_t first, int64_t count, const int32_t* index);
   void largest_of(const char* name, const void* data, int64_t rows, int64_t ld, double& largest);
   void send_prices(const double* v);
+  void send_columns(const int64_t* columns);
   void make_lists(const CandidateLists& lists, const CostPart& part);
   bool narrow(CandidateLists& lists, int64_t i);
   void build_from_row(CandidateLists& lists, int64_t i);
@@ -79,11 +82,11 @@ class DeviceCosts : public Costs {
   const mg_costs given_;
   State& s_;
   Scratch device_, pinned_;
-  double *prices_, *pinned_prices_;  // of the columns, there and here
+  double *prices_, *pinned_prices_;    // of the columns, there and here
   double *numbers_, *pinned_numbers_;  // two of each row
   int64_t* places_;                    // one of each row or column
   int32_t *index_there_, *index_;      // of chosen rows; or one of each column, here
-  char* part_ = nullptr;  // rows that were computed or made aligned
+  char* part_ = nullptr;               // rows that were computed or made aligned
   // Lists, there and here.
   char *wide_there_ = nullptr, *wide_ = nullptr;
   Buffer<float> h32_;
@@ -91,7 +94,7 @@ class DeviceCosts : public Costs {
   Overfull overfull_;
   // Tight columns of the rows that row_minima() is asked for, as bits.
   const std::vector<int32_t>* expected_ = nullptr;
-  size_t next_ = 0, known_ = 0, done_ = 0, batch_ = 0;  // done of known, then next
+  size_t next_ = 0, known_ = 0, done_ = 0, batch_ = 0;  // of those known, done; the next of all; known at once
   uint32_t *tight_there_ = nullptr, *tight_ = nullptr;
   std::vector<uint32_t> open_;
   // Whole rows on the host, in slots that rows take in turn.

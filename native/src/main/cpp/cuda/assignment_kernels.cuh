@@ -74,8 +74,8 @@ __global__ void __launch_bounds__(kThreads)
   }
 }
 
-// bits[0] = the largest of the bits of |x|, whose order is that of the numbers; bits[1] = the least place of what is not
-// finite.
+// bits[0] = the largest of the bits of |x|, whose order is that of the numbers; bits[1] = the least place of what is
+// not finite.
 template <typename T>
 __global__ void __launch_bounds__(kThreads)
     largest_magnitude(const void* x, int64_t rows, int64_t k, int64_t ld, unsigned long long* bits) {
@@ -161,7 +161,8 @@ __global__ void __launch_bounds__(kThreads)
   const int64_t words = (cols + 31) / 32;
   for (int64_t w = threadIdx.x / 32; w < words; w += kWarps) {
     const int64_t j = 32 * w + threadIdx.x % 32;
-    const unsigned int bits = __ballot_sync(0xffffffffu, j < cols && c[j < cols ? j : 0] - v[j < cols ? j : 0] == mine);
+    const bool here = j < cols;
+    const unsigned int bits = __ballot_sync(0xffffffffu, here && c[here ? j : 0] - v[here ? j : 0] == mine);
     if (threadIdx.x % 32 == 0) tight[blockIdx.x * words + w] = bits;
   }
 }
@@ -170,7 +171,8 @@ __global__ void __launch_bounds__(kThreads)
 // below that, of the `narrow`-th, which the solver's list is cut at.
 template <typename Real>
 __global__ void __launch_bounds__(kThreads)
-    wide_lists(CostPart part, int64_t cols, const double* v, double scale, int wide, int narrow, char* out, int64_t bytes) {
+    wide_lists(CostPart part, int64_t cols, const double* v, double scale, int wide, int narrow, char* out,
+               int64_t bytes) {
   constexpr int kWide = WideList::kWide;
   __shared__ float minima[kListBlocks], of_warp[kWarps][kListBlocks];
   __shared__ int count[kWarps], found[kWarps][kWide];
@@ -251,16 +253,18 @@ __device__ __forceinline__ double excess(double u, double v, double c) {
 
 template <typename Real>
 __global__ void __launch_bounds__(kThreads)
-    excesses_of(CostPart part, int64_t cols, const double* u, const double* v, double* worst, unsigned long long* bad) {
+    excesses_of(CostPart part, int64_t cols, const int64_t* columns, const double* u, const double* v, double* worst,
+                unsigned long long* bad) {
   __shared__ double shared[kWarps];
   const PartRow<Real> c(part, blockIdx.x);
   const double dual = u[part.first + blockIdx.x];
+  const int64_t own = columns[part.first + blockIdx.x];
   double mine = -infinity();
   bool wrong = false;
 #pragma unroll 4
   for (int64_t j = threadIdx.x; j < cols; j += kThreads) {
     const double cost = c[j], now = excess(dual, v[j], cost);
-    if (now > mine) mine = now;
+    if (now > mine && j != own) mine = now;
     wrong = wrong || !acceptable(cost);
   }
   if (wrong) atomicMin(bad, static_cast<unsigned long long>(part.first + blockIdx.x));

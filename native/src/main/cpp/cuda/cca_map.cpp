@@ -9,6 +9,7 @@
 // Expected on an H100-class card for n = 4096, F64 or F32: three factorisations 12 ms, six triangular products and
 // solves of n^3 flops each 15 ms at half the rate of a product, polar 65 ms (polar_iteration.cpp): 0.1 s. Correlations
 // are eigenvalues of a symmetric matrix, which cost 0.3 s more. A sweep takes that for each gamma.
+// Not yet run on a device.
 #include <algorithm>
 #include <limits>
 #include <optional>

@@ -2,6 +2,7 @@
 // C = alpha op(A) op(B) + beta C by cuBLAS, which has the tensor cores for F64 and no reason to be rewritten for F32.
 // Expected on an H100-class card (60 TF/s for either type): 2 m n k flops, 4096^3 in 2.3 ms; thin products by memory,
 // (m k + k n + 2 m n) elements at 3.3 TB/s. What is ours: the exchange of rows and columns (blas.h), and k = 0.
+// Not yet run on a device.
 #include <utility>
 
 #include "cuda/blas.h"

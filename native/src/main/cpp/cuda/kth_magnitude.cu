@@ -301,7 +301,8 @@ Search select(State& s, int64_t count, const void* x, const void* base, int64_t 
   constexpr int kCount = 16 / sizeof(typename T::Raw);
   const K keys{x, base};
   const int64_t packed = aligned(x) && (!kDifference || aligned(base)) ? count / kCount * kCount : 0;
-  const Spread spread(s, count, kCount, packed > 0);
+  // As many as shared memory lets run at once, for the last ones by themselves cannot use the GPU.
+  const int blocks = std::min(Spread(s, count, kCount, packed > 0).blocks, std::max(1, s.blocks / 2));
   Digit digit{};
   for (digit.bits = 1; (int64_t{1} << digit.bits) < count; ++digit.bits) {
   }
@@ -319,7 +320,7 @@ Search select(State& s, int64_t count, const void* x, const void* base, int64_t 
   check(cudaMemsetAsync(counts, 0, kBins * sizeof(Number), s.stream), name);
   check(cudaMemcpyAsync(search, staged, sizeof(Search), cudaMemcpyHostToDevice, s.stream), name);
 
-  launch(s, name, spread.blocks, kThreads, 0, count_first<K, kCount>, keys, packed, count, counts, search);
+  launch(s, name, blocks, kThreads, 0, count_first<K, kCount>, keys, packed, count, counts, search);
   launch(s, name, 1, kThreads, 0, pick, counts, search, 0);
   const int bits = K::kRest + digit.bits, passes = (bits + kDigit - 1) / kDigit;
   const int width = (bits + passes - 1) / passes;
@@ -327,7 +328,7 @@ Search select(State& s, int64_t count, const void* x, const void* base, int64_t 
     digit.width = left < width ? left : width;
     digit.shift = left - digit.width;
     const auto next = left == bits ? count_next<K, kCount, true> : count_next<K, kCount, false>;
-    launch(s, name, spread.blocks, kThreads, 0, next, keys, packed, count, digit, counts, search);
+    launch(s, name, blocks, kThreads, 0, next, keys, packed, count, digit, counts, search);
     launch(s, name, 1, kThreads, 0, pick, counts, search, digit.width);
   }
   check(cudaMemcpyAsync(staged, search, sizeof(Search), cudaMemcpyDeviceToHost, s.stream), name);

@@ -19,11 +19,10 @@ constexpr int kWarps = kThreads / 32;
 
 unsigned int blocks_of(int64_t items, int64_t each) { return static_cast<unsigned int>((items + each - 1) / each); }
 
-// The sum over the block, to every thread. All threads call it.
+// The sum over the block, to every thread. All threads call it, once.
 __device__ __forceinline__ double block_sum(double value) {
   __shared__ double sums[kWarps];
   for (int apart = 16; apart > 0; apart /= 2) value += __shfl_xor_sync(0xffffffffu, value, apart);
-  __syncthreads();  // those of the call before were read
   if (threadIdx.x % 32 == 0) sums[threadIdx.x / 32] = value;
   __syncthreads();
   double total = 0;

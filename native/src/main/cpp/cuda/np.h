@@ -50,6 +50,7 @@ constexpr unsigned long long kNpNone = ~0ull;
 
 struct CudaNp : mg_np {
   using mg_np::mg_np;
+  ~CudaNp() override;
 
   Owned memory;  // of the view
   NpView view{};

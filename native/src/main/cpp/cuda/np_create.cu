@@ -59,7 +59,8 @@ __global__ void __launch_bounds__(kThreads) find_distance(const __grid_constant_
   for (int32_t k = 0; k < np.models; ++k) packed = packed && allows<WordOf<T>, 4>(np.x[np.models * part.slot + k]);
   unsigned int most = 0;
   for_part<4>(packed, part.begin, part.n, Distance<T>{np, part.slot, &most});
-  atomicMax(&np.distance[part.slot], most);
+  most = __reduce_max_sync(0xffffffffu, most);
+  if (threadIdx.x % 32 == 0) atomicMax(&np.distance[part.slot], most);
 }
 
 // Parts of n[s] consecutive things of each slot.
@@ -187,6 +188,14 @@ void find_limits(mg_context* context, State& s, const CudaNp& np, std::vector<Np
 }
 
 }  // namespace
+
+CudaNp::~CudaNp() {
+  // Whoever deletes it may have chosen another device.
+  guard([&] {
+    OnDevice here;
+    memory = Owned();
+  });
+}
 
 void np_create(mg_context* context, const mg_np_options* options, int32_t slots, const int64_t* counts,
                const int64_t* rows, const void* const* in, const double* initial, mg_np** out) {

@@ -20,6 +20,7 @@
 //                                 its QR form has 10 n^3 a step;
 //   degree 5 (X G^2)              grows by 4.1 for 5: the same for each product, and more rounding;
 //   gesvdp                        a polar factor, then symmetric eigenvectors: seconds. It decides what is singular.
+// Not yet run on a device.
 #include <algorithm>
 #include <cmath>
 #include <limits>

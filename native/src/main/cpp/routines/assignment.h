@@ -68,8 +68,9 @@ class Costs {
   // The list of row i, or those of all rows i with column_of[i] < 0.
   virtual void build_list(CandidateLists& lists, int64_t i) = 0;
   virtual void build_free_lists(CandidateLists& lists, const int32_t* column_of) = 0;
-  // worst[i] = max_j of u_i + v_j - c_ij; returns the first row with a bad cost, or `rows`.
-  virtual int64_t excesses(const double* u, const double* v, double* worst) = 0;
+  // worst[i] = max of u_i + v_j - c_ij over the columns j but columns[i]; returns the first row with a bad cost, or
+  // `rows`.
+  virtual int64_t excesses(const int64_t* columns, const double* u, const double* v, double* worst) = 0;
 
  protected:
   // Says what is wrong with row i, whose elements these are.

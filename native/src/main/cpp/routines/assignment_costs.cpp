@@ -252,14 +252,16 @@ void HostCosts::build_free_lists(CandidateLists& lists, const int32_t* column_of
   });
 }
 
-int64_t HostCosts::excesses(const double* u, const double* v, double* worst) {
+int64_t HostCosts::excesses(const int64_t* columns, const double* u, const double* v, double* worst) {
   std::atomic<int64_t> first_bad{rows};
   for_rows([&](int64_t begin, int64_t end, RowScratch& scratch) {
     int64_t stride;
     const char* first = static_cast<const char*>(rows_at(begin, end - begin, scratch.row.data(), &stride));
     for (int64_t i = begin; i < end; ++i) {
       const char* row = first + (i - begin) * stride * size_of(type);
-      worst[i] = k_.violation[type](row, sign, v, u[i], cols);
+      const int64_t after = columns[i] + 1;
+      worst[i] = std::max(k_.violation[type](row, sign, v, u[i], columns[i]),
+                          k_.violation[type](row + after * size_of(type), sign, v + after, u[i], cols - after));
       if (k_.cost_bad[type](row, sign, cols) == cols) continue;
       for (int64_t least = first_bad.load(); i < least && !first_bad.compare_exchange_weak(least, i);) {
       }

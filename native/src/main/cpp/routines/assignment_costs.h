@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Costs in the memory of the CPU: a matrix that is read where it lies, or products that are computed when they are read.
+// Costs in the memory of the CPU: a matrix that is read where it lies, or products that are computed when they are
+// read.
 #pragma once
 
 #include <functional>
@@ -18,8 +19,8 @@ struct RowScratch {
   Overfull overfull;
 };
 
-// What a context keeps for them: a vector for each participant that solves, of one scratch for each that scans; and y in
-// panels.
+// What a context keeps for them: a vector for each participant that solves, of one scratch for each that scans; and y
+// in panels.
 struct CostsState {
   std::vector<std::vector<RowScratch>> scratch;
   Buffer<char> packed;
@@ -39,7 +40,7 @@ class HostCosts : public Costs {
   OpenAndFree row_minima(int64_t i, const double* v, const double* taken) override;
   void build_list(CandidateLists& lists, int64_t i) override;
   void build_free_lists(CandidateLists& lists, const int32_t* column_of) override;
-  int64_t excesses(const double* u, const double* v, double* worst) override;
+  int64_t excesses(const int64_t* columns, const double* u, const double* v, double* worst) override;
 
   // Of its scratch memory.
   int64_t bytes() const;

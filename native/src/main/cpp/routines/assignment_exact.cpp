@@ -344,7 +344,7 @@ bool proved(mg_context* context, Costs& costs, const int64_t* columns, const std
   }
   double delta = 0;
   std::vector<double> worst(rows);
-  costs.excesses(u, v, worst.data());
+  costs.excesses(columns, u, v, worst.data());
   for (int64_t i = 0; i < rows; ++i) {
     delta = std::max(delta, worst[i] - excess_of(u[i], v[columns[i]], matched[i]));
   }
@@ -355,9 +355,10 @@ bool proved(mg_context* context, Costs& costs, const int64_t* columns, const std
   std::vector<Exchange> exchanges;
   for (int64_t i = 0; i < rows; ++i) {
     check_cancelled(context);
-    const void* row = costs.row(i);
     const int64_t own = columns[i];
     const double least = excess_of(u[i], v[own], matched[i]) - near;
+    if (worst[i] < least) continue;
+    const void* row = costs.row(i);
     for (int64_t j = 0; j < cols; ++j) {
       const double c = costs.sign * element_of(costs.type, row, j);
       if (j == own || !(excess_of(u[i], v[j], c) >= least)) continue;

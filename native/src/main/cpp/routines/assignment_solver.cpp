@@ -77,7 +77,8 @@ AssignmentSolver::AssignmentSolver(mg_context* context, Costs& costs, Assignment
   s_.closed.reserve(padded);
   s_.column_of.reserve(rows_ + 1);
   s_.bytes = padded * 44;
-  if (lists_) list_.open(costs, s_, route & MG_ASSIGNMENT_SHORT_LISTS ? CandidateLists::kFewest : CandidateLists::kEntries);
+  const bool few = route & MG_ASSIGNMENT_SHORT_LISTS;
+  if (lists_) list_.open(costs, s_, few ? CandidateLists::kFewest : CandidateLists::kEntries);
   std::fill_n(s_.v.data(), cols_, 0.0);
   std::fill_n(s_.taken.data(), cols_, 0.0);
   std::fill_n(s_.row_of.data(), cols_, -1);
@@ -183,7 +184,7 @@ double assignment_violation(Costs& costs, const int64_t* row_to_col, const doubl
     if (rows < cols) worst = std::max(worst, used[j] ? v[j] : std::fabs(v[j]));
   }
   std::vector<double> excess(rows), own(rows);
-  if (costs.excesses(u, v, excess.data()) < rows) {
+  if (costs.excesses(row_to_col, u, v, excess.data()) < rows) {
     costs.check();
     costs_changed();
   }

@@ -101,7 +101,8 @@ Problem drawn(const std::string& family, int32_t dtype, int64_t rows, int64_t co
     double c = r;
     if (family == "integers 0..9") c = std::floor(10 * r);
     if (family == "euclidean") {
-      c = std::hypot(std::fmod(0.618 * i, 1) - std::fmod(0.755 * j, 1), std::fmod(0.414 * i, 1) - std::fmod(0.57 * j, 1));
+      const double x = std::fmod(0.618 * i, 1) - std::fmod(0.755 * j, 1);
+      c = std::hypot(x, std::fmod(0.414 * i, 1) - std::fmod(0.57 * j, 1));
     }
     if (family == "correlation") c = 0.1 * noise[e];
     if (family == "constant") c = 3.25;
@@ -117,8 +118,8 @@ Problem drawn(const std::string& family, int32_t dtype, int64_t rows, int64_t co
 }
 
 void expect_same(const Answer& found, const Answer& wanted, const std::string& what) {
-  check::report(found == wanted, __FILE__, __LINE__,
-                what + " is not as on the CPU: " + found.error + (found.counters == wanted.counters ? "" : " (counters)"));
+  const std::string more = found.error + (found.counters == wanted.counters ? "" : " (counters)");
+  check::report(found == wanted, __FILE__, __LINE__, what + " is not as on the CPU: " + more);
 }
 
 }  // namespace

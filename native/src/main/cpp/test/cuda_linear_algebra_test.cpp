@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// gemm, polar, CCA maps and applied maps of a device on the host (see fake_device_test.cpp) beside those of the CPU:
-// what listed.cpp does not reach, which is large problems, singular ones, and errors.
-#include <array>
-
+// Polar factors and CCA maps of a device beside those of the CPU: what listed.cpp does not reach, which is large
+// problems, singular ones, and errors. On a device on the host (see fake_device_test.cpp), or a GPU.
 #include "test/check.h"
 #include "test/listed_tools.h"
 
 using namespace check;
 
 namespace {
+
+bool device() { return std::string(mg_cuda_reason()).empty(); }
 
 struct Polar {
   int32_t status;
@@ -37,7 +37,7 @@ Polar polar(mg_context* context, int32_t dtype, int64_t count, int64_t n, const 
 Polar compare(mg_context* device, mg_context* cpu, int32_t dtype, int64_t count, int64_t n, const Vector& a,
               int64_t lda, double distance, double error) {
   Polar there;
-  for (bool with_sigma : {true, false}) {
+  for (bool with_sigma : {dtype == MG_F64, false}) {
     there = polar(device, dtype, count, n, a, lda, with_sigma);
     const Polar here = polar(cpu, dtype, count, n, a, lda, with_sigma);
     CHECK(there.status == here.status && there.message == here.message);
@@ -64,12 +64,12 @@ double orthogonality(int64_t n, const Vector& padded) {
 }  // namespace
 
 TEST(fake_polar_of_every_size) {
-  if (!device_on_host()) return;
+  if (!device()) return;
   Context device(2, MG_BACKEND_CUDA), cpu;
-  for (int64_t n : {1, 2, 5, 32, 33, 64, 95, 128, 129, 160}) {
+  for (int64_t n : {1, 2, 5, 33, 128, 129}) {
     if (n > 64 && kSanitized) continue;
     for (int64_t count : {1, 3}) {
-      if (count == 3 && n > 130) continue;
+      if (count == 3 && n == 128) continue;
       const int64_t lda = n + 3;
       const Vector a = gaussian(count * n * lda, 40 + static_cast<uint64_t>(n));
       const Polar wide = compare(device, cpu, MG_F64, count, n, a, lda, 1e-10 * static_cast<double>(n), 1e-12);
@@ -77,14 +77,16 @@ TEST(fake_polar_of_every_size) {
       const Polar narrow = compare(device, cpu, MG_F32, count, n, a, lda, 1e-4, 1e-5);
       CHECK(orthogonality(n, narrow.q) < 1e-8);
       CHECK(same_bits(wide.q, polar(device, MG_F64, count, n, a, lda, false).q));
+      // Large ones are iterated, not decomposed: only the iteration knows F32.
+      CHECK(same_bits(wide.q, narrow.q) == (n <= 128) || fake_device());
     }
   }
 }
 
 TEST(fake_polar_of_every_condition) {
-  if (!device_on_host()) return;
+  if (!device()) return;
   Context device(2, MG_BACKEND_CUDA), cpu;
-  for (int64_t n : {48, 140}) {
+  for (int64_t n : {20, 130}) {
     const auto factor = [&](uint64_t seed) {
       Vector q(static_cast<size_t>(n * n));
       mg_polar_report report;
@@ -93,7 +95,7 @@ TEST(fake_polar_of_every_condition) {
       return q;
     };
     const Vector u = factor(1), v = factor(2), planted = multiply(n, n, n, u, false, v, false);
-    for (double condition : {1.0, 3.0, 1e2, 1e4, 2e5, 5e5, 1e7}) {
+    for (double condition : {3.0, 1e4, 5e5, 1e7}) {
       for (int spectrum = 0; spectrum < 3; ++spectrum) {
         Vector scaled = u;
         for (int64_t i = 0; i < n * n; ++i) {
@@ -120,7 +122,7 @@ TEST(fake_polar_of_every_condition) {
 }
 
 TEST(fake_polar_completes_as_the_cpu) {
-  if (!device_on_host()) return;
+  if (!device()) return;
   Context device(2, MG_BACKEND_CUDA), cpu;
   const auto same = [&](int64_t n, const Vector& a, int32_t completion) {
     for (int32_t dtype : {MG_F64, MG_F32}) {
@@ -140,7 +142,7 @@ TEST(fake_polar_completes_as_the_cpu) {
     pairs[k * n + k + 1] = pairs[(k + 1) * n + k + 1] = -s;
   }
   same(n, pairs, MG_COMPLETION_INDEX);
-  for (int64_t size : {17, 140}) {
+  for (int64_t size : {17, 130}) {
     Vector holes = gaussian(size * size, 7);
     for (int64_t i = 0; i < size; ++i) holes[i * size + 7] = holes[5 * size + i] = 0;
     same(size, holes, MG_COMPLETION_ASSIGNMENT);
@@ -148,18 +150,18 @@ TEST(fake_polar_completes_as_the_cpu) {
     const Vector left = gaussian(size * rank, 5), right = gaussian(rank * size, 6);
     same(size, multiply(size, size, rank, left, false, right, false), MG_COMPLETION_IDENTITY);
     // One of several problems.
-    Vector three = gaussian(3 * size * size, 9);
-    std::copy(holes.begin(), holes.end(), three.begin() + size * size);
-    compare(device, cpu, MG_F64, 3, size, three, size, 1e-8, 1e-12);
+    Vector two = gaussian(2 * size * size, 9);
+    std::copy(holes.begin(), holes.end(), two.begin() + size * size);
+    compare(device, cpu, MG_F64, 2, size, two, size, 1e-8, 1e-12);
   }
 }
 
 TEST(fake_polar_of_any_scale) {
-  if (!device_on_host()) return;
+  if (!device()) return;
   Context device(2, MG_BACKEND_CUDA), cpu;
   for (int64_t n : {3, 40, 133}) {
     const Vector a = gaussian(n * n, 9);
-    for (int exponent : {-1040, -400, 400, 1015}) {
+    for (int exponent : {-1040, 400, 1008}) {
       Vector scaled = a;
       for (double& each : scaled) each = std::ldexp(each, exponent);
       compare(device, cpu, MG_F64, 1, n, scaled, n, exponent < -1000 ? 1e-4 : 1e-8, exponent < -1000 ? 1e-6 : 1e-12);
@@ -168,7 +170,7 @@ TEST(fake_polar_of_any_scale) {
 }
 
 TEST(fake_polar_names_what_is_not_finite) {
-  if (!device_on_host()) return;
+  if (!device()) return;
   Context device(2, MG_BACKEND_CUDA), cpu;
   for (int64_t n : {2, 130}) {
     Vector a = gaussian(2 * n * n, 3);
@@ -232,28 +234,32 @@ Cca compare(mg_context* device, mg_context* cpu, int32_t dtype, int64_t n, const
 }  // namespace
 
 TEST(fake_cca_sweeps) {
-  if (!device_on_host()) return;
+  if (!device()) return;
   Context device(2, MG_BACKEND_CUDA), cpu;
   const Vector gammas = {0, 1e-3, 0.1, 1, 100};
-  for (int64_t n : {2, 7, 64, 140}) {
+  for (int64_t n : {2, 7, 33, 130}) {
     if (n > 64 && kSanitized) continue;
     const Covariances p = covariances(n, 4 * n, 1, 9);
-    compare(device, cpu, MG_F64, n, p, gammas);
+    compare(device, cpu, MG_F64, n, p, n > 64 ? Vector{0, 0.1, 100} : gammas);
     CcaTolerance narrow;
     narrow.map = 1e-3;
     narrow.value = narrow.condition = 1e-4;
-    compare(device, cpu, MG_F32, n, p, gammas, narrow);
+    compare(device, cpu, MG_F32, n, p, {0.1}, narrow);
+    if (!fake_device()) {  // by the fast path, whose iteration alone knows F32
+      const bool same = same_bits(cca(device, MG_F32, n, p, {0.1}, true).t, cca(device, MG_F64, n, p, {0.1}, true).t);
+      CHECK(same == (n <= 128));
+    }
     // One by one the same as together.
-    const Cca all = cca(device, MG_F64, n, p, gammas, true), third = cca(device, MG_F64, n, p, {gammas[2]}, true);
-    CHECK(std::equal(third.t.begin(), third.t.end(), all.t.begin() + 2 * n * n));
-    CHECK(std::equal(third.correlations.begin(), third.correlations.end(), all.correlations.begin() + 2 * n));
+    const Cca both = cca(device, MG_F64, n, p, {1, 0.1}, true), second = cca(device, MG_F64, n, p, {0.1}, true);
+    CHECK(std::equal(second.t.begin(), second.t.end(), both.t.begin() + n * n));
+    CHECK(std::equal(second.correlations.begin(), second.correlations.end(), both.correlations.begin() + n));
   }
 }
 
 TEST(fake_cca_of_singular_covariances) {
-  if (!device_on_host()) return;
+  if (!device()) return;
   Context device(2, MG_BACKEND_CUDA), cpu;
-  for (int64_t n : {12, 140}) {
+  for (int64_t n : {12, 130}) {
     Covariances dead = covariances(n, 3 * n, 1, 6);
     for (int64_t i = 0; i < n; ++i) dead.xx[3 * n + i] = dead.xx[i * n + 3] = dead.xy[3 * n + i] = 0;
     CHECK(compare(device, cpu, MG_F64, n, dead, {0.1}).reports[0].rank == n - 1);
@@ -269,7 +275,7 @@ TEST(fake_cca_of_singular_covariances) {
 
 // Where rounding of the statistics is larger than gamma.
 TEST(fake_cca_takes_noise_for_noise) {
-  if (!device_on_host()) return;
+  if (!device()) return;
   Context device(2, MG_BACKEND_CUDA), cpu;
   const int64_t n = 40, samples = 20;
   const Vector x = gaussian(samples * n, 21), turn = gaussian(n * n, 22);
@@ -292,12 +298,12 @@ TEST(fake_cca_takes_noise_for_noise) {
 }
 
 TEST(fake_cca_of_any_scale) {
-  if (!device_on_host()) return;
+  if (!device()) return;
   Context device(2, MG_BACKEND_CUDA), cpu;
   for (int64_t n : {6, 133}) {
     const Covariances p = covariances(n, 3 * n, 1, 5);
     const Cca want = cca(device, MG_F64, n, p, {0.125}, true);
-    for (const auto& [ex, ey] : {std::pair{-300, 0}, {170, 0}, {0, 500}, {-170, 170}}) {
+    for (const auto& [ex, ey] : {std::pair{-300, 0}, {170, 500}}) {
       Covariances q = p;
       for (double& each : q.xx) each = std::ldexp(each, 2 * ex);
       for (double& each : q.yy) each = std::ldexp(each, 2 * ey);
@@ -318,7 +324,7 @@ TEST(fake_cca_of_any_scale) {
 }
 
 TEST(fake_cca_fails_as_the_cpu) {
-  if (!device_on_host()) return;
+  if (!device()) return;
   Context device(2, MG_BACKEND_CUDA), cpu;
   const Vector good = {2, 1, 1, 2}, zero(4, 0.0), three = {3, 0, 0, 3};
   const auto message = [&](const Vector& xx, const Vector& yy, const Vector& xy, const Vector& gamma) {
@@ -339,73 +345,4 @@ TEST(fake_cca_fails_as_the_cpu) {
   const int64_t n = 140;
   const Covariances large{identity(n), identity(n), Vector(static_cast<size_t>(n * n), 1.1 / static_cast<double>(n))};
   CHECK(compare(device, cpu, MG_F64, n, large, {0}).status == MG_NUMERICAL);
-}
-
-TEST(fake_gemm_edges) {
-  if (!device_on_host()) return;
-  Context device(2, MG_BACKEND_CUDA), cpu;
-  struct Shape {
-    int64_t m, n, k;
-  };
-  for (const Shape& s : {Shape{2, 3, 0}, {1, 1, 1}, {5, 33, 7}, {70, 3, 40}}) {
-    for (int32_t dtype : {MG_F64, MG_F32}) {
-      for (int form = 0; form < 4; ++form) {
-        const bool ta = form & 1, tb = form & 2;
-        const int64_t lda = (ta ? s.m : s.k) + 3, ldb = (tb ? s.k : s.n) + 1, ldc = s.n + 2;
-        const Vector a = gaussian((ta ? s.k : s.m) * lda + 1, 1), b = gaussian((tb ? s.n : s.k) * ldb + 1, 2);
-        const auto run = [&](mg_context* context, double alpha, double beta, const Vector& c) {
-          const Array x(context, dtype, a, 0), y(context, dtype, b, 0), z(context, dtype, c, 0);
-          CHECK_OK(mg_gemm(context, dtype, ta, tb, s.m, s.n, s.k, alpha, x.data(), lda, y.data(), ldb, beta, z.data(),
-                           ldc));
-          return z.values(dtype);
-        };
-        const Vector start = gaussian(s.m * ldc, 3);
-        // What C held does not matter when beta is 0, but for what lies between its rows.
-        Vector lost = start;
-        for (int64_t i = 0; i < s.m * ldc; ++i) lost[i] = i % ldc < s.n ? kNaN : 5;
-        for (const auto& [alpha, beta] : {std::pair{1.0, 0.0}, {-0.5, 2.0}, {0.0, 1.0}, {0.0, 0.0}}) {
-          const Vector& c = beta == 0 ? lost : start;
-          const double allowed = (dtype == MG_F64 ? 1e-15 : 1e-6) * (1 + std::sqrt(static_cast<double>(s.k)));
-          CHECK(largest_difference(run(device, alpha, beta, c), run(cpu, alpha, beta, c)) <= 8 * allowed);
-        }
-      }
-    }
-  }
-  if (!cuda_standin()) return;
-  const Array a(device, MG_F64, Vector(9, 1.0), 1), c(device, MG_F64, Vector(9, 1.0), 0);
-  CHECK_FAILS(mg_gemm(device, MG_F64, 0, 0, 2, 2, 2, 1, c.data(), 2, a.data(), 2, 0, c.data(), 2), MG_INVALID_ARGUMENT,
-              "b of gemm is not at a multiple of 8 bytes, as CUDA needs it");
-}
-
-// Tensors that take several tiles or launches, and empty ones.
-TEST(fake_apply_in_parts) {
-  if (!device_on_host()) return;
-  Context device(2, MG_BACKEND_CUDA), cpu;
-  struct Shape {
-    int64_t outer, n_in, inner, n_out;
-  };
-  const int64_t large = kSanitized ? 5 : 3000;
-  for (const Shape& s : {Shape{1, 1, 2800 * large, 2}, {2800 * large, 2, 1, 1}, {3 * large, 1, 1000, 1}, {3, 0, 2, 2},
-                         {70000, 2, 1, 2}, {2, 5, 24, 3}}) {
-    const Vector in = gaussian(s.outer * s.n_in * s.inner + 1, 1), map = gaussian(s.n_out * s.n_in + 1, 2);
-    std::vector<int64_t> index;
-    for (int64_t r = 0; r < s.n_out; ++r) index.push_back(s.n_in > 0 ? (r + 1) % s.n_in : 0);
-    std::array<std::vector<char>, 4> found;
-    for (int which = 0; which < 2; ++which) {
-      mg_context* context = which == 0 ? static_cast<mg_context*>(device) : static_cast<mg_context*>(cpu);
-      const Array x(context, MG_F32, in, 0), m(context, MG_F64, map, 0),
-          y(context, MG_F32, Vector(static_cast<size_t>(s.outer * s.n_out * s.inner), 7.0), 0);
-      const int64_t ldmap = std::max<int64_t>(1, s.n_in);
-      CHECK_OK(mg_apply_dense(context, MG_F32, s.outer, s.n_in, s.inner, s.n_out, m.doubles(), ldmap, 0, x.data(),
-                              s.n_in * s.inner, y.data(), s.n_out * s.inner));
-      found[which] = y.read();
-      if (s.n_in == 0) continue;
-      CHECK_OK(mg_apply_gather(context, MG_F32, s.outer, s.n_in, s.inner, s.n_out, index.data(), nullptr, x.data(),
-                               s.n_in * s.inner, y.data(), s.n_out * s.inner));
-      found[2 + which] = y.read();
-    }
-    // Sums of so few terms are off by a unit of F64 at most, which F32 hides but for ties.
-    CHECK(found[0] == found[1] || s.n_in > 2);
-    CHECK(found[2] == found[3]);
-  }
 }

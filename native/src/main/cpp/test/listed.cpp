@@ -3,7 +3,6 @@
 #include "test/listed.h"
 
 #include <algorithm>
-#include <chrono>
 #include <memory>
 
 #include "test/costs.h"
@@ -782,22 +781,12 @@ template <auto Entry, typename Result, typename... Arguments>
 struct Spy<Entry, Result (*Table::*)(Arguments...)> {
   static inline int64_t count = 0;
   static inline Result (*original)(Arguments...) = nullptr;
-  static inline double seconds = 0;
   static Result call(Arguments... arguments) {
-    const Clock clock;
+    ++count;
     return original(arguments...);
   }
-  struct Clock {
-    const std::chrono::steady_clock::time_point start = std::chrono::steady_clock::now();
-    ~Clock() {
-      ++count;
-      seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    }
-  };
-  static double spent() { return seconds; }
   static void install(Table* table) {
     count = 0;
-    seconds = 0;
     original = table->*Entry;
     table->*Entry = &call;
   }
@@ -808,8 +797,8 @@ template <auto Entry>
 Listed listing(const char* entry, const char* name, Same same, std::vector<int32_t> dtypes, std::vector<int64_t> sizes,
                std::vector<Scale> scales, Outcome (*run)(mg_context*, const Input&, bool)) {
   using S = Spy<Entry>;
-  return {entry, name,        same,      std::move(dtypes), std::move(sizes), std::move(scales),
-          run,   &S::install, &S::calls, &S::spent};
+  return {entry, name,        same,     std::move(dtypes), std::move(sizes), std::move(scales),
+          run,   &S::install, &S::calls};
 }
 
 }  // namespace

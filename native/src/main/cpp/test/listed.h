@@ -34,10 +34,9 @@ struct Listed {
   std::vector<int64_t> sizes;  // the last one is for NORMAL values alone
   std::vector<Scale> scales;
   Outcome (*run)(mg_context*, const Input&, bool with_oracle);
-  // Puts a counter and a clock in front of the entry, and reads them.
+  // Puts a counter in front of the entry, and reads it.
   void (*spy)(merganser::Table*);
   int64_t (*calls)();
-  double (*seconds)();
 };
 
 const std::vector<Listed>& listed();
@@ -53,6 +52,7 @@ Outcome listed_np(mg_context* context, const Input& input, bool with_oracle);
 struct Compared {
   int64_t inputs = 0;
   std::string unavailable;  // what the device lacks; then nothing else holds
+  double worst = 0;         // of the errors, in units of what is allowed
   std::string problem;      // the first one
 };
 Compared compare_with_cpu(const Listed& routine, mg_context* device, mg_context* cpu, bool brief, bool with_oracle);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Runs all tests, or those whose name contains the argument; --levels lists the instruction-set levels of this CPU;
 // --digest [NAME] prints digests of what must have the same bytes on all of them; --gpu-check FILE [--brief] runs the
-// list on the CUDA device.
+// list on the CUDA device; --cuda-reason prints why that cannot be used.
 #include <algorithm>
 #include <cstdlib>
 
@@ -122,6 +122,10 @@ int main(int argc, char** argv) {
   }
   if (wanted == "--digest") {
     std::fputs(check::digest(argc > 2 ? argv[2] : "").c_str(), stdout);
+    return 0;
+  }
+  if (wanted == "--cuda-reason") {
+    std::puts(mg_cuda_reason());
     return 0;
   }
   if (wanted == "--gpu-check" && argc > 2) return check::gpu_check(argv[2], argc > 3);

@@ -9,6 +9,7 @@ import java.util.Optional;
 import org.merganser.align.AlignmentSet;
 import org.merganser.compute.Workspace;
 import org.merganser.internal.Opened;
+import org.merganser.io.Checkpoint;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Parameters;
@@ -32,12 +33,13 @@ final class AlignCommand extends Computation {
   void run(PrintWriter out) throws IOException {
     alignment.check(false);
     try (Workspace ws = open(0);
-        Models files = Models.open(List.of(reference, model));
         Opened opened = new Opened()) {
-      output.check(Output.Kind.MAPS, files.paths(), alignment.inputs());
-      files.requireOwn(alignment.folders());
+      List<Path> paths = List.of(reference, model);
+      List<Checkpoint> files = Aligning.open(paths, opened);
+      output.check(Output.Kind.MAPS, paths, alignment.inputs());
       Optional<RunningNetwork> network = alignment.network.open(spec, opened);
-      Aligning aligning = opened.add(new Aligning(alignment, forms.adapt(files), network, ws));
+      Aligning aligning =
+          opened.add(new Aligning(alignment, paths, forms.adapt(files), network, ws));
       AlignmentSet maps = aligning.maps(2, out);
       aligning.report(maps, out);
       maps.of(1).save(output.path, ws);

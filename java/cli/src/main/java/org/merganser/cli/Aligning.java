@@ -18,6 +18,7 @@ import org.merganser.error.IncompatibleModelsException;
 import org.merganser.internal.Names;
 import org.merganser.internal.Opened;
 import org.merganser.io.Checkpoint;
+import org.merganser.io.Safetensors;
 import org.merganser.model.Architecture;
 import org.merganser.model.LinearStack;
 import org.merganser.stats.Moments;
@@ -28,27 +29,61 @@ import org.merganser.stats.Moments;
 final class Aligning implements AutoCloseable {
   private final AlignmentOptions options;
   private final Aligner aligner;
-  private final Models models;
+  private final List<Path> paths;
+  private final List<Checkpoint> models;
   private final Optional<RunningNetwork> network;
   private final Architecture architecture;
   private final Workspace ws;
   private final Opened opened = new Opened();
 
+  /** Models to be aligned or merged. */
+  static List<Checkpoint> open(List<Path> paths, Opened opened) throws IOException {
+    if (paths.size() < 2) {
+      throw new IllegalArgumentException("give at least two models, not " + paths.size());
+    }
+    List<Checkpoint> models = new ArrayList<>();
+    for (Path path : paths) {
+      models.add(opened.add(Safetensors.open(path)));
+    }
+    return models;
+  }
+
   /**
-   * @param models the reference first
+   * @param paths of the models, the reference first
+   * @param models as they are read
    * @param network which takes the place of files of activations where there are none
    */
-  Aligning(AlignmentOptions options, Models models, Optional<RunningNetwork> network, Workspace ws)
+  Aligning(
+      AlignmentOptions options,
+      List<Path> paths,
+      List<Checkpoint> models,
+      Optional<RunningNetwork> network,
+      Workspace ws)
       throws IOException {
     this.options = options;
     this.aligner = options.aligner();
+    this.paths = paths;
     this.models = models;
     this.network = network;
     this.architecture =
-        network.isPresent() ? network.get().network().architecture() : described(models.first());
+        network.isPresent() ? network.get().network().architecture() : described(models.get(0));
     this.ws = ws;
-    for (int k = 0; k < models.paths().size(); k++) {
-      require(models.paths().get(k).toString(), models.checkpoints().get(k));
+    for (int k = 0; k < paths.size(); k++) {
+      requireOwn(k);
+      require(paths.get(k).toString(), models.get(k));
+    }
+  }
+
+  /** One folder for two models is a slip: their features would be taken for the same. */
+  private void requireOwn(int k) throws IOException {
+    List<Path> folders = options.folders();
+    for (int j = 0; k < folders.size() && j < k; j++) {
+      if (Output.isSame(folders.get(k), folders.get(j))
+          && !Output.isSame(paths.get(k), paths.get(j))) {
+        throw new IllegalArgumentException(
+            "models %s and %s are given the activations of one folder, %s; give each its own"
+                .formatted(paths.get(j), paths.get(k), folders.get(k)));
+      }
     }
   }
 
@@ -124,7 +159,7 @@ final class Aligning implements AutoCloseable {
     if (runs()) {
       return Moments.collect(
           network.get().network(),
-          models.checkpoints().subList(0, count),
+          models.subList(0, count),
           network.get().inputs(),
           aligner.request(architecture),
           options.statistics(),
@@ -143,7 +178,7 @@ final class Aligning implements AutoCloseable {
   List<Checkpoint> apply(AlignmentSet maps) {
     List<Checkpoint> aligned = new ArrayList<>();
     for (int k = 0; k < maps.size(); k++) {
-      aligned.add(maps.of(k).apply(models.checkpoints().get(k)));
+      aligned.add(maps.of(k).apply(models.get(k)));
     }
     return aligned;
   }
@@ -154,18 +189,18 @@ final class Aligning implements AutoCloseable {
     for (int k = 0; k < maps.size(); k++) {
       checks.add(verify(maps.of(k), k));
     }
-    Path reference = models.paths().get(0);
+    Path reference = paths.get(0);
     AlignmentTable.warnings(reference + ": ", checks.get(0), out);
     for (int k = 1; k < checks.size(); k++) {
-      String what = models.paths().get(k) + " into " + reference + " by " + options.method + ":";
+      String what = paths.get(k) + " into " + reference + " by " + options.method + ":";
       out.println(Printable.line(what));
       AlignmentTable.print(maps.of(k), checks.get(k), out);
     }
-    out.println("not mapped: " + Printable.line(architecture.unbound(models.first())));
+    out.println("not mapped: " + Printable.line(architecture.unbound(models.get(0))));
   }
 
   private Verification verify(Alignment found, int k) throws IOException {
-    Checkpoint model = models.checkpoints().get(k);
+    Checkpoint model = models.get(k);
     List<Path> folders = options.folders();
     if (network.isPresent() && folders.isEmpty() && options.needsData()) {
       return network.get().verify(found, model, ws);
@@ -180,7 +215,7 @@ final class Aligning implements AutoCloseable {
     if (!checks.contradictions().isEmpty()) {
       throw new IncompatibleModelsException(
           "the activations in %s are not those of %s with its layers in this order; give the right order (--layers), the right folder, or a builder file (--architecture)"
-              .formatted(folders.get(k), models.paths().get(k)),
+              .formatted(folders.get(k), paths.get(k)),
           checks.contradictions());
     }
     return checks;

@@ -47,8 +47,7 @@ final class ApplyCommand extends Computation {
     try (Workspace ws = open(0);
         Checkpoint file = Safetensors.open(model)) {
       output.check(Output.Kind.CHECKPOINT, List.of(model), List.of(maps));
-      Models files = new Models(List.of(model), List.of(file));
-      Checkpoint read = forms.adapt(files).first();
+      Checkpoint read = forms.adapt(List.of(file)).get(0);
       output.requireRoom(Safetensors.fileBytes(forms.result(read)));
       try (Alignment found = Alignment.load(maps, ws);
           Alignment used = inverse ? inverse(found) : found) {

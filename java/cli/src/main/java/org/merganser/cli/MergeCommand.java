@@ -108,12 +108,11 @@ final class MergeCommand extends Computation {
     }
     alignment.check(!ways.isEmpty() || method.needs().objective());
     try (Workspace ws = open(0);
-        Models files = Models.open(all);
         Opened opened = new Opened()) {
+      List<Checkpoint> files = Aligning.open(all, opened);
       output.check(Output.Kind.CHECKPOINT, all, alignment.inputs());
-      files.requireOwn(alignment.folders());
-      Models read = forms.adapt(files);
-      output.requireRoom(Safetensors.fileBytes(forms.result(read.first())));
+      List<Checkpoint> read = forms.adapt(files);
+      output.requireRoom(Safetensors.fileBytes(forms.result(read.get(0))));
       // Every mismatch is reported before any work.
       MergeProblem problem = problem(read);
       Optional<RunningNetwork> network = alignment.network.open(spec, opened);
@@ -124,7 +123,7 @@ final class MergeCommand extends Computation {
       }
       method.needs().check(method.id(), problem);
       if (alignment.needsData() || alignment.architecture != null || network.isPresent()) {
-        Aligning aligning = opened.add(new Aligning(alignment, read, network, ws));
+        Aligning aligning = opened.add(new Aligning(alignment, all, read, network, ws));
         AlignmentSet maps = aligning.maps(models.size(), out);
         aligning.report(maps, out);
         List<Checkpoint> aligned = aligning.apply(maps);
@@ -163,8 +162,8 @@ final class MergeCommand extends Computation {
     }
   }
 
-  private MergeProblem problem(Models read) {
-    MergeProblem problem = MergeProblem.of(read.checkpoints().subList(0, models.size()));
-    return base == null ? problem : problem.withBase(read.checkpoints().get(models.size()));
+  private MergeProblem problem(List<Checkpoint> read) {
+    MergeProblem problem = MergeProblem.of(read.subList(0, models.size()));
+    return base == null ? problem : problem.withBase(read.get(models.size()));
   }
 }

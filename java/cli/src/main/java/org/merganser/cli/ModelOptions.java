@@ -43,8 +43,8 @@ final class ModelOptions {
   private final Set<String> leftOut = new TreeSet<>();
 
   /** The models as they are to be merged; views, which the files must outlive. */
-  Models adapt(Models files) {
-    List<Checkpoint> views = new ArrayList<>(files.checkpoints());
+  List<Checkpoint> adapt(List<Checkpoint> files) {
+    List<Checkpoint> views = new ArrayList<>(files);
     if (prefixes.contains("") || ignored.contains("")) {
       throw new IllegalArgumentException(
           "--strip-prefix and --ignore need a value; a variable may not be set");
@@ -68,7 +68,7 @@ final class ModelOptions {
               : DType.F32;
       views.replaceAll(view -> view.as(wide));
     }
-    return new Models(files.paths(), views);
+    return views;
   }
 
   /** A merged model in the type that it is to be written in. */

@@ -20,9 +20,7 @@ class SourcesTest {
       List<Path> sources = files.filter(file -> file.toString().endsWith(".java")).toList();
       assertThat(sources).hasSizeGreaterThan(10);
       for (Path file : sources) {
-        assertThat(Files.readAllLines(file))
-            .as(file.toString())
-            .hasSizeLessThanOrEqualTo(most);
+        assertThat(Files.readAllLines(file)).as(file.toString()).hasSizeLessThanOrEqualTo(most);
       }
     }
   }

@@ -50,7 +50,7 @@ record Range(double low, boolean lowOpen, double high, boolean highOpen) {
   }
 
   private static String text(double bound) {
-    return bound == Math.rint(bound) && Math.abs(bound) < 1e6
+    return bound == Math.rint(bound) && Math.abs(bound) < 1e15
         ? String.valueOf((long) bound)
         : String.valueOf(bound);
   }

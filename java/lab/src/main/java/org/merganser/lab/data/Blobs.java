@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.merganser.lab.data;
 
+import java.util.Arrays;
 import java.util.Optional;
 import java.util.SplittableRandom;
 import org.merganser.internal.Seeds;
@@ -56,9 +57,7 @@ public final class Blobs {
 
   private static double[] latent(double[] centres, int blob, SplittableRandom random) {
     double[] z = new double[LATENT];
-    for (int d = 0; d < LATENT; d++) {
-      z[d] = centres[blob * LATENT + d] + random.nextGaussian();
-    }
+    Arrays.setAll(z, d -> centres[blob * LATENT + d] + random.nextGaussian());
     return z;
   }
 
@@ -102,22 +101,17 @@ public final class Blobs {
 
   private static Examples examples(double[][] x, int[] labels, int from, int to) {
     float[] values = new float[(to - from) * FEATURES];
-    int[] classes = new int[to - from];
-    for (int i = from; i < to; i++) {
-      classes[i - from] = labels[i];
-      for (int f = 0; f < FEATURES; f++) {
-        values[(i - from) * FEATURES + f] = (float) x[i][f];
-      }
+    for (int i = 0; i < values.length; i++) {
+      values[i] = (float) x[from + i / FEATURES][i % FEATURES];
     }
+    int[] classes = Arrays.copyOfRange(labels, from, to);
     return new Examples(Tensor.of(values, to - from, FEATURES), classes, CLASSES);
   }
 
   private static double[] normal(long seed, String name, int count, double deviation) {
     SplittableRandom random = Seeds.stream(seed, "blobs/" + name);
     double[] values = new double[count];
-    for (int i = 0; i < count; i++) {
-      values[i] = random.nextGaussian() * deviation;
-    }
+    Arrays.setAll(values, i -> random.nextGaussian() * deviation);
     return values;
   }
 }

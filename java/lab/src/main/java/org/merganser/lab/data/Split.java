@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.merganser.lab.data;
 
-import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.List;
 import java.util.SplittableRandom;
+import java.util.stream.DoubleStream;
 import java.util.stream.IntStream;
 import org.merganser.internal.Seeds;
 import org.merganser.torch.Examples;
@@ -51,11 +52,8 @@ public enum Split {
     }
     if (this == CLASSES && models > classes) {
       throw new IllegalArgumentException(
-          "the split by classes needs a class for each model: "
-              + models
-              + " models, "
-              + classes
-              + " classes");
+          "the split by classes needs a class for each model: %d models, %d classes"
+              .formatted(models, classes));
     }
   }
 
@@ -69,8 +67,7 @@ public enum Split {
     int[] modelOf = new int[labels.length];
     switch (this) {
       case NONE -> {
-        int[] all = IntStream.range(0, labels.length).toArray();
-        return IntStream.range(0, models).mapToObj(k -> all.clone()).toList();
+        return IntStream.range(0, models).mapToObj(model -> indices(modelOf, 0)).toList();
       }
       case EIGHTY_TWENTY -> eightyTwenty(labels, classes, modelOf);
       case DIRICHLET -> dirichlet(labels, classes, models, seed, modelOf);
@@ -79,16 +76,14 @@ public enum Split {
         Arrays.setAll(modelOf, i -> owner[labels[i]]);
       }
     }
-    List<int[]> samples = new ArrayList<>();
+    List<int[]> samples =
+        IntStream.range(0, models).mapToObj(model -> indices(modelOf, model)).toList();
     for (int k = 0; k < models; k++) {
-      int model = k;
-      int[] own = IntStream.range(0, labels.length).filter(i -> modelOf[i] == model).toArray();
-      if (own.length == 0) {
+      if (samples.get(k).length == 0) {
         throw new IllegalArgumentException(
             "the split %s with seed %s leaves model %s without samples; use more samples or another seed"
                 .formatted(id, seed, k));
       }
-      samples.add(own);
     }
     return samples;
   }
@@ -97,7 +92,7 @@ public enum Split {
   public List<Examples> apply(Examples all, int models, long seed) {
     check(models, all.classes());
     if (this == NONE) {
-      return IntStream.range(0, models).mapToObj(k -> all).toList();
+      return Collections.nCopies(models, all);
     }
     return samples(all.labels(), all.classes(), models, seed).stream().map(all::select).toList();
   }
@@ -106,18 +101,15 @@ public enum Split {
   public static List<int[]> classes(int classes, int models, long seed) {
     CLASSES.check(models, classes);
     int[] owner = owners(classes, models, seed);
-    return IntStream.range(0, models)
-        .mapToObj(k -> IntStream.range(0, classes).filter(c -> owner[c] == k).toArray())
-        .toList();
+    return IntStream.range(0, models).mapToObj(model -> indices(owner, model)).toList();
   }
 
   private static void eightyTwenty(int[] labels, int classes, int[] modelOf) {
     for (int c = 0; c < classes; c++) {
-      int[] own = ofClass(labels, c);
+      int[] own = indices(labels, c);
       boolean firstHalf = 2 * c < classes;
       for (int i = 0; i < own.length; i++) {
-        boolean first = i < own.length / FIRST_PART;
-        modelOf[own[i]] = first == firstHalf ? 0 : 1;
+        modelOf[own[i]] = i < own.length / FIRST_PART == firstHalf ? 0 : 1;
       }
     }
   }
@@ -125,21 +117,20 @@ public enum Split {
   private static void dirichlet(int[] labels, int classes, int models, long seed, int[] modelOf) {
     for (int c = 0; c < classes; c++) {
       SplittableRandom random = Seeds.stream(seed, "split/dirichlet/" + c);
-      int[] own = ofClass(labels, c);
+      int[] own = indices(labels, c);
       shuffle(own, random);
-      double[] weights = new double[models];
+      // Gamma(1/2) is half a chi-square of one degree of freedom; the half cancels.
+      double[] weights =
+          DoubleStream.generate(random::nextGaussian).limit(models).map(z -> z * z).toArray();
       double sum = 0;
-      for (int k = 0; k < models; k++) {
-        // Gamma(1/2) is half a chi-square of one degree of freedom; the half cancels.
-        double z = random.nextGaussian();
-        weights[k] = z * z;
-        sum += weights[k];
+      for (double weight : weights) {
+        sum += weight;
       }
       int at = 0;
       for (int k = 0; k < models; k++) {
         int count = (int) Math.min(own.length - at, Math.floor(weights[k] / sum * own.length));
-        for (int i = 0; i < count; i++) {
-          modelOf[own[at++]] = k;
+        for (int end = at + count; at < end; at++) {
+          modelOf[own[at]] = k;
         }
       }
       while (at < own.length) {
@@ -158,8 +149,9 @@ public enum Split {
     return owner;
   }
 
-  private static int[] ofClass(int[] labels, int c) {
-    return IntStream.range(0, labels.length).filter(i -> labels[i] == c).toArray();
+  /** Where a value is, increasing. */
+  private static int[] indices(int[] values, int value) {
+    return IntStream.range(0, values.length).filter(i -> values[i] == value).toArray();
   }
 
   private static void shuffle(int[] values, SplittableRandom random) {

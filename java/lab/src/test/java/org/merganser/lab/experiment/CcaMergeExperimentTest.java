@@ -2,7 +2,6 @@
 package org.merganser.lab.experiment;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
 import java.io.IOException;
@@ -24,16 +23,12 @@ import org.junit.jupiter.params.provider.ValueSource;
 import org.merganser.align.Aligner;
 import org.merganser.align.AlignmentProblem;
 import org.merganser.align.AlignmentSet;
-import org.merganser.compute.Cancellation;
 import org.merganser.compute.Workspace;
-import org.merganser.error.CancelledException;
 import org.merganser.io.Checkpoint;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.io.Safetensors;
 import org.merganser.lab.data.Blobs;
 import org.merganser.lab.data.DataSet;
-import org.merganser.lab.data.IdxFolder;
-import org.merganser.lab.data.Split;
 import org.merganser.lab.report.Json;
 import org.merganser.linalg.Tensor;
 import org.merganser.merge.LinearMerger;
@@ -59,7 +54,7 @@ class CcaMergeExperimentTest {
 
   private static ExperimentResult result;
 
-  private static CcaMergeExperiment.Options options(int models, int pairs, int epochs, Path keep) {
+  static CcaMergeExperiment.Options options(int models, int pairs, int epochs, Path keep) {
     CcaMergeExperiment.Options builder =
         CcaMergeExperiment.Options.defaults()
             .with("repair", false)
@@ -73,8 +68,7 @@ class CcaMergeExperimentTest {
     return keep == null ? builder : builder.with("keep", keep);
   }
 
-  private static ExperimentResult run(CcaMergeExperiment.Options options, int threads)
-      throws IOException {
+  static ExperimentResult run(CcaMergeExperiment.Options options, int threads) throws IOException {
     try (Workspace ws = Workspace.builder().threads(threads).seed(options.common().seed()).open()) {
       return new CcaMergeExperiment(options).run(ws);
     }
@@ -91,7 +85,7 @@ class CcaMergeExperimentTest {
   }
 
   /** Bytes of every file, by path within the folder. */
-  private static Map<String, byte[]> files(Path folder) throws IOException {
+  static Map<String, byte[]> files(Path folder) throws IOException {
     Map<String, byte[]> files = new TreeMap<>();
     try (Stream<Path> all = Files.walk(folder)) {
       for (Path path : all.filter(Files::isRegularFile).toList()) {
@@ -372,162 +366,5 @@ class CcaMergeExperimentTest {
         Moments moments = Moments.load(keep.resolve("pair-0").resolve("stats.mgstats"), ws)) {
       assertThat(moments.space("fc2").models()).isEqualTo(5);
     }
-  }
-
-  /**
-   * Of several values of gamma each pair takes the best on validation samples, as a run of each.
-   */
-  @Test
-  void gammaIsChosenOnSamplesThatNoModelSaw() throws IOException {
-    List<Double> gammas = List.of(1e-6, 1.0, 30.0);
-    CcaMergeExperiment.Options several =
-        CcaMergeExperiment.Options.defaults()
-            .with("repair", false)
-            .with("data", ExperimentOptions.BLOBS)
-            .with("hidden", HIDDEN)
-            .with("seeds", 2)
-            .with("seed", SEED)
-            .with("epochs", 5)
-            .with("train", TRAIN)
-            .with("points", 0)
-            .with("aligners", "permutation,cca");
-    ExperimentResult chosen = run(several.with("gamma", gammas), 2);
-    assertThat(Views.chosen(chosen))
-        .hasSize(2)
-        .allSatisfy(m -> assertThat(m).containsOnlyKeys("cca"));
-    assertThat(chosen.differences())
-        .extracting(d -> d.method() + " - " + d.than())
-        .containsExactly("cca - permutation");
-    for (int pair = 0; pair < 2; pair++) {
-      String told = Views.chosen(chosen).get(pair).get("cca").toString();
-      assertThat(told).startsWith("gamma=");
-      double taken = Double.parseDouble(told.substring("gamma=".length()));
-      double best = selection(several, taken, pair, chosen.pairs().get(pair));
-      for (double gamma : gammas) {
-        assertThat(selection(several, gamma, pair, Map.of())).isLessThanOrEqualTo(best);
-      }
-    }
-  }
-
-  /**
-   * Accuracy of CCA with one gamma on the validation samples of one pair, in a run of its own.
-   *
-   * @param rows what its rows must be; may be empty
-   */
-  private static double selection(
-      CcaMergeExperiment.Options options, double gamma, int pair, Map<String, Double> rows)
-      throws IOException {
-    Path keep = temp.resolve("gamma-" + gamma);
-    ExperimentResult alone = run(options.with("gamma", gamma).with("keep", keep), 2);
-    assertThat(Views.chosen(alone)).isEmpty();
-    assertThat(alone.pairs().get(pair)).containsAllEntriesOf(rows);
-    try (DataSet data = Blobs.draw(TRAIN, SEED + pair);
-        Workspace ws = Workspace.builder().threads(1).open();
-        Checkpoint merged =
-            Safetensors.open(keep.resolve("pair-" + pair).resolve("merged-cca.safetensors"))) {
-      return Evaluation.of(NETWORK, merged, data.validation().orElseThrow(), ws).accuracy();
-    }
-  }
-
-  @Test
-  void imagesAreReportedWithTheirScale() throws IOException {
-    Path folder = IdxFolder.write(temp.resolve("tiny"), 60, 30, 5);
-    CcaMergeExperiment.Options options =
-        CcaMergeExperiment.Options.defaults()
-            .with("repair", false)
-            .with("data", folder.toString())
-            .with("hidden", 8)
-            .with("layers", 1)
-            .with("seeds", 2)
-            .with("epochs", 3);
-    ExperimentResult images = run(options, 2);
-    assertThat(images.data().name()).isEqualTo("tiny");
-    assertThat(images.data().train()).isEqualTo(60);
-    assertThat(images.data().test()).isEqualTo(30);
-    assertThat(images.data().mean().get(0)).isBetween(0.1, 0.9);
-    assertThat(images.data().sd().get(0)).isBetween(0.1, 0.9);
-    assertThat(images.parameters()).isEqualTo(25 * 8 + 8 + 8 * 3 + 3);
-    assertThat(temp.resolve("kept-nothing")).doesNotExist();
-  }
-
-  @Test
-  void cancellationLeavesNothingHalfWritten() {
-    Cancellation cancellation = new Cancellation();
-    Path keep = temp.resolve("cancelled");
-    List<String> stages = new ArrayList<>();
-    try (Workspace ws =
-        Workspace.builder()
-            .threads(2)
-            .cancellation(cancellation)
-            .progress(
-                (stage, done, total) -> {
-                  stages.add(stage);
-                  if (stage.startsWith("statistics")) {
-                    cancellation.cancel();
-                  }
-                })
-            .open()) {
-      assertThatThrownBy(() -> new CcaMergeExperiment(options(2, 1, 2, keep)).run(ws))
-          .isInstanceOf(CancelledException.class);
-    }
-    assertThat(stages).contains("train pair 1/1", "statistics");
-    assertThat(keep)
-        .satisfiesAnyOf(
-            path -> assertThat(path).doesNotExist(), path -> assertThat(files(path)).isEmpty());
-  }
-
-  @Test
-  void refusesSettingsThatMakeNoSense() {
-    assertThatThrownBy(() -> options(1, 1, 1, null))
-        .isInstanceOf(IllegalArgumentException.class)
-        .hasMessage("models must be at least 2, not 1");
-    assertThatThrownBy(
-            () ->
-                CcaMergeExperiment.Options.defaults()
-                    .with("repair", false)
-                    .with("data", "blobs")
-                    .with("points", 1))
-        .hasMessage("points must be 0 or at least 2, not 1");
-    assertThatThrownBy(
-            () ->
-                CcaMergeExperiment.Options.defaults()
-                    .with("repair", false)
-                    .with("data", "blobs")
-                    .with("models", 3)
-                    .with("split", Split.EIGHTY_TWENTY))
-        .hasMessage("the split 80-20 is for 2 models, not 3");
-    assertThatThrownBy(() -> options(2, 0, 1, null)).hasMessage("seeds must be at least 1, not 0");
-    assertThatThrownBy(() -> options(2, 1, 0, null)).hasMessage("epochs must be at least 1, not 0");
-    for (double gamma : new double[] {-1, Double.NaN, Double.POSITIVE_INFINITY}) {
-      assertThatThrownBy(
-              () ->
-                  CcaMergeExperiment.Options.defaults()
-                      .with("repair", false)
-                      .with("data", "blobs")
-                      .with("gamma", gamma))
-          .isInstanceOf(IllegalArgumentException.class)
-          .hasMessage("cca: gamma must be finite and at least 0, not " + gamma);
-    }
-    assertThatThrownBy(
-            () ->
-                CcaMergeExperiment.Options.defaults()
-                    .with("repair", false)
-                    .with("data", "blobs")
-                    .with("hidden", 0))
-        .hasMessage("hidden must be in [1, 1000000], not 0");
-    assertThatThrownBy(
-            () ->
-                CcaMergeExperiment.Options.defaults()
-                    .with("repair", false)
-                    .with("data", "blobs")
-                    .with("layers", 0))
-        .hasMessage("layers must be in [1, 1000], not 0");
-    assertThatThrownBy(
-            () ->
-                CcaMergeExperiment.Options.defaults()
-                    .with("repair", false)
-                    .with("data", "blobs")
-                    .with("train", 1))
-        .hasMessage("train must be at least 2, not 1");
   }
 }

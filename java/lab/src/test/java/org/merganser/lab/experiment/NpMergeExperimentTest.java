@@ -2,7 +2,6 @@
 package org.merganser.lab.experiment;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
 import java.io.IOException;
@@ -15,13 +14,10 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeSet;
 import java.util.stream.Stream;
-import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
-import org.merganser.compute.Cancellation;
 import org.merganser.compute.Workspace;
-import org.merganser.error.CancelledException;
 import org.merganser.io.Checkpoint;
 import org.merganser.io.Safetensors;
 import org.merganser.lab.data.Blobs;
@@ -31,7 +27,6 @@ import org.merganser.linalg.Tensor;
 import org.merganser.model.Evaluation;
 import org.merganser.torch.TorchNetwork;
 import org.merganser.torch.layers.Activation;
-import org.merganser.torch.networks.Norm;
 
 class NpMergeExperimentTest {
   private static final int HIDDEN = 16;
@@ -46,6 +41,10 @@ class NpMergeExperimentTest {
   private static ExperimentResult result;
 
   private static NpMergeExperiment.Options options() {
+    return options(temp.resolve("models"));
+  }
+
+  static NpMergeExperiment.Options options(Path cache) {
     return NpMergeExperiment.Options.defaults()
         .with("data", ExperimentOptions.BLOBS)
         .with("hidden", HIDDEN)
@@ -53,11 +52,10 @@ class NpMergeExperimentTest {
         .with("seed", SEED)
         .with("train", TRAIN)
         .with("samples", List.of(64, 128))
-        .with("cache", temp.resolve("models"));
+        .with("cache", cache);
   }
 
-  private static ExperimentResult run(NpMergeExperiment.Options options, int threads)
-      throws IOException {
+  static ExperimentResult run(NpMergeExperiment.Options options, int threads) throws IOException {
     try (Workspace ws = Workspace.builder().threads(threads).open()) {
       return new NpMergeExperiment(options).run(ws);
     }
@@ -336,111 +334,5 @@ class NpMergeExperimentTest {
     Json.write(three.report().json(), json);
     Map<?, ?> difference = (Map<?, ?>) ((List<?>) Views.json(json).get("differences")).get(0);
     assertThat(difference.keySet()).isEqualTo(java.util.Set.of("method", "than", "mean", "pairs"));
-  }
-
-  /** Averages of networks with batch normalisation are reset, and nothing is refused. */
-  @Test
-  void batchNormalisation() throws IOException {
-    NpMergeExperiment.Options options =
-        NpMergeExperiment.Options.defaults()
-            .with("data", ExperimentOptions.EMBEDDED)
-            .with("network", NetworkChoice.Kind.RESNET20)
-            .with("width-multiplier", 0.25)
-            .with("norm", Norm.BATCH)
-            .with("train", 200)
-            .with("epochs", 1)
-            .with("statistics", 100)
-            .with("steps", 4)
-            .with("eval-every", 2)
-            .with("batch", 50);
-    ExperimentResult images = run(options, 2);
-    assertThat(images.rows()).hasSize(12).noneMatch(ExperimentResult.Row::isRefused);
-    assertThat(images.section("samples")).isEmpty();
-    assertThat(Views.curves(images).get(0).heldOut()).hasSize(3);
-    assertThat(images.report().seconds()).containsKey("repair");
-  }
-
-  /** The other forms and granularities run, without held-out data. */
-  @Test
-  void otherForms() throws IOException {
-    ExperimentResult rows =
-        run(
-            options()
-                .with("seeds", 1)
-                .with("form", "softmax")
-                .with("granularity", "row")
-                .with("steps", 20)
-                .with("held-out", 0)
-                .with("np-train", 100)
-                .with("aligners", "identity"),
-            2);
-    assertThat(Views.curves(rows)).allMatch(curve -> curve.heldOut().isEmpty());
-    assertThat(Views.curves(rows)).allMatch(curve -> curve.batchLoss().size() == 20);
-    List<Long> counts = Views.coefficients(rows).get("fc1.weight").get("np-merge+identity");
-    assertThat(counts.stream().mapToLong(Long::longValue).sum()).isEqualTo(HIDDEN);
-    assertThat(Views.samples(rows).get("np-merge").aligner()).isEqualTo("identity");
-    // One sample set, no stopping in either.
-    assertThat(Views.samples(rows).get("np-merge"))
-        .usingRecursiveComparison()
-        .ignoringFields("method")
-        .isEqualTo(Views.samples(rows).get("np-merge-all-steps"));
-  }
-
-  @Test
-  void cancellationKeepsTrainedModels() throws IOException {
-    Cancellation cancellation = new Cancellation();
-    Path cache = temp.resolve("cancelled");
-    NpMergeExperiment.Options options =
-        options().with("seeds", 1).with("epochs", 1).with("cache", cache);
-    try (Workspace ws =
-        Workspace.builder()
-            .threads(2)
-            .cancellation(cancellation)
-            .progress(
-                (stage, done, total) -> {
-                  if (stage.equals("np-merge pair 1/1") && done > 5) {
-                    cancellation.cancel();
-                  }
-                })
-            .open()) {
-      assertThatThrownBy(() -> new NpMergeExperiment(options).run(ws))
-          .isInstanceOf(CancelledException.class);
-    }
-    try (Stream<Path> files = Files.list(cache)) {
-      assertThat(files).hasSize(2);
-    }
-  }
-
-  @Test
-  void refusesSettingsThatMakeNoSense() {
-    assertRefused(() -> options().with("batch", 0), "batch must be at least 1, not 0");
-    assertRefused(() -> options().with("held-out", 1), "held-out must be in [0, 1), not 1.0");
-    assertRefused(
-        () -> options().with("held-out", Double.NaN), "held-out must be in [0, 1), not NaN");
-    assertRefused(() -> options().with("np-train", 1), "np-train must be at least 2, not 1");
-    assertRefused(
-        () -> options().with("samples", List.of(128, 0)), "samples must be at least 2, not 0");
-    assertRefused(
-        () -> options().with("models", 9), "models must be at most 8 to be merged jointly, not 9");
-    assertRefused(
-        () -> options().with("aligners", "cca,cca"),
-        "a method is there twice in [cca, cca]; name each once");
-    assertRefused(() -> options().with("seeds", 0), "seeds must be at least 1, not 0");
-    for (NpMergeExperiment.Options more :
-        List.of(
-            options().with("np-train", TRAIN + 1),
-            options().with("samples", List.of(64, TRAIN + 1)))) {
-      try (Workspace ws = Workspace.builder().threads(1).open()) {
-        assertThatThrownBy(() -> new NpMergeExperiment(more).run(ws))
-            .isInstanceOf(IllegalArgumentException.class)
-            .hasMessageMatching(
-                "(np-train|samples) must be at most 600, the number of training samples used, not"
-                    + " 601; train says how many are used");
-      }
-    }
-  }
-
-  private static void assertRefused(ThrowingCallable options, String message) {
-    assertThatThrownBy(options).isInstanceOf(IllegalArgumentException.class).hasMessage(message);
   }
 }

@@ -1,0 +1,89 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# What each kernel of the plug-in takes of a multiprocessor, as a Markdown table: cppbuild.sh resources. A kernel that is
+# compiled in several forms (types, numbers of models) has one line, with the least and the most of them.
+# Arguments: the sources, and architectures (90 and so on). Compiles every .cu for each and reads what ptxas says: of the
+# libraries themselves cuobjdump tells everything but spills, and is not part of every toolkit. Needs nvcc and c++filt.
+set -euo pipefail
+
+sources=$1
+shift
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+# architecture, file: lines "entry NAME", "threads N" (of a block), "frame STACK STORES LOADS", "used TEXT"
+measure() {
+  local kept=$work/$1-$(basename "$2" .cu)
+  mkdir "$kept"
+  nvcc -arch="sm_$1" -std=c++17 -fmad=false -cubin -Xptxas -v --keep --keep-dir "$kept" -I "$sources" \
+    -DMERGANSER_PLUGIN='""' -DMERGANSER_CUDA_CAPABILITIES='""' -o "$kept/cubin" "$2" > "$kept/log" 2>&1 ||
+    { cat "$kept/log" >&2; echo "resources.sh: nvcc failed on $2" >&2; return 1; }
+  awk '/^\.(visible |weak )?\.?entry|\.entry /{ name = $0; sub(/.*\.entry /, "", name); sub(/\(.*/, "", name) }
+       /^\.maxntid/ { gsub(",", ""); print "threads", name, $2 * ($3 ? $3 : 1) * ($4 ? $4 : 1) }' "$kept"/*.ptx
+  sed -n "s/.*Compiling entry function '\([^']*\)'.*/entry \1/p
+          s/^ *\([0-9]*\) bytes stack frame, \([0-9]*\) bytes spill stores, \([0-9]*\) bytes spill loads/frame \1 \2 \3/p
+          s/.*: Used \([0-9]* registers.*\)/used \1/p" "$kept/log"
+}
+
+# Limits of a multiprocessor: warps, blocks, bytes of shared memory (CUDA C++ programming guide, compute capabilities).
+# All have 65536 registers, given out to warps in portions of 256, and keep 1024 bytes of shared memory for each block.
+limits() {
+  case $1 in
+    80) echo 64 32 167936 ;;
+    86) echo 48 16 102400 ;;
+    89 | 120) echo 48 24 102400 ;;
+    90 | 100) echo 64 32 233472 ;;
+    *) echo "resources.sh: the limits of sm_$1 are not known here" >&2; return 1 ;;
+  esac
+}
+
+# stdin: what measure() wrote; a line for each kernel: "NAME|block|registers|shared|stack|spilled|occupancy"
+kernels_of() {
+  awk -v limit="$1" '
+    BEGIN { split(limit, most, " ") }
+    function ceiling(value, step) { return int((value + step - 1) / step) * step }
+    function least(a, b) { return a < b ? a : b }
+    $1 == "threads" { threads[$2] = $3 }
+    $1 == "entry" { name = $2 }
+    $1 == "frame" && name != "" { stack = $2; spilled = $3 + $4 }
+    $1 == "used" && name != "" {
+      registers = $2
+      shared = match($0, /[0-9]+ bytes smem/) ? substr($0, RSTART, RLENGTH) + 0 : 0
+      block = threads[name]
+      if (!block) { print "resources.sh: " name " has no __launch_bounds__" > "/dev/stderr"; exit 1 }
+      warps = ceiling(block, 32) / 32
+      fit = int(int(65536 / ceiling(registers * 32, 256)) / 4) * 4
+      blocks = least(least(int(fit / warps), int(most[1] / warps)), most[2])
+      blocks = least(blocks, int(most[3] / ceiling(shared + 1024, 128)))
+      print name "|" block "|" registers "|" shared "|" stack "|" spilled "|" int(100 * blocks * warps / most[1] + 0.5)
+      name = ""
+    }' | c++filt -p | sed -E 's/^([^|]*)::([A-Za-z_0-9]+)(<[^|]*)?\|/\2|/'
+}
+
+# stdin: lines of kernels_of(); a row for each name.
+rows_of() {
+  awk -F'|' -v file="$1" '
+    function range(low, high) { return low == high ? low : low " to " high }
+    { if (!($1 in forms)) order[++kernels] = $1
+      ++forms[$1]
+      for (i = 2; i <= 7; ++i) {
+        if (forms[$1] == 1 || $i < low[$1, i]) low[$1, i] = $i + 0
+        if (forms[$1] == 1 || $i > high[$1, i]) high[$1, i] = $i + 0
+      } }
+    END {
+      for (k = 1; k <= kernels; ++k) {
+        row = "| `" order[k] "` | " file " | " forms[order[k]]
+        for (i = 2; i <= 7; ++i) row = row " | " range(low[order[k], i], high[order[k], i])
+        print row " % |"
+      } }'
+}
+
+for architecture in "$@"; do
+  limit=$(limits "$architecture")
+  echo "| sm_$architecture: kernel | file | forms | block | registers | shared | stack | spilled | occupancy |"
+  echo "|---|---|---:|---:|---:|---:|---:|---:|---:|"
+  for file in "$sources"/cuda/*.cu; do
+    report=$(measure "$architecture" "$file")
+    kernels_of "$limit" <<< "$report" | rows_of "$(basename "$file")"
+  done
+done
