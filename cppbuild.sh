@@ -232,7 +232,7 @@ gpu_check() {
 gpu_check_java() {
   local reason tests=()
   configure
-  with_plugin || fail "gpu-check-java: no CUDA plug-in, since nvcc was not found or does not work"
+  with_plugin || fail "gpu-check-java: this build has no CUDA plug-in: nvcc was not found, or -cuda=off"
   compile merganser_test
   reason=$("$build/merganser_test" --cuda-reason)
   if [ -n "$reason" ]; then
