@@ -17,7 +17,7 @@ Usage: cppbuild.sh [OPTION]... install|fake-device|test|check|gpu-check|gpu-chec
              compile the portable form for aarch64 if aarch64-linux-gnu-g++ is there
   gpu-check  run every routine of the CUDA plug-in on this machine's GPU, against its oracle and the CPU; measure the
              limits of the card and the times of large problems; then once more in brief under compute-sanitizer's
-             memcheck, racecheck, synccheck and initcheck, where it is found. Needs no Java, and 6 minutes at most.
+             memcheck, racecheck, synccheck and initcheck, where it is found. Needs no Java; planned for 6 minutes.
              Exit status: 0 all agree, 1 a difference, 3 no usable GPU (the reason is in the file)
   gpu-check-java
              run the tests of core on this machine's GPU instead of the fake device: needs Maven and what it downloads.
@@ -245,7 +245,7 @@ gpu_check() {
 gpu_check_java() {
   local reason tests=()
   configure
-  with_plugin || fail "gpu-check-java: no CUDA plug-in, since nvcc was not found or does not work"
+  with_plugin || fail "gpu-check-java: this build has no CUDA plug-in: nvcc was not found, or -cuda=off"
   compile merganser_test
   reason=$("$build/merganser_test" --cuda-reason)
   if [ -n "$reason" ]; then

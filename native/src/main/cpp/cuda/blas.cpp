@@ -67,6 +67,7 @@ Function* load(char letter, const char* name) {
 template <typename T>
 Blas::Functions<T>::Functions(char letter)
     : gemm(load<Cublas::Gemm<T>>(letter, "gemm_v2")),
+      gemm_batch(load<Cublas::GemmBatch<T>>(letter, "gemmStridedBatched")),
       syrk(load<Cublas::Syrk<T>>(letter, "syrk_v2")),
       trsm(load<Cublas::Trsm<T>>(letter, "trsm_v2")),
       trmm(load<Cublas::Trmm<T>>(letter, "trmm_v2")),
@@ -127,6 +128,19 @@ void Blas::gemm(Op op_a, Op op_b, int64_t m, int64_t n, int64_t k, double alpha,
                        narrow(k, "k"), &scale, b, leading(ldb, columns_of(op_b, k, n), "ldb"), a,
                        leading(lda, columns_of(op_a, m, k), "lda"), &keep, c, leading(ldc, n, "ldc")),
           "gemm");
+}
+
+template <typename T>
+void Blas::gemm_batch(Op op_a, Op op_b, int64_t m, int64_t n, int64_t k, double alpha, const T* a, int64_t lda,
+                      int64_t step_a, const T* b, int64_t ldb, int64_t step_b, double beta, T* c, int64_t ldc,
+                      int64_t step_c, int64_t count) {
+  if (m == 0 || n == 0 || count == 0) return;
+  const T scale = static_cast<T>(alpha), keep = static_cast<T>(beta);
+  require(of<T>().gemm_batch(handle_, static_cast<int>(op_b), static_cast<int>(op_a), narrow(n, "n"), narrow(m, "m"),
+                             narrow(k, "k"), &scale, b, leading(ldb, columns_of(op_b, k, n), "ldb"), step_b, a,
+                             leading(lda, columns_of(op_a, m, k), "lda"), step_a, &keep, c, leading(ldc, n, "ldc"),
+                             step_c, narrow(count, "count")),
+          "gemm of a batch");
 }
 
 template <typename T>
@@ -192,6 +206,8 @@ void Blas::trsv(Op op, int64_t n, const T* l, int64_t ldl, T* x) {
 #define MG_INSTANTIATE(T)                                                                                      \
   template void Blas::gemm<T>(Op, Op, int64_t, int64_t, int64_t, double, const T*, int64_t, const T*, int64_t, \
                               double, T*, int64_t);                                                            \
+  template void Blas::gemm_batch<T>(Op, Op, int64_t, int64_t, int64_t, double, const T*, int64_t, int64_t,     \
+                                    const T*, int64_t, int64_t, double, T*, int64_t, int64_t, int64_t);        \
   template void Blas::syrk<T>(Op, int64_t, int64_t, double, const T*, int64_t, double, T*, int64_t);           \
   template void Blas::trsm<T>(Side, Op, int64_t, int64_t, const T*, int64_t, T*, int64_t);                     \
   template void Blas::trmm<T>(Side, Op, int64_t, int64_t, const T*, int64_t, const T*, int64_t, T*, int64_t);  \

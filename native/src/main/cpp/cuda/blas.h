@@ -29,6 +29,12 @@ class Blas {
   void gemm(Op op_a, Op op_b, int64_t m, int64_t n, int64_t k, double alpha, const T* a, int64_t lda, const T* b,
             int64_t ldb, double beta, T* c, int64_t ldc);
 
+  // The same for `count` problems whose matrices lie so many elements apart: small ones fill the GPU together.
+  template <typename T>
+  void gemm_batch(Op op_a, Op op_b, int64_t m, int64_t n, int64_t k, double alpha, const T* a, int64_t lda,
+                  int64_t step_a, const T* b, int64_t ldb, int64_t step_b, double beta, T* c, int64_t ldc,
+                  int64_t step_c, int64_t count);
+
   // The lower triangle of C = alpha op(A) op(A)^T + beta C, op(A) n x k; the other one is not touched.
   template <typename T>
   void syrk(Op op, int64_t n, int64_t k, double alpha, const T* a, int64_t lda, double beta, T* c, int64_t ldc);
@@ -62,6 +68,7 @@ class Blas {
   template <typename T>
   struct Functions {
     Cublas::Gemm<T>* gemm;
+    Cublas::GemmBatch<T>* gemm_batch;
     Cublas::Syrk<T>* syrk;
     Cublas::Trsm<T>* trsm;
     Cublas::Trmm<T>* trmm;

@@ -108,6 +108,7 @@ void check(cudaError_t error, const char* action) {
 }
 
 OnDevice::OnDevice() {
+  cudaGetLastError();  // what a destructor could not report is no failure of what comes now
   if (cudaGetDevice(&before_) != cudaSuccess) before_ = kDevice;
   check(cudaSetDevice(kDevice), "choosing the device");
 }

@@ -37,6 +37,11 @@ struct Cublas {
   template <typename T>
   using Gemm = int(Handle, int op_a, int op_b, int m, int n, int k, const T* alpha, const T* a, int lda, const T* b,
                    int ldb, const T* beta, T* c, int ldc);
+  // The same for `count` problems whose matrices lie so many elements apart: cublas?gemmStridedBatched
+  template <typename T>
+  using GemmBatch = int(Handle, int op_a, int op_b, int m, int n, int k, const T* alpha, const T* a, int lda,
+                        long long step_a, const T* b, int ldb, long long step_b, const T* beta, T* c, int ldc,
+                        long long step_c, int count);
   // One triangle of C = alpha op(A) op(A)^T + beta C: cublas?syrk_v2
   template <typename T>
   using Syrk = int(Handle, int fill, int op, int n, int k, const T* alpha, const T* a, int lda, const T* beta, T* c,

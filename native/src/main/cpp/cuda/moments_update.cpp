@@ -13,6 +13,7 @@ namespace {
 
 constexpr const char* kRoutine = "moments_update";
 constexpr int64_t kGroupBytes = int64_t{512} << 20, kProductBytes = int64_t{64} << 20;
+constexpr int64_t kSmallBlock = 1024;  // 64 tiles of 128 x 128 or fewer
 constexpr int64_t kMostPanels = 1024;  // a launch has 65535 pieces at most
 
 int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
@@ -319,13 +320,29 @@ void Update::multiply(int32_t pair, bool scaled) {
     const int64_t panels = std::min(batch, group_.panels - panel);
     for (int64_t first = 0; first < rows; first += height) {
       const int64_t here = std::min(height, rows - first);
-      for (int64_t p = 0; p < panels; ++p) {
-        product(pair, (panel + p) * group_.panel_rows, samples_of(panel + p), first, here, 0,
-                products_ + p * here * ld, ld);
-      }
+      multiply_panels(pair, panel, panels, first, here, ld);
       fold(s_, group_, {i, j, first, here, panel, panels, products_, ld, scaled},
            static_cast<double*>(moments_.blocks[pair]), cols);
     }
+  }
+}
+
+// Products of panels, each by itself. Small blocks of full panels are one call: one after the other they would leave
+// most of the GPU idle. Own blocks are squares then: half of the work is for nothing, but it is done by what was idle.
+void Update::multiply_panels(int32_t pair, int64_t panel, int64_t panels, int64_t first, int64_t height, int64_t ld) {
+  const Series &left = series_[moments_.pair_i[pair]], &right = series_[moments_.pair_j[pair]];
+  int64_t p = 0;
+  if (panels > 1 && height == left.width && std::max(left.width, right.width) <= kSmallBlock) {
+    const int64_t rows = group_.panel_rows, full = samples_of(panel + panels - 1) == rows ? panels : panels - 1;
+    const float* x = static_cast<const float*>(left.z) + panel * rows * left.ldz;
+    const float* y = static_cast<const float*>(right.z) + panel * rows * right.ldz;
+    blas_->gemm_batch(Op::T, Op::N, height, right.width, rows, 1, x, left.ldz, rows * left.ldz, y, right.ldz,
+                      rows * right.ldz, 0, products_, ld, height * ld, full);
+    p = full;
+  }
+  for (; p < panels; ++p) {
+    product(pair, (panel + p) * group_.panel_rows, samples_of(panel + p), first, height, 0, products_ + p * height * ld,
+            ld);
   }
 }
 

@@ -39,6 +39,7 @@ class Update {
   bool needs_scaling() const;
   void add(bool scaled);
   void multiply(int32_t pair, bool scaled);
+  void multiply_panels(int32_t pair, int64_t panel, int64_t panels, int64_t first, int64_t height, int64_t ld);
   template <typename T>
   void product(int32_t pair, int64_t sample, int64_t samples, int64_t first, int64_t height, double beta, T* c,
                int64_t ldc);

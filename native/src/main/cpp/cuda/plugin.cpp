@@ -13,11 +13,6 @@ namespace {
 
 PluginHost library{};
 
-int32_t not_yet(const char* routine) {
-  return guard(
-      [&] { fail(MG_UNAVAILABLE, format("%s is not implemented on CUDA yet; use the CPU backend", routine)); });
-}
-
 }  // namespace
 
 // runtime/error.cpp has the rest; the text belongs to the library.
@@ -62,11 +57,8 @@ void fill(Table* table) {
   table->allocate = Boundary<&allocate>::call;
   table->release = &release;
   table->copy = Boundary<&copy>::call;
-#define MG_NOT_YET(routine) table->routine = [](auto...) -> int32_t { return not_yet(#routine); };
-  MG_ROUTINES(MG_NOT_YET)
-#undef MG_NOT_YET
 #define MG_FILL(routine) table->routine = Boundary<&routine>::call;
-  MG_CUDA_ROUTINES(MG_FILL)
+  MG_ROUTINES(MG_FILL)
 #undef MG_FILL
 }
 

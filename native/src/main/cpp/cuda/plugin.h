@@ -76,38 +76,7 @@ void allocate(mg_context*, int64_t bytes, void** out);
 void release(void* pointer);
 void copy(mg_context* context, void* to, int32_t to_device, const void* from, int32_t from_device, int64_t bytes);
 
-// The routines that CUDA has.
-#define MG_CUDA_ROUTINES(X) \
-  X(weighted_sum)           \
-  X(convert)                \
-  X(nonfinite_count)        \
-  X(transpose)              \
-  X(divide)                 \
-  X(norm)                   \
-  X(row_products)           \
-  X(dot_products)           \
-  X(bandwidth)              \
-  X(moments_create)         \
-  X(moments_update)         \
-  X(moments_series)         \
-  X(moments_block)          \
-  X(gemm)                   \
-  X(apply_dense)            \
-  X(apply_gather)           \
-  X(polar)                  \
-  X(cca_map)                \
-  X(assignment)             \
-  X(assignment_batch)       \
-  X(assignment_certify)     \
-  X(task_merge)             \
-  X(kth_magnitude)          \
-  X(np_create)              \
-  X(np_theta)               \
-  X(np_step)                \
-  X(np_state)               \
-  X(np_load)                \
-  X(np_resume)
-MG_CUDA_ROUTINES(MG_DECLARE)
+MG_ROUTINES(MG_DECLARE)
 
 }  // namespace cuda
 }  // namespace merganser

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# What each kernel of the plug-in takes of a multiprocessor, as a Markdown table: cppbuild.sh resources.
+# What each kernel of the plug-in takes of a multiprocessor, as a Markdown table: cppbuild.sh resources. A kernel that is
+# compiled in several forms (types, numbers of models) has one line, with the least and the most of them.
 # Arguments: the sources, and architectures (90 and so on). Compiles every .cu for each and reads what ptxas says: of the
 # libraries themselves cuobjdump tells everything but spills, and is not part of every toolkit. Needs nvcc and c++filt.
 set -euo pipefail
@@ -36,33 +37,53 @@ limits() {
   esac
 }
 
+# stdin: what measure() wrote; a line for each kernel: "NAME|block|registers|shared|stack|spilled|occupancy"
+kernels_of() {
+  awk -v limit="$1" '
+    BEGIN { split(limit, most, " ") }
+    function ceiling(value, step) { return int((value + step - 1) / step) * step }
+    function least(a, b) { return a < b ? a : b }
+    $1 == "threads" { threads[$2] = $3 }
+    $1 == "entry" { name = $2 }
+    $1 == "frame" && name != "" { stack = $2; spilled = $3 + $4 }
+    $1 == "used" && name != "" {
+      registers = $2
+      shared = match($0, /[0-9]+ bytes smem/) ? substr($0, RSTART, RLENGTH) + 0 : 0
+      block = threads[name]
+      if (!block) { print "resources.sh: " name " has no __launch_bounds__" > "/dev/stderr"; exit 1 }
+      warps = ceiling(block, 32) / 32
+      fit = int(int(65536 / ceiling(registers * 32, 256)) / 4) * 4
+      blocks = least(least(int(fit / warps), int(most[1] / warps)), most[2])
+      blocks = least(blocks, int(most[3] / ceiling(shared + 1024, 128)))
+      print name "|" block "|" registers "|" shared "|" stack "|" spilled "|" int(100 * blocks * warps / most[1] + 0.5)
+      name = ""
+    }' | c++filt -p | sed -E 's/^([^|]*)::([A-Za-z_0-9]+)(<[^|]*)?\|/\2|/'
+}
+
+# stdin: lines of kernels_of(); a row for each name.
+rows_of() {
+  awk -F'|' -v file="$1" '
+    function range(low, high) { return low == high ? low : low " to " high }
+    { if (!($1 in forms)) order[++kernels] = $1
+      ++forms[$1]
+      for (i = 2; i <= 7; ++i) {
+        if (forms[$1] == 1 || $i < low[$1, i]) low[$1, i] = $i + 0
+        if (forms[$1] == 1 || $i > high[$1, i]) high[$1, i] = $i + 0
+      } }
+    END {
+      for (k = 1; k <= kernels; ++k) {
+        row = "| `" order[k] "` | " file " | " forms[order[k]]
+        for (i = 2; i <= 7; ++i) row = row " | " range(low[order[k], i], high[order[k], i])
+        print row " % |"
+      } }'
+}
+
 for architecture in "$@"; do
   limit=$(limits "$architecture")
-  echo "| sm_$architecture: kernel | file | block | registers | shared | stack | spilled | occupancy |"
-  echo "|---|---|---:|---:|---:|---:|---:|---:|"
+  echo "| sm_$architecture: kernel | file | forms | block | registers | shared | stack | spilled | occupancy |"
+  echo "|---|---|---:|---:|---:|---:|---:|---:|---:|"
   for file in "$sources"/cuda/*.cu; do
     report=$(measure "$architecture" "$file")
-    awk -v file="$(basename "$file")" -v limit="$limit" '
-      BEGIN { split(limit, most, " ") }
-      function ceiling(value, step) { return int((value + step - 1) / step) * step }
-      function least(a, b) { return a < b ? a : b }
-      $1 == "threads" { threads[$2] = $3 }
-      $1 == "entry" { name = $2 }
-      $1 == "frame" && name != "" { stack = $2; spilled = $3 + $4 }
-      $1 == "used" && name != "" {
-        registers = $2
-        shared = match($0, /[0-9]+ bytes smem/) ? substr($0, RSTART, RLENGTH) + 0 : 0
-        block = threads[name]
-        occupancy = "?"
-        if (block) {
-          warps = ceiling(block, 32) / 32
-          fit = int(int(65536 / ceiling(registers * 32, 256)) / 4) * 4
-          blocks = least(least(int(fit / warps), int(most[1] / warps)), most[2])
-          blocks = least(blocks, int(most[3] / ceiling(shared + 1024, 128)))
-          occupancy = int(100 * blocks * warps / most[1] + 0.5) " %"
-        }
-        print name "|" file " | " (block ? block : "?") " | " registers " | " shared " | " stack " | " spilled " | " occupancy
-        name = ""
-      }' <<< "$report" | c++filt -p | sed -E 's/merganser::|cuda::|\(anonymous namespace\)::|\((int|bool|long)\)//g; s/^([^|]*)\|/| `\1` | /; s/$/ |/'
+    kernels_of "$limit" <<< "$report" | rows_of "$(basename "$file")"
   done
 done

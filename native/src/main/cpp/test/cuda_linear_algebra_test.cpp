@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// gemm, polar, CCA maps and applied maps of a device beside those of the CPU: what listed.cpp does not reach, which is
-// large problems, singular ones, and errors. On a device on the host (see fake_device_test.cpp), or a GPU.
-#include <array>
-
+// Polar factors and CCA maps of a device beside those of the CPU: what listed.cpp does not reach, which is large
+// problems, singular ones, and errors. On a device on the host (see fake_device_test.cpp), or a GPU.
 #include "test/check.h"
 #include "test/listed_tools.h"
 
@@ -347,92 +345,4 @@ TEST(fake_cca_fails_as_the_cpu) {
   const int64_t n = 140;
   const Covariances large{identity(n), identity(n), Vector(static_cast<size_t>(n * n), 1.1 / static_cast<double>(n))};
   CHECK(compare(device, cpu, MG_F64, n, large, {0}).status == MG_NUMERICAL);
-}
-
-TEST(fake_gemm_edges) {
-  if (!device()) return;
-  Context device(2, MG_BACKEND_CUDA), cpu;
-  struct Shape {
-    int64_t m, n, k;
-  };
-  for (const Shape& s : {Shape{2, 3, 0}, {1, 1, 1}, {5, 33, 7}, {70, 3, 40}}) {
-    for (int32_t dtype : {MG_F64, MG_F32}) {
-      for (int form = 0; form < 4; ++form) {
-        const bool ta = form & 1, tb = form & 2;
-        const int64_t lda = (ta ? s.m : s.k) + 3, ldb = (tb ? s.k : s.n) + 1, ldc = s.n + 2;
-        const Vector a = gaussian((ta ? s.k : s.m) * lda + 1, 1), b = gaussian((tb ? s.n : s.k) * ldb + 1, 2);
-        const auto run = [&](mg_context* context, double alpha, double beta, const Vector& c) {
-          const Array x(context, dtype, a, 0), y(context, dtype, b, 0), z(context, dtype, c, 0);
-          CHECK_OK(mg_gemm(context, dtype, ta, tb, s.m, s.n, s.k, alpha, x.data(), lda, y.data(), ldb, beta, z.data(),
-                           ldc));
-          return z.values(dtype);
-        };
-        const Vector start = gaussian(s.m * ldc, 3);
-        // What C held does not matter when beta is 0, but for what lies between its rows.
-        Vector lost = start;
-        for (int64_t i = 0; i < s.m * ldc; ++i) lost[i] = i % ldc < s.n ? kNaN : 5;
-        for (const auto& [alpha, beta] : {std::pair{1.0, 0.0}, {-0.5, 2.0}, {0.0, 1.0}, {0.0, 0.0}}) {
-          const Vector& c = beta == 0 ? lost : start;
-          const double allowed = (dtype == MG_F64 ? 1e-15 : 1e-6) * (1 + std::sqrt(static_cast<double>(s.k)));
-          CHECK(largest_difference(run(device, alpha, beta, c), run(cpu, alpha, beta, c)) <= 8 * allowed);
-        }
-      }
-    }
-  }
-  if (fake_device()) return;  // works with any bytes
-  const Array a(device, MG_F64, Vector(9, 1.0), 1), c(device, MG_F64, Vector(9, 1.0), 0);
-  CHECK_FAILS(mg_gemm(device, MG_F64, 0, 0, 2, 2, 2, 1, c.data(), 2, a.data(), 2, 0, c.data(), 2), MG_INVALID_ARGUMENT,
-              "b of gemm is not at a multiple of 8 bytes, as CUDA needs it");
-}
-
-// Tensors that take several tiles or launches, and empty ones.
-TEST(fake_apply_in_parts) {
-  if (!device()) return;
-  Context device(2, MG_BACKEND_CUDA), cpu;
-  struct Shape {
-    int64_t outer, n_in, inner, n_out;
-  };
-  const int64_t large = kSanitized ? 5 : 2100;
-  for (const Shape& s : {Shape{1, 1, 2800 * large, 2}, {2800 * large, 2, 1, 1}, {3, 0, 2, 2}, {70000, 2, 1, 2},
-                         {2, 5, 24, 3}}) {
-    const Vector in = gaussian(s.outer * s.n_in * s.inner + 1, 1), map = gaussian(s.n_out * s.n_in + 1, 2);
-    std::vector<int64_t> index;
-    for (int64_t r = 0; r < s.n_out; ++r) index.push_back(s.n_in > 0 ? (r + 1) % s.n_in : 0);
-    std::array<std::vector<char>, 4> found;
-    for (int which = 0; which < 2; ++which) {
-      mg_context* context = which == 0 ? static_cast<mg_context*>(device) : static_cast<mg_context*>(cpu);
-      const Array x(context, MG_F32, in, 0), m(context, MG_F64, map, 0),
-          y(context, MG_F32, Vector(static_cast<size_t>(s.outer * s.n_out * s.inner), 7.0), 0);
-      const int64_t ldmap = std::max<int64_t>(1, s.n_in);
-      CHECK_OK(mg_apply_dense(context, MG_F32, s.outer, s.n_in, s.inner, s.n_out, m.doubles(), ldmap, 0, x.data(),
-                              s.n_in * s.inner, y.data(), s.n_out * s.inner));
-      found[which] = y.read();
-      if (s.n_in == 0) continue;
-      CHECK_OK(mg_apply_gather(context, MG_F32, s.outer, s.n_in, s.inner, s.n_out, index.data(), nullptr, x.data(),
-                               s.n_in * s.inner, y.data(), s.n_out * s.inner));
-      found[2 + which] = y.read();
-    }
-    // Sums of so few terms are off by a unit of F64 at most, which F32 hides but for ties.
-    CHECK(found[0] == found[1] || s.n_in > 2);
-    CHECK(found[2] == found[3]);
-  }
-}
-
-// A slice that takes several launches.
-TEST(fake_gather_of_a_large_slice) {
-  if (!device() || kSanitized) return;
-  Context device(2, MG_BACKEND_CUDA);
-  const int64_t n = 4001, inner = 4300;
-  std::vector<char> in(static_cast<size_t>(n * inner * 2));
-  for (size_t i = 0; i < in.size(); ++i) in[i] = static_cast<char>(i * 2654435761u >> 24);
-  Array from(device, static_cast<int64_t>(in.size()), 2), to(device, static_cast<int64_t>(in.size()), 0);
-  from.write(in);
-  std::vector<int64_t> index;
-  for (int64_t r = 0; r < n; ++r) index.push_back((7 * r + 3) % n);
-  CHECK_OK(mg_apply_gather(device, MG_BF16, 1, n, inner, n, index.data(), nullptr, from.data(), n * inner, to.data(),
-                           n * inner));
-  const std::vector<char> found = to.read();
-  for (int64_t r = 0; r < n; ++r) {
-    CHECK(std::memcmp(&found[r * inner * 2], &in[index[r] * inner * 2], static_cast<size_t>(inner * 2)) == 0);
-  }
 }

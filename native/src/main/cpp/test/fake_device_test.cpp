@@ -3,8 +3,6 @@
 // MERGANSER_CUDA_PLUGIN=.../libmerganser_fake.so or libmerganser_standin.so, empty otherwise.
 #include <unistd.h>
 
-#include <memory>
-
 #include "test/check.h"
 #include "test/costs.h"
 
@@ -44,20 +42,6 @@ class Array {
   T* data_ = nullptr;
 };
 
-// While CUDA lacks routines, what follows from that is no failure, and is told.
-class Lacking {
- public:
-  Lacking() {
-    if (cuda_standin()) excused_ = std::make_unique<Unavailable>();
-  }
-  ~Lacking() {
-    if (excused_ && !excused_->text().empty()) std::printf("not whole: %s\n", excused_->text().c_str());
-  }
-
- private:
-  std::unique_ptr<Unavailable> excused_;
-};
-
 }  // namespace
 
 TEST(fake_is_a_device) {
@@ -91,7 +75,6 @@ TEST(fake_memory_is_out_of_reach) {
 
 TEST(fake_counts_are_exact) {
   if (!device_on_host()) return;
-  const Lacking lacking;
   Context device(2, MG_BACKEND_CUDA), other(2, MG_BACKEND_CUDA), cpu;
   const int64_t n = 1000;
   const Array<double> a(device, gaussian(n, 1)), b(device, gaussian(n, 2)), sum(device, Vector(n, 0.0));
@@ -140,7 +123,6 @@ TEST(fake_copies_say_where_memory_is) {
 // Every array argument of every routine: one pointer of the wrong side is named.
 TEST(fake_residency_is_checked) {
   if (!device_on_host()) return;
-  const Lacking lacking;
   Context device(1, MG_BACKEND_CUDA), cpu(1);
   for (bool on_device : {true, false}) {
     mg_context* context = on_device ? static_cast<mg_context*>(device) : static_cast<mg_context*>(cpu);
@@ -258,7 +240,6 @@ TEST(fake_residency_is_checked) {
 
 TEST(fake_moments_belong_to_a_backend) {
   if (!device_on_host()) return;
-  const Lacking lacking;
   Context device(2, MG_BACKEND_CUDA), cpu;
   const int64_t n = 20, strides[] = {n, 0, 1};
   const int32_t zero = 0;

@@ -172,7 +172,7 @@ void map_of(mg_context* context, int32_t dtype, int64_t n, const Sums& sums) {
 
 void cca(Bench& bench) {
   for (int64_t full : {1024, 2048, 4096}) {
-    const int64_t n = bench.size(full, full / 64);
+    const int64_t n = bench.size(full, full / 128);
     const Sums sums(bench.device, n);
     for (int32_t dtype : {MG_F32, MG_F64}) {
       Timing& timing = bench.add(std::string("cca_map ") + type_name(dtype), "d = " + std::to_string(n));
@@ -199,7 +199,7 @@ void polar_of(Bench& bench, int32_t dtype, int64_t count, int64_t n) {
 
 void polar(Bench& bench) {
   for (int64_t n : {1024, 4096}) {
-    for (int32_t dtype : {MG_F32, MG_F64}) polar_of(bench, dtype, 1, bench.size(n, n / 64));
+    for (int32_t dtype : {MG_F32, MG_F64}) polar_of(bench, dtype, 1, bench.size(n, n / 128));
   }
   polar_of(bench, MG_F64, bench.size(384, 3), bench.size(64, 8));
 }

@@ -35,10 +35,6 @@ void run_on_device(const Listed& routine) {
   if (!device_on_host()) return;
   Context device(2, MG_BACKEND_CUDA), cpu(2);
   const Compared compared = compare_with_cpu(routine, device, cpu, false, cuda_standin());
-  if (cuda_standin() && !compared.unavailable.empty()) {
-    std::printf("not on CUDA: %s\n", routine.name);
-    return;
-  }
   const std::string problem = compared.problem + compared.unavailable;
   check::report(problem.empty() && compared.inputs > 0, __FILE__, __LINE__, problem);
 }

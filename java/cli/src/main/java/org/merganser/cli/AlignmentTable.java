@@ -17,7 +17,7 @@ final class AlignmentTable {
   static void print(Alignment alignment, Verification checks, PrintWriter out) {
     out.printf(
         "%-24s %6s %8s %10s %10s  %-24s %s%n",
-        "space", "width", "score", "condition", "|TT^-1-I|", "function", "null space");
+        "space", "width", "score", "condition", "|TS-I|", "function", "null space");
     for (Map.Entry<String, SpaceAlignment> item : alignment.spaces().entrySet()) {
       Verification.SpaceCheck check = checks.spaces().get(item.getKey());
       SpaceAlignment space = item.getValue();
@@ -31,6 +31,9 @@ final class AlignmentTable {
           check.residual(),
           function(item.getKey(), check, checks),
           space.completion().name().toLowerCase(Locale.ROOT));
+    }
+    if (alignment.spaces().values().stream().anyMatch(space -> !space.map().isInvertible())) {
+      out.println("S is T^-1; of a pair of maps, which has no inverse, the map of the reading side");
     }
     checks
         .outputChange()

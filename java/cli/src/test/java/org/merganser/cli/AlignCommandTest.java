@@ -69,7 +69,9 @@ class AlignCommandTest {
     Path maps = temp.resolve("maps.mgalign");
     Path out = temp.resolve("mapped.safetensors");
     assertThat(align("ridge", maps).code()).isZero();
-    assertThat(Cli.run("inspect", maps).out()).startsWith("method ridge\n").contains("not kept");
+    assertThat(Cli.run("inspect", maps).out())
+        .startsWith("method ridge\n")
+        .contains("not kept", "of a pair of maps");
     assertThat(Cli.run("apply", maps, files.model("b"), "-o", out).code()).isZero();
     Files.delete(out);
     Cli.Run run = Cli.run("apply", maps, files.model("a"), "--inverse", "-o", out);

@@ -69,7 +69,9 @@ class BadOptionsTest {
         "--method|cca:gama=1|cca has no setting 'gama'; it has gamma, unit",
         "--method|permutation:gamma=1|permutation has no setting 'gamma'; it has kind",
         "--merger|linear:weights=1:x|linear: weights must be a number, not 'x'",
-        "--merger|mean|no merger 'mean'; there are linear, slerp, task-arithmetic, ties, np-merge",
+        "--merger|mean|no merger 'mean'; there are linear, slerp, task-arithmetic, ties,"
+            + " dare-linear, dare-ties, breadcrumbs, breadcrumbs-ties, model-stock, multi-slerp,"
+            + " karcher, np-merge",
         "--merger|slerp:t=x|slerp: t must be a number, not 'x'",
         "--merger|ties|ties needs the base, the model that the others were trained from (--base,"
             + " MergeProblem.withBase)",

@@ -15,11 +15,16 @@ public final class Seeds {
    * Seed of the stream {@code name} under {@code seed}: FNV-1a of the name, mixed with the seed.
    */
   public static long derive(long seed, String name) {
+    return mix(mix(seed) ^ hash(name));
+  }
+
+  /** FNV-1a of the UTF-8 of a name, 64 bits. */
+  public static long hash(String name) {
     long hash = 0xcbf29ce484222325L;
     for (byte b : name.getBytes(StandardCharsets.UTF_8)) {
       hash = (hash ^ (b & 0xff)) * 0x100000001b3L;
     }
-    return mix(mix(seed) ^ hash);
+    return hash;
   }
 
   /** The stream {@code name} under {@code seed}. */

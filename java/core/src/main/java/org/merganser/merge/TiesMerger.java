@@ -4,7 +4,6 @@ package org.merganser.merge;
 import java.io.IOException;
 import java.util.List;
 import org.merganser.compute.Workspace;
-import org.merganser.internal.Names;
 import org.merganser.internal.kernel.Block;
 import org.merganser.internal.kernel.Kernels;
 import org.merganser.internal.kernel.MergeKernels.Mix;
@@ -118,23 +117,7 @@ public final class TiesMerger extends TensorMerger {
       Weights.require("densities", options.density(), models);
     }
     for (int k = 0; k < models; k++) {
-      double density = options.densityOf(k);
-      if (density < 1 && info.size() > 0) {
-        requireTrimmable(name, info, density);
-      }
-    }
-  }
-
-  private static void requireTrimmable(String name, TensorInfo info, double density) {
-    if ((long) (density * info.size()) == 0) {
-      throw new IllegalArgumentException(
-          "ties: density "
-              + density
-              + " keeps none of the "
-              + info.size()
-              + " elements of "
-              + Names.quote(name)
-              + "; take a larger one, or 1 for that tensor");
+      TaskVectors.requireKept(id(), name, info, options.densityOf(k));
     }
   }
 

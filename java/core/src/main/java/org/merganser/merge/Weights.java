@@ -23,6 +23,15 @@ final class Weights {
     }
   }
 
+  /** Throws unless they can be divided by their sum; none can. */
+  static void requireSum(List<Double> weights) {
+    double sum = weights.stream().mapToDouble(Double::doubleValue).sum();
+    if (!Double.isFinite(sum) || !weights.isEmpty() && Math.abs(sum) < 1e-8) {
+      throw new IllegalArgumentException(
+          "weights " + weights + " sum to " + sum + ", which cannot be normalised");
+    }
+  }
+
   /** As an array; without any, {@code each} for each. */
   static double[] of(List<Double> weights, int models, double each) {
     double[] values = new double[models];

@@ -55,6 +55,14 @@ public final class MergeKernels {
     public static Task random(double weight, double scale, long key, int subsequence, long keep) {
       return new Task(weight, scale, merganser.MG_TRIM_RANDOM, 0, 0, key, subsequence, keep);
     }
+
+    public Task weighing(double other) {
+      return new Task(other, scale, trim, threshold, last, key, subsequence, keep);
+    }
+
+    public Task scaled(double other) {
+      return new Task(weight, other, trim, threshold, last, key, subsequence, keep);
+    }
   }
 
   /** The magnitude of a rank, and the index of the last kept one that is equal to it. */
