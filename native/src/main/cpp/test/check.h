@@ -38,6 +38,16 @@ class Unavailable {
   std::string text() const;
 };
 
+// While one lives, no check counts: calls are expected to fail, and this says how the first one did.
+class Expecting {
+ public:
+  Expecting();
+  ~Expecting();
+  Expecting(const Expecting&) = delete;
+  int32_t status() const;  // MG_OK when none failed
+  std::string text() const;
+};
+
 struct Register {
   Register(const std::string& name, const std::function<void()>& run) { tests().push_back({name, run}); }
 };

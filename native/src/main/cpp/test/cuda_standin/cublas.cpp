@@ -66,7 +66,8 @@ class BlasCall : public LibraryCall {
   template <typename Work>
   int run(const Work& work) {
     return queue(handle_, [workspace = status() == 0 ? *handle_ : Handle(), work] {
-      if (workspace.workspace) fill_with_garbage(workspace.workspace, std::min<size_t>(4096, workspace.workspace_bytes));
+      const size_t bytes = std::min<size_t>(4096, workspace.workspace_bytes);
+      if (workspace.workspace) fill_with_garbage(workspace.workspace, bytes);
       work();
     });
   }

@@ -194,7 +194,7 @@ cudaError_t cudaGetDevice(int* device) {
   return cudaSuccess;
 }
 cudaError_t cudaSetDevice(int device) {
-  Call call("cudaSetDevice");
+  Call call("");
   if (call.error) return done(call.error);
   if (device != 0) return refuse(cudaErrorInvalidDevice, "there is one device");
   standin::device = device;

@@ -3,7 +3,7 @@
 // work in the order of the handle's stream.
 #pragma once
 
-#include <cstdio>
+#include <algorithm>
 #include <set>
 
 #include "standin.h"
@@ -62,8 +62,8 @@ class LibraryCall {
   template <typename T>
   void matrix(const char* name, const T* a, int64_t rows, int64_t columns, int64_t ld) {
     require(rows >= 0 && columns >= 0, std::string(name) + " has a negative size");
-    require(ld >= std::max<int64_t>(1, rows),
-            "ld of " + std::string(name) + " is " + std::to_string(ld) + ", below its " + std::to_string(rows) + " rows");
+    require(ld >= std::max<int64_t>(1, rows), "ld of " + std::string(name) + " is " + std::to_string(ld) +
+                                                  ", below its " + std::to_string(rows) + " rows");
     if (rows > 0 && columns > 0) memory(name, a, ((columns - 1) * ld + rows) * int64_t{sizeof(T)}, sizeof(T));
   }
   void host(const char* name, const void* pointer) {

@@ -1,0 +1,138 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Plants mistakes in copies of cuda/, one at a time, and runs the tests of the routine on the stand-in: each must make
+# one fail. Prints a table; exit status 1 when a mutant survives. It takes hours for all.
+# Usage: mutants.sh BUILD [PART]: BUILD has merganser_test and libmerganser_standin.so, PART is in the names to run.
+set -euo pipefail
+
+build=$(cd "$1" && pwd)
+part=${2:-}
+sources=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+objects=$build/test/cuda_standin/CMakeFiles/merganser_standin.dir
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cp -r "$sources" "$work/cpp"
+overlay=$work/cpp
+
+# The routines whose tests know a file: their names as test/listed.cpp has them.
+routines_of() {
+  case $1 in
+    matrix.cu | solver.cpp | polar*) echo polar cca_map ;;
+    blas.cpp) echo gemm cca_map apply_dense ;;
+    cca*) echo cca_map ;;
+    moments*) echo moments_series moments_block ;;
+    costs.cuh | assignment_costs.cu | assignment_kernels.cuh | assignment.cpp) echo assignment_factors ;;
+    assignment_b*) echo assignment_batch ;;
+    np*) echo np_step ;;
+    nonfinite.cu) echo nonfinite_count ;;
+    types.cuh | copy.cpp | arena.cpp | blocks.cpp) echo convert weighted_sum apply_gather ;;
+    task*) echo task_merge ;;
+    kth*) echo kth_magnitude ;;
+    *) echo "${1%.*}" ;;
+  esac
+}
+
+# Compiles what has the file, and links it with the rest.
+compile() {
+  local file=$1 each affected=() rest=()
+  case $file in
+    *.cu | *.cpp) affected=("$file") ;;
+    *) while read -r each; do affected+=("$(basename "$each")"); done \
+      < <(cd "$overlay/cuda" && grep -lE "\"cuda/$file\"" ./*.cu ./*.cpp) ;;
+  esac
+  for each in "${affected[@]}"; do
+    g++ -x c++ -std=c++17 -O1 -fPIC -ffp-contract=off -fno-math-errno -w -fvisibility=hidden -DMERGANSER_PLUGIN \
+      -DMERGANSER_VERSION="\"$version\"" -DMERGANSER_CUDA_CAPABILITIES='"the stand-in"' -I "$overlay" \
+      -isystem "$overlay/test/cuda_standin" -c "$overlay/cuda/$each" -o "$work/$each.o" 2> "$work/errors" || return 1
+  done
+  while read -r each; do
+    local name=${each##*/}
+    [[ " ${affected[*]/%/.o} " == *" $name "* && $each == */cuda/* ]] || rest+=("$each")
+  done < <(find "$objects" -name '*.o')
+  g++ -shared -o "$work/libmerganser_standin.so" $(printf "$work/%s.o " "${affected[@]}") "${rest[@]}" \
+    -Wl,--version-script="$overlay/merganser_cuda.map" -Wl,-rpath,"$build/standin" \
+    "$build/standin/libmerganser_standin_cudart.so"
+}
+
+# Whether a test of the routines fails; says which.
+caught() {
+  local order routine kind
+  for routine in $(routines_of "$1"); do
+    for kind in fake_listed_ fake_faults_; do
+      for order in backward shuffled forward; do
+        [ "$kind" = fake_listed_ ] || [ "$order" = backward ] || continue
+        if ! MERGANSER_CUDA_PATH=$build/standin MERGANSER_STANDIN_ORDER=$order \
+          MERGANSER_CUDA_PLUGIN=$work/libmerganser_standin.so timeout 600 "$build/merganser_test" "$kind$routine" \
+          > "$work/output" 2>&1; then
+          echo "$kind$routine, $order"
+          return 0
+        fi
+      done
+    done
+  done
+  return 1
+}
+
+survivors=0 planted=0
+# mutant FILE NAME SED: one line changed.
+mutant() {
+  local file=$1 name=$2 change=$3 by
+  [[ "$file $name" == *"$part"* ]] || return 0
+  sed -E "$change" "$sources/cuda/$file" > "$overlay/cuda/$file"
+  if cmp -s "$sources/cuda/$file" "$overlay/cuda/$file"; then
+    printf '%-24s %-52s %s\n' "$file" "$name" "NOT PLANTED: the line is gone"
+    survivors=$((survivors + 1))
+  elif ! compile "$file"; then
+    printf '%-24s %-52s %s\n' "$file" "$name" "not compiled: $(grep -m1 error "$work/errors" | cut -c1-60)"
+  else
+    planted=$((planted + 1))
+    if by=$(caught "$file"); then
+      printf '%-24s %-52s %s\n' "$file" "$name" "caught by $by"
+    else
+      printf '%-24s %-52s %s\n' "$file" "$name" "SURVIVES"
+      survivors=$((survivors + 1))
+    fi
+  fi
+  cp "$sources/cuda/$file" "$overlay/cuda/$file"
+}
+
+# every_line FILE NAME PATTERN SED: a mutant for each line with the pattern.
+every_line() {
+  local line
+  while read -r line; do
+    mutant "$1" "$2 in line $line" "${line}$4"
+  done < <(grep -nE "$3" "$sources/cuda/$1" | cut -d: -f1)
+}
+
+version=$(strings "$build/libmerganser.so" | grep -m1 -E '^[0-9]+\.[0-9]+\.[0-9]+(-SNAPSHOT)?$')
+# A status that nobody looks at.
+cat >> "$overlay/cuda/plugin.h" <<'TEXT'
+namespace merganser { namespace cuda { inline void ignore(cudaError_t, const char*) {} } }
+TEXT
+
+mutant transpose.cu "rows and columns exchanged" 's/tile\[threadIdx\.x\]\[r \+ threadIdx\.y\]/tile[r + threadIdx.y][threadIdx.x]/'
+mutant transpose.cu "tail: <= for <" 's/if \(row < rows \&\& col < cols\)/if (row <= rows \&\& col < cols)/'
+mutant transpose.cu "wrong ld" 's/row \* ldout \+ col/row * ldin + col/'
+mutant blas.cpp "a transpose exchanged" 's/const Op turned = op == Op::N \? Op::T : Op::N;/const Op turned = op;/'
+mutant blas.cpp "operands of gemm not exchanged" 's/static_cast<int>\(op_b\), static_cast<int>\(op_a\)/static_cast<int>(op_a), static_cast<int>(op_b)/'
+mutant blas.cpp "the side of trsm not exchanged" 's/return side == Side::LEFT \? kSideRight : kSideLeft/return side == Side::LEFT ? kSideLeft : kSideRight/'
+mutant blas.cpp "ld one too small" 's/return narrow\(std::max\(\{ld, columns, int64_t\{1\}\}\), name\)/return narrow(std::max({ld, columns, int64_t{1}}) - 1, name)/'
+mutant blas.cpp "ld one too large" 's/return narrow\(std::max\(\{ld, columns, int64_t\{1\}\}\), name\)/return narrow(std::max({ld, columns, int64_t{1}}) + 1, name)/'
+mutant blas.cpp "the status is not looked at" 's/if \(status == kLibrarySuccess\) return;/return;/'
+mutant solver.cpp "the status is not looked at" 's/if \(status == kLibrarySuccess\) return;/return;/'
+mutant solver.cpp "info is not looked at" 's/return info\(status, "cusolverDnDpotrf"\) == 0;/info(status, "cusolverDnDpotrf"); return true;/'
+mutant solver.cpp "the shift of gesvdp is not looked at" 's/\|\| !\(shift <= kShift \* \*largest\)//'
+mutant types.cuh "tail of the packs left out" 's/i = packs \* kCount \+ thread;/i = packs * kCount + thread + 1;/'
+mutant types.cuh "unaligned words read as aligned" 's/if \(kCount > 1 \|\| reinterpret_cast<uintptr_t>\(base\) % sizeof\(W\) == 0\)/if (true)/'
+mutant device.cpp "no wait at the end of routines" 's/check\(cudaStreamSynchronize\(state\.stream\), routine\);//'
+
+cd "$sources/cuda"
+for file in *.cu *.cuh; do
+  every_line "$file" "no barrier" '^ *__sync(threads|warp)\(\);' 's/__sync(threads|warp)\(\);//'
+done
+for file in *.cu *.cpp; do
+  every_line "$file" "unchecked status" '^ *check\(cuda' 's/check\(cuda/ignore(cuda/'
+  every_line "$file" "no synchronize" '^ *(return )?synchronize\(' 's/synchronize\([^;]*;/;/'
+done
+echo "$planted mutants, $survivors not caught"
+[ "$survivors" = 0 ]
