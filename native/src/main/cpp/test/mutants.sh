@@ -104,14 +104,14 @@ every_line() {
   done < <(grep -nE "$3" "$sources/cuda/$1" | cut -d: -f1)
 }
 
-version=$(strings "$build/libmerganser.so" | grep -m1 -E '^[0-9]+\.[0-9]+\.[0-9]+(-SNAPSHOT)?$')
+version=$(sed -n 's/^MERGANSER_VERSION:[A-Z]*=//p' "$build/CMakeCache.txt")
 # A status that nobody looks at.
 cat >> "$overlay/cuda/plugin.h" <<'TEXT'
 namespace merganser { namespace cuda { inline void ignore(cudaError_t, const char*) {} } }
 TEXT
 
 mutant transpose.cu "rows and columns exchanged" 's/tile\[threadIdx\.x\]\[r \+ threadIdx\.y\]/tile[r + threadIdx.y][threadIdx.x]/'
-mutant transpose.cu "tail: <= for <" 's/if \(row < rows \&\& col < cols\)/if (row <= rows \&\& col < cols)/'
+mutant transpose.cu "tail: <= for <" 's/if \(row < cols \&\& col < rows\)/if (row <= cols \&\& col < rows)/'
 mutant transpose.cu "wrong ld" 's/row \* ldout \+ col/row * ldin + col/'
 mutant blas.cpp "a transpose exchanged" 's/const Op turned = op == Op::N \? Op::T : Op::N;/const Op turned = op;/'
 mutant blas.cpp "operands of gemm not exchanged" 's/static_cast<int>\(op_b\), static_cast<int>\(op_a\)/static_cast<int>(op_a), static_cast<int>(op_b)/'
