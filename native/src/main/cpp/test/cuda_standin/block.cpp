@@ -92,15 +92,25 @@ class Block {
 
   const uint64_t* warp_exchange(const Site& site, unsigned int mask, uint64_t value) {
     Warp& warp = warps_[self_->number / 32];
-    if (mask != 0xffffffffu) stop(site, "has a mask that is not of the whole warp");
-    if (warp.count < 32) stop(site, "is in a warp of " + std::to_string(warp.count) + " threads");
+    if (mask != 0xffffffffu) {
+      blame(site, "has a mask that is not of the whole warp");
+      stop(site);
+    }
+    if (warp.count < 32) {
+      blame(site, "is in a warp of " + std::to_string(warp.count) + " threads");
+      stop(site);
+    }
     warp.brought[warp.side][self_->number % 32] = value;
     wait(Thread::AT_WARP, site);
     return warp.values;
   }
 
-  void stop(const Site& site, const std::string& why) {
+  void blame(const Site& site, const std::string& why) {
     if (error_.empty()) error_ = "thread " + text(self_->index) + " " + why + " in " + text(site);
+  }
+
+  // Never comes back: the fiber's stack is dropped, so nothing on it may own memory.
+  void stop(const Site& site) {
     position_ = turn_.size();
     self_->site = site;
     wait(Thread::AT_BLOCK, site);
@@ -307,7 +317,8 @@ const uint64_t* warp_exchange(const Site& site, unsigned int mask, uint64_t valu
   return block().warp_exchange(site, mask, value);
 }
 void trap(const Site& site) {
-  block().stop(site, "is stopped");
+  block().blame(site, "is stopped");
+  block().stop(site);
   std::abort();
 }
 int lane() { return block().lane(); }
