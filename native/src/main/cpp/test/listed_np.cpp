@@ -90,7 +90,7 @@ Outcome train(mg_context* context, const Input& input, const mg_np_options& o, b
       Vector values = gaussian(slot.count, 10 * s + static_cast<uint64_t>(k), 0, size);
       // Every fifth element is the same in all models.
       for (int64_t i = 0; i < slot.count; i += 5) values[i] = size * static_cast<double>(i % 7);
-      slot.models.push_back(std::make_unique<Array>(context, input.dtype, values, input.shift));
+      slot.models.push_back(std::make_unique<Array>(context, input.dtype, values, input.shift * size_of(input.dtype)));
       slot.values.push_back(slot.models.back()->values(input.dtype));
       in.push_back(slot.models.back()->data());
     }
