@@ -14,21 +14,26 @@ trap 'rm -rf "$work"' EXIT
 cp -r "$sources" "$work/cpp"
 overlay=$work/cpp
 
-# The routines whose tests know a file: their names as test/listed.cpp has them.
-routines_of() {
+# The tests that know a file, the quick ones first.
+tests_of() {
   case $1 in
-    matrix.cu | solver.cpp | polar*) echo polar cca_map ;;
-    blas.cpp) echo gemm cca_map apply_dense ;;
-    cca*) echo cca_map ;;
-    moments*) echo moments_series moments_block ;;
-    costs.cuh | assignment_costs.cu | assignment_kernels.cuh | assignment.cpp) echo assignment_factors ;;
-    assignment_b*) echo assignment_batch ;;
-    np*) echo np_step ;;
-    nonfinite.cu) echo nonfinite_count ;;
-    types.cuh | copy.cpp | arena.cpp | blocks.cpp) echo convert weighted_sum apply_gather ;;
-    task*) echo task_merge ;;
-    kth*) echo kth_magnitude ;;
-    *) echo "${1%.*}" ;;
+    matrix.cu | solver.cpp | polar* | cca* | newton*)
+      echo fake_listed_polar fake_listed_cca_map fake_polar fake_cca fake_faults_polar fake_faults_cca_map ;;
+    blas.cpp) echo fake_listed_gemm fake_listed_moments_block fake_cca fake_polar fake_faults_gemm fake_faults_cca ;;
+    moments*) echo fake_listed_moments_series fake_listed_moments_block fake_moments fake_faults_moments_block ;;
+    costs.cuh | assignment_costs.cu | assignment_kernels.cuh | assignment.cpp)
+      echo fake_listed_assignment_factors fake_faults_assignment_factors ;;
+    assignment_b*) echo fake_listed_assignment_batch fake_faults_assignment_batch ;;
+    np*) echo fake_np fake_listed_np_step fake_faults_np_step ;;
+    task*) echo fake_task_merges fake_listed_task_merge fake_faults_task_merge ;;
+    kth*) echo fake_magnitudes fake_listed_kth_magnitude fake_faults_kth_magnitude ;;
+    convert.cu) echo fake_listed_convert fake_converts fake_faults_convert ;;
+    weighted_sum.cu) echo fake_listed_weighted_sum fake_weighted_sums fake_faults_weighted_sum ;;
+    nonfinite.cu) echo fake_listed_nonfinite_count fake_faults_nonfinite_count ;;
+    types.cuh) echo fake_listed_convert fake_listed_weighted_sum fake_listed_apply_gather ;;
+    device.cpp | copy.cpp | arena.cpp | blocks.cpp)
+      echo fake_listed_copy fake_listed_open fake_listed_weighted_sum fake_faults_copy fake_faults_weighted fake_runtime ;;
+    *) echo "fake_listed_${1%.*}" "fake_faults_${1%.*}" ;;
   esac
 }
 
@@ -54,20 +59,22 @@ compile() {
     "$build/standin/libmerganser_standin_cudart.so"
 }
 
-# Whether a test of the routines fails; says which.
+# Whether a test fails; says which.
 caught() {
-  local order routine kind
-  for routine in $(routines_of "$1"); do
-    for kind in fake_listed_ fake_faults_; do
-      for order in backward shuffled forward; do
-        [ "$kind" = fake_listed_ ] || [ "$order" = backward ] || continue
-        if ! MERGANSER_CUDA_PATH=$build/standin MERGANSER_STANDIN_ORDER=$order \
-          MERGANSER_CUDA_PLUGIN=$work/libmerganser_standin.so timeout 600 "$build/merganser_test" "$kind$routine" \
-          > "$work/output" 2>&1; then
-          echo "$kind$routine, $order"
-          return 0
+  local order name
+  for name in $(tests_of "$1"); do
+    for order in backward shuffled forward; do
+      [[ $name != fake_faults_* || $order = backward ]] || continue
+      if ! MERGANSER_CUDA_PATH=$build/standin MERGANSER_STANDIN_ORDER=$order \
+        MERGANSER_CUDA_PLUGIN=$work/libmerganser_standin.so timeout 600 "$build/merganser_test" "$name" \
+        > "$work/output" 2>&1; then
+        if grep -q "^no test has" "$work/output"; then
+          echo "mutants.sh: there is no test $name" >&2
+          continue
         fi
-      done
+        echo "$name, $order"
+        return 0
+      fi
     done
   done
   return 1
