@@ -93,13 +93,14 @@ class Block {
   const uint64_t* warp_exchange(const Site& site, unsigned int mask, uint64_t value) {
     Warp& warp = warps_[self_->number / 32];
     if (mask != 0xffffffffu) stop(site, "has a mask that is not of the whole warp");
-    if (warp.count < 32) stop(site, "is in a warp of " + std::to_string(warp.count) + " threads");
+    if (warp.count < 32) stop(site, "is in a warp of less than 32 threads");
     warp.brought[warp.side][self_->number % 32] = value;
     wait(Thread::AT_WARP, site);
     return warp.values;
   }
 
-  void stop(const Site& site, const std::string& why) {
+  // The thread never goes on, so nothing of its stack is ever destroyed.
+  void stop(const Site& site, const char* why) {
     if (error_.empty()) error_ = "thread " + text(self_->index) + " " + why + " in " + text(site);
     position_ = turn_.size();
     self_->site = site;
