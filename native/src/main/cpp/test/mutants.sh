@@ -14,26 +14,27 @@ trap 'rm -rf "$work"' EXIT
 cp -r "$sources" "$work/cpp"
 overlay=$work/cpp
 
-# The tests that know a file, the quick ones first.
+# The tests that know a file, by parts of their names: the quick ones first.
 tests_of() {
+  local routine
   case $1 in
-    matrix.cu | solver.cpp | polar* | cca* | newton*)
-      echo fake_listed_polar fake_listed_cca_map fake_polar fake_cca fake_faults_polar fake_faults_cca_map ;;
-    blas.cpp) echo fake_listed_gemm fake_listed_moments_block fake_cca fake_polar fake_faults_gemm fake_faults_cca ;;
-    moments*) echo fake_listed_moments_series fake_listed_moments_block fake_moments fake_faults_moments_block ;;
+    matrix.cu | solver.cpp | dense.cpp | polar*)
+      echo fake_listed_polar fake_polar fake_listed_cca_map fake_cca fake_faults_polar fake_faults_cca_map ;;
+    blas.cpp) echo fake_listed_gemm fake_gemm fake_faults_gemm fake_listed_cca_map fake_cca fake_listed_apply_dense ;;
+    cca*) echo fake_listed_cca_map fake_cca fake_faults_cca_map ;;
+    moments*) echo fake_listed_moments_series fake_listed_moments_block fake_moments fake_faults_moments ;;
     costs.cuh | assignment_costs.cu | assignment_kernels.cuh | assignment.cpp)
-      echo fake_listed_assignment_factors fake_faults_assignment_factors ;;
-    assignment_b*) echo fake_listed_assignment_batch fake_faults_assignment_batch ;;
-    np*) echo fake_np fake_listed_np_step fake_faults_np_step ;;
-    task*) echo fake_task_merges fake_listed_task_merge fake_faults_task_merge ;;
-    kth*) echo fake_magnitudes fake_listed_kth_magnitude fake_faults_kth_magnitude ;;
-    convert.cu) echo fake_listed_convert fake_converts fake_faults_convert ;;
-    weighted_sum.cu) echo fake_listed_weighted_sum fake_weighted_sums fake_faults_weighted_sum ;;
-    nonfinite.cu) echo fake_listed_nonfinite_count fake_faults_nonfinite_count ;;
+      echo fake_listed_assignment_factors fake_assignment fake_faults_assignment ;;
+    assignment_b*) echo fake_listed_assignment_batch fake_assignment fake_faults_assignment ;;
+    np*) echo fake_listed_np_step fake_np_ fake_faults_np ;;
+    nonfinite.cu) echo fake_listed_nonfinite_count fake_faults_nonfinite ;;
     types.cuh) echo fake_listed_convert fake_listed_weighted_sum fake_listed_apply_gather ;;
-    device.cpp | copy.cpp | arena.cpp | blocks.cpp)
-      echo fake_listed_copy fake_listed_open fake_listed_weighted_sum fake_faults_copy fake_faults_weighted fake_runtime ;;
-    *) echo "fake_listed_${1%.*}" "fake_faults_${1%.*}" ;;
+    copy.* | arena.* | blocks.* | device.cpp) echo fake_runtime fake_counts fake_copies fake_listed_convert fake_faults_convert ;;
+    task*) echo fake_listed_task_merge fake_task fake_faults_task ;;
+    kth*) echo fake_listed_kth_magnitude fake_magnitudes fake_faults_kth ;;
+    *)
+      routine=${1%.*}
+      echo "fake_listed_$routine" "fake_faults_$routine" ;;
   esac
 }
 
@@ -59,20 +60,20 @@ compile() {
     "$build/standin/libmerganser_standin_cudart.so"
 }
 
-# Whether a test fails; says which.
+# Whether a test of the file fails; says which. A name that no test has is a mistake of this script.
 caught() {
-  local order name
-  for name in $(tests_of "$1"); do
+  local order test
+  for test in $(tests_of "$1"); do
     for order in backward shuffled forward; do
-      [[ $name != fake_faults_* || $order = backward ]] || continue
+      [[ $test != fake_faults_* || $order = backward ]] || continue
       if ! MERGANSER_CUDA_PATH=$build/standin MERGANSER_STANDIN_ORDER=$order \
-        MERGANSER_CUDA_PLUGIN=$work/libmerganser_standin.so timeout 600 "$build/merganser_test" "$name" \
+        MERGANSER_CUDA_PLUGIN=$work/libmerganser_standin.so timeout 600 "$build/merganser_test" "$test" \
         > "$work/output" 2>&1; then
-        if grep -q "^no test has" "$work/output"; then
-          echo "mutants.sh: there is no test $name" >&2
-          continue
+        if grep -q '^no test has' "$work/output"; then
+          echo "mutants.sh: no test has $test in its name" >&2
+          kill $$
         fi
-        echo "$name, $order"
+        echo "$test, $order"
         return 0
       fi
     done

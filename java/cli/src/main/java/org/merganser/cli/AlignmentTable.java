@@ -33,7 +33,8 @@ final class AlignmentTable {
           space.completion().name().toLowerCase(Locale.ROOT));
     }
     if (alignment.spaces().values().stream().anyMatch(space -> !space.map().isInvertible())) {
-      out.println("S is T^-1; of a pair of maps, which has no inverse, the map of the reading side");
+      out.println(
+          "S is T^-1; of a pair of maps, which has no inverse, the map of the reading side");
     }
     checks
         .outputChange()

@@ -158,7 +158,8 @@ class BadInputTest {
     Cli.Run pickle = withModel(Files.write(temp.resolve("model.pt"), good));
     assertThat(pickle.code()).isEqualTo(5);
     assertThat(pickle.err())
-        .contains("looks like a pickle checkpoint", "safetensors.torch.save_file");
+        .contains(
+            "model.pt: no zip file of torch.save", "torch.load(\"model.pt\", weights_only=True)");
   }
 
   private static void header(Path path, String json) throws IOException {

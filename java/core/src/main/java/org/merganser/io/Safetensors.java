@@ -23,6 +23,7 @@ import org.merganser.error.FormatException;
 import org.merganser.error.IncompatibleModelsException;
 import org.merganser.internal.Names;
 import org.merganser.internal.io.FileBytes;
+import org.merganser.internal.io.FileKind;
 import org.merganser.internal.io.PartialFile;
 import org.merganser.internal.kernel.Block;
 import org.merganser.linalg.Tensor;
@@ -66,8 +67,12 @@ public final class Safetensors {
   /**
    * Opens a checkpoint: a {@code .safetensors} file, an index ({@code *.index.json}) of several, or
    * a folder that holds {@code model.safetensors.index.json}, {@code model.safetensors}, one single
-   * other index or {@code .safetensors} file, or a complete set of shards without an index. Only
-   * headers are read now.
+   * other index or {@code .safetensors} file, a complete set of shards without an index, or {@code
+   * pytorch_model.bin} with or without an index. Files may also be those of {@code torch.save}
+   * (zip, since 1.6; {@code .pt}, {@code .pth}, {@code .bin}, {@code .ckpt}): they are read as
+   * data, never run. Of such a file the tensors are those of its dictionary, or of the dictionary
+   * in it under {@code state_dict}, {@code model_state_dict} or {@code model}; numbers and texts
+   * beside them are left out. Only headers are read now.
    *
    * @throws FormatException when a file does not follow the format, naming what it is
    */
@@ -92,9 +97,12 @@ public final class Safetensors {
   }
 
   static Checkpoint openFile(Path path) throws IOException {
-    SafetensorsPath.refusePickle(path);
     FileBytes file = new FileBytes(path);
     try {
+      if (FileKind.isTorch(file)) {
+        return new TorchCheckpoint(file, TorchFile.read(file));
+      }
+      SafetensorsPath.refuseOtherTorch(file);
       return new FileCheckpoint(file, SafetensorsHeader.read(file));
     } catch (IOException | RuntimeException e) {
       file.close();

@@ -13,20 +13,29 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.merganser.error.FormatException;
+import org.merganser.internal.Names;
+import org.merganser.internal.io.FileBytes;
+import org.merganser.internal.io.FileKind;
 
 /**
  * Finds the files of a model: a {@code .safetensors} file, an index of several, or a folder that
  * holds, in this order, {@code model.safetensors.index.json}, {@code model.safetensors}, one single
  * {@code *.safetensors.index*.json}, one single {@code .safetensors} file, or a complete set {@code
- * NAME-00001-of-0000N.safetensors} without an index.
+ * NAME-00001-of-0000N.safetensors} without an index; or, without any of these, {@code
+ * pytorch_model.bin.index.json} or {@code pytorch_model.bin}.
  *
  * @param index the index, or null when there is none
  * @param files what is read, the index aside
  */
 record SafetensorsPath(Path index, List<Path> files) {
   static final String SINGLE = "model.safetensors";
+  private static final String TORCH_SINGLE = "pytorch_model.bin";
+  private static final String TORCH_INDEX = TORCH_SINGLE + ".index.json";
   private static final Pattern INDEX = Pattern.compile(".*\\.safetensors\\.index(\\..*)?\\.json");
   private static final Pattern SHARD = Pattern.compile("(.*)-(\\d+)-of-(\\d+)\\.safetensors");
+  private static final String OLD =
+      "; what torch before 1.6 wrote (pickle, tar) is converted in Python:"
+          + " torch.save(torch.load(\"%s\", weights_only=True), \"converted.pt\")";
   private static final int NAMED = 20;
 
   static SafetensorsPath find(Path path) throws IOException {
@@ -69,6 +78,12 @@ record SafetensorsPath(Path index, List<Path> files) {
     }
     if (indices.isEmpty() && isComplete(found)) {
       return new SafetensorsPath(null, found.stream().map(folder::resolve).toList());
+    }
+    if (found.isEmpty() && names.contains(TORCH_INDEX)) {
+      return ofIndex(folder.resolve(TORCH_INDEX));
+    }
+    if (found.isEmpty() && names.contains(TORCH_SINGLE)) {
+      return ofFile(folder.resolve(TORCH_SINGLE));
     }
     throw new IOException(
         "folder "
@@ -160,31 +175,25 @@ record SafetensorsPath(Path index, List<Path> files) {
   }
 
   private static String pickles(List<String> names) {
-    return names.stream()
-        .filter(SafetensorsPath::isPickle)
-        .findFirst()
-        .map(
-            name ->
-                "; "
-                    + name
-                    + " is a pickle checkpoint: convert it to safetensors first, in Python:"
-                    + " save_pretrained(..., safe_serialization=True), or safetensors.torch.save_file")
-        .orElse("");
+    List<String> found = names.stream().filter(SafetensorsPath::isTorch).toList();
+    return found.isEmpty() ? "" : "; it holds files of torch.save, name one of " + some(found);
   }
 
-  static boolean isPickle(String name) {
+  static boolean isTorch(String name) {
     return name.endsWith(".pt") || name.endsWith(".pth") || name.endsWith(".bin");
   }
 
-  static void refusePickle(Path path) {
-    String name = String.valueOf(path.getFileName());
-    if (isPickle(name)) {
+  /** Refuses a file with a name of torch.save's that is none of its zip files. */
+  static void refuseOtherTorch(FileBytes file) throws IOException {
+    String name = String.valueOf(file.path().getFileName());
+    if (isTorch(name)) {
+      String kind = FileKind.or(file, "no zip file of torch.save");
       throw new FormatException(
-          path
-              + " looks like a pickle checkpoint, which can run code when read; convert it first, in"
-              + " Python: safetensors.torch.save_file(torch.load(\""
-              + name
-              + "\", weights_only=True), \"model.safetensors\")");
+          file.path()
+              + ": "
+              + kind
+              + (kind.contains("torch.load") ? "" : OLD.formatted(Names.cut(name)))
+              + ", at byte 0");
     }
   }
 }

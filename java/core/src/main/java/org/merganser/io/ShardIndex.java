@@ -54,14 +54,6 @@ record ShardIndex(Map<String, String> weightMap, OptionalLong totalSize) {
       throw new FormatException(
           path + ": index is no valid JSON: " + Names.cut(e.getOriginalMessage()), e);
     }
-    if (weightMap.values().stream().anyMatch(SafetensorsPath::isPickle)) {
-      throw SafetensorsHeader.bad(
-          path,
-          "an index of pickle checkpoints ("
-              + weightMap.values().iterator().next()
-              + "); convert the model to safetensors first, in Python: save_pretrained(...,"
-              + " safe_serialization=True)");
-    }
     if (weightMap.isEmpty()) {
       throw SafetensorsHeader.bad(path, "index has no weight_map, or an empty one");
     }

@@ -33,7 +33,7 @@ class FileKindTest {
         Arguments.of(ascii("<!DOCTYPE html><html></html>"), "a web page (HTML), not a model"),
         Arguments.of(ascii("\n <html lang=en>"), "a web page (HTML), not a model"),
         Arguments.of(ascii("<?xml version=\"1.0\"?><Error/>"), "XML, not a model"),
-        Arguments.of(zip("archive/data.pkl"), "a zip of a pickle (torch.save"),
+        Arguments.of(zip("archive/data.pkl"), "entry 'archive/data.pkl' is compressed"),
         Arguments.of(zip("fc1.weight.npy"), "a zip of NumPy arrays (.npz)"),
         Arguments.of(zip("a.txt"), "a zip archive"),
         Arguments.of(
@@ -96,7 +96,7 @@ class FileKindTest {
           .isInstanceOf(FormatException.class)
           .hasMessageStartingWith(file + ": " + kind);
     }
-    if (!kind.contains("npy)")) {
+    if (!kind.contains("npy)") && !kind.contains("data.pkl")) {
       Path array = Files.write(folder.resolve("a.npy"), bytes);
       assertThatThrownBy(() -> Npy.open(array))
           .isInstanceOf(FormatException.class)

@@ -9,12 +9,10 @@ import static org.merganser.testing.Work.WS;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
-import org.merganser.error.FormatException;
 
 /** Folders as other programs lay them out: read, or named with what to do. */
 class SafetensorsLayoutsTest {
@@ -107,24 +105,5 @@ class SafetensorsLayoutsTest {
     } finally {
       Files.delete(called);
     }
-  }
-
-  @Test
-  void anIndexOfPickles() throws IOException {
-    Path index = folder.resolve("pytorch_model.bin.index.json");
-    Files.writeString(index, "{\"weight_map\": {\"a\": \"pytorch_model-00001-of-00002.bin\"}}");
-    assertThatThrownBy(() -> Safetensors.open(index))
-        .isInstanceOf(FormatException.class)
-        .hasMessage(
-            index
-                + ": an index of pickle checkpoints (pytorch_model-00001-of-00002.bin); convert the"
-                + " model to safetensors first, in Python: save_pretrained(...,"
-                + " safe_serialization=True)");
-    for (String shard : List.of("pytorch_model-00001-of-00002.bin", "optimizer.pt")) {
-      Files.write(folder.resolve(shard), new byte[9]);
-    }
-    assertThatThrownBy(() -> Safetensors.open(folder))
-        .isInstanceOf(IOException.class)
-        .hasMessageContaining("is a pickle checkpoint: convert it to safetensors first");
   }
 }

@@ -230,21 +230,6 @@ class SafetensorsRefusalTest {
   }
 
   @Test
-  void pickleCheckpointsAreNeverRead() throws IOException {
-    for (String name : new String[] {"model.pt", "model.pth", "pytorch_model.bin"}) {
-      Path file = Files.write(folder.resolve(name), new byte[100]);
-      assertThatThrownBy(() -> Safetensors.open(file))
-          .isInstanceOf(FormatException.class)
-          .hasMessage(
-              file
-                  + " looks like a pickle checkpoint, which can run code when read; convert it"
-                  + " first, in Python: safetensors.torch.save_file(torch.load(\""
-                  + name
-                  + "\", weights_only=True), \"model.safetensors\")");
-    }
-  }
-
-  @Test
   void missingFilesAndFolders() {
     Path missing = folder.resolve("none.safetensors");
     assertThatThrownBy(() -> Safetensors.open(missing))

@@ -135,16 +135,14 @@ class ShardsTest {
 
   @Test
   void aFolderWithoutACheckpointSaysWhatItHolds() throws IOException {
-    Files.createFile(folder.resolve("pytorch_model.bin"));
+    Files.createFile(folder.resolve("model.pt"));
     assertThatThrownBy(() -> Safetensors.open(folder))
         .isInstanceOf(IOException.class)
         .hasMessage(
             "folder "
                 + folder
                 + " holds no model.safetensors.index.json, no model.safetensors, and no .safetensors"
-                + " file; pytorch_model.bin is a pickle checkpoint: convert it to safetensors first,"
-                + " in Python: save_pretrained(..., safe_serialization=True), or"
-                + " safetensors.torch.save_file");
+                + " file; it holds files of torch.save, name one of [model.pt]");
   }
 
   private void index(String json) throws IOException {

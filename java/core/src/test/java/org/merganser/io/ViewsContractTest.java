@@ -58,7 +58,7 @@ class ViewsContractTest {
   private static final int INPUTS = 1100;
 
   private static final Set<String> NO_VIEWS =
-      Set.of("MemoryCheckpoint", "FileCheckpoint", "ShardedCheckpoint", "Parts");
+      Set.of("MemoryCheckpoint", "FileCheckpoint", "ShardedCheckpoint", "TorchCheckpoint", "Parts");
 
   /** How a view is made, of a source that is stale in {@code bn.running_mean} or fresh. */
   private record View(String id, boolean stale, Function<Checkpoint, Checkpoint> of) {

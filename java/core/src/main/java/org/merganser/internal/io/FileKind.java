@@ -15,6 +15,9 @@ public final class FileKind {
       "; convert it to safetensors, in Python: safetensors.torch.save_file(torch.load(PATH,"
           + " weights_only=True), \"model.safetensors\")";
 
+  private static final String ZIP = "PK\3\4";
+  private static final String TORCH = "a zip of a pickle (torch.save, .pt, .pth, .ckpt, .bin)";
+
   private static final String EXPORT = "; save the weights as safetensors where they were trained";
 
   /** Its version, then the name of the program that wrote it. */
@@ -35,6 +38,13 @@ public final class FileKind {
           "\u007fELF", "a program or library (ELF)");
 
   private FileKind() {}
+
+  /** Whether it begins as a zip file of {@code torch.save} does. */
+  public static boolean isTorch(FileBytes file) throws IOException {
+    byte[] head = file.read(0, (int) Math.min(LOOKED_AT, file.size())).array();
+    String text = new String(head, StandardCharsets.ISO_8859_1);
+    return text.startsWith(ZIP) && zip(text).startsWith(TORCH);
+  }
 
   /** What the file is, or {@code otherwise} when its first bytes say nothing. */
   public static String or(FileBytes file, String otherwise) throws IOException {
@@ -68,7 +78,7 @@ public final class FileKind {
     if (lower.startsWith("<?xml")) {
       return "XML, not a model; the download may have gone wrong";
     }
-    if (text.startsWith("PK\3\4") || text.startsWith("PK\5\6")) {
+    if (text.startsWith(ZIP) || text.startsWith("PK\5\6")) {
       return zip(text);
     }
     if (text.length() > 1 && text.charAt(0) == 0x80 && text.charAt(1) >= 2 && text.charAt(1) <= 5) {
@@ -120,8 +130,7 @@ public final class FileKind {
       return "a Keras model (.keras)" + EXPORT;
     }
     return text.contains("data.pkl") || text.contains("/version") || text.contains("byteorder")
-        ? "a zip of a pickle (torch.save, .pt, .pth, .ckpt, .bin), which can run code when read"
-            + CONVERT
+        ? TORCH
         : "a zip archive (torch.save, .ckpt and .npz files are such); unpack or convert it first";
   }
 
