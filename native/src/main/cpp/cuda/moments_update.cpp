@@ -336,8 +336,11 @@ void Update::multiply_panels(int32_t pair, int64_t panel, int64_t panels, int64_
     const int64_t rows = group_.panel_rows, full = samples_of(panel + panels - 1) == rows ? panels : panels - 1;
     const float* x = static_cast<const float*>(left.z) + panel * rows * left.ldz;
     const float* y = static_cast<const float*>(right.z) + panel * rows * right.ldz;
-    blas_->gemm_batch(Op::T, Op::N, height, right.width, rows, 1, x, left.ldz, rows * left.ldz, y, right.ldz,
-                      rows * right.ldz, 0, products_, ld, height * ld, full);
+    for (int64_t done = 0; done < rows; done += kMomentsPiece) {
+      blas_->gemm_batch(Op::T, Op::N, height, right.width, std::min(kMomentsPiece, rows - done), 1, x + done * left.ldz,
+                        left.ldz, rows * left.ldz, y + done * right.ldz, right.ldz, rows * right.ldz, done == 0 ? 0 : 1,
+                        products_, ld, height * ld, full);
+    }
     p = full;
   }
   for (; p < panels; ++p) {
@@ -353,13 +356,19 @@ void Update::product(int32_t pair, int64_t sample, int64_t samples, int64_t firs
                      int64_t ldc) {
   const int32_t i = moments_.pair_i[pair], j = moments_.pair_j[pair];
   const Series &left = series_[i], &right = series_[j];
-  const T* x = static_cast<const T*>(left.z) + sample * left.ldz + first;
-  const T* y = static_cast<const T*>(right.z) + sample * right.ldz;
-  if (i != j) {
-    return blas_->gemm(Op::T, Op::N, height, right.width, samples, 1, x, left.ldz, y, right.ldz, beta, c, ldc);
+  // F32 in pieces, as on the CPU: one sum over all samples of a panel costs digits.
+  const int64_t piece = sizeof(T) == sizeof(float) ? kMomentsPiece : std::max<int64_t>(samples, 1);
+  for (int64_t done = 0; done < samples; done += piece, beta = 1) {
+    const int64_t here = std::min(piece, samples - done);
+    const T* x = static_cast<const T*>(left.z) + (sample + done) * left.ldz + first;
+    const T* y = static_cast<const T*>(right.z) + (sample + done) * right.ldz;
+    if (i != j) {
+      blas_->gemm(Op::T, Op::N, height, right.width, here, 1, x, left.ldz, y, right.ldz, beta, c, ldc);
+      continue;
+    }
+    if (first > 0) blas_->gemm(Op::T, Op::N, height, first, here, 1, x, left.ldz, y, right.ldz, beta, c, ldc);
+    blas_->syrk(Op::T, height, here, 1, x, left.ldz, beta, c + first, ldc);
   }
-  if (first > 0) blas_->gemm(Op::T, Op::N, height, first, samples, 1, x, left.ldz, y, right.ldz, beta, c, ldc);
-  blas_->syrk(Op::T, height, samples, 1, x, left.ldz, beta, c + first, ldc);
 }
 
 }  // namespace cuda

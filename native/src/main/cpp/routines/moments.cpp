@@ -252,14 +252,15 @@ void multiply_tile(const CpuMoments& state, const Panel& panel, const Tile& tile
     return reinterpret_cast<const T*>(state.panels[series].data()) + first * padded_width(state, series) +
            feature / width * width * rows + feature % width;
   };
-  if (panel_width<T>() == 0) {
-    multiply<T>(tile.rows, tile.columns, panel.rows, 1, by_columns(piece(i, 0, panel.rows, tile.row), state.widths[i]),
-                by_rows(piece(j, 0, panel.rows, tile.column), state.widths[j]), beta, by_rows(c, ldc), uplo);
-    return;
-  }
+  // Pieces on every level: one F32 sum over all samples of a panel would cost digits (OpenBLAS for Cooper Lake).
   for (int64_t first = 0; first < panel.rows; first += kPiece) {
     const int64_t rows = std::min(kPiece, panel.rows - first);
     const T *x = piece(i, first, rows, tile.row), *y = piece(j, first, rows, tile.column);
+    if (panel_width<T>() == 0) {
+      multiply<T>(tile.rows, tile.columns, rows, 1, by_columns(x, state.widths[i]), by_rows(y, state.widths[j]),
+                  first == 0 ? beta : 1, by_rows(c, ldc), uplo);
+      continue;
+    }
     multiply_panels<T>(tile.rows, tile.columns, rows, x, y, first == 0 ? beta : 1, c, ldc, uplo);
   }
 }
