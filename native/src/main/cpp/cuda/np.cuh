@@ -19,20 +19,19 @@ MG_LOOP float times_power(float x, float shifted) { return float_of(bits_of(x) +
 #include "kernels/np_formulas.inc"
 #undef MG_LOOP
 
-// kCount neighbours from element i on as F32; i and the address allow one access.
+// kCount neighbours from element i on as F32; where kCount > 1, i and the address allow one access.
 template <typename T, int kCount>
 __device__ __forceinline__ void load_floats(const void* base, int64_t i, float* to) {
-  typedef WordOf<T> W;
-  const auto pack = *reinterpret_cast<const Pack<W, kCount>*>(static_cast<const W*>(base) + i);
+  const auto pack = load<WordOf<T>, kCount>(base, i);
 #pragma unroll
   for (int e = 0; e < kCount; ++e) to[e] = T::f32(value_of(pack.word[e]));
 }
 template <int kCount>
 __device__ __forceinline__ void store_floats(const float* from, float* base, int64_t i) {
-  Pack<float, kCount> pack;
+  Pack<unsigned int, kCount> pack;
 #pragma unroll
-  for (int e = 0; e < kCount; ++e) pack.word[e] = from[e];
-  *reinterpret_cast<Pack<float, kCount>*>(base + i) = pack;
+  for (int e = 0; e < kCount; ++e) pack.word[e] = word_of(from[e]);
+  store(base, i, pack);
 }
 
 // Whether packs of kCount elements from this address on are aligned.

@@ -51,10 +51,12 @@ bool wanted() {
   return cuda_standin() && order && std::string(order) == "backward";
 }
 
-// An input of some blocks, aligned.
+// An input of some blocks, aligned; a decomposition that is not one of the small ones, which have a kernel of their own.
 Input some_input(const Listed& routine) {
   Input input{routine.dtypes.back(), routine.sizes.front(), 0, Scale::NORMAL};
-  for (int64_t size : routine.sizes) input.size = size <= 17 ? std::max(size, input.size) : input.size;
+  const std::string entry = routine.entry;
+  const int64_t most = entry == "polar" || entry == "cca_map" ? 65 : 17;
+  for (int64_t size : routine.sizes) input.size = size <= most ? std::max(size, input.size) : input.size;
   return input;
 }
 

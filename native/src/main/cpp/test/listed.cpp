@@ -36,8 +36,9 @@ Outcome context_life(mg_context* context, const Input&, bool) {
   mg_context other;
   other.table = context->table;
   Outcome result;
-  result.error = exactly(other.table->open(&other) == MG_OK);
-  other.table->close(&other);
+  const bool opened = other.table->open(&other) == MG_OK;
+  if (opened) other.table->close(&other);
+  result.error = exactly(opened);
   return result;
 }
 

@@ -15,7 +15,7 @@ constexpr Statuses kStatuses = {3, 7, 13};  // CUBLAS_STATUS_...
 constexpr size_t kAligned = 256;
 
 std::set<Handle*>& handles() {
-  static auto& only = *new std::set<Handle*>;
+  static std::set<Handle*> only;
   return only;
 }
 

@@ -19,11 +19,11 @@ struct Parameters {
 };
 
 std::set<Handle*>& handles() {
-  static auto& only = *new std::set<Handle*>;
+  static std::set<Handle*> only;
   return only;
 }
 std::set<Parameters*>& parameters() {
-  static auto& only = *new std::set<Parameters*>;
+  static std::set<Parameters*> only;
   return only;
 }
 
