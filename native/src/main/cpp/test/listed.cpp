@@ -813,8 +813,9 @@ const std::vector<Listed>& listed() {
                                     products = {0, 1, 2, 3, 7, 15, 16, 17, 31, 33, 65, 300};
   static const std::vector<Scale> normal = {Scale::NORMAL}, numbers = {Scale::NORMAL, Scale::TINY, Scale::HUGE_VALUES},
                                   bits = {Scale::NORMAL, Scale::TINY, Scale::HUGE_VALUES, Scale::BITS};
-  static const std::vector<int32_t> short_types = {MG_F32, MG_F16, MG_BF16}, np_types = {MG_F32, MG_BF16};
+  static const std::vector<int32_t> np_types = {MG_F32, MG_BF16};
   static const std::vector<int64_t> ranked = {1, 2, 3, 7, 16, 17, 65, 257, 4099, 300001};
+  static const std::vector<int64_t> sorted_rows = {1, 2, 3, 7, 16, 65, 257, 4099, 40001};
   static const std::vector<Scale> small = {Scale::NORMAL, Scale::TINY};
   const Same every = Same::EVERY_LEVEL, each = Same::EACH_LEVEL;
 #define ENTRY(name) FORM(name, name)
@@ -850,7 +851,9 @@ const std::vector<Listed>& listed() {
       ENTRY(convert), every, all, long_arrays, bits, &convert),
       ENTRY(nonfinite_count), every, all, long_arrays, bits, &nonfinite_count),
       ENTRY(task_merge), every, all, long_arrays, bits, &listed_task_merge),
-      ENTRY(kth_magnitude), every, short_types, ranked, numbers, &listed_kth_magnitude),
+      ENTRY(magnitude_counts), every, all, ranked, bits, &listed_magnitude_counts),
+      ENTRY(magnitude_find), every, all, ranked, numbers, &listed_magnitude_find),
+      ENTRY(ranked_drop), every, all, sorted_rows, numbers, &listed_ranked_drop),
       ENTRY(dot_products), every, all, long_arrays, numbers, &listed_dot_products),
       ENTRY(bandwidth), every, f64, long_arrays, normal, &listed_bandwidth),
       ENTRY(np_create), every, np_types, once, normal, &listed_np),

@@ -66,6 +66,11 @@ public abstract class TensorMerger implements Merger {
   @FunctionalInterface
   public interface Statistic {
     void add(Tile tile);
+
+    /** Whether it needs no more. */
+    default boolean enough() {
+      return false;
+    }
   }
 
   /** The tensors of one name. */
@@ -78,6 +83,9 @@ public abstract class TensorMerger implements Merger {
 
     /** Goes through all elements, in order, in tiles that are the same whatever is read later. */
     void tiles(Statistic statistic, Workspace ws) throws IOException;
+
+    /** The same in whole rows of the first dimension; a vector is one row. */
+    void rows(Statistic statistic, Workspace ws) throws IOException;
 
     /** The tensor of one model, for statistics that need all of it; the caller closes it. */
     Tensor model(int k, Workspace ws) throws IOException;
@@ -94,6 +102,21 @@ public abstract class TensorMerger implements Merger {
   /** The model whose tensor is taken as it is, for methods that choose. */
   protected OptionalInt choose(String name, TensorInfo info) {
     return OptionalInt.empty();
+  }
+
+  /** Whether tensors depend on statistics of the whole model; {@link #overModel} then. */
+  protected boolean isOverModel() {
+    return false;
+  }
+
+  /**
+   * This method with the statistics of the whole model; called once for a merged model, before the
+   * first tensor is prepared.
+   *
+   * @param groups the tensors that are computed, in the order of their names; at least one
+   */
+  protected TensorMerger overModel(List<Group> groups, Workspace ws) throws IOException {
+    return this;
   }
 
   /**
@@ -171,6 +194,10 @@ public abstract class TensorMerger implements Merger {
       if (method == null) {
         throw new IllegalArgumentException(
             id() + ": no method for " + Names.quote(tensor) + "; give one for every tensor");
+      }
+      if (method.isOverModel()) {
+        throw new IllegalArgumentException(
+            method.id() + ": a setting of the whole model cannot differ between tensors");
       }
       return method.of(tensor);
     }

@@ -16,6 +16,7 @@ import org.merganser.align.ProcrustesAligner;
 import org.merganser.align.RidgeAligner;
 import org.merganser.merge.BreadcrumbsMerger;
 import org.merganser.merge.DareMerger;
+import org.merganser.merge.DellaMerger;
 import org.merganser.merge.KarcherMerger;
 import org.merganser.merge.LinearMerger;
 import org.merganser.merge.Merger;
@@ -54,6 +55,8 @@ public final class Catalogue {
     MERGERS.add(TiesMerger::of, TiesMerger.Options.defaults());
     MERGERS.add(DareMerger::linear, DareMerger.Options.defaults());
     MERGERS.add(DareMerger::ties, DareMerger.Options.defaults());
+    MERGERS.add(DellaMerger::linear, DellaMerger.Options.defaults().withNormalise(false));
+    MERGERS.add(DellaMerger::ties, DellaMerger.Options.defaults());
     MERGERS.add(BreadcrumbsMerger::linear, BreadcrumbsMerger.Options.defaults());
     MERGERS.add(BreadcrumbsMerger::ties, BreadcrumbsMerger.Options.defaults());
     MERGERS.add(ModelStockMerger::of, ModelStockMerger.Options.defaults());

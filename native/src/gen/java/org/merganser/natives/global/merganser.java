@@ -38,7 +38,7 @@ public class merganser extends org.merganser.natives.presets.merganser {
 // #define MG_API __attribute__((visibility("default")))
 
 /* Raised whenever a signature or the meaning of an argument changes; Java refuses another value. */
-public static final int MG_ABI_VERSION = 7;
+public static final int MG_ABI_VERSION = 8;
 
 // #ifdef __cplusplus
 // #endif
@@ -410,12 +410,6 @@ public static native int mg_task_merge(mg_context context, int dtype, @Cast("int
 public static native int mg_task_merge(mg_context context, int dtype, @Cast("int64_t") long first, @Cast("int64_t") long count, int models,
                              @Const Pointer base, @Cast("const void*const*") @ByPtrPtr Pointer in, @Const mg_task tasks, int elect,
                              int normalise, double lambda, Pointer out);
-// Targeting ../mg_threshold.java
-
-
-
-public static native int mg_kth_magnitude(mg_context context, int dtype, @Cast("int64_t") long count, @Const Pointer x, @Const Pointer base,
-                                @Cast("int64_t") long k, mg_threshold out);
 
 /* sums = x.y, x.x, y.y in F64, in an order that depends on `count` only. */
 public static native int mg_dot_products(mg_context context, int dtype, @Cast("int64_t") long count, @Const Pointer x, @Const Pointer y,
@@ -493,6 +487,37 @@ public static native int mg_np_load(mg_context context, mg_np np, int slot, int 
 /* Steps made so far; to go on, the number that M and V come from, which Adam's corrections of their bias depend on. */
 public static native @Cast("int64_t") long mg_np_steps(@Const mg_np np);
 public static native int mg_np_resume(mg_context context, mg_np np, @Cast("int64_t") long steps);
+
+/* ---- Ranks of magnitudes ------------------------------------------------------------------------------- */
+
+/* For the selection of the magnitude |x|, or |x - base| when base is not NULL, of a given rank in arrays that are never
+ * in memory at once: by digits of its bits from the top, tile after tile. Differences are formed in F32, in F64 for
+ * MG_F64. The bits of a magnitude are 31 of F32, to which F16 and BF16 are widened, 63 of MG_F64. They order as
+ * magnitudes do; NaN are above infinity. */
+
+/* counts[d] += number of elements whose bits are prefix, then the digit d of `width` bits, 1 to 16, then `shift` bits.
+ * `counts` [2^width] lies on the context's device. */
+public static native int mg_magnitude_counts(mg_context context, int dtype, @Cast("int64_t") long count, @Const Pointer x, @Const Pointer base,
+                                   int shift, int width, @Cast("int64_t") long prefix, @Cast("int64_t*") LongPointer counts);
+public static native int mg_magnitude_counts(mg_context context, int dtype, @Cast("int64_t") long count, @Const Pointer x, @Const Pointer base,
+                                   int shift, int width, @Cast("int64_t") long prefix, @Cast("int64_t*") LongBuffer counts);
+public static native int mg_magnitude_counts(mg_context context, int dtype, @Cast("int64_t") long count, @Const Pointer x, @Const Pointer base,
+                                   int shift, int width, @Cast("int64_t") long prefix, @Cast("int64_t*") long[] counts);
+
+/* The index of the need-th element, need >= 1, whose magnitude is `threshold`, or -1 where there are fewer, and their
+ * number, at most `need`: of equal magnitudes those of lowest index are kept. */
+public static native int mg_magnitude_find(mg_context context, int dtype, @Cast("int64_t") long count, @Const Pointer x, @Const Pointer base,
+                                 double threshold, @Cast("int64_t") long need, @Cast("int64_t*") LongPointer found, @Cast("int64_t*") LongPointer index);
+public static native int mg_magnitude_find(mg_context context, int dtype, @Cast("int64_t") long count, @Const Pointer x, @Const Pointer base,
+                                 double threshold, @Cast("int64_t") long need, @Cast("int64_t*") LongBuffer found, @Cast("int64_t*") LongBuffer index);
+public static native int mg_magnitude_find(mg_context context, int dtype, @Cast("int64_t") long count, @Const Pointer x, @Const Pointer base,
+                                 double threshold, @Cast("int64_t") long need, @Cast("int64_t*") long[] found, @Cast("int64_t*") long[] index);
+// Targeting ../mg_ranked_drop_options.java
+
+
+
+public static native int mg_ranked_drop(mg_context context, int dtype, @Cast("int64_t") long rows, @Cast("int64_t") long length, @Cast("int64_t") long first,
+                              @Const Pointer x, @Const Pointer base, @Const mg_ranked_drop_options options, Pointer out);
 
 // #ifdef __cplusplus
 // #endif
