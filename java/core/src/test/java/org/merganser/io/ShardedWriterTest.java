@@ -116,8 +116,7 @@ class ShardedWriterTest {
             () -> write(model, SHARDS, folder, options.withJob("b").withExisting(Existing.RESUME)))
         .isInstanceOf(IOException.class)
         .hasMessageContaining("the recipe or the inputs differ (a, now b)");
-    assertThatThrownBy(
-            () -> write(model, 1, folder, options.withExisting(Existing.RESUME)))
+    assertThatThrownBy(() -> write(model, 1, folder, options.withExisting(Existing.RESUME)))
         .isInstanceOf(IOException.class)
         .hasMessageContaining("the size of shards differ");
     Failing counting = new Failing(model, Integer.MAX_VALUE);
