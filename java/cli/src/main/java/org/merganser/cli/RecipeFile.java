@@ -8,28 +8,20 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.stream.Stream;
 import org.merganser.compute.DType;
 import org.merganser.error.RecipeException;
-import org.merganser.plan.Recipe;
-import org.merganser.plan.Recipe.Case;
-import org.merganser.plan.Recipe.Input;
-import org.merganser.plan.Recipe.Layers;
-import org.merganser.plan.Recipe.Parameter;
-import org.merganser.plan.Recipe.Slice;
+import org.merganser.recipe.Recipe;
+import org.merganser.recipe.Recipe.Case;
+import org.merganser.recipe.Recipe.Input;
+import org.merganser.recipe.Recipe.Layers;
+import org.merganser.recipe.Recipe.Parameter;
+import org.merganser.recipe.Recipe.Slice;
 import org.snakeyaml.engine.v2.nodes.MappingNode;
 import org.snakeyaml.engine.v2.nodes.Node;
 import org.snakeyaml.engine.v2.nodes.SequenceNode;
 
 /** A recipe in mergekit's YAML. */
 final class RecipeFile {
-  private static final Map<String, DType> TYPES =
-      Map.of(
-          "float16", DType.F16,
-          "bfloat16", DType.BF16,
-          "float32", DType.F32,
-          "float64", DType.F64);
-
   private static final String OPTION = "says how a merge runs, which the command line does: ";
   private static final String NOT_HERE = "belongs to mergekit's Python, drop it";
 
@@ -176,10 +168,10 @@ final class RecipeFile {
 
   private static DType type(YamlMap map, String at, Node node) {
     String text = map.text(at, node).replaceFirst("^torch\\.", "");
-    if (!TYPES.containsKey(text)) {
-      map.choice(at, node, Stream.of("float16", "bfloat16", "float32", "float64").toList());
+    if (!Recipe.TYPES.containsKey(text)) {
+      map.choice(at, node, List.copyOf(Recipe.TYPES.keySet()));
     }
-    return TYPES.get(text);
+    return Recipe.TYPES.get(text);
   }
 
   private static Map<String, Parameter> parameters(YamlMap map) {

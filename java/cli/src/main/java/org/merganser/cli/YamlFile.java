@@ -28,7 +28,8 @@ record YamlFile(Path path, String text, Node root) {
   private static final int MOST_BYTES = 1 << 20;
   private static final int MOST_EVENTS = 100_000;
   private static final int MOST_DEPTH = 16;
-  private static final LoadSettings SETTINGS = LoadSettings.builder().setUseMarks(true).build();
+  private static final LoadSettings SETTINGS =
+      LoadSettings.builder().setUseMarks(true).setMaxAliasesForCollections(MOST_EVENTS).build();
 
   static YamlFile read(Path path) throws IOException {
     byte[] bytes;
@@ -56,7 +57,8 @@ record YamlFile(Path path, String text, Node root) {
           text,
           root.orElseThrow(() -> new RecipeException(path.toString(), "an empty file")));
     } catch (MarkedYamlEngineException e) {
-      String problem = e.getContext() == null ? "" : e.getContext() + ", ";
+      String context = e.getContext();
+      String problem = context == null || context.isEmpty() ? "" : context + ", ";
       throw new RecipeException(
           place(path, e.getProblemMark()), "no YAML: " + problem + e.getProblem(), e);
     } catch (YamlEngineException e) {

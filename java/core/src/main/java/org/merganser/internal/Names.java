@@ -112,7 +112,8 @@ public final class Names {
   public static String instead(String name, Collection<String> known) {
     String cut = ends(name);
     return known.stream()
-            .filter(k -> distance(cut, k) <= Math.max(1, Math.min(cut.length(), k.length()) / 3))
+            .filter(
+                k -> distance(cut, k) <= Math.max(1, (Math.min(cut.length(), k.length()) + 1) / 3))
             .min(Comparator.comparingInt(k -> distance(cut, k)))
             .map(near -> "did you mean " + near + "? ")
             .orElse("")

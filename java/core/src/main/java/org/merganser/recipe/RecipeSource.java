@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-package org.merganser.plan;
+package org.merganser.recipe;
 
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.Set;
 import org.merganser.error.RecipeException;
 import org.merganser.io.Checkpoint;
-import org.merganser.plan.Recipe.Input;
-import org.merganser.plan.Recipe.Layers;
+import org.merganser.io.ModelDirectory;
+import org.merganser.recipe.Recipe.Input;
+import org.merganser.recipe.Recipe.Layers;
 
 /**
  * What one model gives to a slice: its tensors, under the names of the result.
@@ -34,17 +34,14 @@ record RecipeSource(
   private static final List<String> AFTER = List.of("embed_out");
 
   /** A whole model. */
-  static RecipeSource whole(String place, Input input, Checkpoint model) {
-    LayerStacks stacks = new LayerStacks(model.tensors().keySet());
+  static RecipeSource whole(String place, Input input, ModelDirectory model) {
     Map<String, String> names = new LinkedHashMap<>();
     Map<String, Double> positions = new HashMap<>();
-    for (String name : model.tensors().keySet()) {
+    for (String name : model.checkpoint().tensors().keySet()) {
       names.put(name, name);
-      stacks
-          .place(name)
-          .ifPresent(at -> positions.put(name, position(at.layer(), stacks.size(at.stack()))));
+      model.layer(name).ifPresent(at -> positions.put(name, position(at, model.layers())));
     }
-    return new RecipeSource(place, input, model, names, positions);
+    return new RecipeSource(place, input, model.checkpoint(), names, positions);
   }
 
   /**
@@ -53,53 +50,39 @@ record RecipeSource(
    * @param before layers of the result before them; 0 for the first slice, which has what comes
    *     before all layers
    * @param last whether what comes after all layers is part of it
-   * @param expected number of layers by the model's configuration
    */
   static RecipeSource slice(
-      String place,
-      Input input,
-      Checkpoint model,
-      int before,
-      boolean last,
-      Optional<Integer> expected) {
-    LayerStacks stacks = new LayerStacks(model.tensors().keySet());
-    String stack =
-        stacks
-            .only(expected)
-            .orElseThrow(
-                () ->
-                    new RecipeException(
-                        place,
-                        input.model()
-                            + " has not one stack of layers, but "
-                            + stacks
-                            + "; merge whole models (models:)"));
+      String place, Input input, ModelDirectory model, int before, boolean last) {
     Layers layers = input.layers().orElseThrow();
-    if (layers.to() > stacks.size(stack)) {
+    String prefix = model.layerPrefix().orElse("");
+    if (layers.to() > model.layers()) {
       throw new RecipeException(
           place + ".layer_range",
-          "layers %s of %s, which has %d (%s)"
-              .formatted(layers, input.model(), stacks.size(stack), stack));
+          "layers %s of %s, which has %d%s"
+              .formatted(
+                  layers,
+                  input.model(),
+                  model.layers(),
+                  prefix.isEmpty() ? "; merge whole models (models:)" : " (" + prefix + "0, ...)"));
     }
     Map<String, String> renamed = new HashMap<>();
-    Set<String> taken = new HashSet<>();
     Map<String, String> names = new LinkedHashMap<>();
     Map<String, Double> positions = new HashMap<>();
-    for (String name : model.tensors().keySet()) {
-      Optional<LayerStacks.Place> at = stacks.place(name).filter(p -> p.stack().equals(stack));
-      int layer = at.map(LayerStacks.Place::layer).orElse(-1);
+    for (String name : model.checkpoint().tensors().keySet()) {
+      int layer = model.layer(name).orElse(-1);
       if (layer >= layers.from() && layer < layers.to()) {
-        String result = at.get().name(before + layer - layers.from());
+        int number = layer - layers.from();
+        String rest = name.substring(prefix.length() + String.valueOf(layer).length());
+        String result = prefix + (before + number) + rest;
         renamed.put(name, result);
-        taken.add(name);
         names.put(result, name);
-        positions.put(result, position(layer - layers.from(), layers.size()));
-      } else if (at.isEmpty() && (isBefore(name) ? before == 0 : last)) {
+        positions.put(result, position(number, layers.size()));
+      } else if (layer < 0 && (isBefore(name) ? before == 0 : last)) {
         names.put(name, name);
-        taken.add(name);
       }
     }
-    Checkpoint part = model.where(taken::contains).renamed(renamed);
+    Set<String> taken = new HashSet<>(names.values());
+    Checkpoint part = model.checkpoint().where(taken::contains).renamed(renamed);
     return new RecipeSource(place, input, part, names, positions);
   }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-package org.merganser.plan;
+package org.merganser.recipe;
 
 import java.io.IOException;
 import java.util.HashMap;
@@ -9,6 +9,7 @@ import java.util.Map;
 import org.merganser.compute.Workspace;
 import org.merganser.io.Checkpoint;
 import org.merganser.io.CheckpointView;
+import org.merganser.io.TensorCost;
 import org.merganser.io.TensorInfo;
 import org.merganser.linalg.Tensor;
 
@@ -42,6 +43,12 @@ final class JoinedCheckpoint extends CheckpointView {
   public long block(String name) {
     info(name);
     return source.get(name).block(name);
+  }
+
+  @Override
+  public TensorCost cost(String name) {
+    info(name);
+    return source.get(name).cost(name);
   }
 
   @Override

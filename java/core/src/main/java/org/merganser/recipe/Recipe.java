@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-package org.merganser.plan;
+package org.merganser.recipe;
 
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -10,6 +10,7 @@ import java.util.Map;
 import java.util.Optional;
 import org.merganser.compute.DType;
 import org.merganser.error.RecipeException;
+import org.merganser.plan.Catalogue;
 
 /**
  * What to merge, and how: mergekit's recipes as a value. {@link MergeJob} follows it.
@@ -40,6 +41,14 @@ public record Recipe(
     Optional<DType> outDtype,
     Optional<String> tokenizerSource,
     Optional<String> chatTemplate) {
+
+  /** Types that a result may have, under their names in recipes. */
+  public static final Map<String, DType> TYPES =
+      Map.of(
+          "float16", DType.F16,
+          "bfloat16", DType.BF16,
+          "float32", DType.F32,
+          "float64", DType.F64);
 
   public Recipe {
     models = List.copyOf(models);
@@ -269,6 +278,11 @@ public record Recipe(
       double part = scaled - before;
       return (1 - part) * (double) values.get(before) + part * (double) values.get(after);
     }
+  }
+
+  /** As JSON, in the keys of mergekit's YAML. */
+  public String toJson() {
+    return RecipeJson.write(this);
   }
 
   /** Every model that is named, the base first, each once. */

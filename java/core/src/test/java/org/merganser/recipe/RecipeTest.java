@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-package org.merganser.plan;
+package org.merganser.recipe;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
@@ -21,10 +21,10 @@ import org.merganser.io.Checkpoint;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.io.Safetensors;
 import org.merganser.linalg.Tensor;
-import org.merganser.plan.Recipe.Case;
-import org.merganser.plan.Recipe.Input;
-import org.merganser.plan.Recipe.Parameter;
-import org.merganser.plan.Recipe.Slice;
+import org.merganser.recipe.Recipe.Case;
+import org.merganser.recipe.Recipe.Input;
+import org.merganser.recipe.Recipe.Parameter;
+import org.merganser.recipe.Recipe.Slice;
 
 /** Recipes made in Java: values by tensor and layer, slices, and what is refused. */
 class RecipeTest {

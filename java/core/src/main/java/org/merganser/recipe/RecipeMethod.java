@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-package org.merganser.plan;
+package org.merganser.recipe;
 
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -14,8 +14,9 @@ import org.merganser.error.RecipeException;
 import org.merganser.internal.Names;
 import org.merganser.merge.Merger;
 import org.merganser.method.Settings;
-import org.merganser.plan.Recipe.Case;
-import org.merganser.plan.Recipe.Parameter;
+import org.merganser.plan.Catalogue;
+import org.merganser.recipe.Recipe.Case;
+import org.merganser.recipe.Recipe.Parameter;
 
 /**
  * The method of a recipe: parameters as mergekit spells them, made into settings of the catalogue's
@@ -51,7 +52,11 @@ final class RecipeMethod {
 
   private static final String TASK_VECTORS = "task-vectors";
 
+  /** One model as it is, or scaled: a sum of one. */
+  private static final String PASSTHROUGH = "passthrough";
+
   private final String name;
+  private final boolean passthrough;
   private final Catalogue.Entry<Merger> entry;
   private final boolean mergekit;
   private final Map<String, Settings.Entry> settings = new LinkedHashMap<>();
@@ -72,33 +77,49 @@ final class RecipeMethod {
   RecipeMethod(String name, boolean mergekit) {
     this.name = name;
     this.mergekit = mergekit;
-    List<String> known = new ArrayList<>(Catalogue.mergers().ids());
-    known.removeIf(id -> Catalogue.mergers().entry(id).method().needs().objective());
     String id = SPELLINGS.getOrDefault(name, name.replace('_', '-'));
-    if (!known.contains(id)) {
+    boolean known = Catalogue.mergers().ids().contains(id);
+    this.passthrough = !known && name.equals(PASSTHROUGH);
+    if (passthrough) {
+      id = "linear";
+    } else if (!known || Catalogue.mergers().entry(id).method().needs().objective()) {
       throw new RecipeException(
           "merge_method",
           "no method "
               + Names.quote(name)
-              + (Catalogue.mergers().ids().contains(id) ? " for recipes (it needs data)" : "")
+              + (known ? " for recipes (it needs data)" : "")
               + "; "
-              + Names.instead(id, known));
+              + Names.instead(name, methods()));
     }
     this.entry = Catalogue.mergers().entry(id);
     entry.settings().entries().forEach(setting -> settings.put(setting.name(), setting));
   }
 
+  /** Names that a recipe may give. */
+  private static Set<String> methods() {
+    Set<String> names = new TreeSet<>(Set.of(PASSTHROUGH));
+    for (Catalogue.Entry<Merger> each : Catalogue.mergers().entries()) {
+      if (!each.method().needs().objective()) {
+        names.add(each.id().equals("multi-slerp") ? "multislerp" : each.id().replace('-', '_'));
+      }
+    }
+    return names;
+  }
+
   /** What it needs, with or without a base. */
   Merger.Needs needs(boolean base) {
-    return entry.method(taskVectors(base)).needs();
+    return passthrough ? new Merger.Needs(false, false, 1, 1) : entry.method(initial(base)).needs();
   }
 
   String id() {
-    return entry.id();
+    return passthrough ? PASSTHROUGH : entry.id();
   }
 
-  private String taskVectors(boolean base) {
-    return base && settings.containsKey(TASK_VECTORS) ? TASK_VECTORS + "=true" : "";
+  /** Settings that follow from the method's name, and from whether there is a base. */
+  private String initial(boolean base) {
+    return passthrough
+        ? "normalise=as-given"
+        : base && settings.containsKey(TASK_VECTORS) ? TASK_VECTORS + "=true" : "";
   }
 
   /** Refuses parameters that it does not have, or not for one model. */
@@ -130,6 +151,9 @@ final class RecipeMethod {
 
   private Set<String> names() {
     Set<String> names = new TreeSet<>();
+    if (passthrough) {
+      return Set.of("scale");
+    }
     for (Settings.Entry setting : settings.values()) {
       names.add(setting.name().equals("weights") ? "weight" : spelling(setting.name()));
     }
@@ -148,6 +172,9 @@ final class RecipeMethod {
   }
 
   private Optional<Settings.Entry> setting(String parameter) {
+    if (passthrough) {
+      return Optional.of(settings.get("weights")).filter(weights -> parameter.equals("scale"));
+    }
     String kebab = parameter.replace('_', '-');
     for (String candidate :
         List.of(
@@ -190,7 +217,7 @@ final class RecipeMethod {
         given.put(setting.name(), String.join(":", texts));
       }
     }
-    String text = taskVectors(base);
+    String text = initial(base);
     for (Map.Entry<String, String> item : given.entrySet()) {
       text += (text.isEmpty() ? "" : ",") + item.getKey() + "=" + item.getValue();
     }
@@ -217,7 +244,7 @@ final class RecipeMethod {
     Found usual = new Found(setting.initial(), "merge_method");
     if (!setting.list()) {
       Optional<Found> found = find(setting, common, tensor, at);
-      if (found.isEmpty() && REQUIRED.contains(setting.name())) {
+      if (found.isEmpty() && isRequired(setting)) {
         throw new RecipeException(
             common.get(common.size() - 1).place(),
             name + " needs " + setting.name() + ", " + setting.help());
@@ -228,7 +255,7 @@ final class RecipeMethod {
     int given = 0;
     for (int k = 0; k < models.size(); k++) {
       Optional<Found> found = find(setting, models.get(k), sources.get(k), at);
-      if (found.isEmpty() && REQUIRED.contains(setting.name())) {
+      if (found.isEmpty() && isRequired(setting)) {
         throw new RecipeException(
             models.get(k).get(0).place(),
             "no weight of this model for "
@@ -239,6 +266,10 @@ final class RecipeMethod {
       all.add(found.orElse(usual));
     }
     return given == 0 ? List.of() : all;
+  }
+
+  private boolean isRequired(Settings.Entry setting) {
+    return !passthrough && REQUIRED.contains(setting.name());
   }
 
   private Optional<Found> mergekit(Settings.Entry setting) {
