@@ -90,7 +90,10 @@ public abstract class CheckpointView implements Checkpoint {
     return block;
   }
 
-  /** By default that of the sources' tensors of this name, and a tile of each. */
+  /**
+   * By default that of the sources' tensors of this name, and a tile of each; where they have none,
+   * as if it were stored.
+   */
   @Override
   public TensorCost cost(String name) {
     TensorInfo info = info(name);
@@ -102,7 +105,7 @@ public abstract class CheckpointView implements Checkpoint {
         cost = cost.plus(source.cost(name), of.dtype().bits() * tile / 8);
       }
     }
-    return cost;
+    return cost.reads() == 0 ? TensorCost.stored(info.bytes()) : cost;
   }
 
   @Override

@@ -7,6 +7,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.atomic.AtomicBoolean;
 import org.merganser.io.ShardedWriter.Existing;
 
 /** Decides whether a job may write to a folder, and makes it the job's. */
@@ -16,6 +17,14 @@ record Claim(OutputFolder folder, ShardPlan plan, WriteJob job, ShardedWriter.Op
   boolean make() throws IOException {
     if (folder.isEmpty()) {
       requireRoom(0);
+    }
+    AtomicBoolean finished = new AtomicBoolean();
+    folder.locked(() -> finished.set(decide()));
+    return finished.get();
+  }
+
+  private boolean decide() throws IOException {
+    if (folder.isEmpty()) {
       folder.create(job);
       return false;
     }

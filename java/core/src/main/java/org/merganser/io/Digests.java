@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.merganser.io;
 
+import java.io.IOException;
+import java.io.InputStream;
 import java.nio.ByteBuffer;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
@@ -25,6 +29,18 @@ final class Digests {
   static String sha256(ByteBuffer bytes) {
     MessageDigest sha = sha256();
     sha.update(bytes);
+    return HexFormat.of().formatHex(sha.digest());
+  }
+
+  /** Of a file, as {@code sha256sum} prints it. */
+  static String sha256(Path file) throws IOException {
+    MessageDigest sha = sha256();
+    byte[] buffer = new byte[1 << 16];
+    try (InputStream in = Files.newInputStream(file)) {
+      for (int read; (read = in.read(buffer)) > 0; ) {
+        sha.update(buffer, 0, read);
+      }
+    }
     return HexFormat.of().formatHex(sha.digest());
   }
 

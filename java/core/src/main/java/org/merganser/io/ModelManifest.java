@@ -30,6 +30,8 @@ record ModelManifest(
     Map<String, String> tensors) {
   static final String FILE = "merganser.json";
 
+  private static final long MOST_PIECE = 1 << 30;
+
   private static final JsonFactory JSON = new JsonFactory();
 
   /** Throws unless the text is one JSON object. */
@@ -99,8 +101,9 @@ record ModelManifest(
     } catch (JsonProcessingException e) {
       throw SafetensorsHeader.bad(path, "no valid JSON: " + e.getOriginalMessage());
     }
-    if (pieceBytes < 1) {
-      throw SafetensorsHeader.bad(path, "piece_bytes is " + pieceBytes + ", not positive");
+    if (pieceBytes < 8 || pieceBytes > MOST_PIECE) {
+      throw SafetensorsHeader.bad(
+          path, "piece_bytes is " + pieceBytes + ", not in 8.." + MOST_PIECE);
     }
     return new ModelManifest(job, plan, "{}", pieceBytes, files, tensors);
   }

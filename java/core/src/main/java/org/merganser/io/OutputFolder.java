@@ -58,7 +58,9 @@ final class OutputFolder {
     }
     try (Stream<Path> files = Files.list(folder)) {
       // A job that was stopped before it was written down left an empty one.
-      return files.allMatch(file -> file.getFileName().toString().equals(STATE))
+      return files
+              .map(file -> file.getFileName().toString())
+              .allMatch(name -> name.equals(STATE) || name.equals(FolderLock.NAME))
           && unfinished().isEmpty();
     }
   }
@@ -125,6 +127,12 @@ final class OutputFolder {
       there = there.getParent();
     }
     PartialFile.requireSpace(there.resolve(ShardIndex.FILE), bytes);
+  }
+
+  /** Creates the folder; one process at a time decides about it. */
+  void locked(FolderLock.Action action) throws IOException {
+    Files.createDirectories(folder);
+    FolderLock.run(folder, action);
   }
 
   void create(WriteJob job) throws IOException {

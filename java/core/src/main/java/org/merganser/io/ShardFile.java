@@ -9,8 +9,6 @@ import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
-import java.security.MessageDigest;
-import java.util.HexFormat;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.merganser.internal.io.PartialFile;
 
@@ -116,7 +114,7 @@ final class ShardFile implements AutoCloseable {
   /** Gives the complete file its name. */
   void seal(boolean digest) throws IOException {
     channel.force(true);
-    journal.complete(digest ? sha256() : "");
+    journal.complete(digest ? Digests.sha256(partial(target)) : "");
     channel.close();
     rename(target);
   }
@@ -124,17 +122,6 @@ final class ShardFile implements AutoCloseable {
   static void rename(Path target) throws IOException {
     Files.move(partial(target), target, StandardCopyOption.ATOMIC_MOVE);
     PartialFile.syncFolder(target);
-  }
-
-  private String sha256() throws IOException {
-    MessageDigest sha = Digests.sha256();
-    ByteBuffer buffer = ByteBuffer.allocate(1 << 16);
-    for (long at = 0; at < shard.bytes(); ) {
-      buffer.clear();
-      at += channel.read(buffer, at);
-      sha.update(buffer.flip());
-    }
-    return HexFormat.of().formatHex(sha.digest());
   }
 
   @Override

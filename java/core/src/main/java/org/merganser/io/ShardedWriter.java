@@ -67,7 +67,8 @@ public final class ShardedWriter implements AutoCloseable {
    *     not resume
    * @param provenance a JSON object that {@code merganser.json} repeats
    * @param inputs files and folders that are read, which the output may not be or lie in
-   * @param part which process this is, from 0, of {@code parts}
+   * @param part which process this is, from 0, of {@code parts}; where these are more than shards,
+   *     some have nothing to do: take smaller shards
    */
   public record Options(
       int threads,
@@ -244,6 +245,16 @@ public final class ShardedWriter implements AutoCloseable {
       throw new IOException(folder + " holds nothing that is being written; name the output");
     }
     Finish.run(output);
+  }
+
+  /**
+   * Compares a folder that was written here with the digests in its {@code merganser.json}.
+   *
+   * @return what is wrong, in words; empty when nothing is
+   * @throws IOException when there are no digests
+   */
+  public static List<String> verify(Path folder, Workspace ws) throws IOException {
+    return Verify.run(folder, ws);
   }
 
   /** Lets go of what was not written; it stays for {@link Existing#RESUME}. */
