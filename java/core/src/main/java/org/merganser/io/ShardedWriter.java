@@ -11,6 +11,7 @@ import org.merganser.compute.Workspace;
 import org.merganser.error.IncompatibleModelsException;
 import org.merganser.internal.Names;
 import org.merganser.internal.Opened;
+import org.merganser.internal.io.Uninterrupted;
 
 /**
  * Writes any checkpoint, as a rule a view that computes what is read, as a folder in the layout of
@@ -159,7 +160,7 @@ public final class ShardedWriter implements AutoCloseable {
     ShardedWriter writer = new ShardedWriter(plan, output, options, finished);
     try {
       if (!finished) {
-        writer.begin();
+        Uninterrupted.run(writer::begin);
       }
       return writer;
     } catch (IOException | RuntimeException e) {

@@ -6,7 +6,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
 import java.util.concurrent.TimeUnit;
@@ -46,6 +48,23 @@ class ShardedWriterKillTest {
       assertThat(check(folder, wanted)).isEqualTo(wanted.size());
       assertThat(folder.resolve(OutputFolder.STATE)).doesNotExist();
     }
+  }
+
+  @Test
+  void processesWriteOneModelAtTheSameTime() throws Exception {
+    Path folder = temporary.resolve("out");
+    List<Process> writers = new ArrayList<>();
+    for (int part = 0; part < 3; part++) {
+      writers.add(
+          new ChildJvm().start(ShardedWriterProgram.class, folder + "", "1", "5", part + "", "3"));
+    }
+    for (Process writer : writers) {
+      assertThat(new String(writer.getInputStream().readAllBytes())).isEqualTo("writing\n");
+      assertThat(writer.waitFor()).isZero();
+    }
+    ShardedWriter.index(folder);
+    Map<String, byte[]> wanted = undisturbed();
+    assertThat(check(folder, wanted)).isEqualTo(wanted.size());
   }
 
   private Map<String, byte[]> undisturbed() throws IOException {
