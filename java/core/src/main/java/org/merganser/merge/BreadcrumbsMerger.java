@@ -155,6 +155,12 @@ public final class BreadcrumbsMerger extends TensorMerger {
   }
 
   @Override
+  protected Demand demand(TensorInfo info, int models) {
+    boolean drops = options.density().stream().anyMatch(density -> density < 1);
+    return Selection.demand(info, drops ? 2 * models : 0, false);
+  }
+
+  @Override
   protected TileFunction prepare(Group group, Workspace ws) throws IOException {
     int models = group.models();
     double[] weights = Weights.of(options.weights(), models, 1.0 / models);

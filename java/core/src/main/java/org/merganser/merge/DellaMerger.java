@@ -117,6 +117,9 @@ public final class DellaMerger extends TensorMerger {
     }
   }
 
+  /** Bytes for each element of a row that is sorted. */
+  private static final long SORTED = 20;
+
   private final boolean elect;
   private final Options options;
 
@@ -184,6 +187,14 @@ public final class DellaMerger extends TensorMerger {
                 + "; take a smaller epsilon");
       }
     }
+  }
+
+  @Override
+  protected Demand demand(TensorInfo info, int models) {
+    boolean inOnePass = options.rescale() == Rescale.INV_DENSITY || options.rescale() == Rescale.NONE;
+    return drops()
+        ? new Demand(inOnePass ? 1 : 2, SORTED * TensorGroup.row(info))
+        : Demand.ONE_PASS;
   }
 
   @Override

@@ -9,7 +9,9 @@ import org.merganser.internal.kernel.Block;
 import org.merganser.internal.kernel.Kernels;
 import org.merganser.internal.kernel.MagnitudeRanks;
 import org.merganser.internal.kernel.MergeKernels.Threshold;
+import org.merganser.io.TensorInfo;
 import org.merganser.linalg.Tensor;
+import org.merganser.merge.TensorMerger.Demand;
 import org.merganser.merge.TensorMerger.Group;
 import org.merganser.merge.TensorMerger.Statistic;
 import org.merganser.merge.TensorMerger.Tile;
@@ -27,6 +29,21 @@ final class Selection implements Statistic {
   private Selection(MagnitudeRanks ranks, long size) {
     this.ranks = ranks;
     this.size = size;
+  }
+
+  /**
+   * What selecting takes, and the pass that merges.
+   *
+   * @param ranks of all models
+   * @param overModel whether the tensor is a part of what is selected from
+   */
+  static Demand demand(TensorInfo info, int ranks, boolean overModel) {
+    if (ranks == 0 || info.size() == 0) {
+      return Demand.ONE_PASS;
+    }
+    boolean isTile = info.size() <= TensorGroup.TILE && !overModel;
+    int passes = isTile ? 1 : info.dtype() == DType.F64 ? 5 : 3;
+    return new Demand(1 + passes, ranks * MagnitudeRanks.BYTES);
   }
 
   /** Of one tensor, for each model the thresholds of its ranks. */

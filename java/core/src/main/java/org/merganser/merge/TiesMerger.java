@@ -157,6 +157,12 @@ public final class TiesMerger extends TensorMerger {
   }
 
   @Override
+  protected Demand demand(TensorInfo info, int models) {
+    boolean trims = options.density().stream().anyMatch(density -> density < 1);
+    return Selection.demand(info, trims ? models : 0, isOverModel());
+  }
+
+  @Override
   protected boolean isOverModel() {
     return options.scope() == Scope.MODEL;
   }

@@ -30,6 +30,9 @@ public final class MagnitudeRanks implements AutoCloseable {
   /** Elements from which counting 2^16 digits costs little beside them. */
   private static final long LARGE = 1 << 18;
 
+  /** Held for each rank. */
+  public static final long BYTES = 8L << WIDE;
+
   /** Beyond every index, and far from where sums overflow: all that are equal are kept. */
   private static final long ALL = 1L << 62;
 
