@@ -191,9 +191,9 @@ public final class DellaMerger extends TensorMerger {
 
   @Override
   protected Demand demand(TensorInfo info, int models) {
-    boolean inOnePass = options.rescale() == Rescale.INV_DENSITY || options.rescale() == Rescale.NONE;
+    boolean norms = options.rescale() != Rescale.INV_DENSITY && options.rescale() != Rescale.NONE;
     return drops()
-        ? new Demand(inOnePass ? 1 : 2, SORTED * TensorGroup.row(info))
+        ? new Demand(norms ? 2 : 1, SORTED * TensorGroup.row(info))
         : Demand.ONE_PASS;
   }
 
