@@ -154,6 +154,37 @@ class ShardedWriterTroubleTest {
     }
   }
 
+  /** Killed between the index and the end. */
+  @Test
+  void whatIsLeftOfAFinishedModelIsRemoved() throws IOException {
+    Path folder = temporary.resolve("out");
+    ShardPlan plan = ShardPlan.of(MODEL, 6_000_000);
+    ShardedWriter.open(plan, folder, Options.defaults()).close();
+    Path state = folder.resolve(OutputFolder.STATE);
+    String job = Files.readString(state.resolve(WriteJob.FILE));
+    Files.delete(state.resolve("model-00003-of-00004.safetensors.journal"));
+    write(MODEL, folder, Options.defaults().withExisting(Existing.RESUME));
+    for (boolean indexed : new boolean[] {true, false}) {
+      Files.writeString(Files.createDirectory(state).resolve(WriteJob.FILE), job);
+      if (indexed) {
+        ShardedWriter.index(folder);
+      } else {
+        write(unreadable(), folder, Options.defaults().withExisting(Existing.RESUME));
+      }
+      assertThat(state).doesNotExist();
+      assertThat(ShardedWriter.verify(folder, WS)).isEmpty();
+    }
+  }
+
+  private static Checkpoint unreadable() {
+    return new CheckpointView(MODEL) {
+      @Override
+      protected void fill(String name, long from, long to, Tensor into, Workspace ws) {
+        throw new AssertionError(name + " is read");
+      }
+    };
+  }
+
   /** What a process that was killed before it wrote down its job left is no model. */
   @Test
   void anEmptyStateIsNothing() throws IOException {
