@@ -68,11 +68,10 @@ public final class Safetensors {
    * Opens a checkpoint: a {@code .safetensors} file, an index ({@code *.index.json}) of several, or
    * a folder that holds {@code model.safetensors.index.json}, {@code model.safetensors}, one single
    * other index or {@code .safetensors} file, a complete set of shards without an index, or {@code
-   * pytorch_model.bin} with or without an index. Files may also be those of {@code torch.save}
-   * (zip, since 1.6; {@code .pt}, {@code .pth}, {@code .bin}, {@code .ckpt}): they are read as
-   * data, never run. Of such a file the tensors are those of its dictionary, or of the dictionary
-   * in it under {@code state_dict}, {@code model_state_dict} or {@code model}; numbers and texts
-   * beside them are left out. Only headers are read now.
+   * pytorch_model.bin} with or without an index, or one {@code .gguf}. Files may also be those of
+   * {@code torch.save} (zip, since 1.6), read as data and never run: the tensors of its dictionary,
+   * or of the one in it under {@code state_dict}, {@code model_state_dict} or {@code model}; or of
+   * llama.cpp (GGUF), with Hugging Face's names and order of rows. Only headers are read now.
    *
    * @throws FormatException when a file does not follow the format, naming what it is
    */
@@ -101,6 +100,9 @@ public final class Safetensors {
     try {
       if (FileKind.isTorch(file)) {
         return new TorchCheckpoint(file, TorchFile.read(file));
+      }
+      if (FileKind.isGguf(file)) {
+        return new GgufCheckpoint(file, GgufHeader.read(file));
       }
       SafetensorsPath.refuseOtherTorch(file);
       return new FileCheckpoint(file, SafetensorsHeader.read(file));
