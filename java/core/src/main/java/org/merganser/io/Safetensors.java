@@ -117,7 +117,7 @@ public final class Safetensors {
     write(checkpoint, metadata(checkpoint), path, ws);
   }
 
-  private static Map<String, String> metadata(Checkpoint checkpoint) {
+  static Map<String, String> metadata(Checkpoint checkpoint) {
     Map<String, String> metadata = new TreeMap<>(checkpoint.metadata());
     metadata.putIfAbsent("format", "pt");
     return metadata;
@@ -153,15 +153,15 @@ public final class Safetensors {
     }
   }
 
-  private static void refuseStale(Checkpoint checkpoint, Path path) {
+  static void refuseStale(Checkpoint checkpoint, Path path) {
     if (!checkpoint.stale().isEmpty()) {
       throw new IncompatibleModelsException(
           "cannot write "
               + path
-              + ": a dense map changed what its normalisation statistics describe; reset them (merge"
-              + " --repair bn-reset with --network and --data, BatchNormReset), take --method"
-              + " permutation, or write the model as it is (--allow-stale, Safetensors.Stale.WRITE)"
-              + " and reset it in PyTorch:\n"
+              + ": a dense map changed what its normalisation statistics describe; reset them"
+              + " (merge --repair bn-reset with --network and --data, BatchNormReset), take"
+              + " --method permutation, or write the model as it is (--allow-stale,"
+              + " Safetensors.Stale.WRITE) and reset it in PyTorch:\n"
               + TORCH_RESET.indent(2)
               + "stale",
           checkpoint.stale().stream().sorted().map(Names::quote).toList());
@@ -204,8 +204,7 @@ public final class Safetensors {
     }
   }
 
-  private static Map<String, String> withStale(
-      Map<String, String> metadata, Checkpoint checkpoint) {
+  static Map<String, String> withStale(Map<String, String> metadata, Checkpoint checkpoint) {
     if (checkpoint.stale().isEmpty()) {
       return metadata;
     }
@@ -214,7 +213,7 @@ public final class Safetensors {
     return with;
   }
 
-  private static List<Map.Entry<String, TensorInfo>> order(Checkpoint checkpoint) {
+  static List<Map.Entry<String, TensorInfo>> order(Checkpoint checkpoint) {
     List<Map.Entry<String, TensorInfo>> order = new ArrayList<>(checkpoint.tensors().entrySet());
     order.sort(
         Comparator.comparing(
@@ -269,8 +268,8 @@ public final class Safetensors {
     }
   }
 
-  private static ByteBuffer header(
-      List<Map.Entry<String, TensorInfo>> order, Map<String, String> metadata) throws IOException {
+  static ByteBuffer header(List<Map.Entry<String, TensorInfo>> order, Map<String, String> metadata)
+      throws IOException {
     requireText(order, metadata);
     // Through a string: a generator of bytes would escape what lies beyond the 16-bit plane.
     StringWriter text = new StringWriter();
