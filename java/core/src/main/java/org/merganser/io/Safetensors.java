@@ -104,7 +104,7 @@ public final class Safetensors {
       if (FileKind.isGguf(file)) {
         return new GgufCheckpoint(file, GgufHeader.read(file));
       }
-      SafetensorsPath.refuseOtherTorch(file);
+      SafetensorsPath.refuseMisnamed(file);
       return new FileCheckpoint(file, SafetensorsHeader.read(file));
     } catch (IOException | RuntimeException e) {
       file.close();
