@@ -260,7 +260,7 @@ class CachedExperimentTest {
           logits[k] = Evaluation.logits(network, model, data.test(), ws);
         }
       }
-      try (Tensor all = DisjointEnsemble.logits(List.of(logits), classes)) {
+      try (Tensor all = Evaluation.disjoint(List.of(logits), classes)) {
         Evaluation wanted = Evaluation.ofLogits(all, data.test());
         assertThat(result.row("ensemble").accuracy()).isEqualTo(wanted.accuracy());
         assertThat(result.row("ensemble").loss()).isCloseTo(wanted.loss(), within(1e-9));
