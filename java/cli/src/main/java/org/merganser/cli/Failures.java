@@ -20,6 +20,7 @@ import org.merganser.error.IncompatibleModelsException;
 import org.merganser.error.MerganserException;
 import org.merganser.error.NativeLibraryException;
 import org.merganser.error.NumericalException;
+import org.merganser.error.RecipeException;
 import org.merganser.error.ShapeException;
 import org.merganser.internal.kernel.JavaCppLimit;
 import picocli.CommandLine;
@@ -46,7 +47,7 @@ final class Failures implements IExecutionExceptionHandler {
           new Kind(INPUT_OUTPUT, IOException.class, FormatException.class),
           new Kind(INPUT_OUTPUT, InvalidPathException.class),
           new Kind(NATIVE, NativeLibraryException.class),
-          new Kind(USAGE, IllegalArgumentException.class));
+          new Kind(USAGE, IllegalArgumentException.class, RecipeException.class));
 
   private record Kind(int code, Class<?>... types) {
     boolean has(Exception e) {

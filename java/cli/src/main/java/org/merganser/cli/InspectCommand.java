@@ -23,8 +23,8 @@ import picocli.CommandLine.Parameters;
 @Command(
     name = "inspect",
     description =
-        "Shows a checkpoint (safetensors or torch.save), statistics (*.mgstats), maps (*.mgalign) or"
-            + " an array (*.npy).")
+        "Shows a checkpoint (safetensors, torch.save or GGUF), statistics (*.mgstats), maps"
+            + " (*.mgalign) or an array (*.npy).")
 final class InspectCommand extends Computation {
   @Parameters(paramLabel = "FILE", description = "The file.")
   Path file;

@@ -156,6 +156,11 @@ public final class BreadcrumbsMerger extends TensorMerger {
   }
 
   @Override
+  protected Demand demand(TensorInfo info, int models) {
+    return new Demand(2, 2 * info.bytes());
+  }
+
+  @Override
   protected TileFunction prepare(Group group, Workspace ws) throws IOException {
     int models = group.models();
     double[] weights = Weights.of(options.weights(), models, 1.0 / models);

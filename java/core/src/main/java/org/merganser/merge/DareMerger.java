@@ -153,6 +153,12 @@ public final class DareMerger extends TensorMerger {
   }
 
   @Override
+  protected Demand demand(TensorInfo info, int models) {
+    return Demand.passes(
+        options.rescale() == Rescale.INV_DENSITY || options.rescale() == Rescale.NONE ? 1 : 2);
+  }
+
+  @Override
   protected TileFunction prepare(Group group, Workspace ws) throws IOException {
     int models = group.models();
     Task[] tasks = new Task[models];

@@ -13,6 +13,7 @@ import org.merganser.error.NumericalException;
 import org.merganser.internal.Names;
 import org.merganser.io.Checkpoint;
 import org.merganser.io.CheckpointView;
+import org.merganser.io.TensorCost;
 import org.merganser.io.TensorInfo;
 import org.merganser.linalg.Tensor;
 import org.merganser.merge.TensorMerger.TileFunction;
@@ -24,6 +25,9 @@ final class MergedCheckpoint extends CheckpointView {
 
   /** Functions of tensors read before, with their statistics. */
   private final Map<String, TileFunction> functions = new ConcurrentHashMap<>();
+
+  /** Held while the function of a tensor is prepared. */
+  private final Map<String, Object> locks = new ConcurrentHashMap<>();
 
   /** Tensors that were found to be equal in all models and are not computed. */
   private final Set<String> equal = ConcurrentHashMap.newKeySet();
@@ -49,6 +53,29 @@ final class MergedCheckpoint extends CheckpointView {
       case ROWS -> Math.max(super.block(name), TensorGroup.row(info));
       case WHOLE -> Math.max(1, info.size());
     };
+  }
+
+  @Override
+  public TensorCost cost(String name) {
+    TensorInfo info = info(name);
+    if (!isComputed(name, info)) {
+      // Compared with all others before the first is taken.
+      return problem.counters().contains(name)
+          ? problem.models().get(0).cost(name)
+          : super.cost(name).plus(problem.models().get(0).cost(name), 0);
+    }
+    TensorMerger method = merger.of(name);
+    OptionalInt chosen = method.choose(name, info);
+    if (chosen.isPresent()) {
+      return problem.models().get(chosen.getAsInt()).cost(name);
+    }
+    long tile = Math.min(info.size(), Math.max(block(name), TensorGroup.CACHED));
+    TensorCost read = TensorCost.stored(0);
+    for (Checkpoint source : sources()) {
+      read = read.plus(source.cost(name), info.dtype().bits() * tile / 8);
+    }
+    TensorMerger.Demand demand = method.demand(info, problem.models().size());
+    return read.by(method.id(), demand.passes(), demand.held());
   }
 
   private boolean isComputed(String name, TensorInfo info) {
@@ -90,16 +117,24 @@ final class MergedCheckpoint extends CheckpointView {
     }
   }
 
+  /** Goes through a tensor once, whoever reads it meanwhile; those of others do not wait. */
+  private TileFunction prepared(TensorMerger method, TensorGroup group, Workspace ws)
+      throws IOException {
+    synchronized (locks.computeIfAbsent(group.name(), name -> new Object())) {
+      TileFunction function = functions.get(group.name());
+      if (function == null) {
+        function = method.prepare(group, ws);
+        functions.put(group.name(), function);
+      }
+      return function;
+    }
+  }
+
   /** Returns how many results are not finite. */
   private long compute(
       TensorMerger method, TensorGroup group, long from, long to, Tensor into, Workspace ws)
       throws IOException {
-    TileFunction function = functions.get(group.name());
-    if (function == null) {
-      function = method.prepare(group, ws);
-      functions.put(group.name(), function);
-    }
-    TileFunction prepared = function;
+    TileFunction prepared = prepared(method, group, ws);
     long[] beyond = new long[1];
     group.each(
         from,

@@ -102,6 +102,11 @@ public final class ModelStockMerger extends TensorMerger {
   }
 
   @Override
+  protected Demand demand(TensorInfo info, int models) {
+    return Demand.passes(options.filterWise() ? 1 : 2);
+  }
+
+  @Override
   protected TileFunction prepare(Group group, Workspace ws) throws IOException {
     return options.filterWise() ? this::mergeRows : merge(group.models(), Gram.of(group, true, ws));
   }

@@ -26,7 +26,7 @@ final class TensorGroup implements TensorMerger.Group {
   static final long TILE = 1 << 20;
 
   /** Elements for one thread, of all models about what the caches of its core hold. */
-  private static final long CACHED = 1 << 17;
+  static final long CACHED = 1 << 17;
 
   private final MergeProblem problem;
   private final String name;

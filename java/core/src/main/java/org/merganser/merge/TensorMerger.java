@@ -56,6 +56,22 @@ public abstract class TensorMerger implements Merger {
     }
   }
 
+  /**
+   * What a tensor takes beyond a tile of each model; plans tell it.
+   *
+   * @param passes how often the tensors of all models are read, by {@link #prepare} and to merge
+   * @param held bytes that {@link #prepare} or the function holds at once
+   */
+  public record Demand(int passes, long held) {
+    /** Read once, nothing held. */
+    public static final Demand ONE_PASS = passes(1);
+
+    /** Statistics in tiles before the tensor is merged. */
+    public static Demand passes(int passes) {
+      return new Demand(passes, 0);
+    }
+  }
+
   /** Writes every element of {@code out}, which has the shape of the tile. */
   @FunctionalInterface
   public interface TileFunction {
@@ -89,6 +105,15 @@ public abstract class TensorMerger implements Merger {
   /** What the function of a tensor must see at once. */
   protected Access access(TensorInfo info) {
     return Access.ELEMENTS;
+  }
+
+  /**
+   * What a tensor takes; {@link Demand#ONE_PASS} unless {@link #prepare} reads or holds something.
+   *
+   * @param models without the base
+   */
+  protected Demand demand(TensorInfo info, int models) {
+    return Demand.ONE_PASS;
   }
 
   /** The model whose tensor is taken as it is, for methods that choose. */

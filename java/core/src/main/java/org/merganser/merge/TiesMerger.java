@@ -122,6 +122,11 @@ public final class TiesMerger extends TensorMerger {
   }
 
   @Override
+  protected Demand demand(TensorInfo info, int models) {
+    return new Demand(2, 2 * info.bytes());
+  }
+
+  @Override
   protected TileFunction prepare(Group group, Workspace ws) throws IOException {
     double[] weights = Weights.of(options.weights(), group.models(), 1);
     Task[] tasks = new Task[weights.length];
