@@ -41,6 +41,12 @@ abstract class SpectralMerger extends TensorMerger {
     return isMatrix(info) ? Access.WHOLE : Access.ELEMENTS;
   }
 
+  @Override
+  protected Demand demand(TensorInfo info, int models) {
+    // The matrices in F64, their stacked vectors, and a decomposition of what is as large as all.
+    return new Demand(1, isMatrix(info) ? (4L * models + 4) * info.size() * 8 : 0);
+  }
+
   private static boolean isMatrix(TensorInfo info) {
     return info.rank() == 2 && info.size() > 0;
   }

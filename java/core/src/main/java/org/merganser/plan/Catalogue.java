@@ -24,6 +24,7 @@ import org.merganser.merge.Merger;
 import org.merganser.merge.ModelStockMerger;
 import org.merganser.merge.MultiSlerpMerger;
 import org.merganser.merge.NpMerger;
+import org.merganser.merge.NuSlerpMerger;
 import org.merganser.merge.SlerpMerger;
 import org.merganser.merge.TaskArithmeticMerger;
 import org.merganser.merge.TiesMerger;
@@ -61,6 +62,7 @@ public final class Catalogue {
     MERGERS.add(BreadcrumbsMerger::ties, BreadcrumbsMerger.Options.defaults());
     MERGERS.add(ModelStockMerger::of, ModelStockMerger.Options.defaults());
     MERGERS.add(MultiSlerpMerger::of, MultiSlerpMerger.Options.defaults());
+    MERGERS.add(NuSlerpMerger::of, NuSlerpMerger.Options.defaults());
     MERGERS.add(KarcherMerger::of, KarcherMerger.Options.defaults());
     MERGERS.add(IsoMerger::common, IsoMerger.Options.defaults());
     MERGERS.add(IsoMerger::commonAndTasks, IsoMerger.TaskOptions.defaults());
