@@ -145,7 +145,7 @@ public final class DellaMerger extends TensorMerger {
 
   @Override
   public String summary() {
-    return "differences to a base, random elements kept, large ones more often, "
+    return "differences to a base, random elements kept, mostly large ones, "
         + (elect ? "those of the elected sign summed" : "summed");
   }
 
@@ -192,9 +192,7 @@ public final class DellaMerger extends TensorMerger {
   @Override
   protected Demand demand(TensorInfo info, int models) {
     boolean norms = options.rescale() != Rescale.INV_DENSITY && options.rescale() != Rescale.NONE;
-    return drops()
-        ? new Demand(norms ? 2 : 1, SORTED * TensorGroup.row(info))
-        : Demand.ONE_PASS;
+    return drops() ? new Demand(norms ? 2 : 1, SORTED * TensorGroup.row(info)) : Demand.ONE_PASS;
   }
 
   @Override
