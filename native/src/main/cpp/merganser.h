@@ -192,6 +192,12 @@ typedef struct mg_polar_report {
 MG_API int32_t mg_polar(mg_context* context, int32_t dtype, int64_t count, int64_t n, const double* a, int64_t lda,
                         double* q, int64_t ldq, double* sigma, mg_polar_report* reports);
 
+/* Thin singular value decomposition a = u diag(sigma) vt of m x n, with r = min(m, n): u [m x r] and vt [r x n] have
+ * orthonormal columns and rows, sigma [r] is decreasing. The sign of a pair of vectors is free. All in F64. Fails with
+ * MG_NUMERICAL where a is not finite. */
+MG_API int32_t mg_svd(mg_context* context, int64_t m, int64_t n, const double* a, int64_t lda, double* u, int64_t ldu,
+                      double* sigma, double* vt, int64_t ldvt);
+
 typedef struct mg_cca_report {
   int64_t rank;       /* canonical correlations > 1e-6 * largest */
   int32_t completion; /* mg_completion */

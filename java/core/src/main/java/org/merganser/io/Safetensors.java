@@ -104,7 +104,7 @@ public final class Safetensors {
       if (FileKind.isGguf(file)) {
         return new GgufCheckpoint(file, GgufHeader.read(file));
       }
-      SafetensorsPath.refuseOtherTorch(file);
+      SafetensorsPath.refuseMisnamed(file);
       return new FileCheckpoint(file, SafetensorsHeader.read(file));
     } catch (IOException | RuntimeException e) {
       file.close();
@@ -153,7 +153,7 @@ public final class Safetensors {
     }
   }
 
-  static void refuseStale(Checkpoint checkpoint, Path path) {
+  static void refuseStale(Checkpoint checkpoint, Object path) {
     if (!checkpoint.stale().isEmpty()) {
       throw new IncompatibleModelsException(
           "cannot write "

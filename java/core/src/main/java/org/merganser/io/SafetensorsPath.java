@@ -190,9 +190,13 @@ record SafetensorsPath(Path index, List<Path> files) {
     return name.endsWith(".pt") || name.endsWith(".pth") || name.endsWith(".bin");
   }
 
-  /** Refuses a file with a name of torch.save's that is none of its zip files. */
-  static void refuseOtherTorch(FileBytes file) throws IOException {
+  /** Refuses a file with a name of torch.save's or GGUF's that is no such file. */
+  static void refuseMisnamed(FileBytes file) throws IOException {
     String name = String.valueOf(file.path().getFileName());
+    if (name.endsWith(GGUF)) {
+      String kind = FileKind.or(file, "no GGUF file, which begins with GGUF");
+      throw new FormatException(file.path() + ": " + kind + ", at byte 0");
+    }
     if (isTorch(name)) {
       String kind = FileKind.or(file, "no zip file of torch.save");
       throw new FormatException(

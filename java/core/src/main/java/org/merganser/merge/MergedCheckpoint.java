@@ -75,12 +75,13 @@ final class MergedCheckpoint extends CheckpointView {
     if (chosen.isPresent()) {
       return problem.models().get(chosen.getAsInt()).cost(name);
     }
-    long tile = Math.min(info.size(), Math.max(block(name), TensorGroup.CACHED));
+    TensorMerger.Demand demand = method.demand(info, problem.models().size());
+    long tile = demand.passes() > 1 ? TensorGroup.TILE : TensorGroup.CACHED;
+    tile = Math.min(info.size(), Math.max(block(name), tile));
     TensorCost read = TensorCost.stored(0);
     for (Checkpoint source : sources()) {
       read = read.plus(source.cost(name), info.dtype().bits() * tile / 8);
     }
-    TensorMerger.Demand demand = method.demand(info, problem.models().size());
     return read.by(method.id(), demand.passes(), demand.held());
   }
 

@@ -3,6 +3,7 @@ package org.merganser.merge;
 
 import java.io.IOException;
 import java.util.List;
+import java.util.Optional;
 import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
 import org.merganser.internal.kernel.Block;
@@ -64,6 +65,21 @@ final class Selection implements Statistic {
       Selection selection = new Selection(all, size);
       while (all.wantsPass()) {
         selection.pass(groups, ws);
+      }
+      Threshold[][] found = new Threshold[ranks.length][];
+      for (int k = 0; k < ranks.length; k++) {
+        found[k] = all.of(k);
+      }
+      return found;
+    }
+  }
+
+  /** Of vectors in memory, all of F64 or none. */
+  static Threshold[][] of(List<Tensor> models, Tensor base, long[][] ranks, Workspace ws) {
+    boolean wide = base.dtype() == DType.F64;
+    try (MagnitudeRanks all = new MagnitudeRanks(Kernels.of(ws), wide, base.size(), ranks)) {
+      if (all.wantsPass()) {
+        new Selection(all, base.size()).add(new Tile(0, models, Optional.of(base)));
       }
       Threshold[][] found = new Threshold[ranks.length][];
       for (int k = 0; k < ranks.length; k++) {

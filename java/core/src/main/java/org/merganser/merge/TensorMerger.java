@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.function.Function;
+import java.util.function.UnaryOperator;
 import org.merganser.compute.Workspace;
 import org.merganser.internal.Names;
 import org.merganser.internal.kernel.Block;
@@ -49,6 +50,11 @@ public abstract class TensorMerger implements Merger {
   public record Tile(long first, List<Tensor> models, Optional<Tensor> base) {
     public Tile {
       models = List.copyOf(models);
+    }
+
+    /** The same of something that is made of each tensor. */
+    Tile map(UnaryOperator<Tensor> with) {
+      return new Tile(first, models.stream().map(with).toList(), base.map(with));
     }
 
     Block[] blocks() {

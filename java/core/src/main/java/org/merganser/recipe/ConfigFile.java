@@ -97,7 +97,12 @@ final class ConfigFile {
           g.writePOJO(changes.get(key));
           continue;
         }
-        g.copyCurrentEventExact(p);
+        if (token == JsonToken.VALUE_NUMBER_FLOAT) {
+          // As it is written: 1e-05 stays 1e-05.
+          g.writeNumber(p.getText());
+        } else {
+          g.copyCurrentEventExact(p);
+        }
       }
     }
     return out + "\n";

@@ -135,6 +135,17 @@ class GgufRefusalTest {
   }
 
   @Test
+  void anotherFileOfThatName() throws IOException {
+    Path other = Files.write(folder.resolve("m.gguf"), new byte[] {'G', 'G', 'U', 0, 1, 2, 3, 4});
+    Path model = Files.copy(GgufBytes.fixture("qwen3.safetensors"), folder.resolve("n.gguf"));
+    for (Path file : new Path[] {other, model}) {
+      assertThatThrownBy(() -> Safetensors.open(file))
+          .isInstanceOf(FormatException.class)
+          .hasMessage(file + ": no GGUF file, which begins with GGUF, at byte 0");
+    }
+  }
+
+  @Test
   void inPlaceOfAnIndex() throws IOException {
     Path index = gguf().write(folder.resolve("m.index.json"));
     assertThatThrownBy(() -> Safetensors.open(index))

@@ -247,6 +247,16 @@ public static native int mg_polar(mg_context context, int dtype, @Cast("int64_t"
                         DoubleBuffer q, @Cast("int64_t") long ldq, DoubleBuffer sigma, mg_polar_report reports);
 public static native int mg_polar(mg_context context, int dtype, @Cast("int64_t") long count, @Cast("int64_t") long n, @Const double[] a, @Cast("int64_t") long lda,
                         double[] q, @Cast("int64_t") long ldq, double[] sigma, mg_polar_report reports);
+
+/* Thin singular value decomposition a = u diag(sigma) vt of m x n, with r = min(m, n): u [m x r] and vt [r x n] have
+ * orthonormal columns and rows, sigma [r] is decreasing. The sign of a pair of vectors is free. All in F64. Fails with
+ * MG_NUMERICAL where a is not finite. */
+public static native int mg_svd(mg_context context, @Cast("int64_t") long m, @Cast("int64_t") long n, @Const DoublePointer a, @Cast("int64_t") long lda, DoublePointer u, @Cast("int64_t") long ldu,
+                      DoublePointer sigma, DoublePointer vt, @Cast("int64_t") long ldvt);
+public static native int mg_svd(mg_context context, @Cast("int64_t") long m, @Cast("int64_t") long n, @Const DoubleBuffer a, @Cast("int64_t") long lda, DoubleBuffer u, @Cast("int64_t") long ldu,
+                      DoubleBuffer sigma, DoubleBuffer vt, @Cast("int64_t") long ldvt);
+public static native int mg_svd(mg_context context, @Cast("int64_t") long m, @Cast("int64_t") long n, @Const double[] a, @Cast("int64_t") long lda, double[] u, @Cast("int64_t") long ldu,
+                      double[] sigma, double[] vt, @Cast("int64_t") long ldvt);
 // Targeting ../mg_cca_report.java
 
 
