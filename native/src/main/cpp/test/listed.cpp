@@ -839,8 +839,8 @@ const std::vector<Listed>& listed() {
   static const std::vector<Scale> normal = {Scale::NORMAL}, numbers = {Scale::NORMAL, Scale::TINY, Scale::HUGE_VALUES},
                                   bits = {Scale::NORMAL, Scale::TINY, Scale::HUGE_VALUES, Scale::BITS};
   static const std::vector<int32_t> np_types = {MG_F32, MG_BF16};
-  static const std::vector<int64_t> ranked = {1, 2, 3, 7, 16, 17, 65, 257, 4099, 300001};
-  static const std::vector<int64_t> sorted_rows = {1, 2, 3, 7, 16, 65, 257, 4099, 40001};
+  static const std::vector<int64_t> ranked = {1, 2, 3, 7, 16, 17, 65, 257, 4099, 70001};
+  static const std::vector<int64_t> sorted_rows = {1, 2, 3, 7, 16, 65, 257, 4099, 9001};
   static const std::vector<Scale> small = {Scale::NORMAL, Scale::TINY};
   const Same every = Same::EVERY_LEVEL, each = Same::EACH_LEVEL;
 #define ENTRY(name) FORM(name, name)

@@ -145,7 +145,7 @@ public final class DellaMerger extends TensorMerger {
 
   @Override
   public String summary() {
-    return "differences to a base, random elements kept, large ones more often, "
+    return "differences to a base, random elements kept, mostly large ones, "
         + (elect ? "those of the elected sign summed" : "summed");
   }
 
