@@ -29,6 +29,10 @@ final class RecipeFile {
   private static final Map<String, String> REFUSED =
       Map.ofEntries(
           Map.entry("modules", "models of several modules are not merged; write models or slices"),
+          Map.entry(
+              "tokenizer",
+              "write tokenizer_source: union, base or a model; tokens of one's own and padding are"
+                  + " not set here"),
           Map.entry("name", "several recipes in one file (mergekit-multi) are not read"),
           Map.entry("random_seed", "write seed under parameters"),
           Map.entry("seed", "write seed under parameters"),

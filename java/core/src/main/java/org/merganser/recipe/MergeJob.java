@@ -44,6 +44,7 @@ public final class MergeJob implements AutoCloseable {
   private final Map<String, ModelDirectory> models = new LinkedHashMap<>();
   private List<SliceMerge> slices;
   private Checkpoint result;
+  private Optional<Vocabularies> vocabularies = Optional.empty();
 
   /**
    * How a recipe is read.
@@ -97,7 +98,8 @@ public final class MergeJob implements AutoCloseable {
 
   private void compile(Workspace ws) throws IOException {
     RecipeMethod method = new RecipeMethod(recipe.method(), options.mergekit());
-    slices = new RecipeCompiler(recipe, method, this::open).compile();
+    openVocabularies();
+    slices = new RecipeCompiler(recipe, method, new Models()).compile();
     Optional<DType> target = recipe.outDtype().or(recipe::dtype);
     if (recipe.dtype().isPresent() && options.mergekit()) {
       slices.forEach(slice -> slice.as(recipe.dtype().get()));
@@ -111,6 +113,34 @@ public final class MergeJob implements AutoCloseable {
     Checkpoint joined = JoinedCheckpoint.of(parts);
     result = target.isPresent() ? joined.as(target.get()) : joined;
     ResultFiles.check(this);
+  }
+
+  private void openVocabularies() throws IOException {
+    if (recipe.tokenizerSource().isEmpty()) {
+      return;
+    }
+    for (Map.Entry<String, String> reference : recipe.references().entrySet()) {
+      open(reference.getValue(), reference.getKey());
+    }
+    String source = recipe.tokenizerSource().get();
+    if (!source.equals("union") && !source.equals("base")) {
+      open("tokenizer_source", source);
+    }
+    vocabularies = Vocabularies.of(recipe, models);
+  }
+
+  private final class Models implements RecipeCompiler.Models {
+    @Override
+    public ModelDirectory open(String place, String reference) throws IOException {
+      return MergeJob.this.open(place, reference);
+    }
+
+    @Override
+    public Checkpoint tensors(String reference) {
+      return vocabularies
+          .map(all -> all.view(reference))
+          .orElseGet(() -> models.get(reference).checkpoint());
+    }
   }
 
   /** One rounding at the end: unless all have the type already, they are read as a wider one. */
@@ -174,7 +204,12 @@ public final class MergeJob implements AutoCloseable {
   }
 
   String donorName() {
-    return recipe.references().stream().filter(models::containsKey).findFirst().orElseThrow();
+    return recipe.references().keySet().iterator().next();
+  }
+
+  /** That of the result, where the recipe says something of it. */
+  Optional<Vocabularies> vocabularies() {
+    return vocabularies;
   }
 
   /** Files and folders that are read. */

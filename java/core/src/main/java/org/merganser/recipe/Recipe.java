@@ -285,15 +285,22 @@ public record Recipe(
     return RecipeJson.write(this);
   }
 
-  /** Every model that is named, the base first, each once. */
-  List<String> references() {
-    List<String> all = new ArrayList<>(base.stream().toList());
-    models.forEach(input -> all.add(input.model()));
-    for (Slice slice : slices) {
-      all.addAll(slice.base().stream().toList());
-      slice.sources().forEach(input -> all.add(input.model()));
+  /** Every model that is named, the base first, with the place where it is first. */
+  Map<String, String> references() {
+    Map<String, String> all = new LinkedHashMap<>();
+    base.ifPresent(name -> all.put(name, "base_model"));
+    for (int m = 0; m < models.size(); m++) {
+      all.putIfAbsent(models.get(m).model(), "models[" + m + "].model");
     }
-    return all.stream().distinct().toList();
+    for (int s = 0; s < slices.size(); s++) {
+      String place = "slices[" + s + "]";
+      slices.get(s).base().ifPresent(name -> all.putIfAbsent(name, place + ".base_model"));
+      List<Input> sources = slices.get(s).sources();
+      for (int i = 0; i < sources.size(); i++) {
+        all.putIfAbsent(sources.get(i).model(), place + ".sources[" + i + "].model");
+      }
+    }
+    return all;
   }
 
   private static Map<String, Parameter> copy(Map<String, Parameter> parameters) {

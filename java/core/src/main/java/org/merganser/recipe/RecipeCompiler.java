@@ -6,6 +6,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import org.merganser.error.RecipeException;
+import org.merganser.io.Checkpoint;
 import org.merganser.io.ModelDirectory;
 import org.merganser.recipe.Recipe.Input;
 import org.merganser.recipe.Recipe.Slice;
@@ -18,6 +19,9 @@ final class RecipeCompiler {
      * @param place in the recipe, for errors
      */
     ModelDirectory open(String place, String reference) throws IOException;
+
+    /** The tensors of an open model, with the rows of the result's vocabulary. */
+    Checkpoint tensors(String reference);
   }
 
   private final Recipe recipe;
@@ -44,15 +48,20 @@ final class RecipeCompiler {
             place + ".layer_range",
             "layers are chosen in slices; write slices: instead of models:");
       }
-      sources.add(RecipeSource.whole(place, input, models.open(place + ".model", input.model())));
+      sources.add(whole(place, place + ".model", input));
     }
     Optional<String> base = recipe.base();
     if (base.isPresent() && sources.stream().noneMatch(s -> s.input().model().equals(base.get()))) {
       requireUsed(sources.size());
       Input input = Input.of(base.get());
-      sources.add(RecipeSource.whole("base_model", input, models.open("base_model", base.get())));
+      sources.add(whole("base_model", "base_model", input));
     }
     return new SliceMerge("models", method, sources, base, List.of(global()));
+  }
+
+  private RecipeSource whole(String place, String modelPlace, Input input) throws IOException {
+    ModelDirectory model = models.open(modelPlace, input.model());
+    return RecipeSource.whole(place, input, model, models.tensors(input.model()));
   }
 
   private void requireUsed(int models) {
@@ -104,7 +113,8 @@ final class RecipeCompiler {
     }
     ModelDirectory model = models.open(place + ".model", input.model());
     boolean last = s == recipe.slices().size() - 1;
-    return RecipeSource.slice(place, input, model, layersBefore, last);
+    Checkpoint tensors = models.tensors(input.model());
+    return RecipeSource.slice(place, input, model, tensors, layersBefore, last);
   }
 
   private void requireBase(int s, Optional<String> base) {
