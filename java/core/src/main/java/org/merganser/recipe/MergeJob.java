@@ -45,6 +45,7 @@ public final class MergeJob implements AutoCloseable {
   private List<SliceMerge> slices;
   private Checkpoint result;
   private Optional<Vocabularies> vocabularies = Optional.empty();
+  private ModelTensors tensors;
 
   /**
    * How a recipe is read.
@@ -98,8 +99,8 @@ public final class MergeJob implements AutoCloseable {
 
   private void compile(Workspace ws) throws IOException {
     RecipeMethod method = new RecipeMethod(recipe.method(), options.mergekit());
-    openVocabularies();
-    slices = new RecipeCompiler(recipe, method, new Models()).compile();
+    openModels();
+    slices = new RecipeCompiler(recipe, method, models(), tensors).compile();
     Optional<DType> target = recipe.outDtype().or(recipe::dtype);
     if (recipe.dtype().isPresent() && options.mergekit()) {
       slices.forEach(slice -> slice.as(recipe.dtype().get()));
@@ -115,32 +116,16 @@ public final class MergeJob implements AutoCloseable {
     ResultFiles.check(this);
   }
 
-  private void openVocabularies() throws IOException {
-    if (recipe.tokenizerSource().isEmpty()) {
-      return;
-    }
+  private void openModels() throws IOException {
     for (Map.Entry<String, String> reference : recipe.references().entrySet()) {
       open(reference.getValue(), reference.getKey());
     }
-    String source = recipe.tokenizerSource().get();
+    String source = recipe.tokenizerSource().orElse("union");
     if (!source.equals("union") && !source.equals("base")) {
       open("tokenizer_source", source);
     }
     vocabularies = Vocabularies.of(recipe, models);
-  }
-
-  private final class Models implements RecipeCompiler.Models {
-    @Override
-    public ModelDirectory open(String place, String reference) throws IOException {
-      return MergeJob.this.open(place, reference);
-    }
-
-    @Override
-    public Checkpoint tensors(String reference) {
-      return vocabularies
-          .map(all -> all.view(reference))
-          .orElseGet(() -> models.get(reference).checkpoint());
-    }
+    tensors = new ModelTensors(models(), vocabularies);
   }
 
   /** One rounding at the end: unless all have the type already, they are read as a wider one. */
@@ -158,13 +143,10 @@ public final class MergeJob implements AutoCloseable {
         .filter(info -> info.dtype().isArithmetic());
   }
 
-  private ModelDirectory open(String place, String reference) throws IOException {
-    ModelDirectory model = models.get(reference);
-    if (model == null) {
-      model = opened.add(ModelDirectory.open(find(place, reference)));
-      models.put(reference, model);
+  private void open(String place, String reference) throws IOException {
+    if (!models.containsKey(reference)) {
+      models.put(reference, opened.add(ModelDirectory.open(find(place, reference))));
     }
-    return model;
   }
 
   private Path find(String place, String reference) {
@@ -212,6 +194,11 @@ public final class MergeJob implements AutoCloseable {
     return vocabularies;
   }
 
+  /** Whether head and embeddings of the result differ where its configuration says they do not. */
+  boolean unties() {
+    return tensors.unties(donor());
+  }
+
   /** Files and folders that are read. */
   public List<Path> inputs() {
     return models.values().stream().map(ModelDirectory::path).toList();
@@ -242,6 +229,7 @@ public final class MergeJob implements AutoCloseable {
   public List<String> notes() {
     List<String> notes = new ArrayList<>();
     slices.forEach(slice -> notes.addAll(slice.notes()));
+    notes.addAll(tensors.notes());
     notes.addAll(ResultFiles.notes(this));
     return notes.stream().distinct().toList();
   }

@@ -37,7 +37,7 @@ record RecipeSource(
   static RecipeSource whole(String place, Input input, ModelDirectory model, Checkpoint tensors) {
     Map<String, String> names = new LinkedHashMap<>();
     Map<String, Double> positions = new HashMap<>();
-    for (String name : model.checkpoint().tensors().keySet()) {
+    for (String name : tensors.tensors().keySet()) {
       names.put(name, name);
       model.layer(name).ifPresent(at -> positions.put(name, position(at, model.layers())));
     }
@@ -73,7 +73,7 @@ record RecipeSource(
     Map<String, String> renamed = new HashMap<>();
     Map<String, String> names = new LinkedHashMap<>();
     Map<String, Double> positions = new HashMap<>();
-    for (String name : model.checkpoint().tensors().keySet()) {
+    for (String name : tensors.tensors().keySet()) {
       int layer = model.layer(name).orElse(-1);
       if (layer >= layers.from() && layer < layers.to()) {
         int number = layer - layers.from();

@@ -129,6 +129,7 @@ final class ResultFiles {
     return new ConfigFile(text)
         .with(ConfigFile.LAYERS, job.layers())
         .with(ConfigFile.VOCABULARY, job.vocabularies().map(Vocabularies::rows))
+        .with(ConfigFile.TIED, job.unties() ? Optional.of(false) : Optional.empty())
         .with(ConfigFile.TYPE, type.map(RecipeJson::name))
         .changed();
   }
