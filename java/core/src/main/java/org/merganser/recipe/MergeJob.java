@@ -100,6 +100,10 @@ public final class MergeJob implements AutoCloseable {
   private void compile(Workspace ws) throws IOException {
     RecipeMethod method = new RecipeMethod(recipe.method(), options.mergekit());
     openModels();
+    if (recipe.align().isPresent()) {
+      List<String> reasons = new ArrayList<>();
+      tensors.replace(RecipeAlignment.of(recipe, tensors, opened, reasons, ws), reasons);
+    }
     slices = new RecipeCompiler(recipe, method, models(), tensors).compile();
     Optional<DType> target = recipe.outDtype().or(recipe::dtype);
     if (recipe.dtype().isPresent() && options.mergekit()) {
@@ -113,6 +117,12 @@ public final class MergeJob implements AutoCloseable {
     }
     Checkpoint joined = JoinedCheckpoint.of(parts);
     result = target.isPresent() ? joined.as(target.get()) : joined;
+    if (!result.stale().isEmpty()) {
+      throw new RecipeException(
+          "align.method",
+          "dense maps make %d normalisation statistics meaningless, and a recipe cannot reset them; take permutation, or 'merge A B --repair bn-reset'"
+              .formatted(result.stale().size()));
+    }
     ResultFiles.check(this);
   }
 

@@ -2,6 +2,7 @@
 package org.merganser.recipe;
 
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
@@ -27,6 +28,7 @@ final class ModelTensors {
 
   private final Map<String, ModelDirectory> models;
   private final Optional<Vocabularies> vocabularies;
+  private final Map<String, Checkpoint> replaced = new HashMap<>();
   private final Set<String> notes = new LinkedHashSet<>();
 
   ModelTensors(Map<String, ModelDirectory> models, Optional<Vocabularies> vocabularies) {
@@ -34,7 +36,16 @@ final class ModelTensors {
     this.vocabularies = vocabularies;
   }
 
+  /** From now on these are read instead of the models of those names. */
+  void replace(Map<String, Checkpoint> others, List<String> reasons) {
+    replaced.putAll(others);
+    notes.addAll(reasons);
+  }
+
   Checkpoint of(String reference) {
+    if (replaced.containsKey(reference)) {
+      return replaced.get(reference);
+    }
     Checkpoint all = models.get(reference).checkpoint();
     Checkpoint tensors = vocabularies.isPresent() ? vocabularies.get().view(reference) : all;
     if (isTied(all) && hasHead()) {

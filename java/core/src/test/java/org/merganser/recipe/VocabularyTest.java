@@ -9,7 +9,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
-import java.util.Optional;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -127,16 +126,7 @@ class VocabularyTest {
             .withBase(folder.resolve("base").toString())
             .with("weight", 1)
             .with("normalize", false);
-    return new Recipe(
-        recipe.method(),
-        recipe.base(),
-        recipe.models(),
-        recipe.slices(),
-        recipe.parameters(),
-        recipe.dtype(),
-        recipe.outDtype(),
-        Optional.ofNullable(source),
-        recipe.chatTemplate());
+    return source == null ? recipe : recipe.withTokenizerSource(source);
   }
 
   /** Of the first column; the second is twice that. */
