@@ -11,7 +11,9 @@ import java.util.Optional;
 import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
 import org.merganser.error.RecipeException;
+import org.merganser.internal.Names;
 import org.merganser.io.Checkpoint;
+import org.merganser.io.TensorInfo;
 import org.merganser.merge.MergeProblem;
 import org.merganser.merge.Merger;
 import org.merganser.merge.TensorMerger;
@@ -84,6 +86,7 @@ final class SliceMerge {
   }
 
   Checkpoint merge(Workspace ws) throws IOException {
+    requireOneType();
     MergeProblem problem = MergeProblem.of(models.stream().map(RecipeSource::tensors).toList());
     problem = base == null ? problem : problem.withBase(base.tensors());
     try {
@@ -102,6 +105,36 @@ final class SliceMerge {
       return first.merge(problem, ws);
     } catch (IllegalArgumentException e) {
       throw new RecipeException(place, e.getMessage(), e);
+    }
+  }
+
+  /** Where they differ the recipe must say which the result has. */
+  private void requireOneType() {
+    RecipeSource first = models.get(0);
+    for (RecipeSource other : sources()) {
+      other
+          .tensors()
+          .tensors()
+          .forEach(
+              (name, info) -> {
+                TensorInfo own = first.tensors().tensors().get(name);
+                boolean differs =
+                    own != null
+                        && own.dtype() != info.dtype()
+                        && own.dtype().isArithmetic()
+                        && info.dtype().isArithmetic();
+                if (differs) {
+                  throw new RecipeException(
+                      other.place(),
+                      "%s is %s in %s and %s in %s; give the recipe a dtype, that of the result"
+                          .formatted(
+                              Names.quote(name),
+                              own.dtype(),
+                              first.input().model(),
+                              info.dtype(),
+                              other.input().model()));
+                }
+              });
     }
   }
 

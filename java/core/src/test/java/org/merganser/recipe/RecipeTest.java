@@ -133,6 +133,56 @@ class RecipeTest {
         .hasMessage("nothing to merge: give models, or slices");
   }
 
+  @Test
+  void modelsThatShareTheirHeadFitThoseThatDoNot() throws IOException {
+    headed("tied", false);
+    headed("free", true);
+    Recipe recipe =
+        Recipe.of("linear", Input.of(path("tied")), Input.of(path("free"))).with("weight", 1);
+    try (Workspace ws = Workspace.open();
+        MergeJob job = MergeJob.open(recipe, MergeJob.Options.defaults(), ws)) {
+      assertThat(values(job.result(), "model.embed_tokens.weight", ws)).containsExactly(2, 3);
+      assertThat(values(job.result(), "lm_head.weight", ws)).containsExactly(4, 5);
+      assertThat(job.notes()).anyMatch(note -> note.contains("has no lm_head.weight"));
+      assertThat(job.unties()).isTrue();
+    }
+  }
+
+  private void headed(String name, boolean head) throws IOException {
+    Map<String, Tensor> tensors = new LinkedHashMap<>();
+    tensors.put("model.embed_tokens.weight", Tensor.of(new float[] {2, 3}, 1, 2));
+    tensors.put("model.layers.0.rotary_emb.inv_freq", Tensor.of(new float[] {1}, 1));
+    if (head) {
+      tensors.put("lm_head.weight", Tensor.of(new float[] {6, 7}, 1, 2));
+      tensors.remove("model.layers.0.rotary_emb.inv_freq").close();
+    }
+    try (Workspace ws = Workspace.open();
+        Checkpoint model = MemoryCheckpoint.of(tensors)) {
+      Safetensors.write(model, Path.of(path(name)), ws);
+    }
+  }
+
+  @Test
+  void modelsOfDifferentTypesNeedAType() throws IOException {
+    write("a", 1);
+    write("b", 2);
+    Path half = folder.resolve("half.safetensors");
+    try (Workspace ws = Workspace.open();
+        Checkpoint b = Safetensors.open(Path.of(path("b")))) {
+      Safetensors.write(b.as(DType.BF16), half, ws);
+    }
+    Recipe recipe = Recipe.of("linear", Input.of(path("a")), Input.of(half.toString()));
+    refused(
+        recipe.with("weight", 1),
+        "models[1]: 'model.embed_tokens' is F32 in " + path("a") + " and BF16 in");
+    try (Workspace ws = Workspace.open();
+        MergeJob job =
+            MergeJob.open(
+                recipe.with("weight", 1).withDtype(DType.F16), MergeJob.Options.defaults(), ws)) {
+      assertThat(job.result().info("model.norm").dtype()).isEqualTo(DType.F16);
+    }
+  }
+
   private void refused(Recipe recipe, String message) {
     try (Workspace ws = Workspace.open()) {
       assertThatThrownBy(() -> MergeJob.open(recipe, MergeJob.Options.defaults(), ws))
