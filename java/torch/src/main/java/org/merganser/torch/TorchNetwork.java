@@ -166,6 +166,15 @@ public final class TorchNetwork implements Network {
    * statistics.
    */
   public void require(Checkpoint theta) {
+    require("the checkpoint", theta);
+  }
+
+  /**
+   * The same for one of several.
+   *
+   * @param what names it in the message
+   */
+  public void require(String what, Checkpoint theta) {
     List<String> problems = new ArrayList<>();
     parameters()
         .forEach(
@@ -185,7 +194,7 @@ public final class TorchNetwork implements Network {
           "'" + name + "' is stale: a dense map changed what it describes; reset it before use");
     }
     if (!problems.isEmpty()) {
-      throw new IncompatibleModelsException("the checkpoint does not fit the network", problems);
+      throw new IncompatibleModelsException(what + " does not fit the network", problems);
     }
   }
 

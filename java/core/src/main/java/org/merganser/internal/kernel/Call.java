@@ -67,6 +67,10 @@ final class Call implements AutoCloseable {
     return new Address(place(block, true, true));
   }
 
+  LongPointer inOutLongs(Block block) {
+    return Address.longs(place(block, true, true));
+  }
+
   DoublePointer inDoubles(Block block) {
     return Address.doubles(place(block, true, false));
   }
