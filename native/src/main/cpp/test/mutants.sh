@@ -29,7 +29,7 @@ tests_of() {
     np*) echo fake_listed_np_step fake_np_ fake_faults_np ;;
     nonfinite.cu) echo fake_listed_nonfinite_count fake_faults_nonfinite ;;
     types.cuh) echo fake_listed_convert fake_listed_weighted_sum fake_listed_apply_gather ;;
-    copy.* | arena.* | blocks.* | device.cpp) echo fake_runtime fake_counts fake_copies fake_listed_convert fake_faults_convert ;;
+    copy.* | arena.* | blocks.* | device.cpp) echo fake_streams fake_runtime fake_counts fake_copies fake_listed_convert fake_faults_convert ;;
     task*) echo fake_listed_task_merge fake_task fake_faults_task ;;
     magnitude*) echo fake_listed_magnitude fake_magnitudes fake_faults_magnitude ;;
     *)
@@ -132,6 +132,9 @@ mutant solver.cpp "info is not looked at" 's/return info\(status, "cusolverDnDpo
 mutant solver.cpp "the shift of gesvdp is not looked at" 's/\|\| !\(shift <= kShift \* \*largest\)//'
 mutant types.cuh "tail of the packs left out" 's/i = packs \* kCount \+ thread;/i = packs * kCount + thread + 1;/'
 mutant types.cuh "unaligned words read as aligned" 's/if \(kCount > 1 \|\| reinterpret_cast<uintptr_t>\(base\) % sizeof\(W\) == 0\)/if (true)/'
+mutant device.cpp "a stream is not waited for by kernels" 's/\{s\.stream, s\.copies\}/{s.copies}/'
+mutant device.cpp "a stream is not waited for by copies" 's/\{s\.stream, s\.copies\}/{s.stream}/'
+mutant device.cpp "a stream is not signalled" 's/check\(cudaStreamWaitEvent\(static_cast.*$//'
 mutant device.cpp "no wait at the end of routines" 's/check\(cudaStreamSynchronize\(state\.stream\), routine\);//'
 
 cd "$sources/cuda"
