@@ -121,8 +121,10 @@ State::State() {
   try {
     check(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "creating a stream");
     check(cudaStreamCreateWithFlags(&copies, cudaStreamNonBlocking), "creating a stream");
+    check(cudaEventCreateWithFlags(&order, cudaEventDisableTiming), "creating an event");
     counters = static_cast<unsigned long long*>(take_block(DEVICE, 2 * sizeof *counters, "counters"));
   } catch (...) {
+    if (order) static_cast<void>(cudaEventDestroy(order));
     if (copies) static_cast<void>(cudaStreamDestroy(copies));
     if (stream) static_cast<void>(cudaStreamDestroy(stream));
     throw;
@@ -136,6 +138,7 @@ State::~State() {
   solver.reset();  // they use the stream
   blas.reset();
   give_block(DEVICE, counters);
+  static_cast<void>(cudaEventDestroy(order));
   static_cast<void>(cudaStreamDestroy(copies));
   static_cast<void>(cudaStreamDestroy(stream));
 }
@@ -186,6 +189,21 @@ void release(void* pointer) {
     OnDevice here;
     give_block(DEVICE, pointer);
   });
+}
+
+void wait(mg_context* context, void* stream) {
+  OnDevice here;
+  State& s = state(context);
+  check(cudaEventRecord(s.order, static_cast<cudaStream_t>(stream)), "waiting for a stream");
+  for (cudaStream_t each : {s.stream, s.copies}) check(cudaStreamWaitEvent(each, s.order, 0), "waiting for a stream");
+}
+
+// A copy is done when it returns.
+void signal(mg_context* context, void* stream) {
+  OnDevice here;
+  State& s = state(context);
+  check(cudaEventRecord(s.order, s.stream), "signalling a stream");
+  check(cudaStreamWaitEvent(static_cast<cudaStream_t>(stream), s.order, 0), "signalling a stream");
 }
 
 }  // namespace cuda

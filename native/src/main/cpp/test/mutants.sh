@@ -32,7 +32,7 @@ tests_of() {
     copy.* | arena.* | blocks.* | device.cpp) echo fake_runtime fake_counts fake_copies fake_listed_convert fake_faults_convert ;;
     task*) echo fake_listed_task_merge fake_task fake_faults_task ;;
     weighted*) echo fake_listed_weighted_sum fake_weighted_sums fake_faults_weighted_sum ;;
-    kth*) echo fake_listed_kth_magnitude fake_magnitudes fake_faults_kth ;;
+    magnitude*) echo fake_listed_magnitude fake_magnitudes fake_faults_magnitude ;;
     *)
       routine=${1%.*}
       echo "fake_listed_$routine" "fake_faults_$routine" ;;
