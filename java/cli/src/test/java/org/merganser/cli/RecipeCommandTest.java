@@ -108,6 +108,20 @@ class RecipeCommandTest {
   }
 
   @Test
+  void theChatTemplateOfMostModelsIsTakenWhenAsked() throws IOException {
+    String all =
+        "merge_method: linear;models:;- model: lab/base-13b;- model: lab/writer-13b;- model:"
+            + " lab/math-13b;parameters: {weight: 1};chat_template: ";
+    Files.writeString(models.resolve("lab/base-13b/chat_template.jinja"), "{{ other }}\n");
+    Path out = temp.resolve("out");
+    Cli.Run run = Cli.run("merge", recipe(all + "auto"), "--models", models, "-o", out);
+    assertThat(run.err()).isEmpty();
+    assertThat(out.resolve("chat_template.jinja")).hasContent("{{ x }}");
+    Cli.Run name = Cli.run("plan", recipe(all + "chatml"), "--models", models);
+    assertThat(name.err()).contains("recipe.yml:7:16: 'chatml' is the name of a template");
+  }
+
+  @Test
   void partsAreTheWhole() throws IOException {
     Path recipe = ours("ties-gradients");
     Path whole = temp.resolve("whole");
