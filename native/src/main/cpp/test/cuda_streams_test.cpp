@@ -18,8 +18,8 @@ class Other {
     CHECK(cudaMalloc(&array_, sizeof(float) * kCount) == cudaSuccess);
   }
   ~Other() {
-    cudaFree(array_);
-    cudaStreamDestroy(stream_);
+    CHECK(cudaFree(array_) == cudaSuccess);
+    CHECK(cudaStreamDestroy(stream_) == cudaSuccess);
   }
   Other(const Other&) = delete;
 
