@@ -26,6 +26,8 @@ class HelpTest {
           List.of("merge"),
           List.of("align"),
           List.of("apply"),
+          List.of("plan"),
+          List.of("verify"),
           List.of("inspect"),
           List.of("doctor"),
           List.of("methods"),

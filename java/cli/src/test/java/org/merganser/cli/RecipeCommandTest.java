@@ -55,7 +55,8 @@ class RecipeCommandTest {
     Cli.Run plan = Cli.run("plan", ours(name), "--models", models);
     assertThat(plan.err()).isEmpty();
     assertThat(plan.code()).isZero();
-    assertThat(plan.out()).contains("method    ", "settings  ", "reads     ", "writes    ", "time      about ");
+    assertThat(plan.out())
+        .contains("method    ", "settings  ", "reads     ", "writes    ", "time      about ");
     Path out = temp.resolve("out");
     Cli.Run merge = Cli.run("merge", ours(name), "--models", models, "-o", out);
     assertThat(merge.err()).isEmpty();
