@@ -115,6 +115,14 @@ MG_API int32_t mg_copy(mg_context* context, void* to, int32_t to_device, const v
  * a few bytes, are not counted. */
 MG_API int32_t mg_transfer_counts(const mg_context* context, int64_t* host_to_device, int64_t* device_to_host);
 
+/* Order with another library that works on the same arrays, by its stream on the context's device: a cudaStream_t, or NULL
+ * for the default stream. After mg_context_wait, routines and copies of this context begin when everything is done that
+ * lies on the stream by now; after mg_context_signal, what is put on the stream begins when everything is done that this
+ * context has begun. The device keeps the order by events; the host waits for nothing. On the CPU there are no streams,
+ * and neither does anything. Both work on a cancelled context. */
+MG_API int32_t mg_context_wait(mg_context* context, void* stream);
+MG_API int32_t mg_context_signal(mg_context* context, void* stream);
+
 /* ---- Moments ------------------------------------------------------------------------------------------ */
 
 /* Precision of the products inside a batch; the state is always F64 outside MG_MOMENTS_F32.

@@ -58,14 +58,14 @@ Solver::Solver(State& state)
     require(set_stream(handle_, state.stream), "cusolverDnSetStream");
     require(create_parameters(&parameters_), "cusolverDnCreateParams");
   } catch (...) {
-    destroy_(handle_);
+    static_cast<void>(destroy_(handle_));
     throw;
   }
 }
 
 Solver::~Solver() {
-  destroy_parameters_(parameters_);
-  destroy_(handle_);
+  static_cast<void>(destroy_parameters_(parameters_));
+  static_cast<void>(destroy_(handle_));
 }
 
 void Solver::require(int status, const char* function) const {

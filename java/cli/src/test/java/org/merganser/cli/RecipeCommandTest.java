@@ -55,7 +55,7 @@ class RecipeCommandTest {
     Cli.Run plan = Cli.run("plan", ours(name), "--models", models);
     assertThat(plan.err()).isEmpty();
     assertThat(plan.code()).isZero();
-    assertThat(plan.out()).contains("method    ", "settings  ", "reads     ", "writes    ");
+    assertThat(plan.out()).contains("method    ", "settings  ", "reads     ", "writes    ", "time      about ");
     Path out = temp.resolve("out");
     Cli.Run merge = Cli.run("merge", ours(name), "--models", models, "-o", out);
     assertThat(merge.err()).isEmpty();
@@ -108,13 +108,26 @@ class RecipeCommandTest {
   }
 
   @Test
+  void theChatTemplateOfMostModelsIsTakenWhenAsked() throws IOException {
+    String all =
+        "merge_method: linear;models:;- model: lab/base-13b;- model: lab/writer-13b;- model:"
+            + " lab/math-13b;parameters: {weight: 1};chat_template: ";
+    Files.writeString(models.resolve("lab/base-13b/chat_template.jinja"), "{{ other }}\n");
+    Path out = temp.resolve("out");
+    Cli.Run run = Cli.run("merge", recipe(all + "auto"), "--models", models, "-o", out);
+    assertThat(run.err()).isEmpty();
+    assertThat(out.resolve("chat_template.jinja")).hasContent("{{ x }}");
+    Cli.Run name = Cli.run("plan", recipe(all + "chatml"), "--models", models);
+    assertThat(name.err()).contains("recipe.yml:7:16: 'chatml' is the name of a template");
+  }
+
+  @Test
   void partsAreTheWhole() throws IOException {
     Path recipe = ours("ties-gradients");
     Path whole = temp.resolve("whole");
     Path shared = temp.resolve("shared");
     assertThat(
-            Cli.run("merge", recipe, "--models", models, "--max-shard", "40KB", "-o", whole)
-                .code())
+            Cli.run("merge", recipe, "--models", models, "--max-shard", "40KB", "-o", whole).code())
         .isZero();
     for (int part = 3; part >= 1; part--) {
       Cli.Run run =
@@ -191,7 +204,7 @@ class RecipeCommandTest {
     refused(
         "merge_method: linear;tokenizer_source: union;models:;- model: lab/math-13b;  parameters:"
             + " {weight: 1}",
-        ":2:19: vocabularies are not combined yet");
+        ":2:19: ");
     refused(
         "merge_method: linear;models:;- model: lab/math-13b+lab/lora;  parameters: {weight: 1}",
         ":3:10: lab/math-13b+lab/lora: adapters are not folded here");
@@ -209,6 +222,36 @@ class RecipeCommandTest {
       assertThat(run.code()).isEqualTo(2);
       assertThat(out).doesNotExist();
     }
+  }
+
+  @Test
+  void modelsAreAlignedBeforeTheyAreMerged() throws IOException {
+    Fixture files = new Fixture(Files.createDirectories(temp.resolve("stacks")));
+    String models =
+        "merge_method: linear;models:;- model: %s;- model: %s;parameters: {weight: 1};"
+            .formatted(files.model("a"), files.model("b"));
+    Path recipe =
+        recipe(
+            models
+                + "align:;  method: permutation:kind=covariance;  activations: [%s, %s]"
+                    .formatted(files.activations("a"), files.activations("b")));
+    Path out = temp.resolve("out");
+    Cli.Run run = Cli.run("merge", recipe, "-o", out);
+    assertThat(run.err()).isEmpty();
+    assertThat(run.out()).contains("is aligned to " + files.model("a") + " by permutation");
+    // b is a in another order, so the mean of both is a.
+    assertThat(Cli.run("inspect", files.model("a"), out).out())
+        .containsPattern("4 tensors compared, 4 equal");
+    refusedAt(models + "align: {method: cca}", ":6:8: cca needs a folder of activations for each");
+    refusedAt(models + "align: {method: cc}", ":6:17: no aligner 'cc'; there are identity");
+    refusedAt(models + "repair: bn-reset", ":6:1: repair: repairs run a network");
+  }
+
+  private void refusedAt(String text, String message) throws IOException {
+    Path file = recipe(text);
+    Cli.Run run = Cli.run("plan", file);
+    assertThat(run.err()).startsWith("merganser: " + file + message);
+    assertThat(run.code()).isEqualTo(2);
   }
 
   @Test

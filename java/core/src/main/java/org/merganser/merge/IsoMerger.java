@@ -22,10 +22,11 @@ import org.merganser.method.Settings;
  * </pre>
  *
  * <p>where U', S', V' of {@code iso-cts} are the leading singular triples of the sum, which the
- * tasks have in common, after directions of the tasks' own: of each {@code d_k - U_c U_c^T d_k} (U_c
- * the common ones) as many leading triples. With {@code r = min(rows, columns)} and n models the
- * common ones are {@code r - n round((r - trunc(common r)) / n)}. Other tensors: the mean. Invariant
- * to the order of models. The whole matrix, in F64: {@code n + 1} singular value decompositions.
+ * tasks have in common, after directions of the tasks' own: of each {@code d_k - U_c U_c^T d_k}
+ * (U_c the common ones) as many leading triples. With {@code r = min(rows, columns)} and n models
+ * the common ones are {@code r - n round((r - trunc(common r)) / n)}. Other tensors: the mean.
+ * Invariant to the order of models. The whole matrix, in F64: {@code n + 1} singular value
+ * decompositions.
  *
  * <p>Source: Marczak et al. 2025, "No Task Left Behind: Isotropic Model Merging with Common and
  * Task-Specific Subspaces".

@@ -3,7 +3,6 @@ package org.merganser.merge;
 
 import java.io.IOException;
 import java.util.List;
-import java.util.Optional;
 import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
 import org.merganser.internal.Opened;
@@ -32,8 +31,8 @@ import org.merganser.method.Settings;
  * other. Dot products in F64, sums in F32 (F64 for F64), rounded once. Two passes over whole
  * tensors, one over rows; along the first dimension the tensor is held.
  *
- * <p>{@link SlerpMerger} takes t itself, and is linear from cosines of 0.9995 on. Source: mergekit's
- * method of that name; Shoemake 1985.
+ * <p>{@link SlerpMerger} takes t itself, and is linear from cosines of 0.9995 on. Source:
+ * mergekit's method of that name; Shoemake 1985.
  */
 public final class NuSlerpMerger extends TensorMerger {
   private static final double NO_WEIGHT = 1e-6;

@@ -17,7 +17,8 @@ import org.merganser.method.Settings;
  *   theta = b + lambda polar(U) S polar(V)^T
  * </pre>
  *
- * <p>Other tensors: the mean. The whole matrix, in F64: {@code n + 2} singular value decompositions.
+ * <p>Other tensors: the mean. The whole matrix, in F64: {@code n + 2} singular value
+ * decompositions.
  *
  * <p>Source: Gargiulo et al. 2025, "Task Singular Vectors: Reducing Task Interference in Model
  * Merging".
@@ -75,8 +76,7 @@ public final class TsvMerger extends SpectralMerger {
     Matrix first = differences.get(0);
     int models = differences.size();
     int each = Math.toIntExact(Math.min(first.rows(), first.columns()) / models);
-    try (Triples triples =
-        new Triples((long) each * models, first.rows(), first.columns(), ws)) {
+    try (Triples triples = new Triples((long) each * models, first.rows(), first.columns(), ws)) {
       for (Matrix difference : differences) {
         try (Svd svd = Svd.of(difference, ws)) {
           triples.add(svd, each, ws);

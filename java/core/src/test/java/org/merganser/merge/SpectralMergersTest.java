@@ -31,14 +31,14 @@ class SpectralMergersTest {
 
   @Test
   void isotropicSumOfTwoDirections() throws IOException {
-    double[] merged = merge("iso-c", new double[][] {{2, 0}, {0, 0}}, new double[][] {{0, 0}, {0, 1}});
+    double[] merged =
+        merge("iso-c", new double[][] {{2, 0}, {0, 0}}, new double[][] {{0, 0}, {0, 1}});
     assertClose(merged, 1.5, 0, 0, 1.5);
   }
 
   @Test
   void singularVectorsMadeOrthogonal() throws IOException {
-    assertClose(
-        merge("tsv-m", A, B), 2.853553391, -0.353553391, -0.353553391, 2.146446609);
+    assertClose(merge("tsv-m", A, B), 2.853553391, -0.353553391, -0.353553391, 2.146446609);
   }
 
   @ParameterizedTest
@@ -58,7 +58,9 @@ class SpectralMergersTest {
     }
   }
 
-  /** One model, nothing trimmed or elected away, is itself; so is its task vector made orthogonal. */
+  /**
+   * One model, nothing trimmed or elected away, is itself; so is its task vector made orthogonal.
+   */
   @ParameterizedTest
   @ValueSource(strings = {"knots", "tsv-m"})
   void oneModelStays(String method) throws IOException {

@@ -147,6 +147,14 @@ public static native int mg_transfer_counts(@Const mg_context context, @Cast("in
 public static native int mg_transfer_counts(@Const mg_context context, @Cast("int64_t*") LongBuffer host_to_device, @Cast("int64_t*") LongBuffer device_to_host);
 public static native int mg_transfer_counts(@Const mg_context context, @Cast("int64_t*") long[] host_to_device, @Cast("int64_t*") long[] device_to_host);
 
+/* Order with another library that works on the same arrays, by its stream on the context's device: a cudaStream_t, or NULL
+ * for the default stream. After mg_context_wait, routines and copies of this context begin when everything is done that
+ * lies on the stream by now; after mg_context_signal, what is put on the stream begins when everything is done that this
+ * context has begun. The device keeps the order by events; the host waits for nothing. On the CPU there are no streams,
+ * and neither does anything. Both work on a cancelled context. */
+public static native int mg_context_wait(mg_context context, Pointer stream);
+public static native int mg_context_signal(mg_context context, Pointer stream);
+
 /* ---- Moments ------------------------------------------------------------------------------------------ */
 
 /* Precision of the products inside a batch; the state is always F64 outside MG_MOMENTS_F32.
