@@ -101,14 +101,14 @@ final class SliceMerge {
       method.needs(base != null).check(method.id(), problem);
       Map<String, Merger> methods = methods(problem.models().get(0));
       Merger first = methods.values().iterator().next();
-      if (first instanceof TensorMerger) {
+      // With equal settings the method is the same one, which may then see the whole model.
+      boolean same = methods.values().stream().allMatch(other -> other == first);
+      if (!same && first instanceof TensorMerger) {
         return TensorMerger.perTensor(name -> (TensorMerger) methods.get(name)).merge(problem, ws);
       }
-      for (Merger other : methods.values()) {
-        if (other != first) {
-          throw new IllegalArgumentException(
-              method.id() + " sees whole models: its parameters must be the same for all tensors");
-        }
+      if (!same) {
+        throw new IllegalArgumentException(
+            method.id() + " sees whole models: its parameters must be the same for all tensors");
       }
       return first.merge(problem, ws);
     } catch (IllegalArgumentException e) {

@@ -21,6 +21,8 @@ import org.merganser.io.Checkpoint;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.io.Safetensors;
 import org.merganser.linalg.Tensor;
+import org.merganser.merge.MergeProblem;
+import org.merganser.merge.TiesMerger;
 import org.merganser.recipe.Recipe.Case;
 import org.merganser.recipe.Recipe.Input;
 import org.merganser.recipe.Recipe.Parameter;
@@ -84,6 +86,34 @@ class RecipeTest {
       assertThat(values(job.result(), "model.norm", ws))
           .containsExactly(values(a, "model.norm", ws), within(1e-6));
     }
+  }
+
+  /** With the same settings for all tensors, and only then. */
+  @Test
+  void aWholeModelIsTrimmedAtOnce() throws IOException {
+    write("a", 1);
+    write("base", 2);
+    Recipe recipe =
+        Recipe.of("ties", Input.of(path("a")).with("weight", 1))
+            .withBase(path("base"))
+            .with("density", 0.5);
+    TiesMerger.Options options =
+        TiesMerger.Options.defaults().withWeights(List.of(1.0)).withDensity(List.of(0.5));
+    try (Workspace ws = Workspace.open();
+        Checkpoint a = Safetensors.open(Path.of(path("a")));
+        Checkpoint base = Safetensors.open(Path.of(path("base")));
+        MergeJob job =
+            MergeJob.open(recipe.with("scope", "model"), MergeJob.Options.defaults(), ws)) {
+      Checkpoint expected =
+          TiesMerger.of(options.withScope(TiesMerger.Scope.MODEL))
+              .merge(MergeProblem.of(a).withBase(base), ws);
+      for (String name : expected.tensors().keySet()) {
+        assertThat(values(job.result(), name, ws)).isEqualTo(values(expected, name, ws));
+      }
+    }
+    refused(
+        recipe.with("scope", "model").with("lambda", Parameter.of(1).where("q", 0.5)),
+        "models: ties: a setting of the whole model cannot differ between tensors");
   }
 
   @Test
