@@ -98,7 +98,8 @@ public final class CheckpointBenchmark {
     System.out.println(
         "| "
             + threads
-            + " threads | s | s of CPU | MB resident | MB heap |\n|---|---|---|---|---|");
+            + " threads | s | s of CPU | MB resident | MB planned | MB heap |\n"
+            + "|---|---|---|---|---|---|");
     for (String copy : List.of("copy", "read 3, write 1")) {
       print(copy, best(runs, () -> ours(copy, dir, threads)));
     }
@@ -114,8 +115,8 @@ public final class CheckpointBenchmark {
     }
   }
 
-  /** Seconds, those of all processors, bytes resident, bytes of heap (-1: none). */
-  record Run(double seconds, double cpu, long resident, long heap) {}
+  /** Seconds, those of all processors; bytes resident, planned and of heap (-1: not known). */
+  record Run(double seconds, double cpu, long resident, long planned, long heap) {}
 
   private interface Once {
     Run run() throws Exception;
@@ -132,12 +133,17 @@ public final class CheckpointBenchmark {
   private static void print(String name, Run run) {
     System.out.printf(
         Locale.ROOT,
-        "| %s | %.2f | %.2f | %.0f | %s |%n",
+        "| %s | %.2f | %.2f | %.0f | %s | %s |%n",
         name,
         run.seconds(),
         run.cpu(),
         1e-6 * run.resident(),
-        run.heap() < 0 ? "" : String.format(Locale.ROOT, "%.0f", 1e-6 * run.heap()));
+        megabytes(run.planned()),
+        megabytes(run.heap()));
+  }
+
+  private static String megabytes(long bytes) {
+    return bytes < 0 ? "" : String.format(Locale.ROOT, "%.0f", 1e-6 * bytes);
   }
 
   private static Run ours(String what, Path dir, int threads) throws Exception {
@@ -167,6 +173,7 @@ public final class CheckpointBenchmark {
         seconds,
         1e-9 * Long.parseLong(bytes[2]),
         Long.parseLong(bytes[0]),
+        Long.parseLong(bytes[3]),
         Long.parseLong(bytes[1]));
   }
 
@@ -215,7 +222,7 @@ public final class CheckpointBenchmark {
     double seconds = 1e-9 * (System.nanoTime() - start);
     delete(out);
     String[] used = printed.strip().split(" ");
-    return new Run(seconds, Double.parseDouble(used[1]), Long.parseLong(used[0]), -1);
+    return new Run(seconds, Double.parseDouble(used[1]), Long.parseLong(used[0]), -1, -1);
   }
 
   private static void delete(Path folder) throws IOException {

@@ -42,11 +42,12 @@ final class CheckpointProcess {
     Path dir = Path.of(args[1]);
     Path out = Path.of(args[2]);
     int threads = Integer.parseInt(args[3]);
+    long planned = -1;
     switch (args[0]) {
       case "copy" -> copy(List.of(dir.resolve("m1")), out, threads);
       case "read 3, write 1" ->
           copy(List.of(dir.resolve("m1"), dir.resolve("m2"), dir.resolve("m3")), out, threads);
-      default -> merge(args[0], dir, out, threads);
+      default -> planned = merge(args[0], dir, out, threads);
     }
     long heap =
         ManagementFactory.getMemoryPoolMXBeans().stream()
@@ -54,7 +55,7 @@ final class CheckpointProcess {
             .mapToLong(pool -> pool.getPeakUsage().getUsed())
             .sum();
     long cpu = ManagementFactory.getPlatformMXBean(OperatingSystemMXBean.class).getProcessCpuTime();
-    System.out.println(resident() + " " + heap + " " + cpu);
+    System.out.println(resident() + " " + heap + " " + cpu + " " + planned);
   }
 
   private static long resident() throws IOException {
@@ -65,7 +66,8 @@ final class CheckpointProcess {
         .orElseThrow();
   }
 
-  private static void merge(String id, Path dir, Path out, int threads) throws IOException {
+  /** Returns what the plan says is held outside the heap. */
+  private static long merge(String id, Path dir, Path out, int threads) throws IOException {
     Merger method =
         switch (id) {
           case "linear" -> LinearMerger.uniform();
@@ -89,6 +91,7 @@ final class CheckpointProcess {
       try (ShardedWriter writer = ShardedWriter.open(plan, out, ShardedWriter.Options.defaults())) {
         writer.write(merged, ws);
       }
+      return plan.memory(threads);
     } finally {
       opened.forEach(Checkpoint::close);
     }

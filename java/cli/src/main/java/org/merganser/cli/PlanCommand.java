@@ -34,6 +34,9 @@ final class PlanCommand extends Computation {
           plan.passes() == 1 ? "one pass" : "up to " + plan.passes() + " passes");
       out.printf("writes    %.2f GB in %d files%n", plan.bytes() / 1e9, plan.shards().size());
       out.printf("memory    %.0f MB outside the heap%n", plan.memory(ws.threads()) / 1e6);
+      out.printf(
+          "time      about %.1f s with %d threads, judged by the largest tensor, without writing%n",
+          Estimate.seconds(job.result(), ws.threads(), ws), ws.threads());
     }
   }
 }

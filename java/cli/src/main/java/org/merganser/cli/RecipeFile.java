@@ -11,6 +11,7 @@ import java.util.Optional;
 import org.merganser.compute.DType;
 import org.merganser.error.RecipeException;
 import org.merganser.recipe.Recipe;
+import org.merganser.recipe.Recipe.Align;
 import org.merganser.recipe.Recipe.Case;
 import org.merganser.recipe.Recipe.Input;
 import org.merganser.recipe.Recipe.Layers;
@@ -29,6 +30,10 @@ final class RecipeFile {
   private static final Map<String, String> REFUSED =
       Map.ofEntries(
           Map.entry("modules", "models of several modules are not merged; write models or slices"),
+          Map.entry(
+              "tokenizer",
+              "write tokenizer_source: union, base or a model; tokens of one's own and padding are"
+                  + " not set here"),
           Map.entry("name", "several recipes in one file (mergekit-multi) are not read"),
           Map.entry("random_seed", "write seed under parameters"),
           Map.entry("seed", "write seed under parameters"),
@@ -45,6 +50,10 @@ final class RecipeFile {
           Map.entry("allow_crimes", NOT_HERE),
           Map.entry("trust_remote_code", NOT_HERE),
           Map.entry("clone_tensors", NOT_HERE),
+          Map.entry(
+              "repair",
+              "repairs run a network, which a recipe does not describe: 'merge A B --repair' with"
+                  + " --network and --data"),
           Map.entry("residual_weight", "mergekit reads it and does nothing with it; drop it"),
           Map.entry(
               "override_architecture", "names of tensors tell the architecture here; drop it"));
@@ -99,7 +108,8 @@ final class RecipeFile {
             "dtype",
             "out_dtype",
             "tokenizer_source",
-            "chat_template"),
+            "chat_template",
+            "align"),
         REFUSED);
     return new Recipe(
         map.required("merge_method", map::text),
@@ -110,7 +120,16 @@ final class RecipeFile {
         map.optional("dtype", (at, node) -> type(map, at, node)),
         map.optional("out_dtype", (at, node) -> type(map, at, node)),
         map.optional("tokenizer_source", (at, node) -> model(map, at, node)),
-        map.optional("chat_template", map::text));
+        map.optional("chat_template", map::text),
+        map.optional("align", (at, node) -> align(map.map(at, node))));
+  }
+
+  private static Align align(YamlMap map) {
+    map.allow(List.of("method", "architecture", "activations"), Map.of());
+    return new Align(
+        map.required("method", map::text),
+        map.optional("architecture", map::text),
+        map.list("activations", map::text));
   }
 
   private static Slice slice(YamlMap map) {

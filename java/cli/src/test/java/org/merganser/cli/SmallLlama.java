@@ -17,8 +17,8 @@ import org.merganser.linalg.Tensor;
 
 /** Folders of models with the names of Llama, small. */
 final class SmallLlama {
-  static final int WIDTH = 4;
-  static final int INNER = 6;
+  static final int WIDTH = 12;
+  static final int INNER = 14;
   static final int VOCABULARY = 8;
 
   private SmallLlama() {}
@@ -60,7 +60,7 @@ final class SmallLlama {
         {
           "architectures": ["LlamaForCausalLM"],
           "model_type": "llama",
-          "hidden_size": 4,
+          "hidden_size": 12,
           "num_hidden_layers": %d,
           "vocab_size": 8,
           "rms_norm_eps": 1e-05,

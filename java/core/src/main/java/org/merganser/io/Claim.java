@@ -33,12 +33,16 @@ record Claim(OutputFolder folder, ShardPlan plan, WriteJob job, ShardedWriter.Op
       return false;
     }
     Optional<WriteJob> other = folder.unfinished();
-    if (other.isEmpty()) {
-      return finished();
-    }
-    String difference = job.differenceTo(other.get());
+    String difference = other.isEmpty() ? "" : job.differenceTo(other.get());
     if (!difference.isEmpty()) {
       throw refused("holds another unfinished model: " + difference);
+    }
+    if (options.existing() == Existing.RESUME && folder.isFinished(job)) {
+      folder.removeState();
+      return true;
+    }
+    if (other.isEmpty()) {
+      throw refused("is not empty");
     }
     if (options.existing() == Existing.REFUSE && (options.parts() == 1 || isBegun())) {
       throw refused("holds this model, unfinished");
@@ -57,16 +61,6 @@ record Claim(OutputFolder folder, ShardPlan plan, WriteJob job, ShardedWriter.Op
     requireRoom(folder.modelBytes());
     folder.clear();
     folder.create(job);
-  }
-
-  private boolean finished() throws IOException {
-    if (options.existing() == Existing.RESUME && Files.exists(folder.file(ModelManifest.FILE))) {
-      ModelManifest there = ModelManifest.read(folder.file(ModelManifest.FILE));
-      if (there.job().equals(job.job()) && there.plan().equals(job.plan())) {
-        return true;
-      }
-    }
-    throw refused("is not empty");
   }
 
   /**

@@ -31,6 +31,10 @@ final class Finish {
   }
 
   private void run() throws IOException {
+    if (folder.isFinished(job)) {
+      folder.removeState();
+      return;
+    }
     List<String> missing = new ArrayList<>();
     for (String shard : job.shards()) {
       if (!Files.exists(folder.file(shard)) || !Files.exists(folder.journal(shard))) {

@@ -48,6 +48,16 @@ final class OutputFolder {
     return Files.exists(jobFile()) ? Optional.of(WriteJob.read(jobFile())) : Optional.empty();
   }
 
+  /** Whether all of a job is there, and only what describes it as unfinished may be left. */
+  boolean isFinished(WriteJob job) throws IOException {
+    String last = job.shards().size() == 1 ? job.shards().get(0) : ShardIndex.FILE;
+    if (!Files.exists(file(ModelManifest.FILE)) || !Files.exists(file(last))) {
+      return false;
+    }
+    ModelManifest there = ModelManifest.read(file(ModelManifest.FILE));
+    return there.job().equals(job.job()) && there.plan().equals(job.plan());
+  }
+
   /** Whether there is nothing in it, or no such folder. */
   boolean isEmpty() throws IOException {
     if (!Files.exists(folder, LinkOption.NOFOLLOW_LINKS)) {

@@ -153,7 +153,7 @@ public final class Safetensors {
     }
   }
 
-  static void refuseStale(Checkpoint checkpoint, Path path) {
+  static void refuseStale(Checkpoint checkpoint, Object path) {
     if (!checkpoint.stale().isEmpty()) {
       throw new IncompatibleModelsException(
           "cannot write "

@@ -112,7 +112,11 @@ final class ShardJournal implements AutoCloseable {
 
   /** Those of some pieces, all of which were written. */
   synchronized List<String> digests(int from, int to) {
-    return List.of(Arrays.copyOfRange(digests, from, to));
+    List<String> some = Arrays.asList(Arrays.copyOfRange(digests, from, to));
+    if (some.contains(null)) {
+      throw SafetensorsHeader.bad(path, "piece " + (from + some.indexOf(null)) + " is missing");
+    }
+    return some;
   }
 
   synchronized void add(int piece, String digest) throws IOException {

@@ -16,6 +16,9 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
+import org.merganser.compute.Workspace;
+import org.merganser.error.IncompatibleModelsException;
+import org.merganser.linalg.Tensor;
 
 /**
  * The files that a model is going to be, in the layout of Hugging Face, and what it takes to write
@@ -28,6 +31,9 @@ import java.util.TreeMap;
 public final class ShardPlan {
   /** Bytes of tensors in a shard, as common writers take. */
   public static final long DEFAULT_SHARD_BYTES = 5_000_000_000L;
+
+  /** Parts that {@link #rate} reads. */
+  private static final int PROBES = 64;
 
   /**
    * One file.
@@ -77,8 +83,18 @@ public final class ShardPlan {
    * Plans a checkpoint, with its metadata and {@code format: pt}.
    *
    * @param shardBytes at most so many bytes of tensors in a file, unless one tensor has more
+   * @throws IncompatibleModelsException when the model is stale
    */
   public static ShardPlan of(Checkpoint checkpoint, long shardBytes) throws IOException {
+    return of(checkpoint, shardBytes, Safetensors.Stale.REFUSE);
+  }
+
+  /** The same, of a stale model when that is asked for. */
+  public static ShardPlan of(Checkpoint checkpoint, long shardBytes, Safetensors.Stale stale)
+      throws IOException {
+    if (stale == Safetensors.Stale.REFUSE) {
+      Safetensors.refuseStale(checkpoint, checkpoint);
+    }
     if (shardBytes < 1) {
       throw new IllegalArgumentException("shard size must be positive, not " + shardBytes);
     }
@@ -177,6 +193,34 @@ public final class ShardPlan {
    */
   public long memory(int threads) {
     return held.stream().limit(threads).mapToLong(Long::longValue).sum();
+  }
+
+  /**
+   * A time in seconds that reading and writing take at least: arithmetic and waiting for the disk
+   * come on top.
+   *
+   * @param rate bytes a second and thread, as {@link #rate} measures them
+   */
+  public double seconds(double rate, int threads) {
+    return (reads() + bytes()) / (rate * threads);
+  }
+
+  /** Bytes a second that one thread reads of an input: of up to 64 parts all over it. */
+  public static double rate(Checkpoint input, Workspace ws) throws IOException {
+    List<Map.Entry<String, TensorInfo>> all = List.copyOf(input.tensors().entrySet());
+    long bytes = 0;
+    long start = System.nanoTime();
+    for (int k = 0; k < Math.min(PROBES, all.size()); k++) {
+      Map.Entry<String, TensorInfo> item =
+          all.get((int) ((long) k * all.size() / Math.min(PROBES, all.size())));
+      Pieces pieces = Pieces.of(item.getValue(), Pieces.BYTES);
+      long size = pieces.end(0);
+      try (Tensor part = Tensor.allocate(item.getValue().dtype(), size)) {
+        input.readRange(item.getKey(), 0, size, part, ws);
+        bytes += part.bytes();
+      }
+    }
+    return Math.max(1, bytes) / Math.max(1e-9, 1e-9 * (System.nanoTime() - start));
   }
 
   /** SHA-256 of names and headers of the files: of everything but the data. */

@@ -156,6 +156,15 @@ public final class ShardedWriter implements AutoCloseable {
             options.digest().name(),
             options.provenance(),
             List.copyOf(plan.names()));
+    if (options.part() >= plan.shards().size()) {
+      System.getLogger(ShardedWriter.class.getName())
+          .log(
+              System.Logger.Level.INFO,
+              "part {0} of {1} has nothing to write: the model has {2} shards; take smaller ones",
+              options.part() + 1,
+              options.parts(),
+              plan.shards().size());
+    }
     boolean finished = new Claim(output, plan, job, options).make();
     ShardedWriter writer = new ShardedWriter(plan, output, options, finished);
     try {

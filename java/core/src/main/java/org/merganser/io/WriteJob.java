@@ -12,6 +12,8 @@ import java.io.StringWriter;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.regex.Pattern;
+import org.merganser.internal.Names;
 import org.merganser.internal.io.TextFile;
 
 /**
@@ -27,6 +29,8 @@ record WriteJob(String job, String plan, String digests, String provenance, List
   static final String FILE = "job.json";
 
   private static final JsonFactory JSON = new JsonFactory();
+  private static final Pattern SHARD =
+      Pattern.compile("model(-\\d{5,10}-of-\\d{5,10})?\\.safetensors");
 
   WriteJob {
     shards = List.copyOf(shards);
@@ -78,7 +82,24 @@ record WriteJob(String job, String plan, String digests, String provenance, List
     } catch (JsonProcessingException e) {
       throw SafetensorsHeader.bad(path, "no valid JSON: " + e.getOriginalMessage());
     }
+    check(path, provenance, shards);
     return new WriteJob(job, plan, digests, provenance, shards);
+  }
+
+  private static void check(Path path, String provenance, List<String> shards) {
+    try {
+      ModelManifest.requireObject(provenance);
+    } catch (IllegalArgumentException e) {
+      throw SafetensorsHeader.bad(path, e.getMessage());
+    }
+    if (shards.isEmpty()) {
+      throw SafetensorsHeader.bad(path, "it names no shards");
+    }
+    for (String shard : shards) {
+      if (!SHARD.matcher(shard).matches()) {
+        throw SafetensorsHeader.bad(path, Names.quote(shard) + " is no name of a shard");
+      }
+    }
   }
 
   /** In what this is not the same as one that was begun before, or empty. */

@@ -76,7 +76,11 @@ public final class Tensor extends BlockHolder implements AutoCloseable {
     return new Tensor(dtype, shape.clone(), memory);
   }
 
-  /** Lends the storage of another library; {@code owner} stays reachable as long as the tensor. */
+  /**
+   * Lends the storage of another library; {@code owner} stays reachable as long as the tensor. On a
+   * device that library works in the default stream; {@link Memory#wrap(long, long, Device, long,
+   * Object)} takes others.
+   */
   public static Tensor wrap(long address, DType dtype, long[] shape, Device device, Object owner) {
     return over(Memory.wrap(address, dtype.bytes(size(shape)), device, owner), dtype, shape);
   }

@@ -2,10 +2,12 @@
 package org.merganser.merge;
 
 import java.io.IOException;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalInt;
 import java.util.Set;
+import java.util.TreeSet;
 import java.util.concurrent.ConcurrentHashMap;
 import org.merganser.compute.Workspace;
 import org.merganser.error.IncompatibleModelsException;
@@ -16,6 +18,7 @@ import org.merganser.io.CheckpointView;
 import org.merganser.io.TensorCost;
 import org.merganser.io.TensorInfo;
 import org.merganser.linalg.Tensor;
+import org.merganser.merge.TensorMerger.Group;
 import org.merganser.merge.TensorMerger.TileFunction;
 
 /** What any {@link TensorMerger} makes of a problem: all but the function on tiles. */
@@ -31,6 +34,9 @@ final class MergedCheckpoint extends CheckpointView {
 
   /** Tensors that were found to be equal in all models and are not computed. */
   private final Set<String> equal = ConcurrentHashMap.newKeySet();
+
+  /** The method with the statistics of the whole model, once they are taken. */
+  private TensorMerger overModel;
 
   MergedCheckpoint(TensorMerger merger, MergeProblem problem) {
     super(problem.models().get(0).tensors(), problem.all());
@@ -69,12 +75,13 @@ final class MergedCheckpoint extends CheckpointView {
     if (chosen.isPresent()) {
       return problem.models().get(chosen.getAsInt()).cost(name);
     }
-    long tile = Math.min(info.size(), Math.max(block(name), TensorGroup.CACHED));
+    TensorMerger.Demand demand = method.demand(info, problem.models().size());
+    long tile = demand.passes() > 1 ? TensorGroup.TILE : TensorGroup.CACHED;
+    tile = Math.min(info.size(), Math.max(block(name), tile));
     TensorCost read = TensorCost.stored(0);
     for (Checkpoint source : sources()) {
       read = read.plus(source.cost(name), info.dtype().bits() * tile / 8);
     }
-    TensorMerger.Demand demand = method.demand(info, problem.models().size());
     return read.by(method.id(), demand.passes(), demand.held());
   }
 
@@ -86,9 +93,9 @@ final class MergedCheckpoint extends CheckpointView {
   protected void fill(String name, long from, long to, Tensor into, Workspace ws)
       throws IOException {
     TensorInfo info = info(name);
-    TensorMerger method = merger.of(name);
     OptionalInt chosen = OptionalInt.empty();
     if (isComputed(name, info)) {
+      TensorMerger method = (merger.isOverModel() ? overModel(ws) : merger).of(name);
       chosen = method.choose(name, info);
       if (chosen.isEmpty() && !equal.contains(name)) {
         merge(method, new TensorGroup(problem, sources(), name, method), from, to, into, ws);
@@ -100,6 +107,49 @@ final class MergedCheckpoint extends CheckpointView {
     problem.models().get(chosen.orElse(0)).readRange(name, from, to, into, ws);
   }
 
+  private synchronized TensorMerger overModel(Workspace ws) throws IOException {
+    if (overModel == null) {
+      List<Group> groups = groups(false, ws);
+      try {
+        overModel = groups.isEmpty() ? merger : merger.overModel(groups, ws);
+      } catch (TensorGroup.NotFinite e) {
+        groups = groups(true, ws);
+        overModel = groups.isEmpty() ? merger : merger.overModel(groups, ws);
+      }
+    }
+    return overModel;
+  }
+
+  /** Of the tensors that are computed. */
+  private List<Group> groups(boolean withoutMasks, Workspace ws) throws IOException {
+    List<Group> groups = new ArrayList<>();
+    for (String name : new TreeSet<>(tensors().keySet())) {
+      TensorGroup group = new TensorGroup(problem, sources(), name, merger);
+      if (isComputed(name, info(name)) && !(withoutMasks && isNotFinite(group, ws))) {
+        groups.add(group);
+      }
+    }
+    return groups;
+  }
+
+  private boolean isNotFinite(TensorGroup group, Workspace ws) throws IOException {
+    try {
+      group.tiles(tile -> {}, ws);
+      return false;
+    } catch (TensorGroup.NotFinite e) {
+      return isMask(merger, group, ws);
+    }
+  }
+
+  /** Whether it is copied; otherwise the error. */
+  private boolean isMask(TensorMerger method, TensorGroup group, Workspace ws) throws IOException {
+    if (!method.keepsEqual() || !group.isMask(ws)) {
+      throw group.notFinite(ws);
+    }
+    equal.add(group.name());
+    return true;
+  }
+
   private void merge(
       TensorMerger method, TensorGroup group, long from, long to, Tensor into, Workspace ws)
       throws IOException {
@@ -109,10 +159,7 @@ final class MergedCheckpoint extends CheckpointView {
         refuse(method, group, ws);
       }
     } catch (TensorGroup.NotFinite e) {
-      if (!method.keepsEqual() || !group.isMask(ws)) {
-        throw group.notFinite(ws);
-      }
-      equal.add(group.name());
+      isMask(method, group, ws);
       problem.models().get(0).readRange(group.name(), from, to, into, ws);
     }
   }

@@ -120,7 +120,7 @@ public final class ModelStockMerger extends TensorMerger {
         Tensor base = opened.add(tile.base().orElseThrow().rows(at, at + 1));
         Tensor into = opened.add(out.rows(at, at + 1));
         Tile one = new Tile(tile.first() + row * base.size(), models, Optional.of(base));
-        merge(models.size(), Gram.of(models, base, ws)).merge(one, into, ws);
+        merge(models.size(), Gram.of(models, one.base(), ws)).merge(one, into, ws);
       }
     }
   }

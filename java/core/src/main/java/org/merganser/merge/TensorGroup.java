@@ -89,12 +89,22 @@ final class TensorGroup implements TensorMerger.Group {
 
   @Override
   public void tiles(Statistic statistic, Workspace ws) throws IOException {
+    tiles(TILE, statistic, ws);
+  }
+
+  @Override
+  public void rows(Statistic statistic, Workspace ws) throws IOException {
+    long row = row(info);
+    tiles(Math.max(1, TILE / row) * row, statistic, ws);
+  }
+
+  private void tiles(long tile, Statistic statistic, Workspace ws) throws IOException {
     long block = 1;
     for (Checkpoint input : inputs) {
       block = Math.max(block, input.block(name));
     }
-    if (block <= TILE) {
-      each(0, info.size(), TILE, Access.ELEMENTS, statistic, ws);
+    if (block <= tile) {
+      each(0, info.size(), tile, Access.ELEMENTS, statistic, ws);
       return;
     }
     // Blocks that are larger than a tile would be computed again for each.
@@ -104,10 +114,10 @@ final class TensorGroup implements TensorMerger.Group {
         Math.max(1, info.size()),
         Access.ELEMENTS,
         all -> {
-          for (long from = 0; from < info.size(); from += TILE) {
+          for (long from = 0; from < info.size() && !statistic.enough(); from += tile) {
             try (Opened parts = new Opened()) {
               long begin = from;
-              long end = Math.min(info.size(), from + TILE);
+              long end = Math.min(info.size(), from + tile);
               List<Tensor> models = new ArrayList<>();
               all.models().forEach(m -> models.add(parts.add(m.rows(begin, end))));
               statistic.add(
@@ -146,7 +156,7 @@ final class TensorGroup implements TensorMerger.Group {
           use.add(new Tile(begin, read.subList(0, models()), base));
         }
         begin += tile;
-      } while (begin < to);
+      } while (begin < to && !use.enough());
     }
   }
 

@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.function.Function;
+import java.util.function.UnaryOperator;
 import org.merganser.compute.Workspace;
 import org.merganser.internal.Names;
 import org.merganser.internal.kernel.Block;
@@ -51,6 +52,11 @@ public abstract class TensorMerger implements Merger {
       models = List.copyOf(models);
     }
 
+    /** The same of something that is made of each tensor. */
+    Tile map(UnaryOperator<Tensor> with) {
+      return new Tile(first, models.stream().map(with).toList(), base.map(with));
+    }
+
     Block[] blocks() {
       return models.stream().map(Block::of).toArray(Block[]::new);
     }
@@ -82,6 +88,11 @@ public abstract class TensorMerger implements Merger {
   @FunctionalInterface
   public interface Statistic {
     void add(Tile tile);
+
+    /** Whether it needs no more. */
+    default boolean enough() {
+      return false;
+    }
   }
 
   /** The tensors of one name. */
@@ -94,6 +105,9 @@ public abstract class TensorMerger implements Merger {
 
     /** Goes through all elements, in order, in tiles that are the same whatever is read later. */
     void tiles(Statistic statistic, Workspace ws) throws IOException;
+
+    /** The same in whole rows of the first dimension; a vector is one row. */
+    void rows(Statistic statistic, Workspace ws) throws IOException;
 
     /** The tensor of one model, for statistics that need all of it; the caller closes it. */
     Tensor model(int k, Workspace ws) throws IOException;
@@ -119,6 +133,21 @@ public abstract class TensorMerger implements Merger {
   /** The model whose tensor is taken as it is, for methods that choose. */
   protected OptionalInt choose(String name, TensorInfo info) {
     return OptionalInt.empty();
+  }
+
+  /** Whether tensors depend on statistics of the whole model; {@link #overModel} then. */
+  protected boolean isOverModel() {
+    return false;
+  }
+
+  /**
+   * This method with the statistics of the whole model; called once for a merged model, before the
+   * first tensor is prepared.
+   *
+   * @param groups the tensors that are computed, in the order of their names; at least one
+   */
+  protected TensorMerger overModel(List<Group> groups, Workspace ws) throws IOException {
+    return this;
   }
 
   /**
@@ -196,6 +225,10 @@ public abstract class TensorMerger implements Merger {
       if (method == null) {
         throw new IllegalArgumentException(
             id() + ": no method for " + Names.quote(tensor) + "; give one for every tensor");
+      }
+      if (method.isOverModel()) {
+        throw new IllegalArgumentException(
+            method.id() + ": a setting of the whole model cannot differ between tensors");
       }
       return method.of(tensor);
     }

@@ -31,6 +31,7 @@ final class ConfigFile {
       List.of("num_hidden_layers", "n_layer", "n_layers", "num_layers");
 
   static final List<String> VOCABULARY = List.of("vocab_size");
+  static final List<String> TIED = List.of("tie_word_embeddings");
   static final List<String> TYPE = List.of("torch_dtype", "dtype");
 
   /** Python writes Infinity and NaN. */
@@ -47,7 +48,10 @@ final class ConfigFile {
     this.text = text;
   }
 
-  /** Gives a value to those of its names that the configuration has; an integer or a text. */
+  /**
+   * Gives a value to those of its names that the configuration has; an integer, truth value or
+   * text.
+   */
   ConfigFile with(List<String> names, Optional<?> value) {
     value.ifPresent(v -> names.forEach(name -> changes.put(name, v)));
     return this;
@@ -97,7 +101,12 @@ final class ConfigFile {
           g.writePOJO(changes.get(key));
           continue;
         }
-        g.copyCurrentEventExact(p);
+        if (token == JsonToken.VALUE_NUMBER_FLOAT) {
+          // As it is written: 1e-05 stays 1e-05.
+          g.writeNumber(p.getText());
+        } else {
+          g.copyCurrentEventExact(p);
+        }
       }
     }
     return out + "\n";

@@ -3,6 +3,7 @@ package org.merganser.recipe;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import org.merganser.io.Checkpoint;
 import org.merganser.io.ModelDirectory;
@@ -84,6 +85,8 @@ final class JobDescription {
   }
 
   static String bytes(long bytes) {
-    return bytes < 10_000_000 ? bytes + " bytes" : "%.2f GB".formatted(bytes / 1e9);
+    return bytes < 10_000_000
+        ? bytes + " bytes"
+        : String.format(Locale.ROOT, "%.2f GB", bytes / 1e9);
   }
 }

@@ -44,6 +44,8 @@ public final class MergeJob implements AutoCloseable {
   private final Map<String, ModelDirectory> models = new LinkedHashMap<>();
   private List<SliceMerge> slices;
   private Checkpoint result;
+  private Optional<Vocabularies> vocabularies = Optional.empty();
+  private ModelTensors tensors;
 
   /**
    * How a recipe is read.
@@ -97,7 +99,12 @@ public final class MergeJob implements AutoCloseable {
 
   private void compile(Workspace ws) throws IOException {
     RecipeMethod method = new RecipeMethod(recipe.method(), options.mergekit());
-    slices = new RecipeCompiler(recipe, method, this::open).compile();
+    openModels();
+    if (recipe.align().isPresent()) {
+      List<String> reasons = new ArrayList<>();
+      tensors.replace(RecipeAlignment.of(recipe, tensors, opened, reasons, ws), reasons);
+    }
+    slices = new RecipeCompiler(recipe, method, models(), tensors).compile();
     Optional<DType> target = recipe.outDtype().or(recipe::dtype);
     if (recipe.dtype().isPresent() && options.mergekit()) {
       slices.forEach(slice -> slice.as(recipe.dtype().get()));
@@ -110,7 +117,25 @@ public final class MergeJob implements AutoCloseable {
     }
     Checkpoint joined = JoinedCheckpoint.of(parts);
     result = target.isPresent() ? joined.as(target.get()) : joined;
+    if (!result.stale().isEmpty()) {
+      throw new RecipeException(
+          "align.method",
+          "dense maps make %d normalisation statistics meaningless, and a recipe cannot reset them; take permutation, or 'merge A B --repair bn-reset'"
+              .formatted(result.stale().size()));
+    }
     ResultFiles.check(this);
+  }
+
+  private void openModels() throws IOException {
+    for (Map.Entry<String, String> reference : recipe.references().entrySet()) {
+      open(reference.getValue(), reference.getKey());
+    }
+    String source = recipe.tokenizerSource().orElse("union");
+    if (!source.equals("union") && !source.equals("base")) {
+      open("tokenizer_source", source);
+    }
+    vocabularies = Vocabularies.of(recipe, models);
+    tensors = new ModelTensors(models(), vocabularies);
   }
 
   /** One rounding at the end: unless all have the type already, they are read as a wider one. */
@@ -128,13 +153,10 @@ public final class MergeJob implements AutoCloseable {
         .filter(info -> info.dtype().isArithmetic());
   }
 
-  private ModelDirectory open(String place, String reference) throws IOException {
-    ModelDirectory model = models.get(reference);
-    if (model == null) {
-      model = opened.add(ModelDirectory.open(find(place, reference)));
-      models.put(reference, model);
+  private void open(String place, String reference) throws IOException {
+    if (!models.containsKey(reference)) {
+      models.put(reference, opened.add(ModelDirectory.open(find(place, reference))));
     }
-    return model;
   }
 
   private Path find(String place, String reference) {
@@ -174,7 +196,17 @@ public final class MergeJob implements AutoCloseable {
   }
 
   String donorName() {
-    return recipe.references().stream().filter(models::containsKey).findFirst().orElseThrow();
+    return recipe.references().keySet().iterator().next();
+  }
+
+  /** That of the result, where the recipe says something of it. */
+  Optional<Vocabularies> vocabularies() {
+    return vocabularies;
+  }
+
+  /** Whether head and embeddings of the result differ where its configuration says they do not. */
+  boolean unties() {
+    return tensors.unties(donor());
   }
 
   /** Files and folders that are read. */
@@ -207,6 +239,7 @@ public final class MergeJob implements AutoCloseable {
   public List<String> notes() {
     List<String> notes = new ArrayList<>();
     slices.forEach(slice -> notes.addAll(slice.notes()));
+    notes.addAll(tensors.notes());
     notes.addAll(ResultFiles.notes(this));
     return notes.stream().distinct().toList();
   }

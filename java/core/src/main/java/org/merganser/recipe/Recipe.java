@@ -30,6 +30,7 @@ import org.merganser.plan.Catalogue;
  * @param outDtype in which the result is written, {@code dtype} by default
  * @param tokenizerSource whose vocabulary the result has: {@code union}, {@code base} or a model
  * @param chatTemplate of the result
+ * @param align how models are mapped to the features of the first before they are merged
  */
 public record Recipe(
     String method,
@@ -40,7 +41,8 @@ public record Recipe(
     Optional<DType> dtype,
     Optional<DType> outDtype,
     Optional<String> tokenizerSource,
-    Optional<String> chatTemplate) {
+    Optional<String> chatTemplate,
+    Optional<Align> align) {
 
   /** Types that a result may have, under their names in recipes. */
   public static final Map<String, DType> TYPES =
@@ -76,7 +78,8 @@ public record Recipe(
   private static Recipe of(String method, List<Input> models, List<Slice> slices) {
     Optional<String> none = Optional.empty();
     Optional<DType> own = Optional.empty();
-    return new Recipe(method, none, models, slices, Map.of(), own, own, none, none);
+    return new Recipe(
+        method, none, models, slices, Map.of(), own, own, none, none, Optional.empty());
   }
 
   public Recipe withBase(String model) {
@@ -89,7 +92,8 @@ public record Recipe(
         dtype,
         outDtype,
         tokenizerSource,
-        chatTemplate);
+        chatTemplate,
+        align);
   }
 
   /** With one more parameter. */
@@ -103,7 +107,8 @@ public record Recipe(
         dtype,
         outDtype,
         tokenizerSource,
-        chatTemplate);
+        chatTemplate,
+        align);
   }
 
   /** With one more parameter, a number, truth value or text. */
@@ -121,7 +126,55 @@ public record Recipe(
         Optional.of(value),
         outDtype,
         tokenizerSource,
-        chatTemplate);
+        chatTemplate,
+        align);
+  }
+
+  public Recipe withTokenizerSource(String value) {
+    return new Recipe(
+        method,
+        base,
+        models,
+        slices,
+        parameters,
+        dtype,
+        outDtype,
+        Optional.of(value),
+        chatTemplate,
+        align);
+  }
+
+  public Recipe withAlign(Align value) {
+    return new Recipe(
+        method,
+        base,
+        models,
+        slices,
+        parameters,
+        dtype,
+        outDtype,
+        tokenizerSource,
+        chatTemplate,
+        Optional.of(value));
+  }
+
+  /**
+   * Maps into the features of the first model, which the base shares.
+   *
+   * @param method an aligner, with settings, as {@link
+   *     org.merganser.plan.Catalogue#aligner(String)} takes it
+   * @param architecture a builder file; empty for a stack of linear layers
+   * @param activations a folder for each model, for aligners that need them
+   */
+  public record Align(String method, Optional<String> architecture, List<String> activations) {
+    public Align {
+      activations = List.copyOf(activations);
+    }
+
+    /** Of a stack of linear layers. */
+    public static Align of(String method, String... activations) {
+      return new Align(method, Optional.empty(), List.of(activations));
+    }
   }
 
   /**
@@ -285,15 +338,22 @@ public record Recipe(
     return RecipeJson.write(this);
   }
 
-  /** Every model that is named, the base first, each once. */
-  List<String> references() {
-    List<String> all = new ArrayList<>(base.stream().toList());
-    models.forEach(input -> all.add(input.model()));
-    for (Slice slice : slices) {
-      all.addAll(slice.base().stream().toList());
-      slice.sources().forEach(input -> all.add(input.model()));
+  /** Every model that is named, the base first, with the place where it is first. */
+  Map<String, String> references() {
+    Map<String, String> all = new LinkedHashMap<>();
+    base.ifPresent(name -> all.put(name, "base_model"));
+    for (int m = 0; m < models.size(); m++) {
+      all.putIfAbsent(models.get(m).model(), "models[" + m + "].model");
     }
-    return all.stream().distinct().toList();
+    for (int s = 0; s < slices.size(); s++) {
+      String place = "slices[" + s + "]";
+      slices.get(s).base().ifPresent(name -> all.putIfAbsent(name, place + ".base_model"));
+      List<Input> sources = slices.get(s).sources();
+      for (int i = 0; i < sources.size(); i++) {
+        all.putIfAbsent(sources.get(i).model(), place + ".sources[" + i + "].model");
+      }
+    }
+    return all;
   }
 
   private static Map<String, Parameter> copy(Map<String, Parameter> parameters) {

@@ -1,40 +1,39 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.merganser.recipe;
 
-import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import org.merganser.error.RecipeException;
+import org.merganser.io.Checkpoint;
 import org.merganser.io.ModelDirectory;
 import org.merganser.recipe.Recipe.Input;
 import org.merganser.recipe.Recipe.Slice;
 
 /** Divides a recipe into merges of slices, and finds what each of their models gives. */
 final class RecipeCompiler {
-  /** Opens the models of a recipe, each once. */
-  interface Models {
-    /**
-     * @param place in the recipe, for errors
-     */
-    ModelDirectory open(String place, String reference) throws IOException;
-  }
-
   private final Recipe recipe;
   private final RecipeMethod method;
-  private final Models models;
+  private final Map<String, ModelDirectory> models;
+  private final ModelTensors tensors;
 
-  RecipeCompiler(Recipe recipe, RecipeMethod method, Models models) {
+  RecipeCompiler(
+      Recipe recipe,
+      RecipeMethod method,
+      Map<String, ModelDirectory> models,
+      ModelTensors tensors) {
     this.recipe = recipe;
     this.method = method;
     this.models = models;
+    this.tensors = tensors;
   }
 
-  List<SliceMerge> compile() throws IOException {
+  List<SliceMerge> compile() {
     return recipe.slices().isEmpty() ? List.of(whole()) : slices();
   }
 
-  private SliceMerge whole() throws IOException {
+  private SliceMerge whole() {
     List<RecipeSource> sources = new ArrayList<>();
     for (int m = 0; m < recipe.models().size(); m++) {
       Input input = recipe.models().get(m);
@@ -44,15 +43,20 @@ final class RecipeCompiler {
             place + ".layer_range",
             "layers are chosen in slices; write slices: instead of models:");
       }
-      sources.add(RecipeSource.whole(place, input, models.open(place + ".model", input.model())));
+      sources.add(whole(place, input));
     }
     Optional<String> base = recipe.base();
     if (base.isPresent() && sources.stream().noneMatch(s -> s.input().model().equals(base.get()))) {
       requireUsed(sources.size());
       Input input = Input.of(base.get());
-      sources.add(RecipeSource.whole("base_model", input, models.open("base_model", base.get())));
+      sources.add(whole("base_model", input));
     }
     return new SliceMerge("models", method, sources, base, List.of(global()));
+  }
+
+  private RecipeSource whole(String place, Input input) {
+    ModelDirectory model = models.get(input.model());
+    return RecipeSource.whole(place, input, model, tensors.of(input.model()));
   }
 
   private void requireUsed(int models) {
@@ -68,7 +72,7 @@ final class RecipeCompiler {
     }
   }
 
-  private List<SliceMerge> slices() throws IOException {
+  private List<SliceMerge> slices() {
     List<SliceMerge> merges = new ArrayList<>();
     int layers = 0;
     for (int s = 0; s < recipe.slices().size(); s++) {
@@ -88,7 +92,7 @@ final class RecipeCompiler {
     return merges;
   }
 
-  private RecipeSource source(int s, int i, int layersBefore) throws IOException {
+  private RecipeSource source(int s, int i, int layersBefore) {
     Slice slice = recipe.slices().get(s);
     Input input = slice.sources().get(i);
     String place = slicePlace(s) + ".sources[" + i + "]";
@@ -102,9 +106,10 @@ final class RecipeCompiler {
           "%d layers, where the first source of the slice has %d"
               .formatted(input.layers().get().size(), first.size()));
     }
-    ModelDirectory model = models.open(place + ".model", input.model());
+    ModelDirectory model = models.get(input.model());
     boolean last = s == recipe.slices().size() - 1;
-    return RecipeSource.slice(place, input, model, layersBefore, last);
+    Checkpoint view = tensors.of(input.model());
+    return RecipeSource.slice(place, input, model, view, layersBefore, last);
   }
 
   private void requireBase(int s, Optional<String> base) {

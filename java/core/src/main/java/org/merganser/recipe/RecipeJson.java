@@ -68,6 +68,22 @@ final class RecipeJson {
     if (recipe.chatTemplate().isPresent()) {
       g.writeStringField("chat_template", recipe.chatTemplate().get());
     }
+    if (recipe.align().isPresent()) {
+      align(recipe.align().get());
+    }
+    g.writeEndObject();
+  }
+
+  private void align(Recipe.Align align) throws IOException {
+    g.writeObjectFieldStart("align");
+    g.writeStringField("method", align.method());
+    if (align.architecture().isPresent()) {
+      g.writeStringField("architecture", align.architecture().get());
+    }
+    if (!align.activations().isEmpty()) {
+      g.writeFieldName("activations");
+      g.writeArray(align.activations().toArray(String[]::new), 0, align.activations().size());
+    }
     g.writeEndObject();
   }
 

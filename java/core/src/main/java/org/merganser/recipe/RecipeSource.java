@@ -34,14 +34,14 @@ record RecipeSource(
   private static final List<String> AFTER = List.of("embed_out");
 
   /** A whole model. */
-  static RecipeSource whole(String place, Input input, ModelDirectory model) {
+  static RecipeSource whole(String place, Input input, ModelDirectory model, Checkpoint tensors) {
     Map<String, String> names = new LinkedHashMap<>();
     Map<String, Double> positions = new HashMap<>();
-    for (String name : model.checkpoint().tensors().keySet()) {
+    for (String name : tensors.tensors().keySet()) {
       names.put(name, name);
       model.layer(name).ifPresent(at -> positions.put(name, position(at, model.layers())));
     }
-    return new RecipeSource(place, input, model.checkpoint(), names, positions);
+    return new RecipeSource(place, input, tensors, names, positions);
   }
 
   /**
@@ -52,7 +52,12 @@ record RecipeSource(
    * @param last whether what comes after all layers is part of it
    */
   static RecipeSource slice(
-      String place, Input input, ModelDirectory model, int before, boolean last) {
+      String place,
+      Input input,
+      ModelDirectory model,
+      Checkpoint tensors,
+      int before,
+      boolean last) {
     Layers layers = input.layers().orElseThrow();
     String prefix = model.layerPrefix().orElse("");
     if (layers.to() > model.layers()) {
@@ -68,7 +73,7 @@ record RecipeSource(
     Map<String, String> renamed = new HashMap<>();
     Map<String, String> names = new LinkedHashMap<>();
     Map<String, Double> positions = new HashMap<>();
-    for (String name : model.checkpoint().tensors().keySet()) {
+    for (String name : tensors.tensors().keySet()) {
       int layer = model.layer(name).orElse(-1);
       if (layer >= layers.from() && layer < layers.to()) {
         int number = layer - layers.from();
@@ -82,7 +87,7 @@ record RecipeSource(
       }
     }
     Set<String> taken = new HashSet<>(names.values());
-    Checkpoint part = model.checkpoint().where(taken::contains).renamed(renamed);
+    Checkpoint part = tensors.where(taken::contains).renamed(renamed);
     return new RecipeSource(place, input, part, names, positions);
   }
 

@@ -4,14 +4,18 @@ package org.merganser.recipe;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
 import org.merganser.error.RecipeException;
+import org.merganser.internal.Names;
 import org.merganser.io.Checkpoint;
+import org.merganser.io.TensorInfo;
 import org.merganser.merge.MergeProblem;
 import org.merganser.merge.Merger;
 import org.merganser.merge.TensorMerger;
@@ -45,11 +49,16 @@ final class SliceMerge {
     this.method = method;
     this.common = common;
     boolean hasBase = reference.isPresent();
+    Set<String> seen = new HashSet<>();
     for (RecipeSource source : sources) {
+      if (!seen.add(source.input().model() + source.input().layers())) {
+        throw new RecipeException(
+            source.place(), source.input().model() + " is here twice; give it one weight");
+      }
       boolean isBase = hasBase && source.input().model().equals(reference.get());
       if (isBase && method.needs(true).base()) {
         if (base != null) {
-          throw new RecipeException(source.place(), "the base is here twice");
+          throw new RecipeException(source.place(), "the base is here with other layers, too");
         }
         base = source;
       } else if (isBase && method.needs(true).most() == 2) {
@@ -59,7 +68,8 @@ final class SliceMerge {
         models.add(source);
       }
     }
-    models.forEach(source -> method.check(level(source), true));
+    // What is said of the only model is said of the merge.
+    models.forEach(source -> method.check(level(source), models.size() > 1));
     common.forEach(level -> method.check(level, false));
   }
 
@@ -84,6 +94,7 @@ final class SliceMerge {
   }
 
   Checkpoint merge(Workspace ws) throws IOException {
+    requireOneType();
     MergeProblem problem = MergeProblem.of(models.stream().map(RecipeSource::tensors).toList());
     problem = base == null ? problem : problem.withBase(base.tensors());
     try {
@@ -105,6 +116,36 @@ final class SliceMerge {
     }
   }
 
+  /** Where they differ the recipe must say which the result has. */
+  private void requireOneType() {
+    RecipeSource first = models.get(0);
+    for (RecipeSource other : sources()) {
+      other
+          .tensors()
+          .tensors()
+          .forEach(
+              (name, info) -> {
+                TensorInfo own = first.tensors().tensors().get(name);
+                boolean differs =
+                    own != null
+                        && own.dtype() != info.dtype()
+                        && own.dtype().isArithmetic()
+                        && info.dtype().isArithmetic();
+                if (differs) {
+                  throw new RecipeException(
+                      other.place(),
+                      "%s is %s in %s and %s in %s; give the recipe a dtype, that of the result"
+                          .formatted(
+                              Names.quote(name),
+                              own.dtype(),
+                              first.input().model(),
+                              info.dtype(),
+                              other.input().model()));
+                }
+              });
+    }
+  }
+
   private Map<String, Merger> methods(Checkpoint result) {
     List<List<RecipeMethod.Level>> levels = new ArrayList<>();
     for (RecipeSource source : models) {
@@ -112,11 +153,12 @@ final class SliceMerge {
       own.addAll(common);
       levels.add(own);
     }
+    List<RecipeMethod.Level> shared = models.size() > 1 ? common : levels.get(0);
     Map<String, Merger> methods = new HashMap<>();
     for (String name : result.tensors().keySet()) {
       List<String> names = models.stream().map(source -> source.names().get(name)).toList();
       double at = models.get(0).position(name);
-      Merger merger = method.method(common, levels, name, names, at, base != null);
+      Merger merger = method.method(shared, levels, name, names, at, base != null);
       methods.put(name, merger);
       settings.computeIfAbsent(Settings.values(merger.options()), s -> new ArrayList<>()).add(name);
     }

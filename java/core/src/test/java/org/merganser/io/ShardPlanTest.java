@@ -10,11 +10,14 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.merganser.compute.DType;
+import org.merganser.error.IncompatibleModelsException;
+import org.merganser.linalg.Tensor;
 import org.merganser.merge.LinearMerger;
 import org.merganser.merge.MergeProblem;
 import org.merganser.merge.Merger;
@@ -85,6 +88,24 @@ class ShardPlanTest {
     assertThat(linear.reads()).isEqualTo(3 * stored);
     // A tile for each model, and one that is converted; not the model.
     assertThat(linear.memory(1)).isLessThan(40 << 20);
+  }
+
+  @Test
+  void timeFollowsFromBytesAndARate() throws IOException {
+    ShardPlan plan = plan(10, 4, 6, 1);
+    assertThat(plan.seconds(100, 2)).isEqualTo((11 + plan.bytes()) / 200.0);
+    Checkpoint input = new NoiseCheckpoint(NoiseCheckpoint.shapes(), 1, 1);
+    assertThat(ShardPlan.rate(input, WS)).isBetween(1e5, 1e12);
+  }
+
+  @Test
+  void aStaleModelIsPlannedOnRequest() throws IOException {
+    Checkpoint stale =
+        MemoryCheckpoint.of(Map.of("v", Tensor.of(new float[] {1}, 1)), Map.of(), Set.of("v"));
+    assertThatThrownBy(() -> ShardPlan.of(stale, 10))
+        .isInstanceOf(IncompatibleModelsException.class)
+        .hasMessageContaining("stale");
+    assertThat(ShardPlan.of(stale, 10, Safetensors.Stale.WRITE).shards()).hasSize(1);
   }
 
   private static ShardPlan plan(Merger merger, List<Checkpoint> models) throws IOException {

@@ -19,9 +19,12 @@ import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.merganser.compute.DType;
 import org.merganser.compute.Device;
 import org.merganser.compute.Workspace;
+import org.merganser.error.FormatException;
 import org.merganser.internal.kernel.Natives;
 import org.merganser.io.ShardedWriter.Existing;
 import org.merganser.io.ShardedWriter.Options;
@@ -152,6 +155,64 @@ class ShardedWriterTroubleTest {
     } catch (InterruptedException e) {
       throw new AssertionError(e);
     }
+  }
+
+  /** Killed between the index and the end. */
+  @Test
+  void whatIsLeftOfAFinishedModelIsRemoved() throws IOException {
+    Path folder = temporary.resolve("out");
+    ShardPlan plan = ShardPlan.of(MODEL, 6_000_000);
+    ShardedWriter.open(plan, folder, Options.defaults()).close();
+    Path state = folder.resolve(OutputFolder.STATE);
+    String job = Files.readString(state.resolve(WriteJob.FILE));
+    Files.delete(state.resolve("model-00003-of-00004.safetensors.journal"));
+    write(MODEL, folder, Options.defaults().withExisting(Existing.RESUME));
+    for (boolean indexed : new boolean[] {true, false}) {
+      Files.writeString(Files.createDirectory(state).resolve(WriteJob.FILE), job);
+      if (indexed) {
+        ShardedWriter.index(folder);
+      } else {
+        write(unreadable(), folder, Options.defaults().withExisting(Existing.RESUME));
+      }
+      assertThat(state).doesNotExist();
+      assertThat(ShardedWriter.verify(folder, WS)).isEmpty();
+    }
+  }
+
+  private static Checkpoint unreadable() {
+    return new CheckpointView(MODEL) {
+      @Override
+      protected void fill(String name, long from, long to, Tensor into, Workspace ws) {
+        throw new AssertionError(name + " is read");
+      }
+    };
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "|provenance is not one JSON object",
+        "[]|provenance is not one JSON object",
+        "{|no valid JSON",
+        "{\"provenance\": \"{}\"}|it names no shards",
+        "{\"provenance\": \"{}\", \"shards\": [\"../model.safetensors\"]}|is no name of a shard",
+        "{\"provenance\": \"{\", \"shards\": [\"model.safetensors\"]}|provenance is no valid JSON",
+        "{\"provenance\": \"{}\", \"shards\": [\"model.safetensors\"]}|1 of 1 shards are not"
+            + " complete"
+      })
+  void aDamagedJobIsRefused(String text, String message) throws IOException {
+    Path folder = temporary.resolve("out");
+    ShardedWriter.open(ShardPlan.of(MODEL, 6_000_000), folder, Options.defaults()).close();
+    Path job = folder.resolve(OutputFolder.STATE).resolve(WriteJob.FILE);
+    Files.writeString(job, text == null ? "" : text);
+    assertThatThrownBy(() -> ShardedWriter.index(folder))
+        .isInstanceOfAny(IOException.class, FormatException.class)
+        .hasMessageContaining(message);
+    assertThatThrownBy(() -> write(MODEL, folder, Options.defaults().withExisting(Existing.RESUME)))
+        .isInstanceOfAny(IOException.class, FormatException.class);
+    write(MODEL, folder, Options.defaults().withExisting(Existing.REPLACE));
+    assertThat(ShardedWriter.verify(folder, WS)).isEmpty();
   }
 
   /** What a process that was killed before it wrote down its job left is no model. */

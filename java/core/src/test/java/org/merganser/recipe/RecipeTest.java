@@ -103,6 +103,7 @@ class RecipeTest {
   void whatCannotBeFollowedIsRefusedAtItsPlace() throws IOException {
     write("a", 1);
     write("b", 2);
+    write("c", 3);
     Input a = Input.of(path("a")).with("weight", 1);
     Input b = Input.of(path("b"));
     refused(Recipe.of("tis", a), "merge_method: no method 'tis'; did you mean ties?");
@@ -116,10 +117,13 @@ class RecipeTest {
         Recipe.of("ties", a).withBase(path("b")).with("density", 0),
         "parameters.density: density must be in (0, 1], not 0.0");
     refused(
-        Recipe.of("ties", a.with("lambda", 1)).withBase(path("b")),
+        Recipe.of("ties", a.with("lambda", 1), Input.of(path("c"))).withBase(path("b")),
         "models[0].parameters.lambda: lambda is one for all models");
     refused(Recipe.of("linear", a).withBase(path("b")), "base_model: linear uses no base; list");
-    refused(Recipe.of("slerp", b, b), "parameters: slerp needs t, 0 gives the first model");
+    refused(Recipe.of("slerp", b, b), "models[1]: " + path("b") + " is here twice");
+    refused(
+        Recipe.of("slerp", b, Input.of(path("c"))),
+        "parameters: slerp needs t, 0 gives the first model");
     refused(
         Recipe.of("linear", Slice.of(Input.of(path("a"), 2, 5).with("weight", 1))),
         "slices[0].sources[0].layer_range: layers [2, 5] of");
@@ -131,6 +135,56 @@ class RecipeTest {
     assertThatThrownBy(() -> Recipe.of("linear", new Input[0]))
         .isInstanceOf(RecipeException.class)
         .hasMessage("nothing to merge: give models, or slices");
+  }
+
+  @Test
+  void modelsThatShareTheirHeadFitThoseThatDoNot() throws IOException {
+    headed("tied", false);
+    headed("free", true);
+    Recipe recipe =
+        Recipe.of("linear", Input.of(path("tied")), Input.of(path("free"))).with("weight", 1);
+    try (Workspace ws = Workspace.open();
+        MergeJob job = MergeJob.open(recipe, MergeJob.Options.defaults(), ws)) {
+      assertThat(values(job.result(), "model.embed_tokens.weight", ws)).containsExactly(2, 3);
+      assertThat(values(job.result(), "lm_head.weight", ws)).containsExactly(4, 5);
+      assertThat(job.notes()).anyMatch(note -> note.contains("has no lm_head.weight"));
+      assertThat(job.unties()).isTrue();
+    }
+  }
+
+  private void headed(String name, boolean head) throws IOException {
+    Map<String, Tensor> tensors = new LinkedHashMap<>();
+    tensors.put("model.embed_tokens.weight", Tensor.of(new float[] {2, 3}, 1, 2));
+    tensors.put("model.layers.0.rotary_emb.inv_freq", Tensor.of(new float[] {1}, 1));
+    if (head) {
+      tensors.put("lm_head.weight", Tensor.of(new float[] {6, 7}, 1, 2));
+      tensors.remove("model.layers.0.rotary_emb.inv_freq").close();
+    }
+    try (Workspace ws = Workspace.open();
+        Checkpoint model = MemoryCheckpoint.of(tensors)) {
+      Safetensors.write(model, Path.of(path(name)), ws);
+    }
+  }
+
+  @Test
+  void modelsOfDifferentTypesNeedAType() throws IOException {
+    write("a", 1);
+    write("b", 2);
+    Path half = folder.resolve("half.safetensors");
+    try (Workspace ws = Workspace.open();
+        Checkpoint b = Safetensors.open(Path.of(path("b")))) {
+      Safetensors.write(b.as(DType.BF16), half, ws);
+    }
+    Recipe recipe = Recipe.of("linear", Input.of(path("a")), Input.of(half.toString()));
+    refused(
+        recipe.with("weight", 1),
+        "models[1]: 'model.embed_tokens' is F32 in " + path("a") + " and BF16 in");
+    try (Workspace ws = Workspace.open();
+        MergeJob job =
+            MergeJob.open(
+                recipe.with("weight", 1).withDtype(DType.F16), MergeJob.Options.defaults(), ws)) {
+      assertThat(job.result().info("model.norm").dtype()).isEqualTo(DType.F16);
+    }
   }
 
   private void refused(Recipe recipe, String message) {

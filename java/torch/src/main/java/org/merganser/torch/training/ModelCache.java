@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-package org.merganser.lab.experiment;
+package org.merganser.torch.training;
 
 import java.io.IOException;
 import java.nio.file.Files;
@@ -15,6 +15,7 @@ import org.merganser.io.Checkpoint;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.io.Safetensors;
 import org.merganser.linalg.Tensor;
+import org.merganser.torch.internal.Digests;
 
 /**
  * Trained models in a folder, each under the hash of its recipe: {@code <hash>.safetensors}, with
@@ -50,7 +51,7 @@ record ModelCache(Path folder) {
         tensors.put(name, file.read(name, ws));
       }
       if (!tensors.keySet().equals(file.tensors().keySet())
-          || !Recipe.digest(tensors).equals(file.metadata().get(DIGEST))) {
+          || !Digests.of(tensors, "").equals(file.metadata().get(DIGEST))) {
         tensors.values().forEach(Tensor::close);
         throw damaged(path, "its tensors are not those that were written", null);
       }
@@ -81,7 +82,7 @@ record ModelCache(Path folder) {
             ORDER,
             String.join("\n", tensors.keySet()),
             DIGEST,
-            Recipe.digest(tensors));
+            Digests.of(tensors, ""));
     Files.createDirectories(folder);
     try (Workspace ws = quiet()) {
       Safetensors.write(model, metadata, path(recipe), ws);

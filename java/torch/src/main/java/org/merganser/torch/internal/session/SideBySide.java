@@ -1,29 +1,41 @@
 // SPDX-License-Identifier: Apache-2.0
-package org.merganser.lab.experiment;
+package org.merganser.torch.internal.session;
 
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
 import java.util.concurrent.atomic.AtomicLong;
-import org.apache.commons.io.function.IOFunction;
 import org.merganser.compute.Progress;
 import org.merganser.compute.Workspace;
 import org.merganser.internal.Threads;
 
 /**
- * Runs optimisations side by side, each with one thread and a Workspace of its own: what one of
- * them finds does not depend on the others, nor on how many run at once. All have ended when one
- * has failed.
+ * Runs optimisations side by side, such as training, fine-tuning or NP Merge, each with one thread
+ * and a Workspace of its own: what one of them finds does not depend on the others, nor on how many
+ * run at once. All have ended when one has failed.
  *
+ * @param ws says on which backend, how many at once, and until when; it is told of their steps
  * @param steps of each, at most
  */
-record SideBySide(Workspace ws, long steps) {
+public record SideBySide(Workspace ws, long steps) {
+
+  /** One of them. */
+  @FunctionalInterface
+  public interface Job<T> {
+    /**
+     * @param own its Workspace, closed afterwards
+     */
+    T run(Workspace own) throws IOException;
+  }
 
   /**
+   * Runs all and returns what they find, in their order.
+   *
+   * @param stage for progress
    * @param seeds of the Workspace of each
    */
-  <T> List<T> all(String stage, List<Long> seeds, List<IOFunction<Workspace, T>> jobs)
+  public <T> List<T> all(String stage, List<Long> seeds, List<? extends Job<T>> jobs)
       throws IOException {
     AtomicLong done = new AtomicLong();
     List<Callable<T>> calls = new ArrayList<>();
@@ -36,8 +48,7 @@ record SideBySide(Workspace ws, long steps) {
     }
   }
 
-  private <T> T one(
-      IOFunction<Workspace, T> job, String stage, long seed, AtomicLong done, long total)
+  private <T> T one(Job<T> job, String stage, long seed, AtomicLong done, long total)
       throws IOException {
     long[] own = new long[1];
     try (Workspace workspace =
@@ -63,7 +74,7 @@ record SideBySide(Workspace ws, long steps) {
                   }
                 })
             .open()) {
-      T result = job.apply(workspace);
+      T result = job.run(workspace);
       // It may have stopped early.
       report(stage, done.addAndGet(steps - own[0]), total, "");
       return result;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-package org.merganser.lab.experiment;
+package org.merganser.torch.training;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
@@ -7,12 +7,15 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Optional;
 import java.util.Set;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.merganser.compute.Workspace;
 import org.merganser.error.FormatException;
 import org.merganser.io.Checkpoint;
 import org.merganser.io.MemoryCheckpoint;
@@ -22,7 +25,6 @@ import org.merganser.torch.Augmentation;
 import org.merganser.torch.Examples;
 import org.merganser.torch.TorchNetwork;
 import org.merganser.torch.layers.Activation;
-import org.merganser.torch.training.Trainer;
 
 class ModelCacheTest {
   private static final TorchNetwork NETWORK = TorchNetwork.mlp(4, 5, 1, 2, Activation.RELU);
@@ -128,7 +130,43 @@ class ModelCacheTest {
 
   private static String digest(float[] values, int[] labels, int classes, long... shape) {
     try (Examples data = new Examples(Tensor.of(values, shape), labels, classes)) {
-      return Recipe.digest(data);
+      return data.digest();
+    }
+  }
+
+  /** What who merges begins with: models of several seeds, trained once. */
+  @Test
+  void modelsOfSeveralSeedsAreTrainedOnce() throws IOException {
+    Path kept = temp.resolve("models");
+    List<String> stages = new ArrayList<>();
+    float[] values = {1, 2, 3, 4, 5, 6, 7, 8};
+    try (Examples data = new Examples(Tensor.of(values, 2, 4), new int[] {0, 1}, 2);
+        Workspace ws =
+            Workspace.builder().threads(2).progress((stage, at, of) -> stages.add(stage)).open();
+        Workspace own = Workspace.builder().threads(1).seed(4).open();
+        MemoryCheckpoint initial = NETWORK.initialise(4);
+        MemoryCheckpoint alone = Trainer.train(NETWORK, initial, data, OPTIONS, own)) {
+      ModelTraining training = new ModelTraining(NETWORK, OPTIONS, Optional.of(kept), ws);
+      List<MemoryCheckpoint> models = training.train(data, 3, 4);
+      assertThat(stages).containsOnly("train");
+      stages.clear();
+      List<MemoryCheckpoint> again = training.train(data, 3, 4);
+      assertThat(stages).containsOnly("models from cache");
+      assertThat(new ModelTraining(NETWORK, OPTIONS, Optional.empty(), ws).train(data, 4))
+          .singleElement()
+          .satisfies(model -> assertSame(model, alone));
+      assertSame(models.get(1), alone);
+      assertSame(again.get(0), models.get(0));
+      assertSame(again.get(1), models.get(1));
+      assertThat(models.get(0).tensor("fc1.weight").sameBytes(alone.tensor("fc1.weight")))
+          .isFalse();
+    }
+    assertThat(kept.toFile().list()).hasSize(2);
+  }
+
+  private static void assertSame(MemoryCheckpoint found, MemoryCheckpoint wanted) {
+    for (String name : wanted.tensors().keySet()) {
+      assertThat(found.tensor(name).sameBytes(wanted.tensor(name))).as(name).isTrue();
     }
   }
 
