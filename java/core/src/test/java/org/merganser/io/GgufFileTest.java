@@ -3,6 +3,7 @@ package org.merganser.io;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.junit.jupiter.api.Assumptions.assumeFalse;
 import static org.merganser.io.GgufBytes.floats;
 import static org.merganser.testing.Work.WS;
 
@@ -231,6 +232,31 @@ class GgufFileTest {
         assertThat(again.metadata()).containsEntry("general.architecture", "llama");
         String name = "model.layers.11.self_attn.q_proj.weight";
         compare(again, read, name, 0, read.info(name).size());
+      }
+    }
+  }
+
+  /** A model of someone's: {@code -Dmerganser.gguf=PATH}. */
+  @Test
+  void aFileOnThisMachine() throws IOException {
+    String path = System.getProperty("merganser.gguf", "");
+    assumeFalse(path.isEmpty(), "skipped: -Dmerganser.gguf=PATH names no file");
+    try (ModelDirectory model = ModelDirectory.open(Path.of(path))) {
+      Checkpoint read = model.checkpoint();
+      String architecture = read.metadata().get("general.architecture");
+      assertThat(read.tensors().keySet())
+          .allMatch(name -> name.startsWith("model.") || name.startsWith("lm_head."));
+      assertThat(read.metadata())
+          .containsEntry(architecture + ".block_count", String.valueOf(model.layers()));
+      for (Map.Entry<String, TensorInfo> each : read.tensors().entrySet()) {
+        try (Tensor tensor = read.read(each.getKey(), WS);
+            Tensor wide = tensor.to(DType.F32, WS)) {
+          double largest = 0;
+          for (float value : wide.toFloatArray()) {
+            largest = Math.max(largest, Math.abs((double) value));
+          }
+          assertThat(largest).as(each.getKey()).isPositive().isLessThan(1e4);
+        }
       }
     }
   }
