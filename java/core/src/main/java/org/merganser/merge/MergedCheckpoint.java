@@ -2,10 +2,12 @@
 package org.merganser.merge;
 
 import java.io.IOException;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalInt;
 import java.util.Set;
+import java.util.TreeSet;
 import java.util.concurrent.ConcurrentHashMap;
 import org.merganser.compute.Workspace;
 import org.merganser.error.IncompatibleModelsException;
@@ -24,6 +26,9 @@ final class MergedCheckpoint extends CheckpointView {
 
   /** Functions of tensors read before, with their statistics. */
   private final Map<String, TileFunction> functions = new ConcurrentHashMap<>();
+
+  /** Sums over all tensors, once they were asked for. */
+  private double[] totals;
 
   /** Tensors that were found to be equal in all models and are not computed. */
   private final Set<String> equal = ConcurrentHashMap.newKeySet();
@@ -64,13 +69,52 @@ final class MergedCheckpoint extends CheckpointView {
     if (isComputed(name, info)) {
       chosen = method.choose(name, info);
       if (chosen.isEmpty() && !equal.contains(name)) {
-        merge(method, new TensorGroup(problem, sources(), name, method), from, to, into, ws);
+        merge(method, group(name), from, to, into, ws);
         return;
       }
     } else if (!problem.counters().contains(name)) {
       requireEqual(name, ws);
     }
     problem.models().get(chosen.orElse(0)).readRange(name, from, to, into, ws);
+  }
+
+  private TensorGroup group(String name) {
+    return new TensorGroup(problem, sources(), name, merger.of(name), this::totals);
+  }
+
+  private synchronized double[] totals(Workspace ws) throws IOException {
+    if (totals == null) {
+      double[] sums = new double[0];
+      for (String name : new TreeSet<>(tensors().keySet())) {
+        if (isComputed(name, info(name)) && !equal.contains(name)) {
+          sums = plus(sums, measure(name, ws));
+        }
+      }
+      totals = sums;
+    }
+    return totals.clone();
+  }
+
+  private double[] measure(String name, Workspace ws) throws IOException {
+    TensorMerger method = merger.of(name);
+    TensorGroup group = group(name);
+    try {
+      return method.measure(group, ws);
+    } catch (TensorGroup.NotFinite e) {
+      if (!method.keepsEqual() || !group.isMask(ws)) {
+        throw group.notFinite(ws);
+      }
+      equal.add(name);
+      return new double[0];
+    }
+  }
+
+  private static double[] plus(double[] a, double[] b) {
+    double[] sum = Arrays.copyOf(a, Math.max(a.length, b.length));
+    for (int i = 0; i < b.length; i++) {
+      sum[i] += b[i];
+    }
+    return sum;
   }
 
   private void merge(
@@ -151,7 +195,7 @@ final class MergedCheckpoint extends CheckpointView {
     if (equal.contains(name)) {
       return;
     }
-    int other = new TensorGroup(problem, sources(), name, merger.of(name)).differing(ws);
+    int other = group(name).differing(ws);
     if (other > 0) {
       List<Checkpoint> models = problem.models();
       throw new IncompatibleModelsException(

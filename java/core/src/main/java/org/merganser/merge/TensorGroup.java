@@ -32,7 +32,14 @@ final class TensorGroup implements TensorMerger.Group {
   private final String name;
   private final TensorMerger method;
   private final List<Checkpoint> inputs;
+  private final Totals totals;
   private final TensorInfo info;
+
+  /** Numbers summed over all tensors. */
+  @FunctionalInterface
+  interface Totals {
+    double[] of(Workspace ws) throws IOException;
+  }
 
   /** Leads from where a value is read to where it is known what that means. */
   static final class NotFinite extends RuntimeException {
@@ -46,11 +53,17 @@ final class TensorGroup implements TensorMerger.Group {
   /**
    * @param inputs the models, and the base after them
    */
-  TensorGroup(MergeProblem problem, List<Checkpoint> inputs, String name, TensorMerger method) {
+  TensorGroup(
+      MergeProblem problem,
+      List<Checkpoint> inputs,
+      String name,
+      TensorMerger method,
+      Totals totals) {
     this.problem = problem;
     this.name = name;
     this.method = method;
     this.inputs = inputs;
+    this.totals = totals;
     this.info = inputs.get(0).info(name);
   }
 
@@ -174,6 +187,11 @@ final class TensorGroup implements TensorMerger.Group {
   @Override
   public Tensor base(Workspace ws) throws IOException {
     return whole(problem.base().orElseThrow(), ws);
+  }
+
+  @Override
+  public double[] totals(Workspace ws) throws IOException {
+    return totals.of(ws);
   }
 
   private Tensor whole(Checkpoint input, Workspace ws) throws IOException {

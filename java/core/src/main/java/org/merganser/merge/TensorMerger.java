@@ -84,6 +84,9 @@ public abstract class TensorMerger implements Merger {
 
     /** That of the base, likewise. */
     Tensor base(Workspace ws) throws IOException;
+
+    /** What {@link TensorMerger#measure} gives, summed over all tensors of the merged model. */
+    double[] totals(Workspace ws) throws IOException;
   }
 
   /** What the function of a tensor must see at once. */
@@ -102,6 +105,15 @@ public abstract class TensorMerger implements Merger {
    * model: numbers, no tensors.
    */
   protected abstract TileFunction prepare(Group group, Workspace ws) throws IOException;
+
+  /**
+   * Numbers of one tensor that are needed summed over all tensors ({@link Group#totals}), as many
+   * for each; none, unless a method says otherwise. Called once for each tensor of a merged model,
+   * in the order of their names.
+   */
+  protected double[] measure(Group group, Workspace ws) throws IOException {
+    return new double[0];
+  }
 
   /**
    * Refuses options that do not fit; called for every tensor that is computed, before any is read.
