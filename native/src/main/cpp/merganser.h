@@ -21,7 +21,7 @@
 #define MG_API __attribute__((visibility("default")))
 
 /* Raised whenever a signature or the meaning of an argument changes; Java refuses another value. */
-#define MG_ABI_VERSION 7
+#define MG_ABI_VERSION 8
 
 #ifdef __cplusplus
 extern "C" {
@@ -115,6 +115,14 @@ MG_API int32_t mg_copy(mg_context* context, void* to, int32_t to_device, const v
  * a few bytes, are not counted. */
 MG_API int32_t mg_transfer_counts(const mg_context* context, int64_t* host_to_device, int64_t* device_to_host);
 
+/* Order with another library that works on the same arrays, by its stream on the context's device: a cudaStream_t, or NULL
+ * for the default stream. After mg_context_wait, routines and copies of this context begin when everything is done that
+ * lies on the stream by now; after mg_context_signal, what is put on the stream begins when everything is done that this
+ * context has begun. The device keeps the order by events; the host waits for nothing. On the CPU there are no streams,
+ * and neither does anything. Both work on a cancelled context. */
+MG_API int32_t mg_context_wait(mg_context* context, void* stream);
+MG_API int32_t mg_context_signal(mg_context* context, void* stream);
+
 /* ---- Moments ------------------------------------------------------------------------------------------ */
 
 /* Precision of the products inside a batch; the state is always F64 outside MG_MOMENTS_F32.
@@ -191,6 +199,12 @@ typedef struct mg_polar_report {
  * call. When one fails, the message says which, and the outputs of others may have been written. */
 MG_API int32_t mg_polar(mg_context* context, int32_t dtype, int64_t count, int64_t n, const double* a, int64_t lda,
                         double* q, int64_t ldq, double* sigma, mg_polar_report* reports);
+
+/* Thin singular value decomposition a = u diag(sigma) vt of m x n, with r = min(m, n): u [m x r] and vt [r x n] have
+ * orthonormal columns and rows, sigma [r] is decreasing. The sign of a pair of vectors is free. All in F64. Fails with
+ * MG_NUMERICAL where a is not finite. */
+MG_API int32_t mg_svd(mg_context* context, int64_t m, int64_t n, const double* a, int64_t lda, double* u, int64_t ldu,
+                      double* sigma, double* vt, int64_t ldvt);
 
 typedef struct mg_cca_report {
   int64_t rank;       /* canonical correlations > 1e-6 * largest */
@@ -300,7 +314,7 @@ MG_API int32_t mg_nonfinite_count(mg_context* context, int32_t dtype, int64_t co
 typedef enum mg_trim { MG_TRIM_NONE = 0, MG_TRIM_MAGNITUDE = 1, MG_TRIM_RANDOM = 2 } mg_trim;
 
 /* What becomes of one task vector d = x - base:  u_i = weight * (scale * d_i) where element i is kept, else 0.
- *   MAGNITUDE  keeps |d_i| > threshold and NaN, and |d_i| = threshold up to index `last` (see mg_kth_magnitude)
+ *   MAGNITUDE  keeps |d_i| > threshold and NaN, and |d_i| = threshold up to index `last` (see mg_magnitude_find)
  *   RANDOM     keeps an element when its word of Philox4x32-10 is below `keep` = floor(probability * 2^32), at most
  *              2^32: key `key` (low word first), counter (i>>2 low, i>>2 high, subsequence, 0), word i & 3
  * A scale of exactly 1 is left out. */
@@ -325,20 +339,15 @@ MG_API int32_t mg_task_merge(mg_context* context, int32_t dtype, int64_t first, 
                              const void* base, const void* const* in, const mg_task* tasks, int32_t elect,
                              int32_t normalise, double lambda, void* out);
 
-/* The magnitude of rank k (1 is the largest) of x, or of x - base when base is not NULL: of equal ones, exactly
- * k - (number above the threshold) are kept, those of lowest index, the last of them at `last`. Differences are formed
- * in F32, in F64 for MG_F64. NaN is MG_NUMERICAL with their number and the first index. */
+/* sums = x.y, x.x, y.y in F64, in an order that depends on `count` only. */
+MG_API int32_t mg_dot_products(mg_context* context, int32_t dtype, int64_t count, const void* x, const void* y,
+                           double* sums);
+
+/* What is selected of numbers that are not negative: those above the threshold, and those equal to it up to `last`. */
 typedef struct mg_threshold {
   double threshold;
   int64_t last;
 } mg_threshold;
-
-MG_API int32_t mg_kth_magnitude(mg_context* context, int32_t dtype, int64_t count, const void* x, const void* base,
-                                int64_t k, mg_threshold* out);
-
-/* sums = x.y, x.x, y.y in F64, in an order that depends on `count` only. */
-MG_API int32_t mg_dot_products(mg_context* context, int32_t dtype, int64_t count, const void* x, const void* y,
-                           double* sums);
 
 /* Formulas of mergers over the differences d_k = x_k - b of N models to a base, element by element, with parameters
  * p[0], p[1] and one number w_k = p[2 + k] for each model. In F32, in F64 for MG_F64.
@@ -353,10 +362,9 @@ MG_API int32_t mg_dot_products(mg_context* context, int32_t dtype, int64_t count
  *   EMR            u = s max |d_k| over the d_k of sign s, s = + where sum_k d_k > 0, else -; out = b + p[1] u where
  *                  d of model p[0] has that sign, else b
  *   WHERE          out = x_0 where x_1 >= 0 is selected, else b; of two arrays
- * Numbers that are not negative are selected above the threshold, and those equal to it up to index `last` (see
- * mg_kth_magnitude); `selected` NULL selects all, and is ignored by the other formulas. Where b is the result of sums it
- * loses the sign of -0. The arrays may be a part of a tensor, from its element `first` on. `base` NULL is 0. `out` may be
- * one of the inputs. NaN results are the positive quiet NaN without payload. */
+ * `selected` NULL selects all, and is ignored by the other formulas. Where b is the result of sums it loses the sign of
+ * -0. The arrays may be a part of a tensor, from its element `first` on. `base` NULL is 0. `out` may be one of the inputs.
+ * NaN results are the positive quiet NaN without payload. */
 typedef enum mg_formula {
   MG_FORMULA_NEARSWAP = 0,
   MG_FORMULA_MAGMAX = 1,
@@ -449,6 +457,39 @@ MG_API int32_t mg_np_load(mg_context* context, mg_np* np, int32_t slot, int32_t 
 /* Steps made so far; to go on, the number that M and V come from, which Adam's corrections of their bias depend on. */
 MG_API int64_t mg_np_steps(const mg_np* np);
 MG_API int32_t mg_np_resume(mg_context* context, mg_np* np, int64_t steps);
+
+/* ---- Ranks of magnitudes ------------------------------------------------------------------------------- */
+
+/* For the selection of the magnitude |x|, or |x - base| when base is not NULL, of a given rank in arrays that are never
+ * in memory at once: by digits of its bits from the top, tile after tile. Differences are formed in F32, in F64 for
+ * MG_F64. The bits of a magnitude are 31 of F32, to which F16 and BF16 are widened, 63 of MG_F64. They order as
+ * magnitudes do; NaN are above infinity. */
+
+/* counts[d] += number of elements whose bits are prefix, then the digit d of `width` bits, 1 to 16, then `shift` bits.
+ * `counts` [2^width] lies on the context's device. */
+MG_API int32_t mg_magnitude_counts(mg_context* context, int32_t dtype, int64_t count, const void* x, const void* base,
+                                   int32_t shift, int32_t width, int64_t prefix, int64_t* counts);
+
+/* The index of the need-th element, need >= 1, whose magnitude is `threshold`, or -1 where there are fewer, and their
+ * number, at most `need`: of equal magnitudes those of lowest index are kept. */
+MG_API int32_t mg_magnitude_find(mg_context* context, int32_t dtype, int64_t count, const void* x, const void* base,
+                                 double threshold, int64_t need, int64_t* found, int64_t* index);
+
+/* Random drop by rank: of each of `rows` rows of d = x - base, `length` elements one after the other, the element of
+ * rank r, 0 for the smallest magnitude, of equal ones the last, is kept with the probability
+ *   p = density - epsilon + r / (length - 1) * 2 epsilon, density where length is 1,
+ * as MG_TRIM_RANDOM keeps it: i is its index in the arrays plus `first`. out = d, with `inverse` d / p, where kept, else
+ * 0, in F32, in F64 for MG_F64. 0 < density - epsilon and density + epsilon < 1; length is below 2^31. */
+typedef struct mg_ranked_drop_options {
+  double density;
+  double epsilon;
+  int64_t key;
+  int32_t subsequence;
+  int32_t inverse;
+} mg_ranked_drop_options;
+
+MG_API int32_t mg_ranked_drop(mg_context* context, int32_t dtype, int64_t rows, int64_t length, int64_t first,
+                              const void* x, const void* base, const mg_ranked_drop_options* options, void* out);
 
 #ifdef __cplusplus
 }

@@ -15,12 +15,18 @@
 
 using merganser::guard;
 using merganser::Long;
+using merganser::Table;
 
 namespace {
 
 const char* text_or_error(const char* (*text_of)()) {
   const char* text = "";
   return guard([&] { text = text_of(); }) == MG_OK ? text : merganser::last_error();
+}
+
+int32_t order(int32_t (*Table::*entry)(mg_context*, void*), mg_context* context, void* stream) {
+  const int32_t status = guard([&] { MG_REQUIRE(context, "context is NULL"); });
+  return status != MG_OK ? status : (context->table->*entry)(context, stream);
 }
 
 }  // namespace
@@ -136,6 +142,10 @@ int32_t mg_copy(mg_context* context, void* to, int32_t to_device, const void* fr
     if (from_device != MG_DEVICE_HOST && to_device == MG_DEVICE_HOST) context->device_to_host += bytes;
   });
 }
+
+int32_t mg_context_wait(mg_context* context, void* stream) { return order(&Table::wait, context, stream); }
+
+int32_t mg_context_signal(mg_context* context, void* stream) { return order(&Table::signal, context, stream); }
 
 int32_t mg_transfer_counts(const mg_context* context, int64_t* host_to_device, int64_t* device_to_host) {
   return guard([&] {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The exported functions of linear algebra.
+#include <algorithm>
 #include <cmath>
 
 #include "abi/checks.h"
@@ -68,6 +69,22 @@ int32_t mg_polar(mg_context* context, int32_t dtype, int64_t count, int64_t n, c
     check_pointer(reports, "reports");
   };
   return dispatch(check, &Table::polar, context, dtype, count, n, a, lda, q, ldq, sigma, reports);
+}
+
+int32_t mg_svd(mg_context* context, int64_t m, int64_t n, const double* a, int64_t lda, double* u, int64_t ldu,
+               double* sigma, double* vt, int64_t ldvt) {
+  auto check = [&] {
+    MG_REQUIRE(m >= 1, "m must be >= 1, not %lld", Long{m});
+    MG_REQUIRE(n >= 1, "n must be >= 1, not %lld", Long{n});
+    check_leading(lda, n, "lda");
+    check_leading(ldu, std::min(m, n), "ldu");
+    check_leading(ldvt, n, "ldvt");
+    check_array(context, "svd", a, "a");
+    check_array(context, "svd", u, "u");
+    check_array(context, "svd", sigma, "sigma");
+    check_array(context, "svd", vt, "vt");
+  };
+  return dispatch(check, &Table::svd, context, m, n, a, lda, u, ldu, sigma, vt, ldvt);
 }
 
 int32_t mg_cca_map(mg_context* context, int32_t dtype, int64_t n, const double* sxx, const double* syy,

@@ -73,19 +73,6 @@ int32_t mg_task_merge(mg_context* context, int32_t dtype, int64_t first, int64_t
                   lambda, out);
 }
 
-int32_t mg_kth_magnitude(mg_context* context, int32_t dtype, int64_t count, const void* x, const void* base, int64_t k,
-                         mg_threshold* out) {
-  auto check = [&] {
-    check_dtype(dtype);
-    MG_REQUIRE(count >= 1 && k >= 1 && k <= count, "k = %lld of %lld values; expected 1 <= k <= count", Long{k},
-               Long{count});
-    check_array(context, "kth_magnitude", x, "x");
-    if (base) check_resident(context, base, "kth_magnitude", "base");
-    check_pointer(out, "out");
-  };
-  return dispatch(check, &Table::kth_magnitude, context, dtype, count, x, base, k, out);
-}
-
 int32_t mg_dot_products(mg_context* context, int32_t dtype, int64_t count, const void* x, const void* y, double* sums) {
   auto check = [&] {
     check_dtype(dtype);
@@ -155,6 +142,63 @@ int32_t mg_fusion_scores(mg_context* context, int32_t dtype, int64_t skipped, in
     }
   };
   return dispatch(check, &Table::fusion_scores, context, dtype, skipped, count, cols, x, base, divergences, out);
+}
+
+int32_t mg_magnitude_counts(mg_context* context, int32_t dtype, int64_t count, const void* x, const void* base,
+                            int32_t shift, int32_t width, int64_t prefix, int64_t* counts) {
+  auto check = [&] {
+    check_dtype(dtype);
+    check_size(count, "count");
+    const int32_t bits = dtype == MG_F64 ? 63 : 31;
+    MG_REQUIRE(width >= 1 && width <= 16, "width must be in [1, 16], not %d", width);
+    MG_REQUIRE(shift >= 0 && shift + width <= bits, "shift = %d and width = %d of %d bits", shift, width, bits);
+    MG_REQUIRE(prefix >= 0 && prefix >> (bits - shift - width) == 0, "prefix %lld has more than %d bits", Long{prefix},
+               bits - shift - width);
+    if (count > 0) {
+      check_array(context, "magnitude_counts", x, "x");
+      if (base) check_resident(context, base, "magnitude_counts", "base");
+    }
+    check_array(context, "magnitude_counts", counts, "counts");
+  };
+  return dispatch(check, &Table::magnitude_counts, context, dtype, count, x, base, shift, width, prefix, counts);
+}
+
+int32_t mg_magnitude_find(mg_context* context, int32_t dtype, int64_t count, const void* x, const void* base,
+                          double threshold, int64_t need, int64_t* found, int64_t* index) {
+  auto check = [&] {
+    check_dtype(dtype);
+    check_size(count, "count");
+    MG_REQUIRE(threshold >= 0, "the threshold must be >= 0, not %g", threshold);
+    MG_REQUIRE(need >= 1, "need must be >= 1, not %lld", Long{need});
+    if (count > 0) {
+      check_array(context, "magnitude_find", x, "x");
+      if (base) check_resident(context, base, "magnitude_find", "base");
+    }
+    check_pointer(found, "found");
+    check_pointer(index, "index");
+  };
+  return dispatch(check, &Table::magnitude_find, context, dtype, count, x, base, threshold, need, found, index);
+}
+
+int32_t mg_ranked_drop(mg_context* context, int32_t dtype, int64_t rows, int64_t length, int64_t first, const void* x,
+                       const void* base, const mg_ranked_drop_options* options, void* out) {
+  auto check = [&] {
+    check_dtype(dtype);
+    check_size(rows, "rows");
+    check_size(first, "first");
+    MG_REQUIRE(length >= 1 && length <= INT32_MAX, "length must be in [1, 2^31), not %lld", Long{length});
+    check_pointer(options, "options");
+    const double least = options->density - options->epsilon, most = options->density + options->epsilon;
+    MG_REQUIRE(options->epsilon >= 0 && least > 0 && most < 1,
+               "density %g and epsilon %g; the density less and plus epsilon must be in (0, 1)", options->density,
+               options->epsilon);
+    if (rows > 0) {
+      check_array(context, "ranked_drop", x, "x");
+      check_array(context, "ranked_drop", base, "base");
+      check_array(context, "ranked_drop", out, "out");
+    }
+  };
+  return dispatch(check, &Table::ranked_drop, context, dtype, rows, length, first, x, base, options, out);
 }
 
 }  // extern "C"

@@ -29,6 +29,9 @@ struct Table {
   int32_t (*allocate)(mg_context*, int64_t bytes, void** out);
   void (*release)(void* pointer);
   int32_t (*copy)(mg_context*, void* to, int32_t to_device, const void* from, int32_t from_device, int64_t bytes);
+  // Order with a stream of another library.
+  int32_t (*wait)(mg_context*, void* stream);
+  int32_t (*signal)(mg_context*, void* stream);
 
 #define MG_ENTRY(routine) decltype(&mg_##routine) routine;
   MG_ROUTINES(MG_ENTRY)

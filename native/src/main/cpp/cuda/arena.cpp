@@ -20,7 +20,7 @@ int64_t rounded(int64_t bytes) { return (bytes + kAlignment - 1) / kAlignment * 
 
 // A block that is given back has its next owner at once.
 void Arena::free_from(size_t first) {
-  if (first < chunks_.size() && stream_) cudaStreamSynchronize(stream_);
+  if (first < chunks_.size() && stream_) static_cast<void>(cudaStreamSynchronize(stream_));
   while (chunks_.size() > first) chunks_.pop_back();
 }
 

@@ -109,7 +109,7 @@ class Batch {
     }
     if (!problems_.empty()) run(of_type, memory, shared, route);
   }
-  ~Batch() { cudaStreamSynchronize(s_.stream); }
+  ~Batch() { static_cast<void>(cudaStreamSynchronize(s_.stream)); }
   Batch(const Batch&) = delete;
   Batch& operator=(const Batch&) = delete;
 

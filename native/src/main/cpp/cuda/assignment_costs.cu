@@ -43,6 +43,11 @@ int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 dim3 grid(int64_t x, int64_t y = 1) { return dim3(static_cast<unsigned int>(x), static_cast<unsigned int>(y)); }
 
+// Of a block that has one row: a warp for each 64 columns, as far as there are.
+int row_threads(int64_t cols) {
+  return static_cast<int>(32 * std::max<int64_t>(1, std::min<int64_t>(kWarps, divide_up(cols, 64))));
+}
+
 // Calls run with a value of the elements' type.
 template <typename Run>
 void with_real(int32_t type, const Run& run) {
@@ -95,7 +100,7 @@ DeviceCosts::DeviceCosts(mg_context* context, const mg_costs& given, bool maximi
 }
 
 // Copies may still run where a phase was cancelled.
-DeviceCosts::~DeviceCosts() { cudaStreamSynchronize(s_.stream); }
+DeviceCosts::~DeviceCosts() { static_cast<void>(cudaStreamSynchronize(s_.stream)); }
 
 void DeviceCosts::send(void* device, const void* host, int64_t bytes) {
   cuda::check(cudaMemcpyAsync(device, host, static_cast<size_t>(bytes), cudaMemcpyHostToDevice, s_.stream), kCopying);
@@ -149,7 +154,7 @@ CostPart DeviceCosts::part(int64_t first, int64_t count, const int32_t* index) {
       launch(s_, kName, grid(divide_up(cols, kTile), divide_up(count, kTile)), kThreads, 0, factor_part<T>, given_.x,
              given_.ldx, given_.y, given_.ldy, given_.k, first, index, count, cols, reinterpret_cast<double*>(part_));
     } else {
-      launch(s_, kName, grid(count), kThreads, 0, align_part<T>, given_.x, given_.ldx, first, index, cols,
+      launch(s_, kName, grid(count), row_threads(cols), 0, align_part<T>, given_.x, given_.ldx, first, index, cols,
              reinterpret_cast<WordOf<T>*>(part_));
     }
   });
@@ -184,7 +189,7 @@ void DeviceCosts::check() {
   start_search();
   for_parts([&](const CostPart& part) {
     with_real(type, [&](auto real) {
-      launch(s_, kName, grid(part.count), kThreads, 0, bad_rows<decltype(real)>, part, cols, s_.counters);
+      launch(s_, kName, grid(part.count), row_threads(cols), 0, bad_rows<decltype(real)>, part, cols, s_.counters);
     });
   });
   const int64_t bad = end_search();
@@ -241,7 +246,7 @@ void DeviceCosts::next_minima() {
   send(index_there_, index_, count * 4);
   const CostPart part = this->part(0, count, index_there_);
   with_real(type, [&](auto real) {
-    launch(s_, kName, grid(count), kThreads, 0, tight_columns<decltype(real)>, part, cols, prices_, numbers_,
+    launch(s_, kName, grid(count), row_threads(cols), 0, tight_columns<decltype(real)>, part, cols, prices_, numbers_,
            tight_there_);
   });
   receive(pinned_numbers_, numbers_, count * 8);
@@ -277,8 +282,8 @@ void DeviceCosts::build_free_lists(CandidateLists& lists, const int32_t* column_
 
 void DeviceCosts::make_lists(const CandidateLists& lists, const CostPart& part) {
   with_real(type, [&](auto real) {
-    launch(s_, kName, grid(part.count), kThreads, 0, wide_lists<decltype(real)>, part, cols, prices_, lists.scale(),
-           wide_rank(lists.rank()), lists.rank(), wide_there_ + part.first * list_bytes(), list_bytes());
+    launch(s_, kName, grid(part.count), row_threads(cols), 0, wide_lists<decltype(real)>, part, cols, prices_,
+           lists.scale(), wide_rank(lists.rank()), lists.rank(), wide_there_ + part.first * list_bytes(), list_bytes());
   });
 }
 
@@ -298,8 +303,8 @@ int64_t DeviceCosts::excesses(const int64_t* columns, const double* u, const dou
   send(numbers_, pinned_numbers_, rows * 8);
   for_parts([&](const CostPart& part) {
     with_real(type, [&](auto real) {
-      launch(s_, kName, grid(part.count), kThreads, 0, excesses_of<decltype(real)>, part, cols, places_, numbers_,
-             prices_, numbers_ + rows, s_.counters);
+      launch(s_, kName, grid(part.count), row_threads(cols), 0, excesses_of<decltype(real)>, part, cols, places_,
+             numbers_, prices_, numbers_ + rows, s_.counters);
     });
   });
   receive(pinned_numbers_ + rows, numbers_ + rows, rows * 8);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The kernels of assignment_costs.cu, whose head says what they are.
+// The kernels of assignment_costs.cu, whose head says what they are. Blocks of one row have as many threads as its
+// columns need, kThreads at most.
 #pragma once
 
 #include "cuda/costs.cuh"
@@ -69,7 +70,7 @@ template <typename T>
 __global__ void __launch_bounds__(kThreads)
     align_part(const void* x, int64_t ld, int64_t first, const int32_t* index, int64_t cols, WordOf<T>* out) {
   const int64_t r = blockIdx.x, row = index ? index[r] : first + r;
-  for (int64_t j = threadIdx.x; j < cols; j += kThreads) {
+  for (int64_t j = threadIdx.x; j < cols; j += blockDim.x) {
     out[r * cols + j] = load<WordOf<T>, 1>(x, row * ld + j).word[0];
   }
 }
@@ -98,7 +99,7 @@ template <typename Real>
 __global__ void __launch_bounds__(kThreads) bad_rows(CostPart part, int64_t cols, unsigned long long* bad) {
   const PartRow<Real> c(part, blockIdx.x);
   bool found = false;
-  for (int64_t j = threadIdx.x; j < cols; j += kThreads) found = found || !acceptable(c[j]);
+  for (int64_t j = threadIdx.x; j < cols; j += blockDim.x) found = found || !acceptable(c[j]);
   if (found) atomicMin(bad, static_cast<unsigned long long>(part.first + blockIdx.x));
 }
 
@@ -152,14 +153,14 @@ __global__ void __launch_bounds__(kThreads)
   const PartRow<Real> c(part, blockIdx.x);
   double mine = infinity();
 #pragma unroll 4
-  for (int64_t j = threadIdx.x; j < cols; j += kThreads) {
+  for (int64_t j = threadIdx.x; j < cols; j += blockDim.x) {
     const double h = c[j] - v[j];
     if (h < mine) mine = h;
   }
   mine = extreme_of_block<false>(mine, shared);
   if (threadIdx.x == 0) least[blockIdx.x] = mine;
   const int64_t words = (cols + 31) / 32;
-  for (int64_t w = threadIdx.x / 32; w < words; w += kWarps) {
+  for (int64_t w = threadIdx.x / 32; w < words; w += blockDim.x / 32) {
     const int64_t j = 32 * w + threadIdx.x % 32;
     const bool here = j < cols;
     const unsigned int bits = __ballot_sync(0xffffffffu, here && c[here ? j : 0] - v[here ? j : 0] == mine);
@@ -177,6 +178,7 @@ __global__ void __launch_bounds__(kThreads)
   __shared__ float minima[kListBlocks], of_warp[kWarps][kListBlocks];
   __shared__ int count[kWarps], found[kWarps][kWide];
   const int warp = static_cast<int>(threadIdx.x) / 32, lane = static_cast<int>(threadIdx.x) % 32;
+  const int warps = static_cast<int>(blockDim.x) / 32;
   const PartRow<Real> c(part, blockIdx.x);
   const float none = __int_as_float(0x7f800000);
   const int64_t slab = (cols + kListBlocks - 1) / kListBlocks * 16;
@@ -184,7 +186,7 @@ __global__ void __launch_bounds__(kThreads)
     const int64_t end = (s + 1) * slab < cols ? (s + 1) * slab : cols;
     float least = none;
 #pragma unroll 4
-    for (int64_t j = s * slab + threadIdx.x; j < end; j += kThreads) {
+    for (int64_t j = s * slab + threadIdx.x; j < end; j += blockDim.x) {
       const float h = narrow_reduced(c[j], v[j], scale);
       if (h < least) least = h;
     }
@@ -193,16 +195,16 @@ __global__ void __launch_bounds__(kThreads)
     if (lane < 16) of_warp[warp][16 * s + lane] = least;
   }
   __syncthreads();
-  if (threadIdx.x < kListBlocks) {
-    float least = of_warp[0][threadIdx.x];
-    for (int w = 1; w < kWarps; ++w) {
-      if (of_warp[w][threadIdx.x] < least) least = of_warp[w][threadIdx.x];
+  for (int b = static_cast<int>(threadIdx.x); b < static_cast<int>(kListBlocks); b += blockDim.x) {
+    float least = of_warp[0][b];
+    for (int w = 1; w < warps; ++w) {
+      if (of_warp[w][b] < least) least = of_warp[w][b];
     }
-    minima[threadIdx.x] = least;
+    minima[b] = least;
   }
   __syncthreads();
   // Each warp has a run of columns.
-  const int64_t run = (cols + kThreads - 1) / kThreads * 32;
+  const int64_t run = (cols + blockDim.x - 1) / blockDim.x * 32;
   const int64_t begin = warp * run < cols ? warp * run : cols, end = begin + run < cols ? begin + run : cols;
   float threshold = 0;
   int total = kWide + 1, before = 0;
@@ -222,7 +224,7 @@ __global__ void __launch_bounds__(kThreads)
     if (lane == 0) count[warp] = mine;
     __syncthreads();
     total = before = 0;
-    for (int w = 0; w < kWarps; ++w) {
+    for (int w = 0; w < warps; ++w) {
       if (w < warp) before += count[w];
       total += count[w];
     }
@@ -262,7 +264,7 @@ __global__ void __launch_bounds__(kThreads)
   double mine = -infinity();
   bool wrong = false;
 #pragma unroll 4
-  for (int64_t j = threadIdx.x; j < cols; j += kThreads) {
+  for (int64_t j = threadIdx.x; j < cols; j += blockDim.x) {
     const double cost = c[j], now = excess(dual, v[j], cost);
     if (now > mine && j != own) mine = now;
     wrong = wrong || !acceptable(cost);

@@ -103,12 +103,12 @@ Blas::Blas(State& state)
     require(set_pointers(handle_, kPointerModeHost), "cublasSetPointerMode");
     math(kMathDefault);
   } catch (...) {
-    if (handle_) destroy_(handle_);
+    if (handle_) static_cast<void>(destroy_(handle_));
     throw;
   }
 }
 
-Blas::~Blas() { destroy_(handle_); }
+Blas::~Blas() { static_cast<void>(destroy_(handle_)); }
 
 void Blas::require(int status, const char* function) const {
   if (status == kLibrarySuccess) return;

@@ -107,16 +107,16 @@ class Solver {
   // The values alone; a is destroyed.
   void eigenvalues(int64_t n, double* a, double* values);
 
-  // a = U diag(sigma) V^T, sigma decreasing, all n x n without gaps; a is destroyed.
-  void svd(int64_t n, double* a, double* u, double* sigma, double* vt);
+  // a = U diag(sigma) V^T of m x n, U m x r, V^T r x n, r = min(m, n), sigma decreasing, without gaps; a is destroyed.
+  void svd(int64_t m, int64_t n, double* a, double* u, double* sigma, double* vt);
 
  private:
   friend Solver& solver(State&, const char* routine);
   void require(int status, const char* function) const;
   int info(const int* device, const char* function) const;
   void syevd(int mode, int64_t n, double* a, double* values);
-  bool gesvdp(int n, double* a, double* u, double* sigma, double* vt);
-  void gesvd(int n, double* a, double* u, double* sigma, double* vt);
+  bool gesvdp(int m, int n, double* a, double* u, double* sigma, double* vt);
+  void gesvd(int m, int n, double* a, double* u, double* sigma, double* vt);
 
   const char* routine_ = "";
   Cusolver::Destroy* destroy_;

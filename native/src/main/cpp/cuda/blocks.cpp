@@ -23,7 +23,7 @@ int64_t whole_steps(int64_t bytes) {
 std::atomic<int64_t> allocations{0};
 
 void free_now(Place place, void* block) noexcept {
-  if ((place == DEVICE ? cudaFree(block) : cudaFreeHost(block)) != cudaSuccess) cudaGetLastError();
+  if ((place == DEVICE ? cudaFree(block) : cudaFreeHost(block)) != cudaSuccess) static_cast<void>(cudaGetLastError());
 }
 
 struct Block {
@@ -58,7 +58,7 @@ int64_t most_kept(Place place) {
 #else
   if (place == PINNED) return int64_t{64} << 20;
   size_t free = 0, total = 0;
-  if (cudaMemGetInfo(&free, &total) != cudaSuccess) cudaGetLastError();
+  if (cudaMemGetInfo(&free, &total) != cudaSuccess) static_cast<void>(cudaGetLastError());
   return static_cast<int64_t>(total / 4);
 #endif
 }
@@ -68,7 +68,7 @@ cudaError_t ask_driver(Place place, int64_t bytes, void** block) {
   const cudaError_t error = place == DEVICE
                                 ? cudaMalloc(block, static_cast<size_t>(bytes))
                                 : cudaHostAlloc(block, static_cast<size_t>(bytes), cudaHostAllocDefault);
-  if (error != cudaSuccess) cudaGetLastError();
+  if (error != cudaSuccess) static_cast<void>(cudaGetLastError());
   return error;
 }
 

@@ -146,7 +146,7 @@ class PolarOfM {
     double* vt = scratch.take<double>(n_ * n_);
     double* sigma = scratch.take<double>(n_);
     put(s_, copy, m_, n_ * n_, cudaMemcpyDeviceToDevice);
-    solver(s_, kRoutine).svd(n_, copy, u, sigma, vt);
+    solver(s_, kRoutine).svd(n_, n_, copy, u, sigma, vt);
     blas(s_, kRoutine).gemm<double>(Op::N, Op::N, n_, n_, n_, 1, u, n_, vt, n_, 0, p_, n_);
     sigma_ = read(s_, kRoutine, sigma, n_);
   }

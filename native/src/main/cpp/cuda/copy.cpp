@@ -22,7 +22,7 @@ constexpr int64_t kSmall = int64_t{64} << 10;
 class Drain {
  public:
   explicit Drain(cudaStream_t stream) : stream_(stream) {}
-  ~Drain() { cudaStreamSynchronize(stream_); }
+  ~Drain() { static_cast<void>(cudaStreamSynchronize(stream_)); }
   Drain(const Drain&) = delete;
   Drain& operator=(const Drain&) = delete;
 
@@ -33,7 +33,7 @@ class Drain {
 bool page_locked(const void* pointer) {
   cudaPointerAttributes found;
   if (cudaPointerGetAttributes(&found, pointer) != cudaSuccess) {
-    cudaGetLastError();
+    static_cast<void>(cudaGetLastError());
     return false;
   }
   return found.type == cudaMemoryTypeHost;
@@ -48,13 +48,13 @@ CopyRing::CopyRing() : memory_(PINNED, kTiles * kTileBytes, "tiles of copies") {
       check(cudaEventCreateWithFlags(&each, cudaEventDisableTiming), "creating an event");
     }
   } catch (...) {
-    if (copied_[0]) cudaEventDestroy(copied_[0]);
+    if (copied_[0]) static_cast<void>(cudaEventDestroy(copied_[0]));
     throw;
   }
 }
 
 CopyRing::~CopyRing() {
-  for (cudaEvent_t each : copied_) cudaEventDestroy(each);
+  for (cudaEvent_t each : copied_) static_cast<void>(cudaEventDestroy(each));
 }
 
 void CopyRing::to_device(mg_context* context, cudaStream_t stream, char* to, const char* from, int64_t bytes) {

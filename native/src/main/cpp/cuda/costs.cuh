@@ -49,7 +49,7 @@ __device__ __forceinline__ Lowest lowest_of_warp(Lowest mine) {
   return mine;
 }
 
-// The least or, with kLargest, the largest of a block of kThreads, in all of its threads.
+// The least or, with kLargest, the largest of a block of up to kThreads, in all of its threads.
 template <bool kLargest>
 __device__ __forceinline__ double extreme_of_block(double mine, double* shared) {
 #pragma unroll
@@ -59,7 +59,7 @@ __device__ __forceinline__ double extreme_of_block(double mine, double* shared) 
   }
   if (threadIdx.x % 32 == 0) shared[threadIdx.x / 32] = mine;
   __syncthreads();
-  for (int w = 0; w < kThreads / 32; ++w) {
+  for (int w = 0; w < static_cast<int>(blockDim.x) / 32; ++w) {
     if (kLargest ? shared[w] > mine : shared[w] < mine) mine = shared[w];
   }
   __syncthreads();

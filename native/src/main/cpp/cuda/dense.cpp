@@ -94,17 +94,20 @@ void multiply(mg_context* context, int64_t m, int64_t n, int64_t k, double alpha
 template void multiply<double>(mg_context*, int64_t, int64_t, int64_t, double, Input<double>, Input<double>, double,
                                View<double>, Uplo);
 
-void svd(mg_context* context, int64_t n, double* a, double* u, double* sigma, double* vt) {
+void thin_svd(mg_context* context, int64_t m, int64_t n, double* a, double* u, double* sigma, double* vt) {
   check_cancelled(context);
   State& s = state(context);
   Scratch scratch(s.scratch);
-  double* there = scratch.take<double>(3 * n * n + n);
-  double *left = there + n * n, *right = left + n * n, *values = right + n * n;
-  to_device(s, there, a, n * n);
-  solver(s, kRoutine).svd(n, there, left, values, right);
-  to_host(s, u, left, n * n);
-  to_host(s, vt, right, n * n);
-  to_host(s, sigma, values, n);
+  const int64_t r = std::min(m, n);
+  double* there = scratch.take<double>(m * n);
+  double* left = scratch.take<double>(m * r);
+  double* right = scratch.take<double>(r * n);
+  double* values = scratch.take<double>(r);
+  to_device(s, there, a, m * n);
+  solver(s, kRoutine).svd(m, n, there, left, values, right);
+  to_host(s, u, left, m * r);
+  to_host(s, vt, right, r * n);
+  to_host(s, sigma, values, r);
   synchronize(s, kRoutine);
 }
 

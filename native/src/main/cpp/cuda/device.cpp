@@ -20,7 +20,7 @@ std::string text_of(cudaError_t error) {
 
 int attribute(cudaDeviceAttr which) {
   int value = 0;
-  cudaDeviceGetAttribute(&value, which, kDevice);
+  static_cast<void>(cudaDeviceGetAttribute(&value, which, kDevice));
   return value;
 }
 
@@ -89,8 +89,8 @@ std::string describe_device() {
   OnDevice here;
   const auto found = properties();
   int driver = 0, runtime = 0;
-  cudaDriverGetVersion(&driver);
-  cudaRuntimeGetVersion(&runtime);
+  static_cast<void>(cudaDriverGetVersion(&driver));
+  static_cast<void>(cudaRuntimeGetVersion(&runtime));
   return format(
       "name: %s\ncapability: %s\nmultiprocessors: %d\nmemory: %.1f GiB\ndriver: %s (CUDA %s)\nruntime: CUDA %s\n",
       found->name, capability().c_str(), attribute(cudaDevAttrMultiProcessorCount),
@@ -102,42 +102,45 @@ std::string describe_device() {
 
 void check(cudaError_t error, const char* action) {
   if (error == cudaSuccess) return;
-  cudaGetLastError();  // so that the next call does not report it again, if it can be cleared
+  static_cast<void>(cudaGetLastError());  // so that the next call does not report it again, if it can be cleared
   fail(error == cudaErrorMemoryAllocation ? MG_OUT_OF_MEMORY : MG_INTERNAL,
        format("%s on CUDA: %s", action, text_of(error).c_str()));
 }
 
 OnDevice::OnDevice() {
-  cudaGetLastError();  // what a destructor could not report is no failure of what comes now
+  static_cast<void>(cudaGetLastError());  // what a destructor could not report is no failure of what comes now
   if (cudaGetDevice(&before_) != cudaSuccess) before_ = kDevice;
   check(cudaSetDevice(kDevice), "choosing the device");
 }
 
 OnDevice::~OnDevice() {
-  if (before_ != kDevice) cudaSetDevice(before_);
+  if (before_ != kDevice) static_cast<void>(cudaSetDevice(before_));
 }
 
 State::State() {
   try {
     check(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "creating a stream");
     check(cudaStreamCreateWithFlags(&copies, cudaStreamNonBlocking), "creating a stream");
+    check(cudaEventCreateWithFlags(&order, cudaEventDisableTiming), "creating an event");
     counters = static_cast<unsigned long long*>(take_block(DEVICE, 2 * sizeof *counters, "counters"));
   } catch (...) {
-    if (copies) cudaStreamDestroy(copies);
-    if (stream) cudaStreamDestroy(stream);
+    if (order) static_cast<void>(cudaEventDestroy(order));
+    if (copies) static_cast<void>(cudaStreamDestroy(copies));
+    if (stream) static_cast<void>(cudaStreamDestroy(stream));
     throw;
   }
   blocks = 8 * attribute(cudaDevAttrMultiProcessorCount);
 }
 
 State::~State() {
-  cudaStreamSynchronize(copies);
-  cudaStreamSynchronize(stream);
+  static_cast<void>(cudaStreamSynchronize(copies));
+  static_cast<void>(cudaStreamSynchronize(stream));
   solver.reset();  // they use the stream
   blas.reset();
   give_block(DEVICE, counters);
-  cudaStreamDestroy(copies);
-  cudaStreamDestroy(stream);
+  static_cast<void>(cudaEventDestroy(order));
+  static_cast<void>(cudaStreamDestroy(copies));
+  static_cast<void>(cudaStreamDestroy(stream));
 }
 
 void synchronize(State& state, const char* routine) {
@@ -170,7 +173,7 @@ void close(mg_context* context) {
 bool owns(const void* pointer) {
   cudaPointerAttributes found;
   if (cudaPointerGetAttributes(&found, pointer) != cudaSuccess) {
-    cudaGetLastError();
+    static_cast<void>(cudaGetLastError());
     return false;
   }
   return (found.type == cudaMemoryTypeDevice || found.type == cudaMemoryTypeManaged) && found.device == kDevice;
@@ -186,6 +189,21 @@ void release(void* pointer) {
     OnDevice here;
     give_block(DEVICE, pointer);
   });
+}
+
+void wait(mg_context* context, void* stream) {
+  OnDevice here;
+  State& s = state(context);
+  check(cudaEventRecord(s.order, static_cast<cudaStream_t>(stream)), "waiting for a stream");
+  for (cudaStream_t each : {s.stream, s.copies}) check(cudaStreamWaitEvent(each, s.order, 0), "waiting for a stream");
+}
+
+// A copy is done when it returns.
+void signal(mg_context* context, void* stream) {
+  OnDevice here;
+  State& s = state(context);
+  check(cudaEventRecord(s.order, s.stream), "signalling a stream");
+  check(cudaStreamWaitEvent(static_cast<cudaStream_t>(stream), s.order, 0), "signalling a stream");
 }
 
 }  // namespace cuda

@@ -68,8 +68,8 @@ CudaMoments::~CudaMoments() {
   guard([&] {
     OnDevice here;
     if (updated) {
-      cudaEventSynchronize(updated);
-      cudaEventDestroy(updated);
+      static_cast<void>(cudaEventSynchronize(updated));
+      static_cast<void>(cudaEventDestroy(updated));
     }
     memory = Owned();
   });
@@ -114,7 +114,7 @@ void moments_update(mg_context* context, mg_moments* moments, const void* const*
   try {
     Update(context, to, data, dtype, outer, inner, strides).run();
   } catch (...) {
-    cudaStreamSynchronize(state(context).stream);  // a state that is given up is waited for here
+    static_cast<void>(cudaStreamSynchronize(state(context).stream));  // a state that is given up is waited for here
     throw;
   }
 }

@@ -232,7 +232,7 @@ void np_create(mg_context* context, const mg_np_options* options, int32_t slots,
     }
     synchronize(s, "np_create");
   } catch (...) {
-    cudaStreamSynchronize(s.stream);  // for the lists that are being sent
+    static_cast<void>(cudaStreamSynchronize(s.stream));  // for the lists that are being sent
     throw;
   }
   *out = np.release();

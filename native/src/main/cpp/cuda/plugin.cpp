@@ -57,6 +57,8 @@ void fill(Table* table) {
   table->allocate = Boundary<&allocate>::call;
   table->release = &release;
   table->copy = Boundary<&copy>::call;
+  table->wait = Boundary<&wait>::call;
+  table->signal = Boundary<&signal>::call;
 #define MG_FILL(routine) table->routine = Boundary<&routine>::call;
   MG_ROUTINES(MG_FILL)
 #undef MG_FILL

@@ -44,6 +44,7 @@ class Solver;
 struct State {
   cudaStream_t stream = nullptr;           // of all kernels
   cudaStream_t copies = nullptr;           // of copy(), beside them
+  cudaEvent_t order = nullptr;             // where a stream was when another one began to wait for it
   unsigned long long* counters = nullptr;  // two, for scalar results
   int blocks = 0;                          // of 256 threads, that fill the GPU
   Arena scratch{DEVICE, stream}, staging{PINNED, stream};
@@ -75,6 +76,8 @@ bool owns(const void* pointer);
 void allocate(mg_context*, int64_t bytes, void** out);
 void release(void* pointer);
 void copy(mg_context* context, void* to, int32_t to_device, const void* from, int32_t from_device, int64_t bytes);
+void wait(mg_context* context, void* stream);
+void signal(mg_context* context, void* stream);
 
 MG_ROUTINES(MG_DECLARE)
 

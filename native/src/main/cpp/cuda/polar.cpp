@@ -81,7 +81,7 @@ struct Problem {
     double* vt = scratch.take<double>(n * n);
     double* found = scratch.take<double>(n);
     scaled(copy);
-    solver(s, kRoutine).svd(n, copy, u, found, vt);
+    solver(s, kRoutine).svd(n, n, copy, u, found, vt);
     std::vector<double> values = read(s, kRoutine, found, n);
     double sum = 0;
     for (double each : values) sum += each;

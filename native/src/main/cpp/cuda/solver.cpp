@@ -58,14 +58,14 @@ Solver::Solver(State& state)
     require(set_stream(handle_, state.stream), "cusolverDnSetStream");
     require(create_parameters(&parameters_), "cusolverDnCreateParams");
   } catch (...) {
-    destroy_(handle_);
+    static_cast<void>(destroy_(handle_));
     throw;
   }
 }
 
 Solver::~Solver() {
-  destroy_parameters_(parameters_);
-  destroy_(handle_);
+  static_cast<void>(destroy_parameters_(parameters_));
+  static_cast<void>(destroy_(handle_));
 }
 
 void Solver::require(int status, const char* function) const {
@@ -112,47 +112,59 @@ void Solver::eigen(int64_t n, double* a, double* values) { syevd(kEigenModeVecto
 
 void Solver::eigenvalues(int64_t n, double* a, double* values) { syevd(kEigenModeNoVector, n, a, values); }
 
-void Solver::svd(int64_t n, double* a, double* u, double* sigma, double* vt) {
-  const int order = order_of(n);
-  if (n <= kSmall) return gesvd(order, a, u, sigma, vt);
+// cuSOLVER takes no fewer rows than columns, of the transpose that it sees: a tall matrix is transposed first.
+void Solver::svd(int64_t m, int64_t n, double* a, double* u, double* sigma, double* vt) {
   Scratch scratch(state_.scratch);
-  double* saved = scratch.take<double>(n * n);
-  const size_t bytes = static_cast<size_t>(n * n) * sizeof(double);
+  if (m > n) {
+    double* flat = scratch.take<double>(m * n);
+    double* left = scratch.take<double>(n * n);
+    double* right = scratch.take<double>(m * n);
+    blas(state_, routine_).transpose<double>(m, n, a, n, flat, m);
+    svd(n, m, flat, left, sigma, right);
+    blas(state_, routine_).transpose<double>(n, m, right, m, u, n);
+    blas(state_, routine_).transpose<double>(n, n, left, n, vt, n);
+    return;
+  }
+  const int rows = order_of(m), columns = order_of(n);
+  if (n <= kSmall) return gesvd(rows, columns, a, u, sigma, vt);
+  double* saved = scratch.take<double>(m * n);
+  const size_t bytes = static_cast<size_t>(m * n) * sizeof(double);
   check(cudaMemcpyAsync(saved, a, bytes, cudaMemcpyDeviceToDevice, state_.stream), routine_);
-  if (!gesvdp(order, a, u, sigma, vt)) gesvd(order, saved, u, sigma, vt);
+  if (!gesvdp(rows, columns, a, u, sigma, vt)) gesvd(rows, columns, saved, u, sigma, vt);
 }
 
-// False when it did not converge, or moved the singular values too far.
-bool Solver::gesvdp(int n, double* a, double* u, double* sigma, double* vt) {
+// False when it did not converge, or moved the singular values too far. m <= n.
+bool Solver::gesvdp(int m, int n, double* a, double* u, double* sigma, double* vt) {
   Scratch scratch(state_.scratch), staging(state_.staging);
-  const int type = kReal64F;
-  double* ut = scratch.take<double>(int64_t{n} * n);
+  const int type = kReal64F, economy = 1;
+  double* ut = scratch.take<double>(int64_t{m} * m);
   size_t size = 0, host_size = 0;
-  require(gesvdp_size_(handle_, parameters_, kEigenModeVector, 0, n, n, type, a, n, type, sigma, type, vt, n, type, ut,
-                       n, type, &size, &host_size),
+  require(gesvdp_size_(handle_, parameters_, kEigenModeVector, economy, n, m, type, a, n, type, sigma, type, vt, n,
+                       type, ut, m, type, &size, &host_size),
           "cusolverDnXgesvdp_bufferSize");
   char* work = scratch.take<char>(static_cast<int64_t>(size));
   char* host_work = staging.take<char>(static_cast<int64_t>(host_size));
   int* status = scratch.take<int>(1);
   double* largest = staging.take<double>(1);
   double shift = 0;
-  require(gesvdp_(handle_, parameters_, kEigenModeVector, 0, n, n, type, a, n, type, sigma, type, vt, n, type, ut, n,
-                  type, work, size, host_work, host_size, status, &shift),
+  require(gesvdp_(handle_, parameters_, kEigenModeVector, economy, n, m, type, a, n, type, sigma, type, vt, n, type,
+                  ut, m, type, work, size, host_work, host_size, status, &shift),
           "cusolverDnXgesvdp");
   check(cudaMemcpyAsync(largest, sigma, sizeof *largest, cudaMemcpyDeviceToHost, state_.stream), routine_);
   if (info(status, "cusolverDnXgesvdp") != 0 || !(shift <= kShift * *largest)) return false;
-  blas(state_, routine_).transpose<double>(n, n, ut, n, u, n);
+  blas(state_, routine_).transpose<double>(m, m, ut, m, u, m);
   return true;
 }
 
-void Solver::gesvd(int n, double* a, double* u, double* sigma, double* vt) {
+// m <= n.
+void Solver::gesvd(int m, int n, double* a, double* u, double* sigma, double* vt) {
   Scratch scratch(state_.scratch);
   int size = 0;
-  require(gesvd_size_(handle_, n, n, &size), "cusolverDnDgesvd_bufferSize");
+  require(gesvd_size_(handle_, n, m, &size), "cusolverDnDgesvd_bufferSize");
   double* work = scratch.take<double>(size);
-  double* super_diagonal = scratch.take<double>(n);
+  double* super_diagonal = scratch.take<double>(m);
   int* status = scratch.take<int>(1);
-  require(gesvd_(handle_, 'A', 'A', n, n, a, n, sigma, vt, n, u, n, work, size, super_diagonal, status),
+  require(gesvd_(handle_, 'S', 'S', n, m, a, n, sigma, vt, n, u, m, work, size, super_diagonal, status),
           "cusolverDnDgesvd");
   const int found = info(status, "cusolverDnDgesvd");
   if (found != 0) fail(MG_NUMERICAL, format("dgesvd failed with info = %d", found));

@@ -104,12 +104,6 @@ struct FormulaTile {
   int64_t last;              // up to this element, also those equal to it
 };
 
-struct Bracketed {
-  int64_t above;       // keys above the bracket
-  int64_t candidates;  // keys in it
-  int64_t nan;
-};
-
 // One kernel, or an array of them over types in the order of mg_dtype, and over what else the name says.
 template <typename F>
 using One = F*;

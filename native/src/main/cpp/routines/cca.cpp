@@ -94,7 +94,7 @@ bool solve_by_cholesky(const CcaProblem& p, const Triangle<double>& lx, const Tr
       singular_values(p.context, p.dtype, n, polar, m, sigma);
     } else {
       Buffer<double> u(n, n), vt(n, n);
-      svd(p.context, n, m, u.data(), sigma, vt.data());
+      thin_svd(p.context, n, n, m, u.data(), sigma, vt.data());
       multiply<double>(p.context, n, n, n, 1, by_rows(u.data(), n), by_rows(vt.data(), n), 0, by_rows(polar, n));
     }
     if (sigma[0] > 1 + kAboveOne || numerical_rank(n, sigma) < n) return false;

@@ -188,7 +188,7 @@ void solve_above(const CcaProblem& p, bool singular_x, bool singular_y, double l
   product(false, whitening(x), p.sxy, scratch.data());
   product(false, scratch.data(), whitening(y), k.data());
   check_finite("X^-1/2 Sxy Y^-1/2", n, n, k.data(), n);
-  svd(p.context, n, k.data(), u.data(), solution.correlations.data(), vt.data());
+  thin_svd(p.context, n, n, k.data(), u.data(), solution.correlations.data(), vt.data());
   const double highest = solution.correlations[0];
   if (!(highest <= 1 + kAboveOne)) {
     const double by_noise = level == 0 ? kNoise * noise_of(p) : 0;

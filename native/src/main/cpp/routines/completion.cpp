@@ -36,7 +36,7 @@ Small null_product(mg_context* context, int64_t n, int64_t m, const double* u0, 
   Buffer<double> product(m, m);
   multiply<double>(context, m, m, n, 1, by_rows(u0, n).transposed(), by_rows(pvt, n).transposed(), 0,
                    by_rows(product.data(), m));
-  svd(context, m, product.data(), small.left.data(), small.sigma.data(), small.right.data());
+  thin_svd(context, m, m, product.data(), small.left.data(), small.sigma.data(), small.right.data());
   return small;
 }
 

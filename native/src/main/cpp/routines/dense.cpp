@@ -25,28 +25,37 @@ int lapack_int(int64_t n) {
   fail(MG_NUMERICAL, format("%s failed with info = %d", routine, info));
 }
 
+// What LAPACK sees of a row-major m x n matrix, and how large its factors are.
+struct Transposed {
+  int rows, columns, rank;
+  Transposed(int64_t m, int64_t n) : rows(lapack_int(n)), columns(lapack_int(m)), rank(std::min(rows, columns)) {}
+};
+
 // Divide and conquer; false when it does not converge.
-bool gesdd(int n, double* a, double* sigma, double* left, double* right) {
-  Buffer<int> integers(8 * static_cast<int64_t>(n));
+bool gesdd(const Transposed& t, double* a, double* sigma, double* left, double* right) {
+  Buffer<int> integers(8 * static_cast<int64_t>(t.rank));
   double wanted = 0;
   int info = 0, size = -1;
-  dgesdd_("S", &n, &n, a, &n, sigma, left, &n, right, &n, &wanted, &size, integers.data(), &info, 1);
+  dgesdd_("S", &t.rows, &t.columns, a, &t.rows, sigma, left, &t.rows, right, &t.rank, &wanted, &size, integers.data(),
+          &info, 1);
   if (info != 0) lapack_failed("dgesdd", info);
   size = static_cast<int>(wanted);
   Buffer<double> work(size);
-  dgesdd_("S", &n, &n, a, &n, sigma, left, &n, right, &n, work.data(), &size, integers.data(), &info, 1);
+  dgesdd_("S", &t.rows, &t.columns, a, &t.rows, sigma, left, &t.rows, right, &t.rank, work.data(), &size,
+          integers.data(), &info, 1);
   if (info < 0) lapack_failed("dgesdd", info);
   return info == 0;
 }
 
-void gesvd(int n, double* a, double* sigma, double* left, double* right) {
+void gesvd(const Transposed& t, double* a, double* sigma, double* left, double* right) {
   double wanted = 0;
   int info = 0, size = -1;
-  dgesvd_("S", "S", &n, &n, a, &n, sigma, left, &n, right, &n, &wanted, &size, &info, 1, 1);
+  dgesvd_("S", "S", &t.rows, &t.columns, a, &t.rows, sigma, left, &t.rows, right, &t.rank, &wanted, &size, &info, 1, 1);
   if (info != 0) lapack_failed("dgesvd", info);
   size = static_cast<int>(wanted);
   Buffer<double> work(size);
-  dgesvd_("S", "S", &n, &n, a, &n, sigma, left, &n, right, &n, work.data(), &size, &info, 1, 1);
+  dgesvd_("S", "S", &t.rows, &t.columns, a, &t.rows, sigma, left, &t.rows, right, &t.rank, work.data(), &size, &info, 1,
+          1);
   if (info != 0) lapack_failed("dgesvd", info);
 }
 
@@ -66,11 +75,11 @@ void syevd(const char* job, int64_t n, double* a, double* values) {
 
 }  // namespace
 
-void svd(mg_context*, int64_t n, double* a, double* u, double* sigma, double* vt) {
-  const int order = lapack_int(n);
-  Buffer<double> saved(n, n);
-  std::memcpy(saved.data(), a, static_cast<size_t>(n * n) * sizeof(double));
-  if (!gesdd(order, a, sigma, vt, u)) gesvd(order, saved.data(), sigma, vt, u);
+void thin_svd(mg_context*, int64_t m, int64_t n, double* a, double* u, double* sigma, double* vt) {
+  const Transposed t(m, n);
+  Buffer<double> saved(m, n);
+  std::memcpy(saved.data(), a, static_cast<size_t>(m * n) * sizeof(double));
+  if (!gesdd(t, a, sigma, vt, u)) gesvd(t, saved.data(), sigma, vt, u);
 }
 
 void eigen(mg_context*, int64_t n, double* a, double* values) { syevd("V", n, a, values); }

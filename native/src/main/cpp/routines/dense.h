@@ -12,8 +12,8 @@
 
 namespace merganser {
 
-// a = U diag(sigma) V^T, n x n, sigma decreasing; a is destroyed.
-void svd(mg_context*, int64_t n, double* a, double* u, double* sigma, double* vt);
+// a = U diag(sigma) V^T of m x n without gaps, U m x r, V^T r x n, r = min(m, n), sigma decreasing; a is destroyed.
+void thin_svd(mg_context*, int64_t m, int64_t n, double* a, double* u, double* sigma, double* vt);
 
 // Symmetric a = E^T diag(values) E from the lower triangle, values increasing; a becomes E (eigenvectors in rows).
 void eigen(mg_context*, int64_t n, double* a, double* values);

@@ -45,7 +45,7 @@ void polar_one(mg_context* context, int32_t dtype, int64_t n, const double* a, i
     if (sigma) singular_values(context, dtype, n, result.data(), copy.data(), sigma);
   } else {
     Buffer<double> u(n, n), vt(n, n), values(n);
-    svd(context, n, copy.data(), u.data(), values.data(), vt.data());
+    thin_svd(context, n, n, copy.data(), u.data(), values.data(), vt.data());
     const int64_t rank = numerical_rank(n, values.data());
     const int32_t completion = completed_polar(context, n, rank, u.data(), vt.data(), a, lda, result.data());
     double sum = 0;

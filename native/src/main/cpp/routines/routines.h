@@ -12,12 +12,13 @@
 // plug-ins and the list of the native tests follow from it.
 #define MG_ROUTINES(X)                                                                             \
   X(moments_create) X(moments_update) X(moments_series) X(moments_block)                           \
-  X(gemm) X(transpose) X(divide) X(norm) X(row_products) X(polar) X(cca_map)                       \
+  X(gemm) X(transpose) X(divide) X(norm) X(row_products) X(polar) X(cca_map) X(svd)                \
   X(assignment) X(assignment_batch) X(assignment_certify)                                          \
   X(apply_dense) X(apply_gather) X(weighted_sum) X(convert) X(nonfinite_count)                     \
-  X(task_merge) X(kth_magnitude) X(dot_products) X(bandwidth)                                      \
-  X(formula_merge) X(formula_sums) X(row_divergences) X(fusion_scores)                             \
-  X(np_create) X(np_theta) X(np_step) X(np_state) X(np_load) X(np_resume)
+  X(task_merge) X(dot_products) X(bandwidth)                                                       \
+  X(np_create) X(np_theta) X(np_step) X(np_state) X(np_load) X(np_resume)                    \
+  X(magnitude_counts) X(magnitude_find) X(ranked_drop)                                             \
+  X(formula_merge) X(formula_sums) X(row_divergences) X(fusion_scores)
 
 namespace merganser {
 

@@ -133,7 +133,7 @@ TEST(fake_assignment_decides_as_the_cpu_does) {
   size_t turn = 0;
   for (const char* family : kFamilies) {
     for (int32_t dtype : {MG_F64, MG_F32}) {
-      const int64_t n = kSanitized ? 110 : 170;
+      const int64_t n = in_short() ? 110 : 170;
       for (int64_t rows : {n, n - 31}) {
         const int32_t route = routes[turn++ % routes.size()];
         const bool warm = rows == n && turn % 3 == 0;
@@ -143,6 +143,12 @@ TEST(fake_assignment_decides_as_the_cpu_does) {
                     std::string(family) + ", " + std::to_string(rows) + " rows, route " + std::to_string(route));
       }
     }
+  }
+  // Rows that a block of all threads goes along more than once.
+  for (int32_t dtype : {MG_F64, MG_F32}) {
+    const Problem p = drawn("correlation", dtype, 40, 1100);
+    expect_same(solve_one(device, p, 0, MG_ASSIGNMENT_LISTS, false), solve_one(cpu, p, 0, MG_ASSIGNMENT_LISTS, false),
+                "1100 columns");
   }
 }
 
@@ -163,7 +169,8 @@ TEST(fake_assignment_batches_decide_as_the_cpu_does) {
         n = n < 120 ? n + 23 : 9;
       }
     }
-    problems.push_back(drawn("euclidean", MG_F32, 200, 200));
+    const int64_t large = in_short() ? 100 : 200;
+    problems.push_back(drawn("euclidean", MG_F32, large, large));
     const Answer wanted = solve_all(cpu, problems, route);
     CHECK(wanted.status == MG_OK);
     expect_same(solve_all(device, problems, route), wanted, "a batch, route " + std::to_string(route));

@@ -40,7 +40,7 @@ class OnDevice {
     CHECK(cudaMalloc(&data_, 8 * count_) == cudaSuccess);
     CHECK(cudaMemcpy(data_, values.data(), 8 * count_, cudaMemcpyHostToDevice) == cudaSuccess);
   }
-  ~OnDevice() { cudaFree(data_); }
+  ~OnDevice() { CHECK(cudaFree(data_) == cudaSuccess); }
   OnDevice(const OnDevice&) = delete;
   operator double*() const { return data_; }
   Vector read() const {

@@ -3,7 +3,7 @@
 // the same refusals with nothing changed.
 #include <memory>
 
-#include "test/listed_tools.h"
+#include "test/selection.h"
 
 using namespace check;
 
@@ -223,34 +223,23 @@ TEST(fake_np_refuses_models_and_states_as_the_cpu) {
         texts[0].find("element 3 of slot 1 is nan") != std::string::npos);
 }
 
-// Data of few different values, where nothing is collected, and of one; ranks at every border; NaN.
+// Data of few different values, and of one; ranks at every border; narrow and wide digits; parts that are not aligned.
 TEST(fake_magnitudes_of_ties) {
   if (!device_on_host()) return;
-  Context device(1, MG_BACKEND_CUDA), cpu;
-  const int64_t n = kSanitized ? 20001 : 150001;
-  for (int32_t dtype : {MG_F32, MG_F16, MG_BF16}) {
+  Context device(1, MG_BACKEND_CUDA);
+  const int64_t n = kSanitized ? 20001 : 60001;
+  for (int32_t dtype : {MG_F64, MG_F32, MG_F16, MG_BF16}) {
     for (int distinct : {1, 2, 40}) {
       Vector values = gaussian(n, 5);
       for (int64_t i = 0; i < n; ++i) values[i] = (i * 7919 % distinct - distinct / 2) * 0.375;
-      const Array there(device, dtype, values, 0), here(cpu, dtype, values, 0);
-      const Array unaligned(device, dtype, values, size_of(dtype));
-      for (int64_t k : {int64_t{1}, n / 3, n / 2, n - 1, n}) {
-        mg_threshold expected{-1, -1}, found{-2, -2};
-        CHECK_OK(mg_kth_magnitude(cpu, dtype, n, here.data(), nullptr, k, &expected));
-        for (const Array* each : {&there, &unaligned}) {
-          CHECK_OK(mg_kth_magnitude(device, dtype, n, each->data(), nullptr, k, &found));
-          CHECK(found.threshold == expected.threshold && found.last == expected.last);
-        }
+      const Array there(device, dtype, values, 0);
+      const std::vector<double> all = magnitudes(dtype, values, nullptr);
+      for (int64_t k : {int64_t{1}, n / 3, n - 1, n}) {
+        const Ranked expected = by_sorting(all, k);
+        CHECK(by_digits(device, dtype, n, there.data(), nullptr, k, n) == expected);
+        CHECK(by_digits(device, dtype, n, there.data(), nullptr, k, 20001, 13) == expected);
       }
     }
-    Vector bad = gaussian(999, 6);
-    bad[998] = bad[500] = bad[321] = kNaN;
-    const Array nan(device, dtype, bad, 0), zeros(device, dtype, Vector(999, 0.0), 0);
-    mg_threshold unused;
-    CHECK_FAILS(mg_kth_magnitude(device, dtype, 999, nan.data(), nullptr, 5, &unused), MG_NUMERICAL,
-                "kth_magnitude: 3 of 999 values are NaN, the first at index 321");
-    CHECK_FAILS(mg_kth_magnitude(device, dtype, 999, zeros.data(), nan.data(), 5, &unused), MG_NUMERICAL,
-                "kth_magnitude: 3 of 999 values less their base are NaN, the first at index 321");
   }
 }
 

@@ -42,6 +42,12 @@ class Array {
   T* data_ = nullptr;
 };
 
+std::string format_pointer(const void* pointer) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%p", pointer);
+  return text;
+}
+
 }  // namespace
 
 TEST(fake_is_a_device) {
@@ -118,6 +124,39 @@ TEST(fake_copies_say_where_memory_is) {
   CHECK_FAILS(mg_copy(cpu, host, MG_DEVICE_HOST, a.data(), MG_DEVICE_CUDA, 8), MG_UNAVAILABLE,
               "a CPU context copies within host memory only");
   CHECK(Counts(device) == before);
+}
+
+// What holds on every device; that the order is kept is seen in cuda_streams_test.cpp.
+TEST(fake_streams) {
+  if (!device_on_host()) return;
+  Context device(1, MG_BACKEND_CUDA), another(1, MG_BACKEND_CUDA), cpu;
+  const Array<double> a(device, {1, 2, 3});
+  const Counts before(device);
+  const std::vector<mg_context*> contexts = {device, another, cpu};
+  for (mg_context* context : contexts) {
+    mg_context_cancel(context, 1);
+    for (int turn = 0; turn < 2; ++turn) {
+      CHECK_OK(mg_context_wait(context, nullptr));
+      CHECK_OK(mg_context_signal(context, nullptr));
+    }
+    mg_context_cancel(context, 0);
+  }
+  CHECK(Counts(device) == before && a.read() == (Vector{1, 2, 3}));
+  CHECK_FAILS(mg_context_wait(nullptr, nullptr), MG_INVALID_ARGUMENT, "context is NULL");
+  CHECK_FAILS(mg_context_signal(nullptr, nullptr), MG_INVALID_ARGUMENT, "context is NULL");
+  if (!fake_device()) return;
+  // The fake device wants those who wait to signal, and knows its streams.
+  CHECK_OK(mg_context_wait(device, a.data()));
+  CHECK_OK(mg_context_wait(another, a.data()));
+  CHECK_FAILS(mg_context_wait(device, a.data()), MG_INVALID_ARGUMENT,
+              "the stream has not been signalled since it was waited for");
+  CHECK_OK(mg_context_signal(device, a.data()));
+  CHECK_FAILS(mg_context_signal(device, a.data()), MG_INVALID_ARGUMENT,
+              "the stream was signalled but not waited for");
+  double host = 0;
+  const std::string none = format_pointer(&host) + " is no stream of the fake device";
+  CHECK_FAILS(mg_context_wait(device, &host), MG_INVALID_ARGUMENT, none);
+  CHECK_FAILS(mg_context_signal(device, &host), MG_INVALID_ARGUMENT, none);
 }
 
 // Every array argument of every routine: one pointer of the wrong side is named.

@@ -58,6 +58,7 @@ std::string allowed(const Listed& routine) {
       {"moments_block", "of the largest: 1e-12 (F64), 1e-5 (MIXED), 1e-4 (F32)"},
       {"gemm", "of k max a max b: 1e-14 (F64), 5e-6 (F32)"},
       {"polar", "1e-12 n: orthogonality, symmetry, trace"},
+      {"svd", "1e-13 n: orthogonality, product"},
       {"cca_map", "1e-9: T Y T' = X, T Tinv = I, symmetry, trace"},
       {"apply_dense", "1e-14 of the sum of magnitudes, and one rounding to the type"}};
   for (const auto& [name, text] : texts) {

@@ -64,18 +64,28 @@ void merges(Bench& bench) {
   }
 }
 
-void kth_magnitude(Bench& bench) {
+void magnitudes(Bench& bench) {
   const int64_t period = bench.size(int64_t{1} << 20, 1 << 10), periods = bench.size(128, 3), count = period * periods;
-  Timing& timing = bench.add("kth_magnitude F32", count_text(count) + ", k a fifth");
+  Timing& timing = bench.add("magnitude_counts F32", count_text(count) + ", 16 bits");
   timing.limit = Limit::COPY;
   timing.work = 4 * static_cast<double>(count);
-  mg_threshold found{}, expected{};
   const Memory there(bench.device, MG_F32, count, period, 71), here(bench.cpu, MG_F32, period, period, 71);
-  must(mg_kth_magnitude(bench.cpu, MG_F32, period, here.data(), nullptr, period / 5, &expected));
+  std::vector<int64_t> expected(1 << 16, 0), found(1 << 16);
+  const int64_t bytes = static_cast<int64_t>(found.size()) * 8;
+  const Memory counts(bench.device, bytes);
+  must(mg_magnitude_counts(bench.cpu, MG_F32, period, here.data(), nullptr, 15, 16, 0, expected.data()));
+  int64_t runs = 0;
+  std::vector<int64_t> zeros(1 << 16, 0);
+  counts.write(zeros.data(), bytes);
   timing.device_ms = bench.milliseconds([&] {
-    must(mg_kth_magnitude(bench.device, MG_F32, count, there.data(), nullptr, period / 5 * periods, &found));
+    must(mg_magnitude_counts(bench.device, MG_F32, count, there.data(), nullptr, 15, 16, 0,
+                             static_cast<int64_t*>(counts.data())));
+    ++runs;
   });
-  if (found.threshold != expected.threshold) timing.wrong = "another threshold than the CPU's";
+  const auto read = counts.read();
+  std::memcpy(found.data(), read.data(), static_cast<size_t>(bytes));
+  for (int64_t& each : expected) each *= periods * runs;
+  if (found != expected) timing.wrong = "other counts than the CPU's";
 }
 
 // ---- Maps, and passes over arrays ----------------------------------------------------------------------
@@ -154,7 +164,7 @@ void passes(Bench& bench) {
 
 const std::vector<Case>& gpu_passes() {
   static const std::vector<Case> cases = {
-      {"merging", merges}, {"kth_magnitude", kth_magnitude}, {"maps", maps}, {"passes", passes}};
+      {"merging", merges}, {"magnitudes", magnitudes}, {"maps", maps}, {"passes", passes}};
   return cases;
 }
 

@@ -311,3 +311,36 @@ TEST(polar_errors) {
   CHECK_FAILS(mg_polar(context, MG_F64, 1, 0, a.data(), 2, q.data(), 2, sigma.data(), &report), MG_INVALID_ARGUMENT,
               "n must be >= 1, not 0");
 }
+
+TEST(svd_worked) {
+  Context context;
+  // [3 0; 0 -4; 0 0] has the singular values 4 and 3.
+  const Vector a = {3, 0, 7, 0, -4, 7, 0, 0, 7};
+  Vector u(6), sigma(2), vt(4);
+  CHECK_OK(mg_svd(context, 3, 2, a.data(), 3, u.data(), 2, sigma.data(), vt.data(), 2));
+  CHECK_NEAR(sigma[0], 4, 1e-15);
+  CHECK_NEAR(sigma[1], 3, 1e-15);
+  CHECK_NEAR(u[2] * vt[1], -1, 1e-15);
+  CHECK_NEAR(u[1] * vt[2], 1, 1e-15);
+  // Rank 1: the rest of u and vt is orthonormal all the same.
+  const Vector ones(12, 1.0);
+  Vector left(12), values(3), right(12);
+  CHECK_OK(mg_svd(context, 4, 3, ones.data(), 3, left.data(), 3, values.data(), right.data(), 3));
+  CHECK_NEAR(values[0], std::sqrt(12.0), 1e-14);
+  CHECK(values[1] < 1e-14 && values[2] < 1e-14);
+  CHECK(largest_difference(multiply(3, 3, 4, left, true, left, false), identity(3)) < 1e-14);
+  // Beyond the range in which squares are numbers.
+  const double tiny[] = {3e-310, 0, 0, 4e-310};
+  CHECK_OK(mg_svd(context, 2, 2, tiny, 2, left.data(), 2, values.data(), right.data(), 2));
+  CHECK(std::fabs(values[0] / 4e-310 - 1) < 1e-12 && std::fabs(values[1] / 3e-310 - 1) < 1e-12);
+}
+
+TEST(svd_errors) {
+  Context context;
+  Vector a = {1, 2, kNaN, 4, 5, 6}, u(4), sigma(2), vt(6);
+  CHECK_FAILS(mg_svd(context, 2, 3, a.data(), 3, u.data(), 2, sigma.data(), vt.data(), 3), MG_NUMERICAL, "a[0, 2] is NaN");
+  CHECK_FAILS(mg_svd(context, 0, 3, a.data(), 3, u.data(), 2, sigma.data(), vt.data(), 3), MG_INVALID_ARGUMENT,
+              "m must be >= 1, not 0");
+  CHECK_FAILS(mg_svd(context, 2, 3, a.data(), 3, u.data(), 1, sigma.data(), vt.data(), 3), MG_INVALID_ARGUMENT,
+              "ldu = 1 is below the row length 2");
+}

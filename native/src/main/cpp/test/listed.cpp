@@ -214,6 +214,31 @@ Outcome polar(mg_context* context, const Input& input, bool with_oracle) {
   return result;
 }
 
+// u and vt are orthonormal, sigma decreases, and the product of the three is a: wide, square and tall.
+Outcome thin_svd(mg_context* context, const Input& input, bool with_oracle) {
+  const double size = magnitude(MG_F64, input.scale);
+  const int64_t shift = whole(input.shift);
+  Outcome result;
+  for (const int64_t more : {0, 5, -static_cast<int>(input.size / 2)}) {
+    const int64_t m = input.size, n = input.size + more, r = std::min(m, n);
+    const Vector a = gaussian(m * n, 6);
+    const Array in(context, MG_F64, scaled(a, size), shift), u(context, m * r * 8, shift), vt(context, r * n * 8, shift),
+        sigma(context, r * 8, shift);
+    CHECK_OK(mg_svd(context, m, n, in.doubles(), n, u.doubles(), r, sigma.doubles(), vt.doubles(), n));
+    for (const Array* each : {&u, &sigma, &vt}) append(result.bytes, each->read());
+    if (!with_oracle) continue;
+    const Vector left = u.values(MG_F64), right = vt.values(MG_F64), values = scaled(sigma.values(MG_F64), 1 / size);
+    Vector product = left;
+    for (int64_t i = 0; i < m * r; ++i) product[i] *= values[i % r];
+    const double allowed = 1e-13 * static_cast<double>(std::max(m, n));
+    for (int64_t k = 0; k < r; ++k) raise(result.error, exactly(values[k] >= 0 && (k == 0 || values[k] <= values[k - 1])));
+    raise(result.error, largest_difference(multiply(r, r, m, left, true, left, false), identity(r)) / allowed);
+    raise(result.error, largest_difference(multiply(r, r, n, right, false, right, true), identity(r)) / allowed);
+    raise(result.error, largest_difference(multiply(m, n, r, product, false, right, false), a) / (allowed * values[0]));
+  }
+  return result;
+}
+
 // T Y T^T = X, T Tinv = I, Tinv Sxy symmetric with Y^-1 Tinv Sxy having the sum of the correlations as trace.
 Outcome cca_map(mg_context* context, const Input& input, bool with_oracle) {
   const int64_t n = input.size, shift = whole(input.shift);
@@ -813,8 +838,9 @@ const std::vector<Listed>& listed() {
                                     products = {0, 1, 2, 3, 7, 15, 16, 17, 31, 33, 65, 300};
   static const std::vector<Scale> normal = {Scale::NORMAL}, numbers = {Scale::NORMAL, Scale::TINY, Scale::HUGE_VALUES},
                                   bits = {Scale::NORMAL, Scale::TINY, Scale::HUGE_VALUES, Scale::BITS};
-  static const std::vector<int32_t> short_types = {MG_F32, MG_F16, MG_BF16}, np_types = {MG_F32, MG_BF16};
-  static const std::vector<int64_t> ranked = {1, 2, 3, 7, 16, 17, 65, 257, 4099, 300001};
+  static const std::vector<int32_t> np_types = {MG_F32, MG_BF16};
+  static const std::vector<int64_t> ranked = {1, 2, 3, 7, 16, 17, 65, 257, 4099, 70001};
+  static const std::vector<int64_t> sorted_rows = {1, 2, 3, 7, 16, 65, 257, 4099, 9001};
   static const std::vector<Scale> small = {Scale::NORMAL, Scale::TINY};
   const Same every = Same::EVERY_LEVEL, each = Same::EACH_LEVEL;
 #define ENTRY(name) FORM(name, name)
@@ -835,6 +861,7 @@ const std::vector<Listed>& listed() {
       ENTRY(transpose), every, real, products, bits, &transpose),
       ENTRY(polar), each, f64, squares, numbers, &polar),
       ENTRY(cca_map), each, f64, squares, numbers, &cca_map),
+      ENTRY(svd), each, f64, squares, numbers, &thin_svd),
       ENTRY(divide), every, f64, axes, bits, &divide),
       ENTRY(norm), every, f64, axes, bits, &norm),
       ENTRY(row_products), every, f64, axes, numbers, &row_products),
@@ -850,7 +877,9 @@ const std::vector<Listed>& listed() {
       ENTRY(convert), every, all, long_arrays, bits, &convert),
       ENTRY(nonfinite_count), every, all, long_arrays, bits, &nonfinite_count),
       ENTRY(task_merge), every, all, long_arrays, bits, &listed_task_merge),
-      ENTRY(kth_magnitude), every, short_types, ranked, numbers, &listed_kth_magnitude),
+      ENTRY(magnitude_counts), every, all, ranked, bits, &listed_magnitude_counts),
+      ENTRY(magnitude_find), every, all, ranked, numbers, &listed_magnitude_find),
+      ENTRY(ranked_drop), every, all, sorted_rows, numbers, &listed_ranked_drop),
       ENTRY(dot_products), every, all, long_arrays, numbers, &listed_dot_products),
       ENTRY(formula_merge), every, all, long_arrays, bits, &listed_formula_merge),
       ENTRY(formula_sums), every, all, long_arrays, numbers, &listed_formula_sums),

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Oracles of task vectors, magnitudes and sums of products.
 #include <memory>
+#include <numeric>
 
-#include "test/listed_tools.h"
+#include "test/selection.h"
 
 namespace check {
 
@@ -135,33 +136,141 @@ Outcome listed_task_merge(mg_context* context, const Input& input, bool with_ora
                                : task_merge<float>(context, input, with_oracle);
 }
 
-Outcome listed_kth_magnitude(mg_context* context, const Input& input, bool with_oracle) {
-  const int64_t n = input.size;
-  const double size = magnitude(input.dtype, input.scale);
+namespace {
+
+// Few, one or many different values, or differences to a base.
+struct Magnitudes {
+  Array x, base;
+  bool with_base;
+  Magnitudes(mg_context* context, const Input& input, int kind)
+      : x(context, input.size * size_of(input.dtype), input.shift),
+        base(context, input.size * size_of(input.dtype), input.shift),
+        with_base(kind == 3) {
+    x.write(elements(input, kind, 31));
+    base.write(elements(input, 3, 32));
+  }
+  const char* from() const { return with_base ? base.data() : nullptr; }
+  std::vector<double> all(int32_t dtype) const {
+    const Vector other = base.values(dtype);
+    return magnitudes(dtype, x.values(dtype), with_base ? &other : nullptr);
+  }
+
+ private:
+  static std::vector<char> elements(const Input& input, int kind, uint64_t seed) {
+    if (kind == 0 || kind == 3) return random_elements(input, input.size, seed);
+    std::vector<char> bytes(static_cast<size_t>(input.size * size_of(input.dtype)));
+    const Vector values = gaussian(input.size, seed);
+    const double unit = magnitude(input.dtype, input.scale);
+    for (int64_t i = 0; i < input.size; ++i) {
+      store(input.dtype, unit * (kind == 1 ? std::floor(3 * values[i]) / 16 : -0.75), bytes.data(), i);
+    }
+    return bytes;
+  }
+};
+
+}  // namespace
+
+Outcome listed_magnitude_counts(mg_context* context, const Input& input, bool with_oracle) {
+  const int32_t bits = input.dtype == MG_F64 ? 63 : 31;
   Outcome result;
   for (int kind = 0; kind < 4; ++kind) {
-    Vector values = gaussian(n, 31);
-    if (kind == 1) {
-      for (double& each : values) each = std::floor(3 * each);  // many ties
-    } else if (kind == 2) {
-      std::fill(values.begin(), values.end(), -1.5);
-    }
-    const Array x(context, input.dtype, scaled(values, size), input.shift);
-    const Array b(context, input.dtype, gaussian(n, 32, 0, size), input.shift);
-    const bool with_base = kind == 3;
-    for (int64_t k : {int64_t{1}, n / 5 + 1, n / 2 + 1, n}) {
-      mg_threshold found{-1, -1};
-      CHECK_OK(mg_kth_magnitude(context, input.dtype, n, x.data(), with_base ? b.data() : nullptr, k, &found));
-      append(result.bytes, &found, 1);
-      if (!with_oracle) continue;
-      const Vector xs = x.values(input.dtype), bs = b.values(input.dtype);
-      std::vector<std::pair<float, int64_t>> order;
-      for (int64_t i = 0; i < n; ++i) {
-        const float delta = static_cast<float>(xs[i]) - static_cast<float>(with_base ? bs[i] : 0);
-        order.push_back({-std::fabs(delta), i});
+    const Magnitudes data(context, input, kind);
+    std::vector<uint64_t> keys;
+    for (double each : data.all(input.dtype)) keys.push_back(key_of(input.dtype, each));
+    const uint64_t some = keys[keys.size() / 2] & (~uint64_t{0} >> (64 - bits));
+    const int32_t digits[][2] = {{bits - 16, 16}, {bits - 31, 15}, {bits - 11, 11}, {0, 1}};
+    for (const auto& [shift, width] : digits) {
+      const int32_t above = shift + width;
+      const uint64_t prefix = some >> above;
+      Array counts(context, int64_t{8} << width, 0);
+      std::vector<int64_t> expected(size_t{1} << width, 3);
+      std::vector<char> before(expected.size() * 8);
+      std::memcpy(before.data(), expected.data(), before.size());
+      counts.write(before);
+      CHECK_OK(mg_magnitude_counts(context, input.dtype, input.size, data.x.data(), data.from(), shift, width,
+                                   static_cast<int64_t>(prefix), reinterpret_cast<int64_t*>(counts.data())));
+      const std::vector<int64_t> found = counts_of(counts.read());
+      if (input.scale == Scale::BITS) {
+        // NaN are counted, but which bits they have is their processor's.
+        const int64_t total = std::accumulate(found.begin(), found.end(), int64_t{0});
+        if (above == bits) raise(result.error, exactly(total == input.size + 3 * static_cast<int64_t>(found.size())));
+        continue;
       }
-      std::nth_element(order.begin(), order.begin() + (k - 1), order.end());
-      raise(result.error, exactly(found.threshold == -order[k - 1].first && found.last == order[k - 1].second));
+      append(result.bytes, found.data(), found.size());
+      if (!with_oracle) continue;
+      for (uint64_t key : keys) {
+        if (key >> above == prefix) ++expected[key >> shift & (expected.size() - 1)];
+      }
+      raise(result.error, exactly(found == expected));
+    }
+  }
+  return result;
+}
+
+Outcome listed_magnitude_find(mg_context* context, const Input& input, bool with_oracle) {
+  const int64_t n = input.size;
+  Outcome result;
+  for (int kind = 0; kind < 4; ++kind) {
+    const Magnitudes data(context, input, kind);
+    const std::vector<double> all = data.all(input.dtype);
+    for (int64_t at : {int64_t{0}, n / 2, n - 1}) {
+      for (int64_t need : {int64_t{1}, n / 3 + 1, n, n + 1}) {
+        int64_t found = -1, index = -2, number = 0, last = -1;
+        CHECK_OK(mg_magnitude_find(context, input.dtype, n, data.x.data(), data.from(), all[at], need, &found, &index));
+        append(result.bytes, &found, 1);
+        append(result.bytes, &index, 1);
+        if (!with_oracle) continue;
+        for (int64_t i = 0; i < n && number < need; ++i) {
+          if (all[i] == all[at] && ++number == need) last = i;
+        }
+        raise(result.error, exactly(found == number && index == last));
+      }
+    }
+    if (!with_oracle) continue;
+    const Ranked found = by_digits(context, input.dtype, n, data.x.data(), data.from(), n / 5 + 1, n / 2 + 1);
+    raise(result.error, exactly(found == by_sorting(all, n / 5 + 1)));
+  }
+  return result;
+}
+
+// Rows of several lengths: one, one each, and between.
+Outcome listed_ranked_drop(mg_context* context, const Input& input, bool with_oracle) {
+  const int32_t real = input.dtype == MG_F64 ? MG_F64 : MG_F32;
+  Outcome result;
+  for (int kind = 0; kind < 4; ++kind) {
+    const Magnitudes data(context, input, kind);
+    const Vector x = data.x.values(input.dtype), base = data.base.values(input.dtype);
+    const std::vector<double> all = magnitudes(input.dtype, x, &base);
+    for (int64_t length : {input.size, int64_t{1}, std::min<int64_t>(input.size, kind == 2 ? 700 : 7)}) {
+      const int64_t rows = std::min<int64_t>(input.size / length, 20), first = 5;
+      const mg_ranked_drop_options options{kind == 1 ? 0.3 : 0.5, kind == 3 ? 0.0 : 0.2, -987654321098765432, 3,
+                                           kind % 2};
+      const Array out(context, rows * length * size_of(real), 0);
+      CHECK_OK(mg_ranked_drop(context, input.dtype, rows, length, first, data.x.data(), data.base.data(), &options,
+                              out.data()));
+      append(result.bytes, out.read());
+      if (!with_oracle) continue;
+      std::vector<char> expected(static_cast<size_t>(rows * length * size_of(real)));
+      std::vector<int64_t> order(static_cast<size_t>(length));
+      for (int64_t row = 0; row < rows; ++row) {
+        std::iota(order.begin(), order.end(), row * length);
+        std::sort(order.begin(), order.end(),
+                  [&](int64_t a, int64_t b) { return all[a] != all[b] ? all[a] < all[b] : a > b; });
+        for (int64_t rank = 0; rank < length; ++rank) {
+          const int64_t i = order[rank];
+          const double p = length == 1 ? options.density
+                                       : options.density - options.epsilon +
+                                             static_cast<double>(rank) / static_cast<double>(length - 1) *
+                                                 (2 * options.epsilon);
+          const bool kept = philox_word(static_cast<uint64_t>(options.key), first + i, 3) < std::floor(p * 0x1p32);
+          const double delta = real == MG_F64 ? x[i] - base[i] : static_cast<float>(x[i]) - static_cast<float>(base[i]);
+          const double scaled = !options.inverse  ? delta
+                                : real == MG_F64 ? 1 / p * delta
+                                                 : static_cast<float>(1 / p) * static_cast<float>(delta);
+          store(real, kept ? scaled : 0, expected.data(), i);
+        }
+      }
+      raise(result.error, exactly(out.read() == expected));
     }
   }
   return result;

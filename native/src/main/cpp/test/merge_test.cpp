@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Goldens of task vectors, spherical interpolation, random drop, magnitudes; refusals.
 #include <algorithm>
+#include <numeric>
 
-#include "test/oracle.h"
+#include "test/selection.h"
 
 using namespace check;
 
@@ -39,12 +40,10 @@ void expect_merge(const std::vector<mg_task>& tasks, bool elect, bool normalise,
 }
 
 template <typename T>
-mg_threshold kth(const std::vector<T>& x, int64_t k, int32_t dtype, const std::vector<T>* base = nullptr) {
+Ranked kth(const std::vector<T>& x, int64_t k, int32_t dtype, const std::vector<T>* base = nullptr) {
   Context context;
-  mg_threshold out{-1, -1};
-  CHECK_OK(mg_kth_magnitude(context, dtype, static_cast<int64_t>(x.size()), x.data(), base ? base->data() : nullptr, k,
-                            &out));
-  return out;
+  return by_digits(context, dtype, static_cast<int64_t>(x.size()), reinterpret_cast<const char*>(x.data()),
+                   base ? reinterpret_cast<const char*>(base->data()) : nullptr, k, 100003);
 }
 
 }  // namespace
@@ -64,7 +63,7 @@ TEST(merge_ties_keep_exactly_k) {
   const std::vector<float> base(8, 0.0f), x = {1, -2, 2, 1, -1, 2, 1, 1};
   const void* in[] = {x.data()};
   for (int64_t k = 1; k <= 8; ++k) {
-    const mg_threshold found = kth(x, k, MG_F32);
+    const Ranked found = kth(x, k, MG_F32);
     const mg_task task = trimmed(1, found.threshold, found.last);
     std::vector<float> out(8);
     CHECK_OK(mg_task_merge(context, MG_F32, 0, 8, 1, base.data(), in, &task, 1, 1, 1, out.data()));
@@ -89,20 +88,40 @@ TEST(merge_magnitude_goldens) {
   CHECK(kth(zeros, 10, MG_F32).threshold == 0 && kth(zeros, 10, MG_F32).last == 9);
   CHECK(kth(zeros, 3, MG_F32, &zeros).last == 2);
   Context context;
-  mg_threshold out;
-  const std::vector<float> bad = {1, static_cast<float>(kNaN), 2, static_cast<float>(kInf), static_cast<float>(kNaN)};
-  CHECK_FAILS(mg_kth_magnitude(context, MG_F32, 5, bad.data(), nullptr, 1, &out), MG_NUMERICAL,
-              "kth_magnitude: 2 of 5 values are NaN, the first at index 1");
-  std::vector<float> large(600000, 1);
-  large[512345] = static_cast<float>(kNaN);
-  CHECK_FAILS(mg_kth_magnitude(context, MG_F32, 600000, large.data(), nullptr, 7, &out), MG_NUMERICAL,
-              "kth_magnitude: 1 of 600000 values are NaN, the first at index 512345");
-  CHECK_FAILS(mg_kth_magnitude(context, MG_F32, 5, bad.data(), nullptr, 0, &out), MG_INVALID_ARGUMENT,
-              "k = 0 of 5 values; expected 1 <= k <= count");
-  const Vector wide_bad = {1, kNaN, 2, kInf, kNaN};
-  CHECK_FAILS(mg_kth_magnitude(context, MG_F64, 5, wide_bad.data(), wide_bad.data(), 1, &out), MG_NUMERICAL,
-              "kth_magnitude: 3 of 5 values less their base are NaN, the first at index 1");
-  CHECK_FAILS(mg_kth_magnitude(context, 9, 5, bad.data(), nullptr, 1, &out), MG_INVALID_ARGUMENT, "unknown dtype 9");
+  std::vector<int64_t> counts(1 << 16);
+  int64_t found = 0, index = 0;
+  const auto count = [&](int32_t dtype, int32_t shift, int32_t width, int64_t prefix, int64_t* out) {
+    return mg_magnitude_counts(context, dtype, 1000, zeros.data(), nullptr, shift, width, prefix, out);
+  };
+  CHECK_FAILS(count(MG_F32, 0, 17, 0, counts.data()), MG_INVALID_ARGUMENT, "width must be in [1, 16], not 17");
+  CHECK_FAILS(count(MG_F32, 16, 16, 0, counts.data()), MG_INVALID_ARGUMENT, "shift = 16 and width = 16 of 31 bits");
+  CHECK_FAILS(count(MG_F32, 0, 15, 1 << 16, counts.data()), MG_INVALID_ARGUMENT, "prefix 65536 has more than 16 bits");
+  CHECK_FAILS(count(9, 0, 15, 0, counts.data()), MG_INVALID_ARGUMENT, "unknown dtype 9");
+  CHECK_FAILS(count(MG_F32, 0, 15, 0, nullptr), MG_INVALID_ARGUMENT, "counts is NULL");
+  CHECK_FAILS(mg_magnitude_find(context, MG_F32, 5, zeros.data(), nullptr, kNaN, 1, &found, &index),
+              MG_INVALID_ARGUMENT, "the threshold must be >= 0, not nan");
+  CHECK_FAILS(mg_magnitude_find(context, MG_F32, 5, zeros.data(), nullptr, 0, 0, &found, &index), MG_INVALID_ARGUMENT,
+              "need must be >= 1, not 0");
+  CHECK_OK(mg_magnitude_find(context, MG_F32, 0, nullptr, nullptr, 0, 1, &found, &index));
+  CHECK(found == 0 && index == -1);
+}
+
+// What a call that is cancelled has counted is not in the next one.
+TEST(merge_magnitudes_after_a_cancelled_call) {
+  Context context;
+  const std::vector<float> x(300000, 2.0f);
+  std::vector<int64_t> counts(1 << 16, 0);
+  const auto count = [&] {
+    return mg_magnitude_counts(context, MG_F32, 300000, x.data(), nullptr, 15, 16, 0, counts.data());
+  };
+  CHECK_OK(count());
+  mg_context_cancel(context, 1);
+  CHECK(count() == MG_CANCELLED);
+  mg_context_cancel(context, 0);
+  counts.assign(1 << 16, 0);
+  CHECK_OK(count());
+  CHECK(counts[0x40000000 >> 15] == 300000);
+  CHECK(std::accumulate(counts.begin(), counts.end(), int64_t{0}) == 300000);
 }
 
 // Differences that F32 does not tell apart, and many equal ones.
@@ -118,14 +137,14 @@ TEST(merge_magnitude_of_wide_data) {
     std::sort(order.begin(), order.end());
     for (int64_t k : {int64_t{1}, n / 4, n / 2, (3 * n) / 4, n}) {
       if (k == 0) continue;
-      const mg_threshold found = kth(x, k, MG_F64, &base);
+      const Ranked found = kth(x, k, MG_F64, &base);
       CHECK(found.threshold == -order[k - 1].first);
       CHECK(found.last == order[k - 1].second);
     }
   }
 }
 
-// Sorted and unlike parts leave the bracket of the sample; the histograms give the same answer.
+// Sorted and unlike parts.
 TEST(merge_magnitude_of_uneven_data) {
   for (int kind = 0; kind < 3; ++kind) {
     Vector values = gaussian(400000, 3);
@@ -137,10 +156,38 @@ TEST(merge_magnitude_of_uneven_data) {
     for (int64_t i = 0; i < 400000; ++i) order.push_back({-std::fabs(x[i]), i});
     std::sort(order.begin(), order.end());
     for (int64_t k : {1, 2, 20000, 200000, 399999, 400000}) {
-      const mg_threshold found = kth(x, k, MG_F32);
+      const Ranked found = kth(x, k, MG_F32);
       CHECK(found.threshold == -order[k - 1].first && found.last == order[k - 1].second);
     }
   }
+}
+
+// Probabilities of the ranks in rows: .6, .45, .55, .4, .5 and .4, .55, .6, .45, .5, as the inverse shows.
+TEST(merge_ranked_drop_goldens) {
+  Context context;
+  const std::vector<float> d = {.4f, -.1f, .3f, 0, -.2f, .05f, .25f, -.6f, .1f, .2f}, base(10, 0.0f);
+  const Vector p = {.6, .45, .55, .4, .5, .4, .55, .6, .45, .5};
+  int seen = 0;
+  std::vector<int> kept(10, 0);
+  for (int64_t key = 0; key < 400; ++key) {
+    const mg_ranked_drop_options options{.5, .1, key, 0, 1};
+    std::vector<float> out(10, 7.0f);
+    CHECK_OK(mg_ranked_drop(context, MG_F32, 2, 5, 0, d.data(), base.data(), &options, out.data()));
+    for (int i = 0; i < 10; ++i) {
+      if (out[i] == 0) continue;
+      ++seen;
+      ++kept[i];
+      CHECK_NEAR(out[i], d[i] / p[i], 1e-6);
+    }
+  }
+  CHECK(seen > 1500);
+  for (int i = 0; i < 10; ++i) CHECK(d[i] == 0 || std::fabs(kept[i] - 400 * p[i]) < 40);
+  const mg_ranked_drop_options wide{.5, .5, 0, 0, 0};
+  std::vector<float> out(10);
+  CHECK_FAILS(mg_ranked_drop(context, MG_F32, 2, 5, 0, d.data(), base.data(), &wide, out.data()), MG_INVALID_ARGUMENT,
+              "density 0.5 and epsilon 0.5; the density less and plus epsilon must be in (0, 1)");
+  CHECK_FAILS(mg_ranked_drop(context, MG_F32, 2, 0, 0, d.data(), base.data(), &wide, out.data()), MG_INVALID_ARGUMENT,
+              "length must be in [1, 2^31), not 0");
 }
 
 // Words of the generator, found through what a limit just above and at them keeps.

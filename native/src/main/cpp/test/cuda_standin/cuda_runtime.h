@@ -13,7 +13,8 @@
 
 #define CUDART_VERSION 13000
 
-enum cudaError_t {
+// A call whose status nobody looks at does not compile: what cannot be told is cast to void.
+enum [[nodiscard]] cudaError_t {
   cudaSuccess = 0,
   cudaErrorInvalidValue = 1,
   cudaErrorMemoryAllocation = 2,

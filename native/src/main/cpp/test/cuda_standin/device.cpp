@@ -208,10 +208,10 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
   *properties = {};
   std::strcpy(properties->name, "stand-in on the host");
   size_t free;
-  cudaMemGetInfo(&free, &properties->totalGlobalMem);
+  static_cast<void>(cudaMemGetInfo(&free, &properties->totalGlobalMem));
   const auto value = [](cudaDeviceAttr attribute) {
     int found = 0;
-    cudaDeviceGetAttribute(&found, attribute, 0);
+    static_cast<void>(cudaDeviceGetAttribute(&found, attribute, 0));
     return found;
   };
   properties->sharedMemPerBlock = static_cast<size_t>(value(cudaDevAttrMaxSharedMemoryPerBlock));

@@ -38,8 +38,8 @@ class LibraryCall {
   void require(bool right, const std::string& what) {
     if (right || status_ != 0) return;
     status_ = codes_.invalid_value;
-    refuse(cudaErrorInvalidValue, std::string(function_) + ": " + what);
-    cudaGetLastError();  // it is the library's error
+    static_cast<void>(refuse(cudaErrorInvalidValue, std::string(function_) + ": " + what));
+    static_cast<void>(cudaGetLastError());  // it is the library's error
   }
   void one_of(const char* name, int value, std::initializer_list<int> values) {
     for (int each : values) {

@@ -10,6 +10,8 @@
 #include <cstring>
 #include <map>
 #include <mutex>
+#include <set>
+#include <utility>
 
 #include "abi/table.h"
 #include "routines/moments_state.h"
@@ -97,6 +99,44 @@ void release(void* pointer) {
 
 void copy(mg_context*, void* to, int32_t, const void* from, int32_t, int64_t bytes) {
   if (bytes > 0) std::memmove(behind(to), behind(from), static_cast<size_t>(bytes));
+}
+
+// Streams of other libraries are NULL and addresses of device memory here. Whoever waits for one shares arrays with its
+// owner, who must learn when these are free again: a stream is waited for, signalled, waited for, and so on.
+struct Streams {
+  std::mutex mutex;
+  std::set<std::pair<const mg_context*, const void*>> waited;
+};
+
+Streams& streams() {
+  static Streams& only = *new Streams;
+  return only;
+}
+
+void check_stream(const void* stream) {
+  MG_REQUIRE(!stream || behind(stream) != stream, "%p is no stream of the fake device", stream);
+}
+
+void wait(mg_context* context, void* stream) {
+  check_stream(stream);
+  Streams& s = streams();
+  std::lock_guard<std::mutex> lock(s.mutex);
+  MG_REQUIRE(s.waited.emplace(context, stream).second, "the stream has not been signalled since it was waited for");
+}
+
+void signal(mg_context* context, void* stream) {
+  check_stream(stream);
+  Streams& s = streams();
+  std::lock_guard<std::mutex> lock(s.mutex);
+  MG_REQUIRE(s.waited.erase({context, stream}) == 1, "the stream was signalled but not waited for");
+}
+
+void close(mg_context* context) {
+  Streams& s = streams();
+  std::lock_guard<std::mutex> lock(s.mutex);
+  for (auto each = s.waited.begin(); each != s.waited.end();) {
+    each = each->first == context ? s.waited.erase(each) : std::next(each);
+  }
 }
 
 // Lists of device pointers lie on the host.
@@ -218,6 +258,9 @@ extern "C" __attribute__((visibility("default"))) const char* mg_fill_table(cons
   table->allocate = Boundary<&allocate>::call;
   table->release = &release;
   table->copy = Boundary<&copy>::call;
+  table->close = &close;
+  table->wait = Boundary<&wait>::call;
+  table->signal = Boundary<&signal>::call;
 #define MG_ON_CPU(routine) table->routine = OnCpu<&Table::routine>::call;
   MG_ROUTINES(MG_ON_CPU)
 #undef MG_ON_CPU

@@ -5,6 +5,7 @@ import java.util.Arrays;
 import java.util.SplittableRandom;
 import org.merganser.compute.Memory;
 import org.merganser.internal.kernel.Block;
+import org.merganser.internal.kernel.MagnitudeRanks;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.Param;
 import org.openjdk.jmh.annotations.Setup;
@@ -56,15 +57,13 @@ public class MagnitudeBenchmark extends KernelBenchmark {
   @Benchmark
   public double kth() {
     Work.bytes(4L * n);
-    return kernels.merge().kthMagnitude(Buffers.F32, n, Block.of(values), null, n / 5).value();
+    return MagnitudeRanks.of(kernels, Buffers.F32, n, Block.of(values), null, n / 5).value();
   }
 
   @Benchmark
   public double kthDifference() {
     Work.bytes(8L * n);
-    return kernels
-        .merge()
-        .kthMagnitude(Buffers.F32, n, Block.of(values), Block.of(base), n / 5)
+    return MagnitudeRanks.of(kernels, Buffers.F32, n, Block.of(values), Block.of(base), n / 5)
         .value();
   }
 

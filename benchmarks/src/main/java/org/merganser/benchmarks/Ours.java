@@ -23,6 +23,7 @@ import org.merganser.compute.Workspace;
 import org.merganser.error.MerganserException;
 import org.merganser.internal.kernel.Block;
 import org.merganser.internal.kernel.Kernels;
+import org.merganser.internal.kernel.MagnitudeRanks;
 import org.merganser.internal.kernel.MergeKernels.Mix;
 import org.merganser.internal.kernel.MergeKernels.Task;
 import org.merganser.internal.kernel.MergeKernels.Threshold;
@@ -256,7 +257,7 @@ public final class Ours {
     long k = (long) number("k");
     return () -> {
       double value =
-          kernels.merge().kthMagnitude(Buffers.F32, x.size(), Block.of(x), null, k).value();
+          MagnitudeRanks.of(kernels, Buffers.F32, x.size(), Block.of(x), null, k).value();
       result = () -> Tensor.of(new double[] {value}, 1);
     };
   }

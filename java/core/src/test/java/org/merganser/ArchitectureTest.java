@@ -65,7 +65,8 @@ class ArchitectureTest {
           Map.entry("merge", 4),
           Map.entry("similarity", 4),
           Map.entry("repair", 4),
-          Map.entry("plan", 5));
+          Map.entry("plan", 5),
+          Map.entry("recipe", 6));
 
   @ArchTest
   static void onlyTheSeamTouchesNativeCode(JavaClasses all) {

@@ -12,7 +12,7 @@ import static org.merganser.natives.global.merganser.*;
 
 
 /* What becomes of one task vector d = x - base:  u_i = weight * (scale * d_i) where element i is kept, else 0.
- *   MAGNITUDE  keeps |d_i| > threshold and NaN, and |d_i| = threshold up to index `last` (see mg_kth_magnitude)
+ *   MAGNITUDE  keeps |d_i| > threshold and NaN, and |d_i| = threshold up to index `last` (see mg_magnitude_find)
  *   RANDOM     keeps an element when its word of Philox4x32-10 is below `keep` = floor(probability * 2^32), at most
  *              2^32: key `key` (low word first), counter (i>>2 low, i>>2 high, subsequence, 0), word i & 3
  * A scale of exactly 1 is left out. */

@@ -90,7 +90,7 @@ final class Aligning implements AutoCloseable {
   /** Statistics that mean nothing are no reason to refuse a model that nothing is run on. */
   private void require(String file, Checkpoint model) {
     if (network.isPresent() && (runs() || model.stale().isEmpty())) {
-      network.get().require(file, model);
+      network.get().network().require(file, model);
     } else {
       architecture.require(file, model);
     }

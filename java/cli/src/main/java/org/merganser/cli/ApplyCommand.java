@@ -64,9 +64,8 @@ final class ApplyCommand extends Computation {
   private static Alignment inverse(Alignment found) {
     if (!found.isInvertible()) {
       throw new IllegalArgumentException(
-          "--inverse: the maps of method "
-              + found.method()
-              + " are pairs and have no inverse; align the models the other way round");
+          "--inverse: the maps of method %s are pairs and have no inverse; align the models the other way round"
+              .formatted(found.method()));
     }
     return found.inverse();
   }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.merganser.cli;
 
+import java.text.DecimalFormat;
 import java.time.Duration;
 import java.util.Optional;
 import me.tongfei.progressbar.ProgressBar;
@@ -18,6 +19,9 @@ final class ConsoleProgress implements Progress, AutoCloseable {
 
   /** Bars come earlier than lines, but not for the many stages that are over at once. */
   private static final long BAR_NANOS = 300_000_000L;
+
+  /** The stage whose units are bytes. */
+  private static final String BYTES = "write";
 
   private final boolean terminal;
   private final Optional<ProgressBarConsumer> consumer;
@@ -57,6 +61,9 @@ final class ConsoleProgress implements Progress, AutoCloseable {
               .setInitialMax(total)
               .startsFrom(done, Duration.ofNanos(passed))
               .setStyle(ProgressBarStyle.ASCII);
+      if (newStage.equals(BYTES)) {
+        builder.setUnit(" GB", 1_000_000_000).showSpeed(new DecimalFormat("0.00"));
+      }
       consumer.ifPresent(builder::setConsumer);
       bar = builder.build();
     }

@@ -1,13 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.merganser.cli;
 
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.nio.file.DirectoryNotEmptyException;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayDeque;
+import java.util.Deque;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 import java.util.function.Predicate;
+import org.merganser.compute.Workspace;
 import org.merganser.lab.experiment.Experiment;
+import org.merganser.lab.experiment.ExperimentOptions;
+import org.merganser.lab.experiment.ExperimentResult;
 import org.merganser.lab.experiment.Experiments;
 import org.merganser.method.Settings;
 import picocli.CommandLine;
@@ -15,9 +25,14 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Model.OptionSpec;
 
-/** A published experiment; its options are those that it declares. */
+/**
+ * Runs a published experiment, prints its table and writes its report; its options are those that
+ * it declares.
+ */
 @Command
-final class ExperimentCommand extends ExperimentRun {
+final class ExperimentCommand extends Computation {
+  private static final String RESULTS = "results.json";
+
   private final Experiments.Kind<?> kind;
   private final Map<String, String> preset;
 
@@ -126,10 +141,60 @@ final class ExperimentCommand extends ExperimentRun {
   }
 
   @Override
-  Experiment experiment() {
+  void run(PrintWriter print) throws IOException {
     Map<String, String> given = new LinkedHashMap<>(preset);
     given.putAll(given(spec, kind.settings(), setting -> true));
     given.putIfAbsent("cache", Path.of(given.get("out")).resolve("models").toString());
-    return kind.with(given);
+    Experiment experiment = kind.with(given);
+    ExperimentOptions options = experiment.options();
+    Path out = options.out().orElseThrow();
+    Deque<Path> made = new ArrayDeque<>();
+    ExperimentResult result;
+    String replaced = Files.exists(out.resolve(RESULTS)) ? " (replaced)" : "";
+    try {
+      // Before any work: a run must not end on a folder that cannot be written.
+      for (Optional<Path> folder : List.of(options.out(), options.cache(), options.keep())) {
+        if (folder.isPresent()) {
+          make(folder.get().toAbsolutePath(), made);
+        }
+      }
+      try (Workspace ws = open(options.seed())) {
+        result = experiment.run(ws);
+      }
+      progress.close();
+      // Before it is written: a full disk does not take it away.
+      print.printf("%n%s%n", result.report().tables());
+      print.flush();
+      experiment.write(result);
+    } finally {
+      removeEmpty(made);
+    }
+    print.printf(
+        "models   %s (%d trained, %d there before)%n",
+        options.cache().orElseThrow(), result.training().trained(), result.training().cached());
+    print.println("results  " + out.resolve(RESULTS) + replaced);
+    print.println("report   " + out.resolve("report.html") + replaced);
+  }
+
+  /**
+   * @param made gets the folders that were not there, inner ones first
+   */
+  private static void make(Path folder, Deque<Path> made) throws IOException {
+    if (!Files.isDirectory(folder)) {
+      make(folder.getParent(), made);
+      Files.createDirectory(folder);
+      made.push(folder);
+    }
+  }
+
+  /** Nothing is left of a run that failed before it found anything worth keeping. */
+  private static void removeEmpty(Deque<Path> made) throws IOException {
+    for (Path folder : made) {
+      try {
+        Files.deleteIfExists(folder);
+      } catch (DirectoryNotEmptyException e) {
+        // Such as models already trained.
+      }
+    }
   }
 }

@@ -20,6 +20,7 @@ import org.merganser.error.IncompatibleModelsException;
 import org.merganser.error.MerganserException;
 import org.merganser.error.NativeLibraryException;
 import org.merganser.error.NumericalException;
+import org.merganser.error.RecipeException;
 import org.merganser.error.ShapeException;
 import org.merganser.internal.kernel.JavaCppLimit;
 import picocli.CommandLine;
@@ -43,10 +44,10 @@ final class Failures implements IExecutionExceptionHandler {
           new Kind(130, CancelledException.class),
           new Kind(3, IncompatibleModelsException.class, ShapeException.class),
           new Kind(4, NumericalException.class),
-          new Kind(INPUT_OUTPUT, IOException.class, FormatException.class),
-          new Kind(INPUT_OUTPUT, InvalidPathException.class),
+          new Kind(
+              INPUT_OUTPUT, IOException.class, FormatException.class, InvalidPathException.class),
           new Kind(NATIVE, NativeLibraryException.class),
-          new Kind(USAGE, IllegalArgumentException.class));
+          new Kind(USAGE, IllegalArgumentException.class, RecipeException.class));
 
   private record Kind(int code, Class<?>... types) {
     boolean has(Exception e) {
@@ -117,11 +118,10 @@ final class Failures implements IExecutionExceptionHandler {
       if (cause instanceof OutOfMemoryError full) {
         String message = String.valueOf(full.getMessage());
         if (message.contains("Java heap space") || message.contains("GC overhead")) {
-          long heap = Runtime.getRuntime().maxMemory() >> 20;
-          return Optional.of(
+          String text =
               "out of memory: the Java heap of %d MiB is full; use less data or a smaller model, or"
-                      .formatted(heap)
-                  + " allow more, such as MERGANSER_JAVA_OPTS=-Xmx8g");
+                  + " allow more, such as MERGANSER_JAVA_OPTS=-Xmx8g";
+          return Optional.of(text.formatted(Runtime.getRuntime().maxMemory() >> 20));
         }
         if (JavaCppLimit.isLimit(full)) {
           return Optional.of(JavaCppLimit.explained(full).getMessage());

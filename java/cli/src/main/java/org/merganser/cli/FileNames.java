@@ -42,12 +42,11 @@ final class FileNames {
 
   private static String undecoded(String name) {
     String encoding = System.getProperty("sun.jnu.encoding");
-    return "the name '"
-        + name
-        + "' is not of this locale, whose encoding is "
-        + encoding
-        + (encoding.equals("UTF-8")
-            ? "; rename the file, or give it a second name (ln -s)"
-            : "; set LC_ALL=C.UTF-8 first (bin/merganser does)");
+    String remedy =
+        encoding.equals("UTF-8")
+            ? "rename the file, or give it a second name (ln -s)"
+            : "set LC_ALL=C.UTF-8 first (bin/merganser does)";
+    return "the name '%s' is not of this locale, whose encoding is %s; %s"
+        .formatted(name, encoding, remedy);
   }
 }

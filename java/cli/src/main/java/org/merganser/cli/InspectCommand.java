@@ -23,14 +23,28 @@ import picocli.CommandLine.Parameters;
 @Command(
     name = "inspect",
     description =
-        "Shows a checkpoint (safetensors or torch.save), statistics (*.mgstats), maps (*.mgalign) or"
-            + " an array (*.npy).")
+        "Shows a checkpoint (safetensors, torch.save or GGUF), statistics (*.mgstats), maps"
+            + " (*.mgalign) or an array (*.npy); of two checkpoints, how far their tensors are"
+            + " apart.")
 final class InspectCommand extends Computation {
-  @Parameters(paramLabel = "FILE", description = "The file.")
+  @Parameters(paramLabel = "FILE", index = "0", description = "The file.")
   Path file;
+
+  @Parameters(
+      paramLabel = "OTHER",
+      index = "1",
+      arity = "0..1",
+      description = "Another checkpoint, to compare with.")
+  Path other;
 
   @Override
   void run(PrintWriter print) throws IOException {
+    if (other != null) {
+      try (Workspace ws = open(0)) {
+        ModelDifference.print(file, other, ws, print);
+      }
+      return;
+    }
     String name = String.valueOf(file.getFileName());
     if (name.endsWith(".npy")) {
       try (Npy npy = Npy.open(file)) {
@@ -84,9 +98,10 @@ final class InspectCommand extends Computation {
           .tensors()
           .forEach((name, info) -> print.printf("%-40s %s%n", Printable.line(name), info));
       print.printf(
-          "%d tensors, %d parameters, metadata %s%n",
+          "%d tensors, %d parameters, %d bytes, metadata %s%n",
           checkpoint.tensors().size(),
           checkpoint.parameters(),
+          checkpoint.tensors().values().stream().mapToLong(TensorInfo::bytes).sum(),
           Printable.line(checkpoint.metadata()));
       if (!checkpoint.stale().isEmpty()) {
         print.println("stale, to be reset before use: " + Printable.line(checkpoint.stale()));

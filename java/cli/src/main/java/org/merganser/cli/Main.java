@@ -7,7 +7,9 @@ import java.io.FileOutputStream;
 import java.io.OutputStream;
 import java.io.PrintWriter;
 import java.nio.charset.Charset;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.concurrent.TimeUnit;
 import org.merganser.compute.Cancellation;
 import org.merganser.plan.Doctor;
@@ -68,9 +70,24 @@ public final class Main {
     CommandLine command =
         commandLine().setOut(new PrintWriter(out)).setErr(new PrintWriter(err, true));
     LogLines.install(command.getErr());
-    int code = command.execute(args);
+    int code = command.execute(subcommand(args));
     command.getOut().flush();
     return Failures.ofOutput(code, out.failure(), command.getErr());
+  }
+
+  /** {@code merge index DIR} has none of the options that merge needs: a command of its own. */
+  private static String[] subcommand(String[] args) {
+    boolean index =
+        args.length > 1
+            && args[0].equals("merge")
+            && args[1].equals("index")
+            && !Files.exists(Path.of("index"));
+    if (!index) {
+      return args;
+    }
+    String[] own = Arrays.copyOfRange(args, 1, args.length);
+    own[0] = MergeIndexCommand.NAME;
+    return own;
   }
 
   static CommandLine commandLine() {
@@ -86,6 +103,9 @@ public final class Main {
         .addSubcommand(NetworkOptions.with(new MergeCommand()))
         .addSubcommand(NetworkOptions.with(new AlignCommand()))
         .addSubcommand(new ApplyCommand())
+        .addSubcommand(new PlanCommand())
+        .addSubcommand(new MergeIndexCommand())
+        .addSubcommand(new VerifyCommand())
         .addSubcommand(new InspectCommand())
         .addSubcommand(new MethodsCommand())
         .addSubcommand(new DoctorCommand())

@@ -35,7 +35,10 @@ import picocli.CommandLine.Parameters;
       "How to export activations from PyTorch: docs/activations.md. For networks that are known",
       "here they are computed:",
       "  merganser merge a.safetensors b.safetensors --method cca --repair bn-reset \\",
-      "      --network resnet20 --data images -o merged.safetensors"
+      "      --network resnet20 --data images -o merged.safetensors",
+      "A recipe of mergekit (docs/mergekit.md), whose models are looked for in DIR and the hub's",
+      "cache:",
+      "  merganser merge recipe.yml --models DIR -o merged"
     })
 final class MergeCommand extends Computation {
   @Mixin AlignmentOptions alignment;
@@ -43,10 +46,15 @@ final class MergeCommand extends Computation {
   @Mixin Staleness staleness;
   @Mixin ModelOptions forms;
 
+  @Mixin(name = "recipe")
+  RecipeMerge recipe;
+
   @Parameters(
       paramLabel = "MODEL",
       arity = "1..*",
-      description = "Safetensors files, folders or indexes; the first is the reference.")
+      description =
+          "Safetensors files, folders or indexes; the first is the reference. Or one recipe"
+              + " (*.yml, *.yaml) in mergekit's format, whose result is a folder.")
   List<Path> models;
 
   @Option(
@@ -72,8 +80,8 @@ final class MergeCommand extends Computation {
       paramLabel = "REPAIR",
       completionCandidates = Repairs.class,
       description =
-          "One of ${COMPLETION-CANDIDATES}, for the merged model; needs --network and --data. May be"
-              + " repeated: one after the other.")
+          "One of ${COMPLETION-CANDIDATES}, for the merged model; needs --network and --data. May"
+              + " be repeated: one after the other.")
   List<String> repairs = new ArrayList<>();
 
   /** What the catalogue holds. */
@@ -94,6 +102,16 @@ final class MergeCommand extends Computation {
 
   @Override
   void run(PrintWriter out) throws IOException {
+    boolean followed = models.size() == 1 && RecipeOptions.isRecipe(models.get(0));
+    recipe.check(spec, followed);
+    if (followed) {
+      recipe.run(models.get(0), output.path, output.force, this, out);
+    } else {
+      merge(out);
+    }
+  }
+
+  private void merge(PrintWriter out) throws IOException {
     Merger method = Catalogue.mergers().method(merger);
     List<Repair> ways = repairs.stream().map(Catalogue.repairs()::method).toList();
     List<Path> all = new ArrayList<>(models);

@@ -4,7 +4,6 @@ package org.merganser.cli;
 import java.io.PrintWriter;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Optional;
 import java.util.stream.Collectors;
 import org.merganser.method.Settings;
 import org.merganser.plan.Catalogue;
@@ -38,12 +37,13 @@ final class MethodsCommand implements Runnable {
     List<Catalogue.Entry<?>> all = new ArrayList<>();
     Catalogue.kinds().values().forEach(kind -> all.addAll(kind.entries()));
     String known = all.stream().map(Catalogue.Entry::id).collect(Collectors.joining(", "));
-    Optional<Catalogue.Entry<?>> found =
-        all.stream().filter(entry -> entry.id().equals(id)).findFirst();
-    show(
-        found.orElseThrow(
-            () -> new IllegalArgumentException("no method '" + id + "'; there are " + known)),
-        out);
+    Catalogue.Entry<?> found =
+        all.stream()
+            .filter(entry -> entry.id().equals(id))
+            .findFirst()
+            .orElseThrow(
+                () -> new IllegalArgumentException("no method '" + id + "'; there are " + known));
+    show(found, out);
   }
 
   private static void list(String kind, Catalogue.Methods<?> methods, PrintWriter out) {

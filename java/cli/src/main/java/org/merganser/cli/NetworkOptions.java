@@ -8,9 +8,9 @@ import java.util.Optional;
 import org.merganser.internal.Opened;
 import org.merganser.lab.data.DataSet;
 import org.merganser.lab.experiment.ExperimentOptions;
-import org.merganser.lab.experiment.NetworkChoice;
 import org.merganser.method.Settings;
 import org.merganser.plan.Catalogue;
+import org.merganser.torch.networks.NetworkChoice;
 import picocli.CommandLine;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
@@ -69,6 +69,6 @@ final class NetworkOptions {
     }
     ExperimentOptions options = options(command);
     DataSet read = opened.add(options.load(0));
-    return Optional.of(new RunningNetwork(options, read, options.choice().build(read)));
+    return Optional.of(new RunningNetwork(options, read, options.network(read)));
   }
 }

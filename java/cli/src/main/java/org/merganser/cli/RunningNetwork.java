@@ -6,7 +6,6 @@ import java.util.List;
 import org.merganser.align.Alignment;
 import org.merganser.align.Verification;
 import org.merganser.compute.Workspace;
-import org.merganser.error.IncompatibleModelsException;
 import org.merganser.io.Checkpoint;
 import org.merganser.lab.data.DataSet;
 import org.merganser.lab.experiment.ExperimentOptions;
@@ -41,15 +40,6 @@ record RunningNetwork(ExperimentOptions options, DataSet data, TorchNetwork netw
     return TorchObjective.builder(network, data.train())
         .augmentation(options.training().augmentation())
         .build();
-  }
-
-  /** Refuses a model of other parameters, or with running statistics that mean nothing. */
-  void require(String what, Checkpoint model) {
-    try {
-      network.require(model);
-    } catch (IncompatibleModelsException e) {
-      throw new IncompatibleModelsException(what + " does not fit the network", e.problems());
-    }
   }
 
   /** How much the outputs change, unless mapped statistics must be taken anew first. */

@@ -67,11 +67,8 @@ final class UsageErrors implements IParameterExceptionHandler {
     }
     String name = option ? first.split("=", 2)[0] : first;
     List<String> known = new UnmatchedArgumentException(command, List.of(name)).getSuggestions();
-    return "unknown "
-        + (option ? "option" : "command")
-        + " '"
-        + Printable.line(name)
-        + "'"
-        + (known.isEmpty() ? "" : "; did you mean " + known.get(0) + "?");
+    String meant = known.isEmpty() ? "" : "; did you mean " + known.get(0) + "?";
+    return "unknown %s '%s'%s"
+        .formatted(option ? "option" : "command", Printable.line(name), meant);
   }
 }

@@ -53,8 +53,24 @@ class InspectCommandTest {
     assertThat(run.code()).isZero();
     assertThat(run.out())
         .containsPattern("fc1\\.weight +F32 \\[6, 4\\]")
-        .contains("4 tensors, 51 parameters, metadata {format=pt}")
+        .contains("4 tensors, 51 parameters, 204 bytes, metadata {format=pt}")
         .contains("\na plain stack of linear layers with spaces [fc1], then fc2;");
+  }
+
+  @Test
+  void twoCheckpointsAreComparedTensorByTensor() throws IOException {
+    Path a =
+        files.model(
+            "x", Map.of("v", Tensor.of(new float[] {3, 4}, 2), "w", Tensor.zeros(DType.F32, 3)));
+    Path b =
+        files.model(
+            "y", Map.of("v", Tensor.of(new float[] {4, 3}, 2), "u", Tensor.zeros(DType.F32, 3)));
+    Cli.Run run = Cli.run("inspect", a, b);
+    assertThat(run.code()).isZero();
+    assertThat(run.out())
+        .containsPattern("v +F32 \\[2\\] +1\\.414 +0\\.2828 +0\\.960000\n")
+        .contains("w: only A has it\n", "u: only B has it\n")
+        .endsWith("1 tensors compared, 0 equal; all together |A - B| = 1.414, 0.2828 of |A|\n");
   }
 
   @Test

@@ -25,7 +25,7 @@ class UsageErrorsTest {
         "inspect|Missing required parameter: 'FILE'",
         "inspect ''|the name is empty; a variable may not be set",
         "merge a b -o ''|the name is empty; a variable may not be set",
-        "inspect a b|'b' is one argument too many",
+        "inspect a b c|'c' is one argument too many",
         "experiment nonsense|unknown command 'nonsense'",
         "experiment cca-merge --seed x|seed must be an integer, not 'x'",
         "experiment cca-merge --hidden 1.5|hidden must be an integer, not '1.5'",

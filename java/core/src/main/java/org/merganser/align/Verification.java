@@ -223,13 +223,14 @@ public record Verification(
       models.each(
           Set.of(Network.OUTPUT),
           batch -> {
-            Tensor before = batch.of(0, Network.OUTPUT);
-            Tensor after = batch.of(1, Network.OUTPUT);
-            for (long i = 0; i < before.size(); i++) {
-              double reference = before.get(i);
-              double change = after.get(i) - reference;
-              sums[0] += change * change;
-              sums[1] += reference * reference;
+            try (Tensor before = batch.of(0, Network.OUTPUT).toHost(ws);
+                Tensor after = batch.of(1, Network.OUTPUT).toHost(ws)) {
+              for (long i = 0; i < before.size(); i++) {
+                double reference = before.get(i);
+                double change = after.get(i) - reference;
+                sums[0] += change * change;
+                sums[1] += reference * reference;
+              }
             }
           },
           ws);

@@ -58,12 +58,26 @@ public final class Memory extends BlockHolder implements AutoCloseable {
     }
   }
 
-  /** Memory of another library. {@code owner} stays reachable as long as this. */
+  /**
+   * Memory of another library, which works on it in the default stream when it is on a device.
+   * {@code owner} stays reachable as long as this.
+   */
   public static Memory wrap(long address, long bytes, Device device, Object owner) {
+    return wrap(address, bytes, device, 0, owner);
+  }
+
+  /**
+   * Memory of another library. {@code owner} stays reachable as long as this.
+   *
+   * @param stream in which that library works on it, on a device: a {@code cudaStream_t}, 0 for the
+   *     default stream. What uses the memory here begins when everything is done that lies on the
+   *     stream by then, and what is put on the stream later waits for it; the host does not wait
+   */
+  public static Memory wrap(long address, long bytes, Device device, long stream, Object owner) {
     if (bytes < 0 || address == 0 && bytes > 0) {
       throw new IllegalArgumentException("cannot wrap " + bytes + " bytes at " + address);
     }
-    return new Memory(Block.lent(address, bytes, device.code(), owner), device);
+    return new Memory(Block.lent(address, bytes, device.code(), stream, owner), device);
   }
 
   /** A part of this memory; closing it frees nothing. */

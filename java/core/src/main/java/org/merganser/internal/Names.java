@@ -108,6 +108,19 @@ public final class Names {
         : "no tensor " + quote(name);
   }
 
+  /** The end of a message about an unknown key: the nearest one, if near, and all there are. */
+  public static String instead(String name, Collection<String> known) {
+    String cut = ends(name);
+    return known.stream()
+            .filter(
+                k -> distance(cut, k) <= Math.max(1, (Math.min(cut.length(), k.length()) + 1) / 3))
+            .min(Comparator.comparingInt(k -> distance(cut, k)))
+            .map(near -> "did you mean " + near + "? ")
+            .orElse("")
+        + "there are "
+        + known.stream().sorted().collect(Collectors.joining(", "));
+  }
+
   /** Nearest names of a bounded number, by their first characters: the work is bounded as well. */
   private static List<String> nearest(String name, Collection<String> known) {
     String wanted = ends(name);

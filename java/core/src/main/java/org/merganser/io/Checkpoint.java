@@ -62,6 +62,11 @@ public interface Checkpoint extends AutoCloseable {
     return Math.max(block, wanted / block * block);
   }
 
+  /** What it takes to make a tensor: what plans consist of. Views add what they need themselves. */
+  default TensorCost cost(String name) {
+    return TensorCost.stored(info(name).bytes());
+  }
+
   /**
    * Reads one tensor.
    *

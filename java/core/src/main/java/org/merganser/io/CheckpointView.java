@@ -20,6 +20,9 @@ import org.merganser.linalg.Tensor;
  * on a row says so in {@link #block} and gets rows.
  */
 public abstract class CheckpointView implements Checkpoint {
+  /** Elements that views read of a source at once, as a rule. */
+  private static final long TILE = 1 << 20;
+
   private final List<Checkpoint> sources;
   private final Map<String, TensorInfo> tensors;
 
@@ -85,6 +88,24 @@ public abstract class CheckpointView implements Checkpoint {
       }
     }
     return block;
+  }
+
+  /**
+   * By default that of the sources' tensors of this name, and a tile of each; where they have none,
+   * as if it were stored.
+   */
+  @Override
+  public TensorCost cost(String name) {
+    TensorInfo info = info(name);
+    TensorCost cost = TensorCost.stored(0);
+    for (Checkpoint source : sources) {
+      TensorInfo of = source.tensors().get(name);
+      if (of != null) {
+        long tile = Math.min(of.size(), Math.max(source.block(name), TILE));
+        cost = cost.plus(source.cost(name), of.dtype().bits() * tile / 8);
+      }
+    }
+    return cost.reads() == 0 ? TensorCost.stored(info.bytes()) : cost;
   }
 
   @Override

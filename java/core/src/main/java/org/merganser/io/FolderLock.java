@@ -17,7 +17,7 @@ import org.merganser.internal.io.Uninterrupted;
  * system's locks, so it ends with its process; the file itself is removed by whoever holds it last.
  */
 final class FolderLock {
-  private static final String NAME = ".merganser.lock";
+  static final String NAME = ".merganser.lock";
 
   private FolderLock() {}
 

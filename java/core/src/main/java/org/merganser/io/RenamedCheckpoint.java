@@ -90,6 +90,12 @@ final class RenamedCheckpoint extends CheckpointView {
   }
 
   @Override
+  public TensorCost cost(String name) {
+    info(name);
+    return source.cost(sourceName.get(name));
+  }
+
+  @Override
   protected void fill(String name, long from, long to, Tensor into, Workspace ws)
       throws IOException {
     source.readRange(sourceName.get(name), from, to, into, ws);

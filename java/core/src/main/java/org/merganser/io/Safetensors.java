@@ -68,11 +68,10 @@ public final class Safetensors {
    * Opens a checkpoint: a {@code .safetensors} file, an index ({@code *.index.json}) of several, or
    * a folder that holds {@code model.safetensors.index.json}, {@code model.safetensors}, one single
    * other index or {@code .safetensors} file, a complete set of shards without an index, or {@code
-   * pytorch_model.bin} with or without an index. Files may also be those of {@code torch.save}
-   * (zip, since 1.6; {@code .pt}, {@code .pth}, {@code .bin}, {@code .ckpt}): they are read as
-   * data, never run. Of such a file the tensors are those of its dictionary, or of the dictionary
-   * in it under {@code state_dict}, {@code model_state_dict} or {@code model}; numbers and texts
-   * beside them are left out. Only headers are read now.
+   * pytorch_model.bin} with or without an index, or one {@code .gguf}. Files may also be those of
+   * {@code torch.save} (zip, since 1.6), read as data and never run: the tensors of its dictionary,
+   * or of the one in it under {@code state_dict}, {@code model_state_dict} or {@code model}; or of
+   * llama.cpp (GGUF), with Hugging Face's names and order of rows. Only headers are read now.
    *
    * @throws FormatException when a file does not follow the format, naming what it is
    */
@@ -102,7 +101,10 @@ public final class Safetensors {
       if (FileKind.isTorch(file)) {
         return new TorchCheckpoint(file, TorchFile.read(file));
       }
-      SafetensorsPath.refuseOtherTorch(file);
+      if (FileKind.isGguf(file)) {
+        return new GgufCheckpoint(file, GgufHeader.read(file));
+      }
+      SafetensorsPath.refuseMisnamed(file);
       return new FileCheckpoint(file, SafetensorsHeader.read(file));
     } catch (IOException | RuntimeException e) {
       file.close();
@@ -115,7 +117,7 @@ public final class Safetensors {
     write(checkpoint, metadata(checkpoint), path, ws);
   }
 
-  private static Map<String, String> metadata(Checkpoint checkpoint) {
+  static Map<String, String> metadata(Checkpoint checkpoint) {
     Map<String, String> metadata = new TreeMap<>(checkpoint.metadata());
     metadata.putIfAbsent("format", "pt");
     return metadata;
@@ -151,15 +153,15 @@ public final class Safetensors {
     }
   }
 
-  private static void refuseStale(Checkpoint checkpoint, Path path) {
+  static void refuseStale(Checkpoint checkpoint, Object path) {
     if (!checkpoint.stale().isEmpty()) {
       throw new IncompatibleModelsException(
           "cannot write "
               + path
-              + ": a dense map changed what its normalisation statistics describe; reset them (merge"
-              + " --repair bn-reset with --network and --data, BatchNormReset), take --method"
-              + " permutation, or write the model as it is (--allow-stale, Safetensors.Stale.WRITE)"
-              + " and reset it in PyTorch:\n"
+              + ": a dense map changed what its normalisation statistics describe; reset them"
+              + " (merge --repair bn-reset with --network and --data, BatchNormReset), take"
+              + " --method permutation, or write the model as it is (--allow-stale,"
+              + " Safetensors.Stale.WRITE) and reset it in PyTorch:\n"
               + TORCH_RESET.indent(2)
               + "stale",
           checkpoint.stale().stream().sorted().map(Names::quote).toList());
@@ -202,8 +204,7 @@ public final class Safetensors {
     }
   }
 
-  private static Map<String, String> withStale(
-      Map<String, String> metadata, Checkpoint checkpoint) {
+  static Map<String, String> withStale(Map<String, String> metadata, Checkpoint checkpoint) {
     if (checkpoint.stale().isEmpty()) {
       return metadata;
     }
@@ -212,7 +213,7 @@ public final class Safetensors {
     return with;
   }
 
-  private static List<Map.Entry<String, TensorInfo>> order(Checkpoint checkpoint) {
+  static List<Map.Entry<String, TensorInfo>> order(Checkpoint checkpoint) {
     List<Map.Entry<String, TensorInfo>> order = new ArrayList<>(checkpoint.tensors().entrySet());
     order.sort(
         Comparator.comparing(
@@ -267,8 +268,8 @@ public final class Safetensors {
     }
   }
 
-  private static ByteBuffer header(
-      List<Map.Entry<String, TensorInfo>> order, Map<String, String> metadata) throws IOException {
+  static ByteBuffer header(List<Map.Entry<String, TensorInfo>> order, Map<String, String> metadata)
+      throws IOException {
     requireText(order, metadata);
     // Through a string: a generator of bytes would escape what lies beyond the 16-bit plane.
     StringWriter text = new StringWriter();

@@ -11,12 +11,12 @@ import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.OptionalLong;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.UUID;
+import java.util.stream.IntStream;
 import org.merganser.compute.Workspace;
 import org.merganser.error.FormatException;
 import org.merganser.internal.io.PartialFile;
@@ -54,18 +54,9 @@ final class SafetensorsFolder {
   }
 
   private List<Checkpoint> shards(long shardBytes) {
-    List<List<String>> shards = new ArrayList<>(List.of(new ArrayList<>()));
-    long used = 0;
-    for (Map.Entry<String, TensorInfo> item : checkpoint.tensors().entrySet()) {
-      long bytes = item.getValue().bytes();
-      if (used > 0 && used + bytes > shardBytes) {
-        shards.add(new ArrayList<>());
-        used = 0;
-      }
-      shards.get(shards.size() - 1).add(item.getKey());
-      used += bytes;
-    }
-    return shards.stream().<Checkpoint>map(n -> SelectedCheckpoint.of(checkpoint, n)).toList();
+    return ShardPlan.assign(checkpoint, shardBytes).stream()
+        .<Checkpoint>map(names -> SelectedCheckpoint.of(checkpoint, names))
+        .toList();
   }
 
   private void writeOne() throws IOException {
@@ -158,11 +149,9 @@ final class SafetensorsFolder {
   }
 
   private static List<String> names(int count, String tag) {
-    List<String> names = new ArrayList<>();
-    for (int i = 1; i <= count; i++) {
-      names.add(String.format(Locale.ROOT, "model-%05d-of-%05d%s.safetensors", i, count, tag));
-    }
-    return names;
+    return IntStream.range(0, count)
+        .mapToObj(i -> ShardPlan.name(i, count).replace(".safetensors", tag + ".safetensors"))
+        .toList();
   }
 
   private void writeIndex(List<Checkpoint> shards, List<String> files) throws IOException {

@@ -22,7 +22,7 @@ import org.merganser.internal.io.FileKind;
  * holds, in this order, {@code model.safetensors.index.json}, {@code model.safetensors}, one single
  * {@code *.safetensors.index*.json}, one single {@code .safetensors} file, or a complete set {@code
  * NAME-00001-of-0000N.safetensors} without an index; or, without any of these, {@code
- * pytorch_model.bin.index.json} or {@code pytorch_model.bin}.
+ * pytorch_model.bin.index.json} or {@code pytorch_model.bin}, or one single {@code .gguf} file.
  *
  * @param index the index, or null when there is none
  * @param files what is read, the index aside
@@ -36,6 +36,7 @@ record SafetensorsPath(Path index, List<Path> files) {
   private static final String OLD =
       "; what torch before 1.6 wrote (pickle, tar) is converted in Python:"
           + " torch.save(torch.load(\"%s\", weights_only=True), \"converted.pt\")";
+  private static final String GGUF = ".gguf";
   private static final int NAMED = 20;
 
   static SafetensorsPath find(Path path) throws IOException {
@@ -85,6 +86,10 @@ record SafetensorsPath(Path index, List<Path> files) {
     if (found.isEmpty() && names.contains(TORCH_SINGLE)) {
       return ofFile(folder.resolve(TORCH_SINGLE));
     }
+    List<String> gguf = names.stream().filter(n -> n.endsWith(GGUF)).toList();
+    if (found.isEmpty() && gguf.size() == 1) {
+      return ofFile(folder.resolve(gguf.get(0)));
+    }
     throw new IOException(
         "folder "
             + folder
@@ -94,7 +99,7 @@ record SafetensorsPath(Path index, List<Path> files) {
             + SINGLE
             + ", and "
             + what(folder, indices, found)
-            + (found.isEmpty() ? pickles(names) : ""));
+            + (found.isEmpty() ? others(names) : ""));
   }
 
   private static String what(Path folder, List<String> indices, List<String> found)
@@ -174,18 +179,24 @@ record SafetensorsPath(Path index, List<Path> files) {
         : names.subList(0, NAMED) + " and " + (names.size() - NAMED) + " more";
   }
 
-  private static String pickles(List<String> names) {
-    List<String> found = names.stream().filter(SafetensorsPath::isTorch).toList();
-    return found.isEmpty() ? "" : "; it holds files of torch.save, name one of " + some(found);
+  private static String others(List<String> names) {
+    List<String> torch = names.stream().filter(SafetensorsPath::isTorch).toList();
+    List<String> gguf = names.stream().filter(n -> n.endsWith(GGUF)).toList();
+    return (torch.isEmpty() ? "" : "; it holds files of torch.save, name one of " + some(torch))
+        + (gguf.isEmpty() ? "" : "; it holds GGUF files, name one of " + some(gguf));
   }
 
   static boolean isTorch(String name) {
     return name.endsWith(".pt") || name.endsWith(".pth") || name.endsWith(".bin");
   }
 
-  /** Refuses a file with a name of torch.save's that is none of its zip files. */
-  static void refuseOtherTorch(FileBytes file) throws IOException {
+  /** Refuses a file with a name of torch.save's or GGUF's that is no such file. */
+  static void refuseMisnamed(FileBytes file) throws IOException {
     String name = String.valueOf(file.path().getFileName());
+    if (name.endsWith(GGUF)) {
+      String kind = FileKind.or(file, "no GGUF file, which begins with GGUF");
+      throw new FormatException(file.path() + ": " + kind + ", at byte 0");
+    }
     if (isTorch(name)) {
       String kind = FileKind.or(file, "no zip file of torch.save");
       throw new FormatException(

@@ -28,6 +28,12 @@ final class SelectedCheckpoint extends CheckpointView {
   }
 
   @Override
+  public TensorCost cost(String name) {
+    info(name);
+    return sources().get(0).cost(name);
+  }
+
+  @Override
   protected void fill(String name, long from, long to, Tensor into, Workspace ws)
       throws IOException {
     sources().get(0).readRange(name, from, to, into, ws);

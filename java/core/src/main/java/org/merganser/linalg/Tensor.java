@@ -9,6 +9,7 @@ import org.merganser.compute.Device;
 import org.merganser.compute.Memory;
 import org.merganser.compute.Workspace;
 import org.merganser.error.ShapeException;
+import org.merganser.internal.Halves;
 import org.merganser.internal.Opened;
 import org.merganser.internal.kernel.Block;
 import org.merganser.internal.kernel.BlockHolder;
@@ -75,7 +76,11 @@ public final class Tensor extends BlockHolder implements AutoCloseable {
     return new Tensor(dtype, shape.clone(), memory);
   }
 
-  /** Lends the storage of another library; {@code owner} stays reachable as long as the tensor. */
+  /**
+   * Lends the storage of another library; {@code owner} stays reachable as long as the tensor. On a
+   * device that library works in the default stream; {@link Memory#wrap(long, long, Device, long,
+   * Object)} takes others.
+   */
   public static Tensor wrap(long address, DType dtype, long[] shape, Device device, Object owner) {
     return over(Memory.wrap(address, dtype.bytes(size(shape)), device, owner), dtype, shape);
   }
@@ -155,7 +160,7 @@ public final class Tensor extends BlockHolder implements AutoCloseable {
       case F64 -> memory.getDouble(8 * index);
       case F32 -> memory.getFloat(4 * index);
       case BF16 -> Float.intBitsToFloat(memory.getShort(2 * index) << 16);
-      case F16 -> halfToFloat(memory.getShort(2 * index));
+      case F16 -> Halves.toFloat(memory.getShort(2 * index));
       default -> throw new ShapeException(dtype + " elements are carried through, not read");
     };
   }
@@ -379,17 +384,5 @@ public final class Tensor extends BlockHolder implements AutoCloseable {
     if (length != size(shape)) {
       throw new ShapeException(length + " values for " + describe(dtype, shape));
     }
-  }
-
-  private static float halfToFloat(short half) {
-    int sign = (half & 0x8000) << 16;
-    int exponent = (half >> 10) & 0x1f;
-    int fraction = half & 0x3ff;
-    if (exponent == 0) {
-      float magnitude = fraction * 0x1p-24f;
-      return sign == 0 ? magnitude : -magnitude;
-    }
-    int bits = exponent == 31 ? 0x7f800000 : (exponent + 112) << 23;
-    return Float.intBitsToFloat(sign | bits | fraction << 13);
   }
 }

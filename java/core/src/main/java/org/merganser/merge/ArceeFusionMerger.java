@@ -26,7 +26,7 @@ import org.merganser.linalg.Tensor;
  * <p>Quartiles are those of index {@code trunc(q (n - 1))} of the n scores in order. They are exact
  * here; mergekit draws a million elements of larger tensors, anew each time. {@code D} in F64
  * (mergekit: in F32, where rounding is a part of it for rows that hardly differ), scores in F32
- * (F64 for F64). Three passes, and scores of a tensor in memory.
+ * (F64 for F64). Rows are compared in memory, one tensor at a time; then passes for the ranks.
  *
  * <p>Source: mergekit's {@code arcee_fusion}.
  */
@@ -47,6 +47,13 @@ public final class ArceeFusionMerger extends TensorMerger {
   }
 
   @Override
+  protected Demand demand(TensorInfo info, int models) {
+    long held = 2 * info.size() * info.dtype().bits() / 8;
+    Demand ranking = RankedElements.demand(info, 3, 1);
+    return new Demand(ranking.passes(), Math.max(held, ranking.held()));
+  }
+
+  @Override
   protected TileFunction prepare(Group group, Workspace ws) throws IOException {
     TensorInfo info = group.info();
     if (info.size() == 0) {
@@ -63,20 +70,20 @@ public final class ArceeFusionMerger extends TensorMerger {
                   info.dtype().code(), info.size() / cols, cols, Block.of(model), Block.of(base));
     }
     TileFunction score = (tile, out, w) -> score(tile, divergences, cols, out, w);
-    Threshold threshold;
-    try (RankedElements scores = RankedElements.of(group, score, ws)) {
-      threshold = new Threshold(threshold(scores, info.dtype()), Long.MAX_VALUE);
-    }
+    double least = threshold(new RankedElements(group, score, ws));
+    Threshold threshold = new Threshold(least, Long.MAX_VALUE);
     return (tile, out, w) -> merge(tile, score, threshold, out, w);
   }
 
-  private static double threshold(RankedElements scores, DType dtype) {
-    long last = scores.size() - 1;
-    double first = scores.ascending((long) (.25 * last));
-    double median = scores.ascending((long) (.5 * last));
-    double third = scores.ascending((long) (.75 * last));
-    double threshold = median + 1.5 * (third - first);
-    return dtype == DType.F64 ? threshold : (float) threshold;
+  private static double threshold(RankedElements scores) throws IOException {
+    long n = scores.group().info().size();
+    long[] ranks = new long[3];
+    for (int quartile = 1; quartile <= 3; quartile++) {
+      ranks[quartile - 1] = n - (long) (.25 * quartile * (n - 1));
+    }
+    Threshold[] found = scores.largest(ranks);
+    double threshold = found[1].value() + 1.5 * (found[2].value() - found[0].value());
+    return scores.group().info().dtype() == DType.F64 ? threshold : (float) threshold;
   }
 
   private static void score(Tile tile, double[] divergences, long cols, Tensor out, Workspace ws) {

@@ -3,12 +3,11 @@ package org.merganser.merge;
 
 import java.io.IOException;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
-import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
+import org.merganser.internal.Names;
 import org.merganser.internal.Opened;
-import org.merganser.internal.kernel.Block;
-import org.merganser.internal.kernel.Kernels;
 import org.merganser.internal.kernel.MergeKernels.Mix;
 import org.merganser.internal.kernel.MergeKernels.Task;
 import org.merganser.internal.kernel.MergeKernels.Threshold;
@@ -30,8 +29,8 @@ import org.merganser.method.Settings;
  * </pre>
  *
  * <p>as in {@link TiesMerger}; when normalised divided by {@code sum_k w_k}, or of A. In F32 (F64
- * for F64), rounded once. Magnitudes are selected exactly, one model after the other, which takes
- * its whole tensor and the base's into memory; then one pass.
+ * for F64), rounded once. Magnitudes are selected exactly, in passes as there; then one that
+ * merges.
  *
  * <p>mergekit drops all of a tensor where {@code trunc(gamma n)} is 0; here none of its largest.
  *
@@ -151,86 +150,67 @@ public final class BreadcrumbsMerger extends TensorMerger {
       Weights.require("gammas", options.gamma(), models);
     }
     for (int k = 0; k < models; k++) {
-      TaskVectors.requireKept(id(), name, info, options.densityOf(k));
+      TaskVectors.requireKept(id(), Names.quote(name), info.size(), options.densityOf(k));
     }
+  }
+
+  @Override
+  protected Demand demand(TensorInfo info, int models) {
+    boolean drops = options.density().stream().anyMatch(density -> density < 1);
+    return Selection.demand(info, drops ? 2 * models : 0, false);
   }
 
   @Override
   protected TileFunction prepare(Group group, Workspace ws) throws IOException {
     int models = group.models();
     double[] weights = Weights.of(options.weights(), models, 1.0 / models);
+    long[][] ranks = new long[models][];
     Task[] tasks = new Task[models];
-    List<Task[]> bands = new ArrayList<>();
     for (int k = 0; k < models; k++) {
       tasks[k] = Task.weighted(weights[k]);
-      bands.add(band(group, k, ws));
+      ranks[k] = ranks(k, group.info().size());
+    }
+    List<Task[]> bands = new ArrayList<>();
+    for (Threshold[] each : Selection.of(group, ranks, ws)) {
+      bands.add(band(each));
     }
     Mix mix = new Mix(elect, options.normalise(), options.lambda());
     return (tile, out, w) -> merge(tile, bands, tasks, mix, out, w);
   }
 
-  /** The elements above the lower bound, less those above the upper one. */
-  private Task[] band(Group group, int model, Workspace ws) throws IOException {
-    long n = group.info().size();
+  /** Of the smallest that is kept, and of the smallest that is dropped as large. */
+  private long[] ranks(int model, long n) {
     long kept = (long) (options.densityOf(model) * n);
     long top = Math.min((long) (options.gammaOf(model) * n), n - kept);
     if (kept == n) {
-      return new Task[] {Task.weighted(1)};
+      return new long[0];
     }
-    try (Tensor base = group.base(ws);
-        Tensor own = group.model(model, ws)) {
-      Task above = Task.magnitude(1, threshold(own, base, kept + top, ws));
-      return top == 0
-          ? new Task[] {above}
-          : new Task[] {above, Task.magnitude(-1, threshold(own, base, top, ws))};
-    }
+    return top == 0 ? new long[] {kept} : new long[] {kept + top, top};
   }
 
-  private static Threshold threshold(Tensor own, Tensor base, long rank, Workspace ws) {
-    return Kernels.of(ws)
-        .merge()
-        .kthMagnitude(own.dtype().code(), own.size(), Block.of(own), Block.of(base), rank);
+  /** The elements above the lower bound, less those above the upper one. */
+  private static Task[] band(Threshold[] bounds) {
+    return switch (bounds.length) {
+      case 0 -> new Task[] {Task.weighted(1)};
+      case 1 -> new Task[] {Task.magnitude(1, bounds[0])};
+      default -> new Task[] {Task.magnitude(1, bounds[0]), Task.magnitude(-1, bounds[1])};
+    };
   }
 
   private static void merge(
       Tile tile, List<Task[]> bands, Task[] tasks, Mix mix, Tensor out, Workspace ws) {
-    DType wide = TaskVectors.wide(out.dtype());
+    Mix plain = new Mix(false, false, 1);
     try (Opened opened = new Opened()) {
-      Tensor base = opened.add(tile.base().orElseThrow().to(wide, ws));
-      Tensor zero = opened.add(opened.add(Tensor.zeros(wide, out.shape())).on(ws));
-      Block[] kept = new Block[tasks.length];
-      for (int k = 0; k < kept.length; k++) {
-        Tensor part = opened.add(tile.models().get(k).to(wide, ws));
-        TaskVectors.difference(part, base, part, ws);
-        Block[] same = bands.get(k).length == 1 ? blocks(part) : blocks(part, part);
-        // An element less itself is 0, and one less 0 itself: no rounding.
-        merge(tile.first(), zero, same, bands.get(k), new Mix(false, false, 1), part, ws);
-        kept[k] = Block.of(part);
+      List<Tensor> kept = new ArrayList<>();
+      for (int k = 0; k < tasks.length; k++) {
+        Tensor part = opened.add(TaskVectors.difference(tile, k, ws));
+        // An element less itself is 0: no rounding.
+        List<Tensor> same = Collections.nCopies(bands.get(k).length, part);
+        TaskVectors.mix(tile.first(), same, bands.get(k), plain, part, ws);
+        kept.add(part);
       }
-      Tensor mixed = opened.add(Tensor.allocate(wide, out.shape(), ws));
-      merge(tile.first(), zero, kept, tasks, mix, mixed, ws);
-      Kernels.of(ws)
-          .merge()
-          .weightedSum(
-              wide.code(), out.size(), blocks(base, mixed), new double[] {1, 1}, Block.of(mixed));
-      out.convertFrom(mixed, ws);
+      TaskVectors.merge(tile, kept, tasks, mix, out, ws);
     }
-  }
-
-  private static Block[] blocks(Tensor... tensors) {
-    Block[] blocks = new Block[tensors.length];
-    for (int i = 0; i < blocks.length; i++) {
-      blocks[i] = Block.of(tensors[i]);
-    }
-    return blocks;
-  }
-
-  private static void merge(
-      long first, Tensor zero, Block[] in, Task[] tasks, Mix mix, Tensor out, Workspace ws) {
-    Kernels.of(ws)
-        .merge()
-        .taskMerge(
-            out.dtype().code(), first, out.size(), Block.of(zero), in, tasks, mix, Block.of(out));
   }
 
   @Override

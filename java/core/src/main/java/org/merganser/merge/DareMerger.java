@@ -8,6 +8,7 @@ import org.merganser.internal.Seeds;
 import org.merganser.internal.kernel.MergeKernels.Mix;
 import org.merganser.internal.kernel.MergeKernels.Task;
 import org.merganser.io.TensorInfo;
+import org.merganser.linalg.Tensor;
 import org.merganser.merge.KeptNorms.Norm;
 import org.merganser.method.Setting;
 import org.merganser.method.Settings;
@@ -153,6 +154,12 @@ public final class DareMerger extends TensorMerger {
   }
 
   @Override
+  protected Demand demand(TensorInfo info, int models) {
+    return Demand.passes(
+        options.rescale() == Rescale.INV_DENSITY || options.rescale() == Rescale.NONE ? 1 : 2);
+  }
+
+  @Override
   protected TileFunction prepare(Group group, Workspace ws) throws IOException {
     int models = group.models();
     Task[] tasks = new Task[models];
@@ -185,10 +192,23 @@ public final class DareMerger extends TensorMerger {
     boolean dropped = options.density().stream().anyMatch(density -> density < 1);
     return switch (options.rescale()) {
       case INV_DENSITY, NONE -> scales;
-      case L1 -> dropped ? KeptNorms.ratios(group, Norm.L1, kept, ws) : scales;
-      case L2 -> dropped ? KeptNorms.ratios(group, Norm.L2, kept, ws) : scales;
-      case LINF -> dropped ? KeptNorms.ratios(group, Norm.LINF, kept, ws) : scales;
+      case L1 -> dropped ? norms(group, Norm.L1, kept, ws) : scales;
+      case L2 -> dropped ? norms(group, Norm.L2, kept, ws) : scales;
+      case LINF -> dropped ? norms(group, Norm.LINF, kept, ws) : scales;
     };
+  }
+
+  private static double[] norms(Group group, Norm norm, Task[] kept, Workspace ws)
+      throws IOException {
+    Mix plain = new Mix(false, false, 1);
+    KeptNorms.Drop drop =
+        (model, tile, w) -> {
+          Tensor part = TaskVectors.difference(tile, model, w);
+          Task[] task = {kept[model]};
+          TaskVectors.mix(tile.first(), List.of(part), task, plain, part, w);
+          return part;
+        };
+    return KeptNorms.ratios(group, group::tiles, norm, drop, ws);
   }
 
   @Override

@@ -2,6 +2,7 @@
 package org.merganser.merge;
 
 import java.io.IOException;
+import java.util.List;
 import org.merganser.compute.Workspace;
 import org.merganser.internal.kernel.MergeKernels.Formula;
 import org.merganser.internal.kernel.MergeKernels.FormulaSum;
@@ -44,13 +45,15 @@ public final class EmrMerger extends TensorMerger {
   }
 
   private final Options options;
+  private final double rescaler;
 
-  private EmrMerger(Options options) {
+  private EmrMerger(Options options, double rescaler) {
     this.options = options;
+    this.rescaler = rescaler;
   }
 
   public static EmrMerger of(Options options) {
-    return new EmrMerger(options);
+    return new EmrMerger(options, 1);
   }
 
   @Override
@@ -82,23 +85,33 @@ public final class EmrMerger extends TensorMerger {
   }
 
   @Override
-  protected double[] measure(Group group, Workspace ws) throws IOException {
-    double[] none = new double[group.models() + 2];
-    double[] sums = Formulas.sums(group, FormulaSum.AGREEMENT, none, null, ws);
-    for (int i = 0; i < sums.length; i++) {
-      sums[i] /= Math.max(1, group.info().size());
-    }
-    return sums;
+  protected Demand demand(TensorInfo info, int models) {
+    return Demand.passes(2);
   }
 
   @Override
-  protected TileFunction prepare(Group group, Workspace ws) throws IOException {
-    double[] totals = group.totals(ws);
-    int task = options.task();
-    double kept = totals[2 * task + 1];
-    double rescaler = kept == 0 ? 1 : totals[2 * task] / kept;
+  protected boolean isOverModel() {
+    return true;
+  }
+
+  @Override
+  protected TensorMerger overModel(List<Group> groups, Workspace ws) throws IOException {
+    double all = 0;
+    double kept = 0;
+    for (Group group : groups) {
+      double[] none = new double[group.models() + 2];
+      double[] sums = Formulas.sums(group, FormulaSum.AGREEMENT, none, null, ws);
+      double n = Math.max(1, group.info().size());
+      all += sums[2 * options.task()] / n;
+      kept += sums[2 * options.task() + 1] / n;
+    }
+    return new EmrMerger(options, kept == 0 ? 1 : all / kept);
+  }
+
+  @Override
+  protected TileFunction prepare(Group group, Workspace ws) {
     return Formulas.merge(
-        Formula.EMR, Formulas.parameters(task, rescaler, new double[group.models()]));
+        Formula.EMR, Formulas.parameters(options.task(), rescaler, new double[group.models()]));
   }
 
   @Override

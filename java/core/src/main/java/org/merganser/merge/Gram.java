@@ -61,10 +61,10 @@ final class Gram {
     return gram;
   }
 
-  /** Of the differences of a part to that of the base. */
-  static Gram of(List<Tensor> models, Tensor base, Workspace ws) {
+  /** Of a part of the models, or of the differences to that of a base. */
+  static Gram of(List<Tensor> models, Optional<Tensor> base, Workspace ws) {
     try {
-      return of(models.size(), sums -> sums.add(models, Optional.of(base), ws));
+      return of(models.size(), sums -> sums.add(models, base, ws));
     } catch (IOException e) {
       throw new IllegalStateException(e);
     }

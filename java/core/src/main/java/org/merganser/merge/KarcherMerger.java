@@ -6,6 +6,7 @@ import java.util.Arrays;
 import org.merganser.compute.Workspace;
 import org.merganser.internal.kernel.Block;
 import org.merganser.internal.kernel.Kernels;
+import org.merganser.io.TensorInfo;
 import org.merganser.method.Setting;
 import org.merganser.method.Settings;
 
@@ -80,6 +81,11 @@ public final class KarcherMerger extends TensorMerger {
   @Override
   public Options options() {
     return options;
+  }
+
+  @Override
+  protected Demand demand(TensorInfo info, int models) {
+    return Demand.passes(2);
   }
 
   @Override

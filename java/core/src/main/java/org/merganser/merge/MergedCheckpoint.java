@@ -2,7 +2,7 @@
 package org.merganser.merge;
 
 import java.io.IOException;
-import java.util.Arrays;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalInt;
@@ -15,8 +15,10 @@ import org.merganser.error.NumericalException;
 import org.merganser.internal.Names;
 import org.merganser.io.Checkpoint;
 import org.merganser.io.CheckpointView;
+import org.merganser.io.TensorCost;
 import org.merganser.io.TensorInfo;
 import org.merganser.linalg.Tensor;
+import org.merganser.merge.TensorMerger.Group;
 import org.merganser.merge.TensorMerger.TileFunction;
 
 /** What any {@link TensorMerger} makes of a problem: all but the function on tiles. */
@@ -27,11 +29,14 @@ final class MergedCheckpoint extends CheckpointView {
   /** Functions of tensors read before, with their statistics. */
   private final Map<String, TileFunction> functions = new ConcurrentHashMap<>();
 
-  /** Sums over all tensors, once they were asked for. */
-  private double[] totals;
+  /** Held while the function of a tensor is prepared. */
+  private final Map<String, Object> locks = new ConcurrentHashMap<>();
 
   /** Tensors that were found to be equal in all models and are not computed. */
   private final Set<String> equal = ConcurrentHashMap.newKeySet();
+
+  /** The method with the statistics of the whole model, once they are taken. */
+  private TensorMerger overModel;
 
   MergedCheckpoint(TensorMerger merger, MergeProblem problem) {
     super(problem.models().get(0).tensors(), problem.all());
@@ -56,6 +61,30 @@ final class MergedCheckpoint extends CheckpointView {
     };
   }
 
+  @Override
+  public TensorCost cost(String name) {
+    TensorInfo info = info(name);
+    if (!isComputed(name, info)) {
+      // Compared with all others before the first is taken.
+      return problem.counters().contains(name)
+          ? problem.models().get(0).cost(name)
+          : super.cost(name).plus(problem.models().get(0).cost(name), 0);
+    }
+    TensorMerger method = merger.of(name);
+    OptionalInt chosen = method.choose(name, info);
+    if (chosen.isPresent()) {
+      return problem.models().get(chosen.getAsInt()).cost(name);
+    }
+    TensorMerger.Demand demand = method.demand(info, problem.models().size());
+    long tile = demand.passes() > 1 ? TensorGroup.TILE : TensorGroup.CACHED;
+    tile = Math.min(info.size(), Math.max(block(name), tile));
+    TensorCost read = TensorCost.stored(0);
+    for (Checkpoint source : sources()) {
+      read = read.plus(source.cost(name), info.dtype().bits() * tile / 8);
+    }
+    return read.by(method.id(), demand.passes(), demand.held());
+  }
+
   private boolean isComputed(String name, TensorInfo info) {
     return info.dtype().isArithmetic() && !problem.counters().contains(name);
   }
@@ -64,12 +93,12 @@ final class MergedCheckpoint extends CheckpointView {
   protected void fill(String name, long from, long to, Tensor into, Workspace ws)
       throws IOException {
     TensorInfo info = info(name);
-    TensorMerger method = merger.of(name);
     OptionalInt chosen = OptionalInt.empty();
     if (isComputed(name, info)) {
+      TensorMerger method = (merger.isOverModel() ? overModel(ws) : merger).of(name);
       chosen = method.choose(name, info);
       if (chosen.isEmpty() && !equal.contains(name)) {
-        merge(method, group(name), from, to, into, ws);
+        merge(method, new TensorGroup(problem, sources(), name, method), from, to, into, ws);
         return;
       }
     } else if (!problem.counters().contains(name)) {
@@ -78,43 +107,47 @@ final class MergedCheckpoint extends CheckpointView {
     problem.models().get(chosen.orElse(0)).readRange(name, from, to, into, ws);
   }
 
-  private TensorGroup group(String name) {
-    return new TensorGroup(problem, sources(), name, merger.of(name), this::totals);
-  }
-
-  private synchronized double[] totals(Workspace ws) throws IOException {
-    if (totals == null) {
-      double[] sums = new double[0];
-      for (String name : new TreeSet<>(tensors().keySet())) {
-        if (isComputed(name, info(name)) && !equal.contains(name)) {
-          sums = plus(sums, measure(name, ws));
-        }
+  private synchronized TensorMerger overModel(Workspace ws) throws IOException {
+    if (overModel == null) {
+      List<Group> groups = groups(false, ws);
+      try {
+        overModel = groups.isEmpty() ? merger : merger.overModel(groups, ws);
+      } catch (TensorGroup.NotFinite e) {
+        groups = groups(true, ws);
+        overModel = groups.isEmpty() ? merger : merger.overModel(groups, ws);
       }
-      totals = sums;
     }
-    return totals.clone();
+    return overModel;
   }
 
-  private double[] measure(String name, Workspace ws) throws IOException {
-    TensorMerger method = merger.of(name);
-    TensorGroup group = group(name);
+  /** Of the tensors that are computed. */
+  private List<Group> groups(boolean withoutMasks, Workspace ws) throws IOException {
+    List<Group> groups = new ArrayList<>();
+    for (String name : new TreeSet<>(tensors().keySet())) {
+      TensorGroup group = new TensorGroup(problem, sources(), name, merger);
+      if (isComputed(name, info(name)) && !(withoutMasks && isNotFinite(group, ws))) {
+        groups.add(group);
+      }
+    }
+    return groups;
+  }
+
+  private boolean isNotFinite(TensorGroup group, Workspace ws) throws IOException {
     try {
-      return method.measure(group, ws);
+      group.tiles(tile -> {}, ws);
+      return false;
     } catch (TensorGroup.NotFinite e) {
-      if (!method.keepsEqual() || !group.isMask(ws)) {
-        throw group.notFinite(ws);
-      }
-      equal.add(name);
-      return new double[0];
+      return isMask(merger, group, ws);
     }
   }
 
-  private static double[] plus(double[] a, double[] b) {
-    double[] sum = Arrays.copyOf(a, Math.max(a.length, b.length));
-    for (int i = 0; i < b.length; i++) {
-      sum[i] += b[i];
+  /** Whether it is copied; otherwise the error. */
+  private boolean isMask(TensorMerger method, TensorGroup group, Workspace ws) throws IOException {
+    if (!method.keepsEqual() || !group.isMask(ws)) {
+      throw group.notFinite(ws);
     }
-    return sum;
+    equal.add(group.name());
+    return true;
   }
 
   private void merge(
@@ -126,11 +159,21 @@ final class MergedCheckpoint extends CheckpointView {
         refuse(method, group, ws);
       }
     } catch (TensorGroup.NotFinite e) {
-      if (!method.keepsEqual() || !group.isMask(ws)) {
-        throw group.notFinite(ws);
-      }
-      equal.add(group.name());
+      isMask(method, group, ws);
       problem.models().get(0).readRange(group.name(), from, to, into, ws);
+    }
+  }
+
+  /** Goes through a tensor once, whoever reads it meanwhile; those of others do not wait. */
+  private TileFunction prepared(TensorMerger method, TensorGroup group, Workspace ws)
+      throws IOException {
+    synchronized (locks.computeIfAbsent(group.name(), name -> new Object())) {
+      TileFunction function = functions.get(group.name());
+      if (function == null) {
+        function = method.prepare(group, ws);
+        functions.put(group.name(), function);
+      }
+      return function;
     }
   }
 
@@ -138,12 +181,7 @@ final class MergedCheckpoint extends CheckpointView {
   private long compute(
       TensorMerger method, TensorGroup group, long from, long to, Tensor into, Workspace ws)
       throws IOException {
-    TileFunction function = functions.get(group.name());
-    if (function == null) {
-      function = method.prepare(group, ws);
-      functions.put(group.name(), function);
-    }
-    TileFunction prepared = function;
+    TileFunction prepared = prepared(method, group, ws);
     long[] beyond = new long[1];
     group.each(
         from,
@@ -195,7 +233,7 @@ final class MergedCheckpoint extends CheckpointView {
     if (equal.contains(name)) {
       return;
     }
-    int other = group(name).differing(ws);
+    int other = new TensorGroup(problem, sources(), name, merger.of(name)).differing(ws);
     if (other > 0) {
       List<Checkpoint> models = problem.models();
       throw new IncompatibleModelsException(

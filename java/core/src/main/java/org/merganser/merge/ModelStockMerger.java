@@ -102,6 +102,11 @@ public final class ModelStockMerger extends TensorMerger {
   }
 
   @Override
+  protected Demand demand(TensorInfo info, int models) {
+    return Demand.passes(options.filterWise() ? 1 : 2);
+  }
+
+  @Override
   protected TileFunction prepare(Group group, Workspace ws) throws IOException {
     return options.filterWise() ? this::mergeRows : merge(group.models(), Gram.of(group, true, ws));
   }
@@ -115,7 +120,7 @@ public final class ModelStockMerger extends TensorMerger {
         Tensor base = opened.add(tile.base().orElseThrow().rows(at, at + 1));
         Tensor into = opened.add(out.rows(at, at + 1));
         Tile one = new Tile(tile.first() + row * base.size(), models, Optional.of(base));
-        merge(models.size(), Gram.of(models, base, ws)).merge(one, into, ws);
+        merge(models.size(), Gram.of(models, one.base(), ws)).merge(one, into, ws);
       }
     }
   }

@@ -113,6 +113,11 @@ public final class MultiSlerpMerger extends TensorMerger {
   }
 
   @Override
+  protected Demand demand(TensorInfo info, int models) {
+    return Demand.passes(2);
+  }
+
+  @Override
   protected TileFunction prepare(Group group, Workspace ws) throws IOException {
     Gram gram = Gram.of(group, options.taskVectors(), ws);
     double[] weights = weights(group.models());

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.merganser.merge;
 
+import java.util.List;
 import java.util.OptionalInt;
 import org.merganser.compute.Workspace;
 import org.merganser.internal.kernel.Block;
@@ -12,22 +13,27 @@ import org.merganser.method.Settings;
 /**
  * One model, as it is or times a number: {@code theta = scale x}, with which layers are stacked.
  *
- * <p>With scale 1 the bytes of the model, whatever they are. One pass.
+ * <p>With scale 1 the bytes of the model, whatever they are. One pass. The scale is a list of one, as
+ * it belongs to the model: recipes give it there.
  */
 public final class PassthroughMerger extends TensorMerger {
   /** Settings. */
-  public record Options(@Setting(value = "times the model", varies = true) double scale) {
+  public record Options(@Setting(value = "times the model", varies = true) List<Double> scale) {
     public Options {
+      scale = List.copyOf(scale);
       Settings.check(Options.class, scale);
+      if (scale.size() != 1) {
+        throw new IllegalArgumentException("scale must be one number, not " + scale);
+      }
     }
 
     /** As it is. */
     public static Options defaults() {
-      return new Options(1);
+      return new Options(List.of(1.0));
     }
 
     public Options withScale(double value) {
-      return new Options(value);
+      return new Options(List.of(value));
     }
   }
 
@@ -63,17 +69,17 @@ public final class PassthroughMerger extends TensorMerger {
 
   @Override
   protected OptionalInt choose(String name, TensorInfo info) {
-    return options.scale() == 1 ? OptionalInt.of(0) : OptionalInt.empty();
+    return options.scale().get(0) == 1 ? OptionalInt.of(0) : OptionalInt.empty();
   }
 
   @Override
   protected boolean keepsEqual() {
-    return options.scale() == 1;
+    return options.scale().get(0) == 1;
   }
 
   @Override
   protected TileFunction prepare(Group group, Workspace ws) {
-    double[] weights = {options.scale()};
+    double[] weights = {options.scale().get(0)};
     return (tile, out, w) ->
         Kernels.of(w)
             .merge()
@@ -82,6 +88,6 @@ public final class PassthroughMerger extends TensorMerger {
 
   @Override
   public String toString() {
-    return id() + " times " + options.scale();
+    return id() + " times " + options.scale().get(0);
   }
 }

@@ -5,6 +5,7 @@ import java.io.IOException;
 import org.merganser.compute.Workspace;
 import org.merganser.internal.kernel.MergeKernels.Formula;
 import org.merganser.internal.kernel.MergeKernels.FormulaSum;
+import org.merganser.io.TensorInfo;
 import org.merganser.method.Setting;
 import org.merganser.method.Settings;
 
@@ -81,6 +82,11 @@ public final class RamPlusMerger extends TensorMerger {
   @Override
   public Needs needs() {
     return TaskVectors.NEEDS;
+  }
+
+  @Override
+  protected Demand demand(TensorInfo info, int models) {
+    return Demand.passes(2);
   }
 
   @Override

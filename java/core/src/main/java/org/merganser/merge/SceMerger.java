@@ -7,6 +7,7 @@ import org.merganser.internal.Names;
 import org.merganser.internal.kernel.MergeKernels.Formula;
 import org.merganser.internal.kernel.MergeKernels.FormulaSum;
 import org.merganser.internal.kernel.MergeKernels.Threshold;
+import org.merganser.io.TensorInfo;
 import org.merganser.method.Setting;
 import org.merganser.method.Settings;
 
@@ -26,7 +27,7 @@ import org.merganser.method.Settings;
  * models changes, so there they always are; 0 is the formula of the paper.
  *
  * <p>In F32 (F64 for F64), sums in F64, rounded once. Two passes; with {@code select-topk} below 1
- * three, and the variances of a tensor in memory.
+ * those that select, too.
  *
  * <p>Source: Wan et al. 2024, "FuseChat: Knowledge Fusion of Chat Models"; as in mergekit.
  */
@@ -93,6 +94,11 @@ public final class SceMerger extends TensorMerger {
   }
 
   @Override
+  protected Demand demand(TensorInfo info, int models) {
+    return options.selectTopk() < 1 ? RankedElements.demand(info, 1, 2) : Demand.passes(2);
+  }
+
+  @Override
   protected TileFunction prepare(Group group, Workspace ws) throws IOException {
     Threshold selected = options.selectTopk() < 1 ? selected(group, ws) : null;
     double[] none = Formulas.parameters(0, 0, new double[group.models()]);
@@ -119,11 +125,12 @@ public final class SceMerger extends TensorMerger {
 
   private Threshold selected(Group group, Workspace ws) throws IOException {
     double[] none = new double[group.models() + 2];
-    try (RankedElements variances =
-        RankedElements.of(group, Formulas.widened(Formula.VARIANCE, none), ws)) {
-      long count = (long) (options.selectTopk() * variances.positive());
-      return count == 0 ? new Threshold(Double.POSITIVE_INFINITY, -1) : variances.largest(count);
-    }
+    RankedElements variances =
+        new RankedElements(group, Formulas.widened(Formula.VARIANCE, none), ws);
+    long count = (long) (options.selectTopk() * variances.positive());
+    return count == 0
+        ? new Threshold(Double.POSITIVE_INFINITY, -1)
+        : variances.largest(count)[0];
   }
 
   @Override

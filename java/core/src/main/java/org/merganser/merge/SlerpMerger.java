@@ -10,6 +10,7 @@ import org.merganser.internal.kernel.Block;
 import org.merganser.internal.kernel.Kernels;
 import org.merganser.internal.kernel.MergeKernels;
 import org.merganser.internal.kernel.SlerpWeights;
+import org.merganser.io.TensorInfo;
 import org.merganser.linalg.Tensor;
 import org.merganser.method.Setting;
 import org.merganser.method.Settings;
@@ -89,6 +90,11 @@ public final class SlerpMerger extends TensorMerger {
   @Override
   public List<Double> shares(int models) {
     return List.of(1 - options.t(), options.t());
+  }
+
+  @Override
+  protected Demand demand(TensorInfo info, int models) {
+    return Demand.passes(2);
   }
 
   @Override

@@ -26,20 +26,13 @@ final class TensorGroup implements TensorMerger.Group {
   static final long TILE = 1 << 20;
 
   /** Elements for one thread, of all models about what the caches of its core hold. */
-  private static final long CACHED = 1 << 17;
+  static final long CACHED = 1 << 17;
 
   private final MergeProblem problem;
   private final String name;
   private final TensorMerger method;
   private final List<Checkpoint> inputs;
-  private final Totals totals;
   private final TensorInfo info;
-
-  /** Numbers summed over all tensors. */
-  @FunctionalInterface
-  interface Totals {
-    double[] of(Workspace ws) throws IOException;
-  }
 
   /** Leads from where a value is read to where it is known what that means. */
   static final class NotFinite extends RuntimeException {
@@ -53,17 +46,11 @@ final class TensorGroup implements TensorMerger.Group {
   /**
    * @param inputs the models, and the base after them
    */
-  TensorGroup(
-      MergeProblem problem,
-      List<Checkpoint> inputs,
-      String name,
-      TensorMerger method,
-      Totals totals) {
+  TensorGroup(MergeProblem problem, List<Checkpoint> inputs, String name, TensorMerger method) {
     this.problem = problem;
     this.name = name;
     this.method = method;
     this.inputs = inputs;
-    this.totals = totals;
     this.info = inputs.get(0).info(name);
   }
 
@@ -102,12 +89,22 @@ final class TensorGroup implements TensorMerger.Group {
 
   @Override
   public void tiles(Statistic statistic, Workspace ws) throws IOException {
+    tiles(TILE, statistic, ws);
+  }
+
+  @Override
+  public void rows(Statistic statistic, Workspace ws) throws IOException {
+    long row = row(info);
+    tiles(Math.max(1, TILE / row) * row, statistic, ws);
+  }
+
+  private void tiles(long tile, Statistic statistic, Workspace ws) throws IOException {
     long block = 1;
     for (Checkpoint input : inputs) {
       block = Math.max(block, input.block(name));
     }
-    if (block <= TILE) {
-      each(0, info.size(), TILE, Access.ELEMENTS, statistic, ws);
+    if (block <= tile) {
+      each(0, info.size(), tile, Access.ELEMENTS, statistic, ws);
       return;
     }
     // Blocks that are larger than a tile would be computed again for each.
@@ -117,10 +114,10 @@ final class TensorGroup implements TensorMerger.Group {
         Math.max(1, info.size()),
         Access.ELEMENTS,
         all -> {
-          for (long from = 0; from < info.size(); from += TILE) {
+          for (long from = 0; from < info.size() && !statistic.enough(); from += tile) {
             try (Opened parts = new Opened()) {
               long begin = from;
-              long end = Math.min(info.size(), from + TILE);
+              long end = Math.min(info.size(), from + tile);
               List<Tensor> models = new ArrayList<>();
               all.models().forEach(m -> models.add(parts.add(m.rows(begin, end))));
               statistic.add(
@@ -159,7 +156,7 @@ final class TensorGroup implements TensorMerger.Group {
           use.add(new Tile(begin, read.subList(0, models()), base));
         }
         begin += tile;
-      } while (begin < to);
+      } while (begin < to && !use.enough());
     }
   }
 
@@ -187,11 +184,6 @@ final class TensorGroup implements TensorMerger.Group {
   @Override
   public Tensor base(Workspace ws) throws IOException {
     return whole(problem.base().orElseThrow(), ws);
-  }
-
-  @Override
-  public double[] totals(Workspace ws) throws IOException {
-    return totals.of(ws);
   }
 
   private Tensor whole(Checkpoint input, Workspace ws) throws IOException {

@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.function.Function;
+import java.util.function.UnaryOperator;
 import org.merganser.compute.Workspace;
 import org.merganser.internal.Names;
 import org.merganser.internal.kernel.Block;
@@ -51,8 +52,29 @@ public abstract class TensorMerger implements Merger {
       models = List.copyOf(models);
     }
 
+    /** The same of something that is made of each tensor. */
+    Tile map(UnaryOperator<Tensor> with) {
+      return new Tile(first, models.stream().map(with).toList(), base.map(with));
+    }
+
     Block[] blocks() {
       return models.stream().map(Block::of).toArray(Block[]::new);
+    }
+  }
+
+  /**
+   * What a tensor takes beyond a tile of each model; plans tell it.
+   *
+   * @param passes how often the tensors of all models are read, by {@link #prepare} and to merge
+   * @param held bytes that {@link #prepare} or the function holds at once
+   */
+  public record Demand(int passes, long held) {
+    /** Read once, nothing held. */
+    public static final Demand ONE_PASS = passes(1);
+
+    /** Statistics in tiles before the tensor is merged. */
+    public static Demand passes(int passes) {
+      return new Demand(passes, 0);
     }
   }
 
@@ -66,6 +88,11 @@ public abstract class TensorMerger implements Merger {
   @FunctionalInterface
   public interface Statistic {
     void add(Tile tile);
+
+    /** Whether it needs no more. */
+    default boolean enough() {
+      return false;
+    }
   }
 
   /** The tensors of one name. */
@@ -79,14 +106,14 @@ public abstract class TensorMerger implements Merger {
     /** Goes through all elements, in order, in tiles that are the same whatever is read later. */
     void tiles(Statistic statistic, Workspace ws) throws IOException;
 
+    /** The same in whole rows of the first dimension; a vector is one row. */
+    void rows(Statistic statistic, Workspace ws) throws IOException;
+
     /** The tensor of one model, for statistics that need all of it; the caller closes it. */
     Tensor model(int k, Workspace ws) throws IOException;
 
     /** That of the base, likewise. */
     Tensor base(Workspace ws) throws IOException;
-
-    /** What {@link TensorMerger#measure} gives, summed over all tensors of the merged model. */
-    double[] totals(Workspace ws) throws IOException;
   }
 
   /** What the function of a tensor must see at once. */
@@ -94,9 +121,33 @@ public abstract class TensorMerger implements Merger {
     return Access.ELEMENTS;
   }
 
+  /**
+   * What a tensor takes; {@link Demand#ONE_PASS} unless {@link #prepare} reads or holds something.
+   *
+   * @param models without the base
+   */
+  protected Demand demand(TensorInfo info, int models) {
+    return Demand.ONE_PASS;
+  }
+
   /** The model whose tensor is taken as it is, for methods that choose. */
   protected OptionalInt choose(String name, TensorInfo info) {
     return OptionalInt.empty();
+  }
+
+  /** Whether tensors depend on statistics of the whole model; {@link #overModel} then. */
+  protected boolean isOverModel() {
+    return false;
+  }
+
+  /**
+   * This method with the statistics of the whole model; called once for a merged model, before the
+   * first tensor is prepared.
+   *
+   * @param groups the tensors that are computed, in the order of their names; at least one
+   */
+  protected TensorMerger overModel(List<Group> groups, Workspace ws) throws IOException {
+    return this;
   }
 
   /**
@@ -105,15 +156,6 @@ public abstract class TensorMerger implements Merger {
    * model: numbers, no tensors.
    */
   protected abstract TileFunction prepare(Group group, Workspace ws) throws IOException;
-
-  /**
-   * Numbers of one tensor that are needed summed over all tensors ({@link Group#totals}), as many
-   * for each; none, unless a method says otherwise. Called once for each tensor of a merged model,
-   * in the order of their names.
-   */
-  protected double[] measure(Group group, Workspace ws) throws IOException {
-    return new double[0];
-  }
 
   /**
    * Refuses options that do not fit; called for every tensor that is computed, before any is read.
@@ -183,6 +225,10 @@ public abstract class TensorMerger implements Merger {
       if (method == null) {
         throw new IllegalArgumentException(
             id() + ": no method for " + Names.quote(tensor) + "; give one for every tensor");
+      }
+      if (method.isOverModel()) {
+        throw new IllegalArgumentException(
+            method.id() + ": a setting of the whole model cannot differ between tensors");
       }
       return method.of(tensor);
     }

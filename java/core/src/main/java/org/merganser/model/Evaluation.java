@@ -2,8 +2,10 @@
 package org.merganser.model;
 
 import java.io.IOException;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Set;
+import java.util.stream.IntStream;
 import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
 import org.merganser.error.ShapeException;
@@ -79,6 +81,45 @@ public record Evaluation(double accuracy, double loss) {
       mean.set(i, sum / logits.size());
     }
     return mean;
+  }
+
+  /**
+   * The ensemble of models with classes of their own: the softmax of each over its classes, then
+   * the largest of all. A new tensor of logarithms of these probabilities, which serve as logits:
+   * as K such distributions make one when divided by K, their softmax is {@code p / K}.
+   *
+   * @param logits of each model, [samples x classes]
+   * @param classes of each model; together every class once
+   */
+  public static Tensor disjoint(List<Tensor> logits, List<int[]> classes) {
+    Tensor first = logits.get(0);
+    int columns = Math.toIntExact(first.dim(1));
+    int[] all = classes.stream().flatMapToInt(Arrays::stream).sorted().toArray();
+    if (logits.size() != classes.size()
+        || !Arrays.equals(all, IntStream.range(0, columns).toArray())) {
+      throw new ShapeException(
+          "%s models for %s parts with classes %s of 0..%s; together they have each class once"
+              .formatted(logits.size(), classes.size(), Arrays.toString(all), columns - 1));
+    }
+    Tensor result = Tensor.allocate(DType.F32, first.shape());
+    for (int k = 0; k < classes.size(); k++) {
+      Tensor own = logits.get(k);
+      for (long at = 0; at < result.size(); at += columns) {
+        double largest = Double.NEGATIVE_INFINITY;
+        for (int c : classes.get(k)) {
+          largest = Math.max(largest, own.get(at + c));
+        }
+        double sum = 0;
+        for (int c : classes.get(k)) {
+          sum += Math.exp(own.get(at + c) - largest);
+        }
+        double norm = largest + Math.log(sum);
+        for (int c : classes.get(k)) {
+          result.set(at + c, own.get(at + c) - norm);
+        }
+      }
+    }
+    return result;
   }
 
   /** From logits [samples x classes]. */

@@ -39,7 +39,8 @@ class FileKindTest {
         Arguments.of(
             new byte[] {(byte) 0x80, 2, (byte) 0x8a, 10, 'l', (byte) 0xfc, (byte) 0x9c, 'F', '.'},
             "a pickle (torch.save of old), which can run code when read; convert it"),
-        Arguments.of(ascii("GGUF\3\0\0\0" + "\0".repeat(64)), "a GGUF file (llama.cpp)"),
+        Arguments.of(
+            ascii("tjgg\3\0\0\0" + "\0".repeat(64)), "a GGML file (llama.cpp before GGUF)"),
         Arguments.of(zip("config.json"), "a Keras model (.keras)"),
         Arguments.of(ascii("%PDF-1.7\n" + "\0".repeat(64)), "a PDF document, not a model"),
         Arguments.of(ascii("PAR1" + "\0".repeat(64)), "a Parquet table, not a model"),

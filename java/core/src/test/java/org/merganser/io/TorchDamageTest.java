@@ -13,7 +13,6 @@ import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
-import java.util.Arrays;
 import java.util.SplittableRandom;
 import java.util.zip.CRC32;
 import org.junit.jupiter.api.Timeout;
@@ -89,7 +88,7 @@ class TorchDamageTest {
         byte[] damaged =
             mended
                 ? mended(valid, (int) begin, (int) length, random)
-                : damage(valid, 0, valid.length, random);
+                : Damage.of(valid, 0, valid.length, random);
         channel.write(ByteBuffer.wrap(damaged), 0);
         channel.truncate(damaged.length);
         long before = memory.getCurrentThreadAllocatedBytes();
@@ -117,23 +116,8 @@ class TorchDamageTest {
     }
   }
 
-  /** One to four bytes changed, or the end cut off. */
-  private static byte[] damage(byte[] valid, int begin, int length, SplittableRandom random) {
-    byte[] damaged = valid.clone();
-    if (length == valid.length && random.nextInt(20) == 0) {
-      return Arrays.copyOf(damaged, random.nextInt(valid.length));
-    }
-    for (int times = 1 + random.nextInt(4); times > 0; times--) {
-      int at = begin + random.nextInt(length);
-      damaged[at] =
-          (byte)
-              (random.nextBoolean() ? random.nextInt(256) : damaged[at] ^ 1 << random.nextInt(8));
-    }
-    return damaged;
-  }
-
   private static byte[] mended(byte[] valid, int begin, int length, SplittableRandom random) {
-    byte[] damaged = damage(valid, begin, length, random);
+    byte[] damaged = Damage.of(valid, begin, length, random);
     int before = crc(valid, begin, length);
     int after = crc(damaged, begin, length);
     ByteBuffer view = ByteBuffer.wrap(damaged).order(ByteOrder.LITTLE_ENDIAN);

@@ -55,7 +55,7 @@ class BreadcrumbsMergerTest {
 
   /** Against a sort, with many equal magnitudes, over tiles. */
   @ParameterizedTest
-  @EnumSource(names = {"F32", "BF16"})
+  @EnumSource(names = {"F64", "F32", "F16", "BF16"})
   void equalMagnitudesCountByIndex(DType dtype) throws IOException {
     int n = (1 << 20) + 4321;
     SplittableRandom random = new SplittableRandom(3);

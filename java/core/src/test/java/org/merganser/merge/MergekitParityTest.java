@@ -104,6 +104,20 @@ class MergekitParityTest {
     compare("karcher", KarcherMerger.of(options), NORMS, false, "a", "b", "c");
   }
 
+  /** A weight of 3 and 1 is t = 1/4 along the arc from a to c. */
+  @Test
+  void nuslerp() throws IOException {
+    NuSlerpMerger.Options options = NuSlerpMerger.Options.defaults().withWeights(List.of(3.0, 1.0));
+    compare("nuslerp", NuSlerpMerger.of(options), NORMS, false, "a", "b");
+    compare(
+        "nuslerp-base-rowwise",
+        NuSlerpMerger.of(options.withTaskVectors(true).withFlatten(false).withRowWise(true)),
+        NORMS,
+        true,
+        "a",
+        "b");
+  }
+
   @Test
   void modelStock() throws IOException {
     ModelStockMerger.Options options = ModelStockMerger.Options.defaults().withClamp(false);
@@ -167,7 +181,8 @@ class MergekitParityTest {
         TensorMerger.perTensor(
             name ->
                 PassthroughMerger.of(
-                    new PassthroughMerger.Options(name.contains("o_proj") ? .5 : 1)));
+                    PassthroughMerger.Options.defaults()
+                        .withScale(name.contains("o_proj") ? .5 : 1)));
     try (Checkpoint wanted = open("expected/passthrough-stack");
         Checkpoint a = open("models/a");
         Checkpoint b = open("models/b")) {

@@ -6,8 +6,13 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.merganser.testing.Work.WS;
 
 import java.io.IOException;
+import java.util.Arrays;
+import java.util.Comparator;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.SplittableRandom;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -87,6 +92,108 @@ class TaskVectorMergersTest {
     for (int i = 0; i < n; i++) {
       assertThat(found[i]).isEqualTo(i < kept ? 1 : 0);
     }
+  }
+
+  /** As the authors' code trims: the masks are {0, 1, 2, 4} and {0, 1, 3, 4}. */
+  @ParameterizedTest
+  @EnumSource(names = {"F64", "F32", "F16", "BF16"})
+  void asPublished(DType dtype) throws IOException {
+    TiesMerger.Options half = TIES.withDensity(List.of(0.5)).withTrim(TiesMerger.Trim.AT_LEAST);
+    check(dtype, TiesMerger.of(half), new double[] {1.4, -2.15, .8, .6, 3.25, -1});
+    check(
+        dtype,
+        TiesMerger.of(half.withNormalise(false)),
+        new double[] {1.4, -2.3, .8, .6, 3.25, -1});
+  }
+
+  /** All that are equal to the next one are kept, and all where that is the last. */
+  @Test
+  void atLeastKeepsEquals() throws IOException {
+    double[] values = {1, -2, 2, 1, -1, 2, 1, 1};
+    MergeProblem problem =
+        MergeProblem.of(model(DType.F32, values)).withBase(model(DType.F32, new double[8]));
+    TiesMerger.Options options = TIES.withTrim(TiesMerger.Trim.AT_LEAST);
+    double[] large = {0, -2, 2, 0, 0, 2, 0, 0};
+    assertThat(read(options.withDensity(List.of(.25)), problem)).isEqualTo(large);
+    assertThat(read(options.withDensity(List.of(.375)), problem)).isEqualTo(values);
+    assertThat(read(options.withDensity(List.of(.9)), problem)).isEqualTo(values);
+  }
+
+  /** One vector of all tensors by name, whatever their order in the file; masks are left out. */
+  @ParameterizedTest
+  @EnumSource(names = {"F64", "F32", "BF16"})
+  void aWholeModelIsTrimmedAsOneVector(DType dtype) throws IOException {
+    int n = (1 << 20) + 77;
+    double[] all = new double[2 * n + 12];
+    SplittableRandom random = new SplittableRandom(2);
+    for (int i = 0; i < all.length; i++) {
+      all[i] = random.nextInt(-9, 10) / 8.0;
+    }
+    long kept = (long) (0.3 * all.length);
+    double[] expected = trimmed(all, (int) kept);
+    Map<String, Tensor> tensors = new LinkedHashMap<>();
+    Map<String, Tensor> base = new LinkedHashMap<>();
+    for (String name : List.of("c", "a", "b")) {
+      int from = from(name, n);
+      int to = to(name, n);
+      tensors.put(name, Tensor.of(dtype, Arrays.copyOfRange(all, from, to), WS));
+      base.put(name, Tensor.of(dtype, new double[to - from], WS));
+    }
+    tensors.put("mask", Tensor.of(dtype, new double[] {0, Double.NEGATIVE_INFINITY}, WS));
+    base.put("mask", Tensor.of(dtype, new double[] {0, Double.NEGATIVE_INFINITY}, WS));
+    TiesMerger.Options options = TIES.withDensity(List.of(0.3)).withScope(TiesMerger.Scope.MODEL);
+    Checkpoint merged =
+        TiesMerger.of(options)
+            .merge(
+                MergeProblem.of(MemoryCheckpoint.of(tensors)).withBase(MemoryCheckpoint.of(base)),
+                WS);
+    for (String name : List.of("b", "mask", "c", "a")) {
+      double[] found = merged.read(name, WS).toDoubleArray();
+      assertThat(found)
+          .isEqualTo(
+              name.equals("mask")
+                  ? new double[] {0, Double.NEGATIVE_INFINITY}
+                  : Arrays.copyOfRange(expected, from(name, n), to(name, n)));
+    }
+  }
+
+  private static int from(String name, int n) {
+    return name.equals("a") ? 0 : name.equals("b") ? n : n + 12;
+  }
+
+  private static int to(String name, int n) {
+    return name.equals("a") ? n : name.equals("b") ? n + 12 : 2 * n + 12;
+  }
+
+  private static double[] trimmed(double[] values, int kept) {
+    Integer[] order = IntStream.range(0, values.length).boxed().toArray(Integer[]::new);
+    Arrays.sort(order, Comparator.comparingDouble(i -> -Math.abs(values[i])));
+    double[] left = new double[values.length];
+    for (int rank = 0; rank < kept; rank++) {
+      left[order[rank]] = values[order[rank]];
+    }
+    return left;
+  }
+
+  @Test
+  void aWholeModelIsNotTrimmedByTensor() {
+    TiesMerger.Options options = TIES.withScope(TiesMerger.Scope.MODEL);
+    assertThatThrownBy(
+            () ->
+                TensorMerger.perTensor(name -> TiesMerger.of(options))
+                    .merge(problem(DType.F32), WS))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessage("ties: a setting of the whole model cannot differ between tensors");
+    Checkpoint few = TiesMerger.of(options.withDensity(List.of(.1))).merge(problem(DType.F32), WS);
+    assertThatThrownBy(() -> few.read("w", WS))
+        .hasMessage(
+            "ties: density 0.1 keeps none of the 6 elements of the model; take a larger one, or 1"
+                + " for all");
+  }
+
+  private static double[] read(TiesMerger.Options options, MergeProblem problem)
+      throws IOException {
+    return TiesMerger.of(options).merge(problem, WS).read("w", WS).toDoubleArray();
   }
 
   @Test

@@ -133,7 +133,11 @@ class SettingsTest {
   void textGivesTheSameNumbers() {
     Settings<TiesMerger.Options> settings = Settings.of(TiesMerger.Options.defaults());
     TiesMerger.Options options =
-        new TiesMerger.Options(List.of(1e20, -1e-300, -0.0, 0.1), List.of(0.1), -0.0, false);
+        TiesMerger.Options.defaults()
+            .withWeights(List.of(1e20, -1e-300, -0.0, 0.1))
+            .withDensity(List.of(0.1))
+            .withLambda(-0.0)
+            .withNormalise(false);
     assertThat(settings.parse("ties", settings.text(options))).isEqualTo(options);
   }
 

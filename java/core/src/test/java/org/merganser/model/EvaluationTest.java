@@ -79,6 +79,44 @@ class EvaluationTest {
         .hasMessage("an ensemble of no models has no logits");
   }
 
+  /** Model 0 has classes 0 and 2, model 1 class 1 and 3; what they say of others is ignored. */
+  @Test
+  void modelsWithClassesOfTheirOwnAreNormalisedOverThem() {
+    List<int[]> classes = List.of(new int[] {0, 2}, new int[] {1, 3});
+    double ln3 = Math.log(3);
+    float[] a = {(float) (100 + ln3), 999, 100, -999, 0, 50, (float) Math.log(9), 50};
+    float[] b = {999, 7, 500, (float) (7 + Math.log(1.5)), 1, 0, 1, 0};
+    try (Tensor first = Tensor.of(a, 2, 4);
+        Tensor second = Tensor.of(b, 2, 4);
+        Tensor logits = Evaluation.disjoint(List.of(first, second), classes)) {
+      double[] wanted = {0.75, 0.4, 0.25, 0.6, 0.1, 0.5, 0.9, 0.5};
+      for (int i = 0; i < wanted.length; i++) {
+        assertThat(Math.exp(logits.get(i))).as("entry %d", i).isCloseTo(wanted[i], within(1e-5));
+      }
+      // Sample 0: class 0 wins, and is right; sample 1: class 2 wins, 3 is right.
+      Inputs.Labelled data = new LabelledRows(new double[2][2], new int[] {0, 3}, 4, 2);
+      Evaluation found = Evaluation.ofLogits(logits, data);
+      assertThat(found.accuracy()).isEqualTo(0.5);
+      double loss = -(Math.log(0.75 / 2) + Math.log(0.5 / 2)) / 2;
+      assertThat(found.loss()).isCloseTo(loss, within(1e-5));
+    }
+  }
+
+  @Test
+  void theClassesOfAnEnsembleMustBeAllOfThemOnce() {
+    try (Tensor logits = Tensor.of(new float[4], 1, 4)) {
+      List<Tensor> two = List.of(logits, logits);
+      for (int[] second : new int[][] {{2}, {1, 2, 3}, {2, 4}}) {
+        assertThatThrownBy(() -> Evaluation.disjoint(two, List.of(new int[] {0, 1}, second)))
+            .isInstanceOf(ShapeException.class)
+            .hasMessageContaining("each class once");
+      }
+      assertThatThrownBy(() -> Evaluation.disjoint(two, List.of(new int[] {0, 1, 2, 3})))
+          .isInstanceOf(ShapeException.class)
+          .hasMessageStartingWith("2 models for 1 parts");
+    }
+  }
+
   /** Whatever the batches, and however many of them run at once. */
   @ParameterizedTest
   @CsvSource({"1, 7", "3, 7", "3, 50", "8, 100"})

@@ -14,6 +14,7 @@ import org.merganser.compute.Workspace;
 import org.merganser.error.MerganserException;
 import org.merganser.internal.kernel.Block;
 import org.merganser.internal.kernel.Kernels;
+import org.merganser.internal.kernel.MagnitudeRanks;
 import org.merganser.linalg.Assignment;
 import org.merganser.linalg.Cca;
 import org.merganser.linalg.Matrix;
@@ -113,11 +114,10 @@ public final class ChangingInputProgram {
     Tensor values = random(DType.F32, 300, 1000);
     for (long count : new long[] {5000, 300_000}) {
       calls.put(
-          "kthMagnitude " + count,
+          "MagnitudeRanks.of " + count,
           () ->
-              Kernels.of(ws)
-                  .merge()
-                  .kthMagnitude(DType.F32.code(), count, Block.of(values), null, count / 3));
+              MagnitudeRanks.of(
+                  Kernels.of(ws), DType.F32.code(), count, Block.of(values), null, count / 3));
     }
     Tensor x = random(DType.F32, 100, 64);
     Tensor y = random(DType.F32, 100, 64);

@@ -4,11 +4,13 @@ package org.merganser.examples;
 import java.io.IOException;
 import java.util.List;
 import java.util.Locale;
+import java.util.Optional;
 import org.merganser.align.AlignmentProblem;
 import org.merganser.align.AlignmentSet;
 import org.merganser.align.CcaAligner;
 import org.merganser.compute.Workspace;
 import org.merganser.io.Checkpoint;
+import org.merganser.io.MemoryCheckpoint;
 import org.merganser.lab.data.DataSet;
 import org.merganser.lab.data.ImageFiles;
 import org.merganser.merge.LinearMerger;
@@ -20,6 +22,7 @@ import org.merganser.stats.Moments;
 import org.merganser.torch.TorchNetwork;
 import org.merganser.torch.layers.Activation;
 import org.merganser.torch.objective.TorchObjective;
+import org.merganser.torch.training.ModelTraining;
 import org.merganser.torch.training.Trainer;
 
 /**
@@ -31,37 +34,31 @@ public final class TrainAndMerge {
 
   /** Prints the test accuracy of both models and of the merged ones. */
   public static void main(String[] args) throws IOException {
-    try (Workspace first = Workspace.builder().seed(1).open();
-        Workspace second = Workspace.builder().seed(2).open();
+    try (Workspace ws = Workspace.builder().seed(1).open();
         DataSet data = ImageFiles.embedded(3000)) {
       TorchNetwork network =
           TorchNetwork.mlp(data.inputSize(), 32, 2, data.train().classes(), Activation.RELU);
-      Trainer.Options options = Trainer.Options.adamW(8);
-      try (Checkpoint a = train(network, data, options, first);
-          Checkpoint b = train(network, data, options, second);
+      // Both at the same time; with a folder instead of empty() they are trained once.
+      List<MemoryCheckpoint> models =
+          new ModelTraining(network, Trainer.Options.adamW(8), Optional.empty(), ws)
+              .train(data.train(), 1, 2);
+      try (Checkpoint a = models.get(0);
+          Checkpoint b = models.get(1);
           Moments stats =
               Moments.collect(
-                  network, List.of(a, b), data.train().batches(500), CcaAligner.REQUEST, first);
+                  network, List.of(a, b), data.train().batches(500), CcaAligner.REQUEST, ws);
           AlignmentSet maps =
               CcaAligner.relativeGamma(1)
-                  .align(AlignmentProblem.of(network.architecture(), stats), first);
+                  .align(AlignmentProblem.of(network.architecture(), stats), ws);
           Checkpoint inA = maps.of(1).apply(b)) {
         Merger average = LinearMerger.uniform();
         Merger learned = NpMerger.of(TorchObjective.builder(network, data.train()).build());
-        print("model a", network, a, data, first);
-        print("model b", network, b, data, first);
-        merge("merged as they are", average, MergeProblem.of(a, b), network, data, first);
-        merge("merged by CCA", average, MergeProblem.of(a, inA), network, data, first);
-        merge("NP Merge after CCA", learned, MergeProblem.of(a, inA), network, data, first);
+        print("model a", network, a, data, ws);
+        print("model b", network, b, data, ws);
+        merge("merged as they are", average, MergeProblem.of(a, b), network, data, ws);
+        merge("merged by CCA", average, MergeProblem.of(a, inA), network, data, ws);
+        merge("NP Merge after CCA", learned, MergeProblem.of(a, inA), network, data, ws);
       }
-    }
-  }
-
-  private static Checkpoint train(
-      TorchNetwork network, DataSet data, Trainer.Options options, Workspace ws)
-      throws IOException {
-    try (Checkpoint start = network.initialise(ws.seed())) {
-      return Trainer.train(network, start, data.train(), options, ws);
     }
   }
 

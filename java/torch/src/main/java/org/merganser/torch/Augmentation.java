@@ -6,6 +6,7 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.merganser.error.ShapeException;
 import org.merganser.internal.Seeds;
+import org.merganser.torch.internal.Bridge;
 
 /**
  * Random changes of images that keep their class: mirrored left to right with probability 1/2, then
@@ -70,8 +71,7 @@ public record Augmentation(boolean flip, int padding) {
     long wide = width + 2L * padding;
     Tensor padded = torch.constant_pad_nd(x, padding, padding, padding, padding);
     Tensor index =
-        torch
-            .tensor(sources(seed, epoch, samples, height, width))
+        Bridge.beside(x, sources(seed, epoch, samples, height, width))
             .view(batch, 1, (long) height * width)
             .expand(batch, channels, (long) height * width);
     return padded

@@ -5,7 +5,9 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.util.Arrays;
 import java.util.Iterator;
+import java.util.Map;
 import java.util.NoSuchElementException;
+import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.NoGradGuard;
@@ -15,6 +17,7 @@ import org.merganser.internal.Opened;
 import org.merganser.linalg.Tensor;
 import org.merganser.model.Inputs;
 import org.merganser.torch.internal.Bridge;
+import org.merganser.torch.internal.Digests;
 import org.merganser.torch.internal.Libtorch;
 import org.merganser.torch.internal.Shared;
 
@@ -128,6 +131,12 @@ public final class Examples implements Inputs.Labelled, AutoCloseable {
       opened.release();
       return selected;
     }
+  }
+
+  /** SHA-256 of inputs, labels and number of classes, in hexadecimal digits. */
+  public String digest() {
+    String each = IntStream.of(labels).mapToObj(label -> " " + label).collect(Collectors.joining());
+    return Digests.of(Map.of("inputs", inputs), "classes " + classes + " labels" + each);
   }
 
   @Override

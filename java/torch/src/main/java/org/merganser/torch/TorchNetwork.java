@@ -12,6 +12,7 @@ import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
 import org.merganser.compute.DType;
+import org.merganser.compute.Device;
 import org.merganser.compute.Workspace;
 import org.merganser.error.IncompatibleModelsException;
 import org.merganser.error.ShapeException;
@@ -27,6 +28,7 @@ import org.merganser.model.Mode;
 import org.merganser.model.Network;
 import org.merganser.torch.internal.Bridge;
 import org.merganser.torch.internal.Libtorch;
+import org.merganser.torch.internal.Placement;
 import org.merganser.torch.internal.Shared;
 import org.merganser.torch.layers.Activation;
 import org.merganser.torch.layers.Graph;
@@ -39,7 +41,7 @@ import org.merganser.torch.layers.Sequential;
  * and training never copy modules. Immutable and thread-safe.
  *
  * <p>Forward passes run with one libtorch thread, so that what they give does not depend on the
- * machine.
+ * machine; where the Workspace computes, when libtorch can compute there, else on the CPU.
  */
 public final class TorchNetwork implements Network {
   private static final int FORWARD_THREADS = 1;
@@ -164,6 +166,15 @@ public final class TorchNetwork implements Network {
    * statistics.
    */
   public void require(Checkpoint theta) {
+    require("the checkpoint", theta);
+  }
+
+  /**
+   * The same for one of several.
+   *
+   * @param what names it in the message
+   */
+  public void require(String what, Checkpoint theta) {
     List<String> problems = new ArrayList<>();
     parameters()
         .forEach(
@@ -183,7 +194,7 @@ public final class TorchNetwork implements Network {
           "'" + name + "' is stale: a dense map changed what it describes; reset it before use");
     }
     if (!problems.isEmpty()) {
-      throw new IncompatibleModelsException("the checkpoint does not fit the network", problems);
+      throw new IncompatibleModelsException(what + " does not fit the network", problems);
     }
   }
 
@@ -191,9 +202,10 @@ public final class TorchNetwork implements Network {
   public Session open(Checkpoint theta, Workspace ws) throws IOException {
     require(theta);
     try (Opened opened = new Opened()) {
-      Map<String, org.merganser.linalg.Tensor> owned = load(theta, ws);
+      Device device = Placement.of(ws);
+      Map<String, org.merganser.linalg.Tensor> owned = load(theta, device, ws);
       owned.values().forEach(opened::add);
-      Session session = Libtorch.call(FORWARD_THREADS, () -> new Forward(owned));
+      Session session = Libtorch.call(FORWARD_THREADS, () -> new Forward(owned, device));
       opened.release();
       return session;
     }
@@ -201,20 +213,30 @@ public final class TorchNetwork implements Network {
 
   /**
    * All parameters and running statistics as F32; counters, which old files lack, as I64. New
-   * tensors.
+   * tensors on a device, the host or that of the Workspace.
    */
-  public Map<String, org.merganser.linalg.Tensor> load(Checkpoint theta, Workspace ws)
-      throws IOException {
+  public Map<String, org.merganser.linalg.Tensor> load(
+      Checkpoint theta, Device device, Workspace ws) throws IOException {
     try (Opened opened = new Opened()) {
       Map<String, org.merganser.linalg.Tensor> tensors = new LinkedHashMap<>();
       Set<String> counters = graph.counters();
       for (String name : parameters().keySet()) {
         org.merganser.linalg.Tensor tensor =
-            counters.contains(name) ? counter(theta, name, ws) : wide(theta, name, ws);
-        tensors.put(name, opened.add(tensor));
+            counters.contains(name) ? counter(theta, name, ws) : wide(theta, name, device, ws);
+        tensors.put(name, opened.add(placed(tensor, device, ws)));
       }
       opened.release();
       return tensors;
+    }
+  }
+
+  private static org.merganser.linalg.Tensor placed(
+      org.merganser.linalg.Tensor found, Device device, Workspace ws) {
+    if (found.memory().device() == device) {
+      return found;
+    }
+    try (found) {
+      return device == Device.HOST ? found.toHost(ws) : found.on(ws);
     }
   }
 
@@ -225,9 +247,10 @@ public final class TorchNetwork implements Network {
         : org.merganser.linalg.Tensor.zeros(DType.I64);
   }
 
-  private static org.merganser.linalg.Tensor wide(Checkpoint theta, String name, Workspace ws)
-      throws IOException {
-    org.merganser.linalg.Tensor stored = theta.read(name, ws);
+  private static org.merganser.linalg.Tensor wide(
+      Checkpoint theta, String name, Device device, Workspace ws) throws IOException {
+    org.merganser.linalg.Tensor stored =
+        device == Device.HOST ? theta.read(name, ws) : theta.readOn(name, ws);
     if (stored.dtype() == DType.F32) {
       return stored;
     }
@@ -265,12 +288,14 @@ public final class TorchNetwork implements Network {
   private final class Forward implements Session {
     private final Map<String, org.merganser.linalg.Tensor> owned;
     private final Shared theta;
+    private final Device device;
     private final List<Tensor> outputsOfLastRun = new ArrayList<>();
     private final List<org.merganser.linalg.Tensor> viewsOfLastRun = new ArrayList<>();
     private boolean closed;
 
-    Forward(Map<String, org.merganser.linalg.Tensor> owned) {
+    Forward(Map<String, org.merganser.linalg.Tensor> owned, Device device) {
       this.owned = owned;
+      this.device = device;
       this.theta = new Shared(owned);
     }
 
@@ -306,7 +331,7 @@ public final class TorchNetwork implements Network {
       try (Shared x = new Shared(inputs);
           PointerScope scope = new PointerScope();
           NoGradGuard guard = new NoGradGuard()) {
-        found.putAll(graph.taps(x.only(), theta.all(), taps, mode));
+        found.putAll(graph.taps(Bridge.on(device, x.only()), theta.all(), taps, mode));
         for (Tensor tensor : found.values()) {
           // Outlives the scope, until the next run or close.
           tensor.retainReference();

@@ -2,7 +2,11 @@
 package org.merganser.torch;
 
 import static com.tngtech.archunit.base.DescribedPredicate.anyElementThat;
+import static com.tngtech.archunit.core.domain.JavaCall.Predicates.target;
 import static com.tngtech.archunit.core.domain.JavaClass.Predicates.resideInAPackage;
+import static com.tngtech.archunit.core.domain.properties.HasName.Predicates.name;
+import static com.tngtech.archunit.core.domain.properties.HasName.Predicates.nameMatching;
+import static com.tngtech.archunit.core.domain.properties.HasOwner.Predicates.With.owner;
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noCodeUnits;
 import static com.tngtech.archunit.library.dependencies.SlicesRuleDefinition.slices;
@@ -17,6 +21,7 @@ import com.tngtech.archunit.junit.AnalyzeClasses;
 import com.tngtech.archunit.junit.ArchTest;
 import java.util.List;
 import java.util.Map;
+import org.merganser.torch.internal.Bridge;
 import org.merganser.torch.internal.Libtorch;
 
 /** Rules as methods: surefire runs no rules that are fields. */
@@ -26,7 +31,7 @@ import org.merganser.torch.internal.Libtorch;
 class TorchArchitectureTest {
   private static final String ROOT = "org.merganser.torch";
   private static final String INTERNAL = ROOT + ".internal..";
-  private static final int MOST_PUBLIC_TYPES = 26;
+  private static final int MOST_PUBLIC_TYPES = 28;
 
   /** A package depends only on lower ones; layers are described without libtorch's memory. */
   private static final Map<String, Integer> LAYERS =
@@ -95,6 +100,21 @@ class TorchArchitectureTest {
         .doNotBelongToAnyOf(Libtorch.class)
         .should()
         .callMethod("org.bytedeco.pytorch.global.torch", "set_num_threads", "int")
+        .check(all);
+  }
+
+  /** So that what is made lies where the data are, whatever device that is. */
+  @ArchTest
+  static void onlyTheBridgeMakesTensors(JavaClasses all) {
+    noClasses()
+        .that()
+        .doNotBelongToAnyOf(Bridge.class)
+        .should()
+        .callMethodWhere(
+            target(owner(name("org.bytedeco.pytorch.global.torch")))
+                .and(
+                    target(
+                        nameMatching("tensor|from_blob|zeros|ones|empty|full|eye|arange|rand.*"))))
         .check(all);
   }
 

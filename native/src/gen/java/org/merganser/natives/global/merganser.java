@@ -38,7 +38,7 @@ public class merganser extends org.merganser.natives.presets.merganser {
 // #define MG_API __attribute__((visibility("default")))
 
 /* Raised whenever a signature or the meaning of an argument changes; Java refuses another value. */
-public static final int MG_ABI_VERSION = 7;
+public static final int MG_ABI_VERSION = 8;
 
 // #ifdef __cplusplus
 // #endif
@@ -147,6 +147,14 @@ public static native int mg_transfer_counts(@Const mg_context context, @Cast("in
 public static native int mg_transfer_counts(@Const mg_context context, @Cast("int64_t*") LongBuffer host_to_device, @Cast("int64_t*") LongBuffer device_to_host);
 public static native int mg_transfer_counts(@Const mg_context context, @Cast("int64_t*") long[] host_to_device, @Cast("int64_t*") long[] device_to_host);
 
+/* Order with another library that works on the same arrays, by its stream on the context's device: a cudaStream_t, or NULL
+ * for the default stream. After mg_context_wait, routines and copies of this context begin when everything is done that
+ * lies on the stream by now; after mg_context_signal, what is put on the stream begins when everything is done that this
+ * context has begun. The device keeps the order by events; the host waits for nothing. On the CPU there are no streams,
+ * and neither does anything. Both work on a cancelled context. */
+public static native int mg_context_wait(mg_context context, Pointer stream);
+public static native int mg_context_signal(mg_context context, Pointer stream);
+
 /* ---- Moments ------------------------------------------------------------------------------------------ */
 
 /* Precision of the products inside a batch; the state is always F64 outside MG_MOMENTS_F32.
@@ -247,6 +255,16 @@ public static native int mg_polar(mg_context context, int dtype, @Cast("int64_t"
                         DoubleBuffer q, @Cast("int64_t") long ldq, DoubleBuffer sigma, mg_polar_report reports);
 public static native int mg_polar(mg_context context, int dtype, @Cast("int64_t") long count, @Cast("int64_t") long n, @Const double[] a, @Cast("int64_t") long lda,
                         double[] q, @Cast("int64_t") long ldq, double[] sigma, mg_polar_report reports);
+
+/* Thin singular value decomposition a = u diag(sigma) vt of m x n, with r = min(m, n): u [m x r] and vt [r x n] have
+ * orthonormal columns and rows, sigma [r] is decreasing. The sign of a pair of vectors is free. All in F64. Fails with
+ * MG_NUMERICAL where a is not finite. */
+public static native int mg_svd(mg_context context, @Cast("int64_t") long m, @Cast("int64_t") long n, @Const DoublePointer a, @Cast("int64_t") long lda, DoublePointer u, @Cast("int64_t") long ldu,
+                      DoublePointer sigma, DoublePointer vt, @Cast("int64_t") long ldvt);
+public static native int mg_svd(mg_context context, @Cast("int64_t") long m, @Cast("int64_t") long n, @Const DoubleBuffer a, @Cast("int64_t") long lda, DoubleBuffer u, @Cast("int64_t") long ldu,
+                      DoubleBuffer sigma, DoubleBuffer vt, @Cast("int64_t") long ldvt);
+public static native int mg_svd(mg_context context, @Cast("int64_t") long m, @Cast("int64_t") long n, @Const double[] a, @Cast("int64_t") long lda, double[] u, @Cast("int64_t") long ldu,
+                      double[] sigma, double[] vt, @Cast("int64_t") long ldvt);
 // Targeting ../mg_cca_report.java
 
 
@@ -410,12 +428,6 @@ public static native int mg_task_merge(mg_context context, int dtype, @Cast("int
 public static native int mg_task_merge(mg_context context, int dtype, @Cast("int64_t") long first, @Cast("int64_t") long count, int models,
                              @Const Pointer base, @Cast("const void*const*") @ByPtrPtr Pointer in, @Const mg_task tasks, int elect,
                              int normalise, double lambda, Pointer out);
-// Targeting ../mg_threshold.java
-
-
-
-public static native int mg_kth_magnitude(mg_context context, int dtype, @Cast("int64_t") long count, @Const Pointer x, @Const Pointer base,
-                                @Cast("int64_t") long k, mg_threshold out);
 
 /* sums = x.y, x.x, y.y in F64, in an order that depends on `count` only. */
 public static native int mg_dot_products(mg_context context, int dtype, @Cast("int64_t") long count, @Const Pointer x, @Const Pointer y,
@@ -574,6 +586,37 @@ public static native int mg_np_load(mg_context context, mg_np np, int slot, int 
 /* Steps made so far; to go on, the number that M and V come from, which Adam's corrections of their bias depend on. */
 public static native @Cast("int64_t") long mg_np_steps(@Const mg_np np);
 public static native int mg_np_resume(mg_context context, mg_np np, @Cast("int64_t") long steps);
+
+/* ---- Ranks of magnitudes ------------------------------------------------------------------------------- */
+
+/* For the selection of the magnitude |x|, or |x - base| when base is not NULL, of a given rank in arrays that are never
+ * in memory at once: by digits of its bits from the top, tile after tile. Differences are formed in F32, in F64 for
+ * MG_F64. The bits of a magnitude are 31 of F32, to which F16 and BF16 are widened, 63 of MG_F64. They order as
+ * magnitudes do; NaN are above infinity. */
+
+/* counts[d] += number of elements whose bits are prefix, then the digit d of `width` bits, 1 to 16, then `shift` bits.
+ * `counts` [2^width] lies on the context's device. */
+public static native int mg_magnitude_counts(mg_context context, int dtype, @Cast("int64_t") long count, @Const Pointer x, @Const Pointer base,
+                                   int shift, int width, @Cast("int64_t") long prefix, @Cast("int64_t*") LongPointer counts);
+public static native int mg_magnitude_counts(mg_context context, int dtype, @Cast("int64_t") long count, @Const Pointer x, @Const Pointer base,
+                                   int shift, int width, @Cast("int64_t") long prefix, @Cast("int64_t*") LongBuffer counts);
+public static native int mg_magnitude_counts(mg_context context, int dtype, @Cast("int64_t") long count, @Const Pointer x, @Const Pointer base,
+                                   int shift, int width, @Cast("int64_t") long prefix, @Cast("int64_t*") long[] counts);
+
+/* The index of the need-th element, need >= 1, whose magnitude is `threshold`, or -1 where there are fewer, and their
+ * number, at most `need`: of equal magnitudes those of lowest index are kept. */
+public static native int mg_magnitude_find(mg_context context, int dtype, @Cast("int64_t") long count, @Const Pointer x, @Const Pointer base,
+                                 double threshold, @Cast("int64_t") long need, @Cast("int64_t*") LongPointer found, @Cast("int64_t*") LongPointer index);
+public static native int mg_magnitude_find(mg_context context, int dtype, @Cast("int64_t") long count, @Const Pointer x, @Const Pointer base,
+                                 double threshold, @Cast("int64_t") long need, @Cast("int64_t*") LongBuffer found, @Cast("int64_t*") LongBuffer index);
+public static native int mg_magnitude_find(mg_context context, int dtype, @Cast("int64_t") long count, @Const Pointer x, @Const Pointer base,
+                                 double threshold, @Cast("int64_t") long need, @Cast("int64_t*") long[] found, @Cast("int64_t*") long[] index);
+// Targeting ../mg_ranked_drop_options.java
+
+
+
+public static native int mg_ranked_drop(mg_context context, int dtype, @Cast("int64_t") long rows, @Cast("int64_t") long length, @Cast("int64_t") long first,
+                              @Const Pointer x, @Const Pointer base, @Const mg_ranked_drop_options options, Pointer out);
 
 // #ifdef __cplusplus
 // #endif

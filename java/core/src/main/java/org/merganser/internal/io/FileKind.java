@@ -15,6 +15,9 @@ public final class FileKind {
       "; convert it to safetensors, in Python: safetensors.torch.save_file(torch.load(PATH,"
           + " weights_only=True), \"model.safetensors\")";
 
+  /** "GGUF", little-endian. */
+  private static final int GGUF = 0x46554747;
+
   private static final String ZIP = "PK\3\4";
   private static final String TORCH = "a zip of a pickle (torch.save, .pt, .pth, .ckpt, .bin)";
 
@@ -44,6 +47,11 @@ public final class FileKind {
     byte[] head = file.read(0, (int) Math.min(LOOKED_AT, file.size())).array();
     String text = new String(head, StandardCharsets.ISO_8859_1);
     return text.startsWith(ZIP) && zip(text).startsWith(TORCH);
+  }
+
+  /** Whether it begins as a GGUF file does. */
+  public static boolean isGguf(FileBytes file) throws IOException {
+    return file.size() >= 4 && file.read(0, 4).getInt() == GGUF;
   }
 
   /** What the file is, or {@code otherwise} when its first bytes say nothing. */
@@ -84,8 +92,11 @@ public final class FileKind {
     if (text.length() > 1 && text.charAt(0) == 0x80 && text.charAt(1) >= 2 && text.charAt(1) <= 5) {
       return "a pickle (torch.save of old), which can run code when read" + CONVERT;
     }
-    if (text.startsWith("GGUF") || text.startsWith("ggml") || text.startsWith("lmgg")) {
-      return "a GGUF file (llama.cpp); take the safetensors it was made from";
+    if (text.startsWith("GGUF")) {
+      return "a GGUF file (llama.cpp)";
+    }
+    if (text.startsWith("ggml") || text.startsWith("lmgg") || text.startsWith("tjgg")) {
+      return "a GGML file (llama.cpp before GGUF); take the safetensors it was made from";
     }
     if (text.startsWith("\u0093NUMPY")) {
       return "a NumPy array (.npy)";

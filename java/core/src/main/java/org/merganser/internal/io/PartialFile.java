@@ -180,7 +180,6 @@ public final class PartialFile implements Closeable {
 
   /** Such as a full disk, whose own message names neither the file nor a figure. */
   private IOException failed(IOException e) {
-    long free = free(target);
     return new IOException(
         "cannot write "
             + target
@@ -190,8 +189,14 @@ public final class PartialFile implements Closeable {
             + written
             + (expected > 0 ? " of " + expected : "")
             + " bytes"
-            + (free == Long.MAX_VALUE ? "" : "; " + folder(target) + " has " + free + " free"),
+            + room(target),
         e);
+  }
+
+  /** Words about the free space where {@code target} lies; none when it is not known. */
+  public static String room(Path target) {
+    long free = free(target);
+    return free == Long.MAX_VALUE ? "" : "; " + folder(target) + " has " + free + " free";
   }
 
   /** Everything written is on the disk, still under the name of its own. */

@@ -21,6 +21,9 @@ public final class Block {
   private static final System.Logger LOG = System.getLogger("org.merganser.compute.Memory");
   private static final Cleaner CLEANER = Cleaner.create();
 
+  /** The stream of memory that nobody else works on. */
+  static final long NO_STREAM = -1;
+
   private final Root root;
   private final Object owner;
   private final long address;
@@ -65,9 +68,25 @@ public final class Block {
     return new Block(root, owner, address, bytes, device, false);
   }
 
-  /** Memory of another library, never freed here; {@code owner} is kept reachable. */
-  public static Block lent(long address, long bytes, int device, Object owner) {
-    return new Block(new Root(address, bytes), owner, address, bytes, device, false);
+  /**
+   * Memory of another library, never freed here; {@code owner} is kept reachable.
+   *
+   * @param stream in which the library works on it, on a device
+   */
+  public static Block lent(long address, long bytes, int device, long stream, Object owner) {
+    Block block = new Block(new Root(address, bytes), owner, address, bytes, device, false);
+    block.shareIn(stream);
+    return block;
+  }
+
+  /**
+   * From now on another library works on the bytes too, on a device in the given stream: calls wait
+   * for it, and it for them.
+   */
+  public void shareIn(long stream) {
+    if (device != Codes.ON_HOST) {
+      root.stream = stream;
+    }
   }
 
   /** A part; closing it frees nothing. The range must lie within. */
@@ -88,6 +107,11 @@ public final class Block {
   /** Code of the device. */
   public int device() {
     return device;
+  }
+
+  /** The stream that a call must be in order with, or {@link #NO_STREAM}. */
+  long stream() {
+    return root.stream;
   }
 
   /** For other libraries, whose callers keep this open and reachable. */
@@ -229,6 +253,8 @@ public final class Block {
     private final long bytes;
     private final Throwable site;
     private Cleaner.Cleanable cleanable;
+
+    private volatile long stream = NO_STREAM;
 
     /** The thread that may be reading without being counted. */
     private volatile Thread reader;

@@ -17,13 +17,19 @@ import org.merganser.natives.mg_context;
  * One call of a native routine. It holds the context, which no other call enters meanwhile, and all
  * blocks whose addresses it gave: what a routine works on stays until {@link #close}, whoever
  * closes it. There is no other way from a {@link Block} to a routine. A block that lies elsewhere
- * than the context computes is copied for the call.
+ * than the context computes is copied for the call. A block that another library lent is taken when
+ * that library is done with it, and what it does later waits for the call: on the device, not here.
  */
 final class Call implements AutoCloseable {
+  private static final long[] NONE = {};
+
   private final Context context;
   private final Handle handle;
   private Block[] held = new Block[4];
   private int count;
+
+  /** Of libraries that lent blocks; they wait for this in their turn. */
+  private long[] streams = NONE;
 
   /** Blocks and the copies that were written in their place. */
   private List<Block[]> writtenBack = List.of();
@@ -59,6 +65,10 @@ final class Call implements AutoCloseable {
   /** What a routine reads, or writes in part. */
   Pointer inOut(Block block) {
     return new Address(place(block, true, true));
+  }
+
+  LongPointer inOutLongs(Block block) {
+    return Address.longs(place(block, true, true));
   }
 
   DoublePointer inDoubles(Block block) {
@@ -188,6 +198,20 @@ final class Call implements AutoCloseable {
     }
     block.acquire();
     held[count++] = block;
+    if (block.stream() != Block.NO_STREAM) {
+      waitFor(block.stream());
+    }
+  }
+
+  private void waitFor(long stream) {
+    for (long known : streams) {
+      if (known == stream) {
+        return;
+      }
+    }
+    Status.check(merganser.mg_context_wait(context(), new Address(stream)));
+    streams = Arrays.copyOf(streams, streams.length + 1);
+    streams[streams.length - 1] = stream;
   }
 
   /** Keeps the blocks beyond this call; the caller releases them. */
@@ -199,9 +223,15 @@ final class Call implements AutoCloseable {
 
   @Override
   public void close() {
-    while (count > 0) {
-      held[--count].release();
+    try {
+      for (long stream : streams) {
+        Status.check(merganser.mg_context_signal(context(), new Address(stream)));
+      }
+    } finally {
+      while (count > 0) {
+        held[--count].release();
+      }
+      context.leave(handle);
     }
-    context.leave(handle);
   }
 }

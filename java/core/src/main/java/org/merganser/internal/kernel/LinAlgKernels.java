@@ -98,6 +98,24 @@ public final class LinAlgKernels {
     }
   }
 
+  /** Thin: {@code a = u diag(sigma) vt}. */
+  public void svd(MatrixBlock a, MatrixBlock u, Block sigma, MatrixBlock vt) {
+    try (Call call = context.enter()) {
+      call.check(
+          merganser.mg_svd(
+              call.context(),
+              a.rows(),
+              a.columns(),
+              call.inDoubles(a.block()),
+              a.ld(),
+              call.outDoubles(u.block()),
+              u.ld(),
+              call.outDoubles(sigma),
+              call.outDoubles(vt.block()),
+              vt.ld()));
+    }
+  }
+
   /** Covariances, n x n. */
   public record Covariances(long n, Block sxx, Block syy, Block sxy) {}
 

@@ -4,6 +4,7 @@ package org.merganser.internal.kernel;
 import org.bytedeco.javacpp.DoublePointer;
 import org.bytedeco.javacpp.Loader;
 import org.merganser.natives.global.merganser;
+import org.merganser.natives.mg_ranked_drop_options;
 import org.merganser.natives.mg_task;
 import org.merganser.natives.mg_threshold;
 
@@ -11,6 +12,8 @@ import org.merganser.natives.mg_threshold;
 public final class MergeKernels {
   private static final long TASK_BYTES = Loader.sizeof(mg_task.class);
   private static final long THRESHOLD_BYTES = Loader.sizeof(mg_threshold.class);
+
+  private static final long DROP_BYTES = Loader.sizeof(mg_ranked_drop_options.class);
 
   private final Context context;
 
@@ -67,7 +70,10 @@ public final class MergeKernels {
     }
   }
 
-  /** The magnitude of a rank, and the index of the last kept one that is equal to it. */
+  /**
+   * The magnitude of a rank, and the index of the last kept one that is equal to it, or one beyond
+   * all when all are.
+   */
   public record Threshold(double value, long last) {}
 
   /** How task vectors become one; see {@code mg_task_merge}. */
@@ -105,17 +111,6 @@ public final class MergeKernels {
               mix.normalise() ? 1 : 0,
               mix.lambda(),
               call.out(out)));
-    }
-  }
-
-  /** {@code base} null for none. */
-  public Threshold kthMagnitude(int dtype, long count, Block x, Block base, long k) {
-    try (Call call = context.enter();
-        mg_threshold out = JavaCppLimit.explain(mg_threshold::new)) {
-      call.check(
-          merganser.mg_kth_magnitude(
-              call.context(), dtype, count, call.in(x), call.in(base), k, out));
-      return new Threshold(out.threshold(), out.last());
     }
   }
 
@@ -274,6 +269,80 @@ public final class MergeKernels {
       call.check(
           merganser.mg_bandwidth(
               call.context(), bytes, in.length, call.ins(in), out.length, call.outs(out)));
+    }
+  }
+
+  /** Adds to {@code sums} as {@code mg_magnitude_counts} does; {@code base} null for none. */
+  void magnitudeCounts(
+      int dtype, long count, Block x, Block base, int shift, int width, long prefix, Block sums) {
+    try (Call call = context.enter()) {
+      call.check(
+          merganser.mg_magnitude_counts(
+              call.context(),
+              dtype,
+              count,
+              call.in(x),
+              call.in(base),
+              shift,
+              width,
+              prefix,
+              call.inOutLongs(sums)));
+    }
+  }
+
+  /** {number found, index of the last or -1} */
+  long[] magnitudeFind(int dtype, long count, Block x, Block base, double threshold, long need) {
+    long[] found = new long[1];
+    long[] index = new long[1];
+    try (Call call = context.enter()) {
+      call.check(
+          merganser.mg_magnitude_find(
+              call.context(),
+              dtype,
+              count,
+              call.in(x),
+              call.in(base),
+              threshold,
+              need,
+              found,
+              index));
+    }
+    return new long[] {found[0], index[0]};
+  }
+
+  /** See {@code mg_ranked_drop_options}. */
+  public record RankedDrop(
+      double density, double epsilon, long key, int subsequence, boolean inverse) {}
+
+  /** Writes the differences that are kept, in F32 or F64. */
+  public void rankedDrop(
+      int dtype,
+      long rows,
+      long length,
+      long first,
+      Block x,
+      Block base,
+      RankedDrop drop,
+      Block out) {
+    try (Call call = context.enter()) {
+      mg_ranked_drop_options options = new mg_ranked_drop_options(call.room(DROP_BYTES));
+      options
+          .density(drop.density())
+          .epsilon(drop.epsilon())
+          .key(drop.key())
+          .subsequence(drop.subsequence())
+          .inverse(drop.inverse() ? 1 : 0);
+      call.check(
+          merganser.mg_ranked_drop(
+              call.context(),
+              dtype,
+              rows,
+              length,
+              first,
+              call.in(x),
+              call.in(base),
+              options,
+              call.out(out)));
     }
   }
 }

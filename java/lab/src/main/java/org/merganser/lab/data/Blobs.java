@@ -62,24 +62,22 @@ public final class Blobs {
   }
 
   private static double[] observe(double[] z, double[] a, double[] b, SplittableRandom random) {
-    double[] hidden = new double[FEATURES];
-    for (int f = 0; f < FEATURES; f++) {
-      double sum = 0;
-      for (int d = 0; d < LATENT; d++) {
-        sum += z[d] * a[d * FEATURES + f];
-      }
-      // StrictMath: the same bits on every JVM.
-      hidden[f] = StrictMath.tanh(sum);
-    }
-    double[] x = new double[FEATURES];
-    for (int f = 0; f < FEATURES; f++) {
-      double sum = 0;
-      for (int h = 0; h < FEATURES; h++) {
-        sum += hidden[h] * b[h * FEATURES + f];
-      }
-      x[f] = sum + 0.3 * random.nextGaussian();
-    }
+    // StrictMath: the same bits on every JVM.
+    double[] hidden = Arrays.stream(times(z, a)).map(StrictMath::tanh).toArray();
+    double[] x = times(hidden, b);
+    Arrays.setAll(x, f -> x[f] + 0.3 * random.nextGaussian());
     return x;
+  }
+
+  /** A row times a matrix of {@value #FEATURES} columns. */
+  private static double[] times(double[] row, double[] matrix) {
+    double[] product = new double[FEATURES];
+    for (int d = 0; d < row.length; d++) {
+      for (int f = 0; f < FEATURES; f++) {
+        product[f] += row[d] * matrix[d * FEATURES + f];
+      }
+    }
+    return product;
   }
 
   private static void standardise(double[][] x, int train) {

@@ -7,12 +7,15 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.merganser.error.FormatException;
 import org.merganser.lab.data.DataSet.PixelScale;
+import org.merganser.lab.data.Pictures.Form;
+import org.merganser.lab.data.Pictures.Part;
 import org.merganser.lab.data.Pictures.Subset;
 
 /**
@@ -23,20 +26,14 @@ import org.merganser.lab.data.Pictures.Subset;
  */
 record CifarFiles(
     String name, List<String> train, String test, int labels, int classes, PixelScale scale) {
-  private static final int CHANNELS = 3;
-  private static final int SIDE = 32;
-  private static final int PIXELS = CHANNELS * SIDE * SIDE;
+  private static final Form FORM = new Form(3, 32, 32);
+  private static final int PIXELS = FORM.size();
   private static final int COARSE_CLASSES = 20;
 
   static final CifarFiles TEN =
       new CifarFiles(
           "CIFAR-10",
-          List.of(
-              "data_batch_1.bin",
-              "data_batch_2.bin",
-              "data_batch_3.bin",
-              "data_batch_4.bin",
-              "data_batch_5.bin"),
+          IntStream.rangeClosed(1, 5).mapToObj("data_batch_%d.bin"::formatted).toList(),
           "test_batch.bin",
           1,
           10,
@@ -51,79 +48,70 @@ record CifarFiles(
           100,
           new PixelScale(List.of(0.5071, 0.4867, 0.4408), List.of(0.2675, 0.2565, 0.2761)));
 
-  /** Whether a folder holds some of these files. */
-  boolean isIn(Path folder) {
-    return files().stream().anyMatch(file -> Files.exists(folder.resolve(file)));
-  }
-
-  private List<String> files() {
-    List<String> files = new ArrayList<>(train);
-    files.add(test);
-    return files;
+  List<String> files() {
+    return Stream.concat(train.stream(), Stream.of(test)).toList();
   }
 
   /** Reads as many training images as asked, from the first file on, and all test images. */
   Pictures read(Path folder, OptionalInt wanted) throws IOException {
     ImageFiles.require(folder, files(), " of " + name);
-    int available = 0;
-    for (String file : train) {
-      available = Math.addExact(available, records(folder.resolve(file)));
-    }
-    int trained = Pictures.count(wanted, available);
-    int count = Pictures.withValidation(trained, available);
-    Subset part = new Subset(new byte[Math.multiplyExact(count, PIXELS)], new int[count]);
-    int done = 0;
-    for (String file : train) {
-      int take = Math.min(count - done, records(folder.resolve(file)));
-      read(folder.resolve(file), part, done, take);
-      done += take;
-    }
-    int tests = records(folder.resolve(test));
-    Subset testPart = new Subset(new byte[Math.multiplyExact(tests, PIXELS)], new int[tests]);
-    read(folder.resolve(test), testPart, 0, tests);
-    return new Pictures(CHANNELS, SIDE, SIDE, classes, part, trained, testPart, Optional.of(scale));
+    Part all = part(train.stream().map(folder::resolve).toList());
+    Part tests = part(List.of(folder.resolve(test)));
+    return Pictures.of(all, tests, wanted, OptionalInt.of(classes), Optional.of(scale));
   }
 
-  private int record() {
-    return labels + PIXELS;
+  /** Images of several files, one after the other. */
+  private Part part(List<Path> files) throws IOException {
+    int available = 0;
+    for (Path file : files) {
+      available = Math.addExact(available, records(file));
+    }
+    return new Part(name, available, FORM, count -> first(files, count));
   }
 
   private int records(Path path) throws IOException {
     long bytes = Files.size(path);
-    if (bytes == 0 || bytes % record() != 0 || bytes / record() > Integer.MAX_VALUE / PIXELS) {
+    int record = labels + PIXELS;
+    if (bytes == 0 || bytes % record != 0 || bytes / record > Integer.MAX_VALUE / PIXELS) {
       throw new FormatException(
           "%s: %s bytes; a file of %s in binary form is made of records of %s bytes%s"
               .formatted(
                   path,
                   bytes,
                   name,
-                  record(),
-                  (bytes % record() == 0 ? "" : ", the last one here is truncated")));
+                  record,
+                  bytes % record == 0 ? "" : ", the last one here is truncated"));
     }
-    return (int) (bytes / record());
+    return (int) (bytes / record);
   }
 
-  private void read(Path path, Subset part, int at, int count) throws IOException {
-    try (InputStream in = new BufferedInputStream(Files.newInputStream(path))) {
-      for (int i = 0; i < count; i++) {
-        byte[] head = in.readNBytes(labels);
-        if (in.readNBytes(part.pixels(), (at + i) * PIXELS, PIXELS) < PIXELS) {
-          throw new EOFException(path + ": became shorter while it was read");
+  private Subset first(List<Path> files, int count) throws IOException {
+    Subset part = new Subset(new byte[Math.multiplyExact(count, PIXELS)], new int[count]);
+    int done = 0;
+    for (Path file : files) {
+      int take = Math.min(count - done, records(file));
+      try (InputStream in = new BufferedInputStream(Files.newInputStream(file))) {
+        for (int i = 0; i < take; i++, done++) {
+          byte[] head = in.readNBytes(labels);
+          if (in.readNBytes(part.pixels(), done * PIXELS, PIXELS) < PIXELS) {
+            throw new EOFException(file + ": became shorter while it was read");
+          }
+          if (labels == 2) {
+            require(file, i, "coarse label", head[0] & 0xff, COARSE_CLASSES);
+          }
+          part.labels()[done] = head[labels - 1] & 0xff;
+          require(file, i, "label", part.labels()[done], classes);
         }
-        if (labels == 2) {
-          require(path, i, "coarse label", head[0] & 0xff, COARSE_CLASSES);
-        }
-        part.labels()[at + i] = head[labels - 1] & 0xff;
-        require(path, i, "label", part.labels()[at + i], classes);
       }
     }
+    return part;
   }
 
   private void require(Path path, int record, String what, int label, int limit) {
     if (label >= limit) {
       throw new FormatException(
           "%s: %s %s of image %s is not in 0..%s; is this %s in binary form?"
-              .formatted(path, what, label, record, (limit - 1), name));
+              .formatted(path, what, label, record, limit - 1, name));
     }
   }
 }

@@ -14,6 +14,8 @@ import java.util.TreeSet;
 import java.util.function.UnaryOperator;
 import java.util.stream.Stream;
 import org.apache.commons.io.function.IOFunction;
+import org.merganser.lab.data.Pictures.Form;
+import org.merganser.lab.data.Pictures.Labels;
 import org.merganser.lab.data.Pictures.Part;
 
 /**
@@ -35,9 +37,6 @@ import org.merganser.lab.data.Pictures.Part;
  */
 public final class ImageFiles {
   private static final String EMBEDDED = "/org/merganser/lab/fashion-mnist/";
-
-  /** Training images of {@link #embedded}. */
-  public static final int EMBEDDED_TRAIN = 6000;
 
   /** Training images used unless told otherwise; all, when there are fewer. */
   public static final int DEFAULT_TRAIN = 6000;
@@ -83,10 +82,8 @@ public final class ImageFiles {
     }
     if (!Files.isDirectory(folder)) {
       throw new IOException(
-          folder
-              + " is a file; data come as a folder with the files "
-              + NAMES
-              + ", or of CIFAR in binary form");
+          "%s is a file; data come as a folder with the files %s, or of CIFAR in binary form"
+              .formatted(folder, NAMES));
     }
     String name = String.valueOf(folder.toAbsolutePath().normalize().getFileName());
     return pictures(folder, train).dataSet(name, form);
@@ -98,13 +95,12 @@ public final class ImageFiles {
   }
 
   private static Pictures pictures(Path folder, OptionalInt train) throws IOException {
-    if (CifarFiles.TEN.isIn(folder)) {
-      return CifarFiles.TEN.read(folder, train);
+    for (CifarFiles cifar : List.of(CifarFiles.TEN, CifarFiles.HUNDRED)) {
+      if (holds(folder, cifar.files())) {
+        return cifar.read(folder, train);
+      }
     }
-    if (CifarFiles.HUNDRED.isIn(folder)) {
-      return CifarFiles.HUNDRED.read(folder, train);
-    }
-    if (NpyImages.isIn(folder)) {
+    if (holds(folder, NpyImages.NAMES)) {
       return NpyImages.read(folder, train);
     }
     List<String> missing =
@@ -112,8 +108,7 @@ public final class ImageFiles {
             .filter(name -> locate(folder, name).isEmpty())
             .map(name -> name + "[.gz]")
             .toList();
-    if (!missing.isEmpty()
-        && (Files.exists(folder.resolve("data_batch_1")) || Files.exists(folder.resolve("meta")))) {
+    if (!missing.isEmpty() && holds(folder, List.of("data_batch_1", "meta"))) {
       throw new IOException(
           folder
               + " holds CIFAR as Python pickles, which can run code when read; get its binary"
@@ -126,6 +121,10 @@ public final class ImageFiles {
         train,
         name -> locate(folder, name).orElseThrow().toString(),
         name -> Files.newInputStream(locate(folder, name).orElseThrow()));
+  }
+
+  private static boolean holds(Path folder, List<String> some) {
+    return some.stream().anyMatch(file -> Files.exists(folder.resolve(file)));
   }
 
   /** Throws when the folder lacks files; {@code of} says what they are files of, or nothing. */
@@ -158,10 +157,11 @@ public final class ImageFiles {
       IdxFile classes = IdxFile.read(labelled, source.apply(NAMES.get(f + 1)), 1);
       int[] labels = new int[classes.bytes().length];
       Arrays.setAll(labels, i -> classes.bytes()[i] & 0xff);
-      List<Integer> form = List.of(1, pixels.shape()[1], pixels.shape()[2]);
-      parts.add(new Part(images, labelled, pixels.shape()[0], form, labels, n -> pixels.bytes()));
+      Form form = new Form(1, pixels.shape()[1], pixels.shape()[2]);
+      Labels all = new Labels(labelled, labels);
+      parts.add(Part.of(images, pixels.shape()[0], form, n -> pixels.bytes(), all));
     }
-    return Pictures.of(parts.get(0), parts.get(1), wanted);
+    return Pictures.of(parts.get(0), parts.get(1), wanted, OptionalInt.empty(), Optional.empty());
   }
 
   private static Optional<Path> locate(Path folder, String name) {

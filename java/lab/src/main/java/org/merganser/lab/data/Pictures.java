@@ -3,11 +3,8 @@ package org.merganser.lab.data;
 
 import java.io.IOException;
 import java.util.Arrays;
-import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
-import java.util.function.Function;
-import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.apache.commons.io.function.IOFunction;
@@ -27,16 +24,21 @@ import org.merganser.torch.Examples;
  * @param scale the published one; empty to measure one mean and deviation on the training images
  */
 record Pictures(
-    int channels,
-    int height,
-    int width,
-    int classes,
-    Subset train,
-    int trained,
-    Subset test,
-    Optional<PixelScale> scale) {
+    Form form, int classes, Subset train, int trained, Subset test, Optional<PixelScale> scale) {
   /** Convolutional networks of the published experiments halve their input five times. */
   private static final int LEAST_SIDE = 32;
+
+  /** Of one image. */
+  record Form(int channels, int height, int width) {
+    int size() {
+      return channels * height * width;
+    }
+
+    @Override
+    public String toString() {
+      return channels + "x" + height + "x" + width;
+    }
+  }
 
   /**
    * Some images.
@@ -47,148 +49,110 @@ record Pictures(
   record Subset(byte[] pixels, int[] labels) {}
 
   /**
-   * Training or test images in files that name no number of classes.
+   * Training or test images in files.
    *
-   * @param images where the images come from, for messages
-   * @param labelled where the labels come from
-   * @param size how many images there are
-   * @param form of one of them, {@code [channels, height, width]}
-   * @param pixels of the first so many images, or of more
+   * @param name where they are, for messages
+   * @param first reads the first so many of them
    */
-  record Part(
-      String images,
-      String labelled,
-      long size,
-      List<Integer> form,
-      int[] labels,
-      IOFunction<Integer, byte[]> pixels) {
-    private String shape() {
-      return form.stream().map(String::valueOf).collect(Collectors.joining("x"));
-    }
-
-    private Subset first(int count) throws IOException {
-      return new Subset(pixels.apply(count), Arrays.copyOf(labels, count));
+  record Part(String name, int size, Form form, IOFunction<Integer, Subset> first) {
+    /** Images in one file, which has its pixels read when they are wanted, labels in another. */
+    static Part of(
+        String images, long size, Form form, IOFunction<Integer, byte[]> pixels, Labels labels) {
+      int[] all = labels.all;
+      if (size != all.length) {
+        throw new FormatException(
+            "%s holds %s images, %s %s labels".formatted(images, size, labels.name, all.length));
+      }
+      return new Part(
+          images, all.length, form, n -> new Subset(pixels.apply(n), Arrays.copyOf(all, n)));
     }
   }
 
+  /** What a file of labels holds. */
+  record Labels(String name, int[] all) {}
+
   /**
-   * @param wanted how many images to train on, from the first
+   * Reads as many training images as are needed, and all test images.
+   *
+   * @param wanted how many to train on, from the first; empty for the usual number, or all when
+   *     there are fewer
+   * @param classes empty for as many as the labels show
    */
-  static Pictures of(Part train, Part test, OptionalInt wanted) throws IOException {
-    for (Part part : List.of(train, test)) {
-      if (part.size != part.labels.length) {
-        throw new FormatException(
-            "%s holds %s images, %s %s labels"
-                .formatted(part.images, part.size, part.labelled, part.labels.length));
-      }
-    }
+  static Pictures of(
+      Part train, Part test, OptionalInt wanted, OptionalInt classes, Optional<PixelScale> scale)
+      throws IOException {
     if (!train.form.equals(test.form)) {
       throw new FormatException(
           "%s holds images of %s, %s of %s"
-              .formatted(train.images, train.shape(), test.images, test.shape()));
+              .formatted(train.name, train.form, test.name, test.form));
     }
-    int trained = count(wanted, train.labels.length);
-    return new Pictures(
-        train.form.get(0),
-        train.form.get(1),
-        train.form.get(2),
-        1 + Stream.of(train.labels, test.labels).flatMapToInt(IntStream::of).max().orElseThrow(),
-        train.first(withValidation(trained, train.labels.length)),
-        trained,
-        test.first(test.labels.length),
-        Optional.empty());
-  }
-
-  /** How many training images to use; empty for the usual number, or all when there are fewer. */
-  static int count(OptionalInt wanted, int available) {
-    int count = wanted.orElse(Math.min(ImageFiles.DEFAULT_TRAIN, available));
-    if (count < 1 || count > available) {
+    int trained = wanted.orElse(Math.min(ImageFiles.DEFAULT_TRAIN, train.size));
+    if (trained < 1 || trained > train.size) {
       throw new IllegalArgumentException(
-          "cannot use " + count + " training images; the data have 1 to " + available);
+          "cannot use " + trained + " training images; the data have 1 to " + train.size);
     }
-    return count;
+    Subset first =
+        train.first.apply((int) Math.min(train.size, trained + (long) DataSet.VALIDATION));
+    Subset all = test.first.apply(test.size);
+    int largest =
+        Stream.of(first.labels, all.labels).flatMapToInt(IntStream::of).max().orElseThrow();
+    return new Pictures(train.form, classes.orElse(1 + largest), first, trained, all, scale);
   }
 
-  /** How many training images to read for so many to train on: those for validation too. */
-  static int withValidation(int trained, int available) {
-    return (int) Math.min(available, (long) trained + DataSet.VALIDATION);
-  }
-
-  DataSet dataSet(String name, ImageForm form) {
-    Pictures input = (form.planes() ? padded() : this).shrunk(form.shrink());
+  DataSet dataSet(String name, ImageForm wanted) {
+    Pictures input = formed(wanted);
     PixelScale used = scale.orElseGet(input::measured);
     int all = train.labels.length;
     return new DataSet(
         name,
-        input.examples(input.train, 0, trained, form, used),
+        input.examples(input.train, 0, trained, wanted, used),
         trained == all
             ? Optional.empty()
-            : Optional.of(input.examples(input.train, trained, all, form, used)),
-        input.examples(input.test, 0, test.labels.length, form, used),
+            : Optional.of(input.examples(input.train, trained, all, wanted, used)),
+        input.examples(input.test, 0, test.labels.length, wanted, used),
         Optional.of(used));
   }
 
-  private int size() {
-    return channels * height * width;
-  }
-
-  private Pictures resized(int tall, int wide, Function<Subset, byte[]> pixels) {
-    return new Pictures(
-        channels,
-        tall,
-        wide,
-        classes,
-        new Subset(pixels.apply(train), train.labels),
-        trained,
-        new Subset(pixels.apply(test), test.labels),
-        scale);
-  }
-
-  private Pictures padded() {
-    int tall = Math.max(height, LEAST_SIDE);
-    int wide = Math.max(width, LEAST_SIDE);
-    return tall == height && wide == width
-        ? this
-        : resized(tall, wide, part -> padded(part, tall, wide));
-  }
-
-  private byte[] padded(Subset part, int tall, int wide) {
-    int planes = Math.multiplyExact(part.labels.length, channels);
-    byte[] pixels = new byte[Math.multiplyExact(planes, tall * wide)];
-    int corner = (tall - height) / 2 * wide + (wide - width) / 2;
-    for (int row = 0; row < planes * height; row++) {
-      int to = row / height * tall * wide + corner + row % height * wide;
-      System.arraycopy(part.pixels, row * width, pixels, to, width);
-    }
-    return pixels;
-  }
-
-  private Pictures shrunk(int by) {
-    if (height % by != 0 || width % by != 0) {
+  private Pictures formed(ImageForm wanted) {
+    int least = wanted.planes() ? LEAST_SIDE : 0;
+    Form whole = new Form(form.channels, Math.max(form.height, least), Math.max(form.width, least));
+    int by = wanted.shrink();
+    if (whole.height % by != 0 || whole.width % by != 0) {
       throw new IllegalArgumentException(
           "images of %sx%s do not shrink by %s; take a number that divides both sides"
-              .formatted(height, width, by));
+              .formatted(whole.height, whole.width, by));
     }
-    return by == 1 ? this : resized(height / by, width / by, part -> shrunk(part, by));
+    Form small = new Form(form.channels, whole.height / by, whole.width / by);
+    Subset less = new Subset(formed(train, whole, small, by), train.labels);
+    Subset tests = new Subset(formed(test, whole, small, by), test.labels);
+    return new Pictures(small, classes, less, trained, tests, scale);
   }
 
-  private byte[] shrunk(Subset part, int by) {
-    int thin = width / by;
-    int area = by * by;
-    byte[] pixels = new byte[part.labels.length * channels * (height / by) * thin];
+  /** With a border of zeros as a whole, then means of so many by so many pixels. */
+  private byte[] formed(Subset part, Form whole, Form small, int by) {
+    if (by == 1 && whole.equals(form)) {
+      return part.pixels;
+    }
+    byte[] pixels = new byte[Math.multiplyExact(part.labels.length, small.size())];
+    int top = (whole.height - form.height) / 2;
+    int left = (whole.width - form.width) / 2;
     for (int i = 0; i < pixels.length; i++) {
-      int row = i / thin * by;
+      int row = i / small.width;
+      int plane = row / small.height * form.height;
       int sum = 0;
-      for (int k = 0; k < area; k++) {
-        sum += part.pixels[(row + k / by) * width + i % thin * by + k % by] & 0xff;
+      for (int k = 0; k < by * by; k++) {
+        int y = row % small.height * by + k / by - top;
+        int x = i % small.width * by + k % by - left;
+        boolean inside = y >= 0 && y < form.height && x >= 0 && x < form.width;
+        sum += inside ? part.pixels[(plane + y) * form.width + x] & 0xff : 0;
       }
-      pixels[i] = (byte) ((sum + area / 2) / area);
+      pixels[i] = (byte) ((sum + by * by / 2) / (by * by));
     }
     return pixels;
   }
 
   private PixelScale measured() {
-    long pixels = (long) trained * size();
+    long pixels = (long) trained * form.size();
     // Sums of integers: exact.
     long sum = 0;
     long squares = 0;
@@ -206,14 +170,14 @@ record Pictures(
   }
 
   /** Image by image, so that only one of them is on the heap as numbers. */
-  private Examples examples(Subset part, int from, int to, ImageForm form, PixelScale scale) {
+  private Examples examples(Subset part, int from, int to, ImageForm wanted, PixelScale scale) {
     int count = to - from;
     Tensor inputs =
-        form.planes()
-            ? Tensor.allocate(DType.F32, count, channels, height, width)
-            : Tensor.allocate(DType.F32, count, size());
-    float[] image = new float[size()];
-    int plane = height * width;
+        wanted.planes()
+            ? Tensor.allocate(DType.F32, count, form.channels, form.height, form.width)
+            : Tensor.allocate(DType.F32, count, form.size());
+    float[] image = new float[form.size()];
+    int plane = form.height * form.width;
     for (int i = 0; i < count; i++) {
       int start = (from + i) * image.length;
       for (int p = 0; p < image.length; p++) {

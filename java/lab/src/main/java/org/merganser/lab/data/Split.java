@@ -36,10 +36,6 @@ public enum Split {
   }
 
   /** As on the command line. */
-  public String id() {
-    return id;
-  }
-
   @Override
   public String toString() {
     return id;
@@ -67,7 +63,7 @@ public enum Split {
     int[] modelOf = new int[labels.length];
     switch (this) {
       case NONE -> {
-        return IntStream.range(0, models).mapToObj(model -> indices(modelOf, 0)).toList();
+        return Collections.nCopies(models, indices(modelOf, 0));
       }
       case EIGHTY_TWENTY -> eightyTwenty(labels, classes, modelOf);
       case DIRICHLET -> dirichlet(labels, classes, models, seed, modelOf);
@@ -76,8 +72,7 @@ public enum Split {
         Arrays.setAll(modelOf, i -> owner[labels[i]]);
       }
     }
-    List<int[]> samples =
-        IntStream.range(0, models).mapToObj(model -> indices(modelOf, model)).toList();
+    List<int[]> samples = parts(modelOf, models);
     for (int k = 0; k < models; k++) {
       if (samples.get(k).length == 0) {
         throw new IllegalArgumentException(
@@ -100,8 +95,11 @@ public enum Split {
   /** The classes of each model under {@link #CLASSES}, increasing. */
   public static List<int[]> classes(int classes, int models, long seed) {
     CLASSES.check(models, classes);
-    int[] owner = owners(classes, models, seed);
-    return IntStream.range(0, models).mapToObj(model -> indices(owner, model)).toList();
+    return parts(owners(classes, models, seed), models);
+  }
+
+  private static List<int[]> parts(int[] modelOf, int models) {
+    return IntStream.range(0, models).mapToObj(model -> indices(modelOf, model)).toList();
   }
 
   private static void eightyTwenty(int[] labels, int classes, int[] modelOf) {

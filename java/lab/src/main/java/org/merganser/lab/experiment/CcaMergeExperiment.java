@@ -101,7 +101,9 @@ public final class CcaMergeExperiment extends Experiment {
         for (Aligner one : aligner.methods()) {
           found.add(maps.add(pair.watch().time("align", () -> one.align(problem, pair.ws()))));
         }
-        AlignmentSet shown = found.get(rows(pair, merged.of(aligner, found), found.size()));
+        Choice<AlignmentSet> all =
+            new Choice<>(aligner.name(), aligner.summary(), found, aligner.settings());
+        AlignmentSet shown = found.get(rows(pair, merged.of(all), found.size()));
         pair.watch().run("spectra", () -> spectra.matched(pair, aligner.name(), moments, shown));
         if (options.points() > 0) {
           pair.watch().run("paths", () -> interpolate(pair, aligner.name(), shown.of(1)));

@@ -7,16 +7,15 @@ import org.merganser.method.Method;
 import org.merganser.plan.Catalogue;
 
 /**
- * A method of a comparison, with the settings it is tried with: of several, each group of models
- * takes the best.
+ * A method of a comparison, or what it finds, with the settings it is tried with: of several, each
+ * group of models takes the best.
  *
  * @param name in rows: its id, or its full text where another of that id is compared too
  * @param summary what it does
  * @param methods one for each combination of settings
  * @param settings of each, as text; nothing for a single one
  */
-record Choice<M extends Method>(
-    String name, String summary, List<M> methods, List<String> settings) {
+record Choice<M>(String name, String summary, List<M> methods, List<String> settings) {
 
   /** From a list as it is typed: {@code identity,cca:gamma=0.1/1}. */
   static <M extends Method> List<Choice<M>> of(Catalogue.Methods<M> known, String texts) {

@@ -4,7 +4,6 @@ package org.merganser.lab.experiment;
 import java.io.IOException;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import org.merganser.align.Aligner;
 import org.merganser.compute.Workspace;
 import org.merganser.lab.data.DataSet;
@@ -25,7 +24,7 @@ public abstract class Experiment {
   private final Record settings;
   private final ExperimentOptions options;
   private final List<Choice<Aligner>> aligners;
-  private final Optional<Journal> journal;
+  private final Journal journal;
 
   /**
    * @param settings its own record
@@ -37,7 +36,7 @@ public abstract class Experiment {
     this.settings = settings;
     this.options = options;
     this.aligners = Choice.of(Catalogue.aligners(), options.aligned());
-    this.journal = options.out().map(out -> new Journal(out, this));
+    this.journal = new Journal(this);
   }
 
   /** Name on the command line and in files. */
@@ -77,11 +76,11 @@ public abstract class Experiment {
   /** Writes the report of a run into its folder; then nothing is left to go on from. */
   public final void write(ExperimentResult result) throws IOException {
     result.report().write(options.out().orElseThrow());
-    journal.get().end();
+    journal.end();
   }
 
-  /** What has been found so far; none without a folder for results. */
-  final Optional<Journal> journal() {
+  /** What has been found so far. */
+  final Journal journal() {
     return journal;
   }
 
@@ -91,11 +90,9 @@ public abstract class Experiment {
 
   /** What all aligners ask for. */
   final StatisticsRequest request(Architecture architecture) {
-    StatisticsRequest request = StatisticsRequest.NONE;
-    for (Choice<Aligner> aligner : aligners) {
-      request = request.and(aligner.methods().get(0).request(architecture));
-    }
-    return request;
+    return aligners.stream()
+        .map(aligner -> aligner.methods().get(0).request(architecture))
+        .reduce(StatisticsRequest.NONE, StatisticsRequest::and);
   }
 
   /** The first aligner that looks at activations, else the first: others are compared with it. */

@@ -16,6 +16,10 @@ import org.merganser.model.Inputs;
 import org.merganser.plan.Catalogue;
 import org.merganser.torch.Augmentation;
 import org.merganser.torch.Examples;
+import org.merganser.torch.TorchNetwork;
+import org.merganser.torch.networks.NetworkChoice;
+import org.merganser.torch.training.Optimizer;
+import org.merganser.torch.training.Schedule;
 import org.merganser.torch.training.Trainer;
 
 /**
@@ -52,7 +56,8 @@ public record ExperimentOptions(
         OptionalInt statistics,
     @Setting(
             "aligners to compare, with settings: permutation,cca:gamma=0.1; of several values,"
-                + " gamma=0.1/1/10, each group takes the one that is best on samples not trained on")
+                + " gamma=0.1/1/10, each group takes the one that is best on samples not trained"
+                + " on")
         String aligners,
     @Setting(
             value =
@@ -165,7 +170,13 @@ public record ExperimentOptions(
 
   /** How the network takes images. */
   ImageForm form() {
-    return choice.form().shrunk(shrink.orElse(1));
+    ImageForm form = choice.isConvolutional() ? ImageForm.PLANES : ImageForm.VECTORS;
+    return form.shrunk(shrink.orElse(1));
+  }
+
+  /** The network for the data. */
+  public TorchNetwork network(DataSet of) {
+    return choice.build(of.name(), of.train().classes(), of.inputShape());
   }
 
   /**
@@ -199,11 +210,22 @@ public record ExperimentOptions(
     return choice.isConvolutional() ? samples.first(Math.min(FEW, samples.size())) : samples;
   }
 
-  /** How each model is trained. */
+  /** How each model is trained: in minutes on two cores, or as published. */
   public Trainer.Options training() {
     int usual = data.equals(BLOBS) ? 40 : choice.isConvolutional() ? 8 : 15;
-    Trainer.Options options =
-        protocol == Protocol.PUBLISHED ? choice.published() : choice.training(epochs.orElse(usual));
+    boolean vgg = choice.network().isVgg();
+    Trainer.Options options;
+    if (protocol == Protocol.PUBLISHED) {
+      options =
+          Trainer.Options.published(vgg ? Trainer.Options.VGG_RATE : Trainer.Options.RESNET_RATE);
+    } else if (choice.isConvolutional()) {
+      Optimizer sgd = new Optimizer.Sgd(vgg ? 0.05 : 0.1, 0.9, 5e-4);
+      Schedule schedule = new Schedule(0.15, Schedule.Decay.LINEAR);
+      Augmentation flip = new Augmentation(true, 0);
+      options = new Trainer.Options(sgd, schedule, epochs.orElse(usual), 128, 1, 1, flip);
+    } else {
+      options = Trainer.Options.adamW(epochs.orElse(usual));
+    }
     return augment ? options.withAugmentation(Augmentation.flipAndCrop()) : options;
   }
 }

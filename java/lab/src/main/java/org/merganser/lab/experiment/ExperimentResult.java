@@ -114,30 +114,28 @@ public record ExperimentResult(
 
   /** The row of a method. */
   public Row row(String method) {
-    return find(rows, row -> row.method().equals(method), "row '" + method + "' in " + rows);
+    return find(rows, "row '" + method + "'", row -> row.method().equals(method));
   }
 
   /** The difference of two rows. */
   public Difference difference(String method, String than) {
-    return find(
-        differences,
-        d -> d.method().equals(method) && d.than().equals(than),
-        "difference " + method + " - " + than);
+    String what = "difference " + method + " - " + than;
+    return find(differences, what, d -> d.method().equals(method) && d.than().equals(than));
   }
 
-  private static <T> T find(List<T> all, Predicate<T> wanted, String what) {
+  private static <T> T find(List<T> all, String what, Predicate<T> wanted) {
     return all.stream()
         .filter(wanted)
         .findFirst()
-        .orElseThrow(() -> new IllegalArgumentException("no " + what));
+        .orElseThrow(() -> new IllegalArgumentException("no " + what + " in " + all));
   }
 
   /** Rows of a section of the report. */
   public List<?> section(String id) {
     return report.sections().stream()
         .filter(section -> section.id().equals(id))
-        .findFirst()
         .<List<?>>map(Section::rows)
+        .findFirst()
         .orElse(List.of());
   }
 }

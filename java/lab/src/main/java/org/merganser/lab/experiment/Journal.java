@@ -8,10 +8,14 @@ import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Optional;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.merganser.lab.data.DataSet;
 import org.merganser.lab.report.Json;
 import org.merganser.plan.Doctor;
+import org.merganser.torch.Examples;
 import org.merganser.torch.TorchNatives;
+import org.merganser.torch.internal.Digests;
 
 /**
  * What an unfinished run has found so far: {@code OUT/unfinished/pair-I-HASH.json}, by a digest of
@@ -19,12 +23,13 @@ import org.merganser.torch.TorchNatives;
  * results are written takes its own away.
  */
 final class Journal {
-  private final Path folder;
+  private final Optional<Path> folder;
   private final String settings;
   private final Map<Integer, Path> files = new LinkedHashMap<>();
 
-  Journal(Path out, Experiment experiment) {
-    this.folder = out.resolve("unfinished");
+  /** Without a folder for results there is none either. */
+  Journal(Experiment experiment) {
+    this.folder = experiment.options().out().map(out -> out.resolve("unfinished"));
     Map<String, Object> values = ResultReport.settings(experiment);
     // Pairs do not depend on how many there are. What is kept was kept when they were found.
     values.remove("seeds");
@@ -33,34 +38,31 @@ final class Journal {
 
   /** Its models count as there before. */
   Optional<Findings> read(int index, DataSet data) throws IOException {
-    Path file = file(index, data);
-    if (!Files.exists(file)) {
+    if (folder.isEmpty() || !Files.exists(file(index, data))) {
       return Optional.empty();
     }
-    Findings found = Json.read(file, Findings.class);
+    Findings found = Json.read(file(index, data), Findings.class);
     return Optional.of(new Findings(found.training().before(), found.rows(), found.data()));
   }
 
   void write(int index, DataSet data, Findings found) throws IOException {
-    Files.createDirectories(folder);
-    Json.write(found, file(index, data));
+    if (folder.isPresent()) {
+      Files.createDirectories(folder.get());
+      Json.write(found, file(index, data));
+    }
   }
 
   private Path file(int index, DataSet data) {
     return files.computeIfAbsent(
         index,
         i -> {
-          String all =
-              String.join(
-                  " ",
-                  settings,
-                  Recipe.digest(data.train()),
-                  Recipe.digest(data.selection()),
-                  Recipe.digest(data.test()),
-                  TorchNatives.version(),
-                  Doctor.versions().toString(),
-                  Doctor.isa());
-          return folder.resolve("pair-" + i + "-" + new Recipe(all).hash() + ".json");
+          String samples =
+              Stream.of(data.train(), data.selection(), data.test())
+                  .map(Examples::digest)
+                  .collect(Collectors.joining(" "));
+          String versions = TorchNatives.version() + " " + Doctor.versions() + " " + Doctor.isa();
+          String hash = Digests.of(settings + " " + samples + " " + versions);
+          return folder.orElseThrow().resolve("pair-" + i + "-" + hash + ".json");
         });
   }
 
@@ -70,7 +72,7 @@ final class Journal {
       Files.deleteIfExists(file);
     }
     try {
-      Files.deleteIfExists(folder);
+      Files.deleteIfExists(folder.orElseThrow());
     } catch (DirectoryNotEmptyException e) {
       // Another run is unfinished too.
     }

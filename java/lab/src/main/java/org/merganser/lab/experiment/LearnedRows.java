@@ -9,11 +9,11 @@ import java.util.List;
 import java.util.Map;
 import java.util.function.Function;
 import org.apache.commons.io.function.IOBiFunction;
-import org.apache.commons.io.function.IOFunction;
 import org.merganser.compute.Workspace;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.linalg.Tensor;
 import org.merganser.model.Evaluation;
+import org.merganser.torch.internal.session.SideBySide;
 
 /**
  * Rows of models that are learned side by side; how learning went, and which coefficients came out,
@@ -88,7 +88,7 @@ record LearnedRows(Pair pair, long steps) {
 
   private List<Learned> learn(String stage, List<Aligned> from, List<Method> methods)
       throws IOException {
-    List<IOFunction<Workspace, Learned>> jobs = new ArrayList<>();
+    List<SideBySide.Job<Learned>> jobs = new ArrayList<>();
     for (int i = 0; i < from.size(); i++) {
       int at = i;
       jobs.add(own -> methods.get(at).apply(from.get(at), own));

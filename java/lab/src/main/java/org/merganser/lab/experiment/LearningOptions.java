@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.merganser.lab.experiment;
 
+import java.util.Collections;
 import java.util.List;
 import java.util.OptionalInt;
 import org.merganser.lab.data.DataSet;
@@ -36,13 +37,9 @@ public record LearningOptions(
 
   public LearningOptions {
     samples = List.copyOf(samples);
-    if (!samples.equals(List.of(0))) {
-      samples.forEach(
-          n -> {
-            if (n < 2) {
-              throw new IllegalArgumentException("samples must be at least 2, not " + n);
-            }
-          });
+    if (!samples.equals(List.of(0)) && samples.stream().anyMatch(n -> n < 2)) {
+      throw new IllegalArgumentException(
+          "samples must be at least 2, not " + Collections.min(samples));
     }
   }
 

@@ -8,7 +8,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
-import org.merganser.align.Aligner;
+import org.apache.commons.io.function.IOBiFunction;
+import org.apache.commons.io.function.IOTriFunction;
 import org.merganser.align.Alignment;
 import org.merganser.align.AlignmentSet;
 import org.merganser.align.FeatureMap;
@@ -31,61 +32,52 @@ final class MergedRows {
 
   private final Pair pair;
   private final List<Choice<Merger>> mergers;
-  private final List<Ending> endings = new ArrayList<>();
+
+  /** What every merged model has a row for; names and summaries are the ends of those of rows. */
+  private final List<Choice<Way>> endings = new ArrayList<>();
 
   /** From maps to a model. */
-  @FunctionalInterface
-  private interface Way {
-    MemoryCheckpoint of(AlignmentSet maps, Merger merger) throws IOException;
-  }
+  private interface Way extends IOBiFunction<AlignmentSet, Merger, MemoryCheckpoint> {}
 
-  /**
-   * What every merged model has a row for.
-   *
-   * @param name end of the name of the row
-   * @param settings of each way
-   */
-  private record Ending(String name, String meaning, List<String> settings, List<Way> ways) {}
+  /** What a merged model, which it takes over, becomes beside the aligned ones. */
+  private interface Finish
+      extends IOTriFunction<MemoryCheckpoint, List<Checkpoint>, Merger, MemoryCheckpoint> {}
 
   MergedRows(Pair pair, MergeOptions options) {
     this.pair = pair;
     this.mergers = Choice.of(Catalogue.mergers(), options.mergers());
-    add(
-        "",
-        "",
-        List.of(""),
-        List.of(merged(NormRule.spread(), (merged, aligned, merger) -> merged)));
+    add("", "", merged(NormRule.spread(), (merged, aligned, merger) -> merged));
     if (options.repair() && pair.network().batchNorms().isEmpty()) {
       String ids = options.repairs().isEmpty() ? USUAL_REPAIRS : options.repairs();
       for (Choice<Repair> repair : Choice.of(Catalogue.repairs(), ids)) {
         List<Way> ways = repair.methods().stream().map(this::repaired).toList();
-        add("+" + repair.name(), "; " + repair.summary(), repair.settings(), ways);
+        endings.add(
+            new Choice<>("+" + repair.name(), "; " + repair.summary(), ways, repair.settings()));
       }
     } else if (options.repair()) {
       List<BatchNormTreatment> treatments =
           options.batchNorm().isEmpty() ? USUAL_TREATMENTS : options.batchNorm();
-      treatments.forEach(
-          t -> add("+" + t.row(), "; " + t.meaning(), List.of(""), List.of(treated(t))));
+      treatments.forEach(t -> add("+" + t.row(), "; " + t.meaning(), treated(t)));
     }
   }
 
-  private void add(String name, String meaning, List<String> settings, List<Way> ways) {
-    endings.add(new Ending(name, meaning, settings, ways));
+  private void add(String name, String meaning, Way way) {
+    endings.add(new Choice<>(name, meaning, List.of(way), List.of("")));
   }
 
   /**
    * In the order of the table.
    *
-   * @param maps of each of the settings of the aligner
+   * @param maps of an aligner
    */
-  List<Row> of(Choice<Aligner> aligner, List<AlignmentSet> maps) {
+  List<Row> of(Choice<AlignmentSet> maps) {
     List<Row> rows = new ArrayList<>();
     for (Choice<Merger> merger : mergers) {
-      String name = aligner.name() + (mergers.size() == 1 ? "" : "+" + merger.name());
-      String meaning = aligner.summary() + "; " + merger.summary();
-      for (Ending ending : endings) {
-        List<Row.Way> ways = ways(aligner, maps, merger, ending);
-        rows.add(new Row(name + ending.name, meaning + ending.meaning, ways));
+      String name = maps.name() + (mergers.size() == 1 ? "" : "+" + merger.name());
+      String meaning = maps.summary() + "; " + merger.summary();
+      for (Choice<Way> ending : endings) {
+        List<Row.Way> ways = ways(maps, merger, ending);
+        rows.add(new Row(name + ending.name(), meaning + ending.summary(), ways));
       }
     }
     return rows;
@@ -93,37 +85,30 @@ final class MergedRows {
 
   /** All settings of all. */
   private static List<Row.Way> ways(
-      Choice<Aligner> aligner, List<AlignmentSet> maps, Choice<Merger> merger, Ending ending) {
+      Choice<AlignmentSet> maps, Choice<Merger> merger, Choice<Way> ending) {
     List<Row.Way> ways = new ArrayList<>();
-    for (int e = 0; e < ending.ways.size(); e++) {
-      for (int a = 0; a < maps.size(); a++) {
+    for (int e = 0; e < ending.methods().size(); e++) {
+      for (int a = 0; a < maps.methods().size(); a++) {
         for (int m = 0; m < merger.methods().size(); m++) {
-          Way way = ending.ways.get(e);
-          AlignmentSet found = maps.get(a);
+          Way way = ending.methods().get(e);
+          AlignmentSet found = maps.methods().get(a);
           Merger method = merger.methods().get(m);
           String settings =
-              Stream.of(aligner.settings().get(a), merger.settings().get(m), ending.settings.get(e))
+              Stream.of(maps.settings().get(a), merger.settings().get(m), ending.settings().get(e))
                   .filter(text -> !text.isEmpty())
                   .collect(Collectors.joining("; "));
-          ways.add(new Row.Way(settings, () -> way.of(found, method)));
+          ways.add(new Row.Way(settings, () -> way.apply(found, method)));
         }
       }
     }
     return ways;
   }
 
-  /** What a merged model, which it takes over, becomes beside the aligned ones. */
-  @FunctionalInterface
-  private interface Finish {
-    MemoryCheckpoint of(MemoryCheckpoint merged, List<Checkpoint> aligned, Merger merger)
-        throws IOException;
-  }
-
   private Way merged(NormRule rule, Finish finish) {
     return (maps, merger) -> {
       List<Checkpoint> aligned = pair.aligned(pair.models(), maps.alignments(), rule);
       try {
-        return finish.of(pair.merge(pair.network(), aligned, merger), aligned, merger);
+        return finish.apply(pair.merge(pair.network(), aligned, merger), aligned, merger);
       } finally {
         aligned.forEach(Checkpoint::close);
       }

@@ -11,6 +11,7 @@ import java.util.OptionalInt;
 import org.merganser.align.Alignment;
 import org.merganser.align.NormRule;
 import org.merganser.compute.Workspace;
+import org.merganser.internal.Opened;
 import org.merganser.internal.Seeds;
 import org.merganser.io.Checkpoint;
 import org.merganser.io.MemoryCheckpoint;
@@ -74,36 +75,36 @@ record Pair(
 
   /** The models themselves, the one that is best on the samples for choices, and the ensemble. */
   void evaluateModels() throws IOException {
-    List<Evaluation> choice = new ArrayList<>();
-    List<Evaluation> test = new ArrayList<>();
-    Evaluation chosen = evaluateModels(data.selection(), choice);
-    Evaluation tested = evaluateModels(data.test(), test);
+    List<Evaluation> choice = evaluations(data.selection());
+    List<Evaluation> test = evaluations(data.test());
+    int all = models.size();
     int best = 0;
-    for (int k = 1; k < choice.size(); k++) {
+    for (int k = 1; k < all; k++) {
       best = isBetter(choice.get(k), choice.get(best)) ? k : best;
     }
-    add("base", "the models themselves, mean", Summary.average(test), Summary.average(choice), "");
+    Evaluation mean = Summary.average(test.subList(0, all));
+    add("base", "the models themselves, mean", mean, Summary.average(choice.subList(0, all)), "");
     String of = "the one of them that is best on the samples for choices";
     add("best-base", of, test.get(best), choice.get(best), "");
-    add("ensemble", "mean of their logits: as many models at run time", tested, chosen, "");
+    of = "mean of their logits: as many models at run time";
+    add("ensemble", of, test.get(all), choice.get(all), "");
   }
 
-  /** Evaluates each model, and returns the evaluation of their ensemble. */
-  private Evaluation evaluateModels(Examples examples, List<Evaluation> single) throws IOException {
-    List<Tensor> logits = new ArrayList<>();
-    for (Checkpoint model : models) {
-      Tensor output = Evaluation.logits(network, model, examples, ws);
-      logits.add(output);
-      single.add(Evaluation.ofLogits(output, examples));
-    }
-    try (Tensor ensemble =
-        options.split() == Split.CLASSES
-            ? DisjointEnsemble.logits(
-                logits, Split.classes(examples.classes(), models.size(), seed()))
-            : Evaluation.mean(logits)) {
-      return Evaluation.ofLogits(ensemble, examples);
-    } finally {
-      logits.forEach(Tensor::close);
+  /** Of each model, and of their ensemble at the end. */
+  private List<Evaluation> evaluations(Examples examples) throws IOException {
+    try (Opened opened = new Opened()) {
+      List<Tensor> logits = new ArrayList<>();
+      for (Checkpoint model : models) {
+        logits.add(opened.add(Evaluation.logits(network, model, examples, ws)));
+      }
+      boolean disjoint = options.split() == Split.CLASSES;
+      logits.add(
+          opened.add(
+              disjoint
+                  ? Evaluation.disjoint(
+                      logits, Split.classes(examples.classes(), models.size(), seed()))
+                  : Evaluation.mean(logits)));
+      return logits.stream().map(output -> Evaluation.ofLogits(output, examples)).toList();
     }
   }
 
@@ -134,32 +135,25 @@ record Pair(
 
   /** Makes the models of a row, and evaluates the one that is best on the samples for choices. */
   Taken take(Row row) throws IOException {
-    int best = 0;
-    MemoryCheckpoint kept = null;
+    Taken best = new Taken(0, null);
     Evaluation score = Findings.REFUSED;
     for (int i = 0; i < row.ways().size(); i++) {
-      MemoryCheckpoint model = row.ways().get(i).model().get();
-      if (!model.stale().isEmpty()) {
-        model.close();
+      Taken next = new Taken(i, row.ways().get(i).model().get());
+      if (!next.model.stale().isEmpty()) {
+        next.close();
         add(row.id(), row.meaning(), Findings.REFUSED, Findings.REFUSED, "");
         return new Taken(0, null);
       }
-      Evaluation own = select(model);
-      boolean better = kept == null || isBetter(own, score);
-      MemoryCheckpoint worse = better ? kept : model;
-      if (better) {
-        kept = model;
-        score = own;
-        best = i;
-      }
-      if (worse != null) {
-        worse.close();
-      }
+      Evaluation own = select(next.model);
+      boolean better = best.model == null || isBetter(own, score);
+      (better ? best : next).close();
+      best = better ? next : best;
+      score = better ? own : score;
     }
-    String chosen = row.ways().size() > 1 ? row.ways().get(best).settings() : "";
-    keep("merged-" + row.id() + ".safetensors", kept);
-    add(row.id(), row.meaning(), evaluate(kept), score, chosen);
-    return new Taken(best, kept);
+    String chosen = row.ways().size() > 1 ? row.ways().get(best.way).settings() : "";
+    keep("merged-" + row.id() + ".safetensors", best.model);
+    add(row.id(), row.meaning(), evaluate(best.model), score, chosen);
+    return best;
   }
 
   private Evaluation select(Checkpoint model) throws IOException {

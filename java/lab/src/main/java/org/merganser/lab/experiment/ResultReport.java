@@ -77,7 +77,7 @@ record ResultReport(
     facts.put("models", options.models());
     facts.put("epochs", options.training().epochs());
     facts.put("training", options.training().toString());
-    facts.put("split", options.split().id());
+    facts.put("split", options.split().toString());
     facts.put("augmentation", options.training().augmentation());
     facts.put("data", data);
     facts.put("model", model);

@@ -14,6 +14,7 @@ import org.merganser.repair.BatchNormFold;
 import org.merganser.repair.BatchNormReset;
 import org.merganser.torch.Examples;
 import org.merganser.torch.TorchNetwork;
+import org.merganser.torch.training.ModelTraining;
 
 /** Runs an experiment: data, trained models, and its work on every group of them. */
 final class Runner {
@@ -35,7 +36,7 @@ final class Runner {
     for (int pair = 0; pair < options.seeds(); ) {
       long drawSeed = options.seed() + pair;
       try (DataSet data = watch.time("data", () -> options.load(drawSeed))) {
-        network = options.choice().build(data);
+        network = options.network(data);
         experiment.check(data, network);
         summary = ExperimentResult.Data.of(data);
         do {
@@ -48,15 +49,13 @@ final class Runner {
 
   /** Of an interrupted run of the same settings and data, or found now. */
   private Findings findings(int index, DataSet data) throws IOException {
-    Optional<Journal> journal = experiment.journal();
-    if (journal.isPresent()) {
-      Optional<Findings> before = journal.get().read(index, data);
-      if (before.isPresent()) {
-        return before.get();
-      }
+    Optional<Findings> before = experiment.journal().read(index, data);
+    if (before.isPresent()) {
+      return before.get();
     }
     ModelTraining.Trained trained = watch.time("train", () -> train(index, data));
-    Findings found = new Findings(trained.training());
+    int there = trained.models().size() - trained.trained();
+    Findings found = new Findings(new ExperimentResult.Training(trained.trained(), there));
     Examples sample = options.sample(data);
     // As published: running statistics of all models are taken in the same way before comparing.
     List<MemoryCheckpoint> models =
@@ -67,9 +66,7 @@ final class Runner {
       watch.run("evaluate", pair::evaluateModels);
       experiment.run(pair);
     }
-    if (journal.isPresent()) {
-      journal.get().write(index, data, found);
-    }
+    experiment.journal().write(index, data, found);
     return found;
   }
 
@@ -101,7 +98,7 @@ final class Runner {
       jobs.add(new ModelTraining.Job(seed, parts.get(k), part(data, splitSeed, k)));
     }
     ModelTraining.Trained trained =
-        new ModelTraining(network, options.training(), options.cache().map(ModelCache::new), ws)
+        new ModelTraining(network, options.training(), options.cache(), ws)
             .train(jobs, "train pair " + (pair + 1) + "/" + options.seeds());
     if (options.split() != Split.NONE) {
       parts.forEach(Examples::close);

@@ -57,24 +57,21 @@ final class Summary {
   /** One row for each method. */
   static List<ExperimentResult.Row> rows(List<Findings> pairs) {
     List<ExperimentResult.Row> rows = new ArrayList<>();
-    pairs
-        .get(0)
-        .rows()
-        .forEach(
-            (id, row) -> {
-              List<Findings.Found> found = pairs.stream().map(pair -> pair.row(id)).toList();
-              Evaluation test = average(found.stream().map(Findings.Found::test).toList());
-              rows.add(
-                  new ExperimentResult.Row(
-                      id,
-                      row.meaning(),
-                      test.accuracy(),
-                      row.isRefused()
-                          ? Double.NaN
-                          : deviation(found.stream().map(f -> f.test().accuracy()).toList()),
-                      test.loss(),
-                      mean(found.stream().map(f -> f.selection().accuracy()).toList())));
-            });
+    for (Map.Entry<String, Findings.Found> row : pairs.get(0).rows().entrySet()) {
+      String id = row.getKey();
+      List<Findings.Found> found = pairs.stream().map(pair -> pair.row(id)).toList();
+      Evaluation test = average(found.stream().map(Findings.Found::test).toList());
+      Evaluation selection = average(found.stream().map(Findings.Found::selection).toList());
+      double sd = deviation(found.stream().map(f -> f.test().accuracy()).toList());
+      rows.add(
+          new ExperimentResult.Row(
+              id,
+              row.getValue().meaning(),
+              test.accuracy(),
+              row.getValue().isRefused() ? Double.NaN : sd,
+              test.loss(),
+              selection.accuracy()));
+    }
     return rows;
   }
 

@@ -9,9 +9,7 @@ import java.util.List;
 import java.util.stream.DoubleStream;
 import org.knowm.xchart.BitmapEncoder;
 import org.knowm.xchart.CategoryChart;
-import org.knowm.xchart.CategoryChartBuilder;
 import org.knowm.xchart.XYChart;
-import org.knowm.xchart.XYChartBuilder;
 import org.knowm.xchart.XYSeries;
 import org.knowm.xchart.style.AxesChartStyler;
 import org.knowm.xchart.style.CategoryStyler;
@@ -54,16 +52,17 @@ public class Chart {
     int longest = names.stream().mapToInt(String::length).max().orElse(0);
     // Names stand aslant and take height from the bars.
     int height = 420 + (names.size() > FLAT_LABELS ? 6 * Math.max(0, longest - SHORT_LABEL) : 0);
-    CategoryChart drawn =
-        new CategoryChartBuilder().width(1000).height(height).yAxisTitle(y).build();
+    CategoryChart drawn = new CategoryChart(1000, height);
+    drawn.setYAxisTitle(y);
     CategoryStyler styler = drawn.getStyler();
     style(styler, 0.0, 100.0);
     styler.setLegendVisible(false);
     styler.setAvailableSpaceFill(0.7);
     styler.setLabelsVisible(true);
     styler.setLabelsPosition(0.5);
-    styler.setAxisTickLabelsFont(new Font(Font.SANS_SERIF, Font.PLAIN, 12));
-    styler.setLabelsFont(new Font(Font.SANS_SERIF, Font.PLAIN, 12));
+    Font small = new Font(Font.SANS_SERIF, Font.PLAIN, 12);
+    styler.setAxisTickLabelsFont(small);
+    styler.setLabelsFont(small);
     styler.setDecimalPattern("0.0");
     styler.setSeriesColors(new Color[] {new Color(0x2f6f8f)});
     if (names.size() > FLAT_LABELS) {
@@ -127,16 +126,10 @@ public class Chart {
      * @param y title of the axis
      */
     public Lines(String file, String text, String title, String x, String y) {
-      this(
-          file,
-          text,
-          new XYChartBuilder()
-              .width(820)
-              .height(400)
-              .title(title)
-              .xAxisTitle(x)
-              .yAxisTitle(y)
-              .build());
+      this(file, text, new XYChart(820, 400));
+      drawn.setTitle(title);
+      drawn.setXAxisTitle(x);
+      drawn.setYAxisTitle(y);
     }
 
     private Lines(String file, String text, XYChart drawn) {

@@ -87,8 +87,7 @@ final class HtmlReport {
     for (int row = -1; row < section.rows().size() && !section.columns().isEmpty(); row++) {
       List<Cell> cells = new ArrayList<>();
       for (Section.Column column : section.columns()) {
-        String text = row < 0 ? column.heading() : column.cells().get(row);
-        cells.add(new Cell(row < 0 ? "th" : "td", column.number(), text));
+        cells.add(new Cell(row < 0 ? "th" : "td", column.number(), column.cell(row)));
       }
       table.add(new Line(cells));
     }

@@ -57,7 +57,7 @@ public record Report(
     for (int row = -1; row < columns.get(0).cells().size(); row++) {
       StringBuilder line = new StringBuilder();
       for (Column column : columns) {
-        String cell = row < 0 ? column.heading() : column.cells().get(row).strip();
+        String cell = column.cell(row).strip();
         String gap = " ".repeat(column.room() - cell.length());
         // Numbers have room at their left, text after them needs some.
         line.append(line.isEmpty() ? "" : column.number() ? " " : "  ")

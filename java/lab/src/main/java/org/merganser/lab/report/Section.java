@@ -5,33 +5,24 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.function.Function;
-import java.util.stream.Stream;
+import java.util.stream.IntStream;
 
 /**
  * A part of a result: rows, and how they are looked at. {@code results.json} has the rows as they
  * are; pages and terminals have the columns, pages also text and charts, which are added one by
  * one.
  *
+ * @param id its field in {@code results.json}
+ * @param title over it on a page; empty for what no page shows
+ * @param about what it is about
  * @param <R> of rows: what {@link Json} writes
  */
-public final class Section<R> {
-  private final String id;
-  private final String title;
-  private final String about;
-  private final List<R> rows;
-  private final List<Column> columns = new ArrayList<>();
-  private final List<Chart> charts = new ArrayList<>();
+public record Section<R>(
+    String id, String title, String about, List<R> rows, List<Column> columns, List<Chart> charts) {
 
-  /**
-   * @param id its field in {@code results.json}
-   * @param title over it on a page; empty for what no page shows
-   * @param about what it is about
-   */
+  /** Without columns and charts, which are added. */
   public Section(String id, String title, String about, List<R> rows) {
-    this.id = id;
-    this.title = title;
-    this.about = about;
-    this.rows = rows;
+    this(id, title, about, rows, new ArrayList<>(), new ArrayList<>());
   }
 
   /**
@@ -40,12 +31,17 @@ public final class Section<R> {
    * @param width least number of characters on a terminal; 0: it is not shown there
    * @param number whether it stands at the right
    */
-  record Column(String heading, int width, boolean number, List<String> cells) {
+  public record Column(String heading, int width, boolean number, List<String> cells) {
     /** Characters on a terminal. */
     int room() {
-      return Stream.concat(Stream.of(heading), cells.stream())
-          .mapToInt(String::length)
+      return IntStream.range(-1, cells.size())
+          .map(row -> cell(row).length())
           .reduce(width, Math::max);
+    }
+
+    /** Of a row, or the heading for row -1. */
+    String cell(int row) {
+      return row < 0 ? heading : cells.get(row);
     }
   }
 
@@ -74,30 +70,6 @@ public final class Section<R> {
   public Section<R> chart(Chart chart) {
     charts.add(chart);
     return this;
-  }
-
-  public String id() {
-    return id;
-  }
-
-  public List<R> rows() {
-    return rows;
-  }
-
-  String title() {
-    return title;
-  }
-
-  String about() {
-    return about;
-  }
-
-  List<Column> columns() {
-    return columns;
-  }
-
-  List<Chart> charts() {
-    return charts;
   }
 
   /** Of a number, in every locale the same. */

@@ -150,6 +150,31 @@ class ImageFilesTest {
     }
   }
 
+  /** With their border, images shrunk by half are as large as before, but not the same. */
+  @Test
+  void theBorderIsThereBeforeShrinking() throws IOException {
+    Path folder = IdxFolder.write(temp.resolve("half"), 2, 1, 16);
+    byte[] pixels = IdxFolder.pixels(2, 256);
+    int[] wanted = new int[2 * 256];
+    for (int i = 0; i < 2 * 64; i++) {
+      int sum = 2;
+      for (int k = 0; k < 4; k++) {
+        int row = i / 8 * 2 + k / 2;
+        sum += pixels[row * 16 + i % 8 * 2 + k % 2] & 0xff;
+      }
+      wanted[(i / 64 * 16 + 4 + i % 64 / 8) * 16 + 4 + i % 8] = sum / 4;
+    }
+    ImageForm half = ImageForm.PLANES.shrunk(2);
+    try (DataSet data = ImageFiles.folder(folder, half, OptionalInt.empty())) {
+      PixelScale scale = data.pixels().orElseThrow();
+      assertThat(data.inputShape()).containsExactly(1, 16, 16);
+      for (int i = 0; i < wanted.length; i++) {
+        double pixel = data.train().inputs().get(i) * scale.sd(0) + scale.mean(0);
+        assertThat(255 * pixel).as("pixel %d", i).isCloseTo(wanted[i], within(1e-3));
+      }
+    }
+  }
+
   @Test
   void largeImagesAreNotPadded() throws IOException {
     Path folder = IdxFolder.write(temp.resolve("large"), 2, 1, 33);
@@ -226,7 +251,8 @@ class ImageFilesTest {
     assertRefused(
         folder,
         pixels
-            + ": magic number 1852776563, an IDX file of unsigned bytes with 3 dimensions has 2051");
+            + ": magic number 1852776563, an IDX file of unsigned bytes with 3 dimensions has"
+            + " 2051");
     Files.write(pixels, IdxFolder.idx(new byte[0], 12, 0, 4));
     assertRefused(folder, pixels + ": impossible sizes [12, 0, 4]");
     Files.write(pixels, IdxFolder.idx(new byte[0], 12, -4, 4));

@@ -196,17 +196,17 @@ class CachedExperimentTest {
     Findings found = new Findings(new ExperimentResult.Training(2, 0));
     CcaMergeExperiment.Options options = options().with("out", out);
     try (DataSet data = ImageFiles.folder(temp.resolve("tiny"), 90)) {
-      new Journal(out, new CcaMergeExperiment(options)).write(0, data, found);
-      assertThat(new Journal(out, new CcaMergeExperiment(options.with("seeds", 3))).read(0, data))
+      new Journal(new CcaMergeExperiment(options)).write(0, data, found);
+      assertThat(new Journal(new CcaMergeExperiment(options.with("seeds", 3))).read(0, data))
           .isPresent();
       for (CcaMergeExperiment.Options other :
           List.of(options.with("epochs", 1), options.with("points", 3), options.with("seed", 1))) {
-        assertThat(new Journal(out, new CcaMergeExperiment(other)).read(0, data)).isEmpty();
+        assertThat(new Journal(new CcaMergeExperiment(other)).read(0, data)).isEmpty();
       }
-      assertThat(new Journal(out, new CcaMergeExperiment(options)).read(1, data)).isEmpty();
+      assertThat(new Journal(new CcaMergeExperiment(options)).read(1, data)).isEmpty();
     }
     try (DataSet less = ImageFiles.folder(temp.resolve("tiny"), 80)) {
-      assertThat(new Journal(out, new CcaMergeExperiment(options().with("out", out))).read(0, less))
+      assertThat(new Journal(new CcaMergeExperiment(options().with("out", out))).read(0, less))
           .isEmpty();
     }
   }
@@ -260,7 +260,7 @@ class CachedExperimentTest {
           logits[k] = Evaluation.logits(network, model, data.test(), ws);
         }
       }
-      try (Tensor all = DisjointEnsemble.logits(List.of(logits), classes)) {
+      try (Tensor all = Evaluation.disjoint(List.of(logits), classes)) {
         Evaluation wanted = Evaluation.ofLogits(all, data.test());
         assertThat(result.row("ensemble").accuracy()).isEqualTo(wanted.accuracy());
         assertThat(result.row("ensemble").loss()).isCloseTo(wanted.loss(), within(1e-9));

@@ -9,6 +9,7 @@ import java.io.IOException;
 import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
 import org.merganser.compute.Workspace;
+import org.merganser.torch.networks.NetworkChoice;
 import org.merganser.torch.networks.Norm;
 
 /** Narrow networks on a few images: what the rows are, not how good. */

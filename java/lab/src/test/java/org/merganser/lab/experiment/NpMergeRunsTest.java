@@ -14,6 +14,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.merganser.compute.Cancellation;
 import org.merganser.compute.Workspace;
 import org.merganser.error.CancelledException;
+import org.merganser.torch.networks.NetworkChoice;
 import org.merganser.torch.networks.Norm;
 
 /** Runs of the NP Merge experiment with settings of their own. */

@@ -31,7 +31,7 @@ class PublishedOrderingTest {
 
   @Test
   void onImages() throws IOException {
-    assertOrdered(run(ExperimentOptions.EMBEDDED, 2, 3, 15, ImageFiles.EMBEDDED_TRAIN));
+    assertOrdered(run(ExperimentOptions.EMBEDDED, 2, 3, 15, ImageFiles.DEFAULT_TRAIN));
   }
 
   private static void assertOrdered(ExperimentResult result) {

@@ -2,27 +2,37 @@
 package org.merganser.torch.internal;
 
 import org.bytedeco.javacpp.Pointer;
+import org.bytedeco.pytorch.DeviceOptional;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorOptions;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.merganser.compute.DType;
 import org.merganser.compute.Device;
+import org.merganser.compute.Memory;
 import org.merganser.error.ShapeException;
+import org.merganser.internal.kernel.Block;
 
 /** Tensors across the border, without copying. */
 public final class Bridge {
   private Bridge() {}
 
-  /** A torch view of ours; the caller keeps ours reachable and open as long as the view lives. */
+  /**
+   * A torch view of ours, where it lies; the caller keeps ours reachable and open as long as the
+   * view lives.
+   */
   public static Tensor share(org.merganser.linalg.Tensor tensor) {
+    Device device = tensor.memory().device();
+    TensorOptions options =
+        options(tensor.dtype()).device(new DeviceOptional(Placement.inTorch(device)));
     if (tensor.size() == 0) {
-      return torch.empty(tensor.shape(), options(tensor.dtype()), null);
+      return torch.empty(tensor.shape(), options, null);
     }
-    return torch.from_blob(new Address(tensor.address()), tensor.shape(), options(tensor.dtype()));
+    Block.of(tensor).shareIn(Placement.stream(device));
+    return torch.from_blob(new Address(tensor.address()), tensor.shape(), options);
   }
 
-  /** Our view of a contiguous CPU tensor, which must stay open as long as the view is used. */
+  /** Our view of a contiguous tensor, which must stay open as long as the view is used. */
   public static org.merganser.linalg.Tensor view(Tensor dense) {
     long[] shape = new long[Math.toIntExact(dense.dim())];
     for (int axis = 0; axis < shape.length; axis++) {
@@ -30,8 +40,16 @@ public final class Bridge {
     }
     // An empty tensor has no storage.
     long address = dense.numel() == 0 ? 0 : dense.data_ptr().address();
-    return org.merganser.linalg.Tensor.wrap(
-        address, dtype(dense.scalar_type()), shape, Device.HOST, dense);
+    Device device = Placement.of(dense);
+    DType dtype = dtype(dense.scalar_type());
+    Memory memory =
+        Memory.wrap(
+            address,
+            dtype.bytes(org.merganser.linalg.Tensor.size(shape)),
+            device,
+            Placement.stream(device),
+            dense);
+    return org.merganser.linalg.Tensor.over(memory, dtype, shape);
   }
 
   /** Some samples of inputs [samples x ...]; a new tensor. */
@@ -40,7 +58,17 @@ public final class Bridge {
     for (int i = 0; i < rows.length; i++) {
       rows[i] = samples[i];
     }
-    return inputs.index_select(0, torch.tensor(rows));
+    return inputs.index_select(0, beside(inputs, rows));
+  }
+
+  /** Numbers as a new tensor where another one lies. */
+  public static Tensor beside(Tensor other, long... numbers) {
+    return torch.tensor(numbers).to(other.device(), ScalarType.Long);
+  }
+
+  /** A tensor on a device: itself when it is there already. */
+  public static Tensor on(Device device, Tensor tensor) {
+    return tensor.to(Placement.inTorch(device), tensor.scalar_type());
   }
 
   private static TensorOptions options(DType dtype) {

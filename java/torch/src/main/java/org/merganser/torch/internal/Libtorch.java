@@ -17,13 +17,23 @@ import org.merganser.internal.kernel.Natives;
  */
 public final class Libtorch {
   /**
-   * In the order in which they need each other. Bytedeco's loader tries {@code libtorch.so} before
-   * {@code libtorch_cpu.so} is extracted; with an empty cache that kills the JVM, so all are
-   * extracted first.
+   * In the order in which they need each other; the build for the CPU has not all. Bytedeco's
+   * loader tries {@code libtorch.so} before {@code libtorch_cpu.so} is extracted; with an empty
+   * cache that kills the JVM, so all are extracted first.
    */
   private static final String[] LIBRARIES = {
-    "libgomp.so.1", "libc10.so", "libtorch_cpu.so", "libtorch.so", "libjnitorch.so"
+    "libgomp.so.1",
+    "libc10.so",
+    "libc10_cuda.so",
+    "libtorch_cpu.so",
+    "libtorch_cuda.so",
+    "libtorch_cuda_linalg.so",
+    "libtorch.so",
+    "libjnitorch.so"
   };
+
+  /** Of the build that computes on a GPU as well; Bytedeco's loader prefers it. */
+  static final String GPU_CLASSIFIER = "linux-x86_64-gpu";
 
   private static final List<LoadFailure.NativeJar> JARS =
       List.of(
@@ -100,21 +110,36 @@ public final class Libtorch {
       // libgomp reads it when it is loaded: its threads spin otherwise, and starve those of
       // OpenBLAS.
       Natives.environmentDefault("OMP_WAIT_POLICY", "PASSIVE");
-      String folder = "/org/bytedeco/pytorch/" + Natives.platform() + "/";
+      String folder = folder(isGpuBuild() ? GPU_CLASSIFIER : Natives.platform());
       for (String library : LIBRARIES) {
-        Loader.cacheResource(Libtorch.class, folder + library);
+        if (Libtorch.class.getResource(folder + library) != null) {
+          Loader.cacheResource(Libtorch.class, folder + library);
+        }
       }
       Loader.load(torch.class);
       // It would take some convolutions of a single sample where the processor suits it, and prints
       // a line for each where it does not.
       torch.globalContext().setUserEnabledNNPACK(false);
+      // On a GPU: the same bytes each time, and products of F32 in F32.
+      torch.globalContext().setDeterministicCuDNN(true);
+      torch.globalContext().setAllowTF32CuDNN(false);
+      torch.globalContext().setAllowTF32CuBLAS(false);
       return null;
     } catch (NativeLibraryException e) {
       return e;
     } catch (IOException | LinkageError e) {
       Throwable cause = e.getCause() instanceof LinkageError ? e.getCause() : e;
-      return LoadFailure.explain("libtorch", JARS, cause);
+      return LoadFailure.explain("libtorch", isGpuBuild() ? List.of() : JARS, cause);
     }
+  }
+
+  /** Whether the class path has the build that computes on a GPU as well. */
+  static boolean isGpuBuild() {
+    return Libtorch.class.getResource(folder(GPU_CLASSIFIER) + "libtorch_cpu.so") != null;
+  }
+
+  private static String folder(String classifier) {
+    return "/org/bytedeco/pytorch/" + classifier + "/";
   }
 
   private static String firstLine(String message) {

@@ -3,11 +3,14 @@ package org.merganser.torch.internal;
 
 import java.util.ArrayList;
 import java.util.Collections;
+import java.util.EnumSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Tensor;
+import org.merganser.compute.Device;
 import org.merganser.internal.kernel.Block;
 
 /**
@@ -16,6 +19,7 @@ import org.merganser.internal.kernel.Block;
  */
 public final class Shared implements AutoCloseable {
   private final List<Block> blocks = new ArrayList<>();
+  private final Set<Device> devices = EnumSet.noneOf(Device.class);
   private final Map<String, Tensor> views = new LinkedHashMap<>();
 
   public Shared(Map<String, org.merganser.linalg.Tensor> ours) {
@@ -37,6 +41,7 @@ public final class Shared implements AutoCloseable {
     Block block = Block.of(ours);
     block.acquire();
     blocks.add(block);
+    devices.add(ours.memory().device());
     try (PointerScope scope = new PointerScope()) {
       Tensor view = Bridge.share(ours);
       // Outlives the scope, which takes what was made on the way.
@@ -56,6 +61,8 @@ public final class Shared implements AutoCloseable {
 
   @Override
   public void close() {
+    // What libtorch has begun to write must not reach memory that is free.
+    devices.forEach(Placement::finish);
     views.values().forEach(Tensor::close);
     views.clear();
     blocks.forEach(Block::release);

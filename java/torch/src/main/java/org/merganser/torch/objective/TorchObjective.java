@@ -6,13 +6,13 @@ import java.util.List;
 import java.util.Optional;
 import java.util.SplittableRandom;
 import java.util.stream.IntStream;
-import org.merganser.compute.Device;
 import org.merganser.compute.Workspace;
 import org.merganser.internal.Seeds;
 import org.merganser.model.Objective;
 import org.merganser.torch.Augmentation;
 import org.merganser.torch.Examples;
 import org.merganser.torch.TorchNetwork;
+import org.merganser.torch.internal.Placement;
 import org.merganser.torch.internal.session.Samples;
 import org.merganser.torch.internal.session.TorchSession;
 
@@ -59,18 +59,20 @@ public final class TorchObjective implements Objective {
         .toList();
   }
 
+  /**
+   * Computes where the Workspace does: parameters and gradients lie there, batches are copied
+   * there.
+   *
+   * @throws org.merganser.error.NativeLibraryException when libtorch cannot: on CUDA it needs its
+   *     build with classifier {@code linux-x86_64-gpu}
+   */
   @Override
   public Session open(Workspace ws) throws IOException {
     return openTorch(ws);
   }
 
   TorchObjectiveSession openTorch(Workspace ws) throws IOException {
-    if (ws.device() != Device.HOST) {
-      throw new IllegalArgumentException(
-          "this build of libtorch computes on the CPU, the Workspace on "
-              + ws.device()
-              + "; open it with Backend.CPU");
-    }
+    Placement.require(ws);
     return new TorchObjectiveSession(setup, split(ws.seed()), resetSamples, ws);
   }
 

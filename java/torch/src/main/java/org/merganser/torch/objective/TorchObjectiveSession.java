@@ -3,10 +3,13 @@ package org.merganser.torch.objective;
 
 import java.io.IOException;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalDouble;
+import java.util.Set;
+import org.bytedeco.pytorch.Scalar;
 import org.merganser.compute.Workspace;
 import org.merganser.internal.Opened;
 import org.merganser.io.Checkpoint;
@@ -20,6 +23,7 @@ import org.merganser.torch.Examples;
 import org.merganser.torch.TorchNetwork;
 import org.merganser.torch.internal.Bridge;
 import org.merganser.torch.internal.Libtorch;
+import org.merganser.torch.internal.Shared;
 import org.merganser.torch.internal.session.Samples;
 import org.merganser.torch.internal.session.TorchSession;
 
@@ -49,17 +53,27 @@ final class TorchObjectiveSession implements Objective.Session {
           .parameters()
           .forEach(
               (name, info) ->
-                  parameters.put(name, opened.add(Tensor.zeros(info.dtype(), info.dims()))));
-      // Never used: batches normalise themselves. Zero would make the reset refuse them.
-      for (BatchNormLayer layer : network.batchNorms()) {
-        Tensor variance = parameters.get(layer.variance());
-        for (long i = 0; i < variance.size(); i++) {
-          variance.set(i, 1);
-        }
-      }
+                  parameters.put(name, opened.add(Tensor.allocate(info.dtype(), info.dims(), ws))));
+      Libtorch.call(setup.threads(), this::start);
       network.learned().forEach(name -> theta.add(parameters.get(name)));
       torch = new TorchSession(setup, parameters, train, split.heldOut(), false, ws);
       opened.release();
+    }
+  }
+
+  /** Zeros; but running variances, which are never used, or the reset would refuse them. */
+  private Void start() {
+    Set<String> ones = new HashSet<>();
+    network.batchNorms().stream().map(BatchNormLayer::variance).forEach(ones::add);
+    try (Shared all = new Shared(parameters)) {
+      all.all().forEach((name, tensor) -> fill(tensor, ones.contains(name) ? 1 : 0));
+    }
+    return null;
+  }
+
+  private static void fill(org.bytedeco.pytorch.Tensor tensor, int value) {
+    try (Scalar scalar = new Scalar(value)) {
+      tensor.fill_(scalar);
     }
   }
 

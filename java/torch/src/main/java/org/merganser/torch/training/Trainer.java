@@ -4,6 +4,7 @@ package org.merganser.torch.training;
 import java.io.IOException;
 import java.util.Map;
 import org.bytedeco.pytorch.global.torch;
+import org.merganser.compute.Device;
 import org.merganser.compute.Workspace;
 import org.merganser.error.NumericalException;
 import org.merganser.internal.Opened;
@@ -21,7 +22,8 @@ import org.merganser.torch.internal.session.TorchSession;
 /**
  * Trains a network by minibatch gradient descent on the cross-entropy. Batches are drawn without
  * replacement, in an order that depends on the seed and the epoch only; at a fixed number of
- * libtorch threads the result is the same to the bit. With held-out data it ends early.
+ * libtorch threads the result is the same to the bit. With held-out data it ends early. It computes
+ * on the CPU, wherever the Workspace does.
  */
 public final class Trainer {
   /**
@@ -184,7 +186,7 @@ public final class Trainer {
     setup.check("data", data.data());
     setup.check("held-out data", heldOut.data());
     try (Opened opened = new Opened()) {
-      Map<String, Tensor> theta = network.load(initial, ws);
+      Map<String, Tensor> theta = network.load(initial, Device.HOST, ws);
       theta.values().forEach(opened::add);
       try (TorchSession session = new TorchSession(setup, theta, data, heldOut, true, ws)) {
         long steps = (long) options.epochs() * session.batches();

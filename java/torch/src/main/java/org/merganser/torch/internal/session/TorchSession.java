@@ -9,7 +9,7 @@ import java.util.function.BinaryOperator;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.global.torch;
+import org.merganser.compute.Device;
 import org.merganser.compute.Workspace;
 import org.merganser.internal.Opened;
 import org.merganser.model.Mode;
@@ -62,6 +62,7 @@ public final class TorchSession implements AutoCloseable {
   private final Samples train;
   private final Samples heldOut;
   private final boolean tracks;
+  private final Device device;
   private final Workspace ws;
   private final BatchOrder order;
   private final Opened opened = new Opened();
@@ -73,7 +74,7 @@ public final class TorchSession implements AutoCloseable {
 
   /**
    * @param parameters of the network, F32, which stay the caller's; what is written to them is read
-   *     at the next batch
+   *     at the next batch. Batches are computed where they lie
    * @param heldOut what no step sees; may be empty
    * @param tracks whether running statistics follow the batches, as the network is trained with
    *     them; else they are not read, and held-out batches normalise themselves
@@ -90,6 +91,11 @@ public final class TorchSession implements AutoCloseable {
     this.train = train;
     this.heldOut = heldOut;
     this.tracks = tracks;
+    this.device =
+        parameters.values().stream()
+            .map(parameter -> parameter.memory().device())
+            .findFirst()
+            .orElse(Device.HOST);
     this.ws = ws;
     this.order = new BatchOrder(train.size(), setup.batchSize(), ws.seed());
     try (Opened unfinished = new Opened()) {
@@ -143,10 +149,10 @@ public final class TorchSession implements AutoCloseable {
       }
     }
     try (PointerScope scope = new PointerScope()) {
-      Tensor drawn = Bridge.rows(inputs, batch);
+      Tensor drawn = drawn(inputs, batch);
       Tensor x = setup.augmentation().apply(drawn, ws.seed(), epoch, batch);
       Tensor outputs = setup.network().graph().forward(x, theta, Mode.TRAIN, tracks);
-      Tensor loss = setup.loss().apply(outputs, torch.tensor(train.labels(batch)));
+      Tensor loss = setup.loss().apply(outputs, Bridge.beside(outputs, train.labels(batch)));
       loss.backward();
       return loss.item_float();
     }
@@ -180,10 +186,16 @@ public final class TorchSession implements AutoCloseable {
   private double plain(int[] batch, Mode mode) {
     try (PointerScope scope = new PointerScope();
         NoGradGuard guard = new NoGradGuard()) {
-      Tensor x = Bridge.rows(heldOutInputs, batch);
+      Tensor x = drawn(heldOutInputs, batch);
       Tensor outputs = setup.network().graph().forward(x, theta, mode, false);
-      return setup.loss().apply(outputs, torch.tensor(heldOut.labels(batch))).item_float();
+      Tensor labels = Bridge.beside(outputs, heldOut.labels(batch));
+      return setup.loss().apply(outputs, labels).item_float();
     }
+  }
+
+  /** Samples, which lie on the host, where the parameters are. */
+  private Tensor drawn(Tensor samples, int... batch) {
+    return Bridge.on(device, Bridge.rows(samples, batch));
   }
 
   public void requireOpen() {

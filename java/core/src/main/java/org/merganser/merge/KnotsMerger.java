@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.merge;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Optional;
+import org.merganser.compute.Workspace;
+import org.merganser.internal.Opened;
+import org.merganser.internal.kernel.MergeKernels.Mix;
+import org.merganser.internal.kernel.MergeKernels.Task;
+import org.merganser.internal.kernel.MergeKernels.Threshold;
+import org.merganser.io.TensorInfo;
+import org.merganser.linalg.LinAlg;
+import org.merganser.linalg.Matrix;
+import org.merganser.linalg.Svd;
+import org.merganser.linalg.Tensor;
+import org.merganser.method.Setting;
+import org.merganser.method.Settings;
+
+/**
+ * Task vectors merged where they are aligned: in the right singular vectors of all of them side by
+ * side,
+ *
+ * <pre>
+ *   [d_1 | ... | d_n] = U S [V_1 | ... | V_n]^T
+ *   theta = b + lambda U S V^T,   V merged of V_1 ... V_n as by TIES
+ * </pre>
+ *
+ * <p>V by TIES: of each V_k the {@code trunc(density size)} elements of largest magnitude are kept,
+ * weighted, and those of the elected sign summed, divided by their weights when normalised; without
+ * election and trimming it is the weighted mean, and theta the mean of the models. Singular values
+ * up to {@code smallest} are dropped with their vectors, so made for updates of low rank (LoRA).
+ * Other tensors: the mean. The whole matrices of all models, in F64.
+ *
+ * <p>Source: Stoica et al. 2025, "Model merging with SVD to tie the KnOTS".
+ */
+public final class KnotsMerger extends SpectralMerger {
+  /** Settings. */
+  public record Options(
+      @Setting(value = "one for each model; none for 1 each", varies = true) List<Double> weights,
+      @Setting(value = "share of the elements of V kept", above = 0, max = 1, varies = true)
+          double density,
+      @Setting(value = "times the merged task vector", varies = true) double lambda,
+      @Setting("whether only elements of the elected sign are summed") boolean elect,
+      @Setting("whether the sum is divided by its weights") boolean normalise,
+      @Setting(value = "singular values up to it are dropped", min = 0) double smallest) {
+    public Options {
+      weights = List.copyOf(weights);
+      Settings.check(Options.class, weights, density, lambda, elect, normalise, smallest);
+    }
+
+    /** As TIES, nothing trimmed, lambda 1, singular values above 1e-4. */
+    public static Options defaults() {
+      return new Options(List.of(), 1, 1, true, true, 1e-4);
+    }
+
+    public Options withWeights(List<Double> values) {
+      return new Options(values, density, lambda, elect, normalise, smallest);
+    }
+
+    public Options withDensity(double value) {
+      return new Options(weights, value, lambda, elect, normalise, smallest);
+    }
+
+    public Options withLambda(double value) {
+      return new Options(weights, density, value, elect, normalise, smallest);
+    }
+
+    public Options withElect(boolean value) {
+      return new Options(weights, density, lambda, value, normalise, smallest);
+    }
+
+    public Options withNormalise(boolean value) {
+      return new Options(weights, density, lambda, elect, value, smallest);
+    }
+
+    public Options withSmallest(double value) {
+      return new Options(weights, density, lambda, elect, normalise, value);
+    }
+  }
+
+  private final Options options;
+
+  private KnotsMerger(Options options) {
+    this.options = options;
+  }
+
+  public static KnotsMerger of(Options options) {
+    return new KnotsMerger(options);
+  }
+
+  @Override
+  public String id() {
+    return "knots";
+  }
+
+  @Override
+  public String summary() {
+    return "differences to a base merged as by TIES in their common singular vectors";
+  }
+
+  @Override
+  public Options options() {
+    return options;
+  }
+
+  @Override
+  double lambda() {
+    return options.lambda();
+  }
+
+  @Override
+  protected void check(String name, TensorInfo info, int models) {
+    Weights.require("weights", options.weights(), models);
+  }
+
+  @Override
+  Matrix merge(List<Matrix> differences, Workspace ws) {
+    long columns = differences.get(0).columns();
+    try (Matrix stacked = transposed(differences, ws);
+        Svd svd = Svd.of(stacked, ws);
+        Opened opened = new Opened()) {
+      double[] values = svd.singularValues();
+      int kept = (int) Arrays.stream(values).filter(s -> s > options.smallest()).count();
+      if (kept == 0 && values[0] > 0) {
+        throw new IllegalArgumentException(
+            id()
+                + ": the largest singular value of the differences to the base is "
+                + values[0]
+                + ", none is above smallest="
+                + options.smallest()
+                + "; take a smaller one");
+      }
+      Arrays.fill(values, kept, values.length, 0);
+      List<Tensor> parts = new ArrayList<>();
+      for (int k = 0; k < differences.size(); k++) {
+        parts.add(opened.add(svd.left().asTensor().rows(k * columns, (k + 1) * columns)));
+      }
+      try (Matrix v = merged(parts, ws);
+          Matrix vt = LinAlg.transpose(v, ws);
+          Tensor us = svd.rightTransposed().asTensor().scaledRows(values, ws)) {
+        return LinAlg.transposeMultiply(Matrix.of(us), vt, ws);
+      }
+    }
+  }
+
+  /** The differences transposed, one below the other. */
+  private static Matrix transposed(List<Matrix> differences, Workspace ws) {
+    Matrix first = differences.get(0);
+    long n = first.columns();
+    Matrix stacked = Matrix.allocate(differences.size() * n, first.rows(), ws);
+    for (int k = 0; k < differences.size(); k++) {
+      try (Matrix one = LinAlg.transpose(differences.get(k), ws);
+          Tensor place = stacked.asTensor().rows(k * n, (k + 1) * n)) {
+        place.copyFrom(one.asTensor(), ws);
+      }
+    }
+    return stacked;
+  }
+
+  private Matrix merged(List<Tensor> parts, Workspace ws) {
+    Tensor first = parts.get(0);
+    double[] weights = Weights.of(options.weights(), parts.size(), 1);
+    Matrix result = Matrix.allocate(first.dim(0), first.dim(1), ws);
+    try (Matrix zeros = Matrix.zeros(first.dim(0), first.dim(1));
+        Matrix origin = zeros.on(ws)) {
+      TaskVectors.merge(
+              tasks(parts, origin.asTensor(), weights, ws),
+              new Mix(options.elect(), options.normalise(), 1))
+          .merge(new Tile(0, parts, Optional.of(origin.asTensor())), result.asTensor(), ws);
+    }
+    return result;
+  }
+
+  private Task[] tasks(List<Tensor> parts, Tensor origin, double[] weights, Workspace ws) {
+    Task[] tasks = Arrays.stream(weights).mapToObj(Task::weighted).toArray(Task[]::new);
+    if (options.density() == 1) {
+      return tasks;
+    }
+    long[][] ranks = new long[tasks.length][];
+    Arrays.fill(ranks, new long[] {Math.max(1, (long) (options.density() * origin.size()))});
+    Threshold[][] thresholds = Selection.of(parts, origin, ranks, ws);
+    for (int k = 0; k < tasks.length; k++) {
+      tasks[k] = Task.magnitude(weights[k], thresholds[k][0]);
+    }
+    return tasks;
+  }
+
+  @Override
+  public String toString() {
+    return id() + " with weights " + options.weights() + ", lambda " + options.lambda();
+  }
+}

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.recipe;
+
+import java.io.IOException;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.merganser.compute.Workspace;
+import org.merganser.io.Checkpoint;
+import org.merganser.io.CheckpointView;
+import org.merganser.io.TensorCost;
+import org.merganser.io.TensorInfo;
+import org.merganser.linalg.Tensor;
+
+/** The tensors of several checkpoints, no two of one name. A view: closing it closes nothing. */
+final class JoinedCheckpoint extends CheckpointView {
+  private final Map<String, Checkpoint> source = new HashMap<>();
+
+  private JoinedCheckpoint(Map<String, TensorInfo> tensors, List<Checkpoint> parts) {
+    super(tensors, parts);
+    parts.forEach(part -> part.tensors().keySet().forEach(name -> source.put(name, part)));
+  }
+
+  static Checkpoint of(List<Checkpoint> parts) {
+    if (parts.size() == 1) {
+      return parts.get(0);
+    }
+    Map<String, TensorInfo> tensors = new LinkedHashMap<>();
+    for (Checkpoint part : parts) {
+      part.tensors()
+          .forEach(
+              (name, info) -> {
+                if (tensors.put(name, info) != null) {
+                  throw new IllegalStateException("two parts have " + name);
+                }
+              });
+    }
+    return new JoinedCheckpoint(tensors, parts);
+  }
+
+  @Override
+  public long block(String name) {
+    info(name);
+    return source.get(name).block(name);
+  }
+
+  @Override
+  public TensorCost cost(String name) {
+    info(name);
+    return source.get(name).cost(name);
+  }
+
+  @Override
+  protected void fill(String name, long from, long to, Tensor into, Workspace ws)
+      throws IOException {
+    source.get(name).readRange(name, from, to, into, ws);
+  }
+}

@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.recipe;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.stream.Stream;
+import org.merganser.compute.DType;
+import org.merganser.compute.Workspace;
+import org.merganser.error.IncompatibleModelsException;
+import org.merganser.error.RecipeException;
+import org.merganser.internal.Opened;
+import org.merganser.io.Checkpoint;
+import org.merganser.io.ModelDirectory;
+import org.merganser.io.ModelReference;
+import org.merganser.io.ModelStore;
+import org.merganser.io.ShardPlan;
+import org.merganser.io.ShardedWriter;
+import org.merganser.io.TensorInfo;
+
+/**
+ * A recipe with its models, checked and ready: the merged model is a view that computes what is
+ * read.
+ *
+ * <pre>
+ *   try (Workspace ws = Workspace.open();
+ *       MergeJob job = MergeJob.open(recipe, MergeJob.Options.defaults(), ws)) {
+ *     job.write(folder, ShardPlan.DEFAULT_SHARD_BYTES, ShardedWriter.Options.defaults(), ws);
+ *   }
+ * </pre>
+ *
+ * <p>Arithmetic is that of the methods: in F32 (F64 for F64), rounded once, into the {@code dtype}
+ * of the recipe. mergekit converts the models to it first, and computes in it.
+ */
+public final class MergeJob implements AutoCloseable {
+  private final Opened opened;
+  private final Recipe recipe;
+  private final Options options;
+  private final Map<String, ModelDirectory> models = new LinkedHashMap<>();
+  private List<SliceMerge> slices;
+  private Checkpoint result;
+  private Optional<Vocabularies> vocabularies = Optional.empty();
+  private ModelTensors tensors;
+
+  /**
+   * How a recipe is read.
+   *
+   * @param store where models are looked for
+   * @param mergekit whether defaults are mergekit's where they differ, and models are converted
+   *     before they are merged
+   * @param source what the recipe was read from, for the model card; empty for its JSON
+   */
+  public record Options(ModelStore store, boolean mergekit, String source) {
+    /** Paths and the hub's cache, our defaults. */
+    public static Options defaults() {
+      return new Options(ModelStore.of(List.of()), false, "");
+    }
+
+    public Options withStore(ModelStore value) {
+      return new Options(value, mergekit, source);
+    }
+
+    public Options withMergekit(boolean value) {
+      return new Options(store, value, source);
+    }
+
+    public Options withSource(String value) {
+      return new Options(store, mergekit, value);
+    }
+  }
+
+  private MergeJob(Recipe recipe, Options options, Opened opened) {
+    this.recipe = recipe;
+    this.options = options;
+    this.opened = opened;
+  }
+
+  /**
+   * Opens the models and checks everything that does not need their values.
+   *
+   * @throws RecipeException when the recipe cannot be followed
+   * @throws IncompatibleModelsException when the models do not fit each other
+   */
+  public static MergeJob open(Recipe recipe, Options options, Workspace ws) throws IOException {
+    MergeJob job = new MergeJob(recipe, options, new Opened());
+    try {
+      job.compile(ws);
+      return job;
+    } catch (IOException | RuntimeException | Error e) {
+      job.close();
+      throw e;
+    }
+  }
+
+  private void compile(Workspace ws) throws IOException {
+    RecipeMethod method = new RecipeMethod(recipe.method(), options.mergekit());
+    openModels();
+    if (recipe.align().isPresent()) {
+      List<String> reasons = new ArrayList<>();
+      tensors.replace(RecipeAlignment.of(recipe, tensors, opened, reasons, ws), reasons);
+    }
+    slices = new RecipeCompiler(recipe, method, models(), tensors).compile();
+    Optional<DType> target = recipe.outDtype().or(recipe::dtype);
+    if (recipe.dtype().isPresent() && options.mergekit()) {
+      slices.forEach(slice -> slice.as(recipe.dtype().get()));
+    } else if (target.isPresent()) {
+      widen(target.get());
+    }
+    List<Checkpoint> parts = new ArrayList<>();
+    for (int s = 0; s < slices.size(); s++) {
+      parts.add(slices.get(s).merge(ws));
+    }
+    Checkpoint joined = JoinedCheckpoint.of(parts);
+    result = target.isPresent() ? joined.as(target.get()) : joined;
+    if (!result.stale().isEmpty()) {
+      throw new RecipeException(
+          "align.method",
+          "dense maps make %d normalisation statistics meaningless, and a recipe cannot reset them; take permutation, or 'merge A B --repair bn-reset'"
+              .formatted(result.stale().size()));
+    }
+    ResultFiles.check(this);
+  }
+
+  private void openModels() throws IOException {
+    for (Map.Entry<String, String> reference : recipe.references().entrySet()) {
+      open(reference.getValue(), reference.getKey());
+    }
+    String source = recipe.tokenizerSource().orElse("union");
+    if (!source.equals("union") && !source.equals("base")) {
+      open("tokenizer_source", source);
+    }
+    vocabularies = Vocabularies.of(recipe, models);
+    tensors = new ModelTensors(models(), vocabularies);
+  }
+
+  /** One rounding at the end: unless all have the type already, they are read as a wider one. */
+  private void widen(DType target) {
+    List<TensorInfo> all = slices.stream().flatMap(MergeJob::arithmetic).toList();
+    boolean doubles = target == DType.F64 || all.stream().anyMatch(i -> i.dtype() == DType.F64);
+    if (all.stream().anyMatch(info -> info.dtype() != target)) {
+      slices.forEach(slice -> slice.as(doubles ? DType.F64 : DType.F32));
+    }
+  }
+
+  private static Stream<TensorInfo> arithmetic(SliceMerge slice) {
+    return slice.sources().stream()
+        .flatMap(source -> source.tensors().tensors().values().stream())
+        .filter(info -> info.dtype().isArithmetic());
+  }
+
+  private void open(String place, String reference) throws IOException {
+    if (!models.containsKey(reference)) {
+      models.put(reference, opened.add(ModelDirectory.open(find(place, reference))));
+    }
+  }
+
+  private Path find(String place, String reference) {
+    try {
+      ModelReference parsed = ModelReference.parse(reference);
+      if (parsed.adapter().isPresent()) {
+        throw new RecipeException(
+            place, reference + ": adapters are not folded here; fold it, and name the result");
+      }
+      return options.store().resolve(parsed);
+    } catch (IllegalArgumentException | IOException e) {
+      throw new RecipeException(place, e.getMessage(), e);
+    }
+  }
+
+  /** The merged model; a view that ends with this. */
+  public Checkpoint result() {
+    return result;
+  }
+
+  public Recipe recipe() {
+    return recipe;
+  }
+
+  Options options() {
+    return options;
+  }
+
+  /** The models by their names in the recipe. */
+  Map<String, ModelDirectory> models() {
+    return Collections.unmodifiableMap(models);
+  }
+
+  /** Whose configuration and other files the result has: the base, or the first model. */
+  ModelDirectory donor() {
+    return models.get(donorName());
+  }
+
+  String donorName() {
+    return recipe.references().keySet().iterator().next();
+  }
+
+  /** That of the result, where the recipe says something of it. */
+  Optional<Vocabularies> vocabularies() {
+    return vocabularies;
+  }
+
+  /** Whether head and embeddings of the result differ where its configuration says they do not. */
+  boolean unties() {
+    return tensors.unties(donor());
+  }
+
+  /** Files and folders that are read. */
+  public List<Path> inputs() {
+    return models.values().stream().map(ModelDirectory::path).toList();
+  }
+
+  /** Layers of the result, where it has others than its models. */
+  Optional<Integer> layers() {
+    return recipe.slices().isEmpty()
+        ? Optional.empty()
+        : Optional.of(
+            recipe.slices().stream()
+                .mapToInt(slice -> slice.sources().get(0).layers().orElseThrow().size())
+                .sum());
+  }
+
+  /** Settings of the method, each with the tensors that have them. */
+  Map<Map<String, Object>, List<String>> settings() {
+    Map<Map<String, Object>, List<String>> all = new LinkedHashMap<>();
+    slices.forEach(
+        slice ->
+            slice
+                .settings()
+                .forEach((k, v) -> all.computeIfAbsent(k, s -> new ArrayList<>()).addAll(v)));
+    return all;
+  }
+
+  /** What is worth knowing about the recipe, beside errors. */
+  public List<String> notes() {
+    List<String> notes = new ArrayList<>();
+    slices.forEach(slice -> notes.addAll(slice.notes()));
+    notes.addAll(tensors.notes());
+    notes.addAll(ResultFiles.notes(this));
+    return notes.stream().distinct().toList();
+  }
+
+  /** The merge in lines for people: models, method with its settings, result, notes. */
+  public List<String> describe() {
+    return new JobDescription(this).lines();
+  }
+
+  /** The files of the result and what writing them takes, before any data is read. */
+  public ShardPlan plan(long shardBytes) throws IOException {
+    return ShardPlan.of(result, shardBytes);
+  }
+
+  /**
+   * Writes the result as a folder in the layout of Hugging Face, with configuration, tokenizer and
+   * the like of the base or first model, a model card, and {@code merganser.json}, which says what
+   * it was made of.
+   *
+   * @param shardBytes at most so many bytes of tensors in a file
+   * @param how job, provenance and inputs are those of this job
+   */
+  public void write(Path folder, long shardBytes, ShardedWriter.Options how, Workspace ws)
+      throws IOException {
+    boolean digests = how.digest() == ShardedWriter.Digest.FULL;
+    ShardedWriter.Options options =
+        how.withJob(Provenance.identity(this))
+            .withProvenance(Provenance.json(this, digests))
+            .withInputs(inputs());
+    try (ShardedWriter writer = ShardedWriter.open(plan(shardBytes), folder, options)) {
+      new ResultFiles(this).write(folder);
+      writer.write(result, ws);
+    }
+  }
+
+  /** Closes the models. */
+  @Override
+  public void close() {
+    opened.close();
+  }
+}

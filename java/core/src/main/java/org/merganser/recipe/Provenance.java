@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.recipe;
+
+import com.fasterxml.jackson.core.JsonFactory;
+import com.fasterxml.jackson.core.JsonGenerator;
+import com.fasterxml.jackson.core.util.DefaultPrettyPrinter;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.StringWriter;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.Map;
+import org.merganser.io.ModelDirectory;
+import org.merganser.io.Safetensors;
+import org.merganser.plan.Doctor;
+
+/** What a result was made of, as JSON: enough to make it again. */
+final class Provenance {
+  private static final int CHUNK = 1 << 20;
+
+  private Provenance() {}
+
+  /**
+   * @param digests whether the files of models are read for their SHA-256
+   */
+  static String json(MergeJob job, boolean digests) throws IOException {
+    StringWriter text = new StringWriter();
+    try (JsonGenerator g = new JsonFactory().createGenerator(text)) {
+      g.setPrettyPrinter(new DefaultPrettyPrinter());
+      g.writeStartObject();
+      g.writeStringField("merganser", Doctor.version());
+      g.writeStringField("isa", Doctor.isa());
+      g.writeStringField("java", Runtime.version().toString());
+      g.writeStringField("compat", job.options().mergekit() ? "mergekit" : "merganser");
+      g.writeFieldName("recipe");
+      g.writeRawValue(job.recipe().toJson());
+      g.writeArrayFieldStart("models");
+      for (Map.Entry<String, ModelDirectory> model : job.models().entrySet()) {
+        model(g, model.getKey(), model.getValue().path(), digests);
+      }
+      g.writeEndArray();
+      settings(g, job.settings());
+      g.writeEndObject();
+    }
+    return text.toString();
+  }
+
+  private static void model(JsonGenerator g, String name, Path path, boolean digests)
+      throws IOException {
+    g.writeStartObject();
+    g.writeStringField("model", name);
+    g.writeStringField("path", path.toAbsolutePath().normalize().toString());
+    g.writeArrayFieldStart("files");
+    for (Path file : Safetensors.files(path)) {
+      g.writeStartObject();
+      g.writeStringField("name", file.getFileName().toString());
+      g.writeNumberField("bytes", Files.size(file));
+      if (digests) {
+        g.writeStringField("sha256", sha256(file));
+      }
+      g.writeEndObject();
+    }
+    g.writeEndArray();
+    g.writeEndObject();
+  }
+
+  /** With the defaults, and the tensors that have them where not all have the same. */
+  private static void settings(JsonGenerator g, Map<Map<String, Object>, List<String>> settings)
+      throws IOException {
+    g.writeArrayFieldStart("settings");
+    for (Map.Entry<Map<String, Object>, List<String>> item : settings.entrySet()) {
+      g.writeStartObject();
+      for (Map.Entry<String, Object> value : item.getKey().entrySet()) {
+        g.writeFieldName(value.getKey());
+        if (value.getValue() instanceof List<?> list) {
+          g.writeStartArray();
+          for (Object each : list) {
+            g.writePOJO(each);
+          }
+          g.writeEndArray();
+        } else {
+          g.writePOJO(value.getValue());
+        }
+      }
+      if (settings.size() > 1) {
+        g.writeArrayFieldStart("tensors");
+        for (String tensor : item.getValue()) {
+          g.writeString(tensor);
+        }
+        g.writeEndArray();
+      }
+      g.writeEndObject();
+    }
+    g.writeEndArray();
+  }
+
+  /** Of a job that is resumed: the same recipe, and models whose files did not change. */
+  static String identity(MergeJob job) throws IOException {
+    StringBuilder text = new StringBuilder(job.recipe().toJson());
+    text.append(job.options().mergekit());
+    for (ModelDirectory model : job.models().values()) {
+      for (Path file : Safetensors.files(model.path())) {
+        text.append('\n').append(file.getFileName()).append(' ').append(Files.size(file));
+        text.append(' ').append(Files.getLastModifiedTime(file).toMillis());
+      }
+    }
+    return HexFormat.of()
+        .formatHex(sha256().digest(text.toString().getBytes(StandardCharsets.UTF_8)));
+  }
+
+  private static MessageDigest sha256() {
+    try {
+      return MessageDigest.getInstance("SHA-256");
+    } catch (NoSuchAlgorithmException e) {
+      throw new IllegalStateException("every JDK has SHA-256", e);
+    }
+  }
+
+  private static String sha256(Path file) throws IOException {
+    MessageDigest sha = sha256();
+    byte[] chunk = new byte[CHUNK];
+    try (InputStream in = Files.newInputStream(file)) {
+      for (int length = in.read(chunk); length >= 0; length = in.read(chunk)) {
+        sha.update(chunk, 0, length);
+      }
+    }
+    return HexFormat.of().formatHex(sha.digest());
+  }
+}

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.recipe;
+
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import org.merganser.compute.DType;
+import org.merganser.compute.Workspace;
+import org.merganser.error.RecipeException;
+import org.merganser.internal.Names;
+import org.merganser.io.Checkpoint;
+import org.merganser.io.TensorInfo;
+import org.merganser.merge.MergeProblem;
+import org.merganser.merge.Merger;
+import org.merganser.merge.TensorMerger;
+import org.merganser.method.Settings;
+import org.merganser.recipe.Recipe.Parameter;
+
+/** One slice of a recipe, or its models as a whole: which of them is the base, and the method. */
+final class SliceMerge {
+  /** Sum of weights from which a result that is not normalised is doubtful. */
+  private static final double LARGE_SUM = 1.5;
+
+  private final RecipeMethod method;
+  private final List<RecipeSource> models = new ArrayList<>();
+  private final List<RecipeMethod.Level> common;
+  private final String place;
+  private final Map<Map<String, Object>, List<String>> settings = new LinkedHashMap<>();
+  private RecipeSource base;
+
+  /**
+   * @param place in the recipe
+   * @param reference the base that the recipe names for these models
+   * @param common where parameters of all models stand, the strongest first
+   */
+  SliceMerge(
+      String place,
+      RecipeMethod method,
+      List<RecipeSource> sources,
+      Optional<String> reference,
+      List<RecipeMethod.Level> common) {
+    this.place = place;
+    this.method = method;
+    this.common = common;
+    boolean hasBase = reference.isPresent();
+    for (RecipeSource source : sources) {
+      boolean isBase = hasBase && source.input().model().equals(reference.get());
+      if (isBase && method.needs(true).base()) {
+        if (base != null) {
+          throw new RecipeException(source.place(), "the base is here twice");
+        }
+        base = source;
+      } else if (isBase && method.needs(true).most() == 2) {
+        // The end at t = 0.
+        models.add(0, source);
+      } else {
+        models.add(source);
+      }
+    }
+    models.forEach(source -> method.check(level(source), true));
+    common.forEach(level -> method.check(level, false));
+  }
+
+  private static RecipeMethod.Level level(RecipeSource source) {
+    Map<String, Parameter> own = source.input().parameters();
+    return new RecipeMethod.Level(source.place() + ".parameters", own);
+  }
+
+  /** All that are merged, and the base. */
+  List<RecipeSource> sources() {
+    List<RecipeSource> all = new ArrayList<>(models);
+    if (base != null) {
+      all.add(base);
+    }
+    return all;
+  }
+
+  /** The same models, read as one type. */
+  void as(DType dtype) {
+    models.replaceAll(source -> source.with(source.tensors().as(dtype)));
+    base = base == null ? null : base.with(base.tensors().as(dtype));
+  }
+
+  Checkpoint merge(Workspace ws) throws IOException {
+    requireOneType();
+    MergeProblem problem = MergeProblem.of(models.stream().map(RecipeSource::tensors).toList());
+    problem = base == null ? problem : problem.withBase(base.tensors());
+    try {
+      method.needs(base != null).check(method.id(), problem);
+      Map<String, Merger> methods = methods(problem.models().get(0));
+      Merger first = methods.values().iterator().next();
+      if (first instanceof TensorMerger) {
+        return TensorMerger.perTensor(name -> (TensorMerger) methods.get(name)).merge(problem, ws);
+      }
+      for (Merger other : methods.values()) {
+        if (other != first) {
+          throw new IllegalArgumentException(
+              method.id() + " sees whole models: its parameters must be the same for all tensors");
+        }
+      }
+      return first.merge(problem, ws);
+    } catch (IllegalArgumentException e) {
+      throw new RecipeException(place, e.getMessage(), e);
+    }
+  }
+
+  /** Where they differ the recipe must say which the result has. */
+  private void requireOneType() {
+    RecipeSource first = models.get(0);
+    for (RecipeSource other : sources()) {
+      other
+          .tensors()
+          .tensors()
+          .forEach(
+              (name, info) -> {
+                TensorInfo own = first.tensors().tensors().get(name);
+                boolean differs =
+                    own != null
+                        && own.dtype() != info.dtype()
+                        && own.dtype().isArithmetic()
+                        && info.dtype().isArithmetic();
+                if (differs) {
+                  throw new RecipeException(
+                      other.place(),
+                      "%s is %s in %s and %s in %s; give the recipe a dtype, that of the result"
+                          .formatted(
+                              Names.quote(name),
+                              own.dtype(),
+                              first.input().model(),
+                              info.dtype(),
+                              other.input().model()));
+                }
+              });
+    }
+  }
+
+  private Map<String, Merger> methods(Checkpoint result) {
+    List<List<RecipeMethod.Level>> levels = new ArrayList<>();
+    for (RecipeSource source : models) {
+      List<RecipeMethod.Level> own = new ArrayList<>(List.of(level(source)));
+      own.addAll(common);
+      levels.add(own);
+    }
+    Map<String, Merger> methods = new HashMap<>();
+    for (String name : result.tensors().keySet()) {
+      List<String> names = models.stream().map(source -> source.names().get(name)).toList();
+      double at = models.get(0).position(name);
+      Merger merger = method.method(common, levels, name, names, at, base != null);
+      methods.put(name, merger);
+      settings.computeIfAbsent(Settings.values(merger.options()), s -> new ArrayList<>()).add(name);
+    }
+    return methods;
+  }
+
+  /** Settings, each with the tensors that have them. */
+  Map<Map<String, Object>, List<String>> settings() {
+    return settings;
+  }
+
+  /** The base, where the method has one. */
+  Optional<String> base() {
+    return Optional.ofNullable(base).map(source -> source.input().model());
+  }
+
+  List<String> notes() {
+    List<String> notes = new ArrayList<>();
+    if (base != null && !base.input().parameters().isEmpty()) {
+      notes.add(
+          base.place()
+              + ": parameters of the base change nothing: "
+              + base.input().parameters().keySet());
+    }
+    double most = settings.keySet().stream().mapToDouble(SliceMerge::sum).max().orElse(0);
+    if (base != null && most > LARGE_SUM) {
+      notes.add(
+          "weights of differences sum to %s and are not normalised: where models agree the result"
+                  .formatted(most)
+              + " goes beyond them");
+    }
+    return notes;
+  }
+
+  /** Of weights that are taken as they are. */
+  private static double sum(Map<String, Object> settings) {
+    boolean normalised = Boolean.TRUE.equals(settings.get("normalise"));
+    return normalised || !(settings.get("weights") instanceof List<?> weights)
+        ? 0
+        : weights.stream().mapToDouble(weight -> ((Number) weight).doubleValue()).sum();
+  }
+}

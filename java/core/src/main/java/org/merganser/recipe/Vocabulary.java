@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.recipe;
+
+import com.fasterxml.jackson.core.JsonFactory;
+import com.fasterxml.jackson.core.JsonParser;
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.core.JsonToken;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import org.merganser.error.FormatException;
+import org.merganser.internal.Names;
+import org.merganser.internal.io.TextFile;
+
+/**
+ * The tokens of a model and the rows of its embeddings that they have, from {@code tokenizer.json},
+ * or from {@code vocab.json} and {@code added_tokens.json}.
+ *
+ * @param ids row by token
+ */
+record Vocabulary(Map<String, Integer> ids) {
+  static final String FILE = "tokenizer.json";
+  private static final String VOCABULARY = "vocab.json";
+  private static final String ADDED = "added_tokens.json";
+
+  Vocabulary {
+    ids = Collections.unmodifiableMap(new LinkedHashMap<>(ids));
+  }
+
+  /**
+   * @throws FormatException when there is none, or it is not understood
+   */
+  static Vocabulary read(Path folder) throws IOException {
+    Map<String, Integer> ids = new LinkedHashMap<>();
+    if (Files.exists(folder.resolve(FILE))) {
+      read(folder.resolve(FILE), ids, true);
+    } else if (Files.exists(folder.resolve(VOCABULARY))) {
+      read(folder.resolve(VOCABULARY), ids, false);
+      if (Files.exists(folder.resolve(ADDED))) {
+        read(folder.resolve(ADDED), ids, false);
+      }
+    } else {
+      throw new FormatException(
+          folder
+              + " has neither tokenizer.json nor vocab.json, so its tokens are not known; save its"
+              + " tokenizer with the tokenizers library");
+    }
+    if (ids.isEmpty()) {
+      throw new FormatException(folder + ": a tokenizer without tokens");
+    }
+    return new Vocabulary(ids);
+  }
+
+  private static void read(Path file, Map<String, Integer> ids, boolean tokenizer)
+      throws IOException {
+    try (JsonParser p = new JsonFactory().createParser(TextFile.read(file))) {
+      require(file, p, p.nextToken() == JsonToken.START_OBJECT, "an object");
+      if (tokenizer) {
+        tokenizer(file, p, ids);
+      } else {
+        map(file, p, ids);
+      }
+    } catch (JsonProcessingException e) {
+      throw new FormatException(file + ": no valid JSON: " + Names.cut(e.getOriginalMessage()), e);
+    }
+  }
+
+  private static void tokenizer(Path file, JsonParser p, Map<String, Integer> ids)
+      throws IOException {
+    while (p.nextToken() == JsonToken.FIELD_NAME) {
+      String key = p.currentName();
+      p.nextToken();
+      if (key.equals("added_tokens") && p.currentToken() == JsonToken.START_ARRAY) {
+        added(file, p, ids);
+      } else if (key.equals("model") && p.currentToken() == JsonToken.START_OBJECT) {
+        model(file, p, ids);
+      } else {
+        p.skipChildren();
+      }
+    }
+  }
+
+  private static void model(Path file, JsonParser p, Map<String, Integer> ids) throws IOException {
+    while (p.nextToken() == JsonToken.FIELD_NAME) {
+      boolean vocabulary = p.currentName().equals("vocab");
+      JsonToken token = p.nextToken();
+      if (vocabulary && token == JsonToken.START_OBJECT) {
+        map(file, p, ids);
+      } else if (vocabulary && token == JsonToken.START_ARRAY) {
+        scores(file, p, ids);
+      } else {
+        p.skipChildren();
+      }
+    }
+  }
+
+  /** {@code {"token": id}}. */
+  private static void map(Path file, JsonParser p, Map<String, Integer> ids) throws IOException {
+    while (p.nextToken() == JsonToken.FIELD_NAME) {
+      String token = p.currentName();
+      p.nextToken();
+      put(file, p, ids, token, id(file, p));
+    }
+  }
+
+  /** {@code [["token", score]]}: the place in the list is the id. */
+  private static void scores(Path file, JsonParser p, Map<String, Integer> ids) throws IOException {
+    for (int id = 0; p.nextToken() != JsonToken.END_ARRAY; id++) {
+      require(file, p, p.currentToken() == JsonToken.START_ARRAY, "a token with its score");
+      require(file, p, p.nextToken() == JsonToken.VALUE_STRING, "a token");
+      put(file, p, ids, p.getText(), id);
+      while (p.nextToken() != JsonToken.END_ARRAY) {
+        p.skipChildren();
+      }
+    }
+  }
+
+  /** {@code [{"id": 5, "content": "token"}]}. */
+  private static void added(Path file, JsonParser p, Map<String, Integer> ids) throws IOException {
+    while (p.nextToken() != JsonToken.END_ARRAY) {
+      require(file, p, p.currentToken() == JsonToken.START_OBJECT, "an added token");
+      String content = null;
+      int id = -1;
+      while (p.nextToken() == JsonToken.FIELD_NAME) {
+        String key = p.currentName();
+        p.nextToken();
+        if (key.equals("content")) {
+          content = p.getText();
+        } else if (key.equals("id")) {
+          id = id(file, p);
+        } else {
+          p.skipChildren();
+        }
+      }
+      require(file, p, content != null && id >= 0, "content and id of an added token");
+      put(file, p, ids, content, id);
+    }
+  }
+
+  private static int id(Path file, JsonParser p) throws IOException {
+    boolean number = p.currentToken() == JsonToken.VALUE_NUMBER_INT;
+    require(file, p, number && p.getLongValue() >= 0 && p.getLongValue() < 1 << 28, "an id");
+    return p.getIntValue();
+  }
+
+  private static void put(Path file, JsonParser p, Map<String, Integer> ids, String token, int id) {
+    Integer before = ids.put(token, id);
+    require(file, p, before == null || before == id, "one id of token " + Names.quote(token));
+  }
+
+  private static void require(Path file, JsonParser p, boolean right, String what) {
+    if (!right) {
+      var at = p.currentLocation();
+      throw new FormatException(
+          file + ":" + at.getLineNr() + ":" + at.getColumnNr() + ": expected " + what);
+    }
+  }
+
+  /** Rows that the tokens need. */
+  int rows() {
+    return ids.values().stream().mapToInt(id -> id + 1).max().orElse(0);
+  }
+}

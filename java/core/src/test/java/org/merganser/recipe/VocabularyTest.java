@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.recipe;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.merganser.compute.DType;
+import org.merganser.compute.Workspace;
+import org.merganser.error.FormatException;
+import org.merganser.error.RecipeException;
+import org.merganser.io.Checkpoint;
+import org.merganser.io.MemoryCheckpoint;
+import org.merganser.io.Safetensors;
+import org.merganser.io.ShardedWriter;
+import org.merganser.linalg.Tensor;
+import org.merganser.recipe.Recipe.Input;
+
+/** Models of different vocabularies: rows go by token. */
+class VocabularyTest {
+  private static final String EMBEDDING = "model.embed_tokens.weight";
+
+  @TempDir Path folder;
+
+  /** Rows: base a 10, b 20, c 30 and padding 40; x c 1, a 2, d 3; y d 100, b 200, e 300. */
+  @BeforeEach
+  void write() throws IOException {
+    write("base", "{\"model\":{\"vocab\":{\"a\":0,\"b\":1,\"c\":2}}}", 10, 20, 30, 40);
+    write("x", "{\"model\":{\"vocab\":[[\"c\",0.5],[\"a\",-1],[\"d\",0]]}}", 1, 2, 3);
+    write(
+        "y",
+        "{\"added_tokens\":[{\"id\":2,\"content\":\"e\"}],\"model\":{\"vocab\":{\"d\":0,\"b\":1}}}",
+        100,
+        200,
+        300);
+  }
+
+  @Test
+  void theUnionHasTheRowsOfOwnersThenOfTheBaseThenOfTheOthers() throws IOException {
+    Path out = folder.resolve("out");
+    try (Workspace ws = Workspace.open();
+        MergeJob job = MergeJob.open(sum("union"), MergeJob.Options.defaults(), ws)) {
+      // a b c d e: base + x + y; d is of x and y, so the base has their mean; e is y's everywhere.
+      assertThat(rows(job.result(), ws))
+          .containsExactly(
+              10 + 2 + 10, 20 + 20 + 200, 30 + 1 + 30, 51.5f + 3 + 100, 300 + 300 + 300);
+      job.write(out, 1 << 20, ShardedWriter.Options.defaults(), ws);
+    }
+    assertThat(Vocabulary.read(out).ids())
+        .isEqualTo(Map.of("a", 0, "b", 1, "c", 2, "d", 3, "e", 4));
+    assertThat(Files.readString(out.resolve("config.json"))).contains("\"vocab_size\": 5");
+  }
+
+  @Test
+  void thatOfTheBaseKeepsItsPadding() throws IOException {
+    Path out = folder.resolve("out");
+    try (Workspace ws = Workspace.open();
+        MergeJob job = MergeJob.open(sum("base"), MergeJob.Options.defaults(), ws)) {
+      assertThat(rows(job.result(), ws)).containsExactly(22, 240, 61, 120);
+      job.write(out, 1 << 20, ShardedWriter.Options.defaults(), ws);
+    }
+    assertThat(out.resolve("tokenizer.json"))
+        .hasSameBinaryContentAs(folder.resolve("base/tokenizer.json"));
+  }
+
+  @Test
+  void thatOfAModelIsCopiedWithIt() throws IOException {
+    Path out = folder.resolve("out");
+    try (Workspace ws = Workspace.open();
+        MergeJob job =
+            MergeJob.open(sum(folder.resolve("y").toString()), MergeJob.Options.defaults(), ws)) {
+      // d b e
+      assertThat(rows(job.result(), ws)).containsExactly(154.5f, 240, 900);
+      job.write(out, 1 << 20, ShardedWriter.Options.defaults(), ws);
+    }
+    assertThat(out.resolve("tokenizer.json"))
+        .hasSameBinaryContentAs(folder.resolve("y/tokenizer.json"));
+  }
+
+  @Test
+  void withoutATokenizerSourceShapesMustBeTheSame() {
+    try (Workspace ws = Workspace.open()) {
+      assertThatThrownBy(() -> MergeJob.open(sum(null), MergeJob.Options.defaults(), ws))
+          .hasMessageContaining(EMBEDDING);
+    }
+  }
+
+  @Test
+  void tokenizersThatAreNotUnderstoodAreRefused() throws IOException {
+    Path file = folder.resolve("y/tokenizer.json");
+    for (String text :
+        new String[] {
+          "{}",
+          "[",
+          "{\"model\":{\"vocab\":{\"a\":-1}}}",
+          "{\"model\":{\"vocab\":{\"a\":1.5}}}",
+          "{\"model\":{\"vocab\":{\"a\":99}}}",
+          "{\"added_tokens\":[{\"id\":1}],\"model\":{\"vocab\":{\"a\":0}}}",
+          "{\"added_tokens\":[{\"id\":1,\"content\":\"a\"}],\"model\":{\"vocab\":{\"a\":0}}}"
+        }) {
+      Files.writeString(file, text);
+      try (Workspace ws = Workspace.open()) {
+        assertThatThrownBy(() -> MergeJob.open(sum("union"), MergeJob.Options.defaults(), ws))
+            .as(text)
+            .isInstanceOf(RecipeException.class)
+            .hasMessageStartingWith("tokenizer_source: ")
+            .hasCauseInstanceOf(FormatException.class);
+      }
+    }
+  }
+
+  private Recipe sum(String source) {
+    Recipe recipe =
+        Recipe.of(
+                "linear",
+                Input.of(folder.resolve("base").toString()),
+                Input.of(folder.resolve("x").toString()),
+                Input.of(folder.resolve("y").toString()))
+            .withBase(folder.resolve("base").toString())
+            .with("weight", 1)
+            .with("normalize", false);
+    return source == null ? recipe : recipe.withTokenizerSource(source);
+  }
+
+  /** Of the first column; the second is twice that. */
+  private static float[] rows(Checkpoint model, Workspace ws) throws IOException {
+    try (Tensor tensor = model.read(EMBEDDING, ws)) {
+      float[] values = tensor.toFloatArray();
+      float[] first = new float[values.length / 2];
+      for (int row = 0; row < first.length; row++) {
+        first[row] = values[2 * row];
+        assertThat(values[2 * row + 1]).isEqualTo(2 * first[row]);
+      }
+      return first;
+    }
+  }
+
+  private void write(String name, String tokenizer, float... rows) throws IOException {
+    float[] values = new float[2 * rows.length];
+    for (int row = 0; row < rows.length; row++) {
+      values[2 * row] = rows[row];
+      values[2 * row + 1] = 2 * rows[row];
+    }
+    Map<String, Tensor> tensors = new LinkedHashMap<>();
+    tensors.put(EMBEDDING, Tensor.of(values, rows.length, 2));
+    tensors.put("model.layers.0.input_layernorm.weight", Tensor.zeros(DType.F32, 3));
+    Path model = Files.createDirectories(folder.resolve(name));
+    try (Workspace ws = Workspace.open();
+        Checkpoint checkpoint = MemoryCheckpoint.of(tensors)) {
+      Safetensors.write(checkpoint, model.resolve("model.safetensors"), ws);
+    }
+    Files.writeString(model.resolve("tokenizer.json"), tokenizer);
+    Files.writeString(model.resolve("config.json"), "{\"vocab_size\": " + rows.length + "}");
+  }
+}
