@@ -11,9 +11,7 @@ import static org.bytedeco.javacpp.presets.javacpp.*;
 import static org.merganser.natives.global.merganser.*;
 
 
-/* The magnitude of rank k (1 is the largest) of x, or of x - base when base is not NULL: of equal ones, exactly
- * k - (number above the threshold) are kept, those of lowest index, the last of them at `last`. Differences are formed
- * in F32, in F64 for MG_F64. NaN is MG_NUMERICAL with their number and the first index. */
+/* What is selected of numbers that are not negative: those above the threshold, and those equal to it up to `last`. */
 @Properties(inherit = org.merganser.natives.presets.merganser.class)
 public class mg_threshold extends Pointer {
     static { Loader.load(); }

@@ -13,8 +13,8 @@ import org.merganser.method.Settings;
 /**
  * One model, as it is or times a number: {@code theta = scale x}, with which layers are stacked.
  *
- * <p>With scale 1 the bytes of the model, whatever they are. One pass. The scale is a list of one, as
- * it belongs to the model: recipes give it there.
+ * <p>With scale 1 the bytes of the model, whatever they are. One pass. The scale is a list of one,
+ * as it belongs to the model: recipes give it there.
  */
 public final class PassthroughMerger extends TensorMerger {
   /** Settings. */

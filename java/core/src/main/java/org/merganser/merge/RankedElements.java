@@ -16,8 +16,9 @@ import org.merganser.merge.TensorMerger.Group;
 import org.merganser.merge.TensorMerger.TileFunction;
 
 /**
- * Numbers, none of them negative, that a method makes of the elements of a tensor, by rank. Of equal
- * ones that of lowest index counts as larger. Computed anew in every pass, as F32 (F64 for F64).
+ * Numbers, none of them negative, that a method makes of the elements of a tensor, by rank. Of
+ * equal ones that of lowest index counts as larger. Computed anew in every pass, as F32 (F64 for
+ * F64).
  */
 record RankedElements(Group group, TileFunction function, Workspace ws) {
   private interface Part {
@@ -71,13 +72,11 @@ record RankedElements(Group group, TileFunction function, Workspace ws) {
   Threshold[] largest(long... ranks) throws IOException {
     boolean wide = group.info().dtype() == DType.F64;
     long[][] one = {ranks};
-    try (MagnitudeRanks all =
-        new MagnitudeRanks(Kernels.of(ws), wide, group.info().size(), one)) {
+    try (MagnitudeRanks all = new MagnitudeRanks(Kernels.of(ws), wide, group.info().size(), one)) {
       while (all.wantsPass()) {
         each(
             (first, values) ->
-                all.add(
-                    0, first, values.dtype().code(), values.size(), Block.of(values), null));
+                all.add(0, first, values.dtype().code(), values.size(), Block.of(values), null));
         all.endPass();
       }
       return all.of(0);

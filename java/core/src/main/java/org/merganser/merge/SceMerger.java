@@ -128,9 +128,7 @@ public final class SceMerger extends TensorMerger {
     RankedElements variances =
         new RankedElements(group, Formulas.widened(Formula.VARIANCE, none), ws);
     long count = (long) (options.selectTopk() * variances.positive());
-    return count == 0
-        ? new Threshold(Double.POSITIVE_INFINITY, -1)
-        : variances.largest(count)[0];
+    return count == 0 ? new Threshold(Double.POSITIVE_INFINITY, -1) : variances.largest(count)[0];
   }
 
   @Override

@@ -436,6 +436,9 @@ public static native int mg_dot_products(mg_context context, int dtype, @Cast("i
                            DoubleBuffer sums);
 public static native int mg_dot_products(mg_context context, int dtype, @Cast("int64_t") long count, @Const Pointer x, @Const Pointer y,
                            double[] sums);
+// Targeting ../mg_threshold.java
+
+
 
 /* Formulas of mergers over the differences d_k = x_k - b of N models to a base, element by element, with parameters
  * p[0], p[1] and one number w_k = p[2 + k] for each model. In F32, in F64 for MG_F64.
@@ -450,10 +453,9 @@ public static native int mg_dot_products(mg_context context, int dtype, @Cast("i
  *   EMR            u = s max |d_k| over the d_k of sign s, s = + where sum_k d_k > 0, else -; out = b + p[1] u where
  *                  d of model p[0] has that sign, else b
  *   WHERE          out = x_0 where x_1 >= 0 is selected, else b; of two arrays
- * Numbers that are not negative are selected above the threshold, and those equal to it up to index `last` (see
- * mg_kth_magnitude); `selected` NULL selects all, and is ignored by the other formulas. Where b is the result of sums it
- * loses the sign of -0. The arrays may be a part of a tensor, from its element `first` on. `base` NULL is 0. `out` may be
- * one of the inputs. NaN results are the positive quiet NaN without payload. */
+ * `selected` NULL selects all, and is ignored by the other formulas. Where b is the result of sums it loses the sign of
+ * -0. The arrays may be a part of a tensor, from its element `first` on. `base` NULL is 0. `out` may be one of the inputs.
+ * NaN results are the positive quiet NaN without payload. */
 /** enum mg_formula */
 public static final int
   MG_FORMULA_NEARSWAP = 0,
