@@ -33,7 +33,6 @@ final class Estimate {
             .threads(1)
             .cancellation(ws.cancellation())
             .open()) {
-      read(result, sample.getKey(), 0, Math.min(info.size(), 1), one);
       long start = System.nanoTime();
       long tile = result.tile(sample.getKey(), TILE);
       for (long from = 0; from < info.size(); from += tile) {

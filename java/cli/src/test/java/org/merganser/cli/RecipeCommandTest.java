@@ -55,7 +55,7 @@ class RecipeCommandTest {
     Cli.Run plan = Cli.run("plan", ours(name), "--models", models);
     assertThat(plan.err()).isEmpty();
     assertThat(plan.code()).isZero();
-    assertThat(plan.out()).contains("method    ", "settings  ", "reads     ", "writes    ");
+    assertThat(plan.out()).contains("method    ", "settings  ", "reads     ", "writes    ", "time      about ");
     Path out = temp.resolve("out");
     Cli.Run merge = Cli.run("merge", ours(name), "--models", models, "-o", out);
     assertThat(merge.err()).isEmpty();
@@ -105,6 +105,20 @@ class RecipeCommandTest {
         .hasSameBinaryContentAs(models.resolve("lab/math-13b/config.json"));
     assertThat(Cli.run("inspect", models.resolve("lab/math-13b"), out).out())
         .contains("363 tensors compared, 363 equal; all together |A - B| = 0.000");
+  }
+
+  @Test
+  void theChatTemplateOfMostModelsIsTakenWhenAsked() throws IOException {
+    String all =
+        "merge_method: linear;models:;- model: lab/base-13b;- model: lab/writer-13b;- model:"
+            + " lab/math-13b;parameters: {weight: 1};chat_template: ";
+    Files.writeString(models.resolve("lab/base-13b/chat_template.jinja"), "{{ other }}\n");
+    Path out = temp.resolve("out");
+    Cli.Run run = Cli.run("merge", recipe(all + "auto"), "--models", models, "-o", out);
+    assertThat(run.err()).isEmpty();
+    assertThat(out.resolve("chat_template.jinja")).hasContent("{{ x }}");
+    Cli.Run name = Cli.run("plan", recipe(all + "chatml"), "--models", models);
+    assertThat(name.err()).contains("recipe.yml:7:16: 'chatml' is the name of a template");
   }
 
   @Test

@@ -16,12 +16,7 @@ import org.merganser.io.ModelDirectory;
 /** What a written result has beside tensors. */
 final class ResultFiles {
   private static final String CONFIG = "config.json";
-  private static final String TOKENIZER_CONFIG = "tokenizer_config.json";
-  private static final String TEMPLATE = "chat_template.jinja";
   private static final String CARD = "README.md";
-
-  /** A text that is shorter, or without a brace, is a name. */
-  private static final int SHORTEST_TEMPLATE = 20;
 
   private final MergeJob job;
 
@@ -30,7 +25,7 @@ final class ResultFiles {
   }
 
   /** Refuses what cannot be written. */
-  static void check(MergeJob job) {
+  static void check(MergeJob job) throws IOException {
     Recipe recipe = job.recipe();
     if (job.vocabularies().isPresent()
         && !job.vocabularies().get().added().isEmpty()
@@ -40,17 +35,14 @@ final class ResultFiles {
           "tokens can be added to a tokenizer.json only, which %s does not have"
               .formatted(job.vocabularies().get().owner()));
     }
-    recipe
-        .chatTemplate()
-        .ifPresent(
-            template -> {
-              if (template.length() < SHORTEST_TEMPLATE || !template.contains("{")) {
-                throw new RecipeException(
-                    "chat_template",
-                    "'%s' is a name; templates come with no program here: write the template itself"
-                        .formatted(template));
-              }
-            });
+    template(job);
+  }
+
+  private static Optional<String> template(MergeJob job) throws IOException {
+    Optional<String> value = job.recipe().chatTemplate();
+    return value.isPresent()
+        ? ChatTemplate.of(value.get(), job.models().values())
+        : Optional.empty();
   }
 
   static List<String> notes(MergeJob job) {
@@ -101,16 +93,17 @@ final class ResultFiles {
     ModelDirectory tokenizer = tokenizer(job);
     donor.copySideFiles(
         folder, name -> !name.equals(CONFIG) && !ModelDirectory.isOfTokenizer(name));
-    boolean template = job.recipe().chatTemplate().isPresent();
+    Optional<String> template = template(job);
     tokenizer.copySideFiles(
         folder,
         name ->
-            ModelDirectory.isOfTokenizer(name) && !(template && name.contains("chat_template")));
+            ModelDirectory.isOfTokenizer(name)
+                && !(template.isPresent() && name.contains("chat_template")));
     if (donor.sideFiles().contains(CONFIG)) {
       TextFile.write(folder.resolve(CONFIG), config(TextFile.read(donor.path().resolve(CONFIG))));
     }
-    if (template) {
-      writeTemplate(tokenizer, folder, job.recipe().chatTemplate().get());
+    if (template.isPresent()) {
+      writeTemplate(tokenizer, folder, template.get());
     }
     if (job.vocabularies().isPresent() && !job.vocabularies().get().added().isEmpty()) {
       String text = TextFile.read(tokenizer.path().resolve(Vocabulary.FILE));
@@ -136,12 +129,12 @@ final class ResultFiles {
 
   private static void writeTemplate(ModelDirectory donor, Path folder, String template)
       throws IOException {
-    TextFile.write(folder.resolve(TEMPLATE), template);
-    if (donor.sideFiles().contains(TOKENIZER_CONFIG)) {
-      String text = TextFile.read(donor.path().resolve(TOKENIZER_CONFIG));
+    TextFile.write(folder.resolve(ChatTemplate.FILE), template);
+    if (donor.sideFiles().contains(ChatTemplate.CONFIG)) {
+      String text = TextFile.read(donor.path().resolve(ChatTemplate.CONFIG));
       ConfigFile config = new ConfigFile(text);
-      config.with(List.of("chat_template"), Optional.of(template));
-      TextFile.write(folder.resolve(TOKENIZER_CONFIG), config.changed());
+      config.with(List.of(ChatTemplate.KEY), Optional.of(template));
+      TextFile.write(folder.resolve(ChatTemplate.CONFIG), config.changed());
     }
   }
 }

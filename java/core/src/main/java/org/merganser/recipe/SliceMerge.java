@@ -4,10 +4,12 @@ package org.merganser.recipe;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
 import org.merganser.error.RecipeException;
@@ -47,11 +49,16 @@ final class SliceMerge {
     this.method = method;
     this.common = common;
     boolean hasBase = reference.isPresent();
+    Set<String> seen = new HashSet<>();
     for (RecipeSource source : sources) {
+      if (!seen.add(source.input().model() + source.input().layers())) {
+        throw new RecipeException(
+            source.place(), source.input().model() + " is here twice; give it one weight");
+      }
       boolean isBase = hasBase && source.input().model().equals(reference.get());
       if (isBase && method.needs(true).base()) {
         if (base != null) {
-          throw new RecipeException(source.place(), "the base is here twice");
+          throw new RecipeException(source.place(), "the base is here with other layers, too");
         }
         base = source;
       } else if (isBase && method.needs(true).most() == 2) {
@@ -61,7 +68,8 @@ final class SliceMerge {
         models.add(source);
       }
     }
-    models.forEach(source -> method.check(level(source), true));
+    // What is said of the only model is said of the merge.
+    models.forEach(source -> method.check(level(source), models.size() > 1));
     common.forEach(level -> method.check(level, false));
   }
 
@@ -145,11 +153,12 @@ final class SliceMerge {
       own.addAll(common);
       levels.add(own);
     }
+    List<RecipeMethod.Level> shared = models.size() > 1 ? common : levels.get(0);
     Map<String, Merger> methods = new HashMap<>();
     for (String name : result.tensors().keySet()) {
       List<String> names = models.stream().map(source -> source.names().get(name)).toList();
       double at = models.get(0).position(name);
-      Merger merger = method.method(common, levels, name, names, at, base != null);
+      Merger merger = method.method(shared, levels, name, names, at, base != null);
       methods.put(name, merger);
       settings.computeIfAbsent(Settings.values(merger.options()), s -> new ArrayList<>()).add(name);
     }

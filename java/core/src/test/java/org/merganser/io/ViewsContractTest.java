@@ -58,7 +58,13 @@ class ViewsContractTest {
   private static final int INPUTS = 1100;
 
   private static final Set<String> NO_VIEWS =
-      Set.of("MemoryCheckpoint", "FileCheckpoint", "ShardedCheckpoint", "TorchCheckpoint", "Parts");
+      Set.of(
+          "MemoryCheckpoint",
+          "FileCheckpoint",
+          "ShardedCheckpoint",
+          "TorchCheckpoint",
+          "GgufCheckpoint",
+          "Parts");
 
   /** How a view is made, of a source that is stale in {@code bn.running_mean} or fresh. */
   private record View(String id, boolean stale, Function<Checkpoint, Checkpoint> of) {
@@ -200,6 +206,10 @@ class ViewsContractTest {
                 .toList();
     Set<String> all = new TreeSet<>();
     for (JavaClass each : checkpoints) {
+      // Recipes alone make this one, of parts that are read as they are.
+      if (each.getSimpleName().equals("JoinedCheckpoint")) {
+        continue;
+      }
       if (each.isAssignableTo(CheckpointView.class)) {
         all.add(each.getName());
       } else {

@@ -103,6 +103,7 @@ class RecipeTest {
   void whatCannotBeFollowedIsRefusedAtItsPlace() throws IOException {
     write("a", 1);
     write("b", 2);
+    write("c", 3);
     Input a = Input.of(path("a")).with("weight", 1);
     Input b = Input.of(path("b"));
     refused(Recipe.of("tis", a), "merge_method: no method 'tis'; did you mean ties?");
@@ -116,10 +117,13 @@ class RecipeTest {
         Recipe.of("ties", a).withBase(path("b")).with("density", 0),
         "parameters.density: density must be in (0, 1], not 0.0");
     refused(
-        Recipe.of("ties", a.with("lambda", 1)).withBase(path("b")),
+        Recipe.of("ties", a.with("lambda", 1), Input.of(path("c"))).withBase(path("b")),
         "models[0].parameters.lambda: lambda is one for all models");
     refused(Recipe.of("linear", a).withBase(path("b")), "base_model: linear uses no base; list");
-    refused(Recipe.of("slerp", b, b), "parameters: slerp needs t, 0 gives the first model");
+    refused(Recipe.of("slerp", b, b), "models[1]: " + path("b") + " is here twice");
+    refused(
+        Recipe.of("slerp", b, Input.of(path("c"))),
+        "parameters: slerp needs t, 0 gives the first model");
     refused(
         Recipe.of("linear", Slice.of(Input.of(path("a"), 2, 5).with("weight", 1))),
         "slices[0].sources[0].layer_range: layers [2, 5] of");
