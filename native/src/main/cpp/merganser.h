@@ -343,6 +343,65 @@ MG_API int32_t mg_task_merge(mg_context* context, int32_t dtype, int64_t first, 
 MG_API int32_t mg_dot_products(mg_context* context, int32_t dtype, int64_t count, const void* x, const void* y,
                            double* sums);
 
+/* What is selected of numbers that are not negative: those above the threshold, and those equal to it up to `last`. */
+typedef struct mg_threshold {
+  double threshold;
+  int64_t last;
+} mg_threshold;
+
+/* Formulas of mergers over the differences d_k = x_k - b of N models to a base, element by element, with parameters
+ * p[0], p[1] and one number w_k = p[2 + k] for each model. In F32, in F64 for MG_F64.
+ *   NEARSWAP       out = w x_0 + (1 - w) b, w = min(p[0] / max(|x_0 - b|, 1e-6), 1)
+ *   MAGMAX         out = b + p[0] d, the d_k of largest magnitude, of equal ones the last
+ *   RAM            d_k with |d_k| > p[0] are active: out = b + w_k d_k of one alone, b + the mean of several, or b
+ *   VARIANCE       out = sum_k (d_k - mean)^2 / N, exactly 0 of equal ones
+ *   SCE            out = b + sum_A w_k d_k / max(sum_A w_k, 1e-6), over the d_k that have the sign of sum_k d_k, 0
+ *                  counting as +; zeros have none
+ *   SCE_SELECTED   SCE where the VARIANCE is selected, else b
+ *   CONSENSUS      out = b + p[0] s, s = sum_k d_k, where |d_k| >= w_k |s - d_k| for p[1] models or more, else b
+ *   EMR            u = s max |d_k| over the d_k of sign s, s = + where sum_k d_k > 0, else -; out = b + p[1] u where
+ *                  d of model p[0] has that sign, else b
+ *   WHERE          out = x_0 where x_1 >= 0 is selected, else b; of two arrays
+ * `selected` NULL selects all, and is ignored by the other formulas. Where b is the result of sums it loses the sign of
+ * -0. The arrays may be a part of a tensor, from its element `first` on. `base` NULL is 0. `out` may be one of the inputs.
+ * NaN results are the positive quiet NaN without payload. */
+typedef enum mg_formula {
+  MG_FORMULA_NEARSWAP = 0,
+  MG_FORMULA_MAGMAX = 1,
+  MG_FORMULA_RAM = 2,
+  MG_FORMULA_VARIANCE = 3,
+  MG_FORMULA_SCE = 4,
+  MG_FORMULA_SCE_SELECTED = 5,
+  MG_FORMULA_CONSENSUS = 6,
+  MG_FORMULA_EMR = 7,
+  MG_FORMULA_WHERE = 8
+} mg_formula;
+
+MG_API int32_t mg_formula_merge(mg_context* context, int32_t dtype, int32_t formula, int64_t first, int64_t count,
+                                int32_t models, const void* base, const void* const* in, const double* parameters,
+                                const mg_threshold* selected, void* out);
+
+/* Sums over elements in F64, in an order that depends on `count` only; values of a model after those of the one before.
+ *   ACTIVE     how many d_k of a model with |d_k| > p[0] are active in another one as well; how many in it alone
+ *   SQUARES    d_k^2 where the VARIANCE is selected
+ *   AGREEMENT  |d_k|; |u| of EMR where d_k has its sign */
+typedef enum mg_formula_sum { MG_FORMULA_ACTIVE = 0, MG_FORMULA_SQUARES = 1, MG_FORMULA_AGREEMENT = 2 } mg_formula_sum;
+
+MG_API int32_t mg_formula_sums(mg_context* context, int32_t dtype, int32_t sum, int64_t first, int64_t count,
+                               int32_t models, const void* base, const void* const* in, const double* parameters,
+                               const mg_threshold* selected, double* sums);
+
+/* out[i] = sum_j p ln(p / q) in F64, p and q the softmax of row i of x and of base, plus 1e-8: how much the rows differ,
+ * up to a constant. Of finite numbers; `out` lies on the host. */
+MG_API int32_t mg_row_divergences(mg_context* context, int32_t dtype, int64_t rows, int64_t cols, const void* x,
+                                  const void* base, double* out);
+
+/* out = |x - base| times the divergence of the element's row, in F32, in F64 for MG_F64. The arrays are `count` elements
+ * of a matrix with rows of `cols`, from element `skipped` of the first of the rows that `divergences`, on the host, has
+ * numbers for. */
+MG_API int32_t mg_fusion_scores(mg_context* context, int32_t dtype, int64_t skipped, int64_t count, int64_t cols,
+                                const void* x, const void* base, const double* divergences, void* out);
+
 /* ---- NP Merge ----------------------------------------------------------------------------------------- */
 
 /* Merging with trained coefficients (non-uniform parameter-wise merging, arXiv 2412.15467).

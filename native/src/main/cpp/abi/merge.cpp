@@ -24,6 +24,26 @@ void check_task(const mg_task& task, int32_t k) {
   }
 }
 
+void check_formula(const mg_context* context, const char* routine, int32_t dtype, int64_t first, int64_t count,
+                   int32_t models, const void* base, const void* const* in, const double* parameters,
+                   const mg_threshold* selected) {
+  check_dtype(dtype);
+  check_size(first, "first");
+  check_size(count, "count");
+  MG_REQUIRE(models >= 1 && models <= kMaxModels, "models must be in [1, %d], not %d", kMaxModels, models);
+  check_pointer(in, "in");
+  check_host(routine, parameters, "parameters");
+  for (int32_t p = 0; p < 2 + models; ++p) {
+    MG_REQUIRE(std::isfinite(parameters[p]), "parameter %d is %g", p, parameters[p]);
+  }
+  for (int32_t k = 0; k < models; ++k) {
+    MG_REQUIRE(count == 0 || in[k], "in[%d] is NULL", k);
+    if (count > 0) check_resident(context, in[k], routine, "in", k);
+  }
+  if (count > 0 && base) check_resident(context, base, routine, "base");
+  if (selected) MG_REQUIRE(selected->threshold >= 0, "the threshold must be >= 0, not %g", selected->threshold);
+}
+
 }  // namespace
 
 extern "C" {
@@ -64,6 +84,64 @@ int32_t mg_dot_products(mg_context* context, int32_t dtype, int64_t count, const
     check_pointer(sums, "sums");
   };
   return dispatch(check, &Table::dot_products, context, dtype, count, x, y, sums);
+}
+
+int32_t mg_formula_merge(mg_context* context, int32_t dtype, int32_t formula, int64_t first, int64_t count,
+                         int32_t models, const void* base, const void* const* in, const double* parameters,
+                         const mg_threshold* selected, void* out) {
+  auto check = [&] {
+    MG_REQUIRE(formula >= MG_FORMULA_NEARSWAP && formula <= MG_FORMULA_WHERE, "unknown formula %d", formula);
+    check_formula(context, "formula_merge", dtype, first, count, models, base, in, parameters, selected);
+    const int32_t wanted = formula == MG_FORMULA_NEARSWAP ? 1 : formula == MG_FORMULA_WHERE ? 2 : models;
+    MG_REQUIRE(models == wanted, "formula %d takes %d arrays, not %d", formula, wanted, models);
+    if (count > 0) check_array(context, "formula_merge", out, "out");
+  };
+  return dispatch(check, &Table::formula_merge, context, dtype, formula, first, count, models, base, in, parameters,
+                  selected, out);
+}
+
+int32_t mg_formula_sums(mg_context* context, int32_t dtype, int32_t sum, int64_t first, int64_t count, int32_t models,
+                        const void* base, const void* const* in, const double* parameters,
+                        const mg_threshold* selected, double* sums) {
+  auto check = [&] {
+    MG_REQUIRE(sum >= MG_FORMULA_ACTIVE && sum <= MG_FORMULA_AGREEMENT, "unknown sum %d", sum);
+    check_formula(context, "formula_sums", dtype, first, count, models, base, in, parameters, selected);
+    check_host("formula_sums", sums, "sums");
+  };
+  return dispatch(check, &Table::formula_sums, context, dtype, sum, first, count, models, base, in, parameters,
+                  selected, sums);
+}
+
+int32_t mg_row_divergences(mg_context* context, int32_t dtype, int64_t rows, int64_t cols, const void* x,
+                           const void* base, double* out) {
+  auto check = [&] {
+    check_dtype(dtype);
+    check_size(rows, "rows");
+    MG_REQUIRE(cols >= 1, "cols must be >= 1, not %lld", Long{cols});
+    if (rows > 0) {
+      check_array(context, "row_divergences", x, "x");
+      check_array(context, "row_divergences", base, "base");
+      check_host("row_divergences", out, "out");
+    }
+  };
+  return dispatch(check, &Table::row_divergences, context, dtype, rows, cols, x, base, out);
+}
+
+int32_t mg_fusion_scores(mg_context* context, int32_t dtype, int64_t skipped, int64_t count, int64_t cols,
+                         const void* x, const void* base, const double* divergences, void* out) {
+  auto check = [&] {
+    check_dtype(dtype);
+    check_size(count, "count");
+    MG_REQUIRE(cols >= 1 && skipped >= 0 && skipped < cols, "%lld elements of a row of %lld are skipped", Long{skipped},
+               Long{cols});
+    if (count > 0) {
+      check_array(context, "fusion_scores", x, "x");
+      check_array(context, "fusion_scores", base, "base");
+      check_host("fusion_scores", divergences, "divergences");
+      check_array(context, "fusion_scores", out, "out");
+    }
+  };
+  return dispatch(check, &Table::fusion_scores, context, dtype, skipped, count, cols, x, base, divergences, out);
 }
 
 int32_t mg_magnitude_counts(mg_context* context, int32_t dtype, int64_t count, const void* x, const void* base,

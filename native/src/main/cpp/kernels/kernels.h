@@ -90,6 +90,20 @@ struct TaskLine {
   double lambda;
 };
 
+constexpr int32_t kFormulaModels = 32, kFormulaScalars = 2;
+constexpr int32_t kFormulaTile = 256;  // elements whose state is in use at once
+
+// Arrays of a formula; see mg_formula_merge.
+struct FormulaTile {
+  int32_t formula;  // its place in the list of formulas.inc
+  int32_t models;
+  const void* base;  // NULL: zeros
+  const void* const* in;
+  const double* parameters;  // scalars, then one for each model
+  uint64_t least;            // bits of a magnitude (F32, or F64 for MG_F64) that is selected
+  int64_t last;              // up to this element, also those equal to it
+};
+
 // One kernel, or an array of them over types in the order of mg_dtype, and over what else the name says.
 template <typename F>
 using One = F*;

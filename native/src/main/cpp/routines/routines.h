@@ -16,8 +16,9 @@
   X(assignment) X(assignment_batch) X(assignment_certify)                                          \
   X(apply_dense) X(apply_gather) X(weighted_sum) X(convert) X(nonfinite_count)                     \
   X(task_merge) X(dot_products) X(bandwidth)                                                       \
-  X(np_create) X(np_theta) X(np_step) X(np_state) X(np_load) X(np_resume)                           \
-  X(magnitude_counts) X(magnitude_find) X(ranked_drop)
+  X(np_create) X(np_theta) X(np_step) X(np_state) X(np_load) X(np_resume)                          \
+  X(magnitude_counts) X(magnitude_find) X(ranked_drop)                                             \
+  X(formula_merge) X(formula_sums) X(row_divergences) X(fusion_scores)
 
 namespace merganser {
 

@@ -38,6 +38,13 @@ void ties(mg_context* context, int32_t dtype, int64_t count, const Models& model
                      models.out.data()));
 }
 
+// SCE: three models over the first one, all elements.
+void sce(mg_context* context, int32_t dtype, int64_t count, const Models& models) {
+  const double parameters[] = {0, 0, 0.2, 0.3, 0.5};
+  must(mg_formula_merge(context, dtype, MG_FORMULA_SCE, 0, count, 3, models.in[0], models.in.data() + 1, parameters,
+                        nullptr, models.out.data()));
+}
+
 void merging(Bench& bench, const char* name, int32_t dtype, Merging run) {
   const int64_t period = bench.size(int64_t{1} << 20, 1 << 10), count = period * bench.size(64, 3);
   Timing& timing = bench.add(std::string(name) + " " + type_name(dtype), "4 x " + count_text(count));
@@ -53,6 +60,7 @@ void merges(Bench& bench) {
   for (int32_t dtype : {MG_F32, MG_BF16}) {
     merging(bench, "weighted_sum", dtype, sum_models);
     merging(bench, "task_merge (TIES)", dtype, ties);
+    merging(bench, "formula_merge (SCE)", dtype, sce);
   }
 }
 

@@ -41,12 +41,15 @@ struct Listed {
 
 const std::vector<Listed>& listed();
 
-// Oracles of merging, in listed_merge.cpp and listed_np.cpp.
+// Oracles of merging, in listed_merge.cpp, listed_formula.cpp and listed_np.cpp.
 Outcome listed_task_merge(mg_context* context, const Input& input, bool with_oracle);
 Outcome listed_magnitude_counts(mg_context* context, const Input& input, bool with_oracle);
 Outcome listed_magnitude_find(mg_context* context, const Input& input, bool with_oracle);
 Outcome listed_ranked_drop(mg_context* context, const Input& input, bool with_oracle);
 Outcome listed_dot_products(mg_context* context, const Input& input, bool with_oracle);
+Outcome listed_formula_merge(mg_context* context, const Input& input, bool with_oracle);
+Outcome listed_formula_sums(mg_context* context, const Input& input, bool with_oracle);
+Outcome listed_fusion_scores(mg_context* context, const Input& input, bool with_oracle);
 Outcome listed_bandwidth(mg_context* context, const Input& input, bool with_oracle);
 Outcome listed_np(mg_context* context, const Input& input, bool with_oracle);
 

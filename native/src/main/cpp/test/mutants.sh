@@ -31,6 +31,8 @@ tests_of() {
     types.cuh) echo fake_listed_convert fake_listed_weighted_sum fake_listed_apply_gather ;;
     copy.* | arena.* | blocks.* | device.cpp) echo fake_streams fake_runtime fake_counts fake_copies fake_listed_convert fake_faults_convert ;;
     task*) echo fake_listed_task_merge fake_task fake_faults_task ;;
+    formula*) echo fake_listed_formula fake_formulas fake_faults_formula ;;
+    fusion*) echo fake_listed_row_divergences fake_listed_fusion_scores fake_faults_fusion fake_faults_row_div ;;
     weighted*) echo fake_listed_weighted_sum fake_weighted_sums fake_faults_weighted_sum ;;
     magnitude*) echo fake_listed_magnitude fake_magnitudes fake_faults_magnitude ;;
     *)

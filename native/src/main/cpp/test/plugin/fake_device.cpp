@@ -168,6 +168,20 @@ int32_t task_merge(mg_context* context, int32_t dtype, int64_t first, int64_t co
                                  tasks, elect, normalise, lambda, behind(out));
 }
 
+int32_t formula_merge(mg_context* context, int32_t dtype, int32_t formula, int64_t first, int64_t count, int32_t models,
+                      const void* base, const void* const* in, const double* parameters, const mg_threshold* selected,
+                      void* out) {
+  return library.cpu->formula_merge(context, dtype, formula, first, count, models, behind(base),
+                                    all_behind(in, models).data(), parameters, selected, behind(out));
+}
+
+int32_t formula_sums(mg_context* context, int32_t dtype, int32_t sum, int64_t first, int64_t count, int32_t models,
+                     const void* base, const void* const* in, const double* parameters, const mg_threshold* selected,
+                     double* sums) {
+  return library.cpu->formula_sums(context, dtype, sum, first, count, models, behind(base),
+                                   all_behind(in, models).data(), parameters, selected, sums);
+}
+
 int32_t bandwidth(mg_context* context, int64_t bytes, int32_t reads, const void* const* in, int32_t writes,
                void* const* out) {
   return library.cpu->bandwidth(context, bytes, reads, all_behind(in, reads).data(), writes,
@@ -254,6 +268,8 @@ extern "C" __attribute__((visibility("default"))) const char* mg_fill_table(cons
   table->moments_update = &moments_update;
   table->weighted_sum = &weighted_sum;
   table->task_merge = &task_merge;
+  table->formula_merge = &formula_merge;
+  table->formula_sums = &formula_sums;
   table->bandwidth = &bandwidth;
   table->np_create = &np_create;
   table->np_theta = &np_theta;

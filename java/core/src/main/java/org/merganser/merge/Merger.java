@@ -43,6 +43,10 @@ public interface Merger extends Method {
   record Needs(boolean objective, boolean base, int fewest, int most) {
     static final Needs MODELS = new Needs(false, false, 1, Integer.MAX_VALUE);
 
+    private static String counted(int models) {
+      return models == 1 ? "1 model" : models + " models";
+    }
+
     private String text() {
       List<String> parts = new ArrayList<>();
       if (objective) {
@@ -52,7 +56,7 @@ public interface Merger extends Method {
         parts.add("the base");
       }
       if (fewest > 1 || most == 1) {
-        parts.add(fewest == most ? fewest + " models" : fewest + " models or more");
+        parts.add(fewest == most ? counted(fewest) : counted(fewest) + " or more");
       }
       return String.join(", ", parts);
     }
@@ -71,8 +75,8 @@ public interface Merger extends Method {
                 + (fewest == most
                     ? ""
                     : most == Integer.MAX_VALUE ? "at least " : most + " or fewer, at least ")
-                + fewest
-                + " models, not "
+                + counted(fewest)
+                + ", not "
                 + models);
       }
       if (objective && problem.objective().isEmpty()) {

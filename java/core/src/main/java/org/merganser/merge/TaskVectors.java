@@ -19,6 +19,9 @@ final class TaskVectors {
   /** A base, and as many models as the kernel takes. */
   static final Needs NEEDS = needs(1);
 
+  /** A base and one model. */
+  static final Needs ONE = new Needs(false, true, 1, 1);
+
   private static final double[] DIFFERENCE = {1, -1};
 
   private TaskVectors() {}

@@ -147,6 +147,64 @@ class MergekitParityTest {
         "c");
   }
 
+  @Test
+  void nearSwap() throws IOException {
+    NearSwapMerger merger = NearSwapMerger.of(new NearSwapMerger.Options(.01));
+    compare("nearswap", merger, ELEMENTWISE, true, "a");
+  }
+
+  @Test
+  void ram() throws IOException {
+    RamMerger ram = RamMerger.of(RamMerger.Options.defaults());
+    compare("ram", ram, ELEMENTWISE, true, "a", "b", "c");
+    RamPlusMerger plus = RamPlusMerger.of(RamPlusMerger.Options.defaults());
+    compare("ramplus-tl", plus, ELEMENTWISE, true, "a", "b", "c");
+  }
+
+  @Test
+  void sce() throws IOException {
+    SceMerger.Options options = SceMerger.Options.defaults();
+    compare("sce", SceMerger.of(options), NORMS, true, "a", "b", "c");
+    SceMerger selecting = SceMerger.of(options.withSelectTopk(.4));
+    compare("sce-topk", selecting, NORMS, true, "a", "b", "c");
+  }
+
+  @Test
+  void arceeFusion() throws IOException {
+    compare("arcee-fusion", new ArceeFusionMerger(), ELEMENTWISE, true, "b");
+  }
+
+  /** Layers 0 and 1 of a, then 1 and 2 of b, whose output projections are halved. */
+  @Test
+  void passthrough() throws IOException {
+    TensorMerger merger =
+        TensorMerger.perTensor(
+            name ->
+                PassthroughMerger.of(
+                    PassthroughMerger.Options.defaults()
+                        .withScale(name.contains("o_proj") ? .5 : 1)));
+    try (Checkpoint wanted = open("expected/passthrough-stack");
+        Checkpoint a = open("models/a");
+        Checkpoint b = open("models/b")) {
+      Checkpoint scaled = merger.merge(MergeProblem.of(b), WS);
+      int compared = 0;
+      for (String name : wanted.tensors().keySet()) {
+        Matcher layer = Pattern.compile("layers\\.(\\d)\\.").matcher(name);
+        if (layer.find()) {
+          int at = Integer.parseInt(layer.group(1));
+          Checkpoint from = at < 2 ? a : scaled;
+          String source = layer.replaceFirst("layers." + (at < 2 ? at : at - 1) + ".");
+          try (Tensor found = from.read(source, WS);
+              Tensor right = wanted.read(name, WS)) {
+            Close.bitwise(name, found, right);
+          }
+          compared++;
+        }
+      }
+      assertThat(compared).isEqualTo(36);
+    }
+  }
+
   private static void compare(
       String expected, TensorMerger merger, double tolerance, boolean base, String... names)
       throws IOException {

@@ -436,6 +436,89 @@ public static native int mg_dot_products(mg_context context, int dtype, @Cast("i
                            DoubleBuffer sums);
 public static native int mg_dot_products(mg_context context, int dtype, @Cast("int64_t") long count, @Const Pointer x, @Const Pointer y,
                            double[] sums);
+// Targeting ../mg_threshold.java
+
+
+
+/* Formulas of mergers over the differences d_k = x_k - b of N models to a base, element by element, with parameters
+ * p[0], p[1] and one number w_k = p[2 + k] for each model. In F32, in F64 for MG_F64.
+ *   NEARSWAP       out = w x_0 + (1 - w) b, w = min(p[0] / max(|x_0 - b|, 1e-6), 1)
+ *   MAGMAX         out = b + p[0] d, the d_k of largest magnitude, of equal ones the last
+ *   RAM            d_k with |d_k| > p[0] are active: out = b + w_k d_k of one alone, b + the mean of several, or b
+ *   VARIANCE       out = sum_k (d_k - mean)^2 / N, exactly 0 of equal ones
+ *   SCE            out = b + sum_A w_k d_k / max(sum_A w_k, 1e-6), over the d_k that have the sign of sum_k d_k, 0
+ *                  counting as +; zeros have none
+ *   SCE_SELECTED   SCE where the VARIANCE is selected, else b
+ *   CONSENSUS      out = b + p[0] s, s = sum_k d_k, where |d_k| >= w_k |s - d_k| for p[1] models or more, else b
+ *   EMR            u = s max |d_k| over the d_k of sign s, s = + where sum_k d_k > 0, else -; out = b + p[1] u where
+ *                  d of model p[0] has that sign, else b
+ *   WHERE          out = x_0 where x_1 >= 0 is selected, else b; of two arrays
+ * `selected` NULL selects all, and is ignored by the other formulas. Where b is the result of sums it loses the sign of
+ * -0. The arrays may be a part of a tensor, from its element `first` on. `base` NULL is 0. `out` may be one of the inputs.
+ * NaN results are the positive quiet NaN without payload. */
+/** enum mg_formula */
+public static final int
+  MG_FORMULA_NEARSWAP = 0,
+  MG_FORMULA_MAGMAX = 1,
+  MG_FORMULA_RAM = 2,
+  MG_FORMULA_VARIANCE = 3,
+  MG_FORMULA_SCE = 4,
+  MG_FORMULA_SCE_SELECTED = 5,
+  MG_FORMULA_CONSENSUS = 6,
+  MG_FORMULA_EMR = 7,
+  MG_FORMULA_WHERE = 8;
+
+public static native int mg_formula_merge(mg_context context, int dtype, int formula, @Cast("int64_t") long first, @Cast("int64_t") long count,
+                                int models, @Const Pointer base, @Cast("const void*const*") PointerPointer in, @Const DoublePointer parameters,
+                                @Const mg_threshold selected, Pointer out);
+public static native int mg_formula_merge(mg_context context, int dtype, int formula, @Cast("int64_t") long first, @Cast("int64_t") long count,
+                                int models, @Const Pointer base, @Cast("const void*const*") @ByPtrPtr Pointer in, @Const DoublePointer parameters,
+                                @Const mg_threshold selected, Pointer out);
+public static native int mg_formula_merge(mg_context context, int dtype, int formula, @Cast("int64_t") long first, @Cast("int64_t") long count,
+                                int models, @Const Pointer base, @Cast("const void*const*") @ByPtrPtr Pointer in, @Const DoubleBuffer parameters,
+                                @Const mg_threshold selected, Pointer out);
+public static native int mg_formula_merge(mg_context context, int dtype, int formula, @Cast("int64_t") long first, @Cast("int64_t") long count,
+                                int models, @Const Pointer base, @Cast("const void*const*") @ByPtrPtr Pointer in, @Const double[] parameters,
+                                @Const mg_threshold selected, Pointer out);
+
+/* Sums over elements in F64, in an order that depends on `count` only; values of a model after those of the one before.
+ *   ACTIVE     how many d_k of a model with |d_k| > p[0] are active in another one as well; how many in it alone
+ *   SQUARES    d_k^2 where the VARIANCE is selected
+ *   AGREEMENT  |d_k|; |u| of EMR where d_k has its sign */
+/** enum mg_formula_sum */
+public static final int MG_FORMULA_ACTIVE = 0, MG_FORMULA_SQUARES = 1, MG_FORMULA_AGREEMENT = 2;
+
+public static native int mg_formula_sums(mg_context context, int dtype, int sum, @Cast("int64_t") long first, @Cast("int64_t") long count,
+                               int models, @Const Pointer base, @Cast("const void*const*") PointerPointer in, @Const DoublePointer parameters,
+                               @Const mg_threshold selected, DoublePointer sums);
+public static native int mg_formula_sums(mg_context context, int dtype, int sum, @Cast("int64_t") long first, @Cast("int64_t") long count,
+                               int models, @Const Pointer base, @Cast("const void*const*") @ByPtrPtr Pointer in, @Const DoublePointer parameters,
+                               @Const mg_threshold selected, DoublePointer sums);
+public static native int mg_formula_sums(mg_context context, int dtype, int sum, @Cast("int64_t") long first, @Cast("int64_t") long count,
+                               int models, @Const Pointer base, @Cast("const void*const*") @ByPtrPtr Pointer in, @Const DoubleBuffer parameters,
+                               @Const mg_threshold selected, DoubleBuffer sums);
+public static native int mg_formula_sums(mg_context context, int dtype, int sum, @Cast("int64_t") long first, @Cast("int64_t") long count,
+                               int models, @Const Pointer base, @Cast("const void*const*") @ByPtrPtr Pointer in, @Const double[] parameters,
+                               @Const mg_threshold selected, double[] sums);
+
+/* out[i] = sum_j p ln(p / q) in F64, p and q the softmax of row i of x and of base, plus 1e-8: how much the rows differ,
+ * up to a constant. Of finite numbers; `out` lies on the host. */
+public static native int mg_row_divergences(mg_context context, int dtype, @Cast("int64_t") long rows, @Cast("int64_t") long cols, @Const Pointer x,
+                                  @Const Pointer base, DoublePointer out);
+public static native int mg_row_divergences(mg_context context, int dtype, @Cast("int64_t") long rows, @Cast("int64_t") long cols, @Const Pointer x,
+                                  @Const Pointer base, DoubleBuffer out);
+public static native int mg_row_divergences(mg_context context, int dtype, @Cast("int64_t") long rows, @Cast("int64_t") long cols, @Const Pointer x,
+                                  @Const Pointer base, double[] out);
+
+/* out = |x - base| times the divergence of the element's row, in F32, in F64 for MG_F64. The arrays are `count` elements
+ * of a matrix with rows of `cols`, from element `skipped` of the first of the rows that `divergences`, on the host, has
+ * numbers for. */
+public static native int mg_fusion_scores(mg_context context, int dtype, @Cast("int64_t") long skipped, @Cast("int64_t") long count, @Cast("int64_t") long cols,
+                                @Const Pointer x, @Const Pointer base, @Const DoublePointer divergences, Pointer out);
+public static native int mg_fusion_scores(mg_context context, int dtype, @Cast("int64_t") long skipped, @Cast("int64_t") long count, @Cast("int64_t") long cols,
+                                @Const Pointer x, @Const Pointer base, @Const DoubleBuffer divergences, Pointer out);
+public static native int mg_fusion_scores(mg_context context, int dtype, @Cast("int64_t") long skipped, @Cast("int64_t") long count, @Cast("int64_t") long cols,
+                                @Const Pointer x, @Const Pointer base, @Const double[] divergences, Pointer out);
 
 /* ---- NP Merge ----------------------------------------------------------------------------------------- */
 

@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.merganser.internal.kernel;
 
+import org.bytedeco.javacpp.DoublePointer;
 import org.bytedeco.javacpp.Loader;
 import org.merganser.natives.global.merganser;
 import org.merganser.natives.mg_ranked_drop_options;
 import org.merganser.natives.mg_task;
+import org.merganser.natives.mg_threshold;
 
 /** Merge arithmetic over arrays of one type: sums, task vectors, magnitudes. */
 public final class MergeKernels {
   private static final long TASK_BYTES = Loader.sizeof(mg_task.class);
+  private static final long THRESHOLD_BYTES = Loader.sizeof(mg_threshold.class);
 
   private static final long DROP_BYTES = Loader.sizeof(mg_ranked_drop_options.class);
 
@@ -119,6 +122,145 @@ public final class MergeKernels {
           merganser.mg_dot_products(call.context(), dtype, count, call.in(x), call.in(y), sums));
     }
     return sums;
+  }
+
+  /** The constants of {@code mg_formula}, in its order. */
+  public enum Formula {
+    NEARSWAP,
+    MAGMAX,
+    RAM,
+    VARIANCE,
+    SCE,
+    SCE_SELECTED,
+    CONSENSUS,
+    EMR,
+    WHERE
+  }
+
+  /** The constants of {@code mg_formula_sum}, in its order. */
+  public enum FormulaSum {
+    ACTIVE(2),
+    SQUARES(1),
+    AGREEMENT(2);
+
+    private final int values;
+
+    FormulaSum(int values) {
+      this.values = values;
+    }
+  }
+
+  /**
+   * @param base null for 0
+   * @param parameters two numbers, then one for each model
+   * @param selected null for all
+   */
+  public void formula(
+      Formula formula,
+      int dtype,
+      long first,
+      long count,
+      Block base,
+      Block[] in,
+      double[] parameters,
+      Threshold selected,
+      Block out) {
+    Kernels.requireLength("parameters", parameters.length, in.length + 2);
+    try (Call call = context.enter()) {
+      call.check(
+          merganser.mg_formula_merge(
+              call.context(),
+              dtype,
+              formula.ordinal(),
+              first,
+              count,
+              in.length,
+              call.in(base),
+              call.ins(in),
+              call.list(parameters),
+              threshold(call, selected),
+              call.out(out)));
+    }
+  }
+
+  /** The values of a model after those of the one before; arguments as of {@link #formula}. */
+  public double[] formulaSums(
+      FormulaSum sum,
+      int dtype,
+      long first,
+      long count,
+      Block base,
+      Block[] in,
+      double[] parameters,
+      Threshold selected) {
+    Kernels.requireLength("parameters", parameters.length, in.length + 2);
+    double[] sums = new double[in.length * sum.values];
+    try (Call call = context.enter()) {
+      DoublePointer list = call.list(sums);
+      call.check(
+          merganser.mg_formula_sums(
+              call.context(),
+              dtype,
+              sum.ordinal(),
+              first,
+              count,
+              in.length,
+              call.in(base),
+              call.ins(in),
+              call.list(parameters),
+              threshold(call, selected),
+              list));
+      list.get(sums);
+    }
+    return sums;
+  }
+
+  private static mg_threshold threshold(Call call, Threshold selected) {
+    return selected == null
+        ? null
+        : new mg_threshold(call.room(THRESHOLD_BYTES))
+            .threshold(selected.value())
+            .last(selected.last());
+  }
+
+  /** How much the softmax of each row differs from that of the base's. */
+  public double[] rowDivergences(int dtype, long rows, long cols, Block x, Block base) {
+    double[] divergences = new double[Math.toIntExact(rows)];
+    try (Call call = context.enter()) {
+      call.check(
+          merganser.mg_row_divergences(
+              call.context(), dtype, rows, cols, call.in(x), call.in(base), divergences));
+    }
+    return divergences;
+  }
+
+  /**
+   * {@code |x - base|} times the divergence of the row.
+   *
+   * @param skipped elements of the first row of {@code divergences} before the arrays
+   */
+  public void fusionScores(
+      int dtype,
+      long skipped,
+      long count,
+      long cols,
+      Block x,
+      Block base,
+      double[] divergences,
+      Block out) {
+    try (Call call = context.enter()) {
+      call.check(
+          merganser.mg_fusion_scores(
+              call.context(),
+              dtype,
+              skipped,
+              count,
+              cols,
+              call.in(x),
+              call.in(base),
+              divergences,
+              call.out(out)));
+    }
   }
 
   /** Writes the XOR of all {@code in} to every {@code out}: the measure of memory. */

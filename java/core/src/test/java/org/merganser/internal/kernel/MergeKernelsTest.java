@@ -13,6 +13,8 @@ import org.junit.jupiter.api.Test;
 import org.merganser.compute.Memory;
 import org.merganser.compute.Workspace;
 import org.merganser.error.NumericalException;
+import org.merganser.internal.kernel.MergeKernels.Formula;
+import org.merganser.internal.kernel.MergeKernels.FormulaSum;
 import org.merganser.internal.kernel.MergeKernels.Mix;
 import org.merganser.internal.kernel.MergeKernels.Task;
 import org.merganser.internal.kernel.MergeKernels.Threshold;
@@ -218,6 +220,59 @@ class MergeKernelsTest {
       b.putLong(8, 0x00ffL);
       merge.bandwidth(64, new Block[] {Block.of(a), Block.of(b)}, new Block[] {Block.of(out)});
       assertThat(out.getLong(8)).isEqualTo(0x1234L ^ 0x00ffL);
+    }
+  }
+
+  @Test
+  void formulasTakeTheirArgumentsInPlace() {
+    try (Memory base = memory(new float[] {1, 1, 1, 1});
+        Memory a = memory(new float[] {2, 0, 1, 1});
+        Memory b = memory(new float[] {1, 4, 3, 1});
+        Memory out = memory(new float[4])) {
+      Block[] both = {Block.of(a), Block.of(b)};
+      double[] ram = {.5, 0, 2, 3};
+      merge.formula(Formula.RAM, F32, 0, 4, Block.of(base), both, ram, null, Block.of(out));
+      assertThat(floats(out, 4)).containsExactly(3, 2, 7, 1);
+      double[] counts =
+          merge.formulaSums(FormulaSum.ACTIVE, F32, 0, 4, Block.of(base), both, ram, null);
+      assertThat(counts).containsExactly(1, 1, 1, 1);
+      // The variances are 1/4, 4, 1 and 0; of equal ones those up to an index.
+      double[] none = new double[4];
+      merge.formula(Formula.VARIANCE, F32, 0, 4, Block.of(base), both, none, null, Block.of(out));
+      assertThat(floats(out, 4)).containsExactly(.25f, 4, 1, 0);
+      double[] squares =
+          merge.formulaSums(
+              FormulaSum.SQUARES, F32, 7, 4, Block.of(base), both, none, new Threshold(1, 9));
+      assertThat(squares).containsExactly(1, 9 + 4);
+      squares =
+          merge.formulaSums(
+              FormulaSum.SQUARES, F32, 8, 4, Block.of(base), both, none, new Threshold(1, 9));
+      assertThat(squares).containsExactly(1, 9);
+      // Without a base, 0.
+      merge.formula(
+          Formula.MAGMAX, F32, 0, 4, null, both, new double[] {2, 0, 0, 0}, null, Block.of(out));
+      assertThat(floats(out, 4)).containsExactly(4, 8, 6, 2);
+    }
+  }
+
+  @Test
+  void scoresTakeTheDivergencesOfTheirRows() {
+    try (Memory x = memory(new float[] {0, 1, 2, 0, 0, 0});
+        Memory base = memory(new float[] {0, 0, 0, 1, 1, 1});
+        Memory out = memory(new float[5])) {
+      double[] found = merge.rowDivergences(F32, 2, 3, Block.of(x), Block.of(base));
+      double sum = 1 + Math.E + Math.E * Math.E;
+      double expected = 0;
+      for (int i = 0; i < 3; i++) {
+        double p = Math.exp(i) / sum;
+        expected += p * Math.log(3 * p);
+      }
+      assertThat(found[0]).isCloseTo(expected, within(1e-7));
+      assertThat(found[1]).isCloseTo(0, within(1e-15));
+      double[] divergences = {10, 100};
+      merge.fusionScores(F32, 1, 5, 3, Block.of(x), Block.of(base), divergences, Block.of(out));
+      // One element is skipped, but the arrays begin where they do.
+      assertThat(floats(out, 5)).containsExactly(0, 10, 200, 100, 100);
     }
   }
 
