@@ -186,7 +186,7 @@ __global__ void __launch_bounds__(kThreads)
     const int64_t end = (s + 1) * slab < cols ? (s + 1) * slab : cols;
     float least = none;
 #pragma unroll 4
-    for (int64_t j = s * slab + threadIdx.x; j < end; j += blockDim.x) {
+    for (int64_t j = s * slab + threadIdx.x; j < end; j += 32 * warps) {
       const float h = narrow_reduced(c[j], v[j], scale);
       if (h < least) least = h;
     }
@@ -263,7 +263,7 @@ __global__ void __launch_bounds__(kThreads)
   const int64_t own = columns[part.first + blockIdx.x];
   double mine = -infinity();
   bool wrong = false;
-#pragma unroll 4
+#pragma unroll 2
   for (int64_t j = threadIdx.x; j < cols; j += blockDim.x) {
     const double cost = c[j], now = excess(dual, v[j], cost);
     if (now > mine && j != own) mine = now;

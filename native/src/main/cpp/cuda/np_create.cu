@@ -41,6 +41,7 @@ struct Distance {
     float zero[kCount], each[kCount];
     const void* const* x = np.x + np.models * slot;
     load_floats<T, kCount>(x[0], i, zero);
+#pragma unroll 1
     for (int32_t k = 1; k < np.models; ++k) {
       load_floats<T, kCount>(x[k], i, each);
 #pragma unroll

@@ -19,7 +19,7 @@ tests_of() {
   local routine
   case $1 in
     matrix.cu | solver.cpp | dense.cpp | polar*)
-      echo fake_listed_polar fake_polar fake_listed_cca_map fake_cca fake_faults_polar fake_faults_cca_map ;;
+      echo fake_cca_fails fake_listed_polar fake_polar fake_listed_cca_map fake_cca fake_faults_polar fake_faults_cca_map ;;
     blas.cpp) echo fake_listed_gemm fake_gemm fake_faults_gemm fake_listed_cca_map fake_cca fake_listed_apply_dense ;;
     cca*) echo fake_listed_cca_map fake_cca fake_faults_cca_map ;;
     moments*) echo fake_listed_moments_series fake_listed_moments_block fake_moments fake_faults_moments ;;
