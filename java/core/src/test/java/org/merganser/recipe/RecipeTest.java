@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -22,6 +23,7 @@ import org.merganser.io.Checkpoint;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.io.Safetensors;
 import org.merganser.io.ShardedWriter;
+import org.merganser.io.ShardedWriter.Existing;
 import org.merganser.linalg.Tensor;
 import org.merganser.merge.MergeProblem;
 import org.merganser.merge.TiesMerger;
@@ -229,6 +231,45 @@ class RecipeTest {
           .isInstanceOf(IncompatibleModelsException.class)
           .hasMessageStartingWith("slices cannot be joined:")
           .hasMessageContaining("model.norm is in two slices");
+    }
+  }
+
+  @Test
+  void aFolderIsNotReplacedWhereAnInputIsALinkToIt() throws IOException {
+    write("a", 1);
+    Path model = Files.createDirectories(folder.resolve("model"));
+    Path out = Files.createDirectories(folder.resolve("out"));
+    Path shard = Files.move(Path.of(path("a")), out.resolve("model.safetensors"));
+    Files.createSymbolicLink(model.resolve("model.safetensors"), shard);
+    Recipe recipe = Recipe.of("linear", Input.of(model.toString()).with("weight", 1));
+    ShardedWriter.Options force = ShardedWriter.Options.defaults().withExisting(Existing.REPLACE);
+    try (Workspace ws = Workspace.open();
+        MergeJob job = MergeJob.open(recipe, MergeJob.Options.defaults(), ws)) {
+      assertThatThrownBy(() -> job.write(out, 1 << 20, force, ws))
+          .isInstanceOf(IOException.class)
+          .hasMessageContaining("is read there");
+    }
+    assertThat(shard).exists();
+  }
+
+  @Test
+  void whatIsResumedHasTheSameFilesBesideWeights() throws IOException {
+    write("a", 1);
+    Path model = Files.createDirectories(folder.resolve("model"));
+    Files.move(Path.of(path("a")), model.resolve("model.safetensors"));
+    Recipe recipe = Recipe.of("linear", Input.of(model.toString()).with("weight", 1));
+    String none = identity(recipe);
+    assertThat(identity(recipe)).isEqualTo(none);
+    Files.writeString(model.resolve("config.json"), "{}");
+    String some = identity(recipe);
+    Files.writeString(model.resolve("config.json"), "{ }");
+    assertThat(List.of(none, some)).doesNotHaveDuplicates().doesNotContain(identity(recipe));
+  }
+
+  private static String identity(Recipe recipe) throws IOException {
+    try (Workspace ws = Workspace.open();
+        MergeJob job = MergeJob.open(recipe, MergeJob.Options.defaults(), ws)) {
+      return Provenance.identity(job);
     }
   }
 
