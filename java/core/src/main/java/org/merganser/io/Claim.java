@@ -8,6 +8,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.atomic.AtomicBoolean;
+import org.merganser.internal.io.Uninterrupted;
 import org.merganser.io.ShardedWriter.Existing;
 
 /** Decides whether a job may write to a folder, and makes it the job's. */
@@ -59,7 +60,7 @@ record Claim(OutputFolder folder, ShardPlan plan, WriteJob job, ShardedWriter.Op
               + " holds while several processes write to it; empty it first");
     }
     requireRoom(folder.modelBytes());
-    folder.clear();
+    Uninterrupted.run(folder::clear);
     folder.create(job);
   }
 
@@ -75,10 +76,26 @@ record Claim(OutputFolder folder, ShardPlan plan, WriteJob job, ShardedWriter.Op
       }
       missing += shard.bytes();
       if (Files.exists(journal) && freed == 0) {
-        missing -= ShardJournal.read(journal, shard.pieces()).pieces() * Pieces.BYTES;
+        missing -= written(shard, ShardJournal.read(journal, shard.pieces()));
       }
     }
     folder.requireRoom(Math.max(0, missing));
+  }
+
+  /** Bytes of the pieces that are there. */
+  private static long written(ShardPlan.Shard shard, ShardJournal journal) {
+    long bytes = 0;
+    int first = 0;
+    for (TensorInfo info : shard.tensors().values()) {
+      Pieces pieces = Pieces.of(info, Pieces.BYTES);
+      for (int piece = 0; piece < pieces.count(); piece++) {
+        if (journal.digest(first + piece) != null) {
+          bytes += info.dtype().bytes(pieces.end(piece) - pieces.begin(piece));
+        }
+      }
+      first += pieces.count();
+    }
+    return bytes;
   }
 
   /** Those of this process. */

@@ -12,6 +12,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
+import org.merganser.internal.Opened;
 import org.merganser.internal.io.PartialFile;
 
 /**
@@ -20,6 +21,8 @@ import org.merganser.internal.io.PartialFile;
  */
 final class OutputFolder {
   static final String STATE = "merganser.unfinished";
+
+  private static final String JOURNAL = ".journal";
 
   /** What is replaced. */
   private static final Pattern MODEL =
@@ -36,7 +39,7 @@ final class OutputFolder {
   }
 
   Path journal(String shard) {
-    return folder.resolve(STATE).resolve(shard + ".journal");
+    return folder.resolve(STATE).resolve(shard + JOURNAL);
   }
 
   private Path jobFile() {
@@ -151,8 +154,34 @@ final class OutputFolder {
     PartialFile.syncFolder(folder.resolve(STATE));
   }
 
-  /** Removes the model of before, or what is there of one; other files stay. */
+  /**
+   * Removes the model of before, or what is there of one; other files stay.
+   *
+   * @throws IOException when a process writes one of its shards; then nothing is removed
+   */
   void clear() throws IOException {
+    try (Opened held = new Opened()) {
+      for (Path journal : journals()) {
+        held.add(ShardJournal.hold(journal));
+      }
+      removeModel();
+    }
+  }
+
+  private List<Path> journals() throws IOException {
+    Path state = folder.resolve(STATE);
+    if (!Files.isDirectory(state, LinkOption.NOFOLLOW_LINKS)) {
+      return List.of();
+    }
+    try (Stream<Path> files = Files.list(state)) {
+      return files
+          .filter(file -> file.getFileName().toString().endsWith(JOURNAL))
+          .filter(file -> Files.isRegularFile(file, LinkOption.NOFOLLOW_LINKS))
+          .toList();
+    }
+  }
+
+  private void removeModel() throws IOException {
     Files.deleteIfExists(file(ShardIndex.FILE));
     for (Path file : model()) {
       Files.delete(file);

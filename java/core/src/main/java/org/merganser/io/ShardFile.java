@@ -47,7 +47,12 @@ final class ShardFile implements AutoCloseable {
             StandardOpenOption.READ,
             StandardOpenOption.WRITE,
             LinkOption.NOFOLLOW_LINKS);
-    write(header, 0);
+    try {
+      write(header, 0);
+    } catch (IOException | RuntimeException e) {
+      channel.close();
+      throw e;
+    }
   }
 
   static Path partial(Path target) {

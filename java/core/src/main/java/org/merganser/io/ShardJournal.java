@@ -8,11 +8,11 @@ import java.nio.channels.FileLock;
 import java.nio.channels.OverlappingFileLockException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.Arrays;
 import java.util.List;
-import java.util.Objects;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
@@ -46,7 +46,7 @@ final class ShardJournal implements AutoCloseable {
             path, StandardOpenOption.CREATE, StandardOpenOption.WRITE, StandardOpenOption.READ);
     try {
       lock();
-      read(Files.readString(path, StandardCharsets.ISO_8859_1));
+      read(text());
       channel.truncate(at);
     } catch (IOException | RuntimeException e) {
       channel.close();
@@ -54,7 +54,41 @@ final class ShardJournal implements AutoCloseable {
     }
   }
 
-  /** Reads it without being its writer. */
+  /** Through the locked channel: to open the file again and close it would free the lock. */
+  private String text() throws IOException {
+    ByteBuffer bytes = ByteBuffer.allocate(Math.toIntExact(channel.size()));
+    while (bytes.hasRemaining() && channel.read(bytes, bytes.position()) >= 0) {
+      continue;
+    }
+    return new String(bytes.array(), 0, bytes.position(), StandardCharsets.ISO_8859_1);
+  }
+
+  /**
+   * Keeps others from writing the shard until the returned journal is closed; what it says does not
+   * count.
+   *
+   * @throws IOException when somebody writes it
+   */
+  static ShardJournal hold(Path path) throws IOException {
+    FileChannel channel =
+        FileChannel.open(path, StandardOpenOption.WRITE, LinkOption.NOFOLLOW_LINKS);
+    try {
+      ShardJournal journal = new ShardJournal(path, channel);
+      journal.lock();
+      return journal;
+    } catch (IOException | RuntimeException e) {
+      channel.close();
+      throw e;
+    }
+  }
+
+  private ShardJournal(Path path, FileChannel channel) {
+    this.path = path;
+    this.digests = new String[0];
+    this.channel = channel;
+  }
+
+  /** Reads it without being its writer, in a process that is not its writer either. */
   static ShardJournal read(Path path, int pieces) throws IOException {
     return new ShardJournal(Files.readString(path, StandardCharsets.ISO_8859_1), path, pieces);
   }
@@ -103,11 +137,6 @@ final class ShardJournal implements AutoCloseable {
   /** Digest of a piece, or null. */
   synchronized String digest(int piece) {
     return digests[piece];
-  }
-
-  /** How many pieces were written. */
-  synchronized long pieces() {
-    return Arrays.stream(digests).filter(Objects::nonNull).count();
   }
 
   /** Those of some pieces, all of which were written. */

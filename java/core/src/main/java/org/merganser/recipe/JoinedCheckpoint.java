@@ -2,11 +2,13 @@
 package org.merganser.recipe;
 
 import java.io.IOException;
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.merganser.compute.Workspace;
+import org.merganser.error.IncompatibleModelsException;
 import org.merganser.io.Checkpoint;
 import org.merganser.io.CheckpointView;
 import org.merganser.io.TensorCost;
@@ -27,14 +29,18 @@ final class JoinedCheckpoint extends CheckpointView {
       return parts.get(0);
     }
     Map<String, TensorInfo> tensors = new LinkedHashMap<>();
+    List<String> twice = new ArrayList<>();
     for (Checkpoint part : parts) {
       part.tensors()
           .forEach(
               (name, info) -> {
                 if (tensors.put(name, info) != null) {
-                  throw new IllegalStateException("two parts have " + name);
+                  twice.add(name + " is in two slices");
                 }
               });
+    }
+    if (!twice.isEmpty()) {
+      throw new IncompatibleModelsException("slices cannot be joined", twice);
     }
     return new JoinedCheckpoint(tensors, parts);
   }

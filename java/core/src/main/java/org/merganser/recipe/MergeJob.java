@@ -19,6 +19,7 @@ import org.merganser.io.Checkpoint;
 import org.merganser.io.ModelDirectory;
 import org.merganser.io.ModelReference;
 import org.merganser.io.ModelStore;
+import org.merganser.io.Safetensors;
 import org.merganser.io.ShardPlan;
 import org.merganser.io.ShardedWriter;
 import org.merganser.io.TensorInfo;
@@ -209,9 +210,28 @@ public final class MergeJob implements AutoCloseable {
     return tensors.unties(donor());
   }
 
-  /** Files and folders that are read. */
-  public List<Path> inputs() {
-    return models.values().stream().map(ModelDirectory::path).toList();
+  /** Files and folders that are read: models, each of their files, what aligns them. */
+  public List<Path> inputs() throws IOException {
+    List<Path> inputs = new ArrayList<>();
+    for (ModelDirectory model : models.values()) {
+      inputs.add(model.path());
+      inputs.addAll(files(model));
+    }
+    recipe
+        .align()
+        .ifPresent(
+            align -> {
+              align.architecture().map(Path::of).ifPresent(inputs::add);
+              align.activations().stream().map(Path::of).forEach(inputs::add);
+            });
+    return inputs;
+  }
+
+  /** Those of a model, which may lie elsewhere: links to them are in its folder. */
+  static List<Path> files(ModelDirectory model) throws IOException {
+    List<Path> files = new ArrayList<>(Safetensors.files(model.path()));
+    model.sideFiles().forEach(name -> files.add(model.path().resolve(name)));
+    return files;
   }
 
   /** Layers of the result, where it has others than its models. */

@@ -15,6 +15,7 @@ import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Stream;
 import org.merganser.io.ModelDirectory;
 import org.merganser.io.Safetensors;
 import org.merganser.plan.Doctor;
@@ -99,18 +100,38 @@ final class Provenance {
     g.writeEndArray();
   }
 
-  /** Of a job that is resumed: the same recipe, and models whose files did not change. */
+  /**
+   * Of a job that is resumed: the same program and recipe, and models and what aligns them, whose
+   * files did not change.
+   */
   static String identity(MergeJob job) throws IOException {
     StringBuilder text = new StringBuilder(job.recipe().toJson());
-    text.append(job.options().mergekit());
+    text.append(job.options().mergekit()).append('\n').append(Doctor.version());
     for (ModelDirectory model : job.models().values()) {
-      for (Path file : Safetensors.files(model.path())) {
-        text.append('\n').append(file.getFileName()).append(' ').append(Files.size(file));
-        text.append(' ').append(Files.getLastModifiedTime(file).toMillis());
+      for (Path file : MergeJob.files(model)) {
+        file(text, file);
+      }
+    }
+    if (job.recipe().align().isPresent()) {
+      Recipe.Align align = job.recipe().align().get();
+      if (align.architecture().isPresent()) {
+        file(text, Path.of(align.architecture().get()));
+      }
+      for (String folder : align.activations()) {
+        try (Stream<Path> all = Files.walk(Path.of(folder))) {
+          for (Path file : all.filter(Files::isRegularFile).sorted().toList()) {
+            file(text, file);
+          }
+        }
       }
     }
     return HexFormat.of()
         .formatHex(sha256().digest(text.toString().getBytes(StandardCharsets.UTF_8)));
+  }
+
+  private static void file(StringBuilder text, Path file) throws IOException {
+    text.append('\n').append(file.getFileName()).append(' ').append(Files.size(file));
+    text.append(' ').append(Files.getLastModifiedTime(file).toMillis());
   }
 
   private static MessageDigest sha256() {

@@ -83,6 +83,7 @@ final class RecipeCompiler {
       }
       Optional<String> base = slice.base().or(recipe::base);
       requireBase(s, base);
+      requireEnd(s, base);
       List<RecipeMethod.Level> common =
           List.of(
               new RecipeMethod.Level(slicePlace(s) + ".parameters", slice.parameters()), global());
@@ -123,6 +124,20 @@ final class RecipeCompiler {
           "the base "
               + base.get()
               + " is not among the sources; list it with the layers that these are compared with");
+    }
+  }
+
+  /** A method of two that takes a base as one of them would ignore this one. */
+  private void requireEnd(int s, Optional<String> base) {
+    Slice slice = recipe.slices().get(s);
+    if (base.isPresent()
+        && !method.needs(true).base()
+        && method.needs(true).most() == 2
+        && slice.sources().stream().noneMatch(source -> source.model().equals(base.get()))) {
+      throw new RecipeException(
+          slicePlace(s) + ".sources",
+          "%s takes the base, %s, as the first of its two models, and it is not among the sources; list it with its layers, or take base_model out"
+              .formatted(recipe.method(), base.get()));
     }
   }
 

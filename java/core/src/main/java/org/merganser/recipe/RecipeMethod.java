@@ -52,11 +52,7 @@ final class RecipeMethod {
 
   private static final String TASK_VECTORS = "task-vectors";
 
-  /** One model as it is, or scaled: a sum of one. */
-  private static final String PASSTHROUGH = "passthrough";
-
   private final String name;
-  private final boolean passthrough;
   private final Catalogue.Entry<Merger> entry;
   private final boolean mergekit;
   private final Map<String, Settings.Entry> settings = new LinkedHashMap<>();
@@ -79,10 +75,7 @@ final class RecipeMethod {
     this.mergekit = mergekit;
     String id = SPELLINGS.getOrDefault(name, name.replace('_', '-'));
     boolean known = Catalogue.mergers().ids().contains(id);
-    this.passthrough = !known && name.equals(PASSTHROUGH);
-    if (passthrough) {
-      id = "linear";
-    } else if (!known || Catalogue.mergers().entry(id).method().needs().objective()) {
+    if (!known || Catalogue.mergers().entry(id).method().needs().objective()) {
       throw new RecipeException(
           "merge_method",
           "no method "
@@ -97,7 +90,7 @@ final class RecipeMethod {
 
   /** Names that a recipe may give. */
   private static Set<String> methods() {
-    Set<String> names = new TreeSet<>(Set.of(PASSTHROUGH));
+    Set<String> names = new TreeSet<>();
     for (Catalogue.Entry<Merger> each : Catalogue.mergers().entries()) {
       if (!each.method().needs().objective()) {
         names.add(each.id().equals("multi-slerp") ? "multislerp" : each.id().replace('-', '_'));
@@ -108,18 +101,16 @@ final class RecipeMethod {
 
   /** What it needs, with or without a base. */
   Merger.Needs needs(boolean base) {
-    return passthrough ? new Merger.Needs(false, false, 1, 1) : entry.method(initial(base)).needs();
+    return entry.method(initial(base)).needs();
   }
 
   String id() {
-    return passthrough ? PASSTHROUGH : entry.id();
+    return entry.id();
   }
 
   /** Settings that follow from the method's name, and from whether there is a base. */
   private String initial(boolean base) {
-    return passthrough
-        ? "normalise=as-given"
-        : base && settings.containsKey(TASK_VECTORS) ? TASK_VECTORS + "=true" : "";
+    return base && settings.containsKey(TASK_VECTORS) ? TASK_VECTORS + "=true" : "";
   }
 
   /** Refuses parameters that it does not have, or not for one model. */
@@ -151,9 +142,6 @@ final class RecipeMethod {
 
   private Set<String> names() {
     Set<String> names = new TreeSet<>();
-    if (passthrough) {
-      return Set.of("scale");
-    }
     for (Settings.Entry setting : settings.values()) {
       names.add(setting.name().equals("weights") ? "weight" : spelling(setting.name()));
     }
@@ -172,9 +160,6 @@ final class RecipeMethod {
   }
 
   private Optional<Settings.Entry> setting(String parameter) {
-    if (passthrough) {
-      return Optional.of(settings.get("weights")).filter(weights -> parameter.equals("scale"));
-    }
     String kebab = parameter.replace('_', '-');
     for (String candidate :
         List.of(
@@ -269,7 +254,7 @@ final class RecipeMethod {
   }
 
   private boolean isRequired(Settings.Entry setting) {
-    return !passthrough && REQUIRED.contains(setting.name());
+    return REQUIRED.contains(setting.name());
   }
 
   private Optional<Found> mergekit(Settings.Entry setting) {
@@ -303,7 +288,7 @@ final class RecipeMethod {
   private String checked(Settings.Entry setting, Found found) {
     if (!setting.varies()) {
       Found before = fixed.putIfAbsent(setting.name(), found);
-      if (before != null && !before.value().equals(found.value())) {
+      if (before != null && !text(setting, before).equals(text(setting, found))) {
         throw new RecipeException(
             found.place(),
             setting.name()
@@ -326,8 +311,13 @@ final class RecipeMethod {
     return text;
   }
 
-  private static String text(Settings.Entry setting, Found found) {
+  private String text(Settings.Entry setting, Found found) {
     Object value = found.value();
+    if (value instanceof Number number && !setting.constants().isEmpty()) {
+      // Truth values of mergekit are numbers, too.
+      double given = number.doubleValue();
+      value = given == 1 ? Boolean.TRUE : given == 0 ? Boolean.FALSE : value;
+    }
     if (value instanceof Double number
         && number == Math.rint(number)
         && Math.abs(number) < 1e15
@@ -336,6 +326,12 @@ final class RecipeMethod {
     }
     String text = String.valueOf(value);
     boolean truth = value instanceof Boolean && !setting.constants().contains(text);
-    return truth ? TRUTHS.getOrDefault(setting.name() + "=" + text, text) : text;
+    if (!truth) {
+      return text;
+    }
+    String other = MERGEKIT.getOrDefault(setting.name(), "");
+    return mergekit && value.equals(true) && setting.constants().contains(other)
+        ? other
+        : TRUTHS.getOrDefault(setting.name() + "=" + text, text);
   }
 }

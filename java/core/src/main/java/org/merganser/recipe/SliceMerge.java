@@ -94,12 +94,19 @@ final class SliceMerge {
   }
 
   Checkpoint merge(Workspace ws) throws IOException {
+    if (models.isEmpty()) {
+      // Nothing differs from the base.
+      return base.tensors();
+    }
     requireOneType();
     MergeProblem problem = MergeProblem.of(models.stream().map(RecipeSource::tensors).toList());
     problem = base == null ? problem : problem.withBase(base.tensors());
     try {
       method.needs(base != null).check(method.id(), problem);
       Map<String, Merger> methods = methods(problem.models().get(0));
+      if (methods.isEmpty()) {
+        throw new RecipeException(place, "there are no tensors to merge");
+      }
       Merger first = methods.values().iterator().next();
       // With equal settings the method is the same one, which may then see the whole model.
       boolean same = methods.values().stream().allMatch(other -> other == first);
@@ -177,6 +184,9 @@ final class SliceMerge {
 
   List<String> notes() {
     List<String> notes = new ArrayList<>();
+    if (models.isEmpty()) {
+      notes.add(place + ": the base is the only model, so the result is the base");
+    }
     if (base != null && !base.input().parameters().isEmpty()) {
       notes.add(
           base.place()

@@ -2,6 +2,7 @@
 package org.merganser.io;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.io.IOException;
 import java.nio.file.Files;
@@ -16,6 +17,8 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.merganser.compute.Workspace;
+import org.merganser.io.ShardedWriter.Existing;
+import org.merganser.io.ShardedWriter.Options;
 import org.merganser.testing.ChildJvm;
 import org.merganser.testing.RunsOnce;
 import org.merganser.testing.ShardedWriterProgram;
@@ -67,13 +70,35 @@ class ShardedWriterKillTest {
     assertThat(check(folder, wanted)).isEqualTo(wanted.size());
   }
 
+  @Test
+  void whatAProcessWritesIsLeftToIt() throws Exception {
+    Map<String, byte[]> wanted = undisturbed();
+    Path folder = temporary.resolve("out");
+    Process writer =
+        new ChildJvm().start(ShardedWriterProgram.class, folder + "", "1", "200", "0", "1");
+    assertThat(writer.inputReader().readLine()).isEqualTo("writing");
+    try (Workspace ws = Workspace.builder().threads(1).open()) {
+      ShardPlan plan =
+          ShardPlan.of(ShardedWriterProgram.model(ws), ShardedWriterProgram.SHARD_BYTES);
+      for (Existing existing : List.of(Existing.RESUME, Existing.REPLACE)) {
+        Options options = Options.defaults().withJob("test").withExisting(existing);
+        assertThatThrownBy(() -> ShardedWriter.open(plan, folder, options))
+            .isInstanceOf(IOException.class)
+            .hasMessageContaining("another process writes this shard");
+      }
+    }
+    assertThat(writer.waitFor(60, TimeUnit.SECONDS)).isTrue();
+    assertThat(writer.exitValue()).isZero();
+    assertThat(check(folder, wanted)).isEqualTo(wanted.size());
+  }
+
   private Map<String, byte[]> undisturbed() throws IOException {
     Path folder = temporary.resolve("plain");
     try (Workspace ws = Workspace.builder().threads(1).open()) {
       Checkpoint model = ShardedWriterProgram.model(ws);
       ShardPlan plan = ShardPlan.of(model, ShardedWriterProgram.SHARD_BYTES);
       try (ShardedWriter writer =
-          ShardedWriter.open(plan, folder, ShardedWriter.Options.defaults().withJob("test"))) {
+          ShardedWriter.open(plan, folder, Options.defaults().withJob("test"))) {
         writer.write(model, ws);
       }
     }

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -16,10 +17,13 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
+import org.merganser.error.IncompatibleModelsException;
 import org.merganser.error.RecipeException;
 import org.merganser.io.Checkpoint;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.io.Safetensors;
+import org.merganser.io.ShardedWriter;
+import org.merganser.io.ShardedWriter.Existing;
 import org.merganser.linalg.Tensor;
 import org.merganser.merge.MergeProblem;
 import org.merganser.merge.TiesMerger;
@@ -161,10 +165,112 @@ class RecipeTest {
         Recipe.of("linear", Slice.of(Input.of(path("a"), 0, 2), Input.of(path("b"), 0, 1)))
             .with("weight", 1),
         "slices[0].sources[1].layer_range: 1 layers, where the first source of the slice has 2");
+    refused(
+        Recipe.of("slerp", Slice.of(Input.of(path("a"), 0, 2), Input.of(path("b"), 0, 2)))
+            .withBase(path("c"))
+            .with("t", 0.5),
+        "slices[0].sources: slerp takes the base, " + path("c") + ", as the first");
     refused(Recipe.of("linear", Input.of("nowhere/x")), "models[0].model: no model");
     assertThatThrownBy(() -> Recipe.of("linear", new Input[0]))
         .isInstanceOf(RecipeException.class)
         .hasMessage("nothing to merge: give models, or slices");
+  }
+
+  @Test
+  void truthValuesMeanWhatTheyDoInMergekit() throws IOException {
+    write("a", 1);
+    write("base", 2);
+    Recipe recipe =
+        Recipe.of("dare_ties", Input.of(path("a")).with("weight", 1).with("density", 0.5))
+            .withBase(path("base"));
+    MergeJob.Options ours = MergeJob.Options.defaults();
+    assertThat(settings(recipe.with("rescale", true), ours)).contains("rescale=inv-density");
+    assertThat(settings(recipe, ours.withMergekit(true))).contains("rescale=l1");
+    for (Object truth : new Object[] {true, 1.0, 1}) {
+      assertThat(settings(recipe.with("rescale", truth), ours.withMergekit(true)))
+          .contains("rescale=l1");
+    }
+    assertThat(settings(recipe.with("rescale", 0), ours.withMergekit(true)))
+        .contains("rescale=none");
+    Recipe linear = Recipe.of("linear", Input.of(path("a")).with("weight", 3));
+    assertThat(settings(linear.with("normalize", 1.0), ours))
+        .isEqualTo(settings(linear.with("normalize", true), ours));
+    assertThat(settings(linear.with("normalize", 0.0), ours))
+        .isEqualTo(settings(linear.with("normalize", false), ours));
+    refused(linear.with("normalize", 0.5), "parameters.normalize: normalise must be");
+  }
+
+  private static String settings(Recipe recipe, MergeJob.Options options) throws IOException {
+    try (Workspace ws = Workspace.open();
+        MergeJob job = MergeJob.open(recipe, options, ws)) {
+      return job.settings().keySet().toString();
+    }
+  }
+
+  @Test
+  void aBaseAloneIsTheResult() throws IOException {
+    write("a", 1);
+    Recipe recipe = Recipe.of("ties", Input.of(path("a"))).withBase(path("a"));
+    try (Workspace ws = Workspace.open();
+        Checkpoint a = Safetensors.open(Path.of(path("a")));
+        MergeJob job = MergeJob.open(recipe, MergeJob.Options.defaults(), ws)) {
+      assertThat(job.result().tensors()).isEqualTo(a.tensors());
+      assertThat(values(job.result(), "model.norm", ws)).isEqualTo(values(a, "model.norm", ws));
+      assertThat(job.notes())
+          .contains("models: the base is the only model, so the result is the base");
+      assertThat(job.describe()).isNotEmpty();
+      job.write(folder.resolve("out"), 1 << 20, ShardedWriter.Options.defaults(), ws);
+    }
+  }
+
+  @Test
+  void slicesWithTheSameTensorsAreRefused() throws IOException {
+    write("a", 1);
+    try (Checkpoint a = Safetensors.open(Path.of(path("a")))) {
+      assertThatThrownBy(() -> JoinedCheckpoint.of(List.of(a, a)))
+          .isInstanceOf(IncompatibleModelsException.class)
+          .hasMessageStartingWith("slices cannot be joined:")
+          .hasMessageContaining("model.norm is in two slices");
+    }
+  }
+
+  @Test
+  void aFolderIsNotReplacedWhereAnInputIsALinkToIt() throws IOException {
+    write("a", 1);
+    Path model = Files.createDirectories(folder.resolve("model"));
+    Path out = Files.createDirectories(folder.resolve("out"));
+    Path shard = Files.move(Path.of(path("a")), out.resolve("model.safetensors"));
+    Files.createSymbolicLink(model.resolve("model.safetensors"), shard);
+    Recipe recipe = Recipe.of("linear", Input.of(model.toString()).with("weight", 1));
+    ShardedWriter.Options force = ShardedWriter.Options.defaults().withExisting(Existing.REPLACE);
+    try (Workspace ws = Workspace.open();
+        MergeJob job = MergeJob.open(recipe, MergeJob.Options.defaults(), ws)) {
+      assertThatThrownBy(() -> job.write(out, 1 << 20, force, ws))
+          .isInstanceOf(IOException.class)
+          .hasMessageContaining("is read there");
+    }
+    assertThat(shard).exists();
+  }
+
+  @Test
+  void whatIsResumedHasTheSameFilesBesideWeights() throws IOException {
+    write("a", 1);
+    Path model = Files.createDirectories(folder.resolve("model"));
+    Files.move(Path.of(path("a")), model.resolve("model.safetensors"));
+    Recipe recipe = Recipe.of("linear", Input.of(model.toString()).with("weight", 1));
+    String none = identity(recipe);
+    assertThat(identity(recipe)).isEqualTo(none);
+    Files.writeString(model.resolve("config.json"), "{}");
+    String some = identity(recipe);
+    Files.writeString(model.resolve("config.json"), "{ }");
+    assertThat(List.of(none, some)).doesNotHaveDuplicates().doesNotContain(identity(recipe));
+  }
+
+  private static String identity(Recipe recipe) throws IOException {
+    try (Workspace ws = Workspace.open();
+        MergeJob job = MergeJob.open(recipe, MergeJob.Options.defaults(), ws)) {
+      return Provenance.identity(job);
+    }
   }
 
   @Test
