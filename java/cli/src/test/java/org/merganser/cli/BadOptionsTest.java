@@ -70,8 +70,10 @@ class BadOptionsTest {
         "--method|permutation:gamma=1|permutation has no setting 'gamma'; it has kind",
         "--merger|linear:weights=1:x|linear: weights must be a number, not 'x'",
         "--merger|mean|no merger 'mean'; there are linear, slerp, task-arithmetic, ties,"
-            + " dare-linear, dare-ties, breadcrumbs, breadcrumbs-ties, model-stock, multi-slerp,"
-            + " karcher, np-merge",
+            + " dare-linear, dare-ties, della-linear, della, breadcrumbs, breadcrumbs-ties,"
+            + " model-stock, multi-slerp, nuslerp, karcher, nearswap, magmax, ram, ramplus-tl, sce,"
+            + " consensus, emr, arcee-fusion, expo, passthrough, iso-c, iso-cts, tsv-m, knots,"
+            + " np-merge",
         "--merger|slerp:t=x|slerp: t must be a number, not 'x'",
         "--merger|ties|ties needs the base, the model that the others were trained from (--base,"
             + " MergeProblem.withBase)",
