@@ -125,7 +125,8 @@ void Solver::svd(int64_t m, int64_t n, double* a, double* u, double* sigma, doub
     blas(state_, routine_).transpose<double>(n, n, left, n, vt, n);
     return;
   }
-  const int rows = order_of(m), columns = order_of(n);
+  MG_REQUIRE(n <= INT32_MAX, "n = %lld is beyond 32 bits, the limit of LAPACK", Long{n});
+  const int rows = order_of(m), columns = static_cast<int>(n);
   if (n <= kSmall) return gesvd(rows, columns, a, u, sigma, vt);
   double* saved = scratch.take<double>(m * n);
   const size_t bytes = static_cast<size_t>(m * n) * sizeof(double);

@@ -15,7 +15,7 @@ namespace merganser {
 
 namespace {
 
-// LAPACK's work arrays are counted in 32-bit integers and need about 4 n^2 elements.
+// LAPACK's work arrays are counted in 32-bit integers and need about 4 n^2 elements, n the smaller side of a matrix.
 int lapack_int(int64_t n) {
   MG_REQUIRE(n <= 23000, "n = %lld is above 23000, the limit of 32-bit LAPACK", Long{n});
   return static_cast<int>(n);
@@ -28,7 +28,8 @@ int lapack_int(int64_t n) {
 // What LAPACK sees of a row-major m x n matrix, and how large its factors are.
 struct Transposed {
   int rows, columns, rank;
-  Transposed(int64_t m, int64_t n) : rows(lapack_int(n)), columns(lapack_int(m)), rank(std::min(rows, columns)) {}
+  Transposed(int64_t m, int64_t n)
+      : rows(blas_int(n, "n")), columns(blas_int(m, "m")), rank(lapack_int(std::min(m, n))) {}
 };
 
 // Divide and conquer; false when it does not converge.

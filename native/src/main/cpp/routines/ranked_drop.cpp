@@ -75,7 +75,7 @@ class Rows {
  public:
   typedef decltype(item(Real(), 0u)) Item;
 
-  Rows(mg_context* context, int32_t dtype, int64_t length, int64_t first, const void* x, const void* base,
+  Rows(mg_context* context, int32_t dtype, int64_t rows, int64_t length, int64_t first, const void* x, const void* base,
        const mg_ranked_drop_options& options, void* out)
       : kernels_(kernels().merge),
         dtype_(dtype),
@@ -86,8 +86,8 @@ class Rows {
         options_(options),
         out_(static_cast<Real*>(out)),
         limits_(length, options),
-        items_(2 * length * participants(context)),
-        words_((length + 8) * participants(context)) {}
+        items_(2 * length * std::min<int64_t>(rows, participants(context))),
+        words_((length + 8) * std::min<int64_t>(rows, participants(context))) {}
 
   void run(int64_t row, int32_t participant) {
     Real* const out = out_ + row * length_;
@@ -143,9 +143,9 @@ void ranked_drop(mg_context* context, int32_t dtype, int64_t rows, int64_t lengt
     parallel_for(context, rows, [&](int64_t row, int32_t participant) { all.run(row, participant); });
   };
   if (dtype == MG_F64) {
-    run(Rows<double>(context, dtype, length, first, x, base, *options, out));
+    run(Rows<double>(context, dtype, rows, length, first, x, base, *options, out));
   } else {
-    run(Rows<float>(context, dtype, length, first, x, base, *options, out));
+    run(Rows<float>(context, dtype, rows, length, first, x, base, *options, out));
   }
 }
 

@@ -48,9 +48,8 @@ public final class ArceeFusionMerger extends TensorMerger {
 
   @Override
   protected Demand demand(TensorInfo info, int models) {
-    long held = 2 * info.size() * info.dtype().bits() / 8;
     Demand ranking = RankedElements.demand(info, 3, 1);
-    return new Demand(ranking.passes(), Math.max(held, ranking.held()));
+    return new Demand(ranking.passes(), 8 * info.size() / columns(info) + ranking.held());
   }
 
   @Override
@@ -59,20 +58,32 @@ public final class ArceeFusionMerger extends TensorMerger {
     if (info.size() == 0) {
       return (tile, out, w) -> {};
     }
-    long cols = info.rank() == 0 ? 1 : info.dims()[info.rank() - 1];
-    double[] divergences;
-    try (Tensor model = group.model(0, ws);
-        Tensor base = group.base(ws)) {
-      divergences =
-          Kernels.of(ws)
-              .merge()
-              .rowDivergences(
-                  info.dtype().code(), info.size() / cols, cols, Block.of(model), Block.of(base));
-    }
+    long cols = columns(info);
+    double[] divergences = new double[Math.toIntExact(info.size() / cols)];
+    group.rows(tile -> addDivergences(tile, cols, divergences, ws), ws);
     TileFunction score = (tile, out, w) -> score(tile, divergences, cols, out, w);
     double least = threshold(new RankedElements(group, score, ws));
     Threshold threshold = new Threshold(least, Long.MAX_VALUE);
     return (tile, out, w) -> merge(tile, score, threshold, out, w);
+  }
+
+  /** Elements of a row, along the last dimension. */
+  private static long columns(TensorInfo info) {
+    return info.rank() == 0 || info.size() == 0 ? 1 : info.dims()[info.rank() - 1];
+  }
+
+  private static void addDivergences(Tile tile, long cols, double[] all, Workspace ws) {
+    Tensor model = tile.models().get(0);
+    double[] part =
+        Kernels.of(ws)
+            .merge()
+            .rowDivergences(
+                model.dtype().code(),
+                model.size() / cols,
+                cols,
+                Block.of(model),
+                Block.of(tile.base().orElseThrow()));
+    System.arraycopy(part, 0, all, Math.toIntExact(tile.first() / cols), part.length);
   }
 
   private static double threshold(RankedElements scores) throws IOException {

@@ -117,8 +117,8 @@ public final class DellaMerger extends TensorMerger {
     }
   }
 
-  /** Bytes for each element of a row that is sorted. */
-  private static final long SORTED = 20;
+  /** Bytes for each element of a row that is sorted, as F32: twice of it, its word, its limit. */
+  private static final long SORTED = 28;
 
   private final boolean elect;
   private final Options options;
@@ -192,7 +192,11 @@ public final class DellaMerger extends TensorMerger {
   @Override
   protected Demand demand(TensorInfo info, int models) {
     boolean norms = options.rescale() != Rescale.INV_DENSITY && options.rescale() != Rescale.NONE;
-    return drops() ? new Demand(norms ? 2 : 1, SORTED * TensorGroup.row(info)) : Demand.ONE_PASS;
+    return drops()
+        ? new Demand(
+            norms ? 2 : 1,
+            SORTED * TensorGroup.row(info) * TaskVectors.wide(info.dtype()).bits() / 32)
+        : Demand.ONE_PASS;
   }
 
   @Override

@@ -105,8 +105,9 @@ public final class IsoMerger extends SpectralMerger {
 
   @Override
   public String summary() {
-    return "the sum of differences to a base, made equally long in all its directions"
-        + (options instanceof TaskOptions ? " and those of single models" : "");
+    return options instanceof TaskOptions
+        ? "differences to a base, equally long in directions they share and in each one's own"
+        : "the sum of differences to a base, made equally long in all its directions";
   }
 
   @Override
@@ -165,18 +166,21 @@ public final class IsoMerger extends SpectralMerger {
 
   /** {@code d - U_c U_c^T d}, from {@code U_c^T}. */
   private static Matrix without(Tensor leading, Matrix difference, Workspace ws) {
-    Matrix own = Matrix.allocate(difference.rows(), difference.columns(), ws);
-    own.asTensor().copyFrom(difference.asTensor(), ws);
-    if (leading.size() == 0) {
+    try (Opened opened = new Opened()) {
+      Matrix own = Matrix.allocate(difference.rows(), difference.columns(), ws);
+      Opened result = opened.add(new Opened());
+      result.add(own);
+      own.asTensor().copyFrom(difference.asTensor(), ws);
+      if (leading.size() > 0) {
+        Matrix directions = Matrix.of(leading);
+        Matrix along = opened.add(LinAlg.multiply(directions, difference, ws));
+        Matrix transposed = opened.add(LinAlg.transpose(along, ws));
+        Matrix columns = opened.add(LinAlg.transpose(directions, ws));
+        LinAlg.addProduct(-1, columns, transposed, own, ws);
+      }
+      result.release();
       return own;
     }
-    Matrix directions = Matrix.of(leading);
-    try (Matrix along = LinAlg.multiply(directions, difference, ws);
-        Matrix transposed = LinAlg.transpose(along, ws);
-        Matrix columns = LinAlg.transpose(directions, ws)) {
-      LinAlg.addProduct(-1, columns, transposed, own, ws);
-    }
-    return own;
   }
 
   @Override

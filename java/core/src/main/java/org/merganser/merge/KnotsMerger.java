@@ -106,42 +106,54 @@ public final class KnotsMerger extends SpectralMerger {
   }
 
   @Override
+  long decomposed(TensorInfo info, int models) {
+    return Math.min(info.dim(0), models * info.dim(1));
+  }
+
+  @Override
   double lambda() {
     return options.lambda();
   }
 
   @Override
   protected void check(String name, TensorInfo info, int models) {
+    super.check(name, info, models);
     Weights.require("weights", options.weights(), models);
   }
 
   @Override
   Matrix merge(List<Matrix> differences, Workspace ws) {
+    long rows = differences.get(0).rows();
     long columns = differences.get(0).columns();
     try (Matrix stacked = transposed(differences, ws);
         Svd svd = Svd.of(stacked, ws);
         Opened opened = new Opened()) {
-      double[] values = svd.singularValues();
-      int kept = (int) Arrays.stream(values).filter(s -> s > options.smallest()).count();
-      if (kept == 0 && values[0] > 0) {
-        throw new IllegalArgumentException(
-            id()
-                + ": the largest singular value of the differences to the base is "
-                + values[0]
-                + ", none is above smallest="
-                + options.smallest()
-                + "; take a smaller one");
+      double[] values =
+          Arrays.stream(svd.singularValues()).filter(s -> s > options.smallest()).toArray();
+      int kept = values.length;
+      if (kept == 0) {
+        try (Matrix zeros = Matrix.zeros(rows, columns)) {
+          return zeros.on(ws);
+        }
       }
-      Arrays.fill(values, kept, values.length, 0);
+      Tensor left = opened.add(leading(svd.left(), kept, ws)).asTensor();
       List<Tensor> parts = new ArrayList<>();
       for (int k = 0; k < differences.size(); k++) {
-        parts.add(opened.add(svd.left().asTensor().rows(k * columns, (k + 1) * columns)));
+        parts.add(opened.add(left.rows(k * columns, (k + 1) * columns)));
       }
-      try (Matrix v = merged(parts, ws);
-          Matrix vt = LinAlg.transpose(v, ws);
-          Tensor us = svd.rightTransposed().asTensor().scaledRows(values, ws)) {
-        return LinAlg.transposeMultiply(Matrix.of(us), vt, ws);
-      }
+      Matrix v = opened.add(merged(parts, ws));
+      Matrix vt = opened.add(LinAlg.transpose(v, ws));
+      Tensor right = opened.add(svd.rightTransposed().asTensor().rows(0, kept));
+      Tensor us = opened.add(right.scaledRows(values, ws));
+      return LinAlg.transposeMultiply(Matrix.of(us), vt, ws);
+    }
+  }
+
+  /** The leading columns: those of singular values that are dropped say nothing. */
+  private static Matrix leading(Matrix of, int columns, Workspace ws) {
+    try (Matrix transposed = LinAlg.transpose(of, ws);
+        Tensor part = transposed.asTensor().rows(0, columns)) {
+      return LinAlg.transpose(Matrix.of(part), ws);
     }
   }
 
@@ -149,28 +161,33 @@ public final class KnotsMerger extends SpectralMerger {
   private static Matrix transposed(List<Matrix> differences, Workspace ws) {
     Matrix first = differences.get(0);
     long n = first.columns();
-    Matrix stacked = Matrix.allocate(differences.size() * n, first.rows(), ws);
-    for (int k = 0; k < differences.size(); k++) {
-      try (Matrix one = LinAlg.transpose(differences.get(k), ws);
-          Tensor place = stacked.asTensor().rows(k * n, (k + 1) * n)) {
-        place.copyFrom(one.asTensor(), ws);
+    try (Opened opened = new Opened()) {
+      Matrix stacked = opened.add(Matrix.allocate(differences.size() * n, first.rows(), ws));
+      for (int k = 0; k < differences.size(); k++) {
+        try (Matrix one = LinAlg.transpose(differences.get(k), ws);
+            Tensor place = stacked.asTensor().rows(k * n, (k + 1) * n)) {
+          place.copyFrom(one.asTensor(), ws);
+        }
       }
+      opened.release();
+      return stacked;
     }
-    return stacked;
   }
 
   private Matrix merged(List<Tensor> parts, Workspace ws) {
     Tensor first = parts.get(0);
     double[] weights = Weights.of(options.weights(), parts.size(), 1);
-    Matrix result = Matrix.allocate(first.dim(0), first.dim(1), ws);
-    try (Matrix zeros = Matrix.zeros(first.dim(0), first.dim(1));
+    try (Opened opened = new Opened();
+        Matrix zeros = Matrix.zeros(first.dim(0), first.dim(1));
         Matrix origin = zeros.on(ws)) {
+      Matrix result = opened.add(Matrix.allocate(first.dim(0), first.dim(1), ws));
       TaskVectors.merge(
               tasks(parts, origin.asTensor(), weights, ws),
               new Mix(options.elect(), options.normalise(), 1))
           .merge(new Tile(0, parts, Optional.of(origin.asTensor())), result.asTensor(), ws);
+      opened.release();
+      return result;
     }
-    return result;
   }
 
   private Task[] tasks(List<Tensor> parts, Tensor origin, double[] weights, Workspace ws) {

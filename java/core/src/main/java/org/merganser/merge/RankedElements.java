@@ -31,7 +31,7 @@ record RankedElements(Group group, TileFunction function, Workspace ws) {
    * @param others passes for statistics beside it
    */
   static Demand demand(TensorInfo info, int ranks, int others) {
-    int passes = info.dtype() == DType.F64 ? 7 : 4;
+    int passes = MagnitudeRanks.passes(info.dtype() == DType.F64, info.size());
     return new Demand(1 + others + passes, ranks * MagnitudeRanks.BYTES);
   }
 

@@ -43,7 +43,7 @@ final class Selection implements Statistic {
       return Demand.ONE_PASS;
     }
     boolean isTile = info.size() <= TensorGroup.TILE && !overModel;
-    int passes = isTile ? 1 : info.dtype() == DType.F64 ? 5 : 3;
+    int passes = isTile ? 1 : MagnitudeRanks.passes(info.dtype() == DType.F64, info.size());
     return new Demand(1 + passes, ranks * MagnitudeRanks.BYTES);
   }
 

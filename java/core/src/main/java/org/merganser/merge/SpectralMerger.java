@@ -7,6 +7,7 @@ import java.util.Arrays;
 import java.util.List;
 import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
+import org.merganser.internal.Names;
 import org.merganser.internal.Opened;
 import org.merganser.internal.kernel.Block;
 import org.merganser.internal.kernel.Kernels;
@@ -20,13 +21,25 @@ import org.merganser.linalg.Tensor;
 
 /**
  * Methods of the singular vectors of task vectors: {@code theta = b + lambda D} where {@code D} is
- * made of the matrices {@code d_k = theta_k - b}. Of tensors that are no matrix, or have fewer rows
- * or columns than there are models, {@code D} is the plain mean. Matrices in F64, whole; one
- * rounding.
+ * made of the matrices {@code d_k = theta_k - b}. Of tensors that are no matrix {@code D} is the
+ * plain mean. Matrices in F64, whole, of at most 23000 rows or columns; one rounding.
  */
 abstract class SpectralMerger extends TensorMerger {
+  /** Rows and columns of a decomposition in LAPACK's 32 bits. */
+  private static final int LARGEST = 23000;
+
   /** What a matrix of task vectors becomes; the caller closes it, and the d_k after it. */
   abstract Matrix merge(List<Matrix> differences, Workspace ws);
+
+  /** Whether a matrix of that rank at most can be merged so; otherwise the mean is taken. */
+  boolean takes(long rank, int models) {
+    return true;
+  }
+
+  /** The smaller side of the largest matrix that is decomposed. */
+  long decomposed(TensorInfo info, int models) {
+    return Math.min(info.dim(0), info.dim(1));
+  }
 
   /** Times the merged task vector. */
   abstract double lambda();
@@ -43,8 +56,18 @@ abstract class SpectralMerger extends TensorMerger {
 
   @Override
   protected Demand demand(TensorInfo info, int models) {
-    // The matrices in F64, their stacked vectors, and a decomposition of what is as large as all.
-    return new Demand(1, isMatrix(info) ? (4L * models + 4) * info.size() * 8 : 0);
+    // The matrices in F64, what is made of them side by side, and its decomposition.
+    return new Demand(1, isMatrix(info) ? (6L * models + 12) * info.size() * 8 : 0);
+  }
+
+  @Override
+  protected void check(String name, TensorInfo info, int models) {
+    if (isMatrix(info) && decomposed(info, models) > LARGEST) {
+      throw new IllegalArgumentException(
+          "%s: %s %s has more than %d rows and columns, the limit of its decomposition; leave it out"
+                  .formatted(id(), Names.quote(name), info, LARGEST)
+              + " (--ignore, Checkpoint.where)");
+    }
   }
 
   private static boolean isMatrix(TensorInfo info) {
@@ -55,7 +78,7 @@ abstract class SpectralMerger extends TensorMerger {
   protected TileFunction prepare(Group group, Workspace ws) throws IOException {
     TensorInfo info = group.info();
     int models = group.models();
-    return isMatrix(info) && Math.min(info.dim(0), info.dim(1)) >= models
+    return isMatrix(info) && takes(Math.min(info.dim(0), info.dim(1)), models)
         ? this::merge
         : mean(models, lambda());
   }
@@ -92,12 +115,15 @@ abstract class SpectralMerger extends TensorMerger {
         matrices.stream().map(matrix -> Block.of(matrix.asTensor())).toArray(Block[]::new);
     double[] ones = new double[terms.length];
     Arrays.fill(ones, 1);
-    Matrix sum = Matrix.allocate(first.rows(), first.columns(), ws);
-    Kernels.of(ws)
-        .merge()
-        .weightedSum(
-            DType.F64.code(), first.asTensor().size(), terms, ones, Block.of(sum.asTensor()));
-    return sum;
+    try (Opened opened = new Opened()) {
+      Matrix sum = opened.add(Matrix.allocate(first.rows(), first.columns(), ws));
+      Kernels.of(ws)
+          .merge()
+          .weightedSum(
+              DType.F64.code(), first.asTensor().size(), terms, ones, Block.of(sum.asTensor()));
+      opened.release();
+      return sum;
+    }
   }
 
   /** Singular triples of several matrices, one below the other, as rows. */

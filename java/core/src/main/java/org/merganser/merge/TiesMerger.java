@@ -8,6 +8,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
 import org.merganser.internal.Names;
 import org.merganser.internal.kernel.MergeKernels.Mix;
@@ -169,6 +170,23 @@ public final class TiesMerger extends TensorMerger {
 
   @Override
   protected TensorMerger overModel(List<Group> groups, Workspace ws) throws IOException {
+    DType wide = TaskVectors.wide(groups.get(0).info().dtype());
+    for (Group group : groups) {
+      if (TaskVectors.wide(group.info().dtype()) != wide) {
+        throw new IllegalArgumentException(
+            id()
+                + ": "
+                + Names.quote(group.name())
+                + " is "
+                + group.info().dtype()
+                + ", "
+                + Names.quote(groups.get(0).name())
+                + " "
+                + groups.get(0).info().dtype()
+                + "; magnitudes of a whole model are compared in one precision: convert the models"
+                + " (--dtype, Checkpoint.as), or take scope=tensor");
+      }
+    }
     long n = groups.stream().mapToLong(group -> group.info().size()).sum();
     for (int k = 0; k < groups.get(0).models(); k++) {
       TaskVectors.requireKept(id(), "the model", n, options.densityOf(k));

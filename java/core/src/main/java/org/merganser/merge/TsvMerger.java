@@ -17,8 +17,8 @@ import org.merganser.method.Settings;
  *   theta = b + lambda polar(U) S polar(V)^T
  * </pre>
  *
- * <p>Other tensors: the mean. The whole matrix, in F64: {@code n + 2} singular value
- * decompositions.
+ * <p>Tensors that are no matrix, or have fewer rows or columns than there are models: the mean. The
+ * whole matrix, in F64: {@code n + 2} singular value decompositions.
  *
  * <p>Source: Gargiulo et al. 2025, "Task Singular Vectors: Reducing Task Interference in Model
  * Merging".
@@ -64,6 +64,11 @@ public final class TsvMerger extends SpectralMerger {
   @Override
   public Options options() {
     return options;
+  }
+
+  @Override
+  boolean takes(long rank, int models) {
+    return rank >= models;
   }
 
   @Override

@@ -136,8 +136,9 @@ class GgufFileTest {
 
   private static float[] values(Checkpoint read, String name) throws IOException {
     try (Tensor tensor = read.read(name, WS);
-        Tensor wide = tensor.to(DType.F32, WS)) {
-      return wide.toFloatArray();
+        Tensor wide = tensor.to(DType.F32, WS);
+        Tensor host = wide.toHost(WS)) {
+      return host.toFloatArray();
     }
   }
 

@@ -2,7 +2,6 @@
 package org.merganser.merge;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 import static org.merganser.testing.Work.WS;
 
@@ -129,23 +128,25 @@ class SpectralMergersTest {
     try (Tensor found = Catalogue.mergers().method(method).merge(problem, WS).read("w", WS)) {
       assertClose(found.toDoubleArray(), 2, 3, 5.5);
     }
-    assertClose(merge(method, new double[][] {{1, 5}}, new double[][] {{3, 5}}), 2, 5);
   }
 
   @Test
-  void nothingAboveTheSmallestSingularValueIsRefused() {
-    assertThatThrownBy(() -> merge("knots", new double[][] {{1e-5, 0}, {0, 1e-5}}))
-        .isInstanceOf(IllegalArgumentException.class)
-        .hasMessage(
-            "knots: the largest singular value of the differences to the base is 1.0E-5, none is"
-                + " above smallest=1.0E-4; take a smaller one");
+  void differencesOfNoSingularValueAboveTheSmallestAreDropped() throws IOException {
+    assertClose(merge("knots", new double[][] {{1e-5, 0}, {0, 1e-5}}), 0, 0, 0, 0);
+    assertClose(merge("knots:smallest=0", new double[][] {{1e-5, 0}, {0, 2e-5}}), 1e-5, 0, 0, 2e-5);
   }
 
-  /** Trimming keeps the largest elements of V: with one model of rank 1 those of its row. */
+  /** A quarter of the elements of V, of those that count: with all of V it would be chance. */
   @Test
-  void elementsOfVAreTrimmed() throws IOException {
+  void vectorsOfDroppedSingularValuesAreNotKept() throws IOException {
     assertClose(
         merge("knots:density=0.5,normalise=false", new double[][] {{4, 1}, {0, 0}}), 4, 0, 0, 0);
+  }
+
+  @Test
+  void aRowIsAMatrixOfRankOne() throws IOException {
+    assertClose(merge("iso-c", new double[][] {{1, 5}}, new double[][] {{3, 5}}), 4, 10);
+    assertClose(merge("tsv-m", new double[][] {{1, 5}}, new double[][] {{3, 5}}), 2, 5);
   }
 
   private static double[] merge(String method, double[][]... models) throws IOException {

@@ -83,7 +83,18 @@ public final class MagnitudeRanks implements AutoCloseable {
       }
       series.add(searches);
     }
-    prepare();
+    try {
+      prepare();
+    } catch (RuntimeException | Error e) {
+      close();
+      throw e;
+    }
+  }
+
+  /** Passes for so many elements, the one for equal magnitudes included. */
+  public static int passes(boolean wide, long size) {
+    int digits = size < LARGE ? 3 : 2;
+    return 1 + (wide ? 2 * digits : digits);
   }
 
   /** The threshold of a rank of one array. {@code base} null for none. */
