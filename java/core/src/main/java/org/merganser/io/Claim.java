@@ -83,7 +83,7 @@ record Claim(OutputFolder folder, ShardPlan plan, WriteJob job, ShardedWriter.Op
   }
 
   /** Bytes of the pieces that are there. */
-  private static long written(ShardPlan.Shard shard, ShardJournal journal) {
+  static long written(ShardPlan.Shard shard, ShardJournal journal) {
     long bytes = 0;
     int first = 0;
     for (TensorInfo info : shard.tensors().values()) {

@@ -9,6 +9,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
@@ -205,9 +206,9 @@ public final class MergeJob implements AutoCloseable {
     return vocabularies;
   }
 
-  /** Whether head and embeddings of the result differ where its configuration says they do not. */
+  /** Whether head and embeddings of the result differ, and its configuration must say so. */
   boolean unties() {
-    return tensors.unties(donor());
+    return tensors.unties(donor(), result);
   }
 
   /** Files and folders that are read: models, each of their files, what aligns them. */
@@ -242,6 +243,14 @@ public final class MergeJob implements AutoCloseable {
             recipe.slices().stream()
                 .mapToInt(slice -> slice.sources().get(0).layers().orElseThrow().size())
                 .sum());
+  }
+
+  /** Of each layer of the result, its number in the first model of its slice; empty for all. */
+  List<Integer> layerNumbers() {
+    return recipe.slices().stream()
+        .map(slice -> slice.sources().get(0).layers().orElseThrow())
+        .flatMap(layers -> IntStream.range(layers.from(), layers.to()).boxed())
+        .toList();
   }
 
   /** Settings of the method, each with the tensors that have them. */

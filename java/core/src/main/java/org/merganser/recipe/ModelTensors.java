@@ -77,10 +77,14 @@ final class ModelTensors {
   }
 
   /**
-   * Whether a model that shares head and embeddings gives the configuration of one that does not.
+   * Whether the result has a head of its own, where a model shares its with its embeddings, or the
+   * configuration says so.
    */
-  boolean unties(ModelDirectory donor) {
-    return isTied(donor.checkpoint()) && hasHead();
+  boolean unties(ModelDirectory donor, Checkpoint result) {
+    boolean tied =
+        donor.config().tiedEmbeddings().orElse(false)
+            || models.values().stream().anyMatch(model -> isTied(model.checkpoint()));
+    return tied && result.tensors().containsKey(HEAD);
   }
 
   List<String> notes() {

@@ -36,6 +36,9 @@ final class ResultFiles {
               .formatted(job.vocabularies().get().owner()));
     }
     template(job);
+    if (job.donor().sideFiles().contains(CONFIG)) {
+      new ResultFiles(job).config(TextFile.read(job.donor().path().resolve(CONFIG)));
+    }
   }
 
   private static Optional<String> template(MergeJob job) throws IOException {
@@ -121,8 +124,9 @@ final class ResultFiles {
     Optional<DType> type = job.recipe().outDtype().or(job.recipe()::dtype);
     return new ConfigFile(text)
         .with(ConfigFile.LAYERS, job.layers())
+        .withLayers(job.layers().isPresent() ? job.donor().layers() : 0, job.layerNumbers())
         .with(ConfigFile.VOCABULARY, job.vocabularies().map(Vocabularies::rows))
-        .with(ConfigFile.TIED, job.unties() ? Optional.of(false) : Optional.empty())
+        .require(ConfigFile.TIED, job.unties() ? Optional.of(false) : Optional.empty())
         .with(ConfigFile.TYPE, type.map(RecipeJson::name))
         .changed();
   }

@@ -246,6 +246,30 @@ class ShardedWriterTest {
   }
 
   @Test
+  void whatIsThereNeedsNoRoom() throws IOException {
+    ShardPlan.Shard shard = ShardPlan.of(model(1, 1), SHARDS).shards().get(0);
+    List<Long> bytes = new ArrayList<>();
+    for (TensorInfo info : shard.tensors().values()) {
+      Pieces pieces = Pieces.of(info, Pieces.BYTES);
+      for (int p = 0; p < pieces.count(); p++) {
+        bytes.add(info.dtype().bytes(pieces.end(p) - pieces.begin(p)));
+      }
+    }
+    assertThat(bytes).hasSize(shard.pieces());
+    int last = bytes.size() - 1;
+    try (ShardJournal journal =
+        new ShardJournal(temporary.resolve("shard.journal"), shard.pieces())) {
+      journal.add(last, "00000000");
+      assertThat(Claim.written(shard, journal)).isEqualTo(bytes.get(last));
+      for (int p = 0; p < last; p++) {
+        journal.add(p, "00000000");
+      }
+      assertThat(Claim.written(shard, journal))
+          .isEqualTo(shard.tensors().values().stream().mapToLong(TensorInfo::bytes).sum());
+    }
+  }
+
+  @Test
   void anotherModelIsNotWritten() throws IOException {
     ShardPlan plan = ShardPlan.of(model(1, 1), SHARDS);
     Checkpoint other = model(1, 1).as(DType.F32);

@@ -274,6 +274,39 @@ class RecipeTest {
   }
 
   @Test
+  void aValueThatIsRequiredIsAddedWhereItIsMissing() throws IOException {
+    String plain = "{\n  \"n\": 1\n}\n";
+    Optional<Boolean> no = Optional.of(false);
+    assertThat(new ConfigFile(plain).require(ConfigFile.TIED, Optional.empty()).changed())
+        .isEqualTo(plain);
+    assertThat(new ConfigFile(plain).require(ConfigFile.TIED, no).changed())
+        .isEqualTo("{\n  \"n\": 1,\n  \"tie_word_embeddings\": false\n}\n");
+    String tied = "{\n  \"tie_word_embeddings\": true,\n  \"n\": 1\n}\n";
+    assertThat(new ConfigFile(tied).require(ConfigFile.TIED, no).changed())
+        .isEqualTo(tied.replace("true", "false"));
+    String text = "{\n  \"text_config\": {\n    \"tie_word_embeddings\": true\n  }\n}\n";
+    assertThat(new ConfigFile(text).require(ConfigFile.TIED, no).changed())
+        .isEqualTo(text.replace("true", "false"));
+  }
+
+  @Test
+  void listsOfLayersFollowTheSlices() throws IOException {
+    String text =
+        "{\"layer_types\": [\"full\", \"sliding\", \"last\"], \"eos_token_id\": [1, 2, 3]}";
+    assertThat(new ConfigFile(text).withLayers(3, List.of(0, 1, 2)).changed()).isEqualTo(text);
+    assertThat(new ConfigFile(text).withLayers(3, List.of()).changed()).isEqualTo(text);
+    assertThat(new ConfigFile(text).withLayers(9, List.of(0, 1)).changed()).isEqualTo(text);
+    assertThat(
+            new ConfigFile(text).withLayers(3, List.of(0, 1, 1, 2)).changed().replaceAll("\\s", ""))
+        .isEqualTo(
+            "{\"layer_types\":[\"full\",\"sliding\",\"sliding\",\"last\"],"
+                + "\"eos_token_id\":[1,2,3]}");
+    assertThatThrownBy(() -> new ConfigFile(text).withLayers(3, List.of(2, 3)).changed())
+        .isInstanceOf(RecipeException.class)
+        .hasMessageContaining("layer_types of config.json has a value for each of 3 layers");
+  }
+
+  @Test
   void modelsThatShareTheirHeadFitThoseThatDoNot() throws IOException {
     headed("tied", false);
     headed("free", true);
@@ -285,6 +318,20 @@ class RecipeTest {
       assertThat(values(job.result(), "lm_head.weight", ws)).containsExactly(4, 5);
       assertThat(job.notes()).anyMatch(note -> note.contains("has no lm_head.weight"));
       assertThat(job.unties()).isTrue();
+    }
+    // Whose configuration the result has does not matter, if it has a head.
+    unties(true, "free", "tied");
+    unties(false, "tied", "tied2");
+    unties(false, "free", "free2");
+  }
+
+  private void unties(boolean expected, String first, String second) throws IOException {
+    headed(second, second.startsWith("free"));
+    Recipe recipe =
+        Recipe.of("linear", Input.of(path(first)), Input.of(path(second))).with("weight", 1);
+    try (Workspace ws = Workspace.open();
+        MergeJob job = MergeJob.open(recipe, MergeJob.Options.defaults(), ws)) {
+      assertThat(job.unties()).isEqualTo(expected);
     }
   }
 
