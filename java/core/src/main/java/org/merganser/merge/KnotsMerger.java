@@ -27,11 +27,11 @@ import org.merganser.method.Settings;
  *   theta = b + lambda U S V^T,   V merged of V_1 ... V_n as by TIES
  * </pre>
  *
- * <p>V by TIES: of each V_k the {@code trunc(density size)} elements of largest magnitude are kept,
- * weighted, and those of the elected sign summed, divided by their weights when normalised; without
- * election and trimming it is the weighted mean, and theta the mean of the models. Singular values
- * up to {@code smallest} are dropped with their vectors, so made for updates of low rank (LoRA).
- * Other tensors: the mean. The whole matrices of all models, in F64.
+ * <p>V by TIES: of each V_k the {@code trunc(density size)} elements of largest magnitude (at least
+ * one) are kept, weighted, and those of the elected sign summed, divided by their weights when
+ * normalised; without election and trimming it is the weighted mean, and theta the mean of the
+ * models. Singular values up to {@code smallest} are dropped with their vectors, so made for
+ * updates of low rank (LoRA). Other tensors: the mean. The whole matrices of all models, in F64.
  *
  * <p>Source: Stoica et al. 2025, "Model merging with SVD to tie the KnOTS".
  */

@@ -136,7 +136,7 @@ class SpectralMergersTest {
     assertClose(merge("knots:smallest=0", new double[][] {{1e-5, 0}, {0, 2e-5}}), 1e-5, 0, 0, 2e-5);
   }
 
-  /** A quarter of the elements of V, of those that count: with all of V it would be chance. */
+  /** Half of the elements of V that count, one of two: those of the null space do not. */
   @Test
   void vectorsOfDroppedSingularValuesAreNotKept() throws IOException {
     assertClose(
