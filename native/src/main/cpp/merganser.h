@@ -79,6 +79,11 @@ MG_API int32_t mg_blas_threads(void);
  * when they are loaded (OMP_WAIT_POLICY of libgomp), which Java cannot set. */
 MG_API int32_t mg_environment_default(const char* name, const char* value);
 
+/* SHA-256 of a message that comes in parts, in host memory. `state`, 32 bytes, keeps what the parts so far amount to,
+ * and has the digest after the last one. `before` is the number of bytes in the parts before: 0 begins anew. All parts
+ * but the last have a multiple of 64 bytes. */
+MG_API int32_t mg_sha256(const void* in, int64_t bytes, int64_t before, int32_t last, uint8_t* state);
+
 /* Why CUDA cannot be used ("not in this build", ...), or an empty string when it can. */
 MG_API const char* mg_cuda_reason(void);
 

@@ -107,6 +107,13 @@ public static native int mg_blas_threads();
 public static native int mg_environment_default(@Cast("const char*") BytePointer name, @Cast("const char*") BytePointer value);
 public static native int mg_environment_default(String name, String value);
 
+/* SHA-256 of a message that comes in parts, in host memory. `state`, 32 bytes, keeps what the parts so far amount to,
+ * and has the digest after the last one. `before` is the number of bytes in the parts before: 0 begins anew. All parts
+ * but the last have a multiple of 64 bytes. */
+public static native int mg_sha256(@Const Pointer in, @Cast("int64_t") long bytes, @Cast("int64_t") long before, int last, @Cast("uint8_t*") BytePointer state);
+public static native int mg_sha256(@Const Pointer in, @Cast("int64_t") long bytes, @Cast("int64_t") long before, int last, @Cast("uint8_t*") ByteBuffer state);
+public static native int mg_sha256(@Const Pointer in, @Cast("int64_t") long bytes, @Cast("int64_t") long before, int last, @Cast("uint8_t*") byte[] state);
+
 /* Why CUDA cannot be used ("not in this build", ...), or an empty string when it can. */
 public static native @Cast("const char*") BytePointer mg_cuda_reason();
 
