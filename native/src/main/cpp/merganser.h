@@ -211,6 +211,12 @@ MG_API int32_t mg_polar(mg_context* context, int32_t dtype, int64_t count, int64
 MG_API int32_t mg_svd(mg_context* context, int64_t m, int64_t n, const double* a, int64_t lda, double* u, int64_t ldu,
                       double* sigma, double* vt, int64_t ldvt);
 
+/* x [n x cols] with a x = b for a symmetric positive definite a, of which the lower triangle counts, by its Cholesky
+ * factor, in F64. `x` may be `b`. Fails with MG_NUMERICAL where there is no factor to working precision, or something is
+ * not finite. */
+MG_API int32_t mg_solve(mg_context* context, int64_t n, int64_t cols, const double* a, int64_t lda, const double* b,
+                        int64_t ldb, double* x, int64_t ldx);
+
 typedef struct mg_cca_report {
   int64_t rank;       /* canonical correlations > 1e-6 * largest */
   int32_t completion; /* mg_completion */
@@ -367,6 +373,8 @@ typedef struct mg_threshold {
  *   EMR            u = s max |d_k| over the d_k of sign s, s = + where sum_k d_k > 0, else -; out = b + p[1] u where
  *                  d of model p[0] has that sign, else b
  *   WHERE          out = x_0 where x_1 >= 0 is selected, else b; of two arrays
+ *   WEIGHTED       out = b + sum_j v_j d_2j / sum_j v_j, v_j = w_(2j+1) (x_(2j+1) + p[0]), exactly b where that mean is
+ *                  0, NaN where an x_(2j+1) < 0; of pairs of arrays
  * `selected` NULL selects all, and is ignored by the other formulas. Where b is the result of sums it loses the sign of
  * -0. The arrays may be a part of a tensor, from its element `first` on. `base` NULL is 0. `out` may be one of the inputs.
  * NaN results are the positive quiet NaN without payload. */
@@ -379,7 +387,8 @@ typedef enum mg_formula {
   MG_FORMULA_SCE_SELECTED = 5,
   MG_FORMULA_CONSENSUS = 6,
   MG_FORMULA_EMR = 7,
-  MG_FORMULA_WHERE = 8
+  MG_FORMULA_WHERE = 8,
+  MG_FORMULA_WEIGHTED = 9
 } mg_formula;
 
 MG_API int32_t mg_formula_merge(mg_context* context, int32_t dtype, int32_t formula, int64_t first, int64_t count,
