@@ -124,8 +124,7 @@ public final class Gram {
     Block[] blocks = Arrays.stream(x).map(each -> each.natives().block()).toArray(Block[]::new);
     try (Opened opened = new Opened()) {
       Matrix rows = opened.add(Matrix.allocate(x.length, n * (n - 1) / 2, ws));
-      kernels(ws)
-          .rows(x[0].dtype().code(), precision.code(), n, widths, blocks, rows.natives());
+      kernels(ws).rows(x[0].dtype().code(), precision.code(), n, widths, blocks, rows.natives());
       opened.release();
       return rows;
     }

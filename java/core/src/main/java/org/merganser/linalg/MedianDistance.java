@@ -49,7 +49,9 @@ final class MedianDistance {
             case OFF_DIAGONAL -> sampled ? count : n * (n - 1) / 2;
             case ALL -> count;
             case LOWER_NONZERO ->
-                (count - MagnitudeRanks.zeros(kernels, values.dtype().code(), count, values.block()))
+                (count
+                        - MagnitudeRanks.zeros(
+                            kernels, values.dtype().code(), count, values.block()))
                     / twice;
           };
       double median = pairs == 0 ? 0 : middle(kernels, values, ranks(rule, pairs, twice));

@@ -57,8 +57,7 @@ class GramTest {
   }
 
   private static Matrix single(double[][] x) {
-    return Matrix.of(
-        Tensor.of(DType.F32, Oracle.flat(x), WS).reshape(x.length, x[0].length));
+    return Matrix.of(Tensor.of(DType.F32, Oracle.flat(x), WS).reshape(x.length, x[0].length));
   }
 
   @Test
@@ -96,8 +95,7 @@ class GramTest {
       Close.absolute("centred", centred, expected, 1e-11);
       double[][] products = Oracle.multiply(centred, Oracle.transpose(centred));
       Close.absolute("products", Gram.linear(Matrix.of(x), WS), products, 1e-12 * p);
-      Close.absolute(
-          "distances", Gram.squaredDistances(Matrix.of(x), WS), distances(x), 1e-12 * p);
+      Close.absolute("distances", Gram.squaredDistances(Matrix.of(x), WS), distances(x), 1e-12 * p);
       Close.absolute(
           "products in F32", Gram.linear(Matrix.of(x), DType.F32, WS), products, 2e-5 * p);
       Close.absolute("products of F32", Gram.linear(single(x), WS), products, 2e-4 * p);
@@ -108,8 +106,7 @@ class GramTest {
   void gaussianKernels() {
     Matrix d = Gram.squaredDistances(Matrix.of(X), WS);
     Gram.rbf(d, 0.01, WS);
-    Close.relative(
-        "kernel", d, Oracle.map(distances(X), value -> Math.exp(-0.01 * value)), 1e-14);
+    Close.relative("kernel", d, Oracle.map(distances(X), value -> Math.exp(-0.01 * value)), 1e-14);
     assertThatThrownBy(() -> Gram.rbf(d, -1, WS))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessage("gamma must be at least 0 and finite, not -1.0");
@@ -171,8 +168,7 @@ class GramTest {
     same[0][0] = 1;
     assertThatThrownBy(
             () ->
-                Gram.medianSquaredDistance(
-                    Matrix.of(distances(same)), MedianRule.OFF_DIAGONAL, WS))
+                Gram.medianSquaredDistance(Matrix.of(distances(same)), MedianRule.OFF_DIAGONAL, WS))
         .isInstanceOf(NumericalException.class)
         .hasMessage(
             "the median squared distance of 5 samples is 0: half of the pairs or more are equal;"
