@@ -230,7 +230,7 @@ class ReliabilityPropertiesTest {
 
   @Test
   void aWideKernelIsTheLinearOne() {
-    double value = report(Golden.C.x(), Golden.C.y(), asked -> asked.rbf(100)).biased().value();
+    double value = report(Golden.C.x, Golden.C.y, asked -> asked.rbf(100)).biased().value();
     assertThat(value).isCloseTo(0.6403605, within(5e-8));
   }
 
