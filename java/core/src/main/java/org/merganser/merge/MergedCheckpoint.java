@@ -2,6 +2,7 @@
 package org.merganser.merge;
 
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -55,7 +56,7 @@ final class MergedCheckpoint extends CheckpointView {
     if (chosen.isPresent()) {
       return problem.models().get(chosen.getAsInt()).block(name);
     }
-    return switch (merger.of(name).access(info)) {
+    return switch (merger.of(name).access(group(name))) {
       case ELEMENTS -> super.block(name);
       case ROWS -> Math.max(super.block(name), TensorGroup.row(info));
       case WHOLE -> Math.max(1, info.size());
@@ -76,14 +77,23 @@ final class MergedCheckpoint extends CheckpointView {
     if (chosen.isPresent()) {
       return problem.models().get(chosen.getAsInt()).cost(name);
     }
-    TensorMerger.Demand demand = method.demand(info, problem.models().size());
+    TensorMerger.Demand demand = method.demand(group(name));
     long tile = demand.passes() > 1 ? TensorGroup.TILE : TensorGroup.CACHED;
     tile = Math.min(info.size(), Math.max(block(name), tile));
     TensorCost read = TensorCost.stored(0);
     for (Checkpoint source : sources()) {
       read = read.plus(source.cost(name), info.dtype().bits() * tile / 8);
     }
+    for (Checkpoint weighing : problem.importances()) {
+      if (weighing.tensors().containsKey(name)) {
+        read = read.plus(weighing.cost(name), Math.min(info.size(), tile) * Float.BYTES);
+      }
+    }
     return read.by(method.id(), demand.passes(), demand.held());
+  }
+
+  private TensorGroup group(String name) {
+    return new TensorGroup(problem, sources(), name, merger.of(name));
   }
 
   private boolean isComputed(String name, TensorInfo info) {
@@ -119,6 +129,8 @@ final class MergedCheckpoint extends CheckpointView {
     long beyond;
     try {
       beyond = compute(method, function.get(), group, from, to, into, ws);
+    } catch (UncheckedIOException e) {
+      throw e.getCause();
     } catch (TensorGroup.NotFinite e) {
       requireMask(method, group, ws);
       beyond = mask(method, function.get(), group, from, to, into, ws);
