@@ -286,7 +286,8 @@ final class TensorGroup implements TensorMerger.Group {
                 + " ("
                 + value(input, first, ws)
                 + "); repair the model, leave the tensor out (--ignore, Checkpoint.where), or"
-                + " take linear:non-finite=propagate (NonFiniteWeights.PROPAGATE)");
+                + " take linear:non-finite=propagate (in a recipe non_finite: propagate;"
+                + " NonFiniteWeights.PROPAGATE)");
       }
     }
     return new NumericalException(Names.quote(name) + " " + info + " changed while it was read");

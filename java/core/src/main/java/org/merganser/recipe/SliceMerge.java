@@ -32,6 +32,7 @@ final class SliceMerge {
   private final List<RecipeMethod.Level> common;
   private final String place;
   private final Map<Map<String, Object>, List<String>> settings = new LinkedHashMap<>();
+  private final Optional<String> unused;
   private RecipeSource base;
 
   /**
@@ -68,6 +69,8 @@ final class SliceMerge {
         models.add(source);
       }
     }
+    boolean listed = sources.stream().anyMatch(s -> s.input().model().equals(reference.orElse("")));
+    this.unused = listed ? Optional.empty() : reference;
     // What is said of the only model is said of the merge.
     models.forEach(source -> method.check(level(source), models.size() > 1));
     common.forEach(level -> method.check(level, false));
@@ -187,6 +190,11 @@ final class SliceMerge {
     if (models.isEmpty()) {
       notes.add(place + ": the base is the only model, so the result is the base");
     }
+    unused.ifPresent(
+        reference ->
+            notes.add(
+                "%s: %s uses no base: %s gives configuration and tokenizer, and is not merged"
+                    .formatted(place, method.id(), reference)));
     if (base != null && !base.input().parameters().isEmpty()) {
       notes.add(
           base.place()
