@@ -53,6 +53,11 @@ final class GramPair implements AutoCloseable {
     }
   }
 
+  /** Of centred Grams that stay their owner's: it is not to be closed. */
+  static GramPair borrowed(Matrix k, Matrix l, Workspace ws) {
+    return new GramPair(k, l, ws);
+  }
+
   /** Sums over U-centred Grams, for which both are copied. */
   Products debiased(Workspace ws) {
     try (Matrix u = k.on(ws);
