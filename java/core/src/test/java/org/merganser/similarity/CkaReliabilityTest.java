@@ -96,6 +96,8 @@ class CkaReliabilityTest {
         without(report.biased().value(), report.points().stream().mapToDouble(Point::influence)),
         new double[] {0.700827664517, 0.929254174852, 0.955907160542, 0.795659780184},
         1e-12);
+    double[] influences = report.points().stream().mapToDouble(Point::influence).toArray();
+    assertThat(Intervals.standardError(influences)).isCloseTo(0.1787846559, PRINTED);
   }
 
   @Test
