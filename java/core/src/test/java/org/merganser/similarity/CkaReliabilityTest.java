@@ -243,6 +243,20 @@ class CkaReliabilityTest {
     assertThat(report.toText()).contains("n=20 (drawn from 50, seed 7)");
   }
 
+  /** Of a part of the samples CCA would be forced, which says nothing of all of them. */
+  @Test
+  void correlationsAreNotAskedOfTooFew() {
+    double[][] x = Oracle.gaussian(1300, 600, 1);
+    double[][] y = Oracle.gaussian(1300, 500, 2);
+    ReliabilityReport.Opinion cca =
+        run(x, y, asked -> asked.permutations(19)).opinions().stream()
+            .filter(opinion -> opinion.name().equals("CCA"))
+            .findFirst()
+            .get();
+    assertThat(cca.value()).isNaN();
+    assertThat(cca.note()).startsWith("not asked: slow for 1300 samples");
+  }
+
   @Test
   void jsonHasEverything(@TempDir Path folder) throws IOException {
     ReliabilityReport report = ofC();
