@@ -6,6 +6,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import org.merganser.compute.Workspace;
+import org.merganser.error.NumericalException;
 import org.merganser.error.ShapeException;
 import org.merganser.internal.Seeds;
 import org.merganser.linalg.Matrix;
@@ -208,6 +209,11 @@ public final class CkaReliability {
     try (Matrix someX = Samples.rows(x, drawn, ws);
         Matrix someY = Samples.rows(y, drawn, ws)) {
       return new ReliabilityRun(this, drawn, ws).report(someX, someY);
+    } catch (NumericalException e) {
+      throw new NumericalException(
+          "%s (samples are numbered among the %d that were drawn of %d)"
+              .formatted(e.getMessage(), most, x.rows()),
+          e);
     }
   }
 

@@ -51,6 +51,15 @@ class CkaReliabilityRefusalTest {
   }
 
   @Test
+  void samplesThatWereDrawnHaveNumbersOfTheirOwn() {
+    double[][] broken = Oracle.map(Golden.C.y, each -> Double.NaN);
+    refused(Golden.C.x, broken, asked -> asked.atMost(6))
+        .isInstanceOf(NumericalException.class)
+        .hasMessageContaining("Y[0, 0] is NaN")
+        .hasMessageEndingWith("(samples are numbered among the 6 that were drawn of 8)");
+  }
+
+  @Test
   void aConstantSide() {
     refused(Golden.C.x, Oracle.map(Golden.C.y, each -> 0.1), asked -> asked)
         .isInstanceOf(NumericalException.class)
