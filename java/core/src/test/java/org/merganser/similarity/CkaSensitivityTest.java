@@ -245,6 +245,18 @@ class CkaSensitivityTest {
         .hasMessageContaining("all samples are the same point");
   }
 
+  /** The unbiased estimator sees nothing where one sample alone differs; the other does. */
+  @Test
+  void oneSampleThatDiffersIsNothingToTheUnbiasedEstimator() {
+    double[][] x = {{0, 1}, {0, 1}, {0, 1}, {0, 1}, {2, 3}};
+    CkaSensitivity sensitivity = of(x, new int[] {0}, 1, 0);
+    assertThat(sensitivity.limit())
+        .isCloseTo(Naive.cka(x, new double[][] {{1}, {0}, {0}, {0}, {0}}), within(1e-12));
+    assertThatThrownBy(sensitivity::debiased)
+        .isInstanceOf(NumericalException.class)
+        .hasMessageContaining("U-centring gives 0");
+  }
+
   /** Logits stay, accuracy with them, and CKA falls all the same. */
   @Test
   void directionsThatAReadoutDoesNotSee() {
