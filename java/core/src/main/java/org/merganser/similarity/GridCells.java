@@ -2,6 +2,7 @@
 package org.merganser.similarity;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -12,9 +13,9 @@ import org.merganser.internal.Opened;
 import org.merganser.linalg.Gram;
 import org.merganser.linalg.LinAlg;
 import org.merganser.linalg.Matrix;
-import org.merganser.similarity.ReliabilityReport.Cell;
 import org.merganser.similarity.ReliabilityReport.Grid;
 import org.merganser.similarity.ReliabilityReport.Warning;
+import org.merganser.similarity.SimilarityGrid.Cell;
 
 /** The cells of a grid, from one Gram a layer. */
 final class GridCells {
@@ -31,17 +32,34 @@ final class GridCells {
 
   static Grid grid(Map<String, Matrix> a, Map<String, Matrix> b, int permutations, Workspace ws) {
     requirePaired(a, b);
-    List<Cell> cells = of(a, b, permutations, ws);
-    double[] q = FalseDiscovery.rates(cells.stream().mapToDouble(Cell::p).toArray());
-    for (int k = 0; k < q.length; k++) {
-      cells.set(k, cells.get(k).withQ(q[k]));
+    List<Found> found = of(a, b, permutations, ws);
+    double[] q = FalseDiscovery.rates(found.stream().mapToDouble(f -> f.cell().p()).toArray());
+    int columns = b.size();
+    List<List<Cell>> cells = new ArrayList<>();
+    for (int i = 0; i < a.size(); i++) {
+      List<Found> row = found.subList(i * columns, (i + 1) * columns);
+      cells.add(row.stream().map(Found::cell).toList());
     }
-    return new Grid(
-        List.copyOf(a.keySet()),
-        List.copyOf(b.keySet()),
-        cells,
-        disagreement(cells).stream().toList());
+    SimilarityGrid values =
+        new SimilarityGrid(
+            LinearCka.biased().id(),
+            SimilarityMeasure.Estimator.BIASED,
+            "gram",
+            List.copyOf(a.keySet()),
+            List.copyOf(b.keySet()),
+            cells,
+            a.values().iterator().next().rows(),
+            0,
+            0,
+            Flatten.SAMPLE);
+    List<Double> rates = Arrays.stream(q).boxed().toList();
+    return new Grid(values, rates, disagreement(found).stream().toList());
   }
+
+  /**
+   * @param other CKA with the other kernel
+   */
+  private record Found(Cell cell, double other) {}
 
   private static void requirePaired(Map<String, Matrix> a, Map<String, Matrix> b) {
     if (a.isEmpty() || b.isEmpty()) {
@@ -65,15 +83,15 @@ final class GridCells {
   }
 
   /** Whether the other kernel orders the cells in another way. */
-  private static Optional<Warning> disagreement(List<Cell> cells) {
-    List<Cell> defined = cells.stream().filter(cell -> cell.problem().isEmpty()).toList();
+  private static Optional<Warning> disagreement(List<Found> found) {
+    List<Found> defined = found.stream().filter(f -> f.cell().reason().isEmpty()).toList();
     if (defined.size() < 3) {
       return Optional.empty();
     }
     double rank =
         RankCorrelation.spearman(
-            defined.stream().mapToDouble(Cell::biased).toArray(),
-            defined.stream().mapToDouble(Cell::other).toArray());
+            defined.stream().mapToDouble(f -> f.cell().value()).toArray(),
+            defined.stream().mapToDouble(Found::other).toArray());
     return rank >= AGREEMENT
         ? Optional.empty()
         : Optional.of(
@@ -85,10 +103,10 @@ final class GridCells {
                 "what is similar depends on the measure; look at others before reading the map"));
   }
 
-  private static List<Cell> of(
+  private static List<Found> of(
       Map<String, Matrix> a, Map<String, Matrix> b, int permutations, Workspace ws) {
     GridCells work = new GridCells(permutations, ws);
-    List<Cell> cells = new ArrayList<>();
+    List<Found> cells = new ArrayList<>();
     try (Opened opened = new Opened()) {
       List<Layer> columns = new ArrayList<>();
       for (Map.Entry<String, Matrix> column : b.entrySet()) {
@@ -138,7 +156,7 @@ final class GridCells {
     }
   }
 
-  private Cell cell(Layer a, Layer b) {
+  private Found cell(Layer a, Layer b) {
     if (!a.problem().isEmpty() || !b.problem().isEmpty()) {
       return undefined(a.problem().isEmpty() ? b.problem() : a.problem());
     }
@@ -156,24 +174,24 @@ final class GridCells {
     }
     double dimensions =
         dimension(pair.traceK(), pair.normK()) * dimension(pair.traceL(), pair.normL());
-    return new Cell(
-        value,
-        GramPair.Products.of(a.u(), b.u(), ws).cka(),
-        PermutationTest.of(pair, permutations, null, ws).p(),
-        Double.NaN,
-        Math.sqrt(dimensions) / (without.length - 1),
-        top,
-        value - without[top],
-        GramPair.Products.of(a.rbf(), b.rbf(), ws).cka(),
-        "");
+    Cell cell =
+        new Cell(
+            value,
+            value,
+            GramPair.Products.of(a.u(), b.u(), ws).cka(),
+            PermutationTest.of(pair, permutations, null, ws).p(),
+            Math.sqrt(dimensions) / (without.length - 1),
+            top,
+            value - without[top],
+            "");
+    return new Found(cell, GramPair.Products.of(a.rbf(), b.rbf(), ws).cka());
   }
 
   private static double dimension(double trace, double norm) {
     return trace * trace / (norm * norm);
   }
 
-  private static Cell undefined(String problem) {
-    double none = Double.NaN;
-    return new Cell(none, none, none, none, none, -1, none, none, problem);
+  private static Found undefined(String reason) {
+    return new Found(Cell.undefined(reason), Double.NaN);
   }
 }

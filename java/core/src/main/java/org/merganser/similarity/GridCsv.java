@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.merganser.similarity;
 
-import org.merganser.similarity.ReliabilityReport.Cell;
 import org.merganser.similarity.ReliabilityReport.Grid;
+import org.merganser.similarity.SimilarityGrid.Cell;
 
-/** A grid as comma-separated values; what is no number is empty. */
+/** The reliability of a grid as comma-separated values; what is no number is empty. */
 final class GridCsv {
   private GridCsv() {}
 
@@ -12,16 +12,17 @@ final class GridCsv {
     StringBuilder csv =
         new StringBuilder(
             "layerA,layerB,biased,debiased,p,q,chance,topInfluenceIndex,topInfluence,problem\n");
-    for (int i = 0; i < grid.rows().size(); i++) {
-      for (int j = 0; j < grid.columns().size(); j++) {
-        Cell cell = grid.cell(i, j);
-        csv.append(quoted(grid.rows().get(i)) + "," + quoted(grid.columns().get(j)));
-        double[] numbers = {cell.biased(), cell.debiased(), cell.p(), cell.q(), cell.chance()};
+    SimilarityGrid values = grid.values();
+    for (int i = 0; i < values.namesA().size(); i++) {
+      for (int j = 0; j < values.namesB().size(); j++) {
+        Cell cell = values.cell(i, j);
+        csv.append(quoted(values.namesA().get(i)) + "," + quoted(values.namesB().get(j)));
+        double[] numbers = {cell.biased(), cell.debiased(), cell.p(), grid.q(i, j), cell.chance()};
         for (double number : numbers) {
           csv.append("," + number(number));
         }
-        csv.append("," + (cell.problem().isEmpty() ? cell.topInfluenceIndex() : ""));
-        csv.append("," + number(cell.topInfluence()) + "," + quoted(cell.problem()) + "\n");
+        csv.append("," + (cell.topInfluenceIndex() < 0 ? "" : cell.topInfluenceIndex()));
+        csv.append("," + number(cell.topInfluence()) + "," + quoted(cell.reason()) + "\n");
       }
     }
     return csv.toString();

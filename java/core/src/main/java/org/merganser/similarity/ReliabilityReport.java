@@ -205,23 +205,21 @@ public record ReliabilityReport(
    * The same for all layers of one network with all of another, in short; made by {@link
    * CkaReliability#grid}.
    *
-   * @param rows names of the layers of the first
-   * @param columns names of the layers of the second
-   * @param cells row after row
+   * @param values biased and debiased CKA, p, chance and the most influential sample of each cell
+   * @param q of cells, row after row: p for many cells at once (Benjamini and Hochberg 1995). Of
+   *     the cells with q below a bound, that share at most is expected to be chance; NaN where
+   *     there is no p
    * @param warnings what makes the map doubtful
    */
-  public record Grid(
-      List<String> rows, List<String> columns, List<Cell> cells, List<Warning> warnings) {
+  public record Grid(SimilarityGrid values, List<Double> q, List<Warning> warnings) {
     public Grid {
-      rows = List.copyOf(rows);
-      columns = List.copyOf(columns);
-      cells = List.copyOf(cells);
+      q = List.copyOf(q);
       warnings = List.copyOf(warnings);
     }
 
     /** Of row i and column j. */
-    public Cell cell(int i, int j) {
-      return cells.get(i * columns.size() + j);
+    public double q(int i, int j) {
+      return q.get(i * values.namesB().size() + j);
     }
 
     /** A line for each cell, after one with names. */
@@ -231,34 +229,6 @@ public record ReliabilityReport(
 
     public void toCsv(Path path) throws IOException {
       TextFile.write(path, toCsv());
-    }
-  }
-
-  /**
-   * Two layers. Numbers are NaN where there is a problem.
-   *
-   * @param p part of the orders of the samples that give as large a biased value
-   * @param q the same for many cells at once (Benjamini and Hochberg 1995): among cells with q
-   *     below a bound, that share at most is expected to be chance
-   * @param chance mean of the biased value over all orders
-   * @param topInfluenceIndex the most influential sample
-   * @param topInfluence CKA minus CKA without it
-   * @param other CKA with an RBF kernel of t = 0.5
-   * @param problem why there are no numbers; empty for none
-   */
-  public record Cell(
-      double biased,
-      double debiased,
-      double p,
-      double q,
-      double chance,
-      int topInfluenceIndex,
-      double topInfluence,
-      double other,
-      String problem) {
-    Cell withQ(double value) {
-      return new Cell(
-          biased, debiased, p, value, chance, topInfluenceIndex, topInfluence, other, problem);
     }
   }
 

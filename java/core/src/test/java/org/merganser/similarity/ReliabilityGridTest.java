@@ -11,8 +11,8 @@ import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.merganser.error.ShapeException;
 import org.merganser.linalg.Matrix;
-import org.merganser.similarity.ReliabilityReport.Cell;
 import org.merganser.similarity.ReliabilityReport.Grid;
+import org.merganser.similarity.SimilarityGrid.Cell;
 import org.merganser.testing.Cases;
 import org.merganser.testing.Close;
 import org.merganser.testing.Draw;
@@ -27,25 +27,25 @@ class ReliabilityGridTest {
   void theGridOfC() {
     Grid grid =
         of(Map.of("X", X), layers("Y", Y, "X", X, "third", Oracle.columns(X, new int[] {2})));
-    assertThat(grid.rows()).containsExactly("X");
-    assertThat(grid.columns()).containsExactly("Y", "X", "third");
+    assertThat(grid.values().namesA()).containsExactly("X");
+    assertThat(grid.values().namesB()).containsExactly("Y", "X", "third");
     Close.absolute(
         "biased",
-        grid.cells().stream().mapToDouble(Cell::biased).toArray(),
+        grid.values().cells().get(0).stream().mapToDouble(Cell::biased).toArray(),
         new double[] {0.6403567760, 1, 0.6912113007},
         5.1e-11);
     Close.absolute(
         "debiased",
-        grid.cells().stream().mapToDouble(Cell::debiased).toArray(),
+        grid.values().cells().get(0).stream().mapToDouble(Cell::debiased).toArray(),
         new double[] {0.4850088392, 1, 0.6803215201},
         5.1e-11);
-    Cell first = grid.cell(0, 0);
+    Cell first = grid.values().cell(0, 0);
     assertThat(first.p()).isEqualTo(740 / 40320.0);
     assertThat(first.chance()).isCloseTo(0.2973441559, within(5.1e-11));
     assertThat(first.topInfluenceIndex()).isEqualTo(2);
     assertThat(first.topInfluence()).isCloseTo(0.6403567760 - 0.7309686186, within(1e-9));
-    assertThat(first.other()).isCloseTo(0.8177842095, within(5.1e-11));
-    assertThat(first.q()).isBetween(first.p(), 3 * first.p());
+    assertThat(grid.q(0, 0)).isBetween(first.p(), 3 * first.p());
+    assertThat(grid.values().svg()).contains("0.64");
     assertThat(grid.toCsv())
         .startsWith("layerA,layerB,biased,debiased,p,q,chance,topInfluenceIndex,topInfluence")
         .contains("\nX,Y,0.64035677");
@@ -55,12 +55,12 @@ class ReliabilityGridTest {
   @Test
   void aConstantLayerLeavesTheOthersAlone() {
     Grid grid = of(layers("X", X, "dead, it is", Oracle.map(X, each -> 3)), Map.of("Y", Y));
-    assertThat(grid.cell(0, 0).biased()).isCloseTo(0.6403567760, within(5.1e-11));
-    assertThat(grid.cell(0, 0).q()).isEqualTo(grid.cell(0, 0).p());
-    Cell dead = grid.cell(1, 0);
+    assertThat(grid.values().cell(0, 0).biased()).isCloseTo(0.6403567760, within(5.1e-11));
+    assertThat(grid.q(0, 0)).isEqualTo(grid.values().cell(0, 0).p());
+    Cell dead = grid.values().cell(1, 0);
     assertThat(dead.biased()).isNaN();
-    assertThat(dead.q()).isNaN();
-    assertThat(dead.problem()).startsWith("layer 'dead, it is' is constant");
+    assertThat(grid.q(1, 0)).isNaN();
+    assertThat(dead.reason()).startsWith("layer 'dead, it is' is constant");
     assertThat(grid.toCsv())
         .contains("\n\"dead, it is\",Y,,,,,,,,\"layer 'dead, it is' is constant");
   }
