@@ -159,7 +159,7 @@ record HsicSums(double xy, double xx, double yy, double noiseX, double noiseY) {
     if (own <= noise) {
       throw new NumericalException(
           name
-              + ": nothing is left of its Gram matrix without the diagonal, as when one sample"
+              + ": nothing but rounding is left of its centred Gram matrix, as when one sample"
               + " differs from all others and these are equal, so the value is undefined; take the"
               + " biased estimator, or other samples");
     }

@@ -89,9 +89,12 @@ public final class LinearRegressionR2 extends PairedMeasure {
 
   @Override
   public Set<Invariance> invariances(Side side) {
-    boolean anyMap = side == Side.Y && options.lambda() == 0;
-    boolean unit = side == Side.X;
-    return anyMap ? AFFINE_MAPS : unit ? SIMILARITIES : ISOMETRIES;
+    if (side == Side.Y && options.lambda() > 0) {
+      return ISOMETRIES;
+    }
+    // The map of least norm, which more features than samples leave, is not that of mapped
+    // features.
+    return side == Side.Y && options.folds() == 1 ? AFFINE_MAPS : SIMILARITIES;
   }
 
   @Override

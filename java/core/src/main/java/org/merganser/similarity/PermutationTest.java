@@ -25,11 +25,18 @@ final class PermutationTest {
 
   private static final double TIE = 1e-12;
 
+  /** {@code T} of each of some permutations. */
+  interface Products {
+    double[] of(int[][] permutations);
+  }
+
   private final GramPair pair;
+  private final Products products;
   private final List<int[]> groups;
 
-  private PermutationTest(GramPair pair, List<int[]> groups) {
+  private PermutationTest(GramPair pair, Products products, List<int[]> groups) {
     this.pair = pair;
+    this.products = products;
     this.groups = groups;
   }
 
@@ -38,11 +45,17 @@ final class PermutationTest {
    *     group
    */
   static Significance of(GramPair pair, int permutations, int[] within, Workspace ws) {
-    PermutationTest test = new PermutationTest(pair, groups(pair.samples(), within));
+    return of(pair, orders -> ofGrams(pair, orders, ws), permutations, within, ws);
+  }
+
+  /** With another way to the products. */
+  static Significance of(
+      GramPair pair, Products products, int permutations, int[] within, Workspace ws) {
+    PermutationTest test = new PermutationTest(pair, products, groups(pair.samples(), within));
     long all = test.arrangements();
     if (all <= MOST_EXACT) {
       int[][] each = test.all(Math.toIntExact(all));
-      return new Significance(test.count(each, ws), all, true);
+      return new Significance(test.count(each), all, true);
     }
     SplittableRandom random = Seeds.stream(ws.seed(), "cka permutations");
     long atLeast = 1;
@@ -51,7 +64,7 @@ final class PermutationTest {
       int now = Math.min(permutations - done, Math.max(1, TOGETHER / pair.samples()));
       int[][] drawn = new int[now][];
       Arrays.setAll(drawn, k -> test.drawn(random));
-      atLeast += test.count(drawn, ws);
+      atLeast += test.count(drawn);
       done += now;
     }
     return new Significance(atLeast, permutations + 1L, false);
@@ -79,17 +92,18 @@ final class PermutationTest {
   }
 
   /** How many give at least what the samples in order give. */
-  private long count(int[][] permutations, Workspace ws) {
+  private long count(int[][] permutations) {
+    double least = Translation.sum(pair.centred.kl()) - TIE * pair.normK() * pair.normL();
+    return Arrays.stream(products.of(permutations)).filter(product -> product >= least).count();
+  }
+
+  private static double[] ofGrams(GramPair pair, int[][] permutations, Workspace ws) {
     int n = pair.samples();
     int[] flat = new int[n * permutations.length];
     for (int k = 0; k < permutations.length; k++) {
       System.arraycopy(permutations[k], 0, flat, k * n, n);
     }
-    GramPair.Products sums = pair.centred;
-    double scale = Math.sqrt(Translation.sum(sums.kk()) * Translation.sum(sums.ll()));
-    double least = Translation.sum(sums.kl()) - TIE * scale;
-    double[] products = Gram.permutedProducts(pair.k, pair.l, flat, ws);
-    return Arrays.stream(products).filter(product -> product >= least).count();
+    return Gram.permutedProducts(pair.k, pair.l, flat, ws);
   }
 
   private int[] drawn(SplittableRandom random) {

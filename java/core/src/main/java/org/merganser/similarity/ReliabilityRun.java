@@ -57,8 +57,6 @@ final class ReliabilityRun {
     Value[] values = values(pair, value, without, unbiased, withoutUnbiased);
     Setup setup = setup(pair, centredX, centredY);
     double chance = Math.sqrt(setup.x().dimension() * setup.y().dimension()) / (n - 1);
-    int[] groups = asked.groups == null ? null : picked(asked.groups);
-    Significance significance = PermutationTest.of(pair, asked.permutations, groups, ws);
     List<Point> points = points(pair, linear, value, without, unbiased, withoutUnbiased);
     List<Removal> removals =
         GreedyRemoval.of(pair, Math.min(MOST_REMOVED, n / 10), ws).stream()
@@ -71,7 +69,7 @@ final class ReliabilityRun {
             Optional.ofNullable(values[1]),
             chance,
             (value - chance) / (1 - chance),
-            significance,
+            significance(pair, centredX, centredY),
             points,
             removals,
             translations(linear, centredX, points),
@@ -79,6 +77,16 @@ final class ReliabilityRun {
             SecondOpinions.of(centredX, centredY, asked.kernel, ws),
             List.of());
     return ReliabilityWarnings.added(bare);
+  }
+
+  private Significance significance(GramPair pair, Matrix centredX, Matrix centredY) {
+    int[] groups = asked.groups == null ? null : picked(asked.groups);
+    if (!asked.kernel.isLinear() || !PermutedFeatures.pays(centredX, centredY)) {
+      return PermutationTest.of(pair, asked.permutations, groups, ws);
+    }
+    try (PermutedFeatures features = PermutedFeatures.of(centredX, centredY, ws)) {
+      return PermutationTest.of(pair, features::products, asked.permutations, groups, ws);
+    }
   }
 
   private Value[] values(

@@ -25,10 +25,10 @@ class CkaMapTest {
 
   @Test
   void debiasedMapOfC() {
-    double[][] x = Golden.C.x();
+    double[][] x = Golden.C.x;
     double[][] two = Oracle.columns(x, new int[] {0, 1});
     double[][] one = Oracle.columns(x, new int[] {2});
-    try (CkaMap map = debiased(two, Golden.C.y(), x, one)) {
+    try (CkaMap map = debiased(two, Golden.C.y, x, one)) {
       double[][] values = map.values();
       Close.absolute(
           "row 0", values[0], new double[] {1, 0.4451670305, 0.8838552918, 0.2584777016}, 5.1e-11);
@@ -39,7 +39,7 @@ class CkaMapTest {
 
   @Test
   void rbfMapOfC() {
-    double[][][] both = {Golden.C.x(), Golden.C.y()};
+    double[][][] both = {Golden.C.x, Golden.C.y};
     try (CkaMap one = rbf(both, 1);
         CkaMap half = rbf(both, 0.5)) {
       assertThat(one.get(0, 1)).isCloseTo(0.6806324950, within(1e-10));
@@ -105,10 +105,10 @@ class CkaMapTest {
 
   @Test
   void aDeadLayerIsCountedAndLeftOut() {
-    double[][] dead = Oracle.map(Golden.C.y(), each -> 0.1);
+    double[][] dead = Oracle.map(Golden.C.y, each -> 0.1);
     CkaMapLoss loss = CkaMapLoss.to(CkaTargets.ones(3), 1);
     for (boolean rbf : new boolean[] {false, true}) {
-      double[][][] x = {Golden.C.x(), dead, Golden.C.y()};
+      double[][][] x = {Golden.C.x, dead, Golden.C.y};
       try (CkaMap map = rbf ? rbf(x, 1) : debiased(x)) {
         assertThat(map.dead()).isEqualTo(1);
         assertThat(map.get(0, 1)).isNaN();
@@ -153,15 +153,15 @@ class CkaMapTest {
     assertThatThrownBy(() -> debiased(new double[0][][]))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessageContaining("no layers");
-    assertThatThrownBy(() -> debiased(Golden.C.x(), Golden.A.x()))
+    assertThatThrownBy(() -> debiased(Golden.C.x, Golden.A.x))
         .isInstanceOf(ShapeException.class)
         .hasMessage("layer 0 has 8 samples and layer 1 has 4: all need the same batch");
-    double[][] three = Arrays.copyOf(Golden.C.x(), 3);
+    double[][] three = Arrays.copyOf(Golden.C.x, 3);
     assertThatThrownBy(() -> debiased(three, three))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessage("debiased CKA needs at least 4 samples, and there are 3");
-    double[][] broken = Oracle.map(Golden.C.y(), each -> each == 8 ? Double.NaN : each);
-    assertThatThrownBy(() -> debiased(Golden.C.x(), broken))
+    double[][] broken = Oracle.map(Golden.C.y, each -> each == 8 ? Double.NaN : each);
+    assertThatThrownBy(() -> debiased(Golden.C.x, broken))
         .isInstanceOf(NumericalException.class)
         .hasMessageContaining("layer 1")
         .hasMessageContaining("NaN");
@@ -180,7 +180,7 @@ class CkaMapTest {
         .hasMessageContaining("entry (0, 0) of the target is NaN");
     assertThatThrownBy(() -> CkaMapLoss.to(CkaTargets.ones(2), Double.NaN))
         .isInstanceOf(IllegalArgumentException.class);
-    try (CkaMap map = debiased(Golden.C.x(), Golden.C.y())) {
+    try (CkaMap map = debiased(Golden.C.x, Golden.C.y)) {
       assertThatThrownBy(() -> CkaMapLoss.to(CkaTargets.ones(3), 1).value(map))
           .isInstanceOf(ShapeException.class)
           .hasMessage("the target has 3 layers and the map 2");

@@ -87,7 +87,7 @@ class CkaReliabilityTest {
   @Test
   void figuresOfA() {
     // Four samples are too few to leave one out of the unbiased estimator.
-    ReliabilityReport report = run(Golden.A.x(), Golden.A.y(), CkaReliability::biasedOnly);
+    ReliabilityReport report = run(Golden.A.x, Golden.A.y, CkaReliability::biasedOnly);
     assertThat(report.chance()).isCloseTo(0.4265288860, PRINTED);
     assertThat(report.setup().x().dimension()).isCloseTo(1.4190330008, PRINTED);
     assertThat(report.significance().p()).isEqualTo(3 / 24.0);
@@ -100,7 +100,7 @@ class CkaReliabilityTest {
 
   @Test
   void figuresOfB() {
-    ReliabilityReport report = run(Golden.B.x(), Golden.B.y(), asked -> asked);
+    ReliabilityReport report = run(Golden.B.x, Golden.B.y, asked -> asked);
     assertThat(report.chance()).isCloseTo(0.4343804088, PRINTED);
     assertThat(report.significance().p()).isEqualTo(25 / 120.0);
     assertThat(
@@ -290,7 +290,7 @@ class CkaReliabilityTest {
   @Test
   void thePictureIsOne(@TempDir Path folder) throws Exception {
     Path path = folder.resolve("report.svg");
-    ReliabilityReport report = run(Golden.C.x(), Golden.C.y(), asked -> asked);
+    ReliabilityReport report = run(Golden.C.x, Golden.C.y, asked -> asked);
     report.toSvg(path);
     Document svg = DocumentBuilderFactory.newInstance().newDocumentBuilder().parse(path.toFile());
     assertThat(svg.getDocumentElement().getTagName()).isEqualTo("svg");
@@ -314,8 +314,8 @@ class CkaReliabilityTest {
 
   private static ReliabilityReport ofC() {
     return run(
-        Golden.C.x(),
-        Golden.C.y(),
+        Golden.C.x,
+        Golden.C.y,
         asked -> asked.moving(new int[] {0, 1, 2}, new double[] {1, 0, 0}, 1, 10, 100));
   }
 

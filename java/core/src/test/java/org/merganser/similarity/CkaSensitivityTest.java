@@ -64,7 +64,7 @@ class CkaSensitivityTest {
 
   @Test
   void oneSampleOfA() {
-    CkaSensitivity sensitivity = of(Golden.A.x(), new int[] {0}, 1, 0);
+    CkaSensitivity sensitivity = of(Golden.A.x, new int[] {0}, 1, 0);
     Close.absolute(
         "c = 1, 10, 100",
         sensitivity.curve(1, 10, 100),
@@ -75,9 +75,9 @@ class CkaSensitivityTest {
 
   @Test
   void rbfLimitsOfC() {
-    assertThat(rbf(Golden.C.x(), THREE, 1, true).value()).isCloseTo(0.6386886798, PRINTED);
-    assertThat(rbf(Golden.C.x(), new int[] {7}, 1, true).value()).isCloseTo(0.8811319459, PRINTED);
-    CkaSensitivity.RbfLimit half = rbf(Golden.C.x(), new int[] {0, 1, 2, 3}, 1, false);
+    assertThat(rbf(Golden.C.x, THREE, 1, true).value()).isCloseTo(0.6386886798, PRINTED);
+    assertThat(rbf(Golden.C.x, new int[] {7}, 1, true).value()).isCloseTo(0.8811319459, PRINTED);
+    CkaSensitivity.RbfLimit half = rbf(Golden.C.x, new int[] {0, 1, 2, 3}, 1, false);
     assertThat(half.value()).isCloseTo(0.1387930235, PRINTED);
     assertThat(half.grows()).isTrue();
     assertThat(half.bandwidthY()).isInfinite();
@@ -108,11 +108,11 @@ class CkaSensitivityTest {
 
   @Test
   void gradientsOfC() {
-    double[][] biased = gradient(Golden.C, false);
+    double[][] biased = gradient(Golden.C.x, Golden.C.y, false);
     Close.absolute(
         "row 0", biased[0], new double[] {0.020111758615, -0.011066516162, -0.005977768820}, 1e-12);
     assertThat(biased[2][1]).isCloseTo(0.0281971321, PRINTED);
-    double[][] debiased = gradient(Golden.C, true);
+    double[][] debiased = gradient(Golden.C.x, Golden.C.y, true);
     Close.absolute(
         "row 0",
         debiased[0],
@@ -185,7 +185,7 @@ class CkaSensitivityTest {
     for (double before = 0; before < c; before += c / 1000) {
       assertThat(sensitivity.at(before)).isGreaterThanOrEqualTo(half);
     }
-    CkaSensitivity twice = of(Golden.C.x(), THREE, 2, 0, 0);
+    CkaSensitivity twice = of(Golden.C.x, THREE, 2, 0, 0);
     assertThat(twice.halfDistance()).isCloseTo(c / 2, within(1e-9));
     assertThat(twice.at(5)).isCloseTo(sensitivity.at(10), within(1e-12));
   }
@@ -234,7 +234,7 @@ class CkaSensitivityTest {
     double[][] x = Oracle.gaussian(draw.integer(5, 12), draw.integer(1, 6), draw.seed());
     double[][] y = Oracle.gaussian(x.length, draw.integer(1, 6), draw.seed());
     for (boolean debiased : new boolean[] {false, true}) {
-      double[][] gradient = gradient(new Golden(x, y), debiased);
+      double[][] gradient = gradient(x, y, debiased);
       double scale = Math.sqrt(Naive.inner(gradient, gradient));
       double h = 1e-6;
       for (int i = 0; i < x.length; i++) {
@@ -260,10 +260,10 @@ class CkaSensitivityTest {
         .hasMessage("the subset has 8 of 8 samples; give some, not all");
     assertThatThrownBy(() -> ofC(8)).hasMessage("sample 8 of the subset is not in 0..7");
     assertThatThrownBy(() -> ofC(3, 3)).hasMessage("sample 3 of the subset is twice");
-    assertThatThrownBy(() -> of(Golden.C.x(), THREE, 0, 0, 0))
+    assertThatThrownBy(() -> of(Golden.C.x, THREE, 0, 0, 0))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessageContaining("length 0.0");
-    assertThatThrownBy(() -> of(Golden.C.x(), THREE, 1, 0))
+    assertThatThrownBy(() -> of(Golden.C.x, THREE, 1, 0))
         .isInstanceOf(ShapeException.class)
         .hasMessage("2 numbers for a direction of 3 features");
     double[][] constant = {{1e9, 3}, {1e9, 3}, {1e9, 3}};
@@ -285,7 +285,7 @@ class CkaSensitivityTest {
   }
 
   private static CkaSensitivity ofC(int... subset) {
-    return of(Golden.C.x(), subset, 1, 0, 0);
+    return of(Golden.C.x, subset, 1, 0, 0);
   }
 
   private static CkaSensitivity of(double[][] x, int[] subset, double... v) {
@@ -300,10 +300,10 @@ class CkaSensitivityTest {
     }
   }
 
-  private static double[][] gradient(Golden pair, boolean debiased) {
+  private static double[][] gradient(double[][] left, double[][] right, boolean debiased) {
     Estimator estimator = debiased ? Estimator.DEBIASED : Estimator.BIASED;
-    try (Matrix x = pair.matrixX();
-        Matrix y = pair.matrixY();
+    try (Matrix x = Matrix.of(left);
+        Matrix y = Matrix.of(right);
         Matrix gradient = CkaSensitivity.gradient(x, y, estimator, WS)) {
       return array(gradient);
     }

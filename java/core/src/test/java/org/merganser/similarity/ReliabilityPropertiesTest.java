@@ -13,6 +13,7 @@ import java.util.function.Function;
 import org.junit.jupiter.api.Test;
 import org.merganser.linalg.Gram;
 import org.merganser.linalg.Matrix;
+import org.merganser.linalg.Svd;
 import org.merganser.similarity.ReliabilityReport.Check;
 import org.merganser.similarity.ReliabilityReport.Removal;
 import org.merganser.similarity.ReliabilityReport.Significance;
@@ -162,6 +163,45 @@ class ReliabilityPropertiesTest {
   }
 
   @Cases(10)
+  void featuresAndGramsSeeTheSameOrders(Draw draw) {
+    double[][] x = Oracle.gaussian(draw.integer(5, 40), draw.integer(1, 6), draw.seed());
+    double[][] y = Oracle.gaussian(x.length, draw.integer(1, 6), draw.seed());
+    int[][] orders = new int[37][];
+    Arrays.setAll(orders, k -> Oracle.permutation(x.length, k));
+    double[][] products =
+        with(
+            x,
+            y,
+            CkaKernel.LINEAR,
+            pair -> {
+              try (Matrix left = Matrix.of(x);
+                  Matrix right = Matrix.of(y);
+                  Matrix centredX = Gram.centredColumns(left, WS);
+                  Matrix centredY = Gram.centredColumns(right, WS);
+                  PermutedFeatures features = PermutedFeatures.of(centredX, centredY, WS)) {
+                int[] flat = Arrays.stream(orders).flatMapToInt(Arrays::stream).toArray();
+                return new double[][] {
+                  features.products(orders), Gram.permutedProducts(pair.k, pair.l, flat, WS)
+                };
+              }
+            });
+    Close.relative("products", products[0], products[1], 1e-12);
+  }
+
+  @Cases(10)
+  void theFirstDirectionHasItsShare(Draw draw) {
+    double[][] x = Oracle.gaussian(draw.integer(8, 40), draw.integer(1, 30), draw.seed());
+    ReliabilityReport.SideSetup side = report(x, x, asked -> asked).setup().x();
+    try (Matrix samples = Matrix.of(x);
+        Matrix centred = Gram.centredColumns(samples, WS);
+        Svd svd = Svd.of(centred, WS)) {
+      double[] squares = Arrays.stream(svd.singularValues()).map(s -> s * s).toArray();
+      assertThat(side.topShare())
+          .isCloseTo(squares[0] / Arrays.stream(squares).sum(), within(1e-3));
+    }
+  }
+
+  @Cases(10)
   void someChangesDoNothingAndOthersDo(Draw draw) {
     double[][] x = Oracle.gaussian(draw.integer(30, 60), draw.integer(5, 80), draw.seed());
     double[][] y = Oracle.multiply(x, Oracle.gaussian(x[0].length, 8, draw.seed()));
@@ -190,7 +230,7 @@ class ReliabilityPropertiesTest {
 
   @Test
   void aWideKernelIsTheLinearOne() {
-    double value = report(Golden.C.x(), Golden.C.y(), asked -> asked.rbf(100)).biased().value();
+    double value = report(Golden.C.x, Golden.C.y, asked -> asked.rbf(100)).biased().value();
     assertThat(value).isCloseTo(0.6403605, within(5e-8));
   }
 
