@@ -70,7 +70,14 @@ public final class CkaMapOptimizer {
       @Setting(value = "points below the teacher that are tolerated", min = 0) double tolerance,
       @Setting(value = "part of the samples that is held out for alpha", min = 0, below = 1)
           double heldOut,
-      @Setting("cross-entropy of the labels instead of following the teacher") boolean hardLabels) {
+      @Setting("cross-entropy of the labels instead of following the teacher") boolean hardLabels,
+      @Setting("what a difference from the target costs") CkaMapLoss.Distance distance,
+      @Setting(
+              value =
+                  "kernels of so many median distances, with the biased estimator; 0 for linear"
+                      + " ones, debiased",
+              min = 0)
+          double bandwidth) {
     public Options {
       Settings.check(
           Options.class,
@@ -84,7 +91,9 @@ public final class CkaMapOptimizer {
           adaptive,
           tolerance,
           heldOut,
-          hardLabels);
+          hardLabels,
+          distance,
+          bandwidth);
       if (adaptive && heldOut == 0) {
         throw new IllegalArgumentException(
             "alpha follows the accuracy on held-out samples, and held-out is 0; give some, or"
@@ -94,7 +103,8 @@ public final class CkaMapOptimizer {
 
     /** 20 epochs of batches of 128, temperature 0.1, alpha 500, a tenth held out. */
     public static Options defaults() {
-      return new Options(20, 128, 1e-3, 5e-4, 1, 0.1, 500, true, 1, 0.1, false);
+      return new Options(
+          20, 128, 1e-3, 5e-4, 1, 0.1, 500, true, 1, 0.1, false, CkaMapLoss.Distance.LOG_COSH, 0);
     }
 
     /** One setting changed. */

@@ -37,7 +37,8 @@ final class CkaMapTerm implements TapLoss, AutoCloseable {
   CkaMapTerm(CkaMapOptimizer of, Checkpoint teacher, Workspace ws) throws IOException {
     this.of = of;
     this.ws = ws;
-    this.loss = CkaMapLoss.to(of.target(), of.options().alpha());
+    this.loss =
+        CkaMapLoss.to(of.target(), of.options().alpha()).withDistance(of.options().distance());
     try (Opened unfinished = new Opened()) {
       unfinished.add(opened);
       Map<String, org.merganser.linalg.Tensor> frozen = of.network().load(teacher, Device.HOST, ws);
@@ -78,7 +79,8 @@ final class CkaMapTerm implements TapLoss, AutoCloseable {
       // The last batch of an epoch; there is no debiased CKA of so few.
       return new Upstream(0, Map.of());
     }
-    try (CkaMap map = CkaMap.debiased(layers, ws)) {
+    double t = of.options().bandwidth();
+    try (CkaMap map = t > 0 ? CkaMap.rbf(layers, t, ws) : CkaMap.debiased(layers, ws)) {
       errors.add(loss.error(map));
       dead += map.dead();
       List<Matrix> found = loss.gradients(map, ws);

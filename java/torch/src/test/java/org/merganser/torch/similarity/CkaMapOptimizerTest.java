@@ -16,6 +16,7 @@ import org.merganser.error.ShapeException;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.model.Evaluation;
 import org.merganser.model.PairedActivations;
+import org.merganser.similarity.CkaMapLoss;
 import org.merganser.similarity.CkaTargets;
 import org.merganser.torch.Examples;
 import org.merganser.torch.Oracle;
@@ -194,6 +195,29 @@ class CkaMapOptimizerTest {
       String variance = network.batchNorms().get(0).variance();
       assertThat(moved.model().tensor(variance).sameBytes(teacher.tensor(variance))).isFalse();
     }
+  }
+
+  @Test
+  void otherDistancesAndKernelsMoveMapsToo() throws IOException {
+    CkaMapOptimizer.Options longer = SHORT.with("epochs", 10).with("learning-rate", 0.01);
+    List<Double> last = new ArrayList<>();
+    try (Examples data = Oracle.clusters(1, 400, 6, 3);
+        MemoryCheckpoint teacher = SMALL.initialise(4);
+        Workspace ws = workspace(1)) {
+      for (CkaMapOptimizer.Options options :
+          List.of(
+              longer,
+              longer.with("distance", CkaMapLoss.Distance.SQUARED),
+              longer.with("bandwidth", 0.5))) {
+        try (CkaMapOptimizer.Result moved =
+            to(CkaTargets.ones(3), options).run(teacher, data, ws)) {
+          List<Double> errors = moved.errors();
+          last.add(errors.get(errors.size() - 1));
+          assertThat(last.get(last.size() - 1)).isLessThan(0.5 * errors.get(0));
+        }
+      }
+    }
+    assertThat(last).doesNotHaveDuplicates();
   }
 
   @Test
