@@ -23,7 +23,7 @@ import org.merganser.torch.TorchNetwork;
 public final class CkaSensitivityExperiment extends Experiment {
   static final String ID = "cka-sensitivity";
 
-  private static final List<Double> DISTANCES = List.of(1.0, 5.0, 10.0, 50.0, 1e6);
+  private static final List<Double> DISTANCES = List.of(1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 1e6);
 
   /** In radii of the cloud of samples. */
   private static final List<Double> RADII = List.of(0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0);
@@ -83,11 +83,10 @@ public final class CkaSensitivityExperiment extends Experiment {
 
   private void cubes(Pair pair) {
     Cubes cubes = new Cubes(options.cubeSamples(), options.features(), pair.seed());
-    try (Matrix x = cubes.draw()) {
+    try (Matrix x = cubes.draw();
+        FeatureProducts products = new FeatureProducts(x, pair.ws())) {
       for (double c : DISTANCES) {
-        try (Matrix y = Cubes.moved(x, cubes.second(), cubes.direction(), c)) {
-          put(pair, "cubes", c, cka(x, y, pair.ws()));
-        }
+        put(pair, "cubes", c, products.moved(cubes.second(), cubes.direction(), c));
       }
     }
   }
@@ -118,10 +117,11 @@ public final class CkaSensitivityExperiment extends Experiment {
 
   private void maps(Pair pair) {
     Cubes cubes = new Cubes(options.cubeSamples(), options.mapFeatures(), pair.seed());
-    try (Matrix x = cubes.draw()) {
+    try (Matrix x = cubes.draw();
+        FeatureProducts products = new FeatureProducts(x, pair.ws())) {
       for (double ratio : RATIOS) {
-        try (Matrix y = cubes.mapped(x, ratio, pair.ws())) {
-          put(pair, "maps", ratio, cka(x, y, pair.ws()));
+        try (Matrix map = cubes.map(ratio)) {
+          put(pair, "maps", ratio, products.mapped(map, pair.ws()));
         }
       }
     }

@@ -3,9 +3,7 @@ package org.merganser.lab.experiment;
 
 import java.util.SplittableRandom;
 import java.util.stream.IntStream;
-import org.merganser.compute.Workspace;
 import org.merganser.internal.Seeds;
-import org.merganser.linalg.LinAlg;
 import org.merganser.linalg.Matrix;
 import org.merganser.linalg.Tensor;
 
@@ -62,16 +60,14 @@ record Cubes(int samples, int features, long seed) {
     return y;
   }
 
-  /** {@code X M} with entries of M normal of mean {@code ratio} and deviation 1. */
-  Matrix mapped(Matrix x, double ratio, Workspace ws) {
+  /** A square matrix with normal entries of mean {@code ratio} and deviation 1. */
+  Matrix map(double ratio) {
     SplittableRandom random = Seeds.stream(seed, "cubes/map/" + ratio);
     double[] m = new double[features * features];
     for (int i = 0; i < m.length; i++) {
       m[i] = ratio + random.nextGaussian();
     }
-    try (Matrix map = Matrix.of(Tensor.of(m, features, features))) {
-      return LinAlg.multiply(x, map, ws);
-    }
+    return Matrix.of(Tensor.of(m, features, features));
   }
 
   /**

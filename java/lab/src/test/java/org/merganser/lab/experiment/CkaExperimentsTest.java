@@ -15,6 +15,9 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.merganser.compute.Workspace;
 import org.merganser.lab.report.Json;
+import org.merganser.linalg.LinAlg;
+import org.merganser.linalg.Matrix;
+import org.merganser.similarity.LinearCka;
 
 /** The three experiments about CKA, small. */
 class CkaExperimentsTest {
@@ -94,6 +97,26 @@ class CkaExperimentsTest {
     Map<String, Object> all = new TreeMap<>();
     rows.forEach(row -> ((Map<?, ?>) row).forEach((key, value) -> all.put(key.toString(), value)));
     return all;
+  }
+
+  @Test
+  void productsOfFeaturesGiveWhatTheSamplesGive() {
+    Cubes cubes = new Cubes(60, 7, 3);
+    LinearCka cka = LinearCka.biased();
+    try (Workspace ws = Workspace.builder().threads(1).open();
+        Matrix x = cubes.draw();
+        FeatureProducts products = new FeatureProducts(x, ws);
+        Matrix map = cubes.map(0.3);
+        Matrix mapped = LinAlg.multiply(x, map, ws)) {
+      for (double c : new double[] {-2, 0.5, 30}) {
+        try (Matrix y = Cubes.moved(x, cubes.second(), cubes.direction(), c)) {
+          assertThat(products.moved(cubes.second(), cubes.direction(), c))
+              .isCloseTo(cka.between(x, y, ws).value(), within(1e-12));
+        }
+      }
+      assertThat(products.mapped(map, ws))
+          .isCloseTo(cka.between(x, mapped, ws).value(), within(1e-12));
+    }
   }
 
   @Test
