@@ -43,7 +43,9 @@ import org.merganser.torch.training.Schedule;
  * <p>with z the logits, T the target, M the debiased linear CKA of the layers on the batch. Every
  * {@value #ADAPT_EVERY} steps the accuracy on a held-out part of the samples is measured; where it
  * is more than the tolerance below that of the teacher alpha is multiplied by 0.8, else divided by
- * it. Layers that are dead on a batch, all samples being the same there, are left out of its loss.
+ * it. A teacher that was trained on these samples knows those held out too, which what follows it
+ * does not: alpha then hardly ever grows. Layers that are dead on a batch, all samples being the
+ * same there, are left out of its loss.
  *
  * <p>At a fixed number of libtorch threads the result is the same to the bit. It computes on the
  * CPU, wherever the Workspace does. Memory: three times the parameters and the moments, and the
