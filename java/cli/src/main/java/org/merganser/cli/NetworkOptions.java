@@ -9,7 +9,6 @@ import org.merganser.internal.Opened;
 import org.merganser.lab.data.DataSet;
 import org.merganser.lab.experiment.ExperimentOptions;
 import org.merganser.method.Settings;
-import org.merganser.plan.Catalogue;
 import org.merganser.torch.networks.NetworkChoice;
 import picocli.CommandLine;
 import picocli.CommandLine.Model.CommandSpec;
@@ -21,7 +20,7 @@ final class NetworkOptions {
   private static final List<String> SAMPLES = List.of("shrink", "train", "statistics");
 
   private static final Settings<ExperimentOptions> SETTINGS =
-      Settings.of(ExperimentOptions.defaults(Catalogue.aligners().ids().get(0)));
+      Settings.of(ExperimentOptions.defaults());
 
   @Option(
       names = "--network",
