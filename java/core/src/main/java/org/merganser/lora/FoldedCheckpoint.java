@@ -200,6 +200,7 @@ final class FoldedCheckpoint extends CheckpointView {
           // Rows that were not asked for hold anything: no other depends on them.
           wanted.convertFrom(target, ws);
           multiplyAdd(change, left, right, sum, ws);
+          requireFinite(change.layer().target(), wanted, target, ws);
           requireWithin(change.layer().target(), target.convertFrom(wanted, ws), into.dtype());
         }
       }
@@ -245,6 +246,23 @@ final class FoldedCheckpoint extends CheckpointView {
 
   private static MatrixBlock matrix(Tensor tensor) {
     return new MatrixBlock(tensor.dtype().code(), tensor.dim(0), tensor.dim(1), Block.of(tensor));
+  }
+
+  /** What is not finite in the model stays so; an adapter adds none. */
+  private void requireFinite(String name, Tensor sum, Tensor before, Workspace ws) {
+    long found = nonFinite(sum, ws);
+    long were = found == 0 ? 0 : nonFinite(before, ws);
+    if (found > were) {
+      throw new NumericalException(
+          "%s with adapter %s: %d values or more are not finite, where the model has %d"
+              .formatted(Names.quote(name), adapter, found, were));
+    }
+  }
+
+  static long nonFinite(Tensor tensor, Workspace ws) {
+    return Kernels.of(ws)
+        .tensors()
+        .nonFinite(tensor.dtype().code(), tensor.size(), Block.of(tensor))[0];
   }
 
   private static void requireWithin(String name, long beyond, DType type) {

@@ -8,6 +8,8 @@ import java.util.List;
 import java.util.Map;
 import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
+import org.merganser.error.NumericalException;
+import org.merganser.internal.Names;
 import org.merganser.internal.Opened;
 import org.merganser.internal.kernel.Block;
 import org.merganser.internal.kernel.Kernels;
@@ -148,6 +150,12 @@ final class SummedCheckpoint extends CheckpointView {
   private static void read(SummedLayer.Term term, String name, Tensor into, Workspace ws)
       throws IOException {
     term.adapter().tensors().as(into.dtype()).readRange(name, 0, into.size(), into, ws);
+    long found = FoldedCheckpoint.nonFinite(into, ws);
+    if (found > 0) {
+      throw new NumericalException(
+          "adapter %s: %d values of %s are not finite"
+              .formatted(term.adapter(), found, Names.quote(name)));
+    }
   }
 
   /** Factors added up, each by itself. */

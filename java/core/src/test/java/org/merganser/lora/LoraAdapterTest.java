@@ -9,6 +9,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -225,6 +226,36 @@ class LoraAdapterTest {
           .isInstanceOf(NumericalException.class)
           .hasMessageContaining(
               "'m.weight' with its adapter: 1 values or more are beyond the range of F16");
+    }
+  }
+
+  /** In the model they stay what they are, as in any view. */
+  @Test
+  void adaptersAddNothingThatIsNotFinite() throws IOException {
+    Map<String, Tensor> tensors = new LinkedHashMap<>();
+    Adapters.put(tensors, "m", new double[][] {{1, Double.NaN}}, new double[][] {{1}, {0}});
+    Adapters.put(tensors, "n", new double[][] {{1, 1}}, new double[][] {{1}, {1}});
+    Adapters.put(tensors, "o", new double[][] {{1e30, 1}}, new double[][] {{1e30}, {1}});
+    Path path = Adapters.write(folder.resolve("a"), "\"r\": 1, \"lora_alpha\": 1", tensors);
+    double[][] nan = {{1, Double.NaN}, {1, 1}};
+    Map<String, Tensor> weights = new LinkedHashMap<>();
+    for (String name : new String[] {"m", "n", "o"}) {
+      weights.put(name + ".weight", Adapters.tensor(DType.F32, nan));
+    }
+    try (LoraAdapter adapter = LoraAdapter.open(path)) {
+      Checkpoint folded = adapter.fold(MemoryCheckpoint.of(weights));
+      assertThat(folded.read("n.weight", WS).toDoubleArray()).containsExactly(2, Double.NaN, 2, 2);
+      for (String name : new String[] {"m", "o"}) {
+        assertThatThrownBy(() -> folded.read(name + ".weight", WS))
+            .isInstanceOf(NumericalException.class)
+            .hasMessage(
+                "'%s.weight' with adapter %s: 2 values or more are not finite, where the model has 1"
+                    .formatted(name, path));
+      }
+      LoraSum sum = LoraSum.exact(List.of(adapter), List.of(1.0));
+      assertThatThrownBy(() -> sum.write(folder.resolve("sum"), DType.F32, false, WS))
+          .isInstanceOf(NumericalException.class)
+          .hasMessageContaining("1 values of 'base_model.model.m.lora_A.weight' are not finite");
     }
   }
 
