@@ -105,6 +105,7 @@ public final class Main {
         .addSubcommand(new ApplyCommand())
         .addSubcommand(new PlanCommand())
         .addSubcommand(new MergeIndexCommand())
+        .addSubcommand("lora", LoraCommand.all())
         .addSubcommand(new VerifyCommand())
         .addSubcommand(new InspectCommand())
         .addSubcommand(new MethodsCommand())

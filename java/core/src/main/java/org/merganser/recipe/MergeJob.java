@@ -24,6 +24,7 @@ import org.merganser.io.Safetensors;
 import org.merganser.io.ShardPlan;
 import org.merganser.io.ShardedWriter;
 import org.merganser.io.TensorInfo;
+import org.merganser.lora.LoraAdapter;
 
 /**
  * A recipe with its models, checked and ready: the merged model is a view that computes what is
@@ -44,6 +45,7 @@ public final class MergeJob implements AutoCloseable {
   private final Recipe recipe;
   private final Options options;
   private final Map<String, ModelDirectory> models = new LinkedHashMap<>();
+  private final Map<String, LoraAdapter> adapters = new LinkedHashMap<>();
   private List<SliceMerge> slices;
   private Checkpoint result;
   private Optional<Vocabularies> vocabularies = Optional.empty();
@@ -156,19 +158,38 @@ public final class MergeJob implements AutoCloseable {
   }
 
   private void open(String place, String reference) throws IOException {
-    if (!models.containsKey(reference)) {
-      models.put(reference, opened.add(ModelDirectory.open(find(place, reference))));
+    if (models.containsKey(reference)) {
+      return;
+    }
+    ModelReference parsed = parse(place, reference);
+    ModelDirectory model = opened.add(ModelDirectory.open(find(place, parsed)));
+    if (parsed.adapter().isPresent()) {
+      Path folder = find(place, parsed.adapter().get());
+      LoraAdapter adapter = opened.add(LoraAdapter.open(folder));
+      adapters.put(reference, adapter);
+      model = model.with(adapter.fold(unrounded(model.checkpoint())));
+    }
+    models.put(reference, model);
+  }
+
+  /** As arithmetic reads it: what is rounded at the end is not rounded by an adapter before. */
+  private Checkpoint unrounded(Checkpoint base) {
+    boolean atTheEnd = recipe.outDtype().or(recipe::dtype).isPresent() && !options.mergekit();
+    boolean doubles = base.tensors().values().stream().anyMatch(info -> info.dtype() == DType.F64);
+    return atTheEnd ? base.as(doubles ? DType.F64 : DType.F32) : base;
+  }
+
+  private static ModelReference parse(String place, String reference) {
+    try {
+      return ModelReference.parse(reference);
+    } catch (IllegalArgumentException e) {
+      throw new RecipeException(place, e.getMessage(), e);
     }
   }
 
-  private Path find(String place, String reference) {
+  private Path find(String place, ModelReference reference) {
     try {
-      ModelReference parsed = ModelReference.parse(reference);
-      if (parsed.adapter().isPresent()) {
-        throw new RecipeException(
-            place, reference + ": adapters are not folded here; fold it, and name the result");
-      }
-      return options.store().resolve(parsed);
+      return options.store().resolve(reference);
     } catch (IllegalArgumentException | IOException e) {
       throw new RecipeException(place, e.getMessage(), e);
     }
@@ -192,6 +213,11 @@ public final class MergeJob implements AutoCloseable {
     return Collections.unmodifiableMap(models);
   }
 
+  /** Those that are folded into models, by the names of these. */
+  Map<String, LoraAdapter> adapters() {
+    return Collections.unmodifiableMap(adapters);
+  }
+
   /** Whose configuration and other files the result has: the base, or the first model. */
   ModelDirectory donor() {
     return models.get(donorName());
@@ -211,12 +237,16 @@ public final class MergeJob implements AutoCloseable {
     return tensors.unties(donor(), result);
   }
 
-  /** Files and folders that are read: models, each of their files, what aligns them. */
+  /** Files and folders that are read: models and adapters with their files, what aligns them. */
   public List<Path> inputs() throws IOException {
     List<Path> inputs = new ArrayList<>();
     for (ModelDirectory model : models.values()) {
       inputs.add(model.path());
       inputs.addAll(files(model));
+    }
+    for (LoraAdapter adapter : adapters.values()) {
+      inputs.add(adapter.path());
+      inputs.addAll(adapter.files());
     }
     recipe
         .align()

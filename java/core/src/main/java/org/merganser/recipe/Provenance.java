@@ -16,6 +16,7 @@ import org.merganser.internal.io.FileBytes;
 import org.merganser.internal.kernel.Sha256;
 import org.merganser.io.ModelDirectory;
 import org.merganser.io.Safetensors;
+import org.merganser.lora.LoraAdapter;
 import org.merganser.plan.Doctor;
 
 /** What a result was made of, as JSON: enough to make it again. */
@@ -38,7 +39,17 @@ final class Provenance {
       g.writeRawValue(job.recipe().toJson());
       g.writeArrayFieldStart("models");
       for (Map.Entry<String, ModelDirectory> model : job.models().entrySet()) {
-        model(g, model.getKey(), model.getValue().path(), digests);
+        g.writeStartObject();
+        g.writeStringField("model", model.getKey());
+        Path path = model.getValue().path();
+        files(g, path, Safetensors.files(path), digests);
+        LoraAdapter adapter = job.adapters().get(model.getKey());
+        if (adapter != null) {
+          g.writeObjectFieldStart("adapter");
+          files(g, adapter.path(), adapter.files(), digests);
+          g.writeEndObject();
+        }
+        g.writeEndObject();
       }
       g.writeEndArray();
       settings(g, job.settings());
@@ -47,13 +58,11 @@ final class Provenance {
     return text.toString();
   }
 
-  private static void model(JsonGenerator g, String name, Path path, boolean digests)
+  private static void files(JsonGenerator g, Path folder, List<Path> files, boolean digests)
       throws IOException {
-    g.writeStartObject();
-    g.writeStringField("model", name);
-    g.writeStringField("path", path.toAbsolutePath().normalize().toString());
+    g.writeStringField("path", folder.toAbsolutePath().normalize().toString());
     g.writeArrayFieldStart("files");
-    for (Path file : Safetensors.files(path)) {
+    for (Path file : files) {
       g.writeStartObject();
       g.writeStringField("name", file.getFileName().toString());
       g.writeNumberField("bytes", Files.size(file));
@@ -63,7 +72,6 @@ final class Provenance {
       g.writeEndObject();
     }
     g.writeEndArray();
-    g.writeEndObject();
   }
 
   /** With the defaults, and the tensors that have them where not all have the same. */
@@ -105,6 +113,11 @@ final class Provenance {
     text.append(job.options().mergekit()).append('\n').append(Doctor.version());
     for (ModelDirectory model : job.models().values()) {
       for (Path file : MergeJob.files(model)) {
+        file(text, file);
+      }
+    }
+    for (LoraAdapter adapter : job.adapters().values()) {
+      for (Path file : adapter.files()) {
         file(text, file);
       }
     }
