@@ -46,6 +46,9 @@ final class Provenance {
       }
       g.writeEndArray();
       settings(g, job.settings());
+      if (job.options().repair().isPresent()) {
+        g.writeStringField("repair", job.options().repair().get().description());
+      }
       g.writeEndObject();
     }
     return text.toString();
@@ -124,6 +127,10 @@ final class Provenance {
           }
         }
       }
+    }
+    job.options().repair().ifPresent(repair -> text.append('\n').append(repair.description()));
+    for (Path importance : job.importances()) {
+      file(text, importance);
     }
     return HexFormat.of()
         .formatHex(sha256().digest(text.toString().getBytes(StandardCharsets.UTF_8)));
