@@ -245,7 +245,8 @@ class RecipeCommandTest {
         .containsPattern("4 tensors compared, 4 equal");
     refusedAt(models + "align: {method: cca}", ":6:8: cca needs a folder of activations for each");
     refusedAt(models + "align: {method: cc}", ":6:17: no aligner 'cc'; there are identity");
-    refusedAt(models + "repair: bn-reset", ":6:1: repair: repairs run a network");
+    refusedAt(
+        models + "repair: bn-reset", ":6:9: repair runs a network that is known here, on data");
   }
 
   private void refusedAt(String text, String message) throws IOException {

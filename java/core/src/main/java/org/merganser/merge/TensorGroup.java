@@ -181,7 +181,7 @@ final class TensorGroup implements TensorMerger.Group {
     long[] all = {inputs.size() * most};
     long[] allWeighing = {weighing.size() * most};
     try (Tensor buffer = Tensor.allocate(info.dtype(), all, ws);
-        Tensor weights = Tensor.allocate(wide(), allWeighing, ws)) {
+        Tensor weights = weighing.isEmpty() ? null : Tensor.allocate(wide(), allWeighing, ws)) {
       long begin = from;
       // Models are read even where there is nothing: of closed ones that is refused.
       do {

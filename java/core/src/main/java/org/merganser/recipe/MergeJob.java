@@ -2,6 +2,7 @@
 package org.merganser.recipe;
 
 import java.io.IOException;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -47,6 +48,7 @@ public final class MergeJob implements AutoCloseable {
   private final Map<String, ModelDirectory> models = new LinkedHashMap<>();
   private final Map<String, LoraAdapter> adapters = new LinkedHashMap<>();
   private List<SliceMerge> slices;
+  private Checkpoint joined;
   private Checkpoint result;
   private Optional<Vocabularies> vocabularies = Optional.empty();
   private ModelTensors tensors;
@@ -58,24 +60,46 @@ public final class MergeJob implements AutoCloseable {
    * @param mergekit whether defaults are mergekit's where they differ, and models are converted
    *     before they are merged
    * @param source what the recipe was read from, for the model card; empty for its JSON
+   * @param repair what becomes of the merged model before it is written
    */
-  public record Options(ModelStore store, boolean mergekit, String source) {
+  public record Options(
+      ModelStore store, boolean mergekit, String source, Optional<Repairing> repair) {
     /** Paths and the hub's cache, our defaults. */
     public static Options defaults() {
-      return new Options(ModelStore.of(List.of()), false, "");
+      return new Options(ModelStore.of(List.of()), false, "", Optional.empty());
     }
 
     public Options withStore(ModelStore value) {
-      return new Options(value, mergekit, source);
+      return new Options(value, mergekit, source, repair);
     }
 
     public Options withMergekit(boolean value) {
-      return new Options(store, value, source);
+      return new Options(store, value, source, repair);
     }
 
     public Options withSource(String value) {
-      return new Options(store, mergekit, value);
+      return new Options(store, mergekit, value, repair);
     }
+
+    public Options withRepair(Repairing value) {
+      return new Options(store, mergekit, source, Optional.of(value));
+    }
+  }
+
+  /** A repair of the merged model, which runs it as a recipe cannot describe. */
+  public interface Repairing {
+    /** As {@code merganser.json} tells it; equal texts are equal repairs. */
+    String description();
+
+    /**
+     * Called once, before the first part is written.
+     *
+     * @param models as they were merged
+     * @param shares how much each of them counts
+     * @return of the same tensors; closed with the job
+     */
+    Checkpoint repair(Checkpoint merged, List<Checkpoint> models, List<Double> shares, Workspace ws)
+        throws IOException;
   }
 
   private MergeJob(Recipe recipe, Options options, Opened opened) {
@@ -109,6 +133,7 @@ public final class MergeJob implements AutoCloseable {
       tensors.replace(RecipeAlignment.of(recipe, tensors, opened, reasons, ws), reasons);
     }
     slices = new RecipeCompiler(recipe, method, models(), tensors).compile();
+    weigh();
     Optional<DType> target = recipe.outDtype().or(recipe::dtype);
     if (recipe.dtype().isPresent() && options.mergekit()) {
       slices.forEach(slice -> slice.as(recipe.dtype().get()));
@@ -119,15 +144,63 @@ public final class MergeJob implements AutoCloseable {
     for (int s = 0; s < slices.size(); s++) {
       parts.add(slices.get(s).merge(ws));
     }
-    Checkpoint joined = JoinedCheckpoint.of(parts);
-    result = target.isPresent() ? joined.as(target.get()) : joined;
-    if (!result.stale().isEmpty()) {
+    joined = JoinedCheckpoint.of(parts);
+    result = typed(joined);
+    if (options.repair().isPresent()) {
+      if (!recipe.slices().isEmpty()) {
+        throw new RecipeException("repair", "whole models are repaired; write models, not slices");
+      }
+    } else if (!result.stale().isEmpty()) {
       throw new RecipeException(
           "align.method",
-          "dense maps make %d normalisation statistics meaningless, and a recipe cannot reset them; take permutation, or 'merge A B --repair bn-reset'"
+          "dense maps make %d normalisation statistics meaningless, and nothing resets them; take permutation, or give the recipe repair: with method: bn-reset"
               .formatted(result.stale().size()));
     }
     ResultFiles.check(this);
+  }
+
+  private Checkpoint typed(Checkpoint merged) {
+    Optional<DType> target = recipe.outDtype().or(recipe::dtype);
+    return target.isPresent() ? merged.as(target.get()) : merged;
+  }
+
+  private Checkpoint repaired(Workspace ws) throws IOException {
+    if (options.repair().isEmpty()) {
+      return result;
+    }
+    SliceMerge all = slices.get(0);
+    return typed(opened.add(options.repair().get().repair(joined, all.merged(), all.shares(), ws)));
+  }
+
+  /** What models are weighed by, where the recipe names it. */
+  private void weigh() throws IOException {
+    if (importances().isEmpty()) {
+      return;
+    }
+    if (recipe.align().isPresent()) {
+      throw new RecipeException(
+          "align", "importances are those of models as they are stored; leave out one of the two");
+    }
+    Map<String, Checkpoint> found = new LinkedHashMap<>();
+    for (int m = 0; m < recipe.models().size(); m++) {
+      Recipe.Input input = recipe.models().get(m);
+      if (input.importance().isPresent()) {
+        try {
+          found.put(input.model(), opened.add(Safetensors.open(Path.of(input.importance().get()))));
+        } catch (NoSuchFileException e) {
+          throw new RecipeException("models[" + m + "].importance", e.getMessage(), e);
+        }
+      }
+    }
+    slices.forEach(slice -> slice.weigh(found));
+  }
+
+  /** Files of what models are weighed by. */
+  List<Path> importances() {
+    return recipe.models().stream()
+        .flatMap(input -> input.importance().stream())
+        .map(Path::of)
+        .toList();
   }
 
   private void openModels() throws IOException {
@@ -248,6 +321,7 @@ public final class MergeJob implements AutoCloseable {
       inputs.add(adapter.path());
       inputs.addAll(adapter.files());
     }
+    inputs.addAll(importances());
     recipe
         .align()
         .ifPresent(
@@ -328,9 +402,11 @@ public final class MergeJob implements AutoCloseable {
         how.withJob(Provenance.identity(this))
             .withProvenance(Provenance.json(this, digests))
             .withInputs(inputs());
+    // Places and resumed parts are looked at before a network is run.
     try (ShardedWriter writer = ShardedWriter.open(plan(shardBytes), folder, options)) {
+      Checkpoint made = repaired(ws);
       new ResultFiles(this).write(folder);
-      writer.write(result, ws);
+      writer.write(made, ws);
     }
   }
 

@@ -53,6 +53,9 @@ final class Provenance {
       }
       g.writeEndArray();
       settings(g, job.settings());
+      if (job.options().repair().isPresent()) {
+        g.writeStringField("repair", job.options().repair().get().description());
+      }
       g.writeEndObject();
     }
     return text.toString();
@@ -133,6 +136,10 @@ final class Provenance {
           }
         }
       }
+    }
+    job.options().repair().ifPresent(repair -> text.append('\n').append(repair.description()));
+    for (Path importance : job.importances()) {
+      file(text, importance);
     }
     return Sha256.of(StandardCharsets.UTF_8.encode(text.toString()));
   }
