@@ -81,7 +81,7 @@ public final class SceMerger extends TensorMerger {
   @Override
   public String summary() {
     return "differences to a base where models vary, those of the elected sign weighted by their"
-               + " squares";
+        + " squares";
   }
 
   @Override

@@ -5,7 +5,6 @@ import java.io.IOException;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -19,7 +18,6 @@ import org.merganser.error.RecipeException;
 import org.merganser.internal.Opened;
 import org.merganser.io.Checkpoint;
 import org.merganser.io.ModelDirectory;
-import org.merganser.io.ModelReference;
 import org.merganser.io.ModelStore;
 import org.merganser.io.Safetensors;
 import org.merganser.io.ShardPlan;
@@ -45,8 +43,7 @@ public final class MergeJob implements AutoCloseable {
   private final Opened opened;
   private final Recipe recipe;
   private final Options options;
-  private final Map<String, ModelDirectory> models = new LinkedHashMap<>();
-  private final Map<String, LoraAdapter> adapters = new LinkedHashMap<>();
+  private RecipeModels models;
   private List<SliceMerge> slices;
   private Checkpoint joined;
   private Checkpoint result;
@@ -204,14 +201,8 @@ public final class MergeJob implements AutoCloseable {
   }
 
   private void openModels() throws IOException {
-    for (Map.Entry<String, String> reference : recipe.references().entrySet()) {
-      open(reference.getValue(), reference.getKey());
-    }
-    String source = recipe.tokenizerSource().orElse("union");
-    if (!source.equals("union") && !source.equals("base")) {
-      open("tokenizer_source", source);
-    }
-    vocabularies = Vocabularies.of(recipe, models);
+    models = RecipeModels.open(recipe, options, opened);
+    vocabularies = Vocabularies.of(recipe, models());
     tensors = new ModelTensors(models(), vocabularies);
   }
 
@@ -230,44 +221,6 @@ public final class MergeJob implements AutoCloseable {
         .filter(info -> info.dtype().isArithmetic());
   }
 
-  private void open(String place, String reference) throws IOException {
-    if (models.containsKey(reference)) {
-      return;
-    }
-    ModelReference parsed = parse(place, reference);
-    ModelDirectory model = opened.add(ModelDirectory.open(find(place, parsed)));
-    if (parsed.adapter().isPresent()) {
-      Path folder = find(place, parsed.adapter().get());
-      LoraAdapter adapter = opened.add(LoraAdapter.open(folder));
-      adapters.put(reference, adapter);
-      model = model.with(adapter.fold(unrounded(model.checkpoint())));
-    }
-    models.put(reference, model);
-  }
-
-  /** As arithmetic reads it: what is rounded at the end is not rounded by an adapter before. */
-  private Checkpoint unrounded(Checkpoint base) {
-    boolean atTheEnd = recipe.outDtype().or(recipe::dtype).isPresent() && !options.mergekit();
-    boolean doubles = base.tensors().values().stream().anyMatch(info -> info.dtype() == DType.F64);
-    return atTheEnd ? base.as(doubles ? DType.F64 : DType.F32) : base;
-  }
-
-  private static ModelReference parse(String place, String reference) {
-    try {
-      return ModelReference.parse(reference);
-    } catch (IllegalArgumentException e) {
-      throw new RecipeException(place, e.getMessage(), e);
-    }
-  }
-
-  private Path find(String place, ModelReference reference) {
-    try {
-      return options.store().resolve(reference);
-    } catch (IllegalArgumentException | IOException e) {
-      throw new RecipeException(place, e.getMessage(), e);
-    }
-  }
-
   /** The merged model; a view that ends with this. */
   public Checkpoint result() {
     return result;
@@ -283,17 +236,17 @@ public final class MergeJob implements AutoCloseable {
 
   /** The models by their names in the recipe. */
   Map<String, ModelDirectory> models() {
-    return Collections.unmodifiableMap(models);
+    return models.models();
   }
 
   /** Those that are folded into models, by the names of these. */
   Map<String, LoraAdapter> adapters() {
-    return Collections.unmodifiableMap(adapters);
+    return models.adapters();
   }
 
   /** Whose configuration and other files the result has: the base, or the first model. */
   ModelDirectory donor() {
-    return models.get(donorName());
+    return models().get(donorName());
   }
 
   String donorName() {
@@ -312,15 +265,7 @@ public final class MergeJob implements AutoCloseable {
 
   /** Files and folders that are read: models and adapters with their files, what aligns them. */
   public List<Path> inputs() throws IOException {
-    List<Path> inputs = new ArrayList<>();
-    for (ModelDirectory model : models.values()) {
-      inputs.add(model.path());
-      inputs.addAll(files(model));
-    }
-    for (LoraAdapter adapter : adapters.values()) {
-      inputs.add(adapter.path());
-      inputs.addAll(adapter.files());
-    }
+    List<Path> inputs = new ArrayList<>(models.inputs());
     inputs.addAll(importances());
     recipe
         .align()
@@ -330,13 +275,6 @@ public final class MergeJob implements AutoCloseable {
               align.activations().stream().map(Path::of).forEach(inputs::add);
             });
     return inputs;
-  }
-
-  /** Those of a model, which may lie elsewhere: links to them are in its folder. */
-  static List<Path> files(ModelDirectory model) throws IOException {
-    List<Path> files = new ArrayList<>(Safetensors.files(model.path()));
-    model.sideFiles().forEach(name -> files.add(model.path().resolve(name)));
-    return files;
   }
 
   /** Layers of the result, where it has others than its models. */

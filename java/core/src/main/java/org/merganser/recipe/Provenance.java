@@ -115,7 +115,7 @@ final class Provenance {
     StringBuilder text = new StringBuilder(job.recipe().toJson());
     text.append(job.options().mergekit()).append('\n').append(Doctor.version());
     for (ModelDirectory model : job.models().values()) {
-      for (Path file : MergeJob.files(model)) {
+      for (Path file : RecipeModels.files(model)) {
         file(text, file);
       }
     }
