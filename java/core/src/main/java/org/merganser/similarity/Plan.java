@@ -109,8 +109,7 @@ public record Plan(Kind kind, int batch, long bytes) {
    * features or {@code n^2 (p + q)} through Gram matrices, if what it keeps fits, else the other if
    * that does; empty when neither does.
    */
-  static Optional<Plan> inMemory(
-      long samples, long[] widthsA, long[] widthsB, long memoryBudget) {
+  static Optional<Plan> inMemory(long samples, long[] widthsA, long[] widthsB, long memoryBudget) {
     double layers = widthsA.length + widthsB.length;
     double n = samples;
     boolean feature = featureBytes(widthsA, widthsB) <= memoryBudget;

@@ -151,8 +151,7 @@ public record SimilarityGrid(
     long samples = layersA.values().iterator().next().rows();
     Optional<Plan> plan =
         GridValues.isLinearCka(measure)
-            ? Plan.inMemory(
-                samples, widths(layersA), widths(layersB), Options.defaults().budget())
+            ? Plan.inMemory(samples, widths(layersA), widths(layersB), Options.defaults().budget())
             : Optional.empty();
     if (plan.isPresent()) {
       return ofSums(measure, layersA, layersB, plan.get(), ws);
