@@ -3,6 +3,9 @@ package org.merganser.similarity;
 
 import java.util.Set;
 import org.merganser.compute.Workspace;
+import org.merganser.linalg.Matrix;
+import org.merganser.stats.NonFinite;
+import org.merganser.stats.SpaceMoments;
 
 /**
  * Canonical correlations {@code rho_1 >= rho_2 >= ...} of two representations, summed up in one
@@ -55,6 +58,37 @@ public final class CanonicalCorrelation extends PairedMeasure {
   /** {@code eigenspace-overlap}. */
   public static CanonicalCorrelation overlap() {
     return new CanonicalCorrelation(Summary.OVERLAP);
+  }
+
+  /**
+   * The correlations themselves, largest first; errors as of {@code between}.
+   *
+   * @param x [n x p]
+   * @param y [n x q]
+   */
+  public static double[] correlations(Matrix x, Matrix y, Workspace ws) {
+    try (Pair pair = Pair.of(mean(), x, y, NonFinite.FAIL, ws);
+        Basis left = Basis.of(pair.x(), ws);
+        Basis right = Basis.of(pair.y(), ws)) {
+      return Correlations.of(left, left.rank(), right, right.rank(), pair.samples(), ws).values();
+    }
+  }
+
+  /**
+   * The same from moments, where there are no activations any more. They have half the digits:
+   * covariances are squares.
+   *
+   * @param moments with the own blocks of both models and the one between them
+   * @param i a model
+   * @param j another, {@code i <= j}
+   * @param gamma regulariser of both covariances in mean variances, which pulls correlations
+   *     towards 0; 0 for none
+   * @return as many as features of the narrower model, largest first, 0 beyond the rank
+   * @throws org.merganser.error.NumericalException where all features of one are constant
+   */
+  public static double[] correlations(
+      SpaceMoments moments, int i, int j, double gamma, Workspace ws) {
+    return Correlations.ofMoments(moments, i, j, gamma, ws);
   }
 
   @Override

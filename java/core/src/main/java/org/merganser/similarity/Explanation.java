@@ -39,17 +39,14 @@ final class Explanation {
   }
 
   private static String side(String name, Set<Invariance> kept) {
-    return name
-        + ": not changed by "
-        + list(kept)
-        + "; changed by "
-        + list(EnumSet.complementOf(EnumSet.copyOf(kept)))
-        + ".\n";
+    Set<Invariance> others = EnumSet.allOf(Invariance.class);
+    others.removeAll(kept);
+    return name + ": not changed by " + list(kept) + "; changed by " + list(others) + ".\n";
   }
 
   private static String list(Set<Invariance> changes) {
     return changes.isEmpty()
-        ? "nothing else"
+        ? "nothing"
         : changes.stream().map(Invariance::toString).collect(Collectors.joining(", "));
   }
 

@@ -89,9 +89,12 @@ public final class LinearRegressionR2 extends PairedMeasure {
 
   @Override
   public Set<Invariance> invariances(Side side) {
-    boolean anyMap = side == Side.Y && options.lambda() == 0;
-    boolean unit = side == Side.X;
-    return anyMap ? AFFINE_MAPS : unit ? SIMILARITIES : ISOMETRIES;
+    if (side == Side.Y && options.lambda() > 0) {
+      return ISOMETRIES;
+    }
+    // The map of least norm, which more features than samples leave, is not that of mapped
+    // features.
+    return side == Side.Y && options.folds() == 1 ? AFFINE_MAPS : SIMILARITIES;
   }
 
   @Override
@@ -156,12 +159,10 @@ public final class LinearRegressionR2 extends PairedMeasure {
     try (Opened opened = new Opened()) {
       Matrix fittedX = opened.add(rows(x, train));
       Matrix fittedY = opened.add(rows(y, train));
-      double[] meanX = Sample.centre(fittedX, ws);
-      double[] meanY = Sample.centre(fittedY, ws);
       Matrix testX = opened.add(rows(x, test));
       Matrix testY = opened.add(rows(y, test));
-      Sample.shift(testX, meanX, ws);
-      Sample.shift(testY, meanY, ws);
+      centre(fittedX, testX, ws);
+      centre(fittedY, testY, ws);
       Basis basis = opened.add(Basis.of("Y", fittedY, ws));
       int r = basis.rank();
       double[] inverse = new double[r];
@@ -188,6 +189,13 @@ public final class LinearRegressionR2 extends PairedMeasure {
       }
       return sum;
     }
+  }
+
+  /** Both by the means of the first. */
+  private static void centre(Matrix fitted, Matrix test, Workspace ws) {
+    double[] means = Sample.means(fitted, ws);
+    Sample.shift(fitted, means, ws);
+    Sample.shift(test, means, ws);
   }
 
   private static Matrix rows(Matrix x, int[] which) {

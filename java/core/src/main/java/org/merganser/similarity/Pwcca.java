@@ -112,10 +112,16 @@ public final class Pwcca extends PairedMeasure {
     }
   }
 
+  /**
+   * @param x the side that weights
+   * @param ofX whether that is X
+   */
   private static Finding compare(Basis x, Basis y, boolean ofX, int samples, Workspace ws) {
     try (Matrix cosines = Basis.overlap(x, x.rank(), y, y.rank(), ws);
         Svd svd = Svd.of(cosines, ws)) {
-      Correlations found = Correlations.of(svd, x.rank(), y.rank(), samples);
+      int dimsX = ofX ? x.rank() : y.rank();
+      int dimsY = ofX ? y.rank() : x.rank();
+      Correlations found = Correlations.of(svd, dimsX, dimsY, samples);
       double[] rho = found.values();
       double[] weights = weights(x, svd.left(), ws);
       double sum = 0;

@@ -32,6 +32,9 @@ import org.merganser.method.Settings;
  * <p>Source: Kriegeskorte, Mur and Bandettini 2008; Nili et al. 2014 for tau-a.
  */
 public final class Rsa extends PairedMeasure {
+  /** Well above the rounding of a cosine: what differs by that alone has one rank. */
+  private static final double STEP = 0x1p-40;
+
   /** How unlike two samples are. */
   public enum Rdm {
     EUCLIDEAN,
@@ -172,7 +175,7 @@ public final class Rsa extends PairedMeasure {
     return found;
   }
 
-  /** 1 less the products of samples of norm 1. */
+  /** 1 less the products of samples of norm 1, in steps that keep what is equal together. */
   private double[] angular(Sample side, Workspace ws) {
     int n = Math.toIntExact(side.rows());
     double[] found = new double[Distances.pairs(n)];
@@ -183,7 +186,7 @@ public final class Rsa extends PairedMeasure {
       for (int i = 0; i < n; i++) {
         double[] row = Distances.row(host, i);
         for (int j = i + 1; j < n; j++) {
-          found[at++] = 1 - Math.max(-1, Math.min(1, row[j]));
+          found[at++] = Math.rint((1 - Math.max(-1, Math.min(1, row[j]))) / STEP) * STEP;
         }
       }
     }

@@ -6,6 +6,7 @@ import org.merganser.compute.Workspace;
 import org.merganser.linalg.Matrix;
 import org.merganser.method.Setting;
 import org.merganser.method.Settings;
+import org.merganser.stats.NonFinite;
 
 /**
  * How much of the space of the first k left singular vectors of one side lies in that of the other:
@@ -73,7 +74,8 @@ public final class SubspaceOverlap extends PairedMeasure {
         Basis y = Basis.of(pair.y(), ws);
         Matrix cosines =
             Basis.overlap(x, x.require("k", options.k()), y, y.require("k", options.k()), ws)) {
-      return Finding.of(HsicSums.inner(cosines, cosines, ws) / options.k(), Route.FEATURE);
+      double shared = HsicSums.inner(cosines, cosines, ws) / options.k();
+      return Finding.of(Math.min(1, shared), Route.FEATURE);
     }
   }
 
@@ -81,7 +83,7 @@ public final class SubspaceOverlap extends PairedMeasure {
    * The angles between both spaces in radians, the smallest first; errors as of {@code between}.
    */
   public double[] principalAngles(Matrix x, Matrix y, Workspace ws) {
-    try (Pair pair = Pair.of(this, x, y, org.merganser.stats.NonFinite.FAIL, ws);
+    try (Pair pair = Pair.of(this, x, y, NonFinite.FAIL, ws);
         Basis left = Basis.of(pair.x(), ws);
         Basis right = Basis.of(pair.y(), ws)) {
       int k = Math.min(left.require("k", options.k()), right.require("k", options.k()));
