@@ -26,6 +26,10 @@ final class GridValues {
     return id.equals(BIASED) || id.equals(DEBIASED);
   }
 
+  static Estimator estimator(SimilarityMeasure measure) {
+    return measure.id().equals(DEBIASED) ? Estimator.DEBIASED : Estimator.BIASED;
+  }
+
   static void requireStreaming(SimilarityMeasure measure) {
     Set<String> streamed = SumsMeasures.ids();
     if (!isLinearCka(measure) && !streamed.contains(measure.id())) {
@@ -77,7 +81,7 @@ final class GridValues {
         };
     return new SimilarityGrid(
         measure.id(),
-        measure.id().equals(DEBIASED) ? Estimator.DEBIASED : Estimator.BIASED,
+        estimator(measure),
         kind.name().toLowerCase(Locale.ROOT),
         names(from.layersA()),
         names(from.layersB()),

@@ -2,6 +2,7 @@
 package org.merganser.similarity;
 
 import java.util.Arrays;
+import java.util.Optional;
 
 /**
  * How the layers of two networks are compared in one pass.
@@ -68,11 +69,9 @@ public record Plan(Kind kind, int batch, long bytes) {
    * @throws IllegalArgumentException when batches of 32 samples do not fit either
    */
   public static Plan choose(long samples, long[] widthsA, long[] widthsB, long memoryBudget) {
-    double own = Arrays.stream(widthsA).mapToDouble(p -> (double) p * p).sum();
-    own += Arrays.stream(widthsB).mapToDouble(p -> (double) p * p).sum();
     double p = Arrays.stream(widthsA).asDoubleStream().sum();
     double q = Arrays.stream(widthsB).asDoubleStream().sum();
-    double feature = Double.BYTES * (p * q + own);
+    double feature = featureBytes(widthsA, widthsB);
     if (feature <= memoryBudget) {
       return new Plan(Kind.FEATURE, 0, (long) feature);
     }
@@ -95,5 +94,32 @@ public record Plan(Kind kind, int batch, long bytes) {
                 widthsA.length,
                 widthsB.length,
                 (long) (Double.BYTES * layers * SMALLEST_BATCH * SMALLEST_BATCH / 2)));
+  }
+
+  private static double featureBytes(long[] widthsA, long[] widthsB) {
+    double own = Arrays.stream(widthsA).mapToDouble(p -> (double) p * p).sum();
+    own += Arrays.stream(widthsB).mapToDouble(p -> (double) p * p).sum();
+    double p = Arrays.stream(widthsA).asDoubleStream().sum();
+    double q = Arrays.stream(widthsB).asDoubleStream().sum();
+    return Double.BYTES * (p * q + own);
+  }
+
+  /**
+   * Of layers that are in memory: the one with fewer operations, {@code n (p + q)^2} through
+   * features or {@code n^2 (p + q)} through Gram matrices, if what it keeps fits, else the other if
+   * that does; empty when neither does.
+   */
+  static Optional<Plan> inMemory(long samples, long[] widthsA, long[] widthsB, long memoryBudget) {
+    double layers = widthsA.length + widthsB.length;
+    double n = samples;
+    boolean feature = featureBytes(widthsA, widthsB) <= memoryBudget;
+    boolean full =
+        samples <= MOST_SAMPLES && Double.BYTES * (layers / 2 + 1) * n * n <= memoryBudget;
+    double width = Arrays.stream(widthsA).average().orElse(0);
+    width += Arrays.stream(widthsB).average().orElse(0);
+    if (full && (n < width || !feature)) {
+      return Optional.of(full());
+    }
+    return feature ? Optional.of(feature()) : Optional.empty();
   }
 }

@@ -7,6 +7,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
 import org.merganser.error.NumericalException;
@@ -135,7 +136,7 @@ public record SimilarityGrid(
   /**
    * Of layers in memory, [n x p] each with the same samples in the same order, by name. Every
    * measure: each pair by itself, or, for CKA of linear kernels, Gram matrices or products of
-   * features, whichever takes less, once for each layer.
+   * features, whichever takes less, once for each layer, if these fit into 2 GiB.
    *
    * @throws IllegalArgumentException when there are no layers
    */
@@ -147,11 +148,15 @@ public record SimilarityGrid(
     if (layersA.isEmpty() || layersB.isEmpty()) {
       throw new IllegalArgumentException("no layers to compare");
     }
-    if (GridValues.isLinearCka(measure)) {
-      return ofSums(measure, layersA, layersB, ws);
+    long samples = layersA.values().iterator().next().rows();
+    Optional<Plan> plan =
+        GridValues.isLinearCka(measure)
+            ? Plan.inMemory(samples, widths(layersA), widths(layersB), Options.defaults().budget())
+            : Optional.empty();
+    if (plan.isPresent()) {
+      return ofSums(measure, layersA, layersB, plan.get(), ws);
     }
     List<List<Cell>> cells = new ArrayList<>();
-    long samples = layersA.values().iterator().next().rows();
     for (Matrix a : layersA.values()) {
       List<Cell> row = new ArrayList<>();
       cells.add(row);
@@ -162,7 +167,7 @@ public record SimilarityGrid(
     }
     return new SimilarityGrid(
         measure.id(),
-        SimilarityMeasure.Estimator.BIASED,
+        GridValues.estimator(measure),
         "pairs",
         List.copyOf(layersA.keySet()),
         List.copyOf(layersB.keySet()),
@@ -182,15 +187,17 @@ public record SimilarityGrid(
     }
   }
 
+  private static long[] widths(Map<String, Matrix> layers) {
+    return layers.values().stream().mapToLong(Matrix::columns).toArray();
+  }
+
   private static SimilarityGrid ofSums(
       SimilarityMeasure measure,
       Map<String, Matrix> layersA,
       Map<String, Matrix> layersB,
+      Plan plan,
       Workspace ws) {
     long n = layersA.values().iterator().next().rows();
-    double p = layersA.values().stream().mapToDouble(Matrix::columns).average().orElse(0);
-    double q = layersB.values().stream().mapToDouble(Matrix::columns).average().orElse(0);
-    Plan plan = n < p + q && n <= Plan.MOST_SAMPLES ? Plan.full() : Plan.feature();
     Map<String, Tensor> model = new LinkedHashMap<>();
     layersA.forEach((name, x) -> model.put(name, x.asTensor()));
     Map<String, Tensor> other = new LinkedHashMap<>();

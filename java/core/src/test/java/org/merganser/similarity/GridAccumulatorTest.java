@@ -370,4 +370,16 @@ class GridAccumulatorTest {
             "a budget of 1000 bytes holds no comparison of 2 with 2 layers: batches of 32 samples"
                 + " need 16384");
   }
+
+  @Test
+  void layersInMemoryAreComparedTheCheaperWayThatFits() {
+    long[] narrow = {64, 128};
+    long[] wide = {10_000, 20_000};
+    long budget = 1 << 24;
+    assertThat(Plan.inMemory(1000, narrow, narrow, budget)).contains(Plan.feature());
+    assertThat(Plan.inMemory(100, narrow, narrow, budget)).contains(Plan.full());
+    assertThat(Plan.inMemory(100, wide, wide, budget)).contains(Plan.full());
+    assertThat(Plan.inMemory(2000, wide, wide, budget)).isEmpty();
+    assertThat(Plan.inMemory(9000, narrow, narrow, budget)).contains(Plan.feature());
+  }
 }
