@@ -177,7 +177,7 @@ run_on_fake_device() {
 }
 
 # The CUDA plug-in on the host, with its threads in orders that run at the same time: the first in full, the others in
-# short; under sanitizers one of them.
+# short; under sanitizers one order, in short.
 run_on_host_plugin() {
   local order orders=(forward backward shuffled) runs=() failed=
   [ -z "$sanitize" ] || orders=(shuffled)
@@ -196,11 +196,8 @@ run_on_host_plugin() {
 }
 
 run_on_standin() {
-  local name tests=(fake_ standin_)
-  # All kernels by the list; the other tests would add minutes.
-  [ -z "$sanitize" ] || tests=(fake_listed_ standin_)
-  [ -z "$only" ] || tests=("$only")
-  for name in "${tests[@]}"; do
+  local name
+  for name in ${only:-fake_ standin_}; do
     MERGANSER_STANDIN_ORDER=$1 MERGANSER_CUDA_PLUGIN=$build/libmerganser_standin.so "$build/merganser_test" "$name" ||
       return 1
   done
