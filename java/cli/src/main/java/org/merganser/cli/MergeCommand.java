@@ -150,7 +150,8 @@ final class MergeCommand extends Computation {
                 aligned,
                 problem.objective(),
                 problem.base(),
-                MergeProblem.of(aligning.architecture(), aligned).counters());
+                MergeProblem.of(aligning.architecture(), aligned).counters(),
+                problem.importances());
       }
       Checkpoint merged = opened.add(method.merge(problem, ws));
       List<Double> shares = method.shares(models.size());

@@ -38,7 +38,7 @@ public class merganser extends org.merganser.natives.presets.merganser {
 // #define MG_API __attribute__((visibility("default")))
 
 /* Raised whenever a signature or the meaning of an argument changes; Java refuses another value. */
-public static final int MG_ABI_VERSION = 8;
+public static final int MG_ABI_VERSION = 9;
 
 // #ifdef __cplusplus
 // #endif
@@ -106,6 +106,13 @@ public static native int mg_blas_threads();
  * when they are loaded (OMP_WAIT_POLICY of libgomp), which Java cannot set. */
 public static native int mg_environment_default(@Cast("const char*") BytePointer name, @Cast("const char*") BytePointer value);
 public static native int mg_environment_default(String name, String value);
+
+/* SHA-256 of a message that comes in parts, in host memory. `state`, 32 bytes, keeps what the parts so far amount to,
+ * and has the digest after the last one. `before` is the number of bytes in the parts before: 0 begins anew. All parts
+ * but the last have a multiple of 64 bytes. */
+public static native int mg_sha256(@Const Pointer in, @Cast("int64_t") long bytes, @Cast("int64_t") long before, int last, @Cast("uint8_t*") BytePointer state);
+public static native int mg_sha256(@Const Pointer in, @Cast("int64_t") long bytes, @Cast("int64_t") long before, int last, @Cast("uint8_t*") ByteBuffer state);
+public static native int mg_sha256(@Const Pointer in, @Cast("int64_t") long bytes, @Cast("int64_t") long before, int last, @Cast("uint8_t*") byte[] state);
 
 /* Why CUDA cannot be used ("not in this build", ...), or an empty string when it can. */
 public static native @Cast("const char*") BytePointer mg_cuda_reason();
@@ -265,6 +272,16 @@ public static native int mg_svd(mg_context context, @Cast("int64_t") long m, @Ca
                       DoubleBuffer sigma, DoubleBuffer vt, @Cast("int64_t") long ldvt);
 public static native int mg_svd(mg_context context, @Cast("int64_t") long m, @Cast("int64_t") long n, @Const double[] a, @Cast("int64_t") long lda, double[] u, @Cast("int64_t") long ldu,
                       double[] sigma, double[] vt, @Cast("int64_t") long ldvt);
+
+/* x [n x cols] with a x = b for a symmetric positive definite a, of which the lower triangle counts, by its Cholesky
+ * factor, in F64. `x` may be `b`. Fails with MG_NUMERICAL where there is no factor to working precision, or something is
+ * not finite. */
+public static native int mg_solve(mg_context context, @Cast("int64_t") long n, @Cast("int64_t") long cols, @Const DoublePointer a, @Cast("int64_t") long lda, @Const DoublePointer b,
+                        @Cast("int64_t") long ldb, DoublePointer x, @Cast("int64_t") long ldx);
+public static native int mg_solve(mg_context context, @Cast("int64_t") long n, @Cast("int64_t") long cols, @Const DoubleBuffer a, @Cast("int64_t") long lda, @Const DoubleBuffer b,
+                        @Cast("int64_t") long ldb, DoubleBuffer x, @Cast("int64_t") long ldx);
+public static native int mg_solve(mg_context context, @Cast("int64_t") long n, @Cast("int64_t") long cols, @Const double[] a, @Cast("int64_t") long lda, @Const double[] b,
+                        @Cast("int64_t") long ldb, double[] x, @Cast("int64_t") long ldx);
 // Targeting ../mg_cca_report.java
 
 
@@ -311,6 +328,67 @@ public static native int mg_row_products(mg_context context, @Cast("int64_t") lo
                                @Const DoubleBuffer y, @Cast("int64_t") long ldy, DoubleBuffer out);
 public static native int mg_row_products(mg_context context, @Cast("int64_t") long rows, @Cast("int64_t") long cols, @Const double[] x, @Cast("int64_t") long ldx,
                                @Const double[] y, @Cast("int64_t") long ldy, double[] out);
+
+/* ---- Gram matrices ------------------------------------------------------------------------------------- */
+
+/* Of the samples of X [n x p], one a row: symmetric n x n matrices, contiguous, with both triangles the same bits. X is
+ * centred, about the means of its columns, before anything is multiplied: means are sums in F64 of differences to the
+ * first row, so that equal numbers in a column are exactly 0. */
+
+/* out = in less the mean of each column, rounded once from F64; types MG_F64 or MG_F32. The order of the sums depends on
+ * `rows` only. `out` may be `in` when both have the same type and leading dimension. */
+public static native int mg_centre_columns(mg_context context, int from, int to, @Cast("int64_t") long rows, @Cast("int64_t") long cols,
+                                 @Const Pointer in, @Cast("int64_t") long ldin, Pointer out, @Cast("int64_t") long ldout);
+
+/*   PRODUCTS   out[i, j] = x_i . x_j
+ *   DISTANCES  out[i, j] = |x_i - x_j|^2 = max(0, x_i . x_i + x_j . x_j - 2 x_i . x_j), 0 on the diagonal
+ * of centred rows x_i. Products in `precision`: MG_F64, or MG_F32 for centred numbers rounded to it, folded into F64
+ * every 4096 columns at the latest, as good as 1e-5 of |x_i| |x_j|. */
+/** enum mg_gram_kind */
+public static final int MG_GRAM_PRODUCTS = 0, MG_GRAM_DISTANCES = 1;
+public static native int mg_gram(mg_context context, int dtype, int precision, int kind, @Cast("int64_t") long n, @Cast("int64_t") long p,
+                       @Const Pointer x, @Cast("int64_t") long ldx, DoublePointer out);
+public static native int mg_gram(mg_context context, int dtype, int precision, int kind, @Cast("int64_t") long n, @Cast("int64_t") long p,
+                       @Const Pointer x, @Cast("int64_t") long ldx, DoubleBuffer out);
+public static native int mg_gram(mg_context context, int dtype, int precision, int kind, @Cast("int64_t") long n, @Cast("int64_t") long p,
+                       @Const Pointer x, @Cast("int64_t") long ldx, double[] out);
+
+/* A symmetric k, centred; `out` may be k unless it is packed.
+ *   BIASED    out = H k H, H = I - 1 1^T / n
+ *   UNBIASED  the U-centred matrix of Szekely and Rizzo (2014): k_ij - m_i - m_j with zeros on the diagonal, whose rows
+ *             sum to 0; the diagonal of k is not read into any sum. n >= 3.
+ *   PACKED    the strict upper triangle of UNBIASED, n (n - 1) / 2 elements, row after row
+ * Sums over a row have an order that depends on n only. */
+/** enum mg_centring */
+public static final int MG_CENTRE_BIASED = 0, MG_CENTRE_UNBIASED = 1, MG_CENTRE_PACKED = 2;
+public static native int mg_centre_gram(mg_context context, int centring, @Cast("int64_t") long n, @Const DoublePointer k, DoublePointer out);
+public static native int mg_centre_gram(mg_context context, int centring, @Cast("int64_t") long n, @Const DoubleBuffer k, DoubleBuffer out);
+public static native int mg_centre_gram(mg_context context, int centring, @Cast("int64_t") long n, @Const double[] k, double[] out);
+
+/* One batch of `layers` representations, x[l] [n x widths[l]] contiguous: row l of out, n (n - 1) / 2 elements, is the
+ * packed U-centred matrix of the products of x[l]. Dot products of rows are then HSIC of pairs, times n (n - 3) / 2. */
+public static native int mg_gram_rows(mg_context context, int dtype, int precision, int layers, @Cast("int64_t") long n,
+                            @Cast("const int64_t*") LongPointer widths, @Cast("const void*const*") PointerPointer x, DoublePointer out, @Cast("int64_t") long ldout);
+public static native int mg_gram_rows(mg_context context, int dtype, int precision, int layers, @Cast("int64_t") long n,
+                            @Cast("const int64_t*") LongPointer widths, @Cast("const void*const*") @ByPtrPtr Pointer x, DoublePointer out, @Cast("int64_t") long ldout);
+public static native int mg_gram_rows(mg_context context, int dtype, int precision, int layers, @Cast("int64_t") long n,
+                            @Cast("const int64_t*") LongBuffer widths, @Cast("const void*const*") @ByPtrPtr Pointer x, DoubleBuffer out, @Cast("int64_t") long ldout);
+public static native int mg_gram_rows(mg_context context, int dtype, int precision, int layers, @Cast("int64_t") long n,
+                            @Cast("const int64_t*") long[] widths, @Cast("const void*const*") @ByPtrPtr Pointer x, double[] out, @Cast("int64_t") long ldout);
+
+/* d[i] = exp(-gamma d[i]) in place, of d >= 0, within 2 units in the last place; exp(-708) below that. gamma >= 0. */
+public static native int mg_gaussian(mg_context context, @Cast("int64_t") long count, double gamma, DoublePointer d);
+public static native int mg_gaussian(mg_context context, @Cast("int64_t") long count, double gamma, DoubleBuffer d);
+public static native int mg_gaussian(mg_context context, @Cast("int64_t") long count, double gamma, double[] d);
+
+/* out[b] = sum_ij k[i, j] l[pi(i), pi(j)] of symmetric matrices, pi row b of `permutations` [count x n]; both are on the
+ * host. The order of a sum depends on n only. What is not a permutation of 0 to n - 1 is MG_INVALID_ARGUMENT. */
+public static native int mg_permuted_products(mg_context context, @Cast("int64_t") long n, @Const DoublePointer k, @Const DoublePointer l, @Cast("int64_t") long count,
+                                    @Const IntPointer permutations, DoublePointer out);
+public static native int mg_permuted_products(mg_context context, @Cast("int64_t") long n, @Const DoubleBuffer k, @Const DoubleBuffer l, @Cast("int64_t") long count,
+                                    @Const IntBuffer permutations, DoubleBuffer out);
+public static native int mg_permuted_products(mg_context context, @Cast("int64_t") long n, @Const double[] k, @Const double[] l, @Cast("int64_t") long count,
+                                    @Const int[] permutations, double[] out);
 // Targeting ../mg_costs.java
 
 
@@ -453,6 +531,8 @@ public static native int mg_dot_products(mg_context context, int dtype, @Cast("i
  *   EMR            u = s max |d_k| over the d_k of sign s, s = + where sum_k d_k > 0, else -; out = b + p[1] u where
  *                  d of model p[0] has that sign, else b
  *   WHERE          out = x_0 where x_1 >= 0 is selected, else b; of two arrays
+ *   WEIGHTED       out = b + sum_j v_j d_2j / sum_j v_j, v_j = w_(2j+1) (x_(2j+1) + p[0]), exactly b where that sum is
+ *                  0; of pairs of arrays
  * `selected` NULL selects all, and is ignored by the other formulas. Where b is the result of sums it loses the sign of
  * -0. The arrays may be a part of a tensor, from its element `first` on. `base` NULL is 0. `out` may be one of the inputs.
  * NaN results are the positive quiet NaN without payload. */
@@ -466,7 +546,8 @@ public static final int
   MG_FORMULA_SCE_SELECTED = 5,
   MG_FORMULA_CONSENSUS = 6,
   MG_FORMULA_EMR = 7,
-  MG_FORMULA_WHERE = 8;
+  MG_FORMULA_WHERE = 8,
+  MG_FORMULA_WEIGHTED = 9;
 
 public static native int mg_formula_merge(mg_context context, int dtype, int formula, @Cast("int64_t") long first, @Cast("int64_t") long count,
                                 int models, @Const Pointer base, @Cast("const void*const*") PointerPointer in, @Const DoublePointer parameters,
