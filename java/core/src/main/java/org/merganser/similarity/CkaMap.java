@@ -117,6 +117,14 @@ public final class CkaMap implements AutoCloseable {
     return (int) Arrays.stream(norms).filter(norm -> norm == 0).count();
   }
 
+  /**
+   * {@code |A|} of a layer, 0 where it is dead: with it CKA of several batches is that of their
+   * sums.
+   */
+  public double norm(int layer) {
+    return norms[layer];
+  }
+
   /** CKA of two layers; NaN where one is dead. */
   public double get(int i, int j) {
     return values[i][j];

@@ -4,7 +4,9 @@ package org.merganser.similarity;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import org.merganser.compute.Workspace;
+import org.merganser.error.NumericalException;
 import org.merganser.error.ShapeException;
 import org.merganser.internal.Seeds;
 import org.merganser.linalg.Matrix;
@@ -74,6 +76,20 @@ public final class CkaReliability {
     return new CkaReliability(x, y);
   }
 
+  /**
+   * Measures all layers of one network with all of another: values, chance, p and its correction
+   * for many cells, and the most influential sample of each, with linear kernels. One Gram a layer;
+   * those of the second network are kept, three times n^2 numbers for each of its layers.
+   *
+   * @param a activations of the layers of the first network by name, [n x p], in the order of rows
+   * @param b of the second, of the same at least 5 samples in the same order
+   * @param permutations of the samples drawn for p, unless all are few
+   */
+  public static ReliabilityReport.Grid grid(
+      Map<String, Matrix> a, Map<String, Matrix> b, int permutations, Workspace ws) {
+    return GridCells.grid(a, b, requirePermutations(permutations), ws);
+  }
+
   /** The class of each sample: what is moved. Without, one sample and a tenth at random are. */
   public CkaReliability labels(int... value) {
     requireSamples("labels", value);
@@ -121,12 +137,16 @@ public final class CkaReliability {
 
   /** How many orders of the samples are drawn where there are too many to try all; 999. */
   public CkaReliability permutations(int value) {
+    permutations = requirePermutations(value);
+    return this;
+  }
+
+  static int requirePermutations(int value) {
     if (value < 19) {
       throw new IllegalArgumentException(
           value + " permutations cannot tell p below 0.05; take 19 or more");
     }
-    permutations = value;
-    return this;
+    return value;
   }
 
   /** Only samples of one group change places, as of one subject or one day. */
@@ -189,6 +209,11 @@ public final class CkaReliability {
     try (Matrix someX = Samples.rows(x, drawn, ws);
         Matrix someY = Samples.rows(y, drawn, ws)) {
       return new ReliabilityRun(this, drawn, ws).report(someX, someY);
+    } catch (NumericalException e) {
+      throw new NumericalException(
+          "%s (samples are numbered among the %d that were drawn of %d)"
+              .formatted(e.getMessage(), most, x.rows()),
+          e);
     }
   }
 

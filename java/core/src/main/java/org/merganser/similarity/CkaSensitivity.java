@@ -95,12 +95,15 @@ public final class CkaSensitivity {
     return new CkaSensitivity(biased, null, length, radius, inside.length);
   }
 
+  /** Null where nothing is left of the U-centred Gram. */
   private static Translation debiased(
       Matrix gram, Matrix centred, boolean[] inside, double[] a, Workspace ws) {
     try (Matrix u = gram.on(ws)) {
       Gram.uCentre(u, ws);
       double norm = Translation.sum(LinAlg.rowProducts(u, u, ws));
-      Samples.requireSeen("X", norm, centred, ws);
+      if (!Samples.isSeen(norm, centred, ws)) {
+        return null;
+      }
       double[] us = Vectors.times(u, Subsets.indicator(inside), ws);
       return Translation.debiased(norm, inside, us, a);
     }
@@ -125,9 +128,13 @@ public final class CkaSensitivity {
    * minus infinity, with the opposite sign.
    *
    * @throws IllegalArgumentException for fewer than 4 samples
+   * @throws org.merganser.error.NumericalException where one sample alone differs from the others
    */
   public CkaSensitivity debiased() {
     Samples.requireDebiased(samples);
+    if (debiased == null) {
+      throw Samples.unseen("X");
+    }
     return new CkaSensitivity(debiased, debiased, length, radius, samples);
   }
 

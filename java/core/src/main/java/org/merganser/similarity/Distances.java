@@ -24,7 +24,7 @@ final class Distances {
   /** Calls back for every sample, in order. */
   static void squared(Sample side, Rows rows, Workspace ws) {
     try (Matrix shifted = side.raw(ws)) {
-      Sample.shift(shifted, shifts(side, ws), ws);
+      Sample.shift(shifted, shifts(side, shifted, ws), ws);
       try (Matrix products = LinAlg.multiplyTransposed(shifted, shifted, ws);
           Matrix host = products.toHost(ws)) {
         int n = Math.toIntExact(host.rows());
@@ -45,8 +45,8 @@ final class Distances {
     }
   }
 
-  private static double[] shifts(Sample side, Workspace ws) {
-    double[] shifts = side.means();
+  private static double[] shifts(Sample side, Matrix raw, Workspace ws) {
+    double[] shifts = Sample.means(raw, ws);
     double[] squares = side.columnNorms(ws);
     for (int j = 0; j < shifts.length; j++) {
       double deviation = Math.sqrt(squares[j] / side.rows());

@@ -3,7 +3,6 @@ package org.merganser.similarity;
 
 import java.util.Arrays;
 import org.merganser.compute.Workspace;
-import org.merganser.error.NumericalException;
 import org.merganser.internal.Opened;
 import org.merganser.linalg.Gram;
 import org.merganser.linalg.LinAlg;
@@ -53,6 +52,11 @@ final class GramPair implements AutoCloseable {
     }
   }
 
+  /** Of centred Grams that stay their owner's: it is not to be closed. */
+  static GramPair borrowed(Matrix k, Matrix l, Workspace ws) {
+    return new GramPair(k, l, ws);
+  }
+
   /** Sums over U-centred Grams, for which both are copied. */
   Products debiased(Workspace ws) {
     try (Matrix u = k.on(ws);
@@ -69,10 +73,7 @@ final class GramPair implements AutoCloseable {
   private static void requireSeen(String name, double[] left, double[] all) {
     double rounding = all.length * Math.ulp(1.0);
     if (!(Translation.sum(left) > rounding * rounding * Translation.sum(all))) {
-      throw new NumericalException(
-          name
-              + ": nothing is left of its Gram without what single samples add (U-centring gives"
-              + " 0), and debiased CKA is not defined; use the biased estimator alone");
+      throw Samples.unseen(name);
     }
   }
 

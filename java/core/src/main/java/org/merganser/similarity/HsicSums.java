@@ -4,6 +4,7 @@ package org.merganser.similarity;
 import java.util.Arrays;
 import org.merganser.compute.Workspace;
 import org.merganser.error.NumericalException;
+import org.merganser.linalg.Gram;
 import org.merganser.linalg.LinAlg;
 import org.merganser.linalg.Matrix;
 import org.merganser.similarity.SimilarityMeasure.Estimator;
@@ -56,16 +57,37 @@ record HsicSums(double xy, double xx, double yy, double noiseX, double noiseY) {
    *
    * <pre>
    *   biased (n-1)^2 = s
-   *   debiased n(n-3) = s - n/(n-2) sum r t + sum r sum t / ((n-1)(n-2))
+   *   debiased n(n-3) = s - n/(n-2) sum r t + sum r sum t / ((n-1)(n-2)) = &lt;U(K), U(L)&gt;
    * </pre>
    *
    * @param x centred, F64
    * @param y centred, F64
    */
   static HsicSums linear(Matrix x, Matrix y, Form form, Route wanted, Workspace ws) {
+    if (route(wanted, x, y) == Route.FEATURE) {
+      double[] s = {squaredNorm(x, y, ws), squaredNorm(x, x, ws), squaredNorm(y, y, ws)};
+      return ofProducts(x, y, s, form, ws);
+    }
+    try (Matrix k = Gram.linear(x, ws);
+        Matrix l = Gram.linear(y, ws)) {
+      double[] s = {inner(k, l, ws), inner(k, k, ws), inner(l, l, ws)};
+      if (form != Form.DEBIASED) {
+        return ofProducts(x, y, s, form, ws);
+      }
+      // Sums of squares, where the difference of large ones may be all rounding.
+      Gram.uCentre(k, ws);
+      Gram.uCentre(l, ws);
+      double n = x.rows();
+      return of(k, l, form, ws)
+          .withNoise(
+              n * EPS * n * EPS * s[1] / form.divisor(n),
+              n * EPS * n * EPS * s[2] / form.divisor(n));
+    }
+  }
+
+  private static HsicSums ofProducts(Matrix x, Matrix y, double[] s, Form form, Workspace ws) {
     double[] r = LinAlg.rowProducts(x, x, ws);
     double[] t = LinAlg.rowProducts(y, y, ws);
-    double[] s = route(wanted, x, y) == Route.GRAM ? ofSamples(x, y, ws) : ofFeatures(x, y, ws);
     double n = x.rows();
     double divisor = form.divisor(n);
     return new HsicSums(
@@ -74,6 +96,10 @@ record HsicSums(double xy, double xx, double yy, double noiseX, double noiseY) {
         linear(s[2], t, t, form, n) / divisor,
         n * EPS * s[1] / divisor,
         n * EPS * s[2] / divisor);
+  }
+
+  private HsicSums withNoise(double ofX, double ofY) {
+    return new HsicSums(xy, xx, yy, ofX, ofY);
   }
 
   private static double linear(double product, double[] r, double[] t, Form form, double n) {
@@ -91,22 +117,10 @@ record HsicSums(double xy, double xx, double yy, double noiseX, double noiseY) {
     return product - n / (n - 2) * diagonal + sums / ((n - 1) * (n - 2));
   }
 
-  /** {@code |X^T Y|^2, |X^T X|^2, |Y^T Y|^2}. */
-  private static double[] ofFeatures(Matrix x, Matrix y, Workspace ws) {
-    return new double[] {squaredNorm(x, y, ws), squaredNorm(x, x, ws), squaredNorm(y, y, ws)};
-  }
-
+  /** {@code |X^T Y|^2}. */
   private static double squaredNorm(Matrix x, Matrix y, Workspace ws) {
     try (Matrix cross = LinAlg.transposeMultiply(x, y, ws)) {
       return inner(cross, cross, ws);
-    }
-  }
-
-  /** {@code <K, L>, <K, K>, <L, L>}, the same. */
-  private static double[] ofSamples(Matrix x, Matrix y, Workspace ws) {
-    try (Matrix k = LinAlg.multiplyTransposed(x, x, ws);
-        Matrix l = LinAlg.multiplyTransposed(y, y, ws)) {
-      return new double[] {inner(k, l, ws), inner(k, k, ws), inner(l, l, ws)};
     }
   }
 

@@ -21,7 +21,7 @@ import org.merganser.similarity.ReliabilityReport.Check;
 final class InvarianceCheck {
   private static final int MOST_SAMPLES = 512;
   private static final int LEAST_SAMPLES = 32;
-  private static final long MOST_ELEMENTS = 1 << 23;
+  private static final long MOST_ELEMENTS = 1 << 21;
   private static final int REFLECTIONS = 8;
 
   private final double[][] x;

@@ -159,12 +159,10 @@ public final class LinearRegressionR2 extends PairedMeasure {
     try (Opened opened = new Opened()) {
       Matrix fittedX = opened.add(rows(x, train));
       Matrix fittedY = opened.add(rows(y, train));
-      double[] meanX = Sample.centre(fittedX, ws);
-      double[] meanY = Sample.centre(fittedY, ws);
       Matrix testX = opened.add(rows(x, test));
       Matrix testY = opened.add(rows(y, test));
-      Sample.shift(testX, meanX, ws);
-      Sample.shift(testY, meanY, ws);
+      centre(fittedX, testX, ws);
+      centre(fittedY, testY, ws);
       Basis basis = opened.add(Basis.of("Y", fittedY, ws));
       int r = basis.rank();
       double[] inverse = new double[r];
@@ -191,6 +189,13 @@ public final class LinearRegressionR2 extends PairedMeasure {
       }
       return sum;
     }
+  }
+
+  /** Both by the means of the first. */
+  private static void centre(Matrix fitted, Matrix test, Workspace ws) {
+    double[] means = Sample.means(fitted, ws);
+    Sample.shift(fitted, means, ws);
+    Sample.shift(test, means, ws);
   }
 
   private static Matrix rows(Matrix x, int[] which) {

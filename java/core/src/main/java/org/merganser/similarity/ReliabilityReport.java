@@ -20,7 +20,7 @@ import org.merganser.internal.io.TextFile;
  * @param significance of the biased value
  * @param points of each sample, in their order
  * @param removals CKA after each step, the most influential of what is left removed
- * @param translations what moving a subset of X does to CKA of X with itself
+ * @param translations what moving a subset of X does to linear CKA of X with itself
  * @param checks what changes of X do to the value
  * @param opinions of other measures
  * @param warnings what makes the value doubtful; empty for nothing
@@ -198,6 +198,37 @@ public record ReliabilityReport(
     @Override
     public String toString() {
       return code + " " + sentence + ": " + remedy;
+    }
+  }
+
+  /**
+   * The same for all layers of one network with all of another, in short; made by {@link
+   * CkaReliability#grid}.
+   *
+   * @param values biased and debiased CKA, p, chance and the most influential sample of each cell
+   * @param q of cells, row after row: p for many cells at once (Benjamini and Hochberg 1995). Of
+   *     the cells with q below a bound, that share at most is expected to be chance; NaN where
+   *     there is no p
+   * @param warnings what makes the map doubtful
+   */
+  public record Grid(SimilarityGrid values, List<Double> q, List<Warning> warnings) {
+    public Grid {
+      q = List.copyOf(q);
+      warnings = List.copyOf(warnings);
+    }
+
+    /** Of row i and column j. */
+    public double q(int i, int j) {
+      return q.get(i * values.namesB().size() + j);
+    }
+
+    /** A line for each cell, after one with names. */
+    public String toCsv() {
+      return GridCsv.of(this);
+    }
+
+    public void toCsv(Path path) throws IOException {
+      TextFile.write(path, toCsv());
     }
   }
 

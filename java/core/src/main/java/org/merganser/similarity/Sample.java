@@ -7,14 +7,15 @@ import org.merganser.compute.Workspace;
 import org.merganser.error.NumericalException;
 import org.merganser.error.ShapeException;
 import org.merganser.internal.Opened;
+import org.merganser.linalg.Gram;
 import org.merganser.linalg.LinAlg;
 import org.merganser.linalg.Matrix;
 import org.merganser.linalg.Tensor;
 
 /**
  * One side of a comparison, where a Workspace computes: activations as they are, and less their
- * means. The mean is taken off before any product, so that an offset costs no digits, and again
- * afterwards, which leaves constant features exactly 0.
+ * means, which are taken off before any product, so that an offset costs no digits. Constant
+ * features are exactly 0 then.
  */
 final class Sample implements AutoCloseable {
   private static final double EPS = Math.ulp(1.0);
@@ -27,15 +28,13 @@ final class Sample implements AutoCloseable {
   private final String name;
   private final Matrix source;
   private final Matrix centred;
-  private final double[] means;
   private final double[] rowNorms;
   private final double squaredNorm;
 
-  private Sample(String name, Matrix source, Matrix centred, double[] means, Workspace ws) {
+  private Sample(String name, Matrix source, Matrix centred, Workspace ws) {
     this.name = name;
     this.source = source;
     this.centred = centred;
-    this.means = means;
     this.rowNorms = LinAlg.rowProducts(centred, centred, ws);
     this.squaredNorm = Arrays.stream(rowNorms).sum();
   }
@@ -48,10 +47,8 @@ final class Sample implements AutoCloseable {
    */
   static Sample of(String name, Matrix source, double largest, Workspace ws) {
     try (Opened opened = new Opened()) {
-      Matrix centred = opened.add(wide(source, ws));
-      double[] means = centre(centred, ws);
-      centre(centred, ws);
-      Sample sample = new Sample(name, source, centred, means, ws);
+      Matrix centred = opened.add(Gram.centredColumns(source, ws));
+      Sample sample = new Sample(name, source, centred, ws);
       double rounding = source.rows() * EPS;
       if (sample.squaredNorm <= rounding * rounding * largest) {
         throw new NumericalException(
@@ -75,14 +72,12 @@ final class Sample implements AutoCloseable {
     }
   }
 
-  /** Subtracts the mean of each column, and returns them. */
-  static double[] centre(Matrix x, Workspace ws) {
+  /** The mean of each column of an F64 matrix. */
+  static double[] means(Matrix x, Workspace ws) {
     try (Matrix one = ones(x.rows());
         Matrix sums = LinAlg.transposeMultiply(one, x, ws);
         Matrix host = sums.toHost(ws)) {
-      double[] means = Arrays.stream(host.row(0)).map(sum -> sum / x.rows()).toArray();
-      shift(x, means, ws);
-      return means;
+      return Arrays.stream(host.row(0)).map(sum -> sum / x.rows()).toArray();
     }
   }
 
@@ -143,11 +138,6 @@ final class Sample implements AutoCloseable {
     return squaredNorm;
   }
 
-  /** A copy of the mean of each feature. */
-  double[] means() {
-    return means.clone();
-  }
-
   /** Squared norms of the features less their means. */
   double[] columnNorms(Workspace ws) {
     try (Matrix features = LinAlg.transpose(centred, ws)) {
@@ -155,15 +145,9 @@ final class Sample implements AutoCloseable {
     }
   }
 
-  /** Features that are the same in all samples, up to the rounding of their mean. */
+  /** Features that are the same in all samples. */
   int constantColumns(Workspace ws) {
-    double[] norms = columnNorms(ws);
-    int count = 0;
-    for (int j = 0; j < norms.length; j++) {
-      double rounding = rows() * EPS * means[j];
-      count += norms[j] <= rounding * rounding ? 1 : 0;
-    }
-    return count;
+    return (int) Arrays.stream(columnNorms(ws)).filter(norm -> norm == 0).count();
   }
 
   /** Throws for a type or shape that no measure takes. */

@@ -127,11 +127,15 @@ final class Samples {
    */
   static void requireSeen(String name, double square, Matrix centred, Workspace ws) {
     if (!isSeen(square, centred, ws)) {
-      throw new NumericalException(
-          name
-              + ": nothing is left of its Gram without what single samples add (U-centring gives"
-              + " 0), and debiased CKA is not defined; use the biased estimator");
+      throw unseen(name);
     }
+  }
+
+  static NumericalException unseen(String name) {
+    return new NumericalException(
+        name
+            + ": nothing is left of its Gram without what single samples add (U-centring gives 0),"
+            + " and debiased CKA is not defined; use the biased estimator");
   }
 
   static boolean isSeen(double square, Matrix centred, Workspace ws) {

@@ -56,7 +56,7 @@ final class SecondOpinions {
     int part = Math.min(n, MOST_SAMPLES);
     int k = Math.max(1, Math.min(NEIGHBOURS, (part - 1) / 2));
     all.ask("kNN(" + k + ")", KnnJaccard.k(k), part, Similarity::value);
-    all.ask("CCA", CanonicalCorrelation.mean(), decomposed, Similarity::value);
+    all.cca(decomposed);
     return all.opinions;
   }
 
@@ -77,6 +77,18 @@ final class SecondOpinions {
       note = e.getMessage();
     }
     opinions.add(new Opinion(name, id, value, note, samples, Map.of()));
+  }
+
+  /** Not of a part that it says nothing of, where it would say something of all. */
+  private void cca(int samples) {
+    CanonicalCorrelation cca = CanonicalCorrelation.mean();
+    long features = x.columns() + y.columns();
+    if (features < x.rows() && features >= samples) {
+      String note = "not asked: slow for %d samples, forced for %d".formatted(x.rows(), samples);
+      opinions.add(new Opinion("CCA", cca.id(), Double.NaN, note, samples, Map.of()));
+    } else {
+      ask("CCA", cca, samples, Similarity::value);
+    }
   }
 
   private void ask(

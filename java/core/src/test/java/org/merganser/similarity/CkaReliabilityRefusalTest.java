@@ -51,6 +51,15 @@ class CkaReliabilityRefusalTest {
   }
 
   @Test
+  void samplesThatWereDrawnHaveNumbersOfTheirOwn() {
+    double[][] broken = Oracle.map(Golden.C.y, each -> Double.NaN);
+    refused(Golden.C.x, broken, asked -> asked.atMost(6))
+        .isInstanceOf(NumericalException.class)
+        .hasMessageContaining("Y[0, 0] is NaN")
+        .hasMessageEndingWith("(samples are numbered among the 6 that were drawn of 8)");
+  }
+
+  @Test
   void aConstantSide() {
     refused(Golden.C.x, Oracle.map(Golden.C.y, each -> 0.1), asked -> asked)
         .isInstanceOf(NumericalException.class)
@@ -89,10 +98,7 @@ class CkaReliabilityRefusalTest {
     refused(Golden.C.x, Golden.C.y, asked -> asked.readout(Matrix.zeros(2, 5)))
         .isInstanceOf(ShapeException.class)
         .hasMessageContaining("a readout of a 2 x 5 F64 matrix");
-    refused(
-            Golden.C.x,
-            Golden.C.y,
-            asked -> asked.moving(new int[] {0}, new double[] {1, 0}, 1))
+    refused(Golden.C.x, Golden.C.y, asked -> asked.moving(new int[] {0}, new double[] {1, 0}, 1))
         .isInstanceOf(ShapeException.class)
         .hasMessage("2 numbers for a direction of 3 features");
   }
@@ -105,10 +111,7 @@ class CkaReliabilityRefusalTest {
     refused(Golden.C.x, Golden.C.y, asked -> asked.replicates(3))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessageContaining("3 replicates");
-    refused(
-            Golden.C.x,
-            Golden.C.y,
-            asked -> asked.interval(CkaReliability.Interval.JACKKNIFE, 95))
+    refused(Golden.C.x, Golden.C.y, asked -> asked.interval(CkaReliability.Interval.JACKKNIFE, 95))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessageContaining("level 95.0");
     refused(Golden.C.x, Golden.C.y, asked -> asked.rbf(-1))

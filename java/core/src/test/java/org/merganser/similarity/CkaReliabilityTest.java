@@ -96,6 +96,8 @@ class CkaReliabilityTest {
         without(report.biased().value(), report.points().stream().mapToDouble(Point::influence)),
         new double[] {0.700827664517, 0.929254174852, 0.955907160542, 0.795659780184},
         1e-12);
+    double[] influences = report.points().stream().mapToDouble(Point::influence).toArray();
+    assertThat(Intervals.standardError(influences)).isCloseTo(0.1787846559, PRINTED);
   }
 
   @Test
@@ -239,6 +241,20 @@ class CkaReliabilityTest {
     assertThat(report.translations().get(0).curve().get(0).value())
         .isCloseTo(Naive.cka(part, other), within(1e-10));
     assertThat(report.toText()).contains("n=20 (drawn from 50, seed 7)");
+  }
+
+  /** Of a part of the samples CCA would be forced, which says nothing of all of them. */
+  @Test
+  void correlationsAreNotAskedOfTooFew() {
+    double[][] x = Oracle.gaussian(1300, 600, 1);
+    double[][] y = Oracle.gaussian(1300, 500, 2);
+    ReliabilityReport.Opinion cca =
+        run(x, y, asked -> asked.permutations(19)).opinions().stream()
+            .filter(opinion -> opinion.name().equals("CCA"))
+            .findFirst()
+            .get();
+    assertThat(cca.value()).isNaN();
+    assertThat(cca.note()).startsWith("not asked: slow for 1300 samples");
   }
 
   @Test

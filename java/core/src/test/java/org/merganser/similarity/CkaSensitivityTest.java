@@ -121,6 +121,49 @@ class CkaSensitivityTest {
     assertThat(debiased[2][1]).isCloseTo(0.0497006852, PRINTED);
   }
 
+  /** Where linear CKA has gone to 0.28, measures of ranks and neighbours say other things. */
+  @Test
+  void otherMeasuresOfWhatWasMoved() {
+    double[][] three = Naive.moved(Golden.C.x, THREE, new double[] {1, 0, 0}, 100);
+    double[][] one = Naive.moved(Golden.C.x, new int[] {7}, new double[] {1, 0, 0}, 100);
+    Rsa squared = Rsa.of(Rsa.Rdm.SQUARED, Rsa.Compare.SPEARMAN);
+    Rsa ranks = Rsa.of(Rsa.Rdm.EUCLIDEAN, Rsa.Compare.SPEARMAN);
+    assertThat(between(Procrustes.angular(), three).details().get("cosine"))
+        .isCloseTo(0.4827727522, PRINTED);
+    assertThat(between(squared, three).value()).isCloseTo(0.1218510588, PRINTED);
+    assertThat(between(KnnJaccard.k(3), three).value()).isCloseTo(0.275, PRINTED);
+    assertThat(between(CanonicalCorrelation.mean(), three).value())
+        .isCloseTo(0.8499095191, PRINTED);
+    assertThat(between(ranks, one).value()).isCloseTo(0.7392495484, PRINTED);
+    assertThat(between(KnnJaccard.k(3), one).value()).isCloseTo(0.75, PRINTED);
+  }
+
+  /** Of the size of the subset, how far it lies from the mean, and the dimension; never above 1. */
+  @Cases(30)
+  void limitInWords(Draw draw) {
+    double[][] x = Oracle.gaussian(draw.integer(5, 30), draw.integer(1, 20), draw.seed());
+    int n = x.length;
+    int[] subset = Arrays.copyOf(Oracle.permutation(n, draw.seed()), draw.integer(1, n - 1));
+    double share = subset.length / (double) n;
+    double[] mean = Oracle.mean(x);
+    double[] own = Oracle.mean(Arrays.stream(subset).mapToObj(i -> x[i]).toArray(double[][]::new));
+    double distance = 0;
+    for (int j = 0; j < mean.length; j++) {
+      distance += (own[j] - mean[j]) * (own[j] - mean[j]);
+    }
+    double[][] k = Naive.linear(x);
+    double trace = IntStream.range(0, n).mapToDouble(i -> k[i][i]).sum();
+    double dimension = trace * trace / Naive.inner(k, k);
+    double limit = of(x, subset, Oracle.gaussian(1, x[0].length, 5)[0]).limit();
+    assertThat(limit)
+        .isCloseTo(
+            share / (1 - share) * distance / (trace / n) * Math.sqrt(dimension), within(1e-10));
+    try (Matrix gram = Matrix.of(k)) {
+      double first = Spectrum.largest(gram, WS);
+      assertThat(limit).isLessThanOrEqualTo(first / Math.sqrt(Naive.inner(k, k)) + 1e-3);
+    }
+  }
+
   /** The closed form, for any samples, subset, direction of any length, and c of either sign. */
   @Cases(60)
   void closedFormIsDirectEvaluation(Draw draw) {
@@ -200,6 +243,18 @@ class CkaSensitivityTest {
     assertThatThrownBy(() -> onto.at(1))
         .isInstanceOf(NumericalException.class)
         .hasMessageContaining("all samples are the same point");
+  }
+
+  /** The unbiased estimator sees nothing where one sample alone differs; the other does. */
+  @Test
+  void oneSampleThatDiffersIsNothingToTheUnbiasedEstimator() {
+    double[][] x = {{0, 1}, {0, 1}, {0, 1}, {0, 1}, {2, 3}};
+    CkaSensitivity sensitivity = of(x, new int[] {0}, 1, 0);
+    assertThat(sensitivity.limit())
+        .isCloseTo(Naive.cka(x, new double[][] {{1}, {0}, {0}, {0}, {0}}), within(1e-12));
+    assertThatThrownBy(sensitivity::debiased)
+        .isInstanceOf(NumericalException.class)
+        .hasMessageContaining("U-centring gives 0");
   }
 
   /** Logits stay, accuracy with them, and CKA falls all the same. */
@@ -282,6 +337,13 @@ class CkaSensitivityTest {
     assertThatThrownBy(() -> of(few, new int[] {0}, 1, 0).debiased())
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessage("debiased CKA needs at least 4 samples, and there are 3");
+  }
+
+  private static Similarity between(SimilarityMeasure measure, double[][] moved) {
+    try (Matrix x = Matrix.of(Golden.C.x);
+        Matrix y = Matrix.of(moved)) {
+      return measure.between(x, y, WS);
+    }
   }
 
   private static CkaSensitivity ofC(int... subset) {

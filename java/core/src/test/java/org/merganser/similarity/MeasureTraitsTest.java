@@ -10,6 +10,13 @@ class MeasureTraitsTest {
   @ParameterizedTest
   @ValueSource(
       strings = {
+        "cka-rbf:bandwidth=fixed,t=0.7",
+        "cka-rbf:estimator=debiased,t=0.5",
+        "cka-rbf:bandwidth=lower-nonzero",
+        "hsic:kernel=rbf,bandwidth=fixed",
+        "hsic:estimator=debiased,kernel=rbf",
+        "cka-minibatch:batch=64",
+        "cka-minibatch:batch=64,remainder=keep,kernel=rbf",
         "svcca:dims=5",
         "svcca:share=0.8",
         "linreg-r2:lambda=0.5",

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 import static org.merganser.testing.Work.WS;
 
+import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
 import java.util.stream.IntStream;
@@ -147,6 +148,68 @@ class MeasuresFailuresTest {
                 "RSA_TWO_FEATURES",
                 "X has 2 features: their correlations are 1 or -1, dissimilarities 0 or 2; take"
                     + " rdm=euclidean"));
+  }
+
+  /** Half of the pairs or more are equal: no bandwidth follows from that. */
+  @Test
+  void aMedianOfNothingIsNoBandwidth() {
+    double[][] x = new double[20][4];
+    for (int i = 0; i < 5; i++) {
+      x[i][i % 4] = 1 + i;
+    }
+    assertThatThrownBy(() -> between("cka-rbf", x, Y))
+        .isInstanceOf(NumericalException.class)
+        .hasMessage(
+            "X (off-diagonal): the median squared distance of 20 samples is 0: half of the pairs or"
+                + " more are equal; give a bandwidth, or leave out samples that are there twice");
+    assertThat(between("cka-rbf:bandwidth=fixed", x, Y).value()).isBetween(0.0, 1.0);
+    assertThat(between("cka-rbf:bandwidth=lower-nonzero", x, Y).value()).isBetween(0.0, 1.0);
+  }
+
+  @Test
+  void aSmallBandwidthMakesAnythingAlike() {
+    Similarity narrow = between("cka-rbf:t=0.1", X, Y);
+    assertThat(narrow.value()).isGreaterThan(0.99);
+    assertThat(narrow.details().get("chance")).isGreaterThan(0.99);
+    assertThat(narrow.warnings()).extracting(Warning::code).containsExactly("RBF_SATURATED");
+    assertThat(between("cka-rbf:t=2", X, Y).warnings()).isEmpty();
+    // Below what F64 tells from 0 nothing is left but the diagonal.
+    assertThatThrownBy(() -> between("cka-rbf:t=0.001,estimator=debiased", X, Y))
+        .isInstanceOf(NumericalException.class)
+        .hasMessageStartingWith("X: nothing but rounding is left");
+  }
+
+  @Test
+  void whatIsLeftOfBatchesIsCountedOrKept() {
+    double[][] x = Oracle.gaussian(70, 4, 11);
+    double[][] y = Oracle.multiply(x, Oracle.gaussian(4, 3, 12));
+    Similarity dropped = between("cka-minibatch:batch=32", x, y);
+    assertThat(dropped.details()).containsEntry("batches", 2.0).containsEntry("left-over", 6.0);
+    assertThat(dropped.warnings()).isEmpty();
+    assertThat(dropped.value())
+        .isCloseTo(
+            between("cka-minibatch:batch=32", rows(x, 64), rows(y, 64)).value(), within(1e-14));
+    Similarity kept = between("cka-minibatch:batch=32,remainder=keep", x, y);
+    assertThat(kept.details()).containsEntry("batches", 3.0).containsEntry("left-over", 0.0);
+    assertThat(kept.value()).isNotEqualTo(dropped.value());
+    // Too few for a value of their own.
+    assertThat(between("cka-minibatch:batch=67,remainder=keep", x, y).details())
+        .containsEntry("left-over", 3.0);
+    assertThat(between("cka-minibatch:batch=16", x, y).warnings())
+        .containsExactly(
+            new Warning(
+                "SMALL_BATCH",
+                "batches of 16 samples make noisy sums; take 32 or more, or cka-linear-debiased"));
+    // Fewer samples than a batch are one.
+    assertThat(between("cka-minibatch", x, y).value())
+        .isCloseTo(between("cka-linear-debiased", x, y).value(), within(1e-12));
+    assertThatThrownBy(() -> Catalogue.measures().method("cka-minibatch:batch=3"))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessage("cka-minibatch: batch must be at least 4, not 3");
+  }
+
+  private static double[][] rows(double[][] x, int count) {
+    return Arrays.copyOf(x, count);
   }
 
   @Test

@@ -23,6 +23,36 @@ class MeasuresGoldenTest {
 
   @ParameterizedTest
   @CsvSource({
+    "hsic, A, 203.4722222222",
+    "hsic, B, 18.9025",
+    "hsic, C, 170.1836734694",
+    "hsic:route=feature, A, 203.4722222222",
+    "hsic:estimator=debiased, A, 52.1666666667",
+    "hsic:estimator=debiased, B, 7.6",
+    "hsic:estimator=debiased, C, 95.6214285714",
+    "'hsic:estimator=debiased,route=feature', C, 95.6214285714",
+    "'hsic:estimator=debiased,route=gram', C, 95.6214285714",
+    "cka-rbf, A, 0.8575978345",
+    "cka-rbf, B, 0.7912432920",
+    "cka-rbf, C, 0.6806324950",
+    "cka-rbf:t=0.5, A, 0.9549733321",
+    "cka-rbf:t=0.5, B, 0.9327667189",
+    "cka-rbf:t=0.5, C, 0.8177842095",
+    "cka-rbf:t=0.2, A, 0.9999787758",
+    "cka-rbf:t=0.2, B, 0.9998421350",
+    "cka-rbf:t=0.2, C, 0.9965375041",
+    "cka-rbf:bandwidth=all, A, 0.8712791808",
+    "cka-rbf:bandwidth=all, B, 0.8131182791",
+    "cka-rbf:bandwidth=all, C, 0.6827323774",
+    "'cka-rbf:bandwidth=all,t=0.5', A, 0.9717754301",
+    "'cka-rbf:bandwidth=all,t=0.5', B, 0.9432135853",
+    "'cka-rbf:bandwidth=all,t=0.5', C, 0.8255719618",
+    "cka-rbf:estimator=debiased, A, 0.0577485677",
+    "cka-rbf:estimator=debiased, B, 0.5335198306",
+    "cka-rbf:estimator=debiased, C, 0.4233480635",
+    "cka-minibatch:batch=4, C, 0.6641869358",
+    "cka-minibatch:batch=8, C, 0.4850088392",
+    "cka-minibatch, C, 0.4850088392",
     "cka-linear, A, 0.8416065609",
     "cka-linear, B, 0.5924152726",
     "cka-linear, C, 0.6403567760",
@@ -95,6 +125,34 @@ class MeasuresGoldenTest {
     assertThat(between(measure, golden.x, golden.y).value())
         .as(measure + " of " + golden)
         .isCloseTo(wanted, within(DIGITS));
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "A, 67.1666666667, 231.1666666667",
+    "B, 37.4666666667, 10.9",
+    "C, 301.5380952381, 128.9047619048",
+  })
+  void debiasedHsicOfASideWithItself(Golden golden, double ofX, double ofY) {
+    String measure = "hsic:estimator=debiased";
+    double[] found = {
+      between(measure, golden.x, golden.x).value(), between(measure, golden.y, golden.y).value()
+    };
+    Close.absolute("HSIC", found, new double[] {ofX, ofY}, DIGITS);
+  }
+
+  /** A large bandwidth is no bandwidth: the linear kernel. */
+  @Test
+  void aWideGaussianTendsToLinear() {
+    assertThat(between("cka-rbf:t=100", Golden.C.x, Golden.C.y).value())
+        .isCloseTo(0.6403605, within(5.1e-8));
+  }
+
+  @ParameterizedTest
+  @CsvSource({"A, 0.4265288860", "B, 0.4343804088", "C, 0.2973441559"})
+  void chanceOfALinearKernelIsThatOfAWideGaussian(Golden golden, double wanted) {
+    Similarity found = between("cka-rbf:t=10000", golden.x, golden.y);
+    assertThat(found.details().get("chance")).isCloseTo(wanted, within(1e-6));
   }
 
   @ParameterizedTest

@@ -11,9 +11,11 @@ import java.util.List;
 import java.util.SplittableRandom;
 import java.util.function.Function;
 import org.junit.jupiter.api.Test;
+import org.merganser.compute.DType;
 import org.merganser.linalg.Gram;
 import org.merganser.linalg.Matrix;
 import org.merganser.linalg.Svd;
+import org.merganser.linalg.Tensor;
 import org.merganser.similarity.ReliabilityReport.Check;
 import org.merganser.similarity.ReliabilityReport.Removal;
 import org.merganser.similarity.ReliabilityReport.Significance;
@@ -213,6 +215,28 @@ class ReliabilityPropertiesTest {
         assertThat(check.change()).as(check.name()).isGreaterThan(1e-4);
       }
     }
+  }
+
+  /** A mean that is far from 0, and single precision, change nothing that is printed. */
+  @Cases(5)
+  void singlePrecisionWithAnOffset(Draw draw) {
+    double scale = draw.of(1e-4, 1.0, 1e4);
+    double[][] x =
+        Oracle.map(Oracle.gaussian(60, 7, draw.seed()), each -> (float) (scale * (each + 1000)));
+    double[][] y = Oracle.multiply(x, Oracle.gaussian(7, 3, draw.seed()));
+    ReliabilityReport wide = report(x, y, asked -> asked);
+    ReliabilityReport narrow;
+    try (Matrix left = Matrix.of(x);
+        Matrix right = Matrix.of(y);
+        Tensor singleX = left.asTensor().to(DType.F32, WS);
+        Tensor singleY = right.asTensor().to(DType.F32, WS)) {
+      narrow = CkaReliability.of(Matrix.of(singleX), Matrix.of(singleY)).run(WS);
+    }
+    // Y is rounded where its offset is: to 1e-4 of its deviations.
+    assertThat(narrow.biased().value()).isCloseTo(wide.biased().value(), within(1e-5));
+    assertThat(narrow.debiased().orElseThrow().value())
+        .isCloseTo(wide.debiased().orElseThrow().value(), within(1e-5));
+    assertThat(narrow.checks()).allMatch(Check::holds);
   }
 
   @Test
