@@ -28,6 +28,7 @@ import java.util.Set;
 import java.util.stream.Stream;
 import org.merganser.align.Aligner;
 import org.merganser.compute.Backend;
+import org.merganser.compute.Device;
 import org.merganser.merge.Merger;
 import org.merganser.repair.Repair;
 import org.merganser.similarity.SimilarityMeasure;
@@ -91,6 +92,25 @@ class ArchitectureTest {
         .accessField(Backend.class, "CUDA")
         .orShould()
         .accessField(Backend.class, "CPU")
+        .check(all);
+  }
+
+  /**
+   * Nor for where data lie, which comes to the same: only what moves them, files and memory, and
+   * the size of the tiles of a merge, on which no byte depends.
+   */
+  @ArchTest
+  static void nothingThatComputesAsksWhereDataLie(JavaClasses all) {
+    noClasses()
+        .that()
+        .resideOutsideOfPackages(
+            "org.merganser.compute", "org.merganser.internal.kernel", "org.merganser.io")
+        .and()
+        .doNotHaveFullyQualifiedName("org.merganser.merge.TensorGroup")
+        .should()
+        .accessField(Device.class, "CUDA")
+        .orShould()
+        .accessField(Device.class, "HOST")
         .check(all);
   }
 
