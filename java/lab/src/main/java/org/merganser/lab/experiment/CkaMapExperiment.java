@@ -116,7 +116,7 @@ public final class CkaMapExperiment extends Experiment {
       List<String> layers = CkaMapOptimizer.layers(pair.network());
       CkaMapOptimizer mover =
           new CkaMapOptimizer(pair.network(), layers, target, options.optimisation());
-      jobs.add(own -> mover.run(teacher, pair.data().train(), own));
+      jobs.add(own -> moved(mover, teacher, pair.data(), own));
     }
     List<Long> seeds = IntStream.range(0, jobs.size()).mapToObj(i -> pair.seed()).toList();
     List<CkaMapOptimizer.Result> moved =
@@ -133,6 +133,14 @@ public final class CkaMapExperiment extends Experiment {
         }
       }
     }
+  }
+
+  /** Alpha follows samples that no model was trained on, where there are such. */
+  private static CkaMapOptimizer.Result moved(
+      CkaMapOptimizer mover, Checkpoint teacher, DataSet data, Workspace own) throws IOException {
+    return data.validation().isPresent()
+        ? mover.run(teacher, data.train(), data.validation().get(), own)
+        : mover.run(teacher, data.train(), own);
   }
 
   private static Row row(String id, String meaning, Checkpoint model, Workspace ws)
@@ -152,10 +160,10 @@ public final class CkaMapExperiment extends Experiment {
     pair.take(row(id, "its map moved: " + id, result.model(), pair.ws())).close();
     double[][] after = map(pair, result.model());
     Map<String, Object> found = pair.findings().map("targets", id);
-    found.put("errorBefore", error(before, wanted));
-    found.put("errorAfter", error(after, wanted));
+    found.put("errorBefore", CkaMapFigures.error(before, wanted));
+    found.put("errorAfter", CkaMapFigures.error(after, wanted));
     try (Tensor says = logits(pair, result.model())) {
-      found.put("agreement", agreement(said, says));
+      found.put("agreement", CkaMapFigures.agreement(said, says));
     }
     int last = after.length - 1;
     found.put("farBefore", before[0][last]);
@@ -198,36 +206,6 @@ public final class CkaMapExperiment extends Experiment {
 
   private static Tensor logits(Pair pair, Checkpoint model) throws IOException {
     return Evaluation.logits(pair.network(), model, pair.data().test(), pair.ws());
-  }
-
-  /** Mean absolute difference. */
-  static double error(double[][] map, double[][] wanted) {
-    return IntStream.range(0, map.length * map.length)
-        .mapToDouble(
-            at ->
-                Math.abs(
-                    map[at / map.length][at % map.length]
-                        - wanted[at / map.length][at % map.length]))
-        .average()
-        .orElseThrow();
-  }
-
-  /** Part of the samples that two models say the same class of. */
-  static double agreement(Tensor a, Tensor b) {
-    return IntStream.range(0, Math.toIntExact(a.dim(0)))
-        .mapToDouble(sample -> largest(a, sample) == largest(b, sample) ? 1 : 0)
-        .average()
-        .orElseThrow();
-  }
-
-  private static int largest(Tensor logits, int sample) {
-    int classes = Math.toIntExact(logits.dim(1));
-    int best = 0;
-    for (int c = 1; c < classes; c++) {
-      long from = (long) sample * classes;
-      best = logits.get(from + c) > logits.get(from + best) ? c : best;
-    }
-    return best;
   }
 
   @Override

@@ -7,6 +7,7 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import org.bytedeco.pytorch.global.torch;
 import org.merganser.compute.Device;
@@ -44,8 +45,8 @@ import org.merganser.torch.training.Schedule;
  * {@value #ADAPT_EVERY} steps the accuracy on a held-out part of the samples is measured; where it
  * is more than the tolerance below that of the teacher alpha is multiplied by 0.8, else divided by
  * it. A teacher that was trained on these samples knows those held out too, which what follows it
- * does not: alpha then hardly ever grows. Layers that are dead on a batch, all samples being the
- * same there, are left out of its loss.
+ * does not: alpha then hardly ever grows; give samples that it was not trained on. Layers that are
+ * dead on a batch, all samples being the same there, are left out of its loss.
  *
  * <p>At a fixed number of libtorch threads the result is the same to the bit. It computes on the
  * CPU, wherever the Workspace does. Memory: three times the parameters and the moments, and the
@@ -223,32 +224,54 @@ public final class CkaMapOptimizer {
   /**
    * Changes a copy of a model.
    *
-   * @param ws its seed orders the samples and draws those held out
+   * @param ws its seed orders the samples and draws those that are held out for alpha
    * @throws org.merganser.error.NumericalException when the loss is no longer finite
    */
   public Result run(Checkpoint teacher, Examples data, Workspace ws) throws IOException {
+    Samples.Split split =
+        Samples.split(data, options.adaptive() ? options.heldOut() : 0, ws.seed());
+    if (split.heldOut().size() == 0) {
+      return run(teacher, split.train(), Optional.empty(), ws);
+    }
+    int[] heldOut = split.heldOut().range(0, split.heldOut().size());
+    try (Examples samples = data.select(heldOut)) {
+      return run(teacher, split.train(), Optional.of(samples), ws);
+    }
+  }
+
+  /**
+   * The same with held-out samples of their own; steps see all others.
+   *
+   * @param heldOut what alpha follows the accuracy on, best what the teacher was not trained on
+   */
+  public Result run(Checkpoint teacher, Examples data, Examples heldOut, Workspace ws)
+      throws IOException {
+    return run(teacher, Samples.all(data), Optional.of(heldOut), ws);
+  }
+
+  private Result run(Checkpoint teacher, Samples train, Optional<Examples> heldOut, Workspace ws)
+      throws IOException {
     network.require("the teacher", teacher);
     TorchSession.Setup setup =
         new TorchSession.Setup(
             network, options.batch(), 1, torch::cross_entropy_loss, Augmentation.NONE);
-    setup.check("data", data);
-    Samples.Split split = Samples.split(data, options.heldOut(), ws.seed());
-    if (split.train().size() < LEAST_SAMPLES) {
+    setup.check("data", train.data());
+    heldOut.ifPresent(samples -> setup.check("held-out data", samples));
+    if (train.size() < LEAST_SAMPLES) {
       throw new IllegalArgumentException(
           "debiased CKA needs batches of %d samples, %d are left for steps; give more"
-              .formatted(LEAST_SAMPLES, split.train().size()));
+              .formatted(LEAST_SAMPLES, train.size()));
     }
     try (Opened result = new Opened();
         Opened used = new Opened()) {
       Map<String, Tensor> theta = network.load(teacher, Device.HOST, ws);
       theta.values().forEach(result::add);
-      TorchSession session =
-          used.add(new TorchSession(setup, theta, split.train(), new Samples(data), true, ws));
+      Samples none = new Samples(train.data());
+      TorchSession session = used.add(new TorchSession(setup, theta, train, none, true, ws));
       CkaMapTerm term = used.add(new CkaMapTerm(this, teacher, ws));
-      int[] heldOut = split.heldOut().range(0, split.heldOut().size());
       Alpha alpha = new Alpha(options, term);
       if (options.adaptive()) {
-        Examples samples = used.add(data.select(heldOut));
+        Examples samples = heldOut.orElseThrow();
         alpha.measure = model -> 100 * Evaluation.of(network, model, samples, ws).accuracy();
         alpha.bound = alpha.measure.of(teacher);
       }

@@ -145,6 +145,14 @@ class CkaMapOptimizerTest {
         assertThat(grown.alphas()).hasSize(3).first().isEqualTo(500.0);
         assertThat(grown.alphas().get(2)).isCloseTo(500 / 0.8 / 0.8, within(1e-9));
       }
+      // Steps see all samples then, 13 batches an epoch; an untrained teacher is easily kept up
+      // with.
+      try (Examples others = Oracle.clusters(2, 100, 6, 3);
+          CkaMapOptimizer.Result own =
+              to(CkaTargets.ones(3), options).run(teacher, data, others, ws)) {
+        assertThat(own.losses()).hasSize(20 * 13);
+        assertThat(own.alphas()).hasSize(3);
+      }
       try (CkaMapOptimizer.Result fixed =
           to(CkaTargets.ones(3), options.with("adaptive", false)).run(teacher, data, ws)) {
         assertThat(fixed.alphas()).containsExactly(500.0);
@@ -190,7 +198,6 @@ class CkaMapOptimizerTest {
                     network, CkaMapOptimizer.layers(network), CkaTargets.ones(8), options)
                 .run(teacher, data, ws)) {
       assertThat(moved.losses()).hasSize(8).allMatch(Double::isFinite);
-      // 58 samples are left for steps: the last batch has 10.
       assertThat(moved.errors()).hasSize(8);
       String variance = network.batchNorms().get(0).variance();
       assertThat(moved.model().tensor(variance).sameBytes(teacher.tensor(variance))).isFalse();
