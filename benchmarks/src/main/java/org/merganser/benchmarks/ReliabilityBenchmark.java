@@ -2,12 +2,12 @@
 package org.merganser.benchmarks;
 
 import java.util.SplittableRandom;
+import org.merganser.cka.CkaReliability;
+import org.merganser.cka.CkaReliability.Interval;
+import org.merganser.cka.ReliabilityReport;
 import org.merganser.compute.DType;
 import org.merganser.linalg.Matrix;
 import org.merganser.linalg.Tensor;
-import org.merganser.similarity.CkaReliability;
-import org.merganser.similarity.CkaReliability.Interval;
-import org.merganser.similarity.ReliabilityReport;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.Measurement;
 import org.openjdk.jmh.annotations.Param;

@@ -69,6 +69,7 @@ class ArchitectureTest {
           Map.entry("similarity", 4),
           Map.entry("repair", 4),
           Map.entry("plan", 5),
+          Map.entry("cka", 5),
           Map.entry("recipe", 6));
 
   @ArchTest

@@ -5,12 +5,12 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
+import org.merganser.cka.ReliabilityReport;
+import org.merganser.cka.ReliabilityReport.Point;
+import org.merganser.cka.ReliabilityReport.Translated;
+import org.merganser.cka.ReliabilityReport.Value;
 import org.merganser.lab.report.Chart;
 import org.merganser.lab.report.Section;
-import org.merganser.similarity.ReliabilityReport;
-import org.merganser.similarity.ReliabilityReport.Point;
-import org.merganser.similarity.ReliabilityReport.Translated;
-import org.merganser.similarity.ReliabilityReport.Value;
 
 /** What is said of a CKA value as parts of a page. */
 public final class ReliabilitySections {

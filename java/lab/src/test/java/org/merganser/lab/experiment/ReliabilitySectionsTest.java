@@ -12,13 +12,13 @@ import java.util.SplittableRandom;
 import org.assertj.core.api.InstanceOfAssertFactories;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.merganser.cka.CkaReliability;
+import org.merganser.cka.ReliabilityReport;
 import org.merganser.compute.Workspace;
 import org.merganser.lab.report.Json;
 import org.merganser.lab.report.Report;
 import org.merganser.lab.report.Section;
 import org.merganser.linalg.Matrix;
-import org.merganser.similarity.CkaReliability;
-import org.merganser.similarity.ReliabilityReport;
 
 /** A report about CKA on a page and in results.json. */
 class ReliabilitySectionsTest {
