@@ -21,7 +21,7 @@
 #define MG_API __attribute__((visibility("default")))
 
 /* Raised whenever a signature or the meaning of an argument changes; Java refuses another value. */
-#define MG_ABI_VERSION 8
+#define MG_ABI_VERSION 9
 
 #ifdef __cplusplus
 extern "C" {
@@ -78,6 +78,11 @@ MG_API int32_t mg_blas_threads(void);
 /* Sets an environment variable of the process unless it is set already. For what other native libraries read
  * when they are loaded (OMP_WAIT_POLICY of libgomp), which Java cannot set. */
 MG_API int32_t mg_environment_default(const char* name, const char* value);
+
+/* SHA-256 of a message that comes in parts, in host memory. `state`, 32 bytes, keeps what the parts so far amount to,
+ * and has the digest after the last one. `before` is the number of bytes in the parts before: 0 begins anew. All parts
+ * but the last have a multiple of 64 bytes. */
+MG_API int32_t mg_sha256(const void* in, int64_t bytes, int64_t before, int32_t last, uint8_t* state);
 
 /* Why CUDA cannot be used ("not in this build", ...), or an empty string when it can. */
 MG_API const char* mg_cuda_reason(void);
@@ -244,6 +249,47 @@ MG_API int32_t mg_norm(mg_context* context, int32_t kind, int64_t rows, int64_t 
 /* out[i] = sum_j x[i, j] y[i, j], on the host, in an order that depends on `cols` only. */
 MG_API int32_t mg_row_products(mg_context* context, int64_t rows, int64_t cols, const double* x, int64_t ldx,
                                const double* y, int64_t ldy, double* out);
+
+/* ---- Gram matrices ------------------------------------------------------------------------------------- */
+
+/* Of the samples of X [n x p], one a row: symmetric n x n matrices, contiguous, with both triangles the same bits. X is
+ * centred, about the means of its columns, before anything is multiplied: means are sums in F64 of differences to the
+ * first row, so that equal numbers in a column are exactly 0. */
+
+/* out = in less the mean of each column, rounded once from F64; types MG_F64 or MG_F32. The order of the sums depends on
+ * `rows` only. `out` may be `in` when both have the same type and leading dimension. */
+MG_API int32_t mg_centre_columns(mg_context* context, int32_t from, int32_t to, int64_t rows, int64_t cols,
+                                 const void* in, int64_t ldin, void* out, int64_t ldout);
+
+/*   PRODUCTS   out[i, j] = x_i . x_j
+ *   DISTANCES  out[i, j] = |x_i - x_j|^2 = max(0, x_i . x_i + x_j . x_j - 2 x_i . x_j), 0 on the diagonal
+ * of centred rows x_i. Products in `precision`: MG_F64, or MG_F32 for centred numbers rounded to it, folded into F64
+ * every 4096 columns at the latest, as good as 1e-5 of |x_i| |x_j|. */
+typedef enum mg_gram_kind { MG_GRAM_PRODUCTS = 0, MG_GRAM_DISTANCES = 1 } mg_gram_kind;
+MG_API int32_t mg_gram(mg_context* context, int32_t dtype, int32_t precision, int32_t kind, int64_t n, int64_t p,
+                       const void* x, int64_t ldx, double* out);
+
+/* A symmetric k, centred; `out` may be k unless it is packed.
+ *   BIASED    out = H k H, H = I - 1 1^T / n
+ *   UNBIASED  the U-centred matrix of Szekely and Rizzo (2014): k_ij - m_i - m_j with zeros on the diagonal, whose rows
+ *             sum to 0; the diagonal of k is not read into any sum. n >= 3.
+ *   PACKED    the strict upper triangle of UNBIASED, n (n - 1) / 2 elements, row after row
+ * Sums over a row have an order that depends on n only. */
+typedef enum mg_centring { MG_CENTRE_BIASED = 0, MG_CENTRE_UNBIASED = 1, MG_CENTRE_PACKED = 2 } mg_centring;
+MG_API int32_t mg_centre_gram(mg_context* context, int32_t centring, int64_t n, const double* k, double* out);
+
+/* One batch of `layers` representations, x[l] [n x widths[l]] contiguous: row l of out, n (n - 1) / 2 elements, is the
+ * packed U-centred matrix of the products of x[l]. Dot products of rows are then HSIC of pairs, times n (n - 3) / 2. */
+MG_API int32_t mg_gram_rows(mg_context* context, int32_t dtype, int32_t precision, int32_t layers, int64_t n,
+                            const int64_t* widths, const void* const* x, double* out, int64_t ldout);
+
+/* d[i] = exp(-gamma d[i]) in place, of d >= 0, within 2 units in the last place; exp(-708) below that. gamma >= 0. */
+MG_API int32_t mg_gaussian(mg_context* context, int64_t count, double gamma, double* d);
+
+/* out[b] = sum_ij k[i, j] l[pi(i), pi(j)] of symmetric matrices, pi row b of `permutations` [count x n]; both are on the
+ * host. The order of a sum depends on n only. What is not a permutation of 0 to n - 1 is MG_INVALID_ARGUMENT. */
+MG_API int32_t mg_permuted_products(mg_context* context, int64_t n, const double* k, const double* l, int64_t count,
+                                    const int32_t* permutations, double* out);
 
 /* ---- Linear assignment -------------------------------------------------------------------------------- */
 

@@ -142,6 +142,9 @@ struct NpKernels {
 struct MergeKernels {
 #include "kernels/merge.def"
 };
+struct GramKernels {
+#include "kernels/gram.def"
+};
 #undef MG_KERNEL
 
 struct Kernels {
@@ -150,6 +153,7 @@ struct Kernels {
   AssignmentKernels assignment;
   NpKernels np;
   MergeKernels merge;
+  GramKernels gram;
   ProductKernel product[2];  // by real; the one area without bytes of its own on the portable level
 };
 

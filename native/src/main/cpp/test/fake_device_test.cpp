@@ -255,6 +255,22 @@ TEST(fake_residency_is_checked) {
     refused(mg_row_products(context, 1, 1, wrong, 1, right, 1, list), "x", "row_products");
     refused(mg_row_products(context, 1, 1, right, 1, wrong, 1, list), "y", "row_products");
     kept(mg_row_products(context, 1, 1, right, 1, right, 1, off), "out", "row_products");
+    const int32_t identity[] = {0, 1, 2};
+    const int64_t one_column = 1;
+    const char* centred[] = {"in", "out"};
+    for (int k = 0; k < 2; ++k) {
+      const auto at = [&](int argument) { return argument == k ? wrong : right; };
+      refused(mg_centre_columns(context, MG_F64, MG_F64, 1, 1, at(0), 1, at(1), 1), centred[k], "centre_columns");
+      refused(mg_gram(context, MG_F64, MG_F64, MG_GRAM_PRODUCTS, 1, 1, at(0), 1, at(1)), k == 0 ? "x" : "out", "gram");
+      refused(mg_centre_gram(context, MG_CENTRE_BIASED, 1, at(0), at(1)), k == 0 ? "k" : "out", "centre_gram");
+      refused(mg_permuted_products(context, 1, at(0), at(1), 1, identity, list), k == 0 ? "k" : "l",
+              "permuted_products");
+      const void* layers[] = {at(0)};
+      refused(mg_gram_rows(context, MG_F64, MG_F64, 1, 3, &one_column, layers, at(1), 3), k == 0 ? "x[0]" : "out",
+              "gram_rows");
+    }
+    refused(mg_gaussian(context, 1, 1, wrong), "d", "gaussian");
+    kept(mg_permuted_products(context, 1, right, right, 1, identity, off), "out", "permuted_products");
     const char* apply[] = {"in", "out", "map"};
     for (int k = 0; k < 3; ++k) {
       const auto at = [&](int argument) { return argument == k ? wrong : right; };

@@ -41,6 +41,14 @@ struct Listed {
 
 const std::vector<Listed>& listed();
 
+// Oracles of Gram matrices, in listed_gram.cpp.
+Outcome listed_centre_columns(mg_context* context, const Input& input, bool with_oracle);
+Outcome listed_gram(mg_context* context, const Input& input, bool with_oracle);
+Outcome listed_centre_gram(mg_context* context, const Input& input, bool with_oracle);
+Outcome listed_gram_rows(mg_context* context, const Input& input, bool with_oracle);
+Outcome listed_gaussian(mg_context* context, const Input& input, bool with_oracle);
+Outcome listed_permuted_products(mg_context* context, const Input& input, bool with_oracle);
+
 // Oracles of merging, in listed_merge.cpp, listed_formula.cpp and listed_np.cpp.
 Outcome listed_task_merge(mg_context* context, const Input& input, bool with_oracle);
 Outcome listed_magnitude_counts(mg_context* context, const Input& input, bool with_oracle);

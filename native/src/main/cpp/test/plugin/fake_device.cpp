@@ -161,6 +161,12 @@ std::vector<T*> all_behind(T* const* pointers, int64_t count) {
   return local;
 }
 
+int32_t gram_rows(mg_context* context, int32_t dtype, int32_t precision, int32_t layers, int64_t n,
+                  const int64_t* widths, const void* const* x, double* out, int64_t ldout) {
+  return library.cpu->gram_rows(context, dtype, precision, layers, n, widths, all_behind(x, layers).data(), behind(out),
+                                ldout);
+}
+
 int32_t task_merge(mg_context* context, int32_t dtype, int64_t first, int64_t count, int32_t models, const void* base,
                    const void* const* in, const mg_task* tasks, int32_t elect, int32_t normalise, double lambda,
                    void* out) {
@@ -267,6 +273,7 @@ extern "C" __attribute__((visibility("default"))) const char* mg_fill_table(cons
   // Those that take lists or structures of device pointers.
   table->moments_update = &moments_update;
   table->weighted_sum = &weighted_sum;
+  table->gram_rows = &gram_rows;
   table->task_merge = &task_merge;
   table->formula_merge = &formula_merge;
   table->formula_sums = &formula_sums;

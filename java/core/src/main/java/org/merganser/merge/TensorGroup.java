@@ -304,12 +304,9 @@ final class TensorGroup implements TensorMerger.Group {
    * bytes, these are what they give; NaN and what differs stays an error.
    */
   boolean isMask(Workspace ws) throws IOException {
-    Checkpoint first = inputs.get(0);
-    long tile = first.tile(name, TILE);
+    long tile = inputs.get(0).tile(name, TILE);
     for (long from = 0; from < info.size(); from += tile) {
-      long to = Math.min(info.size(), from + tile);
-      try (Tensor part = Tensor.allocate(info.dtype(), to - from)) {
-        first.readRange(name, from, to, part, ws);
+      try (Tensor part = reference(from, Math.min(info.size(), from + tile), ws)) {
         for (long i = 0; i < part.size(); i++) {
           if (Double.isNaN(part.get(i))) {
             return false;
@@ -320,15 +317,60 @@ final class TensorGroup implements TensorMerger.Group {
     return differing(ws) == 0;
   }
 
-  /** The first model that has other bytes than the reference, or 0; the base is the last. */
+  /** A range of the first model, on the host. */
+  Tensor reference(long from, long to, Workspace ws) throws IOException {
+    try (Opened opened = new Opened()) {
+      Tensor part = opened.add(Tensor.allocate(info.dtype(), to - from));
+      inputs.get(0).readRange(name, from, to, part, ws);
+      opened.release();
+      return part;
+    }
+  }
+
+  /** The end of the run of units from an element of {@code part} on that are finite, or not. */
+  long run(Tensor part, long from) {
+    long unit = unit();
+    boolean finite = isFinite(part, from, unit);
+    long to = from + unit;
+    while (to < part.size() && isFinite(part, to, unit) == finite) {
+      to += unit;
+    }
+    return Math.min(to, part.size());
+  }
+
+  /** Whether the elements that a result depends on, from one of {@code part} on, are finite. */
+  boolean isFinite(Tensor part, long from) {
+    return isFinite(part, from, unit());
+  }
+
+  private long unit() {
+    return switch (method.access(this)) {
+      case ELEMENTS -> 1;
+      case ROWS -> row(info);
+      case WHOLE -> Math.max(1, info.size());
+    };
+  }
+
+  private static boolean isFinite(Tensor part, long from, long unit) {
+    for (long i = from; i < Math.min(part.size(), from + unit); i++) {
+      if (!Double.isFinite(part.get(i))) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  /** A model that has other bytes than the reference, or 0; the base is the last. */
   int differing(Workspace ws) throws IOException {
-    for (int k = 1; k < inputs.size(); k++) {
-      long tile = Math.max(inputs.get(0).tile(name, TILE), inputs.get(k).tile(name, TILE));
-      for (long from = 0; from < info.size(); from += tile) {
-        long to = Math.min(info.size(), from + tile);
-        try (Tensor first = Tensor.allocate(info.dtype(), to - from);
-            Tensor other = Tensor.allocate(info.dtype(), to - from)) {
-          inputs.get(0).readRange(name, from, to, first, ws);
+    long tile = 1;
+    for (Checkpoint input : inputs) {
+      tile = Math.max(tile, input.tile(name, TILE));
+    }
+    for (long from = 0; from < info.size(); from += tile) {
+      long to = Math.min(info.size(), from + tile);
+      try (Tensor first = reference(from, to, ws);
+          Tensor other = Tensor.allocate(info.dtype(), to - from)) {
+        for (int k = 1; k < inputs.size(); k++) {
           inputs.get(k).readRange(name, from, to, other, ws);
           if (!other.sameBytes(first)) {
             return k;

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.merganser.method;
 
-/** An aligner, merger or repair: what it is called and how it is set. Immutable, thread-safe. */
+/**
+ * An aligner, merger, repair or measure: what it is called and how it is set. Immutable,
+ * thread-safe.
+ */
 public interface Method {
   /** Name in tables, files and on the command line. */
   String id();

@@ -47,6 +47,18 @@ import org.merganser.method.Settings;
 import org.merganser.repair.BatchNormReset;
 import org.merganser.repair.Repair;
 import org.merganser.repair.RepairRescale;
+import org.merganser.similarity.AngularCka;
+import org.merganser.similarity.CanonicalCorrelation;
+import org.merganser.similarity.KnnJaccard;
+import org.merganser.similarity.LinearCka;
+import org.merganser.similarity.LinearRegressionR2;
+import org.merganser.similarity.Procrustes;
+import org.merganser.similarity.Pwcca;
+import org.merganser.similarity.Rsa;
+import org.merganser.similarity.RvCoefficient;
+import org.merganser.similarity.SimilarityMeasure;
+import org.merganser.similarity.SubspaceOverlap;
+import org.merganser.similarity.Svcca;
 
 /**
  * Every method by id, in the order of tables. A new method is tested, listed and offered on the
@@ -56,6 +68,7 @@ public final class Catalogue {
   private static final Methods<Aligner> ALIGNERS = new Methods<>("aligner");
   private static final Methods<Merger> MERGERS = new Methods<>("merger");
   private static final Methods<Repair> REPAIRS = new Methods<>("repair");
+  private static final Methods<SimilarityMeasure> MEASURES = new Methods<>("measure");
 
   static {
     ALIGNERS.add(new IdentityAligner());
@@ -99,6 +112,24 @@ public final class Catalogue {
     REPAIRS.add(new BatchNormReset());
     REPAIRS.add(RepairRescale.measured());
     REPAIRS.add(RepairRescale.closedForm());
+    MEASURES.add(LinearCka::biased, LinearCka.Options.defaults());
+    MEASURES.add(LinearCka::debiased, LinearCka.Options.defaults());
+    MEASURES.add(AngularCka::of, AngularCka.Options.defaults());
+    MEASURES.add(RvCoefficient::plain, RvCoefficient.Options.defaults());
+    MEASURES.add(RvCoefficient::modified, RvCoefficient.Options.defaults());
+    MEASURES.add(CanonicalCorrelation.mean());
+    MEASURES.add(CanonicalCorrelation.squares());
+    MEASURES.add(CanonicalCorrelation.overlap());
+    MEASURES.add(Svcca::of, Svcca.Options.defaults());
+    MEASURES.add(Pwcca::of, Pwcca.Options.defaults());
+    MEASURES.add(Procrustes.distance());
+    MEASURES.add(Procrustes.normalised());
+    MEASURES.add(Procrustes.angular());
+    MEASURES.add(Procrustes::permutation, Procrustes.Options.defaults());
+    MEASURES.add(LinearRegressionR2::of, LinearRegressionR2.Options.defaults());
+    MEASURES.add(Rsa::of, Rsa.Options.defaults());
+    MEASURES.add(SubspaceOverlap::of, SubspaceOverlap.Options.defaults());
+    MEASURES.add(KnnJaccard::of, KnnJaccard.Options.defaults());
   }
 
   private Catalogue() {}
@@ -120,12 +151,17 @@ public final class Catalogue {
     return REPAIRS;
   }
 
+  public static Methods<SimilarityMeasure> measures() {
+    return MEASURES;
+  }
+
   /** The kinds of methods with their names in the plural, in the order of tables. */
   public static Map<String, Methods<?>> kinds() {
     Map<String, Methods<?>> kinds = new LinkedHashMap<>();
     kinds.put("aligners", ALIGNERS);
     kinds.put("mergers", MERGERS);
     kinds.put("repairs", REPAIRS);
+    kinds.put("measures", MEASURES);
     return kinds;
   }
 
@@ -215,7 +251,8 @@ public final class Catalogue {
         for (Settings.Entry setting : entry.settings().entries()) {
           for (String constant : setting.constants()) {
             if (!constant.equals(setting.initial())) {
-              variants.add(entry.id() + ":" + setting.name() + "=" + constant);
+              String choice = setting.with().isEmpty() ? "" : setting.with() + ",";
+              variants.add(entry.id() + ":" + choice + setting.name() + "=" + constant);
             }
           }
         }

@@ -5,25 +5,21 @@ import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonGenerator;
 import com.fasterxml.jackson.core.util.DefaultPrettyPrinter;
 import java.io.IOException;
-import java.io.InputStream;
 import java.io.StringWriter;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
-import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
+import org.merganser.internal.io.FileBytes;
+import org.merganser.internal.kernel.Sha256;
 import org.merganser.io.ModelDirectory;
 import org.merganser.io.Safetensors;
 import org.merganser.plan.Doctor;
 
 /** What a result was made of, as JSON: enough to make it again. */
 final class Provenance {
-  private static final int CHUNK = 1 << 20;
-
   private Provenance() {}
 
   /**
@@ -132,8 +128,7 @@ final class Provenance {
     for (Path importance : job.importances()) {
       file(text, importance);
     }
-    return HexFormat.of()
-        .formatHex(sha256().digest(text.toString().getBytes(StandardCharsets.UTF_8)));
+    return Sha256.of(StandardCharsets.UTF_8.encode(text.toString()));
   }
 
   private static void file(StringBuilder text, Path file) throws IOException {
@@ -141,22 +136,9 @@ final class Provenance {
     text.append(' ').append(Files.getLastModifiedTime(file).toMillis());
   }
 
-  private static MessageDigest sha256() {
-    try {
-      return MessageDigest.getInstance("SHA-256");
-    } catch (NoSuchAlgorithmException e) {
-      throw new IllegalStateException("every JDK has SHA-256", e);
+  private static String sha256(Path path) throws IOException {
+    try (FileBytes file = new FileBytes(path)) {
+      return file.sha256();
     }
-  }
-
-  private static String sha256(Path file) throws IOException {
-    MessageDigest sha = sha256();
-    byte[] chunk = new byte[CHUNK];
-    try (InputStream in = Files.newInputStream(file)) {
-      for (int length = in.read(chunk); length >= 0; length = in.read(chunk)) {
-        sha.update(chunk, 0, length);
-      }
-    }
-    return HexFormat.of().formatHex(sha.digest());
   }
 }

@@ -38,7 +38,7 @@ public class merganser extends org.merganser.natives.presets.merganser {
 // #define MG_API __attribute__((visibility("default")))
 
 /* Raised whenever a signature or the meaning of an argument changes; Java refuses another value. */
-public static final int MG_ABI_VERSION = 8;
+public static final int MG_ABI_VERSION = 9;
 
 // #ifdef __cplusplus
 // #endif
@@ -106,6 +106,13 @@ public static native int mg_blas_threads();
  * when they are loaded (OMP_WAIT_POLICY of libgomp), which Java cannot set. */
 public static native int mg_environment_default(@Cast("const char*") BytePointer name, @Cast("const char*") BytePointer value);
 public static native int mg_environment_default(String name, String value);
+
+/* SHA-256 of a message that comes in parts, in host memory. `state`, 32 bytes, keeps what the parts so far amount to,
+ * and has the digest after the last one. `before` is the number of bytes in the parts before: 0 begins anew. All parts
+ * but the last have a multiple of 64 bytes. */
+public static native int mg_sha256(@Const Pointer in, @Cast("int64_t") long bytes, @Cast("int64_t") long before, int last, @Cast("uint8_t*") BytePointer state);
+public static native int mg_sha256(@Const Pointer in, @Cast("int64_t") long bytes, @Cast("int64_t") long before, int last, @Cast("uint8_t*") ByteBuffer state);
+public static native int mg_sha256(@Const Pointer in, @Cast("int64_t") long bytes, @Cast("int64_t") long before, int last, @Cast("uint8_t*") byte[] state);
 
 /* Why CUDA cannot be used ("not in this build", ...), or an empty string when it can. */
 public static native @Cast("const char*") BytePointer mg_cuda_reason();
@@ -321,6 +328,67 @@ public static native int mg_row_products(mg_context context, @Cast("int64_t") lo
                                @Const DoubleBuffer y, @Cast("int64_t") long ldy, DoubleBuffer out);
 public static native int mg_row_products(mg_context context, @Cast("int64_t") long rows, @Cast("int64_t") long cols, @Const double[] x, @Cast("int64_t") long ldx,
                                @Const double[] y, @Cast("int64_t") long ldy, double[] out);
+
+/* ---- Gram matrices ------------------------------------------------------------------------------------- */
+
+/* Of the samples of X [n x p], one a row: symmetric n x n matrices, contiguous, with both triangles the same bits. X is
+ * centred, about the means of its columns, before anything is multiplied: means are sums in F64 of differences to the
+ * first row, so that equal numbers in a column are exactly 0. */
+
+/* out = in less the mean of each column, rounded once from F64; types MG_F64 or MG_F32. The order of the sums depends on
+ * `rows` only. `out` may be `in` when both have the same type and leading dimension. */
+public static native int mg_centre_columns(mg_context context, int from, int to, @Cast("int64_t") long rows, @Cast("int64_t") long cols,
+                                 @Const Pointer in, @Cast("int64_t") long ldin, Pointer out, @Cast("int64_t") long ldout);
+
+/*   PRODUCTS   out[i, j] = x_i . x_j
+ *   DISTANCES  out[i, j] = |x_i - x_j|^2 = max(0, x_i . x_i + x_j . x_j - 2 x_i . x_j), 0 on the diagonal
+ * of centred rows x_i. Products in `precision`: MG_F64, or MG_F32 for centred numbers rounded to it, folded into F64
+ * every 4096 columns at the latest, as good as 1e-5 of |x_i| |x_j|. */
+/** enum mg_gram_kind */
+public static final int MG_GRAM_PRODUCTS = 0, MG_GRAM_DISTANCES = 1;
+public static native int mg_gram(mg_context context, int dtype, int precision, int kind, @Cast("int64_t") long n, @Cast("int64_t") long p,
+                       @Const Pointer x, @Cast("int64_t") long ldx, DoublePointer out);
+public static native int mg_gram(mg_context context, int dtype, int precision, int kind, @Cast("int64_t") long n, @Cast("int64_t") long p,
+                       @Const Pointer x, @Cast("int64_t") long ldx, DoubleBuffer out);
+public static native int mg_gram(mg_context context, int dtype, int precision, int kind, @Cast("int64_t") long n, @Cast("int64_t") long p,
+                       @Const Pointer x, @Cast("int64_t") long ldx, double[] out);
+
+/* A symmetric k, centred; `out` may be k unless it is packed.
+ *   BIASED    out = H k H, H = I - 1 1^T / n
+ *   UNBIASED  the U-centred matrix of Szekely and Rizzo (2014): k_ij - m_i - m_j with zeros on the diagonal, whose rows
+ *             sum to 0; the diagonal of k is not read into any sum. n >= 3.
+ *   PACKED    the strict upper triangle of UNBIASED, n (n - 1) / 2 elements, row after row
+ * Sums over a row have an order that depends on n only. */
+/** enum mg_centring */
+public static final int MG_CENTRE_BIASED = 0, MG_CENTRE_UNBIASED = 1, MG_CENTRE_PACKED = 2;
+public static native int mg_centre_gram(mg_context context, int centring, @Cast("int64_t") long n, @Const DoublePointer k, DoublePointer out);
+public static native int mg_centre_gram(mg_context context, int centring, @Cast("int64_t") long n, @Const DoubleBuffer k, DoubleBuffer out);
+public static native int mg_centre_gram(mg_context context, int centring, @Cast("int64_t") long n, @Const double[] k, double[] out);
+
+/* One batch of `layers` representations, x[l] [n x widths[l]] contiguous: row l of out, n (n - 1) / 2 elements, is the
+ * packed U-centred matrix of the products of x[l]. Dot products of rows are then HSIC of pairs, times n (n - 3) / 2. */
+public static native int mg_gram_rows(mg_context context, int dtype, int precision, int layers, @Cast("int64_t") long n,
+                            @Cast("const int64_t*") LongPointer widths, @Cast("const void*const*") PointerPointer x, DoublePointer out, @Cast("int64_t") long ldout);
+public static native int mg_gram_rows(mg_context context, int dtype, int precision, int layers, @Cast("int64_t") long n,
+                            @Cast("const int64_t*") LongPointer widths, @Cast("const void*const*") @ByPtrPtr Pointer x, DoublePointer out, @Cast("int64_t") long ldout);
+public static native int mg_gram_rows(mg_context context, int dtype, int precision, int layers, @Cast("int64_t") long n,
+                            @Cast("const int64_t*") LongBuffer widths, @Cast("const void*const*") @ByPtrPtr Pointer x, DoubleBuffer out, @Cast("int64_t") long ldout);
+public static native int mg_gram_rows(mg_context context, int dtype, int precision, int layers, @Cast("int64_t") long n,
+                            @Cast("const int64_t*") long[] widths, @Cast("const void*const*") @ByPtrPtr Pointer x, double[] out, @Cast("int64_t") long ldout);
+
+/* d[i] = exp(-gamma d[i]) in place, of d >= 0, within 2 units in the last place; exp(-708) below that. gamma >= 0. */
+public static native int mg_gaussian(mg_context context, @Cast("int64_t") long count, double gamma, DoublePointer d);
+public static native int mg_gaussian(mg_context context, @Cast("int64_t") long count, double gamma, DoubleBuffer d);
+public static native int mg_gaussian(mg_context context, @Cast("int64_t") long count, double gamma, double[] d);
+
+/* out[b] = sum_ij k[i, j] l[pi(i), pi(j)] of symmetric matrices, pi row b of `permutations` [count x n]; both are on the
+ * host. The order of a sum depends on n only. What is not a permutation of 0 to n - 1 is MG_INVALID_ARGUMENT. */
+public static native int mg_permuted_products(mg_context context, @Cast("int64_t") long n, @Const DoublePointer k, @Const DoublePointer l, @Cast("int64_t") long count,
+                                    @Const IntPointer permutations, DoublePointer out);
+public static native int mg_permuted_products(mg_context context, @Cast("int64_t") long n, @Const DoubleBuffer k, @Const DoubleBuffer l, @Cast("int64_t") long count,
+                                    @Const IntBuffer permutations, DoubleBuffer out);
+public static native int mg_permuted_products(mg_context context, @Cast("int64_t") long n, @Const double[] k, @Const double[] l, @Cast("int64_t") long count,
+                                    @Const int[] permutations, double[] out);
 // Targeting ../mg_costs.java
 
 

@@ -79,6 +79,10 @@ final class Call implements AutoCloseable {
     return Address.doubles(place(block, false, true));
   }
 
+  DoublePointer inOutDoubles(Block block) {
+    return Address.doubles(place(block, true, true));
+  }
+
   FloatPointer inFloats(Block block) {
     return Address.floats(place(block, true, false));
   }

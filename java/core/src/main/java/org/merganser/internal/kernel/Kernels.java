@@ -21,6 +21,7 @@ public final class Kernels implements AutoCloseable {
   private final AssignmentKernels assignment;
   private final TensorKernels tensors;
   private final MergeKernels merge;
+  private final GramKernels gram;
 
   /**
    * Those of a Workspace.
@@ -43,6 +44,7 @@ public final class Kernels implements AutoCloseable {
     assignment = new AssignmentKernels(context);
     tensors = new TensorKernels(context);
     merge = new MergeKernels(context);
+    gram = new GramKernels(context);
     if (backend == merganser.MG_BACKEND_CUDA) {
       CudaPlugin.loadPresets();
     }
@@ -76,6 +78,10 @@ public final class Kernels implements AutoCloseable {
 
   public MergeKernels merge() {
     return merge;
+  }
+
+  public GramKernels gram() {
+    return gram;
   }
 
   /** Memory of the context's device, not initialised. */

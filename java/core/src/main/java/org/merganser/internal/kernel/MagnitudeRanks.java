@@ -110,6 +110,11 @@ public final class MagnitudeRanks implements AutoCloseable {
     }
   }
 
+  /** How many numbers of one array are 0. */
+  public static long zeros(Kernels kernels, int dtype, long count, Block x) {
+    return count == 0 ? 0 : kernels.merge().magnitudeFind(dtype, count, x, null, 0, count + 1)[0];
+  }
+
   /** Whether the parts must be added once more. */
   public boolean wantsPass() {
     return series.stream().flatMap(List::stream).anyMatch(search -> !search.isFound());

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.similarity;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
+import static org.merganser.testing.Work.WS;
+
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.merganser.linalg.Cca;
+import org.merganser.linalg.Matrix;
+import org.merganser.plan.Catalogue;
+import org.merganser.stats.Precision;
+import org.merganser.stats.SpaceMoments;
+import org.merganser.testing.Activations;
+import org.merganser.testing.Close;
+import org.merganser.testing.Oracle;
+
+/** Worked values of every measure, computed once with NumPy to ten decimals. */
+class MeasuresGoldenTest {
+  private static final double DIGITS = 5.1e-11;
+
+  @ParameterizedTest
+  @CsvSource({
+    "cka-linear, A, 0.8416065609",
+    "cka-linear, B, 0.5924152726",
+    "cka-linear, C, 0.6403567760",
+    "cka-linear:route=feature, A, 0.8416065609",
+    "cka-linear:route=gram, A, 0.8416065609",
+    "cka-linear:route=feature, C, 0.6403567760",
+    "cka-linear:route=gram, C, 0.6403567760",
+    "rv, C, 0.6403567760",
+    "cka-linear-debiased, A, 0.4186523988",
+    "cka-linear-debiased, B, 0.3760779017",
+    "cka-linear-debiased, C, 0.4850088392",
+    "cka-linear-debiased:route=feature, C, 0.4850088392",
+    "cka-linear-debiased:route=gram, C, 0.4850088392",
+    "cka-angular, A, 0.5705453514",
+    "cka-angular, B, 0.9367427968",
+    "cka-angular, C, 0.8758336459",
+    "rv2, A, 0.7136255296",
+    "rv2, B, 0.4351047297",
+    "rv2, C, 0.5146081675",
+    "rv2:route=feature, C, 0.5146081675",
+    "cca-mean, A, 0.9371343250",
+    "cca-mean, B, 0.8516568480",
+    "cca-mean, C, 0.8072881629",
+    "cca-r2, A, 0.8821728361",
+    "cca-r2, B, 0.7693307683",
+    "cca-r2, C, 0.6642017177",
+    "eigenspace-overlap, A, 0.8821728361",
+    "eigenspace-overlap, B, 0.7693307683",
+    "eigenspace-overlap, C, 0.4428011451",
+    "svcca:share=0.9, A, 0.9989405455",
+    "svcca:share=0.9, B, 0.5121562372",
+    "svcca:share=0.7, C, 0.7336209729",
+    "svcca:dims=2, C, 0.7336209729",
+    "pwcca:weights=x, A, 0.9582618111",
+    "pwcca:weights=y, A, 0.9738687699",
+    "pwcca:weights=x, C, 0.8324178855",
+    "pwcca:weights=y, C, 0.8244454513",
+    "pwcca, C, 0.8244454513",
+    "linreg-r2, A, 0.9365561426",
+    "linreg-r2, B, 0.8826652178",
+    "linreg-r2, C, 0.5837291283",
+    "procrustes-distance, A, 3.3965711102",
+    "procrustes-distance, B, 3.9842362694",
+    "procrustes-distance, C, 10.2912112917",
+    "procrustes-normalised, A, 0.4202426873",
+    "procrustes-normalised, B, 0.7106346469",
+    "procrustes-normalised, C, 0.7365086538",
+    "procrustes-angular, A, 0.4233981452",
+    "procrustes-angular, B, 0.7265070421",
+    "procrustes-angular, C, 0.7542613960",
+    "rsa, A, 0.7714285714",
+    "rsa, B, 0.5975489943",
+    "rsa, C, 0.3723237977",
+    "rsa:compare=pearson, A, 0.7799959823",
+    "rsa:compare=pearson, B, 0.3061770394",
+    "rsa:compare=pearson, C, 0.4897682145",
+    "'rsa:rdm=squared,compare=pearson', A, 0.8070760291",
+    "'rsa:rdm=squared,compare=pearson', B, 0.2145942900",
+    "'rsa:rdm=squared,compare=pearson', C, 0.5017645687",
+    "'rsa:rdm=correlation,compare=pearson', B, 0.2190804226",
+    "knn-jaccard:k=3, C, 0.3875",
+    "subspace-overlap:k=1, A, 0.7967506001",
+    "subspace-overlap:k=2, A, 0.8821728361",
+    "subspace-overlap:k=1, B, 0.5102258273",
+    "subspace-overlap:k=2, B, 0.4237410389",
+    "subspace-overlap:k=1, C, 0.5247510708",
+    "subspace-overlap:k=2, C, 0.5692070428",
+  })
+  void valueOf(String measure, Golden golden, double wanted) {
+    assertThat(between(measure, golden.x, golden.y).value())
+        .as(measure + " of " + golden)
+        .isCloseTo(wanted, within(DIGITS));
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "linreg-r2, A, 0.9812606955",
+    "linreg-r2, B, 0.6706096048",
+    "linreg-r2, C, 0.6911809432",
+  })
+  void valueTheOtherWayRound(String measure, Golden golden, double wanted) {
+    assertThat(between(measure, golden.y, golden.x).value())
+        .as(measure + " of " + golden)
+        .isCloseTo(wanted, within(DIGITS));
+  }
+
+  /**
+   * Three pairs of dissimilarities are equal, and each has one rank. NumPy's rounding tells some of
+   * them apart, which makes 0.0607905544 of it.
+   */
+  @Test
+  void dissimilaritiesThatDifferByRoundingTie() {
+    assertThat(between("rsa:rdm=correlation", Golden.B.x, Golden.B.y).value())
+        .isCloseTo(0.0458717741, within(DIGITS));
+  }
+
+  @ParameterizedTest
+  @CsvSource({"A, 48.1066523466", "B, 22.2629306748", "C, 119.9829850744"})
+  void nuclearNorm(Golden golden, double wanted) {
+    double cosine = between("procrustes-angular", golden.x, golden.y).details().get("cosine");
+    assertThat(cosine * norm(golden.x) * norm(golden.y)).isCloseTo(wanted, within(DIGITS));
+  }
+
+  @Test
+  void principalAnglesAreThoseOfCanonicalCorrelations() {
+    double[] angles =
+        SubspaceOverlap.top(2).principalAngles(Matrix.of(Golden.A.x), Matrix.of(Golden.A.y), WS);
+    Close.absolute("angles", angles, new double[] {0, Math.acos(0.874268649911)}, 1e-7);
+  }
+
+  /**
+   * From activations and from moments, whichever there are; regularised as the map of CCA Merge.
+   */
+  @Test
+  void canonicalCorrelations() {
+    double[][] wanted = {
+      {1, 0.874268649911}, {1, 1, 0.554970544091}, {0.91903582401, 0.695540501787}
+    };
+    for (Golden golden : Golden.values()) {
+      double[] found;
+      try (Matrix x = Matrix.of(golden.x);
+          Matrix y = Matrix.of(golden.y)) {
+        found = CanonicalCorrelation.correlations(x, y, WS);
+      }
+      Close.absolute("correlations of " + golden, found, wanted[golden.ordinal()], 1e-12);
+      try (SpaceMoments moments = Activations.moments(Precision.F64, WS, golden.x, golden.y)) {
+        Close.absolute(
+            "from moments",
+            CanonicalCorrelation.correlations(moments, 0, 1, 0, WS),
+            wanted[golden.ordinal()],
+            1e-11);
+        if (moments.width(0) == moments.width(1)) {
+          try (Matrix own = moments.covariance(0, 0, WS);
+              Matrix other = moments.covariance(1, 1, WS);
+              Matrix cross = moments.covariance(0, 1, WS);
+              Cca cca =
+                  Cca.map(
+                      own,
+                      other,
+                      cross,
+                      0.3 * own.trace(WS) / own.rows(),
+                      0.3 * other.trace(WS) / own.rows(),
+                      WS)) {
+            Close.absolute(
+                "regularised",
+                CanonicalCorrelation.correlations(moments, 0, 1, 0.3, WS),
+                cca.correlations(),
+                1e-11);
+          }
+        }
+      }
+    }
+  }
+
+  private static double norm(double[][] x) {
+    double[] mean = Oracle.mean(x);
+    double sum = 0;
+    for (double[] row : x) {
+      for (int j = 0; j < mean.length; j++) {
+        sum += (row[j] - mean[j]) * (row[j] - mean[j]);
+      }
+    }
+    return Math.sqrt(sum);
+  }
+
+  static Similarity between(String measure, double[][] x, double[][] y) {
+    try (Matrix left = Matrix.of(x);
+        Matrix right = Matrix.of(y)) {
+      return Catalogue.measures().method(measure).between(left, right, WS);
+    }
+  }
+}
