@@ -54,7 +54,7 @@ final class MethodsCommand implements Runnable {
               .map(Settings.Entry::toString)
               .collect(Collectors.joining(","));
       String end = settings.isEmpty() ? "" : " (" + settings + ")";
-      out.printf("  %-20s%s%s%n", entry.id(), entry.summary(), end);
+      out.printf("  %-23s %s%s%n", entry.id(), entry.summary(), end);
     }
   }
 

@@ -166,7 +166,15 @@ public final class MergeJob implements AutoCloseable {
       return result;
     }
     SliceMerge all = slices.get(0);
-    return typed(opened.add(options.repair().get().repair(joined, all.merged(), all.shares(), ws)));
+    Checkpoint made =
+        opened.add(options.repair().get().repair(joined, all.merged(), all.shares(), ws));
+    if (!made.stale().isEmpty()) {
+      throw new RecipeException(
+          "repair.method",
+          "%d normalisation statistics are still meaningless after it; take bn-reset"
+              .formatted(made.stale().size()));
+    }
+    return typed(made);
   }
 
   /** What models are weighed by, where the recipe names it. */
