@@ -617,6 +617,7 @@ def heat_map():
             return (trace + both - (ones.T @ k @ l @ ones) * 2 / (batch - 2)).item() / (batch * (batch - 3))
 
         def gram(x):
+            x = x - x.mean(0)  # many leave that out: with an offset nothing is left of F32
             return (x @ x.T).fill_diagonal_(0)
 
         def pairwise():
@@ -642,7 +643,7 @@ def heat_map():
             flat = torch.stack(flat)
             norms = flat.norm(dim=1)
             return (flat[:count] @ flat[count:].T / norms[:count, None] / norms[count:]).numpy()
-        peers = [Peer("torch, pair by pair", pairwise, 8), Peer("torch, a Gram matrix a layer", shared, 1.5)]
+        peers = [Peer("torch, pair by pair", pairwise, 8), Peer("torch, a Gram matrix a layer", shared)]
     for precision in ("F32", "F64"):
         yield Case(f"CKA heat map, {precision}", f"{count}x{count}, batch {batch}, width {width}", "heatmap", arrays,
                    {"layers": count, "precision": precision}, peers, 1e-2, 2.0 * count * batch * batch * width, "GFLOP/s",
@@ -658,7 +659,7 @@ def gram_kernels():
         z = x.astype(np.float64)
         z -= z.mean(0)
         return np.matmul(z, z.T, out=buffer)
-    peers = [Peer("numpy, centred", product, 0.9)]
+    peers = [Peer("numpy, centred", product)]
     yield Case("Gram matrix, F64", f"n={n} p={p}", "gram", {"x": x}, {"precision": "F64"}, peers, 1e-10,
                1.0 * n * n * p, "GFLOP/s", limit=product_limit("F64"))
 
@@ -667,7 +668,7 @@ def gram_kernels():
         square = (z * z).sum(1)
         d = np.maximum(square[:, None] + square - 2 * z @ z.T, 0)
         return np.exp(d / (-2 * np.median(d[np.triu_indices(n, 1)])))
-    peers = [Peer("numpy median", kernel, 2)]
+    peers = [Peer("numpy median", kernel)]
     yield Case("Gaussian kernel", f"n={n} p={p}", "rbf", {"x": x}, {}, peers, 1e-6, 1.0 * n * n * p, "GFLOP/s",
                limit=product_limit("F64"))
 
@@ -679,7 +680,7 @@ def gram_kernels():
 
     def permuted():
         return np.array([(k * k[np.ix_(order, order)]).sum() for order in orders])
-    peers = [Peer("numpy, ix_", permuted, 4)]
+    peers = [Peer("numpy, ix_", permuted)]
     yield Case("permutation test", f"n={n}, {count} orders", "permuted", {"k": k, "orders": orders.astype(np.float64)}, {},
                peers, 1e-9, 8.0 * count * n * n, limit=("read", {"x": k}, {}, 8.0 * n * n))
 
