@@ -107,6 +107,7 @@ public final class Main {
         .addSubcommand(new MergeIndexCommand())
         .addSubcommand(new VerifyCommand())
         .addSubcommand(new InspectCommand())
+        .addSubcommand(new SimilarityCommand())
         .addSubcommand(new MethodsCommand())
         .addSubcommand(new DoctorCommand())
         .addSubcommand(new CommandLine.HelpCommand())
