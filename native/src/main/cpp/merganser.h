@@ -79,6 +79,11 @@ MG_API int32_t mg_blas_threads(void);
  * when they are loaded (OMP_WAIT_POLICY of libgomp), which Java cannot set. */
 MG_API int32_t mg_environment_default(const char* name, const char* value);
 
+/* SHA-256 of a message that comes in parts, in host memory. `state`, 32 bytes, keeps what the parts so far amount to,
+ * and has the digest after the last one. `before` is the number of bytes in the parts before: 0 begins anew. All parts
+ * but the last have a multiple of 64 bytes. */
+MG_API int32_t mg_sha256(const void* in, int64_t bytes, int64_t before, int32_t last, uint8_t* state);
+
 /* Why CUDA cannot be used ("not in this build", ...), or an empty string when it can. */
 MG_API const char* mg_cuda_reason(void);
 
@@ -205,6 +210,12 @@ MG_API int32_t mg_polar(mg_context* context, int32_t dtype, int64_t count, int64
  * MG_NUMERICAL where a is not finite. */
 MG_API int32_t mg_svd(mg_context* context, int64_t m, int64_t n, const double* a, int64_t lda, double* u, int64_t ldu,
                       double* sigma, double* vt, int64_t ldvt);
+
+/* x [n x cols] with a x = b for a symmetric positive definite a, of which the lower triangle counts, by its Cholesky
+ * factor, in F64. `x` may be `b`. Fails with MG_NUMERICAL where there is no factor to working precision, or something is
+ * not finite. */
+MG_API int32_t mg_solve(mg_context* context, int64_t n, int64_t cols, const double* a, int64_t lda, const double* b,
+                        int64_t ldb, double* x, int64_t ldx);
 
 typedef struct mg_cca_report {
   int64_t rank;       /* canonical correlations > 1e-6 * largest */
@@ -403,6 +414,8 @@ typedef struct mg_threshold {
  *   EMR            u = s max |d_k| over the d_k of sign s, s = + where sum_k d_k > 0, else -; out = b + p[1] u where
  *                  d of model p[0] has that sign, else b
  *   WHERE          out = x_0 where x_1 >= 0 is selected, else b; of two arrays
+ *   WEIGHTED       out = b + sum_j v_j d_2j / sum_j v_j, v_j = w_(2j+1) (x_(2j+1) + p[0]), exactly b where that mean is
+ *                  0, NaN where an x_(2j+1) < 0; of pairs of arrays
  * `selected` NULL selects all, and is ignored by the other formulas. Where b is the result of sums it loses the sign of
  * -0. The arrays may be a part of a tensor, from its element `first` on. `base` NULL is 0. `out` may be one of the inputs.
  * NaN results are the positive quiet NaN without payload. */
@@ -415,7 +428,8 @@ typedef enum mg_formula {
   MG_FORMULA_SCE_SELECTED = 5,
   MG_FORMULA_CONSENSUS = 6,
   MG_FORMULA_EMR = 7,
-  MG_FORMULA_WHERE = 8
+  MG_FORMULA_WHERE = 8,
+  MG_FORMULA_WEIGHTED = 9
 } mg_formula;
 
 MG_API int32_t mg_formula_merge(mg_context* context, int32_t dtype, int32_t formula, int64_t first, int64_t count,

@@ -12,6 +12,7 @@
 #include "runtime/error.h"
 #include "runtime/isa.h"
 #include "runtime/memory.h"
+#include "runtime/sha256.h"
 
 using merganser::guard;
 using merganser::Long;
@@ -70,6 +71,17 @@ int32_t mg_environment_default(const char* name, const char* value) {
   return guard([&] {
     MG_REQUIRE(name && *name && value, "a name and a value are needed");
     MG_REQUIRE(setenv(name, value, 0) == 0, "cannot set %s", name);
+  });
+}
+
+int32_t mg_sha256(const void* in, int64_t bytes, int64_t before, int32_t last, uint8_t* state) {
+  return guard([&] {
+    MG_REQUIRE(bytes >= 0 && before >= 0, "bytes and before must be >= 0, not %lld and %lld", Long{bytes},
+               Long{before});
+    MG_REQUIRE(state && (in || bytes == 0), "a pointer is NULL");
+    MG_REQUIRE(before % 64 == 0 && (last || bytes % 64 == 0), "parts of %lld and %lld bytes: all but the last must be "
+               "multiples of 64", Long{before}, Long{bytes});
+    merganser::sha256(in, bytes, before, last != 0, state);
   });
 }
 

@@ -87,6 +87,18 @@ int32_t mg_svd(mg_context* context, int64_t m, int64_t n, const double* a, int64
   return dispatch(check, &Table::svd, context, m, n, a, lda, u, ldu, sigma, vt, ldvt);
 }
 
+int32_t mg_solve(mg_context* context, int64_t n, int64_t cols, const double* a, int64_t lda, const double* b,
+                 int64_t ldb, double* x, int64_t ldx) {
+  auto check = [&] {
+    MG_REQUIRE(n >= 1, "n must be >= 1, not %lld", Long{n});
+    check_leading(lda, n, "lda");
+    check_array(context, "solve", a, "a");
+    check_matrix(context, "solve", n, cols, b, ldb, "b", "ldb");
+    check_matrix(context, "solve", n, cols, x, ldx, "x", "ldx");
+  };
+  return dispatch(check, &Table::solve, context, n, cols, a, lda, b, ldb, x, ldx);
+}
+
 int32_t mg_cca_map(mg_context* context, int32_t dtype, int64_t n, const double* sxx, const double* syy,
                    const double* sxy, int64_t count, const double* gamma_x, const double* gamma_y, double* t,
                    double* tinv, double* correlations, mg_cca_report* reports) {

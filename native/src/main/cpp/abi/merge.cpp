@@ -90,10 +90,12 @@ int32_t mg_formula_merge(mg_context* context, int32_t dtype, int32_t formula, in
                          int32_t models, const void* base, const void* const* in, const double* parameters,
                          const mg_threshold* selected, void* out) {
   auto check = [&] {
-    MG_REQUIRE(formula >= MG_FORMULA_NEARSWAP && formula <= MG_FORMULA_WHERE, "unknown formula %d", formula);
+    MG_REQUIRE(formula >= MG_FORMULA_NEARSWAP && formula <= MG_FORMULA_WEIGHTED, "unknown formula %d", formula);
     check_formula(context, "formula_merge", dtype, first, count, models, base, in, parameters, selected);
     const int32_t wanted = formula == MG_FORMULA_NEARSWAP ? 1 : formula == MG_FORMULA_WHERE ? 2 : models;
     MG_REQUIRE(models == wanted, "formula %d takes %d arrays, not %d", formula, wanted, models);
+    MG_REQUIRE(formula != MG_FORMULA_WEIGHTED || models % 2 == 0, "formula %d takes pairs of arrays, not %d arrays",
+               formula, models);
     if (count > 0) check_array(context, "formula_merge", out, "out");
   };
   return dispatch(check, &Table::formula_merge, context, dtype, formula, first, count, models, base, in, parameters,

@@ -28,4 +28,8 @@ void check_finite(const char* name, int64_t rows, int64_t cols, const double* a,
   fail(MG_NUMERICAL, format("%s[%lld, %lld] is %s", name, Long{i}, Long{j}, std::isnan(value) ? "NaN" : "infinite"));
 }
 
+[[noreturn]] inline void fail_not_definite() {
+  fail(MG_NUMERICAL, "a is not positive definite to working precision: it has no Cholesky factor");
+}
+
 }  // namespace merganser

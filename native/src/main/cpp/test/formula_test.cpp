@@ -23,6 +23,26 @@ void check_near(const std::vector<double>& found, const std::vector<double>& exp
   for (size_t i = 0; i < expected.size(); ++i) CHECK(std::fabs(found[i] - expected[i]) < 1e-14);
 }
 
+// Importances of two models, which decide between them; equal numbers come out as they are, -0 among them.
+TEST(formula_weighs_pairs) {
+  Context context;
+  const double x[] = {1.4, -2.1, .8, 0, 2.8, -.95}, y[] = {.7, -2.2, .6, .6, 3.25, -1};
+  const double f[] = {1, 4, 0, 2, 1, 0}, g[] = {3, 1, 0, 2, 0, 1}, parameters[] = {1e-6, 0, 7, 1, 7, 1};
+  const void* in[] = {x, f, y, g};
+  std::vector<double> out(6);
+  CHECK_OK(mg_formula_merge(context, MG_F64, MG_FORMULA_WEIGHTED, 0, 6, 4, x, in, parameters, nullptr, out.data()));
+  const double expected[] = {.875000087, -2.120000012, .7, .3, 2.80000045, -.99999995};
+  for (int i = 0; i < 6; ++i) CHECK(std::fabs(out[i] - expected[i]) < 1e-9);
+  const double same[] = {-0.0, 0, .1, 1e308, -3, 4e-324};
+  const void* equal[] = {same, f, same, g};
+  CHECK_OK(mg_formula_merge(context, MG_F64, MG_FORMULA_WEIGHTED, 0, 6, 4, same, equal, parameters, nullptr, out.data()));
+  CHECK(same_bits(out, std::vector<double>(same, same + 6)));
+  const double negative[] = {0, 0, -1e-300, 0, 0, -0.0};
+  const void* wrong[] = {same, negative, same, g};
+  CHECK_OK(mg_formula_merge(context, MG_F64, MG_FORMULA_WEIGHTED, 0, 6, 4, same, wrong, parameters, nullptr, out.data()));
+  for (int i = 0; i < 6; ++i) CHECK(std::isnan(out[i]) == (i == 2));
+}
+
 // 32 models, from an element on, into one of them.
 std::vector<char> of_32_models(mg_context* context, int32_t dtype, int32_t which, int64_t first) {
   const int64_t n = 3001;
@@ -121,7 +141,7 @@ TEST(fake_formulas_of_32_models) {
   if (!device_on_host()) return;
   Context device(1, MG_BACKEND_CUDA), cpu;
   for (int32_t dtype : {MG_F64, MG_F32, MG_F16, MG_BF16}) {
-    for (int32_t which = MG_FORMULA_NEARSWAP; which <= MG_FORMULA_WHERE; ++which) {
+    for (int32_t which = MG_FORMULA_NEARSWAP; which <= MG_FORMULA_WEIGHTED; ++which) {
       for (int64_t first : {0, 3, 1 << 20}) {
         CHECK(of_32_models(device, dtype, which, first) == of_32_models(cpu, dtype, which, first));
       }
@@ -141,10 +161,12 @@ TEST(formula_refuses) {
   const auto merge = [&](int32_t which, int32_t models, const mg_threshold* selected) {
     return mg_formula_merge(context, MG_F32, which, 0, 1, models, &x, in, parameters, selected, &out);
   };
-  CHECK_FAILS(merge(9, 2, nullptr), MG_INVALID_ARGUMENT, "unknown formula 9");
+  CHECK_FAILS(merge(10, 2, nullptr), MG_INVALID_ARGUMENT, "unknown formula 10");
   CHECK_FAILS(merge(MG_FORMULA_RAM, 33, nullptr), MG_INVALID_ARGUMENT, "models must be in [1, 32], not 33");
   CHECK_FAILS(merge(MG_FORMULA_NEARSWAP, 2, nullptr), MG_INVALID_ARGUMENT, "formula 0 takes 1 arrays, not 2");
   CHECK_FAILS(merge(MG_FORMULA_WHERE, 1, nullptr), MG_INVALID_ARGUMENT, "formula 8 takes 2 arrays, not 1");
+  CHECK_FAILS(merge(MG_FORMULA_WEIGHTED, 1, nullptr), MG_INVALID_ARGUMENT,
+              "formula 9 takes pairs of arrays, not 1 arrays");
   CHECK_FAILS(merge(MG_FORMULA_SCE_SELECTED, 2, &wrong), MG_INVALID_ARGUMENT, "the threshold must be >= 0, not nan");
   parameters[3] = kInf;
   CHECK_FAILS(merge(MG_FORMULA_RAM, 2, nullptr), MG_INVALID_ARGUMENT, "parameter 3 is inf");

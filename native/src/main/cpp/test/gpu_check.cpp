@@ -59,6 +59,7 @@ std::string allowed(const Listed& routine) {
       {"gemm", "of k max a max b: 1e-14 (F64), 5e-6 (F32)"},
       {"polar", "1e-12 n: orthogonality, symmetry, trace"},
       {"svd", "1e-13 n: orthogonality, product"},
+      {"solve", "1e-13 n: residual"},
       {"cca_map", "1e-9: T Y T' = X, T Tinv = I, symmetry, trace"},
       {"apply_dense", "1e-14 of the sum of magnitudes, and one rounding to the type"}};
   for (const auto& [name, text] : texts) {

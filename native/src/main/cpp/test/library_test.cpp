@@ -31,6 +31,63 @@ TEST(library_environment_default) {
   CHECK_FAILS(mg_environment_default("", "x"), MG_INVALID_ARGUMENT, "a name and a value are needed");
 }
 
+std::string sha256(const std::string& message, int64_t part) {
+  uint8_t state[32];
+  int64_t before = 0;
+  const int64_t size = static_cast<int64_t>(message.size());
+  for (; size - before > part; before += part) {
+    CHECK_OK(mg_sha256(message.data() + before, part, before, 0, state));
+  }
+  CHECK_OK(mg_sha256(message.data() + before, size - before, before, 1, state));
+  std::string digits;
+  for (const uint8_t byte : state) {
+    digits += "0123456789abcdef"[byte >> 4];
+    digits += "0123456789abcdef"[byte & 15];
+  }
+  return digits;
+}
+
+// The examples of NIST, and what sha256sum prints for i * 7 mod 251 around the ends of blocks.
+TEST(library_sha256) {
+  CHECK(sha256("", 64) == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+  CHECK(sha256("abc", 64) == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  CHECK(sha256("abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq", 64) ==
+        "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1");
+  CHECK(sha256(std::string(1000000, 'a'), 6400) == "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
+  const struct {
+    int64_t size;
+    const char* digest;
+  } cases[] = {
+      {55, "8af594de0e003fdee5c8bb088216c824349b4137070f559574f4a4bddd27b714"},
+      {56, "db81bc2bfd43620591df192139062da77d4c376f1888ea3d2190bd07c8d901f9"},
+      {63, "bd535b38bf0d0d1a09d370b7e34b2696cea3767801a45d5611a4aaa6954e8527"},
+      {64, "292be91abe8c0909fe3d26575af5755eee74d23816dc68c3ba41765136967654"},
+      {65, "ba65aedf7884642499a59ae124894611d986cf429e69f569488048af3a99e25a"},
+      {119, "d367ab298e74477421127b0b448667c37c006c636f5738f081c39388756e5fad"},
+      {120, "be7beb9c82089eb08da8fe6eb30c13b9d56869014e228a8c3eb0fdfe832efab2"},
+      {128, "cb5311e1d7aa8e11d6af7081f3ffc3e4efa008c7483a1a791fe170bf37546ba7"},
+      {200, "fcfa8eb2ae47de09df3e42e48371d9ea7446fb378097f8ef9bf743d9856f50b6"},
+      {100003, "adb88f7b4c6997396951be8cdb7c8d21e6f6640578db1dd56f8361306bab51f0"},
+  };
+  for (const auto& each : cases) {
+    std::string message;
+    for (int64_t i = 0; i < each.size; ++i) message += static_cast<char>(i * 7 % 251);
+    for (const int64_t part : {64, 128, 65536}) CHECK(sha256(message, part) == each.digest);
+  }
+}
+
+TEST(library_sha256_arguments) {
+  uint8_t state[32];
+  CHECK_FAILS(mg_sha256(nullptr, 1, 0, 1, state), MG_INVALID_ARGUMENT, "a pointer is NULL");
+  CHECK_FAILS(mg_sha256("a", 1, 0, 1, nullptr), MG_INVALID_ARGUMENT, "a pointer is NULL");
+  CHECK_FAILS(mg_sha256("a", 1, 0, 0, state), MG_INVALID_ARGUMENT,
+              "parts of 0 and 1 bytes: all but the last must be multiples of 64");
+  CHECK_FAILS(mg_sha256("a", 1, 63, 1, state), MG_INVALID_ARGUMENT,
+              "parts of 63 and 1 bytes: all but the last must be multiples of 64");
+  CHECK_FAILS(mg_sha256("a", -1, 0, 1, state), MG_INVALID_ARGUMENT,
+              "bytes and before must be >= 0, not -1 and 0");
+}
+
 TEST(library_gate_restores_the_count) {
   const int32_t before = mg_blas_threads();
   CHECK_OK(mg_blas_enter(before + 1));

@@ -335,6 +335,41 @@ TEST(svd_worked) {
   CHECK(std::fabs(values[0] / 4e-310 - 1) < 1e-12 && std::fabs(values[1] / 3e-310 - 1) < 1e-12);
 }
 
+TEST(solve_worked) {
+  Context context;
+  // [4 2; 2 3] times [1 -1; 2 0] is [8 -4; 8 -2]; what is above the diagonal does not count.
+  const Vector a = {4, -5, 7, 2, 3, 7}, b = {8, -4, 9, 8, -2, 9};
+  Vector x(4);
+  CHECK_OK(mg_solve(context, 2, 2, a.data(), 3, b.data(), 3, x.data(), 2));
+  CHECK_NEAR(x[0], 1, 1e-15);
+  CHECK_NEAR(x[1], -1, 1e-15);
+  CHECK_NEAR(x[2], 2, 1e-15);
+  CHECK_NEAR(x[3], 0, 1e-15);
+  Vector in_place = {8, -4, 8, -2};
+  CHECK_OK(mg_solve(context, 2, 2, a.data(), 3, in_place.data(), 2, in_place.data(), 2));
+  CHECK(same_bits(in_place, x));
+  CHECK_OK(mg_solve(context, 2, 0, a.data(), 3, nullptr, 1, nullptr, 1));
+}
+
+TEST(solve_errors) {
+  Context context;
+  const Vector singular = {1, 1, 1, 1}, infinite = {1, kInf, 0, 1}, zero(4), right = {1, kNaN};
+  Vector b = {1, 1}, x(2);
+  const auto solve = [&](const Vector& a, const Vector& y) {
+    return mg_solve(context, 2, 1, a.data(), 2, y.data(), 1, x.data(), 1);
+  };
+  for (const Vector* a : {&singular, &zero}) {
+    CHECK_FAILS(solve(*a, b), MG_NUMERICAL,
+                "a is not positive definite to working precision: it has no Cholesky factor");
+  }
+  CHECK_FAILS(solve(infinite, b), MG_NUMERICAL, "a[0, 1] is infinite");
+  CHECK_FAILS(solve({2, 0, 0, 2}, right), MG_NUMERICAL, "b[1, 0] is NaN");
+  CHECK_FAILS(mg_solve(context, 0, 1, b.data(), 1, b.data(), 1, x.data(), 1), MG_INVALID_ARGUMENT,
+              "n must be >= 1, not 0");
+  CHECK_FAILS(mg_solve(context, 2, 2, b.data(), 2, b.data(), 1, x.data(), 2), MG_INVALID_ARGUMENT,
+              "ldb = 1 is below the row length 2");
+}
+
 TEST(svd_errors) {
   Context context;
   Vector a = {1, 2, kNaN, 4, 5, 6}, u(4), sigma(2), vt(6);

@@ -239,6 +239,29 @@ Outcome thin_svd(mg_context* context, const Input& input, bool with_oracle) {
   return result;
 }
 
+// a x = b up to the rounding of the terms, for right sides of several widths.
+Outcome solve(mg_context* context, const Input& input, bool with_oracle) {
+  const int64_t n = input.size, shift = whole(input.shift);
+  const double size = magnitude(MG_F64, input.scale);
+  const Vector root = gaussian(n * n, 21);
+  Vector a = multiply(n, n, n, root, false, root, true);
+  for (int64_t i = 0; i < n; ++i) a[i * n + i] += static_cast<double>(n);
+  const Array in(context, MG_F64, scaled(a, size), shift);
+  Outcome result;
+  for (const int64_t cols : {n, int64_t{1}, n + 5}) {
+    const Vector b = gaussian(n * cols, 22);
+    const Array right(context, MG_F64, scaled(b, size), shift), x(context, n * cols * 8, shift);
+    CHECK_OK(mg_solve(context, n, cols, in.doubles(), n, right.doubles(), cols, x.doubles(), cols));
+    append(result.bytes, x.read());
+    if (!with_oracle) continue;
+    const Vector found = x.values(MG_F64), again = multiply(n, cols, n, a, false, found, false);
+    double most = 0;
+    for (double each : b) raise(most, std::fabs(each));
+    raise(result.error, largest_difference(again, b) / (1e-13 * static_cast<double>(n) * (1 + most)));
+  }
+  return result;
+}
+
 // T Y T^T = X, T Tinv = I, Tinv Sxy symmetric with Y^-1 Tinv Sxy having the sum of the correlations as trace.
 Outcome cca_map(mg_context* context, const Input& input, bool with_oracle) {
   const int64_t n = input.size, shift = whole(input.shift);
@@ -862,6 +885,7 @@ const std::vector<Listed>& listed() {
       ENTRY(polar), each, f64, squares, numbers, &polar),
       ENTRY(cca_map), each, f64, squares, numbers, &cca_map),
       ENTRY(svd), each, f64, squares, numbers, &thin_svd),
+      ENTRY(solve), each, f64, squares, numbers, &solve),
       ENTRY(divide), every, f64, axes, bits, &divide),
       ENTRY(norm), every, f64, axes, bits, &norm),
       ENTRY(row_products), every, f64, axes, numbers, &row_products),

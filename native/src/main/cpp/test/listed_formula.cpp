@@ -119,6 +119,18 @@ Real emr(const Element<Real>& e) {
 }
 
 template <typename Real>
+Real weighted(const Element<Real>& e) {
+  Real mix = 0, total = 0;
+  for (int32_t k = 0; k < e.models; k += 2) {
+    const Real weight = e.own(k + 1) * (e.x[k + 1] < 0 ? static_cast<Real>(kNaN) : e.x[k + 1] + e.p(0));
+    mix += weight * e.d[k];
+    total += weight;
+  }
+  const Real mean = mix / total;
+  return mean == 0 ? e.base : e.base + mean;
+}
+
+template <typename Real>
 Real merged(int32_t formula, const Element<Real>& e) {
   switch (formula) {
     case MG_FORMULA_NEARSWAP:
@@ -137,6 +149,8 @@ Real merged(int32_t formula, const Element<Real>& e) {
       return consensus(e);
     case MG_FORMULA_EMR:
       return emr(e);
+    case MG_FORMULA_WEIGHTED:
+      return weighted(e);
     default:
       return e.selects(e.x[1]) ? e.x[0] : e.base;
   }
@@ -212,11 +226,12 @@ Outcome formula_merge(mg_context* context, const Input& input, bool with_oracle)
   const double size = magnitude(input.dtype, input.scale);
   const Arrays given(context, input);
   Outcome result;
-  for (int32_t formula = MG_FORMULA_NEARSWAP; formula <= MG_FORMULA_WHERE; ++formula) {
+  for (int32_t formula = MG_FORMULA_NEARSWAP; formula <= MG_FORMULA_WEIGHTED; ++formula) {
     for (int variant = 0; variant < 3; ++variant) {
       Case c = case_of(variant, size, n);
       if (formula == MG_FORMULA_NEARSWAP) c.models = 1;
       if (formula == MG_FORMULA_WHERE) c.models = 2;
+      if (formula == MG_FORMULA_WEIGHTED) c.models = variant == 0 ? 2 : 4;
       if (formula == MG_FORMULA_MAGMAX || formula == MG_FORMULA_CONSENSUS) c.parameters[0] = 0.6;
       if (formula == MG_FORMULA_CONSENSUS) c.parameters[1] = variant == 0 ? 1 : 2;
       if (formula == MG_FORMULA_EMR) c.parameters[0] = c.models - 1;

@@ -18,12 +18,18 @@ import org.merganser.io.ShardedWriter;
 
 /**
  * Merges of three checkpoints of 0.36 billion parameters in BF16 (and their base), each in a
- * process of its own: wall time from start to end, what is written being on the disk, and peak
- * resident memory; beside them a plain copy by as many threads, and mergekit where a Python has it.
- * Linux only.
+ * process of its own, started as {@code bin/merganser} starts one: wall time from start to end,
+ * what is written being on the disk, and peak resident memory; beside them a plain copy by as many
+ * threads, and mergekit where a Python has it. Linux only.
  */
 public final class CheckpointBenchmark {
   static final List<String> METHODS = List.of("linear", "slerp", "dare-ties", "ties");
+
+  /** Options of {@code bin/merganser} for recipes. */
+  private static final List<String> AS_LAUNCHED =
+      List.of("-Xms32m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC");
+
+  private static final String ARCHIVE = "classes.jsa";
 
   private static final Map<String, String> RECIPES =
       Map.of(
@@ -63,6 +69,7 @@ public final class CheckpointBenchmark {
     }
     Path folder = dir == null ? Files.createTempDirectory("merganser-checkpoints") : dir;
     generate(folder);
+    archive(folder);
     table(folder, threads, runs, methods.isEmpty() ? METHODS : methods, python);
     if (dir == null) {
       delete(folder);
@@ -91,6 +98,43 @@ public final class CheckpointBenchmark {
                 + " \"num_key_value_heads\": 5, \"torch_dtype\": \"bfloat16\"}\n");
       }
     }
+  }
+
+  /** The file of loaded classes that {@code bin/merganser} makes after a build. */
+  private static void archive(Path dir) throws IOException, InterruptedException {
+    Path file = dir.resolve(ARCHIVE);
+    Files.deleteIfExists(file);
+    Path out = dir.resolve("out");
+    delete(out);
+    List<String> command =
+        process("linear", dir, out, 1, List.of("-XX:ArchiveClassesAtExit=" + file));
+    Process process =
+        new ProcessBuilder(command)
+            .redirectErrorStream(true)
+            .redirectOutput(ProcessBuilder.Redirect.DISCARD)
+            .start();
+    if (process.waitFor() != 0 || !Files.exists(file)) {
+      throw new BenchmarkFailure("no archive of classes: " + command, null);
+    }
+    delete(out);
+  }
+
+  private static List<String> process(
+      String what, Path dir, Path out, int threads, List<String> options) {
+    List<String> command = new ArrayList<>();
+    command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+    command.add("-Xmx256m");
+    command.addAll(options);
+    command.addAll(
+        List.of(
+            "-cp",
+            System.getProperty("java.class.path"),
+            CheckpointProcess.class.getName(),
+            what,
+            dir.toString(),
+            out.toString(),
+            String.valueOf(threads)));
+    return command;
   }
 
   private static void table(Path dir, int threads, int runs, List<String> methods, String python)
@@ -149,17 +193,9 @@ public final class CheckpointBenchmark {
   private static Run ours(String what, Path dir, int threads) throws Exception {
     Path out = dir.resolve("out");
     delete(out);
-    List<String> command =
-        List.of(
-            Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-            "-Xmx256m",
-            "-cp",
-            System.getProperty("java.class.path"),
-            CheckpointProcess.class.getName(),
-            what,
-            dir.toString(),
-            out.toString(),
-            String.valueOf(threads));
+    List<String> options = new ArrayList<>(AS_LAUNCHED);
+    options.add("-XX:SharedArchiveFile=" + dir.resolve(ARCHIVE));
+    List<String> command = process(what, dir, out, threads, options);
     long start = System.nanoTime();
     Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
     String printed = new String(process.getInputStream().readAllBytes());

@@ -47,7 +47,9 @@ public class MergedViewBenchmark extends KernelBenchmark {
   private final List<Checkpoint> models = new ArrayList<>();
   private Path folder;
   private Checkpoint merged;
-  private Tensor tile;
+
+  /** What is read goes to its place, so that every number of tiles writes the same memory. */
+  private Tensor whole;
 
   /** Read and written. */
   private int arrays;
@@ -64,7 +66,7 @@ public class MergedViewBenchmark extends KernelBenchmark {
     MergeProblem problem = MergeProblem.of(models.get(0), second);
     merged = method.merge(method.needs().base() ? problem.withBase(models.get(2)) : problem, ws);
     arrays = method.needs().base() ? 4 : 3;
-    tile = Tensor.allocate(DType.F32, (ROWS + tiles - 1) / tiles * (long) COLUMNS);
+    whole = Tensor.allocate(DType.F32, (long) ROWS * COLUMNS);
     read();
   }
 
@@ -97,7 +99,7 @@ public class MergedViewBenchmark extends KernelBenchmark {
 
   @TearDown
   public void tearDown() throws IOException {
-    tile.close();
+    whole.close();
     models.forEach(Checkpoint::close);
     for (int k = 0; k < models.size(); k++) {
       Files.deleteIfExists(folder.resolve(k + ".safetensors"));
@@ -112,7 +114,7 @@ public class MergedViewBenchmark extends KernelBenchmark {
     long rows = (ROWS + tiles - 1) / tiles;
     for (long from = 0; from < ROWS; from += rows) {
       long count = Math.min(ROWS, from + rows) - from;
-      try (Tensor part = tile.rows(0, count * COLUMNS)) {
+      try (Tensor part = whole.rows(from * COLUMNS, (from + count) * COLUMNS)) {
         merged.readRange("w", from * COLUMNS, (from + count) * COLUMNS, part, ws);
       }
     }

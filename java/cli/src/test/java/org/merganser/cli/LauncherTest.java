@@ -14,7 +14,9 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
+import java.util.jar.JarOutputStream;
 import java.util.stream.Stream;
+import java.util.zip.ZipEntry;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -139,6 +141,36 @@ class LauncherTest {
     assertThat(run.code()).isZero();
     assertThat(run.out()).startsWith("merganser ");
     assertThat(trace).doesNotExist();
+  }
+
+  /** Archives of loaded classes that the JVM cannot use are no concern of the user's. */
+  @ParameterizedTest
+  @ValueSource(strings = {"", "no archive", "of other jars"})
+  void anArchiveThatDoesNotFitIsLeftAlone(String content) throws Exception {
+    Path archive = root.resolve("java/cli/target/merganser.jsa");
+    Files.writeString(archive, content);
+    if (content.equals("of other jars")) {
+      Path jar = temp.resolve("other.jar");
+      try (JarOutputStream out = new JarOutputStream(Files.newOutputStream(jar))) {
+        out.putNextEntry(new ZipEntry("empty"));
+      }
+      Files.delete(archive);
+      Run made =
+          run(
+              System.getenv("PATH"),
+              Map.of(),
+              List.of(
+                  System.getProperty("java.home") + "/bin/java",
+                  "-XX:ArchiveClassesAtExit=" + archive,
+                  "-cp",
+                  jar.toString(),
+                  "-version"));
+      assumeTrue(Files.exists(archive), made.err());
+    }
+    Run run = launch();
+    assertThat(run.err()).isEmpty();
+    assertThat(run.code()).isZero();
+    assertThat(run.out()).matches("merganser [^\n]*\n");
   }
 
   /** The class path of a build is absolute. */

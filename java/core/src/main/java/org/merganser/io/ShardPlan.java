@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.merganser.io;
 
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
-import java.security.MessageDigest;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.Comparator;
-import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -71,12 +70,14 @@ public final class ShardPlan {
     this.headers = List.copyOf(headers);
     this.costs = Collections.unmodifiableMap(costs);
     this.held = held.stream().sorted(Comparator.reverseOrder()).toList();
-    MessageDigest sha = Digests.sha256();
+    ByteArrayOutputStream described = new ByteArrayOutputStream();
     for (int i = 0; i < shards.size(); i++) {
-      sha.update(shards.get(i).name().getBytes(StandardCharsets.UTF_8));
-      sha.update(header(i));
+      described.writeBytes(shards.get(i).name().getBytes(StandardCharsets.UTF_8));
+      byte[] header = new byte[header(i).remaining()];
+      header(i).get(header);
+      described.writeBytes(header);
     }
-    this.digest = HexFormat.of().formatHex(sha.digest());
+    this.digest = Digests.sha256(ByteBuffer.wrap(described.toByteArray()));
   }
 
   /**

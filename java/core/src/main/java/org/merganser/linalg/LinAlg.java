@@ -81,6 +81,25 @@ public final class LinAlg {
     Kernels.of(ws).linAlg().gemm(scale, x.natives(), false, y.natives(), true, 1, c.natives());
   }
 
+  /**
+   * X with {@code A X = B} for a symmetric positive definite A, whose lower triangle counts, by its
+   * Cholesky factor. A new matrix.
+   *
+   * @throws org.merganser.error.NumericalException when A is not positive definite to working
+   *     precision
+   */
+  public static Matrix solve(Matrix a, Matrix b, Workspace ws) {
+    a.require("matrix", a.rows(), a.rows());
+    b.require("right side", a.rows(), b.columns());
+    return computed(
+        Matrix.allocate(b.rows(), b.columns(), ws),
+        x -> {
+          if (a.rows() > 0 && b.columns() > 0) {
+            Kernels.of(ws).linAlg().solve(a.natives(), b.natives(), x.natives());
+          }
+        });
+  }
+
   /** The largest sum of magnitudes of a column; NaN when there is one. */
   public static double norm1(Matrix a, Workspace ws) {
     a.require("matrix", a.rows(), a.columns());

@@ -8,7 +8,9 @@ import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.stream.Collectors;
 import org.merganser.error.IncompatibleModelsException;
+import org.merganser.internal.Names;
 import org.merganser.io.Checkpoint;
 import org.merganser.model.Architecture;
 import org.merganser.model.Objective;
@@ -22,12 +24,15 @@ import org.merganser.model.Objective;
  * @param objective what is to be minimised, for methods that learn
  * @param base the model that the others were trained from, for methods of their differences
  * @param counters buffers that count, taken from the reference
+ * @param importances what was measured on the data of each model, under the names of its tensors,
+ *     for methods that weigh by it ({@link Merger.Importance}); none otherwise
  */
 public record MergeProblem(
     List<Checkpoint> models,
     Optional<Objective> objective,
     Optional<Checkpoint> base,
-    Set<String> counters) {
+    Set<String> counters,
+    List<Checkpoint> importances) {
 
   public MergeProblem {
     models = List.copyOf(models);
@@ -41,17 +46,19 @@ public record MergeProblem(
     }
     base.ifPresent(b -> comparison.add("the base", b.tensors()));
     comparison.check();
+    importances = List.copyOf(importances);
+    checkImportances(models, importances);
   }
 
-  /** Without objective and base. */
+  /** Without objective, base and importances. */
   public MergeProblem(List<Checkpoint> models, Set<String> counters) {
-    this(models, Optional.empty(), Optional.empty(), counters);
+    this(models, Optional.empty(), Optional.empty(), counters, List.of());
   }
 
   /** The same with an objective. */
   public MergeProblem withObjective(Objective what) {
     Objects.requireNonNull(what, "the objective is null");
-    return new MergeProblem(models, Optional.of(what), base, counters);
+    return new MergeProblem(models, Optional.of(what), base, counters, importances);
   }
 
   /**
@@ -61,7 +68,63 @@ public record MergeProblem(
    */
   public MergeProblem withBase(Checkpoint model) {
     Objects.requireNonNull(model, "the base is null");
-    return new MergeProblem(models, objective, Optional.of(model), counters);
+    return new MergeProblem(models, objective, Optional.of(model), counters, importances);
+  }
+
+  /**
+   * The same with importances of the models, in their order.
+   *
+   * @param each for each model, a checkpoint with what its method needs under the names of tensors;
+   *     tensors that none of them has are averaged
+   */
+  public MergeProblem withImportances(List<? extends Checkpoint> each) {
+    return new MergeProblem(models, objective, base, counters, List.copyOf(each));
+  }
+
+  /**
+   * Refuses importances that only some of the models have, or that are of none of their tensors.
+   */
+  private static void checkImportances(List<Checkpoint> models, List<Checkpoint> importances) {
+    if (importances.isEmpty()) {
+      return;
+    }
+    if (importances.size() != models.size()) {
+      throw new IllegalArgumentException(
+          "importances of %d models for %d models; give those of each, in their order"
+              .formatted(importances.size(), models.size()));
+    }
+    List<String> problems = new ArrayList<>();
+    int found = 0;
+    for (String name : models.get(0).tensors().keySet()) {
+      List<Integer> lacking = new ArrayList<>();
+      for (int k = 0; k < importances.size(); k++) {
+        if (!importances.get(k).tensors().containsKey(name)) {
+          lacking.add(k);
+        }
+      }
+      if (lacking.isEmpty()) {
+        found++;
+      } else if (lacking.size() < importances.size()) {
+        problems.add(
+            "those of model %s have no %s, which others have"
+                .formatted(
+                    lacking.stream().map(String::valueOf).collect(Collectors.joining(", ")),
+                    Names.quote(name)));
+      }
+    }
+    if (found == 0 && problems.isEmpty()) {
+      Set<String> names = importances.get(0).tensors().keySet();
+      problems.add(
+          "they are of no tensor of the models; the first of their names is %s, of the models' %s"
+              .formatted(first(names), first(models.get(0).tensors().keySet())));
+    }
+    if (!problems.isEmpty()) {
+      throw new IncompatibleModelsException("importances do not fit the models", problems);
+    }
+  }
+
+  private static String first(Set<String> names) {
+    return names.isEmpty() ? "none" : Names.quote(names.iterator().next());
   }
 
   /** The models, and the base after them. */

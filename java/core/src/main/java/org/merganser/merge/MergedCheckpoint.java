@@ -2,9 +2,11 @@
 package org.merganser.merge;
 
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Set;
 import java.util.TreeSet;
@@ -26,13 +28,13 @@ final class MergedCheckpoint extends CheckpointView {
   private final TensorMerger merger;
   private final MergeProblem problem;
 
-  /** Functions of tensors read before, with their statistics. */
-  private final Map<String, TileFunction> functions = new ConcurrentHashMap<>();
+  /** Functions of tensors read before, with their statistics; empty for what is copied. */
+  private final Map<String, Optional<TileFunction>> functions = new ConcurrentHashMap<>();
 
-  /** Held while the function of a tensor is prepared. */
+  /** Held while a tensor is compared, or its function prepared. */
   private final Map<String, Object> locks = new ConcurrentHashMap<>();
 
-  /** Tensors that were found to be equal in all models and are not computed. */
+  /** Tensors that were compared and found to be the same in all models. */
   private final Set<String> equal = ConcurrentHashMap.newKeySet();
 
   /** The method with the statistics of the whole model, once they are taken. */
@@ -54,7 +56,7 @@ final class MergedCheckpoint extends CheckpointView {
     if (chosen.isPresent()) {
       return problem.models().get(chosen.getAsInt()).block(name);
     }
-    return switch (merger.of(name).access(info)) {
+    return switch (merger.of(name).access(group(name))) {
       case ELEMENTS -> super.block(name);
       case ROWS -> Math.max(super.block(name), TensorGroup.row(info));
       case WHOLE -> Math.max(1, info.size());
@@ -65,7 +67,7 @@ final class MergedCheckpoint extends CheckpointView {
   public TensorCost cost(String name) {
     TensorInfo info = info(name);
     if (!isComputed(name, info)) {
-      // Compared with all others before the first is taken.
+      // All are compared before the first is taken.
       return problem.counters().contains(name)
           ? problem.models().get(0).cost(name)
           : super.cost(name).plus(problem.models().get(0).cost(name), 0);
@@ -75,14 +77,23 @@ final class MergedCheckpoint extends CheckpointView {
     if (chosen.isPresent()) {
       return problem.models().get(chosen.getAsInt()).cost(name);
     }
-    TensorMerger.Demand demand = method.demand(info, problem.models().size());
+    TensorMerger.Demand demand = method.demand(group(name));
     long tile = demand.passes() > 1 ? TensorGroup.TILE : TensorGroup.CACHED;
     tile = Math.min(info.size(), Math.max(block(name), tile));
     TensorCost read = TensorCost.stored(0);
     for (Checkpoint source : sources()) {
       read = read.plus(source.cost(name), info.dtype().bits() * tile / 8);
     }
+    for (Checkpoint weighing : problem.importances()) {
+      if (weighing.tensors().containsKey(name)) {
+        read = read.plus(weighing.cost(name), Math.min(info.size(), tile) * Float.BYTES);
+      }
+    }
     return read.by(method.id(), demand.passes(), demand.held());
+  }
+
+  private TensorGroup group(String name) {
+    return new TensorGroup(problem, sources(), name, merger.of(name));
   }
 
   private boolean isComputed(String name, TensorInfo info) {
@@ -97,7 +108,7 @@ final class MergedCheckpoint extends CheckpointView {
     if (isComputed(name, info)) {
       TensorMerger method = (merger.isOverModel() ? overModel(ws) : merger).of(name);
       chosen = method.choose(name, info);
-      if (chosen.isEmpty() && !equal.contains(name)) {
+      if (chosen.isEmpty()) {
         merge(method, new TensorGroup(problem, sources(), name, method), from, to, into, ws);
         return;
       }
@@ -107,17 +118,98 @@ final class MergedCheckpoint extends CheckpointView {
     problem.models().get(chosen.orElse(0)).readRange(name, from, to, into, ws);
   }
 
+  private void merge(
+      TensorMerger method, TensorGroup group, long from, long to, Tensor into, Workspace ws)
+      throws IOException {
+    Optional<TileFunction> function = prepared(method, group, ws);
+    if (function.isEmpty()) {
+      problem.models().get(0).readRange(group.name(), from, to, into, ws);
+      return;
+    }
+    long beyond;
+    try {
+      beyond = compute(method, function.get(), group, from, to, into, ws);
+    } catch (UncheckedIOException e) {
+      throw e.getCause();
+    } catch (TensorGroup.NotFinite e) {
+      requireMask(method, group, ws);
+      beyond = mask(method, function.get(), group, from, to, into, ws);
+    }
+    if (beyond > 0) {
+      refuse(method, function.get(), group, ws);
+    }
+  }
+
+  /**
+   * Of a mask, units that are not finite are copied, and the rest is computed: the same whatever
+   * parts are read.
+   */
+  private long mask(
+      TensorMerger method,
+      TileFunction function,
+      TensorGroup group,
+      long from,
+      long to,
+      Tensor into,
+      Workspace ws)
+      throws IOException {
+    long beyond = 0;
+    long tile = tile(group.name(), TensorGroup.TILE);
+    for (long begin = from / tile * tile; begin < to; begin += tile) {
+      try (Tensor all = group.reference(begin, Math.min(group.info().size(), begin + tile), ws)) {
+        for (long at = 0, next; at < all.size(); at = next) {
+          next = group.run(all, at);
+          long first = Math.max(from, begin + at);
+          long end = Math.min(to, begin + next);
+          if (first < end) {
+            try (Tensor part = into.rows(first - from, end - from)) {
+              if (group.isFinite(all, at)) {
+                beyond += compute(method, function, group, first, end, part, ws);
+              } else {
+                problem.models().get(0).readRange(group.name(), first, end, part, ws);
+              }
+            }
+          }
+        }
+      }
+    }
+    return beyond;
+  }
+
+  /** Compared once, whoever reads it. */
+  private void requireMask(TensorMerger method, TensorGroup group, Workspace ws)
+      throws IOException {
+    if (!isMask(method, group, ws)) {
+      throw group.notFinite(ws);
+    }
+  }
+
+  private boolean isMask(TensorMerger method, TensorGroup group, Workspace ws) throws IOException {
+    synchronized (lock(group.name())) {
+      if (!equal.contains(group.name()) && method.keepsEqual() && group.isMask(ws)) {
+        equal.add(group.name());
+      }
+      return equal.contains(group.name());
+    }
+  }
+
+  private Object lock(String name) {
+    return locks.computeIfAbsent(name, key -> new Object());
+  }
+
   private synchronized TensorMerger overModel(Workspace ws) throws IOException {
     if (overModel == null) {
-      List<Group> groups = groups(false, ws);
       try {
-        overModel = groups.isEmpty() ? merger : merger.overModel(groups, ws);
+        overModel = overModel(groups(false, ws), ws);
       } catch (TensorGroup.NotFinite e) {
-        groups = groups(true, ws);
-        overModel = groups.isEmpty() ? merger : merger.overModel(groups, ws);
+        overModel = overModel(groups(true, ws), ws);
       }
     }
     return overModel;
+  }
+
+  private TensorMerger overModel(List<Group> groups, Workspace ws) throws IOException {
+    return groups.isEmpty() ? merger : merger.overModel(groups, ws);
   }
 
   /** Of the tensors that are computed. */
@@ -137,40 +229,27 @@ final class MergedCheckpoint extends CheckpointView {
       group.tiles(tile -> {}, ws);
       return false;
     } catch (TensorGroup.NotFinite e) {
-      return isMask(merger, group, ws);
+      requireMask(merger, group, ws);
+      functions.put(group.name(), Optional.empty());
+      return true;
     }
   }
 
-  /** Whether it is copied; otherwise the error. */
-  private boolean isMask(TensorMerger method, TensorGroup group, Workspace ws) throws IOException {
-    if (!method.keepsEqual() || !group.isMask(ws)) {
-      throw group.notFinite(ws);
-    }
-    equal.add(group.name());
-    return true;
-  }
-
-  private void merge(
-      TensorMerger method, TensorGroup group, long from, long to, Tensor into, Workspace ws)
+  /**
+   * Goes through a tensor once, whoever reads it meanwhile; those of others do not wait. Empty for
+   * a mask that statistics cannot be taken of, which is copied.
+   */
+  private Optional<TileFunction> prepared(TensorMerger method, TensorGroup group, Workspace ws)
       throws IOException {
-    try {
-      long beyond = compute(method, group, from, to, into, ws);
-      if (beyond > 0) {
-        refuse(method, group, ws);
-      }
-    } catch (TensorGroup.NotFinite e) {
-      isMask(method, group, ws);
-      problem.models().get(0).readRange(group.name(), from, to, into, ws);
-    }
-  }
-
-  /** Goes through a tensor once, whoever reads it meanwhile; those of others do not wait. */
-  private TileFunction prepared(TensorMerger method, TensorGroup group, Workspace ws)
-      throws IOException {
-    synchronized (locks.computeIfAbsent(group.name(), name -> new Object())) {
-      TileFunction function = functions.get(group.name());
+    synchronized (lock(group.name())) {
+      Optional<TileFunction> function = functions.get(group.name());
       if (function == null) {
-        function = method.prepare(group, ws);
+        try {
+          function = Optional.of(method.prepare(group, ws));
+        } catch (TensorGroup.NotFinite e) {
+          requireMask(method, group, ws);
+          function = Optional.empty();
+        }
         functions.put(group.name(), function);
       }
       return function;
@@ -179,9 +258,14 @@ final class MergedCheckpoint extends CheckpointView {
 
   /** Returns how many results are not finite. */
   private long compute(
-      TensorMerger method, TensorGroup group, long from, long to, Tensor into, Workspace ws)
+      TensorMerger method,
+      TileFunction function,
+      TensorGroup group,
+      long from,
+      long to,
+      Tensor into,
+      Workspace ws)
       throws IOException {
-    TileFunction prepared = prepared(method, group, ws);
     long[] beyond = new long[1];
     group.each(
         from,
@@ -194,7 +278,7 @@ final class MergedCheckpoint extends CheckpointView {
           try (Tensor part = into.rows(begin, begin + like.size());
               Tensor wanted = part.reshape(like.shape());
               Tensor out = here ? wanted : Tensor.allocate(like.dtype(), like.shape(), ws)) {
-            prepared.merge(tile, out, ws);
+            function.merge(tile, out, ws);
             beyond[0] += method.propagates() ? 0 : TensorGroup.nonFinite(out, ws)[0];
             if (!here) {
               wanted.copyFrom(out, ws);
@@ -206,14 +290,15 @@ final class MergedCheckpoint extends CheckpointView {
   }
 
   /** Counts in the whole tensor, whichever part was asked for. */
-  private void refuse(TensorMerger method, TensorGroup group, Workspace ws) throws IOException {
+  private void refuse(TensorMerger method, TileFunction function, TensorGroup group, Workspace ws)
+      throws IOException {
     TensorInfo info = group.info();
     long tile = tile(group.name(), TensorGroup.TILE);
     long beyond = 0;
     for (long from = 0; from < info.size(); from += tile) {
       long to = Math.min(info.size(), from + tile);
       try (Tensor out = Tensor.allocate(info.dtype(), new long[] {to - from}, ws)) {
-        beyond += compute(method, group, from, to, out, ws);
+        beyond += compute(method, function, group, from, to, out, ws);
       }
     }
     throw new NumericalException(
@@ -226,14 +311,22 @@ final class MergedCheckpoint extends CheckpointView {
             + method
             + " are beyond the range of "
             + info.dtype()
-            + "; take weights nearer to the mean, or a wider type (--dtype, Checkpoint.as)");
+            + "; take weights nearer to the mean, or a wider type (--dtype, in a recipe dtype;"
+            + " Checkpoint.as)");
   }
 
+  /** Compares a tensor that is not computed, once, whoever reads it. */
   private void requireEqual(String name, Workspace ws) throws IOException {
-    if (equal.contains(name)) {
-      return;
+    synchronized (lock(name)) {
+      if (!equal.contains(name)) {
+        TensorGroup group = new TensorGroup(problem, sources(), name, merger.of(name));
+        requireEqual(name, group.differing(ws));
+        equal.add(name);
+      }
     }
-    int other = new TensorGroup(problem, sources(), name, merger.of(name)).differing(ws);
+  }
+
+  private void requireEqual(String name, int other) {
     if (other > 0) {
       List<Checkpoint> models = problem.models();
       throw new IncompatibleModelsException(
@@ -248,9 +341,9 @@ final class MergedCheckpoint extends CheckpointView {
                   + (info(name).dtype().name().matches("F\\d.*|C64")
                       ? "convert the models to BF16 or F32 first"
                       : "name it under \"counters\" in a builder file (--architecture) to take"
-                          + " model 0's, or leave it out (--ignore)")));
+                          + " model 0's, or leave it out (--ignore); for a recipe, make the models"
+                          + " equal in it")));
     }
-    equal.add(name);
   }
 
   @Override

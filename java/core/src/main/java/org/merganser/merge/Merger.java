@@ -32,6 +32,32 @@ public interface Merger extends Method {
     return needs().text();
   }
 
+  /** What was measured on the data of a model, under the names of its tensors. */
+  enum Importance {
+    NONE(""),
+    /**
+     * How much each parameter matters: the mean of squared derivatives of log-likelihoods, the
+     * diagonal of the Fisher information; in the shape of the tensor.
+     */
+    FISHER("Fisher diagonals"),
+    /**
+     * What a linear layer reads: {@code X^T X} of its inputs X [samples x features]; [features x
+     * features] under the name of its weight.
+     */
+    GRAM("Gram matrices of inputs");
+
+    private final String text;
+
+    Importance(String text) {
+      this.text = text;
+    }
+
+    /** For messages, in the plural. */
+    public String text() {
+      return text;
+    }
+  }
+
   /**
    * What a problem must have.
    *
@@ -39,9 +65,15 @@ public interface Merger extends Method {
    * @param base whether the model is needed that all were trained from
    * @param fewest models beside the base
    * @param most models beside the base
+   * @param importance what must be known of the data of each model
    */
-  record Needs(boolean objective, boolean base, int fewest, int most) {
+  record Needs(boolean objective, boolean base, int fewest, int most, Importance importance) {
     static final Needs MODELS = new Needs(false, false, 1, Integer.MAX_VALUE);
+
+    /** Without importances. */
+    public Needs(boolean objective, boolean base, int fewest, int most) {
+      this(objective, base, fewest, most, Importance.NONE);
+    }
 
     private static String counted(int models) {
       return models == 1 ? "1 model" : models + " models";
@@ -54,6 +86,9 @@ public interface Merger extends Method {
       }
       if (base) {
         parts.add("the base");
+      }
+      if (importance != Importance.NONE) {
+        parts.add(importance.text());
       }
       if (fewest > 1 || most == 1) {
         parts.add(fewest == most ? counted(fewest) : counted(fewest) + " or more");
@@ -94,6 +129,18 @@ public interface Merger extends Method {
       if (!base && problem.base().isPresent()) {
         throw new IllegalArgumentException(
             id + " uses no base; give it as one of the models, or take a method that does");
+      }
+      boolean weighed = !problem.importances().isEmpty();
+      if (weighed != (importance != Importance.NONE)) {
+        throw new IllegalArgumentException(
+            id
+                + (weighed
+                    ? " uses no importances; leave them out, or take a method that does"
+                    : " needs "
+                        + importance.text()
+                        + " of each model (--importance FILE, in a recipe importance: FILE, in Java"
+                        + " MergeProblem.withImportances);"
+                        + " 'merganser importance' makes them"));
       }
     }
   }

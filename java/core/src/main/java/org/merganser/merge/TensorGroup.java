@@ -6,6 +6,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
+import org.merganser.compute.DType;
 import org.merganser.compute.Device;
 import org.merganser.compute.Workspace;
 import org.merganser.error.NumericalException;
@@ -34,6 +35,9 @@ final class TensorGroup implements TensorMerger.Group {
   private final List<Checkpoint> inputs;
   private final TensorInfo info;
 
+  /** Of each model, in the type that is computed in; none where the method reads them otherwise. */
+  private final List<Checkpoint> weighing = new ArrayList<>();
+
   /** Leads from where a value is read to where it is known what that means. */
   static final class NotFinite extends RuntimeException {
     private static final long serialVersionUID = 1;
@@ -52,6 +56,45 @@ final class TensorGroup implements TensorMerger.Group {
     this.method = method;
     this.inputs = inputs;
     this.info = inputs.get(0).info(name);
+    boolean fisher = method.needs().importance() == Merger.Importance.FISHER;
+    if (fisher && !importances().isEmpty()) {
+      problem.importances().forEach(each -> weighing.add(each.as(wide())));
+    }
+  }
+
+  private DType wide() {
+    return info.dtype() == DType.F64 ? DType.F64 : DType.F32;
+  }
+
+  @Override
+  public List<TensorInfo> importances() {
+    return problem.importances().stream()
+        .map(each -> each.tensors().get(name))
+        .filter(found -> found != null)
+        .toList();
+  }
+
+  @Override
+  public Tensor importance(int k, Workspace ws) throws IOException {
+    try (Opened opened = new Opened()) {
+      Tensor found = opened.add(problem.importances().get(k).readOn(name, ws));
+      requireImportance(found, k, ws);
+      Tensor converted = found.dtype() == DType.F64 ? found : opened.add(found.to(DType.F64, ws));
+      opened.release();
+      if (converted != found) {
+        found.close();
+      }
+      return converted;
+    }
+  }
+
+  private void requireImportance(Tensor part, int k, Workspace ws) {
+    long[] found = nonFinite(part, ws);
+    if (found[0] > 0) {
+      throw new NumericalException(
+          "the importance of model %d: %s holds values that are not finite; measure it anew"
+              .formatted(k, Names.quote(name)));
+    }
   }
 
   @Override
@@ -118,10 +161,8 @@ final class TensorGroup implements TensorMerger.Group {
             try (Opened parts = new Opened()) {
               long begin = from;
               long end = Math.min(info.size(), from + tile);
-              List<Tensor> models = new ArrayList<>();
-              all.models().forEach(m -> models.add(parts.add(m.rows(begin, end))));
-              statistic.add(
-                  new Tile(begin, models, all.base().map(b -> parts.add(b.rows(begin, end)))));
+              Tile part = all.map(each -> parts.add(each.rows(begin, end)));
+              statistic.add(new Tile(begin, part.models(), part.base(), part.importances()));
             }
           }
         },
@@ -130,7 +171,7 @@ final class TensorGroup implements TensorMerger.Group {
 
   /** Goes through a range in tiles of the method's shape. */
   void each(long from, long to, long tile, Statistic use, Workspace ws) throws IOException {
-    each(from, to, tile, method.access(info), use, ws);
+    each(from, to, tile, method.access(this), use, ws);
   }
 
   private void each(long from, long to, long tile, Access access, Statistic use, Workspace ws)
@@ -138,7 +179,9 @@ final class TensorGroup implements TensorMerger.Group {
     // One allocation for all models, each beginning at a line of the caches.
     long most = (Math.min(tile, to - from) + 63) / 64 * 64;
     long[] all = {inputs.size() * most};
-    try (Tensor buffer = Tensor.allocate(info.dtype(), all, ws)) {
+    long[] allWeighing = {weighing.size() * most};
+    try (Tensor buffer = Tensor.allocate(info.dtype(), all, ws);
+        Tensor weights = weighing.isEmpty() ? null : Tensor.allocate(wide(), allWeighing, ws)) {
       long begin = from;
       // Models are read even where there is nothing: of closed ones that is refused.
       do {
@@ -152,8 +195,15 @@ final class TensorGroup implements TensorMerger.Group {
             requireFinite(part, ws);
             read.add(parts.add(part.reshape(shape(access, end - begin))));
           }
+          List<Tensor> importances = new ArrayList<>();
+          for (int k = 0; k < weighing.size(); k++) {
+            Tensor part = parts.add(weights.rows(k * most, k * most + end - begin));
+            weighing.get(k).readRange(name, begin, end, part, ws);
+            requireImportance(part, k, ws);
+            importances.add(parts.add(part.reshape(shape(access, end - begin))));
+          }
           Optional<Tensor> base = problem.base().map(b -> read.get(models()));
-          use.add(new Tile(begin, read.subList(0, models()), base));
+          use.add(new Tile(begin, read.subList(0, models()), base, importances));
         }
         begin += tile;
       } while (begin < to && !use.enough());
@@ -236,7 +286,8 @@ final class TensorGroup implements TensorMerger.Group {
                 + " ("
                 + value(input, first, ws)
                 + "); repair the model, leave the tensor out (--ignore, Checkpoint.where), or"
-                + " take linear:non-finite=propagate (NonFiniteWeights.PROPAGATE)");
+                + " take linear:non-finite=propagate (in a recipe non_finite: propagate;"
+                + " NonFiniteWeights.PROPAGATE)");
       }
     }
     return new NumericalException(Names.quote(name) + " " + info + " changed while it was read");
@@ -254,12 +305,9 @@ final class TensorGroup implements TensorMerger.Group {
    * bytes, these are what they give; NaN and what differs stays an error.
    */
   boolean isMask(Workspace ws) throws IOException {
-    Checkpoint first = inputs.get(0);
-    long tile = first.tile(name, TILE);
+    long tile = inputs.get(0).tile(name, TILE);
     for (long from = 0; from < info.size(); from += tile) {
-      long to = Math.min(info.size(), from + tile);
-      try (Tensor part = Tensor.allocate(info.dtype(), to - from)) {
-        first.readRange(name, from, to, part, ws);
+      try (Tensor part = reference(from, Math.min(info.size(), from + tile), ws)) {
         for (long i = 0; i < part.size(); i++) {
           if (Double.isNaN(part.get(i))) {
             return false;
@@ -270,15 +318,60 @@ final class TensorGroup implements TensorMerger.Group {
     return differing(ws) == 0;
   }
 
-  /** The first model that has other bytes than the reference, or 0; the base is the last. */
+  /** A range of the first model, on the host. */
+  Tensor reference(long from, long to, Workspace ws) throws IOException {
+    try (Opened opened = new Opened()) {
+      Tensor part = opened.add(Tensor.allocate(info.dtype(), to - from));
+      inputs.get(0).readRange(name, from, to, part, ws);
+      opened.release();
+      return part;
+    }
+  }
+
+  /** The end of the run of units from an element of {@code part} on that are finite, or not. */
+  long run(Tensor part, long from) {
+    long unit = unit();
+    boolean finite = isFinite(part, from, unit);
+    long to = from + unit;
+    while (to < part.size() && isFinite(part, to, unit) == finite) {
+      to += unit;
+    }
+    return Math.min(to, part.size());
+  }
+
+  /** Whether the elements that a result depends on, from one of {@code part} on, are finite. */
+  boolean isFinite(Tensor part, long from) {
+    return isFinite(part, from, unit());
+  }
+
+  private long unit() {
+    return switch (method.access(this)) {
+      case ELEMENTS -> 1;
+      case ROWS -> row(info);
+      case WHOLE -> Math.max(1, info.size());
+    };
+  }
+
+  private static boolean isFinite(Tensor part, long from, long unit) {
+    for (long i = from; i < Math.min(part.size(), from + unit); i++) {
+      if (!Double.isFinite(part.get(i))) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  /** A model that has other bytes than the reference, or 0; the base is the last. */
   int differing(Workspace ws) throws IOException {
-    for (int k = 1; k < inputs.size(); k++) {
-      long tile = Math.max(inputs.get(0).tile(name, TILE), inputs.get(k).tile(name, TILE));
-      for (long from = 0; from < info.size(); from += tile) {
-        long to = Math.min(info.size(), from + tile);
-        try (Tensor first = Tensor.allocate(info.dtype(), to - from);
-            Tensor other = Tensor.allocate(info.dtype(), to - from)) {
-          inputs.get(0).readRange(name, from, to, first, ws);
+    long tile = 1;
+    for (Checkpoint input : inputs) {
+      tile = Math.max(tile, input.tile(name, TILE));
+    }
+    for (long from = 0; from < info.size(); from += tile) {
+      long to = Math.min(info.size(), from + tile);
+      try (Tensor first = reference(from, to, ws);
+          Tensor other = Tensor.allocate(info.dtype(), to - from)) {
+        for (int k = 1; k < inputs.size(); k++) {
           inputs.get(k).readRange(name, from, to, other, ws);
           if (!other.sameBytes(first)) {
             return k;

@@ -46,15 +46,28 @@ public abstract class TensorMerger implements Merger {
    * The same part of all models; valid during the call it is given to.
    *
    * @param first index of the first element in the tensor
+   * @param importances of the same elements in each model, in F32 (F64 for F64); none unless the
+   *     method needs {@link Importance#FISHER} and there are any of this tensor
    */
-  public record Tile(long first, List<Tensor> models, Optional<Tensor> base) {
+  public record Tile(
+      long first, List<Tensor> models, Optional<Tensor> base, List<Tensor> importances) {
     public Tile {
       models = List.copyOf(models);
+      importances = List.copyOf(importances);
+    }
+
+    /** Without importances. */
+    public Tile(long first, List<Tensor> models, Optional<Tensor> base) {
+      this(first, models, base, List.of());
     }
 
     /** The same of something that is made of each tensor. */
     Tile map(UnaryOperator<Tensor> with) {
-      return new Tile(first, models.stream().map(with).toList(), base.map(with));
+      return new Tile(
+          first,
+          models.stream().map(with).toList(),
+          base.map(with),
+          importances.stream().map(with).toList());
     }
 
     Block[] blocks() {
@@ -114,11 +127,22 @@ public abstract class TensorMerger implements Merger {
 
     /** That of the base, likewise. */
     Tensor base(Workspace ws) throws IOException;
+
+    /** What the importances of the models have under this name; empty when none has any. */
+    List<TensorInfo> importances();
+
+    /** The importance of a model in F64 where the Workspace computes; the caller closes it. */
+    Tensor importance(int k, Workspace ws) throws IOException;
   }
 
   /** What the function of a tensor must see at once. */
   protected Access access(TensorInfo info) {
     return Access.ELEMENTS;
+  }
+
+  /** The same where it depends on importances. */
+  protected Access access(Group group) {
+    return access(group.info());
   }
 
   /**
@@ -128,6 +152,11 @@ public abstract class TensorMerger implements Merger {
    */
   protected Demand demand(TensorInfo info, int models) {
     return Demand.ONE_PASS;
+  }
+
+  /** The same where it depends on importances. */
+  protected Demand demand(Group group) {
+    return demand(group.info(), group.models());
   }
 
   /** The model whose tensor is taken as it is, for methods that choose. */
@@ -163,6 +192,11 @@ public abstract class TensorMerger implements Merger {
    * @throws IllegalArgumentException saying which
    */
   protected void check(String name, TensorInfo info, int models) {}
+
+  /** The same where it depends on importances. */
+  protected void check(Group group) {
+    check(group.name(), group.info(), group.models());
+  }
 
   /** Whether equal tensors give themselves back, so that equal masks can be copied. */
   protected boolean keepsEqual() {
@@ -200,7 +234,7 @@ public abstract class TensorMerger implements Merger {
               TensorMerger method = of(name);
               method.needs().check(method.id(), problem);
               if (info.dtype().isArithmetic() && !problem.counters().contains(name)) {
-                method.check(name, info, problem.models().size());
+                method.check(new TensorGroup(problem, problem.all(), name, method));
               }
             });
     return new MergedCheckpoint(this, problem);

@@ -2,6 +2,7 @@
 package org.merganser.recipe;
 
 import java.io.IOException;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -24,6 +25,7 @@ import org.merganser.io.Safetensors;
 import org.merganser.io.ShardPlan;
 import org.merganser.io.ShardedWriter;
 import org.merganser.io.TensorInfo;
+import org.merganser.lora.LoraAdapter;
 
 /**
  * A recipe with its models, checked and ready: the merged model is a view that computes what is
@@ -44,7 +46,9 @@ public final class MergeJob implements AutoCloseable {
   private final Recipe recipe;
   private final Options options;
   private final Map<String, ModelDirectory> models = new LinkedHashMap<>();
+  private final Map<String, LoraAdapter> adapters = new LinkedHashMap<>();
   private List<SliceMerge> slices;
+  private Checkpoint joined;
   private Checkpoint result;
   private Optional<Vocabularies> vocabularies = Optional.empty();
   private ModelTensors tensors;
@@ -56,24 +60,46 @@ public final class MergeJob implements AutoCloseable {
    * @param mergekit whether defaults are mergekit's where they differ, and models are converted
    *     before they are merged
    * @param source what the recipe was read from, for the model card; empty for its JSON
+   * @param repair what becomes of the merged model before it is written
    */
-  public record Options(ModelStore store, boolean mergekit, String source) {
+  public record Options(
+      ModelStore store, boolean mergekit, String source, Optional<Repairing> repair) {
     /** Paths and the hub's cache, our defaults. */
     public static Options defaults() {
-      return new Options(ModelStore.of(List.of()), false, "");
+      return new Options(ModelStore.of(List.of()), false, "", Optional.empty());
     }
 
     public Options withStore(ModelStore value) {
-      return new Options(value, mergekit, source);
+      return new Options(value, mergekit, source, repair);
     }
 
     public Options withMergekit(boolean value) {
-      return new Options(store, value, source);
+      return new Options(store, value, source, repair);
     }
 
     public Options withSource(String value) {
-      return new Options(store, mergekit, value);
+      return new Options(store, mergekit, value, repair);
     }
+
+    public Options withRepair(Repairing value) {
+      return new Options(store, mergekit, source, Optional.of(value));
+    }
+  }
+
+  /** A repair of the merged model, which runs it as a recipe cannot describe. */
+  public interface Repairing {
+    /** As {@code merganser.json} tells it; equal texts are equal repairs. */
+    String description();
+
+    /**
+     * Called once, before the first part is written.
+     *
+     * @param models as they were merged
+     * @param shares how much each of them counts
+     * @return of the same tensors; closed with the job
+     */
+    Checkpoint repair(Checkpoint merged, List<Checkpoint> models, List<Double> shares, Workspace ws)
+        throws IOException;
   }
 
   private MergeJob(Recipe recipe, Options options, Opened opened) {
@@ -107,6 +133,7 @@ public final class MergeJob implements AutoCloseable {
       tensors.replace(RecipeAlignment.of(recipe, tensors, opened, reasons, ws), reasons);
     }
     slices = new RecipeCompiler(recipe, method, models(), tensors).compile();
+    weigh();
     Optional<DType> target = recipe.outDtype().or(recipe::dtype);
     if (recipe.dtype().isPresent() && options.mergekit()) {
       slices.forEach(slice -> slice.as(recipe.dtype().get()));
@@ -117,15 +144,63 @@ public final class MergeJob implements AutoCloseable {
     for (int s = 0; s < slices.size(); s++) {
       parts.add(slices.get(s).merge(ws));
     }
-    Checkpoint joined = JoinedCheckpoint.of(parts);
-    result = target.isPresent() ? joined.as(target.get()) : joined;
-    if (!result.stale().isEmpty()) {
+    joined = JoinedCheckpoint.of(parts);
+    result = typed(joined);
+    if (options.repair().isPresent()) {
+      if (!recipe.slices().isEmpty()) {
+        throw new RecipeException("repair", "whole models are repaired; write models, not slices");
+      }
+    } else if (!result.stale().isEmpty()) {
       throw new RecipeException(
           "align.method",
-          "dense maps make %d normalisation statistics meaningless, and a recipe cannot reset them; take permutation, or 'merge A B --repair bn-reset'"
+          "dense maps make %d normalisation statistics meaningless, and nothing resets them; take permutation, or give the recipe repair: with method: bn-reset"
               .formatted(result.stale().size()));
     }
     ResultFiles.check(this);
+  }
+
+  private Checkpoint typed(Checkpoint merged) {
+    Optional<DType> target = recipe.outDtype().or(recipe::dtype);
+    return target.isPresent() ? merged.as(target.get()) : merged;
+  }
+
+  private Checkpoint repaired(Workspace ws) throws IOException {
+    if (options.repair().isEmpty()) {
+      return result;
+    }
+    SliceMerge all = slices.get(0);
+    return typed(opened.add(options.repair().get().repair(joined, all.merged(), all.shares(), ws)));
+  }
+
+  /** What models are weighed by, where the recipe names it. */
+  private void weigh() throws IOException {
+    if (importances().isEmpty()) {
+      return;
+    }
+    if (recipe.align().isPresent()) {
+      throw new RecipeException(
+          "align", "importances are those of models as they are stored; leave out one of the two");
+    }
+    Map<String, Checkpoint> found = new LinkedHashMap<>();
+    for (int m = 0; m < recipe.models().size(); m++) {
+      Recipe.Input input = recipe.models().get(m);
+      if (input.importance().isPresent()) {
+        try {
+          found.put(input.model(), opened.add(Safetensors.open(Path.of(input.importance().get()))));
+        } catch (NoSuchFileException e) {
+          throw new RecipeException("models[" + m + "].importance", e.getMessage(), e);
+        }
+      }
+    }
+    slices.forEach(slice -> slice.weigh(found));
+  }
+
+  /** Files of what models are weighed by. */
+  List<Path> importances() {
+    return recipe.models().stream()
+        .flatMap(input -> input.importance().stream())
+        .map(Path::of)
+        .toList();
   }
 
   private void openModels() throws IOException {
@@ -156,19 +231,38 @@ public final class MergeJob implements AutoCloseable {
   }
 
   private void open(String place, String reference) throws IOException {
-    if (!models.containsKey(reference)) {
-      models.put(reference, opened.add(ModelDirectory.open(find(place, reference))));
+    if (models.containsKey(reference)) {
+      return;
+    }
+    ModelReference parsed = parse(place, reference);
+    ModelDirectory model = opened.add(ModelDirectory.open(find(place, parsed)));
+    if (parsed.adapter().isPresent()) {
+      Path folder = find(place, parsed.adapter().get());
+      LoraAdapter adapter = opened.add(LoraAdapter.open(folder));
+      adapters.put(reference, adapter);
+      model = model.with(adapter.fold(unrounded(model.checkpoint())));
+    }
+    models.put(reference, model);
+  }
+
+  /** As arithmetic reads it: what is rounded at the end is not rounded by an adapter before. */
+  private Checkpoint unrounded(Checkpoint base) {
+    boolean atTheEnd = recipe.outDtype().or(recipe::dtype).isPresent() && !options.mergekit();
+    boolean doubles = base.tensors().values().stream().anyMatch(info -> info.dtype() == DType.F64);
+    return atTheEnd ? base.as(doubles ? DType.F64 : DType.F32) : base;
+  }
+
+  private static ModelReference parse(String place, String reference) {
+    try {
+      return ModelReference.parse(reference);
+    } catch (IllegalArgumentException e) {
+      throw new RecipeException(place, e.getMessage(), e);
     }
   }
 
-  private Path find(String place, String reference) {
+  private Path find(String place, ModelReference reference) {
     try {
-      ModelReference parsed = ModelReference.parse(reference);
-      if (parsed.adapter().isPresent()) {
-        throw new RecipeException(
-            place, reference + ": adapters are not folded here; fold it, and name the result");
-      }
-      return options.store().resolve(parsed);
+      return options.store().resolve(reference);
     } catch (IllegalArgumentException | IOException e) {
       throw new RecipeException(place, e.getMessage(), e);
     }
@@ -192,6 +286,11 @@ public final class MergeJob implements AutoCloseable {
     return Collections.unmodifiableMap(models);
   }
 
+  /** Those that are folded into models, by the names of these. */
+  Map<String, LoraAdapter> adapters() {
+    return Collections.unmodifiableMap(adapters);
+  }
+
   /** Whose configuration and other files the result has: the base, or the first model. */
   ModelDirectory donor() {
     return models.get(donorName());
@@ -211,13 +310,18 @@ public final class MergeJob implements AutoCloseable {
     return tensors.unties(donor(), result);
   }
 
-  /** Files and folders that are read: models, each of their files, what aligns them. */
+  /** Files and folders that are read: models and adapters with their files, what aligns them. */
   public List<Path> inputs() throws IOException {
     List<Path> inputs = new ArrayList<>();
     for (ModelDirectory model : models.values()) {
       inputs.add(model.path());
       inputs.addAll(files(model));
     }
+    for (LoraAdapter adapter : adapters.values()) {
+      inputs.add(adapter.path());
+      inputs.addAll(adapter.files());
+    }
+    inputs.addAll(importances());
     recipe
         .align()
         .ifPresent(
@@ -298,9 +402,11 @@ public final class MergeJob implements AutoCloseable {
         how.withJob(Provenance.identity(this))
             .withProvenance(Provenance.json(this, digests))
             .withInputs(inputs());
+    // Places and resumed parts are looked at before a network is run.
     try (ShardedWriter writer = ShardedWriter.open(plan(shardBytes), folder, options)) {
+      Checkpoint made = repaired(ws);
       new ResultFiles(this).write(folder);
-      writer.write(result, ws);
+      writer.write(made, ws);
     }
   }
 

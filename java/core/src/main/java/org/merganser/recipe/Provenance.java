@@ -5,25 +5,22 @@ import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonGenerator;
 import com.fasterxml.jackson.core.util.DefaultPrettyPrinter;
 import java.io.IOException;
-import java.io.InputStream;
 import java.io.StringWriter;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
-import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
+import org.merganser.internal.io.FileBytes;
+import org.merganser.internal.kernel.Sha256;
 import org.merganser.io.ModelDirectory;
 import org.merganser.io.Safetensors;
+import org.merganser.lora.LoraAdapter;
 import org.merganser.plan.Doctor;
 
 /** What a result was made of, as JSON: enough to make it again. */
 final class Provenance {
-  private static final int CHUNK = 1 << 20;
-
   private Provenance() {}
 
   /**
@@ -42,22 +39,33 @@ final class Provenance {
       g.writeRawValue(job.recipe().toJson());
       g.writeArrayFieldStart("models");
       for (Map.Entry<String, ModelDirectory> model : job.models().entrySet()) {
-        model(g, model.getKey(), model.getValue().path(), digests);
+        g.writeStartObject();
+        g.writeStringField("model", model.getKey());
+        Path path = model.getValue().path();
+        files(g, path, Safetensors.files(path), digests);
+        LoraAdapter adapter = job.adapters().get(model.getKey());
+        if (adapter != null) {
+          g.writeObjectFieldStart("adapter");
+          files(g, adapter.path(), adapter.files(), digests);
+          g.writeEndObject();
+        }
+        g.writeEndObject();
       }
       g.writeEndArray();
       settings(g, job.settings());
+      if (job.options().repair().isPresent()) {
+        g.writeStringField("repair", job.options().repair().get().description());
+      }
       g.writeEndObject();
     }
     return text.toString();
   }
 
-  private static void model(JsonGenerator g, String name, Path path, boolean digests)
+  private static void files(JsonGenerator g, Path folder, List<Path> files, boolean digests)
       throws IOException {
-    g.writeStartObject();
-    g.writeStringField("model", name);
-    g.writeStringField("path", path.toAbsolutePath().normalize().toString());
+    g.writeStringField("path", folder.toAbsolutePath().normalize().toString());
     g.writeArrayFieldStart("files");
-    for (Path file : Safetensors.files(path)) {
+    for (Path file : files) {
       g.writeStartObject();
       g.writeStringField("name", file.getFileName().toString());
       g.writeNumberField("bytes", Files.size(file));
@@ -67,7 +75,6 @@ final class Provenance {
       g.writeEndObject();
     }
     g.writeEndArray();
-    g.writeEndObject();
   }
 
   /** With the defaults, and the tensors that have them where not all have the same. */
@@ -112,6 +119,11 @@ final class Provenance {
         file(text, file);
       }
     }
+    for (LoraAdapter adapter : job.adapters().values()) {
+      for (Path file : adapter.files()) {
+        file(text, file);
+      }
+    }
     if (job.recipe().align().isPresent()) {
       Recipe.Align align = job.recipe().align().get();
       if (align.architecture().isPresent()) {
@@ -125,8 +137,11 @@ final class Provenance {
         }
       }
     }
-    return HexFormat.of()
-        .formatHex(sha256().digest(text.toString().getBytes(StandardCharsets.UTF_8)));
+    job.options().repair().ifPresent(repair -> text.append('\n').append(repair.description()));
+    for (Path importance : job.importances()) {
+      file(text, importance);
+    }
+    return Sha256.of(StandardCharsets.UTF_8.encode(text.toString()));
   }
 
   private static void file(StringBuilder text, Path file) throws IOException {
@@ -134,22 +149,9 @@ final class Provenance {
     text.append(' ').append(Files.getLastModifiedTime(file).toMillis());
   }
 
-  private static MessageDigest sha256() {
-    try {
-      return MessageDigest.getInstance("SHA-256");
-    } catch (NoSuchAlgorithmException e) {
-      throw new IllegalStateException("every JDK has SHA-256", e);
+  private static String sha256(Path path) throws IOException {
+    try (FileBytes file = new FileBytes(path)) {
+      return file.sha256();
     }
-  }
-
-  private static String sha256(Path file) throws IOException {
-    MessageDigest sha = sha256();
-    byte[] chunk = new byte[CHUNK];
-    try (InputStream in = Files.newInputStream(file)) {
-      for (int length = in.read(chunk); length >= 0; length = in.read(chunk)) {
-        sha.update(chunk, 0, length);
-      }
-    }
-    return HexFormat.of().formatHex(sha.digest());
   }
 }

@@ -110,6 +110,21 @@ public final class SpaceMoments implements AutoCloseable {
   }
 
   /**
+   * Sums of products that are not centred, {@code X^T X = M2 + n mean mean^T}, of the features of
+   * one model; a new matrix.
+   */
+  public Matrix products(int model, Workspace ws) {
+    Matrix centred = block(model, model);
+    try (Opened opened = new Opened()) {
+      Matrix sum = opened.add(Matrix.allocate(centred.rows(), centred.columns(), ws));
+      sum.asTensor().copyFrom(centred.asTensor(), ws);
+      addBetween(means[model], means[model], samples, sum, ws);
+      opened.release();
+      return sum;
+    }
+  }
+
+  /**
    * Pearson correlation of the features of models i and j; rows and columns of dead features are 0.
    * A new matrix.
    */

@@ -23,6 +23,7 @@ import org.merganser.io.MemoryCheckpoint;
 import org.merganser.linalg.Tensor;
 import org.merganser.plan.Catalogue;
 import org.merganser.testing.Close;
+import org.merganser.testing.Importances;
 import org.merganser.testing.JavaNetwork;
 import org.merganser.testing.JavaNetwork.Activation;
 import org.merganser.testing.Models;
@@ -68,6 +69,7 @@ class MergersContractTest {
   private static MergeProblem problem(String id, List<? extends Checkpoint> models) {
     int count = models(id, models.size());
     MergeProblem problem = MergeProblem.of(models.subList(0, Math.min(count, models.size())));
+    problem = Importances.with(merger(id), problem);
     return merger(id).needs().base() ? problem.withBase(models.get(models.size() - 1)) : problem;
   }
 
@@ -116,7 +118,8 @@ class MergersContractTest {
     long size = 3 * (1 << 20) + 12345;
     List<Checkpoint> models = new ArrayList<>();
     for (int k = 0; k < 3; k++) {
-      models.add(MemoryCheckpoint.of(Map.of("w", uniform(k, size))));
+      models.add(
+          MemoryCheckpoint.of(Map.of("w", uniform(k, size), "m", uniform(k, 12).reshape(4, 3))));
     }
     Checkpoint merged = merger(id).merge(problem(id, models), WS);
     try (Tensor whole = merged.read("w", WS);
@@ -152,6 +155,18 @@ class MergersContractTest {
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessageStartingWith(
             merger(id).id() + (needs.base() ? " needs the base" : " uses no base"));
+    if (needs.importance() != Merger.Importance.NONE) {
+      assertThatThrownBy(() -> merger(id).merge(enough, WS))
+          .isInstanceOf(IllegalArgumentException.class)
+          .hasMessageContaining(merger(id).id() + " needs ")
+          .hasMessageContaining("--importance");
+    } else {
+      MergeProblem weighed = enough.withImportances(enough.models());
+      MergeProblem unused = needs.base() ? weighed.withBase(model) : weighed;
+      assertThatThrownBy(() -> merger(id).merge(unused, WS))
+          .isInstanceOf(IllegalArgumentException.class)
+          .hasMessageStartingWith(merger(id).id() + " uses no importances");
+    }
     if (needs.fewest() > 1) {
       assertThatThrownBy(() -> merger(id).merge(MergeProblem.of(model), WS))
           .isInstanceOf(IllegalArgumentException.class)
@@ -169,7 +184,8 @@ class MergersContractTest {
   }
 
   private static void assertNoOp(String id, Checkpoint model, int times) throws IOException {
-    MergeProblem problem = MergeProblem.of(Collections.nCopies(times, model));
+    MergeProblem problem =
+        Importances.with(merger(id), MergeProblem.of(Collections.nCopies(times, model)));
     boolean base = merger(id).needs().base();
     Checkpoint merged = merger(id).merge(base ? problem.withBase(model) : problem, WS);
     assertThat(merged.stale()).isEmpty();

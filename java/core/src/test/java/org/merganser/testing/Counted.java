@@ -4,6 +4,7 @@ package org.merganser.testing;
 import java.io.IOException;
 import java.util.Map;
 import java.util.Set;
+import java.util.concurrent.atomic.AtomicLong;
 import org.merganser.compute.Workspace;
 import org.merganser.internal.kernel.Natives;
 import org.merganser.io.Checkpoint;
@@ -13,7 +14,7 @@ import org.merganser.linalg.Tensor;
 /** A checkpoint that counts what is read of it, and what memory was in use when it was. */
 public final class Counted implements Checkpoint {
   private final Checkpoint source;
-  private long elements;
+  private final AtomicLong elements = new AtomicLong();
   private long most;
 
   public Counted(Checkpoint source) {
@@ -22,7 +23,7 @@ public final class Counted implements Checkpoint {
 
   /** Elements read so far. */
   public long elements() {
-    return elements;
+    return elements.get();
   }
 
   /** Most bytes of native memory in use during a reading. */
@@ -48,7 +49,7 @@ public final class Counted implements Checkpoint {
   @Override
   public void readRange(String name, long from, long to, Tensor into, Workspace ws)
       throws IOException {
-    elements += to - from;
+    elements.addAndGet(to - from);
     most = Math.max(most, Natives.allocatedBytes());
     source.readRange(name, from, to, into, ws);
   }

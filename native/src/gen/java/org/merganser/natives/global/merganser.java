@@ -107,6 +107,13 @@ public static native int mg_blas_threads();
 public static native int mg_environment_default(@Cast("const char*") BytePointer name, @Cast("const char*") BytePointer value);
 public static native int mg_environment_default(String name, String value);
 
+/* SHA-256 of a message that comes in parts, in host memory. `state`, 32 bytes, keeps what the parts so far amount to,
+ * and has the digest after the last one. `before` is the number of bytes in the parts before: 0 begins anew. All parts
+ * but the last have a multiple of 64 bytes. */
+public static native int mg_sha256(@Const Pointer in, @Cast("int64_t") long bytes, @Cast("int64_t") long before, int last, @Cast("uint8_t*") BytePointer state);
+public static native int mg_sha256(@Const Pointer in, @Cast("int64_t") long bytes, @Cast("int64_t") long before, int last, @Cast("uint8_t*") ByteBuffer state);
+public static native int mg_sha256(@Const Pointer in, @Cast("int64_t") long bytes, @Cast("int64_t") long before, int last, @Cast("uint8_t*") byte[] state);
+
 /* Why CUDA cannot be used ("not in this build", ...), or an empty string when it can. */
 public static native @Cast("const char*") BytePointer mg_cuda_reason();
 
@@ -265,6 +272,16 @@ public static native int mg_svd(mg_context context, @Cast("int64_t") long m, @Ca
                       DoubleBuffer sigma, DoubleBuffer vt, @Cast("int64_t") long ldvt);
 public static native int mg_svd(mg_context context, @Cast("int64_t") long m, @Cast("int64_t") long n, @Const double[] a, @Cast("int64_t") long lda, double[] u, @Cast("int64_t") long ldu,
                       double[] sigma, double[] vt, @Cast("int64_t") long ldvt);
+
+/* x [n x cols] with a x = b for a symmetric positive definite a, of which the lower triangle counts, by its Cholesky
+ * factor, in F64. `x` may be `b`. Fails with MG_NUMERICAL where there is no factor to working precision, or something is
+ * not finite. */
+public static native int mg_solve(mg_context context, @Cast("int64_t") long n, @Cast("int64_t") long cols, @Const DoublePointer a, @Cast("int64_t") long lda, @Const DoublePointer b,
+                        @Cast("int64_t") long ldb, DoublePointer x, @Cast("int64_t") long ldx);
+public static native int mg_solve(mg_context context, @Cast("int64_t") long n, @Cast("int64_t") long cols, @Const DoubleBuffer a, @Cast("int64_t") long lda, @Const DoubleBuffer b,
+                        @Cast("int64_t") long ldb, DoubleBuffer x, @Cast("int64_t") long ldx);
+public static native int mg_solve(mg_context context, @Cast("int64_t") long n, @Cast("int64_t") long cols, @Const double[] a, @Cast("int64_t") long lda, @Const double[] b,
+                        @Cast("int64_t") long ldb, double[] x, @Cast("int64_t") long ldx);
 // Targeting ../mg_cca_report.java
 
 
@@ -514,6 +531,8 @@ public static native int mg_dot_products(mg_context context, int dtype, @Cast("i
  *   EMR            u = s max |d_k| over the d_k of sign s, s = + where sum_k d_k > 0, else -; out = b + p[1] u where
  *                  d of model p[0] has that sign, else b
  *   WHERE          out = x_0 where x_1 >= 0 is selected, else b; of two arrays
+ *   WEIGHTED       out = b + sum_j v_j d_2j / sum_j v_j, v_j = w_(2j+1) (x_(2j+1) + p[0]), exactly b where that mean is
+ *                  0, NaN where an x_(2j+1) < 0; of pairs of arrays
  * `selected` NULL selects all, and is ignored by the other formulas. Where b is the result of sums it loses the sign of
  * -0. The arrays may be a part of a tensor, from its element `first` on. `base` NULL is 0. `out` may be one of the inputs.
  * NaN results are the positive quiet NaN without payload. */
@@ -527,7 +546,8 @@ public static final int
   MG_FORMULA_SCE_SELECTED = 5,
   MG_FORMULA_CONSENSUS = 6,
   MG_FORMULA_EMR = 7,
-  MG_FORMULA_WHERE = 8;
+  MG_FORMULA_WHERE = 8,
+  MG_FORMULA_WEIGHTED = 9;
 
 public static native int mg_formula_merge(mg_context context, int dtype, int formula, @Cast("int64_t") long first, @Cast("int64_t") long count,
                                 int models, @Const Pointer base, @Cast("const void*const*") PointerPointer in, @Const DoublePointer parameters,

@@ -18,6 +18,7 @@ import java.util.concurrent.Future;
 import org.merganser.compute.Memory;
 import org.merganser.internal.Opened;
 import org.merganser.internal.kernel.Block;
+import org.merganser.internal.kernel.Sha256;
 
 /**
  * A file read by position; concurrent reads are allowed.
@@ -30,6 +31,9 @@ import org.merganser.internal.kernel.Block;
  */
 public final class FileBytes implements AutoCloseable {
   private static final int CHUNK = 1 << 26;
+
+  /** Bytes that are digested at once. */
+  private static final int DIGESTED = 1 << 20;
 
   private final Path path;
 
@@ -107,6 +111,24 @@ public final class FileBytes implements AutoCloseable {
         fill(position + done, view.buffer());
       }
       done += length;
+    }
+  }
+
+  /** SHA-256 of all bytes in hexadecimal digits, as {@code sha256sum} prints it. */
+  public String sha256() throws IOException {
+    Sha256 sha = new Sha256();
+    try (Memory chunk = Memory.allocate(Math.min(size, DIGESTED))) {
+      for (long at = 0; ; at += DIGESTED) {
+        int length = (int) Math.min(DIGESTED, size - at);
+        try (Block.View view = Block.view(chunk, 0, length)) {
+          fill(at, view.buffer());
+          view.buffer().flip();
+          if (at + length == size) {
+            return sha.end(view.buffer());
+          }
+          sha.add(view.buffer());
+        }
+      }
     }
   }
 

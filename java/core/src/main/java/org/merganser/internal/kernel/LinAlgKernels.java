@@ -116,6 +116,23 @@ public final class LinAlgKernels {
     }
   }
 
+  /** {@code a x = b} for a symmetric positive definite a. */
+  public void solve(MatrixBlock a, MatrixBlock b, MatrixBlock x) {
+    try (Call call = context.enter()) {
+      call.check(
+          merganser.mg_solve(
+              call.context(),
+              a.rows(),
+              b.columns(),
+              call.inDoubles(a.block()),
+              a.ld(),
+              call.inDoubles(b.block()),
+              b.ld(),
+              call.outDoubles(x.block()),
+              x.ld()));
+    }
+  }
+
   /** Covariances, n x n. */
   public record Covariances(long n, Block sxx, Block syy, Block sxy) {}
 

@@ -134,7 +134,8 @@ public final class MergeKernels {
     SCE_SELECTED,
     CONSENSUS,
     EMR,
-    WHERE
+    WHERE,
+    WEIGHTED
   }
 
   /** The constants of {@code mg_formula_sum}, in its order. */

@@ -6,6 +6,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import org.merganser.align.Aligner;
 import org.merganser.align.Alignment;
 import org.merganser.align.AlignmentProblem;
@@ -40,6 +41,7 @@ public final class CcaMergeExperiment extends Experiment {
   /** Settings. */
   public record Options(
       ExperimentOptions common,
+      AlignerOptions align,
       MergeOptions merge,
       @Setting("models evaluated on the line between the first two; 0 for none") int points) {
     public Options {
@@ -52,7 +54,8 @@ public final class CcaMergeExperiment extends Experiment {
     /** All aligners, eleven points. */
     public static Options defaults() {
       return new Options(
-          ExperimentOptions.defaults(String.join(",", Catalogue.aligners().ids())),
+          ExperimentOptions.defaults(),
+          AlignerOptions.defaults(String.join(",", Catalogue.aligners().ids())),
           MergeOptions.defaults(),
           11);
     }
@@ -67,9 +70,9 @@ public final class CcaMergeExperiment extends Experiment {
   private final Spectra spectra;
 
   public CcaMergeExperiment(Options options) {
-    super(ID, options, options.common());
+    super(ID, options, options.common(), Optional.of(options.align()));
     this.options = options;
-    List<Double> gamma = options().gamma();
+    List<Double> gamma = options.align().gamma();
     this.spectra =
         new Spectra(gamma.isEmpty() ? CcaAligner.Options.defaults().gamma() : gamma.get(0));
   }

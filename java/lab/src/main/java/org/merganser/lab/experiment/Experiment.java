@@ -4,6 +4,7 @@ package org.merganser.lab.experiment;
 import java.io.IOException;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import org.merganser.align.Aligner;
 import org.merganser.compute.Workspace;
 import org.merganser.lab.data.DataSet;
@@ -31,11 +32,18 @@ public abstract class Experiment {
    * @param options those of it that all have
    */
   Experiment(String id, Record settings, ExperimentOptions options) {
+    this(id, settings, options, Optional.empty());
+  }
+
+  /** The same of one that aligns models. */
+  Experiment(
+      String id, Record settings, ExperimentOptions options, Optional<AlignerOptions> align) {
     Settings.check(settings);
     this.id = id;
     this.settings = settings;
     this.options = options;
-    this.aligners = Choice.of(Catalogue.aligners(), options.aligned());
+    this.aligners =
+        align.map(of -> Choice.of(Catalogue.aligners(), of.aligned())).orElse(List.of());
     this.journal = new Journal(this);
   }
 

@@ -3,7 +3,6 @@ package org.merganser.lab.experiment;
 
 import java.io.IOException;
 import java.nio.file.Path;
-import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
 import org.merganser.lab.data.Blobs;
@@ -13,7 +12,6 @@ import org.merganser.lab.data.ImageForm;
 import org.merganser.lab.data.Split;
 import org.merganser.method.Setting;
 import org.merganser.model.Inputs;
-import org.merganser.plan.Catalogue;
 import org.merganser.torch.Augmentation;
 import org.merganser.torch.Examples;
 import org.merganser.torch.TorchNetwork;
@@ -23,8 +21,8 @@ import org.merganser.torch.training.Schedule;
 import org.merganser.torch.training.Trainer;
 
 /**
- * Settings of every experiment on groups of trained models: what is trained on what, and how models
- * are aligned and merged. An experiment has them in its own record.
+ * Settings of every experiment on groups of trained models: what is trained on what. An experiment
+ * has them in its own record.
  */
 public record ExperimentOptions(
     @Setting(
@@ -54,16 +52,6 @@ public record ExperimentOptions(
                     + " networks, unless set",
             min = 2)
         OptionalInt statistics,
-    @Setting(
-            "aligners to compare, with settings: permutation,cca:gamma=0.1; of several values,"
-                + " gamma=0.1/1/10, each group takes the one that is best on samples not trained"
-                + " on")
-        String aligners,
-    @Setting(
-            value =
-                "short for the setting gamma of every aligner that has one; of several as above",
-            min = 0)
-        List<Double> gamma,
     @Setting(
             "which samples each model sees: all; 20% of half of the classes and 80% of the others,"
                 + " and the reverse; random shares; classes of its own")
@@ -101,11 +89,7 @@ public record ExperimentOptions(
   }
 
   public ExperimentOptions {
-    gamma = gamma.stream().distinct().toList();
     refuse("shrink", data.equals(BLOBS) && shrink.isPresent(), "data blobs are no images");
-    Choice.of(Catalogue.aligners(), aligned(aligners, gamma));
-    boolean used = !aligned(aligners, gamma).equals(Catalogue.Methods.split(aligners));
-    refuse("gamma", !gamma.isEmpty() && !used, "none of --aligners has a setting gamma");
     if (protocol == Protocol.PUBLISHED && epochs.isPresent()) {
       throw new IllegalArgumentException("--protocol published has 200 epochs; drop --epochs");
     }
@@ -114,12 +98,8 @@ public record ExperimentOptions(
     }
   }
 
-  /**
-   * A perceptron on the embedded images, one pair of models from seed 0, plain averages.
-   *
-   * @param aligners which are compared
-   */
-  public static ExperimentOptions defaults(String aligners) {
+  /** A perceptron on the embedded images, one pair of models from seed 0. */
+  public static ExperimentOptions defaults() {
     return new ExperimentOptions(
         EMBEDDED,
         NetworkChoice.defaults(),
@@ -131,8 +111,6 @@ public record ExperimentOptions(
         OptionalInt.empty(),
         OptionalInt.empty(),
         OptionalInt.empty(),
-        aligners,
-        List.of(),
         Split.NONE,
         false,
         Optional.empty(),
@@ -145,27 +123,6 @@ public record ExperimentOptions(
     if (unused) {
       throw new IllegalArgumentException("--" + setting + ": " + reason + "; drop it");
     }
-  }
-
-  /** The aligners, {@code gamma} put into those that have such a setting and do not set it. */
-  List<String> aligned() {
-    return aligned(aligners, gamma);
-  }
-
-  private static List<String> aligned(String aligners, List<Double> gamma) {
-    List<String> values = gamma.stream().map(String::valueOf).toList();
-    String setting = "gamma=" + String.join("/", values);
-    return Catalogue.Methods.split(aligners).stream()
-        .map(
-            text -> {
-              String id = Catalogue.aligners().id(text);
-              boolean used =
-                  !gamma.isEmpty()
-                      && Catalogue.aligners().entry(id).settings().has("gamma")
-                      && !text.contains("gamma=");
-              return used ? Catalogue.Methods.with(text, setting) : text;
-            })
-        .toList();
   }
 
   /** How the network takes images. */

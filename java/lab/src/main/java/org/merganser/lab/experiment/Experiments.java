@@ -20,7 +20,25 @@ public final class Experiments {
               "Trains, aligns, learns a coefficient for each parameter, compares with averages,"
                   + " fine-tuned averages and the ensemble (NP Merge, 2024).",
               Settings.of(NpMergeExperiment.Options.defaults()),
-              NpMergeExperiment::new));
+              NpMergeExperiment::new),
+          new Kind<>(
+              CkaSensitivityExperiment.ID,
+              "Moves samples, maps them, adds an outlier: what CKA becomes where nothing else"
+                  + " changes (Reliability of CKA, 2023).",
+              Settings.of(CkaSensitivityExperiment.Options.defaults()),
+              CkaSensitivityExperiment::new),
+          new Kind<>(
+              CkaEarlyLayersExperiment.ID,
+              "Compares trained, memorising and untrained networks layer by layer by CKA"
+                  + " (Reliability of CKA, 2023).",
+              Settings.of(CkaEarlyLayersExperiment.Options.defaults()),
+              CkaEarlyLayersExperiment::new),
+          new Kind<>(
+              CkaMapExperiment.ID,
+              "Moves the CKA map of a trained network to chosen ones while it goes on saying what"
+                  + " it said (Reliability of CKA, 2023).",
+              Settings.of(CkaMapExperiment.Options.defaults()),
+              CkaMapExperiment::new));
 
   private Experiments() {}
 

@@ -6,6 +6,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalInt;
 import org.merganser.align.Aligner;
 import org.merganser.compute.Workspace;
@@ -47,6 +48,7 @@ public final class NpMergeExperiment extends Experiment {
   /** Settings. */
   public record Options(
       ExperimentOptions common,
+      AlignerOptions align,
       LearningOptions learning,
       @Setting(value = "learning rate of the coefficients, by Adam", above = 0) double lr,
       @Setting("how what is learned becomes a coefficient") NpMerger.Form form,
@@ -61,7 +63,8 @@ public final class NpMergeExperiment extends Experiment {
     /** Identity, permutation and CCA. */
     public static Options defaults() {
       return new Options(
-          ExperimentOptions.defaults("identity,permutation,cca"),
+          ExperimentOptions.defaults(),
+          AlignerOptions.defaults("identity,permutation,cca"),
           LearningOptions.defaults(),
           0.05,
           NpMerger.Form.SIGMOID,
@@ -87,7 +90,7 @@ public final class NpMergeExperiment extends Experiment {
   private final Options options;
 
   public NpMergeExperiment(Options options) {
-    super(ID, options, options.common());
+    super(ID, options, options.common(), Optional.of(options.align()));
     this.options = options;
   }
 

@@ -81,7 +81,9 @@ record ResultReport(
     facts.put("augmentation", options.training().augmentation());
     facts.put("data", data);
     facts.put("model", model);
-    facts.put("aligners", aligners);
+    if (!aligners.isEmpty()) {
+      facts.put("aligners", aligners);
+    }
     facts.put("settings", settings(experiment));
     return facts;
   }

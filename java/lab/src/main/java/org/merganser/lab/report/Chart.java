@@ -5,14 +5,17 @@ import java.awt.BasicStroke;
 import java.awt.Color;
 import java.awt.Font;
 import java.io.IOException;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.DoubleStream;
 import org.knowm.xchart.BitmapEncoder;
 import org.knowm.xchart.CategoryChart;
+import org.knowm.xchart.HeatMapChart;
 import org.knowm.xchart.XYChart;
 import org.knowm.xchart.XYSeries;
 import org.knowm.xchart.style.AxesChartStyler;
 import org.knowm.xchart.style.CategoryStyler;
+import org.knowm.xchart.style.HeatMapStyler;
 import org.knowm.xchart.style.Styler;
 import org.knowm.xchart.style.XYStyler;
 import org.knowm.xchart.style.markers.SeriesMarkers;
@@ -23,6 +26,18 @@ public class Chart {
   private static final int FLAT_LABELS = 8;
 
   private static final int SHORT_LABEL = 18;
+
+  /** Columns of a map with values in its cells. */
+  private static final int MOST_PRINTED = 24;
+
+  /** From 0 to 1; distinguishable with colour-blind eyes and in grey. */
+  private static final Color[] VIRIDIS = {
+    new Color(68, 1, 84),
+    new Color(59, 82, 139),
+    new Color(33, 145, 140),
+    new Color(94, 201, 98),
+    new Color(253, 231, 37)
+  };
 
   private final String file;
   private final String text;
@@ -69,6 +84,49 @@ public class Chart {
       styler.setXAxisLabelRotation(45);
     }
     drawn.addSeries(file, names, values, deviations.isEmpty() ? null : deviations);
+    return new Chart(file, text, drawn);
+  }
+
+  /**
+   * A map of values in [0, 1], the first row at the bottom; what is outside gets the colour of the
+   * nearer end.
+   *
+   * @param file name of its picture, without ending
+   * @param text what it shows, in words
+   * @param title over it
+   * @param values [rows x columns], all finite
+   */
+  public static Chart heatMap(
+      String file,
+      String text,
+      String title,
+      List<String> rows,
+      List<String> columns,
+      double[][] values) {
+    HeatMapChart drawn =
+        new HeatMapChart(
+            180 + 46 * columns.size(), 130 + 40 * rows.size(), Styler.ChartTheme.XChart);
+    drawn.setTitle(title);
+    HeatMapStyler styler = drawn.getStyler();
+    style(styler, null, null);
+    styler.setMin(0);
+    styler.setMax(1);
+    styler.setRangeColors(VIRIDIS);
+    styler.setPlotContentSize(1);
+    styler.setLegendPosition(Styler.LegendPosition.OutsideE);
+    styler.setLegendFont(new Font(Font.SANS_SERIF, Font.PLAIN, 11));
+    styler.setChartTitleFont(new Font(Font.SANS_SERIF, Font.BOLD, 14));
+    styler.setShowValue(columns.size() <= MOST_PRINTED);
+    styler.setHeatMapValueDecimalPattern("0.00");
+    styler.setValueFont(new Font(Font.SANS_SERIF, Font.PLAIN, 11));
+    List<Number[]> cells = new ArrayList<>();
+    for (int row = 0; row < values.length; row++) {
+      for (int column = 0; column < values[row].length; column++) {
+        double shown = Math.max(0, Math.min(1, values[row][column]));
+        cells.add(new Number[] {column, row, shown});
+      }
+    }
+    drawn.addSeries(file, columns, rows, cells);
     return new Chart(file, text, drawn);
   }
 

@@ -75,9 +75,7 @@ class OwnExperimentTest {
   @Test
   void rowsAreMadeEvaluatedAndChosen() throws IOException {
     Weights.Options options =
-        Settings.of(
-                new Weights.Options(
-                    ExperimentOptions.defaults("identity"), List.of(0.0, 0.25, 1.0)))
+        Settings.of(new Weights.Options(ExperimentOptions.defaults(), List.of(0.0, 0.25, 1.0)))
             .parse("", Map.of("data", "blobs", "hidden", "8", "epochs", "3", "train", "200"));
     try (Workspace ws = Workspace.builder().threads(2).open()) {
       ExperimentResult result = new Weights(options).run(ws);

@@ -221,7 +221,7 @@ class ResultReportTest {
         options()
             .with("aligners", "permutation,cca:unit=absolute,cca:gamma=5")
             .with("gamma", List.of(0.5, 2));
-    assertThat(options.common().aligned())
+    assertThat(options.align().aligned())
         .containsExactly("permutation", "cca:unit=absolute,gamma=0.5/2.0", "cca:gamma=5");
     assertThatThrownBy(() -> options().with("aligners", "permutation").with("gamma", 1))
         .hasMessage("--gamma: none of --aligners has a setting gamma; drop it");

@@ -58,11 +58,20 @@ final class ForwardPass {
         parameters, Map.of(), Map.of(), Set.of(), mode, tracks && mode == Mode.TRAIN);
   }
 
-  /** With taps; nothing is changed. It ends with {@link Complete} when the last one is found. */
+  /** With taps. It ends with {@link Complete} when the last one is found. */
   static ForwardPass tapping(
-      Map<String, Tensor> parameters, Description description, Set<String> wanted, Mode mode) {
+      Map<String, Tensor> parameters,
+      Description description,
+      Set<String> wanted,
+      Mode mode,
+      boolean tracks) {
     return new ForwardPass(
-        parameters, description.inputTaps(), description.outputTaps(), wanted, mode, false);
+        parameters,
+        description.inputTaps(),
+        description.outputTaps(),
+        wanted,
+        mode,
+        tracks && mode == Mode.TRAIN);
   }
 
   Tensor apply(Layer layer, Tensor x) {

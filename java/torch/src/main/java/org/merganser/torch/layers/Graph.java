@@ -157,8 +157,19 @@ public final class Graph {
    */
   public Map<String, Tensor> taps(
       Tensor x, Map<String, Tensor> theta, Set<String> taps, Mode mode) {
+    return taps(x, theta, taps, mode, false);
+  }
+
+  /**
+   * The same, for training where gradients are not off: the tensors are those of the graph.
+   *
+   * @param tracks whether running statistics in {@code theta} follow the batch, in training mode;
+   *     of layers before the last that is asked for
+   */
+  public Map<String, Tensor> taps(
+      Tensor x, Map<String, Tensor> theta, Set<String> taps, Mode mode, boolean tracks) {
     Map<String, Tensor> found = new LinkedHashMap<>();
-    ForwardPass pass = ForwardPass.tapping(theta, description, taps, mode);
+    ForwardPass pass = ForwardPass.tapping(theta, description, taps, mode, tracks);
     try {
       Tensor output = pass.apply(root, x);
       if (taps.contains(Network.OUTPUT)) {

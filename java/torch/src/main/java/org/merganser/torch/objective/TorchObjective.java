@@ -4,10 +4,7 @@ package org.merganser.torch.objective;
 import java.io.IOException;
 import java.util.List;
 import java.util.Optional;
-import java.util.SplittableRandom;
-import java.util.stream.IntStream;
 import org.merganser.compute.Workspace;
-import org.merganser.internal.Seeds;
 import org.merganser.model.Objective;
 import org.merganser.torch.Augmentation;
 import org.merganser.torch.Examples;
@@ -76,33 +73,10 @@ public final class TorchObjective implements Objective {
     return new TorchObjectiveSession(setup, split(ws.seed()), resetSamples, ws);
   }
 
-  /**
-   * @param train samples that a step may see, in order
-   * @param heldOut samples that it may not see, in order
-   */
-  record Split(Samples train, Samples heldOut) {}
-
-  Split split(long seed) {
-    if (heldOut.isPresent()) {
-      return new Split(Samples.all(data), Samples.all(heldOut.get()));
-    }
-    int n = data.size();
-    int held = (int) Math.round(heldOutFraction * n);
-    if (heldOutFraction > 0) {
-      held = Math.max(1, Math.min(held, n - 1));
-    }
-    boolean[] isHeld = new boolean[n];
-    SplittableRandom random = Seeds.stream(seed, "held-out");
-    for (int left = held; left > 0; ) {
-      int sample = random.nextInt(n);
-      if (!isHeld[sample]) {
-        isHeld[sample] = true;
-        left--;
-      }
-    }
-    return new Split(
-        new Samples(data, IntStream.range(0, n).filter(i -> !isHeld[i]).toArray()),
-        new Samples(data, IntStream.range(0, n).filter(i -> isHeld[i]).toArray()));
+  Samples.Split split(long seed) {
+    return heldOut.isPresent()
+        ? new Samples.Split(Samples.all(data), Samples.all(heldOut.get()))
+        : Samples.split(data, heldOutFraction, seed);
   }
 
   /** Collects settings; {@link #build} checks them. */

@@ -41,7 +41,7 @@ final class TorchObjectiveSession implements Objective.Session {
   private final TorchSession torch;
 
   TorchObjectiveSession(
-      TorchSession.Setup setup, TorchObjective.Split split, int resetSamples, Workspace ws)
+      TorchSession.Setup setup, Samples.Split split, int resetSamples, Workspace ws)
       throws IOException {
     this.network = setup.network();
     this.train = split.train();

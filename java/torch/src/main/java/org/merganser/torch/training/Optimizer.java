@@ -26,6 +26,21 @@ public sealed interface Optimizer {
     }
   }
 
+  /** {@link AdamW} that divides by the largest second moment so far (Reddi et al. 2018). */
+  record AmsGrad(double learningRate, double weightDecay) implements Optimizer {
+    public AmsGrad {
+      requireRates(learningRate, weightDecay);
+    }
+
+    @Override
+    public org.bytedeco.pytorch.Optimizer create(TensorVector parameters) {
+      AdamWOptions options = new AdamWOptions(learningRate);
+      options.weight_decay().put(weightDecay);
+      options.amsgrad().put(true);
+      return new org.bytedeco.pytorch.AdamW(parameters, options);
+    }
+  }
+
   /** Stochastic gradient descent with momentum and weight decay. */
   record Sgd(double learningRate, double momentum, double weightDecay) implements Optimizer {
     public Sgd {

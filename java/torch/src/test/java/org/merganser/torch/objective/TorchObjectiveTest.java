@@ -171,7 +171,7 @@ class TorchObjectiveTest {
   void heldOutSamplesAreNeverSeenByAStep() throws IOException {
     try (Examples data = Oracle.clusters(1, 103, 6, 3)) {
       TorchObjective objective = TorchObjective.builder(NETWORK, data).heldOut(.25).build();
-      TorchObjective.Split parts = objective.split(7);
+      Samples.Split parts = objective.split(7);
       int[] train = numbers(parts.train());
       int[] heldOut = numbers(parts.heldOut());
       assertThat(heldOut).hasSize(26);

@@ -7,7 +7,9 @@ import static org.assertj.core.api.Assertions.within;
 
 import java.io.IOException;
 import java.util.ArrayList;
+import java.util.IdentityHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.SplittableRandom;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -279,6 +281,32 @@ class TrainerTest {
   }
 
   @Test
+  void amsGradKeepsTheLargestSecondMoment() throws IOException {
+    int steps = 60;
+    Map<double[], double[]> largest = new IdentityHashMap<>();
+    boolean[] smaller = new boolean[1];
+    double[][] wanted =
+        oracle(
+            steps,
+            (step, p, g, m, v, i, whole) -> {
+              double[] most = largest.computeIfAbsent(v, k -> new double[k.length]);
+              m[i] = 0.9 * m[i] + 0.1 * g;
+              v[i] = 0.999 * v[i] + 0.001 * g * g;
+              smaller[0] |= v[i] < 0.99 * most[i];
+              most[i] = Math.max(most[i], v[i]);
+              double mean = m[i] / (1 - Math.pow(0.9, step + 1));
+              double spread = Math.sqrt(most[i] / (1 - Math.pow(0.999, step + 1)));
+              return p * (1 - 0.05 * 0.2) - 0.05 * mean / (spread + 1e-8);
+            });
+    Schedule constant = new Schedule(0, Decay.CONSTANT);
+    assertClose(fit(new Optimizer.AmsGrad(0.05, 0.2), steps, constant, NO_CLIPPING), wanted);
+    // Where it makes a difference.
+    assertThat(smaller[0]).isTrue();
+    double[][] without = fit(new Optimizer.AdamW(0.05, 0.2), steps, constant, NO_CLIPPING);
+    assertThatThrownBy(() -> assertClose(without, wanted)).isInstanceOf(AssertionError.class);
+  }
+
+  @Test
   void theScheduleScalesEachStep() throws IOException {
     double[][] wanted = oracle(4, (step, p, g, m, v, i, whole) -> p - 0.5 * (1 - step / 4.0) * g);
     assertClose(fit(new Optimizer.Sgd(0.5, 0, 0), 4, Schedule.linearDecay(), NO_CLIPPING), wanted);
@@ -382,6 +410,7 @@ class TrainerTest {
     }
     assertThatThrownBy(() -> new Optimizer.Sgd(1, 1, 0)).hasMessageContaining("momentum");
     assertThatThrownBy(() -> new Optimizer.AdamW(1, -1)).hasMessageContaining("-1.0");
+    assertThatThrownBy(() -> new Optimizer.AmsGrad(0, 0)).hasMessageContaining("0.0");
   }
 
   /** A step's tensors are gone when it ends: 640 steps of a batch of 64 KiB leave nothing. */

@@ -47,7 +47,12 @@ public abstract class Descent {
   protected abstract String diverged(long step);
 
   /** Told after every step. */
-  protected abstract void stepped(long made, double loss);
+  protected abstract void stepped(long made, double loss) throws IOException;
+
+  /** Leaves the gradient of the batch of a step at the leaves, and returns its loss. */
+  protected double backward(TorchSession session, long step) throws IOException {
+    return session.backward(step);
+  }
 
   /**
    * Makes at most {@code steps} steps. The parameters are then those of the least held-out loss, or
@@ -79,7 +84,7 @@ public abstract class Descent {
         if (last || stopping.isOver()) {
           break;
         }
-        double loss = session.backward(step);
+        double loss = backward(session, step);
         if (!Double.isFinite(loss)) {
           throw new NumericalException(
               diverged(step)

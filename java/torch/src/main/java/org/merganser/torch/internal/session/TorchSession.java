@@ -2,9 +2,11 @@
 package org.merganser.torch.internal.session;
 
 import java.io.IOException;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalDouble;
+import java.util.Set;
 import java.util.function.BinaryOperator;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.NoGradGuard;
@@ -13,6 +15,7 @@ import org.merganser.compute.Device;
 import org.merganser.compute.Workspace;
 import org.merganser.internal.Opened;
 import org.merganser.model.Mode;
+import org.merganser.model.Network;
 import org.merganser.torch.Augmentation;
 import org.merganser.torch.Examples;
 import org.merganser.torch.TorchNetwork;
@@ -140,17 +143,56 @@ public final class TorchSession implements AutoCloseable {
     return Libtorch.call(setup.threads(), () -> backward(batch, step / order.batches()));
   }
 
+  /**
+   * The same of a loss that also looks at activations. Between the passes libtorch keeps the graph,
+   * and the gradient at activations is computed without it.
+   */
+  public synchronized double backward(long step, TapLoss loss) throws IOException {
+    requireOpen();
+    ws.cancellation().check();
+    int[] batch = train.at(order.batch(step));
+    long epoch = step / order.batches();
+    try (TappedGraph tapped = new TappedGraph()) {
+      Libtorch.call(setup.threads(), () -> forward(batch, epoch, loss, tapped));
+      try (TapLoss.Upstream upstream = loss.ofActivations(tapped.activations())) {
+        return Libtorch.call(setup.threads(), () -> tapped.backward(upstream));
+      }
+    }
+  }
+
   @SuppressWarnings("try")
-  private double backward(int[] batch, long epoch) {
-    // Room for the next gradients before they are computed.
+  private Void forward(int[] batch, long epoch, TapLoss loss, TappedGraph tapped) {
+    resetGradients();
+    try (PointerScope scope = new PointerScope()) {
+      Tensor x = augmented(batch, epoch);
+      Set<String> taps = new HashSet<>(loss.taps());
+      taps.add(Network.OUTPUT);
+      Map<String, Tensor> found = setup.network().graph().taps(x, theta, taps, Mode.TRAIN, tracks);
+      Tensor outputs = found.remove(Network.OUTPUT);
+      Tensor labels = Bridge.beside(outputs, train.labels(batch));
+      tapped.keep(loss.ofOutputs(x, outputs, labels), found);
+      return null;
+    }
+  }
+
+  /** Room for the next gradients before they are computed. */
+  private void resetGradients() {
     for (Tensor leaf : leaves) {
       try (Tensor gradient = leaf.mutable_grad()) {
         gradient.reset();
       }
     }
+  }
+
+  private Tensor augmented(int[] batch, long epoch) {
+    return setup.augmentation().apply(drawn(inputs, batch), ws.seed(), epoch, batch);
+  }
+
+  @SuppressWarnings("try")
+  private double backward(int[] batch, long epoch) {
+    resetGradients();
     try (PointerScope scope = new PointerScope()) {
-      Tensor drawn = drawn(inputs, batch);
-      Tensor x = setup.augmentation().apply(drawn, ws.seed(), epoch, batch);
+      Tensor x = augmented(batch, epoch);
       Tensor outputs = setup.network().graph().forward(x, theta, Mode.TRAIN, tracks);
       Tensor loss = setup.loss().apply(outputs, Bridge.beside(outputs, train.labels(batch)));
       loss.backward();
