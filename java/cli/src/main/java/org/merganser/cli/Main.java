@@ -109,6 +109,7 @@ public final class Main {
         .addSubcommand("lora", LoraCommand.all())
         .addSubcommand(new VerifyCommand())
         .addSubcommand(new InspectCommand())
+        .addSubcommand(new SimilarityCommand())
         .addSubcommand(new MethodsCommand())
         .addSubcommand(new DoctorCommand())
         .addSubcommand(new CommandLine.HelpCommand())
