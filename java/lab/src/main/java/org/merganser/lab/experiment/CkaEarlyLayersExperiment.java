@@ -23,6 +23,7 @@ import org.merganser.model.PairedActivations;
 import org.merganser.torch.Examples;
 import org.merganser.torch.similarity.CkaMapOptimizer;
 import org.merganser.torch.training.ModelTraining;
+import org.merganser.torch.training.Trainer;
 
 /**
  * CKA, layer by layer, between a trained network and three others: one trained from another seed,
@@ -40,6 +41,7 @@ public final class CkaEarlyLayersExperiment extends Experiment {
   /** Settings. */
   public record Options(
       ExperimentOptions common,
+      @Setting(value = "epochs of training on shuffled labels", min = 1) int memoriseEpochs,
       @Setting(value = "test samples that CKA is measured on", min = BATCH) int mapSamples) {
 
     /** A perceptron of eight layers of 64. */
@@ -47,7 +49,7 @@ public final class CkaEarlyLayersExperiment extends Experiment {
       ExperimentOptions common =
           Settings.of(ExperimentOptions.defaults())
               .parse("", Map.of("layers", "8", "hidden", "64"));
-      return new Options(common, 2048);
+      return new Options(common, 100, 2048);
     }
   }
 
@@ -92,7 +94,7 @@ public final class CkaEarlyLayersExperiment extends Experiment {
     Examples data = new Examples(inputs.rows(0, inputs.dim(0)), shuffled, train.classes());
     String part = pair.data().name() + ", labels shuffled by seed " + pair.seed();
     MemoryCheckpoint model =
-        new ModelTraining(pair.network(), options().training(), options().cache(), pair.ws())
+        new ModelTraining(pair.network(), longer(), options().cache(), pair.ws())
             .train(
                 List.of(new ModelTraining.Job(untrainedSeed(pair), data, part)),
                 pair.stage("memorise"))
@@ -101,6 +103,19 @@ public final class CkaEarlyLayersExperiment extends Experiment {
     double learned = Evaluation.of(pair.network(), model, data, pair.ws()).accuracy();
     pair.findings().data().put("memorisedAccuracy", learned);
     return model;
+  }
+
+  /** Labels that say nothing are learned one by one. */
+  private Trainer.Options longer() {
+    Trainer.Options usual = options().training();
+    return new Trainer.Options(
+        usual.optimizer(),
+        usual.schedule(),
+        options.memoriseEpochs(),
+        usual.batchSize(),
+        usual.clipNorm(),
+        usual.threads(),
+        usual.augmentation());
   }
 
   private void compare(Pair pair, List<Checkpoint> models) throws IOException {

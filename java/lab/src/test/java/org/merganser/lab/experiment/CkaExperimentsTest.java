@@ -122,7 +122,9 @@ class CkaExperimentsTest {
   @Test
   void earlyLayersAreComparedWithThreeNetworks() throws IOException {
     ExperimentResult result =
-        run(CkaEarlyLayersExperiment.ID, Map.of("layers", "3", "hidden", "32"));
+        run(
+            CkaEarlyLayersExperiment.ID,
+            Map.of("layers", "3", "hidden", "32", "memorise-epochs", "40"));
     List<?> layers = rows(result, "layers");
     assertThat(layers).hasSize(3);
     for (String other : List.of("trained", "memorised", "untrained")) {
@@ -136,6 +138,7 @@ class CkaExperimentsTest {
     assertThat(number(layers.get(0), "cka", "untrained", "mean"))
         .isGreaterThan(number(last, "cka", "untrained", "mean"));
     assertThat(result.row("memorised").accuracy()).isLessThan(0.3);
+    assertThat(number(rows(result, "memorised").get(0), "training", "mean")).isGreaterThan(0.3);
     assertThat(result.row("untrained").accuracy()).isLessThan(0.3);
     assertThat(result.row("base").accuracy()).isGreaterThan(0.6);
   }
