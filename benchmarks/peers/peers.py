@@ -594,8 +594,99 @@ def kth():
                limit=bandwidth_limit(4 * n, 1, 0))
 
 
+def layers_of(networks, count, batch, width):
+    """Activations of networks that have something in common, with an offset."""
+    rng = np.random.default_rng(5)
+    common = rng.random((batch, width), dtype=np.float32)
+    return [[common + rng.random((batch, width), dtype=np.float32) + 3 for _ in range(count)] for _ in range(networks)]
+
+
+def heat_map():
+    """One batch of minibatch CKA; the peer computes both Gram matrices again for each pair, as common tools do."""
+    count, batch, width = (3, 64, 128) if OPTIONS.short else (24, 256, 1024)
+    left, right = layers_of(2, count, batch, width)
+    arrays = {f"{side}{l}": x for side, layers in (("a", left), ("b", right)) for l, x in enumerate(layers)}
+    peers = []
+    if torch:
+        rows, columns = ([torch.from_numpy(x) for x in side] for side in (left, right))
+        ones = torch.ones(batch, 1)
+
+        def hsic(k, l):
+            trace = torch.trace(k @ l)
+            both = (ones.T @ k @ ones @ ones.T @ l @ ones) / ((batch - 1) * (batch - 2))
+            return (trace + both - (ones.T @ k @ l @ ones) * 2 / (batch - 2)).item() / (batch * (batch - 3))
+
+        def gram(x):
+            x = x - x.mean(0)  # many leave that out: with an offset nothing is left of F32
+            return (x @ x.T).fill_diagonal_(0)
+
+        def pairwise():
+            own, other, cross = torch.zeros(count), torch.zeros(count), torch.zeros(count, count)
+            for i, x in enumerate(rows):
+                k = gram(x)
+                own[i] = hsic(k, k)
+                for j, y in enumerate(columns):
+                    l = gram(y)
+                    other[j] = hsic(l, l)
+                    cross[i, j] = hsic(k, l)
+            return (cross / own.sqrt()[:, None] / other.sqrt()).numpy()
+
+        def shared():
+            """One centred Gram matrix a layer, all pairs in one product: the best a user writes."""
+            flat = []
+            for x in rows + columns:
+                x = x - x.mean(0)
+                k = (x @ x.T).double().fill_diagonal_(0)
+                means = k.sum(1) / (batch - 2)
+                means -= means.sum() / (2 * (batch - 1))
+                flat.append((k - means[:, None] - means).fill_diagonal_(0).flatten())
+            flat = torch.stack(flat)
+            norms = flat.norm(dim=1)
+            return (flat[:count] @ flat[count:].T / norms[:count, None] / norms[count:]).numpy()
+        peers = [Peer("torch, pair by pair", pairwise, 8), Peer("torch, a Gram matrix a layer", shared)]
+    for precision in ("F32", "F64"):
+        yield Case(f"CKA heat map, {precision}", f"{count}x{count}, batch {batch}, width {width}", "heatmap", arrays,
+                   {"layers": count, "precision": precision}, peers, 1e-2, 2.0 * count * batch * batch * width, "GFLOP/s",
+                   limit=product_limit(precision))
+
+
+def gram_kernels():
+    n, p = (256, 64) if OPTIONS.short else (2048, 1024)
+    x = np.random.default_rng(6).random((n, p), dtype=np.float32) + 3
+    buffer = np.zeros((n, n))
+
+    def product():
+        z = x.astype(np.float64)
+        z -= z.mean(0)
+        return np.matmul(z, z.T, out=buffer)
+    peers = [Peer("numpy, centred", product)]
+    yield Case("Gram matrix, F64", f"n={n} p={p}", "gram", {"x": x}, {"precision": "F64"}, peers, 1e-10,
+               1.0 * n * n * p, "GFLOP/s", limit=product_limit("F64"))
+
+    def kernel():
+        z = x.astype(np.float64)
+        square = (z * z).sum(1)
+        d = np.maximum(square[:, None] + square - 2 * z @ z.T, 0)
+        return np.exp(d / (-2 * np.median(d[np.triu_indices(n, 1)])))
+    peers = [Peer("numpy median", kernel)]
+    yield Case("Gaussian kernel", f"n={n} p={p}", "rbf", {"x": x}, {}, peers, 1e-6, 1.0 * n * n * p, "GFLOP/s",
+               limit=product_limit("F64"))
+
+    z = x.astype(np.float64)
+    z -= z.mean(0)
+    k = z @ z.T
+    count = 16 if OPTIONS.short else 64
+    orders = np.stack([np.random.default_rng(b).permutation(n) for b in range(count)])
+
+    def permuted():
+        return np.array([(k * k[np.ix_(order, order)]).sum() for order in orders])
+    peers = [Peer("numpy, ix_", permuted)]
+    yield Case("permutation test", f"n={n}, {count} orders", "permuted", {"k": k, "orders": orders.astype(np.float64)}, {},
+               peers, 1e-9, 8.0 * count * n * n, limit=("read", {"x": k}, {}, 8.0 * n * n))
+
+
 KERNELS = {"moments": moments, "cca": cca, "assignment": assignment, "np": np_step, "merge": merges, "kth": kth,
-           "procrustes": procrustes}
+           "procrustes": procrustes, "heatmap": heat_map, "gram": gram_kernels}
 
 
 # ---- Timing ----

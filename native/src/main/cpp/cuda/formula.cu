@@ -86,8 +86,9 @@ struct FormulaRun {
   }
 };
 
+// Left to itself ptxas keeps to 64 registers in one form and spills; two blocks allow 128.
 template <typename T, typename F, int kCount>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, 2)
     formula_all(const __grid_constant__ typename FormulaRun<T, F>::Call all, int64_t packs, int64_t count) {
   for_packs<kCount>(packs, count, FormulaRun<T, F>{all});
 }

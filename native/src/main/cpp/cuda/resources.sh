@@ -57,7 +57,7 @@ kernels_of() {
       blocks = least(blocks, int(most[3] / ceiling(shared + 1024, 128)))
       print name "|" block "|" registers "|" shared "|" stack "|" spilled "|" int(100 * blocks * warps / most[1] + 0.5)
       name = ""
-    }' | c++filt -p | sed -E 's/^([^|]*)::([A-Za-z_0-9]+)(<[^|]*)?\|/\2|/'
+    }' | c++filt -p | sed -E ':inner; s/<[^<>]*>//; t inner; s/^[^|]*:://'
 }
 
 # stdin: lines of kernels_of(); a row for each name.

@@ -54,6 +54,9 @@ struct Register {
 
 using Vector = std::vector<double>;
 
+// Has the routines of a context of the stand-in checked: see watch.cpp.
+void watch(mg_context* context);
+
 // A context that lives for one test.
 class Context {
  public:
@@ -62,6 +65,7 @@ class Context {
       std::printf("no context: %s\n", mg_last_error());
       std::abort();
     }
+    watch(context_);
   }
   ~Context() { mg_context_destroy(context_); }
   Context(const Context&) = delete;

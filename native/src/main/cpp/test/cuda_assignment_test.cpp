@@ -166,7 +166,7 @@ TEST(fake_assignment_batches_decide_as_the_cpu_does) {
         if (std::string(family) == "sparse") {
           for (double& c : problems.back().cost) c = -c;  // of a maximum
         }
-        n = n < 120 ? n + 23 : 9;
+        n = n < (kSanitized ? 60 : 120) ? n + 23 : 9;
       }
     }
     const int64_t large = in_short() ? 100 : 200;

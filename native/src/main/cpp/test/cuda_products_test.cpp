@@ -101,3 +101,25 @@ TEST(fake_gather_of_a_large_slice) {
     CHECK(std::memcmp(&found[r * inner * 2], &in[index[r] * inner * 2], static_cast<size_t>(inner * 2)) == 0);
   }
 }
+
+// A block of which not all rows fit in the memory for products.
+TEST(fake_moments_of_a_wide_block) {
+  if (!device() || in_short()) return;
+  Context device(2, MG_BACKEND_CUDA), cpu;
+  const int64_t n = 4352, samples = 3, strides[] = {n, 0, 1};
+  const int32_t zero = 0;
+  const Vector x = gaussian(samples * n, 1);
+  Vector blocks[2];
+  for (int which = 0; which < 2; ++which) {
+    mg_context* context = which == 0 ? static_cast<mg_context*>(device) : static_cast<mg_context*>(cpu);
+    const Array batch(context, MG_F32, x, 0), out(context, 8 * n * n, 0);
+    const void* data[] = {batch.data()};
+    mg_moments* moments = nullptr;
+    CHECK_OK(mg_moments_create(context, 1, &n, 1, &zero, &zero, MG_MOMENTS_MIXED, MG_NONFINITE_FAIL, &moments));
+    CHECK_OK(mg_moments_update(context, moments, data, MG_F32, samples, 1, strides));
+    CHECK_OK(mg_moments_block(context, moments, 0, out.doubles()));
+    blocks[which] = out.values(MG_F64);
+    mg_moments_destroy(context, moments);
+  }
+  CHECK(largest_difference(blocks[0], blocks[1]) <= 1e-5 * largest_magnitude(blocks[1]));
+}

@@ -227,7 +227,7 @@ TEST(fake_np_refuses_models_and_states_as_the_cpu) {
 TEST(fake_magnitudes_of_ties) {
   if (!device_on_host()) return;
   Context device(1, MG_BACKEND_CUDA);
-  const int64_t n = kSanitized ? 20001 : 60001;
+  const int64_t n = kSanitized ? 8001 : 60001;
   for (int32_t dtype : {MG_F64, MG_F32, MG_F16, MG_BF16}) {
     for (int distinct : {1, 2, 40}) {
       Vector values = gaussian(n, 5);

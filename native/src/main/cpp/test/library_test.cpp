@@ -80,9 +80,12 @@ TEST(library_sha256_arguments) {
   uint8_t state[32];
   CHECK_FAILS(mg_sha256(nullptr, 1, 0, 1, state), MG_INVALID_ARGUMENT, "a pointer is NULL");
   CHECK_FAILS(mg_sha256("a", 1, 0, 1, nullptr), MG_INVALID_ARGUMENT, "a pointer is NULL");
-  CHECK_FAILS(mg_sha256("a", 1, 0, 0, state), MG_INVALID_ARGUMENT, "multiples of 64");
-  CHECK_FAILS(mg_sha256("a", 1, 63, 1, state), MG_INVALID_ARGUMENT, "multiples of 64");
-  CHECK_FAILS(mg_sha256("a", -1, 0, 1, state), MG_INVALID_ARGUMENT, "must be >= 0");
+  CHECK_FAILS(mg_sha256("a", 1, 0, 0, state), MG_INVALID_ARGUMENT,
+              "parts of 0 and 1 bytes: all but the last must be multiples of 64");
+  CHECK_FAILS(mg_sha256("a", 1, 63, 1, state), MG_INVALID_ARGUMENT,
+              "parts of 63 and 1 bytes: all but the last must be multiples of 64");
+  CHECK_FAILS(mg_sha256("a", -1, 0, 1, state), MG_INVALID_ARGUMENT,
+              "bytes and before must be >= 0, not -1 and 0");
 }
 
 TEST(library_gate_restores_the_count) {

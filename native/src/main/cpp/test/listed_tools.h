@@ -48,7 +48,7 @@ class Array {
   double* doubles() const { return reinterpret_cast<double*>(data()); }
 
  private:
-  static constexpr char kGuard = 0x5a;
+  static constexpr char kGuard = '\xff';  // NaN of every type: what reads beyond an array shows
   void copy(void* to, int32_t to_device, const void* from, int32_t from_device, size_t bytes) const {
     CHECK_OK(mg_copy(context_, to, to_device, from, from_device, static_cast<int64_t>(bytes)));
   }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Runs all tests, or those whose name contains the argument; --levels lists the instruction-set levels of this CPU;
-// --digest [NAME] prints digests of what must have the same bytes on all of them; --gpu-check FILE [--brief] runs the
-// list on the CUDA device; --cuda-reason prints why that cannot be used.
+// Runs all tests, or those whose name contains the argument; --list lists their names, --test NAME runs one of them;
+// --levels lists the instruction-set levels of this CPU; --digest [NAME] prints digests of what must have the same bytes
+// on all of them; --gpu-check FILE [--brief] runs the list on the CUDA device; --cuda-reason prints why that cannot be
+// used.
 #include <algorithm>
 #include <cstdlib>
 
@@ -128,7 +129,11 @@ std::string device_name() { return fake_device() ? "the fake device" : "CUDA"; }
 }  // namespace check
 
 int main(int argc, char** argv) {
-  const std::string wanted = argc > 1 ? argv[1] : "";
+  std::string wanted = argc > 1 ? argv[1] : "";
+  if (wanted == "--list") {
+    for (const check::Test& test : check::tests()) std::puts(test.name.c_str());
+    return 0;
+  }
   if (wanted == "--levels") {
     int32_t best = 0;
     unsetenv("MERGANSER_ISA");
@@ -145,9 +150,11 @@ int main(int argc, char** argv) {
     return 0;
   }
   if (wanted == "--gpu-check" && argc > 2) return check::gpu_check(argv[2], argc > 3);
+  const bool exactly = wanted == "--test" && argc > 2;
+  if (exactly) wanted = argv[2];
   int64_t run = 0;
   for (const check::Test& test : check::tests()) {
-    if (test.name.find(wanted) == std::string::npos) continue;
+    if (exactly ? test.name != wanted : test.name.find(wanted) == std::string::npos) continue;
     ++run;
     check::current = test.name.c_str();
     test.run();

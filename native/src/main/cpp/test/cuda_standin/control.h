@@ -17,6 +17,9 @@ const char* standin_failed();
 void standin_limit_memory(int64_t bytes);
 int64_t standin_allocated();
 
+// Pieces of work in all streams that nobody has waited for.
+int64_t standin_pending();
+
 // Whether mistakes are told on stderr (they are, until this is called with 0).
 void standin_speak(int32_t loud);
 

@@ -6,6 +6,7 @@
 #include <set>
 #include <vector>
 
+#include "control.h"
 #include "standin.h"
 
 struct CUstream_st {
@@ -352,4 +353,10 @@ cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t start, cudaEve
   if (!reached(start) || !reached(end)) return cudaErrorNotReady;
   *milliseconds = std::chrono::duration<float, std::milli>(end->when - start->when).count();
   return done(cudaSuccess);
+}
+
+extern "C" __attribute__((visibility("default"))) int64_t standin_pending() {
+  int64_t pending = 0;
+  for (cudaStream_t each : streams().all) pending += static_cast<int64_t>(each->queue.size());
+  return pending;
 }

@@ -11,6 +11,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -31,9 +32,16 @@ import org.merganser.internal.kernel.NpState;
 import org.merganser.io.Npy;
 import org.merganser.linalg.Assignment;
 import org.merganser.linalg.Cca;
+import org.merganser.linalg.Gram;
 import org.merganser.linalg.Matrix;
 import org.merganser.linalg.Polar;
 import org.merganser.linalg.Tensor;
+import org.merganser.model.PairedActivations.Batch;
+import org.merganser.similarity.GridAccumulator;
+import org.merganser.similarity.GridAccumulator.Layer;
+import org.merganser.similarity.LinearCka;
+import org.merganser.similarity.Plan;
+import org.merganser.similarity.SimilarityGrid;
 import org.merganser.stats.MomentAccumulator;
 import org.merganser.stats.NonFinite;
 import org.merganser.stats.Precision;
@@ -155,6 +163,10 @@ public final class Ours {
           case "task" -> task(arrays(4), false);
           case "ties" -> task(arrays(4), true);
           case "kth" -> kth(tensor("x"));
+          case "heatmap" -> heatMap((int) number("layers"));
+          case "gram" -> gram(matrix("x"));
+          case "rbf" -> rbf(matrix("x"));
+          case "permuted" -> permuted(matrix("k"), tensor("orders"));
           case "bandwidth" -> bandwidth();
           case "gemm" -> gemm();
           default -> throw new IllegalArgumentException("no kernel " + words[1]);
@@ -259,6 +271,53 @@ public final class Ours {
       double value =
           MagnitudeRanks.of(kernels, Buffers.F32, x.size(), Block.of(x), null, k).value();
       result = () -> Tensor.of(new double[] {value}, 1);
+    };
+  }
+
+  private Runnable heatMap(int layers) throws IOException {
+    DType precision = DType.valueOf(value("precision"));
+    List<String> taps = new ArrayList<>();
+    Map<String, Tensor> left = new LinkedHashMap<>();
+    Map<String, Tensor> right = new LinkedHashMap<>();
+    for (int l = 0; l < layers; l++) {
+      taps.add("layer" + l);
+      left.put("layer" + l, tensor("a" + l));
+      right.put("layer" + l, tensor("b" + l));
+    }
+    int batch = Math.toIntExact(left.get("layer0").dim(0));
+    SimilarityGrid.Options options =
+        SimilarityGrid.Options.defaults().withPlan(Plan.minibatch(batch)).withPrecision(precision);
+    Batch one = new Batch(0, batch, List.of(left, right));
+    return () -> {
+      try (GridAccumulator sums =
+          new GridAccumulator(Layer.of(0, taps), Layer.of(1, taps), -1, options, ws)) {
+        sums.accept(one);
+        SimilarityGrid grid = sums.grid(LinearCka.debiased());
+        result = () -> Matrix.of(grid.values()).asTensor();
+      }
+    };
+  }
+
+  private Runnable gram(Matrix x) {
+    DType precision = DType.valueOf(value("precision"));
+    return () -> replace(Gram.linear(x, precision, ws));
+  }
+
+  private Runnable rbf(Matrix x) {
+    return () -> {
+      Matrix d = Gram.squaredDistances(x, ws);
+      double median = Gram.medianSquaredDistance(d, Gram.MedianRule.OFF_DIAGONAL, ws).value();
+      Gram.rbf(d, 1 / (2 * median), ws);
+      replace(d);
+    };
+  }
+
+  private Runnable permuted(Matrix k, Tensor orders) {
+    int[] permutations =
+        Arrays.stream(orders.toDoubleArray()).mapToInt(each -> (int) each).toArray();
+    return () -> {
+      double[] sums = Gram.permutedProducts(k, k, permutations, ws);
+      result = () -> Tensor.of(sums, sums.length);
     };
   }
 

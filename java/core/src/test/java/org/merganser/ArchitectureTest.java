@@ -28,6 +28,7 @@ import java.util.Set;
 import java.util.stream.Stream;
 import org.merganser.align.Aligner;
 import org.merganser.compute.Backend;
+import org.merganser.compute.Device;
 import org.merganser.merge.Merger;
 import org.merganser.repair.Repair;
 import org.merganser.similarity.SimilarityMeasure;
@@ -60,6 +61,7 @@ class ArchitectureTest {
           Map.entry("compute", 0),
           Map.entry("linalg", 1),
           Map.entry("io", 2),
+          Map.entry("lora", 3),
           Map.entry("model", 3),
           Map.entry("stats", 3),
           Map.entry("align", 4),
@@ -67,6 +69,7 @@ class ArchitectureTest {
           Map.entry("similarity", 4),
           Map.entry("repair", 4),
           Map.entry("plan", 5),
+          Map.entry("cka", 5),
           Map.entry("recipe", 6));
 
   @ArchTest
@@ -90,6 +93,25 @@ class ArchitectureTest {
         .accessField(Backend.class, "CUDA")
         .orShould()
         .accessField(Backend.class, "CPU")
+        .check(all);
+  }
+
+  /**
+   * Nor for where data lie, which comes to the same: only what moves them, files and memory, and
+   * the size of the tiles of a merge, on which no byte depends.
+   */
+  @ArchTest
+  static void nothingThatComputesAsksWhereDataLie(JavaClasses all) {
+    noClasses()
+        .that()
+        .resideOutsideOfPackages(
+            "org.merganser.compute", "org.merganser.internal.kernel", "org.merganser.io")
+        .and()
+        .doNotHaveFullyQualifiedName("org.merganser.merge.TensorGroup")
+        .should()
+        .accessField(Device.class, "CUDA")
+        .orShould()
+        .accessField(Device.class, "HOST")
         .check(all);
   }
 

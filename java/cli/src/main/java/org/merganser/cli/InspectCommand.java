@@ -94,9 +94,7 @@ final class InspectCommand extends Computation {
 
   private void checkpoint(PrintWriter print) throws IOException {
     try (Checkpoint checkpoint = Safetensors.open(file)) {
-      checkpoint
-          .tensors()
-          .forEach((name, info) -> print.printf("%-40s %s%n", Printable.line(name), info));
+      TensorTable.print(file, checkpoint, print);
       print.printf(
           "%d tensors, %d parameters, %d bytes, metadata %s%n",
           checkpoint.tensors().size(),

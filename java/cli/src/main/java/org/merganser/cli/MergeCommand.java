@@ -15,6 +15,7 @@ import org.merganser.io.Checkpoint;
 import org.merganser.io.Safetensors;
 import org.merganser.merge.MergeProblem;
 import org.merganser.merge.Merger;
+import org.merganser.merge.Merger.Importance;
 import org.merganser.plan.Catalogue;
 import org.merganser.repair.Repair;
 import picocli.CommandLine.Command;
@@ -45,6 +46,7 @@ final class MergeCommand extends Computation {
   @Mixin Output output;
   @Mixin Staleness staleness;
   @Mixin ModelOptions forms;
+  @Mixin ImportanceOptions importance;
 
   @Mixin(name = "recipe")
   RecipeMerge recipe;
@@ -116,7 +118,7 @@ final class MergeCommand extends Computation {
     List<Repair> ways = repairs.stream().map(Catalogue.repairs()::method).toList();
     List<Path> all = new ArrayList<>(models);
     if (base != null) {
-      requireSharedFeatures();
+      requireSharedFeatures("--base: models trained from one base share its features");
       all.add(base);
     }
     if (!ways.isEmpty() && alignment.network.network == null) {
@@ -124,22 +126,31 @@ final class MergeCommand extends Computation {
       throw new IllegalArgumentException(
           "%s needs %s: give --network and --data".formatted(first.id(), first.requires()));
     }
-    alignment.check(!ways.isEmpty() || method.needs().objective());
+    Importance kind = method.needs().importance();
+    boolean measures = importance.measured(kind) && alignment.network.network != null;
+    if (kind != Importance.NONE && !measures) {
+      requireSharedFeatures("--importance: importances are those of models as they are stored");
+    }
+    alignment.check(!ways.isEmpty() || method.needs().objective() || measures);
     try (Workspace ws = open(0);
         Opened opened = new Opened()) {
       List<Checkpoint> files = Aligning.open(all, opened);
-      output.check(Output.Kind.CHECKPOINT, all, alignment.inputs());
+      List<Path> inputs = new ArrayList<>(alignment.inputs());
+      inputs.addAll(importance.files);
+      output.check(Output.Kind.CHECKPOINT, all, inputs);
       List<Checkpoint> read = forms.adapt(files);
       output.requireRoom(Safetensors.fileBytes(forms.result(read.get(0))));
       // Every mismatch is reported before any work.
-      MergeProblem problem = problem(read);
+      MergeProblem problem = problem(read).withImportances(importance.open(opened));
       Optional<RunningNetwork> network = alignment.network.open(spec, opened);
       if (network.isPresent()) {
         ways.forEach(way -> way.check(network.get().network()));
         problem =
             method.needs().objective() ? problem.withObjective(network.get().objective()) : problem;
       }
-      method.needs().check(method.id(), problem);
+      if (!measures) {
+        method.needs().check(method.id(), problem);
+      }
       if (alignment.needsData() || alignment.architecture != null || network.isPresent()) {
         Aligning aligning = opened.add(new Aligning(alignment, all, read, network, ws));
         AlignmentSet maps = aligning.maps(models.size(), out);
@@ -153,6 +164,12 @@ final class MergeCommand extends Computation {
                 MergeProblem.of(aligning.architecture(), aligned).counters(),
                 problem.importances());
       }
+      if (measures) {
+        problem =
+            problem.withImportances(
+                network.orElseThrow().importances(kind, problem.models(), opened, ws));
+      }
+      ImportanceOptions.tell(problem, out);
       Checkpoint merged = opened.add(method.merge(problem, ws));
       List<Double> shares = method.shares(models.size());
       for (Repair way : ways) {
@@ -170,14 +187,12 @@ final class MergeCommand extends Computation {
     }
   }
 
-  private void requireSharedFeatures() {
+  private void requireSharedFeatures(String why) {
     if (!spec.commandLine().getParseResult().hasMatchedOption("--method")) {
       alignment.method = "identity";
     }
     if (alignment.needsData()) {
-      throw new IllegalArgumentException(
-          "--base: models trained from one base share its features; use --method identity, not "
-              + alignment.method);
+      throw new IllegalArgumentException(why + "; use --method identity, not " + alignment.method);
     }
   }
 

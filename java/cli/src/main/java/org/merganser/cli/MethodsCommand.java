@@ -7,6 +7,7 @@ import java.util.List;
 import java.util.stream.Collectors;
 import org.merganser.method.Settings;
 import org.merganser.plan.Catalogue;
+import org.merganser.similarity.SimilarityMeasure;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Parameters;
@@ -15,7 +16,7 @@ import picocli.CommandLine.Spec;
 /** Shows what the catalogue holds. */
 @Command(
     name = "methods",
-    description = "Lists aligners, mergers and repairs, or shows one with its settings.",
+    description = "Lists aligners, mergers, repairs and measures, or shows one with its settings.",
     footer = {
       "",
       "Settings follow the id: --method cca:gamma=0.1,unit=absolute. Items of a list are",
@@ -54,7 +55,7 @@ final class MethodsCommand implements Runnable {
               .map(Settings.Entry::toString)
               .collect(Collectors.joining(","));
       String end = settings.isEmpty() ? "" : " (" + settings + ")";
-      out.printf("  %-20s%s%s%n", entry.id(), entry.summary(), end);
+      out.printf("  %-23s %s%s%n", entry.id(), entry.summary(), end);
     }
   }
 
@@ -62,6 +63,9 @@ final class MethodsCommand implements Runnable {
     out.println(entry.id() + ": " + entry.summary());
     if (!entry.method().requires().isEmpty()) {
       out.println("needs " + entry.method().requires());
+    }
+    if (entry.method() instanceof SimilarityMeasure measure) {
+      measure.explain().lines().skip(1).forEach(out::println);
     }
     if (entry.settings().entries().isEmpty()) {
       out.println("no settings");

@@ -4,9 +4,9 @@ package org.merganser.cli;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import org.merganser.internal.Opened;
-import org.merganser.lab.data.DataSet;
 import org.merganser.lab.experiment.ExperimentOptions;
 import org.merganser.method.Settings;
 import org.merganser.torch.networks.NetworkChoice;
@@ -17,7 +17,7 @@ import picocli.CommandLine.Option;
 /** A network and samples to run it on, as experiments have them. */
 final class NetworkOptions {
   /** What experiments have for samples too; {@link #with} offers it. */
-  private static final List<String> SAMPLES = List.of("shrink", "train", "statistics");
+  static final List<String> SAMPLES = List.of("shrink", "train", "statistics");
 
   private static final Settings<ExperimentOptions> SETTINGS =
       Settings.of(ExperimentOptions.defaults());
@@ -49,12 +49,26 @@ final class NetworkOptions {
     if (data == null) {
       throw new IllegalArgumentException("--network needs --data, samples to run it on");
     }
+    return options(
+        "--network",
+        network,
+        data.toString(),
+        ExperimentCommand.given(command, SETTINGS, SAMPLES::contains));
+  }
+
+  /**
+   * The same, of texts.
+   *
+   * @param place names the network in messages
+   * @param samples settings of {@link #SAMPLES}
+   */
+  static ExperimentOptions options(
+      String place, String network, String data, Map<String, String> samples) {
     NetworkChoice choice =
         Settings.of(NetworkChoice.defaults())
-            .parse("--network", "network=" + network.replaceFirst(":", ","));
-    ExperimentOptions samples =
-        SETTINGS.parse("", ExperimentCommand.given(command, SETTINGS, SAMPLES::contains));
-    return Settings.with(Settings.with(samples, "choice", choice), "data", data.toString());
+            .parse(place, "network=" + network.replaceFirst(":", ","));
+    return Settings.with(
+        Settings.with(SETTINGS.parse("", samples), "choice", choice), "data", data);
   }
 
   /**
@@ -66,8 +80,6 @@ final class NetworkOptions {
     if (network == null) {
       return Optional.empty();
     }
-    ExperimentOptions options = options(command);
-    DataSet read = opened.add(options.load(0));
-    return Optional.of(new RunningNetwork(options, read, options.network(read)));
+    return Optional.of(RunningNetwork.open(options(command), opened));
   }
 }

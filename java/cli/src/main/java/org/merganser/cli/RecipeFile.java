@@ -23,50 +23,18 @@ import org.snakeyaml.engine.v2.nodes.SequenceNode;
 
 /** A recipe in mergekit's YAML. */
 final class RecipeFile {
-  private static final String OPTION = "says how a merge runs, which the command line does: ";
-  private static final String NOT_HERE = "belongs to mergekit's Python, drop it";
-
-  /** Keys of other files and versions. */
-  private static final Map<String, String> REFUSED =
-      Map.ofEntries(
-          Map.entry("modules", "models of several modules are not merged; write models or slices"),
-          Map.entry(
-              "tokenizer",
-              "write tokenizer_source: union, base or a model; tokens of one's own and padding are"
-                  + " not set here"),
-          Map.entry("name", "several recipes in one file (mergekit-multi) are not read"),
-          Map.entry("random_seed", "write seed under parameters"),
-          Map.entry("seed", "write seed under parameters"),
-          Map.entry("normalize", "write it under parameters"),
-          Map.entry("int8_mask", "write it under parameters, where it has no effect"),
-          Map.entry("weight", "write it under parameters"),
-          Map.entry("density", "write it under parameters"),
-          Map.entry("out_shard_size", OPTION + "--max-shard"),
-          Map.entry("num_threads", OPTION + "--threads"),
-          Map.entry("cuda", NOT_HERE),
-          Map.entry("device", NOT_HERE),
-          Map.entry("low_cpu_memory", NOT_HERE),
-          Map.entry("lazy_unpickle", NOT_HERE),
-          Map.entry("allow_crimes", NOT_HERE),
-          Map.entry("trust_remote_code", NOT_HERE),
-          Map.entry("clone_tensors", NOT_HERE),
-          Map.entry(
-              "repair",
-              "repairs run a network, which a recipe does not describe: 'merge A B --repair' with"
-                  + " --network and --data"),
-          Map.entry("residual_weight", "mergekit reads it and does nothing with it; drop it"),
-          Map.entry(
-              "override_architecture", "names of tensors tell the architecture here; drop it"));
-
   private final YamlFile file;
   private final YamlMap.Context context;
   private final Recipe recipe;
+  private final Optional<RecipeRepair> repair;
 
   private RecipeFile(YamlFile file) {
     this.file = file;
     this.context = new YamlMap.Context(file);
     try {
-      this.recipe = recipe(new YamlMap(context, "", file.root()));
+      YamlMap map = new YamlMap(context, "", file.root());
+      this.recipe = recipe(map);
+      this.repair = map.optional("repair", (at, node) -> repair(map, at, node));
     } catch (RecipeException e) {
       throw e.place().startsWith(file.path().toString()) ? e : context.located(e);
     }
@@ -87,6 +55,11 @@ final class RecipeFile {
     return recipe;
   }
 
+  /** What becomes of the merged model. */
+  Optional<RecipeRepair> repair() {
+    return repair;
+  }
+
   /** As it was read. */
   String text() {
     return file.text();
@@ -98,30 +71,57 @@ final class RecipeFile {
   }
 
   private static Recipe recipe(YamlMap map) {
-    map.allow(
-        List.of(
-            "merge_method",
-            "base_model",
-            "models",
-            "slices",
-            "parameters",
-            "dtype",
-            "out_dtype",
-            "tokenizer_source",
-            "chat_template",
-            "align"),
-        REFUSED);
+    map.allow(RecipeKeys.known(map.names()), RecipeKeys.REFUSED);
+    Map<String, Parameter> parameters = parameters(map);
+    YamlMap merged = map.optional("modules", (at, node) -> module(map, at, node)).orElse(map);
+    if (merged != map) {
+      parameters.putAll(parameters(merged));
+    }
     return new Recipe(
         map.required("merge_method", map::text),
         map.optional("base_model", (at, node) -> model(map, at, node)),
-        map.list("models", (at, node) -> input(map.map(at, node), false)),
-        map.list("slices", (at, node) -> slice(map.map(at, node))),
-        parameters(map),
+        merged.list("models", (at, node) -> input(merged.map(at, node), false)),
+        merged.list("slices", (at, node) -> slice(merged.map(at, node))),
+        parameters,
         map.optional("dtype", (at, node) -> type(map, at, node)),
         map.optional("out_dtype", (at, node) -> type(map, at, node)),
         map.optional("tokenizer_source", (at, node) -> model(map, at, node)),
         map.optional("chat_template", map::text),
         map.optional("align", (at, node) -> align(map.map(at, node))));
+  }
+
+  /**
+   * The module of a model that has one, which mergekit calls default: its models or slices are the
+   * recipe's.
+   */
+  private static YamlMap module(YamlMap map, String at, Node node) {
+    if (map.names().contains("models") || map.names().contains("slices")) {
+      throw map.at(node, "modules beside models or slices: give one of them");
+    }
+    YamlMap modules = map.map(at, node);
+    if (!modules.names().equals(List.of("default"))) {
+      throw map.at(
+          node,
+          "modules "
+              + modules.names()
+              + ": which tensors belong to a module is in mergekit's tables of architectures, which"
+              + " are not read here; write models:, which merges the tensors of all modules, with"
+              + " parameters by {filter: part of a tensor's name, value: ...}, or one module named"
+              + " default");
+    }
+    YamlMap only = modules.required("default", (inside, value) -> map.map("", value));
+    only.allow(List.of("models", "slices", "parameters"), RecipeKeys.REFUSED);
+    return only;
+  }
+
+  private static RecipeRepair repair(YamlMap map, String at, Node node) {
+    if (!(node instanceof MappingNode)) {
+      throw map.at(
+          node,
+          "repair runs a network that is known here, on data: give method, network and data; others,"
+              + " such as LLMs, cannot be run");
+    }
+    return RecipeRepair.of(map.map(at, node));
   }
 
   private static Align align(YamlMap map) {
@@ -133,7 +133,7 @@ final class RecipeFile {
   }
 
   private static Slice slice(YamlMap map) {
-    map.allow(List.of("sources", "base_model", "parameters"), REFUSED);
+    map.allow(List.of("sources", "base_model", "parameters"), RecipeKeys.REFUSED);
     List<Input> sources =
         map.required(
             "sources",
@@ -144,22 +144,21 @@ final class RecipeFile {
 
   private static Input input(YamlMap map, boolean layers) {
     map.allow(
-        layers ? List.of("model", "layer_range", "parameters") : List.of("model", "parameters"),
         layers
-            ? REFUSED
-            : with("layer_range", "layers are chosen in slices; write slices instead of models"));
+            ? List.of("model", "layer_range", "parameters")
+            : List.of("model", "parameters", "importance"),
+        layers
+            ? RecipeKeys.with(
+                "importance", "importances are those of whole models; write models, not slices")
+            : RecipeKeys.with(
+                "layer_range", "layers are chosen in slices; write slices instead of models"));
     return new Input(
         map.required("model", (at, node) -> model(map, at, node)),
         layers
             ? Optional.of(map.required("layer_range", (at, node) -> layers(map, at, node)))
             : Optional.empty(),
-        parameters(map));
-  }
-
-  private static Map<String, String> with(String key, String reason) {
-    Map<String, String> all = new LinkedHashMap<>(REFUSED);
-    all.put(key, reason);
-    return all;
+        parameters(map),
+        layers ? Optional.empty() : map.optional("importance", map::text));
   }
 
   private static Layers layers(YamlMap map, String at, Node node) {

@@ -47,8 +47,12 @@ final class RecipeOptions {
   MergeJob open(RecipeFile file, Workspace ws) throws IOException {
     try {
       MergeJob.Options options =
-          new MergeJob.Options(ModelStore.of(folders), compat == Compat.MERGEKIT, file.text());
-      return MergeJob.open(file.recipe(), options, ws);
+          MergeJob.Options.defaults()
+              .withStore(ModelStore.of(folders))
+              .withMergekit(compat == Compat.MERGEKIT)
+              .withSource(file.text());
+      MergeJob.Options all = file.repair().map(options::withRepair).orElse(options);
+      return MergeJob.open(file.recipe(), all, ws);
     } catch (RecipeException e) {
       throw file.located(e);
     }

@@ -2,23 +2,40 @@
 package org.merganser.cli;
 
 import java.io.IOException;
+import java.util.ArrayList;
 import java.util.List;
 import org.merganser.align.Alignment;
 import org.merganser.align.Verification;
 import org.merganser.compute.Workspace;
+import org.merganser.internal.Opened;
 import org.merganser.io.Checkpoint;
 import org.merganser.lab.data.DataSet;
 import org.merganser.lab.experiment.ExperimentOptions;
+import org.merganser.merge.Merger.Importance;
+import org.merganser.merge.RegMeanMerger;
 import org.merganser.model.Inputs;
 import org.merganser.model.Objective;
 import org.merganser.repair.RepairProblem;
+import org.merganser.stats.Moments;
+import org.merganser.stats.StatisticsRequest;
 import org.merganser.torch.Examples;
 import org.merganser.torch.TorchNetwork;
+import org.merganser.torch.objective.FisherDiagonal;
 import org.merganser.torch.objective.TorchObjective;
 
 /** A network with its data, run as experiments run it, so that the same models come out. */
 record RunningNetwork(ExperimentOptions options, DataSet data, TorchNetwork network) {
   private static final int VERIFIED = 256;
+
+  /**
+   * With its data, which are read.
+   *
+   * @param opened closes them
+   */
+  static RunningNetwork open(ExperimentOptions options, Opened opened) throws IOException {
+    DataSet read = opened.add(options.load(0));
+    return new RunningNetwork(options, read, options.network(read));
+  }
 
   /** What statistics are taken from. */
   Inputs inputs() {
@@ -40,6 +57,35 @@ record RunningNetwork(ExperimentOptions options, DataSet data, TorchNetwork netw
     return TorchObjective.builder(network, data.train())
         .augmentation(options.training().augmentation())
         .build();
+  }
+
+  /** Fisher diagonals on training samples; the caller closes them. */
+  Checkpoint fisher(Checkpoint model, FisherDiagonal.Options how, Workspace ws) throws IOException {
+    return FisherDiagonal.of(network, model, data.train(), how, ws);
+  }
+
+  /**
+   * Gram matrices of what linear layers read.
+   *
+   * @param opened closes what they are computed of
+   */
+  Checkpoint grams(Checkpoint model, Opened opened, Workspace ws) throws IOException {
+    StatisticsRequest own = StatisticsRequest.of(StatisticsRequest.Part.OWN);
+    Moments moments = opened.add(Moments.collect(network, List.of(model), inputs(), own, ws));
+    return RegMeanMerger.grams(network.architecture(), model, moments, 0);
+  }
+
+  /** Importances of models, likewise. */
+  List<Checkpoint> importances(
+      Importance kind, List<Checkpoint> models, Opened opened, Workspace ws) throws IOException {
+    List<Checkpoint> found = new ArrayList<>();
+    for (Checkpoint model : models) {
+      found.add(
+          kind == Importance.GRAM
+              ? grams(model, opened, ws)
+              : opened.add(fisher(model, FisherDiagonal.Options.defaults(), ws)));
+    }
+    return found;
   }
 
   /** How much the outputs change, unless mapped statistics must be taken anew first. */

@@ -137,6 +137,10 @@ final class YamlMap {
     return read.apply(at, value);
   }
 
+  static boolean isList(Node value) {
+    return value instanceof SequenceNode;
+  }
+
   /** The items of a list; none when the key is not there. */
   <T> List<T> list(String key, BiFunction<String, Node, T> read) {
     return node(key).map(value -> list(path(key), value, read)).orElse(List.of());

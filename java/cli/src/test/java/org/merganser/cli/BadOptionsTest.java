@@ -73,7 +73,7 @@ class BadOptionsTest {
             + " dare-linear, dare-ties, della-linear, della, breadcrumbs, breadcrumbs-ties,"
             + " model-stock, multi-slerp, nuslerp, karcher, nearswap, magmax, ram, ramplus-tl, sce,"
             + " consensus, emr, arcee-fusion, expo, passthrough, iso-c, iso-cts, tsv-m, knots,"
-            + " np-merge",
+            + " fisher, regmean, np-merge",
         "--merger|slerp:t=x|slerp: t must be a number, not 'x'",
         "--merger|ties|ties needs the base, the model that the others were trained from (--base,"
             + " MergeProblem.withBase)",

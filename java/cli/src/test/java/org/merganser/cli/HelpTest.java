@@ -27,6 +27,9 @@ class HelpTest {
           List.of("align"),
           List.of("apply"),
           List.of("plan"),
+          List.of("lora"),
+          List.of("lora", "fold"),
+          List.of("lora", "combine"),
           List.of("verify"),
           List.of("inspect"),
           List.of("doctor"),
@@ -123,7 +126,7 @@ class HelpTest {
   void methodsAreListedWithTheirSettings() {
     Cli.Run all = Cli.run("methods");
     assertThat(all.code()).isZero();
-    assertThat(all.out()).contains("aligners", "mergers", "repairs");
+    assertThat(all.out()).contains("aligners", "mergers", "repairs", "measures");
     Catalogue.kinds()
         .values()
         .forEach(
@@ -143,6 +146,18 @@ class HelpTest {
               unit=relative
                   gamma in mean variances of each side, or in units of variance as published
                   relative, absolute
+            """);
+    assertThat(Cli.run("methods", "cca-mean").out())
+        .isEqualTo(
+            """
+            cca-mean: mean canonical correlation
+            needs activations
+            A similarity from 0 to 1, 1 of a representation with itself; symmetric.
+            Either side: not changed by one number added to all features, a vector added to every\
+             sample, the order of features, rotation, one factor of everything, a factor of each\
+             feature, any invertible map; changed by nothing.
+            At least 2 samples.
+            no settings
             """);
     Cli.Run unknown = Cli.run("methods", "ccca");
     assertThat(unknown.code()).isEqualTo(2);

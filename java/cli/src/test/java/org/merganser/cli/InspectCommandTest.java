@@ -58,6 +58,31 @@ class InspectCommandTest {
   }
 
   @Test
+  void shardsAndTypesAreSummed() throws IOException {
+    Path folder = Files.createDirectory(temp.resolve("sharded"));
+    String first = "model-00001-of-00002.safetensors";
+    String second = "model-00002-of-00002.safetensors";
+    Files.move(
+        files.model("v", Map.of("v", Tensor.zeros(DType.F32, 2, 3))), folder.resolve(first));
+    Files.move(
+        files.model("w", Map.of("w", Tensor.zeros(DType.BF16, 5))), folder.resolve(second));
+    Files.writeString(
+        folder.resolve("model.safetensors.index.json"),
+        "{\"metadata\": {\"total_size\": 34}, \"weight_map\": {\"v\": \"%s\", \"w\": \"%s\"}}"
+            .formatted(first, second));
+    Cli.Run run = Cli.run("inspect", folder);
+    assertThat(run.err()).isEmpty();
+    assertThat(run.out())
+        .startsWith("tensor  type and shape  bytes  file\n")
+        .contains("v       F32 [2, 3]         24  " + first + "\n")
+        .contains("w       BF16 [5]           10  " + second + "\n")
+        .contains("BF16: 1 tensors, 5 parameters, 10 bytes\n")
+        .contains("F32: 1 tensors, 6 parameters, 24 bytes\n")
+        .contains(first + ": 1 tensors, 6 parameters, 24 bytes\n")
+        .contains("2 tensors, 11 parameters, 34 bytes");
+  }
+
+  @Test
   void twoCheckpointsAreComparedTensorByTensor() throws IOException {
     Path a =
         files.model(

@@ -65,7 +65,8 @@ class MergekitParityTest {
   @MethodSource("recipes")
   void resultsAreThoseOfMergekit(String name) throws IOException {
     RecipeFile file = RecipeFile.read(FOLDER.resolve("recipes").resolve(name + ".yml"));
-    MergeJob.Options options = new MergeJob.Options(ModelStore.of(List.of(FOLDER)), true, "");
+    MergeJob.Options options =
+        MergeJob.Options.defaults().withStore(ModelStore.of(List.of(FOLDER))).withMergekit(true);
     try (Workspace ws = Workspace.open();
         Opened opened = new Opened()) {
       if (!isKnown(file.recipe().method())) {

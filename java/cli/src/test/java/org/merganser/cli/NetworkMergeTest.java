@@ -99,6 +99,104 @@ class NetworkMergeTest {
     assertSame(run, "learned", "np-merge+permutation");
   }
 
+  /** Measured with the network, read from files, or named by a recipe: one result. */
+  @ParameterizedTest
+  @CsvSource({"fisher", "regmean"})
+  void importancesAreMeasuredOrRead(String merger) throws IOException {
+    List<Path> importances = new ArrayList<>();
+    for (int k = 0; k < 2; k++) {
+      Path file = temp.resolve(merger + k + ".safetensors");
+      importances.add(file);
+      List<Object> args =
+          new ArrayList<>(
+              List.of("importance", kept("mlp", "model-" + k), "--merger", merger, "-o", file));
+      args.addAll(MLP);
+      args.addAll(BLOBS);
+      Cli.Run run = Cli.run(args.toArray());
+      assertThat(run.err()).isEmpty();
+      assertThat(run.out())
+          .contains(merger.equals("fisher") ? ": Fisher diagonals of 6" : ": Gram");
+    }
+    Cli.Run measured = merge("mlp", MLP, BLOBS, "--method identity --merger " + merger);
+    assertThat(measured.err()).isEmpty();
+    Path read = temp.resolve(merger + "-read.safetensors");
+    Cli.Run run =
+        Cli.run(
+            "merge",
+            kept("mlp", "model-0"),
+            kept("mlp", "model-1"),
+            "--merger",
+            merger,
+            "--importance",
+            importances.get(0),
+            "--importance",
+            importances.get(1),
+            "-o",
+            read);
+    assertThat(run.err()).isEmpty();
+    assertThat(run.out().contains("without importances, so averaged: [fc1.bias, fc1.weight"))
+        .isEqualTo(merger.equals("regmean"));
+    assertThat(Files.mismatch(out, read)).isEqualTo(-1);
+    Path linear = temp.resolve("linear.safetensors");
+    Cli.run(
+        "merge",
+        kept("mlp", "model-0"),
+        kept("mlp", "model-1"),
+        "--method",
+        "identity",
+        "-o",
+        linear);
+    assertThat(Cli.run("inspect", read, linear).out()).doesNotContain("6 equal");
+    assertRecipeGives(
+        read,
+        """
+        merge_method: %s
+        models:
+          - model: %s
+            importance: %s
+          - model: %s
+            importance: %s
+        """
+            .formatted(
+                merger,
+                kept("mlp", "model-0"),
+                importances.get(0),
+                kept("mlp", "model-1"),
+                importances.get(1)));
+  }
+
+  /** The network is run on the merged model, as by the command line. */
+  @Test
+  void aRecipeRepairs() throws IOException {
+    String models =
+        "{model: %s}, {model: %s}".formatted(kept("mlp", "model-0"), kept("mlp", "model-1"));
+    assertRecipeGives(
+        kept("mlp", "merged-identity+repair"),
+        """
+        merge_method: linear
+        modules:
+          default:
+            models: [%s]
+            parameters: {weight: 0.5}
+        repair:
+          method: repair
+          network: mlp:hidden=8
+          data: blobs
+          train: 300
+        """
+            .formatted(models));
+  }
+
+  private void assertRecipeGives(Path expected, String recipe) throws IOException {
+    Path file = Files.writeString(temp.resolve("r.yml"), recipe);
+    Path folder = temp.resolve("recipe");
+    assertThat(Cli.run("plan", file).err()).isEmpty();
+    Cli.Run run = Cli.run("merge", file, "-o", folder, "--force");
+    assertThat(run.err()).isEmpty();
+    assertThat(run.code()).isZero();
+    assertThat(Cli.run("inspect", folder, expected).out()).contains("6 tensors compared, 6 equal");
+  }
+
   private void assertRefused(Cli.Run run, int code, String message) {
     assertThat(run.err()).contains(message);
     assertThat(run.code()).as(run.err()).isEqualTo(code);
@@ -109,6 +207,9 @@ class NetworkMergeTest {
   @CsvSource(
       delimiter = '|',
       value = {
+        "--merger fisher --method identity|2|fisher needs Fisher diagonals of each model (--importance FILE",
+        "--merger fisher --method permutation|2|--importance: importances are those of models as they"
+            + " are stored; use --method identity, not permutation",
         "--repair bn-reset|2|bn-reset needs the network and inputs: give --network and --data",
         "--merger np-merge --method identity|2|np-merge needs an objective, data and a loss"
             + " (--network and --data, in Java MergeProblem.withObjective)",

@@ -193,8 +193,8 @@ class RecipeCommandTest {
   @Test
   void errorsHaveTheirPlace() throws IOException {
     refused(
-        "merge_method: ties;base_model: lab/base-13b;models:;- model: lab/math-13b;  parameters:;    "
-            + "weight: 1;    density: 2;",
+        "merge_method: ties;base_model: lab/base-13b;models:;- model: lab/math-13b;  parameters:;  "
+            + "  weight: 1;    density: 2;",
         ":7:14: density must be in (0, 1], not 2");
     refused(
         "merge_method: linear;models:;- model: lab/none;  parameters: {weight: 1}",
@@ -208,7 +208,7 @@ class RecipeCommandTest {
         ":2:19: ");
     refused(
         "merge_method: linear;models:;- model: lab/math-13b+lab/lora;  parameters: {weight: 1}",
-        ":3:10: lab/math-13b+lab/lora: adapters are not folded here");
+        ":3:10: no model 'lab/lora' on this machine");
   }
 
   private void refused(String recipe, String message) throws IOException {
@@ -245,7 +245,8 @@ class RecipeCommandTest {
         .containsPattern("4 tensors compared, 4 equal");
     refusedAt(models + "align: {method: cca}", ":6:8: cca needs a folder of activations for each");
     refusedAt(models + "align: {method: cc}", ":6:17: no aligner 'cc'; there are identity");
-    refusedAt(models + "repair: bn-reset", ":6:1: repair: repairs run a network");
+    refusedAt(
+        models + "repair: bn-reset", ":6:9: repair runs a network that is known here, on data");
   }
 
   private void refusedAt(String text, String message) throws IOException {

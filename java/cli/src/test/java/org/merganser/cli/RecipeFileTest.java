@@ -124,8 +124,14 @@ class RecipeFileTest {
             + " 1e999}|3:22|parameters.weight: 1e999 is beyond",
         "merge_method: linear;models: [{model: a}];cuda: true|3:1|cuda: belongs to mergekit's"
             + " Python",
-        "merge_method: linear;models: [{model: a}];modules: {}|3:1|modules: models of several"
-            + " modules",
+        "merge_method: linear;models: [{model: a}];modules: {}|3:10|modules beside models or"
+            + " slices",
+        "merge_method: linear;modules: {text_decoder: {models: [{model: a}]}}|2:10|modules"
+            + " [text_decoder]: which tensors belong to a module is in mergekit's tables",
+        "merge_method: linear;models: [{model: a}];repair: {method: x, network: mlp, data: blobs}"
+            + "|3:18|no repair 'x'",
+        "merge_method: linear;models: [{model: a}];repair: {method: repair, network: y, data: blobs}"
+            + "|3:35|network: network must be one of",
         "merge_method: linear;models: [{model: a}];slices: [{sources: [{model: a, layer_range: [0,"
             + " 1]}]}]|1:1|both models and slices",
         "merge_method: [linear|1:22|no YAML: while parsing a flow sequence",

@@ -8,6 +8,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.atomic.AtomicBoolean;
+import org.merganser.internal.io.Steps;
 import org.merganser.internal.io.Uninterrupted;
 import org.merganser.io.ShardedWriter.Existing;
 
@@ -25,6 +26,7 @@ record Claim(OutputFolder folder, ShardPlan plan, WriteJob job, ShardedWriter.Op
   }
 
   private boolean decide() throws IOException {
+    Steps.done();
     if (folder.isEmpty()) {
       folder.create(job);
       return false;

@@ -11,6 +11,7 @@ import java.util.Map;
 import java.util.OptionalLong;
 import java.util.TreeMap;
 import org.merganser.internal.io.FileBytes;
+import org.merganser.internal.io.Steps;
 
 /** Makes a model of complete shards: {@code merganser.json}, the index, nothing unfinished. */
 final class Finish {
@@ -57,8 +58,10 @@ final class Finish {
     }
     new ModelManifest(job.job(), job.plan(), job.provenance(), Pieces.BYTES, files, tensors)
         .write(folder.file(ModelManifest.FILE));
+    Steps.done();
     if (job.shards().size() > 1) {
       new ShardIndex(weightMap, OptionalLong.of(bytes)).write(folder.file(ShardIndex.FILE));
+      Steps.done();
     }
     folder.removeState();
   }

@@ -122,6 +122,14 @@ public final class ModelDirectory implements AutoCloseable {
     return path;
   }
 
+  /**
+   * The same model with other parameters, such as a view of these: their names and layers are
+   * theirs. It borrows this one's files; closing it closes the parameters only.
+   */
+  public ModelDirectory with(Checkpoint parameters) {
+    return new ModelDirectory(path, parameters, config, sideFiles);
+  }
+
   /** The parameters; closed with this. */
   public Checkpoint checkpoint() {
     return checkpoint;

@@ -14,6 +14,7 @@ import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.merganser.internal.Opened;
 import org.merganser.internal.io.PartialFile;
+import org.merganser.internal.io.Steps;
 
 /**
  * A folder that a model is written to. While that is not finished it holds {@code
@@ -150,7 +151,9 @@ final class OutputFolder {
 
   void create(WriteJob job) throws IOException {
     Files.createDirectories(folder.resolve(STATE));
+    Steps.done();
     job.write(jobFile());
+    Steps.done();
     PartialFile.syncFolder(folder.resolve(STATE));
   }
 
@@ -183,10 +186,13 @@ final class OutputFolder {
 
   private void removeModel() throws IOException {
     Files.deleteIfExists(file(ShardIndex.FILE));
+    Steps.done();
     for (Path file : model()) {
       Files.delete(file);
+      Steps.done();
     }
     Files.deleteIfExists(file(ModelManifest.FILE));
+    Steps.done();
     removeState();
     PartialFile.syncFolder(file(ShardIndex.FILE));
   }
@@ -204,9 +210,11 @@ final class OutputFolder {
     for (Path file : files) {
       if (!file.equals(jobFile())) {
         Files.deleteIfExists(file);
+        Steps.done();
       }
     }
     Files.deleteIfExists(jobFile());
+    Steps.done();
     Files.deleteIfExists(state);
   }
 

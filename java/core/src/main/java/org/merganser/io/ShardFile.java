@@ -11,6 +11,7 @@ import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.merganser.internal.io.PartialFile;
+import org.merganser.internal.io.Steps;
 
 /**
  * One shard while it is written, by threads that nobody interrupts: {@code NAME.partial}, at any
@@ -48,6 +49,7 @@ final class ShardFile implements AutoCloseable {
             StandardOpenOption.WRITE,
             LinkOption.NOFOLLOW_LINKS);
     try {
+      Steps.done();
       write(header, 0);
     } catch (IOException | RuntimeException e) {
       channel.close();
@@ -118,14 +120,17 @@ final class ShardFile implements AutoCloseable {
 
   /** Gives the complete file its name. */
   void seal(boolean digest) throws IOException {
+    Steps.done();
     channel.force(true);
     journal.complete(digest ? Digests.sha256(partial(target)) : "");
+    Steps.done();
     channel.close();
     rename(target);
   }
 
   static void rename(Path target) throws IOException {
     Files.move(partial(target), target, StandardCopyOption.ATOMIC_MOVE);
+    Steps.done();
     PartialFile.syncFolder(target);
   }
 

@@ -9,10 +9,13 @@ import java.nio.channels.OverlappingFileLockException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
+import java.nio.file.OpenOption;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
@@ -21,10 +24,16 @@ import java.util.regex.Pattern;
  * is on the disk. A line says what was written, not that it arrived: who goes on compares the bytes
  * with the digest. Lines may be lost or torn with the system, so only the good ones from the start
  * count; the last one is flushed.
+ *
+ * <p>Its lock is one of the system's, which a process loses when it closes the file anywhere. So a
+ * process opens it once: its own journals are known by their place.
  */
 final class ShardJournal implements AutoCloseable {
   private static final Pattern PIECE = Pattern.compile("(\\d{1,9}) ([0-9a-f]{8}|[0-9a-f]{64})");
   private static final Pattern END = Pattern.compile("complete ([0-9a-f]{64}|-)");
+
+  /** Journals that this process has open. */
+  private static final Map<Path, ShardJournal> OPEN = new HashMap<>();
 
   private final Path path;
   private final FileChannel channel;
@@ -41,17 +50,38 @@ final class ShardJournal implements AutoCloseable {
   ShardJournal(Path path, int pieces) throws IOException {
     this.path = path;
     this.digests = new String[pieces];
-    this.channel =
-        FileChannel.open(
-            path, StandardOpenOption.CREATE, StandardOpenOption.WRITE, StandardOpenOption.READ);
+    synchronized (OPEN) {
+      this.channel =
+          open(StandardOpenOption.CREATE, StandardOpenOption.WRITE, StandardOpenOption.READ);
+      OPEN.put(place(path), this);
+    }
     try {
-      lock();
       read(text());
       channel.truncate(at);
     } catch (IOException | RuntimeException e) {
-      channel.close();
+      close();
       throw e;
     }
+  }
+
+  /** Locked. */
+  private FileChannel open(OpenOption... options) throws IOException {
+    if (OPEN.containsKey(place(path))) {
+      throw inUse("this process writes this shard already");
+    }
+    FileChannel opened = FileChannel.open(path, options);
+    try {
+      lock(opened);
+      return opened;
+    } catch (IOException | RuntimeException e) {
+      opened.close();
+      throw e;
+    }
+  }
+
+  /** The same for every way to name a journal; its folder exists. */
+  private static Path place(Path path) throws IOException {
+    return path.toAbsolutePath().getParent().toRealPath().resolve(path.getFileName());
   }
 
   /** Through the locked channel: to open the file again and close it would free the lock. */
@@ -70,27 +100,37 @@ final class ShardJournal implements AutoCloseable {
    * @throws IOException when somebody writes it
    */
   static ShardJournal hold(Path path) throws IOException {
-    FileChannel channel =
-        FileChannel.open(path, StandardOpenOption.WRITE, LinkOption.NOFOLLOW_LINKS);
-    try {
-      ShardJournal journal = new ShardJournal(path, channel);
-      journal.lock();
-      return journal;
-    } catch (IOException | RuntimeException e) {
-      channel.close();
-      throw e;
+    return new ShardJournal(path);
+  }
+
+  private ShardJournal(Path path) throws IOException {
+    this.path = path;
+    this.digests = new String[0];
+    synchronized (OPEN) {
+      this.channel = open(StandardOpenOption.WRITE, LinkOption.NOFOLLOW_LINKS);
+      OPEN.put(place(path), this);
     }
   }
 
-  private ShardJournal(Path path, FileChannel channel) {
-    this.path = path;
-    this.digests = new String[0];
-    this.channel = channel;
+  /** Reads it without being its writer. */
+  static ShardJournal read(Path path, int pieces) throws IOException {
+    synchronized (OPEN) {
+      ShardJournal own = OPEN.get(place(path));
+      return own == null
+          ? new ShardJournal(Files.readString(path, StandardCharsets.ISO_8859_1), path, pieces)
+          : new ShardJournal(own.lines(), path, pieces);
+    }
   }
 
-  /** Reads it without being its writer, in a process that is not its writer either. */
-  static ShardJournal read(Path path, int pieces) throws IOException {
-    return new ShardJournal(Files.readString(path, StandardCharsets.ISO_8859_1), path, pieces);
+  /** What it says so far. */
+  private synchronized String lines() {
+    StringBuilder text = new StringBuilder();
+    for (int piece = 0; piece < digests.length; piece++) {
+      if (digests[piece] != null) {
+        text.append(piece).append(' ').append(digests[piece]).append('\n');
+      }
+    }
+    return isComplete() ? text + "complete " + file + "\n" : text.toString();
   }
 
   private ShardJournal(String text, Path path, int pieces) {
@@ -100,11 +140,12 @@ final class ShardJournal implements AutoCloseable {
     read(text);
   }
 
-  private void lock() throws IOException {
+  private void lock(FileChannel opened) throws IOException {
     FileLock lock;
     try {
-      lock = channel.tryLock();
+      lock = opened.tryLock();
     } catch (OverlappingFileLockException e) {
+      // By another class loader's copy of this.
       lock = null;
     } catch (IOException e) {
       System.getLogger(ShardJournal.class.getName())
@@ -112,9 +153,12 @@ final class ShardJournal implements AutoCloseable {
       return;
     }
     if (lock == null) {
-      throw new IOException(
-          path + " is in use: another process writes this shard; wait for it, or stop it");
+      throw inUse("another process writes this shard");
     }
+  }
+
+  private IOException inUse(String by) {
+    return new IOException(path + " is in use: " + by + "; wait for it, or stop it");
   }
 
   private void read(String text) {
@@ -185,7 +229,10 @@ final class ShardJournal implements AutoCloseable {
   @Override
   public void close() throws IOException {
     if (channel != null) {
-      channel.close();
+      synchronized (OPEN) {
+        OPEN.values().remove(this);
+        channel.close();
+      }
     }
   }
 }

@@ -48,7 +48,7 @@ public final class ArceeFusionMerger extends TensorMerger {
 
   @Override
   protected Demand demand(TensorInfo info, int models) {
-    Demand ranking = RankedElements.demand(info, 3, 1);
+    Demand ranking = RankedElements.demand(info, 3, 1, 0);
     return new Demand(ranking.passes(), 8 * info.size() / columns(info) + ranking.held());
   }
 

@@ -155,8 +155,9 @@ public final class DareMerger extends TensorMerger {
 
   @Override
   protected Demand demand(TensorInfo info, int models) {
-    return Demand.passes(
-        options.rescale() == Rescale.INV_DENSITY || options.rescale() == Rescale.NONE ? 1 : 2);
+    boolean norms = options.rescale() != Rescale.INV_DENSITY && options.rescale() != Rescale.NONE;
+    boolean drops = options.density().stream().anyMatch(density -> density < 1);
+    return norms && drops ? new Demand(2, KeptNorms.held(info, TensorGroup.TILE)) : Demand.ONE_PASS;
   }
 
   @Override

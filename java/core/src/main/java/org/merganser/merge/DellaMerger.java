@@ -4,6 +4,7 @@ package org.merganser.merge;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
+import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
 import org.merganser.internal.Names;
 import org.merganser.internal.Opened;
@@ -192,11 +193,18 @@ public final class DellaMerger extends TensorMerger {
   @Override
   protected Demand demand(TensorInfo info, int models) {
     boolean norms = options.rescale() != Rescale.INV_DENSITY && options.rescale() != Rescale.NONE;
-    return drops()
-        ? new Demand(
-            norms ? 2 : 1,
-            SORTED * TensorGroup.row(info) * TaskVectors.wide(info.dtype()).bits() / 32)
-        : Demand.ONE_PASS;
+    if (!drops()) {
+      return Demand.ONE_PASS;
+    }
+    DType wide = TaskVectors.wide(info.dtype());
+    long row = TensorGroup.row(info);
+    // To merge: what is kept of each model, base and result, of the rows of a tile.
+    long merged =
+        (models + 3) * wide.bytes(Math.min(info.size(), Math.max(row, TensorGroup.CACHED)));
+    long tile = Math.max(1, TensorGroup.TILE / row) * row;
+    return new Demand(
+        norms ? 2 : 1,
+        SORTED * row * wide.bits() / 32 + Math.max(merged, norms ? KeptNorms.held(info, tile) : 0));
   }
 
   @Override

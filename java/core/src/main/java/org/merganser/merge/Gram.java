@@ -56,7 +56,7 @@ final class Gram {
               + Names.quote(group.name())
               + " are beyond the range of "
               + TaskVectors.wide(group.info().dtype())
-              + "; take a wider type (--dtype, Checkpoint.as)");
+              + "; take a wider type (--dtype, in a recipe dtype; Checkpoint.as)");
     }
     return gram;
   }

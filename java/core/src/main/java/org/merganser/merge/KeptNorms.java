@@ -11,6 +11,7 @@ import org.merganser.internal.kernel.Kernels;
 import org.merganser.internal.kernel.MagnitudeRanks;
 import org.merganser.internal.kernel.MergeKernels.Mix;
 import org.merganser.internal.kernel.MergeKernels.Task;
+import org.merganser.io.TensorInfo;
 import org.merganser.linalg.Tensor;
 import org.merganser.merge.TensorMerger.Group;
 import org.merganser.merge.TensorMerger.Statistic;
@@ -54,6 +55,16 @@ final class KeptNorms {
     this.drop = drop;
     this.before = new double[models];
     this.after = new double[models];
+  }
+
+  /**
+   * Bytes that {@link #ratios} holds at once, of tiles of a type that differences are formed in:
+   * ones, a difference, what is kept of it, and two that these are made of.
+   *
+   * @param tile elements of a tile
+   */
+  static long held(TensorInfo info, long tile) {
+    return 5 * TaskVectors.wide(info.dtype()).bytes(Math.min(info.size(), tile));
   }
 
   /**

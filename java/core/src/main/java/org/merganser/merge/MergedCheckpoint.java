@@ -311,7 +311,8 @@ final class MergedCheckpoint extends CheckpointView {
             + method
             + " are beyond the range of "
             + info.dtype()
-            + "; take weights nearer to the mean, or a wider type (--dtype, Checkpoint.as)");
+            + "; take weights nearer to the mean, or a wider type (--dtype, in a recipe dtype;"
+            + " Checkpoint.as)");
   }
 
   /** Compares a tensor that is not computed, once, whoever reads it. */
@@ -340,7 +341,8 @@ final class MergedCheckpoint extends CheckpointView {
                   + (info(name).dtype().name().matches("F\\d.*|C64")
                       ? "convert the models to BF16 or F32 first"
                       : "name it under \"counters\" in a builder file (--architecture) to take"
-                          + " model 0's, or leave it out (--ignore)")));
+                          + " model 0's, or leave it out (--ignore); for a recipe, make the models"
+                          + " equal in it")));
     }
   }
 

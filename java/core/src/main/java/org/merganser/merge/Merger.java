@@ -138,7 +138,8 @@ public interface Merger extends Method {
                     ? " uses no importances; leave them out, or take a method that does"
                     : " needs "
                         + importance.text()
-                        + " of each model (--importance, MergeProblem.withImportances);"
+                        + " of each model (--importance FILE, in a recipe importance: FILE, in Java"
+                        + " MergeProblem.withImportances);"
                         + " 'merganser importance' makes them"));
       }
     }

@@ -29,10 +29,14 @@ record RankedElements(Group group, TileFunction function, Workspace ws) {
    * What ranking takes, and the pass that merges.
    *
    * @param others passes for statistics beside it
+   * @param arrays that the function makes of a tile, as wide as what it gives
    */
-  static Demand demand(TensorInfo info, int ranks, int others) {
+  static Demand demand(TensorInfo info, int ranks, int others, int arrays) {
     int passes = MagnitudeRanks.passes(info.dtype() == DType.F64, info.size());
-    return new Demand(1 + others + passes, ranks * MagnitudeRanks.BYTES);
+    DType wide = TaskVectors.wide(info.dtype());
+    long values = wide.bytes(Math.min(info.size(), TensorGroup.TILE));
+    long held = ranks * MagnitudeRanks.BYTES + (1 + arrays) * values;
+    return new Demand(1 + others + passes, held);
   }
 
   private void each(Part use) throws IOException {

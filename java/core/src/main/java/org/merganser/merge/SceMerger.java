@@ -80,7 +80,8 @@ public final class SceMerger extends TensorMerger {
 
   @Override
   public String summary() {
-    return "differences to a base where models vary, those of the elected sign weighted by their squares";
+    return "differences to a base where models vary, those of the elected sign weighted by their"
+        + " squares";
   }
 
   @Override
@@ -95,7 +96,9 @@ public final class SceMerger extends TensorMerger {
 
   @Override
   protected Demand demand(TensorInfo info, int models) {
-    return options.selectTopk() < 1 ? RankedElements.demand(info, 1, 2) : Demand.passes(2);
+    return options.selectTopk() < 1
+        ? RankedElements.demand(info, 1, 2, models + 1)
+        : Demand.passes(2);
   }
 
   @Override

@@ -66,7 +66,7 @@ abstract class SpectralMerger extends TensorMerger {
       throw new IllegalArgumentException(
           "%s: %s %s has more than %d rows and columns, the limit of its decomposition; leave it out"
                   .formatted(id(), Names.quote(name), info, LARGEST)
-              + " (--ignore, Checkpoint.where)");
+              + " (--ignore, Checkpoint.where), or in a recipe take another method");
     }
   }
 

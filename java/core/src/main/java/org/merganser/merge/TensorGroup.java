@@ -181,7 +181,7 @@ final class TensorGroup implements TensorMerger.Group {
     long[] all = {inputs.size() * most};
     long[] allWeighing = {weighing.size() * most};
     try (Tensor buffer = Tensor.allocate(info.dtype(), all, ws);
-        Tensor weights = Tensor.allocate(wide(), allWeighing, ws)) {
+        Tensor weights = weighing.isEmpty() ? null : Tensor.allocate(wide(), allWeighing, ws)) {
       long begin = from;
       // Models are read even where there is nothing: of closed ones that is refused.
       do {
@@ -286,7 +286,8 @@ final class TensorGroup implements TensorMerger.Group {
                 + " ("
                 + value(input, first, ws)
                 + "); repair the model, leave the tensor out (--ignore, Checkpoint.where), or"
-                + " take linear:non-finite=propagate (NonFiniteWeights.PROPAGATE)");
+                + " take linear:non-finite=propagate (in a recipe non_finite: propagate;"
+                + " NonFiniteWeights.PROPAGATE)");
       }
     }
     return new NumericalException(Names.quote(name) + " " + info + " changed while it was read");

@@ -184,7 +184,7 @@ public final class TiesMerger extends TensorMerger {
                 + " "
                 + groups.get(0).info().dtype()
                 + "; magnitudes of a whole model are compared in one precision: convert the models"
-                + " (--dtype, Checkpoint.as), or take scope=tensor");
+                + " (--dtype, in a recipe dtype; Checkpoint.as), or take scope=tensor");
       }
     }
     long n = groups.stream().mapToLong(group -> group.info().size()).sum();

@@ -9,6 +9,8 @@ import com.fasterxml.jackson.core.util.DefaultPrettyPrinter;
 import java.io.IOException;
 import java.io.StringWriter;
 import java.util.Map;
+import java.util.Set;
+import java.util.function.Function;
 
 /** {@code tokenizer.json} with more tokens, each found in a text as it is. */
 final class AddedTokens {
@@ -19,7 +21,11 @@ final class AddedTokens {
 
   private AddedTokens() {}
 
-  static String add(String text, Map<String, Integer> tokens) throws IOException {
+  /**
+   * @param flags what is true of a token
+   */
+  static String add(String text, Map<String, Integer> tokens, Function<String, Set<String>> flags)
+      throws IOException {
     StringWriter out = new StringWriter();
     try (JsonParser p = new JsonFactory().createParser(text);
         JsonGenerator g = new JsonFactory().createGenerator(out)) {
@@ -30,12 +36,12 @@ final class AddedTokens {
         JsonToken token = p.currentToken();
         depth += token.isStructStart() ? 1 : 0;
         if (token == JsonToken.END_ARRAY && depth == 2 && KEY.equals(p.currentName())) {
-          write(g, tokens);
+          write(g, tokens, flags);
           written = true;
         }
         if (token == JsonToken.END_OBJECT && depth == 1 && !written) {
           g.writeArrayFieldStart(KEY);
-          write(g, tokens);
+          write(g, tokens, flags);
           g.writeEndArray();
         }
         depth -= token.isStructEnd() ? 1 : 0;
@@ -45,13 +51,16 @@ final class AddedTokens {
     return out + "\n";
   }
 
-  private static void write(JsonGenerator g, Map<String, Integer> tokens) throws IOException {
+  private static void write(
+      JsonGenerator g, Map<String, Integer> tokens, Function<String, Set<String>> flags)
+      throws IOException {
     for (Map.Entry<String, Integer> token : tokens.entrySet()) {
       g.writeStartObject();
       g.writeNumberField("id", token.getValue());
       g.writeStringField("content", token.getKey());
+      Set<String> own = flags.apply(token.getKey());
       for (String flag : FLAGS) {
-        g.writeBooleanField(flag, false);
+        g.writeBooleanField(flag, own.contains(flag));
       }
       g.writeEndObject();
     }

@@ -28,6 +28,12 @@ final class JobDescription {
       lines.add(
           "model     " + model.getKey() + ": " + found.path() + ", " + size(found.checkpoint()));
     }
+    job.adapters()
+        .forEach(
+            (name, adapter) ->
+                lines.add(
+                    "adapter   of %s: %s, in %d tensors"
+                        .formatted(name, adapter.path(), adapter.targets().size())));
     lines.addAll(portable());
     return lines;
   }

@@ -2,9 +2,9 @@
 package org.merganser.recipe;
 
 import java.io.IOException;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -18,12 +18,12 @@ import org.merganser.error.RecipeException;
 import org.merganser.internal.Opened;
 import org.merganser.io.Checkpoint;
 import org.merganser.io.ModelDirectory;
-import org.merganser.io.ModelReference;
 import org.merganser.io.ModelStore;
 import org.merganser.io.Safetensors;
 import org.merganser.io.ShardPlan;
 import org.merganser.io.ShardedWriter;
 import org.merganser.io.TensorInfo;
+import org.merganser.lora.LoraAdapter;
 
 /**
  * A recipe with its models, checked and ready: the merged model is a view that computes what is
@@ -43,8 +43,9 @@ public final class MergeJob implements AutoCloseable {
   private final Opened opened;
   private final Recipe recipe;
   private final Options options;
-  private final Map<String, ModelDirectory> models = new LinkedHashMap<>();
+  private RecipeModels models;
   private List<SliceMerge> slices;
+  private Checkpoint joined;
   private Checkpoint result;
   private Optional<Vocabularies> vocabularies = Optional.empty();
   private ModelTensors tensors;
@@ -56,24 +57,46 @@ public final class MergeJob implements AutoCloseable {
    * @param mergekit whether defaults are mergekit's where they differ, and models are converted
    *     before they are merged
    * @param source what the recipe was read from, for the model card; empty for its JSON
+   * @param repair what becomes of the merged model before it is written
    */
-  public record Options(ModelStore store, boolean mergekit, String source) {
+  public record Options(
+      ModelStore store, boolean mergekit, String source, Optional<Repairing> repair) {
     /** Paths and the hub's cache, our defaults. */
     public static Options defaults() {
-      return new Options(ModelStore.of(List.of()), false, "");
+      return new Options(ModelStore.of(List.of()), false, "", Optional.empty());
     }
 
     public Options withStore(ModelStore value) {
-      return new Options(value, mergekit, source);
+      return new Options(value, mergekit, source, repair);
     }
 
     public Options withMergekit(boolean value) {
-      return new Options(store, value, source);
+      return new Options(store, value, source, repair);
     }
 
     public Options withSource(String value) {
-      return new Options(store, mergekit, value);
+      return new Options(store, mergekit, value, repair);
     }
+
+    public Options withRepair(Repairing value) {
+      return new Options(store, mergekit, source, Optional.of(value));
+    }
+  }
+
+  /** A repair of the merged model, which runs it as a recipe cannot describe. */
+  public interface Repairing {
+    /** As {@code merganser.json} tells it; equal texts are equal repairs. */
+    String description();
+
+    /**
+     * Called once, before the first part is written.
+     *
+     * @param models as they were merged
+     * @param shares how much each of them counts
+     * @return of the same tensors; closed with the job
+     */
+    Checkpoint repair(Checkpoint merged, List<Checkpoint> models, List<Double> shares, Workspace ws)
+        throws IOException;
   }
 
   private MergeJob(Recipe recipe, Options options, Opened opened) {
@@ -107,6 +130,7 @@ public final class MergeJob implements AutoCloseable {
       tensors.replace(RecipeAlignment.of(recipe, tensors, opened, reasons, ws), reasons);
     }
     slices = new RecipeCompiler(recipe, method, models(), tensors).compile();
+    weigh();
     Optional<DType> target = recipe.outDtype().or(recipe::dtype);
     if (recipe.dtype().isPresent() && options.mergekit()) {
       slices.forEach(slice -> slice.as(recipe.dtype().get()));
@@ -117,26 +141,76 @@ public final class MergeJob implements AutoCloseable {
     for (int s = 0; s < slices.size(); s++) {
       parts.add(slices.get(s).merge(ws));
     }
-    Checkpoint joined = JoinedCheckpoint.of(parts);
-    result = target.isPresent() ? joined.as(target.get()) : joined;
-    if (!result.stale().isEmpty()) {
+    joined = JoinedCheckpoint.of(parts);
+    result = typed(joined);
+    if (options.repair().isPresent()) {
+      if (!recipe.slices().isEmpty()) {
+        throw new RecipeException("repair", "whole models are repaired; write models, not slices");
+      }
+    } else if (!result.stale().isEmpty()) {
       throw new RecipeException(
           "align.method",
-          "dense maps make %d normalisation statistics meaningless, and a recipe cannot reset them; take permutation, or 'merge A B --repair bn-reset'"
+          "dense maps make %d normalisation statistics meaningless, and nothing resets them; take permutation, or give the recipe repair: with method: bn-reset"
               .formatted(result.stale().size()));
     }
     ResultFiles.check(this);
   }
 
+  private Checkpoint typed(Checkpoint merged) {
+    Optional<DType> target = recipe.outDtype().or(recipe::dtype);
+    return target.isPresent() ? merged.as(target.get()) : merged;
+  }
+
+  private Checkpoint repaired(Workspace ws) throws IOException {
+    if (options.repair().isEmpty()) {
+      return result;
+    }
+    SliceMerge all = slices.get(0);
+    Checkpoint made =
+        opened.add(options.repair().get().repair(joined, all.merged(), all.shares(), ws));
+    if (!made.stale().isEmpty()) {
+      throw new RecipeException(
+          "repair.method",
+          "%d normalisation statistics are still meaningless after it; take bn-reset"
+              .formatted(made.stale().size()));
+    }
+    return typed(made);
+  }
+
+  /** What models are weighed by, where the recipe names it. */
+  private void weigh() throws IOException {
+    if (importances().isEmpty()) {
+      return;
+    }
+    if (recipe.align().isPresent()) {
+      throw new RecipeException(
+          "align", "importances are those of models as they are stored; leave out one of the two");
+    }
+    Map<String, Checkpoint> found = new LinkedHashMap<>();
+    for (int m = 0; m < recipe.models().size(); m++) {
+      Recipe.Input input = recipe.models().get(m);
+      if (input.importance().isPresent()) {
+        try {
+          found.put(input.model(), opened.add(Safetensors.open(Path.of(input.importance().get()))));
+        } catch (NoSuchFileException e) {
+          throw new RecipeException("models[" + m + "].importance", e.getMessage(), e);
+        }
+      }
+    }
+    slices.forEach(slice -> slice.weigh(found));
+  }
+
+  /** Files of what models are weighed by. */
+  List<Path> importances() {
+    return recipe.models().stream()
+        .flatMap(input -> input.importance().stream())
+        .map(Path::of)
+        .toList();
+  }
+
   private void openModels() throws IOException {
-    for (Map.Entry<String, String> reference : recipe.references().entrySet()) {
-      open(reference.getValue(), reference.getKey());
-    }
-    String source = recipe.tokenizerSource().orElse("union");
-    if (!source.equals("union") && !source.equals("base")) {
-      open("tokenizer_source", source);
-    }
-    vocabularies = Vocabularies.of(recipe, models);
+    models = RecipeModels.open(recipe, options, opened);
+    vocabularies = Vocabularies.of(recipe, models());
     tensors = new ModelTensors(models(), vocabularies);
   }
 
@@ -155,25 +229,6 @@ public final class MergeJob implements AutoCloseable {
         .filter(info -> info.dtype().isArithmetic());
   }
 
-  private void open(String place, String reference) throws IOException {
-    if (!models.containsKey(reference)) {
-      models.put(reference, opened.add(ModelDirectory.open(find(place, reference))));
-    }
-  }
-
-  private Path find(String place, String reference) {
-    try {
-      ModelReference parsed = ModelReference.parse(reference);
-      if (parsed.adapter().isPresent()) {
-        throw new RecipeException(
-            place, reference + ": adapters are not folded here; fold it, and name the result");
-      }
-      return options.store().resolve(parsed);
-    } catch (IllegalArgumentException | IOException e) {
-      throw new RecipeException(place, e.getMessage(), e);
-    }
-  }
-
   /** The merged model; a view that ends with this. */
   public Checkpoint result() {
     return result;
@@ -189,12 +244,17 @@ public final class MergeJob implements AutoCloseable {
 
   /** The models by their names in the recipe. */
   Map<String, ModelDirectory> models() {
-    return Collections.unmodifiableMap(models);
+    return models.models();
+  }
+
+  /** Those that are folded into models, by the names of these. */
+  Map<String, LoraAdapter> adapters() {
+    return models.adapters();
   }
 
   /** Whose configuration and other files the result has: the base, or the first model. */
   ModelDirectory donor() {
-    return models.get(donorName());
+    return models().get(donorName());
   }
 
   String donorName() {
@@ -211,13 +271,10 @@ public final class MergeJob implements AutoCloseable {
     return tensors.unties(donor(), result);
   }
 
-  /** Files and folders that are read: models, each of their files, what aligns them. */
+  /** Files and folders that are read: models and adapters with their files, what aligns them. */
   public List<Path> inputs() throws IOException {
-    List<Path> inputs = new ArrayList<>();
-    for (ModelDirectory model : models.values()) {
-      inputs.add(model.path());
-      inputs.addAll(files(model));
-    }
+    List<Path> inputs = new ArrayList<>(models.inputs());
+    inputs.addAll(importances());
     recipe
         .align()
         .ifPresent(
@@ -226,13 +283,6 @@ public final class MergeJob implements AutoCloseable {
               align.activations().stream().map(Path::of).forEach(inputs::add);
             });
     return inputs;
-  }
-
-  /** Those of a model, which may lie elsewhere: links to them are in its folder. */
-  static List<Path> files(ModelDirectory model) throws IOException {
-    List<Path> files = new ArrayList<>(Safetensors.files(model.path()));
-    model.sideFiles().forEach(name -> files.add(model.path().resolve(name)));
-    return files;
   }
 
   /** Layers of the result, where it has others than its models. */
@@ -298,9 +348,11 @@ public final class MergeJob implements AutoCloseable {
         how.withJob(Provenance.identity(this))
             .withProvenance(Provenance.json(this, digests))
             .withInputs(inputs());
+    // Places and resumed parts are looked at before a network is run.
     try (ShardedWriter writer = ShardedWriter.open(plan(shardBytes), folder, options)) {
+      Checkpoint made = repaired(ws);
       new ResultFiles(this).write(folder);
-      writer.write(result, ws);
+      writer.write(made, ws);
     }
   }
 

@@ -5,6 +5,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.merganser.plan.Doctor;
 
 /** The {@code README.md} of a result, with the front matter that hubs read. */
@@ -21,7 +23,12 @@ final class ModelCard {
   String text(String name) {
     StringBuilder card = new StringBuilder("---\n");
     List<String> hub =
-        job.models().keySet().stream().map(ModelCard::model).filter(this::isHub).toList();
+        job.models().keySet().stream()
+            .flatMap(ModelCard::parts)
+            .map(ModelCard::name)
+            .filter(this::isHub)
+            .distinct()
+            .toList();
     if (!hub.isEmpty()) {
       card.append("base_model:\n");
       hub.forEach(model -> card.append("- ").append(model).append('\n'));
@@ -48,14 +55,22 @@ final class ModelCard {
   }
 
   private String line(String reference) {
-    String model = model(reference);
-    return isHub(model)
-        ? "- [%s](https://huggingface.co/%s)%n".formatted(reference, model)
-        : "- `%s`%n".formatted(reference);
+    return parts(reference)
+        .map(
+            part ->
+                isHub(name(part))
+                    ? "[%s](https://huggingface.co/%s)".formatted(part, name(part))
+                    : "`" + part + "`")
+        .collect(Collectors.joining(" + ", "- ", "\n"));
   }
 
-  private static String model(String reference) {
-    return reference.replaceFirst("[@+].*", "");
+  /** The model, and the adapter that is folded into it. */
+  private static Stream<String> parts(String reference) {
+    return Stream.of(reference.split("\\+"));
+  }
+
+  private static String name(String part) {
+    return part.replaceFirst("@.*", "");
   }
 
   /** Named as on a hub, and found elsewhere than under that path. */

@@ -16,6 +16,7 @@ import org.merganser.internal.io.FileBytes;
 import org.merganser.internal.kernel.Sha256;
 import org.merganser.io.ModelDirectory;
 import org.merganser.io.Safetensors;
+import org.merganser.lora.LoraAdapter;
 import org.merganser.plan.Doctor;
 
 /** What a result was made of, as JSON: enough to make it again. */
@@ -38,22 +39,33 @@ final class Provenance {
       g.writeRawValue(job.recipe().toJson());
       g.writeArrayFieldStart("models");
       for (Map.Entry<String, ModelDirectory> model : job.models().entrySet()) {
-        model(g, model.getKey(), model.getValue().path(), digests);
+        g.writeStartObject();
+        g.writeStringField("model", model.getKey());
+        Path path = model.getValue().path();
+        files(g, path, Safetensors.files(path), digests);
+        LoraAdapter adapter = job.adapters().get(model.getKey());
+        if (adapter != null) {
+          g.writeObjectFieldStart("adapter");
+          files(g, adapter.path(), adapter.files(), digests);
+          g.writeEndObject();
+        }
+        g.writeEndObject();
       }
       g.writeEndArray();
       settings(g, job.settings());
+      if (job.options().repair().isPresent()) {
+        g.writeStringField("repair", job.options().repair().get().description());
+      }
       g.writeEndObject();
     }
     return text.toString();
   }
 
-  private static void model(JsonGenerator g, String name, Path path, boolean digests)
+  private static void files(JsonGenerator g, Path folder, List<Path> files, boolean digests)
       throws IOException {
-    g.writeStartObject();
-    g.writeStringField("model", name);
-    g.writeStringField("path", path.toAbsolutePath().normalize().toString());
+    g.writeStringField("path", folder.toAbsolutePath().normalize().toString());
     g.writeArrayFieldStart("files");
-    for (Path file : Safetensors.files(path)) {
+    for (Path file : files) {
       g.writeStartObject();
       g.writeStringField("name", file.getFileName().toString());
       g.writeNumberField("bytes", Files.size(file));
@@ -63,7 +75,6 @@ final class Provenance {
       g.writeEndObject();
     }
     g.writeEndArray();
-    g.writeEndObject();
   }
 
   /** With the defaults, and the tensors that have them where not all have the same. */
@@ -104,7 +115,12 @@ final class Provenance {
     StringBuilder text = new StringBuilder(job.recipe().toJson());
     text.append(job.options().mergekit()).append('\n').append(Doctor.version());
     for (ModelDirectory model : job.models().values()) {
-      for (Path file : MergeJob.files(model)) {
+      for (Path file : RecipeModels.files(model)) {
+        file(text, file);
+      }
+    }
+    for (LoraAdapter adapter : job.adapters().values()) {
+      for (Path file : adapter.files()) {
         file(text, file);
       }
     }
@@ -120,6 +136,10 @@ final class Provenance {
           }
         }
       }
+    }
+    job.options().repair().ifPresent(repair -> text.append('\n').append(repair.description()));
+    for (Path importance : job.importances()) {
+      file(text, importance);
     }
     return Sha256.of(StandardCharsets.UTF_8.encode(text.toString()));
   }

@@ -183,25 +183,36 @@ public record Recipe(
    * @param model a path, or a name that the {@link MergeJob} finds
    * @param layers of a slice; empty for the whole model
    * @param parameters for this model
+   * @param importance file of what was measured on its data, for methods that weigh by it ({@link
+   *     org.merganser.merge.Merger.Importance}); of whole models
    */
-  public record Input(String model, Optional<Layers> layers, Map<String, Parameter> parameters) {
+  public record Input(
+      String model,
+      Optional<Layers> layers,
+      Map<String, Parameter> parameters,
+      Optional<String> importance) {
     public Input {
       parameters = copy(parameters);
     }
 
     /** A whole model. */
     public static Input of(String model) {
-      return new Input(model, Optional.empty(), Map.of());
+      return new Input(model, Optional.empty(), Map.of(), Optional.empty());
     }
 
     /** Layers {@code from} (included) to {@code to} (excluded) of a model. */
     public static Input of(String model, int from, int to) {
-      return new Input(model, Optional.of(new Layers(from, to)), Map.of());
+      return new Input(model, Optional.of(new Layers(from, to)), Map.of(), Optional.empty());
     }
 
     /** With one more parameter. */
     public Input with(String name, Parameter value) {
-      return new Input(model, layers, put(parameters, name, value));
+      return new Input(model, layers, put(parameters, name, value), importance);
+    }
+
+    /** With a file of importances. */
+    public Input withImportance(String file) {
+      return new Input(model, layers, parameters, Optional.of(file));
     }
 
     /** With one more parameter, a number, truth value or text. */

@@ -96,6 +96,9 @@ final class RecipeJson {
         g.writeFieldName("layer_range");
         g.writeArray(new int[] {input.layers().get().from(), input.layers().get().to()}, 0, 2);
       }
+      if (input.importance().isPresent()) {
+        g.writeStringField("importance", input.importance().get());
+      }
       parameters(input.parameters());
       g.writeEndObject();
     }

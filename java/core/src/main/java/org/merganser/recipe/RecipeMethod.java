@@ -254,7 +254,9 @@ final class RecipeMethod {
   }
 
   private boolean isRequired(Settings.Entry setting) {
-    return REQUIRED.contains(setting.name());
+    // What is measured weighs by itself.
+    boolean weighed = entry.method().needs().importance() != Merger.Importance.NONE;
+    return REQUIRED.contains(setting.name()) && !weighed;
   }
 
   private Optional<Found> mergekit(Settings.Entry setting) {

@@ -55,20 +55,32 @@ final class ReindexedCheckpoint extends CheckpointView {
           .forEach(
               other ->
                   problems.add(
-                      name
-                          + " is "
-                          + info
-                          + " in "
-                          + source
-                          + ", "
-                          + other.tensors().get(name)
-                          + " in "
-                          + other));
+                      other.tensors().get(name) == null
+                          ? without(name, source, other)
+                          : name
+                              + " is "
+                              + info
+                              + " in "
+                              + source
+                              + ", "
+                              + other.tensors().get(name)
+                              + " in "
+                              + other));
     }
     if (!problems.isEmpty()) {
       throw new IncompatibleModelsException("vocabularies cannot be combined", problems);
     }
     return tensors;
+  }
+
+  private static String without(String name, Checkpoint source, Checkpoint other) {
+    return name
+        + " is in "
+        + source
+        + " and not in "
+        + other
+        + ", whose embeddings may serve as head, too: save that model with both, with"
+        + " tie_word_embeddings: false";
   }
 
   private static boolean fits(TensorInfo own, TensorInfo other) {

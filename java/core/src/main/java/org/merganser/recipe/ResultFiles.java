@@ -109,9 +109,10 @@ final class ResultFiles {
       writeTemplate(tokenizer, folder, template.get());
     }
     if (job.vocabularies().isPresent() && !job.vocabularies().get().added().isEmpty()) {
+      Vocabularies all = job.vocabularies().get();
       String text = TextFile.read(tokenizer.path().resolve(Vocabulary.FILE));
       TextFile.write(
-          folder.resolve(Vocabulary.FILE), AddedTokens.add(text, job.vocabularies().get().added()));
+          folder.resolve(Vocabulary.FILE), AddedTokens.add(text, all.added(), all::flags));
     }
     TextFile.write(folder.resolve(CARD), new ModelCard(job).text(name(folder)));
   }

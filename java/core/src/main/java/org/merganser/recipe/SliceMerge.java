@@ -32,7 +32,10 @@ final class SliceMerge {
   private final List<RecipeMethod.Level> common;
   private final String place;
   private final Map<Map<String, Object>, List<String>> settings = new LinkedHashMap<>();
+  private final Optional<String> unused;
   private RecipeSource base;
+  private Map<String, Checkpoint> importances = Map.of();
+  private List<Double> shares = List.of();
 
   /**
    * @param place in the recipe
@@ -68,6 +71,8 @@ final class SliceMerge {
         models.add(source);
       }
     }
+    boolean listed = sources.stream().anyMatch(s -> s.input().model().equals(reference.orElse("")));
+    this.unused = listed ? Optional.empty() : reference;
     // What is said of the only model is said of the merge.
     models.forEach(source -> method.check(level(source), models.size() > 1));
     common.forEach(level -> method.check(level, false));
@@ -87,10 +92,41 @@ final class SliceMerge {
     return all;
   }
 
+  /** Those that are merged, as they are read. */
+  List<Checkpoint> merged() {
+    return models.stream().map(RecipeSource::tensors).toList();
+  }
+
+  /** How much each of them counts. */
+  List<Double> shares() {
+    return shares;
+  }
+
   /** The same models, read as one type. */
   void as(DType dtype) {
     models.replaceAll(source -> source.with(source.tensors().as(dtype)));
     base = base == null ? null : base.with(base.tensors().as(dtype));
+  }
+
+  /** With what models are weighed by, under their names in the recipe. */
+  void weigh(Map<String, Checkpoint> each) {
+    importances = each;
+  }
+
+  private MergeProblem weighed(MergeProblem problem) {
+    List<Checkpoint> found = new ArrayList<>();
+    for (RecipeSource source : models) {
+      Checkpoint importance = importances.get(source.input().model());
+      if (importance == null && !importances.isEmpty()) {
+        throw new RecipeException(
+            source.place(),
+            "no importance of this model, where others have one; give each its file");
+      }
+      if (importance != null) {
+        found.add(importance);
+      }
+    }
+    return problem.withImportances(found);
   }
 
   Checkpoint merge(Workspace ws) throws IOException {
@@ -100,7 +136,7 @@ final class SliceMerge {
     }
     requireOneType();
     MergeProblem problem = MergeProblem.of(models.stream().map(RecipeSource::tensors).toList());
-    problem = base == null ? problem : problem.withBase(base.tensors());
+    problem = weighed(base == null ? problem : problem.withBase(base.tensors()));
     try {
       method.needs(base != null).check(method.id(), problem);
       Map<String, Merger> methods = methods(problem.models().get(0));
@@ -108,6 +144,7 @@ final class SliceMerge {
         throw new RecipeException(place, "there are no tensors to merge");
       }
       Merger first = methods.values().iterator().next();
+      shares = first.shares(models.size());
       // With equal settings the method is the same one, which may then see the whole model.
       boolean same = methods.values().stream().allMatch(other -> other == first);
       if (!same && first instanceof TensorMerger) {
@@ -187,6 +224,11 @@ final class SliceMerge {
     if (models.isEmpty()) {
       notes.add(place + ": the base is the only model, so the result is the base");
     }
+    unused.ifPresent(
+        reference ->
+            notes.add(
+                "%s: %s uses no base: %s gives configuration and tokenizer, and is not merged"
+                    .formatted(place, method.id(), reference)));
     if (base != null && !base.input().parameters().isEmpty()) {
       notes.add(
           base.place()

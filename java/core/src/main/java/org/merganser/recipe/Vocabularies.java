@@ -7,6 +7,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import org.merganser.error.FormatException;
 import org.merganser.error.RecipeException;
 import org.merganser.io.Checkpoint;
@@ -119,6 +120,15 @@ final class Vocabularies {
     Map<String, Integer> added = new LinkedHashMap<>(result.ids());
     added.keySet().removeAll(vocabularies.get(owner).ids().keySet());
     return added;
+  }
+
+  /** What is true of a token where it was added: in the first model that has it. */
+  Set<String> flags(String token) {
+    return vocabularies.values().stream()
+        .filter(vocabulary -> vocabulary.ids().containsKey(token))
+        .findFirst()
+        .map(vocabulary -> vocabulary.flags().getOrDefault(token, Set.of()))
+        .orElse(Set.of());
   }
 
   /** A model with the rows of the result. */

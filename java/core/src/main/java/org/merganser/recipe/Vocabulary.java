@@ -9,8 +9,12 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Collections;
+import java.util.HashMap;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
 import org.merganser.error.FormatException;
 import org.merganser.internal.Names;
 import org.merganser.internal.io.TextFile;
@@ -20,14 +24,20 @@ import org.merganser.internal.io.TextFile;
  * or from {@code vocab.json} and {@code added_tokens.json}.
  *
  * @param ids row by token
+ * @param flags what is true of tokens that were added, such as {@code special}
  */
-record Vocabulary(Map<String, Integer> ids) {
+record Vocabulary(Map<String, Integer> ids, Map<String, Set<String>> flags) {
   static final String FILE = "tokenizer.json";
   private static final String VOCABULARY = "vocab.json";
   private static final String ADDED = "added_tokens.json";
 
   Vocabulary {
     ids = Collections.unmodifiableMap(new LinkedHashMap<>(ids));
+    flags = Map.copyOf(flags);
+  }
+
+  Vocabulary(Map<String, Integer> ids) {
+    this(ids, Map.of());
   }
 
   /**
@@ -35,12 +45,19 @@ record Vocabulary(Map<String, Integer> ids) {
    */
   static Vocabulary read(Path folder) throws IOException {
     Map<String, Integer> ids = new LinkedHashMap<>();
+    Map<String, Set<String>> flags = new HashMap<>();
+    if (Files.isRegularFile(folder)) {
+      throw new FormatException(
+          folder
+              + " is a file, so its tokens are not known (those inside a GGUF file are not read);"
+              + " name a folder that has tokenizer.json of the model beside it");
+    }
     if (Files.exists(folder.resolve(FILE))) {
-      read(folder.resolve(FILE), ids, true);
+      read(folder.resolve(FILE), ids, Optional.of(flags));
     } else if (Files.exists(folder.resolve(VOCABULARY))) {
-      read(folder.resolve(VOCABULARY), ids, false);
+      read(folder.resolve(VOCABULARY), ids, Optional.empty());
       if (Files.exists(folder.resolve(ADDED))) {
-        read(folder.resolve(ADDED), ids, false);
+        read(folder.resolve(ADDED), ids, Optional.empty());
       }
     } else {
       throw new FormatException(
@@ -51,15 +68,19 @@ record Vocabulary(Map<String, Integer> ids) {
     if (ids.isEmpty()) {
       throw new FormatException(folder + ": a tokenizer without tokens");
     }
-    return new Vocabulary(ids);
+    return new Vocabulary(ids, flags);
   }
 
-  private static void read(Path file, Map<String, Integer> ids, boolean tokenizer)
+  /**
+   * @param flags of added tokens, for a file of the tokenizers library
+   */
+  private static void read(
+      Path file, Map<String, Integer> ids, Optional<Map<String, Set<String>>> flags)
       throws IOException {
     try (JsonParser p = new JsonFactory().createParser(TextFile.read(file))) {
       require(file, p, p.nextToken() == JsonToken.START_OBJECT, "an object");
-      if (tokenizer) {
-        tokenizer(file, p, ids);
+      if (flags.isPresent()) {
+        tokenizer(file, p, ids, flags.get());
       } else {
         map(file, p, ids);
       }
@@ -68,13 +89,14 @@ record Vocabulary(Map<String, Integer> ids) {
     }
   }
 
-  private static void tokenizer(Path file, JsonParser p, Map<String, Integer> ids)
+  private static void tokenizer(
+      Path file, JsonParser p, Map<String, Integer> ids, Map<String, Set<String>> flags)
       throws IOException {
     while (p.nextToken() == JsonToken.FIELD_NAME) {
       String key = p.currentName();
       p.nextToken();
       if (key.equals("added_tokens") && p.currentToken() == JsonToken.START_ARRAY) {
-        added(file, p, ids);
+        added(file, p, ids, flags);
       } else if (key.equals("model") && p.currentToken() == JsonToken.START_OBJECT) {
         model(file, p, ids);
       } else {
@@ -118,12 +140,15 @@ record Vocabulary(Map<String, Integer> ids) {
     }
   }
 
-  /** {@code [{"id": 5, "content": "token"}]}. */
-  private static void added(Path file, JsonParser p, Map<String, Integer> ids) throws IOException {
+  /** {@code [{"id": 5, "content": "token", "special": true}]}. */
+  private static void added(
+      Path file, JsonParser p, Map<String, Integer> ids, Map<String, Set<String>> flags)
+      throws IOException {
     while (p.nextToken() != JsonToken.END_ARRAY) {
       require(file, p, p.currentToken() == JsonToken.START_OBJECT, "an added token");
       String content = null;
       int id = -1;
+      Set<String> own = new HashSet<>();
       while (p.nextToken() == JsonToken.FIELD_NAME) {
         String key = p.currentName();
         p.nextToken();
@@ -131,12 +156,15 @@ record Vocabulary(Map<String, Integer> ids) {
           content = p.getText();
         } else if (key.equals("id")) {
           id = id(file, p);
+        } else if (p.currentToken() == JsonToken.VALUE_TRUE) {
+          own.add(key);
         } else {
           p.skipChildren();
         }
       }
       require(file, p, content != null && id >= 0, "content and id of an added token");
       put(file, p, ids, content, id);
+      flags.put(content, Set.copyOf(own));
     }
   }
 

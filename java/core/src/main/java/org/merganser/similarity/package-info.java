@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * How alike two representations are: measures on activations of the same samples, one file each,
- * and how far their values can be trusted.
+ * and grids of them.
  */
 package org.merganser.similarity;

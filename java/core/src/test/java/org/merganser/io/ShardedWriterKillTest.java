@@ -8,6 +8,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -16,10 +17,14 @@ import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.merganser.compute.Workspace;
+import org.merganser.internal.io.StoppedWriterProgram;
 import org.merganser.io.ShardedWriter.Existing;
 import org.merganser.io.ShardedWriter.Options;
 import org.merganser.testing.ChildJvm;
+import org.merganser.testing.NoiseCheckpoint;
 import org.merganser.testing.RunsOnce;
 import org.merganser.testing.ShardedWriterProgram;
 
@@ -92,17 +97,101 @@ class ShardedWriterKillTest {
     assertThat(check(folder, wanted)).isEqualTo(wanted.size());
   }
 
-  private Map<String, byte[]> undisturbed() throws IOException {
-    Path folder = temporary.resolve("plain");
+  /** A process that closes a file anywhere loses its locks of it. */
+  @Test
+  void aSecondWriterOfTheProcessLeavesTheLock() throws Exception {
+    Path folder = temporary.resolve("out");
     try (Workspace ws = Workspace.builder().threads(1).open()) {
       Checkpoint model = ShardedWriterProgram.model(ws);
       ShardPlan plan = ShardPlan.of(model, ShardedWriterProgram.SHARD_BYTES);
-      try (ShardedWriter writer =
-          ShardedWriter.open(plan, folder, Options.defaults().withJob("test"))) {
+      Options options = Options.defaults().withJob("test").withExisting(Existing.RESUME);
+      try (ShardedWriter writer = ShardedWriter.open(plan, folder, options)) {
+        for (Existing existing : List.of(Existing.RESUME, Existing.REPLACE)) {
+          assertThatThrownBy(() -> ShardedWriter.open(plan, folder, options.withExisting(existing)))
+              .hasMessageContaining("this process writes this shard already");
+        }
+        ChildJvm.Result other =
+            new ChildJvm().run(ShardedWriterProgram.class, folder + "", "1", "0", "0", "1");
+        assertThat(other.output()).contains("another process writes this shard");
+        writer.write(model, ws);
+      }
+    }
+    assertThat(check(folder, undisturbed())).isPositive();
+  }
+
+  /**
+   * Ended after each step of claiming, writing and finishing, one after the other; of replacing a
+   * model after each until the new one is begun.
+   */
+  @ParameterizedTest
+  @EnumSource(
+      value = Existing.class,
+      names = {"RESUME", "REPLACE"})
+  void endedAfterAnyStep(Existing existing) throws Exception {
+    Map<String, byte[]> wanted = undisturbed(StoppedWriterProgram.SHARD_BYTES);
+    for (int step = 1; ; step++) {
+      Path folder = temporary.resolve(existing + "-" + step);
+      Map<String, byte[]> before = Map.of();
+      if (existing == Existing.REPLACE) {
+        before = earlier(folder);
+      }
+      ChildJvm.Result run =
+          new ChildJvm().run(StoppedWriterProgram.class, folder + "", step + "", existing + "");
+      for (Map.Entry<String, byte[]> file : files(folder).entrySet()) {
+        assertThat(
+                Arrays.equals(file.getValue(), wanted.get(file.getKey()))
+                    || Arrays.equals(file.getValue(), before.get(file.getKey())))
+            .as("%s is whole after step %d", file.getKey(), step)
+            .isTrue();
+      }
+      if (run.exit() == 0) {
+        assertThat(step).isGreaterThan(12);
+        assertThat(files(folder).keySet()).isEqualTo(wanted.keySet());
+        return;
+      }
+      assertThat(run.exit()).as(run.output()).isEqualTo(StoppedWriterProgram.KILLED);
+      boolean begun = Files.exists(folder.resolve(OutputFolder.STATE).resolve(WriteJob.FILE));
+      write(folder, StoppedWriterProgram.SHARD_BYTES, begun ? Existing.RESUME : existing);
+      assertThat(check(folder, wanted)).isEqualTo(wanted.size());
+      assertThat(folder.resolve(OutputFolder.STATE)).doesNotExist();
+      if (begun && existing == Existing.REPLACE) {
+        assertThat(step).isGreaterThan(5);
+        return;
+      }
+    }
+  }
+
+  /** Another model, in as many files. */
+  private static Map<String, byte[]> earlier(Path folder) throws IOException {
+    try (Workspace ws = Workspace.builder().threads(1).open()) {
+      Checkpoint model = new NoiseCheckpoint(NoiseCheckpoint.shapes(), 5, 1);
+      ShardPlan plan = ShardPlan.of(model, StoppedWriterProgram.SHARD_BYTES);
+      try (ShardedWriter writer = ShardedWriter.open(plan, folder, Options.defaults())) {
         writer.write(model, ws);
       }
     }
     return files(folder);
+  }
+
+  private Map<String, byte[]> undisturbed() throws IOException {
+    return undisturbed(ShardedWriterProgram.SHARD_BYTES);
+  }
+
+  private Map<String, byte[]> undisturbed(long shardBytes) throws IOException {
+    Path folder = temporary.resolve("plain");
+    write(folder, shardBytes, Existing.REFUSE);
+    return files(folder);
+  }
+
+  private static void write(Path folder, long shardBytes, Existing existing) throws IOException {
+    try (Workspace ws = Workspace.builder().threads(1).open()) {
+      Checkpoint model = ShardedWriterProgram.model(ws);
+      ShardPlan plan = ShardPlan.of(model, shardBytes);
+      Options options = Options.defaults().withJob("test").withExisting(existing);
+      try (ShardedWriter writer = ShardedWriter.open(plan, folder, options)) {
+        writer.write(model, ws);
+      }
+    }
   }
 
   /** Returns whether the process ended by itself, with the model. */
@@ -135,7 +224,9 @@ class ShardedWriterKillTest {
       try (Stream<Path> all = Files.list(folder)) {
         for (Path file : all.toList()) {
           String name = file.getFileName().toString();
-          if (!name.endsWith(".partial") && !name.equals(OutputFolder.STATE)) {
+          if (!name.endsWith(".partial")
+              && !name.equals(OutputFolder.STATE)
+              && !name.equals(FolderLock.NAME)) {
             files.put(name, Files.readAllBytes(file));
           }
         }

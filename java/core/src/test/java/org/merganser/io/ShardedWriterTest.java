@@ -187,7 +187,7 @@ class ShardedWriterTest {
                   ShardedWriter.open(
                       plan, folder, Options.defaults().withExisting(Existing.RESUME)))
           .isInstanceOf(IOException.class)
-          .hasMessageContaining("another process writes this shard");
+          .hasMessageContaining("this process writes this shard already");
       first.write(model(1, 1), WS);
     }
     assertThat(files(folder)).isEqualTo(files(plain(model(1, 1), SHARDS)));

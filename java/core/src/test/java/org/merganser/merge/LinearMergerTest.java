@@ -78,7 +78,8 @@ class LinearMergerTest {
         .hasMessage(
             "model 1: 'w' F32 [6] holds 2 non-finite values, the first at index 3 (NaN); repair"
                 + " the model, leave the tensor out (--ignore, Checkpoint.where), or take"
-                + " linear:non-finite=propagate (NonFiniteWeights.PROPAGATE)");
+                + " linear:non-finite=propagate (in a recipe non_finite: propagate;"
+                + " NonFiniteWeights.PROPAGATE)");
   }
 
   /** Finite models whose sum is not. */
@@ -90,7 +91,8 @@ class LinearMergerTest {
     assertThatThrownBy(() -> beyond.read("w", WS))
         .isInstanceOf(NumericalException.class)
         .hasMessageStartingWith(
-            "'w' F32 [2]: 1 values of the sum with weights [2.0, -1.0] are beyond the range of F32;")
+            "'w' F32 [2]: 1 values of the sum with weights [2.0, -1.0] are beyond the range of"
+                + " F32;")
         .hasMessageContaining("--dtype");
   }
 
@@ -169,7 +171,8 @@ class LinearMergerTest {
         .hasMessage(
             "the models cannot be merged:\n  'steps' I64 [1] differs between model 0 and model 1"
                 + " and cannot be averaged; name it under \"counters\" in a builder file"
-                + " (--architecture) to take model 0's, or leave it out (--ignore)");
+                + " (--architecture) to take model 0's, or leave it out (--ignore); for a recipe,"
+                + " make the models equal in it");
   }
 
   @Test

@@ -2,11 +2,13 @@
 package org.merganser.recipe;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.io.IOException;
 import java.util.List;
 import java.util.Optional;
 import org.junit.jupiter.api.Test;
+import org.merganser.error.RecipeException;
 import org.merganser.testing.RunsOnce;
 
 @RunsOnce("changes texts, computes nothing")
@@ -45,5 +47,22 @@ class ConfigFileTest {
         .isEqualTo(TEXT);
     assertThat(new ConfigFile(TEXT).with(List.of("absent"), Optional.of("y")).changed())
         .isEqualTo(TEXT);
+  }
+
+  @Test
+  void listsOfLayersFollowTheSlices() throws IOException {
+    String text =
+        "{\"layer_types\": [\"full\", \"sliding\", \"last\"], \"eos_token_id\": [1, 2, 3]}";
+    assertThat(new ConfigFile(text).withLayers(3, List.of(0, 1, 2)).changed()).isEqualTo(text);
+    assertThat(new ConfigFile(text).withLayers(3, List.of()).changed()).isEqualTo(text);
+    assertThat(new ConfigFile(text).withLayers(9, List.of(0, 1)).changed()).isEqualTo(text);
+    assertThat(
+            new ConfigFile(text).withLayers(3, List.of(0, 1, 1, 2)).changed().replaceAll("\\s", ""))
+        .isEqualTo(
+            "{\"layer_types\":[\"full\",\"sliding\",\"sliding\",\"last\"],"
+                + "\"eos_token_id\":[1,2,3]}");
+    assertThatThrownBy(() -> new ConfigFile(text).withLayers(3, List.of(2, 3)).changed())
+        .isInstanceOf(RecipeException.class)
+        .hasMessageContaining("layer_types of config.json has a value for each of 3 layers");
   }
 }

@@ -290,66 +290,6 @@ class RecipeTest {
   }
 
   @Test
-  void listsOfLayersFollowTheSlices() throws IOException {
-    String text =
-        "{\"layer_types\": [\"full\", \"sliding\", \"last\"], \"eos_token_id\": [1, 2, 3]}";
-    assertThat(new ConfigFile(text).withLayers(3, List.of(0, 1, 2)).changed()).isEqualTo(text);
-    assertThat(new ConfigFile(text).withLayers(3, List.of()).changed()).isEqualTo(text);
-    assertThat(new ConfigFile(text).withLayers(9, List.of(0, 1)).changed()).isEqualTo(text);
-    assertThat(
-            new ConfigFile(text).withLayers(3, List.of(0, 1, 1, 2)).changed().replaceAll("\\s", ""))
-        .isEqualTo(
-            "{\"layer_types\":[\"full\",\"sliding\",\"sliding\",\"last\"],"
-                + "\"eos_token_id\":[1,2,3]}");
-    assertThatThrownBy(() -> new ConfigFile(text).withLayers(3, List.of(2, 3)).changed())
-        .isInstanceOf(RecipeException.class)
-        .hasMessageContaining("layer_types of config.json has a value for each of 3 layers");
-  }
-
-  @Test
-  void modelsThatShareTheirHeadFitThoseThatDoNot() throws IOException {
-    headed("tied", false);
-    headed("free", true);
-    Recipe recipe =
-        Recipe.of("linear", Input.of(path("tied")), Input.of(path("free"))).with("weight", 1);
-    try (Workspace ws = Workspace.open();
-        MergeJob job = MergeJob.open(recipe, MergeJob.Options.defaults(), ws)) {
-      assertThat(values(job.result(), "model.embed_tokens.weight", ws)).containsExactly(2, 3);
-      assertThat(values(job.result(), "lm_head.weight", ws)).containsExactly(4, 5);
-      assertThat(job.notes()).anyMatch(note -> note.contains("has no lm_head.weight"));
-      assertThat(job.unties()).isTrue();
-    }
-    // Whose configuration the result has does not matter, if it has a head.
-    unties(true, "free", "tied");
-    unties(false, "tied", "tied2");
-    unties(false, "free", "free2");
-  }
-
-  private void unties(boolean expected, String first, String second) throws IOException {
-    headed(second, second.startsWith("free"));
-    Recipe recipe =
-        Recipe.of("linear", Input.of(path(first)), Input.of(path(second))).with("weight", 1);
-    try (Workspace ws = Workspace.open();
-        MergeJob job = MergeJob.open(recipe, MergeJob.Options.defaults(), ws)) {
-      assertThat(job.unties()).isEqualTo(expected);
-    }
-  }
-
-  private void headed(String name, boolean head) throws IOException {
-    Map<String, Tensor> tensors = new LinkedHashMap<>();
-    tensors.put("model.embed_tokens.weight", Tensor.of(new float[] {2, 3}, 1, 2));
-    tensors.put("model.layers.0.rotary_emb.inv_freq", Tensor.of(new float[] {1}, 1));
-    if (head) {
-      tensors.put("lm_head.weight", Tensor.of(new float[] {6, 7}, 1, 2));
-      tensors.remove("model.layers.0.rotary_emb.inv_freq").close();
-    }
-    try (Workspace ws = Workspace.open();
-        Checkpoint model = MemoryCheckpoint.of(tensors)) {
-      Safetensors.write(model, Path.of(path(name)), ws);
-    }
-  }
-
-  @Test
   void modelsOfDifferentTypesNeedAType() throws IOException {
     write("a", 1);
     write("b", 2);

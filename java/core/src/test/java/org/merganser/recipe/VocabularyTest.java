@@ -9,12 +9,14 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Set;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
 import org.merganser.error.FormatException;
+import org.merganser.error.IncompatibleModelsException;
 import org.merganser.error.RecipeException;
 import org.merganser.io.Checkpoint;
 import org.merganser.io.MemoryCheckpoint;
@@ -36,7 +38,8 @@ class VocabularyTest {
     write("x", "{\"model\":{\"vocab\":[[\"c\",0.5],[\"a\",-1],[\"d\",0]]}}", 1, 2, 3);
     write(
         "y",
-        "{\"added_tokens\":[{\"id\":2,\"content\":\"e\"}],\"model\":{\"vocab\":{\"d\":0,\"b\":1}}}",
+        "{\"added_tokens\":[{\"id\":2,\"content\":\"e\",\"special\":true,\"lstrip\":false}],"
+            + "\"model\":{\"vocab\":{\"d\":0,\"b\":1}}}",
         100,
         200,
         300);
@@ -55,6 +58,9 @@ class VocabularyTest {
     }
     assertThat(Vocabulary.read(out).ids())
         .isEqualTo(Map.of("a", 0, "b", 1, "c", 2, "d", 3, "e", 4));
+    // What a model says of a token that it added; d is an ordinary one of x.
+    assertThat(Vocabulary.read(out).flags())
+        .isEqualTo(Map.of("d", Set.of(), "e", Set.of("special")));
     assertThat(Files.readString(out.resolve("config.json"))).contains("\"vocab_size\": 5");
   }
 
@@ -116,6 +122,27 @@ class VocabularyTest {
     }
   }
 
+  /** Where one model shares its head with its embeddings, it has no rows of a head to give. */
+  @Test
+  void unionsOfTiedAndUntiedEmbeddingsSayWhy() throws IOException {
+    write("x", "lm_head.weight", "{\"model\":{\"vocab\":{\"a\":0,\"d\":1}}}", 1, 2);
+    try (Workspace ws = Workspace.open()) {
+      assertThatThrownBy(() -> MergeJob.open(sum("union"), MergeJob.Options.defaults(), ws))
+          .isInstanceOf(IncompatibleModelsException.class)
+          .hasMessageContaining("lm_head.weight is in")
+          .hasMessageContaining("save that model with both, with tie_word_embeddings: false");
+    }
+  }
+
+  @Test
+  void tokensInsideAFileAreNotRead() {
+    Path file = folder.resolve("x/model.safetensors");
+    assertThatThrownBy(() -> Vocabulary.read(file))
+        .isInstanceOf(FormatException.class)
+        .hasMessageContaining("those inside a GGUF file are not read")
+        .hasMessageContaining("name a folder that has tokenizer.json of the model beside it");
+  }
+
   private Recipe sum(String source) {
     Recipe recipe =
         Recipe.of(
@@ -143,6 +170,13 @@ class VocabularyTest {
   }
 
   private void write(String name, String tokenizer, float... rows) throws IOException {
+    write(name, "", tokenizer, rows);
+  }
+
+  /**
+   * @param head name of a second tensor with these rows, or empty
+   */
+  private void write(String name, String head, String tokenizer, float... rows) throws IOException {
     float[] values = new float[2 * rows.length];
     for (int row = 0; row < rows.length; row++) {
       values[2 * row] = rows[row];
@@ -150,6 +184,9 @@ class VocabularyTest {
     }
     Map<String, Tensor> tensors = new LinkedHashMap<>();
     tensors.put(EMBEDDING, Tensor.of(values, rows.length, 2));
+    if (!head.isEmpty()) {
+      tensors.put(head, Tensor.of(values, rows.length, 2));
+    }
     tensors.put("model.layers.0.input_layernorm.weight", Tensor.zeros(DType.F32, 3));
     Path model = Files.createDirectories(folder.resolve(name));
     try (Workspace ws = Workspace.open();

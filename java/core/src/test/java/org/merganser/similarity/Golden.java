@@ -2,7 +2,7 @@
 package org.merganser.similarity;
 
 /** Three small pairs of representations whose values were worked out with NumPy. */
-enum Golden {
+public enum Golden {
   A(
       new double[][] {{1, 2}, {3, 5}, {4, 1}, {8, 6}},
       new double[][] {{2, 0}, {1, 3}, {5, 4}, {7, 9}}),
@@ -15,8 +15,8 @@ enum Golden {
       },
       new double[][] {{3, 1}, {8, 2}, {4, 7}, {9, 5}, {6, 6}, {1, 8}, {7, 0}, {2, 3}});
 
-  final double[][] x;
-  final double[][] y;
+  public final double[][] x;
+  public final double[][] y;
 
   Golden(double[][] x, double[][] y) {
     this.x = x;

@@ -184,6 +184,62 @@ class MeasuresGoldenTest {
     assertThat(cosine * norm(golden.x) * norm(golden.y)).isCloseTo(wanted, within(DIGITS));
   }
 
+  /** Samples 0 to 2 of C, or sample 7 alone, moved by 100 along the first feature. */
+  @ParameterizedTest
+  @CsvSource({
+    "cka-linear, 0, 3, 0.2804683919",
+    "cka-linear-debiased, 0, 3, 0.1342334065",
+    "'rsa:rdm=squared', 0, 3, 0.1218510588",
+    "knn-jaccard:k=3, 0, 3, 0.275",
+    "cca-mean, 0, 3, 0.8499095191",
+    "cka-linear, 7, 8, 0.2831449419",
+    "rsa, 7, 8, 0.7392495484",
+    "knn-jaccard:k=3, 7, 8, 0.75",
+  })
+  void afterSomeSamplesMovedFarAway(String measure, int from, int to, double wanted) {
+    double[][] moved = Oracle.map(Golden.C.x, v -> v);
+    for (int i = from; i < to; i++) {
+      moved[i][0] += 100;
+    }
+    assertThat(between(measure, Golden.C.x, moved).value()).isCloseTo(wanted, within(DIGITS));
+    if (from == 0) {
+      assertThat(between("procrustes-angular", Golden.C.x, moved).details().get("cosine"))
+          .isCloseTo(0.4827727522, within(DIGITS));
+    }
+  }
+
+  /** Parts of C: features 0 and 1 of X, feature 2 of X. */
+  @Test
+  void partsOfARepresentation() {
+    double[][] x = Golden.C.x;
+    double[][] first = Oracle.columns(x, new int[] {0, 1});
+    double[][] last = Oracle.columns(x, new int[] {2});
+    double[][][] rows = {x, first};
+    double[][][] columns = {Golden.C.y, x, last};
+    double[][] biased = new double[2][3];
+    double[][] debiased = new double[2][3];
+    for (int i = 0; i < 2; i++) {
+      for (int j = 0; j < 3; j++) {
+        biased[i][j] = between("cka-linear", rows[i], columns[j]).value();
+        debiased[i][j] = between("cka-linear-debiased", rows[i], columns[j]).value();
+      }
+    }
+    Close.absolute(
+        "biased",
+        biased,
+        new double[][] {
+          {0.6403567760, 1, 0.6912113007}, {0.6253195732, 0.8862768072, 0.2779036529}
+        },
+        DIGITS);
+    Close.absolute(
+        "debiased",
+        debiased,
+        new double[][] {
+          {0.4850088392, 1, 0.6803215201}, {0.4451670305, 0.8838552918, 0.2584777016}
+        },
+        DIGITS);
+  }
+
   @Test
   void principalAnglesAreThoseOfCanonicalCorrelations() {
     double[] angles =

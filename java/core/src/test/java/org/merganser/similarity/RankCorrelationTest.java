@@ -9,6 +9,7 @@ import java.util.SplittableRandom;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
+import org.merganser.internal.RankCorrelation;
 import org.merganser.testing.RunsOnce;
 
 /** Rank correlations against their definitions, which take all pairs. */

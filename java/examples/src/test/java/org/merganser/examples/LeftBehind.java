@@ -6,9 +6,9 @@ import java.util.Arrays;
 import org.merganser.internal.kernel.Natives;
 
 /**
- * Runs an example, {@code LeftBehind merge|train ARGUMENTS}, and ends with the number of bytes of
- * native memory that it did not free. Started with {@code -Dmerganser.trackAllocations=true}, so
- * that what the collector freed is logged with its site.
+ * Runs an example, {@code LeftBehind merge|train|compare ARGUMENTS}, and ends with the number of
+ * bytes of native memory that it did not free. Started with {@code
+ * -Dmerganser.trackAllocations=true}, so that what the collector freed is logged with its site.
  */
 final class LeftBehind {
   private LeftBehind() {}
@@ -17,6 +17,8 @@ final class LeftBehind {
     String[] rest = Arrays.copyOfRange(args, 1, args.length);
     if (args[0].equals("merge")) {
       MergeTwoCheckpoints.main(rest);
+    } else if (args[0].equals("compare")) {
+      CompareRepresentations.main(rest);
     } else {
       TrainAndMerge.main(rest);
     }

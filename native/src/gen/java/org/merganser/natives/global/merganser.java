@@ -531,8 +531,8 @@ public static native int mg_dot_products(mg_context context, int dtype, @Cast("i
  *   EMR            u = s max |d_k| over the d_k of sign s, s = + where sum_k d_k > 0, else -; out = b + p[1] u where
  *                  d of model p[0] has that sign, else b
  *   WHERE          out = x_0 where x_1 >= 0 is selected, else b; of two arrays
- *   WEIGHTED       out = b + sum_j v_j d_2j / sum_j v_j, v_j = w_(2j+1) (x_(2j+1) + p[0]), exactly b where that sum is
- *                  0; of pairs of arrays
+ *   WEIGHTED       out = b + sum_j v_j d_2j / sum_j v_j, v_j = w_(2j+1) (x_(2j+1) + p[0]), exactly b where that mean is
+ *                  0, NaN where an x_(2j+1) < 0; of pairs of arrays
  * `selected` NULL selects all, and is ignored by the other formulas. Where b is the result of sums it loses the sign of
  * -0. The arrays may be a part of a tensor, from its element `first` on. `base` NULL is 0. `out` may be one of the inputs.
  * NaN results are the positive quiet NaN without payload. */

@@ -214,6 +214,7 @@ public final class PartialFile implements Closeable {
   /** Flushes to the disk and renames, replacing the target. */
   public void commit() throws IOException {
     complete();
+    Steps.done();
     Files.move(
         partial, target, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
     syncFolder(target);

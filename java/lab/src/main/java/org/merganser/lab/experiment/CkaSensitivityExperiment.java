@@ -4,6 +4,7 @@ package org.merganser.lab.experiment;
 import java.io.IOException;
 import java.util.List;
 import java.util.Map;
+import org.merganser.cka.CkaSensitivity;
 import org.merganser.compute.Workspace;
 import org.merganser.lab.data.DataSet;
 import org.merganser.lab.report.Section;
@@ -11,7 +12,6 @@ import org.merganser.linalg.Matrix;
 import org.merganser.method.Setting;
 import org.merganser.method.Settings;
 import org.merganser.model.Architecture;
-import org.merganser.similarity.CkaSensitivity;
 import org.merganser.similarity.LinearCka;
 import org.merganser.torch.TorchNetwork;
 

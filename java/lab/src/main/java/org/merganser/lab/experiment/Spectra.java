@@ -8,11 +8,9 @@ import java.util.Map;
 import java.util.function.IntFunction;
 import java.util.stream.IntStream;
 import org.merganser.align.AlignmentSet;
-import org.merganser.compute.Workspace;
-import org.merganser.linalg.Cca;
-import org.merganser.linalg.Matrix;
 import org.merganser.model.FeatureSpace;
 import org.merganser.model.MapFamily;
+import org.merganser.similarity.CanonicalCorrelation;
 import org.merganser.stats.Moments;
 import org.merganser.stats.SpaceMoments;
 
@@ -36,26 +34,13 @@ record Spectra(double gamma) {
       SpaceMoments of = moments.space(space.id());
       Map<String, Object> kinds = pair.findings().map(SPECTRA, space.id());
       kinds.put("space", space.id());
-      kinds.put("regularised", mean(of.models(), k -> correlations(of, k, gamma, pair.ws())));
+      kinds.put(
+          "regularised",
+          mean(of.models(), k -> CanonicalCorrelation.correlations(of, 0, k, gamma, pair.ws())));
       int models = of.samples() > space.width() ? of.models() : 0;
-      kinds.put("canonical", mean(models, k -> correlations(of, k, 0, pair.ws())));
-    }
-  }
-
-  private static double[] correlations(
-      SpaceMoments moments, int model, double relative, Workspace ws) {
-    try (Matrix own = moments.covariance(0, 0, ws);
-        Matrix other = moments.covariance(model, model, ws);
-        Matrix cross = moments.covariance(0, model, ws);
-        Cca cca =
-            Cca.map(
-                own,
-                other,
-                cross,
-                relative * own.trace(ws) / own.rows(),
-                relative * other.trace(ws) / own.rows(),
-                ws)) {
-      return cca.correlations();
+      kinds.put(
+          "canonical",
+          mean(models, k -> CanonicalCorrelation.correlations(of, 0, k, 0, pair.ws())));
     }
   }
 

@@ -3,10 +3,10 @@ package org.merganser.torch.similarity;
 
 import java.util.ArrayList;
 import java.util.List;
+import org.merganser.cka.CkaMap;
 import org.merganser.compute.Workspace;
 import org.merganser.linalg.Matrix;
 import org.merganser.model.PairedActivations;
-import org.merganser.similarity.CkaMap;
 
 /** Inner products of the Grams of all layers of all models, summed over whole batches. */
 final class MapSums implements PairedActivations.Sink {

@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.cka;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import org.merganser.compute.Workspace;
+import org.merganser.error.NumericalException;
+import org.merganser.error.ShapeException;
+import org.merganser.internal.Seeds;
+import org.merganser.linalg.Matrix;
+
+/**
+ * Asks how far a CKA value can be trusted: what chance gives, whether few samples or few directions
+ * decide it, and what moving some samples would make of it (Davari et al. 2023).
+ *
+ * <pre>{@code
+ * ReliabilityReport report = CkaReliability.of(x, y).labels(classes).run(ws);
+ * System.out.println(report.toText());
+ * }</pre>
+ *
+ * <p>Two Gram matrices and a few passes over them, whatever is asked. Of more than 8192 samples so
+ * many are drawn, and the report says so. Draws follow from the seed of the Workspace. Rows are
+ * taken for independent samples: of convolutions and tokens, one row a sample.
+ */
+public final class CkaReliability {
+  /** How intervals are found. */
+  public enum Interval {
+    /** Normal, with the standard error of values without one sample. */
+    JACKKNIFE,
+    /** From values of halves of the samples. */
+    HALF_SAMPLING,
+    /**
+     * From values of samples drawn with replacement. Copies of a sample raise the biased value, so
+     * that its interval lies too high; the unbiased estimator does not pair them.
+     */
+    BOOTSTRAP
+  }
+
+  /** Two Gram matrices of so many samples are 1 GiB. */
+  private static final int MOST_SAMPLES = 8192;
+
+  /**
+   * A subset that is moved.
+   *
+   * @param distances in units of the direction's length
+   */
+  record Move(int[] subset, double[] direction, double[] distances) {}
+
+  final Matrix x;
+  final Matrix y;
+  int[] labels;
+  Matrix readout;
+  int[] groups;
+  CkaKernel kernel = CkaKernel.LINEAR;
+  boolean debiased = true;
+  int permutations = 999;
+  Interval interval = Interval.JACKKNIFE;
+  double level = 0.95;
+  int replicates = 1000;
+  private int most = MOST_SAMPLES;
+  final List<Move> moves = new ArrayList<>();
+
+  private CkaReliability(Matrix x, Matrix y) {
+    this.x = x;
+    this.y = y;
+  }
+
+  /**
+   * @param x [n x p], F64 or F32
+   * @param y [n x q], the same samples in the same order
+   */
+  public static CkaReliability of(Matrix x, Matrix y) {
+    Samples.requirePaired(x, y);
+    return new CkaReliability(x, y);
+  }
+
+  /**
+   * Measures all layers of one network with all of another: values, chance, p and its correction
+   * for many cells, and the most influential sample of each, with linear kernels. One Gram a layer;
+   * those of the second network are kept, three times n^2 numbers for each of its layers.
+   *
+   * @param a activations of the layers of the first network by name, [n x p], in the order of rows
+   * @param b of the second, of the same at least 5 samples in the same order
+   * @param permutations of the samples drawn for p, unless all are few
+   */
+  public static ReliabilityReport.Grid grid(
+      Map<String, Matrix> a, Map<String, Matrix> b, int permutations, Workspace ws) {
+    return GridCells.grid(a, b, requirePermutations(permutations), ws);
+  }
+
+  /** The class of each sample: what is moved. Without, one sample and a tenth at random are. */
+  public CkaReliability labels(int... value) {
+    requireSamples("labels", value);
+    if (Arrays.stream(value).distinct().count() < 2) {
+      throw new IllegalArgumentException(
+          "all labels are " + value[0] + "; moving a class takes two of them");
+    }
+    labels = value.clone();
+    return this;
+  }
+
+  /**
+   * A linear readout W [classes x p]: classes are moved where it does not see it, {@code W v = 0}.
+   */
+  public CkaReliability readout(Matrix value) {
+    if (value.columns() != x.columns()) {
+      throw new ShapeException("a readout of a " + value + " for a " + x);
+    }
+    readout = value;
+    return this;
+  }
+
+  /**
+   * Moves a subset along a direction of its own.
+   *
+   * @param distances c, in units of the direction's length
+   */
+  public CkaReliability moving(int[] subset, double[] direction, double... distances) {
+    Subsets.inside(subset, x.rows());
+    moves.add(new Move(subset.clone(), direction.clone(), distances.clone()));
+    return this;
+  }
+
+  /** The value as it is alone, which takes 3 samples; the unbiased estimator too takes 5. */
+  public CkaReliability biasedOnly() {
+    debiased = false;
+    return this;
+  }
+
+  /** The kernel {@code exp(-|x - y|^2 / (2 t^2 m^2))}, m^2 the median squared distance. */
+  public CkaReliability rbf(double t) {
+    kernel = new CkaKernel(CkaKernel.requireBandwidth(t));
+    return this;
+  }
+
+  /** How many orders of the samples are drawn where there are too many to try all; 999. */
+  public CkaReliability permutations(int value) {
+    permutations = requirePermutations(value);
+    return this;
+  }
+
+  static int requirePermutations(int value) {
+    if (value < 19) {
+      throw new IllegalArgumentException(
+          value + " permutations cannot tell p below 0.05; take 19 or more");
+    }
+    return value;
+  }
+
+  /** Only samples of one group change places, as of one subject or one day. */
+  public CkaReliability exchangingWithin(int... value) {
+    requireSamples("groups", value);
+    groups = value.clone();
+    return this;
+  }
+
+  /**
+   * @param confidence such as 0.95
+   */
+  public CkaReliability interval(Interval value, double confidence) {
+    if (!(confidence > 0 && confidence < 1)) {
+      throw new IllegalArgumentException(
+          "an interval of level " + confidence + "; give one between 0 and 1, such as 0.95");
+    }
+    interval = value;
+    level = confidence;
+    return this;
+  }
+
+  /** How many values intervals by resampling take; 1000. */
+  public CkaReliability replicates(int value) {
+    if (value < 20) {
+      throw new IllegalArgumentException(
+          value + " replicates are too few for an interval; take 20 or more, such as 1000");
+    }
+    replicates = value;
+    return this;
+  }
+
+  /** Of more samples than these so many are drawn; 8192, which take 2 GiB at times. */
+  public CkaReliability atMost(int samples) {
+    if (samples < 5) {
+      throw new IllegalArgumentException(
+          "at most " + samples + " samples are too few for a report; take 5 or more");
+    }
+    most = samples;
+    return this;
+  }
+
+  /**
+   * Makes the report.
+   *
+   * @throws IllegalArgumentException for too few samples, naming how many it takes
+   * @throws org.merganser.error.NumericalException where a side is not finite or constant, or is so
+   *     without one sample
+   */
+  public ReliabilityReport run(Workspace ws) {
+    requireEnough(Math.min(x.rows(), most));
+    if (x.rows() <= most) {
+      int[] all = new int[Math.toIntExact(x.rows())];
+      Arrays.setAll(all, i -> i);
+      return new ReliabilityRun(this, all, ws).report(x, y);
+    }
+    int[] order = Seeds.order(Math.toIntExact(x.rows()), ws.seed(), "cka samples");
+    int[] drawn = Arrays.copyOf(order, most);
+    Arrays.sort(drawn);
+    try (Matrix someX = Samples.rows(x, drawn, ws);
+        Matrix someY = Samples.rows(y, drawn, ws)) {
+      return new ReliabilityRun(this, drawn, ws).report(someX, someY);
+    } catch (NumericalException e) {
+      throw new NumericalException(
+          "%s (samples are numbered among the %d that were drawn of %d)"
+              .formatted(e.getMessage(), most, x.rows()),
+          e);
+    }
+  }
+
+  private void requireEnough(long samples) {
+    int least = debiased ? 5 : 3;
+    if (samples < least) {
+      throw new IllegalArgumentException(
+          Samples.tooFew("a report" + (debiased ? " with debiased CKA" : ""), least, samples)
+              + (debiased && samples >= 3 ? "; ask for biasedOnly()" : ""));
+    }
+    if (interval == Interval.HALF_SAMPLING && samples < 2 * least) {
+      throw new IllegalArgumentException(
+          Samples.tooFew("half-sampling", 2 * least, samples) + "; take the jackknife");
+    }
+  }
+
+  private void requireSamples(String what, int[] value) {
+    if (value.length != x.rows()) {
+      throw new ShapeException(value.length + " " + what + " for " + x.rows() + " samples");
+    }
+  }
+}

@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.cka;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import org.merganser.cka.ReliabilityReport.Grid;
+import org.merganser.cka.ReliabilityReport.Warning;
+import org.merganser.compute.Workspace;
+import org.merganser.error.NumericalException;
+import org.merganser.error.ShapeException;
+import org.merganser.internal.Opened;
+import org.merganser.internal.RankCorrelation;
+import org.merganser.linalg.Gram;
+import org.merganser.linalg.LinAlg;
+import org.merganser.linalg.Matrix;
+import org.merganser.similarity.Flatten;
+import org.merganser.similarity.LinearCka;
+import org.merganser.similarity.SimilarityGrid;
+import org.merganser.similarity.SimilarityGrid.Cell;
+import org.merganser.similarity.SimilarityMeasure;
+
+/** The cells of a grid, from one Gram a layer. */
+final class GridCells {
+  private static final double AGREEMENT = 0.5;
+  private static final CkaKernel OTHER = new CkaKernel(0.5);
+
+  private final int permutations;
+  private final Workspace ws;
+
+  private GridCells(int permutations, Workspace ws) {
+    this.permutations = permutations;
+    this.ws = ws;
+  }
+
+  static Grid grid(Map<String, Matrix> a, Map<String, Matrix> b, int permutations, Workspace ws) {
+    requirePaired(a, b);
+    List<Found> found = of(a, b, permutations, ws);
+    double[] q = FalseDiscovery.rates(found.stream().mapToDouble(f -> f.cell().p()).toArray());
+    int columns = b.size();
+    List<List<Cell>> cells = new ArrayList<>();
+    for (int i = 0; i < a.size(); i++) {
+      List<Found> row = found.subList(i * columns, (i + 1) * columns);
+      cells.add(row.stream().map(Found::cell).toList());
+    }
+    SimilarityGrid values =
+        new SimilarityGrid(
+            LinearCka.biased().id(),
+            SimilarityMeasure.Estimator.BIASED,
+            "gram",
+            List.copyOf(a.keySet()),
+            List.copyOf(b.keySet()),
+            cells,
+            a.values().iterator().next().rows(),
+            0,
+            0,
+            Flatten.SAMPLE);
+    List<Double> rates = Arrays.stream(q).boxed().toList();
+    return new Grid(values, rates, disagreement(found).stream().toList());
+  }
+
+  /**
+   * @param other CKA with the other kernel
+   */
+  private record Found(Cell cell, double other) {}
+
+  private static void requirePaired(Map<String, Matrix> a, Map<String, Matrix> b) {
+    if (a.isEmpty() || b.isEmpty()) {
+      throw new IllegalArgumentException(
+          "%d layers beside %d: a grid needs one on each side".formatted(a.size(), b.size()));
+    }
+    long n = a.values().iterator().next().rows();
+    for (Map<String, Matrix> side : List.of(a, b)) {
+      side.forEach(
+          (name, x) -> {
+            if (x.rows() != n) {
+              throw new ShapeException(
+                  "layer '%s' has %d samples and others have %d: all need the same ones"
+                      .formatted(name, x.rows(), n));
+            }
+          });
+    }
+    if (n < 5) {
+      throw new IllegalArgumentException(Samples.tooFew("a grid with debiased CKA", 5, n));
+    }
+  }
+
+  /** Whether the other kernel orders the cells in another way. */
+  private static Optional<Warning> disagreement(List<Found> found) {
+    List<Found> defined = found.stream().filter(f -> f.cell().reason().isEmpty()).toList();
+    if (defined.size() < 3) {
+      return Optional.empty();
+    }
+    double rank =
+        RankCorrelation.spearman(
+            defined.stream().mapToDouble(f -> f.cell().value()).toArray(),
+            defined.stream().mapToDouble(Found::other).toArray());
+    return rank >= AGREEMENT
+        ? Optional.empty()
+        : Optional.of(
+            new Warning(
+                "DISAGREEMENT",
+                ReliabilityText.format(
+                    "linear CKA and RBF CKA order the cells alike by %.2f < %.1f", rank, AGREEMENT),
+                Map.of("spearman", rank),
+                "what is similar depends on the measure; look at others before reading the map"));
+  }
+
+  private static List<Found> of(
+      Map<String, Matrix> a, Map<String, Matrix> b, int permutations, Workspace ws) {
+    GridCells work = new GridCells(permutations, ws);
+    List<Found> cells = new ArrayList<>();
+    try (Opened opened = new Opened()) {
+      List<Layer> columns = new ArrayList<>();
+      for (Map.Entry<String, Matrix> column : b.entrySet()) {
+        columns.add(opened.add(work.layer(column.getKey(), column.getValue())));
+      }
+      for (Map.Entry<String, Matrix> row : a.entrySet()) {
+        try (Layer layer = work.layer(row.getKey(), row.getValue())) {
+          columns.forEach(column -> cells.add(work.cell(layer, column)));
+        }
+      }
+    }
+    return cells;
+  }
+
+  /**
+   * @param k linear Gram, centred
+   * @param u the same U-centred
+   * @param rbf Gram of another kernel, centred
+   * @param problem why there are none; empty where they are
+   */
+  private record Layer(Matrix k, Matrix u, Matrix rbf, String problem) implements AutoCloseable {
+    @Override
+    public void close() {
+      if (problem.isEmpty()) {
+        k.close();
+        u.close();
+        rbf.close();
+      }
+    }
+  }
+
+  private Layer layer(String name, Matrix x) {
+    ws.cancellation().check();
+    String quoted = "layer '" + name + "'";
+    try (Matrix centred = Samples.centred(quoted, x, ws);
+        Opened opened = new Opened()) {
+      Matrix k = opened.add(CkaKernel.LINEAR.centred(quoted, centred, ws));
+      Matrix u = opened.add(k.on(ws));
+      Gram.uCentre(u, ws);
+      double square = Translation.sum(LinAlg.rowProducts(u, u, ws));
+      Samples.requireSeen(quoted, square, centred, ws);
+      Matrix rbf = opened.add(OTHER.centred(quoted, centred, ws));
+      opened.release();
+      return new Layer(k, u, rbf, "");
+    } catch (NumericalException e) {
+      return new Layer(null, null, null, e.getMessage());
+    }
+  }
+
+  private Found cell(Layer a, Layer b) {
+    if (!a.problem().isEmpty() || !b.problem().isEmpty()) {
+      return undefined(a.problem().isEmpty() ? b.problem() : a.problem());
+    }
+    GramPair pair = GramPair.borrowed(a.k(), b.k(), ws);
+    double value = pair.centred.cka();
+    double[] without;
+    try {
+      without = LeaveOneOut.biased(pair);
+    } catch (NumericalException e) {
+      return undefined(e.getMessage());
+    }
+    int top = 0;
+    for (int i = 1; i < without.length; i++) {
+      top = Math.abs(value - without[i]) > Math.abs(value - without[top]) ? i : top;
+    }
+    double dimensions =
+        dimension(pair.traceK(), pair.normK()) * dimension(pair.traceL(), pair.normL());
+    Cell cell =
+        new Cell(
+            value,
+            value,
+            GramPair.Products.of(a.u(), b.u(), ws).cka(),
+            PermutationTest.of(pair, permutations, null, ws).p(),
+            Math.sqrt(dimensions) / (without.length - 1),
+            top,
+            value - without[top],
+            "");
+    return new Found(cell, GramPair.Products.of(a.rbf(), b.rbf(), ws).cka());
+  }
+
+  private static double dimension(double trace, double norm) {
+    return trace * trace / (norm * norm);
+  }
+
+  private static Found undefined(String reason) {
+    double none = Double.NaN;
+    return new Found(new Cell(none, none, none, none, none, -1, none, reason), none);
+  }
+}

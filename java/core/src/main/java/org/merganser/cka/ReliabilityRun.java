@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.cka;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Optional;
+import java.util.stream.IntStream;
+import org.merganser.cka.ReliabilityReport.Point;
+import org.merganser.cka.ReliabilityReport.Removal;
+import org.merganser.cka.ReliabilityReport.Setup;
+import org.merganser.cka.ReliabilityReport.SideSetup;
+import org.merganser.cka.ReliabilityReport.Significance;
+import org.merganser.cka.ReliabilityReport.Translated;
+import org.merganser.cka.ReliabilityReport.Value;
+import org.merganser.compute.Workspace;
+import org.merganser.linalg.Gram;
+import org.merganser.linalg.Matrix;
+
+/** The making of one report. */
+final class ReliabilityRun {
+  /** Influences this many times the spread of all are those of outliers, and above that. */
+  private static final double SPREADS = 5 * 1.4826;
+
+  private static final double NOTICED = 0.02;
+
+  private static final int MOST_REMOVED = 10;
+
+  private final CkaReliability asked;
+  private final int[] rows;
+  private final Workspace ws;
+
+  /**
+   * @param rows of what was given
+   */
+  ReliabilityRun(CkaReliability asked, int[] rows, Workspace ws) {
+    this.asked = asked;
+    this.rows = rows;
+    this.ws = ws;
+  }
+
+  ReliabilityReport report(Matrix x, Matrix y) {
+    try (Matrix centredX = Samples.centred("X", x, ws);
+        Matrix centredY = Samples.centred("Y", y, ws);
+        GramPair pair = GramPair.of(asked.kernel, centredX, centredY, ws);
+        Matrix linear = asked.kernel.isLinear() ? null : Gram.linear(centredX, ws)) {
+      return report(pair, linear == null ? pair.k : linear, centredX, centredY);
+    }
+  }
+
+  private ReliabilityReport report(GramPair pair, Matrix linear, Matrix centredX, Matrix centredY) {
+    int n = pair.samples();
+    double value = pair.centred.cka();
+    double[] without = LeaveOneOut.biased(pair);
+    GramPair.Products unbiased = asked.debiased ? pair.debiased(ws) : null;
+    double[] withoutUnbiased = asked.debiased ? LeaveOneOut.debiased(unbiased) : null;
+    Value[] values = values(pair, value, without, unbiased, withoutUnbiased);
+    Setup setup = setup(pair, centredX, centredY);
+    double chance = Math.sqrt(setup.x().dimension() * setup.y().dimension()) / (n - 1);
+    List<Point> points = points(pair, linear, value, without, unbiased, withoutUnbiased);
+    List<Removal> removals =
+        GreedyRemoval.of(pair, Math.min(MOST_REMOVED, n / 10), ws).stream()
+            .map(removal -> new Removal(rows[removal.index()], removal.value()))
+            .toList();
+    ReliabilityReport bare =
+        new ReliabilityReport(
+            setup,
+            values[0],
+            Optional.ofNullable(values[1]),
+            chance,
+            (value - chance) / (1 - chance),
+            significance(pair, centredX, centredY),
+            points,
+            removals,
+            translations(linear, centredX, points),
+            InvarianceCheck.of(centredX, centredY, asked.kernel, ws),
+            SecondOpinions.of(centredX, centredY, asked.kernel, ws),
+            List.of());
+    return ReliabilityWarnings.added(bare);
+  }
+
+  private Significance significance(GramPair pair, Matrix centredX, Matrix centredY) {
+    int[] groups = asked.groups == null ? null : picked(asked.groups);
+    if (!asked.kernel.isLinear() || !PermutedFeatures.pays(centredX, centredY)) {
+      return PermutationTest.of(pair, asked.permutations, groups, ws);
+    }
+    try (PermutedFeatures features = PermutedFeatures.of(centredX, centredY, ws)) {
+      return PermutationTest.of(pair, features::products, asked.permutations, groups, ws);
+    }
+  }
+
+  private Value[] values(
+      GramPair pair,
+      double value,
+      double[] without,
+      GramPair.Products unbiased,
+      double[] withoutUnbiased) {
+    double level = asked.level;
+    double other = unbiased == null ? Double.NaN : unbiased.cka();
+    if (asked.interval == CkaReliability.Interval.JACKKNIFE) {
+      return new Value[] {
+        Intervals.jackknife(value, without, level, 0),
+        unbiased == null ? null : Intervals.jackknife(other, withoutUnbiased, level, -1)
+      };
+    }
+    if (asked.interval == CkaReliability.Interval.HALF_SAMPLING) {
+      Resampling.Values halves = Resampling.halves(pair, asked.replicates, ws);
+      return new Value[] {
+        Intervals.halves(value, halves.biased(), level, 0),
+        unbiased == null ? null : Intervals.halves(other, halves.debiased(), level, -1)
+      };
+    }
+    Resampling.Values drawn = Resampling.bootstrap(pair, asked.replicates, ws);
+    return new Value[] {
+      Intervals.percentiles(value, drawn.biased(), level, 0),
+      unbiased == null ? null : Intervals.percentiles(other, drawn.debiased(), level, -1)
+    };
+  }
+
+  private Setup setup(GramPair pair, Matrix centredX, Matrix centredY) {
+    SideSetup x = side(pair.k, pair.traceK(), pair.normK(), centredX.columns());
+    SideSetup y = side(pair.l, pair.traceL(), pair.normL(), centredY.columns());
+    return new Setup(pair.samples(), asked.x.rows(), ws.seed(), x, y, asked.kernel.toString());
+  }
+
+  private SideSetup side(Matrix gram, double trace, double norm, long features) {
+    double share = Spectrum.largest(gram, ws) / trace;
+    return new SideSetup(features, trace * trace / (norm * norm), share);
+  }
+
+  private List<Point> points(
+      GramPair pair,
+      Matrix linear,
+      double value,
+      double[] without,
+      GramPair.Products unbiased,
+      double[] withoutUnbiased) {
+    int n = without.length;
+    double[] influences = IntStream.range(0, n).mapToDouble(i -> value - without[i]).toArray();
+    double far = Math.max(NOTICED, SPREADS * spread(influences));
+    double[] own = linear == pair.k ? pair.diagonalK : GramPair.diagonal(linear, ws);
+    double norm = linear == pair.k ? pair.normK() : GramPair.norm(linear, ws);
+    double other = unbiased == null ? Double.NaN : unbiased.cka();
+    double trace = pair.traceK();
+    List<Point> points = new ArrayList<>();
+    for (int i = 0; i < n; i++) {
+      points.add(
+          new Point(
+              rows[i],
+              influences[i],
+              unbiased == null ? Double.NaN : other - withoutUnbiased[i],
+              pair.diagonalK[i] / trace,
+              n / (n - 1.0) * own[i] / norm,
+              Math.abs(influences[i]) > far));
+    }
+    return points;
+  }
+
+  /** The median of distances to the median. */
+  private static double spread(double[] values) {
+    double middle = median(values);
+    return median(Arrays.stream(values).map(each -> Math.abs(each - middle)).toArray());
+  }
+
+  private static double median(double[] values) {
+    return Intervals.quantile(Arrays.stream(values).sorted().toArray(), 0.5);
+  }
+
+  private List<Translated> translations(Matrix linear, Matrix centredX, List<Point> points) {
+    TranslationCurves curves = new TranslationCurves(linear, centredX, asked.readout, ws);
+    List<Translated> all = new ArrayList<>();
+    asked.moves.forEach(move -> all.add(curves.of(within(move), move.subset())));
+    if (asked.labels != null) {
+      all.addAll(curves.classes(picked(asked.labels)));
+    } else if (asked.moves.isEmpty()) {
+      int most = 0;
+      for (int i = 1; i < points.size(); i++) {
+        boolean more = Math.abs(points.get(i).influence()) > Math.abs(points.get(most).influence());
+        most = more ? i : most;
+      }
+      all.addAll(curves.others(most, rows[most]));
+    }
+    return all;
+  }
+
+  /** Of what was drawn. */
+  private CkaReliability.Move within(CkaReliability.Move move) {
+    boolean[] inside = Subsets.inside(move.subset(), asked.x.rows());
+    int[] subset = IntStream.range(0, rows.length).filter(i -> inside[rows[i]]).toArray();
+    if (subset.length == 0 || subset.length == rows.length) {
+      throw new IllegalArgumentException(
+          "of the %d samples to be moved %d are among the %d that were drawn; give fewer samples"
+              .formatted(move.subset().length, subset.length, rows.length));
+    }
+    return new CkaReliability.Move(subset, move.direction(), move.distances());
+  }
+
+  private int[] picked(int[] ofAll) {
+    return Arrays.stream(rows).map(i -> ofAll[i]).toArray();
+  }
+}

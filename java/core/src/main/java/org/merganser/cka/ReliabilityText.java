@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.cka;
+
+import java.util.Comparator;
+import java.util.List;
+import java.util.Locale;
+import java.util.stream.Collectors;
+import org.merganser.cka.ReliabilityReport.Opinion;
+import org.merganser.cka.ReliabilityReport.Point;
+import org.merganser.cka.ReliabilityReport.Setup;
+import org.merganser.cka.ReliabilityReport.Translated;
+import org.merganser.cka.ReliabilityReport.Value;
+
+/** A report in lines. */
+final class ReliabilityText {
+  /** Points, and curves, that are shown. */
+  private static final int SHOWN_POINTS = 3;
+
+  private static final int SHOWN_CURVES = 10;
+
+  /** Where the second half of a line begins. */
+  private static final int HALF = 56;
+
+  private ReliabilityText() {}
+
+  static String of(ReliabilityReport report) {
+    StringBuilder text = new StringBuilder(head(report.setup()));
+    text.append(
+        half(line("biased", value(report.biased(), true)))
+            + format("chance level %.4f   adjusted %.4f%n", report.chance(), report.adjusted()));
+    String second =
+        report.debiased().map(v -> line("debiased", value(v, false))).orElse(line("order", ""));
+    text.append(half(second) + significance(report) + "\n");
+    text.append(half(line("influence", influences(report.points()))) + outliers(report) + "\n");
+    List<Translated> curves = curves(report);
+    curves.forEach(curve -> text.append(line("translate", curve(curve)) + "\n"));
+    if (curves.size() < report.translations().size()) {
+      int more = report.translations().size() - curves.size();
+      text.append(line("", "... and " + more + " that fall later") + "\n");
+    }
+    if (!report.opinions().isEmpty()) {
+      text.append(line("others", opinions(report.opinions())) + "\n");
+    }
+    report.checks().stream()
+        .filter(check -> !check.holds())
+        .forEach(
+            check ->
+                text.append(
+                    line("check", check.name() + format(" changes it by %.2g", check.change()))
+                        + "\n"));
+    report
+        .warnings()
+        .forEach(
+            w ->
+                text.append(
+                    format("  WARNING %-13s %s: %s%n", w.code(), w.sentence(), w.remedy())));
+    return text.toString().replace(System.lineSeparator(), "\n");
+  }
+
+  private static String head(Setup setup) {
+    return format(
+        "CKA reliability   n=%d%s  X %dx%d (dPR %.2f)  Y %dx%d (dPR %.2f)   %s kernel%n",
+        setup.samples(),
+        setup.given() > setup.samples()
+            ? " (drawn from " + setup.given() + ", seed " + setup.seed() + ")"
+            : "",
+        setup.samples(),
+        setup.x().features(),
+        setup.x().dimension(),
+        setup.samples(),
+        setup.y().features(),
+        setup.y().dimension(),
+        setup.kernel());
+  }
+
+  private static String line(String name, String text) {
+    return String.format("  %-12s", name) + text;
+  }
+
+  private static String half(String line) {
+    return line.length() < HALF ? line + " ".repeat(HALF - line.length()) : line + "   ";
+  }
+
+  /** How an interval was found stands beside the first one. */
+  private static String value(Value value, boolean named) {
+    return format(
+        "%.4f   %.0f%% [%.3f, %.3f]%s",
+        value.value(),
+        100 * value.level(),
+        value.low(),
+        value.high(),
+        named ? " " + value.interval() : "");
+  }
+
+  private static String significance(ReliabilityReport report) {
+    var found = report.significance();
+    return format(
+        "p = %.4f (%s)",
+        found.p(),
+        found.exact()
+            ? "exact, " + found.atLeast() + "/" + found.orders()
+            : found.orders() - 1 + " permutations");
+  }
+
+  private static String influences(List<Point> points) {
+    return points.stream()
+        .sorted(Comparator.comparingDouble(point -> -Math.abs(point.influence())))
+        .limit(SHOWN_POINTS)
+        .map(point -> format("#%d %+.4f", point.index(), point.influence()))
+        .collect(Collectors.joining("   "));
+  }
+
+  private static String outliers(ReliabilityReport report) {
+    long flagged = report.points().stream().filter(Point::outlier).count();
+    return flagged == 0
+        ? "no outlier flagged"
+        : flagged + (flagged == 1 ? " outlier flagged" : " outliers flagged");
+  }
+
+  /** Those that fall first, in their order. */
+  private static List<Translated> curves(ReliabilityReport report) {
+    List<Translated> shown =
+        report.translations().stream()
+            .sorted(Comparator.comparingDouble(curve -> curve.half() / curve.radius()))
+            .limit(SHOWN_CURVES)
+            .toList();
+    return report.translations().stream().filter(shown::contains).toList();
+  }
+
+  private static String curve(Translated curve) {
+    String unit = curve.unit() == 1 ? "" : "r";
+    return curve.name()
+        + ": "
+        + curve.curve().stream()
+            .filter(at -> at.distance() >= 1 && isPowerOfTen(at.distance()))
+            .map(at -> format("%.4f (c=%.0f%s)", at.value(), at.distance(), unit))
+            .collect(Collectors.joining(" "))
+        + format(" -> %.4f", curve.limit());
+  }
+
+  private static boolean isPowerOfTen(double distance) {
+    double power = Math.log10(distance);
+    return Math.abs(power - Math.rint(power)) < 1e-9;
+  }
+
+  private static String opinions(List<Opinion> opinions) {
+    return opinions.stream()
+        .map(
+            each ->
+                each.name()
+                    + (Double.isNaN(each.value()) ? " -" : format(" %.3f", each.value()))
+                    + (each.note().isEmpty() ? "" : " (" + each.note() + ")"))
+        .collect(Collectors.joining("  "));
+  }
+
+  static String format(String format, Object... values) {
+    return String.format(Locale.ROOT, format, values);
+  }
+}

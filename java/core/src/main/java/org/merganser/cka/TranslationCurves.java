@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.cka;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.stream.IntStream;
+import org.merganser.cka.ReliabilityReport.Translated;
+import org.merganser.compute.Workspace;
+import org.merganser.internal.Seeds;
+import org.merganser.linalg.LinAlg;
+import org.merganser.linalg.Matrix;
+
+/** What moving subsets of X does to linear CKA of X with itself. */
+final class TranslationCurves {
+  /** In units of the size of the cloud of samples. */
+  private static final double[] DISTANCES = {0.1, 0.3, 1, 3, 10, 30, 100};
+
+  private static final int NAMED = 6;
+
+  private final Matrix gram;
+  private final Matrix centred;
+  private final Matrix readout;
+  private final double norm;
+  private final Workspace ws;
+
+  /**
+   * @param gram linear, of centred X
+   * @param readout null for none
+   */
+  TranslationCurves(Matrix gram, Matrix centred, Matrix readout, Workspace ws) {
+    this.gram = gram;
+    this.centred = centred;
+    this.readout = readout;
+    this.norm = Translation.sum(LinAlg.rowProducts(gram, gram, ws));
+    this.ws = ws;
+  }
+
+  /**
+   * A subset with a direction and distances of its own.
+   *
+   * @param given the subset in numbers of who gave it
+   */
+  Translated of(CkaReliability.Move move, int[] given) {
+    CkaSensitivity found = sensitivity(inside(move.subset()), move.direction());
+    double[] v = move.direction();
+    double length = Math.sqrt(Translation.dot(v, v));
+    double radius = found.radius() / length;
+    String name = name(given);
+    return translated(name, move.subset().length, false, 1, radius, found, move.distances());
+  }
+
+  /** Each class, in one direction that the readout does not see. */
+  List<Translated> classes(int[] labels) {
+    double[] v = direction();
+    List<Translated> curves = new ArrayList<>();
+    for (int each : Arrays.stream(labels).distinct().sorted().toArray()) {
+      int[] subset = IntStream.range(0, labels.length).filter(i -> labels[i] == each).toArray();
+      curves.add(inUnits("class " + each, subset, v));
+    }
+    return curves;
+  }
+
+  /** Without labels: one sample, and a tenth of them. */
+  List<Translated> others(int mostInfluential, int given) {
+    double[] v = direction();
+    int n = Math.toIntExact(gram.rows());
+    int[] order = Seeds.order(n, ws.seed(), "cka moved tenth");
+    int[] tenth = Arrays.copyOf(order, Math.max(1, n / 10));
+    return List.of(
+        inUnits("sample #" + given, new int[] {mostInfluential}, v),
+        inUnits("a tenth at random", tenth, v));
+  }
+
+  private Translated inUnits(String name, int[] subset, double[] v) {
+    CkaSensitivity found = sensitivity(inside(subset), v);
+    return translated(name, subset.length, readout != null, found.radius(), 1, found, DISTANCES);
+  }
+
+  private double[] direction() {
+    long seed = Seeds.derive(ws.seed(), "cka direction");
+    return readout == null
+        ? CkaSensitivity.random(Math.toIntExact(centred.columns()), seed)
+        : CkaSensitivity.unseenBy(readout, seed, ws);
+  }
+
+  private boolean[] inside(int[] subset) {
+    return Subsets.inside(subset, gram.rows());
+  }
+
+  private CkaSensitivity sensitivity(boolean[] inside, double[] direction) {
+    return CkaSensitivity.biased(gram, norm, centred, inside, direction, ws);
+  }
+
+  private static Translated translated(
+      String name,
+      int samples,
+      boolean unseen,
+      double unit,
+      double radius,
+      CkaSensitivity found,
+      double[] distances) {
+    List<Translated.At> curve = new ArrayList<>();
+    for (double distance : distances) {
+      curve.add(new Translated.At(distance, found.at(distance * unit)));
+    }
+    return new Translated(
+        name, samples, unseen, unit, curve, found.limit(), found.halfDistance() / unit, radius);
+  }
+
+  private static String name(int[] subset) {
+    String members =
+        Arrays.stream(subset)
+            .limit(NAMED)
+            .mapToObj(String::valueOf)
+            .reduce((a, b) -> a + "," + b)
+            .orElse("");
+    return "S={" + members + (subset.length > NAMED ? ",...} of " + subset.length : "}");
+  }
+}

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.lora;
+
+import java.util.ArrayList;
+import java.util.List;
+import org.merganser.io.TensorInfo;
+
+/**
+ * The factors that an adapter has for one module: its weight W [out x in] becomes {@code W + scale
+ * B A}, A [r x in], B [out x r]. Of a convolution, in is that of all the elements of a filter. Of
+ * an embedding, whose weight is [in x out], and of layers that are stored so, it is the transpose.
+ *
+ * @param module as the base names it
+ * @param embedding whether these are factors of an embedding
+ * @param a name of A in the adapter
+ * @param b name of B
+ * @param aInfo its shape, [r, in] or [r, in, height, width]
+ * @param bInfo its shape, [out, r] or [out, r, 1, 1]
+ * @param scale of the product
+ */
+record LoraLayer(
+    String module,
+    boolean embedding,
+    String a,
+    String b,
+    TensorInfo aInfo,
+    TensorInfo bInfo,
+    double scale) {
+
+  /** The tensor of the base that it changes. */
+  String target() {
+    return module + ".weight";
+  }
+
+  long rank() {
+    return aInfo.dim(0);
+  }
+
+  /** Elements of a row of A. */
+  long in() {
+    return aInfo.size() / rank();
+  }
+
+  long out() {
+    return bInfo.dim(0);
+  }
+
+  /** Of the change, as the module computes it. */
+  List<Long> shape() {
+    List<Long> shape = new ArrayList<>(aInfo.shape());
+    shape.set(0, out());
+    return shape;
+  }
+
+  /** Of a weight that is stored the other way round. */
+  List<Long> transposedShape() {
+    return List.of(in(), out());
+  }
+}

@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.lora;
+
+import java.io.IOException;
+import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeSet;
+import org.merganser.compute.DType;
+import org.merganser.compute.Workspace;
+import org.merganser.error.IncompatibleModelsException;
+import org.merganser.internal.io.TextFile;
+import org.merganser.io.Checkpoint;
+import org.merganser.io.Safetensors;
+
+/**
+ * A weighted sum of adapters as one adapter: of {@code sum w_i s_i B_i A_i},
+ *
+ * <ul>
+ *   <li>{@link #exact}: A all A_i one below the other, B all {@code w_i s_i B_i} side by side; of
+ *       rank {@code sum r_i};
+ *   <li>{@link #ofRank}: the nearest of a rank, its leading singular triples, {@code B = U
+ *       sqrt(S)}, {@code A = sqrt(S) V^T}; computed in F64 from the factors, so that nothing of the
+ *       size of a weight is formed;
+ *   <li>{@link #ofFactors}: {@code B = sum w_i s_i B_i} and {@code A = sum w_i A_i}, which is
+ *       <em>not</em> that sum: it has products of each B_i with every A_j.
+ * </ul>
+ *
+ * <p>Factors are F32 (F64 where one of the adapters' is), scale is 1. A module that an adapter does
+ * not have adds nothing there. It borrows the adapters.
+ */
+public final class LoraSum {
+  private static final String WEIGHTS = "adapter_model.safetensors";
+
+  private enum Mode {
+    STACKED,
+    COMPRESSED,
+    FACTORS
+  }
+
+  private final List<LoraAdapter> adapters;
+  private final Map<String, SummedLayer> layers;
+  private final Checkpoint tensors;
+
+  private LoraSum(List<LoraAdapter> adapters, Map<String, SummedLayer> layers, boolean factors) {
+    this.adapters = List.copyOf(adapters);
+    this.layers = layers;
+    this.tensors = SummedCheckpoint.of(adapters, layers, factors);
+  }
+
+  /**
+   * The sum itself.
+   *
+   * @param weights one for each adapter
+   * @throws IncompatibleModelsException when the adapters do not fit each other
+   */
+  public static LoraSum exact(List<LoraAdapter> adapters, List<Double> weights) {
+    return of(adapters, weights, Mode.STACKED, Integer.MAX_VALUE);
+  }
+
+  /**
+   * What is nearest to it of a rank.
+   *
+   * @param rank at most
+   * @throws IncompatibleModelsException when the adapters do not fit each other
+   */
+  public static LoraSum ofRank(List<LoraAdapter> adapters, List<Double> weights, int rank) {
+    if (rank < 1) {
+      throw new IllegalArgumentException("rank must be 1 or more, not " + rank);
+    }
+    return of(adapters, weights, Mode.COMPRESSED, rank);
+  }
+
+  /**
+   * Sums of the factors, each by itself.
+   *
+   * @throws IncompatibleModelsException when the adapters do not fit each other, or differ in rank
+   */
+  public static LoraSum ofFactors(List<LoraAdapter> adapters, List<Double> weights) {
+    return of(adapters, weights, Mode.FACTORS, Integer.MAX_VALUE);
+  }
+
+  private static LoraSum of(List<LoraAdapter> adapters, List<Double> weights, Mode mode, int rank) {
+    if (adapters.isEmpty() || adapters.size() != weights.size()) {
+      throw new IllegalArgumentException(
+          "%d weights for %d adapters; give one for each"
+              .formatted(weights.size(), adapters.size()));
+    }
+    if (!weights.stream().allMatch(Double::isFinite)) {
+      throw new IllegalArgumentException("weights must be finite, not " + weights);
+    }
+    List<String> problems = new ArrayList<>();
+    for (LoraAdapter adapter : adapters) {
+      if (!adapter.whole().isEmpty()) {
+        problems.add(
+            "%s has whole tensors (%s), which have no sum; fold it, and merge models"
+                .formatted(adapter, String.join(", ", adapter.whole().keySet())));
+      }
+      if (adapter.config().fanInFanOut() != adapters.get(0).config().fanInFanOut()) {
+        problems.add(adapter + " has another 'fan_in_fan_out' than " + adapters.get(0));
+      }
+    }
+    DType type = type(adapters);
+    Map<String, SummedLayer> layers = new LinkedHashMap<>();
+    TreeSet<String> targets = new TreeSet<>();
+    adapters.forEach(adapter -> targets.addAll(adapter.layers().keySet()));
+    for (String target : targets) {
+      SummedLayer layer = layer(target, adapters, weights, type);
+      problems.addAll(layer.problems());
+      if (mode == Mode.FACTORS) {
+        layer.terms().stream()
+            .filter(term -> term.layer().rank() != layer.first().rank())
+            .forEach(
+                term ->
+                    problems.add(
+                        "'%s' is of rank %d in %s and %d in %s; factors of one rank can be summed"
+                            .formatted(
+                                layer.first().module(),
+                                layer.first().rank(),
+                                layer.terms().get(0).adapter(),
+                                term.layer().rank(),
+                                term.adapter())));
+      }
+      layers.put(target, new SummedLayer(layer.terms(), rank(layer, mode, rank), type));
+    }
+    if (!problems.isEmpty()) {
+      throw new IncompatibleModelsException("adapters do not fit each other", problems);
+    }
+    return new LoraSum(adapters, layers, mode == Mode.FACTORS);
+  }
+
+  private static SummedLayer layer(
+      String target, List<LoraAdapter> adapters, List<Double> weights, DType type) {
+    List<SummedLayer.Term> terms = new ArrayList<>();
+    for (int i = 0; i < adapters.size(); i++) {
+      LoraLayer layer = adapters.get(i).layers().get(target);
+      if (layer != null) {
+        terms.add(new SummedLayer.Term(adapters.get(i), layer, weights.get(i)));
+      }
+    }
+    return new SummedLayer(terms, 0, type);
+  }
+
+  private static long rank(SummedLayer layer, Mode mode, int most) {
+    LoraLayer first = layer.first();
+    return switch (mode) {
+      case STACKED -> layer.stackedRank();
+      case COMPRESSED ->
+          Math.min(Math.min(most, layer.stackedRank()), Math.min(first.in(), first.out()));
+      case FACTORS -> first.rank();
+    };
+  }
+
+  private static DType type(List<LoraAdapter> adapters) {
+    boolean doubles =
+        adapters.stream()
+            .flatMap(adapter -> adapter.tensors().tensors().values().stream())
+            .anyMatch(info -> info.dtype() == DType.F64);
+    return doubles ? DType.F64 : DType.F32;
+  }
+
+  /** The factors under PEFT's names: a view, computed module by module. */
+  public Checkpoint tensors() {
+    return tensors;
+  }
+
+  /** Ranks of the modules, the smallest and the largest. */
+  public List<Long> ranks() {
+    var all = layers.values().stream().mapToLong(SummedLayer::rank).summaryStatistics();
+    return List.of(all.getMin(), all.getMax());
+  }
+
+  /** What is worth knowing about the adapters, beside errors. */
+  public List<String> notes() {
+    List<String> bases =
+        adapters.stream().map(LoraAdapter::baseName).filter(n -> !n.isEmpty()).distinct().toList();
+    return bases.size() < 2
+        ? List.of()
+        : List.of("the adapters were trained for models of different names: " + bases);
+  }
+
+  /**
+   * Writes a folder that PEFT loads: {@code adapter_model.safetensors}, then {@code
+   * adapter_config.json}.
+   *
+   * @param type of the factors
+   * @param replace whether an adapter that lies there is replaced
+   * @throws IOException when one does and is not to be, or the folder is that of an input
+   */
+  public void write(Path folder, DType type, boolean replace, Workspace ws) throws IOException {
+    Path config = folder.resolve(LoraConfig.FILE);
+    Path weights = folder.resolve(WEIGHTS);
+    Files.createDirectories(folder);
+    for (LoraAdapter adapter : adapters) {
+      if (Files.isSameFile(folder, adapter.path())) {
+        throw new IOException(folder + " is read; name another folder");
+      }
+    }
+    if (!replace && (Files.exists(config) || Files.exists(weights))) {
+      throw new FileAlreadyExistsException(
+          folder.toString(), null, "it holds an adapter; name another folder, or replace it");
+    }
+    // Without its configuration a folder is no adapter, and with it a whole one.
+    Files.deleteIfExists(config);
+    Safetensors.write(tensors.as(type), weights, ws);
+    TextFile.write(config, LoraConfigText.of(adapters.get(0), layers));
+  }
+
+  /** The type that factors are computed in. */
+  public DType type() {
+    return layers.values().stream().map(SummedLayer::type).findFirst().orElse(DType.F32);
+  }
+}

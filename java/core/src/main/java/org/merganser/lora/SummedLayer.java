@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.lora;
+
+import java.util.ArrayList;
+import java.util.List;
+import org.merganser.compute.DType;
+import org.merganser.io.TensorInfo;
+
+/**
+ * The factors of one module in several adapters, as one pair.
+ *
+ * @param terms of the adapters that have them, at least one
+ * @param rank of the result
+ * @param type of its factors
+ */
+record SummedLayer(List<Term> terms, long rank, DType type) {
+
+  /** One of them, with its weight. */
+  record Term(LoraAdapter adapter, LoraLayer layer, double weight) {}
+
+  LoraLayer first() {
+    return terms.get(0).layer();
+  }
+
+  /** Of all side by side. */
+  long stackedRank() {
+    return terms.stream().mapToLong(term -> term.layer().rank()).sum();
+  }
+
+  TensorInfo aInfo() {
+    List<Long> shape = new ArrayList<>(first().aInfo().shape());
+    shape.set(0, rank);
+    return new TensorInfo(type, shape);
+  }
+
+  TensorInfo bInfo() {
+    List<Long> shape = new ArrayList<>(first().bInfo().shape());
+    shape.set(1, rank);
+    return new TensorInfo(type, shape);
+  }
+
+  /** What does not fit the first one; empty where all do. */
+  List<String> problems() {
+    List<String> problems = new ArrayList<>();
+    for (Term term : terms) {
+      LoraLayer layer = term.layer();
+      if (layer.embedding() != first().embedding() || !layer.shape().equals(first().shape())) {
+        problems.add(
+            "'%s' is %s in %s and %s in %s"
+                .formatted(
+                    first().module(),
+                    first().shape(),
+                    terms.get(0).adapter(),
+                    layer.shape(),
+                    term.adapter()));
+      }
+    }
+    return problems;
+  }
+}

@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.similarity;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Set;
+import org.merganser.compute.Workspace;
+import org.merganser.error.IncompatibleModelsException;
+import org.merganser.error.NumericalException;
+import org.merganser.error.ShapeException;
+import org.merganser.internal.Opened;
+import org.merganser.linalg.Matrix;
+import org.merganser.linalg.Tensor;
+import org.merganser.model.PairedActivations;
+import org.merganser.model.PairedActivations.Batch;
+import org.merganser.similarity.SimilarityGrid.Options;
+
+/**
+ * Compares every layer of A with every layer of B in one pass over paired activations, by a {@link
+ * Plan}: a sink for {@link PairedActivations}. What several have summed of other samples, in other
+ * processes, can be saved and merged in any order.
+ *
+ * <p>It owns its sums, which {@link #close} frees. Serves one thread at a time.
+ */
+public final class GridAccumulator implements PairedActivations.Sink, AutoCloseable {
+  /**
+   * One layer of a network.
+   *
+   * @param model number in the batches
+   * @param tap whose activations are compared
+   * @param featureAxis of the activations, negative from the last
+   */
+  public record Layer(int model, String tap, int featureAxis) {
+    /** Features on the first axis behind that of the samples. */
+    public static Layer of(int model, String tap) {
+      return new Layer(model, tap, 1);
+    }
+
+    /** Layers of one model. */
+    public static List<Layer> of(int model, List<String> taps) {
+      return taps.stream().map(tap -> of(model, tap)).toList();
+    }
+  }
+
+  private final List<Layer> layersA;
+  private final List<Layer> layersB;
+  private final Options options;
+  private final long expected;
+  private final Workspace ws;
+  private final Rows rows;
+  private GridSums sums;
+
+  /**
+   * @param samples that will come, which {@link Plan.Kind#FULL} needs to know, or -1
+   */
+  public GridAccumulator(
+      List<Layer> layersA, List<Layer> layersB, long samples, Options options, Workspace ws) {
+    this(layersA, layersB, samples, options, null, 0, ws);
+  }
+
+  GridAccumulator(
+      List<Layer> layersA,
+      List<Layer> layersB,
+      long samples,
+      Options options,
+      GridSums sums,
+      long dropped,
+      Workspace ws) {
+    this.layersA = List.copyOf(layersA);
+    this.layersB = List.copyOf(layersB);
+    this.expected = samples;
+    this.options = options;
+    this.sums = sums;
+    this.ws = ws;
+    this.rows = new Rows(options, dropped, ws);
+    requireLayers("A", layersA);
+    requireLayers("B", layersB);
+  }
+
+  private static void requireLayers(String side, List<Layer> layers) {
+    if (layers.isEmpty()) {
+      throw new IllegalArgumentException("no layers of " + side + " to compare");
+    }
+    if (layers.stream().distinct().count() < layers.size()) {
+      throw new IllegalArgumentException("layers of " + side + " are there twice: " + layers);
+    }
+  }
+
+  /** What to ask a source for. */
+  public Set<String> taps() {
+    Set<String> taps = new LinkedHashSet<>();
+    layersA.forEach(layer -> taps.add(layer.tap()));
+    layersB.forEach(layer -> taps.add(layer.tap()));
+    return taps;
+  }
+
+  /**
+   * Takes in a batch.
+   *
+   * @throws NumericalException for what is not finite, naming layer, sample and feature
+   * @throws ShapeException when a layer has other rows than the rest
+   */
+  @Override
+  public void accept(Batch batch) {
+    boolean same = layersA.equals(layersB);
+    try (Opened opened = new Opened()) {
+      List<Layer> layers = new ArrayList<>(layersA);
+      if (!same) {
+        layers.addAll(layersB);
+      }
+      List<Matrix> all = rows.of(batch, layers, opened);
+      if (all.get(0).rows() > 0) {
+        add(all, same);
+      }
+    }
+  }
+
+  private void add(List<Matrix> all, boolean same) {
+    if (sums == null) {
+      sums = GridSums.of(plan(all), all, layersA.size(), same, expected, options.precision(), ws);
+    }
+    sums.add(all);
+  }
+
+  private Plan plan(List<Matrix> all) {
+    if (options.plan() != null) {
+      return options.plan();
+    }
+    int a = layersA.size();
+    int b = layersB.size();
+    long[] widthsA = all.subList(0, a).stream().mapToLong(Matrix::columns).toArray();
+    long[] widthsB =
+        all.subList(all.size() - b, all.size()).stream().mapToLong(Matrix::columns).toArray();
+    // Rows of positions are more than samples, by a number that is known here only.
+    long samples = options.flatten() == Flatten.SPATIAL ? -1 : expected;
+    return Plan.choose(samples, widthsA, widthsB, options.budget());
+  }
+
+  /** Whatever this has seen; no samples may come any more. */
+  GridSums finished() {
+    if (sums == null) {
+      throw new IllegalStateException("no samples were compared");
+    }
+    sums.finish();
+    return sums;
+  }
+
+  /**
+   * Takes in what another one has summed of other samples, which is no use afterwards.
+   *
+   * @throws IncompatibleModelsException when layers, plans or flattening differ
+   * @throws IllegalArgumentException for {@link Plan.Kind#FULL}, which needs all samples at once
+   */
+  public void merge(GridAccumulator other) {
+    List<String> problems = new ArrayList<>();
+    compare("layers of A", layersA, other.layersA, problems);
+    compare("layers of B", layersB, other.layersB, problems);
+    compare("flattening", options.flatten(), other.options.flatten(), problems);
+    if (sums != null && other.sums != null) {
+      compare("plan", sums.plan().kind(), other.sums.plan().kind(), problems);
+      compare("batch", sums.plan().batch(), other.sums.plan().batch(), problems);
+    }
+    if (!problems.isEmpty()) {
+      throw new IncompatibleModelsException("sums of similarity do not fit", problems);
+    }
+    rows.addDropped(other.rows.dropped());
+    if (other.sums == null) {
+      return;
+    }
+    if (sums == null) {
+      sums = other.sums;
+      other.sums = null;
+      return;
+    }
+    sums.merge(other.sums);
+  }
+
+  private static void compare(String what, Object mine, Object other, List<String> problems) {
+    if (!mine.equals(other)) {
+      problems.add(what + ": " + mine + " and " + other);
+    }
+  }
+
+  /**
+   * The grid of a measure.
+   *
+   * @throws IllegalArgumentException for a measure that does not come of these sums, saying why
+   */
+  public SimilarityGrid grid(SimilarityMeasure measure) {
+    return GridValues.of(measure, this);
+  }
+
+  /** Writes the sums as a safetensors file; samples that wait for a batch to be full end here. */
+  public void save(Path path) throws IOException {
+    SumsFile.save(this, path, ws);
+  }
+
+  /** Sums as saved, to be merged or read. */
+  public static GridAccumulator load(Path path, Workspace ws) throws IOException {
+    return SumsFile.load(path, ws);
+  }
+
+  List<Layer> layersA() {
+    return layersA;
+  }
+
+  List<Layer> layersB() {
+    return layersB;
+  }
+
+  Options options() {
+    return options;
+  }
+
+  /** Samples that were not finite. */
+  long dropped() {
+    return rows.dropped();
+  }
+
+  Workspace workspace() {
+    return ws;
+  }
+
+  @Override
+  public void close() {
+    if (sums != null) {
+      sums.close();
+    }
+  }
+
+  /** Activations as rows, without samples that are not finite. */
+  private static final class Rows {
+    private final Options options;
+    private final Workspace ws;
+    private long dropped;
+
+    Rows(Options options, long dropped, Workspace ws) {
+      this.options = options;
+      this.dropped = dropped;
+      this.ws = ws;
+    }
+
+    long dropped() {
+      return dropped;
+    }
+
+    void addDropped(long more) {
+      dropped += more;
+    }
+
+    List<Matrix> of(Batch batch, List<Layer> layers, Opened opened) {
+      List<Tensor> found = new ArrayList<>();
+      for (Layer layer : layers) {
+        found.add(batch.of(layer.model(), layer.tap()));
+      }
+      boolean[] bad = FiniteSamples.bad(layers, found, batch.first(), options.nonFinite(), ws);
+      if (bad != null) {
+        found = FiniteSamples.without(found, bad, opened, ws);
+        for (boolean each : bad) {
+          dropped += each ? 1 : 0;
+        }
+      }
+      List<Matrix> all = new ArrayList<>();
+      for (int l = 0; l < layers.size(); l++) {
+        Matrix flat =
+            opened.add(options.flatten().rows(found.get(l), layers.get(l).featureAxis(), ws));
+        if (!all.isEmpty() && flat.rows() != all.get(0).rows()) {
+          throw new ShapeException(
+              "%s gives %d rows by %s, %s %d; compare layers with as many positions, or flatten by"
+                      .formatted(
+                          layers.get(0),
+                          all.get(0).rows(),
+                          options.flatten(),
+                          layers.get(l),
+                          flat.rows())
+                  + " SAMPLE or POOL");
+        }
+        all.add(flat);
+      }
+      return all;
+    }
+  }
+}

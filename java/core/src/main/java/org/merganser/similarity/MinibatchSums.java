@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.similarity;
+
+import java.util.ArrayList;
+import java.util.List;
+import org.merganser.compute.DType;
+import org.merganser.compute.Workspace;
+import org.merganser.internal.Opened;
+import org.merganser.linalg.Gram;
+import org.merganser.linalg.LinAlg;
+import org.merganser.linalg.Matrix;
+import org.merganser.linalg.Tensor;
+
+/**
+ * Minibatch CKA of every layer of A with every layer of B (Nguyen et al. 2021): unbiased HSIC
+ * averaged over batches, and the ratio of the averages. Each layer gives one Gram matrix a batch,
+ * U-centred, whose upper triangle is a row of F; all pairs are one product:
+ *
+ * <pre>
+ *   N += F_A F_B^T,   d += squared norms of the rows,   value_ij = N_ij / sqrt(dA_i dB_j)
+ * </pre>
+ *
+ * <p>Batches of unlike size count by their samples: a batch of m rows by {@code m / (m (m - 3))}.
+ * Memory does not depend on widths or the number of samples.
+ */
+final class MinibatchSums {
+  /** Fewer have no unbiased estimate. */
+  static final int LEAST = 4;
+
+  private final DType precision;
+  private final double[][] cross;
+  private final double[] ownA;
+  private final double[] ownB;
+  private long batches;
+  private long samples;
+
+  MinibatchSums(int layersA, int layersB, DType precision) {
+    this(new double[layersA][layersB], new double[layersA], new double[layersB], 0, 0, precision);
+  }
+
+  /** As saved; takes the arrays. */
+  MinibatchSums(
+      double[][] cross, double[] ownA, double[] ownB, long batches, long samples, DType precision) {
+    this.cross = cross;
+    this.ownA = ownA;
+    this.ownB = ownB;
+    this.batches = batches;
+    this.samples = samples;
+    this.precision = precision;
+  }
+
+  /**
+   * Takes in a batch of at least four rows.
+   *
+   * @param same whether B are the layers of A, which then give their rows once
+   */
+  void add(List<Matrix> a, List<Matrix> b, boolean same, Workspace ws) {
+    List<Matrix> all = new ArrayList<>(a);
+    if (!same) {
+      all.addAll(b);
+    }
+    long m = a.get(0).rows();
+    try (Opened opened = new Opened();
+        Matrix rows = Gram.packedLinear(oneType(all, opened, ws), precision, ws);
+        Tensor first = rows.asTensor().rows(0, a.size());
+        Tensor second = rows.asTensor().rows(same ? 0 : a.size(), all.size())) {
+      Matrix left = Matrix.of(first);
+      Matrix right = Matrix.of(second);
+      double[] norms = LinAlg.rowProducts(rows, rows, ws);
+      double weight = 1.0 / (m - 3);
+      try (Matrix products = LinAlg.multiplyTransposed(left, right, ws);
+          Matrix host = products.toHost(ws)) {
+        for (int i = 0; i < cross.length; i++) {
+          double[] row = host.row(i);
+          for (int j = 0; j < row.length; j++) {
+            cross[i][j] += weight * row[j];
+          }
+          ownA[i] += weight * norms[i];
+        }
+      }
+      for (int j = 0; j < ownB.length; j++) {
+        ownB[j] += weight * norms[same ? j : ownA.length + j];
+      }
+    }
+    batches++;
+    samples += m;
+  }
+
+  private static Matrix[] oneType(List<Matrix> layers, Opened opened, Workspace ws) {
+    boolean wide = layers.stream().anyMatch(x -> x.dtype() == DType.F64);
+    Matrix[] all = new Matrix[layers.size()];
+    for (int l = 0; l < all.length; l++) {
+      Matrix x = layers.get(l);
+      all[l] =
+          wide && x.dtype() == DType.F32
+              ? Matrix.of(opened.add(x.asTensor().to(DType.F64, ws)))
+              : x;
+    }
+    return all;
+  }
+
+  /** Takes in other batches of the same layers. */
+  void merge(MinibatchSums other) {
+    for (int i = 0; i < cross.length; i++) {
+      for (int j = 0; j < ownB.length; j++) {
+        cross[i][j] += other.cross[i][j];
+      }
+      ownA[i] += other.ownA[i];
+    }
+    for (int j = 0; j < ownB.length; j++) {
+      ownB[j] += other.ownB[j];
+    }
+    batches += other.batches;
+    samples += other.samples;
+  }
+
+  double[][] cross() {
+    return cross;
+  }
+
+  double[] ownA() {
+    return ownA;
+  }
+
+  double[] ownB() {
+    return ownB;
+  }
+
+  long batches() {
+    return batches;
+  }
+
+  /** Rows that went in. */
+  long samples() {
+    return samples;
+  }
+}

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.lora;
+
+import static org.merganser.testing.Work.WS;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.net.URISyntaxException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import org.merganser.compute.DType;
+import org.merganser.io.Checkpoint;
+import org.merganser.io.MemoryCheckpoint;
+import org.merganser.io.Safetensors;
+import org.merganser.linalg.Tensor;
+import org.merganser.testing.Oracle;
+
+/** Adapters for tests: those that PEFT wrote (fixtures/peft/make.py), and made here. */
+public final class Adapters {
+  private Adapters() {}
+
+  static Path fixture(String name) {
+    try {
+      return Path.of(Adapters.class.getResource("/fixtures/peft/" + name).toURI());
+    } catch (URISyntaxException e) {
+      throw new AssertionError(e);
+    }
+  }
+
+  /**
+   * A folder with an adapter.
+   *
+   * @param settings JSON, such as {@code "r": 2, "lora_alpha": 4}
+   */
+  public static Path write(Path folder, String settings, Map<String, Tensor> tensors)
+      throws IOException {
+    Files.createDirectories(folder);
+    Files.writeString(
+        folder.resolve("adapter_config.json"), "{\"peft_type\": \"LORA\", " + settings + "}");
+    Map<String, Tensor> named = new LinkedHashMap<>();
+    tensors.forEach((name, tensor) -> named.put("base_model.model." + name, tensor));
+    Safetensors.write(MemoryCheckpoint.of(named), folder.resolve("adapter_model.safetensors"), WS);
+    return folder;
+  }
+
+  /** Factors of a module, F32. */
+  public static void put(Map<String, Tensor> tensors, String module, double[][] a, double[][] b) {
+    tensors.put(module + ".lora_A.weight", tensor(DType.F32, a));
+    tensors.put(module + ".lora_B.weight", tensor(DType.F32, b));
+  }
+
+  public static Tensor tensor(DType type, double[][] rows) {
+    try (Tensor flat = Tensor.of(type, Oracle.flat(rows), WS);
+        Tensor host = flat.toHost(WS)) {
+      return host.reshape(rows.length, rows[0].length).copy();
+    }
+  }
+
+  /** A view with an adapter of rank 2 in the weights of some modules. */
+  public static Checkpoint fold(Checkpoint base, String... modules) {
+    Map<String, Tensor> tensors = new LinkedHashMap<>();
+    for (String module : modules) {
+      long[] shape = base.info(module + ".weight").dims();
+      long[] ofB = new long[shape.length];
+      Arrays.fill(ofB, 1);
+      ofB[0] = shape[0];
+      ofB[1] = 2;
+      shape[0] = 2;
+      tensors.put(module + ".lora_A.weight", gaussian(shape));
+      tensors.put(module + ".lora_B.weight", gaussian(ofB));
+    }
+    try {
+      Path folder = Files.createTempDirectory("adapter");
+      LoraAdapter adapter = LoraAdapter.open(write(folder, "\"r\": 2, \"lora_alpha\": 3", tensors));
+      // Whoever has a file open keeps it.
+      for (Path file : adapter.files()) {
+        Files.delete(file);
+      }
+      Files.delete(folder);
+      return adapter.fold(base);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  private static Tensor gaussian(long... shape) {
+    try (Tensor flat =
+        tensor(DType.F32, Oracle.gaussian(1, (int) Tensor.size(shape), shape.length))) {
+      return flat.reshape(shape).copy();
+    }
+  }
+}

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.lora;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.merganser.testing.Work.WS;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.SplittableRandom;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+import org.merganser.error.FormatException;
+import org.merganser.error.IncompatibleModelsException;
+import org.merganser.error.NumericalException;
+import org.merganser.io.Checkpoint;
+import org.merganser.io.Safetensors;
+import org.merganser.testing.RunsOnce;
+
+/**
+ * Damaged configurations and headers give a typed error, or an adapter that folds; the same seed on
+ * every run. Four thousand, or {@code -Dmerganser.damagedAdapters=N}.
+ */
+@RunsOnce("reads files; what is folded is tested elsewhere")
+class LoraDamageTest {
+  private static final String[] PIECES = {
+    "null", "true", "[]", "{}", "-1", "1e400", "\"", "}", "(.*)*", "\\", ",", ":", "2.5"
+  };
+
+  @TempDir private Path folder;
+
+  @ParameterizedTest
+  @ValueSource(strings = {"adapter_config.json", "adapter_model.safetensors"})
+  @Timeout(300)
+  void damaged(String file) throws IOException {
+    int cases = Integer.getInteger("merganser.damagedAdapters", 4000) / 2;
+    for (String name : new String[] {"adapter_config.json", "adapter_model.safetensors"}) {
+      Files.copy(Adapters.fixture("rich/" + name), folder.resolve(name));
+    }
+    byte[] valid = Files.readAllBytes(folder.resolve(file));
+    int length = file.endsWith(".json") ? valid.length : 3000;
+    SplittableRandom random = new SplittableRandom(20_261_129);
+    int[] ends = new int[2];
+    try (Checkpoint base = Safetensors.open(Adapters.fixture("base.safetensors"))) {
+      for (int i = 0; i < cases; i++) {
+        Files.write(folder.resolve(file), damage(valid, length, random));
+        ends[folds(base) ? 1 : 0]++;
+      }
+    }
+    assertThat(ends[0]).as("refused").isGreaterThan(cases / 10);
+    assertThat(ends[1]).as("folded").isGreaterThan(cases / 100);
+  }
+
+  private boolean folds(Checkpoint base) throws IOException {
+    try (LoraAdapter adapter = LoraAdapter.open(folder)) {
+      Checkpoint folded = adapter.fold(base);
+      for (String target : adapter.targets()) {
+        folded.read(target, WS).close();
+      }
+      return true;
+    } catch (FormatException | IncompatibleModelsException | NumericalException e) {
+      assertThat(e.getMessage()).isNotBlank();
+      return false;
+    }
+  }
+
+  /** Bytes changed, a piece of text put in, or the end cut off. */
+  private static byte[] damage(byte[] valid, int length, SplittableRandom random) {
+    int at = random.nextInt(length);
+    int kind = random.nextInt(10);
+    if (kind == 0) {
+      return Arrays.copyOf(valid, at);
+    }
+    byte[] damaged = valid.clone();
+    if (kind < 5) {
+      byte[] piece = PIECES[random.nextInt(PIECES.length)].getBytes();
+      int room = Math.min(piece.length, length - at);
+      System.arraycopy(piece, 0, damaged, at, room);
+      return damaged;
+    }
+    for (int times = 1 + random.nextInt(3); times > 0; times--) {
+      damaged[random.nextInt(length)] =
+          (byte) (random.nextBoolean() ? random.nextInt(256) : 32 + random.nextInt(95));
+    }
+    return damaged;
+  }
+}

@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.lora;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
+import static org.merganser.testing.Work.WS;
+
+import java.io.IOException;
+import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.merganser.compute.DType;
+import org.merganser.error.IncompatibleModelsException;
+import org.merganser.internal.Opened;
+import org.merganser.io.Checkpoint;
+import org.merganser.io.MemoryCheckpoint;
+import org.merganser.linalg.Matrix;
+import org.merganser.linalg.Svd;
+import org.merganser.linalg.Tensor;
+import org.merganser.testing.Cases;
+import org.merganser.testing.Close;
+import org.merganser.testing.Draw;
+import org.merganser.testing.Models;
+import org.merganser.testing.Oracle;
+
+class LoraSumTest {
+  @TempDir private Path folder;
+
+  /** The golden of the prototypes of Arrow: A = [1, 0, 2], B = [1, -1]^T. */
+  @Test
+  void singularValuesOfAProductAreThoseOfItsFactors() {
+    try (LowRank found =
+            LowRank.of(
+                Matrix.of(new double[][] {{1, -1}}), Matrix.of(new double[][] {{1, 0, 2}}), WS);
+        Matrix right = found.rightTransposed().toHost(WS);
+        Matrix left = found.leftTransposed().toHost(WS)) {
+      assertThat(found.values()).hasSize(1);
+      assertThat(found.values()[0]).isCloseTo(3.16227766016838, within(1e-13));
+      double sign = Math.signum(right.get(0, 0));
+      Close.relative(
+          "v", right.row(0), scaled(sign, 0.447213595499958, 0, 0.894427190999916), 1e-14);
+      Close.relative("u", left.row(0), scaled(sign, Math.sqrt(0.5), -Math.sqrt(0.5)), 1e-14);
+    }
+  }
+
+  private static double[] scaled(double by, double... values) {
+    return Oracle.scale(new double[][] {values}, by)[0];
+  }
+
+  /** Of products of more rows than columns too, and of factors of deficient rank. */
+  @Cases(40)
+  void aProductIsDecomposedByItsFactors(Draw draw) {
+    int rank = draw.integer(1, 9);
+    int in = draw.integer(1, 20);
+    int out = draw.integer(1, 20);
+    double[][] a = Oracle.gaussian(rank, in, draw.seed());
+    double[][] b = Oracle.gaussian(out, rank, draw.seed());
+    if (draw.of(false, true)) {
+      a[0] = new double[in];
+    }
+    double[][] product = Oracle.multiply(b, a);
+    try (LowRank found = LowRank.of(Matrix.of(Oracle.transpose(b)), Matrix.of(a), WS);
+        Svd svd = Svd.of(Matrix.of(product), WS)) {
+      double largest = svd.singularValues()[0];
+      for (int k = 0; k < found.values().length; k++) {
+        assertThat(found.values()[k]).isCloseTo(svd.singularValues()[k], within(1e-12 * largest));
+      }
+      long all = found.rank();
+      double[][] back =
+          Oracle.multiply(
+              Oracle.transpose(found.left(all, WS).toHost(WS).toArray()),
+              found.right(all, WS).toHost(WS).toArray());
+      for (int i = 0; i < out; i++) {
+        for (int j = 0; j < in; j++) {
+          assertThat(back[i][j]).isCloseTo(product[i][j], within(1e-12 * largest));
+        }
+      }
+    }
+  }
+
+  /**
+   * Stacked, the sum is that of the folded models' changes; of its full rank, compression changes
+   * nothing; of a lower one it misses the singular values that it dropped, no more.
+   */
+  @Cases(30)
+  void sumsAreThoseOfTheChanges(Draw draw) throws IOException {
+    int count = draw.integer(1, 4);
+    int in = draw.integer(1, 24);
+    int out = draw.integer(1, 24);
+    List<Double> weights = new ArrayList<>();
+    double[][] expected = new double[out][in];
+    try (Opened opened = new Opened()) {
+      List<LoraAdapter> adapters = new ArrayList<>();
+      for (int i = 0; i < count; i++) {
+        int rank = draw.integer(1, 5);
+        double weight = draw.real(-1, 2);
+        double[][] a = Oracle.gaussian(rank, in, draw.seed());
+        double[][] b = Oracle.gaussian(out, rank, draw.seed());
+        Map<String, Tensor> tensors = new LinkedHashMap<>();
+        Adapters.put(tensors, "m", a, b);
+        Adapters.put(tensors, "only." + i, a, b);
+        Path path =
+            Adapters.write(
+                folder.resolve("in" + i),
+                "\"r\": %d, \"lora_alpha\": %d, \"use_rslora\": true".formatted(rank, 2 + i),
+                tensors);
+        adapters.add(opened.add(LoraAdapter.open(path)));
+        weights.add(weight);
+        double scale = weight * (2 + i) / Math.sqrt(rank);
+        add(expected, Oracle.scale(Oracle.multiply(b, a), scale));
+      }
+      double size = largest(expected) + 1e-3;
+      double[][] exact = change(LoraSum.exact(adapters, weights), opened, in, out);
+      double[][] full = change(LoraSum.ofRank(adapters, weights, 1000), opened, in, out);
+      assertThat(distance(exact, expected)).isLessThan(3e-6 * size * count);
+      assertThat(distance(full, expected)).isLessThan(3e-6 * size * count);
+      int rank = draw.integer(1, 6);
+      LoraSum compressed = LoraSum.ofRank(adapters, weights, rank);
+      double[][] low = change(compressed, opened, in, out);
+      try (Svd svd = Svd.of(Matrix.of(expected), WS)) {
+        double[] values = svd.singularValues();
+        double dropped = 0;
+        for (int k = rank; k < values.length; k++) {
+          dropped += values[k] * values[k];
+        }
+        double missed = 0;
+        for (int i = 0; i < out; i++) {
+          for (int j = 0; j < in; j++) {
+            missed += Math.pow(low[i][j] - expected[i][j], 2);
+          }
+        }
+        assertThat(Math.sqrt(missed))
+            .isCloseTo(Math.sqrt(dropped), within(1e-5 * size * Math.sqrt(in * out) * count));
+      }
+      assertThat(compressed.ranks().get(1)).isLessThanOrEqualTo(rank);
+    }
+  }
+
+  /** What a written sum adds to a model of zeros. */
+  private double[][] change(LoraSum sum, Opened opened, int in, int out) throws IOException {
+    Path path = Files.createTempDirectory(folder, "sum");
+    sum.write(path, DType.F32, false, WS);
+    LoraAdapter written = opened.add(LoraAdapter.open(path));
+    Map<String, Tensor> zeros = new LinkedHashMap<>();
+    written.targets().forEach(name -> zeros.put(name, Tensor.zeros(DType.F64, out, in)));
+    try (Tensor found = written.fold(MemoryCheckpoint.of(zeros)).read("m.weight", WS)) {
+      return Matrix.of(found).toArray();
+    }
+  }
+
+  private static void add(double[][] sum, double[][] term) {
+    for (int i = 0; i < sum.length; i++) {
+      for (int j = 0; j < sum[i].length; j++) {
+        sum[i][j] += term[i][j];
+      }
+    }
+  }
+
+  private static double largest(double[][] a) {
+    return distance(a, Oracle.scale(a, 0));
+  }
+
+  private static double distance(double[][] a, double[][] b) {
+    double largest = 0;
+    for (int i = 0; i < a.length; i++) {
+      for (int j = 0; j < a[i].length; j++) {
+        largest = Math.max(largest, Math.abs(a[i][j] - b[i][j]));
+      }
+    }
+    return largest;
+  }
+
+  /** Sums of factors have mixed terms: for the mean of an adapter and its opposite signs, all. */
+  @Test
+  void sumsOfFactorsAreNotTheSum() throws IOException {
+    try (Opened opened = new Opened()) {
+      List<LoraAdapter> adapters = new ArrayList<>();
+      for (int sign : new int[] {1, -1}) {
+        Map<String, Tensor> tensors = new LinkedHashMap<>();
+        Adapters.put(tensors, "m", new double[][] {{sign, 2 * sign}}, new double[][] {{3 * sign}});
+        Path path =
+            Adapters.write(folder.resolve("in" + sign), "\"r\": 1, \"lora_alpha\": 2", tensors);
+        adapters.add(opened.add(LoraAdapter.open(path)));
+      }
+      List<Double> halves = List.of(0.5, 0.5);
+      double[][] exact = change(LoraSum.exact(adapters, halves), opened, 2, 1);
+      assertThat(exact[0]).containsExactly(6, 12);
+      double[][] factors = change(LoraSum.ofFactors(adapters, halves), opened, 2, 1);
+      assertThat(factors[0]).containsExactly(0, 0);
+      double[][] first = change(LoraSum.ofFactors(adapters, List.of(1.0, 0.0)), opened, 2, 1);
+      assertThat(first[0]).containsExactly(6, 12);
+    }
+  }
+
+  /** Ranks differ by module, and one name is the end of another. */
+  @Test
+  void ranksOfModulesAreWrittenForPeft() throws IOException {
+    try (Opened opened = new Opened()) {
+      Map<String, Tensor> one = new LinkedHashMap<>();
+      Adapters.put(one, "fc", Oracle.gaussian(2, 4, 1), Oracle.gaussian(5, 2, 2));
+      Adapters.put(one, "block.fc", Oracle.gaussian(2, 4, 3), Oracle.gaussian(5, 2, 4));
+      Map<String, Tensor> two = new LinkedHashMap<>();
+      Adapters.put(two, "fc", Oracle.gaussian(2, 4, 5), Oracle.gaussian(5, 2, 6));
+      String settings = "\"r\": 2, \"lora_alpha\": 2, \"task_type\": \"CAUSAL_LM\"";
+      List<LoraAdapter> adapters =
+          List.of(
+              opened.add(LoraAdapter.open(Adapters.write(folder.resolve("a"), settings, one))),
+              opened.add(LoraAdapter.open(Adapters.write(folder.resolve("b"), settings, two))));
+      Path path = folder.resolve("sum");
+      LoraSum sum = LoraSum.exact(adapters, List.of(1.0, 1.0));
+      sum.write(path, DType.F32, false, WS);
+      String text = Files.readString(path.resolve("adapter_config.json")).replaceAll("\\s+", " ");
+      assertThat(text)
+          .contains("\"rank_pattern\" : { \"block.fc\" : 2, \"fc\" : 4 }")
+          .contains("\"target_modules\" : [ \"block.fc\", \"fc\" ]")
+          .contains("\"task_type\" : \"CAUSAL_LM\"");
+      LoraAdapter written = opened.add(LoraAdapter.open(path));
+      assertThat(written.layers().get("fc.weight").rank()).isEqualTo(4);
+      assertThat(written.layers().get("block.fc.weight").scale()).isEqualTo(1);
+      assertThatThrownBy(() -> sum.write(path, DType.F32, false, WS))
+          .isInstanceOf(FileAlreadyExistsException.class)
+          .hasMessageContaining("it holds an adapter");
+      byte[] before = Files.readAllBytes(path.resolve("adapter_model.safetensors"));
+      sum.write(path, DType.F32, true, WS);
+      assertThat(Files.readAllBytes(path.resolve("adapter_model.safetensors"))).isEqualTo(before);
+      assertThatThrownBy(() -> sum.write(folder.resolve("a"), DType.F32, true, WS))
+          .hasMessageContaining("is read; name another folder");
+    }
+  }
+
+  @Test
+  void whatHasNoSumIsListed() throws IOException {
+    Map<String, Tensor> one = new LinkedHashMap<>();
+    Adapters.put(one, "m", Oracle.gaussian(2, 4, 1), Oracle.gaussian(5, 2, 2));
+    one.put("head.weight", Tensor.zeros(DType.F32, 2));
+    Map<String, Tensor> two = new LinkedHashMap<>();
+    Adapters.put(two, "m", Oracle.gaussian(3, 6, 1), Oracle.gaussian(5, 3, 2));
+    Path a = Adapters.write(folder.resolve("a"), "\"r\": 2, \"lora_alpha\": 2", one);
+    Path b =
+        Adapters.write(
+            folder.resolve("b"), "\"r\": 3, \"lora_alpha\": 2, \"fan_in_fan_out\": true", two);
+    try (LoraAdapter first = LoraAdapter.open(a);
+        LoraAdapter second = LoraAdapter.open(b)) {
+      assertThatThrownBy(() -> LoraSum.ofFactors(List.of(first, second), List.of(1.0, 1.0)))
+          .isInstanceOf(IncompatibleModelsException.class)
+          .hasMessageContaining("has whole tensors (head.weight), which have no sum")
+          .hasMessageContaining("has another 'fan_in_fan_out' than")
+          .hasMessageContaining("'m' is [5, 4] in " + a + " and [5, 6] in " + b)
+          .hasMessageContaining("'m' is of rank 2 in " + a + " and 3 in " + b);
+      assertThatThrownBy(() -> LoraSum.exact(List.of(first, second), List.of(1.0)))
+          .isInstanceOf(IllegalArgumentException.class)
+          .hasMessage("1 weights for 2 adapters; give one for each");
+    }
+  }
+
+  @Test
+  void sumsAreViews() throws IOException {
+    try (LoraAdapter adapter = LoraAdapter.open(Adapters.fixture("plain"));
+        LoraAdapter other = LoraAdapter.open(Adapters.fixture("other"))) {
+      Checkpoint sum = LoraSum.ofRank(List.of(adapter, other), List.of(0.7, -0.4), 2).tensors();
+      for (String name : sum.tensors().keySet()) {
+        try (Tensor whole = sum.read(name, WS);
+            Tensor part = Tensor.allocate(DType.F32, whole.size() - 1)) {
+          sum.readRange(name, 1, whole.size(), part, WS);
+          byte[] bytes = Models.bytes(whole);
+          assertThat(Models.bytes(part))
+              .isEqualTo(java.util.Arrays.copyOfRange(bytes, 4, bytes.length));
+        }
+        assertThat(sum.cost(name).reads()).isPositive();
+      }
+    }
+  }
+}

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.lora;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.merganser.testing.Work.WS;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+import org.merganser.compute.DType;
+import org.merganser.internal.Opened;
+import org.merganser.io.Checkpoint;
+import org.merganser.io.Safetensors;
+import org.merganser.testing.Models;
+
+/** What PEFT makes of its adapters (fixtures/peft/make.py), and what is made of them here. */
+class PeftParityTest {
+  /** Of the largest element of a tensor; terms are of its order, and F32 in both. */
+  private static final double TOLERANCE = 4e-7;
+
+  private static final List<Double> WEIGHTS = List.of(0.7, -0.4);
+
+  @TempDir private Path folder;
+
+  @ParameterizedTest
+  @ValueSource(strings = {"plain", "other", "rich", "transposed", "pickled"})
+  void folded(String name) throws IOException {
+    String expected = name.equals("pickled") ? "plain" : name;
+    try (Checkpoint base = open("base");
+        LoraAdapter adapter = LoraAdapter.open(Adapters.fixture(name));
+        Checkpoint peft = open(expected + "-folded")) {
+      Checkpoint folded = adapter.fold(base);
+      assertThat(folded.tensors()).isEqualTo(base.tensors());
+      Models.assertClose(name, folded, peft, TOLERANCE, WS);
+      for (String target : adapter.targets()) {
+        assertThat(folded.read(target, WS).sameBytes(base.read(target, WS))).isFalse();
+      }
+    }
+  }
+
+  /** PEFT's cat, stacked; its svd, and ours which never forms a weight. */
+  @ParameterizedTest
+  @ValueSource(strings = {"cat", "svd"})
+  void combined(String kind) throws IOException {
+    boolean cat = kind.equals("cat");
+    try (Opened opened = new Opened()) {
+      Checkpoint base = opened.add(open("base"));
+      List<LoraAdapter> adapters =
+          List.of(
+              opened.add(LoraAdapter.open(Adapters.fixture(cat ? "plain" : "first"))),
+              opened.add(LoraAdapter.open(Adapters.fixture(cat ? "other" : "second"))));
+      LoraSum sum = cat ? LoraSum.exact(adapters, WEIGHTS) : LoraSum.ofRank(adapters, WEIGHTS, 2);
+      sum.write(folder, DType.F32, false, WS);
+      LoraAdapter written = opened.add(LoraAdapter.open(folder));
+      Checkpoint peft = opened.add(open(kind + "-folded"));
+      Models.assertClose(kind, written.fold(base), peft, 2 * TOLERANCE, WS);
+    }
+  }
+
+  @Test
+  void doraIsRefusedByItsKey() {
+    org.assertj.core.api.Assertions.assertThatThrownBy(
+            () -> LoraAdapter.open(Adapters.fixture("dora")))
+        .isInstanceOf(org.merganser.error.FormatException.class)
+        .hasMessageContaining("adapter_config.json: 'use_dora': DoRA also scales");
+  }
+
+  private static Checkpoint open(String name) throws IOException {
+    return Safetensors.open(Adapters.fixture(name + ".safetensors"));
+  }
+}

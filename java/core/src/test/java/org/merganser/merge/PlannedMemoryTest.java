@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.merge;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.merganser.testing.Work.WS;
+
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.SplittableRandom;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.merganser.compute.DType;
+import org.merganser.compute.Workspace;
+import org.merganser.internal.kernel.Natives;
+import org.merganser.io.Checkpoint;
+import org.merganser.io.MemoryCheckpoint;
+import org.merganser.linalg.Tensor;
+import org.merganser.plan.Catalogue;
+
+/** What a plan says is held is no less than what is. */
+class PlannedMemoryTest {
+  /** What a Workspace has for itself. */
+  private static final long OWN = 1 << 20;
+
+  private static Checkpoint model(DType dtype, long rows, long columns, long seed) {
+    SplittableRandom random = new SplittableRandom(seed);
+    float[] values = new float[Math.toIntExact(rows * columns)];
+    for (int i = 0; i < values.length; i++) {
+      values[i] = (float) random.nextDouble() - 0.5f;
+    }
+    try (Tensor wide = Tensor.of(values, rows, columns)) {
+      return MemoryCheckpoint.of(Map.of("w", wide.to(dtype, WS)));
+    }
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "linear, BF16",
+    "ties:density=0.5, BF16",
+    "breadcrumbs:density=0.5, F16",
+    "sce, BF16",
+    "sce:select-topk=0.3, BF16",
+    "sce:select-topk=0.3, F64",
+    "arcee-fusion, BF16",
+    "'dare-linear:density=0.5,rescale=l1', BF16",
+    "'dare-ties:density=0.5,rescale=linf', F64",
+    "'della:density=0.5,rescale=l1', BF16",
+    "'della-linear:density=0.5,rescale=l2', F32"
+  })
+  void isAnUpperBound(String method, String type) throws Exception {
+    DType dtype = DType.valueOf(type);
+    Merger merger = Catalogue.mergers().method(method);
+    List<Checkpoint> models = new ArrayList<>();
+    for (int k = 0; k < Math.min(3, merger.needs().most()); k++) {
+      models.add(model(dtype, 2500, 1000, k));
+    }
+    MergeProblem problem = MergeProblem.of(models);
+    problem = merger.needs().base() ? problem.withBase(model(dtype, 2500, 1000, 9)) : problem;
+    // As each writer of a shard has one.
+    try (Workspace one = Workspace.builder().threads(1).open();
+        Tensor into = Tensor.allocate(dtype, 2500, 1000)) {
+      Checkpoint merged = merger.merge(problem, one);
+      long before = Natives.allocatedBytes();
+      long most = most(() -> merged.read("w", into, one)) - before;
+      assertThat(most).isBetween(1L, merged.cost("w").memory() + OWN);
+    }
+  }
+
+  private interface Reading {
+    void run() throws IOException;
+  }
+
+  /** Looked at by another thread, so it may miss something, but sees nothing that is not there. */
+  private static long most(Reading reading) throws Exception {
+    long[] most = new long[1];
+    Thread watching =
+        new Thread(
+            () -> {
+              while (!Thread.currentThread().isInterrupted()) {
+                most[0] = Math.max(most[0], Natives.allocatedBytes());
+              }
+            });
+    watching.start();
+    try {
+      reading.run();
+    } finally {
+      watching.interrupt();
+      watching.join();
+    }
+    return most[0];
+  }
+}
