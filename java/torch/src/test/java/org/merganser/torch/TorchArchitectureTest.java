@@ -31,7 +31,7 @@ import org.merganser.torch.internal.Libtorch;
 class TorchArchitectureTest {
   private static final String ROOT = "org.merganser.torch";
   private static final String INTERNAL = ROOT + ".internal..";
-  private static final int MOST_PUBLIC_TYPES = 29;
+  private static final int MOST_PUBLIC_TYPES = 30;
 
   /** A package depends only on lower ones; layers are described without libtorch's memory. */
   private static final Map<String, Integer> LAYERS =

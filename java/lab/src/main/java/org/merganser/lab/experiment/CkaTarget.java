@@ -15,7 +15,7 @@ public enum CkaTarget {
   TREE,
   /** The map of the second model. */
   OTHER,
-  /** The map of the network before training. */
+  /** The map of an untrained network. */
   UNTRAINED;
 
   String id() {
