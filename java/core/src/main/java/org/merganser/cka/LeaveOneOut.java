@@ -50,7 +50,7 @@ final class LeaveOneOut {
     for (int i = 0; i < values.length; i++) {
       require("X", i, kk[i], before.kk());
       require("Y", i, ll[i], before.ll());
-      values[i] = Math.max(-1, Math.min(1, kl[i] / Math.sqrt(kk[i] * ll[i])));
+      values[i] = Translation.ratio(kl[i], kk[i], ll[i]);
     }
     return values;
   }
