@@ -6,11 +6,18 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 import static org.merganser.testing.Work.WS;
 
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.merganser.error.NumericalException;
+import org.merganser.internal.Seeds;
 import org.merganser.linalg.Matrix;
 import org.merganser.similarity.SimilarityMeasure.Estimator;
 import org.merganser.testing.Close;
@@ -19,6 +26,8 @@ import org.merganser.testing.Oracle;
 /** What rounding leaves of nothing is no value, and size alone changes none. */
 class CkaRoundingTest {
   private static final int N = 60;
+
+  @TempDir Path folder;
 
   /** Few samples reach a unit: halves without them are constant, and say nothing of the value. */
   @Test
@@ -133,6 +142,104 @@ class CkaRoundingTest {
         double[] row = Arrays.stream(g2.row(i)).map(each -> each * scale).toArray();
         Close.absolute("row " + i, row, g1.row(i), 1e-12);
       }
+    }
+  }
+
+  /** One sample far out makes the sums of the others differences of large numbers. */
+  @ParameterizedTest
+  @ValueSource(doubles = {1e3, 1e4, 1e5})
+  void oneSampleFarOut(double far) {
+    double[][] x = Oracle.gaussian(40, 6, 1);
+    double[][] y = Oracle.multiply(x, Oracle.gaussian(6, 4, 2));
+    for (int j = 0; j < 6; j++) {
+      x[7][j] *= far;
+    }
+    ReliabilityReport report = report(x, y, 1, CkaReliability.Interval.JACKKNIFE);
+    double without = Naive.cka(Naive.without(x, 7), Naive.without(y, 7));
+    double debiased = Naive.debiased(Naive.without(x, 7), Naive.without(y, 7));
+    ReliabilityReport.Point point = report.points().get(7);
+    assertThat(report.biased().value() - point.influence()).isCloseTo(without, within(1e-4));
+    assertThat(report.debiased().get().value() - point.debiasedInfluence())
+        .isCloseTo(debiased, within(1e-4));
+    assertThat(point.outlier()).isTrue();
+  }
+
+  /** Without it there is nothing to compare: it has no influence, the report says so. */
+  @Test
+  void oneSampleThatIsAllThereIs() throws Exception {
+    double[][] x = {{1, 1}, {1, 1}, {1, 1}, {1, 1}, {5, 2}, {1, 1}};
+    double[][] y = Oracle.gaussian(6, 2, 1);
+    try (Matrix left = Matrix.of(x);
+        Matrix right = Matrix.of(y)) {
+      ReliabilityReport report = CkaReliability.of(left, right).biasedOnly().run(WS);
+      assertThat(report.biased().value()).isCloseTo(Naive.cka(x, y), within(1e-12));
+      for (ReliabilityReport.Point point : report.points()) {
+        assertThat(Double.isNaN(point.influence())).isEqualTo(point.index() == 4);
+      }
+      assertThat(report.biased().low()).isNaN();
+      assertThat(report.biased().undefined()).isEqualTo(1);
+      assertThat(report.toText())
+          .contains("95% not defined jackknife")
+          .contains("WARNING ONE_SAMPLE")
+          .contains("without #4 nothing varies on one side, and CKA is not defined")
+          .doesNotContain("NaN");
+      Path picture = folder.resolve("report.svg");
+      report.toSvg(picture);
+      assertThat(Files.readString(picture)).doesNotContain("NaN").contains("#4");
+    }
+  }
+
+  /** Of 2000 samples one moves; those on which changes are tried do not have it. */
+  @Test
+  void whatCannotBeCheckedDoesNotHold() throws Exception {
+    double[][] x = new double[2000][2];
+    double[][] y = Oracle.gaussian(2000, 2, 1);
+    int[] tried = Seeds.order(2000, WS.seed(), "cka changed samples");
+    x[tried[1000]] = new double[] {1, 2};
+    x[tried[1001]] = new double[] {2, 1};
+    x[tried[1002]] = new double[] {-1, 1};
+    for (double[][] sides : new double[][][] {x, y}) {
+      try (Matrix left = Matrix.of(sides);
+          Matrix right = Matrix.of(sides == x ? y : x)) {
+        ReliabilityReport report = CkaReliability.of(left, right).permutations(19).run(WS);
+        assertThat(report.checks()).hasSize(8);
+        for (ReliabilityReport.Check check : report.checks()) {
+          assertThat(check.undefined()).as(check.name()).isTrue();
+          assertThat(check.holds()).as(check.name()).isEqualTo(!check.invariant());
+        }
+        Path json = folder.resolve("report.json");
+        report.toJson(json);
+        assertThat(Files.readString(json)).contains("\"holds\" : null");
+      }
+    }
+  }
+
+  /** RBF CKA of all cells is the same: there is no order that could be another one. */
+  @Test
+  void noOrderIsNoDisagreement() {
+    double[][] x = Oracle.gaussian(12, 3, 1);
+    Map<String, Matrix> same = new LinkedHashMap<>();
+    for (String name : List.of("a", "b", "c")) {
+      same.put(name, Matrix.of(x));
+    }
+    assertThat(CkaReliability.grid(Map.of("x", same.get("a")), same, 19, WS).warnings()).isEmpty();
+  }
+
+  @Test
+  void theTextHasWhatWasAskedFor() {
+    double[][] x = Oracle.gaussian(60, 5, 1);
+    try (Matrix left = Matrix.of(x);
+        Matrix right = Matrix.of(x)) {
+      String text =
+          CkaReliability.of(left, right)
+              .interval(CkaReliability.Interval.JACKKNIFE, 0.995)
+              .moving(new int[] {0, 1}, new double[] {1, 0, 0, 0, 0}, 0.5, 5, 20)
+              .permutations(99_999)
+              .run(WS)
+              .toText();
+      assertThat(text)
+          .contains("(c=0.5)", "(c=5)", "(c=20)", " 99.5% [")
+          .contains("p = 1.0e-05 (99999 permutations)");
     }
   }
 
