@@ -10,6 +10,7 @@ import java.io.UncheckedIOException;
 import java.util.List;
 import java.util.Locale;
 import org.merganser.similarity.SimilarityGrid.Cell;
+import org.merganser.similarity.SimilarityGrid.CellWarning;
 
 /** A grid as CSV and as JSON. */
 final class GridText {
@@ -70,6 +71,16 @@ final class GridText {
           cell(g, cell);
         }
         g.writeEndArray();
+      }
+      g.writeEndArray();
+      g.writeArrayFieldStart("warnings");
+      for (CellWarning each : grid.warnings()) {
+        g.writeStartObject();
+        g.writeStringField("code", each.warning().code());
+        g.writeStringField("text", each.warning().text());
+        g.writeStringField("layerA", grid.namesA().get(each.row()));
+        g.writeStringField("layerB", grid.namesB().get(each.column()));
+        g.writeEndObject();
       }
       g.writeEndArray();
       g.writeEndObject();

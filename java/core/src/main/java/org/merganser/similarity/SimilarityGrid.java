@@ -8,6 +8,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.Consumer;
 import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
 import org.merganser.error.NumericalException;
@@ -31,6 +32,7 @@ import org.merganser.stats.NonFinite;
  * @param batch rows of a batch whose estimates were averaged, or 0
  * @param route the sums that the values came of, such as {@code feature}; {@code pairs} for each
  *     pair by itself
+ * @param warnings of measures that were asked pair by pair
  */
 public record SimilarityGrid(
     String measure,
@@ -42,13 +44,40 @@ public record SimilarityGrid(
     long samples,
     long dropped,
     int batch,
-    Flatten flatten) {
+    Flatten flatten,
+    List<CellWarning> warnings) {
 
   public SimilarityGrid {
+    warnings = List.copyOf(warnings);
     namesA = List.copyOf(namesA);
     namesB = List.copyOf(namesB);
     cells = cells.stream().map(List::copyOf).toList();
   }
+
+  /** Without warnings. */
+  public SimilarityGrid(
+      String measure,
+      SimilarityMeasure.Estimator estimator,
+      String route,
+      List<String> namesA,
+      List<String> namesB,
+      List<List<Cell>> cells,
+      long samples,
+      long dropped,
+      int batch,
+      Flatten flatten) {
+    this(
+        measure, estimator, route, namesA, namesB, cells, samples, dropped, batch, flatten,
+        List.of());
+  }
+
+  /**
+   * Why the value of one cell may mislead.
+   *
+   * @param row i of the cell
+   * @param column j
+   */
+  public record CellWarning(int row, int column, Similarity.Warning warning) {}
 
   /**
    * One pair of layers; NaN stands for numbers that were not computed.
@@ -157,12 +186,16 @@ public record SimilarityGrid(
       return ofSums(measure, layersA, layersB, plan.get(), ws);
     }
     List<List<Cell>> cells = new ArrayList<>();
+    List<CellWarning> warnings = new ArrayList<>();
     for (Matrix a : layersA.values()) {
       List<Cell> row = new ArrayList<>();
       cells.add(row);
       for (Matrix b : layersB.values()) {
         ws.cancellation().check();
-        row.add(between(measure, a, b, ws));
+        int i = cells.size() - 1;
+        int j = row.size();
+        row.add(
+            between(measure, a, b, ws, warning -> warnings.add(new CellWarning(i, j, warning))));
       }
     }
     return new SimilarityGrid(
@@ -175,13 +208,21 @@ public record SimilarityGrid(
         samples,
         0,
         0,
-        Flatten.SAMPLE);
+        Flatten.SAMPLE,
+        warnings);
   }
 
-  private static Cell between(SimilarityMeasure measure, Matrix a, Matrix b, Workspace ws) {
+  private static Cell between(
+      SimilarityMeasure measure,
+      Matrix a,
+      Matrix b,
+      Workspace ws,
+      Consumer<Similarity.Warning> warned) {
     try {
       double none = Double.NaN;
-      return Cell.of(measure.between(a, b, ws).value(), none, none, none);
+      Similarity found = measure.between(a, b, ws);
+      found.warnings().forEach(warned);
+      return Cell.of(found.value(), none, none, none);
     } catch (NumericalException e) {
       return Cell.undefined(e.getMessage());
     }

@@ -134,6 +134,24 @@ class SimilarityGridTest {
         .hasMessageContaining("has no LAYER.npy");
   }
 
+  /** What a measure says of a pair stays with its cell. */
+  @Test
+  void warningsStayWithTheirCells() {
+    Map<String, Matrix> a = new LinkedHashMap<>();
+    a.put("narrow", Matrix.of(Oracle.gaussian(20, 2, 1)));
+    a.put("wide", Matrix.of(Oracle.gaussian(20, 15, 2)));
+    Map<String, Matrix> b = Map.of("other", Matrix.of(Oracle.gaussian(20, 12, 3)));
+    SimilarityGrid grid = SimilarityGrid.compute(CanonicalCorrelation.mean(), a, b, WS);
+    assertThat(grid.warnings()).hasSize(1);
+    SimilarityGrid.CellWarning found = grid.warnings().get(0);
+    assertThat(found.row()).isEqualTo(1);
+    assertThat(found.column()).isEqualTo(0);
+    assertThat(found.warning().code()).isEqualTo("CCA_SATURATED");
+    assertThat(GridText.json(grid))
+        .contains("\"code\" : \"CCA_SATURATED\"")
+        .contains("\"layerA\" : \"wide\"");
+  }
+
   private static SimilarityGrid drawn() {
     Cell negative = new Cell(-0.25, 0.1, -0.25, 0.4, 0.3, 5, 0.02, "");
     Cell high = Cell.of(1, 0.9, 1, 0.2);
