@@ -33,6 +33,9 @@ record ComparedGrid(
     implements Compared {
   private static final String RELIABILITY = "reliability";
 
+  /** Characters of a name in a table. */
+  private static final int LONGEST = 24;
+
   @Override
   public void print(PrintWriter out) {
     plan.ifPresent(chosen -> out.println("plan     " + text(chosen)));
@@ -67,17 +70,34 @@ record ComparedGrid(
   }
 
   private static void printTable(SimilarityGrid grid, PrintWriter out) {
-    out.print("  " + " ".repeat(20));
-    grid.namesB().forEach(name -> out.print(Section.format(" %10.10s", Printable.line(name))));
+    int left = width(grid.namesA(), 4);
+    int each = width(grid.namesB(), 7);
+    out.print("  " + " ".repeat(left));
+    grid.namesB().forEach(name -> out.print("  " + right(cut(name), each)));
     out.println();
     for (int i = 0; i < grid.namesA().size(); i++) {
-      out.print(Section.format("  %-20.20s", Printable.line(grid.namesA().get(i))));
+      String name = cut(grid.namesA().get(i));
+      out.print("  " + name + " ".repeat(Math.max(0, left - name.length())));
       for (Cell cell : grid.cells().get(i)) {
         String text = Double.isNaN(cell.value()) ? "-" : Section.format("%.4f", cell.value());
-        out.print(Section.format(" %10s", text));
+        out.print("  " + right(text, each));
       }
       out.println();
     }
+  }
+
+  private static int width(List<String> names, int least) {
+    return names.stream().mapToInt(name -> cut(name).length()).reduce(least, Math::max);
+  }
+
+  /** Ends of names tell layers apart. */
+  private static String cut(String name) {
+    String line = Printable.line(name);
+    return line.length() <= LONGEST ? line : "..." + line.substring(line.length() - LONGEST + 3);
+  }
+
+  private static String right(String text, int width) {
+    return " ".repeat(Math.max(0, width - text.length())) + text;
   }
 
   /** Warnings, and why cells have no value, each once. */

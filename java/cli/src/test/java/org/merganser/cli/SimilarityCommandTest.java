@@ -123,7 +123,7 @@ class SimilarityCommandTest {
         .contains("cka-linear-debiased  debiased, feature route, 8 samples, sample\n")
         .contains("procrustes-normalised  biased, feature route, 8 samples, sample\n")
         .contains("rsa  biased, pairs route, 8 samples, sample\n")
-        .contains("  x                        0.6803     1.0000     0.4850          -\n");
+        .contains("  x      0.6803   1.0000   0.4850        -\n");
     assertThat(grid(out, "cka-linear"))
         .usingRecursiveComparison()
         .withComparatorForType(near(), Double.class)
