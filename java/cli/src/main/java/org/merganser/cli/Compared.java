@@ -21,10 +21,10 @@ interface Compared {
   /** Parts of the page. */
   List<Section<?>> sections();
 
-  /** Files beside results and page, in the order in which {@link #write} makes them. */
+  /** Names of the files beside results and page. */
   List<String> files();
 
-  /** Makes these files. */
+  /** Makes these files, without those that come with the page. */
   void write(Path folder) throws IOException;
 
   /** JSON has no NaN. */

@@ -263,15 +263,17 @@ record ComparedGrid(
   @Override
   public List<String> files() {
     List<String> files = new ArrayList<>();
-    grids.keySet().forEach(measure -> files.add(fileName(measure) + ".csv"));
+    for (String measure : grids.keySet()) {
+      files.add(fileName(measure) + ".csv");
+      files.add(fileName(measure) + ".svg");
+    }
     if (reliability.isPresent()) {
-      files.add(RELIABILITY + ".csv");
-      files.add(RELIABILITY + ".json");
+      files.addAll(List.of(RELIABILITY + ".csv", RELIABILITY + ".json", RELIABILITY + ".svg"));
     }
     return files;
   }
 
-  /** Pictures come with the page. */
+  /** Tables; pictures come with the page. */
   @Override
   public void write(Path folder) throws IOException {
     for (Map.Entry<String, SimilarityGrid> grid : grids.entrySet()) {

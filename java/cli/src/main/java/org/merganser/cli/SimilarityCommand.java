@@ -332,6 +332,10 @@ final class SimilarityCommand extends Computation {
             Map.of("compare", seconds));
     boolean replaced = Files.exists(out.resolve(RESULTS));
     Files.createDirectories(out);
+    for (String file : found.files()) {
+      PartialFile.requirePlace(out.resolve(file), 0);
+    }
+    PartialFile.requirePlace(out.resolve(PAGE), 0);
     found.write(out);
     report.write(out);
     String suffix = replaced ? " (replaced)" : "";

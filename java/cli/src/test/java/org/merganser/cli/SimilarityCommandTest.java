@@ -290,6 +290,7 @@ class SimilarityCommandTest {
     refused(2, "--reliability needs at least 5 samples, not 4", four, four, "--reliability");
     refused(2, "positions of one sample are not", x, y, "--reliability", "--flatten", "spatial");
     refused(2, "the budget is 100; compare fewer samples", x, y, "--memory", "100B");
+    refused(3, "have no features on axis 2", x, y, "--feature-axis", "2");
     refused(2, "--memory lots: give a number of bytes", x, y, "--memory", "lots");
     refused(2, "is a checkpoint: give --network and --data", temp.resolve("a.safetensors"), y);
     refused(2, "--data is what a --network runs on", x, y, "--data", "blobs");
@@ -297,6 +298,15 @@ class SimilarityCommandTest {
     refused(4, "Y is constant", x, file("c.npy", Tensor.of(new double[8], 8, 1)));
     assertFails(
         5, "words.npy: exists already, and is no folder", "similarity", x, y, "--out", words);
+  }
+
+  @Test
+  void aPlaceThatIsTakenLeavesTheOthersAsTheyWere() throws IOException {
+    Path out = temp.resolve("out");
+    Files.createDirectories(out.resolve("cka-linear-debiased.svg"));
+    Path a = x.getParent();
+    assertFails(5, "cka-linear-debiased.svg: it is a folder", "similarity", a, a, "--out", out);
+    assertThat(out).isDirectoryNotContaining("glob:**.{json,html,csv,partial}");
   }
 
   private void refused(int code, String message, Object... args) {
