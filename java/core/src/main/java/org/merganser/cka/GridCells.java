@@ -106,7 +106,8 @@ final class GridCells {
         RankCorrelation.spearman(
             defined.stream().mapToDouble(f -> f.cell().value()).toArray(),
             defined.stream().mapToDouble(Found::other).toArray());
-    return rank >= AGREEMENT
+    // NaN where one of them is the same in all cells: there is no order to differ in.
+    return Double.isNaN(rank) || rank >= AGREEMENT
         ? Optional.empty()
         : Optional.of(
             new Warning(
@@ -176,15 +177,14 @@ final class GridCells {
     }
     GramPair pair = GramPair.borrowed(a.k(), b.k(), ws);
     double value = pair.centred.cka();
-    double[] without;
-    try {
-      without = LeaveOneOut.biased(pair);
-    } catch (NumericalException e) {
-      return undefined(e.getMessage());
-    }
+    double[] without = LeaveOneOut.biased(pair, ws);
     int top = 0;
     for (int i = 1; i < without.length; i++) {
-      top = Math.abs(value - without[i]) > Math.abs(value - without[top]) ? i : top;
+      // NaN is most: the others have no value.
+      top =
+          Double.compare(Math.abs(value - without[i]), Math.abs(value - without[top])) > 0
+              ? i
+              : top;
     }
     double dimensions =
         dimension(pair.traceK(), pair.normK()) * dimension(pair.traceL(), pair.normL());

@@ -176,7 +176,11 @@ final class ReliabilityJson {
   private void check(Check check) throws IOException {
     g.writeStringField("change", check.name());
     g.writeBooleanField("invariant", check.invariant());
-    g.writeBooleanField("holds", check.holds());
+    if (check.undefined()) {
+      g.writeNullField("holds");
+    } else {
+      g.writeBooleanField("holds", check.holds());
+    }
     number("by", check.change());
     g.writeNumberField("samples", check.samples());
   }

@@ -165,7 +165,8 @@ public final class GridAccumulator implements PairedActivations.Sink, AutoClosea
   /**
    * Takes in what another one has summed of other samples, which is no use afterwards.
    *
-   * @throws IncompatibleModelsException when layers, plans or flattening differ
+   * @throws IncompatibleModelsException when layers, their features, plans, precision or flattening
+   *     differ
    * @throws IllegalArgumentException for {@link Plan.Kind#FULL}, which needs all samples at once
    */
   public void merge(GridAccumulator other) {
@@ -176,6 +177,10 @@ public final class GridAccumulator implements PairedActivations.Sink, AutoClosea
     if (sums != null && other.sums != null) {
       compare("plan", sums.plan().kind(), other.sums.plan().kind(), problems);
       compare("batch", sums.plan().batch(), other.sums.plan().batch(), problems);
+      compare("features", sums.widths(), other.sums.widths(), problems);
+      if (sums.plan().kind() != Plan.Kind.FEATURE) {
+        compare("precision", options.precision(), other.options.precision(), problems);
+      }
     }
     if (!problems.isEmpty()) {
       throw new IncompatibleModelsException("sums of similarity do not fit", problems);

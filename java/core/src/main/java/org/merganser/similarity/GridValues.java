@@ -7,6 +7,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
 import java.util.Set;
+import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
 import org.merganser.similarity.GridAccumulator.Layer;
 import org.merganser.similarity.SimilarityGrid.Cell;
@@ -152,7 +153,8 @@ final class GridValues {
                 x.own().normProducts(),
                 y.own().normProducts(),
                 x.sumOfNorms(),
-                y.sumOfNorms());
+                y.sumOfNorms(),
+                DType.F64);
         String reason = constant(from, i, x.isConstant(), j, y.isConstant());
         row.add(
             !reason.isEmpty()
@@ -216,7 +218,8 @@ final class GridValues {
                 rr,
                 tt,
                 sumX,
-                sumY);
+                sumY,
+                from.options().precision());
         String reason = constant(from, i, sumX == 0, j, sumY == 0);
         row.add(reason.isEmpty() ? cell(measure, linear) : Cell.undefined(reason));
       }
@@ -246,7 +249,7 @@ final class GridValues {
       for (int j = 0; j < found.ownB().length; j++) {
         double own = found.ownA()[i];
         double other = found.ownB()[j];
-        String reason = constant(from, i, !(own > 0), j, !(other > 0));
+        String reason = constant(from, i, found.isNothingA(i), j, found.isNothingB(j));
         double value = found.cross()[i][j] / (Math.sqrt(own) * Math.sqrt(other));
         value = Math.max(-1, Math.min(1, value));
         row.add(
