@@ -163,6 +163,8 @@ class NetworkMergeTest {
                 importances.get(0),
                 kept("mlp", "model-1"),
                 importances.get(1)));
+    assertThat(Files.readString(temp.resolve("recipe").resolve("merganser.json")))
+        .contains(importances.get(1).toRealPath().toString());
   }
 
   /** The network is run on the merged model, as by the command line. */
@@ -185,6 +187,34 @@ class NetworkMergeTest {
           train: 300
         """
             .formatted(models));
+  }
+
+  /** As a plan does, and the model that would be replaced stays. */
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "{method: repair, network: 'mlp:hidden=9', data: blobs}|3|the merged model does not fit the"
+            + " network",
+        "{method: bn-reset, network: 'mlp:hidden=8', data: blobs}|3|the network has no batch",
+        "{method: repair, network: 'mlp:hidden=8', data: nowhere}|5|data folder nowhere does not"
+      })
+  void aRepairThatCannotBeIsRefusedBeforeAnythingIsReplaced(String repair, int code, String message)
+      throws IOException {
+    String models =
+        "merge_method: linear\nmodels: [{model: %s}, {model: %s}]\nparameters: {weight: 1}\n"
+            .formatted(kept("mlp", "model-0"), kept("mlp", "model-1"));
+    Path file = Files.writeString(temp.resolve("unrepaired.yml"), models);
+    Path folder = temp.resolve("unrepaired");
+    assertThat(Cli.run("merge", file, "-o", folder, "--force").code()).isZero();
+    Files.writeString(file, models + "repair: " + repair);
+    assertRefused(Cli.run("plan", file), code, message);
+    assertRefused(Cli.run("merge", file, "-o", folder, "--force"), code, message);
+    assertThat(Cli.run("verify", folder).code()).isZero();
+    assertRefused(
+        Cli.run("merge", file, "-o", temp.resolve("part"), "--shard", "1/2"),
+        2,
+        "--shard: each part would repair the whole model");
   }
 
   private void assertRecipeGives(Path expected, String recipe) throws IOException {
