@@ -134,7 +134,7 @@ class NetworkMergeTest {
             "-o",
             read);
     assertThat(run.err()).isEmpty();
-    assertThat(run.out().contains("without importances, so averaged: [fc1.bias, fc1.weight"))
+    assertThat(run.out().contains("without importances, so averaged: 'fc1.bias', 'fc1.weight'"))
         .isEqualTo(merger.equals("regmean"));
     assertThat(Files.mismatch(out, read)).isEqualTo(-1);
     Path linear = temp.resolve("linear.safetensors");
@@ -147,9 +147,10 @@ class NetworkMergeTest {
         "-o",
         linear);
     assertThat(Cli.run("inspect", read, linear).out()).doesNotContain("6 equal");
-    assertRecipeGives(
-        read,
-        """
+    Cli.Run recipe =
+        assertRecipeGives(
+            read,
+            """
         merge_method: %s
         models:
           - model: %s
@@ -157,12 +158,14 @@ class NetworkMergeTest {
           - model: %s
             importance: %s
         """
-            .formatted(
-                merger,
-                kept("mlp", "model-0"),
-                importances.get(0),
-                kept("mlp", "model-1"),
-                importances.get(1)));
+                .formatted(
+                    merger,
+                    kept("mlp", "model-0"),
+                    importances.get(0),
+                    kept("mlp", "model-1"),
+                    importances.get(1)));
+    assertThat(recipe.out().contains("note: without importances, so averaged: 'fc1.bias'"))
+        .isEqualTo(merger.equals("regmean"));
     assertThat(Files.readString(temp.resolve("recipe").resolve("merganser.json")))
         .contains(importances.get(1).toRealPath().toString());
   }
@@ -217,7 +220,7 @@ class NetworkMergeTest {
         "--shard: each part would repair the whole model");
   }
 
-  private void assertRecipeGives(Path expected, String recipe) throws IOException {
+  private Cli.Run assertRecipeGives(Path expected, String recipe) throws IOException {
     Path file = Files.writeString(temp.resolve("r.yml"), recipe);
     Path folder = temp.resolve("recipe");
     assertThat(Cli.run("plan", file).err()).isEmpty();
@@ -225,6 +228,7 @@ class NetworkMergeTest {
     assertThat(run.err()).isEmpty();
     assertThat(run.code()).isZero();
     assertThat(Cli.run("inspect", folder, expected).out()).contains("6 tensors compared, 6 equal");
+    return run;
   }
 
   private void assertRefused(Cli.Run run, int code, String message) {

@@ -333,6 +333,7 @@ public final class MergeJob implements AutoCloseable {
     List<String> notes = new ArrayList<>();
     slices.forEach(slice -> notes.addAll(slice.notes()));
     notes.addAll(tensors.notes());
+    notes.addAll(models.notes());
     notes.addAll(ResultFiles.notes(this));
     return notes.stream().distinct().toList();
   }
