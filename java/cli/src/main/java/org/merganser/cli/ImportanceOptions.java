@@ -39,20 +39,8 @@ final class ImportanceOptions {
     return found;
   }
 
-  /** Says what is averaged for want of importances. */
+  /** Says what is averaged for want of importances, and which are not used. */
   static void tell(MergeProblem problem, PrintWriter out) {
-    if (problem.importances().isEmpty()) {
-      return;
-    }
-    List<String> without =
-        problem.models().get(0).tensors().entrySet().stream()
-            .filter(tensor -> tensor.getValue().dtype().isArithmetic())
-            .map(tensor -> tensor.getKey())
-            .filter(name -> !problem.counters().contains(name))
-            .filter(name -> !problem.importances().get(0).tensors().containsKey(name))
-            .toList();
-    if (!without.isEmpty()) {
-      out.println("without importances, so averaged: " + Printable.line(without));
-    }
+    problem.notes().forEach(note -> out.println(Printable.line(note)));
   }
 }

@@ -9,6 +9,7 @@ import java.util.Collections;
 import java.util.List;
 import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
+import org.merganser.internal.Names;
 import org.merganser.internal.Opened;
 import org.merganser.io.ModelReference;
 import org.merganser.io.ModelStore;
@@ -162,7 +163,13 @@ abstract class LoraCommand extends Computation {
           Opened opened = new Opened()) {
         List<LoraAdapter> found = new ArrayList<>();
         for (String adapter : adapters) {
-          found.add(opened.add(LoraAdapter.open(store.resolve(ModelReference.parse(adapter)))));
+          ModelReference reference = ModelReference.parse(adapter);
+          if (reference.adapter().isPresent()) {
+            throw new IllegalArgumentException(
+                "%s: a model with an adapter; name adapters alone (one whose path has a + by a link)"
+                    .formatted(Names.quote(adapter)));
+          }
+          found.add(opened.add(LoraAdapter.open(store.resolve(reference))));
         }
         LoraSum sum = sum(found);
         sum.notes().forEach(note -> print.println("note: " + Printable.line(note)));

@@ -58,6 +58,10 @@ final class RecipeMerge {
       throws IOException {
     RecipeFile file = RecipeFile.read(recipe);
     ShardedWriter.Options how = options(force);
+    if (shard != null && file.repair().isPresent()) {
+      throw new IllegalArgumentException(
+          "--shard: each part would repair the whole model; leave it out, or leave out repair");
+    }
     long shardBytes =
         maxShard == null ? ShardPlan.DEFAULT_SHARD_BYTES : Sizes.parse("--max-shard", maxShard);
     try (Workspace ws = command.open(0);

@@ -2,9 +2,12 @@
 package org.merganser.cli;
 
 import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Stream;
 import org.merganser.compute.Workspace;
 import org.merganser.error.RecipeException;
 import org.merganser.internal.Opened;
@@ -14,6 +17,7 @@ import org.merganser.lab.experiment.ExperimentOptions;
 import org.merganser.plan.Catalogue;
 import org.merganser.recipe.MergeJob;
 import org.merganser.repair.Repair;
+import org.merganser.torch.TorchNetwork;
 
 /**
  * The key {@code repair} of a recipe: repairs of a network that is known here, run on data, as
@@ -74,16 +78,38 @@ record RecipeRepair(List<String> methods, String network, String data, Map<Strin
     return String.join(", ", methods) + " of " + network + " on " + data + " " + samples;
   }
 
+  /** The files of the data; none where these are drawn or built in. */
+  @Override
+  public List<Path> inputs() throws IOException {
+    if (List.of(ExperimentOptions.BLOBS, ExperimentOptions.EMBEDDED).contains(data)) {
+      return List.of();
+    }
+    try (Stream<Path> all = Files.list(Path.of(data))) {
+      return all.filter(Files::isRegularFile).sorted().toList();
+    }
+  }
+
+  @Override
+  public void check(Checkpoint merged) throws IOException {
+    try (Opened opened = new Opened()) {
+      TorchNetwork network = RunningNetwork.open(options(), opened).network();
+      ways().forEach(way -> way.check(network));
+      network.requireShapes("the merged model", merged);
+    }
+  }
+
+  private List<Repair> ways() {
+    return methods.stream().map(Catalogue.repairs()::method).toList();
+  }
+
   @Override
   public Checkpoint repair(
       Checkpoint merged, List<Checkpoint> models, List<Double> shares, Workspace ws)
       throws IOException {
     try (Opened opened = new Opened()) {
       RunningNetwork running = RunningNetwork.open(options(), opened);
-      List<Repair> ways = methods.stream().map(Catalogue.repairs()::method).toList();
-      ways.forEach(way -> way.check(running.network()));
       Checkpoint made = merged;
-      for (Repair way : ways) {
+      for (Repair way : ways()) {
         made = opened.add(way.apply(running.broken(made, models, shares), ws));
       }
       // What it was made with ends here.

@@ -117,7 +117,9 @@ class LauncherTest {
     }
     builder.environment().put("PATH", path);
     builder.environment().put("JAVA_HOME", System.getProperty("java.home"));
-    builder.environment().remove("MERGANSER_JAVA_OPTS");
+    if (!environment.containsKey("MERGANSER_JAVA_OPTS")) {
+      builder.environment().remove("MERGANSER_JAVA_OPTS");
+    }
     Process process = builder.start();
     try {
       assertThat(process.waitFor(60, TimeUnit.SECONDS)).isTrue();
@@ -171,6 +173,82 @@ class LauncherTest {
     assertThat(run.err()).isEmpty();
     assertThat(run.code()).isZero();
     assertThat(run.out()).matches("merganser [^\n]*\n");
+  }
+
+  private void build(String version) throws IOException {
+    Files.writeString(
+        root.resolve("java/cli/target/merganser.classpath"),
+        "%s/java/lab/target/merganser-lab-%s.jar:%s"
+            .formatted(root.toRealPath(), version, System.getProperty("java.class.path")));
+  }
+
+  private Path jar(String version, String entry) throws IOException {
+    Path jar = root.resolve("java/cli/target/merganser-cli-" + version + ".jar");
+    try (JarOutputStream out = new JarOutputStream(Files.newOutputStream(jar))) {
+      out.putNextEntry(new ZipEntry(entry));
+    }
+    return jar;
+  }
+
+  /** The JVM refuses two. */
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "MERGANSER_JAVA_OPTS=-Xss1m -XX:+UseParallelGC",
+        "JAVA_TOOL_OPTIONS=-XX:+UseG1GC",
+        "JDK_JAVA_OPTIONS=-XX:+UseParallelGC",
+        "MERGANSER_JAVA_OPTS=-XX:+UseStringDeduplication"
+      })
+  void theCollectorThatAUserNamesIsTaken(String setting) throws Exception {
+    String[] parts = setting.split("=", 2);
+    Run run = shell(Map.of(parts[0], parts[1], "LC_ALL", "C.UTF-8"), "merganser plan none.yml");
+    assertThat(run.err()).contains("none.yml: no such file").doesNotContain("VM", "collector");
+    assertThat(run.code()).isEqualTo(5);
+  }
+
+  /** A class that is none, in a jar of another version, would be the program otherwise. */
+  @Test
+  void jarsOfOtherVersionsAreLeftAlone() throws Exception {
+    jar("0.0.1", "org/merganser/cli/Main.class");
+    build("0.0.2");
+    Run run = launch();
+    assertThat(run.err()).isEmpty();
+    assertThat(run.out()).startsWith("merganser ");
+    jar("0.0.2", "org/merganser/cli/Main.class");
+    assertThat(launch().err()).contains("ClassFormatError");
+  }
+
+  /** As after Maven alone has built: the JVM would leave it aside at every start. */
+  @Test
+  void anArchiveOlderThanAJarIsMadeAgain() throws Exception {
+    build("0.0.2");
+    Path jar = jar("0.0.2", "empty");
+    Path archive = root.resolve("java/cli/target/merganser.jsa");
+    Path leftover = root.resolve("java/cli/target/merganser.jsa.12345");
+    Files.writeString(archive, "old");
+    Files.writeString(leftover, "half");
+    launch();
+    assertThat(archive).hasContent("old");
+    Files.setLastModifiedTime(
+        archive, FileTime.fromMillis(Files.getLastModifiedTime(jar).toMillis() - 5000));
+    Run run = launch();
+    assertThat(run.err()).isEmpty();
+    assertThat(run.out()).startsWith("merganser ");
+    assertThat(leftover).doesNotExist();
+    if (Files.exists(archive)) {
+      assertThat(Files.size(archive)).isGreaterThan(1000);
+    }
+  }
+
+  /** The second one finds what the first one made. */
+  @Test
+  void twoAtOnceBuildOnce() throws Exception {
+    assumeTrue(Files.exists(Path.of("/usr/bin/flock")), "no flock");
+    Files.delete(stamp);
+    script(temp.resolve("path/mvn"), "echo x >> '" + trace + "'; sleep 1");
+    Run run = shell(Map.of("LC_ALL", "C.UTF-8"), "merganser --version & merganser --version; wait");
+    assertThat(run.out()).matches("(merganser [^\n]*\n){2}");
+    assertThat(Files.readString(trace)).isEqualTo("x\n");
   }
 
   /** The class path of a build is absolute. */

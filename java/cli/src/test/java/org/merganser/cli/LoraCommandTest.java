@@ -159,6 +159,10 @@ class LoraCommandTest {
     Cli.Run model = run("lora", "combine", "lab/base", "-o", out);
     assertThat(model.err()).contains("no adapter of PEFT: there is no adapter_config.json in it");
     assertThat(model.code()).isEqualTo(5);
+    Cli.Run folded = run("lora", "combine", "lab/base+lab/one", "-o", out);
+    assertThat(folded.err())
+        .startsWith("merganser: 'lab/base+lab/one': a model with an adapter; name adapters alone");
+    assertThat(folded.code()).isEqualTo(2);
     assertThat(out).doesNotExist();
     Cli.Run over = run("lora", "combine", "lab/one", "-o", models.resolve("lab/one"), "--force");
     assertThat(over.err()).contains("is read; name another folder");

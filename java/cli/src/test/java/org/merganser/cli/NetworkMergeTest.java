@@ -134,7 +134,7 @@ class NetworkMergeTest {
             "-o",
             read);
     assertThat(run.err()).isEmpty();
-    assertThat(run.out().contains("without importances, so averaged: [fc1.bias, fc1.weight"))
+    assertThat(run.out().contains("without importances, so averaged: 'fc1.bias', 'fc1.weight'"))
         .isEqualTo(merger.equals("regmean"));
     assertThat(Files.mismatch(out, read)).isEqualTo(-1);
     Path linear = temp.resolve("linear.safetensors");
@@ -147,9 +147,10 @@ class NetworkMergeTest {
         "-o",
         linear);
     assertThat(Cli.run("inspect", read, linear).out()).doesNotContain("6 equal");
-    assertRecipeGives(
-        read,
-        """
+    Cli.Run recipe =
+        assertRecipeGives(
+            read,
+            """
         merge_method: %s
         models:
           - model: %s
@@ -157,12 +158,16 @@ class NetworkMergeTest {
           - model: %s
             importance: %s
         """
-            .formatted(
-                merger,
-                kept("mlp", "model-0"),
-                importances.get(0),
-                kept("mlp", "model-1"),
-                importances.get(1)));
+                .formatted(
+                    merger,
+                    kept("mlp", "model-0"),
+                    importances.get(0),
+                    kept("mlp", "model-1"),
+                    importances.get(1)));
+    assertThat(recipe.out().contains("note: without importances, so averaged: 'fc1.bias'"))
+        .isEqualTo(merger.equals("regmean"));
+    assertThat(Files.readString(temp.resolve("recipe").resolve("merganser.json")))
+        .contains(importances.get(1).toRealPath().toString());
   }
 
   /** The network is run on the merged model, as by the command line. */
@@ -187,7 +192,35 @@ class NetworkMergeTest {
             .formatted(models));
   }
 
-  private void assertRecipeGives(Path expected, String recipe) throws IOException {
+  /** As a plan does, and the model that would be replaced stays. */
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "{method: repair, network: 'mlp:hidden=9', data: blobs}|3|the merged model does not fit the"
+            + " network",
+        "{method: bn-reset, network: 'mlp:hidden=8', data: blobs}|3|the network has no batch",
+        "{method: repair, network: 'mlp:hidden=8', data: nowhere}|5|data folder nowhere does not"
+      })
+  void aRepairThatCannotBeIsRefusedBeforeAnythingIsReplaced(String repair, int code, String message)
+      throws IOException {
+    String models =
+        "merge_method: linear\nmodels: [{model: %s}, {model: %s}]\nparameters: {weight: 1}\n"
+            .formatted(kept("mlp", "model-0"), kept("mlp", "model-1"));
+    Path file = Files.writeString(temp.resolve("unrepaired.yml"), models);
+    Path folder = temp.resolve("unrepaired");
+    assertThat(Cli.run("merge", file, "-o", folder, "--force").code()).isZero();
+    Files.writeString(file, models + "repair: " + repair);
+    assertRefused(Cli.run("plan", file), code, message);
+    assertRefused(Cli.run("merge", file, "-o", folder, "--force"), code, message);
+    assertThat(Cli.run("verify", folder).code()).isZero();
+    assertRefused(
+        Cli.run("merge", file, "-o", temp.resolve("part"), "--shard", "1/2"),
+        2,
+        "--shard: each part would repair the whole model");
+  }
+
+  private Cli.Run assertRecipeGives(Path expected, String recipe) throws IOException {
     Path file = Files.writeString(temp.resolve("r.yml"), recipe);
     Path folder = temp.resolve("recipe");
     assertThat(Cli.run("plan", file).err()).isEmpty();
@@ -195,6 +228,7 @@ class NetworkMergeTest {
     assertThat(run.err()).isEmpty();
     assertThat(run.code()).isZero();
     assertThat(Cli.run("inspect", folder, expected).out()).contains("6 tensors compared, 6 equal");
+    return run;
   }
 
   private void assertRefused(Cli.Run run, int code, String message) {

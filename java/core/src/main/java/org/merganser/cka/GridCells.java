@@ -20,6 +20,7 @@ import org.merganser.similarity.Flatten;
 import org.merganser.similarity.LinearCka;
 import org.merganser.similarity.SimilarityGrid;
 import org.merganser.similarity.SimilarityGrid.Cell;
+import org.merganser.similarity.SimilarityGrid.Layers;
 import org.merganser.similarity.SimilarityMeasure;
 
 /** The cells of a grid, from one Gram a layer. */
@@ -36,6 +37,13 @@ final class GridCells {
   }
 
   static Grid grid(Map<String, Matrix> a, Map<String, Matrix> b, int permutations, Workspace ws) {
+    requirePaired(a, b);
+    return grid(new Layers(a, b, 0, Flatten.SAMPLE), permutations, ws);
+  }
+
+  static Grid grid(Layers layers, int permutations, Workspace ws) {
+    Map<String, Matrix> a = layers.a();
+    Map<String, Matrix> b = layers.b();
     requirePaired(a, b);
     List<Found> found = of(a, b, permutations, ws);
     double[] q = FalseDiscovery.rates(found.stream().mapToDouble(f -> f.cell().p()).toArray());
@@ -54,9 +62,10 @@ final class GridCells {
             List.copyOf(b.keySet()),
             cells,
             a.values().iterator().next().rows(),
+            layers.dropped(),
             0,
-            0,
-            Flatten.SAMPLE);
+            layers.flatten(),
+            List.of());
     List<Double> rates = Arrays.stream(q).boxed().toList();
     return new Grid(values, rates, disagreement(found).stream().toList());
   }

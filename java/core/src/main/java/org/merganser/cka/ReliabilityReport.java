@@ -239,6 +239,21 @@ public record ReliabilityReport(
     public void toCsv(Path path) throws IOException {
       TextFile.write(path, toCsv());
     }
+
+    /** A line for each cell, for people. */
+    public String toText() {
+      return GridLines.of(this);
+    }
+
+    /** All of it. */
+    public void toJson(Path path) throws IOException {
+      TextFile.write(path, ReliabilityJson.of(this));
+    }
+
+    /** A heat map of the biased values; a dot where p is above 0.05. */
+    public void toSvg(Path path) throws IOException {
+      values.toSvg(path);
+    }
   }
 
   /** A few lines for people. */

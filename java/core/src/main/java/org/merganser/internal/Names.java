@@ -53,6 +53,12 @@ public final class Names {
     return escape(cut, Names::isUnsafe);
   }
 
+  /** The first of them in quotes, and how many more there are. */
+  public static String some(Collection<String> names) {
+    String first = names.stream().limit(SHOWN).map(Names::quote).collect(Collectors.joining(", "));
+    return names.size() <= SHOWN ? first : first + " and " + (names.size() - SHOWN) + " more";
+  }
+
   /** Text whose characters of one kind are written as {@code \}{@code uXXXX}. */
   public static String escape(String text, IntPredicate kind) {
     StringBuilder escaped = new StringBuilder(text.length());

@@ -178,6 +178,11 @@ public final class ShardedWriter implements AutoCloseable {
     }
   }
 
+  /** Whether the folder held the whole model when it was opened, so that nothing is written. */
+  public boolean isFinished() {
+    return finished;
+  }
+
   /** Shards of this process that are not complete. */
   private void begin() throws IOException {
     for (int i = options.part(); i < plan.shards().size(); i += options.parts()) {

@@ -28,8 +28,10 @@ import org.merganser.method.Settings;
  * <p>with {@code F_k} the diagonal of the Fisher information of model k ({@link Importance#FISHER})
  * and {@code c_k} its weight; with {@code normalise}, {@code c_k = w_k / |F_k|}, the length over
  * all tensors, so that the scale of a diagonal (of its loss) does not count. Tensors without
- * importances, such as running statistics, are averaged by the weights. In F32 (F64 for F64),
- * rounded once. At most 16 models. One pass, two with {@code normalise}.
+ * importances, such as running statistics, are averaged by the weights. In F32 (F64 for F64), as
+ * {@code theta_0 + sum_k c_k (F_k + epsilon) (theta_k - theta_0) / sum_k ...}, so that equal models
+ * give themselves; where model 0 is far from the others and weighs nothing, an error of its size
+ * times F32's is left. Rounded once. At most 16 models. One pass, two with {@code normalise}.
  *
  * <p>Source: Matena and Raffel 2022, "Merging Models with Fisher-Weighted Averaging"; normalisation
  * as in FusionBench, where it is the default.
@@ -202,6 +204,7 @@ public final class FisherMerger extends TensorMerger {
               Block.of(merged));
       if (TensorGroup.nonFinite(merged, ws)[0] > 0) {
         requireSquares(name, importances, ws);
+        requireSome(name, tile.first(), importances, ws);
       }
       if (merged != out) {
         out.convertFrom(merged, ws);
@@ -219,6 +222,25 @@ public final class FisherMerger extends TensorMerger {
                 "the importance of model %d: %s holds %s; Fisher diagonals are means of squares"
                     .formatted(k, Names.quote(name), each.get(i)));
           }
+        }
+      }
+    }
+  }
+
+  /** Where nothing is known of any model and epsilon is lost, weights are 0 of 0. */
+  private void requireSome(String name, long first, List<Tensor> importances, Workspace ws) {
+    try (Opened opened = new Opened()) {
+      List<Tensor> hosts = importances.stream().map(f -> opened.add(f.toHost(ws))).toList();
+      DType wide = hosts.get(0).dtype();
+      if (wide == DType.F64 || (float) options.epsilon() > 0) {
+        return;
+      }
+      for (long i = 0; i < hosts.get(0).size(); i++) {
+        long at = i;
+        if (hosts.stream().allMatch(f -> f.get(at) == 0)) {
+          throw new NumericalException(
+              "%s: all importances are 0 at index %d, and epsilon %s is 0 in %s; take a larger one"
+                  .formatted(Names.quote(name), first + i, options.epsilon(), wide));
         }
       }
     }

@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.merganser.merge;
 
+import java.util.ArrayList;
+import java.util.EnumSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
 import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
 import org.merganser.error.IncompatibleModelsException;
+import org.merganser.internal.Names;
 import org.merganser.io.Checkpoint;
 import org.merganser.io.CheckpointView;
 import org.merganser.io.TensorCost;
@@ -51,6 +56,7 @@ final class GramMatrices extends CheckpointView {
   private static Map<String, String> spaces(
       Architecture architecture, Checkpoint model, Moments moments) {
     Map<String, String> spaces = new LinkedHashMap<>();
+    List<String> several = new ArrayList<>();
     for (Map.Entry<String, TensorInfo> tensor : model.tensors().entrySet()) {
       List<BoundAxis> read =
           architecture.bindings(tensor.getKey()).stream()
@@ -63,18 +69,55 @@ final class GramMatrices extends CheckpointView {
             binding.block().equals(Binding.Block.WHOLE)
                 && tensor.getValue().dim(binding.axis()) == space.width();
         if (whole && !isOfImages(space, model) && moments.spaces().contains(space.id())) {
-          spaces.put(tensor.getKey(), space.id());
+          Optional<String> doubt = doubt(space);
+          if (doubt.isPresent()) {
+            several.add(Names.quote(tensor.getKey()) + doubt.get());
+          } else {
+            spaces.put(tensor.getKey(), space.id());
+          }
         }
       }
     }
     if (spaces.isEmpty()) {
-      throw new IncompatibleModelsException(
-          "no Gram matrices",
-          List.of(
-              "no linear layer reads one of the spaces %s as it is; spaces of convolutions are read pooled or flattened"
-                  .formatted(moments.spaces())));
+      several.add(
+          "no linear layer reads one of the spaces %s as it is; spaces of convolutions are read pooled or flattened"
+              .formatted(Names.some(moments.spaces())));
+      throw new IncompatibleModelsException("no Gram matrices", several);
+    }
+    if (!several.isEmpty()) {
+      System.getLogger(RegMeanMerger.class.getName())
+          .log(
+              System.Logger.Level.WARNING,
+              "no Gram matrices, so weights are averaged: " + String.join("; ", several));
     }
     return spaces;
+  }
+
+  /**
+   * Why the moments of a space may not be those of what a layer reads: they are of one place, and a
+   * residual stream changes from layer to layer, and is read normalised.
+   */
+  private static Optional<String> doubt(FeatureSpace space) {
+    List<String> writers = tensors(space, EnumSet.of(Role.WEIGHT_OUT));
+    List<String> readers = tensors(space, EnumSet.of(Role.WEIGHT_IN));
+    List<String> norms = tensors(space, EnumSet.of(Role.NORM_SCALE, Role.NORM_SHIFT));
+    String place = " reads " + Names.quote(space.id()) + ", which ";
+    if (writers.size() > 1) {
+      return Optional.of(place + writers.size() + " layers add to: " + Names.some(writers));
+    }
+    if (!norms.isEmpty() && readers.size() > 1) {
+      return Optional.of(
+          place + readers.size() + " layers read, some normalised by " + Names.some(norms));
+    }
+    return Optional.empty();
+  }
+
+  private static List<String> tensors(FeatureSpace space, Set<Role> roles) {
+    return space.bindings().stream()
+        .filter(binding -> roles.contains(binding.role()))
+        .map(Binding::tensor)
+        .distinct()
+        .toList();
   }
 
   private static boolean isOfImages(FeatureSpace space, Checkpoint model) {

@@ -4,6 +4,7 @@ package org.merganser.merge;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
@@ -121,6 +122,31 @@ public record MergeProblem(
     if (!problems.isEmpty()) {
       throw new IncompatibleModelsException("importances do not fit the models", problems);
     }
+  }
+
+  /** What importances are not there for, and what they are not used for; empty without them. */
+  public List<String> notes() {
+    if (importances.isEmpty()) {
+      return List.of();
+    }
+    List<String> notes = new ArrayList<>();
+    Set<String> known = importances.get(0).tensors().keySet();
+    List<String> without =
+        models.get(0).tensors().entrySet().stream()
+            .filter(tensor -> tensor.getValue().dtype().isArithmetic())
+            .map(Map.Entry::getKey)
+            .filter(name -> !counters.contains(name) && !known.contains(name))
+            .toList();
+    if (!without.isEmpty()) {
+      notes.add("without importances, so averaged: " + Names.some(without));
+    }
+    Set<String> unused = new TreeSet<>();
+    importances.forEach(each -> unused.addAll(each.tensors().keySet()));
+    unused.removeAll(models.get(0).tensors().keySet());
+    if (!unused.isEmpty()) {
+      notes.add("importances of no tensor of the models, so not used: " + Names.some(unused));
+    }
+    return notes;
   }
 
   private static String first(Set<String> names) {

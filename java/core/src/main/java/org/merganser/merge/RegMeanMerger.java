@@ -100,7 +100,9 @@ public final class RegMeanMerger extends TensorMerger {
    * view that computes {@code M2 + n mean mean^T} when it is read. A weight has one where its input
    * axis is a whole space. None has one that reads its space pooled or flattened (a space that
    * convolutions write or read, or of several entries a feature), and none that reads the inputs of
-   * the network, unless they are a space of the architecture.
+   * the network, unless they are a space of the architecture. Nor has one whose space several
+   * layers write, or read beside a normalisation (a residual stream): moments are of one place in
+   * it; a warning names these.
    *
    * @param moments with the block (k, k) of these spaces ({@link
    *     org.merganser.stats.StatisticsRequest.Part#OWN})

@@ -88,6 +88,16 @@ public final class MergeJob implements AutoCloseable {
     /** As {@code merganser.json} tells it; equal texts are equal repairs. */
     String description();
 
+    /** Files that it reads: they are no place for the result, and have not changed when resumed. */
+    List<Path> inputs() throws IOException;
+
+    /**
+     * Refuses what it cannot repair; called before a folder is claimed, so nothing is lost.
+     *
+     * @param merged the model as it will be merged, of which only names, types and shapes are read
+     */
+    void check(Checkpoint merged) throws IOException;
+
     /**
      * Called once, before the first part is written.
      *
@@ -147,6 +157,7 @@ public final class MergeJob implements AutoCloseable {
       if (!recipe.slices().isEmpty()) {
         throw new RecipeException("repair", "whole models are repaired; write models, not slices");
       }
+      options.repair().get().check(joined);
     } else if (!result.stale().isEmpty()) {
       throw new RecipeException(
           "align.method",
@@ -271,10 +282,13 @@ public final class MergeJob implements AutoCloseable {
     return tensors.unties(donor(), result);
   }
 
-  /** Files and folders that are read: models and adapters with their files, what aligns them. */
+  /** Files and folders that are read: models, adapters, importances, what aligns and repairs. */
   public List<Path> inputs() throws IOException {
     List<Path> inputs = new ArrayList<>(models.inputs());
     inputs.addAll(importances());
+    if (options.repair().isPresent()) {
+      inputs.addAll(options.repair().get().inputs());
+    }
     recipe
         .align()
         .ifPresent(
@@ -319,6 +333,7 @@ public final class MergeJob implements AutoCloseable {
     List<String> notes = new ArrayList<>();
     slices.forEach(slice -> notes.addAll(slice.notes()));
     notes.addAll(tensors.notes());
+    notes.addAll(models.notes());
     notes.addAll(ResultFiles.notes(this));
     return notes.stream().distinct().toList();
   }
@@ -350,7 +365,7 @@ public final class MergeJob implements AutoCloseable {
             .withInputs(inputs());
     // Places and resumed parts are looked at before a network is run.
     try (ShardedWriter writer = ShardedWriter.open(plan(shardBytes), folder, options)) {
-      Checkpoint made = repaired(ws);
+      Checkpoint made = writer.isFinished() ? result : repaired(ws);
       new ResultFiles(this).write(folder);
       writer.write(made, ws);
     }

@@ -9,6 +9,7 @@ import java.io.StringWriter;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
@@ -52,9 +53,15 @@ final class Provenance {
         g.writeEndObject();
       }
       g.writeEndArray();
+      each(g, "importances", job.importances(), digests);
+      if (job.recipe().align().isPresent()) {
+        each(g, "aligned_with", aligning(job.recipe().align().get()), digests);
+      }
       settings(g, job.settings());
       if (job.options().repair().isPresent()) {
-        g.writeStringField("repair", job.options().repair().get().description());
+        MergeJob.Repairing repair = job.options().repair().get();
+        g.writeStringField("repair", repair.description());
+        each(g, "repaired_with", all(repair.inputs()), digests);
       }
       g.writeEndObject();
     }
@@ -66,15 +73,33 @@ final class Provenance {
     g.writeStringField("path", folder.toAbsolutePath().normalize().toString());
     g.writeArrayFieldStart("files");
     for (Path file : files) {
-      g.writeStartObject();
-      g.writeStringField("name", file.getFileName().toString());
-      g.writeNumberField("bytes", Files.size(file));
-      if (digests) {
-        g.writeStringField("sha256", sha256(file));
-      }
-      g.writeEndObject();
+      file(g, "name", file.getFileName(), file, digests);
     }
     g.writeEndArray();
+  }
+
+  /** Files that are in no one folder; nothing without them. */
+  private static void each(JsonGenerator g, String key, List<Path> files, boolean digests)
+      throws IOException {
+    if (files.isEmpty()) {
+      return;
+    }
+    g.writeArrayFieldStart(key);
+    for (Path file : files) {
+      file(g, "path", file.toAbsolutePath().normalize(), file, digests);
+    }
+    g.writeEndArray();
+  }
+
+  private static void file(JsonGenerator g, String key, Path name, Path file, boolean digests)
+      throws IOException {
+    g.writeStartObject();
+    g.writeStringField(key, name.toString());
+    g.writeNumberField("bytes", Files.size(file));
+    if (digests) {
+      g.writeStringField("sha256", sha256(file));
+    }
+    g.writeEndObject();
   }
 
   /** With the defaults, and the tensors that have them where not all have the same. */
@@ -108,8 +133,8 @@ final class Provenance {
   }
 
   /**
-   * Of a job that is resumed: the same program and recipe, and models and what aligns them, whose
-   * files did not change.
+   * Of a job that is resumed: the same program and recipe, and models and what aligns, weighs and
+   * repairs them, whose files did not change.
    */
   static String identity(MergeJob job) throws IOException {
     StringBuilder text = new StringBuilder(job.recipe().toJson());
@@ -125,23 +150,39 @@ final class Provenance {
       }
     }
     if (job.recipe().align().isPresent()) {
-      Recipe.Align align = job.recipe().align().get();
-      if (align.architecture().isPresent()) {
-        file(text, Path.of(align.architecture().get()));
-      }
-      for (String folder : align.activations()) {
-        try (Stream<Path> all = Files.walk(Path.of(folder))) {
-          for (Path file : all.filter(Files::isRegularFile).sorted().toList()) {
-            file(text, file);
-          }
-        }
+      for (Path file : aligning(job.recipe().align().get())) {
+        file(text, file);
       }
     }
-    job.options().repair().ifPresent(repair -> text.append('\n').append(repair.description()));
+    if (job.options().repair().isPresent()) {
+      MergeJob.Repairing repair = job.options().repair().get();
+      text.append('\n').append(repair.description());
+      for (Path file : all(repair.inputs())) {
+        file(text, file);
+      }
+    }
     for (Path importance : job.importances()) {
       file(text, importance);
     }
     return Sha256.of(StandardCharsets.UTF_8.encode(text.toString()));
+  }
+
+  private static List<Path> aligning(Recipe.Align align) throws IOException {
+    return all(
+        Stream.concat(align.architecture().stream(), align.activations().stream())
+            .map(Path::of)
+            .toList());
+  }
+
+  /** Files, and those of folders. */
+  private static List<Path> all(List<Path> filesAndFolders) throws IOException {
+    List<Path> all = new ArrayList<>();
+    for (Path path : filesAndFolders) {
+      try (Stream<Path> inside = Files.walk(path)) {
+        inside.filter(Files::isRegularFile).sorted().forEach(all::add);
+      }
+    }
+    return all;
   }
 
   private static void file(StringBuilder text, Path file) throws IOException {

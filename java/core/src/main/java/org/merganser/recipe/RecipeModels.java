@@ -10,6 +10,7 @@ import java.util.List;
 import java.util.Map;
 import org.merganser.compute.DType;
 import org.merganser.error.RecipeException;
+import org.merganser.internal.Names;
 import org.merganser.internal.Opened;
 import org.merganser.io.Checkpoint;
 import org.merganser.io.ModelDirectory;
@@ -92,6 +93,29 @@ final class RecipeModels {
   /** Those that are folded into models, by the names of these. */
   Map<String, LoraAdapter> adapters() {
     return Collections.unmodifiableMap(adapters);
+  }
+
+  /** Knots takes differences apart; what rounding leaves there is of no low rank. */
+  List<String> notes() {
+    List<String> rounded = new ArrayList<>();
+    adapters.forEach(
+        (name, adapter) -> {
+          Checkpoint folded = models.get(name).checkpoint();
+          if (adapter.targets().stream()
+              .anyMatch(target -> folded.info(target).dtype().bits() < 32)) {
+            rounded.add(name);
+          }
+        });
+    if (rounded.isEmpty() || !recipe.method().equals("knots")) {
+      return List.of();
+    }
+    return List.of(
+        "knots of models that are rounded with their adapters (%s): the noise of rounding can exceed its cut (smallest) and counts as directions; %s"
+            .formatted(
+                Names.some(rounded),
+                options.mergekit()
+                    ? "leave out --compat mergekit, and give the recipe a dtype"
+                    : "give the recipe a dtype, that of the result: they are rounded at the end then"));
   }
 
   /** Folders and files of all that is opened. */

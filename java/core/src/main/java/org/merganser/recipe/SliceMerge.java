@@ -36,6 +36,7 @@ final class SliceMerge {
   private RecipeSource base;
   private Map<String, Checkpoint> importances = Map.of();
   private List<Double> shares = List.of();
+  private List<String> importanceNotes = List.of();
 
   /**
    * @param place in the recipe
@@ -137,6 +138,7 @@ final class SliceMerge {
     requireOneType();
     MergeProblem problem = MergeProblem.of(models.stream().map(RecipeSource::tensors).toList());
     problem = weighed(base == null ? problem : problem.withBase(base.tensors()));
+    importanceNotes = problem.notes();
     try {
       method.needs(base != null).check(method.id(), problem);
       Map<String, Merger> methods = methods(problem.models().get(0));
@@ -221,6 +223,7 @@ final class SliceMerge {
 
   List<String> notes() {
     List<String> notes = new ArrayList<>();
+    notes.addAll(importanceNotes);
     if (models.isEmpty()) {
       notes.add(place + ": the base is the only model, so the result is the base");
     }

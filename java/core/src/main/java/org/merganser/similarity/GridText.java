@@ -10,7 +10,6 @@ import java.io.UncheckedIOException;
 import java.util.List;
 import java.util.Locale;
 import org.merganser.similarity.SimilarityGrid.Cell;
-import org.merganser.similarity.SimilarityGrid.CellWarning;
 
 /** A grid as CSV and as JSON. */
 final class GridText {
@@ -64,6 +63,7 @@ final class GridText {
       g.writeStringField("flatten", grid.flatten().name().toLowerCase(Locale.ROOT));
       names(g, "layersA", grid.namesA());
       names(g, "layersB", grid.namesB());
+      names(g, "warnings", grid.warnings().stream().map(String::valueOf).toList());
       g.writeArrayFieldStart("cells");
       for (List<Cell> row : grid.cells()) {
         g.writeStartArray();
@@ -71,16 +71,6 @@ final class GridText {
           cell(g, cell);
         }
         g.writeEndArray();
-      }
-      g.writeEndArray();
-      g.writeArrayFieldStart("warnings");
-      for (CellWarning each : grid.warnings()) {
-        g.writeStartObject();
-        g.writeStringField("code", each.warning().code());
-        g.writeStringField("text", each.warning().text());
-        g.writeStringField("layerA", grid.namesA().get(each.row()));
-        g.writeStringField("layerB", grid.namesB().get(each.column()));
-        g.writeEndObject();
       }
       g.writeEndArray();
       g.writeEndObject();

@@ -87,6 +87,13 @@ class ImportanceMergersTest {
             .withImportances(List.of(model(DType.F32, F1), model(DType.F64, F2)));
     Checkpoint merged = Catalogue.mergers().method("fisher:weights=2:1").merge(problem, WS);
     assertThat(merged.read("mean", WS).get(0)).isEqualTo(2);
+    assertThat(problem.notes()).containsExactly("without importances, so averaged: 'mean'");
+    Map<String, Tensor> more = Map.of("w", Tensor.of(F1, 6), "q", Tensor.of(F1, 6));
+    assertThat(
+            problem
+                .withImportances(List.of(model(DType.F32, F1), MemoryCheckpoint.of(more)))
+                .notes())
+        .contains("importances of no tensor of the models, so not used: 'q'");
   }
 
   @Test
@@ -292,6 +299,15 @@ class ImportanceMergersTest {
   private static MergeProblem fisher(DType dtype, double[] first, double[] second) {
     return MergeProblem.of(model(dtype, X1), model(dtype, X2))
         .withImportances(List.of(model(DType.F32, first), model(DType.F32, second)));
+  }
+
+  /** A small one may be 0 in F32. */
+  @Test
+  void parametersOfNoImportanceAnywhereAreNamed() {
+    assertThatThrownBy(() -> merged("fisher:epsilon=1e-300", fisher(DType.F32, F1, new double[6])))
+        .isInstanceOf(NumericalException.class)
+        .hasMessageContaining(
+            "'w': all importances are 0 at index 2, and epsilon 1.0E-300 is 0 in F32");
   }
 
   private static MergeProblem regmean(DType dtype, double[][][] grams, double[][]... weights) {

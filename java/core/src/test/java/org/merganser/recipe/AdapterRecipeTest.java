@@ -14,6 +14,7 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.merganser.compute.DType;
 import org.merganser.error.IncompatibleModelsException;
 import org.merganser.error.RecipeException;
 import org.merganser.internal.Opened;
@@ -90,6 +91,31 @@ class AdapterRecipeTest {
           .contains(
               folder.resolve("models/lab/plain/adapter_model.safetensors"),
               folder.resolve("cache/models--lab--other/snapshots/abc"));
+    }
+  }
+
+  /** Rounding has no low rank, and is taken for directions. */
+  @Test
+  void knotsOfRoundedModelsIsDoubtful() throws IOException {
+    Path narrow = Files.createDirectories(folder.resolve("models/lab/narrow"));
+    try (Checkpoint base = Safetensors.open(fixture("base.safetensors"))) {
+      Safetensors.write(base.as(DType.BF16), narrow.resolve("model.safetensors"), WS);
+    }
+    Recipe recipe =
+        Recipe.of("knots", Input.of("lab/narrow+lab/plain"), Input.of("lab/narrow+lab/other"))
+            .withBase("lab/narrow")
+            .with("weight", 1);
+    assertThat(notes(recipe, options))
+        .anyMatch(
+            note -> note.matches("knots of models that are rounded .*give the recipe a dtype.*"));
+    assertThat(notes(recipe.withDtype(DType.BF16), options)).noneMatch(n -> n.contains("rounded"));
+    assertThat(notes(recipe.withDtype(DType.BF16), options.withMergekit(true)))
+        .anyMatch(note -> note.contains("leave out --compat mergekit"));
+  }
+
+  private static List<String> notes(Recipe recipe, MergeJob.Options how) throws IOException {
+    try (MergeJob job = MergeJob.open(recipe, how, WS)) {
+      return job.notes();
     }
   }
 

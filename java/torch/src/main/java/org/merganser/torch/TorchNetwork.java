@@ -175,6 +175,26 @@ public final class TorchNetwork implements Network {
    * @param what names it in the message
    */
   public void require(String what, Checkpoint theta) {
+    List<String> problems = misfits(theta);
+    for (String name : theta.stale()) {
+      problems.add(
+          "'" + name + "' is stale: a dense map changed what it describes; reset it before use");
+    }
+    refuse(what, problems);
+  }
+
+  /** The same of a model whose stale statistics are yet to be reset. */
+  public void requireShapes(String what, Checkpoint theta) {
+    refuse(what, misfits(theta));
+  }
+
+  private static void refuse(String what, List<String> problems) {
+    if (!problems.isEmpty()) {
+      throw new IncompatibleModelsException(what + " does not fit the network", problems);
+    }
+  }
+
+  private List<String> misfits(Checkpoint theta) {
     List<String> problems = new ArrayList<>();
     parameters()
         .forEach(
@@ -189,13 +209,7 @@ public final class TorchNetwork implements Network {
                 problems.add("'" + name + "' is " + found + ", the network has " + wanted);
               }
             });
-    for (String name : theta.stale()) {
-      problems.add(
-          "'" + name + "' is stale: a dense map changed what it describes; reset it before use");
-    }
-    if (!problems.isEmpty()) {
-      throw new IncompatibleModelsException(what + " does not fit the network", problems);
-    }
+    return problems;
   }
 
   @Override

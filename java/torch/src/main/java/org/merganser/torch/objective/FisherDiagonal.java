@@ -97,7 +97,7 @@ public final class FisherDiagonal {
    * the host. Running statistics have none.
    *
    * @throws org.merganser.error.IncompatibleModelsException when the model does not fit the network
-   * @throws NumericalException when a sum is not finite
+   * @throws NumericalException when outputs or sums are not finite
    */
   public static MemoryCheckpoint of(
       TorchNetwork network, Checkpoint model, Examples data, Options options, Workspace ws)
@@ -156,7 +156,7 @@ public final class FisherDiagonal {
       Tensor x = Bridge.on(device, Bridge.rows(inputs.only(), sample));
       Tensor outputs = network.graph().forward(x, parameters.all(), Mode.EVAL, false);
       Tensor logs = torch.log_softmax(outputs, 1);
-      double[] parts = parts(logs, data.label(sample), draw);
+      double[] parts = parts(logs, sample, data.label(sample), draw);
       List<Tensor> into = List.copyOf(totals.all().values());
       for (int y = 0; y < parts.length; y++) {
         if (parts[y] > 0) {
@@ -168,11 +168,17 @@ public final class FisherDiagonal {
   }
 
   /** How much each class counts for a sample. */
-  private double[] parts(Tensor logs, int label, double draw) {
+  private double[] parts(Tensor logs, int sample, int label, double draw) {
     double[] parts = new double[Math.toIntExact(logs.size(1))];
     double[] probabilities = new double[parts.length];
     for (int y = 0; y < parts.length; y++) {
-      probabilities[y] = Math.exp(logs.select(1, y).select(0, 0).item_float());
+      float log = logs.select(1, y).select(0, 0).item_float();
+      if (Float.isNaN(log)) {
+        // Of no class there would be a part, and it would pass for a sample of no information.
+        throw new NumericalException(
+            "outputs of the model are not finite for sample %d of the data".formatted(sample));
+      }
+      probabilities[y] = Math.exp(log);
     }
     switch (options.labels()) {
       case EXPECTED -> System.arraycopy(probabilities, 0, parts, 0, parts.length);

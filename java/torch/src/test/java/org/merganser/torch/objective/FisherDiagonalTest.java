@@ -8,6 +8,9 @@ import java.io.IOException;
 import java.net.URISyntaxException;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.logging.Handler;
+import java.util.logging.LogRecord;
+import java.util.logging.Logger;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -15,6 +18,7 @@ import org.junit.jupiter.params.provider.EnumSource;
 import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
 import org.merganser.error.IncompatibleModelsException;
+import org.merganser.error.NumericalException;
 import org.merganser.io.Checkpoint;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.io.Safetensors;
@@ -27,6 +31,8 @@ import org.merganser.stats.StatisticsRequest;
 import org.merganser.torch.Examples;
 import org.merganser.torch.TorchNetwork;
 import org.merganser.torch.layers.Activation;
+import org.merganser.torch.layers.LayerNorm;
+import org.merganser.torch.layers.Residual;
 import org.merganser.torch.networks.Norm;
 import org.merganser.torch.networks.ResNet;
 import org.merganser.torch.objective.FisherDiagonal.Labels;
@@ -136,6 +142,87 @@ class FisherDiagonalTest {
     }
   }
 
+  /** What is added to and read normalised has no one Gram matrix, and none is made up. */
+  @Test
+  void residualStreamsHaveNoGramMatrices() throws IOException {
+    TorchNetwork network =
+        TorchNetwork.of(
+            sequence(
+                new org.merganser.torch.layers.Linear("fc1", 6, 5),
+                new Residual(
+                    "block",
+                    sequence(
+                        new LayerNorm("norm", 5),
+                        new org.merganser.torch.layers.Linear("fc2", 5, 7),
+                        Activation.RELU,
+                        new org.merganser.torch.layers.Linear("fc3", 7, 5)),
+                    sequence()),
+                new org.merganser.torch.layers.Linear("fc4", 5, 3)),
+            6);
+    StatisticsRequest own = StatisticsRequest.of(StatisticsRequest.Part.OWN);
+    List<String> warnings = new java.util.ArrayList<>();
+    Logger log = Logger.getLogger(RegMeanMerger.class.getName());
+    Handler handler =
+        new Handler() {
+          @Override
+          public void publish(LogRecord record) {
+            warnings.add(record.getMessage());
+          }
+
+          @Override
+          public void flush() {}
+
+          @Override
+          public void close() {}
+        };
+    log.addHandler(handler);
+    try (Examples data = samples();
+        MemoryCheckpoint model = network.initialise(1);
+        Moments moments = Moments.collect(network, List.of(model), data, own, WS)) {
+      Checkpoint grams = RegMeanMerger.grams(network.architecture(), model, moments, 0);
+      assertThat(grams.tensors().keySet()).containsExactly("fc3.weight");
+    } finally {
+      log.removeHandler(handler);
+    }
+    assertThat(warnings)
+        .singleElement(org.assertj.core.api.InstanceOfAssertFactories.STRING)
+        .contains(
+            "'fc2.weight' reads ",
+            "'fc4.weight' reads ",
+            "2 layers add to: 'fc1.weight', 'fc3.weight'");
+  }
+
+  /** A normalisation of one of several readers. */
+  @Test
+  void spacesThatAreReadNormalisedAndPlainHaveNone() throws IOException {
+    TorchNetwork network =
+        TorchNetwork.of(
+            sequence(
+                new org.merganser.torch.layers.Linear("fc1", 6, 5),
+                new Residual(
+                    "block",
+                    sequence(
+                        new LayerNorm("norm", 5),
+                        new org.merganser.torch.layers.Linear("fc2", 5, 4)),
+                    sequence(new org.merganser.torch.layers.Linear("fc3", 5, 4))),
+                new org.merganser.torch.layers.Linear("fc4", 4, 3)),
+            6);
+    StatisticsRequest own = StatisticsRequest.of(StatisticsRequest.Part.OWN);
+    try (Examples data = samples();
+        MemoryCheckpoint model = network.initialise(1);
+        Moments moments = Moments.collect(network, List.of(model), data, own, WS)) {
+      assertThatThrownBy(() -> RegMeanMerger.grams(network.architecture(), model, moments, 0))
+          .isInstanceOf(IncompatibleModelsException.class)
+          .hasMessageContaining("2 layers read, some normalised by 'norm.weight'")
+          .hasMessageContaining("'fc4.weight' reads ");
+    }
+  }
+
+  private static org.merganser.torch.layers.Sequential sequence(
+      org.merganser.torch.layers.Layer... layers) {
+    return new org.merganser.torch.layers.Sequential(List.of(layers));
+  }
+
   /** Drawn labels are right in the mean, and the same for the same seed. */
   @Test
   void drawnLabelsAreThoseOfTheSeed() throws IOException {
@@ -184,6 +271,19 @@ class FisherDiagonalTest {
       try (MemoryCheckpoint read = MemoryCheckpoint.copyOf(merged, WS)) {
         assertThat(read.tensors().keySet()).isEqualTo(one.tensors().keySet());
       }
+    }
+  }
+
+  /** They are no samples without information, which all classes of probability NaN would make. */
+  @ParameterizedTest
+  @EnumSource
+  void outputsThatAreNotFiniteAreNamed(Labels labels) throws IOException {
+    float[] inputs = new float[4 * 6];
+    inputs[2 * 6] = Float.NaN;
+    try (Examples nan = new Examples(Tensor.of(inputs, 4, 6), new int[] {0, 1, 2, 0}, 3)) {
+      assertThatThrownBy(() -> FisherDiagonal.of(NETWORK, a, nan, ALL.withLabels(labels), WS))
+          .isInstanceOf(NumericalException.class)
+          .hasMessageContaining("outputs of the model are not finite for sample 2");
     }
   }
 
