@@ -217,6 +217,7 @@ public final class CkaSensitivity {
    * happens.
    *
    * @param frozen whether the bandwidth of X serves for both sides; else each has its own
+   * @throws IllegalArgumentException also for more than 8192 samples
    * @throws org.merganser.error.NumericalException also where half of the pairs of samples are the
    *     same
    */
@@ -242,14 +243,15 @@ public final class CkaSensitivity {
    * A random direction of length 1 that a linear readout does not see, {@code W v = 0}: logits stay
    * what they are however far samples are moved.
    *
-   * @param readout W, [classes x p], F64
+   * @param readout W, [classes x p]
    * @param seed of the direction
    * @throws IllegalArgumentException where the rows of W span all p features
    */
   public static double[] unseenBy(Matrix readout, long seed, Workspace ws) {
     int p = Math.toIntExact(readout.columns());
     double[] v = random(p, seed);
-    try (Svd svd = Svd.of(readout, ws);
+    try (Matrix wide = Samples.wide(readout, ws);
+        Svd svd = Svd.of(wide, ws);
         Matrix rows = svd.rightTransposed().toHost(ws)) {
       double[] sigma = svd.singularValues();
       double tolerance = Math.max(readout.rows(), p) * Math.ulp(1.0) * sigma[0];

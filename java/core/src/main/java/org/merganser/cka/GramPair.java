@@ -57,6 +57,27 @@ final class GramPair implements AutoCloseable {
     return new GramPair(k, l, ws);
   }
 
+  /** Of some of the samples, centred anew. */
+  GramPair among(int[] some, Workspace ws) {
+    try (Opened opened = new Opened()) {
+      Matrix left = opened.add(among(k, some, ws));
+      Matrix right = opened.add(among(l, some, ws));
+      Gram.centre(left, ws);
+      Gram.centre(right, ws);
+      GramPair pair = new GramPair(left, right, ws);
+      opened.release();
+      return pair;
+    }
+  }
+
+  /** Rows and columns of a Gram, new. */
+  static Matrix among(Matrix gram, int[] some, Workspace ws) {
+    try (Matrix rows = Samples.rows(gram, some, ws);
+        Matrix turned = LinAlg.transpose(rows, ws)) {
+      return Samples.rows(turned, some, ws);
+    }
+  }
+
   /** Sums over U-centred Grams, for which both are copied. */
   Products debiased(Workspace ws) {
     try (Matrix u = k.on(ws);

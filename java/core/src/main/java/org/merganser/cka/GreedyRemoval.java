@@ -4,6 +4,7 @@ package org.merganser.cka;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.stream.IntStream;
 import org.merganser.cka.ReliabilityReport.Removal;
 import org.merganser.compute.Workspace;
 import org.merganser.linalg.Matrix;
@@ -21,6 +22,9 @@ final class GreedyRemoval {
   private final Side l;
   private final double[][] rows;
   private int left;
+
+  /** Whether the sample that went last was nearly all there was, so that sums are to be anew. */
+  private boolean cancelled;
 
   /** One Gram and what its rows sum to over what is left. */
   private static final class Side {
@@ -67,15 +71,39 @@ final class GreedyRemoval {
   /** Steps end early where nothing would vary any more. */
   static List<Removal> of(GramPair pair, int steps, Workspace ws) {
     GreedyRemoval removal = new GreedyRemoval(pair, ws);
+    int[] names = IntStream.range(0, pair.samples()).toArray();
     List<Removal> removed = new ArrayList<>();
-    for (int step = 0; step < steps; step++) {
-      Removal next = removal.step(ws);
-      if (next == null) {
-        break;
+    GramPair own = null;
+    try {
+      for (int step = 0; step < steps; step++) {
+        Removal next = removal.step(ws);
+        if (next == null) {
+          break;
+        }
+        removed.add(new Removal(names[next.index()], next.value()));
+        if (removal.cancelled) {
+          int[] kept = removal.kept(-1);
+          GramPair rest = removal.pair.among(kept, ws);
+          if (own != null) {
+            own.close();
+          }
+          own = rest;
+          int[] before = names;
+          names = Arrays.stream(kept).map(i -> before[i]).toArray();
+          removal = new GreedyRemoval(own, ws);
+        }
       }
-      removed.add(next);
+      return removed;
+    } finally {
+      if (own != null) {
+        own.close();
+      }
     }
-    return removed;
+  }
+
+  /** What is left, but for one. */
+  private int[] kept(int without) {
+    return IntStream.range(0, w.length).filter(i -> w[i] != 0 && i != without).toArray();
   }
 
   private Removal step(Workspace ws) {
@@ -92,20 +120,27 @@ final class GreedyRemoval {
     double totalKk = Translation.dot(w, kk);
     double totalLl = Translation.dot(w, ll);
     double now = ratio(totalKl, totalKk, totalLl);
+    if (Double.isNaN(now)) {
+      return null;
+    }
     int most = -1;
     double value = Double.NaN;
     for (int i = 0; i < w.length; i++) {
       if (w[i] == 0) {
         continue;
       }
+      double restK = without(totalKk, kk[i], k.own(i) * k.own(i));
+      double restL = without(totalLl, ll[i], l.own(i) * l.own(i));
+      boolean lost =
+          !(restK > LeaveOneOut.CANCELLED * totalKk && restL > LeaveOneOut.CANCELLED * totalLl);
       double without =
-          ratio(
-              without(totalKl, kl[i], k.own(i) * l.own(i)),
-              without(totalKk, kk[i], k.own(i) * k.own(i)),
-              without(totalLl, ll[i], l.own(i) * l.own(i)));
+          lost
+              ? LeaveOneOut.anew(pair, kept(i), false, ws)
+              : ratio(without(totalKl, kl[i], k.own(i) * l.own(i)), restK, restL);
       if (!Double.isNaN(without) && (most < 0 || Math.abs(now - without) > Math.abs(now - value))) {
         most = i;
         value = without;
+        cancelled = lost;
       }
     }
     if (most < 0) {

@@ -6,7 +6,6 @@ import java.util.function.IntToDoubleFunction;
 import java.util.stream.IntStream;
 import org.merganser.compute.Workspace;
 import org.merganser.linalg.Gram;
-import org.merganser.linalg.LinAlg;
 import org.merganser.linalg.Matrix;
 
 /**
@@ -21,7 +20,7 @@ import org.merganser.linalg.Matrix;
  */
 final class LeaveOneOut {
   /** Of a sum, a difference that is smaller has lost too many digits, and is summed anew. */
-  private static final double CANCELLED = 1e-6;
+  static final double CANCELLED = 1e-6;
 
   private LeaveOneOut() {}
 
@@ -34,7 +33,7 @@ final class LeaveOneOut {
             without(sums.kl(), 2 * a, a * a, pair.diagonalK, pair.diagonalL),
             without(sums.kk(), 2 * a, a * a, pair.diagonalK, pair.diagonalK),
             without(sums.ll(), 2 * a, a * a, pair.diagonalL, pair.diagonalL));
-    return values(rest, sums, i -> anew(pair, i, false, ws));
+    return values(rest, sums, i -> anew(pair, others(pair, i), false, ws));
   }
 
   /**
@@ -51,7 +50,7 @@ final class LeaveOneOut {
             without(sums.kl(), b, 0, none, none),
             without(sums.kk(), b, 0, none, none),
             without(sums.ll(), b, 0, none, none));
-    return values(rest, sums, i -> anew(pair, i, true, ws));
+    return values(rest, sums, i -> anew(pair, others(pair, i), true, ws));
   }
 
   private static double[] without(double[] rows, double b, double c, double[] d, double[] e) {
@@ -75,36 +74,34 @@ final class LeaveOneOut {
     return values;
   }
 
-  /** From the Grams of the others: few samples, for each has nearly the whole sum. */
-  private static double anew(GramPair pair, int i, boolean unbiased, Workspace ws) {
+  private static int[] others(GramPair pair, int i) {
+    return IntStream.range(0, pair.samples()).filter(j -> j != i).toArray();
+  }
+
+  /** From the Grams of some samples; NaN where nothing varies on a side. */
+  static double anew(GramPair pair, int[] some, boolean unbiased, Workspace ws) {
     ws.cancellation().check();
-    int[] others = IntStream.range(0, pair.samples()).filter(j -> j != i).toArray();
-    try (Matrix k = among(pair.k, others, unbiased, ws);
-        Matrix l = among(pair.l, others, unbiased, ws)) {
+    try (Matrix k = GramPair.among(pair.k, some, ws);
+        Matrix l = GramPair.among(pair.l, some, ws)) {
+      for (Matrix gram : new Matrix[] {k, l}) {
+        if (unbiased) {
+          Gram.uCentre(gram, ws);
+        } else {
+          Gram.centre(gram, ws);
+        }
+      }
       GramPair.Products products = GramPair.Products.of(k, l, ws);
       boolean defined =
-          varies(products.kk(), pair.diagonalK, i) && varies(products.ll(), pair.diagonalL, i);
+          varies(products.kk(), pair.diagonalK, some)
+              && varies(products.ll(), pair.diagonalL, some);
       return defined ? products.cka() : Double.NaN;
     }
   }
 
   /** Whether what is left is more than the rounding of what was centred. */
-  private static boolean varies(double[] squares, double[] diagonal, int i) {
-    double trace = Translation.sum(diagonal) - diagonal[i];
+  private static boolean varies(double[] squares, double[] diagonal, int[] some) {
+    double trace = Arrays.stream(some).mapToDouble(i -> diagonal[i]).sum();
     double rounding = diagonal.length * Math.ulp(1.0) * trace;
     return Translation.sum(squares) > rounding * rounding;
-  }
-
-  private static Matrix among(Matrix gram, int[] some, boolean unbiased, Workspace ws) {
-    try (Matrix rows = Samples.rows(gram, some, ws);
-        Matrix turned = LinAlg.transpose(rows, ws)) {
-      Matrix part = Samples.rows(turned, some, ws);
-      if (unbiased) {
-        Gram.uCentre(part, ws);
-      } else {
-        Gram.centre(part, ws);
-      }
-      return part;
-    }
   }
 }

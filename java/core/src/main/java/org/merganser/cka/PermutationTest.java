@@ -53,15 +53,17 @@ final class PermutationTest {
       GramPair pair, Products products, int permutations, int[] within, Workspace ws) {
     PermutationTest test = new PermutationTest(pair, products, groups(pair.samples(), within));
     long all = test.arrangements();
+    int together = Math.max(1, TOGETHER / pair.samples());
     if (all <= MOST_EXACT) {
-      int[][] each = test.all(Math.toIntExact(all));
-      return new Significance(test.count(each), all, true);
+      Counted counted = test.new Counted(together, ws);
+      test.extend(test.identity(), 0, 0, counted);
+      return new Significance(counted.finish(), all, true);
     }
     SplittableRandom random = Seeds.stream(ws.seed(), "cka permutations");
     long atLeast = 1;
     for (int done = 0; done < permutations; ) {
       ws.cancellation().check();
-      int now = Math.min(permutations - done, Math.max(1, TOGETHER / pair.samples()));
+      int now = Math.min(permutations - done, together);
       int[][] drawn = new int[now][];
       Arrays.setAll(drawn, k -> test.drawn(random));
       atLeast += test.count(drawn);
@@ -70,12 +72,43 @@ final class PermutationTest {
     return new Significance(atLeast, permutations + 1L, false);
   }
 
+  /** Counts orders as they come, some at a time. */
+  private final class Counted {
+    private final int together;
+    private final Workspace ws;
+    private final List<int[]> waiting = new ArrayList<>();
+    private long atLeast;
+
+    Counted(int together, Workspace ws) {
+      this.together = together;
+      this.ws = ws;
+    }
+
+    void add(int[] order) {
+      waiting.add(order);
+      if (waiting.size() == together) {
+        finish();
+      }
+    }
+
+    long finish() {
+      ws.cancellation().check();
+      if (!waiting.isEmpty()) {
+        atLeast += count(waiting.toArray(int[][]::new));
+        waiting.clear();
+      }
+      return atLeast;
+    }
+  }
+
+  /** Those of several samples; one by itself has no other place. */
   private static List<int[]> groups(int samples, int[] within) {
     Map<Integer, List<Integer>> members = new TreeMap<>();
     for (int i = 0; i < samples; i++) {
       members.computeIfAbsent(within == null ? 0 : within[i], g -> new ArrayList<>()).add(i);
     }
     return members.values().stream()
+        .filter(group -> group.size() > 1)
         .map(group -> group.stream().mapToInt(Integer::intValue).toArray())
         .toList();
   }
@@ -116,14 +149,8 @@ final class PermutationTest {
     return order;
   }
 
-  private int[][] all(int count) {
-    List<int[]> orders = new ArrayList<>(count);
-    extend(identity(), 0, 0, orders);
-    return orders.toArray(int[][]::new);
-  }
-
   /** All orders of what follows place {@code at} of group g. */
-  private void extend(int[] order, int g, int at, List<int[]> orders) {
+  private void extend(int[] order, int g, int at, Counted orders) {
     if (g == groups.size()) {
       orders.add(order.clone());
       return;

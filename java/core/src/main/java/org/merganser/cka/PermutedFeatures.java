@@ -14,25 +14,42 @@ final class PermutedFeatures implements AutoCloseable {
   /** Products of features run as fast as this many elements of a Gram that are looked up. */
   private static final long FASTER = 4;
 
-  /** Permutations that go into one product. */
+  /** Permutations that go into one product, of as many numbers. */
   private static final int TOGETHER = 16;
 
-  private final Matrix x;
-  private final double[] y;
+  private static final long NUMBERS = 1 << 22;
+
+  /** Of the side that is put in order, here. */
+  private static final long MOST_NUMBERS = 1 << 27;
+
+  /** The wider side, transposed. */
+  private final Matrix fixed;
+
+  /** The narrower side, row after row. */
+  private final double[] moved;
+
   private final int width;
+
+  /** Whether it is X that is moved, by the permutations of Y the other way round. */
+  private final boolean inverse;
+
   private final Workspace ws;
 
   private PermutedFeatures(Matrix x, Matrix y, Workspace ws) {
-    this.x = LinAlg.transpose(x, ws);
-    this.width = Math.toIntExact(y.columns());
+    this.inverse = x.columns() < y.columns();
+    Matrix narrow = inverse ? x : y;
+    this.width = Math.toIntExact(narrow.columns());
     this.ws = ws;
-    try (Matrix here = y.toHost(ws)) {
-      this.y = here.asTensor().toDoubleArray();
+    try (Matrix here = narrow.toHost(ws)) {
+      this.moved = here.asTensor().toDoubleArray();
     }
+    this.fixed = LinAlg.transpose(inverse ? y : x, ws);
   }
 
   static boolean pays(Matrix x, Matrix y) {
-    return (double) x.columns() * y.columns() <= FASTER * (double) x.rows();
+    long narrow = Math.min(x.columns(), y.columns());
+    return (double) x.columns() * y.columns() <= FASTER * (double) x.rows()
+        && (double) x.rows() * narrow <= MOST_NUMBERS;
   }
 
   /** Of centred samples. */
@@ -45,11 +62,12 @@ final class PermutedFeatures implements AutoCloseable {
    */
   double[] products(int[][] permutations) {
     double[] products = new double[permutations.length];
-    for (int from = 0; from < products.length; from += TOGETHER) {
+    int together = (int) Math.max(1, Math.min(TOGETHER, NUMBERS / moved.length));
+    for (int from = 0; from < products.length; from += together) {
       ws.cancellation().check();
-      int to = Math.min(from + TOGETHER, products.length);
+      int to = Math.min(from + together, products.length);
       try (Tensor ordered = ordered(permutations, from, to);
-          Matrix product = LinAlg.multiply(x, Matrix.of(ordered), ws);
+          Matrix product = LinAlg.multiply(fixed, Matrix.of(ordered), ws);
           Matrix turned = LinAlg.transpose(product, ws)) {
         double[] squares = LinAlg.rowProducts(turned, turned, ws);
         for (int k = from; k < to; k++) {
@@ -62,15 +80,18 @@ final class PermutedFeatures implements AutoCloseable {
     return products;
   }
 
-  /** Y in several orders side by side. */
+  /** The narrower side in several orders side by side. */
   private Tensor ordered(int[][] permutations, int from, int to) {
-    int n = y.length / width;
+    int n = moved.length / width;
     int row = (to - from) * width;
     double[] values = new double[n * row];
     for (int i = 0; i < n; i++) {
       for (int k = from; k < to; k++) {
-        int at = i * row + (k - from) * width;
-        System.arraycopy(y, permutations[k][i] * width, values, at, width);
+        int order = permutations[k][i];
+        int source = inverse ? i : order;
+        int target = inverse ? order : i;
+        int at = target * row + (k - from) * width;
+        System.arraycopy(moved, source * width, values, at, width);
       }
     }
     return Tensor.of(values, n, row);
@@ -78,6 +99,6 @@ final class PermutedFeatures implements AutoCloseable {
 
   @Override
   public void close() {
-    x.close();
+    fixed.close();
   }
 }

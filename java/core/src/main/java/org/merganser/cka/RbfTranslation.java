@@ -12,10 +12,19 @@ import org.merganser.linalg.Tensor;
 
 /** RBF CKA where a subset was moved to infinity. */
 final class RbfTranslation {
+  /** Of more, medians of distances are of pairs that are drawn. */
+  private static final int MOST_SAMPLES = 8192;
+
   private RbfTranslation() {}
 
   static RbfLimit limit(Matrix x, int[] subset, double t, boolean frozen, Workspace ws) {
     CkaKernel.requireBandwidth(t);
+    if (x.rows() > MOST_SAMPLES) {
+      throw new IllegalArgumentException(
+          "an RBF limit takes the distances of all pairs of samples, of %d at most, and there are %d;"
+                  .formatted(MOST_SAMPLES, x.rows())
+              + " draw some of them");
+    }
     boolean[] inside = Subsets.inside(subset, x.rows());
     try (Matrix centred = Samples.centred("X", x, ws);
         Matrix d = Gram.squaredDistances(centred, ws);

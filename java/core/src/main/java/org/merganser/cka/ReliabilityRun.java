@@ -29,6 +29,7 @@ final class ReliabilityRun {
   private final CkaReliability asked;
   private final int[] rows;
   private final Workspace ws;
+  private double[] unseen;
 
   /**
    * @param rows of what was given
@@ -40,6 +41,11 @@ final class ReliabilityRun {
   }
 
   ReliabilityReport report(Matrix x, Matrix y) {
+    // First: a readout may leave no direction unseen.
+    unseen =
+        asked.readout == null
+            ? null
+            : CkaSensitivity.unseenBy(asked.readout, TranslationCurves.seed(ws), ws);
     try (Matrix centredX = Samples.centred("X", x, ws);
         Matrix centredY = Samples.centred("Y", y, ws);
         GramPair pair = GramPair.of(asked.kernel, centredX, centredY, ws);
@@ -168,7 +174,7 @@ final class ReliabilityRun {
   }
 
   private List<Translated> translations(Matrix linear, Matrix centredX, List<Point> points) {
-    TranslationCurves curves = new TranslationCurves(linear, centredX, asked.readout, ws);
+    TranslationCurves curves = new TranslationCurves(linear, centredX, unseen, ws);
     List<Translated> all = new ArrayList<>();
     asked.moves.forEach(move -> all.add(curves.of(within(move), move.subset())));
     if (asked.labels != null) {

@@ -20,18 +20,18 @@ final class TranslationCurves {
 
   private final Matrix gram;
   private final Matrix centred;
-  private final Matrix readout;
+  private final double[] unseen;
   private final double norm;
   private final Workspace ws;
 
   /**
    * @param gram linear, of centred X
-   * @param readout null for none
+   * @param unseen a direction that a readout does not see; null for any
    */
-  TranslationCurves(Matrix gram, Matrix centred, Matrix readout, Workspace ws) {
+  TranslationCurves(Matrix gram, Matrix centred, double[] unseen, Workspace ws) {
     this.gram = gram;
     this.centred = centred;
-    this.readout = readout;
+    this.unseen = unseen;
     this.norm = Translation.sum(LinAlg.rowProducts(gram, gram, ws));
     this.ws = ws;
   }
@@ -74,14 +74,18 @@ final class TranslationCurves {
 
   private Translated inUnits(String name, int[] subset, double[] v) {
     CkaSensitivity found = sensitivity(inside(subset), v);
-    return translated(name, subset.length, readout != null, found.radius(), 1, found, DISTANCES);
+    return translated(name, subset.length, unseen != null, found.radius(), 1, found, DISTANCES);
   }
 
   private double[] direction() {
-    long seed = Seeds.derive(ws.seed(), "cka direction");
-    return readout == null
-        ? CkaSensitivity.random(Math.toIntExact(centred.columns()), seed)
-        : CkaSensitivity.unseenBy(readout, seed, ws);
+    return unseen == null
+        ? CkaSensitivity.random(Math.toIntExact(centred.columns()), seed(ws))
+        : unseen;
+  }
+
+  /** Of the direction. */
+  static long seed(Workspace ws) {
+    return Seeds.derive(ws.seed(), "cka direction");
   }
 
   private boolean[] inside(int[] subset) {

@@ -9,7 +9,6 @@ import org.merganser.internal.Opened;
 import org.merganser.internal.kernel.Block;
 import org.merganser.internal.kernel.Kernels;
 import org.merganser.internal.kernel.MatrixBlock;
-import org.merganser.linalg.LinAlg;
 import org.merganser.linalg.Matrix;
 import org.merganser.linalg.Tensor;
 
@@ -93,11 +92,23 @@ public enum Flatten {
   /** [n features x positions] times a column of 1 / positions. */
   private static Matrix meanOfColumns(
       Tensor flat, long n, long features, long positions, Workspace ws) {
-    try (Matrix weights = mean(positions);
+    try (Opened opened = new Opened();
+        Matrix weights = mean(positions);
         Tensor wide = flat.dtype() == DType.F64 ? null : flat.to(DType.F64, ws)) {
-      Tensor all = (wide == null ? flat : wide).reshape(n * features, positions);
-      return Matrix.of(
-          LinAlg.multiply(Matrix.of(all), weights, ws).asTensor().reshape(n, features));
+      Tensor means = opened.add(Tensor.allocate(DType.F64, new long[] {n, features}, ws));
+      int code = DType.F64.code();
+      Kernels.of(ws)
+          .linAlg()
+          .gemm(
+              1,
+              new MatrixBlock(code, n * features, positions, Block.of(wide == null ? flat : wide)),
+              false,
+              new MatrixBlock(code, positions, 1, Block.of(weights.asTensor())),
+              false,
+              0,
+              new MatrixBlock(code, n * features, 1, Block.of(means)));
+      opened.release();
+      return Matrix.of(means);
     }
   }
 

@@ -162,6 +162,16 @@ class CkaRoundingTest {
     assertThat(report.debiased().get().value() - point.debiasedInfluence())
         .isCloseTo(debiased, within(1e-4));
     assertThat(point.outlier()).isTrue();
+    // It goes first, and what is removed after it is removed from what is left.
+    int[] gone = new int[report.removals().size()];
+    for (int step = 0; step < gone.length; step++) {
+      gone[step] = report.removals().get(step).index();
+      int[] out = Arrays.copyOf(gone, step + 1);
+      assertThat(report.removals().get(step).value())
+          .isCloseTo(Naive.cka(Naive.without(x, out), Naive.without(y, out)), within(1e-4));
+    }
+    assertThat(gone).hasSize(4).doesNotHaveDuplicates();
+    assertThat(gone[0]).isEqualTo(7);
   }
 
   /** Without it there is nothing to compare: it has no influence, the report says so. */
