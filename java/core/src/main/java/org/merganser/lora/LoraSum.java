@@ -5,6 +5,7 @@ import java.io.IOException;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -204,10 +205,18 @@ public final class LoraSum {
       throw new FileAlreadyExistsException(
           folder.toString(), null, "it holds an adapter; name another folder, or replace it");
     }
-    // Without its configuration a folder is no adapter, and with it a whole one.
-    Files.deleteIfExists(config);
-    Safetensors.write(tensors.as(type), weights, ws);
-    TextFile.write(config, LoraConfigText.of(adapters.get(0), layers));
+    String text = LoraConfigText.of(adapters.get(0), layers);
+    Path beside = folder.resolve(WEIGHTS + ".new");
+    try {
+      // What is replaced stays until all is computed.
+      Safetensors.write(tensors.as(type), beside, ws);
+      // Without its configuration a folder is no adapter, and with it a whole one.
+      Files.deleteIfExists(config);
+      Files.move(beside, weights, StandardCopyOption.REPLACE_EXISTING);
+      TextFile.write(config, text);
+    } finally {
+      Files.deleteIfExists(beside);
+    }
   }
 
   /** The type that factors are computed in. */
