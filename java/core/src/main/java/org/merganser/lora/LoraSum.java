@@ -14,6 +14,7 @@ import java.util.TreeSet;
 import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
 import org.merganser.error.IncompatibleModelsException;
+import org.merganser.internal.Names;
 import org.merganser.internal.io.TextFile;
 import org.merganser.io.Checkpoint;
 import org.merganser.io.Safetensors;
@@ -99,7 +100,7 @@ public final class LoraSum {
       if (!adapter.whole().isEmpty()) {
         problems.add(
             "%s has whole tensors (%s), which have no sum; fold it, and merge models"
-                .formatted(adapter, String.join(", ", adapter.whole().keySet())));
+                .formatted(adapter, Names.some(adapter.whole().keySet())));
       }
       if (adapter.config().fanInFanOut() != adapters.get(0).config().fanInFanOut()) {
         problems.add(adapter + " has another 'fan_in_fan_out' than " + adapters.get(0));
@@ -118,9 +119,9 @@ public final class LoraSum {
             .forEach(
                 term ->
                     problems.add(
-                        "'%s' is of rank %d in %s and %d in %s; factors of one rank can be summed"
+                        "%s is of rank %d in %s and %d in %s; factors of one rank can be summed"
                             .formatted(
-                                layer.first().module(),
+                                Names.quote(layer.first().module()),
                                 layer.first().rank(),
                                 layer.terms().get(0).adapter(),
                                 term.layer().rank(),

@@ -253,7 +253,7 @@ class LoraSumTest {
         LoraAdapter second = LoraAdapter.open(b)) {
       assertThatThrownBy(() -> LoraSum.ofFactors(List.of(first, second), List.of(1.0, 1.0)))
           .isInstanceOf(IncompatibleModelsException.class)
-          .hasMessageContaining("has whole tensors (head.weight), which have no sum")
+          .hasMessageContaining("has whole tensors ('head.weight'), which have no sum")
           .hasMessageContaining("has another 'fan_in_fan_out' than")
           .hasMessageContaining("'m' is [5, 4] in " + a + " and [5, 6] in " + b)
           .hasMessageContaining("'m' is of rank 2 in " + a + " and 3 in " + b);
