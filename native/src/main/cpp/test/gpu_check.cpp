@@ -60,6 +60,8 @@ std::string allowed(const Listed& routine) {
       {"polar", "1e-12 n: orthogonality, symmetry, trace"},
       {"svd", "1e-13 n: orthogonality, product"},
       {"solve", "1e-13 n: residual"},
+      {"gram", "of the norms of both rows: 1e-13 (F64), 1e-5 (F32)"},
+      {"gram_rows", "of the largest product: 1e-13 (F64), 1e-5 (F32)"},
       {"cca_map", "1e-9: T Y T' = X, T Tinv = I, symmetry, trace"},
       {"apply_dense", "1e-14 of the sum of magnitudes, and one rounding to the type"}};
   for (const auto& [name, text] : texts) {

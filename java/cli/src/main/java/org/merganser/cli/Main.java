@@ -109,7 +109,7 @@ public final class Main {
         .addSubcommand("lora", LoraCommand.all())
         .addSubcommand(new VerifyCommand())
         .addSubcommand(new InspectCommand())
-        .addSubcommand(new SimilarityCommand())
+        .addSubcommand(NetworkOptions.with(new SimilarityCommand()))
         .addSubcommand(new MethodsCommand())
         .addSubcommand(new DoctorCommand())
         .addSubcommand(new CommandLine.HelpCommand())

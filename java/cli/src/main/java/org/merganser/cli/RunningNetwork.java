@@ -14,7 +14,9 @@ import org.merganser.lab.experiment.ExperimentOptions;
 import org.merganser.merge.Merger.Importance;
 import org.merganser.merge.RegMeanMerger;
 import org.merganser.model.Inputs;
+import org.merganser.model.Mode;
 import org.merganser.model.Objective;
+import org.merganser.model.PairedActivations;
 import org.merganser.repair.RepairProblem;
 import org.merganser.stats.Moments;
 import org.merganser.stats.StatisticsRequest;
@@ -50,6 +52,17 @@ record RunningNetwork(ExperimentOptions options, DataSet data, TorchNetwork netw
 
   private Examples sample() {
     return options.sample(data);
+  }
+
+  /** What models make of the samples as they are, in their order: without flips and crops. */
+  PairedActivations activations(List<Checkpoint> models, Workspace ws) throws IOException {
+    List<PairedActivations.Model> all = PairedActivations.Model.of(network, models);
+    return PairedActivations.of(all, sample().batches(sample().batchSize()), Mode.EVAL, ws);
+  }
+
+  /** How many that are. */
+  long samples() {
+    return sample().samples();
   }
 
   /** The loss on the training samples, a tenth of which is held out. */

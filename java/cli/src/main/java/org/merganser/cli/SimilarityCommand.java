@@ -3,6 +3,7 @@ package org.merganser.cli;
 
 import java.io.IOException;
 import java.io.PrintWriter;
+import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Iterator;
@@ -10,16 +11,23 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import org.merganser.cka.CkaReliability;
+import org.merganser.cka.ReliabilityReport;
 import org.merganser.compute.Workspace;
-import org.merganser.error.FormatException;
-import org.merganser.error.NumericalException;
 import org.merganser.internal.Opened;
 import org.merganser.internal.io.PartialFile;
-import org.merganser.linalg.Matrix;
+import org.merganser.lab.report.Report;
 import org.merganser.plan.Catalogue;
+import org.merganser.plan.Doctor;
+import org.merganser.similarity.Flatten;
+import org.merganser.similarity.GridAccumulator;
+import org.merganser.similarity.Plan;
+import org.merganser.similarity.SimilarityGrid;
+import org.merganser.similarity.SimilarityGrid.Layers;
 import org.merganser.similarity.SimilarityMeasure;
 import org.merganser.stats.NonFinite;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
@@ -28,19 +36,32 @@ import picocli.CommandLine.Parameters;
     name = "similarity",
     description = {
       "Compares activations of the same samples: of two .npy files [samples x features] by every"
-          + " measure, or of two folders of them, each file of A with each of B.",
-      "Arrays of more axes are taken as one row a sample."
+          + " measure, of two folders of them, each file of A with each of B, or of two models of"
+          + " --network on --data, each layer of A with each of B.",
+      "Grids by measures that come in one pass over the samples, such as cka-linear-debiased, need"
+          + " little memory; others hold all activations."
     },
     footer = {
       "",
       "Example:",
       "  merganser similarity acts/a/fc1.npy acts/b/fc1.npy --measure cka-linear-debiased \\",
-      "      --measure cka-rbf:t=0.5 --out similarity"
+      "      --measure cka-rbf:t=0.5 --reliability --out similarity",
+      "  merganser similarity a.safetensors b.safetensors --network mlp:hidden=64 \\",
+      "      --data images --out similarity"
     })
 final class SimilarityCommand extends Computation {
   static final String RESULTS = "results.json";
+  private static final String PAGE = "report.html";
+  private static final String USUAL = "cka-linear-debiased";
+  private static final int LEAST_FOR_RELIABILITY = 5;
+  private static final int PERMUTATIONS = 999;
 
-  @Parameters(index = "0", paramLabel = "A", description = "A .npy file, or a folder of them.")
+  @Mixin NetworkOptions network;
+
+  @Parameters(
+      index = "0",
+      paramLabel = "A",
+      description = "A .npy file, a folder of them, or a model.")
   Path a;
 
   @Parameters(index = "1", paramLabel = "B", description = "Another, of the same samples.")
@@ -52,27 +73,60 @@ final class SimilarityCommand extends Computation {
       completionCandidates = Ids.class,
       description =
           "A measure with its settings, see 'merganser methods'; may be repeated (default: all,"
-              + " without those that these data have no value for; cka-linear-debiased for"
-              + " folders).")
+              + " without those that these data have no value for; cka-linear-debiased for grids).")
   List<String> measures;
+
+  @Option(
+      names = "--reliability",
+      description =
+          "Says how far linear CKA can be believed: chance level, p, influence of samples, and of"
+              + " pairs intervals, translations and other measures.")
+  boolean reliability;
+
+  @Option(
+      names = "--flatten",
+      paramLabel = "HOW",
+      description =
+          "How activations with positions become rows: sample (one row a sample, all positions),"
+              + " spatial (one row a position), pool (one row a sample, the mean over positions)."
+              + " It changes the number (default: sample).")
+  Flatten flatten = Flatten.SAMPLE;
+
+  @Option(
+      names = "--feature-axis",
+      paramLabel = "AXIS",
+      description =
+          "Axis of the features in .npy files with positions; -1 for tokens [samples x tokens x"
+              + " features] (default: 1).")
+  Integer featureAxis;
+
+  @Option(
+      names = "--memory",
+      paramLabel = "SIZE",
+      description =
+          "Room for the sums of a grid, or for activations that are held, such as 500MB or 8GB"
+              + " (default: ${DEFAULT-VALUE}).")
+  String memory = "2GiB";
 
   @Option(
       names = "--skip-non-finite",
       description =
-          "Drops samples with NaN or infinite activations on both sides, and counts them.")
+          "Drops samples with NaN or infinite activations in any layer on both sides, and counts"
+              + " them.")
   boolean skip;
 
   @Option(
       names = "--seed",
       paramLabel = "N",
-      description = "Seed of folds and the like (default: ${DEFAULT-VALUE}).")
+      description = "Seed of folds, orders and the like (default: ${DEFAULT-VALUE}).")
   long seed;
 
   @Option(
       names = "--out",
       paramLabel = "DIR",
       required = true,
-      description = "The folder to write " + RESULTS + " to.")
+      description =
+          "The folder for " + RESULTS + ", " + PAGE + ", tables (.csv) and pictures (.svg).")
   Path out;
 
   /** Of the catalogue, for completion. */
@@ -85,117 +139,207 @@ final class SimilarityCommand extends Computation {
 
   @Override
   void run(PrintWriter print) throws IOException {
-    boolean grid = Files.isDirectory(a);
-    if (grid != Files.isDirectory(b)) {
-      throw new IllegalArgumentException(
-          (grid ? a : b)
-              + " is a folder and "
-              + (grid ? b : a)
-              + " is none; give two files or two folders");
-    }
-    Map<String, SimilarityMeasure> wanted = wanted(grid);
-    Files.createDirectories(out);
-    PartialFile.requirePlace(out.resolve(RESULTS), 0);
-    try (Workspace ws = open(seed)) {
-      SimilarityTable table = grid ? grid(wanted, ws) : pair(wanted, ws);
-      table.print(print);
-      boolean replaced = Files.exists(out.resolve(RESULTS));
-      table.write(out.resolve(RESULTS));
-      print.println(
-          "results  " + Printable.line(out.resolve(RESULTS)) + (replaced ? " (replaced)" : ""));
+    check();
+    long start = System.nanoTime();
+    try (Workspace ws = open(seed);
+        Opened opened = new Opened()) {
+      Optional<RunningNetwork> running = network.open(spec, opened);
+      SimilaritySource source =
+          running.isPresent()
+              ? SimilaritySource.models(running.get(), a, b, opened, ws)
+              : SimilaritySource.files(a, b, featureAxis == null ? 1 : featureAxis, opened, ws);
+      Map<String, SimilarityMeasure> wanted = wanted(source);
+      Compared found = source.pair() ? pair(wanted, source, ws) : grid(wanted, source, ws);
+      progress.close();
+      // Before it is written: a full disk does not take it away.
+      found.print(print);
+      print.flush();
+      write(found, (System.nanoTime() - start) / 1e9, print);
     }
   }
 
-  private Map<String, SimilarityMeasure> wanted(boolean grid) {
+  private void check() throws IOException {
+    if (network.network == null && network.data != null) {
+      throw new IllegalArgumentException("--data is what a --network runs on; give that too");
+    }
+    if (network.network != null && featureAxis != null) {
+      throw new IllegalArgumentException(
+          "--feature-axis is for files; a network knows its axes; drop it");
+    }
+    budget();
+    if (reliability && flatten == Flatten.SPATIAL) {
+      throw new IllegalArgumentException(
+          "--reliability takes rows for independent samples, and positions of one sample are not;"
+              + " take --flatten sample or pool");
+    }
+    Path existing = out.toAbsolutePath();
+    while (!Files.exists(existing)) {
+      existing = existing.getParent();
+    }
+    if (!Files.isDirectory(existing)) {
+      throw new FileAlreadyExistsException(existing.toString());
+    }
+    PartialFile.requirePlace(existing.resolve(RESULTS), 0);
+  }
+
+  private Map<String, SimilarityMeasure> wanted(SimilaritySource source) {
     List<String> texts =
-        measures != null
-            ? measures
-            : grid ? List.of("cka-linear-debiased") : Catalogue.measures().ids();
+        measures != null ? measures : source.pair() ? Catalogue.measures().ids() : List.of(USUAL);
     Map<String, SimilarityMeasure> wanted = new LinkedHashMap<>();
     for (String text : texts) {
-      if (wanted.put(text, Catalogue.measures().method(text)) != null) {
+      SimilarityMeasure measure = Catalogue.measures().method(text);
+      if (wanted.put(text, measure) != null) {
         throw new IllegalArgumentException("--measure " + text + " is given twice");
       }
+      // Before any work; without a choice, those that have no value say so.
+      if ((measures != null || !source.pair()) && flatten != Flatten.SPATIAL) {
+        requireSamples(measure.id(), measure.minimumSamples(), source);
+      }
+    }
+    if (reliability) {
+      requireSamples("--reliability", LEAST_FOR_RELIABILITY, source);
     }
     return wanted;
   }
 
-  private SimilarityTable pair(Map<String, SimilarityMeasure> wanted, Workspace ws)
+  private static void requireSamples(String what, int least, SimilaritySource source) {
+    if (source.samples() < least) {
+      throw new IllegalArgumentException(
+          what + " needs at least " + least + " samples, not " + source.samples());
+    }
+  }
+
+  private long budget() {
+    return Sizes.parse("--memory", memory);
+  }
+
+  private SimilarityGrid.Options options() {
+    return SimilarityGrid.Options.defaults()
+        .withFlatten(flatten)
+        .withBudget(budget())
+        .withNonFinite(skip ? NonFinite.SKIP_SAMPLE : NonFinite.FAIL);
+  }
+
+  private ComparedPair pair(
+      Map<String, SimilarityMeasure> wanted, SimilaritySource source, Workspace ws)
       throws IOException {
-    SimilarityTable table =
-        new SimilarityTable(List.of(a.toString()), List.of(b.toString()), false);
-    try (Matrix x = ActivationMatrix.read(a, ws);
-        Matrix y = ActivationMatrix.read(b, ws)) {
-      Optional<RuntimeException> failure = Optional.empty();
-      for (Map.Entry<String, SimilarityMeasure> each : wanted.entrySet()) {
-        Optional<RuntimeException> own = compare(each, x, y, table, 0, 0, ws);
-        failure = failure.or(() -> own);
-      }
-      // What was asked for, or what no measure has a value for, is no result.
-      if (failure.isPresent() && (measures != null || !table.hasValues())) {
-        throw failure.get();
-      }
+    try (Layers layers = gathered(source, ws)) {
+      return ComparedPair.of(wanted, measures == null, reliability, layers, ws);
     }
-    return table;
   }
 
-  /** Every file of A with every file of B; a cell without a value says why, the others stay. */
-  private SimilarityTable grid(Map<String, SimilarityMeasure> wanted, Workspace ws)
+  private Layers gathered(SimilaritySource source, Workspace ws) throws IOException {
+    return SimilarityGrid.gather(
+        source.activations(), source.layersA(), source.layersB(), source.samples(), options(), ws);
+  }
+
+  /** One pass for all measures that come of sums, and one that keeps the activations for others. */
+  private ComparedGrid grid(
+      Map<String, SimilarityMeasure> wanted, SimilaritySource source, Workspace ws)
       throws IOException {
-    List<Path> filesA = ActivationMatrix.files(a);
-    List<Path> filesB = ActivationMatrix.files(b);
-    SimilarityTable table = new SimilarityTable(names(filesA), names(filesB), true);
-    try (Opened opened = new Opened()) {
-      Matrix[] columns = new Matrix[filesB.size()];
-      for (int j = 0; j < columns.length; j++) {
-        columns[j] = opened.add(ActivationMatrix.read(filesB.get(j), ws));
-      }
-      for (int i = 0; i < filesA.size(); i++) {
-        try (Matrix x = ActivationMatrix.read(filesA.get(i), ws)) {
-          for (int j = 0; j < columns.length; j++) {
-            if (x.rows() != columns[j].rows()) {
-              throw new FormatException(
-                  filesA.get(i)
-                      + " has "
-                      + x.rows()
-                      + " samples, "
-                      + filesB.get(j)
-                      + " "
-                      + columns[j].rows()
-                      + "; rows are the same samples in all files");
-            }
-            for (Map.Entry<String, SimilarityMeasure> each : wanted.entrySet()) {
-              compare(each, x, columns[j], table, i, j, ws);
-            }
-          }
-        }
+    Plan plan =
+        SimilarityGrid.plan(
+            source.activations(),
+            source.layersA(),
+            source.layersB(),
+            source.samples(),
+            options(),
+            ws);
+    Map<String, SimilarityGrid> grids = new LinkedHashMap<>();
+    wanted.keySet().forEach(text -> grids.put(text, null));
+    boolean streams = false;
+    boolean holds = reliability;
+    for (SimilarityMeasure measure : wanted.values()) {
+      boolean streamed = SimilarityGrid.streams(measure, plan);
+      streams |= streamed;
+      holds |= !streamed;
+    }
+    if (reliability) {
+      requireRoom(source);
+    }
+    ReliabilityReport.Grid report = null;
+    // First, since what does not fit into memory is told at once.
+    if (holds) {
+      try (Layers layers = gathered(source, ws)) {
+        wanted.forEach(
+            (text, measure) -> {
+              if (!SimilarityGrid.streams(measure, plan)) {
+                grids.put(text, SimilarityGrid.compute(measure, layers, ws));
+              }
+            });
+        report = reliability ? CkaReliability.grid(layers, PERMUTATIONS, ws) : null;
       }
     }
-    return table;
-  }
-
-  private static List<String> names(List<Path> files) {
-    return files.stream()
-        .map(file -> String.valueOf(file.getFileName()).replaceFirst("\\.npy$", ""))
-        .toList();
-  }
-
-  /** Fills a cell; the failure where there is no value. */
-  private Optional<RuntimeException> compare(
-      Map.Entry<String, SimilarityMeasure> measure,
-      Matrix x,
-      Matrix y,
-      SimilarityTable table,
-      int i,
-      int j,
-      Workspace ws) {
-    NonFinite nonFinite = skip ? NonFinite.SKIP_SAMPLE : NonFinite.FAIL;
-    try {
-      table.put(measure.getKey(), i, j, measure.getValue().between(x, y, nonFinite, ws));
-      return Optional.empty();
-    } catch (NumericalException | IllegalArgumentException e) {
-      table.put(measure.getKey(), i, j, e.getMessage());
-      return Optional.of(e);
+    if (streams) {
+      stream(wanted, grids, plan, source, ws);
     }
+    return new ComparedGrid(
+        grids, streams ? Optional.of(plan) : Optional.empty(), Optional.ofNullable(report));
+  }
+
+  private void stream(
+      Map<String, SimilarityMeasure> wanted,
+      Map<String, SimilarityGrid> grids,
+      Plan plan,
+      SimilaritySource source,
+      Workspace ws)
+      throws IOException {
+    try (GridAccumulator sums =
+        new GridAccumulator(
+            source.layersA(), source.layersB(), source.samples(), options().withPlan(plan), ws)) {
+      source.activations().each(sums.taps(), sums, ws);
+      wanted.forEach(
+          (text, measure) -> {
+            if (SimilarityGrid.streams(measure, plan)) {
+              grids.put(text, sums.grid(measure));
+            }
+          });
+    }
+  }
+
+  /** Three Gram matrices for each layer of B, and those of one layer of A. */
+  private void requireRoom(SimilaritySource source) {
+    double n = source.samples();
+    double bytes = Double.BYTES * n * n * (3.0 * source.layersB().size() + 8);
+    if (bytes > budget()) {
+      throw new IllegalArgumentException(
+          "--reliability of %d samples and %d layers of B takes %.1f GiB, --memory is %s; take"
+                  .formatted(source.samples(), source.layersB().size(), bytes / (1 << 30), memory)
+              + " fewer samples or layers, or give more memory");
+    }
+  }
+
+  private void write(Compared found, double seconds, PrintWriter print) throws IOException {
+    Map<String, Object> facts = new LinkedHashMap<>();
+    facts.put("a", a.toString());
+    facts.put("b", b.toString());
+    facts.putAll(found.facts());
+    Map<String, Object> settings = new LinkedHashMap<>();
+    settings.put("flatten", Compared.lower(flatten));
+    settings.put("seed", seed);
+    if (network.network != null) {
+      settings.put("network", network.network);
+      settings.put("data", network.data.toString());
+    }
+    facts.put("settings", settings);
+    Report report =
+        new Report(
+            "Similarity of representations",
+            a + " and " + b + ".",
+            facts,
+            found.sections(),
+            Map.of("version", Doctor.version()),
+            Map.of("compare", seconds));
+    boolean replaced = Files.exists(out.resolve(RESULTS));
+    Files.createDirectories(out);
+    for (String file : found.files()) {
+      PartialFile.requirePlace(out.resolve(file), 0);
+    }
+    PartialFile.requirePlace(out.resolve(PAGE), 0);
+    found.write(out);
+    report.write(out);
+    String suffix = replaced ? " (replaced)" : "";
+    print.println("results  " + Printable.line(out.resolve(RESULTS)) + suffix);
+    print.println("report   " + Printable.line(out.resolve(PAGE)) + suffix);
   }
 }

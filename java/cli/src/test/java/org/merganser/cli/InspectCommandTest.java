@@ -62,10 +62,8 @@ class InspectCommandTest {
     Path folder = Files.createDirectory(temp.resolve("sharded"));
     String first = "model-00001-of-00002.safetensors";
     String second = "model-00002-of-00002.safetensors";
-    Files.move(
-        files.model("v", Map.of("v", Tensor.zeros(DType.F32, 2, 3))), folder.resolve(first));
-    Files.move(
-        files.model("w", Map.of("w", Tensor.zeros(DType.BF16, 5))), folder.resolve(second));
+    Files.move(files.model("v", Map.of("v", Tensor.zeros(DType.F32, 2, 3))), folder.resolve(first));
+    Files.move(files.model("w", Map.of("w", Tensor.zeros(DType.BF16, 5))), folder.resolve(second));
     Files.writeString(
         folder.resolve("model.safetensors.index.json"),
         "{\"metadata\": {\"total_size\": 34}, \"weight_map\": {\"v\": \"%s\", \"w\": \"%s\"}}"

@@ -29,7 +29,7 @@ final class CkaGradient {
       double kl = Translation.sum(LinAlg.rowProducts(k, l, ws));
       Samples.requireSeen("X", kk, centred, ws);
       Samples.requireSeen("Y", ll, other, ws);
-      double norms = Math.sqrt(kk * ll);
+      double norms = Math.sqrt(kk) * Math.sqrt(ll);
       Matrix turned = opened.add(LinAlg.transpose(centred, ws));
       Matrix zeros = opened.add(Matrix.zeros(x.rows(), x.columns()));
       Matrix gradient = zeros.on(ws);

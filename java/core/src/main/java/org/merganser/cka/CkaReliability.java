@@ -10,6 +10,7 @@ import org.merganser.error.NumericalException;
 import org.merganser.error.ShapeException;
 import org.merganser.internal.Seeds;
 import org.merganser.linalg.Matrix;
+import org.merganser.similarity.SimilarityGrid;
 
 /**
  * Asks how far a CKA value can be trusted: what chance gives, whether few samples or few directions
@@ -88,6 +89,12 @@ public final class CkaReliability {
   public static ReliabilityReport.Grid grid(
       Map<String, Matrix> a, Map<String, Matrix> b, int permutations, Workspace ws) {
     return GridCells.grid(a, b, requirePermutations(permutations), ws);
+  }
+
+  /** The same of layers that were gathered. */
+  public static ReliabilityReport.Grid grid(
+      SimilarityGrid.Layers layers, int permutations, Workspace ws) {
+    return GridCells.grid(layers, requirePermutations(permutations), ws);
   }
 
   /** The class of each sample: what is moved. Without, one sample and a tenth at random are. */

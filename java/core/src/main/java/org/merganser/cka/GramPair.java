@@ -37,7 +37,7 @@ final class GramPair implements AutoCloseable {
     }
 
     double cka() {
-      return Translation.sum(kl) / Math.sqrt(Translation.sum(kk) * Translation.sum(ll));
+      return Translation.ratio(Translation.sum(kl), Translation.sum(kk), Translation.sum(ll));
     }
   }
 

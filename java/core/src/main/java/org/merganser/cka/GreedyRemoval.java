@@ -158,7 +158,7 @@ final class GreedyRemoval {
     boolean defined =
         kk > rounding * Translation.sum(pair.centred.kk())
             && ll > rounding * Translation.sum(pair.centred.ll());
-    return defined ? Math.max(-1, Math.min(1, kl / Math.sqrt(kk * ll))) : Double.NaN;
+    return defined ? Translation.ratio(kl, kk, ll) : Double.NaN;
   }
 
   private double[] weighted(double[] shift) {

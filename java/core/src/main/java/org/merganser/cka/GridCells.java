@@ -20,6 +20,7 @@ import org.merganser.similarity.Flatten;
 import org.merganser.similarity.LinearCka;
 import org.merganser.similarity.SimilarityGrid;
 import org.merganser.similarity.SimilarityGrid.Cell;
+import org.merganser.similarity.SimilarityGrid.Layers;
 import org.merganser.similarity.SimilarityMeasure;
 
 /** The cells of a grid, from one Gram a layer. */
@@ -36,6 +37,13 @@ final class GridCells {
   }
 
   static Grid grid(Map<String, Matrix> a, Map<String, Matrix> b, int permutations, Workspace ws) {
+    requirePaired(a, b);
+    return grid(new Layers(a, b, 0, Flatten.SAMPLE), permutations, ws);
+  }
+
+  static Grid grid(Layers layers, int permutations, Workspace ws) {
+    Map<String, Matrix> a = layers.a();
+    Map<String, Matrix> b = layers.b();
     requirePaired(a, b);
     List<Found> found = of(a, b, permutations, ws);
     double[] q = FalseDiscovery.rates(found.stream().mapToDouble(f -> f.cell().p()).toArray());
@@ -54,9 +62,10 @@ final class GridCells {
             List.copyOf(b.keySet()),
             cells,
             a.values().iterator().next().rows(),
+            layers.dropped(),
             0,
-            0,
-            Flatten.SAMPLE);
+            layers.flatten(),
+            List.of());
     List<Double> rates = Arrays.stream(q).boxed().toList();
     return new Grid(values, rates, disagreement(found).stream().toList());
   }
@@ -97,7 +106,8 @@ final class GridCells {
         RankCorrelation.spearman(
             defined.stream().mapToDouble(f -> f.cell().value()).toArray(),
             defined.stream().mapToDouble(Found::other).toArray());
-    return rank >= AGREEMENT
+    // NaN where one of them is the same in all cells: there is no order to differ in.
+    return Double.isNaN(rank) || rank >= AGREEMENT
         ? Optional.empty()
         : Optional.of(
             new Warning(
@@ -167,15 +177,14 @@ final class GridCells {
     }
     GramPair pair = GramPair.borrowed(a.k(), b.k(), ws);
     double value = pair.centred.cka();
-    double[] without;
-    try {
-      without = LeaveOneOut.biased(pair);
-    } catch (NumericalException e) {
-      return undefined(e.getMessage());
-    }
+    double[] without = LeaveOneOut.biased(pair, ws);
     int top = 0;
     for (int i = 1; i < without.length; i++) {
-      top = Math.abs(value - without[i]) > Math.abs(value - without[top]) ? i : top;
+      // NaN is most: the others have no value.
+      top =
+          Double.compare(Math.abs(value - without[i]), Math.abs(value - without[top])) > 0
+              ? i
+              : top;
     }
     double dimensions =
         dimension(pair.traceK(), pair.normK()) * dimension(pair.traceL(), pair.normL());

@@ -24,13 +24,14 @@ final class Intervals {
   }
 
   /**
-   * Normal, with the standard error of the jackknife.
+   * Normal, with the standard error of the jackknife; NaN where one value is.
    *
    * @param least end of the range of the value, whose other end is 1
    */
   static Value jackknife(double value, double[] leaveOneOut, double level, double least) {
     double reach = Normal.quantile((1 + level) / 2) * standardError(leaveOneOut);
-    return value(value, value - reach, value + reach, "jackknife", level, least, 0);
+    int undefined = (int) Arrays.stream(leaveOneOut).filter(Double::isNaN).count();
+    return value(value, value - reach, value + reach, "jackknife", level, least, undefined);
   }
 
   /** Quantiles of values of halves, about their mean: the spread at n/2 is that of the value. */

@@ -27,7 +27,7 @@ final class InvarianceCheck {
   private final double[][] x;
   private final double[][] y;
 
-  /** The Gram of Y, which stays what it is. */
+  /** The Gram of Y, which stays what it is; null where these samples of Y are all the same. */
   private final Matrix l;
 
   private final CkaKernel kernel;
@@ -53,10 +53,19 @@ final class InvarianceCheck {
     Arrays.sort(rows);
     try (Matrix left = Samples.rows(x, rows, ws);
         Matrix right = Samples.rows(y, rows, ws);
-        Matrix l = kernel.centred("Y", right, ws);
+        Matrix l = gram(right, kernel, ws);
         Matrix hereX = left.toHost(ws);
         Matrix hereY = right.toHost(ws)) {
       return new InvarianceCheck(hereX.toArray(), hereY.toArray(), l, kernel, ws).all();
+    }
+  }
+
+  /** Null where nothing varies. */
+  private static Matrix gram(Matrix samples, CkaKernel kernel, Workspace ws) {
+    try (Matrix centred = Samples.centred("samples", samples, ws)) {
+      return kernel.centred("samples", centred, ws);
+    } catch (NumericalException e) {
+      return null;
     }
   }
 
@@ -98,19 +107,16 @@ final class InvarianceCheck {
 
   private double reordered(int[] rows) {
     try (Matrix right = Matrix.of(picked(y, rows));
-        Matrix other = kernel.centred("Y", right, ws)) {
+        Matrix other = gram(right, kernel, ws)) {
       return cka(picked(x, rows), other);
     }
   }
 
-  /** NaN where a change leaves nothing that varies. */
+  /** NaN where nothing varies on one side. */
   private double cka(double[][] samples, Matrix other) {
     try (Matrix left = Matrix.of(samples);
-        Matrix centred = Samples.centred("X", left, ws);
-        Matrix k = kernel.centred("X", centred, ws)) {
-      return GramPair.Products.of(k, other, ws).cka();
-    } catch (NumericalException e) {
-      return Double.NaN;
+        Matrix k = gram(left, kernel, ws)) {
+      return k == null || other == null ? Double.NaN : GramPair.Products.of(k, other, ws).cka();
     }
   }
 

@@ -7,9 +7,12 @@ import com.fasterxml.jackson.core.util.DefaultPrettyPrinter;
 import java.io.IOException;
 import java.io.StringWriter;
 import java.io.UncheckedIOException;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.TreeMap;
 import org.merganser.cka.ReliabilityReport.Check;
+import org.merganser.cka.ReliabilityReport.Grid;
 import org.merganser.cka.ReliabilityReport.Opinion;
 import org.merganser.cka.ReliabilityReport.Point;
 import org.merganser.cka.ReliabilityReport.Removal;
@@ -18,6 +21,8 @@ import org.merganser.cka.ReliabilityReport.SideSetup;
 import org.merganser.cka.ReliabilityReport.Translated;
 import org.merganser.cka.ReliabilityReport.Value;
 import org.merganser.cka.ReliabilityReport.Warning;
+import org.merganser.similarity.SimilarityGrid;
+import org.merganser.similarity.SimilarityGrid.Cell;
 
 /** A report as JSON; what is not a number is null. */
 final class ReliabilityJson {
@@ -28,18 +33,60 @@ final class ReliabilityJson {
   }
 
   static String of(ReliabilityReport report) {
+    return text(json -> json.report(report));
+  }
+
+  static String of(Grid grid) {
+    return text(json -> json.grid(grid));
+  }
+
+  private static String text(Fields<ReliabilityJson> fields) {
     StringWriter text = new StringWriter();
     try (JsonGenerator g = new JsonFactory().createGenerator(text)) {
       g.setPrettyPrinter(new DefaultPrettyPrinter());
-      new ReliabilityJson(g).report(report);
+      g.writeStartObject();
+      fields.write(new ReliabilityJson(g));
+      g.writeEndObject();
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
     return text.append('\n').toString();
   }
 
+  private void grid(Grid grid) throws IOException {
+    SimilarityGrid values = grid.values();
+    g.writeStringField("kernel", CkaKernel.LINEAR.toString());
+    g.writeNumberField("samples", values.samples());
+    g.writeNumberField("dropped", values.dropped());
+    g.writeStringField("flatten", values.flatten().name().toLowerCase(Locale.ROOT));
+    list("warnings", grid.warnings(), this::warning);
+    List<int[]> places = new ArrayList<>();
+    for (int i = 0; i < values.namesA().size(); i++) {
+      for (int j = 0; j < values.namesB().size(); j++) {
+        places.add(new int[] {i, j});
+      }
+    }
+    list("cells", places, at -> cell(grid, at[0], at[1]));
+  }
+
+  private void cell(Grid grid, int i, int j) throws IOException {
+    Cell cell = grid.values().cell(i, j);
+    g.writeStringField("a", grid.values().namesA().get(i));
+    g.writeStringField("b", grid.values().namesB().get(j));
+    number("biased", cell.biased());
+    number("debiased", cell.debiased());
+    number("p", cell.p());
+    number("q", grid.q(i, j));
+    number("chance", cell.chance());
+    if (cell.reason().isEmpty()) {
+      g.writeNumberField("topInfluenceIndex", cell.topInfluenceIndex());
+      number("topInfluence", cell.topInfluence());
+    } else {
+      g.writeStringField("reason", cell.reason());
+    }
+  }
+
   private void report(ReliabilityReport report) throws IOException {
-    g.writeStartObject();
     setup(report.setup());
     value("biased", report.biased());
     if (report.debiased().isPresent()) {
@@ -57,7 +104,6 @@ final class ReliabilityJson {
     list("checks", report.checks(), this::check);
     list("removals", report.removals(), this::removal);
     list("points", report.points(), this::point);
-    g.writeEndObject();
   }
 
   private void setup(Setup setup) throws IOException {
@@ -130,7 +176,11 @@ final class ReliabilityJson {
   private void check(Check check) throws IOException {
     g.writeStringField("change", check.name());
     g.writeBooleanField("invariant", check.invariant());
-    g.writeBooleanField("holds", check.holds());
+    if (check.undefined()) {
+      g.writeNullField("holds");
+    } else {
+      g.writeBooleanField("holds", check.holds());
+    }
     number("by", check.change());
     g.writeNumberField("samples", check.samples());
   }

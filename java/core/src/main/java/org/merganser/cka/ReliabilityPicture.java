@@ -64,8 +64,10 @@ final class ReliabilityPicture {
         26,
         "start",
         format(
-            "CKA reliability, n = %d, %s kernel, p = %.4f",
-            report.setup().samples(), report.setup().kernel(), report.significance().p()));
+            "CKA reliability, n = %d, %s kernel, %s",
+            report.setup().samples(),
+            report.setup().kernel(),
+            ReliabilityText.p(report.significance().p())));
     values();
     translations();
     influences();
@@ -90,7 +92,10 @@ final class ReliabilityPicture {
   private void interval(Panel panel, double row, String name, Value value) {
     text(panel.left() - 8, panel.y(row) + 5, "end", name);
     String wide = " stroke-width=\"3\"";
-    line(panel.x(value.low()), panel.y(row), panel.x(value.high()), panel.y(row), "#0072b2", wide);
+    if (!Double.isNaN(value.low())) {
+      double at = panel.y(row);
+      line(panel.x(value.low()), at, panel.x(value.high()), at, "#0072b2", wide);
+    }
     svg.append(
         format(
             "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"6\" fill=\"#0072b2\"/>\n",
@@ -159,7 +164,12 @@ final class ReliabilityPicture {
 
   private void influences() {
     List<Point> points = report.points();
-    double most = points.stream().mapToDouble(point -> Math.abs(point.influence())).max().orElse(0);
+    double most =
+        points.stream()
+            .mapToDouble(point -> Math.abs(point.influence()))
+            .filter(Double::isFinite)
+            .max()
+            .orElse(0);
     double reach = Math.max(most, 1e-6);
     Panel panel = new Panel(100, 300, 760, 200, -1, points.size(), -reach, reach);
     text(panel.left(), 284, "start", "influence of each sample: CKA minus CKA without it");
@@ -170,10 +180,11 @@ final class ReliabilityPicture {
     StringBuilder far = new StringBuilder();
     for (int i = 0; i < points.size(); i++) {
       Point point = points.get(i);
+      double influence = Double.isNaN(point.influence()) ? 0 : point.influence();
       (point.outlier() ? far : stems)
-          .append(format("M%.1f %.1fV%.1f", panel.x(i), panel.y(0), panel.y(point.influence())));
+          .append(format("M%.1f %.1fV%.1f", panel.x(i), panel.y(0), panel.y(influence)));
       if (point.outlier()) {
-        double beside = panel.y(point.influence()) + (point.influence() > 0 ? -4 : 14);
+        double beside = panel.y(influence) + (influence > 0 ? -4 : 14);
         text(panel.x(i), beside, "middle", "#" + point.index());
       }
     }

@@ -74,7 +74,8 @@ public record ReliabilityReport(
    *
    * @param interval how that was found, such as {@code jackknife}
    * @param level such as 0.95
-   * @param undefined replicates with a constant side, which are left out
+   * @param undefined replicates with a constant side, which are left out; with the jackknife
+   *     samples without which a side is constant, and there is no interval then but NaN
    */
   public record Value(
       double value, double low, double high, String interval, double level, int undefined) {}
@@ -95,8 +96,10 @@ public record ReliabilityReport(
    * One sample.
    *
    * @param index its row
-   * @param influence CKA minus CKA without it: positive where it raises the value
-   * @param debiasedInfluence the same of the unbiased estimator; NaN where it was not asked for
+   * @param influence CKA minus CKA without it: positive where it raises the value; NaN where
+   *     nothing varies on one side without it
+   * @param debiasedInfluence the same of the unbiased estimator; NaN also where it was not asked
+   *     for
    * @param leverage its share of the squared size of X
    * @param atInfinity CKA of X with itself, once this sample is moved infinitely far
    * @param outlier whether its influence is far from that of the others
@@ -153,16 +156,21 @@ public record ReliabilityReport(
    * A change of X.
    *
    * @param invariant whether it must not change CKA
-   * @param change of the value; NaN where it leaves nothing to compare
+   * @param change of the value; NaN where nothing varies on one side, before or after
    * @param samples on which it was measured
    */
   public record Check(String name, boolean invariant, double change, int samples) {
     /** Changes beyond this are no rounding. */
     static final double ROUNDING = 1e-6;
 
-    /** False for a change that must not be there. */
+    /** Whether there was nothing to compare, so that it neither holds nor fails. */
+    public boolean undefined() {
+      return Double.isNaN(change);
+    }
+
+    /** False for a change that must not be there, and where that is not known. */
     public boolean holds() {
-      return !invariant || !(change > ROUNDING);
+      return !invariant || change <= ROUNDING;
     }
   }
 
@@ -230,6 +238,21 @@ public record ReliabilityReport(
 
     public void toCsv(Path path) throws IOException {
       TextFile.write(path, toCsv());
+    }
+
+    /** A line for each cell, for people. */
+    public String toText() {
+      return GridLines.of(this);
+    }
+
+    /** All of it. */
+    public void toJson(Path path) throws IOException {
+      TextFile.write(path, ReliabilityJson.of(this));
+    }
+
+    /** A heat map of the biased values; a dot where p is above 0.05. */
+    public void toSvg(Path path) throws IOException {
+      values.toSvg(path);
     }
   }
 

@@ -51,9 +51,9 @@ final class ReliabilityRun {
   private ReliabilityReport report(GramPair pair, Matrix linear, Matrix centredX, Matrix centredY) {
     int n = pair.samples();
     double value = pair.centred.cka();
-    double[] without = LeaveOneOut.biased(pair);
+    double[] without = LeaveOneOut.biased(pair, ws);
     GramPair.Products unbiased = asked.debiased ? pair.debiased(ws) : null;
-    double[] withoutUnbiased = asked.debiased ? LeaveOneOut.debiased(unbiased) : null;
+    double[] withoutUnbiased = asked.debiased ? LeaveOneOut.debiased(pair, unbiased, ws) : null;
     Value[] values = values(pair, value, without, unbiased, withoutUnbiased);
     Setup setup = setup(pair, centredX, centredY);
     double chance = Math.sqrt(setup.x().dimension() * setup.y().dimension()) / (n - 1);
@@ -151,13 +151,14 @@ final class ReliabilityRun {
               unbiased == null ? Double.NaN : other - withoutUnbiased[i],
               pair.diagonalK[i] / trace,
               n / (n - 1.0) * own[i] / norm,
-              Math.abs(influences[i]) > far));
+              !(Math.abs(influences[i]) <= far)));
     }
     return points;
   }
 
-  /** The median of distances to the median. */
-  private static double spread(double[] values) {
+  /** The median of distances to the median, of what is defined. */
+  private static double spread(double[] all) {
+    double[] values = Arrays.stream(all).filter(each -> !Double.isNaN(each)).toArray();
     double middle = median(values);
     return median(Arrays.stream(values).map(each -> Math.abs(each - middle)).toArray());
   }
@@ -175,7 +176,11 @@ final class ReliabilityRun {
     } else if (asked.moves.isEmpty()) {
       int most = 0;
       for (int i = 1; i < points.size(); i++) {
-        boolean more = Math.abs(points.get(i).influence()) > Math.abs(points.get(most).influence());
+        // NaN is most: the others have no value.
+        boolean more =
+            Double.compare(
+                    Math.abs(points.get(i).influence()), Math.abs(points.get(most).influence()))
+                > 0;
         most = more ? i : most;
       }
       all.addAll(curves.others(most, rows[most]));

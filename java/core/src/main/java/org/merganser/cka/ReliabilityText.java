@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.merganser.cka;
 
+import java.math.BigDecimal;
+import java.math.MathContext;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
@@ -42,7 +44,7 @@ final class ReliabilityText {
       text.append(line("others", opinions(report.opinions())) + "\n");
     }
     report.checks().stream()
-        .filter(check -> !check.holds())
+        .filter(check -> !check.holds() && !check.undefined())
         .forEach(
             check ->
                 text.append(
@@ -83,27 +85,39 @@ final class ReliabilityText {
 
   /** How an interval was found stands beside the first one. */
   private static String value(Value value, boolean named) {
-    return format(
-        "%.4f   %.0f%% [%.3f, %.3f]%s",
-        value.value(),
-        100 * value.level(),
-        value.low(),
-        value.high(),
-        named ? " " + value.interval() : "");
+    String level = decimal(100 * value.level()) + "%";
+    String interval =
+        Double.isNaN(value.low())
+            ? "not defined"
+            : format("[%.3f, %.3f]", value.low(), value.high());
+    return format("%.4f   %s ", value.value(), level)
+        + interval
+        + (named ? " " + value.interval() : "");
   }
 
   private static String significance(ReliabilityReport report) {
     var found = report.significance();
     return format(
-        "p = %.4f (%s)",
-        found.p(),
+        "%s (%s)",
+        p(found.p()),
         found.exact()
             ? "exact, " + found.atLeast() + "/" + found.orders()
             : found.orders() - 1 + " permutations");
   }
 
+  /** Digits where there are some. */
+  static String p(double value) {
+    return value < 1e-4 ? format("p = %.1e", value) : format("p = %.4f", value);
+  }
+
+  /** Without zeros at the end. */
+  private static String decimal(double value) {
+    return new BigDecimal(value).round(new MathContext(6)).stripTrailingZeros().toPlainString();
+  }
+
   private static String influences(List<Point> points) {
     return points.stream()
+        .filter(point -> !Double.isNaN(point.influence()))
         .sorted(Comparator.comparingDouble(point -> -Math.abs(point.influence())))
         .limit(SHOWN_POINTS)
         .map(point -> format("#%d %+.4f", point.index(), point.influence()))
@@ -132,13 +146,17 @@ final class ReliabilityText {
     return curve.name()
         + ": "
         + curve.curve().stream()
-            .filter(at -> at.distance() >= 1 && isPowerOfTen(at.distance()))
-            .map(at -> format("%.4f (c=%.0f%s)", at.value(), at.distance(), unit))
+            .filter(at -> curve.unit() == 1 || isPowerOfTen(at.distance()))
+            .map(at -> format("%.4f (c=%s%s)", at.value(), decimal(at.distance()), unit))
             .collect(Collectors.joining(" "))
         + format(" -> %.4f", curve.limit());
   }
 
+  /** Of the distances in sizes of the cloud, which nobody asked for, some are enough. */
   private static boolean isPowerOfTen(double distance) {
+    if (distance < 1) {
+      return false;
+    }
     double power = Math.log10(distance);
     return Math.abs(power - Math.rint(power)) < 1e-9;
   }

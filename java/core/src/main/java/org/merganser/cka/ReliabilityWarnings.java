@@ -38,6 +38,7 @@ final class ReliabilityWarnings {
     found.smallSample();
     found.atChance();
     found.outliers();
+    found.decisive();
     found.lowDimension();
     found.fragile();
     found.saturated();
@@ -84,7 +85,7 @@ final class ReliabilityWarnings {
   private void outliers() {
     List<Point> flagged =
         report.points().stream()
-            .filter(Point::outlier)
+            .filter(point -> point.outlier() && !Double.isNaN(point.influence()))
             .sorted(Comparator.comparingDouble(point -> -Math.abs(point.influence())))
             .toList();
     if (!flagged.isEmpty()) {
@@ -100,6 +101,35 @@ final class ReliabilityWarnings {
               flagged.size(), report.points().size(), named, flagged.size() > NAMED ? ", ..." : ""),
           Map.of("count", (double) flagged.size(), "largest", flagged.get(0).influence()),
           "look at them, and at the value without them");
+    }
+  }
+
+  /** Without one of these nothing is left to compare. */
+  private void decisive() {
+    boolean debiased = report.debiased().isPresent();
+    List<Point> found =
+        report.points().stream()
+            .filter(
+                point ->
+                    Double.isNaN(point.influence())
+                        || debiased && Double.isNaN(point.debiasedInfluence()))
+            .toList();
+    if (!found.isEmpty()) {
+      String named =
+          found.stream()
+              .limit(NAMED)
+              .map(point -> "#" + point.index())
+              .collect(Collectors.joining(", "));
+      boolean biased = found.stream().anyMatch(point -> Double.isNaN(point.influence()));
+      add(
+          "ONE_SAMPLE",
+          format(
+              "without %s%s nothing varies on one side, and %sCKA is not defined",
+              found.size() == 1 ? named : "one of " + named,
+              found.size() > NAMED ? ", ..." : "",
+              biased ? "" : "debiased "),
+          Map.of("count", (double) found.size()),
+          "leave it out, or give more samples");
     }
   }
 
@@ -142,8 +172,8 @@ final class ReliabilityWarnings {
               curve.half() / curve.radius(),
               count > 1 ? ", and " + (count - 1) + " more" : ""),
           Map.of("half", curve.half(), "radius", curve.radius(), "count", (double) count),
-          "a small shift of these samples halves the value; do not take a low one for another"
-              + " function");
+          "a small shift of these samples takes the value halfway to its limit; do not take a low"
+              + " one for another function");
     }
   }
 

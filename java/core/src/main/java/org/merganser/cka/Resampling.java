@@ -4,6 +4,7 @@ package org.merganser.cka;
 import java.util.Arrays;
 import java.util.SplittableRandom;
 import org.merganser.compute.Workspace;
+import org.merganser.internal.Opened;
 import org.merganser.internal.Seeds;
 import org.merganser.linalg.LinAlg;
 import org.merganser.linalg.Matrix;
@@ -30,6 +31,7 @@ final class Resampling {
   private final int replicates;
   private final double[][] biased;
   private final double[][] debiased;
+  private final double[][] uncentred;
 
   /** Products of KL, KK, LL, each of all replicates. */
   private Resampling(GramPair pair, int size, int replicates) {
@@ -38,6 +40,7 @@ final class Resampling {
     this.replicates = replicates;
     this.biased = new double[3][replicates];
     this.debiased = new double[3][replicates];
+    this.uncentred = new double[3][replicates];
   }
 
   /**
@@ -91,7 +94,7 @@ final class Resampling {
       ws.cancellation().check();
       work.correct(from, Arrays.copyOfRange(counts, from, work.end(from)), ws);
     }
-    return new Values(ratios(work.biased), ratios(work.debiased));
+    return new Values(work.ratios(work.biased), work.ratios(work.debiased));
   }
 
   private int end(int from) {
@@ -111,6 +114,7 @@ final class Resampling {
       }
     }
     debiased[which] = biased[which].clone();
+    uncentred[which] = biased[which].clone();
   }
 
   /** What centring takes away. */
@@ -176,34 +180,41 @@ final class Resampling {
     }
   }
 
-  private static double[] ratios(double[][] products) {
-    double[] values = new double[products[0].length];
+  /** NaN where what centring leaves of a side is rounding. */
+  private double[] ratios(double[][] products) {
+    double rounding = 16 * pair.samples() * Math.ulp(1.0);
+    double[] values = new double[replicates];
     for (int r = 0; r < values.length; r++) {
-      double squares = products[1][r] * products[2][r];
-      boolean defined = products[1][r] > 0 && products[2][r] > 0;
+      boolean defined = true;
+      for (int side = 1; side <= 2; side++) {
+        defined &= products[side][r] > rounding * uncentred[side][r];
+      }
       values[r] =
-          defined ? Math.max(-1, Math.min(1, products[0][r] / Math.sqrt(squares))) : Double.NaN;
+          defined ? Translation.ratio(products[0][r], products[1][r], products[2][r]) : Double.NaN;
     }
     return values;
   }
 
   /** {@code A∘B}, in rows. */
   private static Matrix elementwise(Matrix a, Matrix b, Workspace ws) {
-    Matrix product = Matrix.allocate(a.rows(), a.columns(), ws);
-    for (long from = 0; from < a.rows(); from += ROWS) {
-      long to = Math.min(from + ROWS, a.rows());
-      try (Tensor left = a.asTensor().rows(from, to).toHost(ws);
-          Tensor right = b.asTensor().rows(from, to).toHost(ws)) {
-        double[] values = left.toDoubleArray();
-        double[] factors = right.toDoubleArray();
-        for (int i = 0; i < values.length; i++) {
-          values[i] *= factors[i];
-        }
-        try (Tensor rows = Tensor.of(values, to - from, a.columns())) {
-          product.asTensor().rows(from, to).copyFrom(rows, ws);
+    try (Opened opened = new Opened()) {
+      Matrix product = opened.add(Matrix.allocate(a.rows(), a.columns(), ws));
+      for (long from = 0; from < a.rows(); from += ROWS) {
+        long to = Math.min(from + ROWS, a.rows());
+        try (Tensor left = a.asTensor().rows(from, to).toHost(ws);
+            Tensor right = b.asTensor().rows(from, to).toHost(ws)) {
+          double[] values = left.toDoubleArray();
+          double[] factors = right.toDoubleArray();
+          for (int i = 0; i < values.length; i++) {
+            values[i] *= factors[i];
+          }
+          try (Tensor rows = Tensor.of(values, to - from, a.columns())) {
+            product.asTensor().rows(from, to).copyFrom(rows, ws);
+          }
         }
       }
+      opened.release();
+      return product;
     }
-    return product;
   }
 }

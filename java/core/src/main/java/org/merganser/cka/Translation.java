@@ -105,25 +105,28 @@ record Translation(double aa, double ap, double aq, double pp, double pq, double
       throw new NumericalException(
           "moved by c = " + c + " all samples are the same point, and CKA is not defined");
     }
-    return bounded(product / Math.sqrt(aa * square));
+    return ratio(product, aa, square);
   }
 
   /** For c to infinity. */
   double limit() {
     if (qq > 0) {
-      return bounded(aq / Math.sqrt(aa * qq));
+      return ratio(aq, aa, qq);
     }
     // One sample: the term in c^2 is nothing to the unbiased estimator, that in c decides.
     if (!(pp > 0)) {
       throw new NumericalException(
           "the unbiased estimator sees nothing of this translation; move more than one sample");
     }
-    return bounded(ap / Math.sqrt(aa * pp));
+    return ratio(ap, aa, pp);
   }
 
-  /** Takes away what rounding adds to the range. */
-  private static double bounded(double cka) {
-    return Math.max(-1, Math.min(1, cka));
+  /**
+   * CKA from inner products of Grams, without what rounding adds to the range. These are fourth
+   * powers, whose products would leave the range of numbers.
+   */
+  static double ratio(double kl, double kk, double ll) {
+    return Math.max(-1, Math.min(1, kl / Math.sqrt(kk) / Math.sqrt(ll)));
   }
 
   static double dot(double[] a, double[] b) {

@@ -53,6 +53,7 @@ import org.merganser.similarity.Hsic;
 import org.merganser.similarity.KnnJaccard;
 import org.merganser.similarity.LinearCka;
 import org.merganser.similarity.LinearRegressionR2;
+import org.merganser.similarity.MatchedFeatures;
 import org.merganser.similarity.MinibatchCka;
 import org.merganser.similarity.Procrustes;
 import org.merganser.similarity.Pwcca;
@@ -132,6 +133,7 @@ public final class Catalogue {
     MEASURES.add(Procrustes.normalised());
     MEASURES.add(Procrustes.angular());
     MEASURES.add(Procrustes::permutation, Procrustes.Options.defaults());
+    MEASURES.add(MatchedFeatures.correlation());
     MEASURES.add(LinearRegressionR2::of, LinearRegressionR2.Options.defaults());
     MEASURES.add(Rsa::of, Rsa.Options.defaults());
     MEASURES.add(SubspaceOverlap::of, SubspaceOverlap.Options.defaults());

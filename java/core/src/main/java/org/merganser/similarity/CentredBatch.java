@@ -26,18 +26,17 @@ record CentredBatch(Matrix rows, double[] mean, double[] norms, double[] shift, 
   static CentredBatch of(Matrix x, LayerSums before, Workspace ws) {
     try (Opened opened = new Opened()) {
       Matrix rows = opened.add(Gram.centredColumns(x, ws));
-      double[] mean = first(x, ws);
-      double[] centred = first(rows, ws);
+      double[] mean = mean(x, rows, ws);
       double[] shift = new double[mean.length];
       double share = (double) before.samples() / (before.samples() + x.rows());
       for (int f = 0; f < mean.length; f++) {
-        mean[f] -= centred[f];
         shift[f] = before.samples() == 0 ? 0 : share * (before.mean()[f] - mean[f]);
       }
       double[] norms = LinAlg.rowProducts(rows, rows, ws);
       double[] along = new double[norms.length];
       if (before.samples() > 0) {
-        try (Matrix products = LinAlg.multiply(rows, column(shift), ws)) {
+        try (Matrix column = column(shift);
+            Matrix products = LinAlg.multiply(rows, column, ws)) {
           along = vector(products, ws);
         }
       }
@@ -54,6 +53,16 @@ record CentredBatch(Matrix rows, double[] mean, double[] norms, double[] shift, 
     return Arrays.stream(norms).sum();
   }
 
+  /** What was taken away. */
+  static double[] mean(Matrix x, Matrix centred, Workspace ws) {
+    double[] mean = first(x, ws);
+    double[] left = first(centred, ws);
+    for (int f = 0; f < mean.length; f++) {
+      mean[f] -= left[f];
+    }
+    return mean;
+  }
+
   private static double[] first(Matrix x, Workspace ws) {
     try (Tensor row = x.asTensor().rows(0, 1);
         Tensor host = row.toHost(ws)) {
@@ -61,6 +70,7 @@ record CentredBatch(Matrix rows, double[] mean, double[] norms, double[] shift, 
     }
   }
 
+  /** A new column. */
   static Matrix column(double[] values) {
     return Matrix.of(Tensor.of(values, values.length, 1));
   }

@@ -53,12 +53,11 @@ public enum Flatten {
     }
     long features = t.dim(axis);
     try (Opened opened = new Opened()) {
-      Tensor flat = real(t.reshape(n, before, features, after), ws);
       if (after == 1) {
-        Tensor places = flat.reshape(n * before, features);
-        return this == SPATIAL ? Matrix.of(places) : meanOfRows(places, n, before, ws);
+        Tensor places = real(t.reshape(n * before, features), ws);
+        return this == SPATIAL ? Matrix.of(places) : meanOfRows(opened.add(places), n, before, ws);
       }
-      opened.add(flat);
+      Tensor flat = opened.add(real(t.reshape(n, before, features, after), ws));
       return this == SPATIAL
           ? transposed(flat, n, features, after, ws)
           : meanOfColumns(flat, n, features, after, ws);

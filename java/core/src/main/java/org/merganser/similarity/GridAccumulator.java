@@ -13,7 +13,6 @@ import org.merganser.error.NumericalException;
 import org.merganser.error.ShapeException;
 import org.merganser.internal.Opened;
 import org.merganser.linalg.Matrix;
-import org.merganser.linalg.Tensor;
 import org.merganser.model.PairedActivations;
 import org.merganser.model.PairedActivations.Batch;
 import org.merganser.similarity.SimilarityGrid.Options;
@@ -50,7 +49,7 @@ public final class GridAccumulator implements PairedActivations.Sink, AutoClosea
   private final Options options;
   private final long expected;
   private final Workspace ws;
-  private final Rows rows;
+  private final LayerRows rows;
   private GridSums sums;
 
   /**
@@ -75,12 +74,12 @@ public final class GridAccumulator implements PairedActivations.Sink, AutoClosea
     this.options = options;
     this.sums = sums;
     this.ws = ws;
-    this.rows = new Rows(options, dropped, ws);
+    this.rows = new LayerRows(options, dropped, ws);
     requireLayers("A", layersA);
     requireLayers("B", layersB);
   }
 
-  private static void requireLayers(String side, List<Layer> layers) {
+  static void requireLayers(String side, List<Layer> layers) {
     if (layers.isEmpty()) {
       throw new IllegalArgumentException("no layers of " + side + " to compare");
     }
@@ -91,6 +90,10 @@ public final class GridAccumulator implements PairedActivations.Sink, AutoClosea
 
   /** What to ask a source for. */
   public Set<String> taps() {
+    return taps(layersA, layersB);
+  }
+
+  static Set<String> taps(List<Layer> layersA, List<Layer> layersB) {
     Set<String> taps = new LinkedHashSet<>();
     layersA.forEach(layer -> taps.add(layer.tap()));
     layersB.forEach(layer -> taps.add(layer.tap()));
@@ -105,16 +108,27 @@ public final class GridAccumulator implements PairedActivations.Sink, AutoClosea
    */
   @Override
   public void accept(Batch batch) {
-    boolean same = layersA.equals(layersB);
     try (Opened opened = new Opened()) {
-      List<Layer> layers = new ArrayList<>(layersA);
-      if (!same) {
-        layers.addAll(layersB);
-      }
-      List<Matrix> all = rows.of(batch, layers, opened);
+      List<Matrix> all = rows.of(batch, layers(), opened);
       if (all.get(0).rows() > 0) {
-        add(all, same);
+        add(all, layersA.equals(layersB));
       }
+    }
+  }
+
+  /** Each once. */
+  private List<Layer> layers() {
+    List<Layer> layers = new ArrayList<>(layersA);
+    if (!layersA.equals(layersB)) {
+      layers.addAll(layersB);
+    }
+    return layers;
+  }
+
+  /** What would be summed if this were the first batch. */
+  Plan plan(Batch first) {
+    try (Opened opened = new Opened()) {
+      return plan(rows.of(first, layers(), opened));
     }
   }
 
@@ -151,7 +165,8 @@ public final class GridAccumulator implements PairedActivations.Sink, AutoClosea
   /**
    * Takes in what another one has summed of other samples, which is no use afterwards.
    *
-   * @throws IncompatibleModelsException when layers, plans or flattening differ
+   * @throws IncompatibleModelsException when layers, their features, plans, precision or flattening
+   *     differ
    * @throws IllegalArgumentException for {@link Plan.Kind#FULL}, which needs all samples at once
    */
   public void merge(GridAccumulator other) {
@@ -162,6 +177,10 @@ public final class GridAccumulator implements PairedActivations.Sink, AutoClosea
     if (sums != null && other.sums != null) {
       compare("plan", sums.plan().kind(), other.sums.plan().kind(), problems);
       compare("batch", sums.plan().batch(), other.sums.plan().batch(), problems);
+      compare("features", sums.widths(), other.sums.widths(), problems);
+      if (sums.plan().kind() != Plan.Kind.FEATURE) {
+        compare("precision", options.precision(), other.options.precision(), problems);
+      }
     }
     if (!problems.isEmpty()) {
       throw new IncompatibleModelsException("sums of similarity do not fit", problems);
@@ -228,59 +247,6 @@ public final class GridAccumulator implements PairedActivations.Sink, AutoClosea
   public void close() {
     if (sums != null) {
       sums.close();
-    }
-  }
-
-  /** Activations as rows, without samples that are not finite. */
-  private static final class Rows {
-    private final Options options;
-    private final Workspace ws;
-    private long dropped;
-
-    Rows(Options options, long dropped, Workspace ws) {
-      this.options = options;
-      this.dropped = dropped;
-      this.ws = ws;
-    }
-
-    long dropped() {
-      return dropped;
-    }
-
-    void addDropped(long more) {
-      dropped += more;
-    }
-
-    List<Matrix> of(Batch batch, List<Layer> layers, Opened opened) {
-      List<Tensor> found = new ArrayList<>();
-      for (Layer layer : layers) {
-        found.add(batch.of(layer.model(), layer.tap()));
-      }
-      boolean[] bad = FiniteSamples.bad(layers, found, batch.first(), options.nonFinite(), ws);
-      if (bad != null) {
-        found = FiniteSamples.without(found, bad, opened, ws);
-        for (boolean each : bad) {
-          dropped += each ? 1 : 0;
-        }
-      }
-      List<Matrix> all = new ArrayList<>();
-      for (int l = 0; l < layers.size(); l++) {
-        Matrix flat =
-            opened.add(options.flatten().rows(found.get(l), layers.get(l).featureAxis(), ws));
-        if (!all.isEmpty() && flat.rows() != all.get(0).rows()) {
-          throw new ShapeException(
-              "%s gives %d rows by %s, %s %d; compare layers with as many positions, or flatten by"
-                      .formatted(
-                          layers.get(0),
-                          all.get(0).rows(),
-                          options.flatten(),
-                          layers.get(l),
-                          flat.rows())
-                  + " SAMPLE or POOL");
-        }
-        all.add(flat);
-      }
-      return all;
     }
   }
 }

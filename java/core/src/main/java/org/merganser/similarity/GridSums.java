@@ -4,6 +4,7 @@ package org.merganser.similarity;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
 import org.merganser.linalg.Matrix;
@@ -65,6 +66,11 @@ abstract class GridSums implements AutoCloseable {
 
   abstract void add(List<Matrix> all);
 
+  /** Features of the layers of A, then of B, where these matter to the sums. */
+  List<Integer> widths() {
+    return List.of();
+  }
+
   /** No samples come any more. */
   void finish() {}
 
@@ -90,6 +96,13 @@ abstract class GridSums implements AutoCloseable {
 
     FeatureSums sums() {
       return sums;
+    }
+
+    @Override
+    List<Integer> widths() {
+      return Stream.concat(sums.left().stream(), sums.right().stream())
+          .map(layer -> layer.mean().length)
+          .toList();
     }
 
     @Override
@@ -173,7 +186,7 @@ abstract class GridSums implements AutoCloseable {
 
     Full(Plan plan, int layersA, boolean same, long expected, DType precision, Workspace ws) {
       super(plan, layersA, same, ws);
-      if (expected < 0 || expected > Plan.MOST_SAMPLES) {
+      if (expected < 1 || expected > Plan.MOST_SAMPLES) {
         throw new IllegalArgumentException(
             "Gram matrices of all samples are for a known number of at most "
                 + Plan.MOST_SAMPLES

@@ -63,6 +63,7 @@ final class GridText {
       g.writeStringField("flatten", grid.flatten().name().toLowerCase(Locale.ROOT));
       names(g, "layersA", grid.namesA());
       names(g, "layersB", grid.namesB());
+      names(g, "warnings", grid.warnings().stream().map(String::valueOf).toList());
       g.writeArrayFieldStart("cells");
       for (List<Cell> row : grid.cells()) {
         g.writeStartArray();

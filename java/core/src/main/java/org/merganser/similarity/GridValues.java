@@ -5,7 +5,9 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
+import java.util.Optional;
 import java.util.Set;
+import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
 import org.merganser.similarity.GridAccumulator.Layer;
 import org.merganser.similarity.SimilarityGrid.Cell;
@@ -31,9 +33,17 @@ final class GridValues {
   }
 
   static void requireStreaming(SimilarityMeasure measure) {
+    problem(measure)
+        .ifPresent(
+            why -> {
+              throw new IllegalArgumentException(why);
+            });
+  }
+
+  private static Optional<String> problem(SimilarityMeasure measure) {
     Set<String> streamed = SumsMeasures.ids();
     if (!isLinearCka(measure) && !streamed.contains(measure.id())) {
-      throw new IllegalArgumentException(
+      return Optional.of(
           measure.id()
               + " needs all samples at once; compare layers in memory (SimilarityGrid.compute), or"
               + " take one of "
@@ -43,35 +53,46 @@ final class GridValues {
               + " and "
               + streamed);
     }
-    requirePlain(measure);
-  }
-
-  /** What sums give is the fit of all samples at once. */
-  private static void requirePlain(SimilarityMeasure measure) {
+    // What sums give is the fit of all samples at once.
     if (measure instanceof LinearRegressionR2 regression
         && !regression.options().equals(LinearRegressionR2.Options.defaults())) {
-      throw new IllegalArgumentException(
+      return Optional.of(
           measure.id()
               + " with folds or a penalty needs all samples at once; compare layers in memory"
               + " (SimilarityGrid.compute)");
     }
+    return Optional.empty();
+  }
+
+  /** Why a measure does not come of sums of a plan; empty when it does. */
+  static Optional<String> problem(SimilarityMeasure measure, Plan plan) {
+    Optional<String> ever = problem(measure);
+    if (ever.isPresent()) {
+      return ever;
+    }
+    if (!isLinearCka(measure) && plan.kind() != Plan.Kind.FEATURE) {
+      return Optional.of(
+          measure.id() + " comes of products of features (Plan.feature()), not of " + plan);
+    }
+    if (measure.id().equals(BIASED) && plan.kind() == Plan.Kind.MINIBATCH) {
+      return Optional.of(
+          BIASED
+              + " of batches depends on their size; take "
+              + DEBIASED
+              + ", whose terms are averaged without bias, or another plan");
+    }
+    return Optional.empty();
   }
 
   static SimilarityGrid of(SimilarityMeasure measure, GridAccumulator from) {
     requireStreaming(measure);
     GridSums sums = from.finished();
     Plan.Kind kind = sums.plan().kind();
-    if (!isLinearCka(measure) && kind != Plan.Kind.FEATURE) {
-      throw new IllegalArgumentException(
-          measure.id() + " comes of products of features (Plan.feature()), not of " + sums.plan());
-    }
-    if (measure.id().equals(BIASED) && kind == Plan.Kind.MINIBATCH) {
-      throw new IllegalArgumentException(
-          BIASED
-              + " of batches depends on their size; take "
-              + DEBIASED
-              + ", whose terms are averaged without bias, or another plan");
-    }
+    problem(measure, sums.plan())
+        .ifPresent(
+            why -> {
+              throw new IllegalArgumentException(why);
+            });
     requireSamples(measure, sums.samples());
     List<List<Cell>> cells =
         switch (kind) {
@@ -89,7 +110,8 @@ final class GridValues {
         sums.samples(),
         from.dropped() + sums.leftOver(),
         sums.plan().batch(),
-        from.options().flatten());
+        from.options().flatten(),
+        List.of());
   }
 
   private static void requireSamples(SimilarityMeasure measure, long samples) {
@@ -131,7 +153,8 @@ final class GridValues {
                 x.own().normProducts(),
                 y.own().normProducts(),
                 x.sumOfNorms(),
-                y.sumOfNorms());
+                y.sumOfNorms(),
+                DType.F64);
         String reason = constant(from, i, x.isConstant(), j, y.isConstant());
         row.add(
             !reason.isEmpty()
@@ -195,7 +218,8 @@ final class GridValues {
                 rr,
                 tt,
                 sumX,
-                sumY);
+                sumY,
+                from.options().precision());
         String reason = constant(from, i, sumX == 0, j, sumY == 0);
         row.add(reason.isEmpty() ? cell(measure, linear) : Cell.undefined(reason));
       }
@@ -225,7 +249,7 @@ final class GridValues {
       for (int j = 0; j < found.ownB().length; j++) {
         double own = found.ownA()[i];
         double other = found.ownB()[j];
-        String reason = constant(from, i, !(own > 0), j, !(other > 0));
+        String reason = constant(from, i, found.isNothingA(i), j, found.isNothingB(j));
         double value = found.cross()[i][j] / (Math.sqrt(own) * Math.sqrt(other));
         value = Math.max(-1, Math.min(1, value));
         row.add(

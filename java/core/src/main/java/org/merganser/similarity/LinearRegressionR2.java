@@ -6,6 +6,7 @@ import java.util.Set;
 import org.merganser.compute.Workspace;
 import org.merganser.internal.Opened;
 import org.merganser.internal.Seeds;
+import org.merganser.linalg.Gram;
 import org.merganser.linalg.LinAlg;
 import org.merganser.linalg.Matrix;
 import org.merganser.linalg.Tensor;
@@ -117,8 +118,7 @@ public final class LinearRegressionR2 extends PairedMeasure {
   Finding compare(Pair pair, Workspace ws) {
     return options.folds() == 1
         ? Finding.of(fitted(pair, ws), Route.FEATURE)
-        : new Finding(predicted(pair, ws), Estimator.DEBIASED, Route.FEATURE)
-            .detail("folds", options.folds());
+        : Finding.of(predicted(pair, ws), Route.FEATURE).detail("folds", options.folds());
   }
 
   private double fitted(Pair pair, Workspace ws) {
@@ -157,12 +157,14 @@ public final class LinearRegressionR2 extends PairedMeasure {
   /** Sum of squared errors of some samples of X, predicted by a map fitted to others. */
   private double error(Matrix x, Matrix y, int[] train, int[] test, Workspace ws) {
     try (Opened opened = new Opened()) {
-      Matrix fittedX = opened.add(rows(x, train));
-      Matrix fittedY = opened.add(rows(y, train));
       Matrix testX = opened.add(rows(x, test));
       Matrix testY = opened.add(rows(y, test));
-      centre(fittedX, testX, ws);
-      centre(fittedY, testY, ws);
+      Matrix fittedX = opened.add(centred(x, train, testX, ws));
+      Matrix fittedY = opened.add(centred(y, train, testY, ws));
+      if (isNothing(fittedY, y, ws)) {
+        // Nothing varies that could predict: what is left is the mean.
+        return squares(testX, ws);
+      }
       Basis basis = opened.add(Basis.of("Y", fittedY, ws));
       int r = basis.rank();
       double[] inverse = new double[r];
@@ -191,11 +193,25 @@ public final class LinearRegressionR2 extends PairedMeasure {
     }
   }
 
-  /** Both by the means of the first. */
-  private static void centre(Matrix fitted, Matrix test, Workspace ws) {
-    double[] means = Sample.means(fitted, ws);
-    Sample.shift(fitted, means, ws);
-    Sample.shift(test, means, ws);
+  /** Some rows less their means, which are taken from the test rows as well. */
+  private static Matrix centred(Matrix x, int[] train, Matrix test, Workspace ws) {
+    try (Matrix rows = rows(x, train);
+        Opened opened = new Opened()) {
+      Matrix centred = opened.add(Gram.centredColumns(rows, ws));
+      Sample.shift(test, CentredBatch.mean(rows, centred, ws), ws);
+      opened.release();
+      return centred;
+    }
+  }
+
+  /** Whether some rows differ by no more than the rounding of all. */
+  private static boolean isNothing(Matrix centred, Matrix all, Workspace ws) {
+    double rounding = all.rows() * Math.ulp(1.0);
+    return !(squares(centred, ws) > rounding * rounding * squares(all, ws));
+  }
+
+  private static double squares(Matrix x, Workspace ws) {
+    return Arrays.stream(LinAlg.rowProducts(x, x, ws)).sum();
   }
 
   private static Matrix rows(Matrix x, int[] which) {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.merganser.similarity;
 
+import org.merganser.compute.DType;
+
 /**
  * Sums of two layers for CKA of linear kernels, and of each with itself; {@code u, w} samples less
  * their means, {@code r = |u|^2, t = |w|^2}.
@@ -9,6 +11,7 @@ package org.merganser.similarity;
  * @param xx of X, and {@code yy} of Y
  * @param rt {@code sum r t}, {@code rr = sum r^2}, {@code tt = sum t^2}
  * @param r {@code sum r}, and {@code t = sum t}
+ * @param precision in which products of samples were formed
  */
 record LinearSums(
     double n,
@@ -19,7 +22,8 @@ record LinearSums(
     double rr,
     double tt,
     double r,
-    double t) {
+    double t,
+    DType precision) {
 
   double biased() {
     return ratio(xy, xx, yy);
@@ -41,7 +45,8 @@ record LinearSums(
 
   /** NaN where nothing but rounding is left of a side. */
   private double ratio(double both, double own, double other) {
-    double least = n * Math.ulp(1.0);
+    double single = n * Math.ulp(1f);
+    double least = Math.max(n * Math.ulp(1.0), precision == DType.F64 ? 0 : single * single);
     if (!(own > least * xx) || !(other > least * yy)) {
       return Double.NaN;
     }

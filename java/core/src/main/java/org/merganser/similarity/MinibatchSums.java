@@ -2,6 +2,7 @@
 package org.merganser.similarity;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
@@ -31,19 +32,42 @@ final class MinibatchSums {
   private final double[][] cross;
   private final double[] ownA;
   private final double[] ownB;
+
+  /** What {@code ownA}, {@code ownB} may be of rounding alone. */
+  private final double[] roundingA;
+
+  private final double[] roundingB;
   private long batches;
   private long samples;
 
   MinibatchSums(int layersA, int layersB, DType precision) {
-    this(new double[layersA][layersB], new double[layersA], new double[layersB], 0, 0, precision);
+    this(
+        new double[layersA][layersB],
+        new double[][] {new double[layersA], new double[layersB]},
+        new double[][] {new double[layersA], new double[layersB]},
+        0,
+        0,
+        precision);
   }
 
-  /** As saved; takes the arrays. */
+  /**
+   * As saved; takes the arrays.
+   *
+   * @param own of A and of B
+   * @param rounding of A and of B
+   */
   MinibatchSums(
-      double[][] cross, double[] ownA, double[] ownB, long batches, long samples, DType precision) {
+      double[][] cross,
+      double[][] own,
+      double[][] rounding,
+      long batches,
+      long samples,
+      DType precision) {
     this.cross = cross;
-    this.ownA = ownA;
-    this.ownB = ownB;
+    this.ownA = own[0];
+    this.ownB = own[1];
+    this.roundingA = rounding[0];
+    this.roundingB = rounding[1];
     this.batches = batches;
     this.samples = samples;
     this.precision = precision;
@@ -78,12 +102,35 @@ final class MinibatchSums {
           ownA[i] += weight * norms[i];
         }
       }
+      double[] least = new double[all.size()];
+      Arrays.setAll(least, l -> rounding(all.get(l), ws));
+      for (int i = 0; i < ownA.length; i++) {
+        roundingA[i] += weight * least[i];
+      }
       for (int j = 0; j < ownB.length; j++) {
-        ownB[j] += weight * norms[same ? j : ownA.length + j];
+        int l = same ? j : ownA.length + j;
+        ownB[j] += weight * norms[l];
+        roundingB[j] += weight * least[l];
       }
     }
     batches++;
     samples += m;
+  }
+
+  /**
+   * Of the squared norm of a Gram matrix: {@code (m eps tr K)^2}, with what centring leaves of the
+   * means.
+   */
+  private double rounding(Matrix x, Workspace ws) {
+    double m = x.rows();
+    double eps = m * (precision == DType.F64 ? Math.ulp(1.0) : Math.ulp(1f));
+    try (Matrix centred = Gram.centredColumns(x, ws)) {
+      double trace = Arrays.stream(LinAlg.rowProducts(centred, centred, ws)).sum();
+      double[] mean = CentredBatch.mean(x, centred, ws);
+      double left = m * Math.ulp(1.0);
+      double rounding = eps * trace + m * left * left * PairSums.dot(mean, mean);
+      return rounding * rounding;
+    }
   }
 
   private static Matrix[] oneType(List<Matrix> layers, Opened opened, Workspace ws) {
@@ -106,9 +153,11 @@ final class MinibatchSums {
         cross[i][j] += other.cross[i][j];
       }
       ownA[i] += other.ownA[i];
+      roundingA[i] += other.roundingA[i];
     }
     for (int j = 0; j < ownB.length; j++) {
       ownB[j] += other.ownB[j];
+      roundingB[j] += other.roundingB[j];
     }
     batches += other.batches;
     samples += other.samples;
@@ -124,6 +173,23 @@ final class MinibatchSums {
 
   double[] ownB() {
     return ownB;
+  }
+
+  double[] roundingA() {
+    return roundingA;
+  }
+
+  double[] roundingB() {
+    return roundingB;
+  }
+
+  /** Whether nothing but rounding is left of a layer of A without what single samples add. */
+  boolean isNothingA(int i) {
+    return !(ownA[i] > roundingA[i]);
+  }
+
+  boolean isNothingB(int j) {
+    return !(ownB[j] > roundingB[j]);
   }
 
   long batches() {

@@ -23,8 +23,8 @@ import org.merganser.model.PairedActivations;
 import org.merganser.similarity.GridAccumulator.Layer;
 
 /**
- * Layers that another program wrote, {@code FOLDER/LAYER.npy}, a folder for each network, samples
- * first and the same in all files. A pass reads tiles of rows.
+ * Layers that another program wrote, {@code FOLDER/LAYER.npy}, a folder for each network or one
+ * file of it, samples first and the same in all files. A pass reads tiles of rows.
  */
 final class NpyFolders implements PairedActivations {
   private static final String ENDING = ".npy";
@@ -68,11 +68,15 @@ final class NpyFolders implements PairedActivations {
   }
 
   private static Map<String, Path> files(Path folder) throws IOException {
+    if (Files.isRegularFile(folder)) {
+      return Map.of(layer(folder), folder);
+    }
     if (!Files.isDirectory(folder)) {
       throw new IOException(
           folder
-              + (Files.exists(folder) ? " is a file" : " does not exist")
-              + "; activations come as a folder with one LAYER.npy for each layer");
+              + (Files.exists(folder) ? " is neither file nor folder" : " does not exist")
+              + "; activations come as a folder with one LAYER.npy for each layer, or as one such"
+              + " file");
     }
     Map<String, Path> found = new LinkedHashMap<>();
     try (Stream<Path> all = Files.list(folder)) {
@@ -88,7 +92,7 @@ final class NpyFolders implements PairedActivations {
 
   private static String layer(Path file) {
     String name = file.getFileName().toString();
-    return name.substring(0, name.length() - ENDING.length());
+    return name.endsWith(ENDING) ? name.substring(0, name.length() - ENDING.length()) : name;
   }
 
   /** {@code layer2} before {@code layer10}. */

@@ -134,7 +134,8 @@ final class PairSums implements AutoCloseable {
 
   /** {@code rows^T values}. */
   private static double[] times(Matrix rows, double[] values, Workspace ws) {
-    try (Matrix product = LinAlg.transposeMultiply(rows, CentredBatch.column(values), ws)) {
+    try (Matrix column = CentredBatch.column(values);
+        Matrix product = LinAlg.transposeMultiply(rows, column, ws)) {
       return CentredBatch.vector(product, ws);
     }
   }
@@ -183,14 +184,19 @@ final class PairSums implements AutoCloseable {
 
   /** Moves the sums but for S, which all moves together change by one product. */
   private void move(Move m, Workspace ws) {
-    try (Matrix sd = LinAlg.transposeMultiply(products, CentredBatch.column(m.d()), ws);
-        Matrix se = LinAlg.multiply(products, CentredBatch.column(m.e()), ws)) {
+    try (Matrix d = CentredBatch.column(m.d());
+        Matrix e = CentredBatch.column(m.e());
+        Matrix sd = LinAlg.transposeMultiply(products, d, ws);
+        Matrix se = LinAlg.multiply(products, e, ws)) {
       move(m, CentredBatch.vector(sd, ws), CentredBatch.vector(se, ws));
     }
   }
 
   private void outer(double scale, double[] d, double[] e, Workspace ws) {
-    LinAlg.addProduct(scale, CentredBatch.column(d), CentredBatch.column(e), products, ws);
+    try (Matrix left = CentredBatch.column(d);
+        Matrix right = CentredBatch.column(e)) {
+      LinAlg.addProduct(scale, left, right, products, ws);
+    }
   }
 
   private void addSums(PairSums other) {
@@ -209,7 +215,7 @@ final class PairSums implements AutoCloseable {
     return Arrays.stream(LinAlg.rowProducts(products, products, ws)).sum();
   }
 
-  private static double dot(double[] x, double[] y) {
+  static double dot(double[] x, double[] y) {
     double sum = 0;
     for (int i = 0; i < x.length; i++) {
       sum += x[i] * y[i];

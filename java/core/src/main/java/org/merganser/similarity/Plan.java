@@ -25,6 +25,9 @@ public record Plan(Kind kind, int batch, long bytes) {
   /** Samples whose Gram matrices are kept whole. */
   static final long MOST_SAMPLES = 8192;
 
+  /** Fewer have no Gram matrix without its diagonal. */
+  private static final int LEAST_FULL = 3;
+
   private static final int LARGEST_BATCH = 256;
   private static final int SMALLEST_BATCH = 32;
 
@@ -78,7 +81,7 @@ public record Plan(Kind kind, int batch, long bytes) {
     double layers = widthsA.length + widthsB.length;
     double n = samples;
     double full = Double.BYTES * (n * (p + q) + layers * n * n / 2 + n * n);
-    if (samples >= 0 && samples <= MOST_SAMPLES && full <= memoryBudget) {
+    if (samples >= LEAST_FULL && samples <= MOST_SAMPLES && full <= memoryBudget) {
       return new Plan(Kind.FULL, 0, (long) full);
     }
     for (int batch = LARGEST_BATCH; batch >= SMALLEST_BATCH; batch /= 2) {
@@ -114,7 +117,9 @@ public record Plan(Kind kind, int batch, long bytes) {
     double n = samples;
     boolean feature = featureBytes(widthsA, widthsB) <= memoryBudget;
     boolean full =
-        samples <= MOST_SAMPLES && Double.BYTES * (layers / 2 + 1) * n * n <= memoryBudget;
+        samples >= LEAST_FULL
+            && samples <= MOST_SAMPLES
+            && Double.BYTES * (layers / 2 + 1) * n * n <= memoryBudget;
     double width = Arrays.stream(widthsA).average().orElse(0);
     width += Arrays.stream(widthsB).average().orElse(0);
     if (full && (n < width || !feature)) {

@@ -3,14 +3,12 @@ package org.merganser.similarity;
 
 import java.io.IOException;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
-import org.merganser.error.NumericalException;
 import org.merganser.internal.io.TextFile;
 import org.merganser.linalg.Matrix;
 import org.merganser.linalg.Tensor;
@@ -31,6 +29,7 @@ import org.merganser.stats.NonFinite;
  * @param batch rows of a batch whose estimates were averaged, or 0
  * @param route the sums that the values came of, such as {@code feature}; {@code pairs} for each
  *     pair by itself
+ * @param warnings why cells may mislead, one for each code, of the first cell that has it
  */
 public record SimilarityGrid(
     String measure,
@@ -42,12 +41,14 @@ public record SimilarityGrid(
     long samples,
     long dropped,
     int batch,
-    Flatten flatten) {
+    Flatten flatten,
+    List<Similarity.Warning> warnings) {
 
   public SimilarityGrid {
     namesA = List.copyOf(namesA);
     namesB = List.copyOf(namesB);
     cells = cells.stream().map(List::copyOf).toList();
+    warnings = List.copyOf(warnings);
   }
 
   /**
@@ -116,6 +117,29 @@ public record SimilarityGrid(
     }
   }
 
+  /**
+   * Layers in memory, which it owns.
+   *
+   * @param a [n x p] each, by name
+   * @param b of the other network, the same samples in the same order
+   * @param dropped samples that are not among the n
+   * @param flatten how they became rows
+   */
+  public record Layers(Map<String, Matrix> a, Map<String, Matrix> b, long dropped, Flatten flatten)
+      implements AutoCloseable {
+    public Layers {
+      if (a.isEmpty() || b.isEmpty()) {
+        throw new IllegalArgumentException("no layers to compare");
+      }
+    }
+
+    @Override
+    public void close() {
+      a.values().forEach(Matrix::close);
+      b.values().forEach(Matrix::close);
+    }
+  }
+
   /** The value of the measure in row i, column j. */
   public double value(int i, int j) {
     return cells.get(i).get(j).value();
@@ -145,46 +169,33 @@ public record SimilarityGrid(
       Map<String, Matrix> layersA,
       Map<String, Matrix> layersB,
       Workspace ws) {
-    if (layersA.isEmpty() || layersB.isEmpty()) {
-      throw new IllegalArgumentException("no layers to compare");
-    }
-    long samples = layersA.values().iterator().next().rows();
-    Optional<Plan> plan =
-        GridValues.isLinearCka(measure)
-            ? Plan.inMemory(samples, widths(layersA), widths(layersB), Options.defaults().budget())
-            : Optional.empty();
-    if (plan.isPresent()) {
-      return ofSums(measure, layersA, layersB, plan.get(), ws);
-    }
-    List<List<Cell>> cells = new ArrayList<>();
-    for (Matrix a : layersA.values()) {
-      List<Cell> row = new ArrayList<>();
-      cells.add(row);
-      for (Matrix b : layersB.values()) {
-        ws.cancellation().check();
-        row.add(between(measure, a, b, ws));
-      }
-    }
-    return new SimilarityGrid(
-        measure.id(),
-        GridValues.estimator(measure),
-        "pairs",
-        List.copyOf(layersA.keySet()),
-        List.copyOf(layersB.keySet()),
-        cells,
-        samples,
-        0,
-        0,
-        Flatten.SAMPLE);
+    return compute(measure, new Layers(layersA, layersB, 0, Flatten.SAMPLE), ws);
   }
 
-  private static Cell between(SimilarityMeasure measure, Matrix a, Matrix b, Workspace ws) {
-    try {
-      double none = Double.NaN;
-      return Cell.of(measure.between(a, b, ws).value(), none, none, none);
-    } catch (NumericalException e) {
-      return Cell.undefined(e.getMessage());
-    }
+  /** The same of layers that were gathered. */
+  public static SimilarityGrid compute(SimilarityMeasure measure, Layers layers, Workspace ws) {
+    long samples = layers.a().values().iterator().next().rows();
+    Optional<Plan> plan =
+        GridValues.isLinearCka(measure)
+            ? Plan.inMemory(
+                samples, widths(layers.a()), widths(layers.b()), Options.defaults().budget())
+            : Optional.empty();
+    SimilarityGrid found =
+        plan.isPresent()
+            ? ofSums(measure, layers.a(), layers.b(), plan.get(), ws)
+            : GridPairs.of(measure, layers, ws);
+    return new SimilarityGrid(
+        found.measure,
+        found.estimator,
+        found.route,
+        found.namesA,
+        found.namesB,
+        found.cells,
+        found.samples,
+        layers.dropped(),
+        found.batch,
+        layers.flatten(),
+        found.warnings);
   }
 
   private static long[] widths(Map<String, Matrix> layers) {
@@ -237,8 +248,59 @@ public record SimilarityGrid(
   }
 
   /**
+   * All rows of the layers of a source, for measures that need all samples at once.
+   *
+   * @param samples that will come
+   * @throws IllegalArgumentException when they do not fit into the budget
+   */
+  public static Layers gather(
+      PairedActivations source,
+      List<Layer> layersA,
+      List<Layer> layersB,
+      long samples,
+      Options options,
+      Workspace ws)
+      throws IOException {
+    try (GatheredRows rows = new GatheredRows(layersA, layersB, samples, options, ws)) {
+      GridAccumulator.requireLayers("A", layersA);
+      GridAccumulator.requireLayers("B", layersB);
+      source.each(GridAccumulator.taps(layersA, layersB), rows, ws);
+      return rows.layers();
+    }
+  }
+
+  /**
+   * What {@link #stream} would sum, from the widths of the first batch.
+   *
+   * @param samples that will come, or -1
+   * @throws IllegalArgumentException when nothing fits into the budget
+   */
+  public static Plan plan(
+      PairedActivations source,
+      List<Layer> layersA,
+      List<Layer> layersB,
+      long samples,
+      Options options,
+      Workspace ws)
+      throws IOException {
+    try (GridAccumulator sums = new GridAccumulator(layersA, layersB, samples, options, ws);
+        PairedActivations.Pass pass = source.open(sums.taps())) {
+      if (!pass.hasNext()) {
+        throw new IllegalArgumentException("no samples to compare");
+      }
+      return sums.plan(pass.next());
+    }
+  }
+
+  /** Whether {@link #stream} gives a measure, by sums of a plan. */
+  public static boolean streams(SimilarityMeasure measure, Plan plan) {
+    return GridValues.problem(measure, plan).isEmpty();
+  }
+
+  /**
    * A source of layers that another program wrote: {@code A/LAYER.npy} as model 0 and {@code
-   * B/LAYER.npy} as model 1, samples first, the same in all files.
+   * B/LAYER.npy} as model 1, samples first, the same in all files. A and B may also be one such
+   * file.
    *
    * @throws org.merganser.error.IncompatibleModelsException when their numbers of samples differ
    */
@@ -249,6 +311,11 @@ public record SimilarityGrid(
   /** The layers of such a source, in the order of their names: numbers in them count as numbers. */
   public static List<Layer> layers(PairedActivations files, int model) {
     return ((NpyFolders) files).layers(model);
+  }
+
+  /** How many samples such a source has. */
+  public static long samples(PairedActivations files) {
+    return ((NpyFolders) files).samples();
   }
 
   /**

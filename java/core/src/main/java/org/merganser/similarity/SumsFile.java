@@ -30,7 +30,8 @@ import org.merganser.stats.NonFinite;
  *   <li>feature: for each layer {@code a/I/mean}, {@code a/I/sums} [2] (squared norms, their
  *       squares), {@code a/I/products}, {@code a/I/third}, the same for {@code b}, and for each
  *       pair {@code pair/I,J/products}, {@code /squares} [1], {@code /left}, {@code /right};
- *   <li>minibatch: {@code cross} [A x B], {@code own/a}, {@code own/b}.
+ *   <li>minibatch: {@code cross} [A x B], {@code own/a}, {@code own/b}, and what these may be of
+ *       rounding, {@code rounding/a}, {@code rounding/b}.
  * </ul>
  *
  * Metadata: {@code format}, {@code version}, {@code plan}, {@code batch}, {@code flatten}, {@code
@@ -121,6 +122,8 @@ final class SumsFile {
     tensors.put("cross", Matrix.of(sums.cross()).asTensor());
     put("own/a", sums.ownA());
     put("own/b", sums.ownB());
+    put("rounding/a", sums.roundingA());
+    put("rounding/b", sums.roundingB());
   }
 
   static GridAccumulator load(Path path, Workspace ws) throws IOException {
@@ -214,8 +217,8 @@ final class SumsFile {
         Matrix host = cross.toHost(ws)) {
       return new MinibatchSums(
           host.toArray(),
-          values("own/a", a),
-          values("own/b", b),
+          new double[][] {values("own/a", a), values("own/b", b)},
+          new double[][] {values("rounding/a", a), values("rounding/b", b)},
           (long) counts[1],
           (long) counts[0],
           precision);

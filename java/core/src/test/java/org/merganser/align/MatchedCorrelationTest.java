@@ -3,14 +3,17 @@ package org.merganser.align;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
 import static org.merganser.testing.Work.WS;
 
 import java.util.Arrays;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.Test;
 import org.merganser.error.ShapeException;
+import org.merganser.linalg.Assignment;
 import org.merganser.linalg.Cca;
 import org.merganser.linalg.Matrix;
+import org.merganser.similarity.MatchedFeatures;
 import org.merganser.stats.Precision;
 import org.merganser.stats.SpaceMoments;
 import org.merganser.testing.Activations;
@@ -77,6 +80,20 @@ class MatchedCorrelationTest {
       found[r] = ab / Math.sqrt(aa * bb);
     }
     return found;
+  }
+
+  /** The measure of that name is their mean over the best matching. */
+  @Test
+  void theirMeanOfTheBestMatchingIsAMeasure() {
+    try (SpaceMoments moments = moments(x, y);
+        Matrix correlations = moments.correlation(0, 1, WS);
+        Matrix left = Matrix.of(x);
+        Matrix right = Matrix.of(y)) {
+      int[] best = Assignment.maximise(correlations, WS).columns();
+      double[] matched = MatchedCorrelation.of(moments, 1, ScaledPermutation.of(best), WS);
+      assertThat(MatchedFeatures.correlation().between(left, right, WS).value())
+          .isCloseTo(Arrays.stream(matched).average().orElseThrow(), within(1e-12));
+    }
   }
 
   @Test

@@ -71,9 +71,7 @@ class CkaReliabilityRefusalTest {
   void oneSampleThatDecides() {
     double[][] x = {{1, 1}, {1, 1}, {1, 1}, {1, 1}, {5, 2}, {1, 1}};
     double[][] y = Oracle.gaussian(6, 2, 1);
-    refused(x, y, CkaReliability::biasedOnly)
-        .isInstanceOf(NumericalException.class)
-        .hasMessageContaining("without sample 4 nothing varies in X");
+    // The biased estimator has a value: see CkaRoundingTest.
     refused(x, y, asked -> asked).isInstanceOf(NumericalException.class).hasMessageContaining("X");
   }
 

@@ -6,9 +6,13 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 import static org.merganser.testing.Work.WS;
 
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.merganser.cka.ReliabilityReport.Grid;
 import org.merganser.error.ShapeException;
 import org.merganser.linalg.Matrix;
@@ -64,6 +68,21 @@ class ReliabilityGridTest {
     assertThat(dead.reason()).startsWith("layer 'dead, it is' is constant");
     assertThat(grid.toCsv())
         .contains("\n\"dead, it is\",Y,,,,,,,,\"layer 'dead, it is' is constant");
+  }
+
+  @Test
+  void aGridInLinesAndAsJson(@TempDir Path folder) throws IOException {
+    Grid grid = of(layers("X", X, "dead", Oracle.map(X, each -> 3)), Map.of("Y", Y));
+    assertThat(grid.toText())
+        .contains("CKA reliability   n=8  2 x 1 layers   linear kernel")
+        .contains("  X     Y   0.6404    0.4850   0.2973   0.0184   0.0184  #2 -0.0906")
+        .contains("  dead  Y  layer 'dead' is constant");
+    grid.toJson(folder.resolve("grid.json"));
+    assertThat(Files.readString(folder.resolve("grid.json")).replaceAll("\\s+", ""))
+        .contains("{\"a\":\"X\",\"b\":\"Y\",\"biased\":0.64035677")
+        .contains("\"p\":0.018353174603174604,\"q\":0.018353174603174604,\"chance\":0.29734")
+        .contains("{\"a\":\"dead\",\"b\":\"Y\",\"biased\":null,\"debiased\":null,\"p\":null")
+        .contains("\"reason\":\"layer'dead'isconstant");
   }
 
   @Test

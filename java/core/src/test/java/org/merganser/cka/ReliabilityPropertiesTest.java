@@ -37,8 +37,8 @@ class ReliabilityPropertiesTest {
         y,
         CkaKernel.LINEAR,
         pair -> {
-          double[] biased = LeaveOneOut.biased(pair);
-          double[] debiased = LeaveOneOut.debiased(pair.debiased(WS));
+          double[] biased = LeaveOneOut.biased(pair, WS);
+          double[] debiased = LeaveOneOut.debiased(pair, pair.debiased(WS), WS);
           for (int i = 0; i < x.length; i++) {
             double[][] left = Naive.without(x, i);
             double[][] right = Naive.without(y, i);
@@ -62,8 +62,8 @@ class ReliabilityPropertiesTest {
         y,
         new CkaKernel(t),
         pair -> {
-          double[] biased = LeaveOneOut.biased(pair);
-          double[] debiased = LeaveOneOut.debiased(pair.debiased(WS));
+          double[] biased = LeaveOneOut.biased(pair, WS);
+          double[] debiased = LeaveOneOut.debiased(pair, pair.debiased(WS), WS);
           for (int i = 0; i < x.length; i++) {
             double[][] k = Naive.rbf(Naive.without(x, i), gammaX);
             double[][] l = Naive.rbf(Naive.without(y, i), gammaY);
@@ -308,7 +308,8 @@ class ReliabilityPropertiesTest {
               CkaKernel.LINEAR,
               pair -> {
                 GramPair.Products sums = pair.debiased(WS);
-                return Intervals.jackknife(sums.cka(), LeaveOneOut.debiased(sums), 0.95, -1);
+                return Intervals.jackknife(
+                    sums.cka(), LeaveOneOut.debiased(pair, sums, WS), 0.95, -1);
               });
       held += value.low() <= population && population <= value.high() ? 1 : 0;
     }

@@ -20,8 +20,10 @@ import org.merganser.io.MemoryCheckpoint;
 import org.merganser.linalg.Tensor;
 import org.merganser.lora.Adapters;
 import org.merganser.plan.Catalogue;
+import org.merganser.testing.RunsOnce;
 
 /** What a plan says is held is no less than what is. */
+@RunsOnce("plans count tiles as the CPU takes them")
 class PlannedMemoryTest {
   /** What a Workspace has for itself. */
   private static final long OWN = 1 << 20;

@@ -9,6 +9,7 @@ import java.util.Arrays;
 import java.util.stream.IntStream;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 import org.merganser.internal.Seeds;
 import org.merganser.linalg.Matrix;
 import org.merganser.testing.Oracle;
@@ -41,6 +42,57 @@ class LinearRegressionR2Test {
       assertThat(found).isLessThanOrEqualTo(most);
       assertThat(found > 1 - 1e-9).isEqualTo(folds == 1);
     }
+  }
+
+  /** Where the only sample that varies is to be predicted, the mean of X is what predicts. */
+  @ParameterizedTest
+  @ValueSource(doubles = {0.1, 1 / 3.0, 7.3, 1e6 + 0.1})
+  void aFoldWithoutVarianceIsPredictedByTheMean(double value) {
+    int n = 30;
+    double[][] x = Oracle.gaussian(n, 2, 1);
+    double[][] y = new double[n][3];
+    for (double[] row : y) {
+      Arrays.fill(row, value);
+    }
+    y[11] = new double[] {value + 1, value + 2, value - 1};
+    double errors = 0;
+    double all = 0;
+    double[] mean = Oracle.mean(x);
+    int[] order = Seeds.order(n, WS.seed(), "linreg-r2");
+    int fold = IntStream.range(0, n).filter(i -> order[i] == 11).findFirst().getAsInt() / 10;
+    double[][] train =
+        rows(x, IntStream.range(0, n).filter(i -> i / 10 != fold).map(i -> order[i]).toArray());
+    double[] trainMean = Oracle.mean(train);
+    for (int i = 0; i < n; i++) {
+      for (int j = 0; j < 2; j++) {
+        all += (x[i][j] - mean[j]) * (x[i][j] - mean[j]);
+        if (i / 10 == fold) {
+          double error = x[order[i]][j] - trainMean[j];
+          errors += error * error;
+        }
+      }
+    }
+    for (int other = 0; other < 3; other++) {
+      if (other != fold) {
+        int f = other;
+        int[] test = Arrays.copyOfRange(order, 10 * f, 10 * f + 10);
+        int[] fitted = IntStream.range(0, n).filter(i -> i / 10 != f).map(i -> order[i]).toArray();
+        // One feature says what three do, of one sample.
+        errors +=
+            error(rows(x, fitted), first(rows(y, fitted)), rows(x, test), first(rows(y, test)), 0);
+      }
+    }
+    try (Matrix left = Matrix.of(x);
+        Matrix right = Matrix.of(y)) {
+      Similarity found =
+          LinearRegressionR2.of(new LinearRegressionR2.Options(0, 3)).between(left, right, WS);
+      assertThat(found.value()).isCloseTo(1 - errors / all, within(1e-7));
+      assertThat(found.estimator()).isEqualTo(SimilarityMeasure.Estimator.BIASED);
+    }
+  }
+
+  private static double[][] first(double[][] y) {
+    return Arrays.stream(y).map(row -> new double[] {row[0]}).toArray(double[][]::new);
   }
 
   private static double oracle(double lambda, int folds) {

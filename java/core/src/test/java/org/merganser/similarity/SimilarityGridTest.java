@@ -19,6 +19,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.merganser.compute.DType;
 import org.merganser.error.IncompatibleModelsException;
+import org.merganser.error.NumericalException;
 import org.merganser.error.ShapeException;
 import org.merganser.io.Npy;
 import org.merganser.linalg.Matrix;
@@ -26,7 +27,9 @@ import org.merganser.linalg.Tensor;
 import org.merganser.model.PairedActivations;
 import org.merganser.similarity.GridAccumulator.Layer;
 import org.merganser.similarity.SimilarityGrid.Cell;
+import org.merganser.similarity.SimilarityGrid.Layers;
 import org.merganser.similarity.SimilarityGrid.Options;
+import org.merganser.stats.NonFinite;
 import org.merganser.testing.Oracle;
 
 /** Grids of layers in memory and in files, their forms, and how activations become rows. */
@@ -134,6 +137,65 @@ class SimilarityGridTest {
         .hasMessageContaining("has no LAYER.npy");
   }
 
+  /** For measures that need all samples: by what remains when broken ones are dropped. */
+  @Test
+  void rowsAreGathered(@TempDir Path folder) throws IOException {
+    double[][] broken = Arrays.stream(X).map(double[]::clone).toArray(double[][]::new);
+    broken[2][1] = Double.NaN;
+    Npy.write(Matrix.of(broken).asTensor(), folder.resolve("x.npy"));
+    Npy.write(Matrix.of(Y).asTensor(), folder.resolve("y.npy"));
+    int[] kept = {0, 1, 3, 4, 5, 6, 7};
+    Matrix x = Matrix.of(Arrays.stream(kept).mapToObj(i -> X[i]).toArray(double[][]::new));
+    Matrix y = Matrix.of(Arrays.stream(kept).mapToObj(i -> Y[i]).toArray(double[][]::new));
+    Options options = Options.defaults();
+    try (PairedActivations source =
+        SimilarityGrid.files(folder.resolve("x.npy"), folder.resolve("y.npy"), WS)) {
+      List<Layer> a = SimilarityGrid.layers(source, 0);
+      List<Layer> b = SimilarityGrid.layers(source, 1);
+      assertThat(SimilarityGrid.samples(source)).isEqualTo(8);
+      assertThatThrownBy(() -> SimilarityGrid.gather(source, a, b, 8, options, WS))
+          .isInstanceOf(NumericalException.class)
+          .hasMessageContaining("'x' of model 0: element 1 of sample 2 is NaN");
+      assertThatThrownBy(
+              () ->
+                  SimilarityGrid.gather(
+                      source,
+                      a,
+                      b,
+                      8,
+                      options.withNonFinite(NonFinite.SKIP_SAMPLE).withBudget(319),
+                      WS))
+          .isInstanceOf(IllegalArgumentException.class)
+          .hasMessageStartingWith("8 rows of 2 layers take 320 bytes, the budget is 319;");
+      try (Layers layers =
+          SimilarityGrid.gather(
+              source, a, b, 8, options.withNonFinite(NonFinite.SKIP_SAMPLE), WS)) {
+        assertThat(array(layers.a().get("x"))).isDeepEqualTo(array(x));
+        assertThat(array(layers.b().get("y"))).isDeepEqualTo(array(y));
+        SimilarityGrid grid = SimilarityGrid.compute(Procrustes.angular(), layers, WS);
+        assertThat(grid.dropped()).isEqualTo(1);
+        assertThat(grid.samples()).isEqualTo(7);
+        assertThat(grid.value(0, 0)).isEqualTo(Procrustes.angular().between(x, y, WS).value());
+      }
+    }
+  }
+
+  @Test
+  void whatMayMisleadIsToldOnce() {
+    SimilarityGrid grid = SimilarityGrid.compute(CanonicalCorrelation.mean(), left(), wide(), WS);
+    assertThat(grid.warnings()).hasSize(1);
+    assertThat(grid.warnings().get(0).code()).isEqualTo("CCA_SATURATED");
+    assertThat(grid.warnings().get(0).text()).startsWith("X, W: ").endsWith(" (and 1 more cells)");
+  }
+
+  private static Map<String, Matrix> wide() {
+    double[][] wide = new double[8][7];
+    for (int i = 0; i < 8; i++) {
+      wide[i][i % 7] = i + 1;
+    }
+    return Map.of("W", Matrix.of(wide));
+  }
+
   private static SimilarityGrid drawn() {
     Cell negative = new Cell(-0.25, 0.1, -0.25, 0.4, 0.3, 5, 0.02, "");
     Cell high = Cell.of(1, 0.9, 1, 0.2);
@@ -149,7 +211,8 @@ class SimilarityGridTest {
         100,
         3,
         32,
-        Flatten.POOL);
+        Flatten.POOL,
+        List.of());
   }
 
   @Test

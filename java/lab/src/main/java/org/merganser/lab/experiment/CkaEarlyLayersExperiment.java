@@ -69,7 +69,7 @@ public final class CkaEarlyLayersExperiment extends Experiment {
   void run(Pair pair) throws IOException {
     List<Checkpoint> models = new ArrayList<>(pair.models().subList(0, 2));
     try (MemoryCheckpoint memorised = pair.watch().time("train", () -> memorised(pair));
-        MemoryCheckpoint untrained = pair.network().initialise(untrainedSeed(pair))) {
+        MemoryCheckpoint untrained = pair.network().initialise(pair.untrainedSeed())) {
       models.add(memorised);
       models.add(untrained);
       String of = "trained on the same samples under shuffled labels";
@@ -78,11 +78,6 @@ public final class CkaEarlyLayersExperiment extends Experiment {
       pair.take(Row.of(UNTRAINED, of, MemoryCheckpoint.copyOf(untrained, pair.ws()))).close();
       compare(pair, models);
     }
-  }
-
-  /** No model of any group begins there. */
-  private long untrainedSeed(Pair pair) {
-    return Seeds.stream(pair.seed(), UNTRAINED).nextLong();
   }
 
   private MemoryCheckpoint memorised(Pair pair) throws IOException {
@@ -96,7 +91,7 @@ public final class CkaEarlyLayersExperiment extends Experiment {
     MemoryCheckpoint model =
         new ModelTraining(pair.network(), longer(), options().cache(), pair.ws())
             .train(
-                List.of(new ModelTraining.Job(untrainedSeed(pair), data, part)),
+                List.of(new ModelTraining.Job(pair.untrainedSeed(), data, part)),
                 pair.stage("memorise"))
             .models()
             .get(0);

@@ -183,7 +183,7 @@ public final class CkaMapExperiment extends Experiment {
       case TREE -> CkaTargets.tree();
       case OTHER -> map(pair, pair.models().get(1));
       case UNTRAINED -> {
-        try (MemoryCheckpoint random = pair.network().initialise(pair.seed())) {
+        try (MemoryCheckpoint random = pair.network().initialise(pair.untrainedSeed())) {
           yield map(pair, random);
         }
       }

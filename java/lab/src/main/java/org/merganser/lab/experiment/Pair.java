@@ -53,6 +53,11 @@ record Pair(
     return options.seed() + index;
   }
 
+  /** Of a network that is not trained: no model of any group begins there. */
+  long untrainedSeed() {
+    return Seeds.stream(seed(), "untrained").nextLong();
+  }
+
   /** A name of a stage, for progress. */
   String stage(String what) {
     return what + " pair " + (index + 1) + "/" + options.seeds();

@@ -5,8 +5,10 @@ import java.awt.BasicStroke;
 import java.awt.Color;
 import java.awt.Font;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.stream.DoubleStream;
 import org.knowm.xchart.BitmapEncoder;
 import org.knowm.xchart.CategoryChart;
@@ -20,7 +22,7 @@ import org.knowm.xchart.style.Styler;
 import org.knowm.xchart.style.XYStyler;
 import org.knowm.xchart.style.markers.SeriesMarkers;
 
-/** A picture of lines, or bars, over one axis. */
+/** A picture: lines or bars over one axis, or a map. */
 public class Chart {
   /** More names than this do not fit side by side. */
   private static final int FLAT_LABELS = 8;
@@ -39,14 +41,61 @@ public class Chart {
     new Color(253, 231, 37)
   };
 
+  /** Of pixels or of shapes. */
+  enum Form {
+    PNG("image/png"),
+    SVG("image/svg+xml");
+
+    private final String type;
+
+    Form(String type) {
+      this.type = type;
+    }
+
+    /** Its media type. */
+    String type() {
+      return type;
+    }
+
+    /** Of file names. */
+    String ending() {
+      return "." + name().toLowerCase(Locale.ROOT);
+    }
+  }
+
+  private interface Drawing {
+    byte[] bytes() throws IOException;
+  }
+
   private final String file;
   private final String text;
-  private final org.knowm.xchart.internal.chartpart.Chart<?, ?> drawn;
+  private final Form form;
+  private final Drawing drawing;
 
-  private Chart(String file, String text, org.knowm.xchart.internal.chartpart.Chart<?, ?> drawn) {
+  private Chart(String file, String text, Form form, Drawing drawing) {
     this.file = file;
     this.text = text;
-    this.drawn = drawn;
+    this.form = form;
+    this.drawing = drawing;
+  }
+
+  private Chart(String file, String text, org.knowm.xchart.internal.chartpart.Chart<?, ?> drawn) {
+    this(
+        file,
+        text,
+        Form.PNG,
+        () -> BitmapEncoder.getBitmapBytes(drawn, BitmapEncoder.BitmapFormat.PNG));
+  }
+
+  /**
+   * A picture drawn elsewhere.
+   *
+   * @param file its name, without ending
+   * @param text what it shows, in words
+   * @param svg itself
+   */
+  public static Chart svg(String file, String text, String svg) {
+    return new Chart(file, text, Form.SVG, () -> svg.getBytes(StandardCharsets.UTF_8));
   }
 
   /**
@@ -148,8 +197,13 @@ public class Chart {
     return text;
   }
 
-  byte[] png() throws IOException {
-    return BitmapEncoder.getBitmapBytes(drawn, BitmapEncoder.BitmapFormat.PNG);
+  Form form() {
+    return form;
+  }
+
+  /** The picture as a file. */
+  byte[] bytes() throws IOException {
+    return drawing.bytes();
   }
 
   /** {@code from, from + 1, ...}, n of them. */

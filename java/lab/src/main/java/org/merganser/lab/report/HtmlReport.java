@@ -41,7 +41,7 @@ final class HtmlReport {
   private record Part(
       String title, String text, boolean several, List<Picture> pictures, List<Line> table) {}
 
-  private record Picture(String text, String png) {}
+  private record Picture(String text, String type, String bytes) {}
 
   private record Line(List<Cell> cells) {}
 
@@ -96,20 +96,22 @@ final class HtmlReport {
 
   /** The picture itself, not a link to it. */
   private Picture picture(Chart chart) throws IOException {
-    byte[] png = chart.png();
-    try (PartialFile file = new PartialFile(folder.resolve(fileName(chart.file())))) {
-      file.write(ByteBuffer.wrap(png));
+    byte[] bytes = chart.bytes();
+    String name = fileName(chart.file(), chart.form().ending());
+    try (PartialFile file = new PartialFile(folder.resolve(name))) {
+      file.write(ByteBuffer.wrap(bytes));
       file.commit();
     }
-    return new Picture(chart.text(), Base64.getEncoder().encodeToString(png));
+    String encoded = Base64.getEncoder().encodeToString(bytes);
+    return new Picture(chart.text(), chart.form().type(), encoded);
   }
 
   /** Names that become the same name of a file stay apart. */
-  private String fileName(String name) {
+  private String fileName(String name, String ending) {
     String safe = name.replaceAll("[^A-Za-z0-9._-]", "_");
-    String file = safe + ".png";
+    String file = safe + ending;
     for (int i = 2; !pictures.add(file); i++) {
-      file = safe + "-" + i + ".png";
+      file = safe + "-" + i + ending;
     }
     return file;
   }

@@ -143,6 +143,18 @@ class CkaExperimentsTest {
     assertThat(result.row("base").accuracy()).isGreaterThan(0.6);
   }
 
+  /** A network that is not trained is no start of a model that it is compared with. */
+  @Test
+  void untrainedNetworksHaveSeedsOfTheirOwn() {
+    ExperimentOptions options = ExperimentOptions.defaults();
+    for (int index = 0; index < 50; index++) {
+      long group = options.seed() + index;
+      Pair pair = new Pair(index, options, null, null, null, null, null, null, null);
+      assertThat(pair.seed()).isEqualTo(group);
+      assertThat(Math.abs(pair.untrainedSeed())).isGreaterThan(1L << 32);
+    }
+  }
+
   @Test
   void mapsMoveToTheirTargets(@TempDir Path out) throws IOException {
     Map<String, String> settings =

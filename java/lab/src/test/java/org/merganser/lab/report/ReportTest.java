@@ -7,6 +7,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import java.awt.image.BufferedImage;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Base64;
@@ -187,6 +188,16 @@ class ReportTest {
         .doesNotContain("pairs");
   }
 
+  /** What was drawn elsewhere is in the page, and beside it, as it is. */
+  @Test
+  void picturesOfShapes() throws IOException {
+    String svg = "<svg xmlns=\"http://www.w3.org/2000/svg\"><title>\u03c1</title></svg>";
+    String page = page(report(section(Chart.svg("map", "A map", svg))));
+    String encoded = Base64.getEncoder().encodeToString(svg.getBytes(StandardCharsets.UTF_8));
+    assertThat(page).contains("<img alt=\"A map\" src=\"data:image/svg+xml;base64," + encoded);
+    assertThat(Files.readString(folder.resolve("map.svg"))).isEqualTo(svg);
+  }
+
   /** Bars and their heights: a picture that does not depend on the numbers is of no use. */
   @Test
   void thePictureDependsOnTheNumbers() throws IOException {
@@ -200,7 +211,7 @@ class ReportTest {
               List.of("a", "b"),
               List.of(height, height),
               List.of());
-      BufferedImage image = ImageIO.read(new ByteArrayInputStream(bars.png()));
+      BufferedImage image = ImageIO.read(new ByteArrayInputStream(bars.bytes()));
       int dark = 0;
       for (int x = 0; x < image.getWidth(); x++) {
         for (int y = 0; y < image.getHeight(); y++) {

@@ -50,7 +50,8 @@ final class MapSums implements PairedActivations.Sink {
     double[][] map = new double[sums.length][sums.length];
     for (int i = 0; i < map.length; i++) {
       for (int j = 0; j < map.length; j++) {
-        map[i][j] = sums[i][j] / Math.sqrt(sums[i][i] * sums[j][j]);
+        double cka = sums[i][j] / Math.sqrt(sums[i][i]) / Math.sqrt(sums[j][j]);
+        map[i][j] = Math.max(-1, Math.min(1, cka));
       }
     }
     return map;
