@@ -49,8 +49,8 @@ public interface Checkpoint extends AutoCloseable {
   /**
    * How many elements belong together: a range between two multiples of it (or the end) costs what
    * it is, any other what the blocks cost that it touches. 1 for a file, a row where rows are
-   * mixed, the whole tensor where each element depends on all. A product of the last dimensions, so
-   * that of two blocks of a shape the larger is a multiple of the other.
+   * mixed, the whole tensor where each element depends on all. A product of the last dimensions, or
+   * a power of two of them, so that of two blocks of a shape the larger is a multiple of the other.
    */
   default long block(String name) {
     return Math.max(1, info(name).size());

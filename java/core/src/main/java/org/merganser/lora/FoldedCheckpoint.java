@@ -56,6 +56,8 @@ final class FoldedCheckpoint extends CheckpointView {
         .whole()
         .forEach((target, own) -> replaced(base, target, adapter.tensors().info(own), problems));
     Map<String, Change> changes = new LinkedHashMap<>();
+    List<String> square = new ArrayList<>();
+    List<String> onlyPlain = new ArrayList<>();
     for (LoraLayer layer : adapter.layers().values()) {
       TensorInfo info = base.tensors().get(layer.target());
       if (info == null) {
@@ -70,7 +72,15 @@ final class FoldedCheckpoint extends CheckpointView {
         problems.add(misfit(info, layer));
         continue;
       }
+      if (!layer.embedding() && plain) {
+        (across ? square : onlyPlain).add(layer.target());
+      }
       changes.put(layer.target(), change(layer, info, across));
+    }
+    if (!square.isEmpty() && !onlyPlain.isEmpty()) {
+      problems.add(
+          "'fan_in_fan_out' says that weights are stored transposed, and %s fits only as it is: which way square ones (%s) are cannot be told; set it to false, if none are"
+              .formatted(Names.some(onlyPlain), Names.some(square)));
     }
     if (!problems.isEmpty()) {
       throw new IncompatibleModelsException(
@@ -125,8 +135,9 @@ final class FoldedCheckpoint extends CheckpointView {
   @Override
   public long block(String name) {
     Change change = changes.get(name);
+    // What is computed at once is what is read at once.
     return Math.max(
-        change == null ? 1 : change.columns(),
+        change == null ? 1 : change.group() * change.columns(),
         adapter.whole().containsKey(name)
             ? adapter.tensors().block(adapter.whole().get(name))
             : base.block(name));
@@ -143,9 +154,11 @@ final class FoldedCheckpoint extends CheckpointView {
     LoraLayer layer = change.layer();
     long elements =
         change.group() * change.columns() + Math.max(layer.aInfo().size(), layer.bInfo().size());
+    TensorInfo whole = change.transposed() ? layer.bInfo() : layer.aInfo();
+    TensorInfo byRows = change.transposed() ? layer.aInfo() : layer.bInfo();
+    long groups = (change.rows() + change.group() - 1) / change.group();
     return cost.plus(
-        TensorCost.stored(layer.aInfo().bytes() + layer.bInfo().bytes()),
-        change.type().bytes(elements));
+        TensorCost.stored(groups * whole.bytes() + byRows.bytes()), change.type().bytes(elements));
   }
 
   @Override

@@ -25,6 +25,11 @@ final class LoraNames {
   /** PEFT puts it before what a module had before it got factors. */
   private static final Pattern WRAPPED = Pattern.compile("\\.base_layer(?=\\.[^.]+$)");
 
+  /** As models name factors in memory, where there may be several adapters. */
+  private static final Pattern OF_ADAPTER =
+      Pattern.compile(
+          ".+\\.(lora_[AB]\\.(?<linear>[^.]+)\\.weight|lora_embedding_[AB]\\.(?<rows>[^.]+))");
+
   private static final Pattern OTHER =
       Pattern.compile("(^|\\.)(lora_|token_adapter\\.|ia3_|hada_)");
 
@@ -53,16 +58,33 @@ final class LoraNames {
     }
     String rest = name.substring(PREFIX.length());
     Matcher factor = FACTOR.matcher(rest);
+    Matcher ofAdapter = OF_ADAPTER.matcher(rest);
     if (name.length() > LoraPattern.LONGEST) {
       problems.add(Names.quote(name) + " has " + name.length() + " characters");
     } else if (factor.matches()) {
       String module = factor.group("module");
       boolean ofRows = factor.group("rows") != null;
       (ofRows ? rows : linear).put(module + " " + factor.group(ofRows ? "rows" : "linear"), name);
+    } else if (ofAdapter.matches()) {
+      String linear = ofAdapter.group("linear");
+      problems.add(
+          "%s has the name of an adapter in it (%s), as a model in memory; write it by PEFT's save_pretrained, which leaves that out"
+              .formatted(
+                  Names.quote(name),
+                  Names.quote(linear == null ? ofAdapter.group("rows") : linear)));
     } else if (OTHER.matcher(rest).find()) {
       problems.add(Names.quote(name) + " is part of an adapter of another kind than LoRA");
     } else {
-      whole.put(WRAPPED.matcher(rest).replaceAll(""), name);
+      String target = WRAPPED.matcher(rest).replaceAll("");
+      String other = whole.put(target, name);
+      if (other != null) {
+        problems.add(
+            Names.quote(other)
+                + " and "
+                + Names.quote(name)
+                + " both replace "
+                + Names.quote(target));
+      }
     }
   }
 

@@ -5,6 +5,7 @@ import java.io.IOException;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -13,6 +14,7 @@ import java.util.TreeSet;
 import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
 import org.merganser.error.IncompatibleModelsException;
+import org.merganser.internal.Names;
 import org.merganser.internal.io.TextFile;
 import org.merganser.io.Checkpoint;
 import org.merganser.io.Safetensors;
@@ -98,7 +100,7 @@ public final class LoraSum {
       if (!adapter.whole().isEmpty()) {
         problems.add(
             "%s has whole tensors (%s), which have no sum; fold it, and merge models"
-                .formatted(adapter, String.join(", ", adapter.whole().keySet())));
+                .formatted(adapter, Names.some(adapter.whole().keySet())));
       }
       if (adapter.config().fanInFanOut() != adapters.get(0).config().fanInFanOut()) {
         problems.add(adapter + " has another 'fan_in_fan_out' than " + adapters.get(0));
@@ -117,9 +119,9 @@ public final class LoraSum {
             .forEach(
                 term ->
                     problems.add(
-                        "'%s' is of rank %d in %s and %d in %s; factors of one rank can be summed"
+                        "%s is of rank %d in %s and %d in %s; factors of one rank can be summed"
                             .formatted(
-                                layer.first().module(),
+                                Names.quote(layer.first().module()),
                                 layer.first().rank(),
                                 layer.terms().get(0).adapter(),
                                 term.layer().rank(),
@@ -204,10 +206,18 @@ public final class LoraSum {
       throw new FileAlreadyExistsException(
           folder.toString(), null, "it holds an adapter; name another folder, or replace it");
     }
-    // Without its configuration a folder is no adapter, and with it a whole one.
-    Files.deleteIfExists(config);
-    Safetensors.write(tensors.as(type), weights, ws);
-    TextFile.write(config, LoraConfigText.of(adapters.get(0), layers));
+    String text = LoraConfigText.of(adapters.get(0), layers);
+    Path beside = folder.resolve(WEIGHTS + ".new");
+    try {
+      // What is replaced stays until all is computed.
+      Safetensors.write(tensors.as(type), beside, ws);
+      // Without its configuration a folder is no adapter, and with it a whole one.
+      Files.deleteIfExists(config);
+      Files.move(beside, weights, StandardCopyOption.REPLACE_EXISTING);
+      TextFile.write(config, text);
+    } finally {
+      Files.deleteIfExists(beside);
+    }
   }
 
   /** The type that factors are computed in. */

@@ -78,16 +78,24 @@ final class SummedCheckpoint extends CheckpointView {
   protected void fill(String name, long from, long to, Tensor into, Workspace ws)
       throws IOException {
     SummedLayer layer = layers.get(name);
-    Made made = made(layer, ws);
-    Tensor whole = name.equals(layer.first().a()) ? made.a() : made.b();
-    try (Tensor flat = whole.reshape(whole.size())) {
-      into.copyFrom(flat, ws);
+    // Another thread may ask for another module, which ends what is copied here.
+    synchronized (this) {
+      Made made = made(layer, ws);
+      Tensor whole = name.equals(layer.first().a()) ? made.a() : made.b();
+      try (Tensor flat = whole.reshape(whole.size())) {
+        into.copyFrom(flat, ws);
+      }
     }
   }
 
-  private synchronized Made made(SummedLayer layer, Workspace ws) throws IOException {
+  private Made made(SummedLayer layer, Workspace ws) throws IOException {
     if (last == null || last.of() != layer) {
-      last = sumsFactors ? summed(layer, ws) : product(layer, ws);
+      Made made = sumsFactors ? summed(layer, ws) : product(layer, ws);
+      if (last != null) {
+        last.a().close();
+        last.b().close();
+      }
+      last = made;
     }
     return last;
   }

@@ -4,6 +4,7 @@ package org.merganser.lora;
 import java.util.ArrayList;
 import java.util.List;
 import org.merganser.compute.DType;
+import org.merganser.internal.Names;
 import org.merganser.io.TensorInfo;
 
 /**
@@ -46,9 +47,9 @@ record SummedLayer(List<Term> terms, long rank, DType type) {
       LoraLayer layer = term.layer();
       if (layer.embedding() != first().embedding() || !layer.shape().equals(first().shape())) {
         problems.add(
-            "'%s' is %s in %s and %s in %s"
+            "%s is %s in %s and %s in %s"
                 .formatted(
-                    first().module(),
+                    Names.quote(first().module()),
                     first().shape(),
                     terms.get(0).adapter(),
                     layer.shape(),

@@ -105,6 +105,15 @@ public final class FisherMerger extends TensorMerger {
     return new Needs(false, false, 1, MOST_MODELS, Importance.FISHER);
   }
 
+  /** The weights; how importances share them out differs from one parameter to the next. */
+  @Override
+  public List<Double> shares(int models) {
+    double sum = options.weights().stream().mapToDouble(Double::doubleValue).sum();
+    return options.weights().isEmpty()
+        ? super.shares(models)
+        : options.weights().stream().map(weight -> weight / sum).toList();
+  }
+
   @Override
   protected void check(Group group) {
     Weights.require("weights", options.weights(), group.models());

@@ -11,6 +11,7 @@ import java.util.OptionalInt;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.concurrent.ConcurrentHashMap;
+import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
 import org.merganser.error.IncompatibleModelsException;
 import org.merganser.error.NumericalException;
@@ -84,12 +85,28 @@ final class MergedCheckpoint extends CheckpointView {
     for (Checkpoint source : sources()) {
       read = read.plus(source.cost(name), info.dtype().bits() * tile / 8);
     }
+    read = importances(name, tile, method, read);
+    return read.by(method.id(), demand.passes(), demand.held());
+  }
+
+  /** Tiles of them as they are stored and as they are reckoned with, as models are then, too. */
+  private TensorCost importances(String name, long tile, TensorMerger method, TensorCost read) {
+    DType type = info(name).dtype();
+    DType wide = type == DType.F64 ? DType.F64 : DType.F32;
+    boolean fisher = method.needs().importance() == Merger.Importance.FISHER;
+    boolean any = false;
+    TensorCost cost = read;
     for (Checkpoint weighing : problem.importances()) {
-      if (weighing.tensors().containsKey(name)) {
-        read = read.plus(weighing.cost(name), Math.min(info.size(), tile) * Float.BYTES);
+      TensorInfo stored = weighing.tensors().get(name);
+      if (stored != null) {
+        // Gram matrices, which are read whole, are in what the method demands.
+        long held = stored.dtype() == wide ? 0 : stored.dtype().bits() * tile / 8;
+        cost = cost.plus(weighing.cost(name), fisher ? wide.bytes(tile) + held : 0);
+        any = true;
       }
     }
-    return read.by(method.id(), demand.passes(), demand.held());
+    long terms = fisher && any && type != wide ? problem.models().size() + 1 : 0;
+    return cost.plus(TensorCost.stored(0), terms * wide.bytes(tile));
   }
 
   private TensorGroup group(String name) {

@@ -168,7 +168,8 @@ public final class RegMeanMerger extends TensorMerger {
       return Demand.ONE_PASS;
     }
     long inputs = inputs(group.info());
-    return new Demand(1, 8 * (5 * inputs * inputs + 5 * group.info().size()));
+    long stored = group.importances().stream().mapToLong(TensorInfo::bytes).max().orElse(0);
+    return new Demand(1, 8 * (5 * inputs * inputs + 5 * group.info().size()) + stored);
   }
 
   @Override

@@ -90,7 +90,12 @@ class LoraAdapterTest {
         MemoryCheckpoint base = MemoryCheckpoint.of(Map.of("m.weight", weight))) {
       Checkpoint folded = adapter.fold(base);
       long row = weight.dim(1);
-      assertThat(folded.block("m.weight")).isEqualTo(row);
+      long rows = Math.min(weight.dim(0), Long.highestOneBit((1 << 19) / row));
+      assertThat(folded.block("m.weight")).isEqualTo(rows * row);
+      long groups = (weight.dim(0) + rows - 1) / rows;
+      // One factor for each group of rows, and the rows of the other.
+      assertThat(folded.cost("m.weight").reads())
+          .isEqualTo(2L * in * out + 12 * (groups * row + weight.dim(0)));
       byte[] whole = Models.bytes(folded.read("m.weight", WS));
       for (long tile : new long[] {row, 7 * row, 64 * row, row / 2 + 3}) {
         Tensor found = Tensor.zeros(DType.BF16, weight.shape());
@@ -128,6 +133,27 @@ class LoraAdapterTest {
               "'layers.1.up.weight' is F32 [20, 8]; A F32 [2, 20] and B F32 [8, 2]")
           .hasMessageContaining("with 'fan_in_fan_out' for its transpose")
           .satisfies(e -> assertThat(((IncompatibleModelsException) e).problems()).hasSize(4));
+    }
+  }
+
+  /** What PEFT writes where a layer turned out to be a linear one after all. */
+  @Test
+  void squareWeightsAreNotTransposedAsTheyHappenToFit() throws IOException {
+    Map<String, Tensor> tensors = new LinkedHashMap<>();
+    Adapters.put(tensors, "square", Oracle.gaussian(2, 8, 1), Oracle.gaussian(8, 2, 2));
+    Adapters.put(tensors, "plain", Oracle.gaussian(2, 8, 1), Oracle.gaussian(5, 2, 2));
+    Path path = Adapters.write(folder.resolve("a"), RANK_2 + ", \"fan_in_fan_out\": true", tensors);
+    MemoryCheckpoint base =
+        MemoryCheckpoint.of(
+            Map.of(
+                "square.weight", Tensor.zeros(DType.F32, 8, 8),
+                "plain.weight", Tensor.zeros(DType.F32, 5, 8)));
+    try (base;
+        LoraAdapter adapter = LoraAdapter.open(path)) {
+      assertThatThrownBy(() -> adapter.fold(base))
+          .isInstanceOf(IncompatibleModelsException.class)
+          .hasMessageContaining("'plain.weight' fits only as it is")
+          .hasMessageContaining("which way square ones ('square.weight') are cannot be told");
     }
   }
 
@@ -198,6 +224,22 @@ class LoraAdapterTest {
         .isInstanceOf(IncompatibleModelsException.class)
         .hasMessageContaining("n.lora_magnitude_vector' is part of an adapter of another kind");
     tensors.remove("n.lora_magnitude_vector");
+    for (String name : List.of("m.lora_B.default.weight", "n.lora_embedding_A.default")) {
+      tensors.put(name, Tensor.zeros(DType.F32, 5, 2));
+      Adapters.write(path, RANK_2, tensors);
+      assertThatThrownBy(() -> LoraAdapter.open(path))
+          .isInstanceOf(IncompatibleModelsException.class)
+          .hasMessageContaining(name + "' has the name of an adapter in it ('default')")
+          .hasMessageContaining("save_pretrained");
+      tensors.remove(name);
+    }
+    tensors.put("n.base_layer.bias", Tensor.zeros(DType.F32, 4));
+    tensors.put("n.bias", Tensor.zeros(DType.F32, 4));
+    Adapters.write(path, RANK_2, tensors);
+    assertThatThrownBy(() -> LoraAdapter.open(path))
+        .isInstanceOf(IncompatibleModelsException.class)
+        .hasMessageContaining("n.bias' both replace 'n.bias'");
+    tensors.keySet().removeIf(name -> name.startsWith("n."));
     Adapters.write(path, RANK_2, tensors);
     assertThatThrownBy(() -> LoraAdapter.open(path))
         .hasMessageContaining("'base_model.model.m.lora_A.weight' without its B");

@@ -14,11 +14,14 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.merganser.compute.DType;
 import org.merganser.error.IncompatibleModelsException;
+import org.merganser.error.NumericalException;
 import org.merganser.internal.Opened;
+import org.merganser.internal.kernel.Natives;
 import org.merganser.io.Checkpoint;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.linalg.Matrix;
@@ -250,13 +253,58 @@ class LoraSumTest {
         LoraAdapter second = LoraAdapter.open(b)) {
       assertThatThrownBy(() -> LoraSum.ofFactors(List.of(first, second), List.of(1.0, 1.0)))
           .isInstanceOf(IncompatibleModelsException.class)
-          .hasMessageContaining("has whole tensors (head.weight), which have no sum")
+          .hasMessageContaining("has whole tensors ('head.weight'), which have no sum")
           .hasMessageContaining("has another 'fan_in_fan_out' than")
           .hasMessageContaining("'m' is [5, 4] in " + a + " and [5, 6] in " + b)
           .hasMessageContaining("'m' is of rank 2 in " + a + " and 3 in " + b);
       assertThatThrownBy(() -> LoraSum.exact(List.of(first, second), List.of(1.0)))
           .isInstanceOf(IllegalArgumentException.class)
           .hasMessage("1 weights for 2 adapters; give one for each");
+    }
+  }
+
+  /** What cannot be computed leaves the adapter that it was to replace. */
+  @Test
+  void anAdapterIsReplacedOnceTheSumIsThere() throws IOException {
+    Map<String, Tensor> one = new LinkedHashMap<>();
+    Adapters.put(one, "m", Oracle.gaussian(2, 4, 1), Oracle.gaussian(5, 2, 2));
+    Map<String, Tensor> two = new LinkedHashMap<>();
+    Adapters.put(two, "m", new double[][] {{Double.NaN, 1, 1, 1}}, Oracle.gaussian(5, 1, 3));
+    String settings = "\"lora_alpha\": 2, \"r\": ";
+    Path path = folder.resolve("sum");
+    try (Opened opened = new Opened()) {
+      Path a = Adapters.write(folder.resolve("a"), settings + 2, one);
+      Path b = Adapters.write(folder.resolve("b"), settings + 1, two);
+      LoraAdapter good = opened.add(LoraAdapter.open(a));
+      LoraSum.exact(List.of(good), List.of(1.0)).write(path, DType.F32, false, WS);
+      LoraSum bad =
+          LoraSum.exact(List.of(good, opened.add(LoraAdapter.open(b))), List.of(1.0, 1.0));
+      assertThatThrownBy(() -> bad.write(path, DType.F32, true, WS))
+          .isInstanceOf(NumericalException.class);
+      assertThat(opened.add(LoraAdapter.open(path)).layers().get("m.weight").rank()).isEqualTo(2);
+      try (Stream<Path> files = Files.list(path)) {
+        assertThat(files).hasSize(2);
+      }
+    }
+  }
+
+  /** Each module's factors end when the next are made. */
+  @Test
+  void factorsOfOneModuleAreHeld() throws Exception {
+    Map<String, Tensor> tensors = new LinkedHashMap<>();
+    for (int m = 0; m < 8; m++) {
+      Adapters.put(tensors, "m" + m, Oracle.gaussian(4, 8192, m), Oracle.gaussian(8192, 4, m));
+    }
+    Path path = Adapters.write(folder.resolve("wide"), "\"r\": 4, \"lora_alpha\": 2", tensors);
+    try (LoraAdapter adapter = LoraAdapter.open(path);
+        Tensor into = Tensor.allocate(DType.F32, 4, 8192)) {
+      Checkpoint sum = LoraSum.exact(List.of(adapter), List.of(1.0)).tensors();
+      long before = 0;
+      for (int m = 0; m < 8; m++) {
+        sum.read("base_model.model.m" + m + ".lora_A.weight", into, WS);
+        before = m == 0 ? Natives.allocatedBytes() : before;
+      }
+      assertThat(Natives.allocatedBytes()).isLessThan(before + 4 * into.bytes());
     }
   }
 

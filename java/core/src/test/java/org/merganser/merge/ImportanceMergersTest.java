@@ -301,6 +301,14 @@ class ImportanceMergersTest {
         .withImportances(List.of(model(DType.F32, first), model(DType.F32, second)));
   }
 
+  /** Repairs aim at the models as they are weighed. */
+  @Test
+  void weightsAreTheSharesOfModels() {
+    assertThat(Catalogue.mergers().method("fisher:weights=3:1").shares(2))
+        .containsExactly(.75, .25);
+    assertThat(Catalogue.mergers().method("fisher").shares(2)).containsExactly(.5, .5);
+  }
+
   /** A small one may be 0 in F32. */
   @Test
   void parametersOfNoImportanceAnywhereAreNamed() {

@@ -18,6 +18,7 @@ import org.merganser.internal.kernel.Natives;
 import org.merganser.io.Checkpoint;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.linalg.Tensor;
+import org.merganser.lora.Adapters;
 import org.merganser.plan.Catalogue;
 import org.merganser.testing.RunsOnce;
 
@@ -68,6 +69,64 @@ class PlannedMemoryTest {
       long before = settled();
       long most = most(() -> merged.read("w", into, one)) - before;
       assertThat(most).isBetween(1L, merged.cost("w").memory() + OWN);
+    }
+  }
+
+  /** Importances are held in the type of arithmetic, Gram matrices and their factors whole. */
+  @ParameterizedTest
+  @CsvSource({
+    "fisher, BF16, F32",
+    "fisher, BF16, BF16",
+    "fisher, F32, F64",
+    "fisher, F64, F32",
+    "fisher:normalise=true, F16, F32",
+    "regmean, F32, F64",
+    "regmean, BF16, F32",
+    "regmean:transposed=true, F64, F32"
+  })
+  void importancesAreCounted(String method, String type, String stored) throws Exception {
+    DType dtype = DType.valueOf(type);
+    Merger merger = Catalogue.mergers().method(method);
+    boolean grams = method.startsWith("regmean");
+    long rows = grams ? 500 : 2500;
+    long columns = grams ? 500 : 1000;
+    List<Checkpoint> models = new ArrayList<>();
+    List<Checkpoint> importances = new ArrayList<>();
+    for (int k = 0; k < 3; k++) {
+      models.add(model(dtype, rows, columns, k));
+      importances.add(importance(DType.valueOf(stored), rows, columns, grams));
+    }
+    MergeProblem problem = MergeProblem.of(models).withImportances(importances);
+    assertHeld(merger.merge(problem, WS), dtype, rows, columns);
+  }
+
+  private static Checkpoint importance(DType type, long rows, long columns, boolean gram) {
+    float[] values = new float[Math.toIntExact(rows * columns)];
+    for (int i = 0; i < values.length; i++) {
+      values[i] = gram && i % (columns + 1) != 0 ? 0.001f : 1;
+    }
+    try (Tensor wide = Tensor.of(values, rows, columns)) {
+      return MemoryCheckpoint.of(Map.of("w", wide.to(type, WS)));
+    }
+  }
+
+  /** A factor, a group of rows and the product of both. */
+  @ParameterizedTest
+  @CsvSource({"BF16", "F32", "F64"})
+  void adaptersAreCounted(String type) throws Exception {
+    DType dtype = DType.valueOf(type);
+    Map<String, Tensor> tensor = Map.of("m.weight", model(dtype, 2500, 1000, 1).read("w", WS));
+    assertHeld(Adapters.fold(MemoryCheckpoint.of(tensor), "m"), dtype, 2500, 1000);
+  }
+
+  private static void assertHeld(Checkpoint made, DType dtype, long rows, long columns)
+      throws Exception {
+    String name = made.tensors().keySet().iterator().next();
+    try (Workspace one = Workspace.builder().threads(1).open();
+        Tensor into = Tensor.allocate(dtype, rows, columns)) {
+      long before = settled();
+      long most = most(() -> made.read(name, into, one)) - before;
+      assertThat(most).isBetween(1L, made.cost(name).memory() + OWN);
     }
   }
 
