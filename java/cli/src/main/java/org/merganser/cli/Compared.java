@@ -4,10 +4,13 @@ package org.merganser.cli;
 import com.fasterxml.jackson.databind.node.NullNode;
 import java.io.IOException;
 import java.io.PrintWriter;
+import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import org.merganser.internal.io.PartialFile;
 import org.merganser.lab.report.Section;
 
 /** What measures found, in the forms that the command gives it. */
@@ -39,5 +42,17 @@ interface Compared {
 
   static String lower(Enum<?> value) {
     return value.name().toLowerCase(Locale.ROOT);
+  }
+
+  /** Before any work: that files can be written to a folder that is there or can be made. */
+  static void requireFolder(Path folder) throws IOException {
+    Path existing = folder.toAbsolutePath();
+    while (!Files.exists(existing)) {
+      existing = existing.getParent();
+    }
+    if (!Files.isDirectory(existing)) {
+      throw new FileAlreadyExistsException(existing.toString());
+    }
+    PartialFile.requirePlace(existing.resolve(SimilarityCommand.RESULTS), 0);
   }
 }

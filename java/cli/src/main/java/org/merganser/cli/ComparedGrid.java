@@ -33,16 +33,13 @@ record ComparedGrid(
     implements Compared {
   private static final String RELIABILITY = "reliability";
 
-  /** Characters of a name in a table. */
-  private static final int LONGEST = 24;
-
   @Override
   public void print(PrintWriter out) {
     plan.ifPresent(chosen -> out.println("plan     " + text(chosen)));
     grids.forEach(
         (measure, grid) -> {
-          out.println(measure + "  " + how(grid));
-          printTable(grid, out);
+          out.println(measure + "  " + GridTable.how(grid));
+          GridTable.print(grid, out);
           notes(grid).forEach(note -> out.println("  " + Printable.line(note)));
         });
     reliability.ifPresent(report -> out.print("\n" + report.toText()));
@@ -56,48 +53,6 @@ record ComparedGrid(
           case MINIBATCH -> "Gram matrices of batches of " + plan.batch();
         };
     return of + ", " + plan.bytes() + " bytes";
-  }
-
-  private static String how(SimilarityGrid grid) {
-    return Section.format(
-        "%s, %s route, %d samples%s%s, %s",
-        Compared.lower(grid.estimator()),
-        grid.route(),
-        grid.samples(),
-        grid.batch() == 0 ? "" : " in batches of " + grid.batch(),
-        grid.dropped() == 0 ? "" : ", " + grid.dropped() + " dropped",
-        Compared.lower(grid.flatten()));
-  }
-
-  private static void printTable(SimilarityGrid grid, PrintWriter out) {
-    int left = width(grid.namesA(), 4);
-    int each = width(grid.namesB(), 7);
-    out.print("  " + " ".repeat(left));
-    grid.namesB().forEach(name -> out.print("  " + right(cut(name), each)));
-    out.println();
-    for (int i = 0; i < grid.namesA().size(); i++) {
-      String name = cut(grid.namesA().get(i));
-      out.print("  " + name + " ".repeat(Math.max(0, left - name.length())));
-      for (Cell cell : grid.cells().get(i)) {
-        String text = Double.isNaN(cell.value()) ? "-" : Section.format("%.4f", cell.value());
-        out.print("  " + right(text, each));
-      }
-      out.println();
-    }
-  }
-
-  private static int width(List<String> names, int least) {
-    return names.stream().mapToInt(name -> cut(name).length()).reduce(least, Math::max);
-  }
-
-  /** Ends of names tell layers apart. */
-  private static String cut(String name) {
-    String line = Printable.line(name);
-    return line.length() <= LONGEST ? line : "..." + line.substring(line.length() - LONGEST + 3);
-  }
-
-  private static String right(String text, int width) {
-    return " ".repeat(Math.max(0, width - text.length())) + text;
   }
 
   /** Warnings, and why cells have no value, each once. */
@@ -220,7 +175,7 @@ record ComparedGrid(
               new Section<>(
                   fileName(measure),
                   measure,
-                  how(grid) + "." + notes,
+                  GridTable.how(grid) + "." + notes,
                   rows(grid, Optional.empty()));
           sections.add(
               section

@@ -3,7 +3,6 @@ package org.merganser.cli;
 
 import java.io.IOException;
 import java.io.PrintWriter;
-import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Iterator;
@@ -11,8 +10,6 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import org.merganser.cka.CkaReliability;
-import org.merganser.cka.ReliabilityReport;
 import org.merganser.compute.Workspace;
 import org.merganser.internal.Opened;
 import org.merganser.internal.io.PartialFile;
@@ -20,8 +17,6 @@ import org.merganser.lab.report.Report;
 import org.merganser.plan.Catalogue;
 import org.merganser.plan.Doctor;
 import org.merganser.similarity.Flatten;
-import org.merganser.similarity.GridAccumulator;
-import org.merganser.similarity.Plan;
 import org.merganser.similarity.SimilarityGrid;
 import org.merganser.similarity.SimilarityGrid.Layers;
 import org.merganser.similarity.SimilarityMeasure;
@@ -54,7 +49,6 @@ final class SimilarityCommand extends Computation {
   private static final String PAGE = "report.html";
   private static final String USUAL = "cka-linear-debiased";
   private static final int LEAST_FOR_RELIABILITY = 5;
-  private static final int PERMUTATIONS = 999;
 
   @Mixin NetworkOptions network;
 
@@ -149,7 +143,10 @@ final class SimilarityCommand extends Computation {
               ? SimilaritySource.models(running.get(), a, b, opened, ws)
               : SimilaritySource.files(a, b, featureAxis == null ? 1 : featureAxis, opened, ws);
       Map<String, SimilarityMeasure> wanted = wanted(source);
-      Compared found = source.pair() ? pair(wanted, source, ws) : grid(wanted, source, ws);
+      Compared found =
+          source.pair()
+              ? pair(wanted, source, ws)
+              : new GridComparison(wanted, source, options(), memory, ws).compare(reliability);
       progress.close();
       // Before it is written: a full disk does not take it away.
       found.print(print);
@@ -172,14 +169,7 @@ final class SimilarityCommand extends Computation {
           "--reliability takes rows for independent samples, and positions of one sample are not;"
               + " take --flatten sample or pool");
     }
-    Path existing = out.toAbsolutePath();
-    while (!Files.exists(existing)) {
-      existing = existing.getParent();
-    }
-    if (!Files.isDirectory(existing)) {
-      throw new FileAlreadyExistsException(existing.toString());
-    }
-    PartialFile.requirePlace(existing.resolve(RESULTS), 0);
+    Compared.requireFolder(out);
   }
 
   private Map<String, SimilarityMeasure> wanted(SimilaritySource source) {
@@ -193,20 +183,13 @@ final class SimilarityCommand extends Computation {
       }
       // Before any work; without a choice, those that have no value say so.
       if ((measures != null || !source.pair()) && flatten != Flatten.SPATIAL) {
-        requireSamples(measure.id(), measure.minimumSamples(), source);
+        source.requireSamples(measure.id(), measure.minimumSamples());
       }
     }
     if (reliability) {
-      requireSamples("--reliability", LEAST_FOR_RELIABILITY, source);
+      source.requireSamples("--reliability", LEAST_FOR_RELIABILITY);
     }
     return wanted;
-  }
-
-  private static void requireSamples(String what, int least, SimilaritySource source) {
-    if (source.samples() < least) {
-      throw new IllegalArgumentException(
-          what + " needs at least " + least + " samples, not " + source.samples());
-    }
   }
 
   private long budget() {
@@ -223,89 +206,8 @@ final class SimilarityCommand extends Computation {
   private ComparedPair pair(
       Map<String, SimilarityMeasure> wanted, SimilaritySource source, Workspace ws)
       throws IOException {
-    try (Layers layers = gathered(source, ws)) {
+    try (Layers layers = source.gathered(options(), ws)) {
       return ComparedPair.of(wanted, measures == null, reliability, layers, ws);
-    }
-  }
-
-  private Layers gathered(SimilaritySource source, Workspace ws) throws IOException {
-    return SimilarityGrid.gather(
-        source.activations(), source.layersA(), source.layersB(), source.samples(), options(), ws);
-  }
-
-  /** One pass for all measures that come of sums, and one that keeps the activations for others. */
-  private ComparedGrid grid(
-      Map<String, SimilarityMeasure> wanted, SimilaritySource source, Workspace ws)
-      throws IOException {
-    Plan plan =
-        SimilarityGrid.plan(
-            source.activations(),
-            source.layersA(),
-            source.layersB(),
-            source.samples(),
-            options(),
-            ws);
-    Map<String, SimilarityGrid> grids = new LinkedHashMap<>();
-    wanted.keySet().forEach(text -> grids.put(text, null));
-    boolean streams = false;
-    boolean holds = reliability;
-    for (SimilarityMeasure measure : wanted.values()) {
-      boolean streamed = SimilarityGrid.streams(measure, plan);
-      streams |= streamed;
-      holds |= !streamed;
-    }
-    if (reliability) {
-      requireRoom(source);
-    }
-    ReliabilityReport.Grid report = null;
-    // First, since what does not fit into memory is told at once.
-    if (holds) {
-      try (Layers layers = gathered(source, ws)) {
-        wanted.forEach(
-            (text, measure) -> {
-              if (!SimilarityGrid.streams(measure, plan)) {
-                grids.put(text, SimilarityGrid.compute(measure, layers, ws));
-              }
-            });
-        report = reliability ? CkaReliability.grid(layers, PERMUTATIONS, ws) : null;
-      }
-    }
-    if (streams) {
-      stream(wanted, grids, plan, source, ws);
-    }
-    return new ComparedGrid(
-        grids, streams ? Optional.of(plan) : Optional.empty(), Optional.ofNullable(report));
-  }
-
-  private void stream(
-      Map<String, SimilarityMeasure> wanted,
-      Map<String, SimilarityGrid> grids,
-      Plan plan,
-      SimilaritySource source,
-      Workspace ws)
-      throws IOException {
-    try (GridAccumulator sums =
-        new GridAccumulator(
-            source.layersA(), source.layersB(), source.samples(), options().withPlan(plan), ws)) {
-      source.activations().each(sums.taps(), sums, ws);
-      wanted.forEach(
-          (text, measure) -> {
-            if (SimilarityGrid.streams(measure, plan)) {
-              grids.put(text, sums.grid(measure));
-            }
-          });
-    }
-  }
-
-  /** Three Gram matrices for each layer of B, and those of one layer of A. */
-  private void requireRoom(SimilaritySource source) {
-    double n = source.samples();
-    double bytes = Double.BYTES * n * n * (3.0 * source.layersB().size() + 8);
-    if (bytes > budget()) {
-      throw new IllegalArgumentException(
-          "--reliability of %d samples and %d layers of B takes %.1f GiB, --memory is %s; take"
-                  .formatted(source.samples(), source.layersB().size(), bytes / (1 << 30), memory)
-              + " fewer samples or layers, or give more memory");
     }
   }
 

@@ -16,6 +16,7 @@ import org.merganser.model.Network;
 import org.merganser.model.PairedActivations;
 import org.merganser.similarity.GridAccumulator.Layer;
 import org.merganser.similarity.SimilarityGrid;
+import org.merganser.similarity.SimilarityGrid.Layers;
 
 /**
  * What is compared: the layers of A and of B, with activations of the same samples.
@@ -92,5 +93,17 @@ record SimilaritySource(
       layers.add(Layer.of(model, Network.OUTPUT));
     }
     return layers;
+  }
+
+  /** All samples of all layers, in memory. */
+  Layers gathered(SimilarityGrid.Options options, Workspace ws) throws IOException {
+    return SimilarityGrid.gather(activations, layersA, layersB, samples, options, ws);
+  }
+
+  void requireSamples(String what, int least) {
+    if (samples < least) {
+      throw new IllegalArgumentException(
+          what + " needs at least " + least + " samples, not " + samples);
+    }
   }
 }
