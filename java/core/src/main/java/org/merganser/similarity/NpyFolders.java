@@ -24,7 +24,8 @@ import org.merganser.similarity.GridAccumulator.Layer;
 
 /**
  * Layers that another program wrote, {@code FOLDER/LAYER.npy}, a folder for each network or one
- * file of it, samples first and the same in all files. A pass reads tiles of rows.
+ * file of it, samples first and the same in all files: {@link SampleIds} says so where it is there.
+ * A pass reads tiles of rows.
  */
 final class NpyFolders implements PairedActivations {
   private static final String ENDING = ".npy";
@@ -60,6 +61,9 @@ final class NpyFolders implements PairedActivations {
     }
     if (Set.copyOf(samples.values()).size() > 1) {
       problems.add("the same samples must be in all files; numbers of samples are " + samples);
+    }
+    if (problems.isEmpty()) {
+      SampleIds.require(folders, samples.values().iterator().next(), problems);
     }
     if (!problems.isEmpty()) {
       throw new IncompatibleModelsException("activations do not fit", problems);
