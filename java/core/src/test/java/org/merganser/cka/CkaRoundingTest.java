@@ -136,8 +136,10 @@ class CkaRoundingTest {
         Matrix y1 = Matrix.of(y);
         Matrix x2 = Matrix.of(Oracle.map(x, each -> each * scale));
         Matrix y2 = Matrix.of(Oracle.map(y, each -> each * scale));
-        Matrix g1 = CkaSensitivity.gradient(x1, y1, Estimator.BIASED, WS);
-        Matrix g2 = CkaSensitivity.gradient(x2, y2, Estimator.BIASED, WS)) {
+        Matrix found1 = CkaSensitivity.gradient(x1, y1, Estimator.BIASED, WS);
+        Matrix found2 = CkaSensitivity.gradient(x2, y2, Estimator.BIASED, WS);
+        Matrix g1 = found1.toHost(WS);
+        Matrix g2 = found2.toHost(WS)) {
       for (int i = 0; i < x.length; i++) {
         double[] row = Arrays.stream(g2.row(i)).map(each -> each * scale).toArray();
         Close.absolute("row " + i, row, g1.row(i), 1e-12);

@@ -25,7 +25,6 @@ import org.merganser.compute.DType;
 import org.merganser.compute.Device;
 import org.merganser.compute.Workspace;
 import org.merganser.error.FormatException;
-import org.merganser.internal.kernel.Natives;
 import org.merganser.io.ShardedWriter.Existing;
 import org.merganser.io.ShardedWriter.Options;
 import org.merganser.linalg.Tensor;
@@ -34,6 +33,7 @@ import org.merganser.merge.MergeProblem;
 import org.merganser.merge.SlerpMerger;
 import org.merganser.testing.Counted;
 import org.merganser.testing.NoiseCheckpoint;
+import org.merganser.testing.SettledMemory;
 
 /** Full disks, interruptions, large tensors, and threads that need the same tensor. */
 class ShardedWriterTroubleTest {
@@ -113,7 +113,7 @@ class ShardedWriterTroubleTest {
     Counted a = new Counted(new NoiseCheckpoint(shapes, 1, 1));
     Counted b = new Counted(new NoiseCheckpoint(shapes, 2, 1));
     Checkpoint merged = LinearMerger.uniform().merge(MergeProblem.of(a, b), WS);
-    long before = Natives.allocatedBytes();
+    long before = SettledMemory.bytes();
     write(merged, temporary.resolve("out" + rows), Options.defaults().withThreads(1));
     long held = Math.max(a.mostBytes(), b.mostBytes()) - before;
     assertThat(held).isBetween(1L, ShardPlan.of(merged, 6_000_000).memory(1) + (4 << 20));

@@ -21,6 +21,7 @@ import org.merganser.linalg.Tensor;
 import org.merganser.lora.Adapters;
 import org.merganser.plan.Catalogue;
 import org.merganser.testing.RunsOnce;
+import org.merganser.testing.SettledMemory;
 
 /** What a plan says is held is no less than what is. */
 @RunsOnce("plans count tiles as the CPU takes them")
@@ -66,7 +67,7 @@ class PlannedMemoryTest {
     try (Workspace one = Workspace.builder().threads(1).open();
         Tensor into = Tensor.allocate(dtype, 2500, 1000)) {
       Checkpoint merged = merger.merge(problem, one);
-      long before = settled();
+      long before = SettledMemory.bytes();
       long most = most(() -> merged.read("w", into, one)) - before;
       assertThat(most).isBetween(1L, merged.cost("w").memory() + OWN);
     }
@@ -124,23 +125,10 @@ class PlannedMemoryTest {
     String name = made.tensors().keySet().iterator().next();
     try (Workspace one = Workspace.builder().threads(1).open();
         Tensor into = Tensor.allocate(dtype, rows, columns)) {
-      long before = settled();
+      long before = SettledMemory.bytes();
       long most = most(() -> made.read(name, into, one)) - before;
       assertThat(most).isBetween(1L, made.cost(name).memory() + OWN);
     }
-  }
-
-  /** Once what earlier tests left to the garbage collector is gone. */
-  private static long settled() throws InterruptedException {
-    long before = Long.MAX_VALUE;
-    long now = Natives.allocatedBytes();
-    while (now < before) {
-      before = now;
-      System.gc();
-      Thread.sleep(50);
-      now = Natives.allocatedBytes();
-    }
-    return now;
   }
 
   private interface Reading {
