@@ -95,7 +95,7 @@ class PrintableTest {
     }
     Cli.Run run = Cli.run("inspect", file);
     assertThat(run.code()).isZero();
-    assertThat(run.out().lines()).hasSize(3);
+    assertThat(run.out().lines()).hasSize(4);
     assertThat(run.out()).contains("w\\u001b]0;owned\\u0007\\u000awrote all is well\\u202e");
 
     Path builder = temp.resolve("builder.json");
