@@ -10,9 +10,11 @@ import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.merganser.plan.Catalogue;
 
 /** Options that have no such value, or no effect, are refused before any work. */
 class BadOptionsTest {
@@ -69,11 +71,6 @@ class BadOptionsTest {
         "--method|cca:gama=1|cca has no setting 'gama'; it has gamma, unit",
         "--method|permutation:gamma=1|permutation has no setting 'gamma'; it has kind",
         "--merger|linear:weights=1:x|linear: weights must be a number, not 'x'",
-        "--merger|mean|no merger 'mean'; there are linear, slerp, task-arithmetic, ties,"
-            + " dare-linear, dare-ties, della-linear, della, breadcrumbs, breadcrumbs-ties,"
-            + " model-stock, multi-slerp, nuslerp, karcher, nearswap, magmax, ram, ramplus-tl, sce,"
-            + " consensus, emr, arcee-fusion, expo, passthrough, iso-c, iso-cts, tsv-m, knots,"
-            + " fisher, regmean, np-merge",
         "--merger|slerp:t=x|slerp: t must be a number, not 'x'",
         "--merger|ties|ties needs the base, the model that the others were trained from (--base,"
             + " MergeProblem.withBase)",
@@ -91,6 +88,14 @@ class BadOptionsTest {
       })
   void valuesOutOfRange(String option, String value, String message) {
     assertRefused(withActivations(files.activations("c"), option, value), 2, message);
+  }
+
+  @Test
+  void unknownMergersNameThoseThereAre() {
+    assertRefused(
+        withActivations(files.activations("c"), "--merger", "mean"),
+        2,
+        "no merger 'mean'; there are " + String.join(", ", Catalogue.mergers().ids()));
   }
 
   /** It would be told of results that it had no part in. */
