@@ -55,16 +55,22 @@ final class ResultFiles {
         donor.sideFiles().contains(CONFIG)
             ? "configuration and other files are those of " + job.donorName()
             : job.donorName() + " has no config.json, so neither has the result");
-    job.vocabularies()
-        .ifPresent(
-            all ->
-                notes.add(
-                    "vocabulary of %s, %d tokens added, %d rows of embeddings"
-                        .formatted(all.owner(), all.added().size(), all.rows())));
+    job.vocabularies().ifPresent(all -> vocabulary(job, all, notes));
     if (job.vocabularies().isEmpty()) {
       differing(job, donor).ifPresent(notes::add);
     }
     return notes;
+  }
+
+  private static void vocabulary(MergeJob job, Vocabularies all, List<String> notes) {
+    notes.add(
+        "vocabulary of %s, %d tokens added, %d rows of embeddings"
+            .formatted(all.owner(), all.added().size(), all.rows()));
+    if (tokenizer(job).sideFiles().stream().noneMatch(ModelDirectory::isOfTokenizer)) {
+      notes.add(
+          all.owner()
+              + " has its tokens inside its file, so the result has no tokenizer beside it");
+    }
   }
 
   /** Rows of embeddings that mean other tokens would be mixed. */
@@ -126,7 +132,7 @@ final class ResultFiles {
     return new ConfigFile(text)
         .with(ConfigFile.LAYERS, job.layers())
         .withLayers(job.layers().isPresent() ? job.donor().layers() : 0, job.layerNumbers())
-        .with(ConfigFile.VOCABULARY, job.vocabularies().map(Vocabularies::rows))
+        .with(ConfigFile.VOCABULARY, job.embeddingRows())
         .require(ConfigFile.TIED, job.unties() ? Optional.of(false) : Optional.empty())
         .with(ConfigFile.TYPE, type.map(RecipeJson::name))
         .changed();
