@@ -2,8 +2,10 @@
 package org.merganser.similarity;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.stream.IntStream;
+import java.util.stream.LongStream;
 import java.util.stream.Stream;
 import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
@@ -197,6 +199,22 @@ abstract class GridSums implements AutoCloseable {
       this.expected = expected;
       this.precision = precision;
       this.all = new Rebatcher(expected, ws);
+    }
+
+    /** As saved; takes the rows, of which both may be the same. */
+    Full(Plan plan, boolean same, GramRows left, GramRows right, DType precision, Workspace ws) {
+      this(plan, left.widths().length, same, left.norms().columns(), precision, ws);
+      this.left = left;
+      this.right = right;
+    }
+
+    @Override
+    List<Integer> widths() {
+      return left == null
+          ? List.of()
+          : LongStream.concat(Arrays.stream(left.widths()), Arrays.stream(right.widths()))
+              .mapToObj(Math::toIntExact)
+              .toList();
     }
 
     @Override
