@@ -178,9 +178,17 @@ public final class GridAccumulator implements PairedActivations.Sink, AutoClosea
     if (sums != null && other.sums != null) {
       compare("plan", sums.plan().kind(), other.sums.plan().kind(), problems);
       compare("batch", sums.plan().batch(), other.sums.plan().batch(), problems);
+      compare("remainder", sums.plan().remainder(), other.sums.plan().remainder(), problems);
+      compare("kernel", sums.plan().kernel(), other.sums.plan().kernel(), problems);
       compare("features", sums.widths(), other.sums.widths(), problems);
       if (sums.plan().kind() != Plan.Kind.FEATURE) {
         compare("precision", options.precision(), other.options.precision(), problems);
+      }
+    }
+    if (problems.isEmpty() && sums != null && other.sums != null) {
+      String difference = sums.difference(other.sums);
+      if (!difference.isEmpty()) {
+        problems.add(difference);
       }
     }
     if (!problems.isEmpty()) {

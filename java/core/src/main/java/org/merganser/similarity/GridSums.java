@@ -47,7 +47,8 @@ abstract class GridSums implements AutoCloseable {
       }
       case MINIBATCH -> {
         int layersB = same ? layersA : all.size() - layersA;
-        MinibatchSums sums = new MinibatchSums(layersA, layersB, precision);
+        BatchKernels kernels = BatchKernels.of(plan.kernel(), precision, all.size());
+        MinibatchSums sums = new MinibatchSums(layersA, layersB, kernels);
         yield new Minibatches(plan, layersA, same, sums, 0, ws);
       }
       case FULL -> new Full(plan, layersA, same, expected, precision, ws);
@@ -71,6 +72,11 @@ abstract class GridSums implements AutoCloseable {
   /** Features of the layers of A, then of B, where these matter to the sums. */
   List<Integer> widths() {
     return List.of();
+  }
+
+  /** Why sums of the same plan do not fit; empty where they do. */
+  String difference(GridSums other) {
+    return "";
   }
 
   /** No samples come any more. */
@@ -152,8 +158,17 @@ abstract class GridSums implements AutoCloseable {
 
     @Override
     void finish() {
+      if (plan().remainder() == MinibatchCka.Remainder.KEEP) {
+        batches.finish(MinibatchSums.LEAST, batch -> sums.add(left(batch), right(batch), same, ws));
+      }
       leftOver += batches.waiting();
       batches.close();
+    }
+
+    @Override
+    String difference(GridSums other) {
+      String bandwidths = sums.kernels().difference(((Minibatches) other).sums.kernels());
+      return bandwidths.isEmpty() ? "" : "bandwidths: " + bandwidths;
     }
 
     @Override
