@@ -179,7 +179,7 @@ final class GridValues {
                 ? Cell.undefined(reason)
                 : isLinearCka(measure)
                     ? cell(measure, linear)
-                    : other(SumsMeasures.value(measure.id(), x, y, pair, ws)));
+                    : other(SumsMeasures.value(measure, x, y, pair, ws)));
       }
     }
     return cells;
