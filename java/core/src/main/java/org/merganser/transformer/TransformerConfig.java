@@ -2,9 +2,13 @@
 package org.merganser.transformer;
 
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
+import org.merganser.compute.DType;
 import org.merganser.error.IncompatibleModelsException;
+import org.merganser.io.TensorInfo;
 import org.merganser.method.Settings;
 
 /**
@@ -215,6 +219,17 @@ public record TransformerConfig(
   /** Whether there is {@code lm_head.weight}. */
   public boolean hasHead() {
     return causal && !tied;
+  }
+
+  /**
+   * Names and shapes of the tensors of a canonical checkpoint, in the order in which the model uses
+   * them; matrices are [out, in].
+   */
+  public Map<String, TensorInfo> tensors(DType dtype) {
+    Map<String, TensorInfo> tensors = new LinkedHashMap<>();
+    CanonicalTensor.of(this)
+        .forEach((name, tensor) -> tensors.put(name, new TensorInfo(dtype, tensor.shape())));
+    return tensors;
   }
 
   /**
