@@ -1,13 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.merganser.transformer;
 
+import java.io.IOException;
+import java.lang.reflect.RecordComponent;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import org.merganser.compute.DType;
+import org.merganser.error.FormatException;
 import org.merganser.error.IncompatibleModelsException;
+import org.merganser.internal.io.TextFile;
+import org.merganser.io.Checkpoint;
 import org.merganser.io.TensorInfo;
 import org.merganser.method.Settings;
 
@@ -206,6 +215,56 @@ public record TransformerConfig(
         0);
   }
 
+  /**
+   * Reads {@code config.json} of Hugging Face: of the types llama, mistral, phi3, qwen2, qwen3,
+   * gpt2 and bert.
+   *
+   * @param path the file, or the folder that holds it
+   * @throws FormatException when it is no configuration, naming the place
+   * @throws IncompatibleModelsException when it is of another kind of model: mixtures of experts,
+   *     sliding windows in use, latent attention, partly or otherwise scaled rotary embedding
+   */
+  public static TransformerConfig read(Path path) throws IOException {
+    Path file = Files.isDirectory(path) ? path.resolve("config.json") : path;
+    return ConfigReader.read(file.toString(), TextFile.read(file));
+  }
+
+  /**
+   * Of a GGUF file of the architectures llama, qwen2 and qwen3, by its metadata and tensors.
+   *
+   * @throws IncompatibleModelsException when it is of another, or has frequencies of its own
+   */
+  public static TransformerConfig ofGguf(Checkpoint checkpoint) {
+    return GgufConfig.of(checkpoint);
+  }
+
+  /**
+   * Writes a {@code config.json} that {@link #read} and Hugging Face's libraries read.
+   *
+   * @param path the file
+   * @throws IllegalArgumentException when no configuration of that model type describes this
+   */
+  public void writeTo(Path path) throws IOException {
+    TextFile.write(path, toJson());
+  }
+
+  /** The text of {@code config.json}. */
+  String toJson() throws IOException {
+    String json = ConfigWriter.write(this);
+    TransformerConfig read;
+    try {
+      read = ConfigReader.read("the configuration", json);
+    } catch (IncompatibleModelsException e) {
+      throw new IllegalArgumentException(e.getMessage(), e);
+    }
+    if (!read.equals(this)) {
+      throw new IllegalArgumentException(
+          "no configuration of model type '%s' describes %s; it would be read as %s"
+              .formatted(modelType, this, read));
+    }
+    return json;
+  }
+
   /** A copy with one component changed, by its name. */
   public TransformerConfig with(String component, Object value) {
     return Settings.with(this, component, value);
@@ -240,22 +299,39 @@ public record TransformerConfig(
    * @throws IncompatibleModelsException with both values of everything that differs
    */
   public void requireSame(String mine, TransformerConfig other, String theirs) {
+    requireSame(description(), mine, other.description(), theirs);
+  }
+
+  static void requireSame(
+      Map<String, String> here, String mine, Map<String, String> there, String theirs) {
     List<String> problems = new ArrayList<>();
-    var names = TransformerConfig.class.getRecordComponents();
-    Object[] here = values();
-    Object[] there = other.values();
-    for (int i = 0; i < names.length; i++) {
-      String name = names[i].getName();
-      boolean free = name.equals("modelType") || name.equals("positions") && rope.isPresent();
-      if (!free && !here[i].equals(there[i])) {
-        problems.add(
-            "%s: %s in %s, %s in %s".formatted(name, text(here[i]), mine, text(there[i]), theirs));
+    Set<String> names = new LinkedHashSet<>(here.keySet());
+    names.addAll(there.keySet());
+    for (String name : names) {
+      String own = here.getOrDefault(name, "none");
+      String other = there.getOrDefault(name, "none");
+      if (!own.equals(other)) {
+        problems.add("%s: %s in %s, %s in %s".formatted(name, own, mine, other, theirs));
       }
     }
     if (!problems.isEmpty()) {
       throw new IncompatibleModelsException(
           mine + " and " + theirs + " are transformers of different structure", problems);
     }
+  }
+
+  /** All that the function of the weights depends on, by the names of components. */
+  Map<String, String> description() {
+    Map<String, String> description = new LinkedHashMap<>();
+    RecordComponent[] components = TransformerConfig.class.getRecordComponents();
+    Object[] values = values();
+    for (int i = 0; i < values.length; i++) {
+      String name = components[i].getName();
+      if (!name.equals("modelType") && !(name.equals("positions") && rope.isPresent())) {
+        description.put(name, text(values[i]));
+      }
+    }
+    return description;
   }
 
   private static String text(Object value) {
