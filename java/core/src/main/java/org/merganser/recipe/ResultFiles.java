@@ -55,16 +55,22 @@ final class ResultFiles {
         donor.sideFiles().contains(CONFIG)
             ? "configuration and other files are those of " + job.donorName()
             : job.donorName() + " has no config.json, so neither has the result");
-    job.vocabularies()
-        .ifPresent(
-            all ->
-                notes.add(
-                    "vocabulary of %s, %d tokens added, %d rows of embeddings"
-                        .formatted(all.owner(), all.added().size(), all.rows())));
+    job.vocabularies().ifPresent(all -> vocabulary(job, all, notes));
     if (job.vocabularies().isEmpty()) {
       differing(job, donor).ifPresent(notes::add);
     }
     return notes;
+  }
+
+  private static void vocabulary(MergeJob job, Vocabularies all, List<String> notes) {
+    notes.add(
+        "vocabulary of %s, %d tokens added, %d rows of embeddings"
+            .formatted(all.owner(), all.added().size(), all.rows()));
+    if (tokenizer(job).sideFiles().stream().noneMatch(ModelDirectory::isOfTokenizer)) {
+      notes.add(
+          all.owner()
+              + " has its tokens inside its file, so the result has no tokenizer beside it");
+    }
   }
 
   /** Rows of embeddings that mean other tokens would be mixed. */

@@ -38,7 +38,7 @@ final class Vocabularies {
     this.base = base;
     this.owner = owner;
     for (Map.Entry<String, ModelDirectory> model : models.entrySet()) {
-      Vocabulary vocabulary = Vocabulary.read(model.getValue().path());
+      Vocabulary vocabulary = Vocabulary.read(model.getValue());
       requireRows(model.getKey(), model.getValue(), vocabulary);
       vocabularies.put(model.getKey(), vocabulary);
     }

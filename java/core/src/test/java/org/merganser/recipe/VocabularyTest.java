@@ -19,7 +19,9 @@ import org.merganser.error.FormatException;
 import org.merganser.error.IncompatibleModelsException;
 import org.merganser.error.RecipeException;
 import org.merganser.io.Checkpoint;
+import org.merganser.io.GgufBytes;
 import org.merganser.io.MemoryCheckpoint;
+import org.merganser.io.ModelDirectory;
 import org.merganser.io.Safetensors;
 import org.merganser.io.ShardedWriter;
 import org.merganser.linalg.Tensor;
@@ -56,10 +58,10 @@ class VocabularyTest {
               10 + 2 + 10, 20 + 20 + 200, 30 + 1 + 30, 51.5f + 3 + 100, 300 + 300 + 300);
       job.write(out, 1 << 20, ShardedWriter.Options.defaults(), ws);
     }
-    assertThat(Vocabulary.read(out).ids())
+    assertThat(Vocabulary.read(out).orElseThrow().ids())
         .isEqualTo(Map.of("a", 0, "b", 1, "c", 2, "d", 3, "e", 4));
     // What a model says of a token that it added; d is an ordinary one of x.
-    assertThat(Vocabulary.read(out).flags())
+    assertThat(Vocabulary.read(out).orElseThrow().flags())
         .isEqualTo(Map.of("d", Set.of(), "e", Set.of("special")));
     assertThat(Files.readString(out.resolve("config.json"))).contains("\"vocab_size\": 5");
   }
@@ -134,23 +136,93 @@ class VocabularyTest {
     }
   }
 
+  /** Its tokens are inside: c 1, a 2, d 3, and a row of padding. */
+  private Path gguf(String kind) throws IOException {
+    return new GgufBytes()
+        .value("general.architecture", "llama")
+        .value("tokenizer.ggml.model", kind)
+        .texts("tokenizer.ggml.tokens", "c", "a", "d", "[PAD3]")
+        .integers("tokenizer.ggml.token_type", 1, 1, 3, 5)
+        .tensor("token_embd.weight", 0, GgufBytes.floats(1, 2, 2, 4, 3, 6, 50, 100), 2, 4)
+        .tensor("blk.0.attn_norm.weight", 0, GgufBytes.floats(0, 0, 0), 3)
+        .write(folder.resolve("x.gguf"));
+  }
+
   @Test
-  void tokensInsideAFileAreNotRead() {
-    Path file = folder.resolve("x/model.safetensors");
-    assertThatThrownBy(() -> Vocabulary.read(file))
+  void tokensInsideAFileOfGgufAreMatchedAsOthersAre() throws IOException {
+    String file = gguf("gpt2").toString();
+    Recipe recipe =
+        Recipe.of("linear", Input.of(base()), Input.of(file), Input.of(model("y")))
+            .withBase(base())
+            .with("weight", 1)
+            .with("normalize", false)
+            .withTokenizerSource("union");
+    Path out = folder.resolve("out");
+    try (Workspace ws = Workspace.open();
+        MergeJob job = MergeJob.open(recipe, MergeJob.Options.defaults(), ws)) {
+      // As with x, which has the same tokens.
+      assertThat(rows(job.result(), ws)).containsExactly(22, 240, 61, 154.5f, 900);
+      job.write(out, 1 << 20, ShardedWriter.Options.defaults(), ws);
+    }
+    assertThat(Vocabulary.read(out).orElseThrow().flags())
+        .isEqualTo(Map.of("d", Set.of("special"), "e", Set.of("special")));
+  }
+
+  @Test
+  void aVocabularyInsideAFileGivesNoTokenizer() throws IOException {
+    String file = gguf("llama").toString();
+    Recipe recipe =
+        Recipe.of("linear", Input.of(base()), Input.of(file))
+            .withBase(base())
+            .with("weight", 1)
+            .with("normalize", false);
+    try (Workspace ws = Workspace.open();
+        MergeJob job =
+            MergeJob.open(recipe.withTokenizerSource(file), MergeJob.Options.defaults(), ws)) {
+      // c a d; d is of x alone, and the row of padding is x's.
+      assertThat(rows(job.result(), ws)).containsExactly(31, 12, 6, 100);
+      assertThat(job.notes()).anyMatch(note -> note.contains("the result has no tokenizer"));
+    }
+  }
+
+  @Test
+  void tokensThatAreNotUnderstoodAreRefused() throws IOException {
+    assertThatThrownBy(() -> vocabulary(folder.resolve("x/model.safetensors")))
         .isInstanceOf(FormatException.class)
-        .hasMessageContaining("those inside a GGUF file are not read")
-        .hasMessageContaining("name a folder that has tokenizer.json of the model beside it");
+        .hasMessageContaining("is a file without tokens; name a folder that has tokenizer.json");
+    assertThatThrownBy(() -> vocabulary(gguf("bert")))
+        .isInstanceOf(FormatException.class)
+        .hasMessageContaining(
+            "has tokens for 'bert', whose texts are not those of tokenizer.json (read are [gpt2,"
+                + " llama])");
+    Path twice =
+        new GgufBytes()
+            .value("tokenizer.ggml.model", "gpt2")
+            .texts("tokenizer.ggml.tokens", "a", "b", "a")
+            .write(folder.resolve("twice.gguf"));
+    assertThatThrownBy(() -> vocabulary(twice))
+        .isInstanceOf(FormatException.class)
+        .hasMessageEndingWith(": tokens 0 and 2 are both 'a'");
+  }
+
+  private static Vocabulary vocabulary(Path model) throws IOException {
+    try (ModelDirectory opened = ModelDirectory.open(model)) {
+      return Vocabulary.read(opened);
+    }
+  }
+
+  private String base() {
+    return model("base");
+  }
+
+  private String model(String name) {
+    return folder.resolve(name).toString();
   }
 
   private Recipe sum(String source) {
     Recipe recipe =
-        Recipe.of(
-                "linear",
-                Input.of(folder.resolve("base").toString()),
-                Input.of(folder.resolve("x").toString()),
-                Input.of(folder.resolve("y").toString()))
-            .withBase(folder.resolve("base").toString())
+        Recipe.of("linear", Input.of(base()), Input.of(model("x")), Input.of(model("y")))
+            .withBase(base())
             .with("weight", 1)
             .with("normalize", false);
     return source == null ? recipe : recipe.withTokenizerSource(source);
