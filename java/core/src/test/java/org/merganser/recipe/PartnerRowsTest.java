@@ -14,7 +14,7 @@ import org.merganser.io.MemoryCheckpoint;
 import org.merganser.linalg.Tensor;
 
 /** Rows of several models find each other by the texts of tokens. */
-class TokenRowsTest {
+class PartnerRowsTest {
   private static final String EMBEDDING = "model.embed_tokens.weight";
 
   /** a, b, c, one row of padding. */
@@ -24,7 +24,7 @@ class TokenRowsTest {
   void partnersAreThoseOfTheSameTextAndOthersAreZero() throws IOException {
     Vocabulary skill = vocabulary("c", "x", "a", "b");
     Vocabulary base = vocabulary("a", "c");
-    TokenRows rows = TokenRows.byToken(TARGET, 4, List.of(skill, base), List.of(4, 3));
+    PartnerRows rows = PartnerRows.byToken(TARGET, 4, List.of(skill, base), List.of(4, 3));
     assertThat(rows.unmatched()).isEqualTo(2);
     assertThat(rows.moved()).isEqualTo(2);
     try (Checkpoint s = model(1, 2, 3, 4);
@@ -38,7 +38,7 @@ class TokenRowsTest {
   /** As in Tulu 3, whose 128264 rows stand against the 128256 of Llama 3.1. */
   @Test
   void moreRowsOfPaddingChangeNothingElse() throws IOException {
-    TokenRows rows = TokenRows.byToken(TARGET, 8, List.of(TARGET, TARGET), List.of(3, 5));
+    PartnerRows rows = PartnerRows.byToken(TARGET, 8, List.of(TARGET, TARGET), List.of(3, 5));
     assertThat(rows.unmatched()).isEqualTo(5);
     assertThat(rows.moved()).isZero();
     try (Checkpoint s = model(1, 2, 3);
@@ -52,7 +52,7 @@ class TokenRowsTest {
 
   @Test
   void tokensWithoutARowHaveNoPartner() throws IOException {
-    TokenRows rows = TokenRows.byToken(TARGET, 2, List.of(TARGET), List.of(1));
+    PartnerRows rows = PartnerRows.byToken(TARGET, 2, List.of(TARGET), List.of(1));
     try (Checkpoint model = model(7)) {
       assertThat(embedding(rows.view(0, model, List.of(EMBEDDING)))).containsExactly(7, 0);
     }
@@ -61,9 +61,9 @@ class TokenRowsTest {
   @Test
   void equalRowsNeedNoView() {
     try (Checkpoint model = model(1, 2, 3)) {
-      TokenRows token = TokenRows.byToken(TARGET, 3, List.of(TARGET), List.of(3));
+      PartnerRows token = PartnerRows.byToken(TARGET, 3, List.of(TARGET), List.of(3));
       assertThat(token.view(0, model, List.of(EMBEDDING))).isSameAs(model);
-      TokenRows index = TokenRows.byIndex(3, 2);
+      PartnerRows index = PartnerRows.byIndex(3, 2);
       assertThat(index.view(1, model, List.of(EMBEDDING))).isSameAs(model);
       assertThat(index.unmatched()).isZero();
     }

@@ -14,7 +14,7 @@ import org.merganser.recipe.Vocabularies.RowSource;
  * row has none (padding), all models have 0, so that their differences are 0 in whatever
  * coordinates.
  */
-final class TokenRows {
+final class PartnerRows {
   private static final int NONE = -1;
 
   /** Of each model, by row of the target. */
@@ -22,27 +22,27 @@ final class TokenRows {
 
   private final int rows;
 
-  private TokenRows(List<int[]> partners, int rows) {
+  private PartnerRows(List<int[]> partners, int rows) {
     this.partners = partners;
     this.rows = rows;
   }
 
   /** The same row everywhere. */
-  static TokenRows byIndex(int rows, int models) {
+  static PartnerRows byIndex(int rows, int models) {
     int[] same = new int[rows];
     Arrays.setAll(same, row -> row);
     List<int[]> all = new ArrayList<>();
     for (int model = 0; model < models; model++) {
       all.add(same);
     }
-    return new TokenRows(all, rows);
+    return new PartnerRows(all, rows);
   }
 
   /**
    * @param rows of the target's embeddings; tokens beyond them have no row
    * @param modelRows likewise of each model
    */
-  static TokenRows byToken(
+  static PartnerRows byToken(
       Vocabulary target, int rows, List<Vocabulary> models, List<Integer> modelRows) {
     List<int[]> partners = new ArrayList<>();
     for (int model = 0; model < models.size(); model++) {
@@ -63,7 +63,7 @@ final class TokenRows {
         partners.forEach(own -> own[at] = NONE);
       }
     }
-    return new TokenRows(partners, rows);
+    return new PartnerRows(partners, rows);
   }
 
   /** Rows of the target that have no partners. */
