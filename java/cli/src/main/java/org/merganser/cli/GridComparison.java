@@ -48,7 +48,7 @@ record GridComparison(
       holds |= !streamed;
     }
     if (reliability) {
-      requireRoom();
+      requireRoom(source.samples());
     }
     ReliabilityReport.Grid report = null;
     // First, since what does not fit into memory is told at once.
@@ -60,7 +60,11 @@ record GridComparison(
                 grids.put(text, SimilarityGrid.compute(measure, layers, ws));
               }
             });
-        report = reliability ? CkaReliability.grid(layers, PERMUTATIONS, ws) : null;
+        if (reliability) {
+          // Positions are known now.
+          requireRoom(source.samples() * layers.positions());
+          report = CkaReliability.grid(layers, PERMUTATIONS, ws);
+        }
       }
     }
     if (streams) {
@@ -85,13 +89,17 @@ record GridComparison(
   }
 
   /** Three Gram matrices for each layer of B, and those of one layer of A. */
-  private void requireRoom() {
-    double n = source.samples();
+  private void requireRoom(double n) {
     double bytes = Double.BYTES * n * n * (3.0 * source.layersB().size() + 8);
     if (bytes > options.budget()) {
       throw new IllegalArgumentException(
-          "--reliability of %d samples and %d layers of B takes %.1f GiB, --memory is %s; take"
-                  .formatted(source.samples(), source.layersB().size(), bytes / (1 << 30), memory)
+          "--reliability of %.0f %s and %d layers of B takes %.1f GiB, --memory is %s; take"
+                  .formatted(
+                      n,
+                      n == source.samples() ? "samples" : "positions",
+                      source.layersB().size(),
+                      bytes / (1 << 30),
+                      memory)
               + " fewer samples or layers, or give more memory");
     }
   }

@@ -10,6 +10,7 @@ import java.util.Map;
 import java.util.Optional;
 import org.merganser.compute.DType;
 import org.merganser.error.RecipeException;
+import org.merganser.recipe.Fit;
 import org.merganser.recipe.Recipe;
 import org.merganser.recipe.Recipe.Align;
 import org.merganser.recipe.Recipe.Case;
@@ -85,9 +86,13 @@ final class RecipeFile {
         parameters,
         map.optional("dtype", (at, node) -> type(map, at, node)),
         map.optional("out_dtype", (at, node) -> type(map, at, node)),
-        map.optional("tokenizer_source", (at, node) -> model(map, at, node)),
+        RecipeTokenizer.of(map),
         map.optional("chat_template", map::text),
-        map.optional("align", (at, node) -> align(map.map(at, node))));
+        map.optional("align", (at, node) -> align(map.map(at, node))),
+        new Fit(
+            map.optional("embeddings", (at, node) -> map.choice(at, node, List.of("common_rows")))
+                .isPresent(),
+            map.list("copy_from_base", map::text)));
   }
 
   /**
@@ -173,7 +178,8 @@ final class RecipeFile {
     }
   }
 
-  private static String model(YamlMap map, String at, Node node) {
+  /** The name of a model. */
+  static String model(YamlMap map, String at, Node node) {
     if (node instanceof MappingNode) {
       throw map.at(node, at + " must be a text, PATH or NAME[@REVISION][+ADAPTER], not a mapping");
     }

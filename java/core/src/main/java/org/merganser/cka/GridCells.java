@@ -16,7 +16,6 @@ import org.merganser.internal.RankCorrelation;
 import org.merganser.linalg.Gram;
 import org.merganser.linalg.LinAlg;
 import org.merganser.linalg.Matrix;
-import org.merganser.similarity.Flatten;
 import org.merganser.similarity.LinearCka;
 import org.merganser.similarity.SimilarityGrid;
 import org.merganser.similarity.SimilarityGrid.Cell;
@@ -29,23 +28,25 @@ final class GridCells {
   private static final CkaKernel OTHER = new CkaKernel(0.5);
 
   private final int permutations;
+  private final int positions;
   private final Workspace ws;
 
-  private GridCells(int permutations, Workspace ws) {
+  private GridCells(int permutations, int positions, Workspace ws) {
     this.permutations = permutations;
+    this.positions = positions;
     this.ws = ws;
   }
 
   static Grid grid(Map<String, Matrix> a, Map<String, Matrix> b, int permutations, Workspace ws) {
-    requirePaired(a, b);
-    return grid(new Layers(a, b, 0, Flatten.SAMPLE), permutations, ws);
+    requirePaired(a, b, 1);
+    return grid(Layers.of(a, b), permutations, ws);
   }
 
   static Grid grid(Layers layers, int permutations, Workspace ws) {
     Map<String, Matrix> a = layers.a();
     Map<String, Matrix> b = layers.b();
-    requirePaired(a, b);
-    List<Found> found = of(a, b, permutations, ws);
+    requirePaired(a, b, layers.positions());
+    List<Found> found = new GridCells(permutations, layers.positions(), ws).of(a, b);
     double[] q = FalseDiscovery.rates(found.stream().mapToDouble(f -> f.cell().p()).toArray());
     int columns = b.size();
     List<List<Cell>> cells = new ArrayList<>();
@@ -75,7 +76,7 @@ final class GridCells {
    */
   private record Found(Cell cell, double other) {}
 
-  private static void requirePaired(Map<String, Matrix> a, Map<String, Matrix> b) {
+  private static void requirePaired(Map<String, Matrix> a, Map<String, Matrix> b, int positions) {
     if (a.isEmpty() || b.isEmpty()) {
       throw new IllegalArgumentException(
           "%d layers beside %d: a grid needs one on each side".formatted(a.size(), b.size()));
@@ -91,8 +92,9 @@ final class GridCells {
             }
           });
     }
-    if (n < 5) {
-      throw new IllegalArgumentException(Samples.tooFew("a grid with debiased CKA", 5, n));
+    if (n / positions < 5) {
+      throw new IllegalArgumentException(
+          Samples.tooFew("a grid with debiased CKA", 5, n / positions));
     }
   }
 
@@ -118,18 +120,16 @@ final class GridCells {
                 "what is similar depends on the measure; look at others before reading the map"));
   }
 
-  private static List<Found> of(
-      Map<String, Matrix> a, Map<String, Matrix> b, int permutations, Workspace ws) {
-    GridCells work = new GridCells(permutations, ws);
+  private List<Found> of(Map<String, Matrix> a, Map<String, Matrix> b) {
     List<Found> cells = new ArrayList<>();
     try (Opened opened = new Opened()) {
       List<Layer> columns = new ArrayList<>();
       for (Map.Entry<String, Matrix> column : b.entrySet()) {
-        columns.add(opened.add(work.layer(column.getKey(), column.getValue())));
+        columns.add(opened.add(layer(column.getKey(), column.getValue())));
       }
       for (Map.Entry<String, Matrix> row : a.entrySet()) {
-        try (Layer layer = work.layer(row.getKey(), row.getValue())) {
-          columns.forEach(column -> cells.add(work.cell(layer, column)));
+        try (Layer layer = layer(row.getKey(), row.getValue())) {
+          columns.forEach(column -> cells.add(cell(layer, column)));
         }
       }
     }
@@ -175,7 +175,7 @@ final class GridCells {
     if (!a.problem().isEmpty() || !b.problem().isEmpty()) {
       return undefined(a.problem().isEmpty() ? b.problem() : a.problem());
     }
-    GramPair pair = GramPair.borrowed(a.k(), b.k(), ws);
+    GramPair pair = GramPair.borrowed(a.k(), b.k(), positions, ws);
     double value = pair.centred.cka();
     double[] without = LeaveOneOut.biased(pair, ws);
     int top = 0;
@@ -186,23 +186,17 @@ final class GridCells {
               ? i
               : top;
     }
-    double dimensions =
-        dimension(pair.traceK(), pair.normK()) * dimension(pair.traceL(), pair.normL());
     Cell cell =
         new Cell(
             value,
             value,
             GramPair.Products.of(a.u(), b.u(), ws).cka(),
             PermutationTest.of(pair, permutations, null, ws).p(),
-            Math.sqrt(dimensions) / (without.length - 1),
+            ChanceLevel.of(pair, ws),
             top,
             value - without[top],
             "");
     return new Found(cell, GramPair.Products.of(a.rbf(), b.rbf(), ws).cka());
-  }
-
-  private static double dimension(double trace, double norm) {
-    return trace * trace / (norm * norm);
   }
 
   private static Found undefined(String reason) {

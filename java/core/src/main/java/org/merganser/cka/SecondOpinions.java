@@ -35,20 +35,23 @@ final class SecondOpinions {
 
   private final Matrix x;
   private final Matrix y;
+  private final String noun;
   private final Workspace ws;
   private final List<Opinion> opinions = new ArrayList<>();
 
-  private SecondOpinions(Matrix x, Matrix y, Workspace ws) {
+  private SecondOpinions(Matrix x, Matrix y, String noun, Workspace ws) {
     this.x = x;
     this.y = y;
+    this.noun = noun;
     this.ws = ws;
   }
 
   /**
    * @param kernel whose value is doubted
+   * @param noun what rows are
    */
-  static List<Opinion> of(Matrix x, Matrix y, CkaKernel kernel, Workspace ws) {
-    SecondOpinions all = new SecondOpinions(x, y, ws);
+  static List<Opinion> of(Matrix x, Matrix y, CkaKernel kernel, String noun, Workspace ws) {
+    SecondOpinions all = new SecondOpinions(x, y, noun, ws);
     int n = Math.toIntExact(x.rows());
     if (kernel.isLinear()) {
       all.cka("RBF" + T, "cka-rbf", new CkaKernel(T));
@@ -90,7 +93,7 @@ final class SecondOpinions {
     CanonicalCorrelation cca = CanonicalCorrelation.mean();
     long features = x.columns() + y.columns();
     if (features < x.rows() && features >= samples) {
-      String note = "not asked: slow for %d samples, forced for %d".formatted(x.rows(), samples);
+      String note = "not asked: slow for %d %s, forced for %d".formatted(x.rows(), noun, samples);
       opinions.add(new Opinion("CCA", cca.id(), Double.NaN, note, samples, Map.of()));
     } else {
       ask("CCA", cca, samples, Similarity::value);
@@ -105,7 +108,7 @@ final class SecondOpinions {
       Double forced = found.details().get("forced");
       String note = forced == null ? "" : "%.0f forced".formatted(forced);
       if (samples < x.rows()) {
-        note += (note.isEmpty() ? "" : ", ") + "of " + samples + " samples";
+        note += (note.isEmpty() ? "" : ", ") + "of " + samples + " " + noun;
       }
       opinion = new Opinion(name, measure.id(), value.apply(found), note, samples, found.details());
     } catch (NumericalException | IllegalArgumentException e) {

@@ -132,7 +132,7 @@ final class ResultFiles {
     return new ConfigFile(text)
         .with(ConfigFile.LAYERS, job.layers())
         .withLayers(job.layers().isPresent() ? job.donor().layers() : 0, job.layerNumbers())
-        .with(ConfigFile.VOCABULARY, job.vocabularies().map(Vocabularies::rows))
+        .with(ConfigFile.VOCABULARY, job.embeddingRows())
         .require(ConfigFile.TIED, job.unties() ? Optional.of(false) : Optional.empty())
         .with(ConfigFile.TYPE, type.map(RecipeJson::name))
         .changed();

@@ -26,6 +26,7 @@ final class GatheredRows implements PairedActivations.Sink, AutoCloseable {
   private final Opened opened = new Opened();
   private final List<Tensor> all = new ArrayList<>();
   private long filled;
+  private long positions = 1;
 
   GatheredRows(List<Layer> a, List<Layer> b, long expected, Options options, Workspace ws) {
     this.layers = new ArrayList<>(a);
@@ -47,7 +48,8 @@ final class GatheredRows implements PairedActivations.Sink, AutoCloseable {
       }
       if (all.isEmpty()) {
         // As many positions for each sample as here, of those that were not dropped.
-        allocate(found, expected * (options.flatten() == Flatten.SPATIAL ? positions(batch) : 1));
+        positions = options.flatten() == Flatten.SPATIAL ? positions(batch) : 1;
+        allocate(found, expected * positions);
       }
       for (int l = 0; l < found.size(); l++) {
         try (Tensor to = all.get(l).rows(filled, filled + more)) {
@@ -100,7 +102,7 @@ final class GatheredRows implements PairedActivations.Sink, AutoCloseable {
       if (whole) {
         opened.release();
       }
-      return new Layers(a, b, rows.dropped(), options.flatten());
+      return new Layers(a, b, rows.dropped(), options.flatten(), (int) positions);
     }
   }
 

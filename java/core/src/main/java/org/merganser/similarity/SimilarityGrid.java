@@ -124,13 +124,20 @@ public record SimilarityGrid(
    * @param b of the other network, the same samples in the same order
    * @param dropped samples that are not among the n
    * @param flatten how they became rows
+   * @param positions rows of each sample: 1 but for {@link Flatten#SPATIAL}
    */
-  public record Layers(Map<String, Matrix> a, Map<String, Matrix> b, long dropped, Flatten flatten)
+  public record Layers(
+      Map<String, Matrix> a, Map<String, Matrix> b, long dropped, Flatten flatten, int positions)
       implements AutoCloseable {
     public Layers {
       if (a.isEmpty() || b.isEmpty()) {
         throw new IllegalArgumentException("no layers to compare");
       }
+    }
+
+    /** Of samples of one row, all of them. */
+    public static Layers of(Map<String, Matrix> a, Map<String, Matrix> b) {
+      return new Layers(a, b, 0, Flatten.SAMPLE, 1);
     }
 
     @Override
@@ -169,7 +176,7 @@ public record SimilarityGrid(
       Map<String, Matrix> layersA,
       Map<String, Matrix> layersB,
       Workspace ws) {
-    return compute(measure, new Layers(layersA, layersB, 0, Flatten.SAMPLE), ws);
+    return compute(measure, Layers.of(layersA, layersB), ws);
   }
 
   /** The same of layers that were gathered. */

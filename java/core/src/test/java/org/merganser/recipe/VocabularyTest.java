@@ -7,44 +7,29 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Set;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
-import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
 import org.merganser.error.FormatException;
-import org.merganser.error.IncompatibleModelsException;
 import org.merganser.error.RecipeException;
 import org.merganser.io.Checkpoint;
 import org.merganser.io.GgufBytes;
-import org.merganser.io.MemoryCheckpoint;
 import org.merganser.io.ModelDirectory;
-import org.merganser.io.Safetensors;
 import org.merganser.io.ShardedWriter;
-import org.merganser.linalg.Tensor;
 import org.merganser.recipe.Recipe.Input;
 
 /** Models of different vocabularies: rows go by token. */
 class VocabularyTest {
-  private static final String EMBEDDING = "model.embed_tokens.weight";
-
   @TempDir Path folder;
 
-  /** Rows: base a 10, b 20, c 30 and padding 40; x c 1, a 2, d 3; y d 100, b 200, e 300. */
+  private TokenModels models;
+
   @BeforeEach
   void write() throws IOException {
-    write("base", "{\"model\":{\"vocab\":{\"a\":0,\"b\":1,\"c\":2}}}", 10, 20, 30, 40);
-    write("x", "{\"model\":{\"vocab\":[[\"c\",0.5],[\"a\",-1],[\"d\",0]]}}", 1, 2, 3);
-    write(
-        "y",
-        "{\"added_tokens\":[{\"id\":2,\"content\":\"e\",\"special\":true,\"lstrip\":false}],"
-            + "\"model\":{\"vocab\":{\"d\":0,\"b\":1}}}",
-        100,
-        200,
-        300);
+    models = new TokenModels(folder);
   }
 
   @Test
@@ -96,7 +81,7 @@ class VocabularyTest {
   void withoutATokenizerSourceShapesMustBeTheSame() {
     try (Workspace ws = Workspace.open()) {
       assertThatThrownBy(() -> MergeJob.open(sum(null), MergeJob.Options.defaults(), ws))
-          .hasMessageContaining(EMBEDDING);
+          .hasMessageContaining(TokenModels.EMBEDDING);
     }
   }
 
@@ -124,16 +109,21 @@ class VocabularyTest {
     }
   }
 
-  /** Where one model shares its head with its embeddings, it has no rows of a head to give. */
+  /** A model that shares its head with its embeddings has the rows of these to give. */
   @Test
-  void unionsOfTiedAndUntiedEmbeddingsSayWhy() throws IOException {
-    write("x", "lm_head.weight", "{\"model\":{\"vocab\":{\"a\":0,\"d\":1}}}", 1, 2);
-    try (Workspace ws = Workspace.open()) {
-      assertThatThrownBy(() -> MergeJob.open(sum("union"), MergeJob.Options.defaults(), ws))
-          .isInstanceOf(IncompatibleModelsException.class)
-          .hasMessageContaining("lm_head.weight is in")
-          .hasMessageContaining("save that model with both, with tie_word_embeddings: false");
+  void unionsOfTiedAndUntiedEmbeddingsHaveHeads() throws IOException {
+    models.write("x", "lm_head.weight", "{\"model\":{\"vocab\":{\"a\":0,\"d\":1}}}", 1, 2);
+    Path out = folder.resolve("out");
+    try (Workspace ws = Workspace.open();
+        MergeJob job = MergeJob.open(sum("union"), MergeJob.Options.defaults(), ws)) {
+      // a b c d e
+      float[] expected = {10 + 1 + 10, 20 + 20 + 200, 90, 51 + 2 + 100, 900};
+      assertThat(rows(job.result(), ws)).containsExactly(expected);
+      assertThat(TokenModels.rows(job.result(), "lm_head.weight", ws)).containsExactly(expected);
+      job.write(out, 1 << 20, ShardedWriter.Options.defaults(), ws);
     }
+    assertThat(Files.readString(out.resolve("config.json")))
+        .contains("\"tie_word_embeddings\": false");
   }
 
   /** Its tokens are inside: c 1, a 2, d 3, and a row of padding. */
@@ -216,56 +206,15 @@ class VocabularyTest {
   }
 
   private String model(String name) {
-    return folder.resolve(name).toString();
+    return models.path(name);
   }
 
   private Recipe sum(String source) {
-    Recipe recipe =
-        Recipe.of("linear", Input.of(base()), Input.of(model("x")), Input.of(model("y")))
-            .withBase(base())
-            .with("weight", 1)
-            .with("normalize", false);
+    Recipe recipe = models.sum();
     return source == null ? recipe : recipe.withTokenizerSource(source);
   }
 
-  /** Of the first column; the second is twice that. */
   private static float[] rows(Checkpoint model, Workspace ws) throws IOException {
-    try (Tensor tensor = model.read(EMBEDDING, ws)) {
-      float[] values = tensor.toFloatArray();
-      float[] first = new float[values.length / 2];
-      for (int row = 0; row < first.length; row++) {
-        first[row] = values[2 * row];
-        assertThat(values[2 * row + 1]).isEqualTo(2 * first[row]);
-      }
-      return first;
-    }
-  }
-
-  private void write(String name, String tokenizer, float... rows) throws IOException {
-    write(name, "", tokenizer, rows);
-  }
-
-  /**
-   * @param head name of a second tensor with these rows, or empty
-   */
-  private void write(String name, String head, String tokenizer, float... rows) throws IOException {
-    float[] values = new float[2 * rows.length];
-    for (int row = 0; row < rows.length; row++) {
-      values[2 * row] = rows[row];
-      values[2 * row + 1] = 2 * rows[row];
-    }
-    Map<String, Tensor> tensors = new LinkedHashMap<>();
-    tensors.put(EMBEDDING, Tensor.of(values, rows.length, 2));
-    if (!head.isEmpty()) {
-      tensors.put(head, Tensor.of(values, rows.length, 2));
-    }
-    tensors.put("model.layers.0.input_layernorm.weight", Tensor.zeros(DType.F32, 3));
-    Path model = Files.createDirectories(folder.resolve(name));
-    try (Workspace ws = Workspace.open();
-        Checkpoint checkpoint = MemoryCheckpoint.of(tensors)) {
-      Safetensors.write(checkpoint, model.resolve("model.safetensors"), ws);
-    }
-    Files.writeString(model.resolve("tokenizer.json"), tokenizer);
-    Files.writeString(model.resolve("config.json"), "{\"vocab_size\": " + rows.length + "}");
+    return TokenModels.rows(model, TokenModels.EMBEDDING, ws);
   }
 }
