@@ -34,6 +34,9 @@ final class GgufCheckpoint implements Checkpoint {
 
   private static final int SHOWN = 3;
 
+  /** Metadata with the names of tensors that are left out, with commas. */
+  private static final String LEFT_OUT = "merganser.left-out";
+
   private final FileBytes file;
   private final Map<String, String> metadata;
   private final Map<String, Stored> stored = new LinkedHashMap<>();
@@ -73,8 +76,7 @@ final class GgufCheckpoint implements Checkpoint {
 
   GgufCheckpoint(FileBytes file, GgufHeader header) {
     this.file = file;
-    this.metadata = header.metadata();
-    String architecture = metadata.getOrDefault("general.architecture", "");
+    String architecture = header.metadata().getOrDefault("general.architecture", "");
     Map<String, TensorInfo> found = new LinkedHashMap<>();
     List<String> derived = new ArrayList<>();
     List<String> unknown = new ArrayList<>();
@@ -98,7 +100,17 @@ final class GgufCheckpoint implements Checkpoint {
               found.put(renamed, tensor.info());
             });
     this.infos = Collections.unmodifiableMap(found);
+    this.metadata = metadata(header, derived);
     tell(architecture, derived, unknown);
+  }
+
+  private static Map<String, String> metadata(GgufHeader header, List<String> leftOut) {
+    if (leftOut.isEmpty()) {
+      return header.metadata();
+    }
+    Map<String, String> with = new LinkedHashMap<>(header.metadata());
+    with.put(LEFT_OUT, String.join(", ", leftOut));
+    return Collections.unmodifiableMap(with);
   }
 
   private long headRows(
@@ -108,7 +120,7 @@ final class GgufCheckpoint implements Checkpoint {
       return 0;
     }
     OptionalLong heads = header.number(key);
-    if (heads.isEmpty() && key.endsWith("_kv") && !metadata.containsKey(key)) {
+    if (heads.isEmpty() && key.endsWith("_kv") && !header.metadata().containsKey(key)) {
       heads = header.number("llama.attention.head_count");
     }
     long rows = entry.info().rank() == 0 ? 0 : entry.info().dim(0);

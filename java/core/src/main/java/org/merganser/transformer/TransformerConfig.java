@@ -1,13 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.merganser.transformer;
 
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import org.merganser.compute.DType;
+import org.merganser.error.FormatException;
 import org.merganser.error.IncompatibleModelsException;
+import org.merganser.internal.io.TextFile;
+import org.merganser.io.Checkpoint;
 import org.merganser.io.TensorInfo;
 import org.merganser.method.Settings;
 
@@ -204,6 +210,56 @@ public record TransformerConfig(
         2048,
         true,
         0);
+  }
+
+  /**
+   * Reads {@code config.json} of Hugging Face: of the types llama, mistral, phi3, qwen2, qwen3,
+   * gpt2 and bert.
+   *
+   * @param path the file, or the folder that holds it
+   * @throws FormatException when it is no configuration, naming the place
+   * @throws IncompatibleModelsException when it is of another kind of model: mixtures of experts,
+   *     sliding windows in use, latent attention, partly or otherwise scaled rotary embedding
+   */
+  public static TransformerConfig read(Path path) throws IOException {
+    Path file = Files.isDirectory(path) ? path.resolve("config.json") : path;
+    return ConfigReader.read(file.toString(), TextFile.read(file));
+  }
+
+  /**
+   * Of a GGUF file of the architectures llama, qwen2 and qwen3, by its metadata and tensors.
+   *
+   * @throws IncompatibleModelsException when it is of another, or has frequencies of its own
+   */
+  public static TransformerConfig ofGguf(Checkpoint checkpoint) {
+    return GgufConfig.of(checkpoint);
+  }
+
+  /**
+   * Writes a {@code config.json} that {@link #read} and Hugging Face's libraries read.
+   *
+   * @param path the file
+   * @throws IllegalArgumentException when no configuration of that model type describes this
+   */
+  public void writeTo(Path path) throws IOException {
+    TextFile.write(path, toJson());
+  }
+
+  /** The text of {@code config.json}. */
+  String toJson() throws IOException {
+    String json = ConfigWriter.write(this);
+    TransformerConfig read;
+    try {
+      read = ConfigReader.read("the configuration", json);
+    } catch (IncompatibleModelsException e) {
+      throw new IllegalArgumentException(e.getMessage(), e);
+    }
+    if (!read.equals(this)) {
+      throw new IllegalArgumentException(
+          "no configuration of model type '%s' describes %s; it would be read as %s"
+              .formatted(modelType, this, read));
+    }
+    return json;
   }
 
   /** A copy with one component changed, by its name. */
