@@ -8,8 +8,19 @@ import org.merganser.transformer.SymmetryAligner.ValueOutput;
 import org.merganser.transformer.TransformerConfig.Activation;
 import org.merganser.transformer.TransformerConfig.Norm;
 
-/** What may change of a model: what is asked, as far as its structure has the symmetry. */
-record Freedoms(MlpPart.Freedom mlp, GroupFit.Freedom heads, boolean streamSigns) {
+/**
+ * What may change of a model: what is asked, as far as its structure has the symmetry.
+ *
+ * @param means whether norms centre, so that maps of the residual stream must keep means
+ */
+record Freedoms(MlpPart.Freedom mlp, GroupFit.Freedom heads, boolean means) {
+  /**
+   * Whether channels of the residual stream may change their signs: not where norms centre.
+   */
+  boolean streamSigns() {
+    return !means;
+  }
+
 
   static Freedoms of(Options options, TransformerConfig config) {
     return new Freedoms(
@@ -20,7 +31,7 @@ record Freedoms(MlpPart.Freedom mlp, GroupFit.Freedom heads, boolean streamSigns
                 ? RotationFit.Freedom.NONE
                 : rotation(options, options.valueOutput() == ValueOutput.GENERAL),
             queryKey(options, config)),
-        config.norm() == Norm.RMS);
+        config.norm() == Norm.LAYER);
   }
 
   private static MlpPart.Freedom mlp(Options options, TransformerConfig config) {

@@ -11,7 +11,12 @@ import org.merganser.compute.Workspace;
  */
 final class GroupFit {
   /** What may change. */
-  record Freedom(boolean order, RotationFit.Freedom values, QueryKeyFit.Freedom queryKey) {}
+  record Freedom(boolean order, RotationFit.Freedom values, QueryKeyFit.Freedom queryKey) {
+    /** Without factors. */
+    Freedom withoutScales() {
+      return new Freedom(order, values.withoutScale(), queryKey.withoutScales());
+    }
+  }
 
   private static final int TURNS = 10;
 

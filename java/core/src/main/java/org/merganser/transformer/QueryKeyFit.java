@@ -11,7 +11,13 @@ interface QueryKeyFit {
    * @param rotary null where there is no rotary embedding
    * @param dense null where there is
    */
-  record Freedom(RotaryFit.Freedom rotary, RotationFit.Freedom dense) {}
+  record Freedom(RotaryFit.Freedom rotary, RotationFit.Freedom dense) {
+    Freedom withoutScales() {
+      RotaryFit.Freedom phases =
+          rotary == RotaryFit.Freedom.PHASE_AND_RATIO ? RotaryFit.Freedom.PHASE : rotary;
+      return new Freedom(phases, dense == null ? null : dense.withoutScale());
+    }
+  }
 
   /**
    * The best for an order of query heads.

@@ -15,11 +15,43 @@ import org.merganser.linalg.Polar;
 final class ResidualMatching {
   private ResidualMatching() {}
 
-  /** R, d x d on the host. */
-  static Matrix orthogonal(Matrix n, Workspace ws) {
-    try (Polar polar = Polar.factorOnly(n, DType.F64, ws)) {
+  /**
+   * R, d x d on the host.
+   *
+   * @param means whether R must map the vector of ones to itself or its negative, since norms
+   *     centre: with C = I - 1 1^T / d it is the factor of {@code C N C}, and the sign of {@code 1^T
+   *     N 1} on the ones
+   */
+  static Matrix orthogonal(Matrix n, boolean means, Workspace ws) {
+    try (Matrix products = means ? withoutMeans(n) : n.copy();
+        Polar polar = Polar.factorOnly(products, DType.F64, ws)) {
       return polar.factor().toHost(ws);
     }
+  }
+
+  private static Matrix withoutMeans(Matrix n) {
+    int d = Math.toIntExact(n.rows());
+    double[][] values = n.toArray();
+    double[] rows = new double[d];
+    double[] columns = new double[d];
+    double all = 0;
+    double square = 0;
+    for (int i = 0; i < d; i++) {
+      for (int j = 0; j < d; j++) {
+        rows[i] += values[i][j] / d;
+        columns[j] += values[i][j] / d;
+        all += values[i][j] / d;
+        square += values[i][j] * values[i][j];
+      }
+    }
+    // On the ones alone any value of the sign that is wanted does; this one keeps the condition.
+    double ones = Math.copySign(Math.sqrt(square / d), all);
+    for (int i = 0; i < d; i++) {
+      for (int j = 0; j < d; j++) {
+        values[i][j] += all / d - rows[i] - columns[j] + ones / d;
+      }
+    }
+    return Matrix.of(values);
   }
 
   /**

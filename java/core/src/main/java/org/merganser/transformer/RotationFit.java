@@ -19,7 +19,11 @@ final class RotationFit {
   enum Freedom {
     NONE,
     ROTATION,
-    ROTATION_AND_SCALE
+    ROTATION_AND_SCALE;
+
+    Freedom withoutScale() {
+      return this == NONE ? NONE : ROTATION;
+    }
   }
 
   private static final int TURNS = 50;

@@ -215,7 +215,7 @@ final class WeightSweeps {
   /** The best map for what was added up. */
   private Residual best(Crosses sums) {
     if (options.residual() == SymmetryAligner.Residual.ORTHOGONAL) {
-      return new Orthogonal(ResidualMatching.orthogonal(sums.rows(), ws));
+      return new Orthogonal(ResidualMatching.orthogonal(sums.rows(), freedoms.means(), ws));
     }
     ResidualMatching.Signed found =
         ResidualMatching.permutation(sums.rows(), sums.gains(), freedoms.streamSigns(), ws);
