@@ -24,6 +24,16 @@ final class Squares {
     return square;
   }
 
+  static boolean isIdentity(double[] square) {
+    int side = side(square);
+    for (int i = 0; i < square.length; i++) {
+      if (square[i] != (i / side == i % side ? 1 : 0)) {
+        return false;
+      }
+    }
+    return true;
+  }
+
   static double[] transpose(double[] square) {
     int side = side(square);
     double[] result = new double[square.length];

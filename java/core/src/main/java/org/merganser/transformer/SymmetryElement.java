@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.merganser.transformer;
 
+import java.io.IOException;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -191,6 +193,31 @@ public final class SymmetryElement {
   /** What undoes this. */
   public SymmetryElement inverse() {
     return Composition.inverse(this);
+  }
+
+  /**
+   * Writes it to a file {@code *.mgsymmetry}, to a name of its own first, renamed when complete. It
+   * holds the structure of the model.
+   */
+  public void save(Path path, Workspace ws) throws IOException {
+    SymmetryFile.save(this, path, ws);
+  }
+
+  /**
+   * Reads what {@link #save} wrote.
+   *
+   * @throws IncompatibleModelsException when it is of a model of another structure, with both
+   *     values of each difference
+   * @throws org.merganser.error.FormatException when it is no such file, or is damaged
+   */
+  public static SymmetryElement load(Path path, TransformerConfig config, Workspace ws)
+      throws IOException {
+    return SymmetryFile.load(path, config, ws);
+  }
+
+  /** The same of models with more or fewer tokens, on which nothing depends. */
+  public SymmetryElement withVocabulary(int vocabulary) {
+    return new SymmetryElement(config.with("vocabulary", vocabulary), residual, layers, finalGain);
   }
 
   /** Whether it changes nothing. */
