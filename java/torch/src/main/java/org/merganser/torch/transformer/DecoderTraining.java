@@ -2,6 +2,8 @@
 package org.merganser.torch.transformer;
 
 import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -12,6 +14,7 @@ import org.merganser.error.NumericalException;
 import org.merganser.internal.Opened;
 import org.merganser.io.Checkpoint;
 import org.merganser.io.MemoryCheckpoint;
+import org.merganser.io.Safetensors;
 import org.merganser.linalg.Tensor;
 import org.merganser.model.EarlyStopping;
 import org.merganser.model.EarlyStopping.HeldOut;
@@ -34,6 +37,11 @@ import org.merganser.transformer.TransformerConfig;
 public record DecoderTraining(
     TransformerConfig config, MemoryCheckpoint model, List<Double> losses, List<HeldOut> heldOut)
     implements AutoCloseable {
+
+  private static final long SHARD_BYTES = 4_000_000_000L;
+
+  /** Types whose files have the canonical names. */
+  private static final List<String> SAME_NAMES = List.of("llama", "mistral", "qwen2", "qwen3");
 
   public DecoderTraining {
     losses = List.copyOf(losses);
@@ -146,6 +154,28 @@ public record DecoderTraining(
       return new DecoderTraining(
           network.config(), MemoryCheckpoint.of(theta), losses, stopping.evaluations());
     }
+  }
+
+  /**
+   * Writes {@code config.json} and {@code model.safetensors} (shards above 4 GB) into a folder, as
+   * Hugging Face's libraries read them.
+   *
+   * @throws IllegalArgumentException when models of this type have other names or orders of
+   *     tensors: {@link org.merganser.transformer.CanonicalCheckpoint#restored} gives them those of
+   *     the model that they were made of
+   */
+  public void writeTo(Path folder, Workspace ws) throws IOException {
+    if (!SAME_NAMES.contains(config.modelType())) {
+      throw new IllegalArgumentException(
+          "tensors of models of type '"
+              + config.modelType()
+              + "' have other names and orders, as "
+              + SAME_NAMES
+              + " do not; write CanonicalCheckpoint.restored(model) of a model of that type");
+    }
+    Files.createDirectories(folder);
+    Safetensors.writeFolder(model, folder, SHARD_BYTES, ws);
+    config.writeTo(folder.resolve("config.json"));
   }
 
   /** Reports after each step. */

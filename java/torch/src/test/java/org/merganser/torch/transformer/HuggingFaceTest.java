@@ -2,6 +2,7 @@
 package org.merganser.torch.transformer;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
 import java.io.IOException;
@@ -10,17 +11,24 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
 import org.merganser.io.Checkpoint;
+import org.merganser.io.MemoryCheckpoint;
 import org.merganser.io.Safetensors;
 import org.merganser.linalg.Tensor;
 import org.merganser.model.Mode;
 import org.merganser.torch.transformer.TransformerNetwork.Tap;
+import org.merganser.transformer.CanonicalCheckpoint;
+import org.merganser.transformer.GoldenModel;
 import org.merganser.transformer.TransformerConfig;
 import org.merganser.transformer.TransformerConfig.Llama3Scaling;
 import org.merganser.transformer.TransformerConfig.Rope;
@@ -30,10 +38,7 @@ class HuggingFaceTest {
   /** It has norms and angles in F32. */
   private static final double TOLERANCE = 2e-5;
 
-  private static final TransformerConfig LLAMA3 =
-      TransformerConfig.llama(40, 24, 2, 4, 2, 8, 32)
-          .with("tied", true)
-          .with("rope", Optional.of(new Rope(100, Optional.of(new Llama3Scaling(8, 1, 4, 32)))));
+  @TempDir Path temp;
 
   private final Workspace ws = Workspace.open();
 
@@ -75,15 +80,79 @@ class HuggingFaceTest {
     }
   }
 
-  @Test
-  void scaledRotaryEmbedding() throws IOException {
+  private static TransformerNetwork network(String name) throws IOException {
+    return TransformerNetwork.of(TransformerConfig.read(fixture(name)));
+  }
+
+  private static Checkpoint open(String name) throws IOException {
+    return Safetensors.open(fixture(name + "/model.safetensors"));
+  }
+
+  private static Checkpoint io(String name) throws IOException {
+    return Safetensors.open(fixture(name + "/io.safetensors"));
+  }
+
+  /**
+   * Llama with scaled rotary embedding, GPT-2, BERT with two types of tokens; and what was written
+   * here.
+   */
+  @ParameterizedTest
+  @ValueSource(
+      strings = {"llama3", "gpt2", "bert", "written/llama3", "written/qwen2", "written/qwen3"})
+  void outputs(String name) throws IOException {
     for (DType precision : List.of(DType.F32, DType.F64)) {
-      try (Checkpoint theta = Safetensors.open(fixture("llama3/model.safetensors"));
-          Checkpoint io = Safetensors.open(fixture("llama3/io.safetensors"));
-          TransformerSession session = TransformerNetwork.of(LLAMA3).in(precision).open(theta, ws);
-          Tensor logits = session.logits(ids(io, "ids"))) {
-        assertClose("logits", logits.toDoubleArray(), values(io, "output"));
+      TransformerNetwork network = network(name).in(precision);
+      try (Checkpoint stored = open(name);
+          Checkpoint io = io(name);
+          TransformerSession session =
+              network.open(CanonicalCheckpoint.of(stored, network.config()), ws);
+          Tensor found =
+              session.logits(
+                  ids(io, "ids"), io.tensors().containsKey("types") ? ids(io, "types") : null)) {
+        assertThat(found.shape()).containsExactly(io.info("output").dims());
+        assertClose(name, found.toDoubleArray(), values(io, "output"));
       }
+    }
+  }
+
+  private static TransformerConfig scaled() {
+    return GoldenModel.TIED
+        .config()
+        .with("rope", Optional.of(new Rope(100, Optional.of(new Llama3Scaling(8, 1, 4, 32)))));
+  }
+
+  /** The folders that transformers read are those that are written. */
+  @Test
+  void whatIsWrittenIsWhatItRead() throws IOException {
+    Map<String, TransformerConfig> configs =
+        Map.of(
+            "llama3", scaled(),
+            "qwen2", GoldenModel.QWEN2.config(),
+            "qwen3", GoldenModel.QWEN3.config());
+    for (Map.Entry<String, TransformerConfig> model : configs.entrySet()) {
+      Path folder = temp.resolve(model.getKey());
+      try (MemoryCheckpoint exact = GoldenModel.weights(model.getValue(), 0);
+          MemoryCheckpoint single = MemoryCheckpoint.copyOf(exact.as(DType.F32), ws);
+          DecoderTraining trained =
+              new DecoderTraining(model.getValue(), single, List.of(), List.of())) {
+        trained.writeTo(folder, ws);
+      }
+      String there = "written/" + model.getKey();
+      for (String file : List.of("config.json", "model.safetensors")) {
+        assertThat(folder.resolve(file)).hasSameBinaryContentAs(fixture(there).resolve(file));
+      }
+    }
+  }
+
+  @Test
+  void whatHasOtherNamesIsNotWritten() throws IOException {
+    try (MemoryCheckpoint theta = GoldenModel.GPT2.weights();
+        DecoderTraining trained =
+            new DecoderTraining(GoldenModel.GPT2.config(), theta, List.of(), List.of())) {
+      assertThatThrownBy(() -> trained.writeTo(temp.resolve("gpt2"), ws))
+          .isInstanceOf(IllegalArgumentException.class)
+          .hasMessageStartingWith("tensors of models of type 'gpt2' have other names and orders");
+      assertThat(temp.resolve("gpt2")).doesNotExist();
     }
   }
 
@@ -93,10 +162,10 @@ class HuggingFaceTest {
     for (Tap tap : Tap.values()) {
       taps.addAll(Set.of(tap.of(0), tap.of(1)));
     }
-    try (Checkpoint theta = Safetensors.open(fixture("llama3/model.safetensors"));
-        Checkpoint io = Safetensors.open(fixture("llama3/io.safetensors"));
+    try (Checkpoint theta = open("llama3");
+        Checkpoint io = io("llama3");
         Tensor ids = io.read("ids", ws);
-        TransformerSession session = TransformerNetwork.of(LLAMA3).in(DType.F64).open(theta, ws)) {
+        TransformerSession session = network("llama3").in(DType.F64).open(theta, ws)) {
       Set<String> seen = new HashSet<>();
       session.run(
           ids,
@@ -114,9 +183,9 @@ class HuggingFaceTest {
   @Test
   void lossAndGradient() throws IOException {
     for (DType precision : List.of(DType.F32, DType.F64)) {
-      TransformerNetwork network = TransformerNetwork.of(LLAMA3).in(precision);
-      try (Checkpoint theta = Safetensors.open(fixture("llama3/model.safetensors"));
-          Checkpoint io = Safetensors.open(fixture("llama3/io.safetensors"));
+      TransformerNetwork network = network("llama3").in(precision);
+      try (Checkpoint theta = open("llama3");
+          Checkpoint io = io("llama3");
           TransformerNetwork.Gradient found =
               network.gradient(theta, TokenWindows.of(List.of(ids(io, "ids"))), ws)) {
         assertThat(found.loss()).isCloseTo(values(io, "loss")[0], within(TOLERANCE));
