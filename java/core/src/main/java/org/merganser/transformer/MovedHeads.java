@@ -119,8 +119,8 @@ final class MovedHeads {
         result[i + half] = rows[i + half];
         continue;
       }
-      double cos = ratio[i] * Math.cos(phase[i]);
-      double sin = ratio[i] * (SymmetryCheck.isSign(phase[i]) ? 0 : Math.sin(phase[i]));
+      double cos = ratio[i] * SymmetryCheck.cos(phase[i]);
+      double sin = ratio[i] * SymmetryCheck.sin(phase[i]);
       double[] first = new double[rows[i].length];
       double[] second = new double[first.length];
       for (int j = 0; j < first.length; j++) {
