@@ -3,6 +3,7 @@ package org.merganser.recipe;
 
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.BitSet;
 import java.util.List;
 import java.util.Map;
 import org.merganser.io.Checkpoint;
@@ -96,10 +97,9 @@ final class PartnerRows {
       return source;
     }
     List<RowSource> sources = new ArrayList<>(rows);
-    RowSource zero = new RowSource(List.of(), List.of());
     for (int row : own) {
-      sources.add(row == NONE ? zero : RowSource.of(source, row));
+      sources.add(row == NONE ? RowSource.ZERO : RowSource.of(source, row));
     }
-    return new ReindexedCheckpoint(source, names, sources);
+    return new ReindexedCheckpoint(source, names, sources, new BitSet(), 0);
   }
 }
