@@ -18,7 +18,7 @@ import org.merganser.internal.Seeds;
  */
 public final class ToyLanguage {
   /** Before every text. */
-  static final int START = 0;
+  public static final int START = 0;
 
   /** After every sentence. */
   static final int STOP = 1;

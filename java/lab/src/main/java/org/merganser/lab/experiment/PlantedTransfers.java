@@ -41,8 +41,9 @@ record PlantedTransfers(
   private static final int SEQUENCES = 4;
   private static final int LENGTH = 16;
 
-  /** Everything but a rotation of the residual stream, which files with gains do not have. */
-  private static final Set<Kind> KINDS = EnumSet.complementOf(EnumSet.of(Kind.ROTATION));
+  /** Everything but what gains of norms exclude or take part in. */
+  private static final Set<Kind> KINDS =
+      EnumSet.complementOf(EnumSet.of(Kind.ROTATION, Kind.GAINS, Kind.VALUE_OUTPUT));
 
   void run() throws IOException {
     TransformerConfig random = TransformerConfig.llama(200, 64, 3, 8, 2, 8, 160);
@@ -65,11 +66,7 @@ record PlantedTransfers(
       TensorInfo info = tensor.getValue();
       double scale = tensor.getKey().contains("embed_tokens") ? 1 : 0.5;
       double offset = info.rank() == 1 && tensor.getKey().endsWith(".weight") ? 1 : 0;
-      double[] values =
-          random
-              .doubles(info.size(), -1, 1)
-              .map(u -> offset + scale * u)
-              .toArray();
+      double[] values = random.doubles(info.size(), -1, 1).map(u -> offset + scale * u).toArray();
       tensors.put(tensor.getKey(), Tensor.of(values, info.dims()));
     }
     return MemoryCheckpoint.of(tensors);

@@ -65,7 +65,11 @@ class ToyLanguageTest {
       switch (skill) {
         case REVERSAL ->
             assertThat(task.answer())
-                .isEqualTo(IntStream.range(0, 4).mapToObj(k -> said.get(3 - k)).toList());
+                .isEqualTo(IntStream.range(0, 3).mapToObj(k -> said.get(2 - k)).toList());
+        case CIPHER ->
+            assertThat(task.answer())
+                .isEqualTo(
+                    said.subList(0, 4).stream().map(letter -> 8 + (letter - 8 + 1) % 16).toList());
         case RECALL -> {
           List<Integer> keys = List.of(said.get(0), said.get(2), said.get(4));
           assertThat(keys).doesNotHaveDuplicates();

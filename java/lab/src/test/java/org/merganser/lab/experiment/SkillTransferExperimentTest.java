@@ -72,6 +72,7 @@ class SkillTransferExperimentTest {
         assertThat(kept.tensors()).hasSize(12);
       }
     }
+    Files.createDirectories(folder.resolve("out"));
     result.report().write(folder.resolve("out"));
     assertThat(folder.resolve("out/lambda-apart.png")).exists();
   }
