@@ -68,6 +68,7 @@ class ArchitectureTest {
           Map.entry("merge", 4),
           Map.entry("similarity", 4),
           Map.entry("repair", 4),
+          Map.entry("transformer", 4),
           Map.entry("plan", 5),
           Map.entry("cka", 5),
           Map.entry("recipe", 6));

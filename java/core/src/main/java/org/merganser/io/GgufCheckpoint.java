@@ -9,6 +9,7 @@ import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalLong;
 import org.merganser.compute.DType;
 import org.merganser.compute.Device;
@@ -34,7 +35,11 @@ final class GgufCheckpoint implements Checkpoint {
 
   private static final int SHOWN = 3;
 
+  /** Metadata with the names of tensors that are left out, with commas. */
+  private static final String LEFT_OUT = "merganser.left-out";
+
   private final FileBytes file;
+  private final GgufHeader header;
   private final Map<String, String> metadata;
   private final Map<String, Stored> stored = new LinkedHashMap<>();
   private final Map<String, TensorInfo> infos;
@@ -73,8 +78,8 @@ final class GgufCheckpoint implements Checkpoint {
 
   GgufCheckpoint(FileBytes file, GgufHeader header) {
     this.file = file;
-    this.metadata = header.metadata();
-    String architecture = metadata.getOrDefault("general.architecture", "");
+    this.header = header;
+    String architecture = header.metadata().getOrDefault("general.architecture", "");
     Map<String, TensorInfo> found = new LinkedHashMap<>();
     List<String> derived = new ArrayList<>();
     List<String> unknown = new ArrayList<>();
@@ -90,7 +95,7 @@ final class GgufCheckpoint implements Checkpoint {
               if (GgufNames.of(architecture, name).isEmpty()) {
                 unknown.add(name);
               }
-              long headRows = headRows(header, architecture, name, entry);
+              long headRows = headRows(architecture, name, entry);
               Stored tensor = new Stored(entry, headRows, GgufNames.excess(architecture, name));
               if (stored.put(renamed, tensor) != null) {
                 throw bad(entry, Names.quote(name) + " is there twice, as " + Names.quote(renamed));
@@ -98,17 +103,26 @@ final class GgufCheckpoint implements Checkpoint {
               found.put(renamed, tensor.info());
             });
     this.infos = Collections.unmodifiableMap(found);
+    this.metadata = metadata(header, derived);
     tell(architecture, derived, unknown);
   }
 
-  private long headRows(
-      GgufHeader header, String architecture, String name, GgufHeader.Entry entry) {
+  private static Map<String, String> metadata(GgufHeader header, List<String> leftOut) {
+    if (leftOut.isEmpty()) {
+      return header.metadata();
+    }
+    Map<String, String> with = new LinkedHashMap<>(header.metadata());
+    with.put(LEFT_OUT, String.join(", ", leftOut));
+    return Collections.unmodifiableMap(with);
+  }
+
+  private long headRows(String architecture, String name, GgufHeader.Entry entry) {
     String key = GgufNames.heads(architecture, name).orElse(null);
     if (key == null) {
       return 0;
     }
     OptionalLong heads = header.number(key);
-    if (heads.isEmpty() && key.endsWith("_kv") && !metadata.containsKey(key)) {
+    if (heads.isEmpty() && key.endsWith("_kv") && !header.metadata().containsKey(key)) {
       heads = header.number("llama.attention.head_count");
     }
     long rows = entry.info().rank() == 0 ? 0 : entry.info().dim(0);
@@ -152,6 +166,11 @@ final class GgufCheckpoint implements Checkpoint {
               ? "those of Hugging Face for them are not known"
               : "the architecture " + Names.quote(architecture) + " is not known here");
     }
+  }
+
+  /** Those of the metadata, read anew each time; empty where there are none. */
+  Optional<ModelDirectory.Tokens> tokens() throws IOException {
+    return GgufTokens.read(file, header);
   }
 
   @Override

@@ -219,6 +219,7 @@ class GgufFileTest {
             .write(folder.resolve("m.gguf"));
     try (Checkpoint read = Safetensors.open(file)) {
       assertThat(read.tensors()).containsOnlyKeys("blk.0.attn_q.weight");
+      assertThat(read.metadata()).containsEntry("merganser.left-out", "rope_freqs.weight");
     }
   }
 

@@ -68,7 +68,13 @@ class ViewsContractTest {
           "Parts");
 
   /** Of other tensors than their sources': their own tests read them. */
-  private static final Set<String> OTHER_TENSORS = Set.of("SummedCheckpoint", "GramMatrices");
+  private static final Set<String> OTHER_TENSORS =
+      Set.of(
+          "SummedCheckpoint",
+          "GramMatrices",
+          "CanonicalCheckpoint",
+          "RestoredCheckpoint",
+          "MappedCheckpoint");
 
   /** How a view is made, of a source that is stale in {@code bn.running_mean} or fresh. */
   private record View(String id, boolean stale, Function<Checkpoint, Checkpoint> of) {
