@@ -57,7 +57,7 @@ final class ResultFiles {
             ? "configuration and other files are those of " + job.donorName()
             : job.donorName() + " has no config.json, so neither has the result");
     job.vocabularies().ifPresent(all -> vocabulary(job, all, notes));
-    if (job.vocabularies().isEmpty()) {
+    if (job.vocabularies().isEmpty() && !RecipeSymmetry.isMeant(job.recipe())) {
       differing(job, donor).ifPresent(notes::add);
     }
     return notes;

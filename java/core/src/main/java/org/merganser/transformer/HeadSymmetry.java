@@ -15,7 +15,7 @@ import java.util.stream.IntStream;
  *
  * @param source the KV head that becomes this one
  * @param queries the query head j of the group becomes number {@code queries[j]} of the source's
- * @param value A, row-major dh x dh; empty for the identity
+ * @param value A, row-major dh x dh; empty for the identity, which is kept so
  * @param valueInverse A^-1; empty for the identity
  * @param queryKey B
  * @param shift c [dh], only where the output projection has a bias; empty for none
@@ -101,6 +101,10 @@ public record HeadSymmetry(
       requireFinite("key", key);
       requireFinite("query", query);
       Squares.requireInverse("query and key", key, Squares.transpose(query));
+      if (Squares.isIdentity(key) && Squares.isIdentity(query)) {
+        key = new double[0];
+        query = new double[0];
+      }
     }
 
     @Override
@@ -139,6 +143,13 @@ public record HeadSymmetry(
     requireFinite("valueInverse", valueInverse);
     requireFinite("shift", shift);
     Squares.requireInverse("value and valueInverse", value, valueInverse);
+    if (Squares.isIdentity(value) && Squares.isIdentity(valueInverse)) {
+      value = new double[0];
+      valueInverse = new double[0];
+    }
+    if (Arrays.stream(shift).allMatch(each -> each == 0)) {
+      shift = new double[0];
+    }
   }
 
   /** That changes nothing. */

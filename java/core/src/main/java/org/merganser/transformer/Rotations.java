@@ -4,7 +4,9 @@ package org.merganser.transformer;
 import java.util.Arrays;
 import java.util.SplittableRandom;
 import org.merganser.compute.DType;
+import org.merganser.compute.Workspace;
 import org.merganser.error.ShapeException;
+import org.merganser.linalg.LinAlg;
 import org.merganser.linalg.Matrix;
 
 /** What maps of the residual stream must be. */
@@ -42,6 +44,39 @@ final class Rotations {
                 + Math.abs(back[j] - v[j]));
       }
     }
+  }
+
+  /**
+   * A product of orthogonal matrices on the host, one step of Newton and Schulz ({@code R <- 3/2 R
+   * - 1/2 R R'R}) nearer to them where rounding has added up.
+   */
+  static Matrix orthogonal(Matrix r, Workspace ws) {
+    try (Matrix square = LinAlg.transposeMultiply(r, r, ws)) {
+      if (!(LinAlg.distanceToIdentity(square, ws) > TOLERANCE)) {
+        return r.toHost(ws);
+      }
+      Matrix half = r.toHost(ws);
+      try (Matrix cube = LinAlg.multiply(r, square, ws);
+          Matrix host = cube.toHost(ws)) {
+        for (long i = 0; i < r.rows(); i++) {
+          for (long j = 0; j < r.columns(); j++) {
+            half.set(i, j, 1.5 * half.get(i, j) - 0.5 * host.get(i, j));
+          }
+        }
+      }
+      return half;
+    }
+  }
+
+  static boolean isIdentity(Matrix r) {
+    for (long i = 0; i < r.rows(); i++) {
+      for (long j = 0; j < r.columns(); j++) {
+        if (r.get(i, j) != (i == j ? 1 : 0)) {
+          return false;
+        }
+      }
+    }
+    return true;
   }
 
   /** R v. */

@@ -24,6 +24,16 @@ final class Squares {
     return square;
   }
 
+  static boolean isIdentity(double[] square) {
+    int side = side(square);
+    for (int i = 0; i < square.length; i++) {
+      if (square[i] != (i / side == i % side ? 1 : 0)) {
+        return false;
+      }
+    }
+    return true;
+  }
+
   static double[] transpose(double[] square) {
     int side = side(square);
     double[] result = new double[square.length];
@@ -50,6 +60,57 @@ final class Squares {
       }
     }
     return result;
+  }
+
+  /** Square times vector; an empty vector stays so. */
+  static double[] times(double[] square, double[] vector) {
+    if (square.length == 0 || vector.length == 0) {
+      return vector.clone();
+    }
+    int side = side(square);
+    double[] result = new double[side];
+    for (int i = 0; i < side; i++) {
+      for (int j = 0; j < side; j++) {
+        result[i] += square[i * side + j] * vector[j];
+      }
+    }
+    return result;
+  }
+
+  /** {@code square <- H square}, H = I - 2 v v' / v'v. */
+  static void reflectRows(double[] square, double[] v) {
+    int side = v.length;
+    double[] product = new double[side];
+    double norm = 0;
+    for (int i = 0; i < side; i++) {
+      norm += v[i] * v[i];
+      for (int j = 0; j < side; j++) {
+        product[j] += v[i] * square[i * side + j];
+      }
+    }
+    for (int i = 0; i < side; i++) {
+      for (int j = 0; j < side; j++) {
+        square[i * side + j] -= 2 * v[i] / norm * product[j];
+      }
+    }
+  }
+
+  /** {@code square <- square H}. */
+  static void reflectColumns(double[] square, double[] v) {
+    int side = v.length;
+    double norm = 0;
+    for (double each : v) {
+      norm += each * each;
+    }
+    for (int i = 0; i < side; i++) {
+      double product = 0;
+      for (int j = 0; j < side; j++) {
+        product += square[i * side + j] * v[j];
+      }
+      for (int j = 0; j < side; j++) {
+        square[i * side + j] -= 2 * v[j] / norm * product;
+      }
+    }
   }
 
   /** Throws unless both are of one size and their product is the identity. */

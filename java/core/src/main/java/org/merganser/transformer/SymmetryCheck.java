@@ -25,9 +25,15 @@ final class SymmetryCheck {
     new SymmetryCheck(element.config()).all(element);
   }
 
-  /** Whether an angle is a whole number of half turns, which is a sign. */
-  static boolean isSign(double phase) {
-    return Math.abs(Math.sin(phase)) < SNAP;
+  /** Of quarter turns exactly 0, 1 or -1, so that they only move and change signs. */
+  static double cos(double phase) {
+    double cos = Math.cos(phase);
+    return Math.abs(cos) < SNAP ? 0 : Math.abs(Math.sin(phase)) < SNAP ? Math.signum(cos) : cos;
+  }
+
+  static double sin(double phase) {
+    double sin = Math.sin(phase);
+    return Math.abs(sin) < SNAP ? 0 : Math.abs(Math.cos(phase)) < SNAP ? Math.signum(sin) : sin;
   }
 
   private void all(SymmetryElement element) {
@@ -119,7 +125,7 @@ final class SymmetryCheck {
       double[] ratio = rotary.ratio();
       for (int i = 0; i < phase.length; i++) {
         refuse(
-            config.queryKeyNorm() && (!isSign(phase[i]) || ratio[i] != 1),
+            config.queryKeyNorm() && (sin(phase[i]) != 0 || ratio[i] != 1),
             "%s: phase %s and ratio %s of pair %d, where norms of queries and keys allow only 0"
                     .formatted(where, phase[i], ratio[i], i)
                 + " and pi, and 1");

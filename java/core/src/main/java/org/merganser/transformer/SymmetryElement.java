@@ -1,10 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.merganser.transformer;
 
+import java.io.IOException;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
+import java.util.Set;
 import java.util.stream.IntStream;
+import org.merganser.compute.Workspace;
+import org.merganser.error.IncompatibleModelsException;
+import org.merganser.internal.Names;
+import org.merganser.io.Checkpoint;
 import org.merganser.linalg.Matrix;
 
 /**
@@ -104,6 +112,127 @@ public final class SymmetryElement {
             .mapToObj(layer -> LayerSymmetry.identity(config))
             .toList(),
         new double[0]);
+  }
+
+  /** What {@link #random} draws; what a model does not allow stays as it is. */
+  public enum Kind {
+    /** Order of the hidden units of MLPs. */
+    UNITS,
+    /** Factors of them, with signs where the MLP is gated. */
+    UNIT_SCALES,
+    /** Order of the groups, and of the query heads in each. */
+    HEADS,
+    /** Any invertible A between values and output. */
+    VALUE_OUTPUT,
+    /** Phases and ratios, signs under norms of queries and keys, or any invertible B. */
+    QUERY_KEY,
+    /** Shifts of values. */
+    SHIFT,
+    /** A signed permutation of the residual stream. */
+    RESIDUAL,
+    /** An orthogonal map of it instead, which excludes factors of gains. */
+    ROTATION,
+    /** Factors of gains. */
+    GAINS
+  }
+
+  /**
+   * An element drawn from a seed: orders of all kinds, angles from -pi to pi, factors from 1/2 to
+   * 2. The same on every machine.
+   */
+  public static SymmetryElement random(TransformerConfig config, Set<Kind> kinds, long seed) {
+    return new RandomSymmetry(config, kinds, seed).element();
+  }
+
+  /**
+   * A view of a model with the same function and other weights. Tensors are moved when they are
+   * read: a row or a head at once, the whole where R mixes rows. Permutations and signs copy bits
+   * in every type; other results are computed in F64 and rounded once to the tensor's type, so that
+   * a model in BF16 that is turned is best read as F32 ({@link Checkpoint#as}) first.
+   *
+   * <p>Reading throws {@link org.merganser.error.NumericalException} for weights that are not
+   * finite, naming tensor and element, and where a result is beyond the range of its type; {@link
+   * IncompatibleModelsException} where R is orthogonal and a norm has different gains.
+   *
+   * @param canonical with the tensors of {@link #config}
+   * @throws IncompatibleModelsException when it has others, naming each
+   */
+  public Checkpoint apply(Checkpoint canonical) {
+    List<String> problems = new ArrayList<>();
+    Map<String, CanonicalTensor> expected = CanonicalTensor.of(config);
+    expected.forEach(
+        (name, tensor) -> CanonicalCheckpoint.problem(canonical, name, tensor.shape(), problems));
+    for (String name : canonical.tensors().keySet()) {
+      if (!expected.containsKey(name)) {
+        problems.add(Names.quote(name) + " is no part of such a model");
+      }
+    }
+    if (canonical instanceof CanonicalCheckpoint model && !(residual instanceof None)) {
+      for (String name : model.others()) {
+        problems.add(Names.quote(name) + " may read the residual stream, and is not known");
+      }
+    }
+    if (!problems.isEmpty()) {
+      throw new IncompatibleModelsException(
+          canonical + " is not of the model of this " + this, problems);
+    }
+    SymmetryPlans plans = new SymmetryPlans(this, canonical);
+    return new MappedCheckpoint(canonical, canonical.tensors(), plans::of, plans::requireEvenGains);
+  }
+
+  /**
+   * What {@code first} and then this do.
+   *
+   * @throws IncompatibleModelsException when they are of different models
+   */
+  public SymmetryElement after(SymmetryElement first, Workspace ws) {
+    config.requireSame("the second symmetry", first.config, "the first");
+    return Composition.of(this, first, ws);
+  }
+
+  /** What undoes this. */
+  public SymmetryElement inverse() {
+    return Composition.inverse(this);
+  }
+
+  /**
+   * Writes it to a file {@code *.mgsymmetry}, to a name of its own first, renamed when complete. It
+   * holds the structure of the model.
+   */
+  public void save(Path path, Workspace ws) throws IOException {
+    SymmetryFile.save(this, path, ws);
+  }
+
+  /**
+   * Reads what {@link #save} wrote.
+   *
+   * @throws IncompatibleModelsException when it is of a model of another structure, with both
+   *     values of each difference
+   * @throws org.merganser.error.FormatException when it is no such file, or is damaged
+   */
+  public static SymmetryElement load(Path path, TransformerConfig config, Workspace ws)
+      throws IOException {
+    return SymmetryFile.load(path, config, ws);
+  }
+
+  /** The same of models with more or fewer tokens, on which nothing depends. */
+  public SymmetryElement withVocabulary(int vocabulary) {
+    return new SymmetryElement(config.with("vocabulary", vocabulary), residual, layers, finalGain);
+  }
+
+  /** Whether it changes nothing. */
+  public boolean isIdentity() {
+    boolean stays =
+        residual instanceof None
+            || residual instanceof SignedPermutation moved
+                && AxisMap.gather(
+                        moved.permutation(),
+                        Arrays.stream(moved.signs()).asDoubleStream().toArray())
+                    .isIdentity()
+            || residual instanceof Orthogonal turned && Rotations.isIdentity(turned.matrix());
+    return stays
+        && AxisMap.scale(finalGain).isIdentity()
+        && new SymmetryPlans(this, null).keepsLayers();
   }
 
   /** Of the models that it acts on. */

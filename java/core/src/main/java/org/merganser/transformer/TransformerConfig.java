@@ -2,13 +2,16 @@
 package org.merganser.transformer;
 
 import java.io.IOException;
+import java.lang.reflect.RecordComponent;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import org.merganser.compute.DType;
 import org.merganser.error.FormatException;
 import org.merganser.error.IncompatibleModelsException;
@@ -296,22 +299,39 @@ public record TransformerConfig(
    * @throws IncompatibleModelsException with both values of everything that differs
    */
   public void requireSame(String mine, TransformerConfig other, String theirs) {
+    requireSame(description(), mine, other.description(), theirs);
+  }
+
+  static void requireSame(
+      Map<String, String> here, String mine, Map<String, String> there, String theirs) {
     List<String> problems = new ArrayList<>();
-    var names = TransformerConfig.class.getRecordComponents();
-    Object[] here = values();
-    Object[] there = other.values();
-    for (int i = 0; i < names.length; i++) {
-      String name = names[i].getName();
-      boolean free = name.equals("modelType") || name.equals("positions") && rope.isPresent();
-      if (!free && !here[i].equals(there[i])) {
-        problems.add(
-            "%s: %s in %s, %s in %s".formatted(name, text(here[i]), mine, text(there[i]), theirs));
+    Set<String> names = new LinkedHashSet<>(here.keySet());
+    names.addAll(there.keySet());
+    for (String name : names) {
+      String own = here.getOrDefault(name, "none");
+      String other = there.getOrDefault(name, "none");
+      if (!own.equals(other)) {
+        problems.add("%s: %s in %s, %s in %s".formatted(name, own, mine, other, theirs));
       }
     }
     if (!problems.isEmpty()) {
       throw new IncompatibleModelsException(
           mine + " and " + theirs + " are transformers of different structure", problems);
     }
+  }
+
+  /** All that the function of the weights depends on, by the names of components. */
+  Map<String, String> description() {
+    Map<String, String> description = new LinkedHashMap<>();
+    RecordComponent[] components = TransformerConfig.class.getRecordComponents();
+    Object[] values = values();
+    for (int i = 0; i < values.length; i++) {
+      String name = components[i].getName();
+      if (!name.equals("modelType") && !(name.equals("positions") && rope.isPresent())) {
+        description.put(name, text(values[i]));
+      }
+    }
+    return description;
   }
 
   private static String text(Object value) {
