@@ -339,10 +339,27 @@ class SymmetryActionTest {
     SymmetryElement inside = SymmetryElement.random(config, EnumSet.of(Kind.UNITS, Kind.HEADS), 1);
     assertThat(model.restored(inside.apply(model)).tensors()).containsKey("pooler.dense.weight");
     SymmetryElement residual = SymmetryElement.random(config, EnumSet.of(Kind.RESIDUAL), 1);
-    assertThatThrownBy(() -> residual.apply(model))
+    assertThat(model.as(DType.F32).tensors()).isEqualTo(config.tensors(DType.F32));
+    assertThatThrownBy(() -> residual.apply(model.as(DType.F32)))
         .isInstanceOf(IncompatibleModelsException.class)
         .hasMessageContaining(
             "'pooler.dense.weight' may read the residual stream, and is not known");
+  }
+
+  /** Such as the head of a classifier, whose columns would have to take the last gain. */
+  @Test
+  void gainsThatSomethingUnknownMayReadAreNotAbsorbed() {
+    TransformerConfig config = GoldenModel.LLAMA.config();
+    MemoryCheckpoint golden = GoldenModel.LLAMA.weights();
+    Map<String, Tensor> tensors = new LinkedHashMap<>();
+    golden.tensors().keySet().forEach(name -> tensors.put(name, golden.tensor(name)));
+    tensors.put("score.weight", Tensor.zeros(DType.F64, 2, 16));
+    CanonicalCheckpoint model = CanonicalCheckpoint.of(MemoryCheckpoint.of(tensors), config);
+    assertThatThrownBy(() -> NormAbsorption.of(model, config, true, WS))
+        .isInstanceOf(IncompatibleModelsException.class)
+        .hasMessageContaining("'score.weight' may read the residual stream");
+    SymmetryElement gains = SymmetryElement.random(config, EnumSet.of(Kind.GAINS), 1);
+    assertThatThrownBy(() -> gains.apply(model)).hasMessageContaining("'score.weight' may read");
   }
 
   @Test
