@@ -92,7 +92,15 @@ final class RecipeFile {
         new Fit(
             map.optional("embeddings", (at, node) -> map.choice(at, node, List.of("common_rows")))
                 .isPresent(),
-            map.list("copy_from_base", map::text)));
+            map.list("copy_from_base", (at, node) -> partOfName(map, at, node))));
+  }
+
+  private static String partOfName(YamlMap map, String at, Node node) {
+    String text = map.text(at, node);
+    if (text.isEmpty()) {
+      throw map.at(node, at + " is empty, and so in every name");
+    }
+    return text;
   }
 
   /**
@@ -123,18 +131,20 @@ final class RecipeFile {
     if (!(node instanceof MappingNode)) {
       throw map.at(
           node,
-          "repair runs a network that is known here, on data: give method, network and data; others,"
-              + " such as LLMs, cannot be run");
+          "repair runs a network that is known here, on data: give method, network and data;"
+              + " others, such as LLMs, cannot be run");
     }
     return RecipeRepair.of(map.map(at, node));
   }
 
   private static Align align(YamlMap map) {
-    map.allow(List.of("method", "architecture", "activations"), Map.of());
+    map.allow(List.of("method", "architecture", "activations", "from", "element"), Map.of());
     return new Align(
         map.required("method", map::text),
         map.optional("architecture", map::text),
-        map.list("activations", map::text));
+        map.list("activations", map::text),
+        map.optional("from", (at, node) -> model(map, at, node)),
+        map.optional("element", map::text));
   }
 
   private static Slice slice(YamlMap map) {

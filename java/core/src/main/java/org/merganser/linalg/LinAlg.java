@@ -73,12 +73,19 @@ public final class LinAlg {
                 .weightedSum(DType.F64.code(), size, terms, ones, c.natives().block()));
   }
 
-  /** {@code C += scale X Y^T}. */
+  /** {@code C += scale X Y^T}, all F64 or all F32, in the arithmetic of that type. */
   public static void addProduct(double scale, Matrix x, Matrix y, Matrix c, Workspace ws) {
-    x.require("left operand", c.rows(), x.columns());
-    y.require("right operand", c.columns(), x.columns());
-    c.require("sum", c.rows(), c.columns());
+    x.asTensor().require("left operand", c.dtype(), c.rows(), x.columns());
+    y.asTensor().require("right operand", c.dtype(), c.columns(), x.columns());
     Kernels.of(ws).linAlg().gemm(scale, x.natives(), false, y.natives(), true, 1, c.natives());
+  }
+
+  /** {@code C += scale X^T Y}, all F64 or all F32, in the arithmetic of that type. */
+  public static void addTransposedProduct(
+      double scale, Matrix x, Matrix y, Matrix c, Workspace ws) {
+    x.asTensor().require("left operand", c.dtype(), x.rows(), c.rows());
+    y.asTensor().require("right operand", c.dtype(), x.rows(), c.columns());
+    Kernels.of(ws).linAlg().gemm(scale, x.natives(), true, y.natives(), false, 1, c.natives());
   }
 
   /**

@@ -145,7 +145,11 @@ public final class MergeJob implements AutoCloseable {
     openModels();
     if (recipe.align().isPresent()) {
       List<String> reasons = new ArrayList<>();
-      tensors.replace(RecipeAlignment.of(recipe, tensors, opened, reasons, ws), reasons);
+      tensors.replace(
+          RecipeSymmetry.isMeant(recipe)
+              ? RecipeSymmetry.of(recipe, models(), reasons, ws)
+              : RecipeAlignment.of(recipe, tensors, opened, reasons, ws),
+          reasons);
     }
     slices = new RecipeCompiler(recipe, method, models(), tensors).compile();
     weigh();
@@ -177,7 +181,12 @@ public final class MergeJob implements AutoCloseable {
 
   private Checkpoint typed(Checkpoint merged) {
     Optional<DType> target = recipe.outDtype().or(recipe::dtype);
-    return target.isPresent() ? merged.as(target.get()) : merged;
+    if (target.isPresent()) {
+      return merged.as(target.get());
+    }
+    return RecipeSymmetry.isMeant(recipe)
+        ? JoinedCheckpoint.typed(merged, donor().checkpoint())
+        : merged;
   }
 
   private Checkpoint repaired(Workspace ws) throws IOException {
@@ -300,13 +309,7 @@ public final class MergeJob implements AutoCloseable {
     if (options.repair().isPresent()) {
       inputs.addAll(options.repair().get().inputs());
     }
-    recipe
-        .align()
-        .ifPresent(
-            align -> {
-              align.architecture().map(Path::of).ifPresent(inputs::add);
-              align.activations().stream().map(Path::of).forEach(inputs::add);
-            });
+    recipe.align().ifPresent(align -> inputs.addAll(align.inputs()));
     return inputs;
   }
 

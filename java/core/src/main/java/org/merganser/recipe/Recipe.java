@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.merganser.recipe;
 
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
@@ -9,6 +10,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.function.Consumer;
+import java.util.stream.Stream;
 import org.merganser.compute.DType;
 import org.merganser.error.RecipeException;
 import org.merganser.plan.Catalogue;
@@ -170,21 +172,48 @@ public record Recipe(
   }
 
   /**
-   * Maps into the features of the first model, which the base shares.
+   * Maps into the features of the first model, which the base shares; or, with the method {@code
+   * symmetry}, of what models learned since another one into the coordinates of the base or first
+   * model ({@link SkillTransfer}).
    *
    * @param method an aligner, with settings, as {@link
-   *     org.merganser.plan.Catalogue#aligner(String)} takes it
+   *     org.merganser.plan.Catalogue#aligner(String)} takes it, or {@code symmetry} with those of
+   *     {@link SkillTransfer.Options}
    * @param architecture a builder file; empty for a stack of linear layers
    * @param activations a folder for each model, for aligners that need them
+   * @param from the model that the others were trained from; of {@code symmetry}
+   * @param element a file with the symmetry, which is found by weights otherwise
    */
-  public record Align(String method, Optional<String> architecture, List<String> activations) {
+  public record Align(
+      String method,
+      Optional<String> architecture,
+      List<String> activations,
+      Optional<String> from,
+      Optional<String> element) {
     public Align {
       activations = List.copyOf(activations);
     }
 
     /** Of a stack of linear layers. */
     public static Align of(String method, String... activations) {
-      return new Align(method, Optional.empty(), List.of(activations));
+      Optional<String> none = Optional.empty();
+      return new Align(method, none, List.of(activations), none, none);
+    }
+
+    public Align withFrom(String model) {
+      return new Align(method, architecture, activations, Optional.of(model), element);
+    }
+
+    public Align withElement(String file) {
+      return new Align(method, architecture, activations, from, Optional.of(file));
+    }
+
+    /** Files and folders that are read. */
+    List<Path> inputs() {
+      return Stream.of(architecture.stream(), activations.stream(), element.stream())
+          .flatMap(paths -> paths)
+          .map(Path::of)
+          .toList();
     }
   }
 
@@ -375,6 +404,7 @@ public record Recipe(
         all.putIfAbsent(sources.get(i).model(), place + ".sources[" + i + "].model");
       }
     }
+    align.flatMap(Align::from).ifPresent(name -> all.putIfAbsent(name, "align.from"));
     return all;
   }
 

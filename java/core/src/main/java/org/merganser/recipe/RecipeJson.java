@@ -89,6 +89,12 @@ final class RecipeJson {
     if (!align.activations().isEmpty()) {
       texts("activations", align.activations());
     }
+    if (align.from().isPresent()) {
+      g.writeStringField("from", align.from().get());
+    }
+    if (align.element().isPresent()) {
+      g.writeStringField("element", align.element().get());
+    }
     g.writeEndObject();
   }
 
