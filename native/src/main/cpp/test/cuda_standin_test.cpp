@@ -321,6 +321,32 @@ TEST(standin_defers_work) {
   CHECK(cudaStreamSynchronize(one) == cudaErrorInvalidResourceHandle);
 }
 
+// What waits for a stream that has ended since waits for nothing, although the next one may have its address.
+TEST(standin_a_stream_is_not_the_one_before_it) {
+  const Quiet quiet;
+  cudaStream_t waiting, before;
+  cudaEvent_t event;
+  CHECK(cudaStreamCreateWithFlags(&waiting, cudaStreamNonBlocking) == cudaSuccess);
+  CHECK(cudaStreamCreateWithFlags(&before, cudaStreamNonBlocking) == cudaSuccess);
+  CHECK(cudaEventCreateWithFlags(&event, cudaEventDisableTiming) == cudaSuccess);
+  Ints a(1, 1);
+  for (int i = 0; i < 5; ++i) CHECK(cudaMemsetAsync(a, i, a.bytes(), before) == cudaSuccess);
+  CHECK(cudaEventRecord(event, before) == cudaSuccess && cudaStreamWaitEvent(waiting, event) == cudaSuccess);
+  CHECK(cudaStreamDestroy(before) == cudaSuccess && cudaEventQuery(event) == cudaSuccess);
+  std::vector<cudaStream_t> next;
+  do {
+    next.emplace_back();
+    CHECK(cudaStreamCreateWithFlags(&next.back(), cudaStreamNonBlocking) == cudaSuccess);
+  } while (next.back() != before && next.size() < 32);
+  CHECK(cudaMemsetAsync(a, 0x11, a.bytes(), next.back()) == cudaSuccess);
+  CHECK(cudaEventQuery(event) == cudaSuccess && cudaStreamSynchronize(waiting) == cudaSuccess);
+  const char* order = std::getenv("MERGANSER_STANDIN_ORDER");
+  if (!order || std::string(order).find("shuffled") != 0) CHECK(standin_pending() == 1);
+  CHECK(cudaStreamSynchronize(next.back()) == cudaSuccess && a.read()[0] == 0x11111111);
+  CHECK(cudaEventDestroy(event) == cudaSuccess && cudaStreamDestroy(waiting) == cudaSuccess);
+  for (cudaStream_t each : next) CHECK(cudaStreamDestroy(each) == cudaSuccess);
+}
+
 TEST(standin_keeps_the_host_out) {
   const Quiet quiet;
   Ints a(4, 9);

@@ -3,6 +3,11 @@
 // a stream runs when somebody waits for it. Empty elsewhere.
 #include <cuda_runtime.h>
 
+#include <algorithm>
+#include <atomic>
+#include <mutex>
+#include <thread>
+
 #include "test/check.h"
 #include "test/cuda_standin/control.h"
 
@@ -118,6 +123,84 @@ TEST(fake_streams_wait_for_what_was_begun) {
   CHECK(cudaStreamSynchronize(other.stream()) == cudaSuccess);
   CHECK(other.done());
   mg_moments_destroy(context, moments);
+}
+
+// A library whose work on its stream nobody waits for, while contexts come and go: what the stream would wait for is of
+// contexts that have ended.
+TEST(fake_streams_outlive_contexts) {
+  if (!cuda_standin()) return;
+  Other other(cudaStreamNonBlocking);
+  std::vector<float> host(Other::kCount);
+  for (int life = 0; life < 6; ++life) {
+    Context context(1, MG_BACKEND_CUDA);
+    for (int call = life; call < 6; ++call) {  // fewer than in the life before
+      other.fill(0x3c + call);
+      CHECK_OK(mg_context_wait(context, other.stream()));
+      const void* in[] = {other.array()};
+      const double weights[] = {2};
+      CHECK_OK(mg_weighted_sum(context, MG_F32, Other::kCount, 1, in, weights, other.array()));
+      CHECK_OK(mg_copy(context, host.data(), MG_DEVICE_HOST, other.array(), MG_DEVICE_CUDA,
+                       sizeof(float) * Other::kCount));
+      CHECK(all_are(host.data(), 2 * value(0x3c + call)));
+      CHECK_OK(mg_context_signal(context, other.stream()));
+    }
+  }
+}
+
+// Contexts of several threads come and go on the stream of one library, in memory of another one, which a thread of its
+// own gives back.
+TEST(fake_streams_of_many_threads) {
+  if (!cuda_standin()) return;
+  Other other(cudaStreamDefault);
+  std::mutex turn;  // of the owner, which serves one call at a time
+  mg_context* owner = nullptr;
+  CHECK_OK(mg_context_create(MG_BACKEND_CUDA, 1, &owner));
+  std::vector<void*> done_with;
+  std::atomic<bool> ended{false};
+  std::atomic<int64_t> failed{0}, wrong{0};
+  std::thread cleaner([&] {
+    for (bool last = false; !last; std::this_thread::yield()) {
+      last = ended;
+      std::lock_guard<std::mutex> lock(turn);
+      for (void* each : done_with) mg_free(owner, each);
+      done_with.clear();
+    }
+  });
+  const auto live = [&](int number) {
+    const int64_t count = 300 + number, bytes = count * int64_t{sizeof(float)};
+    std::vector<float> host(static_cast<size_t>(count));
+    const double weights[] = {2};
+    for (int life = 0; life < (in_short() ? 5 : 20); ++life) {
+      mg_context* context = nullptr;
+      failed += mg_context_create(MG_BACKEND_CUDA, 1, &context) != MG_OK;
+      for (int call = 0; call < 4; ++call) {
+        const float mine = static_cast<float>(100 * number + 10 * life + call);
+        std::fill(host.begin(), host.end(), mine);
+        void* array = nullptr;
+        {
+          std::lock_guard<std::mutex> lock(turn);
+          failed += mg_alloc(owner, bytes, &array) != MG_OK;
+        }
+        const void* in[] = {array};
+        failed += mg_copy(context, array, MG_DEVICE_CUDA, host.data(), MG_DEVICE_HOST, bytes) != MG_OK;
+        failed += mg_context_wait(context, other.stream()) != MG_OK;
+        failed += mg_weighted_sum(context, MG_F32, count, 1, in, weights, array) != MG_OK;
+        failed += mg_context_signal(context, other.stream()) != MG_OK;
+        failed += mg_copy(context, host.data(), MG_DEVICE_HOST, array, MG_DEVICE_CUDA, bytes) != MG_OK;
+        for (float each : host) wrong += each != 2 * mine;
+        std::lock_guard<std::mutex> lock(turn);
+        done_with.push_back(array);
+      }
+      mg_context_destroy(context);
+    }
+  };
+  std::vector<std::thread> threads;
+  for (int number = 0; number < 4; ++number) threads.emplace_back(live, number);
+  for (std::thread& each : threads) each.join();
+  ended = true;
+  cleaner.join();
+  mg_context_destroy(owner);
+  CHECK(failed == 0 && wrong == 0);
 }
 
 // Each call of the runtime that keeps the order fails once.

@@ -206,6 +206,7 @@ using namespace standin;
 
 cudaError_t cudaMalloc(void** out, size_t bytes) { return allocate("cudaMalloc", out, bytes); }
 cudaError_t cudaMallocAsync(void** out, size_t bytes, cudaStream_t stream) {
+  Call call("");
   if (!known(stream)) return refuse(cudaErrorInvalidResourceHandle, "cudaMallocAsync on no stream");
   return allocate("cudaMallocAsync", out, bytes);
 }

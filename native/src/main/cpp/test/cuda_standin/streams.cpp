@@ -3,6 +3,8 @@
 // shuffled order also at times that nobody asked for.
 #include <chrono>
 #include <deque>
+#include <map>
+#include <memory>
 #include <set>
 #include <vector>
 
@@ -19,11 +21,18 @@ struct CUstream_st {
   bool blocks = false;  // waits for the default stream, and it for this one
 };
 
+// What the last record was of, an event as whoever waits for it sees it: the stream may end before, and the next one
+// have its address; one that has ended has finished all of its work.
+struct Mark {
+  std::shared_ptr<CUstream_st> stream;
+  int64_t number = 0;  // of work in it
+  bool reached() const { return !stream || stream->finished >= number; }
+};
+
 struct CUevent_st {
-  cudaStream_t stream = nullptr;  // of the last record
-  int64_t number = 0;             // of work in it
+  Mark mark;
   bool timed = true;
-  std::chrono::steady_clock::time_point when;
+  std::shared_ptr<std::chrono::steady_clock::time_point> when;  // of the record; work in a stream that outlives this
 };
 
 namespace standin {
@@ -31,8 +40,8 @@ namespace standin {
 namespace {
 
 struct Streams {
-  CUstream_st none;  // the default stream
-  std::set<cudaStream_t> all{&none};
+  const std::shared_ptr<CUstream_st> none = std::make_shared<CUstream_st>();  // the default stream
+  std::map<cudaStream_t, std::shared_ptr<CUstream_st>> all{{none.get(), none}};
   std::set<cudaEvent_t> events;
 };
 
@@ -42,7 +51,7 @@ Streams& streams() {
 }
 
 cudaStream_t resolve(cudaStream_t stream) {
-  if (!stream || stream == cudaStreamLegacy) return &streams().none;
+  if (!stream || stream == cudaStreamLegacy) return streams().none.get();
   return streams().all.count(stream) ? stream : nullptr;
 }
 
@@ -62,12 +71,16 @@ void run(cudaStream_t stream, int64_t number) {
 
 void run(cudaStream_t stream) { run(stream, stream->queued); }
 
+void run(const Mark& mark) {
+  if (!mark.reached()) run(mark.stream.get(), mark.number);
+}
+
 bool idle(cudaStream_t stream) { return stream->queue.empty(); }
 
 void enqueue(cudaStream_t stream, const std::string& name, std::function<void()> work) {
-  cudaStream_t const none = &streams().none;
+  cudaStream_t const none = streams().none.get();
   if (stream == none) {
-    for (cudaStream_t each : streams().all) {
+    for (const auto& [each, owner] : streams().all) {
       if (each->blocks) run(each);
     }
   } else if (stream->blocks) {
@@ -76,7 +89,7 @@ void enqueue(cudaStream_t stream, const std::string& name, std::function<void()>
   stream->queue.push_back({name, std::move(work)});
   ++stream->queued;
   if (order() == Order::SHUFFLED && random_number() % 4 == 0) {
-    for (cudaStream_t each : streams().all) {
+    for (const auto& [each, owner] : streams().all) {
       const uint64_t some = random_number() % (each->queue.size() + 1);
       run(each, each->finished + static_cast<int64_t>(some));
     }
@@ -87,22 +100,14 @@ cudaError_t create(const char* name, cudaStream_t* out, unsigned int flags) {
   Call call(name);
   if (call.error) return done(call.error);
   if (!out || flags > cudaStreamNonBlocking) return refuse(cudaErrorInvalidValue, "a stream with bad arguments");
-  *out = new CUstream_st;
-  (*out)->blocks = flags == cudaStreamDefault;
-  streams().all.insert(*out);
+  const auto made = std::make_shared<CUstream_st>();
+  made->blocks = flags == cudaStreamDefault;
+  *out = made.get();
+  streams().all[*out] = made;
   return done(cudaSuccess);
 }
 
 bool known(cudaEvent_t event) { return streams().events.count(event) > 0; }
-
-// The work that an event marks is finished.
-bool reached(cudaEvent_t event) {
-  return !event->stream || !streams().all.count(event->stream) || event->stream->finished >= event->number;
-}
-
-void run(cudaEvent_t event) {
-  if (!reached(event)) run(event->stream, event->number);
-}
 
 // ---- Copies
 
@@ -189,7 +194,7 @@ bool queue(cudaStream_t stream, const std::string& name, std::function<void()> w
 }
 
 void run_all() {
-  for (cudaStream_t each : streams().all) run(each);
+  for (const auto& [each, owner] : streams().all) run(each);
 }
 
 }  // namespace standin
@@ -237,12 +242,11 @@ cudaError_t cudaStreamCreateWithPriority(cudaStream_t* stream, unsigned int flag
 cudaError_t cudaStreamDestroy(cudaStream_t stream) {
   Call call("");
   cudaStream_t const found = resolve(stream);
-  if (!found || found == &streams().none) {
+  if (!found || found == streams().none.get()) {
     return refuse(cudaErrorInvalidResourceHandle, "cudaStreamDestroy of no stream");
   }
   run(found);
   streams().all.erase(found);
-  delete found;
   return done(cudaSuccess);
 }
 
@@ -279,10 +283,8 @@ cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned
   if (!found || !known(event)) {
     return refuse(cudaErrorInvalidResourceHandle, "cudaStreamWaitEvent of no stream or event");
   }
-  if (reached(event)) return done(cudaSuccess);
-  enqueue(found, "cudaStreamWaitEvent", [other = event->stream, number = event->number] {
-    if (streams().all.count(other)) run(other, number);
-  });
+  if (event->mark.reached()) return done(cudaSuccess);
+  enqueue(found, "cudaStreamWaitEvent", [mark = event->mark] { run(mark); });
   return done(cudaSuccess);
 }
 
@@ -308,7 +310,6 @@ cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned int flags) {
 cudaError_t cudaEventDestroy(cudaEvent_t event) {
   Call call("");
   if (!known(event)) return refuse(cudaErrorInvalidResourceHandle, "cudaEventDestroy of no event");
-  run(event);  // its time is written there
   streams().events.erase(event);
   delete event;
   return done(cudaSuccess);
@@ -319,11 +320,9 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
   if (call.error) return done(call.error);
   cudaStream_t const found = resolve(stream);
   if (!found || !known(event)) return refuse(cudaErrorInvalidResourceHandle, "cudaEventRecord of no stream or event");
-  enqueue(found, "cudaEventRecord", [event] {
-    if (known(event)) event->when = std::chrono::steady_clock::now();
-  });
-  event->stream = found;
-  event->number = found->queued;
+  event->when = std::make_shared<std::chrono::steady_clock::time_point>();
+  enqueue(found, "cudaEventRecord", [when = event->when] { *when = std::chrono::steady_clock::now(); });
+  event->mark = {streams().all.at(found), found->queued};
   return done(cudaSuccess);
 }
 
@@ -331,7 +330,7 @@ cudaError_t cudaEventSynchronize(cudaEvent_t event) {
   Call call("cudaEventSynchronize");
   if (call.error) return done(call.error);
   if (!known(event)) return refuse(cudaErrorInvalidResourceHandle, "cudaEventSynchronize of no event");
-  run(event);
+  run(event->mark);
   return done(broken());
 }
 
@@ -339,24 +338,26 @@ cudaError_t cudaEventQuery(cudaEvent_t event) {
   Call call("cudaEventQuery");
   if (call.error) return done(call.error);
   if (!known(event)) return refuse(cudaErrorInvalidResourceHandle, "cudaEventQuery of no event");
-  if (reached(event)) return done(broken());
-  run(event->stream, event->stream->finished + 1);
+  const Mark& mark = event->mark;
+  if (mark.reached()) return done(broken());
+  run(mark.stream.get(), mark.stream->finished + 1);
   return cudaErrorNotReady;
 }
 
 cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t start, cudaEvent_t end) {
   Call call("cudaEventElapsedTime");
   if (call.error) return done(call.error);
-  if (!known(start) || !known(end) || !start->timed || !end->timed || !start->stream || !end->stream) {
+  if (!known(start) || !known(end) || !start->timed || !end->timed || !start->when || !end->when) {
     return refuse(cudaErrorInvalidResourceHandle, "cudaEventElapsedTime of events without a time");
   }
-  if (!reached(start) || !reached(end)) return cudaErrorNotReady;
-  *milliseconds = std::chrono::duration<float, std::milli>(end->when - start->when).count();
+  if (!start->mark.reached() || !end->mark.reached()) return cudaErrorNotReady;
+  *milliseconds = std::chrono::duration<float, std::milli>(*end->when - *start->when).count();
   return done(cudaSuccess);
 }
 
 extern "C" __attribute__((visibility("default"))) int64_t standin_pending() {
+  Call call("");
   int64_t pending = 0;
-  for (cudaStream_t each : streams().all) pending += static_cast<int64_t>(each->queue.size());
+  for (const auto& [each, owner] : streams().all) pending += static_cast<int64_t>(each->queue.size());
   return pending;
 }

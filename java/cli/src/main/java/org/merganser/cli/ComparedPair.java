@@ -58,7 +58,9 @@ record ComparedPair(
       throw failure;
     }
     Optional<ReliabilityReport> report =
-        reliability ? Optional.of(CkaReliability.of(x, y).run(ws)) : Optional.empty();
+        reliability
+            ? Optional.of(CkaReliability.of(x, y, layers.positions()).run(ws))
+            : Optional.empty();
     return new ComparedPair(cells, layers.dropped(), report);
   }
 

@@ -16,9 +16,9 @@ import java.util.Optional;
 import java.util.function.Predicate;
 import org.merganser.compute.Workspace;
 import org.merganser.lab.experiment.Experiment;
-import org.merganser.lab.experiment.ExperimentOptions;
 import org.merganser.lab.experiment.ExperimentResult;
 import org.merganser.lab.experiment.Experiments;
+import org.merganser.lab.experiment.Runs;
 import org.merganser.method.Settings;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -144,16 +144,17 @@ final class ExperimentCommand extends Computation {
   void run(PrintWriter print) throws IOException {
     Map<String, String> given = new LinkedHashMap<>(preset);
     given.putAll(given(spec, kind.settings(), setting -> true));
-    given.putIfAbsent("cache", Path.of(given.get("out")).resolve("models").toString());
+    Optional<Path> models = models(given);
+    models.ifPresent(folder -> given.put("cache", folder.toString()));
     Experiment experiment = kind.with(given);
-    ExperimentOptions options = experiment.options();
+    Runs options = experiment.runs();
     Path out = options.out().orElseThrow();
     Deque<Path> made = new ArrayDeque<>();
     ExperimentResult result;
     String replaced = Files.exists(out.resolve(RESULTS)) ? " (replaced)" : "";
     try {
       // Before any work: a run must not end on a folder that cannot be written.
-      for (Optional<Path> folder : List.of(options.out(), options.cache(), options.keep())) {
+      for (Optional<Path> folder : List.of(options.out(), models, options.keep())) {
         if (folder.isPresent()) {
           make(folder.get().toAbsolutePath(), made);
         }
@@ -170,10 +171,21 @@ final class ExperimentCommand extends Computation {
       removeEmpty(made);
     }
     print.printf(
-        "models   %s (%d trained, %d there before)%n",
-        options.cache().orElseThrow(), result.training().trained(), result.training().cached());
+        "models   %s(%d trained, %d there before)%n",
+        models.map(folder -> folder + " ").orElse(""),
+        result.training().trained(),
+        result.training().cached());
     print.println("results  " + out.resolve(RESULTS) + replaced);
     print.println("report   " + out.resolve("report.html") + replaced);
+  }
+
+  /** Where trained models are kept for later runs; empty for an experiment that keeps none. */
+  private Optional<Path> models(Map<String, String> given) {
+    if (!kind.settings().has("cache")) {
+      return Optional.empty();
+    }
+    String usual = Path.of(given.get("out")).resolve("models").toString();
+    return Optional.of(Path.of(given.getOrDefault("cache", usual)));
   }
 
   /**

@@ -30,14 +30,7 @@ record GridComparison(
 
   /** One pass for all measures that come of sums, and one that keeps the activations for others. */
   ComparedGrid compare(boolean reliability) throws IOException {
-    Plan plan =
-        SimilarityGrid.plan(
-            source.activations(),
-            source.layersA(),
-            source.layersB(),
-            source.samples(),
-            options,
-            ws);
+    Plan plan = SimilarityGrid.plan(source.source(), options, ws);
     Map<String, SimilarityGrid> grids = new LinkedHashMap<>();
     wanted.keySet().forEach(text -> grids.put(text, null));
     boolean streams = false;
@@ -48,7 +41,7 @@ record GridComparison(
       holds |= !streamed;
     }
     if (reliability) {
-      requireRoom();
+      requireRoom(source.source().samples());
     }
     ReliabilityReport.Grid report = null;
     // First, since what does not fit into memory is told at once.
@@ -60,7 +53,11 @@ record GridComparison(
                 grids.put(text, SimilarityGrid.compute(measure, layers, ws));
               }
             });
-        report = reliability ? CkaReliability.grid(layers, PERMUTATIONS, ws) : null;
+        if (reliability) {
+          // Positions are known now.
+          requireRoom(source.source().samples() * layers.positions());
+          report = CkaReliability.grid(layers, PERMUTATIONS, ws);
+        }
       }
     }
     if (streams) {
@@ -71,10 +68,8 @@ record GridComparison(
   }
 
   private void stream(Map<String, SimilarityGrid> grids, Plan plan) throws IOException {
-    try (GridAccumulator sums =
-        new GridAccumulator(
-            source.layersA(), source.layersB(), source.samples(), options.withPlan(plan), ws)) {
-      source.activations().each(sums.taps(), sums, ws);
+    try (GridAccumulator sums = source.source().accumulator(options.withPlan(plan), ws)) {
+      source.source().activations().each(sums.taps(), sums, ws);
       wanted.forEach(
           (text, measure) -> {
             if (SimilarityGrid.streams(measure, plan)) {
@@ -85,13 +80,17 @@ record GridComparison(
   }
 
   /** Three Gram matrices for each layer of B, and those of one layer of A. */
-  private void requireRoom() {
-    double n = source.samples();
-    double bytes = Double.BYTES * n * n * (3.0 * source.layersB().size() + 8);
+  private void requireRoom(double n) {
+    double bytes = Double.BYTES * n * n * (3.0 * source.source().layersB().size() + 8);
     if (bytes > options.budget()) {
       throw new IllegalArgumentException(
-          "--reliability of %d samples and %d layers of B takes %.1f GiB, --memory is %s; take"
-                  .formatted(source.samples(), source.layersB().size(), bytes / (1 << 30), memory)
+          "--reliability of %.0f %s and %d layers of B takes %.1f GiB, --memory is %s; take"
+                  .formatted(
+                      n,
+                      n == source.source().samples() ? "samples" : "positions",
+                      source.source().layersB().size(),
+                      bytes / (1 << 30),
+                      memory)
               + " fewer samples or layers, or give more memory");
     }
   }

@@ -103,6 +103,7 @@ public final class Main {
         .addSubcommand(NetworkOptions.with(new MergeCommand()))
         .addSubcommand(NetworkOptions.with(new AlignCommand()))
         .addSubcommand(new ApplyCommand())
+        .addSubcommand(new TransferCommand())
         .addSubcommand(NetworkOptions.with(new ImportanceCommand()))
         .addSubcommand(new PlanCommand())
         .addSubcommand(new MergeIndexCommand())

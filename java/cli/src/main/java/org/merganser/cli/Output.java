@@ -38,7 +38,8 @@ final class Output {
   /** What a command writes. */
   enum Kind {
     CHECKPOINT("a checkpoint", ".safetensors"),
-    MAPS("a set of maps", ".mgalign");
+    MAPS("a set of maps", ".mgalign"),
+    SYMMETRY("a symmetry of transformers", ".safetensors");
 
     private final String text;
     private final String suffix;
@@ -62,8 +63,8 @@ final class Output {
   private static final Set<String> KNOWN =
       Set.of(
           (".bin .ckpt .csv .gguf .h5 .hdf5 .html .joblib .json .keras .mgalign .mgstats .msgpack"
-                  + " .npy .npz .onnx .pb .pickle .pkl .pt .pth .safetensors .tar .tflite .txt .yaml"
-                  + " .yml .zip")
+               + " .npy .npz .onnx .pb .pickle .pkl .pt .pth .safetensors .tar .tflite .txt .yaml"
+               + " .yml .zip")
               .split(" "));
 
   /**

@@ -10,6 +10,7 @@ import java.util.Map;
 import java.util.Optional;
 import org.merganser.compute.DType;
 import org.merganser.error.RecipeException;
+import org.merganser.recipe.Fit;
 import org.merganser.recipe.Recipe;
 import org.merganser.recipe.Recipe.Align;
 import org.merganser.recipe.Recipe.Case;
@@ -85,9 +86,21 @@ final class RecipeFile {
         parameters,
         map.optional("dtype", (at, node) -> type(map, at, node)),
         map.optional("out_dtype", (at, node) -> type(map, at, node)),
-        map.optional("tokenizer_source", (at, node) -> model(map, at, node)),
+        RecipeTokenizer.of(map),
         map.optional("chat_template", map::text),
-        map.optional("align", (at, node) -> align(map.map(at, node))));
+        map.optional("align", (at, node) -> align(map.map(at, node))),
+        new Fit(
+            map.optional("embeddings", (at, node) -> map.choice(at, node, List.of("common_rows")))
+                .isPresent(),
+            map.list("copy_from_base", (at, node) -> partOfName(map, at, node))));
+  }
+
+  private static String partOfName(YamlMap map, String at, Node node) {
+    String text = map.text(at, node);
+    if (text.isEmpty()) {
+      throw map.at(node, at + " is empty, and so in every name");
+    }
+    return text;
   }
 
   /**
@@ -118,18 +131,20 @@ final class RecipeFile {
     if (!(node instanceof MappingNode)) {
       throw map.at(
           node,
-          "repair runs a network that is known here, on data: give method, network and data; others,"
-              + " such as LLMs, cannot be run");
+          "repair runs a network that is known here, on data: give method, network and data;"
+              + " others, such as LLMs, cannot be run");
     }
     return RecipeRepair.of(map.map(at, node));
   }
 
   private static Align align(YamlMap map) {
-    map.allow(List.of("method", "architecture", "activations"), Map.of());
+    map.allow(List.of("method", "architecture", "activations", "from", "element"), Map.of());
     return new Align(
         map.required("method", map::text),
         map.optional("architecture", map::text),
-        map.list("activations", map::text));
+        map.list("activations", map::text),
+        map.optional("from", (at, node) -> model(map, at, node)),
+        map.optional("element", map::text));
   }
 
   private static Slice slice(YamlMap map) {
@@ -173,7 +188,8 @@ final class RecipeFile {
     }
   }
 
-  private static String model(YamlMap map, String at, Node node) {
+  /** The name of a model. */
+  static String model(YamlMap map, String at, Node node) {
     if (node instanceof MappingNode) {
       throw map.at(node, at + " must be a text, PATH or NAME[@REVISION][+ADAPTER], not a mapping");
     }

@@ -14,10 +14,6 @@ final class RecipeKeys {
   /** Keys of other files and versions. */
   static final Map<String, String> REFUSED =
       Map.ofEntries(
-          Map.entry(
-              "tokenizer",
-              "write tokenizer_source: union, base or a model; tokens of one's own and padding are"
-                  + " not set here"),
           Map.entry("name", "several recipes in one file (mergekit-multi) are not read"),
           Map.entry("random_seed", "write seed under parameters"),
           Map.entry("seed", "write seed under parameters"),
@@ -48,7 +44,10 @@ final class RecipeKeys {
           "dtype",
           "out_dtype",
           "tokenizer_source",
+          "tokenizer",
           "chat_template",
+          "embeddings",
+          "copy_from_base",
           "align",
           "repair");
 

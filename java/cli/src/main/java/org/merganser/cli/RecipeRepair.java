@@ -17,7 +17,6 @@ import org.merganser.lab.experiment.ExperimentOptions;
 import org.merganser.plan.Catalogue;
 import org.merganser.recipe.MergeJob;
 import org.merganser.repair.Repair;
-import org.merganser.torch.TorchNetwork;
 
 /**
  * The key {@code repair} of a recipe: repairs of a network that is known here, run on data, as
@@ -89,31 +88,37 @@ record RecipeRepair(List<String> methods, String network, String data, Map<Strin
     }
   }
 
+  /** With its data, which are read once: their shape is the network's. */
   @Override
-  public void check(Checkpoint merged) throws IOException {
+  public Ready prepare(Checkpoint merged) throws IOException {
+    List<Repair> ways = methods.stream().map(Catalogue.repairs()::method).toList();
     try (Opened opened = new Opened()) {
-      TorchNetwork network = RunningNetwork.open(options(), opened).network();
-      ways().forEach(way -> way.check(network));
-      network.requireShapes("the merged model", merged);
+      RunningNetwork running = RunningNetwork.open(options(), opened);
+      ways.forEach(way -> way.check(running.network()));
+      running.network().requireShapes("the merged model", merged);
+      opened.release();
+      return new Loaded(merged, ways, running);
     }
   }
 
-  private List<Repair> ways() {
-    return methods.stream().map(Catalogue.repairs()::method).toList();
-  }
-
-  @Override
-  public Checkpoint repair(
-      Checkpoint merged, List<Checkpoint> models, List<Double> shares, Workspace ws)
-      throws IOException {
-    try (Opened opened = new Opened()) {
-      RunningNetwork running = RunningNetwork.open(options(), opened);
-      Checkpoint made = merged;
-      for (Repair way : ways()) {
-        made = opened.add(way.apply(running.broken(made, models, shares), ws));
+  private record Loaded(Checkpoint merged, List<Repair> ways, RunningNetwork running)
+      implements Ready {
+    @Override
+    public Checkpoint repair(List<Checkpoint> models, List<Double> shares, Workspace ws)
+        throws IOException {
+      try (Opened opened = new Opened()) {
+        Checkpoint made = merged;
+        for (Repair way : ways) {
+          made = opened.add(way.apply(running.broken(made, models, shares), ws));
+        }
+        // What it was made with ends here.
+        return MemoryCheckpoint.copyOf(made, ws);
       }
-      // What it was made with ends here.
-      return MemoryCheckpoint.copyOf(made, ws);
+    }
+
+    @Override
+    public void close() {
+      running.data().close();
     }
   }
 }

@@ -164,11 +164,6 @@ final class SimilarityCommand extends Computation {
           "--feature-axis is for files; a network knows its axes; drop it");
     }
     budget();
-    if (reliability && flatten == Flatten.SPATIAL) {
-      throw new IllegalArgumentException(
-          "--reliability takes rows for independent samples, and positions of one sample are not;"
-              + " take --flatten sample or pool");
-    }
     Compared.requireFolder(out);
   }
 

@@ -8,6 +8,7 @@ import java.io.IOException;
 import java.net.URISyntaxException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.SplittableRandom;
@@ -19,10 +20,13 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.merganser.compute.DType;
 import org.merganser.error.RecipeException;
+import org.merganser.recipe.Fit;
 import org.merganser.recipe.Recipe;
 import org.merganser.recipe.Recipe.Case;
 import org.merganser.recipe.Recipe.Layers;
 import org.merganser.recipe.Recipe.Parameter;
+import org.merganser.recipe.Tokenizer;
+import org.merganser.recipe.Tokenizer.Row;
 
 /** What is read of recipes, and what is said, with its place, of those that are none. */
 class RecipeFileTest {
@@ -30,16 +34,16 @@ class RecipeFileTest {
 
   /** Recipes that are read, ours and those of the fixtures of mergekit. */
   static Stream<Path> recipes() throws IOException {
-    try {
-      Path ours = Path.of(RecipeFileTest.class.getResource("/recipes").toURI());
-      Path theirs = Path.of(RecipeFileTest.class.getResource("/mergekit/recipes").toURI());
-      try (Stream<Path> one = Files.list(ours);
-          Stream<Path> other = Files.list(theirs)) {
-        return Stream.concat(one, other).sorted().toList().stream();
+    List<Path> all = new ArrayList<>();
+    for (String folder : List.of("/recipes", "/mergekit/recipes", "/mergekit-tokens/recipes")) {
+      try (Stream<Path> each =
+          Files.list(Path.of(RecipeFileTest.class.getResource(folder).toURI()))) {
+        each.sorted().forEach(all::add);
+      } catch (URISyntaxException e) {
+        throw new IllegalStateException(e);
       }
-    } catch (URISyntaxException e) {
-      throw new IllegalStateException(e);
     }
+    return all.stream();
   }
 
   @Test
@@ -82,6 +86,45 @@ class RecipeFileTest {
     assertThat(slice.parameters().get("lambda").cases())
         .containsExactly(
             new Case(Optional.of("mlp"), List.of(2)), new Case(Optional.empty(), List.of(1, 0.5)));
+  }
+
+  @Test
+  void vocabulariesAreRead() {
+    Recipe recipe =
+        RecipeFile.parse(
+                NAME,
+                """
+                merge_method: linear
+                models: [{model: a}, {model: b}]
+                tokenizer:
+                  source: base
+                  tokens:
+                    <|im_start|>: {source: {kind: zero}}
+                    "[INST]": {source: a, force: true}
+                    "x.y": {source: {kind: model_token, model: b, token: z}}
+                    <s>: {source: {kind: model_token, model: b, token_id: 1}}
+                  pad_to_multiple_of: 64
+                copy_from_base: [position_ids]
+                """)
+            .recipe();
+    Tokenizer expected =
+        Tokenizer.of("base")
+            .with("<|im_start|>", Row.zero())
+            .with("[INST]", Row.of("a").forced())
+            .with("x.y", Row.of("b", "z"))
+            .with("<s>", Row.of("b", 1))
+            .paddedTo(64);
+    assertThat(recipe.tokenizer()).contains(expected);
+    assertThat(recipe.fit()).isEqualTo(new Fit(false, List.of("position_ids")));
+    assertThat(RecipeFile.parse(NAME, recipe.toJson()).recipe()).isEqualTo(recipe);
+    Recipe common = recipe.withTokenizerSource("b").withFit(new Fit(true, List.of()));
+    assertThat(RecipeFile.parse(NAME, common.toJson()).recipe()).isEqualTo(common);
+    // As in mergekit.
+    assertThat(
+            RecipeFile.parse(NAME, "{merge_method: ties, models: [{model: a}], tokenizer: {}}")
+                .recipe()
+                .tokenizer())
+        .contains(Tokenizer.of("union"));
   }
 
   @ParameterizedTest
@@ -196,5 +239,28 @@ class RecipeFileTest {
       }
     }
     return damaged.toString();
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "tokenizer_source: a;tokenizer: {}|4:12|tokenizer beside tokenizer_source: give one of them",
+        "tokenizer: {pad: 1}|3:13|unknown key 'pad'; there are pad_to_multiple_of, source, tokens",
+        "tokenizer: {pad_to_multiple_of: 0}|3:33|tokenizer.pad_to_multiple_of: rows must be a"
+            + " multiple of 1 to 1048576, not of 0",
+        "tokenizer: {tokens: {a: {force: true}}}|3:25|tokenizer.tokens.a: no source",
+        "tokenizer: {tokens: {a: {source: b, force: 1}}}|3:44|tokenizer.tokens.a.force must be true",
+        "tokenizer: {tokens: {a: {source: {kind: one}}}}|3:41|tokenizer.tokens.a.source.kind cannot"
+            + " be 'one'",
+        "tokenizer: {tokens: {a: {source: {kind: model_token, model: b}}}}|3:34|tokenizer.tokens.a"
+            + ".source: give one of token and token_id",
+        "embeddings: cut|3:13|embeddings cannot be 'cut'",
+        "copy_from_base: mask|3:17|copy_from_base must be a list, not 'mask'",
+        "copy_from_base: ['']|3:18|copy_from_base[0] is empty, and so in every name",
+      })
+  void whatIsWrongWithVocabulariesIsToldWithItsPlace(String text, String place, String problem) {
+    whatIsWrongIsToldWithItsPlace(
+        "merge_method: linear;models: [{model: a}];" + text, place, problem);
   }
 }

@@ -9,11 +9,13 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Base64;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.DoubleStream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -210,11 +212,9 @@ class SimilarityCommandTest {
   /** Positions: all in a row, averaged, or each for itself. */
   @Test
   void positionsBecomeRows() throws IOException {
-    double[] twice = new double[2 * X.length];
+    double[] twice = twice(X);
     double[] apart = new double[2 * X.length];
     for (int i = 0; i < X.length; i++) {
-      twice[2 * i] = X[i];
-      twice[2 * i + 1] = X[i];
       apart[2 * i] = X[i] + 3 * (i % 5);
       apart[2 * i + 1] = X[i] - 3 * (i % 5);
     }
@@ -224,6 +224,15 @@ class SimilarityCommandTest {
     assertThat(flattened(mean, y, "sample")).isNotCloseTo(0.6403567760, within(1e-3));
     assertThat(flattened(mean, y, "pool")).isCloseTo(0.6403567760, within(1e-10));
     assertThat(flattened(same, same, "spatial")).isCloseTo(1, within(1e-12));
+    // Positions stay with their sample, so that as many orders give as much as of the golden.
+    Path twiceY = file("twiceY.npy", Tensor.of(twice(Y), 8, 2, 2));
+    Path out = temp.resolve("rows");
+    Cli.Run rows =
+        Cli.run("similarity", same, twiceY, "--flatten", "spatial", "--reliability", "--out", out);
+    assertThat(rows.out())
+        .contains("n=8 samples of 2 rows  X 16x3 ")
+        .contains("chance level 0.2973")
+        .contains("p = 0.0184 (exact, 740/40320)");
     assertFails(
         3,
         "compare layers with as many positions, or flatten by SAMPLE or POOL",
@@ -234,6 +243,10 @@ class SimilarityCommandTest {
         "spatial",
         "--out",
         temp.resolve("none"));
+  }
+
+  private static double[] twice(double[] values) {
+    return Arrays.stream(values).flatMap(each -> DoubleStream.of(each, each)).toArray();
   }
 
   private double flattened(Path a, Path b, String how) throws IOException {
@@ -288,7 +301,6 @@ class SimilarityCommandTest {
     refused(2, "no measure 'ckaa'; there are ", x, y, "--measure", "ckaa");
     refused(2, "rsa is given twice", x, y, "--measure", "rsa", "--measure", "rsa");
     refused(2, "--reliability needs at least 5 samples, not 4", four, four, "--reliability");
-    refused(2, "positions of one sample are not", x, y, "--reliability", "--flatten", "spatial");
     refused(2, "the budget is 100; compare fewer samples", x, y, "--memory", "100B");
     refused(3, "have no features on axis 2", x, y, "--feature-axis", "2");
     refused(2, "--memory lots: give a number of bytes", x, y, "--memory", "lots");

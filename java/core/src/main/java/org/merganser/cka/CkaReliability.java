@@ -10,6 +10,7 @@ import org.merganser.error.NumericalException;
 import org.merganser.error.ShapeException;
 import org.merganser.internal.Seeds;
 import org.merganser.linalg.Matrix;
+import org.merganser.similarity.GridAccumulator;
 import org.merganser.similarity.SimilarityGrid;
 
 /**
@@ -21,9 +22,18 @@ import org.merganser.similarity.SimilarityGrid;
  * System.out.println(report.toText());
  * }</pre>
  *
- * <p>Two Gram matrices and a few passes over them, whatever is asked. Of more than 8192 samples so
- * many are drawn, and the report says so. Draws follow from the seed of the Workspace. Rows are
- * taken for independent samples: of convolutions and tokens, one row a sample.
+ * <p>Two Gram matrices and a few passes over them, whatever is asked. Of more than 8192 rows as
+ * many samples are drawn as these hold, and the report says so. Draws follow from the seed of the
+ * Workspace.
+ *
+ * <p>Rows are taken for independent samples. Where a sample has several, one for each position of a
+ * convolution or token ({@link org.merganser.similarity.Flatten#SPATIAL}), they are not:
+ * neighbouring positions are alike on both sides, and the first one is a corner on both. Samples
+ * still are. So {@link #of(Matrix, Matrix, int)} moves all rows of a sample together: under the
+ * hypothesis that nothing relates the sides, samples of Y are as likely in any order beside those
+ * of X, each with its positions in their own order, whatever relates these; leaving out, halves and
+ * the bootstrap treat samples as the jackknife of blocks does. Values are those of all rows. The
+ * unbiased estimator leaves out products of a row with itself, not those of rows of one sample.
  */
 public final class CkaReliability {
   /** How intervals are found. */
@@ -39,8 +49,8 @@ public final class CkaReliability {
     BOOTSTRAP
   }
 
-  /** Two Gram matrices of so many samples are 1 GiB. */
-  private static final int MOST_SAMPLES = 8192;
+  /** Two Gram matrices of so many are 1 GiB. */
+  private static final int MOST_ROWS = 8192;
 
   /**
    * A subset that is moved.
@@ -49,8 +59,8 @@ public final class CkaReliability {
    */
   record Move(int[] subset, double[] direction, double[] distances) {}
 
-  final Matrix x;
-  final Matrix y;
+  final Sides.Source source;
+  private final boolean activations;
   int[] labels;
   Matrix readout;
   int[] groups;
@@ -60,12 +70,12 @@ public final class CkaReliability {
   Interval interval = Interval.JACKKNIFE;
   double level = 0.95;
   int replicates = 1000;
-  private int most = MOST_SAMPLES;
+  private int most = MOST_ROWS;
   final List<Move> moves = new ArrayList<>();
 
-  private CkaReliability(Matrix x, Matrix y) {
-    this.x = x;
-    this.y = y;
+  private CkaReliability(Sides.Source source, boolean activations) {
+    this.source = source;
+    this.activations = activations;
   }
 
   /**
@@ -73,8 +83,35 @@ public final class CkaReliability {
    * @param y [n x q], the same samples in the same order
    */
   public static CkaReliability of(Matrix x, Matrix y) {
+    return of(x, y, 1);
+  }
+
+  /**
+   * Samples of several rows. What is said of samples here, such as their labels, is for these.
+   *
+   * @param x [n positions x p], F64 or F32, all rows of the first sample first
+   * @param y [n positions x q], the same samples and positions in the same order
+   * @param positions rows of a sample
+   */
+  public static CkaReliability of(Matrix x, Matrix y, int positions) {
     Samples.requirePaired(x, y);
-    return new CkaReliability(x, y);
+    return new CkaReliability(
+        new ActivationSides.Given(x, y, Blocks.of(x.rows(), positions)), true);
+  }
+
+  /**
+   * Of Gram matrices of all samples ({@link org.merganser.similarity.Plan#full()}), as they were
+   * summed or loaded, without the activations. What a rotation of the features does not change is
+   * the same to rounding: values, chance, p, influence, intervals, and other measures. Subsets move
+   * along a random direction that was drawn when the Grams were summed. There are no readouts,
+   * directions of one's own, or checks of what changes of X do, which take X.
+   *
+   * @param layerA number of a layer of A
+   * @param layerB number of a layer of B
+   * @throws IllegalArgumentException for sums of other kinds, and where there is no such layer
+   */
+  public static CkaReliability of(GridAccumulator sums, int layerA, int layerB) {
+    return new CkaReliability(GramSides.Given.of(sums, layerA, layerB), false);
   }
 
   /**
@@ -97,6 +134,16 @@ public final class CkaReliability {
     return GridCells.grid(layers, requirePermutations(permutations), ws);
   }
 
+  /**
+   * The same of Gram matrices of all samples, as they were summed or loaded, without the
+   * activations.
+   *
+   * @throws IllegalArgumentException for sums of other kinds
+   */
+  public static ReliabilityReport.Grid grid(GridAccumulator sums, int permutations, Workspace ws) {
+    return GridCells.grid(sums, requirePermutations(permutations), ws);
+  }
+
   /** The class of each sample: what is moved. Without, one sample and a tenth at random are. */
   public CkaReliability labels(int... value) {
     requireSamples("labels", value);
@@ -112,8 +159,10 @@ public final class CkaReliability {
    * A linear readout W [classes x p]: classes are moved where it does not see it, {@code W v = 0}.
    */
   public CkaReliability readout(Matrix value) {
-    if (value.columns() != x.columns()) {
-      throw new ShapeException("a readout of a " + value + " for a " + x);
+    requireActivations("a readout");
+    if (value.columns() != source.featuresX()) {
+      throw new ShapeException(
+          "a readout of a " + value + " for X of " + source.featuresX() + " features");
     }
     readout = value;
     return this;
@@ -125,7 +174,8 @@ public final class CkaReliability {
    * @param distances c, in units of the direction's length
    */
   public CkaReliability moving(int[] subset, double[] direction, double... distances) {
-    Subsets.inside(subset, x.rows());
+    requireActivations("a direction");
+    Subsets.inside(subset, source.blocks().samples());
     moves.add(new Move(subset.clone(), direction.clone(), distances.clone()));
     return this;
   }
@@ -186,13 +236,16 @@ public final class CkaReliability {
     return this;
   }
 
-  /** Of more samples than these so many are drawn; 8192, which take 2 GiB at times. */
-  public CkaReliability atMost(int samples) {
-    if (samples < 5) {
+  /**
+   * Of more rows than these as many samples are drawn as they hold; 8192, which take 2 GiB at
+   * times.
+   */
+  public CkaReliability atMost(int rows) {
+    if (rows < 5) {
       throw new IllegalArgumentException(
-          "at most " + samples + " samples are too few for a report; take 5 or more");
+          "at most " + rows + " samples are too few for a report; take 5 or more");
     }
-    most = samples;
+    most = rows;
     return this;
   }
 
@@ -204,29 +257,38 @@ public final class CkaReliability {
    *     without one sample
    */
   public ReliabilityReport run(Workspace ws) {
-    requireEnough(Math.min(x.rows(), most));
-    if (x.rows() <= most) {
-      int[] all = new int[Math.toIntExact(x.rows())];
+    Blocks given = source.blocks();
+    int fitting = most / given.positions();
+    requireEnough(given, fitting);
+    if (given.samples() <= fitting) {
+      int[] all = new int[given.samples()];
       Arrays.setAll(all, i -> i);
-      return new ReliabilityRun(this, all, ws).report(x, y);
+      return new ReliabilityRun(this, all, ws).report();
     }
-    int[] order = Seeds.order(Math.toIntExact(x.rows()), ws.seed(), "cka samples");
-    int[] drawn = Arrays.copyOf(order, most);
+    int[] order = Seeds.order(given.samples(), ws.seed(), "cka samples");
+    int[] drawn = Arrays.copyOf(order, fitting);
     Arrays.sort(drawn);
-    try (Matrix someX = Samples.rows(x, drawn, ws);
-        Matrix someY = Samples.rows(y, drawn, ws)) {
-      return new ReliabilityRun(this, drawn, ws).report(someX, someY);
+    try {
+      return new ReliabilityRun(this, drawn, ws).report();
     } catch (NumericalException e) {
       throw new NumericalException(
-          "%s (samples are numbered among the %d that were drawn of %d)"
-              .formatted(e.getMessage(), most, x.rows()),
+          "%s (%s are numbered among the %d that were drawn of %d)"
+              .formatted(
+                  e.getMessage(), given.noun(), given.withSamples(fitting).rows(), given.rows()),
           e);
     }
   }
 
-  private void requireEnough(long samples) {
+  private void requireEnough(Blocks given, int fitting) {
     int least = debiased ? 5 : 3;
+    int samples = Math.min(given.samples(), fitting);
     if (samples < least) {
+      if (given.samples() >= least) {
+        throw new IllegalArgumentException(
+            "of samples of %d rows %d rows hold %d, and a report needs %d; allow more (atMost), or take the"
+                    .formatted(given.positions(), most, fitting, least)
+                + " mean over positions");
+      }
       throw new IllegalArgumentException(
           Samples.tooFew("a report" + (debiased ? " with debiased CKA" : ""), least, samples)
               + (debiased && samples >= 3 ? "; ask for biasedOnly()" : ""));
@@ -237,9 +299,19 @@ public final class CkaReliability {
     }
   }
 
+  private void requireActivations(String what) {
+    if (!activations) {
+      throw new IllegalArgumentException(
+          what
+              + " is of features, which Gram matrices do not know; make the report from"
+              + " activations");
+    }
+  }
+
   private void requireSamples(String what, int[] value) {
-    if (value.length != x.rows()) {
-      throw new ShapeException(value.length + " " + what + " for " + x.rows() + " samples");
+    int samples = source.blocks().samples();
+    if (value.length != samples) {
+      throw new ShapeException(value.length + " " + what + " for " + samples + " samples");
     }
   }
 }

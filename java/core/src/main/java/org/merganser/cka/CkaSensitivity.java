@@ -2,11 +2,10 @@
 package org.merganser.cka;
 
 import java.util.Arrays;
-import java.util.SplittableRandom;
 import java.util.function.DoubleUnaryOperator;
 import org.merganser.compute.Workspace;
 import org.merganser.error.ShapeException;
-import org.merganser.internal.Seeds;
+import org.merganser.internal.Directions;
 import org.merganser.linalg.Gram;
 import org.merganser.linalg.LinAlg;
 import org.merganser.linalg.Matrix;
@@ -62,11 +61,11 @@ public final class CkaSensitivity {
     try (Matrix centred = Samples.centred("X", x, ws);
         Matrix gram = Gram.linear(centred, ws)) {
       double norm = Translation.sum(LinAlg.rowProducts(gram, gram, ws));
-      CkaSensitivity biased = biased(gram, norm, centred, inside, direction, ws);
+      double[] a = projections(centred, direction, ws);
+      CkaSensitivity biased = biased(gram, norm, inside, a, length(direction), ws);
       if (inside.length < Samples.LEAST_DEBIASED) {
         return biased;
       }
-      double[] a = projections(centred, direction, biased.length, ws);
       return new CkaSensitivity(
           biased.translation,
           debiased(gram, centred, inside, a, ws),
@@ -80,16 +79,11 @@ public final class CkaSensitivity {
    * From the centred Gram of centred X, without the unbiased estimator.
    *
    * @param norm squared norm of the Gram
+   * @param a projections on the direction
+   * @param length of the direction
    */
   static CkaSensitivity biased(
-      Matrix gram,
-      double norm,
-      Matrix centred,
-      boolean[] inside,
-      double[] direction,
-      Workspace ws) {
-    double length = Math.sqrt(Translation.dot(direction, direction));
-    double[] a = projections(centred, direction, length, ws);
+      Matrix gram, double norm, boolean[] inside, double[] a, double length, Workspace ws) {
     double[] s = Subsets.centredIndicator(inside);
     Translation biased = Translation.biased(norm, s, Vectors.times(gram, s, ws), a);
     double radius = Math.sqrt(gram.trace(ws) / inside.length);
@@ -110,8 +104,13 @@ public final class CkaSensitivity {
     }
   }
 
-  private static double[] projections(
-      Matrix centred, double[] direction, double length, Workspace ws) {
+  private static double length(double[] direction) {
+    return Math.sqrt(Translation.dot(direction, direction));
+  }
+
+  /** {@code Xc v / |v|}. */
+  static double[] projections(Matrix centred, double[] direction, Workspace ws) {
+    double length = length(direction);
     if (!(length > 0) || Double.isInfinite(length)) {
       throw new IllegalArgumentException(
           "the direction has length " + length + "; give a finite one that is not 0");
@@ -249,7 +248,7 @@ public final class CkaSensitivity {
    */
   public static double[] unseenBy(Matrix readout, long seed, Workspace ws) {
     int p = Math.toIntExact(readout.columns());
-    double[] v = random(p, seed);
+    double[] v = Directions.random(p, seed);
     try (Matrix wide = Samples.wide(readout, ws);
         Svd svd = Svd.of(wide, ws);
         Matrix rows = svd.rightTransposed().toHost(ws)) {
@@ -270,26 +269,10 @@ public final class CkaSensitivity {
             v[j] -= along * row[j];
           }
         }
-        normalise(v);
+        Directions.normalise(v);
       }
     }
     return v;
-  }
-
-  /** A random direction of length 1, evenly over all. */
-  static double[] random(int p, long seed) {
-    SplittableRandom random = Seeds.stream(seed, "direction");
-    double[] v = new double[p];
-    Arrays.setAll(v, j -> random.nextGaussian());
-    normalise(v);
-    return v;
-  }
-
-  private static void normalise(double[] v) {
-    double length = Math.sqrt(Translation.dot(v, v));
-    for (int j = 0; j < v.length; j++) {
-      v[j] /= length;
-    }
   }
 
   @Override

@@ -10,7 +10,8 @@ import org.merganser.linalg.Matrix;
 
 /**
  * The centred Grams of two sides and the sums over them that a report is made of. It owns the
- * Grams.
+ * Grams. Samples are blocks of rows: what is drawn, left out or put in another order are whole
+ * ones.
  */
 final class GramPair implements AutoCloseable {
   final Matrix k;
@@ -21,9 +22,12 @@ final class GramPair implements AutoCloseable {
   /** Biased: sums of rows of K∘L, K∘K, L∘L. */
   final Products centred;
 
-  private GramPair(Matrix k, Matrix l, Workspace ws) {
+  final Blocks blocks;
+
+  private GramPair(Matrix k, Matrix l, Blocks blocks, Workspace ws) {
     this.k = k;
     this.l = l;
+    this.blocks = blocks;
     this.diagonalK = diagonal(k, ws);
     this.diagonalL = diagonal(l, ws);
     this.centred = Products.of(k, l, ws);
@@ -41,30 +45,41 @@ final class GramPair implements AutoCloseable {
     }
   }
 
-  /** Of centred samples. */
+  /** Of centred samples, a row each. */
   static GramPair of(CkaKernel kernel, Matrix x, Matrix y, Workspace ws) {
+    return of(kernel, x, y, 1, ws);
+  }
+
+  /**
+   * Of centred rows.
+   *
+   * @param positions rows of a sample
+   */
+  static GramPair of(CkaKernel kernel, Matrix x, Matrix y, int positions, Workspace ws) {
     try (Opened opened = new Opened()) {
       Matrix k = opened.add(kernel.centred("X", x, ws));
       Matrix l = opened.add(kernel.centred("Y", y, ws));
-      GramPair pair = new GramPair(k, l, ws);
+      GramPair pair = borrowed(k, l, positions, ws);
       opened.release();
       return pair;
     }
   }
 
-  /** Of centred Grams that stay their owner's: it is not to be closed. */
-  static GramPair borrowed(Matrix k, Matrix l, Workspace ws) {
-    return new GramPair(k, l, ws);
+  /** Of centred Grams that stay their owner's where it is not closed. */
+  static GramPair borrowed(Matrix k, Matrix l, int positions, Workspace ws) {
+    int samples = Math.toIntExact(k.rows() / positions);
+    return new GramPair(k, l, new Blocks(samples, positions), ws);
   }
 
   /** Of some of the samples, centred anew. */
   GramPair among(int[] some, Workspace ws) {
+    int[] rows = blocks.rowsOf(some);
     try (Opened opened = new Opened()) {
-      Matrix left = opened.add(among(k, some, ws));
-      Matrix right = opened.add(among(l, some, ws));
+      Matrix left = opened.add(among(k, rows, ws));
+      Matrix right = opened.add(among(l, rows, ws));
       Gram.centre(left, ws);
       Gram.centre(right, ws);
-      GramPair pair = new GramPair(left, right, ws);
+      GramPair pair = new GramPair(left, right, blocks.withSamples(some.length), ws);
       opened.release();
       return pair;
     }
@@ -78,8 +93,25 @@ final class GramPair implements AutoCloseable {
     }
   }
 
+  /** What leaving samples out takes. */
+  LeftOut leftOut(Workspace ws) {
+    return LeftOut.of(k, l, diagonalK, diagonalL, centred, blocks, ws);
+  }
+
+  /**
+   * Sums over U-centred Grams.
+   *
+   * @param products of rows
+   * @param leftOut what leaving samples out takes
+   */
+  record Unbiased(Products products, LeftOut leftOut) {
+    double cka() {
+      return products.cka();
+    }
+  }
+
   /** Sums over U-centred Grams, for which both are copied. */
-  Products debiased(Workspace ws) {
+  Unbiased debiased(Workspace ws) {
     try (Matrix u = k.on(ws);
         Matrix v = l.on(ws)) {
       Gram.uCentre(u, ws);
@@ -87,7 +119,8 @@ final class GramPair implements AutoCloseable {
       Products products = Products.of(u, v, ws);
       requireSeen("X", products.kk(), centred.kk());
       requireSeen("Y", products.ll(), centred.ll());
-      return products;
+      double[] none = new double[diagonalK.length];
+      return new Unbiased(products, LeftOut.of(u, v, none, none, products, blocks, ws));
     }
   }
 
@@ -99,7 +132,11 @@ final class GramPair implements AutoCloseable {
   }
 
   int samples() {
-    return diagonalK.length;
+    return blocks.samples();
+  }
+
+  int rows() {
+    return blocks.rows();
   }
 
   /** {@code |K|}. */
@@ -123,6 +160,29 @@ final class GramPair implements AutoCloseable {
     int[] each = new int[Math.toIntExact(a.rows())];
     Arrays.setAll(each, i -> i);
     return a.entries(each, ws);
+  }
+
+  /** The sum of the block of each sample with itself. */
+  static double[] blockSums(Matrix a, Blocks blocks, Workspace ws) {
+    if (blocks.positions() == 1) {
+      return diagonal(a, ws);
+    }
+    int n = blocks.rows();
+    double[] sums = new double[blocks.samples()];
+    GramRowPairs.each(
+        a,
+        a,
+        ws,
+        (first, rows, same) -> {
+          for (int row = 0; row < rows.length / n; row++) {
+            int sample = (first + row) / blocks.positions();
+            int from = row * n + sample * blocks.positions();
+            for (int at = from; at < from + blocks.positions(); at++) {
+              sums[sample] += rows[at];
+            }
+          }
+        });
+    return sums;
   }
 
   static double norm(Matrix a, Workspace ws) {

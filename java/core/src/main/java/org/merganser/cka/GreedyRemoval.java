@@ -3,6 +3,7 @@ package org.merganser.cka;
 
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Comparator;
 import java.util.List;
 import java.util.stream.IntStream;
 import org.merganser.cka.ReliabilityReport.Removal;
@@ -70,6 +71,46 @@ final class GreedyRemoval {
 
   /** Steps end early where nothing would vary any more. */
   static List<Removal> of(GramPair pair, int steps, Workspace ws) {
+    return pair.blocks.positions() == 1 ? ofRows(pair, steps, ws) : ofBlocks(pair, steps, ws);
+  }
+
+  /** Samples of several rows: each step has Grams of its own. */
+  private static List<Removal> ofBlocks(GramPair all, int steps, Workspace ws) {
+    List<Removal> removed = new ArrayList<>();
+    int[] names = IntStream.range(0, all.samples()).toArray();
+    GramPair pair = all;
+    try {
+      for (int step = 0; step < steps; step++) {
+        double[] without = LeaveOneOut.biased(pair, ws);
+        double now = pair.centred.cka();
+        int most =
+            IntStream.range(0, without.length)
+                .filter(i -> !Double.isNaN(without[i]))
+                .boxed()
+                .max(Comparator.comparingDouble(i -> Math.abs(now - without[i])))
+                .orElse(-1);
+        if (most < 0) {
+          break;
+        }
+        removed.add(new Removal(names[most], without[most]));
+        int[] kept = IntStream.range(0, names.length).filter(i -> i != most).toArray();
+        GramPair rest = pair.among(kept, ws);
+        if (pair != all) {
+          pair.close();
+        }
+        pair = rest;
+        int[] before = names;
+        names = Arrays.stream(kept).map(i -> before[i]).toArray();
+      }
+      return removed;
+    } finally {
+      if (pair != all) {
+        pair.close();
+      }
+    }
+  }
+
+  private static List<Removal> ofRows(GramPair pair, int steps, Workspace ws) {
     GreedyRemoval removal = new GreedyRemoval(pair, ws);
     int[] names = IntStream.range(0, pair.samples()).toArray();
     List<Removal> removed = new ArrayList<>();

@@ -2,21 +2,23 @@
 package org.merganser.cka;
 
 import java.util.Arrays;
-import java.util.function.IntToDoubleFunction;
 import java.util.stream.IntStream;
 import org.merganser.compute.Workspace;
 import org.merganser.linalg.Gram;
 import org.merganser.linalg.Matrix;
 
 /**
- * CKA without each sample in turn, for all samples at once. With {@code a = n/(n-1)} and centred
- * Grams
+ * CKA without each sample in turn, for all samples at once, from the sums of {@link LeftOut}. With
+ * n' rows left,
  *
- * <pre>{@code <K, L> without i = <K, L> - 2 a sum_j K_ij L_ij + a^2 K_ii L_ii}</pre>
+ * <pre>{@code
+ * biased    <K, L> - 2 rows + within - 2/n' across + block(K) block(L) / n'^2
+ * unbiased  <U, V> - 2 rows + within - 2/(n'-2) across + block(U) block(V) / ((n'-1) (n'-2))
+ * }</pre>
  *
- * <p>and with U-centred Grams, whose rows sum to 0, the unbiased one is a multiple of {@code <U, V>
- * - 2 (n-2)/(n-3) sum_j U_ij V_ij}. The kernel has a fixed bandwidth. NaN where nothing varies on a
- * side without the sample.
+ * <p>which for samples of one row are {@code <K, L> - 2 a sum_j K_ij L_ij + a^2 K_ii L_ii}, {@code
+ * a = n/(n-1)}, and {@code <U, V> - 2 (n-2)/(n-3) sum_j U_ij V_ij}. The kernel has a fixed
+ * bandwidth. NaN where nothing varies on a side without the sample.
  */
 final class LeaveOneOut {
   /** Of a sum, a difference that is smaller has lost too many digits, and is summed anew. */
@@ -25,15 +27,7 @@ final class LeaveOneOut {
   private LeaveOneOut() {}
 
   static double[] biased(GramPair pair, Workspace ws) {
-    int n = pair.samples();
-    double a = n / (n - 1.0);
-    GramPair.Products sums = pair.centred;
-    GramPair.Products rest =
-        new GramPair.Products(
-            without(sums.kl(), 2 * a, a * a, pair.diagonalK, pair.diagonalL),
-            without(sums.kk(), 2 * a, a * a, pair.diagonalK, pair.diagonalK),
-            without(sums.ll(), 2 * a, a * a, pair.diagonalL, pair.diagonalL));
-    return values(rest, sums, i -> anew(pair, others(pair, i), false, ws));
+    return values(pair, pair.leftOut(ws), false, ws);
   }
 
   /**
@@ -41,36 +35,21 @@ final class LeaveOneOut {
    *
    * @param sums of the pair U-centred
    */
-  static double[] debiased(GramPair pair, GramPair.Products sums, Workspace ws) {
-    int n = pair.samples();
-    double b = 2 * (n - 2.0) / (n - 3.0);
-    double[] none = new double[n];
-    GramPair.Products rest =
-        new GramPair.Products(
-            without(sums.kl(), b, 0, none, none),
-            without(sums.kk(), b, 0, none, none),
-            without(sums.ll(), b, 0, none, none));
-    return values(rest, sums, i -> anew(pair, others(pair, i), true, ws));
+  static double[] debiased(GramPair pair, GramPair.Unbiased sums, Workspace ws) {
+    return values(pair, sums.leftOut(), true, ws);
   }
 
-  private static double[] without(double[] rows, double b, double c, double[] d, double[] e) {
-    double all = Translation.sum(rows);
-    double[] rest = new double[rows.length];
-    Arrays.setAll(rest, i -> all - b * rows[i] + c * d[i] * e[i]);
-    return rest;
-  }
-
-  private static double[] values(
-      GramPair.Products rest, GramPair.Products all, IntToDoubleFunction anew) {
-    double leastK = CANCELLED * Translation.sum(all.kk());
-    double leastL = CANCELLED * Translation.sum(all.ll());
-    double[] values = new double[rest.kl().length];
+  private static double[] values(GramPair pair, LeftOut sums, boolean unbiased, Workspace ws) {
+    double leastK = CANCELLED * sums.kk().total();
+    double leastL = CANCELLED * sums.ll().total();
+    double[][] rest = sums.rest(pair.blocks, unbiased);
+    double[] values = new double[pair.samples()];
     Arrays.setAll(
         values,
         i ->
-            rest.kk()[i] > leastK && rest.ll()[i] > leastL
-                ? Translation.ratio(rest.kl()[i], rest.kk()[i], rest.ll()[i])
-                : anew.applyAsDouble(i));
+            rest[1][i] > leastK && rest[2][i] > leastL
+                ? Translation.ratio(rest[0][i], rest[1][i], rest[2][i])
+                : anew(pair, others(pair, i), unbiased, ws));
     return values;
   }
 
@@ -81,8 +60,9 @@ final class LeaveOneOut {
   /** From the Grams of some samples; NaN where nothing varies on a side. */
   static double anew(GramPair pair, int[] some, boolean unbiased, Workspace ws) {
     ws.cancellation().check();
-    try (Matrix k = GramPair.among(pair.k, some, ws);
-        Matrix l = GramPair.among(pair.l, some, ws)) {
+    int[] rows = pair.blocks.rowsOf(some);
+    try (Matrix k = GramPair.among(pair.k, rows, ws);
+        Matrix l = GramPair.among(pair.l, rows, ws)) {
       for (Matrix gram : new Matrix[] {k, l}) {
         if (unbiased) {
           Gram.uCentre(gram, ws);
@@ -92,8 +72,8 @@ final class LeaveOneOut {
       }
       GramPair.Products products = GramPair.Products.of(k, l, ws);
       boolean defined =
-          varies(products.kk(), pair.diagonalK, some)
-              && varies(products.ll(), pair.diagonalL, some);
+          varies(products.kk(), pair.diagonalK, rows)
+              && varies(products.ll(), pair.diagonalL, rows);
       return defined ? products.cka() : Double.NaN;
     }
   }

@@ -15,6 +15,11 @@ import org.merganser.linalg.Gram;
 /**
  * How often samples of Y in another order give as large a CKA: {@code T = sum K_ij L_p(i)p(j)} over
  * permutations p. Norms do not change, so T decides. All permutations where there are few.
+ *
+ * <p>Rows of one sample, its positions, stay together and in their order: if nothing relates the
+ * sides, samples of Y are as likely in any order beside those of X, whatever relates the rows
+ * within a sample. Rows are not: neighbours are alike, and the first position is a corner on both
+ * sides.
  */
 final class PermutationTest {
   /** As many as 8 samples have. */
@@ -25,7 +30,7 @@ final class PermutationTest {
 
   private static final double TIE = 1e-12;
 
-  /** {@code T} of each of some permutations. */
+  /** {@code T} of each of some permutations of rows. */
   interface Products {
     double[] of(int[][] permutations);
   }
@@ -53,7 +58,7 @@ final class PermutationTest {
       GramPair pair, Products products, int permutations, int[] within, Workspace ws) {
     PermutationTest test = new PermutationTest(pair, products, groups(pair.samples(), within));
     long all = test.arrangements();
-    int together = Math.max(1, TOGETHER / pair.samples());
+    int together = Math.max(1, TOGETHER / pair.rows());
     if (all <= MOST_EXACT) {
       Counted counted = test.new Counted(together, ws);
       test.extend(test.identity(), 0, 0, counted);
@@ -127,11 +132,12 @@ final class PermutationTest {
   /** How many give at least what the samples in order give. */
   private long count(int[][] permutations) {
     double least = Translation.sum(pair.centred.kl()) - TIE * pair.normK() * pair.normL();
-    return Arrays.stream(products.of(permutations)).filter(product -> product >= least).count();
+    int[][] rows = Arrays.stream(permutations).map(pair.blocks::rowsOf).toArray(int[][]::new);
+    return Arrays.stream(products.of(rows)).filter(product -> product >= least).count();
   }
 
   private static double[] ofGrams(GramPair pair, int[][] permutations, Workspace ws) {
-    int n = pair.samples();
+    int n = pair.rows();
     int[] flat = new int[n * permutations.length];
     for (int k = 0; k < permutations.length; k++) {
       System.arraycopy(permutations[k], 0, flat, k * n, n);

@@ -109,6 +109,7 @@ final class ReliabilityJson {
   private void setup(Setup setup) throws IOException {
     g.writeStringField("kernel", setup.kernel());
     g.writeNumberField("samples", setup.samples());
+    g.writeNumberField("positions", setup.positions());
     g.writeNumberField("given", setup.given());
     g.writeNumberField("seed", setup.seed());
     side("x", setup.x());

@@ -16,13 +16,13 @@ import org.merganser.similarity.SimilarityGrid;
  * @param biased CKA
  * @param debiased CKA of the unbiased estimator of HSIC; empty where it was not asked for
  * @param chance mean of CKA over all orders of the samples of Y, {@code sqrt(dPR(X) dPR(Y)) /
- *     (n-1)}
+ *     (n-1)} where each has one row
  * @param adjusted {@code (CKA - chance) / (1 - chance)}
  * @param significance of the biased value
  * @param points of each sample, in their order
  * @param removals CKA after each step, the most influential of what is left removed
  * @param translations what moving a subset of X does to linear CKA of X with itself
- * @param checks what changes of X do to the value
+ * @param checks what changes of X do to the value; empty of saved sums, which do not know X
  * @param opinions of other measures
  * @param warnings what makes the value doubtful; empty for nothing
  */
@@ -53,12 +53,18 @@ public record ReliabilityReport(
    * What was compared.
    *
    * @param samples that the report is of
+   * @param positions rows of each sample
    * @param given samples, of which those were drawn where there are more
    * @param seed of what is drawn
    * @param kernel such as {@code linear}, {@code rbf(0.5)}
    */
   public record Setup(
-      int samples, long given, long seed, SideSetup x, SideSetup y, String kernel) {}
+      int samples, int positions, long given, long seed, SideSetup x, SideSetup y, String kernel) {
+    /** Of both sides. */
+    public int rows() {
+      return samples * positions;
+    }
+  }
 
   /**
    * One side.
@@ -95,7 +101,7 @@ public record ReliabilityReport(
   /**
    * One sample.
    *
-   * @param index its row
+   * @param index its number; its row where each has one
    * @param influence CKA minus CKA without it: positive where it raises the value; NaN where
    *     nothing varies on one side without it
    * @param debiasedInfluence the same of the unbiased estimator; NaN also where it was not asked

@@ -10,11 +10,10 @@ import org.merganser.cka.ReliabilityReport.Point;
 import org.merganser.cka.ReliabilityReport.Removal;
 import org.merganser.cka.ReliabilityReport.Setup;
 import org.merganser.cka.ReliabilityReport.SideSetup;
-import org.merganser.cka.ReliabilityReport.Significance;
 import org.merganser.cka.ReliabilityReport.Translated;
 import org.merganser.cka.ReliabilityReport.Value;
 import org.merganser.compute.Workspace;
-import org.merganser.linalg.Gram;
+import org.merganser.internal.Directions;
 import org.merganser.linalg.Matrix;
 
 /** The making of one report. */
@@ -27,46 +26,45 @@ final class ReliabilityRun {
   private static final int MOST_REMOVED = 10;
 
   private final CkaReliability asked;
-  private final int[] rows;
+  private final int[] samples;
   private final Workspace ws;
   private double[] unseen;
 
   /**
-   * @param rows of what was given
+   * @param samples of what was given
    */
-  ReliabilityRun(CkaReliability asked, int[] rows, Workspace ws) {
+  ReliabilityRun(CkaReliability asked, int[] samples, Workspace ws) {
     this.asked = asked;
-    this.rows = rows;
+    this.samples = samples;
     this.ws = ws;
   }
 
-  ReliabilityReport report(Matrix x, Matrix y) {
+  ReliabilityReport report() {
     // First: a readout may leave no direction unseen.
     unseen =
         asked.readout == null
             ? null
-            : CkaSensitivity.unseenBy(asked.readout, TranslationCurves.seed(ws), ws);
-    try (Matrix centredX = Samples.centred("X", x, ws);
-        Matrix centredY = Samples.centred("Y", y, ws);
-        GramPair pair = GramPair.of(asked.kernel, centredX, centredY, ws);
-        Matrix linear = asked.kernel.isLinear() ? null : Gram.linear(centredX, ws)) {
-      return report(pair, linear == null ? pair.k : linear, centredX, centredY);
+            : CkaSensitivity.unseenBy(asked.readout, Directions.seedOfMoved(ws.seed()), ws);
+    try (Sides sides = asked.source.open(samples, ws);
+        GramPair pair = sides.pair(asked.kernel);
+        Matrix linear = asked.kernel.isLinear() ? null : sides.linear()) {
+      return report(pair, linear == null ? pair.k : linear, sides);
     }
   }
 
-  private ReliabilityReport report(GramPair pair, Matrix linear, Matrix centredX, Matrix centredY) {
+  private ReliabilityReport report(GramPair pair, Matrix linear, Sides sides) {
     int n = pair.samples();
     double value = pair.centred.cka();
     double[] without = LeaveOneOut.biased(pair, ws);
-    GramPair.Products unbiased = asked.debiased ? pair.debiased(ws) : null;
+    GramPair.Unbiased unbiased = asked.debiased ? pair.debiased(ws) : null;
     double[] withoutUnbiased = asked.debiased ? LeaveOneOut.debiased(pair, unbiased, ws) : null;
     Value[] values = values(pair, value, without, unbiased, withoutUnbiased);
-    Setup setup = setup(pair, centredX, centredY);
-    double chance = Math.sqrt(setup.x().dimension() * setup.y().dimension()) / (n - 1);
+    Setup setup = setup(pair, sides);
+    double chance = ChanceLevel.of(pair, ws);
     List<Point> points = points(pair, linear, value, without, unbiased, withoutUnbiased);
     List<Removal> removals =
         GreedyRemoval.of(pair, Math.min(MOST_REMOVED, n / 10), ws).stream()
-            .map(removal -> new Removal(rows[removal.index()], removal.value()))
+            .map(removal -> new Removal(samples[removal.index()], removal.value()))
             .toList();
     ReliabilityReport bare =
         new ReliabilityReport(
@@ -75,31 +73,25 @@ final class ReliabilityRun {
             Optional.ofNullable(values[1]),
             chance,
             (value - chance) / (1 - chance),
-            significance(pair, centredX, centredY),
+            sides.significance(
+                pair,
+                asked.kernel,
+                asked.permutations,
+                asked.groups == null ? null : picked(asked.groups)),
             points,
             removals,
-            translations(linear, centredX, points),
-            InvarianceCheck.of(centredX, centredY, asked.kernel, ws),
-            SecondOpinions.of(centredX, centredY, asked.kernel, ws),
+            translations(sides.curves(linear, unseen), points),
+            sides.checks(asked.kernel),
+            sides.opinions(asked.kernel),
             List.of());
     return ReliabilityWarnings.added(bare);
-  }
-
-  private Significance significance(GramPair pair, Matrix centredX, Matrix centredY) {
-    int[] groups = asked.groups == null ? null : picked(asked.groups);
-    if (!asked.kernel.isLinear() || !PermutedFeatures.pays(centredX, centredY)) {
-      return PermutationTest.of(pair, asked.permutations, groups, ws);
-    }
-    try (PermutedFeatures features = PermutedFeatures.of(centredX, centredY, ws)) {
-      return PermutationTest.of(pair, features::products, asked.permutations, groups, ws);
-    }
   }
 
   private Value[] values(
       GramPair pair,
       double value,
       double[] without,
-      GramPair.Products unbiased,
+      GramPair.Unbiased unbiased,
       double[] withoutUnbiased) {
     double level = asked.level;
     double other = unbiased == null ? Double.NaN : unbiased.cka();
@@ -123,10 +115,18 @@ final class ReliabilityRun {
     };
   }
 
-  private Setup setup(GramPair pair, Matrix centredX, Matrix centredY) {
-    SideSetup x = side(pair.k, pair.traceK(), pair.normK(), centredX.columns());
-    SideSetup y = side(pair.l, pair.traceL(), pair.normL(), centredY.columns());
-    return new Setup(pair.samples(), asked.x.rows(), ws.seed(), x, y, asked.kernel.toString());
+  private Setup setup(GramPair pair, Sides sides) {
+    SideSetup x = side(pair.k, pair.traceK(), pair.normK(), sides.featuresX());
+    SideSetup y = side(pair.l, pair.traceL(), pair.normL(), sides.featuresY());
+    Blocks given = asked.source.blocks();
+    return new Setup(
+        pair.samples(),
+        given.positions(),
+        given.samples(),
+        ws.seed(),
+        x,
+        y,
+        asked.kernel.toString());
   }
 
   private SideSetup side(Matrix gram, double trace, double norm, long features) {
@@ -139,24 +139,27 @@ final class ReliabilityRun {
       Matrix linear,
       double value,
       double[] without,
-      GramPair.Products unbiased,
+      GramPair.Unbiased unbiased,
       double[] withoutUnbiased) {
     int n = without.length;
     double[] influences = IntStream.range(0, n).mapToDouble(i -> value - without[i]).toArray();
     double far = Math.max(NOTICED, SPREADS * spread(influences));
-    double[] own = linear == pair.k ? pair.diagonalK : GramPair.diagonal(linear, ws);
+    double[] leverage = pair.blocks.sums(pair.diagonalK);
+    double[] own = GramPair.blockSums(linear, pair.blocks, ws);
     double norm = linear == pair.k ? pair.normK() : GramPair.norm(linear, ws);
+    double rows = pair.rows();
+    double moved = pair.blocks.positions();
     double other = unbiased == null ? Double.NaN : unbiased.cka();
     double trace = pair.traceK();
     List<Point> points = new ArrayList<>();
     for (int i = 0; i < n; i++) {
       points.add(
           new Point(
-              rows[i],
+              samples[i],
               influences[i],
               unbiased == null ? Double.NaN : other - withoutUnbiased[i],
-              pair.diagonalK[i] / trace,
-              n / (n - 1.0) * own[i] / norm,
+              leverage[i] / trace,
+              rows / (moved * (rows - moved)) * own[i] / norm,
               !(Math.abs(influences[i]) <= far)));
     }
     return points;
@@ -173,8 +176,7 @@ final class ReliabilityRun {
     return Intervals.quantile(Arrays.stream(values).sorted().toArray(), 0.5);
   }
 
-  private List<Translated> translations(Matrix linear, Matrix centredX, List<Point> points) {
-    TranslationCurves curves = new TranslationCurves(linear, centredX, unseen, ws);
+  private List<Translated> translations(TranslationCurves curves, List<Point> points) {
     List<Translated> all = new ArrayList<>();
     asked.moves.forEach(move -> all.add(curves.of(within(move), move.subset())));
     if (asked.labels != null) {
@@ -189,24 +191,24 @@ final class ReliabilityRun {
                 > 0;
         most = more ? i : most;
       }
-      all.addAll(curves.others(most, rows[most]));
+      all.addAll(curves.others(most, samples[most]));
     }
     return all;
   }
 
   /** Of what was drawn. */
   private CkaReliability.Move within(CkaReliability.Move move) {
-    boolean[] inside = Subsets.inside(move.subset(), asked.x.rows());
-    int[] subset = IntStream.range(0, rows.length).filter(i -> inside[rows[i]]).toArray();
-    if (subset.length == 0 || subset.length == rows.length) {
+    boolean[] inside = Subsets.inside(move.subset(), asked.source.blocks().samples());
+    int[] subset = IntStream.range(0, samples.length).filter(i -> inside[samples[i]]).toArray();
+    if (subset.length == 0 || subset.length == samples.length) {
       throw new IllegalArgumentException(
           "of the %d samples to be moved %d are among the %d that were drawn; give fewer samples"
-              .formatted(move.subset().length, subset.length, rows.length));
+              .formatted(move.subset().length, subset.length, samples.length));
     }
     return new CkaReliability.Move(subset, move.direction(), move.distances());
   }
 
   private int[] picked(int[] ofAll) {
-    return Arrays.stream(rows).map(i -> ofAll[i]).toArray();
+    return Arrays.stream(samples).map(i -> ofAll[i]).toArray();
   }
 }

@@ -61,15 +61,16 @@ final class ReliabilityText {
 
   private static String head(Setup setup) {
     return format(
-        "CKA reliability   n=%d%s  X %dx%d (dPR %.2f)  Y %dx%d (dPR %.2f)   %s kernel%n",
+        "CKA reliability   n=%d%s%s  X %dx%d (dPR %.2f)  Y %dx%d (dPR %.2f)   %s kernel%n",
         setup.samples(),
+        setup.positions() == 1 ? "" : " samples of " + setup.positions() + " rows",
         setup.given() > setup.samples()
             ? " (drawn from " + setup.given() + ", seed " + setup.seed() + ")"
             : "",
-        setup.samples(),
+        setup.rows(),
         setup.x().features(),
         setup.x().dimension(),
-        setup.samples(),
+        setup.rows(),
         setup.y().features(),
         setup.y().dimension(),
         setup.kernel());

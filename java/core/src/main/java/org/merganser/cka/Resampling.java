@@ -18,13 +18,12 @@ import org.merganser.linalg.Tensor;
  * unbiased  the form of Song et al. of K, L without diagonals: copies of a sample make no pair
  * }</pre>
  *
- * <p>so that five products of matrices serve all replicates.
+ * <p>so that five products of matrices serve all replicates. Samples are drawn with all their rows:
+ * copies of a row make no pair, different rows of one sample do, as in the value itself.
  */
 final class Resampling {
   /** Replicates that are formed together. */
   private static final int TOGETHER = 128;
-
-  private static final int ROWS = 256;
 
   private final GramPair pair;
   private final int size;
@@ -55,8 +54,9 @@ final class Resampling {
   static Values halves(GramPair pair, int replicates, Workspace ws) {
     int n = pair.samples();
     SplittableRandom random = Seeds.stream(ws.seed(), "cka half sampling");
-    double[][] counts = new double[replicates][n];
-    for (double[] w : counts) {
+    double[][] counts = new double[replicates][];
+    for (int r = 0; r < replicates; r++) {
+      double[] w = new double[n];
       // Selection sampling: n/2 of n, each subset as likely.
       int left = n / 2;
       for (int i = 0; i < n; i++) {
@@ -65,25 +65,29 @@ final class Resampling {
           left--;
         }
       }
+      counts[r] = pair.blocks.spread(w);
     }
-    return of(pair, n / 2, counts, ws);
+    return of(pair, n / 2 * pair.blocks.positions(), counts, ws);
   }
 
   /** As many samples as there are, with replacement. */
   static Values bootstrap(GramPair pair, int replicates, Workspace ws) {
     int n = pair.samples();
     SplittableRandom random = Seeds.stream(ws.seed(), "cka bootstrap");
-    double[][] counts = new double[replicates][n];
-    for (double[] w : counts) {
+    double[][] counts = new double[replicates][];
+    for (int r = 0; r < replicates; r++) {
+      double[] w = new double[n];
       for (int i = 0; i < n; i++) {
         w[random.nextInt(n)]++;
       }
+      counts[r] = pair.blocks.spread(w);
     }
-    return of(pair, n, counts, ws);
+    return of(pair, pair.rows(), counts, ws);
   }
 
   /**
    * @param size what the counts of each replicate sum to
+   * @param counts of rows
    */
   static Values of(GramPair pair, int size, double[][] counts, Workspace ws) {
     Resampling work = new Resampling(pair, size, counts.length);
@@ -121,7 +125,7 @@ final class Resampling {
   private void correct(int from, double[][] counts, Workspace ws) {
     double[] kw = times(pair.k, counts, ws);
     double[] lw = times(pair.l, counts, ws);
-    int n = pair.samples();
+    int n = pair.rows();
     for (int r = 0; r < counts.length; r++) {
       Sums all = new Sums();
       Sums off = new Sums();
@@ -182,7 +186,7 @@ final class Resampling {
 
   /** NaN where what centring leaves of a side is rounding. */
   private double[] ratios(double[][] products) {
-    double rounding = 16 * pair.samples() * Math.ulp(1.0);
+    double rounding = 16 * pair.rows() * Math.ulp(1.0);
     double[] values = new double[replicates];
     for (int r = 0; r < values.length; r++) {
       boolean defined = true;
@@ -199,20 +203,20 @@ final class Resampling {
   private static Matrix elementwise(Matrix a, Matrix b, Workspace ws) {
     try (Opened opened = new Opened()) {
       Matrix product = opened.add(Matrix.allocate(a.rows(), a.columns(), ws));
-      for (long from = 0; from < a.rows(); from += ROWS) {
-        long to = Math.min(from + ROWS, a.rows());
-        try (Tensor left = a.asTensor().rows(from, to).toHost(ws);
-            Tensor right = b.asTensor().rows(from, to).toHost(ws)) {
-          double[] values = left.toDoubleArray();
-          double[] factors = right.toDoubleArray();
-          for (int i = 0; i < values.length; i++) {
-            values[i] *= factors[i];
-          }
-          try (Tensor rows = Tensor.of(values, to - from, a.columns())) {
-            product.asTensor().rows(from, to).copyFrom(rows, ws);
-          }
-        }
-      }
+      GramRowPairs.each(
+          a,
+          b,
+          ws,
+          (first, values, factors) -> {
+            for (int i = 0; i < values.length; i++) {
+              values[i] *= factors[i];
+            }
+            long count = values.length / a.columns();
+            try (Tensor rows = Tensor.of(values, count, a.columns());
+                Tensor to = product.asTensor().rows(first, first + count)) {
+              to.copyFrom(rows, ws);
+            }
+          });
       opened.release();
       return product;
     }

@@ -4,6 +4,7 @@ package org.merganser.cka;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.function.UnaryOperator;
 import java.util.stream.IntStream;
 import org.merganser.cka.ReliabilityReport.Translated;
 import org.merganser.compute.Workspace;
@@ -19,18 +20,30 @@ final class TranslationCurves {
   private static final int NAMED = 6;
 
   private final Matrix gram;
-  private final Matrix centred;
-  private final double[] unseen;
+  private final Blocks blocks;
+  private final UnaryOperator<double[]> projections;
+  private final double[] common;
+  private final boolean unseen;
   private final double norm;
   private final Workspace ws;
 
   /**
    * @param gram linear, of centred X
-   * @param unseen a direction that a readout does not see; null for any
+   * @param projections of centred X on a direction, by its length
+   * @param common those on the direction in which subsets move that have none of their own
+   * @param unseen whether a readout does not see that direction
    */
-  TranslationCurves(Matrix gram, Matrix centred, double[] unseen, Workspace ws) {
+  TranslationCurves(
+      Matrix gram,
+      Blocks blocks,
+      UnaryOperator<double[]> projections,
+      double[] common,
+      boolean unseen,
+      Workspace ws) {
     this.gram = gram;
-    this.centred = centred;
+    this.blocks = blocks;
+    this.projections = projections;
+    this.common = common;
     this.unseen = unseen;
     this.norm = Translation.sum(LinAlg.rowProducts(gram, gram, ws));
     this.ws = ws;
@@ -42,9 +55,10 @@ final class TranslationCurves {
    * @param given the subset in numbers of who gave it
    */
   Translated of(CkaReliability.Move move, int[] given) {
-    CkaSensitivity found = sensitivity(inside(move.subset()), move.direction());
     double[] v = move.direction();
+    double[] along = projections.apply(v);
     double length = Math.sqrt(Translation.dot(v, v));
+    CkaSensitivity found = sensitivity(move.subset(), along, length);
     double radius = found.radius() / length;
     String name = name(given);
     return translated(name, move.subset().length, false, 1, radius, found, move.distances());
@@ -52,48 +66,32 @@ final class TranslationCurves {
 
   /** Each class, in one direction that the readout does not see. */
   List<Translated> classes(int[] labels) {
-    double[] v = direction();
     List<Translated> curves = new ArrayList<>();
     for (int each : Arrays.stream(labels).distinct().sorted().toArray()) {
       int[] subset = IntStream.range(0, labels.length).filter(i -> labels[i] == each).toArray();
-      curves.add(inUnits("class " + each, subset, v));
+      curves.add(inUnits("class " + each, subset));
     }
     return curves;
   }
 
   /** Without labels: one sample, and a tenth of them. */
   List<Translated> others(int mostInfluential, int given) {
-    double[] v = direction();
-    int n = Math.toIntExact(gram.rows());
+    int n = blocks.samples();
     int[] order = Seeds.order(n, ws.seed(), "cka moved tenth");
     int[] tenth = Arrays.copyOf(order, Math.max(1, n / 10));
     return List.of(
-        inUnits("sample #" + given, new int[] {mostInfluential}, v),
-        inUnits("a tenth at random", tenth, v));
+        inUnits("sample #" + given, new int[] {mostInfluential}),
+        inUnits("a tenth at random", tenth));
   }
 
-  private Translated inUnits(String name, int[] subset, double[] v) {
-    CkaSensitivity found = sensitivity(inside(subset), v);
-    return translated(name, subset.length, unseen != null, found.radius(), 1, found, DISTANCES);
+  private Translated inUnits(String name, int[] subset) {
+    CkaSensitivity found = sensitivity(subset, common, 1);
+    return translated(name, subset.length, unseen, found.radius(), 1, found, DISTANCES);
   }
 
-  private double[] direction() {
-    return unseen == null
-        ? CkaSensitivity.random(Math.toIntExact(centred.columns()), seed(ws))
-        : unseen;
-  }
-
-  /** Of the direction. */
-  static long seed(Workspace ws) {
-    return Seeds.derive(ws.seed(), "cka direction");
-  }
-
-  private boolean[] inside(int[] subset) {
-    return Subsets.inside(subset, gram.rows());
-  }
-
-  private CkaSensitivity sensitivity(boolean[] inside, double[] direction) {
-    return CkaSensitivity.biased(gram, norm, centred, inside, direction, ws);
+  private CkaSensitivity sensitivity(int[] subset, double[] along, double length) {
+    boolean[] inside = Subsets.inside(blocks.rowsOf(subset), gram.rows());
+    return CkaSensitivity.biased(gram, norm, inside, along, length, ws);
   }
 
   private static Translated translated(

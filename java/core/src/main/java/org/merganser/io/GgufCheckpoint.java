@@ -9,6 +9,7 @@ import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalLong;
 import org.merganser.compute.DType;
 import org.merganser.compute.Device;
@@ -38,6 +39,7 @@ final class GgufCheckpoint implements Checkpoint {
   private static final String LEFT_OUT = "merganser.left-out";
 
   private final FileBytes file;
+  private final GgufHeader header;
   private final Map<String, String> metadata;
   private final Map<String, Stored> stored = new LinkedHashMap<>();
   private final Map<String, TensorInfo> infos;
@@ -76,6 +78,7 @@ final class GgufCheckpoint implements Checkpoint {
 
   GgufCheckpoint(FileBytes file, GgufHeader header) {
     this.file = file;
+    this.header = header;
     String architecture = header.metadata().getOrDefault("general.architecture", "");
     Map<String, TensorInfo> found = new LinkedHashMap<>();
     List<String> derived = new ArrayList<>();
@@ -92,7 +95,7 @@ final class GgufCheckpoint implements Checkpoint {
               if (GgufNames.of(architecture, name).isEmpty()) {
                 unknown.add(name);
               }
-              long headRows = headRows(header, architecture, name, entry);
+              long headRows = headRows(architecture, name, entry);
               Stored tensor = new Stored(entry, headRows, GgufNames.excess(architecture, name));
               if (stored.put(renamed, tensor) != null) {
                 throw bad(entry, Names.quote(name) + " is there twice, as " + Names.quote(renamed));
@@ -113,8 +116,7 @@ final class GgufCheckpoint implements Checkpoint {
     return Collections.unmodifiableMap(with);
   }
 
-  private long headRows(
-      GgufHeader header, String architecture, String name, GgufHeader.Entry entry) {
+  private long headRows(String architecture, String name, GgufHeader.Entry entry) {
     String key = GgufNames.heads(architecture, name).orElse(null);
     if (key == null) {
       return 0;
@@ -164,6 +166,11 @@ final class GgufCheckpoint implements Checkpoint {
               ? "those of Hugging Face for them are not known"
               : "the architecture " + Names.quote(architecture) + " is not known here");
     }
+  }
+
+  /** Those of the metadata, read anew each time; empty where there are none. */
+  Optional<ModelDirectory.Tokens> tokens() throws IOException {
+    return GgufTokens.read(file, header);
   }
 
   @Override

@@ -17,20 +17,22 @@ import org.merganser.internal.io.FileBytes;
  * version, counts, metadata, and for each tensor its name, sizes, type and place. Layout: ggml's
  * docs/gguf.md.
  *
- * @param metadata numbers and texts as text; arrays, such as vocabularies, are left out
+ * @param metadata numbers and texts as text
+ * @param arrays where those of the metadata lie, such as vocabularies
  */
-record GgufHeader(Map<String, String> metadata, Map<String, Entry> tensors) {
+record GgufHeader(
+    Map<String, String> metadata, Map<String, Array> arrays, Map<String, Entry> tensors) {
   private static final int MAGIC_NUMBER = 0x46554747;
 
   /** Vocabularies take some 10 MB. */
-  private static final long MAX_BYTES = 1 << 28;
+  static final long MAX_BYTES = 1 << 28;
 
   private static final int MAX_ENTRIES = 100_000;
-  private static final int MAX_NAME = 0xffff;
+  static final int MAX_NAME = 0xffff;
   private static final int MAX_TEXT = 1 << 26;
   private static final int MAX_RANK = 4;
   private static final int MAX_NESTING = 4;
-  private static final int TEXT = 8;
+  static final int TEXT = 8;
   private static final int ARRAY = 9;
 
   /** Bytes of a value of each type, by its number; 0 where that varies. */
@@ -48,6 +50,14 @@ record GgufHeader(Map<String, String> metadata, Map<String, Entry> tensors) {
     }
   }
 
+  /**
+   * An array of the metadata.
+   *
+   * @param type of its elements
+   * @param begin of the first of them in the file
+   */
+  record Array(int type, long count, long begin) {}
+
   static GgufHeader read(FileBytes file) throws IOException {
     GgufCursor in = new GgufCursor(file, MAX_BYTES);
     if (in.i32() != MAGIC_NUMBER) {
@@ -57,16 +67,18 @@ record GgufHeader(Map<String, String> metadata, Map<String, Entry> tensors) {
     long tensors = count(in, "tensors");
     long values = count(in, "metadata values");
     Map<String, String> metadata = new LinkedHashMap<>();
-    Map<String, Long> places = new LinkedHashMap<>();
+    Map<String, Array> arrays = new LinkedHashMap<>();
     for (long i = 0; i < values; i++) {
       long at = in.at();
       String key = in.text("the name of a metadata value", MAX_NAME);
-      if (places.put(key, at) != null) {
+      if (metadata.containsKey(key) || arrays.containsKey(key)) {
         throw in.bad(at, "metadata " + Names.quote(key) + " is there twice");
       }
-      String value = value(in, Names.quote(key), in.i32());
-      if (value != null) {
-        metadata.put(key, value);
+      int type = in.i32();
+      if (type == ARRAY) {
+        arrays.put(key, skipArray(in, Names.quote(key), 1));
+      } else {
+        metadata.put(key, value(in, Names.quote(key), type));
       }
     }
     refuseParts(in, metadata);
@@ -86,7 +98,9 @@ record GgufHeader(Map<String, String> metadata, Map<String, Entry> tensors) {
         (name, e) -> placed.put(name, new Entry(e.type(), e.info(), dataStart + e.begin())));
     requireRoom(in, placed, file.size());
     return new GgufHeader(
-        Collections.unmodifiableMap(metadata), Collections.unmodifiableMap(placed));
+        Collections.unmodifiableMap(metadata),
+        Collections.unmodifiableMap(arrays),
+        Collections.unmodifiableMap(placed));
   }
 
   private static void requireVersion(GgufCursor in) throws IOException {
@@ -113,7 +127,7 @@ record GgufHeader(Map<String, String> metadata, Map<String, Entry> tensors) {
     return count;
   }
 
-  /** A value as text, or null when it is an array. */
+  /** A value that is no array, as text. */
   private static String value(GgufCursor in, String key, int type) throws IOException {
     return switch (type) {
       case 0 -> Integer.toString(in.u8());
@@ -125,10 +139,6 @@ record GgufHeader(Map<String, String> metadata, Map<String, Entry> tensors) {
       case 6 -> Float.toString(Float.intBitsToFloat(in.i32()));
       case 7 -> truth(in, key);
       case TEXT -> in.text("metadata " + key, MAX_TEXT);
-      case ARRAY -> {
-        skipArray(in, key, 1);
-        yield null;
-      }
       case 10 -> Long.toUnsignedString(in.i64());
       case 11 -> Long.toString(in.i64());
       case 12 -> Double.toString(Double.longBitsToDouble(in.i64()));
@@ -150,7 +160,7 @@ record GgufHeader(Map<String, String> metadata, Map<String, Entry> tensors) {
     return Boolean.toString(value == 1);
   }
 
-  private static void skipArray(GgufCursor in, String key, int depth) throws IOException {
+  private static Array skipArray(GgufCursor in, String key, int depth) throws IOException {
     int type = in.i32();
     if (type < 0 || type >= WIDTHS.length) {
       throw unknown(in, key, type);
@@ -172,9 +182,10 @@ record GgufHeader(Map<String, String> metadata, Map<String, Entry> tensors) {
     if (type == ARRAY && depth == MAX_NESTING) {
       throw in.bad(at, "metadata " + key + " has arrays in arrays, more than " + MAX_NESTING);
     }
+    Array array = new Array(type, count, in.at());
     if (WIDTHS[type] > 0) {
       in.skip(count * WIDTHS[type], "metadata " + key);
-      return;
+      return array;
     }
     for (long i = 0; i < count; i++) {
       if (type == TEXT) {
@@ -183,6 +194,7 @@ record GgufHeader(Map<String, String> metadata, Map<String, Entry> tensors) {
         skipArray(in, key, depth + 1);
       }
     }
+    return array;
   }
 
   private static void refuseParts(GgufCursor in, Map<String, String> metadata) {

@@ -1,14 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.merganser.io;
 
-import com.fasterxml.jackson.core.JsonFactory;
-import com.fasterxml.jackson.core.JsonFactoryBuilder;
-import com.fasterxml.jackson.core.JsonLocation;
 import com.fasterxml.jackson.core.JsonParser;
-import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.JsonToken;
-import com.fasterxml.jackson.core.StreamReadFeature;
-import com.fasterxml.jackson.core.json.JsonReadFeature;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -21,7 +15,7 @@ import java.util.OptionalLong;
 import java.util.Set;
 import org.merganser.error.FormatException;
 import org.merganser.internal.Names;
-import org.merganser.internal.io.TextFile;
+import org.merganser.internal.io.JsonFile;
 
 /** Reads {@code config.json}: a few of its keys, of the whole or else of {@code text_config}. */
 final class ModelConfig {
@@ -42,17 +36,11 @@ final class ModelConfig {
           "vocab_size");
   private static final Set<String> TEXTS = Set.of("model_type", "torch_dtype", "dtype");
 
-  /** Python writes Infinity and NaN. */
-  private static final JsonFactory JSON =
-      new JsonFactoryBuilder()
-          .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
-          .enable(JsonReadFeature.ALLOW_NON_NUMERIC_NUMBERS)
-          .build();
-
   /** Says nothing. */
   static final ModelDirectory.Config NONE = new ModelConfig(null).config();
 
   private final Path path;
+  private JsonFile file;
   private final List<String> architectures = new ArrayList<>();
 
   /** Values by key, those of the part for text under {@code text_config.KEY}. */
@@ -64,19 +52,12 @@ final class ModelConfig {
 
   static ModelDirectory.Config read(Path path) throws IOException {
     ModelConfig reader = new ModelConfig(path);
-    try (JsonParser p = JSON.createParser(TextFile.read(path))) {
-      reader.expect(p, p.nextToken() == JsonToken.START_OBJECT, "the file", "an object");
-      reader.read(p, "");
-      reader.expect(p, p.nextToken() == null, "what follows the closing brace", "nothing");
-    } catch (JsonProcessingException e) {
-      JsonLocation at = e.getLocation();
-      throw new FormatException(
-          path
-              + (at == null ? "" : ":" + at.getLineNr() + ":" + at.getColumnNr())
-              + ": no valid JSON: "
-              + Names.cut(e.getOriginalMessage().lines().findFirst().orElse("")),
-          e);
-    }
+    JsonFile.read(
+        path,
+        (file, p) -> {
+          reader.file = file;
+          reader.read(p, "");
+        });
     return reader.config();
   }
 
@@ -89,13 +70,13 @@ final class ModelConfig {
       }
       if (NUMBERS.contains(key)) {
         boolean count = token == JsonToken.VALUE_NUMBER_INT && p.getLongValue() >= 0;
-        expect(p, count, Names.quote(prefix + key), "a whole number");
+        file.expect(p, count, Names.quote(prefix + key), "a whole number");
         values.put(prefix + key, p.getLongValue());
       } else if (TEXTS.contains(key)) {
-        expect(p, token == JsonToken.VALUE_STRING, Names.quote(prefix + key), "a text");
+        file.expect(p, token == JsonToken.VALUE_STRING, Names.quote(prefix + key), "a text");
         values.put(prefix + key, p.getText());
       } else if (key.equals("tie_word_embeddings")) {
-        expect(p, token.isBoolean(), Names.quote(prefix + key), "true or false");
+        file.expect(p, token.isBoolean(), Names.quote(prefix + key), "true or false");
         values.put(prefix + key, p.getBooleanValue());
       } else if (key.equals("architectures") && prefix.isEmpty()) {
         readArchitectures(p, token);
@@ -108,29 +89,11 @@ final class ModelConfig {
   }
 
   private void readArchitectures(JsonParser p, JsonToken token) throws IOException {
-    expect(p, token == JsonToken.START_ARRAY, "'architectures'", "a list of texts");
+    file.expect(p, token == JsonToken.START_ARRAY, "'architectures'", "a list of texts");
     while (p.nextToken() != JsonToken.END_ARRAY) {
       boolean text = p.currentToken() == JsonToken.VALUE_STRING;
-      expect(p, text, "'architectures'", "a list of texts");
+      file.expect(p, text, "'architectures'", "a list of texts");
       architectures.add(p.getText());
-    }
-  }
-
-  private void expect(JsonParser p, boolean right, String what, String expected) {
-    if (!right) {
-      JsonLocation at = p.currentTokenLocation();
-      throw new FormatException(
-          path
-              + ":"
-              + at.getLineNr()
-              + ":"
-              + at.getColumnNr()
-              + ": "
-              + what
-              + " is "
-              + p.currentToken()
-              + ", expected "
-              + expected);
     }
   }
 

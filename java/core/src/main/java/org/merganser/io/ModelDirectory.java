@@ -8,6 +8,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
@@ -41,6 +42,7 @@ public final class ModelDirectory implements AutoCloseable {
   private final Checkpoint checkpoint;
   private final Config config;
   private final List<String> sideFiles;
+  private final Optional<GgufCheckpoint> gguf;
   private final Optional<LayerNames> layers;
 
   /**
@@ -68,11 +70,59 @@ public final class ModelDirectory implements AutoCloseable {
     }
   }
 
-  private ModelDirectory(Path path, Checkpoint checkpoint, Config config, List<String> sideFiles) {
+  /**
+   * Tokens that a file of parameters holds itself.
+   *
+   * @param model how texts are divided into them, such as {@code gpt2} (BPE of bytes) or {@code
+   *     llama} (of SentencePiece)
+   * @param texts by id, as {@code tokenizer.json} has them
+   * @param kinds of each; empty where the file does not say
+   * @param merges of pairs, {@code "left right"}, the first ones first
+   * @param special ids by use, such as {@code bos} and {@code eos}
+   */
+  public record Tokens(
+      String model,
+      List<String> texts,
+      List<Kind> kinds,
+      List<String> merges,
+      Map<String, Integer> special) {
+    /** In the order of their numbers in GGUF, from 0. */
+    public enum Kind {
+      UNDEFINED,
+      NORMAL,
+      UNKNOWN,
+      CONTROL,
+      USER_DEFINED,
+      UNUSED,
+      BYTE
+    }
+
+    public Tokens {
+      texts = List.copyOf(texts);
+      kinds = List.copyOf(kinds);
+      merges = List.copyOf(merges);
+      special = Map.copyOf(special);
+    }
+
+    /** Whether an id is one of a row that pads the embeddings. */
+    public boolean isPadding(int id) {
+      return !kinds.isEmpty()
+          && kinds.get(id) == Kind.UNUSED
+          && texts.get(id).equals("[PAD" + id + "]");
+    }
+  }
+
+  private ModelDirectory(
+      Path path,
+      Checkpoint checkpoint,
+      Config config,
+      List<String> sideFiles,
+      Optional<GgufCheckpoint> gguf) {
     this.path = path;
     this.checkpoint = checkpoint;
     this.config = config;
     this.sideFiles = sideFiles;
+    this.gguf = gguf;
     this.layers = LayerNames.find(checkpoint.tensors().keySet(), config.layers());
   }
 
@@ -88,7 +138,9 @@ public final class ModelDirectory implements AutoCloseable {
         files.contains(CONFIG) ? ModelConfig.read(path.resolve(CONFIG)) : ModelConfig.NONE;
     Checkpoint checkpoint = Safetensors.open(path);
     try {
-      return new ModelDirectory(path, checkpoint, config, files);
+      Optional<GgufCheckpoint> gguf =
+          checkpoint instanceof GgufCheckpoint found ? Optional.of(found) : Optional.empty();
+      return new ModelDirectory(path, checkpoint, config, files, gguf);
     } catch (RuntimeException e) {
       checkpoint.close();
       throw e;
@@ -127,7 +179,7 @@ public final class ModelDirectory implements AutoCloseable {
    * theirs. It borrows this one's files; closing it closes the parameters only.
    */
   public ModelDirectory with(Checkpoint parameters) {
-    return new ModelDirectory(path, parameters, config, sideFiles);
+    return new ModelDirectory(path, parameters, config, sideFiles, gguf);
   }
 
   /** The parameters; closed with this. */
@@ -146,6 +198,15 @@ public final class ModelDirectory implements AutoCloseable {
    */
   public List<String> sideFiles() {
     return sideFiles;
+  }
+
+  /**
+   * Tokens inside the file of parameters, read anew each time: of GGUF; empty where there are none.
+   *
+   * @throws FormatException when they are damaged
+   */
+  public Optional<Tokens> tokens() throws IOException {
+    return gguf.isPresent() ? gguf.get().tokens() : Optional.empty();
   }
 
   /**

@@ -1,14 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.merganser.lora;
 
-import com.fasterxml.jackson.core.JsonFactory;
-import com.fasterxml.jackson.core.JsonFactoryBuilder;
-import com.fasterxml.jackson.core.JsonLocation;
 import com.fasterxml.jackson.core.JsonParser;
-import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.JsonToken;
-import com.fasterxml.jackson.core.StreamReadFeature;
-import com.fasterxml.jackson.core.json.JsonReadFeature;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.HashMap;
@@ -18,7 +12,7 @@ import java.util.Optional;
 import java.util.Set;
 import org.merganser.error.FormatException;
 import org.merganser.internal.Names;
-import org.merganser.internal.io.TextFile;
+import org.merganser.internal.io.JsonFile;
 
 /**
  * What {@code adapter_config.json} says. A key that changes what an adapter computes, and is not
@@ -68,17 +62,11 @@ final class LoraConfig {
   private static final String REMEDY =
       "; fold it with PEFT (merge_and_unload) and name the result instead";
 
-  /** Python writes Infinity and NaN. */
-  private static final JsonFactory JSON =
-      new JsonFactoryBuilder()
-          .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
-          .enable(JsonReadFeature.ALLOW_NON_NUMERIC_NUMBERS)
-          .build();
-
   private final Path path;
   private final Map<String, String> texts = new HashMap<>();
   private final Map<String, Double> numbers = new HashMap<>();
   private final Map<String, LoraPattern> patterns = new HashMap<>();
+  private JsonFile file;
   private boolean rootOfRank;
   private boolean fanInFanOut;
 
@@ -91,23 +79,16 @@ final class LoraConfig {
    */
   static LoraConfig read(Path path) throws IOException {
     LoraConfig config = new LoraConfig(path);
-    try (JsonParser p = JSON.createParser(TextFile.read(path))) {
-      config.expect(p, p.nextToken() == JsonToken.START_OBJECT, "the file", "an object");
-      while (p.nextToken() != JsonToken.END_OBJECT) {
-        String key = p.currentName();
-        p.nextToken();
-        config.read(p, key);
-      }
-      config.expect(p, p.nextToken() == null, "what follows the closing brace", "nothing");
-    } catch (JsonProcessingException e) {
-      JsonLocation at = e.getLocation();
-      throw new FormatException(
-          path
-              + (at == null ? "" : ":" + at.getLineNr() + ":" + at.getColumnNr())
-              + ": no valid JSON: "
-              + Names.cut(e.getOriginalMessage().lines().findFirst().orElse("")),
-          e);
-    }
+    JsonFile.read(
+        path,
+        (file, p) -> {
+          config.file = file;
+          while (p.nextToken() != JsonToken.END_OBJECT) {
+            String key = p.currentName();
+            p.nextToken();
+            config.read(p, key);
+          }
+        });
     config.check();
     return config;
   }
@@ -116,7 +97,7 @@ final class LoraConfig {
     switch (key) {
       case "peft_type", "bias", "base_model_name_or_path", "task_type", "revision" -> {
         if (p.currentToken() != JsonToken.VALUE_NULL) {
-          expect(p, p.currentToken() == JsonToken.VALUE_STRING, Names.quote(key), "a text");
+          file.expect(p, p.currentToken() == JsonToken.VALUE_STRING, Names.quote(key), "a text");
           texts.put(key, p.getText());
         }
       }
@@ -125,7 +106,7 @@ final class LoraConfig {
             p.currentToken().isBoolean()
                 || p.currentToken() == JsonToken.VALUE_NULL
                 || p.currentToken() == JsonToken.VALUE_STRING;
-        expect(p, right, Names.quote(key), "true, false or a text");
+        file.expect(p, right, Names.quote(key), "true, false or a text");
         texts.put(key, p.currentToken() == JsonToken.VALUE_NULL ? "true" : p.getText());
       }
       case "r", "lora_alpha" -> numbers.put(key, number(p, key));
@@ -143,7 +124,7 @@ final class LoraConfig {
   }
 
   private double number(JsonParser p, String key) throws IOException {
-    expect(p, p.currentToken().isNumeric(), Names.quote(key), "a number");
+    file.expect(p, p.currentToken().isNumeric(), Names.quote(key), "a number");
     double value = p.getDoubleValue();
     boolean count = value >= 1 && value == Math.rint(value) && value <= Integer.MAX_VALUE;
     boolean rank = key.equals("r") || key.equals("rank_pattern");
@@ -162,7 +143,7 @@ final class LoraConfig {
 
   private boolean truth(JsonParser p, String key) throws IOException {
     JsonToken token = p.currentToken();
-    expect(
+    file.expect(
         p, token.isBoolean() || token == JsonToken.VALUE_NULL, Names.quote(key), "true or false");
     return token == JsonToken.VALUE_TRUE;
   }
@@ -170,7 +151,7 @@ final class LoraConfig {
   private LoraPattern pattern(JsonParser p, String key) throws IOException {
     LoraPattern pattern = new LoraPattern(path + ": " + Names.quote(key));
     if (p.currentToken() != JsonToken.VALUE_NULL) {
-      expect(p, p.currentToken() == JsonToken.START_OBJECT, Names.quote(key), "an object");
+      file.expect(p, p.currentToken() == JsonToken.START_OBJECT, Names.quote(key), "an object");
       while (p.nextToken() != JsonToken.END_OBJECT) {
         String module = p.currentName();
         p.nextToken();
@@ -200,24 +181,6 @@ final class LoraConfig {
 
   private FormatException refused(String key, String reason) {
     return new FormatException(path + ": " + Names.quote(key) + ": " + reason + REMEDY);
-  }
-
-  private void expect(JsonParser p, boolean right, String what, String expected) {
-    if (!right) {
-      JsonLocation at = p.currentTokenLocation();
-      throw new FormatException(
-          path
-              + ":"
-              + at.getLineNr()
-              + ":"
-              + at.getColumnNr()
-              + ": "
-              + what
-              + " is "
-              + p.currentToken()
-              + ", expected "
-              + expected);
-    }
   }
 
   private void check() {

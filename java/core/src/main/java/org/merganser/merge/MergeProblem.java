@@ -24,7 +24,7 @@ import org.merganser.model.Objective;
  *
  * @param objective what is to be minimised, for methods that learn
  * @param base the model that the others were trained from, for methods of their differences
- * @param counters buffers that count, taken from the reference
+ * @param counters buffers that count, and whatever else is taken from the reference
  * @param importances what was measured on the data of each model, under the names of its tensors,
  *     for methods that weigh by it ({@link Merger.Importance}); none otherwise
  */
@@ -70,6 +70,13 @@ public record MergeProblem(
   public MergeProblem withBase(Checkpoint model) {
     Objects.requireNonNull(model, "the base is null");
     return new MergeProblem(models, objective, Optional.of(model), counters, importances);
+  }
+
+  /** The same with more tensors that are the reference's, whatever they are in other models. */
+  public MergeProblem withCopied(Set<String> names) {
+    Set<String> all = new TreeSet<>(counters);
+    all.addAll(names);
+    return new MergeProblem(models, objective, base, all, importances);
   }
 
   /**

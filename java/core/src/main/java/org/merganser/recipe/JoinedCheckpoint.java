@@ -4,9 +4,12 @@ package org.merganser.recipe;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
 import org.merganser.error.IncompatibleModelsException;
 import org.merganser.io.Checkpoint;
@@ -43,6 +46,27 @@ final class JoinedCheckpoint extends CheckpointView {
       throw new IncompatibleModelsException("slices cannot be joined", twice);
     }
     return new JoinedCheckpoint(tensors, parts);
+  }
+
+  /**
+   * A view of a checkpoint with the types of another one; a tensor that it does not have gets the
+   * type of its first.
+   */
+  static Checkpoint typed(Checkpoint checkpoint, Checkpoint like) {
+    DType first = like.tensors().values().iterator().next().dtype();
+    Map<DType, Set<String>> names = new LinkedHashMap<>();
+    for (String name : checkpoint.tensors().keySet()) {
+      TensorInfo info = like.tensors().get(name);
+      DType type = info == null ? first : info.dtype();
+      names.computeIfAbsent(type, t -> new HashSet<>()).add(name);
+    }
+    List<Checkpoint> parts = new ArrayList<>();
+    names.forEach(
+        (type, own) -> {
+          Checkpoint part = checkpoint.where(own::contains);
+          parts.add(type.isArithmetic() ? part.as(type) : part);
+        });
+    return of(parts);
   }
 
   @Override

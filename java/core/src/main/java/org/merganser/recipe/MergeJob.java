@@ -47,8 +47,8 @@ public final class MergeJob implements AutoCloseable {
   private List<SliceMerge> slices;
   private Checkpoint joined;
   private Checkpoint result;
-  private Optional<Vocabularies> vocabularies = Optional.empty();
   private ModelTensors tensors;
+  private Repairing.Ready repair;
 
   /**
    * How a recipe is read.
@@ -92,21 +92,29 @@ public final class MergeJob implements AutoCloseable {
     List<Path> inputs() throws IOException;
 
     /**
-     * Refuses what it cannot repair; called before a folder is claimed, so nothing is lost.
+     * Opens what it needs and refuses what it cannot repair; called once for a job, before a folder
+     * is claimed, so nothing is lost.
      *
      * @param merged the model as it will be merged, of which only names, types and shapes are read
+     * @return closed with the job
      */
-    void check(Checkpoint merged) throws IOException;
+    Ready prepare(Checkpoint merged) throws IOException;
 
-    /**
-     * Called once, before the first part is written.
-     *
-     * @param models as they were merged
-     * @param shares how much each of them counts
-     * @return of the same tensors; closed with the job
-     */
-    Checkpoint repair(Checkpoint merged, List<Checkpoint> models, List<Double> shares, Workspace ws)
-        throws IOException;
+    /** A repair that can be done. */
+    interface Ready extends AutoCloseable {
+      /**
+       * Called at most once, before the first part is written.
+       *
+       * @param models as they were merged
+       * @param shares how much each of them counts
+       * @return of the same tensors as the merged model; closed with the job
+       */
+      Checkpoint repair(List<Checkpoint> models, List<Double> shares, Workspace ws)
+          throws IOException;
+
+      @Override
+      void close();
+    }
   }
 
   private MergeJob(Recipe recipe, Options options, Opened opened) {
@@ -137,7 +145,11 @@ public final class MergeJob implements AutoCloseable {
     openModels();
     if (recipe.align().isPresent()) {
       List<String> reasons = new ArrayList<>();
-      tensors.replace(RecipeAlignment.of(recipe, tensors, opened, reasons, ws), reasons);
+      tensors.replace(
+          RecipeSymmetry.isMeant(recipe)
+              ? RecipeSymmetry.of(recipe, models(), reasons, ws)
+              : RecipeAlignment.of(recipe, tensors, opened, reasons, ws),
+          reasons);
     }
     slices = new RecipeCompiler(recipe, method, models(), tensors).compile();
     weigh();
@@ -157,7 +169,7 @@ public final class MergeJob implements AutoCloseable {
       if (!recipe.slices().isEmpty()) {
         throw new RecipeException("repair", "whole models are repaired; write models, not slices");
       }
-      options.repair().get().check(joined);
+      repair = opened.add(options.repair().get().prepare(joined));
     } else if (!result.stale().isEmpty()) {
       throw new RecipeException(
           "align.method",
@@ -169,7 +181,12 @@ public final class MergeJob implements AutoCloseable {
 
   private Checkpoint typed(Checkpoint merged) {
     Optional<DType> target = recipe.outDtype().or(recipe::dtype);
-    return target.isPresent() ? merged.as(target.get()) : merged;
+    if (target.isPresent()) {
+      return merged.as(target.get());
+    }
+    return RecipeSymmetry.isMeant(recipe)
+        ? JoinedCheckpoint.typed(merged, donor().checkpoint())
+        : merged;
   }
 
   private Checkpoint repaired(Workspace ws) throws IOException {
@@ -177,8 +194,7 @@ public final class MergeJob implements AutoCloseable {
       return result;
     }
     SliceMerge all = slices.get(0);
-    Checkpoint made =
-        opened.add(options.repair().get().repair(joined, all.merged(), all.shares(), ws));
+    Checkpoint made = opened.add(repair.repair(all.merged(), all.shares(), ws));
     if (!made.stale().isEmpty()) {
       throw new RecipeException(
           "repair.method",
@@ -221,8 +237,7 @@ public final class MergeJob implements AutoCloseable {
 
   private void openModels() throws IOException {
     models = RecipeModels.open(recipe, options, opened);
-    vocabularies = Vocabularies.of(recipe, models());
-    tensors = new ModelTensors(models(), vocabularies);
+    tensors = new ModelTensors(recipe, models());
   }
 
   /** One rounding at the end: unless all have the type already, they are read as a wider one. */
@@ -274,7 +289,12 @@ public final class MergeJob implements AutoCloseable {
 
   /** That of the result, where the recipe says something of it. */
   Optional<Vocabularies> vocabularies() {
-    return vocabularies;
+    return tensors.vocabularies();
+  }
+
+  /** Rows of embeddings of the result, where they are not those of its models. */
+  Optional<Integer> embeddingRows() {
+    return tensors.embeddingRows();
   }
 
   /** Whether head and embeddings of the result differ, and its configuration must say so. */
@@ -289,13 +309,7 @@ public final class MergeJob implements AutoCloseable {
     if (options.repair().isPresent()) {
       inputs.addAll(options.repair().get().inputs());
     }
-    recipe
-        .align()
-        .ifPresent(
-            align -> {
-              align.architecture().map(Path::of).ifPresent(inputs::add);
-              align.activations().stream().map(Path::of).forEach(inputs::add);
-            });
+    recipe.align().ifPresent(align -> inputs.addAll(align.inputs()));
     return inputs;
   }
 

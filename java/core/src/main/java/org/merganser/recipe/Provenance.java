@@ -55,7 +55,7 @@ final class Provenance {
       g.writeEndArray();
       each(g, "importances", job.importances(), digests);
       if (job.recipe().align().isPresent()) {
-        each(g, "aligned_with", aligning(job.recipe().align().get()), digests);
+        each(g, "aligned_with", all(job.recipe().align().get().inputs()), digests);
       }
       settings(g, job.settings());
       if (job.options().repair().isPresent()) {
@@ -150,7 +150,7 @@ final class Provenance {
       }
     }
     if (job.recipe().align().isPresent()) {
-      for (Path file : aligning(job.recipe().align().get())) {
+      for (Path file : all(job.recipe().align().get().inputs())) {
         file(text, file);
       }
     }
@@ -165,13 +165,6 @@ final class Provenance {
       file(text, importance);
     }
     return Sha256.of(StandardCharsets.UTF_8.encode(text.toString()));
-  }
-
-  private static List<Path> aligning(Recipe.Align align) throws IOException {
-    return all(
-        Stream.concat(align.architecture().stream(), align.activations().stream())
-            .map(Path::of)
-            .toList());
   }
 
   /** Files, and those of folders. */

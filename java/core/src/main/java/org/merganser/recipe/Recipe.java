@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.merganser.recipe;
 
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
@@ -8,6 +9,8 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.Consumer;
+import java.util.stream.Stream;
 import org.merganser.compute.DType;
 import org.merganser.error.RecipeException;
 import org.merganser.plan.Catalogue;
@@ -28,9 +31,10 @@ import org.merganser.plan.Catalogue;
  * @param parameters of the method, for all models and slices that have none of their own
  * @param dtype of the result; by default that of the models, which must have one
  * @param outDtype in which the result is written, {@code dtype} by default
- * @param tokenizerSource whose vocabulary the result has: {@code union}, {@code base} or a model
+ * @param tokenizer the vocabulary of the result; without, models must have one size of embeddings
  * @param chatTemplate of the result
  * @param align how models are mapped to the features of the first before they are merged
+ * @param fit what becomes of tensors that models do not have alike
  */
 public record Recipe(
     String method,
@@ -40,9 +44,10 @@ public record Recipe(
     Map<String, Parameter> parameters,
     Optional<DType> dtype,
     Optional<DType> outDtype,
-    Optional<String> tokenizerSource,
+    Optional<Tokenizer> tokenizer,
     Optional<String> chatTemplate,
-    Optional<Align> align) {
+    Optional<Align> align,
+    Fit fit) {
 
   /** Types that a result may have, under their names in recipes. */
   public static final Map<String, DType> TYPES =
@@ -76,39 +81,68 @@ public record Recipe(
   }
 
   private static Recipe of(String method, List<Input> models, List<Slice> slices) {
-    Optional<String> none = Optional.empty();
-    Optional<DType> own = Optional.empty();
     return new Recipe(
-        method, none, models, slices, Map.of(), own, own, none, none, Optional.empty());
+        method,
+        Optional.empty(),
+        models,
+        slices,
+        Map.of(),
+        Optional.empty(),
+        Optional.empty(),
+        Optional.empty(),
+        Optional.empty(),
+        Optional.empty(),
+        Fit.EXACT);
+  }
+
+  /** The same with what has another value. */
+  private static final class Copy {
+    private final Recipe recipe;
+    private Optional<String> base;
+    private Map<String, Parameter> parameters;
+    private Optional<DType> dtype;
+    private Optional<Tokenizer> tokenizer;
+    private Optional<Align> align;
+    private Fit fit;
+
+    Copy(Recipe recipe) {
+      this.recipe = recipe;
+      this.base = recipe.base;
+      this.parameters = recipe.parameters;
+      this.dtype = recipe.dtype;
+      this.tokenizer = recipe.tokenizer;
+      this.align = recipe.align;
+      this.fit = recipe.fit;
+    }
+
+    Recipe with(Consumer<Copy> change) {
+      change.accept(this);
+      return new Recipe(
+          recipe.method,
+          base,
+          recipe.models,
+          recipe.slices,
+          parameters,
+          dtype,
+          recipe.outDtype,
+          tokenizer,
+          recipe.chatTemplate,
+          align,
+          fit);
+    }
+  }
+
+  private Recipe with(Consumer<Copy> change) {
+    return new Copy(this).with(change);
   }
 
   public Recipe withBase(String model) {
-    return new Recipe(
-        method,
-        Optional.of(model),
-        models,
-        slices,
-        parameters,
-        dtype,
-        outDtype,
-        tokenizerSource,
-        chatTemplate,
-        align);
+    return with(copy -> copy.base = Optional.of(model));
   }
 
   /** With one more parameter. */
   public Recipe with(String name, Parameter value) {
-    return new Recipe(
-        method,
-        base,
-        models,
-        slices,
-        put(parameters, name, value),
-        dtype,
-        outDtype,
-        tokenizerSource,
-        chatTemplate,
-        align);
+    return with(copy -> copy.parameters = put(parameters, name, value));
   }
 
   /** With one more parameter, a number, truth value or text. */
@@ -117,63 +151,69 @@ public record Recipe(
   }
 
   public Recipe withDtype(DType value) {
-    return new Recipe(
-        method,
-        base,
-        models,
-        slices,
-        parameters,
-        Optional.of(value),
-        outDtype,
-        tokenizerSource,
-        chatTemplate,
-        align);
+    return with(copy -> copy.dtype = Optional.of(value));
   }
 
+  /** With the vocabulary of all models ({@code union}), of the base ({@code base}), or of one. */
   public Recipe withTokenizerSource(String value) {
-    return new Recipe(
-        method,
-        base,
-        models,
-        slices,
-        parameters,
-        dtype,
-        outDtype,
-        Optional.of(value),
-        chatTemplate,
-        align);
+    return withTokenizer(Tokenizer.of(value));
+  }
+
+  public Recipe withTokenizer(Tokenizer value) {
+    return with(copy -> copy.tokenizer = Optional.of(value));
   }
 
   public Recipe withAlign(Align value) {
-    return new Recipe(
-        method,
-        base,
-        models,
-        slices,
-        parameters,
-        dtype,
-        outDtype,
-        tokenizerSource,
-        chatTemplate,
-        Optional.of(value));
+    return with(copy -> copy.align = Optional.of(value));
+  }
+
+  public Recipe withFit(Fit value) {
+    return with(copy -> copy.fit = value);
   }
 
   /**
-   * Maps into the features of the first model, which the base shares.
+   * Maps into the features of the first model, which the base shares; or, with the method {@code
+   * symmetry}, of what models learned since another one into the coordinates of the base or first
+   * model ({@link SkillTransfer}).
    *
    * @param method an aligner, with settings, as {@link
-   *     org.merganser.plan.Catalogue#aligner(String)} takes it
+   *     org.merganser.plan.Catalogue#aligner(String)} takes it, or {@code symmetry} with those of
+   *     {@link SkillTransfer.Options}
    * @param architecture a builder file; empty for a stack of linear layers
    * @param activations a folder for each model, for aligners that need them
+   * @param from the model that the others were trained from; of {@code symmetry}
+   * @param element a file with the symmetry, which is found by weights otherwise
    */
-  public record Align(String method, Optional<String> architecture, List<String> activations) {
+  public record Align(
+      String method,
+      Optional<String> architecture,
+      List<String> activations,
+      Optional<String> from,
+      Optional<String> element) {
     public Align {
       activations = List.copyOf(activations);
     }
 
     /** Of a stack of linear layers. */
     public static Align of(String method, String... activations) {
-      return new Align(method, Optional.empty(), List.of(activations));
+      Optional<String> none = Optional.empty();
+      return new Align(method, none, List.of(activations), none, none);
+    }
+
+    public Align withFrom(String model) {
+      return new Align(method, architecture, activations, Optional.of(model), element);
+    }
+
+    public Align withElement(String file) {
+      return new Align(method, architecture, activations, from, Optional.of(file));
+    }
+
+    /** Files and folders that are read. */
+    List<Path> inputs() {
+      return Stream.of(architecture.stream(), activations.stream(), element.stream())
+          .flatMap(paths -> paths)
+          .map(Path::of)
+          .toList();
     }
   }
 
@@ -364,6 +404,7 @@ public record Recipe(
         all.putIfAbsent(sources.get(i).model(), place + ".sources[" + i + "].model");
       }
     }
+    align.flatMap(Align::from).ifPresent(name -> all.putIfAbsent(name, "align.from"));
     return all;
   }
 

@@ -39,6 +39,11 @@ final class RecipeAlignment {
     if (recipe.models().isEmpty()) {
       throw new RecipeException("align", "whole models are aligned; write models, not slices");
     }
+    if (align.from().isPresent() || align.element().isPresent()) {
+      throw new RecipeException(
+          align.from().isPresent() ? "align.from" : "align.element",
+          "is for the method symmetry, not for " + align.method() + "; leave it out");
+    }
     try {
       this.aligner = Catalogue.aligner(align.method());
     } catch (IllegalArgumentException e) {

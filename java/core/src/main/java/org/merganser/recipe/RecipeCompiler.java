@@ -51,7 +51,7 @@ final class RecipeCompiler {
       Input input = Input.of(base.get());
       sources.add(whole("base_model", input));
     }
-    return new SliceMerge("models", method, sources, base, List.of(global()));
+    return new SliceMerge("models", method, sources, base, List.of(global()), recipe.fit());
   }
 
   private RecipeSource whole(String place, Input input) {
@@ -87,7 +87,7 @@ final class RecipeCompiler {
       List<RecipeMethod.Level> common =
           List.of(
               new RecipeMethod.Level(slicePlace(s) + ".parameters", slice.parameters()), global());
-      merges.add(new SliceMerge(slicePlace(s), method, sources, base, common));
+      merges.add(new SliceMerge(slicePlace(s), method, sources, base, common, recipe.fit()));
       layers += slice.sources().get(0).layers().orElseThrow().size();
     }
     return merges;

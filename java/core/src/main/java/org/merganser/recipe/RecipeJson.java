@@ -62,14 +62,20 @@ final class RecipeJson {
     if (recipe.outDtype().isPresent()) {
       g.writeStringField("out_dtype", name(recipe.outDtype().get()));
     }
-    if (recipe.tokenizerSource().isPresent()) {
-      g.writeStringField("tokenizer_source", recipe.tokenizerSource().get());
+    if (recipe.tokenizer().isPresent()) {
+      tokenizer(recipe.tokenizer().get());
     }
     if (recipe.chatTemplate().isPresent()) {
       g.writeStringField("chat_template", recipe.chatTemplate().get());
     }
     if (recipe.align().isPresent()) {
       align(recipe.align().get());
+    }
+    if (recipe.fit().commonRows()) {
+      g.writeStringField("embeddings", "common_rows");
+    }
+    if (!recipe.fit().copied().isEmpty()) {
+      texts("copy_from_base", recipe.fit().copied());
     }
     g.writeEndObject();
   }
@@ -81,8 +87,60 @@ final class RecipeJson {
       g.writeStringField("architecture", align.architecture().get());
     }
     if (!align.activations().isEmpty()) {
-      g.writeFieldName("activations");
-      g.writeArray(align.activations().toArray(String[]::new), 0, align.activations().size());
+      texts("activations", align.activations());
+    }
+    if (align.from().isPresent()) {
+      g.writeStringField("from", align.from().get());
+    }
+    if (align.element().isPresent()) {
+      g.writeStringField("element", align.element().get());
+    }
+    g.writeEndObject();
+  }
+
+  private void texts(String field, List<String> texts) throws IOException {
+    g.writeFieldName(field);
+    g.writeArray(texts.toArray(String[]::new), 0, texts.size());
+  }
+
+  private void tokenizer(Tokenizer tokenizer) throws IOException {
+    if (tokenizer.isPlain()) {
+      g.writeStringField("tokenizer_source", tokenizer.source());
+      return;
+    }
+    g.writeObjectFieldStart("tokenizer");
+    g.writeStringField("source", tokenizer.source());
+    if (!tokenizer.tokens().isEmpty()) {
+      g.writeObjectFieldStart("tokens");
+      for (Map.Entry<String, Tokenizer.Row> token : tokenizer.tokens().entrySet()) {
+        g.writeObjectFieldStart(token.getKey());
+        row(token.getValue());
+        g.writeBooleanField("force", token.getValue().force());
+        g.writeEndObject();
+      }
+      g.writeEndObject();
+    }
+    if (tokenizer.multiple() > 1) {
+      g.writeNumberField("pad_to_multiple_of", tokenizer.multiple());
+    }
+    g.writeEndObject();
+  }
+
+  private void row(Tokenizer.Row row) throws IOException {
+    if (row.model().isPresent() && row.token().isEmpty() && row.id().isEmpty()) {
+      g.writeStringField("source", row.model().get());
+      return;
+    }
+    g.writeObjectFieldStart("source");
+    g.writeStringField("kind", row.model().isPresent() ? "model_token" : "zero");
+    if (row.model().isPresent()) {
+      g.writeStringField("model", row.model().get());
+    }
+    if (row.token().isPresent()) {
+      g.writeStringField("token", row.token().get());
+    }
+    if (row.id().isPresent()) {
+      g.writeNumberField("token_id", row.id().get());
     }
     g.writeEndObject();
   }

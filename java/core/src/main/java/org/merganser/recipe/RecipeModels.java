@@ -41,7 +41,7 @@ final class RecipeModels {
     for (Map.Entry<String, String> reference : recipe.references().entrySet()) {
       models.open(reference.getValue(), reference.getKey());
     }
-    String source = recipe.tokenizerSource().orElse("union");
+    String source = recipe.tokenizer().map(Tokenizer::source).orElse("union");
     if (!source.equals("union") && !source.equals("base")) {
       models.open("tokenizer_source", source);
     }

@@ -3,7 +3,9 @@ package org.merganser.recipe;
 
 import java.io.IOException;
 import java.util.ArrayList;
+import java.util.BitSet;
 import java.util.Collections;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -15,38 +17,48 @@ import org.merganser.compute.Workspace;
 import org.merganser.error.IncompatibleModelsException;
 import org.merganser.io.Checkpoint;
 import org.merganser.io.CheckpointView;
+import org.merganser.io.TensorCost;
 import org.merganser.io.TensorInfo;
 import org.merganser.linalg.Tensor;
 import org.merganser.recipe.Vocabularies.RowSource;
 
 /** A model whose embeddings have other rows. A view: closing it closes nothing. */
 final class ReindexedCheckpoint extends CheckpointView {
+  /** Elements that are added up at once. */
+  private static final int TILE = 1 << 18;
+
   private final Checkpoint source;
   private final Set<String> names;
   private final List<RowSource> rows;
+  private final BitSet tokens;
   private final Map<Converted, Checkpoint> converted = new ConcurrentHashMap<>();
+  private final Map<String, double[]> means = new HashMap<>();
 
   private record Converted(Checkpoint model, DType dtype) {}
 
   /**
    * @param names of tensors with these rows
    * @param rows where each comes from
+   * @param tokens rows that have a token
+   * @param padding so many more rows are the mean of those
    */
-  ReindexedCheckpoint(Checkpoint source, List<String> names, List<RowSource> rows) {
-    super(tensors(source, names, rows), List.of(source));
+  ReindexedCheckpoint(
+      Checkpoint source, List<String> names, List<RowSource> rows, BitSet tokens, int padding) {
+    super(tensors(source, names, rows, padding), List.of(source));
     this.source = source;
     this.names = Collections.unmodifiableSet(new HashSet<>(names));
     this.rows = rows;
+    this.tokens = tokens;
   }
 
   private static Map<String, TensorInfo> tensors(
-      Checkpoint source, List<String> names, List<RowSource> rows) {
+      Checkpoint source, List<String> names, List<RowSource> rows, int padding) {
     Map<String, TensorInfo> tensors = new LinkedHashMap<>(source.tensors());
     List<String> problems = new ArrayList<>();
     for (String name : names) {
       TensorInfo info = source.info(name);
       List<Long> shape = new ArrayList<>(info.shape());
-      shape.set(0, (long) rows.size());
+      shape.set(0, (long) rows.size() + padding);
       tensors.put(name, new TensorInfo(info.dtype(), shape));
       rows.stream()
           .flatMap(row -> row.models().stream())
@@ -110,7 +122,8 @@ final class ReindexedCheckpoint extends CheckpointView {
     }
     long width = width(name);
     int first = Math.toIntExact(from / width);
-    int end = Math.toIntExact(to / width);
+    int last = Math.toIntExact(to / width);
+    int end = Math.min(last, rows.size());
     for (int row = first, next; row < end; row = next) {
       next = row + 1;
       while (next < end && rows.get(next).follows(rows.get(next - 1))) {
@@ -118,6 +131,11 @@ final class ReindexedCheckpoint extends CheckpointView {
       }
       try (Tensor target = part(into, (row - first) * width, (next - first) * width)) {
         read(name, rows.get(row), (next - row) * width, target, ws);
+      }
+    }
+    for (int row = Math.max(first, rows.size()); row < last; row++) {
+      try (Tensor target = part(into, (row - first) * width, (row + 1 - first) * width)) {
+        write(mean(name, ws), target, ws);
       }
     }
   }
@@ -149,9 +167,52 @@ final class ReindexedCheckpoint extends CheckpointView {
         }
       }
     }
-    try (Tensor wide = Tensor.of(mean, size);
+    write(mean, into, ws);
+  }
+
+  private static void write(double[] values, Tensor into, Workspace ws) {
+    try (Tensor wide = Tensor.of(values, values.length);
         Tensor own = wide.to(into.dtype(), ws)) {
       into.copyFrom(own, ws);
     }
+  }
+
+  /** Over all rows with a token, in their order; computed once. */
+  private double[] mean(String name, Workspace ws) throws IOException {
+    synchronized (means) {
+      if (!means.containsKey(name)) {
+        means.put(name, computeMean(name, Math.toIntExact(width(name)), ws));
+      }
+      return means.get(name);
+    }
+  }
+
+  private double[] computeMean(String name, int width, Workspace ws) throws IOException {
+    double[] mean = new double[width];
+    int most = Math.max(1, TILE / width);
+    for (int row = tokens.nextSetBit(0), end; row >= 0; row = tokens.nextSetBit(end)) {
+      end = Math.min(tokens.nextClearBit(row), row + most);
+      try (Tensor part = Tensor.allocate(info(name).dtype(), (long) (end - row) * width)) {
+        readRange(name, (long) row * width, (long) end * width, part, ws);
+        try (Tensor wide = part.to(DType.F64, ws)) {
+          double[] values = wide.toDoubleArray();
+          for (int i = 0; i < values.length; i++) {
+            mean[i % width] += values[i];
+          }
+        }
+      }
+    }
+    for (int i = 0; i < width; i++) {
+      mean[i] /= tokens.cardinality();
+    }
+    return mean;
+  }
+
+  /** What a mean that pads takes is read once more, beforehand. */
+  @Override
+  public TensorCost cost(String name) {
+    TensorCost cost = super.cost(name);
+    boolean padded = names.contains(name) && info(name).dim(0) > rows.size();
+    return padded ? cost.plus(source.cost(name), TILE * (long) Double.BYTES) : cost;
   }
 }

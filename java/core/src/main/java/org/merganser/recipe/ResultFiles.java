@@ -9,6 +9,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import org.merganser.compute.DType;
+import org.merganser.error.FormatException;
 import org.merganser.error.RecipeException;
 import org.merganser.internal.io.TextFile;
 import org.merganser.io.ModelDirectory;
@@ -55,35 +56,56 @@ final class ResultFiles {
         donor.sideFiles().contains(CONFIG)
             ? "configuration and other files are those of " + job.donorName()
             : job.donorName() + " has no config.json, so neither has the result");
-    job.vocabularies()
-        .ifPresent(
-            all ->
-                notes.add(
-                    "vocabulary of %s, %d tokens added, %d rows of embeddings"
-                        .formatted(all.owner(), all.added().size(), all.rows())));
-    if (job.vocabularies().isEmpty()) {
+    job.vocabularies().ifPresent(all -> vocabulary(job, all, notes));
+    if (job.vocabularies().isEmpty() && !RecipeSymmetry.isMeant(job.recipe())) {
       differing(job, donor).ifPresent(notes::add);
     }
     return notes;
   }
 
+  private static void vocabulary(MergeJob job, Vocabularies all, List<String> notes) {
+    notes.add(
+        "vocabulary of %s, %d tokens added, %d rows of embeddings"
+            .formatted(all.owner(), all.added().size(), all.rows()));
+    if (tokenizer(job).sideFiles().stream().noneMatch(ModelDirectory::isOfTokenizer)) {
+      notes.add(
+          all.owner()
+              + " has its tokens inside its file, so the result has no tokenizer beside it");
+    }
+  }
+
   /** Rows of embeddings that mean other tokens would be mixed. */
   private static Optional<String> differing(MergeJob job, ModelDirectory donor) {
-    Path file = donor.path().resolve(Vocabulary.FILE);
     for (Map.Entry<String, ModelDirectory> model : job.models().entrySet()) {
-      Path other = model.getValue().path().resolve(Vocabulary.FILE);
       try {
-        if (Files.exists(file) && Files.exists(other) && Files.mismatch(file, other) >= 0) {
+        if (differ(donor, model.getValue())) {
           return Optional.of(
               "tokenizers of %s and %s differ; tokenizer_source (union, base or a model) would match"
                       .formatted(job.donorName(), model.getKey())
                   + " rows of embeddings by token");
         }
-      } catch (IOException e) {
-        return Optional.of(other + " cannot be compared: " + e.getMessage());
+      } catch (IOException | FormatException e) {
+        return Optional.of(
+            "tokenizers of %s and %s cannot be compared: %s"
+                .formatted(job.donorName(), model.getKey(), e.getMessage()));
       }
     }
     return Optional.empty();
+  }
+
+  /** By their files; by tokens where these are inside a model. What has neither does not differ. */
+  private static boolean differ(ModelDirectory one, ModelDirectory other) throws IOException {
+    Path file = one.path().resolve(Vocabulary.FILE);
+    Path beside = other.path().resolve(Vocabulary.FILE);
+    if (Files.exists(file) && Files.exists(beside)) {
+      return Files.mismatch(file, beside) >= 0;
+    }
+    boolean known = hasTokens(one) && hasTokens(other);
+    return known && !Vocabulary.read(one).ids().equals(Vocabulary.read(other).ids());
+  }
+
+  private static boolean hasTokens(ModelDirectory model) throws IOException {
+    return Files.exists(model.path().resolve(Vocabulary.FILE)) || model.tokens().isPresent();
   }
 
   private static ModelDirectory tokenizer(MergeJob job) {
@@ -126,7 +148,7 @@ final class ResultFiles {
     return new ConfigFile(text)
         .with(ConfigFile.LAYERS, job.layers())
         .withLayers(job.layers().isPresent() ? job.donor().layers() : 0, job.layerNumbers())
-        .with(ConfigFile.VOCABULARY, job.vocabularies().map(Vocabularies::rows))
+        .with(ConfigFile.VOCABULARY, job.embeddingRows())
         .require(ConfigFile.TIED, job.unties() ? Optional.of(false) : Optional.empty())
         .with(ConfigFile.TYPE, type.map(RecipeJson::name))
         .changed();

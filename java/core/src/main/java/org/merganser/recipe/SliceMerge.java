@@ -6,6 +6,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -33,6 +34,8 @@ final class SliceMerge {
   private final String place;
   private final Map<Map<String, Object>, List<String>> settings = new LinkedHashMap<>();
   private final Optional<String> unused;
+  private final Fit fit;
+  private Set<String> copied = Set.of();
   private RecipeSource base;
   private Map<String, Checkpoint> importances = Map.of();
   private List<Double> shares = List.of();
@@ -42,13 +45,16 @@ final class SliceMerge {
    * @param place in the recipe
    * @param reference the base that the recipe names for these models
    * @param common where parameters of all models stand, the strongest first
+   * @param fit what becomes of tensors that models do not have alike
    */
   SliceMerge(
       String place,
       RecipeMethod method,
       List<RecipeSource> sources,
       Optional<String> reference,
-      List<RecipeMethod.Level> common) {
+      List<RecipeMethod.Level> common,
+      Fit fit) {
+    this.fit = fit;
     this.place = place;
     this.method = method;
     this.common = common;
@@ -135,13 +141,16 @@ final class SliceMerge {
       // Nothing differs from the base.
       return base.tensors();
     }
+    copied = copy();
     requireOneType();
     MergeProblem problem = MergeProblem.of(models.stream().map(RecipeSource::tensors).toList());
     problem = weighed(base == null ? problem : problem.withBase(base.tensors()));
+    problem = problem.withCopied(copied);
     importanceNotes = problem.notes();
     try {
       method.needs(base != null).check(method.id(), problem);
-      Map<String, Merger> methods = methods(problem.models().get(0));
+      Map<String, Merger> methods =
+          methods(problem.models().get(0).where(name -> !copied.contains(name)));
       if (methods.isEmpty()) {
         throw new RecipeException(place, "there are no tensors to merge");
       }
@@ -160,6 +169,27 @@ final class SliceMerge {
     } catch (IllegalArgumentException e) {
       throw new RecipeException(place, e.getMessage(), e);
     }
+  }
+
+  /**
+   * Gives all models the tensors of the base, or of the first, that the recipe wants copied.
+   *
+   * @return their names
+   */
+  private Set<String> copy() {
+    Checkpoint donor = (base == null ? models.get(0) : base).tensors();
+    Set<String> names = new LinkedHashSet<>(donor.tensors().keySet());
+    names.removeIf(name -> !fit.isCopied(name));
+    if (!fit.copied().isEmpty()) {
+      Checkpoint common = donor.where(names::contains);
+      models.replaceAll(source -> source.with(copied(source.tensors(), common)));
+      base = base == null ? null : base.with(copied(base.tensors(), common));
+    }
+    return names;
+  }
+
+  private Checkpoint copied(Checkpoint own, Checkpoint common) {
+    return JoinedCheckpoint.of(List.of(own.where(name -> !fit.isCopied(name)), common));
   }
 
   /** Where they differ the recipe must say which the result has. */
@@ -226,6 +256,10 @@ final class SliceMerge {
     notes.addAll(importanceNotes);
     if (models.isEmpty()) {
       notes.add(place + ": the base is the only model, so the result is the base");
+    }
+    if (!copied.isEmpty()) {
+      String donor = (base == null ? models.get(0) : base).input().model();
+      notes.add("%s: as they are in %s: %s".formatted(place, donor, Names.some(copied)));
     }
     unused.ifPresent(
         reference ->

@@ -3,57 +3,69 @@ package org.merganser.recipe;
 
 import java.io.IOException;
 import java.util.ArrayList;
+import java.util.BitSet;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import org.merganser.error.FormatException;
 import org.merganser.error.RecipeException;
+import org.merganser.internal.Names;
 import org.merganser.io.Checkpoint;
 import org.merganser.io.ModelDirectory;
-import org.merganser.io.TensorInfo;
 
 /**
  * Models of different vocabularies, given one: before they are merged, rows of embeddings and heads
  * are those of the result's tokens, by their texts. A model that has a token gives its own row;
  * else it has the row of the base, if that has the token, else of the only model that has it, else
  * the mean over those that have it. Rows without a token, which pad the embeddings of the
- * tokenizer's owner, are the owner's in every model.
+ * tokenizer's owner, are the owner's in every model; those that make their number a multiple of
+ * something are the mean of all tokens. A recipe may give rows of some tokens other sources.
  */
 final class Vocabularies {
-  private static final List<String> EMBEDDINGS = List.of("embed", "wte", "lm_head", "output");
+  private static final String PLACE = "tokenizer_source";
+  private static final String UNION = "union";
+  private static final String BASE = "base";
 
   private final Map<String, ModelDirectory> models;
   private final Map<String, Vocabulary> vocabularies = new LinkedHashMap<>();
   private final Optional<String> base;
   private final String owner;
+  private final Tokenizer tokenizer;
   private final Vocabulary result;
+
+  /** Of tokens and of the owner's padding. */
   private final int rows;
 
   private Vocabularies(
-      Map<String, ModelDirectory> models, Optional<String> base, String owner, boolean union)
+      Map<String, ModelDirectory> models, Optional<String> base, String owner, Tokenizer tokenizer)
       throws IOException {
     this.models = models;
     this.base = base;
     this.owner = owner;
+    this.tokenizer = tokenizer;
     for (Map.Entry<String, ModelDirectory> model : models.entrySet()) {
-      Vocabulary vocabulary = Vocabulary.read(model.getValue().path());
+      Vocabulary vocabulary = Vocabulary.read(model.getValue());
       requireRows(model.getKey(), model.getValue(), vocabulary);
       vocabularies.put(model.getKey(), vocabulary);
     }
+    Set<String> tokens = new LinkedHashSet<>();
+    if (tokenizer.source().equals(UNION)) {
+      vocabularies.values().forEach(other -> tokens.addAll(other.ids().keySet()));
+    }
+    tokens.addAll(tokenizer.tokens().keySet());
     Map<String, Integer> ids = new LinkedHashMap<>(vocabularies.get(owner).ids());
-    int own = Math.max(vocabularies.get(owner).rows(), embeddingRows(models.get(owner)));
     int next = vocabularies.get(owner).rows();
-    for (Vocabulary other : union ? vocabularies.values() : List.<Vocabulary>of()) {
-      for (String token : other.ids().keySet()) {
-        if (ids.putIfAbsent(token, next) == null) {
-          next++;
-        }
+    for (String token : tokens) {
+      if (ids.putIfAbsent(token, next) == null) {
+        next++;
       }
     }
     this.result = new Vocabulary(ids);
-    this.rows = Math.max(own, next);
+    this.rows = Math.max(next, Embeddings.rows(models.get(owner)));
+    tokenizer.tokens().forEach(this::row);
   }
 
   /**
@@ -63,25 +75,25 @@ final class Vocabularies {
    */
   static Optional<Vocabularies> of(Recipe recipe, Map<String, ModelDirectory> models)
       throws IOException {
-    if (recipe.tokenizerSource().isEmpty()) {
+    if (recipe.tokenizer().isEmpty()) {
       return Optional.empty();
     }
-    String source = recipe.tokenizerSource().get();
-    boolean union = source.equals("union");
-    if (source.equals("base") && recipe.base().isEmpty()) {
-      throw new RecipeException("tokenizer_source", "base: the recipe has no base_model");
+    Tokenizer tokenizer = recipe.tokenizer().get();
+    String source = tokenizer.source();
+    if (source.equals(BASE) && recipe.base().isEmpty()) {
+      throw new RecipeException(PLACE, "base: the recipe has no base_model");
     }
     String first = recipe.base().orElse(models.keySet().iterator().next());
-    String owner = union || source.equals("base") ? first : source;
+    String owner = source.equals(UNION) || source.equals(BASE) ? first : source;
     try {
-      return Optional.of(new Vocabularies(models, recipe.base(), owner, union));
+      return Optional.of(new Vocabularies(models, recipe.base(), owner, tokenizer));
     } catch (FormatException e) {
-      throw new RecipeException("tokenizer_source", e.getMessage(), e);
+      throw new RecipeException(PLACE, e.getMessage(), e);
     }
   }
 
   private static void requireRows(String name, ModelDirectory model, Vocabulary vocabulary) {
-    int rows = embeddingRows(model);
+    int rows = Embeddings.rows(model);
     if (vocabulary.rows() > rows) {
       throw new FormatException(
           "%s has tokens up to %d, and %d rows of embeddings"
@@ -89,25 +101,15 @@ final class Vocabularies {
     }
   }
 
-  private static int embeddingRows(ModelDirectory model) {
-    return model.checkpoint().tensors().entrySet().stream()
-        .filter(tensor -> isNamedEmbedding(model, tensor.getKey()))
-        .filter(tensor -> tensor.getValue().rank() == 2)
-        .mapToInt(tensor -> Math.toIntExact(tensor.getValue().dim(0)))
-        .max()
-        .orElse(0);
-  }
-
-  private static boolean isNamedEmbedding(ModelDirectory model, String name) {
-    return model.layer(name).isEmpty()
-        && !name.contains("position")
-        && !name.contains("wpe")
-        && EMBEDDINGS.stream().anyMatch(name::contains);
-  }
-
   /** Rows of embeddings of the result. */
   int rows() {
-    return rows;
+    int multiple = tokenizer.multiple();
+    return Math.multiplyExact((rows + multiple - 1) / multiple, multiple);
+  }
+
+  /** Of those, what is the mean of all tokens. */
+  int padding() {
+    return rows() - rows;
   }
 
   /** Whose tokenizer the result has. */
@@ -122,27 +124,30 @@ final class Vocabularies {
     return added;
   }
 
-  /** What is true of a token where it was added: in the first model that has it. */
+  /**
+   * What is true of a token where it was added: in the first model that has it. A new one is looked
+   * for in texts as the tokenizer normalises them, as in those that are added in Python.
+   */
   Set<String> flags(String token) {
     return vocabularies.values().stream()
         .filter(vocabulary -> vocabulary.ids().containsKey(token))
         .findFirst()
         .map(vocabulary -> vocabulary.flags().getOrDefault(token, Set.of()))
-        .orElse(Set.of());
+        .orElse(Set.of("normalized"));
   }
 
   /** A model with the rows of the result. */
   Checkpoint view(String reference) {
     ModelDirectory model = models.get(reference);
-    int own = embeddingRows(model);
-    List<String> tensors = new ArrayList<>();
-    for (Map.Entry<String, TensorInfo> tensor : model.checkpoint().tensors().entrySet()) {
-      TensorInfo info = tensor.getValue();
-      if (isNamedEmbedding(model, tensor.getKey()) && info.rank() > 0 && info.dim(0) == own) {
-        tensors.add(tensor.getKey());
-      }
-    }
-    return new ReindexedCheckpoint(model.checkpoint(), tensors, sources(reference));
+    return new ReindexedCheckpoint(
+        model.checkpoint(), Embeddings.of(model), sources(reference), tokens(), padding());
+  }
+
+  /** Rows that have a token. */
+  private BitSet tokens() {
+    BitSet tokens = new BitSet();
+    result.ids().values().forEach(tokens::set);
+    return tokens;
   }
 
   /** For each row of the result where it comes from. */
@@ -150,23 +155,57 @@ final class Vocabularies {
     RowSource[] sources = new RowSource[rows];
     result.ids().forEach((token, row) -> sources[row] = source(reference, token));
     Checkpoint padding = models.get(owner).checkpoint();
-    int most = embeddingRows(models.get(owner));
+    int most = Embeddings.rows(models.get(owner));
     for (int row = 0; row < rows; row++) {
       if (sources[row] == null) {
-        sources[row] =
-            row < most ? RowSource.of(padding, row) : new RowSource(List.of(), List.of());
+        sources[row] = row < most ? RowSource.of(padding, row) : RowSource.ZERO;
       }
     }
     return List.of(sources);
   }
 
   private RowSource source(String reference, String token) {
-    for (String name : base.isPresent() ? List.of(reference, base.get()) : List.of(reference)) {
-      Integer row = vocabularies.get(name).ids().get(token);
-      if (row != null) {
-        return RowSource.of(models.get(name).checkpoint(), row);
-      }
+    Optional<Tokenizer.Row> asked = Optional.ofNullable(tokenizer.tokens().get(token));
+    Optional<RowSource> own = row(reference, token);
+    if (own.isPresent() && asked.filter(Tokenizer.Row::force).isEmpty()) {
+      return own.get();
     }
+    if (asked.isPresent()) {
+      return row(token, asked.get());
+    }
+    return base.flatMap(name -> row(name, token)).orElseGet(() -> mean(token));
+  }
+
+  private Optional<RowSource> row(String reference, String token) {
+    return Optional.ofNullable(vocabularies.get(reference).ids().get(token))
+        .map(row -> RowSource.of(models.get(reference).checkpoint(), row));
+  }
+
+  /** What the recipe wants for a token. */
+  private RowSource row(String token, Tokenizer.Row wanted) {
+    if (wanted.model().isEmpty()) {
+      return RowSource.ZERO;
+    }
+    String name = wanted.model().get();
+    String place = Tokenizer.place(token);
+    if (!models.containsKey(name)) {
+      throw new RecipeException(place, Names.quote(name) + " is no model of the recipe");
+    }
+    if (wanted.id().isPresent()) {
+      int most = Embeddings.rows(models.get(name));
+      if (wanted.id().get() < 0 || wanted.id().get() >= most) {
+        throw new RecipeException(
+            place, "token_id %d: %s has %d rows".formatted(wanted.id().get(), name, most));
+      }
+      return RowSource.of(models.get(name).checkpoint(), wanted.id().get());
+    }
+    String text = wanted.token().orElse(token);
+    return row(name, text)
+        .orElseThrow(() -> new RecipeException(place, name + " has no token " + Names.quote(text)));
+  }
+
+  /** Over those that have it. */
+  private RowSource mean(String token) {
     List<Checkpoint> owners = new ArrayList<>();
     List<Integer> at = new ArrayList<>();
     vocabularies.forEach(
@@ -186,6 +225,8 @@ final class Vocabularies {
    * @param models one for each row
    */
   record RowSource(List<Checkpoint> models, List<Integer> rows) {
+    static final RowSource ZERO = new RowSource(List.of(), List.of());
+
     RowSource {
       models = List.copyOf(models);
       rows = List.copyOf(rows);

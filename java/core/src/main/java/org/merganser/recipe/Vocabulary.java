@@ -12,16 +12,19 @@ import java.util.Collections;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import org.merganser.error.FormatException;
 import org.merganser.internal.Names;
 import org.merganser.internal.io.TextFile;
+import org.merganser.io.ModelDirectory;
+import org.merganser.io.ModelDirectory.Tokens;
 
 /**
  * The tokens of a model and the rows of its embeddings that they have, from {@code tokenizer.json},
- * or from {@code vocab.json} and {@code added_tokens.json}.
+ * from {@code vocab.json} and {@code added_tokens.json}, or from inside a file of GGUF.
  *
  * @param ids row by token
  * @param flags what is true of tokens that were added, such as {@code special}
@@ -30,6 +33,9 @@ record Vocabulary(Map<String, Integer> ids, Map<String, Set<String>> flags) {
   static final String FILE = "tokenizer.json";
   private static final String VOCABULARY = "vocab.json";
   private static final String ADDED = "added_tokens.json";
+
+  /** Kinds of GGUF whose texts are those of {@code tokenizer.json}. */
+  private static final List<String> AS_IN_JSON = List.of("gpt2", "llama");
 
   Vocabulary {
     ids = Collections.unmodifiableMap(new LinkedHashMap<>(ids));
@@ -41,17 +47,34 @@ record Vocabulary(Map<String, Integer> ids, Map<String, Set<String>> flags) {
   }
 
   /**
+   * Files beside the parameters come first: they are the model's own.
+   *
    * @throws FormatException when there is none, or it is not understood
    */
-  static Vocabulary read(Path folder) throws IOException {
+  static Vocabulary read(ModelDirectory model) throws IOException {
+    Path path = model.path();
+    Optional<Vocabulary> files = Files.isDirectory(path) ? read(path) : Optional.empty();
+    if (files.isPresent()) {
+      return files.get();
+    }
+    Optional<Tokens> inside = model.tokens();
+    if (inside.isPresent()) {
+      return of(path, inside.get());
+    }
+    throw new FormatException(
+        Files.isDirectory(path)
+            ? path
+                + " has neither tokenizer.json nor vocab.json, so its tokens are not known; save its"
+                + " tokenizer with the tokenizers library"
+            : path
+                + " is a file without tokens; name a folder that has tokenizer.json of the model"
+                + " beside it");
+  }
+
+  /** What the files of a folder say; empty where there are none. */
+  static Optional<Vocabulary> read(Path folder) throws IOException {
     Map<String, Integer> ids = new LinkedHashMap<>();
     Map<String, Set<String>> flags = new HashMap<>();
-    if (Files.isRegularFile(folder)) {
-      throw new FormatException(
-          folder
-              + " is a file, so its tokens are not known (those inside a GGUF file are not read);"
-              + " name a folder that has tokenizer.json of the model beside it");
-    }
     if (Files.exists(folder.resolve(FILE))) {
       read(folder.resolve(FILE), ids, Optional.of(flags));
     } else if (Files.exists(folder.resolve(VOCABULARY))) {
@@ -60,15 +83,43 @@ record Vocabulary(Map<String, Integer> ids, Map<String, Set<String>> flags) {
         read(folder.resolve(ADDED), ids, Optional.empty());
       }
     } else {
-      throw new FormatException(
-          folder
-              + " has neither tokenizer.json nor vocab.json, so its tokens are not known; save its"
-              + " tokenizer with the tokenizers library");
+      return Optional.empty();
     }
+    return Optional.of(filled(folder, ids, flags));
+  }
+
+  private static Vocabulary filled(
+      Path path, Map<String, Integer> ids, Map<String, Set<String>> flags) {
     if (ids.isEmpty()) {
-      throw new FormatException(folder + ": a tokenizer without tokens");
+      throw new FormatException(path + ": a tokenizer without tokens");
     }
     return new Vocabulary(ids, flags);
+  }
+
+  /** Rows that only pad the embeddings have no token. */
+  private static Vocabulary of(Path path, Tokens tokens) {
+    if (!AS_IN_JSON.contains(tokens.model())) {
+      throw new FormatException(
+          "%s has tokens for %s, whose texts are not those of tokenizer.json (read are %s); name a folder that has tokenizer.json of the model beside it"
+              .formatted(path, Names.quote(tokens.model()), AS_IN_JSON));
+    }
+    Map<String, Integer> ids = new LinkedHashMap<>();
+    Map<String, Set<String>> flags = new HashMap<>();
+    for (int id = 0; id < tokens.texts().size(); id++) {
+      if (tokens.isPadding(id)) {
+        continue;
+      }
+      String text = tokens.texts().get(id);
+      Integer before = ids.put(text, id);
+      if (before != null) {
+        throw new FormatException(
+            "%s: tokens %d and %d are both %s".formatted(path, before, id, Names.quote(text)));
+      }
+      if (!tokens.kinds().isEmpty() && tokens.kinds().get(id) == Tokens.Kind.CONTROL) {
+        flags.put(text, Set.of("special"));
+      }
+    }
+    return filled(path, ids, flags);
   }
 
   /**

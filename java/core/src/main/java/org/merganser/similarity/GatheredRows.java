@@ -34,7 +34,7 @@ final class GatheredRows implements PairedActivations.Sink, AutoCloseable {
     this.expected = expected;
     this.options = options;
     this.ws = ws;
-    this.rows = new LayerRows(options, 0, ws);
+    this.rows = new LayerRows(options, ws);
   }
 
   @Override
@@ -47,7 +47,7 @@ final class GatheredRows implements PairedActivations.Sink, AutoCloseable {
       }
       if (all.isEmpty()) {
         // As many positions for each sample as here, of those that were not dropped.
-        allocate(found, expected * (options.flatten() == Flatten.SPATIAL ? positions(batch) : 1));
+        allocate(found, expected * rows.positions());
       }
       for (int l = 0; l < found.size(); l++) {
         try (Tensor to = all.get(l).rows(filled, filled + more)) {
@@ -56,13 +56,6 @@ final class GatheredRows implements PairedActivations.Sink, AutoCloseable {
       }
       filled += more;
     }
-  }
-
-  private long positions(Batch batch) {
-    Tensor first = batch.of(layers.get(0).model(), layers.get(0).tap());
-    int axis = layers.get(0).featureAxis();
-    axis = axis < 0 ? first.rank() + axis : axis;
-    return first.rank() <= 2 ? 1 : first.size() / first.dim(0) / first.dim(axis);
   }
 
   private void allocate(List<Matrix> found, long count) {
@@ -100,7 +93,7 @@ final class GatheredRows implements PairedActivations.Sink, AutoCloseable {
       if (whole) {
         opened.release();
       }
-      return new Layers(a, b, rows.dropped(), options.flatten());
+      return new Layers(a, b, rows.dropped(), options.flatten(), rows.positions());
     }
   }
 

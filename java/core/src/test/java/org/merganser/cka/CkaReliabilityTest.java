@@ -282,6 +282,7 @@ class CkaReliabilityTest {
         .containsExactly(
             "kernel",
             "samples",
+            "positions",
             "given",
             "seed",
             "x",

@@ -65,7 +65,7 @@ class CkaSizesTest {
     AtomicInteger first = new AtomicInteger();
     try (Matrix x = Matrix.of(Oracle.gaussian(n, 2, 1));
         Matrix k = Gram.linear(x, WS)) {
-      GramPair pair = GramPair.borrowed(k, k, WS);
+      GramPair pair = GramPair.borrowed(k, k, 1, WS);
       double t = Translation.sum(pair.centred.kl());
       PermutationTest.Products products =
           orders -> {

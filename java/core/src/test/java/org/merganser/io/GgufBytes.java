@@ -11,7 +11,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 
 /** GGUF files: those that the gguf package wrote (fixtures/gguf/make.py), and made by hand. */
-final class GgufBytes {
+public final class GgufBytes {
   private final ByteArrayOutputStream values = new ByteArrayOutputStream();
   private final ByteArrayOutputStream infos = new ByteArrayOutputStream();
   private final ByteArrayOutputStream data = new ByteArrayOutputStream();
@@ -41,7 +41,7 @@ final class GgufBytes {
     return ByteBuffer.allocate(8).order(ByteOrder.LITTLE_ENDIAN).putLong(value).array();
   }
 
-  static byte[] floats(float... values) {
+  public static byte[] floats(float... values) {
     ByteBuffer bytes = ByteBuffer.allocate(4 * values.length).order(ByteOrder.LITTLE_ENDIAN);
     bytes.asFloatBuffer().put(values);
     return bytes.array();
@@ -67,17 +67,35 @@ final class GgufBytes {
     return this;
   }
 
-  GgufBytes value(String key, String value) {
+  /** An array of texts. */
+  public GgufBytes texts(String key, String... texts) {
+    byte[] all = join(i32(8), i64(texts.length));
+    for (String text : texts) {
+      all = join(all, text(text));
+    }
+    return value(key, 9, all);
+  }
+
+  /** An array of signed integers. */
+  public GgufBytes integers(String key, int... numbers) {
+    byte[] all = join(i32(5), i64(numbers.length));
+    for (int number : numbers) {
+      all = join(all, i32(number));
+    }
+    return value(key, 9, all);
+  }
+
+  public GgufBytes value(String key, String value) {
     return value(key, 8, text(value));
   }
 
-  GgufBytes value(String key, int value) {
+  public GgufBytes value(String key, int value) {
     alignment = key.equals("general.alignment") && value > 0 ? value : alignment;
     return value(key, 4, i32(value));
   }
 
   /** A tensor after those before; {@code sizes} from the fastest axis on. */
-  GgufBytes tensor(String name, int type, byte[] bytes, long... sizes) {
+  public GgufBytes tensor(String name, int type, byte[] bytes, long... sizes) {
     while (data.size() % alignment != 0) {
       data.write(0);
     }
@@ -115,7 +133,7 @@ final class GgufBytes {
     return join(header, new byte[padding], data.toByteArray());
   }
 
-  Path write(Path file) throws IOException {
+  public Path write(Path file) throws IOException {
     return Files.write(file, bytes());
   }
 }

@@ -64,6 +64,27 @@ class HeaderDamageTest {
       }
     },
 
+    GGUF_TOKENS {
+      @Override
+      Path prepare(Path folder) throws IOException {
+        return GgufTokensTest.file().write(folder.resolve("tokens.gguf"));
+      }
+
+      @Override
+      int header(Path file) throws IOException {
+        return GGUF.header(file);
+      }
+
+      @Override
+      void read(Path file, Map<String, TensorInfo> original) throws IOException {
+        try (ModelDirectory read = ModelDirectory.open(file)) {
+          read.tokens()
+              .ifPresent(
+                  tokens -> assertThat(tokens.kinds().size()).isIn(0, tokens.texts().size()));
+        }
+      }
+    },
+
     INDEX {
       @Override
       Path prepare(Path folder) throws IOException {

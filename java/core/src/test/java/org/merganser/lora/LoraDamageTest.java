@@ -4,7 +4,9 @@ package org.merganser.lora;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.merganser.testing.Work.WS;
 
+import com.sun.management.ThreadMXBean;
 import java.io.IOException;
+import java.lang.management.ManagementFactory;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -22,13 +24,17 @@ import org.merganser.testing.RunsOnce;
 
 /**
  * Damaged configurations and headers give a typed error, or an adapter that folds; the same seed on
- * every run. Four thousand, or {@code -Dmerganser.damagedAdapters=N}.
+ * every run. Four thousand, or {@code -Dmerganser.damagedAdapters=N} (or the first argument of
+ * {@link #main}).
  */
 @RunsOnce("reads files; what is folded is tested elsewhere")
 class LoraDamageTest {
   private static final String[] PIECES = {
     "null", "true", "[]", "{}", "-1", "1e400", "\"", "}", "(.*)*", "\\", ",", ":", "2.5"
   };
+
+  /** On the heap; the files have some 10 kB. */
+  private static final long MOST = 1 << 22;
 
   @TempDir private Path folder;
 
@@ -37,24 +43,44 @@ class LoraDamageTest {
   @Timeout(300)
   void damaged(String file) throws IOException {
     int cases = Integer.getInteger("merganser.damagedAdapters", 4000) / 2;
+    int folded = run(file, folder, cases);
+    assertThat(cases - folded).as("refused").isGreaterThan(cases / 10);
+    assertThat(folded).as("folded").isGreaterThan(cases / 100);
+  }
+
+  /** With a number of cases, half of them of each file. */
+  public static void main(String[] arguments) throws IOException {
+    int cases = Integer.parseInt(arguments[0]) / 2;
+    for (String file : new String[] {"adapter_config.json", "adapter_model.safetensors"}) {
+      int folded = run(file, Files.createTempDirectory("damaged"), cases);
+      System.out.printf("%s: %d refused, %d folded%n", file, cases - folded, folded);
+    }
+  }
+
+  /** How many fold. */
+  private static int run(String file, Path folder, int cases) throws IOException {
     for (String name : new String[] {"adapter_config.json", "adapter_model.safetensors"}) {
       Files.copy(Adapters.fixture("rich/" + name), folder.resolve(name));
     }
     byte[] valid = Files.readAllBytes(folder.resolve(file));
     int length = file.endsWith(".json") ? valid.length : 3000;
     SplittableRandom random = new SplittableRandom(20_261_129);
-    int[] ends = new int[2];
+    ThreadMXBean memory = (ThreadMXBean) ManagementFactory.getThreadMXBean();
+    int folded = 0;
     try (Checkpoint base = Safetensors.open(Adapters.fixture("base.safetensors"))) {
       for (int i = 0; i < cases; i++) {
         Files.write(folder.resolve(file), damage(valid, length, random));
-        ends[folds(base) ? 1 : 0]++;
+        long before = memory.getCurrentThreadAllocatedBytes();
+        folded += folds(folder, base) ? 1 : 0;
+        long allocated = memory.getCurrentThreadAllocatedBytes() - before;
+        // The first ones load what is loaded once.
+        assertThat(i < 100 || allocated < MOST).as("case %d: %d bytes", i, allocated).isTrue();
       }
     }
-    assertThat(ends[0]).as("refused").isGreaterThan(cases / 10);
-    assertThat(ends[1]).as("folded").isGreaterThan(cases / 100);
+    return folded;
   }
 
-  private boolean folds(Checkpoint base) throws IOException {
+  private static boolean folds(Path folder, Checkpoint base) throws IOException {
     try (LoraAdapter adapter = LoraAdapter.open(folder)) {
       Checkpoint folded = adapter.fold(base);
       for (String target : adapter.targets()) {

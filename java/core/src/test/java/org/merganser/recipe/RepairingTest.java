@@ -57,6 +57,7 @@ class RepairingTest {
   private final class Counted implements MergeJob.Repairing {
     private boolean refuses;
     private int repairs;
+    private int prepared;
 
     @Override
     public String description() {
@@ -69,19 +70,25 @@ class RepairingTest {
     }
 
     @Override
-    public void check(Checkpoint merged) {
+    public Ready prepare(Checkpoint merged) {
       if (refuses) {
         throw new IncompatibleModelsException(
             "no network for", List.copyOf(merged.tensors().keySet()));
       }
-    }
+      prepared++;
+      return new Ready() {
+        @Override
+        public Checkpoint repair(List<Checkpoint> models, List<Double> shares, Workspace ws)
+            throws IOException {
+          repairs++;
+          return MemoryCheckpoint.copyOf(merged, ws);
+        }
 
-    @Override
-    public Checkpoint repair(
-        Checkpoint merged, List<Checkpoint> models, List<Double> shares, Workspace ws)
-        throws IOException {
-      repairs++;
-      return MemoryCheckpoint.copyOf(merged, ws);
+        @Override
+        public void close() {
+          prepared--;
+        }
+      };
     }
   }
 
@@ -113,6 +120,7 @@ class RepairingTest {
     write(repair, Existing.REFUSE);
     write(repair, Existing.RESUME);
     assertThat(repair.repairs).isEqualTo(1);
+    assertThat(repair.prepared).isZero();
   }
 
   @Test

@@ -28,6 +28,7 @@ import org.merganser.model.Mode;
 import org.merganser.model.Network;
 import org.merganser.torch.internal.Bridge;
 import org.merganser.torch.internal.Libtorch;
+import org.merganser.torch.internal.Loading;
 import org.merganser.torch.internal.Placement;
 import org.merganser.torch.internal.Shared;
 import org.merganser.torch.layers.Activation;
@@ -236,21 +237,13 @@ public final class TorchNetwork implements Network {
       Set<String> counters = graph.counters();
       for (String name : parameters().keySet()) {
         org.merganser.linalg.Tensor tensor =
-            counters.contains(name) ? counter(theta, name, ws) : wide(theta, name, device, ws);
-        tensors.put(name, opened.add(placed(tensor, device, ws)));
+            counters.contains(name)
+                ? Loading.placed(counter(theta, name, ws), device, ws)
+                : Loading.as(DType.F32, theta, name, device, ws);
+        tensors.put(name, opened.add(tensor));
       }
       opened.release();
       return tensors;
-    }
-  }
-
-  private static org.merganser.linalg.Tensor placed(
-      org.merganser.linalg.Tensor found, Device device, Workspace ws) {
-    if (found.memory().device() == device) {
-      return found;
-    }
-    try (found) {
-      return device == Device.HOST ? found.toHost(ws) : found.on(ws);
     }
   }
 
@@ -259,18 +252,6 @@ public final class TorchNetwork implements Network {
     return parameters().get(name).equals(theta.tensors().get(name))
         ? theta.read(name, ws)
         : org.merganser.linalg.Tensor.zeros(DType.I64);
-  }
-
-  private static org.merganser.linalg.Tensor wide(
-      Checkpoint theta, String name, Device device, Workspace ws) throws IOException {
-    org.merganser.linalg.Tensor stored =
-        device == Device.HOST ? theta.read(name, ws) : theta.readOn(name, ws);
-    if (stored.dtype() == DType.F32) {
-      return stored;
-    }
-    try (stored) {
-      return stored.to(DType.F32, ws);
-    }
   }
 
   /**

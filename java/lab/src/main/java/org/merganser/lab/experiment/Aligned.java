@@ -30,7 +30,8 @@ record Aligned(
    *
    * @param open gets what is made
    */
-  static List<Aligned> all(Pair pair, Experiment experiment, Opened open) throws IOException {
+  static List<Aligned> all(Pair pair, NetworkExperiment experiment, Opened open)
+      throws IOException {
     List<Aligned> all = new ArrayList<>();
     Architecture architecture = pair.network().architecture();
     try (Moments moments = pair.statistics(experiment.request(architecture))) {

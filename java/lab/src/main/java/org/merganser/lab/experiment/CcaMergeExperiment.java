@@ -35,7 +35,7 @@ import org.merganser.torch.TorchNetwork;
  * each pair takes those whose merged model is best on samples that no model was trained on, or on
  * the training samples where there are no others; test data choose nothing.
  */
-public final class CcaMergeExperiment extends Experiment {
+public final class CcaMergeExperiment extends NetworkExperiment {
   static final String ID = "cca-merge";
 
   /** Settings. */

@@ -31,7 +31,7 @@ import org.merganser.torch.training.Trainer;
  * these are alike in early layers, CKA there says nothing about what was learned (Davari et al.
  * 2023).
  */
-public final class CkaEarlyLayersExperiment extends Experiment {
+public final class CkaEarlyLayersExperiment extends NetworkExperiment {
   static final String ID = "cka-early-layers";
   private static final String MEMORISED = "memorised";
   private static final String UNTRAINED = "untrained";

@@ -30,7 +30,7 @@ import org.merganser.torch.similarity.CkaMapOptimizer;
  *
  * <p>The first model of a group is moved; the second one gives a target.
  */
-public final class CkaMapExperiment extends Experiment {
+public final class CkaMapExperiment extends NetworkExperiment {
   static final String ID = "cka-map";
   static final String TEACHER = "teacher";
 

@@ -20,7 +20,7 @@ import org.merganser.torch.TorchNetwork;
  * moved far away, an invertible map, a single outlier, and a class of images moved where the
  * classifier of a trained network does not see it.
  */
-public final class CkaSensitivityExperiment extends Experiment {
+public final class CkaSensitivityExperiment extends NetworkExperiment {
   static final String ID = "cka-sensitivity";
 
   private static final List<Double> DISTANCES = List.of(1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 1e6);

@@ -2,48 +2,28 @@
 package org.merganser.lab.experiment;
 
 import java.io.IOException;
-import java.util.List;
-import java.util.Map;
-import java.util.Optional;
-import org.merganser.align.Aligner;
 import org.merganser.compute.Workspace;
-import org.merganser.lab.data.DataSet;
-import org.merganser.lab.report.Section;
 import org.merganser.method.Settings;
-import org.merganser.model.Architecture;
-import org.merganser.plan.Catalogue;
-import org.merganser.stats.StatisticsRequest;
-import org.merganser.torch.TorchNetwork;
 
 /**
- * A comparison on groups of models trained from different seeds: what it does with one of them, and
- * what it shows of all. Training, the models themselves and their ensemble, evaluation, files,
- * going on after an interruption, tables and reports are the same for every one.
+ * What is run for several seeds, goes on after an interruption, and ends in a table, {@code
+ * results.json} and a page.
  */
 public abstract class Experiment {
   private final String id;
   private final Record settings;
-  private final ExperimentOptions options;
-  private final List<Choice<Aligner>> aligners;
+  private final Runs runs;
   private final Journal journal;
 
   /**
    * @param settings its own record
-   * @param options those of it that all have
+   * @param runs those of it that all have
    */
-  Experiment(String id, Record settings, ExperimentOptions options) {
-    this(id, settings, options, Optional.empty());
-  }
-
-  /** The same of one that aligns models. */
-  Experiment(
-      String id, Record settings, ExperimentOptions options, Optional<AlignerOptions> align) {
+  Experiment(String id, Record settings, Runs runs) {
     Settings.check(settings);
     this.id = id;
     this.settings = settings;
-    this.options = options;
-    this.aligners =
-        align.map(of -> Choice.of(Catalogue.aligners(), of.aligned())).orElse(List.of());
+    this.runs = runs;
     this.journal = new Journal(this);
   }
 
@@ -56,59 +36,25 @@ public abstract class Experiment {
     return settings;
   }
 
-  /** Settings that all have. */
-  public final ExperimentOptions options() {
-    return options;
+  /** How often it is run, and where its files go. */
+  public final Runs runs() {
+    return runs;
   }
 
   /** Of the page of results. */
   abstract String title();
 
-  /** Throws before anything is trained when data and network do not fit the settings. */
-  void check(DataSet data, TorchNetwork network) {}
-
-  /** Evaluates the rows of one group of models, and puts what else is found into its findings. */
-  abstract void run(Pair pair) throws IOException;
-
-  /** Pairs of rows to be compared: a row and the one that it is less. */
-  abstract List<Map.Entry<String, String>> comparisons(Architecture architecture, Findings first);
-
-  /** Its own parts of the report. */
-  abstract List<Section<?>> sections(List<Findings> pairs);
-
-  /** Runs everything; what {@code keep} asks for is written pair by pair. */
-  public final ExperimentResult run(Workspace ws) throws IOException {
-    return new Runner(this, ws).run();
-  }
+  /** Runs everything; what {@code keep} asks for is written seed by seed. */
+  public abstract ExperimentResult run(Workspace ws) throws IOException;
 
   /** Writes the report of a run into its folder; then nothing is left to go on from. */
   public final void write(ExperimentResult result) throws IOException {
-    result.report().write(options.out().orElseThrow());
+    result.report().write(runs.out().orElseThrow());
     journal.end();
   }
 
   /** What has been found so far. */
   final Journal journal() {
     return journal;
-  }
-
-  final List<Choice<Aligner>> aligners() {
-    return aligners;
-  }
-
-  /** What all aligners ask for. */
-  final StatisticsRequest request(Architecture architecture) {
-    return aligners.stream()
-        .map(aligner -> aligner.methods().get(0).request(architecture))
-        .reduce(StatisticsRequest.NONE, StatisticsRequest::and);
-  }
-
-  /** The first aligner that looks at activations, else the first: others are compared with it. */
-  final String reference(Architecture architecture) {
-    return aligners.stream()
-        .filter(a -> !a.methods().get(0).request(architecture).equals(StatisticsRequest.NONE))
-        .findFirst()
-        .orElse(aligners.get(0))
-        .name();
   }
 }

@@ -118,6 +118,11 @@ public record ExperimentOptions(
         Optional.empty());
   }
 
+  /** Those that have nothing to do with networks. */
+  Runs runs() {
+    return new Runs(seeds, seed, keep, out);
+  }
+
   /** An option without effect is a misunderstanding, and figures would be told of it. */
   static void refuse(String setting, boolean unused, String reason) {
     if (unused) {

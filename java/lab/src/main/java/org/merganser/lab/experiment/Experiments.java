@@ -38,7 +38,13 @@ public final class Experiments {
               "Moves the CKA map of a trained network to chosen ones while it goes on saying what"
                   + " it said (Reliability of CKA, 2023).",
               Settings.of(CkaMapExperiment.Options.defaults()),
-              CkaMapExperiment::new));
+              CkaMapExperiment::new),
+          new Kind<>(
+              SkillTransferExperiment.ID,
+              "Adds what a small decoder learned to others that diverged in training, as it is and"
+                  + " aligned over the symmetries of transformers (2025).",
+              Settings.of(SkillTransferExperiment.Options.defaults()),
+              SkillTransferExperiment::new));
 
   private Experiments() {}
 

@@ -29,15 +29,22 @@ final class Journal {
 
   /** Without a folder for results there is none either. */
   Journal(Experiment experiment) {
-    this.folder = experiment.options().out().map(out -> out.resolve("unfinished"));
+    this.folder = experiment.runs().out().map(out -> out.resolve("unfinished"));
     Map<String, Object> values = ResultReport.settings(experiment);
     // Pairs do not depend on how many there are. What is kept was kept when they were found.
     values.remove("seeds");
-    this.settings = experiment.id() + " " + values + " keep " + experiment.options().keep();
+    this.settings = experiment.id() + " " + values + " keep " + experiment.runs().keep();
   }
 
   /** Its models count as there before. */
   Optional<Findings> read(int index, DataSet data) throws IOException {
+    return read(index, samples(data));
+  }
+
+  /**
+   * @param data what findings depend on beside settings, seed and versions
+   */
+  Optional<Findings> read(int index, String data) throws IOException {
     if (folder.isEmpty() || !Files.exists(file(index, data))) {
       return Optional.empty();
     }
@@ -46,20 +53,26 @@ final class Journal {
   }
 
   void write(int index, DataSet data, Findings found) throws IOException {
+    write(index, samples(data), found);
+  }
+
+  void write(int index, String data, Findings found) throws IOException {
     if (folder.isPresent()) {
       Files.createDirectories(folder.get());
       Json.write(found, file(index, data));
     }
   }
 
-  private Path file(int index, DataSet data) {
+  private static String samples(DataSet data) {
+    return Stream.of(data.train(), data.selection(), data.test())
+        .map(Examples::digest)
+        .collect(Collectors.joining(" "));
+  }
+
+  private Path file(int index, String samples) {
     return files.computeIfAbsent(
         index,
         i -> {
-          String samples =
-              Stream.of(data.train(), data.selection(), data.test())
-                  .map(Examples::digest)
-                  .collect(Collectors.joining(" "));
           String versions = TorchNatives.version() + " " + Doctor.versions() + " " + Doctor.isa();
           String hash = Digests.of(settings + " " + samples + " " + versions);
           return folder.orElseThrow().resolve("pair-" + i + "-" + hash + ".json");

@@ -35,7 +35,7 @@ import org.merganser.torch.objective.TorchObjective;
  * <p>More than two models are merged one after the other, each aligned to what has been merged so
  * far with statistics taken anew, and jointly, all aligned to the first.
  */
-public final class NpMergeExperiment extends Experiment {
+public final class NpMergeExperiment extends NetworkExperiment {
   static final String ID = "np-merge";
   static final String AVERAGE = "average";
   static final String NP = "np-merge";

@@ -64,9 +64,10 @@ public final class ReliabilitySections {
     ReliabilityReport.Setup setup = report.setup();
     String about =
         Section.format(
-            "%d samples%s, X of %d features and Y of %d, %s kernel. p = %.4f (%d of %d orders of"
+            "%d samples%s%s, X of %d features and Y of %d, %s kernel. p = %.4f (%d of %d orders of"
                 + " the samples give as much).",
             setup.samples(),
+            setup.positions() == 1 ? "" : " of " + setup.positions() + " rows",
             setup.given() > setup.samples() ? " drawn from " + setup.given() : "",
             setup.x().features(),
             setup.y().features(),

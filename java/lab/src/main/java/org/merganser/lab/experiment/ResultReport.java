@@ -20,7 +20,10 @@ import org.merganser.torch.TorchNetwork;
 
 /** Puts the findings of all pairs together: what every experiment reports, and its own sections. */
 record ResultReport(
-    Experiment experiment, ExperimentResult.Data data, TorchNetwork network, List<Findings> pairs) {
+    NetworkExperiment experiment,
+    ExperimentResult.Data data,
+    TorchNetwork network,
+    List<Findings> pairs) {
 
   ExperimentResult result(Map<String, Double> seconds, Workspace ws) {
     List<Row> rows = Summary.rows(pairs);
@@ -32,21 +35,27 @@ record ResultReport(
     Training training =
         pairs.stream().map(Findings::training).reduce(new Training(0, 0), Training::plus);
     List<Section<?>> sections = new ArrayList<>();
-    sections.add(rows(rows));
+    sections.add(rows(rows, pairs.size() == 1));
     sections.add(Section.data("pairs", accuracies));
-    sections.add(Section.data("chosen", chosen()));
-    sections.add(differences(differences));
+    sections.add(Section.data("chosen", chosen(pairs)));
+    sections.add(differences(differences, pairs.size()));
     sections.addAll(experiment.sections(pairs));
+    Map<String, Object> made = made(ws);
+    String title = experiment.title() + ": " + data.name();
+    Report report = new Report(title, text(training), facts(), sections, made, seconds);
+    return new ExperimentResult(
+        data, network.size(), rows, accuracies, differences, training, report);
+  }
+
+  /** What a result was made with. */
+  static Map<String, Object> made(Workspace ws) {
     Map<String, Object> versions = new LinkedHashMap<>(Doctor.versions());
     versions.put("torch", TorchNatives.version());
     Map<String, Object> made = new LinkedHashMap<>();
     made.put("backend", ws.backend().name().toLowerCase(Locale.ROOT));
     made.put("isa", Doctor.isa());
     made.put("versions", versions);
-    String title = experiment.title() + ": " + data.name();
-    Report report = new Report(title, text(training), facts(), sections, made, seconds);
-    return new ExperimentResult(
-        data, network.size(), rows, accuracies, differences, training, report);
+    return made;
   }
 
   /** Settings but for where things go, which changes no figure. */
@@ -116,7 +125,7 @@ record ResultReport(
         options.seed(),
         training.trained(),
         training.cached(),
-        chosen().isEmpty()
+        chosen(pairs).isEmpty()
             ? ""
             : " Of several settings each group took those that were best on "
                 + (data.validation() > 0
@@ -124,8 +133,7 @@ record ResultReport(
                     : "the training samples."));
   }
 
-  private Section<Row> rows(List<Row> rows) {
-    boolean one = pairs.size() == 1;
+  static Section<Row> rows(List<Row> rows, boolean one) {
     List<Row> shown = rows.stream().filter(row -> !row.isRefused()).toList();
     Chart bars =
         Chart.bars(
@@ -152,7 +160,7 @@ record ResultReport(
   }
 
   /** Of each pair, the settings taken by each row that was tried with several. */
-  private List<Map<String, String>> chosen() {
+  static List<Map<String, String>> chosen(List<Findings> pairs) {
     List<Map<String, String>> all = new ArrayList<>();
     for (Findings pair : pairs) {
       Map<String, String> chosen = new LinkedHashMap<>();
@@ -163,17 +171,17 @@ record ResultReport(
     return all.get(0).isEmpty() ? List.of() : all;
   }
 
-  private Section<Difference> differences(List<Difference> differences) {
+  static Section<Difference> differences(List<Difference> differences, int groups) {
     if (differences.isEmpty()) {
       return Section.data("differences", differences);
     }
-    boolean one = pairs.size() == 1;
+    boolean one = groups == 1;
     String about =
         "Of test accuracies, in points, pair by pair"
             + (one
                 ? ". One pair: there is no interval."
                 : "; the mean lies in the interval with 95 % confidence (Student t over "
-                    + pairs.size()
+                    + groups
                     + " pairs).");
     return new Section<>("differences", "Differences", about, differences)
         .text("difference", 1, d -> d.method() + " - " + d.than())

@@ -18,7 +18,7 @@ import org.merganser.torch.training.ModelTraining;
 
 /** Runs an experiment: data, trained models, and its work on every group of them. */
 final class Runner {
-  private final Experiment experiment;
+  private final NetworkExperiment experiment;
   private final ExperimentOptions options;
   private final Workspace ws;
   private final Stopwatch watch = new Stopwatch();
@@ -26,7 +26,7 @@ final class Runner {
   private ExperimentResult.Data summary;
   private TorchNetwork network;
 
-  Runner(Experiment experiment, Workspace ws) {
+  Runner(NetworkExperiment experiment, Workspace ws) {
     this.experiment = experiment;
     this.options = experiment.options();
     this.ws = ws;

@@ -19,7 +19,7 @@ import org.merganser.model.Architecture;
 /** An experiment is its settings, its rows and its sections. */
 class OwnExperimentTest {
   /** Models averaged with several weights. */
-  private static final class Weights extends Experiment {
+  private static final class Weights extends NetworkExperiment {
     /** Settings. */
     public record Options(
         ExperimentOptions common,

@@ -3,6 +3,7 @@ package org.merganser.torch.internal;
 
 import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.pytorch.DeviceOptional;
+import org.bytedeco.pytorch.MemoryFormatOptional;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorOptions;
 import org.bytedeco.pytorch.global.torch;
@@ -64,6 +65,22 @@ public final class Bridge {
   /** Numbers as a new tensor where another one lies. */
   public static Tensor beside(Tensor other, long... numbers) {
     return torch.tensor(numbers).to(other.device(), ScalarType.Long);
+  }
+
+  /** Numbers as a new tensor where another one lies, of its type. */
+  public static Tensor beside(Tensor other, double[] numbers, long... shape) {
+    try (org.merganser.linalg.Tensor ours = org.merganser.linalg.Tensor.of(numbers, shape)) {
+      return share(ours)
+          .to(other.device(), other.scalar_type(), false, true, new MemoryFormatOptional());
+    }
+  }
+
+  /** A copy of a contiguous tensor in memory of ours, on the host. */
+  public static org.merganser.linalg.Tensor copy(Tensor dense) {
+    try (Tensor host = on(Device.HOST, dense);
+        org.merganser.linalg.Tensor view = view(host)) {
+      return view.copy();
+    }
   }
 
   /** A tensor on a device: itself when it is there already. */

@@ -14,6 +14,7 @@ import org.merganser.model.EarlyStopping;
 import org.merganser.model.EarlyStopping.HeldOut;
 import org.merganser.model.Objective.Slot;
 import org.merganser.torch.internal.session.Descent;
+import org.merganser.torch.internal.session.TorchSession;
 import org.merganser.torch.training.Optimizer;
 
 /**
@@ -88,7 +89,7 @@ public record FineTuning(
   }
 
   /** Reports after each step. */
-  private static final class Steps extends Descent {
+  private static final class Steps extends Descent<TorchSession> {
     private final Options options;
     private final Workspace ws;
 

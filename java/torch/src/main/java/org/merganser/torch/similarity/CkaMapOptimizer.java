@@ -312,7 +312,7 @@ public final class CkaMapOptimizer {
   }
 
   /** Reports after each epoch. */
-  private static final class Steps extends Descent {
+  private static final class Steps extends Descent<TorchSession> {
     private final Options options;
     private final Map<String, Tensor> theta;
     private final CkaMapTerm term;

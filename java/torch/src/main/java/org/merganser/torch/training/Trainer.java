@@ -198,7 +198,7 @@ public final class Trainer {
   }
 
   /** Reports after each epoch. */
-  private static final class Epochs extends Descent {
+  private static final class Epochs extends Descent<TorchSession> {
     private final Options options;
     private final int batches;
     private final Workspace ws;

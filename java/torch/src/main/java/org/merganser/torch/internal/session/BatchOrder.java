@@ -8,26 +8,26 @@ import org.merganser.internal.Seeds;
  * Batches drawn without replacement: each epoch has its own random order, which depends on the seed
  * and the epoch only; the last batch of an epoch may be smaller.
  */
-final class BatchOrder {
+public final class BatchOrder {
   private final int samples;
   private final int batchSize;
   private final long seed;
   private long epoch = -1;
   private int[] order;
 
-  BatchOrder(int samples, int batchSize, long seed) {
+  public BatchOrder(int samples, int batchSize, long seed) {
     this.samples = samples;
     this.batchSize = batchSize;
     this.seed = seed;
   }
 
   /** Batches of an epoch. */
-  int batches() {
+  public int batches() {
     return (samples + batchSize - 1) / batchSize;
   }
 
   /** Samples of the batch of a step, from 0. */
-  int[] batch(long step) {
+  public int[] batch(long step) {
     long wanted = step / batches();
     if (wanted != epoch) {
       epoch = wanted;

@@ -20,8 +20,12 @@ import org.merganser.linalg.Tensor;
 import org.merganser.model.EarlyStopping;
 import org.merganser.torch.internal.Libtorch;
 
-/** Gradient descent by an optimiser of libtorch, in place: training and fine-tuning. */
-public abstract class Descent {
+/**
+ * Gradient descent by an optimiser of libtorch, in place: training and fine-tuning.
+ *
+ * @param <S> whose parameters it moves
+ */
+public abstract class Descent<S extends Learner> {
   private final Function<TensorVector, Optimizer> optimizer;
   private final double learningRate;
   private final LongToDoubleFunction multiple;
@@ -50,7 +54,7 @@ public abstract class Descent {
   protected abstract void stepped(long made, double loss) throws IOException;
 
   /** Leaves the gradient of the batch of a step at the leaves, and returns its loss. */
-  protected double backward(TorchSession session, long step) throws IOException {
+  protected double backward(S session, long step) throws IOException {
     return session.backward(step);
   }
 
@@ -63,11 +67,7 @@ public abstract class Descent {
    * @throws NumericalException when a loss, or the held-out loss at the start, is not finite
    */
   public List<Double> run(
-      TorchSession session,
-      Map<String, Tensor> parameters,
-      long steps,
-      EarlyStopping stopping,
-      Workspace ws)
+      S session, Map<String, Tensor> parameters, long steps, EarlyStopping stopping, Workspace ws)
       throws IOException {
     List<Double> losses = new ArrayList<>();
     Map<String, Tensor> best = new LinkedHashMap<>();
@@ -106,7 +106,7 @@ public abstract class Descent {
     }
   }
 
-  private Optimizer open(TorchSession session) throws IOException {
+  private Optimizer open(S session) throws IOException {
     org.bytedeco.pytorch.Tensor[] leaves =
         session.leaves().toArray(org.bytedeco.pytorch.Tensor[]::new);
     return Libtorch.call(session.threads(), () -> optimizer.apply(new TensorVector(leaves)));
@@ -121,7 +121,7 @@ public abstract class Descent {
   }
 
   @SuppressWarnings("try")
-  private void descend(Optimizer libtorch, double rate, TorchSession session) throws IOException {
+  private void descend(Optimizer libtorch, double rate, S session) throws IOException {
     Libtorch.call(
         session.threads(),
         () -> {

@@ -27,7 +27,7 @@ import org.merganser.torch.internal.Shared;
  * A network that learns: parameters that libtorch reads in place, the loss of batches and its
  * gradient. What training, fine-tuning and the objective of NP Merge have in common.
  */
-public final class TorchSession implements AutoCloseable {
+public final class TorchSession implements Learner, AutoCloseable {
   /**
    * What is learned, and how.
    *
@@ -117,11 +117,13 @@ public final class TorchSession implements AutoCloseable {
     return Libtorch.call(setup.threads(), () -> opened.add(new Shared(ours)).all());
   }
 
-  /** The learned parameters in the order of the network, as libtorch's optimisers take them. */
+  /** In the order of the network. */
+  @Override
   public List<Tensor> leaves() {
     return leaves;
   }
 
+  @Override
   public int threads() {
     return setup.threads();
   }
@@ -131,11 +133,7 @@ public final class TorchSession implements AutoCloseable {
     return order.batches();
   }
 
-  /**
-   * Takes the batch of a step, from 0, and leaves the gradient of its loss at the leaves.
-   *
-   * @return the loss
-   */
+  @Override
   public synchronized double backward(long step) throws IOException {
     requireOpen();
     ws.cancellation().check();
@@ -175,15 +173,6 @@ public final class TorchSession implements AutoCloseable {
     }
   }
 
-  /** Room for the next gradients before they are computed. */
-  private void resetGradients() {
-    for (Tensor leaf : leaves) {
-      try (Tensor gradient = leaf.mutable_grad()) {
-        gradient.reset();
-      }
-    }
-  }
-
   private Tensor augmented(int[] batch, long epoch) {
     return setup.augmentation().apply(drawn(inputs, batch), ws.seed(), epoch, batch);
   }
@@ -200,7 +189,7 @@ public final class TorchSession implements AutoCloseable {
     }
   }
 
-  /** Mean loss of the held-out samples; empty when there are none. */
+  @Override
   public synchronized OptionalDouble heldOutLoss() throws IOException {
     requireOpen();
     int n = heldOut.size();

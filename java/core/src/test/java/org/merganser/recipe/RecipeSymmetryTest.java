@@ -1,0 +1,326 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.recipe;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.EnumSet;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.SplittableRandom;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.merganser.compute.DType;
+import org.merganser.compute.Workspace;
+import org.merganser.error.FormatException;
+import org.merganser.error.IncompatibleModelsException;
+import org.merganser.error.RecipeException;
+import org.merganser.io.Checkpoint;
+import org.merganser.io.MemoryCheckpoint;
+import org.merganser.io.ModelDirectory;
+import org.merganser.io.Safetensors;
+import org.merganser.io.ShardedWriter;
+import org.merganser.linalg.Tensor;
+import org.merganser.recipe.Recipe.Align;
+import org.merganser.recipe.Recipe.Input;
+import org.merganser.transformer.SymmetryElement;
+import org.merganser.transformer.SymmetryElement.Kind;
+import org.merganser.transformer.TransformerConfig;
+
+/** Transfers as recipes: models in folders, of vocabularies of their own. */
+class RecipeSymmetryTest {
+  private static final String EMBEDDING = "model.embed_tokens.weight";
+  private static final String HEAD = "lm_head.weight";
+  private static final TransformerConfig CONFIG = TransformerConfig.llama(5, 8, 2, 4, 2, 2, 12);
+
+  @TempDir Path folder;
+
+  private final Workspace ws = Workspace.builder().threads(1).open();
+
+  @org.junit.jupiter.api.AfterEach
+  void close() {
+    ws.close();
+  }
+
+  /** Target a b c d and a row of padding; skill and base b a e c, moved by a symmetry. */
+  private Map<String, double[]> write() throws IOException {
+    Map<String, double[]> target = random(CONFIG, 1);
+    Map<String, double[]> difference = random(CONFIG, 2);
+    TransformerConfig other = CONFIG.with("vocabulary", 4);
+    write("target", CONFIG, target, "a", "b", "c", "d");
+    SymmetryElement moved = SymmetryElement.random(other, EnumSet.of(Kind.UNITS, Kind.HEADS), 3);
+    int[] rows = {1, 0, -1, 2};
+    Map<String, double[]> base = rows(target, rows);
+    Map<String, double[]> skill = new LinkedHashMap<>();
+    Map<String, double[]> expected = new LinkedHashMap<>();
+    for (String name : target.keySet()) {
+      double[] change = difference.get(name);
+      expected.put(name, target.get(name).clone());
+      boolean tokens = name.equals(EMBEDDING) || name.equals(HEAD);
+      for (int i = 0; i < change.length; i++) {
+        change[i] *= 0.1;
+        // Of the rows d and padding nothing is known; e is no token of the target.
+        expected.get(name)[i] += tokens && i / 8 > 2 ? 0 : 0.5 * change[i];
+      }
+    }
+    rows(difference, rows)
+        .forEach(
+            (name, change) -> {
+              double[] sum = base.get(name).clone();
+              for (int i = 0; i < sum.length; i++) {
+                sum[i] += change[i];
+              }
+              skill.put(name, sum);
+            });
+    try (MemoryCheckpoint b = checkpoint(other, base);
+        MemoryCheckpoint s = checkpoint(other, skill)) {
+      write("base", other, moved.apply(b), "b", "a", "e", "c");
+      write("skill", other, moved.apply(s), "b", "a", "e", "c");
+    }
+    return expected;
+  }
+
+  private Recipe recipe() {
+    return SkillTransfer.recipe(path("target"), path("skill"), path("base"), 0.5, "");
+  }
+
+  @Test
+  void rowsGoByTokenAndTheRestBySymmetry() throws IOException {
+    Map<String, double[]> expected = write();
+    Path out = folder.resolve("out");
+    try (MergeJob job = MergeJob.open(recipe(), MergeJob.Options.defaults(), ws)) {
+      assertThat(job.result().info(EMBEDDING).shape()).containsExactly(5L, 8L);
+      for (String name : expected.keySet()) {
+        try (Tensor found = job.result().read(name, ws)) {
+          assertThat(found.dtype()).isEqualTo(DType.F32);
+          assertThat(found.toDoubleArray())
+              .as(name)
+              .containsExactly(expected.get(name), within(1e-5));
+        }
+      }
+      assertThat(job.notes())
+          .anyMatch(note -> note.contains("3 of 5 have partners, 3 of them elsewhere"))
+          .anyMatch(note -> note.contains("is added to " + path("target")))
+          .anyMatch(note -> note.contains("% of the hidden units"))
+          .noneMatch(note -> note.contains("tokenizer_source"));
+      job.write(out, 1 << 20, ShardedWriter.Options.defaults(), ws);
+    }
+    assertThat(out.resolve("config.json"))
+        .hasSameTextualContentAs(folder.resolve("target/config.json"));
+    assertThat(out.resolve("tokenizer.json"))
+        .hasSameBinaryContentAs(folder.resolve("target/tokenizer.json"));
+    assertThat(Files.readString(out.resolve("README.md")))
+        .contains("\"method\" : \"symmetry\"", "in the coordinates of");
+    assertThat(Files.readString(out.resolve("merganser.json"))).contains(path("base"));
+    assertThat(ShardedWriter.verify(out, ws)).isEmpty();
+  }
+
+  /** The symmetry that was found is the one that is kept; the result is the same. */
+  @Test
+  void aSymmetryFromAFileIsTaken() throws IOException {
+    write();
+    Path file = folder.resolve("g.safetensors");
+    try (ModelDirectory target = ModelDirectory.open(folder.resolve("target"));
+        ModelDirectory base = ModelDirectory.open(folder.resolve("base"))) {
+      SkillTransfer.of(target, base, base, SkillTransfer.Options.defaults())
+          .align(ws)
+          .element()
+          .save(file, ws);
+    }
+    Recipe with = recipe().withAlign(align().withElement(file.toString()));
+    try (MergeJob found = MergeJob.open(recipe(), MergeJob.Options.defaults(), ws);
+        MergeJob kept = MergeJob.open(with, MergeJob.Options.defaults(), ws)) {
+      for (String name : found.result().tensors().keySet()) {
+        try (Tensor a = found.result().read(name, ws);
+            Tensor b = kept.result().read(name, ws)) {
+          assertThat(a.sameBytes(b)).as(name).isTrue();
+        }
+      }
+      assertThat(kept.inputs()).contains(file);
+    }
+    refused(recipe().withAlign(align().withElement("none.safetensors")), "align.element: no file");
+  }
+
+  /** Every method of differences takes what was moved: here two skills. */
+  @Test
+  void otherMethodsMergeWhatWasMoved() throws IOException {
+    write();
+    try (Checkpoint skill = Safetensors.open(folder.resolve("skill"))) {
+      write("again", CONFIG.with("vocabulary", 4), skill, "b", "a", "e", "c");
+    }
+    Recipe both =
+        Recipe.of(
+                "ties",
+                Input.of(path("skill")).with("weight", 1),
+                Input.of(path("again")).with("weight", 1))
+            .withBase(path("target"))
+            .with("density", 1)
+            .with("lambda", 0.5)
+            .withAlign(align());
+    try (MergeJob one = MergeJob.open(recipe(), MergeJob.Options.defaults(), ws);
+        MergeJob two = MergeJob.open(both, MergeJob.Options.defaults(), ws)) {
+      for (String name : one.result().tensors().keySet()) {
+        try (Tensor a = one.result().read(name, ws);
+            Tensor b = two.result().read(name, ws)) {
+          assertThat(b.toDoubleArray()).as(name).containsExactly(a.toDoubleArray(), within(1e-5));
+        }
+      }
+    }
+  }
+
+  @Test
+  void whatCannotBeIsRefusedAtItsPlace() throws IOException {
+    write();
+    Recipe recipe = recipe();
+    refused(
+        recipe.withAlign(Align.of("symmetry")),
+        "align: symmetry moves what models learned since another one; name that with from: MODEL");
+    refused(
+        recipe.withAlign(Align.of("symmetry", "acts").withFrom(path("base"))),
+        "align: symmetries of transformers follow from config.json and weights");
+    refused(
+        recipe.withAlign(Align.of("symmetry:residul=none").withFrom(path("base"))),
+        "align.method: symmetry has no setting 'residul'; it has source, residual");
+    refused(
+        recipe.withAlign(align().withFrom(path("target"))),
+        "align.from: " + path("target") + " is what is added to, so nothing would move");
+    refused(recipe.withAlign(align().withFrom("nowhere/x")), "align.from: no model 'nowhere/x'");
+    refused(
+        recipe.withTokenizerSource("base"),
+        "align: symmetry matches rows of embeddings by token and keeps those of");
+    refused(
+        Recipe.of("linear", Input.of(path("target")).with("weight", 1))
+            .withAlign(Align.of("identity").withFrom(path("base"))),
+        "align.from: is for the method symmetry, not for identity");
+    Recipe slices =
+        Recipe.of("passthrough", Recipe.Slice.of(Input.of(path("target"), 0, 2)))
+            .withAlign(align());
+    refused(slices, "align: whole models are aligned; write models, not slices");
+  }
+
+  @Test
+  void modelsOfOtherStructureAreRefusedNamingBoth() throws IOException {
+    write();
+    TransformerConfig other = CONFIG.with("epsilon", 1e-6).with("intermediate", 14);
+    write("other", other, random(other, 5), "a", "b", "c", "d");
+    assertThatThrownBy(
+            () ->
+                MergeJob.open(
+                    SkillTransfer.recipe(path("target"), path("other"), path("base"), 1, ""),
+                    MergeJob.Options.defaults(),
+                    ws))
+        .isInstanceOf(IncompatibleModelsException.class)
+        .hasMessageContaining("intermediate: 12 in " + path("target") + ", 14 in " + path("other"))
+        .hasMessageContaining("epsilon: 1.0E-5 in");
+    Files.delete(folder.resolve("skill/config.json"));
+    assertThatThrownBy(() -> MergeJob.open(recipe(), MergeJob.Options.defaults(), ws))
+        .isInstanceOf(IncompatibleModelsException.class)
+        .hasMessageContaining(path("skill") + " has no config.json; name a folder");
+  }
+
+  @Test
+  void withoutTokenizersRowsGoByTheirNumber() throws IOException {
+    write();
+    Files.delete(folder.resolve("base/tokenizer.json"));
+    assertThatThrownBy(() -> MergeJob.open(recipe(), MergeJob.Options.defaults(), ws))
+        .isInstanceOf(FormatException.class)
+        .hasMessageContaining("has 5 rows of embeddings")
+        .hasMessageContaining("cannot be matched by token: " + path("base"));
+    for (String name : List.of("base", "skill")) {
+      write(name, CONFIG, random(CONFIG, 7));
+    }
+    try (MergeJob job = MergeJob.open(recipe(), MergeJob.Options.defaults(), ws)) {
+      assertThat(job.notes())
+          .anyMatch(note -> note.contains("rows of embeddings are matched by their numbers"));
+    }
+  }
+
+  @Test
+  void keysAreWrittenAsTheyAreRead() {
+    String json = recipe().withAlign(align().withElement("g.safetensors")).toJson();
+    assertThat(json)
+        .contains("\"method\" : \"symmetry\"")
+        .contains("\"from\" : \"" + path("base") + "\"")
+        .contains("\"element\" : \"g.safetensors\"");
+  }
+
+  private Align align() {
+    return Align.of("symmetry").withFrom(path("base"));
+  }
+
+  private String path(String name) {
+    return folder.resolve(name).toString();
+  }
+
+  private void refused(Recipe recipe, String message) {
+    assertThatThrownBy(() -> MergeJob.open(recipe, MergeJob.Options.defaults(), ws))
+        .isInstanceOf(RecipeException.class)
+        .hasMessageStartingWith(message);
+  }
+
+  /** The same with other rows of embeddings; -1 for one of its own. */
+  private static Map<String, double[]> rows(Map<String, double[]> model, int... rows) {
+    Map<String, double[]> result = new LinkedHashMap<>(model);
+    for (String name : List.of(EMBEDDING, HEAD)) {
+      double[] values = new double[rows.length * 8];
+      for (int i = 0; i < values.length; i++) {
+        values[i] = rows[i / 8] < 0 ? 0.3 : model.get(name)[rows[i / 8] * 8 + i % 8];
+      }
+      result.put(name, values);
+    }
+    return result;
+  }
+
+  private static Map<String, double[]> random(TransformerConfig config, long seed) {
+    SplittableRandom random = new SplittableRandom(seed);
+    Map<String, double[]> tensors = new LinkedHashMap<>();
+    config
+        .tensors(DType.F32)
+        .forEach((name, info) -> tensors.put(name, random.doubles(info.size(), -1, 1).toArray()));
+    return tensors;
+  }
+
+  private MemoryCheckpoint checkpoint(TransformerConfig config, Map<String, double[]> values) {
+    Map<String, Tensor> tensors = new LinkedHashMap<>();
+    config
+        .tensors(DType.F32)
+        .forEach(
+            (name, info) -> {
+              try (Tensor wide = Tensor.of(values.get(name), info.dims())) {
+                tensors.put(name, wide.to(DType.F32, ws));
+              }
+            });
+    return MemoryCheckpoint.of(tensors);
+  }
+
+  private void write(
+      String name, TransformerConfig config, Map<String, double[]> values, String... tokens)
+      throws IOException {
+    try (MemoryCheckpoint model = checkpoint(config, values)) {
+      write(name, config, model, tokens);
+    }
+  }
+
+  private void write(String name, TransformerConfig config, Checkpoint model, String... tokens)
+      throws IOException {
+    Path to = Files.createDirectories(folder.resolve(name));
+    config.writeTo(to.resolve("config.json"));
+    Safetensors.write(model, to.resolve("model.safetensors"), ws);
+    if (tokens.length > 0) {
+      List<String> ids = new ArrayList<>();
+      for (String token : tokens) {
+        ids.add("\"" + token + "\":" + ids.size());
+      }
+      Files.writeString(
+          to.resolve("tokenizer.json"), "{\"model\":{\"vocab\":{" + String.join(",", ids) + "}}}");
+    } else {
+      Files.deleteIfExists(to.resolve("tokenizer.json"));
+    }
+  }
+}

