@@ -33,7 +33,8 @@ final class SymmetrySweep {
 
   public static void main(String... args) throws IOException {
     if (args.length < 2) {
-      throw new UsageException("needed: MODEL child|relative|stranger [LAYERS [THREADS [SETTINGS]]]");
+      throw new UsageException(
+          "needed: MODEL child|relative|stranger [LAYERS [THREADS [SETTINGS]]]");
     }
     TransformerConfig whole = SyntheticTransformer.config(args[0]);
     Kinship kinship = Kinship.valueOf(args[1].toUpperCase(Locale.ROOT));

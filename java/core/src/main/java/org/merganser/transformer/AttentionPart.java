@@ -108,9 +108,15 @@ final class AttentionPart implements LayerPart<List<HeadSymmetry>> {
               freedom,
               previous,
               ws);
-      boolean shifts = valueBias != null && freedom.values() != RotationFit.Freedom.NONE;
-      return shifts ? shifted(found, ws) : found;
+      return completed(found, ws);
     }
+  }
+
+  /** With shifts of values, where there are any. */
+  @Override
+  public List<HeadSymmetry> completed(List<HeadSymmetry> heads, Workspace ws) {
+    boolean shifts = valueBias != null && freedom.values() != RotationFit.Freedom.NONE;
+    return shifts ? shifted(heads, ws) : heads;
   }
 
   private static HeadProducts.Part products(Both rows, Opened opened, Workspace ws) {

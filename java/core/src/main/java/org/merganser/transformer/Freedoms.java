@@ -14,13 +14,10 @@ import org.merganser.transformer.TransformerConfig.Norm;
  * @param means whether norms centre, so that maps of the residual stream must keep means
  */
 record Freedoms(MlpPart.Freedom mlp, GroupFit.Freedom heads, boolean means) {
-  /**
-   * Whether channels of the residual stream may change their signs: not where norms centre.
-   */
+  /** Whether channels of the residual stream may change their signs: not where norms centre. */
   boolean streamSigns() {
     return !means;
   }
-
 
   static Freedoms of(Options options, TransformerConfig config) {
     return new Freedoms(
@@ -64,8 +61,9 @@ record Freedoms(MlpPart.Freedom mlp, GroupFit.Freedom heads, boolean means) {
           : new QueryKeyFit.Freedom(null, RotationFit.Freedom.NONE);
     }
     if (config.rope().isEmpty()) {
+      boolean balanced = options.queryKey() == QueryKey.GENERAL;
       return new QueryKeyFit.Freedom(
-          null, fixed ? RotationFit.Freedom.NONE : rotation(options, false));
+          null, fixed ? RotationFit.Freedom.NONE : rotation(options, balanced));
     }
     boolean scaled = options.scales() == Scales.QUARTIC;
     RotaryFit.Freedom free = scaled ? RotaryFit.Freedom.PHASE_AND_RATIO : RotaryFit.Freedom.PHASE;

@@ -20,6 +20,11 @@ interface LayerPart<S> extends AutoCloseable {
    */
   S match(S previous, Workspace ws);
 
+  /** With what follows from the rest of a symmetry that was found otherwise. */
+  default S completed(S symmetry, Workspace ws) {
+    return symmetry;
+  }
+
   /** How near it is to the target after a symmetry. */
   Fit fit(S symmetry);
 

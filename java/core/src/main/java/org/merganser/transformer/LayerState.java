@@ -27,6 +27,20 @@ record LayerState(
     return of(LayerSymmetry.identity(config));
   }
 
+  /** Of a first sweep: before it. */
+  LayerState unmoved(TransformerConfig config) {
+    LayerState identity = identity(config);
+    return new LayerState(
+        identity.heads(),
+        identity.units(),
+        attentionBefore,
+        mlpBefore,
+        attentionStart,
+        mlpStart,
+        attentionBefore,
+        mlpBefore);
+  }
+
   static LayerState of(LayerSymmetry symmetry) {
     MlpPart.Units units = new MlpPart.Units(symmetry.units(), symmetry.unitScales(), null, 0);
     return new LayerState(symmetry.heads(), units, null, null, null, null, null, null);
@@ -44,7 +58,12 @@ record LayerState(
     return attentionStart.total() + mlpStart.total();
   }
 
-  /** What one layer of a sweep needs. */
+  /**
+   * What one layer of a sweep needs.
+   *
+   * @param first whether models are looked at for the first time: without a symmetry
+   * @param matches whether a better symmetry is looked for; else the previous one is completed
+   */
   record Task(
       WeightPair models,
       int layer,
@@ -94,6 +113,9 @@ record LayerState(
           taken = found;
           fit = reached;
         }
+      } else if (!first) {
+        taken = part.completed(previous, ws);
+        fit = part.fit(taken);
       }
       if (sums != null) {
         part.addCross(taken, sums, ws);

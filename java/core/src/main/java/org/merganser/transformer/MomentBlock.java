@@ -72,9 +72,7 @@ final class MomentBlock implements AutoCloseable {
     return deviations(sourceSums, sourceSquares);
   }
 
-  /**
-   * Standard deviations; 0 where they are no more than rounding of the squares, or below 1e-12.
-   */
+  /** Standard deviations; 0 where they are no more than rounding of the squares, or below 1e-12. */
   private double[] deviations(double[] sums, double[] squares) {
     double[] deviations = new double[sums.length];
     for (int j = 0; j < sums.length; j++) {
@@ -86,8 +84,7 @@ final class MomentBlock implements AutoCloseable {
   }
 
   /** Root of the sum of squares of each head; about the means where {@code centred}. */
-  static double[] sizes(
-      double[] sums, double[] squares, long tokens, int size, boolean centred) {
+  static double[] sizes(double[] sums, double[] squares, long tokens, int size, boolean centred) {
     double[] sizes = new double[squares.length / size];
     for (int j = 0; j < squares.length; j++) {
       sizes[j / size] += squares[j] - (centred ? sums[j] * sums[j] / tokens : 0);

@@ -14,9 +14,10 @@ import org.merganser.transformer.SymmetryElement.Residual;
 import org.merganser.transformer.SymmetryElement.SignedPermutation;
 
 /**
- * A symmetry from activations. Hidden units by correlation (magnitudes, where signs are free), heads
- * as by weights with moments in the place of products, each divided by the sizes of both heads; the
- * residual stream by its moments, which are not centred, since a rotation cannot take up a mean.
+ * A symmetry from activations. Hidden units by correlation (magnitudes, where signs are free),
+ * heads as by weights with moments in the place of products, each divided by the sizes of both
+ * heads; the residual stream by its moments, which are not centred, since a rotation cannot take up
+ * a mean.
  */
 final class MomentMatching {
   private final SymmetryMoments moments;

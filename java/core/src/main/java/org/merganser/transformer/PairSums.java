@@ -38,21 +38,8 @@ final class PairSums {
     }
   }
 
-  double magnitude(int i) {
-    return Math.hypot(re[i], im[i]);
-  }
-
   /** arg c; 0 where c is 0. */
   double phase(int i) {
     return Math.atan2(im[i], re[i]);
-  }
-
-  /** The product with the target of pairs turned by phi and multiplied by a factor each. */
-  double product(double[] phase, double[] factor) {
-    double sum = 0;
-    for (int i = 0; i < re.length; i++) {
-      sum += factor[i] * (Math.cos(phase[i]) * re[i] + Math.sin(phase[i]) * im[i]);
-    }
-    return sum;
   }
 }

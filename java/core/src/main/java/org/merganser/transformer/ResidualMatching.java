@@ -19,8 +19,8 @@ final class ResidualMatching {
    * R, d x d on the host.
    *
    * @param means whether R must map the vector of ones to itself or its negative, since norms
-   *     centre: with C = I - 1 1^T / d it is the factor of {@code C N C}, and the sign of {@code 1^T
-   *     N 1} on the ones
+   *     centre: with C = I - 1 1^T / d it is the factor of {@code C N C}, and the sign of {@code
+   *     1^T N 1} on the ones
    */
   static Matrix orthogonal(Matrix n, boolean means, Workspace ws) {
     try (Matrix products = means ? withoutMeans(n) : n.copy();

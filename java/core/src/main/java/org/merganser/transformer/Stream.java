@@ -26,6 +26,10 @@ final class Stream {
     this.residual = residual;
   }
 
+  int hidden() {
+    return hidden;
+  }
+
   Residual residual() {
     return residual;
   }

@@ -47,7 +47,7 @@ final class StreamPart {
   private void each(Use use, Workspace ws) throws IOException {
     for (Map.Entry<String, String> matrix : MATRICES.entrySet()) {
       String name = matrix.getKey();
-      long rows = models.has(name) ? models.target().info(name).dim(0) : 0;
+      long rows = models.has(name) ? models.target().weights().info(name).dim(0) : 0;
       for (long from = 0; from < rows; from += ROWS) {
         ws.cancellation().check();
         try (Both part = models.rows(name, from, Math.min(rows, from + ROWS), ws)) {

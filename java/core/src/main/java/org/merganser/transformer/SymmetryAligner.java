@@ -5,6 +5,7 @@ import java.io.IOException;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import org.merganser.compute.Workspace;
 import org.merganser.error.IncompatibleModelsException;
@@ -67,7 +68,9 @@ public final class SymmetryAligner {
     /** What the structure allows: phases, rotations without rotary embedding, signs with norms. */
     AUTO,
     /** Phases or rotations; refused where norms of queries and keys allow signs only. */
-    ROTATION
+    ROTATION,
+    /** Without rotary embedding any invertible map: both models are balanced first. */
+    GENERAL
   }
 
   /** Settings. */
@@ -145,34 +148,113 @@ public final class SymmetryAligner {
   /**
    * Aligns by weights.
    *
-   * @throws IncompatibleModelsException when the models or what is asked of them do not go together
+   * @throws IncompatibleModelsException when the models, or what is asked of them, do not go
+   *     together
    * @throws org.merganser.error.NumericalException where a weight is not finite
    */
   public Result align(Model source, Model target, Workspace ws) throws IOException {
     check(source, target);
-    WeightPair pair = WeightPair.of(source.weights(), target.weights(), source.config());
-    WeightSweeps.Course course = new WeightSweeps(pair, options, ws).run();
-    SymmetryElement element = element(source.config(), course.last());
-    return new Result(element, source, target, report(course, List.of(), ws));
+    Prepared prepared = prepared(source, target, ws);
+    WeightSweeps.Course course = new WeightSweeps(prepared.pair(), options, ws).run();
+    boolean nearer = course.last().total() < course.before();
+    WeightSweeps.Course kept = nearer ? course : course.unmoved(prepared.source().config());
+    List<String> warnings =
+        nearer ? List.of() : List.of("nothing is nearer than the models as they are");
+    return prepared.result(element(prepared, kept.last()), report(kept, warnings, ws), ws);
+  }
+
+  /**
+   * Aligns by activations on the same tokens; distances of weights are reported.
+   *
+   * @throws IncompatibleModelsException as {@link #align(Model, Model, Workspace)}, and when the
+   *     moments are of other models
+   * @throws org.merganser.error.NumericalException likewise, and when there are too few tokens
+   */
+  public Result align(Model source, Model target, SymmetryMoments moments, Workspace ws)
+      throws IOException {
+    check(source, target);
+    source.config().requireSame("the source", moments.config(), "the moments");
+    List<String> warnings = moments.check(options.residual() != Residual.NONE);
+    Prepared prepared = prepared(source, target, ws);
+    MomentMatching matching = new MomentMatching(moments, options, ws);
+    WeightSweeps.Course course =
+        new WeightSweeps(prepared.pair(), options, ws)
+            .evaluate(matching.residual(), matching.layers(), matching.ties());
+    return prepared.result(element(prepared, course.last()), report(course, warnings, ws), ws);
   }
 
   private void check(Model source, Model target) {
     source.config().requireSame("the source", target.config(), "the target");
     TransformerConfig config = source.config();
     List<String> problems = new ArrayList<>();
-    if (config.queryKeyNorm() && options.queryKey() == QueryKey.ROTATION) {
+    boolean turned =
+        options.queryKey() == QueryKey.ROTATION || options.queryKey() == QueryKey.GENERAL;
+    if (config.queryKeyNorm() && turned) {
       problems.add(
-          "queryKey=ROTATION, but queries and keys are normed with gains that all heads share, which"
-              + " leaves signs of pairs; use AUTO");
+          "query-key="
+              + options.queryKey().name().toLowerCase(Locale.ROOT)
+              + ": queries and keys are normed with gains that all heads share, which leaves signs"
+              + " of pairs; set query-key=auto");
+    }
+    if (config.rope().isPresent() && options.queryKey() == QueryKey.GENERAL) {
+      problems.add(
+          "query-key=general: with rotary embedding only phases and ratios of pairs keep the"
+              + " function; set query-key=auto");
     }
     if (!problems.isEmpty()) {
       throw new IncompatibleModelsException("the models do not have these symmetries", problems);
     }
   }
 
-  private static SymmetryElement element(TransformerConfig config, WeightSweeps.State state) {
+  /**
+   * The models as they are compared.
+   *
+   * @param sourceBalance null where nothing is balanced
+   */
+  private record Prepared(
+      Model source,
+      Model target,
+      WeightPair pair,
+      SymmetryElement sourceBalance,
+      SymmetryElement targetBalance) {
+    /** Of what was found between balanced models. */
+    Result result(SymmetryElement found, SymmetryReport report, Workspace ws) {
+      SymmetryElement element =
+          sourceBalance == null
+              ? found
+              : targetBalance.inverse().after(found.after(sourceBalance, ws), ws);
+      return new Result(element, source, target, report);
+    }
+  }
+
+  private Prepared prepared(Model source, Model target, Workspace ws) throws IOException {
+    boolean absorbs = options.residual() == Residual.ORTHOGONAL;
+    Model from = absorbs ? absorbed(source, ws) : source;
+    Model to = absorbs ? absorbed(target, ws) : target;
+    TransformerConfig config = from.config();
+    WeightPair pair = WeightPair.of(from.weights(), to.weights(), config);
+    if (!Balance.asked(options)) {
+      return new Prepared(from, to, pair, null, null);
+    }
+    SymmetryElement sourceBalance = Balance.of(pair.source(), config, options, ws);
+    SymmetryElement targetBalance = Balance.of(pair.target(), config, options, ws);
+    WeightPair balanced =
+        WeightPair.of(
+            sourceBalance.apply(pair.source().weights()),
+            targetBalance.apply(pair.target().weights()),
+            config);
+    return new Prepared(from, to, balanced, sourceBalance, targetBalance);
+  }
+
+  private Model absorbed(Model model, Workspace ws) throws IOException {
+    NormAbsorption absorbed =
+        NormAbsorption.of(model.weights(), model.config(), options.untie(), ws);
+    return new Model(absorbed.checkpoint(), absorbed.config());
+  }
+
+  private static SymmetryElement element(Prepared prepared, WeightSweeps.State state) {
     return new SymmetryElement(
-        config,
+        prepared.source().config(),
         state.stream().residual(),
         state.layers().stream().map(LayerState::symmetry).toList(),
         new double[0]);
@@ -191,7 +273,6 @@ public final class SymmetryAligner {
     double movedHeads = 0;
     double units = 0;
     double heads = 0;
-    long ties = 0;
     for (LayerState layer : last.layers()) {
       add(layer.attention(), after);
       add(layer.mlp(), after);
@@ -199,7 +280,6 @@ public final class SymmetryAligner {
       movedHeads += movedHeads(layer.heads());
       units += layer.mlp().meanCosine();
       heads += layer.attention().meanCosine();
-      ties += layer.units().ties();
     }
     int count = last.layers().size();
     return new SymmetryReport(
@@ -214,7 +294,7 @@ public final class SymmetryAligner {
         units / count,
         heads / count,
         orthogonalityError(last.stream().residual(), ws),
-        ties,
+        course.ties(),
         warnings);
   }
 

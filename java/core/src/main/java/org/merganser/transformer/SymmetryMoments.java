@@ -14,8 +14,8 @@ import org.merganser.linalg.Tensor;
 
 /**
  * Moments of the activations of two transformers on the same tokens, which {@link SymmetryAligner}
- * aligns by: what a forward pass hands over batch by batch, added up in F64. One pass suffices, since
- * activations move with the symmetry.
+ * aligns by: what a forward pass hands over batch by batch, added up in F64. One pass suffices,
+ * since activations move with the symmetry.
  *
  * <p>Tokens for which any activation of either model is not finite are left out and counted; more
  * than one in a hundred is an error when the moments are used.
@@ -26,7 +26,9 @@ import org.merganser.linalg.Tensor;
 public final class SymmetryMoments implements AutoCloseable {
   /** What the residual stream counts as. */
   public enum Tokens {
-    /** Each token's vector divided by its root mean square: channels of great size do not decide. */
+    /**
+     * Each token's vector divided by its root mean square: channels of great size do not decide.
+     */
     UNIT,
     AS_THEY_ARE
   }
@@ -45,12 +47,7 @@ public final class SymmetryMoments implements AutoCloseable {
    * @param residual after the layer, d
    */
   public record Taps(
-      Matrix queries,
-      Matrix keys,
-      Matrix values,
-      Matrix outputs,
-      Matrix hidden,
-      Matrix residual) {
+      Matrix queries, Matrix keys, Matrix values, Matrix outputs, Matrix hidden, Matrix residual) {
     List<Matrix> all() {
       return List.of(queries, keys, values, outputs, hidden, residual);
     }

@@ -49,6 +49,10 @@ final class WeightSweeps {
       return layers.stream().mapToDouble(LayerState::total).sum() + commonTotal();
     }
 
+    Stream still() {
+      return new Stream(stream.hidden(), new SymmetryElement.None());
+    }
+
     double commonTotal() {
       return common.values().stream().mapToDouble(d -> d).sum();
     }
@@ -60,8 +64,18 @@ final class WeightSweeps {
    * @param first of the first sweep, whose layers know the distances before it
    * @param commonBefore of the models as they are
    * @param sweeps distances after each
+   * @param ties hidden units that another one fits as well
    */
-  record Course(State first, Map<String, Double> commonBefore, List<Double> sweeps, State last) {
+  record Course(
+      State first, Map<String, Double> commonBefore, List<Double> sweeps, State last, long ties) {
+    /** With the identity as the result. */
+    Course unmoved(TransformerConfig config) {
+      List<LayerState> layers =
+          first.layers().stream().map(layer -> layer.unmoved(config)).toList();
+      return new Course(
+          first, commonBefore, sweeps, new State(first.still(), layers, commonBefore), ties);
+    }
+
     double before() {
       double sum = commonBefore.values().stream().mapToDouble(d -> d).sum();
       for (LayerState layer : first.layers()) {
@@ -104,7 +118,7 @@ final class WeightSweeps {
       Map<String, Double> around = residual ? common.distances(stream, ws) : commonBefore;
       State state = sweep(1, new State(stream, start, around), true, residual ? sums : null);
       State first = state;
-      Course course = new Course(first, commonBefore, List.of(), first);
+      Course course = new Course(first, commonBefore, List.of(), first, 0);
       List<Double> distances = new ArrayList<>(List.of(state.total()));
       double reached = course.started();
       double nothing = course.before() * (models.dtype() == DType.F64 ? NOTHING : NOTHING_F32);
@@ -125,12 +139,13 @@ final class WeightSweeps {
         state = next;
         distances.add(state.total());
       }
-      return new Course(first, commonBefore, distances, state);
+      long ties = state.layers().stream().mapToLong(layer -> layer.units().ties()).sum();
+      return new Course(first, commonBefore, distances, state, ties);
     }
   }
 
   /** How near a symmetry that was found otherwise brings the source. */
-  Course evaluate(Residual residual, List<LayerSymmetry> found) throws IOException {
+  Course evaluate(Residual residual, List<LayerSymmetry> found, long ties) throws IOException {
     Stream still = new Stream(config.hidden(), new SymmetryElement.None());
     Stream stream = new Stream(config.hidden(), residual);
     Map<String, Double> before = common.distances(still, ws);
@@ -139,7 +154,7 @@ final class WeightSweeps {
     State first = new State(still, pass(still, identity, true, false, null), before);
     State last =
         new State(stream, pass(stream, given, false, false, null), common.distances(stream, ws));
-    return new Course(first, before, List.of(), last);
+    return new Course(first, before, List.of(), last, ties);
   }
 
   /**

@@ -2,10 +2,12 @@
 package org.merganser.transformer;
 
 import java.util.ArrayList;
+import java.util.EnumSet;
 import java.util.List;
+import java.util.Set;
 import java.util.SplittableRandom;
-import org.merganser.linalg.Matrix;
 import org.merganser.testing.Oracle;
+import org.merganser.transformer.SymmetryElement.Kind;
 import org.merganser.transformer.TransformerConfig.Activation;
 import org.merganser.transformer.TransformerConfig.Norm;
 
@@ -59,8 +61,8 @@ final class PlantedElement {
   }
 
   SymmetryElement rotated() {
-    double[][] r = Oracle.orthogonal(config.hidden(), random.nextLong());
-    return element(new SymmetryElement.Orthogonal(Matrix.of(r)));
+    Set<Kind> rotation = EnumSet.of(Kind.ROTATION);
+    return element(SymmetryElement.random(config, rotation, random.nextLong()).residual());
   }
 
   private SymmetryElement element(SymmetryElement.Residual residual) {

@@ -2,10 +2,13 @@
 package org.merganser.transformer;
 
 import java.io.IOException;
+import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import org.merganser.compute.Workspace;
 import org.merganser.io.Checkpoint;
+import org.merganser.linalg.Matrix;
 import org.merganser.linalg.Tensor;
 import org.merganser.transformer.TransformerConfig.Activation;
 import org.merganser.transformer.TransformerConfig.Norm;
@@ -18,6 +21,9 @@ public final class ReferenceForward {
   private final TransformerConfig config;
   private final Map<String, double[]> weights = new HashMap<>();
   private final boolean interleaved;
+
+  /** What each layer gives, in order, by the components of {@link SymmetryMoments.Taps}. */
+  private final List<double[][]> taps = new ArrayList<>();
 
   private ReferenceForward(
       TransformerConfig config, Checkpoint checkpoint, boolean interleaved, Workspace ws)
@@ -43,6 +49,30 @@ public final class ReferenceForward {
     return new ReferenceForward(config, checkpoint, true, ws).run(ids);
   }
 
+  /** Activations of each layer. */
+  static List<SymmetryMoments.Taps> taps(
+      TransformerConfig config, Checkpoint checkpoint, int[] ids, Workspace ws) throws IOException {
+    ReferenceForward forward = new ReferenceForward(config, checkpoint, false, ws);
+    forward.run(ids);
+    List<SymmetryMoments.Taps> layers = new ArrayList<>();
+    for (int layer = 0; layer < config.layers(); layer++) {
+      Matrix[] of = new Matrix[6];
+      for (int k = 0; k < of.length; k++) {
+        of[k] = Matrix.of(forward.taps.get(layer * of.length + k));
+      }
+      layers.add(new SymmetryMoments.Taps(of[0], of[1], of[2], of[3], of[4], of[5]));
+    }
+    return layers;
+  }
+
+  private void tap(double[][] x) {
+    double[][] copy = new double[x.length][];
+    for (int p = 0; p < x.length; p++) {
+      copy[p] = x[p].clone();
+    }
+    taps.add(copy);
+  }
+
   private double[][] run(int[] ids) {
     double[][] x = embedded(ids);
     for (int layer = 0; layer < config.layers(); layer++) {
@@ -54,6 +84,7 @@ public final class ReferenceForward {
         x = sum(x, attention(normed(x, at + "input_layernorm"), at));
         x = sum(x, mlp(normed(x, at + "post_attention_layernorm"), at));
       }
+      tap(x);
     }
     if (!config.postNorm()) {
       x = normed(x, "model.norm");
@@ -116,14 +147,20 @@ public final class ReferenceForward {
     double[][] q = linear(x, at + "self_attn.q_proj", config.heads() * dh);
     double[][] k = linear(x, at + "self_attn.k_proj", config.keyValueHeads() * dh);
     double[][] v = linear(x, at + "self_attn.v_proj", config.keyValueHeads() * dh);
-    prepare(q, at + "self_attn.q_norm");
-    prepare(k, at + "self_attn.k_norm");
+    norm(q, at + "self_attn.q_norm");
+    norm(k, at + "self_attn.k_norm");
+    tap(q);
+    tap(k);
+    tap(v);
+    rotate(q);
+    rotate(k);
     double[][] context = new double[x.length][config.heads() * dh];
     for (int p = 0; p < x.length; p++) {
       for (int head = 0; head < config.heads(); head++) {
         attend(q[p], k, v, head, config.causal() ? p + 1 : x.length, context[p]);
       }
     }
+    tap(context);
     return linear(context, at + "self_attn.o_proj", config.hidden());
   }
 
@@ -151,17 +188,21 @@ public final class ReferenceForward {
     }
   }
 
-  /** Norm and rotation of the heads of queries or keys, in place. */
-  private void prepare(double[][] x, String norm) {
+  /** Norm of the heads of queries or keys, in place. */
+  private void norm(double[][] x, String norm) {
     int dh = config.headSize();
-    for (int p = 0; p < x.length; p++) {
+    for (int p = 0; p < x.length && config.queryKeyNorm(); p++) {
       for (int from = 0; from < x[p].length; from += dh) {
-        if (config.queryKeyNorm()) {
-          System.arraycopy(normed(x[p], from, dh, norm), 0, x[p], from, dh);
-        }
-        if (config.rope().isPresent()) {
-          rotate(x[p], from, p);
-        }
+        System.arraycopy(normed(x[p], from, dh, norm), 0, x[p], from, dh);
+      }
+    }
+  }
+
+  /** Rotary embedding of the heads of queries or keys, in place. */
+  private void rotate(double[][] x) {
+    for (int p = 0; p < x.length && config.rope().isPresent(); p++) {
+      for (int from = 0; from < x[p].length; from += config.headSize()) {
+        rotate(x[p], from, p);
       }
     }
   }
@@ -189,6 +230,7 @@ public final class ReferenceForward {
         up[p][i] = gate == null ? act(up[p][i]) : act(gate[p][i]) * up[p][i];
       }
     }
+    tap(up);
     return linear(up, at + "mlp.down_proj", config.hidden());
   }
 
