@@ -57,6 +57,24 @@ void gather_elements(const Axis& from, const Axis& to, int64_t n_out, const int6
   }
 }
 
+// Of neighbours one by one: taken as they are, then widened, scaled and rounded together.
+template <typename T>
+void gather_scaled_elements(int32_t dtype, const Axis& from, const Axis& to, int64_t n_out, const int64_t* index,
+                            const double* scale, int64_t begin, int64_t end) {
+  const ElementwiseKernels& k = kernels().elementwise;
+  alignas(64) T taken[kScaleTile];
+  alignas(64) double wide[kScaleTile];
+  for (int64_t e = begin; e < end;) {
+    const int64_t o = e / n_out, r = e % n_out;
+    const int64_t n = std::min({kScaleTile, end - e, n_out - r});
+    for (int64_t i = 0; i < n; ++i) std::memcpy(taken + i, from.at(o, index[r + i], 0), sizeof(T));
+    k.widen[dtype](taken, wide, n);
+    for (int64_t i = 0; i < n; ++i) wide[i] *= scale[r + i];
+    k.narrow[dtype](wide, to.at(o, r, 0), n);
+    e += n;
+  }
+}
+
 void gather_scaled(int32_t dtype, const Axis& from, const Axis& to, int64_t n_out, const int64_t* index,
                    const double* scale, int64_t begin, int64_t end) {
   const ElementwiseKernels& k = kernels().elementwise;
@@ -128,7 +146,13 @@ void apply_gather(mg_context* context, int32_t dtype, int64_t outer, int64_t, in
   const int64_t chunk = std::max<int64_t>(1, 65536 / (inner * bytes));
   parallel_for(context, divide_up(total, chunk), [&](int64_t item, int32_t) {
     const int64_t begin = item * chunk, end = std::min(total, begin + chunk);
-    if (scale) {
+    if (scale && inner == 1 && bytes == 8) {
+      gather_scaled_elements<uint64_t>(dtype, from, to, n_out, index, scale, begin, end);
+    } else if (scale && inner == 1 && bytes == 4) {
+      gather_scaled_elements<uint32_t>(dtype, from, to, n_out, index, scale, begin, end);
+    } else if (scale && inner == 1) {
+      gather_scaled_elements<uint16_t>(dtype, from, to, n_out, index, scale, begin, end);
+    } else if (scale) {
       gather_scaled(dtype, from, to, n_out, index, scale, begin, end);
     } else if (inner > 1) {
       for (int64_t e = begin; e < end; ++e) {

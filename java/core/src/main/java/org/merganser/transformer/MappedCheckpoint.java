@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Function;
+import java.util.function.LongUnaryOperator;
 import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
 import org.merganser.error.NumericalException;
@@ -33,7 +34,7 @@ final class MappedCheckpoint extends CheckpointView {
 
   private final Checkpoint source;
   private final Function<String, Plan> maker;
-  private final Map<String, Plan> plans = new ConcurrentHashMap<>();
+  private final Map<String, Reading> readings = new ConcurrentHashMap<>();
   private final Check check;
   private volatile boolean checked;
 
@@ -82,9 +83,35 @@ final class MappedCheckpoint extends CheckpointView {
     this.check = check;
   }
 
+  /**
+   * A plan and how it is carried out, worked out once.
+   *
+   * @param inPlace whether rows are read where they lie, else all at once
+   * @param block elements that are computed at once
+   */
+  private record Reading(Plan plan, boolean inPlace, long block) {}
+
   private Plan plan(String name) {
-    info(name);
-    return plans.computeIfAbsent(name, maker);
+    return reading(name).plan();
+  }
+
+  private Reading reading(String name) {
+    TensorInfo info = info(name);
+    return readings.computeIfAbsent(
+        name,
+        each -> {
+          Plan plan = maker.apply(name);
+          long of = source.block(plan.source());
+          if (plan.isCopy()) {
+            return new Reading(plan, true, of);
+          }
+          boolean inPlace = !plan.rows().moves() || isReadInPlace(info, of, plan);
+          long block =
+              plan.values() != null || !inPlace
+                  ? info.size()
+                  : Math.max(of, plan.rows().block() * width(name));
+          return new Reading(plan, inPlace, block);
+        });
   }
 
   private long width(String name) {
@@ -94,15 +121,7 @@ final class MappedCheckpoint extends CheckpointView {
 
   @Override
   public long block(String name) {
-    Plan plan = plan(name);
-    long of = source.block(plan.source());
-    if (plan.isCopy()) {
-      return of;
-    }
-    if (plan.values() != null || plan.rows().moves() && !isReadInPlace(name, plan)) {
-      return info(name).size();
-    }
-    return Math.max(of, plan.rows().block() * width(name));
+    return reading(name).block();
   }
 
   @Override
@@ -118,13 +137,11 @@ final class MappedCheckpoint extends CheckpointView {
   }
 
   /** Whether rows are read one by one: long runs of them, of a source that gives them. */
-  private boolean isReadInPlace(String name, Plan plan) {
-    long width = width(name);
-    TensorInfo info = info(name);
-    if (source.block(plan.source()) > width) {
+  private static boolean isReadInPlace(TensorInfo info, long block, Plan plan) {
+    int rows = (int) info.dim(0);
+    if (block > info.size() / rows) {
       return false;
     }
-    int rows = (int) info.dim(0);
     long runs = 0;
     for (int r = 0; r < rows; runs++) {
       r += run(plan.rows(), r, rows);
@@ -153,7 +170,7 @@ final class MappedCheckpoint extends CheckpointView {
       }
     } else if (plan.isCopy()) {
       source.readRange(plan.source(), from, to, into, ws);
-      requireFinite(plan, into, from, ws);
+      requireFinite(plan, into, i -> from + i, ws);
     } else {
       map(name, plan, from, to, into, ws);
     }
@@ -244,26 +261,27 @@ final class MappedCheckpoint extends CheckpointView {
       throws IOException {
     long width = width(name);
     AxisMap rows = plan.rows();
-    if (!rows.moves() || isReadInPlace(name, plan)) {
+    if (reading(name).inPlace()) {
       for (int r = 0; r < count; ) {
         int run = run(rows, first + r, first + count);
         long begin = rows.source(first + r) * width;
         try (Tensor part = part(into, r * width, (r + run) * width)) {
           source.readRange(plan.source(), begin, begin + run * width, part, ws);
-          requireFinite(plan, part, begin, ws);
         }
         r += run;
       }
-      return;
+    } else {
+      try (Tensor whole = source.readOn(plan.source(), ws)) {
+        AxisMap.gatherRows(whole, rows, first, count, width, into, ws);
+      }
     }
-    try (Tensor whole = source.readOn(plan.source(), ws);
-        Tensor flat = whole.reshape(whole.size())) {
-      requireFinite(plan, flat, 0, ws);
-      AxisMap.gatherRows(whole, rows, first, count, width, into, ws);
-    }
+    requireFinite(plan, into, i -> rows.source((int) (first + i / width)) * width + i % width, ws);
   }
 
-  private void requireFinite(Plan plan, Tensor read, long from, Workspace ws) {
+  /**
+   * @param place of an element of {@code read} in the source
+   */
+  private void requireFinite(Plan plan, Tensor read, LongUnaryOperator place, Workspace ws) {
     long[] found =
         Kernels.of(ws).tensors().nonFinite(read.dtype().code(), read.size(), Block.of(read));
     if (found[0] > 0) {
@@ -275,7 +293,7 @@ final class MappedCheckpoint extends CheckpointView {
                     source,
                     Names.quote(plan.source()),
                     source.info(plan.source()),
-                    from + found[1],
+                    place.applyAsLong(found[1]),
                     host.get(0)));
       }
     }

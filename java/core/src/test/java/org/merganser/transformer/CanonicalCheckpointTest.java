@@ -6,8 +6,10 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.merganser.testing.Work.WS;
 
 import java.io.IOException;
+import java.util.EnumSet;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Set;
 import java.util.function.Function;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
@@ -20,6 +22,7 @@ import org.merganser.io.Checkpoint;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.io.TensorInfo;
 import org.merganser.linalg.Tensor;
+import org.merganser.transformer.SymmetryElement.Kind;
 
 /** Every layout gives the same canonical tensors, and comes back as it was. */
 class CanonicalCheckpointTest {
@@ -61,6 +64,30 @@ class CanonicalCheckpointTest {
       requireSame(canonical.restored(canonical), original);
       requireSame(canonical.restored(golden), original);
     }
+  }
+
+  /** A model that is moved and written in its own layout computes the same. */
+  @ParameterizedTest(name = "{0}")
+  @MethodSource("layouts")
+  void movedAndBack(
+      String name, TransformerConfig config, Function<MemoryCheckpoint, MemoryCheckpoint> layout)
+      throws IOException {
+    MemoryCheckpoint original = layout.apply(GoldenModel.weights(config, 3));
+    CanonicalCheckpoint canonical = CanonicalCheckpoint.of(original, config);
+    Set<Kind> kinds = EnumSet.complementOf(EnumSet.of(Kind.RESIDUAL, Kind.ROTATION));
+    Checkpoint moved = SymmetryElement.random(config, kinds, 3).apply(canonical);
+    MemoryCheckpoint written = MemoryCheckpoint.copyOf(canonical.restored(moved), WS);
+    assertThat(written.tensors()).isEqualTo(original.tensors());
+    double[][] wanted = ReferenceForward.logits(config, canonical, GoldenModel.ids(), WS);
+    double[][] found =
+        ReferenceForward.logits(
+            config, CanonicalCheckpoint.of(written, config), GoldenModel.ids(), WS);
+    assertThat(ReferenceForward.difference(wanted, found)).isLessThan(1e-10);
+    int changed = 0;
+    for (String each : original.tensors().keySet()) {
+      changed += written.tensor(each).sameBytes(original.tensor(each)) ? 0 : 1;
+    }
+    assertThat(changed).isGreaterThan(original.tensors().size() / 2);
   }
 
   /** Whole, in rows, and in parts that are no rows. */
