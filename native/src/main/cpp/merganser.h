@@ -134,9 +134,16 @@ MG_API int32_t mg_context_signal(mg_context* context, void* stream);
  *   F32    f32 products, f32 accumulators, widened when read
  *   MIXED  f32 products, folded into F64 accumulators every 4096 samples at the latest
  *   F64    everything in F64
+ *   TF32X3 as MIXED, each f32 product on a device as three products of TF32, see cuda/moments_split.cu; on the CPU MIXED
  * At most 4096 samples at a time are centred about their own mean and merged into the state. So how samples are split
- * into updates, and their order, change results by rounding only: 1e-5 (MIXED) or 1e-12 (F64) of the largest value. */
-typedef enum mg_moments_mode { MG_MOMENTS_F32 = 0, MG_MOMENTS_MIXED = 1, MG_MOMENTS_F64 = 2 } mg_moments_mode;
+ * into updates, and their order, change results by rounding only: 1e-5 (MIXED, TF32X3) or 1e-12 (F64) of the largest
+ * value. */
+typedef enum mg_moments_mode {
+  MG_MOMENTS_F32 = 0,
+  MG_MOMENTS_MIXED = 1,
+  MG_MOMENTS_F64 = 2,
+  MG_MOMENTS_TF32X3 = 3
+} mg_moments_mode;
 
 typedef enum mg_nonfinite { MG_NONFINITE_FAIL = 0, MG_NONFINITE_SKIP_SAMPLE = 1 } mg_nonfinite;
 

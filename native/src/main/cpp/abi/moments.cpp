@@ -29,7 +29,7 @@ int32_t mg_moments_create(mg_context* context, int32_t series, const int64_t* wi
       check_pointer(pair_i, "pair_i");
       check_pointer(pair_j, "pair_j");
     }
-    MG_REQUIRE(mode >= MG_MOMENTS_F32 && mode <= MG_MOMENTS_F64, "unknown moments mode %d", mode);
+    MG_REQUIRE(mode >= MG_MOMENTS_F32 && mode <= MG_MOMENTS_TF32X3, "unknown moments mode %d", mode);
     MG_REQUIRE(nonfinite == MG_NONFINITE_FAIL || nonfinite == MG_NONFINITE_SKIP_SAMPLE, "unknown nonfinite policy %d",
                nonfinite);
     for (int32_t s = 0; s < series; ++s) {

@@ -117,7 +117,10 @@ void Blas::require(int status, const char* function) const {
                                                        function, name_of(status), status));
 }
 
-void Blas::math(CublasMath mode) { require(set_math_(handle_, mode), "cublasSetMathMode"); }
+void Blas::math(CublasMath mode) {
+  require(set_math_(handle_, mode), "cublasSetMathMode");
+  math_ = mode;
+}
 
 template <typename T>
 void Blas::gemm(Op op_a, Op op_b, int64_t m, int64_t n, int64_t k, double alpha, const T* a, int64_t lda, const T* b,
@@ -221,6 +224,7 @@ MG_INSTANTIATE(double)
 Blas& blas(State& state, const char* routine) {
   if (!state.blas) state.blas = std::make_shared<Blas>(state);
   state.blas->routine_ = routine;
+  if (state.blas->math_ != kMathDefault) state.blas->math(kMathDefault);
   return *state.blas;
 }
 

@@ -60,7 +60,7 @@ class Blas {
   template <typename T>
   void trsv(Op op, int64_t n, const T* l, int64_t ldl, T* x);
 
-  // From here to the next call of this: kMathTf32 lets products of float take TF32.
+  // From here to the next routine: kMathTf32 lets products of float take TF32.
   void math(CublasMath mode);
 
  private:
@@ -82,6 +82,7 @@ class Blas {
   void require(int status, const char* function) const;
 
   const char* routine_ = "";
+  CublasMath math_ = kMathDefault;
   Functions<float> single_;
   Functions<double> double_;
   Cublas::Destroy* destroy_;

@@ -33,6 +33,7 @@ struct Series {
   int64_t inner, outer_stride, inner_stride, feature_stride;
   int64_t width, ldz;
   void* z;  // samples of the group by features about their shift, float or double; NULL when in no block
+  float* rest;  // of MG_MOMENTS_TF32X3: z is what TF32 has of them, this is what TF32 has of the rest
   // Of each panel of the group: [width] shift, sums and sums of squares about it, offset of the mean from it, and from
   // the mean of all samples before; parts are the two sums of each piece.
   double *shift, *sum, *square, *offset, *delta, *parts;
@@ -80,6 +81,8 @@ void pack(State& s, const Group& group, Types types, const unsigned char* redo);
 
 // Multiplies z by the power of two that its deviations ask for.
 void scale_panels(State& s, const Group& group);
+// z of MG_MOMENTS_TF32X3 into what TF32 has of it and the rest: moments_split.cu.
+void split_panels(State& s, const Group& group);
 // Means and sums of squares into the state; leaves offsets and deltas.
 void merge_sums(State& s, const Group& group);
 

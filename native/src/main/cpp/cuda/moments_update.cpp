@@ -12,8 +12,7 @@ namespace cuda {
 namespace {
 
 constexpr const char* kRoutine = "moments_update";
-constexpr int64_t kGroupBytes = int64_t{512} << 20, kProductBytes = int64_t{64} << 20;
-constexpr int64_t kSmallBlock = 1024;  // 64 tiles of 128 x 128 or fewer
+constexpr int64_t kGroupBytes = int64_t{512} << 20;
 constexpr int64_t kMostPanels = 1024;  // a launch has 65535 pieces at most
 
 int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
@@ -22,17 +21,6 @@ double number(unsigned long long bits) {
   double value;
   std::memcpy(&value, &bits, sizeof value);
   return value;
-}
-
-// Rows of a block whose products are held at a time.
-int64_t height_of(int64_t rows, int64_t ld) {
-  const int64_t most = std::max<int64_t>(1, kProductBytes / (4 * ld) / 256) * 256;
-  return std::min(rows, most);
-}
-
-// Panels whose products are held at a time: several of a small block.
-int64_t batch_of(int64_t panels, int64_t rows, int64_t ld) {
-  return std::clamp<int64_t>(kProductBytes / (4 * rows * ld), 1, panels);
 }
 
 }  // namespace
@@ -66,6 +54,10 @@ Update::Update(mg_context* context, CudaMoments& moments, const void* const* dat
   group_.count = static_cast<int32_t>(series_.size());
   group_.panel_rows = panel_rows(moments, samples_);
   group_.pieces = divide_up(group_.panel_rows, kMomentsPiece);
+  terms_ = {{false, false}};
+  if (!moments.tf32x3 || !blas_) return;
+  blas_->math(kMathTf32);
+  terms_ = {{true, false}, {false, true}, {false, false}};  // the small ones first
 }
 
 int64_t Update::samples_of(int64_t panel) const {
@@ -105,6 +97,7 @@ void Update::reserve(int64_t panels) {
     if (in_a_block(moments_, k)) {
       const int64_t rows = std::min(panels * group_.panel_rows, samples_);
       series.z = scratch_->take<char>(rows * series.ldz * size_of_packed());
+      series.rest = moments_.tf32x3 ? static_cast<float*>(series.z) + rows * series.ldz : nullptr;
     }
     double* place = scratch_->take<double>(panels * series.width * (5 + 2 * group_.pieces));
     for (double** each : {&series.shift, &series.sum, &series.square, &series.offset, &series.delta, &series.parts}) {
@@ -297,78 +290,9 @@ bool Update::needs_scaling() const {
 
 void Update::add(bool scaled) {
   if (scaled) scale_panels(s_, group_);
+  if (moments_.tf32x3) split_panels(s_, group_);
   merge_sums(s_, group_);
   for (size_t k = 0; k < moments_.blocks.size(); ++k) multiply(static_cast<int32_t>(k), scaled);
-}
-
-void Update::multiply(int32_t pair, bool scaled) {
-  const int32_t i = moments_.pair_i[pair], j = moments_.pair_j[pair];
-  const int64_t rows = moments_.widths[i], cols = moments_.widths[j], ld = ld_of(cols);
-  if (moments_.mode != MG_MOMENTS_MIXED) {
-    const Fold all{i, j, 0, rows, 0, group_.panels, nullptr, ld, false};
-    if (moments_.mode == MG_MOMENTS_F64) {
-      double* block = static_cast<double*>(moments_.blocks[pair]);
-      product(pair, 0, group_.rows, 0, rows, 1, block, ld);
-      return fold(s_, group_, all, block, cols);
-    }
-    float* block = static_cast<float*>(moments_.blocks[pair]);
-    product(pair, 0, group_.rows, 0, rows, 1, block, ld);
-    return fold(s_, group_, all, block, cols);
-  }
-  const int64_t batch = batch_of(group_.panels, rows, ld), height = height_of(rows, ld);
-  for (int64_t panel = 0; panel < group_.panels; panel += batch) {
-    const int64_t panels = std::min(batch, group_.panels - panel);
-    for (int64_t first = 0; first < rows; first += height) {
-      const int64_t here = std::min(height, rows - first);
-      multiply_panels(pair, panel, panels, first, here, ld);
-      fold(s_, group_, {i, j, first, here, panel, panels, products_, ld, scaled},
-           static_cast<double*>(moments_.blocks[pair]), cols);
-    }
-  }
-}
-
-// Products of panels, each by itself. Small blocks of full panels are one call: one after the other they would leave
-// most of the GPU idle. Own blocks are squares then: half of the work is for nothing, but it is done by what was idle.
-void Update::multiply_panels(int32_t pair, int64_t panel, int64_t panels, int64_t first, int64_t height, int64_t ld) {
-  const Series &left = series_[moments_.pair_i[pair]], &right = series_[moments_.pair_j[pair]];
-  int64_t p = 0;
-  if (panels > 1 && height == left.width && std::max(left.width, right.width) <= kSmallBlock) {
-    const int64_t rows = group_.panel_rows, full = samples_of(panel + panels - 1) == rows ? panels : panels - 1;
-    const float* x = static_cast<const float*>(left.z) + panel * rows * left.ldz;
-    const float* y = static_cast<const float*>(right.z) + panel * rows * right.ldz;
-    for (int64_t done = 0; done < rows; done += kMomentsPiece) {
-      blas_->gemm_batch(Op::T, Op::N, height, right.width, std::min(kMomentsPiece, rows - done), 1, x + done * left.ldz,
-                        left.ldz, rows * left.ldz, y + done * right.ldz, right.ldz, rows * right.ldz, done == 0 ? 0 : 1,
-                        products_, ld, height * ld, full);
-    }
-    p = full;
-  }
-  for (; p < panels; ++p) {
-    product(pair, (panel + p) * group_.panel_rows, samples_of(panel + p), first, height, 0, products_ + p * height * ld,
-            ld);
-  }
-}
-
-// c = z_i^T z_j + beta c over samples of the group, rows `first` on of the block; of an own block what is below and in
-// the triangle on the diagonal.
-template <typename T>
-void Update::product(int32_t pair, int64_t sample, int64_t samples, int64_t first, int64_t height, double beta, T* c,
-                     int64_t ldc) {
-  const int32_t i = moments_.pair_i[pair], j = moments_.pair_j[pair];
-  const Series &left = series_[i], &right = series_[j];
-  // F32 in pieces, as on the CPU: one sum over all samples of a panel costs digits.
-  const int64_t piece = sizeof(T) == sizeof(float) ? kMomentsPiece : std::max<int64_t>(samples, 1);
-  for (int64_t done = 0; done < samples; done += piece, beta = 1) {
-    const int64_t here = std::min(piece, samples - done);
-    const T* x = static_cast<const T*>(left.z) + (sample + done) * left.ldz + first;
-    const T* y = static_cast<const T*>(right.z) + (sample + done) * right.ldz;
-    if (i != j) {
-      blas_->gemm(Op::T, Op::N, height, right.width, here, 1, x, left.ldz, y, right.ldz, beta, c, ldc);
-      continue;
-    }
-    if (first > 0) blas_->gemm(Op::T, Op::N, height, first, here, 1, x, left.ldz, y, right.ldz, beta, c, ldc);
-    blas_->syrk(Op::T, height, here, 1, x, left.ldz, beta, c + first, ldc);
-  }
 }
 
 }  // namespace cuda

@@ -14,14 +14,16 @@ struct mg_moments {
         widths(all_widths, all_widths + series),
         pair_i(i, i + pairs),
         pair_j(j, j + pairs),
-        mode(precision),
+        mode(precision == MG_MOMENTS_TF32X3 ? static_cast<int32_t>(MG_MOMENTS_MIXED) : precision),
+        tf32x3(precision == MG_MOMENTS_TF32X3),
         nonfinite(policy) {}
   virtual ~mg_moments() = default;
 
   const merganser::Table* table;
   std::vector<int64_t> widths;
   std::vector<int32_t> pair_i, pair_j;
-  int32_t mode;
+  int32_t mode;  // MG_MOMENTS_MIXED for MG_MOMENTS_TF32X3, too
+  bool tf32x3;
   int32_t nonfinite;
   int64_t count = 0;
   int64_t skipped = 0;

@@ -102,24 +102,65 @@ TEST(fake_gather_of_a_large_slice) {
   }
 }
 
+namespace {
+// The own block of one batch in F32.
+Vector block_of(mg_context* context, int32_t mode, int64_t width, const Vector& x) {
+  const int64_t samples = static_cast<int64_t>(x.size()) / width, strides[] = {width, 0, 1};
+  const int32_t zero = 0;
+  const Array batch(context, MG_F32, x, 0), out(context, 8 * width * width, 0);
+  const void* data[] = {batch.data()};
+  mg_moments* moments = nullptr;
+  CHECK_OK(mg_moments_create(context, 1, &width, 1, &zero, &zero, mode, MG_NONFINITE_FAIL, &moments));
+  CHECK_OK(mg_moments_update(context, moments, data, MG_F32, samples, 1, strides));
+  CHECK_OK(mg_moments_block(context, moments, 0, out.doubles()));
+  mg_moments_destroy(context, moments);
+  return out.values(MG_F64);
+}
+}  // namespace
+
 // A block of which not all rows fit in the memory for products.
 TEST(fake_moments_of_a_wide_block) {
   if (!device() || in_short()) return;
   Context device(2, MG_BACKEND_CUDA), cpu;
-  const int64_t n = 4352, samples = 3, strides[] = {n, 0, 1};
-  const int32_t zero = 0;
-  const Vector x = gaussian(samples * n, 1);
-  Vector blocks[2];
-  for (int which = 0; which < 2; ++which) {
-    mg_context* context = which == 0 ? static_cast<mg_context*>(device) : static_cast<mg_context*>(cpu);
-    const Array batch(context, MG_F32, x, 0), out(context, 8 * n * n, 0);
-    const void* data[] = {batch.data()};
-    mg_moments* moments = nullptr;
-    CHECK_OK(mg_moments_create(context, 1, &n, 1, &zero, &zero, MG_MOMENTS_MIXED, MG_NONFINITE_FAIL, &moments));
-    CHECK_OK(mg_moments_update(context, moments, data, MG_F32, samples, 1, strides));
-    CHECK_OK(mg_moments_block(context, moments, 0, out.doubles()));
-    blocks[which] = out.values(MG_F64);
-    mg_moments_destroy(context, moments);
+  const int64_t n = 4352;
+  const Vector x = gaussian(3 * n, 1), wanted = block_of(cpu, MG_MOMENTS_MIXED, n, x);
+  for (int32_t mode : {MG_MOMENTS_MIXED, MG_MOMENTS_TF32X3}) {
+    CHECK(largest_difference(block_of(device, mode, n, x), wanted) <= 1e-5 * largest_magnitude(wanted));
   }
-  CHECK(largest_difference(blocks[0], blocks[1]) <= 1e-5 * largest_magnitude(blocks[1]));
+}
+
+// Samples x and -x, so each sum is of two products: three of TF32 are off by 3 * 2^-22 of them at most
+// (cuda/moments_split.cu), beside the rounding of six sums in F32. One of TF32 would be off by a thousand times as much,
+// F32 by 2^-23: the upper bound shows that lo is there, the lower one that F32 is not what was taken. The diagonal has
+// F64 sums.
+TEST(fake_moments_of_three_products_in_tf32) {
+  if (!device()) return;
+  Context device(2, MG_BACKEND_CUDA);
+  const int64_t n = 100;
+  Vector x(2 * n);
+  const Vector drawn = gaussian(n, 1);
+  for (int64_t i = 0; i < n; ++i) x[n + i] = -(x[i] = static_cast<double>(static_cast<float>(drawn[i])));
+  const Vector found = block_of(device, MG_MOMENTS_TF32X3, n, x), mixed = block_of(device, MG_MOMENTS_MIXED, n, x);
+  const auto largest_error = [&](const Vector& block) {
+    double most = 0;
+    for (int64_t i = 0; i < n; ++i) {
+      for (int64_t j = 0; j < n; ++j) {
+        const double exact = 2 * x[i] * x[j];
+        if (i != j) most = std::max(most, std::fabs(block[i * n + j] - exact) / std::fabs(exact));
+      }
+    }
+    return most;
+  };
+  CHECK(largest_error(mixed) <= std::ldexp(1, -23));
+  CHECK(largest_error(found) <= 3 * std::ldexp(1, -22) + 6 * std::ldexp(1, -24));
+  if (!cuda_standin()) {
+    CHECK(found == mixed);  // the CPU's routines
+    return;
+  }
+  CHECK(largest_error(found) > std::ldexp(1, -22));
+  // What comes after them is in F32 again.
+  const Array a(device, MG_F32, Vector{1 + std::ldexp(1, -23)}, 0), b(device, MG_F32, Vector{1}, 0);
+  const Array c(device, MG_F32, Vector{0}, 0);
+  CHECK_OK(mg_gemm(device, MG_F32, 0, 0, 1, 1, 1, 1, a.data(), 1, b.data(), 1, 0, c.data(), 1));
+  CHECK(c.values(MG_F32) == a.values(MG_F32));
 }

@@ -79,8 +79,9 @@ void np_steps(Bench& bench) {
 
 class Moments {
  public:
-  Moments(mg_context* context, int64_t d, int64_t n)
-      : context_(context), d_(d), n_(n), x_(context, MG_F32, n * d, n * d, 21), y_(context, MG_F32, n * d, n * d, 22) {}
+  Moments(mg_context* context, int64_t d, int64_t n, int32_t mode = MG_MOMENTS_MIXED)
+      : context_(context), d_(d), n_(n), mode_(mode), x_(context, MG_F32, n * d, n * d, 21),
+        y_(context, MG_F32, n * d, n * d, 22) {}
   ~Moments() { mg_moments_destroy(context_, moments_); }
   Moments(const Moments&) = delete;
   // Both own blocks and the one between them; reading the sums waits for all of it.
@@ -89,7 +90,7 @@ class Moments {
     moments_ = nullptr;
     const int64_t widths[] = {d_, d_}, strides[] = {d_, 0, 1, d_, 0, 1};
     const int32_t i[] = {0, 0, 1}, j[] = {0, 1, 1};
-    must(mg_moments_create(context_, 2, widths, 3, i, j, MG_MOMENTS_MIXED, MG_NONFINITE_FAIL, &moments_));
+    must(mg_moments_create(context_, 2, widths, 3, i, j, mode_, MG_NONFINITE_FAIL, &moments_));
     const void* data[] = {x_.data(), y_.data()};
     must(mg_moments_update(context_, moments_, data, MG_F32, n_, 1, strides));
     Vector mean(static_cast<size_t>(d_)), m2(static_cast<size_t>(d_));
@@ -107,9 +108,19 @@ class Moments {
  private:
   mg_context* context_;
   int64_t d_, n_;
+  int32_t mode_;
   Memory x_, y_;
   mg_moments* moments_ = nullptr;
 };
+
+// Each is within 1e-5 of the exact sums, judged by the largest of own blocks.
+void compare(Timing& timing, Moments& found, Moments& expected) {
+  const double allowed = 2e-5 * largest_magnitude(expected.block(0));
+  for (int32_t k = 0; k < 3; ++k) {
+    if (largest_difference(found.block(k), expected.block(k)) <= allowed) continue;
+    timing.wrong = "differs by > 2e-5 from the CPU, or from MIXED";
+  }
+}
 
 void moments(Bench& bench) {
   for (const auto& [d, n] : {std::pair<int64_t, int64_t>{512, 50000}, {4096, 16384}}) {
@@ -123,13 +134,17 @@ void moments(Bench& bench) {
     if (d > 512) continue;
     Moments cpu(bench.cpu, width, samples);
     timing.cpu_ms = bench.milliseconds([&] { cpu.run(); });
-    for (int32_t k = 0; k < 3; ++k) {
-      const Vector expected = cpu.block(k);
-      // Both are within 1e-5 of the exact sums, judged by the largest of own blocks.
-      const double allowed = 2e-5 * largest_magnitude(cpu.block(0));
-      if (!(largest_difference(device.block(k), expected) <= allowed)) timing.wrong = "differs from the CPU by > 2e-5";
-    }
+    compare(timing, device, cpu);
   }
+  // Three products of TF32 for each of F32, whose rate they have to exceed to be worth it.
+  const int64_t width = bench.size(4096, 24), samples = bench.size(16384, 100);
+  Timing& timing = bench.add("moments TF32X3", "d = " + std::to_string(width) + ", n = " + std::to_string(samples));
+  timing.limit = Limit::GEMM_F32;
+  timing.work = 4 * static_cast<double>(samples) * static_cast<double>(width) * static_cast<double>(width);
+  Moments device(bench.device, width, samples, MG_MOMENTS_TF32X3), mixed(bench.device, width, samples);
+  timing.device_ms = bench.milliseconds([&] { device.run(); });
+  mixed.run();
+  compare(timing, device, mixed);
 }
 
 // ---- Linear algebra ------------------------------------------------------------------------------------

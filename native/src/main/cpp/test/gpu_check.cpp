@@ -55,7 +55,7 @@ std::string allowed(const Listed& routine) {
   if (routine.same == Same::EVERY_LEVEL) return "the bytes of the CPU";
   static const std::pair<const char*, const char*> texts[] = {
       {"describe", "lines \"name: value\""},
-      {"moments_block", "of the largest: 1e-12 (F64), 1e-5 (MIXED), 1e-4 (F32)"},
+      {"moments_block", "of the largest: 1e-12 (F64), 1e-5 (MIXED, TF32X3), 1e-4 (F32)"},
       {"gemm", "of k max a max b: 1e-14 (F64), 5e-6 (F32)"},
       {"polar", "1e-12 n: orthogonality, symmetry, trace"},
       {"svd", "1e-13 n: orthogonality, product"},

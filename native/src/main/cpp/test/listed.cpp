@@ -81,7 +81,7 @@ Outcome moments(mg_context* context, const Input& input, bool with_oracle, bool 
   const int64_t widths[] = {d, e};
   const int32_t pair_i[] = {0, 0, 1}, pair_j[] = {0, 1, 1};
   Outcome result;
-  for (int32_t mode = MG_MOMENTS_F32; mode <= MG_MOMENTS_F64; ++mode) {
+  for (int32_t mode = MG_MOMENTS_F32; mode <= MG_MOMENTS_TF32X3; ++mode) {
     const int32_t narrowest = mode == MG_MOMENTS_F64 ? input.dtype : static_cast<int32_t>(MG_F32);
     const double size = magnitude(narrowest, input.scale, 3);
     const Array x(context, input.dtype, gaussian(n * d, 1, 10 * size, size), input.shift);
@@ -95,7 +95,7 @@ Outcome moments(mg_context* context, const Input& input, bool with_oracle, bool 
     }
     const Vector xs = with_oracle ? x.values(input.dtype) : Vector();
     const Vector ys = with_oracle ? y.values(input.dtype) : Vector();
-    const double allowed = mode == MG_MOMENTS_F64 ? 1e-12 : mode == MG_MOMENTS_MIXED ? 1e-5 : 1e-4;
+    const double allowed = mode == MG_MOMENTS_F64 ? 1e-12 : mode == MG_MOMENTS_F32 ? 1e-4 : 1e-5;
     for (int32_t k = 0; k < (blocks ? 3 : 2); ++k) {
       const Vector& a = (blocks ? k == 2 : k == 1) ? ys : xs;
       const Vector& b = (blocks ? k == 0 : k == 0) ? xs : ys;

@@ -129,12 +129,14 @@ std::vector<T> samples(int64_t count, uint64_t seed, double mean = 0) {
 // Where each call costs a lot: many small ones are made fewer.
 bool brief(const mg_context* context) { return kSanitized || context->backend != MG_BACKEND_CPU; }
 
-double tolerance(int32_t mode) { return mode == MG_MOMENTS_F64 ? 1e-12 : mode == MG_MOMENTS_MIXED ? 1e-5 : 1e-4; }
+const std::vector<int32_t> kModes = {MG_MOMENTS_F32, MG_MOMENTS_MIXED, MG_MOMENTS_F64, MG_MOMENTS_TF32X3};
+
+double tolerance(int32_t mode) { return mode == MG_MOMENTS_F64 ? 1e-12 : mode == MG_MOMENTS_F32 ? 1e-4 : 1e-5; }
 
 }  // namespace
 
 MOMENTS_TEST(goldens) {
-  for (int32_t mode : {MG_MOMENTS_F32, MG_MOMENTS_MIXED, MG_MOMENTS_F64}) {
+  for (int32_t mode : kModes) {
     Moments m(context, {2}, mode);
     CHECK_OK(m.add<double>({{1, 2, 3, 4}}, 0, 2));
     CHECK_OK(m.add<double>({{5, 0, 7, 2, 0, 1}}, 0, 3));
@@ -204,7 +206,7 @@ MOMENTS_TEST(first_batch_unlike_the_rest) {
       for (int64_t f = 0; f < e; f += 2) y[m * e + f] += offset;
     }
     const Vector exact[] = {two_pass(x, d, x, d, n), two_pass(x, d, y, e, n), two_pass(y, e, y, e, n)};
-    for (int32_t mode : {MG_MOMENTS_F32, MG_MOMENTS_MIXED, MG_MOMENTS_F64}) {
+    for (int32_t mode : kModes) {
       Moments whole(context, {d, e}, mode), split(context, {d, e}, mode), late(context, {d, e}, mode);
       CHECK_OK(whole.add<double>({x, y}, 0, n));
       CHECK_OK(split.add<double>({x, y}, 0, 2));
@@ -229,7 +231,7 @@ MOMENTS_TEST(unlike_batches_in_any_order) {
   const int64_t d = 7, e = 3, n = brief(context) ? 1500 : 12000;
   std::mt19937_64 random(33);
   for (double magnitude : {10., 1e3, 1e8}) {
-    for (int32_t mode : {MG_MOMENTS_F32, MG_MOMENTS_MIXED, MG_MOMENTS_F64}) {
+    for (int32_t mode : kModes) {
       std::vector<int64_t> begins = {0};
       std::vector<double> x = samples<double>(n * d, random()), y = samples<double>(n * e, random());
       while (begins.back() < n) {
@@ -321,7 +323,7 @@ MOMENTS_TEST(constant_features_have_no_variance) {
   for (double constant : {0.1, -1e4 / 3, 0.0}) {
     std::vector<double> x = samples<double>(n * 2, 9);
     for (int64_t m = 0; m < n; ++m) x[2 * m] = constant;
-    for (int32_t mode : {MG_MOMENTS_F32, MG_MOMENTS_MIXED, MG_MOMENTS_F64}) {
+    for (int32_t mode : kModes) {
       Moments m(context, {2}, mode);
       CHECK_OK(m.add<double>({x}, 0, 500));
       CHECK_OK(m.add<double>({x}, 500, n - 500));
@@ -381,7 +383,7 @@ MOMENTS_TEST(skip_samples) {
 MOMENTS_TEST(fail_in_a_later_panel_without_a_trace) {
   const int64_t d = 9, e = 6, n = 10000;
   const std::vector<float> x = samples<float>(n * d, 1), y = samples<float>(n * e, 2);
-  for (int32_t mode : {MG_MOMENTS_F32, MG_MOMENTS_MIXED, MG_MOMENTS_F64}) {
+  for (int32_t mode : kModes) {
     Moments m(context, {d, e}, mode);
     CHECK_OK(m.add<float>({x, y}, 0, 300));
     const Vector before = m.everything();
@@ -435,7 +437,7 @@ MOMENTS_TEST(without_blocks) {
   const void* data[] = {placed.data()};
   const int64_t strides[] = {d, 0, 1};
   Vector first;
-  for (int32_t mode : {MG_MOMENTS_F32, MG_MOMENTS_MIXED, MG_MOMENTS_F64}) {
+  for (int32_t mode : kModes) {
     for (int32_t pairs : {0, 1}) {
       mg_moments* m = nullptr;
       CHECK_OK(mg_moments_create(context, 1, widths, pairs, &zero, &zero, mode, MG_NONFINITE_FAIL, &m));
@@ -460,14 +462,14 @@ MOMENTS_TEST(shift_far_from_the_mean) {
     for (int64_t f = 0; f < d; ++f) x[m * d + f] += f == 0 ? 0 : f == 1 ? 1e6 : 30;
   }
   const Vector exact = two_pass(x, d, x, d, n);
-  for (int32_t mode : {MG_MOMENTS_F32, MG_MOMENTS_MIXED, MG_MOMENTS_F64}) {
+  for (int32_t mode : kModes) {
     Moments m(context, {d}, mode);
     CHECK_OK(m.add<double>({x}, 0, n));
     CHECK_NEAR(correlation_error(m.block(0), exact, exact, exact), 0, tolerance(mode));
   }
 }
 
-// MIXED at any scale of F32 gives what it gives near 1, exactly; beyond, and in F32 mode, it says so.
+// MIXED and TF32X3 at any scale of F32 give what they give near 1, exactly; beyond, and in F32 mode, they say so.
 MOMENTS_TEST(of_any_scale) {
   const int64_t n = 700;
   const std::vector<Vector> data = {gaussian(n * 9, 1, 0.5), gaussian(n * 14, 2, -3)};
@@ -477,19 +479,21 @@ MOMENTS_TEST(of_any_scale) {
     for (double each : data[1]) result[1].push_back(std::ldexp(static_cast<float>(each), y));
     return result;
   };
-  Moments want(context, {9, 14}, MG_MOMENTS_MIXED);
-  CHECK_OK(want.add(scaled(0, 0), 0, 300));
-  CHECK_OK(want.add(scaled(0, 0), 300, 400));
-  for (int x : {-100, -70, -25, 0, 25, 64, 100}) {
-    for (int y : {-90, 0, 90}) {
-      Moments found(context, {9, 14}, MG_MOMENTS_MIXED);
-      CHECK_OK(found.add(scaled(x, y), 0, 300));
-      CHECK_OK(found.add(scaled(x, y), 300, 400));
-      const int exponents[] = {2 * x, x + y, 2 * y};
-      for (int32_t k = 0; k < 3; ++k) {
-        Vector block = found.block(k);
-        for (double& each : block) each = std::ldexp(each, -exponents[k]);
-        CHECK(same_bits(block, want.block(k)));
+  for (int32_t mode : {MG_MOMENTS_MIXED, MG_MOMENTS_TF32X3}) {
+    Moments want(context, {9, 14}, mode);
+    CHECK_OK(want.add(scaled(0, 0), 0, 300));
+    CHECK_OK(want.add(scaled(0, 0), 300, 400));
+    for (int x : {-100, -70, -25, 0, 25, 64, 100}) {
+      for (int y : {-90, 0, 90}) {
+        Moments found(context, {9, 14}, mode);
+        CHECK_OK(found.add(scaled(x, y), 0, 300));
+        CHECK_OK(found.add(scaled(x, y), 300, 400));
+        const int exponents[] = {2 * x, x + y, 2 * y};
+        for (int32_t k = 0; k < 3; ++k) {
+          Vector block = found.block(k);
+          for (double& each : block) each = std::ldexp(each, -exponents[k]);
+          CHECK(same_bits(block, want.block(k)));
+        }
       }
     }
   }

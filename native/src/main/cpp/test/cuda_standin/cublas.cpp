@@ -2,6 +2,7 @@
 // A cuBLAS 13 on OpenBLAS: names, arguments, storage by columns and statuses of the real one. What the real one leaves
 // to the caller it refuses: a matrix that does not lie in one allocation, a handle without a stream.
 #include <algorithm>
+#include <type_traits>
 #include <vector>
 
 #include "library.h"
@@ -13,6 +14,7 @@ namespace {
 
 constexpr Statuses kStatuses = {3, 7, 13};  // CUBLAS_STATUS_...
 constexpr size_t kAligned = 256;
+constexpr int kTf32 = 3;  // CUBLAS_TF32_TENSOR_OP_MATH
 
 std::set<Handle*>& handles() {
   static std::set<Handle*> only;
@@ -56,6 +58,15 @@ class BlasCall : public LibraryCall {
     one_of("uplo", fill, {0, 1});
     one_of("diag", diagonal, {0, 1});
   }
+  // Whether operands of this type are taken in TF32.
+  template <typename T>
+  bool tf32() const {
+    return status() == 0 && handle_->math == kTf32 && std::is_same<T, float>::value;
+  }
+  template <typename T>
+  void not_tf32() {
+    require(!tf32<T>(), "TF32 is on, which is meant for products");
+  }
   // What alpha or beta is: read now when it is on the host, as the default is.
   template <typename T>
   T scalar(const char* name, const T* value) {
@@ -76,6 +87,23 @@ class BlasCall : public LibraryCall {
   Handle* handle_;
 };
 
+// A copy as tensor cores take it in TF32: bits that it does not have are cut off, which is the worst they may do.
+template <typename T>
+std::vector<T> cut(const T* a, int rows, int columns, int lda) {
+  const size_t height = static_cast<size_t>(rows);
+  std::vector<T> copy(height * static_cast<size_t>(columns));
+  for (size_t e = 0; e < copy.size(); ++e) {
+    copy[e] = a[e / height * static_cast<size_t>(lda) + e % height];
+    if constexpr (std::is_same<T, float>::value) {
+      uint32_t bits;
+      std::memcpy(&bits, &copy[e], sizeof bits);
+      bits &= ~uint32_t{0x1fff};
+      std::memcpy(&copy[e], &bits, sizeof bits);
+    }
+  }
+  return copy;
+}
+
 // C *= beta, where 0 does not read it.
 template <typename T>
 void scale(int m, int n, T beta, T* c, int ldc) {
@@ -92,12 +120,18 @@ int gemm(const char* name, Handle* handle, int op_a, int op_b, int m, int n, int
   call.op("transb", op_b);
   call.require(m >= 0 && n >= 0 && k >= 0, "a negative size");
   const T x = call.scalar("alpha", alpha), y = call.scalar("beta", beta);
-  call.matrix("A", a, op_a == 0 ? m : k, op_a == 0 ? k : m, lda);
-  call.matrix("B", b, op_b == 0 ? k : n, op_b == 0 ? n : k, ldb);
+  const int rows_a = op_a == 0 ? m : k, rows_b = op_b == 0 ? k : n;
+  call.matrix("A", a, rows_a, op_a == 0 ? k : m, lda);
+  call.matrix("B", b, rows_b, op_b == 0 ? n : k, ldb);
   call.matrix("C", c, m, n, ldc);
-  return call.run([=] {
+  return call.run([=, tf32 = call.template tf32<T>()] {
     scale(m, n, y, c, ldc);
     if (m == 0 || n == 0 || k == 0 || x == 0) return;
+    if (tf32) {
+      const std::vector<T> p = cut(a, rows_a, op_a == 0 ? k : m, lda), q = cut(b, rows_b, op_b == 0 ? n : k, ldb);
+      Of<T>::gemm(kColumns, op_of(op_a), op_of(op_b), m, n, k, x, p.data(), rows_a, q.data(), rows_b, 1, c, ldc);
+      return;
+    }
     Of<T>::gemm(kColumns, op_of(op_a), op_of(op_b), m, n, k, x, a, lda, b, ldb, 1, c, ldc);
   });
 }
@@ -122,6 +156,7 @@ template <typename T>
 int syrk(const char* name, Handle* handle, int fill, int op, int n, int k, const T* alpha, const T* a, int lda,
          const T* beta, T* c, int ldc) {
   BlasCall call(name, handle);
+  call.not_tf32<T>();
   call.triangle(fill, 0);
   call.op("trans", op);
   call.require(n >= 0 && k >= 0, "a negative size");
@@ -141,6 +176,7 @@ template <typename T>
 int trsm(const char* name, Handle* handle, int side, int fill, int op, int diagonal, int m, int n, const T* alpha,
          const T* a, int lda, T* b, int ldb) {
   BlasCall call(name, handle);
+  call.not_tf32<T>();
   call.one_of("side", side, {0, 1});
   call.triangle(fill, diagonal);
   call.op("trans", op);
@@ -158,6 +194,7 @@ template <typename T>
 int trmm(const char* name, Handle* handle, int side, int fill, int op, int diagonal, int m, int n, const T* alpha,
          const T* a, int lda, const T* b, int ldb, T* c, int ldc) {
   BlasCall call(name, handle);
+  call.not_tf32<T>();
   call.one_of("side", side, {0, 1});
   call.triangle(fill, diagonal);
   call.op("trans", op);
@@ -202,6 +239,7 @@ template <typename T>
 int gemv(const char* name, Handle* handle, int op, int m, int n, const T* alpha, const T* a, int lda, const T* x,
          int incx, const T* beta, T* y, int incy) {
   BlasCall call(name, handle);
+  call.not_tf32<T>();
   call.op("trans", op);
   call.require(m >= 0 && n >= 0 && incx != 0 && incy != 0, "a negative size or an increment of 0");
   const T p = call.scalar("alpha", alpha), q = call.scalar("beta", beta);
@@ -219,6 +257,7 @@ int gemv(const char* name, Handle* handle, int op, int m, int n, const T* alpha,
 template <typename T>
 int trsv(const char* name, Handle* handle, int fill, int op, int diagonal, int n, const T* a, int lda, T* x, int incx) {
   BlasCall call(name, handle);
+  call.not_tf32<T>();
   call.triangle(fill, diagonal);
   call.op("trans", op);
   call.require(incx != 0, "an increment of 0");

@@ -84,8 +84,8 @@ final class AlignmentOptions {
       names = "--precision",
       paramLabel = "P",
       description =
-          "Products of activations: f32, mixed, f64, or auto, which follows their type and number"
-              + " (default: auto).")
+          "Products of activations: f32, mixed, f64, tf32x3 (mixed, on CUDA with three products in"
+              + " TF32), or auto, which follows their type and number (default: auto).")
   Precision precision;
 
   @Option(

@@ -30,14 +30,7 @@ record GridComparison(
 
   /** One pass for all measures that come of sums, and one that keeps the activations for others. */
   ComparedGrid compare(boolean reliability) throws IOException {
-    Plan plan =
-        SimilarityGrid.plan(
-            source.activations(),
-            source.layersA(),
-            source.layersB(),
-            source.samples(),
-            options,
-            ws);
+    Plan plan = SimilarityGrid.plan(source.source(), options, ws);
     Map<String, SimilarityGrid> grids = new LinkedHashMap<>();
     wanted.keySet().forEach(text -> grids.put(text, null));
     boolean streams = false;
@@ -48,7 +41,7 @@ record GridComparison(
       holds |= !streamed;
     }
     if (reliability) {
-      requireRoom(source.samples());
+      requireRoom(source.source().samples());
     }
     ReliabilityReport.Grid report = null;
     // First, since what does not fit into memory is told at once.
@@ -62,7 +55,7 @@ record GridComparison(
             });
         if (reliability) {
           // Positions are known now.
-          requireRoom(source.samples() * layers.positions());
+          requireRoom(source.source().samples() * layers.positions());
           report = CkaReliability.grid(layers, PERMUTATIONS, ws);
         }
       }
@@ -75,10 +68,8 @@ record GridComparison(
   }
 
   private void stream(Map<String, SimilarityGrid> grids, Plan plan) throws IOException {
-    try (GridAccumulator sums =
-        new GridAccumulator(
-            source.layersA(), source.layersB(), source.samples(), options.withPlan(plan), ws)) {
-      source.activations().each(sums.taps(), sums, ws);
+    try (GridAccumulator sums = source.source().accumulator(options.withPlan(plan), ws)) {
+      source.source().activations().each(sums.taps(), sums, ws);
       wanted.forEach(
           (text, measure) -> {
             if (SimilarityGrid.streams(measure, plan)) {
@@ -90,14 +81,14 @@ record GridComparison(
 
   /** Three Gram matrices for each layer of B, and those of one layer of A. */
   private void requireRoom(double n) {
-    double bytes = Double.BYTES * n * n * (3.0 * source.layersB().size() + 8);
+    double bytes = Double.BYTES * n * n * (3.0 * source.source().layersB().size() + 8);
     if (bytes > options.budget()) {
       throw new IllegalArgumentException(
           "--reliability of %.0f %s and %d layers of B takes %.1f GiB, --memory is %s; take"
                   .formatted(
                       n,
-                      n == source.samples() ? "samples" : "positions",
-                      source.layersB().size(),
+                      n == source.source().samples() ? "samples" : "positions",
+                      source.source().layersB().size(),
                       bytes / (1 << 30),
                       memory)
               + " fewer samples or layers, or give more memory");

@@ -7,6 +7,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
+import java.util.Optional;
 import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
 import org.merganser.internal.Names;
@@ -18,6 +19,8 @@ import org.merganser.io.ShardedWriter;
 import org.merganser.io.ShardedWriter.Existing;
 import org.merganser.lora.LoraAdapter;
 import org.merganser.lora.LoraSum;
+import org.merganser.merge.KnotsMerger;
+import org.merganser.plan.Catalogue;
 import org.merganser.recipe.MergeJob;
 import org.merganser.recipe.Recipe;
 import org.merganser.recipe.Recipe.Input;
@@ -121,7 +124,8 @@ abstract class LoraCommand extends Computation {
   @Command(
       name = "combine",
       description =
-          "Adds up adapters of one model: exactly, side by side, or nearest to that for a rank.",
+          "Adds up adapters of one model: exactly, side by side, or nearest to that for a rank; or"
+              + " merges them where they are aligned (--merger knots).",
       footer = {
         "",
         "Example:",
@@ -153,11 +157,20 @@ abstract class LoraCommand extends Computation {
                 + " adapters do.")
     boolean factors;
 
+    @Option(
+        names = "--merger",
+        paramLabel = "knots[:SETTINGS]",
+        description =
+            "Merges them in their common singular vectors, as KnOTS does, instead of adding them up;"
+                + " settings are those of the method: knots:weights=0.7:0.5,density=0.5.")
+    String merger;
+
     @Override
     void run(PrintWriter print) throws IOException {
       if (rank != null && factors) {
         throw new IllegalArgumentException("--factors keeps the rank; leave out --rank");
       }
+      Optional<KnotsMerger> knots = Optional.ofNullable(merger).map(this::knots);
       ModelStore store = store();
       try (Workspace ws = open(0);
           Opened opened = new Opened()) {
@@ -171,7 +184,7 @@ abstract class LoraCommand extends Computation {
           }
           found.add(opened.add(LoraAdapter.open(store.resolve(reference))));
         }
-        LoraSum sum = sum(found);
+        LoraSum sum = knots.map(method -> method.combine(found)).orElseGet(() -> sum(found));
         sum.notes().forEach(note -> print.println("note: " + Printable.line(note)));
         sum.write(out, dtype == null ? sum.type() : dtype, force, ws);
         long least = sum.ranks().get(0);
@@ -183,6 +196,21 @@ abstract class LoraCommand extends Computation {
             sum.tensors().parameters(),
             least == most ? "" + least : least + " to " + most);
       }
+    }
+
+    private KnotsMerger knots(String text) {
+      if (weights != null || rank != null || factors) {
+        throw new IllegalArgumentException(
+            "--merger beside --weights, --rank or --factors, which are of sums; weights are a"
+                + " setting: --merger knots:weights=0.7:0.5");
+      }
+      if (Catalogue.mergers().method(text) instanceof KnotsMerger method) {
+        return method;
+      }
+      throw new IllegalArgumentException(
+          "--merger %s: of adapters alone only knots is done; others merge models (in a recipe,"
+                  .formatted(Names.quote(text))
+              + " MODEL+ADAPTER)");
     }
 
     private LoraSum sum(List<LoraAdapter> found) {

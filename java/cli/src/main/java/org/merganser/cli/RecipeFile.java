@@ -92,7 +92,15 @@ final class RecipeFile {
         new Fit(
             map.optional("embeddings", (at, node) -> map.choice(at, node, List.of("common_rows")))
                 .isPresent(),
-            map.list("copy_from_base", map::text)));
+            map.list("copy_from_base", (at, node) -> partOfName(map, at, node))));
+  }
+
+  private static String partOfName(YamlMap map, String at, Node node) {
+    String text = map.text(at, node);
+    if (text.isEmpty()) {
+      throw map.at(node, at + " is empty, and so in every name");
+    }
+    return text;
   }
 
   /**

@@ -13,22 +13,17 @@ import org.merganser.io.Safetensors;
 import org.merganser.model.Architecture;
 import org.merganser.model.FeatureSpace;
 import org.merganser.model.Network;
-import org.merganser.model.PairedActivations;
 import org.merganser.similarity.GridAccumulator.Layer;
 import org.merganser.similarity.SimilarityGrid;
 import org.merganser.similarity.SimilarityGrid.Layers;
+import org.merganser.similarity.SimilarityGrid.Source;
 
 /**
  * What is compared: the layers of A and of B, with activations of the same samples.
  *
  * @param pair whether it is one layer with one
  */
-record SimilaritySource(
-    PairedActivations activations,
-    List<Layer> layersA,
-    List<Layer> layersB,
-    long samples,
-    boolean pair) {
+record SimilaritySource(Source source, boolean pair) {
 
   /**
    * Of two {@code .npy} files, or of two folders of them.
@@ -51,19 +46,8 @@ record SimilaritySource(
             side + " is a checkpoint: give --network and --data to run it on");
       }
     }
-    PairedActivations read = opened.add(SimilarityGrid.files(a, b, ws));
-    return new SimilaritySource(
-        read,
-        layers(read, 0, featureAxis),
-        layers(read, 1, featureAxis),
-        SimilarityGrid.samples(read),
-        !folder);
-  }
-
-  private static List<Layer> layers(PairedActivations files, int model, int featureAxis) {
-    return SimilarityGrid.layers(files, model).stream()
-        .map(layer -> new Layer(model, layer.tap(), featureAxis))
-        .toList();
+    Source read = opened.add(SimilarityGrid.files(a, b, ws));
+    return new SimilaritySource(read.withFeatureAxis(featureAxis), !folder);
   }
 
   /** Of two models of a network: all of its spaces, and what it returns. */
@@ -76,12 +60,13 @@ record SimilaritySource(
       architecture.require(file.toString(), model);
       models.add(model);
     }
-    return new SimilaritySource(
-        opened.add(running.activations(models, ws)),
-        layers(architecture, 0),
-        layers(architecture, 1),
-        running.samples(),
-        false);
+    Source source =
+        new Source(
+            opened.add(running.activations(models, ws)),
+            layers(architecture, 0),
+            layers(architecture, 1),
+            running.samples());
+    return new SimilaritySource(source, false);
   }
 
   private static List<Layer> layers(Architecture architecture, int model) {
@@ -97,10 +82,11 @@ record SimilaritySource(
 
   /** All samples of all layers, in memory. */
   Layers gathered(SimilarityGrid.Options options, Workspace ws) throws IOException {
-    return SimilarityGrid.gather(activations, layersA, layersB, samples, options, ws);
+    return SimilarityGrid.gather(source, options, ws);
   }
 
   void requireSamples(String what, int least) {
+    long samples = source.samples();
     if (samples < least) {
       throw new IllegalArgumentException(
           what + " needs at least " + least + " samples, not " + samples);

@@ -100,7 +100,8 @@ class LoraCommandTest {
     "'', 1 + 2 + 20, 2 + 4, 2",
     "'--weights=2,-0.5', 1 + 4 - 10, 2 + 8, 2",
     "'--weights=2,-0.5 --rank=1', 1 + 4 - 10, 2 + 8, 1",
-    "'--weights=0.5,0.5 --factors', 1 + 9, 2 + 3, 1"
+    "'--weights=0.5,0.5 --factors', 1 + 9, 2 + 3, 1",
+    "'--merger=knots:elect=false', 1 + 11, 2 + 2, 1"
   })
   void adaptersAreAddedUp(String options, String first, String second, int rank)
       throws IOException {
@@ -156,6 +157,15 @@ class LoraCommandTest {
     Cli.Run weights = run("lora", "combine", "lab/one", "lab/two", "-o", out, "--weights", "1");
     assertThat(weights.err()).isEqualTo("merganser: 1 weights for 2 adapters; give one for each\n");
     assertThat(weights.code()).isEqualTo(2);
+    Cli.Run ties = run("lora", "combine", "lab/one", "-o", out, "--merger", "ties");
+    assertThat(ties.err())
+        .startsWith(
+            "merganser: --merger 'ties': of adapters alone only knots is done; others merge");
+    assertThat(ties.code()).isEqualTo(2);
+    Cli.Run both =
+        run("lora", "combine", "lab/one", "-o", out, "--merger", "knots", "--weights", "1");
+    assertThat(both.err()).startsWith("merganser: --merger beside --weights, --rank or --factors");
+    assertThat(both.code()).isEqualTo(2);
     Cli.Run model = run("lora", "combine", "lab/base", "-o", out);
     assertThat(model.err()).contains("no adapter of PEFT: there is no adapter_config.json in it");
     assertThat(model.code()).isEqualTo(5);

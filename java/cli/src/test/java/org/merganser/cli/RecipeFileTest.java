@@ -8,6 +8,7 @@ import java.io.IOException;
 import java.net.URISyntaxException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.SplittableRandom;
@@ -33,16 +34,16 @@ class RecipeFileTest {
 
   /** Recipes that are read, ours and those of the fixtures of mergekit. */
   static Stream<Path> recipes() throws IOException {
-    try {
-      Path ours = Path.of(RecipeFileTest.class.getResource("/recipes").toURI());
-      Path theirs = Path.of(RecipeFileTest.class.getResource("/mergekit/recipes").toURI());
-      try (Stream<Path> one = Files.list(ours);
-          Stream<Path> other = Files.list(theirs)) {
-        return Stream.concat(one, other).sorted().toList().stream();
+    List<Path> all = new ArrayList<>();
+    for (String folder : List.of("/recipes", "/mergekit/recipes", "/mergekit-tokens/recipes")) {
+      try (Stream<Path> each =
+          Files.list(Path.of(RecipeFileTest.class.getResource(folder).toURI()))) {
+        each.sorted().forEach(all::add);
+      } catch (URISyntaxException e) {
+        throw new IllegalStateException(e);
       }
-    } catch (URISyntaxException e) {
-      throw new IllegalStateException(e);
     }
+    return all.stream();
   }
 
   @Test
@@ -255,6 +256,8 @@ class RecipeFileTest {
         "tokenizer: {tokens: {a: {source: {kind: model_token, model: b}}}}|3:34|tokenizer.tokens.a"
             + ".source: give one of token and token_id",
         "embeddings: cut|3:13|embeddings cannot be 'cut'",
+        "copy_from_base: mask|3:17|copy_from_base must be a list, not 'mask'",
+        "copy_from_base: ['']|3:18|copy_from_base[0] is empty, and so in every name",
       })
   void whatIsWrongWithVocabulariesIsToldWithItsPlace(String text, String place, String problem) {
     whatIsWrongIsToldWithItsPlace(

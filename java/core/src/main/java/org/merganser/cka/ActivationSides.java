@@ -6,6 +6,7 @@ import org.merganser.cka.ReliabilityReport.Check;
 import org.merganser.cka.ReliabilityReport.Opinion;
 import org.merganser.cka.ReliabilityReport.Significance;
 import org.merganser.compute.Workspace;
+import org.merganser.internal.Directions;
 import org.merganser.internal.Opened;
 import org.merganser.linalg.Gram;
 import org.merganser.linalg.Matrix;
@@ -83,9 +84,7 @@ record ActivationSides(Matrix x, Matrix y, int positions, Workspace ws) implemen
   @Override
   public TranslationCurves curves(Matrix linear, double[] unseen) {
     double[] v =
-        unseen == null
-            ? CkaSensitivity.random(Math.toIntExact(x.columns()), TranslationCurves.seed(ws))
-            : unseen;
+        unseen == null ? Directions.moved(Math.toIntExact(x.columns()), ws.seed()) : unseen;
     return new TranslationCurves(
         linear,
         new Blocks(Math.toIntExact(x.rows() / positions), positions),
@@ -102,7 +101,45 @@ record ActivationSides(Matrix x, Matrix y, int positions, Workspace ws) implemen
 
   @Override
   public List<Opinion> opinions(CkaKernel kernel) {
-    return SecondOpinions.of(x, y, kernel, positions == 1 ? "samples" : "rows", ws);
+    return SecondOpinions.of(new Rows(this), kernel, positions == 1 ? "samples" : "rows", ws);
+  }
+
+  /** The activations as they are. */
+  private record Rows(ActivationSides of) implements SecondOpinions.Part {
+    @Override
+    public int rows() {
+      return Math.toIntExact(of.x.rows());
+    }
+
+    @Override
+    public long featuresX() {
+      return of.x.columns();
+    }
+
+    @Override
+    public long featuresY() {
+      return of.y.columns();
+    }
+
+    @Override
+    public long decomposed() {
+      return Math.max(featuresX(), featuresY());
+    }
+
+    @Override
+    public GramPair pair(CkaKernel kernel) {
+      return of.pair(kernel);
+    }
+
+    @Override
+    public Matrix x(int[] rows) {
+      return rows.length == rows() ? of.x.on(of.ws) : Samples.rows(of.x, rows, of.ws);
+    }
+
+    @Override
+    public Matrix y(int[] rows) {
+      return rows.length == rows() ? of.y.on(of.ws) : Samples.rows(of.y, rows, of.ws);
+    }
   }
 
   @Override

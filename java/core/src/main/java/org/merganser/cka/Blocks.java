@@ -2,6 +2,7 @@
 package org.merganser.cka;
 
 import java.util.Arrays;
+import org.merganser.error.ShapeException;
 
 /**
  * Samples in rows: each has as many side by side, one for each position.
@@ -10,9 +11,15 @@ import java.util.Arrays;
  * @param positions rows of each
  */
 record Blocks(int samples, int positions) {
-  /** A row for each sample. */
-  static Blocks rows(int samples) {
-    return new Blocks(samples, 1);
+  /**
+   * @throws ShapeException unless the rows are those of some samples
+   */
+  static Blocks of(long rows, int positions) {
+    if (positions < 1 || rows % positions != 0) {
+      throw new ShapeException(
+          "%d rows are not samples of %d positions each".formatted(rows, positions));
+    }
+    return new Blocks(Math.toIntExact(rows / positions), positions);
   }
 
   int rows() {

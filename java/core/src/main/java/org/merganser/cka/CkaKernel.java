@@ -6,6 +6,7 @@ import org.merganser.error.NumericalException;
 import org.merganser.internal.Opened;
 import org.merganser.linalg.Gram;
 import org.merganser.linalg.Matrix;
+import org.merganser.linalg.Tensor;
 
 /**
  * The kernel of a report.
@@ -43,6 +44,47 @@ record CkaKernel(double t) {
       Gram.centre(gram, ws);
       opened.release();
       return gram;
+    }
+  }
+
+  /** The centred Gram, new, from the linear one. */
+  Matrix ofLinear(String name, Matrix linear, Workspace ws) {
+    if (isLinear()) {
+      return linear.on(ws);
+    }
+    try (Opened opened = new Opened()) {
+      Matrix gram = opened.add(distances(linear, ws));
+      apply(name, gram, ws);
+      Gram.centre(gram, ws);
+      opened.release();
+      return gram;
+    }
+  }
+
+  /** {@code K_ii + K_jj - 2 K_ij}, at least 0. */
+  private static Matrix distances(Matrix linear, Workspace ws) {
+    double[] own = GramPair.diagonal(linear, ws);
+    int n = own.length;
+    try (Opened opened = new Opened()) {
+      Matrix distances = opened.add(Matrix.allocate(n, n, ws));
+      GramRowPairs.each(
+          linear,
+          linear,
+          ws,
+          (first, rows, same) -> {
+            for (int at = 0; at < rows.length; at++) {
+              int i = first + at / n;
+              int j = at % n;
+              rows[at] = i == j ? 0 : Math.max(0, own[i] + own[j] - 2 * rows[at]);
+            }
+            long count = rows.length / n;
+            try (Tensor block = Tensor.of(rows, count, n);
+                Tensor to = distances.asTensor().rows(first, first + count)) {
+              to.copyFrom(block, ws);
+            }
+          });
+      opened.release();
+      return distances;
     }
   }
 

@@ -10,6 +10,7 @@ import org.merganser.error.NumericalException;
 import org.merganser.error.ShapeException;
 import org.merganser.internal.Seeds;
 import org.merganser.linalg.Matrix;
+import org.merganser.similarity.GridAccumulator;
 import org.merganser.similarity.SimilarityGrid;
 
 /**
@@ -59,6 +60,7 @@ public final class CkaReliability {
   record Move(int[] subset, double[] direction, double[] distances) {}
 
   final Sides.Source source;
+  private final boolean activations;
   int[] labels;
   Matrix readout;
   int[] groups;
@@ -71,8 +73,9 @@ public final class CkaReliability {
   private int most = MOST_ROWS;
   final List<Move> moves = new ArrayList<>();
 
-  private CkaReliability(Sides.Source source) {
+  private CkaReliability(Sides.Source source, boolean activations) {
     this.source = source;
+    this.activations = activations;
   }
 
   /**
@@ -92,12 +95,23 @@ public final class CkaReliability {
    */
   public static CkaReliability of(Matrix x, Matrix y, int positions) {
     Samples.requirePaired(x, y);
-    if (positions < 1 || x.rows() % positions != 0) {
-      throw new ShapeException(
-          "%d rows are not samples of %d positions each".formatted(x.rows(), positions));
-    }
-    Blocks blocks = new Blocks(Math.toIntExact(x.rows() / positions), positions);
-    return new CkaReliability(new ActivationSides.Given(x, y, blocks));
+    return new CkaReliability(
+        new ActivationSides.Given(x, y, Blocks.of(x.rows(), positions)), true);
+  }
+
+  /**
+   * Of Gram matrices of all samples ({@link org.merganser.similarity.Plan#full()}), as they were
+   * summed or loaded, without the activations. What a rotation of the features does not change is
+   * the same to rounding: values, chance, p, influence, intervals, and other measures. Subsets move
+   * along a random direction that was drawn when the Grams were summed. There are no readouts,
+   * directions of one's own, or checks of what changes of X do, which take X.
+   *
+   * @param layerA number of a layer of A
+   * @param layerB number of a layer of B
+   * @throws IllegalArgumentException for sums of other kinds, and where there is no such layer
+   */
+  public static CkaReliability of(GridAccumulator sums, int layerA, int layerB) {
+    return new CkaReliability(GramSides.Given.of(sums, layerA, layerB), false);
   }
 
   /**
@@ -120,6 +134,16 @@ public final class CkaReliability {
     return GridCells.grid(layers, requirePermutations(permutations), ws);
   }
 
+  /**
+   * The same of Gram matrices of all samples, as they were summed or loaded, without the
+   * activations.
+   *
+   * @throws IllegalArgumentException for sums of other kinds
+   */
+  public static ReliabilityReport.Grid grid(GridAccumulator sums, int permutations, Workspace ws) {
+    return GridCells.grid(sums, requirePermutations(permutations), ws);
+  }
+
   /** The class of each sample: what is moved. Without, one sample and a tenth at random are. */
   public CkaReliability labels(int... value) {
     requireSamples("labels", value);
@@ -135,6 +159,7 @@ public final class CkaReliability {
    * A linear readout W [classes x p]: classes are moved where it does not see it, {@code W v = 0}.
    */
   public CkaReliability readout(Matrix value) {
+    requireActivations("a readout");
     if (value.columns() != source.featuresX()) {
       throw new ShapeException(
           "a readout of a " + value + " for X of " + source.featuresX() + " features");
@@ -149,6 +174,7 @@ public final class CkaReliability {
    * @param distances c, in units of the direction's length
    */
   public CkaReliability moving(int[] subset, double[] direction, double... distances) {
+    requireActivations("a direction");
     Subsets.inside(subset, source.blocks().samples());
     moves.add(new Move(subset.clone(), direction.clone(), distances.clone()));
     return this;
@@ -270,6 +296,15 @@ public final class CkaReliability {
     if (interval == Interval.HALF_SAMPLING && samples < 2 * least) {
       throw new IllegalArgumentException(
           Samples.tooFew("half-sampling", 2 * least, samples) + "; take the jackknife");
+    }
+  }
+
+  private void requireActivations(String what) {
+    if (!activations) {
+      throw new IllegalArgumentException(
+          what
+              + " is of features, which Gram matrices do not know; make the report from"
+              + " activations");
     }
   }
 

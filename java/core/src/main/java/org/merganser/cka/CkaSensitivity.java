@@ -2,11 +2,10 @@
 package org.merganser.cka;
 
 import java.util.Arrays;
-import java.util.SplittableRandom;
 import java.util.function.DoubleUnaryOperator;
 import org.merganser.compute.Workspace;
 import org.merganser.error.ShapeException;
-import org.merganser.internal.Seeds;
+import org.merganser.internal.Directions;
 import org.merganser.linalg.Gram;
 import org.merganser.linalg.LinAlg;
 import org.merganser.linalg.Matrix;
@@ -249,7 +248,7 @@ public final class CkaSensitivity {
    */
   public static double[] unseenBy(Matrix readout, long seed, Workspace ws) {
     int p = Math.toIntExact(readout.columns());
-    double[] v = random(p, seed);
+    double[] v = Directions.random(p, seed);
     try (Matrix wide = Samples.wide(readout, ws);
         Svd svd = Svd.of(wide, ws);
         Matrix rows = svd.rightTransposed().toHost(ws)) {
@@ -270,26 +269,10 @@ public final class CkaSensitivity {
             v[j] -= along * row[j];
           }
         }
-        normalise(v);
+        Directions.normalise(v);
       }
     }
     return v;
-  }
-
-  /** A random direction of length 1, evenly over all. */
-  static double[] random(int p, long seed) {
-    SplittableRandom random = Seeds.stream(seed, "direction");
-    double[] v = new double[p];
-    Arrays.setAll(v, j -> random.nextGaussian());
-    normalise(v);
-    return v;
-  }
-
-  private static void normalise(double[] v) {
-    double length = length(v);
-    for (int j = 0; j < v.length; j++) {
-      v[j] /= length;
-    }
   }
 
   @Override

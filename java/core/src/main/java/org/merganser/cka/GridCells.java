@@ -6,6 +6,8 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.Function;
+import java.util.function.IntFunction;
 import org.merganser.cka.ReliabilityReport.Grid;
 import org.merganser.cka.ReliabilityReport.Warning;
 import org.merganser.compute.Workspace;
@@ -16,11 +18,15 @@ import org.merganser.internal.RankCorrelation;
 import org.merganser.linalg.Gram;
 import org.merganser.linalg.LinAlg;
 import org.merganser.linalg.Matrix;
+import org.merganser.similarity.Flatten;
+import org.merganser.similarity.GridAccumulator;
+import org.merganser.similarity.GridAccumulator.FullGram;
 import org.merganser.similarity.LinearCka;
 import org.merganser.similarity.SimilarityGrid;
 import org.merganser.similarity.SimilarityGrid.Cell;
 import org.merganser.similarity.SimilarityGrid.Layers;
 import org.merganser.similarity.SimilarityMeasure;
+import org.merganser.similarity.SimilarityMeasure.Side;
 
 /** The cells of a grid, from one Gram a layer. */
 final class GridCells {
@@ -46,11 +52,50 @@ final class GridCells {
     Map<String, Matrix> a = layers.a();
     Map<String, Matrix> b = layers.b();
     requirePaired(a, b, layers.positions());
-    List<Found> found = new GridCells(permutations, layers.positions(), ws).of(a, b);
+    GridCells work = new GridCells(permutations, layers.positions(), ws);
+    List<String> namesA = List.copyOf(a.keySet());
+    List<String> namesB = List.copyOf(b.keySet());
+    List<Found> found =
+        work.of(
+            a.size(),
+            b.size(),
+            i -> work.layer(namesA.get(i), a.get(namesA.get(i))),
+            j -> work.layer(namesB.get(j), b.get(namesB.get(j))));
+    long samples = a.values().iterator().next().rows();
+    return grid(found, namesA, namesB, samples, layers.dropped(), layers.flatten());
+  }
+
+  /** Of Grams that were kept. */
+  static Grid grid(GridAccumulator sums, int permutations, Workspace ws) {
+    SimilarityGrid shape = sums.grid(LinearCka.biased());
+    int positions;
+    try (FullGram first = sums.fullGram(Side.X, 0)) {
+      positions = Blocks.of(first.gram().rows(), first.positions()).positions();
+    }
+    requireSamples(shape.samples(), positions);
+    GridCells work = new GridCells(permutations, positions, ws);
+    List<String> namesA = shape.namesA();
+    List<String> namesB = shape.namesB();
+    List<Found> found =
+        work.of(
+            namesA.size(),
+            namesB.size(),
+            i -> work.layer(namesA.get(i), sums.fullGram(Side.X, i)),
+            j -> work.layer(namesB.get(j), sums.fullGram(Side.Y, j)));
+    return grid(found, namesA, namesB, shape.samples(), shape.dropped(), shape.flatten());
+  }
+
+  private static Grid grid(
+      List<Found> found,
+      List<String> namesA,
+      List<String> namesB,
+      long samples,
+      long dropped,
+      Flatten flatten) {
     double[] q = FalseDiscovery.rates(found.stream().mapToDouble(f -> f.cell().p()).toArray());
-    int columns = b.size();
+    int columns = namesB.size();
     List<List<Cell>> cells = new ArrayList<>();
-    for (int i = 0; i < a.size(); i++) {
+    for (int i = 0; i < namesA.size(); i++) {
       List<Found> row = found.subList(i * columns, (i + 1) * columns);
       cells.add(row.stream().map(Found::cell).toList());
     }
@@ -59,13 +104,13 @@ final class GridCells {
             LinearCka.biased().id(),
             SimilarityMeasure.Estimator.BIASED,
             "gram",
-            List.copyOf(a.keySet()),
-            List.copyOf(b.keySet()),
+            namesA,
+            namesB,
             cells,
-            a.values().iterator().next().rows(),
-            layers.dropped(),
+            samples,
+            dropped,
             0,
-            layers.flatten(),
+            flatten,
             List.of());
     List<Double> rates = Arrays.stream(q).boxed().toList();
     return new Grid(values, rates, disagreement(found).stream().toList());
@@ -92,6 +137,10 @@ final class GridCells {
             }
           });
     }
+    requireSamples(n, positions);
+  }
+
+  private static void requireSamples(long n, int positions) {
     if (n / positions < 5) {
       throw new IllegalArgumentException(
           Samples.tooFew("a grid with debiased CKA", 5, n / positions));
@@ -120,15 +169,15 @@ final class GridCells {
                 "what is similar depends on the measure; look at others before reading the map"));
   }
 
-  private List<Found> of(Map<String, Matrix> a, Map<String, Matrix> b) {
+  private List<Found> of(int a, int b, IntFunction<Layer> ofA, IntFunction<Layer> ofB) {
     List<Found> cells = new ArrayList<>();
     try (Opened opened = new Opened()) {
       List<Layer> columns = new ArrayList<>();
-      for (Map.Entry<String, Matrix> column : b.entrySet()) {
-        columns.add(opened.add(layer(column.getKey(), column.getValue())));
+      for (int j = 0; j < b; j++) {
+        columns.add(opened.add(ofB.apply(j)));
       }
-      for (Map.Entry<String, Matrix> row : a.entrySet()) {
-        try (Layer layer = layer(row.getKey(), row.getValue())) {
+      for (int i = 0; i < a; i++) {
+        try (Layer layer = ofA.apply(i)) {
           columns.forEach(column -> cells.add(cell(layer, column)));
         }
       }
@@ -155,19 +204,42 @@ final class GridCells {
 
   private Layer layer(String name, Matrix x) {
     ws.cancellation().check();
-    String quoted = "layer '" + name + "'";
+    String quoted = quoted(name);
     try (Matrix centred = Samples.centred(quoted, x, ws);
-        Opened opened = new Opened()) {
-      Matrix k = opened.add(CkaKernel.LINEAR.centred(quoted, centred, ws));
-      Matrix u = opened.add(k.on(ws));
-      Gram.uCentre(u, ws);
-      double square = Translation.sum(LinAlg.rowProducts(u, u, ws));
-      Samples.requireSeen(quoted, square, centred, ws);
-      Matrix rbf = opened.add(OTHER.centred(quoted, centred, ws));
-      opened.release();
-      return new Layer(k, u, rbf, "");
+        Matrix k = CkaKernel.LINEAR.centred(quoted, centred, ws)) {
+      return layer(quoted, k, kernel -> kernel.centred(quoted, centred, ws));
     } catch (NumericalException e) {
       return new Layer(null, null, null, e.getMessage());
+    }
+  }
+
+  private Layer layer(String name, FullGram kept) {
+    ws.cancellation().check();
+    String quoted = quoted(name);
+    try (kept) {
+      Samples.requireVarying(quoted, kept.gram(), ws);
+      return layer(quoted, kept.gram(), kernel -> kernel.ofLinear(quoted, kept.gram(), ws));
+    } catch (NumericalException e) {
+      return new Layer(null, null, null, e.getMessage());
+    }
+  }
+
+  private static String quoted(String name) {
+    return "layer '" + name + "'";
+  }
+
+  private Layer layer(String quoted, Matrix linear, Function<CkaKernel, Matrix> other) {
+    try (Opened opened = new Opened()) {
+      Matrix k = opened.add(linear.on(ws));
+      Matrix u = opened.add(linear.on(ws));
+      Gram.uCentre(u, ws);
+      double square = Translation.sum(LinAlg.rowProducts(u, u, ws));
+      if (!Samples.isSeen(square, linear.trace(ws), linear.rows())) {
+        throw Samples.unseen(quoted);
+      }
+      Matrix rbf = opened.add(other.apply(OTHER));
+      opened.release();
+      return new Layer(k, u, rbf, "");
     }
   }
 

@@ -13,6 +13,7 @@ import org.merganser.cka.ReliabilityReport.SideSetup;
 import org.merganser.cka.ReliabilityReport.Translated;
 import org.merganser.cka.ReliabilityReport.Value;
 import org.merganser.compute.Workspace;
+import org.merganser.internal.Directions;
 import org.merganser.linalg.Matrix;
 
 /** The making of one report. */
@@ -43,7 +44,7 @@ final class ReliabilityRun {
     unseen =
         asked.readout == null
             ? null
-            : CkaSensitivity.unseenBy(asked.readout, TranslationCurves.seed(ws), ws);
+            : CkaSensitivity.unseenBy(asked.readout, Directions.seedOfMoved(ws.seed()), ws);
     try (Sides sides = asked.source.open(samples, ws);
         GramPair pair = sides.pair(asked.kernel);
         Matrix linear = asked.kernel.isLinear() ? null : sides.linear()) {

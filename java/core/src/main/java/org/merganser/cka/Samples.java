@@ -78,6 +78,18 @@ final class Samples {
     }
   }
 
+  /**
+   * @param gram centred
+   * @throws NumericalException where all samples are the same: where the Gram is 0
+   */
+  static void requireVarying(String name, Matrix gram, Workspace ws) {
+    if (!(gram.trace(ws) > 0)) {
+      throw new NumericalException(
+          "%s is constant: all %d samples have the same features, so CKA is undefined"
+              .formatted(name, gram.rows()));
+    }
+  }
+
   private static void requireFinite(String name, Matrix wide, double[] sums, Workspace ws) {
     if (Arrays.stream(sums).allMatch(Double::isFinite)) {
       return;
@@ -139,8 +151,15 @@ final class Samples {
   }
 
   static boolean isSeen(double square, Matrix centred, Workspace ws) {
-    double trace = Translation.sum(LinAlg.rowProducts(centred, centred, ws));
-    double rounding = centred.rows() * EPSILON * trace;
+    return isSeen(
+        square, Translation.sum(LinAlg.rowProducts(centred, centred, ws)), centred.rows());
+  }
+
+  /**
+   * @param trace of the Gram, of so many samples
+   */
+  static boolean isSeen(double square, double trace, long samples) {
+    double rounding = samples * EPSILON * trace;
     return square > rounding * rounding;
   }
 

@@ -33,15 +33,32 @@ final class SecondOpinions {
   /** Products of numbers in the singular value decomposition of a side: seconds beyond. */
   private static final double MOST_PRODUCTS = 3e8;
 
-  private final Matrix x;
-  private final Matrix y;
+  /** What is asked about, or a part of it. */
+  interface Part {
+    int rows();
+
+    long featuresX();
+
+    long featuresY();
+
+    /** Features of what is to be decomposed, at most. */
+    long decomposed();
+
+    GramPair pair(CkaKernel kernel);
+
+    /** Some rows, new. */
+    Matrix x(int[] rows);
+
+    Matrix y(int[] rows);
+  }
+
+  private final Part all;
   private final String noun;
   private final Workspace ws;
   private final List<Opinion> opinions = new ArrayList<>();
 
-  private SecondOpinions(Matrix x, Matrix y, String noun, Workspace ws) {
-    this.x = x;
-    this.y = y;
+  private SecondOpinions(Part all, String noun, Workspace ws) {
+    this.all = all;
     this.noun = noun;
     this.ws = ws;
   }
@@ -50,21 +67,21 @@ final class SecondOpinions {
    * @param kernel whose value is doubted
    * @param noun what rows are
    */
-  static List<Opinion> of(Matrix x, Matrix y, CkaKernel kernel, String noun, Workspace ws) {
-    SecondOpinions all = new SecondOpinions(x, y, noun, ws);
-    int n = Math.toIntExact(x.rows());
+  static List<Opinion> of(Part part, CkaKernel kernel, String noun, Workspace ws) {
+    SecondOpinions all = new SecondOpinions(part, noun, ws);
+    int n = part.rows();
     if (kernel.isLinear()) {
       all.cka("RBF" + T, "cka-rbf", new CkaKernel(T));
     } else {
       all.cka("linear", "cka-linear", CkaKernel.LINEAR);
     }
-    int decomposed = decomposed(n, Math.max(x.columns(), y.columns()));
+    int decomposed = decomposed(n, part.decomposed());
     all.ask("Procrustes", Procrustes.angular(), decomposed, found -> found.details().get("cosine"));
     Rsa rsa = Rsa.of(Rsa.Options.defaults());
     all.ask("RSA", rsa, Math.min(n, MOST_SAMPLES), Similarity::value);
-    int part = Math.min(n, MOST_SAMPLES);
-    int k = Math.max(1, Math.min(NEIGHBOURS, (part - 1) / 2));
-    all.ask("kNN(" + k + ")", KnnJaccard.k(k), part, Similarity::value);
+    int sorted = Math.min(n, MOST_SAMPLES);
+    int k = Math.max(1, Math.min(NEIGHBOURS, (sorted - 1) / 2));
+    all.ask("kNN(" + k + ")", KnnJaccard.k(k), sorted, Similarity::value);
     all.cca(decomposed);
     return all.opinions;
   }
@@ -77,10 +94,10 @@ final class SecondOpinions {
   }
 
   private void cka(String name, String id, CkaKernel other) {
-    int samples = Math.toIntExact(x.rows());
+    int samples = all.rows();
     double value = Double.NaN;
     String note = "";
-    try (GramPair pair = GramPair.of(other, x, y, ws)) {
+    try (GramPair pair = all.pair(other)) {
       value = pair.centred.cka();
     } catch (NumericalException e) {
       note = e.getMessage();
@@ -91,9 +108,9 @@ final class SecondOpinions {
   /** Not of a part that it says nothing of, where it would say something of all. */
   private void cca(int samples) {
     CanonicalCorrelation cca = CanonicalCorrelation.mean();
-    long features = x.columns() + y.columns();
-    if (features < x.rows() && features >= samples) {
-      String note = "not asked: slow for %d %s, forced for %d".formatted(x.rows(), noun, samples);
+    long features = all.featuresX() + all.featuresY();
+    if (features < all.rows() && features >= samples) {
+      String note = "not asked: slow for %d %s, forced for %d".formatted(all.rows(), noun, samples);
       opinions.add(new Opinion("CCA", cca.id(), Double.NaN, note, samples, Map.of()));
     } else {
       ask("CCA", cca, samples, Similarity::value);
@@ -107,7 +124,7 @@ final class SecondOpinions {
       Similarity found = between(measure, samples);
       Double forced = found.details().get("forced");
       String note = forced == null ? "" : "%.0f forced".formatted(forced);
-      if (samples < x.rows()) {
+      if (samples < all.rows()) {
         note += (note.isEmpty() ? "" : ", ") + "of " + samples + " " + noun;
       }
       opinion = new Opinion(name, measure.id(), value.apply(found), note, samples, found.details());
@@ -118,15 +135,17 @@ final class SecondOpinions {
   }
 
   private Similarity between(SimilarityMeasure measure, int samples) {
-    int n = Math.toIntExact(x.rows());
-    if (samples == n) {
-      return measure.between(x, y, ws);
-    }
-    int[] rows = Arrays.copyOf(Seeds.order(n, ws.seed(), "cka second opinions"), samples);
-    Arrays.sort(rows);
-    try (Matrix someX = Samples.rows(x, rows, ws);
-        Matrix someY = Samples.rows(y, rows, ws)) {
+    int[] rows = Arrays.copyOf(order(samples), samples);
+    try (Matrix someX = all.x(rows);
+        Matrix someY = all.y(rows)) {
       return measure.between(someX, someY, ws);
     }
+  }
+
+  /** All rows, or some that are drawn, in order. */
+  private int[] order(int samples) {
+    int[] order = Seeds.order(all.rows(), ws.seed(), "cka second opinions");
+    Arrays.sort(order, 0, samples);
+    return order;
   }
 }

@@ -89,11 +89,6 @@ final class TranslationCurves {
     return translated(name, subset.length, unseen, found.radius(), 1, found, DISTANCES);
   }
 
-  /** Of the direction. */
-  static long seed(Workspace ws) {
-    return Seeds.derive(ws.seed(), "cka direction");
-  }
-
   private CkaSensitivity sensitivity(int[] subset, double[] along, double length) {
     boolean[] inside = Subsets.inside(blocks.rowsOf(subset), gram.rows());
     return CkaSensitivity.biased(gram, norm, inside, along, length, ws);

@@ -7,6 +7,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -18,6 +19,7 @@ import org.merganser.internal.Names;
 import org.merganser.internal.io.TextFile;
 import org.merganser.io.Checkpoint;
 import org.merganser.io.Safetensors;
+import org.merganser.linalg.Matrix;
 
 /**
  * A weighted sum of adapters as one adapter: of {@code sum w_i s_i B_i A_i},
@@ -29,7 +31,8 @@ import org.merganser.io.Safetensors;
  *       sqrt(S)}, {@code A = sqrt(S) V^T}; computed in F64 from the factors, so that nothing of the
  *       size of a weight is formed;
  *   <li>{@link #ofFactors}: {@code B = sum w_i s_i B_i} and {@code A = sum w_i A_i}, which is
- *       <em>not</em> that sum: it has products of each B_i with every A_j.
+ *       <em>not</em> that sum: it has products of each B_i with every A_j;
+ *   <li>{@link #aligned}: merged, and not summed, in common singular vectors.
  * </ul>
  *
  * <p>Factors are F32 (F64 where one of the adapters' is), scale is 1. A module that an adapter does
@@ -41,17 +44,19 @@ public final class LoraSum {
   private enum Mode {
     STACKED,
     COMPRESSED,
-    FACTORS
+    FACTORS,
+    ALIGNED
   }
 
   private final List<LoraAdapter> adapters;
   private final Map<String, SummedLayer> layers;
   private final Checkpoint tensors;
 
-  private LoraSum(List<LoraAdapter> adapters, Map<String, SummedLayer> layers, boolean factors) {
+  private LoraSum(
+      List<LoraAdapter> adapters, Map<String, SummedLayer> layers, SummedCheckpoint.Way way) {
     this.adapters = List.copyOf(adapters);
     this.layers = layers;
-    this.tensors = SummedCheckpoint.of(adapters, layers, factors);
+    this.tensors = SummedCheckpoint.of(adapters, layers, way);
   }
 
   /**
@@ -61,7 +66,7 @@ public final class LoraSum {
    * @throws IncompatibleModelsException when the adapters do not fit each other
    */
   public static LoraSum exact(List<LoraAdapter> adapters, List<Double> weights) {
-    return of(adapters, weights, Mode.STACKED, Integer.MAX_VALUE);
+    return of(adapters, weights, Mode.STACKED, Integer.MAX_VALUE, SummedCheckpoint::product);
   }
 
   /**
@@ -74,7 +79,7 @@ public final class LoraSum {
     if (rank < 1) {
       throw new IllegalArgumentException("rank must be 1 or more, not " + rank);
     }
-    return of(adapters, weights, Mode.COMPRESSED, rank);
+    return of(adapters, weights, Mode.COMPRESSED, rank, SummedCheckpoint::product);
   }
 
   /**
@@ -83,10 +88,39 @@ public final class LoraSum {
    * @throws IncompatibleModelsException when the adapters do not fit each other, or differ in rank
    */
   public static LoraSum ofFactors(List<LoraAdapter> adapters, List<Double> weights) {
-    return of(adapters, weights, Mode.FACTORS, Integer.MAX_VALUE);
+    return of(adapters, weights, Mode.FACTORS, Integer.MAX_VALUE, SummedCheckpoint::summed);
   }
 
-  private static LoraSum of(List<LoraAdapter> adapters, List<Double> weights, Mode mode, int rank) {
+  /** What merges the right singular vectors of several adapters. */
+  public interface RightMerger {
+    /**
+     * @param parts V_k [in x r] of each adapter, F64, zeros where it has no such module
+     * @return V, likewise; the caller closes it
+     */
+    Matrix merge(List<Matrix> parts, Workspace ws);
+  }
+
+  /**
+   * With {@code [s_1 B_1 A_1 | ... | s_n B_n A_n] = U S [V_1 | ... | V_n]^T}, the adapter {@code
+   * scale U S V^T} where V is merged of the V_k: of rank {@code sum r_i} at most. In F64 from the
+   * factors, so that nothing of the size of a weight is formed.
+   *
+   * @param smallest singular values up to it are dropped
+   * @throws IncompatibleModelsException when the adapters do not fit each other
+   */
+  public static LoraSum aligned(
+      List<LoraAdapter> adapters, RightMerger how, double smallest, double scale) {
+    List<Double> ones = Collections.nCopies(adapters.size(), 1.0);
+    AlignedFactors way = new AlignedFactors(adapters.size(), how, smallest, scale);
+    return of(adapters, ones, Mode.ALIGNED, Integer.MAX_VALUE, way);
+  }
+
+  private static LoraSum of(
+      List<LoraAdapter> adapters,
+      List<Double> weights,
+      Mode mode,
+      int rank,
+      SummedCheckpoint.Way way) {
     if (adapters.isEmpty() || adapters.size() != weights.size()) {
       throw new IllegalArgumentException(
           "%d weights for %d adapters; give one for each"
@@ -132,7 +166,7 @@ public final class LoraSum {
     if (!problems.isEmpty()) {
       throw new IncompatibleModelsException("adapters do not fit each other", problems);
     }
-    return new LoraSum(adapters, layers, mode == Mode.FACTORS);
+    return new LoraSum(adapters, layers, way);
   }
 
   private static SummedLayer layer(
@@ -141,7 +175,7 @@ public final class LoraSum {
     for (int i = 0; i < adapters.size(); i++) {
       LoraLayer layer = adapters.get(i).layers().get(target);
       if (layer != null) {
-        terms.add(new SummedLayer.Term(adapters.get(i), layer, weights.get(i)));
+        terms.add(new SummedLayer.Term(i, adapters.get(i), layer, weights.get(i)));
       }
     }
     return new SummedLayer(terms, 0, type);
@@ -154,6 +188,7 @@ public final class LoraSum {
       case COMPRESSED ->
           Math.min(Math.min(most, layer.stackedRank()), Math.min(first.in(), first.out()));
       case FACTORS -> first.rank();
+      case ALIGNED -> Math.min(layer.stackedRank(), first.out());
     };
   }
 

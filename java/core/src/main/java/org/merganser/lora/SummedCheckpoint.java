@@ -27,24 +27,35 @@ import org.merganser.linalg.Tensor;
  */
 final class SummedCheckpoint extends CheckpointView {
   private final Map<String, SummedLayer> layers;
-  private final boolean sumsFactors;
+  private final Way way;
   private Made last;
 
-  /** A [r x in] and B [out x r]. */
-  private record Made(SummedLayer of, Tensor a, Tensor b) {}
+  private record Made(SummedLayer of, Factors factors) {}
+
+  /** A [r x in] and B [out x r] of a module. */
+  record Factors(Tensor a, Tensor b) {}
+
+  /** How those of several adapters become one pair. */
+  interface Way {
+    Factors make(SummedLayer layer, Workspace ws) throws IOException;
+
+    /** Of the largest pair of matrices that is made on the way. */
+    default long elements(SummedLayer layer) {
+      return layer.stackedRank() * (layer.first().in() + layer.first().out());
+    }
+  }
 
   private SummedCheckpoint(
       Map<String, TensorInfo> tensors,
       List<Checkpoint> sources,
       Map<String, SummedLayer> layers,
-      boolean sumsFactors) {
+      Way way) {
     super(tensors, sources);
     this.layers = layers;
-    this.sumsFactors = sumsFactors;
+    this.way = way;
   }
 
-  static SummedCheckpoint of(
-      List<LoraAdapter> adapters, Map<String, SummedLayer> layers, boolean sumsFactors) {
+  static SummedCheckpoint of(List<LoraAdapter> adapters, Map<String, SummedLayer> layers, Way way) {
     Map<String, TensorInfo> tensors = new LinkedHashMap<>();
     Map<String, SummedLayer> byName = new LinkedHashMap<>();
     for (SummedLayer layer : layers.values()) {
@@ -54,7 +65,7 @@ final class SummedCheckpoint extends CheckpointView {
       byName.put(layer.first().b(), layer);
     }
     List<Checkpoint> sources = adapters.stream().map(LoraAdapter::tensors).toList();
-    return new SummedCheckpoint(tensors, sources, byName, sumsFactors);
+    return new SummedCheckpoint(tensors, sources, byName, way);
   }
 
   @Override
@@ -70,8 +81,8 @@ final class SummedCheckpoint extends CheckpointView {
             .mapToLong(term -> term.layer().aInfo().bytes() + term.layer().bInfo().bytes())
             .sum();
     // Factors side by side, their decompositions, the result.
-    long elements = layer.stackedRank() * (layer.first().in() + layer.first().out());
-    return TensorCost.stored(reads).plus(TensorCost.stored(0), DType.F64.bytes(6 * elements));
+    long held = DType.F64.bytes(6 * way.elements(layer));
+    return TensorCost.stored(reads).plus(TensorCost.stored(0), held);
   }
 
   @Override
@@ -80,7 +91,7 @@ final class SummedCheckpoint extends CheckpointView {
     SummedLayer layer = layers.get(name);
     // Another thread may ask for another module, which ends what is copied here.
     synchronized (this) {
-      Made made = made(layer, ws);
+      Factors made = made(layer, ws);
       Tensor whole = name.equals(layer.first().a()) ? made.a() : made.b();
       try (Tensor flat = whole.reshape(whole.size())) {
         into.copyFrom(flat, ws);
@@ -88,25 +99,25 @@ final class SummedCheckpoint extends CheckpointView {
     }
   }
 
-  private Made made(SummedLayer layer, Workspace ws) throws IOException {
+  private Factors made(SummedLayer layer, Workspace ws) throws IOException {
     if (last == null || last.of() != layer) {
-      Made made = sumsFactors ? summed(layer, ws) : product(layer, ws);
+      Made made = new Made(layer, way.make(layer, ws));
       if (last != null) {
-        last.a().close();
-        last.b().close();
+        last.factors().a().close();
+        last.factors().b().close();
       }
       last = made;
     }
-    return last;
+    return last.factors();
   }
 
   /** The sum of products as one product: all of its rank, or the leading part. */
-  private static Made product(SummedLayer layer, Workspace ws) throws IOException {
+  static Factors product(SummedLayer layer, Workspace ws) throws IOException {
     DType type = layer.type();
     if (layer.rank() == layer.stackedRank()) {
       try (Tensor b = stacked(layer, true, type, ws)) {
         Tensor a = stacked(layer, false, type, ws);
-        return new Made(layer, a, LinAlg.transpose(Matrix.of(b), ws).asTensor());
+        return new Factors(a, LinAlg.transpose(Matrix.of(b), ws).asTensor());
       }
     }
     try (Tensor b = stacked(layer, true, DType.F64, ws);
@@ -115,12 +126,12 @@ final class SummedCheckpoint extends CheckpointView {
         Matrix left = found.left(layer.rank(), ws);
         Matrix across = LinAlg.transpose(left, ws);
         Matrix right = found.right(layer.rank(), ws)) {
-      return new Made(layer, right.asTensor().to(type, ws), across.asTensor().to(type, ws));
+      return new Factors(right.asTensor().to(type, ws), across.asTensor().to(type, ws));
     }
   }
 
   /** Factors one below the other: A, or B transposed and scaled. */
-  private static Tensor stacked(SummedLayer layer, boolean ofB, DType type, Workspace ws)
+  static Tensor stacked(SummedLayer layer, boolean ofB, DType type, Workspace ws)
       throws IOException {
     long width = ofB ? layer.first().out() : layer.first().in();
     try (Opened opened = new Opened()) {
@@ -155,7 +166,7 @@ final class SummedCheckpoint extends CheckpointView {
     }
   }
 
-  private static void read(SummedLayer.Term term, String name, Tensor into, Workspace ws)
+  static void read(SummedLayer.Term term, String name, Tensor into, Workspace ws)
       throws IOException {
     term.adapter().tensors().as(into.dtype()).readRange(name, 0, into.size(), into, ws);
     long found = FoldedCheckpoint.nonFinite(into, ws);
@@ -167,12 +178,11 @@ final class SummedCheckpoint extends CheckpointView {
   }
 
   /** Factors added up, each by itself. */
-  private static Made summed(SummedLayer layer, Workspace ws) throws IOException {
+  static Factors summed(SummedLayer layer, Workspace ws) throws IOException {
     double[] ofA = layer.terms().stream().mapToDouble(SummedLayer.Term::weight).toArray();
     double[] ofB =
         layer.terms().stream().mapToDouble(term -> term.weight() * term.layer().scale()).toArray();
-    return new Made(
-        layer,
+    return new Factors(
         sum(layer, layer.first().in() * layer.rank(), false, ofA, ws),
         sum(layer, layer.first().out() * layer.rank(), true, ofB, ws));
   }

@@ -16,8 +16,12 @@ import org.merganser.io.TensorInfo;
  */
 record SummedLayer(List<Term> terms, long rank, DType type) {
 
-  /** One of them, with its weight. */
-  record Term(LoraAdapter adapter, LoraLayer layer, double weight) {}
+  /**
+   * One of them, with its weight.
+   *
+   * @param index of the adapter among all
+   */
+  record Term(int index, LoraAdapter adapter, LoraLayer layer, double weight) {}
 
   LoraLayer first() {
     return terms.get(0).layer();

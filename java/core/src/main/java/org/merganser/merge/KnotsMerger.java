@@ -15,6 +15,8 @@ import org.merganser.linalg.LinAlg;
 import org.merganser.linalg.Matrix;
 import org.merganser.linalg.Svd;
 import org.merganser.linalg.Tensor;
+import org.merganser.lora.LoraAdapter;
+import org.merganser.lora.LoraSum;
 import org.merganser.method.Setting;
 import org.merganser.method.Settings;
 
@@ -31,7 +33,8 @@ import org.merganser.method.Settings;
  * one) are kept, weighted, and those of the elected sign summed, divided by their weights when
  * normalised; without election and trimming it is the weighted mean, and theta the mean of the
  * models. Singular values up to {@code smallest} are dropped with their vectors, so made for
- * updates of low rank (LoRA). Other tensors: the mean. The whole matrices of all models, in F64.
+ * updates of low rank (LoRA): {@link #combine} merges these without forming them. Other tensors:
+ * the mean. The whole matrices of all models, in F64.
  *
  * <p>Source: Stoica et al. 2025, "Model merging with SVD to tie the KnOTS".
  */
@@ -105,6 +108,22 @@ public final class KnotsMerger extends SpectralMerger {
     return options;
   }
 
+  /**
+   * Adapters merged so, as one adapter: of the same difference to the model that they are for, but
+   * from their factors, so that nothing of the size of a weight is decomposed. Of weights that are
+   * stored transposed it is that of the weights as layers compute with them.
+   *
+   * @return borrows the adapters
+   */
+  public LoraSum combine(List<LoraAdapter> adapters) {
+    Weights.require("weights", options.weights(), adapters.size());
+    return LoraSum.aligned(
+        adapters,
+        (parts, ws) -> merged(parts.stream().map(Matrix::asTensor).toList(), ws),
+        options.smallest(),
+        options.lambda());
+  }
+
   @Override
   long decomposed(TensorInfo info, int models) {
     return Math.min(info.dim(0), models * info.dim(1));
@@ -132,20 +151,30 @@ public final class KnotsMerger extends SpectralMerger {
           Arrays.stream(svd.singularValues()).filter(s -> s > options.smallest()).toArray();
       int kept = values.length;
       if (kept == 0) {
-        try (Matrix zeros = Matrix.zeros(rows, columns)) {
-          return zeros.on(ws);
-        }
+        return zeros(rows, columns, ws);
       }
       Tensor left = opened.add(leading(svd.left(), kept, ws)).asTensor();
       List<Tensor> parts = new ArrayList<>();
       for (int k = 0; k < differences.size(); k++) {
-        parts.add(opened.add(left.rows(k * columns, (k + 1) * columns)));
+        // Where a model is the base, rounding is nothing that takes part in elections.
+        boolean none = LinAlg.norm1(differences.get(k), ws) == 0;
+        parts.add(
+            opened.add(
+                none
+                    ? zeros(columns, kept, ws).asTensor()
+                    : left.rows(k * columns, (k + 1) * columns)));
       }
       Matrix v = opened.add(merged(parts, ws));
       Matrix vt = opened.add(LinAlg.transpose(v, ws));
       Tensor right = opened.add(svd.rightTransposed().asTensor().rows(0, kept));
       Tensor us = opened.add(right.scaledRows(values, ws));
       return LinAlg.transposeMultiply(Matrix.of(us), vt, ws);
+    }
+  }
+
+  private static Matrix zeros(long rows, long columns, Workspace ws) {
+    try (Matrix zeros = Matrix.zeros(rows, columns)) {
+      return zeros.on(ws);
     }
   }
 
@@ -178,8 +207,7 @@ public final class KnotsMerger extends SpectralMerger {
     Tensor first = parts.get(0);
     double[] weights = Weights.of(options.weights(), parts.size(), 1);
     try (Opened opened = new Opened();
-        Matrix zeros = Matrix.zeros(first.dim(0), first.dim(1));
-        Matrix origin = zeros.on(ws)) {
+        Matrix origin = zeros(first.dim(0), first.dim(1), ws)) {
       Matrix result = opened.add(Matrix.allocate(first.dim(0), first.dim(1), ws));
       TaskVectors.merge(
               tasks(parts, origin.asTensor(), weights, ws),

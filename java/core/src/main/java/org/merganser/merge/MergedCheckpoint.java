@@ -288,6 +288,7 @@ final class MergedCheckpoint extends CheckpointView {
         from,
         to,
         tile(group.name(), TensorGroup.tile(ws)),
+        into,
         tile -> {
           long begin = tile.first() - from;
           Tensor like = tile.models().get(0);

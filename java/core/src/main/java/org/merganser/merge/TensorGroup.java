@@ -29,6 +29,9 @@ final class TensorGroup implements TensorMerger.Group {
   /** Elements for one thread, of all models about what the caches of its core hold. */
   static final long CACHED = 1 << 17;
 
+  /** Bytes of a line of the caches. */
+  private static final long LINE = 64;
+
   private final MergeProblem problem;
   private final String name;
   private final TensorMerger method;
@@ -147,7 +150,7 @@ final class TensorGroup implements TensorMerger.Group {
       block = Math.max(block, input.block(name));
     }
     if (block <= tile) {
-      each(0, info.size(), tile, Access.ELEMENTS, statistic, ws);
+      each(0, info.size(), tile, 0, Access.ELEMENTS, statistic, ws);
       return;
     }
     // Blocks that are larger than a tile would be computed again for each.
@@ -155,6 +158,7 @@ final class TensorGroup implements TensorMerger.Group {
         0,
         info.size(),
         Math.max(1, info.size()),
+        0,
         Access.ELEMENTS,
         all -> {
           for (long from = 0; from < info.size() && !statistic.enough(); from += tile) {
@@ -169,15 +173,22 @@ final class TensorGroup implements TensorMerger.Group {
         ws);
   }
 
-  /** Goes through a range in tiles of the method's shape. */
-  void each(long from, long to, long tile, Statistic use, Workspace ws) throws IOException {
-    each(from, to, tile, method.access(this), use, ws);
+  /**
+   * Goes through a range in tiles of the method's shape.
+   *
+   * @param like where results go: what is read lies to the lines of the caches as that does
+   */
+  void each(long from, long to, long tile, Tensor like, Statistic use, Workspace ws)
+      throws IOException {
+    long lead = like.address() % LINE / info.dtype().bytes(1);
+    each(from, to, tile, lead, method.access(this), use, ws);
   }
 
-  private void each(long from, long to, long tile, Access access, Statistic use, Workspace ws)
+  private void each(
+      long from, long to, long tile, long lead, Access access, Statistic use, Workspace ws)
       throws IOException {
-    // One allocation for all models, each beginning at a line of the caches.
-    long most = (Math.min(tile, to - from) + 63) / 64 * 64;
+    // One allocation for all models, each so many elements after the beginning of a line.
+    long most = (lead + Math.min(tile, to - from) + LINE - 1) / LINE * LINE;
     long[] all = {inputs.size() * most};
     long[] allWeighing = {weighing.size() * most};
     try (Tensor buffer = Tensor.allocate(info.dtype(), all, ws);
@@ -190,14 +201,14 @@ final class TensorGroup implements TensorMerger.Group {
         try (Opened parts = new Opened()) {
           List<Tensor> read = new ArrayList<>();
           for (int k = 0; k < inputs.size(); k++) {
-            Tensor part = parts.add(buffer.rows(k * most, k * most + end - begin));
+            Tensor part = parts.add(rows(buffer, k * most + lead, end - begin));
             inputs.get(k).readRange(name, begin, end, part, ws);
             requireFinite(part, ws);
             read.add(parts.add(part.reshape(shape(access, end - begin))));
           }
           List<Tensor> importances = new ArrayList<>();
           for (int k = 0; k < weighing.size(); k++) {
-            Tensor part = parts.add(weights.rows(k * most, k * most + end - begin));
+            Tensor part = parts.add(rows(weights, k * most, end - begin));
             weighing.get(k).readRange(name, begin, end, part, ws);
             requireImportance(part, k, ws);
             importances.add(parts.add(part.reshape(shape(access, end - begin))));
@@ -208,6 +219,10 @@ final class TensorGroup implements TensorMerger.Group {
         begin += tile;
       } while (begin < to && !use.enough());
     }
+  }
+
+  private static Tensor rows(Tensor buffer, long from, long elements) {
+    return buffer.rows(from, from + elements);
   }
 
   private long[] shape(Access access, long elements) {

@@ -83,6 +83,8 @@ public final class Catalogue {
     ALIGNERS.add(ProcrustesAligner.scaled());
     ALIGNERS.add(RidgeAligner::of, RidgeAligner.Options.defaults());
     MERGERS.add(LinearMerger::of, LinearMerger.Options.defaults());
+    MERGERS.add(PassthroughMerger::of, PassthroughMerger.Options.defaults());
+    MERGERS.add(ExpoMerger::of, ExpoMerger.Options.defaults());
     MERGERS.add(SlerpMerger::of, SlerpMerger.Options.defaults());
     MERGERS.add(TaskArithmeticMerger::of, TaskArithmeticMerger.Options.defaults());
     MERGERS.add(TiesMerger::of, TiesMerger.Options.defaults());
@@ -104,8 +106,6 @@ public final class Catalogue {
     MERGERS.add(ConsensusMerger::of, ConsensusMerger.Options.defaults());
     MERGERS.add(EmrMerger::of, EmrMerger.Options.defaults());
     MERGERS.add(new ArceeFusionMerger());
-    MERGERS.add(ExpoMerger::of, ExpoMerger.Options.defaults());
-    MERGERS.add(PassthroughMerger::of, PassthroughMerger.Options.defaults());
     MERGERS.add(IsoMerger::common, IsoMerger.Options.defaults());
     MERGERS.add(IsoMerger::commonAndTasks, IsoMerger.TaskOptions.defaults());
     MERGERS.add(TsvMerger::of, TsvMerger.Options.defaults());

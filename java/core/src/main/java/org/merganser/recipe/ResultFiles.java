@@ -9,6 +9,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import org.merganser.compute.DType;
+import org.merganser.error.FormatException;
 import org.merganser.error.RecipeException;
 import org.merganser.internal.io.TextFile;
 import org.merganser.io.ModelDirectory;
@@ -75,21 +76,36 @@ final class ResultFiles {
 
   /** Rows of embeddings that mean other tokens would be mixed. */
   private static Optional<String> differing(MergeJob job, ModelDirectory donor) {
-    Path file = donor.path().resolve(Vocabulary.FILE);
     for (Map.Entry<String, ModelDirectory> model : job.models().entrySet()) {
-      Path other = model.getValue().path().resolve(Vocabulary.FILE);
       try {
-        if (Files.exists(file) && Files.exists(other) && Files.mismatch(file, other) >= 0) {
+        if (differ(donor, model.getValue())) {
           return Optional.of(
               "tokenizers of %s and %s differ; tokenizer_source (union, base or a model) would match"
                       .formatted(job.donorName(), model.getKey())
                   + " rows of embeddings by token");
         }
-      } catch (IOException e) {
-        return Optional.of(other + " cannot be compared: " + e.getMessage());
+      } catch (IOException | FormatException e) {
+        return Optional.of(
+            "tokenizers of %s and %s cannot be compared: %s"
+                .formatted(job.donorName(), model.getKey(), e.getMessage()));
       }
     }
     return Optional.empty();
+  }
+
+  /** By their files; by tokens where these are inside a model. What has neither does not differ. */
+  private static boolean differ(ModelDirectory one, ModelDirectory other) throws IOException {
+    Path file = one.path().resolve(Vocabulary.FILE);
+    Path beside = other.path().resolve(Vocabulary.FILE);
+    if (Files.exists(file) && Files.exists(beside)) {
+      return Files.mismatch(file, beside) >= 0;
+    }
+    boolean known = hasTokens(one) && hasTokens(other);
+    return known && !Vocabulary.read(one).ids().equals(Vocabulary.read(other).ids());
+  }
+
+  private static boolean hasTokens(ModelDirectory model) throws IOException {
+    return Files.exists(model.path().resolve(Vocabulary.FILE)) || model.tokens().isPresent();
   }
 
   private static ModelDirectory tokenizer(MergeJob job) {

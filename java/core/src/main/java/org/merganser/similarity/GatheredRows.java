@@ -26,7 +26,6 @@ final class GatheredRows implements PairedActivations.Sink, AutoCloseable {
   private final Opened opened = new Opened();
   private final List<Tensor> all = new ArrayList<>();
   private long filled;
-  private long positions = 1;
 
   GatheredRows(List<Layer> a, List<Layer> b, long expected, Options options, Workspace ws) {
     this.layers = new ArrayList<>(a);
@@ -35,7 +34,7 @@ final class GatheredRows implements PairedActivations.Sink, AutoCloseable {
     this.expected = expected;
     this.options = options;
     this.ws = ws;
-    this.rows = new LayerRows(options, 0, ws);
+    this.rows = new LayerRows(options, ws);
   }
 
   @Override
@@ -48,8 +47,7 @@ final class GatheredRows implements PairedActivations.Sink, AutoCloseable {
       }
       if (all.isEmpty()) {
         // As many positions for each sample as here, of those that were not dropped.
-        positions = options.flatten() == Flatten.SPATIAL ? positions(batch) : 1;
-        allocate(found, expected * positions);
+        allocate(found, expected * rows.positions());
       }
       for (int l = 0; l < found.size(); l++) {
         try (Tensor to = all.get(l).rows(filled, filled + more)) {
@@ -58,13 +56,6 @@ final class GatheredRows implements PairedActivations.Sink, AutoCloseable {
       }
       filled += more;
     }
-  }
-
-  private long positions(Batch batch) {
-    Tensor first = batch.of(layers.get(0).model(), layers.get(0).tap());
-    int axis = layers.get(0).featureAxis();
-    axis = axis < 0 ? first.rank() + axis : axis;
-    return first.rank() <= 2 ? 1 : first.size() / first.dim(0) / first.dim(axis);
   }
 
   private void allocate(List<Matrix> found, long count) {
@@ -102,7 +93,7 @@ final class GatheredRows implements PairedActivations.Sink, AutoCloseable {
       if (whole) {
         opened.release();
       }
-      return new Layers(a, b, rows.dropped(), options.flatten(), (int) positions);
+      return new Layers(a, b, rows.dropped(), options.flatten(), rows.positions());
     }
   }
 

@@ -55,6 +55,17 @@ record GaussianGram(Matrix gram, double bandwidth, boolean sampled) implements A
     }
   }
 
+  /**
+   * Of squared distances.
+   *
+   * @throws NumericalException where their median is 0
+   */
+  static double bandwidth(String name, Matrix distances, Rbf kernel, Workspace ws) {
+    return kernel.bandwidth() == Bandwidth.FIXED
+        ? kernel.t()
+        : kernel.t() * Math.sqrt(median(name, distances, kernel.bandwidth(), ws).value());
+  }
+
   private static Median median(String name, Matrix distances, Bandwidth rule, Workspace ws) {
     try {
       return Gram.medianSquaredDistance(distances, rule.rule(), ws);

@@ -4,6 +4,7 @@ package org.merganser.similarity;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Set;
@@ -57,26 +58,21 @@ public final class GridAccumulator implements PairedActivations.Sink, AutoClosea
    */
   public GridAccumulator(
       List<Layer> layersA, List<Layer> layersB, long samples, Options options, Workspace ws) {
-    this(layersA, layersB, samples, options, null, 0, ws);
-  }
-
-  GridAccumulator(
-      List<Layer> layersA,
-      List<Layer> layersB,
-      long samples,
-      Options options,
-      GridSums sums,
-      long dropped,
-      Workspace ws) {
     this.layersA = List.copyOf(layersA);
     this.layersB = List.copyOf(layersB);
     this.expected = samples;
     this.options = options;
-    this.sums = sums;
     this.ws = ws;
-    this.rows = new LayerRows(options, dropped, ws);
+    this.rows = new LayerRows(options, ws);
     requireLayers("A", layersA);
     requireLayers("B", layersB);
+  }
+
+  /** Goes on with sums as saved, which it takes. */
+  GridAccumulator resumed(GridSums saved, long dropped, int positions) {
+    sums = saved;
+    rows.resumed(dropped, positions);
+    return this;
   }
 
   static void requireLayers(String side, List<Layer> layers) {
@@ -134,7 +130,9 @@ public final class GridAccumulator implements PairedActivations.Sink, AutoClosea
 
   private void add(List<Matrix> all, boolean same) {
     if (sums == null) {
-      sums = GridSums.of(plan(all), all, layersA.size(), same, expected, options.precision(), ws);
+      sums =
+          GridSums.of(
+              plan(all), all, layersA.size(), same, expectedRows(), options.precision(), ws);
     }
     sums.add(all);
   }
@@ -148,9 +146,12 @@ public final class GridAccumulator implements PairedActivations.Sink, AutoClosea
     long[] widthsA = all.subList(0, a).stream().mapToLong(Matrix::columns).toArray();
     long[] widthsB =
         all.subList(all.size() - b, all.size()).stream().mapToLong(Matrix::columns).toArray();
-    // Rows of positions are more than samples, by a number that is known here only.
-    long samples = options.flatten() == Flatten.SPATIAL ? -1 : expected;
-    return Plan.choose(samples, widthsA, widthsB, options.budget());
+    return Plan.choose(expectedRows(), widthsA, widthsB, options.budget());
+  }
+
+  /** As many positions for each sample as there were, or -1. */
+  private long expectedRows() {
+    return expected < 0 ? -1 : expected * rows.positions();
   }
 
   /** Whatever this has seen; no samples may come any more. */
@@ -177,9 +178,17 @@ public final class GridAccumulator implements PairedActivations.Sink, AutoClosea
     if (sums != null && other.sums != null) {
       compare("plan", sums.plan().kind(), other.sums.plan().kind(), problems);
       compare("batch", sums.plan().batch(), other.sums.plan().batch(), problems);
+      compare("remainder", sums.plan().remainder(), other.sums.plan().remainder(), problems);
+      compare("kernel", sums.plan().kernel(), other.sums.plan().kernel(), problems);
       compare("features", sums.widths(), other.sums.widths(), problems);
       if (sums.plan().kind() != Plan.Kind.FEATURE) {
         compare("precision", options.precision(), other.options.precision(), problems);
+      }
+    }
+    if (problems.isEmpty() && sums != null && other.sums != null) {
+      String difference = sums.difference(other.sums);
+      if (!difference.isEmpty()) {
+        problems.add(difference);
       }
     }
     if (!problems.isEmpty()) {
@@ -212,6 +221,49 @@ public final class GridAccumulator implements PairedActivations.Sink, AutoClosea
     return GridValues.of(measure, this);
   }
 
+  /**
+   * All that is known of a layer whose Gram matrix was kept ({@link Plan.Kind#FULL}).
+   *
+   * @param gram linear, centred, [n x n], the caller's
+   * @param features of the layer
+   * @param positions rows of a sample; 0 where not all had as many
+   * @param along centred rows times a random direction of length 1, from the seed of the Workspace
+   *     that summed: where a report moves samples
+   */
+  public record FullGram(Matrix gram, long features, int positions, List<Double> along)
+      implements AutoCloseable {
+    @Override
+    public void close() {
+      gram.close();
+    }
+  }
+
+  /**
+   * The Gram matrix of a layer, from its half that was kept or saved.
+   *
+   * @param side X for layers of A, Y for those of B
+   * @param layer its number there
+   * @throws IllegalArgumentException for another plan, and where there is no such layer
+   */
+  public FullGram fullGram(SimilarityMeasure.Side side, int layer) {
+    if (!(finished() instanceof GridSums.Full full)) {
+      throw new IllegalArgumentException(
+          "Gram matrices of all samples are kept by Plan.full(), not by " + sums.plan());
+    }
+    List<Layer> layers = side == SimilarityMeasure.Side.X ? layersA : layersB;
+    if (layer < 0 || layer >= layers.size()) {
+      throw new IllegalArgumentException(
+          "there is no layer %d of %s, which has %d"
+              .formatted(layer, side == SimilarityMeasure.Side.X ? "A" : "B", layers.size()));
+    }
+    GramRows kept = side == SimilarityMeasure.Side.X ? full.leftRows() : full.rightRows();
+    return new FullGram(
+        kept.centred(layer, ws),
+        kept.widths()[layer],
+        rows.positions(),
+        Arrays.stream(kept.along().row(layer)).boxed().toList());
+  }
+
   /** Writes the sums as a safetensors file; samples that wait for a batch to be full end here. */
   public void save(Path path) throws IOException {
     SumsFile.save(this, path, ws);
@@ -232,6 +284,11 @@ public final class GridAccumulator implements PairedActivations.Sink, AutoClosea
 
   Options options() {
     return options;
+  }
+
+  /** Rows of a sample. */
+  int positions() {
+    return rows.positions();
   }
 
   /** Samples that were not finite. */

@@ -2,8 +2,10 @@
 package org.merganser.similarity;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.stream.IntStream;
+import java.util.stream.LongStream;
 import java.util.stream.Stream;
 import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
@@ -45,7 +47,8 @@ abstract class GridSums implements AutoCloseable {
       }
       case MINIBATCH -> {
         int layersB = same ? layersA : all.size() - layersA;
-        MinibatchSums sums = new MinibatchSums(layersA, layersB, precision);
+        BatchKernels kernels = BatchKernels.of(plan.kernel(), precision, all.size());
+        MinibatchSums sums = new MinibatchSums(layersA, layersB, kernels);
         yield new Minibatches(plan, layersA, same, sums, 0, ws);
       }
       case FULL -> new Full(plan, layersA, same, expected, precision, ws);
@@ -69,6 +72,11 @@ abstract class GridSums implements AutoCloseable {
   /** Features of the layers of A, then of B, where these matter to the sums. */
   List<Integer> widths() {
     return List.of();
+  }
+
+  /** Why sums of the same plan do not fit; empty where they do. */
+  String difference(GridSums other) {
+    return "";
   }
 
   /** No samples come any more. */
@@ -150,8 +158,17 @@ abstract class GridSums implements AutoCloseable {
 
     @Override
     void finish() {
+      if (plan().remainder() == MinibatchCka.Remainder.KEEP) {
+        batches.finish(MinibatchSums.LEAST, batch -> sums.add(left(batch), right(batch), same, ws));
+      }
       leftOver += batches.waiting();
       batches.close();
+    }
+
+    @Override
+    String difference(GridSums other) {
+      String bandwidths = sums.kernels().difference(((Minibatches) other).sums.kernels());
+      return bandwidths.isEmpty() ? "" : "bandwidths: " + bandwidths;
     }
 
     @Override
@@ -197,6 +214,22 @@ abstract class GridSums implements AutoCloseable {
       this.expected = expected;
       this.precision = precision;
       this.all = new Rebatcher(expected, ws);
+    }
+
+    /** As saved; takes the rows, of which both may be the same. */
+    Full(Plan plan, boolean same, GramRows left, GramRows right, DType precision, Workspace ws) {
+      this(plan, left.widths().length, same, left.norms().columns(), precision, ws);
+      this.left = left;
+      this.right = right;
+    }
+
+    @Override
+    List<Integer> widths() {
+      return left == null
+          ? List.of()
+          : LongStream.concat(Arrays.stream(left.widths()), Arrays.stream(right.widths()))
+              .mapToObj(Math::toIntExact)
+              .toList();
     }
 
     @Override

@@ -17,6 +17,7 @@ import org.merganser.similarity.SimilarityMeasure.Estimator;
 final class GridValues {
   private static final String BIASED = "cka-linear";
   private static final String DEBIASED = "cka-linear-debiased";
+  private static final String MINIBATCH = "cka-minibatch";
 
   private GridValues() {}
 
@@ -29,7 +30,9 @@ final class GridValues {
   }
 
   static Estimator estimator(SimilarityMeasure measure) {
-    return measure.id().equals(DEBIASED) ? Estimator.DEBIASED : Estimator.BIASED;
+    return measure.id().equals(DEBIASED) || measure.id().equals(MINIBATCH)
+        ? Estimator.DEBIASED
+        : Estimator.BIASED;
   }
 
   static void requireStreaming(SimilarityMeasure measure) {
@@ -42,6 +45,9 @@ final class GridValues {
 
   private static Optional<String> problem(SimilarityMeasure measure) {
     Set<String> streamed = SumsMeasures.ids();
+    if (measure instanceof MinibatchCka) {
+      return Optional.empty();
+    }
     if (!isLinearCka(measure) && !streamed.contains(measure.id())) {
       return Optional.of(
           measure.id()
@@ -70,9 +76,21 @@ final class GridValues {
     if (ever.isPresent()) {
       return ever;
     }
+    if (measure instanceof MinibatchCka minibatch) {
+      return plan.gives(minibatch.options())
+          ? Optional.empty()
+          : Optional.of(
+              measure.id()
+                  + " comes of batches as its settings have them (Plan.minibatch(options)), not of "
+                  + plan);
+    }
     if (!isLinearCka(measure) && plan.kind() != Plan.Kind.FEATURE) {
       return Optional.of(
           measure.id() + " comes of products of features (Plan.feature()), not of " + plan);
+    }
+    if (!plan.kernel().equals(Kernel.linear())) {
+      return Optional.of(
+          measure.id() + " is of linear kernels, not of " + plan.kernel() + "; take " + MINIBATCH);
     }
     if (measure.id().equals(BIASED) && plan.kind() == Plan.Kind.MINIBATCH) {
       return Optional.of(
@@ -161,7 +179,7 @@ final class GridValues {
                 ? Cell.undefined(reason)
                 : isLinearCka(measure)
                     ? cell(measure, linear)
-                    : other(SumsMeasures.value(measure.id(), x, y, pair, ws)));
+                    : other(SumsMeasures.value(measure, x, y, pair, ws)));
       }
     }
     return cells;
@@ -250,6 +268,10 @@ final class GridValues {
         double own = found.ownA()[i];
         double other = found.ownB()[j];
         String reason = constant(from, i, found.isNothingA(i), j, found.isNothingB(j));
+        if (!reason.isEmpty() && found.kernels().kernel() instanceof Kernel.Rbf) {
+          reason +=
+              "; for a Gaussian kernel also where half of the pairs of its first batch are equal";
+        }
         double value = found.cross()[i][j] / (Math.sqrt(own) * Math.sqrt(other));
         value = Math.max(-1, Math.min(1, value));
         row.add(

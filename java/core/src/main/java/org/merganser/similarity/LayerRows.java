@@ -14,14 +14,23 @@ import org.merganser.similarity.SimilarityGrid.Options;
 
 /** Activations as rows, without samples that are not finite. */
 final class LayerRows {
+  private static final int UNKNOWN = -1;
+
   private final Options options;
   private final Workspace ws;
   private long dropped;
+  private int positions = UNKNOWN;
 
-  LayerRows(Options options, long dropped, Workspace ws) {
+  LayerRows(Options options, Workspace ws) {
     this.options = options;
-    this.dropped = dropped;
     this.ws = ws;
+  }
+
+  /** What was counted before. */
+  LayerRows resumed(long droppedBefore, int positionsBefore) {
+    dropped = droppedBefore;
+    positions = positionsBefore;
+    return this;
   }
 
   long dropped() {
@@ -30,6 +39,18 @@ final class LayerRows {
 
   void addDropped(long more) {
     dropped += more;
+  }
+
+  /** Rows of a sample; 0 where not all had as many. */
+  int positions() {
+    return positions == UNKNOWN ? 1 : positions;
+  }
+
+  private void count(long samples, long rows) {
+    if (samples > 0) {
+      int now = Math.toIntExact(rows / samples);
+      positions = positions == UNKNOWN || positions == now ? now : 0;
+    }
   }
 
   /**
@@ -66,6 +87,7 @@ final class LayerRows {
       }
       all.add(flat);
     }
+    count(found.get(0).dim(0), all.get(0).rows());
     return all;
   }
 }

@@ -53,22 +53,45 @@ public final class MatchedFeatures extends PairedMeasure {
 
   @Override
   Finding compare(Pair pair, Workspace ws) {
-    boolean wide = pair.x().columns() <= pair.y().columns();
-    Sample rows = wide ? pair.x() : pair.y();
-    Sample columns = wide ? pair.y() : pair.x();
-    double[] ofRows = roots(rows, ws);
-    double[] ofColumns = roots(columns, ws);
-    try (Matrix products = LinAlg.transposeMultiply(rows.centred(), columns.centred(), ws);
-        Matrix correlations = LinAlg.divide(products, ofRows, ofColumns, ws)) {
-      double sum = Assignment.maximise(correlations, ws).value();
-      long matched = Math.min(varying(ofRows), varying(ofColumns));
-      double mean = Math.max(-1, Math.min(1, sum / matched));
-      return Finding.of(mean, Route.FEATURE).detail("matched", matched);
+    Sample x = pair.x();
+    Sample y = pair.y();
+    try (Matrix products = LinAlg.transposeMultiply(x.centred(), y.centred(), ws)) {
+      double[] ofX = roots(x.columnNorms(ws));
+      double[] ofY = roots(y.columnNorms(ws));
+      return Finding.of(mean(products, ofX, ofY, ws), Route.FEATURE)
+          .detail("matched", matched(ofX, ofY));
     }
   }
 
-  private static double[] roots(Sample side, Workspace ws) {
-    return Arrays.stream(side.columnNorms(ws)).map(Math::sqrt).toArray();
+  /**
+   * The mean of the matched correlations.
+   *
+   * @param products {@code X^T Y} of centred sides
+   * @param ofX norms of the features; 0 for constant ones
+   */
+  static double mean(Matrix products, double[] ofX, double[] ofY, Workspace ws) {
+    try (Matrix correlations = LinAlg.divide(products, ofX, ofY, ws)) {
+      double mean = most(correlations, ws) / matched(ofX, ofY);
+      return Math.max(-1, Math.min(1, mean));
+    }
+  }
+
+  /** The greatest sum of one element for each row or column, whichever are fewer, none twice. */
+  static double most(Matrix elements, Workspace ws) {
+    if (elements.rows() <= elements.columns()) {
+      return Assignment.maximise(elements, ws).value();
+    }
+    try (Matrix turned = LinAlg.transpose(elements, ws)) {
+      return Assignment.maximise(turned, ws).value();
+    }
+  }
+
+  private static long matched(double[] ofX, double[] ofY) {
+    return Math.min(varying(ofX), varying(ofY));
+  }
+
+  static double[] roots(double[] squares) {
+    return Arrays.stream(squares).map(Math::sqrt).toArray();
   }
 
   private static long varying(double[] roots) {

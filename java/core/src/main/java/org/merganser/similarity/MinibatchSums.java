@@ -4,10 +4,7 @@ package org.merganser.similarity;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
-import org.merganser.internal.Opened;
-import org.merganser.linalg.Gram;
 import org.merganser.linalg.LinAlg;
 import org.merganser.linalg.Matrix;
 import org.merganser.linalg.Tensor;
@@ -28,7 +25,7 @@ final class MinibatchSums {
   /** Fewer have no unbiased estimate. */
   static final int LEAST = 4;
 
-  private final DType precision;
+  private final BatchKernels kernels;
   private final double[][] cross;
   private final double[] ownA;
   private final double[] ownB;
@@ -40,14 +37,17 @@ final class MinibatchSums {
   private long batches;
   private long samples;
 
-  MinibatchSums(int layersA, int layersB, DType precision) {
+  /**
+   * @param kernels of the layers of A, then of B unless these are the same
+   */
+  MinibatchSums(int layersA, int layersB, BatchKernels kernels) {
     this(
         new double[layersA][layersB],
         new double[][] {new double[layersA], new double[layersB]},
         new double[][] {new double[layersA], new double[layersB]},
         0,
         0,
-        precision);
+        kernels);
   }
 
   /**
@@ -62,7 +62,7 @@ final class MinibatchSums {
       double[][] rounding,
       long batches,
       long samples,
-      DType precision) {
+      BatchKernels kernels) {
     this.cross = cross;
     this.ownA = own[0];
     this.ownB = own[1];
@@ -70,7 +70,7 @@ final class MinibatchSums {
     this.roundingB = rounding[1];
     this.batches = batches;
     this.samples = samples;
-    this.precision = precision;
+    this.kernels = kernels;
   }
 
   /**
@@ -84,8 +84,7 @@ final class MinibatchSums {
       all.addAll(b);
     }
     long m = a.get(0).rows();
-    try (Opened opened = new Opened();
-        Matrix rows = Gram.packedLinear(oneType(all, opened, ws), precision, ws);
+    try (Matrix rows = kernels.rows(all, ws);
         Tensor first = rows.asTensor().rows(0, a.size());
         Tensor second = rows.asTensor().rows(same ? 0 : a.size(), all.size())) {
       Matrix left = Matrix.of(first);
@@ -103,7 +102,7 @@ final class MinibatchSums {
         }
       }
       double[] least = new double[all.size()];
-      Arrays.setAll(least, l -> rounding(all.get(l), ws));
+      Arrays.setAll(least, l -> kernels.rounding(all.get(l), ws));
       for (int i = 0; i < ownA.length; i++) {
         roundingA[i] += weight * least[i];
       }
@@ -117,37 +116,9 @@ final class MinibatchSums {
     samples += m;
   }
 
-  /**
-   * Of the squared norm of a Gram matrix: {@code (m eps tr K)^2}, with what centring leaves of the
-   * means.
-   */
-  private double rounding(Matrix x, Workspace ws) {
-    double m = x.rows();
-    double eps = m * (precision == DType.F64 ? Math.ulp(1.0) : Math.ulp(1f));
-    try (Matrix centred = Gram.centredColumns(x, ws)) {
-      double trace = Arrays.stream(LinAlg.rowProducts(centred, centred, ws)).sum();
-      double[] mean = CentredBatch.mean(x, centred, ws);
-      double left = m * Math.ulp(1.0);
-      double rounding = eps * trace + m * left * left * PairSums.dot(mean, mean);
-      return rounding * rounding;
-    }
-  }
-
-  private static Matrix[] oneType(List<Matrix> layers, Opened opened, Workspace ws) {
-    boolean wide = layers.stream().anyMatch(x -> x.dtype() == DType.F64);
-    Matrix[] all = new Matrix[layers.size()];
-    for (int l = 0; l < all.length; l++) {
-      Matrix x = layers.get(l);
-      all[l] =
-          wide && x.dtype() == DType.F32
-              ? Matrix.of(opened.add(x.asTensor().to(DType.F64, ws)))
-              : x;
-    }
-    return all;
-  }
-
   /** Takes in other batches of the same layers. */
   void merge(MinibatchSums other) {
+    kernels.complete(other.kernels);
     for (int i = 0; i < cross.length; i++) {
       for (int j = 0; j < ownB.length; j++) {
         cross[i][j] += other.cross[i][j];
@@ -161,6 +132,10 @@ final class MinibatchSums {
     }
     batches += other.batches;
     samples += other.samples;
+  }
+
+  BatchKernels kernels() {
+    return kernels;
   }
 
   double[][] cross() {

@@ -10,8 +10,11 @@ import java.util.Optional;
  * @param kind what is summed
  * @param batch samples of a batch, for {@link Kind#MINIBATCH}; 0 for the others
  * @param bytes that are held until the end, or an estimate
+ * @param remainder what becomes of samples that do not fill a batch
+ * @param kernel of batches; linear for the others
  */
-public record Plan(Kind kind, int batch, long bytes) {
+public record Plan(
+    Kind kind, int batch, long bytes, MinibatchCka.Remainder remainder, Kernel kernel) {
   /** Of {@code sums}, and what it keeps. */
   public enum Kind {
     /** Products of features: exact for any number of samples. */
@@ -42,6 +45,11 @@ public record Plan(Kind kind, int batch, long bytes) {
     }
   }
 
+  /** Of linear kernels; samples that do not fill a batch are dropped. */
+  public Plan(Kind kind, int batch, long bytes) {
+    this(kind, batch, bytes, MinibatchCka.Remainder.DROP, Kernel.linear());
+  }
+
   /** Products of features. */
   public static Plan feature() {
     return new Plan(Kind.FEATURE, 0, 0);
@@ -59,6 +67,25 @@ public record Plan(Kind kind, int batch, long bytes) {
    */
   public static Plan minibatch(int batch) {
     return new Plan(Kind.MINIBATCH, batch, 0);
+  }
+
+  /**
+   * Gram matrices of batches as a measure has them: what is left over may be kept with the weight
+   * of its samples, and of a Gaussian kernel each layer has one bandwidth for all batches, that of
+   * the first, or a fixed one.
+   */
+  public static Plan minibatch(MinibatchCka.Options options) {
+    Kernel kernel = options.kernel() instanceof Kernel.Rbf ? options.kernel() : Kernel.linear();
+    return new Plan(Kind.MINIBATCH, options.batch(), 0, options.remainder(), kernel);
+  }
+
+  /** Whether values of batches are those of a measure with these options. */
+  boolean gives(MinibatchCka.Options options) {
+    Plan wanted = minibatch(options);
+    return kind == wanted.kind
+        && batch == wanted.batch
+        && remainder == wanted.remainder
+        && kernel.equals(wanted.kernel);
   }
 
   /**

@@ -5,7 +5,6 @@ import java.util.EnumSet;
 import java.util.Locale;
 import java.util.Set;
 import org.merganser.compute.Workspace;
-import org.merganser.linalg.Assignment;
 import org.merganser.linalg.LinAlg;
 import org.merganser.linalg.Matrix;
 import org.merganser.method.Setting;
@@ -135,23 +134,33 @@ public final class Procrustes extends PairedMeasure {
     NuclearNorm best = permuted ? assigned(pair, ws) : NuclearNorm.of(pair, ws);
     double x = Math.sqrt(pair.x().squaredNorm());
     double y = Math.sqrt(pair.y().squaredNorm());
-    double cosine = Math.max(-1, Math.min(1, best.value() / x / y));
-    double value =
-        switch (form) {
-          case DISTANCE -> Math.sqrt(Math.max(0, x * x + y * y - 2 * best.value()));
-          case NORMALISED -> Math.sqrt(2 - 2 * cosine);
-          case ANGULAR -> Math.acos(cosine);
-        };
-    return Finding.of(value, best.route()).detail("cosine", cosine);
+    return Finding.of(value(best.value(), x, y), best.route())
+        .detail("cosine", cosine(best.value(), x, y));
   }
 
-  /** The greatest sum of one product a feature of the narrower side, no feature twice. */
+  /**
+   * @param best the most of {@code trace(X^T Y Q)}
+   * @param x norm of the centred side
+   */
+  double value(double best, double x, double y) {
+    return switch (form) {
+      case DISTANCE -> Math.sqrt(Math.max(0, x * x + y * y - 2 * best));
+      case NORMALISED -> Math.sqrt(2 - 2 * cosine(best, x, y));
+      case ANGULAR -> Math.acos(cosine(best, x, y));
+    };
+  }
+
+  private static double cosine(double best, double x, double y) {
+    return Math.max(-1, Math.min(1, best / x / y));
+  }
+
+  boolean isPermuted() {
+    return permuted;
+  }
+
   private static NuclearNorm assigned(Pair pair, Workspace ws) {
-    boolean wide = pair.x().columns() <= pair.y().columns();
-    Sample rows = wide ? pair.x() : pair.y();
-    Sample columns = wide ? pair.y() : pair.x();
-    try (Matrix products = LinAlg.transposeMultiply(rows.centred(), columns.centred(), ws)) {
-      return new NuclearNorm(Assignment.maximise(products, ws).value(), Route.FEATURE);
+    try (Matrix products = LinAlg.transposeMultiply(pair.x().centred(), pair.y().centred(), ws)) {
+      return new NuclearNorm(MatchedFeatures.most(products, ws), Route.FEATURE);
     }
   }
 }

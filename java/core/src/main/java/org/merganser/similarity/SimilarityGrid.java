@@ -118,6 +118,41 @@ public record SimilarityGrid(
   }
 
   /**
+   * Where activations of both sides come from, which it owns.
+   *
+   * @param layersA whose models are numbers in the batches
+   * @param layersB of the other side
+   * @param samples that will come, or -1
+   */
+  public record Source(
+      PairedActivations activations, List<Layer> layersA, List<Layer> layersB, long samples)
+      implements AutoCloseable {
+    public Source {
+      layersA = List.copyOf(layersA);
+      layersB = List.copyOf(layersB);
+    }
+
+    /** With the features of all layers on another axis, negative from the last. */
+    public Source withFeatureAxis(int axis) {
+      return new Source(activations, on(axis, layersA), on(axis, layersB), samples);
+    }
+
+    private static List<Layer> on(int axis, List<Layer> layers) {
+      return layers.stream().map(each -> new Layer(each.model(), each.tap(), axis)).toList();
+    }
+
+    /** For a pass over the activations. */
+    public GridAccumulator accumulator(Options options, Workspace ws) {
+      return new GridAccumulator(layersA, layersB, samples, options, ws);
+    }
+
+    @Override
+    public void close() {
+      activations.close();
+    }
+  }
+
+  /**
    * Layers in memory, which it owns.
    *
    * @param a [n x p] each, by name
@@ -235,21 +270,17 @@ public record SimilarityGrid(
   /**
    * Of the activations of a source, in one pass.
    *
-   * @param samples that will come, or -1
    * @throws IllegalArgumentException for a measure that needs all samples in memory, saying so
    */
   public static SimilarityGrid stream(
-      SimilarityMeasure measure,
-      PairedActivations source,
-      List<Layer> layersA,
-      List<Layer> layersB,
-      long samples,
-      Options options,
-      Workspace ws)
-      throws IOException {
+      SimilarityMeasure measure, Source source, Options options, Workspace ws) throws IOException {
     GridValues.requireStreaming(measure);
-    try (GridAccumulator sums = new GridAccumulator(layersA, layersB, samples, options, ws)) {
-      source.each(sums.taps(), sums, ws);
+    Options how =
+        measure instanceof MinibatchCka minibatch && options.plan() == null
+            ? options.withPlan(Plan.minibatch(minibatch.options()))
+            : options;
+    try (GridAccumulator sums = source.accumulator(how, ws)) {
+      source.activations().each(sums.taps(), sums, ws);
       return sums.grid(measure);
     }
   }
@@ -257,21 +288,16 @@ public record SimilarityGrid(
   /**
    * All rows of the layers of a source, for measures that need all samples at once.
    *
-   * @param samples that will come
+   * @param source whose number of samples is known
    * @throws IllegalArgumentException when they do not fit into the budget
    */
-  public static Layers gather(
-      PairedActivations source,
-      List<Layer> layersA,
-      List<Layer> layersB,
-      long samples,
-      Options options,
-      Workspace ws)
-      throws IOException {
-    try (GatheredRows rows = new GatheredRows(layersA, layersB, samples, options, ws)) {
-      GridAccumulator.requireLayers("A", layersA);
-      GridAccumulator.requireLayers("B", layersB);
-      source.each(GridAccumulator.taps(layersA, layersB), rows, ws);
+  public static Layers gather(Source source, Options options, Workspace ws) throws IOException {
+    List<Layer> a = source.layersA();
+    List<Layer> b = source.layersB();
+    try (GatheredRows rows = new GatheredRows(a, b, source.samples(), options, ws)) {
+      GridAccumulator.requireLayers("A", a);
+      GridAccumulator.requireLayers("B", b);
+      source.activations().each(GridAccumulator.taps(a, b), rows, ws);
       return rows.layers();
     }
   }
@@ -279,19 +305,11 @@ public record SimilarityGrid(
   /**
    * What {@link #stream} would sum, from the widths of the first batch.
    *
-   * @param samples that will come, or -1
    * @throws IllegalArgumentException when nothing fits into the budget
    */
-  public static Plan plan(
-      PairedActivations source,
-      List<Layer> layersA,
-      List<Layer> layersB,
-      long samples,
-      Options options,
-      Workspace ws)
-      throws IOException {
-    try (GridAccumulator sums = new GridAccumulator(layersA, layersB, samples, options, ws);
-        PairedActivations.Pass pass = source.open(sums.taps())) {
+  public static Plan plan(Source source, Options options, Workspace ws) throws IOException {
+    try (GridAccumulator sums = source.accumulator(options, ws);
+        PairedActivations.Pass pass = source.activations().open(sums.taps())) {
       if (!pass.hasNext()) {
         throw new IllegalArgumentException("no samples to compare");
       }
@@ -307,22 +325,13 @@ public record SimilarityGrid(
   /**
    * A source of layers that another program wrote: {@code A/LAYER.npy} as model 0 and {@code
    * B/LAYER.npy} as model 1, samples first, the same in all files. A and B may also be one such
-   * file.
+   * file. Layers are in the order of their names: numbers in them count as numbers.
    *
    * @throws org.merganser.error.IncompatibleModelsException when their numbers of samples differ
    */
-  public static PairedActivations files(Path a, Path b, Workspace ws) throws IOException {
-    return NpyFolders.open(List.of(a, b), ws);
-  }
-
-  /** The layers of such a source, in the order of their names: numbers in them count as numbers. */
-  public static List<Layer> layers(PairedActivations files, int model) {
-    return ((NpyFolders) files).layers(model);
-  }
-
-  /** How many samples such a source has. */
-  public static long samples(PairedActivations files) {
-    return ((NpyFolders) files).samples();
+  public static Source files(Path a, Path b, Workspace ws) throws IOException {
+    NpyFolders files = NpyFolders.open(List.of(a, b), ws);
+    return new Source(files, files.layers(0), files.layers(1), files.samples());
   }
 
   /**

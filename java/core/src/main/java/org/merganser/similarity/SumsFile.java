@@ -4,6 +4,7 @@ package org.merganser.similarity;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -19,6 +20,7 @@ import org.merganser.io.TensorInfo;
 import org.merganser.linalg.Matrix;
 import org.merganser.linalg.Tensor;
 import org.merganser.similarity.GridAccumulator.Layer;
+import org.merganser.similarity.MinibatchCka.Remainder;
 import org.merganser.similarity.SimilarityGrid.Options;
 import org.merganser.stats.NonFinite;
 
@@ -31,16 +33,23 @@ import org.merganser.stats.NonFinite;
  *       squares), {@code a/I/products}, {@code a/I/third}, the same for {@code b}, and for each
  *       pair {@code pair/I,J/products}, {@code /squares} [1], {@code /left}, {@code /right};
  *   <li>minibatch: {@code cross} [A x B], {@code own/a}, {@code own/b}, and what these may be of
- *       rounding, {@code rounding/a}, {@code rounding/b}.
+ *       rounding, {@code rounding/a}, {@code rounding/b}; {@code bandwidths} [layers of A, then of
+ *       B unless these are the same];
+ *   <li>full: {@code a/triangles} [layers x n (n - 1) / 2], {@code a/norms} and {@code a/along}
+ *       [layers x n], {@code a/widths} ({@link GramRows}), the same for {@code b} unless it has the
+ *       layers of {@code a}. They do not merge, and are for reading.
  * </ul>
  *
  * Metadata: {@code format}, {@code version}, {@code plan}, {@code batch}, {@code flatten}, {@code
- * precision}, {@code layers-a} and {@code layers-b} (model, axis and tap of each, one a line). Gram
- * matrices of all samples do not merge and are not saved.
+ * positions} (rows of a sample, 1 where it is missing), {@code remainder} and {@code kernel}
+ * ({@code linear}, or a kind of bandwidth and its multiple; dropped and linear where they are
+ * missing), {@code precision}, {@code layers-a} and {@code layers-b} (model, axis and tap of each,
+ * one a line).
  */
 final class SumsFile {
   private static final String FORMAT = "mgsums";
   private static final String VERSION = "1";
+  private static final String LINEAR = "linear";
   private static final double MOST = 1L << 53;
 
   private final Map<String, Tensor> tensors = new LinkedHashMap<>();
@@ -63,23 +72,46 @@ final class SumsFile {
     } else if (sums instanceof GridSums.Minibatches minibatches) {
       out.put(minibatches.sums());
       batches = minibatches.sums().batches();
-    } else {
-      throw new IllegalArgumentException(
-          "Gram matrices of all samples do not merge and are not saved; save the grid");
+    } else if (sums instanceof GridSums.Full full) {
+      out.put("a", full.leftRows());
+      if (!full.same) {
+        out.put("b", full.rightRows());
+      }
     }
     out.put("counts", sums.samples(), batches, sums.leftOver(), from.dropped());
     Map<String, String> metadata =
-        Map.of(
-            "format", FORMAT,
-            "version", VERSION,
-            "plan", sums.plan().kind().name(),
-            "batch", String.valueOf(sums.plan().batch()),
-            "flatten", from.options().flatten().name(),
-            "precision", from.options().precision().name(),
-            "layers-a", lines(from.layersA()),
-            "layers-b", lines(from.layersB()));
+        Map.ofEntries(
+            Map.entry("format", FORMAT),
+            Map.entry("version", VERSION),
+            Map.entry("plan", sums.plan().kind().name()),
+            Map.entry("batch", String.valueOf(sums.plan().batch())),
+            Map.entry("flatten", from.options().flatten().name()),
+            Map.entry("positions", String.valueOf(from.positions())),
+            Map.entry("precision", from.options().precision().name()),
+            Map.entry("layers-a", lines(from.layersA())),
+            Map.entry("layers-b", lines(from.layersB())),
+            Map.entry("remainder", sums.plan().remainder().name()),
+            Map.entry("kernel", kernel(sums.plan().kernel())));
     // Not closed as a whole: the products belong to the sums.
     Safetensors.write(MemoryCheckpoint.of(out.tensors), metadata, path, ws);
+  }
+
+  private static String kernel(Kernel kernel) {
+    return kernel instanceof Kernel.Rbf rbf ? rbf.bandwidth().name() + " " + rbf.t() : LINEAR;
+  }
+
+  private Kernel kernel() throws FormatException {
+    String text = file.metadata().getOrDefault("kernel", LINEAR);
+    if (text.equals(LINEAR)) {
+      return Kernel.linear();
+    }
+    String[] parts = text.split(" ");
+    try {
+      return new Kernel.Rbf(
+          Kernel.Bandwidth.valueOf(parts[0]), Double.parseDouble(parts[parts.length - 1]));
+    } catch (IllegalArgumentException e) {
+      throw new FormatException(path + ": kernel is '" + text + "'", e);
+    }
   }
 
   private static String lines(List<Layer> layers) {
@@ -124,6 +156,14 @@ final class SumsFile {
     put("own/b", sums.ownB());
     put("rounding/a", sums.roundingA());
     put("rounding/b", sums.roundingB());
+    put("bandwidths", sums.kernels().bandwidths());
+  }
+
+  private void put(String side, GramRows rows) {
+    tensors.put(side + "/triangles", rows.triangles().asTensor());
+    tensors.put(side + "/norms", rows.norms().asTensor());
+    tensors.put(side + "/along", rows.along().asTensor());
+    put(side + "/widths", Arrays.stream(rows.widths()).asDoubleStream().toArray());
   }
 
   static GridAccumulator load(Path path, Workspace ws) throws IOException {
@@ -141,23 +181,79 @@ final class SumsFile {
     List<Layer> a = layers("layers-a");
     List<Layer> b = layers("layers-b");
     boolean same = a.equals(b);
-    Plan plan = new Plan(choice(Plan.Kind.class, "plan"), (int) number("batch"), 0);
+    Remainder remainder =
+        file.metadata().containsKey("remainder")
+            ? choice(Remainder.class, "remainder")
+            : Remainder.DROP;
+    Plan plan =
+        new Plan(choice(Plan.Kind.class, "plan"), (int) number("batch"), 0, remainder, kernel());
     DType precision = choice(DType.class, "precision");
     Options options =
         new Options(choice(Flatten.class, "flatten"), plan, 0, precision, NonFinite.FAIL);
     double[] counts = counts();
+    int positions = file.metadata().containsKey("positions") ? (int) number("positions") : 1;
+    int layers = a.size() + (same ? 0 : b.size());
+    BatchKernels kernels =
+        new BatchKernels(
+            plan.kernel(),
+            precision,
+            file.tensors().containsKey("bandwidths")
+                ? values("bandwidths", layers)
+                : new double[layers]);
     GridSums sums =
-        plan.kind() == Plan.Kind.FEATURE
-            ? new GridSums.Features(
-                plan, a.size(), same, features(a.size(), b.size(), (long) counts[0]), ws)
-            : new GridSums.Minibatches(
-                plan,
-                a.size(),
-                same,
-                minibatches(a.size(), b.size(), counts, precision),
-                (long) counts[2],
-                ws);
-    return new GridAccumulator(a, b, -1, options, sums, (long) counts[3], ws);
+        switch (plan.kind()) {
+          case FEATURE ->
+              new GridSums.Features(
+                  plan, a.size(), same, features(a.size(), b.size(), (long) counts[0]), ws);
+          case MINIBATCH ->
+              new GridSums.Minibatches(
+                  plan,
+                  a.size(),
+                  same,
+                  minibatches(a.size(), b.size(), counts, kernels),
+                  (long) counts[2],
+                  ws);
+          case FULL -> full(plan, a.size(), same ? 0 : b.size(), (int) counts[0], precision);
+        };
+    return new GridAccumulator(a, b, -1, options, ws).resumed(sums, (long) counts[3], positions);
+  }
+
+  /**
+   * @param b layers of B; 0 where they are those of A
+   */
+  private GridSums full(Plan plan, int a, int b, int samples, DType precision) throws IOException {
+    try (Opened opened = new Opened()) {
+      GramRows left = opened.add(grams("a", a, samples));
+      GramRows right = b == 0 ? left : opened.add(grams("b", b, samples));
+      GridSums.Full sums = new GridSums.Full(plan, b == 0, left, right, precision, ws);
+      opened.release();
+      return sums;
+    }
+  }
+
+  private GramRows grams(String side, int layers, int n) throws IOException {
+    long[] widths = new long[layers];
+    double[] given = values(side + "/widths", layers);
+    for (int l = 0; l < layers; l++) {
+      if (!(given[l] >= 1 && given[l] <= MOST && given[l] == Math.rint(given[l]))) {
+        throw new FormatException(path + ": '" + side + "/widths' holds " + given[l]);
+      }
+      widths[l] = (long) given[l];
+    }
+    try (Opened opened = new Opened()) {
+      Matrix triangles =
+          opened.add(matrix(side + "/triangles", layers, Math.toIntExact((long) n * (n - 1) / 2)));
+      Matrix norms = opened.add(hosted(side + "/norms", layers, n));
+      Matrix along = opened.add(hosted(side + "/along", layers, n));
+      opened.release();
+      return new GramRows(triangles, norms, along, widths);
+    }
+  }
+
+  private Matrix hosted(String name, int rows, int columns) throws IOException {
+    try (Matrix read = matrix(name, rows, columns)) {
+      return Matrix.of(read.toHost(ws).toArray());
+    }
   }
 
   private double[] counts() throws IOException {
@@ -211,7 +307,7 @@ final class SumsFile {
     return layers;
   }
 
-  private MinibatchSums minibatches(int a, int b, double[] counts, DType precision)
+  private MinibatchSums minibatches(int a, int b, double[] counts, BatchKernels kernels)
       throws IOException {
     try (Matrix cross = matrix("cross", a, b);
         Matrix host = cross.toHost(ws)) {
@@ -221,7 +317,7 @@ final class SumsFile {
           new double[][] {values("rounding/a", a), values("rounding/b", b)},
           (long) counts[1],
           (long) counts[0],
-          precision);
+          kernels);
     }
   }
 

@@ -4,6 +4,7 @@ package org.merganser.similarity;
 import java.util.Arrays;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.stream.IntStream;
 import org.merganser.compute.Workspace;
 import org.merganser.internal.Opened;
 import org.merganser.linalg.LinAlg;
@@ -13,8 +14,9 @@ import org.merganser.linalg.Tensor;
 
 /**
  * Measures beside CKA that sums of products of features give, {@code C = sum u w^T}: those of
- * Procrustes by the nuclear norm of C, those of canonical correlation and regression by bases of
- * {@code sum u u^T}. Directions are taken whose variance is above {@code p eps} times the largest:
+ * Procrustes by the nuclear norm of C or the best matching in it, matched correlations by that of C
+ * over the norms of the features, those of canonical correlation and regression by bases of {@code
+ * sum u u^T}. Directions are taken whose variance is above {@code p eps} times the largest:
  * products hold half the digits of the samples, and what is below is no direction.
  */
 final class SumsMeasures {
@@ -24,6 +26,8 @@ final class SumsMeasures {
           "cca-r2",
           "eigenspace-overlap",
           "linreg-r2",
+          "matched-correlation",
+          "procrustes-permutation",
           "procrustes-distance",
           "procrustes-normalised",
           "procrustes-angular");
@@ -34,17 +38,19 @@ final class SumsMeasures {
     return new TreeSet<>(IDS);
   }
 
-  static double value(String id, LayerSums x, LayerSums y, PairSums pair, Workspace ws) {
+  static double value(
+      SimilarityMeasure measure, LayerSums x, LayerSums y, PairSums pair, Workspace ws) {
+    String id = measure.id();
     double squareX = x.sumOfNorms();
-    double squareY = y.sumOfNorms();
-    if (id.startsWith("procrustes")) {
-      double nuclear = nuclear(pair.products(), ws);
-      double cosine = Math.min(1, nuclear / (Math.sqrt(squareX) * Math.sqrt(squareY)));
-      return switch (id) {
-        case "procrustes-distance" -> Math.sqrt(Math.max(0, squareX + squareY - 2 * nuclear));
-        case "procrustes-normalised" -> Math.sqrt(Math.max(0, 2 - 2 * cosine));
-        default -> Math.acos(cosine);
-      };
+    if (measure instanceof Procrustes procrustes) {
+      double best =
+          procrustes.isPermuted()
+              ? MatchedFeatures.most(pair.products(), ws)
+              : nuclear(pair.products(), ws);
+      return procrustes.value(best, Math.sqrt(squareX), Math.sqrt(y.sumOfNorms()));
+    }
+    if (measure instanceof MatchedFeatures) {
+      return MatchedFeatures.mean(pair.products(), norms(x, ws), norms(y, ws), ws);
     }
     try (Matrix right = whitening(y.own().products(), ws);
         Matrix half = LinAlg.multiply(pair.products(), right, ws)) {
@@ -64,6 +70,12 @@ final class SumsMeasures {
         };
       }
     }
+  }
+
+  /** Of the features. */
+  private static double[] norms(LayerSums layer, Workspace ws) {
+    int[] each = IntStream.range(0, layer.mean().length).toArray();
+    return MatchedFeatures.roots(layer.own().products().entries(each, ws));
   }
 
   private static double nuclear(Matrix a, Workspace ws) {

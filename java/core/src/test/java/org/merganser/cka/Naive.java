@@ -5,7 +5,7 @@ import java.util.stream.IntStream;
 import org.merganser.testing.Oracle;
 
 /** CKA by definition, on arrays: what the routes of the library are compared with. */
-final class Naive {
+public final class Naive {
   private Naive() {}
 
   static double cka(double[][] x, double[][] y) {
@@ -29,7 +29,7 @@ final class Naive {
     return inner(k, l) / Math.sqrt(inner(k, k) * inner(l, l));
   }
 
-  static double[][] linear(double[][] x) {
+  public static double[][] linear(double[][] x) {
     double[] mean = Oracle.mean(x);
     double[][] centred = new double[x.length][];
     for (int i = 0; i < x.length; i++) {
@@ -39,11 +39,11 @@ final class Naive {
     return Oracle.multiply(centred, Oracle.transpose(centred));
   }
 
-  static double[][] rbf(double[][] x, double gamma) {
+  public static double[][] rbf(double[][] x, double gamma) {
     return Oracle.map(distances(x), d -> Math.exp(-gamma * d));
   }
 
-  static double[][] distances(double[][] x) {
+  public static double[][] distances(double[][] x) {
     double[][] d = new double[x.length][x.length];
     for (int i = 0; i < x.length; i++) {
       for (int j = 0; j < x.length; j++) {
@@ -56,7 +56,7 @@ final class Naive {
   }
 
   /** The median of squared distances of different samples. */
-  static double median(double[][] d) {
+  public static double median(double[][] d) {
     double[] pairs =
         IntStream.range(0, d.length)
             .boxed()
@@ -67,7 +67,7 @@ final class Naive {
     return m % 2 == 1 ? pairs[m / 2] : (pairs[m / 2 - 1] + pairs[m / 2]) / 2;
   }
 
-  static double[][] centre(double[][] k) {
+  public static double[][] centre(double[][] k) {
     int n = k.length;
     double[][] h = Oracle.identity(n);
     for (double[] row : h) {
@@ -78,7 +78,7 @@ final class Naive {
     return Oracle.multiply(Oracle.multiply(h, k), h);
   }
 
-  static double inner(double[][] a, double[][] b) {
+  public static double inner(double[][] a, double[][] b) {
     double sum = 0;
     for (int i = 0; i < a.length; i++) {
       for (int j = 0; j < a[i].length; j++) {
@@ -89,7 +89,7 @@ final class Naive {
   }
 
   /** {@code n (n-3) HSIC_u}. */
-  private static double song(double[][] k, double[][] l) {
+  public static double song(double[][] k, double[][] l) {
     int n = k.length;
     double trace = 0;
     double rows = 0;

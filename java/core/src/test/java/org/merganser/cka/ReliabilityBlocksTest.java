@@ -20,6 +20,7 @@ import org.merganser.cka.ReliabilityReport.Point;
 import org.merganser.cka.ReliabilityReport.Removal;
 import org.merganser.cka.ReliabilityReport.Significance;
 import org.merganser.error.ShapeException;
+import org.merganser.internal.Directions;
 import org.merganser.linalg.Matrix;
 import org.merganser.similarity.Flatten;
 import org.merganser.similarity.SimilarityGrid;
@@ -169,7 +170,7 @@ class ReliabilityBlocksTest {
         .isCloseTo(1.959963984540054 * Intervals.standardError(without), within(1e-10));
     var moved = report.translations().get(1);
     int[] rows = rows(IntStream.range(0, m).filter(i -> labels[i] == 1), s);
-    double[] v = CkaSensitivity.random(6, TranslationCurves.seed(WS));
+    double[] v = Directions.moved(6, WS.seed());
     for (var at : moved.curve()) {
       double[][] far = Naive.moved(x, rows, v, at.distance() * moved.unit());
       assertThat(at.value()).isCloseTo(Naive.cka(x, far), within(1e-9));

@@ -21,6 +21,7 @@ import org.merganser.linalg.Matrix;
 import org.merganser.linalg.Svd;
 import org.merganser.linalg.Tensor;
 import org.merganser.plan.Catalogue;
+import org.merganser.testing.Oracle;
 
 /** Mergers of singular vectors: worked values, what they leave unchanged, planted spectra. */
 class SpectralMergersTest {
@@ -141,6 +142,9 @@ class SpectralMergersTest {
   void vectorsOfDroppedSingularValuesAreNotKept() throws IOException {
     assertClose(
         merge("knots:density=0.5,normalise=false", new double[][] {{4, 1}, {0, 0}}), 4, 0, 0, 0);
+    // A model that is the base has no vote, not even of rounding.
+    double[][] change = Oracle.gaussian(5, 4, 3);
+    assertClose(merge("knots", change, new double[5][4]), Oracle.flat(change));
   }
 
   @Test

@@ -176,6 +176,23 @@ class VocabularyTest {
   }
 
   @Test
+  void aPlanSaysWhenTokensInsideAFileAreOthers() throws IOException {
+    Recipe recipe =
+        Recipe.of("linear", Input.of(base()), Input.of(gguf("gpt2").toString())).with("weight", 1);
+    String differ = "tokenizers of " + base() + " and " + folder.resolve("x.gguf") + " differ";
+    try (Workspace ws = Workspace.open()) {
+      try (MergeJob job = MergeJob.open(recipe, MergeJob.Options.defaults(), ws)) {
+        assertThat(job.notes()).anyMatch(note -> note.startsWith(differ));
+      }
+      Files.writeString(
+          Path.of(base(), "tokenizer.json"), "{\"model\":{\"vocab\":{\"c\":0,\"a\":1,\"d\":2}}}");
+      try (MergeJob job = MergeJob.open(recipe, MergeJob.Options.defaults(), ws)) {
+        assertThat(job.notes()).noneMatch(note -> note.startsWith("tokenizers of"));
+      }
+    }
+  }
+
+  @Test
   void tokensThatAreNotUnderstoodAreRefused() throws IOException {
     assertThatThrownBy(() -> vocabulary(folder.resolve("x/model.safetensors")))
         .isInstanceOf(FormatException.class)

@@ -114,7 +114,9 @@ class GridAccumulatorTest {
               CanonicalCorrelation.squares(),
               LinearRegressionR2.of(LinearRegressionR2.Options.defaults()),
               Procrustes.distance(),
-              Procrustes.angular())) {
+              Procrustes.angular(),
+              Procrustes.permutation(new Procrustes.Options(Procrustes.Form.NORMALISED)),
+              MatchedFeatures.correlation())) {
         compare(sums.grid(measure), measure, a, b);
       }
       assertThat(sums.grid(LinearCka.biased()).samples()).isEqualTo(n);
@@ -160,9 +162,29 @@ class GridAccumulatorTest {
             for (SimilarityMeasure measure : measures()) {
               compare(whole.grid(measure), measure, a, b);
             }
+            SimilarityMeasure matched = MatchedFeatures.correlation();
+            compare(whole.grid(matched), matched, a, b);
           }
         }
       }
+    }
+  }
+
+  /** A feature that does not vary is matched with nothing, whichever side is wider. */
+  @Test
+  void constantFeaturesAreNotMatched() {
+    Map<String, double[][]> a = layers(60, A, 1);
+    Map<String, double[][]> b = layers(60, B, 2);
+    for (int s = 0; s < 60; s++) {
+      a.get("second")[s][1] = 0.1;
+      b.get("one")[s][0] = 7;
+    }
+    SimilarityMeasure matched = MatchedFeatures.correlation();
+    Options options = Options.defaults().withPlan(Plan.feature());
+    try (GridAccumulator sums = new GridAccumulator(A, B, -1, options, WS)) {
+      sums.accept(batch(a, b, 0, 13));
+      sums.accept(batch(a, b, 13, 60));
+      compare(sums.grid(matched), matched, a, b);
     }
   }
 

@@ -14,7 +14,6 @@ import org.junit.jupiter.api.io.TempDir;
 import org.merganser.error.IncompatibleModelsException;
 import org.merganser.io.Npy;
 import org.merganser.linalg.Matrix;
-import org.merganser.model.PairedActivations;
 
 /** Activations of other samples give numbers too, so who exports them can say which they are of. */
 class SampleIdsTest {
@@ -44,9 +43,9 @@ class SampleIdsTest {
   void theSameSamplesAreTaken() throws IOException {
     ids(a, "cat-1", "dog-7", "owl-2");
     ids(b, "cat-1", "dog-7", "owl-2");
-    try (PairedActivations source = SimilarityGrid.files(a, b, WS)) {
-      assertThat(SimilarityGrid.samples(source)).isEqualTo(3);
-      assertThat(SimilarityGrid.layers(source, 0)).hasSize(1);
+    try (SimilarityGrid.Source source = SimilarityGrid.files(a, b, WS)) {
+      assertThat(source.samples()).isEqualTo(3);
+      assertThat(source.layersA()).hasSize(1);
     }
   }
 

@@ -24,11 +24,11 @@ import org.merganser.error.ShapeException;
 import org.merganser.io.Npy;
 import org.merganser.linalg.Matrix;
 import org.merganser.linalg.Tensor;
-import org.merganser.model.PairedActivations;
 import org.merganser.similarity.GridAccumulator.Layer;
 import org.merganser.similarity.SimilarityGrid.Cell;
 import org.merganser.similarity.SimilarityGrid.Layers;
 import org.merganser.similarity.SimilarityGrid.Options;
+import org.merganser.similarity.SimilarityGrid.Source;
 import org.merganser.stats.NonFinite;
 import org.merganser.testing.Oracle;
 
@@ -103,27 +103,18 @@ class SimilarityGridTest {
     for (Matrix layer : right().values()) {
       Npy.write(layer.asTensor(), b.resolve("out" + at++ + ".npy"));
     }
-    try (PairedActivations source = SimilarityGrid.files(a, b, WS)) {
-      List<Layer> layersA = SimilarityGrid.layers(source, 0);
-      assertThat(layersA).extracting(Layer::tap).containsExactly("layer2", "layer10");
+    try (Source source = SimilarityGrid.files(a, b, WS)) {
+      assertThat(source.layersA()).extracting(Layer::tap).containsExactly("layer2", "layer10");
       for (Plan plan : List.of(Plan.feature(), Plan.full())) {
         SimilarityGrid grid =
             SimilarityGrid.stream(
-                LinearCka.debiased(),
-                source,
-                layersA,
-                SimilarityGrid.layers(source, 1),
-                8,
-                Options.defaults().withPlan(plan),
-                WS);
+                LinearCka.debiased(), source, Options.defaults().withPlan(plan), WS);
         for (int i = 0; i < 2; i++) {
           assertThat(grid.values()[i]).containsExactly(DEBIASED[i], within(1e-10));
         }
       }
       assertThatThrownBy(
-              () ->
-                  SimilarityGrid.stream(
-                      Svcca.share(0.99), source, layersA, layersA, 8, Options.defaults(), WS))
+              () -> SimilarityGrid.stream(Svcca.share(0.99), source, Options.defaults(), WS))
           .isInstanceOf(IllegalArgumentException.class)
           .hasMessageContaining("svcca needs all samples at once; compare layers in memory");
     }
@@ -148,28 +139,20 @@ class SimilarityGridTest {
     Matrix x = Matrix.of(Arrays.stream(kept).mapToObj(i -> X[i]).toArray(double[][]::new));
     Matrix y = Matrix.of(Arrays.stream(kept).mapToObj(i -> Y[i]).toArray(double[][]::new));
     Options options = Options.defaults();
-    try (PairedActivations source =
+    try (Source source =
         SimilarityGrid.files(folder.resolve("x.npy"), folder.resolve("y.npy"), WS)) {
-      List<Layer> a = SimilarityGrid.layers(source, 0);
-      List<Layer> b = SimilarityGrid.layers(source, 1);
-      assertThat(SimilarityGrid.samples(source)).isEqualTo(8);
-      assertThatThrownBy(() -> SimilarityGrid.gather(source, a, b, 8, options, WS))
+      assertThat(source.samples()).isEqualTo(8);
+      assertThatThrownBy(() -> SimilarityGrid.gather(source, options, WS))
           .isInstanceOf(NumericalException.class)
           .hasMessageContaining("'x' of model 0: element 1 of sample 2 is NaN");
       assertThatThrownBy(
               () ->
                   SimilarityGrid.gather(
-                      source,
-                      a,
-                      b,
-                      8,
-                      options.withNonFinite(NonFinite.SKIP_SAMPLE).withBudget(319),
-                      WS))
+                      source, options.withNonFinite(NonFinite.SKIP_SAMPLE).withBudget(319), WS))
           .isInstanceOf(IllegalArgumentException.class)
           .hasMessageStartingWith("8 rows of 2 layers take 320 bytes, the budget is 319;");
       try (Layers layers =
-          SimilarityGrid.gather(
-              source, a, b, 8, options.withNonFinite(NonFinite.SKIP_SAMPLE), WS)) {
+          SimilarityGrid.gather(source, options.withNonFinite(NonFinite.SKIP_SAMPLE), WS)) {
         assertThat(array(layers.a().get("x"))).isDeepEqualTo(array(x));
         assertThat(array(layers.b().get("y"))).isDeepEqualTo(array(y));
         SimilarityGrid grid = SimilarityGrid.compute(Procrustes.angular(), layers, WS);

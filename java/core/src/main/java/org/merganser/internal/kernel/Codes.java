@@ -19,6 +19,7 @@ public final class Codes {
   public static final int MOMENTS_F32 = merganser.MG_MOMENTS_F32;
   public static final int MOMENTS_MIXED = merganser.MG_MOMENTS_MIXED;
   public static final int MOMENTS_F64 = merganser.MG_MOMENTS_F64;
+  public static final int MOMENTS_TF32X3 = merganser.MG_MOMENTS_TF32X3;
 
   public static final int FAIL = merganser.MG_NONFINITE_FAIL;
   public static final int SKIP_SAMPLE = merganser.MG_NONFINITE_SKIP_SAMPLE;

@@ -15,7 +15,7 @@ class CodesTest {
     "compute.DType, MG_, 4",
     "compute.Backend, MG_BACKEND_, 2",
     "compute.Device, MG_DEVICE_, 2",
-    "stats.Precision, MG_MOMENTS_, 3",
+    "stats.Precision, MG_MOMENTS_, 4",
     "stats.NonFinite, MG_NONFINITE_, 2"
   })
   void enumsHaveTheCodesOfTheHeader(String type, String prefix, int shared) throws Exception {

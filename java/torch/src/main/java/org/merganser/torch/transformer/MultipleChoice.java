@@ -128,12 +128,11 @@ public record MultipleChoice(List<Answer> answers) {
     double[] scores = new double[question.choices().size()];
     int chosen = 0;
     int[][] padded = padded(question);
-    double[][] all = session.logProbabilities(padded);
+    double[][] all = session.logProbabilities(question.context().size(), padded);
     for (int c = 0; c < scores.length; c++) {
-      int from = question.context().size() - 1;
       int length = question.choices().get(c).size();
       for (int i = 0; i < length; i++) {
-        scores[c] += all[c][from + i];
+        scores[c] += all[c][i];
       }
       scores[c] /= score == Score.MEAN ? length : 1;
       if (Double.isNaN(scores[c])) {

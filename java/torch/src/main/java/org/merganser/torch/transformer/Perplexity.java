@@ -145,10 +145,11 @@ public record Perplexity(double nats, long tokens, long windows) {
    */
   private record Window(int from, int scored, int to) {
     double score(TransformerSession session, int... tokens) throws IOException {
-      double[] scores = session.logProbabilities(Arrays.copyOfRange(tokens, from, to))[0];
+      double[] scores =
+          session.logProbabilities(scored - from, Arrays.copyOfRange(tokens, from, to))[0];
       double sum = 0;
       for (int i = scored; i < to; i++) {
-        double score = scores[i - from - 1];
+        double score = scores[i - scored];
         if (!Double.isFinite(score)) {
           throw new NumericalException(
               "log p of token %d (id %d) is %s; the model has weights that are not finite, or F32"

@@ -5,6 +5,7 @@ import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Set;
+import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Tensor;
 import org.merganser.torch.internal.Bridge;
 import org.merganser.torch.transformer.TransformerNetwork.Tap;
@@ -24,6 +25,7 @@ final class TokenPass {
   private final Map<String, Tensor> tapped = new LinkedHashMap<>();
   private final long batch;
   private final long tokens;
+  private final PointerScope scope = PointerScope.getInnerScope();
   private final Tensor embedded;
   private Tensor cos;
   private Tensor sin;
@@ -107,7 +109,18 @@ final class TokenPass {
     sin = Bridge.beside(embedded, sines, tokens, half);
   }
 
+  /** What a layer makes on the way is free afterwards, unless gradients need it. */
+  @SuppressWarnings("try")
   private Tensor layer(Tensor x, int layer) {
+    try (PointerScope own = new PointerScope()) {
+      Tensor y = sum(x, layer);
+      tap(layer, Tap.RESIDUAL, y);
+      scope.attach(y);
+      return y;
+    }
+  }
+
+  private Tensor sum(Tensor x, int layer) {
     String at = "model.layers." + layer + ".";
     Tensor y;
     if (config.postNorm()) {
@@ -117,7 +130,6 @@ final class TokenPass {
       y = x.add(attention(norm(at + "input_layernorm", x), layer));
       y = y.add(mlp(norm(at + "post_attention_layernorm", y), layer));
     }
-    tap(layer, Tap.RESIDUAL, y);
     return y;
   }
 
@@ -181,7 +193,9 @@ final class TokenPass {
   private void tap(int layer, Tap tap, Tensor x) {
     String name = tap.of(layer);
     if (wanted.remove(name)) {
-      tapped.put(name, x.reshape(batch, tokens, -1).contiguous());
+      Tensor kept = x.reshape(batch, tokens, -1).contiguous();
+      scope.attach(kept);
+      tapped.put(name, kept);
     }
   }
 }

@@ -148,17 +148,27 @@ public final class TransformerSession implements Network.Session {
    * @throws IllegalArgumentException when the model is no causal one
    */
   public double[][] logProbabilities(int[]... sequences) throws IOException {
+    return logProbabilities(1, sequences);
+  }
+
+  /**
+   * The same of the last tokens of each.
+   *
+   * @param first of them that counts, at least 1: no logits are computed for those before
+   */
+  double[][] logProbabilities(int first, int[]... sequences) throws IOException {
     network.requireCausal();
     try (org.merganser.linalg.Tensor ids = TokenWindows.tensor(sequences)) {
       network.checkInputs(ids);
-      return whileOpen(() -> logProbabilities(ids));
+      return whileOpen(() -> logProbabilities(first, ids));
     }
   }
 
   @SuppressWarnings("try")
-  private double[][] logProbabilities(org.merganser.linalg.Tensor ids) {
+  private double[][] logProbabilities(int first, org.merganser.linalg.Tensor ids) {
     int length = (int) ids.dim(1);
-    double[][] found = new double[(int) ids.dim(0)][length - 1];
+    int count = length - first;
+    double[][] found = new double[(int) ids.dim(0)][count];
     try (Shared x = new Shared(ids);
         PointerScope scope = new PointerScope();
         NoGradGuard guard = new NoGradGuard()) {
@@ -166,7 +176,8 @@ public final class TransformerSession implements Network.Session {
       TokenPass pass = pass(tokens, null, Set.of());
       Tensor hidden = pass.hidden().reshape(found.length, length, -1);
       for (int s = 0; s < found.length; s++) {
-        score(pass, hidden.select(0, s), tokens.select(0, s), found[s]);
+        Tensor before = hidden.select(0, s).narrow(0, first - 1L, count);
+        score(pass, before, tokens.select(0, s).narrow(0, first, count), found[s]);
       }
       return found;
     }
@@ -180,7 +191,7 @@ public final class TransformerSession implements Network.Session {
         long count = Math.min(ROWS, into.length - from);
         Tensor scores =
             Operations.logProbabilities(
-                pass.output(hidden.narrow(0, from, count)), ids.narrow(0, from + 1L, count));
+                pass.output(hidden.narrow(0, from, count)), ids.narrow(0, from, count));
         try (org.merganser.linalg.Tensor copy = Bridge.copy(scores.contiguous())) {
           System.arraycopy(copy.toDoubleArray(), 0, into, from, (int) count);
         }
@@ -209,7 +220,7 @@ public final class TransformerSession implements Network.Session {
   }
 
   @Override
-  public void close() {
+  public synchronized void close() {
     use.writeLock().lock();
     try {
       closed = true;

@@ -3,15 +3,21 @@ package org.merganser.torch.objective;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
+import static org.assertj.core.api.Assertions.withinPercentage;
 
 import java.io.IOException;
 import java.net.URISyntaxException;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.logging.Handler;
 import java.util.logging.LogRecord;
 import java.util.logging.Logger;
+import org.assertj.core.api.InstanceOfAssertFactories;
 import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -31,8 +37,11 @@ import org.merganser.stats.StatisticsRequest;
 import org.merganser.torch.Examples;
 import org.merganser.torch.TorchNetwork;
 import org.merganser.torch.layers.Activation;
+import org.merganser.torch.layers.Layer;
 import org.merganser.torch.layers.LayerNorm;
+import org.merganser.torch.layers.Linear;
 import org.merganser.torch.layers.Residual;
+import org.merganser.torch.layers.Sequential;
 import org.merganser.torch.networks.Norm;
 import org.merganser.torch.networks.ResNet;
 import org.merganser.torch.objective.FisherDiagonal.Labels;
@@ -47,6 +56,13 @@ class FisherDiagonalTest {
   private final Checkpoint b = fixture("b");
   private final Checkpoint io = fixture("io");
 
+  @AfterEach
+  void closeFixtures() throws IOException {
+    a.close();
+    b.close();
+    io.close();
+  }
+
   @AfterAll
   static void close() {
     WS.close();
@@ -54,14 +70,17 @@ class FisherDiagonalTest {
 
   private static TorchNetwork mlp() {
     return TorchNetwork.of(
-        new org.merganser.torch.layers.Sequential(
-            List.of(
-                new org.merganser.torch.layers.Linear("fc1", 6, 5),
-                Activation.RELU,
-                new org.merganser.torch.layers.Linear("fc2", 5, 4),
-                Activation.RELU,
-                new org.merganser.torch.layers.Linear("fc3", 4, 3))),
+        sequence(
+            new Linear("fc1", 6, 5),
+            Activation.RELU,
+            new Linear("fc2", 5, 4),
+            Activation.RELU,
+            new Linear("fc3", 4, 3)),
         6);
+  }
+
+  private static Sequential sequence(Layer... layers) {
+    return new Sequential(List.of(layers));
   }
 
   private static Checkpoint fixture(String name) {
@@ -93,9 +112,7 @@ class FisherDiagonalTest {
       for (int i = 0; i < expected.length; i++) {
         assertThat(values[i])
             .as("%s[%s]", prefix + name, i)
-            .isCloseTo(
-                expected[i],
-                org.assertj.core.api.Assertions.within(tolerance * (1 + Math.abs(expected[i]))));
+            .isCloseTo(expected[i], within(tolerance * (1 + Math.abs(expected[i]))));
       }
     }
   }
@@ -103,7 +120,7 @@ class FisherDiagonalTest {
   @ParameterizedTest
   @EnumSource(names = {"EXPECTED", "TRUE"})
   void isThatOfTorch(Labels labels) throws IOException {
-    String kind = labels.name().toLowerCase(java.util.Locale.ROOT);
+    String kind = labels.name().toLowerCase(Locale.ROOT);
     try (Examples data = samples();
         Checkpoint fa = FisherDiagonal.of(NETWORK, a, data, ALL.withLabels(labels), WS);
         Checkpoint fb = FisherDiagonal.of(NETWORK, b, data, ALL.withLabels(labels), WS)) {
@@ -148,19 +165,19 @@ class FisherDiagonalTest {
     TorchNetwork network =
         TorchNetwork.of(
             sequence(
-                new org.merganser.torch.layers.Linear("fc1", 6, 5),
+                new Linear("fc1", 6, 5),
                 new Residual(
                     "block",
                     sequence(
                         new LayerNorm("norm", 5),
-                        new org.merganser.torch.layers.Linear("fc2", 5, 7),
+                        new Linear("fc2", 5, 7),
                         Activation.RELU,
-                        new org.merganser.torch.layers.Linear("fc3", 7, 5)),
+                        new Linear("fc3", 7, 5)),
                     sequence()),
-                new org.merganser.torch.layers.Linear("fc4", 5, 3)),
+                new Linear("fc4", 5, 3)),
             6);
     StatisticsRequest own = StatisticsRequest.of(StatisticsRequest.Part.OWN);
-    List<String> warnings = new java.util.ArrayList<>();
+    List<String> warnings = new ArrayList<>();
     Logger log = Logger.getLogger(RegMeanMerger.class.getName());
     Handler handler =
         new Handler() {
@@ -185,7 +202,7 @@ class FisherDiagonalTest {
       log.removeHandler(handler);
     }
     assertThat(warnings)
-        .singleElement(org.assertj.core.api.InstanceOfAssertFactories.STRING)
+        .singleElement(InstanceOfAssertFactories.STRING)
         .contains(
             "'fc2.weight' reads ",
             "'fc4.weight' reads ",
@@ -198,14 +215,12 @@ class FisherDiagonalTest {
     TorchNetwork network =
         TorchNetwork.of(
             sequence(
-                new org.merganser.torch.layers.Linear("fc1", 6, 5),
+                new Linear("fc1", 6, 5),
                 new Residual(
                     "block",
-                    sequence(
-                        new LayerNorm("norm", 5),
-                        new org.merganser.torch.layers.Linear("fc2", 5, 4)),
-                    sequence(new org.merganser.torch.layers.Linear("fc3", 5, 4))),
-                new org.merganser.torch.layers.Linear("fc4", 4, 3)),
+                    sequence(new LayerNorm("norm", 5), new Linear("fc2", 5, 4)),
+                    sequence(new Linear("fc3", 5, 4))),
+                new Linear("fc4", 4, 3)),
             6);
     StatisticsRequest own = StatisticsRequest.of(StatisticsRequest.Part.OWN);
     try (Examples data = samples();
@@ -216,11 +231,6 @@ class FisherDiagonalTest {
           .hasMessageContaining("2 layers read, some normalised by 'norm.weight'")
           .hasMessageContaining("'fc4.weight' reads ");
     }
-  }
-
-  private static org.merganser.torch.layers.Sequential sequence(
-      org.merganser.torch.layers.Layer... layers) {
-    return new org.merganser.torch.layers.Sequential(List.of(layers));
   }
 
   /** Drawn labels are right in the mean, and the same for the same seed. */
@@ -247,8 +257,7 @@ class FisherDiagonalTest {
     }
     double[] expected = io.read("a.expected.fc3.bias", WS).toDoubleArray();
     for (int i = 0; i < 3; i++) {
-      assertThat(mean[i])
-          .isCloseTo(expected[i], org.assertj.core.api.Assertions.withinPercentage(3));
+      assertThat(mean[i]).isCloseTo(expected[i], withinPercentage(3));
     }
   }
 
