@@ -103,7 +103,7 @@ class TransferCommandTest {
 
   @Test
   void aSymmetryIsFoundKeptAndTaken() throws IOException {
-    Path element = temp.resolve("g.safetensors");
+    Path element = temp.resolve("g.mgsymmetry");
     Path report = temp.resolve("report.json");
     Cli.Run align =
         Cli.run(
@@ -144,7 +144,8 @@ class TransferCommandTest {
   @CsvSource(
       delimiter = '|',
       value = {
-        "2|--models nowhere --models none --skil x|merganser: unknown option '--skil'; did you mean --skill?",
+        "2|--models nowhere --models none --skil x|merganser: unknown option '--skil'; did you mean"
+            + " --skill?",
         "2|--element none.safetensors|merganser: --element: no file none.safetensors",
         "2|--element a --scales quartic|merganser: --element is the symmetry itself, so nothing is",
         "2|--residual round|merganser: --symmetry: symmetry: residual must be one of",
@@ -191,7 +192,7 @@ class TransferCommandTest {
 
   @Test
   void optionsOfTheOtherKindOfAlignmentAreRefused() {
-    Path out = temp.resolve("g.safetensors");
+    Path out = temp.resolve("g.mgsymmetry");
     Object[] both = {
       "align",
       "--weights",
