@@ -16,7 +16,7 @@ import org.merganser.io.MemoryCheckpoint;
 import org.merganser.io.Safetensors;
 import org.merganser.lab.data.ToyLanguage;
 import org.merganser.recipe.SkillTransfer;
-import org.merganser.torch.transformer.ActivationMoments;
+import org.merganser.torch.transformer.SymmetryStatistics;
 import org.merganser.torch.transformer.TokenWindows;
 import org.merganser.torch.transformer.TransformerNetwork;
 import org.merganser.transformer.SymmetryAligner;
@@ -142,8 +142,13 @@ final class TransferSeed implements AutoCloseable {
         watch.time(
             "activations",
             () ->
-                ActivationMoments.collect(
-                    network, base, target.model(), TokenWindows.of(texts), options.batch(), ws))) {
+                SymmetryStatistics.collect(
+                    new SymmetryAligner.Model(base, network.config()),
+                    new SymmetryAligner.Model(target.model(), network.config()),
+                    TokenWindows.of(texts),
+                    options.batch(),
+                    SymmetryMoments.Tokens.UNIT,
+                    ws))) {
       for (SymmetryAligner.Residual residual : options.residuals()) {
         SymmetryAligner.Options how =
             SymmetryAligner.Options.defaults()
