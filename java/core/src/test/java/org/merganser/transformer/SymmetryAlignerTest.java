@@ -191,6 +191,29 @@ class SymmetryAlignerTest {
     }
   }
 
+  /** What is switched off stays as it is; all of it, and nothing is nearer. */
+  @ParameterizedTest
+  @EnumSource(GoldenModel.class)
+  void partsCanBeLeftOut(GoldenModel model) throws IOException {
+    TransformerConfig config = model.config();
+    MemoryCheckpoint source = GoldenModel.weights(config, 1);
+    MemoryCheckpoint target = model.weights();
+    Options units = Options.defaults().with("mlp", false);
+    assertThat(align(config, source, target, units).report().movedUnits()).isZero();
+    Options heads = Options.defaults().with("heads", false);
+    assertThat(align(config, source, target, heads).report().movedHeads()).isZero();
+    Options none =
+        units
+            .with("heads", false)
+            .with("valueOutput", ValueOutput.NONE)
+            .with("queryKey", QueryKey.NONE);
+    Result result = align(config, source, target, none);
+    assertThat(result.element().isIdentity()).isTrue();
+    assertThat(result.report().after()).isEqualTo(result.report().before());
+    assertThat(result.report().warnings())
+        .containsExactly("nothing is nearer than the models as they are");
+  }
+
   @Test
   void aModelTurnedByNothingIsItself() throws IOException {
     TransformerConfig config = GoldenModel.medium();
