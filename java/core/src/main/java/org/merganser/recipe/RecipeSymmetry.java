@@ -22,9 +22,9 @@ import org.merganser.transformer.SymmetryReport;
 
 /**
  * What models of a recipe learned since another one, in the coordinates of the base or first model:
- * the key {@code align} with the method {@code symmetry}. A model becomes {@code target + g (model -
- * from)}, so that its difference to the base is {@code g (model - from)}, whatever the method of the
- * recipe makes of it.
+ * the key {@code align} with the method {@code symmetry}. A model becomes {@code target + g (model
+ * - from)}, so that its difference to the base is {@code g (model - from)}, whatever the method of
+ * the recipe makes of it.
  */
 final class RecipeSymmetry {
   static final String ID = "symmetry";
@@ -45,7 +45,8 @@ final class RecipeSymmetry {
     this.models = models;
     this.notes = notes;
     this.ws = ws;
-    refuse(recipe.models().isEmpty(), "align", "whole models are aligned; write models, not slices");
+    refuse(
+        recipe.models().isEmpty(), "align", "whole models are aligned; write models, not slices");
     refuse(
         align.architecture().isPresent() || !align.activations().isEmpty(),
         "align",
