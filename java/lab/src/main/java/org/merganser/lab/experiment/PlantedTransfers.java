@@ -116,7 +116,12 @@ record PlantedTransfers(
         SymmetryAligner.Options.defaults()
             .with("residual", SymmetryAligner.Residual.SIGNED_PERMUTATION)
             .with("scales", SymmetryAligner.Scales.BALANCE)
-            .with("valueOutput", SymmetryAligner.ValueOutput.GENERAL);
+            .with("valueOutput", SymmetryAligner.ValueOutput.GENERAL)
+            .with(
+                "queryKey",
+                config.rope().isPresent()
+                    ? SymmetryAligner.QueryKey.AUTO
+                    : SymmetryAligner.QueryKey.GENERAL);
     try (Opened opened = new Opened()) {
       Checkpoint own = canonical.where(config.tensors(DType.F64)::containsKey).as(DType.F64);
       MemoryCheckpoint target = opened.add(MemoryCheckpoint.copyOf(own, ws));
