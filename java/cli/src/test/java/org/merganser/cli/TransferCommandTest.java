@@ -6,8 +6,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.util.Arrays;
 import java.util.EnumSet;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.BeforeEach;
@@ -79,7 +82,7 @@ class TransferCommandTest {
       "-o",
       out
     };
-    Object[] all = java.util.Arrays.copyOf(usual, usual.length + more.length);
+    Object[] all = Arrays.copyOf(usual, usual.length + more.length);
     System.arraycopy(more, 0, all, usual.length, more.length);
     return Cli.run(all);
   }
@@ -158,6 +161,74 @@ class TransferCommandTest {
     assertThat(run.err().lines().filter(line -> line.startsWith("\tat"))).isEmpty();
     assertThat(run.code()).isEqualTo(code);
     assertThat(temp.resolve("out")).doesNotExist();
+  }
+
+  /** The same in YAML, byte for byte; what is wrong is told at its place in the file. */
+  @Test
+  void aRecipeSaysTheSame() throws IOException {
+    String text =
+        "merge_method: task_arithmetic\n"
+            + "base_model: %1$s/target\n"
+            + "models:\n"
+            + "  - {model: %1$s/moved, parameters: {weight: 1}}\n"
+            + "parameters: {lambda: 0.5}\n"
+            + "align: {method: symmetry, from: %1$s/base}\n";
+    Path recipe = Files.writeString(temp.resolve("recipe.yml"), text.formatted(temp));
+    Path merged = temp.resolve("merged");
+    Cli.Run run = Cli.run("merge", recipe, "-o", merged);
+    assertThat(run.err()).isEmpty();
+    assertThat(run.code()).isZero();
+    Path out = temp.resolve("out");
+    assertThat(transfer(out, "--lambda", 0.5).code()).isZero();
+    assertThat(merged.resolve("model.safetensors"))
+        .hasSameBinaryContentAs(out.resolve("model.safetensors"));
+    Files.writeString(recipe, text.formatted(temp).replaceFirst(", from: .*", "}"));
+    Cli.Run without = Cli.run("plan", recipe);
+    assertThat(without.err())
+        .startsWith("merganser: " + recipe + ":6:8: symmetry moves what models learned since");
+    assertThat(without.code()).isEqualTo(2);
+  }
+
+  /** A rotation of the residual stream absorbs gains, so tied models get a head of their own. */
+  @Test
+  void aTiedModelIsUntiedWhereThatIsAsked() throws IOException {
+    TransformerConfig tied = CONFIG.with("tied", true);
+    for (String name : List.of("target", "base", "moved")) {
+      Path file = temp.resolve(name).resolve("model.safetensors");
+      Path part = temp.resolve("part.safetensors");
+      try (Workspace ws = Workspace.builder().threads(1).open();
+          Checkpoint model = Safetensors.open(file)) {
+        Safetensors.write(model.where(tensor -> !tensor.equals("lm_head.weight")), part, ws);
+      }
+      Files.move(part, file, StandardCopyOption.REPLACE_EXISTING);
+      tied.writeTo(temp.resolve(name).resolve("config.json"));
+    }
+    Path element = temp.resolve("g.mgsymmetry");
+    Object[] align = {
+      "align",
+      "--weights",
+      temp.resolve("base"),
+      temp.resolve("target"),
+      "-o",
+      element,
+      "--residual",
+      "orthogonal"
+    };
+    Cli.Run refused = Cli.run(align);
+    assertThat(refused.err()).startsWith("merganser: gains of").contains("tie_word_embeddings");
+    assertThat(refused.code()).isEqualTo(3);
+    Object[] untie = Arrays.copyOf(align, align.length + 1);
+    untie[align.length] = "--untie";
+    assertThat(Cli.run(untie).code()).isZero();
+    Path out = temp.resolve("out");
+    Cli.Run run = transfer(out, "--element", element);
+    assertThat(run.err()).isEmpty();
+    assertThat(run.code()).isZero();
+    assertThat(Files.readString(out.resolve("config.json")))
+        .contains("\"tie_word_embeddings\": false");
+    try (Checkpoint result = Safetensors.open(out)) {
+      assertThat(result.tensors()).containsKey("lm_head.weight");
+    }
   }
 
   @Test

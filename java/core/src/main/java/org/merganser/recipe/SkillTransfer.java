@@ -203,7 +203,9 @@ public final class SkillTransfer {
 
   Sum sum(SymmetryElement g, double lambda, Workspace ws) throws IOException {
     boolean absorbs = g.residual() instanceof SymmetryElement.Orthogonal;
-    TransferModels seen = absorbs ? models.absorbed(options.align().untie(), ws) : models;
+    // A symmetry of untied models was found by who let ties be undone.
+    boolean unties = options.align().untie() || !g.config().tied();
+    TransferModels seen = absorbs ? models.absorbed(unties, ws) : models;
     DType wide = seen.wide();
     MergeProblem problem =
         MergeProblem.of(g.apply(seen.skill().as(wide)), g.apply(seen.base().as(wide)))
