@@ -69,7 +69,8 @@ final class MlpPart implements LayerPart<MlpPart.Units> {
       }
       part.up = part.opened.add(models.reading(prefix + "mlp.up_proj", ws));
       part.down = part.opened.add(models.writing(prefix + "mlp.down_proj", ws));
-      part.vectors.norm(models, prefix + "post_attention_layernorm", ws);
+      String at = models.config().postNorm() ? "post_feedforward" : "post_attention";
+      part.vectors.norm(models, prefix + at + "_layernorm", ws);
       part.vectors.bias(models, prefix + "mlp.down_proj.bias", ws);
       return part;
     } catch (IOException | RuntimeException e) {

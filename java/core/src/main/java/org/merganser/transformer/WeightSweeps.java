@@ -72,8 +72,17 @@ final class WeightSweeps {
    */
   record Course(
       State first, Map<String, Double> commonBefore, List<Double> sweeps, State last, long ties) {
-    /** With the identity as the result. */
-    Course unmoved(TransformerConfig config) {
+    /** Whether the result is nearer than the models as they are. */
+    boolean nearer() {
+      return last.total() < before();
+    }
+
+    /** With the identity as the result, unless what was found is nearer. */
+    Course nearest(TransformerConfig config) {
+      return nearer() ? this : unmoved(config);
+    }
+
+    private Course unmoved(TransformerConfig config) {
       List<LayerState> layers =
           first.layers().stream().map(layer -> layer.unmoved(config)).toList();
       return new Course(
