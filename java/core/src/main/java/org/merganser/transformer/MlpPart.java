@@ -120,6 +120,11 @@ final class MlpPart implements LayerPart<MlpPart.Units> {
     }
   }
 
+  @Override
+  public Units kept(Units symmetry, Units found) {
+    return new Units(symmetry.units(), symmetry.scales(), found.duals(), found.ties());
+  }
+
   private static Matrix scaledRows(Matrix rows, double[] scales, Workspace ws) {
     try (Tensor scaled = rows.asTensor().scaledRows(scales, ws)) {
       return Matrix.of(scaled.toHost(ws));

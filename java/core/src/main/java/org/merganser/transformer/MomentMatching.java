@@ -132,10 +132,8 @@ final class MomentMatching {
       case NONE -> new None();
       case ORTHOGONAL -> new Orthogonal(ResidualMatching.orthogonal(n, freedoms.means(), ws));
       case SIGNED_PERMUTATION -> {
-        try (Matrix none = Matrix.zeros(n.rows(), n.rows())) {
-          var found = ResidualMatching.permutation(n, none, freedoms.streamSigns(), ws);
-          yield new SignedPermutation(found.features(), found.signs());
-        }
+        var found = ResidualMatching.permutation(n, null, freedoms.streamSigns(), ws);
+        yield new SignedPermutation(found.features(), found.signs());
       }
     };
   }

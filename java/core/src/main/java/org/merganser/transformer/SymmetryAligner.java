@@ -38,7 +38,7 @@ public final class SymmetryAligner {
   public enum Residual {
     /** Nothing: models of one ancestor share it. */
     NONE,
-    /** Channels change places and signs; gains move along. Of layer norms no signs. */
+    /** Channels change places and signs; gains move along. Of layer norms all signs together. */
     SIGNED_PERMUTATION,
     /** A rotation of all channels. Gains of norms are absorbed first. */
     ORTHOGONAL
@@ -178,6 +178,12 @@ public final class SymmetryAligner {
     check(source, target);
     source.config().requireSame("the source", moments.config(), "the moments");
     List<String> warnings = new ArrayList<>(moments.check(options.residual() != Residual.NONE));
+    GroupFit.Freedom heads = Freedoms.of(options, source.config()).heads();
+    if (!heads.equals(heads.withoutScales())) {
+      warnings.add(
+          "scales=quartic: activations give factors of hidden units alone; those of queries, keys"
+              + " and values stay as they are, set scales=balance for them");
+    }
     Prepared prepared = prepared(source, target, ws);
     MomentMatching matching = new MomentMatching(moments, options, prepared.balances(), ws);
     SymmetryElement element =

@@ -285,12 +285,15 @@ class ClosedFormsTest {
       var found = ResidualMatching.permutation(Matrix.of(n), Matrix.of(gains), signed, ws);
       double best = Double.NEGATIVE_INFINITY;
       for (int[] order : orders(d)) {
+        double gain = 0;
+        double magnitudes = 0;
         double sum = 0;
         for (int i = 0; i < d; i++) {
-          double product = n[i][order[i]];
-          sum += gains[i][order[i]] + (signed ? Math.abs(product) : product);
+          gain += gains[i][order[i]];
+          magnitudes += Math.abs(n[i][order[i]]);
+          sum += n[i][order[i]];
         }
-        best = Math.max(best, sum);
+        best = Math.max(best, gain + (signed ? magnitudes : Math.abs(sum)));
       }
       double reached = 0;
       for (int i = 0; i < d; i++) {
@@ -298,6 +301,8 @@ class ClosedFormsTest {
         reached += gains[i][j] + found.signs()[i] * n[i][j];
       }
       assertThat(reached).isCloseTo(best, within(1e-12));
+      assertThat(found.value()).isCloseTo(best, within(1e-12));
+      assertThat(signed || Arrays.stream(found.signs()).distinct().count() == 1).isTrue();
     }
   }
 
