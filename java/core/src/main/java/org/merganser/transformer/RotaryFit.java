@@ -37,6 +37,18 @@ final class RotaryFit {
     Arrays.fill(ratio, 1);
   }
 
+  /** What brings back this fit after others. */
+  Runnable kept() {
+    double[] keptPhase = phase.clone();
+    double[] keptRatio = ratio.clone();
+    double keptValue = value;
+    return () -> {
+      System.arraycopy(keptPhase, 0, phase, 0, phase.length);
+      System.arraycopy(keptRatio, 0, ratio, 0, ratio.length);
+      value = keptValue;
+    };
+  }
+
   /**
    * @param queries null while they are not known: ratios are 1 then
    */
