@@ -18,10 +18,7 @@ final class HeadMatching {
   private final Workspace ws;
 
   private HeadMatching(
-      HeadProducts products,
-      GroupFit.Freedom freedom,
-      List<HeadSymmetry> previous,
-      Workspace ws) {
+      HeadProducts products, GroupFit.Freedom freedom, List<HeadSymmetry> previous, Workspace ws) {
     this.products = products;
     this.freedom = freedom;
     this.previous = previous;
@@ -33,10 +30,7 @@ final class HeadMatching {
    *     none
    */
   static List<HeadSymmetry> match(
-      HeadProducts products,
-      GroupFit.Freedom freedom,
-      List<HeadSymmetry> previous,
-      Workspace ws) {
+      HeadProducts products, GroupFit.Freedom freedom, List<HeadSymmetry> previous, Workspace ws) {
     HeadMatching matching = new HeadMatching(products, freedom, previous, ws);
     int heads = products.keyValueHeads();
     int[] sources = IntStream.range(0, heads).toArray();

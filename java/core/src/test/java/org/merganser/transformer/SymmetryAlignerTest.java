@@ -126,6 +126,19 @@ class SymmetryAlignerTest {
     assertRecovered(align(config, source, target, options), target);
   }
 
+  /** Balanced, there is nothing left to find; the factors are the result. */
+  @Test
+  void factorsAloneAreFound() throws IOException {
+    TransformerConfig config = GoldenModel.LLAMA.config();
+    MemoryCheckpoint target = GoldenModel.LLAMA.weights();
+    Set<Kind> kinds = EnumSet.of(Kind.UNIT_SCALES);
+    Checkpoint source = SymmetryElement.random(config, kinds, 5).apply(target);
+    Result result = align(config, source, target, balanced());
+    Checkpoint moved = result.element().apply(source);
+    assertThat(Perturbed.squaredDistance(moved, target, WS))
+        .isLessThan(1e-20 * Perturbed.squaredDistance(source, target, WS));
+  }
+
   @ParameterizedTest
   @EnumSource(GoldenModel.class)
   void signedPermutationsOfTheStreamAreFound(GoldenModel model) throws IOException {
