@@ -14,6 +14,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 import org.merganser.compute.Workspace;
 import org.merganser.error.NumericalException;
 import org.merganser.error.ShapeException;
+import org.merganser.io.Checkpoint;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.model.EarlyStopping;
 import org.merganser.torch.transformer.DecoderTraining.Options;
@@ -23,11 +24,11 @@ import org.merganser.transformer.TransformerConfig;
 
 class DecoderTrainingTest {
   private static final int VOCABULARY = 16;
-  private static final TransformerNetwork NETWORK =
+  static final TransformerNetwork NETWORK =
       TransformerNetwork.of(TransformerConfig.llama(VOCABULARY, 24, 2, 4, 2, 6, 48));
 
   /** Arithmetic progressions: the step is to be seen in the first two. */
-  private static TokenWindows progressions(int count, int steps, long seed) {
+  static TokenWindows progressions(int count, int steps, long seed) {
     SplittableRandom random = new SplittableRandom(seed);
     List<int[]> sequences = new ArrayList<>();
     for (int s = 0; s < count; s++) {
@@ -43,13 +44,12 @@ class DecoderTrainingTest {
     return TokenWindows.of(sequences);
   }
 
-  private static Workspace seeded(long seed) {
+  static Workspace seeded(long seed) {
     return Workspace.builder().threads(2).seed(seed).open();
   }
 
   /** Whether the model goes on with the steps of progressions that it has not seen. */
-  private static double accuracy(MemoryCheckpoint theta, int step, Workspace ws)
-      throws IOException {
+  static double accuracy(Checkpoint theta, int step, Workspace ws) throws IOException {
     List<Question> questions = new ArrayList<>();
     for (int at = 0; at < VOCABULARY; at++) {
       List<Integer> context = new ArrayList<>();
