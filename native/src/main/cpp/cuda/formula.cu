@@ -86,7 +86,7 @@ struct FormulaRun {
   }
 };
 
-// Left to itself ptxas keeps to 64 registers in one form and spills; two blocks allow 128.
+// Left to itself ptxas keeps to 64 registers in one form and spills, of sum_chunks for sm_100; two blocks allow 128.
 template <typename T, typename F, int kCount>
 __global__ void __launch_bounds__(kThreads, 2)
     formula_all(const __grid_constant__ typename FormulaRun<T, F>::Call all, int64_t packs, int64_t count) {
@@ -94,7 +94,7 @@ __global__ void __launch_bounds__(kThreads, 2)
 }
 
 template <typename T, typename F>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, 2)
     sum_chunks(const __grid_constant__ typename FormulaRun<T, F>::Call all, int64_t count, int64_t chunks,
                double* parts) {
   typedef FormulaRun<T, F> Run;

@@ -60,7 +60,7 @@ kernels_of() {
     }' | c++filt -p | sed -E ':inner; s/<[^<>]*>//; t inner; s/^[^|]*:://'
 }
 
-# stdin: lines of kernels_of(); a row for each name.
+# stdin: lines of kernels_of(); "NAME|file|forms|block|registers|shared|stack|spilled|occupancy" for each name.
 rows_of() {
   awk -F'|' -v file="$1" '
     function range(low, high) { return low == high ? low : low " to " high }
@@ -72,18 +72,39 @@ rows_of() {
       } }
     END {
       for (k = 1; k <= kernels; ++k) {
-        row = "| `" order[k] "` | " file " | " forms[order[k]]
-        for (i = 2; i <= 7; ++i) row = row " | " range(low[order[k], i], high[order[k], i])
-        print row " % |"
+        row = order[k] "|" file "|" forms[order[k]]
+        for (i = 2; i <= 7; ++i) row = row "|" range(low[order[k], i], high[order[k], i])
+        print row " %"
       } }'
 }
 
 for architecture in "$@"; do
   limit=$(limits "$architecture")
-  echo "| sm_$architecture: kernel | file | forms | block | registers | shared | stack | spilled | occupancy |"
-  echo "|---|---|---:|---:|---:|---:|---:|---:|---:|"
   for file in "$sources"/cuda/*.cu; do
     report=$(measure "$architecture" "$file")
     kernels_of "$limit" <<< "$report" | rows_of "$(basename "$file")"
-  done
+  done > "$work/$architecture.rows"
 done
+
+# One table; what differs between architectures stands in their order.
+names=("${@/#/sm_}") rows=("${@/%/.rows}")
+rows=("${rows[@]/#/$work/}")
+echo "| kernel on ${names[*]} | file | forms | block | registers | shared | stack | spilled | occupancy |" |
+  sed 's: sm_: / sm_:2g'
+echo "|---|---|---:|---:|---:|---:|---:|---:|---:|"
+awk -F'|' '
+  FNR == 1 { ++files }
+  { key = $1 "|" $2
+    if (files == 1) order[++kernels] = key
+    for (i = 3; i <= 9; ++i) {
+      all[key, i] = files == 1 ? $i : all[key, i] " / " $i
+      if (files == 1) first[key, i] = $i
+      if ($i != first[key, i]) differs[key, i] = 1
+    } }
+  END {
+    for (k = 1; k <= kernels; ++k) {
+      split(order[k], name, "|")
+      row = "| `" name[1] "` | " name[2]
+      for (i = 3; i <= 9; ++i) row = row " | " (differs[order[k], i] ? all[order[k], i] : first[order[k], i])
+      print row " |"
+    } }' "${rows[@]}"

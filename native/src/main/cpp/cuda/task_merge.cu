@@ -145,8 +145,9 @@ struct Merge {
   }
 };
 
+// Two blocks: left to itself ptxas keeps one form to 64 registers for sm_100, and spills.
 template <typename T, bool kElect, int kCount>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, 2)
     merge_all(const __grid_constant__ Tasks<typename Arithmetic<T>::Real, typename Arithmetic<T>::Bits> all,
               int64_t packs, int64_t count) {
   for_packs<kCount>(packs, count, Merge<T, kElect>{all});

@@ -66,6 +66,7 @@ struct Case {
 };
 const std::vector<Case>& gpu_cases();   // all
 const std::vector<Case>& gpu_passes();  // those of gpu_passes.cpp
+const std::vector<Case>& gpu_grams();   // those of gpu_grams.cpp
 
 // Memory of a context; its alignment is that of mg_alloc.
 class Memory {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What gpu-check times, at sizes that users have, each with a check of its results where the size itself could break
-// them: alignment, and training of merges. Merging and single passes: gpu_passes.cpp.
+// them: alignment, and training of merges. Merging and single passes: gpu_passes.cpp; Gram matrices:
+// gpu_grams.cpp.
 #include <algorithm>
 #include <memory>
 
@@ -276,7 +277,7 @@ const std::vector<Case>& gpu_cases() {
   static const std::vector<Case> cases = [] {
     std::vector<Case> all = {
         {"np_step", np_steps}, {"moments", moments}, {"cca_map", cca}, {"polar", polar}, {"assignment", assignments}};
-    for (const Case& each : gpu_passes()) all.push_back(each);
+    for (const auto& more : {gpu_passes(), gpu_grams()}) all.insert(all.end(), more.begin(), more.end());
     return all;
   }();
   return cases;

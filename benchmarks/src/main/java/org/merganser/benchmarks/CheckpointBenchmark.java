@@ -19,8 +19,8 @@ import org.merganser.io.ShardedWriter;
 /**
  * Merges of three checkpoints of 0.36 billion parameters in BF16 (and their base), each in a
  * process of its own, started as {@code bin/merganser} starts one: wall time from start to end,
- * what is written being on the disk, and peak resident memory; beside them a plain copy by as many
- * threads, and mergekit where a Python has it. Linux only.
+ * what is written being on the disk, and peak resident memory; beside them copies by as many
+ * threads, without and with digests, and mergekit where a Python has it. Linux only.
  */
 public final class CheckpointBenchmark {
   static final List<String> METHODS = List.of("linear", "slerp", "dare-ties", "ties");
@@ -28,6 +28,10 @@ public final class CheckpointBenchmark {
   /** Options of {@code bin/merganser} for recipes. */
   private static final List<String> AS_LAUNCHED =
       List.of("-Xms32m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC");
+
+  /** What merges without arithmetic would take. */
+  private static final List<String> COPIES =
+      List.of("copy", "copy, digests", "read 3, write 1", "read 3, write 1, digests");
 
   private static final String ARCHIVE = "classes.jsa";
 
@@ -144,7 +148,7 @@ public final class CheckpointBenchmark {
             + threads
             + " threads | s | s of CPU | MB resident | MB planned | MB heap |\n"
             + "|---|---|---|---|---|---|");
-    for (String copy : List.of("copy", "read 3, write 1")) {
+    for (String copy : COPIES) {
       print(copy, best(runs, () -> ours(copy, dir, threads)));
     }
     boolean mergekit = !python.isEmpty() && has(python);

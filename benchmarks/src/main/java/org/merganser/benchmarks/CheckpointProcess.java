@@ -17,6 +17,7 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.atomic.AtomicLong;
 import org.merganser.compute.Workspace;
+import org.merganser.internal.kernel.Sha256;
 import org.merganser.io.Checkpoint;
 import org.merganser.io.Safetensors;
 import org.merganser.io.ShardPlan;
@@ -33,7 +34,10 @@ import org.merganser.merge.TiesMerger;
  * nanoseconds of all processors.
  */
 final class CheckpointProcess {
+  /** As many bytes as a digest of {@link ShardedWriter} is of. */
   private static final int PART = 2 << 20;
+
+  private static final String DIGESTS = ", digests";
 
   private CheckpointProcess() {}
 
@@ -44,9 +48,14 @@ final class CheckpointProcess {
     int threads = Integer.parseInt(args[3]);
     long planned = -1;
     switch (args[0]) {
-      case "copy" -> copy(List.of(dir.resolve("m1")), out, threads);
-      case "read 3, write 1" ->
-          copy(List.of(dir.resolve("m1"), dir.resolve("m2"), dir.resolve("m3")), out, threads);
+      case "copy", "copy, digests" ->
+          copy(List.of(dir.resolve("m1")), out, threads, args[0].endsWith(DIGESTS));
+      case "read 3, write 1", "read 3, write 1, digests" ->
+          copy(
+              List.of(dir.resolve("m1"), dir.resolve("m2"), dir.resolve("m3")),
+              out,
+              threads,
+              args[0].endsWith(DIGESTS));
       default -> planned = merge(args[0], dir, out, threads);
     }
     long heap =
@@ -97,8 +106,9 @@ final class CheckpointProcess {
     }
   }
 
-  /** Reads all models, writes the first, flushes it. */
-  private static void copy(List<Path> models, Path out, int threads) throws Exception {
+  /** Reads all models, writes the first, with digests of its parts or none, flushes it. */
+  private static void copy(List<Path> models, Path out, int threads, boolean digests)
+      throws Exception {
     Files.createDirectories(out);
     List<Callable<Void>> work = new ArrayList<>();
     List<FileChannel> open = new ArrayList<>();
@@ -114,7 +124,7 @@ final class CheckpointProcess {
       open.add(to);
       AtomicLong next = new AtomicLong();
       for (int t = 0; t < threads; t++) {
-        work.add(() -> copy(in, to, next));
+        work.add(() -> copy(in, to, next, digests));
       }
     }
     var pool = Executors.newFixedThreadPool(threads);
@@ -129,7 +139,7 @@ final class CheckpointProcess {
     }
   }
 
-  private static Void copy(List<FileChannel> in, FileChannel to, AtomicLong next)
+  private static Void copy(List<FileChannel> in, FileChannel to, AtomicLong next, boolean digests)
       throws IOException {
     ByteBuffer buffer = ByteBuffer.allocateDirect(PART);
     long size = in.get(0).size();
@@ -141,6 +151,9 @@ final class CheckpointProcess {
         }
       }
       buffer.flip();
+      if (digests) {
+        Sha256.of(buffer);
+      }
       while (buffer.hasRemaining()) {
         to.write(buffer, at + buffer.position());
       }

@@ -6,6 +6,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.Set;
 import java.util.stream.Stream;
 import org.merganser.error.FormatException;
@@ -37,22 +38,28 @@ final class Output {
 
   /** What a command writes. */
   enum Kind {
-    CHECKPOINT("a checkpoint", ".safetensors"),
-    MAPS("a set of maps", ".mgalign"),
-    SYMMETRY("a symmetry of transformers", ".safetensors");
+    CHECKPOINT("a checkpoint", ".safetensors", ""),
+    MAPS("a set of maps", ".mgalign", "mgalign"),
+    SYMMETRY("a symmetry of transformers", ".mgsymmetry", "mgsymmetry");
 
     private final String text;
     private final String suffix;
 
-    Kind(String text, String suffix) {
+    /** As files of ours say it; empty for any that is none of ours. */
+    private final String format;
+
+    Kind(String text, String suffix, String format) {
       this.text = text;
       this.suffix = suffix;
+      this.format = format;
     }
 
     private boolean isIn(Path file) throws IOException {
       try (Checkpoint checkpoint = Safetensors.open(file)) {
-        String format = checkpoint.metadata().getOrDefault("format", "");
-        return this == MAPS ? format.equals("mgalign") : !format.startsWith("mg");
+        Map<String, String> metadata = checkpoint.metadata();
+        boolean symmetry = metadata.containsKey("merganser.symmetry");
+        String found = symmetry ? SYMMETRY.format : metadata.getOrDefault("format", "");
+        return format.isEmpty() ? !found.startsWith("mg") : found.equals(format);
       } catch (FormatException e) {
         return false;
       }
@@ -62,9 +69,9 @@ final class Output {
   /** Ends of names that promise something else than safetensors. */
   private static final Set<String> KNOWN =
       Set.of(
-          (".bin .ckpt .csv .gguf .h5 .hdf5 .html .joblib .json .keras .mgalign .mgstats .msgpack"
-               + " .npy .npz .onnx .pb .pickle .pkl .pt .pth .safetensors .tar .tflite .txt .yaml"
-               + " .yml .zip")
+          (".bin .ckpt .csv .gguf .h5 .hdf5 .html .joblib .json .keras .mgalign .mgstats"
+               + " .mgsymmetry .msgpack .npy .npz .onnx .pb .pickle .pkl .pt .pth .safetensors .tar"
+               + " .tflite .txt .yaml .yml .zip")
               .split(" "));
 
   /**

@@ -24,8 +24,8 @@ final class WeightsAlignment {
       paramLabel = "SOURCE TARGET",
       hideParamSyntax = true,
       description =
-          "Two transformers of one structure, instead of A and B: finds the symmetry that brings the"
-              + " weights of SOURCE nearest to TARGET, and keeps it (*.safetensors).")
+          "Two transformers of one structure, instead of A and B: finds the symmetry that brings"
+              + " the weights of SOURCE nearest to TARGET, and keeps it (*.mgsymmetry).")
   List<Path> models;
 
   @Option(

@@ -97,25 +97,32 @@ final class RecipeModels {
 
   /** Knots takes differences apart; what rounding leaves there is of no low rank. */
   List<String> notes() {
-    List<String> rounded = new ArrayList<>();
-    adapters.forEach(
-        (name, adapter) -> {
-          Checkpoint folded = models.get(name).checkpoint();
-          if (adapter.targets().stream()
-              .anyMatch(target -> folded.info(target).dtype().bits() < 32)) {
-            rounded.add(name);
-          }
-        });
-    if (rounded.isEmpty() || !recipe.method().equals("knots")) {
-      return List.of();
+    List<String> notes = new ArrayList<>();
+    if (!recipe.method().equals("knots") || adapters.isEmpty()) {
+      return notes;
     }
-    return List.of(
-        "knots of models that are rounded with their adapters (%s): the noise of rounding can exceed its cut (smallest) and counts as directions; %s"
-            .formatted(
-                Names.some(rounded),
-                options.mergekit()
-                    ? "leave out --compat mergekit, and give the recipe a dtype"
-                    : "give the recipe a dtype, that of the result: they are rounded at the end then"));
+    if (adapters.size() + recipe.base().stream().count() == models.size()) {
+      notes.add(
+          "knots of adapters decomposes whole weights; merganser lora combine --merger knots merges"
+              + " their factors, to one adapter");
+    }
+    List<String> rounded = adapters.keySet().stream().filter(this::isRounded).toList();
+    if (!rounded.isEmpty()) {
+      notes.add(
+          "knots of models that are rounded with their adapters (%s): the noise of rounding can exceed its cut (smallest) and counts as directions; %s"
+              .formatted(
+                  Names.some(rounded),
+                  options.mergekit()
+                      ? "leave out --compat mergekit, and give the recipe a dtype"
+                      : "give the recipe a dtype, that of the result: they are rounded at the end then"));
+    }
+    return notes;
+  }
+
+  private boolean isRounded(String reference) {
+    Checkpoint folded = models.get(reference).checkpoint();
+    return adapters.get(reference).targets().stream()
+        .anyMatch(target -> folded.info(target).dtype().bits() < 32);
   }
 
   /** Folders and files of all that is opened. */

@@ -19,12 +19,13 @@ import org.merganser.recipe.Recipe.Input;
 import org.merganser.transformer.SymmetryAligner;
 import org.merganser.transformer.SymmetryElement;
 import org.merganser.transformer.SymmetryReport;
+import org.merganser.transformer.TransformerConfig;
 
 /**
  * What models of a recipe learned since another one, in the coordinates of the base or first model:
- * the key {@code align} with the method {@code symmetry}. A model becomes {@code target + g (model -
- * from)}, so that its difference to the base is {@code g (model - from)}, whatever the method of the
- * recipe makes of it.
+ * the key {@code align} with the method {@code symmetry}. A model becomes {@code target + g (model
+ * - from)}, so that its difference to the base is {@code g (model - from)}, whatever the method of
+ * the recipe makes of it.
  */
 final class RecipeSymmetry {
   static final String ID = "symmetry";
@@ -45,7 +46,8 @@ final class RecipeSymmetry {
     this.models = models;
     this.notes = notes;
     this.ws = ws;
-    refuse(recipe.models().isEmpty(), "align", "whole models are aligned; write models, not slices");
+    refuse(
+        recipe.models().isEmpty(), "align", "whole models are aligned; write models, not slices");
     refuse(
         align.architecture().isPresent() || !align.activations().isEmpty(),
         "align",
@@ -116,8 +118,10 @@ final class RecipeSymmetry {
     String from = align.from().orElseThrow();
     SkillTransfer transfer =
         SkillTransfer.of(models.get(target()), models.get(model), models.get(from), options);
-    if (element == null || options.source() == SkillTransfer.Source.SKILL) {
-      element = align.element().isPresent() ? load(transfer) : find(transfer, model, from);
+    if (align.element().isPresent()) {
+      element = load(transfer.config());
+    } else if (element == null || options.source() == SkillTransfer.Source.SKILL) {
+      element = find(transfer, model, from);
     }
     SkillTransfer.Sum sum = transfer.sum(element, 1, ws);
     TransferModels seen = sum.models();
@@ -129,13 +133,17 @@ final class RecipeSymmetry {
             .formatted(model, from, target()));
   }
 
-  private SymmetryElement load(SkillTransfer transfer) throws IOException {
+  /** One of untied models means that ties are undone. */
+  private SymmetryElement load(TransformerConfig config) throws IOException {
     Path file = Path.of(align.element().orElseThrow());
     try {
-      return SymmetryElement.load(file, transfer.config(), ws);
+      return SymmetryElement.load(file, config, ws);
     } catch (NoSuchFileException e) {
       throw new RecipeException("align.element", "no file " + file, e);
     } catch (FormatException | IncompatibleModelsException e) {
+      if (config.tied() && e instanceof IncompatibleModelsException) {
+        return load(config.with("tied", false));
+      }
       throw new RecipeException("align.element", e.getMessage(), e);
     }
   }
@@ -147,7 +155,8 @@ final class RecipeSymmetry {
     notes.add(
         String.format(
             Locale.ROOT,
-            "%s in the coordinates of %s: squared distance %.6g, %.6g as it was, %.1f %% of the hidden units and %.1f %% of the heads moved",
+            "%s in the coordinates of %s: squared distance %.6g, %.6g as it was, %.1f %% of the"
+                + " hidden units and %.1f %% of the heads moved",
             options.source() == SkillTransfer.Source.BASE ? from : model,
             target(),
             report.after(),

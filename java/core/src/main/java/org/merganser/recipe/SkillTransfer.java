@@ -19,6 +19,7 @@ import org.merganser.method.Settings;
 import org.merganser.transformer.NormAbsorption;
 import org.merganser.transformer.SymmetryAligner;
 import org.merganser.transformer.SymmetryElement;
+import org.merganser.transformer.SymmetryMoments;
 import org.merganser.transformer.TransformerConfig;
 
 /**
@@ -148,12 +149,25 @@ public final class SkillTransfer {
 
   /** Finds g by weights: of the base or the skill, as the options say, to the target. */
   public SymmetryAligner.Result align(Workspace ws) throws IOException {
+    return SymmetryAligner.of(options.align()).align(source(), target(), ws);
+  }
+
+  /**
+   * Finds g by activations.
+   *
+   * @param moments of the base or the skill, as the options say, and the target
+   */
+  public SymmetryAligner.Result align(SymmetryMoments moments, Workspace ws) throws IOException {
+    return SymmetryAligner.of(options.align()).align(source(), target(), moments, ws);
+  }
+
+  private SymmetryAligner.Model source() {
     Checkpoint source = options.source() == Source.BASE ? models.base() : models.skill();
-    return SymmetryAligner.of(options.align())
-        .align(
-            new SymmetryAligner.Model(source, models.config()),
-            new SymmetryAligner.Model(models.target(), models.config()),
-            ws);
+    return new SymmetryAligner.Model(source, models.config());
+  }
+
+  private SymmetryAligner.Model target() {
+    return new SymmetryAligner.Model(models.target(), models.config());
   }
 
   /** Adds lambda times the difference as it is. */
@@ -189,7 +203,9 @@ public final class SkillTransfer {
 
   Sum sum(SymmetryElement g, double lambda, Workspace ws) throws IOException {
     boolean absorbs = g.residual() instanceof SymmetryElement.Orthogonal;
-    TransferModels seen = absorbs ? models.absorbed(options.align().untie(), ws) : models;
+    // A symmetry of untied models was found by who let ties be undone.
+    boolean unties = options.align().untie() || !g.config().tied();
+    TransferModels seen = absorbs ? models.absorbed(unties, ws) : models;
     DType wide = seen.wide();
     MergeProblem problem =
         MergeProblem.of(g.apply(seen.skill().as(wide)), g.apply(seen.base().as(wide)))

@@ -125,14 +125,14 @@ final class Vocabularies {
   }
 
   /**
-   * What is true of a token where it was added: in the first model that has it. A new one is looked
-   * for in texts as the tokenizer normalises them, as in those that are added in Python.
+   * What is true of a token where it was added: in the first model that has it. One that no model
+   * added is looked for in texts as the tokenizer normalises them, as those that Python adds.
    */
   Set<String> flags(String token) {
     return vocabularies.values().stream()
         .filter(vocabulary -> vocabulary.ids().containsKey(token))
         .findFirst()
-        .map(vocabulary -> vocabulary.flags().getOrDefault(token, Set.of()))
+        .flatMap(vocabulary -> Optional.ofNullable(vocabulary.flags().get(token)))
         .orElse(Set.of("normalized"));
   }
 

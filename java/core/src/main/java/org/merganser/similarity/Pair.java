@@ -4,6 +4,7 @@ package org.merganser.similarity;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.TreeSet;
+import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
 import org.merganser.error.NumericalException;
 import org.merganser.error.ShapeException;
@@ -78,6 +79,9 @@ final class Pair implements AutoCloseable {
 
   /** Of the samples as they are: not finite where the sample is not. */
   private static double[] squaredNorms(Matrix x, Workspace ws) {
+    if (x.dtype() == DType.F64) {
+      return LinAlg.rowProducts(x, x, ws);
+    }
     try (Matrix wide = Sample.wide(x, ws)) {
       return LinAlg.rowProducts(wide, wide, ws);
     }

@@ -93,6 +93,21 @@ public final class CanonicalCheckpoint extends CheckpointView {
     return config;
   }
 
+  /** Still canonical, with what else the original has. */
+  @Override
+  public CanonicalCheckpoint as(DType dtype) {
+    return of(source.as(dtype), config);
+  }
+
+  /** Names what {@link #others} lists, where the residual stream is changed. */
+  static void refuseOthers(Checkpoint checkpoint, List<String> problems) {
+    if (checkpoint instanceof CanonicalCheckpoint model) {
+      for (String name : model.others()) {
+        problems.add(Names.quote(name) + " may read the residual stream, and is not known");
+      }
+    }
+  }
+
   /**
    * Tensors of the original that are no part of the function that is looked at, such as the pooler
    * of BERT. They may read the residual stream.

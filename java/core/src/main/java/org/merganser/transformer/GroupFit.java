@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.merganser.transformer;
 
+import java.util.Arrays;
 import java.util.stream.IntStream;
 import org.merganser.compute.Workspace;
 
@@ -55,7 +56,7 @@ final class GroupFit {
    */
   GroupFit fit(int[] start, Workspace ws) {
     queries = start;
-    if (!order) {
+    if (!order || group == 1) {
       queries = IntStream.range(0, group).toArray();
     } else if (start == null) {
       rotation.fit(values, null, ws);
@@ -67,7 +68,7 @@ final class GroupFit {
       int[] before = queries;
       double reached = value;
       queries = matched(ws);
-      if (java.util.Arrays.equals(queries, before)) {
+      if (Arrays.equals(queries, before)) {
         break;
       }
       refit(ws);
@@ -94,9 +95,6 @@ final class GroupFit {
   }
 
   private int[] matched(Workspace ws) {
-    if (group == 1) {
-      return new int[1];
-    }
     double[][] gain = new double[group][group];
     for (int j = 0; j < group; j++) {
       for (int i = 0; i < group; i++) {

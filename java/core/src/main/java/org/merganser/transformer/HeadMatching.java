@@ -3,6 +3,7 @@ package org.merganser.transformer;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.IntStream;
 import org.merganser.compute.Workspace;
 
 /**
@@ -11,7 +12,18 @@ import org.merganser.compute.Workspace;
  * most. No query head leaves its group.
  */
 final class HeadMatching {
-  private HeadMatching() {}
+  private final HeadProducts products;
+  private final GroupFit.Freedom freedom;
+  private final List<HeadSymmetry> previous;
+  private final Workspace ws;
+
+  private HeadMatching(
+      HeadProducts products, GroupFit.Freedom freedom, List<HeadSymmetry> previous, Workspace ws) {
+    this.products = products;
+    this.freedom = freedom;
+    this.previous = previous;
+    this.ws = ws;
+  }
 
   /**
    * @param previous of an earlier sweep, a start that is only left for something better; null for
@@ -19,32 +31,33 @@ final class HeadMatching {
    */
   static List<HeadSymmetry> match(
       HeadProducts products, GroupFit.Freedom freedom, List<HeadSymmetry> previous, Workspace ws) {
+    HeadMatching matching = new HeadMatching(products, freedom, previous, ws);
     int heads = products.keyValueHeads();
-    GroupFit[][] fits = new GroupFit[heads][heads];
-    double[][] values = new double[heads][heads];
-    for (int t = 0; t < heads; t++) {
-      for (int s = 0; s < heads; s++) {
-        if (s != t && !freedom.order()) {
-          values[t][s] = Double.NEGATIVE_INFINITY;
-          continue;
+    int[] sources = IntStream.range(0, heads).toArray();
+    if (freedom.order() && heads > 1) {
+      double[][] values = new double[heads][heads];
+      for (int t = 0; t < heads; t++) {
+        for (int s = 0; s < heads; s++) {
+          values[t][s] = matching.fit(t, s).value();
         }
-        fits[t][s] = new GroupFit(products, t, s, freedom).fit(null, ws);
-        if (previous != null && previous.get(t).source() == s) {
-          GroupFit again = new GroupFit(products, t, s, freedom).fit(previous.get(t).queries(), ws);
-          fits[t][s] = again.value() > fits[t][s].value() ? again : fits[t][s];
-        }
-        values[t][s] = fits[t][s].value();
       }
+      sources = Matchings.best(values, ws);
     }
-    int[] sources = freedom.order() ? Matchings.best(values, ws) : identity(heads);
     List<HeadSymmetry> found = new ArrayList<>();
     for (int t = 0; t < heads; t++) {
-      found.add(fits[t][sources[t]].found(sources[t]));
+      found.add(matching.fit(t, sources[t]).found(sources[t]));
     }
     return found;
   }
 
-  private static int[] identity(int n) {
-    return java.util.stream.IntStream.range(0, n).toArray();
+  /** Not kept for all pairs: each has a few square matrices for each pair of query heads. */
+  private GroupFit fit(int target, int source) {
+    GroupFit fit = new GroupFit(products, target, source, freedom).fit(null, ws);
+    if (previous == null || previous.get(target).source() != source) {
+      return fit;
+    }
+    int[] start = previous.get(target).queries();
+    GroupFit again = new GroupFit(products, target, source, freedom).fit(start, ws);
+    return again.value() > fit.value() ? again : fit;
   }
 }

@@ -4,6 +4,7 @@ package org.merganser.transformer;
 import org.merganser.compute.Workspace;
 import org.merganser.linalg.LinAlg;
 import org.merganser.linalg.Matrix;
+import org.merganser.linalg.Tensor;
 
 /**
  * Which hidden unit of the source becomes which of the target. With the rows of the gate, the rows
@@ -118,6 +119,6 @@ final class MlpMatching {
   }
 
   private static Matrix zeros(Matrix like, long rows, long columns) {
-    return Matrix.of(org.merganser.linalg.Tensor.zeros(like.dtype(), rows, columns));
+    return Matrix.of(Tensor.zeros(like.dtype(), rows, columns));
   }
 }

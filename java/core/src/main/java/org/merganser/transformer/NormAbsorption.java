@@ -2,6 +2,7 @@
 package org.merganser.transformer;
 
 import java.io.IOException;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
@@ -39,13 +40,20 @@ public record NormAbsorption(Checkpoint checkpoint, TransformerConfig config) {
    *
    * @param canonical with the tensors of {@code config}
    * @param untie whether a tied model may get a head of its own
-   * @throws IncompatibleModelsException when norms stand after the sums, or a tie would have to be
-   *     undone that must not
+   * @throws IncompatibleModelsException when norms stand after the sums, a tie would have to be
+   *     undone that must not, or the model has tensors that may read the residual stream and are
+   *     not known
    * @throws NumericalException when a layer norm has a shift where its gain is 0
    */
   public static NormAbsorption of(
       Checkpoint canonical, TransformerConfig config, boolean untie, Workspace ws)
       throws IOException {
+    List<String> others = new ArrayList<>();
+    CanonicalCheckpoint.refuseOthers(canonical, others);
+    if (!others.isEmpty()) {
+      throw new IncompatibleModelsException(
+          "gains of " + canonical + " cannot be absorbed", others);
+    }
     if (config.postNorm()) {
       throw refusal(canonical, "norms stand after the sums, so that no gain can be absorbed");
     }

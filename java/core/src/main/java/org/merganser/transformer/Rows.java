@@ -140,14 +140,6 @@ abstract class Rows {
     return sum;
   }
 
-  static double sum(double[] values) {
-    double sum = 0;
-    for (double each : values) {
-      sum += each;
-    }
-    return sum;
-  }
-
   /** {@code n += this^T other} over the first columns, F64. */
   final void addCross(Rows other, Matrix n, Workspace ws) {
     int kept = Math.toIntExact(n.rows());

@@ -158,8 +158,11 @@ public final class SymmetryAligner {
     WeightSweeps.Course course = new WeightSweeps(prepared.pair(), options, ws).run();
     boolean nearer = course.last().total() < course.before();
     WeightSweeps.Course kept = nearer ? course : course.unmoved(prepared.source().config());
-    List<String> warnings =
-        nearer ? List.of() : List.of("nothing is nearer than the models as they are");
+    String unmoved =
+        prepared.sourceBalance() == null
+            ? "nothing is nearer than the models as they are"
+            : "once balanced, nothing is nearer than the models as they are";
+    List<String> warnings = nearer ? List.of() : List.of(unmoved);
     return prepared.result(element(prepared, kept.last()), report(kept, warnings, ws), ws);
   }
 

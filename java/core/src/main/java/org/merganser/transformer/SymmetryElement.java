@@ -167,10 +167,8 @@ public final class SymmetryElement {
         problems.add(Names.quote(name) + " is no part of such a model");
       }
     }
-    if (canonical instanceof CanonicalCheckpoint model && !(residual instanceof None)) {
-      for (String name : model.others()) {
-        problems.add(Names.quote(name) + " may read the residual stream, and is not known");
-      }
+    if (!(residual instanceof None) || finalGain.length > 0) {
+      CanonicalCheckpoint.refuseOthers(canonical, problems);
     }
     if (!problems.isEmpty()) {
       throw new IncompatibleModelsException(

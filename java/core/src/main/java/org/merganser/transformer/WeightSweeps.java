@@ -54,7 +54,11 @@ final class WeightSweeps {
     }
 
     double commonTotal() {
-      return common.values().stream().mapToDouble(d -> d).sum();
+      return sum(common);
+    }
+
+    private static double sum(Map<String, Double> distances) {
+      return distances.values().stream().mapToDouble(d -> d).sum();
     }
   }
 
@@ -77,11 +81,10 @@ final class WeightSweeps {
     }
 
     double before() {
-      double sum = commonBefore.values().stream().mapToDouble(d -> d).sum();
-      for (LayerState layer : first.layers()) {
-        sum += layer.attentionBefore().total() + layer.mlpBefore().total();
-      }
-      return sum;
+      return first.layers().stream()
+              .mapToDouble(layer -> layer.attentionBefore().total() + layer.mlpBefore().total())
+              .sum()
+          + State.sum(commonBefore);
     }
 
     /** Before the first sweep, with the first map of the residual stream. */

@@ -108,7 +108,9 @@ class AdapterRecipeTest {
     assertThat(notes(recipe, options))
         .anyMatch(
             note -> note.matches("knots of models that are rounded .*give the recipe a dtype.*"));
-    assertThat(notes(recipe.withDtype(DType.BF16), options)).noneMatch(n -> n.contains("rounded"));
+    assertThat(notes(recipe.withDtype(DType.BF16), options))
+        .noneMatch(note -> note.contains("rounded"))
+        .anyMatch(note -> note.contains("merganser lora combine --merger knots merges"));
     assertThat(notes(recipe.withDtype(DType.BF16), options.withMergekit(true)))
         .anyMatch(note -> note.contains("leave out --compat mergekit"));
   }

@@ -125,7 +125,7 @@ class RecipeSymmetryTest {
   @Test
   void aSymmetryFromAFileIsTaken() throws IOException {
     write();
-    Path file = folder.resolve("g.safetensors");
+    Path file = folder.resolve("g.mgsymmetry");
     try (ModelDirectory target = ModelDirectory.open(folder.resolve("target"));
         ModelDirectory base = ModelDirectory.open(folder.resolve("base"))) {
       SkillTransfer.of(target, base, base, SkillTransfer.Options.defaults())
@@ -243,11 +243,11 @@ class RecipeSymmetryTest {
 
   @Test
   void keysAreWrittenAsTheyAreRead() {
-    String json = recipe().withAlign(align().withElement("g.safetensors")).toJson();
+    String json = recipe().withAlign(align().withElement("g.mgsymmetry")).toJson();
     assertThat(json)
         .contains("\"method\" : \"symmetry\"")
         .contains("\"from\" : \"" + path("base") + "\"")
-        .contains("\"element\" : \"g.safetensors\"");
+        .contains("\"element\" : \"g.mgsymmetry\"");
   }
 
   private Align align() {

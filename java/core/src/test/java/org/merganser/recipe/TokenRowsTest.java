@@ -75,7 +75,8 @@ class TokenRowsTest {
     }
     Vocabulary written = Vocabulary.read(out).orElseThrow();
     assertThat(written.ids()).isEqualTo(Map.of("a", 0, "b", 1, "c", 2, "new", 3, "d", 4));
-    assertThat(written.flags()).isEqualTo(Map.of("new", Set.of("normalized"), "d", Set.of()));
+    assertThat(written.flags())
+        .isEqualTo(Map.of("new", Set.of("normalized"), "d", Set.of("normalized")));
     assertThat(Files.readString(out.resolve("config.json"))).contains("\"vocab_size\": 8");
   }
 

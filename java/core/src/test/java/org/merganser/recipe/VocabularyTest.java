@@ -47,7 +47,7 @@ class VocabularyTest {
         .isEqualTo(Map.of("a", 0, "b", 1, "c", 2, "d", 3, "e", 4));
     // What a model says of a token that it added; d is an ordinary one of x.
     assertThat(Vocabulary.read(out).orElseThrow().flags())
-        .isEqualTo(Map.of("d", Set.of(), "e", Set.of("special")));
+        .isEqualTo(Map.of("d", Set.of("normalized"), "e", Set.of("special")));
     assertThat(Files.readString(out.resolve("config.json"))).contains("\"vocab_size\": 5");
   }
 

@@ -2,16 +2,13 @@
 package org.merganser.transformer;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.merganser.testing.Work.WS;
 
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.EnumSet;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.Set;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
@@ -20,15 +17,11 @@ import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.merganser.compute.DType;
-import org.merganser.error.IncompatibleModelsException;
-import org.merganser.error.NumericalException;
 import org.merganser.io.Checkpoint;
 import org.merganser.io.MemoryCheckpoint;
-import org.merganser.linalg.Matrix;
 import org.merganser.linalg.Tensor;
 import org.merganser.transformer.HeadSymmetry.Rotary;
 import org.merganser.transformer.SymmetryElement.Kind;
-import org.merganser.transformer.SymmetryElement.Orthogonal;
 
 /** Elements are a group that acts on checkpoints, bit by bit where they only move things. */
 class SymmetryActionTest {
@@ -66,7 +59,7 @@ class SymmetryActionTest {
   }
 
   /** With gains of 1, so that orthogonal maps act on it. */
-  private static MemoryCheckpoint even(GoldenModel model, long seed) {
+  static MemoryCheckpoint even(GoldenModel model, long seed) {
     MemoryCheckpoint weights = GoldenModel.weights(model.config(), seed);
     CanonicalTensor.of(model.config())
         .values()
@@ -243,121 +236,6 @@ class SymmetryActionTest {
         .isGreaterThan(1e-2);
     assertThat(moved(SymmetryActionTest::swapHeadsOfTwoGroups)).isGreaterThan(1e-2);
     assertThat(moved(SymmetryActionTest::turnNeighbours)).isGreaterThan(1e-2);
-  }
-
-  @Test
-  void anOrthogonalMapWithoutAbsorptionIsRefusedAndWouldMoveLogits() throws IOException {
-    TransformerConfig config = GoldenModel.LLAMA.config();
-    MemoryCheckpoint weights = GoldenModel.LLAMA.weights();
-    SymmetryElement turned = SymmetryElement.random(config, EnumSet.of(Kind.ROTATION), 1);
-    Checkpoint moved = turned.apply(weights);
-    assertThatThrownBy(() -> moved.read("lm_head.weight", WS))
-        .isInstanceOf(IncompatibleModelsException.class)
-        .hasMessageContaining("has gains that an orthogonal map of the residual stream would mix")
-        .hasMessageContaining("'model.layers.0.input_layernorm.weight': element 0 is ")
-        .hasMessageContaining("absorb them first (NormAbsorption)");
-    // The same map of all matrices by hand.
-    Matrix r = ((Orthogonal) turned.residual()).matrix();
-    Map<String, Tensor> all = new LinkedHashMap<>();
-    Checkpoint even = turned.apply(even(GoldenModel.LLAMA, 0));
-    for (String name : weights.tensors().keySet()) {
-      boolean gain = name.endsWith("norm.weight");
-      all.put(name, gain ? weights.tensor(name) : even.read(name, WS));
-    }
-    assertThat(r.rows()).isEqualTo(16);
-    double[][] before = ReferenceForward.logits(config, weights, GoldenModel.ids(), WS);
-    double[][] after =
-        ReferenceForward.logits(config, MemoryCheckpoint.of(all), GoldenModel.ids(), WS);
-    assertThat(ReferenceForward.difference(before, after)).isGreaterThan(1e-2);
-  }
-
-  @Test
-  void weightsThatAreNotFiniteAreNamed() {
-    TransformerConfig config = GoldenModel.LLAMA.config();
-    MemoryCheckpoint weights = GoldenModel.LLAMA.weights();
-    weights.tensor("model.layers.1.mlp.up_proj.weight").set(37, Double.NaN);
-    weights.tensor("model.norm.weight").set(3, Double.NEGATIVE_INFINITY);
-    for (Set<Kind> kinds : List.of(MOVING, PERMUTED, EnumSet.noneOf(Kind.class))) {
-      Checkpoint moved = SymmetryElement.random(config, kinds, 1).apply(weights);
-      assertThatThrownBy(() -> MemoryCheckpoint.copyOf(moved, WS))
-          .isInstanceOf(NumericalException.class)
-          .hasMessageContaining(
-              "'model.layers.1.mlp.up_proj.weight' F64 [24, 16]: element 37 is NaN");
-      assertThatThrownBy(() -> moved.read("model.norm.weight", WS))
-          .isInstanceOf(NumericalException.class)
-          .hasMessageContaining("'model.norm.weight' F64 [16]: element 3 is -Infinity");
-    }
-  }
-
-  @Test
-  void resultsBeyondTheRangeOfATypeAreNamed() throws IOException {
-    TransformerConfig config = GoldenModel.LLAMA.config();
-    MemoryCheckpoint weights = GoldenModel.LLAMA.weights();
-    weights.tensor("model.layers.0.mlp.up_proj.weight").set(5, 60000);
-    MemoryCheckpoint halves = MemoryCheckpoint.copyOf(weights.as(DType.F16), WS);
-    SymmetryElement identity = SymmetryElement.identity(config);
-    LayerSymmetry layer = identity.layers().get(0);
-    double[] twice = new double[24];
-    Arrays.fill(twice, 2);
-    SymmetryElement scaled =
-        identity.withLayer(
-            0,
-            new LayerSymmetry(layer.units(), twice, layer.heads(), new double[0], new double[0]));
-    assertThatThrownBy(() -> scaled.apply(halves).read("model.layers.0.mlp.up_proj.weight", WS))
-        .isInstanceOf(NumericalException.class)
-        .hasMessage(
-            "'model.layers.0.mlp.up_proj.weight' F16 [24, 16]: 1 values are beyond the range of"
-                + " F16 after they are moved; read the model as F32");
-    assertThat(
-            scaled.apply(halves.as(DType.F32)).read("model.layers.0.mlp.up_proj.weight", WS).get(5))
-        .isEqualTo(120000);
-  }
-
-  @Test
-  void anotherModelIsRefusedWithEveryDifference() {
-    SymmetryElement element = SymmetryElement.identity(GoldenModel.LLAMA.config());
-    MemoryCheckpoint other = GoldenModel.weights(GoldenModel.MQA.config().with("tied", true), 1);
-    assertThatThrownBy(() -> element.apply(other))
-        .isInstanceOf(IncompatibleModelsException.class)
-        .hasMessageContaining(
-            "'model.layers.0.self_attn.k_proj.weight' is [4, 16], the configuration says [8, 16]")
-        .hasMessageContaining("lm_head.weight");
-    SymmetryElement of = SymmetryElement.identity(GoldenModel.MQA.config());
-    assertThatThrownBy(() -> element.after(of, WS))
-        .isInstanceOf(IncompatibleModelsException.class)
-        .hasMessageContaining("keyValueHeads: 2 in the second symmetry, 1 in the first");
-    assertThatThrownBy(() -> element.apply(GoldenModel.QWEN2.weights()))
-        .hasMessageContaining("'model.layers.0.self_attn.q_proj.bias' is no part of such a model");
-  }
-
-  /** The pooler of BERT reads the residual stream, and stays as it is. */
-  @Test
-  void unknownReadersOfTheResidualStreamAreNamed() throws IOException {
-    TransformerConfig config = GoldenModel.BERT.config();
-    CanonicalCheckpoint model =
-        CanonicalCheckpoint.of(Layouts.bert(GoldenModel.BERT.weights(), "", false), config);
-    SymmetryElement inside = SymmetryElement.random(config, EnumSet.of(Kind.UNITS, Kind.HEADS), 1);
-    assertThat(model.restored(inside.apply(model)).tensors()).containsKey("pooler.dense.weight");
-    SymmetryElement residual = SymmetryElement.random(config, EnumSet.of(Kind.RESIDUAL), 1);
-    assertThatThrownBy(() -> residual.apply(model))
-        .isInstanceOf(IncompatibleModelsException.class)
-        .hasMessageContaining(
-            "'pooler.dense.weight' may read the residual stream, and is not known");
-  }
-
-  @Test
-  void aTieThatMustStayIsNotAbsorbed() {
-    assertThatThrownBy(
-            () ->
-                NormAbsorption.of(GoldenModel.TIED.weights(), GoldenModel.TIED.config(), false, WS))
-        .isInstanceOf(IncompatibleModelsException.class)
-        .hasMessageContaining("the head is the embedding (tie_word_embeddings)")
-        .hasMessageContaining("untie them, which takes 512 values more");
-    assertThatThrownBy(
-            () ->
-                NormAbsorption.of(GoldenModel.BERT.weights(), GoldenModel.BERT.config(), true, WS))
-        .isInstanceOf(IncompatibleModelsException.class)
-        .hasMessageContaining("norms stand after the sums");
   }
 
   /** One last gain for all channels passes any rotation, so the tie may stay. */

@@ -126,6 +126,19 @@ class SymmetryAlignerTest {
     assertRecovered(align(config, source, target, options), target);
   }
 
+  /** Balanced, there is nothing left to find; the factors are the result. */
+  @Test
+  void factorsAloneAreFound() throws IOException {
+    TransformerConfig config = GoldenModel.LLAMA.config();
+    MemoryCheckpoint target = GoldenModel.LLAMA.weights();
+    Set<Kind> kinds = EnumSet.of(Kind.UNIT_SCALES);
+    Checkpoint source = SymmetryElement.random(config, kinds, 5).apply(target);
+    Result result = align(config, source, target, balanced());
+    Checkpoint moved = result.element().apply(source);
+    assertThat(Perturbed.squaredDistance(moved, target, WS))
+        .isLessThan(1e-20 * Perturbed.squaredDistance(source, target, WS));
+  }
+
   @ParameterizedTest
   @EnumSource(GoldenModel.class)
   void signedPermutationsOfTheStreamAreFound(GoldenModel model) throws IOException {
@@ -189,6 +202,29 @@ class SymmetryAlignerTest {
         assertThat(result.element().isIdentity()).isTrue();
       }
     }
+  }
+
+  /** What is switched off stays as it is; all of it, and nothing is nearer. */
+  @ParameterizedTest
+  @EnumSource(GoldenModel.class)
+  void partsCanBeLeftOut(GoldenModel model) throws IOException {
+    TransformerConfig config = model.config();
+    MemoryCheckpoint source = GoldenModel.weights(config, 1);
+    MemoryCheckpoint target = model.weights();
+    Options units = Options.defaults().with("mlp", false);
+    assertThat(align(config, source, target, units).report().movedUnits()).isZero();
+    Options heads = Options.defaults().with("heads", false);
+    assertThat(align(config, source, target, heads).report().movedHeads()).isZero();
+    Options none =
+        units
+            .with("heads", false)
+            .with("valueOutput", ValueOutput.NONE)
+            .with("queryKey", QueryKey.NONE);
+    Result result = align(config, source, target, none);
+    assertThat(result.element().isIdentity()).isTrue();
+    assertThat(result.report().after()).isEqualTo(result.report().before());
+    assertThat(result.report().warnings())
+        .containsExactly("nothing is nearer than the models as they are");
   }
 
   @Test

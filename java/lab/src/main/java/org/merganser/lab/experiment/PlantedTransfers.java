@@ -43,7 +43,7 @@ record PlantedTransfers(
 
   /** Everything but what gains of norms exclude or take part in. */
   private static final Set<Kind> KINDS =
-      EnumSet.complementOf(EnumSet.of(Kind.ROTATION, Kind.GAINS, Kind.VALUE_OUTPUT));
+      EnumSet.complementOf(EnumSet.of(Kind.ROTATION, Kind.GAINS));
 
   void run() throws IOException {
     TransformerConfig random = TransformerConfig.llama(200, 64, 3, 8, 2, 8, 160);
@@ -115,8 +115,13 @@ record PlantedTransfers(
     SymmetryAligner.Options how =
         SymmetryAligner.Options.defaults()
             .with("residual", SymmetryAligner.Residual.SIGNED_PERMUTATION)
-            .with("scales", SymmetryAligner.Scales.QUARTIC)
-            .with("valueOutput", SymmetryAligner.ValueOutput.GENERAL);
+            .with("scales", SymmetryAligner.Scales.BALANCE)
+            .with("valueOutput", SymmetryAligner.ValueOutput.GENERAL)
+            .with(
+                "queryKey",
+                config.rope().isPresent()
+                    ? SymmetryAligner.QueryKey.AUTO
+                    : SymmetryAligner.QueryKey.GENERAL);
     try (Opened opened = new Opened()) {
       Checkpoint own = canonical.where(config.tensors(DType.F64)::containsKey).as(DType.F64);
       MemoryCheckpoint target = opened.add(MemoryCheckpoint.copyOf(own, ws));

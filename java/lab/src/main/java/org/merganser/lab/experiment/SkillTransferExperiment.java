@@ -51,6 +51,7 @@ public final class SkillTransferExperiment extends Experiment {
       @Setting(value = "steps in which the base learns the skill", min = 1) int skillSteps,
       @Setting(value = "questions that scores are measured on, and as many for lambda", min = 10)
           int questions,
+      @Setting(value = "texts that activations are taken from", min = 1) int calibration,
       @Setting("what may become of the residual stream, each a row")
           List<SymmetryAligner.Residual> residuals,
       @Setting("factors that cancel between two matrices") SymmetryAligner.Scales scales,
@@ -71,10 +72,11 @@ public final class SkillTransferExperiment extends Experiment {
           32,
           32,
           3e-3,
-          1500,
           1000,
           500,
+          400,
           500,
+          256,
           List.of(SymmetryAligner.Residual.NONE, SymmetryAligner.Residual.ORTHOGONAL),
           SymmetryAligner.Scales.NONE,
           Optional.empty(),
@@ -155,8 +157,7 @@ public final class SkillTransferExperiment extends Experiment {
             options.questions(),
             null,
             null);
-    long parameters =
-        network.parameters().values().stream().mapToLong(info -> info.size()).sum();
+    long parameters = network.parameters().values().stream().mapToLong(info -> info.size()).sum();
     List<ExperimentResult.Row> rows = Summary.rows(seeds);
     List<ExperimentResult.Difference> differences = SkillTransferCharts.differences(seeds);
     ExperimentResult.Training training =

@@ -16,9 +16,12 @@ import org.merganser.io.MemoryCheckpoint;
 import org.merganser.io.Safetensors;
 import org.merganser.lab.data.ToyLanguage;
 import org.merganser.recipe.SkillTransfer;
+import org.merganser.torch.transformer.SymmetryStatistics;
+import org.merganser.torch.transformer.TokenWindows;
 import org.merganser.torch.transformer.TransformerNetwork;
 import org.merganser.transformer.SymmetryAligner;
 import org.merganser.transformer.SymmetryElement;
+import org.merganser.transformer.SymmetryMoments;
 
 /** The decoders of one seed, and what becomes of the skill in the targets. */
 final class TransferSeed implements AutoCloseable {
@@ -30,8 +33,7 @@ final class TransferSeed implements AutoCloseable {
    * @param meaning what it is, in words
    * @param language that it was trained on last
    */
-  private record Target(
-      String id, String meaning, MemoryCheckpoint model, ToyLanguage language) {}
+  private record Target(String id, String meaning, MemoryCheckpoint model, ToyLanguage language) {}
 
   private final SkillTransferExperiment.Options options;
   private final TransformerNetwork network;
@@ -129,17 +131,45 @@ final class TransferSeed implements AutoCloseable {
         "the difference added as it is",
         naive,
         SymmetryElement.identity(network.config()));
-    for (SymmetryAligner.Residual residual : options.residuals()) {
-      SymmetryAligner.Options how =
-          SymmetryAligner.Options.defaults()
-              .with("residual", residual)
-              .with("scales", options.scales());
-      SkillTransfer transfer = transfer(target, SkillTransfer.Options.defaults().withAlign(how));
-      String suffix = suffix(residual);
-      SymmetryAligner.Result found = watch.time("align", () -> transfer.align(ws));
-      String id = add(target, "weights" + suffix, "aligned by weights", transfer, found.element());
-      keep(id, found);
+    List<int[]> texts = new ArrayList<>();
+    SplittableRandom random = Seeds.stream(seed, "texts/calibration");
+    for (int i = 0; i < options.calibration(); i++) {
+      // Half of what the base was trained on, half of what the target was.
+      ToyLanguage language = i % 2 == 0 ? ToyLanguage.of(seed, 0) : target.language();
+      texts.add(language.text(options.length(), random));
     }
+    try (SymmetryMoments moments =
+        watch.time(
+            "activations",
+            () ->
+                SymmetryStatistics.collect(
+                    new SymmetryAligner.Model(base, network.config()),
+                    new SymmetryAligner.Model(target.model(), network.config()),
+                    TokenWindows.of(texts),
+                    options.batch(),
+                    SymmetryMoments.Tokens.UNIT,
+                    ws))) {
+      for (SymmetryAligner.Residual residual : options.residuals()) {
+        SymmetryAligner.Options how =
+            SymmetryAligner.Options.defaults()
+                .with("residual", residual)
+                .with("scales", options.scales());
+        SkillTransfer transfer = transfer(target, SkillTransfer.Options.defaults().withAlign(how));
+        move(target, "weights", residual, transfer, transfer.align(ws));
+        move(target, "activations", residual, transfer, transfer.align(moments, ws));
+      }
+    }
+  }
+
+  private void move(
+      Target target,
+      String by,
+      SymmetryAligner.Residual residual,
+      SkillTransfer transfer,
+      SymmetryAligner.Result found)
+      throws IOException {
+    String id = add(target, by + suffix(residual), "aligned by " + by, transfer, found.element());
+    keep(id, found);
   }
 
   private static String suffix(SymmetryAligner.Residual residual) {
@@ -167,16 +197,8 @@ final class TransferSeed implements AutoCloseable {
       throws IOException {
     String id = target.id() + "+" + method;
     SkillTransfer.Search search =
-        watch.time(
-            "select",
-            () ->
-                transfer.search(
-                    g,
-                    SkillTransfer.LAMBDAS,
-                    this::score,
-                    ws));
-    search.scores()
-        .forEach((lambda, score) -> findings.map("curves", id).put("" + lambda, score));
+        watch.time("select", () -> transfer.search(g, SkillTransfer.LAMBDAS, this::score, ws));
+    search.scores().forEach((lambda, score) -> findings.map("curves", id).put("" + lambda, score));
     try (MemoryCheckpoint best =
         MemoryCheckpoint.copyOf(transfer.add(g, search.lambda(), ws), ws)) {
       String chosen = "lambda=" + search.lambda();
@@ -192,8 +214,7 @@ final class TransferSeed implements AutoCloseable {
     }
   }
 
-  private void add(
-      String id, String meaning, Checkpoint model, ToyLanguage language, String chosen)
+  private void add(String id, String meaning, Checkpoint model, ToyLanguage language, String chosen)
       throws IOException {
     watch.run(
         "evaluate",
@@ -202,8 +223,7 @@ final class TransferSeed implements AutoCloseable {
               .rows()
               .put(
                   id,
-                  new Findings.Found(
-                      meaning, test.of(model, ws), selection.of(model, ws), chosen));
+                  new Findings.Found(meaning, test.of(model, ws), selection.of(model, ws), chosen));
           SplittableRandom random = Seeds.stream(seed, "texts/test");
           Stream<int[]> texts =
               Stream.generate(() -> language.text(options.length(), random)).limit(TEXTS);

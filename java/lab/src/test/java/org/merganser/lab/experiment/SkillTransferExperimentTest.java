@@ -20,7 +20,8 @@ import org.merganser.method.Settings;
 
 /** The experiment at the scale of seconds: its rows, what it plants, going on, what it refuses. */
 class SkillTransferExperimentTest {
-  private static final List<String> WAYS = List.of("naive", "weights", "weights+orthogonal");
+  private static final List<String> WAYS =
+      List.of("naive", "weights", "activations", "weights+orthogonal", "activations+orthogonal");
 
   @TempDir Path folder;
 
@@ -37,7 +38,8 @@ class SkillTransferExperimentTest {
             Map.entry("steps", "6"),
             Map.entry("continued-steps", "4"),
             Map.entry("skill-steps", "4"),
-            Map.entry("questions", "20"));
+            Map.entry("questions", "20"),
+            Map.entry("calibration", "16"));
     Map<String, String> all = new java.util.HashMap<>(small);
     all.putAll(more);
     return Settings.of(SkillTransferExperiment.Options.defaults()).parse("", all);
