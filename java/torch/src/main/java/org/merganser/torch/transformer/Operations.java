@@ -16,7 +16,7 @@ import org.merganser.transformer.TransformerConfig.Activation;
  * differ from each other. {@code OperationsTest} compares each of these with plain Java over sizes.
  */
 final class Operations {
-  /** Of attention, at once without gradients: 64 MB in F32. */
+  /** Of attention, at once without gradients: 64 MB in F32, of which a few are there. */
   static final long MOST_WEIGHTS = 1L << 24;
 
   private Operations() {}
