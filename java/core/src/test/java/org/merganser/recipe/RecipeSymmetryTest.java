@@ -147,6 +147,30 @@ class RecipeSymmetryTest {
     refused(recipe().withAlign(align().withElement("none.safetensors")), "align.element: no file");
   }
 
+  /** Byte for byte: -0 stays, and no gain is absorbed. */
+  @Test
+  void withLambda0TheTargetIsTheResult() throws IOException {
+    Map<String, double[]> target = random(CONFIG, 1);
+    target.values().forEach(values -> values[0] = -0.0);
+    write("target", CONFIG, target);
+    for (String name : List.of("base", "skill")) {
+      write(name, CONFIG, random(CONFIG, name.length()));
+    }
+    for (String settings : List.of("", "residual=orthogonal")) {
+      Recipe none = SkillTransfer.recipe(path("target"), path("skill"), path("base"), 0, settings);
+      try (MergeJob job = MergeJob.open(none, MergeJob.Options.defaults(), ws);
+          Checkpoint stored = Safetensors.open(folder.resolve("target"))) {
+        assertThat(job.result().tensors()).isEqualTo(stored.tensors());
+        for (String name : stored.tensors().keySet()) {
+          try (Tensor found = job.result().read(name, ws);
+              Tensor wanted = stored.read(name, ws)) {
+            assertThat(found.sameBytes(wanted)).as(name).isTrue();
+          }
+        }
+      }
+    }
+  }
+
   /** Every method of differences takes what was moved: here two skills. */
   @Test
   void otherMethodsMergeWhatWasMoved() throws IOException {
