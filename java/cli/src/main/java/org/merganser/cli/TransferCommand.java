@@ -152,7 +152,8 @@ final class TransferCommand extends Computation {
     if (element != null && (symmetry.searches() || source != null)) {
       throw new IllegalArgumentException(
           "--element is the symmetry itself, so nothing is searched for; leave out %s, %s, %s and --source"
-              .formatted(SymmetryOptions.RESIDUAL, SymmetryOptions.SCALES));
+              .formatted(
+                  SymmetryOptions.RESIDUAL, SymmetryOptions.SCALES, SymmetryOptions.SETTINGS));
     }
     if (source != null) {
       settings = settings.isEmpty() ? "source=" + source : settings + ",source=" + source;

@@ -210,6 +210,8 @@ public final class SymmetryElement {
   /**
    * Reads what {@link #save} wrote.
    *
+   * @param config of the models that it acts on: where it turns the residual stream of tied models,
+   *     that of {@link NormAbsorption}, which is not tied
    * @throws IncompatibleModelsException when it is of a model of another structure, with both
    *     values of each difference
    * @throws org.merganser.error.FormatException when it is no such file, or is damaged

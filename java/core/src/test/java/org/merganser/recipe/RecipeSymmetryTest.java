@@ -147,6 +147,49 @@ class RecipeSymmetryTest {
     refused(recipe().withAlign(align().withElement("none.safetensors")), "align.element: no file");
   }
 
+  /** An orthogonal element of a tied model is of the untied one, whose gains are absorbed. */
+  @Test
+  void aRotationOfATiedModelIsTakenFromAFile() throws IOException {
+    TransformerConfig tied = CONFIG.with("tied", true);
+    for (String name : List.of("target", "base", "skill")) {
+      write(name, tied, random(tied, name.length()));
+    }
+    String settings = "residual=orthogonal,untie=true";
+    Path file = folder.resolve("g.mgsymmetry");
+    Path other = folder.resolve("other.mgsymmetry");
+    try (ModelDirectory target = ModelDirectory.open(folder.resolve("target"));
+        ModelDirectory base = ModelDirectory.open(folder.resolve("base"))) {
+      SymmetryElement element =
+          SkillTransfer.of(target, base, base, SkillTransfer.Options.parse(settings))
+              .align(ws)
+              .element();
+      element.save(file, ws);
+      element.withResidual(new SymmetryElement.None()).save(other, ws);
+    }
+    Recipe search = SkillTransfer.recipe(path("target"), path("skill"), path("base"), 1, settings);
+    Recipe with = recipe().with("lambda", 1).withAlign(align().withElement(file.toString()));
+    try (MergeJob found = MergeJob.open(search, MergeJob.Options.defaults(), ws);
+        MergeJob kept = MergeJob.open(with, MergeJob.Options.defaults(), ws)) {
+      assertThat(kept.result().tensors()).containsKey(HEAD);
+      assertThat(kept.result().tensors()).isEqualTo(found.result().tensors());
+      for (String name : found.result().tensors().keySet()) {
+        try (Tensor a = found.result().read(name, ws);
+            Tensor b = kept.result().read(name, ws)) {
+          assertThat(a.sameBytes(b)).as(name).isTrue();
+        }
+      }
+    }
+    assertThatThrownBy(
+            () ->
+                MergeJob.open(
+                    recipe().withAlign(align().withElement(other.toString())),
+                    MergeJob.Options.defaults(),
+                    ws))
+        .isInstanceOf(RecipeException.class)
+        .hasMessageStartingWith("align.element: ")
+        .hasMessageContaining("tied: true in the model, false in " + other);
+  }
+
   /** Byte for byte: -0 stays, and no gain is absorbed. */
   @Test
   void withLambda0TheTargetIsTheResult() throws IOException {
