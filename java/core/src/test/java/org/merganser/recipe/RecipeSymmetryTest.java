@@ -190,6 +190,28 @@ class RecipeSymmetryTest {
         .hasMessageContaining("tied: true in the model, false in " + other);
   }
 
+  /** The stream of sources is moved to the target's, of which other readers stay as they are. */
+  @Test
+  void otherReadersOfTheStreamAreTheTargets() throws IOException {
+    for (String name : List.of("target", "base", "skill")) {
+      Map<String, Tensor> tensors = new LinkedHashMap<>();
+      try (MemoryCheckpoint model = checkpoint(CONFIG, random(CONFIG, name.length()));
+          Tensor score = Tensor.of(new double[] {name.length(), 2, 3, 4, 5, 6, 7, 8}, 1, 8)) {
+        model.tensors().keySet().forEach(each -> tensors.put(each, model.tensor(each)));
+        tensors.put("score.weight", score);
+        write(name, CONFIG, MemoryCheckpoint.of(tensors));
+      }
+    }
+    String settings = "residual=signed-permutation";
+    Recipe recipe = SkillTransfer.recipe(path("target"), path("skill"), path("base"), 1, settings);
+    try (MergeJob job = MergeJob.open(recipe, MergeJob.Options.defaults(), ws);
+        Tensor score = job.result().read("score.weight", ws);
+        Tensor head = job.result().read(HEAD, ws)) {
+      assertThat(score.toDoubleArray()).containsExactly(6, 2, 3, 4, 5, 6, 7, 8);
+      assertThat(head.size()).isEqualTo(40);
+    }
+  }
+
   /** Byte for byte: -0 stays, and no gain is absorbed. */
   @Test
   void withLambda0TheTargetIsTheResult() throws IOException {
