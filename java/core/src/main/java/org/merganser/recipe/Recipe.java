@@ -95,45 +95,8 @@ public record Recipe(
         Fit.EXACT);
   }
 
-  /** The same with what has another value. */
-  private static final class Copy {
-    private final Recipe recipe;
-    private Optional<String> base;
-    private Map<String, Parameter> parameters;
-    private Optional<DType> dtype;
-    private Optional<Tokenizer> tokenizer;
-    private Optional<Align> align;
-    private Fit fit;
-
-    Copy(Recipe recipe) {
-      this.recipe = recipe;
-      this.base = recipe.base;
-      this.parameters = recipe.parameters;
-      this.dtype = recipe.dtype;
-      this.tokenizer = recipe.tokenizer;
-      this.align = recipe.align;
-      this.fit = recipe.fit;
-    }
-
-    Recipe with(Consumer<Copy> change) {
-      change.accept(this);
-      return new Recipe(
-          recipe.method,
-          base,
-          recipe.models,
-          recipe.slices,
-          parameters,
-          dtype,
-          recipe.outDtype,
-          tokenizer,
-          recipe.chatTemplate,
-          align,
-          fit);
-    }
-  }
-
-  private Recipe with(Consumer<Copy> change) {
-    return new Copy(this).with(change);
+  private Recipe with(Consumer<RecipeCopy> change) {
+    return RecipeCopy.of(this, change);
   }
 
   public Recipe withBase(String model) {

@@ -74,7 +74,7 @@ public final class SkillTransferExperiment extends Experiment {
           3e-3,
           1000,
           500,
-          400,
+          1000,
           500,
           256,
           List.of(SymmetryAligner.Residual.NONE, SymmetryAligner.Residual.ORTHOGONAL),

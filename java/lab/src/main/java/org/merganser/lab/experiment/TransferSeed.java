@@ -15,6 +15,7 @@ import org.merganser.io.Checkpoint;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.io.Safetensors;
 import org.merganser.lab.data.ToyLanguage;
+import org.merganser.model.Evaluation;
 import org.merganser.recipe.SkillTransfer;
 import org.merganser.torch.transformer.SymmetryStatistics;
 import org.merganser.torch.transformer.TokenWindows;
@@ -26,6 +27,9 @@ import org.merganser.transformer.SymmetryMoments;
 /** The decoders of one seed, and what becomes of the skill in the targets. */
 final class TransferSeed implements AutoCloseable {
   private static final int TEXTS = 200;
+
+  /** Of accuracies no difference is as small as that of any losses times this. */
+  private static final double LEAST = 1e-6;
 
   /**
    * A model without the skill.
@@ -196,9 +200,16 @@ final class TransferSeed implements AutoCloseable {
       Target target, String method, String meaning, SkillTransfer transfer, SymmetryElement g)
       throws IOException {
     String id = target.id() + "+" + method;
+    List<Evaluation> tried = new ArrayList<>();
     SkillTransfer.Search search =
-        watch.time("select", () -> transfer.search(g, SkillTransfer.LAMBDAS, this::score, ws));
-    search.scores().forEach((lambda, score) -> findings.map("curves", id).put("" + lambda, score));
+        watch.time(
+            "select",
+            () -> transfer.search(g, SkillTransfer.LAMBDAS, model -> score(model, tried), ws));
+    for (int i = 0; i < tried.size(); i++) {
+      String lambda = "" + SkillTransfer.LAMBDAS.get(i);
+      findings.map("curves", id).put(lambda, tried.get(i).accuracy());
+      findings.map("lossCurves", id).put(lambda, tried.get(i).loss());
+    }
     try (MemoryCheckpoint best =
         MemoryCheckpoint.copyOf(transfer.add(g, search.lambda(), ws), ws)) {
       String chosen = "lambda=" + search.lambda();
@@ -208,9 +219,12 @@ final class TransferSeed implements AutoCloseable {
     return id;
   }
 
-  private double score(Checkpoint view) throws IOException {
+  /** Accuracy; of equals less loss is better. */
+  private double score(Checkpoint view, List<Evaluation> tried) throws IOException {
     try (MemoryCheckpoint model = MemoryCheckpoint.copyOf(view, ws)) {
-      return selection.of(model, ws).accuracy();
+      Evaluation found = selection.of(model, ws);
+      tried.add(found);
+      return found.accuracy() - LEAST * found.loss();
     }
   }
 

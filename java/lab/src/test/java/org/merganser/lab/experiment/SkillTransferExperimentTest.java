@@ -3,6 +3,7 @@ package org.merganser.lab.experiment;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.IOException;
 import java.nio.file.Files;
@@ -12,6 +13,8 @@ import java.util.Map;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.merganser.compute.Workspace;
 import org.merganser.io.Checkpoint;
 import org.merganser.io.Safetensors;
@@ -88,6 +91,24 @@ class SkillTransferExperimentTest {
       assertThat((Double) row.get("aligned")).isLessThan(1e-9);
       assertThat((Double) row.get("naive")).isGreaterThan(1.2 * nothing);
       assertThat((Double) row.get("after")).isLessThan(1e-12 * (Double) row.get("before"));
+    }
+  }
+
+  /**
+   * On real weights, which {@code -Dmerganser.minilm=JAR} and {@code -Dmerganser.gguf=PATH} name.
+   */
+  @ParameterizedTest
+  @CsvSource({"encoder, merganser.minilm", "gguf, merganser.gguf"})
+  void plantedTransfersAreExactOnRealWeights(String setting, String property) throws IOException {
+    String file = System.getProperty(property, "");
+    assumeTrue(!file.isEmpty(), "skipped: no -D" + property);
+    for (Findings seed : findings(Map.of(setting, file))) {
+      assertThat(seed.map("planted")).hasSize(2);
+      for (String name : seed.map("planted").keySet()) {
+        Map<String, Object> row = seed.map("planted", name);
+        assertThat((Double) row.get("aligned")).as(name).isLessThan(1e-9);
+        assertThat((Double) row.get("naive")).as(name).isGreaterThan((Double) row.get("nothing"));
+      }
     }
   }
 

@@ -4,12 +4,18 @@ package org.merganser.torch.transformer;
 import java.io.ByteArrayOutputStream;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalInt;
+import java.util.PriorityQueue;
 import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.stream.IntStream;
 import org.merganser.error.FormatException;
 import org.merganser.internal.Names;
 import org.merganser.io.ModelDirectory.Tokens;
@@ -142,24 +148,68 @@ final class ByteLevelBpe implements TokenSource {
   }
 
   private List<String> merged(String word) {
-    List<String> parts = new ArrayList<>();
-    word.chars().forEach(c -> parts.add(String.valueOf((char) c)));
-    while (parts.size() > 1) {
-      int best = -1;
-      int lowest = Integer.MAX_VALUE;
-      for (int i = 0; i + 1 < parts.size(); i++) {
-        Integer rank = ranks.get(parts.get(i) + " " + parts.get(i + 1));
-        if (rank != null && rank < lowest) {
-          lowest = rank;
-          best = i;
-        }
-      }
-      if (best < 0) {
-        break;
-      }
-      parts.set(best, parts.get(best) + parts.remove(best + 1));
+    Word parts = new Word(word);
+    for (int left = 0; left + 1 < word.length(); left++) {
+      offer(parts, left, left + 1);
     }
-    return parts;
+    while (!parts.pairs.isEmpty()) {
+      Pair pair = parts.pairs.poll();
+      if (parts.holds(pair)) {
+        parts.join(pair);
+        offer(parts, parts.previous[pair.left], pair.left);
+        offer(parts, pair.left, parts.next[pair.left]);
+      }
+    }
+    return Arrays.stream(parts.texts).filter(Objects::nonNull).toList();
+  }
+
+  private void offer(Word parts, int left, int right) {
+    if (left >= 0 && right < parts.texts.length) {
+      Integer rank = ranks.get(parts.texts[left] + " " + parts.texts[right]);
+      if (rank != null) {
+        int length = parts.texts[left].length() + parts.texts[right].length();
+        parts.pairs.add(new Pair(rank, left, right, length));
+      }
+    }
+  }
+
+  /**
+   * Neighbours that may be merged.
+   *
+   * @param left place of the left one, as right of the other
+   * @param length of both: parts only grow, so that at equal length they are the same
+   */
+  private record Pair(int rank, int left, int right, int length) {}
+
+  /** The parts of a word as a list with neighbours, and its pairs, of the lowest rank first. */
+  private static final class Word {
+    private final String[] texts;
+    private final int[] previous;
+    private final int[] next;
+    private final PriorityQueue<Pair> pairs =
+        new PriorityQueue<>(Comparator.comparingInt(Pair::rank).thenComparingInt(Pair::left));
+
+    Word(String word) {
+      texts = word.split("");
+      previous = IntStream.range(0, texts.length).map(i -> i - 1).toArray();
+      next = IntStream.range(0, texts.length).map(i -> i + 1).toArray();
+    }
+
+    boolean holds(Pair pair) {
+      String left = texts[pair.left];
+      String right = texts[pair.right];
+      return left != null && right != null && left.length() + right.length() == pair.length;
+    }
+
+    void join(Pair pair) {
+      texts[pair.left] += texts[pair.right];
+      texts[pair.right] = null;
+      int after = next[pair.right];
+      next[pair.left] = after;
+      if (after < texts.length) {
+        previous[after] = pair.left;
+      }
+    }
   }
 
   @Override
@@ -209,7 +259,7 @@ final class ByteLevelBpe implements TokenSource {
   }
 
   /** Tokens that are cut out of texts, of those that begin at one place the longest. */
-  private record NamedTokens(java.util.regex.Pattern pattern, Map<String, Integer> ids) {
+  private record NamedTokens(Pattern pattern, Map<String, Integer> ids) {
     interface Words {
       void accept(String text);
     }
@@ -223,12 +273,11 @@ final class ByteLevelBpe implements TokenSource {
           ids.keySet().stream()
               .filter(name -> !name.isEmpty())
               .sorted((a, b) -> b.length() - a.length())
-              .map(java.util.regex.Pattern::quote)
+              .map(Pattern::quote)
               .toList();
       return names.isEmpty()
           ? Optional.empty()
-          : Optional.of(
-              new NamedTokens(java.util.regex.Pattern.compile(String.join("|", names)), ids));
+          : Optional.of(new NamedTokens(Pattern.compile(String.join("|", names)), ids));
     }
 
     void divide(String text, Words words, Found found) {

@@ -73,6 +73,18 @@ class TokenSourceTest {
     }
   }
 
+  /** Data without blanks are one word: they must not take time that grows with the square. */
+  @Test
+  void longWords() throws IOException {
+    try (TokenSource source = open("gpt-2")) {
+      String word = "abcde".repeat(40_000);
+      int[] ids = source.ids(word);
+      assertThat(source.text(ids)).isEqualTo(word);
+      int[] few = source.ids("abcde".repeat(400));
+      assertThat(Arrays.copyOf(ids, 300)).isEqualTo(Arrays.copyOf(few, 300));
+    }
+  }
+
   @Test
   void specialTokens() throws IOException {
     try (TokenSource llama = open("llama-bpe");
