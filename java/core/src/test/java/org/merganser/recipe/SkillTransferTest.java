@@ -190,7 +190,9 @@ class SkillTransferTest {
     assertThat(nearest.lambda()).isEqualTo(1);
     assertThat(nearest.scores().keySet())
         .containsExactly(0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0);
-    assertThat(transfer.search(g, List.of(0.3, 0.5), model -> 1, WS).lambda()).isEqualTo(0.3);
+    for (List<Double> order : List.of(List.of(0.3, 0.5), List.of(0.5, 0.3))) {
+      assertThat(transfer.search(g, order, model -> 1, WS).lambda()).isEqualTo(0.3);
+    }
     assertThatThrownBy(() -> transfer.search(g, List.of(0.3), model -> Double.NaN, WS))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessage("the score of lambda 0.3 is no number");
