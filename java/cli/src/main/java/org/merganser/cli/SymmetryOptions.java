@@ -41,6 +41,11 @@ final class SymmetryOptions {
               + " repeated; docs/skill-transfer.md).")
   List<String> settings = new ArrayList<>();
 
+  /** Whether anything is said of the search; a tie may be undone without one. */
+  boolean searches() {
+    return residual != null || scales != null || !settings.isEmpty();
+  }
+
   /** As {@link org.merganser.recipe.SkillTransfer.Options#parse} takes them. */
   String text() {
     List<String> all = new ArrayList<>();

@@ -229,6 +229,10 @@ class TransferCommandTest {
     try (Checkpoint result = Safetensors.open(out)) {
       assertThat(result.tensors()).containsKey("lm_head.weight");
     }
+    Path again = temp.resolve("again");
+    assertThat(transfer(again, "--element", element, "--untie").code()).isZero();
+    assertThat(Files.mismatch(out.resolve("model.safetensors"), again.resolve("model.safetensors")))
+        .isEqualTo(-1);
   }
 
   @Test

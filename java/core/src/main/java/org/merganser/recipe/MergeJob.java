@@ -163,7 +163,7 @@ public final class MergeJob implements AutoCloseable {
     for (int s = 0; s < slices.size(); s++) {
       parts.add(slices.get(s).merge(ws));
     }
-    joined = JoinedCheckpoint.of(parts);
+    joined = addsNothing() ? donor().checkpoint() : JoinedCheckpoint.of(parts);
     result = typed(joined);
     if (options.repair().isPresent()) {
       if (!recipe.slices().isEmpty()) {
@@ -177,6 +177,14 @@ public final class MergeJob implements AutoCloseable {
               .formatted(result.stale().size()));
     }
     ResultFiles.check(this);
+  }
+
+  /** With lambda 0 the target is as it is stored: no -0 becomes 0, no gain is absorbed. */
+  private boolean addsNothing() {
+    return RecipeSymmetry.isMeant(recipe)
+        && recipe.method().equals("task_arithmetic")
+        && settings().keySet().stream()
+            .allMatch(each -> each.get("lambda") instanceof Double lambda && lambda == 0);
   }
 
   private Checkpoint typed(Checkpoint merged) {

@@ -59,7 +59,9 @@ record TransferModels(
     PartnerRows rows = rows(own, configs, target, sources, notes);
     List<Checkpoint> views = new ArrayList<>();
     for (int k = 0; k < sources.size(); k++) {
-      Checkpoint canonical = CanonicalCheckpoint.of(sources.get(k).checkpoint(), configs.get(k));
+      Checkpoint all = CanonicalCheckpoint.of(sources.get(k).checkpoint(), configs.get(k));
+      // What else a source holds, such as a pooler, is not moved: it is not in the result.
+      Checkpoint canonical = all.where(name -> true);
       List<String> names = own.hasHead() ? List.of(EMBEDDING, HEAD) : List.of(EMBEDDING);
       views.add(rows.view(k, canonical, names));
     }
