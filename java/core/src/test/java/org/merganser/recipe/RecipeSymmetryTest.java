@@ -16,6 +16,8 @@ import java.util.Map;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
 import org.merganser.error.FormatException;
@@ -316,11 +318,13 @@ class RecipeSymmetryTest {
   @Test
   void withoutTokenizersRowsGoByTheirNumber() throws IOException {
     write();
-    Files.delete(folder.resolve("base/tokenizer.json"));
+    for (String name : List.of("target", "base", "skill")) {
+      Files.delete(folder.resolve(name).resolve("tokenizer.json"));
+    }
     assertThatThrownBy(() -> MergeJob.open(recipe(), MergeJob.Options.defaults(), ws))
         .isInstanceOf(FormatException.class)
         .hasMessageContaining("has 5 rows of embeddings")
-        .hasMessageContaining("cannot be matched by token: " + path("base"));
+        .hasMessageContaining("cannot be matched by token: " + path("target"));
     for (String name : List.of("base", "skill")) {
       write(name, CONFIG, random(CONFIG, 7));
     }
