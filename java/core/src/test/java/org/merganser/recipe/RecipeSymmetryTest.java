@@ -334,6 +334,30 @@ class RecipeSymmetryTest {
     }
   }
 
+  /** Rows by number are for models of which none has a tokenizer. */
+  @ParameterizedTest
+  @ValueSource(strings = {"target", "base", "skill"})
+  void aTokenizerThatIsDamagedOrMissingInOneModelIsRefused(String name) throws IOException {
+    for (String each : List.of("target", "base", "skill")) {
+      write(each, CONFIG, random(CONFIG, 7), "a", "b", "c", "d");
+    }
+    Path file = folder.resolve(name).resolve("tokenizer.json");
+    String whole = Files.readString(file);
+    for (String damaged :
+        List.of(
+            whole.substring(0, whole.length() / 2), "{}", whole.replace("\"b\":1", "\"b\":-1"))) {
+      Files.writeString(file, damaged);
+      assertThatThrownBy(() -> MergeJob.open(recipe(), MergeJob.Options.defaults(), ws))
+          .isInstanceOf(FormatException.class)
+          .hasMessageStartingWith(path(name));
+    }
+    Files.delete(file);
+    assertThatThrownBy(() -> MergeJob.open(recipe(), MergeJob.Options.defaults(), ws))
+        .isInstanceOf(IncompatibleModelsException.class)
+        .hasMessageContaining("only some of the models have a tokenizer")
+        .hasMessageContaining(path(name) + " has neither tokenizer.json nor vocab.json");
+  }
+
   @Test
   void keysAreWrittenAsTheyAreRead() {
     String json = recipe().withAlign(align().withElement("g.mgsymmetry")).toJson();
