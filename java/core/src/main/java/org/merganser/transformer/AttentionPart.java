@@ -56,7 +56,8 @@ final class AttentionPart implements LayerPart<List<HeadSymmetry>> {
     queries = opened.add(models.reading(attention + "q_proj", ws));
     keys = opened.add(models.reading(attention + "k_proj", ws));
     outputs = opened.add(models.writing(attention + "o_proj", ws));
-    vectors.norm(models, layer + "input_layernorm", ws);
+    boolean after = models.config().postNorm();
+    vectors.norm(models, layer + (after ? "post_attention" : "input") + "_layernorm", ws);
     boolean shifts = models.has(attention + "v_proj.bias") && models.has(attention + "o_proj.bias");
     if (shifts) {
       values = opened.add(models.matrices(attention + "v_proj.weight", ws));

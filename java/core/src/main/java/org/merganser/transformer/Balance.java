@@ -250,7 +250,8 @@ final class Balance {
       double[] s = svd.singularValues();
       return symmetric(
           Squares.transpose(
-              product(svd, Arrays.stream(s).map(each -> Math.pow(each, exponent)).toArray())));
+              product(
+                  svd, Arrays.stream(s).map(each -> StrictMath.pow(each, exponent)).toArray())));
     }
   }
 

@@ -7,28 +7,34 @@ import org.merganser.linalg.Matrix;
 
 /**
  * What the map of the residual stream is found from: {@code N = sum T^T S} over all rows that lie
- * in the stream, and the same of gains, which move without signs. [d x d], F64.
+ * in the stream, and the same of gains, which move without signs, where they move: not under a
+ * rotation. [d x d], F64.
  */
 final class Crosses implements AutoCloseable {
   private final Matrix n;
+
+  /** Null where none move. */
   private final Matrix gains;
 
-  Crosses(int hidden) {
+  Crosses(int hidden, boolean gainsMove) {
     n = Matrix.zeros(hidden, hidden);
-    gains = Matrix.zeros(hidden, hidden);
+    gains = gainsMove ? Matrix.zeros(hidden, hidden) : null;
   }
 
   Matrix rows() {
     return n;
   }
 
+  /** Null where none move. */
   Matrix gains() {
     return gains;
   }
 
   void clear() {
     n.asTensor().memory().clear();
-    gains.asTensor().memory().clear();
+    if (gains != null) {
+      gains.asTensor().memory().clear();
+    }
   }
 
   void addRows(Rows target, Rows source, Workspace ws) {
@@ -46,7 +52,9 @@ final class Crosses implements AutoCloseable {
    * @param pair the target's first
    */
   void addGain(double[][] pair, Workspace ws) {
-    addOuter(pair, gains, ws);
+    if (gains != null) {
+      addOuter(pair, gains, ws);
+    }
   }
 
   private static void addOuter(double[][] pair, Matrix sum, Workspace ws) {
@@ -58,13 +66,18 @@ final class Crosses implements AutoCloseable {
 
   void add(Crosses other) {
     add(other.n, n);
-    add(other.gains, gains);
+    if (gains != null) {
+      add(other.gains, gains);
+    }
   }
 
   /** Of a source that has moved. */
   void addMoved(Crosses other, Stream stream, Workspace ws) {
     try (Matrix moved = stream.moved(other.n, ws)) {
       add(moved, n);
+    }
+    if (gains == null) {
+      return;
     }
     try (Matrix moved = other.gains.copy()) {
       Rows rows = Rows.of(other.gains);
@@ -95,6 +108,8 @@ final class Crosses implements AutoCloseable {
   @Override
   public void close() {
     n.close();
-    gains.close();
+    if (gains != null) {
+      gains.close();
+    }
   }
 }

@@ -14,7 +14,10 @@ import org.merganser.transformer.TransformerConfig.Norm;
  * @param means whether norms centre, so that maps of the residual stream must keep means
  */
 record Freedoms(MlpPart.Freedom mlp, GroupFit.Freedom heads, boolean means) {
-  /** Whether channels of the residual stream may change their signs: not where norms centre. */
+  /**
+   * Whether each channel of the residual stream may change its sign: where norms centre, all may
+   * together.
+   */
   boolean streamSigns() {
     return !means;
   }

@@ -50,12 +50,16 @@ final class GroupFit {
   }
 
   /**
-   * Fits from scratch or from an order of the query heads.
+   * Fits from scratch or from an earlier fit, which is only left for something better.
    *
    * @param start null for none
    */
-  GroupFit fit(int[] start, Workspace ws) {
-    queries = start;
+  GroupFit fit(HeadSymmetry start, Workspace ws) {
+    queries = start == null ? null : start.queries();
+    if (start != null) {
+      rotation.start(start.value());
+      queryKey.start(start.queryKey());
+    }
     if (!order || group == 1) {
       queries = IntStream.range(0, group).toArray();
     } else if (start == null) {
@@ -67,18 +71,31 @@ final class GroupFit {
     for (int turn = 1; turn < TURNS && order && group > 1; turn++) {
       int[] before = queries;
       double reached = value;
+      Runnable kept = kept();
       queries = matched(ws);
       if (Arrays.equals(queries, before)) {
         break;
       }
       refit(ws);
       if (!(value > reached)) {
-        queries = before;
-        refit(ws);
+        kept.run();
         break;
       }
     }
     return this;
+  }
+
+  private Runnable kept() {
+    int[] keptQueries = queries;
+    double keptValue = value;
+    Runnable keptRotation = rotation.kept();
+    Runnable keptQueryKey = queryKey.kept();
+    return () -> {
+      queries = keptQueries;
+      value = keptValue;
+      keptRotation.run();
+      keptQueryKey.run();
+    };
   }
 
   private void refit(Workspace ws) {

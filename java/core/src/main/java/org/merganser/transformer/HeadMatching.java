@@ -56,8 +56,7 @@ final class HeadMatching {
     if (previous == null || previous.get(target).source() != source) {
       return fit;
     }
-    int[] start = previous.get(target).queries();
-    GroupFit again = new GroupFit(products, target, source, freedom).fit(start, ws);
+    GroupFit again = new GroupFit(products, target, source, freedom).fit(previous.get(target), ws);
     return again.value() > fit.value() ? again : fit;
   }
 }

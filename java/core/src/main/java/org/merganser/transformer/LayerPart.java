@@ -20,6 +20,11 @@ interface LayerPart<S> extends AutoCloseable {
    */
   S match(S previous, Workspace ws);
 
+  /** A symmetry that is kept, with what a matching that was not taken says of the next one. */
+  default S kept(S symmetry, S found) {
+    return symmetry;
+  }
+
   /** With what follows from the rest of a symmetry that was found otherwise. */
   default S completed(S symmetry, Workspace ws) {
     return symmetry;

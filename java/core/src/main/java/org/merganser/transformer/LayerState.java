@@ -112,6 +112,8 @@ record LayerState(
         if (reached.total() < start.total()) {
           taken = found;
           fit = reached;
+        } else {
+          taken = part.kept(previous, found);
         }
       } else if (!first) {
         taken = part.completed(previous, ws);

@@ -69,7 +69,8 @@ final class MlpPart implements LayerPart<MlpPart.Units> {
       }
       part.up = part.opened.add(models.reading(prefix + "mlp.up_proj", ws));
       part.down = part.opened.add(models.writing(prefix + "mlp.down_proj", ws));
-      part.vectors.norm(models, prefix + "post_attention_layernorm", ws);
+      String at = models.config().postNorm() ? "post_feedforward" : "post_attention";
+      part.vectors.norm(models, prefix + at + "_layernorm", ws);
       part.vectors.bias(models, prefix + "mlp.down_proj.bias", ws);
       return part;
     } catch (IOException | RuntimeException e) {
@@ -117,6 +118,11 @@ final class MlpPart implements LayerPart<MlpPart.Units> {
       MlpMatching.Found found = MlpMatching.match(gates, ups, downs, freedom.signed(), start, ws);
       return new Units(found.units(), scales(found.units()), found.duals(), found.ties());
     }
+  }
+
+  @Override
+  public Units kept(Units symmetry, Units found) {
+    return new Units(symmetry.units(), symmetry.scales(), found.duals(), found.ties());
   }
 
   private static Matrix scaledRows(Matrix rows, double[] scales, Workspace ws) {

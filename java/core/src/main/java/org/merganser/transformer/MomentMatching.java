@@ -16,8 +16,8 @@ import org.merganser.transformer.SymmetryElement.SignedPermutation;
 /**
  * A symmetry from activations. Hidden units by correlation (magnitudes, where signs are free),
  * heads as by weights with moments in the place of products, each divided by the sizes of both
- * heads; the residual stream by its moments, which are not centred, since a rotation cannot take up
- * a mean.
+ * heads, of what the activations become where models are balanced first; the residual stream by its
+ * moments, which are not centred, since a rotation cannot take up a mean.
  */
 final class MomentMatching {
   private final SymmetryMoments moments;
@@ -25,10 +25,15 @@ final class MomentMatching {
   private final Options options;
   private final Freedoms freedoms;
   private final Workspace ws;
+  private final Balances balances;
   private long ties;
 
-  MomentMatching(SymmetryMoments moments, Options options, Workspace ws) {
+  /**
+   * @param balances of both models; null where they are not balanced
+   */
+  MomentMatching(SymmetryMoments moments, Options options, Balances balances, Workspace ws) {
     this.moments = moments;
+    this.balances = balances;
     this.config = moments.config();
     this.options = options;
     this.freedoms = Freedoms.of(options, config);
@@ -37,12 +42,13 @@ final class MomentMatching {
 
   List<LayerSymmetry> layers() {
     List<LayerSymmetry> found = new ArrayList<>();
-    for (SymmetryMoments.Layer layer : moments.layers()) {
+    for (int k = 0; k < config.layers(); k++) {
       ws.cancellation().check();
+      SymmetryMoments.Layer layer = moments.layers().get(k);
       MlpPart.Units units = units(layer.hidden());
       found.add(
           new LayerSymmetry(
-              units.units(), units.scales(), heads(layer), new double[0], new double[0]));
+              units.units(), units.scales(), heads(layer, k), new double[0], new double[0]));
     }
     return found;
   }
@@ -88,30 +94,41 @@ final class MomentMatching {
     }
   }
 
-  private List<HeadSymmetry> heads(SymmetryMoments.Layer layer) {
+  private List<HeadSymmetry> heads(SymmetryMoments.Layer layer, int number) {
     // A shift of the values is free where there is an output bias: their means say nothing then.
     boolean centred = config.attentionBias() && config.outputBias();
+    HeadMaps to = maps(balances == null ? null : balances.target(), number);
+    HeadMaps from = maps(balances == null ? null : balances.source(), number);
     try (Opened opened = new Opened()) {
       HeadProducts products =
           new HeadProducts(
               config.headSize(),
-              part(layer.queries(), false, opened),
-              part(layer.keys(), false, opened),
-              part(layer.values(), centred, opened),
-              part(layer.outputs(), centred, opened));
+              part(layer.queries(), to.queries(), from.queries(), false, opened),
+              part(layer.keys(), to.keys(), from.keys(), false, opened),
+              part(layer.values(), to.values(), from.values(), centred, opened),
+              part(layer.outputs(), to.outputs(), from.outputs(), centred, opened));
       return HeadMatching.match(products, freedoms.heads().withoutScales(), null, ws);
     }
   }
 
-  private HeadProducts.Part part(MomentBlock block, boolean centred, Opened opened) {
-    int size = config.headSize();
-    long n = block.tokens();
-    Matrix cross = centred ? opened.add(block.centred()) : block.cross();
+  private HeadMaps maps(SymmetryElement balance, int layer) {
+    return balance == null
+        ? HeadMaps.identity(config)
+        : HeadMaps.of(balance.layers().get(layer).heads());
+  }
+
+  private static HeadProducts.Part part(
+      MomentBlock block, double[][] to, double[][] from, boolean centred, Opened opened) {
+    boolean asItIs = !centred && isIdentity(to) && isIdentity(from);
     return new HeadProducts.Part(
-        cross,
+        asItIs ? block.cross() : opened.add(block.moved(to, from, centred)),
         block.sourceSquares,
-        MomentBlock.sizes(block.targetSums, block.targetSquares, n, size, centred),
-        MomentBlock.sizes(block.sourceSums, block.sourceSquares, n, size, centred));
+        block.targetSizes(to, centred),
+        block.sourceSizes(from, centred));
+  }
+
+  private static boolean isIdentity(double[][] maps) {
+    return Arrays.stream(maps).allMatch(each -> each.length == 0);
   }
 
   Residual residual() {
@@ -120,10 +137,8 @@ final class MomentMatching {
       case NONE -> new None();
       case ORTHOGONAL -> new Orthogonal(ResidualMatching.orthogonal(n, freedoms.means(), ws));
       case SIGNED_PERMUTATION -> {
-        try (Matrix none = Matrix.zeros(n.rows(), n.rows())) {
-          var found = ResidualMatching.permutation(n, none, freedoms.streamSigns(), ws);
-          yield new SignedPermutation(found.features(), found.signs());
-        }
+        var found = ResidualMatching.permutation(n, null, freedoms.streamSigns(), ws);
+        yield new SignedPermutation(found.features(), found.signs());
       }
     };
   }

@@ -40,6 +40,6 @@ final class PairSums {
 
   /** arg c; 0 where c is 0. */
   double phase(int i) {
-    return Math.atan2(im[i], re[i]);
+    return StrictMath.atan2(im[i], re[i]);
   }
 }

@@ -19,6 +19,12 @@ interface QueryKeyFit {
     }
   }
 
+  /** Starts from an earlier fit, where what is found depends on that. */
+  void start(HeadSymmetry.QueryKey earlier);
+
+  /** What brings back this fit after others. */
+  Runnable kept();
+
   /**
    * The best for an order of query heads.
    *
@@ -62,6 +68,15 @@ interface QueryKeyFit {
         }
       }
       fit = new RotaryFit(freedom, products.keys().pairSquares(source, size), squares);
+    }
+
+    /** Phases and ratios are the best there are, wherever one starts. */
+    @Override
+    public void start(HeadSymmetry.QueryKey earlier) {}
+
+    @Override
+    public Runnable kept() {
+      return fit.kept();
     }
 
     @Override
@@ -108,6 +123,16 @@ interface QueryKeyFit {
         }
       }
       fit = new RotationFit(size, freedom, products.keys().square(source, size), square);
+    }
+
+    @Override
+    public void start(HeadSymmetry.QueryKey earlier) {
+      fit.start(((HeadSymmetry.Dense) earlier).key());
+    }
+
+    @Override
+    public Runnable kept() {
+      return fit.kept();
     }
 
     @Override

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.merganser.transformer;
 
+import java.util.Arrays;
 import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
 import org.merganser.linalg.Matrix;
@@ -58,38 +59,58 @@ final class ResidualMatching {
    * A signed permutation.
    *
    * @param signs of the target's features
+   * @param value what it reaches
    */
-  record Signed(int[] features, int[] signs) {}
+  record Signed(int[] features, int[] signs, double value) {}
 
   /**
    * Features of the source by those of the target.
    *
    * @param n on the host
    * @param gains products of gains, which have no sign to change: [d x d], rows of the target; what
-   *     is added to magnitudes
-   * @param signed whether signs are free; else all are 1
+   *     is added to magnitudes; null for none
+   * @param signed whether signs are free; else all are equal, since norms centre
    */
   static Signed permutation(Matrix n, Matrix gains, boolean signed, Workspace ws) {
+    if (signed) {
+      return permutation(n, gains, 0, ws);
+    }
+    Signed kept = permutation(n, gains, 1, ws);
+    Signed turned = permutation(n, gains, -1, ws);
+    return turned.value() > kept.value() ? turned : kept;
+  }
+
+  /**
+   * @param sign of all features; 0 where each has its own
+   */
+  private static Signed permutation(Matrix n, Matrix gains, int sign, Workspace ws) {
     int d = Math.toIntExact(n.rows());
     double[] products = new double[d];
-    double[] magnitudes = new double[d];
+    double[] sums = new double[d];
     Rows rows = Rows.of(n);
-    Rows others = Rows.of(gains);
+    Rows others = gains == null ? null : Rows.of(gains);
     try (Matrix c = Matrix.allocate(d, d)) {
       for (int i = 0; i < d; i++) {
         rows.read(i, products);
-        others.read(i, magnitudes);
-        for (int j = 0; j < d; j++) {
-          magnitudes[j] += signed ? Math.abs(products[j]) : products[j];
+        if (others != null) {
+          others.read(i, sums);
+        } else {
+          Arrays.fill(sums, 0);
         }
-        Rows.write(c, i, magnitudes);
+        for (int j = 0; j < d; j++) {
+          sums[j] += sign == 0 ? Math.abs(products[j]) : sign * products[j];
+        }
+        Rows.write(c, i, sums);
       }
       int[] features = Matchings.best(c, null, ws).assignment().columns();
       int[] signs = new int[d];
+      double value = 0;
       for (int i = 0; i < d; i++) {
-        signs[i] = signed && n.get(i, features[i]) < 0 ? -1 : 1;
+        double product = n.get(i, features[i]);
+        signs[i] = sign == 0 ? product < 0 ? -1 : 1 : sign;
+        value += signs[i] * product + (gains == null ? 0 : gains.get(i, features[i]));
       }
-      return new Signed(features, signs);
+      return new Signed(features, signs, value);
     }
   }
 }

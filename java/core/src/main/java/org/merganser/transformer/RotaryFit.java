@@ -37,6 +37,18 @@ final class RotaryFit {
     Arrays.fill(ratio, 1);
   }
 
+  /** What brings back this fit after others. */
+  Runnable kept() {
+    double[] keptPhase = phase.clone();
+    double[] keptRatio = ratio.clone();
+    double keptValue = value;
+    return () -> {
+      System.arraycopy(keptPhase, 0, phase, 0, phase.length);
+      System.arraycopy(keptRatio, 0, ratio, 0, ratio.length);
+      value = keptValue;
+    };
+  }
+
   /**
    * @param queries null while they are not known: ratios are 1 then
    */
@@ -56,9 +68,9 @@ final class RotaryFit {
           switch (freedom) {
             case NONE -> 0;
             case SIGN -> re < 0 ? Math.PI : 0;
-            case PHASE, PHASE_AND_RATIO -> Math.atan2(im, re);
+            case PHASE, PHASE_AND_RATIO -> StrictMath.atan2(im, re);
           };
-      value += Math.cos(phase[i]) * re + Math.sin(phase[i]) * im;
+      value += StrictMath.cos(phase[i]) * re + StrictMath.sin(phase[i]) * im;
       if (r != 1) {
         value -= ((r * r - 1) * keySquares[i] + (1 / (r * r) - 1) * querySquares[i]) / 2;
       }
@@ -69,7 +81,9 @@ final class RotaryFit {
   double ofQuery(PairSums sums) {
     double product = 0;
     for (int i = 0; i < phase.length; i++) {
-      product += (Math.cos(phase[i]) * sums.re[i] + Math.sin(phase[i]) * sums.im[i]) / ratio[i];
+      product +=
+          (StrictMath.cos(phase[i]) * sums.re[i] + StrictMath.sin(phase[i]) * sums.im[i])
+              / ratio[i];
     }
     return product;
   }

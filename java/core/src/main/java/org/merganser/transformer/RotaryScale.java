@@ -87,7 +87,7 @@ final class RotaryScale {
       double slope = a * x - b / x;
       double first = x - 1 / x - slope / root;
       double second = x + 1 / x - (a * x + b / x) / root + slope * slope / (2 * product * root);
-      double next = x * Math.exp(-first / second);
+      double next = x * StrictMath.exp(-first / second);
       boolean near = second > 0 && Math.abs(next - x) <= 1e-3 * x;
       if (!near || next < low || next > high || next == x) {
         break;

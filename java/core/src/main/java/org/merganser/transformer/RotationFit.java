@@ -49,6 +49,25 @@ final class RotationFit {
     this.rotation = Squares.identity(size);
   }
 
+  /** Starts from the factor of an earlier fit, {@code s A} of it. */
+  void start(double[] ofX) {
+    if (freedom == Freedom.ROTATION_AND_SCALE && ofX.length > 0) {
+      scale = Math.sqrt(Rows.dot(ofX, ofX) / size);
+    }
+  }
+
+  /** What brings back this fit after others. */
+  Runnable kept() {
+    double[] keptRotation = rotation;
+    double keptScale = scale;
+    double keptValue = value;
+    return () -> {
+      rotation = keptRotation;
+      scale = keptScale;
+      value = keptValue;
+    };
+  }
+
   /**
    * @param my null while it is not known: s is 1 then
    */

@@ -2,6 +2,8 @@
 package org.merganser.transformer;
 
 import java.util.Arrays;
+import java.util.HashMap;
+import java.util.Map;
 import java.util.stream.IntStream;
 import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
@@ -20,6 +22,11 @@ import org.merganser.transformer.SymmetryElement.SignedPermutation;
 final class Stream {
   private final int hidden;
   private final Residual residual;
+
+  /** R for rows of a type and a width; guarded by this, since layers share it. */
+  private final Map<Shape, Matrix> typed = new HashMap<>();
+
+  private record Shape(DType dtype, long width) {}
 
   Stream(int hidden, Residual residual) {
     this.hidden = hidden;
@@ -46,10 +53,7 @@ final class Stream {
     }
     Matrix result = Matrix.of(Tensor.zeros(rows.dtype(), rows.rows(), rows.columns()));
     if (residual instanceof Orthogonal map) {
-      try (Matrix wide = extended(map.matrix(), rows.columns());
-          Matrix typed = typed(wide, rows.dtype(), ws)) {
-        LinAlg.addProduct(1, rows, typed, result, ws);
-      }
+      LinAlg.addProduct(1, rows, typed(map, rows.dtype(), rows.columns(), ws), result, ws);
       return result;
     }
     SignedPermutation map = (SignedPermutation) residual;
@@ -69,6 +73,31 @@ final class Stream {
     return result;
   }
 
+  private synchronized Matrix typed(Orthogonal map, DType dtype, long width, Workspace ws) {
+    if (dtype == DType.F64 && width == hidden) {
+      return map.matrix();
+    }
+    return typed.computeIfAbsent(
+        new Shape(dtype, width),
+        shape -> {
+          Matrix wide = extended(map.matrix(), width);
+          if (dtype == DType.F64) {
+            return wide;
+          }
+          // On the host, where every thread may use it.
+          try (wide;
+              Tensor converted = wide.asTensor().to(dtype, ws)) {
+            return Matrix.of(converted.toHost(ws));
+          }
+        });
+  }
+
+  /** Frees what was made for rows; moving others makes it again. */
+  synchronized void release() {
+    typed.values().forEach(Matrix::close);
+    typed.clear();
+  }
+
   private Matrix extended(Matrix r, long width) {
     Matrix wide = Matrix.identity(width);
     double[] row = new double[(int) width];
@@ -78,10 +107,6 @@ final class Stream {
       Rows.write(wide, i, row);
     }
     return wide;
-  }
-
-  private static Matrix typed(Matrix wide, DType dtype, Workspace ws) {
-    return dtype == DType.F64 ? wide.copy() : Matrix.of(wide.asTensor().to(dtype, ws));
   }
 
   /** A vector of the stream. */

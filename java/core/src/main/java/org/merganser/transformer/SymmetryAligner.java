@@ -38,7 +38,7 @@ public final class SymmetryAligner {
   public enum Residual {
     /** Nothing: models of one ancestor share it. */
     NONE,
-    /** Channels change places and signs; gains move along. Of layer norms no signs. */
+    /** Channels change places and signs; gains move along. Of layer norms all signs together. */
     SIGNED_PERMUTATION,
     /** A rotation of all channels. Gains of norms are absorbed first. */
     ORTHOGONAL
@@ -155,15 +155,15 @@ public final class SymmetryAligner {
   public Result align(Model source, Model target, Workspace ws) throws IOException {
     check(source, target);
     Prepared prepared = prepared(source, target, ws);
-    WeightSweeps.Course course = new WeightSweeps(prepared.pair(), options, ws).run();
-    boolean nearer = course.last().total() < course.before();
-    WeightSweeps.Course kept = nearer ? course : course.unmoved(prepared.source().config());
-    String unmoved =
-        prepared.sourceBalance() == null
-            ? "nothing is nearer than the models as they are"
-            : "once balanced, nothing is nearer than the models as they are";
-    List<String> warnings = nearer ? List.of() : List.of(unmoved);
-    return prepared.result(element(prepared, kept.last()), report(kept, warnings, ws), ws);
+    TransformerConfig config = prepared.source().config();
+    WeightSweeps.Course sweeps = new WeightSweeps(prepared.compared(), options, ws).run();
+    WeightSweeps.Course found = sweeps.nearest(config);
+    if (prepared.balances() != null) {
+      found = composed(prepared, element(config, found.last()), found.ties(), ws).nearest(config);
+    }
+    List<String> warnings =
+        found.nearer() ? List.of() : List.of("nothing is nearer than the models as they are");
+    return result(prepared, sweeps, found, warnings, ws);
   }
 
   /**
@@ -177,13 +177,20 @@ public final class SymmetryAligner {
       throws IOException {
     check(source, target);
     source.config().requireSame("the source", moments.config(), "the moments");
-    List<String> warnings = moments.check(options.residual() != Residual.NONE);
+    List<String> warnings = new ArrayList<>(moments.check(options.residual() != Residual.NONE));
+    GroupFit.Freedom heads = Freedoms.of(options, source.config()).heads();
+    if (!heads.equals(heads.withoutScales())) {
+      warnings.add(
+          "scales=quartic: activations give factors of hidden units alone; those of queries, keys"
+              + " and values stay as they are, set scales=balance for them");
+    }
     Prepared prepared = prepared(source, target, ws);
-    MomentMatching matching = new MomentMatching(moments, options, ws);
-    WeightSweeps.Course course =
-        new WeightSweeps(prepared.pair(), options, ws)
-            .evaluate(matching.residual(), matching.layers(), matching.ties());
-    return prepared.result(element(prepared, course.last()), report(course, warnings, ws), ws);
+    MomentMatching matching = new MomentMatching(moments, options, prepared.balances(), ws);
+    SymmetryElement element =
+        new SymmetryElement(
+            prepared.source().config(), matching.residual(), matching.layers(), new double[0]);
+    WeightSweeps.Course course = composed(prepared, element, matching.ties(), ws);
+    return result(prepared, course, course, warnings, ws);
   }
 
   private void check(Model source, Model target) {
@@ -210,43 +217,34 @@ public final class SymmetryAligner {
   }
 
   /**
-   * The models as they are compared.
+   * The models, with their gains absorbed where that is asked.
    *
-   * @param sourceBalance null where nothing is balanced
+   * @param pair their weights
+   * @param compared the weights that are compared: balanced, where that is asked
+   * @param balances null where nothing is balanced
    */
   private record Prepared(
-      Model source,
-      Model target,
-      WeightPair pair,
-      SymmetryElement sourceBalance,
-      SymmetryElement targetBalance) {
-    /** Of what was found between balanced models. */
-    Result result(SymmetryElement found, SymmetryReport report, Workspace ws) {
-      SymmetryElement element =
-          sourceBalance == null
-              ? found
-              : targetBalance.inverse().after(found.after(sourceBalance, ws), ws);
-      return new Result(element, source, target, report);
-    }
-  }
+      Model source, Model target, WeightPair pair, WeightPair compared, Balances balances) {}
 
   private Prepared prepared(Model source, Model target, Workspace ws) throws IOException {
     boolean absorbs = options.residual() == Residual.ORTHOGONAL;
     Model from = absorbs ? absorbed(source, ws) : source;
     Model to = absorbs ? absorbed(target, ws) : target;
-    TransformerConfig config = from.config();
-    WeightPair pair = WeightPair.of(from.weights(), to.weights(), config);
-    if (!Balance.asked(options)) {
-      return new Prepared(from, to, pair, null, null);
-    }
-    SymmetryElement sourceBalance = Balance.of(pair.source(), config, options, ws);
-    SymmetryElement targetBalance = Balance.of(pair.target(), config, options, ws);
-    WeightPair balanced =
-        WeightPair.of(
-            sourceBalance.apply(pair.source().weights()),
-            targetBalance.apply(pair.target().weights()),
-            config);
-    return new Prepared(from, to, balanced, sourceBalance, targetBalance);
+    WeightPair pair = WeightPair.of(from.weights(), to.weights(), from.config());
+    Balances balances = Balance.asked(options) ? Balances.of(pair, options, ws) : null;
+    WeightPair compared = balances == null ? pair : balances.apply(pair);
+    return new Prepared(from, to, pair, compared, balances);
+  }
+
+  /**
+   * How near an element between the models that are compared brings those that they are made of.
+   */
+  private WeightSweeps.Course composed(
+      Prepared prepared, SymmetryElement found, long ties, Workspace ws) throws IOException {
+    SymmetryElement whole =
+        prepared.balances() == null ? found : prepared.balances().composed(found, ws);
+    return new WeightSweeps(prepared.pair(), options, ws)
+        .evaluate(whole.residual(), whole.layers(), ties);
   }
 
   private Model absorbed(Model model, Workspace ws) throws IOException {
@@ -255,16 +253,33 @@ public final class SymmetryAligner {
     return new Model(absorbed.checkpoint(), absorbed.config());
   }
 
-  private static SymmetryElement element(Prepared prepared, WeightSweeps.State state) {
+  private static SymmetryElement element(TransformerConfig config, WeightSweeps.State state) {
     return new SymmetryElement(
-        prepared.source().config(),
+        config,
         state.stream().residual(),
         state.layers().stream().map(LayerState::symmetry).toList(),
         new double[0]);
   }
 
+  /**
+   * @param sweeps of the models that are compared
+   * @param course what was found, of the models that they are made of
+   */
+  private static Result result(
+      Prepared prepared,
+      WeightSweeps.Course sweeps,
+      WeightSweeps.Course course,
+      List<String> warnings,
+      Workspace ws) {
+    return new Result(
+        element(prepared.source().config(), course.last()),
+        prepared.source(),
+        prepared.target(),
+        report(sweeps, course, warnings, ws));
+  }
+
   private static SymmetryReport report(
-      WeightSweeps.Course course, List<String> warnings, Workspace ws) {
+      WeightSweeps.Course sweeps, WeightSweeps.Course course, List<String> warnings, Workspace ws) {
     Map<String, Double> before = new LinkedHashMap<>(course.commonBefore());
     for (LayerState layer : course.first().layers()) {
       add(layer.attentionBefore(), before);
@@ -287,8 +302,8 @@ public final class SymmetryAligner {
     int count = last.layers().size();
     return new SymmetryReport(
         course.before(),
-        course.started(),
-        course.sweeps(),
+        sweeps.started(),
+        sweeps.sweeps(),
         last.total(),
         before,
         after,

@@ -20,8 +20,8 @@ import org.merganser.linalg.Tensor;
  * <p>Tokens for which any activation of either model is not finite are left out and counted; more
  * than one in a hundred is an error when the moments are used.
  *
- * <p>Memory: {@code 8 (m^2 + 2 (H dh)^2 + 2 (K dh)^2)} bytes a layer, and {@code 8 d^2} for the
- * residual stream.
+ * <p>Memory: {@code 8 (m^2 + 2 (H dh)^2 + 2 (K dh)^2 + 4 (H + K) dh^2)} bytes a layer, and {@code 8
+ * d^2} for the residual stream.
  */
 public final class SymmetryMoments implements AutoCloseable {
   /** What the residual stream counts as. */
@@ -75,15 +75,14 @@ public final class SymmetryMoments implements AutoCloseable {
   private SymmetryMoments(TransformerConfig config, Tokens tokens) {
     this.config = config;
     this.tokens = tokens;
-    int queries = config.heads() * config.headSize();
-    int keys = config.keyValueHeads() * config.headSize();
+    int size = config.headSize();
     for (int layer = 0; layer < config.layers(); layer++) {
       layers.add(
           new Layer(
-              new MomentBlock(queries),
-              new MomentBlock(keys),
-              new MomentBlock(keys),
-              new MomentBlock(queries),
+              MomentBlock.ofHeads(config.heads(), size),
+              MomentBlock.ofHeads(config.keyValueHeads(), size),
+              MomentBlock.ofHeads(config.keyValueHeads(), size),
+              MomentBlock.ofHeads(config.heads(), size),
               new MomentBlock(config.intermediate())));
     }
     residual = new MomentBlock(config.hidden());

@@ -8,13 +8,15 @@ import java.util.Locale;
 import java.util.Map;
 
 /**
- * How an alignment went. Distances are squared, summed over all tensors, of the weights as they are
- * compared: gains absorbed where the residual map is orthogonal, factors balanced where they are.
- * They say how alike weights are, not how good a model is.
+ * How an alignment went. Distances are squared, summed over all tensors, of the weights of the
+ * {@linkplain SymmetryAligner.Result result's models}: gains absorbed where the residual map is
+ * orthogonal. They say how alike weights are, not how good a model is.
  *
- * @param before of the models as they are given
- * @param started before the first sweep, with the residual map that embeddings and head give
- * @param sweeps after each sweep: never rising, up to rounding; empty where activations decide
+ * @param before of the models as they are
+ * @param started before the first sweep, with the residual map that embeddings and head give; of
+ *     balanced models, where factors are balanced
+ * @param sweeps after each sweep, likewise: never rising, up to rounding; empty where activations
+ *     decide
  * @param after of the result
  * @param familiesBefore of {@code embedding}, {@code query}, {@code key}, {@code value}, {@code
  *     output}, {@code gate}, {@code up}, {@code down}, {@code norm}, {@code head}

@@ -72,8 +72,17 @@ final class WeightSweeps {
    */
   record Course(
       State first, Map<String, Double> commonBefore, List<Double> sweeps, State last, long ties) {
-    /** With the identity as the result. */
-    Course unmoved(TransformerConfig config) {
+    /** Whether the result is nearer than the models as they are. */
+    boolean nearer() {
+      return last.total() < before();
+    }
+
+    /** With the identity as the result, unless what was found is nearer. */
+    Course nearest(TransformerConfig config) {
+      return nearer() ? this : unmoved(config);
+    }
+
+    private Course unmoved(TransformerConfig config) {
       List<LayerState> layers =
           first.layers().stream().map(layer -> layer.unmoved(config)).toList();
       return new Course(
@@ -102,6 +111,11 @@ final class WeightSweeps {
     this.common = new StreamPart(models);
   }
 
+  private Crosses crosses() {
+    boolean gains = options.residual() == SymmetryAligner.Residual.SIGNED_PERMUTATION;
+    return new Crosses(config.hidden(), gains);
+  }
+
   /** Sweeps until the distance stops falling. */
   Course run() throws IOException {
     boolean residual = options.residual() != SymmetryAligner.Residual.NONE;
@@ -111,8 +125,8 @@ final class WeightSweeps {
     Map<String, Double> commonBefore = common.distances(still, ws);
     List<LayerState> start = Collections.nCopies(config.layers(), LayerState.identity(config));
     try (Opened opened = new Opened()) {
-      Crosses shared = residual ? opened.add(new Crosses(config.hidden())) : null;
-      Crosses sums = residual ? opened.add(new Crosses(config.hidden())) : null;
+      Crosses shared = residual ? opened.add(crosses()) : null;
+      Crosses sums = residual ? opened.add(crosses()) : null;
       Stream stream = still;
       if (residual) {
         common.addCross(shared, ws);
@@ -155,8 +169,8 @@ final class WeightSweeps {
     List<LayerState> identity = Collections.nCopies(config.layers(), LayerState.identity(config));
     List<LayerState> given = found.stream().map(LayerState::of).toList();
     State first = new State(still, pass(still, identity, true, false, null), before);
-    State last =
-        new State(stream, pass(stream, given, false, false, null), common.distances(stream, ws));
+    Map<String, Double> after = common.distances(stream, ws);
+    State last = new State(stream, pass(stream, given, false, false, null), after);
     return new Course(first, before, List.of(), last, ties);
   }
 
@@ -190,7 +204,7 @@ final class WeightSweeps {
           List<Crosses> crosses = new ArrayList<>();
           List<Callable<LayerState>> calls = new ArrayList<>();
           for (int layer = from; layer < to; layer++) {
-            Crosses part = sums == null ? null : parts.add(new Crosses(config.hidden()));
+            Crosses part = sums == null ? null : parts.add(crosses());
             crosses.add(part);
             Workspace mine = own.get(layer - from);
             LayerState.Task task =
@@ -206,6 +220,8 @@ final class WeightSweeps {
         }
         ws.progress().report("layers", to, config.layers());
       }
+    } finally {
+      stream.release();
     }
     return found;
   }
@@ -225,7 +241,7 @@ final class WeightSweeps {
     long heads = (long) config.headSize() * (config.heads() + config.keyValueHeads());
     long mlp = (config.gated() ? 8 : 6) * m * d + m * m;
     long attention = 6 * heads * d + 2 * heads * heads;
-    long bytes = models.dtype().bytes(1) * Math.max(mlp, attention) + (cross ? 32 * d * d : 0);
+    long bytes = models.dtype().bytes(1) * Math.max(mlp, attention) + (cross ? 16 * d * d : 0);
     long fit = Math.max(1, MEMORY / bytes);
     return (int) Math.min(Math.min(ws.threads(), config.layers()), fit);
   }

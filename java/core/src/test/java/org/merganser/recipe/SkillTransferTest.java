@@ -23,6 +23,7 @@ import org.merganser.error.IncompatibleModelsException;
 import org.merganser.io.Checkpoint;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.linalg.Tensor;
+import org.merganser.testing.Work;
 import org.merganser.transformer.GoldenModel;
 import org.merganser.transformer.SymmetryAligner;
 import org.merganser.transformer.SymmetryAligner.Residual;
@@ -98,7 +99,7 @@ class SkillTransferTest {
             (name, info) -> {
               double[] zeros = new double[Math.toIntExact(info.size())];
               zeros[0] = -0.0;
-              tensors.put(name, Tensor.of(zeros, info.dims()).to(DType.BF16, WS));
+              tensors.put(name, onHost(Tensor.of(zeros, info.dims()), DType.BF16));
             });
     MemoryCheckpoint target = MemoryCheckpoint.of(tensors);
     SkillTransfer transfer =
@@ -249,7 +250,13 @@ class SkillTransferTest {
         .forEach(
             (name, info) ->
                 tensors.put(
-                    name, model.tensor(name).to(info.rank() == 1 ? DType.F32 : DType.BF16, WS)));
+                    name, onHost(model.tensor(name), info.rank() == 1 ? DType.F32 : DType.BF16)));
     return MemoryCheckpoint.of(tensors);
+  }
+
+  private static Tensor onHost(Tensor tensor, DType dtype) {
+    try (Tensor converted = tensor.to(dtype, WS)) {
+      return Work.host(converted);
+    }
   }
 }

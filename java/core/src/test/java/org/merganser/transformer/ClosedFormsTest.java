@@ -126,7 +126,7 @@ class ClosedFormsTest {
   }
 
   /** z' = exp(i phi) z, as in the reference: x0' = cos x0 - sin x1. */
-  private static double[][] turned(double[][] rows, double[] phase) {
+  static double[][] turned(double[][] rows, double[] phase) {
     double[][] result = new double[rows.length][rows[0].length];
     int half = rows.length / 2;
     for (int i = 0; i < half; i++) {
@@ -216,65 +216,6 @@ class ClosedFormsTest {
     }
   }
 
-  /** All orders of groups and of heads in them, each with its best rotation and phases. */
-  @Cases(10)
-  void headsThatWereMovedAreFound(Draw draw) {
-    int size = 4;
-    int[] sources = Oracle.permutation(3, draw.seed());
-    int[][] queries = new int[3][];
-    double[][] q = Oracle.gaussian(6 * size, 9, draw.seed());
-    double[][] k = Oracle.gaussian(3 * size, 9, draw.seed() + 1);
-    double[][] v = Oracle.gaussian(3 * size, 9, draw.seed() + 2);
-    double[][] o = Oracle.gaussian(6 * size, 9, draw.seed() + 3);
-    double[][] qt = new double[q.length][];
-    double[][] kt = new double[k.length][];
-    double[][] vt = new double[k.length][];
-    double[][] ot = new double[q.length][];
-    double[][] phases = new double[3][];
-    for (int t = 0; t < 3; t++) {
-      queries[t] = Oracle.permutation(2, draw.seed() * 5 + t);
-      phases[t] = new SplittableRandom(draw.seed() + t).doubles(2, -3, 3).toArray();
-      double[][] a = Oracle.orthogonal(size, draw.seed() + t);
-      put(kt, t, size, turned(head(k, sources[t], size), phases[t]));
-      put(vt, t, size, Oracle.multiply(a, head(v, sources[t], size)));
-      for (int j = 0; j < 2; j++) {
-        int from = 2 * sources[t] + queries[t][j];
-        put(qt, 2 * t + j, size, turned(head(q, from, size), phases[t]));
-        put(ot, 2 * t + j, size, Oracle.multiply(a, head(o, from, size)));
-      }
-    }
-    GroupFit.Freedom freedom =
-        new GroupFit.Freedom(
-            true,
-            RotationFit.Freedom.ROTATION,
-            new QueryKeyFit.Freedom(RotaryFit.Freedom.PHASE, null));
-    try (Workspace ws = Workspace.open()) {
-      HeadProducts products =
-          new HeadProducts(size, part(qt, q), part(kt, k), part(vt, v), part(ot, o));
-      var found = HeadMatching.match(products, freedom, null, ws);
-      for (int t = 0; t < 3; t++) {
-        assertThat(found.get(t).source()).isEqualTo(sources[t]);
-        assertThat(found.get(t).queries()).containsExactly(queries[t]);
-        HeadSymmetry.Rotary rotary = (HeadSymmetry.Rotary) found.get(t).queryKey();
-        assertThat(rotary.phase()).containsExactly(phases[t], within(1e-12));
-      }
-      assertThat(HeadMatching.match(products, freedom, found, ws)).isEqualTo(found);
-    }
-  }
-
-  private static HeadProducts.Part part(double[][] target, double[][] source) {
-    double[] squares = Arrays.stream(source).mapToDouble(row -> Rows.dot(row, row)).toArray();
-    return HeadProducts.Part.of(Matrix.of(products(target, source)), squares);
-  }
-
-  private static double[][] head(double[][] rows, int head, int size) {
-    return Arrays.copyOfRange(rows, head * size, (head + 1) * size);
-  }
-
-  private static void put(double[][] rows, int head, int size, double[][] part) {
-    System.arraycopy(part, 0, rows, head * size, size);
-  }
-
   @Cases(10)
   void noSignedOrderOfChannelsIsBetter(Draw draw) {
     int d = 5;
@@ -285,12 +226,15 @@ class ClosedFormsTest {
       var found = ResidualMatching.permutation(Matrix.of(n), Matrix.of(gains), signed, ws);
       double best = Double.NEGATIVE_INFINITY;
       for (int[] order : orders(d)) {
+        double gain = 0;
+        double magnitudes = 0;
         double sum = 0;
         for (int i = 0; i < d; i++) {
-          double product = n[i][order[i]];
-          sum += gains[i][order[i]] + (signed ? Math.abs(product) : product);
+          gain += gains[i][order[i]];
+          magnitudes += Math.abs(n[i][order[i]]);
+          sum += n[i][order[i]];
         }
-        best = Math.max(best, sum);
+        best = Math.max(best, gain + (signed ? magnitudes : Math.abs(sum)));
       }
       double reached = 0;
       for (int i = 0; i < d; i++) {
@@ -298,6 +242,8 @@ class ClosedFormsTest {
         reached += gains[i][j] + found.signs()[i] * n[i][j];
       }
       assertThat(reached).isCloseTo(best, within(1e-12));
+      assertThat(found.value()).isCloseTo(best, within(1e-12));
+      assertThat(signed || Arrays.stream(found.signs()).distinct().count() == 1).isTrue();
     }
   }
 
@@ -311,6 +257,36 @@ class ClosedFormsTest {
       Rows.of(Matrix.of(target)).addCross(Rows.of(Matrix.of(source)), n, ws);
       Matrix found = ResidualMatching.orthogonal(n, false, ws);
       assertThat(Oracle.flat(found.toArray())).containsExactly(Oracle.flat(r), within(1e-12));
+    }
+  }
+
+  /** Rows with and without a bias, in both types, again after what was made for them is freed. */
+  @ParameterizedTest
+  @ValueSource(strings = {"F64", "F32"})
+  void rowsTurnAndBiasesStay(String type) {
+    double[][] r = Oracle.orthogonal(6, 1);
+    boolean exact = type.equals("F64");
+    try (Workspace ws = Workspace.open()) {
+      Stream stream = new Stream(6, new SymmetryElement.Orthogonal(Matrix.of(r)));
+      for (int round = 0; round < 2; round++) {
+        for (int width : new int[] {6, 7, 6}) {
+          double[][] rows = Oracle.gaussian(5, width, width);
+          double[][] expected = new double[5][];
+          for (int i = 0; i < 5; i++) {
+            double[][] row = {Arrays.copyOf(rows[i], 6)};
+            expected[i] = Arrays.copyOf(Oracle.multiply(row, Oracle.transpose(r))[0], width);
+            System.arraycopy(rows[i], 6, expected[i], 6, width - 6);
+          }
+          try (Matrix wide = Matrix.of(rows);
+              Matrix typed = Matrix.of(wide.asTensor().to(DType.valueOf(type), ws).toHost(ws));
+              Matrix moved = stream.moved(typed, ws)) {
+            assertThat(moved.dtype()).isEqualTo(typed.dtype());
+            assertThat(Oracle.flat(moved.toArray()))
+                .containsExactly(Oracle.flat(expected), within(exact ? 1e-14 : 3e-6));
+          }
+        }
+        stream.release();
+      }
     }
   }
 
@@ -328,11 +304,11 @@ class ClosedFormsTest {
   }
 
   /** target source^T. */
-  private static double[][] products(double[][] target, double[][] source) {
+  static double[][] products(double[][] target, double[][] source) {
     return Oracle.multiply(target, Oracle.transpose(source));
   }
 
-  private static double inner(double[][] a, double[][] b) {
+  static double inner(double[][] a, double[][] b) {
     return Rows.dot(Oracle.flat(a), Oracle.flat(b));
   }
 

@@ -2,6 +2,7 @@
 package org.merganser.transformer;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Set;
@@ -53,8 +54,9 @@ final class PlantedElement {
   SymmetryElement signed() {
     int d = config.hidden();
     int[] signs = new int[d];
-    for (int i = 0; i < d; i++) {
-      signs[i] = config.norm() == Norm.RMS && random.nextBoolean() ? -1 : 1;
+    Arrays.fill(signs, random.nextBoolean() ? -1 : 1);
+    for (int i = 0; i < d && config.norm() == Norm.RMS; i++) {
+      signs[i] = random.nextBoolean() ? -1 : 1;
     }
     int[] order = Oracle.permutation(d, random.nextLong());
     return element(new SymmetryElement.SignedPermutation(order, signs));

@@ -2,13 +2,12 @@
 package org.merganser.transformer;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
 import java.io.IOException;
 import java.util.EnumSet;
+import java.util.HashSet;
 import java.util.List;
-import java.util.Map;
 import java.util.Set;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.Test;
@@ -17,8 +16,6 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
-import org.merganser.error.IncompatibleModelsException;
-import org.merganser.error.NumericalException;
 import org.merganser.io.Checkpoint;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.linalg.Tensor;
@@ -36,7 +33,7 @@ class SymmetryAlignerTest {
   private static final Workspace WS = Workspace.open();
 
   /** Whatever there is inside of layers. */
-  private static final Set<Kind> LAYERS =
+  static final Set<Kind> LAYERS =
       EnumSet.of(
           Kind.UNITS, Kind.UNIT_SCALES, Kind.HEADS, Kind.VALUE_OUTPUT, Kind.QUERY_KEY, Kind.SHIFT);
 
@@ -59,7 +56,7 @@ class SymmetryAlignerTest {
         .with("valueOutput", ValueOutput.GENERAL);
   }
 
-  private static Options general(TransformerConfig config) {
+  static Options general(TransformerConfig config) {
     return config.rope().isPresent() ? balanced() : balanced().with("queryKey", QueryKey.GENERAL);
   }
 
@@ -144,9 +141,15 @@ class SymmetryAlignerTest {
   void signedPermutationsOfTheStreamAreFound(GoldenModel model) throws IOException {
     TransformerConfig config = model.config();
     MemoryCheckpoint target = model.weights();
-    Checkpoint source = PlantedElement.of(config, 4).signed().apply(target);
     Options options = Options.defaults().with("residual", Residual.SIGNED_PERMUTATION);
-    assertRecovered(align(config, source, target, options), target);
+    Set<Integer> first = new HashSet<>();
+    for (long seed = 1; seed <= 6; seed++) {
+      SymmetryElement planted = PlantedElement.of(config, seed).signed();
+      first.add(((SymmetryElement.SignedPermutation) planted.residual()).signs()[0]);
+      assertRecovered(align(config, planted.apply(target), target, options), target);
+    }
+    // Of layer norms all channels have one sign: both were found.
+    assertThat(first).containsExactlyInAnyOrder(1, -1);
   }
 
   /** With everything else that there is, factors of gains too. */
@@ -198,9 +201,7 @@ class SymmetryAlignerTest {
       assertThat(result.report().after()).isLessThanOrEqualTo(1e-25);
       assertThat(result.report().movedUnits()).isZero();
       assertThat(result.report().movedHeads()).isZero();
-      if (!Balance.asked(options)) {
-        assertThat(result.element().isIdentity()).isTrue();
-      }
+      assertThat(result.element().isIdentity()).isTrue();
     }
   }
 
@@ -260,6 +261,8 @@ class SymmetryAlignerTest {
       Result result = align(config, weights, weights, options);
       assertThat(result.report().after()).isLessThanOrEqualTo(1e-25);
       assertThat(result.report().movedUnits()).isZero();
+      assertThat(result.element().isIdentity()).isTrue();
+      assertThat(result.report().ties()).isEqualTo(4);
     }
     Checkpoint moved = PlantedElement.of(config, 1).still().apply(weights);
     Result once = align(config, moved, weights, Options.defaults());
@@ -275,7 +278,7 @@ class SymmetryAlignerTest {
     TransformerConfig config = GoldenModel.medium();
     Result result = alignPlanted(config, 0);
     SymmetryReport report = result.report();
-    assertThat(report.before()).isCloseTo(31660, within(0.03 * 31660));
+    assertThat(balancedDistance(result)).isCloseTo(31660, within(0.03 * 31660));
     assertThat(report.started()).isCloseTo(20800, within(0.05 * 20800));
     assertThat(report.sweeps().get(0)).isLessThan(1e-20);
     assertThat(report.after()).isLessThan(1e-20);
@@ -319,45 +322,35 @@ class SymmetryAlignerTest {
     return align(config, source, target, options);
   }
 
+  /** Where sweeps begin. */
+  private static double balancedDistance(Result result) throws IOException {
+    WeightPair pair =
+        WeightPair.of(
+            result.source().weights(), result.target().weights(), result.source().config());
+    WeightPair balanced =
+        Balances.of(pair, Options.defaults().with("scales", Scales.BALANCE), WS).apply(pair);
+    return Perturbed.squaredDistance(balanced.source().weights(), balanced.target().weights(), WS);
+  }
+
   @Test
   void unrelatedModelsComeNearerEachSweep() throws IOException {
     TransformerConfig config = GoldenModel.medium();
     for (Scales scales : Scales.values()) {
       for (Residual residual : Residual.values()) {
         Options options = Options.defaults().with("residual", residual).with("scales", scales);
-        SymmetryReport report =
-            align(config, GoldenModel.weights(config, 1), GoldenModel.weights(config, 0), options)
-                .report();
+        Result result =
+            align(config, GoldenModel.weights(config, 1), GoldenModel.weights(config, 0), options);
+        SymmetryReport report = result.report();
         assertMonotone(report);
         assertThat(report.after()).isLessThan(0.9 * report.before());
         if (residual == Residual.ORTHOGONAL && scales == Scales.BALANCE) {
-          assertThat(report.sweeps()).hasSizeGreaterThan(3);
-          assertThat(report.before()).isCloseTo(31660, within(700.0));
-          assertThat(report.after()).isCloseTo(23326, within(700.0));
+          int last = report.sweeps().size() - 1;
+          assertThat(last).isGreaterThan(2);
+          assertThat(balancedDistance(result)).isCloseTo(31660, within(700.0));
+          assertThat(report.sweeps().get(last)).isCloseTo(23326, within(700.0));
         }
       }
     }
-  }
-
-  /** Families add up to the distance, before and after. */
-  @Test
-  void familiesAddUp() throws IOException {
-    TransformerConfig config = GoldenModel.QWEN2.config();
-    SymmetryReport report =
-        align(
-                config,
-                GoldenModel.weights(config, 1),
-                GoldenModel.weights(config, 0),
-                Options.defaults())
-            .report();
-    for (Map<String, Double> families : List.of(report.familiesBefore(), report.familiesAfter())) {
-      double sum = families.values().stream().mapToDouble(d -> d).sum();
-      double total = families == report.familiesBefore() ? report.before() : report.after();
-      assertThat(sum).isCloseTo(total, within(1e-12 * total));
-    }
-    assertThat(report.familiesBefore())
-        .containsOnlyKeys(
-            "embedding", "head", "norm", "query", "key", "value", "output", "gate", "up", "down");
   }
 
   /** The bytes of the element do not depend on the threads; nor does a BF16 model need F64. */
@@ -402,64 +395,5 @@ class SymmetryAlignerTest {
         MemoryCheckpoint.copyOf(PlantedElement.of(config, 2).still().apply(target), WS);
     SymmetryReport report = align(config, source, target, Options.defaults()).report();
     assertThat(report.after()).isLessThan(1e-12 * report.before());
-  }
-
-  @Test
-  void differentStructuresAreRefusedWithBothValues() {
-    TransformerConfig config = GoldenModel.LLAMA.config();
-    Model source = new Model(GoldenModel.LLAMA.weights(), config.with("epsilon", 1e-6));
-    Model target = new Model(GoldenModel.LLAMA.weights(), config);
-    assertThatThrownBy(() -> SymmetryAligner.of(Options.defaults()).align(source, target, WS))
-        .isInstanceOf(IncompatibleModelsException.class)
-        .hasMessageContaining("epsilon: 1.0E-6 in the source, 1.0E-5 in the target");
-  }
-
-  @Test
-  void whatAModelDoesNotAllowIsRefused() {
-    Model normed = new Model(GoldenModel.QWEN3.weights(), GoldenModel.QWEN3.config());
-    assertThatThrownBy(
-            () ->
-                SymmetryAligner.of(Options.defaults().with("queryKey", QueryKey.ROTATION))
-                    .align(normed, normed, WS))
-        .isInstanceOf(IncompatibleModelsException.class)
-        .hasMessageContaining("query-key=rotation: queries and keys are normed");
-    assertThatThrownBy(
-            () ->
-                SymmetryAligner.of(Options.defaults().with("queryKey", QueryKey.GENERAL))
-                    .align(normed, normed, WS))
-        .isInstanceOf(IncompatibleModelsException.class)
-        .hasMessageContaining("query-key=general: with rotary embedding");
-    Model tied = new Model(GoldenModel.TIED.weights(), GoldenModel.TIED.config());
-    assertThatThrownBy(
-            () ->
-                SymmetryAligner.of(Options.defaults().with("residual", Residual.ORTHOGONAL))
-                    .align(tied, tied, WS))
-        .isInstanceOf(IncompatibleModelsException.class)
-        .hasMessageContaining("untie");
-    Model bert = new Model(GoldenModel.BERT.weights(), GoldenModel.BERT.config());
-    assertThatThrownBy(
-            () ->
-                SymmetryAligner.of(Options.defaults().with("residual", Residual.ORTHOGONAL))
-                    .align(bert, bert, WS))
-        .isInstanceOf(IncompatibleModelsException.class)
-        .hasMessageContaining("after the sums");
-  }
-
-  @ParameterizedTest
-  @CsvSource({
-    "model.layers.1.mlp.down_proj.weight, 5",
-    "model.embed_tokens.weight, 17",
-    "model.norm.weight, 2"
-  })
-  void weightsThatAreNotFiniteAreNamed(String name, int element) {
-    MemoryCheckpoint weights = GoldenModel.LLAMA.weights();
-    weights.tensor(name).set(element, Double.NaN);
-    Model source = new Model(weights, GoldenModel.LLAMA.config());
-    Model target = new Model(GoldenModel.LLAMA.weights(), GoldenModel.LLAMA.config());
-    assertThatThrownBy(() -> SymmetryAligner.of(Options.defaults()).align(source, target, WS))
-        .isInstanceOf(NumericalException.class)
-        .hasMessageContaining(
-            "tensor \"%s\" of the source is not finite: element %d is NaN"
-                .formatted(name, element));
   }
 }

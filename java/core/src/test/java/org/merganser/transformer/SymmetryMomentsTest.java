@@ -7,6 +7,7 @@ import static org.assertj.core.api.Assertions.within;
 
 import java.io.IOException;
 import java.util.EnumSet;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 import java.util.SplittableRandom;
@@ -23,9 +24,11 @@ import org.merganser.io.Checkpoint;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.transformer.SymmetryAligner.Model;
 import org.merganser.transformer.SymmetryAligner.Options;
+import org.merganser.transformer.SymmetryAligner.QueryKey;
 import org.merganser.transformer.SymmetryAligner.Residual;
 import org.merganser.transformer.SymmetryAligner.Result;
 import org.merganser.transformer.SymmetryAligner.Scales;
+import org.merganser.transformer.SymmetryAligner.ValueOutput;
 import org.merganser.transformer.SymmetryElement.Kind;
 import org.merganser.transformer.SymmetryMoments.Taps;
 
@@ -102,9 +105,58 @@ class SymmetryMomentsTest {
   void signedPermutationsOfTheStreamAreFound(GoldenModel model) throws IOException {
     TransformerConfig config = model.config();
     Model target = new Model(model.weights(), config);
-    Checkpoint source = PlantedElement.of(config, 3).signed().apply(target.weights());
     Options options = Options.defaults().with("residual", Residual.SIGNED_PERMUTATION);
+    Set<Integer> first = new HashSet<>();
+    for (long seed = 1; seed <= 6; seed++) {
+      SymmetryElement planted = PlantedElement.of(config, seed).signed();
+      first.add(((SymmetryElement.SignedPermutation) planted.residual()).signs()[0]);
+      Model source = new Model(planted.apply(target.weights()), config);
+      assertRecovered(align(source, target, options, 8));
+    }
+    assertThat(first).containsExactlyInAnyOrder(1, -1);
+  }
+
+  /** Rotations between balanced models, of moments of what balancing makes of activations. */
+  @ParameterizedTest
+  @EnumSource(GoldenModel.class)
+  void anyMapsOfHeadsAreFoundAfterBalancing(GoldenModel model) throws IOException {
+    TransformerConfig config = model.config();
+    Set<Kind> kinds =
+        EnumSet.of(
+            Kind.UNITS,
+            Kind.UNIT_SCALES,
+            Kind.HEADS,
+            Kind.VALUE_OUTPUT,
+            Kind.QUERY_KEY,
+            Kind.SHIFT);
+    Model target = new Model(model.weights(), config);
+    Checkpoint source = SymmetryElement.random(config, kinds, 5).apply(target.weights());
+    Options options =
+        Options.defaults()
+            .with("scales", Scales.BALANCE)
+            .with("valueOutput", ValueOutput.GENERAL)
+            .with("queryKey", config.rope().isPresent() ? QueryKey.AUTO : QueryKey.GENERAL);
     assertRecovered(align(new Model(source, config), target, options, 8));
+  }
+
+  /**
+   * With noise a matrix between unbalanced models would not do: the result is about as near as the
+   * planted element.
+   */
+  @Test
+  void generalMapsOfNoisyModelsAreFound() throws IOException {
+    TransformerConfig config = GoldenModel.medium();
+    Checkpoint base = GoldenModel.weights(config, 0);
+    Checkpoint source =
+        SymmetryElement.random(config, EnumSet.of(Kind.HEADS, Kind.VALUE_OUTPUT), 3).apply(base);
+    Checkpoint target = Perturbed.noisy(base, 0.02, 9, WS);
+    Options options = Options.defaults().with("valueOutput", ValueOutput.GENERAL);
+    Result result = align(new Model(source, config), new Model(target, config), options, 16);
+    double planted = Perturbed.squaredDistance(base, target, WS);
+    assertThat(result.report().after()).isLessThan(1.2 * planted);
+    Checkpoint moved = result.element().apply(source);
+    assertThat(result.report().after())
+        .isCloseTo(Perturbed.squaredDistance(moved, target, WS), within(1e-9 * planted));
   }
 
   @Test
@@ -114,7 +166,12 @@ class SymmetryMomentsTest {
     Set<Kind> kinds = EnumSet.of(Kind.UNITS, Kind.UNIT_SCALES);
     Checkpoint source = SymmetryElement.random(config, kinds, 3).apply(target.weights());
     Options options = Options.defaults().with("scales", Scales.QUARTIC);
-    assertRecovered(align(new Model(source, config), target, options, 8));
+    Result result = align(new Model(source, config), target, options, 8);
+    assertRecovered(result);
+    assertThat(result.report().warnings())
+        .containsExactly(
+            "scales=quartic: activations give factors of hidden units alone; those of queries, keys"
+                + " and values stay as they are, set scales=balance for them");
   }
 
   /** The numbers of the specification: with 1024 tokens weights say more of a planted element. */
