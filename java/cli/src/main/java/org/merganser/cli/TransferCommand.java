@@ -156,7 +156,8 @@ final class TransferCommand extends Computation {
                   SymmetryOptions.RESIDUAL, SymmetryOptions.SCALES, SymmetryOptions.SETTINGS));
     }
     if (source != null) {
-      settings = settings.isEmpty() ? "source=" + source : settings + ",source=" + source;
+      String of = SymmetryOptions.setting("--source", "source", source);
+      settings = settings.isEmpty() ? of : settings + "," + of;
     }
     Recipe recipe = SkillTransfer.recipe(target, skill, base, lambda, settings);
     if (element != null) {

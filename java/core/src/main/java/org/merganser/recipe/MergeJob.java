@@ -154,7 +154,8 @@ public final class MergeJob implements AutoCloseable {
     slices = new RecipeCompiler(recipe, method, models(), tensors).compile();
     weigh();
     Optional<DType> target = recipe.outDtype().or(recipe::dtype);
-    if (recipe.dtype().isPresent() && options.mergekit()) {
+    // Differences that a symmetry moved are rounded once, at the end: mergekit has none.
+    if (recipe.dtype().isPresent() && options.mergekit() && !RecipeSymmetry.isMeant(recipe)) {
       slices.forEach(slice -> slice.as(recipe.dtype().get()));
     } else if (target.isPresent()) {
       widen(target.get());
@@ -342,11 +343,9 @@ public final class MergeJob implements AutoCloseable {
   /** Settings of the method, each with the tensors that have them. */
   Map<Map<String, Object>, List<String>> settings() {
     Map<Map<String, Object>, List<String>> all = new LinkedHashMap<>();
-    slices.forEach(
-        slice ->
-            slice
-                .settings()
-                .forEach((k, v) -> all.computeIfAbsent(k, s -> new ArrayList<>()).addAll(v)));
+    for (SliceMerge slice : slices) {
+      slice.settings().forEach((k, v) -> all.computeIfAbsent(k, s -> new ArrayList<>()).addAll(v));
+    }
     return all;
   }
 

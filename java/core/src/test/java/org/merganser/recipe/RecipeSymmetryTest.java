@@ -16,6 +16,8 @@ import java.util.Map;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
 import org.merganser.error.FormatException;
@@ -236,6 +238,24 @@ class RecipeSymmetryTest {
     }
   }
 
+  /** What a skill adds to large weights is less than their roundings: the sum is rounded once. */
+  @Test
+  void mergekitsTypesDoNotRoundBeforeTheSubtraction() throws IOException {
+    write();
+    Recipe recipe = recipe().withDtype(DType.BF16);
+    MergeJob.Options usual = MergeJob.Options.defaults();
+    try (MergeJob one = MergeJob.open(recipe, usual, ws);
+        MergeJob two = MergeJob.open(recipe, usual.withMergekit(true), ws)) {
+      for (String name : one.result().tensors().keySet()) {
+        try (Tensor a = one.result().read(name, ws);
+            Tensor b = two.result().read(name, ws)) {
+          assertThat(b.dtype()).isEqualTo(DType.BF16);
+          assertThat(a.sameBytes(b)).as(name).isTrue();
+        }
+      }
+    }
+  }
+
   /** Every method of differences takes what was moved: here two skills. */
   @Test
   void otherMethodsMergeWhatWasMoved() throws IOException {
@@ -316,11 +336,13 @@ class RecipeSymmetryTest {
   @Test
   void withoutTokenizersRowsGoByTheirNumber() throws IOException {
     write();
-    Files.delete(folder.resolve("base/tokenizer.json"));
+    for (String name : List.of("target", "base", "skill")) {
+      Files.delete(folder.resolve(name).resolve("tokenizer.json"));
+    }
     assertThatThrownBy(() -> MergeJob.open(recipe(), MergeJob.Options.defaults(), ws))
         .isInstanceOf(FormatException.class)
         .hasMessageContaining("has 5 rows of embeddings")
-        .hasMessageContaining("cannot be matched by token: " + path("base"));
+        .hasMessageContaining("cannot be matched by token: " + path("target"));
     for (String name : List.of("base", "skill")) {
       write(name, CONFIG, random(CONFIG, 7));
     }
@@ -328,6 +350,30 @@ class RecipeSymmetryTest {
       assertThat(job.notes())
           .anyMatch(note -> note.contains("rows of embeddings are matched by their numbers"));
     }
+  }
+
+  /** Rows by number are for models of which none has a tokenizer. */
+  @ParameterizedTest
+  @ValueSource(strings = {"target", "base", "skill"})
+  void aTokenizerThatIsDamagedOrMissingInOneModelIsRefused(String name) throws IOException {
+    for (String each : List.of("target", "base", "skill")) {
+      write(each, CONFIG, random(CONFIG, 7), "a", "b", "c", "d");
+    }
+    Path file = folder.resolve(name).resolve("tokenizer.json");
+    String whole = Files.readString(file);
+    for (String damaged :
+        List.of(
+            whole.substring(0, whole.length() / 2), "{}", whole.replace("\"b\":1", "\"b\":-1"))) {
+      Files.writeString(file, damaged);
+      assertThatThrownBy(() -> MergeJob.open(recipe(), MergeJob.Options.defaults(), ws))
+          .isInstanceOf(FormatException.class)
+          .hasMessageStartingWith(path(name));
+    }
+    Files.delete(file);
+    assertThatThrownBy(() -> MergeJob.open(recipe(), MergeJob.Options.defaults(), ws))
+        .isInstanceOf(IncompatibleModelsException.class)
+        .hasMessageContaining("only some of the models have a tokenizer")
+        .hasMessageContaining(path(name) + " has neither tokenizer.json nor vocab.json");
   }
 
   @Test
