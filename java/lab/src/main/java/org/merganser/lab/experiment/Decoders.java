@@ -38,13 +38,10 @@ record Decoders(
   }
 
   /** Fine-tuned on questions and answers, one sample in five of the language. */
-  MemoryCheckpoint skilled(Checkpoint from, ToyLanguage language, Skill skill)
-      throws IOException {
+  MemoryCheckpoint skilled(Checkpoint from, ToyLanguage language, Skill skill) throws IOException {
     Function<SplittableRandom, int[]> texts =
         random ->
-            random.nextInt(5) == 0
-                ? text(language, random)
-                : skill.text(options.length(), random);
+            random.nextInt(5) == 0 ? text(language, random) : skill.text(options.length(), random);
     return trained(from, texts, options.skillSteps(), "skill");
   }
 
@@ -53,10 +50,7 @@ record Decoders(
   }
 
   private MemoryCheckpoint trained(
-      Checkpoint from,
-      Function<SplittableRandom, int[]> texts,
-      int steps,
-      String name)
+      Checkpoint from, Function<SplittableRandom, int[]> texts, int steps, String name)
       throws IOException {
     SplittableRandom random = Seeds.stream(seed, name + "/texts");
     List<int[]> windows = new ArrayList<>();

@@ -14,10 +14,10 @@ final class SkillTransferCharts {
 
   static String text(SkillTransferExperiment.Options options, long parameters, int seeds) {
     return ("Decoders of %d layers, width %d, %d heads (%d of keys and values), %d hidden units, %d"
-                + " parameters. %d steps of %d texts of %d tokens from scratch, %d more on another"
-                + " dialect, %d to learn the skill (%s). Accuracy: share of %d questions whose"
-                + " whole answer is said; loss: of the tokens of answers. Lambda is the best of 0.1"
-                + " to 1 on as many other questions. %d seed%s.")
+            + " parameters. %d steps of %d texts of %d tokens from scratch, %d more on another"
+            + " dialect, %d to learn the skill (%s). Accuracy: share of %d questions whose"
+            + " whole answer is said; loss: of the tokens of answers. Lambda is the best of 0.1"
+            + " to 1 on as many other questions. %d seed%s.")
         .formatted(
             options.layers(),
             options.hidden(),
