@@ -57,6 +57,9 @@ record ComparedPair(
     if (failure != null && !(all && some)) {
       throw failure;
     }
+    if (reliability) {
+      SimilarityCommand.requireReportable(layers);
+    }
     Optional<ReliabilityReport> report =
         reliability
             ? Optional.of(CkaReliability.of(x, y, layers.positions()).run(ws))

@@ -2,6 +2,7 @@
 package org.merganser.cli;
 
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -34,18 +35,29 @@ final class Output {
               + " without it.")
   boolean force;
 
+  private String option = "-o";
   private boolean replaces;
+
+  /** A second file of the same command, with the same {@code --force}. */
+  Output beside(String name, Path file) {
+    Output other = new Output();
+    other.path = file;
+    other.force = force;
+    other.option = name;
+    return other;
+  }
 
   /** What a command writes. */
   enum Kind {
     CHECKPOINT("a checkpoint", ".safetensors", ""),
     MAPS("a set of maps", ".mgalign", "mgalign"),
-    SYMMETRY("a symmetry of transformers", ".mgsymmetry", "mgsymmetry");
+    SYMMETRY("a symmetry of transformers", ".mgsymmetry", "mgsymmetry"),
+    SYMMETRY_REPORT("a report of a symmetry", ".json", "\"movedUnits\"");
 
     private final String text;
     private final String suffix;
 
-    /** As files of ours say it; empty for any that is none of ours. */
+    /** As files of ours say it; empty for any that is none of ours. A name in a report. */
     private final String format;
 
     Kind(String text, String suffix, String format) {
@@ -55,6 +67,10 @@ final class Output {
     }
 
     private boolean isIn(Path file) throws IOException {
+      if (this == SYMMETRY_REPORT) {
+        return Files.size(file) < LARGEST_REPORT
+            && new String(Files.readAllBytes(file), StandardCharsets.ISO_8859_1).contains(format);
+      }
       try (Checkpoint checkpoint = Safetensors.open(file)) {
         Map<String, String> metadata = checkpoint.metadata();
         boolean symmetry = metadata.containsKey("merganser.symmetry");
@@ -66,12 +82,15 @@ final class Output {
     }
   }
 
+  /** More than any has. */
+  private static final long LARGEST_REPORT = 1 << 24;
+
   /** Ends of names that promise something else than safetensors. */
   private static final Set<String> KNOWN =
       Set.of(
           (".bin .ckpt .csv .gguf .h5 .hdf5 .html .joblib .json .keras .mgalign .mgstats"
-               + " .mgsymmetry .msgpack .npy .npz .onnx .pb .pickle .pkl .pt .pth .safetensors .tar"
-               + " .tflite .txt .yaml .yml .zip")
+                  + " .mgsymmetry .msgpack .npy .npz .onnx .pb .pickle .pkl .pt .pth .safetensors .tar"
+                  + " .tflite .txt .yaml .yml .zip")
               .split(" "));
 
   /**
@@ -102,10 +121,11 @@ final class Output {
     String suffix = dot < 0 ? "" : name.substring(dot).toLowerCase(Locale.ROOT);
     refuse(
         KNOWN.contains(suffix) && !suffix.equals(kind.suffix),
-        ": the output is %s (*%s), no %s file; use -o %s",
+        ": the output is %s (*%s), no %s file; use %s %s",
         kind.text,
         kind.suffix,
         suffix,
+        option,
         path.resolveSibling(dot < 0 ? name : name.substring(0, dot) + kind.suffix));
     replaces = Files.exists(path) && Files.size(path) > 0;
     refuse(
@@ -137,6 +157,12 @@ final class Output {
     }
   }
 
+  /** Whether two outputs would be one file, there or not. */
+  boolean isSame(Output other) throws IOException {
+    return isSame(path, other.path)
+        || path.toAbsolutePath().normalize().equals(other.path.toAbsolutePath().normalize());
+  }
+
   /** Whatever path or link leads to it. */
   static boolean isSame(Path one, Path other) throws IOException {
     return Files.exists(one) && Files.exists(other) && Files.isSameFile(one, other);
@@ -144,7 +170,7 @@ final class Output {
 
   private void refuse(boolean wrong, String reason, Object... with) {
     if (wrong) {
-      throw new IllegalArgumentException("-o " + path + reason.formatted(with));
+      throw new IllegalArgumentException(option + " " + path + reason.formatted(with));
     }
   }
 

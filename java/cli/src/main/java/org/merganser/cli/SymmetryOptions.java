@@ -3,6 +3,7 @@ package org.merganser.cli;
 
 import java.util.ArrayList;
 import java.util.List;
+import org.merganser.recipe.SkillTransfer;
 import picocli.CommandLine.Option;
 
 /** How symmetries of transformers are found by weights. */
@@ -41,19 +42,44 @@ final class SymmetryOptions {
               + " repeated; docs/skill-transfer.md).")
   List<String> settings = new ArrayList<>();
 
-  /** As {@link org.merganser.recipe.SkillTransfer.Options#parse} takes them. */
+  /** Whether anything is said of the search; a tie may be undone without one. */
+  boolean searches() {
+    return residual != null || scales != null || !settings.isEmpty();
+  }
+
+  /**
+   * As {@link SkillTransfer.Options#parse} takes them.
+   *
+   * @throws IllegalArgumentException naming the option that it does not take
+   */
   String text() {
     List<String> all = new ArrayList<>();
     if (residual != null) {
-      all.add("residual=" + residual);
+      all.add(setting(RESIDUAL, "residual", residual));
     }
     if (scales != null) {
-      all.add("scales=" + scales);
+      all.add(setting(SCALES, "scales", scales));
     }
     if (untie) {
       all.add("untie=true");
     }
     all.addAll(settings);
-    return String.join(",", all);
+    return checked(String.join(",", all), "symmetry", SETTINGS);
+  }
+
+  /** One setting that has an option of its own. */
+  static String setting(String option, String name, String value) {
+    return checked(name + "=" + value, "symmetry: " + name, option);
+  }
+
+  private static String checked(String text, String place, String option) {
+    try {
+      SkillTransfer.Options.parse(text);
+      return text;
+    } catch (IllegalArgumentException e) {
+      String message = e.getMessage();
+      throw new IllegalArgumentException(
+          message.startsWith(place) ? option + message.substring(place.length()) : message, e);
+    }
   }
 }

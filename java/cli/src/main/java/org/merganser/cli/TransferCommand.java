@@ -133,9 +133,10 @@ final class TransferCommand extends Computation {
     } catch (RecipeException e) {
       String place = PLACES.getOrDefault(e.place(), e.place());
       throw new IllegalArgumentException(
-          e.getMessage().replaceFirst(
-              "^" + java.util.regex.Pattern.quote(e.place()),
-              java.util.regex.Matcher.quoteReplacement(place)),
+          e.getMessage()
+              .replaceFirst(
+                  "^" + java.util.regex.Pattern.quote(e.place()),
+                  java.util.regex.Matcher.quoteReplacement(place)),
           e);
     }
   }
@@ -148,13 +149,15 @@ final class TransferCommand extends Computation {
       throw new IllegalArgumentException("--lambda must be a number, not " + lambda);
     }
     String settings = symmetry.text();
-    if (element != null && (!settings.isEmpty() || source != null)) {
+    if (element != null && (symmetry.searches() || source != null)) {
       throw new IllegalArgumentException(
-          "--element is the symmetry itself, so nothing is searched for; leave out %s, %s and --source"
-              .formatted(SymmetryOptions.RESIDUAL, SymmetryOptions.SCALES));
+          "--element is the symmetry itself, so nothing is searched for; leave out %s, %s, %s and --source"
+              .formatted(
+                  SymmetryOptions.RESIDUAL, SymmetryOptions.SCALES, SymmetryOptions.SETTINGS));
     }
     if (source != null) {
-      settings = settings.isEmpty() ? "source=" + source : settings + ",source=" + source;
+      String of = SymmetryOptions.setting("--source", "source", source);
+      settings = settings.isEmpty() ? of : settings + "," + of;
     }
     Recipe recipe = SkillTransfer.recipe(target, skill, base, lambda, settings);
     if (element != null) {

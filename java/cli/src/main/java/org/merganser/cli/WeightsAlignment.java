@@ -43,8 +43,12 @@ final class WeightsAlignment {
   void run(Output output, Workspace ws, PrintWriter out) throws IOException {
     SkillTransfer.Options options = SkillTransfer.Options.parse(symmetry.text());
     output.check(Output.Kind.SYMMETRY, models, List.of());
-    if (report != null && Output.isSame(report, output.path)) {
-      throw new IllegalArgumentException("--report and -o name one file; give each its own");
+    Output second = output.beside("--report", report);
+    if (report != null) {
+      if (second.isSame(output)) {
+        throw new IllegalArgumentException("--report and -o name one file; give each its own");
+      }
+      second.check(Output.Kind.SYMMETRY_REPORT, models, List.of());
     }
     try (Opened opened = new Opened()) {
       ModelDirectory source = opened.add(ModelDirectory.open(models.get(0)));
@@ -57,6 +61,7 @@ final class WeightsAlignment {
       found.element().save(output.path, ws);
       if (report != null) {
         Json.write(found.report(), report);
+        out.println(second.wrote());
       }
       out.println(output.wrote());
     }

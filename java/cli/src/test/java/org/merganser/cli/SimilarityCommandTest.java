@@ -15,6 +15,7 @@ import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.SplittableRandom;
 import java.util.stream.DoubleStream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -243,6 +244,50 @@ class SimilarityCommandTest {
         "spatial",
         "--out",
         temp.resolve("none"));
+  }
+
+  @Test
+  void samplesOfMorePositionsThanAReportTakesAreToldByTheOption() throws IOException {
+    double[] values = new SplittableRandom(1).doubles(6 * 1639).toArray();
+    Path long1 = file("long/a.npy", Tensor.of(values, 6, 1, 1639));
+    String message =
+        "--reliability takes 8192 rows at most, which hold 4 samples of 1639 positions, and needs 5;"
+            + " take --flatten pool, the mean over positions";
+    for (Path each : List.of(long1, long1.getParent())) {
+      List<Object> options = List.of("--flatten", "spatial", "--reliability", "--memory", "60GB");
+      List<Object> all = new ArrayList<>(List.of(each, each, "--measure", "cka-linear"));
+      all.addAll(options);
+      refused(2, message, all.toArray());
+    }
+  }
+
+  @Test
+  void fewSamplesWithoutThoseThatWereSkippedAreToldByTheOption() throws IOException {
+    double[] values = {1, 5, 2, 4, Double.NaN, 3};
+    Path six = file("six.npy", Tensor.of(values, 6, 1));
+    Path five = file("five/five.npy", Tensor.of(Arrays.copyOf(values, 5), 5, 1));
+    assertThat(
+            Cli.run(
+                    "similarity",
+                    six,
+                    six,
+                    "--reliability",
+                    "--skip-non-finite",
+                    "--out",
+                    temp.resolve("of5"))
+                .code())
+        .isZero();
+    for (Path each : List.of(five, five.getParent())) {
+      refused(
+          2,
+          "--reliability needs at least 5 samples, not 4: 1 are not finite",
+          each,
+          each,
+          "--measure",
+          "cka-linear",
+          "--reliability",
+          "--skip-non-finite");
+    }
   }
 
   private static double[] twice(double[] values) {

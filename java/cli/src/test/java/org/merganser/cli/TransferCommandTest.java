@@ -101,7 +101,8 @@ class TransferCommandTest {
     assertThat(Files.readString(out.resolve("README.md"))).contains("symmetry");
     Cli.Run none = transfer(temp.resolve("none"), "--lambda", 0);
     assertThat(none.code()).isZero();
-    assertThat(distance(temp.resolve("none"), "target")).isZero();
+    assertThat(temp.resolve("none/model.safetensors"))
+        .hasSameBinaryContentAs(temp.resolve("target/model.safetensors"));
   }
 
   @Test
@@ -151,7 +152,13 @@ class TransferCommandTest {
             + " --skill?",
         "2|--element none.safetensors|merganser: --element: no file none.safetensors",
         "2|--element a --scales quartic|merganser: --element is the symmetry itself, so nothing is",
-        "2|--residual round|merganser: --symmetry: symmetry: residual must be one of",
+        "2|--residual round|merganser: --residual must be one of none, signed-permutation, orthogonal,"
+            + " not 'round'",
+        "2|--scales x|merganser: --scales must be one of none, balance, quartic, not 'x'",
+        "2|--source x|merganser: --source must be one of base, skill, not 'x'",
+        "2|--symmetry sweps=2|merganser: --symmetry has no setting 'sweps'; it has",
+        "2|--symmetry sweeps=x|merganser: --symmetry: sweeps",
+        "2|--residual none --symmetry residual=none|merganser: --symmetry: residual is set twice",
         "2|--lambda NaN|merganser: --lambda must be a number, not NaN",
         "2|--dtype i64|merganser: --dtype I64: give f32, bf16, f16 or f64",
       })
@@ -161,6 +168,44 @@ class TransferCommandTest {
     assertThat(run.err().lines().filter(line -> line.startsWith("\tat"))).isEmpty();
     assertThat(run.code()).isEqualTo(code);
     assertThat(temp.resolve("out")).doesNotExist();
+  }
+
+  /** Before models are opened, as of what {@code -o} names. */
+  @Test
+  void aReportIsCheckedBeforeAnyWork() throws IOException {
+    Path model = temp.resolve("target/model.safetensors");
+    byte[] before = Files.readAllBytes(model);
+    Path taken = Files.writeString(temp.resolve("taken.json"), "{\"mine\": 1}");
+    Path element = temp.resolve("g.mgsymmetry");
+    Map<Path, String> wrong = new LinkedHashMap<>();
+    wrong.put(temp.resolve("none/r.json"), "its folder does not exist");
+    wrong.put(temp, "it is a folder");
+    wrong.put(model, "--report " + model + " is one of the models; choose another file");
+    wrong.put(temp.resolve("target/r.json"), "which is read; choose another folder");
+    wrong.put(temp.resolve("r.txt"), "no .txt file; use --report " + temp.resolve("r.json"));
+    wrong.put(temp.resolve("base/../g.mgsymmetry"), "--report and -o name one file");
+    wrong.put(taken, "--report " + taken + " exists and is not a report of a symmetry; choose");
+    for (Map.Entry<Path, String> each : wrong.entrySet()) {
+      Cli.Run run = align(element, "--report", each.getKey());
+      assertThat(run.err()).startsWith("merganser: ").contains(each.getValue());
+      assertThat(run.out()).isEmpty();
+      assertThat(run.code()).isIn(2, 5);
+      assertThat(element).doesNotExist();
+    }
+    assertThat(model).hasBinaryContent(before);
+    assertThat(taken).hasContent("{\"mine\": 1}");
+    assertThat(align(element, "--report", taken, "--force").code()).isZero();
+    // One of its kind is replaced without it.
+    assertThat(align(element, "--report", taken).out()).contains("replaced " + taken + "\n");
+  }
+
+  private Cli.Run align(Path out, Object... more) {
+    Object[] usual = {
+      "align", "--weights", temp.resolve("base"), temp.resolve("target"), "-o", out
+    };
+    Object[] all = Arrays.copyOf(usual, usual.length + more.length);
+    System.arraycopy(more, 0, all, usual.length, more.length);
+    return Cli.run(all);
   }
 
   /** The same in YAML, byte for byte; what is wrong is told at its place in the file. */
@@ -229,6 +274,10 @@ class TransferCommandTest {
     try (Checkpoint result = Safetensors.open(out)) {
       assertThat(result.tensors()).containsKey("lm_head.weight");
     }
+    Path again = temp.resolve("again");
+    assertThat(transfer(again, "--element", element, "--untie").code()).isZero();
+    assertThat(Files.mismatch(out.resolve("model.safetensors"), again.resolve("model.safetensors")))
+        .isEqualTo(-1);
   }
 
   @Test

@@ -49,8 +49,8 @@ public final class CkaReliability {
     BOOTSTRAP
   }
 
-  /** Two Gram matrices of so many are 1 GiB. */
-  private static final int MOST_ROWS = 8192;
+  /** Unless {@link #atMost} says otherwise; two Gram matrices of so many are 1 GiB. */
+  public static final int MOST_ROWS = 8192;
 
   /**
    * A subset that is moved.

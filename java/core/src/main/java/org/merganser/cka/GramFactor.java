@@ -11,18 +11,20 @@ import org.merganser.linalg.Tensor;
 /**
  * F with {@code F F^T = K}, [n x rank]: {@code V diag(s)^1/2} of {@code K = V diag(s) V^T}, the
  * samples up to a rotation. Directions are kept whose variance is above {@code n eps} times the
- * largest: a Gram holds half the digits of the samples, and what is below is no direction.
+ * largest, with the eps of the products that K was summed of: a Gram holds half their digits, and
+ * what is below is no direction.
  */
 final class GramFactor {
   private GramFactor() {}
 
   /**
    * @param gram centred, not 0
+   * @param epsilon of its products
    */
-  static Matrix of(Matrix gram, Workspace ws) {
+  static Matrix of(Matrix gram, double epsilon, Workspace ws) {
     try (Svd svd = Svd.of(gram, ws)) {
       double[] s = svd.singularValues();
-      double least = s.length * Math.ulp(1.0) * s[0];
+      double least = s.length * epsilon * s[0];
       int rank = 0;
       while (rank < s.length && s[rank] > least) {
         rank++;

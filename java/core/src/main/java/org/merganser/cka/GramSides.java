@@ -3,9 +3,11 @@ package org.merganser.cka;
 
 import java.util.Arrays;
 import java.util.List;
+import java.util.stream.IntStream;
 import org.merganser.cka.ReliabilityReport.Check;
 import org.merganser.cka.ReliabilityReport.Opinion;
 import org.merganser.cka.ReliabilityReport.Significance;
+import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
 import org.merganser.internal.Opened;
 import org.merganser.linalg.Gram;
@@ -23,9 +25,17 @@ import org.merganser.similarity.SimilarityMeasure.Side;
  * @param k of X, centred
  * @param l of Y, centred
  * @param along X times that direction, centred
+ * @param epsilon of the products that they were summed of
  */
 record GramSides(
-    Matrix k, Matrix l, long featuresX, long featuresY, double[] along, Blocks blocks, Workspace ws)
+    Matrix k,
+    Matrix l,
+    long featuresX,
+    long featuresY,
+    double[] along,
+    double epsilon,
+    Blocks blocks,
+    Workspace ws)
     implements Sides {
 
   /**
@@ -51,18 +61,18 @@ record GramSides(
       try (Opened opened = new Opened()) {
         FullGram x = opened.add(sums.fullGram(Side.X, a));
         FullGram y = opened.add(sums.fullGram(Side.Y, b));
-        Samples.requireVarying("X", x.gram(), ws);
-        Samples.requireVarying("Y", y.gram(), ws);
         if (samples.length == blocks.samples()) {
+          Samples.requireVarying("X", x.gram(), ws);
+          Samples.requireVarying("Y", y.gram(), ws);
           opened.release();
           return new GramSides(
-              x.gram(), y.gram(), x.features(), y.features(), along(x), blocks, ws);
+              x.gram(), y.gram(), x.features(), y.features(), along(x), epsilon(x), blocks, ws);
         }
         int[] rows = blocks.rowsOf(samples);
         Opened some = new Opened();
         try (some) {
-          Matrix k = some.add(among(x.gram(), rows, ws));
-          Matrix l = some.add(among(y.gram(), rows, ws));
+          Matrix k = some.add(drawn("X", x, rows, ws));
+          Matrix l = some.add(drawn("Y", y, rows, ws));
           some.release();
           return new GramSides(
               k,
@@ -70,10 +80,34 @@ record GramSides(
               x.features(),
               y.features(),
               centred(along(x), rows),
+              epsilon(x),
               blocks.withSamples(samples.length),
               ws);
         }
       }
+    }
+
+    /**
+     * What is the same in all that were drawn may differ by the rounding of their products, and by
+     * that of means of the whole Gram.
+     */
+    private static Matrix drawn(String name, FullGram all, int[] rows, Workspace ws) {
+      int[] each = IntStream.range(0, Math.toIntExact(all.gram().rows())).toArray();
+      double[] squares = all.gram().entries(each, ws);
+      double own = Arrays.stream(rows).mapToDouble(i -> squares[i]).sum();
+      double rounding =
+          rows.length * epsilon(all) * own
+              + squares.length * Math.ulp(1.0) * Translation.sum(squares);
+      try (Opened opened = new Opened()) {
+        Matrix gram = opened.add(among(all.gram(), rows, ws));
+        Samples.requireVarying(name, gram, rounding, ws);
+        opened.release();
+        return gram;
+      }
+    }
+
+    private static double epsilon(FullGram gram) {
+      return gram.precision() == DType.F32 ? Math.ulp(1f) : Math.ulp(1.0);
     }
 
     private static double[] along(FullGram gram) {
@@ -174,7 +208,7 @@ record GramSides(
 
     private Matrix factor(Matrix gram, int[] rows) {
       try (Matrix some = among(gram, rows, of.ws)) {
-        return GramFactor.of(some, of.ws);
+        return GramFactor.of(some, of.epsilon, of.ws);
       }
     }
   }

@@ -58,6 +58,10 @@ final class ReliabilityWarnings {
   }
 
   private void smallSample() {
+    if (report.setup().positions() > 1) {
+      smallSampleOfBlocks();
+      return;
+    }
     if (report.debiased().isEmpty()) {
       return;
     }
@@ -68,6 +72,28 @@ final class ReliabilityWarnings {
           format("biased - debiased = %.3f > %.1f", gap, LARGE_GAP),
           Map.of("gap", gap),
           "use the debiased value or more samples");
+    }
+  }
+
+  /**
+   * Rows of one sample are alike on both sides; the debiased value pairs them too, and stays as
+   * high as the biased one. The chance level has them together.
+   */
+  private void smallSampleOfBlocks() {
+    double gap = report.biased().value() - report.adjusted();
+    if (gap > LARGE_GAP) {
+      add(
+          "SMALL_SAMPLE",
+          format(
+              "biased - adjusted = %.3f > %.1f: chance level %.3f of %d samples of %d rows",
+              gap,
+              LARGE_GAP,
+              report.chance(),
+              report.setup().samples(),
+              report.setup().positions()),
+          Map.of("gap", gap, "chance", report.chance()),
+          "take more samples, or pool the rows of each; the debiased value pairs rows of one sample"
+              + " and does not help");
     }
   }
 

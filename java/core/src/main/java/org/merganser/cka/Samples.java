@@ -83,7 +83,14 @@ final class Samples {
    * @throws NumericalException where all samples are the same: where the Gram is 0
    */
   static void requireVarying(String name, Matrix gram, Workspace ws) {
-    if (!(gram.trace(ws) > 0)) {
+    requireVarying(name, gram, 0, ws);
+  }
+
+  /**
+   * @param rounding what its trace may be of rounding
+   */
+  static void requireVarying(String name, Matrix gram, double rounding, Workspace ws) {
+    if (!(gram.trace(ws) > rounding)) {
       throw new NumericalException(
           "%s is constant: all %d samples have the same features, so CKA is undefined"
               .formatted(name, gram.rows()));

@@ -51,7 +51,7 @@ public abstract class CheckpointView implements Checkpoint {
       throws IOException;
 
   /** What is looked at; the first gives metadata. */
-  protected final List<Checkpoint> sources() {
+  public final List<Checkpoint> sources() {
     return sources;
   }
 

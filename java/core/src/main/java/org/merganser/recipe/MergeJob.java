@@ -154,7 +154,8 @@ public final class MergeJob implements AutoCloseable {
     slices = new RecipeCompiler(recipe, method, models(), tensors).compile();
     weigh();
     Optional<DType> target = recipe.outDtype().or(recipe::dtype);
-    if (recipe.dtype().isPresent() && options.mergekit()) {
+    // Differences that a symmetry moved are rounded once, at the end: mergekit has none.
+    if (recipe.dtype().isPresent() && options.mergekit() && !RecipeSymmetry.isMeant(recipe)) {
       slices.forEach(slice -> slice.as(recipe.dtype().get()));
     } else if (target.isPresent()) {
       widen(target.get());
@@ -163,7 +164,7 @@ public final class MergeJob implements AutoCloseable {
     for (int s = 0; s < slices.size(); s++) {
       parts.add(slices.get(s).merge(ws));
     }
-    joined = JoinedCheckpoint.of(parts);
+    joined = addsNothing() ? donor().checkpoint() : JoinedCheckpoint.of(parts);
     result = typed(joined);
     if (options.repair().isPresent()) {
       if (!recipe.slices().isEmpty()) {
@@ -177,6 +178,14 @@ public final class MergeJob implements AutoCloseable {
               .formatted(result.stale().size()));
     }
     ResultFiles.check(this);
+  }
+
+  /** With lambda 0 the target is as it is stored: no -0 becomes 0, no gain is absorbed. */
+  private boolean addsNothing() {
+    return RecipeSymmetry.isMeant(recipe)
+        && recipe.method().equals("task_arithmetic")
+        && settings().keySet().stream()
+            .allMatch(each -> each.get("lambda") instanceof Double lambda && lambda == 0);
   }
 
   private Checkpoint typed(Checkpoint merged) {
@@ -334,11 +343,9 @@ public final class MergeJob implements AutoCloseable {
   /** Settings of the method, each with the tensors that have them. */
   Map<Map<String, Object>, List<String>> settings() {
     Map<Map<String, Object>, List<String>> all = new LinkedHashMap<>();
-    slices.forEach(
-        slice ->
-            slice
-                .settings()
-                .forEach((k, v) -> all.computeIfAbsent(k, s -> new ArrayList<>()).addAll(v)));
+    for (SliceMerge slice : slices) {
+      slice.settings().forEach((k, v) -> all.computeIfAbsent(k, s -> new ArrayList<>()).addAll(v));
+    }
     return all;
   }
 

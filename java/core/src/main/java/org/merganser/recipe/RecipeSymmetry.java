@@ -133,18 +133,35 @@ final class RecipeSymmetry {
             .formatted(model, from, target()));
   }
 
-  /** One of untied models means that ties are undone. */
   private SymmetryElement load(TransformerConfig config) throws IOException {
     Path file = Path.of(align.element().orElseThrow());
     try {
-      return SymmetryElement.load(file, config, ws);
+      return load(file, config);
     } catch (NoSuchFileException e) {
       throw new RecipeException("align.element", "no file " + file, e);
     } catch (FormatException | IncompatibleModelsException e) {
-      if (config.tied() && e instanceof IncompatibleModelsException) {
-        return load(config.with("tied", false));
-      }
       throw new RecipeException("align.element", e.getMessage(), e);
+    }
+  }
+
+  /** An orthogonal one of untied models means that ties are undone. */
+  private SymmetryElement load(Path file, TransformerConfig config) throws IOException {
+    try {
+      return SymmetryElement.load(file, config, ws);
+    } catch (IncompatibleModelsException e) {
+      if (!config.tied()) {
+        throw e;
+      }
+      SymmetryElement untied;
+      try {
+        untied = SymmetryElement.load(file, config.with("tied", false), ws);
+      } catch (IncompatibleModelsException other) {
+        throw e;
+      }
+      if (!(untied.residual() instanceof SymmetryElement.Orthogonal)) {
+        throw e;
+      }
+      return untied;
     }
   }
 

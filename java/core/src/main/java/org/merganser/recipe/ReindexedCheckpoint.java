@@ -194,8 +194,9 @@ final class ReindexedCheckpoint extends CheckpointView {
       end = Math.min(tokens.nextClearBit(row), row + most);
       try (Tensor part = Tensor.allocate(info(name).dtype(), (long) (end - row) * width)) {
         readRange(name, (long) row * width, (long) end * width, part, ws);
-        try (Tensor wide = part.to(DType.F64, ws)) {
-          double[] values = wide.toDoubleArray();
+        try (Tensor wide = part.to(DType.F64, ws);
+            Tensor host = wide.toHost(ws)) {
+          double[] values = host.toDoubleArray();
           for (int i = 0; i < values.length; i++) {
             mean[i % width] += values[i];
           }

@@ -203,9 +203,8 @@ public final class SkillTransfer {
 
   Sum sum(SymmetryElement g, double lambda, Workspace ws) throws IOException {
     boolean absorbs = g.residual() instanceof SymmetryElement.Orthogonal;
-    // A symmetry of untied models was found by who let ties be undone.
-    boolean unties = options.align().untie() || !g.config().tied();
-    TransferModels seen = absorbs ? models.absorbed(unties, ws) : models;
+    // A symmetry of untied models was found by who let ties be undone; one of tied ones keeps them.
+    TransferModels seen = absorbs ? models.absorbed(!g.config().tied(), ws) : models;
     DType wide = seen.wide();
     MergeProblem problem =
         MergeProblem.of(g.apply(seen.skill().as(wide)), g.apply(seen.base().as(wide)))
@@ -219,7 +218,7 @@ public final class SkillTransfer {
    * Tries lambdas, and takes the best. Scores of the result are to be measured on other data than
    * those of this score.
    *
-   * @param lambdas such as {@link #LAMBDAS}, in ascending order
+   * @param lambdas such as {@link #LAMBDAS}
    */
   public Search search(SymmetryElement g, List<Double> lambdas, Score score, Workspace ws)
       throws IOException {
@@ -234,7 +233,8 @@ public final class SkillTransfer {
         throw new IllegalArgumentException("the score of lambda " + lambda + " is no number");
       }
       scores.put(lambda, found);
-      best = found > scores.get(best) ? lambda : best;
+      double highest = scores.get(best);
+      best = found > highest || found == highest && lambda < best ? lambda : best;
     }
     return new Search(best, scores);
   }

@@ -181,11 +181,32 @@ final class SliceMerge {
     Set<String> names = new LinkedHashSet<>(donor.tensors().keySet());
     names.removeIf(name -> !fit.isCopied(name));
     if (!fit.copied().isEmpty()) {
+      requireDonor(donor);
       Checkpoint common = donor.where(names::contains);
       models.replaceAll(source -> source.with(copied(source.tensors(), common)));
       base = base == null ? null : base.with(copied(base.tensors(), common));
     }
     return names;
+  }
+
+  /** What is to be copied and others have must not be missing in the result. */
+  private void requireDonor(Checkpoint donor) {
+    for (RecipeSource source : models) {
+      List<String> missing =
+          source.tensors().tensors().keySet().stream()
+              .filter(name -> fit.isCopied(name) && !donor.tensors().containsKey(name))
+              .toList();
+      if (!missing.isEmpty()) {
+        throw new RecipeException(
+            "copy_from_base",
+            "%s, whose tensors are copied, lacks %d that %s has: %s; name only tensors of the former"
+                .formatted(
+                    (base == null ? models.get(0) : base).input().model(),
+                    missing.size(),
+                    source.input().model(),
+                    Names.some(missing)));
+      }
+    }
   }
 
   private Checkpoint copied(Checkpoint own, Checkpoint common) {

@@ -4,6 +4,7 @@ package org.merganser.recipe;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.function.UnaryOperator;
 import java.util.stream.Stream;
 import org.merganser.compute.DType;
@@ -59,7 +60,9 @@ record TransferModels(
     PartnerRows rows = rows(own, configs, target, sources, notes);
     List<Checkpoint> views = new ArrayList<>();
     for (int k = 0; k < sources.size(); k++) {
-      Checkpoint canonical = CanonicalCheckpoint.of(sources.get(k).checkpoint(), configs.get(k));
+      Checkpoint all = CanonicalCheckpoint.of(sources.get(k).checkpoint(), configs.get(k));
+      // What else a source holds, such as a pooler, is not moved: it is not in the result.
+      Checkpoint canonical = all.where(name -> true);
       List<String> names = own.hasHead() ? List.of(EMBEDDING, HEAD) : List.of(EMBEDDING);
       views.add(rows.view(k, canonical, names));
     }
@@ -99,35 +102,52 @@ record TransferModels(
       List<String> notes)
       throws IOException {
     List<Integer> counts = configs.stream().map(TransformerConfig::vocabulary).toList();
+    List<ModelDirectory> all = List.of(target, sources.get(0), sources.get(1));
     List<Vocabulary> vocabularies = new ArrayList<>();
-    Vocabulary tokens;
-    try {
-      tokens = Vocabulary.read(target);
-      for (ModelDirectory source : sources) {
-        vocabularies.add(Vocabulary.read(source));
-      }
-    } catch (FormatException e) {
-      if (counts.stream().anyMatch(rows -> rows != own.vocabulary())) {
-        throw new FormatException(
-            "%s has %d rows of embeddings, %s and %s have %d and %d, and they cannot be matched by token: %s"
-                .formatted(
-                    target,
-                    own.vocabulary(),
-                    sources.get(0),
-                    sources.get(1),
-                    counts.get(0),
-                    counts.get(1),
-                    e.getMessage()),
-            e);
-      }
-      notes.add("rows of embeddings are matched by their numbers: " + e.getMessage());
-      return PartnerRows.byIndex(own.vocabulary(), sources.size());
+    List<String> absent = new ArrayList<>();
+    for (ModelDirectory model : all) {
+      Optional<Vocabulary> found = Vocabulary.find(model);
+      found.ifPresentOrElse(vocabularies::add, () -> absent.add(Vocabulary.absence(model)));
     }
+    if (absent.size() == all.size()) {
+      return byNumber(own, counts, target, sources, notes);
+    }
+    if (!absent.isEmpty()) {
+      throw new IncompatibleModelsException(
+          "rows of embeddings cannot be matched by token, since only some of the models have a"
+              + " tokenizer",
+          absent.stream().distinct().toList());
+    }
+    Vocabulary tokens = vocabularies.remove(0);
     PartnerRows rows = PartnerRows.byToken(tokens, own.vocabulary(), vocabularies, counts);
     notes.add(
         "rows of embeddings are matched by token: %d of %d have partners, %d of them elsewhere; nothing is added to rows without"
             .formatted(own.vocabulary() - rows.unmatched(), own.vocabulary(), rows.moved()));
     return rows;
+  }
+
+  /** None of the models has a tokenizer. */
+  private static PartnerRows byNumber(
+      TransformerConfig own,
+      List<Integer> counts,
+      ModelDirectory target,
+      List<ModelDirectory> sources,
+      List<String> notes) {
+    String absence = Vocabulary.absence(target);
+    if (counts.stream().anyMatch(rows -> rows != own.vocabulary())) {
+      throw new FormatException(
+          "%s has %d rows of embeddings, %s and %s have %d and %d, and they cannot be matched by token: %s"
+              .formatted(
+                  target,
+                  own.vocabulary(),
+                  sources.get(0),
+                  sources.get(1),
+                  counts.get(0),
+                  counts.get(1),
+                  absence));
+    }
+    notes.add("rows of embeddings are matched by their numbers: " + absence);
+    return PartnerRows.byIndex(own.vocabulary(), sources.size());
   }
 
   /** In which they are computed with: F64 where one of them has it, else F32. */

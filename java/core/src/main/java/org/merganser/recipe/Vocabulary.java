@@ -52,23 +52,33 @@ record Vocabulary(Map<String, Integer> ids, Map<String, Set<String>> flags) {
    * @throws FormatException when there is none, or it is not understood
    */
   static Vocabulary read(ModelDirectory model) throws IOException {
+    return find(model).orElseThrow(() -> new FormatException(absence(model)));
+  }
+
+  /**
+   * As {@link #read(ModelDirectory)}; empty where a model has no tokens.
+   *
+   * @throws FormatException when there are some, and they are not understood
+   */
+  static Optional<Vocabulary> find(ModelDirectory model) throws IOException {
     Path path = model.path();
     Optional<Vocabulary> files = Files.isDirectory(path) ? read(path) : Optional.empty();
     if (files.isPresent()) {
-      return files.get();
+      return files;
     }
-    Optional<Tokens> inside = model.tokens();
-    if (inside.isPresent()) {
-      return of(path, inside.get());
-    }
-    throw new FormatException(
-        Files.isDirectory(path)
-            ? path
-                + " has neither tokenizer.json nor vocab.json, so its tokens are not known; save its"
-                + " tokenizer with the tokenizers library"
-            : path
-                + " is a file without tokens; name a folder that has tokenizer.json of the model"
-                + " beside it");
+    return model.tokens().map(inside -> of(path, inside));
+  }
+
+  /** What to do about a model without tokens. */
+  static String absence(ModelDirectory model) {
+    Path path = model.path();
+    return Files.isDirectory(path)
+        ? path
+            + " has neither tokenizer.json nor vocab.json, so its tokens are not known; save its"
+            + " tokenizer with the tokenizers library"
+        : path
+            + " is a file without tokens; name a folder that has tokenizer.json of the model"
+            + " beside it";
   }
 
   /** What the files of a folder say; empty where there are none. */

@@ -8,6 +8,7 @@ import java.util.Arrays;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Set;
+import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
 import org.merganser.error.IncompatibleModelsException;
 import org.merganser.error.NumericalException;
@@ -225,12 +226,14 @@ public final class GridAccumulator implements PairedActivations.Sink, AutoClosea
    * All that is known of a layer whose Gram matrix was kept ({@link Plan.Kind#FULL}).
    *
    * @param gram linear, centred, [n x n], the caller's
+   * @param precision of its products, F64 or F32
    * @param features of the layer
    * @param positions rows of a sample; 0 where not all had as many
    * @param along centred rows times a random direction of length 1, from the seed of the Workspace
    *     that summed: where a report moves samples
    */
-  public record FullGram(Matrix gram, long features, int positions, List<Double> along)
+  public record FullGram(
+      Matrix gram, DType precision, long features, int positions, List<Double> along)
       implements AutoCloseable {
     @Override
     public void close() {
@@ -259,6 +262,7 @@ public final class GridAccumulator implements PairedActivations.Sink, AutoClosea
     GramRows kept = side == SimilarityMeasure.Side.X ? full.leftRows() : full.rightRows();
     return new FullGram(
         kept.centred(layer, ws),
+        options.precision(),
         kept.widths()[layer],
         rows.positions(),
         Arrays.stream(kept.along().row(layer)).boxed().toList());

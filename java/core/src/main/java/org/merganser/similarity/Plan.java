@@ -29,7 +29,7 @@ public record Plan(
   static final long MOST_SAMPLES = 8192;
 
   /** Fewer have no Gram matrix without its diagonal. */
-  private static final int LEAST_FULL = 3;
+  static final int LEAST_FULL = 3;
 
   private static final int LARGEST_BATCH = 256;
   private static final int SMALLEST_BATCH = 32;

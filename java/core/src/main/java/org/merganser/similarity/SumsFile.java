@@ -213,7 +213,7 @@ final class SumsFile {
                   minibatches(a.size(), b.size(), counts, kernels),
                   (long) counts[2],
                   ws);
-          case FULL -> full(plan, a.size(), same ? 0 : b.size(), (int) counts[0], precision);
+          case FULL -> full(plan, a.size(), same ? 0 : b.size(), samples(counts[0]), precision);
         };
     return new GridAccumulator(a, b, -1, options, ws).resumed(sums, (long) counts[3], positions);
   }
@@ -264,6 +264,16 @@ final class SumsFile {
       }
     }
     return counts;
+  }
+
+  /** Of Gram matrices that were kept whole. */
+  private int samples(double count) {
+    if (!(count >= Plan.LEAST_FULL && count <= Plan.MOST_SAMPLES)) {
+      throw new FormatException(
+          "%s: 'counts' holds %.0f samples; Gram matrices are kept of %d to %d"
+              .formatted(path, count, Plan.LEAST_FULL, Plan.MOST_SAMPLES));
+    }
+    return (int) count;
   }
 
   private FeatureSums features(int a, int b, long samples) throws IOException {

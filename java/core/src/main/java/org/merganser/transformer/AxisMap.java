@@ -2,6 +2,8 @@
 package org.merganser.transformer;
 
 import java.util.Arrays;
+import java.util.BitSet;
+import java.util.function.IntFunction;
 import java.util.stream.IntStream;
 import org.merganser.compute.Workspace;
 import org.merganser.internal.kernel.Block;
@@ -27,10 +29,21 @@ final class AxisMap {
 
   private final int block;
 
-  /** Of each block, null where it is not mixed; null for none. */
-  private final Matrix[] mixed;
+  /** Null where nothing is mixed. */
+  private final Mixing mixed;
 
-  private AxisMap(int[] index, double[] scale, int block, Matrix[] mixed) {
+  /**
+   * Products with matrices, which are formed when they are used: views are kept for as long as a
+   * model is read, and together those of all heads of all layers are large.
+   *
+   * @param whole the one matrix, which is not closed; null for squares
+   * @param squares row-major, by the number of a block
+   * @param group neighbouring blocks that have one square
+   * @param plain blocks that are not mixed
+   */
+  private record Mixing(Matrix whole, IntFunction<double[]> squares, int group, BitSet plain) {}
+
+  private AxisMap(int[] index, double[] scale, int block, Mixing mixed) {
     this.index = index == null || isOrder(index) ? null : index;
     this.scale = scale == null || Arrays.stream(scale).allMatch(each -> each == 1) ? null : scale;
     this.block = block;
@@ -53,37 +66,39 @@ final class AxisMap {
 
   /** {@code y = matrix x}. */
   static AxisMap dense(Matrix matrix) {
-    return new AxisMap(null, null, (int) matrix.rows(), new Matrix[] {matrix});
+    Mixing whole = new Mixing(matrix, null, 1, new BitSet());
+    return new AxisMap(null, null, (int) matrix.rows(), whole);
   }
 
   /**
-   * Heads: {@code y_b = squares_b x_{sources_b}}, where a square that only moves and scales is a
+   * Heads: {@code y_b = square_b x_{sources_b}}, where a square that only moves and scales is a
    * gather.
    *
-   * @param squares row-major, an empty one for the identity
+   * @param group neighbouring heads that have one square
+   * @param squares row-major, an empty one for the identity; asked again when it is used
    */
-  static AxisMap heads(int size, int[] sources, double[][] squares) {
+  static AxisMap heads(int size, int[] sources, int group, IntFunction<double[]> squares) {
     int[] index = new int[size * sources.length];
     double[] scale = new double[index.length];
-    Matrix[] mixed = new Matrix[sources.length];
-    boolean any = false;
+    BitSet plain = new BitSet();
+    double[] square = null;
+    int[] monomial = null;
     for (int b = 0; b < sources.length; b++) {
-      int[] monomial = monomial(size, squares[b]);
+      if (b % group == 0) {
+        square = squares.apply(b / group);
+        monomial = monomial(size, square);
+      }
+      plain.set(b, monomial != null);
       for (int i = 0; i < size; i++) {
         int from = monomial == null ? i : monomial[i];
         index[b * size + i] = sources[b] * size + from;
-        boolean plain = monomial == null || squares[b].length == 0;
-        scale[b * size + i] = plain ? 1 : squares[b][i * size + from];
-      }
-      if (monomial == null) {
-        mixed[b] = Matrix.allocate(size, size);
-        for (int i = 0; i < size; i++) {
-          mixed[b].setRow(i, Arrays.copyOfRange(squares[b], i * size, (i + 1) * size));
-        }
-        any = true;
+        boolean one = monomial == null || square.length == 0;
+        scale[b * size + i] = one ? 1 : square[i * size + from];
       }
     }
-    return new AxisMap(index, scale, any ? size : 1, any ? mixed : null);
+    return plain.cardinality() == sources.length
+        ? new AxisMap(index, scale, 1, null)
+        : new AxisMap(index, scale, size, new Mixing(null, squares, group, plain));
   }
 
   /** The one entry of each row that is not 0; null when there are more. */
@@ -204,17 +219,45 @@ final class AxisMap {
     int dtype = x.dtype().code();
     TensorKernels kernels = Kernels.of(ws).tensors();
     long[] same = IntStream.range(0, block).asLongStream().toArray();
-    for (int e = 0; e < entries; e += block) {
-      Block in = Block.of(x).from(x.dtype().bytes(e * step));
-      Block out = Block.of(result).from(x.dtype().bytes(e * step));
-      Matrix matrix = mixed[(first + e) / block];
-      if (matrix == null) {
-        kernels.applyGather(dtype, axis, same, null, in, out);
-      } else {
-        kernels.applyDense(dtype, axis, natives(matrix), false, in, out);
+    try (Square square = new Square()) {
+      for (int e = 0; e < entries; e += block) {
+        Block in = Block.of(x).from(x.dtype().bytes(e * step));
+        Block out = Block.of(result).from(x.dtype().bytes(e * step));
+        int number = (first + e) / block;
+        if (mixed.plain().get(number)) {
+          kernels.applyGather(dtype, axis, same, null, in, out);
+        } else {
+          kernels.applyDense(dtype, axis, natives(square.of(number)), false, in, out);
+        }
       }
     }
     return replaced(x, result);
+  }
+
+  /** The matrix of a block, formed once for those that have the same. */
+  private final class Square implements AutoCloseable {
+    private int formed = -1;
+    private Matrix matrix;
+
+    Matrix of(int number) {
+      if (mixed.whole() != null) {
+        return mixed.whole();
+      }
+      if (formed != number / mixed.group()) {
+        close();
+        formed = number / mixed.group();
+        matrix = Matrix.of(Tensor.of(mixed.squares().apply(formed), block, block));
+      }
+      return matrix;
+    }
+
+    @Override
+    public void close() {
+      if (matrix != null) {
+        matrix.close();
+        matrix = null;
+      }
+    }
   }
 
   private static MatrixBlock natives(Matrix matrix) {

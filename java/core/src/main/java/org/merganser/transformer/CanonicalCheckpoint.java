@@ -122,9 +122,19 @@ public final class CanonicalCheckpoint extends CheckpointView {
    * added.
    *
    * @param canonical with the shapes of this one, of any type
-   * @throws IncompatibleModelsException when it has other tensors
+   * @throws IncompatibleModelsException when it has other tensors; when its residual stream was
+   *     moved and the original has tensors that may read it and are not known, such as the pooler
+   *     of BERT, which would stay as they are (views are looked through, copies are not)
    */
   public Checkpoint restored(Checkpoint canonical) {
+    if (MappedCheckpoint.movesStream(canonical) && !others().isEmpty()) {
+      List<String> problems = new ArrayList<>();
+      refuseOthers(this, problems);
+      throw new IncompatibleModelsException(
+          canonical + " does not go with the other tensors of " + source,
+          problems,
+          List.of("leave them out before (Checkpoint.where)"));
+    }
     return RestoredCheckpoint.of(source, layout, config, canonical);
   }
 

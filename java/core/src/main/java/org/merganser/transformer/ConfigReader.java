@@ -82,9 +82,10 @@ final class ConfigReader {
     int hidden = text.count("hidden_size");
     int layers = text.count("num_hidden_layers");
     int heads = text.count("num_attention_heads");
-    int positions = text.count("max_position_embeddings", 2048);
+    int positions = text.count("max_position_embeddings", positions());
     boolean qwen3 = type.equals("qwen3");
-    boolean bias = text.truth("attention_bias", false);
+    // The other classes do not look at it.
+    boolean bias = (type.equals("llama") || qwen3) && text.truth("attention_bias", false);
     refuseWindow(positions, layers);
     refuseIf("partial_rotary_factor", text.number("partial_rotary_factor", 1) != 1);
     return new TransformerConfig(
@@ -98,8 +99,8 @@ final class ConfigReader {
         text.count("intermediate_size"),
         text.truth("tie_word_embeddings", false),
         type.equals("qwen2") || bias,
-        (type.equals("llama") || qwen3) && bias,
-        text.truth("mlp_bias", false),
+        bias,
+        type.equals("llama") && text.truth("mlp_bias", false),
         qwen3,
         Norm.RMS,
         false,
@@ -112,9 +113,19 @@ final class ConfigReader {
         0);
   }
 
-  /** Those of the classes, where the file says nothing. */
-  private int keyValueHeads(int heads) {
+  /** That of the classes, where the file says nothing. */
+  private int positions() {
     return switch (type) {
+      case "mistral" -> 131072;
+      case "qwen2", "qwen3" -> 32768;
+      case "phi3" -> 4096;
+      default -> 2048;
+    };
+  }
+
+  /** As before; null is as many as there are heads. */
+  private int keyValueHeads(int heads) {
+    return switch (text.isNull("num_key_value_heads") ? "" : type) {
       case "mistral" -> 8;
       case "qwen2", "qwen3" -> 32;
       default -> heads;
@@ -131,14 +142,21 @@ final class ConfigReader {
   }
 
   private void refuseWindow(int positions, int layers) {
-    if (text.texts("layer_types").stream().anyMatch(each -> !each.equals("full_attention"))) {
+    List<String> types = text.texts("layer_types");
+    if (types.stream().anyMatch(each -> !each.equals("full_attention"))) {
       problems.add(text.shown("layer_types") + ": only full attention is known");
     }
-    boolean asked = !type.startsWith("qwen") || text.truth("use_sliding_window", false);
-    boolean some = !type.startsWith("qwen") || text.count("max_window_layers", 28) < layers;
-    if (asked && some && text.has("sliding_window") && text.count("sliding_window") < positions) {
+    boolean qwen = type.startsWith("qwen");
+    boolean asked = !qwen || types.isEmpty() && text.truth("use_sliding_window", false);
+    boolean some = !qwen || text.count("max_window_layers", 28) < layers;
+    // Where mistral and qwen say nothing it is 4096; only null is none.
+    boolean initial = (qwen || type.equals("mistral")) && !text.isNull("sliding_window");
+    int window = text.count("sliding_window", initial ? 4096 : positions);
+    if (asked && some && window < positions) {
       problems.add(
-          text.shown("sliding_window")
+          "sliding_window "
+              + window
+              + (text.has("sliding_window") ? "" : ", which it is where the file says nothing")
               + ": a sliding window; sequences of up to so many tokens are the same without, for"
               + " which the value null will do");
     }

@@ -12,13 +12,16 @@ import com.fasterxml.jackson.core.StreamReadFeature;
 import com.fasterxml.jackson.core.json.JsonReadFeature;
 import java.io.IOException;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
+import java.util.Set;
 import org.merganser.error.FormatException;
 import org.merganser.internal.Names;
 
-/** The values of a {@code config.json}; those that are null are left out. */
+/** The values of a {@code config.json}; one that is null is as one that is absent, unless asked. */
 final class ConfigText {
   /** Python writes Infinity and NaN. */
   private static final JsonFactory JSON =
@@ -31,11 +34,15 @@ final class ConfigText {
   private final String where;
   private final String path;
   private final Map<String, Object> values;
+  private final Set<String> nulls;
 
-  private ConfigText(String where, String path, Map<String, Object> values) {
+  private ConfigText(String where, String path, Map<String, Object> all) {
     this.where = where;
     this.path = path;
-    this.values = values;
+    this.values = new LinkedHashMap<>(all);
+    values.values().removeIf(Objects::isNull);
+    this.nulls = new HashSet<>(all.keySet());
+    nulls.removeAll(values.keySet());
   }
 
   /**
@@ -67,10 +74,7 @@ final class ConfigText {
     while (p.nextToken() != JsonToken.END_OBJECT) {
       String key = p.currentName();
       p.nextToken();
-      Object value = value(p);
-      if (value != null) {
-        values.put(key, value);
-      }
+      values.put(key, value(p));
     }
     return values;
   }
@@ -98,6 +102,11 @@ final class ConfigText {
 
   boolean has(String key) {
     return values.containsKey(key);
+  }
+
+  /** Whether it is there, and null. */
+  boolean isNull(String key) {
+    return nulls.contains(key);
   }
 
   /** A part in braces; empty where there is none. */

@@ -33,8 +33,8 @@ final class GgufConfig {
 
   static TransformerConfig of(Checkpoint checkpoint) {
     GgufConfig reader = new GgufConfig(checkpoint);
-    reader.refuseOthers();
     try {
+      reader.refuseOthers();
       return reader.config();
     } catch (IllegalArgumentException e) {
       throw new FormatException(checkpoint + ": " + e.getMessage(), e);
@@ -55,6 +55,7 @@ final class GgufConfig {
         problems.add(architecture + "." + key + " " + Names.quote(value));
       }
     }
+    refuseLinear(problems);
     String leftOut = metadata.getOrDefault(LEFT_OUT, "");
     if (!leftOut.isEmpty()) {
       problems.add(
@@ -63,6 +64,19 @@ final class GgufConfig {
     if (!problems.isEmpty()) {
       throw new IncompatibleModelsException(
           checkpoint + " is a GGUF of a transformer whose symmetries are not known here", problems);
+    }
+  }
+
+  /** Without a type, llama.cpp takes a factor as that of linear scaling; 0 and 1 are none. */
+  private void refuseLinear(List<String> problems) {
+    if (metadata.containsKey(architecture + ".rope.scaling.type")) {
+      return;
+    }
+    for (String key : List.of("rope.scaling.factor", "rope.scale_linear")) {
+      if (!Set.of(0.0, 1.0).contains(number(key, 0))) {
+        problems.add(
+            architecture + "." + key + " " + number(key, 0) + ": linear scaling of positions");
+      }
     }
   }
 

@@ -35,6 +35,7 @@ final class MappedCheckpoint extends CheckpointView {
   private final Checkpoint source;
   private final Function<String, Plan> maker;
   private final Map<String, Reading> readings = new ConcurrentHashMap<>();
+  private final boolean movesStream;
   private final Check check;
   private volatile boolean checked;
 
@@ -71,16 +72,28 @@ final class MappedCheckpoint extends CheckpointView {
   /**
    * @param tensors in the order of the model
    * @param maker gives the plan of a tensor
+   * @param movesStream whether what reads the residual stream must be moved along
    */
   MappedCheckpoint(
       Checkpoint source,
       Map<String, TensorInfo> tensors,
       Function<String, Plan> maker,
+      boolean movesStream,
       Check check) {
     super(tensors, List.of(source));
     this.source = source;
     this.maker = maker;
+    this.movesStream = movesStream;
     this.check = check;
+  }
+
+  /** Whether that is what a view shows, or all that it is made of; a copy does not tell. */
+  static boolean movesStream(Checkpoint view) {
+    if (view instanceof MappedCheckpoint mapped && mapped.movesStream) {
+      return true;
+    }
+    return view instanceof CheckpointView made
+        && made.sources().stream().allMatch(MappedCheckpoint::movesStream);
   }
 
   /**
@@ -166,11 +179,12 @@ final class MappedCheckpoint extends CheckpointView {
     if (plan.values() != null) {
       try (Tensor values = Tensor.of(info(name).dtype(), plan.values().get(ws), ws);
           Tensor wanted = part(values, from, to)) {
+        requireInRange(name, values, ws);
         into.copyFrom(wanted, ws);
       }
     } else if (plan.isCopy()) {
       source.readRange(plan.source(), from, to, into, ws);
-      requireFinite(plan, into, i -> from + i, ws);
+      requireFinite(source, plan.source(), into, i -> from + i, ws);
     } else {
       map(name, plan, from, to, into, ws);
     }
@@ -275,28 +289,33 @@ final class MappedCheckpoint extends CheckpointView {
         AxisMap.gatherRows(whole, rows, first, count, width, into, ws);
       }
     }
-    requireFinite(plan, into, i -> rows.source((int) (first + i / width)) * width + i % width, ws);
+    requireFinite(
+        source,
+        plan.source(),
+        into,
+        i -> rows.source((int) (first + i / width)) * width + i % width,
+        ws);
   }
 
   /**
    * @param place of an element of {@code read} in the source
    */
-  private void requireFinite(Plan plan, Tensor read, LongUnaryOperator place, Workspace ws) {
+  static void requireFinite(
+      Checkpoint source, String name, Tensor read, LongUnaryOperator place, Workspace ws) {
     long[] found =
         Kernels.of(ws).tensors().nonFinite(read.dtype().code(), read.size(), Block.of(read));
     if (found[0] > 0) {
       try (Tensor one = part(read, found[1], found[1] + 1);
           Tensor host = one.toHost(ws)) {
-        throw new NumericalException(
-            "%s: %s %s: element %d is %s, and nothing that is not finite can be moved"
-                .formatted(
-                    source,
-                    Names.quote(plan.source()),
-                    source.info(plan.source()),
-                    place.applyAsLong(found[1]),
-                    host.get(0)));
+        throw notFinite(source, name, place.applyAsLong(found[1]), host.get(0));
       }
     }
+  }
+
+  static NumericalException notFinite(Checkpoint source, String name, long element, double value) {
+    return new NumericalException(
+        "%s: %s %s: element %d is %s, and nothing that is not finite can be moved"
+            .formatted(source, Names.quote(name), source.info(name), element, value));
   }
 
   private void requireInRange(String name, Tensor result, Workspace ws) {

@@ -119,11 +119,16 @@ final class MomentMatching {
 
   private static HeadProducts.Part part(
       MomentBlock block, double[][] to, double[][] from, boolean centred, Opened opened) {
+    boolean asItIs = !centred && isIdentity(to) && isIdentity(from);
     return new HeadProducts.Part(
-        opened.add(block.moved(to, from, centred)),
+        asItIs ? block.cross() : opened.add(block.moved(to, from, centred)),
         block.sourceSquares,
         block.targetSizes(to, centred),
         block.sourceSizes(from, centred));
+  }
+
+  private static boolean isIdentity(double[][] maps) {
+    return Arrays.stream(maps).allMatch(each -> each.length == 0);
   }
 
   Residual residual() {

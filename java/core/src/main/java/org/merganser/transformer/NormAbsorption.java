@@ -83,7 +83,8 @@ public record NormAbsorption(Checkpoint checkpoint, TransformerConfig config) {
     }
     requireDivisible(canonical, tensors, gains, ws);
     Checkpoint view =
-        new MappedCheckpoint(canonical, infos, name -> plan(name, tensors, gains), checked -> {});
+        new MappedCheckpoint(
+            canonical, infos, name -> plan(name, tensors, gains), true, checked -> {});
     return new NormAbsorption(view, untied ? config.with("tied", false) : config);
   }
 

@@ -200,7 +200,7 @@ final class RandomSymmetry {
     double[] factors = new double[n];
     for (int i = 0; i < n; i++) {
       factors[i] =
-          Math.pow(2, 2 * random.nextDouble() - 1) * (signs && random.nextBoolean() ? -1 : 1);
+          StrictMath.pow(2, 2 * random.nextDouble() - 1) * (signs && random.nextBoolean() ? -1 : 1);
     }
     return factors;
   }

@@ -84,8 +84,10 @@ final class Stream {
           if (dtype == DType.F64) {
             return wide;
           }
-          try (wide) {
-            return Matrix.of(wide.asTensor().to(dtype, ws));
+          // On the host, where every thread may use it.
+          try (wide;
+              Tensor converted = wide.asTensor().to(dtype, ws)) {
+            return Matrix.of(converted.toHost(ws));
           }
         });
   }

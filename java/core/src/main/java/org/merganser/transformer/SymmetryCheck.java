@@ -27,13 +27,15 @@ final class SymmetryCheck {
 
   /** Of quarter turns exactly 0, 1 or -1, so that they only move and change signs. */
   static double cos(double phase) {
-    double cos = Math.cos(phase);
-    return Math.abs(cos) < SNAP ? 0 : Math.abs(Math.sin(phase)) < SNAP ? Math.signum(cos) : cos;
+    double cos = StrictMath.cos(phase);
+    boolean turned = Math.abs(StrictMath.sin(phase)) < SNAP;
+    return Math.abs(cos) < SNAP ? 0 : turned ? Math.signum(cos) : cos;
   }
 
   static double sin(double phase) {
-    double sin = Math.sin(phase);
-    return Math.abs(sin) < SNAP ? 0 : Math.abs(Math.cos(phase)) < SNAP ? Math.signum(sin) : sin;
+    double sin = StrictMath.sin(phase);
+    boolean turned = Math.abs(StrictMath.cos(phase)) < SNAP;
+    return Math.abs(sin) < SNAP ? 0 : turned ? Math.signum(sin) : sin;
   }
 
   private void all(SymmetryElement element) {
@@ -51,7 +53,7 @@ final class SymmetryCheck {
     refuse(
         gains && element.residual() instanceof Orthogonal,
         "factors of gains and an orthogonal map of the residual stream: it mixes channels, so all"
-            + " must have one gain");
+            + " must have one gain; absorb gains (NormAbsorption) instead of factors of them");
     refuse(
         gains && config.postNorm(),
         "factors of gains, where norms stand after the sums and scale the residual stream itself");

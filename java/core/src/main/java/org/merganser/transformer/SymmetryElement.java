@@ -167,7 +167,8 @@ public final class SymmetryElement {
         problems.add(Names.quote(name) + " is no part of such a model");
       }
     }
-    if (!(residual instanceof None) || finalGain.length > 0) {
+    boolean movesStream = !(residual instanceof None) || finalGain.length > 0;
+    if (movesStream) {
       CanonicalCheckpoint.refuseOthers(canonical, problems);
     }
     if (!problems.isEmpty()) {
@@ -175,13 +176,18 @@ public final class SymmetryElement {
           canonical + " is not of the model of this " + this, problems);
     }
     SymmetryPlans plans = new SymmetryPlans(this, canonical);
-    return new MappedCheckpoint(canonical, canonical.tensors(), plans::of, plans::requireEvenGains);
+    return new MappedCheckpoint(
+        canonical, canonical.tensors(), plans::of, movesStream, plans::requireEvenGains);
   }
 
   /**
    * What {@code first} and then this do.
    *
+   * <p>Elements with factors of gains and those with an orthogonal map of the residual stream are
+   * two groups, which have only those with neither in common.
+   *
    * @throws IncompatibleModelsException when they are of different models
+   * @throws IllegalArgumentException when one has factors of gains and the other an orthogonal map
    */
   public SymmetryElement after(SymmetryElement first, Workspace ws) {
     config.requireSame("the second symmetry", first.config, "the first");
@@ -204,6 +210,8 @@ public final class SymmetryElement {
   /**
    * Reads what {@link #save} wrote.
    *
+   * @param config of the models that it acts on: where it turns the residual stream of tied models,
+   *     that of {@link NormAbsorption}, which is not tied
    * @throws IncompatibleModelsException when it is of a model of another structure, with both
    *     values of each difference
    * @throws org.merganser.error.FormatException when it is no such file, or is damaged

@@ -146,24 +146,18 @@ final class SymmetryPlans {
 
   private AxisMap keyHeads(CanonicalTensor tensor, Function<HeadSymmetry, double[]> square) {
     List<HeadSymmetry> heads = layer(tensor).heads();
-    return AxisMap.heads(
-        config.headSize(),
-        heads.stream().mapToInt(HeadSymmetry::source).toArray(),
-        heads.stream().map(square).toArray(double[][]::new));
+    int[] sources = heads.stream().mapToInt(HeadSymmetry::source).toArray();
+    return AxisMap.heads(config.headSize(), sources, 1, head -> square.apply(heads.get(head)));
   }
 
   private AxisMap queryHeads(CanonicalTensor tensor, Function<HeadSymmetry, double[]> square) {
-    int[] sources = new int[config.heads()];
-    double[][] squares = new double[sources.length][];
-    int at = 0;
-    for (HeadSymmetry head : layer(tensor).heads()) {
-      double[] own = square.apply(head);
-      for (int query : head.queries()) {
-        sources[at] = head.source() * config.group() + query;
-        squares[at++] = own;
-      }
-    }
-    return AxisMap.heads(config.headSize(), sources, squares);
+    List<HeadSymmetry> heads = layer(tensor).heads();
+    int group = config.group();
+    int[] sources =
+        heads.stream()
+            .flatMapToInt(head -> Arrays.stream(head.queries()).map(q -> head.source() * group + q))
+            .toArray();
+    return AxisMap.heads(config.headSize(), sources, group, head -> square.apply(heads.get(head)));
   }
 
   private static double[] key(HeadSymmetry.QueryKey queryKey) {
@@ -197,6 +191,7 @@ final class SymmetryPlans {
     LayerSymmetry layer = layer(tensor);
     try (Tensor read = source.read(tensor.name(), ws);
         Tensor bias = wideColumn(read, ws)) {
+      requireFinite(tensor, read);
       if (tensor.part() == Part.OUTPUT_BIAS) {
         subtract(bias, tensor.name().replace(".bias", ".weight"), weighted(layer), ws);
       }
@@ -210,6 +205,15 @@ final class SymmetryPlans {
         return result;
       } finally {
         current.close();
+      }
+    }
+  }
+
+  /** Of a small tensor on the host. */
+  private void requireFinite(CanonicalTensor tensor, Tensor read) {
+    for (long i = 0; i < read.size(); i++) {
+      if (!Double.isFinite(read.get(i))) {
+        throw MappedCheckpoint.notFinite(source, tensor.name(), i, read.get(i));
       }
     }
   }
@@ -254,7 +258,9 @@ final class SymmetryPlans {
         long count = Math.min(step, rows - from);
         try (Tensor some =
             Tensor.allocate(source.info(weight).dtype(), new long[] {count, w.length}, ws)) {
-          source.readRange(weight, from * w.length, (from + count) * w.length, some, ws);
+          long begin = from * w.length;
+          source.readRange(weight, begin, begin + some.size(), some, ws);
+          MappedCheckpoint.requireFinite(source, weight, some, i -> begin + i, ws);
           try (Tensor wide = some.to(DType.F64, ws);
               Matrix product = LinAlg.multiplyTransposed(Matrix.of(wide), vector, ws);
               Matrix host = product.toHost(ws)) {
@@ -267,7 +273,9 @@ final class SymmetryPlans {
     }
   }
 
-  /** An orthogonal map goes through norms only where all channels have one gain. */
+  /**
+   * An orthogonal map goes through norms only where all channels have one gain, and a finite one.
+   */
   void requireEvenGains(Workspace ws) throws IOException {
     if (!(element.residual() instanceof Orthogonal)) {
       return;
@@ -276,6 +284,7 @@ final class SymmetryPlans {
     for (CanonicalTensor tensor : tensors.values()) {
       if (tensor.part().side() == Side.GAIN) {
         try (Tensor gain = source.read(tensor.name(), ws)) {
+          requireFinite(tensor, gain);
           for (int i = 1; i < gain.size(); i++) {
             if (gain.get(i) != gain.get(0)) {
               problems.add(

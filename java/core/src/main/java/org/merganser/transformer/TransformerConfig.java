@@ -109,7 +109,7 @@ public record TransformerConfig(
     public double[] frequencies(int headSize) {
       double[] frequencies = new double[headSize / 2];
       for (int i = 0; i < frequencies.length; i++) {
-        double plain = Math.pow(theta, -2.0 * i / headSize);
+        double plain = StrictMath.pow(theta, -2.0 * i / headSize);
         frequencies[i] = scaling.map(s -> s.scaled(plain)).orElse(plain);
       }
       return frequencies;
@@ -254,8 +254,11 @@ public record TransformerConfig(
     TransformerConfig read;
     try {
       read = ConfigReader.read("the configuration", json);
-    } catch (IncompatibleModelsException e) {
-      throw new IllegalArgumentException(e.getMessage(), e);
+    } catch (FormatException | IncompatibleModelsException e) {
+      throw new IllegalArgumentException(
+          "no configuration of model type '%s' describes %s: %s"
+              .formatted(modelType, this, e.getMessage()),
+          e);
     }
     if (!read.equals(this)) {
       throw new IllegalArgumentException(

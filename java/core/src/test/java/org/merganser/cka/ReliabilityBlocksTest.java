@@ -264,6 +264,29 @@ class ReliabilityBlocksTest {
         .hasMessage("24 labels for 8 samples");
   }
 
+  /** Rows of one sample are alike, which the debiased value takes for similarity too. */
+  @Test
+  void fewSamplesOfManyRowsAreASmallSample() {
+    double[][] x = spatial(8, 30, 40, 1);
+    double[][] y = spatial(8, 30, 40, 2);
+    ReliabilityReport few = report(x, y, 30, asked -> asked.permutations(99));
+    assertThat(few.biased().value() - few.debiased().orElseThrow().value()).isLessThan(0.1);
+    assertThat(few.warnings())
+        .filteredOn(warning -> warning.code().equals("SMALL_SAMPLE"))
+        .singleElement()
+        .satisfies(
+            warning -> {
+              assertThat(warning.numbers())
+                  .containsEntry("gap", few.biased().value() - few.adjusted())
+                  .containsEntry("chance", few.chance());
+              assertThat(warning.sentence()).endsWith("of 8 samples of 30 rows");
+              assertThat(warning.remedy()).startsWith("take more samples, or pool the rows");
+            });
+    ReliabilityReport many =
+        report(spatial(300, 2, 3, 1), spatial(300, 2, 3, 2), 2, asked -> asked.permutations(99));
+    assertThat(many.warnings()).noneMatch(warning -> warning.code().equals("SMALL_SAMPLE"));
+  }
+
   /** Rows of a sample share most of what they are. */
   private static double[][] spatial(int samples, int positions, int features, long seed) {
     double[][] shared = Oracle.gaussian(samples, features, seed);

@@ -21,6 +21,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 import org.merganser.cka.CkaReliability.Interval;
 import org.merganser.cka.ReliabilityReport.Translated;
 import org.merganser.cka.ReliabilityReport.Value;
+import org.merganser.compute.DType;
 import org.merganser.error.NumericalException;
 import org.merganser.linalg.Matrix;
 import org.merganser.linalg.Tensor;
@@ -111,6 +112,55 @@ class SavedReliabilityTest {
         .isEqualTo(expected.warnings().stream().map(each -> each.code()).toList());
   }
 
+  /** What rounding adds to products in F32 is no direction, as few as the real ones are. */
+  @ParameterizedTest
+  @ValueSource(longs = {1, 2, 3})
+  void productsInSinglePrecisionHaveNoFurtherDirections(long seed) throws IOException {
+    double[][] x = Oracle.map(Oracle.gaussian(60, 5, seed), each -> each + 3);
+    double[][] y = related(x, 4, seed);
+    ReliabilityReport expected = Reports.report(x, y, asked -> asked.permutations(19));
+    try (GridAccumulator sums = saved(Map.of("x", x), Map.of("y", y), 1, DType.F32)) {
+      ReliabilityReport found = CkaReliability.of(sums, 0, 0).permutations(19).run(WS);
+      assertThat(found.opinions()).hasSameSizeAs(expected.opinions());
+      for (int o = 0; o < expected.opinions().size(); o++) {
+        var other = expected.opinions().get(o);
+        assertThat(found.opinions().get(o).note()).isEqualTo(other.note());
+        assertThat(found.opinions().get(o).value())
+            .as(other.toString())
+            .isCloseTo(other.value(), within(1e-3));
+      }
+    }
+  }
+
+  /** Of the samples that were drawn, as with activations. */
+  @Test
+  void whatVariesOnlyInSamplesThatWereNotDrawnIsConstant() throws IOException {
+    double[][] x = Oracle.gaussian(20, 3, 1);
+    int constant = 0;
+    for (int i = 0; i < x.length; i++) {
+      double[][] y = Oracle.map(Oracle.gaussian(20, 3, 2), each -> 0.3);
+      y[i] = new double[] {3.7, 1e3, -0.1};
+      y[(i + 7) % 20] = new double[] {0.7, 3, 77};
+      String expected = outcome(CkaReliability.of(Matrix.of(x), Matrix.of(y)));
+      for (DType precision : new DType[] {DType.F64, DType.F32}) {
+        try (GridAccumulator sums = saved(Map.of("x", x), Map.of("y", y), 1, precision)) {
+          assertThat(outcome(CkaReliability.of(sums, 0, 0))).isEqualTo(expected);
+        }
+      }
+      constant += expected.startsWith("Y is constant: all 10 samples") ? 1 : 0;
+    }
+    assertThat(constant).isBetween(1, 19);
+  }
+
+  private static String outcome(CkaReliability asked) {
+    try {
+      asked.biasedOnly().permutations(19).atMost(10).run(WS);
+      return "";
+    } catch (NumericalException e) {
+      return e.getMessage().replace("the same 3 features", "the same features");
+    }
+  }
+
   private static double[] numbers(Value value) {
     return new double[] {value.value(), value.low(), value.high()};
   }
@@ -182,7 +232,8 @@ class SavedReliabilityTest {
           .isInstanceOf(IllegalArgumentException.class)
           .hasMessageStartingWith("a direction is of features");
     }
-    try (GridAccumulator sums = sums(Map.of("x", x), Map.of("y", x), 1, Plan.feature())) {
+    try (GridAccumulator sums =
+        sums(Map.of("x", x), Map.of("y", x), 1, Plan.feature(), DType.F64)) {
       assertThatThrownBy(() -> CkaReliability.of(sums, 0, 0))
           .isInstanceOf(IllegalArgumentException.class)
           .hasMessageStartingWith("Gram matrices of all samples are kept by Plan.full(), not by ");
@@ -192,19 +243,30 @@ class SavedReliabilityTest {
   /** Summed in batches, saved and loaded. */
   private GridAccumulator saved(Map<String, double[][]> a, Map<String, double[][]> b, int positions)
       throws IOException {
+    return saved(a, b, positions, DType.F64);
+  }
+
+  private GridAccumulator saved(
+      Map<String, double[][]> a, Map<String, double[][]> b, int positions, DType precision)
+      throws IOException {
     Path file = folder.resolve("grams.mgsums");
-    try (GridAccumulator sums = sums(a, b, positions, Plan.full())) {
+    try (GridAccumulator sums = sums(a, b, positions, Plan.full(), precision)) {
       sums.save(file);
     }
     return GridAccumulator.load(file, WS);
   }
 
   private static GridAccumulator sums(
-      Map<String, double[][]> a, Map<String, double[][]> b, int positions, Plan plan) {
+      Map<String, double[][]> a,
+      Map<String, double[][]> b,
+      int positions,
+      Plan plan,
+      DType precision) {
     int n = a.values().iterator().next().length / positions;
     SimilarityGrid.Options options =
         SimilarityGrid.Options.defaults()
             .withPlan(plan)
+            .withPrecision(precision)
             .withFlatten(positions == 1 ? Flatten.SAMPLE : Flatten.SPATIAL);
     GridAccumulator sums =
         new GridAccumulator(layers(0, a, positions), layers(1, b, positions), n, options, WS);

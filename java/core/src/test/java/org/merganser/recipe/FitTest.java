@@ -105,6 +105,26 @@ class FitTest {
     }
   }
 
+  /** Nothing that a model has is left out of the result without a word. */
+  @Test
+  void whatTheBaseDoesNotHaveCannotBeCopiedFromIt() throws IOException {
+    String base = positions("p", false, 1);
+    String other = positions("q", true, 3);
+    Fit fit = new Fit(false, List.of("position_ids", "mask"));
+    for (Recipe recipe :
+        List.of(
+            Recipe.of("task_arithmetic", Input.of(other)).withBase(base).with("weight", 1),
+            Recipe.of("linear", Input.of(base), Input.of(other)).with("weight", 1))) {
+      try (Workspace ws = Workspace.open()) {
+        assertThatThrownBy(() -> MergeJob.open(recipe.withFit(fit), OPTIONS, ws))
+            .isInstanceOf(RecipeException.class)
+            .hasMessageStartingWith(
+                "copy_from_base: %s, whose tensors are copied, lacks 1 that %s has: 'layer.mask'"
+                    .formatted(base, other));
+      }
+    }
+  }
+
   @Test
   void partsOfNoNameAreRefused() {
     Recipe recipe = models.sum().withFit(new Fit(true, List.of("norm", "positon_ids")));

@@ -16,6 +16,8 @@ import java.util.Map;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
 import org.merganser.error.FormatException;
@@ -147,6 +149,113 @@ class RecipeSymmetryTest {
     refused(recipe().withAlign(align().withElement("none.safetensors")), "align.element: no file");
   }
 
+  /** An orthogonal element of a tied model is of the untied one, whose gains are absorbed. */
+  @Test
+  void aRotationOfATiedModelIsTakenFromAFile() throws IOException {
+    TransformerConfig tied = CONFIG.with("tied", true);
+    for (String name : List.of("target", "base", "skill")) {
+      write(name, tied, random(tied, name.length()));
+    }
+    String settings = "residual=orthogonal,untie=true";
+    Path file = folder.resolve("g.mgsymmetry");
+    Path other = folder.resolve("other.mgsymmetry");
+    try (ModelDirectory target = ModelDirectory.open(folder.resolve("target"));
+        ModelDirectory base = ModelDirectory.open(folder.resolve("base"))) {
+      SymmetryElement element =
+          SkillTransfer.of(target, base, base, SkillTransfer.Options.parse(settings))
+              .align(ws)
+              .element();
+      element.save(file, ws);
+      element.withResidual(new SymmetryElement.None()).save(other, ws);
+    }
+    Recipe search = SkillTransfer.recipe(path("target"), path("skill"), path("base"), 1, settings);
+    Recipe with = recipe().with("lambda", 1).withAlign(align().withElement(file.toString()));
+    try (MergeJob found = MergeJob.open(search, MergeJob.Options.defaults(), ws);
+        MergeJob kept = MergeJob.open(with, MergeJob.Options.defaults(), ws)) {
+      assertThat(kept.result().tensors()).containsKey(HEAD);
+      assertThat(kept.result().tensors()).isEqualTo(found.result().tensors());
+      for (String name : found.result().tensors().keySet()) {
+        try (Tensor a = found.result().read(name, ws);
+            Tensor b = kept.result().read(name, ws)) {
+          assertThat(a.sameBytes(b)).as(name).isTrue();
+        }
+      }
+    }
+    assertThatThrownBy(
+            () ->
+                MergeJob.open(
+                    recipe().withAlign(align().withElement(other.toString())),
+                    MergeJob.Options.defaults(),
+                    ws))
+        .isInstanceOf(RecipeException.class)
+        .hasMessageStartingWith("align.element: ")
+        .hasMessageContaining("tied: true in the model, false in " + other);
+  }
+
+  /** The stream of sources is moved to the target's, of which other readers stay as they are. */
+  @Test
+  void otherReadersOfTheStreamAreTheTargets() throws IOException {
+    for (String name : List.of("target", "base", "skill")) {
+      Map<String, Tensor> tensors = new LinkedHashMap<>();
+      try (MemoryCheckpoint model = checkpoint(CONFIG, random(CONFIG, name.length()));
+          Tensor score = Tensor.of(new double[] {name.length(), 2, 3, 4, 5, 6, 7, 8}, 1, 8)) {
+        model.tensors().keySet().forEach(each -> tensors.put(each, model.tensor(each)));
+        tensors.put("score.weight", score);
+        write(name, CONFIG, MemoryCheckpoint.of(tensors));
+      }
+    }
+    String settings = "residual=signed-permutation";
+    Recipe recipe = SkillTransfer.recipe(path("target"), path("skill"), path("base"), 1, settings);
+    try (MergeJob job = MergeJob.open(recipe, MergeJob.Options.defaults(), ws);
+        Tensor score = job.result().read("score.weight", ws);
+        Tensor head = job.result().read(HEAD, ws)) {
+      assertThat(score.toDoubleArray()).containsExactly(6, 2, 3, 4, 5, 6, 7, 8);
+      assertThat(head.size()).isEqualTo(40);
+    }
+  }
+
+  /** Byte for byte: -0 stays, and no gain is absorbed. */
+  @Test
+  void withLambda0TheTargetIsTheResult() throws IOException {
+    Map<String, double[]> target = random(CONFIG, 1);
+    target.values().forEach(values -> values[0] = -0.0);
+    write("target", CONFIG, target);
+    for (String name : List.of("base", "skill")) {
+      write(name, CONFIG, random(CONFIG, name.length()));
+    }
+    for (String settings : List.of("", "residual=orthogonal")) {
+      Recipe none = SkillTransfer.recipe(path("target"), path("skill"), path("base"), 0, settings);
+      try (MergeJob job = MergeJob.open(none, MergeJob.Options.defaults(), ws);
+          Checkpoint stored = Safetensors.open(folder.resolve("target"))) {
+        assertThat(job.result().tensors()).isEqualTo(stored.tensors());
+        for (String name : stored.tensors().keySet()) {
+          try (Tensor found = job.result().read(name, ws);
+              Tensor wanted = stored.read(name, ws)) {
+            assertThat(found.sameBytes(wanted)).as(name).isTrue();
+          }
+        }
+      }
+    }
+  }
+
+  /** What a skill adds to large weights is less than their roundings: the sum is rounded once. */
+  @Test
+  void mergekitsTypesDoNotRoundBeforeTheSubtraction() throws IOException {
+    write();
+    Recipe recipe = recipe().withDtype(DType.BF16);
+    MergeJob.Options usual = MergeJob.Options.defaults();
+    try (MergeJob one = MergeJob.open(recipe, usual, ws);
+        MergeJob two = MergeJob.open(recipe, usual.withMergekit(true), ws)) {
+      for (String name : one.result().tensors().keySet()) {
+        try (Tensor a = one.result().read(name, ws);
+            Tensor b = two.result().read(name, ws)) {
+          assertThat(b.dtype()).isEqualTo(DType.BF16);
+          assertThat(a.sameBytes(b)).as(name).isTrue();
+        }
+      }
+    }
+  }
+
   /** Every method of differences takes what was moved: here two skills. */
   @Test
   void otherMethodsMergeWhatWasMoved() throws IOException {
@@ -227,11 +336,13 @@ class RecipeSymmetryTest {
   @Test
   void withoutTokenizersRowsGoByTheirNumber() throws IOException {
     write();
-    Files.delete(folder.resolve("base/tokenizer.json"));
+    for (String name : List.of("target", "base", "skill")) {
+      Files.delete(folder.resolve(name).resolve("tokenizer.json"));
+    }
     assertThatThrownBy(() -> MergeJob.open(recipe(), MergeJob.Options.defaults(), ws))
         .isInstanceOf(FormatException.class)
         .hasMessageContaining("has 5 rows of embeddings")
-        .hasMessageContaining("cannot be matched by token: " + path("base"));
+        .hasMessageContaining("cannot be matched by token: " + path("target"));
     for (String name : List.of("base", "skill")) {
       write(name, CONFIG, random(CONFIG, 7));
     }
@@ -239,6 +350,30 @@ class RecipeSymmetryTest {
       assertThat(job.notes())
           .anyMatch(note -> note.contains("rows of embeddings are matched by their numbers"));
     }
+  }
+
+  /** Rows by number are for models of which none has a tokenizer. */
+  @ParameterizedTest
+  @ValueSource(strings = {"target", "base", "skill"})
+  void aTokenizerThatIsDamagedOrMissingInOneModelIsRefused(String name) throws IOException {
+    for (String each : List.of("target", "base", "skill")) {
+      write(each, CONFIG, random(CONFIG, 7), "a", "b", "c", "d");
+    }
+    Path file = folder.resolve(name).resolve("tokenizer.json");
+    String whole = Files.readString(file);
+    for (String damaged :
+        List.of(
+            whole.substring(0, whole.length() / 2), "{}", whole.replace("\"b\":1", "\"b\":-1"))) {
+      Files.writeString(file, damaged);
+      assertThatThrownBy(() -> MergeJob.open(recipe(), MergeJob.Options.defaults(), ws))
+          .isInstanceOf(FormatException.class)
+          .hasMessageStartingWith(path(name));
+    }
+    Files.delete(file);
+    assertThatThrownBy(() -> MergeJob.open(recipe(), MergeJob.Options.defaults(), ws))
+        .isInstanceOf(IncompatibleModelsException.class)
+        .hasMessageContaining("only some of the models have a tokenizer")
+        .hasMessageContaining(path(name) + " has neither tokenizer.json nor vocab.json");
   }
 
   @Test

@@ -23,6 +23,7 @@ import org.merganser.error.IncompatibleModelsException;
 import org.merganser.io.Checkpoint;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.linalg.Tensor;
+import org.merganser.testing.Work;
 import org.merganser.transformer.GoldenModel;
 import org.merganser.transformer.SymmetryAligner;
 import org.merganser.transformer.SymmetryAligner.Residual;
@@ -98,7 +99,7 @@ class SkillTransferTest {
             (name, info) -> {
               double[] zeros = new double[Math.toIntExact(info.size())];
               zeros[0] = -0.0;
-              tensors.put(name, Tensor.of(zeros, info.dims()).to(DType.BF16, WS));
+              tensors.put(name, onHost(Tensor.of(zeros, info.dims()), DType.BF16));
             });
     MemoryCheckpoint target = MemoryCheckpoint.of(tensors);
     SkillTransfer transfer =
@@ -190,7 +191,9 @@ class SkillTransferTest {
     assertThat(nearest.lambda()).isEqualTo(1);
     assertThat(nearest.scores().keySet())
         .containsExactly(0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0);
-    assertThat(transfer.search(g, List.of(0.3, 0.5), model -> 1, WS).lambda()).isEqualTo(0.3);
+    for (List<Double> order : List.of(List.of(0.3, 0.5), List.of(0.5, 0.3))) {
+      assertThat(transfer.search(g, order, model -> 1, WS).lambda()).isEqualTo(0.3);
+    }
     assertThatThrownBy(() -> transfer.search(g, List.of(0.3), model -> Double.NaN, WS))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessage("the score of lambda 0.3 is no number");
@@ -247,7 +250,13 @@ class SkillTransferTest {
         .forEach(
             (name, info) ->
                 tensors.put(
-                    name, model.tensor(name).to(info.rank() == 1 ? DType.F32 : DType.BF16, WS)));
+                    name, onHost(model.tensor(name), info.rank() == 1 ? DType.F32 : DType.BF16)));
     return MemoryCheckpoint.of(tensors);
+  }
+
+  private static Tensor onHost(Tensor tensor, DType dtype) {
+    try (Tensor converted = tensor.to(dtype, WS)) {
+      return Work.host(converted);
+    }
   }
 }

@@ -19,8 +19,12 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
+import org.merganser.error.FormatException;
 import org.merganser.error.IncompatibleModelsException;
 import org.merganser.error.NumericalException;
+import org.merganser.io.Checkpoint;
+import org.merganser.io.MemoryCheckpoint;
+import org.merganser.io.Safetensors;
 import org.merganser.linalg.Matrix;
 import org.merganser.linalg.Tensor;
 import org.merganser.model.PairedActivations.Batch;
@@ -217,6 +221,29 @@ class GridAccumulatorTest {
         }
       }
     }
+  }
+
+  @ParameterizedTest
+  @ValueSource(doubles = {0, 2, 8193, 100_000, 4_294_967_316.0, 9_007_199_254_740_992.0})
+  void savedGramsOfAnImpossibleNumberOfSamplesAreRefused(double samples, @TempDir Path folder)
+      throws IOException {
+    Path file = folder.resolve("grams.mgsums");
+    Options options = Options.defaults().withPlan(Plan.full());
+    try (GridAccumulator sums = new GridAccumulator(A, B, 20, options, WS)) {
+      sums.accept(batch(layers(20, A, 1), layers(20, B, 2), 0, 20));
+      sums.save(file);
+    }
+    Path damaged = folder.resolve("damaged.mgsums");
+    try (Checkpoint whole = Safetensors.open(file)) {
+      MemoryCheckpoint copy = MemoryCheckpoint.copyOf(whole, WS);
+      copy.tensor("counts").set(0, samples);
+      Safetensors.write(copy, whole.metadata(), damaged, WS);
+    }
+    assertThatThrownBy(() -> GridAccumulator.load(damaged, WS))
+        .isInstanceOf(FormatException.class)
+        .hasMessage(
+            "%s: 'counts' holds %.0f samples; Gram matrices are kept of 3 to 8192"
+                .formatted(damaged, samples));
   }
 
   @Test

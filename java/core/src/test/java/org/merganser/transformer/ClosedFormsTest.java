@@ -260,6 +260,36 @@ class ClosedFormsTest {
     }
   }
 
+  /** Rows with and without a bias, in both types, again after what was made for them is freed. */
+  @ParameterizedTest
+  @ValueSource(strings = {"F64", "F32"})
+  void rowsTurnAndBiasesStay(String type) {
+    double[][] r = Oracle.orthogonal(6, 1);
+    boolean exact = type.equals("F64");
+    try (Workspace ws = Workspace.open()) {
+      Stream stream = new Stream(6, new SymmetryElement.Orthogonal(Matrix.of(r)));
+      for (int round = 0; round < 2; round++) {
+        for (int width : new int[] {6, 7, 6}) {
+          double[][] rows = Oracle.gaussian(5, width, width);
+          double[][] expected = new double[5][];
+          for (int i = 0; i < 5; i++) {
+            double[][] row = {Arrays.copyOf(rows[i], 6)};
+            expected[i] = Arrays.copyOf(Oracle.multiply(row, Oracle.transpose(r))[0], width);
+            System.arraycopy(rows[i], 6, expected[i], 6, width - 6);
+          }
+          try (Matrix wide = Matrix.of(rows);
+              Matrix typed = Matrix.of(wide.asTensor().to(DType.valueOf(type), ws).toHost(ws));
+              Matrix moved = stream.moved(typed, ws)) {
+            assertThat(moved.dtype()).isEqualTo(typed.dtype());
+            assertThat(Oracle.flat(moved.toArray()))
+                .containsExactly(Oracle.flat(expected), within(exact ? 1e-14 : 3e-6));
+          }
+        }
+        stream.release();
+      }
+    }
+  }
+
   @Test
   void transposedProductsAdd() {
     double[][] x = Oracle.gaussian(5, 3, 1);

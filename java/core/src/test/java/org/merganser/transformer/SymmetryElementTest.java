@@ -3,11 +3,14 @@ package org.merganser.transformer;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.merganser.testing.Work.WS;
 
 import java.util.Arrays;
 import java.util.Comparator;
+import java.util.EnumSet;
 import java.util.List;
 import java.util.Optional;
+import java.util.SplittableRandom;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.merganser.error.IncompatibleModelsException;
@@ -15,6 +18,7 @@ import org.merganser.error.ShapeException;
 import org.merganser.linalg.Matrix;
 import org.merganser.transformer.HeadSymmetry.Dense;
 import org.merganser.transformer.HeadSymmetry.Rotary;
+import org.merganser.transformer.SymmetryElement.Kind;
 import org.merganser.transformer.SymmetryElement.None;
 import org.merganser.transformer.SymmetryElement.Orthogonal;
 import org.merganser.transformer.SymmetryElement.SignedPermutation;
@@ -205,5 +209,29 @@ class SymmetryElementTest {
   private static LayerSymmetry with(
       LayerSymmetry layer, int[] units, double[] scales, List<HeadSymmetry> heads) {
     return new LayerSymmetry(units, scales, heads, layer.attentionGain(), layer.mlpGain());
+  }
+
+  /** Elements with factors of gains, and with orthogonal maps, are two groups. */
+  @Test
+  void gainsAndOrthogonalMapsHaveNoProduct() {
+    SymmetryElement gains = SymmetryElement.random(LLAMA, EnumSet.of(Kind.GAINS), 1);
+    SymmetryElement turned = SymmetryElement.random(LLAMA, EnumSet.of(Kind.ROTATION), 1);
+    for (List<SymmetryElement> pair : List.of(List.of(gains, turned), List.of(turned, gains))) {
+      assertThatThrownBy(() -> pair.get(0).after(pair.get(1), WS))
+          .isInstanceOf(IllegalArgumentException.class)
+          .hasMessageContaining("factors of gains and an orthogonal map of the residual stream")
+          .hasMessageContaining("NormAbsorption");
+    }
+  }
+
+  /** The same on every machine: sines and powers are those of strict arithmetic. */
+  @Test
+  void phasesAndFactorsAreStrict() {
+    SplittableRandom random = new SplittableRandom(1);
+    for (int i = 0; i < 100_000; i++) {
+      double phase = random.nextDouble(-Math.PI, Math.PI);
+      assertThat(SymmetryCheck.cos(phase)).isEqualTo(StrictMath.cos(phase));
+      assertThat(SymmetryCheck.sin(phase)).isEqualTo(StrictMath.sin(phase));
+    }
   }
 }

@@ -19,6 +19,8 @@ import org.merganser.error.NumericalException;
 import org.merganser.io.Checkpoint;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.linalg.Tensor;
+import org.merganser.merge.MergeProblem;
+import org.merganser.merge.TaskArithmeticMerger;
 import org.merganser.transformer.SymmetryElement.Kind;
 
 /** What an element cannot act on is named: models, tensors, elements of them. */
@@ -123,6 +125,80 @@ class SymmetryRefusalTest {
         .isInstanceOf(IncompatibleModelsException.class)
         .hasMessageContaining(
             "'pooler.dense.weight' may read the residual stream, and is not known");
+  }
+
+  /** Views of what was moved, and models that do not know the pooler: it is not written broken. */
+  @Test
+  void aMovedStreamDoesNotGoWithUnknownReaders() throws IOException {
+    TransformerConfig config = GoldenModel.BERT.config();
+    MemoryCheckpoint golden = GoldenModel.BERT.weights();
+    CanonicalCheckpoint model = CanonicalCheckpoint.of(Layouts.bert(golden, "", false), config);
+    SymmetryElement residual = SymmetryElement.random(config, EnumSet.of(Kind.RESIDUAL), 1);
+    Checkpoint moved = residual.apply(model.where(name -> true));
+    for (Checkpoint view : List.of(moved, moved.as(DType.F32), moved.where(name -> true))) {
+      assertThatThrownBy(() -> model.restored(view))
+          .isInstanceOf(IncompatibleModelsException.class)
+          .hasMessageContaining("does not go with the other tensors of")
+          .hasMessageContaining("'pooler.dense.weight' may read the residual stream")
+          .hasMessageContaining("leave them out before (Checkpoint.where)");
+    }
+    // A difference that is added in the coordinates of the model.
+    TaskArithmeticMerger plus =
+        TaskArithmeticMerger.of(
+            TaskArithmeticMerger.Options.defaults().withWeights(List.of(1.0, -1.0)));
+    Checkpoint sum = plus.merge(MergeProblem.of(moved, moved).withBase(model), WS);
+    assertThat(model.restored(sum).tensors()).containsKey("pooler.dense.weight");
+    CanonicalCheckpoint without =
+        CanonicalCheckpoint.of(
+            Layouts.bert(golden, "", false).where(name -> !name.startsWith("pooler")), config);
+    assertThat(without.restored(moved.as(DType.F32)).tensors()).hasSize(37);
+  }
+
+  /** Biases that a shift of values changes follow from several tensors. */
+  @Test
+  void whatAShiftIsComputedFromMustBeFinite() throws IOException {
+    TransformerConfig config = GoldenModel.BIASED.config();
+    SymmetryElement shift = SymmetryElement.random(config, EnumSet.of(Kind.SHIFT), 1);
+    String at = "model.layers.1.self_attn.";
+    Map<String, String> readers =
+        Map.of(
+            at + "v_proj.bias", at + "v_proj.bias",
+            at + "o_proj.bias", at + "o_proj.bias",
+            at + "o_proj.weight", at + "o_proj.bias");
+    readers.forEach(
+        (name, reader) -> {
+          MemoryCheckpoint weights = GoldenModel.BIASED.weights();
+          weights.tensor(name).set(5, Double.NaN);
+          assertThatThrownBy(() -> shift.apply(weights).read(reader, WS))
+              .isInstanceOf(NumericalException.class)
+              .hasMessageContaining("'" + name + "'")
+              .hasMessageContaining("element 5 is NaN");
+        });
+    MemoryCheckpoint weights = GoldenModel.BIASED.weights();
+    Tensor bias = weights.tensor(at + "o_proj.bias");
+    for (long i = 0; i < bias.size(); i++) {
+      bias.set(i, (i % 2 == 0 ? 1 : -1) * 65504);
+    }
+    Tensor output = weights.tensor(at + "o_proj.weight");
+    for (long i = 0; i < output.size(); i++) {
+      output.set(i, 1000);
+    }
+    Checkpoint moved = shift.apply(MemoryCheckpoint.copyOf(weights.as(DType.F16), WS));
+    assertThatThrownBy(() -> moved.read(at + "o_proj.bias", WS))
+        .isInstanceOf(NumericalException.class)
+        .hasMessageContaining("values are beyond the range of F16 after they are moved");
+  }
+
+  @Test
+  void aGainThatIsNotFiniteIsNotCalledUneven() {
+    MemoryCheckpoint weights = SymmetryActionTest.even(GoldenModel.LLAMA, 1);
+    weights.tensor("model.norm.weight").set(3, Double.NaN);
+    SymmetryElement turned =
+        SymmetryElement.random(GoldenModel.LLAMA.config(), EnumSet.of(Kind.ROTATION), 1);
+    assertThatThrownBy(() -> turned.apply(weights).read("lm_head.weight", WS))
+        .isInstanceOf(NumericalException.class)
+        .hasMessageContaining("'model.norm.weight'")
+        .hasMessageContaining("element 3 is NaN");
   }
 
   /** Such as the head of a classifier, whose columns would have to take the last gain. */

@@ -120,6 +120,45 @@ class TransformerConfigTest {
         .isEqualTo(109_482_240L - 768 * 769);
   }
 
+  /** As transformers 5.18 reads what is absent, and what is null. */
+  @Test
+  void valuesThatAreAbsentAreThoseOfTheClass() throws IOException {
+    String sizes =
+        """
+        "hidden_size": 256, "num_hidden_layers": 2, "num_attention_heads": 64, "vocab_size": 32,
+        "intermediate_size": 48, "model_type":""";
+    assertThat(read(sizes + "\"llama\""))
+        .isEqualTo(TransformerConfig.llama(32, 256, 2, 64, 64, 4, 48).with("epsilon", 1e-6));
+    assertThatThrownBy(() -> read(sizes + "\"mistral\""))
+        .isInstanceOf(IncompatibleModelsException.class)
+        .hasMessageContaining(
+            "sliding_window 4096, which it is where the file says nothing: a sliding window");
+    TransformerConfig mistral = read(sizes + "\"mistral\", \"sliding_window\": null");
+    assertThat(mistral.positions()).isEqualTo(131072);
+    assertThat(mistral.keyValueHeads()).isEqualTo(8);
+    // Of this class, projections have no biases.
+    String bias = sizes + "\"mistral\", \"sliding_window\": null, \"attention_bias\": true";
+    assertThat(read(bias)).isEqualTo(mistral);
+    for (String type : new String[] {"qwen2", "qwen3"}) {
+      TransformerConfig qwen = read(sizes + "\"" + type + "\"");
+      assertThat(qwen.positions()).isEqualTo(32768);
+      assertThat(qwen.keyValueHeads()).isEqualTo(32);
+      String some = sizes + "\"" + type + "\", \"use_sliding_window\": true";
+      assertThat(read(some)).isEqualTo(qwen);
+      assertThatThrownBy(() -> read(some + ", \"max_window_layers\": 1"))
+          .hasMessageContaining("sliding_window 4096, which it is where the file says nothing");
+      String full = ", \"layer_types\": [\"full_attention\", \"full_attention\"]";
+      assertThat(read(some + ", \"max_window_layers\": 1" + full)).isEqualTo(qwen);
+    }
+    TransformerConfig phi3 = read(sizes + "\"phi3\"");
+    assertThat(phi3.positions()).isEqualTo(4096);
+    assertThat(phi3.keyValueHeads()).isEqualTo(64);
+    for (String type : new String[] {"mistral", "qwen2", "qwen3", "phi3", "llama"}) {
+      String nulls = ", \"num_key_value_heads\": null, \"sliding_window\": null";
+      assertThat(read(sizes + "\"" + type + "\"" + nulls).keyValueHeads()).isEqualTo(64);
+    }
+  }
+
   @ParameterizedTest
   @CsvSource(
       delimiter = '|',
@@ -199,23 +238,56 @@ class TransformerConfigTest {
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessageContaining("no configuration of model type 'llama' describes");
     assertThat(folder.resolve("c.json")).doesNotExist();
+    TransformerConfig narrow =
+        GoldenModel.GPT2
+            .config()
+            .with("keyValueHeads", 1)
+            .with("heads", 3)
+            .with("keyValueHeads", 3);
+    assertThatThrownBy(() -> narrow.writeTo(folder.resolve("c.json")))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageStartingWith("no configuration of model type 'gpt2' describes")
+        .hasMessageContaining("hidden_size 16 is no multiple of num_attention_heads 3");
+    assertThat(folder.resolve("c.json")).doesNotExist();
+  }
+
+  /** Whatever the machine: tables of rotary embeddings decide bytes. */
+  @Test
+  void frequenciesAreThoseOfStrictArithmetic() {
+    double[] frequencies = Rope.of(1e6).frequencies(256);
+    for (int i = 0; i < frequencies.length; i++) {
+      assertThat(frequencies[i]).isEqualTo(StrictMath.pow(1e6, -2.0 * i / 256));
+    }
+  }
+
+  /** llama.cpp takes a factor without a type as that of linear scaling. */
+  @ParameterizedTest
+  @CsvSource({"rope.scaling.factor", "rope.scale_linear"})
+  void linearScalingOfGgufIsRefused(String key) {
+    TransformerConfig wanted = TransformerConfig.llama(32, 16, 2, 4, 2, 4, 24).with("tied", true);
+    Map<String, String> metadata = metadata();
+    for (String none : new String[] {"0.0", "1.0"}) {
+      metadata.put("llama." + key, none);
+      assertThat(TransformerConfig.ofGguf(gguf(wanted, metadata)).hidden()).isEqualTo(16);
+    }
+    metadata.put("llama." + key, "4.0");
+    assertThatThrownBy(() -> TransformerConfig.ofGguf(gguf(wanted, metadata)))
+        .isInstanceOf(IncompatibleModelsException.class)
+        .hasMessageContaining("llama." + key + " 4.0: linear scaling of positions");
+    metadata.put("llama.rope.scaling.type", "none");
+    assertThat(TransformerConfig.ofGguf(gguf(wanted, metadata)).hidden()).isEqualTo(16);
+    metadata.remove("llama.rope.scaling.type");
+    metadata.put("llama." + key, "x");
+    assertThatThrownBy(() -> TransformerConfig.ofGguf(gguf(wanted, metadata)))
+        .isInstanceOf(FormatException.class)
+        .hasMessageContaining("llama." + key + " is 'x', no number");
   }
 
   @Test
   void ofTheMetadataOfGguf() {
     TransformerConfig wanted =
         TransformerConfig.llama(32, 16, 2, 4, 2, 4, 24).with("tied", true).with("positions", 512);
-    Map<String, String> metadata = new LinkedHashMap<>();
-    metadata.put("general.architecture", "llama");
-    metadata.put("llama.block_count", "2");
-    metadata.put("llama.embedding_length", "16");
-    metadata.put("llama.feed_forward_length", "24");
-    metadata.put("llama.attention.head_count", "4");
-    metadata.put("llama.attention.head_count_kv", "2");
-    metadata.put("llama.attention.layer_norm_rms_epsilon", "1.0E-5");
-    metadata.put("llama.rope.dimension_count", "4");
-    metadata.put("llama.rope.freq_base", "10000.0");
-    metadata.put("llama.context_length", "512");
+    Map<String, String> metadata = metadata();
     assertThat(TransformerConfig.ofGguf(gguf(wanted, metadata))).isEqualTo(wanted);
     metadata.put("llama.rope.dimension_count", "2");
     assertThatThrownBy(() -> TransformerConfig.ofGguf(gguf(wanted, metadata)))
@@ -231,6 +303,21 @@ class TransformerConfigTest {
     assertThatThrownBy(() -> TransformerConfig.ofGguf(gguf(wanted, metadata)))
         .isInstanceOf(IncompatibleModelsException.class)
         .hasMessageContaining("general.architecture ''");
+  }
+
+  private static Map<String, String> metadata() {
+    Map<String, String> metadata = new LinkedHashMap<>();
+    metadata.put("general.architecture", "llama");
+    metadata.put("llama.block_count", "2");
+    metadata.put("llama.embedding_length", "16");
+    metadata.put("llama.feed_forward_length", "24");
+    metadata.put("llama.attention.head_count", "4");
+    metadata.put("llama.attention.head_count_kv", "2");
+    metadata.put("llama.attention.layer_norm_rms_epsilon", "1.0E-5");
+    metadata.put("llama.rope.dimension_count", "4");
+    metadata.put("llama.rope.freq_base", "10000.0");
+    metadata.put("llama.context_length", "512");
+    return metadata;
   }
 
   private static Checkpoint gguf(TransformerConfig config, Map<String, String> metadata) {

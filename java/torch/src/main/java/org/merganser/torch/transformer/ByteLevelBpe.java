@@ -65,7 +65,8 @@ final class ByteLevelBpe implements TokenSource {
       }
       ranks.putIfAbsent(merge, rank);
     }
-    boolean begins = Boolean.parseBoolean(metadata.get(PREFIX + "add_bos_token"));
+    String said = metadata.get(PREFIX + "add_bos_token");
+    boolean begins = said == null ? split.begins() : Boolean.parseBoolean(said);
     this.beginning = begins ? special(tokens, "bos") : OptionalInt.empty();
     this.end = special(tokens, "eos");
   }
@@ -82,7 +83,15 @@ final class ByteLevelBpe implements TokenSource {
               + Names.quote(tokens.model())
               + ", only byte-level BPE (gpt2) is read; give a folder with tokenizer.json");
     }
-    String pre = metadata.getOrDefault(PREFIX + "pre", "gpt-2");
+    String pre = metadata.get(PREFIX + "pre");
+    if (pre == null) {
+      throw new FormatException(
+          source
+              + ": there is no tokenizer.ggml.pre, which says how texts are divided into words; add"
+              + " it ("
+              + WordSplit.names()
+              + ") or give a folder with tokenizer.json");
+    }
     WordSplit split =
         WordSplit.of(pre)
             .orElseThrow(

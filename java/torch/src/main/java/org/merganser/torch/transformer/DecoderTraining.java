@@ -28,7 +28,8 @@ import org.merganser.transformer.TransformerConfig;
  * p} of the next tokens. It begins with any checkpoint, {@link TransformerNetwork#initialise} or a
  * trained one, which is fine-tuning. Batches are drawn without replacement, in an order that
  * depends on the seed of the Workspace and the epoch only; at a fixed number of libtorch threads
- * the result is the same to the bit. It computes on the CPU, wherever the Workspace does.
+ * the result is the same to the bit on processors of one instruction set, on which libtorch's
+ * kernels depend. It computes on the CPU, wherever the Workspace does.
  *
  * @param model under canonical names, in the precision of the network
  * @param losses of the batch of each step

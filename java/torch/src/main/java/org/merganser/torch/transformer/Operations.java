@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.merganser.torch.transformer;
 
+import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.GradMode;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.ScalarTypeOptional;
 import org.bytedeco.pytorch.Tensor;
@@ -14,6 +16,9 @@ import org.merganser.transformer.TransformerConfig.Activation;
  * differ from each other. {@code OperationsTest} compares each of these with plain Java over sizes.
  */
 final class Operations {
+  /** Of attention, at once without gradients: 64 MB in F32, of which a few are there. */
+  static final long MOST_WEIGHTS = 1L << 24;
+
   private Operations() {}
 
   /**
@@ -87,6 +92,8 @@ final class Operations {
 
   /**
    * {@code softmax(q k^T / sqrt(dh)) v}; query head h reads head h / (H / K) of keys and values.
+   * Without gradients a few queries are weighed after the other, so that weights of long sequences
+   * never are there all at once; gradients need them all.
    *
    * @param q [batch x H x tokens x dh]
    * @param k [batch x K x tokens x dh]
@@ -95,22 +102,62 @@ final class Operations {
    * @return [batch x H x tokens x dh]
    */
   static Tensor attend(Tensor q, Tensor k, Tensor v, boolean causal) {
+    long tokens = q.size(2);
+    long queries = GradMode.is_enabled() ? tokens : queriesTogether(q.size(0) * q.size(1), tokens);
+    return attend(q, k, v, causal, queries);
+  }
+
+  /** How many queries of each head have weights at once; it depends on sizes only. */
+  static long queriesTogether(long heads, long tokens) {
+    return Math.max(1, Math.min(tokens, MOST_WEIGHTS / (heads * tokens)));
+  }
+
+  /**
+   * @param together queries of each head that are weighed at once; all of them where gradients are
+   *     needed
+   */
+  @SuppressWarnings("try")
+  static Tensor attend(Tensor q, Tensor k, Tensor v, boolean causal, long together) {
+    long tokens = q.size(2);
+    if (together >= tokens) {
+      return attendFrom(0, q, k, v, causal);
+    }
+    Tensor y = torch.empty_like(q);
+    for (long from = 0; from < tokens; from += together) {
+      try (PointerScope own = new PointerScope()) {
+        long count = Math.min(together, tokens - from);
+        long seen = causal ? from + count : tokens;
+        Tensor part =
+            attendFrom(
+                from, q.narrow(2, from, count), k.narrow(2, 0, seen), v.narrow(2, 0, seen), causal);
+        y.narrow(2, from, count).copy_(part);
+      }
+    }
+    return y;
+  }
+
+  /**
+   * @param from position of the first query
+   */
+  private static Tensor attendFrom(long from, Tensor q, Tensor k, Tensor v, boolean causal) {
     long batch = q.size(0);
     long heads = q.size(1);
-    long tokens = q.size(2);
+    long queries = q.size(2);
     long size = q.size(3);
     long groups = k.size(1);
+    long tokens = k.size(2);
+    long rows = heads / groups * queries;
     // The query heads of a group one below the other: one product for each group.
-    Tensor grouped = q.reshape(batch * groups, heads / groups * tokens, size);
+    Tensor grouped = q.reshape(batch * groups, rows, size);
     Tensor keys = k.reshape(batch * groups, tokens, size);
     Tensor values = v.reshape(batch * groups, tokens, size);
     Tensor scores = torch.bmm(grouped, keys.transpose(1, 2)).mul(new Scalar(1 / Math.sqrt(size)));
     if (causal) {
-      Tensor mask = scores.new_full(new long[] {tokens, tokens}, minusInfinity()).triu(1);
-      scores = scores.reshape(batch, heads, tokens, tokens).add(mask);
-      scores = scores.reshape(batch * groups, heads / groups * tokens, tokens);
+      Tensor mask = scores.new_full(new long[] {queries, tokens}, minusInfinity()).triu(1 + from);
+      scores = scores.reshape(batch, heads, queries, tokens).add(mask);
+      scores = scores.reshape(batch * groups, rows, tokens);
     }
-    return torch.bmm(scores.softmax(-1), values).reshape(batch, heads, tokens, size);
+    return torch.bmm(scores.softmax(-1), values).reshape(batch, heads, queries, size);
   }
 
   private static Scalar minusInfinity() {

@@ -6,6 +6,7 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Set;
 import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.GradMode;
 import org.bytedeco.pytorch.Tensor;
 import org.merganser.torch.internal.Bridge;
 import org.merganser.torch.transformer.TransformerNetwork.Tap;
@@ -59,7 +60,7 @@ final class TokenPass {
   Tensor hidden() {
     Tensor x = embedded;
     for (int layer = 0; layer < config.layers(); layer++) {
-      x = layer(x, layer);
+      x = after(x, layer);
     }
     return config.postNorm() ? x : norm("model.norm", x);
   }
@@ -68,7 +69,7 @@ final class TokenPass {
   void tapOnly() {
     Tensor x = embedded;
     for (int layer = 0; layer < config.layers() && !wanted.isEmpty(); layer++) {
-      x = layer(x, layer);
+      x = after(x, layer);
     }
   }
 
@@ -107,6 +108,15 @@ final class TokenPass {
     }
     cos = Bridge.beside(embedded, cosines, tokens, half);
     sin = Bridge.beside(embedded, sines, tokens, half);
+  }
+
+  /** What was before is free too then, except what all layers begin with. */
+  private Tensor after(Tensor x, int layer) {
+    Tensor y = layer(x, layer);
+    if (x != embedded && !GradMode.is_enabled()) {
+      scope.detach(x);
+    }
+    return y;
   }
 
   /** What a layer makes on the way is free afterwards, unless gradients need it. */

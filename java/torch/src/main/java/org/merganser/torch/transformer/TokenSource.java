@@ -38,7 +38,9 @@ public interface TokenSource extends AutoCloseable {
 
   /**
    * The vocabulary inside a GGUF file: byte-level BPE ({@code tokenizer.ggml.model = gpt2}) with
-   * the splits of GPT-2, SmolLM2, Llama 3 or Qwen2 ({@code tokenizer.ggml.pre}).
+   * the splits of GPT-2, SmolLM2, Llama 3 or Qwen2 ({@code tokenizer.ggml.pre}). Where {@code
+   * tokenizer.ggml.add_bos_token} is missing, texts have a beginning with the split of Llama 3
+   * only, as in llama.cpp.
    *
    * @throws FormatException when the file has none, or one of another kind
    */

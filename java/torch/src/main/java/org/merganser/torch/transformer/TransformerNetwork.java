@@ -43,8 +43,9 @@ import org.merganser.transformer.TransformerConfig;
  * org.merganser.transformer.SymmetryAligner} knows the other symmetries.
  *
  * <p>Forward passes run with one libtorch thread, so that what they give does not depend on the
- * machine; where the Workspace computes, when libtorch can compute there, else on the CPU. Angles
- * of the rotary embedding are computed in F64 and rounded once.
+ * number of cores; libtorch's kernels do depend on the instruction set, in the last digits. They
+ * run where the Workspace computes, when libtorch can compute there, else on the CPU. Angles of the
+ * rotary embedding are computed in F64 and rounded once.
  */
 public final class TransformerNetwork implements Network {
   private static final double INITIAL_DEVIATION = 0.02;

@@ -66,6 +66,11 @@ enum WordSplit {
     return this == LLAMA_BPE;
   }
 
+  /** Whether texts begin with a token for that where the file does not say, as in llama.cpp. */
+  boolean begins() {
+    return this == LLAMA_BPE;
+  }
+
   /** In order; together they are the text, which Qwen2 has in Unicode's form C. */
   List<String> words(String whole) {
     String normal = this == QWEN2 ? Normalizer.normalize(whole, Normalizer.Form.NFC) : whole;

@@ -12,10 +12,12 @@ import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.MemoryFormatOptional;
+import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.merganser.torch.internal.Bridge;
 import org.merganser.torch.internal.Libtorch;
@@ -90,6 +92,53 @@ class OperationsTest {
                 k ->
                     Stream.of(1, 2, 3)
                         .map(g -> PlainOperation.attend(1, k * g, k, 6, 4, g % 2 == 0))));
+  }
+
+  /** A few queries after the other, of any number, give what all at once give. */
+  @Test
+  void attendInParts() throws IOException {
+    Libtorch.call(
+        1,
+        () -> {
+          for (int tokens : new int[] {1, 2, 7, 33}) {
+            for (int together : new int[] {1, 2, 3, 7, 32}) {
+              inParts(PlainOperation.attend(2, 4, 2, tokens, 8, true), true, together);
+              inParts(PlainOperation.attend(2, 6, 3, tokens, 5, false), false, together);
+            }
+          }
+          return null;
+        });
+  }
+
+  @SuppressWarnings("try")
+  private static void inParts(PlainOperation operation, boolean causal, int together) {
+    SplittableRandom random = new SplittableRandom(operation.name().hashCode());
+    List<double[]> inputs =
+        operation.shapes().stream()
+            .map(shape -> uniform(random, (int) org.merganser.linalg.Tensor.size(shape)))
+            .toList();
+    try (PointerScope scope = new PointerScope();
+        NoGradGuard guard = new NoGradGuard()) {
+      List<Tensor> x =
+          IntStream.range(0, 3)
+              .mapToObj(k -> tensor(inputs.get(k), false, operation.shapes().get(k)))
+              .toList();
+      Tensor y = Operations.attend(x.get(0), x.get(1), x.get(2), causal, together);
+      assertClose(
+          operation.name() + " by " + together, values(y), operation.plain().of(inputs), DOUBLE);
+    }
+  }
+
+  @ParameterizedTest
+  @CsvSource({"9, 512", "32, 2048", "8, 16384", "256, 131072", "1, 100000000"})
+  void weightsAtOnceAreBounded(long heads, long tokens) {
+    long queries = Operations.queriesTogether(heads, tokens);
+    assertThat(queries).isBetween(1L, tokens);
+    assertThat(heads * queries * tokens)
+        .isLessThanOrEqualTo(Math.max(Operations.MOST_WEIGHTS, heads * tokens));
+    if (queries < tokens) {
+      assertThat(heads * (queries + 1) * tokens).isGreaterThan(Operations.MOST_WEIGHTS);
+    }
   }
 
   @Test

@@ -13,16 +13,24 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.text.Normalizer;
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
+import java.util.OptionalInt;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.merganser.error.FormatException;
+import org.merganser.io.ModelDirectory.Tokens;
 
 /** Against the library tokenizers of Hugging Face; see fixtures/tokenizers/make.py. */
 class TokenSourceTest {
+  private static final Tokens ABC =
+      new Tokens("gpt2", List.of("a", "b", "c"), List.of(), List.of(), Map.of("bos", 1));
+
   @TempDir Path temp;
 
   private static Path fixture(String name) {
@@ -99,6 +107,38 @@ class TokenSourceTest {
       assertThat(gpt2.stream(List.of("a", "a")))
           .containsExactly(gpt2.ids("a")[0], 2, gpt2.ids("a")[0], 2);
     }
+  }
+
+  /** As llama.cpp has it; what the file says counts more. */
+  @ParameterizedTest
+  @CsvSource({
+    "llama-bpe, true, 1",
+    "llama-bpe, false, ",
+    "llama-bpe, , 1",
+    "qwen2, true, 1",
+    "qwen2, false, ",
+    "qwen2, , ",
+    "gpt-2, , ",
+    "smollm, , "
+  })
+  void textsBeginAsTheFileSaysOrTheSplit(String pre, String said, Integer beginning) {
+    Map<String, String> metadata = new HashMap<>(Map.of("tokenizer.ggml.pre", pre));
+    if (said != null) {
+      metadata.put("tokenizer.ggml.add_bos_token", said);
+    }
+    OptionalInt found = ByteLevelBpe.of("vocabulary", ABC, metadata).beginning();
+    assertThat(found.stream().boxed().toList())
+        .isEqualTo(beginning == null ? List.of() : List.of(beginning));
+  }
+
+  @Test
+  void aFileThatDoesNotSayHowWordsAreDividedIsRefused() {
+    assertThatThrownBy(() -> ByteLevelBpe.of("some.gguf", ABC, Map.of()))
+        .isInstanceOf(FormatException.class)
+        .hasMessage(
+            "some.gguf: there is no tokenizer.ggml.pre, which says how texts are divided into"
+                + " words; add it (gpt-2, smollm, llama-bpe, qwen2) or give a folder with"
+                + " tokenizer.json");
   }
 
   @Test
