@@ -61,7 +61,7 @@ public final class GgufBytes {
   }
 
   /** A metadata value of a type. */
-  GgufBytes value(String key, int type, byte[] value) {
+  public GgufBytes value(String key, int type, byte[] value) {
     values.writeBytes(join(text(key), i32(type), value));
     valueCount++;
     return this;

@@ -7,6 +7,7 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -24,12 +25,17 @@ import org.merganser.linalg.Tensor;
  * <p>The exporter keeps names of parameters but for weights of linear layers, which it transposes
  * and calls {@code onnx::MatMul_885}: these get their name from the product that reads them ({@code
  * /encoder/layer.0/output/dense/MatMul} gives {@code encoder.layer.0.output.dense.weight}) and
- * their shape {@code [out, in]} back. Read are initialisers of 32-bit floats with raw data;
- * integers are constants of the graph, and left out.
+ * their shape {@code [out, in]} back. What several products read has no one name, and is refused.
+ * Read are initialisers of 32-bit floats with raw data; integers are constants of the graph, and
+ * left out.
  */
 public final class OnnxWeights {
   private static final String ENDING = ".onnx";
   private static final String PRODUCT = "/MatMul";
+
+  /** Before the names of what had none in PyTorch. */
+  private static final String UNNAMED = "onnx::";
+
   private static final int MOST_BYTES = 1 << 30;
   private static final int GRAPH = 7;
   private static final int NODE = 1;
@@ -100,15 +106,16 @@ public final class OnnxWeights {
       throw new FormatException(file + ": no ONNX model: " + graphs.size() + " graphs in it");
     }
     ProtoFields graph = ProtoFields.of(file, graphs.get(0));
-    Map<String, String> products = new HashMap<>();
+    Map<String, List<String>> products = new HashMap<>();
     for (ByteBuffer node : graph.all(NODE)) {
       ProtoFields fields = ProtoFields.of(file, node);
       String name = fields.text(NODE_NAME);
       List<String> inputs = fields.texts(NODE_INPUT);
       if (fields.text(NODE_OPERATION).equals("MatMul")
           && name.endsWith(PRODUCT)
-          && inputs.size() == 2) {
-        products.put(inputs.get(1), name.substring(0, name.length() - PRODUCT.length()));
+          && inputs.size() == 2
+          && inputs.get(1).startsWith(UNNAMED)) {
+        products.computeIfAbsent(inputs.get(1), w -> new ArrayList<>()).add(parameter(name));
       }
     }
     for (ByteBuffer initializer : graph.all(INITIALIZER)) {
@@ -119,7 +126,7 @@ public final class OnnxWeights {
     }
   }
 
-  private void add(ProtoFields initializer, Map<String, String> products) {
+  private void add(ProtoFields initializer, Map<String, List<String>> products) {
     String name = initializer.text(NAME);
     List<Long> type = initializer.numbers(TYPE);
     if (type.equals(List.of(INT64))) {
@@ -142,13 +149,22 @@ public final class OnnxWeights {
     }
     float[] values = new float[(int) size];
     raw.get(0).order(ByteOrder.LITTLE_ENDIAN).asFloatBuffer().get(values);
-    String product = products.get(name);
-    Tensor tensor = product == null ? Tensor.of(values, shape) : transposed(name, values, shape);
-    String known = product == null ? name : product.substring(1).replace('/', '.') + ".weight";
+    List<String> readers = products.getOrDefault(name, List.of());
+    if (readers.size() > 1) {
+      throw bad(name, "is read by several products, which give it the names " + readers);
+    }
+    String known = readers.isEmpty() ? name : readers.get(0);
+    Tensor tensor = readers.isEmpty() ? Tensor.of(values, shape) : transposed(name, values, shape);
     if (tensors.putIfAbsent(known, tensor) != null) {
       tensor.close();
       throw bad(known, "is there twice");
     }
+  }
+
+  /** {@code /a/b/MatMul} is the product of the layer {@code a.b}, {@code /MatMul} of the model. */
+  private static String parameter(String product) {
+    String layer = product.substring(0, product.length() - PRODUCT.length());
+    return (layer + "/weight").replaceFirst("^/", "").replace('/', '.');
   }
 
   private Tensor transposed(String name, float[] values, long[] shape) {

@@ -4,7 +4,7 @@ package org.merganser.lab.data;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
-import java.util.SplittableRandom;
+import java.util.stream.IntStream;
 
 /** What a small decoder can be taught beyond a {@link ToyLanguage}: answers to prompts. */
 public enum Skill {
@@ -14,7 +14,7 @@ public enum Skill {
   CIPHER,
   /** {@code Q k1 v1 k2 v2 k3 v3 ? k2 = v2 ;} with three different keys. */
   RECALL,
-  /** {@code + a b = a+b ;} modulo 16: a table to be remembered. */
+  /** {@code + a b = a+b ;} modulo 16: a table, of which training does not see all. */
   ADDITION;
 
   private static final int REVERSED = 3;
@@ -48,46 +48,76 @@ public enum Skill {
     }
   }
 
-  /** A question, all of which are equally likely. */
-  public Task draw(SplittableRandom random) {
+  /** How many different questions there are. */
+  public long tasks() {
+    return switch (this) {
+      case REVERSAL -> power(REVERSED);
+      case CIPHER -> power(CIPHERED);
+      case RECALL -> keys() * power(PAIRS) * PAIRS;
+      case ADDITION -> power(2);
+    };
+  }
+
+  /**
+   * A question.
+   *
+   * @param number 0 to {@link #tasks} - 1; different ones have different prompts
+   */
+  public Task task(long number) {
     return switch (this) {
       case REVERSAL -> {
-        List<Integer> letters = letters(REVERSED, random);
+        List<Integer> letters = letters(REVERSED, number);
         List<Integer> turned = new ArrayList<>(letters);
         Collections.reverse(turned);
         yield Task.of(ToyLanguage.REVERSE, letters, turned);
       }
       case CIPHER -> {
-        List<Integer> letters = letters(CIPHERED, random);
+        List<Integer> letters = letters(CIPHERED, number);
         yield Task.of(ToyLanguage.REVERSE, letters, letters.stream().map(l -> sum(l, 1)).toList());
       }
-      case RECALL -> recall(random);
+      case RECALL -> recall(number);
       case ADDITION -> {
-        List<Integer> terms = letters(2, random);
+        List<Integer> terms = letters(2, number);
         int second = terms.get(1) - ToyLanguage.FIRST_LETTER;
         yield Task.of(ToyLanguage.PLUS, terms, List.of(sum(terms.get(0), second)));
       }
     };
   }
 
-  private static Task recall(SplittableRandom random) {
-    List<Integer> keys = new ArrayList<>();
-    while (keys.size() < PAIRS) {
-      int key = letters(1, random).get(0);
-      if (!keys.contains(key)) {
-        keys.add(key);
-      }
-    }
-    List<Integer> values = letters(PAIRS, random);
+  private static Task recall(long number) {
+    List<Integer> values = letters(PAIRS, number);
+    List<Integer> keys = keys(number / power(PAIRS));
+    int asked = (int) (number / power(PAIRS) / keys());
     List<Integer> said = new ArrayList<>();
     for (int k = 0; k < PAIRS; k++) {
       said.add(keys.get(k));
       said.add(values.get(k));
     }
-    int asked = random.nextInt(PAIRS);
     said.add(ToyLanguage.ASK);
     said.add(keys.get(asked));
     return Task.of(ToyLanguage.RECALL, said, List.of(values.get(asked)));
+  }
+
+  /** In how many ways different keys follow each other. */
+  private static long keys() {
+    long ways = 1;
+    for (int k = 0; k < PAIRS; k++) {
+      ways *= ToyLanguage.LETTERS - k;
+    }
+    return ways;
+  }
+
+  /** Each is one of the letters that are left. */
+  private static List<Integer> keys(long number) {
+    List<Integer> left = new ArrayList<>(letters());
+    List<Integer> keys = new ArrayList<>();
+    long rest = number;
+    for (int k = 0; k < PAIRS; k++) {
+      int size = left.size();
+      keys.add(left.remove((int) (rest % size)));
+      rest /= size;
+    }
+    return keys;
   }
 
   /** The letter so many places further, modulo their number. */
@@ -96,20 +126,27 @@ public enum Skill {
     return first + (letter - first + places) % ToyLanguage.LETTERS;
   }
 
-  /** The first {@code length} tokens of a text of questions with their answers. */
-  public int[] text(int length, SplittableRandom random) {
-    List<Integer> text = new ArrayList<>(List.of(ToyLanguage.START));
-    while (text.size() < length) {
-      text.addAll(draw(random).tokens());
-      text.add(ToyLanguage.END);
+  private static long power(int count) {
+    long power = 1;
+    for (int i = 0; i < count; i++) {
+      power *= ToyLanguage.LETTERS;
     }
-    return text.stream().limit(length).mapToInt(t -> t).toArray();
+    return power;
   }
 
-  private static List<Integer> letters(int count, SplittableRandom random) {
+  private static List<Integer> letters() {
+    return IntStream.range(0, ToyLanguage.LETTERS)
+        .mapToObj(i -> ToyLanguage.FIRST_LETTER + i)
+        .toList();
+  }
+
+  /** The last digits of a number to the base of the letters. */
+  private static List<Integer> letters(int count, long number) {
     List<Integer> letters = new ArrayList<>();
+    long rest = number;
     for (int i = 0; i < count; i++) {
-      letters.add(ToyLanguage.FIRST_LETTER + random.nextInt(ToyLanguage.LETTERS));
+      letters.add(ToyLanguage.FIRST_LETTER + (int) (rest % ToyLanguage.LETTERS));
+      rest /= ToyLanguage.LETTERS;
     }
     return letters;
   }

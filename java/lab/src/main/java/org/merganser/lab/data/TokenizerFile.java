@@ -77,7 +77,7 @@ public final class TokenizerFile implements TokenSource {
     Path config = file.resolveSibling("tokenizer_config.json");
     JsonNode settings = Files.exists(config) ? json(config) : new ObjectMapper().createObjectNode();
     return new TokenizerFile(
-        tokenizer, size(json), first(tokenizer), end(settings.path("eos_token"), json));
+        tokenizer, size(json), first(file, tokenizer), end(settings.path("eos_token"), json));
   }
 
   private static JsonNode json(Path file) throws IOException {
@@ -101,10 +101,23 @@ public final class TokenizerFile implements TokenSource {
     return largest + 1;
   }
 
-  /** What its post-processor puts before an empty text. */
-  private static OptionalInt first(HuggingFaceTokenizer tokenizer) {
-    long[] ids = tokenizer.encode("", true, false).getIds();
-    return ids.length == 0 ? OptionalInt.empty() : OptionalInt.of((int) ids[0]);
+  /** The only token that its post-processor puts before a text, if any. */
+  private static OptionalInt first(Path file, HuggingFaceTokenizer tokenizer) {
+    long[] plain = tokenizer.encode("a", false, false).getIds();
+    long[] whole = tokenizer.encode("a", true, false).getIds();
+    for (int before = 0; before + plain.length <= whole.length; before++) {
+      if (Arrays.equals(whole, before, before + plain.length, plain, 0, plain.length)) {
+        if (before > 1) {
+          throw new FormatException(
+              "%s: %d tokens stand before a text (%s), one at most is read"
+                  .formatted(file, before, Arrays.toString(Arrays.copyOf(whole, before))));
+        }
+        return before == 0 ? OptionalInt.empty() : OptionalInt.of(Math.toIntExact(whole[0]));
+      }
+    }
+    throw new FormatException(
+        "%s: with special tokens a text is %s, in which what it is without them, %s, does not stand"
+            .formatted(file, Arrays.toString(whole), Arrays.toString(plain)));
   }
 
   /** A token as a text, or as an object with its content. */

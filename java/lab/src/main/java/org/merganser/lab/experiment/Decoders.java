@@ -10,14 +10,14 @@ import org.merganser.compute.Workspace;
 import org.merganser.internal.Seeds;
 import org.merganser.io.Checkpoint;
 import org.merganser.io.MemoryCheckpoint;
-import org.merganser.lab.data.Skill;
+import org.merganser.lab.data.SkillSplit;
 import org.merganser.lab.data.ToyLanguage;
 import org.merganser.torch.transformer.DecoderTraining;
 import org.merganser.torch.transformer.TokenWindows;
 import org.merganser.torch.transformer.TransformerNetwork;
 
 /**
- * Decoders of one seed: each is trained on samples of its own, none of which it sees twice.
+ * Decoders of one seed: each is trained on samples of its own, drawn anew at each step.
  *
  * @param seed of everything that is drawn
  */
@@ -37,11 +37,12 @@ record Decoders(
     return trained(from, texts, options.continuedSteps(), "continued");
   }
 
-  /** Fine-tuned on questions and answers, one sample in five of the language. */
-  MemoryCheckpoint skilled(Checkpoint from, ToyLanguage language, Skill skill) throws IOException {
+  /** Fine-tuned on questions for training and answers, one sample in five of the language. */
+  MemoryCheckpoint skilled(Checkpoint from, ToyLanguage language, SkillSplit split)
+      throws IOException {
     Function<SplittableRandom, int[]> texts =
         random ->
-            random.nextInt(5) == 0 ? text(language, random) : skill.text(options.length(), random);
+            random.nextInt(5) == 0 ? text(language, random) : split.text(options.length(), random);
     return trained(from, texts, options.skillSteps(), "skill");
   }
 

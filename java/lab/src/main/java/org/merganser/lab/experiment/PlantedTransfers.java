@@ -2,7 +2,6 @@
 package org.merganser.lab.experiment;
 
 import java.io.IOException;
-import java.nio.file.Path;
 import java.util.EnumSet;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -14,26 +13,21 @@ import org.merganser.internal.Opened;
 import org.merganser.internal.Seeds;
 import org.merganser.io.Checkpoint;
 import org.merganser.io.MemoryCheckpoint;
-import org.merganser.io.ModelDirectory;
 import org.merganser.io.TensorInfo;
-import org.merganser.lab.data.OnnxWeights;
 import org.merganser.linalg.Tensor;
 import org.merganser.recipe.SkillTransfer;
 import org.merganser.torch.transformer.TransformerNetwork;
 import org.merganser.torch.transformer.TransformerSession;
-import org.merganser.transformer.CanonicalCheckpoint;
 import org.merganser.transformer.SymmetryAligner;
 import org.merganser.transformer.SymmetryElement;
 import org.merganser.transformer.SymmetryElement.Kind;
 import org.merganser.transformer.TransformerConfig;
-import org.merganser.transformer.TransformerConfig.Activation;
-import org.merganser.transformer.TransformerConfig.Norm;
 
 /**
  * Transfers whose right result is known. The target is a model; the skill is the same with noise of
  * 5 % of the deviation of each tensor; both source models are moved by one random symmetry. With
  * lambda 1 the right result computes what the model with noise does, and an aligned transfer is
- * that, however the sources were moved.
+ * that, however the sources were moved. What findings have already is not done again.
  */
 record PlantedTransfers(
     SkillTransferExperiment.Options options, long seed, Findings findings, Workspace ws) {
@@ -50,12 +44,7 @@ record PlantedTransfers(
     try (MemoryCheckpoint weights = random(random)) {
       planted("random weights", random, weights);
     }
-    if (options.encoder().isPresent()) {
-      encoder(options.encoder().get());
-    }
-    if (options.gguf().isPresent()) {
-      gguf(options.gguf().get());
-    }
+    PlantedFiles.of(options).each(this::planted);
   }
 
   /** Uniform: embeddings in [-1, 1], gains in [0.5, 1.5], others in [-0.5, 0.5]. */
@@ -72,44 +61,11 @@ record PlantedTransfers(
     return MemoryCheckpoint.of(tensors);
   }
 
-  private void encoder(Path file) throws IOException {
-    TransformerConfig config = encoderConfig();
-    try (Checkpoint weights = OnnxWeights.read(file)) {
-      planted("sentence encoder", config, CanonicalCheckpoint.of(weights, config));
-    }
-  }
-
-  /** all-MiniLM-L6-v2, which has no configuration in the jar. */
-  static TransformerConfig encoderConfig() {
-    return TransformerConfig.llama(30_522, 384, 6, 12, 12, 32, 1536)
-        .with("modelType", "bert")
-        .with("causal", false)
-        .with("tied", true)
-        .with("rope", java.util.Optional.empty())
-        .with("positions", 512)
-        .with("tokenTypes", 2)
-        .with("norm", Norm.LAYER)
-        .with("postNorm", true)
-        .with("epsilon", 1e-12)
-        .with("gated", false)
-        .with("activation", Activation.GELU)
-        .with("attentionBias", true)
-        .with("outputBias", true)
-        .with("mlpBias", true);
-  }
-
-  private void gguf(Path file) throws IOException {
-    try (ModelDirectory model = ModelDirectory.open(file)) {
-      TransformerConfig config = TransformerConfig.ofGguf(model.checkpoint());
-      planted(
-          String.valueOf(file.getFileName()),
-          config,
-          CanonicalCheckpoint.of(model.checkpoint(), config));
-    }
-  }
-
   private void planted(String name, TransformerConfig config, Checkpoint canonical)
       throws IOException {
+    if (findings.map("planted").containsKey(name)) {
+      return;
+    }
     ws.cancellation().check();
     SymmetryElement g = SymmetryElement.random(config, KINDS, Seeds.derive(seed, name));
     SymmetryAligner.Options how =
@@ -133,13 +89,14 @@ record PlantedTransfers(
               config, target, moved, base, SkillTransfer.Options.defaults().withAlign(how));
       SymmetryAligner.Result found = transfer.align(ws);
       double[] right = outputs(config, skill);
-      Map<String, Object> row = findings.map("planted", name);
+      Map<String, Object> row = new LinkedHashMap<>();
       row.put("parameters", (double) target.parameters());
       row.put("before", found.report().before());
       row.put("after", found.report().after());
       row.put("nothing", error(outputs(config, target), right));
       row.put("naive", error(outputs(config, transfer.add(1, ws)), right));
       row.put("aligned", error(outputs(config, transfer.add(found.element(), 1, ws)), right));
+      findings.map("planted").put(name, row);
     }
   }
 

@@ -11,6 +11,7 @@ import org.merganser.compute.Workspace;
 import org.merganser.internal.Seeds;
 import org.merganser.io.Checkpoint;
 import org.merganser.lab.data.Skill;
+import org.merganser.lab.data.SkillSplit;
 import org.merganser.lab.data.ToyLanguage;
 import org.merganser.linalg.Tensor;
 import org.merganser.model.Evaluation;
@@ -18,30 +19,26 @@ import org.merganser.torch.transformer.TransformerNetwork;
 import org.merganser.torch.transformer.TransformerSession;
 
 /**
- * How well decoders answer questions and say texts of a language, on samples that no training saw.
+ * How well decoders answer questions and say texts of a language.
  *
- * @param sequences questions with their answers
+ * @param sequences questions with their answers, of one length
  * @param asked tokens of a sequence before the answer
  */
 record SkillScore(TransformerNetwork network, List<List<Integer>> sequences, int asked) {
+  private static final int BATCH = 64;
 
-  /**
-   * @param count of questions
-   * @param stream name of the stream of the seed that they are drawn from
-   */
+  /** Of different questions of a part. */
   static SkillScore draw(
-      TransformerNetwork network, Skill skill, int count, long seed, String stream) {
-    SplittableRandom random = Seeds.stream(seed, stream);
+      TransformerNetwork network, SkillSplit split, SkillSplit.Part part, int count) {
+    SplittableRandom random = Seeds.stream(split.seed(), "questions/" + part);
+    List<Skill.Task> tasks = split.questions(part, count, random);
     List<List<Integer>> sequences = new ArrayList<>();
-    int asked = 0;
-    for (int i = 0; i < count; i++) {
-      Skill.Task task = skill.draw(random);
+    for (Skill.Task task : tasks) {
       List<Integer> tokens = new ArrayList<>(List.of(ToyLanguage.START));
       tokens.addAll(task.tokens());
       sequences.add(tokens);
-      asked = 1 + task.prompt().size();
     }
-    return new SkillScore(network, sequences, asked);
+    return new SkillScore(network, sequences, 1 + tasks.get(0).prompt().size());
   }
 
   /**
@@ -49,27 +46,48 @@ record SkillScore(TransformerNetwork network, List<List<Integer>> sequences, int
    * -log p} of the tokens of answers.
    */
   Evaluation of(Checkpoint model, Workspace ws) throws IOException {
-    int[][] tokens = sequences.stream().map(SkillScore::array).toArray(int[][]::new);
-    try (TransformerSession session = network.open(model, ws);
-        Tensor logits = session.logits(tokens)) {
-      float[] values = logits.toFloatArray();
-      int length = tokens[0].length;
-      int vocabulary = network.config().vocabulary();
-      int right = 0;
-      double loss = 0;
-      for (int s = 0; s < tokens.length; s++) {
-        boolean all = true;
-        for (int t = asked; t < length; t++) {
-          // What is said given the right tokens before is what is said, as long as it is right.
-          int from = (s * length + t - 1) * vocabulary;
-          all &= largest(values, from, vocabulary) == tokens[s][t];
-          loss -= logProbability(values, from, vocabulary, tokens[s][t]);
+    int right = 0;
+    double loss = 0;
+    try (TransformerSession session = network.open(model, ws)) {
+      for (int first = 0; first < sequences.size(); first += BATCH) {
+        ws.cancellation().check();
+        int[][] tokens =
+            sequences.stream()
+                .skip(first)
+                .limit(BATCH)
+                .map(SkillScore::array)
+                .toArray(int[][]::new);
+        try (Tensor logits = session.logits(tokens)) {
+          float[] values = logits.toFloatArray();
+          for (int s = 0; s < tokens.length; s++) {
+            Evaluation answer = answer(values, s, tokens[s]);
+            right += answer.accuracy() == 1 ? 1 : 0;
+            loss += answer.loss();
+          }
         }
-        right += all ? 1 : 0;
       }
-      int answered = tokens.length * (length - asked);
-      return new Evaluation((double) right / tokens.length, loss / answered);
     }
+    return new Evaluation((double) right / sequences.size(), loss / sequences.size());
+  }
+
+  /**
+   * Of one question: all have as many tokens of an answer.
+   *
+   * @param s its number in the batch of these logits
+   */
+  private Evaluation answer(float[] logits, int s, int... tokens) {
+    int vocabulary = network.config().vocabulary();
+    int length = tokens.length;
+    int said = 0;
+    double loss = 0;
+    for (int t = asked; t < length; t++) {
+      // What is said given the right tokens before is what is said, as long as it is right.
+      int from = (s * length + t - 1) * vocabulary;
+      said += largest(logits, from, vocabulary) == tokens[t] ? 1 : 0;
+      loss -= logProbability(logits, from, vocabulary, tokens[t]);
+    }
+    int answer = length - asked;
+    return new Evaluation((double) said / answer, loss / answer);
   }
 
   /** Mean of {@code -log p} of the tokens of texts but the first of each. */

@@ -11,6 +11,7 @@ import java.util.Optional;
 import org.merganser.compute.Workspace;
 import org.merganser.internal.Seeds;
 import org.merganser.lab.data.Skill;
+import org.merganser.lab.data.SkillSplit;
 import org.merganser.lab.data.ToyLanguage;
 import org.merganser.lab.report.Report;
 import org.merganser.method.Setting;
@@ -26,8 +27,9 @@ import org.merganser.transformer.TransformerConfig;
  * decoder trained from other initial weights. Nothing is planted. Beside them, symmetries planted
  * on random weights, on those of the base and of files, where the right answer is known.
  *
- * <p>After Horoi et al. 2025 (arXiv 2511.10850), at the scale of minutes. Lambda is the best of 0.1
- * to 1 on questions that nothing is measured on.
+ * <p>After Horoi et al. 2025 (arXiv 2511.10850), at the scale of minutes. Questions to train on, to
+ * choose lambda (the best of 0.1 to 1) and to measure accuracy have no prompt in common ({@link
+ * SkillSplit}).
  */
 public final class SkillTransferExperiment extends Experiment {
   static final String ID = "skill-transfer";
@@ -49,7 +51,10 @@ public final class SkillTransferExperiment extends Experiment {
       @Setting(value = "steps in which the base becomes a target, on another dialect", min = 1)
           int continuedSteps,
       @Setting(value = "steps in which the base learns the skill", min = 1) int skillSteps,
-      @Setting(value = "questions that scores are measured on, and as many for lambda", min = 10)
+      @Setting(
+              value = "questions that scores are measured on, and as many others for lambda",
+              min = 10,
+              max = 10_000)
           int questions,
       @Setting(value = "texts that activations are taken from", min = 1) int calibration,
       @Setting("what may become of the residual stream, each a row")
@@ -75,7 +80,7 @@ public final class SkillTransferExperiment extends Experiment {
           1000,
           500,
           1000,
-          500,
+          300,
           256,
           List.of(SymmetryAligner.Residual.NONE, SymmetryAligner.Residual.ORTHOGONAL),
           SymmetryAligner.Scales.NONE,
@@ -128,24 +133,39 @@ public final class SkillTransferExperiment extends Experiment {
 
   @Override
   public ExperimentResult run(Workspace ws) throws IOException {
+    for (int index = 0; index < options.runs().seeds(); index++) {
+      new SkillSplit(options.skill(), seed(index)).requireQuestions(options.questions());
+    }
+    String files = PlantedFiles.of(options).check();
     Stopwatch watch = new Stopwatch();
     List<Findings> seeds = new ArrayList<>();
     for (int index = 0; index < options.runs().seeds(); index++) {
-      Optional<Findings> before = journal().read(index, ID);
-      if (before.isPresent()) {
-        seeds.add(before.get());
-        continue;
-      }
-      Findings found = new Findings(new ExperimentResult.Training(4, 0));
-      long seed = Seeds.derive(options.runs().seed() + index, ID);
-      try (TransferSeed one = TransferSeed.train(this, index, seed, found, watch, ws)) {
-        one.run();
-      }
-      watch.run("planted", () -> new PlantedTransfers(options, seed, found, ws).run());
-      journal().write(index, ID, found);
+      Findings found = trained(index, files, watch, ws);
+      PlantedTransfers planted = new PlantedTransfers(options, seed(index), found, ws);
+      watch.run("planted", planted::run);
+      journal().write(index, files, found);
       seeds.add(found);
     }
     return result(seeds, watch.seconds(), ws);
+  }
+
+  private long seed(int index) {
+    return Seeds.derive(options.runs().seed() + index, ID);
+  }
+
+  /** What the decoders of a seed did, and what was planted before an interruption. */
+  private Findings trained(int index, String files, Stopwatch watch, Workspace ws)
+      throws IOException {
+    Optional<Findings> before = journal().read(index, files);
+    if (before.isPresent()) {
+      return before.get();
+    }
+    Findings found = new Findings(new ExperimentResult.Training(4, 0));
+    try (TransferSeed one = TransferSeed.train(this, index, seed(index), found, watch, ws)) {
+      one.run();
+    }
+    journal().write(index, files, found);
+    return found;
   }
 
   private ExperimentResult result(List<Findings> seeds, Map<String, Double> seconds, Workspace ws) {

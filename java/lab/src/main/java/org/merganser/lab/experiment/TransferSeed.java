@@ -5,6 +5,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
 import java.util.SplittableRandom;
 import java.util.stream.Stream;
@@ -14,6 +15,7 @@ import org.merganser.internal.Seeds;
 import org.merganser.io.Checkpoint;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.io.Safetensors;
+import org.merganser.lab.data.SkillSplit;
 import org.merganser.lab.data.ToyLanguage;
 import org.merganser.model.Evaluation;
 import org.merganser.recipe.SkillTransfer;
@@ -28,8 +30,10 @@ import org.merganser.transformer.SymmetryMoments;
 final class TransferSeed implements AutoCloseable {
   private static final int TEXTS = 200;
 
-  /** Of accuracies no difference is as small as that of any losses times this. */
-  private static final double LEAST = 1e-6;
+  /** Accuracy; of equals less loss is better. */
+  private static final Comparator<Evaluation> BETTER =
+      Comparator.comparingDouble(Evaluation::accuracy)
+          .thenComparing(Comparator.comparingDouble(Evaluation::loss).reversed());
 
   /**
    * A model without the skill.
@@ -47,6 +51,7 @@ final class TransferSeed implements AutoCloseable {
   private final Stopwatch watch;
   private final Workspace ws;
   private final Opened opened = new Opened();
+  private final SkillSplit split;
   private final SkillScore selection;
   private final SkillScore test;
   private final List<Target> targets = new ArrayList<>();
@@ -67,10 +72,10 @@ final class TransferSeed implements AutoCloseable {
     this.findings = findings;
     this.watch = watch;
     this.ws = ws;
+    this.split = new SkillSplit(options.skill(), seed);
     this.selection =
-        SkillScore.draw(network, options.skill(), options.questions(), seed, "questions/lambda");
-    this.test =
-        SkillScore.draw(network, options.skill(), options.questions(), seed, "questions/test");
+        SkillScore.draw(network, split, SkillSplit.Part.SELECTION, options.questions());
+    this.test = SkillScore.draw(network, split, SkillSplit.Part.TEST, options.questions());
   }
 
   /**
@@ -101,7 +106,7 @@ final class TransferSeed implements AutoCloseable {
     ToyLanguage language = ToyLanguage.of(seed, 0);
     ToyLanguage other = ToyLanguage.of(seed, 1);
     base = opened.add(decoders.pretrained(language, "base"));
-    skilled = opened.add(decoders.skilled(base, language, options.skill()));
+    skilled = opened.add(decoders.skilled(base, language, split));
     targets.add(
         new Target(
             "continued",
@@ -200,32 +205,30 @@ final class TransferSeed implements AutoCloseable {
       Target target, String method, String meaning, SkillTransfer transfer, SymmetryElement g)
       throws IOException {
     String id = target.id() + "+" + method;
-    List<Evaluation> tried = new ArrayList<>();
-    SkillTransfer.Search search =
-        watch.time(
-            "select",
-            () -> transfer.search(g, SkillTransfer.LAMBDAS, model -> score(model, tried), ws));
-    for (int i = 0; i < tried.size(); i++) {
-      String lambda = "" + SkillTransfer.LAMBDAS.get(i);
-      findings.map("curves", id).put(lambda, tried.get(i).accuracy());
-      findings.map("lossCurves", id).put(lambda, tried.get(i).loss());
-    }
-    try (MemoryCheckpoint best =
-        MemoryCheckpoint.copyOf(transfer.add(g, search.lambda(), ws), ws)) {
-      String chosen = "lambda=" + search.lambda();
-      findings.map("lambdas").put(id, search.lambda());
-      add(id, target.id() + ", " + meaning, best, target.language(), chosen);
+    double best = watch.time("select", () -> select(id, transfer, g));
+    try (MemoryCheckpoint model = MemoryCheckpoint.copyOf(transfer.add(g, best, ws), ws)) {
+      findings.map("lambdas").put(id, best);
+      add(id, target.id() + ", " + meaning, model, target.language(), "lambda=" + best);
     }
     return id;
   }
 
-  /** Accuracy; of equals less loss is better. */
-  private double score(Checkpoint view, List<Evaluation> tried) throws IOException {
-    try (MemoryCheckpoint model = MemoryCheckpoint.copyOf(view, ws)) {
-      Evaluation found = selection.of(model, ws);
-      tried.add(found);
-      return found.accuracy() - LEAST * found.loss();
+  /** The lambda that is best on the questions for it; of equals the smallest. */
+  private double select(String id, SkillTransfer transfer, SymmetryElement g) throws IOException {
+    double best = SkillTransfer.LAMBDAS.get(0);
+    Evaluation most = null;
+    for (double lambda : SkillTransfer.LAMBDAS) {
+      try (MemoryCheckpoint model = MemoryCheckpoint.copyOf(transfer.add(g, lambda, ws), ws)) {
+        Evaluation found = selection.of(model, ws);
+        findings.map("curves", id).put("" + lambda, found.accuracy());
+        findings.map("lossCurves", id).put("" + lambda, found.loss());
+        if (most == null || BETTER.compare(found, most) > 0) {
+          best = lambda;
+          most = found;
+        }
+      }
     }
+    return best;
   }
 
   private void add(String id, String meaning, Checkpoint model, ToyLanguage language, String chosen)

@@ -21,6 +21,8 @@ import java.util.zip.ZipEntry;
 import java.util.zip.ZipOutputStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.merganser.error.FormatException;
 import org.merganser.io.Checkpoint;
 
@@ -30,17 +32,32 @@ class OnnxWeightsTest {
 
   /** A linear layer [2 out, 3 in], its bias, an embedding, and an integer constant. */
   private static byte[] model() {
-    byte[] node =
+    return model("onnx::MatMul_1", "/a/b/MatMul");
+  }
+
+  /**
+   * @param weight what is multiplied with
+   * @param products names of the nodes that do
+   */
+  private static byte[] model(String weight, String... products) {
+    byte[] nodes =
         joined(
-            text(1, "x"),
-            text(1, "onnx::MatMul_1"),
-            text(2, "y"),
-            text(3, "/a/b/MatMul"),
-            text(4, "MatMul"));
+            Arrays.stream(products)
+                .map(
+                    name ->
+                        message(
+                            1,
+                            joined(
+                                text(1, "x"),
+                                text(1, weight),
+                                text(2, "y"),
+                                text(3, name),
+                                text(4, "MatMul"))))
+                .toArray(byte[][]::new));
     byte[] graph =
         joined(
-            message(1, node),
-            message(5, initializer("onnx::MatMul_1", 1, new long[] {3, 2}, 1, 2, 3, 4, 5, 6)),
+            nodes,
+            message(5, initializer(weight, 1, new long[] {3, 2}, 1, 2, 3, 4, 5, 6)),
             message(5, initializer("a.b.bias", 1, new long[] {2}, 7, 8)),
             message(5, initializer("embedding", 1, new long[] {1, 2}, 9, 10)),
             message(5, joined(number(1, 1), number(2, 7), text(8, "ids"), bytes(9, new byte[8]))));
@@ -57,6 +74,40 @@ class OnnxWeightsTest {
       assertThat(values(weights, "a.b.bias")).containsExactly(7, 8);
       assertThat(values(weights, "embedding")).containsExactly(9, 10);
     }
+  }
+
+  @ParameterizedTest
+  @CsvSource({"/MatMul, weight", "a/b/MatMul, a.b.weight", "/c/MatMul, c.weight"})
+  void productsNameTheirWeights(String product, String name) throws IOException {
+    Path file = Files.write(folder.resolve("model.onnx"), model("onnx::MatMul_1", product));
+    try (Checkpoint weights = OnnxWeights.read(file)) {
+      assertThat(weights.tensors().keySet()).containsExactly(name, "a.b.bias", "embedding");
+      assertThat(values(weights, name)).containsExactly(1, 3, 5, 2, 4, 6);
+    }
+  }
+
+  /** A parameter with a name of its own is as it was, whatever multiplies with it. */
+  @Test
+  void namedParametersAreNotTransposed() throws IOException {
+    Path file =
+        Files.write(folder.resolve("model.onnx"), model("head.table", "/a/MatMul", "/b/MatMul"));
+    try (Checkpoint weights = OnnxWeights.read(file)) {
+      assertThat(weights.info("head.table").shape()).containsExactly(3L, 2L);
+      assertThat(values(weights, "head.table")).containsExactly(1, 2, 3, 4, 5, 6);
+    }
+  }
+
+  @Test
+  void weightsOfSeveralProductsAreRefused() throws IOException {
+    Path file =
+        Files.write(
+            folder.resolve("model.onnx"), model("onnx::MatMul_1", "/a/MatMul", "/b/MatMul"));
+    assertThatThrownBy(() -> OnnxWeights.read(file))
+        .isInstanceOf(FormatException.class)
+        .hasMessage(
+            file
+                + ": 'onnx::MatMul_1' is read by several products, which give it the names"
+                + " [a.weight, b.weight]");
   }
 
   @Test

@@ -10,6 +10,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.SplittableRandom;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -96,16 +97,7 @@ class TokenizerFileTest {
 
   @Test
   void whereATextBeginsAndEnds() throws IOException {
-    String json = Files.readString(FIXTURES.resolve("gpt-2/tokenizer.json"));
-    String template =
-        "\"post_processor\":{\"type\":\"TemplateProcessing\",\"single\":[{\"SpecialToken\":"
-            + "{\"id\":\"<|im_start|>\",\"type_id\":0}},{\"Sequence\":{\"id\":\"A\",\"type_id\":0}}],"
-            + "\"pair\":[{\"Sequence\":{\"id\":\"A\",\"type_id\":0}},{\"Sequence\":{\"id\":\"B\","
-            + "\"type_id\":1}}],\"special_tokens\":{\"<|im_start|>\":{\"id\":\"<|im_start|>\","
-            + "\"ids\":[1],\"tokens\":[\"<|im_start|>\"]}}}";
-    assertThat(json).contains("\"post_processor\":null");
-    Files.writeString(
-        temp.resolve("tokenizer.json"), json.replace("\"post_processor\":null", template));
+    template("<|im_start|>", null);
     Files.writeString(
         temp.resolve("tokenizer_config.json"), "{\"eos_token\":{\"content\":\"<|im_end|>\"}}");
     try (TokenSource source = TokenizerFile.open(temp)) {
@@ -118,6 +110,59 @@ class TokenizerFileTest {
       assertThat(source.beginning()).isEmpty();
       assertThat(source.end()).isEmpty();
     }
+  }
+
+  /** As T5 does, and as BERT does. */
+  @Test
+  void whatOnlyFollowsATextIsNoBeginning() throws IOException {
+    template(null, "<|im_end|>");
+    try (TokenSource source = TokenizerFile.open(temp)) {
+      assertThat(source.beginning()).isEmpty();
+    }
+    template("<|im_start|>", null, "<|im_end|>");
+    try (TokenSource source = TokenizerFile.open(temp)) {
+      assertThat(source.beginning()).hasValue(1);
+    }
+    template("<|im_start|>", "<|im_end|>", null);
+    assertThatThrownBy(() -> TokenizerFile.open(temp))
+        .isInstanceOf(FormatException.class)
+        .hasMessage(
+            temp.resolve("tokenizer.json")
+                + ": 2 tokens stand before a text ([1, 2]), one at most is read");
+  }
+
+  /**
+   * GPT-2's vocabulary with a template.
+   *
+   * @param parts special tokens, and null for the text
+   */
+  private void template(String... parts) throws IOException {
+    String json = Files.readString(FIXTURES.resolve("gpt-2/tokenizer.json"));
+    assertThat(json).contains("\"post_processor\":null");
+    String single =
+        Arrays.stream(parts)
+            .map(
+                part ->
+                    part == null
+                        ? "{\"Sequence\":{\"id\":\"A\",\"type_id\":0}}"
+                        : "{\"SpecialToken\":{\"id\":\"" + part + "\",\"type_id\":0}}")
+            .collect(Collectors.joining(","));
+    String special =
+        Stream.of("<|im_start|>", "<|im_end|>")
+            .map(
+                token ->
+                    "\"%s\":{\"id\":\"%s\",\"ids\":[%d],\"tokens\":[\"%s\"]}"
+                        .formatted(token, token, token.contains("start") ? 1 : 2, token))
+            .collect(Collectors.joining(","));
+    String template =
+        "\"post_processor\":{\"type\":\"TemplateProcessing\",\"single\":["
+            + single
+            + "],\"pair\":[{\"Sequence\":{\"id\":\"A\",\"type_id\":0}},{\"Sequence\":{\"id\":\"B\","
+            + "\"type_id\":1}}],\"special_tokens\":{"
+            + special
+            + "}}";
+    Files.writeString(
+        temp.resolve("tokenizer.json"), json.replace("\"post_processor\":null", template));
   }
 
   @Test

@@ -125,26 +125,64 @@ class SkillTransferExperimentTest {
     assertThat(folder.resolve("out/results.json")).exists();
   }
 
+  /** Decoders are not trained again when what is planted did not come to its end. */
+  @Test
+  void whatWasTrainedIsKeptBeforeAnythingIsPlanted() throws IOException {
+    Findings first = findings(Map.of()).get(0);
+    Path file = journal().get(0);
+    Findings trained = Json.read(file, Findings.class);
+    trained.data().remove("planted");
+    Json.write(trained, file);
+    ExperimentResult again = run(Map.of("out", folder.resolve("found").toString()));
+    assertThat(again.training()).isEqualTo(new ExperimentResult.Training(0, 4));
+    assertThat(findings(Map.of()).get(0).map("planted")).isEqualTo(first.map("planted"));
+  }
+
+  /** A file that was changed is another one, whatever its name. */
+  @Test
+  void findingsBelongToTheBytesOfFiles() throws IOException {
+    Path file = PlantedFilesTest.gguf(folder.resolve("small.gguf"), 1);
+    Map<String, String> with = Map.of("gguf", file.toString());
+    Map<String, Object> row = findings(with).get(0).map("planted", "small.gguf");
+    assertThat((Double) row.get("aligned")).isLessThan(1e-9);
+    assertThat((Double) row.get("naive")).isGreaterThan((Double) row.get("nothing"));
+    findings(with);
+    assertThat(journal()).hasSize(1);
+    PlantedFilesTest.gguf(file, 2);
+    findings(with);
+    assertThat(journal()).hasSize(2);
+  }
+
   @Test
   void settingsThatDoNotFitAreRefused() {
+    assertThatThrownBy(() -> run(Map.of("skill", "addition", "questions", "40")))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining("40 different questions are asked for of each part");
+    assertThatThrownBy(() -> options(Map.of("questions", "10001")))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining("questions must be in [10, 10000], not 10001");
     assertThatThrownBy(() -> new SkillTransferExperiment(options(Map.of("heads", "3"))))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessage("hidden must be a multiple of heads, not 16 and 3");
     assertThatThrownBy(() -> options(Map.of("questions", "1")))
         .isInstanceOf(IllegalArgumentException.class)
-        .hasMessageContaining("questions must be at least 10");
+        .hasMessageContaining("questions must be in [10, 10000], not 1");
   }
 
   private List<Findings> findings(Map<String, String> more) throws IOException {
     Map<String, String> all = new java.util.HashMap<>(more);
     all.put("out", folder.resolve("found").toString());
     run(all);
+    List<Findings> found = new java.util.ArrayList<>();
+    for (Path file : journal()) {
+      found.add(Json.read(file, Findings.class));
+    }
+    return found;
+  }
+
+  private List<Path> journal() throws IOException {
     try (Stream<Path> files = Files.list(folder.resolve("found/unfinished"))) {
-      List<Findings> found = new java.util.ArrayList<>();
-      for (Path file : files.sorted().toList()) {
-        found.add(Json.read(file, Findings.class));
-      }
-      return found;
+      return files.sorted().toList();
     }
   }
 }
