@@ -295,7 +295,7 @@ class ShardedWriterTest {
                 .progress(
                     (stage, done, total) -> {
                       reported.add(done);
-                      if (done > 5_000_000) {
+                      if (done > 1_000_000) {
                         cancellation.cancel();
                       }
                     })
