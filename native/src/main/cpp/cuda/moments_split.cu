@@ -4,7 +4,8 @@
 //   hi = r(z), lo = r(z - hi): z = hi + lo + e, |z - hi| <= u |z|, |e| <= u^2 |z|  (z - hi is exact),
 //   z_x z_y = lo_x hi_y + hi_x lo_y + hi_x hi_y + d, |d| <= (3 u^2 + O(u^3)) |z_x z_y|, 3 u^2 = 7.2e-7,
 // of lo_x lo_y, e_x z_y and z_x e_y. Products of two numbers of TF32 are exact in F32, and are added in F32: a block is
-// off by 3 u^2 sum |z_x z_y| at most, beside what the sums of MG_MOMENTS_MIXED are off.
+// off by 3 u^2 sum |z_x z_y| at most, beside what sums in F32 are off, of which there are three where
+// MG_MOMENTS_MIXED has one.
 // Largest error / sum |z_x z_y| on the stand-in of the tests, which cuts operands to TF32:
 //                            three products   F32     one product of z rounded to TF32
 //     2 samples x 100        3.3e-7           5.9e-8  8.6e-4

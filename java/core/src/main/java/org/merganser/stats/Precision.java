@@ -16,7 +16,8 @@ public enum Precision {
   F64(Codes.MOMENTS_F64),
   /**
    * MIXED, on CUDA with three products of TF32 on tensor cores for each of F32: off by {@code 3 *
-   * 2^-22} of the sum of absolute products more. On the CPU MIXED itself.
+   * 2^-22} of the sum of absolute products more, and by three roundings of sums for one. On the CPU
+   * MIXED itself.
    */
   TF32X3(Codes.MOMENTS_TF32X3),
   /** F64 for F64 activations, and for files with fewer samples than features; else MIXED. */
