@@ -11,6 +11,7 @@ import java.util.Optional;
 import java.util.SplittableRandom;
 import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
+import org.merganser.internal.kernel.Block;
 import org.merganser.io.CheckpointView;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.io.TensorInfo;
@@ -186,24 +187,23 @@ final class SyntheticTransformer extends CheckpointView {
     int[] order = kinship == Kinship.RELATIVE && name.contains(".mlp.") ? moved(name) : null;
     boolean columns = name.contains("down_proj");
     long width = columns ? config.intermediate() : config.hidden();
-    ShortBuffer out =
-        into.memory()
-            .buffer(0, Math.toIntExact(into.bytes()))
-            .order(ByteOrder.LITTLE_ENDIAN)
-            .asShortBuffer();
-    for (long i = from; i < to; i++) {
-      long at = i;
-      if (order != null) {
-        long row = i / width;
-        long column = i - row * width;
-        at = columns ? row * width + order[(int) column] : order[(int) row] * width + column;
+    // A view, not a buffer, which would keep its bytes until it is collected.
+    try (Block.View view = Block.view(into.memory(), 0, Math.toIntExact(into.bytes()))) {
+      ShortBuffer out = view.buffer().order(ByteOrder.LITTLE_ENDIAN).asShortBuffer();
+      for (long i = from; i < to; i++) {
+        long at = i;
+        if (order != null) {
+          long row = i / width;
+          long column = i - row * width;
+          at = columns ? row * width + order[(int) column] : order[(int) row] * width + column;
+        }
+        long bits = mix(key + at);
+        float value = NORMAL[(int) (bits >>> 48)] + (gain ? 1 : 0);
+        if (noisy) {
+          value += NOISE * NORMAL[(int) (mix(~(key + i)) >>> 48)];
+        }
+        out.put((short) (Float.floatToRawIntBits(value) + 0x8000 >>> 16));
       }
-      long bits = mix(key + at);
-      float value = NORMAL[(int) (bits >>> 48)] + (gain ? 1 : 0);
-      if (noisy) {
-        value += NOISE * NORMAL[(int) (mix(~(key + i)) >>> 48)];
-      }
-      out.put((short) (Float.floatToRawIntBits(value) + 0x8000 >>> 16));
     }
   }
 
