@@ -78,7 +78,9 @@ final class AlignCommand extends Computation {
           spec.commandLine(),
           symmetry
               ? "--weights names both models; leave out " + reference
-              : "Missing required parameters: A, B; or give --weights SOURCE TARGET");
+              : "Missing required parameter"
+                  + (reference == null ? "s: 'A', 'B'" : ": 'B'")
+                  + "; or give --weights SOURCE TARGET");
     }
     Set<OptionSpec> own = Set.copyOf(spec.mixins().get("weights").options());
     for (OptionSpec option : List.copyOf(spec.commandLine().getParseResult().matchedOptionsSet())) {

@@ -330,7 +330,7 @@ class TransferCommandTest {
     assertThat(without.err())
         .startsWith("merganser: --residual is for transformers: give --weights SOURCE TARGET");
     Cli.Run none = Cli.run("align", "-o", out);
-    assertThat(none.err()).startsWith("merganser: Missing required parameters: A, B");
+    assertThat(none.err()).startsWith("merganser: Missing required parameters: 'A', 'B'");
     assertThat(none.code()).isEqualTo(2);
   }
 
