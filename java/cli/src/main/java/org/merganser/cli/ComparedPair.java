@@ -58,7 +58,7 @@ record ComparedPair(
       throw failure;
     }
     if (reliability) {
-      SimilarityCommand.requireReportable(layers);
+      Reportable.require(layers);
     }
     Optional<ReliabilityReport> report =
         reliability

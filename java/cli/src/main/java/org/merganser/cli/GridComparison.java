@@ -55,7 +55,7 @@ record GridComparison(
             });
         if (reliability) {
           // Positions are known now.
-          SimilarityCommand.requireReportable(layers);
+          Reportable.require(layers);
           requireRoom(source.source().samples() * layers.positions());
           report = CkaReliability.grid(layers, PERMUTATIONS, ws);
         }

@@ -3,8 +3,6 @@ package org.merganser.cli;
 
 import java.io.IOException;
 import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -13,14 +11,12 @@ import org.merganser.error.RecipeException;
 import org.merganser.recipe.Fit;
 import org.merganser.recipe.Recipe;
 import org.merganser.recipe.Recipe.Align;
-import org.merganser.recipe.Recipe.Case;
 import org.merganser.recipe.Recipe.Input;
 import org.merganser.recipe.Recipe.Layers;
 import org.merganser.recipe.Recipe.Parameter;
 import org.merganser.recipe.Recipe.Slice;
 import org.snakeyaml.engine.v2.nodes.MappingNode;
 import org.snakeyaml.engine.v2.nodes.Node;
-import org.snakeyaml.engine.v2.nodes.SequenceNode;
 
 /** A recipe in mergekit's YAML. */
 final class RecipeFile {
@@ -73,10 +69,10 @@ final class RecipeFile {
 
   private static Recipe recipe(YamlMap map) {
     map.allow(RecipeKeys.known(map.names()), RecipeKeys.REFUSED);
-    Map<String, Parameter> parameters = parameters(map);
+    Map<String, Parameter> parameters = RecipeParameters.of(map);
     YamlMap merged = map.optional("modules", (at, node) -> module(map, at, node)).orElse(map);
     if (merged != map) {
-      parameters.putAll(parameters(merged));
+      parameters.putAll(RecipeParameters.of(merged));
     }
     return new Recipe(
         map.required("merge_method", map::text),
@@ -154,7 +150,7 @@ final class RecipeFile {
             "sources",
             (at, node) -> map.list(at, node, (each, item) -> input(map.map(each, item), true)));
     Optional<String> base = map.optional("base_model", (at, node) -> model(map, at, node));
-    return new Slice(sources, base, parameters(map));
+    return new Slice(sources, base, RecipeParameters.of(map));
   }
 
   private static Input input(YamlMap map, boolean layers) {
@@ -172,7 +168,7 @@ final class RecipeFile {
         layers
             ? Optional.of(map.required("layer_range", (at, node) -> layers(map, at, node)))
             : Optional.empty(),
-        parameters(map),
+        RecipeParameters.of(map),
         layers ? Optional.empty() : map.optional("importance", map::text));
   }
 
@@ -206,47 +202,5 @@ final class RecipeFile {
       map.choice(at, node, List.copyOf(Recipe.TYPES.keySet()));
     }
     return Recipe.TYPES.get(text);
-  }
-
-  private static Map<String, Parameter> parameters(YamlMap map) {
-    Map<String, Parameter> all = new LinkedHashMap<>();
-    Optional<YamlMap> given = map.optional("parameters", map::map);
-    for (String name : given.map(YamlMap::names).orElse(List.of())) {
-      all.put(name, given.get().required(name, (at, node) -> parameter(map, at, node)));
-    }
-    return all;
-  }
-
-  /** A value, a list of values, or cases. */
-  private static Parameter parameter(YamlMap map, String at, Node node) {
-    if (node instanceof MappingNode) {
-      return new Parameter(List.of(oneCase(map.map(at, node))));
-    }
-    boolean cases =
-        node instanceof SequenceNode list
-            && !list.getValue().isEmpty()
-            && list.getValue().get(0) instanceof MappingNode;
-    return new Parameter(
-        cases
-            ? map.list(at, node, (each, item) -> oneCase(map.map(each, item)))
-            : List.of(new Case(Optional.empty(), values(map, at, node))));
-  }
-
-  private static Case oneCase(YamlMap map) {
-    map.allow(List.of("filter", "value"), Map.of());
-    return new Case(
-        map.optional("filter", map::text),
-        map.required("value", (at, node) -> values(map, at, node)));
-  }
-
-  private static List<Object> values(YamlMap map, String at, Node node) {
-    List<Object> values =
-        node instanceof SequenceNode
-            ? map.list(at, node, map::scalar)
-            : new ArrayList<>(List.of(map.scalar(at, node)));
-    if (values.stream().map(Object::getClass).distinct().count() > 1) {
-      throw map.at(node, at + " must hold values of one kind, not " + values);
-    }
-    return values;
   }
 }

@@ -10,7 +10,6 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import org.merganser.cka.CkaReliability;
 import org.merganser.compute.Workspace;
 import org.merganser.internal.Opened;
 import org.merganser.internal.io.PartialFile;
@@ -49,7 +48,6 @@ final class SimilarityCommand extends Computation {
   static final String RESULTS = "results.json";
   private static final String PAGE = "report.html";
   private static final String USUAL = "cka-linear-debiased";
-  private static final int LEAST_FOR_RELIABILITY = 5;
 
   @Mixin NetworkOptions network;
 
@@ -183,26 +181,9 @@ final class SimilarityCommand extends Computation {
       }
     }
     if (reliability) {
-      source.requireSamples("--reliability", LEAST_FOR_RELIABILITY);
+      source.requireSamples("--reliability", Reportable.LEAST);
     }
     return wanted;
-  }
-
-  /** Of samples that were skipped few may be left; of those with many rows a report takes few. */
-  static void requireReportable(Layers layers) {
-    int positions = layers.positions();
-    long left = layers.a().values().iterator().next().rows() / positions;
-    if (left < LEAST_FOR_RELIABILITY) {
-      throw new IllegalArgumentException(
-          "--reliability needs at least %d samples, not %d: %d are not finite"
-              .formatted(LEAST_FOR_RELIABILITY, left, layers.dropped()));
-    }
-    int fitting = CkaReliability.MOST_ROWS / positions;
-    if (fitting < LEAST_FOR_RELIABILITY) {
-      throw new IllegalArgumentException(
-          "--reliability takes %d rows at most, which hold %d samples of %d positions, and needs %d; take --flatten pool, the mean over positions"
-              .formatted(CkaReliability.MOST_ROWS, fitting, positions, LEAST_FOR_RELIABILITY));
-    }
   }
 
   private long budget() {
