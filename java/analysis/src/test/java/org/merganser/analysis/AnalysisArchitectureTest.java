@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.analysis;
+
+import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
+import static com.tngtech.archunit.library.dependencies.SlicesRuleDefinition.slices;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.tngtech.archunit.core.domain.JavaClasses;
+import com.tngtech.archunit.core.importer.ClassFileImporter;
+import com.tngtech.archunit.core.importer.ImportOption;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+
+/** What needs libtorch, how packages depend on each other, and how large files may be. */
+class AnalysisArchitectureTest {
+  private static final JavaClasses ANALYSIS =
+      new ClassFileImporter()
+          .withImportOption(new ImportOption.DoNotIncludeTests())
+          .importPackages("org.merganser.analysis");
+
+  @Test
+  void packagesHaveNoCycles() {
+    slices().matching("org.merganser.analysis.(*)..").should().beFreeOfCycles().check(ANALYSIS);
+  }
+
+  /** The dependency is optional: whoever embeds or counts holes has no libtorch. */
+  @Test
+  void onlyLandscapesNeedLibtorch() {
+    noClasses()
+        .that()
+        .resideOutsideOfPackage("org.merganser.analysis.landscape")
+        .should()
+        .dependOnClassesThat()
+        .resideInAnyPackage(
+            "org.merganser.torch..", "org.bytedeco..", "org.merganser.analysis.landscape")
+        .allowEmptyShould(true)
+        .check(ANALYSIS);
+  }
+
+  @Test
+  void filesAreSmall() throws IOException {
+    try (Stream<Path> files = Files.walk(Path.of("src"))) {
+      for (Path file : files.filter(f -> f.toString().endsWith(".java")).toList()) {
+        List<String> lines = Files.readAllLines(file);
+        assertThat(lines).as(file.toString()).hasSizeLessThanOrEqualTo(400);
+      }
+    }
+  }
+}
