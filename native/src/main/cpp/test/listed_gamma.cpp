@@ -105,25 +105,28 @@ Outcome listed_gamma_backward(mg_context* context, const Input& input, bool with
     const Vector x = given.x.values(dtype), n = given.n.values(dtype), s = given.s.values(dtype);
     const Vector loss = g.values(dtype), by_x = dx.values(dtype), by_n = dn.values(slopes), by_s = ds.values(slopes);
     std::vector<Terms> sums_n(static_cast<size_t>(shapes)), sums_s(static_cast<size_t>(shapes));
+    std::vector<long double> losses(static_cast<size_t>(shapes));
     const auto times = [](const Terms& terms, double factor) {
       return Terms{terms.sum * factor, terms.size * std::fabs(factor)};
     };
+    const auto add = [](Terms& sum, const Terms& term) { sum = {sum.sum + term.sum, sum.size + term.size}; };
     // A slope is rounded to the type before its product is.
     const double rounded = dtype == MG_F64 ? 12 : 8;
     for (int64_t i = 0; i < count; ++i) {
-      const GammaValues right = gamma_values(x[i], n[given.own(i)], s[given.own(i)]);
+      const int64_t k = given.own(i);
+      const GammaValues right = gamma_values(x[i], n[k], s[k]);
       const long double lost = right.lost * std::fabs(loss[i]) + 1;
       raise(result.error, units_off(dtype, by_x[i], times(right.x, loss[i]), lost) / rounded);
-      Terms &sum_n = sums_n[given.own(i)], &sum_s = sums_s[given.own(i)];
-      const Terms term_n = times(right.n, loss[i]), term_s = times(right.s, loss[i]);
-      sum_n = {sum_n.sum + term_n.sum, sum_n.size + term_n.size + 2 * lost * least(dtype)};
-      sum_s = {sum_s.sum + term_s.sum, sum_s.size + term_s.size + 2 * lost * least(dtype)};
+      add(sums_n[k], times(right.n, loss[i]));
+      add(sums_s[k], times(right.s, loss[i]));
+      losses[k] += lost;
     }
+    // Of sums the slopes' rounding to the type of the arrays is what is allowed, and what they lose as subnormals.
+    const double coarse = unit(dtype) / unit(slopes);
     for (int64_t k = 0; k < shapes; ++k) {
-      // Of sums the slopes' rounding to the type of the arrays is what is allowed.
-      const double coarse = unit(dtype) / unit(slopes);
-      raise(result.error, units_off(slopes, by_n[k], sums_n[k], own ? 1e3L : 1) / (rounded * coarse));
-      raise(result.error, units_off(slopes, by_s[k], sums_s[k], own ? 1e3L : 1) / (rounded * coarse));
+      const long double lost = losses[k] * static_cast<long double>(least(dtype)) / least(slopes);
+      raise(result.error, units_off(slopes, by_n[k], sums_n[k], lost) / (rounded * coarse));
+      raise(result.error, units_off(slopes, by_s[k], sums_s[k], lost) / (rounded * coarse));
     }
   }
   return result;
