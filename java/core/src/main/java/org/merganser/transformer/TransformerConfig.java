@@ -249,8 +249,12 @@ public record TransformerConfig(
     TextFile.write(path, toJson());
   }
 
-  /** The text of {@code config.json}. */
-  String toJson() throws IOException {
+  /**
+   * The text of {@code config.json}.
+   *
+   * @throws IllegalArgumentException when no configuration of that model type describes this
+   */
+  public String toJson() throws IOException {
     String json = ConfigWriter.write(this);
     TransformerConfig read;
     try {
