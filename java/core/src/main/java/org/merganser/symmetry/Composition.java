@@ -48,7 +48,26 @@ final class Composition {
         scales,
         next.heads().stream().map(head -> head(head, first.heads().get(head.source()))).toList(),
         gain(next.attentionGain(), first.attentionGain(), order),
-        gain(next.mlpGain(), first.mlpGain(), order));
+        gain(next.mlpGain(), first.mlpGain(), order),
+        times(next.gateScales(), gathered(first.gateScales(), next.units())),
+        times(next.queryKeyGain(), first.queryKeyGain()));
+  }
+
+  /** Element by element; empty is all 1. */
+  private static double[] times(double[] a, double[] b) {
+    if (a.length == 0 || b.length == 0) {
+      return a.length == 0 ? b : a;
+    }
+    for (int i = 0; i < a.length; i++) {
+      a[i] *= b[i];
+    }
+    return a;
+  }
+
+  private static double[] gathered(double[] factors, int[] order) {
+    return factors.length == 0
+        ? factors
+        : Arrays.stream(order).mapToDouble(i -> factors[i]).toArray();
   }
 
   private static HeadSymmetry head(HeadSymmetry next, HeadSymmetry first) {
@@ -189,7 +208,9 @@ final class Composition {
         Arrays.stream(back).mapToDouble(i -> 1 / scales[i]).toArray(),
         List.of(heads),
         inverseGain(layer.attentionGain(), order),
-        inverseGain(layer.mlpGain(), order));
+        inverseGain(layer.mlpGain(), order),
+        gathered(SymmetryPlans.inverse(layer.gateScales()), back),
+        SymmetryPlans.inverse(layer.queryKeyGain()));
   }
 
   private static QueryKey inverse(QueryKey queryKey) {

@@ -16,13 +16,21 @@ import org.merganser.transformer.TransformerConfig;
  * @param attentionGain factors s of the gain before the attention, in coordinates before the
  *     residual map: gain times s, columns of what reads it divided by s; empty for all 1
  * @param mlpGain the same of the gain before the MLP
+ * @param gateScales t_i &gt; 0 of the new unit i, where the gate goes through ReLU: the row of the
+ *     gate (and its bias) times t_i, the column of the down projection divided by it; empty for all
+ *     1
+ * @param queryKeyGain c, where queries and keys are normed: the gain of queries times c, that of
+ *     keys divided by it, which all heads share; with rotary embedding one for each pair (i, i +
+ *     dh/2), else [dh]; empty for all 1
  */
 public record LayerSymmetry(
     int[] units,
     double[] unitScales,
     List<HeadSymmetry> heads,
     double[] attentionGain,
-    double[] mlpGain) {
+    double[] mlpGain,
+    double[] gateScales,
+    double[] queryKeyGain) {
 
   public LayerSymmetry {
     units = Arrays.copyOf(units, units.length);
@@ -30,6 +38,8 @@ public record LayerSymmetry(
     heads = List.copyOf(heads);
     attentionGain = Arrays.copyOf(attentionGain, attentionGain.length);
     mlpGain = Arrays.copyOf(mlpGain, mlpGain.length);
+    gateScales = withoutOnes(gateScales);
+    queryKeyGain = withoutOnes(queryKeyGain);
     requirePermutation("units", units);
     if (unitScales.length != units.length) {
       throw new IllegalArgumentException(
@@ -39,6 +49,27 @@ public record LayerSymmetry(
     requirePermutation("sources of heads", heads.stream().mapToInt(HeadSymmetry::source).toArray());
     requireFactors("attentionGain", attentionGain);
     requireFactors("mlpGain", mlpGain);
+    requireFactors("gateScales", gateScales);
+    requireFactors("queryKeyGain", queryKeyGain);
+    if (gateScales.length > 0 && gateScales.length != units.length) {
+      throw new IllegalArgumentException(
+          units.length + " units and " + gateScales.length + " scales of gates");
+    }
+  }
+
+  /** Without factors of gates, and of the gains of queries and keys. */
+  public LayerSymmetry(
+      int[] units,
+      double[] unitScales,
+      List<HeadSymmetry> heads,
+      double[] attentionGain,
+      double[] mlpGain) {
+    this(units, unitScales, heads, attentionGain, mlpGain, new double[0], new double[0]);
+  }
+
+  private static double[] withoutOnes(double[] factors) {
+    boolean ones = Arrays.stream(factors).allMatch(each -> each == 1);
+    return ones ? new double[0] : Arrays.copyOf(factors, factors.length);
   }
 
   /** That changes nothing. */
@@ -98,19 +129,32 @@ public record LayerSymmetry(
   }
 
   @Override
+  public double[] gateScales() {
+    return gateScales.clone();
+  }
+
+  @Override
+  public double[] queryKeyGain() {
+    return queryKeyGain.clone();
+  }
+
+  @Override
   public boolean equals(Object other) {
     return other instanceof LayerSymmetry that
         && Arrays.equals(units, that.units)
         && Arrays.equals(unitScales, that.unitScales)
         && heads.equals(that.heads)
         && Arrays.equals(attentionGain, that.attentionGain)
-        && Arrays.equals(mlpGain, that.mlpGain);
+        && Arrays.equals(mlpGain, that.mlpGain)
+        && Arrays.equals(gateScales, that.gateScales)
+        && Arrays.equals(queryKeyGain, that.queryKeyGain);
   }
 
   @Override
   public int hashCode() {
     int hash = 31 * Arrays.hashCode(units) + Arrays.hashCode(unitScales);
     hash = 31 * hash + heads.hashCode();
-    return 31 * (31 * hash + Arrays.hashCode(attentionGain)) + Arrays.hashCode(mlpGain);
+    hash = 31 * (31 * hash + Arrays.hashCode(attentionGain)) + Arrays.hashCode(mlpGain);
+    return 31 * (31 * hash + Arrays.hashCode(gateScales)) + Arrays.hashCode(queryKeyGain);
   }
 }

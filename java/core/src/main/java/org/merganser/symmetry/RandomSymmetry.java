@@ -70,7 +70,17 @@ final class RandomSymmetry {
         scales,
         heads,
         gains() ? factors(name + "attention gain", config.hidden(), true) : new double[0],
-        gains() ? factors(name + "mlp gain", config.hidden(), true) : new double[0]);
+        gains() ? factors(name + "mlp gain", config.hidden(), true) : new double[0],
+        kinds.contains(Kind.UNIT_SCALES) && config.gated() && positive
+            ? factors(name + "gates", m, false)
+            : new double[0],
+        queryKeyGain(name + "gain of queries and keys"));
+  }
+
+  private double[] queryKeyGain(String name) {
+    boolean drawn = kinds.contains(Kind.GAINS) && config.queryKeyNorm();
+    int size = config.headSize() / (config.rope().isPresent() ? 2 : 1);
+    return drawn ? factors(name, size, true) : new double[0];
   }
 
   private HeadSymmetry head(String name, int source) {

@@ -99,9 +99,39 @@ final class SymmetryCheck {
               + config.activation()
               + (positive ? " only positive numbers pass" : " no scale passes"));
     }
+    gates(where, layer.gateScales());
+    queryKeyGain(where, layer.queryKeyGain());
     size(where + ": KV heads", layer.heads().size(), config.keyValueHeads());
     for (int head = 0; head < layer.heads().size(); head++) {
       head(where + ", head " + head, layer.heads().get(head));
+    }
+  }
+
+  private void gates(String where, double[] scales) {
+    refuse(
+        scales.length > 0 && !config.gated(),
+        where + ": scales of gates, which this model does not have");
+    for (double scale : scales) {
+      refuse(
+          scale != 1 && !(config.activation() == Activation.RELU && scale > 0),
+          where
+              + ": scale "
+              + scale
+              + " of a gate: through "
+              + config.activation()
+              + (config.activation() == Activation.RELU
+                  ? " only positive numbers pass"
+                  : " no scale passes"));
+    }
+  }
+
+  private void queryKeyGain(String where, double[] factors) {
+    if (factors.length > 0) {
+      refuse(
+          !config.queryKeyNorm(),
+          where + ": factors of the gains of queries and keys, which this model does not have");
+      boolean pairs = config.rope().isPresent();
+      size(where + ": queryKeyGain", factors.length, config.headSize() / (pairs ? 2 : 1));
     }
   }
 
@@ -124,14 +154,12 @@ final class SymmetryCheck {
     if (queryKey instanceof Rotary rotary) {
       refuse(config.rope().isEmpty(), where + ": phases, without rotary embedding");
       size(where, rotary.phase().length, config.headSize() / 2);
-      double[] phase = rotary.phase();
       double[] ratio = rotary.ratio();
-      for (int i = 0; i < phase.length; i++) {
+      for (int i = 0; i < ratio.length; i++) {
         refuse(
-            config.queryKeyNorm() && (sin(phase[i]) != 0 || ratio[i] != 1),
-            "%s: phase %s and ratio %s of pair %d, where norms of queries and keys allow only 0"
-                    .formatted(where, phase[i], ratio[i], i)
-                + " and pi, and 1");
+            config.queryKeyNorm() && ratio[i] != 1,
+            "%s: ratio %s of pair %d, which norms of queries and keys undo"
+                .formatted(where, ratio[i], i));
       }
     } else {
       int size = ((Dense) queryKey).key().length;

@@ -118,7 +118,7 @@ public final class SymmetryElement {
   public enum Kind {
     /** Order of the hidden units of MLPs. */
     UNITS,
-    /** Factors of them, with signs where the MLP is gated. */
+    /** Factors of them, with signs where the MLP is gated, and of gates through ReLU. */
     UNIT_SCALES,
     /** Order of the groups, and of the query heads in each. */
     HEADS,
@@ -132,7 +132,7 @@ public final class SymmetryElement {
     RESIDUAL,
     /** An orthogonal map of it instead, which excludes factors of gains. */
     ROTATION,
-    /** Factors of gains. */
+    /** Factors of gains, those of norms of queries and keys among them. */
     GAINS
   }
 
@@ -152,7 +152,8 @@ public final class SymmetryElement {
    *
    * <p>Reading throws {@link org.merganser.error.NumericalException} for weights that are not
    * finite, naming tensor and element, and where a result is beyond the range of its type; {@link
-   * IncompatibleModelsException} where R is orthogonal and a norm has different gains.
+   * IncompatibleModelsException} where R is orthogonal and a norm has different gains, and where
+   * normed queries and keys turn by other angles than 0 and pi in a pair with different gains.
    *
    * @param canonical with the tensors of {@link #config}
    * @throws IncompatibleModelsException when it has others, naming each

@@ -38,7 +38,8 @@ import org.merganser.transformer.TransformerConfig;
  * N/unit-scales} F64 [m], {@code N/sources} I64 [K], {@code N/queries} I64 [K, G], {@code N/phase}
  * and {@code N/ratio} F64 [K, dh/2], or {@code N/key} and {@code N/query} F64 [K, dh, dh], {@code
  * N/value} and {@code N/value-inverse} F64 [K, dh, dh], {@code N/shift} F64 [K, dh], {@code
- * N/attention-gain} and {@code N/mlp-gain} F64 [d]; and {@code final-gain} F64 [d], {@code
+ * N/attention-gain} and {@code N/mlp-gain} F64 [d], {@code N/gate-scales} F64 [m], {@code
+ * N/query-key-gain} F64 [dh/2] or [dh]; and {@code final-gain} F64 [d], {@code
  * residual/permutation} and {@code residual/signs} I64 [d], or {@code residual/matrix} F64 [d, d].
  * What is an identity may be absent. Metadata: {@code merganser.symmetry}, the version, and {@code
  * config}, a line {@code name=value} for each part of the structure.
@@ -95,6 +96,8 @@ final class SymmetryFile {
     }
     out.doubles(at + "attention-gain", layer.attentionGain());
     out.doubles(at + "mlp-gain", layer.mlpGain());
+    out.doubles(at + "gate-scales", layer.gateScales());
+    out.doubles(at + "query-key-gain", layer.queryKeyGain());
   }
 
   /** Tensors to be written; what is empty is left out. */
@@ -233,7 +236,9 @@ final class SymmetryFile {
           scales,
           heads,
           doubles(at + "attention-gain", config.hidden()),
-          doubles(at + "mlp-gain", config.hidden()));
+          doubles(at + "mlp-gain", config.hidden()),
+          doubles(at + "gate-scales", config.intermediate()),
+          doubles(at + "query-key-gain", rotary ? dh / 2 : dh));
     }
 
     private double[][] stacked(String name, int heads, int size) throws IOException {

@@ -7,6 +7,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Function;
+import java.util.function.IntUnaryOperator;
 import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
 import org.merganser.error.IncompatibleModelsException;
@@ -139,11 +140,39 @@ final class SymmetryPlans {
       case KEY, KEY_BIAS -> keyHeads(tensor, head -> key(head.queryKey()));
       case VALUE, VALUE_BIAS -> keyHeads(tensor, HeadSymmetry::value);
       case OUTPUT -> queryHeads(tensor, head -> Squares.transpose(head.valueInverse()));
-      case GATE, GATE_BIAS -> AxisMap.gather(layer(tensor).units(), null);
+      case GATE, GATE_BIAS -> AxisMap.gather(layer(tensor).units(), gateScales(layer(tensor)));
       case UP, UP_BIAS -> AxisMap.gather(layer(tensor).units(), layer(tensor).unitScales());
-      case DOWN -> AxisMap.gather(layer(tensor).units(), inverse(layer(tensor).unitScales()));
+      case DOWN -> AxisMap.gather(layer(tensor).units(), inverse(downScales(layer(tensor))));
+      case QUERY_NORM -> AxisMap.scale(queryKeyGain(layer(tensor)));
+      case KEY_NORM -> AxisMap.scale(inverse(queryKeyGain(layer(tensor))));
       default -> AxisMap.IDENTITY;
     };
+  }
+
+  /** Null for all 1. */
+  private static double[] gateScales(LayerSymmetry layer) {
+    double[] scales = layer.gateScales();
+    return scales.length == 0 ? null : scales;
+  }
+
+  private static double[] downScales(LayerSymmetry layer) {
+    double[] scales = layer.unitScales();
+    double[] gates = layer.gateScales();
+    for (int i = 0; i < gates.length; i++) {
+      scales[i] *= gates[i];
+    }
+    return scales;
+  }
+
+  /** For each channel of a head: under rotary embedding both members of a pair have one. */
+  private double[] queryKeyGain(LayerSymmetry layer) {
+    double[] gain = layer.queryKeyGain();
+    if (config.rope().isEmpty() || gain.length == 0) {
+      return gain;
+    }
+    double[] both = Arrays.copyOf(gain, 2 * gain.length);
+    System.arraycopy(gain, 0, both, gain.length, gain.length);
+    return both;
   }
 
   private AxisMap keyHeads(CanonicalTensor tensor, Function<HeadSymmetry, double[]> square) {
@@ -275,23 +304,63 @@ final class SymmetryPlans {
     }
   }
 
-  /**
-   * An orthogonal map goes through norms only where all channels have one gain, and a finite one.
-   */
+  /** What turns channels goes through norms only where these have one gain, and a finite one. */
   void requireEvenGains(Workspace ws) throws IOException {
-    if (!(element.residual() instanceof Orthogonal)) {
-      return;
+    if (element.residual() instanceof Orthogonal) {
+      requireEven(
+          tensor -> tensor.part().side() == Side.GAIN ? channel -> 0 : null,
+          "an orthogonal map of the residual stream would mix",
+          "absorb them first (NormAbsorption)",
+          ws);
     }
+    if (config.queryKeyNorm() && config.rope().isPresent()) {
+      requireEven(
+          this::turnedPartner,
+          "phases of queries and keys would mix",
+          "phases other than 0 and pi need pairs with one gain",
+          ws);
+    }
+  }
+
+  /** The channel of whose gain that of a channel must be, under phases that are no signs. */
+  private IntUnaryOperator turnedPartner(CanonicalTensor tensor) {
+    if (tensor.part() != Part.QUERY_NORM && tensor.part() != Part.KEY_NORM) {
+      return null;
+    }
+    int half = config.headSize() / 2;
+    boolean[] turned = new boolean[half];
+    for (HeadSymmetry head : layer(tensor).heads()) {
+      double[] phase = ((Rotary) head.queryKey()).phase();
+      for (int i = 0; i < half; i++) {
+        turned[i] |= SymmetryCheck.sin(phase[i]) != 0;
+      }
+    }
+    return channel -> channel >= half && turned[channel - half] ? channel - half : channel;
+  }
+
+  /**
+   * @param partner of a tensor: of which channel each must have the gain; null for tensors that are
+   *     not looked at
+   */
+  private void requireEven(
+      Function<CanonicalTensor, IntUnaryOperator> partner,
+      String mixing,
+      String remedy,
+      Workspace ws)
+      throws IOException {
     List<String> problems = new ArrayList<>();
     for (CanonicalTensor tensor : tensors.values()) {
-      if (tensor.part().side() == Side.GAIN) {
+      IntUnaryOperator of = partner.apply(tensor);
+      if (of != null) {
         try (Tensor gain = source.read(tensor.name(), ws)) {
           requireFinite(tensor, gain);
           for (int i = 1; i < gain.size(); i++) {
-            if (gain.get(i) != gain.get(0)) {
+            int other = of.applyAsInt(i);
+            if (gain.get(i) != gain.get(other)) {
               problems.add(
-                  "%s: element 0 is %s, element %d is %s"
-                      .formatted(Names.quote(tensor.name()), gain.get(0), i, gain.get(i)));
+                  "%s: element %d is %s, element %d is %s"
+                      .formatted(
+                          Names.quote(tensor.name()), other, gain.get(other), i, gain.get(i)));
               break;
             }
           }
@@ -300,9 +369,7 @@ final class SymmetryPlans {
     }
     if (!problems.isEmpty()) {
       throw new IncompatibleModelsException(
-          source + " has gains that an orthogonal map of the residual stream would mix",
-          problems,
-          List.of("absorb them first (NormAbsorption)"));
+          source + " has gains that " + mixing, problems, List.of(remedy));
     }
   }
 }

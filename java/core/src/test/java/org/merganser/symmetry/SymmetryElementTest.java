@@ -113,14 +113,14 @@ class SymmetryElementTest {
   }
 
   @Test
-  void normsOfQueriesAndKeysAllowHalfTurnsOnly() {
+  void normsOfQueriesAndKeysUndoRatios() {
     TransformerConfig normed = LLAMA.with("queryKeyNorm", true);
-    withQueryKey(normed, new Rotary(new double[] {Math.PI, 0}, new double[] {1, 1}));
+    withQueryKey(normed, new Rotary(new double[] {Math.PI, 0.3}, new double[] {1, 1}));
     assertThatThrownBy(
-            () -> withQueryKey(normed, new Rotary(new double[] {0, 0.3}, new double[] {1, 1})))
+            () -> withQueryKey(normed, new Rotary(new double[] {0, 0}, new double[] {1, 2})))
         .hasMessage(
-            "no symmetry of this model: layer 0, head 0: queryKey: phase 0.3 and ratio 1.0 of pair"
-                + " 1, where norms of queries and keys allow only 0 and pi, and 1");
+            "no symmetry of this model: layer 0, head 0: queryKey: ratio 2.0 of pair 1, which norms"
+                + " of queries and keys undo");
   }
 
   @Test
