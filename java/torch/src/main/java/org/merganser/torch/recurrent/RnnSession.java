@@ -3,6 +3,7 @@ package org.merganser.torch.recurrent;
 
 import java.io.IOException;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -71,7 +72,12 @@ public final class RnnSession implements Network.Session {
    * @param gain n of each unit, or one for all
    * @param saturation s likewise
    */
-  public record Shape(double[] gain, double[] saturation) {}
+  public record Shape(List<Double> gain, List<Double> saturation) {
+    public Shape {
+      gain = List.copyOf(gain);
+      saturation = List.copyOf(saturation);
+    }
+  }
 
   /**
    * States after every step, then of steps with inputs of 0, in batches and in order.
@@ -222,9 +228,9 @@ public final class RnnSession implements Network.Session {
                 }));
   }
 
-  private static double[] doubles(org.bytedeco.pytorch.Tensor found) {
+  private static List<Double> doubles(org.bytedeco.pytorch.Tensor found) {
     try (Tensor copy = Bridge.copy(found.contiguous())) {
-      return copy.toDoubleArray();
+      return Arrays.stream(copy.toDoubleArray()).boxed().toList();
     }
   }
 

@@ -141,12 +141,12 @@ class RnnTrainingTest {
                 (step, now) -> {
                   steps.add(step);
                   try (RnnSession session = now.open()) {
-                    gains.add(session.shape().gain()[0]);
+                    gains.add(session.shape().gain().get(0));
                   }
                 },
                 ws)) {
       assertThat(steps).containsExactly(0L, 1L, 2L, 3L);
-      assertThat(gains.get(0)).isEqualTo(5);
+      assertThat(gains.get(0)).isEqualTo(5.0);
       assertThat(gains.get(3)).isEqualTo(trained.model().tensor(VanillaRnn.N).get(0));
       assertThat(gains).doesNotHaveDuplicates();
     }

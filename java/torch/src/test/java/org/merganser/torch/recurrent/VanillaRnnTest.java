@@ -294,8 +294,8 @@ class VanillaRnnTest {
     try (MemoryCheckpoint theta = rnn.initialise(1);
         RnnSession session = rnn.open(theta, ws)) {
       for (int i = 0; i < 3; i++) {
-        assertThat(session.shape().gain()[i]).isCloseTo(.01, within(1e-15));
-        assertThat(session.shape().saturation()[i]).isCloseTo(.25, within(1e-15));
+        assertThat(session.shape().gain().get(i)).isCloseTo(.01, within(1e-15));
+        assertThat(session.shape().saturation().get(i)).isCloseTo(.25, within(1e-15));
       }
     }
     assertThatThrownBy(() -> Gamma.of(gamma.mode(), 1, 0).withConstraint(Constraint.SIGMOID))
