@@ -44,7 +44,13 @@ public final class Experiments {
               "Adds what a small decoder learned to others that diverged in training, as it is and"
                   + " aligned over the symmetries of transformers (2025).",
               Settings.of(SkillTransferExperiment.Options.defaults()),
-              SkillTransferExperiment::new));
+              SkillTransferExperiment::new),
+          new Kind<>(
+              AdaptiveActivationExperiment.ID,
+              "Trains recurrent networks whose units keep or learn their shape from a grid of"
+                  + " starts, then changes their inputs (Adaptive activations, 2020).",
+              Settings.of(AdaptiveActivationExperiment.Options.defaults()),
+              AdaptiveActivationExperiment::new));
 
   private Experiments() {}
 
