@@ -2,10 +2,7 @@
 package org.merganser.lora;
 
 import java.io.IOException;
-import java.nio.file.FileAlreadyExistsException;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.LinkedHashMap;
@@ -16,9 +13,7 @@ import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
 import org.merganser.error.IncompatibleModelsException;
 import org.merganser.internal.Names;
-import org.merganser.internal.io.TextFile;
 import org.merganser.io.Checkpoint;
-import org.merganser.io.Safetensors;
 import org.merganser.linalg.Matrix;
 
 /**
@@ -39,8 +34,6 @@ import org.merganser.linalg.Matrix;
  * not have adds nothing there. It borrows the adapters.
  */
 public final class LoraSum {
-  private static final String WEIGHTS = "adapter_model.safetensors";
-
   private enum Mode {
     STACKED,
     COMPRESSED,
@@ -229,30 +222,8 @@ public final class LoraSum {
    * @throws IOException when one does and is not to be, or the folder is that of an input
    */
   public void write(Path folder, DType type, boolean replace, Workspace ws) throws IOException {
-    Path config = folder.resolve(LoraConfig.FILE);
-    Path weights = folder.resolve(WEIGHTS);
-    Files.createDirectories(folder);
-    for (LoraAdapter adapter : adapters) {
-      if (Files.isSameFile(folder, adapter.path())) {
-        throw new IOException(folder + " is read; name another folder");
-      }
-    }
-    if (!replace && (Files.exists(config) || Files.exists(weights))) {
-      throw new FileAlreadyExistsException(
-          folder.toString(), null, "it holds an adapter; name another folder, or replace it");
-    }
     String text = LoraConfigText.of(adapters.get(0), layers);
-    Path beside = folder.resolve(WEIGHTS + ".new");
-    try {
-      // What is replaced stays until all is computed.
-      Safetensors.write(tensors.as(type), beside, ws);
-      // Without its configuration a folder is no adapter, and with it a whole one.
-      Files.deleteIfExists(config);
-      Files.move(beside, weights, StandardCopyOption.REPLACE_EXISTING);
-      TextFile.write(config, text);
-    } finally {
-      Files.deleteIfExists(beside);
-    }
+    LoraFolder.write(folder, adapters, tensors.as(type), text, replace, ws);
   }
 
   /** The type that factors are computed in. */
