@@ -48,8 +48,8 @@ final class BaseDigests {
     }
     if (!problems.isEmpty()) {
       throw new IncompatibleModelsException(
-          "adapter %s was not trained for %s: %d of %d tensors differ"
-              .formatted(adapter, base, problems.size(), recorded.size()),
+          "adapter %s was not trained for this model: %d of %d tensors differ"
+              .formatted(adapter, problems.size(), recorded.size()),
           problems);
     }
   }
