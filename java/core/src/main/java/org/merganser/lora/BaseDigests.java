@@ -35,8 +35,24 @@ final class BaseDigests {
     return Map.of(KEY, lines.toString());
   }
 
-  static void require(LoraAdapter adapter, Checkpoint base, Workspace ws) throws IOException {
-    Map<String, String> recorded = recorded(adapter);
+  /** Whether the tensors of a file have such metadata. */
+  static boolean isIn(Checkpoint file) {
+    return file.metadata().containsKey(KEY);
+  }
+
+  /** Whether they have the same as other metadata, or one of them has none. */
+  static boolean isOf(Checkpoint file, Map<String, String> metadata) {
+    String other = metadata.get(KEY);
+    return !isIn(file) || other == null || file.metadata().get(KEY).equals(other);
+  }
+
+  /**
+   * @param what was trained for a model, for messages
+   * @param file its tensors
+   */
+  static void require(String what, Checkpoint file, Checkpoint base, Workspace ws)
+      throws IOException {
+    Map<String, String> recorded = recorded(what, file);
     List<String> problems = new ArrayList<>();
     for (Map.Entry<String, String> each : recorded.entrySet()) {
       String name = each.getKey();
@@ -48,24 +64,22 @@ final class BaseDigests {
     }
     if (!problems.isEmpty()) {
       throw new IncompatibleModelsException(
-          "adapter %s was not trained for this model: %d of %d tensors differ"
-              .formatted(adapter, problems.size(), recorded.size()),
+          "%s was not trained for this model: %d of %d tensors differ"
+              .formatted(what, problems.size(), recorded.size()),
           problems);
     }
   }
 
-  private static Map<String, String> recorded(LoraAdapter adapter) {
+  private static Map<String, String> recorded(String what, Checkpoint file) {
     Map<String, String> digests = new LinkedHashMap<>();
-    adapter
-        .tensors()
-        .metadata()
+    file.metadata()
         .getOrDefault(KEY, "")
         .lines()
         .forEach(
             line -> {
               if (line.length() < DIGITS + 2) {
                 throw new FormatException(
-                    adapter + ": " + Names.quote(KEY) + " has a line " + Names.quote(line));
+                    what + ": " + Names.quote(KEY) + " has a line " + Names.quote(line));
               }
               digests.put(line.substring(DIGITS + 1), line.substring(0, DIGITS));
             });

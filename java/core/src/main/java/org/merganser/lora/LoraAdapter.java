@@ -180,7 +180,7 @@ public final class LoraAdapter implements AutoCloseable {
    * @throws IncompatibleModelsException naming the tensors that differ
    */
   public void requireBase(Checkpoint base, Workspace ws) throws IOException {
-    BaseDigests.require(this, base, ws);
+    BaseDigests.require("adapter " + this, tensors, base, ws);
   }
 
   /**
@@ -191,7 +191,9 @@ public final class LoraAdapter implements AutoCloseable {
    * @throws IOException when one does and is not to be, or the folder is that of this adapter
    */
   public void write(Path folder, boolean replace, Workspace ws) throws IOException {
-    LoraFolder.write(folder, List.of(this), tensors, LoraConfigText.of(this), replace, ws);
+    LoraFolder into = LoraFolder.ofAdapter(folder);
+    into.claim(List.of(this), replace);
+    into.write(tensors, LoraConfigText.of(this), ws);
   }
 
   LoraConfig config() {

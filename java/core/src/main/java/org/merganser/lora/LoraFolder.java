@@ -7,50 +7,55 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.List;
+import java.util.Optional;
 import org.merganser.compute.Workspace;
 import org.merganser.internal.io.TextFile;
 import org.merganser.io.Checkpoint;
 import org.merganser.io.Safetensors;
 
-/** Writes folders as PEFT loads them. */
-final class LoraFolder {
-  private static final String WEIGHTS = "adapter_model.safetensors";
+/**
+ * A folder with a file of tensors and a configuration, without which it is nothing and with which
+ * it is whole: of an adapter as PEFT loads it, or of experts.
+ *
+ * @param what it holds, for messages
+ */
+record LoraFolder(Path path, String config, String weights, String what) {
 
-  private LoraFolder() {}
+  static LoraFolder ofAdapter(Path path) {
+    return new LoraFolder(path, LoraConfig.FILE, "adapter_model.safetensors", "an adapter");
+  }
+
+  static LoraFolder ofExperts(Path path) {
+    return new LoraFolder(path, MoeConfig.FILE, MoeModel.WEIGHTS, "a model of experts");
+  }
 
   /**
    * @param read adapters that the tensors are computed of
-   * @param replace whether an adapter that lies there is replaced
-   * @throws IOException when one does and is not to be, or the folder is one that is read
+   * @param replace whether what lies there is replaced
+   * @throws IOException when something does and is not to be, or the folder is one that is read
    */
-  static void write(
-      Path folder,
-      List<LoraAdapter> read,
-      Checkpoint tensors,
-      String text,
-      boolean replace,
-      Workspace ws)
-      throws IOException {
-    Path config = folder.resolve(LoraConfig.FILE);
-    Path weights = folder.resolve(WEIGHTS);
-    Files.createDirectories(folder);
+  void claim(List<LoraAdapter> read, boolean replace) throws IOException {
+    Files.createDirectories(path);
     for (LoraAdapter adapter : read) {
-      if (adapter.path().isPresent() && Files.isSameFile(folder, adapter.path().get())) {
-        throw new IOException(folder + " is read; name another folder");
+      Optional<Path> other = adapter.path();
+      if (other.isPresent() && Files.isSameFile(path, other.get())) {
+        throw new IOException(path + " is read; name another folder");
       }
     }
-    if (!replace && (Files.exists(config) || Files.exists(weights))) {
+    if (!replace && (Files.exists(path.resolve(config)) || Files.exists(path.resolve(weights)))) {
       throw new FileAlreadyExistsException(
-          folder.toString(), null, "it holds an adapter; name another folder, or replace it");
+          path.toString(), null, "it holds " + what + "; name another folder, or replace it");
     }
-    Path beside = folder.resolve(WEIGHTS + ".new");
+  }
+
+  /** Of a folder that was claimed; what is replaced stays until all is computed. */
+  void write(Checkpoint tensors, String text, Workspace ws) throws IOException {
+    Path beside = path.resolve(weights + ".new");
     try {
-      // What is replaced stays until all is computed.
       Safetensors.write(tensors, beside, ws);
-      // Without its configuration a folder is no adapter, and with it a whole one.
-      Files.deleteIfExists(config);
-      Files.move(beside, weights, StandardCopyOption.REPLACE_EXISTING);
-      TextFile.write(config, text);
+      Files.deleteIfExists(path.resolve(config));
+      Files.move(beside, path.resolve(weights), StandardCopyOption.REPLACE_EXISTING);
+      TextFile.write(path.resolve(config), text);
     } finally {
       Files.deleteIfExists(beside);
     }

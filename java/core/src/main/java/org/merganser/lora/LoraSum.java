@@ -132,6 +132,11 @@ public final class LoraSum {
       if (adapter.config().fanInFanOut() != adapters.get(0).config().fanInFanOut()) {
         problems.add(adapter + " has another 'fan_in_fan_out' than " + adapters.get(0));
       }
+      if (!BaseDigests.isOf(adapter.tensors(), adapters.get(0).tensors().metadata())) {
+        problems.add(
+            "%s was trained for another model than %s, by the digests of its tensors"
+                .formatted(adapter, adapters.get(0)));
+      }
     }
     DType type = type(adapters);
     Map<String, SummedLayer> layers = new LinkedHashMap<>();
@@ -185,7 +190,7 @@ public final class LoraSum {
     };
   }
 
-  private static DType type(List<LoraAdapter> adapters) {
+  static DType type(List<LoraAdapter> adapters) {
     boolean doubles =
         adapters.stream()
             .flatMap(adapter -> adapter.tensors().tensors().values().stream())
@@ -198,6 +203,31 @@ public final class LoraSum {
     return tensors;
   }
 
+  /**
+   * Inner products of the changes that are summed, for one of the tensors that are changed.
+   *
+   * @param size elements of the tensor
+   * @param values {@code <w_i s_i B_i A_i, w_j s_j B_j A_j>} of all adapters, 0 where one does not
+   *     change the tensor
+   */
+  public record Products(long size, List<List<Double>> values) {}
+
+  /**
+   * Inner products of the terms of the sum, {@code tr((B_i^T B_j) (A_j A_i^T))} with weights and
+   * scales: from the factors, in F64, so that nothing of the size of a weight is formed. By the
+   * names of the tensors of the base.
+   */
+  public Map<String, Products> products(Workspace ws) throws IOException {
+    Map<String, Products> products = new LinkedHashMap<>();
+    for (Map.Entry<String, SummedLayer> each : layers.entrySet()) {
+      ws.cancellation().check();
+      LoraLayer first = each.getValue().first();
+      List<List<Double>> values = LoraProducts.of(each.getValue(), adapters.size(), ws);
+      products.put(each.getKey(), new Products(first.in() * first.out(), values));
+    }
+    return products;
+  }
+
   /** Ranks of the modules, the smallest and the largest. */
   public List<Long> ranks() {
     var all = layers.values().stream().mapToLong(SummedLayer::rank).summaryStatistics();
@@ -206,6 +236,10 @@ public final class LoraSum {
 
   /** What is worth knowing about the adapters, beside errors. */
   public List<String> notes() {
+    return notes(adapters);
+  }
+
+  static List<String> notes(List<LoraAdapter> adapters) {
     List<String> bases =
         adapters.stream().map(LoraAdapter::baseName).filter(n -> !n.isEmpty()).distinct().toList();
     return bases.size() < 2
@@ -222,8 +256,9 @@ public final class LoraSum {
    * @throws IOException when one does and is not to be, or the folder is that of an input
    */
   public void write(Path folder, DType type, boolean replace, Workspace ws) throws IOException {
-    String text = LoraConfigText.of(adapters.get(0), layers);
-    LoraFolder.write(folder, adapters, tensors.as(type), text, replace, ws);
+    LoraFolder into = LoraFolder.ofAdapter(folder);
+    into.claim(adapters, replace);
+    into.write(tensors.as(type), LoraConfigText.of(adapters.get(0), layers), ws);
   }
 
   /** The type that factors are computed in. */
