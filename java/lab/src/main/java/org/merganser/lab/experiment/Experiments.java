@@ -50,7 +50,13 @@ public final class Experiments {
               "Fine-tunes experts for a range of lengths, in whole and by adapters, merges those of"
                   + " each by every method, and says when to stop (Less is More, 2025).",
               Settings.of(UndertrainingExperiment.Options.defaults()),
-              UndertrainingExperiment::new));
+              UndertrainingExperiment::new),
+          new Kind<>(
+              AdaptiveActivationExperiment.ID,
+              "Trains recurrent networks whose units keep or learn their shape from a grid of"
+                  + " starts, then changes their inputs (Adaptive activations, 2020).",
+              Settings.of(AdaptiveActivationExperiment.Options.defaults()),
+              AdaptiveActivationExperiment::new));
 
   private Experiments() {}
 
