@@ -46,6 +46,12 @@ public final class Experiments {
               Settings.of(SkillTransferExperiment.Options.defaults()),
               SkillTransferExperiment::new),
           new Kind<>(
+              UndertrainingExperiment.ID,
+              "Fine-tunes experts for a range of lengths, in whole and by adapters, merges those of"
+                  + " each by every method, and says when to stop (Less is More, 2025).",
+              Settings.of(UndertrainingExperiment.Options.defaults()),
+              UndertrainingExperiment::new),
+          new Kind<>(
               AdaptiveActivationExperiment.ID,
               "Trains recurrent networks whose units keep or learn their shape from a grid of"
                   + " starts, then changes their inputs (Adaptive activations, 2020).",
