@@ -20,7 +20,8 @@
   X(task_merge) X(dot_products) X(bandwidth)                                                       \
   X(np_create) X(np_theta) X(np_step) X(np_state) X(np_load) X(np_resume)                          \
   X(magnitude_counts) X(magnitude_find) X(ranked_drop)                                             \
-  X(formula_merge) X(formula_sums) X(row_divergences) X(fusion_scores)
+  X(formula_merge) X(formula_sums) X(row_divergences) X(fusion_scores)                             \
+  X(rips)
 
 namespace merganser {
 

@@ -948,6 +948,7 @@ const std::vector<Listed>& listed() {
   static const std::vector<int32_t> np_types = {MG_F32, MG_BF16};
   static const std::vector<int64_t> ranked = {1, 2, 3, 7, 16, 17, 65, 257, 4099, 70001};
   static const std::vector<int64_t> sorted_rows = {1, 2, 3, 7, 16, 65, 257, 4099, 9001};
+  static const std::vector<int64_t> complexes = {0, 1, 2, 3, 5, 12, 15, 16, 17, 25, 33};
   static const std::vector<Scale> small = {Scale::NORMAL, Scale::TINY};
   const Same every = Same::EVERY_LEVEL, each = Same::EACH_LEVEL;
 #define ENTRY(name) FORM(name, name)
@@ -1009,6 +1010,7 @@ const std::vector<Listed>& listed() {
       ENTRY(np_load), every, np_types, once, normal, &listed_np),
       ENTRY(np_resume), every, np_types, once, normal, &listed_np),
       ENTRY(np_step), every, np_types, long_arrays, small, &listed_np),
+      ENTRY(rips), every, real, complexes, numbers, &listed_rips),
   };
 #undef ENTRY
   return list;

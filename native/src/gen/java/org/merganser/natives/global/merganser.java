@@ -75,6 +75,9 @@ public static final int MG_ISA_PORTABLE = 0, MG_ISA_AVX2 = 1, MG_ISA_AVX512 = 2;
 // Targeting ../mg_np.java
 
 
+// Targeting ../mg_barcode.java
+
+
 
 /* ---- Library ------------------------------------------------------------------------------------------ */
 
@@ -727,6 +730,29 @@ public static native int mg_magnitude_find(mg_context context, int dtype, @Cast(
 
 public static native int mg_ranked_drop(mg_context context, int dtype, @Cast("int64_t") long rows, @Cast("int64_t") long length, @Cast("int64_t") long first,
                               @Const Pointer x, @Const Pointer base, @Const mg_ranked_drop_options options, Pointer out);
+
+/* ---- Persistent homology ------------------------------------------------------------------------------ */
+
+/* Persistence of the Vietoris-Rips filtration over Z/2 in degrees 0 to max_degree <= 2: a simplex is there from its
+ * diameter on, the largest distance of two of its vertices, for diameters up to `threshold`; < 0 stands for the enclosing
+ * radius min_i max_j distances[i, j], beyond which nothing changes. `distances` [n x n], n <= 65536, are >= 0, symmetric,
+ * 0 on the diagonal, +Inf where there is no edge, of MG_F64 or MG_F32; they are rounded to F32. NaN is MG_NUMERICAL, what
+ * else is not such is MG_INVALID_ARGUMENT, with the first place. Classes that begin at their end are left out; those
+ * that are left at the threshold end at +Inf. Comparisons alone: the bytes are the same everywhere. Runs on the host. */
+public static native int mg_rips(mg_context context, int dtype, @Cast("int64_t") long n, @Const Pointer distances, @Cast("int64_t") long ld,
+                       double threshold, int max_degree, @Cast("mg_barcode**") PointerPointer out);
+public static native int mg_rips(mg_context context, int dtype, @Cast("int64_t") long n, @Const Pointer distances, @Cast("int64_t") long ld,
+                       double threshold, int max_degree, @ByPtrPtr mg_barcode out);
+public static native void mg_barcode_destroy(mg_barcode barcode);
+
+/* The threshold that was used, at most the largest number of F32. */
+public static native double mg_barcode_threshold(@Const mg_barcode barcode);
+
+/* The number of classes of a degree, and birth and death of each, sorted, on the host. */
+public static native @Cast("int64_t") long mg_barcode_count(@Const mg_barcode barcode, int degree);
+public static native int mg_barcode_points(@Const mg_barcode barcode, int degree, FloatPointer out);
+public static native int mg_barcode_points(@Const mg_barcode barcode, int degree, FloatBuffer out);
+public static native int mg_barcode_points(@Const mg_barcode barcode, int degree, float[] out);
 
 // #ifdef __cplusplus
 // #endif
