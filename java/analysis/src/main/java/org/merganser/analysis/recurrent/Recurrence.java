@@ -1,6 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.merganser.analysis.recurrent;
 
+import java.util.List;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
+import org.merganser.compute.Workspace;
+import org.merganser.linalg.Matrix;
+
 /**
  * Whether a series comes back: the first peak of its autocorrelation after that has been below 0.
  *
@@ -8,6 +14,17 @@ package org.merganser.analysis.recurrent;
  * @param strength autocorrelation there
  */
 public record Recurrence(int period, double strength) {
+
+  /** Of an orbit [T x H] on the host, along its first two principal components. */
+  public static List<Recurrence> along(Matrix orbit, Workspace ws) {
+    try (Workspace host = Orbits.host(ws)) {
+      double[][] plane =
+          PrincipalComponents.of(orbit, host).plane(orbit, Math.toIntExact(orbit.rows()));
+      return IntStream.range(0, 2)
+          .mapToObj(k -> of(Stream.of(plane).mapToDouble(point -> point[k]).toArray()))
+          .toList();
+    }
+  }
 
   /** Of a series of at least 4 values. A constant one does not come back. */
   public static Recurrence of(double[] series) {
