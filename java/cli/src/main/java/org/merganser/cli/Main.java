@@ -111,6 +111,8 @@ public final class Main {
         .addSubcommand(new VerifyCommand())
         .addSubcommand(new InspectCommand())
         .addSubcommand(NetworkOptions.with(new SimilarityCommand()))
+        .addSubcommand(new RipsCommand())
+        .addSubcommand(new PersistenceCommand())
         .addSubcommand(new MethodsCommand())
         .addSubcommand(new DoctorCommand())
         .addSubcommand(new CommandLine.HelpCommand())
