@@ -219,6 +219,19 @@ MG_API int32_t mg_polar(mg_context* context, int32_t dtype, int64_t count, int64
 MG_API int32_t mg_svd(mg_context* context, int64_t m, int64_t n, const double* a, int64_t lda, double* u, int64_t ldu,
                       double* sigma, double* vt, int64_t ldvt);
 
+/* Thin QR decomposition a = q r of m x n with m >= n by Householder reflections: q [m x n] has orthonormal columns, r
+ * [n x n] is upper triangular with r[i, i] >= 0. `q` may be `a`. All in F64. Fails with MG_NUMERICAL where a is not
+ * finite. */
+MG_API int32_t mg_qr(mg_context* context, int64_t m, int64_t n, const double* a, int64_t lda, double* q, int64_t ldq,
+                     double* r, int64_t ldr);
+
+/* Eigenvalues of `count` general n x n matrices, matrix k at a + k*n*lda: real and imaginary parts [count x n], in no
+ * order but that conjugate pairs stand together, the one with the positive imaginary part first. All in F64. Problems run
+ * at the same time. Fails with MG_NUMERICAL where a is not finite or the iteration does not converge; the outputs of other
+ * problems may have been written then. */
+MG_API int32_t mg_general_eigenvalues(mg_context* context, int64_t count, int64_t n, const double* a, int64_t lda,
+                                      double* real, double* imaginary);
+
 /* x [n x cols] with a x = b for a symmetric positive definite a, of which the lower triangle counts, by its Cholesky
  * factor, in F64. `x` may be `b`. Fails with MG_NUMERICAL where there is no factor to working precision, or something is
  * not finite. */

@@ -282,6 +282,27 @@ public static native int mg_svd(mg_context context, @Cast("int64_t") long m, @Ca
 public static native int mg_svd(mg_context context, @Cast("int64_t") long m, @Cast("int64_t") long n, @Const double[] a, @Cast("int64_t") long lda, double[] u, @Cast("int64_t") long ldu,
                       double[] sigma, double[] vt, @Cast("int64_t") long ldvt);
 
+/* Thin QR decomposition a = q r of m x n with m >= n by Householder reflections: q [m x n] has orthonormal columns, r
+ * [n x n] is upper triangular with r[i, i] >= 0. `q` may be `a`. All in F64. Fails with MG_NUMERICAL where a is not
+ * finite. */
+public static native int mg_qr(mg_context context, @Cast("int64_t") long m, @Cast("int64_t") long n, @Const DoublePointer a, @Cast("int64_t") long lda, DoublePointer q, @Cast("int64_t") long ldq,
+                     DoublePointer r, @Cast("int64_t") long ldr);
+public static native int mg_qr(mg_context context, @Cast("int64_t") long m, @Cast("int64_t") long n, @Const DoubleBuffer a, @Cast("int64_t") long lda, DoubleBuffer q, @Cast("int64_t") long ldq,
+                     DoubleBuffer r, @Cast("int64_t") long ldr);
+public static native int mg_qr(mg_context context, @Cast("int64_t") long m, @Cast("int64_t") long n, @Const double[] a, @Cast("int64_t") long lda, double[] q, @Cast("int64_t") long ldq,
+                     double[] r, @Cast("int64_t") long ldr);
+
+/* Eigenvalues of `count` general n x n matrices, matrix k at a + k*n*lda: real and imaginary parts [count x n], in no
+ * order but that conjugate pairs stand together, the one with the positive imaginary part first. All in F64. Problems run
+ * at the same time. Fails with MG_NUMERICAL where a is not finite or the iteration does not converge; the outputs of other
+ * problems may have been written then. */
+public static native int mg_general_eigenvalues(mg_context context, @Cast("int64_t") long count, @Cast("int64_t") long n, @Const DoublePointer a, @Cast("int64_t") long lda,
+                                      DoublePointer real, DoublePointer imaginary);
+public static native int mg_general_eigenvalues(mg_context context, @Cast("int64_t") long count, @Cast("int64_t") long n, @Const DoubleBuffer a, @Cast("int64_t") long lda,
+                                      DoubleBuffer real, DoubleBuffer imaginary);
+public static native int mg_general_eigenvalues(mg_context context, @Cast("int64_t") long count, @Cast("int64_t") long n, @Const double[] a, @Cast("int64_t") long lda,
+                                      double[] real, double[] imaginary);
+
 /* x [n x cols] with a x = b for a symmetric positive definite a, of which the lower triangle counts, by its Cholesky
  * factor, in F64. `x` may be `b`. Fails with MG_NUMERICAL where there is no factor to working precision, or something is
  * not finite. */
