@@ -218,6 +218,12 @@ MG_API int32_t mg_polar(mg_context* context, int32_t dtype, int64_t count, int64
 MG_API int32_t mg_svd(mg_context* context, int64_t m, int64_t n, const double* a, int64_t lda, double* u, int64_t ldu,
                       double* sigma, double* vt, int64_t ldvt);
 
+/* Eigenvalues of a symmetric n x n matrix, of which the lower triangle counts, in ascending order, and orthonormal
+ * eigenvectors: row k of `vectors` [n x n] belongs to values[k]; its sign is either. `vectors` may be `a`. All in F64.
+ * Fails with MG_NUMERICAL where a is not finite or the iteration does not converge. */
+MG_API int32_t mg_symmetric_eigen(mg_context* context, int64_t n, const double* a, int64_t lda, double* vectors,
+                                  int64_t ldv, double* values);
+
 /* x [n x cols] with a x = b for a symmetric positive definite a, of which the lower triangle counts, by its Cholesky
  * factor, in F64. `x` may be `b`. Fails with MG_NUMERICAL where there is no factor to working precision, or something is
  * not finite. */

@@ -60,6 +60,7 @@ std::string allowed(const Listed& routine) {
       {"polar", "1e-12 n: orthogonality, symmetry, trace"},
       {"svd", "1e-13 n: orthogonality, product"},
       {"solve", "1e-13 n: residual"},
+      {"symmetric_eigen", "1e-13 n: orthogonality, product"},
       {"gram", "of the norms of both rows: 1e-13 (F64), 1e-5 (F32)"},
       {"gram_rows", "of the largest product: 1e-13 (F64), 1e-5 (F32)"},
       {"cca_map", "1e-9: T Y T' = X, T Tinv = I, symmetry, trace"},

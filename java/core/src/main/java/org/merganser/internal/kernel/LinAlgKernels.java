@@ -116,6 +116,21 @@ public final class LinAlgKernels {
     }
   }
 
+  /** Eigenvalues of a symmetric a, ascending, and vectors as rows. */
+  public void symmetricEigen(MatrixBlock a, MatrixBlock vectors, Block values) {
+    try (Call call = context.enter()) {
+      call.check(
+          merganser.mg_symmetric_eigen(
+              call.context(),
+              a.rows(),
+              call.inDoubles(a.block()),
+              a.ld(),
+              call.outDoubles(vectors.block()),
+              vectors.ld(),
+              call.outDoubles(values)));
+    }
+  }
+
   /** {@code a x = b} for a symmetric positive definite a. */
   public void solve(MatrixBlock a, MatrixBlock b, MatrixBlock x) {
     try (Call call = context.enter()) {
