@@ -145,6 +145,9 @@ struct MergeKernels {
 struct GramKernels {
 #include "kernels/gram.def"
 };
+struct TopologyKernels {
+#include "kernels/topology.def"
+};
 #undef MG_KERNEL
 
 struct Kernels {
@@ -154,6 +157,7 @@ struct Kernels {
   NpKernels np;
   MergeKernels merge;
   GramKernels gram;
+  TopologyKernels topology;
   ProductKernel product[2];  // by real; the one area without bytes of its own on the portable level
 };
 

@@ -110,6 +110,7 @@ public final class Main {
         .addSubcommand("lora", LoraCommand.all())
         .addSubcommand(new VerifyCommand())
         .addSubcommand(new InspectCommand())
+        .addSubcommand(new InterferenceCommand())
         .addSubcommand(NetworkOptions.with(new SimilarityCommand()))
         .addSubcommand(new MethodsCommand())
         .addSubcommand(new DoctorCommand())

@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.merganser.model;
 
+import java.io.IOException;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
 import java.util.stream.IntStream;
+import org.merganser.compute.Workspace;
 import org.merganser.error.ShapeException;
+import org.merganser.internal.Opened;
+import org.merganser.io.Checkpoint;
 import org.merganser.linalg.Tensor;
 
 /**
@@ -90,6 +94,47 @@ public final class ExampleDifficulty {
       }
     }
     return new ExampleDifficulty(means);
+  }
+
+  /**
+   * The mean over models of one network, after a few steps each: their probabilities are the
+   * softmax of what it returns in eval mode.
+   */
+  public static ExampleDifficulty el2n(
+      Network network, List<? extends Checkpoint> models, Inputs.Labelled data, Workspace ws)
+      throws IOException {
+    int[] labels = new int[Math.toIntExact(data.samples())];
+    Arrays.setAll(labels, data::label);
+    try (Opened opened = new Opened()) {
+      List<Tensor> probabilities = new ArrayList<>();
+      for (Checkpoint model : models) {
+        try (Tensor logits = Evaluation.logits(network, model, data, ws)) {
+          probabilities.add(opened.add(softmax(logits)));
+        }
+      }
+      return el2n(probabilities, labels);
+    }
+  }
+
+  /** Of the rows, in F64. */
+  private static Tensor softmax(Tensor logits) {
+    double[] p = logits.toDoubleArray();
+    int classes = Math.toIntExact(logits.dim(1));
+    for (int from = 0; from < p.length; from += classes) {
+      double largest = Double.NEGATIVE_INFINITY;
+      double sum = 0;
+      for (int c = from; c < from + classes; c++) {
+        largest = Math.max(largest, p[c]);
+      }
+      for (int c = from; c < from + classes; c++) {
+        p[c] = Math.exp(p[c] - largest);
+        sum += p[c];
+      }
+      for (int c = from; c < from + classes; c++) {
+        p[c] /= sum;
+      }
+    }
+    return Tensor.of(p, logits.shape());
   }
 
   private static double distance(double[] probabilities, int label, int example) {

@@ -92,7 +92,7 @@ class EarlyStoppingTest {
 
     EarlyStopping rest = new EarlyStopping(every, patience);
     int before = random.nextInt(whole.evaluations().size());
-    whole.evaluations().subList(0, before).forEach(e -> rest.add(e.step(), e.loss()));
+    whole.evaluations().subList(0, before).forEach(e -> rest.add(e.step(), e.score()));
     long from = before == 0 ? 0 : whole.evaluations().get(before - 1).step();
     assertThat(run(rest, from, most, losses)).isEqualTo(made);
     assertThat(rest.evaluations()).isEqualTo(whole.evaluations());

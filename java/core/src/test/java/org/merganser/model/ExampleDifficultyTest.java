@@ -4,7 +4,9 @@ package org.merganser.model;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
+import static org.merganser.testing.Work.WS;
 
+import java.io.IOException;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -12,11 +14,17 @@ import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.merganser.compute.DType;
 import org.merganser.error.ShapeException;
+import org.merganser.io.MemoryCheckpoint;
 import org.merganser.linalg.Tensor;
 import org.merganser.model.ExampleDifficulty.Bucket;
 import org.merganser.testing.Cases;
 import org.merganser.testing.Draw;
+import org.merganser.testing.JavaNetwork;
+import org.merganser.testing.JavaNetwork.Activation;
+import org.merganser.testing.LabelledRows;
+import org.merganser.testing.Oracle;
 
 class ExampleDifficultyTest {
 
@@ -87,6 +95,30 @@ class ExampleDifficultyTest {
       assertThat(scores[i]).isCloseTo(mean, within(wide ? 1e-14 : 1e-6)).isBetween(0.0, 1.4143);
     }
     given.forEach(Tensor::close);
+  }
+
+  @Test
+  void modelsOfANetworkGiveTheirProbabilities() throws IOException {
+    JavaNetwork network = JavaNetwork.mlp(Activation.RELU, 5, 9, 4);
+    double[][] x = Oracle.gaussian(7, 5, 1);
+    int[] labels = {0, 1, 2, 3, 0, 1, 2};
+    try (MemoryCheckpoint a = network.random(DType.F32, 1, WS);
+        MemoryCheckpoint b = network.random(DType.F32, 2, WS)) {
+      double[] expected = new double[7];
+      for (MemoryCheckpoint model : List.of(a, b)) {
+        double[][] logits = network.outputs(model, x, WS);
+        for (int i = 0; i < 7; i++) {
+          double sum = Arrays.stream(logits[i]).map(Math::exp).sum();
+          double[] p = Arrays.stream(logits[i]).map(v -> Math.exp(v) / sum).toArray();
+          expected[i] += ExampleDifficulty.el2n(p, labels[i]) / 2;
+        }
+      }
+      Inputs.Labelled data = new LabelledRows(x, labels, 4, 3);
+      double[] found = ExampleDifficulty.el2n(network, List.of(a, b), data, WS).scores();
+      for (int i = 0; i < 7; i++) {
+        assertThat(found[i]).isCloseTo(expected[i], within(1e-5));
+      }
+    }
   }
 
   @Test

@@ -22,6 +22,7 @@ public final class Kernels implements AutoCloseable {
   private final TensorKernels tensors;
   private final MergeKernels merge;
   private final GramKernels gram;
+  private final TopologyKernels topology;
 
   /**
    * Those of a Workspace.
@@ -45,6 +46,7 @@ public final class Kernels implements AutoCloseable {
     tensors = new TensorKernels(context);
     merge = new MergeKernels(context);
     gram = new GramKernels(context);
+    topology = new TopologyKernels(context);
     if (backend == merganser.MG_BACKEND_CUDA) {
       CudaPlugin.loadPresets();
     }
@@ -82,6 +84,10 @@ public final class Kernels implements AutoCloseable {
 
   public GramKernels gram() {
     return gram;
+  }
+
+  public TopologyKernels topology() {
+    return topology;
   }
 
   /** Memory of the context's device, not initialised. */

@@ -18,9 +18,9 @@ import org.merganser.torch.Examples;
  *   sqrt(1/2) f(x) + sqrt(1/2) f_t(x),   f(x) = tanh(1.5 x A) B
  * </pre>
  *
- * f shared, f_t of the task; A [48 x 48] and B [48 x 8] with normal entries of variance 1/48. As in
- * the study a task's labels can be learned from examples only in part, so that training to the end
- * memorises the others. Each task has, as there, a last layer of its own.
+ * f shared, f_t of the task; A [48 x 48] and B [48 x 8] with normal entries of variance 1/48. From
+ * so few examples a task can be learned only in part, so that long training learns the others by
+ * heart. They are meant for networks with a last layer for each task.
  */
 public final class SyntheticTasks {
   private static final int TASKS = 6;
@@ -31,7 +31,7 @@ public final class SyntheticTasks {
   private static final double GAIN = 1.5;
   private static final int MOST = 1_000_000;
 
-  /** As in the study. */
+  /** Examples of each task unless told otherwise. */
   public static final TaskSizes SIZES = new TaskSizes(1000, 1000, 500, 2000);
 
   private SyntheticTasks() {}
@@ -52,7 +52,7 @@ public final class SyntheticTasks {
     }
   }
 
-  /** With as many examples as the study has. */
+  /** With {@link #SIZES}. */
   public static ExpertTasks draw(double noise, long seed) {
     return draw(SIZES, noise, seed);
   }

@@ -306,6 +306,33 @@ public record VanillaRnn(
     }
   }
 
+  /**
+   * A checkpoint of a network that has one n and s where this has them for each unit, or the other
+   * way, for this one: each unit takes the common ones, or all take the mean of what is stored.
+   */
+  public MemoryCheckpoint adopt(Checkpoint other, Workspace ws) throws IOException {
+    try (Opened opened = new Opened();
+        MemoryCheckpoint found = MemoryCheckpoint.copyOf(other, ws)) {
+      Map<String, Tensor> tensors = new LinkedHashMap<>();
+      for (Map.Entry<String, TensorInfo> entry : parameters().entrySet()) {
+        String name = entry.getKey();
+        if (found.tensors().containsKey(name)) {
+          Tensor stored = found.tensor(name);
+          boolean same = !shape().contains(name) || stored.size() == entry.getValue().size();
+          tensors.put(name, opened.add(same ? stored.copy() : spread(stored, entry.getValue())));
+        }
+      }
+      opened.release();
+      return MemoryCheckpoint.of(tensors);
+    }
+  }
+
+  private Tensor spread(Tensor stored, TensorInfo wanted) {
+    double[] values = new double[(int) wanted.size()];
+    Arrays.fill(values, Arrays.stream(stored.toDoubleArray()).average().orElseThrow());
+    return tensor(values, wanted.dims());
+  }
+
   @Override
   public RnnSession open(Checkpoint theta, Workspace ws) throws IOException {
     try (Opened opened = new Opened()) {

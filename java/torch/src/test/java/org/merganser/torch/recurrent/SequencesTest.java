@@ -85,15 +85,15 @@ class SequencesTest {
   void changesOfInputsAreWhatTheySay() {
     try (Examples images = images()) {
       Sequences rows = Sequences.cut(images, 12);
-      assertThat(values(rows.changed(new InputChange.Affine(2, 1)), 0)[3]).isEqualTo(-3);
-      float[] stepped = values(rows.changed(new InputChange.Step(1, .5, .75)), 1);
+      assertThat(values(rows.changed(new Sequences.Change.Affine(2, 1)), 0)[3]).isEqualTo(-3);
+      float[] stepped = values(rows.changed(new Sequences.Change.Step(1, .5, .75)), 1);
       float[] plain = values(rows, 1);
       for (int t = 0; t < 12; t++) {
         // Strictly between steps 6 and 9.
         assertThat(stepped[t]).isEqualTo(t == 7 || t == 8 ? 2 * plain[t] : plain[t]);
       }
-      float[] waved = values(rows.changed(new InputChange.Sin(1, 0, .5)), 1);
-      float[] negative = values(rows.changed(new InputChange.Sin(1, 0, .5)), 0);
+      float[] waved = values(rows.changed(new Sequences.Change.Sin(1, 0, .5)), 1);
+      float[] negative = values(rows.changed(new Sequences.Change.Sin(1, 0, .5)), 0);
       assertThat(waved[3]).isEqualTo(1.5f * plain[3]);
       assertThat(waved[9]).isEqualTo(.5f * plain[9]);
       assertThat(negative[2]).isEqualTo(-3);

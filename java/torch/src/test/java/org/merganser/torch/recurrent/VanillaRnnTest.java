@@ -287,6 +287,35 @@ class VanillaRnnTest {
   }
 
   @Test
+  void aModeIsAdoptedWithTheSameFunction() throws IOException {
+    VanillaRnn fixed =
+        VanillaRnn.of(4, 5, 3, Gamma.of(RecurrentUnit.Mode.STATIC, 2.5, .25))
+            .withPrecision(DType.F64);
+    Sequences data = random(3, 4, 4, 1);
+    try (MemoryCheckpoint theta = fixed.initialise(2)) {
+      double[] plain = outputs(fixed, theta, data);
+      for (RecurrentUnit.Mode mode : RecurrentUnit.Mode.values()) {
+        VanillaRnn other = fixed.withUnit(Gamma.of(mode, 9, 1));
+        try (MemoryCheckpoint adopted = other.adopt(theta, ws);
+            MemoryCheckpoint back = fixed.adopt(adopted, ws)) {
+          assertThat(outputs(other, adopted, data)).containsExactly(plain);
+          assertThat(back.tensor(VanillaRnn.N).sameBytes(theta.tensor(VanillaRnn.N))).isTrue();
+        }
+      }
+      // Different ones become their mean.
+      theta.tensor(VanillaRnn.N).set(0, 7.5);
+      VanillaRnn shared = fixed.withUnit(Gamma.of(RecurrentUnit.Mode.HOMOGENEOUS, 1, 0));
+      try (MemoryCheckpoint adopted = shared.adopt(theta, ws)) {
+        assertThat(adopted.tensor(VanillaRnn.N).toDoubleArray()).containsExactly(3.5);
+      }
+      try (MemoryCheckpoint tanh = fixed.withUnit(Plain.TANH).initialise(1);
+          MemoryCheckpoint lacking = fixed.adopt(tanh, ws)) {
+        assertThatThrownBy(() -> fixed.open(lacking, ws)).hasMessageContaining("gain_l0");
+      }
+    }
+  }
+
+  @Test
   void sigmoidsBeginWhereTheyAreTold() throws IOException {
     Gamma gamma =
         Gamma.of(RecurrentUnit.Mode.HETEROGENEOUS, .01, .25).withConstraint(Constraint.SIGMOID);

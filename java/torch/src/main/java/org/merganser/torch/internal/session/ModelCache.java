@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-package org.merganser.torch.training;
+package org.merganser.torch.internal.session;
 
 import java.io.IOException;
 import java.nio.file.Files;
@@ -22,12 +22,13 @@ import org.merganser.torch.internal.Digests;
  * the recipe and a digest of the tensors in its metadata. A file appears complete or not at all,
  * and is checked when it is read.
  */
-record ModelCache(Path folder) {
+public record ModelCache(Path folder) {
   private static final String RECIPE = "merganser.recipe";
   private static final String ORDER = "merganser.order";
   private static final String DIGEST = "merganser.sha256";
 
-  Path path(Recipe recipe) {
+  /** Where the model of a recipe is, or will be. */
+  public Path path(Recipe recipe) {
     return folder.resolve(recipe.hash() + ".safetensors");
   }
 
@@ -36,7 +37,7 @@ record ModelCache(Path folder) {
    *
    * @throws FormatException when the file is damaged, naming it
    */
-  Optional<MemoryCheckpoint> find(Recipe recipe) throws IOException {
+  public Optional<MemoryCheckpoint> find(Recipe recipe) throws IOException {
     Path path = path(recipe);
     if (!Files.exists(path)) {
       return Optional.empty();
@@ -70,7 +71,7 @@ record ModelCache(Path folder) {
   }
 
   /** Writes a model, making the folder when it is not there. */
-  void store(Recipe recipe, MemoryCheckpoint model) throws IOException {
+  public void store(Recipe recipe, MemoryCheckpoint model) throws IOException {
     Map<String, Tensor> tensors = new LinkedHashMap<>();
     model.tensors().keySet().forEach(name -> tensors.put(name, model.tensor(name)));
     Map<String, String> metadata =
