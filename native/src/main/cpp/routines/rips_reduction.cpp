@@ -160,7 +160,6 @@ Pivots reduce(mg_context* context, const Distances& distances, float threshold, 
   std::vector<size_t> begin(1, 0);
   Coboundary<kVertices> work(distances, threshold);
   for (size_t c = 0; c < columns.size(); ++c) {
-    check_cancelled(context);
     const Cell& column = columns[c];
     Cell pivot, facet;
     // An emergent pair: the first cofacet is of equal diameter, and nobody's yet.
@@ -176,6 +175,7 @@ Pivots reduce(mg_context* context, const Distances& distances, float threshold, 
     }
     work.start(column);
     for (;;) {
+      check_cancelled(context);
       if (!work.take(&pivot)) {
         points.insert(points.end(), {column.diameter, kInfinity});
         break;

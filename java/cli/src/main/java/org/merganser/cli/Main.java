@@ -112,6 +112,8 @@ public final class Main {
         .addSubcommand(new InspectCommand())
         .addSubcommand(new InterferenceCommand())
         .addSubcommand(NetworkOptions.with(new SimilarityCommand()))
+        .addSubcommand(new RipsCommand())
+        .addSubcommand(new PersistenceCommand())
         .addSubcommand(new MethodsCommand())
         .addSubcommand(new DoctorCommand())
         .addSubcommand(new CommandLine.HelpCommand())
