@@ -162,6 +162,9 @@ struct MergeKernels {
 struct GramKernels {
 #include "kernels/gram.def"
 };
+struct TopologyKernels {
+#include "kernels/topology.def"
+};
 struct GammaKernels {
 #include "kernels/gamma.def"
 };
@@ -174,6 +177,7 @@ struct Kernels {
   NpKernels np;
   MergeKernels merge;
   GramKernels gram;
+  TopologyKernels topology;
   GammaKernels gamma;
   ProductKernel product[2];  // by real; the one area without bytes of its own on the portable level
 };

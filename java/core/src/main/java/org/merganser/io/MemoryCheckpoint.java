@@ -121,4 +121,9 @@ public final class MemoryCheckpoint implements Checkpoint {
   public void close() {
     tensors.values().forEach(Tensor::close);
   }
+
+  @Override
+  public String toString() {
+    return tensors.size() + " tensors in memory";
+  }
 }

@@ -107,6 +107,94 @@ public final class LinAlg {
         });
   }
 
+  /**
+   * Eigenvalues and eigenvectors of a symmetric matrix.
+   *
+   * @param values in ascending order
+   * @param vectors orthonormal, row k belongs to value k; of either sign; on the host
+   */
+  public record SymmetricEigen(double[] values, Matrix vectors) implements AutoCloseable {
+    public SymmetricEigen {
+      values = values.clone();
+    }
+
+    @Override
+    public double[] values() {
+      return values.clone();
+    }
+
+    @Override
+    public void close() {
+      vectors.close();
+    }
+  }
+
+  /**
+   * Eigenvalues and eigenvectors of a symmetric matrix, of which the lower triangle counts, in F64.
+   *
+   * @throws org.merganser.error.NumericalException where it is not finite, saying where
+   */
+  public static SymmetricEigen symmetricEigen(Matrix a, Workspace ws) {
+    long n = a.rows();
+    a.require("symmetric matrix", n, n);
+    if (n == 0) {
+      throw new ShapeException("a matrix of 0 rows has no eigenvalues");
+    }
+    try (Matrix vectors = Matrix.allocate(n, n, ws);
+        Matrix values = Matrix.allocate(1, n, ws)) {
+      Kernels.of(ws)
+          .linAlg()
+          .symmetricEigen(a.natives(), vectors.natives(), values.natives().block());
+      try (Matrix found = values.toHost(ws)) {
+        return new SymmetricEigen(found.row(0), vectors.toHost(ws));
+      }
+    }
+  }
+
+  /**
+   * The thin decomposition {@code A = Q R} of an m x n matrix with m >= n: Q [m x n] has
+   * orthonormal columns, R [n x n] is upper triangular, its diagonal not negative.
+   *
+   * @param q filled; it may be {@code a}
+   * @param r filled
+   * @throws org.merganser.error.NumericalException where A is not finite, saying where
+   */
+  public static void qr(Matrix a, Matrix q, Matrix r, Workspace ws) {
+    a.require("matrix", a.rows(), a.columns());
+    if (a.columns() < 1 || a.rows() < a.columns()) {
+      throw new ShapeException("a thin QR decomposition is of m x n, m >= n >= 1, not of a " + a);
+    }
+    q.require("orthonormal factor", a.rows(), a.columns());
+    r.require("triangular factor", a.columns(), a.columns());
+    Kernels.of(ws).linAlg().qr(a.natives(), q.natives(), r.natives());
+  }
+
+  /**
+   * Eigenvalues of square matrices stacked on each other, [count n x n], at the same time: in no
+   * order but that conjugate pairs stand together, the one with the positive imaginary part first.
+   *
+   * @param real filled, [count x n]
+   * @param imaginary filled, [count x n]
+   * @throws org.merganser.error.NumericalException where they are not finite, saying where, or the
+   *     iteration does not converge
+   */
+  public static void eigenvalues(Matrix stacked, Matrix real, Matrix imaginary, Workspace ws) {
+    long n = stacked.columns();
+    stacked.require("matrices", stacked.rows(), n);
+    if (n == 0 || stacked.rows() % n != 0) {
+      throw new ShapeException("a " + stacked + " is no stack of square matrices");
+    }
+    real.require("real parts", stacked.rows() / n, n);
+    imaginary.require("imaginary parts", stacked.rows() / n, n);
+    Kernels.of(ws)
+        .linAlg()
+        .generalEigenvalues(
+            Math.toIntExact(real.rows()),
+            stacked.natives(),
+            real.asTensor().block(),
+            imaginary.asTensor().block());
+  }
+
   /** The largest sum of magnitudes of a column; NaN when there is one. */
   public static double norm1(Matrix a, Workspace ws) {
     a.require("matrix", a.rows(), a.columns());

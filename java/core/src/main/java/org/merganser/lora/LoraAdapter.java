@@ -7,7 +7,9 @@ import java.nio.file.Path;
 import java.util.Collections;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.stream.Stream;
+import org.merganser.compute.Workspace;
 import org.merganser.error.FormatException;
 import org.merganser.error.IncompatibleModelsException;
 import org.merganser.internal.Opened;
@@ -35,14 +37,17 @@ public final class LoraAdapter implements AutoCloseable {
   private static final List<String> WEIGHTS =
       List.of("adapter_model.safetensors", "adapter_model.bin");
 
-  private final Path path;
+  private final String label;
+  private final Optional<Path> path;
   private final List<Path> files;
   private final LoraConfig config;
   private final Checkpoint tensors;
   private final Map<String, LoraLayer> layers;
   private final Map<String, String> whole;
 
-  private LoraAdapter(Path path, List<Path> files, LoraConfig config, Checkpoint tensors) {
+  private LoraAdapter(
+      String label, Optional<Path> path, List<Path> files, LoraConfig config, Checkpoint tensors) {
+    this.label = label;
     this.path = path;
     this.files = files;
     this.config = config;
@@ -73,17 +78,67 @@ public final class LoraAdapter implements AutoCloseable {
             .orElseThrow(() -> new IOException(folder + ": none of " + String.join(", ", WEIGHTS)));
     try (Opened opened = new Opened()) {
       Checkpoint tensors = opened.add(Safetensors.open(weights));
-      LoraAdapter adapter = new LoraAdapter(folder, List.of(description, weights), config, tensors);
+      LoraAdapter adapter =
+          new LoraAdapter(
+              folder.toString(),
+              Optional.of(folder),
+              List.of(description, weights),
+              config,
+              tensors);
       opened.release();
       return adapter;
     }
   }
 
-  public Path path() {
+  /**
+   * What scales an adapter, and what it is called.
+   *
+   * @param name in messages
+   * @param base model that it is for, as PEFT is to look for it; may be empty
+   * @param rootOfRank whether the scale is {@code alpha / sqrt(rank)} (rsLoRA), not {@code alpha /
+   *     rank}
+   */
+  public record Settings(String name, String base, int rank, double alpha, boolean rootOfRank) {
+    public Settings {
+      if (rank < 1 || !Double.isFinite(alpha)) {
+        throw new IllegalArgumentException(
+            "rank must be 1 or more and alpha finite, not " + rank + " and " + alpha);
+      }
+    }
+
+    /** What the product of the factors is multiplied by. */
+    public double scale() {
+      return alpha / (rootOfRank ? Math.sqrt(rank) : rank);
+    }
+  }
+
+  /**
+   * An adapter in memory, of factors of one rank.
+   *
+   * @param tensors {@link #nameOfA} and {@link #nameOfB} of each module, owned from then on
+   * @throws IncompatibleModelsException when they are no factors of that rank
+   */
+  public static LoraAdapter of(Settings settings, Checkpoint tensors) {
+    return new LoraAdapter(
+        settings.name(), Optional.empty(), List.of(), LoraConfig.of(settings), tensors);
+  }
+
+  /** Name of the factor A [r x in] of a module, of a convolution [r x in x height x width]. */
+  public static String nameOfA(String module) {
+    return LoraNames.PREFIX + module + ".lora_A.weight";
+  }
+
+  /** Name of the factor B [out x r] of a module, of a convolution [out x r x 1 x 1]. */
+  public static String nameOfB(String module) {
+    return LoraNames.PREFIX + module + ".lora_B.weight";
+  }
+
+  /** Its folder, when it was opened. */
+  public Optional<Path> path() {
     return path;
   }
 
-  /** Configuration and tensors. */
+  /** Configuration and tensors; none in memory. */
   public List<Path> files() {
     return files;
   }
@@ -109,16 +164,49 @@ public final class LoraAdapter implements AutoCloseable {
     return FoldedCheckpoint.of(base, this);
   }
 
+  /**
+   * What {@link #requireBase} compares a model with: SHA-256 of the tensors of the model that is
+   * trained, as metadata for those of the adapter.
+   */
+  public static Map<String, String> baseDigests(Checkpoint base, Workspace ws) throws IOException {
+    return BaseDigests.metadata(base, ws);
+  }
+
+  /**
+   * Throws when a model is not the one that the adapter was trained for, as digests of its tensors
+   * say that were recorded with it (see {@link #baseDigests}); without a record nothing is known,
+   * and nothing thrown.
+   *
+   * @throws IncompatibleModelsException naming the tensors that differ
+   */
+  public void requireBase(Checkpoint base, Workspace ws) throws IOException {
+    BaseDigests.require("adapter " + this, tensors, base, ws);
+  }
+
+  /**
+   * Writes a folder that PEFT loads: {@code adapter_model.safetensors}, then {@code
+   * adapter_config.json}.
+   *
+   * @param replace whether an adapter that lies there is replaced
+   * @throws IOException when one does and is not to be, or the folder is that of this adapter
+   */
+  public void write(Path folder, boolean replace, Workspace ws) throws IOException {
+    LoraFolder into = LoraFolder.ofAdapter(folder);
+    into.claim(List.of(this), replace);
+    into.write(tensors, LoraConfigText.of(this), ws);
+  }
+
   LoraConfig config() {
     return config;
   }
 
-  Checkpoint tensors() {
+  /** The factors, under PEFT's names. */
+  public Checkpoint tensors() {
     return tensors;
   }
 
-  /** By the tensors that they change. */
-  Map<String, LoraLayer> layers() {
+  /** Factors by the tensors of the model that they change. */
+  public Map<String, LoraLayer> layers() {
     return layers;
   }
 
@@ -134,6 +222,6 @@ public final class LoraAdapter implements AutoCloseable {
 
   @Override
   public String toString() {
-    return path.toString();
+    return label;
   }
 }

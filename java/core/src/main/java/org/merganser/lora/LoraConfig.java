@@ -62,7 +62,7 @@ final class LoraConfig {
   private static final String REMEDY =
       "; fold it with PEFT (merge_and_unload) and name the result instead";
 
-  private final Path path;
+  private final String path;
   private final Map<String, String> texts = new HashMap<>();
   private final Map<String, Double> numbers = new HashMap<>();
   private final Map<String, LoraPattern> patterns = new HashMap<>();
@@ -70,15 +70,27 @@ final class LoraConfig {
   private boolean rootOfRank;
   private boolean fanInFanOut;
 
-  private LoraConfig(Path path) {
+  private LoraConfig(String path) {
     this.path = path;
+  }
+
+  /** Of an adapter in memory. */
+  static LoraConfig of(LoraAdapter.Settings settings) {
+    LoraConfig config = new LoraConfig("its settings");
+    config.numbers.put("r", (double) settings.rank());
+    config.numbers.put("lora_alpha", settings.alpha());
+    config.rootOfRank = settings.rootOfRank();
+    if (!settings.base().isEmpty()) {
+      config.texts.put("base_model_name_or_path", settings.base());
+    }
+    return config;
   }
 
   /**
    * @throws FormatException when it is no configuration of LoRA, or asks for what is not done here
    */
   static LoraConfig read(Path path) throws IOException {
-    LoraConfig config = new LoraConfig(path);
+    LoraConfig config = new LoraConfig(path.toString());
     JsonFile.read(
         path,
         (file, p) -> {
@@ -231,6 +243,16 @@ final class LoraConfig {
     return fanInFanOut;
   }
 
+  /** Whether scales are {@code alpha / sqrt(r)}. */
+  boolean rootOfRank() {
+    return rootOfRank;
+  }
+
+  /** Of modules that no pattern fits. */
+  double alpha() {
+    return numbers.get("lora_alpha");
+  }
+
   /** A text that is repeated where the adapter is part of another one. */
   Optional<String> text(String key) {
     return Optional.ofNullable(texts.get(key));
@@ -238,6 +260,6 @@ final class LoraConfig {
 
   @Override
   public String toString() {
-    return path.toString();
+    return path;
   }
 }

@@ -6,14 +6,16 @@ import com.fasterxml.jackson.core.JsonGenerator;
 import com.fasterxml.jackson.core.util.DefaultPrettyPrinter;
 import java.io.IOException;
 import java.io.StringWriter;
+import java.nio.file.Files;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
 /**
- * The {@code adapter_config.json} of a sum, scale 1. Where ranks differ, the patterns have every
- * module: PEFT takes the first that fits the end of a name, so longer names come first.
+ * The {@code adapter_config.json} of an adapter, or of a sum, scale 1. Where ranks differ, the
+ * patterns have every module: PEFT takes the first that fits the end of a name, so longer names
+ * come first.
  */
 final class LoraConfigText {
   private LoraConfigText() {}
@@ -30,6 +32,29 @@ final class LoraConfigText {
     boolean same = ranks.values().stream().allMatch(rank -> rank == largest);
     List<String> modules =
         layers.values().stream().map(layer -> layer.first().module()).sorted().toList();
+    return text(first.config(), largest, largest, false, same ? Map.of() : ranks, modules);
+  }
+
+  /** Of an adapter itself: that of its folder, else made of its settings. */
+  static String of(LoraAdapter adapter) throws IOException {
+    if (adapter.path().isPresent()) {
+      return Files.readString(adapter.path().get().resolve(LoraConfig.FILE));
+    }
+    LoraConfig config = adapter.config();
+    List<String> modules =
+        adapter.layers().values().stream().map(LoraLayer::module).sorted().toList();
+    long rank = config.rank("");
+    return text(config, rank, config.alpha(), config.rootOfRank(), Map.of(), modules);
+  }
+
+  private static String text(
+      LoraConfig from,
+      long rank,
+      double alpha,
+      boolean rootOfRank,
+      Map<String, Long> ranks,
+      List<String> modules)
+      throws IOException {
     StringWriter text = new StringWriter();
     try (JsonGenerator g = new JsonFactory().createGenerator(text)) {
       g.setPrettyPrinter(new DefaultPrettyPrinter());
@@ -37,18 +62,23 @@ final class LoraConfigText {
       g.writeStringField("peft_type", "LORA");
       for (String key : List.of("task_type", "base_model_name_or_path", "revision")) {
         g.writeFieldName(key);
-        g.writeObject(first.config().text(key).orElse(null));
+        g.writeObject(from.text(key).orElse(null));
       }
       g.writeBooleanField("inference_mode", true);
-      g.writeNumberField("r", largest);
-      g.writeNumberField("lora_alpha", largest);
-      pattern(g, "rank_pattern", same ? Map.of() : ranks);
-      pattern(g, "alpha_pattern", same ? Map.of() : ranks);
+      g.writeNumberField("r", rank);
+      g.writeFieldName("lora_alpha");
+      if (alpha == Math.rint(alpha)) {
+        g.writeNumber((long) alpha);
+      } else {
+        g.writeNumber(alpha);
+      }
+      pattern(g, "rank_pattern", ranks);
+      pattern(g, "alpha_pattern", ranks);
       g.writeFieldName("target_modules");
       g.writeArray(modules.toArray(String[]::new), 0, modules.size());
-      g.writeBooleanField("fan_in_fan_out", first.config().fanInFanOut());
+      g.writeBooleanField("fan_in_fan_out", from.fanInFanOut());
       g.writeStringField("bias", "none");
-      g.writeBooleanField("use_rslora", false);
+      g.writeBooleanField("use_rslora", rootOfRank);
       g.writeBooleanField("use_dora", false);
       g.writeBooleanField("init_lora_weights", true);
       g.writeNumberField("lora_dropout", 0.0);

@@ -18,7 +18,7 @@ import org.merganser.io.TensorInfo;
  * @param bInfo its shape, [out, r] or [out, r, 1, 1]
  * @param scale of the product
  */
-record LoraLayer(
+public record LoraLayer(
     String module,
     boolean embedding,
     String a,
@@ -28,32 +28,32 @@ record LoraLayer(
     double scale) {
 
   /** The tensor of the base that it changes. */
-  String target() {
+  public String target() {
     return module + ".weight";
   }
 
-  long rank() {
+  public long rank() {
     return aInfo.dim(0);
   }
 
   /** Elements of a row of A. */
-  long in() {
+  public long in() {
     return aInfo.size() / rank();
   }
 
-  long out() {
+  public long out() {
     return bInfo.dim(0);
   }
 
   /** Of the change, as the module computes it. */
-  List<Long> shape() {
+  public List<Long> shape() {
     List<Long> shape = new ArrayList<>(aInfo.shape());
     shape.set(0, out());
     return shape;
   }
 
   /** Of a weight that is stored the other way round. */
-  List<Long> transposedShape() {
+  public List<Long> transposedShape() {
     return List.of(in(), out());
   }
 }

@@ -2,10 +2,7 @@
 package org.merganser.lora;
 
 import java.io.IOException;
-import java.nio.file.FileAlreadyExistsException;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.LinkedHashMap;
@@ -16,9 +13,7 @@ import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
 import org.merganser.error.IncompatibleModelsException;
 import org.merganser.internal.Names;
-import org.merganser.internal.io.TextFile;
 import org.merganser.io.Checkpoint;
-import org.merganser.io.Safetensors;
 import org.merganser.linalg.Matrix;
 
 /**
@@ -39,8 +34,6 @@ import org.merganser.linalg.Matrix;
  * not have adds nothing there. It borrows the adapters.
  */
 public final class LoraSum {
-  private static final String WEIGHTS = "adapter_model.safetensors";
-
   private enum Mode {
     STACKED,
     COMPRESSED,
@@ -139,6 +132,11 @@ public final class LoraSum {
       if (adapter.config().fanInFanOut() != adapters.get(0).config().fanInFanOut()) {
         problems.add(adapter + " has another 'fan_in_fan_out' than " + adapters.get(0));
       }
+      if (!BaseDigests.isOf(adapter.tensors(), adapters.get(0).tensors().metadata())) {
+        problems.add(
+            "%s was trained for another model than %s, by the digests of its tensors"
+                .formatted(adapter, adapters.get(0)));
+      }
     }
     DType type = type(adapters);
     Map<String, SummedLayer> layers = new LinkedHashMap<>();
@@ -192,7 +190,7 @@ public final class LoraSum {
     };
   }
 
-  private static DType type(List<LoraAdapter> adapters) {
+  static DType type(List<LoraAdapter> adapters) {
     boolean doubles =
         adapters.stream()
             .flatMap(adapter -> adapter.tensors().tensors().values().stream())
@@ -205,6 +203,31 @@ public final class LoraSum {
     return tensors;
   }
 
+  /**
+   * Inner products of the changes that are summed, for one of the tensors that are changed.
+   *
+   * @param size elements of the tensor
+   * @param values {@code <w_i s_i B_i A_i, w_j s_j B_j A_j>} of all adapters, 0 where one does not
+   *     change the tensor
+   */
+  public record Products(long size, List<List<Double>> values) {}
+
+  /**
+   * Inner products of the terms of the sum, {@code tr((B_i^T B_j) (A_j A_i^T))} with weights and
+   * scales: from the factors, in F64, so that nothing of the size of a weight is formed. By the
+   * names of the tensors of the base.
+   */
+  public Map<String, Products> products(Workspace ws) throws IOException {
+    Map<String, Products> products = new LinkedHashMap<>();
+    for (Map.Entry<String, SummedLayer> each : layers.entrySet()) {
+      ws.cancellation().check();
+      LoraLayer first = each.getValue().first();
+      List<List<Double>> values = LoraProducts.of(each.getValue(), adapters.size(), ws);
+      products.put(each.getKey(), new Products(first.in() * first.out(), values));
+    }
+    return products;
+  }
+
   /** Ranks of the modules, the smallest and the largest. */
   public List<Long> ranks() {
     var all = layers.values().stream().mapToLong(SummedLayer::rank).summaryStatistics();
@@ -213,6 +236,10 @@ public final class LoraSum {
 
   /** What is worth knowing about the adapters, beside errors. */
   public List<String> notes() {
+    return notes(adapters);
+  }
+
+  static List<String> notes(List<LoraAdapter> adapters) {
     List<String> bases =
         adapters.stream().map(LoraAdapter::baseName).filter(n -> !n.isEmpty()).distinct().toList();
     return bases.size() < 2
@@ -229,30 +256,9 @@ public final class LoraSum {
    * @throws IOException when one does and is not to be, or the folder is that of an input
    */
   public void write(Path folder, DType type, boolean replace, Workspace ws) throws IOException {
-    Path config = folder.resolve(LoraConfig.FILE);
-    Path weights = folder.resolve(WEIGHTS);
-    Files.createDirectories(folder);
-    for (LoraAdapter adapter : adapters) {
-      if (Files.isSameFile(folder, adapter.path())) {
-        throw new IOException(folder + " is read; name another folder");
-      }
-    }
-    if (!replace && (Files.exists(config) || Files.exists(weights))) {
-      throw new FileAlreadyExistsException(
-          folder.toString(), null, "it holds an adapter; name another folder, or replace it");
-    }
-    String text = LoraConfigText.of(adapters.get(0), layers);
-    Path beside = folder.resolve(WEIGHTS + ".new");
-    try {
-      // What is replaced stays until all is computed.
-      Safetensors.write(tensors.as(type), beside, ws);
-      // Without its configuration a folder is no adapter, and with it a whole one.
-      Files.deleteIfExists(config);
-      Files.move(beside, weights, StandardCopyOption.REPLACE_EXISTING);
-      TextFile.write(config, text);
-    } finally {
-      Files.deleteIfExists(beside);
-    }
+    LoraFolder into = LoraFolder.ofAdapter(folder);
+    into.claim(adapters, replace);
+    into.write(tensors.as(type), LoraConfigText.of(adapters.get(0), layers), ws);
   }
 
   /** The type that factors are computed in. */

@@ -248,7 +248,7 @@ public final class NpMerger implements Merger {
     public OptionalDouble bestHeldOutLoss() {
       return heldOut.stream()
           .filter(evaluation -> evaluation.step() == bestStep)
-          .mapToDouble(HeldOut::loss)
+          .mapToDouble(HeldOut::score)
           .findFirst();
     }
 

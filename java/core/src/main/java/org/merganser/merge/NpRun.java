@@ -215,7 +215,7 @@ final class NpRun {
       throw new NonFinite("step " + step + ": the loss is " + loss + culprit() + kept(), null);
     }
     try {
-      np.step(options.optimizer().learningRate(), gradient, theta);
+      np.step(options.optimizer().learningRate() * history.stopping().rate(step), gradient, theta);
     } catch (NpState.BadGradient e) {
       throw new NonFinite(
           "step "
@@ -288,7 +288,7 @@ final class NpRun {
     String heldOut =
         found.isEmpty()
             ? ""
-            : String.format(Locale.ROOT, ", held out %.4f", found.get(found.size() - 1).loss());
+            : String.format(Locale.ROOT, ", held out %.4f", found.get(found.size() - 1).score());
     double loss = history.losses().get(history.losses().size() - 1);
     ws.progress()
         .report(

@@ -98,7 +98,7 @@ final class NpStateFile {
     metadata.put(
         "heldOut",
         history.stopping().evaluations().stream()
-            .map(evaluation -> evaluation.step() + ":" + evaluation.loss())
+            .map(evaluation -> evaluation.step() + ":" + evaluation.score())
             .collect(Collectors.joining(" ")));
     Safetensors.write(new Parts(np, best), metadata, path, ws);
   }
@@ -146,7 +146,7 @@ final class NpStateFile {
         }
       }
       history.losses().addAll(losses);
-      evaluations.forEach(each -> history.stopping().add(each.step(), each.loss()));
+      evaluations.forEach(each -> history.stopping().add(each.step(), each.score()));
       np.resume(history.step());
     } catch (NumberFormatException | IndexOutOfBoundsException e) {
       throw damaged("numbers of its history cannot be read", e);
@@ -177,7 +177,8 @@ final class NpStateFile {
       before = evaluation.step();
     }
     List<String> needed = new ArrayList<>(parts().keySet());
-    boolean found = evaluations.stream().anyMatch(evaluation -> Double.isFinite(evaluation.loss()));
+    boolean found =
+        evaluations.stream().anyMatch(evaluation -> Double.isFinite(evaluation.score()));
     if (found || slots.stream().anyMatch(s -> file.tensors().containsKey(BEST + "." + s.name()))) {
       needed.add(BEST);
     }

@@ -33,7 +33,7 @@ final class JobDescription {
             (name, adapter) ->
                 lines.add(
                     "adapter   of %s: %s, in %d tensors"
-                        .formatted(name, adapter.path(), adapter.targets().size())));
+                        .formatted(name, adapter.path().orElseThrow(), adapter.targets().size())));
     lines.addAll(portable());
     return lines;
   }

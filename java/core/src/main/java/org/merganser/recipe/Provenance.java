@@ -47,7 +47,7 @@ final class Provenance {
         LoraAdapter adapter = job.adapters().get(model.getKey());
         if (adapter != null) {
           g.writeObjectFieldStart("adapter");
-          files(g, adapter.path(), adapter.files(), digests);
+          files(g, adapter.path().orElseThrow(), adapter.files(), digests);
           g.writeEndObject();
         }
         g.writeEndObject();

@@ -133,7 +133,7 @@ final class RecipeModels {
       inputs.addAll(files(model));
     }
     for (LoraAdapter adapter : adapters.values()) {
-      inputs.add(adapter.path());
+      inputs.add(adapter.path().orElseThrow());
       inputs.addAll(adapter.files());
     }
     return inputs;

@@ -169,7 +169,7 @@ class NpMergerTest {
     assertThat(learned.stop()).isEqualTo(NpMerger.Stop.PATIENCE);
     assertThat(learned.losses()).hasSize((int) learned.bestStep() + 7);
     assertThat(learned.heldOut().get(0)).isEqualTo(new HeldOut(0, Math.abs(.5 - .6)));
-    double least = learned.heldOut().stream().mapToDouble(HeldOut::loss).min().orElseThrow();
+    double least = learned.heldOut().stream().mapToDouble(HeldOut::score).min().orElseThrow();
     assertThat(learned.bestHeldOutLoss()).hasValue(least);
   }
 

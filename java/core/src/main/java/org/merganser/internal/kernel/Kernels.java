@@ -22,6 +22,7 @@ public final class Kernels implements AutoCloseable {
   private final TensorKernels tensors;
   private final MergeKernels merge;
   private final GramKernels gram;
+  private final TopologyKernels topology;
   private final ActivationKernels activation;
 
   /**
@@ -46,6 +47,7 @@ public final class Kernels implements AutoCloseable {
     tensors = new TensorKernels(context);
     merge = new MergeKernels(context);
     gram = new GramKernels(context);
+    topology = new TopologyKernels(context);
     activation = new ActivationKernels(context);
     if (backend == merganser.MG_BACKEND_CUDA) {
       CudaPlugin.loadPresets();
@@ -84,6 +86,10 @@ public final class Kernels implements AutoCloseable {
 
   public GramKernels gram() {
     return gram;
+  }
+
+  public TopologyKernels topology() {
+    return topology;
   }
 
   public ActivationKernels activation() {

@@ -27,7 +27,7 @@ record Learned(MemoryCheckpoint model, Run run, List<MemoryCheckpoint> coefficie
   record Run(long bestStep, List<Long> steps, List<Double> heldOut, List<Double> batchLoss) {
     static Run of(long bestStep, List<HeldOut> heldOut, List<Double> losses) {
       List<Long> steps = heldOut.stream().map(HeldOut::step).toList();
-      return new Run(bestStep, steps, heldOut.stream().map(HeldOut::loss).toList(), losses);
+      return new Run(bestStep, steps, heldOut.stream().map(HeldOut::score).toList(), losses);
     }
 
     /** The loss of the evaluation at a step, or of what is kept when it had stopped before. */

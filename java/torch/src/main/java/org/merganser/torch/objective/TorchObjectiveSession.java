@@ -16,6 +16,7 @@ import org.merganser.io.Checkpoint;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.linalg.Tensor;
 import org.merganser.model.BatchNormLayer;
+import org.merganser.model.EarlyStopping;
 import org.merganser.model.Objective;
 import org.merganser.repair.BatchNormReset;
 import org.merganser.torch.Augmentation;
@@ -24,6 +25,7 @@ import org.merganser.torch.TorchNetwork;
 import org.merganser.torch.internal.Bridge;
 import org.merganser.torch.internal.Libtorch;
 import org.merganser.torch.internal.Shared;
+import org.merganser.torch.internal.session.Learned;
 import org.merganser.torch.internal.session.Samples;
 import org.merganser.torch.internal.session.TorchSession;
 
@@ -56,7 +58,14 @@ final class TorchObjectiveSession implements Objective.Session {
                   parameters.put(name, opened.add(Tensor.allocate(info.dtype(), info.dims(), ws))));
       Libtorch.call(setup.threads(), this::start);
       network.learned().forEach(name -> theta.add(parameters.get(name)));
-      torch = new TorchSession(setup, parameters, train, split.heldOut(), false, ws);
+      torch =
+          new TorchSession(
+              setup,
+              parameters,
+              train,
+              split.heldOut(),
+              Learned.all(network, Learned.Statistics.OF_BATCH),
+              ws);
       opened.release();
     }
   }
@@ -132,7 +141,7 @@ final class TorchObjectiveSession implements Objective.Session {
 
   @Override
   public synchronized OptionalDouble heldOutLoss() throws IOException {
-    return torch.heldOutLoss();
+    return torch.heldOut(EarlyStopping.Score.LOSS);
   }
 
   @Override

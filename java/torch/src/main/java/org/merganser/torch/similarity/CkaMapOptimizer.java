@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.merganser.torch.similarity;
 
+import static org.merganser.torch.internal.session.Learned.Statistics.FOLLOWED;
+
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.LinkedHashSet;
@@ -29,6 +31,7 @@ import org.merganser.torch.Augmentation;
 import org.merganser.torch.Examples;
 import org.merganser.torch.TorchNetwork;
 import org.merganser.torch.internal.session.Descent;
+import org.merganser.torch.internal.session.Learned;
 import org.merganser.torch.internal.session.Samples;
 import org.merganser.torch.internal.session.TorchSession;
 import org.merganser.torch.training.Optimizer;
@@ -267,7 +270,8 @@ public final class CkaMapOptimizer {
       Map<String, Tensor> theta = network.load(teacher, Device.HOST, ws);
       theta.values().forEach(result::add);
       Samples none = new Samples(train.data());
-      TorchSession session = used.add(new TorchSession(setup, theta, train, none, true, ws));
+      TorchSession session =
+          used.add(new TorchSession(setup, theta, train, none, Learned.all(network, FOLLOWED), ws));
       CkaMapTerm term = used.add(new CkaMapTerm(this, teacher, ws));
       Alpha alpha = new Alpha(options, term);
       if (options.adaptive()) {

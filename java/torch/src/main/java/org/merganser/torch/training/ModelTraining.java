@@ -6,6 +6,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.IdentityHashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -14,6 +15,8 @@ import org.merganser.compute.Workspace;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.torch.Examples;
 import org.merganser.torch.TorchNetwork;
+import org.merganser.torch.internal.session.ModelCache;
+import org.merganser.torch.internal.session.Recipe;
 import org.merganser.torch.internal.session.SideBySide;
 
 /**
@@ -71,7 +74,7 @@ public record ModelTraining(
           cache.map(
               c -> {
                 String digest = digests.computeIfAbsent(job.data(), Examples::digest);
-                return Recipe.of(network, digest, job.part(), options, job.seed());
+                return recipe(network, digest, job.part(), options, job.seed());
               });
       models[i] = recipe.isPresent() ? kept().find(recipe.get()).orElse(null) : null;
       if (models[i] != null) {
@@ -87,6 +90,20 @@ public record ModelTraining(
       models[missing.get(i)] = found.get(i);
     }
     return new Trained(Arrays.asList(models), missing.size());
+  }
+
+  /**
+   * @param digest of the training examples
+   * @param part which part of which data they are, for readers
+   */
+  static Recipe recipe(
+      TorchNetwork network, String digest, String part, Trainer.Options options, long seed) {
+    Map<String, Object> parts = new LinkedHashMap<>();
+    parts.put("data", part);
+    parts.put("examples sha256", digest);
+    parts.put("trainer", options);
+    parts.put("seed", seed);
+    return Recipe.of("trained model", network, parts);
   }
 
   private ModelCache kept() {

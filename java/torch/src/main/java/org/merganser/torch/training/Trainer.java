@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.merganser.torch.training;
 
+import static org.merganser.torch.internal.session.Learned.Statistics.FOLLOWED;
+
 import java.io.IOException;
 import java.util.Map;
 import org.bytedeco.pytorch.global.torch;
@@ -16,6 +18,7 @@ import org.merganser.torch.Augmentation;
 import org.merganser.torch.Examples;
 import org.merganser.torch.TorchNetwork;
 import org.merganser.torch.internal.session.Descent;
+import org.merganser.torch.internal.session.Learned;
 import org.merganser.torch.internal.session.Samples;
 import org.merganser.torch.internal.session.TorchSession;
 
@@ -140,8 +143,8 @@ public final class Trainer {
   }
 
   /**
-   * Trains from {@code initial} on as long as that lowers the loss on held-out data, and gives the
-   * model for which it was least, running statistics included; that may be the initial one. The
+   * Trains from {@code initial} on as long as that improves the score on held-out data, and gives
+   * the model for which it was best, running statistics included; that may be the initial one. The
    * schedule is that of all epochs.
    *
    * @param heldOut samples that no step sees
@@ -188,7 +191,8 @@ public final class Trainer {
     try (Opened opened = new Opened()) {
       Map<String, Tensor> theta = network.load(initial, Device.HOST, ws);
       theta.values().forEach(opened::add);
-      try (TorchSession session = new TorchSession(setup, theta, data, heldOut, true, ws)) {
+      try (TorchSession session =
+          new TorchSession(setup, theta, data, heldOut, Learned.all(network, FOLLOWED), ws)) {
         long steps = (long) options.epochs() * session.batches();
         new Epochs(options, session.batches(), steps, ws).run(session, theta, steps, stopping, ws);
       }

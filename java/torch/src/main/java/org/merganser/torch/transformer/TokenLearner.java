@@ -18,6 +18,7 @@ import org.bytedeco.pytorch.global.torch;
 import org.merganser.compute.Workspace;
 import org.merganser.error.ShapeException;
 import org.merganser.internal.Opened;
+import org.merganser.model.EarlyStopping;
 import org.merganser.torch.internal.Bridge;
 import org.merganser.torch.internal.Libtorch;
 import org.merganser.torch.internal.Shared;
@@ -133,7 +134,11 @@ final class TokenLearner implements Learner, AutoCloseable {
   }
 
   @Override
-  public OptionalDouble heldOutLoss() throws IOException {
+  public OptionalDouble heldOut(EarlyStopping.Score score) throws IOException {
+    if (score != EarlyStopping.Score.LOSS) {
+      throw new IllegalArgumentException(
+          "the score of held-out windows is their loss, not " + score + "; give a policy of it");
+    }
     if (heldOut.isEmpty()) {
       return OptionalDouble.empty();
     }

@@ -221,8 +221,8 @@ class TorchObjectiveTest {
           assertThat(tuned.losses().get(0)).isEqualTo(learned.losses().get(0));
           assertThat(Evaluation.of(NETWORK, tuned.model(), data, WS).loss())
               .isLessThan(.7 * Evaluation.of(NETWORK, average, data, WS).loss());
-          double least = tuned.heldOut().stream().mapToDouble(HeldOut::loss).min().orElseThrow();
-          assertThat(tuned.heldOut().get((int) (tuned.bestStep() / 10)).loss()).isEqualTo(least);
+          double least = tuned.heldOut().stream().mapToDouble(HeldOut::score).min().orElseThrow();
+          assertThat(tuned.heldOut().get((int) (tuned.bestStep() / 10)).score()).isEqualTo(least);
         }
         TorchObjective all = TorchObjective.builder(NETWORK, data).heldOut(0).build();
         try (FineTuning tuned =
@@ -287,7 +287,7 @@ class TorchObjectiveTest {
               .build();
       try (NpMerger.Result learned = NpMerger.of(objective).learn(MergeProblem.of(a, c), WS)) {
         assertThat(learned.bestHeldOutLoss().orElseThrow())
-            .isLessThan(.5 * learned.heldOut().get(0).loss());
+            .isLessThan(.5 * learned.heldOut().get(0).score());
       }
     }
   }

@@ -24,6 +24,8 @@ import org.merganser.linalg.Tensor;
 import org.merganser.torch.Augmentation;
 import org.merganser.torch.Examples;
 import org.merganser.torch.TorchNetwork;
+import org.merganser.torch.internal.session.ModelCache;
+import org.merganser.torch.internal.session.Recipe;
 import org.merganser.torch.layers.Activation;
 
 class ModelCacheTest {
@@ -33,7 +35,7 @@ class ModelCacheTest {
   @TempDir Path temp;
 
   private static Recipe recipe(long seed) {
-    return Recipe.of(NETWORK, "digest", "part", OPTIONS, seed);
+    return ModelTraining.recipe(NETWORK, "digest", "part", OPTIONS, seed);
   }
 
   private static void assertDamaged(ModelCache cache, Recipe recipe, String why) {
@@ -97,13 +99,13 @@ class ModelCacheTest {
         List.of(
             recipe(1),
             recipe(2),
-            Recipe.of(wider, "digest", "part", OPTIONS, 1),
-            Recipe.of(other, "digest", "part", OPTIONS, 1),
-            Recipe.of(NETWORK, "digest2", "part", OPTIONS, 1),
-            Recipe.of(NETWORK, "digest", "part2", OPTIONS, 1),
-            Recipe.of(NETWORK, "digest", "part", Trainer.Options.adamW(3), 1),
-            Recipe.of(NETWORK, "digest", "part", OPTIONS.withThreads(2), 1),
-            Recipe.of(
+            ModelTraining.recipe(wider, "digest", "part", OPTIONS, 1),
+            ModelTraining.recipe(other, "digest", "part", OPTIONS, 1),
+            ModelTraining.recipe(NETWORK, "digest2", "part", OPTIONS, 1),
+            ModelTraining.recipe(NETWORK, "digest", "part2", OPTIONS, 1),
+            ModelTraining.recipe(NETWORK, "digest", "part", Trainer.Options.adamW(3), 1),
+            ModelTraining.recipe(NETWORK, "digest", "part", OPTIONS.withThreads(2), 1),
+            ModelTraining.recipe(
                 NETWORK,
                 "digest",
                 "part",

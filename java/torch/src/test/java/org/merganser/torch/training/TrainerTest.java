@@ -163,7 +163,7 @@ class TrainerTest {
       assertThat(best).isPositive();
       assertThat(evaluations.get(evaluations.size() - 1).step()).isEqualTo(best + 12);
       double least =
-          evaluations.stream().mapToDouble(EarlyStopping.HeldOut::loss).min().orElseThrow();
+          evaluations.stream().mapToDouble(EarlyStopping.HeldOut::score).min().orElseThrow();
       assertThat(Evaluation.of(network, kept, heldOut, ws).loss()).isCloseTo(least, within(1e-6));
       // An epoch has 3 batches; training that ends there gives the same.
       Trainer.Options shorter =

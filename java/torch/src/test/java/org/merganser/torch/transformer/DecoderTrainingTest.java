@@ -127,7 +127,7 @@ class DecoderTrainingTest {
                 ws)) {
       assertThat(found.losses()).hasSizeLessThan(200);
       double least =
-          found.heldOut().stream().mapToDouble(EarlyStopping.HeldOut::loss).min().getAsDouble();
+          found.heldOut().stream().mapToDouble(EarlyStopping.HeldOut::score).min().getAsDouble();
       TokenWindows heldOut =
           TokenWindows.of(List.of(new int[] {0, 7, 14, 5, 12}, new int[] {3, 3, 3, 3, 3}));
       try (TransformerNetwork.Gradient again = NETWORK.gradient(found.model(), heldOut, ws)) {

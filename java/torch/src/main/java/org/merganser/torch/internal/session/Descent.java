@@ -18,6 +18,7 @@ import org.merganser.compute.Workspace;
 import org.merganser.error.NumericalException;
 import org.merganser.linalg.Tensor;
 import org.merganser.model.EarlyStopping;
+import org.merganser.model.EarlyStopping.Score;
 import org.merganser.torch.internal.Libtorch;
 
 /**
@@ -59,7 +60,7 @@ public abstract class Descent<S extends Learner> {
   }
 
   /**
-   * Makes at most {@code steps} steps. The parameters are then those of the least held-out loss, or
+   * Makes at most {@code steps} steps. The parameters are then those of the best held-out score, or
    * of the last step when the session has no such data.
    *
    * @param parameters those of the session
@@ -75,7 +76,7 @@ public abstract class Descent<S extends Learner> {
     try {
       for (long step = 0; ; step++) {
         boolean last = step == steps;
-        if (stopping.isDue(step, last) && isBetter(step, session.heldOutLoss(), stopping)) {
+        if (stopping.isDue(step, last) && isBetter(session, step, stopping)) {
           parameters.forEach(
               (name, tensor) ->
                   best.computeIfAbsent(name, n -> Tensor.allocate(tensor.dtype(), tensor.shape()))
@@ -95,7 +96,8 @@ public abstract class Descent<S extends Learner> {
                   + ")");
         }
         losses.add(loss);
-        descend(libtorch, learningRate * multiple.applyAsDouble(step), session);
+        double rate = learningRate * multiple.applyAsDouble(step) * stopping.rate(step);
+        descend(libtorch, rate, session);
         stepped(step + 1, loss);
       }
       best.forEach((name, tensor) -> parameters.get(name).copyFrom(tensor, ws));
@@ -112,12 +114,14 @@ public abstract class Descent<S extends Learner> {
     return Libtorch.call(session.threads(), () -> optimizer.apply(new TensorVector(leaves)));
   }
 
-  private static boolean isBetter(long step, OptionalDouble loss, EarlyStopping stopping) {
-    if (step == 0 && loss.isPresent() && !Double.isFinite(loss.getAsDouble())) {
+  private boolean isBetter(S session, long step, EarlyStopping stopping) throws IOException {
+    Score what = stopping.policy().score();
+    OptionalDouble found = session.heldOut(what);
+    if (step == 0 && found.isPresent() && !Double.isFinite(found.getAsDouble())) {
       throw new NumericalException(
-          "the held-out loss of the model to train on is " + loss.getAsDouble());
+          "the held-out loss of the model to train on is " + found.getAsDouble());
     }
-    return loss.isPresent() && stopping.add(step, loss.getAsDouble());
+    return found.isPresent() && stopping.add(step, found.getAsDouble());
   }
 
   @SuppressWarnings("try")

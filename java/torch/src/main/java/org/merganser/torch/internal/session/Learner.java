@@ -5,6 +5,7 @@ import java.io.IOException;
 import java.util.List;
 import java.util.OptionalDouble;
 import org.bytedeco.pytorch.Tensor;
+import org.merganser.model.EarlyStopping.Score;
 
 /** What {@link Descent} moves: parameters with a loss of batches and its gradient. */
 public interface Learner {
@@ -21,8 +22,8 @@ public interface Learner {
    */
   double backward(long step) throws IOException;
 
-  /** Mean loss of the held-out samples; empty when there are none. */
-  OptionalDouble heldOutLoss() throws IOException;
+  /** Mean loss, or accuracy, of the held-out samples; empty when there are none. */
+  OptionalDouble heldOut(Score score) throws IOException;
 
   /** Room for the next gradients before they are computed; inside of libtorch. */
   default void resetGradients() {

@@ -9,11 +9,13 @@ import java.util.OptionalDouble;
 import java.util.Set;
 import java.util.function.BinaryOperator;
 import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.LongOptional;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
 import org.merganser.compute.Device;
 import org.merganser.compute.Workspace;
 import org.merganser.internal.Opened;
+import org.merganser.model.EarlyStopping;
 import org.merganser.model.Mode;
 import org.merganser.model.Network;
 import org.merganser.torch.Augmentation;
@@ -64,7 +66,7 @@ public final class TorchSession implements Learner, AutoCloseable {
   private final Setup setup;
   private final Samples train;
   private final Samples heldOut;
-  private final boolean tracks;
+  private final Learned learned;
   private final Device device;
   private final Workspace ws;
   private final BatchOrder order;
@@ -72,7 +74,6 @@ public final class TorchSession implements Learner, AutoCloseable {
   private final Map<String, Tensor> theta;
   private final List<Tensor> leaves;
   private final Tensor inputs;
-  private final Tensor heldOutInputs;
   private boolean closed;
 
   /**
@@ -87,13 +88,13 @@ public final class TorchSession implements Learner, AutoCloseable {
       Map<String, org.merganser.linalg.Tensor> parameters,
       Samples train,
       Samples heldOut,
-      boolean tracks,
+      Learned learned,
       Workspace ws)
       throws IOException {
     this.setup = setup;
     this.train = train;
     this.heldOut = heldOut;
-    this.tracks = tracks;
+    this.learned = learned;
     this.device =
         parameters.values().stream()
             .map(parameter -> parameter.memory().device())
@@ -105,8 +106,7 @@ public final class TorchSession implements Learner, AutoCloseable {
       unfinished.add(opened);
       theta = share(parameters);
       inputs = share(Map.of("inputs", train.data().inputs())).get("inputs");
-      heldOutInputs = share(Map.of("inputs", heldOut.data().inputs())).get("inputs");
-      leaves = setup.network().learned().stream().map(theta::get).toList();
+      leaves = learned.leaves().stream().map(theta::get).toList();
       leaves.forEach(leaf -> leaf.set_requires_grad(true));
       unfinished.release();
     }
@@ -117,7 +117,7 @@ public final class TorchSession implements Learner, AutoCloseable {
     return Libtorch.call(setup.threads(), () -> opened.add(new Shared(ours)).all());
   }
 
-  /** In the order of the network. */
+  /** In the order of what is learned. */
   @Override
   public List<Tensor> leaves() {
     return leaves;
@@ -165,7 +165,17 @@ public final class TorchSession implements Learner, AutoCloseable {
       Tensor x = augmented(batch, epoch);
       Set<String> taps = new HashSet<>(loss.taps());
       taps.add(Network.OUTPUT);
-      Map<String, Tensor> found = setup.network().graph().taps(x, theta, taps, Mode.TRAIN, tracks);
+      Map<String, Tensor> found =
+          setup
+              .network()
+              .graph()
+              .taps(
+                  x,
+                  learned.network(theta),
+                  taps,
+                  mode(),
+                  learned.statistics().follow(),
+                  learned.added(theta));
       Tensor outputs = found.remove(Network.OUTPUT);
       Tensor labels = Bridge.beside(outputs, train.labels(batch));
       tapped.keep(loss.ofOutputs(x, outputs, labels), found);
@@ -182,45 +192,82 @@ public final class TorchSession implements Learner, AutoCloseable {
     resetGradients();
     try (PointerScope scope = new PointerScope()) {
       Tensor x = augmented(batch, epoch);
-      Tensor outputs = setup.network().graph().forward(x, theta, Mode.TRAIN, tracks);
+      Tensor outputs = forward(x, mode(), learned.statistics().follow());
       Tensor loss = setup.loss().apply(outputs, Bridge.beside(outputs, train.labels(batch)));
       loss.backward();
       return loss.item_float();
     }
   }
 
-  @Override
-  public synchronized OptionalDouble heldOutLoss() throws IOException {
-    requireOpen();
-    int n = heldOut.size();
-    if (n == 0) {
-      return OptionalDouble.empty();
-    }
-    boolean normalised = !tracks && !setup.network().batchNorms().isEmpty();
-    int size = normalised ? setup.batchSize() : heldOut.data().batchSize();
-    // Of about equal size: the statistics of a small last batch would be poor.
-    int batches = (n + size - 1) / size;
-    double sum = 0;
-    for (int b = 0; b < batches; b++) {
-      ws.cancellation().check();
-      int[] batch =
-          heldOut.range((int) ((long) n * b / batches), (int) ((long) n * (b + 1) / batches));
-      sum +=
-          batch.length
-              * Libtorch.call(
-                  setup.threads(), () -> plain(batch, normalised ? Mode.TRAIN : Mode.EVAL));
-    }
-    return OptionalDouble.of(sum / n);
+  private Mode mode() {
+    return learned.statistics() == Learned.Statistics.STORED ? Mode.EVAL : Mode.TRAIN;
   }
 
+  private Tensor forward(Tensor x, Mode mode, boolean follow) {
+    return setup
+        .network()
+        .graph()
+        .forward(x, learned.network(theta), mode, follow, learned.added(theta));
+  }
+
+  @Override
+  public OptionalDouble heldOut(EarlyStopping.Score score) throws IOException {
+    requireOpen();
+    if (heldOut.size() == 0) {
+      return OptionalDouble.empty();
+    }
+    Means means = means(heldOut);
+    return OptionalDouble.of(score == EarlyStopping.Score.LOSS ? means.loss() : means.accuracy());
+  }
+
+  /** Over some samples. */
+  public record Means(double loss, double accuracy) {}
+
+  /** Of samples as they are, with the parameters of now. */
+  public Means means(Samples samples) throws IOException {
+    double[] sums = new double[2];
+    outputs(
+        samples,
+        (from, batch, outputs) -> {
+          Tensor labels = Bridge.beside(outputs, samples.labels(batch));
+          sums[0] += batch.length * (double) setup.loss().apply(outputs, labels).item_float();
+          sums[1] += outputs.argmax(new LongOptional(1), false).eq(labels).sum().item_long();
+        });
+    return new Means(sums[0] / samples.size(), sums[1] / samples.size());
+  }
+
+  /** What is made of the outputs for a batch, from some position on; in libtorch. */
+  @FunctionalInterface
+  public interface BatchReader {
+    void read(int from, int[] batch, Tensor outputs);
+  }
+
+  /** Outputs for samples as they are, with the parameters of now; batch by batch. */
   @SuppressWarnings("try")
-  private double plain(int[] batch, Mode mode) {
-    try (PointerScope scope = new PointerScope();
-        NoGradGuard guard = new NoGradGuard()) {
-      Tensor x = drawn(heldOutInputs, batch);
-      Tensor outputs = setup.network().graph().forward(x, theta, mode, false);
-      Tensor labels = Bridge.beside(outputs, heldOut.labels(batch));
-      return setup.loss().apply(outputs, labels).item_float();
+  public synchronized void outputs(Samples samples, BatchReader reader) throws IOException {
+    requireOpen();
+    int n = samples.size();
+    boolean normalised =
+        learned.statistics() == Learned.Statistics.OF_BATCH
+            && !setup.network().batchNorms().isEmpty();
+    Mode mode = normalised ? Mode.TRAIN : Mode.EVAL;
+    int size = normalised ? setup.batchSize() : samples.data().batchSize();
+    // Of about equal size: the statistics of a small last batch would be poor.
+    int batches = (n + size - 1) / size;
+    for (int b = 0; b < batches; b++) {
+      ws.cancellation().check();
+      int from = (int) ((long) n * b / batches);
+      int[] batch = samples.range(from, (int) ((long) n * (b + 1) / batches));
+      Libtorch.call(
+          setup.threads(),
+          () -> {
+            try (Shared data = new Shared(samples.data().inputs());
+                PointerScope scope = new PointerScope();
+                NoGradGuard guard = new NoGradGuard()) {
+              reader.read(from, batch, forward(drawn(data.only(), batch), mode, false));
+              return null;
+            }
+          });
     }
   }
 

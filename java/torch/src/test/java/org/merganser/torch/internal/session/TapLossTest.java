@@ -79,7 +79,13 @@ class TapLossTest {
       throws IOException {
     TorchSession.Setup setup =
         new TorchSession.Setup(network, SAMPLES, 1, torch::cross_entropy_loss, Augmentation.NONE);
-    return new TorchSession(setup, theta, Samples.all(data), new Samples(data), true, ws);
+    return new TorchSession(
+        setup,
+        theta,
+        Samples.all(data),
+        new Samples(data),
+        Learned.all(network, Learned.Statistics.FOLLOWED),
+        ws);
   }
 
   private static List<double[]> gradients(TorchSession session) {
