@@ -50,6 +50,7 @@ typedef enum mg_isa_level { MG_ISA_PORTABLE = 0, MG_ISA_AVX2 = 1, MG_ISA_AVX512 
 typedef struct mg_context mg_context;
 typedef struct mg_moments mg_moments;
 typedef struct mg_np mg_np;
+typedef struct mg_barcode mg_barcode;
 
 /* ---- Library ------------------------------------------------------------------------------------------ */
 
@@ -217,6 +218,19 @@ MG_API int32_t mg_polar(mg_context* context, int32_t dtype, int64_t count, int64
  * MG_NUMERICAL where a is not finite. */
 MG_API int32_t mg_svd(mg_context* context, int64_t m, int64_t n, const double* a, int64_t lda, double* u, int64_t ldu,
                       double* sigma, double* vt, int64_t ldvt);
+
+/* Thin QR decomposition a = q r of m x n with m >= n by Householder reflections: q [m x n] has orthonormal columns, r
+ * [n x n] is upper triangular with r[i, i] >= 0. `q` may be `a`. All in F64. Fails with MG_NUMERICAL where a is not
+ * finite. */
+MG_API int32_t mg_qr(mg_context* context, int64_t m, int64_t n, const double* a, int64_t lda, double* q, int64_t ldq,
+                     double* r, int64_t ldr);
+
+/* Eigenvalues of `count` general n x n matrices, matrix k at a + k*n*lda: real and imaginary parts [count x n], in no
+ * order but that conjugate pairs stand together, the one with the positive imaginary part first. All in F64. Problems run
+ * at the same time. Fails with MG_NUMERICAL where a is not finite or the iteration does not converge; the outputs of other
+ * problems may have been written then. */
+MG_API int32_t mg_general_eigenvalues(mg_context* context, int64_t count, int64_t n, const double* a, int64_t lda,
+                                      double* real, double* imaginary);
 
 /* x [n x cols] with a x = b for a symmetric positive definite a, of which the lower triangle counts, by its Cholesky
  * factor, in F64. `x` may be `b`. Fails with MG_NUMERICAL where there is no factor to working precision, or something is
@@ -552,6 +566,46 @@ typedef struct mg_ranked_drop_options {
 
 MG_API int32_t mg_ranked_drop(mg_context* context, int32_t dtype, int64_t rows, int64_t length, int64_t first,
                               const void* x, const void* base, const mg_ranked_drop_options* options, void* out);
+
+/* ---- Persistent homology ------------------------------------------------------------------------------ */
+
+/* Persistence of the Vietoris-Rips filtration over Z/2 in degrees 0 to max_degree <= 2: a simplex is there from its
+ * diameter on, the largest distance of two of its vertices, for diameters up to `threshold`; < 0 stands for the enclosing
+ * radius min_i max_j distances[i, j], beyond which nothing changes. `distances` [n x n], n <= 65536, are >= 0, symmetric,
+ * 0 on the diagonal, +Inf where there is no edge, of MG_F64 or MG_F32; they are rounded to F32. NaN is MG_NUMERICAL, what
+ * else is not such is MG_INVALID_ARGUMENT, with the first place. Classes that begin at their end are left out; those
+ * that are left at the threshold end at +Inf. Comparisons alone: the bytes are the same everywhere. Runs on the host. */
+MG_API int32_t mg_rips(mg_context* context, int32_t dtype, int64_t n, const void* distances, int64_t ld,
+                       double threshold, int32_t max_degree, mg_barcode** out);
+MG_API void mg_barcode_destroy(mg_barcode* barcode);
+
+/* The threshold that was used, at most the largest number of F32. */
+MG_API double mg_barcode_threshold(const mg_barcode* barcode);
+
+/* The number of classes of a degree, and birth and death of each, sorted, on the host. */
+MG_API int64_t mg_barcode_count(const mg_barcode* barcode, int32_t degree);
+MG_API int32_t mg_barcode_points(const mg_barcode* barcode, int32_t degree, float* out);
+
+/* ---- Activations that learn their shape ----------------------------------------------------------------- */
+
+/* n and s: one of each, of each column, of each element. */
+typedef enum mg_gamma_shape { MG_GAMMA_UNIFORM = 0, MG_GAMMA_PER_UNIT = 1, MG_GAMMA_PER_ELEMENT = 2 } mg_gamma_shape;
+
+/* out = gamma(x; n, s) = (1 - s) softplus(n x) / n + s sigma(n x) of a rows x columns array, both at least 1, of MG_F32 or
+ * MG_F64; n and s, on the context's device, are of that type, 1, `columns` or rows x columns of each. Within 4 (F32) or
+ * 8 (F64) units in the last place of the sum of the magnitudes of the two terms. NaN gives NaN; +Inf the limit, which is 1
+ * for s = 1, else of the sign of 1 - s. `out` may be x.
+ * n and s must be finite and n at least `least` >= 0, or, where that is 0, not 0, of either sign: else
+ * MG_INVALID_ARGUMENT, which names the first that is not. */
+MG_API int32_t mg_gamma_forward(mg_context* context, int32_t dtype, int32_t shape, int64_t rows, int64_t columns,
+                                const void* x, const void* n, const void* s, double least, void* out);
+
+/* The derivatives of sum g gamma(x; n, s): by x into dx, which may be g; by n and s into dn and ds: for PER_ELEMENT
+ * arrays of dtype, else sums over what shares an n, 1 or `columns` F64. Their terms are products, in F64, of g and of a
+ * slope rounded to dtype, added in an order that depends on rows and columns only. dn and ds may both be NULL. */
+MG_API int32_t mg_gamma_backward(mg_context* context, int32_t dtype, int32_t shape, int64_t rows, int64_t columns,
+                                 const void* x, const void* g, const void* n, const void* s, double least, void* dx,
+                                 void* dn, void* ds);
 
 #ifdef __cplusplus
 }

@@ -87,6 +87,35 @@ int32_t mg_svd(mg_context* context, int64_t m, int64_t n, const double* a, int64
   return dispatch(check, &Table::svd, context, m, n, a, lda, u, ldu, sigma, vt, ldvt);
 }
 
+int32_t mg_qr(mg_context* context, int64_t m, int64_t n, const double* a, int64_t lda, double* q, int64_t ldq, double* r,
+              int64_t ldr) {
+  auto check = [&] {
+    MG_REQUIRE(n >= 1, "n must be >= 1, not %lld", Long{n});
+    MG_REQUIRE(m >= n, "m = %lld is below n = %lld", Long{m}, Long{n});
+    check_leading(lda, n, "lda");
+    check_leading(ldq, n, "ldq");
+    check_leading(ldr, n, "ldr");
+    check_array(context, "qr", a, "a");
+    check_array(context, "qr", q, "q");
+    check_array(context, "qr", r, "r");
+  };
+  return dispatch(check, &Table::qr, context, m, n, a, lda, q, ldq, r, ldr);
+}
+
+int32_t mg_general_eigenvalues(mg_context* context, int64_t count, int64_t n, const double* a, int64_t lda,
+                               double* real, double* imaginary) {
+  auto check = [&] {
+    check_size(count, "count");
+    MG_REQUIRE(n >= 1, "n must be >= 1, not %lld", Long{n});
+    check_leading(lda, n, "lda");
+    if (count == 0) return;
+    check_array(context, "general_eigenvalues", a, "a");
+    check_array(context, "general_eigenvalues", real, "real");
+    check_array(context, "general_eigenvalues", imaginary, "imaginary");
+  };
+  return dispatch(check, &Table::general_eigenvalues, context, count, n, a, lda, real, imaginary);
+}
+
 int32_t mg_solve(mg_context* context, int64_t n, int64_t cols, const double* a, int64_t lda, const double* b,
                  int64_t ldb, double* x, int64_t ldx) {
   auto check = [&] {

@@ -87,6 +87,45 @@ void eigen(mg_context*, int64_t n, double* a, double* values) { syevd("V", n, a,
 
 void eigenvalues(mg_context*, int64_t n, double* a, double* values) { syevd("N", n, a, values); }
 
+// LAPACK sees a^T = r^T q^T: the decomposition of what it has by columns is its LQ.
+void thin_qr(int64_t m, int64_t n, double* a, double* r) {
+  const int rows = lapack_int(n), columns = blas_int(m, "m");
+  Buffer<double> tau(n);
+  double wanted = 0, wanted_q = 0;
+  int info = 0, size = -1;
+  dgelqf_(&rows, &columns, a, &rows, tau.data(), &wanted, &size, &info);
+  if (info != 0) lapack_failed("dgelqf", info);
+  dorglq_(&rows, &columns, &rows, a, &rows, tau.data(), &wanted_q, &size, &info);
+  if (info != 0) lapack_failed("dorglq", info);
+  size = static_cast<int>(std::max(wanted, wanted_q));
+  Buffer<double> work(size);
+  dgelqf_(&rows, &columns, a, &rows, tau.data(), work.data(), &size, &info);
+  if (info != 0) lapack_failed("dgelqf", info);
+  for (int64_t i = 0; i < n; ++i) {
+    std::fill_n(r + i * n, i, 0.0);
+    std::copy_n(a + i * n + i, n - i, r + i * n + i);
+  }
+  dorglq_(&rows, &columns, &rows, a, &rows, tau.data(), work.data(), &size, &info);
+  if (info != 0) lapack_failed("dorglq", info);
+  for (int64_t i = 0; i < n; ++i) {
+    if (!(r[i * n + i] < 0)) continue;
+    for (int64_t j = i; j < n; ++j) r[i * n + j] = -r[i * n + j];
+    for (int64_t k = 0; k < m; ++k) a[k * n + i] = -a[k * n + i];
+  }
+}
+
+void geev(int64_t n, double* a, double* real, double* imaginary) {
+  const int order = lapack_int(n), one = 1;
+  double wanted = 0;
+  int info = 0, size = -1;
+  dgeev_("N", "N", &order, a, &order, real, imaginary, nullptr, &one, nullptr, &one, &wanted, &size, &info, 1, 1);
+  if (info != 0) lapack_failed("dgeev", info);
+  size = static_cast<int>(wanted);
+  Buffer<double> work(size);
+  dgeev_("N", "N", &order, a, &order, real, imaginary, nullptr, &one, nullptr, &one, work.data(), &size, &info, 1, 1);
+  if (info != 0) lapack_failed("dgeev", info);
+}
+
 void check_finite(const char* name, int64_t rows, int64_t cols, const double* a, int64_t ld) {
   const auto count = kernels().elementwise.count_nonfinite[MG_F64];
   for (int64_t i = 0; i < rows; ++i) {

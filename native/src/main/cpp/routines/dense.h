@@ -21,6 +21,12 @@ void eigen(mg_context*, int64_t n, double* a, double* values);
 // The values alone; a is destroyed.
 void eigenvalues(mg_context*, int64_t n, double* a, double* values);
 
+// a = q r of m x n without gaps, m >= n: a becomes q, r upper triangular with no negative element on its diagonal.
+void thin_qr(int64_t m, int64_t n, double* a, double* r);
+
+// Real and imaginary parts of the eigenvalues of a general matrix without gaps; a is destroyed.
+void geev(int64_t n, double* a, double* real, double* imaginary);
+
 // Fails with MG_NUMERICAL and the position of the first NaN or infinity.
 void check_finite(const char* name, int64_t rows, int64_t cols, const double* a, int64_t ld);
 

@@ -60,6 +60,8 @@ std::string allowed(const Listed& routine) {
       {"polar", "1e-12 n: orthogonality, symmetry, trace"},
       {"svd", "1e-13 n: orthogonality, product"},
       {"solve", "1e-13 n: residual"},
+      {"qr", "1e-14 n: orthogonality, product"},
+      {"general_eigenvalues", "1e-13 n: distance from the planted values"},
       {"gram", "of the norms of both rows: 1e-13 (F64), 1e-5 (F32)"},
       {"gram_rows", "of the largest product: 1e-13 (F64), 1e-5 (F32)"},
       {"cca_map", "1e-9: T Y T' = X, T Tinv = I, symmetry, trace"},

@@ -335,6 +335,42 @@ TEST(svd_worked) {
   CHECK(std::fabs(values[0] / 4e-310 - 1) < 1e-12 && std::fabs(values[1] / 3e-310 - 1) < 1e-12);
 }
 
+TEST(qr_worked) {
+  Context context;
+  // [-3 1; -4 2] = [-0.6 0.8; -0.8 -0.6] [5 -2.2; 0 -0.4], with a positive pivot in place of -0.4; the 7s do not count.
+  const Vector a = {-3, 1, 7, -4, 2, 7};
+  Vector q(4), r(4);
+  CHECK_OK(mg_qr(context, 2, 2, a.data(), 3, q.data(), 2, r.data(), 2));
+  CHECK(largest_difference(q, {-0.6, -0.8, -0.8, 0.6}) < 1e-15);
+  CHECK(largest_difference(r, {5, -2.2, 0, 0.4}) < 2e-15);
+  // Nothing: any orthonormal columns.
+  const Vector zeros(6);
+  Vector left(6);
+  CHECK_OK(mg_qr(context, 3, 2, zeros.data(), 2, left.data(), 2, r.data(), 2));
+  CHECK(largest_difference(multiply(2, 2, 3, left, true, left, false), identity(2)) < 1e-15);
+  CHECK(r == Vector(4));
+}
+
+TEST(general_eigenvalues_worked) {
+  Context context;
+  // A rotation by 60 degrees times 2, and a Jordan block.
+  const double c = 1, s = std::sqrt(3.0);
+  const Vector a = {c, -s, s, c, 3, 1, 0, 3};
+  Vector re(4), im(4);
+  CHECK_OK(mg_general_eigenvalues(context, 2, 2, a.data(), 2, re.data(), im.data()));
+  CHECK(largest_difference(re, {1, 1, 3, 3}) < 1e-7 && largest_difference(im, {s, -s, 0, 0}) < 1e-7);
+}
+
+TEST(qr_and_general_eigenvalues_errors) {
+  Context context;
+  Vector a = {1, 2, kNaN, 4}, q(4), r(4);
+  CHECK_FAILS(mg_qr(context, 2, 2, a.data(), 2, q.data(), 2, r.data(), 2), MG_NUMERICAL, "a[1, 0] is NaN");
+  CHECK_FAILS(mg_qr(context, 1, 2, a.data(), 2, q.data(), 2, r.data(), 2), MG_INVALID_ARGUMENT, "m = 1 is below n = 2");
+  CHECK_FAILS(mg_general_eigenvalues(context, 1, 2, a.data(), 2, q.data(), r.data()), MG_NUMERICAL, "a[1, 0] is NaN");
+  CHECK_FAILS(mg_general_eigenvalues(context, 1, 0, a.data(), 2, q.data(), r.data()), MG_INVALID_ARGUMENT,
+              "n must be >= 1, not 0");
+}
+
 TEST(solve_worked) {
   Context context;
   // [4 2; 2 3] times [1 -1; 2 0] is [8 -4; 8 -2]; what is above the diagonal does not count.

@@ -239,6 +239,81 @@ Outcome thin_svd(mg_context* context, const Input& input, bool with_oracle) {
   return result;
 }
 
+// q is orthonormal, r upper triangular with no negative pivot, and their product is a: square, tall, of full rank or not.
+Outcome thin_qr(mg_context* context, const Input& input, bool with_oracle) {
+  const double size = magnitude(MG_F64, input.scale);
+  const int64_t n = input.size, shift = whole(input.shift);
+  Outcome result;
+  for (const int64_t m : {n, n + 5, 3 * n}) {
+    Vector a = gaussian(m * n, 31);
+    for (int64_t i = 0; m > n && i < m; ++i) a[i * n + n - 1] = a[i * n];  // twice the same column
+    const Array in(context, MG_F64, scaled(a, size), shift), q(context, m * n * 8, shift), r(context, n * n * 8, shift);
+    CHECK_OK(mg_qr(context, m, n, in.doubles(), n, q.doubles(), n, r.doubles(), n));
+    append(result.bytes, q.read());
+    append(result.bytes, r.read());
+    if (!with_oracle) continue;
+    const Vector left = q.values(MG_F64), right = scaled(r.values(MG_F64), 1 / size);
+    for (int64_t i = 0; i < n; ++i) {
+      raise(result.error, exactly(right[i * n + i] >= 0));
+      for (int64_t j = 0; j < i; ++j) raise(result.error, exactly(right[i * n + j] == 0));
+    }
+    const double allowed = 1e-14 * static_cast<double>(m);
+    raise(result.error, largest_difference(multiply(n, n, m, left, true, left, false), identity(n)) / allowed);
+    raise(result.error, largest_difference(multiply(m, n, n, left, false, right, false), a) / (allowed * 5));
+  }
+  return result;
+}
+
+// Of a reflected block diagonal matrix, turned planes and single values, whose eigenvalues are known and well conditioned.
+Outcome general_eigenvalues(mg_context* context, const Input& input, bool with_oracle) {
+  const double size = magnitude(MG_F64, input.scale);
+  const int64_t n = input.size, count = 3, shift = whole(input.shift);
+  Vector all, planted_real, planted_imaginary;
+  for (int64_t k = 0; k < count; ++k) {
+    const Vector parts = gaussian(n, 41 + static_cast<uint64_t>(k)), normal = gaussian(n, 51 + static_cast<uint64_t>(k));
+    Vector a(static_cast<size_t>(n * n)), reflection = identity(n);
+    for (int64_t i = 0; i < n; ++i) {
+      a[i * n + i] = parts[i];
+      planted_real.push_back(parts[i]);
+      planted_imaginary.push_back(0);
+      if (i % 4 != 1) continue;  // a pair with the one before
+      a[i * n + i] = planted_real[k * n + i] = parts[i - 1];
+      a[(i - 1) * n + i] = parts[i];
+      a[i * n + i - 1] = -parts[i];
+      planted_imaginary[k * n + i - 1] = std::fabs(parts[i]);
+      planted_imaginary[k * n + i] = -std::fabs(parts[i]);
+    }
+    double squares = 0;
+    for (double each : normal) squares += each * each;
+    for (int64_t i = 0; i < n * n; ++i) reflection[i] -= 2 * normal[i / n] * normal[i % n] / squares;
+    a = multiply(n, n, n, multiply(n, n, n, reflection, false, a, false), false, reflection, false);
+    all.insert(all.end(), a.begin(), a.end());
+  }
+  const Array in(context, MG_F64, scaled(all, size), shift), real(context, count * n * 8, shift),
+      imaginary(context, count * n * 8, shift);
+  CHECK_OK(mg_general_eigenvalues(context, count, n, in.doubles(), n, real.doubles(), imaginary.doubles()));
+  Outcome result;
+  append(result.bytes, real.read());
+  append(result.bytes, imaginary.read());
+  if (!with_oracle) return result;
+  const Vector re = scaled(real.values(MG_F64), 1 / size), im = scaled(imaginary.values(MG_F64), 1 / size);
+  for (int64_t k = 0; k < count; ++k) {
+    std::vector<bool> taken(static_cast<size_t>(n));
+    for (int64_t i = k * n; i < (k + 1) * n; ++i) {
+      int64_t nearest = -1;
+      double least = kInf;
+      for (int64_t j = 0; j < n; ++j) {
+        const double far = std::hypot(re[i] - planted_real[k * n + j], im[i] - planted_imaginary[k * n + j]);
+        if (!taken[j] && far < least) least = far, nearest = j;
+      }
+      if (nearest >= 0) taken[nearest] = true;
+      raise(result.error, least / (1e-13 * static_cast<double>(n)));
+      if (im[i] > 0) raise(result.error, exactly(i + 1 < (k + 1) * n && re[i + 1] == re[i] && im[i + 1] == -im[i]));
+    }
+  }
+  return result;
+}
+
 // a x = b up to the rounding of the terms, for right sides of several widths.
 Outcome solve(mg_context* context, const Input& input, bool with_oracle) {
   const int64_t n = input.size, shift = whole(input.shift);
@@ -872,7 +947,9 @@ const std::vector<Listed>& listed() {
                                   bits = {Scale::NORMAL, Scale::TINY, Scale::HUGE_VALUES, Scale::BITS};
   static const std::vector<int32_t> np_types = {MG_F32, MG_BF16};
   static const std::vector<int64_t> ranked = {1, 2, 3, 7, 16, 17, 65, 257, 4099, 70001};
+  static const std::vector<int64_t> activations = {1, 2, 3, 7, 15, 16, 17, 33, 65, 257, 2049, 20001};
   static const std::vector<int64_t> sorted_rows = {1, 2, 3, 7, 16, 65, 257, 4099, 9001};
+  static const std::vector<int64_t> complexes = {0, 1, 2, 3, 5, 12, 15, 16, 17, 25, 33};
   static const std::vector<Scale> small = {Scale::NORMAL, Scale::TINY};
   const Same every = Same::EVERY_LEVEL, each = Same::EACH_LEVEL;
 #define ENTRY(name) FORM(name, name)
@@ -895,6 +972,8 @@ const std::vector<Listed>& listed() {
       ENTRY(cca_map), each, f64, squares, numbers, &cca_map),
       ENTRY(svd), each, f64, squares, numbers, &thin_svd),
       ENTRY(solve), each, f64, squares, numbers, &solve),
+      ENTRY(qr), each, f64, squares, numbers, &thin_qr),
+      ENTRY(general_eigenvalues), each, f64, squares, numbers, &general_eigenvalues),
       ENTRY(divide), every, f64, axes, bits, &divide),
       ENTRY(norm), every, f64, axes, bits, &norm),
       ENTRY(row_products), every, f64, axes, numbers, &row_products),
@@ -925,6 +1004,8 @@ const std::vector<Listed>& listed() {
       ENTRY(formula_sums), every, all, long_arrays, numbers, &listed_formula_sums),
       ENTRY(row_divergences), every, all, long_arrays, numbers, &listed_fusion_scores),
       ENTRY(fusion_scores), every, all, long_arrays, numbers, &listed_fusion_scores),
+      ENTRY(gamma_forward), every, real, activations, bits, &listed_gamma_forward),
+      ENTRY(gamma_backward), every, real, activations, bits, &listed_gamma_backward),
       ENTRY(bandwidth), every, f64, long_arrays, normal, &listed_bandwidth),
       ENTRY(np_create), every, np_types, once, normal, &listed_np),
       ENTRY(np_theta), every, np_types, once, normal, &listed_np),
@@ -932,6 +1013,7 @@ const std::vector<Listed>& listed() {
       ENTRY(np_load), every, np_types, once, normal, &listed_np),
       ENTRY(np_resume), every, np_types, once, normal, &listed_np),
       ENTRY(np_step), every, np_types, long_arrays, small, &listed_np),
+      ENTRY(rips), every, real, complexes, numbers, &listed_rips),
   };
 #undef ENTRY
   return list;

@@ -10,10 +10,10 @@ import java.util.Locale;
 import org.merganser.benchmarks.SyntheticTransformer.Kinship;
 import org.merganser.compute.Workspace;
 import org.merganser.method.Settings;
-import org.merganser.transformer.SymmetryAligner;
-import org.merganser.transformer.SymmetryAligner.Model;
-import org.merganser.transformer.SymmetryAligner.Options;
-import org.merganser.transformer.SymmetryAligner.Result;
+import org.merganser.symmetry.SymmetryAligner;
+import org.merganser.symmetry.SymmetryAligner.Model;
+import org.merganser.symmetry.SymmetryAligner.Options;
+import org.merganser.symmetry.SymmetryAligner.Result;
 import org.merganser.transformer.TransformerConfig;
 
 /**

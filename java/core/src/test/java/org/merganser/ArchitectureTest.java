@@ -61,6 +61,7 @@ class ArchitectureTest {
           Map.entry("compute", 0),
           Map.entry("linalg", 1),
           Map.entry("io", 2),
+          Map.entry("activation", 2),
           Map.entry("lora", 3),
           Map.entry("model", 3),
           Map.entry("stats", 3),
@@ -68,7 +69,8 @@ class ArchitectureTest {
           Map.entry("merge", 4),
           Map.entry("similarity", 4),
           Map.entry("repair", 4),
-          Map.entry("transformer", 4),
+          Map.entry("transformer", 3),
+          Map.entry("symmetry", 4),
           Map.entry("plan", 5),
           Map.entry("cka", 5),
           Map.entry("recipe", 6));

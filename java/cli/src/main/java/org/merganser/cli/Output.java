@@ -52,7 +52,8 @@ final class Output {
     CHECKPOINT("a checkpoint", ".safetensors", ""),
     MAPS("a set of maps", ".mgalign", "mgalign"),
     SYMMETRY("a symmetry of transformers", ".mgsymmetry", "mgsymmetry"),
-    SYMMETRY_REPORT("a report of a symmetry", ".json", "\"movedUnits\"");
+    SYMMETRY_REPORT("a report of a symmetry", ".json", "\"movedUnits\""),
+    INTERFERENCE("interference of task vectors", ".json", "\"signConflictWhereBothDiffer\"");
 
     private final String text;
     private final String suffix;
@@ -67,7 +68,7 @@ final class Output {
     }
 
     private boolean isIn(Path file) throws IOException {
-      if (this == SYMMETRY_REPORT) {
+      if (suffix.equals(".json")) {
         return Files.size(file) < LARGEST_REPORT
             && new String(Files.readAllBytes(file), StandardCharsets.ISO_8859_1).contains(format);
       }

@@ -10,7 +10,7 @@ import org.merganser.internal.Opened;
 import org.merganser.io.ModelDirectory;
 import org.merganser.lab.report.Json;
 import org.merganser.recipe.SkillTransfer;
-import org.merganser.transformer.SymmetryAligner;
+import org.merganser.symmetry.SymmetryAligner;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 

@@ -34,6 +34,7 @@ class HelpTest {
           List.of("transfer"),
           List.of("verify"),
           List.of("inspect"),
+          List.of("interference"),
           List.of("doctor"),
           List.of("methods"),
           List.of("completion"));

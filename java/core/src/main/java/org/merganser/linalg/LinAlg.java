@@ -107,6 +107,50 @@ public final class LinAlg {
         });
   }
 
+  /**
+   * The thin decomposition {@code A = Q R} of an m x n matrix with m >= n: Q [m x n] has
+   * orthonormal columns, R [n x n] is upper triangular, its diagonal not negative.
+   *
+   * @param q filled; it may be {@code a}
+   * @param r filled
+   * @throws org.merganser.error.NumericalException where A is not finite, saying where
+   */
+  public static void qr(Matrix a, Matrix q, Matrix r, Workspace ws) {
+    a.require("matrix", a.rows(), a.columns());
+    if (a.columns() < 1 || a.rows() < a.columns()) {
+      throw new ShapeException("a thin QR decomposition is of m x n, m >= n >= 1, not of a " + a);
+    }
+    q.require("orthonormal factor", a.rows(), a.columns());
+    r.require("triangular factor", a.columns(), a.columns());
+    Kernels.of(ws).linAlg().qr(a.natives(), q.natives(), r.natives());
+  }
+
+  /**
+   * Eigenvalues of square matrices stacked on each other, [count n x n], at the same time: in no
+   * order but that conjugate pairs stand together, the one with the positive imaginary part first.
+   *
+   * @param real filled, [count x n]
+   * @param imaginary filled, [count x n]
+   * @throws org.merganser.error.NumericalException where they are not finite, saying where, or the
+   *     iteration does not converge
+   */
+  public static void eigenvalues(Matrix stacked, Matrix real, Matrix imaginary, Workspace ws) {
+    long n = stacked.columns();
+    stacked.require("matrices", stacked.rows(), n);
+    if (n == 0 || stacked.rows() % n != 0) {
+      throw new ShapeException("a " + stacked + " is no stack of square matrices");
+    }
+    real.require("real parts", stacked.rows() / n, n);
+    imaginary.require("imaginary parts", stacked.rows() / n, n);
+    Kernels.of(ws)
+        .linAlg()
+        .generalEigenvalues(
+            Math.toIntExact(real.rows()),
+            stacked.natives(),
+            real.asTensor().block(),
+            imaginary.asTensor().block());
+  }
+
   /** The largest sum of magnitudes of a column; NaN when there is one. */
   public static double norm1(Matrix a, Workspace ws) {
     a.require("matrix", a.rows(), a.columns());

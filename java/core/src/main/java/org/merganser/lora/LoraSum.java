@@ -203,6 +203,31 @@ public final class LoraSum {
     return tensors;
   }
 
+  /**
+   * Inner products of the changes that are summed, for one of the tensors that are changed.
+   *
+   * @param size elements of the tensor
+   * @param values {@code <w_i s_i B_i A_i, w_j s_j B_j A_j>} of all adapters, 0 where one does not
+   *     change the tensor
+   */
+  public record Products(long size, List<List<Double>> values) {}
+
+  /**
+   * Inner products of the terms of the sum, {@code tr((B_i^T B_j) (A_j A_i^T))} with weights and
+   * scales: from the factors, in F64, so that nothing of the size of a weight is formed. By the
+   * names of the tensors of the base.
+   */
+  public Map<String, Products> products(Workspace ws) throws IOException {
+    Map<String, Products> products = new LinkedHashMap<>();
+    for (Map.Entry<String, SummedLayer> each : layers.entrySet()) {
+      ws.cancellation().check();
+      LoraLayer first = each.getValue().first();
+      List<List<Double>> values = LoraProducts.of(each.getValue(), adapters.size(), ws);
+      products.put(each.getKey(), new Products(first.in() * first.out(), values));
+    }
+    return products;
+  }
+
   /** Ranks of the modules, the smallest and the largest. */
   public List<Long> ranks() {
     var all = layers.values().stream().mapToLong(SummedLayer::rank).summaryStatistics();

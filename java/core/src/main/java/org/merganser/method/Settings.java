@@ -100,7 +100,7 @@ public final class Settings<O extends Record> {
               setting.value(),
               setting.varies(),
               with));
-      if (type.isSealed()) {
+      if (Values.isChoice(type)) {
         collect((Record) value, with, entries);
         for (Class<?> choice : type.getPermittedSubclasses()) {
           collect(Components.defaults(choice), name + "=" + Values.name(choice), entries);
@@ -200,7 +200,7 @@ public final class Settings<O extends Record> {
       Class<?> type = components[i].getType();
       Object value = Components.value(options, components[i]);
       String text = type.isRecord() ? null : given.remove(Components.name(components[i]));
-      if (type.isSealed()) {
+      if (Values.isChoice(type)) {
         Record chosen = text == null ? (Record) value : choice(components[i], value, text);
         values[i] = read(chosen, given);
       } else if (type.isRecord()) {

@@ -50,11 +50,16 @@ final class Values {
     return known != null ? known : constants(raw).collect(Collectors.joining(", "));
   }
 
+  /** Whether it is one of several records; an enum whose constants have bodies is sealed too. */
+  static boolean isChoice(Class<?> type) {
+    return type.isSealed() && !type.isEnum();
+  }
+
   private static Stream<String> constants(Class<?> type) {
     if (type == boolean.class) {
       return Stream.of("true", "false");
     }
-    if (type.isSealed()) {
+    if (isChoice(type)) {
       return Arrays.stream(type.getPermittedSubclasses()).map(Values::name);
     }
     if (!type.isEnum()) {

@@ -16,9 +16,9 @@ import org.merganser.io.Checkpoint;
 import org.merganser.io.ModelDirectory;
 import org.merganser.recipe.Recipe.Align;
 import org.merganser.recipe.Recipe.Input;
-import org.merganser.transformer.SymmetryAligner;
-import org.merganser.transformer.SymmetryElement;
-import org.merganser.transformer.SymmetryReport;
+import org.merganser.symmetry.SymmetryAligner;
+import org.merganser.symmetry.SymmetryElement;
+import org.merganser.symmetry.SymmetryReport;
 import org.merganser.transformer.TransformerConfig;
 
 /**

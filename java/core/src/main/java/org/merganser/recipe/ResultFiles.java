@@ -10,9 +10,11 @@ import java.util.Map;
 import java.util.Optional;
 import org.merganser.compute.DType;
 import org.merganser.error.FormatException;
+import org.merganser.error.IncompatibleModelsException;
 import org.merganser.error.RecipeException;
 import org.merganser.internal.io.TextFile;
 import org.merganser.io.ModelDirectory;
+import org.merganser.transformer.TransformerConfig;
 
 /** What a written result has beside tensors. */
 final class ResultFiles {
@@ -37,8 +39,33 @@ final class ResultFiles {
               .formatted(job.vocabularies().get().owner()));
     }
     template(job);
-    if (job.donor().sideFiles().contains(CONFIG)) {
-      new ResultFiles(job).config(TextFile.read(job.donor().path().resolve(CONFIG)));
+    Optional<String> config = donorConfig(job);
+    if (config.isPresent()) {
+      new ResultFiles(job).config(config.get());
+    }
+  }
+
+  /**
+   * The configuration of the donor: its file, or what its file of parameters says, of GGUF with a
+   * known architecture that says enough.
+   */
+  private static Optional<String> donorConfig(MergeJob job) throws IOException {
+    ModelDirectory donor = job.donor();
+    if (donor.sideFiles().contains(CONFIG)) {
+      return Optional.of(TextFile.read(donor.path().resolve(CONFIG)));
+    }
+    Optional<TransformerConfig> header = header(donor);
+    return header.isPresent() ? Optional.of(header.get().toJson()) : Optional.empty();
+  }
+
+  private static Optional<TransformerConfig> header(ModelDirectory donor) {
+    if (!donor.checkpoint().metadata().containsKey("general.architecture")) {
+      return Optional.empty();
+    }
+    try {
+      return Optional.of(TransformerConfig.ofGguf(donor.checkpoint()));
+    } catch (IncompatibleModelsException | FormatException e) {
+      return Optional.empty();
     }
   }
 
@@ -52,15 +79,21 @@ final class ResultFiles {
   static List<String> notes(MergeJob job) {
     List<String> notes = new ArrayList<>();
     ModelDirectory donor = job.donor();
-    notes.add(
-        donor.sideFiles().contains(CONFIG)
-            ? "configuration and other files are those of " + job.donorName()
-            : job.donorName() + " has no config.json, so neither has the result");
+    notes.add(configuration(job));
     job.vocabularies().ifPresent(all -> vocabulary(job, all, notes));
     if (job.vocabularies().isEmpty() && !RecipeSymmetry.isMeant(job.recipe())) {
       differing(job, donor).ifPresent(notes::add);
     }
     return notes;
+  }
+
+  private static String configuration(MergeJob job) {
+    if (job.donor().sideFiles().contains(CONFIG)) {
+      return "configuration and other files are those of " + job.donorName();
+    }
+    return header(job.donor()).isPresent()
+        ? "config.json is made of what " + job.donorName() + " says inside its file"
+        : job.donorName() + " has no config.json, so neither has the result";
   }
 
   private static void vocabulary(MergeJob job, Vocabularies all, List<String> notes) {
@@ -124,8 +157,9 @@ final class ResultFiles {
         name ->
             ModelDirectory.isOfTokenizer(name)
                 && !(template.isPresent() && name.contains("chat_template")));
-    if (donor.sideFiles().contains(CONFIG)) {
-      TextFile.write(folder.resolve(CONFIG), config(TextFile.read(donor.path().resolve(CONFIG))));
+    Optional<String> config = donorConfig(job);
+    if (config.isPresent()) {
+      TextFile.write(folder.resolve(CONFIG), config(config.get()));
     }
     if (template.isPresent()) {
       writeTemplate(tokenizer, folder, template.get());

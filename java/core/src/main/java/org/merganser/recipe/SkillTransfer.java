@@ -16,10 +16,10 @@ import org.merganser.merge.MergeProblem;
 import org.merganser.merge.TaskArithmeticMerger;
 import org.merganser.method.Setting;
 import org.merganser.method.Settings;
-import org.merganser.transformer.NormAbsorption;
-import org.merganser.transformer.SymmetryAligner;
-import org.merganser.transformer.SymmetryElement;
-import org.merganser.transformer.SymmetryMoments;
+import org.merganser.symmetry.NormAbsorption;
+import org.merganser.symmetry.SymmetryAligner;
+import org.merganser.symmetry.SymmetryElement;
+import org.merganser.symmetry.SymmetryMoments;
 import org.merganser.transformer.TransformerConfig;
 
 /**

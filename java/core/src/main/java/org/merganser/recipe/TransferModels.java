@@ -13,8 +13,8 @@ import org.merganser.error.FormatException;
 import org.merganser.error.IncompatibleModelsException;
 import org.merganser.io.Checkpoint;
 import org.merganser.io.ModelDirectory;
+import org.merganser.symmetry.NormAbsorption;
 import org.merganser.transformer.CanonicalCheckpoint;
-import org.merganser.transformer.NormAbsorption;
 import org.merganser.transformer.TransformerConfig;
 
 /**

@@ -99,15 +99,6 @@ public final class CanonicalCheckpoint extends CheckpointView {
     return of(source.as(dtype), config);
   }
 
-  /** Names what {@link #others} lists, where the residual stream is changed. */
-  static void refuseOthers(Checkpoint checkpoint, List<String> problems) {
-    if (checkpoint instanceof CanonicalCheckpoint model) {
-      for (String name : model.others()) {
-        problems.add(Names.quote(name) + " may read the residual stream, and is not known");
-      }
-    }
-  }
-
   /**
    * Tensors of the original that are no part of the function that is looked at, such as the pooler
    * of BERT. They may read the residual stream.
@@ -127,9 +118,8 @@ public final class CanonicalCheckpoint extends CheckpointView {
    *     of BERT, which would stay as they are (views are looked through, copies are not)
    */
   public Checkpoint restored(Checkpoint canonical) {
-    if (MappedCheckpoint.movesStream(canonical) && !others().isEmpty()) {
-      List<String> problems = new ArrayList<>();
-      refuseOthers(this, problems);
+    List<String> problems = MovedStream.refusals(this);
+    if (!problems.isEmpty() && MovedStream.isMoved(canonical)) {
       throw new IncompatibleModelsException(
           canonical + " does not go with the other tensors of " + source,
           problems,

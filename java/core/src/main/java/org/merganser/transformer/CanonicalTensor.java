@@ -9,13 +9,14 @@ import java.util.Map;
 /**
  * One tensor of a canonical checkpoint.
  *
+ * @param part what it is in the model
  * @param layer -1 outside of layers
  * @param shape [out, in] for matrices
  */
-record CanonicalTensor(String name, Part part, int layer, List<Long> shape) {
+public record CanonicalTensor(String name, Part part, int layer, List<Long> shape) {
 
   /** How the residual stream enters. */
-  enum Side {
+  public enum Side {
     /** Along the last axis: rows that write it, such as those of the embedding. */
     ROWS,
     /** Along the last axis: what reads it. */
@@ -31,7 +32,7 @@ record CanonicalTensor(String name, Part part, int layer, List<Long> shape) {
   }
 
   /** What a tensor is in the model. */
-  enum Part {
+  public enum Part {
     EMBEDDING(Side.ROWS),
     POSITIONS(Side.ROWS),
     TYPES(Side.ROWS),
@@ -67,13 +68,14 @@ record CanonicalTensor(String name, Part part, int layer, List<Long> shape) {
       this.side = side;
     }
 
-    Side side() {
+    /** How the residual stream enters tensors of this part. */
+    public Side side() {
       return side;
     }
   }
 
   /** All of a model by name, in the order in which it uses them. */
-  static Map<String, CanonicalTensor> of(TransformerConfig config) {
+  public static Map<String, CanonicalTensor> of(TransformerConfig config) {
     return new Builder(config).all();
   }
 

@@ -15,6 +15,7 @@ import java.util.Set;
 import org.merganser.compute.DType;
 import org.merganser.error.FormatException;
 import org.merganser.error.IncompatibleModelsException;
+import org.merganser.internal.Names;
 import org.merganser.internal.io.TextFile;
 import org.merganser.io.Checkpoint;
 import org.merganser.io.TensorInfo;
@@ -248,8 +249,12 @@ public record TransformerConfig(
     TextFile.write(path, toJson());
   }
 
-  /** The text of {@code config.json}. */
-  String toJson() throws IOException {
+  /**
+   * The text of {@code config.json}.
+   *
+   * @throws IllegalArgumentException when no configuration of that model type describes this
+   */
+  public String toJson() throws IOException {
     String json = ConfigWriter.write(this);
     TransformerConfig read;
     try {
@@ -295,6 +300,23 @@ public record TransformerConfig(
   }
 
   /**
+   * What a checkpoint with canonical names lacks, has in another shape or type, or has beyond a
+   * model of this structure: a sentence each, naming tensor and shapes.
+   */
+  public List<String> problems(Checkpoint canonical) {
+    List<String> problems = new ArrayList<>();
+    Map<String, CanonicalTensor> expected = CanonicalTensor.of(this);
+    expected.forEach(
+        (name, tensor) -> CanonicalCheckpoint.problem(canonical, name, tensor.shape(), problems));
+    for (String name : canonical.tensors().keySet()) {
+      if (!expected.containsKey(name)) {
+        problems.add(Names.quote(name) + " is no part of such a model");
+      }
+    }
+    return problems;
+  }
+
+  /**
    * Throws unless two models compute the same function of equal weights. Names of types and, with
    * rotary embedding, lengths of contexts may differ.
    *
@@ -305,7 +327,12 @@ public record TransformerConfig(
     requireSame(description(), mine, other.description(), theirs);
   }
 
-  static void requireSame(
+  /**
+   * The same for {@link #description descriptions}, such as those that files keep.
+   *
+   * @throws IncompatibleModelsException with both values of everything that differs
+   */
+  public static void requireSame(
       Map<String, String> here, String mine, Map<String, String> there, String theirs) {
     List<String> problems = new ArrayList<>();
     Set<String> names = new LinkedHashSet<>(here.keySet());
@@ -324,7 +351,7 @@ public record TransformerConfig(
   }
 
   /** All that the function of the weights depends on, by the names of components. */
-  Map<String, String> description() {
+  public Map<String, String> description() {
     Map<String, String> description = new LinkedHashMap<>();
     RecordComponent[] components = TransformerConfig.class.getRecordComponents();
     Object[] values = values();

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * Symmetries of transformers: what a model is (its configuration and the names of its tensors), the
- * group of changes to its weights that leave what it computes unchanged, and how models are aligned
- * over that group. Formulas: docs/symmetries.md.
+ * What a transformer is: its configuration, as files of models have it, and its tensors under
+ * canonical names, whatever they are called and however they lie in a file.
  */
 package org.merganser.transformer;

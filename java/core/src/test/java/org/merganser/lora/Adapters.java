@@ -16,6 +16,7 @@ import org.merganser.io.Checkpoint;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.io.Safetensors;
 import org.merganser.linalg.Tensor;
+import org.merganser.testing.Draw;
 import org.merganser.testing.Oracle;
 
 /** Adapters for tests: those that PEFT wrote (fixtures/peft/make.py), and made here. */
@@ -100,6 +101,36 @@ public final class Adapters {
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
+  }
+
+  /**
+   * Factors in F64 of any rank for some of the weights of a base, at least one: linear layers and
+   * convolutions, not transposed.
+   */
+  public static Path random(Path folder, Checkpoint base, Draw draw) throws IOException {
+    int rank = draw.integer(1, 5);
+    Map<String, Tensor> tensors = new LinkedHashMap<>();
+    for (String name : base.tensors().keySet()) {
+      long[] ofA = base.info(name).dims();
+      if (ofA.length > 1 && (tensors.isEmpty() || draw.of(false, true))) {
+        long[] ofB = new long[ofA.length];
+        Arrays.fill(ofB, 1);
+        ofB[0] = ofA[0];
+        ofB[1] = rank;
+        ofA[0] = rank;
+        String module = name.substring(0, name.length() - ".weight".length());
+        tensors.put(module + ".lora_A.weight", gaussian(draw, ofA));
+        tensors.put(module + ".lora_B.weight", gaussian(draw, ofB));
+      }
+    }
+    String settings = "\"r\": %d, \"lora_alpha\": %d".formatted(rank, draw.integer(1, 8));
+    return write(folder, settings, tensors);
+  }
+
+  private static Tensor gaussian(Draw draw, long... shape) {
+    double[] values = new double[(int) Tensor.size(shape)];
+    Arrays.setAll(values, i -> draw.random().nextGaussian());
+    return Tensor.of(values, shape);
   }
 
   private static Tensor gaussian(long... shape) {

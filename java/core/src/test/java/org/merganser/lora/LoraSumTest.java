@@ -180,6 +180,63 @@ class LoraSumTest {
     return largest;
   }
 
+  /** {@code tr((B_i^T B_j) (A_j A_i^T))} with weights and scales; a module of one adapter only. */
+  @Test
+  void innerProductsOfTheTerms() throws IOException {
+    try (Opened opened = new Opened()) {
+      Map<String, Tensor> one = new LinkedHashMap<>();
+      Adapters.put(one, "m", new double[][] {{1, 0, 2}}, new double[][] {{1}, {-1}});
+      Map<String, Tensor> two = new LinkedHashMap<>();
+      Adapters.put(
+          two, "m", new double[][] {{0, 1, 1}, {1, 0, 0}}, new double[][] {{2, 1}, {0, 3}});
+      Adapters.put(two, "n", new double[][] {{3}, {0}}, new double[][] {{4, 0}});
+      List<LoraAdapter> adapters =
+          List.of(
+              opened.add(
+                  LoraAdapter.open(
+                      Adapters.write(folder.resolve("a"), "\"r\": 1, \"lora_alpha\": 2", one))),
+              opened.add(
+                  LoraAdapter.open(
+                      Adapters.write(folder.resolve("b"), "\"r\": 2, \"lora_alpha\": 2", two))));
+      // [[1 0 2] [-1 0 -2]] times 2 .5, and [[1 2 2] [3 0 0]] times 1 3.
+      Map<String, LoraSum.Products> found = LoraSum.exact(adapters, List.of(0.5, 3.0)).products(WS);
+      assertThat(found.get("m.weight"))
+          .isEqualTo(new LoraSum.Products(6, List.of(List.of(10.0, 6.0), List.of(6.0, 9 * 18.0))));
+      assertThat(found.get("n.weight"))
+          .isEqualTo(new LoraSum.Products(1, List.of(List.of(0.0, 0.0), List.of(0.0, 9 * 144.0))));
+    }
+  }
+
+  /**
+   * By hand: the sum has singular values 4 and 1; of rank 1 the 4 is split into two factors of norm
+   * 2, and what is dropped is 1.
+   */
+  @Test
+  void rootsOfSingularValuesAreInBothFactors() throws IOException {
+    try (Opened opened = new Opened()) {
+      Map<String, Tensor> one = new LinkedHashMap<>();
+      Adapters.put(one, "m", new double[][] {{0, 2, 0}}, new double[][] {{2}, {0}});
+      Map<String, Tensor> two = new LinkedHashMap<>();
+      Adapters.put(two, "m", new double[][] {{1, 0, 0}}, new double[][] {{0}, {-1}});
+      List<LoraAdapter> adapters = new ArrayList<>();
+      for (Map<String, Tensor> each : List.of(one, two)) {
+        Path path = Files.createTempDirectory(folder, "hand");
+        Adapters.write(path, "\"r\": 1, \"lora_alpha\": 1", each);
+        adapters.add(opened.add(LoraAdapter.open(path)));
+      }
+      LoraSum sum = LoraSum.ofRank(adapters, List.of(1.0, 1.0), 1);
+      try (Tensor a = sum.tensors().read("base_model.model.m.lora_A.weight", WS);
+          Tensor b = sum.tensors().read("base_model.model.m.lora_B.weight", WS)) {
+        double sign = Math.signum(a.get(1));
+        Close.relative("A", a.toDoubleArray(), scaled(sign, 0, 2, 0), 1e-6);
+        Close.relative("B", b.toDoubleArray(), scaled(sign, 2, 0), 1e-6);
+      }
+      double[][] full = change(LoraSum.ofRank(adapters, List.of(1.0, 1.0), 2), opened, 3, 2);
+      Close.relative("row 0", full[0], new double[] {0, 4, 0}, 1e-6);
+      Close.relative("row 1", full[1], new double[] {-1, 0, 0}, 1e-6);
+    }
+  }
+
   /** Sums of factors have mixed terms: for the mean of an adapter and its opposite signs, all. */
   @Test
   void sumsOfFactorsAreNotTheSum() throws IOException {

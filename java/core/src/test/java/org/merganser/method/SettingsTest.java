@@ -15,10 +15,15 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.merganser.merge.TiesMerger;
 
 class SettingsTest {
-  /** A constant of two words. */
+  /** A constant of two words, and one with a body, which makes the enum sealed. */
   public enum Kind {
     ONE,
-    TWO_WORDS
+    TWO_WORDS {
+      @Override
+      public String toString() {
+        return name();
+      }
+    }
   }
 
   /** A choice. */

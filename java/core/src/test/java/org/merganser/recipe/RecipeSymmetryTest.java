@@ -31,8 +31,8 @@ import org.merganser.io.ShardedWriter;
 import org.merganser.linalg.Tensor;
 import org.merganser.recipe.Recipe.Align;
 import org.merganser.recipe.Recipe.Input;
-import org.merganser.transformer.SymmetryElement;
-import org.merganser.transformer.SymmetryElement.Kind;
+import org.merganser.symmetry.SymmetryElement;
+import org.merganser.symmetry.SymmetryElement.Kind;
 import org.merganser.transformer.TransformerConfig;
 
 /** Transfers as recipes: models in folders, of vocabularies of their own. */

@@ -23,12 +23,12 @@ import org.merganser.error.IncompatibleModelsException;
 import org.merganser.io.Checkpoint;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.linalg.Tensor;
+import org.merganser.symmetry.SymmetryAligner;
+import org.merganser.symmetry.SymmetryAligner.Residual;
+import org.merganser.symmetry.SymmetryElement;
+import org.merganser.symmetry.SymmetryElement.Kind;
 import org.merganser.testing.Work;
 import org.merganser.transformer.GoldenModel;
-import org.merganser.transformer.SymmetryAligner;
-import org.merganser.transformer.SymmetryAligner.Residual;
-import org.merganser.transformer.SymmetryElement;
-import org.merganser.transformer.SymmetryElement.Kind;
 import org.merganser.transformer.TransformerConfig;
 
 /** What a model learned, added to another one: exact where the right result is known. */

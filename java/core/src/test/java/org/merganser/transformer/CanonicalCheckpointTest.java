@@ -22,7 +22,9 @@ import org.merganser.io.Checkpoint;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.io.TensorInfo;
 import org.merganser.linalg.Tensor;
-import org.merganser.transformer.SymmetryElement.Kind;
+import org.merganser.symmetry.ReferenceForward;
+import org.merganser.symmetry.SymmetryElement;
+import org.merganser.symmetry.SymmetryElement.Kind;
 
 /** Every layout gives the same canonical tensors, and comes back as it was. */
 class CanonicalCheckpointTest {

@@ -50,7 +50,7 @@ public enum GoldenModel {
   }
 
   /** What goldens are of. */
-  static int[] ids() {
+  public static int[] ids() {
     return new int[] {1, 5, 7, 3, 2, 9, 31, 0};
   }
 
@@ -110,14 +110,14 @@ public enum GoldenModel {
   }
 
   /** SplitMix64, uniform in [0, 1). */
-  static final class Stream {
+  public static final class Stream {
     private long at;
 
-    Stream(long seed) {
+    public Stream(long seed) {
       at = seed;
     }
 
-    double next() {
+    public double next() {
       at += 0x9E3779B97F4A7C15L;
       long z = at;
       z = (z ^ z >>> 30) * 0xBF58476D1CE4E5B9L;

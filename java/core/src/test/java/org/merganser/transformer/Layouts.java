@@ -9,7 +9,7 @@ import org.merganser.io.MemoryCheckpoint;
 import org.merganser.linalg.Tensor;
 
 /** Golden models in the layouts of Hugging Face, written out name by name. */
-final class Layouts {
+public final class Layouts {
   private final MemoryCheckpoint from;
   private final Map<String, Tensor> tensors = new LinkedHashMap<>();
 
@@ -17,7 +17,7 @@ final class Layouts {
     this.from = from;
   }
 
-  static MemoryCheckpoint gpt2(MemoryCheckpoint from, String prefix) {
+  public static MemoryCheckpoint gpt2(MemoryCheckpoint from, String prefix) {
     Layouts out = new Layouts(from);
     out.put(prefix + "wte.weight", "model.embed_tokens.weight");
     out.put(prefix + "wpe.weight", "model.embed_positions.weight");
@@ -42,7 +42,7 @@ final class Layouts {
     return MemoryCheckpoint.of(out.tensors);
   }
 
-  static MemoryCheckpoint bert(MemoryCheckpoint from, String prefix, boolean old) {
+  public static MemoryCheckpoint bert(MemoryCheckpoint from, String prefix, boolean old) {
     Layouts out = new Layouts(from);
     String e = prefix + "embeddings.";
     out.put(e + "word_embeddings.weight", "model.embed_tokens.weight");
@@ -65,7 +65,7 @@ final class Layouts {
     return MemoryCheckpoint.of(out.tensors);
   }
 
-  static MemoryCheckpoint phi3(MemoryCheckpoint from) {
+  public static MemoryCheckpoint phi3(MemoryCheckpoint from) {
     Layouts out = new Layouts(from);
     for (String name : from.tensors().keySet()) {
       if (!name.matches(".*(q_proj|k_proj|v_proj|gate_proj|up_proj).*")) {

@@ -12,7 +12,7 @@ import org.merganser.recipe.MergeJob;
 import org.merganser.recipe.SkillTransfer;
 import org.merganser.torch.transformer.TransformerNetwork;
 import org.merganser.torch.transformer.TransformerSession;
-import org.merganser.transformer.SymmetryAligner;
+import org.merganser.symmetry.SymmetryAligner;
 
 /**
  * Adds what a decoder learned to another one of the same structure, in the coordinates of that: the

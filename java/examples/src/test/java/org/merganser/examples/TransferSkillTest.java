@@ -20,8 +20,8 @@ import org.merganser.torch.transformer.DecoderTraining;
 import org.merganser.torch.transformer.TokenWindows;
 import org.merganser.torch.transformer.TransformerNetwork;
 import org.merganser.torch.transformer.TransformerSession;
-import org.merganser.transformer.SymmetryElement;
-import org.merganser.transformer.SymmetryElement.Kind;
+import org.merganser.symmetry.SymmetryElement;
+import org.merganser.symmetry.SymmetryElement.Kind;
 import org.merganser.transformer.TransformerConfig;
 
 /** The example of transfers: a decoder learns to count, and another one counts. */

@@ -22,6 +22,8 @@ public final class Kernels implements AutoCloseable {
   private final TensorKernels tensors;
   private final MergeKernels merge;
   private final GramKernels gram;
+  private final TopologyKernels topology;
+  private final ActivationKernels activation;
 
   /**
    * Those of a Workspace.
@@ -45,6 +47,8 @@ public final class Kernels implements AutoCloseable {
     tensors = new TensorKernels(context);
     merge = new MergeKernels(context);
     gram = new GramKernels(context);
+    topology = new TopologyKernels(context);
+    activation = new ActivationKernels(context);
     if (backend == merganser.MG_BACKEND_CUDA) {
       CudaPlugin.loadPresets();
     }
@@ -82,6 +86,14 @@ public final class Kernels implements AutoCloseable {
 
   public GramKernels gram() {
     return gram;
+  }
+
+  public TopologyKernels topology() {
+    return topology;
+  }
+
+  public ActivationKernels activation() {
+    return activation;
   }
 
   /** Memory of the context's device, not initialised. */

@@ -116,6 +116,38 @@ public final class LinAlgKernels {
     }
   }
 
+  /** Thin: {@code a = q r}, m >= n, with no negative element on the diagonal of r. */
+  public void qr(MatrixBlock a, MatrixBlock q, MatrixBlock r) {
+    try (Call call = context.enter()) {
+      call.check(
+          merganser.mg_qr(
+              call.context(),
+              a.rows(),
+              a.columns(),
+              call.inDoubles(a.block()),
+              a.ld(),
+              call.outDoubles(q.block()),
+              q.ld(),
+              call.outDoubles(r.block()),
+              r.ld()));
+    }
+  }
+
+  /** Eigenvalues of {@code count} stacked square matrices, [count x n] each. */
+  public void generalEigenvalues(int count, MatrixBlock a, Block real, Block imaginary) {
+    try (Call call = context.enter()) {
+      call.check(
+          merganser.mg_general_eigenvalues(
+              call.context(),
+              count,
+              a.columns(),
+              call.inDoubles(a.block()),
+              a.ld(),
+              call.outDoubles(real),
+              call.outDoubles(imaginary)));
+    }
+  }
+
   /** {@code a x = b} for a symmetric positive definite a. */
   public void solve(MatrixBlock a, MatrixBlock b, MatrixBlock x) {
     try (Call call = context.enter()) {

@@ -37,6 +37,7 @@ import org.merganser.lab.data.Pictures.Part;
  */
 public final class ImageFiles {
   private static final String EMBEDDED = "/org/merganser/lab/fashion-mnist/";
+  static final String EMBEDDED_NAME = "fashion-mnist-subset";
 
   /** Training images used unless told otherwise; all, when there are fewer. */
   public static final int DEFAULT_TRAIN = 6000;
@@ -56,11 +57,14 @@ public final class ImageFiles {
    * @param train how many training images to use, from the first; empty for all
    */
   public static DataSet embedded(ImageForm form, OptionalInt train) throws IOException {
+    return embeddedPictures(train).dataSet(EMBEDDED_NAME, form);
+  }
+
+  static Pictures embeddedPictures(OptionalInt train) throws IOException {
     return idx(
-            train,
-            name -> "embedded " + name,
-            name -> ImageFiles.class.getResourceAsStream(EMBEDDED + name + ".gz"))
-        .dataSet("fashion-mnist-subset", form);
+        train,
+        name -> "embedded " + name,
+        name -> ImageFiles.class.getResourceAsStream(EMBEDDED + name + ".gz"));
   }
 
   /** As vectors. */
@@ -77,6 +81,15 @@ public final class ImageFiles {
    * @throws org.merganser.error.FormatException when a file is damaged
    */
   public static DataSet folder(Path folder, ImageForm form, OptionalInt train) throws IOException {
+    return folderPictures(folder, train).dataSet(name(folder), form);
+  }
+
+  /** Of a data set. */
+  static String name(Path folder) {
+    return String.valueOf(folder.toAbsolutePath().normalize().getFileName());
+  }
+
+  static Pictures folderPictures(Path folder, OptionalInt train) throws IOException {
     if (!Files.exists(folder)) {
       throw new IOException("data folder " + folder + " does not exist");
     }
@@ -85,8 +98,7 @@ public final class ImageFiles {
           "%s is a file; data come as a folder with the files %s, or of CIFAR in binary form"
               .formatted(folder, NAMES));
     }
-    String name = String.valueOf(folder.toAbsolutePath().normalize().getFileName());
-    return pictures(folder, train).dataSet(name, form);
+    return pictures(folder, train);
   }
 
   /** As vectors. */

@@ -100,32 +100,51 @@ record Pictures(
   }
 
   DataSet dataSet(String name, ImageForm wanted) {
-    Pictures input = formed(wanted);
-    PixelScale used = scale.orElseGet(input::measured);
+    PixelScale used = scale(wanted);
+    Subset ready = formed(train, wanted);
     int all = train.labels.length;
     return new DataSet(
         name,
-        input.examples(input.train, 0, trained, wanted, used),
+        examples(ready, 0, trained, wanted, used),
         trained == all
             ? Optional.empty()
-            : Optional.of(input.examples(input.train, trained, all, wanted, used)),
-        input.examples(input.test, 0, test.labels.length, wanted, used),
+            : Optional.of(examples(ready, trained, all, wanted, used)),
+        examples(test, wanted, used),
         Optional.of(used));
   }
 
-  private Pictures formed(ImageForm wanted) {
+  /** That by which they are standardised: the published one, or that of the training images. */
+  PixelScale scale(ImageForm wanted) {
+    return scale.orElseGet(() -> measured(formed(train, wanted), (long) trained * size(wanted)));
+  }
+
+  /** Images of this form, such as some of these or what became of them. */
+  Examples examples(Subset images, ImageForm wanted, PixelScale scale) {
+    return examples(formed(images, wanted), 0, images.labels.length, wanted, scale);
+  }
+
+  private Form whole(ImageForm wanted) {
     int least = wanted.planes() ? LEAST_SIDE : 0;
-    Form whole = new Form(form.channels, Math.max(form.height, least), Math.max(form.width, least));
+    return new Form(form.channels, Math.max(form.height, least), Math.max(form.width, least));
+  }
+
+  private Form small(ImageForm wanted) {
+    Form whole = whole(wanted);
     int by = wanted.shrink();
     if (whole.height % by != 0 || whole.width % by != 0) {
       throw new IllegalArgumentException(
           "images of %sx%s do not shrink by %s; take a number that divides both sides"
               .formatted(whole.height, whole.width, by));
     }
-    Form small = new Form(form.channels, whole.height / by, whole.width / by);
-    Subset less = new Subset(formed(train, whole, small, by), train.labels);
-    Subset tests = new Subset(formed(test, whole, small, by), test.labels);
-    return new Pictures(small, classes, less, trained, tests, scale);
+    return new Form(form.channels, whole.height / by, whole.width / by);
+  }
+
+  private int size(ImageForm wanted) {
+    return small(wanted).size();
+  }
+
+  private Subset formed(Subset part, ImageForm wanted) {
+    return new Subset(formed(part, whole(wanted), small(wanted), wanted.shrink()), part.labels);
   }
 
   /** With a border of zeros as a whole, then means of so many by so many pixels. */
@@ -151,13 +170,12 @@ record Pictures(
     return pixels;
   }
 
-  private PixelScale measured() {
-    long pixels = (long) trained * form.size();
+  private static PixelScale measured(Subset part, long pixels) {
     // Sums of integers: exact.
     long sum = 0;
     long squares = 0;
     for (int i = 0; i < pixels; i++) {
-      int value = train.pixels[i] & 0xff;
+      int value = part.pixels[i] & 0xff;
       sum += value;
       squares += (long) value * value;
     }
@@ -171,6 +189,7 @@ record Pictures(
 
   /** Image by image, so that only one of them is on the heap as numbers. */
   private Examples examples(Subset part, int from, int to, ImageForm wanted, PixelScale scale) {
+    Form form = small(wanted);
     int count = to - from;
     Tensor inputs =
         wanted.planes()

@@ -44,7 +44,25 @@ public final class Experiments {
               "Adds what a small decoder learned to others that diverged in training, as it is and"
                   + " aligned over the symmetries of transformers (2025).",
               Settings.of(SkillTransferExperiment.Options.defaults()),
-              SkillTransferExperiment::new));
+              SkillTransferExperiment::new),
+          new Kind<>(
+              UndertrainingExperiment.ID,
+              "Fine-tunes experts for a range of lengths, in whole and by adapters, merges those of"
+                  + " each by every method, and says when to stop (Less is More, 2025).",
+              Settings.of(UndertrainingExperiment.Options.defaults()),
+              UndertrainingExperiment::new),
+          new Kind<>(
+              AdaptiveActivationExperiment.ID,
+              "Trains recurrent networks whose units keep or learn their shape from a grid of"
+                  + " starts, then changes their inputs (Adaptive activations, 2020).",
+              Settings.of(AdaptiveActivationExperiment.Options.defaults()),
+              AdaptiveActivationExperiment::new),
+          new Kind<>(
+              RnnDynamicsExperiment.ID,
+              "Follows what each step of a recurrent network makes of images, during them and after"
+                  + " (representation dynamics, 2020).",
+              Settings.of(RnnDynamicsExperiment.Options.defaults()),
+              RnnDynamicsExperiment::new));
 
   private Experiments() {}
 

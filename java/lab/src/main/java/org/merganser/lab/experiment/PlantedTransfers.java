@@ -16,11 +16,11 @@ import org.merganser.io.MemoryCheckpoint;
 import org.merganser.io.TensorInfo;
 import org.merganser.linalg.Tensor;
 import org.merganser.recipe.SkillTransfer;
+import org.merganser.symmetry.SymmetryAligner;
+import org.merganser.symmetry.SymmetryElement;
+import org.merganser.symmetry.SymmetryElement.Kind;
 import org.merganser.torch.transformer.TransformerNetwork;
 import org.merganser.torch.transformer.TransformerSession;
-import org.merganser.transformer.SymmetryAligner;
-import org.merganser.transformer.SymmetryElement;
-import org.merganser.transformer.SymmetryElement.Kind;
 import org.merganser.transformer.TransformerConfig;
 
 /**

@@ -16,8 +16,8 @@ import org.merganser.lab.data.ToyLanguage;
 import org.merganser.lab.report.Report;
 import org.merganser.method.Setting;
 import org.merganser.method.Settings;
+import org.merganser.symmetry.SymmetryAligner;
 import org.merganser.torch.transformer.TransformerNetwork;
-import org.merganser.transformer.SymmetryAligner;
 import org.merganser.transformer.TransformerConfig;
 
 /**

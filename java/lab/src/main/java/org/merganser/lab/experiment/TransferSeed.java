@@ -19,12 +19,12 @@ import org.merganser.lab.data.SkillSplit;
 import org.merganser.lab.data.ToyLanguage;
 import org.merganser.model.Evaluation;
 import org.merganser.recipe.SkillTransfer;
+import org.merganser.symmetry.SymmetryAligner;
+import org.merganser.symmetry.SymmetryElement;
+import org.merganser.symmetry.SymmetryMoments;
 import org.merganser.torch.transformer.SymmetryStatistics;
 import org.merganser.torch.transformer.TokenWindows;
 import org.merganser.torch.transformer.TransformerNetwork;
-import org.merganser.transformer.SymmetryAligner;
-import org.merganser.transformer.SymmetryElement;
-import org.merganser.transformer.SymmetryMoments;
 
 /** The decoders of one seed, and what becomes of the skill in the targets. */
 final class TransferSeed implements AutoCloseable {

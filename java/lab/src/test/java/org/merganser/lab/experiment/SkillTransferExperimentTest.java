@@ -17,6 +17,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.merganser.compute.Workspace;
 import org.merganser.io.Checkpoint;
+import org.merganser.io.GgufLlama;
 import org.merganser.io.Safetensors;
 import org.merganser.lab.report.Json;
 import org.merganser.method.Settings;
@@ -141,14 +142,14 @@ class SkillTransferExperimentTest {
   /** A file that was changed is another one, whatever its name. */
   @Test
   void findingsBelongToTheBytesOfFiles() throws IOException {
-    Path file = PlantedFilesTest.gguf(folder.resolve("small.gguf"), 1);
+    Path file = GgufLlama.write(folder.resolve("small.gguf"), 1);
     Map<String, String> with = Map.of("gguf", file.toString());
     Map<String, Object> row = findings(with).get(0).map("planted", "small.gguf");
     assertThat((Double) row.get("aligned")).isLessThan(1e-9);
     assertThat((Double) row.get("naive")).isGreaterThan((Double) row.get("nothing"));
     findings(with);
     assertThat(journal()).hasSize(1);
-    PlantedFilesTest.gguf(file, 2);
+    GgufLlama.write(file, 2);
     findings(with);
     assertThat(journal()).hasSize(2);
   }

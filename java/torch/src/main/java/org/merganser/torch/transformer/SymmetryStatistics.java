@@ -14,9 +14,9 @@ import org.merganser.linalg.Matrix;
 import org.merganser.linalg.Tensor;
 import org.merganser.model.Mode;
 import org.merganser.model.PairedActivations;
+import org.merganser.symmetry.SymmetryAligner;
+import org.merganser.symmetry.SymmetryMoments;
 import org.merganser.torch.transformer.TransformerNetwork.Tap;
-import org.merganser.transformer.SymmetryAligner;
-import org.merganser.transformer.SymmetryMoments;
 
 /**
  * What {@link SymmetryAligner} aligns by when it does not go by weights: moments of the activations

@@ -40,7 +40,7 @@ import org.merganser.transformer.TransformerConfig;
  * Network#OUTPUT}: logits, or what the last layer leaves in a model without a head. Each tap is a
  * space of the {@link #architecture}, so that what measures networks measures these; maps may move
  * the hidden units of the MLPs only, as permutations. {@link
- * org.merganser.transformer.SymmetryAligner} knows the other symmetries.
+ * org.merganser.symmetry.SymmetryAligner} knows the other symmetries.
  *
  * <p>Forward passes run with one libtorch thread, so that what they give does not depend on the
  * number of cores; libtorch's kernels do depend on the instruction set, in the last digits. They

@@ -19,10 +19,10 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
 import org.merganser.io.MemoryCheckpoint;
+import org.merganser.symmetry.ReferenceForward;
 import org.merganser.torch.transformer.MultipleChoice.Question;
 import org.merganser.torch.transformer.MultipleChoice.Score;
 import org.merganser.transformer.GoldenModel;
-import org.merganser.transformer.ReferenceForward;
 
 class PerplexityTest {
   private static final TransformerNetwork NETWORK =

@@ -14,12 +14,12 @@ import org.merganser.compute.Workspace;
 import org.merganser.io.Checkpoint;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.recipe.SkillTransfer;
+import org.merganser.symmetry.SymmetryAligner;
+import org.merganser.symmetry.SymmetryElement;
+import org.merganser.symmetry.SymmetryElement.Kind;
+import org.merganser.symmetry.SymmetryMoments;
 import org.merganser.torch.transformer.DecoderTraining.Options;
 import org.merganser.transformer.GoldenModel;
-import org.merganser.transformer.SymmetryAligner;
-import org.merganser.transformer.SymmetryElement;
-import org.merganser.transformer.SymmetryElement.Kind;
-import org.merganser.transformer.SymmetryMoments;
 import org.merganser.transformer.TransformerConfig;
 
 /** Alignment by activations of forward passes, and what it is for, on models that were trained. */

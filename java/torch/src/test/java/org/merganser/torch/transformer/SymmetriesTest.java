@@ -21,13 +21,13 @@ import org.merganser.io.MemoryCheckpoint;
 import org.merganser.linalg.Tensor;
 import org.merganser.model.Mode;
 import org.merganser.model.Network;
+import org.merganser.symmetry.LayerSymmetry;
+import org.merganser.symmetry.NormAbsorption;
+import org.merganser.symmetry.SymmetryElement;
+import org.merganser.symmetry.SymmetryElement.Kind;
+import org.merganser.symmetry.SymmetryElement.SignedPermutation;
 import org.merganser.torch.transformer.TransformerNetwork.Tap;
 import org.merganser.transformer.GoldenModel;
-import org.merganser.transformer.LayerSymmetry;
-import org.merganser.transformer.NormAbsorption;
-import org.merganser.transformer.SymmetryElement;
-import org.merganser.transformer.SymmetryElement.Kind;
-import org.merganser.transformer.SymmetryElement.SignedPermutation;
 import org.merganser.transformer.TransformerConfig;
 
 /** Symmetries of transformers, seen by the network: outputs stay, activations move. */

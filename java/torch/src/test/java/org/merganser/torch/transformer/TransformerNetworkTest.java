@@ -29,9 +29,9 @@ import org.merganser.linalg.Tensor;
 import org.merganser.model.Mode;
 import org.merganser.model.Network;
 import org.merganser.stats.Moments;
+import org.merganser.symmetry.ReferenceForward;
 import org.merganser.torch.transformer.TransformerNetwork.Tap;
 import org.merganser.transformer.GoldenModel;
-import org.merganser.transformer.ReferenceForward;
 import org.merganser.transformer.TransformerConfig;
 
 class TransformerNetworkTest {

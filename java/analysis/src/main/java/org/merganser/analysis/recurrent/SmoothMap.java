@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.analysis.recurrent;
+
+/** A map F of R^H into itself with its derivative, such as one step of a recurrent network. */
+public interface SmoothMap {
+  /** H. */
+  int dimension();
+
+  /** F(h), new. */
+  double[] apply(double[] state);
+
+  /** {@code J[i, j] = dF_i / dh_j}, [H x H] row-major, new. */
+  double[] jacobian(double[] state);
+}

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.analysis.topology;
+
+import java.util.ArrayList;
+import java.util.List;
+import org.merganser.error.NumericalException;
+import org.merganser.error.ShapeException;
+import org.merganser.linalg.Matrix;
+
+/**
+ * The graph that joins each of n samples to k others, by the entries of its row of a matrix:
+ * distances, or the potential of PHATE, where small entries are likely transitions. An edge is
+ * there when either end chose the other.
+ */
+public final class NeighbourGraph {
+  private NeighbourGraph() {}
+
+  /** Which k others. */
+  public enum Rule {
+    /** Those of the smallest entries. */
+    NEAREST,
+    /**
+     * Those of the largest entries, as the public code of Horoi et al. (2021) takes them: of a
+     * potential, the least likely transitions. For comparison with its figures only.
+     */
+    COMPAT_FARTHEST
+  }
+
+  /**
+   * Of a matrix [n x n], k below n. The diagonal is not looked at; of equal entries the one of the
+   * lowest index counts first. {@code +Inf} is no neighbour.
+   *
+   * @throws NumericalException when an entry is NaN, or a row has fewer than k finite ones
+   */
+  public static Graph of(Matrix entries, int k, Rule rule) {
+    int n = Math.toIntExact(entries.rows());
+    if (entries.columns() != n) {
+      throw new ShapeException("neighbours are chosen from a square matrix, not from a " + entries);
+    }
+    if (k < 1 || k >= n) {
+      throw new IllegalArgumentException(
+          "k is " + k + ": each of " + n + " samples has 1 to " + (n - 1) + " neighbours");
+    }
+    List<int[]> edges = new ArrayList<>(n * k);
+    double[] keys = new double[k];
+    int[] chosen = new int[k];
+    for (int i = 0; i < n; i++) {
+      double[] row = entries.row(i);
+      int found = 0;
+      for (int j = 0; j < n; j++) {
+        if (Double.isNaN(row[j])) {
+          throw new NumericalException("entry [" + i + ", " + j + "] is NaN");
+        }
+        if (j != i && Double.isFinite(row[j])) {
+          double key = rule == Rule.NEAREST ? row[j] : -row[j];
+          found = insert(keys, chosen, found, key, j);
+        }
+      }
+      if (found < k) {
+        throw new NumericalException(
+            "row " + i + " has " + found + " finite entries besides its own, needed are " + k);
+      }
+      for (int j : chosen) {
+        edges.add(new int[] {i, j});
+      }
+    }
+    return Graph.of(n, edges.toArray(int[][]::new));
+  }
+
+  /** Keeps the smallest in order, equal ones in order of arrival; returns how many there are. */
+  private static int insert(double[] keys, int[] chosen, int count, double key, int index) {
+    int last = Math.min(count, keys.length - 1);
+    if (count == keys.length && key >= keys[last]) {
+      return count;
+    }
+    int place = last;
+    while (place > 0 && keys[place - 1] > key) {
+      keys[place] = keys[place - 1];
+      chosen[place] = chosen[place - 1];
+      place--;
+    }
+    keys[place] = key;
+    chosen[place] = index;
+    return last + 1;
+  }
+}

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.analysis.recurrent;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
+import static org.merganser.analysis.recurrent.Maps.WS;
+
+import java.io.IOException;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.merganser.error.ShapeException;
+import org.merganser.io.MemoryCheckpoint;
+import org.merganser.linalg.Matrix;
+import org.merganser.linalg.Tensor;
+
+class RecurrentMapTest {
+  @ParameterizedTest
+  @CsvSource({"tanh, 1", "tanh, 7", "relu, 5"})
+  void jacobiansAreThoseOfDifferences(String activation, int size) {
+    Nonlinearity f = activation.equals("tanh") ? Nonlinearity.tanh() : Nonlinearity.relu();
+    double[] bias = Maps.states(1, size, 1, 3)[0];
+    RecurrentMap map = RecurrentMap.of(Maps.random(size, 1, 4), bias, f);
+    double[] state = Maps.states(1, size, 1, 5)[0];
+    double[] jacobian = map.jacobian(state);
+    for (int j = 0; j < size; j++) {
+      double[] up = state.clone();
+      double[] down = state.clone();
+      up[j] += 1e-6;
+      down[j] -= 1e-6;
+      double[] above = map.apply(up);
+      double[] below = map.apply(down);
+      for (int i = 0; i < size; i++) {
+        assertThat(jacobian[i * size + j]).isCloseTo((above[i] - below[i]) / 2e-6, within(1e-8));
+      }
+    }
+  }
+
+  @Test
+  void aCheckpointWithTheNamesOfTorch() throws IOException {
+    Map<String, Tensor> tensors = new LinkedHashMap<>();
+    tensors.put("rnn.weight_ih_l0", Tensor.of(new float[] {1, 2, 3, 4}, 2, 2));
+    tensors.put("rnn.weight_hh_l0", Tensor.of(new float[] {0, 1, -1, 0}, 2, 2));
+    tensors.put("rnn.bias_ih_l0", Tensor.of(new float[] {.5f, 0}, 2));
+    tensors.put("rnn.bias_hh_l0", Tensor.of(new float[] {0, .25f}, 2));
+    try (MemoryCheckpoint network = MemoryCheckpoint.of(tensors)) {
+      RecurrentMap map = RecurrentMap.of(network, "rnn.", Nonlinearity.tanh(), WS);
+      double[] next = map.with(new double[] {1, -1}).apply(new double[] {.1, .2});
+      assertThat(next[0]).isCloseTo(Math.tanh(.2 + .5 - 1), within(1e-7));
+      assertThat(next[1]).isCloseTo(Math.tanh(-.1 + .25 - 1), within(1e-7));
+      assertThatThrownBy(() -> map.with(new double[3]))
+          .isInstanceOf(ShapeException.class)
+          .hasMessage("3 inputs for a layer of 2 units that takes 2");
+    }
+  }
+
+  /** The step of section 12: rows are scaled, not columns. */
+  @Test
+  void theJacobianScalesRows() {
+    Nonlinearity slopes =
+        new Nonlinearity() {
+          @Override
+          public double value(double a, int unit) {
+            return a * maxSlope(unit);
+          }
+
+          @Override
+          public double slope(double a, int unit) {
+            return maxSlope(unit);
+          }
+
+          @Override
+          public double maxSlope(int unit) {
+            return unit == 0 ? .64098614 : .4283005;
+          }
+        };
+    RecurrentMap map = RecurrentMap.of(Matrix.of(new double[][] {{0, 1}, {-1, 0}}), slopes);
+    StepJacobian found = StepJacobian.along(map, new double[1][2], WS).get(0);
+    assertThat(map.jacobian(new double[2])).containsExactly(0, .64098614, -.4283005, 0);
+    assertThat(found.spectrum().imaginary()[0]).isCloseTo(.52396057, within(1e-8));
+    assertThat(found.spectrum().real()[0]).isCloseTo(0, within(1e-12));
+    assertThat(found.singularValues().get(0)).isCloseTo(.64098614, within(1e-12));
+    assertThat(found.singularValues().get(1)).isCloseTo(.4283005, within(1e-12));
+    assertThat(found.frobenius()).isCloseTo(Math.hypot(.64098614, .4283005), within(1e-12));
+    assertThat(found.summed()).isEqualTo(.64098614);
+    assertThat(found.spectrum().period(0)).isCloseTo(4, within(1e-12));
+  }
+
+  @ParameterizedTest
+  @CsvSource({"1,1,.25", "5,.5,.9", "20,1,5", "5,.1,.9", "2.5,.25,.75", "4,1,1"})
+  void slopesAreBounded(double gain, double saturation, double bound) {
+    assertThat(ExplodingRegion.maxSlope(gain, saturation)).isCloseTo(bound, within(1e-12));
+  }
+
+  @Test
+  void theRegionThatCanExplodeEndsAtItsBoundary() {
+    assertThat(ExplodingRegion.boundary(9)).isCloseTo(.25, within(1e-15));
+    assertThat(ExplodingRegion.boundary(4)).isInfinite();
+    for (double gain : new double[] {1, 4, 4.5, 6, 9, 20}) {
+      for (double s = 0; s <= 1; s += 1.0 / 64) {
+        boolean beyond = ExplodingRegion.maxSlope(gain, s) > 1 + 1e-12;
+        assertThat(beyond).as(gain + ", " + s).isEqualTo(s > ExplodingRegion.boundary(gain) + 1e-9);
+      }
+    }
+  }
+
+  @Test
+  void spectraAreSortedByModulus() {
+    Matrix a = Matrix.of(new double[][] {{.5, 0, 0}, {0, 0, -2}, {0, 2, 0}});
+    Spectrum spectrum = Spectrum.of(a, WS);
+    assertThat(spectrum.radius()).isCloseTo(2, within(1e-14));
+    assertThat(spectrum.imaginary()).containsExactly(new double[] {2, -2, 0}, within(1e-14));
+    assertThat(spectrum.unstable()).isEqualTo(2);
+    assertThat(List.of(spectrum.period(0), spectrum.period(2)))
+        .containsExactly(4.0, Double.POSITIVE_INFINITY);
+  }
+}

@@ -1,0 +1,337 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.lab.experiment;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.stream.LongStream;
+import org.merganser.compute.Workspace;
+import org.merganser.internal.Seeds;
+import org.merganser.io.MemoryCheckpoint;
+import org.merganser.io.Safetensors;
+import org.merganser.lab.data.DataSet;
+import org.merganser.model.Evaluation;
+import org.merganser.torch.internal.session.SideBySide;
+import org.merganser.torch.recurrent.RecurrentUnit.Mode;
+import org.merganser.torch.recurrent.RnnSession;
+import org.merganser.torch.recurrent.RnnTraining;
+import org.merganser.torch.recurrent.VanillaRnn;
+
+/** All networks of one seed: from every start in every mode, and what meets other inputs. */
+final class ActivationSeed {
+  /** Measurements of a run on the copy task. */
+  private static final int COPY_MEASUREMENTS = 10;
+
+  /** Most sequences that the copy task draws to train on, over and over. */
+  private static final int MOST_COPIED = 20_000;
+
+  private final AdaptiveActivationExperiment experiment;
+  private final AdaptiveActivationExperiment.Options options;
+  private final Map<SequenceTask, DataSet> images;
+  private final int index;
+  private final long seed;
+  private final Stopwatch watch;
+  private final Workspace ws;
+
+  ActivationSeed(
+      AdaptiveActivationExperiment experiment,
+      Map<SequenceTask, DataSet> images,
+      int index,
+      Stopwatch watch,
+      Workspace ws) {
+    this.experiment = experiment;
+    this.options = experiment.options();
+    this.images = images;
+    this.index = index;
+    this.seed = experiment.seed(index);
+    this.watch = watch;
+    this.ws = ws;
+  }
+
+  /** A network and where it starts. */
+  private record Run(SequenceTask task, Mode mode, double n, double s) {
+    String start() {
+      return AdaptiveActivationTables.start(n, s);
+    }
+  }
+
+  Findings run() throws IOException {
+    List<Mode> modes = List.of(Mode.values());
+    int each = options.gains().size() * options.saturations().size() * modes.size();
+    int transfers = options.transferSteps() > 0 && !images.isEmpty() ? 1 : 0;
+    Findings found =
+        new Findings(new ExperimentResult.Training(each * options.tasks().size() + transfers, 0));
+    for (SequenceTask task : options.tasks()) {
+      SequenceTask.Data data =
+          task.isImages()
+              ? task.of(images.get(task), seed)
+              : SequenceTask.copy(
+                  options.copyDelay(),
+                  (int) Math.min(MOST_COPIED, (long) options.copySteps() * options.batch()),
+                  seed);
+      watch.run("train", () -> grid(task, data, modes, found));
+      modes.forEach(mode -> rows(task, mode, found));
+    }
+    if (transfers > 0) {
+      SequenceTask task = images.keySet().iterator().next();
+      SequenceTask.Data data = task.of(images.get(task), seed);
+      watch.run("transfer", () -> transfer(task, data, found));
+    }
+    return found;
+  }
+
+  private void grid(SequenceTask task, SequenceTask.Data data, List<Mode> modes, Findings found)
+      throws IOException {
+    List<Run> runs = new ArrayList<>();
+    for (Mode mode : modes) {
+      for (double s : options.saturations()) {
+        options.gains().forEach(n -> runs.add(new Run(task, mode, n, s)));
+      }
+    }
+    List<SideBySide.Job<Map<String, Object>>> jobs = new ArrayList<>();
+    runs.forEach(run -> jobs.add(own -> train(run, data, own)));
+    List<Map<String, Object>> all =
+        new SideBySide(ws, steps(task, data))
+            .all(
+                "%s, seed %d/%d".formatted(task.id(), index + 1, options.runs().seeds()),
+                LongStream.generate(() -> seed).limit(jobs.size()).boxed().toList(),
+                jobs);
+    for (int i = 0; i < runs.size(); i++) {
+      Run run = runs.get(i);
+      found.map("runs", task.id(), id(run.mode()), run.start()).putAll(all.get(i));
+    }
+  }
+
+  static String id(Mode mode) {
+    return mode.name().toLowerCase(Locale.ROOT);
+  }
+
+  private long steps(SequenceTask task, SequenceTask.Data data) {
+    int batches = (data.train().size() + options.batch() - 1) / options.batch();
+    return task.isImages() ? (long) options.epochs() * batches : options.copySteps();
+  }
+
+  private VanillaRnn network(SequenceTask.Data data, Mode mode, double n, double s) {
+    return VanillaRnn.of(
+        data.train().width(), options.hidden(), data.train().classes(), options.unit(mode, n, s));
+  }
+
+  private RnnTraining.Options training(long steps) {
+    return RnnTraining.Options.adam(options.lr(), steps)
+        .withBatch(options.batch())
+        .withClipNorm(options.clipNorm());
+  }
+
+  private Map<String, Object> train(Run run, SequenceTask.Data data, Workspace own)
+      throws IOException {
+    VanillaRnn rnn = network(data, run.mode(), run.n(), run.s());
+    long steps = steps(run.task(), data);
+    long every =
+        Math.max(1, steps / (run.task().isImages() ? options.epochs() : COPY_MEASUREMENTS));
+    Curve curve = new Curve(data, every, steps);
+    // The same weights and batches from every start, in every mode.
+    try (MemoryCheckpoint start = rnn.initialise(seed);
+        RnnTraining trained =
+            RnnTraining.of(rnn, start, data.train(), training(steps), curve, own)) {
+      keep(run, trained.model());
+      Map<String, Object> found = curve.found();
+      found.put("classes", (double) rnn.outputs());
+      found.put("parameters", (double) rnn.size(rnn.learned()));
+      trained.diverged().ifPresent(why -> found.put("diverged", why));
+      return found;
+    }
+  }
+
+  private void keep(Run run, MemoryCheckpoint model) throws IOException {
+    if (options.runs().keep().isPresent()) {
+      Path folder = options.runs().keep().get().resolve("pair-" + index);
+      Files.createDirectories(folder);
+      String name = run.task().id() + " " + id(run.mode()) + " " + run.start() + ".safetensors";
+      Safetensors.write(model, folder.resolve(name.replace(' ', '_')), ws);
+    }
+  }
+
+  /** What is measured while a network learns. */
+  private static final class Curve implements RnnTraining.Watch {
+    private final SequenceTask.Data data;
+    private final long every;
+    private final long last;
+    private final Map<String, Object> found = new LinkedHashMap<>();
+    private final List<Double> steps = new ArrayList<>();
+    private final List<Double> accuracy = new ArrayList<>();
+    private final List<Double> loss = new ArrayList<>();
+    private final List<Double> n = new ArrayList<>();
+    private final List<Double> s = new ArrayList<>();
+
+    Curve(SequenceTask.Data data, long every, long last) {
+      this.data = data;
+      this.every = every;
+      this.last = last;
+    }
+
+    @Override
+    public void after(long step, Supply now) throws IOException {
+      if (step % every != 0 && step != last) {
+        return;
+      }
+      try (RnnSession session = now.open()) {
+        RnnSession.Score score = session.score(data.test());
+        RnnSession.Shape shape = session.shape();
+        steps.add((double) step);
+        accuracy.add(score.accuracy());
+        loss.add(finite(score.loss()));
+        n.add(Summary.mean(shape.gain()));
+        s.add(Summary.mean(shape.saturation()));
+        if (step == last) {
+          RnnSession.Score chosen = session.score(data.validation());
+          found.put("validation", chosen.accuracy());
+          found.put("validationLoss", finite(chosen.loss()));
+          found.put("spreadN", Summary.deviation(shape.gain()));
+          found.put("spreadS", Summary.deviation(shape.saturation()));
+        }
+      }
+    }
+
+    /** JSON has no other numbers. */
+    private static double finite(double loss) {
+      return Double.isFinite(loss) ? loss : Double.MAX_VALUE;
+    }
+
+    Map<String, Object> found() {
+      found.put("steps", steps);
+      found.put("accuracy", accuracy);
+      found.put("loss", loss);
+      found.put("n", n);
+      found.put("s", s);
+      return found;
+    }
+  }
+
+  /**
+   * The typical start of a mode, the median over all, and the one that is best on validation data.
+   */
+  private void rows(SequenceTask task, Mode mode, Findings found) {
+    List<Evaluation> tests = new ArrayList<>();
+    Evaluation best = null;
+    Evaluation chosen = null;
+    String start = "";
+    Map<String, Object> runs = found.map("runs", task.id(), id(mode));
+    List<Double> selection = new ArrayList<>();
+    for (String each : runs.keySet()) {
+      Map<String, Object> run = found.map("runs", task.id(), id(mode), each);
+      Evaluation test = AdaptiveActivationTables.last(run);
+      tests.add(test);
+      boolean diverged = run.containsKey("diverged");
+      Evaluation on =
+          diverged
+              ? test
+              : new Evaluation((Double) run.get("validation"), (Double) run.get("validationLoss"));
+      selection.add(on.accuracy());
+      if (chosen == null
+          || on.accuracy() > chosen.accuracy()
+          || on.accuracy() == chosen.accuracy() && on.loss() < chosen.loss()) {
+        chosen = on;
+        best = test;
+        start = each;
+      }
+    }
+    Evaluation typical =
+        new Evaluation(
+            median(tests.stream().map(Evaluation::accuracy).toList()),
+            median(tests.stream().map(Evaluation::loss).toList()));
+    String id = AdaptiveActivationTables.row(task, mode);
+    found
+        .rows()
+        .put(
+            id,
+            new Findings.Found(
+                "median over " + tests.size() + " starts",
+                typical,
+                new Evaluation(median(selection), typical.loss()),
+                ""));
+    found
+        .rows()
+        .put(
+            id + AdaptiveActivationTables.BEST,
+            new Findings.Found("the start that is best on validation data", best, chosen, start));
+  }
+
+  static double median(List<Double> values) {
+    List<Double> sorted = new ArrayList<>(values);
+    Collections.sort(sorted);
+    int n = sorted.size();
+    return (sorted.get((n - 1) / 2) + sorted.get(n / 2)) / 2;
+  }
+
+  private void transfer(SequenceTask task, SequenceTask.Data data, Findings found)
+      throws IOException {
+    double n = options.transferGain();
+    double s = options.transferSaturation();
+    VanillaRnn fixed = network(data, Mode.STATIC, n, s);
+    try (Workspace own = Workspace.builder().backend(ws.backend()).threads(1).seed(seed).open();
+        MemoryCheckpoint start = fixed.initialise(seed);
+        RnnTraining base =
+            RnnTraining.of(fixed, start, data.train(), training(steps(task, data)), own);
+        RnnSession session = fixed.open(base.model(), ws)) {
+      found.map("transfer").put("before", session.score(data.test()).accuracy());
+      List<Map.Entry<InputShift, Adaptation>> pairs = new ArrayList<>();
+      List<SideBySide.Job<Map<String, Object>>> jobs = new ArrayList<>();
+      for (InputShift shift : InputShift.values()) {
+        for (Adaptation how : Adaptation.values()) {
+          pairs.add(Map.entry(shift, how));
+          jobs.add(each -> adapt(shift, how, base.model(), data, each));
+        }
+      }
+      List<Long> seeds =
+          LongStream.generate(() -> Seeds.derive(seed, "transfer"))
+              .limit(jobs.size())
+              .boxed()
+              .toList();
+      List<Map<String, Object>> all =
+          new SideBySide(ws, options.transferSteps()).all("transfer", seeds, jobs);
+      for (int i = 0; i < pairs.size(); i++) {
+        found
+            .map("transfer", pairs.get(i).getKey().id(), pairs.get(i).getValue().id())
+            .putAll(all.get(i));
+      }
+    }
+  }
+
+  private Map<String, Object> adapt(
+      InputShift shift,
+      Adaptation how,
+      MemoryCheckpoint base,
+      SequenceTask.Data data,
+      Workspace own)
+      throws IOException {
+    VanillaRnn rnn =
+        network(data, how.mode(), options.transferGain(), options.transferSaturation());
+    SequenceTask.Data other =
+        new SequenceTask.Data(
+            data.train().changed(shift.change()),
+            data.validation().changed(shift.change()),
+            data.test().changed(shift.change()));
+    Curve curve =
+        new Curve(other, Math.max(1, options.transferSteps() / 10), options.transferSteps());
+    Map<String, Object> found = curve.found();
+    found.put("trained", (double) rnn.size(how.learned(rnn)));
+    try (MemoryCheckpoint start = rnn.adopt(base, own)) {
+      if (how == Adaptation.NOTHING) {
+        curve.after(0, () -> rnn.open(start, own));
+        return found;
+      }
+      RnnTraining.Options training =
+          training(options.transferSteps()).withLearned(how.learned(rnn));
+      try (RnnTraining trained = RnnTraining.of(rnn, start, other.train(), training, curve, own)) {
+        trained.diverged().ifPresent(why -> found.put("diverged", why));
+        return found;
+      }
+    }
+  }
+}

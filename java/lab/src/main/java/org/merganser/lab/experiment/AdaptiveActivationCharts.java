@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.lab.experiment;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import org.merganser.lab.report.Chart;
+import org.merganser.lab.report.Section;
+import org.merganser.lab.report.ShapePlane;
+import org.merganser.torch.recurrent.RecurrentUnit.Mode;
+
+/** Pictures of {@link AdaptiveActivationExperiment}. */
+final class AdaptiveActivationCharts {
+  private AdaptiveActivationCharts() {}
+
+  /** Scores over starts for each mode, where learned shapes went, and accuracy while they learn. */
+  static void add(
+      AdaptiveActivationExperiment.Options options,
+      SequenceTask task,
+      List<Findings> seeds,
+      Section<?> to) {
+    for (Mode mode : Mode.values()) {
+      to.chart(contours(options, task, mode, seeds));
+    }
+    to.chart(arrows(options, task, Mode.HOMOGENEOUS, seeds));
+    to.chart(arrows(options, task, Mode.HETEROGENEOUS, seeds));
+    to.chart(curves(task, seeds));
+  }
+
+  private static List<Map<String, Object>> runs(
+      SequenceTask task, Mode mode, double n, double s, List<Findings> seeds) {
+    String start = AdaptiveActivationTables.start(n, s);
+    return seeds.stream()
+        .map(seed -> seed.map("runs", task.id(), ActivationSeed.id(mode), start))
+        .toList();
+  }
+
+  private static Chart contours(
+      AdaptiveActivationExperiment.Options options,
+      SequenceTask task,
+      Mode mode,
+      List<Findings> seeds) {
+    double[][] values = new double[options.saturations().size()][options.gains().size()];
+    for (int i = 0; i < values.length; i++) {
+      for (int j = 0; j < values[i].length; j++) {
+        values[i][j] =
+            runs(task, mode, options.gains().get(j), options.saturations().get(i), seeds).stream()
+                .mapToDouble(run -> AdaptiveActivationTables.last(run).accuracy())
+                .average()
+                .orElseThrow();
+      }
+    }
+    String name = ActivationSeed.id(mode);
+    return ShapePlane.contours(
+        task.id() + "-" + name,
+        "Test accuracy by the start (n, s), " + task.id() + ", " + name,
+        task.id() + ", " + name + ": test accuracy by start",
+        options.gains(),
+        options.saturations(),
+        values);
+  }
+
+  private static Chart arrows(
+      AdaptiveActivationExperiment.Options options,
+      SequenceTask task,
+      Mode mode,
+      List<Findings> seeds) {
+    List<ShapePlane.Arrow> arrows = new ArrayList<>();
+    for (double s : options.saturations()) {
+      for (double n : options.gains()) {
+        List<Map<String, Object>> runs = runs(task, mode, n, s, seeds);
+        arrows.add(new ShapePlane.Arrow(n, s, end(runs, "n"), end(runs, "s")));
+      }
+    }
+    String name = ActivationSeed.id(mode);
+    return ShapePlane.arrows(
+        task.id() + "-" + name + "-arrows",
+        "Where learned shapes came, " + task.id() + ", " + name,
+        task.id() + ", " + name + ": from the start to the end",
+        arrows);
+  }
+
+  private static double end(List<Map<String, Object>> runs, String what) {
+    return runs.stream()
+        .map(run -> AdaptiveActivationTables.list(run, what))
+        .mapToDouble(values -> values.get(values.size() - 1))
+        .average()
+        .orElseThrow();
+  }
+
+  /** Median over starts, mean over seeds; runs that diverged are left out where they have ended. */
+  private static Chart curves(SequenceTask task, List<Findings> seeds) {
+    Chart.Lines lines =
+        new Chart.Lines(
+            task.id() + "-curves",
+            "Test accuracy of the median start while networks learn, " + task.id(),
+            task.id() + ": median start",
+            "step",
+            "test accuracy (%)");
+    int colour = 0;
+    for (Mode mode : Mode.values()) {
+      List<Double> at = List.of();
+      List<List<Double>> each = new ArrayList<>();
+      for (Findings seed : seeds) {
+        Map<String, Object> starts = seed.map("runs", task.id(), ActivationSeed.id(mode));
+        List<Map<String, Object>> runs =
+            starts.keySet().stream()
+                .map(start -> seed.map("runs", task.id(), ActivationSeed.id(mode), start))
+                .toList();
+        for (Map<String, Object> run : runs) {
+          List<Double> steps = AdaptiveActivationTables.list(run, "steps");
+          at = steps.size() > at.size() ? steps : at;
+        }
+        each.add(medians(runs, at.size()));
+      }
+      int shortest = each.stream().mapToInt(List::size).min().orElseThrow();
+      List<Double> means =
+          Summary.means(each.stream().map(list -> list.subList(0, shortest)).toList());
+      lines.line(ActivationSeed.id(mode), colour++, at.subList(0, shortest), Chart.percent(means));
+    }
+    return lines;
+  }
+
+  private static List<Double> medians(List<Map<String, Object>> runs, int count) {
+    List<Double> medians = new ArrayList<>();
+    for (int i = 0; i < count; i++) {
+      int at = i;
+      List<Double> there =
+          runs.stream()
+              .map(run -> AdaptiveActivationTables.list(run, "accuracy"))
+              .filter(values -> values.size() > at)
+              .map(values -> values.get(at))
+              .toList();
+      if (there.isEmpty()) {
+        break;
+      }
+      medians.add(ActivationSeed.median(there));
+    }
+    return medians;
+  }
+
+  /** Accuracy on other inputs, by steps of adapting to them. */
+  static Chart adaptation(InputShift shift, List<Findings> seeds) {
+    Chart.Lines lines =
+        new Chart.Lines(
+            "transfer-" + shift.id(),
+            "Accuracy while a network adapts to inputs that are " + shift.id(),
+            "inputs: " + shift.id(),
+            "step",
+            "test accuracy (%)");
+    List<Double> at = List.of(0.0);
+    int colour = 0;
+    for (Adaptation how : Adaptation.values()) {
+      if (how != Adaptation.NOTHING) {
+        List<List<Double>> each =
+            Findings.all(seeds, Map.class, "transfer", shift.id(), how.id()).stream()
+                .map(run -> accuracies(run))
+                .toList();
+        int shortest = each.stream().mapToInt(List::size).min().orElseThrow();
+        at =
+            AdaptiveActivationTables.list(
+                    seeds.get(0).map("transfer", shift.id(), how.id()), "steps")
+                .subList(0, shortest);
+        List<Double> means =
+            Summary.means(each.stream().map(list -> list.subList(0, shortest)).toList());
+        lines.line(how.id(), colour++, at, Chart.percent(means));
+      }
+    }
+    return lines;
+  }
+
+  @SuppressWarnings("unchecked")
+  private static List<Double> accuracies(Map<?, ?> run) {
+    return AdaptiveActivationTables.list((Map<String, Object>) run, "accuracy");
+  }
+}

@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.lab.experiment;
+
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.EnumMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.OptionalInt;
+import java.util.stream.Collectors;
+import org.merganser.compute.Workspace;
+import org.merganser.internal.Opened;
+import org.merganser.internal.Seeds;
+import org.merganser.lab.data.DataSet;
+import org.merganser.lab.report.Report;
+import org.merganser.method.Setting;
+import org.merganser.torch.recurrent.RecurrentUnit;
+import org.merganser.torch.recurrent.RecurrentUnit.Gamma;
+import org.merganser.torch.recurrent.RecurrentUnit.Mode;
+
+/**
+ * Recurrent networks whose units learn their own shape, against units that keep the one they start
+ * with. From every start (n, s) of a grid a network is trained with both fixed, one pair learned
+ * for all units, and a pair for each: the same weights at the start, the same batches. Then a
+ * trained network meets inputs of other statistics, and adapts nothing, n and s alone, or all it
+ * has.
+ *
+ * <p>After Geadah et al. 2020 (arXiv 2006.12253), at the scale of minutes.
+ */
+public final class AdaptiveActivationExperiment extends Experiment {
+  static final String ID = "adaptive-activation";
+
+  /** Settings. */
+  public record Options(
+      Runs runs,
+      @Setting("a folder of grey images: the IDX files of MNIST and its relatives, or .npy arrays")
+          String data,
+      @Setting("what is learned: rows of images, permuted pixels, symbols to copy")
+          List<SequenceTask> tasks,
+      @Setting(value = "training images, from the first", min = 2) int train,
+      @Setting(value = "gains n to start with, increasing", min = Gamma.LEAST_GAIN)
+          List<Double> gains,
+      @Setting(value = "saturations s to start with, increasing", min = 0, max = 1)
+          List<Double> saturations,
+      @Setting("what keeps learned n and s in their range") RecurrentUnit.Constraint constraint,
+      @Setting(value = "hidden units", min = 1) int hidden,
+      @Setting(value = "epochs of training on images", min = 1) int epochs,
+      @Setting(value = "sequences of a step", min = 1) int batch,
+      @Setting(value = "rate of Adam", above = 0) double lr,
+      @Setting(value = "largest norm of the gradient", above = 0) double clipNorm,
+      @Setting(value = "delay of the copy task", min = 1) int copyDelay,
+      @Setting(value = "steps of training on the copy task", min = 1) int copySteps,
+      @Setting(value = "gain n of the network that meets other inputs", min = Gamma.LEAST_GAIN)
+          double transferGain,
+      @Setting(value = "saturation s of it", min = 0, max = 1) double transferSaturation,
+      @Setting(value = "steps of adapting to other inputs; 0 for none", min = 0)
+          int transferSteps) {
+    public Options {
+      tasks = tasks.stream().distinct().toList();
+      gains = List.copyOf(gains);
+      saturations = List.copyOf(saturations);
+      requireIncreasing("gains", gains);
+      requireIncreasing("saturations", saturations);
+    }
+
+    private static void requireIncreasing(String what, List<Double> values) {
+      for (int i = 1; i < values.size(); i++) {
+        if (!(values.get(i) > values.get(i - 1))) {
+          throw new IllegalArgumentException(what + " must increase, not " + values);
+        }
+      }
+      if (values.isEmpty()) {
+        throw new IllegalArgumentException(what + " must be one at least");
+      }
+    }
+
+    /** Rows of the embedded images, 64 units, 20 starts. */
+    public static Options defaults() {
+      return new Options(
+          Runs.defaults(),
+          ExperimentOptions.EMBEDDED,
+          List.of(SequenceTask.ROWS),
+          4000,
+          List.of(1.0, 2.5, 5.0, 10.0, 20.0),
+          List.of(0.0, 0.25, 0.5, 1.0),
+          RecurrentUnit.Constraint.NONE,
+          64,
+          6,
+          100,
+          1e-3,
+          1,
+          30,
+          2000,
+          5,
+          0.25,
+          100);
+    }
+
+    /** The units of a start. */
+    Gamma unit(Mode mode, double n, double s) {
+      return Gamma.of(mode, n, s).withConstraint(constraint);
+    }
+  }
+
+  private final Options options;
+
+  public AdaptiveActivationExperiment(Options options) {
+    super(ID, options, options.runs());
+    this.options = options;
+    // A start that the constraint does not know is refused before any work.
+    for (double n : options.gains()) {
+      options.saturations().forEach(s -> options.unit(Mode.HOMOGENEOUS, n, s));
+    }
+  }
+
+  @Override
+  String title() {
+    return "Recurrent units that learn their own shape";
+  }
+
+  Options options() {
+    return options;
+  }
+
+  @Override
+  public ExperimentResult run(Workspace ws) throws IOException {
+    Stopwatch watch = new Stopwatch();
+    List<Findings> seeds = new ArrayList<>();
+    try (Opened opened = new Opened()) {
+      Map<SequenceTask, DataSet> images = new EnumMap<>(SequenceTask.class);
+      for (SequenceTask task : options.tasks()) {
+        if (task.isImages()) {
+          OptionalInt train = OptionalInt.of(options.train());
+          DataSet found = watch.time("data", () -> task.images(options.data(), train));
+          images.put(task, opened.add(found));
+        }
+      }
+      String digests =
+          images.values().stream()
+              .map(d -> d.train().digest() + d.selection().digest() + d.test().digest())
+              .collect(Collectors.joining(" "));
+      for (int index = 0; index < options.runs().seeds(); index++) {
+        Findings found = journal().read(index, digests).orElse(null);
+        if (found == null) {
+          found = new ActivationSeed(this, images, index, watch, ws).run();
+          journal().write(index, digests, found);
+        }
+        seeds.add(found);
+      }
+      return result(images, seeds, watch.seconds(), ws);
+    }
+  }
+
+  long seed(int index) {
+    return Seeds.derive(options.runs().seed() + index, ID);
+  }
+
+  private ExperimentResult result(
+      Map<SequenceTask, DataSet> images,
+      List<Findings> seeds,
+      Map<String, Double> seconds,
+      Workspace ws) {
+    ExperimentResult.Data data =
+        images.isEmpty()
+            ? new ExperimentResult.Data(
+                "symbols to copy", options.copySteps() * options.batch(), 500, 500, null, null)
+            : ExperimentResult.Data.of(images.values().iterator().next());
+    List<ExperimentResult.Row> rows = Summary.rows(seeds);
+    List<ExperimentResult.Difference> differences =
+        AdaptiveActivationTables.differences(options, seeds);
+    ExperimentResult.Training training =
+        seeds.stream()
+            .map(Findings::training)
+            .reduce(new ExperimentResult.Training(0, 0), ExperimentResult.Training::plus);
+    Map<String, Object> facts = new LinkedHashMap<>();
+    facts.put("experiment", ID);
+    facts.put("seed", options.runs().seed());
+    facts.put("seeds", options.runs().seeds());
+    facts.put("data", data);
+    facts.put("settings", ResultReport.settings(this));
+    Report report =
+        new Report(
+            title() + ": " + data.name(),
+            AdaptiveActivationTables.text(options, seeds.size()),
+            facts,
+            AdaptiveActivationTables.sections(options, rows, differences, seeds),
+            ResultReport.made(ws),
+            seconds);
+    return new ExperimentResult(
+        data,
+        parameters(seeds.get(0)),
+        rows,
+        Summary.accuracies(seeds),
+        differences,
+        training,
+        report);
+  }
+
+  /** Learned by the first network whose units share their shape. */
+  private long parameters(Findings seed) {
+    String task = options.tasks().get(0).id();
+    String start =
+        AdaptiveActivationTables.start(options.gains().get(0), options.saturations().get(0));
+    String mode = ActivationSeed.id(Mode.HOMOGENEOUS);
+    return ((Double) seed.map("runs", task, mode, start).get("parameters")).longValue();
+  }
+}

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.lab.experiment;
+
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.function.Function;
+import java.util.function.ToDoubleFunction;
+import java.util.stream.IntStream;
+import org.merganser.lab.report.Json;
+
+/**
+ * What all seeds found with one part of wrong labels and one form of experts, by length of
+ * training.
+ *
+ * @param noise part of the training labels that are wrong
+ * @param form of the experts: {@code full}, {@code lora} or {@code moe}
+ * @param steps the lengths, increasing
+ * @param points of each length, seed by seed
+ * @param stopped those that {@link org.merganser.lab.experiment.UndertrainingExperiment early
+ *     stopping} ended, seed by seed; empty without
+ */
+record ExpertCurves(
+    double noise,
+    String form,
+    List<Integer> steps,
+    List<List<ExpertPoint>> points,
+    List<ExpertPoint> stopped) {
+  /** Key of experts that ended early. */
+  static final String STOPPED = "stopped";
+
+  /** All curves of some findings, in their order. */
+  static List<ExpertCurves> of(List<Findings> seeds) {
+    List<ExpertCurves> all = new ArrayList<>();
+    for (String noise : seeds.get(0).map("curves").keySet()) {
+      for (String form : seeds.get(0).map("curves", noise).keySet()) {
+        Map<String, List<ExpertPoint>> found = new LinkedHashMap<>();
+        for (String length : seeds.get(0).map("curves", noise, form).keySet()) {
+          found.put(length, points(seeds, noise, form, length));
+        }
+        List<ExpertPoint> stopped = found.remove(STOPPED);
+        List<Integer> steps = found.keySet().stream().map(Integer::valueOf).toList();
+        all.add(
+            new ExpertCurves(
+                Double.parseDouble(noise),
+                form,
+                steps,
+                List.copyOf(found.values()),
+                stopped == null ? List.of() : stopped));
+      }
+    }
+    return all;
+  }
+
+  private static List<ExpertPoint> points(
+      List<Findings> seeds, String noise, String form, String length) {
+    return seeds.stream()
+        .map(seed -> Json.convert(seed.map("curves", noise, form).get(length), ExpertPoint.class))
+        .toList();
+  }
+
+  /** As files and sections are called. */
+  String id() {
+    return "noise-" + noise + "-" + form;
+  }
+
+  String title() {
+    return switch (form) {
+          case "full" -> "Full fine-tuning";
+          case "lora" -> "LoRA";
+          default -> "Mixture of LoRA experts";
+        }
+        + ", "
+        + Math.round(100 * noise)
+        + " % wrong labels";
+  }
+
+  int seeds() {
+    return points.get(0).size();
+  }
+
+  /** Of merging; the same at every length. */
+  List<String> methods() {
+    return List.copyOf(points.get(0).get(0).merged().keySet());
+  }
+
+  /** The first method whose name begins so; null for none. */
+  String method(String start) {
+    return methods().stream().filter(name -> name.startsWith(start)).findFirst().orElse(null);
+  }
+
+  /** A number of every seed. */
+  List<Double> each(Function<Integer, Double> ofSeed) {
+    return IntStream.range(0, seeds()).boxed().map(ofSeed).toList();
+  }
+
+  /** A number at a length, seed by seed. */
+  Measured at(int length, ToDoubleFunction<ExpertPoint> value) {
+    return Measured.of(points.get(length).stream().mapToDouble(value).boxed().toList());
+  }
+
+  /** Means over seeds at all lengths, in percent. */
+  List<Double> means(double factor, ToDoubleFunction<ExpertPoint> value) {
+    return IntStream.range(0, steps.size())
+        .mapToObj(length -> factor * at(length, value).mean())
+        .toList();
+  }
+
+  /** Index of the length that is best for a seed by some number, of equals the shortest. */
+  int best(int seed, ToDoubleFunction<ExpertPoint> value) {
+    return IntStream.range(0, steps.size())
+        .boxed()
+        .max(
+            Comparator.<Integer>comparingDouble(
+                    length -> value.applyAsDouble(points.get(length).get(seed)))
+                .thenComparing(Comparator.reverseOrder()))
+        .orElseThrow();
+  }
+
+  ExpertPoint point(int length, int seed) {
+    return points.get(length).get(seed);
+  }
+
+  /** At the greatest length. */
+  ExpertPoint last(int seed) {
+    return point(steps.size() - 1, seed);
+  }
+
+  /** The experts of the length that is best for a seed on held-out examples. */
+  TaskScores reference(int seed) {
+    return point(best(seed, p -> p.experts().meanHeldOut()), seed).experts();
+  }
+}

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.lab.experiment;
+
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.IntStream;
+import org.merganser.compute.Workspace;
+import org.merganser.internal.Opened;
+import org.merganser.io.Checkpoint;
+import org.merganser.io.MemoryCheckpoint;
+import org.merganser.lab.experiment.ExpertMethods.Way;
+import org.merganser.lab.experiment.ExpertPoint.Merged;
+import org.merganser.lab.experiment.ExpertScoring.Scored;
+import org.merganser.linalg.Tensor;
+import org.merganser.merge.Interference;
+import org.merganser.merge.MergeProblem;
+import org.merganser.model.Evaluation;
+import org.merganser.torch.Examples;
+
+/**
+ * Merges experts of one base by every method, and measures them and what they become. The last
+ * layer of each task takes no part, and is put on what was merged for the examples of its task.
+ *
+ * @param bases of each task: the same but for the last layer
+ */
+record ExpertMerging(
+    ExpertNetwork network,
+    List<? extends Checkpoint> bases,
+    ExpertMethods methods,
+    ExpertScoring scoring) {
+  /** Ends the name of a method whose weights are chosen as well. */
+  static final String WEIGHTS = "+weights";
+
+  private static final double[] TRIED_WEIGHTS = {0.5, 1.5};
+
+  /** The base itself on the tasks. */
+  TaskScores base(Workspace ws) throws IOException {
+    return scoring.score((t, data, own) -> logits(bases.get(t), data, own), ws).scores();
+  }
+
+  /** What becomes of experts, by method. */
+  @FunctionalInterface
+  interface Combining {
+    /**
+     * @param bodies experts without the last layer
+     * @param own what they are right on, each for itself
+     */
+    Map<String, Merged> of(List<Checkpoint> bodies, Scored own, Workspace ws) throws IOException;
+  }
+
+  /**
+   * @param steps of each expert
+   * @param models an expert of each task, as a whole
+   */
+  ExpertPoint point(
+      List<Long> steps, List<? extends Checkpoint> models, Combining combining, Workspace ws)
+      throws IOException {
+    try (Opened opened = new Opened()) {
+      List<MemoryCheckpoint> experts = new ArrayList<>();
+      for (Checkpoint model : models) {
+        experts.add(opened.add(MemoryCheckpoint.copyOf(model, ws)));
+      }
+      Scored own = scoring.score((t, data, w) -> logits(experts.get(t), data, w), ws);
+      List<Checkpoint> bodies = experts.stream().map(this::body).toList();
+      MergeProblem problem = MergeProblem.of(bodies).withBase(body(bases.get(0)));
+      Interference.Of between = Interference.of(problem, ws).all();
+      return new ExpertPoint(
+          steps,
+          own.scores(),
+          IntStream.range(0, bodies.size()).mapToObj(between::norm).toList(),
+          between.meanCosine(),
+          between.signConflict(),
+          between.keepRate(),
+          combining.of(bodies, own, ws));
+    }
+  }
+
+  /** Merged by every method. */
+  Map<String, Merged> merged(List<Checkpoint> bodies, Scored own, Workspace ws) throws IOException {
+    Map<String, Merged> merged = new LinkedHashMap<>();
+    String weighed = methods.weighed();
+    for (Map.Entry<String, List<Way>> method : methods.named().entrySet()) {
+      List<Way> ways = method.getValue();
+      Way best = ways.size() == 1 ? ways.get(0) : best(ways, bodies, ws);
+      String chosen = ways.size() == 1 ? "" : best.settings();
+      merged.put(method.getKey(), merged(best, chosen, bodies, own, ws));
+      if (method.getKey().equals(weighed)) {
+        Way all = weighed(best, bodies, ws);
+        merged.put(weighed + WEIGHTS, merged(all, all.settings(), bodies, own, ws));
+      }
+    }
+    return merged;
+  }
+
+  private Merged merged(Way way, String chosen, List<Checkpoint> bodies, Scored own, Workspace ws)
+      throws IOException {
+    try (MemoryCheckpoint model = merge(way, bodies, ws)) {
+      Scored scored = scoring.score(headed(model), ws);
+      return new Merged(chosen, scored.scores(), scoring.forgotten(own, scored));
+    }
+  }
+
+  /** Of several settings those best on held-out examples, of equals the first. */
+  private Way best(List<Way> ways, List<Checkpoint> bodies, Workspace ws) throws IOException {
+    Way best = null;
+    double most = Double.NEGATIVE_INFINITY;
+    for (Way way : ways) {
+      double accuracy = heldOut(way, bodies, ws);
+      best = accuracy > most ? way : best;
+      most = Math.max(most, accuracy);
+    }
+    return best;
+  }
+
+  /** Weight by weight, less and more where that is better on held-out examples. */
+  private Way weighed(Way way, List<Checkpoint> bodies, Workspace ws) throws IOException {
+    List<Double> weights = new ArrayList<>(Collections.nCopies(bodies.size(), 1.0));
+    double most = heldOut(way, bodies, ws);
+    for (int t = 0; t < weights.size(); t++) {
+      double taken = 1;
+      for (double weight : TRIED_WEIGHTS) {
+        weights.set(t, weight);
+        double accuracy = heldOut(way.with(weights), bodies, ws);
+        taken = accuracy > most ? weight : taken;
+        most = Math.max(most, accuracy);
+      }
+      weights.set(t, taken);
+    }
+    return way.with(weights);
+  }
+
+  private double heldOut(Way way, List<Checkpoint> bodies, Workspace ws) throws IOException {
+    try (MemoryCheckpoint model = merge(way, bodies, ws)) {
+      return scoring.heldOut(headed(model), ws);
+    }
+  }
+
+  private MemoryCheckpoint merge(Way way, List<Checkpoint> bodies, Workspace ws)
+      throws IOException {
+    return ExpertMethods.merge(way.merger(), body(bases.get(0)), bodies, ws);
+  }
+
+  /** Without the last layer. */
+  Checkpoint body(Checkpoint model) {
+    return model.where(name -> !network.isHead(name));
+  }
+
+  /** With the last layer of each task. */
+  private ExpertScoring.Model headed(Checkpoint merged) {
+    return (task, data, ws) -> {
+      Checkpoint head = bases.get(task).where(network::isHead);
+      return logits(HeadedCheckpoint.of(merged, head), data, ws);
+    };
+  }
+
+  private Tensor logits(Checkpoint model, Examples data, Workspace ws) throws IOException {
+    return Evaluation.logits(network.network(), model, data, ws);
+  }
+}

@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.lab.experiment;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.function.ToDoubleFunction;
+
+/**
+ * What is said of experts trained for long, each put as a number of every seed, of which the 95 %
+ * interval decides: the claims of "Less is More" (arXiv 2506.14126) at this scale.
+ *
+ * <p>Lengths that are best are taken by held-out examples, what is said of them is told by test
+ * examples, so that no maximum over noise counts as a peak.
+ */
+final class UndertrainingClaims {
+  private static final double LEAST_FALL = 0.005;
+  private static final double HARD_EXPERT = 0.9;
+  private static final double HARD_MERGED = 0.3;
+  private static final double EASY_MERGED = 0.95;
+
+  private UndertrainingClaims() {}
+
+  /**
+   * A claim about some experts.
+   *
+   * @param claim (a) to (e)
+   * @param text what was measured
+   * @param noise part of wrong labels
+   * @param experts their form
+   * @param method of merging; empty where there is none
+   * @param value seed by seed, with the interval of the mean
+   * @param required of the interval, in words
+   * @param held whether the interval is where the claim puts it; null for one seed
+   */
+  record Claim(
+      String claim,
+      String text,
+      double noise,
+      String experts,
+      String method,
+      Measured value,
+      String required,
+      Boolean held) {
+
+    String verdict() {
+      return held == null ? "one seed" : held ? "held" : "not held";
+    }
+  }
+
+  /** All of all curves. */
+  static List<Claim> of(List<ExpertCurves> all) {
+    List<Claim> claims = new ArrayList<>();
+    for (ExpertCurves curves : all) {
+      ExpertCurves clean =
+          all.stream()
+              .filter(c -> c.noise() == 0 && c.form().equals(curves.form()))
+              .findFirst()
+              .orElse(curves);
+      claims.addAll(of(curves, clean));
+    }
+    return claims;
+  }
+
+  private static List<Claim> of(ExpertCurves curves, ExpertCurves clean) {
+    List<Claim> claims = new ArrayList<>();
+    for (String method : curves.methods()) {
+      ToDoubleFunction<ExpertPoint> test = p -> p.merged(method).scores().meanTest();
+      ToDoubleFunction<ExpertPoint> heldOut = p -> p.merged(method).scores().meanHeldOut();
+      claims.add(
+          above(
+              curves,
+              "a",
+              "doublings from the best length of merged models to that of experts on right labels",
+              method,
+              0,
+              curves.each(
+                  seed ->
+                      log2(clean.steps().get(clean.best(seed, p -> p.experts().meanTest())))
+                          - log2(curves.steps().get(curves.best(seed, test))))));
+      claims.add(
+          above(
+              curves,
+              "b",
+              "accuracy merged at the length best on held-out examples less that at the greatest",
+              method,
+              LEAST_FALL,
+              curves.each(
+                  seed ->
+                      test.applyAsDouble(curves.point(curves.best(seed, heldOut), seed))
+                          - test.applyAsDouble(curves.last(seed)))));
+    }
+    String method = difficultyMethod(curves);
+    claims.add(
+        above(
+            curves,
+            "c",
+            "accuracy of the longest experts on their hardest fifth",
+            "",
+            HARD_EXPERT,
+            curves.each(seed -> curves.last(seed).experts().hard())));
+    claims.add(
+        below(
+            curves,
+            "c",
+            "accuracy merged on the hardest fifth",
+            method,
+            HARD_MERGED,
+            curves.each(seed -> curves.last(seed).merged(method).scores().hard())));
+    claims.add(
+        above(
+            curves,
+            "c",
+            "accuracy merged on the easiest fifth",
+            method,
+            EASY_MERGED,
+            curves.each(seed -> curves.last(seed).merged(method).scores().easy())));
+    claims.addAll(lambdas(curves));
+    claims.addAll(stopped(curves));
+    return claims;
+  }
+
+  /** What examples are told of by: task arithmetic with a fixed lambda, else the first method. */
+  static String difficultyMethod(ExpertCurves curves) {
+    String fixed = curves.method("task-arithmetic:");
+    return fixed == null ? curves.methods().get(0) : fixed;
+  }
+
+  private static List<Claim> lambdas(ExpertCurves curves) {
+    List<Claim> claims = new ArrayList<>();
+    for (String method : curves.methods()) {
+      boolean chosen =
+          curves.points().stream().flatMap(List::stream).allMatch(p -> lambda(p, method) != null);
+      if (chosen && curves.steps().size() > 1) {
+        claims.add(
+            below(
+                curves,
+                "d",
+                "slope of the best lambda per doubling of the steps",
+                method,
+                0,
+                curves.each(seed -> slope(curves, seed, method))));
+      }
+    }
+    return claims;
+  }
+
+  /** The lambda that was taken of several; null where there was no choice. */
+  static Double lambda(ExpertPoint point, String method) {
+    for (String setting : point.merged(method).chosen().split(",")) {
+      if (setting.startsWith("lambda=")) {
+        return Double.valueOf(setting.substring("lambda=".length()));
+      }
+    }
+    return null;
+  }
+
+  /** Of the line of least squares over the logarithm of steps. */
+  private static double slope(ExpertCurves curves, int seed, String method) {
+    double meanX =
+        curves.steps().stream().mapToDouble(UndertrainingClaims::log2).average().orElse(0);
+    double xy = 0;
+    double xx = 0;
+    for (int length = 0; length < curves.steps().size(); length++) {
+      double x = log2(curves.steps().get(length)) - meanX;
+      xy += x * lambda(curves.point(length, seed), method);
+      xx += x * x;
+    }
+    return xy / xx;
+  }
+
+  private static List<Claim> stopped(ExpertCurves curves) {
+    List<Claim> claims = new ArrayList<>();
+    if (!curves.stopped().isEmpty()) {
+      for (String method : curves.methods()) {
+        claims.add(
+            above(
+                curves,
+                "e",
+                "accuracy merged of experts that ended early less that of the longest",
+                method,
+                0,
+                curves.each(
+                    seed ->
+                        curves.stopped().get(seed).merged(method).scores().meanTest()
+                            - curves.last(seed).merged(method).scores().meanTest())));
+      }
+    }
+    return claims;
+  }
+
+  private static double log2(int steps) {
+    return Math.log(steps) / Math.log(2);
+  }
+
+  private static Claim above(
+      ExpertCurves of, String id, String text, String method, double bound, List<Double> values) {
+    Measured value = Measured.of(values);
+    Boolean held = value.low() == null ? null : (Boolean) (value.low() > bound);
+    return claim(of, id, text, method, value, "above " + number(bound), held);
+  }
+
+  private static Claim below(
+      ExpertCurves of, String id, String text, String method, double bound, List<Double> values) {
+    Measured value = Measured.of(values);
+    Boolean held = value.high() == null ? null : (Boolean) (value.high() < bound);
+    return claim(of, id, text, method, value, "below " + number(bound), held);
+  }
+
+  private static String number(double bound) {
+    return bound == 0 ? "0" : String.format(Locale.ROOT, "%s", bound);
+  }
+
+  private static Claim claim(
+      ExpertCurves of,
+      String id,
+      String text,
+      String method,
+      Measured value,
+      String required,
+      Boolean held) {
+    return new Claim(id, text, of.noise(), of.form(), method, value, required, held);
+  }
+}

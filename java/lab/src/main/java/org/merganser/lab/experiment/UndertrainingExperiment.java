@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.lab.experiment;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalInt;
+import org.merganser.compute.Workspace;
+import org.merganser.lab.data.ImageTasks;
+import org.merganser.lab.report.Report;
+import org.merganser.lab.report.Section;
+import org.merganser.method.Setting;
+import org.merganser.method.Settings;
+import org.merganser.model.EarlyStopping;
+
+/**
+ * How long to train experts that are to be merged. A network is trained on the mixture of several
+ * tasks, each with a last layer of its own, which stay as they are from then on; it is fine-tuned
+ * on each task for a range of lengths, in whole and by adapters; experts of each length are merged
+ * by every method, adapters also become mixtures of experts; beside them, experts that a policy
+ * ended early. Told are accuracies, interference, and of which examples they come, by difficulty.
+ *
+ * <p>After Horoi et al. 2025, "Less is More: Undertraining Experts Improves Model Upcycling" (arXiv
+ * 2506.14126), at the scale of minutes. Of several settings of a method, those are taken that are
+ * best on held-out examples; test examples choose nothing.
+ */
+public final class UndertrainingExperiment extends Experiment {
+  static final String ID = "undertraining";
+
+  /** The tasks that need no file. */
+  static final String SYNTHETIC = "synthetic";
+
+  /** How experts are made of the base, in the order of tables. */
+  public enum Form {
+    FULL,
+    LORA,
+    MOE;
+
+    @Override
+    public String toString() {
+      return name().toLowerCase(Locale.ROOT);
+    }
+  }
+
+  /** Settings. */
+  public record Options(
+      Runs runs,
+      @Setting(
+              "synthetic, fashion-mnist-subset (the embedded images), or a folder of images as for"
+                  + " cca-merge")
+          String data,
+      @Setting("what is done to images, or asked of them; rotations unless set")
+          Optional<ImageTasks> tasks,
+      @Setting(
+              value =
+                  "training examples of a task; 1000 synthetic ones, as many images as the kind"
+                      + " of tasks has unless set",
+              min = 10)
+          OptionalInt train,
+      @Setting(
+              value = "examples of a task that lengths and lambda are chosen by, likewise",
+              min = 0)
+          OptionalInt heldOut,
+      @Setting(value = "test examples of a task, likewise", min = 1) OptionalInt test,
+      @Setting(value = "parts of the training labels that are wrong", min = 0, max = 1)
+          List<Double> noise,
+      @Setting("what is trained") ExpertArchitecture network,
+      @Setting(
+              value =
+                  "hidden units of the layers of mlp; 192,192 for synthetic tasks, 256,128"
+                      + " unless set",
+              min = 1)
+          List<Integer> hidden,
+      @Setting(value = "steps of training in common", min = 1) int baseSteps,
+      @Setting(value = "numbers of steps of experts", min = 1) List<Integer> steps,
+      @Setting("how experts are trained: in whole, or adapters; moe: mixtures of adapters")
+          List<Form> experts,
+      @Setting(value = "peak rate of Adam, in common and of full experts", above = 0) double lr,
+      @Setting(value = "the same of adapters", above = 0) double loraLr,
+      @Setting(value = "rank of adapters", min = 1) int rank,
+      @Setting(value = "examples of a step", min = 1) int batch,
+      @Setting(
+              "how experts are merged, with settings; of several, divided by slashes, those best on"
+                  + " held-out examples")
+          String methods,
+      @Setting("what decides which adapters of a mixture an input goes to")
+          List<ExpertRouter> routers,
+      @Setting(value = "adapters that an input goes to", min = 1) int topK,
+      @Setting(value = "steps of training mixtures on all tasks; 0 for none", min = 0) int moeSteps,
+      @Setting(value = "steps between two evaluations of early stopping", min = 1) int evalEvery,
+      @Setting(value = "evaluations without improvement that lower the rate", min = 1) int patience,
+      @Setting(value = "reductions of the rate to a half, the last of which ends it", min = 1)
+          int reductions,
+      @Setting(
+              "trained experts by the hash of their recipe: what is there is not trained again;"
+                  + " models in the folder of --out unless set")
+          Optional<Path> cache) {
+    public Options {
+      noise = List.copyOf(noise);
+      hidden = List.copyOf(hidden);
+      steps = List.copyOf(steps);
+      experts = List.copyOf(experts);
+      routers = List.copyOf(routers);
+      ExpertOptionsCheck.lists(noise, steps, experts, routers);
+    }
+
+    /** Six synthetic tasks and a perceptron, as in the study. */
+    public static Options defaults() {
+      return new Options(
+          Runs.defaults(),
+          SYNTHETIC,
+          Optional.empty(),
+          OptionalInt.empty(),
+          OptionalInt.empty(),
+          OptionalInt.empty(),
+          List.of(0.0, 0.2),
+          ExpertArchitecture.MLP,
+          List.of(),
+          150,
+          List.of(4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048),
+          List.of(Form.FULL, Form.LORA, Form.MOE),
+          1e-3,
+          3e-3,
+          4,
+          64,
+          "linear,task-arithmetic:lambda=0.3,task-arithmetic:lambda=0.1/0.2/0.3/0.4/0.5/0.7/1,"
+              + "ties:density=0.2,lambda=0.5/1/1.5/2/3,"
+              + "dare-linear:density=0.5,lambda=0.1/0.2/0.3/0.5/0.7,"
+              + "dare-ties:density=0.5,lambda=0.1/0.2/0.3/0.5/0.7/1,"
+              + "breadcrumbs:density=0.9,gamma=0.01,lambda=0.1/0.2/0.3/0.5/0.7,"
+              + "model-stock",
+          List.of(ExpertRouter.values()),
+          2,
+          50,
+          5,
+          3,
+          3,
+          Optional.empty());
+    }
+
+    /** One setting changed. */
+    public Options with(String name, Object value) {
+      return Settings.of(this).with(name, value);
+    }
+
+    boolean isSynthetic() {
+      return data.equals(SYNTHETIC);
+    }
+
+    int longest() {
+      return steps.get(steps.size() - 1);
+    }
+
+    EarlyStopping.Policy stopping() {
+      EarlyStopping.Policy usual = EarlyStopping.Policy.plateau(longest());
+      return new EarlyStopping.Policy(
+          usual.score(),
+          usual.warmUp(),
+          evalEvery,
+          patience,
+          usual.factor(),
+          usual.minDelta(),
+          reductions,
+          longest());
+    }
+
+    ExpertMixtures.Mixing mixing() {
+      return new ExpertMixtures.Mixing(routers, topK, moeSteps, loraLr, rank);
+    }
+
+    List<Integer> widths() {
+      return !hidden.isEmpty() ? hidden : isSynthetic() ? List.of(192, 192) : List.of(256, 128);
+    }
+  }
+
+  private final Options options;
+
+  public UndertrainingExperiment(Options options) {
+    super(ID, options, options.runs());
+    ExpertOptionsCheck.used(options);
+    this.options = options;
+  }
+
+  @Override
+  String title() {
+    return "How long to train experts that are to be merged";
+  }
+
+  Options options() {
+    return options;
+  }
+
+  @Override
+  public ExperimentResult run(Workspace ws) throws IOException {
+    Stopwatch watch = new Stopwatch();
+    List<Findings> seeds = new ArrayList<>();
+    UndertrainingSeed last = null;
+    for (int index = 0; index < options.runs().seeds(); index++) {
+      try (UndertrainingSeed seed = new UndertrainingSeed(this, index, watch, ws)) {
+        seeds.add(seed.run());
+        last = seed;
+      }
+    }
+    return result(seeds, last, watch.seconds(), ws);
+  }
+
+  private ExperimentResult result(
+      List<Findings> seeds, UndertrainingSeed one, Map<String, Double> seconds, Workspace ws) {
+    List<ExpertCurves> curves = ExpertCurves.of(seeds);
+    List<ExperimentResult.Row> rows = UndertrainingRows.rows(curves);
+    List<Map<String, Double>> accuracies = UndertrainingRows.accuracies(curves);
+    List<ExperimentResult.Difference> differences = UndertrainingRows.differences(curves);
+    ExperimentResult.Training training =
+        seeds.stream()
+            .map(Findings::training)
+            .reduce(new ExperimentResult.Training(0, 0), ExperimentResult.Training::plus);
+    List<Section<?>> sections = new ArrayList<>();
+    sections.add(Section.data("rows", rows));
+    sections.add(Section.data("pairs", accuracies));
+    sections.addAll(UndertrainingCharts.sections(curves, differences));
+    sections.add(Section.data("found", seeds.stream().map(Findings::data).toList()));
+    Map<String, Object> facts = new LinkedHashMap<>();
+    facts.put("experiment", ID);
+    facts.put("seed", options.runs().seed());
+    facts.put("seeds", options.runs().seeds());
+    facts.put("data", one.data());
+    facts.put("parameters", one.parameters());
+    facts.put("settings", ResultReport.settings(this));
+    Report report =
+        new Report(
+            title() + ": " + one.data().name(),
+            one.text(),
+            facts,
+            sections,
+            ResultReport.made(ws),
+            seconds);
+    return new ExperimentResult(
+        one.data(), one.parameters(), rows, accuracies, differences, training, report);
+  }
+}

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.lab.experiment;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.merganser.compute.Workspace;
+import org.merganser.lab.report.Json;
+import org.merganser.method.Settings;
+
+/** The experiment at the scale of seconds: what it compares, going on, what it refuses. */
+class AdaptiveActivationExperimentTest {
+  private static final String[] MODES = {"static", "homogeneous", "heterogeneous"};
+
+  @TempDir Path folder;
+
+  private static AdaptiveActivationExperiment experiment(Map<String, String> more) {
+    Map<String, String> all =
+        new HashMap<>(
+            Map.of(
+                "hidden", "8",
+                "train", "100",
+                "epochs", "2",
+                "batch", "50",
+                "gains", "1:5",
+                "saturations", "0:0.5",
+                "copy-steps", "4",
+                "copy-delay", "3",
+                "transfer-steps", "2"));
+    all.putAll(more);
+    return new AdaptiveActivationExperiment(
+        Settings.of(AdaptiveActivationExperiment.Options.defaults()).parse("", all));
+  }
+
+  private static ExperimentResult run(Map<String, String> more) throws IOException {
+    try (Workspace ws = Workspace.builder().threads(2).open()) {
+      return experiment(more).run(ws);
+    }
+  }
+
+  private List<Findings> findings(Map<String, String> more) throws IOException {
+    Map<String, String> all = new HashMap<>(more);
+    all.put("out", folder.resolve("found").toString());
+    run(all);
+    List<Findings> found = new ArrayList<>();
+    for (Path file : journal()) {
+      found.add(Json.read(file, Findings.class));
+    }
+    return found;
+  }
+
+  private List<Path> journal() throws IOException {
+    try (Stream<Path> files = Files.list(folder.resolve("found/unfinished"))) {
+      return files.sorted().toList();
+    }
+  }
+
+  @Test
+  void everyTaskHasItsModesFromTheSameStarts() throws IOException {
+    for (Findings seed : findings(Map.of("tasks", "rows:copy", "seeds", "2"))) {
+      for (String task : List.of("rows", "copy")) {
+        for (String start : List.of("n=1.0 s=0.0", "n=5.0 s=0.5")) {
+          Map<String, Object> fixed = seed.map("runs", task, MODES[0], start);
+          for (String mode : MODES) {
+            Map<String, Object> run = seed.map("runs", task, mode, start);
+            List<Double> n = AdaptiveActivationTables.list(run, "n");
+            // Before the first step all are the same network.
+            assertThat(AdaptiveActivationTables.list(run, "loss").get(0))
+                .isEqualTo(AdaptiveActivationTables.list(fixed, "loss").get(0));
+            assertThat(n.get(0)).isEqualTo(start.startsWith("n=1") ? 1 : 5);
+            assertThat(n.get(n.size() - 1).equals(n.get(0))).isEqualTo(mode.equals(MODES[0]));
+            assertThat((Double) run.get("spreadN") > 0).isEqualTo(mode.equals(MODES[2]));
+          }
+        }
+      }
+      assertThat((Double) seed.map("runs", "copy", MODES[1], "n=1.0 s=0.0").get("parameters"))
+          .isEqualTo(8 + 64 + 8 + 2 + 9 * 8 + 9);
+      assertThat(seed.row("rows-static-best").chosen()).startsWith("n=");
+      List<Double> all = new ArrayList<>();
+      for (String start : seed.map("runs", "rows", MODES[0]).keySet()) {
+        all.add(
+            AdaptiveActivationTables.last(seed.map("runs", "rows", MODES[0], start)).accuracy());
+      }
+      all.sort(null);
+      assertThat(all).hasSize(4);
+      assertThat(seed.row("rows-static").test().accuracy())
+          .isCloseTo((all.get(1) + all.get(2)) / 2, within(1e-15));
+    }
+  }
+
+  @Test
+  void whatAdaptsIsWhatItSays() throws IOException {
+    Findings seed = findings(Map.of()).get(0);
+    for (String shift : List.of("halved", "doubled", "lifted", "wave", "step")) {
+      Map<String, Object> nothing = seed.map("transfer", shift, "nothing");
+      assertThat((Double) nothing.get("trained")).isZero();
+      for (Adaptation how : Adaptation.values()) {
+        Map<String, Object> run = seed.map("transfer", shift, how.id());
+        assertThat(AdaptiveActivationTables.list(run, "loss").get(0))
+            .isCloseTo(AdaptiveActivationTables.list(nothing, "loss").get(0), within(1e-6));
+      }
+      assertThat((Double) seed.map("transfer", shift, "n, s of all units").get("trained"))
+          .isEqualTo(2);
+      assertThat((Double) seed.map("transfer", shift, "n, s of each unit").get("trained"))
+          .isEqualTo(16);
+    }
+  }
+
+  @Test
+  void aRunGoesOnToTheSameBytes() throws IOException {
+    Map<String, String> to = Map.of("seeds", "2", "out", folder.resolve("out").toString());
+    Files.createDirectories(folder.resolve("out"));
+    ExperimentResult first = run(to);
+    assertThat(first.training()).isEqualTo(new ExperimentResult.Training(2 * 13, 0));
+    // As if it had been interrupted in the second seed.
+    Path unfinished = folder.resolve("out/unfinished");
+    try (Stream<Path> files = Files.list(unfinished)) {
+      Files.delete(files.sorted().toList().get(1));
+    }
+    AdaptiveActivationExperiment resumed = experiment(to);
+    ExperimentResult again;
+    try (Workspace ws = Workspace.builder().threads(1).open()) {
+      again = resumed.run(ws);
+    }
+    assertThat(again.training()).isEqualTo(new ExperimentResult.Training(13, 13));
+    assertThat(again.report().tables()).isEqualTo(first.report().tables());
+    Map<String, Object> wanted = first.report().json();
+    Map<String, Object> found = again.report().json();
+    wanted.remove("seconds");
+    found.remove("seconds");
+    Json.write(wanted, folder.resolve("wanted.json"));
+    Json.write(found, folder.resolve("found.json"));
+    assertThat(folder.resolve("found.json")).hasSameBinaryContentAs(folder.resolve("wanted.json"));
+    resumed.write(again);
+    assertThat(unfinished).doesNotExist();
+    for (String file :
+        List.of(
+            "results.json",
+            "rows-static.svg",
+            "rows-homogeneous-arrows.svg",
+            "rows-curves.png",
+            "transfer-wave.png")) {
+      assertThat(folder.resolve("out").resolve(file)).exists();
+    }
+  }
+
+  @Test
+  void aRunThatDivergesCountsAsAGuess() throws IOException {
+    Map<String, String> wild =
+        Map.of("lr", "1e35", "clip-norm", "1e30", "gains", "5", "saturations", "0", "epochs", "6");
+    ExperimentResult result = run(wild);
+    assertThat(result.row("rows-static").accuracy()).isEqualTo(.1);
+    assertThat(result.row("rows-static").loss()).isCloseTo(Math.log(10), within(1e-12));
+    assertThat(result.section("rows").get(0).toString()).isNotEmpty();
+  }
+
+  @Test
+  void permutedPixelsAreReadOneByOne() throws IOException {
+    Map<String, Object> run =
+        findings(
+                Map.of(
+                    "tasks",
+                    "pixels",
+                    "gains",
+                    "5",
+                    "saturations",
+                    "0.5",
+                    "train",
+                    "20",
+                    "epochs",
+                    "1",
+                    "transfer-steps",
+                    "0"))
+            .get(0)
+            .map("runs", "pixels", "homogeneous", "n=5.0 s=0.5");
+    // U of one value a step.
+    assertThat((Double) run.get("parameters")).isEqualTo(8 + 64 + 8 + 2 + 10 * 8 + 10);
+  }
+
+  @Test
+  void settingsThatDoNotFitAreRefused() {
+    assertThatThrownBy(() -> experiment(Map.of("gains", "5:1")))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining("gains must increase, not [5.0, 1.0]");
+    assertThatThrownBy(() -> experiment(Map.of("gains", "0:1")))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining("gains must be");
+    assertThatThrownBy(() -> experiment(Map.of("constraint", "sigmoid")))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining("no value of a sigmoid");
+    assertThatThrownBy(() -> run(Map.of("train", "6000")))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining("set train to fewer");
+  }
+}

@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.lab.experiment;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
+
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+import org.merganser.lab.experiment.ExpertPoint.Merged;
+import org.merganser.lab.experiment.UndertrainingClaims.Claim;
+
+/** Each claim on figures made by hand, where it holds, where it does not, and for one seed. */
+class UndertrainingClaimsTest {
+  private static final String TIES = "ties";
+  private static final List<Integer> STEPS = List.of(4, 8, 16);
+
+  /** Two tasks: the accuracy and one point less and more. */
+  private static TaskScores scores(double heldOut, double test, double easy, double hard) {
+    List<Double> deciles = new ArrayList<>(Collections.nCopies(10, 0.5));
+    for (int i = 0; i < 2; i++) {
+      deciles.set(i, easy);
+      deciles.set(9 - i, hard);
+    }
+    List<Double> both = List.of(test - 0.01, test + 0.01);
+    return new TaskScores(List.of(heldOut, heldOut), both, both, List.of(), deciles);
+  }
+
+  private static ExpertPoint point(
+      int steps, double expert, double expertHard, double heldOut, double merged, String chosen) {
+    Merged one =
+        new Merged(chosen, scores(heldOut, merged, 0.97, 0.1), Collections.nCopies(10, 0.2));
+    return new ExpertPoint(
+        List.of((long) steps, (long) steps),
+        scores(expert, expert, 1, expertHard),
+        List.of(1.0, 2.0),
+        0.1,
+        0.5,
+        0.6,
+        Map.of(TIES, one));
+  }
+
+  /** Experts get better until the end; merged models are best at 8 steps, said so or not. */
+  private static ExpertCurves curves(double noise, boolean saysSo, int seeds) {
+    List<List<ExpertPoint>> points =
+        List.of(new ArrayList<>(), new ArrayList<>(), new ArrayList<>());
+    List<ExpertPoint> stopped = new ArrayList<>();
+    for (int seed = 0; seed < seeds; seed++) {
+      double more = 0.001 * seed;
+      points.get(0).add(point(4, 0.60 + more, 0.1, 0.5, 0.55, "density=0.2,lambda=2.0"));
+      points.get(1).add(point(8, 0.62 + more, 0.5, saysSo ? 0.6 : 0.4, 0.58, "lambda=1.5"));
+      points.get(2).add(point(16, 0.65 + more, 1, 0.45, 0.54 + more, "lambda=1"));
+      stopped.add(point(9, 0.62, 0.5, 0.5, 0.56 + more, "lambda=1"));
+    }
+    return new ExpertCurves(noise, "full", STEPS, points, stopped);
+  }
+
+  private static Claim claim(List<Claim> claims, String id, int index) {
+    return claims.stream().filter(c -> c.claim().equals(id)).toList().get(index);
+  }
+
+  @Test
+  void whatHoldsIsHeld() {
+    List<Claim> claims = UndertrainingClaims.of(List.of(curves(0, true, 3)));
+    assertThat(claims).allSatisfy(c -> assertThat(c.verdict()).as(c.toString()).isEqualTo("held"));
+    assertThat(claim(claims, "a", 0).value().pairs()).containsExactly(1.0, 1.0, 1.0);
+    assertThat(claim(claims, "b", 0).value().mean()).isCloseTo(0.039, within(1e-12));
+    assertThat(claim(claims, "c", 0).value().mean()).isEqualTo(1);
+    assertThat(claim(claims, "c", 1).value().mean()).isCloseTo(0.1, within(1e-12));
+    assertThat(claim(claims, "c", 2).value().mean()).isCloseTo(0.97, within(1e-12));
+    assertThat(claim(claims, "d", 0).value().mean()).isCloseTo(-0.5, within(1e-12));
+    assertThat(claim(claims, "e", 0).value().mean()).isCloseTo(0.02, within(1e-12));
+  }
+
+  /** A peak of test examples that held-out examples do not show is none. */
+  @Test
+  void aPeakIsTakenByHeldOutExamples() {
+    List<Claim> claims = UndertrainingClaims.of(List.of(curves(0, false, 3)));
+    // The first length is best on held-out examples.
+    assertThat(claim(claims, "b", 0).value().mean()).isCloseTo(0.009, within(1e-12));
+    assertThat(claim(claims, "b", 0).held()).isTrue();
+    assertThat(claim(claims, "a", 0).value().mean()).isEqualTo(1);
+  }
+
+  /** Experts on wrong labels are compared with those on right ones. */
+  @Test
+  void expertsOnRightLabelsAreTheMeasure() {
+    ExpertCurves noisy = curves(0.2, true, 2);
+    ExpertCurves clean =
+        new ExpertCurves(
+            0,
+            "full",
+            List.of(4, 8, 32),
+            curves(0, true, 2).points(),
+            curves(0, true, 2).stopped());
+    List<Claim> claims = UndertrainingClaims.of(List.of(clean, noisy));
+    Claim second = claim(claims, "a", 1);
+    assertThat(second.noise()).isEqualTo(0.2);
+    assertThat(second.value().pairs()).containsExactly(2.0, 2.0);
+  }
+
+  @Test
+  void oneSeedDecidesNothing() {
+    assertThat(UndertrainingClaims.of(List.of(curves(0, true, 1))))
+        .isNotEmpty()
+        .allSatisfy(c -> assertThat(c.verdict()).isEqualTo("one seed"));
+  }
+
+  @Test
+  void ofEqualLengthsTheShortestIsBest() {
+    assertThat(curves(0, true, 1).best(0, p -> 1)).isZero();
+  }
+
+  /** What is relative is the mean over tasks of quotients, not the quotient of means. */
+  @Test
+  void relativeAccuraciesAreMeansOfQuotients() {
+    TaskScores merged =
+        new TaskScores(List.of(), List.of(0.4, 0.3), List.of(), List.of(), List.of());
+    TaskScores expert =
+        new TaskScores(List.of(), List.of(0.8, 0.4), List.of(), List.of(), List.of());
+    assertThat(merged.relativeTo(expert)).isCloseTo((0.5 + 0.75) / 2, within(1e-15));
+  }
+
+  @Test
+  void rowsNameEveryLengthAndMethod() {
+    ExpertCurves curves = curves(0.2, true, 2);
+    assertThat(UndertrainingRows.accuracies(List.of(curves)).get(1))
+        .containsEntry("noise-0.2-full-stopped+ties", 0.561)
+        .containsKeys("noise-0.2-full-16", "noise-0.2-full-16+ties")
+        .hasSize(8);
+    assertThat(UndertrainingRows.differences(List.of(curves)))
+        .extracting(d -> d.method() + " - " + d.than())
+        .containsExactly(
+            "noise-0.2-full-stopped - noise-0.2-full-16",
+            "noise-0.2-full-stopped+ties - noise-0.2-full-16+ties");
+    UndertrainingRows.Experts last = UndertrainingRows.of(curves).get(2);
+    assertThat(last.by(TIES).lambda().mean()).isEqualTo(1);
+    // The best experts by held-out examples are the longest here.
+    assertThat(last.relative().mean()).isCloseTo(1, within(1e-12));
+  }
+
+  @Test
+  void methodsThatNeedMoreAreRefused() {
+    assertThatThrownBy(() -> ExpertMethods.of("linear,nonsense", 4))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageStartingWith("no merger 'nonsense'; there are linear, ");
+    assertThatThrownBy(() -> ExpertMethods.of("fisher", 4))
+        .hasMessage(
+            "methods: fisher needs Fisher diagonals; here are 4 experts and their base, and"
+                + " nothing else");
+    assertThatThrownBy(() -> ExpertMethods.of("slerp", 4))
+        .hasMessageContaining("here are 4 experts");
+    assertThatThrownBy(() -> ExpertMethods.of("linear,linear", 4))
+        .hasMessage("methods: linear is there twice in linear,linear; name each once");
+  }
+
+  @Test
+  void lambdaIsWhatEachTaskVectorIsMultipliedBy() {
+    ExpertMethods methods =
+        ExpertMethods.of("linear,task-arithmetic:lambda=0.3,task-arithmetic:lambda=0.1/1", 3);
+    assertThat(methods.named().keySet())
+        .containsExactly("linear", "task-arithmetic:lambda=0.3", "task-arithmetic");
+    assertThat(methods.named().get("task-arithmetic"))
+        .extracting(ExpertMethods.Way::settings)
+        .containsExactly("lambda=0.1", "lambda=1");
+    assertThat(
+            methods.named().get("task-arithmetic:lambda=0.3").get(0).merger().options().toString())
+        .contains("weights=[1.0, 1.0, 1.0]", "lambda=0.3");
+  }
+}

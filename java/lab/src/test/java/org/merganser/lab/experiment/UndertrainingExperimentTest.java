@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.lab.experiment;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.merganser.compute.Progress;
+import org.merganser.compute.Workspace;
+import org.merganser.lab.report.Json;
+import org.merganser.method.Settings;
+
+/**
+ * The experiment at the scale of seconds: every setting, going on, its figures, what it refuses.
+ */
+class UndertrainingExperimentTest {
+  private static final List<String> METHODS =
+      List.of("linear", "task-arithmetic", "ties", "ties+weights");
+
+  private static final List<String> ROUTERS =
+      List.of(
+          "arrow",
+          "arrow+trained",
+          "mean-activation",
+          "mean-activation+trained",
+          "random",
+          "random+trained");
+
+  @TempDir Path folder;
+
+  private static UndertrainingExperiment.Options options(Map<String, String> more) {
+    Map<String, String> small =
+        Map.ofEntries(
+            Map.entry("train", "60"),
+            Map.entry("held-out", "30"),
+            Map.entry("test", "40"),
+            Map.entry("base-steps", "4"),
+            Map.entry("steps", "2:5"),
+            Map.entry("batch", "8"),
+            Map.entry("rank", "2"),
+            Map.entry("moe-steps", "2"),
+            Map.entry("hidden", "12:10"),
+            Map.entry(
+                "methods", "linear,task-arithmetic:lambda=0.3,ties:density=0.5,lambda=0.5/1"));
+    Map<String, String> all = new HashMap<>(small);
+    all.putAll(more);
+    all.values().removeIf(String::isEmpty);
+    return Settings.of(UndertrainingExperiment.Options.defaults()).parse("", all);
+  }
+
+  private static ExperimentResult run(Map<String, String> more, Progress progress)
+      throws IOException {
+    try (Workspace ws = Workspace.builder().threads(2).progress(progress).open()) {
+      UndertrainingExperiment experiment = new UndertrainingExperiment(options(more));
+      ExperimentResult result = experiment.run(ws);
+      if (experiment.runs().out().isPresent()) {
+        experiment.write(result);
+      }
+      return result;
+    }
+  }
+
+  private static ExperimentResult run(Map<String, String> more) throws IOException {
+    return run(more, (stage, step, of) -> {});
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "synthetic, '', mlp, 12:10, 0:0.2, 6",
+    "fashion-mnist-subset, rotations, mlp, 12:10, 0.2, 4",
+    "fashion-mnist-subset, classes, cnn, '', 0, 5",
+    "fashion-mnist-subset, corruptions, mlp, 8, 0.2, 5"
+  })
+  void everySettingHasExpertsOfEveryLength(
+      String data, String tasks, String network, String hidden, String noise, int count)
+      throws IOException {
+    ExperimentResult result =
+        run(
+            Map.of(
+                "data", data, "tasks", tasks, "network", network, "hidden", hidden, "noise",
+                noise));
+    List<String> expected = new ArrayList<>();
+    for (String wrong : noise.split(":")) {
+      for (String form : List.of("full", "lora", "moe")) {
+        for (String length : List.of("2", "5", "stopped")) {
+          String id = "noise-" + Double.parseDouble(wrong) + "-" + form + "-" + length;
+          expected.add(id);
+          (form.equals("moe") ? ROUTERS : METHODS)
+              .forEach(method -> expected.add(id + "+" + method));
+        }
+      }
+    }
+    assertThat(result.rows()).extracting(ExperimentResult.Row::method).isEqualTo(expected);
+    assertThat(result.rows()).allSatisfy(row -> assertThat(row.accuracy()).isBetween(0.0, 1.0));
+    for (ExpertCurves curves : curves(result)) {
+      ExpertPoint last = curves.last(0);
+      assertThat(last.experts().test()).hasSize(count);
+      assertThat(last.experts().deciles()).hasSize(10);
+      assertThat(last.experts().memorised()).hasSize(curves.noise() == 0 ? 0 : count);
+      assertThat(last.distance()).hasSize(count).allSatisfy(d -> assertThat(d).isPositive());
+      assertThat(last.steps()).containsOnly(5L);
+      for (ExpertPoint.Merged merged : last.merged().values()) {
+        assertThat(merged.forgotten()).allSatisfy(part -> assertThat(part).isBetween(0.0, 1.0));
+      }
+    }
+  }
+
+  private static List<ExpertCurves> curves(ExperimentResult result) {
+    List<Findings> seeds = new ArrayList<>();
+    for (Object data : result.section("found")) {
+      @SuppressWarnings("unchecked")
+      Map<String, Object> map = Json.convert(data, Map.class);
+      seeds.add(new Findings(result.training(), new HashMap<>(), map));
+    }
+    return ExpertCurves.of(seeds);
+  }
+
+  private static String bytes(Path out) throws IOException {
+    return Files.readString(out.resolve("results.json")).replaceAll("(?s)\"seconds\".*", "");
+  }
+
+  /** Interrupted in each stage, after so many reports of it. */
+  @ParameterizedTest
+  @CsvSource({"full, 40", "lora, 40", "merge, 8", "merge moe, 1", "difficulty, 8"})
+  void aRunGoesOnToTheSameBytes(String where, int reports) throws IOException {
+    Map<String, String> whole = Map.of("seeds", "2", "out", folder.resolve("whole").toString());
+    run(whole);
+    Map<String, String> broken =
+        Map.of(
+            "seeds", "2",
+            "out", folder.resolve("broken").toString(),
+            "cache", folder.resolve("models").toString());
+    int[] left = {reports};
+    Progress stop =
+        (stage, step, of) -> {
+          if (stage.contains(where) && --left[0] < 0) {
+            throw new IllegalStateException("interrupted");
+          }
+        };
+    assertThatThrownBy(() -> run(broken, stop)).hasStackTraceContaining("interrupted");
+    assertThat(folder.resolve("broken/results.json")).doesNotExist();
+    ExperimentResult result = run(broken);
+    assertThat(bytes(folder.resolve("broken"))).isEqualTo(bytes(folder.resolve("whole")));
+    assertThat(result.training().cached()).isPositive();
+    assertThat(folder.resolve("broken/unfinished")).doesNotExist();
+    assertThat(folder.resolve("broken/report.html")).exists();
+  }
+
+  /** Every table follows from what results.json says was found, seed by seed. */
+  @Test
+  @SuppressWarnings("unchecked")
+  void tablesFollowFromResultsJson() throws IOException {
+    Path out = folder.resolve("out");
+    ExperimentResult result = run(Map.of("seeds", "3", "out", out.toString()));
+    Map<String, Object> json = Json.read(out.resolve("results.json"), Map.class);
+    List<Map<String, Object>> found = (List<Map<String, Object>>) json.get("found");
+    List<Double> stopped = new ArrayList<>();
+    List<Double> longest = new ArrayList<>();
+    for (Map<String, Object> seed : found) {
+      Map<String, Object> lora = (Map<String, Object>) at(seed, "curves", "0.2", "lora");
+      stopped.add(mean((List<Double>) at(lora, "stopped", "merged", "ties", "scores", "test")));
+      longest.add(mean((List<Double>) at(lora, "5", "merged", "ties", "scores", "test")));
+    }
+    assertThat(result.row("noise-0.2-lora-stopped+ties").accuracy())
+        .isCloseTo(mean(stopped), within(1e-12));
+    ExperimentResult.Difference difference =
+        result.difference("noise-0.2-lora-stopped+ties", "noise-0.2-lora-5+ties");
+    assertThat(difference.mean()).isCloseTo(mean(stopped) - mean(longest), within(1e-12));
+    List<Map<String, Object>> table = (List<Map<String, Object>>) json.get("curves-noise-0.2-lora");
+    Map<String, Object> cell = ((List<Map<String, Object>>) table.get(2).get("merged")).get(2);
+    assertThat((Double) at(cell, "accuracy", "mean")).isCloseTo(mean(stopped), within(1e-12));
+    assertThat(UndertrainingClaims.of(curves(result)).size())
+        .isEqualTo(((List<Object>) json.get("claims")).size());
+  }
+
+  @SuppressWarnings("unchecked")
+  private static Object at(Object json, String... path) {
+    Object at = json;
+    for (String name : path) {
+      at = ((Map<String, Object>) at).get(name);
+    }
+    return at;
+  }
+
+  private static double mean(List<Double> values) {
+    return values.stream().mapToDouble(v -> v).average().orElseThrow();
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "held-out|0|held-out is 0: lambda, and when to stop, are chosen on held-out examples of"
+            + " every task; give at least 1",
+        "steps|0:4|steps must be at least 1, not 0",
+        "steps|4:2|steps must be numbers of steps in increasing order, each once, at least one,"
+            + " not [4, 2]",
+        "methods|linear,nonsense|no merger 'nonsense'; there are linear, ",
+        "methods|fisher|methods: fisher needs Fisher diagonals; here are 6 experts and their base,"
+            + " and nothing else",
+        "noise|1.5|noise must be in [0, 1], not 1.5",
+        "experts|full:moe|experts: moe mixes the experts of lora; name both, lora,moe",
+        "top-k|7|top-k must be at most 6, the number of experts, not 7",
+        "network|cnn|--hidden: network cnn does not use it; drop it",
+        "tasks|rotations|--tasks: data synthetic has tasks of its own; drop it",
+        "rank|40|adapters of rank 40 for 'fc1'",
+        "data|/nowhere|data folder /nowhere does not exist"
+      })
+  void settingsThatDoNotFitAreRefused(String name, String value, String message) {
+    assertThatThrownBy(() -> run(Map.of(name, value))).hasMessageStartingWith(message);
+  }
+
+  @Test
+  void imagesNeedNoVectors() {
+    assertThatThrownBy(() -> run(Map.of("network", "cnn", "hidden", "")))
+        .hasMessage(
+            "network cnn reads images, synthetic tasks are vectors; use mlp, or other --data");
+  }
+}

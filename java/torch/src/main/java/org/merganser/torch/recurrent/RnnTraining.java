@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.torch.recurrent;
+
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import org.merganser.compute.Workspace;
+import org.merganser.error.NumericalException;
+import org.merganser.error.ShapeException;
+import org.merganser.internal.Opened;
+import org.merganser.io.Checkpoint;
+import org.merganser.io.MemoryCheckpoint;
+import org.merganser.linalg.Tensor;
+import org.merganser.model.EarlyStopping;
+import org.merganser.torch.internal.Libtorch;
+import org.merganser.torch.internal.session.Descent;
+import org.merganser.torch.recurrent.RecurrentUnit.Constraint;
+import org.merganser.torch.recurrent.RecurrentUnit.Gamma;
+import org.merganser.torch.training.Optimizer;
+import org.merganser.torch.training.Schedule;
+
+/**
+ * A recurrent network that was trained by back-propagation through time. Batches are drawn without
+ * replacement in an order that depends on the seed of the Workspace and the epoch only (windows of
+ * a text follow one another); the result is the same to the bit on processors of one instruction
+ * set.
+ *
+ * @param model in the precision of the network; of a run that diverged the parameters it had then
+ * @param losses of the batch of each step
+ * @param diverged what was no longer finite, with step of training, step of the sequence, sequence
+ *     and unit; empty when nothing was
+ */
+public record RnnTraining(MemoryCheckpoint model, List<Double> losses, Optional<String> diverged)
+    implements AutoCloseable {
+
+  public RnnTraining {
+    losses = List.copyOf(losses);
+  }
+
+  /**
+   * Settings.
+   *
+   * @param batch sequences of a step; not read of a text, whose streams are the batch
+   * @param clipNorm largest 2-norm of the gradient; infinity for no clipping
+   * @param learned names of the parameters that move; empty for all that the network learns
+   */
+  public record Options(
+      Optimizer optimizer,
+      Schedule schedule,
+      long steps,
+      int batch,
+      double clipNorm,
+      Set<String> learned) {
+    public Options {
+      if (steps < 1 || batch < 1 || !(clipNorm > 0)) {
+        throw new IllegalArgumentException(
+            "steps, batch and clip norm must be positive, not "
+                + steps
+                + ", "
+                + batch
+                + " and "
+                + clipNorm);
+      }
+      learned = Set.copyOf(learned);
+    }
+
+    /** Adam at a constant rate, batches of 100 sequences, gradients clipped to norm 1. */
+    public static Options adam(double learningRate, long steps) {
+      return new Options(
+          new Optimizer.AdamW(learningRate, 0),
+          new Schedule(0, Schedule.Decay.CONSTANT),
+          steps,
+          100,
+          1,
+          Set.of());
+    }
+
+    /** The same with batches of another size. */
+    public Options withBatch(int sequences) {
+      return new Options(optimizer, schedule, steps, sequences, clipNorm, learned);
+    }
+
+    /** The same with another bound of the gradient. */
+    public Options withClipNorm(double norm) {
+      return new Options(optimizer, schedule, steps, batch, norm, learned);
+    }
+
+    /** The same for some parameters only: {@link VanillaRnn#shape} adapts n and s alone. */
+    public Options withLearned(Set<String> names) {
+      return new Options(optimizer, schedule, steps, batch, clipNorm, names);
+    }
+  }
+
+  /** Looks at a network while it learns. */
+  @FunctionalInterface
+  public interface Watch {
+    /** Sees nothing. */
+    Watch NONE = (step, now) -> {};
+
+    /**
+     * Called before the first step and after each, so choose.
+     *
+     * @param step how many were made
+     * @param now the network as it is
+     */
+    void after(long step, Supply now) throws IOException;
+
+    /** Gives a copy of the network as it is. */
+    @FunctionalInterface
+    interface Supply {
+      RnnSession open() throws IOException;
+    }
+  }
+
+  /** Trains from {@code initial} on, which is not changed. */
+  public static RnnTraining of(
+      VanillaRnn rnn, Checkpoint initial, Sequences data, Options options, Workspace ws)
+      throws IOException {
+    return of(rnn, initial, data, options, Watch.NONE, ws);
+  }
+
+  /** The same, watched. */
+  public static RnnTraining of(
+      VanillaRnn rnn,
+      Checkpoint initial,
+      Sequences data,
+      Options options,
+      Watch watch,
+      Workspace ws)
+      throws IOException {
+    check(rnn, data, options);
+    Set<String> names = options.learned().isEmpty() ? rnn.learned() : options.learned();
+    try (Opened opened = new Opened()) {
+      Map<String, Tensor> theta = rnn.load(initial, ws);
+      theta.values().forEach(opened::add);
+      Steps steps = new Steps(rnn, theta, options, watch, ws);
+      Optional<String> diverged = Optional.empty();
+      try (RnnLearner learner = new RnnLearner(rnn, theta, names, data, options.batch(), ws)) {
+        watch.after(0, steps::copy);
+        EarlyStopping never = new EarlyStopping(Integer.MAX_VALUE, 1);
+        steps.run(learner, theta, options.steps(), never, ws);
+      } catch (Diverged e) {
+        diverged = Optional.of(steps.diverged(steps.losses.size()) + ": " + e.getMessage());
+      }
+      opened.release();
+      return new RnnTraining(MemoryCheckpoint.of(theta), steps.losses, diverged);
+    }
+  }
+
+  private static void check(VanillaRnn rnn, Sequences data, Options options) {
+    if (data.width() != rnn.inputs() || data.classes() != rnn.outputs()) {
+      throw new ShapeException(
+          "the network reads %d values a step and tells %d classes; the data are %s of %d classes"
+              .formatted(rnn.inputs(), rnn.outputs(), data, data.classes()));
+    }
+    for (String name : options.learned()) {
+      if (!rnn.parameters().containsKey(name)) {
+        throw new IllegalArgumentException(
+            "'" + name + "' cannot be learned; the network has " + rnn.parameters().keySet());
+      }
+    }
+  }
+
+  /** A loss that is not finite. */
+  static final class Diverged extends NumericalException {
+    private static final long serialVersionUID = 1L;
+
+    Diverged(String message) {
+      super(message);
+    }
+  }
+
+  /** Keeps losses and constraints. */
+  private static final class Steps extends Descent<RnnLearner> {
+    private final VanillaRnn rnn;
+    private final Map<String, Tensor> theta;
+    private final Options options;
+    private final Watch watch;
+    private final Workspace ws;
+    private final List<Double> losses = new ArrayList<>();
+
+    Steps(VanillaRnn rnn, Map<String, Tensor> theta, Options options, Watch watch, Workspace ws) {
+      super(
+          options.optimizer()::create,
+          options.optimizer().learningRate(),
+          step -> options.schedule().multiple(step, options.steps()),
+          options.clipNorm());
+      this.rnn = rnn;
+      this.theta = theta;
+      this.options = options;
+      this.watch = watch;
+      this.ws = ws;
+    }
+
+    @Override
+    protected String diverged(long step) {
+      return "training diverged in step " + (step + 1) + " of " + options.steps();
+    }
+
+    @Override
+    protected void stepped(long made, double loss) throws IOException {
+      losses.add(loss);
+      if (rnn.gamma().filter(gamma -> gamma.constraint() == Constraint.CLAMP).isPresent()) {
+        clamp(theta.get(VanillaRnn.N), Gamma.LEAST_GAIN, Double.POSITIVE_INFINITY);
+        clamp(theta.get(VanillaRnn.S), 0, 1);
+      }
+      ws.progress()
+          .report("train", made, options.steps(), String.format(Locale.ROOT, "loss %.4f", loss));
+      watch.after(made, this::copy);
+    }
+
+    private static void clamp(Tensor values, double from, double to) {
+      for (long i = 0; i < values.size(); i++) {
+        values.set(i, Math.max(from, Math.min(to, values.get(i))));
+      }
+    }
+
+    private RnnSession copy() throws IOException {
+      try (Opened opened = new Opened()) {
+        Map<String, Tensor> copies = new LinkedHashMap<>();
+        theta.forEach((name, tensor) -> copies.put(name, opened.add(tensor.copy())));
+        RnnSession session = Libtorch.call(VanillaRnn.THREADS, () -> new RnnSession(rnn, copies));
+        opened.release();
+        return session;
+      }
+    }
+  }
+
+  @Override
+  public void close() {
+    model.close();
+  }
+}

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.torch.recurrent;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Set;
+import java.util.SplittableRandom;
+import java.util.stream.DoubleStream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+import org.merganser.compute.Workspace;
+import org.merganser.io.MemoryCheckpoint;
+import org.merganser.linalg.Tensor;
+import org.merganser.torch.recurrent.RecurrentUnit.Constraint;
+import org.merganser.torch.recurrent.RecurrentUnit.Gamma;
+import org.merganser.torch.recurrent.RecurrentUnit.Mode;
+import org.merganser.torch.recurrent.RecurrentUnit.Plain;
+import org.merganser.torch.recurrent.RnnTraining.Options;
+
+class RnnTrainingTest {
+
+  /** The class is the sign of the first value, which has to be kept over noise. */
+  private static Sequences memory(int count, int steps, long seed) {
+    SplittableRandom random = new SplittableRandom(seed);
+    float[][][] inputs = new float[count][steps][1];
+    int[] labels = new int[count];
+    for (int i = 0; i < count; i++) {
+      labels[i] = random.nextInt(2);
+      for (int t = 0; t < steps; t++) {
+        inputs[i][t][0] = (float) (t == 0 ? 2 * labels[i] - 1 : .3 * random.nextGaussian());
+      }
+    }
+    return Sequences.of(inputs, labels, 2);
+  }
+
+  private static Workspace seeded(long seed) {
+    return Workspace.builder().threads(2).seed(seed).open();
+  }
+
+  static List<RecurrentUnit> units() {
+    List<RecurrentUnit> all = new ArrayList<>(List.of(Plain.values()));
+    for (Mode mode : Mode.values()) {
+      all.add(Gamma.of(mode, 5, .25));
+    }
+    return all;
+  }
+
+  @ParameterizedTest
+  @MethodSource("units")
+  void whatHasToBeKeptIsLearnedAndTheSameEachTime(RecurrentUnit unit) throws IOException {
+    VanillaRnn rnn = VanillaRnn.of(1, 16, 2, unit);
+    Sequences data = memory(500, 8, 1);
+    Options options = Options.adam(1e-2, 60).withBatch(50);
+    try (Workspace ws = seeded(4);
+        MemoryCheckpoint start = rnn.initialise(2);
+        RnnTraining trained = RnnTraining.of(rnn, start, data, options, ws);
+        RnnTraining again = RnnTraining.of(rnn, start, data, options, ws);
+        RnnSession session = rnn.open(trained.model(), ws)) {
+      assertThat(trained.diverged()).isEmpty();
+      assertThat(trained.losses()).hasSize(60).isEqualTo(again.losses());
+      assertThat(session.score(memory(300, 8, 2)).accuracy()).isGreaterThan(.95);
+      for (String name : rnn.parameters().keySet()) {
+        Tensor moved = trained.model().tensor(name);
+        assertThat(moved.sameBytes(again.model().tensor(name))).isTrue();
+        assertThat(moved.sameBytes(start.tensor(name)))
+            .as(name)
+            .isEqualTo(!rnn.learned().contains(name));
+      }
+    }
+  }
+
+  @Test
+  void onlyTheShapeMovesWhenToldSo() throws IOException {
+    VanillaRnn rnn = VanillaRnn.of(1, 8, 2, Gamma.of(Mode.STATIC, 5, .25));
+    Options options = Options.adam(1e-2, 5).withLearned(rnn.shape());
+    try (Workspace ws = seeded(4);
+        MemoryCheckpoint start = rnn.initialise(2);
+        RnnTraining trained = RnnTraining.of(rnn, start, memory(100, 5, 1), options, ws)) {
+      for (String name : rnn.parameters().keySet()) {
+        assertThat(trained.model().tensor(name).sameBytes(start.tensor(name)))
+            .as(name)
+            .isEqualTo(!rnn.shape().contains(name));
+      }
+      assertThat(rnn.size(rnn.shape())).isEqualTo(16);
+    }
+    assertThatThrownBy(() -> run(rnn, memory(10, 5, 1), options.withLearned(Set.of("weight_hh"))))
+        .hasMessageContaining("'weight_hh' cannot be learned");
+  }
+
+  private static RnnTraining run(VanillaRnn rnn, Sequences data, Options options)
+      throws IOException {
+    try (Workspace ws = seeded(4);
+        MemoryCheckpoint start = rnn.initialise(2)) {
+      return RnnTraining.of(rnn, start, data, options, ws);
+    }
+  }
+
+  @Test
+  void clampsKeepTheShapeInItsRange() throws IOException {
+    Gamma gamma = Gamma.of(Mode.HETEROGENEOUS, .5, .5);
+    VanillaRnn rnn = VanillaRnn.of(1, 8, 2, gamma.withConstraint(Constraint.CLAMP));
+    Options options = Options.adam(1, 1);
+    try (RnnTraining trained = run(rnn, memory(200, 5, 1), options)) {
+      assertThat(DoubleStream.of(trained.model().tensor(VanillaRnn.N).toDoubleArray()))
+          .allMatch(n -> n >= (float) Gamma.LEAST_GAIN);
+      assertThat(DoubleStream.of(trained.model().tensor(VanillaRnn.S).toDoubleArray()))
+          .allMatch(s -> s == 0 || s == 1);
+    }
+  }
+
+  @Test
+  void aRunThatDivergesIsRecordedWithItsState() throws IOException {
+    VanillaRnn rnn = VanillaRnn.of(1, 8, 2, Plain.RELU);
+    Options options = Options.adam(1e30, 20).withClipNorm(Double.POSITIVE_INFINITY);
+    try (RnnTraining trained = run(rnn, memory(200, 5, 1), options)) {
+      assertThat(trained.losses()).hasSizeLessThan(20);
+      assertThat(trained.diverged().orElseThrow())
+          .contains("training diverged in step " + (trained.losses().size() + 1) + " of 20")
+          .containsPattern("unit \\d+ is (NaN|-?Infinity) after step \\d+ of sequence \\d+");
+    }
+  }
+
+  @Test
+  void aWatchSeesTheNetworkBeforeAndAfterEachStep() throws IOException {
+    VanillaRnn rnn = VanillaRnn.of(1, 4, 2, Gamma.of(Mode.HOMOGENEOUS, 5, .25));
+    List<Long> steps = new ArrayList<>();
+    List<Double> gains = new ArrayList<>();
+    try (Workspace ws = seeded(4);
+        MemoryCheckpoint start = rnn.initialise(2);
+        RnnTraining trained =
+            RnnTraining.of(
+                rnn,
+                start,
+                memory(50, 5, 1),
+                Options.adam(1e-2, 3),
+                (step, now) -> {
+                  steps.add(step);
+                  try (RnnSession session = now.open()) {
+                    gains.add(session.shape().gain().get(0));
+                  }
+                },
+                ws)) {
+      assertThat(steps).containsExactly(0L, 1L, 2L, 3L);
+      assertThat(gains.get(0)).isEqualTo(5.0);
+      assertThat(gains.get(3)).isEqualTo(trained.model().tensor(VanillaRnn.N).get(0));
+      assertThat(gains).doesNotHaveDuplicates();
+    }
+  }
+
+  @Test
+  void dataOfAnotherWidthAreRefused() {
+    assertThatThrownBy(
+            () -> run(VanillaRnn.of(2, 4, 2, Plain.TANH), memory(9, 5, 1), Options.adam(1, 1)))
+        .hasMessageContaining("reads 2 values a step");
+  }
+}

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+// The exported functions of persistent homology.
+#include <algorithm>
+#include <cmath>
+
+#include "abi/checks.h"
+#include "merganser.h"
+#include "routines/rips.h"
+
+using namespace merganser;
+
+namespace {
+
+void check_barcode(const mg_barcode* barcode, int32_t degree) {
+  MG_REQUIRE(barcode, "barcode is NULL");
+  MG_REQUIRE(degree >= 0 && degree < static_cast<int32_t>(barcode->points.size()), "degree %d of %d", degree,
+             static_cast<int>(barcode->points.size()));
+}
+
+}  // namespace
+
+extern "C" {
+
+int32_t mg_rips(mg_context* context, int32_t dtype, int64_t n, const void* distances, int64_t ld, double threshold,
+                int32_t max_degree, mg_barcode** out) {
+  auto check = [&] {
+    check_real(dtype);
+    check_size(n, "n");
+    MG_REQUIRE(n <= kMostPoints, "%lld points: simplices have 16 bits for a vertex, which %lld points fill", Long{n},
+               Long{kMostPoints});
+    check_leading(ld, n, "ld");
+    MG_REQUIRE(!std::isnan(threshold), "threshold is NaN");
+    MG_REQUIRE(max_degree >= 0 && max_degree <= 2, "degrees are 0 to 2, not %d", max_degree);
+    check_pointer(out, "out");
+    if (n > 0) check_array(context, "rips", distances, "distances");
+  };
+  return dispatch(check, &Table::rips, context, dtype, n, distances, ld, threshold, max_degree, out);
+}
+
+void mg_barcode_destroy(mg_barcode* barcode) { delete barcode; }
+
+double mg_barcode_threshold(const mg_barcode* barcode) { return barcode ? barcode->threshold : 0; }
+
+int64_t mg_barcode_count(const mg_barcode* barcode, int32_t degree) {
+  const bool has = barcode && degree >= 0 && degree < static_cast<int32_t>(barcode->points.size());
+  return has ? static_cast<int64_t>(barcode->points[degree].size() / 2) : 0;
+}
+
+int32_t mg_barcode_points(const mg_barcode* barcode, int32_t degree, float* out) {
+  return guard([&] {
+    check_barcode(barcode, degree);
+    const std::vector<float>& points = barcode->points[degree];
+    if (!points.empty()) check_pointer(out, "out");
+    std::copy(points.begin(), points.end(), out);
+  });
+}
+
+}  // extern "C"
