@@ -21,7 +21,7 @@
   X(np_create) X(np_theta) X(np_step) X(np_state) X(np_load) X(np_resume)                          \
   X(magnitude_counts) X(magnitude_find) X(ranked_drop)                                             \
   X(formula_merge) X(formula_sums) X(row_divergences) X(fusion_scores)                             \
-  X(rips)
+  X(gamma_forward) X(gamma_backward) X(rips)
 
 namespace merganser {
 

@@ -947,6 +947,7 @@ const std::vector<Listed>& listed() {
                                   bits = {Scale::NORMAL, Scale::TINY, Scale::HUGE_VALUES, Scale::BITS};
   static const std::vector<int32_t> np_types = {MG_F32, MG_BF16};
   static const std::vector<int64_t> ranked = {1, 2, 3, 7, 16, 17, 65, 257, 4099, 70001};
+  static const std::vector<int64_t> activations = {1, 2, 3, 7, 15, 16, 17, 33, 65, 257, 2049, 20001};
   static const std::vector<int64_t> sorted_rows = {1, 2, 3, 7, 16, 65, 257, 4099, 9001};
   static const std::vector<int64_t> complexes = {0, 1, 2, 3, 5, 12, 15, 16, 17, 25, 33};
   static const std::vector<Scale> small = {Scale::NORMAL, Scale::TINY};
@@ -1003,6 +1004,8 @@ const std::vector<Listed>& listed() {
       ENTRY(formula_sums), every, all, long_arrays, numbers, &listed_formula_sums),
       ENTRY(row_divergences), every, all, long_arrays, numbers, &listed_fusion_scores),
       ENTRY(fusion_scores), every, all, long_arrays, numbers, &listed_fusion_scores),
+      ENTRY(gamma_forward), every, real, activations, bits, &listed_gamma_forward),
+      ENTRY(gamma_backward), every, real, activations, bits, &listed_gamma_backward),
       ENTRY(bandwidth), every, f64, long_arrays, normal, &listed_bandwidth),
       ENTRY(np_create), every, np_types, once, normal, &listed_np),
       ENTRY(np_theta), every, np_types, once, normal, &listed_np),

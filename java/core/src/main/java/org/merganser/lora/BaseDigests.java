@@ -7,6 +7,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Predicate;
 import org.merganser.compute.Workspace;
 import org.merganser.error.FormatException;
 import org.merganser.error.IncompatibleModelsException;
@@ -52,7 +53,19 @@ final class BaseDigests {
    */
   static void require(String what, Checkpoint file, Checkpoint base, Workspace ws)
       throws IOException {
+    require(what, file, base, name -> true, ws);
+  }
+
+  /**
+   * The same of some tensors.
+   *
+   * @param compared which of them, by name
+   */
+  static void require(
+      String what, Checkpoint file, Checkpoint base, Predicate<String> compared, Workspace ws)
+      throws IOException {
     Map<String, String> recorded = recorded(what, file);
+    recorded.keySet().removeIf(name -> !compared.test(name));
     List<String> problems = new ArrayList<>();
     for (Map.Entry<String, String> each : recorded.entrySet()) {
       String name = each.getKey();
@@ -64,8 +77,8 @@ final class BaseDigests {
     }
     if (!problems.isEmpty()) {
       throw new IncompatibleModelsException(
-          "%s was not trained for %s: %d of %d tensors differ"
-              .formatted(what, base, problems.size(), recorded.size()),
+          "%s was not trained for this model: %d of %d tensors differ"
+              .formatted(what, problems.size(), recorded.size()),
           problems);
     }
   }

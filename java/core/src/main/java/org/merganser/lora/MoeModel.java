@@ -2,6 +2,7 @@
 package org.merganser.lora;
 
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Collections;
@@ -188,6 +189,11 @@ public final class MoeModel implements AutoCloseable {
       opened.release();
       return model;
     }
+  }
+
+  /** Whether a folder holds such a model. */
+  public static boolean isIn(Path folder) {
+    return Files.exists(folder.resolve(MoeConfig.FILE));
   }
 
   public Description description() {

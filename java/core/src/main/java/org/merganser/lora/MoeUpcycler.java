@@ -47,19 +47,22 @@ public final class MoeUpcycler {
   private final int topK;
   private final double temperature;
   private final Checkpoint means;
+  private final List<String> own;
 
-  private MoeUpcycler(Router router, int topK, double temperature, Checkpoint means) {
+  private MoeUpcycler(
+      Router router, int topK, double temperature, Checkpoint means, List<String> own) {
     this.router = router;
     this.topK = topK;
     this.temperature = temperature;
     this.means = means;
+    this.own = List.copyOf(own);
   }
 
   /**
    * @param topK experts that each input goes to, or {@link #ALL}
    */
   public static MoeUpcycler arrow(int topK) {
-    return new MoeUpcycler(Router.ARROW, topK, 1, MemoryCheckpoint.of(Map.of()));
+    return new MoeUpcycler(Router.ARROW, topK, 1, MemoryCheckpoint.of(Map.of()), List.of());
   }
 
   /**
@@ -67,18 +70,32 @@ public final class MoeUpcycler {
    *     mean input on the data of each expert; borrowed
    */
   public static MoeUpcycler meanActivation(int topK, Checkpoint means) {
-    return new MoeUpcycler(Router.MEAN_ACTIVATION, topK, 1, means);
+    return new MoeUpcycler(Router.MEAN_ACTIVATION, topK, 1, means, List.of());
   }
 
   public static MoeUpcycler random(int topK) {
-    return new MoeUpcycler(Router.RANDOM, topK, 1, MemoryCheckpoint.of(Map.of()));
+    return new MoeUpcycler(Router.RANDOM, topK, 1, MemoryCheckpoint.of(Map.of()), List.of());
   }
 
   /**
    * @param value T, by which logits are divided (default 1); 0 or less for the root of the inputs
    */
   public MoeUpcycler withTemperature(double value) {
-    return new MoeUpcycler(router, topK, value, means);
+    return new MoeUpcycler(router, topK, value, means, own);
+  }
+
+  /**
+   * For a model of which every task has a part for itself, such as the last layer: it is not
+   * compared, and the experts are for a model with any.
+   *
+   * @param parameters of that part, or layers
+   */
+  public MoeUpcycler withOwn(String... parameters) {
+    return new MoeUpcycler(router, topK, temperature, means, List.of(parameters));
+  }
+
+  private boolean isCommon(String name) {
+    return own.stream().noneMatch(each -> name.equals(each) || name.startsWith(each + "."));
   }
 
   /**
@@ -103,10 +120,10 @@ public final class MoeUpcycler {
     Description description = new Description(router, k, temperature, names, baseName);
     MoeExperts.requireAlike(adapters);
     adapters.forEach(adapter -> adapter.fold(base));
-    Map<String, String> metadata = BaseDigests.metadata(base, ws);
+    Map<String, String> metadata = BaseDigests.metadata(base.where(this::isCommon), ws);
     for (LoraAdapter adapter : adapters) {
       if (!BaseDigests.isOf(adapter.tensors(), metadata)) {
-        adapter.requireBase(base, ws);
+        BaseDigests.require("adapter " + adapter, adapter.tensors(), base, this::isCommon, ws);
       }
     }
     List<String> notes = new ArrayList<>(notes(adapters));

@@ -130,6 +130,22 @@ class MoeModelTest {
     }
   }
 
+  /** As the last layers of tasks. */
+  @Test
+  void partsThatEveryTaskHasForItselfAreNotCompared() throws IOException {
+    MemoryCheckpoint base = base(1);
+    try (MemoryCheckpoint other = base(9)) {
+      List<LoraAdapter> adapters = List.of(adapter("a", base, 10), adapter("b", other, 10));
+      try (MoeModel made = MoeUpcycler.arrow(1).withOwn("fc").upcycle(base, adapters, WS)) {
+        made.requireBase(base, WS);
+        made.requireBase(other, WS);
+      }
+      assertThatThrownBy(
+              () -> MoeUpcycler.arrow(1).withOwn("f", "conv").upcycle(base, adapters, WS))
+          .hasMessageContaining("adapter b was not trained for this model: 1 of 1 tensors differ");
+    }
+  }
+
   @Test
   void theModelMayBeInIt() throws IOException {
     MemoryCheckpoint base = base(1);

@@ -4,12 +4,16 @@ package org.merganser.model;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import java.util.ArrayList;
+import java.util.List;
 import java.util.SplittableRandom;
 import java.util.stream.LongStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.merganser.model.EarlyStopping.HeldOut;
+import org.merganser.model.EarlyStopping.Policy;
+import org.merganser.model.EarlyStopping.Score;
 
 class EarlyStoppingTest {
   /** The loop of the documentation, with a loss for each evaluation; the steps made. */
@@ -97,6 +101,114 @@ class EarlyStoppingTest {
     assertThat(run(rest, from, most, losses)).isEqualTo(made);
     assertThat(rest.evaluations()).isEqualTo(whole.evaluations());
     assertThat(rest.bestStepOr(-1)).isEqualTo(whole.bestStepOr(-1));
+  }
+
+  /** The loop of the documentation; the rate of each step, and in the end what was kept. */
+  private static List<Double> descend(EarlyStopping stopping, long most, double... scores) {
+    List<Double> rates = new ArrayList<>();
+    long kept = -1;
+    for (long step = 0; ; step++) {
+      if (stopping.isDue(step, step == most)
+          && stopping.add(step, scores[stopping.evaluations().size()])) {
+        kept = step;
+      }
+      if (step == most || stopping.isOver()) {
+        break;
+      }
+      rates.add(stopping.rate(step));
+    }
+    assertThat(stopping.bestStepOr(-1)).isEqualTo(kept);
+    return rates;
+  }
+
+  /** Spec of the policy, by hand: evaluations at 0, 5, 10, ... */
+  @Test
+  void aPlateauLowersTheRateAndTheThirdEndsIt() {
+    EarlyStopping stopping = new EarlyStopping(Policy.plateau(1000));
+    double[] scores = {.5, .6, .6, .59, .6, .7, .7, .7, .65, .1, .2, .3};
+    List<Double> rates = descend(stopping, 1000, scores);
+    assertThat(rates).hasSize(55);
+    for (int step = 0; step < 55; step++) {
+      double wanted = step < 10 ? (step + 1) / 10.0 : step < 20 ? 1 : step < 40 ? .5 : .25;
+      assertThat(rates.get(step)).as("step " + step).isEqualTo(wanted);
+    }
+    assertThat(stopping.reductions()).isEqualTo(3);
+    assertThat(stopping.isOver()).isTrue();
+    assertThat(stopping.bestStepOr(-1)).isEqualTo(25);
+  }
+
+  /** An improvement begins the patience anew, but takes back no reduction. */
+  @Test
+  void reductionsAreNotForgiven() {
+    Policy policy = new Policy(Score.ACCURACY, 0, 1, 2, .1, 0, 2, 100);
+    EarlyStopping stopping = new EarlyStopping(policy);
+    List<Double> rates = descend(stopping, 100, .5, .4, .4, .6, .5, .7, .6, .6);
+    assertThat(rates).containsExactly(1.0, 1.0, .1, .1, .1, .1, .1);
+    assertThat(stopping.bestStepOr(-1)).isEqualTo(5);
+  }
+
+  @Test
+  void moreAccuracyOrLessLossByMoreThanTheDeltaIsBetter() {
+    for (Score score : Score.values()) {
+      double sign = score == Score.LOSS ? -1 : 1;
+      Policy policy = new Policy(score, 0, 1, 9, .5, .25, 1, 100);
+      EarlyStopping stopping = new EarlyStopping(policy);
+      assertThat(stopping.add(0, 4 * sign)).isTrue();
+      assertThat(stopping.add(1, 4.25 * sign)).isFalse();
+      assertThat(stopping.add(2, 4.5 * sign)).isTrue();
+      assertThat(stopping.add(3, 4.625 * sign)).isFalse();
+      assertThat(stopping.add(4, 4.75 * sign)).isFalse();
+      assertThat(stopping.add(5, 4.875 * sign)).isTrue();
+      assertThat(stopping.add(6, Double.NaN)).isFalse();
+      assertThat(stopping.bestStepOr(-1)).isEqualTo(5);
+    }
+  }
+
+  @Test
+  void theLastStepIsLookedAtWhereverItIs() {
+    Policy policy = new Policy(Score.LOSS, 0, 5, 3, .5, 0, 3, 12);
+    EarlyStopping stopping = new EarlyStopping(policy);
+    assertThat(descend(stopping, 1000, 4, 3, 2, 1)).hasSize(12);
+    assertThat(stopping.evaluations()).last().isEqualTo(new HeldOut(12, 1));
+    assertThat(stopping.isOver()).isTrue();
+    assertThat(stopping.reductions()).isZero();
+  }
+
+  @Test
+  void anInterruptedPlateauGoesOn() {
+    double[] scores = {.5, .6, .6, .59, .6, .7, .7, .7, .65, .1, .2, .3};
+    EarlyStopping whole = new EarlyStopping(Policy.plateau(1000));
+    List<Double> rates = descend(whole, 1000, scores);
+    for (int before = 1; before < whole.evaluations().size(); before++) {
+      EarlyStopping rest = new EarlyStopping(Policy.plateau(1000));
+      whole.evaluations().subList(0, before).forEach(e -> rest.add(e.step(), e.score()));
+      long step = whole.evaluations().get(before - 1).step();
+      assertThat(rest.rate(step)).isEqualTo(rates.get((int) step));
+      run(rest, step, 1000, scores);
+      assertThat(rest.evaluations()).isEqualTo(whole.evaluations());
+      assertThat(rest.reductions()).isEqualTo(3);
+    }
+  }
+
+  @Test
+  void policiesThatMakeNoSenseAreRefused() {
+    assertThatThrownBy(() -> new Policy(Score.LOSS, -1, 1, 1, .5, 0, 1, 1))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessage(
+            "warmUp must be at least 0, maxReductions and maxSteps at least 1, not -1, 1 and 1");
+    assertThatThrownBy(() -> Policy.plateau(0))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessage(
+            "warmUp must be at least 0, maxReductions and maxSteps at least 1, not 10, 3 and 0");
+    for (double factor : new double[] {0, 1.5, Double.NaN}) {
+      assertThatThrownBy(() -> new Policy(Score.LOSS, 0, 1, 1, factor, 0, 1, 1))
+          .isInstanceOf(IllegalArgumentException.class)
+          .hasMessage(
+              "factor must be in (0, 1] and minDelta at least 0, not " + factor + " and 0.0");
+    }
+    assertThatThrownBy(() -> new Policy(Score.LOSS, 0, 1, 1, 1, -1, 1, 1))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessage("factor must be in (0, 1] and minDelta at least 0, not 1.0 and -1.0");
   }
 
   @Test

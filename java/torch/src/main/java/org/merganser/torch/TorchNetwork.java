@@ -8,6 +8,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.Function;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
@@ -215,12 +216,30 @@ public final class TorchNetwork implements Network {
 
   @Override
   public Session open(Checkpoint theta, Workspace ws) throws IOException {
+    return open(theta, MemoryCheckpoint.of(Map.of()), all -> Graph.Added.NONE, ws);
+  }
+
+  /**
+   * The same with something added to layers.
+   *
+   * @param more tensors that it is made of, under names that the network has not
+   * @param added what it is, made of all tensors in F32
+   */
+  public Session open(
+      Checkpoint theta,
+      Checkpoint more,
+      Function<Map<String, Tensor>, Graph.Added> added,
+      Workspace ws)
+      throws IOException {
     require(theta);
     try (Opened opened = new Opened()) {
       Device device = Placement.of(ws);
       Map<String, org.merganser.linalg.Tensor> owned = load(theta, device, ws);
       owned.values().forEach(opened::add);
-      Session session = Libtorch.call(FORWARD_THREADS, () -> new Forward(owned, device));
+      for (String name : more.tensors().keySet()) {
+        owned.put(name, opened.add(Loading.as(DType.F32, more, name, device, ws)));
+      }
+      Session session = Libtorch.call(FORWARD_THREADS, () -> new Forward(owned, device, added));
       opened.release();
       return session;
     }
@@ -284,14 +303,19 @@ public final class TorchNetwork implements Network {
     private final Map<String, org.merganser.linalg.Tensor> owned;
     private final Shared theta;
     private final Device device;
+    private final Graph.Added added;
     private final List<Tensor> outputsOfLastRun = new ArrayList<>();
     private final List<org.merganser.linalg.Tensor> viewsOfLastRun = new ArrayList<>();
     private boolean closed;
 
-    Forward(Map<String, org.merganser.linalg.Tensor> owned, Device device) {
+    Forward(
+        Map<String, org.merganser.linalg.Tensor> owned,
+        Device device,
+        Function<Map<String, Tensor>, Graph.Added> added) {
       this.owned = owned;
       this.device = device;
       this.theta = new Shared(owned);
+      this.added = added.apply(theta.all());
     }
 
     @Override
@@ -326,7 +350,8 @@ public final class TorchNetwork implements Network {
       try (Shared x = new Shared(inputs);
           PointerScope scope = new PointerScope();
           NoGradGuard guard = new NoGradGuard()) {
-        found.putAll(graph.taps(Bridge.on(device, x.only()), theta.all(), taps, mode));
+        Tensor batch = Bridge.on(device, x.only());
+        found.putAll(graph.taps(batch, theta.all(), taps, mode, false, added));
         for (Tensor tensor : found.values()) {
           // Outlives the scope, until the next run or close.
           tensor.retainReference();

@@ -756,6 +756,28 @@ public static native int mg_barcode_points(@Const mg_barcode barcode, int degree
 public static native int mg_barcode_points(@Const mg_barcode barcode, int degree, FloatBuffer out);
 public static native int mg_barcode_points(@Const mg_barcode barcode, int degree, float[] out);
 
+/* ---- Activations that learn their shape ----------------------------------------------------------------- */
+
+/* n and s: one of each, of each column, of each element. */
+/** enum mg_gamma_shape */
+public static final int MG_GAMMA_UNIFORM = 0, MG_GAMMA_PER_UNIT = 1, MG_GAMMA_PER_ELEMENT = 2;
+
+/* out = gamma(x; n, s) = (1 - s) softplus(n x) / n + s sigma(n x) of a rows x columns array, both at least 1, of MG_F32 or
+ * MG_F64; n and s, on the context's device, are of that type, 1, `columns` or rows x columns of each. Within 4 (F32) or
+ * 8 (F64) units in the last place of the sum of the magnitudes of the two terms. NaN gives NaN; +Inf the limit, which is 1
+ * for s = 1, else of the sign of 1 - s. `out` may be x.
+ * n and s must be finite and n at least `least` >= 0, or, where that is 0, not 0, of either sign: else
+ * MG_INVALID_ARGUMENT, which names the first that is not. */
+public static native int mg_gamma_forward(mg_context context, int dtype, int shape, @Cast("int64_t") long rows, @Cast("int64_t") long columns,
+                                @Const Pointer x, @Const Pointer n, @Const Pointer s, double least, Pointer out);
+
+/* The derivatives of sum g gamma(x; n, s): by x into dx, which may be g; by n and s into dn and ds: for PER_ELEMENT
+ * arrays of dtype, else sums over what shares an n, 1 or `columns` F64. Their terms are products, in F64, of g and of a
+ * slope rounded to dtype, added in an order that depends on rows and columns only. dn and ds may both be NULL. */
+public static native int mg_gamma_backward(mg_context context, int dtype, int shape, @Cast("int64_t") long rows, @Cast("int64_t") long columns,
+                                 @Const Pointer x, @Const Pointer g, @Const Pointer n, @Const Pointer s, double least, Pointer dx,
+                                 Pointer dn, Pointer ds);
+
 // #ifdef __cplusplus
 // #endif
 

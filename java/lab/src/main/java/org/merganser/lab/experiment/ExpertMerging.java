@@ -42,11 +42,22 @@ record ExpertMerging(
     return scoring.score((t, data, own) -> logits(bases.get(t), data, own), ws).scores();
   }
 
+  /** What becomes of experts, by method. */
+  @FunctionalInterface
+  interface Combining {
+    /**
+     * @param bodies experts without the last layer
+     * @param own what they are right on, each for itself
+     */
+    Map<String, Merged> of(List<Checkpoint> bodies, Scored own, Workspace ws) throws IOException;
+  }
+
   /**
    * @param steps of each expert
    * @param models an expert of each task, as a whole
    */
-  ExpertPoint point(List<Long> steps, List<? extends Checkpoint> models, Workspace ws)
+  ExpertPoint point(
+      List<Long> steps, List<? extends Checkpoint> models, Combining combining, Workspace ws)
       throws IOException {
     try (Opened opened = new Opened()) {
       List<MemoryCheckpoint> experts = new ArrayList<>();
@@ -55,40 +66,34 @@ record ExpertMerging(
       }
       Scored own = scoring.score((t, data, w) -> logits(experts.get(t), data, w), ws);
       List<Checkpoint> bodies = experts.stream().map(this::body).toList();
-      Map<String, Merged> merged = new LinkedHashMap<>();
-      String weighed = methods.weighed();
-      for (Map.Entry<String, List<Way>> method : methods.named().entrySet()) {
-        List<Way> ways = method.getValue();
-        Way best = ways.size() == 1 ? ways.get(0) : best(ways, bodies, ws);
-        String chosen = ways.size() == 1 ? "" : best.settings();
-        merged.put(method.getKey(), merged(best, chosen, bodies, own, ws));
-        if (method.getKey().equals(weighed)) {
-          Way all = weighed(best, bodies, ws);
-          merged.put(weighed + WEIGHTS, merged(all, all.settings(), bodies, own, ws));
-        }
-      }
-      return point(steps, bodies, own, merged, ws);
+      MergeProblem problem = MergeProblem.of(bodies).withBase(body(bases.get(0)));
+      Interference.Of between = Interference.of(problem, ws).all();
+      return new ExpertPoint(
+          steps,
+          own.scores(),
+          IntStream.range(0, bodies.size()).mapToObj(between::norm).toList(),
+          between.meanCosine(),
+          between.signConflict(),
+          between.keepRate(),
+          combining.of(bodies, own, ws));
     }
   }
 
-  /** With what became of the experts otherwise. */
-  ExpertPoint point(
-      List<Long> steps,
-      List<Checkpoint> bodies,
-      Scored own,
-      Map<String, Merged> merged,
-      Workspace ws)
-      throws IOException {
-    MergeProblem problem = MergeProblem.of(bodies).withBase(body(bases.get(0)));
-    Interference.Of between = Interference.of(problem, ws).all();
-    return new ExpertPoint(
-        steps,
-        own.scores(),
-        IntStream.range(0, bodies.size()).mapToObj(between::norm).toList(),
-        between.meanCosine(),
-        between.signConflict(),
-        between.keepRate(),
-        merged);
+  /** Merged by every method. */
+  Map<String, Merged> merged(List<Checkpoint> bodies, Scored own, Workspace ws) throws IOException {
+    Map<String, Merged> merged = new LinkedHashMap<>();
+    String weighed = methods.weighed();
+    for (Map.Entry<String, List<Way>> method : methods.named().entrySet()) {
+      List<Way> ways = method.getValue();
+      Way best = ways.size() == 1 ? ways.get(0) : best(ways, bodies, ws);
+      String chosen = ways.size() == 1 ? "" : best.settings();
+      merged.put(method.getKey(), merged(best, chosen, bodies, own, ws));
+      if (method.getKey().equals(weighed)) {
+        Way all = weighed(best, bodies, ws);
+        merged.put(weighed + WEIGHTS, merged(all, all.settings(), bodies, own, ws));
+      }
+    }
+    return merged;
   }
 
   private Merged merged(Way way, String chosen, List<Checkpoint> bodies, Scored own, Workspace ws)

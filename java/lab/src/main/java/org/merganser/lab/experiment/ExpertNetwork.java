@@ -3,7 +3,6 @@ package org.merganser.lab.experiment;
 
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Locale;
 import org.merganser.linalg.Tensor;
 import org.merganser.torch.TorchNetwork;
 import org.merganser.torch.layers.Activation;
@@ -22,26 +21,12 @@ import org.merganser.torch.layers.Sequential;
 record ExpertNetwork(TorchNetwork network, String head) {
   private static final long CHANNELS = 16;
 
-  /** What is trained. */
-  enum Kind {
-    MLP,
-    CNN;
-
-    /** As on the command line. */
-    String id() {
-      return name().toLowerCase(Locale.ROOT);
-    }
-
-    boolean readsPlanes() {
-      return this != MLP;
-    }
-  }
-
   /**
    * @param widths of the hidden layers of a perceptron
    * @param shape of a sample
    */
-  static ExpertNetwork of(Kind kind, List<Integer> widths, long classes, long... shape) {
+  static ExpertNetwork of(
+      ExpertArchitecture kind, List<Integer> widths, long classes, long... shape) {
     TorchNetwork network =
         switch (kind) {
           case MLP -> perceptron(widths, classes, Tensor.size(shape));

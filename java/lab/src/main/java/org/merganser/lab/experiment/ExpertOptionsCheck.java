@@ -9,10 +9,16 @@ import org.merganser.lab.experiment.UndertrainingExperiment.Form;
 final class ExpertOptionsCheck {
   private ExpertOptionsCheck() {}
 
-  static void lists(List<Double> noise, List<Integer> steps, List<Form> experts) {
+  static void lists(
+      List<Double> noise, List<Integer> steps, List<Form> experts, List<ExpertRouter> routers) {
     increasing("steps", "numbers of steps", steps);
     increasing("noise", "parts of wrong labels", noise);
     increasing("experts", "forms of experts", experts);
+    increasing("routers", "routers", routers);
+    if (experts.contains(Form.MOE) && !experts.contains(Form.LORA)) {
+      throw new IllegalArgumentException(
+          "experts: moe mixes the experts of lora; name both, lora,moe");
+    }
   }
 
   private static <T extends Comparable<T>> void increasing(String name, String what, List<T> all) {

@@ -19,6 +19,7 @@ import org.merganser.lab.data.ExpertTasks;
 import org.merganser.lab.experiment.UndertrainingExperiment.Form;
 import org.merganser.lab.experiment.UndertrainingExperiment.Options;
 import org.merganser.linalg.Tensor;
+import org.merganser.lora.LoraAdapter;
 import org.merganser.model.ExampleDifficulty;
 import org.merganser.torch.Examples;
 import org.merganser.torch.experts.Expert;
@@ -46,6 +47,7 @@ final class ExpertRuns implements AutoCloseable {
   private final Workspace ws;
   private final ExpertScoring scoring;
   private final ExpertMerging merging;
+  private final ExpertMixtures mixtures;
   private final Map<Form, Trained> all = new LinkedHashMap<>();
   private ExperimentResult.Training training = new ExperimentResult.Training(0, 0);
 
@@ -68,6 +70,7 @@ final class ExpertRuns implements AutoCloseable {
     this.scoring = new ExpertScoring(this.tasks, watch.time("difficulty", this::difficulty));
     ExpertMethods methods = ExpertMethods.of(options.methods(), bases.size());
     this.merging = new ExpertMerging(network, bases, methods, scoring);
+    this.mixtures = new ExpertMixtures(options.mixing(), network, bases, scoring, options.batch());
   }
 
   static ExpertRuns of(
@@ -187,15 +190,16 @@ final class ExpertRuns implements AutoCloseable {
   }
 
   private Trained trained(Form form, String stage) throws IOException {
-    Trained found = all.get(form);
+    Form of = form == Form.MOE ? Form.LORA : form;
+    Trained found = all.get(of);
     if (found == null) {
       long[] grid = options.steps().stream().mapToLong(Integer::longValue).toArray();
-      List<Expert> lengths = train(options(form).keeping(grid), stage);
-      all.put(form, new Trained(lengths, List.of()));
+      List<Expert> lengths = train(options(of).keeping(grid), stage);
+      all.put(of, new Trained(lengths, List.of()));
       List<Expert> stopped =
-          train(options(form).stopping(options.stopping()).keeping(), stage + ", stopped early");
+          train(options(of).stopping(options.stopping()).keeping(), stage + ", stopped early");
       found = new Trained(lengths, stopped);
-      all.put(form, found);
+      all.put(of, found);
     }
     return found;
   }
@@ -228,7 +232,13 @@ final class ExpertRuns implements AutoCloseable {
       models.add(experts.get(t).model(bases.get(t)));
     }
     List<Long> steps = experts.stream().map(Expert.Kept::step).toList();
-    return merging.point(steps, models, own);
+    ExpertMerging.Combining combining = merging::merged;
+    if (form == Form.MOE) {
+      List<LoraAdapter> adapters =
+          experts.stream().map(expert -> expert.adapter().orElseThrow()).toList();
+      combining = (bodies, scored, with) -> mixtures.of(adapters, scored, with);
+    }
+    return merging.point(steps, models, combining, own);
   }
 
   @Override

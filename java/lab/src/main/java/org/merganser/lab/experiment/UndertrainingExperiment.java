@@ -38,7 +38,8 @@ public final class UndertrainingExperiment extends Experiment {
   /** How experts are made of the base, in the order of tables. */
   public enum Form {
     FULL,
-    LORA;
+    LORA,
+    MOE;
 
     @Override
     public String toString() {
@@ -68,7 +69,7 @@ public final class UndertrainingExperiment extends Experiment {
       @Setting(value = "test examples of a task, likewise", min = 1) OptionalInt test,
       @Setting(value = "parts of the training labels that are wrong", min = 0, max = 1)
           List<Double> noise,
-      @Setting("what is trained") ExpertNetwork.Kind network,
+      @Setting("what is trained") ExpertArchitecture network,
       @Setting(
               value =
                   "hidden units of the layers of mlp; 192,192 for synthetic tasks, 256,128"
@@ -77,7 +78,7 @@ public final class UndertrainingExperiment extends Experiment {
           List<Integer> hidden,
       @Setting(value = "steps of training in common", min = 1) int baseSteps,
       @Setting(value = "numbers of steps of experts", min = 1) List<Integer> steps,
-      @Setting("how experts are trained: all but the last layer, or adapters of it")
+      @Setting("how experts are trained: in whole, or adapters; moe: mixtures of adapters")
           List<Form> experts,
       @Setting(value = "peak rate of Adam, in common and of full experts", above = 0) double lr,
       @Setting(value = "the same of adapters", above = 0) double loraLr,
@@ -87,6 +88,10 @@ public final class UndertrainingExperiment extends Experiment {
               "how experts are merged, with settings; of several, divided by slashes, those best on"
                   + " held-out examples")
           String methods,
+      @Setting("what decides which adapters of a mixture an input goes to")
+          List<ExpertRouter> routers,
+      @Setting(value = "adapters that an input goes to", min = 1) int topK,
+      @Setting(value = "steps of training mixtures on all tasks; 0 for none", min = 0) int moeSteps,
       @Setting(value = "steps between two evaluations of early stopping", min = 1) int evalEvery,
       @Setting(value = "evaluations without improvement that lower the rate", min = 1) int patience,
       @Setting(value = "reductions of the rate to a half, the last of which ends it", min = 1)
@@ -100,7 +105,8 @@ public final class UndertrainingExperiment extends Experiment {
       hidden = List.copyOf(hidden);
       steps = List.copyOf(steps);
       experts = List.copyOf(experts);
-      ExpertOptionsCheck.lists(noise, steps, experts);
+      routers = List.copyOf(routers);
+      ExpertOptionsCheck.lists(noise, steps, experts, routers);
     }
 
     /** Six synthetic tasks and a perceptron, as in the study. */
@@ -113,11 +119,11 @@ public final class UndertrainingExperiment extends Experiment {
           OptionalInt.empty(),
           OptionalInt.empty(),
           List.of(0.0, 0.2),
-          ExpertNetwork.Kind.MLP,
+          ExpertArchitecture.MLP,
           List.of(),
           150,
           List.of(4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048),
-          List.of(Form.FULL, Form.LORA),
+          List.of(Form.FULL, Form.LORA, Form.MOE),
           1e-3,
           3e-3,
           4,
@@ -128,6 +134,9 @@ public final class UndertrainingExperiment extends Experiment {
               + "dare-ties:density=0.5,lambda=0.1/0.2/0.3/0.5/0.7/1,"
               + "breadcrumbs:density=0.9,gamma=0.01,lambda=0.1/0.2/0.3/0.5/0.7,"
               + "model-stock",
+          List.of(ExpertRouter.values()),
+          2,
+          50,
           5,
           3,
           3,
@@ -158,6 +167,10 @@ public final class UndertrainingExperiment extends Experiment {
           usual.minDelta(),
           reductions,
           longest());
+    }
+
+    ExpertMixtures.Mixing mixing() {
+      return new ExpertMixtures.Mixing(routers, topK, moeSteps, loraLr, rank);
     }
 
     List<Integer> widths() {

@@ -64,7 +64,13 @@ final class UndertrainingSeed implements AutoCloseable {
             options.widths(),
             first.train().classes(),
             java.util.Arrays.copyOfRange(shape, 1, shape.length));
-    ExpertMethods.of(options.methods(), tasks.tasks().size());
+    int experts = tasks.tasks().size();
+    ExpertMethods.of(options.methods(), experts);
+    if (options.experts().contains(Form.MOE) && options.topK() > experts) {
+      throw new IllegalArgumentException(
+          "top-k must be at most %d, the number of experts, not %d"
+              .formatted(experts, options.topK()));
+    }
     digest =
         tasks.tasks().stream()
             .flatMap(t -> List.of(t.pretraining(), t.train(), t.heldOut(), t.test()).stream())

@@ -28,6 +28,15 @@ class UndertrainingExperimentTest {
   private static final List<String> METHODS =
       List.of("linear", "task-arithmetic", "ties", "ties+weights");
 
+  private static final List<String> ROUTERS =
+      List.of(
+          "arrow",
+          "arrow+trained",
+          "mean-activation",
+          "mean-activation+trained",
+          "random",
+          "random+trained");
+
   @TempDir Path folder;
 
   private static UndertrainingExperiment.Options options(Map<String, String> more) {
@@ -40,6 +49,7 @@ class UndertrainingExperimentTest {
             Map.entry("steps", "2:5"),
             Map.entry("batch", "8"),
             Map.entry("rank", "2"),
+            Map.entry("moe-steps", "2"),
             Map.entry("hidden", "12:10"),
             Map.entry(
                 "methods", "linear,task-arithmetic:lambda=0.3,ties:density=0.5,lambda=0.5/1"));
@@ -82,11 +92,12 @@ class UndertrainingExperimentTest {
                 noise));
     List<String> expected = new ArrayList<>();
     for (String wrong : noise.split(":")) {
-      for (String form : List.of("full", "lora")) {
+      for (String form : List.of("full", "lora", "moe")) {
         for (String length : List.of("2", "5", "stopped")) {
           String id = "noise-" + Double.parseDouble(wrong) + "-" + form + "-" + length;
           expected.add(id);
-          METHODS.forEach(method -> expected.add(id + "+" + method));
+          (form.equals("moe") ? ROUTERS : METHODS)
+              .forEach(method -> expected.add(id + "+" + method));
         }
       }
     }
@@ -121,7 +132,7 @@ class UndertrainingExperimentTest {
 
   /** Interrupted in each stage, after so many reports of it. */
   @ParameterizedTest
-  @CsvSource({"full, 40", "lora, 40", "merge, 8", "difficulty, 8"})
+  @CsvSource({"full, 40", "lora, 40", "merge, 8", "merge moe, 1", "difficulty, 8"})
   void aRunGoesOnToTheSameBytes(String where, int reports) throws IOException {
     Map<String, String> whole = Map.of("seeds", "2", "out", folder.resolve("whole").toString());
     run(whole);
@@ -199,6 +210,8 @@ class UndertrainingExperimentTest {
         "methods|fisher|methods: fisher needs Fisher diagonals; here are 6 experts and their base,"
             + " and nothing else",
         "noise|1.5|noise must be in [0, 1], not 1.5",
+        "experts|full:moe|experts: moe mixes the experts of lora; name both, lora,moe",
+        "top-k|7|top-k must be at most 6, the number of experts, not 7",
         "network|cnn|--hidden: network cnn does not use it; drop it",
         "tasks|rotations|--tasks: data synthetic has tasks of its own; drop it",
         "rank|40|adapters of rank 40 for 'fc1'",

@@ -59,8 +59,16 @@ public record Convolution(
 
   @Override
   public Tensor forward(Tensor x, ForwardPass pass) {
-    return BlockedConvolution.apply(
-        x, pass.parameter(weight()), hasBias ? pass.parameter(bias()) : null, stride, padding, 1);
+    Tensor y =
+        BlockedConvolution.apply(
+            x,
+            pass.parameter(weight()),
+            hasBias ? pass.parameter(bias()) : null,
+            stride,
+            padding,
+            1);
+    return pass.added(
+        name, y, weight -> BlockedConvolution.apply(x, weight, null, stride, padding, 1));
   }
 
   private String weight() {

@@ -5,6 +5,7 @@ import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.UnaryOperator;
 import org.bytedeco.pytorch.Tensor;
 import org.merganser.model.Mode;
 
@@ -29,6 +30,7 @@ final class ForwardPass {
   private final Mode mode;
   private final boolean updatesBuffers;
   private final Set<String> wanted;
+  private final Graph.Added added;
   private final Map<String, Tensor> tapped = new LinkedHashMap<>();
   private int nodes;
 
@@ -38,13 +40,15 @@ final class ForwardPass {
       Map<Integer, Set<String>> outputTaps,
       Set<String> wanted,
       Mode mode,
-      boolean updatesBuffers) {
+      boolean updatesBuffers,
+      Graph.Added added) {
     this.parameters = parameters;
     this.inputTaps = inputTaps;
     this.outputTaps = outputTaps;
     this.wanted = new HashSet<>(wanted);
     this.mode = mode;
     this.updatesBuffers = updatesBuffers;
+    this.added = added;
   }
 
   /**
@@ -53,9 +57,10 @@ final class ForwardPass {
    * @param tracks whether running statistics follow the batch in training mode; else nothing is
    *     changed
    */
-  static ForwardPass plain(Map<String, Tensor> parameters, Mode mode, boolean tracks) {
+  static ForwardPass plain(
+      Map<String, Tensor> parameters, Mode mode, boolean tracks, Graph.Added added) {
     return new ForwardPass(
-        parameters, Map.of(), Map.of(), Set.of(), mode, tracks && mode == Mode.TRAIN);
+        parameters, Map.of(), Map.of(), Set.of(), mode, tracks && mode == Mode.TRAIN, added);
   }
 
   /** With taps. It ends with {@link Complete} when the last one is found. */
@@ -64,14 +69,16 @@ final class ForwardPass {
       Description description,
       Set<String> wanted,
       Mode mode,
-      boolean tracks) {
+      boolean tracks,
+      Graph.Added added) {
     return new ForwardPass(
         parameters,
         description.inputTaps(),
         description.outputTaps(),
         wanted,
         mode,
-        tracks && mode == Mode.TRAIN);
+        tracks && mode == Mode.TRAIN,
+        added);
   }
 
   Tensor apply(Layer layer, Tensor x) {
@@ -106,6 +113,11 @@ final class ForwardPass {
 
   Tensor parameter(String name) {
     return parameters.get(name);
+  }
+
+  /** The output of a linear layer or convolution with what is added to it; see {@link Graph}. */
+  Tensor added(String layer, Tensor y, UnaryOperator<Tensor> linear) {
+    return added.to(layer, y, linear);
   }
 
   Map<String, Tensor> tapped() {

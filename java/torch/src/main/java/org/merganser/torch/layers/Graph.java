@@ -8,6 +8,7 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.UnaryOperator;
 import org.bytedeco.pytorch.Tensor;
 import org.merganser.error.ShapeException;
 import org.merganser.internal.Seeds;
@@ -25,6 +26,23 @@ import org.merganser.model.Network;
  */
 public final class Graph {
   private static final int MAX_ARRAY = Integer.MAX_VALUE - 8;
+
+  /** What is added to the outputs of linear layers and convolutions, such as by experts. */
+  @FunctionalInterface
+  public interface Added {
+    /** Nothing. */
+    Added NONE = (layer, y, linear) -> y;
+
+    /**
+     * @param layer its name
+     * @param y its output, [samples x features], [samples x positions x features] or [samples x
+     *     features x height x width]
+     * @param linear what it computes, without its bias, for another weight of the same inputs and
+     *     any number of features
+     * @return of the shape of y
+     */
+    Tensor to(String layer, Tensor y, UnaryOperator<Tensor> linear);
+  }
 
   private final long[] inputShape;
   private final Layer root;
@@ -145,7 +163,13 @@ public final class Graph {
    * @param tracks whether running statistics in {@code theta} follow the batch, in training mode
    */
   public Tensor forward(Tensor x, Map<String, Tensor> theta, Mode mode, boolean tracks) {
-    return ForwardPass.plain(theta, mode, tracks).apply(root, x);
+    return forward(x, theta, mode, tracks, Added.NONE);
+  }
+
+  /** The same with something added to layers. */
+  public Tensor forward(
+      Tensor x, Map<String, Tensor> theta, Mode mode, boolean tracks, Added added) {
+    return ForwardPass.plain(theta, mode, tracks, added).apply(root, x);
   }
 
   /**
@@ -168,8 +192,19 @@ public final class Graph {
    */
   public Map<String, Tensor> taps(
       Tensor x, Map<String, Tensor> theta, Set<String> taps, Mode mode, boolean tracks) {
+    return taps(x, theta, taps, mode, tracks, Added.NONE);
+  }
+
+  /** The same with something added to layers. */
+  public Map<String, Tensor> taps(
+      Tensor x,
+      Map<String, Tensor> theta,
+      Set<String> taps,
+      Mode mode,
+      boolean tracks,
+      Added added) {
     Map<String, Tensor> found = new LinkedHashMap<>();
-    ForwardPass pass = ForwardPass.tapping(theta, description, taps, mode, tracks);
+    ForwardPass pass = ForwardPass.tapping(theta, description, taps, mode, tracks, added);
     try {
       Tensor output = pass.apply(root, x);
       if (taps.contains(Network.OUTPUT)) {

@@ -45,7 +45,8 @@ public record Linear(String name, long in, long out, Initial initial) implements
 
   @Override
   public Tensor forward(Tensor x, ForwardPass pass) {
-    return torch.addmm(pass.parameter(bias()), x, pass.parameter(weight()).t());
+    Tensor y = torch.addmm(pass.parameter(bias()), x, pass.parameter(weight()).t());
+    return pass.added(name, y, weight -> x.matmul(weight.t()));
   }
 
   private String weight() {

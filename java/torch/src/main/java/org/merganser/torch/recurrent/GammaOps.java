@@ -51,15 +51,17 @@ final class GammaOps implements UnitOps {
   }
 
   @Override
-  public void forward(Tensor a, Tensor h) {
-    Tensor u = a.mul(n);
+  public void forward(Steps a, Steps h, long step) {
+    Tensor u = a.at(step).mul(n);
     Tensor soft = softplus(u).div(n);
     // soft + s (sigmoid - soft)
-    h.copy_(soft.add(u.sigmoid().sub(soft).mul(s)));
+    h.at(step).copy_(soft.add(u.sigmoid().sub(soft).mul(s)));
   }
 
   @Override
-  public void backward(Tensor a, Tensor h, Tensor dh, Tensor da) {
+  public void backward(Steps all, Steps h, Steps d, long step) {
+    Tensor a = all.at(step);
+    Tensor dh = d.at(step).clone();
     Tensor u = a.mul(n);
     Tensor e = u.abs().neg().exp();
     Tensor r = e.add(one).reciprocal();
@@ -68,7 +70,7 @@ final class GammaOps implements UnitOps {
     Tensor entropy = e.log1p().add(u.abs().mul(e).mul(r));
     Tensor rest = s.neg().add(one);
     Tensor sq = q.mul(s);
-    da.copy_(sigma.mul(rest).add(sq.mul(n)).mul(dh));
+    d.at(step).copy_(sigma.mul(rest).add(sq.mul(n)).mul(dh));
     Tensor byN = sq.mul(a).sub(entropy.mul(rest).div(n.mul(n))).mul(dh);
     Tensor byS = sigma.sub(softplus(u).div(n)).mul(dh);
     dn = plus(dn, byN);

@@ -16,6 +16,7 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.merganser.compute.Workspace;
 import org.merganser.internal.Opened;
+import org.merganser.model.EarlyStopping;
 import org.merganser.torch.internal.Bridge;
 import org.merganser.torch.internal.Libtorch;
 import org.merganser.torch.internal.Shared;
@@ -164,7 +165,7 @@ final class RnnLearner implements Learner, AutoCloseable {
   }
 
   @Override
-  public OptionalDouble heldOutLoss() {
+  public OptionalDouble heldOut(EarlyStopping.Score score) {
     return OptionalDouble.empty();
   }
 

@@ -18,8 +18,8 @@ final class RnnPass {
   private final UnitOps unit;
   private Tensor x;
   private Tensor before;
-  private Tensor a;
-  private Tensor h;
+  private Steps a;
+  private Steps h;
 
   RnnPass(VanillaRnn rnn, Map<String, Tensor> theta) {
     this.theta = theta;
@@ -41,27 +41,24 @@ final class RnnPass {
     long hidden = theta.get(VanillaRnn.V).size(0);
     x = inputs.transpose(0, 1).reshape(steps * samples, inputs.size(2));
     before = initial;
-    a = x.new_empty(steps + drift, samples, hidden);
-    h = x.new_empty(steps + drift, samples, hidden);
-    Tensor driven = a.narrow(0, 0, steps).view(steps * samples, hidden);
-    torch.mm_out(driven, x, theta.get(VanillaRnn.U).t());
+    a = new Steps(x.new_empty(steps + drift, samples, hidden));
+    h = new Steps(x.new_empty(steps + drift, samples, hidden));
+    torch.mm_out(a.rows(0, steps), x, theta.get(VanillaRnn.U).t());
     if (drift > 0) {
-      a.narrow(0, steps, drift).zero_();
+      a.rows(steps, steps + drift).zero_();
     }
     if (theta.containsKey(VanillaRnn.B)) {
-      a.add_(theta.get(VanillaRnn.B));
+      a.all().add_(theta.get(VanillaRnn.B));
     }
     Tensor v = theta.get(VanillaRnn.V).t();
-    Tensor last = initial;
     for (long t = 0; t < steps + drift; t++) {
-      Tensor now = a.select(0, t);
+      Tensor last = t == 0 ? initial : h.at(t - 1);
       if (last != null) {
-        now.addmm_(last, v);
+        a.at(t).addmm_(last, v);
       }
-      last = h.select(0, t);
-      unit.forward(now, last);
+      unit.forward(a, h, t);
     }
-    return h;
+    return h.all();
   }
 
   /** Logits of states whose last axis is that of the units, as rows. */
@@ -76,16 +73,14 @@ final class RnnPass {
    * @param dz gradient by the logits, as rows: of the last step, or of all steps
    */
   Map<String, Tensor> gradients(Tensor dz) {
-    long steps = h.size(0);
-    long samples = h.size(1);
-    boolean all = dz.size(0) != samples || steps == 1;
-    Tensor read = all ? h.view(steps * samples, -1) : h.select(0, steps - 1);
+    long steps = h.count();
+    boolean all = dz.size(0) == steps * h.samples();
+    Tensor read = all ? h.rows(0, steps) : lastState();
     Map<String, Tensor> found = new LinkedHashMap<>();
     found.put(VanillaRnn.W, dz.t().mm(read));
     found.put(VanillaRnn.C, dz.sum(0));
-    Tensor outside = dz.mm(theta.get(VanillaRnn.W));
-    Tensor da = throughTime(all ? outside.view(steps, samples, -1) : null, outside);
-    Tensor rows = da.view(steps * samples, -1);
+    Steps da = throughTime(dz.mm(theta.get(VanillaRnn.W)), all);
+    Tensor rows = da.rows(0, steps);
     found.put(VanillaRnn.U, rows.t().mm(x));
     found.put(VanillaRnn.V, recurrent(da));
     if (theta.containsKey(VanillaRnn.B)) {
@@ -98,38 +93,45 @@ final class RnnPass {
   }
 
   /**
-   * @param each gradient from outside by the states of each step; null when only the last is read
+   * Gradient by what the units are given at each step.
+   *
+   * @param outside gradient by states from the readout, as rows
+   * @param all whether of all steps; else of the last
    */
-  private Tensor throughTime(Tensor each, Tensor last) {
-    Tensor da = a.new_empty(a.size(0), a.size(1), a.size(2));
+  private Steps throughTime(Tensor outside, boolean all) {
+    Steps d = new Steps(a.all().new_empty(h.count(), h.samples(), outside.size(1)));
     Tensor v = theta.get(VanillaRnn.V);
-    long end = a.size(0) - 1;
-    Tensor dh = each == null ? last : each.select(0, end);
+    long end = h.count() - 1;
+    if (all) {
+      d.rows(0, h.count()).copy_(outside);
+    } else {
+      d.at(end).copy_(outside);
+    }
     for (long t = end; t >= 0; t--) {
-      Tensor at = da.select(0, t);
-      unit.backward(a.select(0, t), h.select(0, t), dh, at);
-      if (t > 0) {
-        dh = each == null ? at.mm(v) : torch.addmm(each.select(0, t - 1), at, v);
+      unit.backward(a, h, d, t);
+      if (t > 0 && all) {
+        d.at(t - 1).addmm_(d.at(t), v);
+      } else if (t > 0) {
+        torch.mm_out(d.at(t - 1), d.at(t), v);
       }
     }
-    return da;
+    return d;
   }
 
   /** {@code sum over t of da_t^T h_(t-1)}. */
-  private Tensor recurrent(Tensor da) {
-    long steps = a.size(0);
-    long samples = a.size(1);
-    long hidden = a.size(2);
-    Tensor sum = before == null ? da.new_zeros(hidden, hidden) : da.select(0, 0).t().mm(before);
+  private Tensor recurrent(Steps da) {
+    long steps = da.count();
+    Tensor first = da.at(0);
+    Tensor sum =
+        before == null ? first.new_zeros(first.size(1), first.size(1)) : first.t().mm(before);
     if (steps > 1) {
-      Tensor later = da.narrow(0, 1, steps - 1).view((steps - 1) * samples, hidden);
-      sum.addmm_(later.t(), h.narrow(0, 0, steps - 1).view((steps - 1) * samples, hidden));
+      sum.addmm_(da.rows(1, steps).t(), h.rows(0, steps - 1));
     }
     return sum;
   }
 
   /** Of the last step that was computed. */
   Tensor lastState() {
-    return h.select(0, h.size(0) - 1);
+    return h.at(h.count() - 1);
   }
 }

@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.Map;
 import org.bytedeco.pytorch.Tensor;
 import org.merganser.torch.TorchNetwork;
+import org.merganser.torch.layers.Graph;
 
 /** What a {@link TorchSession} learns: which tensors, and how those of the network follow. */
 public interface Learned {
@@ -30,6 +31,11 @@ public interface Learned {
   Map<String, Tensor> network(Map<String, Tensor> all);
 
   Statistics statistics();
+
+  /** What is added to layers, of all tensors that there are; likewise. */
+  default Graph.Added added(Map<String, Tensor> all) {
+    return Graph.Added.NONE;
+  }
 
   /** All parameters of a network. */
   static Learned all(TorchNetwork network, Statistics statistics) {

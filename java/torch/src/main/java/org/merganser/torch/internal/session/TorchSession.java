@@ -169,7 +169,13 @@ public final class TorchSession implements Learner, AutoCloseable {
           setup
               .network()
               .graph()
-              .taps(x, learned.network(theta), taps, mode(), learned.statistics().follow());
+              .taps(
+                  x,
+                  learned.network(theta),
+                  taps,
+                  mode(),
+                  learned.statistics().follow(),
+                  learned.added(theta));
       Tensor outputs = found.remove(Network.OUTPUT);
       Tensor labels = Bridge.beside(outputs, train.labels(batch));
       tapped.keep(loss.ofOutputs(x, outputs, labels), found);
@@ -198,7 +204,10 @@ public final class TorchSession implements Learner, AutoCloseable {
   }
 
   private Tensor forward(Tensor x, Mode mode, boolean follow) {
-    return setup.network().graph().forward(x, learned.network(theta), mode, follow);
+    return setup
+        .network()
+        .graph()
+        .forward(x, learned.network(theta), mode, follow, learned.added(theta));
   }
 
   @Override
