@@ -113,6 +113,7 @@ public final class Main {
         .addSubcommand(new InspectCommand())
         .addSubcommand(new InterferenceCommand())
         .addSubcommand(NetworkOptions.with(new SimilarityCommand()))
+        .addSubcommand(new PhateCommand())
         .addSubcommand(new RipsCommand())
         .addSubcommand(new PersistenceCommand())
         .addSubcommand(new MethodsCommand())
