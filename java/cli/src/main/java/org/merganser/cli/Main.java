@@ -108,6 +108,7 @@ public final class Main {
         .addSubcommand(new PlanCommand())
         .addSubcommand(new MergeIndexCommand())
         .addSubcommand("lora", LoraCommand.all())
+        .addSubcommand(new MoeCommand())
         .addSubcommand(new VerifyCommand())
         .addSubcommand(new InspectCommand())
         .addSubcommand(new InterferenceCommand())
