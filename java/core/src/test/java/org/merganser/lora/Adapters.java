@@ -60,7 +60,9 @@ public final class Adapters {
     }
   }
 
-  /** As training makes it, for the base of the fixtures: linear layers and a convolution, rsLoRA. */
+  /**
+   * As training makes it, for the base of the fixtures: linear layers and a convolution, rsLoRA.
+   */
   public static LoraAdapter trained() {
     Map<String, Tensor> tensors = new LinkedHashMap<>();
     put(tensors, "layers.0.q", Oracle.gaussian(2, 8, 1), Oracle.gaussian(8, 2, 2));
