@@ -40,8 +40,7 @@ class ArrowParityTest {
       MoeModel experts = opened.add(MoeUpcycler.arrow(2).upcycle(base, adapters, WS));
       Tensor inputs = opened.add(expected.read("inputs", WS));
       double[] wanted = opened.add(expected.read("outputs", WS)).toDoubleArray();
-      double[] found =
-          MoeNetworkTest.outputs(new MoeNetwork(network, experts), base, inputs);
+      double[] found = MoeNetworkTest.outputs(new MoeNetwork(network, experts), base, inputs);
       double largest = 0;
       for (double value : wanted) {
         largest = Math.max(largest, Math.abs(value));
