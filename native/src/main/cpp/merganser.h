@@ -219,6 +219,12 @@ MG_API int32_t mg_polar(mg_context* context, int32_t dtype, int64_t count, int64
 MG_API int32_t mg_svd(mg_context* context, int64_t m, int64_t n, const double* a, int64_t lda, double* u, int64_t ldu,
                       double* sigma, double* vt, int64_t ldvt);
 
+/* Eigenvalues of a symmetric n x n matrix, of which the lower triangle counts, in ascending order, and orthonormal
+ * eigenvectors: row k of `vectors` [n x n] belongs to values[k]; its sign is either. `vectors` may be `a`. All in F64.
+ * Fails with MG_NUMERICAL where a is not finite or the iteration does not converge. */
+MG_API int32_t mg_symmetric_eigen(mg_context* context, int64_t n, const double* a, int64_t lda, double* vectors,
+                                  int64_t ldv, double* values);
+
 /* Thin QR decomposition a = q r of m x n with m >= n by Householder reflections: q [m x n] has orthonormal columns, r
  * [n x n] is upper triangular with r[i, i] >= 0. `q` may be `a`. All in F64. Fails with MG_NUMERICAL where a is not
  * finite. */
@@ -571,11 +577,13 @@ MG_API int32_t mg_ranked_drop(mg_context* context, int32_t dtype, int64_t rows, 
 
 /* Persistence of the Vietoris-Rips filtration over Z/2 in degrees 0 to max_degree <= 2: a simplex is there from its
  * diameter on, the largest distance of two of its vertices, for diameters up to `threshold`; < 0 stands for the enclosing
- * radius min_i max_j distances[i, j], beyond which nothing changes. `distances` [n x n], n <= 65536, are >= 0, symmetric,
- * 0 on the diagonal, +Inf where there is no edge, of MG_F64 or MG_F32; they are rounded to F32. NaN is MG_NUMERICAL, what
- * else is not such is MG_INVALID_ARGUMENT, with the first place. Classes that begin at their end are left out; those
- * that are left at the threshold end at +Inf. Comparisons alone: the bytes are the same everywhere. Runs on the host. */
-MG_API int32_t mg_rips(mg_context* context, int32_t dtype, int64_t n, const void* distances, int64_t ld,
+ * radius min_i max_j distance(i, j), beyond which nothing changes. n <= 65536 vertices, MG_F64 or MG_F32:
+ *   k = -1  x [n x n] are distances: >= 0, symmetric, 0 on the diagonal, +Inf where there is no edge
+ *   k >= 0  x [n x k] are points with their Euclidean distances, of differences in F64 in the order of the coordinates
+ * Distances are rounded to F32. What is not finite in points, or NaN, is MG_NUMERICAL, what else is not such is
+ * MG_INVALID_ARGUMENT, with the first place. Classes that begin at their end are left out; those that are left at the
+ * threshold end at +Inf. The bytes are the same everywhere. Runs on the host. */
+MG_API int32_t mg_rips(mg_context* context, int32_t dtype, int64_t n, int64_t k, const void* x, int64_t ldx,
                        double threshold, int32_t max_degree, mg_barcode** out);
 MG_API void mg_barcode_destroy(mg_barcode* barcode);
 
@@ -585,6 +593,27 @@ MG_API double mg_barcode_threshold(const mg_barcode* barcode);
 /* The number of classes of a degree, and birth and death of each, sorted, on the host. */
 MG_API int64_t mg_barcode_count(const mg_barcode* barcode, int32_t degree);
 MG_API int32_t mg_barcode_points(const mg_barcode* barcode, int32_t degree, float* out);
+
+/* ---- Activations that learn their shape ----------------------------------------------------------------- */
+
+/* n and s: one of each, of each column, of each element. */
+typedef enum mg_gamma_shape { MG_GAMMA_UNIFORM = 0, MG_GAMMA_PER_UNIT = 1, MG_GAMMA_PER_ELEMENT = 2 } mg_gamma_shape;
+
+/* out = gamma(x; n, s) = (1 - s) softplus(n x) / n + s sigma(n x) of a rows x columns array, both at least 1, of MG_F32 or
+ * MG_F64; n and s, on the context's device, are of that type, 1, `columns` or rows x columns of each. Within 4 (F32) or
+ * 8 (F64) units in the last place of the sum of the magnitudes of the two terms. NaN gives NaN; +Inf the limit, which is 1
+ * for s = 1, else of the sign of 1 - s. `out` may be x.
+ * n and s must be finite and n at least `least` >= 0, or, where that is 0, not 0, of either sign: else
+ * MG_INVALID_ARGUMENT, which names the first that is not. */
+MG_API int32_t mg_gamma_forward(mg_context* context, int32_t dtype, int32_t shape, int64_t rows, int64_t columns,
+                                const void* x, const void* n, const void* s, double least, void* out);
+
+/* The derivatives of sum g gamma(x; n, s): by x into dx, which may be g; by n and s into dn and ds: for PER_ELEMENT
+ * arrays of dtype, else sums over what shares an n, 1 or `columns` F64. Their terms are products, in F64, of g and of a
+ * slope rounded to dtype, added in an order that depends on rows and columns only. dn and ds may both be NULL. */
+MG_API int32_t mg_gamma_backward(mg_context* context, int32_t dtype, int32_t shape, int64_t rows, int64_t columns,
+                                 const void* x, const void* g, const void* n, const void* s, double least, void* dx,
+                                 void* dn, void* ds);
 
 #ifdef __cplusplus
 }

@@ -31,6 +31,19 @@ void check_apply(const mg_context* context, const char* routine, int32_t dtype, 
   if (outer > 0 && out_slice > 0) check_array(context, routine, out, "out");
 }
 
+void check_gamma(const mg_context* context, const char* routine, int32_t dtype, int32_t shape, int64_t rows,
+                 int64_t columns, const void* x, const void* n, const void* s, double least) {
+  check_real(dtype);
+  MG_REQUIRE(shape >= MG_GAMMA_UNIFORM && shape <= MG_GAMMA_PER_ELEMENT, "unknown shape %d", shape);
+  int64_t count;
+  MG_REQUIRE(rows >= 1 && columns >= 1 && !__builtin_mul_overflow(rows, columns, &count),
+             "there are no arrays of %lld x %lld elements here", Long{rows}, Long{columns});
+  MG_REQUIRE(std::isfinite(least) && least >= 0, "least must be >= 0, not %g", least);
+  check_array(context, routine, x, "x");
+  check_array(context, routine, n, "n");
+  check_array(context, routine, s, "s");
+}
+
 }  // namespace
 
 extern "C" {
@@ -105,6 +118,29 @@ int32_t mg_nonfinite_count(mg_context* context, int32_t dtype, int64_t count, co
     check_pointer(first, "first");
   };
   return dispatch(check, &Table::nonfinite_count, context, dtype, count, in, nonfinite, first);
+}
+
+int32_t mg_gamma_forward(mg_context* context, int32_t dtype, int32_t shape, int64_t rows, int64_t columns,
+                         const void* x, const void* n, const void* s, double least, void* out) {
+  auto check = [&] {
+    check_gamma(context, "gamma_forward", dtype, shape, rows, columns, x, n, s, least);
+    check_array(context, "gamma_forward", out, "out");
+  };
+  return dispatch(check, &Table::gamma_forward, context, dtype, shape, rows, columns, x, n, s, least, out);
+}
+
+int32_t mg_gamma_backward(mg_context* context, int32_t dtype, int32_t shape, int64_t rows, int64_t columns,
+                          const void* x, const void* g, const void* n, const void* s, double least, void* dx, void* dn,
+                          void* ds) {
+  auto check = [&] {
+    check_gamma(context, "gamma_backward", dtype, shape, rows, columns, x, n, s, least);
+    check_array(context, "gamma_backward", g, "g");
+    check_array(context, "gamma_backward", dx, "dx");
+    MG_REQUIRE(!dn == !ds, "dn and ds must both be NULL or both not");
+    if (dn) check_resident(context, dn, "gamma_backward", "dn");
+    if (ds) check_resident(context, ds, "gamma_backward", "ds");
+  };
+  return dispatch(check, &Table::gamma_backward, context, dtype, shape, rows, columns, x, g, n, s, least, dx, dn, ds);
 }
 
 }  // extern "C"

@@ -104,6 +104,23 @@ struct FormulaTile {
   int64_t last;              // up to this element, also those equal to it
 };
 
+// What becomes of the slopes by n and s in a tile of an activation: nothing; one sum of each, in sixteen lanes; added to
+// a sum of each element; each for itself.
+enum GammaSums : int32_t { kGammaNone, kGammaLanes, kGammaColumns, kGammaElements };
+constexpr int32_t kGammaConstants = 7;  // see gamma_formulas.inc
+
+struct GammaTile {
+  const void* x;
+  const void* g;          // backward
+  const void* constants;  // of gamma_constants: of each element, or, shared, one of each
+  int64_t stride;
+  bool shared;
+  GammaSums sums;
+  void* out;
+  void* dn;  // double, for kGammaElements of the type of the arrays
+  void* ds;
+};
+
 // One kernel, or an array of them over types in the order of mg_dtype, and over what else the name says.
 template <typename F>
 using One = F*;
@@ -148,6 +165,9 @@ struct GramKernels {
 struct TopologyKernels {
 #include "kernels/topology.def"
 };
+struct GammaKernels {
+#include "kernels/gamma.def"
+};
 #undef MG_KERNEL
 
 struct Kernels {
@@ -158,6 +178,7 @@ struct Kernels {
   MergeKernels merge;
   GramKernels gram;
   TopologyKernels topology;
+  GammaKernels gamma;
   ProductKernel product[2];  // by real; the one area without bytes of its own on the portable level
 };
 

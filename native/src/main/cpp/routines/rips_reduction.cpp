@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reduction of a coboundary matrix over Z/2 that is never stored: which columns add up to a reduced one is, and cofacets
-// are read off the rows of distances. Most cofacets of a cell lie far behind the pivots that a reduction goes through.
-// So a coboundary is known up to a diameter, the horizon, which moves on when nothing is left before it; a register of
-// cofacets behind it costs a comparison.
+// Reduction of a coboundary matrix over Z/2 that is never stored: which columns add up to a reduced one is, and their
+// cofacets are read off the rows of distances. Most cofacets of a cell lie far behind the pivots that a reduction goes
+// through. So a coboundary is known up to a diameter, the horizon, which moves on when nothing is left before it; a
+// register of cofacets behind it costs a comparison.
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -160,7 +160,6 @@ Pivots reduce(mg_context* context, const Distances& distances, float threshold, 
   std::vector<size_t> begin(1, 0);
   Coboundary<kVertices> work(distances, threshold);
   for (size_t c = 0; c < columns.size(); ++c) {
-    check_cancelled(context);
     const Cell& column = columns[c];
     Cell pivot, facet;
     // An emergent pair: the first cofacet is of equal diameter, and nobody's yet.
@@ -176,6 +175,7 @@ Pivots reduce(mg_context* context, const Distances& distances, float threshold, 
     }
     work.start(column);
     for (;;) {
+      check_cancelled(context);
       if (!work.take(&pivot)) {
         points.insert(points.end(), {column.diameter, kInfinity});
         break;

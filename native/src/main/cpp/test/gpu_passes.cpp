@@ -146,6 +146,20 @@ void passes(Bench& bench) {
     pass(bench, "dot_products F32", count_text(count), 4 * elements,
          [&] { must(mg_dot_products(device, MG_F32, count / 2, x.data(), x.floats() + count / 2, sums)); });
   }
+  {
+    const int64_t rows = bench.size(4096, 3), units = 1024, all = rows * units;
+    const Memory x(device, MG_F32, all, units, 94), g(device, MG_F32, all, units, 95), out(device, all * 4);
+    const Memory n(device, MG_F32, units, units, 96), s(device, MG_F32, units, units, 97), slopes(device, units * 16);
+    const std::string size = std::to_string(rows) + " x " + std::to_string(units) + ", n of each unit";
+    pass(bench, "gamma_forward F32", size, 8 * static_cast<double>(all), [&] {
+      must(mg_gamma_forward(device, MG_F32, MG_GAMMA_PER_UNIT, rows, units, x.data(), n.data(), s.data(), 0,
+                            out.data()));
+    });
+    pass(bench, "gamma_backward F32", size, 12 * static_cast<double>(all), [&] {
+      must(mg_gamma_backward(device, MG_F32, MG_GAMMA_PER_UNIT, rows, units, x.data(), g.data(), n.data(), s.data(), 0,
+                             out.data(), slopes.doubles(), slopes.doubles() + units));
+    });
+  }
   const int64_t n = bench.size(4096, 48);
   const double area = 8 * static_cast<double>(n * n);
   const std::string size = std::to_string(n) + " x " + std::to_string(n) + " F64";

@@ -64,6 +64,10 @@ Outcome listed_np(mg_context* context, const Input& input, bool with_oracle);
 // Oracle of persistent homology, in listed_topology.cpp.
 Outcome listed_rips(mg_context* context, const Input& input, bool with_oracle);
 
+// Oracles of activations, in listed_gamma.cpp.
+Outcome listed_gamma_forward(mg_context* context, const Input& input, bool with_oracle);
+Outcome listed_gamma_backward(mg_context* context, const Input& input, bool with_oracle);
+
 // A routine on a device against its oracle and the same on the CPU.
 struct Compared {
   int64_t inputs = 0;

@@ -61,6 +61,7 @@ class ArchitectureTest {
           Map.entry("compute", 0),
           Map.entry("linalg", 1),
           Map.entry("io", 2),
+          Map.entry("activation", 2),
           Map.entry("lora", 3),
           Map.entry("model", 3),
           Map.entry("stats", 3),

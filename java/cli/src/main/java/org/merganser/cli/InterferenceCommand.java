@@ -104,7 +104,10 @@ final class InterferenceCommand extends Computation {
     }
     Checkpoint origin = opened.add(Safetensors.open(base));
     List<Checkpoint> all = new ArrayList<>();
-    factors.forEach(adapter -> all.add(adapter.fold(origin)));
+    for (LoraAdapter adapter : factors) {
+      adapter.requireBase(origin, ws);
+      all.add(adapter.fold(origin));
+    }
     for (Path model : adapters ? List.<Path>of() : models) {
       all.add(opened.add(Safetensors.open(model)));
     }

@@ -9,15 +9,18 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.merganser.compute.Workspace;
+import org.merganser.io.Checkpoint;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.io.Safetensors;
 import org.merganser.linalg.Tensor;
+import org.merganser.lora.LoraAdapter;
 
 class InterferenceCommandTest {
   @TempDir Path temp;
@@ -112,6 +115,23 @@ class InterferenceCommandTest {
         .containsPattern("v.weight +2 +4.576 +-0.4472 +0.5000 +0.8333\n")
         .containsPattern("w +1 +0.000 +- +0.0000 +-\n")
         .containsPattern("all +3 +4.576 +-0.4472 +0.3333 +0.8333\n");
+  }
+
+  @Test
+  void adaptersOfAnotherBaseAreRefused() throws IOException {
+    Path folder = adapter("own", 3, 1);
+    Path weights = folder.resolve("adapter_model.safetensors");
+    try (Workspace ws = Workspace.builder().threads(1).open();
+        Checkpoint origin = Safetensors.open(base);
+        LoraAdapter adapter = LoraAdapter.open(folder)) {
+      Path beside = temp.resolve("beside.safetensors");
+      Safetensors.write(adapter.tensors(), LoraAdapter.baseDigests(origin, ws), beside, ws);
+      Files.move(beside, weights, StandardCopyOption.REPLACE_EXISTING);
+    }
+    assertThat(Cli.run("interference", "--adapters", folder, "--base", base).code()).isZero();
+    Cli.Run refused = Cli.run("interference", "--adapters", folder, "--base", a);
+    assertThat(refused.code()).isEqualTo(3);
+    assertThat(refused.err()).contains("own was not trained for this model: 2 of 2 tensors");
   }
 
   @Test

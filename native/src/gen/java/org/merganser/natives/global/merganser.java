@@ -282,6 +282,16 @@ public static native int mg_svd(mg_context context, @Cast("int64_t") long m, @Ca
 public static native int mg_svd(mg_context context, @Cast("int64_t") long m, @Cast("int64_t") long n, @Const double[] a, @Cast("int64_t") long lda, double[] u, @Cast("int64_t") long ldu,
                       double[] sigma, double[] vt, @Cast("int64_t") long ldvt);
 
+/* Eigenvalues of a symmetric n x n matrix, of which the lower triangle counts, in ascending order, and orthonormal
+ * eigenvectors: row k of `vectors` [n x n] belongs to values[k]; its sign is either. `vectors` may be `a`. All in F64.
+ * Fails with MG_NUMERICAL where a is not finite or the iteration does not converge. */
+public static native int mg_symmetric_eigen(mg_context context, @Cast("int64_t") long n, @Const DoublePointer a, @Cast("int64_t") long lda, DoublePointer vectors,
+                                  @Cast("int64_t") long ldv, DoublePointer values);
+public static native int mg_symmetric_eigen(mg_context context, @Cast("int64_t") long n, @Const DoubleBuffer a, @Cast("int64_t") long lda, DoubleBuffer vectors,
+                                  @Cast("int64_t") long ldv, DoubleBuffer values);
+public static native int mg_symmetric_eigen(mg_context context, @Cast("int64_t") long n, @Const double[] a, @Cast("int64_t") long lda, double[] vectors,
+                                  @Cast("int64_t") long ldv, double[] values);
+
 /* Thin QR decomposition a = q r of m x n with m >= n by Householder reflections: q [m x n] has orthonormal columns, r
  * [n x n] is upper triangular with r[i, i] >= 0. `q` may be `a`. All in F64. Fails with MG_NUMERICAL where a is not
  * finite. */
@@ -735,13 +745,15 @@ public static native int mg_ranked_drop(mg_context context, int dtype, @Cast("in
 
 /* Persistence of the Vietoris-Rips filtration over Z/2 in degrees 0 to max_degree <= 2: a simplex is there from its
  * diameter on, the largest distance of two of its vertices, for diameters up to `threshold`; < 0 stands for the enclosing
- * radius min_i max_j distances[i, j], beyond which nothing changes. `distances` [n x n], n <= 65536, are >= 0, symmetric,
- * 0 on the diagonal, +Inf where there is no edge, of MG_F64 or MG_F32; they are rounded to F32. NaN is MG_NUMERICAL, what
- * else is not such is MG_INVALID_ARGUMENT, with the first place. Classes that begin at their end are left out; those
- * that are left at the threshold end at +Inf. Comparisons alone: the bytes are the same everywhere. Runs on the host. */
-public static native int mg_rips(mg_context context, int dtype, @Cast("int64_t") long n, @Const Pointer distances, @Cast("int64_t") long ld,
+ * radius min_i max_j distance(i, j), beyond which nothing changes. n <= 65536 vertices, MG_F64 or MG_F32:
+ *   k = -1  x [n x n] are distances: >= 0, symmetric, 0 on the diagonal, +Inf where there is no edge
+ *   k >= 0  x [n x k] are points with their Euclidean distances, of differences in F64 in the order of the coordinates
+ * Distances are rounded to F32. What is not finite in points, or NaN, is MG_NUMERICAL, what else is not such is
+ * MG_INVALID_ARGUMENT, with the first place. Classes that begin at their end are left out; those that are left at the
+ * threshold end at +Inf. The bytes are the same everywhere. Runs on the host. */
+public static native int mg_rips(mg_context context, int dtype, @Cast("int64_t") long n, @Cast("int64_t") long k, @Const Pointer x, @Cast("int64_t") long ldx,
                        double threshold, int max_degree, @Cast("mg_barcode**") PointerPointer out);
-public static native int mg_rips(mg_context context, int dtype, @Cast("int64_t") long n, @Const Pointer distances, @Cast("int64_t") long ld,
+public static native int mg_rips(mg_context context, int dtype, @Cast("int64_t") long n, @Cast("int64_t") long k, @Const Pointer x, @Cast("int64_t") long ldx,
                        double threshold, int max_degree, @ByPtrPtr mg_barcode out);
 public static native void mg_barcode_destroy(mg_barcode barcode);
 
@@ -753,6 +765,28 @@ public static native @Cast("int64_t") long mg_barcode_count(@Const mg_barcode ba
 public static native int mg_barcode_points(@Const mg_barcode barcode, int degree, FloatPointer out);
 public static native int mg_barcode_points(@Const mg_barcode barcode, int degree, FloatBuffer out);
 public static native int mg_barcode_points(@Const mg_barcode barcode, int degree, float[] out);
+
+/* ---- Activations that learn their shape ----------------------------------------------------------------- */
+
+/* n and s: one of each, of each column, of each element. */
+/** enum mg_gamma_shape */
+public static final int MG_GAMMA_UNIFORM = 0, MG_GAMMA_PER_UNIT = 1, MG_GAMMA_PER_ELEMENT = 2;
+
+/* out = gamma(x; n, s) = (1 - s) softplus(n x) / n + s sigma(n x) of a rows x columns array, both at least 1, of MG_F32 or
+ * MG_F64; n and s, on the context's device, are of that type, 1, `columns` or rows x columns of each. Within 4 (F32) or
+ * 8 (F64) units in the last place of the sum of the magnitudes of the two terms. NaN gives NaN; +Inf the limit, which is 1
+ * for s = 1, else of the sign of 1 - s. `out` may be x.
+ * n and s must be finite and n at least `least` >= 0, or, where that is 0, not 0, of either sign: else
+ * MG_INVALID_ARGUMENT, which names the first that is not. */
+public static native int mg_gamma_forward(mg_context context, int dtype, int shape, @Cast("int64_t") long rows, @Cast("int64_t") long columns,
+                                @Const Pointer x, @Const Pointer n, @Const Pointer s, double least, Pointer out);
+
+/* The derivatives of sum g gamma(x; n, s): by x into dx, which may be g; by n and s into dn and ds: for PER_ELEMENT
+ * arrays of dtype, else sums over what shares an n, 1 or `columns` F64. Their terms are products, in F64, of g and of a
+ * slope rounded to dtype, added in an order that depends on rows and columns only. dn and ds may both be NULL. */
+public static native int mg_gamma_backward(mg_context context, int dtype, int shape, @Cast("int64_t") long rows, @Cast("int64_t") long columns,
+                                 @Const Pointer x, @Const Pointer g, @Const Pointer n, @Const Pointer s, double least, Pointer dx,
+                                 Pointer dn, Pointer ds);
 
 // #ifdef __cplusplus
 // #endif

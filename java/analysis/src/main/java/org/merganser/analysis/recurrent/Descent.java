@@ -13,6 +13,8 @@ import org.merganser.linalg.Tensor;
  */
 final class Descent implements AutoCloseable {
   private static final double FIRST_DAMPING = 1e-3;
+  private static final double MOST_DAMPING = 1e12;
+  private static final double UNKNOWN = -1;
 
   /** Steps over which q has to lose {@link #LOSS} of itself. */
   private static final int PATIENCE = 10;
@@ -24,6 +26,11 @@ final class Descent implements AutoCloseable {
   private final Workspace ws;
   private final int size;
   private final Matrix right;
+
+  /** mu, and by what it grows when a step does not help. */
+  private double damping;
+
+  private double growth;
 
   /** Where it ended, and how still it is there. */
   record End(double[] state, double speed) {}
@@ -52,40 +59,11 @@ final class Descent implements AutoCloseable {
   End from(double[] start) {
     At now = at(start);
     double floor = size * Math.ulp(1.0) * Math.ulp(1.0);
-    double damping = -1;
-    double growth = 2;
     double before = now.speed();
+    damping = UNKNOWN;
+    growth = 2;
     for (int step = 1; step <= options.iterations() && now.speed() > floor; step++) {
-      double[] a = map.jacobian(now.state());
-      for (int i = 0; i < size; i++) {
-        a[i * size + i] -= 1;
-      }
-      double[] gradient = gradient(a, now.residual());
-      At next = null;
-      try (Matrix matrix = Matrix.of(Tensor.of(a, size, size));
-          Matrix gram = LinAlg.transposeMultiply(matrix, matrix, ws)) {
-        double[] diagonal = new double[size];
-        double largest = 0;
-        for (int i = 0; i < size; i++) {
-          diagonal[i] = gram.get(i, i);
-          largest = Math.max(largest, diagonal[i]);
-        }
-        damping = damping < 0 ? FIRST_DAMPING * largest : damping;
-        while (next == null && damping <= 1e12 * largest) {
-          double[] move = move(gram, diagonal, damping, gradient);
-          At tried = move == null ? now : at(moved(now.state(), move));
-          if (tried.speed() < now.speed()) {
-            next = tried;
-            double gain = (now.speed() - tried.speed()) / predicted(move, damping, gradient);
-            double cube = Math.pow(2 * gain - 1, 3);
-            damping *= Math.max(1.0 / 3, 1 - cube);
-            growth = 2;
-          } else {
-            damping *= growth;
-            growth *= 2;
-          }
-        }
-      }
+      At next = better(now);
       if (next == null) {
         break;
       }
@@ -100,6 +78,38 @@ final class Descent implements AutoCloseable {
     return new End(now.state(), now.speed());
   }
 
+  /** Where a step leads that lowers q, or null when there is none. */
+  private At better(At now) {
+    double[] a = map.jacobian(now.state());
+    for (int i = 0; i < size; i++) {
+      a[i * size + i] -= 1;
+    }
+    double[] gradient = gradient(a, now.residual());
+    try (Matrix matrix = Matrix.of(Tensor.of(a, size, size));
+        Matrix gram = LinAlg.transposeMultiply(matrix, matrix, ws)) {
+      double[] diagonal = new double[size];
+      double largest = 0;
+      for (int i = 0; i < size; i++) {
+        diagonal[i] = gram.get(i, i);
+        largest = Math.max(largest, diagonal[i]);
+      }
+      damping = damping < 0 ? FIRST_DAMPING * largest : damping;
+      while (damping <= MOST_DAMPING * largest) {
+        double[] move = move(gram, diagonal, gradient);
+        At tried = move == null ? now : at(moved(now.state(), move));
+        if (tried.speed() < now.speed()) {
+          double gain = (now.speed() - tried.speed()) / predicted(move, gradient);
+          damping *= Math.max(1.0 / 3, 1 - Math.pow(2 * gain - 1, 3));
+          growth = 2;
+          return tried;
+        }
+        damping *= growth;
+        growth *= 2;
+      }
+      return null;
+    }
+  }
+
   /** {@code A^T r}. */
   private double[] gradient(double[] a, double[] residual) {
     double[] gradient = new double[size];
@@ -112,7 +122,7 @@ final class Descent implements AutoCloseable {
   }
 
   /** The step, or null where the damping is too little for the matrix to be positive definite. */
-  private double[] move(Matrix gram, double[] diagonal, double damping, double[] gradient) {
+  private double[] move(Matrix gram, double[] diagonal, double[] gradient) {
     for (int i = 0; i < size; i++) {
       gram.set(i, i, diagonal[i] + damping);
       right.set(i, 0, -gradient[i]);
@@ -133,7 +143,7 @@ final class Descent implements AutoCloseable {
   }
 
   /** By how much q would fall if F were linear. */
-  private static double predicted(double[] move, double damping, double[] gradient) {
+  private double predicted(double[] move, double[] gradient) {
     double sum = 0;
     for (int i = 0; i < move.length; i++) {
       sum += move[i] * (damping * move[i] - gradient[i]);

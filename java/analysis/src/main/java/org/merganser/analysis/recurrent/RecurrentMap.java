@@ -21,6 +21,7 @@ public final class RecurrentMap implements SmoothMap {
   private final Nonlinearity activation;
 
   private RecurrentMap(double[] recurrent, double[] bias, double[] input, Nonlinearity activation) {
+    activation.check(bias.length);
     this.size = bias.length;
     this.recurrent = recurrent;
     this.bias = bias;
@@ -116,9 +117,37 @@ public final class RecurrentMap implements SmoothMap {
     return new RecurrentMap(recurrent, shifted, input, activation);
   }
 
+  /** The same map with input weights U, [H x I] on the host. */
+  public RecurrentMap withInputWeights(Matrix weights) {
+    if (weights.rows() != size) {
+      throw new ShapeException("input weights of " + size + " units are [H x I], not " + weights);
+    }
+    return new RecurrentMap(recurrent, bias, weights.asTensor().toDoubleArray(), activation);
+  }
+
   @Override
   public int dimension() {
     return size;
+  }
+
+  /** I, the width of what {@link #with} takes; 0 without input weights. */
+  public int inputs() {
+    return input.length / size;
+  }
+
+  /** U, [H x I], new. */
+  Matrix inputWeights() {
+    return Matrix.of(Tensor.of(input, size, inputs()));
+  }
+
+  /** V, [H x H], new. */
+  Matrix weights() {
+    return Matrix.of(Tensor.of(recurrent, size, size));
+  }
+
+  /** c, a copy. */
+  double[] bias() {
+    return bias.clone();
   }
 
   /** V, [H x H] row-major, a copy. */

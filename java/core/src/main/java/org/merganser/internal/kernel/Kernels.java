@@ -23,6 +23,7 @@ public final class Kernels implements AutoCloseable {
   private final MergeKernels merge;
   private final GramKernels gram;
   private final TopologyKernels topology;
+  private final ActivationKernels activation;
 
   /**
    * Those of a Workspace.
@@ -47,6 +48,7 @@ public final class Kernels implements AutoCloseable {
     merge = new MergeKernels(context);
     gram = new GramKernels(context);
     topology = new TopologyKernels(context);
+    activation = new ActivationKernels(context);
     if (backend == merganser.MG_BACKEND_CUDA) {
       CudaPlugin.loadPresets();
     }
@@ -88,6 +90,10 @@ public final class Kernels implements AutoCloseable {
 
   public TopologyKernels topology() {
     return topology;
+  }
+
+  public ActivationKernels activation() {
+    return activation;
   }
 
   /** Memory of the context's device, not initialised. */

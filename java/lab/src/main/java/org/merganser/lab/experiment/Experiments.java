@@ -56,7 +56,13 @@ public final class Experiments {
               "Trains recurrent networks whose units keep or learn their shape from a grid of"
                   + " starts, then changes their inputs (Adaptive activations, 2020).",
               Settings.of(AdaptiveActivationExperiment.Options.defaults()),
-              AdaptiveActivationExperiment::new));
+              AdaptiveActivationExperiment::new),
+          new Kind<>(
+              RnnDynamicsExperiment.ID,
+              "Follows what each step of a recurrent network makes of images, during them and after"
+                  + " (representation dynamics, 2020).",
+              Settings.of(RnnDynamicsExperiment.Options.defaults()),
+              RnnDynamicsExperiment::new));
 
   private Experiments() {}
 

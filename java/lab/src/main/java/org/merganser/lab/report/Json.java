@@ -49,6 +49,11 @@ public final class Json {
     TextFile.write(path, MAPPER.writeValueAsString(value));
   }
 
+  /** On one line. */
+  public static String text(Object value) throws IOException {
+    return MAPPER.writer().without(SerializationFeature.INDENT_OUTPUT).writeValueAsString(value);
+  }
+
   /** Reads a file that holds one value. */
   public static <T> T read(Path path, Class<T> type) throws IOException {
     return MAPPER.readValue(path.toFile(), type);

@@ -7,6 +7,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Collectors;
+import org.merganser.internal.io.TextFile;
 import org.merganser.lab.report.Section.Column;
 
 /**
@@ -17,6 +18,7 @@ import org.merganser.lab.report.Section.Column;
  * @param facts fields of {@code results.json} before the sections
  * @param made fields after them: what it was made with
  * @param seconds wall time of each stage, the last field
+ * @param pages files beside the page, by name
  */
 public record Report(
     String title,
@@ -24,18 +26,37 @@ public record Report(
     Map<String, Object> facts,
     List<Section<?>> sections,
     Map<String, Object> made,
-    Map<String, Double> seconds) {
+    Map<String, Double> seconds,
+    Map<String, String> pages) {
 
-  /** Writes {@code results.json}, {@code report.html} and its pictures, each file whole. */
+  /** Without other pages. */
+  public Report(
+      String title,
+      String text,
+      Map<String, Object> facts,
+      List<Section<?>> sections,
+      Map<String, Object> made,
+      Map<String, Double> seconds) {
+    this(title, text, facts, sections, made, seconds, Map.of());
+  }
+
+  /** Writes {@code results.json}, {@code report.html}, its pictures and pages, each file whole. */
   public void write(Path folder) throws IOException {
     Json.write(json(), folder.resolve("results.json"));
     HtmlReport.write(this, folder);
+    for (Map.Entry<String, String> page : pages.entrySet()) {
+      TextFile.write(folder.resolve(page.getKey()), page.getValue());
+    }
   }
 
   /** {@code results.json}: two runs of the same command differ in {@code seconds} only. */
   public Map<String, Object> json() {
     Map<String, Object> all = new LinkedHashMap<>(facts);
-    sections.forEach(section -> all.put(section.id(), section.rows()));
+    for (Section<?> section : sections) {
+      if (all.put(section.id(), section.rows()) != null) {
+        throw new IllegalStateException("two fields of results.json are '" + section.id() + "'");
+      }
+    }
     all.putAll(made);
     Map<String, Object> rounded = new LinkedHashMap<>();
     seconds.forEach((stage, taken) -> rounded.put(stage, Math.round(taken * 1000) / 1000.0));

@@ -2,9 +2,11 @@
 package org.merganser.torch.recurrent;
 
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
+import org.merganser.compute.Workspace;
 import org.merganser.torch.recurrent.RecurrentUnit.Gamma;
 import org.merganser.torch.recurrent.RecurrentUnit.Plain;
 
@@ -13,19 +15,23 @@ import org.merganser.torch.recurrent.RecurrentUnit.Plain;
  * function of the units a step, all else in one product over all steps. Nothing is recorded by
  * libtorch's autograd. Inside of libtorch and the caller's scope; steps are the first axis.
  */
-final class RnnPass {
+final class RnnPass implements AutoCloseable {
   private final Map<String, Tensor> theta;
   private final UnitOps unit;
   private Tensor x;
   private Tensor before;
-  private Tensor a;
-  private Tensor h;
+  private Steps a;
+  private Steps h;
 
-  RnnPass(VanillaRnn rnn, Map<String, Tensor> theta) {
+  /**
+   * @param shape whether gradients by n and s are wanted
+   * @param ws where units with a shape are computed, on the CPU
+   */
+  RnnPass(VanillaRnn rnn, Map<String, Tensor> theta, boolean shape, Workspace ws) {
     this.theta = theta;
     this.unit =
         rnn.unit() instanceof Gamma gamma
-            ? new GammaOps(gamma, theta)
+            ? new GammaOps(gamma, theta, shape, ws)
             : UnitOps.plain((Plain) rnn.unit());
   }
 
@@ -41,27 +47,24 @@ final class RnnPass {
     long hidden = theta.get(VanillaRnn.V).size(0);
     x = inputs.transpose(0, 1).reshape(steps * samples, inputs.size(2));
     before = initial;
-    a = x.new_empty(steps + drift, samples, hidden);
-    h = x.new_empty(steps + drift, samples, hidden);
-    Tensor driven = a.narrow(0, 0, steps).view(steps * samples, hidden);
-    torch.mm_out(driven, x, theta.get(VanillaRnn.U).t());
+    a = new Steps(x.new_empty(steps + drift, samples, hidden));
+    h = new Steps(x.new_empty(steps + drift, samples, hidden));
+    torch.mm_out(a.rows(0, steps), x, theta.get(VanillaRnn.U).t());
     if (drift > 0) {
-      a.narrow(0, steps, drift).zero_();
+      a.rows(steps, steps + drift).zero_();
     }
     if (theta.containsKey(VanillaRnn.B)) {
-      a.add_(theta.get(VanillaRnn.B));
+      a.all().add_(theta.get(VanillaRnn.B));
     }
     Tensor v = theta.get(VanillaRnn.V).t();
-    Tensor last = initial;
     for (long t = 0; t < steps + drift; t++) {
-      Tensor now = a.select(0, t);
+      Tensor last = t == 0 ? initial : h.at(t - 1);
       if (last != null) {
-        now.addmm_(last, v);
+        a.at(t).addmm_(last, v);
       }
-      last = h.select(0, t);
-      unit.forward(now, last);
+      unit.forward(a, h, t);
     }
-    return h;
+    return h.all();
   }
 
   /** Logits of states whose last axis is that of the units, as rows. */
@@ -71,65 +74,87 @@ final class RnnPass {
   }
 
   /**
-   * Gradients of a loss by all parameters, after {@link #states} without drift.
+   * Gradients of a loss by the parameters, after {@link #states} without drift.
    *
    * @param dz gradient by the logits, as rows: of the last step, or of all steps
    */
   Map<String, Tensor> gradients(Tensor dz) {
-    long steps = h.size(0);
-    long samples = h.size(1);
-    boolean all = dz.size(0) != samples || steps == 1;
-    Tensor read = all ? h.view(steps * samples, -1) : h.select(0, steps - 1);
+    long steps = h.count();
+    boolean all = dz.size(0) == steps * h.samples();
+    Tensor read = all ? h.rows(0, steps) : lastState();
     Map<String, Tensor> found = new LinkedHashMap<>();
     found.put(VanillaRnn.W, dz.t().mm(read));
     found.put(VanillaRnn.C, dz.sum(0));
-    Tensor outside = dz.mm(theta.get(VanillaRnn.W));
-    Tensor da = throughTime(all ? outside.view(steps, samples, -1) : null, outside);
-    Tensor rows = da.view(steps * samples, -1);
+    Steps da = throughTime(dz.mm(theta.get(VanillaRnn.W)), all);
+    Tensor rows = da.rows(0, steps);
     found.put(VanillaRnn.U, rows.t().mm(x));
     found.put(VanillaRnn.V, recurrent(da));
     if (theta.containsKey(VanillaRnn.B)) {
       found.put(VanillaRnn.B, rows.sum(0));
     }
     if (unit instanceof GammaOps gamma) {
-      gamma.gradients(found);
+      gamma.gradients(found, x);
     }
     return found;
   }
 
   /**
-   * @param each gradient from outside by the states of each step; null when only the last is read
+   * Gradient by what the units are given at each step.
+   *
+   * @param outside gradient by states from the readout, as rows
+   * @param all whether of all steps; else of the last
    */
-  private Tensor throughTime(Tensor each, Tensor last) {
-    Tensor da = a.new_empty(a.size(0), a.size(1), a.size(2));
+  private Steps throughTime(Tensor outside, boolean all) {
+    Steps d = new Steps(a.all().new_empty(h.count(), h.samples(), outside.size(1)));
     Tensor v = theta.get(VanillaRnn.V);
-    long end = a.size(0) - 1;
-    Tensor dh = each == null ? last : each.select(0, end);
+    long end = h.count() - 1;
+    if (all) {
+      d.rows(0, h.count()).copy_(outside);
+    } else {
+      d.at(end).copy_(outside);
+    }
     for (long t = end; t >= 0; t--) {
-      Tensor at = da.select(0, t);
-      unit.backward(a.select(0, t), h.select(0, t), dh, at);
-      if (t > 0) {
-        dh = each == null ? at.mm(v) : torch.addmm(each.select(0, t - 1), at, v);
+      unit.backward(a, h, d, t);
+      if (t > 0 && all) {
+        d.at(t - 1).addmm_(d.at(t), v);
+      } else if (t > 0) {
+        torch.mm_out(d.at(t - 1), d.at(t), v);
       }
     }
-    return da;
+    return d;
   }
 
   /** {@code sum over t of da_t^T h_(t-1)}. */
-  private Tensor recurrent(Tensor da) {
-    long steps = a.size(0);
-    long samples = a.size(1);
-    long hidden = a.size(2);
-    Tensor sum = before == null ? da.new_zeros(hidden, hidden) : da.select(0, 0).t().mm(before);
+  private Tensor recurrent(Steps da) {
+    long steps = da.count();
+    Tensor first = da.at(0);
+    Tensor sum =
+        before == null ? first.new_zeros(first.size(1), first.size(1)) : first.t().mm(before);
     if (steps > 1) {
-      Tensor later = da.narrow(0, 1, steps - 1).view((steps - 1) * samples, hidden);
-      sum.addmm_(later.t(), h.narrow(0, 0, steps - 1).view((steps - 1) * samples, hidden));
+      sum.addmm_(da.rows(1, steps).t(), h.rows(0, steps - 1));
     }
     return sum;
   }
 
   /** Of the last step that was computed. */
   Tensor lastState() {
-    return h.select(0, h.size(0) - 1);
+    return h.at(h.count() - 1);
+  }
+
+  /** n as the units have it. */
+  List<Double> gains() {
+    return ((GammaOps) unit).gain();
+  }
+
+  /** s as the units have it. */
+  List<Double> saturations() {
+    return ((GammaOps) unit).saturation();
+  }
+
+  @Override
+  public void close() {
+    if (unit instanceof GammaOps gamma) {
+      gamma.close();
+    }
   }
 }

@@ -5,17 +5,18 @@ import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 
-/** f and its derivatives on the units of a batch [samples x hidden], one step at a time. */
+/** f and its derivatives on the units of a batch, one step at a time. */
 interface UnitOps {
-  /** {@code h = f(a)}. */
-  void forward(Tensor a, Tensor h);
+  /** {@code h = f(a)} at a step. */
+  void forward(Steps a, Steps h, long step);
 
   /**
-   * {@code da = f'(a) dh}, which may be added to what the unit keeps for its own parameters.
+   * Turns the gradient by h at a step, {@code d}, into that by a, in place; that by what the unit
+   * has itself is kept.
    *
    * @param h what {@link #forward} made of a
    */
-  void backward(Tensor a, Tensor h, Tensor dh, Tensor da);
+  void backward(Steps a, Steps h, Steps d, long step);
 
   /** Functions without parameters. */
   static UnitOps plain(RecurrentUnit.Plain unit) {
@@ -25,26 +26,28 @@ interface UnitOps {
   /** The hyperbolic tangent. */
   final class Tanh implements UnitOps {
     @Override
-    public void forward(Tensor a, Tensor h) {
-      torch.tanh_out(h, a);
+    public void forward(Steps a, Steps h, long step) {
+      torch.tanh_out(h.at(step), a.at(step));
     }
 
     @Override
-    public void backward(Tensor a, Tensor h, Tensor dh, Tensor da) {
-      torch.tanh_backward_out(da, dh, h);
+    public void backward(Steps a, Steps h, Steps d, long step) {
+      Tensor at = d.at(step);
+      torch.tanh_backward_out(at, at, h.at(step));
     }
   }
 
   /** The positive part; its slope at 0 is 0. */
   final class Relu implements UnitOps {
     @Override
-    public void forward(Tensor a, Tensor h) {
-      torch.relu_out(h, a);
+    public void forward(Steps a, Steps h, long step) {
+      torch.relu_out(h.at(step), a.at(step));
     }
 
     @Override
-    public void backward(Tensor a, Tensor h, Tensor dh, Tensor da) {
-      torch.threshold_backward_out(da, dh, a, new Scalar(0.0));
+    public void backward(Steps a, Steps h, Steps d, long step) {
+      Tensor at = d.at(step);
+      torch.threshold_backward_out(at, at, a.at(step), new Scalar(0.0));
     }
   }
 }

@@ -1,0 +1,3 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Activation functions whose shape is learned with the weights. */
+package org.merganser.activation;

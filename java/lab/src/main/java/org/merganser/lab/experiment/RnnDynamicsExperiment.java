@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.lab.experiment;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalInt;
+import org.merganser.compute.Workspace;
+import org.merganser.internal.Seeds;
+import org.merganser.lab.data.DataSet;
+import org.merganser.lab.data.ImageFiles;
+import org.merganser.lab.data.ImageForm;
+import org.merganser.lab.report.Report;
+import org.merganser.method.Setting;
+import org.merganser.torch.recurrent.RecurrentUnit;
+import org.merganser.torch.recurrent.RnnInit;
+import org.merganser.torch.recurrent.VanillaRnn;
+
+/**
+ * What each step of a recurrent network makes of images that it reads row by row, and of the blank
+ * rows after them: the trained output layer against a fresh linear probe, clusters, manifolds and
+ * effective dimension, similarity of all steps, and the map without input before and after training
+ * (spectrum, Lyapunov exponents, slow points, recurrence), and images that come early, late or
+ * incomplete.
+ *
+ * <p>After Horoi, Lajoie and Wolf 2020 (arXiv 2001.03255): tanh units without biases, read at the
+ * last step.
+ */
+public final class RnnDynamicsExperiment extends Experiment {
+  static final String ID = "rnn-dynamics";
+
+  /** Steps of drift after which output layer and probe are compared with those at the end. */
+  static final int SOON = 5;
+
+  /** Settings. */
+  public record Options(
+      Runs runs,
+      @Setting("a folder of grey images: the IDX files of MNIST and its relatives, or .npy arrays")
+          String data,
+      @Setting(value = "training images, from the first; 6000, or all, unless set", min = 10)
+          OptionalInt train,
+      @Setting(value = "hidden units", min = 2) int hidden,
+      @Setting(value = "epochs of training", min = 1) int epochs,
+      @Setting(value = "images of a step of training", min = 1) int batch,
+      @Setting(value = "rate of Adam", above = 0) double lr,
+      @Setting(value = "largest norm of the gradient", above = 0) double clipNorm,
+      @Setting(value = "steps without input after the image", min = SOON) int drift,
+      @Setting(value = "rows by which images come late, or are short, at most", min = 1) int shifts,
+      @Setting(value = "Lyapunov exponents, from the largest", min = 1) int exponents,
+      @Setting(value = "states that slow points are searched from", min = 1) int starts) {
+
+    /** 200 units, 12 epochs, 28 steps of drift, 1000 starts. */
+    public static Options defaults() {
+      return new Options(
+          Runs.defaults(),
+          ExperimentOptions.EMBEDDED,
+          OptionalInt.empty(),
+          200,
+          12,
+          100,
+          1e-3,
+          1,
+          28,
+          8,
+          10,
+          1000);
+    }
+
+    DataSet load() throws IOException {
+      return data.equals(ExperimentOptions.EMBEDDED)
+          ? ImageFiles.embedded(ImageForm.VECTORS, train)
+          : ImageFiles.folder(Path.of(data), ImageForm.VECTORS, train);
+    }
+
+    /** That reads rows. */
+    VanillaRnn network(int width, int classes) {
+      return VanillaRnn.of(width, hidden, classes, RecurrentUnit.Plain.TANH)
+          .withBias(false)
+          .withInit(RnnInit.GAUSSIAN, RnnInit.GAUSSIAN);
+    }
+  }
+
+  private final Options options;
+
+  public RnnDynamicsExperiment(Options options) {
+    super(ID, options, options.runs());
+    if (options.exponents() > options.hidden()) {
+      throw new IllegalArgumentException(
+          "%d exponents of %d hidden units; ask for at most as many as there are units"
+              .formatted(options.exponents(), options.hidden()));
+    }
+    this.options = options;
+  }
+
+  @Override
+  String title() {
+    return "What recurrent steps make of images";
+  }
+
+  @Override
+  public ExperimentResult run(Workspace ws) throws IOException {
+    Stopwatch watch = new Stopwatch();
+    List<Findings> seeds = new ArrayList<>();
+    try (DataSet images = watch.time("data", options::load)) {
+      RowImages rows = RowImages.of(images);
+      if (options.shifts() >= rows.steps()) {
+        throw new IllegalArgumentException(
+            "images of %d rows have none left after %d; set shifts lower"
+                .formatted(rows.steps(), options.shifts()));
+      }
+      for (int index = 0; index < options.runs().seeds(); index++) {
+        seeds.add(found(index, images, rows, watch, ws));
+      }
+      return result(images, rows, seeds, watch.seconds(), ws);
+    }
+  }
+
+  /** Of an interrupted run of the same settings and data, or found now. */
+  private Findings found(int index, DataSet images, RowImages rows, Stopwatch watch, Workspace ws)
+      throws IOException {
+    Optional<Findings> before = journal().read(index, images);
+    if (before.isPresent()) {
+      return before.get();
+    }
+    Findings found = new Findings(new ExperimentResult.Training(1, 0));
+    try (Workspace own =
+        Workspace.builder()
+            .backend(ws.backend())
+            .threads(ws.threads())
+            .seed(Seeds.derive(options.runs().seed() + index, ID))
+            .progress(ws.progress())
+            .cancellation(ws.cancellation())
+            .open()) {
+      new RnnDynamicsSeed(options, rows, index, found, watch, own).run();
+    }
+    journal().write(index, images, found);
+    return found;
+  }
+
+  private ExperimentResult result(
+      DataSet images,
+      RowImages rows,
+      List<Findings> seeds,
+      Map<String, Double> seconds,
+      Workspace ws) {
+    VanillaRnn network = options.network(rows.width(), rows.classes());
+    long parameters = network.size(network.learned());
+    ExperimentResult.Data data = ExperimentResult.Data.of(images);
+    List<ExperimentResult.Row> accuracies = Summary.rows(seeds);
+    List<ExperimentResult.Difference> differences = RnnDynamicsTables.differences(seeds);
+    ExperimentResult.Training training =
+        seeds.stream()
+            .map(Findings::training)
+            .reduce(new ExperimentResult.Training(0, 0), ExperimentResult.Training::plus);
+    Map<String, Object> facts = new LinkedHashMap<>();
+    facts.put("experiment", ID);
+    facts.put("seed", options.runs().seed());
+    facts.put("seeds", options.runs().seeds());
+    facts.put("data", data);
+    facts.put("parameters", parameters);
+    facts.put("settings", ResultReport.settings(this));
+    Report report =
+        new Report(
+            title() + ": " + data.name(),
+            RnnDynamicsTables.text(options, rows, data, parameters, seeds.size()),
+            facts,
+            RnnDynamicsTables.sections(rows.steps(), accuracies, differences, seeds),
+            ResultReport.made(ws),
+            seconds,
+            Map.of("film.html", RnnFilm.page(title() + ": " + data.name(), rows, seeds.get(0))));
+    return new ExperimentResult(
+        data, parameters, accuracies, Summary.accuracies(seeds), differences, training, report);
+  }
+}

@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.lab.experiment;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.merganser.analysis.recurrent.StepReport;
+import org.merganser.compute.Workspace;
+import org.merganser.io.Checkpoint;
+import org.merganser.io.Safetensors;
+import org.merganser.lab.data.IdxFolder;
+import org.merganser.lab.experiment.RnnDynamicsTables.Claim;
+import org.merganser.lab.experiment.RnnDynamicsTables.Dynamics;
+import org.merganser.lab.experiment.RnnDynamicsTables.Length;
+import org.merganser.lab.report.Json;
+import org.merganser.method.Settings;
+
+/** The experiment at the scale of seconds: what it finds, its film, going on, what it refuses. */
+class RnnDynamicsExperimentTest {
+  @TempDir Path folder;
+
+  private static RnnDynamicsExperiment.Options options(Map<String, String> more) {
+    Map<String, String> all =
+        new HashMap<>(
+            Map.of(
+                "hidden", "24",
+                "train", "500",
+                "epochs", "3",
+                "batch", "20",
+                "drift", "6",
+                "shifts", "2",
+                "exponents", "3",
+                "starts", "20"));
+    all.putAll(more);
+    return Settings.of(RnnDynamicsExperiment.Options.defaults()).parse("", all);
+  }
+
+  private static ExperimentResult run(Map<String, String> more) throws IOException {
+    try (Workspace ws = Workspace.builder().threads(2).open()) {
+      return new RnnDynamicsExperiment(options(more)).run(ws);
+    }
+  }
+
+  @Test
+  void probesReadWhatTheOutputLayerDoesNotYet() throws IOException {
+    String keep = folder.resolve("kept").toString();
+    String out = folder.resolve("out").toString();
+    Map<String, String> given = Map.of("seeds", "2", "keep", keep, "out", out);
+    ExperimentResult result = run(given);
+    assertThat(result.rows())
+        .extracting(ExperimentResult.Row::method)
+        .containsExactly(
+            "network",
+            "readout-half",
+            "probe-half",
+            "readout-end",
+            "probe-end",
+            "readout-drift",
+            "probe-drift");
+    assertThat(result.difference("probe-half", "readout-half").mean()).isGreaterThan(.2);
+    // States in F64 say what the network says in F32, but for a few images between two classes.
+    assertThat(result.row("readout-end").accuracy())
+        .isCloseTo(result.row("network").accuracy(), within(.002));
+    Claim claim = (Claim) result.section("claims").get(0);
+    assertThat(claim.value().mean())
+        .isEqualTo(result.difference("probe-half", "readout-half").mean(), within(1e-12));
+    assertThat(claim.held()).isEqualTo(claim.value().low() > 0);
+    assertThat(result.report().tables()).contains("held", "exponent 1", "probe-half");
+
+    List<Findings> seeds = journal();
+    assertThat(seeds).hasSize(2);
+    for (Findings seed : seeds) {
+      check(seed);
+    }
+    try (Checkpoint kept = Safetensors.open(folder.resolve("kept/pair-1/rnn.safetensors"))) {
+      assertThat(kept.tensors()).containsKeys("weight_ih_l0", "weight_hh_l0", "readout.weight");
+    }
+
+    // A run that goes on finds what is there, and tells the same.
+    RnnDynamicsExperiment second = new RnnDynamicsExperiment(options(given));
+    ExperimentResult again;
+    try (Workspace ws = Workspace.builder().threads(1).open()) {
+      again = second.run(ws);
+    }
+    assertThat(again.training()).isEqualTo(new ExperimentResult.Training(0, 2));
+    assertThat(told(again)).isEqualTo(told(result));
+    assertThat(again.report().pages()).isEqualTo(result.report().pages());
+    second.write(again);
+    assertThat(folder.resolve("out/results.json")).exists();
+    film(Files.readString(folder.resolve("out/film.html")));
+    assertThat(folder.resolve("out/unfinished")).doesNotExist();
+  }
+
+  /** But for times. */
+  private static Map<String, Object> told(ExperimentResult result) {
+    Map<String, Object> json = result.report().json();
+    json.remove("seconds");
+    return json;
+  }
+
+  private List<Findings> journal() throws IOException {
+    try (Stream<Path> files = Files.list(folder.resolve("out/unfinished"))) {
+      List<Findings> all = new ArrayList<>();
+      for (Path file : files.sorted().toList()) {
+        all.add(Json.read(file, Findings.class));
+      }
+      return all;
+    }
+  }
+
+  private static void check(Findings seed) {
+    StepReport[] reports = RnnDynamicsTables.reports(seed);
+    assertThat(reports).hasSize(28 + 6);
+    assertThat(reports[33].step()).isEqualTo(34);
+    double[][] similarity = Json.convert(seed.data().get("similarity"), double[][].class);
+    assertThat(similarity).hasDimensions(34, 34);
+    assertThat(similarity[27][27]).isCloseTo(1, within(1e-12));
+    for (String when : List.of("before", "after")) {
+      Dynamics dynamics = RnnDynamicsTables.dynamics(seed, when);
+      assertThat(dynamics.real()).hasSize(24);
+      assertThat(dynamics.exponents()).hasSize(3);
+      int used = dynamics.points().stream().mapToInt(p -> p.starts()).sum();
+      assertThat(dynamics.lost() + used).isLessThanOrEqualTo(20);
+      assertThat(dynamics.norm()).isGreaterThanOrEqualTo(dynamics.radius());
+    }
+    Length[] lengths = Json.convert(seed.data().get("lengths"), Length[].class);
+    assertThat(lengths).hasSize(3);
+    double accuracy = seed.row("network").test().accuracy();
+    assertThat(List.of(lengths[0].late(), lengths[0].held(), lengths[0].cut(), lengths[0].down()))
+        .containsOnly(accuracy);
+    // Blank rows after the image are the drift.
+    assertThat(lengths[2].held()).isCloseTo(reports[29].readout(), within(.002));
+  }
+
+  private void film(String page) throws IOException {
+    int from = page.indexOf("const film = ") + "const film = ".length();
+    String json = page.substring(from, page.indexOf(";\n", from));
+    Film film = Json.read(Files.writeString(folder.resolve("film.json"), json), Film.class);
+    assertThat(film.frames()).hasSize(34);
+    assertThat(film.frames().get(20)).hasSize(2 * film.labels().size());
+    assertThat(film.frames().get(20)).allMatch(at -> Math.abs(at) <= 1);
+    assertThat(film.trained()).isEqualTo(28);
+    assertThat(page).doesNotContain("src=", "href=", "/*FILM*/");
+  }
+
+  private record Film(
+      String title,
+      int trained,
+      List<Integer> labels,
+      List<Double> readout,
+      List<Double> probe,
+      List<Double> ratio,
+      List<Double> dimension,
+      List<List<Double>> frames) {}
+
+  @Test
+  void itRunsOnAFolderOfTheUser() throws IOException {
+    Path data = IdxFolder.write(folder.resolve("digits"), 60, 40, 10);
+    ExperimentResult result = run(Map.of("data", data.toString(), "train", "60", "epochs", "1"));
+    assertThat(result.data().name()).isEqualTo("digits");
+    assertThat(result.section("steps")).hasSize(10 + 6);
+  }
+
+  @Test
+  void settingsThatDoNotFitAreRefused() {
+    assertThatThrownBy(() -> new RnnDynamicsExperiment(options(Map.of("exponents", "25"))))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessage("25 exponents of 24 hidden units; ask for at most as many as there are units");
+    assertThatThrownBy(() -> run(Map.of("shifts", "28")))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessage("images of 28 rows have none left after 28; set shifts lower");
+    assertThatThrownBy(() -> options(Map.of("drift", "3")))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining("drift must be at least 5");
+    assertThatThrownBy(() -> run(Map.of("data", folder.resolve("none").toString())))
+        .isInstanceOf(IOException.class)
+        .hasMessageContaining("does not exist");
+  }
+}
