@@ -13,8 +13,8 @@ import org.merganser.linalg.LinAlg.SymmetricEigen;
 import org.merganser.linalg.Matrix;
 
 /**
- * The Lanczos process of a symmetric map A of n numbers, which is only applied: an orthonormal basis
- * Q of what {@code v, A v, A^2 v, ...} span, in which A is tridiagonal. Every vector is made
+ * The Lanczos process of a symmetric map A of n numbers, which is only applied: an orthonormal
+ * basis Q of what {@code v, A v, A^2 v, ...} span, in which A is tridiagonal. Every vector is made
  * orthogonal to all before, twice, so that eigenvalues are not found again.
  *
  * @param basis Q, a vector each
@@ -64,8 +64,7 @@ public record Lanczos(List<double[]> basis, double[] diagonal, double[] beside, 
       }
       double left = length(w);
       boolean ended = !(left > 1e-14 * largest);
-      Lanczos process =
-          new Lanczos(basis, array(diagonal), array(beside), ended ? 0 : left);
+      Lanczos process = new Lanczos(basis, array(diagonal), array(beside), ended ? 0 : left);
       if (ended || basis.size() == Math.min(steps, n) || enough.test(process, basis.size())) {
         return process;
       }
