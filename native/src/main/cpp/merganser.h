@@ -219,6 +219,12 @@ MG_API int32_t mg_polar(mg_context* context, int32_t dtype, int64_t count, int64
 MG_API int32_t mg_svd(mg_context* context, int64_t m, int64_t n, const double* a, int64_t lda, double* u, int64_t ldu,
                       double* sigma, double* vt, int64_t ldvt);
 
+/* Eigenvalues of a symmetric n x n matrix, of which the lower triangle counts, in ascending order, and orthonormal
+ * eigenvectors: row k of `vectors` [n x n] belongs to values[k]; its sign is either. `vectors` may be `a`. All in F64.
+ * Fails with MG_NUMERICAL where a is not finite or the iteration does not converge. */
+MG_API int32_t mg_symmetric_eigen(mg_context* context, int64_t n, const double* a, int64_t lda, double* vectors,
+                                  int64_t ldv, double* values);
+
 /* Thin QR decomposition a = q r of m x n with m >= n by Householder reflections: q [m x n] has orthonormal columns, r
  * [n x n] is upper triangular with r[i, i] >= 0. `q` may be `a`. All in F64. Fails with MG_NUMERICAL where a is not
  * finite. */

@@ -87,6 +87,19 @@ int32_t mg_svd(mg_context* context, int64_t m, int64_t n, const double* a, int64
   return dispatch(check, &Table::svd, context, m, n, a, lda, u, ldu, sigma, vt, ldvt);
 }
 
+int32_t mg_symmetric_eigen(mg_context* context, int64_t n, const double* a, int64_t lda, double* vectors, int64_t ldv,
+                           double* values) {
+  auto check = [&] {
+    MG_REQUIRE(n >= 1, "n must be >= 1, not %lld", Long{n});
+    check_leading(lda, n, "lda");
+    check_leading(ldv, n, "ldv");
+    check_array(context, "symmetric_eigen", a, "a");
+    check_array(context, "symmetric_eigen", vectors, "vectors");
+    check_array(context, "symmetric_eigen", values, "values");
+  };
+  return dispatch(check, &Table::symmetric_eigen, context, n, a, lda, vectors, ldv, values);
+}
+
 int32_t mg_qr(mg_context* context, int64_t m, int64_t n, const double* a, int64_t lda, double* q, int64_t ldq, double* r,
               int64_t ldr) {
   auto check = [&] {

@@ -13,7 +13,7 @@
 #define MG_ROUTINES(X)                                                                             \
   X(moments_create) X(moments_update) X(moments_series) X(moments_block)                           \
   X(gemm) X(transpose) X(divide) X(norm) X(row_products) X(polar) X(cca_map) X(svd) X(solve)       \
-  X(qr) X(general_eigenvalues)                                                                     \
+  X(symmetric_eigen) X(qr) X(general_eigenvalues)                                                 \
   X(centre_columns) X(gram) X(centre_gram) X(gram_rows) X(gaussian) X(permuted_products)           \
   X(assignment) X(assignment_batch) X(assignment_certify)                                          \
   X(apply_dense) X(apply_gather) X(weighted_sum) X(convert) X(nonfinite_count)                     \

@@ -60,6 +60,7 @@ std::string allowed(const Listed& routine) {
       {"polar", "1e-12 n: orthogonality, symmetry, trace"},
       {"svd", "1e-13 n: orthogonality, product"},
       {"solve", "1e-13 n: residual"},
+      {"symmetric_eigen", "1e-13 n: orthogonality, product"},
       {"qr", "1e-14 n: orthogonality, product"},
       {"general_eigenvalues", "1e-13 n: distance from the planted values"},
       {"gram", "of the norms of both rows: 1e-13 (F64), 1e-5 (F32)"},

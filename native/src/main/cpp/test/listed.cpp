@@ -239,6 +239,34 @@ Outcome thin_svd(mg_context* context, const Input& input, bool with_oracle) {
   return result;
 }
 
+// Orthonormal vectors, ascending values, and a v = value v; the upper triangle is not read.
+Outcome symmetric_eigen(mg_context* context, const Input& input, bool with_oracle) {
+  const double size = magnitude(MG_F64, input.scale);
+  const int64_t n = input.size, shift = whole(input.shift);
+  Vector a = gaussian(n * n, 61);
+  Vector lower = a;
+  for (int64_t i = 0; i < n; ++i) {
+    for (int64_t j = i + 1; j < n; ++j) a[i * n + j] = a[j * n + i];
+  }
+  const Array in(context, MG_F64, scaled(lower, size), shift), vectors(context, n * n * 8, shift),
+      values(context, n * 8, shift);
+  CHECK_OK(mg_symmetric_eigen(context, n, in.doubles(), n, vectors.doubles(), n, values.doubles()));
+  Outcome result;
+  append(result.bytes, vectors.read());
+  append(result.bytes, values.read());
+  if (!with_oracle) return result;
+  const Vector v = vectors.values(MG_F64), found = scaled(values.values(MG_F64), 1 / size);
+  const double allowed = 1e-13 * static_cast<double>(n);
+  raise(result.error, largest_difference(multiply(n, n, n, v, false, v, true), identity(n)) / allowed);
+  Vector scaled_rows = v;
+  for (int64_t k = 0; k < n; ++k) {
+    raise(result.error, exactly(k == 0 || found[k] >= found[k - 1]));
+    for (int64_t i = 0; i < n; ++i) scaled_rows[k * n + i] *= found[k];
+  }
+  raise(result.error, largest_difference(multiply(n, n, n, v, false, a, false), scaled_rows) / (10 * allowed));
+  return result;
+}
+
 // q is orthonormal, r upper triangular with no negative pivot, and their product is a: square, tall, of full rank or not.
 Outcome thin_qr(mg_context* context, const Input& input, bool with_oracle) {
   const double size = magnitude(MG_F64, input.scale);
@@ -972,6 +1000,7 @@ const std::vector<Listed>& listed() {
       ENTRY(cca_map), each, f64, squares, numbers, &cca_map),
       ENTRY(svd), each, f64, squares, numbers, &thin_svd),
       ENTRY(solve), each, f64, squares, numbers, &solve),
+      ENTRY(symmetric_eigen), each, f64, squares, numbers, &symmetric_eigen),
       ENTRY(qr), each, f64, squares, numbers, &thin_qr),
       ENTRY(general_eigenvalues), each, f64, squares, numbers, &general_eigenvalues),
       ENTRY(divide), every, f64, axes, bits, &divide),

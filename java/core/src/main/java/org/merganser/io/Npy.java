@@ -116,6 +116,17 @@ public final class Npy implements AutoCloseable {
     file.read(dataStart + from * rowBytes, into.memory().slice(0, (to - from) * rowBytes));
   }
 
+  /** Reads elements {@code from} (included) to {@code to} (excluded), in the order of the file. */
+  public void readRange(long from, long to, Tensor into) throws IOException {
+    if (from < 0 || to < from || to > info.size()) {
+      throw new IllegalArgumentException(
+          "elements " + from + " to " + to + " of " + file.path() + ", " + info);
+    }
+    into.require("target of elements of " + file.path(), info.dtype(), to - from);
+    long begin = dataStart + info.dtype().bytes(from);
+    file.read(begin, into.memory().slice(0, info.dtype().bytes(to - from)));
+  }
+
   @Override
   public void close() {
     file.close();

@@ -108,6 +108,50 @@ public final class LinAlg {
   }
 
   /**
+   * Eigenvalues and eigenvectors of a symmetric matrix.
+   *
+   * @param values in ascending order
+   * @param vectors orthonormal, row k belongs to value k; of either sign; on the host
+   */
+  public record SymmetricEigen(double[] values, Matrix vectors) implements AutoCloseable {
+    public SymmetricEigen {
+      values = values.clone();
+    }
+
+    @Override
+    public double[] values() {
+      return values.clone();
+    }
+
+    @Override
+    public void close() {
+      vectors.close();
+    }
+  }
+
+  /**
+   * Eigenvalues and eigenvectors of a symmetric matrix, of which the lower triangle counts, in F64.
+   *
+   * @throws org.merganser.error.NumericalException where it is not finite, saying where
+   */
+  public static SymmetricEigen symmetricEigen(Matrix a, Workspace ws) {
+    long n = a.rows();
+    a.require("symmetric matrix", n, n);
+    if (n == 0) {
+      throw new ShapeException("a matrix of 0 rows has no eigenvalues");
+    }
+    try (Matrix vectors = Matrix.allocate(n, n, ws);
+        Matrix values = Matrix.allocate(1, n, ws)) {
+      Kernels.of(ws)
+          .linAlg()
+          .symmetricEigen(a.natives(), vectors.natives(), values.natives().block());
+      try (Matrix found = values.toHost(ws)) {
+        return new SymmetricEigen(found.row(0), vectors.toHost(ws));
+      }
+    }
+  }
+
+  /**
    * The thin decomposition {@code A = Q R} of an m x n matrix with m >= n: Q [m x n] has
    * orthonormal columns, R [n x n] is upper triangular, its diagonal not negative.
    *

@@ -282,6 +282,16 @@ public static native int mg_svd(mg_context context, @Cast("int64_t") long m, @Ca
 public static native int mg_svd(mg_context context, @Cast("int64_t") long m, @Cast("int64_t") long n, @Const double[] a, @Cast("int64_t") long lda, double[] u, @Cast("int64_t") long ldu,
                       double[] sigma, double[] vt, @Cast("int64_t") long ldvt);
 
+/* Eigenvalues of a symmetric n x n matrix, of which the lower triangle counts, in ascending order, and orthonormal
+ * eigenvectors: row k of `vectors` [n x n] belongs to values[k]; its sign is either. `vectors` may be `a`. All in F64.
+ * Fails with MG_NUMERICAL where a is not finite or the iteration does not converge. */
+public static native int mg_symmetric_eigen(mg_context context, @Cast("int64_t") long n, @Const DoublePointer a, @Cast("int64_t") long lda, DoublePointer vectors,
+                                  @Cast("int64_t") long ldv, DoublePointer values);
+public static native int mg_symmetric_eigen(mg_context context, @Cast("int64_t") long n, @Const DoubleBuffer a, @Cast("int64_t") long lda, DoubleBuffer vectors,
+                                  @Cast("int64_t") long ldv, DoubleBuffer values);
+public static native int mg_symmetric_eigen(mg_context context, @Cast("int64_t") long n, @Const double[] a, @Cast("int64_t") long lda, double[] vectors,
+                                  @Cast("int64_t") long ldv, double[] values);
+
 /* Thin QR decomposition a = q r of m x n with m >= n by Householder reflections: q [m x n] has orthonormal columns, r
  * [n x n] is upper triangular with r[i, i] >= 0. `q` may be `a`. All in F64. Fails with MG_NUMERICAL where a is not
  * finite. */

@@ -116,6 +116,21 @@ public final class LinAlgKernels {
     }
   }
 
+  /** Eigenvalues of a symmetric a, ascending, and vectors as rows. */
+  public void symmetricEigen(MatrixBlock a, MatrixBlock vectors, Block values) {
+    try (Call call = context.enter()) {
+      call.check(
+          merganser.mg_symmetric_eigen(
+              call.context(),
+              a.rows(),
+              call.inDoubles(a.block()),
+              a.ld(),
+              call.outDoubles(vectors.block()),
+              vectors.ld(),
+              call.outDoubles(values)));
+    }
+  }
+
   /** Thin: {@code a = q r}, m >= n, with no negative element on the diagonal of r. */
   public void qr(MatrixBlock a, MatrixBlock q, MatrixBlock r) {
     try (Call call = context.enter()) {

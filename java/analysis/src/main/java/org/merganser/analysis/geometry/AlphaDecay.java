@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.analysis.geometry;
+
+import java.util.Arrays;
+import org.merganser.error.NumericalException;
+import org.merganser.error.ShapeException;
+import org.merganser.linalg.Matrix;
+
+/**
+ * The kernel of PHATE: {@code K_ij = exp(-(D_ij / e_i)^decay)} with e_i the distance of point i to
+ * its knn-th neighbour, 0 below 1e-4, made symmetric by the mean of K and K^T.
+ *
+ * @param bandwidth e, at least the rounding unit of F64
+ * @param duplicates pairs of points at distance 0
+ */
+record AlphaDecay(double[] bandwidth, double decay, long duplicates) {
+  private static final double THRESHOLD = 1e-4;
+
+  /** Refuses what is no matrix of distances of enough points. */
+  static void require(Matrix distances, int knn) {
+    int n = Math.toIntExact(distances.rows());
+    if (distances.columns() != n) {
+      throw new ShapeException("distances of points are square, not a " + distances);
+    }
+    if (n < knn + 2) {
+      throw new IllegalArgumentException(
+          "%d points have not %d neighbours each and one beyond; give %d points or a smaller knn"
+              .formatted(n, knn, knn + 2));
+    }
+    double[][] rows = distances.toArray();
+    for (int i = 0; i < n; i++) {
+      for (int j = 0; j < n; j++) {
+        double d = rows[i][j];
+        if (!(d >= 0) || Double.isInfinite(d)) {
+          throw new NumericalException("the distance of points %d and %d is %s".formatted(i, j, d));
+        }
+        if (Math.abs(d - rows[j][i]) > 1e-12 * (d + rows[j][i])) {
+          throw new NumericalException(
+              "distances are not symmetric: %s of points %d and %d, %s of %d and %d"
+                  .formatted(d, i, j, rows[j][i], j, i));
+        }
+      }
+      if (rows[i][i] != 0) {
+        throw new NumericalException(
+            "the distance of point %d to itself is %s".formatted(i, rows[i][i]));
+      }
+    }
+  }
+
+  static AlphaDecay of(Matrix distances, int knn, double decay) {
+    int n = Math.toIntExact(distances.rows());
+    double[] bandwidth = new double[n];
+    long duplicates = 0;
+    for (int i = 0; i < n; i++) {
+      double[] row = distances.row(i);
+      for (int j = 0; j < i; j++) {
+        duplicates += row[j] == 0 ? 1 : 0;
+      }
+      row[i] = -1;
+      Arrays.sort(row);
+      bandwidth[i] = Math.max(row[knn], Math.ulp(1.0));
+    }
+    return new AlphaDecay(bandwidth, decay, duplicates);
+  }
+
+  /** Affinities of a point, whose distances these are. */
+  double[] row(int point, double... distances) {
+    double[] row = distances.clone();
+    for (int j = 0; j < row.length; j++) {
+      row[j] =
+          j == point
+              ? 1
+              : (affinity(distances[j], bandwidth[point]) + affinity(distances[j], bandwidth[j]))
+                  / 2;
+    }
+    return row;
+  }
+
+  private double affinity(double distance, double scale) {
+    double ratio = distance / scale;
+    // exp(-ratio^decay) is below the threshold from ln(1e4)^(1/decay) on, at most 9.3 for 1.
+    if (ratio > 10 && decay >= 1) {
+      return 0;
+    }
+    double affinity = StrictMath.exp(-StrictMath.pow(ratio, decay));
+    return affinity < THRESHOLD ? 0 : affinity;
+  }
+
+  /** Of all points, on the host. */
+  Matrix kernel(Matrix distances) {
+    int n = bandwidth.length;
+    Matrix kernel = Matrix.allocate(n, n);
+    for (int i = 0; i < n; i++) {
+      kernel.setRow(i, row(i, distances.row(i)));
+    }
+    return kernel;
+  }
+}

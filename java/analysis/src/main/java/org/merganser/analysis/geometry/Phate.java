@@ -1,0 +1,329 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.analysis.geometry;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import org.merganser.compute.Workspace;
+import org.merganser.error.NumericalException;
+import org.merganser.internal.Opened;
+import org.merganser.linalg.Gram;
+import org.merganser.linalg.LinAlg;
+import org.merganser.linalg.Matrix;
+import org.merganser.method.Setting;
+import org.merganser.method.Settings;
+
+/**
+ * PHATE (Moon et al. 2019): points in the plane whose distances are those between how random walks
+ * from each point spread.
+ *
+ * <ol>
+ *   <li>Affinities {@code K_ij = exp(-(D_ij / e_i)^decay)}, e_i the distance to the knn-th
+ *       neighbour; what is below 1e-4 is 0; made symmetric.
+ *   <li>{@code P = D^-1 K}, and its power t, at the knee of the entropy of its spectrum.
+ *   <li>Potentials {@code U = -ln(P^t + 1e-7)} for gamma = 1, P^t for -1, else {@code (P^t)^c / c}
+ *       with {@code c = (1 - gamma) / 2}.
+ *   <li>Distances between rows of U, and {@link Mds} of these.
+ * </ol>
+ *
+ * <p>Of many points (over {@code landmarks}) walks between so many of them are looked at; each point
+ * belongs to the nearest, and lies between them as its affinities say. The embedding depends on the
+ * set of points and the seed: another order of them gives the same points in that order, and any
+ * number of threads the same bytes.
+ *
+ * <p>Memory is some N^2 numbers, time N^3 for one decomposition and a product.
+ */
+public final class Phate {
+  private static final double FLOOR = 1e-7;
+  private static final double STEEPEST = 0.99;
+
+  /** Of which spectrum the entropy is. */
+  public enum Spectrum {
+    /** Eigenvalues of P, which are there anyway. */
+    EIGENVALUES,
+    /** Singular values of P, as the public code has it: another decomposition. */
+    SINGULAR_VALUES
+  }
+
+  /** How rows of potentials are compared. */
+  public enum Metric {
+    EUCLIDEAN,
+    COSINE
+  }
+
+  /** What there is to choose. */
+  public record Options(
+      @Setting(value = "neighbour whose distance is the bandwidth", min = 1) int knn,
+      @Setting(value = "decay of affinities", above = 0) double decay,
+      @Setting(value = "steps of the walk; 0 for the knee of the entropy", min = 0) int t,
+      @Setting(value = "exponents among which the knee is looked for", min = 3) int most,
+      @Setting("spectrum whose entropy is taken") Spectrum spectrum,
+      @Setting(value = "potential: 1 the logarithm, 0 the root, -1 none", min = -1, max = 1)
+          double gamma,
+      @Setting("distances of potentials") Metric metric,
+      @Setting(value = "coordinates", min = 1) int dimensions,
+      @Setting("how points are moved from the classical solution") Mds.Solver solver,
+      @Setting(value = "points beyond which only so many are walked between", min = 3)
+          int landmarks,
+      @Setting("seed of the order in which pairs are moved") long seed) {
+    /** knn 5, decay 40, t at the knee up to 100, logarithms, Euclidean, two coordinates, SGD. */
+    public static Options defaults() {
+      return new Options(
+          5,
+          40,
+          0,
+          100,
+          Spectrum.EIGENVALUES,
+          1,
+          Metric.EUCLIDEAN,
+          2,
+          Mds.Solver.SGD,
+          4000,
+          0);
+    }
+
+    public Options {
+      Settings.check(this);
+    }
+
+    /** One setting changed. */
+    public Options with(String name, Object value) {
+      return Settings.of(this).with(name, value);
+    }
+  }
+
+  /**
+   * An embedding.
+   *
+   * @param points [N][dimensions]
+   * @param t steps of the walk
+   * @param entropy of exponents 1 on; empty where t was given
+   * @param bandwidth e of each point; empty where affinities were given
+   * @param duplicates pairs of points at distance 0
+   * @param components groups of points that no walk connects
+   * @param stress root of the ratio of squared errors of distances to squared distances
+   * @param landmarks points that were walked between: N, or fewer
+   * @param warnings what should be known before the picture is believed
+   */
+  public record Result(
+      double[][] points,
+      int t,
+      double[] entropy,
+      double[] bandwidth,
+      long duplicates,
+      int components,
+      double stress,
+      int landmarks,
+      List<String> warnings) {}
+
+  private final Options options;
+
+  public Phate(Options options) {
+    this.options = options;
+  }
+
+  public Options options() {
+    return options;
+  }
+
+  /**
+   * Embeds points whose distances are known.
+   *
+   * @param distances [N x N], symmetric, with 0 on the diagonal; on the host
+   * @throws NumericalException for distances that are negative, not finite or not symmetric, naming
+   *     the points
+   * @throws IllegalArgumentException for fewer than knn + 2 points
+   */
+  public Result fit(Matrix distances, Workspace ws) {
+    AlphaDecay.require(distances, options.knn());
+    int[] order = order(distances);
+    try (Opened opened = new Opened()) {
+      Matrix sorted = opened.add(sorted(distances, order));
+      AlphaDecay affinities = AlphaDecay.of(sorted, options.knn(), options.decay());
+      Result result;
+      if (order.length > options.landmarks()) {
+        Landmarks landmarks = opened.add(Landmarks.of(sorted, affinities, options.landmarks()));
+        result = embedded(landmarks.kernel(), affinities, ws);
+        result = with(result, landmarks.extend(result.points()));
+      } else {
+        result = embedded(opened.add(affinities.kernel(sorted)), affinities, ws);
+      }
+      return restored(result, order);
+    }
+  }
+
+  /**
+   * Embeds points whose affinities are known, such as those of {@link SliceKernel}.
+   *
+   * @param kernel [N x N], symmetric, at least 0; on the host
+   */
+  public Result fitKernel(Matrix kernel, Workspace ws) {
+    double[] none = {};
+    return embedded(kernel, new AlphaDecay(none, options.decay(), 0), ws);
+  }
+
+  /**
+   * An order of the points that depends on their distances alone, not on how they come: by a hash of
+   * the set of distances of each, of equal ones as they come.
+   */
+  private static int[] order(Matrix distances) {
+    int n = Math.toIntExact(distances.rows());
+    long[] keys = new long[n];
+    for (int i = 0; i < n; i++) {
+      for (double each : distances.row(i)) {
+        long bits = Double.doubleToLongBits(each) * 0x9e3779b97f4a7c15L;
+        keys[i] += (bits ^ bits >>> 29) * 0xbf58476d1ce4e5b9L ^ bits >>> 32;
+      }
+    }
+    Integer[] order = new Integer[n];
+    Arrays.setAll(order, i -> i);
+    Arrays.sort(order, (a, b) -> Long.compare(keys[a], keys[b]));
+    return Arrays.stream(order).mapToInt(each -> each).toArray();
+  }
+
+  private static Matrix sorted(Matrix distances, int... order) {
+    int n = order.length;
+    Matrix sorted = Matrix.allocate(n, n);
+    for (int i = 0; i < n; i++) {
+      double[] row = distances.row(order[i]);
+      double[] moved = new double[n];
+      for (int j = 0; j < n; j++) {
+        moved[j] = row[order[j]];
+      }
+      sorted.setRow(i, moved);
+    }
+    return sorted;
+  }
+
+  private Result embedded(Matrix kernel, AlphaDecay affinities, Workspace ws) {
+    try (Opened opened = new Opened()) {
+      Diffusion walk = opened.add(Diffusion.of(kernel, ws));
+      double[] entropy = {};
+      int t = options.t();
+      if (t == 0) {
+        double[] spectrum =
+            options.spectrum() == Spectrum.EIGENVALUES
+                ? walk.eigenvalues()
+                : walk.singularValues(ws);
+        entropy = Diffusion.entropy(spectrum, options.most());
+        t = Diffusion.knee(entropy);
+      }
+      ws.cancellation().check();
+      Matrix potential = opened.add(potential(walk.power(t, ws), options.gamma()));
+      Matrix apart = opened.add(distances(potential, options.metric(), ws));
+      Mds.Result found =
+          Mds.of(apart, options.dimensions(), options.solver(), options.seed(), ws);
+      int components = walk.components();
+      return new Result(
+          found.points(),
+          t,
+          entropy,
+          affinities.bandwidth(),
+          affinities.duplicates(),
+          components,
+          found.relative(),
+          Math.toIntExact(kernel.rows()),
+          warnings(affinities.duplicates(), components));
+    }
+  }
+
+  private static List<String> warnings(long duplicates, int components) {
+    List<String> warnings = new ArrayList<>();
+    if (duplicates > 0) {
+      warnings.add(duplicates + " pairs of points lie at distance 0");
+    }
+    if (components > 1) {
+      warnings.add(
+          "the points fall into %d groups that no walk connects: how far these lie apart in the picture says nothing; a larger knn connects them"
+              .formatted(components));
+    }
+    return warnings;
+  }
+
+  /** In place. */
+  static Matrix potential(Matrix power, double gamma) {
+    double steep = gamma < 1 && gamma > STEEPEST ? STEEPEST : gamma;
+    double c = (1 - steep) / 2;
+    for (int i = 0; i < power.rows(); i++) {
+      double[] row = power.row(i);
+      for (int j = 0; j < row.length && steep != -1; j++) {
+        row[j] =
+            steep == 1
+                ? -StrictMath.log(row[j] + FLOOR)
+                : (c == 0.5 ? Math.sqrt(row[j]) : StrictMath.pow(row[j], c)) / c;
+      }
+      power.setRow(i, row);
+    }
+    return power;
+  }
+
+  static Matrix distances(Matrix potential, Metric metric, Workspace ws) {
+    try (Matrix there = potential.on(ws)) {
+      if (metric == Metric.EUCLIDEAN) {
+        try (Matrix squares = Gram.squaredDistances(there, ws)) {
+          Matrix distances = squares.toHost(ws);
+          for (int i = 0; i < distances.rows(); i++) {
+            double[] row = distances.row(i);
+            Arrays.setAll(row, j -> Math.sqrt(row[j]));
+            distances.setRow(i, row);
+          }
+          return distances;
+        }
+      }
+      try (Matrix products = LinAlg.multiplyTransposed(there, there, ws)) {
+        Matrix distances = products.toHost(ws);
+        cosine(distances);
+        return distances;
+      }
+    }
+  }
+
+  /** In place, of products. */
+  private static void cosine(Matrix products) {
+    int n = Math.toIntExact(products.rows());
+    double[] lengths = new double[n];
+    for (int i = 0; i < n; i++) {
+      lengths[i] = Math.sqrt(products.get(i, i));
+    }
+    for (int i = 0; i < n; i++) {
+      double[] row = products.row(i);
+      for (int j = 0; j < n; j++) {
+        double cosine = row[j] / (lengths[i] * lengths[j]);
+        row[j] = i == j ? 0 : Math.min(2, Math.max(0, 1 - cosine));
+      }
+      products.setRow(i, row);
+    }
+  }
+
+  private static Result with(Result result, double[][] points) {
+    return new Result(
+        points,
+        result.t(),
+        result.entropy(),
+        result.bandwidth(),
+        result.duplicates(),
+        result.components(),
+        result.stress(),
+        result.landmarks(),
+        result.warnings());
+  }
+
+  private static Result restored(Result result, int... order) {
+    double[][] points = new double[order.length][];
+    double[] bandwidth = new double[order.length];
+    for (int i = 0; i < order.length; i++) {
+      points[order[i]] = result.points()[i];
+      bandwidth[order[i]] = result.bandwidth()[i];
+    }
+    return new Result(
+        points,
+        result.t(),
+        result.entropy(),
+        bandwidth,
+        result.duplicates(),
+        result.components(),
+        result.stress(),
+        result.landmarks(),
+        result.warnings());
+  }
+}

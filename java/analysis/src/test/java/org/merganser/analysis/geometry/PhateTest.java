@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.analysis.geometry;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
+
+import java.util.Arrays;
+import java.util.SplittableRandom;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+import org.merganser.analysis.geometry.Phate.Options;
+import org.merganser.compute.Workspace;
+import org.merganser.error.NumericalException;
+import org.merganser.linalg.Matrix;
+
+/** What users rely on: order, threads, scale, shape of a tree, messages. */
+class PhateTest {
+  private static final Workspace WS = Workspace.builder().threads(2).open();
+
+  @AfterAll
+  static void close() {
+    WS.close();
+  }
+
+  /** Five branches of points from one root in 20 dimensions, with a little noise. */
+  private static double[][] tree(int each, long seed) {
+    SplittableRandom random = new SplittableRandom(seed);
+    double[][] x = new double[5 * each][20];
+    for (int branch = 0; branch < 5; branch++) {
+      for (int i = 0; i < each; i++) {
+        double[] point = x[branch * each + i];
+        for (int k = 0; k < 20; k++) {
+          point[k] = 0.02 * random.nextGaussian() + (k == branch ? (i + 1.0) / each : 0);
+        }
+      }
+    }
+    return x;
+  }
+
+  private static Matrix distances(double[][] x) {
+    double[][] d = new double[x.length][x.length];
+    for (int i = 0; i < x.length; i++) {
+      for (int j = 0; j < i; j++) {
+        d[i][j] = d[j][i] = Stress.distance(x[i], x[j]);
+      }
+    }
+    return Matrix.of(d);
+  }
+
+  @ParameterizedTest
+  @EnumSource(Mds.Solver.class)
+  void orderAndThreadsChangeNothing(Mds.Solver solver) {
+    double[][] x = tree(24, 1);
+    Phate phate = new Phate(Options.defaults().with("solver", solver));
+    Phate.Result one;
+    try (Matrix d = distances(x)) {
+      one = phate.fit(d, WS);
+      for (int threads : new int[] {1, 8}) {
+        try (Workspace other = Workspace.builder().threads(threads).open()) {
+          assertThat(phate.fit(d, other).points()).isDeepEqualTo(one.points());
+        }
+      }
+    }
+    int[] order = new int[x.length];
+    double[][] moved = new double[x.length][];
+    for (int i = 0; i < x.length; i++) {
+      order[i] = (i * 7 + 3) % x.length;
+      moved[i] = x[order[i]];
+    }
+    try (Matrix d = distances(moved)) {
+      Phate.Result other = phate.fit(d, WS);
+      assertThat(other.t()).isEqualTo(one.t());
+      for (int i = 0; i < x.length; i++) {
+        assertThat(other.points()[i]).containsExactly(one.points()[order[i]]);
+        assertThat(other.bandwidth()[i]).isEqualTo(one.bandwidth()[order[i]]);
+      }
+    }
+  }
+
+  /** Affinities are of ratios of distances, so the unit of length does not matter. */
+  @Test
+  void theUnitOfLengthDoesNotMatter() {
+    double[][] x = tree(20, 2);
+    double[][] twice = Arrays.stream(x).map(double[]::clone).toArray(double[][]::new);
+    for (double[] row : twice) {
+      Arrays.setAll(row, k -> 4 * row[k]);
+    }
+    Phate phate = new Phate(Options.defaults().with("solver", Mds.Solver.SMACOF));
+    try (Matrix d = distances(x);
+        Matrix wide = distances(twice)) {
+      Phate.Result one = phate.fit(d, WS);
+      Phate.Result other = phate.fit(wide, WS);
+      assertThat(other.t()).isEqualTo(one.t());
+      double[] a = pairs(one.points());
+      double[] b = pairs(other.points());
+      for (int i = 0; i < a.length; i++) {
+        assertThat(b[i]).isCloseTo(a[i], within(1e-6 * (1 + a[i])));
+      }
+    }
+  }
+
+  /** Ends of branches lie far apart, and each branch goes out from the root in order. */
+  @Test
+  void aTreeKeepsItsBranches() {
+    try (Matrix d = distances(tree(40, 3))) {
+      Phate.Result found = new Phate(Options.defaults()).fit(d, WS);
+      assertThat(found.components()).isEqualTo(1);
+      assertThat(found.warnings()).isEmpty();
+      assertThat(found.stress()).isLessThan(0.3);
+      double[][] points = found.points();
+      for (int a = 0; a < 5; a++) {
+        double[] end = points[40 * a + 39];
+        for (int b = 0; b < a; b++) {
+          assertThat(Stress.distance(end, points[40 * b + 39]))
+              .isGreaterThan(Stress.distance(end, points[40 * a + 20]));
+        }
+      }
+    }
+  }
+
+  @Test
+  void stressNeverRisesUnderSmacof() {
+    try (Matrix d = distances(tree(12, 4))) {
+      double[][] points = Mds.classical(d, 2, WS);
+      double stress = Stress.raw(points, d);
+      for (int i = 0; i < 50; i++) {
+        points = Mds.smacof(d, points, 1, WS);
+        double now = Stress.raw(points, d);
+        assertThat(now).isLessThanOrEqualTo(stress * (1 + 1e-12));
+        stress = now;
+      }
+    }
+  }
+
+  /** Between landmarks the picture is that of all points, up to what so few can say. */
+  @Test
+  void landmarksGiveThePictureOfAllPoints() {
+    try (Matrix d = distances(tree(60, 5))) {
+      Options options = Options.defaults().with("t", 8);
+      double[] all = pairs(new Phate(options).fit(d, WS).points());
+      Phate.Result few = new Phate(options.with("landmarks", 120)).fit(d, WS);
+      assertThat(few.landmarks()).isEqualTo(120);
+      assertThat(correlation(all, pairs(few.points()))).isGreaterThan(0.9);
+    }
+  }
+
+  @Test
+  void duplicatesAndGroupsAreSaid() {
+    double[][] x = new double[24][2];
+    for (int i = 0; i < 24; i++) {
+      x[i][0] = i < 12 ? i : 1000 + i;
+      x[i][1] = 0.1 * (i % 3);
+    }
+    x[5] = x[4].clone();
+    try (Matrix d = distances(x)) {
+      Phate.Result found = new Phate(Options.defaults().with("knn", 3)).fit(d, WS);
+      assertThat(found.duplicates()).isEqualTo(1);
+      assertThat(found.components()).isEqualTo(2);
+      assertThat(found.warnings())
+          .hasSize(2)
+          .anyMatch(each -> each.contains("1 pairs of points lie at distance 0"))
+          .anyMatch(each -> each.contains("2 groups that no walk connects"));
+      for (double[] point : found.points()) {
+        assertThat(point[0]).isFinite();
+        assertThat(point[1]).isFinite();
+      }
+    }
+  }
+
+  @Test
+  void badDistancesAreNamed() {
+    Phate phate = new Phate(Options.defaults());
+    try (Matrix few = distances(new double[6][2])) {
+      assertThatThrownBy(() -> phate.fit(few, WS))
+          .isInstanceOf(IllegalArgumentException.class)
+          .hasMessage(
+              "6 points have not 5 neighbours each and one beyond; give 7 points or a smaller knn");
+    }
+    double[][] x = tree(4, 6);
+    try (Matrix d = distances(x)) {
+      d.set(3, 2, Double.NaN);
+      assertThatThrownBy(() -> phate.fit(d, WS))
+          .isInstanceOf(NumericalException.class)
+          .hasMessageContaining("the distance of points ");
+      d.set(3, 2, d.get(2, 3) + 1);
+      assertThatThrownBy(() -> phate.fit(d, WS))
+          .isInstanceOf(NumericalException.class)
+          .hasMessageContaining("distances are not symmetric");
+      d.set(3, 2, d.get(2, 3));
+      d.set(1, 1, 0.5);
+      assertThatThrownBy(() -> phate.fit(d, WS))
+          .hasMessageContaining("the distance of point 1 to itself is 0.5");
+    }
+  }
+
+  /** Units that drift slowly in three groups stay in them. */
+  @Test
+  void unitsOverTimeKeepTheirGroups() {
+    SplittableRandom random = new SplittableRandom(7);
+    double[][][] slices = new double[6][15][12];
+    for (int t = 0; t < 6; t++) {
+      for (int i = 0; i < 15; i++) {
+        for (int k = 0; k < 12; k++) {
+          slices[t][i][k] =
+              (k % 3 == i % 3 ? 3 : 0) + 0.1 * t * (k % 2) + 0.3 * random.nextGaussian();
+        }
+      }
+    }
+    try (Matrix kernel = SliceKernel.of(slices, 2, 5, 3)) {
+      for (int a = 0; a < kernel.rows(); a++) {
+        assertThat(kernel.get(a, a)).isEqualTo(1);
+        for (int b = 0; b < a; b++) {
+          assertThat(kernel.get(a, b)).isEqualTo(kernel.get(b, a));
+          boolean linked = a / 15 == b / 15 || a % 15 == b % 15;
+          assertThat(linked || kernel.get(a, b) == 0).isTrue();
+        }
+      }
+      Phate.Result found =
+          new Phate(Options.defaults().with("gamma", 0.0)).fitKernel(kernel, WS);
+      double within = 0;
+      double between = 0;
+      for (int a = 0; a < 90; a++) {
+        for (int b = 0; b < a; b++) {
+          double far = Stress.distance(found.points()[a], found.points()[b]);
+          if (a % 3 == b % 3) {
+            within = Math.max(within, 0) + far;
+          } else {
+            between += far / 2;
+          }
+        }
+      }
+      assertThat(within).isLessThan(between);
+    }
+  }
+
+  private static double[] pairs(double[][] points) {
+    double[] far = new double[points.length * (points.length - 1) / 2];
+    int at = 0;
+    for (int i = 0; i < points.length; i++) {
+      for (int j = 0; j < i; j++) {
+        far[at++] = Stress.distance(points[i], points[j]);
+      }
+    }
+    return far;
+  }
+
+  private static double correlation(double[] a, double[] b) {
+    double meanA = Arrays.stream(a).average().orElseThrow();
+    double meanB = Arrays.stream(b).average().orElseThrow();
+    double ab = 0;
+    double aa = 0;
+    double bb = 0;
+    for (int i = 0; i < a.length; i++) {
+      ab += (a[i] - meanA) * (b[i] - meanB);
+      aa += (a[i] - meanA) * (a[i] - meanA);
+      bb += (b[i] - meanB) * (b[i] - meanB);
+    }
+    return ab / Math.sqrt(aa * bb);
+  }
+}

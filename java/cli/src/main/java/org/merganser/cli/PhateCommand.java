@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.cli;
+
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.merganser.analysis.geometry.GramMatrix;
+import org.merganser.analysis.geometry.Phate;
+import org.merganser.analysis.geometry.SampleRows;
+import org.merganser.analysis.geometry.ScatterSvg;
+import org.merganser.compute.DType;
+import org.merganser.compute.Workspace;
+import org.merganser.internal.io.PartialFile;
+import org.merganser.io.Npy;
+import org.merganser.lab.report.Chart;
+import org.merganser.lab.report.Report;
+import org.merganser.lab.report.Section;
+import org.merganser.linalg.Matrix;
+import org.merganser.linalg.Tensor;
+import org.merganser.method.Settings;
+import org.merganser.plan.Doctor;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+/** Points in the plane, by diffusion. */
+@Command(
+    name = "phate",
+    description = {
+      "Embeds points in the plane by PHATE: those between which random walks spread alike lie"
+          + " together. Of a .npy file, [points x coordinates] (read some columns at a time, whatever"
+          + " it measures), or with --distances [points x points]."
+    },
+    footer = {
+      "",
+      "Example:",
+      "  merganser phate parameters.npy --colour loss.npy --out phate",
+      "  merganser phate distances.npy --distances --settings knn=10,t=20 --out phate"
+    })
+final class PhateCommand extends Computation {
+  private static final String EMBEDDING = "embedding.npy";
+
+  /** Between points. */
+  enum PointMetric {
+    COSINE_CENTRED,
+    COSINE,
+    EUCLIDEAN
+  }
+
+  @Parameters(index = "0", paramLabel = "FILE", description = "A .npy file, F64 or F32.")
+  Path file;
+
+  @Option(
+      names = "--distances",
+      description = "The file has distances: symmetric, 0 on the diagonal.")
+  boolean distances;
+
+  @Option(
+      names = "--metric",
+      paramLabel = "METRIC",
+      description =
+          "Of points: cosine_centred (one less the cosine, about the mean of all), cosine, or"
+              + " euclidean (default: euclidean).")
+  PointMetric metric;
+
+  @Option(
+      names = "--settings",
+      paramLabel = "NAME=VALUE,...",
+      description =
+          "knn, decay, t, most, spectrum, gamma, metric, dimensions, solver, landmarks, seed"
+              + " (default: knn=5,decay=40,t=0,gamma=1, which is t at the knee and logarithms).")
+  String settings = "";
+
+  @Option(
+      names = "--colour",
+      paramLabel = "FILE",
+      description = "A .npy file with a value for each point, which colours the picture.")
+  Path colour;
+
+  @Option(
+      names = "--out",
+      paramLabel = "DIR",
+      required = true,
+      description = "The folder for embedding.npy, results.json, report.html and its picture.")
+  Path out;
+
+  @Override
+  void run(PrintWriter print) throws IOException {
+    Phate phate =
+        new Phate(Settings.of(Phate.Options.defaults()).parse("--settings", settings(settings)));
+    if (distances && metric != null) {
+      throw new IllegalArgumentException(
+          "--metric measures points; --distances has distances already; drop one of them");
+    }
+    Compared.requireFolder(out);
+    double[] values = colour == null ? new double[0] : ArrayFiles.values(colour);
+    try (Workspace ws = open(0);
+        Matrix apart = distances(ws)) {
+      if (values.length > 0 && values.length != apart.rows()) {
+        throw new IllegalArgumentException(
+            "%s has %d values, %s %d points"
+                .formatted(colour, values.length, file, apart.rows()));
+      }
+      long start = System.nanoTime();
+      Phate.Result found = phate.fit(apart, ws);
+      double seconds = (System.nanoTime() - start) / 1e9;
+      progress.close();
+      found.warnings().forEach(each -> print.println("warning: " + each));
+      report(phate.options(), found, values, seconds, print);
+    }
+  }
+
+  private static Map<String, String> settings(String text) {
+    Map<String, String> given = new LinkedHashMap<>();
+    for (String each : text.isEmpty() ? new String[0] : text.split(",", -1)) {
+      int equals = each.indexOf('=');
+      if (equals < 1) {
+        throw new IllegalArgumentException(
+            "--settings: '" + each + "' is no name=value, such as knn=10");
+      }
+      given.put(each.substring(0, equals), each.substring(equals + 1));
+    }
+    return given;
+  }
+
+  private Matrix distances(Workspace ws) throws IOException {
+    if (distances) {
+      try (Matrix read = ArrayFiles.matrix(file, "[points x points]");
+          Tensor wide = read.asTensor().to(DType.F64, ws)) {
+        return Matrix.of(wide.toHost(ws));
+      }
+    }
+    try (Npy open = Npy.open(file)) {
+      SampleRows rows = SampleRows.of(open);
+      if (metric == PointMetric.COSINE) {
+        try (GramMatrix gram = GramMatrix.raw(rows, ws)) {
+          return gram.cosine();
+        }
+      }
+      try (GramMatrix gram = GramMatrix.centred(rows, DType.F64, ws)) {
+        return metric == PointMetric.COSINE_CENTRED ? gram.cosine() : gram.euclidean();
+      }
+    }
+  }
+
+  private void report(
+      Phate.Options options,
+      Phate.Result found,
+      double[] values,
+      double seconds,
+      PrintWriter print)
+      throws IOException {
+    Map<String, Object> facts = new LinkedHashMap<>();
+    facts.put("file", file.toString());
+    facts.put("points", found.points().length);
+    facts.put("settings", Settings.values(options));
+    facts.put("t", found.t());
+    facts.put("components", found.components());
+    facts.put("duplicates", found.duplicates());
+    facts.put("landmarks", found.landmarks());
+    facts.put("stress", found.stress());
+    facts.put("warnings", found.warnings());
+    facts.put("entropy", found.entropy());
+    String text =
+        "%d points of %s after %d steps of the walk; distances in the picture miss those of the potentials by %.3f of them."
+            .formatted(found.points().length, file, found.t(), found.stress());
+    String name = colour == null ? "" : String.valueOf(colour.getFileName());
+    Section<String> picture =
+        new Section<>("embedding", "Embedding", text, List.<String>of())
+            .chart(
+                Chart.svg(
+                    "embedding", "PHATE", ScatterSvg.of(found.points(), values, name)));
+    Report report =
+        new Report(
+            "PHATE",
+            text,
+            facts,
+            List.of(picture),
+            Map.of("version", Doctor.version()),
+            Map.of("compute", seconds));
+    print.println(text);
+    Files.createDirectories(out);
+    PartialFile.requirePlace(out.resolve(EMBEDDING), 0);
+    int dimensions = options.dimensions();
+    double[] flat = new double[found.points().length * dimensions];
+    for (int i = 0; i < found.points().length; i++) {
+      System.arraycopy(found.points()[i], 0, flat, i * dimensions, dimensions);
+    }
+    try (Tensor points = Tensor.of(flat, found.points().length, dimensions)) {
+      Npy.write(points, out.resolve(EMBEDDING));
+    }
+    report.write(out);
+    print.println("points   " + Printable.line(out.resolve(EMBEDDING)));
+    print.println("report   " + Printable.line(out.resolve(PersistenceReport.PAGE)));
+  }
+}
