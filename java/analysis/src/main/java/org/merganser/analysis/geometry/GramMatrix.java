@@ -20,8 +20,8 @@ import org.merganser.linalg.Tensor;
  * They are read once, some columns at a time; memory is N^2 and a block of columns, whatever P is,
  * and work N^2 P operations.
  *
- * <p>Centred products are those of {@code x_i - mean}, {@code J G J} with {@code J = I - 1 1^T / N}.
- * Centring goes column by column, before anything is multiplied, so that the difference of two
+ * <p>Centred products are those of {@code x_i - mean}, {@code J G J} with {@code J = I - 1 1^T /
+ * N}. Centring goes column by column, before anything is multiplied, so that the difference of two
  * samples that lie close together far from 0 keeps its digits.
  */
 public final class GramMatrix implements AutoCloseable {
@@ -39,7 +39,8 @@ public final class GramMatrix implements AutoCloseable {
   /**
    * Centred products.
    *
-   * @param precision of products within a block: F64, or F32 for half the time and 1e-6 of the norms
+   * @param precision of products within a block: F64, or F32 for half the time and 1e-6 of the
+   *     norms
    * @throws NumericalException for numbers that are not finite, naming a sample
    */
   public static GramMatrix centred(SampleRows rows, DType precision, Workspace ws)
@@ -52,13 +53,12 @@ public final class GramMatrix implements AutoCloseable {
     return stream(rows, false, DType.F64, ws);
   }
 
-  private static GramMatrix stream(
-      SampleRows rows, boolean centred, DType precision, Workspace ws) throws IOException {
+  private static GramMatrix stream(SampleRows rows, boolean centred, DType precision, Workspace ws)
+      throws IOException {
     long n = rows.samples();
     if (n < 2 || rows.width() < 1) {
       throw new ShapeException(
-          "products need 2 samples of 1 element or more, not %d of %d"
-              .formatted(n, rows.width()));
+          "products need 2 samples of 1 element or more, not %d of %d".formatted(n, rows.width()));
     }
     try (Opened opened = new Opened()) {
       Matrix sum = opened.add(Matrix.of(Tensor.allocate(DType.F64, new long[] {n, n}, ws)));
@@ -90,7 +90,7 @@ public final class GramMatrix implements AutoCloseable {
     try (Matrix there = block.on(ws)) {
       if (centred) {
         try (Matrix part = Gram.linear(there, precision, ws)) {
-          Block[] terms = {sum.natives().block(), part.natives().block()};
+          Block[] terms = {Block.of(sum.asTensor()), Block.of(part.asTensor())};
           Kernels.of(ws)
               .merge()
               .weightedSum(
@@ -98,7 +98,7 @@ public final class GramMatrix implements AutoCloseable {
                   sum.asTensor().size(),
                   terms,
                   new double[] {1, 1},
-                  sum.natives().block());
+                  Block.of(sum.asTensor()));
         }
       } else {
         try (Tensor wide = there.asTensor().to(DType.F64, ws)) {
@@ -114,7 +114,7 @@ public final class GramMatrix implements AutoCloseable {
     long[] found =
         Kernels.of(ws)
             .tensors()
-            .nonFinite(tensor.dtype().code(), tensor.size(), block.natives().block());
+            .nonFinite(tensor.dtype().code(), tensor.size(), Block.of(block.asTensor()));
     if (found[0] > 0) {
       long sample = found[1] / block.columns();
       long column = found[1] % block.columns();
@@ -159,8 +159,8 @@ public final class GramMatrix implements AutoCloseable {
   }
 
   /**
-   * {@code 1 - G_ij / sqrt(G_ii G_jj)}, in [0, 2]. Of centred products it is the distance that PHATE
-   * takes for its cosine. A new matrix on the host.
+   * {@code 1 - G_ij / sqrt(G_ii G_jj)}, in [0, 2]. Of centred products it is the distance that
+   * PHATE takes for its cosine. A new matrix on the host.
    *
    * @throws NumericalException for a sample of length 0, which has no direction
    */
@@ -190,8 +190,8 @@ public final class GramMatrix implements AutoCloseable {
   }
 
   /**
-   * Principal components of the samples: {@code V_r diag(sqrt(lambda_r))} of the largest eigenvalues
-   * of the centred products.
+   * Principal components of the samples: {@code V_r diag(sqrt(lambda_r))} of the largest
+   * eigenvalues of the centred products.
    *
    * @param count r; components beyond the rank are 0
    * @return [N][r]

@@ -13,8 +13,8 @@ import org.merganser.linalg.LinAlg.SymmetricEigen;
 import org.merganser.linalg.Matrix;
 
 /**
- * The Lanczos process of a symmetric map A of n numbers, which is only applied: an orthonormal basis
- * Q of what {@code v, A v, A^2 v, ...} span, in which A is tridiagonal. Every vector is made
+ * The Lanczos process of a symmetric map A of n numbers, which is only applied: an orthonormal
+ * basis Q of what {@code v, A v, A^2 v, ...} span, in which A is tridiagonal. Every vector is made
  * orthogonal to all before, twice, so that eigenvalues are not found again.
  *
  * @param basis Q, a vector each
@@ -34,11 +34,18 @@ public record Lanczos(List<double[]> basis, double[] diagonal, double[] beside, 
   }
 
   /** Says after a step whether that is enough. */
-  interface Enough {
+  @FunctionalInterface
+  public interface Enough {
+    /**
+     * @param process so far
+     * @param steps vectors of its basis
+     */
     boolean test(Lanczos process, int steps);
   }
 
-  static Lanczos of(UnaryOperator<double[]> map, int n, int steps, long seed, Enough enough) {
+  /** The same, ended before that where it is enough. */
+  public static Lanczos of(
+      UnaryOperator<double[]> map, int n, int steps, long seed, Enough enough) {
     if (n < 1 || steps < 1) {
       throw new IllegalArgumentException("a map of " + n + " numbers, " + steps + " steps");
     }
@@ -64,8 +71,7 @@ public record Lanczos(List<double[]> basis, double[] diagonal, double[] beside, 
       }
       double left = length(w);
       boolean ended = !(left > 1e-14 * largest);
-      Lanczos process =
-          new Lanczos(basis, array(diagonal), array(beside), ended ? 0 : left);
+      Lanczos process = new Lanczos(basis, array(diagonal), array(beside), ended ? 0 : left);
       if (ended || basis.size() == Math.min(steps, n) || enough.test(process, basis.size())) {
         return process;
       }
