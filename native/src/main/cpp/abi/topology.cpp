@@ -21,20 +21,21 @@ void check_barcode(const mg_barcode* barcode, int32_t degree) {
 
 extern "C" {
 
-int32_t mg_rips(mg_context* context, int32_t dtype, int64_t n, const void* distances, int64_t ld, double threshold,
-                int32_t max_degree, mg_barcode** out) {
+int32_t mg_rips(mg_context* context, int32_t dtype, int64_t n, int64_t k, const void* x, int64_t ldx,
+                double threshold, int32_t max_degree, mg_barcode** out) {
   auto check = [&] {
     check_real(dtype);
     check_size(n, "n");
     MG_REQUIRE(n <= kMostPoints, "%lld points: simplices have 16 bits for a vertex, which %lld points fill", Long{n},
                Long{kMostPoints});
-    check_leading(ld, n, "ld");
+    MG_REQUIRE(k >= -1, "k must be >= 0, or -1 for distances, not %lld", Long{k});
+    check_leading(ldx, k < 0 ? n : k, "ldx");
     MG_REQUIRE(!std::isnan(threshold), "threshold is NaN");
     MG_REQUIRE(max_degree >= 0 && max_degree <= 2, "degrees are 0 to 2, not %d", max_degree);
     check_pointer(out, "out");
-    if (n > 0) check_array(context, "rips", distances, "distances");
+    if (n > 0 && k != 0) check_array(context, "rips", x, "x");
   };
-  return dispatch(check, &Table::rips, context, dtype, n, distances, ld, threshold, max_degree, out);
+  return dispatch(check, &Table::rips, context, dtype, n, k, x, ldx, threshold, max_degree, out);
 }
 
 void mg_barcode_destroy(mg_barcode* barcode) { delete barcode; }

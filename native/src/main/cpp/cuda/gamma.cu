@@ -214,6 +214,12 @@ __global__ void __launch_bounds__(kThreads)
   }
 }
 
+// A call that fails leaves nothing under way: its arrays may be freed then.
+struct Finish {
+  State& s;
+  ~Finish() { static_cast<void>(cudaStreamSynchronize(s.stream)); }
+};
+
 unsigned int grid(const State& s, int64_t count) {
   const int64_t needed = tiles_of(count, kThreads);
   return blocks_of(needed < s.blocks ? needed : s.blocks);
@@ -222,6 +228,7 @@ unsigned int grid(const State& s, int64_t count) {
 template <typename T>
 double value_at(State& s, const char* routine, const void* array, int64_t i) {
   typename T::Raw raw;
+  const Finish finish{s};
   check(cudaMemcpyAsync(&raw, static_cast<const char*>(array) + i * static_cast<int64_t>(sizeof raw), sizeof raw,
                         cudaMemcpyDeviceToHost, s.stream),
         routine);
@@ -232,9 +239,10 @@ double value_at(State& s, const char* routine, const void* array, int64_t i) {
 template <typename T>
 void check_shape(State& s, const char* routine, const Arguments& a, double least) {
   const int64_t count = a.shape == MG_GAMMA_UNIFORM ? 1 : a.columns * (a.shape == MG_GAMMA_PER_UNIT ? 1 : a.rows);
+  unsigned long long first;
+  const Finish finish{s};
   check(cudaMemsetAsync(s.counters, 0xff, 8, s.stream), routine);
   launch(s, routine, grid(s, count), kThreads, 0, find_refused<T>, a.n, a.s, least, count, s.counters);
-  unsigned long long first;
   check(cudaMemcpyAsync(&first, s.counters, sizeof first, cudaMemcpyDeviceToHost, s.stream), routine);
   synchronize(s, routine);
   const int64_t i = static_cast<int64_t>(first);
@@ -250,6 +258,7 @@ void run(State& s, const char* routine, const Arguments& a, double least) {
     return synchronize(s, routine);
   }
   Scratch scratch(s.scratch);
+  const Finish finish{s};
   if (a.shape == MG_GAMMA_UNIFORM) {
     const int64_t chunks = tiles_of(count, kGammaChunk);
     double* parts = scratch.take<double>(2 * chunks);

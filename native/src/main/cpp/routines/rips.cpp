@@ -106,12 +106,12 @@ void sort_points(std::vector<float>& points) {
 
 }  // namespace
 
-void rips(mg_context* context, int32_t dtype, int64_t n, const void* distances, int64_t ld, double threshold,
+void rips(mg_context* context, int32_t dtype, int64_t n, int64_t k, const void* x, int64_t ldx, double threshold,
           int32_t max_degree, mg_barcode** out) {
   auto barcode = std::make_unique<mg_barcode>();
   barcode->points.resize(static_cast<size_t>(max_degree) + 1);
   if (n > 0) {
-    const Distances d(context, dtype, n, distances, ld);
+    const Distances d(context, dtype, n, k, x, ldx);
     const double cut = threshold < 0 ? d.enclosing_radius() : threshold;
     barcode->threshold = static_cast<float>(std::min<double>(cut, std::numeric_limits<float>::max()));
     std::vector<Cell> columns = edges(context, d, barcode->threshold);

@@ -48,7 +48,8 @@ inline bool before(const Cell& a, const Cell& b) {
 // Distances in F32, checked, with +Inf on the diagonal and beyond the last column.
 class Distances {
  public:
-  Distances(mg_context* context, int32_t dtype, int64_t n, const void* distances, int64_t ld);
+  // Those of mg_rips.
+  Distances(mg_context* context, int32_t dtype, int64_t n, int64_t k, const void* x, int64_t ldx);
 
   int64_t n() const { return n_; }
   int64_t stride() const { return stride_; }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The distances of a filtration: checked and copied tile by tile with their mirror images, because a column read by
-// itself takes a line of memory for each element.
+// The distances of a filtration. Given ones are checked and copied tile by tile with their mirror images, because a
+// column read by itself takes a line of memory for each element. Those of points come from differences, so that equal
+// points are at 0 and near ones lose nothing, as they would in |x|^2 + |y|^2 - 2 x.y.
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -77,13 +78,55 @@ bool copy(mg_context* context, const void* x, int64_t ld, int64_t n, float* out,
   return std::find(right.begin(), right.end(), 0) == right.end();
 }
 
+// The coordinates in F64, all of one after the other, so that a loop over points is one over whole registers.
+template <typename Real>
+Buffer<double> coordinates(const void* x, int64_t ld, int64_t n, int64_t k) {
+  Buffer<double> result(k, n);
+  for (int64_t i = 0; i < n; ++i) {
+    for (int64_t c = 0; c < k; ++c) {
+      const double value = element<Real>(x, i * ld + c);
+      if (!std::isfinite(value)) {
+        const char* const what = std::isnan(value) ? "NaN" : value > 0 ? "Inf" : "-Inf";
+        fail(MG_NUMERICAL, format("points[%lld, %lld] is %s; coordinates are finite", Long{i}, Long{c}, what));
+      }
+      result[c * n + i] = value;
+    }
+  }
+  return result;
+}
+
+// A row at a time: both halves of the matrix, which have the same bits, since differences are squared.
+void measure(mg_context* context, const Buffer<double>& points, int64_t n, int64_t k, float* out, int64_t stride) {
+  parallel_for(context, n, [&](int64_t i, int32_t) {
+    Buffer<double> squares(n);
+    double* const sum = squares.data();
+    std::fill(sum, sum + n, 0.0);
+    for (int64_t c = 0; c < k; ++c) {
+      const double* const at = points.data() + c * n;
+      const double own = at[i];
+      for (int64_t j = 0; j < n; ++j) sum[j] += (at[j] - own) * (at[j] - own);
+    }
+    float* const row = out + i * stride;
+    for (int64_t j = 0; j < n; ++j) row[j] = static_cast<float>(std::sqrt(sum[j]));
+    const float* const far = std::find(row, row + n, kInfinity);
+    MG_REQUIRE(far == row + n, "points %lld and %lld are farther from each other than F32 tells", Long{i},
+               static_cast<Long>(far - row));
+    row[i] = kInfinity;
+    std::fill(row + n, row + stride, kInfinity);
+  });
+}
+
 }  // namespace
 
-Distances::Distances(mg_context* context, int32_t dtype, int64_t n, const void* distances, int64_t ld)
+Distances::Distances(mg_context* context, int32_t dtype, int64_t n, int64_t k, const void* x, int64_t ldx)
     : n_(n), stride_(divide_up(n, 16) * 16), values_(n, stride_), kernels_(kernels().topology) {
   const bool wide = dtype == MG_F64;
-  if ((wide ? copy<double> : copy<float>)(context, distances, ld, n, values_.data(), stride_)) return;
-  (wide ? explain<double> : explain<float>)(distances, ld, n);
+  if (k >= 0) {
+    const auto points = (wide ? coordinates<double> : coordinates<float>)(x, ldx, n, k);
+    measure(context, points, n, k, values_.data(), stride_);
+  } else if (!(wide ? copy<double> : copy<float>)(context, x, ldx, n, values_.data(), stride_)) {
+    (wide ? explain<double> : explain<float>)(x, ldx, n);
+  }
 }
 
 float Distances::enclosing_radius() const {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reduction of a coboundary matrix over Z/2 that is never stored: which columns add up to a reduced one is, and cofacets
-// are read off the rows of distances. Most cofacets of a cell lie far behind the pivots that a reduction goes through.
-// So a coboundary is known up to a diameter, the horizon, which moves on when nothing is left before it; a register of
-// cofacets behind it costs a comparison.
+// Reduction of a coboundary matrix over Z/2 that is never stored: which columns add up to a reduced one is, and their
+// cofacets are read off the rows of distances. Most cofacets of a cell lie far behind the pivots that a reduction goes
+// through. So a coboundary is known up to a diameter, the horizon, which moves on when nothing is left before it; a
+// register of cofacets behind it costs a comparison.
 #include <algorithm>
 #include <cmath>
 #include <limits>

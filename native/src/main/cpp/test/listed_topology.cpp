@@ -84,23 +84,36 @@ std::vector<Points> barcode(const std::vector<float>& d, int64_t n, float thresh
   return points;
 }
 
-enum class Kind { REAL, TIED, ABSENT, CLOUD };
+enum class Kind { REAL, TIED, ABSENT, POINTS };
+constexpr int64_t kSpace = 3;  // coordinates of points
 
-// Symmetric, as the list scales them: any numbers, few different ones, some without an edge, those of points in a cube.
+// Symmetric, as the list scales them: any numbers, few different ones, some without an edge.
 Vector random_distances(const Input& input, Kind kind) {
   const int64_t n = input.size;
   const double scale = magnitude(MG_F32, input.scale);
-  const Vector values = gaussian(n * n, 7 + static_cast<uint64_t>(kind)), points = gaussian(3 * n, 11);
+  const Vector values = gaussian(n * n, 7 + static_cast<uint64_t>(kind));
   Vector d(static_cast<size_t>(n * n), 0);
   for (int64_t i = 0; i < n; ++i) {
     for (int64_t j = 0; j < i; ++j) {
       const double value = std::fabs(values[i * n + j]);
-      double squared = 0;
-      for (int64_t k = 0; k < 3; ++k) squared += std::pow(points[3 * i + k] - points[3 * j + k], 2);
-      d[i * n + j] = d[j * n + i] = kind == Kind::TIED                   ? scale * std::floor(4 * value)
+      d[i * n + j] = d[j * n + i] = kind == Kind::TIED                    ? scale * std::floor(4 * value)
                                     : kind == Kind::ABSENT && value > 1.2 ? kInf
-                                    : kind == Kind::CLOUD                 ? scale * std::sqrt(squared)
                                                                           : scale * value;
+    }
+  }
+  return d;
+}
+
+std::vector<float> distances_of(const Vector& points, int64_t n) {
+  std::vector<float> d(static_cast<size_t>(n * n), 0);
+  for (int64_t i = 0; i < n; ++i) {
+    for (int64_t j = 0; j < n; ++j) {
+      double squared = 0;
+      for (int64_t k = 0; k < kSpace; ++k) {
+        const double difference = points[kSpace * i + k] - points[kSpace * j + k];
+        squared += difference * difference;
+      }
+      d[i * n + j] = static_cast<float>(std::sqrt(squared));
     }
   }
   return d;
@@ -111,27 +124,32 @@ Vector random_distances(const Input& input, Kind kind) {
 Outcome listed_rips(mg_context* context, const Input& input, bool with_oracle) {
   Outcome result;
   const int64_t n = input.size;
-  for (Kind kind : {Kind::REAL, Kind::TIED, Kind::ABSENT, Kind::CLOUD}) {
-    const Array in(context, input.dtype, random_distances(input, kind), input.shift);
+  for (Kind kind : {Kind::REAL, Kind::TIED, Kind::ABSENT, Kind::POINTS}) {
+    const bool points = kind == Kind::POINTS;
+    const Array in(context, input.dtype,
+                   points ? scaled(gaussian(kSpace * n, 11), magnitude(MG_F32, input.scale))
+                          : random_distances(input, kind),
+                   input.shift);
     const Vector rounded = in.values(input.dtype);
-    const std::vector<float> d(rounded.begin(), rounded.end());
+    const std::vector<float> d = points ? distances_of(rounded, n) : std::vector<float>(rounded.begin(), rounded.end());
     const float radius = enclosing_radius(d, n);
     const int32_t degrees = n <= 17 ? 2 : 1;
     // Cut early, and after all that happens.
     for (double threshold : {-1.0, 0.6 * magnitude(MG_F32, input.scale), static_cast<double>(INFINITY)}) {
       mg_barcode* found = nullptr;
-      CHECK_OK(mg_rips(context, input.dtype, n, in.data(), std::max<int64_t>(n, 1), threshold, degrees, &found));
+      const int64_t k = points ? kSpace : -1, ld = points ? kSpace : std::max<int64_t>(n, 1);
+      CHECK_OK(mg_rips(context, input.dtype, n, k, in.data(), ld, threshold, degrees, &found));
       if (!found) return {{}, kInf};
       std::vector<Points> expected;
       const float cut = threshold < 0 ? radius : static_cast<float>(threshold);
       if (with_oracle) expected = barcode(d, n, cut, degrees);
       for (int32_t degree = 0; degree <= degrees; ++degree) {
-        std::vector<float> points(static_cast<size_t>(2 * mg_barcode_count(found, degree)));
-        CHECK_OK(mg_barcode_points(found, degree, points.data()));
-        append(result.bytes, points.data(), points.size());
+        std::vector<float> flat(static_cast<size_t>(2 * mg_barcode_count(found, degree)));
+        CHECK_OK(mg_barcode_points(found, degree, flat.data()));
+        append(result.bytes, flat.data(), flat.size());
         if (!with_oracle) continue;
         Points pairs;
-        for (size_t k = 0; k < points.size(); k += 2) pairs.push_back({points[k], points[k + 1]});
+        for (size_t p = 0; p < flat.size(); p += 2) pairs.push_back({flat[p], flat[p + 1]});
         raise(result.error, exactly(pairs == expected[static_cast<size_t>(degree)]));
       }
       mg_barcode_destroy(found);

@@ -39,7 +39,7 @@ Points persistence(const std::vector<Vector>& points, int32_t degree) {
   const std::vector<float> d(exact.begin(), exact.end());
   const int64_t n = static_cast<int64_t>(points.size());
   mg_barcode* barcode = nullptr;
-  CHECK_OK(mg_rips(context, MG_F32, n, d.data(), n, -1, 2, &barcode));
+  CHECK_OK(mg_rips(context, MG_F32, n, -1, d.data(), n, -1, 2, &barcode));
   std::vector<float> flat(static_cast<size_t>(2 * mg_barcode_count(barcode, degree)));
   CHECK_OK(mg_barcode_points(barcode, degree, flat.data()));
   mg_barcode_destroy(barcode);
@@ -61,7 +61,7 @@ void check_near(const Points& found, const std::vector<std::pair<double, double>
 int32_t refused(const std::vector<double>& d, int64_t n) {
   Context context;
   mg_barcode* barcode = nullptr;
-  return mg_rips(context, MG_F64, n, d.data(), n, -1, 1, &barcode);
+  return mg_rips(context, MG_F64, n, -1, d.data(), n, -1, 1, &barcode);
 }
 
 }  // namespace
@@ -85,7 +85,7 @@ TEST(rips_says_its_threshold) {
   const float square[] = {0, 1, 2, 1, 0, 1, 2, 1, 0};
   for (const auto& [given, used] : {std::pair<double, double>{-1, 1}, {0.5, 0.5}, {INFINITY, 3.4028234663852886e38}}) {
     mg_barcode* barcode = nullptr;
-    CHECK_OK(mg_rips(context, MG_F32, 3, square, 3, given, 0, &barcode));
+    CHECK_OK(mg_rips(context, MG_F32, 3, -1, square, 3, given, 0, &barcode));
     CHECK(mg_barcode_threshold(barcode) == used);
     CHECK(mg_barcode_count(barcode, 0) == 3 && mg_barcode_count(barcode, 1) == 0);
     CHECK_FAILS(mg_barcode_points(barcode, 1, nullptr), MG_INVALID_ARGUMENT, "degree 1 of 1");
@@ -107,14 +107,28 @@ TEST(rips_refuses_wrong_arguments) {
   Context context;
   const float d = 0;
   mg_barcode* barcode = nullptr;
-  CHECK_FAILS(mg_rips(context, MG_F32, 65537, &d, 65537, -1, 1, &barcode), MG_INVALID_ARGUMENT,
+  CHECK_FAILS(mg_rips(context, MG_F32, 65537, -1, &d, 65537, -1, 1, &barcode), MG_INVALID_ARGUMENT,
               "65537 points: simplices have 16 bits for a vertex, which 65536 points fill");
-  CHECK_FAILS(mg_rips(context, MG_F32, 1, &d, 1, kNaN, 1, &barcode), MG_INVALID_ARGUMENT, "threshold is NaN");
-  CHECK_FAILS(mg_rips(context, MG_F32, 1, &d, 1, -1, 3, &barcode), MG_INVALID_ARGUMENT, "degrees are 0 to 2, not 3");
-  CHECK_FAILS(mg_rips(context, MG_F16, 1, &d, 1, -1, 1, &barcode), MG_INVALID_ARGUMENT,
+  CHECK_FAILS(mg_rips(context, MG_F32, 1, -1, &d, 1, kNaN, 1, &barcode), MG_INVALID_ARGUMENT, "threshold is NaN");
+  CHECK_FAILS(mg_rips(context, MG_F32, 1, -1, &d, 1, -1, 3, &barcode), MG_INVALID_ARGUMENT,
+              "degrees are 0 to 2, not 3");
+  CHECK_FAILS(mg_rips(context, MG_F16, 1, -1, &d, 1, -1, 1, &barcode), MG_INVALID_ARGUMENT,
               "dtype must be MG_F64 or MG_F32, not 2");
-  CHECK_FAILS(mg_rips(context, MG_F32, 2, &d, 1, -1, 1, &barcode), MG_INVALID_ARGUMENT,
-              "ld = 1 is below the row length 2");
+  CHECK_FAILS(mg_rips(context, MG_F32, 2, -1, &d, 1, -1, 1, &barcode), MG_INVALID_ARGUMENT,
+              "ldx = 1 is below the row length 2");
+  CHECK_FAILS(mg_rips(context, MG_F32, 1, -2, &d, 1, -1, 1, &barcode), MG_INVALID_ARGUMENT,
+              "k must be >= 0, or -1 for distances, not -2");
+  CHECK(barcode == nullptr);
+}
+
+TEST(rips_refuses_points_that_have_no_distances) {
+  Context context;
+  mg_barcode* barcode = nullptr;
+  const float points[] = {0, 1, 2, INFINITY}, far[] = {-3e38F, 3e38F, 0, 0};
+  CHECK_FAILS(mg_rips(context, MG_F32, 2, 2, points, 2, -1, 1, &barcode), MG_NUMERICAL,
+              "points[1, 1] is Inf; coordinates are finite");
+  CHECK_FAILS(mg_rips(context, MG_F32, 2, 1, far, 1, -1, 1, &barcode), MG_INVALID_ARGUMENT,
+              "points 0 and 1 are farther from each other than F32 tells");
   CHECK(barcode == nullptr);
 }
 
@@ -130,7 +144,7 @@ TEST(rips_of_many_points_is_the_same_for_any_order) {
     if (reversed) std::reverse(points.begin(), points.end());
     const Vector d = distances(points);
     mg_barcode* barcode = nullptr;
-    CHECK_OK(mg_rips(context, MG_F64, kPoints, d.data(), kPoints, -1, 2, &barcode));
+    CHECK_OK(mg_rips(context, MG_F64, kPoints, -1, d.data(), kPoints, -1, 2, &barcode));
     for (int32_t degree = 0; degree <= 2; ++degree) {
       found.emplace_back(static_cast<size_t>(2 * mg_barcode_count(barcode, degree)));
       CHECK_OK(mg_barcode_points(barcode, degree, found.back().data()));

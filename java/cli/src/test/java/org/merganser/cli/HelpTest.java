@@ -30,6 +30,7 @@ class HelpTest {
           List.of("lora"),
           List.of("lora", "fold"),
           List.of("lora", "combine"),
+          List.of("moe"),
           List.of("transfer"),
           List.of("verify"),
           List.of("inspect"),

@@ -107,20 +107,24 @@ public final class LinAlg {
         });
   }
 
-  /**
-   * Eigenvalues and eigenvectors of a symmetric matrix.
-   *
-   * @param values in ascending order
-   * @param vectors orthonormal, row k belongs to value k; of either sign; on the host
-   */
-  public record SymmetricEigen(double[] values, Matrix vectors) implements AutoCloseable {
-    public SymmetricEigen {
-      values = values.clone();
+  /** Eigenvalues and eigenvectors of a symmetric matrix, on the host. */
+  public static final class SymmetricEigen implements AutoCloseable {
+    private final double[] values;
+    private final Matrix vectors;
+
+    private SymmetricEigen(double[] values, Matrix vectors) {
+      this.values = values;
+      this.vectors = vectors;
     }
 
-    @Override
+    /** In ascending order. */
     public double[] values() {
       return values.clone();
+    }
+
+    /** Orthonormal: row k belongs to value k, and is of either sign. */
+    public Matrix vectors() {
+      return vectors;
     }
 
     @Override

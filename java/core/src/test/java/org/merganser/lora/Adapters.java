@@ -60,6 +60,24 @@ public final class Adapters {
     }
   }
 
+  /**
+   * As training makes it, for the base of the fixtures: linear layers and a convolution, rsLoRA.
+   */
+  public static LoraAdapter trained() {
+    Map<String, Tensor> tensors = new LinkedHashMap<>();
+    put(tensors, "layers.0.q", Oracle.gaussian(2, 8, 1), Oracle.gaussian(8, 2, 2));
+    put(tensors, "layers.1.up", Oracle.gaussian(2, 8, 3), Oracle.gaussian(20, 2, 4));
+    try (Tensor a = tensor(DType.F32, Oracle.gaussian(2, 18, 5));
+        Tensor b = tensor(DType.F32, Oracle.gaussian(6, 2, 6))) {
+      tensors.put("conv.lora_A.weight", a.reshape(2, 3, 2, 3).copy());
+      tensors.put("conv.lora_B.weight", b.reshape(6, 2, 1, 1).copy());
+    }
+    Map<String, Tensor> named = new LinkedHashMap<>();
+    tensors.forEach((name, tensor) -> named.put("base_model.model." + name, tensor));
+    LoraAdapter.Settings settings = new LoraAdapter.Settings("trained", "lab/base", 2, 3.5, true);
+    return LoraAdapter.of(settings, MemoryCheckpoint.of(named));
+  }
+
   /** A view with an adapter of rank 2 in the weights of some modules. */
   public static Checkpoint fold(Checkpoint base, String... modules) {
     Map<String, Tensor> tensors = new LinkedHashMap<>();

@@ -130,6 +130,19 @@ class MoeModelTest {
     }
   }
 
+  @Test
+  void adaptersOfDifferentModelsHaveNoSum() throws IOException {
+    MemoryCheckpoint base = base(1);
+    try (MemoryCheckpoint other = base(9);
+        LoraAdapter one = adapter("a", base, 10);
+        LoraAdapter two = adapter("b", other, 10)) {
+      assertThatThrownBy(() -> LoraSum.exact(List.of(one, two), List.of(1.0, 1.0)))
+          .isInstanceOf(IncompatibleModelsException.class)
+          .hasMessageContaining(
+              "b was trained for another model than a, by the digests of its tensors");
+    }
+  }
+
   /** As the last layers of tasks. */
   @Test
   void partsThatEveryTaskHasForItselfAreNotCompared() throws IOException {

@@ -61,6 +61,37 @@ class PeftParityTest {
     }
   }
 
+  /** What is written here (fixtures/peft/trained), and what PEFT makes of it (load.py). */
+  @Test
+  void writtenHereAndFoldedThere() throws IOException {
+    try (LoraAdapter trained = Adapters.trained();
+        Checkpoint base = open("base");
+        Checkpoint peft = open("trained-folded")) {
+      trained.write(folder, false, WS);
+      for (String file : List.of("adapter_config.json", "adapter_model.safetensors")) {
+        assertThat(folder.resolve(file))
+            .hasSameBinaryContentAs(Adapters.fixture("trained").resolve(file));
+      }
+      Models.assertClose("trained", trained.fold(base), peft, TOLERANCE, WS);
+    }
+  }
+
+  /** Tensors bit by bit, the configuration as it is, whatever it says. */
+  @ParameterizedTest
+  @ValueSource(strings = {"plain", "rich", "transposed"})
+  void readAndWritten(String name) throws IOException {
+    Path there = Adapters.fixture(name);
+    try (LoraAdapter adapter = LoraAdapter.open(there)) {
+      adapter.write(folder, false, WS);
+      try (LoraAdapter again = LoraAdapter.open(folder)) {
+        Models.assertSameBits(name, again.tensors(), adapter.tensors(), WS);
+        assertThat(again.layers()).isEqualTo(adapter.layers());
+        assertThat(folder.resolve("adapter_config.json"))
+            .hasSameTextualContentAs(there.resolve("adapter_config.json"));
+      }
+    }
+  }
+
   @Test
   void doraIsRefusedByItsKey() {
     org.assertj.core.api.Assertions.assertThatThrownBy(

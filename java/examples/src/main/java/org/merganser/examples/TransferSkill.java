@@ -10,9 +10,9 @@ import org.merganser.io.ShardPlan;
 import org.merganser.io.ShardedWriter;
 import org.merganser.recipe.MergeJob;
 import org.merganser.recipe.SkillTransfer;
+import org.merganser.symmetry.SymmetryAligner;
 import org.merganser.torch.transformer.TransformerNetwork;
 import org.merganser.torch.transformer.TransformerSession;
-import org.merganser.symmetry.SymmetryAligner;
 
 /**
  * Adds what a decoder learned to another one of the same structure, in the coordinates of that: the

@@ -16,12 +16,12 @@ import org.merganser.io.Checkpoint;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.io.Safetensors;
 import org.merganser.io.ShardedWriter;
+import org.merganser.symmetry.SymmetryElement;
+import org.merganser.symmetry.SymmetryElement.Kind;
 import org.merganser.torch.transformer.DecoderTraining;
 import org.merganser.torch.transformer.TokenWindows;
 import org.merganser.torch.transformer.TransformerNetwork;
 import org.merganser.torch.transformer.TransformerSession;
-import org.merganser.symmetry.SymmetryElement;
-import org.merganser.symmetry.SymmetryElement.Kind;
 import org.merganser.transformer.TransformerConfig;
 
 /** The example of transfers: a decoder learns to count, and another one counts. */

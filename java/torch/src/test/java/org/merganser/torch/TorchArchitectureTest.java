@@ -33,7 +33,7 @@ class TorchArchitectureTest {
   private static final String INTERNAL = ROOT + ".internal..";
 
   /** Public types of the packages that were there first, and of each system that came later. */
-  private static final int MOST_PUBLIC_TYPES = 30;
+  private static final int MOST_PUBLIC_TYPES = 32;
 
   private static final int OF_A_SYSTEM = 8;
   private static final List<String> SYSTEMS = List.of(".transformer", ".recurrent", ".experts");

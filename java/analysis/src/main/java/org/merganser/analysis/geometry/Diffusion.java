@@ -12,9 +12,9 @@ import org.merganser.linalg.Svd;
 import org.merganser.linalg.Tensor;
 
 /**
- * The random walk over a symmetric kernel K of n points, {@code P = D^-1 K}, D the sums of its rows.
- * Its conjugate {@code A = D^-1/2 K D^-1/2 = V Lambda V^T} is symmetric, so that one decomposition
- * gives every power: {@code P^t = D^-1/2 V Lambda^t V^T D^1/2}.
+ * The random walk over a symmetric kernel K of n points, {@code P = D^-1 K}, D the sums of its
+ * rows. Its conjugate {@code A = D^-1/2 K D^-1/2 = V Lambda V^T} is symmetric, so that one
+ * decomposition gives every power: {@code P^t = D^-1/2 V Lambda^t V^T D^1/2}.
  */
 public final class Diffusion implements AutoCloseable {
   /** Of powers of eigenvalues that change nothing in F64. */
@@ -162,8 +162,8 @@ public final class Diffusion implements AutoCloseable {
   }
 
   /**
-   * The von Neumann entropy of each power: {@code H(t) = -sum p ln p}, {@code p = |s|^t / sum |s|^t}
-   * and the rounding unit of F64, which the authors add.
+   * The von Neumann entropy of each power: {@code H(t) = -sum p ln p}, {@code p = |s|^t / sum
+   * |s|^t} and the rounding unit of F64, which the authors add.
    *
    * @param spectrum eigenvalues or singular values s
    * @return of exponents 1 to {@code most}

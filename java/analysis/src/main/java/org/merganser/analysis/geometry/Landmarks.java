@@ -5,8 +5,8 @@ import org.merganser.linalg.Matrix;
 
 /**
  * Walks between some of many points. Point i belongs to the nearest landmark; {@code C_mj} are the
- * affinities of j to all points of landmark m. Steps go from landmarks to points and back, {@code
- * P = (D1^-1 C) (D2^-1 C^T)}, which is the walk over the kernel {@code C D2^-1 C^T}, D2 the sums of
+ * affinities of j to all points of landmark m. Steps go from landmarks to points and back, {@code P
+ * = (D1^-1 C) (D2^-1 C^T)}, which is the walk over the kernel {@code C D2^-1 C^T}, D2 the sums of
  * the columns of C.
  *
  * @param kernel of the landmarks [M x M]

@@ -21,8 +21,8 @@ import org.merganser.linalg.Polar;
  * <p>All begin with the classical solution, {@code Y = V sqrt(lambda)} of {@code -1/2 J E^2 J}. SGD
  * (Zheng, Pawar and Goodman 2019) moves pairs of points, all in each of 30 rounds, by steps that
  * shrink; SMACOF (de Leeuw 1977) moves all points to {@code B(X) X / N}, which never raises the
- * stress. The result is turned and reflected to the classical solution, not scaled, and of each axis
- * the largest coordinate is positive.
+ * stress. The result is turned and reflected to the classical solution, not scaled, and of each
+ * axis the largest coordinate is positive.
  */
 public final class Mds {
   /** How points are moved from the classical solution. */
@@ -166,8 +166,7 @@ public final class Mds {
           List<Callable<Void>> games = new ArrayList<>();
           for (int k = 0; k < blocks / 2; k++) {
             Block game = Block.game(match, k, blocks, order);
-            games.add(
-                () -> game.move(rows, points, step, Seeds.stream(seed, name + game.name())));
+            games.add(() -> game.move(rows, points, step, Seeds.stream(seed, name + game.name())));
           }
           threads.all(games);
         }

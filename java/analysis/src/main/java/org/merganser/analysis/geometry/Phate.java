@@ -26,10 +26,10 @@ import org.merganser.method.Settings;
  *   <li>Distances between rows of U, and {@link Mds} of these.
  * </ol>
  *
- * <p>Of many points (over {@code landmarks}) walks between so many of them are looked at; each point
- * belongs to the nearest, and lies between them as its affinities say. The embedding depends on the
- * set of points and the seed: another order of them gives the same points in that order, and any
- * number of threads the same bytes.
+ * <p>Of many points (over {@code landmarks}) walks between so many of them are looked at; each
+ * point belongs to the nearest, and lies between them as its affinities say. The embedding depends
+ * on the set of points and the seed: another order of them gives the same points in that order, and
+ * any number of threads the same bytes.
  *
  * <p>Memory is some N^2 numbers, time N^3 for one decomposition and a product.
  */
@@ -69,21 +69,7 @@ public final class Phate {
     /** knn 5, decay 40, t at the knee up to 100, logarithms, Euclidean, two coordinates, SGD. */
     public static Options defaults() {
       return new Options(
-          5,
-          40,
-          0,
-          100,
-          Spectrum.EIGENVALUES,
-          1,
-          Metric.EUCLIDEAN,
-          2,
-          Mds.Solver.SGD,
-          4000,
-          0);
-    }
-
-    public Options {
-      Settings.check(this);
+          5, 40, 0, 100, Spectrum.EIGENVALUES, 1, Metric.EUCLIDEAN, 2, Mds.Solver.SGD, 4000, 0);
     }
 
     /** One setting changed. */
@@ -119,6 +105,7 @@ public final class Phate {
   private final Options options;
 
   public Phate(Options options) {
+    Settings.check(options);
     this.options = options;
   }
 
@@ -163,8 +150,8 @@ public final class Phate {
   }
 
   /**
-   * An order of the points that depends on their distances alone, not on how they come: by a hash of
-   * the set of distances of each, of equal ones as they come.
+   * An order of the points that depends on their distances alone, not on how they come: by a hash
+   * of the set of distances of each, of equal ones as they come.
    */
   private static int[] order(Matrix distances) {
     int n = Math.toIntExact(distances.rows());
@@ -211,8 +198,7 @@ public final class Phate {
       ws.cancellation().check();
       Matrix potential = opened.add(potential(walk.power(t, ws), options.gamma()));
       Matrix apart = opened.add(distances(potential, options.metric(), ws));
-      Mds.Result found =
-          Mds.of(apart, options.dimensions(), options.solver(), options.seed(), ws);
+      Mds.Result found = Mds.of(apart, options.dimensions(), options.solver(), options.seed(), ws);
       int components = walk.components();
       return new Result(
           found.points(),

@@ -27,8 +27,7 @@ public final class ScatterSvg {
    */
   public static String of(double[][] points, double[] values, String what) {
     if (values.length > 0 && values.length != points.length) {
-      throw new IllegalArgumentException(
-          values.length + " values of " + points.length + " points");
+      throw new IllegalArgumentException(values.length + " values of " + points.length + " points");
     }
     double[] x = Arrays.stream(points).mapToDouble(p -> p[0]).toArray();
     double[] y = Arrays.stream(points).mapToDouble(p -> p.length > 1 ? p[1] : 0).toArray();

@@ -9,9 +9,9 @@ import org.merganser.linalg.Matrix;
 /**
  * The kernel of M-PHATE (Gigante et al. 2019) for units that are looked at several times, such as
  * hidden units over training: within a slice of time affinities as those of PHATE, between slices
- * only those of a unit to itself, {@code exp(-(|x_ti - x_ui| / s)^2)}. Features of each unit in each
- * slice are centred and scaled to deviation 1 before. What {@link Phate#fitKernel} embeds, with
- * gamma 0 as a rule; point {@code t m + i} is unit i in slice t.
+ * only those of a unit to itself, {@code exp(-(|x_ti - x_ui| / s)^2)}. Features of each unit in
+ * each slice are centred and scaled to deviation 1 before. What {@link Phate#fitKernel} embeds,
+ * with gamma 0 as a rule; point {@code t m + i} is unit i in slice t.
  */
 public final class SliceKernel {
   private SliceKernel() {}
@@ -20,8 +20,8 @@ public final class SliceKernel {
    * @param slices [T][m][p]
    * @param knn neighbours within a slice, whose distance is the bandwidth
    * @param decay of affinities within a slice
-   * @param interKnn neighbour in time whose distance gives s, the mean over units of the median over
-   *     slices
+   * @param interKnn neighbour in time whose distance gives s, the mean over units of the median
+   *     over slices
    * @return [T m x T m] on the host
    */
   public static Matrix of(double[][][] slices, int knn, double decay, int interKnn) {
@@ -113,8 +113,7 @@ public final class SliceKernel {
         for (int u = 0; u < times; u++) {
           if (t != u) {
             double ratio = apart[i][t][u] / scale;
-            kernel.set(
-                (long) t * units + i, (long) u * units + i, StrictMath.exp(-ratio * ratio));
+            kernel.set((long) t * units + i, (long) u * units + i, StrictMath.exp(-ratio * ratio));
           }
         }
       }

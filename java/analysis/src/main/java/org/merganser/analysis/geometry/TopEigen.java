@@ -42,8 +42,7 @@ record TopEigen(double[] values, double[][] vectors) {
     return new TopEigen(values, vectors);
   }
 
-  private static void lanczos(
-      Matrix symmetric, double[] values, double[][] vectors, Workspace ws) {
+  private static void lanczos(Matrix symmetric, double[] values, double[][] vectors, Workspace ws) {
     int n = Math.toIntExact(symmetric.rows());
     int count = values.length;
     try (Matrix there = symmetric.on(ws)) {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.merganser.analysis.recurrent;
 
+import org.merganser.activation.AdaptiveActivation;
+
 /**
  * Where a network with orthogonal recurrent weights can grow: the shapes (n, s) of {@code gamma(x;
  * n, s) = (1-s) softplus(n x)/n + s sigma(n x)} whose largest slope is above 1.
@@ -14,23 +16,9 @@ package org.merganser.analysis.recurrent;
 public final class ExplodingRegion {
   private ExplodingRegion() {}
 
-  /**
-   * sup gamma' over x.
-   *
-   * @param gain n &gt; 0
-   * @param saturation s in [0, 1]
-   */
-  public static double maxSlope(double gain, double saturation) {
-    if (!(gain > 0) || !(saturation >= 0 && saturation <= 1)) {
-      throw new IllegalArgumentException(
-          "the slope bound is of gain n > 0 and saturation s in [0, 1], not of n = %s, s = %s"
-              .formatted(gain, saturation));
-    }
-    if (saturation <= 1 / (gain + 1)) {
-      return 1 - saturation;
-    }
-    double root = 1 + saturation * (gain - 1);
-    return root * root / (4 * gain * saturation);
+  /** Whether some slope is above 1. */
+  public static boolean contains(double gain, double saturation) {
+    return AdaptiveActivation.maxSlope(gain, saturation) > 1;
   }
 
   /**

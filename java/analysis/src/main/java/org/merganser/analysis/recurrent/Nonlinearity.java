@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.merganser.analysis.recurrent;
 
+import org.merganser.activation.AdaptiveActivation;
+
 /** What each unit makes of its input, with its derivative. */
 public interface Nonlinearity {
+  /** Throws unless it has a shape for each of so many units. */
+  default void check(int units) {}
+
   /** f(a) of a unit. */
   double value(double a, int unit);
 
@@ -36,6 +41,16 @@ public interface Nonlinearity {
         return "tanh";
       }
     };
+  }
+
+  /**
+   * {@code gamma(a; n, s)} of {@link AdaptiveActivation}.
+   *
+   * @param gain n of each unit, or one for all
+   * @param saturation s likewise
+   */
+  static Nonlinearity gamma(double[] gain, double[] saturation) {
+    return new Gamma(gain, saturation);
   }
 
   /** {@code max(a, 0)}; the slope at 0 is 0, as in libtorch. */

@@ -21,6 +21,7 @@ public final class RecurrentMap implements SmoothMap {
   private final Nonlinearity activation;
 
   private RecurrentMap(double[] recurrent, double[] bias, double[] input, Nonlinearity activation) {
+    activation.check(bias.length);
     this.size = bias.length;
     this.recurrent = recurrent;
     this.bias = bias;

@@ -79,26 +79,30 @@ public final class Rips {
 
   /** Of distances [n x n], F64 or F32. */
   public static Barcode of(Matrix distances, Options options, Workspace ws) {
-    long n = distances.rows();
-    if (distances.columns() != n) {
+    if (distances.columns() != distances.rows()) {
       throw new ShapeException(
           "distances are a " + distances + "; needed is a square one, a row and a column a point");
     }
+    return of(distances, false, options, ws);
+  }
+
+  /**
+   * Of points [n x dimensions], F64 or F32, with their Euclidean distances: of differences, so that
+   * near points lose nothing.
+   */
+  public static Barcode ofPoints(Matrix points, Options options, Workspace ws) {
+    return of(points, true, options, ws);
+  }
+
+  private static Barcode of(Matrix x, boolean points, Options options, Workspace ws) {
     MatrixBlock block =
-        new MatrixBlock(distances.dtype().code(), n, n, Block.of(distances.asTensor()));
+        new MatrixBlock(x.dtype().code(), x.rows(), x.columns(), Block.of(x.asTensor()));
     TopologyKernels.Barcode found =
-        Kernels.of(ws).topology().rips(block, options.threshold(), options.maxDegree());
+        Kernels.of(ws).topology().rips(block, points, options.threshold(), options.maxDegree());
     List<Diagram> diagrams = new ArrayList<>();
     for (int degree = 0; degree <= options.maxDegree(); degree++) {
       diagrams.add(Diagram.of(degree, found.points()[degree]));
     }
     return new Barcode(found.threshold(), diagrams);
-  }
-
-  /** Of points [n x dimensions] with their Euclidean distances. */
-  public static Barcode ofPoints(Matrix points, Options options, Workspace ws) {
-    try (Matrix distances = EuclideanDistances.of(points)) {
-      return of(distances, options, ws);
-    }
   }
 }

@@ -68,8 +68,7 @@ class PhateGoldenTest {
       near(walk.degrees(), 2.10531324, 2.44914553, 2.63065442, 2.3149737, 1.90657592);
       near(p.row(0), .4749887, .27233007, .17473858, .04448957, .03345308);
       near(walk.eigenvalues(), .10980251, .18404072, .30161312, .62444241, 1);
-      near(
-          walk.singularValues(WS), 1.00303917, .62551251, .30116964, .18372393, .10963216);
+      near(walk.singularValues(WS), 1.00303917, .62551251, .30116964, .18372393, .10963216);
       near(third.row(0), .25540483, .26416006, .23715791, .14291801, .10035918);
       assertThat(walk.components()).isEqualTo(1);
       double[] singular = Diffusion.entropy(walk.singularValues(WS), 100);

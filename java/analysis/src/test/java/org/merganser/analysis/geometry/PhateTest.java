@@ -218,8 +218,7 @@ class PhateTest {
           assertThat(linked || kernel.get(a, b) == 0).isTrue();
         }
       }
-      Phate.Result found =
-          new Phate(Options.defaults().with("gamma", 0.0)).fitKernel(kernel, WS);
+      Phate.Result found = new Phate(Options.defaults().with("gamma", 0.0)).fitKernel(kernel, WS);
       double within = 0;
       double between = 0;
       for (int a = 0; a < 90; a++) {

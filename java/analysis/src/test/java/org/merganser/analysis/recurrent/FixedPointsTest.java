@@ -41,6 +41,17 @@ class FixedPointsTest {
   }
 
   @Test
+  void aUnitOfGammaStandsWhereItDoes() {
+    Nonlinearity gamma = Nonlinearity.gamma(new double[] {5}, new double[] {.5});
+    RecurrentMap map =
+        RecurrentMap.of(Matrix.of(new double[][] {{.5}}), new double[] {-.25}, gamma);
+    FixedPoint only = FixedPoints.find(map, new double[][] {{0}, {1}}, OPTIONS, WS).points().get(0);
+    assertThat(only.state()[0]).isCloseTo(.19860697593, within(1e-11));
+    assertThat(only.spectrum().real()[0]).isCloseTo(.352044054715, within(1e-11));
+    assertThat(only.starts()).isEqualTo(2);
+  }
+
+  @Test
   void theTurnOfAFocusHasItsPeriod() {
     // Turns by 30 degrees and shrinks by a tenth.
     double c = .9 * Math.cos(Math.PI / 6);

@@ -23,33 +23,36 @@ public final class TopologyKernels {
   /**
    * Of a Vietoris-Rips filtration.
    *
-   * @param distances F64 or F32, square
+   * @param x F64 or F32: distances, square, or points, one a row
    * @param threshold the last diameter; below 0 for the enclosing radius
    * @param maxDegree at most 2
    */
-  public Barcode rips(MatrixBlock distances, double threshold, int maxDegree) {
-    Kernels.requireLength("row", distances.columns(), distances.rows());
+  public Barcode rips(MatrixBlock x, boolean points, double threshold, int maxDegree) {
+    if (!points) {
+      Kernels.requireLength("row", x.columns(), x.rows());
+    }
     try (Call call = context.enter();
         PointerPointer<mg_barcode> out = JavaCppLimit.explain(() -> new PointerPointer<>(1))) {
       call.check(
           merganser.mg_rips(
               call.context(),
-              distances.dtype(),
-              distances.rows(),
-              call.in(distances.block()),
-              distances.ld(),
+              x.dtype(),
+              x.rows(),
+              points ? x.columns() : -1,
+              call.in(x.block()),
+              x.ld(),
               threshold,
               maxDegree,
               out));
       mg_barcode barcode = new mg_barcode(new Address(out.get(0).address()));
       try {
-        float[][] points = new float[maxDegree + 1][];
+        float[][] pairs = new float[maxDegree + 1][];
         for (int degree = 0; degree <= maxDegree; degree++) {
           long count = merganser.mg_barcode_count(barcode, degree);
-          points[degree] = new float[Math.toIntExact(2 * count)];
-          Status.check(merganser.mg_barcode_points(barcode, degree, points[degree]));
+          pairs[degree] = new float[Math.toIntExact(2 * count)];
+          Status.check(merganser.mg_barcode_points(barcode, degree, pairs[degree]));
         }
-        return new Barcode(merganser.mg_barcode_threshold(barcode), points);
+        return new Barcode(merganser.mg_barcode_threshold(barcode), pairs);
       } finally {
         merganser.mg_barcode_destroy(barcode);
       }

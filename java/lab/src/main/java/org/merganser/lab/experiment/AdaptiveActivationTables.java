@@ -208,7 +208,7 @@ final class AdaptiveActivationTables {
                 SequenceTasks.Copy.of(options.copyDelay()).memorylessLoss())
             : "";
     return new Section<>(
-            task.id(),
+            "starts-" + task.id(),
             "Starts: " + task.id(),
             "Means over seeds with the 95 % interval; n and s at the end are means over units. "
                 + about,

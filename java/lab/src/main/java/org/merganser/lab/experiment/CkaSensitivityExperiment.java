@@ -66,7 +66,7 @@ public final class CkaSensitivityExperiment extends NetworkExperiment {
 
   @Override
   void check(DataSet data, TorchNetwork network) {
-    if (options().choice().isConvolutional()) {
+    if (options().choice().readsImages()) {
       throw new IllegalArgumentException(
           "classes are moved where a linear classifier reads them without pooling; use network"
               + " mlp");

@@ -132,7 +132,7 @@ public record ExperimentOptions(
 
   /** How the network takes images. */
   ImageForm form() {
-    ImageForm form = choice.isConvolutional() ? ImageForm.PLANES : ImageForm.VECTORS;
+    ImageForm form = choice.readsImages() ? ImageForm.PLANES : ImageForm.VECTORS;
     return form.shrunk(shrink.orElse(1));
   }
 
@@ -157,19 +157,19 @@ public record ExperimentOptions(
   /** The training samples that statistics are taken from. */
   public Examples sample(DataSet of) {
     Examples all = of.train();
-    int usual = choice.isConvolutional() ? STATISTICS_IMAGES : all.size();
+    int usual = choice.readsImages() ? STATISTICS_IMAGES : all.size();
     return all.first(Math.min(all.size(), statistics.orElse(usual)));
   }
 
   /** Samples in the batches, and augmented, as statistics are taken. */
   public Inputs batches(Examples samples) {
     return samples.batches(
-        choice.isConvolutional() ? IMAGE_BATCH : STATISTICS_BATCH, training().augmentation());
+        choice.readsImages() ? IMAGE_BATCH : STATISTICS_BATCH, training().augmentation());
   }
 
   /** Samples, or the first of them where networks are slow and there are many passes. */
   public Examples few(Examples samples) {
-    return choice.isConvolutional() ? samples.first(Math.min(FEW, samples.size())) : samples;
+    return choice.readsImages() ? samples.first(Math.min(FEW, samples.size())) : samples;
   }
 
   /** How each model is trained: in minutes on two cores, or as published. */

@@ -8,7 +8,9 @@ public enum ExpertArchitecture {
   /** A perceptron. */
   MLP,
   /** Three convolutions and a hidden layer. */
-  CNN;
+  CNN,
+  /** A small vision transformer. */
+  VIT;
 
   /** As on the command line. */
   String id() {

@@ -12,6 +12,8 @@ import org.merganser.torch.layers.Layer;
 import org.merganser.torch.layers.Linear;
 import org.merganser.torch.layers.MaxPool;
 import org.merganser.torch.layers.Sequential;
+import org.merganser.torch.layers.Tokens;
+import org.merganser.torch.networks.Vit;
 
 /**
  * A network that several tasks share but for its last layer, of which each has its own.
@@ -19,7 +21,14 @@ import org.merganser.torch.layers.Sequential;
  * @param head the last layer
  */
 record ExpertNetwork(TorchNetwork network, String head) {
+  /** Of the first convolution of a convolutional network. */
   private static final long CHANNELS = 16;
+
+  // Of a vision transformer.
+  private static final long PATCH = 8;
+  private static final long WIDTH = 64;
+  private static final int DEPTH = 2;
+  private static final long HEADS = 4;
 
   /**
    * @param widths of the hidden layers of a perceptron
@@ -31,6 +40,7 @@ record ExpertNetwork(TorchNetwork network, String head) {
         switch (kind) {
           case MLP -> perceptron(widths, classes, Tensor.size(shape));
           case CNN -> convolutional(classes, shape);
+          case VIT -> Vit.of(PATCH, WIDTH, DEPTH, HEADS, Tokens.Pool.FIRST, classes, shape);
         };
     int last = network.affineLayers().size() - 1;
     return new ExpertNetwork(network, network.affineLayers().get(last).id());

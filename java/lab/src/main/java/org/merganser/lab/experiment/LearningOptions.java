@@ -77,7 +77,7 @@ public record LearningOptions(
 
   /** Numbers of samples of the curve, increasing, when there are so many in all. */
   List<Integer> counts(ExperimentOptions options, int available) {
-    List<Integer> usual = options.choice().isConvolutional() ? List.of() : USUAL_SAMPLES;
+    List<Integer> usual = options.choice().readsImages() ? List.of() : USUAL_SAMPLES;
     return (samples.isEmpty() ? usual : samples)
         .stream().filter(n -> n > 0).map(n -> Math.min(n, available)).distinct().sorted().toList();
   }

@@ -196,9 +196,9 @@ final class RnnDynamicsTables {
       long parameters,
       int seeds) {
     return ("%d tanh units without biases read images row by row (%d rows of %d pixels in [0, 1]),"
-                + " a linear layer reads them at the last row: %d parameters, %d epochs on %d"
-                + " images, measured on %d others, then %d steps without input. %d seed%s;"
-                + " film.html beside this page shows the first one move.")
+            + " a linear layer reads them at the last row: %d parameters, %d epochs on %d"
+            + " images, measured on %d others, then %d steps without input. %d seed%s;"
+            + " film.html beside this page shows the first one move.")
         .formatted(
             options.hidden(),
             rows.steps(),

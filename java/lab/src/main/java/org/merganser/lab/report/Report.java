@@ -52,7 +52,11 @@ public record Report(
   /** {@code results.json}: two runs of the same command differ in {@code seconds} only. */
   public Map<String, Object> json() {
     Map<String, Object> all = new LinkedHashMap<>(facts);
-    sections.forEach(section -> all.put(section.id(), section.rows()));
+    for (Section<?> section : sections) {
+      if (all.put(section.id(), section.rows()) != null) {
+        throw new IllegalStateException("two fields of results.json are '" + section.id() + "'");
+      }
+    }
     all.putAll(made);
     Map<String, Object> rounded = new LinkedHashMap<>();
     seconds.forEach((stage, taken) -> rounded.put(stage, Math.round(taken * 1000) / 1000.0));

@@ -79,7 +79,7 @@ class ConvolutionalExperimentTest {
   void namesWhatDoesNotFit() {
     assertThatThrownBy(() -> CcaMergeExperiment.Options.defaults().with("network", "lenet"))
         .hasMessage(
-            "network must be one of mlp, vgg11, vgg16, resnet18, resnet20, resnet50, not 'lenet'");
+            "network must be one of mlp, vgg11, vgg16, resnet18, resnet20, resnet50, vit, not 'lenet'");
     CcaMergeExperiment.Options blobs =
         CcaMergeExperiment.Options.defaults()
             .with("repair", false)

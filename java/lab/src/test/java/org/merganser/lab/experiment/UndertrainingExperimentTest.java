@@ -80,7 +80,7 @@ class UndertrainingExperimentTest {
     "synthetic, '', mlp, 12:10, 0:0.2, 6",
     "fashion-mnist-subset, rotations, mlp, 12:10, 0.2, 4",
     "fashion-mnist-subset, classes, cnn, '', 0, 5",
-    "fashion-mnist-subset, corruptions, mlp, 8, 0.2, 5"
+    "fashion-mnist-subset, corruptions, vit, '', 0.2, 5"
   })
   void everySettingHasExpertsOfEveryLength(
       String data, String tasks, String network, String hidden, String noise, int count)

@@ -80,6 +80,14 @@ class ReportTest {
   }
 
   @Test
+  void twoFieldsOfOneNameAreRefused() {
+    Report report = report(section(), Section.data("rows", List.of(1)));
+    assertThatThrownBy(report::json)
+        .isInstanceOf(IllegalStateException.class)
+        .hasMessageContaining("'rows'");
+  }
+
+  @Test
   void jsonHasTheRowsAsTheyAre() throws IOException {
     Path path = folder.resolve("results.json");
     Section<?> hidden = Section.data("pairs", List.of(row("base", 0.875)));
@@ -155,7 +163,8 @@ class ReportTest {
             List.of("a", "b"),
             List.of(50.0, 75.0),
             List.of(1.0, 2.0));
-    Section<?> more = section(line("same/name"), line("same:name"), line("layer1.0"));
+    Section<?> more = new Section<>("more", "More", "", List.of());
+    List.of(line("same/name"), line("same:name"), line("layer1.0")).forEach(more::chart);
     String page = page(report(section(bars), more));
     assertThat(page).startsWith("<!DOCTYPE html>").endsWith("</html>\n");
     assertThat(page).doesNotContainPattern("(src|href)\\s*=\\s*[\"']?(https?:|//|file:)");

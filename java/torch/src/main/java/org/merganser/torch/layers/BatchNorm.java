@@ -25,7 +25,7 @@ public record BatchNorm(String name, long features) implements Layer {
 
   @Override
   public Signal describe(Signal signal, Description description) {
-    if (signal.features() != features || signal.space() == null) {
+    if (signal.features() != features || signal.space() == null || signal.tokens()) {
       throw new ShapeException(
           "normalisation '"
               + name

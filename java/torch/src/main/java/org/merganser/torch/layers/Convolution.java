@@ -40,7 +40,7 @@ public record Convolution(
 
   @Override
   public Signal describe(Signal signal, Description description) {
-    if (signal.flat() || signal.features() != in) {
+    if (signal.flat() || signal.tokens() || signal.features() != in) {
       throw new ShapeException(
           "layer '" + name + "' reads images of " + in + " channels, it is given " + signal);
     }

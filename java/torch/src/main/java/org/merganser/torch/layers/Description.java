@@ -75,6 +75,11 @@ final class Description {
       root().bindings.add(Binding.of(tensor, axis, role));
     }
 
+    /** Part of an axis. */
+    void bind(String tensor, int axis, Role role, Block block) {
+      root().bindings.add(new Binding(tensor, axis, role, block));
+    }
+
     /** Only maps of this family commute with what was just applied. */
     void restrict(MapFamily family) {
       Space root = root();
@@ -154,8 +159,8 @@ final class Description {
   void consume(Signal signal, String weight, int axis) {
     if (signal.space() != null) {
       Space space = signal.space().root();
-      long repeat = signal.flat() ? signal.positions() : 1;
-      space.bindings.add(new Binding(weight, axis, Role.WEIGHT_IN, new Block(0, repeat)));
+      Block block = new Block(0, signal.repeat());
+      space.bindings.add(new Binding(weight, axis, Role.WEIGHT_IN, block));
       space.consumed = true;
       space.readAt = signal.source();
     }
@@ -203,6 +208,16 @@ final class Description {
       taps.computeIfAbsent(space.readAt, n -> new LinkedHashSet<>()).add(space.id);
     }
     return taps;
+  }
+
+  /** How many features a tap has, of those that are read after a node. */
+  long width(String tap) {
+    return affineLayers.stream()
+        .filter(layer -> layer.output().equals(tap))
+        .map(AffineLayer::width)
+        .findFirst()
+        .orElseGet(
+            () -> spaces.stream().filter(s -> s.id.equals(tap)).findFirst().orElseThrow().width);
   }
 
   Architecture architecture() {

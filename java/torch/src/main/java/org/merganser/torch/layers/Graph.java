@@ -54,7 +54,11 @@ public final class Graph {
   private Graph(Layer root, long... inputShape) {
     this.inputShape = inputShape;
     this.root = root;
-    this.outputs = description.follow(root, Signal.input(inputShape)).flatSize();
+    Signal out = description.follow(root, Signal.input(inputShape));
+    if (out.tokens()) {
+      throw new ShapeException("a network ends with a vector, not with " + out + "; pool them");
+    }
+    this.outputs = out.features() * out.positions();
     this.architecture = description.architecture();
     Map<String, TensorInfo> infos = new LinkedHashMap<>();
     description.parameters().forEach((name, parameter) -> infos.put(name, parameter.info()));
@@ -214,8 +218,15 @@ public final class Graph {
       // The rest of the network is not needed.
     }
     found.putAll(pass.tapped());
-    found.replaceAll((tap, tensor) -> tensor.contiguous());
+    found.replaceAll((tap, tensor) -> featuresFirst(tap, tensor).contiguous());
     return found;
+  }
+
+  /** Tokens [samples x tokens x (features entries)] as [samples x features x tokens x entries]. */
+  private Tensor featuresFirst(String tap, Tensor found) {
+    return found.dim() == 3
+        ? found.unflatten(2, description.width(tap), -1).permute(0, 2, 1, 3)
+        : found;
   }
 
   /** The whole description: equal texts are equal graphs. */

@@ -32,6 +32,11 @@ public record Initial(Kind kind, double value) {
     return new Initial(Kind.UNIFORM, Math.sqrt(2) * Math.sqrt(6.0 / (fanIn + fanOut)));
   }
 
+  /** Uniform with variance 2 / (fanIn + fanOut) (Glorot and Bengio 2010). */
+  public static Initial xavier(long fanIn, long fanOut) {
+    return new Initial(Kind.UNIFORM, Math.sqrt(6.0 / (fanIn + fanOut)));
+  }
+
   void fill(float[] values, SplittableRandom random) {
     for (int i = 0; i < values.length; i++) {
       values[i] =

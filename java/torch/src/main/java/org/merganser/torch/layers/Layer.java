@@ -18,7 +18,12 @@ public sealed interface Layer
         Activation,
         MaxPool,
         AveragePool,
-        Flatten {
+        Flatten,
+        Patches,
+        ClassToken,
+        Positions,
+        SelfAttention,
+        Tokens.Pool {
   /** Follows the signal: registers parameters and bindings, and returns what comes out. */
   Signal describe(Signal in, Description description);
 

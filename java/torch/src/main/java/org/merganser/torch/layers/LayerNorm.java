@@ -11,15 +11,23 @@ import org.merganser.model.MapFamily;
 import org.merganser.model.Role;
 
 /**
- * Normalises the features of each sample, at each position of an image (Ba et al. 2016): {@code
- * NAME.weight} and {@code NAME.bias} [features], epsilon 1e-5. Only permutations commute with it.
+ * Normalises the features of each sample, at each position of an image or token of a sequence (Ba
+ * et al. 2016): {@code NAME.weight} and {@code NAME.bias} [features]. Only permutations commute
+ * with it.
+ *
+ * @param epsilon added to variances
  */
-public record LayerNorm(String name, long features) implements Layer {
-  private static final double EPSILON = 1e-5;
+public record LayerNorm(String name, long features, double epsilon) implements Layer {
+  private static final double USUAL = 1e-5;
+
+  /** With epsilon 1e-5. */
+  public LayerNorm(String name, long features) {
+    this(name, features, USUAL);
+  }
 
   @Override
   public Signal describe(Signal signal, Description description) {
-    boolean flattened = signal.flat() && signal.positions() != 1;
+    boolean flattened = signal.repeat() != 1;
     if (signal.features() != features || signal.space() == null || flattened) {
       throw new ShapeException(
           "normalisation '"
@@ -48,8 +56,15 @@ public record LayerNorm(String name, long features) implements Layer {
             new long[] {features},
             new TensorOptional(pass.parameter(name + ".weight")),
             new TensorOptional(pass.parameter(name + ".bias")),
-            EPSILON,
+            epsilon,
             false);
     return image ? normal.permute(0, 3, 1, 2) : normal;
+  }
+
+  /** Without the usual epsilon: models are kept under the text of their network. */
+  @Override
+  public String toString() {
+    return "LayerNorm[name=%s, features=%d%s]"
+        .formatted(name, features, epsilon == USUAL ? "" : ", epsilon=" + epsilon);
   }
 }

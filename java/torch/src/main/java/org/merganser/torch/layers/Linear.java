@@ -11,8 +11,8 @@ import org.merganser.model.AffineLayer;
 import org.merganser.model.Role;
 
 /**
- * {@code y = W x + b}: parameters {@code NAME.weight} [out x in] and {@code NAME.bias} [out], which
- * starts at 0.
+ * {@code y = W x + b}, of each token in a sequence: parameters {@code NAME.weight} [out x in] and
+ * {@code NAME.bias} [out], which starts at 0.
  */
 public record Linear(String name, long in, long out, Initial initial) implements Layer {
   /** Initial weights are normal with variance 2/in (He et al. 2015). */
@@ -22,7 +22,7 @@ public record Linear(String name, long in, long out, Initial initial) implements
 
   @Override
   public Signal describe(Signal signal, Description description) {
-    if (!signal.flat() || signal.flatSize() != in) {
+    if (!signal.flat() && !signal.tokens() || signal.flatSize() != in) {
       throw new ShapeException(
           "layer '"
               + name
@@ -31,7 +31,7 @@ public record Linear(String name, long in, long out, Initial initial) implements
               + " features, it is given "
               + signal.features()
               + (signal.positions() == 1 ? "" : " at " + signal.positions() + " positions")
-              + (signal.flat() ? "" : "; flatten first"));
+              + (signal.flat() || signal.tokens() ? "" : "; flatten first"));
     }
     description.parameter(weight(), TensorInfo.of(DType.F32, out, in), initial);
     description.parameter(bias(), TensorInfo.of(DType.F32, out), Initial.ZERO);
@@ -40,12 +40,16 @@ public record Linear(String name, long in, long out, Initial initial) implements
     space.bind(weight(), 0, Role.WEIGHT_OUT);
     space.bind(bias(), 0, Role.BIAS);
     description.affine(new AffineLayer(name, weight(), Optional.of(bias()), out));
-    return Signal.vector(space, out, description.node());
+    return signal.tokens()
+        ? signal.entries(space, out, 1, description.node())
+        : Signal.vector(space, out, description.node());
   }
 
   @Override
   public Tensor forward(Tensor x, ForwardPass pass) {
-    Tensor y = torch.addmm(pass.parameter(bias()), x, pass.parameter(weight()).t());
+    Tensor rows = x.dim() == 2 ? x : x.flatten(0, 1);
+    Tensor all = torch.addmm(pass.parameter(bias()), rows, pass.parameter(weight()).t());
+    Tensor y = x.dim() == 2 ? all : all.unflatten(0, x.size(0), x.size(1));
     return pass.added(name, y, weight -> x.matmul(weight.t()));
   }
 

@@ -11,6 +11,7 @@ import org.merganser.method.Setting;
 import org.merganser.method.Settings;
 import org.merganser.torch.TorchNetwork;
 import org.merganser.torch.layers.Activation;
+import org.merganser.torch.layers.Tokens;
 
 /**
  * A network by its settings, as {@code --network} of the command line and experiments have it, so
@@ -19,9 +20,16 @@ import org.merganser.torch.layers.Activation;
  */
 public record NetworkChoice(
     @Setting("what is trained") Kind network,
-    @Setting(value = "width of the hidden layers of mlp; 32 unless set", min = 1, max = 1_000_000)
+    @Setting(
+            value =
+                "width of the hidden layers of mlp, of the tokens of vit; 32 unless set, of vit 64",
+            min = 1,
+            max = 1_000_000)
         OptionalInt hidden,
-    @Setting(value = "number of hidden layers of mlp; 2 unless set", min = 1, max = 1000)
+    @Setting(
+            value = "number of hidden layers of mlp, of blocks of vit; 2 unless set, of vit 4",
+            min = 1,
+            max = 1000)
         OptionalInt layers,
     @Setting(
             value = "multiplies the channels of a convolutional network; 1 unless set",
@@ -31,9 +39,19 @@ public record NetworkChoice(
     @Setting(
             "normalisation of a convolutional network; none for vgg and batch for resnet unless"
                 + " set")
-        Optional<Norm> norm) {
+        Optional<Norm> norm,
+    @Setting(value = "side of the patches of vit; 4 unless set", min = 1, max = 1000)
+        OptionalInt patch,
+    @Setting(value = "heads of attention of vit; 4 unless set", min = 1, max = 1000)
+        OptionalInt heads,
+    @Setting("which token the head of vit reads; first, a token of its own, unless set")
+        Optional<Tokens.Pool> pool) {
   private static final int USUAL_WIDTH = 32;
   private static final int USUAL_LAYERS = 2;
+  private static final int USUAL_TOKEN = 64;
+  private static final int USUAL_BLOCKS = 4;
+  private static final int USUAL_PATCH = 4;
+  private static final int USUAL_HEADS = 4;
   private static final double MOST_PARAMETERS = 1e9;
 
   /** Families of networks. */
@@ -43,7 +61,8 @@ public record NetworkChoice(
     VGG16(16),
     RESNET18(18),
     RESNET20(20),
-    RESNET50(50);
+    RESNET50(50),
+    VIT(0);
 
     /** The number in the name of a convolutional network. */
     private final int depth;
@@ -63,16 +82,26 @@ public record NetworkChoice(
   }
 
   public NetworkChoice {
-    Settings.check(NetworkChoice.class, network, hidden, layers, widthMultiplier, norm);
+    Settings.check(
+        NetworkChoice.class, network, hidden, layers, widthMultiplier, norm, patch, heads, pool);
     String unused = "network " + network.id() + " does not use it";
-    boolean mlp = network == Kind.MLP;
-    refuse("norm", mlp && norm.isPresent(), unused);
-    refuse("width-multiplier", mlp && widthMultiplier.isPresent(), unused);
-    refuse("hidden", !mlp && hidden.isPresent(), unused);
-    refuse("layers", !mlp && layers.isPresent(), unused);
-    int width = hidden.orElse(USUAL_WIDTH);
-    int depth = layers.orElse(USUAL_LAYERS);
-    double weights = (double) width * width * (depth - 1);
+    boolean vit = network == Kind.VIT;
+    boolean layered = network == Kind.MLP || vit;
+    refuse("norm", layered && norm.isPresent(), unused);
+    refuse("width-multiplier", layered && widthMultiplier.isPresent(), unused);
+    refuse("hidden", !layered && hidden.isPresent(), unused);
+    refuse("layers", !layered && layers.isPresent(), unused);
+    refuse("patch", !vit && patch.isPresent(), unused);
+    refuse("heads", !vit && heads.isPresent(), unused);
+    refuse("pool", !vit && pool.isPresent(), unused);
+    int width = hidden.orElse(vit ? USUAL_TOKEN : USUAL_WIDTH);
+    int depth = layers.orElse(vit ? USUAL_BLOCKS : USUAL_LAYERS);
+    if (vit && width % heads.orElse(USUAL_HEADS) != 0) {
+      throw new IllegalArgumentException(
+          "--heads: %d do not divide the width of the tokens, which is %d (--hidden)"
+              .formatted(heads.orElse(USUAL_HEADS), width));
+    }
+    double weights = (double) width * width * (vit ? 12.0 * depth : depth - 1);
     if (weights > MOST_PARAMETERS) {
       throw new IllegalArgumentException(
           ("%d hidden layers of %d have %.0f weights between them, at most %.0f are trained here;"
@@ -90,7 +119,14 @@ public record NetworkChoice(
   /** A perceptron. */
   public static NetworkChoice defaults() {
     return new NetworkChoice(
-        Kind.MLP, OptionalInt.empty(), OptionalInt.empty(), Optional.empty(), Optional.empty());
+        Kind.MLP,
+        OptionalInt.empty(),
+        OptionalInt.empty(),
+        Optional.empty(),
+        Optional.empty(),
+        OptionalInt.empty(),
+        OptionalInt.empty(),
+        Optional.empty());
   }
 
   public boolean isBatchNormalised() {
@@ -106,6 +142,11 @@ public record NetworkChoice(
   }
 
   public boolean isConvolutional() {
+    return network != Kind.MLP && network != Kind.VIT;
+  }
+
+  /** Whether it reads images as they are, and not as vectors. */
+  public boolean readsImages() {
     return network != Kind.MLP;
   }
 
@@ -113,10 +154,11 @@ public record NetworkChoice(
    * The network for samples of a shape, {@code [values]} or {@code [channels, height, width]}.
    *
    * @param samples what they are called in messages
-   * @throws IllegalArgumentException when a convolutional network is given vectors
+   * @throws IllegalArgumentException when a network of images is given vectors
+   * @throws org.merganser.error.ShapeException when patches do not tile the images
    */
   public TorchNetwork build(String samples, long classes, long... shape) {
-    if (!isConvolutional()) {
+    if (!readsImages()) {
       int width = hidden.orElse(USUAL_WIDTH);
       int depth = layers.orElse(USUAL_LAYERS);
       return TorchNetwork.mlp(Tensor.size(shape), width, depth, classes, Activation.RELU);
@@ -125,6 +167,16 @@ public record NetworkChoice(
       throw new IllegalArgumentException(
           "%s reads images, the samples of '%s' are vectors; use mlp"
               .formatted(network.id(), samples));
+    }
+    if (network == Kind.VIT) {
+      return Vit.of(
+          patch.orElse(USUAL_PATCH),
+          hidden.orElse(USUAL_TOKEN),
+          layers.orElse(USUAL_BLOCKS),
+          heads.orElse(USUAL_HEADS),
+          pool.orElse(Tokens.Pool.FIRST),
+          classes,
+          shape);
     }
     if (network.isVgg()) {
       return Vgg.of(network.depth, width(), normalisation(), classes, shape);
@@ -141,6 +193,12 @@ public record NetworkChoice(
     if (isConvolutional()) {
       facts.put("widthMultiplier", width());
       facts.put("norm", normalisation().name().toLowerCase(Locale.ROOT));
+    } else if (network == Kind.VIT) {
+      facts.put("hidden", hidden.orElse(USUAL_TOKEN));
+      facts.put("layers", layers.orElse(USUAL_BLOCKS));
+      facts.put("patch", patch.orElse(USUAL_PATCH));
+      facts.put("heads", heads.orElse(USUAL_HEADS));
+      facts.put("pool", pool.orElse(Tokens.Pool.FIRST).name().toLowerCase(Locale.ROOT));
     } else {
       facts.put("hidden", hidden.orElse(USUAL_WIDTH));
       facts.put("layers", layers.orElse(USUAL_LAYERS));

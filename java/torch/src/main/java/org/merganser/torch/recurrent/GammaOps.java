@@ -1,97 +1,144 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.merganser.torch.recurrent;
 
+import java.util.Arrays;
+import java.util.List;
 import java.util.Map;
-import org.bytedeco.pytorch.Scalar;
-import org.bytedeco.pytorch.Tensor;
+import java.util.function.DoubleUnaryOperator;
+import org.merganser.activation.AdaptiveActivation;
+import org.merganser.activation.ShapeParams;
+import org.merganser.compute.DType;
+import org.merganser.compute.Workspace;
+import org.merganser.linalg.Tensor;
+import org.merganser.torch.internal.Bridge;
 import org.merganser.torch.recurrent.RecurrentUnit.Constraint;
 import org.merganser.torch.recurrent.RecurrentUnit.Gamma;
 
 /**
- * {@code gamma(a; n, s) = (1-s) softplus(u)/n + s sigmoid(u)}, {@code u = n a}, by operations of
- * libtorch. With {@code q = sigmoid'(u)} and {@code H = ln(1 + e^-|u|) + |u| sigmoid(-|u|)}:
- *
- * <pre>
- *   d/da = (1-s) sigmoid + s n q
- *   d/dn = -(1-s) H/n^2 + s a q
- *   d/ds = sigmoid - softplus/n
- * </pre>
- *
- * H in place of {@code softplus - u sigmoid}, which cancels for great u.
+ * Units of {@link AdaptiveActivation} by its kernels. The few values of n and s, and what a
+ * constraint makes of them, are on the heap.
  */
-final class GammaOps implements UnitOps {
-  private final Constraint constraint;
-  private final Tensor storedN;
-  private final Tensor storedS;
-  private final Tensor n;
-  private final Tensor s;
-  private final Scalar zero = new Scalar(0.0);
-  private final Scalar one = new Scalar(1.0);
-  private Tensor dn;
-  private Tensor ds;
+final class GammaOps implements UnitOps, AutoCloseable {
+  private final boolean sigmoid;
+  private final double[] storedN;
+  private final double[] storedS;
+  private final double[] dn;
+  private final double[] ds;
+  private final ShapeParams shape;
+  private final Tensor sumN;
+  private final Tensor sumS;
+  private final Workspace ws;
 
-  /** Inside of libtorch and the caller's scope, as all it does. */
-  GammaOps(Gamma gamma, Map<String, Tensor> theta) {
-    this.constraint = gamma.constraint();
-    this.storedN = theta.get(VanillaRnn.N);
-    this.storedS = theta.get(VanillaRnn.S);
-    boolean sigmoid = constraint == Constraint.SIGMOID;
-    this.n = sigmoid ? softplus(storedN) : storedN;
-    this.s = sigmoid ? storedS.sigmoid() : storedS;
+  /**
+   * @param theta with n and s, or what gives them
+   * @param learns whether gradients by n and s are wanted
+   * @param ws computes on the CPU
+   * @throws RnnTraining.Diverged naming the first unit whose n or s is none
+   */
+  GammaOps(
+      Gamma gamma, Map<String, org.bytedeco.pytorch.Tensor> theta, boolean learns, Workspace ws) {
+    this.ws = ws;
+    this.sigmoid = gamma.constraint() == Constraint.SIGMOID;
+    Tensor n = Bridge.view(theta.get(VanillaRnn.N));
+    Tensor s = Bridge.view(theta.get(VanillaRnn.S));
+    this.storedN = n.toDoubleArray();
+    this.storedS = s.toDoubleArray();
+    if (sigmoid) {
+      n = mapped(n, p -> Math.max(p, 0) + Math.log1p(Math.exp(-Math.abs(p))));
+      s = mapped(s, GammaOps::logistic);
+    } else {
+      n = n.copy();
+      s = s.copy();
+    }
+    require("gain n", n, true);
+    require("saturation s", s, false);
+    this.dn = new double[storedN.length];
+    this.ds = new double[storedN.length];
+    this.sumN = learns ? Tensor.allocate(DType.F64, storedN.length) : null;
+    this.sumS = learns ? Tensor.allocate(DType.F64, storedN.length) : null;
+    // What keeps n from 0 is the constraint; without one any n but 0 is as the authors have it.
+    this.shape =
+        gamma.mode() == RecurrentUnit.Mode.HOMOGENEOUS
+            ? new ShapeParams.Uniform(n, s, true)
+            : new ShapeParams.PerUnit(n, s, true);
+  }
+
+  private static Tensor mapped(Tensor stored, DoubleUnaryOperator function) {
+    Tensor mapped = stored.copy();
+    for (long i = 0; i < stored.size(); i++) {
+      mapped.set(i, function.applyAsDouble(stored.get(i)));
+    }
+    return mapped;
+  }
+
+  private static double logistic(double q) {
+    return 1 / (1 + Math.exp(-q));
+  }
+
+  private static void require(String what, Tensor values, boolean notZero) {
+    for (long i = 0; i < values.size(); i++) {
+      double value = values.get(i);
+      if (!Double.isFinite(value) || notZero && value == 0) {
+        throw new RnnTraining.Diverged("the " + what + " of unit " + i + " is " + value);
+      }
+    }
   }
 
   /** n as the function takes it. */
-  Tensor gain() {
-    return n;
+  List<Double> gain() {
+    return Arrays.stream(shape.n().toDoubleArray()).boxed().toList();
   }
 
   /** s as the function takes it. */
-  Tensor saturation() {
-    return s;
+  List<Double> saturation() {
+    return Arrays.stream(shape.s().toDoubleArray()).boxed().toList();
   }
 
   @Override
   public void forward(Steps a, Steps h, long step) {
-    Tensor u = a.at(step).mul(n);
-    Tensor soft = softplus(u).div(n);
-    // soft + s (sigmoid - soft)
-    h.at(step).copy_(soft.add(u.sigmoid().sub(soft).mul(s)));
+    AdaptiveActivation.forward(a.ours(step), shape, h.ours(step), ws);
   }
 
   @Override
-  public void backward(Steps all, Steps h, Steps d, long step) {
-    Tensor a = all.at(step);
-    Tensor dh = d.at(step).clone();
-    Tensor u = a.mul(n);
-    Tensor e = u.abs().neg().exp();
-    Tensor r = e.add(one).reciprocal();
-    Tensor q = e.mul(r).mul(r);
-    Tensor sigma = u.sigmoid();
-    Tensor entropy = e.log1p().add(u.abs().mul(e).mul(r));
-    Tensor rest = s.neg().add(one);
-    Tensor sq = q.mul(s);
-    d.at(step).copy_(sigma.mul(rest).add(sq.mul(n)).mul(dh));
-    Tensor byN = sq.mul(a).sub(entropy.mul(rest).div(n.mul(n))).mul(dh);
-    Tensor byS = sigma.sub(softplus(u).div(n)).mul(dh);
-    dn = plus(dn, byN);
-    ds = plus(ds, byS);
+  public void backward(Steps a, Steps h, Steps d, long step) {
+    Tensor at = d.ours(step);
+    AdaptiveActivation.backward(a.ours(step), at, shape, at, sumN, sumS, ws);
+    if (sumN != null) {
+      add(sumN, dn);
+      add(sumS, ds);
+    }
   }
 
-  /** The sum over samples, and over units when they share the shape. */
-  private Tensor plus(Tensor sum, Tensor each) {
-    Tensor now = n.numel() == 1 ? each.sum().reshape(1) : each.sum(0);
-    return sum == null ? now : sum.add(now);
+  private static void add(Tensor step, double... sum) {
+    double[] values = step.toDoubleArray();
+    for (int i = 0; i < sum.length; i++) {
+      sum[i] += values[i];
+    }
   }
 
   /** Gradients by what the checkpoint holds, of all steps that {@link #backward} was called for. */
-  void gradients(Map<String, Tensor> into) {
-    boolean sigmoid = constraint == Constraint.SIGMOID;
-    into.put(VanillaRnn.N, sigmoid ? dn.mul(storedN.sigmoid()) : dn);
-    into.put(VanillaRnn.S, sigmoid ? ds.mul(s).mul(s.neg().add(one)) : ds);
+  void gradients(
+      Map<String, org.bytedeco.pytorch.Tensor> into, org.bytedeco.pytorch.Tensor beside) {
+    if (sumN == null) {
+      return;
+    }
+    double[] byN = dn.clone();
+    double[] byS = ds.clone();
+    for (int i = 0; sigmoid && i < byN.length; i++) {
+      byN[i] *= logistic(storedN[i]);
+      byS[i] *= logistic(storedS[i]) * logistic(-storedS[i]);
+    }
+    into.put(VanillaRnn.N, Bridge.beside(beside, byN, byN.length));
+    into.put(VanillaRnn.S, Bridge.beside(beside, byS, byS.length));
   }
 
-  /** ln(1 + e^u) without overflow and with no digit lost for small e^u. */
-  private Tensor softplus(Tensor u) {
-    return u.clamp_min(zero).add(u.abs().neg().exp().log1p());
+  @Override
+  public void close() {
+    shape.n().close();
+    shape.s().close();
+    if (sumN != null) {
+      sumN.close();
+      sumS.close();
+    }
   }
 }

@@ -32,6 +32,7 @@ final class RnnLearner implements Learner, AutoCloseable {
   private final VanillaRnn rnn;
   private final Sequences data;
   private final Workspace ws;
+  private final Workspace host = VanillaRnn.host();
   private final BatchOrder order;
   private final Shared shared;
   private final Map<String, Tensor> learned = new LinkedHashMap<>();
@@ -102,9 +103,9 @@ final class RnnLearner implements Learner, AutoCloseable {
     try (Shared in = new Shared(inputs);
         Shared before = new Shared(carried == null ? Map.of() : Map.of("", carried));
         PointerScope scope = new PointerScope();
-        NoGradGuard guard = new NoGradGuard()) {
+        NoGradGuard guard = new NoGradGuard();
+        RnnPass pass = new RnnPass(rnn, shared.all(), learnsShape(), host)) {
       Tensor x = in.only().to(shared.all().get(VanillaRnn.V).scalar_type());
-      RnnPass pass = new RnnPass(rnn, shared.all());
       Tensor h = pass.states(x, 0, before.only());
       Tensor z = pass.logits(data.everyStep() ? h : pass.lastState());
       Tensor y = Bridge.beside(z, data.targetsByStep(which));
@@ -125,6 +126,10 @@ final class RnnLearner implements Learner, AutoCloseable {
       }
       return loss;
     }
+  }
+
+  private boolean learnsShape() {
+    return learned.containsKey(VanillaRnn.N) || learned.containsKey(VanillaRnn.S);
   }
 
   private static String cause(Tensor states, int... which) {
@@ -173,5 +178,6 @@ final class RnnLearner implements Learner, AutoCloseable {
   public void close() {
     forget();
     shared.close();
+    host.close();
   }
 }

@@ -2,9 +2,11 @@
 package org.merganser.torch.recurrent;
 
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
+import org.merganser.compute.Workspace;
 import org.merganser.torch.recurrent.RecurrentUnit.Gamma;
 import org.merganser.torch.recurrent.RecurrentUnit.Plain;
 
@@ -13,7 +15,7 @@ import org.merganser.torch.recurrent.RecurrentUnit.Plain;
  * function of the units a step, all else in one product over all steps. Nothing is recorded by
  * libtorch's autograd. Inside of libtorch and the caller's scope; steps are the first axis.
  */
-final class RnnPass {
+final class RnnPass implements AutoCloseable {
   private final Map<String, Tensor> theta;
   private final UnitOps unit;
   private Tensor x;
@@ -21,11 +23,15 @@ final class RnnPass {
   private Steps a;
   private Steps h;
 
-  RnnPass(VanillaRnn rnn, Map<String, Tensor> theta) {
+  /**
+   * @param shape whether gradients by n and s are wanted
+   * @param ws where units with a shape are computed, on the CPU
+   */
+  RnnPass(VanillaRnn rnn, Map<String, Tensor> theta, boolean shape, Workspace ws) {
     this.theta = theta;
     this.unit =
         rnn.unit() instanceof Gamma gamma
-            ? new GammaOps(gamma, theta)
+            ? new GammaOps(gamma, theta, shape, ws)
             : UnitOps.plain((Plain) rnn.unit());
   }
 
@@ -68,7 +74,7 @@ final class RnnPass {
   }
 
   /**
-   * Gradients of a loss by all parameters, after {@link #states} without drift.
+   * Gradients of a loss by the parameters, after {@link #states} without drift.
    *
    * @param dz gradient by the logits, as rows: of the last step, or of all steps
    */
@@ -87,7 +93,7 @@ final class RnnPass {
       found.put(VanillaRnn.B, rows.sum(0));
     }
     if (unit instanceof GammaOps gamma) {
-      gamma.gradients(found);
+      gamma.gradients(found, x);
     }
     return found;
   }
@@ -133,5 +139,22 @@ final class RnnPass {
   /** Of the last step that was computed. */
   Tensor lastState() {
     return h.at(h.count() - 1);
+  }
+
+  /** n as the units have it. */
+  List<Double> gains() {
+    return ((GammaOps) unit).gain();
+  }
+
+  /** s as the units have it. */
+  List<Double> saturations() {
+    return ((GammaOps) unit).saturation();
+  }
+
+  @Override
+  public void close() {
+    if (unit instanceof GammaOps gamma) {
+      gamma.close();
+    }
   }
 }

@@ -3,7 +3,6 @@ package org.merganser.torch.recurrent;
 
 import java.io.IOException;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -12,6 +11,7 @@ import java.util.stream.IntStream;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.global.torch;
+import org.merganser.compute.Workspace;
 import org.merganser.error.NumericalException;
 import org.merganser.error.ShapeException;
 import org.merganser.linalg.Tensor;
@@ -20,7 +20,6 @@ import org.merganser.model.Network;
 import org.merganser.torch.internal.Bridge;
 import org.merganser.torch.internal.Libtorch;
 import org.merganser.torch.internal.Shared;
-import org.merganser.torch.recurrent.RecurrentUnit.Gamma;
 
 /** A recurrent network with parameters; serves one thread at a time. */
 public final class RnnSession implements Network.Session {
@@ -32,6 +31,7 @@ public final class RnnSession implements Network.Session {
   private final VanillaRnn rnn;
   private final Map<String, Tensor> owned;
   private final Shared theta;
+  private final Workspace host = VanillaRnn.host();
   private final List<Tensor> outputsOfLastRun = new ArrayList<>();
   private boolean closed;
 
@@ -113,7 +113,7 @@ public final class RnnSession implements Network.Session {
   }
 
   private Tensor copyStates(Tensor inputs, int drift) throws IOException {
-    return inScope(inputs, x -> Bridge.copy(new RnnPass(rnn, theta.all()).states(x, drift, null)));
+    return inScope(inputs, (pass, x) -> Bridge.copy(pass.states(x, drift, null)));
   }
 
   /** Loss and accuracy on sequences; those of a text carry their states on. */
@@ -146,7 +146,7 @@ public final class RnnSession implements Network.Session {
 
   private void score(Scoring scoring, int... which) throws IOException {
     try (Tensor inputs = scoring.sequences.inputs(which)) {
-      call(() -> inScope(inputs, x -> scoring.add(x, which)));
+      call(() -> inScope(inputs, (pass, x) -> scoring.add(pass, x, which)));
     }
   }
 
@@ -163,8 +163,7 @@ public final class RnnSession implements Network.Session {
       this.sequences = sequences;
     }
 
-    private Void add(org.bytedeco.pytorch.Tensor x, int... which) {
-      RnnPass pass = new RnnPass(rnn, theta.all());
+    private Void add(RnnPass pass, org.bytedeco.pytorch.Tensor x, int... which) {
       boolean carry = sequences.streamLength() > 0;
       try (Shared before = new Shared(carried == null ? Map.of() : Map.of("", carried))) {
         org.bytedeco.pytorch.Tensor h = pass.states(x, 0, before.only());
@@ -205,7 +204,7 @@ public final class RnnSession implements Network.Session {
       throw new ShapeException(
           "states are " + states + ", the network reads [... x " + rnn.hidden() + "]");
     }
-    return call(() -> inScope(states, h -> Bridge.copy(new RnnPass(rnn, theta.all()).logits(h))));
+    return call(() -> inScope(states, (pass, h) -> Bridge.copy(pass.logits(h))));
   }
 
   /**
@@ -214,24 +213,10 @@ public final class RnnSession implements Network.Session {
    * @throws IllegalArgumentException when the units have no shape
    */
   public synchronized Shape shape() throws IOException {
-    Gamma gamma =
-        rnn.gamma()
-            .orElseThrow(
-                () -> new IllegalArgumentException("units of " + rnn.unit() + " have no shape"));
-    return call(
-        () ->
-            inScope(
-                null,
-                none -> {
-                  GammaOps ops = new GammaOps(gamma, theta.all());
-                  return new Shape(doubles(ops.gain()), doubles(ops.saturation()));
-                }));
-  }
-
-  private static List<Double> doubles(org.bytedeco.pytorch.Tensor found) {
-    try (Tensor copy = Bridge.copy(found.contiguous())) {
-      return Arrays.stream(copy.toDoubleArray()).boxed().toList();
+    if (rnn.gamma().isEmpty()) {
+      throw new IllegalArgumentException("units of " + rnn.unit() + " have no shape");
     }
+    return call(() -> inScope(null, (pass, none) -> new Shape(pass.gains(), pass.saturations())));
   }
 
   /**
@@ -256,15 +241,15 @@ public final class RnnSession implements Network.Session {
       }
     }
     releaseOutputs();
-    Map<String, Tensor> found = call(() -> inScope(inputs, x -> tapped(x, taps)));
+    Map<String, Tensor> found = call(() -> inScope(inputs, (pass, x) -> tapped(pass, x, taps)));
     outputsOfLastRun.addAll(found.values());
     for (Map.Entry<String, Tensor> tap : found.entrySet()) {
       out.accept(tap.getKey(), tap.getValue());
     }
   }
 
-  private Map<String, Tensor> tapped(org.bytedeco.pytorch.Tensor x, Set<String> taps) {
-    RnnPass pass = new RnnPass(rnn, theta.all());
+  private Map<String, Tensor> tapped(
+      RnnPass pass, org.bytedeco.pytorch.Tensor x, Set<String> taps) {
     org.bytedeco.pytorch.Tensor states = pass.states(x, 0, null);
     Map<String, Tensor> found = new LinkedHashMap<>();
     if (taps.contains(VanillaRnn.HIDDEN)) {
@@ -299,15 +284,17 @@ public final class RnnSession implements Network.Session {
 
   /** Work on one of our tensors as libtorch sees it, in the precision. */
   private interface Work<T> {
-    T on(org.bytedeco.pytorch.Tensor x) throws IOException;
+    T on(RnnPass pass, org.bytedeco.pytorch.Tensor x) throws IOException;
   }
 
   @SuppressWarnings("try")
   private <T> T inScope(Tensor ours, Work<T> work) throws IOException {
     try (Shared shared = new Shared(ours == null ? Map.of() : Map.of("", ours));
         PointerScope scope = new PointerScope();
-        NoGradGuard guard = new NoGradGuard()) {
+        NoGradGuard guard = new NoGradGuard();
+        RnnPass pass = new RnnPass(rnn, theta.all(), false, host)) {
       return work.on(
+          pass,
           ours == null ? null : shared.only().to(theta.all().get(VanillaRnn.V).scalar_type()));
     }
   }
@@ -329,6 +316,7 @@ public final class RnnSession implements Network.Session {
     closed = true;
     releaseOutputs();
     theta.close();
+    host.close();
     owned.values().forEach(Tensor::close);
   }
 }

@@ -11,6 +11,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.SplittableRandom;
+import org.merganser.compute.Backend;
 import org.merganser.compute.DType;
 import org.merganser.compute.Device;
 import org.merganser.compute.Workspace;
@@ -132,6 +133,11 @@ public record VanillaRnn(
   /** The same with other units. */
   public VanillaRnn withUnit(RecurrentUnit other) {
     return new VanillaRnn(inputs, hidden, outputs, other, recurrent, input, bias, precision);
+  }
+
+  /** For kernels on the host, whatever other Workspaces compute on. */
+  static Workspace host() {
+    return Workspace.builder().backend(Backend.CPU).threads(THREADS).open();
   }
 
   Optional<Gamma> gamma() {

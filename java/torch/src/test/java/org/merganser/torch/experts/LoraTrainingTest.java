@@ -28,6 +28,7 @@ import org.merganser.linalg.Tensor;
 import org.merganser.lora.LoraAdapter;
 import org.merganser.lora.LoraLayer;
 import org.merganser.model.AffineLayer;
+import org.merganser.model.Evaluation;
 import org.merganser.torch.Augmentation;
 import org.merganser.torch.Examples;
 import org.merganser.torch.Oracle;
@@ -40,6 +41,8 @@ import org.merganser.torch.internal.session.Learned;
 import org.merganser.torch.internal.session.Samples;
 import org.merganser.torch.internal.session.TorchSession;
 import org.merganser.torch.layers.Activation;
+import org.merganser.torch.layers.Tokens;
+import org.merganser.torch.networks.Vit;
 
 class LoraTrainingTest {
   private static final int SAMPLES = 20;
@@ -224,6 +227,31 @@ class LoraTrainingTest {
       assertThat(variance / (bound * bound)).isBetween(.15, .55);
     }
     first.values().forEach(Tensor::close);
+  }
+
+  /**
+   * Adapters of embedding, projections and perceptrons; folded it is the model that was trained.
+   */
+  @Test
+  void visionTransformersAreTrainedByAdapters() throws IOException {
+    TorchNetwork vit = Vit.of(7, 12, 2, 3, Tokens.Pool.FIRST, 3, 2, 7, 7);
+    try (Workspace ws = Workspace.builder().threads(1).seed(3).open();
+        Examples data = images(1, 40);
+        MemoryCheckpoint base = Oracle.lively(vit, 1)) {
+      ExpertOptions options =
+          ExpertOptions.adam(1e-2, 30).with(LoraOptions.all(2, 4)).freezing("heads").watching(30);
+      try (Trained trained =
+          new ExpertTraining(vit, base, options, Optional.empty(), ws)
+              .train(List.of(new Task("images", data, data, 1)), "experts")) {
+        Expert expert = trained.experts().get(0);
+        LoraAdapter adapter = adapter(trained);
+        assertThat(adapter.layers()).hasSize(7).containsKey("conv_proj.weight");
+        Evaluation before = Evaluation.of(vit, base, data, ws);
+        Evaluation after = Evaluation.of(vit, adapter.fold(base), data, ws);
+        assertThat(after.loss()).isLessThan(.8 * before.loss());
+        assertThat(expert.kept().get(0).train().loss()).isCloseTo(after.loss(), within(1e-5));
+      }
+    }
   }
 
   private static LoraAdapter adapter(Trained trained) {

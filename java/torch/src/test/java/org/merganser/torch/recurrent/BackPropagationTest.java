@@ -72,8 +72,9 @@ class BackPropagationTest {
                 Shared in = new Shared(x);
                 Shared upstream = new Shared(dz);
                 PointerScope scope = new PointerScope();
-                NoGradGuard guard = new NoGradGuard()) {
-              RnnPass pass = new RnnPass(rnn, parameters.all());
+                NoGradGuard guard = new NoGradGuard();
+                Workspace ws = VanillaRnn.host();
+                RnnPass pass = new RnnPass(rnn, parameters.all(), true, ws)) {
               found.put("h", Bridge.copy(pass.states(in.only(), 0, null)));
               pass.gradients(upstream.only())
                   .forEach((name, g) -> found.put(name, Bridge.copy(g.contiguous())));
