@@ -183,16 +183,26 @@ public final class LossSurface {
       Workspace ws)
       throws IOException {
     Vectors.moved(centre, 0, d, 0, e);
-    List<SideBySide.Job<Double>> jobs = new ArrayList<>();
-    for (double[] f : factors) {
-      jobs.add(
+    int points = factors.size();
+    int jobs = Math.min(ws.threads(), points);
+    int most = (points + jobs - 1) / jobs;
+    double[] losses = new double[points];
+    List<SideBySide.Job<Integer>> each = new ArrayList<>();
+    for (int job = 0; job < jobs; job++) {
+      int first = job;
+      each.add(
           own -> {
-            own.cancellation().check();
-            return loss.at(Vectors.moved(centre, f[0], d, f[1], e), own);
+            int done = 0;
+            for (int i = first; i < points; i += jobs) {
+              own.cancellation().check();
+              double[] f = factors.get(i);
+              losses[i] = loss.at(Vectors.moved(centre, f[0], d, f[1], e), own);
+              own.progress().report("losses", ++done, most);
+            }
+            return done;
           });
     }
-    List<Long> seeds = Collections.nCopies(jobs.size(), ws.seed());
-    return new SideBySide(ws, 1)
-        .all("losses", seeds, jobs).stream().mapToDouble(each -> each).toArray();
+    new SideBySide(ws, most).all("losses", Collections.nCopies(jobs, ws.seed()), each);
+    return losses;
   }
 }
