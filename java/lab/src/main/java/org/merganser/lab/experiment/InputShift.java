@@ -6,6 +6,8 @@ import org.merganser.torch.recurrent.Sequences.Change;
 
 /** How the inputs that a trained network meets differ from those it knows, pixels in [0, 1]. */
 enum InputShift {
+  /** As they were: what more steps give without any change. */
+  SAME(new Change.Affine(1, 0)),
   HALVED(new Change.Affine(0.5, 0)),
   DOUBLED(new Change.Affine(2, 0)),
   LIFTED(new Change.Affine(1, 0.2)),

@@ -102,7 +102,9 @@ class AdaptiveActivationExperimentTest {
   @Test
   void whatAdaptsIsWhatItSays() throws IOException {
     Findings seed = findings(Map.of()).get(0);
-    for (String shift : List.of("halved", "doubled", "lifted", "wave", "step")) {
+    assertThat(AdaptiveActivationTables.list(seed.map("transfer", "same", "nothing"), "accuracy"))
+        .containsExactly((Double) seed.map("transfer").get("before"));
+    for (String shift : List.of("same", "halved", "doubled", "lifted", "wave", "step")) {
       Map<String, Object> nothing = seed.map("transfer", shift, "nothing");
       assertThat((Double) nothing.get("trained")).isZero();
       for (Adaptation how : Adaptation.values()) {
@@ -136,7 +138,7 @@ class AdaptiveActivationExperimentTest {
     assertThat(again.training()).isEqualTo(new ExperimentResult.Training(13, 13));
     assertThat(again.section("starts-rows")).hasSize(12);
     assertThat(again.section("gains")).hasSize(8);
-    assertThat(again.section("transfer")).hasSize(20);
+    assertThat(again.section("transfer")).hasSize(24);
     assertThat(again.report().tables()).isEqualTo(first.report().tables());
     Map<String, Object> wanted = first.report().json();
     Map<String, Object> found = again.report().json();

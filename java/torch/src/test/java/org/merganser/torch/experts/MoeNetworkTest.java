@@ -13,6 +13,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.SplittableRandom;
+import java.util.stream.LongStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -37,6 +38,8 @@ import org.merganser.torch.layers.Convolution;
 import org.merganser.torch.layers.Flatten;
 import org.merganser.torch.layers.Linear;
 import org.merganser.torch.layers.Sequential;
+import org.merganser.torch.layers.Tokens;
+import org.merganser.torch.networks.Vit;
 
 /** Against {@link PlainExperts}, and where experts come to the same as a dense weight. */
 class MoeNetworkTest {
@@ -55,6 +58,9 @@ class MoeNetworkTest {
           2,
           6,
           5);
+
+  /** Four patches of 2 x 6 x 6 images, and a token of its own. */
+  static final TorchNetwork VIT = Vit.of(3, 8, 2, 2, Tokens.Pool.FIRST, 4, 2, 6, 6);
 
   static Tensor normal(long seed, long... shape) {
     SplittableRandom random = new SplittableRandom(seed);
@@ -143,7 +149,7 @@ class MoeNetworkTest {
   /** One expert has all the weight, and so have equal ones together. */
   @Test
   void isTheFoldedAdapterWhereThereIsOne() throws IOException {
-    for (TorchNetwork network : List.of(MLP, CNN)) {
+    for (TorchNetwork network : List.of(MLP, CNN, VIT)) {
       try (MemoryCheckpoint base = network.initialise(3);
           LoraAdapter adapter = adapter("one", network, base, 2, 5);
           MoeModel one = MoeUpcycler.arrow(1).upcycle(base, List.of(adapter), WS);
@@ -151,7 +157,8 @@ class MoeNetworkTest {
               MoeUpcycler.arrow(2).upcycle(base, List.of(adapter, adapter, adapter), WS);
           MoeModel random =
               MoeUpcycler.random(MoeUpcycler.ALL).upcycle(base, List.of(adapter, adapter), WS)) {
-        long[] shape = network == MLP ? new long[] {9, 5} : new long[] {9, 2, 6, 5};
+        long[] shape =
+            LongStream.concat(LongStream.of(9), LongStream.of(network.inputShape())).toArray();
         Tensor inputs = normal(8, shape);
         double[] folded = outputs(network, adapter.fold(base), inputs);
         for (MoeModel experts : List.of(one, same, random)) {
