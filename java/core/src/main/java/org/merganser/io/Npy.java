@@ -10,7 +10,6 @@ import java.util.Arrays;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
-import java.util.stream.LongStream;
 import org.merganser.compute.DType;
 import org.merganser.error.FormatException;
 import org.merganser.error.ShapeException;
@@ -67,15 +66,19 @@ public final class Npy implements AutoCloseable {
     }
   }
 
-  /** Writes a tensor as version 1, complete or not at all. */
-  public static void write(Tensor tensor, Path path) throws IOException {
+  /**
+   * What stands before the elements of a file of version 1, for who writes them some at a time.
+   *
+   * @return ready to be written
+   */
+  public static ByteBuffer header(TensorInfo info) {
     String shape =
-        LongStream.of(tensor.shape())
-            .mapToObj(Long::toString)
-            .collect(Collectors.joining(", ", "(", tensor.rank() == 1 ? ",)" : ")"));
+        info.shape().stream()
+            .map(String::valueOf)
+            .collect(Collectors.joining(", ", "(", info.rank() == 1 ? ",)" : ")"));
     String dict =
         "{'descr': '"
-            + descr(tensor.dtype())
+            + descr(info.dtype())
             + "', 'fortran_order': False, 'shape': "
             + shape
             + ", }";
@@ -86,7 +89,12 @@ public final class Npy implements AutoCloseable {
     while (header.remaining() > 1) {
       header.put((byte) ' ');
     }
-    header.put((byte) '\n').flip();
+    return header.put((byte) '\n').flip();
+  }
+
+  /** Writes a tensor as version 1, complete or not at all. */
+  public static void write(Tensor tensor, Path path) throws IOException {
+    ByteBuffer header = header(TensorInfo.of(tensor));
     try (PartialFile out = new PartialFile(path, header.limit() + tensor.bytes())) {
       out.write(header);
       for (long at = 0; at < tensor.bytes(); ) {

@@ -155,6 +155,27 @@ public record Interpolation(List<Point> points) {
       return of(lambdas, losses, 1);
     }
 
+    /**
+     * The other definition in use: above the worse end instead of above the line,
+     *
+     * <pre>
+     *   max over l of  L(theta_l) - max(L_0, L_1)
+     * </pre>
+     *
+     * and 0 where no model between them is worse than both.
+     *
+     * @throws NumericalException when one of the ends is infinite
+     */
+    public static Barrier aboveEnds(double[] lambdas, double[] losses) {
+      double[] level = losses.clone();
+      int last = level.length - 1;
+      if (last > 0 && Double.isFinite(losses[0]) && Double.isFinite(losses[last])) {
+        level[0] = Math.max(losses[0], losses[last]);
+        level[last] = level[0];
+      }
+      return of(lambdas, level, 1);
+    }
+
     /** From accuracies. */
     public static Barrier ofAccuracy(double[] lambdas, double[] accuracies) {
       return of(lambdas, accuracies, -1);
@@ -186,7 +207,10 @@ public record Interpolation(List<Point> points) {
               "value " + values[i] + " at lambda " + lambdas[i] + ", point " + i + " of a path");
         }
         // The endpoints lie on the line; rounding must not say otherwise.
-        double line = (1 - lambdas[i]) * values[0] + lambdas[i] * values[last];
+        double line =
+            values[0] == values[last]
+                ? values[0]
+                : (1 - lambdas[i]) * values[0] + lambdas[i] * values[last];
         double above = i == 0 || i == last ? 0 : sign * (values[i] - line);
         if (above > height) {
           height = above;

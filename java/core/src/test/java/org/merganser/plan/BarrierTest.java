@@ -47,6 +47,22 @@ class BarrierTest {
     assertThat(barrier.lambda()).isEqualTo(0.25);
   }
 
+  @Test
+  void isMeasuredFromTheHigherEndWhereThatIsAsked() {
+    double[] lambdas = {0, 0.25, 0.75, 1};
+    assertThat(Barrier.aboveEnds(lambdas, new double[] {1, 2.5, 5.5, 5}))
+        .isEqualTo(new Barrier(0.5, 0.75));
+    assertThat(Barrier.aboveEnds(lambdas, new double[] {5, 4.5, 2, 1}))
+        .isEqualTo(new Barrier(0, 0));
+    double[] uneven = {0, 0.1, 0.2, 0.30000000000000004, 1};
+    assertThat(Barrier.aboveEnds(uneven, new double[] {0.1, 0.1, 0.1, 0.1, 0.05}).height())
+        .isZero();
+    assertThatThrownBy(() -> Barrier.aboveEnds(lambdas, new double[0]))
+        .hasMessageContaining("0 values");
+    assertThatThrownBy(() -> Barrier.aboveEnds(HALVES, new double[] {1, Double.NaN, 1}))
+        .hasMessageContaining("NaN");
+  }
+
   /** Whatever is finite is below it; a line with an infinite end says nothing. */
   @Test
   void infiniteLosses() {

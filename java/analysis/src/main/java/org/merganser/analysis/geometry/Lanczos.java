@@ -34,11 +34,18 @@ public record Lanczos(List<double[]> basis, double[] diagonal, double[] beside, 
   }
 
   /** Says after a step whether that is enough. */
-  interface Enough {
+  @FunctionalInterface
+  public interface Enough {
+    /**
+     * @param process so far
+     * @param steps vectors of its basis
+     */
     boolean test(Lanczos process, int steps);
   }
 
-  static Lanczos of(UnaryOperator<double[]> map, int n, int steps, long seed, Enough enough) {
+  /** The same, ended before that where it is enough. */
+  public static Lanczos of(
+      UnaryOperator<double[]> map, int n, int steps, long seed, Enough enough) {
     if (n < 1 || steps < 1) {
       throw new IllegalArgumentException("a map of " + n + " numbers, " + steps + " steps");
     }

@@ -138,8 +138,33 @@ public final class Trainer {
   public static MemoryCheckpoint train(
       TorchNetwork network, Checkpoint initial, Examples data, Options options, Workspace ws)
       throws IOException {
+    return train(network, initial, data, options, (step, batches, model) -> {}, ws);
+  }
+
+  /** Looks at a model while it is trained. */
+  @FunctionalInterface
+  public interface Observer {
+    /**
+     * Told after every step of a batch, counted from 1.
+     *
+     * @param batches of an epoch
+     * @param model of now, running statistics included; changed by the next step, not to be closed
+     */
+    void stepped(long step, int batches, Checkpoint model) throws IOException;
+  }
+
+  /** The same, with somebody who looks at the model after every step. */
+  public static MemoryCheckpoint train(
+      TorchNetwork network,
+      Checkpoint initial,
+      Examples data,
+      Options options,
+      Observer observer,
+      Workspace ws)
+      throws IOException {
     EarlyStopping never = new EarlyStopping(Integer.MAX_VALUE, 1);
-    return train(network, initial, Samples.all(data), new Samples(data), never, options, ws);
+    Samples none = new Samples(data);
+    return train(network, initial, Samples.all(data), none, never, options, observer, ws);
   }
 
   /**
@@ -166,7 +191,15 @@ public final class Trainer {
               + stopping.evaluations().size()
               + " evaluations of another training; give a new one");
     }
-    return train(network, initial, Samples.all(data), Samples.all(heldOut), stopping, options, ws);
+    return train(
+        network,
+        initial,
+        Samples.all(data),
+        Samples.all(heldOut),
+        stopping,
+        options,
+        (step, batches, model) -> {},
+        ws);
   }
 
   private static MemoryCheckpoint train(
@@ -176,6 +209,7 @@ public final class Trainer {
       Samples heldOut,
       EarlyStopping stopping,
       Options options,
+      Observer observer,
       Workspace ws)
       throws IOException {
     network.require(initial);
@@ -194,7 +228,10 @@ public final class Trainer {
       try (TorchSession session =
           new TorchSession(setup, theta, data, heldOut, Learned.all(network, FOLLOWED), ws)) {
         long steps = (long) options.epochs() * session.batches();
-        new Epochs(options, session.batches(), steps, ws).run(session, theta, steps, stopping, ws);
+        // A view, which is not closed: what it shows is returned.
+        Checkpoint live = MemoryCheckpoint.of(theta);
+        new Epochs(options, session.batches(), steps, observer, live, ws)
+            .run(session, theta, steps, stopping, ws);
       }
       opened.release();
       return MemoryCheckpoint.of(theta);
@@ -205,9 +242,17 @@ public final class Trainer {
   private static final class Epochs extends Descent<TorchSession> {
     private final Options options;
     private final int batches;
+    private final Observer observer;
+    private final Checkpoint model;
     private final Workspace ws;
 
-    Epochs(Options options, int batches, long steps, Workspace ws) {
+    Epochs(
+        Options options,
+        int batches,
+        long steps,
+        Observer observer,
+        Checkpoint model,
+        Workspace ws) {
       super(
           options.optimizer()::create,
           options.optimizer().learningRate(),
@@ -215,6 +260,8 @@ public final class Trainer {
           options.clipNorm());
       this.options = options;
       this.batches = batches;
+      this.observer = observer;
+      this.model = model;
       this.ws = ws;
     }
 
@@ -224,7 +271,8 @@ public final class Trainer {
     }
 
     @Override
-    protected void stepped(long made, double loss) {
+    protected void stepped(long made, double loss) throws IOException {
+      observer.stepped(made, batches, model);
       if (made % batches == 0) {
         ws.progress().report("train", made / batches, options.epochs());
       }

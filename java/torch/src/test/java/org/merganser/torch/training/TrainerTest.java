@@ -71,6 +71,32 @@ class TrainerTest {
   }
 
   @Test
+  void anObserverSeesTheModelAfterEveryStep() throws IOException {
+    Trainer.Options options = Trainer.Options.adamW(2);
+    List<Double> seen = new ArrayList<>();
+    try (Examples data = Oracle.clusters(1, 150, 6, 3);
+        Workspace ws = Workspace.builder().threads(1).seed(5).open();
+        MemoryCheckpoint initial = NETWORK.initialise(5);
+        MemoryCheckpoint alone = train(5, data, options);
+        MemoryCheckpoint observed =
+            Trainer.train(
+                NETWORK,
+                initial,
+                data,
+                options,
+                (step, batches, model) -> {
+                  assertThat(step).isEqualTo(seen.size() + 1);
+                  assertThat(batches).isEqualTo(3);
+                  seen.add(Evaluation.of(NETWORK, model, data, ws).loss());
+                },
+                ws)) {
+      assertSameBytes(alone, observed);
+      assertThat(seen).hasSize(6).doesNotHaveDuplicates();
+      assertThat(seen.get(5)).isEqualTo(Evaluation.of(NETWORK, observed, data, ws).loss());
+    }
+  }
+
+  @Test
   void trainingsSideBySideGiveWhatTheyGiveAlone() throws Exception {
     try (Examples data = Oracle.clusters(1, 400, 6, 3)) {
       List<MemoryCheckpoint> alone = new ArrayList<>();
