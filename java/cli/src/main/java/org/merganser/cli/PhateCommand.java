@@ -102,8 +102,7 @@ final class PhateCommand extends Computation {
         Matrix apart = distances(ws)) {
       if (values.length > 0 && values.length != apart.rows()) {
         throw new IllegalArgumentException(
-            "%s has %d values, %s %d points"
-                .formatted(colour, values.length, file, apart.rows()));
+            "%s has %d values, %s %d points".formatted(colour, values.length, file, apart.rows()));
       }
       long start = System.nanoTime();
       Phate.Result found = phate.fit(apart, ws);
@@ -148,11 +147,7 @@ final class PhateCommand extends Computation {
   }
 
   private void report(
-      Phate.Options options,
-      Phate.Result found,
-      double[] values,
-      double seconds,
-      PrintWriter print)
+      Phate.Options options, Phate.Result found, double[] values, double seconds, PrintWriter print)
       throws IOException {
     Map<String, Object> facts = new LinkedHashMap<>();
     facts.put("file", file.toString());
@@ -171,9 +166,7 @@ final class PhateCommand extends Computation {
     String name = colour == null ? "" : String.valueOf(colour.getFileName());
     Section<String> picture =
         new Section<>("embedding", "Embedding", text, List.<String>of())
-            .chart(
-                Chart.svg(
-                    "embedding", "PHATE", ScatterSvg.of(found.points(), values, name)));
+            .chart(Chart.svg("embedding", "PHATE", ScatterSvg.of(found.points(), values, name)));
     Report report =
         new Report(
             "PHATE",

@@ -67,16 +67,13 @@ class PhateCommandTest {
     assertThat(few.code()).isEqualTo(2);
     assertThat(few.err()).contains("6 points have not 5 neighbours each and one beyond");
     Cli.Run both =
-        Cli.run(
-            "phate", points(40).toString(), "--distances", "--metric", "cosine", "--out", out);
+        Cli.run("phate", points(40).toString(), "--distances", "--metric", "cosine", "--out", out);
     assertThat(both.code()).isEqualTo(2);
     assertThat(both.err()).contains("--metric measures points");
-    Cli.Run unknown =
-        Cli.run("phate", points(40).toString(), "--settings", "knm=3", "--out", out);
+    Cli.Run unknown = Cli.run("phate", points(40).toString(), "--settings", "knm=3", "--out", out);
     assertThat(unknown.code()).isEqualTo(2);
     assertThat(unknown.err()).contains("knm").contains("knn");
-    Cli.Run flat =
-        Cli.run("phate", write("flat.npy", new double[9], 9).toString(), "--out", out);
+    Cli.Run flat = Cli.run("phate", write("flat.npy", new double[9], 9).toString(), "--out", out);
     assertThat(flat.code()).isEqualTo(3);
     assertThat(flat.err()).contains("samples are [N x P]");
     assertThat(Path.of(out)).doesNotExist();
