@@ -14,6 +14,7 @@ import org.merganser.analysis.geometry.SampleRows;
 import org.merganser.analysis.geometry.ScatterSvg;
 import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
+import org.merganser.error.NumericalException;
 import org.merganser.internal.io.PartialFile;
 import org.merganser.io.Npy;
 import org.merganser.lab.report.Chart;
@@ -43,6 +44,7 @@ import picocli.CommandLine.Parameters;
     })
 final class PhateCommand extends Computation {
   private static final String EMBEDDING = "embedding.npy";
+  private static final String POTENTIAL = "potential.npy";
 
   /** Between points. */
   enum PointMetric {
@@ -64,7 +66,7 @@ final class PhateCommand extends Computation {
       paramLabel = "METRIC",
       description =
           "Of points: cosine_centred (one less the cosine, about the mean of all), cosine, or"
-              + " euclidean (default: euclidean).")
+              + " euclidean (default: cosine_centred).")
   PointMetric metric;
 
   @Option(
@@ -85,7 +87,9 @@ final class PhateCommand extends Computation {
       names = "--out",
       paramLabel = "DIR",
       required = true,
-      description = "The folder for embedding.npy, results.json, report.html and its picture.")
+      description =
+          "The folder for embedding.npy, potential.npy (not where landmarks are walked between),"
+              + " results.json, report.html and its picture.")
   Path out;
 
   @Override
@@ -98,6 +102,12 @@ final class PhateCommand extends Computation {
     }
     Compared.requireFolder(out);
     double[] values = colour == null ? new double[0] : ArrayFiles.values(colour);
+    for (int i = 0; i < values.length; i++) {
+      if (!Double.isFinite(values[i])) {
+        throw new NumericalException(
+            "%s: value %d is %s, which has no colour".formatted(colour, i, values[i]));
+      }
+    }
     try (Workspace ws = open(0);
         Matrix apart = distances(ws)) {
       if (values.length > 0 && values.length != apart.rows()) {
@@ -126,6 +136,10 @@ final class PhateCommand extends Computation {
     return given;
   }
 
+  private PointMetric pointMetric() {
+    return metric == null ? PointMetric.COSINE_CENTRED : metric;
+  }
+
   private Matrix distances(Workspace ws) throws IOException {
     if (distances) {
       try (Matrix read = ArrayFiles.matrix(file, "[points x points]");
@@ -135,13 +149,14 @@ final class PhateCommand extends Computation {
     }
     try (Npy open = Npy.open(file)) {
       SampleRows rows = SampleRows.of(open);
-      if (metric == PointMetric.COSINE) {
+      PointMetric taken = pointMetric();
+      if (taken == PointMetric.COSINE) {
         try (GramMatrix gram = GramMatrix.raw(rows, ws)) {
           return gram.cosine();
         }
       }
       try (GramMatrix gram = GramMatrix.centred(rows, DType.F64, ws)) {
-        return metric == PointMetric.COSINE_CENTRED ? gram.cosine() : gram.euclidean();
+        return taken == PointMetric.COSINE_CENTRED ? gram.cosine() : gram.euclidean();
       }
     }
   }
@@ -152,6 +167,10 @@ final class PhateCommand extends Computation {
     Map<String, Object> facts = new LinkedHashMap<>();
     facts.put("file", file.toString());
     facts.put("points", found.points().length);
+    facts.put("distances", distances);
+    if (!distances) {
+      facts.put("pointMetric", Compared.lower(pointMetric()));
+    }
     facts.put("settings", Settings.values(options));
     facts.put("t", found.t());
     facts.put("components", found.components());
@@ -177,17 +196,25 @@ final class PhateCommand extends Computation {
             Map.of("compute", seconds));
     print.println(text);
     Files.createDirectories(out);
-    PartialFile.requirePlace(out.resolve(EMBEDDING), 0);
-    int dimensions = options.dimensions();
-    double[] flat = new double[found.points().length * dimensions];
-    for (int i = 0; i < found.points().length; i++) {
-      System.arraycopy(found.points()[i], 0, flat, i * dimensions, dimensions);
-    }
-    try (Tensor points = Tensor.of(flat, found.points().length, dimensions)) {
-      Npy.write(points, out.resolve(EMBEDDING));
+    write(EMBEDDING, found.points());
+    if (found.potential().length > 0) {
+      write(POTENTIAL, found.potential());
     }
     report.write(out);
     print.println("points   " + Printable.line(out.resolve(EMBEDDING)));
+    if (found.potential().length > 0) {
+      print.println("potential " + Printable.line(out.resolve(POTENTIAL)));
+    } else {
+      print.println("potential none: it is of %d landmarks only".formatted(found.landmarks()));
+    }
     print.println("report   " + Printable.line(out.resolve(PersistenceReport.PAGE)));
+  }
+
+  private void write(String name, double[][] rows) throws IOException {
+    Path target = out.resolve(name);
+    PartialFile.requirePlace(target, 0);
+    try (Matrix matrix = Matrix.of(rows)) {
+      Npy.write(matrix.asTensor(), target);
+    }
   }
 }

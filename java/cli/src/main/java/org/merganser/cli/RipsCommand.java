@@ -85,17 +85,27 @@ final class RipsCommand extends Computation {
       facts.put("points", read.rows());
       facts.put("distances", distances);
       facts.put("maxDim", maxDegree);
-      facts.put("threshold", found.threshold());
+      boolean bounded = found.threshold() < Float.MAX_VALUE;
+      facts.put("threshold", Compared.number(bounded ? found.threshold() : Double.NaN));
       facts.put("enclosingRadius", threshold == null);
       String text =
-          "Vietoris-Rips complexes of %d points of %s, up to the distance %s%s."
-              .formatted(
-                  read.rows(),
-                  file,
-                  (float) found.threshold(),
-                  threshold == null ? ", the enclosing radius" : "");
+          "Vietoris-Rips complexes of %d points of %s, %s."
+              .formatted(read.rows(), file, bounded ? upTo(found) : unbounded());
       new PersistenceReport("Persistent homology", text, facts, found.diagrams(), seconds)
           .give(out, print);
     }
+  }
+
+  private String upTo(Rips.Barcode found) {
+    return "up to the distance "
+        + (float) found.threshold()
+        + (threshold == null ? ", the enclosing radius" : "");
+  }
+
+  /** As the enclosing radius is infinite where no point has an edge to every other. */
+  private String unbounded() {
+    return threshold == null
+        ? "no bound: no point has a finite distance to all others"
+        : "no bound";
   }
 }

@@ -57,7 +57,29 @@ class PhateCommandTest {
       assertThat(embedded.shape()).containsExactly(40, 2);
     }
     assertThat(Files.readString(out.resolve("embedding.svg"))).contains("<circle", "39: 39.0");
-    assertThat(Files.readString(out.resolve("results.json"))).contains("\"t\" : 5");
+    assertThat(out.resolve("report.html")).exists();
+    assertThat(Files.readString(out.resolve("results.json")))
+        .contains("\"t\" : 5")
+        .contains("\"distances\" : false")
+        .contains("\"pointMetric\" : \"cosine_centred\"");
+    Path potential = out.resolve("potential.npy");
+    try (Tensor read = Npy.read(potential)) {
+      assertThat(read.shape()).containsExactly(40, 40);
+    }
+    Cli.Run next =
+        Cli.run(
+            "persistence", values, "--neighbours-of", potential, "--k", 4, "--out", out + "-loss");
+    assertThat(next.code()).as(next.err()).isZero();
+  }
+
+  @Test
+  void ofLandmarksThereIsNoPotential() throws IOException {
+    Path out = folder.resolve("out");
+    Cli.Run run =
+        Cli.run("phate", points(40), "--settings", "t=5,landmarks=20", "--out", out.toString());
+    assertThat(run.code()).as(run.err()).isZero();
+    assertThat(run.out()).contains("potential none: it is of 20 landmarks only");
+    assertThat(out.resolve("potential.npy")).doesNotExist();
   }
 
   @Test
@@ -73,6 +95,10 @@ class PhateCommandTest {
     Cli.Run unknown = Cli.run("phate", points(40).toString(), "--settings", "knm=3", "--out", out);
     assertThat(unknown.code()).isEqualTo(2);
     assertThat(unknown.err()).contains("knm").contains("knn");
+    Path holes = write("holes.npy", new double[] {1, 2, Double.NaN, 3}, 4);
+    Cli.Run grey = Cli.run("phate", points(40), "--colour", holes, "--out", out);
+    assertThat(grey.code()).isEqualTo(4);
+    assertThat(grey.err()).contains("holes.npy: value 2 is NaN, which has no colour");
     Cli.Run flat = Cli.run("phate", write("flat.npy", new double[9], 9).toString(), "--out", out);
     assertThat(flat.code()).isEqualTo(3);
     assertThat(flat.err()).contains("samples are [N x P]");

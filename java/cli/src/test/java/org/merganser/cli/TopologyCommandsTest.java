@@ -103,6 +103,19 @@ class TopologyCommandsTest {
   }
 
   @Test
+  void anInfiniteEnclosingRadiusIsNoBound() throws IOException {
+    Path out = temp.resolve("out");
+    double far = Double.POSITIVE_INFINITY;
+    Path apart = file("d.npy", Tensor.of(new double[] {0, far, far, 0}, 2, 2));
+    Cli.Run run = Cli.run("rips", apart, "--distances", "--out", out);
+    assertThat(run.err()).isEmpty();
+    assertThat(out.resolve("report.html"))
+        .content()
+        .contains("2 points of " + apart + ", no bound: no point has a finite distance to all");
+    assertThat(Json.read(out.resolve("results.json"), Map.class).get("threshold")).isNull();
+  }
+
+  @Test
   void whatIsWrongWithPointsAndDistancesIsToldByItsKind() throws IOException {
     Path out = temp.resolve("out");
     Path flat = file("flat.npy", Tensor.of(SQUARE, 8));

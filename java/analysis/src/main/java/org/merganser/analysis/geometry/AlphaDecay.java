@@ -16,6 +16,9 @@ import org.merganser.linalg.Matrix;
 record AlphaDecay(double[] bandwidth, double decay, long duplicates) {
   private static final double THRESHOLD = 1e-4;
 
+  /** Of two entries that should be equal, of their sum. */
+  static final double SYMMETRY = 1e-12;
+
   /** Refuses what is no matrix of distances of enough points. */
   static void require(Matrix distances, int knn) {
     int n = Math.toIntExact(distances.rows());
@@ -27,22 +30,23 @@ record AlphaDecay(double[] bandwidth, double decay, long duplicates) {
           "%d points have not %d neighbours each and one beyond; give %d points or a smaller knn"
               .formatted(n, knn, knn + 2));
     }
-    double[][] rows = distances.toArray();
     for (int i = 0; i < n; i++) {
+      double[] row = distances.row(i);
       for (int j = 0; j < n; j++) {
-        double d = rows[i][j];
+        double d = row[j];
         if (!(d >= 0) || Double.isInfinite(d)) {
           throw new NumericalException("the distance of points %d and %d is %s".formatted(i, j, d));
         }
-        if (Math.abs(d - rows[j][i]) > 1e-12 * (d + rows[j][i])) {
+        double back = j < i ? distances.get(j, i) : d;
+        if (Math.abs(d - back) > SYMMETRY * (d + back)) {
           throw new NumericalException(
               "distances are not symmetric: %s of points %d and %d, %s of %d and %d"
-                  .formatted(d, i, j, rows[j][i], j, i));
+                  .formatted(d, i, j, back, j, i));
         }
       }
-      if (rows[i][i] != 0) {
+      if (row[i] != 0) {
         throw new NumericalException(
-            "the distance of point %d to itself is %s".formatted(i, rows[i][i]));
+            "the distance of point %d to itself is %s".formatted(i, row[i]));
       }
     }
   }

@@ -4,6 +4,7 @@ package org.merganser.analysis.geometry;
 import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
 import org.merganser.error.NumericalException;
+import org.merganser.error.ShapeException;
 import org.merganser.internal.Opened;
 import org.merganser.linalg.LinAlg;
 import org.merganser.linalg.LinAlg.SymmetricEigen;
@@ -57,6 +58,28 @@ public final class Diffusion implements AutoCloseable {
         conjugate.setRow(i, row);
       }
       return new Diffusion(kernel, degrees, LinAlg.symmetricEigen(conjugate, ws));
+    }
+  }
+
+  /** Refuses what is no kernel. */
+  static void require(Matrix kernel) {
+    if (kernel.columns() != kernel.rows() || kernel.rows() < 2) {
+      throw new ShapeException("affinities of 2 points or more are square, not a " + kernel);
+    }
+    for (int i = 0; i < kernel.rows(); i++) {
+      double[] row = kernel.row(i);
+      for (int j = 0; j < row.length; j++) {
+        if (!(row[j] >= 0) || Double.isInfinite(row[j])) {
+          throw new NumericalException(
+              "the affinity of points %d and %d is %s".formatted(i, j, row[j]));
+        }
+        double back = j < i ? kernel.get(j, i) : row[j];
+        if (Math.abs(row[j] - back) > AlphaDecay.SYMMETRY * (row[j] + back)) {
+          throw new NumericalException(
+              "affinities are not symmetric: %s of points %d and %d, %s of %d and %d"
+                  .formatted(row[j], i, j, back, j, i));
+        }
+      }
     }
   }
 

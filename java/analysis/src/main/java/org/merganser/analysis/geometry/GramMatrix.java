@@ -39,8 +39,8 @@ public final class GramMatrix implements AutoCloseable {
   /**
    * Centred products.
    *
-   * @param precision of products within a block: F64, or F32 for half the time and 1e-6 of the
-   *     norms
+   * @param precision of products within a block: F64, or F32 for half the time and errors of 1e-5
+   *     of the squared norms, which is no precision for samples that lie near each other
    * @throws NumericalException for numbers that are not finite, naming a sample
    */
   public static GramMatrix centred(SampleRows rows, DType precision, Workspace ws)
@@ -62,7 +62,9 @@ public final class GramMatrix implements AutoCloseable {
     }
     try (Opened opened = new Opened()) {
       Matrix sum = opened.add(Matrix.of(Tensor.allocate(DType.F64, new long[] {n, n}, ws)));
-      sum.asTensor().copyFrom(Matrix.zeros(n, n).asTensor(), ws);
+      try (Matrix zeros = Matrix.zeros(n, n)) {
+        sum.asTensor().copyFrom(zeros.asTensor(), ws);
+      }
       long step = Math.max(64, BLOCK / rows.dtype().bytes(n) / 64 * 64);
       for (long from = 0; from < rows.width(); from += step) {
         ws.cancellation().check();
@@ -109,7 +111,8 @@ public final class GramMatrix implements AutoCloseable {
     }
   }
 
-  private static void requireFinite(Matrix block, long from, Workspace ws) {
+  /** Refuses a block of columns from one on with numbers that are not finite, naming the first. */
+  static void requireFinite(Matrix block, long from, Workspace ws) {
     Tensor tensor = block.asTensor();
     long[] found =
         Kernels.of(ws)

@@ -22,8 +22,9 @@ record Landmarks(Matrix kernel, Matrix shares) implements AutoCloseable {
     double[][] c = new double[n][count];
     for (int i = 0; i < n; i++) {
       double[] row = distances.row(i);
-      int nearest = 0;
-      for (int m = 1; m < count; m++) {
+      // A landmark is its own, also where another lies at the same place.
+      int nearest = i < count ? i : 0;
+      for (int m = 0; m < count; m++) {
         nearest = row[m] < row[nearest] ? m : nearest;
       }
       double[] own = affinities.row(i, row);

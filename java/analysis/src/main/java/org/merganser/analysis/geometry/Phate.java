@@ -27,11 +27,14 @@ import org.merganser.method.Settings;
  * </ol>
  *
  * <p>Of many points (over {@code landmarks}) walks between so many of them are looked at; each
- * point belongs to the nearest, and lies between them as its affinities say. The embedding depends
- * on the set of points and the seed: another order of them gives the same points in that order, and
- * any number of threads the same bytes.
+ * point belongs to the nearest, and lies between them as its affinities say. Any number of threads
+ * gives the same bytes. Points are sorted by their distances first: another order of them gives the
+ * same points in that order where distances are equal to the bit and no two points have the same
+ * set of them. Products of samples ({@link GramMatrix}) in another order differ in the last digits,
+ * and so may the picture, by more than these.
  *
- * <p>Memory is some N^2 numbers, time N^3 for one decomposition and a product.
+ * <p>Memory is some N^2 numbers, with landmarks, too; time N^3 for one decomposition and a product,
+ * or M^3 and N^2 M of M landmarks.
  */
 public final class Phate {
   private static final double FLOOR = 1e-7;
@@ -82,6 +85,8 @@ public final class Phate {
    * An embedding.
    *
    * @param points [N][dimensions]
+   * @param potential U [N][N], of both points in the order of the input; empty where landmarks were
+   *     walked between. With logarithms (gamma 1) small entries are likely, else large ones
    * @param t steps of the walk
    * @param entropy of exponents 1 on; empty where t was given
    * @param bandwidth e of each point; empty where affinities were given
@@ -93,6 +98,7 @@ public final class Phate {
    */
   public record Result(
       double[][] points,
+      double[][] potential,
       int t,
       double[] entropy,
       double[] bandwidth,
@@ -127,24 +133,27 @@ public final class Phate {
     try (Opened opened = new Opened()) {
       Matrix sorted = opened.add(sorted(distances, order));
       AlphaDecay affinities = AlphaDecay.of(sorted, options.knn(), options.decay());
-      Result result;
       if (order.length > options.landmarks()) {
         Landmarks landmarks = opened.add(Landmarks.of(sorted, affinities, options.landmarks()));
-        result = embedded(landmarks.kernel(), affinities, ws);
-        result = with(result, landmarks.extend(result.points()));
-      } else {
-        result = embedded(opened.add(affinities.kernel(sorted)), affinities, ws);
+        Result between = embedded(landmarks.kernel(), affinities, ws);
+        return restored(between, landmarks.extend(between.points()), new double[0][], order);
       }
-      return restored(result, order);
+      Result result = embedded(opened.add(affinities.kernel(sorted)), affinities, ws);
+      return restored(result, result.points(), result.potential(), order);
     }
   }
 
   /**
-   * Embeds points whose affinities are known, such as those of {@link SliceKernel}.
+   * Embeds points whose affinities are known, such as those of {@link SliceKernel}, as they come:
+   * neither are they sorted, so that the picture depends on their order, nor are there landmarks,
+   * however many they are.
    *
    * @param kernel [N x N], symmetric, at least 0; on the host
+   * @throws NumericalException for affinities that are negative, not finite or not symmetric,
+   *     naming the points
    */
   public Result fitKernel(Matrix kernel, Workspace ws) {
+    Diffusion.require(kernel);
     double[] none = {};
     return embedded(kernel, new AlphaDecay(none, options.decay(), 0), ws);
   }
@@ -202,6 +211,7 @@ public final class Phate {
       int components = walk.components();
       return new Result(
           found.points(),
+          potential.toArray(),
           t,
           entropy,
           affinities.bandwidth(),
@@ -209,11 +219,11 @@ public final class Phate {
           components,
           found.relative(),
           Math.toIntExact(kernel.rows()),
-          warnings(affinities.duplicates(), components));
+          warnings(affinities.duplicates(), components, options.gamma()));
     }
   }
 
-  private static List<String> warnings(long duplicates, int components) {
+  private static List<String> warnings(long duplicates, int components, double gamma) {
     List<String> warnings = new ArrayList<>();
     if (duplicates > 0) {
       warnings.add(duplicates + " pairs of points lie at distance 0");
@@ -223,12 +233,21 @@ public final class Phate {
           "the points fall into %d groups that no walk connects: how far these lie apart in the picture says nothing; a larger knn connects them"
               .formatted(components));
     }
+    if (gamma != steep(gamma)) {
+      warnings.add(
+          "gamma %s was computed as %s: potentials of what lies between that and 1 are nearly equal; 1 takes logarithms"
+              .formatted(gamma, steep(gamma)));
+    }
     return warnings;
+  }
+
+  private static double steep(double gamma) {
+    return gamma < 1 && gamma > STEEPEST ? STEEPEST : gamma;
   }
 
   /** In place. */
   static Matrix potential(Matrix power, double gamma) {
-    double steep = gamma < 1 && gamma > STEEPEST ? STEEPEST : gamma;
+    double steep = steep(gamma);
     double c = (1 - steep) / 2;
     for (int i = 0; i < power.rows(); i++) {
       double[] row = power.row(i);
@@ -281,28 +300,22 @@ public final class Phate {
     }
   }
 
-  private static Result with(Result result, double[][] points) {
-    return new Result(
-        points,
-        result.t(),
-        result.entropy(),
-        result.bandwidth(),
-        result.duplicates(),
-        result.components(),
-        result.stress(),
-        result.landmarks(),
-        result.warnings());
-  }
-
-  private static Result restored(Result result, int... order) {
-    double[][] points = new double[order.length][];
+  /** With these points and potentials, all in the order in which the points came. */
+  private static Result restored(
+      Result result, double[][] points, double[][] potential, int... order) {
+    double[][] placed = new double[order.length][];
     double[] bandwidth = new double[order.length];
+    double[][] moved = new double[potential.length][potential.length];
     for (int i = 0; i < order.length; i++) {
-      points[order[i]] = result.points()[i];
+      placed[order[i]] = points[i];
       bandwidth[order[i]] = result.bandwidth()[i];
+      for (int j = 0; j < moved.length; j++) {
+        moved[order[i]][order[j]] = potential[i][j];
+      }
     }
     return new Result(
-        points,
+        placed,
+        moved,
         result.t(),
         result.entropy(),
         bandwidth,

@@ -18,6 +18,9 @@ public final class RandomProjection {
   private static final int SUMS = 8;
   private static final long BLOCK = 24L << 20;
 
+  /** Columns at once, whose places are held: of few samples a block has many. */
+  private static final long WIDEST = 1L << 16;
+
   private final int dimensions;
   private final long seed;
 
@@ -43,7 +46,12 @@ public final class RandomProjection {
     return Math.toIntExact((long) Math.ceil(least / SUMS) * SUMS);
   }
 
-  /** A new matrix on the host [N x k], F64. */
+  /**
+   * A new matrix on the host [N x k], F64.
+   *
+   * @throws ShapeException for samples of k elements or fewer
+   * @throws org.merganser.error.NumericalException for numbers that are not finite, naming a sample
+   */
   public Matrix project(SampleRows rows, Workspace ws) throws IOException {
     int n = Math.toIntExact(rows.samples());
     if (rows.width() <= dimensions) {
@@ -51,7 +59,7 @@ public final class RandomProjection {
           "samples of %d elements are not projected to %d".formatted(rows.width(), dimensions));
     }
     double[][] sums = new double[n][dimensions];
-    long step = Math.max(1, BLOCK / rows.dtype().bytes(n));
+    long step = Math.max(1, Math.min(WIDEST, BLOCK / rows.dtype().bytes(n)));
     int[] place = new int[Math.toIntExact(step) * SUMS];
     double[] sign = new double[place.length];
     for (long from = 0; from < rows.width(); from += step) {
@@ -61,6 +69,7 @@ public final class RandomProjection {
       draw(from, width, place, sign);
       try (Matrix block = Matrix.of(Tensor.allocate(rows.dtype(), n, width))) {
         rows.read(from, to, block, ws);
+        GramMatrix.requireFinite(block, from, ws);
         for (int i = 0; i < n; i++) {
           double[] row = block.row(i);
           for (int j = 0; j < width; j++) {

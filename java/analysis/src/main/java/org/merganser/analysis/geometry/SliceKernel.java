@@ -20,8 +20,8 @@ public final class SliceKernel {
    * @param slices [T][m][p]
    * @param knn neighbours within a slice, whose distance is the bandwidth
    * @param decay of affinities within a slice
-   * @param interKnn neighbour in time whose distance gives s, the mean over units of the median
-   *     over slices
+   * @param interKnn neighbour in time, 1 to T - 1, whose distance gives s, the mean over units of
+   *     the median over slices; the authors take 25
    * @return [T m x T m] on the host
    */
   public static Matrix of(double[][][] slices, int knn, double decay, int interKnn) {
@@ -30,6 +30,11 @@ public final class SliceKernel {
       throw new IllegalArgumentException(
           "a kernel over time needs 2 slices of %d units or more, not %d of %d"
               .formatted(knn + 2, times, times == 0 ? 0 : slices[0].length));
+    }
+    if (interKnn < 1 || interKnn >= times) {
+      throw new IllegalArgumentException(
+          "%d slices have neighbours 1 to %d in time, not %d"
+              .formatted(times, times - 1, interKnn));
     }
     int units = slices[0].length;
     double[][][] x = new double[times][units][];
@@ -46,7 +51,7 @@ public final class SliceKernel {
     for (int t = 0; t < times; t++) {
       within(x[t], t * units, knn, decay, kernel);
     }
-    between(x, Math.min(interKnn, times - 1), kernel);
+    between(x, interKnn, kernel);
     return kernel;
   }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.merganser.analysis.geometry;
 
+import java.util.function.UnaryOperator;
 import org.merganser.compute.Workspace;
 import org.merganser.linalg.LinAlg;
 import org.merganser.linalg.LinAlg.SymmetricEigen;
@@ -18,23 +19,25 @@ record TopEigen(double[] values, double[][] vectors) {
   /** Up to this size all are found at once. */
   private static final int SMALL = 300;
 
+  /** Steps are a part of the size at most: beyond it all eigenvalues at once cost less. */
+  private static final int MOST = 4;
+
   private static final int CHECKED = 20;
   private static final double ENOUGH = 1e-13;
+  private static final double SLACK = 1e-10;
 
   /** What lies beyond the size of the matrix is 0. */
   static TopEigen of(Matrix symmetric, int count, Workspace ws) {
     int n = Math.toIntExact(symmetric.rows());
     double[] values = new double[count];
     double[][] vectors = new double[count][n];
-    if (n <= SMALL || 4L * count > n) {
+    if (n <= SMALL || MOST * count > n || !lanczos(symmetric, values, vectors, ws)) {
       try (SymmetricEigen all = LinAlg.symmetricEigen(symmetric, ws)) {
         for (int k = 0; k < Math.min(count, n); k++) {
           values[k] = all.values()[n - 1 - k];
           vectors[k] = all.vectors().row(n - 1 - k);
         }
       }
-    } else {
-      lanczos(symmetric, values, vectors, ws);
     }
     for (double[] vector : vectors) {
       orient(vector);
@@ -42,32 +45,75 @@ record TopEigen(double[] values, double[][] vectors) {
     return new TopEigen(values, vectors);
   }
 
-  private static void lanczos(Matrix symmetric, double[] values, double[][] vectors, Workspace ws) {
+  /** False when these are not known to be all: of a low rank, equal ones, or too many steps. */
+  private static boolean lanczos(
+      Matrix symmetric, double[] values, double[][] vectors, Workspace ws) {
     int n = Math.toIntExact(symmetric.rows());
     int count = values.length;
     try (Matrix there = symmetric.on(ws)) {
-      Lanczos process =
-          Lanczos.of(
-              v -> times(there, v, ws),
-              n,
-              n,
-              n,
-              (so, steps) ->
-                  steps % CHECKED == 0 && steps > count + CHECKED && converged(so, count, ws));
+      Lanczos process = process(v -> times(there, v, ws), n, count, n, ws);
+      if (process.left() == 0 || !converged(process, count, ws)) {
+        return false;
+      }
+      double lowest;
+      double magnitude;
       try (SymmetricEigen ritz = process.ritz(ws)) {
         int m = ritz.values().length;
+        lowest = ritz.values()[0];
+        magnitude = Math.max(Math.abs(lowest), Math.abs(ritz.values()[m - 1]));
         for (int k = 0; k < count; k++) {
           values[k] = ritz.values()[m - 1 - k];
-          double[] share = ritz.vectors().row(m - 1 - k);
-          for (int s = 0; s < m; s++) {
-            double[] q = process.basis().get(s);
-            for (int i = 0; i < n; i++) {
-              vectors[k][i] += share[s] * q[i];
-            }
-          }
+          vectors[k] = combined(process, ritz.vectors().row(m - 1 - k));
         }
       }
+      // Of equal eigenvalues the process sees one: whatever is left must be smaller.
+      double most = most(v -> rest(times(there, v, ws), v, values, vectors, lowest), n, ws);
+      return most <= values[count - 1] + SLACK * magnitude;
     }
+  }
+
+  private static Lanczos process(
+      UnaryOperator<double[]> map, int n, int count, long seed, Workspace ws) {
+    return Lanczos.of(
+        map,
+        n,
+        Math.max(n / MOST, CHECKED),
+        seed,
+        (so, steps) -> steps % CHECKED == 0 && steps >= count && converged(so, count, ws));
+  }
+
+  /** The largest eigenvalue; infinity where it is not found. */
+  private static double most(UnaryOperator<double[]> map, int n, Workspace ws) {
+    Lanczos process = process(map, n, 1, n + 1, ws);
+    if (!converged(process, 1, ws)) {
+      return Double.POSITIVE_INFINITY;
+    }
+    try (SymmetricEigen ritz = process.ritz(ws)) {
+      return ritz.values()[ritz.values().length - 1];
+    }
+  }
+
+  /** The map, less what has been found, which is moved to the lowest eigenvalue. */
+  private static double[] rest(
+      double[] mapped, double[] v, double[] values, double[][] vectors, double lowest) {
+    for (int k = 0; k < values.length; k++) {
+      double share = (values[k] - lowest) * Lanczos.dot(vectors[k], v);
+      for (int i = 0; i < v.length; i++) {
+        mapped[i] -= share * vectors[k][i];
+      }
+    }
+    return mapped;
+  }
+
+  private static double[] combined(Lanczos process, double... share) {
+    double[] vector = new double[process.basis().get(0).length];
+    for (int s = 0; s < share.length; s++) {
+      double[] q = process.basis().get(s);
+      for (int i = 0; i < vector.length; i++) {
+        vector[i] += share[s] * q[i];
+      }
+    }
+    return vector;
   }
 
   /** What is left of the next vector, as the last component of each Ritz vector has it. */
@@ -76,8 +122,9 @@ record TopEigen(double[] values, double[][] vectors) {
       int m = ritz.values().length;
       double largest = Math.max(Math.abs(ritz.values()[0]), Math.abs(ritz.values()[m - 1]));
       for (int k = 0; k < count; k++) {
-        double last = ritz.vectors().get(m - 1 - k, m - 1);
-        if (!(Math.abs(last) * process.left() <= ENOUGH * largest)) {
+        if (k >= m
+            || !(Math.abs(ritz.vectors().get(m - 1 - k, m - 1)) * process.left()
+                <= ENOUGH * largest)) {
           return false;
         }
       }

@@ -9,8 +9,8 @@ import org.merganser.linalg.Matrix;
 
 /**
  * The graph that joins each of n samples to k others, by the entries of its row of a matrix:
- * distances, or the potential of PHATE, where small entries are likely transitions. An edge is
- * there when either end chose the other.
+ * distances, or the potential of PHATE with logarithms (gamma 1), where small entries are likely
+ * transitions. An edge is there when either end chose the other.
  */
 public final class NeighbourGraph {
   private NeighbourGraph() {}
@@ -21,7 +21,8 @@ public final class NeighbourGraph {
     NEAREST,
     /**
      * Those of the largest entries, as the public code of Horoi et al. (2021) takes them: of a
-     * potential, the least likely transitions. For comparison with its figures only.
+     * potential, the least likely transitions. For comparison with its figures of degree 0 only:
+     * that code counts an edge that both ends chose twice, which closes a loop more there.
      */
     COMPAT_FARTHEST
   }

@@ -14,6 +14,7 @@ import org.junit.jupiter.params.provider.EnumSource;
 import org.merganser.analysis.geometry.Phate.Options;
 import org.merganser.compute.Workspace;
 import org.merganser.error.NumericalException;
+import org.merganser.error.ShapeException;
 import org.merganser.linalg.Matrix;
 
 /** What users rely on: order, threads, scale, shape of a tree, messages. */
@@ -172,6 +173,86 @@ class PhateTest {
         assertThat(point[1]).isFinite();
       }
     }
+  }
+
+  /** All points are there three times, so that landmarks coincide whichever these are. */
+  @Test
+  void landmarksMayCoincide() {
+    // Three branches fit into a plane in one way.
+    double[][] once = Arrays.copyOf(tree(12, 8), 36);
+    double[][] x = new double[3 * once.length][];
+    Arrays.setAll(x, i -> once[i / 3]);
+    try (Matrix d = distances(x)) {
+      Options options = Options.defaults().with("knn", 17).with("t", 8);
+      Phate.Result found = new Phate(options.with("landmarks", 90)).fit(d, WS);
+      assertThat(found.landmarks()).isEqualTo(90);
+      assertThat(found.components()).isEqualTo(1);
+      assertThat(found.potential()).isEmpty();
+      assertThat(found.duplicates()).isEqualTo(108);
+      for (int i = 0; i < x.length; i++) {
+        double[] first = found.points()[i / 3 * 3];
+        assertThat(Stress.distance(found.points()[i], first)).isCloseTo(0, within(1e-9));
+      }
+      double[] all = pairs(new Phate(options.with("t", 16)).fit(d, WS).points());
+      assertThat(correlation(all, pairs(found.points()))).isGreaterThan(0.9);
+    }
+  }
+
+  /** In the order of the input: what is likely lies near, and the rows are those of walks. */
+  @Test
+  void potentialsAreInTheOrderOfThePoints() {
+    double[][] line = new double[30][1];
+    Arrays.setAll(line, i -> new double[] {i});
+    try (Matrix d = distances(line);
+        Matrix kernel = AlphaDecay.of(d, 5, 40).kernel(d);
+        Diffusion walk = Diffusion.of(kernel, WS);
+        Matrix wanted = Phate.potential(walk.power(7, WS), 1)) {
+      double[][] found = new Phate(Options.defaults().with("t", 7)).fit(d, WS).potential();
+      assertThat(found.length).isEqualTo(30);
+      for (int i = 0; i < 30; i++) {
+        for (int j = 0; j < 30; j++) {
+          assertThat(found[i][j]).isCloseTo(wanted.get(i, j), within(1e-7));
+        }
+      }
+    }
+  }
+
+  @Test
+  void aGammaThatIsNotTakenIsSaid() {
+    try (Matrix d = distances(tree(6, 9))) {
+      Options options = Options.defaults().with("t", 3);
+      assertThat(new Phate(options.with("gamma", 0.995)).fit(d, WS).warnings())
+          .singleElement()
+          .asString()
+          .startsWith("gamma 0.995 was computed as 0.99");
+      assertThat(new Phate(options.with("gamma", 0.99)).fit(d, WS).warnings()).isEmpty();
+    }
+  }
+
+  @Test
+  void badAffinitiesAreNamed() {
+    Phate phate = new Phate(Options.defaults());
+    try (Matrix wide = Matrix.zeros(3, 4);
+        Matrix k = Matrix.of(new double[][] {{1, 0.5, 0}, {0.5, 1, 0.5}, {0, 0.5, 1}})) {
+      assertThatThrownBy(() -> phate.fitKernel(wide, WS))
+          .isInstanceOf(ShapeException.class)
+          .hasMessageContaining("affinities of 2 points or more are square");
+      k.set(2, 1, 0.25);
+      assertThatThrownBy(() -> phate.fitKernel(k, WS))
+          .isInstanceOf(NumericalException.class)
+          .hasMessage("affinities are not symmetric: 0.25 of points 2 and 1, 0.5 of 1 and 2");
+      k.set(1, 2, -0.25);
+      assertThatThrownBy(() -> phate.fitKernel(k, WS))
+          .hasMessage("the affinity of points 1 and 2 is -0.25");
+    }
+  }
+
+  @Test
+  void neighboursInTimeAreSlices() {
+    double[][][] slices = new double[3][5][4];
+    assertThatThrownBy(() -> SliceKernel.of(slices, 2, 5, 3))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessage("3 slices have neighbours 1 to 2 in time, not 3");
   }
 
   @Test
