@@ -376,9 +376,12 @@ public final class MergeJob implements AutoCloseable {
    *
    * @param shardBytes at most so many bytes of tensors in a file
    * @param how job, provenance and inputs are those of this job
+   * @throws IncompatibleModelsException when an adapter was trained for another model than it is
+   *     folded into, by digests that it has of that
    */
   public void write(Path folder, long shardBytes, ShardedWriter.Options how, Workspace ws)
       throws IOException {
+    models.requireBases(ws);
     boolean digests = how.digest() == ShardedWriter.Digest.FULL;
     ShardedWriter.Options options =
         how.withJob(Provenance.identity(this))
