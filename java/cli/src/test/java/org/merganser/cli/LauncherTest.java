@@ -34,6 +34,8 @@ class LauncherTest {
     "java/core/src/main/java/A.java",
     "java/torch/pom.xml",
     "java/torch/src/main/java/A.java",
+    "java/analysis/pom.xml",
+    "java/analysis/src/main/java/A.java",
     "java/lab/pom.xml",
     "java/lab/src/main/java/A.java",
     "java/cli/pom.xml",

@@ -56,7 +56,7 @@ class PhateCommandTest {
     try (Tensor embedded = Npy.read(out.resolve("embedding.npy"))) {
       assertThat(embedded.shape()).containsExactly(40, 2);
     }
-    assertThat(Files.readString(out.resolve("report.html"))).contains("<circle");
+    assertThat(Files.readString(out.resolve("embedding.svg"))).contains("<circle", "39: 39.0");
     assertThat(Files.readString(out.resolve("results.json"))).contains("\"t\" : 5");
   }
 

@@ -2,6 +2,7 @@
 package org.merganser.analysis.recurrent;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.stream.IntStream;
 import org.merganser.compute.Workspace;
@@ -95,11 +96,13 @@ record ClassGeometry(
     return b == 0 ? 0 : a / b;
   }
 
+  /** Of rows, measured from the first: of equal ones it is exactly what they are. */
   static double[] mean(double[] values, int size, int... rows) {
-    double[] mean = new double[size];
+    double[] mean = Arrays.copyOfRange(values, rows[0] * size, (rows[0] + 1) * size);
+    double[] first = mean.clone();
     for (int i : rows) {
       for (int j = 0; j < size; j++) {
-        mean[j] += values[i * size + j] / rows.length;
+        mean[j] += (values[i * size + j] - first[j]) / rows.length;
       }
     }
     return mean;

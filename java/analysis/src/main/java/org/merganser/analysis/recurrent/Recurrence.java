@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.merganser.analysis.recurrent;
 
+import java.util.Arrays;
 import java.util.List;
+import java.util.stream.DoubleStream;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.merganser.compute.Workspace;
@@ -9,28 +11,72 @@ import org.merganser.linalg.Matrix;
 
 /**
  * Whether a series comes back: the first peak of its autocorrelation after that has been below 0.
+ * One that dies out does not, nor does rounding around a point.
  *
  * @param period steps to the peak; 0 where there is none in half of the series
- * @param strength autocorrelation there
+ * @param strength autocorrelation there, of sums over the length T of the series whatever the lag:
+ *     1 - period/T of one that repeats itself
  */
 public record Recurrence(int period, double strength) {
+
+  private static final Recurrence NONE = new Recurrence(0, 0);
+
+  /** Variance over the mean square of the state, up to which it is rounding. */
+  private static final double ROUNDING = 1e-20;
+
+  /** Variance of the last half over that of the first, below which a series dies out. */
+  private static final double DYING = 0.5;
 
   /** Of an orbit [T x H] on the host, along its first two principal components. */
   public static List<Recurrence> along(Matrix orbit, Workspace ws) {
     try (Workspace host = Orbits.host(ws)) {
       double[][] plane =
           PrincipalComponents.of(orbit, host).plane(orbit, Math.toIntExact(orbit.rows()));
+      double square = meanSquare(orbit.asTensor().toDoubleArray()) * orbit.columns();
       return IntStream.range(0, 2)
-          .mapToObj(k -> of(Stream.of(plane).mapToDouble(point -> point[k]).toArray()))
+          .mapToObj(k -> of(Stream.of(plane).mapToDouble(point -> point[k]).toArray(), square))
           .toList();
     }
   }
 
-  /** Of a series of at least 4 values. A constant one does not come back. */
+  /**
+   * Of a series of at least 4 values. It comes back only when its variance is more than 1e-20 of
+   * its mean square, and that of its last half at least half of that of its first.
+   */
   public static Recurrence of(double[] series) {
+    return of(series, meanSquare(series));
+  }
+
+  private static double meanSquare(double... values) {
+    double sum = 0;
+    for (double each : values) {
+      sum += each * each / values.length;
+    }
+    return sum;
+  }
+
+  private static double variance(double... values) {
+    double mean = 0;
+    for (double each : values) {
+      mean += (each - values[0]) / values.length;
+    }
+    double from = values[0] + mean;
+    return meanSquare(DoubleStream.of(values).map(each -> each - from).toArray());
+  }
+
+  /**
+   * @param square mean square of the state that it is a coordinate of
+   */
+  private static Recurrence of(double[] series, double square) {
     if (series.length < 4) {
       throw new IllegalArgumentException(
           "recurrence of " + series.length + " values; at least 4 are needed");
+    }
+    int half = series.length / 2;
+    double first = variance(Arrays.copyOf(series, half));
+    double last = variance(Arrays.copyOfRange(series, series.length - half, series.length));
+    if (!(variance(series) > ROUNDING * square) || last < DYING * first) {
+      return NONE;
     }
     double mean = 0;
     for (double each : series) {
@@ -42,7 +88,7 @@ public record Recurrence(int period, double strength) {
       for (int t = 0; t + lag < series.length; t++) {
         sum += (series[t] - mean) * (series[t + lag] - mean);
       }
-      correlation[lag] = sum / (series.length - lag);
+      correlation[lag] = sum / series.length;
     }
     boolean below = false;
     for (int lag = 1; lag + 1 < correlation.length; lag++) {
@@ -53,6 +99,6 @@ public record Recurrence(int period, double strength) {
         return new Recurrence(lag, correlation[lag] / correlation[0]);
       }
     }
-    return new Recurrence(0, 0);
+    return NONE;
   }
 }

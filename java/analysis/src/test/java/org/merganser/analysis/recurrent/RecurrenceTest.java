@@ -5,10 +5,12 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
+import java.util.SplittableRandom;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
+import org.merganser.linalg.Matrix;
 
 class RecurrenceTest {
   @ParameterizedTest
@@ -18,7 +20,7 @@ class RecurrenceTest {
         IntStream.range(0, 200).mapToDouble(t -> 3 + Math.sin(2 * Math.PI * t / period)).toArray();
     Recurrence found = Recurrence.of(series);
     assertThat(found.period()).isEqualTo(period);
-    assertThat(found.strength()).isCloseTo(1, within(.05));
+    assertThat(found.strength()).isCloseTo(1 - period / 200.0, within(.02));
   }
 
   @Test
@@ -26,8 +28,48 @@ class RecurrenceTest {
     assertThat(Recurrence.of(new double[50]).period()).isZero();
     double[] decay = IntStream.range(0, 60).mapToDouble(t -> Math.exp(-.1 * t)).toArray();
     assertThat(Recurrence.of(decay).period()).isZero();
+    for (double rate : new double[] {.5, .05, .005}) {
+      double[] dying =
+          IntStream.range(0, 400)
+              .mapToDouble(t -> Math.exp(-rate * t) * Math.cos(2 * Math.PI * t / 12))
+              .toArray();
+      assertThat(Recurrence.of(dying).period()).as("rate %s", rate).isZero();
+    }
     assertThatThrownBy(() -> Recurrence.of(new double[3]))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessage("recurrence of 3 values; at least 4 are needed");
+  }
+
+  @Test
+  void roundingAroundAPointIsNoTurn() {
+    SplittableRandom random = new SplittableRandom(3);
+    double[][] still = new double[400][];
+    double[][] turning = new double[400][];
+    for (int t = 0; t < 400; t++) {
+      double turn = 2 * Math.PI * t / 8;
+      // The second axis of a line is rounding alone.
+      still[t] =
+          new double[] {3 + Math.ulp(3.0) * Math.cos(turn), -2, Math.ulp(1.0) * Math.sin(turn)};
+      turning[t] = new double[] {3 + 1e-3 * Math.cos(turn), -2 + 1e-15 * random.nextDouble(), 0};
+    }
+    assertThat(Recurrence.along(Matrix.of(still), Maps.WS))
+        .extracting(Recurrence::period)
+        .containsExactly(0, 0);
+    assertThat(Recurrence.along(Matrix.of(turning), Maps.WS))
+        .extracting(Recurrence::period)
+        .containsExactly(8, 0);
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {30, 90, 130, 180})
+  void slowTurnsOfAnyPhaseComeBack(int period) {
+    for (double phase = 0; phase < 6; phase += .5) {
+      double start = phase;
+      double[] series =
+          IntStream.range(0, 400)
+              .mapToDouble(t -> Math.sin(2 * Math.PI * t / period + start))
+              .toArray();
+      assertThat(Recurrence.of(series).period()).isCloseTo(period, within(period / 10));
+    }
   }
 }

@@ -56,9 +56,23 @@ class RepresentationDynamicsTest {
     // 1 of the first class, 0 of the other one.
     assertThat(found.dimension()).isCloseTo(.5, within(1e-12));
     assertThat(Distances.of(Matrix.of(TWO_CLASSES), labels, WS).silhouette()).isFinite();
-    ClassGeometry same = ClassGeometry.of(Matrix.zeros(4, 2), LABELS, WS);
-    assertThat(List.of(same.within(), same.fisher(), same.radius(), same.centreCorrelation()))
-        .containsOnly(0.0);
+    // Of 0, and of numbers whose mean over 7 rounds.
+    for (double[] state : new double[][] {{0, 0}, {.1, -.3}, {1e5 / 3, 1e-7 / 3}}) {
+      double[][] equal = new double[7][];
+      Arrays.fill(equal, state);
+      int[] classes = {0, 0, 1, 1, 1, 0, 2};
+      ClassGeometry same = ClassGeometry.of(Matrix.of(equal), classes, WS);
+      assertThat(
+              List.of(
+                  same.within(),
+                  same.between(),
+                  same.fisher(),
+                  same.radius(),
+                  same.dimension(),
+                  same.centreCorrelation()))
+          .containsOnly(0.0);
+      assertThat(PrincipalComponents.of(Matrix.of(equal), WS).participationRatio()).isZero();
+    }
   }
 
   @Test

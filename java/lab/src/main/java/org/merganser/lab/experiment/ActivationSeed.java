@@ -12,6 +12,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.stream.LongStream;
 import org.merganser.compute.Workspace;
+import org.merganser.error.NumericalException;
 import org.merganser.internal.Seeds;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.io.Safetensors;
@@ -71,10 +72,7 @@ final class ActivationSeed {
       SequenceTask.Data data =
           task.isImages()
               ? task.of(images.get(task), seed)
-              : SequenceTask.copy(
-                  options.copyDelay(),
-                  (int) Math.min(MOST_COPIED, (long) options.copySteps() * options.batch()),
-                  seed);
+              : SequenceTask.copy(options.copyDelay(), copied(options), seed);
       watch.run("train", () -> grid(task, data, modes, found));
       modes.forEach(mode -> rows(task, mode, found));
     }
@@ -84,6 +82,11 @@ final class ActivationSeed {
       watch.run("transfer", () -> transfer(task, data, found));
     }
     return found;
+  }
+
+  /** Sequences that the copy task draws to train on. */
+  static int copied(AdaptiveActivationExperiment.Options options) {
+    return (int) Math.min(MOST_COPIED, (long) options.copySteps() * options.batch());
   }
 
   private void grid(SequenceTask task, SequenceTask.Data data, List<Mode> modes, Findings found)
@@ -185,22 +188,17 @@ final class ActivationSeed {
         RnnSession.Shape shape = session.shape();
         steps.add((double) step);
         accuracy.add(score.accuracy());
-        loss.add(finite(score.loss()));
+        loss.add(score.loss());
         n.add(Summary.mean(shape.gain()));
         s.add(Summary.mean(shape.saturation()));
         if (step == last) {
           RnnSession.Score chosen = session.score(data.validation());
           found.put("validation", chosen.accuracy());
-          found.put("validationLoss", finite(chosen.loss()));
+          found.put("validationLoss", chosen.loss());
           found.put("spreadN", Summary.deviation(shape.gain()));
           found.put("spreadS", Summary.deviation(shape.saturation()));
         }
       }
-    }
-
-    /** JSON has no other numbers. */
-    private static double finite(double loss) {
-      return Double.isFinite(loss) ? loss : Double.MAX_VALUE;
     }
 
     Map<String, Object> found() {
@@ -274,12 +272,23 @@ final class ActivationSeed {
     double n = options.transferGain();
     double s = options.transferSaturation();
     VanillaRnn fixed = network(data, Mode.STATIC, n, s);
-    try (Workspace own = Workspace.builder().backend(ws.backend()).threads(1).seed(seed).open();
-        MemoryCheckpoint start = fixed.initialise(seed);
-        RnnTraining base =
-            RnnTraining.of(fixed, start, data.train(), training(steps(task, data)), own);
-        RnnSession session = fixed.open(base.model(), ws)) {
-      found.map("transfer").put("before", session.score(data.test()).accuracy());
+    long steps = steps(task, data);
+    Curve known = new Curve(data, steps, steps);
+    SideBySide.Job<RnnTraining> train =
+        own -> {
+          try (MemoryCheckpoint start = fixed.initialise(seed)) {
+            return RnnTraining.of(fixed, start, data.train(), training(steps), known, own);
+          }
+        };
+    try (RnnTraining base =
+        new SideBySide(ws, steps)
+            .all("network to be transferred", List.of(seed), List.of(train))
+            .get(0)) {
+      if (base.diverged().isPresent()) {
+        found.map("transfer").put("diverged", base.diverged().get());
+        return;
+      }
+      found.map("transfer").put("before", known.accuracy.get(known.accuracy.size() - 1));
       List<Map.Entry<InputShift, Adaptation>> pairs = new ArrayList<>();
       List<SideBySide.Job<Map<String, Object>>> jobs = new ArrayList<>();
       for (InputShift shift : InputShift.values()) {
@@ -321,9 +330,14 @@ final class ActivationSeed {
         new Curve(other, Math.max(1, options.transferSteps() / 10), options.transferSteps());
     Map<String, Object> found = curve.found();
     found.put("trained", (double) rnn.size(how.learned(rnn)));
+    found.put("classes", (double) rnn.outputs());
     try (MemoryCheckpoint start = rnn.adopt(base, own)) {
       if (how == Adaptation.NOTHING) {
-        curve.after(0, () -> rnn.open(start, own));
+        try {
+          curve.after(0, () -> rnn.open(start, own));
+        } catch (NumericalException e) {
+          found.put("diverged", e.getMessage());
+        }
         return found;
       }
       RnnTraining.Options training =

@@ -4,6 +4,7 @@ package org.merganser.lab.experiment;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import org.merganser.lab.report.Chart;
 import org.merganser.lab.report.Section;
 import org.merganser.lab.report.ShapePlane;
@@ -68,7 +69,13 @@ final class AdaptiveActivationCharts {
     List<ShapePlane.Arrow> arrows = new ArrayList<>();
     for (double s : options.saturations()) {
       for (double n : options.gains()) {
-        List<Map<String, Object>> runs = runs(task, mode, n, s, seeds);
+        List<Map<String, Object>> runs =
+            runs(task, mode, n, s, seeds).stream()
+                .filter(run -> !run.containsKey("diverged"))
+                .toList();
+        if (runs.isEmpty()) {
+          continue;
+        }
         arrows.add(new ShapePlane.Arrow(n, s, end(runs, "n"), end(runs, "s")));
       }
     }
@@ -139,8 +146,8 @@ final class AdaptiveActivationCharts {
     return medians;
   }
 
-  /** Accuracy on other inputs, by steps of adapting to them. */
-  static Chart adaptation(InputShift shift, List<Findings> seeds) {
+  /** Accuracy on other inputs, by steps of adapting to them; none where all diverged at once. */
+  static Optional<Chart> adaptation(InputShift shift, List<Findings> seeds) {
     Chart.Lines lines =
         new Chart.Lines(
             "transfer-" + shift.id(),
@@ -148,25 +155,32 @@ final class AdaptiveActivationCharts {
             "inputs: " + shift.id(),
             "step",
             "test accuracy (%)");
-    List<Double> at = List.of(0.0);
     int colour = 0;
     for (Adaptation how : Adaptation.values()) {
       if (how != Adaptation.NOTHING) {
         List<List<Double>> each =
             Findings.all(seeds, Map.class, "transfer", shift.id(), how.id()).stream()
                 .map(run -> accuracies(run))
+                .filter(accuracies -> !accuracies.isEmpty())
                 .toList();
+        if (each.isEmpty()) {
+          continue;
+        }
         int shortest = each.stream().mapToInt(List::size).min().orElseThrow();
-        at =
-            AdaptiveActivationTables.list(
-                    seeds.get(0).map("transfer", shift.id(), how.id()), "steps")
+        List<Double> at =
+            seeds.stream()
+                .map(seed -> seed.map("transfer", shift.id(), how.id()))
+                .map(run -> AdaptiveActivationTables.list(run, "steps"))
+                .filter(steps -> steps.size() >= shortest)
+                .findFirst()
+                .orElseThrow()
                 .subList(0, shortest);
         List<Double> means =
             Summary.means(each.stream().map(list -> list.subList(0, shortest)).toList());
         lines.line(how.id(), colour++, at, Chart.percent(means));
       }
     }
-    return lines;
+    return colour == 0 ? Optional.empty() : Optional.of(lines);
   }
 
   @SuppressWarnings("unchecked")

@@ -112,6 +112,9 @@ public final class AdaptiveActivationExperiment extends Experiment {
     for (double n : options.gains()) {
       options.saturations().forEach(s -> options.unit(Mode.HOMOGENEOUS, n, s));
     }
+    if (options.transferSteps() > 0) {
+      options.unit(Mode.HETEROGENEOUS, options.transferGain(), options.transferSaturation());
+    }
   }
 
   @Override
@@ -164,7 +167,7 @@ public final class AdaptiveActivationExperiment extends Experiment {
     ExperimentResult.Data data =
         images.isEmpty()
             ? new ExperimentResult.Data(
-                "symbols to copy", options.copySteps() * options.batch(), 500, 500, null, null)
+                "symbols to copy", ActivationSeed.copied(options), 500, 500, null, null)
             : ExperimentResult.Data.of(images.values().iterator().next());
     List<ExperimentResult.Row> rows = Summary.rows(seeds);
     List<ExperimentResult.Difference> differences =

@@ -30,15 +30,22 @@ final class AdaptiveActivationTables {
 
   /** Test accuracy and loss at the end; of a run that diverged those of who guesses. */
   static Evaluation last(Map<String, Object> run) {
+    if (!run.containsKey("diverged")) {
+      return new Evaluation(end(run, "accuracy"), end(run, "loss"));
+    }
     double classes = (Double) run.get("classes");
-    return run.containsKey("diverged")
-        ? new Evaluation(1.0 / classes, Math.log(classes))
-        : new Evaluation(end(run, "accuracy"), end(run, "loss"));
+    return new Evaluation(1.0 / classes, Math.log(classes));
   }
 
   private static double end(Map<String, Object> run, String what) {
     List<Double> values = list(run, what);
     return values.get(values.size() - 1);
+  }
+
+  /** Test accuracy before the first step; that of a guess where none could be measured. */
+  private static double first(Map<String, Object> run) {
+    List<Double> values = list(run, "accuracy");
+    return values.isEmpty() ? last(run).accuracy() : values.get(0);
   }
 
   @SuppressWarnings("unchecked")
@@ -101,6 +108,7 @@ final class AdaptiveActivationTables {
     }
     if (seeds.get(0).data().containsKey("transfer")) {
       sections.add(transfers(options, seeds));
+      sections.add(Section.data("transferDiverged", notTransferred(seeds)));
     }
     return sections;
   }
@@ -177,8 +185,9 @@ final class AdaptiveActivationTables {
   /**
    * One start in one mode.
    *
-   * @param endN mean of n over units at the end, likewise s
-   * @param spreadN standard deviation over units, likewise s
+   * @param endN mean of n over units at the end, likewise s, of the seeds that did not diverge;
+   *     null when all did
+   * @param spreadN standard deviation over units, likewise
    * @param diverged in how many seeds
    */
   private record Start(
@@ -210,7 +219,8 @@ final class AdaptiveActivationTables {
     return new Section<>(
             "starts-" + task.id(),
             "Starts: " + task.id(),
-            "Means over seeds with the 95 % interval; n and s at the end are means over units. "
+            "Means over seeds with the 95 % interval; n and s at the end are means over units, of"
+                + " runs that did not diverge. "
                 + about,
             rows)
         .text("mode", 0, Start::mode)
@@ -218,10 +228,10 @@ final class AdaptiveActivationTables {
         .number("s", 0, "%.3g", Start::s)
         .number("accuracy", 0, row -> hundred(row.accuracy()).text("%.2f"))
         .number("loss", 0, row -> row.loss().text("%.4f"))
-        .number("n at the end", 0, row -> row.endN().text("%.2f"))
-        .number("s at the end", 0, row -> row.endS().text("%.2f"))
-        .number("sd of n", 0, "%.2f", row -> row.spreadN().mean())
-        .number("sd of s", 0, "%.2f", row -> row.spreadS().mean())
+        .number("n at the end", 0, row -> told(row.endN()))
+        .number("s at the end", 0, row -> told(row.endS()))
+        .number("sd of n", 0, row -> mean(row.spreadN()))
+        .number("sd of s", 0, row -> mean(row.spreadS()))
         .number("diverged", 0, row -> "" + row.diverged());
   }
 
@@ -238,15 +248,34 @@ final class AdaptiveActivationTables {
         s,
         Measured.of(tests.stream().map(Evaluation::accuracy).toList()),
         Measured.of(tests.stream().map(Evaluation::loss).toList()),
-        Measured.of(runs.stream().map(run -> end(run, "n")).toList()),
-        Measured.of(runs.stream().map(run -> end(run, "s")).toList()),
-        Measured.of(runs.stream().map(run -> number(run, "spreadN")).toList()),
-        Measured.of(runs.stream().map(run -> number(run, "spreadS")).toList()),
-        (int) runs.stream().filter(run -> run.containsKey("diverged")).count());
+        ended(runs, run -> end(run, "n")),
+        ended(runs, run -> end(run, "s")),
+        ended(runs, run -> (Double) run.get("spreadN")),
+        ended(runs, run -> (Double) run.get("spreadS")),
+        diverged(runs));
   }
 
-  private static double number(Map<String, Object> run, String what) {
-    return (Double) run.getOrDefault(what, 0.0);
+  private static int diverged(List<Map<String, Object>> runs) {
+    return (int) runs.stream().filter(run -> run.containsKey("diverged")).count();
+  }
+
+  /** Of runs that did not diverge; null when all did. */
+  private static Measured ended(
+      List<Map<String, Object>> runs, ToDoubleFunction<Map<String, Object>> what) {
+    List<Double> values =
+        runs.stream()
+            .filter(run -> !run.containsKey("diverged"))
+            .map(run -> what.applyAsDouble(run))
+            .toList();
+    return values.isEmpty() ? null : Measured.of(values);
+  }
+
+  private static String mean(Measured measured) {
+    return measured == null ? "-" : Section.format("%.2f", measured.mean());
+  }
+
+  private static String told(Measured measured) {
+    return measured == null ? "-" : measured.text("%.2f");
   }
 
   /**
@@ -254,15 +283,31 @@ final class AdaptiveActivationTables {
    *
    * @param trained parameters that follow
    * @param first accuracy on them before any step
-   * @param last after all steps
+   * @param last after all steps; of a run that diverged that of a guess
+   * @param diverged in how many seeds
    */
   private record Transfer(
-      String inputs, String adapts, double trained, Measured first, Measured last) {}
+      String inputs, String adapts, double trained, Measured first, Measured last, int diverged) {}
+
+  /** Why the networks of some seeds were not transferred. */
+  private static List<String> notTransferred(List<Findings> seeds) {
+    List<String> why = new ArrayList<>();
+    for (int i = 0; i < seeds.size(); i++) {
+      Object diverged = seeds.get(i).map("transfer").get("diverged");
+      if (diverged != null) {
+        why.add("seed " + (i + 1) + ": " + diverged);
+      }
+    }
+    return why;
+  }
 
   private static Section<Transfer> transfers(
-      AdaptiveActivationExperiment.Options options, List<Findings> seeds) {
+      AdaptiveActivationExperiment.Options options, List<Findings> all) {
+    List<Findings> seeds =
+        all.stream().filter(seed -> !seed.map("transfer").containsKey("diverged")).toList();
     List<Transfer> rows = new ArrayList<>();
-    for (InputShift shift : InputShift.values()) {
+    List<InputShift> shifts = seeds.isEmpty() ? List.of() : List.of(InputShift.values());
+    for (InputShift shift : shifts) {
       for (Adaptation how : Adaptation.values()) {
         List<Map<String, Object>> runs =
             seeds.stream().map(seed -> seed.map("transfer", shift.id(), how.id())).toList();
@@ -270,9 +315,10 @@ final class AdaptiveActivationTables {
             new Transfer(
                 shift.id(),
                 how.id(),
-                number(runs.get(0), "trained"),
-                Measured.of(runs.stream().map(run -> list(run, "accuracy").get(0)).toList()),
-                Measured.of(runs.stream().map(run -> end(run, "accuracy")).toList())));
+                (Double) runs.get(0).get("trained"),
+                Measured.of(runs.stream().map(run -> first(run)).toList()),
+                Measured.of(runs.stream().map(run -> last(run).accuracy()).toList()),
+                diverged(runs)));
       }
     }
     Section<Transfer> section =
@@ -281,19 +327,25 @@ final class AdaptiveActivationTables {
                 "Inputs of other statistics",
                 Section.format(
                     "A static network of n = %s, s = %s; accuracy in %% on inputs as it knows them"
-                        + " %s, on others before and after %d steps.",
+                        + " %s, on others before and after %d steps. A run that diverged counts as"
+                        + " a guess. Left out, as the network itself diverged: %d of %d seeds.",
                     options.transferGain(),
                     options.transferSaturation(),
-                    hundred(Measured.of(seeds, "transfer", "before")).text("%.2f"),
-                    options.transferSteps()),
+                    seeds.isEmpty()
+                        ? "-"
+                        : hundred(Measured.of(seeds, "transfer", "before")).text("%.2f"),
+                    options.transferSteps(),
+                    all.size() - seeds.size(),
+                    all.size()),
                 rows)
             .text("inputs", 8, Transfer::inputs)
             .text("adapts", 10, Transfer::adapts)
             .number("parameters", 1, "%.0f", Transfer::trained)
             .number("before", 1, row -> hundred(row.first()).text("%.2f"))
-            .number("after", 1, row -> hundred(row.last()).text("%.2f"));
-    for (InputShift shift : InputShift.values()) {
-      section.chart(AdaptiveActivationCharts.adaptation(shift, seeds));
+            .number("after", 1, row -> hundred(row.last()).text("%.2f"))
+            .number("diverged", 1, row -> "" + row.diverged());
+    for (InputShift shift : shifts) {
+      AdaptiveActivationCharts.adaptation(shift, seeds).ifPresent(section::chart);
     }
     return section;
   }

@@ -24,7 +24,7 @@ record RowImages(Sequences train, Sequences test) {
           "rows are read of grey, square images; those of %s have %d channels and %d values"
               .formatted(images.name(), mean.size(), size));
     }
-    Sequences.Change pixels = new Sequences.Change.Affine(sd.get(0), mean.get(0));
+    Sequences.Change pixels = new Sequences.Change.Pixels(mean.get(0), sd.get(0));
     return new RowImages(rows(images.train(), side, pixels), rows(images.test(), side, pixels));
   }
 

@@ -82,7 +82,7 @@ public enum SequenceTask {
                         "all images of "
                             + images.name()
                             + " are trained on; set train to fewer, so that starts can be chosen"));
-    Change pixels = new Change.Affine(sd.get(0), mean.get(0));
+    Change pixels = new Change.Pixels(mean.get(0), sd.get(0));
     return new Data(
         sequences(images.train(), side, seed).changed(pixels),
         few(sequences(chosen, side, seed).changed(pixels)),

@@ -167,7 +167,37 @@ class AdaptiveActivationExperimentTest {
     ExperimentResult result = run(wild);
     assertThat(result.row("rows-static").accuracy()).isEqualTo(.1);
     assertThat(result.row("rows-static").loss()).isCloseTo(Math.log(10), within(1e-12));
-    assertThat(result.section("starts-rows").toString()).contains("diverged=1");
+    assertThat(result.section("starts-rows").toString())
+        .contains("diverged=1")
+        .contains("endN=null");
+    assertThat(result.section("transfer")).isEmpty();
+    assertThat(result.section("transferDiverged").toString())
+        .containsPattern("seed 1: training diverged in step \\d+ of 12: ");
+  }
+
+  /** Saturated units bear any weights: the network is finite, until n and s move as far. */
+  @Test
+  void anAdaptationThatDivergesIsCounted() throws IOException {
+    Map<String, String> wild =
+        Map.ofEntries(
+            Map.entry("lr", "1e35"),
+            Map.entry("clip-norm", "1e30"),
+            Map.entry("gains", "5"),
+            Map.entry("saturations", "1"),
+            Map.entry("transfer-saturation", "1"),
+            Map.entry("train", "50"),
+            Map.entry("epochs", "1"));
+    ExperimentResult result = run(wild);
+    String shared =
+        result.section("transfer").stream()
+            .map(Object::toString)
+            .filter(row -> row.contains("halved") && row.contains("of all units"))
+            .findFirst()
+            .orElseThrow();
+    assertThat(shared).contains("diverged=1").contains("last=Measured[mean=0.1,");
+    assertThat(result.section("transfer").get(0).toString())
+        .contains("adapts=nothing")
+        .contains("diverged=0");
   }
 
   @Test
@@ -202,6 +232,11 @@ class AdaptiveActivationExperimentTest {
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessageContaining("gains must be");
     assertThatThrownBy(() -> experiment(Map.of("constraint", "sigmoid")))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining("no value of a sigmoid");
+    Map<String, String> other =
+        Map.of("constraint", "sigmoid", "saturations", "0.25", "transfer-saturation", "1");
+    assertThatThrownBy(() -> experiment(other))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessageContaining("no value of a sigmoid");
     assertThatThrownBy(() -> run(Map.of("train", "6000")))

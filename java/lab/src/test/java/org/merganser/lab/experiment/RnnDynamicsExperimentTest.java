@@ -19,7 +19,9 @@ import org.merganser.analysis.recurrent.StepReport;
 import org.merganser.compute.Workspace;
 import org.merganser.io.Checkpoint;
 import org.merganser.io.Safetensors;
+import org.merganser.lab.data.DataSet;
 import org.merganser.lab.data.IdxFolder;
+import org.merganser.lab.data.ImageFiles;
 import org.merganser.lab.experiment.RnnDynamicsTables.Claim;
 import org.merganser.lab.experiment.RnnDynamicsTables.Dynamics;
 import org.merganser.lab.experiment.RnnDynamicsTables.Length;
@@ -163,6 +165,19 @@ class RnnDynamicsExperimentTest {
       List<Double> ratio,
       List<Double> dimension,
       List<List<Double>> frames) {}
+
+  @Test
+  void pixelsAreThoseOfTheBytes() throws IOException {
+    try (DataSet images = ImageFiles.embedded(50)) {
+      float[] pixels = RowImages.pixels(RowImages.of(images).train());
+      int blank = 0;
+      for (float pixel : pixels) {
+        assertThat(pixel).isEqualTo(Math.round(255 * pixel) / 255f);
+        blank += pixel == 0 ? 1 : 0;
+      }
+      assertThat(blank).isGreaterThan(pixels.length / 4);
+    }
+  }
 
   @Test
   void itRunsOnAFolderOfTheUser() throws IOException {

@@ -3,6 +3,7 @@ package org.merganser.torch.recurrent;
 
 import java.util.Optional;
 import org.merganser.linalg.Tensor;
+import org.merganser.torch.internal.Bridge;
 
 /**
  * The first state that is not finite, by steps, then sequences, then units.
@@ -26,6 +27,29 @@ record BadState(int step, int sequence, int unit, double value) {
       }
     }
     return Optional.empty();
+  }
+
+  /**
+   * Throws when a state is not finite. Inside of libtorch and the caller's scope.
+   *
+   * @param which sequences they are of, for the message
+   */
+  static void refuse(org.bytedeco.pytorch.Tensor states, int... which) {
+    if (!isFinite(states)) {
+      throw new RnnTraining.Diverged(describe(states, which).orElseThrow());
+    }
+  }
+
+  static boolean isFinite(org.bytedeco.pytorch.Tensor values) {
+    return values.isfinite().all().item_bool();
+  }
+
+  /** What is not finite first, of states of some sequences. */
+  static Optional<String> describe(org.bytedeco.pytorch.Tensor states, int... which) {
+    try (Tensor copy = Bridge.copy(states)) {
+      return find(copy)
+          .map(bad -> new BadState(bad.step, which[bad.sequence], bad.unit, bad.value).toString());
+    }
   }
 
   /** The same of a batch that begins with another sequence. */

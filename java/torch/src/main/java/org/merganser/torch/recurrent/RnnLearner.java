@@ -133,13 +133,9 @@ final class RnnLearner implements Learner, AutoCloseable {
   }
 
   private static String cause(Tensor states, int... which) {
-    try (org.merganser.linalg.Tensor copy = Bridge.copy(states)) {
-      return BadState.find(copy)
-          .map(
-              bad ->
-                  ": " + new BadState(bad.step(), which[bad.sequence()], bad.unit(), bad.value()))
-          .orElse("; all states are finite");
-    }
+    return BadState.describe(states, which)
+        .map(bad -> ": " + bad)
+        .orElse("; all states are finite");
   }
 
   private static void keep(Tensor leaf, Tensor gradient) {

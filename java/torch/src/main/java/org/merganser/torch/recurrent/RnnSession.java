@@ -116,7 +116,11 @@ public final class RnnSession implements Network.Session {
     return inScope(inputs, (pass, x) -> Bridge.copy(pass.states(x, drift, null)));
   }
 
-  /** Loss and accuracy on sequences; those of a text carry their states on. */
+  /**
+   * Loss and accuracy on sequences; those of a text carry their states on.
+   *
+   * @throws NumericalException naming the first state that is not finite, or the loss
+   */
   public synchronized Score score(Sequences sequences) throws IOException {
     check(sequences);
     if (sequences.classes() != rnn.outputs()) {
@@ -167,10 +171,15 @@ public final class RnnSession implements Network.Session {
       boolean carry = sequences.streamLength() > 0;
       try (Shared before = new Shared(carried == null ? Map.of() : Map.of("", carried))) {
         org.bytedeco.pytorch.Tensor h = pass.states(x, 0, before.only());
+        BadState.refuse(h, which);
         org.bytedeco.pytorch.Tensor z = pass.logits(sequences.everyStep() ? h : pass.lastState());
         long[] wanted = sequences.targetsByStep(which);
         org.bytedeco.pytorch.Tensor y = Bridge.beside(z, wanted);
-        loss += torch.cross_entropy_loss(z, y).item_double() * wanted.length;
+        double mean = torch.cross_entropy_loss(z, y).item_double();
+        if (!Double.isFinite(mean)) {
+          throw new RnnTraining.Diverged("the loss is " + mean + "; all states are finite");
+        }
+        loss += mean * wanted.length;
         targets += wanted.length;
         long from = sequences.everyStep() ? (long) sequences.scoredFrom() * which.length : 0;
         org.bytedeco.pytorch.Tensor hits =
@@ -223,6 +232,7 @@ public final class RnnSession implements Network.Session {
    * @param inputs [sequences x steps x inputs], F32 or F64
    * @param taps {@link VanillaRnn#HIDDEN}: [sequences x steps x hidden]; {@link Network#OUTPUT}:
    *     logits of the last step [sequences x outputs]
+   * @throws NumericalException naming the first state that is not finite, or the output
    */
   @Override
   public synchronized void run(Tensor inputs, Mode mode, Set<String> taps, Network.TapSink out)
@@ -251,12 +261,17 @@ public final class RnnSession implements Network.Session {
   private Map<String, Tensor> tapped(
       RnnPass pass, org.bytedeco.pytorch.Tensor x, Set<String> taps) {
     org.bytedeco.pytorch.Tensor states = pass.states(x, 0, null);
+    BadState.refuse(states, IntStream.range(0, Math.toIntExact(x.size(0))).toArray());
+    org.bytedeco.pytorch.Tensor logits = pass.logits(pass.lastState());
+    if (!BadState.isFinite(logits)) {
+      throw new RnnTraining.Diverged("an output is not finite; all states are");
+    }
     Map<String, Tensor> found = new LinkedHashMap<>();
     if (taps.contains(VanillaRnn.HIDDEN)) {
       found.put(VanillaRnn.HIDDEN, Bridge.copy(states.transpose(0, 1).contiguous()));
     }
     if (taps.contains(Network.OUTPUT)) {
-      found.put(Network.OUTPUT, Bridge.copy(pass.logits(pass.lastState())));
+      found.put(Network.OUTPUT, Bridge.copy(logits));
     }
     return found;
   }

@@ -32,8 +32,8 @@ import org.merganser.torch.training.Schedule;
  *
  * @param model in the precision of the network; of a run that diverged the parameters it had then
  * @param losses of the batch of each step
- * @param diverged what was no longer finite, with step of training, step of the sequence, sequence
- *     and unit; empty when nothing was
+ * @param diverged what was no longer finite: with the step of training, a state by step, sequence
+ *     and unit, a loss, or a parameter after the last step; empty when nothing was
  */
 public record RnnTraining(MemoryCheckpoint model, List<Double> losses, Optional<String> diverged)
     implements AutoCloseable {
@@ -103,7 +103,8 @@ public record RnnTraining(MemoryCheckpoint model, List<Double> losses, Optional<
     Watch NONE = (step, now) -> {};
 
     /**
-     * Called before the first step and after each, so choose.
+     * Called before the first step and after each, so choose. When a session finds states, outputs
+     * or a loss that are not finite, and its exception is let through, the run has diverged there.
      *
      * @param step how many were made
      * @param now the network as it is
@@ -141,14 +142,28 @@ public record RnnTraining(MemoryCheckpoint model, List<Double> losses, Optional<
       Steps steps = new Steps(rnn, theta, options, watch, ws);
       Optional<String> diverged = Optional.empty();
       try (RnnLearner learner = new RnnLearner(rnn, theta, names, data, options.batch(), ws)) {
-        watch.after(0, steps::copy);
+        steps.watch(0);
         EarlyStopping never = new EarlyStopping(Integer.MAX_VALUE, 1);
         steps.run(learner, theta, options.steps(), never, ws);
+        requireFinite(theta, names);
       } catch (Diverged e) {
-        diverged = Optional.of(steps.diverged(steps.losses.size()) + ": " + e.getMessage());
+        long step = Math.min(steps.losses.size(), options.steps() - 1);
+        diverged = Optional.of(steps.diverged(step) + ": " + e.getMessage());
       }
       opened.release();
       return new RnnTraining(MemoryCheckpoint.of(theta), steps.losses, diverged);
+    }
+  }
+
+  /** What the last step made: no loss comes after it that would tell. */
+  private static void requireFinite(Map<String, Tensor> theta, Set<String> names) {
+    for (String name : names) {
+      double[] values = theta.get(name).toDoubleArray();
+      for (int i = 0; i < values.length; i++) {
+        if (!Double.isFinite(values[i])) {
+          throw new Diverged("value %d of '%s' is %s after it".formatted(i, name, values[i]));
+        }
+      }
     }
   }
 
@@ -166,7 +181,7 @@ public record RnnTraining(MemoryCheckpoint model, List<Double> losses, Optional<
     }
   }
 
-  /** A loss that is not finite. */
+  /** States, a loss or parameters that are not finite. */
   static final class Diverged extends NumericalException {
     private static final long serialVersionUID = 1L;
 
@@ -211,7 +226,16 @@ public record RnnTraining(MemoryCheckpoint model, List<Double> losses, Optional<
       }
       ws.progress()
           .report("train", made, options.steps(), String.format(Locale.ROOT, "loss %.4f", loss));
-      watch.after(made, this::copy);
+      watch(made);
+    }
+
+    /** Data of a watch may be others: the message says that they are the watch's. */
+    private void watch(long made) throws IOException {
+      try {
+        watch.after(made, this::copy);
+      } catch (Diverged e) {
+        throw new Diverged("in data that it is watched on, " + e.getMessage());
+      }
     }
 
     private static void clamp(Tensor values, double from, double to) {

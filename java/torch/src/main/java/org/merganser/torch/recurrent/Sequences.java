@@ -39,6 +39,17 @@ public final class Sequences {
     }
 
     /**
+     * Pixels in [0, 1] of images whose bytes were standardised, {@code (pixel - mean) / sd}:
+     * exactly those of the bytes, so that a blank one is 0.
+     */
+    record Pixels(double mean, double sd) implements Change {
+      @Override
+      public double apply(double x, int step, int steps) {
+        return Math.round(255 * (sd * x + mean)) / 255.0;
+      }
+    }
+
+    /**
      * Values above 0 times {@code 1 + amplitude sin(2 pi frequency t/steps + phase)}.
      *
      * @param frequency periods of a sequence

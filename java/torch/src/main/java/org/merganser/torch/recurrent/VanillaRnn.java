@@ -11,6 +11,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.SplittableRandom;
+import java.util.regex.Pattern;
 import org.merganser.compute.Backend;
 import org.merganser.compute.DType;
 import org.merganser.compute.Device;
@@ -77,6 +78,10 @@ public record VanillaRnn(
 
   /** One thread: what is computed then does not depend on the machine. */
   static final int THREADS = 1;
+
+  /** Names that torch.nn.RNN has, of any layer and direction, and ours for the shape of units. */
+  private static final Pattern RECURRENT =
+      Pattern.compile("(weight_ih|weight_hh|bias_ih|bias_hh|gain|saturation)_l\\d+(_reverse)?");
 
   static final String U = "weight_ih_l0";
   static final String V = "weight_hh_l0";
@@ -270,7 +275,10 @@ public record VanillaRnn(
     return Architecture.builder().space(space.withFeatureAxis(-1)).build();
   }
 
-  /** Throws when a checkpoint does not hold these parameters, listing every mismatch. */
+  /**
+   * Throws when a checkpoint does not hold these parameters, or holds others of a recurrent layer
+   * (a second layer or direction, n and s of units that have none), listing every mismatch.
+   */
   public void require(Checkpoint theta) {
     List<String> problems = new ArrayList<>();
     Map<String, TensorInfo> found = theta.tensors();
@@ -284,19 +292,26 @@ public record VanillaRnn(
                 problems.add("'" + name + "' is " + is + ", the network has " + wanted);
               }
             });
-    for (String other : List.of(B, "bias_hh_l0")) {
-      if (found.containsKey(other) && !parameters().containsKey(other)) {
-        problems.add(
-            "'"
-                + other
-                + "' would not be read; the network has "
-                + (bias ? "one bias, " + B + ": store the sum there" : "no bias"));
-      }
-    }
+    Set<String> names = parameters().keySet();
+    found.keySet().stream()
+        .filter(name -> RECURRENT.matcher(name).matches() && !names.contains(name))
+        .map(name -> "'" + name + "' would not be read; " + reason(name))
+        .forEach(problems::add);
     if (!problems.isEmpty()) {
       throw new IncompatibleModelsException(
           "the checkpoint does not fit the recurrent network", problems);
     }
+  }
+
+  /** Why a parameter of a recurrent layer is none of this network's. */
+  private String reason(String name) {
+    if (!name.endsWith("_l0")) {
+      return "the network has one layer, which reads forwards";
+    }
+    if (name.equals(N) || name.equals(S)) {
+      return "units of " + unit + " have no shape";
+    }
+    return "the network has " + (bias ? "one bias, " + B + ": store the sum there" : "no bias");
   }
 
   /** All parameters in the precision, on the host; new tensors. */

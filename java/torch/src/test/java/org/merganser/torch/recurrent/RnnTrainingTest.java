@@ -13,6 +13,7 @@ import java.util.stream.DoubleStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.linalg.Tensor;
@@ -122,6 +123,44 @@ class RnnTrainingTest {
       assertThat(trained.diverged().orElseThrow())
           .contains("training diverged in step " + (trained.losses().size() + 1) + " of 20")
           .containsPattern("unit \\d+ is (NaN|-?Infinity) after step \\d+ of sequence \\d+");
+    }
+  }
+
+  @Test
+  void aRunThatBlowsUpInItsLastStepHasDiverged() throws IOException {
+    VanillaRnn wide = VanillaRnn.of(1, 8, 2, Plain.TANH).withPrecision(DType.F64);
+    try (RnnTraining trained = run(wide, memory(200, 5, 1), Options.adam(1e308, 1))) {
+      assertThat(trained.losses()).hasSize(1);
+      assertThat(trained.diverged().orElseThrow())
+          .containsPattern(
+              "training diverged in step 1 of 1: value \\d+ of '\\S+' is (NaN|-?Infinity)");
+    }
+  }
+
+  /** Parameters are finite, states are not: whoever scores the network sees it. */
+  @Test
+  void aRunThatDivergedBeforeItsWatchIsRecorded() throws IOException {
+    VanillaRnn rnn = VanillaRnn.of(1, 8, 2, Plain.RELU);
+    Sequences data = memory(200, 5, 1);
+    for (long steps : new long[] {1, 3}) {
+      try (Workspace ws = seeded(4);
+          MemoryCheckpoint start = rnn.initialise(2);
+          RnnTraining trained =
+              RnnTraining.of(
+                  rnn,
+                  start,
+                  data,
+                  Options.adam(1e30, steps),
+                  (step, now) -> {
+                    try (RnnSession session = now.open()) {
+                      session.score(data);
+                    }
+                  },
+                  ws)) {
+        assertThat(trained.diverged().orElseThrow())
+            .startsWith("training diverged in step " + Math.min(steps, 2) + " of " + steps)
+            .containsPattern("in data that it is watched on, the state of unit \\d+ is");
+      }
     }
   }
 

@@ -86,6 +86,16 @@ class SequencesTest {
     try (Examples images = images()) {
       Sequences rows = Sequences.cut(images, 12);
       assertThat(values(rows.changed(new Sequences.Change.Affine(2, 1)), 0)[3]).isEqualTo(-3);
+      // Standardised in F32, every byte comes back as it was.
+      float[][][] bytes = new float[256][1][1];
+      for (int k = 0; k < 256; k++) {
+        bytes[k][0][0] = (float) ((k / 255.0 - .2861) / .3530);
+      }
+      Sequences standard = Sequences.of(bytes, new int[256], 1);
+      Sequences pixels = standard.changed(new Sequences.Change.Pixels(.2861, .3530));
+      for (int k = 0; k < 256; k++) {
+        assertThat(values(pixels, k)).containsExactly((float) (k / 255.0));
+      }
       float[] stepped = values(rows.changed(new Sequences.Change.Step(1, .5, .75)), 1);
       float[] plain = values(rows, 1);
       for (int t = 0; t < 12; t++) {

@@ -7,6 +7,7 @@ import static org.assertj.core.api.Assertions.within;
 
 import java.io.IOException;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -14,6 +15,7 @@ import java.util.SplittableRandom;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -286,6 +288,33 @@ class VanillaRnnTest {
     }
   }
 
+  @ParameterizedTest
+  @CsvSource({
+    "gain_l0, units of TANH have no shape",
+    "saturation_l0, units of TANH have no shape",
+    "weight_ih_l1, one layer",
+    "bias_hh_l12, one layer",
+    "weight_hh_l0_reverse, one layer",
+    "gain_l1, one layer",
+    "bias_hh_l0, store the sum"
+  })
+  void whatWouldNotBeReadIsRefused(String name, String why) throws IOException {
+    VanillaRnn rnn = VanillaRnn.of(4, 6, 3, Plain.TANH);
+    try (MemoryCheckpoint theta = rnn.initialise(1)) {
+      Map<String, Tensor> more = new LinkedHashMap<>();
+      theta.tensors().keySet().forEach(key -> more.put(key, theta.tensor(key).copy()));
+      more.put(name, Tensor.zeros(DType.F32, 6));
+      more.put("embedding.weight", Tensor.zeros(DType.F32, 6));
+      try (MemoryCheckpoint deeper = MemoryCheckpoint.of(more)) {
+        assertThatThrownBy(() -> rnn.open(deeper, ws))
+            .isInstanceOf(IncompatibleModelsException.class)
+            .hasMessageContaining("'" + name + "' would not be read; ")
+            .hasMessageContaining(why)
+            .hasMessageNotContaining("embedding");
+      }
+    }
+  }
+
   @Test
   void aModeIsAdoptedWithTheSameFunction() throws IOException {
     VanillaRnn fixed =
@@ -350,6 +379,32 @@ class VanillaRnnTest {
       assertThatThrownBy(() -> session.states(data, 2, (from, states) -> {}))
           .isInstanceOf(NumericalException.class)
           .hasMessageContaining("unit 0 is NaN after step 1 of sequence 2");
+      assertThatThrownBy(() -> session.score(data))
+          .isInstanceOf(NumericalException.class)
+          .hasMessageContaining("unit 0 is NaN after step 1 of sequence 2");
+      try (Tensor x = data.inputs(1, 2)) {
+        assertThatThrownBy(() -> session.run(x, Mode.EVAL, Set.of(Network.OUTPUT), (tap, z) -> {}))
+            .isInstanceOf(NumericalException.class)
+            .hasMessageContaining("unit 0 is NaN after step 1 of sequence 1");
+      }
+    }
+  }
+
+  @Test
+  void anOutputThatIsNotFiniteIsSaid() throws IOException {
+    VanillaRnn rnn = VanillaRnn.of(4, 2, 3, Plain.TANH);
+    Sequences data = random(3, 4, 4, 1);
+    try (MemoryCheckpoint theta = rnn.initialise(1)) {
+      theta.tensor(VanillaRnn.C).set(1, Double.NaN);
+      try (RnnSession session = rnn.open(theta, ws);
+          Tensor x = data.inputs(0)) {
+        assertThatThrownBy(() -> session.score(data))
+            .isInstanceOf(NumericalException.class)
+            .hasMessage("the loss is NaN; all states are finite");
+        assertThatThrownBy(() -> session.run(x, Mode.EVAL, Set.of(Network.OUTPUT), (tap, z) -> {}))
+            .isInstanceOf(NumericalException.class)
+            .hasMessage("an output is not finite; all states are");
+      }
     }
   }
 
