@@ -10,6 +10,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
+import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
 import org.merganser.internal.Opened;
 import org.merganser.io.Checkpoint;
@@ -104,14 +105,16 @@ final class InterferenceCommand extends Computation {
     }
     Checkpoint origin = opened.add(Safetensors.open(base));
     List<Checkpoint> all = new ArrayList<>();
+    // Rounded to the type of the base an adapter would be lost in part, or as a whole.
+    Checkpoint wide = adapters ? origin.as(DType.F64) : origin;
     for (LoraAdapter adapter : factors) {
       adapter.requireBase(origin, ws);
-      all.add(adapter.fold(origin));
+      all.add(adapter.fold(wide));
     }
     for (Path model : adapters ? List.<Path>of() : models) {
       all.add(opened.add(Safetensors.open(model)));
     }
-    all.add(origin);
+    all.add(wide);
     List<Checkpoint> views = forms.adapt(all);
     forms.tell(out);
     MergeProblem problem = MergeProblem.of(views.subList(0, models.size()));

@@ -7,6 +7,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import org.merganser.compute.Workspace;
 import org.merganser.internal.Names;
 import org.merganser.internal.Opened;
@@ -50,7 +51,10 @@ final class MoeCommand extends Computation {
       description = "The folder to write: moe_config.json and moe.safetensors.")
   Path out;
 
-  @Option(names = "--force", description = "Replaces a model of experts that the folder holds.")
+  @Option(
+      names = "--force",
+      description =
+          "Replaces a model of experts that the folder holds, and with --include-model any model.")
   boolean force;
 
   @Option(
@@ -65,10 +69,8 @@ final class MoeCommand extends Computation {
   @Option(
       names = "--top-k",
       paramLabel = "K",
-      defaultValue = "2",
-      description =
-          "Experts that each input goes to, -1 for all (default: ${DEFAULT-VALUE}, or 1 of one).")
-  int topK;
+      description = "Experts that each input goes to, -1 for all (default: 2, or 1 of one).")
+  Integer topK;
 
   @Option(
       names = "--temperature",
@@ -142,8 +144,7 @@ final class MoeCommand extends Computation {
   }
 
   private MoeUpcycler upcycler(MoeModel.Router kind, Opened opened) throws IOException {
-    // The default is for several.
-    int k = adapters.size() == 1 && topK == 2 ? 1 : topK;
+    int k = topK == null ? Math.min(2, adapters.size()) : topK;
     MoeUpcycler plain =
         switch (kind) {
           case ARROW -> MoeUpcycler.arrow(k);
@@ -177,6 +178,12 @@ final class MoeCommand extends Computation {
     if (!force && MoeModel.isIn(out)) {
       throw new IllegalArgumentException(
           "-o " + out + " holds a model of experts; name another folder, or replace it (--force)");
+    }
+    Optional<Path> weights = includeModel ? MoeModel.weightsIn(out) : Optional.empty();
+    if (!force && weights.isPresent()) {
+      throw new IllegalArgumentException(
+          "-o %s holds a model, %s; name another folder, or replace it (--force)"
+              .formatted(out, weights.get().getFileName()));
     }
   }
 }

@@ -15,6 +15,7 @@ import java.util.Map;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
 import org.merganser.io.Checkpoint;
 import org.merganser.io.MemoryCheckpoint;
@@ -115,6 +116,28 @@ class InterferenceCommandTest {
         .containsPattern("v.weight +2 +4.576 +-0.4472 +0.5000 +0.8333\n")
         .containsPattern("w +1 +0.000 +- +0.0000 +-\n")
         .containsPattern("all +3 +4.576 +-0.4472 +0.3333 +0.8333\n");
+  }
+
+  /** 256 in BF16, whose neighbours are 254.. and 258: a difference of 0.25 would be none. */
+  @Test
+  void adaptersAreNotRoundedToTheTypeOfTheBase() throws IOException {
+    Path half = temp.resolve("half.safetensors");
+    try (Workspace ws = Workspace.builder().threads(1).open();
+        MemoryCheckpoint wide =
+            MemoryCheckpoint.of(Map.of("v.weight", Tensor.of(new float[] {256, 256}, 1, 2)))) {
+      Safetensors.write(wide.as(DType.BF16), half, ws);
+    }
+    // 2 * 0.125 (3, 1) and 2 * 0.125 (-1, 1).
+    Cli.Run run =
+        Cli.run(
+            "interference",
+            "--adapters",
+            adapter("p", 3, .125f),
+            adapter("q", -1, .125f),
+            "--base",
+            half);
+    assertThat(run.err()).isEmpty();
+    assertThat(run.out()).containsPattern("v.weight +2 +0.5721 +-0.4472 +0.5000 +0.8333\n");
   }
 
   @Test

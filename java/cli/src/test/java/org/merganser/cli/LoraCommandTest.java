@@ -23,6 +23,7 @@ import org.merganser.io.Checkpoint;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.io.Safetensors;
 import org.merganser.linalg.Tensor;
+import org.merganser.lora.LoraAdapter;
 
 /** {@code lora fold} and {@code lora combine}, and adapters in recipes. */
 class LoraCommandTest {
@@ -74,6 +75,28 @@ class LoraCommandTest {
         Tensor weight = model.read("fc.weight", ws)) {
       return weight.toDoubleArray();
     }
+  }
+
+  /** By its digests, where an adapter has them; in recipes as well. */
+  @Test
+  void anAdapterOfAnotherModelIsRefused() throws IOException {
+    Path other = models.resolve("lab/other/model.safetensors");
+    Files.createDirectories(other.getParent());
+    write(other, Map.of("fc.weight", Tensor.of(new float[] {1, 3}, 1, 2)));
+    Path factors = models.resolve("lab/one/adapter_model.safetensors");
+    try (Workspace ws = Workspace.open();
+        Checkpoint base = Safetensors.open(models.resolve("lab/base"));
+        Checkpoint bare = MemoryCheckpoint.copyOf(Safetensors.open(factors), ws)) {
+      Safetensors.write(bare, LoraAdapter.baseDigests(base, ws), factors, ws);
+    }
+    Path out = temp.resolve("out");
+    Cli.Run refused = run("lora", "fold", "lab/other", "lab/one", "-o", out);
+    assertThat(refused.code()).isEqualTo(3);
+    assertThat(refused.err())
+        .contains("was not trained for this model: 1 of 1 tensors differ", "'fc.weight'");
+    assertThat(out).doesNotExist();
+    assertThat(run("lora", "fold", "lab/base", "lab/one", "-o", out).err()).isEmpty();
+    assertThat(weight(out)).containsExactly(3, 6);
   }
 
   @Test

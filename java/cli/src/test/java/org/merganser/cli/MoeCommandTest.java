@@ -102,6 +102,31 @@ class MoeCommandTest {
   }
 
   @Test
+  void aModelIsNotReplacedUnasked() throws IOException {
+    Path out = Files.createDirectories(temp.resolve("other"));
+    Path weights = out.resolve("model.safetensors");
+    write(weights, Map.of("x", Tensor.of(new float[] {7}, 1)));
+    byte[] before = Files.readAllBytes(weights);
+    Cli.Run refused = run("lab/base", "lab/one", "-o", out, "--include-model");
+    assertThat(refused.code()).isEqualTo(2);
+    assertThat(refused.err())
+        .isEqualTo(
+            "merganser: -o "
+                + out
+                + " holds a model, model.safetensors; name another folder, or replace it"
+                + " (--force)\n");
+    assertThat(weights).hasBinaryContent(before);
+    assertThat(run("lab/base", "lab/one", "-o", out).code()).isZero();
+    assertThat(weights).hasBinaryContent(before);
+    Cli.Run forced = run("lab/base", "lab/one", "-o", out, "--include-model", "--force");
+    assertThat(forced.err()).isEmpty();
+    try (MoeModel model = MoeModel.open(out);
+        Checkpoint base = model.openBase()) {
+      assertThat(base.tensors()).containsOnlyKeys("fc.weight");
+    }
+  }
+
+  @Test
   void gatesMayBeMeans() throws IOException {
     Path means = temp.resolve("means.safetensors");
     write(means, Map.of("fc", Tensor.of(new float[] {3, 0, 5, 0, 4, 5}, 2, 3)));
@@ -134,6 +159,10 @@ class MoeCommandTest {
     assertThat(k.code()).isEqualTo(2);
     assertThat(k.err())
         .isEqualTo("merganser: top-k is 3 of 2 experts; give 1 to 2, or -1 for all\n");
+    Cli.Run one = run("lab/base", "lab/one", "-o", out, "--top-k", "2");
+    assertThat(one.code()).isEqualTo(2);
+    assertThat(one.err())
+        .isEqualTo("merganser: top-k is 2 of 1 experts; give 1 to 1, or -1 for all\n");
     Cli.Run router = run("lab/base", "lab/one", "-o", out, "--router", "arow");
     assertThat(router.code()).isEqualTo(2);
     assertThat(router.err()).contains("no router 'arow'; did you mean arrow?");

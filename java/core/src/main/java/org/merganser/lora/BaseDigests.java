@@ -41,6 +41,19 @@ final class BaseDigests {
     return file.metadata().containsKey(KEY);
   }
 
+  /**
+   * @throws FormatException when they have none, with which nothing could be refused
+   */
+  static void requireIn(Checkpoint file) {
+    if (!isIn(file)) {
+      throw new FormatException(
+          file
+              + ": no "
+              + Names.quote(KEY)
+              + " in its metadata, the digests of the model it is for");
+    }
+  }
+
   /** Whether they have the same as other metadata, or one of them has none. */
   static boolean isOf(Checkpoint file, Map<String, String> metadata) {
     String other = metadata.get(KEY);

@@ -35,6 +35,15 @@ record LoraFolder(Path path, String config, String weights, String what) {
    * @throws IOException when something does and is not to be, or the folder is one that is read
    */
   void claim(List<LoraAdapter> read, boolean replace) throws IOException {
+    claim(read, List.of(), replace);
+  }
+
+  /**
+   * The same where more is written than tensors and configuration.
+   *
+   * @param more names of these files
+   */
+  void claim(List<LoraAdapter> read, List<String> more, boolean replace) throws IOException {
     Files.createDirectories(path);
     for (LoraAdapter adapter : read) {
       Optional<Path> other = adapter.path();
@@ -46,6 +55,17 @@ record LoraFolder(Path path, String config, String weights, String what) {
       throw new FileAlreadyExistsException(
           path.toString(), null, "it holds " + what + "; name another folder, or replace it");
     }
+    for (String name : more) {
+      if (!replace && Files.exists(path.resolve(name))) {
+        throw new FileAlreadyExistsException(
+            path.toString(), null, "it holds " + name + "; name another folder, or replace it");
+      }
+    }
+  }
+
+  /** What lies there is nothing from then on. */
+  void invalidate() throws IOException {
+    Files.deleteIfExists(path.resolve(config));
   }
 
   /** Of a folder that was claimed; what is replaced stays until all is computed. */
@@ -53,7 +73,7 @@ record LoraFolder(Path path, String config, String weights, String what) {
     Path beside = path.resolve(weights + ".new");
     try {
       Safetensors.write(tensors, beside, ws);
-      Files.deleteIfExists(path.resolve(config));
+      invalidate();
       Files.move(beside, path.resolve(weights), StandardCopyOption.REPLACE_EXISTING);
       TextFile.write(path.resolve(config), text);
     } finally {

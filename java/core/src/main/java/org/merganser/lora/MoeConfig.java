@@ -73,7 +73,7 @@ record MoeConfig(Description description, boolean baseIncluded) {
     private final Map<String, String> texts = new LinkedHashMap<>();
     private final Map<String, Double> numbers = new LinkedHashMap<>();
     private final List<String> experts = new ArrayList<>();
-    private boolean included;
+    private Boolean included;
 
     Reader(Path path) {
       this.path = path;
@@ -123,11 +123,15 @@ record MoeConfig(Description description, boolean baseIncluded) {
       return texts.get(key);
     }
 
-    private int count(String key) {
+    private double number(String key) {
       if (!numbers.containsKey(key)) {
         throw bad("no " + Names.quote(key));
       }
-      double value = numbers.get(key);
+      return numbers.get(key);
+    }
+
+    private int count(String key) {
+      double value = number(key);
       if (value != Math.rint(value) || Math.abs(value) > Integer.MAX_VALUE) {
         throw bad(Names.quote(key) + " is " + value + ", no whole number");
       }
@@ -143,12 +147,15 @@ record MoeConfig(Description description, boolean baseIncluded) {
             "version %d of the format; this Merganser reads %d"
                 .formatted(count("version"), VERSION));
       }
+      if (included == null) {
+        throw bad("no 'base_included'");
+      }
       try {
         return new MoeConfig(
             new Description(
                 Router.of(text("router")),
                 count("top_k"),
-                numbers.getOrDefault("temperature", 1.0),
+                number("temperature"),
                 experts,
                 text("base")),
             included);

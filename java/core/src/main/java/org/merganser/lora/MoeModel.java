@@ -42,6 +42,10 @@ import org.merganser.linalg.Tensor;
 public final class MoeModel implements AutoCloseable {
   static final String WEIGHTS = "moe.safetensors";
 
+  /** Either is there where a folder has the weights of a model, in one file or in shards. */
+  private static final List<String> BASE =
+      List.of("model.safetensors", "model.safetensors.index.json");
+
   /** How gates were made, and what logits are. */
   public enum Router {
     /** The direction that the expert acts on most; its sign means nothing. */
@@ -177,7 +181,8 @@ public final class MoeModel implements AutoCloseable {
   /**
    * Opens a folder; of the tensors only headers are read.
    *
-   * @throws FormatException when a file does not follow its format
+   * @throws FormatException when a file does not follow its format, or has no digests of the model
+   *     that it is for
    * @throws IncompatibleModelsException when tensors and description contradict each other
    */
   public static MoeModel open(Path folder) throws IOException {
@@ -186,6 +191,7 @@ public final class MoeModel implements AutoCloseable {
       Checkpoint tensors = opened.add(Safetensors.open(folder.resolve(WEIGHTS)));
       Optional<Path> base = config.baseIncluded() ? Optional.of(folder) : Optional.empty();
       MoeModel model = new MoeModel(config.description(), tensors, List.of(), base);
+      BaseDigests.requireIn(tensors);
       opened.release();
       return model;
     }
@@ -194,6 +200,11 @@ public final class MoeModel implements AutoCloseable {
   /** Whether a folder holds such a model. */
   public static boolean isIn(Path folder) {
     return Files.exists(folder.resolve(MoeConfig.FILE));
+  }
+
+  /** The file of weights that those of a model written with this one would replace, if any. */
+  public static Optional<Path> weightsIn(Path folder) {
+    return BASE.stream().map(folder::resolve).filter(Files::exists).findFirst();
   }
 
   public Description description() {
@@ -274,6 +285,8 @@ public final class MoeModel implements AutoCloseable {
   /**
    * The same with those weights, as {@code model.safetensors} or shards of 5 GB.
    *
+   * @param replace whether a model that lies there, of experts or not, is replaced
+   * @throws IOException when one does and is not to be
    * @throws IncompatibleModelsException when it is another model
    */
   public void write(Path folder, Checkpoint base, boolean replace, Workspace ws)
@@ -285,8 +298,10 @@ public final class MoeModel implements AutoCloseable {
   private void write(Path folder, Optional<Checkpoint> base, boolean replace, Workspace ws)
       throws IOException {
     LoraFolder into = LoraFolder.ofExperts(folder);
-    into.claim(List.of(), replace);
+    into.claim(List.of(), base.isPresent() ? BASE : List.of(), replace);
     if (base.isPresent()) {
+      // Else experts that lay there would be taken for those of this model, if it ends here.
+      into.invalidate();
       Safetensors.writeFolder(base.get(), folder, ShardPlan.DEFAULT_SHARD_BYTES, ws);
     }
     MoeConfig config = new MoeConfig(description, base.isPresent());

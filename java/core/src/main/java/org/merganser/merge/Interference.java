@@ -61,9 +61,9 @@ public record Interference(Map<String, Of> tensors, Of all) {
       return products.size();
     }
 
-    /** {@code |d_k|} */
+    /** {@code |d_k|}; 0 where rounding leaves the product of factors below that. */
     public double norm(int k) {
-      return Math.sqrt(products.get(k).get(k));
+      return Math.sqrt(Math.max(0, products.get(k).get(k)));
     }
 
     /** Of two models; NaN where one does not differ from the base. */

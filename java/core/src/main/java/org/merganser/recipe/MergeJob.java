@@ -371,18 +371,18 @@ public final class MergeJob implements AutoCloseable {
 
   /**
    * Writes the result as a folder in the layout of Hugging Face, with configuration, tokenizer and
-   * the like of the base or first model, a model card, and {@code merganser.json}, which says what
-   * it was made of.
+   * the like of the base or first model, a model card, and {@code merganser.json}, its provenance.
    *
    * @param shardBytes at most so many bytes of tensors in a file
    * @param how job, provenance and inputs are those of this job
+   * @throws IncompatibleModelsException when an adapter has digests of another model
    */
   public void write(Path folder, long shardBytes, ShardedWriter.Options how, Workspace ws)
       throws IOException {
-    boolean digests = how.digest() == ShardedWriter.Digest.FULL;
+    models.requireBases(ws);
     ShardedWriter.Options options =
         how.withJob(Provenance.identity(this))
-            .withProvenance(Provenance.json(this, digests))
+            .withProvenance(Provenance.json(this, how.digest() == ShardedWriter.Digest.FULL))
             .withInputs(inputs());
     // Places and resumed parts are looked at before a network is run.
     try (ShardedWriter writer = ShardedWriter.open(plan(shardBytes), folder, options)) {

@@ -9,6 +9,8 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.merganser.compute.DType;
+import org.merganser.compute.Workspace;
+import org.merganser.error.IncompatibleModelsException;
 import org.merganser.error.RecipeException;
 import org.merganser.internal.Names;
 import org.merganser.internal.Opened;
@@ -25,6 +27,7 @@ final class RecipeModels {
   private final Opened opened;
   private final Map<String, ModelDirectory> models = new LinkedHashMap<>();
   private final Map<String, LoraAdapter> adapters = new LinkedHashMap<>();
+  private final Map<String, Checkpoint> bases = new LinkedHashMap<>();
 
   private RecipeModels(Recipe recipe, MergeJob.Options options, Opened opened) {
     this.recipe = recipe;
@@ -58,6 +61,7 @@ final class RecipeModels {
       Path folder = find(place, parsed.adapter().get());
       LoraAdapter adapter = opened.add(LoraAdapter.open(folder));
       adapters.put(reference, adapter);
+      bases.put(reference, model.checkpoint());
       model = model.with(adapter.fold(unrounded(model.checkpoint())));
     }
     models.put(reference, model);
@@ -88,6 +92,18 @@ final class RecipeModels {
 
   Map<String, ModelDirectory> models() {
     return Collections.unmodifiableMap(models);
+  }
+
+  /**
+   * Refuses models that their adapters were not trained for, where these have digests; reads the
+   * models of those.
+   *
+   * @throws IncompatibleModelsException naming the tensors that differ
+   */
+  void requireBases(Workspace ws) throws IOException {
+    for (Map.Entry<String, LoraAdapter> each : adapters.entrySet()) {
+      each.getValue().requireBase(bases.get(each.getKey()), ws);
+    }
   }
 
   /** Those that are folded into models, by the names of these. */

@@ -18,6 +18,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 import org.merganser.compute.DType;
 import org.merganser.error.FormatException;
 import org.merganser.error.IncompatibleModelsException;
@@ -217,6 +218,8 @@ class MoeModelTest {
         "\"temperature\" : 0.0 | \"temperature\" : NaN | temperature must be finite",
         "\"experts\" | \"expert\" | the key 'expert' is not known here",
         "\"top_k\" : 2, | | no 'top_k'",
+        "\"temperature\" : 0.0, | | no 'temperature'",
+        "\"version\" : 1, | \"version\" : 1, \"base_included\" : 1, | 'base_included' is VALUE_NUMBER_INT, expected true or false",
         "\"c\" ] | ] | no valid JSON",
       })
   void aWrongDescriptionIsNamed(String text, String other, String message) throws IOException {
@@ -232,6 +235,74 @@ class MoeModelTest {
         .isInstanceOf(FormatException.class)
         .hasMessageStartingWith(config.toString())
         .hasMessageContaining(message);
+  }
+
+  @Test
+  void whetherTheModelIsThereMustBeSaid() throws IOException {
+    Path path = folder.resolve("moe");
+    try (MoeModel made = experts(base(1))) {
+      made.write(path, false, WS);
+    }
+    Path config = path.resolve("moe_config.json");
+    String json = Files.readString(config);
+    Files.writeString(config, json.replaceAll(",\\s*\"base_included\" : false", ""));
+    assertThatThrownBy(() -> MoeModel.open(path))
+        .isInstanceOf(FormatException.class)
+        .hasMessage(config + ": no 'base_included'");
+  }
+
+  /** Without them any model would do. */
+  @Test
+  void digestsOfTheModelMustBeThere() throws IOException {
+    Path path = folder.resolve("moe");
+    try (MoeModel made = experts(base(1))) {
+      made.write(path, false, WS);
+      Map<String, Tensor> tensors = new LinkedHashMap<>();
+      for (String name : made.tensors().tensors().keySet()) {
+        tensors.put(name, made.tensors().read(name, WS));
+      }
+      try (MemoryCheckpoint bare = MemoryCheckpoint.of(tensors)) {
+        Safetensors.write(bare, path.resolve("moe.safetensors"), WS);
+      }
+    }
+    assertThatThrownBy(() -> MoeModel.open(path))
+        .isInstanceOf(FormatException.class)
+        .hasMessageContaining("moe.safetensors")
+        .hasMessageContaining("no 'merganser.base' in its metadata");
+  }
+
+  /** Neither in one file nor in shards, and a model of experts alone leaves it as it is. */
+  @ParameterizedTest
+  @ValueSource(strings = {"model.safetensors", "model.safetensors.index.json"})
+  void aModelThatLiesThereIsNotReplacedUnasked(String name) throws IOException {
+    MemoryCheckpoint base = base(1);
+    Path path = Files.createDirectories(folder.resolve("moe"));
+    Path there = Files.writeString(path.resolve(name), "another");
+    assertThat(MoeModel.weightsIn(path)).contains(there);
+    try (MoeModel made = experts(base)) {
+      assertThatThrownBy(() -> made.write(path, base, false, WS))
+          .isInstanceOf(FileAlreadyExistsException.class)
+          .hasMessageContaining("it holds " + name + "; name another folder, or replace it");
+      assertThat(there).hasContent("another");
+      assertThat(MoeModel.isIn(path)).isFalse();
+      made.write(path, false, WS);
+      assertThat(there).hasContent("another");
+    }
+  }
+
+  /** Weights of another model must not be left beside a description that vouches for them. */
+  @Test
+  void whatFailsLeavesNoModelOfExperts() throws IOException {
+    MemoryCheckpoint base = base(1);
+    Path path = folder.resolve("moe");
+    try (MoeModel made = experts(base)) {
+      made.write(path, base, false, WS);
+      // What cannot be replaced by a file.
+      Files.delete(path.resolve("model.safetensors"));
+      Files.createDirectories(path.resolve("model.safetensors/in"));
+      assertThatThrownBy(() -> made.write(path, base, true, WS)).isInstanceOf(IOException.class);
+    }
+    assertThat(MoeModel.isIn(path)).isFalse();
   }
 
   @Test

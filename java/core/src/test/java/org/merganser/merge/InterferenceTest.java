@@ -90,6 +90,16 @@ class InterferenceTest {
     }
   }
 
+  /** Products of factors that cancel may be rounded below 0. */
+  @Test
+  void normsAreNumbersWhateverRoundingLeaves() {
+    Interference.Of found =
+        new Interference.Of(4, List.of(List.of(-1e-30, 0.0), List.of(0.0, 4.0)), Optional.empty());
+    assertThat(found.norm(0)).isZero();
+    assertThat(found.norm(1)).isEqualTo(2);
+    assertThat(found.meanCosine()).isNaN();
+  }
+
   /** By tensor and in all, of any types and sizes, to what a plain loop gives. */
   @Cases(40)
   void sumsOverCoordinates(Draw draw) throws IOException {

@@ -48,7 +48,7 @@ public final class Experiments {
           new Kind<>(
               UndertrainingExperiment.ID,
               "Fine-tunes experts for a range of lengths, in whole and by adapters, merges those of"
-                  + " each by every method, and says when to stop (Less is More, 2025).",
+                  + " each by several methods, and says when to stop (Less is More, 2025).",
               Settings.of(UndertrainingExperiment.Options.defaults()),
               UndertrainingExperiment::new),
           new Kind<>(

@@ -22,8 +22,9 @@ import org.merganser.model.Evaluation;
 import org.merganser.torch.Examples;
 
 /**
- * Merges experts of one base by every method, and measures them and what they become. The last
- * layer of each task takes no part, and is put on what was merged for the examples of its task.
+ * Merges experts of one base by each of the methods, and measures them and what they become. The
+ * last layer of each task takes no part, and is put on what was merged for the examples of its
+ * task.
  *
  * @param bases of each task: the same but for the last layer
  */
@@ -79,7 +80,7 @@ record ExpertMerging(
     }
   }
 
-  /** Merged by every method. */
+  /** Merged by each of the methods. */
   Map<String, Merged> merged(List<Checkpoint> bodies, Scored own, Workspace ws) throws IOException {
     Map<String, Merged> merged = new LinkedHashMap<>();
     String weighed = methods.weighed();

@@ -19,8 +19,10 @@ import org.merganser.plan.Catalogue;
 
 /**
  * Methods that experts of a base are merged by, each with the settings it is tried with. Where a
- * method weighs task vectors and has a lambda, each has the weight 1 unless said otherwise, so that
- * lambda is what each is multiplied by, whatever their number.
+ * method weighs task vectors and has a lambda, each has the weight 1 unless said otherwise. Where a
+ * method adds them up (task arithmetic, DARE, breadcrumbs), lambda is what each is multiplied by,
+ * whatever their number; TIES multiplies by it the mean of those that agree in sign, so that the
+ * same lambda is less there.
  *
  * @param named the alternatives of each by its name in tables: the id where there are several of
  *     them or only one method of that id, else the whole text

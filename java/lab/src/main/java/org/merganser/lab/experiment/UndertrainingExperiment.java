@@ -22,12 +22,14 @@ import org.merganser.model.EarlyStopping;
  * How long to train experts that are to be merged. A network is trained on the mixture of several
  * tasks, each with a last layer of its own, which stay as they are from then on; it is fine-tuned
  * on each task for a range of lengths, in whole and by adapters; experts of each length are merged
- * by every method, adapters also become mixtures of experts; beside them, experts that a policy
- * ended early. Told are accuracies, interference, and of which examples they come, by difficulty.
+ * by each of the methods asked for, adapters also become mixtures of experts; beside them, experts
+ * that a policy ended early. Told are accuracies, interference, and of which examples they come, by
+ * difficulty.
  *
  * <p>After Horoi et al. 2025, "Less is More: Undertraining Experts Improves Model Upcycling" (arXiv
  * 2506.14126), at the scale of minutes. Of several settings of a method, those are taken that are
- * best on held-out examples; test examples choose nothing.
+ * best on held-out examples; test examples choose none. They do say which length is best in claim
+ * (a) and in tables.
  */
 public final class UndertrainingExperiment extends Experiment {
   static final String ID = "undertraining";

@@ -102,6 +102,35 @@ class UndertrainingClaimsTest {
     assertThat(second.value().pairs()).containsExactly(2.0, 2.0);
   }
 
+  /** It is that of the method without weights, and would be told twice. */
+  @Test
+  void theLambdaBesideWeightsIsNoClaim() {
+    ExpertCurves plain = curves(0, true, 2);
+    List<List<ExpertPoint>> points =
+        plain.points().stream()
+            .map(seeds -> seeds.stream().map(UndertrainingClaimsTest::weighed).toList())
+            .toList();
+    ExpertCurves both = new ExpertCurves(0, "full", STEPS, points, List.of());
+    List<Claim> claims = UndertrainingClaims.of(List.of(both));
+    assertThat(claims.stream().filter(c -> c.claim().equals("d")).map(Claim::method))
+        .containsExactly(TIES);
+    assertThat(claims.stream().filter(c -> c.claim().equals("b")).map(Claim::method))
+        .containsExactlyInAnyOrder(TIES, TIES + ExpertMerging.WEIGHTS);
+  }
+
+  private static ExpertPoint weighed(ExpertPoint of) {
+    Merged one = of.merged(TIES);
+    Merged more = new Merged(one.chosen() + ",weights=1.0:0.5", one.scores(), one.forgotten());
+    return new ExpertPoint(
+        of.steps(),
+        of.experts(),
+        of.distance(),
+        of.cosine(),
+        of.signConflict(),
+        of.kept(),
+        Map.of(TIES, one, TIES + ExpertMerging.WEIGHTS, more));
+  }
+
   @Test
   void oneSeedDecidesNothing() {
     assertThat(UndertrainingClaims.of(List.of(curves(0, true, 1))))
@@ -158,7 +187,7 @@ class UndertrainingClaimsTest {
   }
 
   @Test
-  void lambdaIsWhatEachTaskVectorIsMultipliedBy() {
+  void lambdaIsWhatTaskArithmeticMultipliesEachTaskVectorBy() {
     ExpertMethods methods =
         ExpertMethods.of("linear,task-arithmetic:lambda=0.3,task-arithmetic:lambda=0.1/1", 3);
     assertThat(methods.named().keySet())

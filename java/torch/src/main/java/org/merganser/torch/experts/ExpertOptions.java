@@ -20,7 +20,8 @@ import org.merganser.torch.training.Schedule;
  *     steps}; may be none with a policy of stopping
  * @param clipNorm largest 2-norm of the gradient; infinity for no clipping
  * @param augmentation of training samples
- * @param frozen parameters, or layers, that stay as they are
+ * @param frozen parameters, or layers, that stay as they are. Running statistics are no parameters:
+ *     without adapters those of frozen normalisations follow the batches like all others
  * @param lora adapters; empty to train the parameters themselves
  * @param stopping when to lower the learning rate, and to end; empty for all steps. What it says of
  *     the rate multiplies the schedule

@@ -93,7 +93,8 @@ public final class MoeNetwork implements Network {
 
   /**
    * Mean inputs of modules on the data of each expert, for {@link MoeUpcycler#meanActivation}: of a
-   * convolution the mean of the patches under its filters. In evaluation mode; sums in F64.
+   * convolution the mean of the patches under its filters. In evaluation mode; sums of a batch in
+   * F32, those of all batches in F64.
    *
    * @param base the model without experts
    * @param modules linear layers and convolutions

@@ -42,6 +42,9 @@ import org.merganser.torch.training.Schedule;
  * that they are for as it is: the loss of a step is the mean over tasks of the cross-entropy of a
  * batch of each. Running statistics stay as they are, and normalise. On the CPU; the same bytes for
  * the same seed.
+ *
+ * <p>A gate of Arrow that is 0, as of an adapter with B = 0, stays 0: the derivative of its logit
+ * {@code |v x|} there is taken as 0. Of random gates all move.
  */
 public record MoeTraining(TorchNetwork network, Options options) {
   private static final int THREADS = 1;

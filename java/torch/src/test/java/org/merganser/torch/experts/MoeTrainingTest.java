@@ -10,11 +10,15 @@ import static org.merganser.torch.experts.MoeNetworkTest.adapters;
 import static org.merganser.torch.experts.MoeNetworkTest.normal;
 
 import java.io.IOException;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.merganser.error.IncompatibleModelsException;
 import org.merganser.error.NumericalException;
@@ -93,6 +97,34 @@ class MoeTrainingTest {
         for (String name : base.tensors().keySet()) {
           assertThat(base.tensor(name).sameBytes(before.tensor(name))).as(name).isTrue();
         }
+      }
+    }
+  }
+
+  /** As of an adapter with B = 0: of Arrow it stays, of the others it moves. */
+  @ParameterizedTest
+  @CsvSource({"true, false", "false, true"})
+  void gatesOfZeroMoveOnlyWhereLogitsHaveASign(boolean arrow, boolean moves) throws IOException {
+    try (MemoryCheckpoint base = MLP.initialise(3)) {
+      MoeUpcycler upcycler = arrow ? MoeUpcycler.arrow(2) : MoeUpcycler.random(2);
+      MoeModel made = upcycler.upcycle(base, adapters(MLP, base, 2, 2), WS);
+      Map<String, Tensor> tensors = new LinkedHashMap<>();
+      for (String name : made.tensors().tensors().keySet()) {
+        Tensor tensor = made.tensors().read(name, WS);
+        if (name.endsWith(".gate")) {
+          // Of the first expert.
+          for (long i = 0; i < tensor.size() / 2; i++) {
+            tensor.set(i, 0);
+          }
+        }
+        tensors.put(name, tensor);
+      }
+      MoeTraining training = new MoeTraining(MLP, Options.adam(1e-2, 5));
+      try (MoeModel start = made.with(tensors);
+          Trained trained = training.train(start, tasks(base, false), WS);
+          Tensor gate = trained.experts().tensors().read("fc1.experts.gate", WS)) {
+        double[] first = Arrays.copyOf(gate.toDoubleArray(), (int) gate.size() / 2);
+        assertThat(Arrays.stream(first).anyMatch(v -> v != 0)).isEqualTo(moves);
       }
     }
   }
