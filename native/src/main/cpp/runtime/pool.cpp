@@ -31,7 +31,8 @@ struct Job {
   int32_t helpers_wanted = 0;  // guarded by the pool's mutex, as all below
   int32_t helpers_inside = 0;
   int32_t next_participant = 1;
-  std::exception_ptr error;
+  std::exception_ptr error;  // that of the first item that failed
+  int64_t failed = 0;
 
   Job(mg_context* c, int64_t n, const std::function<void(int64_t, int32_t)>& f) : context(c), items(n), fn(f) {}
 };
@@ -115,17 +116,23 @@ class Pool {
     }
   }
 
+  // Items are taken in order and each that was taken is run, so that all before one that failed have been run too: the
+  // error of the first is the same for any number of threads.
   void work(Job& job, int32_t participant) {
+    int64_t item = 0;
     try {
       while (!job.stopped.load(std::memory_order_relaxed)) {
-        const int64_t item = job.next.fetch_add(1, std::memory_order_relaxed);
+        item = job.next.fetch_add(1, std::memory_order_relaxed);
         if (item >= job.items) return;
         check_cancelled(job.context);
         job.fn(item, participant);
       }
     } catch (...) {
       std::lock_guard<std::mutex> lock(mutex_);
-      if (!job.error) job.error = std::current_exception();
+      if (!job.error || item < job.failed) {
+        job.error = std::current_exception();
+        job.failed = item;
+      }
       job.stopped.store(true, std::memory_order_relaxed);
     }
   }

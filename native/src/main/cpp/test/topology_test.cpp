@@ -132,6 +132,20 @@ TEST(rips_refuses_points_that_have_no_distances) {
   CHECK(barcode == nullptr);
 }
 
+// Each row of these has a distance that F32 cannot tell, and any thread may be the first to meet one.
+TEST(rips_names_the_first_of_its_errors_on_any_number_of_threads) {
+  std::vector<float> points;
+  for (int64_t i = 0; i < 64; ++i) points.push_back(i % 2 == 0 ? -3e38F : 3e38F);
+  mg_barcode* barcode = nullptr;
+  for (int32_t threads : kThreadCounts) {
+    Context context(threads);
+    for (int32_t repeat = 0; repeat < 100; ++repeat) {
+      CHECK_FAILS(mg_rips(context, MG_F32, 64, 1, points.data(), 1, -1, 1, &barcode), MG_INVALID_ARGUMENT,
+                  "points 0 and 1 are farther from each other than F32 tells");
+    }
+  }
+}
+
 // More points than a register has elements, and more pivots than the table begins with.
 TEST(rips_of_many_points_is_the_same_for_any_order) {
   constexpr int64_t kPoints = 150;
