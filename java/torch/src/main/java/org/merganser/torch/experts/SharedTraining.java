@@ -97,6 +97,11 @@ public record SharedTraining(
     }
   }
 
+  /** Of one of several tasks that are trained together; a task alone has that of the Workspace. */
+  static long seed(int task, Workspace ws) {
+    return task == 0 ? ws.seed() : Seeds.derive(ws.seed(), "task/" + task);
+  }
+
   /** Of a task: the tensors of the first, but for those of its own. */
   private Map<String, org.merganser.linalg.Tensor> initial(
       Frozen apart,
@@ -105,8 +110,7 @@ public record SharedTraining(
       Opened opened,
       Workspace ws)
       throws IOException {
-    long seed = task == 0 ? ws.seed() : Seeds.derive(ws.seed(), "task/" + task);
-    try (MemoryCheckpoint random = network.initialise(seed)) {
+    try (MemoryCheckpoint random = network.initialise(seed(task, ws))) {
       Map<String, org.merganser.linalg.Tensor> theta = network.load(random, Device.HOST, ws);
       theta.values().forEach(opened::add);
       theta.replaceAll(
