@@ -66,7 +66,7 @@ final class ExpertRun {
             torch::cross_entropy_loss,
             options.augmentation());
     Frozen frozen = new Frozen(options.frozen());
-    frozen.check(network);
+    frozen.check("frozen", network);
     if (options.lora().isPresent()) {
       LoraOptions lora = options.lora().get();
       double scale = settings("").orElseThrow().scale();

@@ -25,9 +25,9 @@ import org.merganser.torch.internal.session.SideBySide;
  * that an expert depends on its task and seed alone; at that number of threads to the bit.
  * Cross-entropy of batches that are drawn without replacement.
  *
- * <p>With a folder experts are kept there, each under the hash of everything that it depends on
- * (network, base, samples, settings, seed, versions), and read instead of trained when they are
- * there. Each is stored as soon as it is trained.
+ * <p>With a folder experts are kept there, each under the hash of everything that it depends on but
+ * the type of CPU (network, base, samples, settings, seed, versions), and read instead of trained
+ * when they are there. Each is stored as soon as it is trained.
  *
  * <p>Source: Horoi et al. 2025, "Less is More: Undertraining Experts Improves Model Upcycling".
  *
@@ -134,7 +134,9 @@ public record ExpertTraining(
     try (Opened opened = new Opened()) {
       Expert expert = opened.add(run.train(task, own));
       if (recipe.isPresent()) {
-        kept().store(recipe.get(), run.file(task).pack(expert));
+        try (Opened packed = new Opened()) {
+          kept().store(recipe.get(), run.file(task).pack(expert, packed));
+        }
       }
       opened.release();
       return expert;

@@ -54,12 +54,15 @@ public record SharedTraining(
    *
    * @param ws its seed is that of initial parameters and of the order of batches; the same bytes
    *     for the same seed
-   * @throws IllegalArgumentException when the network has nothing of a name in {@code own}, or data
-   *     do not fit it
+   * @throws IllegalArgumentException when there is no task, the network has nothing of a name in
+   *     {@code own}, or data do not fit it
    */
   public List<MemoryCheckpoint> train(List<Examples> tasks, Workspace ws) throws IOException {
+    if (tasks.isEmpty()) {
+      throw new IllegalArgumentException("no tasks to train the network on; give one or more");
+    }
     Frozen apart = new Frozen(own);
-    apart.check(network);
+    apart.check("own", network);
     TorchSession.Setup setup =
         new TorchSession.Setup(network, batchSize, 1, torch::cross_entropy_loss, Augmentation.NONE);
     for (int t = 0; t < tasks.size(); t++) {
