@@ -48,11 +48,19 @@ public record ExpertTraining(
    * @param name in messages and results
    * @param heldOut samples that no step sees, for scores and for stopping
    * @param watched samples whose outputs are kept at watched steps; the training samples if empty
+   * @param classes those of the task, among which accuracies (and what stops by them) are decided;
+   *     all if empty. Losses are of all outputs
    * @param seed of the order of the batches, and of new adapters
    */
   public record Task(
-      String name, Examples train, Examples heldOut, Optional<Examples> watched, long seed) {
+      String name,
+      Examples train,
+      Examples heldOut,
+      Optional<Examples> watched,
+      List<Integer> classes,
+      long seed) {
     public Task {
+      classes = List.copyOf(classes);
       if (heldOut == null) {
         throw new IllegalArgumentException(
             "task '"
@@ -62,9 +70,9 @@ public record ExpertTraining(
       }
     }
 
-    /** A task whose training samples are watched. */
+    /** A task of all classes, whose training samples are watched. */
     public Task(String name, Examples train, Examples heldOut, long seed) {
-      this(name, train, heldOut, Optional.empty(), seed);
+      this(name, train, heldOut, Optional.empty(), List.of(), seed);
     }
   }
 

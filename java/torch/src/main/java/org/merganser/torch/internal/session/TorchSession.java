@@ -9,7 +9,6 @@ import java.util.OptionalDouble;
 import java.util.Set;
 import java.util.function.BinaryOperator;
 import org.bytedeco.javacpp.PointerScope;
-import org.bytedeco.pytorch.LongOptional;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
 import org.merganser.compute.Device;
@@ -236,7 +235,12 @@ public final class TorchSession implements Learner, AutoCloseable {
     return OptionalDouble.of(score == EarlyStopping.Score.LOSS ? means.loss() : means.accuracy());
   }
 
-  /** Over some samples. */
+  /**
+   * Over some samples.
+   *
+   * @param loss of all outputs
+   * @param accuracy of the largest of those of the classes that come into question
+   */
   public record Means(double loss, double accuracy) {}
 
   /** Of samples as they are, with the parameters of now. */
@@ -247,7 +251,7 @@ public final class TorchSession implements Learner, AutoCloseable {
         (from, batch, outputs) -> {
           Tensor labels = Bridge.beside(outputs, samples.labels(batch));
           sums[0] += batch.length * (double) setup.loss().apply(outputs, labels).item_float();
-          sums[1] += outputs.argmax(new LongOptional(1), false).eq(labels).sum().item_long();
+          sums[1] += samples.decided(outputs).eq(labels).sum().item_long();
         });
     return new Means(sums[0] / samples.size(), sums[1] / samples.size());
   }
