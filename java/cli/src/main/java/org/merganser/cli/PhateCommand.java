@@ -228,7 +228,8 @@ final class PhateCommand extends Computation {
     Chart.Lines chart =
         new Chart.Lines("entropy", text, "Entropy of the spectrum", "steps, from 0", "H");
     chart.line("H", 2, Chart.places(0, h.length), Arrays.stream(h).boxed().toList());
-    chart.line("t = " + found.t(), -1, List.of(t, t), List.of(0.0, Arrays.stream(h).max().orElse(0)));
+    chart.line(
+        "t = " + found.t(), -1, List.of(t, t), List.of(0.0, Arrays.stream(h).max().orElse(0)));
     return new Section<>("knee", "Entropy", text, List.<String>of()).chart(chart);
   }
 

@@ -96,8 +96,10 @@ public final class GramMatrix implements AutoCloseable {
     return new GramMatrix(products, centred, origin);
   }
 
-  /** These products and those of samples that came behind; see {@link #append(SampleRows, int[],
-   * Workspace)}. */
+  /**
+   * These products and those of samples that came behind; see {@link #append(SampleRows, int[],
+   * Workspace)}.
+   */
   public GramMatrix append(SampleRows rows, Workspace ws) throws IOException {
     int count = Math.max(0, Math.toIntExact(rows.samples() - samples()));
     return append(rows, IntStream.range(samples(), samples() + count).toArray(), ws);

@@ -44,8 +44,7 @@ final class GramProducts {
               Block[] terms = {total, Block.of(part.asTensor())};
               Kernels.of(ws)
                   .merge()
-                  .weightedSum(
-                      DType.F64.code(), (long) n * n, terms, new double[] {1, 1}, total);
+                  .weightedSum(DType.F64.code(), (long) n * n, terms, new double[] {1, 1}, total);
             }
           });
       return sum.toHost(ws);
@@ -115,8 +114,7 @@ final class GramProducts {
   }
 
   /** Of some rows with all, [k x N] on the host; centred about the mean of all or as they are. */
-  static Matrix some(
-      SampleRows rows, int[] which, boolean centred, double[] origin, Workspace ws)
+  static Matrix some(SampleRows rows, int[] which, boolean centred, double[] origin, Workspace ws)
       throws IOException {
     try (Matrix sum = zeros(which.length, Math.toIntExact(rows.samples()), ws)) {
       ColumnBlocks.each(

@@ -109,16 +109,23 @@ final class Sgd {
     int rows = game.begin(game.one() + 1) - first;
     int second = game.begin(game.other());
     int columns = game.begin(game.other() + 1) - second;
-    double[] far = gathered(game.order(), first, rows, second, columns);
+    int[] order = game.order();
+    double[] far = gathered(order, first, rows, second, columns);
     // Diagonals of the block, in random order: each point once before any twice.
     for (int shift : shuffled(columns, random)) {
+      int c = shift;
       for (int r = 0; r < rows; r++) {
-        int c = (r + shift) % columns;
         if (first != second || c < r) {
-          int a = game.order()[first + r] * dimensions;
-          int b = game.order()[second + c] * dimensions;
-          pull(a, b, far[r * columns + c], step, random);
+          int a = order[first + r] * dimensions;
+          int b = order[second + c] * dimensions;
+          double wanted = far[r * columns + c];
+          if (dimensions == 2) {
+            pullInPlane(a, b, wanted, step, random);
+          } else {
+            pull(a, b, wanted, step, random);
+          }
         }
+        c = c + 1 == columns ? 0 : c + 1;
       }
     }
     return null;
@@ -163,6 +170,22 @@ final class Sgd {
       }
     } else if (wanted > 0) {
       part(a, b, wanted, step, random);
+    }
+  }
+
+  /** The same for two dimensions, which nearly all have, without the loops. */
+  private void pullInPlane(int a, int b, double wanted, double step, SplittableRandom random) {
+    double dx = points[a] - points[b];
+    double dy = points[a + 1] - points[b + 1];
+    double far = Math.sqrt(dx * dx + dy * dy);
+    if (far > 0) {
+      double share = step * (far - wanted) / (2 * far);
+      points[a] -= share * dx;
+      points[b] += share * dx;
+      points[a + 1] -= share * dy;
+      points[b + 1] += share * dy;
+    } else {
+      pull(a, b, wanted, step, random);
     }
   }
 

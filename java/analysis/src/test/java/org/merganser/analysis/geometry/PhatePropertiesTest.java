@@ -84,7 +84,10 @@ class PhatePropertiesTest {
     }
   }
 
-  /** A power of two changes nothing, to the bit; other units change what rounding does. */
+  /**
+   * A power of two leaves affinities alone to the bit; points are sorted by their distances, so the
+   * decomposition may still round otherwise.
+   */
   @ParameterizedTest
   @ValueSource(doubles = {4, 0.125, 3, 1e-3})
   void theUnitOfLengthLeavesWalkAndPotentialAlone(double c) {
@@ -105,11 +108,9 @@ class PhatePropertiesTest {
       double[][] same = two.potential();
       for (int i = 0; i < 60; i++) {
         assertThat(two.bandwidth()[i]).isCloseTo(c * one.bandwidth()[i], within(1e-12 * c));
-        assertThat(same[i]).containsExactly(potential[i], within(exact ? 0 : 1e-5));
+        assertThat(same[i]).containsExactly(potential[i], within(1e-6));
       }
-      if (exact) {
-        assertThat(two.entropy()).containsExactly(one.entropy());
-      }
+      assertThat(two.entropy()).containsExactly(one.entropy(), within(1e-9));
     }
   }
 
