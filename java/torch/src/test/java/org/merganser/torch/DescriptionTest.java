@@ -20,6 +20,7 @@ import org.merganser.model.Role;
 import org.merganser.torch.layers.Activation;
 import org.merganser.torch.layers.Convolution;
 import org.merganser.torch.layers.Flatten;
+import org.merganser.torch.layers.Initial;
 import org.merganser.torch.layers.Layer;
 import org.merganser.torch.layers.Linear;
 import org.merganser.torch.layers.MaxPool;
@@ -38,6 +39,19 @@ class DescriptionTest {
                 + " initial=Initial[kind=NORMAL, value=0.5]]]]");
     assertThat(TorchNetwork.mlp(6, 8, 1, 4, Activation.TANH).toString())
         .isNotEqualTo(network.toString());
+  }
+
+  @Test
+  void aLinearLayerMayHaveNoBias() {
+    Layer plain = new Linear("a", 4, 3, false, Initial.he(4));
+    TorchNetwork network =
+        TorchNetwork.of(Sequential.of(plain, Activation.RELU, new Linear("b", 3, 2)), 4);
+    assertThat(network.parameters()).containsOnlyKeys("a.weight", "b.weight", "b.bias");
+    assertThat(network.architecture().space("a").bindings())
+        .containsExactly(
+            Binding.of("a.weight", 0, Role.WEIGHT_OUT), Binding.of("b.weight", 1, Role.WEIGHT_IN));
+    assertThat(network.affineLayers().get(0).bias()).isEmpty();
+    assertThat(network.toString()).contains("Linear[name=a, in=4, out=3, hasBias=false, initial=");
   }
 
   @Test

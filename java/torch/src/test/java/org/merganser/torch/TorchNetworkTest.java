@@ -27,6 +27,7 @@ import org.merganser.model.Mode;
 import org.merganser.model.Network;
 import org.merganser.torch.layers.Activation;
 import org.merganser.torch.layers.Flatten;
+import org.merganser.torch.layers.Initial;
 import org.merganser.torch.layers.Linear;
 import org.merganser.torch.layers.Sequential;
 
@@ -75,6 +76,25 @@ class TorchNetworkTest {
       assertClose(found.get("fc1"), Oracle.flat(first), TOLERANCE);
       assertClose(found.get("fc2"), Oracle.flat(second), TOLERANCE);
       assertClose(found.get(Network.OUTPUT), Oracle.flat(logits), TOLERANCE);
+    }
+  }
+
+  /** As the same one with biases of zero. */
+  @Test
+  void computesWithoutBiases() throws IOException {
+    TorchNetwork network = TorchNetwork.of(new Linear("fc", 7, 5, false, Initial.xavier(7, 5)), 7);
+    TorchNetwork biased = TorchNetwork.of(new Linear("fc", 7, 5), 7);
+    try (MemoryCheckpoint theta = network.initialise(4);
+        Tensor inputs = Oracle.normal(5, 11, 7);
+        MemoryCheckpoint zeros =
+            MemoryCheckpoint.of(
+                Map.of(
+                    "fc.weight",
+                    theta.read("fc.weight", ws),
+                    "fc.bias",
+                    Tensor.zeros(DType.F32, 5)))) {
+      assertThat(run(network, theta, inputs, Network.OUTPUT).get(Network.OUTPUT))
+          .isEqualTo(run(biased, zeros, inputs, Network.OUTPUT).get(Network.OUTPUT));
     }
   }
 

@@ -62,7 +62,13 @@ public final class Experiments {
               "Follows what each step of a recurrent network makes of images, during them and after"
                   + " (representation dynamics, 2020).",
               Settings.of(RnnDynamicsExperiment.Options.defaults()),
-              RnnDynamicsExperiment::new));
+              RnnDynamicsExperiment::new),
+          new Kind<>(
+              LandscapeExperiment.ID,
+              "Samples the loss around minima that generalise well and badly, embeds what it finds"
+                  + " and counts its valleys (loss landscapes, 2022).",
+              Settings.of(LandscapeExperiment.Options.defaults()),
+              LandscapeExperiment::new));
 
   private Experiments() {}
 

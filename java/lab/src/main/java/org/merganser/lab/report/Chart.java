@@ -41,10 +41,11 @@ public class Chart {
     new Color(253, 231, 37)
   };
 
-  /** Of pixels or of shapes. */
+  /** Of pixels, of shapes, or a part of the page itself. */
   enum Form {
     PNG("image/png"),
-    SVG("image/svg+xml");
+    SVG("image/svg+xml"),
+    HTML("text/html");
 
     private final String type;
 
@@ -96,6 +97,18 @@ public class Chart {
    */
   public static Chart svg(String file, String text, String svg) {
     return new Chart(file, text, Form.SVG, () -> svg.getBytes(StandardCharsets.UTF_8));
+  }
+
+  /**
+   * A part of the page that moves: elements, and a script after them which finds its element as
+   * {@code document.currentScript.previousElementSibling}. It must need nothing else.
+   *
+   * @param file its name, without ending
+   * @param text what it shows, in words
+   * @param html trusted: nothing in it is escaped
+   */
+  public static Chart html(String file, String text, String html) {
+    return new Chart(file, text, Form.HTML, () -> html.getBytes(StandardCharsets.UTF_8));
   }
 
   /**

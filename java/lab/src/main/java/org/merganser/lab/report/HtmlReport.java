@@ -39,9 +39,15 @@ final class HtmlReport {
       String title, String text, List<Part> sections, String settings, String made) {}
 
   private record Part(
-      String title, String text, boolean several, List<Picture> pictures, List<Line> table) {}
+      String title,
+      String text,
+      List<Picture> moving,
+      boolean several,
+      List<Picture> pictures,
+      List<Line> table) {}
 
-  private record Picture(String text, String type, String bytes) {}
+  /** An image, or what stands in the page as it is. */
+  private record Picture(String text, String type, String bytes, String html) {}
 
   private record Line(List<Cell> cells) {}
 
@@ -80,8 +86,9 @@ final class HtmlReport {
 
   private Part part(Section<?> section) throws IOException {
     List<Picture> drawn = new ArrayList<>();
+    List<Picture> moving = new ArrayList<>();
     for (Chart chart : section.charts()) {
-      drawn.add(picture(chart));
+      (chart.form() == Chart.Form.HTML ? moving : drawn).add(picture(chart));
     }
     List<Line> table = new ArrayList<>();
     for (int row = -1; row < section.rows().size() && !section.columns().isEmpty(); row++) {
@@ -91,7 +98,7 @@ final class HtmlReport {
       }
       table.add(new Line(cells));
     }
-    return new Part(section.title(), section.about(), drawn.size() > 1, drawn, table);
+    return new Part(section.title(), section.about(), moving, drawn.size() > 1, drawn, table);
   }
 
   /** The picture itself, not a link to it. */
@@ -102,8 +109,12 @@ final class HtmlReport {
       file.write(ByteBuffer.wrap(bytes));
       file.commit();
     }
-    String encoded = Base64.getEncoder().encodeToString(bytes);
-    return new Picture(chart.text(), chart.form().type(), encoded);
+    boolean html = chart.form() == Chart.Form.HTML;
+    return new Picture(
+        chart.text(),
+        chart.form().type(),
+        html ? "" : Base64.getEncoder().encodeToString(bytes),
+        html ? new String(bytes, StandardCharsets.UTF_8) : "");
   }
 
   /** Names that become the same name of a file stay apart. */

@@ -176,7 +176,8 @@ public final class ShapePlane {
     add("<text x=\"%d\" y=\"%d\">%.3f</text>", LEFT + WIDTH + 34, TOP + HEIGHT, low);
   }
 
-  private static String colour(double part) {
+  /** Of a part in [0, 1], from dark to bright. */
+  static String colour(double part) {
     double at = part * (VIRIDIS.length - 1);
     int i = Math.min(VIRIDIS.length - 2, (int) at);
     int[] mixed = new int[3];

@@ -11,11 +11,17 @@ import org.merganser.model.AffineLayer;
 import org.merganser.model.Role;
 
 /**
- * {@code y = W x + b}, of each token in a sequence: parameters {@code NAME.weight} [out x in] and
- * {@code NAME.bias} [out], which starts at 0.
+ * {@code y = W x + b}, of each token in a sequence: parameters {@code NAME.weight} [out x in] and,
+ * with a bias, {@code NAME.bias} [out], which starts at 0.
  */
-public record Linear(String name, long in, long out, Initial initial) implements Layer {
-  /** Initial weights are normal with variance 2/in (He et al. 2015). */
+public record Linear(String name, long in, long out, boolean hasBias, Initial initial)
+    implements Layer {
+  /** With a bias. */
+  public Linear(String name, long in, long out, Initial initial) {
+    this(name, in, out, true, initial);
+  }
+
+  /** With a bias; initial weights are normal with variance 2/in (He et al. 2015). */
   public Linear(String name, long in, long out) {
     this(name, in, out, Initial.he(in));
   }
@@ -34,12 +40,17 @@ public record Linear(String name, long in, long out, Initial initial) implements
               + (signal.flat() || signal.tokens() ? "" : "; flatten first"));
     }
     description.parameter(weight(), TensorInfo.of(DType.F32, out, in), initial);
-    description.parameter(bias(), TensorInfo.of(DType.F32, out), Initial.ZERO);
+    if (hasBias) {
+      description.parameter(bias(), TensorInfo.of(DType.F32, out), Initial.ZERO);
+    }
     description.consume(signal, weight(), 1);
     Description.Space space = description.space(name, out);
     space.bind(weight(), 0, Role.WEIGHT_OUT);
-    space.bind(bias(), 0, Role.BIAS);
-    description.affine(new AffineLayer(name, weight(), Optional.of(bias()), out));
+    if (hasBias) {
+      space.bind(bias(), 0, Role.BIAS);
+    }
+    description.affine(
+        new AffineLayer(name, weight(), hasBias ? Optional.of(bias()) : Optional.empty(), out));
     return signal.tokens()
         ? signal.entries(space, out, 1, description.node())
         : Signal.vector(space, out, description.node());
@@ -48,9 +59,17 @@ public record Linear(String name, long in, long out, Initial initial) implements
   @Override
   public Tensor forward(Tensor x, ForwardPass pass) {
     Tensor rows = x.dim() == 2 ? x : x.flatten(0, 1);
-    Tensor all = torch.addmm(pass.parameter(bias()), rows, pass.parameter(weight()).t());
+    Tensor weights = pass.parameter(weight()).t();
+    Tensor all = hasBias ? torch.addmm(pass.parameter(bias()), rows, weights) : rows.mm(weights);
     Tensor y = x.dim() == 2 ? all : all.unflatten(0, x.size(0), x.size(1));
     return pass.added(name, y, weight -> x.matmul(weight.t()));
+  }
+
+  /** With a bias as it was before there were others: trained models are kept under this text. */
+  @Override
+  public String toString() {
+    return "Linear[name=%s, in=%d, out=%d, %sinitial=%s]"
+        .formatted(name, in, out, hasBias ? "" : "hasBias=false, ", initial);
   }
 
   private String weight() {

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.lab.experiment;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.ToDoubleFunction;
+import java.util.stream.IntStream;
+
+/**
+ * What the paper says, each as a number of every seed of which the 95 % interval decides: (a)
+ * jump-and-retrain samples tell more of generalisation than samples on lines and planes, (b) the
+ * pictures of good and bad minima differ, (c) persistence turns that into numbers.
+ */
+final class LandscapeClaims {
+  /** Added to persistence in logarithms, for landscapes that have none. */
+  static final double LEAST = 1e-6;
+
+  private LandscapeClaims() {}
+
+  /**
+   * A claim.
+   *
+   * @param claim (a) to (c)
+   * @param text what was measured
+   * @param between what is compared
+   * @param by which number
+   * @param value seed by seed, with the interval of the mean
+   * @param required of the interval, in words
+   * @param held whether the interval is where the claim puts it; null for one seed
+   */
+  record Claim(
+      String claim,
+      String text,
+      String between,
+      String by,
+      Measured value,
+      String required,
+      Boolean held) {
+
+    String verdict() {
+      return held == null ? "one seed" : held ? "held" : "not held";
+    }
+  }
+
+  /** A bad minimum and the good one that it differs from in one thing. */
+  private record Contrast(LandscapeMinimum bad, LandscapeMinimum good) {
+    String text() {
+      return bad.id() + " against " + good.id();
+    }
+  }
+
+  private static final List<Contrast> CONTRASTS =
+      List.of(
+          new Contrast(LandscapeMinimum.WD, LandscapeMinimum.WD_AUG),
+          new Contrast(LandscapeMinimum.NONE, LandscapeMinimum.WD),
+          new Contrast(LandscapeMinimum.LABELS_50, LandscapeMinimum.NONE),
+          new Contrast(LandscapeMinimum.LABELS_100, LandscapeMinimum.NONE));
+
+  /** All that the minima allow. */
+  static List<Claim> of(LandscapeFound found) {
+    List<Contrast> contrasts =
+        CONTRASTS.stream().filter(c -> found.has(c.bad()) && found.has(c.good())).toList();
+    List<Claim> claims = new ArrayList<>();
+    if (found.minima().size() >= LandscapeRanks.FEWEST) {
+      claims.addAll(information(found));
+    }
+    contrasts.forEach(contrast -> claims.addAll(pictures(found, contrast)));
+    contrasts.forEach(contrast -> claims.addAll(numbers(found, contrast)));
+    return claims;
+  }
+
+  /** Total persistence, as it is told everywhere. */
+  static ToDoubleFunction<Landscape> total(
+      LandscapeSampling samples, String rule, String loss, boolean byRange) {
+    return landscape -> landscape.valleys(samples, rule, loss).total(byRange);
+  }
+
+  private static List<Claim> information(LandscapeFound found) {
+    List<Claim> claims = new ArrayList<>();
+    for (LandscapeSampling own :
+        List.of(LandscapeSampling.RETRAINED, LandscapeSampling.RETRAINED_EUCLIDEAN)) {
+      for (LandscapeSampling other : List.of(LandscapeSampling.LINES, LandscapeSampling.PLANE)) {
+        for (String rule : LandscapeTopology.RULES) {
+          for (boolean byRange : List.of(false, true)) {
+            List<Double> mine = LandscapeRanks.bySeed(found, total(own, rule, "test", byRange));
+            List<Double> theirs = LandscapeRanks.bySeed(found, total(other, rule, "test", byRange));
+            claims.add(
+                above(
+                    "a",
+                    "rank correlation of total persistence with the test gap, less that of other"
+                        + " samples",
+                    own.text() + " less " + other.text(),
+                    by(rule, "test", byRange),
+                    less(mine, theirs)));
+          }
+        }
+      }
+    }
+    return claims;
+  }
+
+  private static List<Claim> pictures(LandscapeFound found, Contrast contrast) {
+    String text = "mean distance of the ends of trajectories by that of their beginnings";
+    return List.of(
+        apart("b", text, contrast, "PHATE", found, landscape -> landscape.phate().together()),
+        apart("b", text, contrast, "PCA", found, landscape -> landscape.pca().together()));
+  }
+
+  private static List<Claim> numbers(LandscapeFound found, Contrast contrast) {
+    List<Claim> claims = new ArrayList<>();
+    for (String rule : LandscapeTopology.RULES) {
+      for (String loss : LandscapeTopology.LOSSES) {
+        for (boolean byRange : List.of(false, true)) {
+          ToDoubleFunction<Landscape> total =
+              total(LandscapeSampling.RETRAINED, rule, loss, byRange);
+          ToDoubleFunction<Landscape> log = l -> Math.log10(total.applyAsDouble(l) + LEAST);
+          claims.add(
+              above(
+                  "c",
+                  "decimal logarithm of the ratio of total persistence",
+                  contrast.text(),
+                  by(rule, loss, byRange),
+                  less(found.each(contrast.bad(), log), found.each(contrast.good(), log))));
+        }
+      }
+    }
+    return claims;
+  }
+
+  static String by(String rule, String loss, boolean byRange) {
+    return rule + ", " + loss + " loss" + (byRange ? ", by its range" : "");
+  }
+
+  private static List<Double> less(List<Double> a, List<Double> b) {
+    return IntStream.range(0, a.size()).mapToObj(i -> a.get(i) - b.get(i)).toList();
+  }
+
+  private static Claim above(
+      String id, String text, String between, String by, List<Double> values) {
+    Measured value = Measured.of(values);
+    Boolean held = value.low() == null ? null : (Boolean) (value.low() > 0);
+    return new Claim(id, text, between, by, value, "above 0", held);
+  }
+
+  /** A difference, of either sign. */
+  private static Claim apart(
+      String id,
+      String text,
+      Contrast contrast,
+      String by,
+      LandscapeFound found,
+      ToDoubleFunction<Landscape> number) {
+    Measured value =
+        Measured.of(less(found.each(contrast.bad(), number), found.each(contrast.good(), number)));
+    Boolean held = value.low() == null ? null : (Boolean) (value.low() > 0 || value.high() < 0);
+    return new Claim(id, text, contrast.text(), by, value, "without 0", held);
+  }
+}

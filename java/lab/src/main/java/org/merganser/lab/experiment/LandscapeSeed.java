@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.lab.experiment;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.LongStream;
+import org.apache.commons.io.file.PathUtils;
+import org.merganser.analysis.landscape.Direction;
+import org.merganser.analysis.landscape.Direction.Norm;
+import org.merganser.analysis.landscape.Direction.OneDimensional;
+import org.merganser.analysis.landscape.JumpAndRetrain;
+import org.merganser.analysis.landscape.LossFunction;
+import org.merganser.analysis.landscape.NetworkLoss;
+import org.merganser.analysis.landscape.ParamLayout;
+import org.merganser.analysis.landscape.SampleStore;
+import org.merganser.analysis.landscape.Statistics;
+import org.merganser.compute.Workspace;
+import org.merganser.io.MemoryCheckpoint;
+import org.merganser.io.Safetensors;
+import org.merganser.lab.data.DataSet;
+import org.merganser.lab.experiment.Findings.Found;
+import org.merganser.model.Evaluation;
+import org.merganser.torch.Examples;
+import org.merganser.torch.TorchNetwork;
+import org.merganser.torch.training.ModelTraining;
+import org.merganser.torch.training.Optimizer;
+import org.merganser.torch.training.Schedule;
+import org.merganser.torch.training.Trainer;
+
+/**
+ * One seed of {@link LandscapeExperiment}: every minimum from the same initial weights, along the
+ * same random numbers. What was found is written after each; samples of one that was interrupted
+ * are there, and only those that lack are made.
+ */
+final class LandscapeSeed {
+  private static final double MOMENTUM = 0.9;
+  private static final int STAGES = 3;
+
+  private final LandscapeExperiment experiment;
+  private final LandscapeExperiment.Options options;
+  private final int index;
+  private final DataSet data;
+  private final LandscapeImages images;
+  private final TorchNetwork network;
+  private final Stopwatch watch;
+  private final Workspace ws;
+
+  LandscapeSeed(
+      LandscapeExperiment experiment,
+      int index,
+      DataSet data,
+      LandscapeImages images,
+      Stopwatch watch,
+      Workspace ws) {
+    this.experiment = experiment;
+    this.options = experiment.options();
+    this.index = index;
+    this.data = data;
+    this.images = images;
+    this.network =
+        options.network().build(options, images.side(), Math.toIntExact(images.train().classes()));
+    this.watch = watch;
+    this.ws = ws;
+  }
+
+  /**
+   * @param samples folder for them
+   */
+  Findings run(Path samples) throws IOException {
+    Findings found =
+        experiment
+            .journal()
+            .read(index, data)
+            .orElseGet(() -> new Findings(new ExperimentResult.Training(0, 0)));
+    for (LandscapeMinimum minimum : options.minima()) {
+      Path folder = samples.resolve(minimum.id() + "-" + index);
+      if (!found.map("landscapes").containsKey(minimum.id())) {
+        found = with(found, minimum, folder);
+        experiment.journal().write(index, data, found);
+      }
+      // Only now: until it is written, they are what an interrupted run goes on from.
+      if (!options.keepSamples() && Files.exists(folder)) {
+        PathUtils.deleteDirectory(folder);
+      }
+    }
+    return found;
+  }
+
+  private Findings with(Findings before, LandscapeMinimum minimum, Path folder) throws IOException {
+    Examples train = images.train(minimum.random(), seed());
+    ModelTraining.Trained trained = watch.time("train", () -> trained(minimum, train));
+    try (MemoryCheckpoint theta = trained.models().get(0)) {
+      keep(minimum, theta);
+      Landscape landscape = landscape(minimum, theta, train, folder);
+      before.map("landscapes").put(minimum.id(), landscape);
+      Evaluation none = new Evaluation(Double.NaN, Double.NaN);
+      before.rows().put(minimum.id(), new Found(minimum.meaning(), landscape.test(), none, ""));
+      ExperimentResult.Training counts =
+          new ExperimentResult.Training(trained.trained(), 1 - trained.trained());
+      return new Findings(before.training().plus(counts), before.rows(), before.data());
+    }
+  }
+
+  private long seed() {
+    return options.runs().seed() + index;
+  }
+
+  private ModelTraining.Trained trained(LandscapeMinimum minimum, Examples train)
+      throws IOException {
+    Trainer.Options how =
+        new Trainer.Options(
+            new Optimizer.Sgd(options.baseLr(), MOMENTUM, minimum.weightDecay(options)),
+            Schedule.steps(STAGES),
+            options.baseEpochs(),
+            options.batch(),
+            Double.POSITIVE_INFINITY,
+            1,
+            minimum.augmentation(options));
+    String part = "%s, %d samples, %s".formatted(data.name(), train.size(), minimum.meaning());
+    return new ModelTraining(network, how, options.cache(), ws)
+        .train(List.of(new ModelTraining.Job(seed(), train, part)), stage("train", minimum));
+  }
+
+  private String stage(String what, LandscapeMinimum minimum) {
+    return "%s %s, seed %d/%d".formatted(what, minimum.id(), index + 1, options.runs().seeds());
+  }
+
+  private void keep(LandscapeMinimum minimum, MemoryCheckpoint theta) throws IOException {
+    if (options.runs().keep().isPresent()) {
+      Path folder = options.runs().keep().get().resolve("pair-" + index);
+      Files.createDirectories(folder);
+      Safetensors.write(theta, folder.resolve(minimum.id() + ".safetensors"), ws);
+    }
+  }
+
+  private Landscape landscape(
+      LandscapeMinimum minimum, MemoryCheckpoint theta, Examples train, Path folder)
+      throws IOException {
+    JumpAndRetrain task = new JumpAndRetrain(network, theta, train, images.test(), config(minimum));
+    try (SampleStore store = watch.time("sample", () -> task.run(folder, ws))) {
+      LandscapeProbes points = probes(theta, Math.toIntExact(store.samples()));
+      Map<String, LossFunction> losses =
+          Map.of(
+              "train", new NetworkLoss(network, theta, train),
+              "test", new NetworkLoss(network, theta, images.test()));
+      Landscape.Probes probes = watch.time("probe", () -> points.losses(losses, ws));
+      Evaluation onTrain = Evaluation.of(network, theta, train, ws);
+      Evaluation onTest = Evaluation.of(network, theta, images.test(), ws);
+      return new LandscapeAnalysis(options, watch, ws).of(onTrain, onTest, store, points, probes);
+    }
+  }
+
+  private LandscapeProbes probes(MemoryCheckpoint theta, int samples) throws IOException {
+    ParamLayout layout = ParamLayout.of(network);
+    double[] centre = layout.read(theta, ws);
+    List<Direction> directions = new ArrayList<>();
+    for (long seed : directions()) {
+      directions.add(Direction.gaussian(layout, centre, seed, Norm.FILTER, OneDimensional.IGNORE));
+    }
+    return new LandscapeProbes(centre, directions, options.longestStep(), samples);
+  }
+
+  /** Seeds of this seed's own directions; of the first those of the paper's code, from 0 on. */
+  private List<Long> directions() {
+    long first = seed() * options.directions();
+    return LongStream.range(first, first + options.directions()).boxed().toList();
+  }
+
+  private JumpAndRetrain.Config config(LandscapeMinimum minimum) {
+    return new JumpAndRetrain.Config(
+        directions(),
+        options.steps(),
+        options.epochs(),
+        1,
+        new Optimizer.Sgd(options.lr(), MOMENTUM, minimum.weightDecay(options)),
+        options.batch(),
+        minimum.augmentation(options),
+        options.heldOut(),
+        Norm.FILTER,
+        OneDimensional.IGNORE,
+        Statistics.KEPT);
+  }
+
+  long parameters() {
+    return network.size();
+  }
+}

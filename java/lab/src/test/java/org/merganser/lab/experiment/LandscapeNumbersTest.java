@@ -1,0 +1,301 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.lab.experiment;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
+
+import java.util.ArrayList;
+import java.util.EnumMap;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.IntStream;
+import org.junit.jupiter.api.Test;
+import org.merganser.analysis.geometry.GramMatrix;
+import org.merganser.analysis.geometry.SampleRows;
+import org.merganser.analysis.landscape.Direction;
+import org.merganser.analysis.landscape.Direction.Norm;
+import org.merganser.analysis.landscape.Direction.OneDimensional;
+import org.merganser.analysis.topology.Diagram;
+import org.merganser.analysis.topology.Diagram.Point;
+import org.merganser.analysis.topology.Graph;
+import org.merganser.compute.DType;
+import org.merganser.compute.Workspace;
+import org.merganser.lab.experiment.Landscape.Components;
+import org.merganser.lab.experiment.Landscape.Probes;
+import org.merganser.lab.experiment.Landscape.Samples;
+import org.merganser.lab.experiment.Landscape.Valleys;
+import org.merganser.lab.experiment.Landscape.Walk;
+import org.merganser.lab.experiment.LandscapeClaims.Claim;
+import org.merganser.lab.experiment.LandscapeDiagrams.Distance;
+import org.merganser.lab.experiment.LandscapeRanks.Pooled;
+import org.merganser.linalg.Matrix;
+import org.merganser.model.Evaluation;
+
+/** The numbers of the experiment on values made by hand. */
+class LandscapeNumbersTest {
+  private static final LandscapeMinimum[] MINIMA = LandscapeMinimum.values();
+
+  /** The ring of five of the spec, whose losses are these. */
+  @Test
+  void persistenceOfARing() {
+    Graph ring = Graph.of(5, new int[][] {{0, 1}, {1, 2}, {2, 3}, {3, 4}, {0, 4}});
+    double[] losses = {.1, .9, .3, 1.2, .2};
+    Valleys valleys =
+        LandscapeTopology.valleys(LandscapeSampling.RETRAINED, "nearest", "test", ring, losses);
+    assertThat(valleys.pairs()).containsExactly(List.of(.3, .9));
+    assertThat(valleys.total()).isCloseTo(.6, within(1e-15));
+    assertThat(valleys.range()).isCloseTo(1.1, within(1e-15));
+    assertThat(valleys.total(true)).isCloseTo(.6 / 1.1, within(1e-15));
+    assertThat(valleys.components()).isEqualTo(1);
+    assertThat(valleys.edges()).isEqualTo(5);
+    assertThat(valleys.births()).containsExactly(1.2);
+    assertThat(valleys.loops()).isZero();
+    assertThat(valleys.diagram(true).points())
+        .containsExactly(new Point((.3 - .1) / valleys.range(), (.9 - .1) / valleys.range()));
+    Valleys other =
+        LandscapeTopology.valleys(LandscapeSampling.LINES, "nearest", "test", ring, losses);
+    assertThat(other.births()).isEmpty();
+  }
+
+  /** The rule says which neighbours: two near pairs far apart. */
+  @Test
+  void bothRulesLookAtTheSamePotential() {
+    double[][] potential = {{0, 1, 5, 6}, {1, 0, 6, 5}, {5, 6, 0, 1}, {6, 5, 1, 0}};
+    double[] losses = {.1, .4, .2, .3};
+    List<Valleys> all =
+        LandscapeTopology.valleys(
+            LandscapeSampling.RETRAINED, potential, 1, Map.of("train", losses, "test", losses));
+    assertThat(all)
+        .extracting(Valleys::rule)
+        .containsExactly("nearest", "nearest", "farthest", "farthest");
+    assertThat(all).extracting(Valleys::loss).containsExactly("train", "test", "train", "test");
+    // Nearest: 01 and 23; farthest: 03 and 12.
+    assertThat(all).extracting(Valleys::components).containsOnly(2);
+    assertThat(all).extracting(Valleys::edges).containsOnly(2);
+    assertThat(all).extracting(Valleys::total).containsOnly(0.0);
+  }
+
+  @Test
+  void lossesWithoutARangeHaveNothingRelative() {
+    Graph pair = Graph.of(2, new int[] {0, 1});
+    Valleys flat =
+        LandscapeTopology.valleys(
+            LandscapeSampling.RETRAINED, "nearest", "test", pair, new double[] {.5, .5});
+    assertThat(flat.total(true)).isZero();
+  }
+
+  /** Two trajectories of three samples: their ends are half as far apart as their beginnings. */
+  @Test
+  void togetherIsWhatTrainingBrings() {
+    double[][] points = {{0, 0}, {9, 9}, {1, 0}, {4, 0}, {-9, 3}, {1, 2}};
+    assertThat(LandscapeAnalysis.together(points, 3)).isEqualTo(.5);
+  }
+
+  @Test
+  void distancesAreOfPairsOfSeeds() {
+    Diagram a = new Diagram(0, List.of(new Point(0, 1), new Point(0, 2), new Point(1, 4)));
+    Diagram b = new Diagram(0, List.of(new Point(0, 1.5), new Point(.5, 2.5)));
+    Diagram none = new Diagram(0, List.of());
+    try (Workspace ws = Workspace.builder().threads(1).open()) {
+      assertThat(Distance.of(List.of(a), List.of(b), ws)).isEqualTo(new Distance(2.5, 0, 1));
+      assertThat(Distance.of(List.of(a, b), List.of(a, b), ws)).isEqualTo(new Distance(2.5, 0, 1));
+      assertThat(Distance.of(List.of(a, b), List.of(none), ws).mean())
+          .isCloseTo((3 + 1.75) / 2, within(1e-12));
+      assertThat(Distance.of(List.of(a), List.of(a), ws).text()).isEqualTo("-");
+    }
+  }
+
+  @Test
+  void ranksAndTheirIntervals() {
+    assertThat(LandscapeRanks.spearman(List.of(1.0, 2.0, 5.0), List.of(3.0, 2.0, 1.0)))
+        .isCloseTo(-1, within(1e-12));
+    assertThat(LandscapeRanks.spearman(List.of(1.0, 1.0, 1.0), List.of(3.0, 2.0, 1.0))).isZero();
+    List<Double> gaps = List.of(1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0);
+    Pooled pooled = LandscapeRanks.pooled(List.of(2.0, 1.0, 4.0, 3.0, 6.0, 5.0, 7.0), gaps);
+    // 1 - 6 * 6 / (7 * 48); z = 1.43..., half = 1.95996 sqrt(1.06 / 4).
+    assertThat(pooled.rho()).isCloseTo(1 - 36.0 / 336, within(1e-12));
+    double z = 0.5 * Math.log((1 + pooled.rho()) / (1 - pooled.rho()));
+    assertThat(pooled.low()).isCloseTo(Math.tanh(z - 1.0089532), within(1e-6));
+    assertThat(pooled.high()).isCloseTo(Math.tanh(z + 1.0089532), within(1e-6));
+    assertThat(pooled.networks()).isEqualTo(7);
+    assertThat(LandscapeRanks.pooled(gaps, gaps).low()).isEqualTo(1);
+    assertThat(LandscapeRanks.pooled(gaps.subList(0, 3), gaps.subList(0, 3)).low()).isNull();
+  }
+
+  @Test
+  void labelsThatAreRandomForLessAreSoForMore() {
+    int[] labels = IntStream.range(0, 4000).map(i -> i % 10).toArray();
+    int[] half = LandscapeImages.randomised(labels, 10, .5, 1);
+    int[] all = LandscapeImages.randomised(labels, 10, 1, 1);
+    assertThat(LandscapeImages.randomised(labels, 10, 0, 1)).isEqualTo(labels);
+    assertThat(share(half, labels)).isCloseTo(.5 + .5 / 10, within(.03));
+    assertThat(share(all, labels)).isCloseTo(.1, within(.03));
+    for (int i = 0; i < labels.length; i++) {
+      assertThat(half[i]).isIn(labels[i], all[i]);
+    }
+    assertThat(LandscapeImages.randomised(labels, 10, 1, 2)).isNotEqualTo(all);
+  }
+
+  private static double share(int[] a, int[] b) {
+    return IntStream.range(0, a.length).mapToDouble(i -> a[i] == b[i] ? 1 : 0).average().orElse(0);
+  }
+
+  /** Distances of the probes in the span of their directions are those between the parameters. */
+  @Test
+  void probesLieWhereTheirParametersDo() {
+    double[][] axes = {{3, 0, 4, 0, 0}, {1, 2, 0, 2, 0}, {0, 0, 0, 1, 1}};
+    List<Direction> directions = new ArrayList<>();
+    for (double[] axis : axes) {
+      directions.add(new Direction(0, Norm.NONE, OneDimensional.IGNORE, axis));
+    }
+    LandscapeProbes probes = new LandscapeProbes(new double[5], directions, 2, 14);
+    List<double[]> lines = new ArrayList<>();
+    for (double[] axis : axes) {
+      for (double step : new double[] {-2, -2.0 / 3, 2.0 / 3, 2}) {
+        lines.add(moved(axis, step, axis, 0));
+      }
+    }
+    List<double[]> plane = new ArrayList<>();
+    for (double a : new double[] {-2, 0, 2}) {
+      for (double b : new double[] {-2, 0, 2}) {
+        plane.add(moved(axes[0], a, axes[1], b));
+      }
+    }
+    check(probes.lines(), lines);
+    check(probes.plane(), plane);
+  }
+
+  private static double[] moved(double[] a, double x, double[] b, double y) {
+    return IntStream.range(0, a.length).mapToDouble(i -> x * a[i] + y * b[i]).toArray();
+  }
+
+  private static void check(Matrix points, List<double[]> parameters) {
+    try (points;
+        Workspace ws = Workspace.builder().threads(1).open();
+        GramMatrix products = GramMatrix.centred(SampleRows.of(points), DType.F64, ws);
+        Matrix distances = products.euclidean()) {
+      assertThat(points.rows()).isEqualTo(parameters.size());
+      for (int i = 0; i < parameters.size(); i++) {
+        for (int j = 0; j < i; j++) {
+          double[] apart = moved(parameters.get(i), 1, parameters.get(j), -1);
+          double wanted =
+              Math.sqrt(IntStream.range(0, 5).mapToDouble(k -> apart[k] * apart[k]).sum());
+          assertThat(distances.get(i, j)).isCloseTo(wanted, within(1e-6));
+        }
+      }
+    } catch (java.io.IOException e) {
+      throw new java.io.UncheckedIOException(e);
+    }
+  }
+
+  // Claims.
+
+  /** A landscape with a gap; persistence by kind of samples, ends as near as said. */
+  private static Landscape landscape(double gap, double retrained, double lines, double together) {
+    List<Valleys> valleys = new ArrayList<>();
+    for (LandscapeSampling samples : LandscapeSampling.values()) {
+      boolean own = samples.id().startsWith("retrained");
+      double total = own ? retrained : lines;
+      for (String rule : LandscapeTopology.RULES) {
+        for (String loss : LandscapeTopology.LOSSES) {
+          valleys.add(
+              new Valleys(
+                  samples.id(),
+                  rule,
+                  loss,
+                  0,
+                  2,
+                  5,
+                  1,
+                  total,
+                  0,
+                  List.of(List.of(0.0, total)),
+                  List.of()));
+        }
+      }
+    }
+    List<Double> none = List.of();
+    return new Landscape(
+        new Evaluation(1, 0.25),
+        new Evaluation(.9, 0.25 + gap),
+        new Samples(List.of(), none, List.of(), none, none, none, none, none, none),
+        new Walk(1, none, 1, 0, together, List.of()),
+        new Components(none, .5),
+        new Probes(none, List.of(), List.of(), none, List.of(), List.of()),
+        valleys);
+  }
+
+  /**
+   * Gaps grow from minimum to minimum. Lines rank all but two of them, in another order by seed.
+   */
+  private static LandscapeFound found(int seeds, double noise) {
+    List<Map<LandscapeMinimum, Landscape>> all = new ArrayList<>();
+    double[] lines = {.2, .1, .3, .4, .5};
+    for (int seed = 0; seed < seeds; seed++) {
+      Map<LandscapeMinimum, Landscape> landscapes = new EnumMap<>(LandscapeMinimum.class);
+      for (int m = 0; m < MINIMA.length; m++) {
+        double retrained = Math.pow(10, m + noise * (seed % 2 == 0 ? 1 : -1) * m);
+        double swapped = seed == 1 && m > 2 ? 1 - lines[m] : lines[m];
+        landscapes.put(
+            MINIMA[m], landscape(m + .01 * seed, retrained, swapped, .5 - .1 * m * (m % 2)));
+      }
+      all.add(landscapes);
+    }
+    return new LandscapeFound(List.of(MINIMA), all);
+  }
+
+  private static List<Claim> claims(LandscapeFound found, String id, String between, String by) {
+    return LandscapeClaims.of(found).stream()
+        .filter(c -> c.claim().equals(id) && c.between().equals(between) && c.by().contains(by))
+        .toList();
+  }
+
+  @Test
+  void claimsHoldWhereTheIntervalIsAboveZero() {
+    LandscapeFound found = found(3, 0);
+    List<Claim> information =
+        claims(found, "a", "jump and retrain less lines", "nearest, test loss");
+    assertThat(information).hasSize(2);
+    assertThat(information.get(0).value().pairs())
+        .satisfiesExactly(
+            a -> assertThat(a).isCloseTo(.1, within(1e-12)),
+            b -> assertThat(b).isCloseTo(.2, within(1e-12)),
+            c -> assertThat(c).isCloseTo(.1, within(1e-12)));
+    // 0.133 - 4.303 * 0.0577 / sqrt(3) is below 0.
+    assertThat(information.get(0).held()).isFalse();
+    Claim numbers = claims(found, "c", "none against wd", "nearest, test loss").get(0);
+    assertThat(numbers.value().mean()).isCloseTo(1, within(1e-6));
+    assertThat(numbers.held()).isTrue();
+    assertThat(numbers.verdict()).isEqualTo("held");
+    Claim relative = claims(found, "c", "labels-100 against none", "by its range").get(0);
+    assertThat(relative.value().mean()).isCloseTo(2, within(1e-4));
+  }
+
+  @Test
+  void noiseBeyondTheDifferenceHoldsNothing() {
+    Claim numbers = claims(found(3, 2), "c", "none against wd", "nearest, test loss").get(0);
+    assertThat(numbers.value().pairs().get(0)).isPositive();
+    assertThat(numbers.value().pairs().get(1)).isNegative();
+    assertThat(numbers.held()).isFalse();
+    assertThat(numbers.verdict()).isEqualTo("not held");
+  }
+
+  @Test
+  void oneSeedHasNoVerdict() {
+    assertThat(LandscapeClaims.of(found(1, 0)))
+        .hasSize(16 + 8 + 32)
+        .allMatch(claim -> claim.held() == null && claim.verdict().equals("one seed"));
+  }
+
+  /** A difference of pictures may have either sign; of PCA there is none here. */
+  @Test
+  void picturesDifferEitherWay() {
+    LandscapeFound found = found(3, 0);
+    Claim phate = claims(found, "b", "wd against wd-aug", "PHATE").get(0);
+    assertThat(phate.value().mean()).isCloseTo(-.1, within(1e-12));
+    assertThat(phate.required()).isEqualTo("without 0");
+    assertThat(phate.held()).isTrue();
+    assertThat(claims(found, "b", "none against wd", "PHATE").get(0).held()).isTrue();
+    assertThat(claims(found, "b", "none against wd", "PCA").get(0).held()).isFalse();
+  }
+}
