@@ -66,8 +66,7 @@ final class ExpertImportances implements AutoCloseable {
         Examples data = tasks.get(t).train();
         Checkpoint whole =
             kind == Importance.FISHER
-                ? opened.add(
-                    FisherDiagonal.of(network.network(), models.get(t), data, FISHER, ws))
+                ? opened.add(FisherDiagonal.of(network.network(), models.get(t), data, FISHER, ws))
                 : grams(models.get(t), data, ws);
         each.add(whole.where(name -> !network.isHead(name)));
       }

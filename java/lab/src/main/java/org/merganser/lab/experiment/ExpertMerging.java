@@ -86,8 +86,7 @@ record ExpertMerging(
     for (int t = 0; t < bodies.size(); t++) {
       whole.add(headed(bodies.get(t), t));
     }
-    try (ExpertImportances importances =
-        new ExpertImportances(network, scoring.tasks(), whole)) {
+    try (ExpertImportances importances = new ExpertImportances(network, scoring.tasks(), whole)) {
       return merged(new Experts(bodies, importances), own, ws);
     }
   }
@@ -99,8 +98,7 @@ record ExpertMerging(
    */
   private record Experts(List<Checkpoint> bodies, ExpertImportances importances) {}
 
-  private Map<String, Merged> merged(Experts experts, Scored own, Workspace ws)
-      throws IOException {
+  private Map<String, Merged> merged(Experts experts, Scored own, Workspace ws) throws IOException {
     Map<String, Merged> merged = new LinkedHashMap<>();
     String weighed = methods.weighed();
     for (Map.Entry<String, List<Way>> method : methods.named().entrySet()) {
@@ -162,8 +160,7 @@ record ExpertMerging(
   /** What was merged, with the last layer of each task. */
   private ExpertScoring.Model model(Way way, Experts experts, Opened opened, Workspace ws)
       throws IOException {
-    List<Checkpoint> importances =
-        experts.importances().of(way.merger().needs().importance(), ws);
+    List<Checkpoint> importances = experts.importances().of(way.merger().needs().importance(), ws);
     List<MemoryCheckpoint> merged =
         way.merge(body(bases.get(0)), experts.bodies(), importances, ws);
     merged.forEach(opened::add);

@@ -77,7 +77,10 @@ record ExpertMethods(Map<String, List<Way>> named) {
 
     /** Merged, in memory: one for all tasks, or one for each. */
     List<MemoryCheckpoint> merge(
-        Checkpoint base, List<? extends Checkpoint> experts, List<Checkpoint> importances, Workspace ws)
+        Checkpoint base,
+        List<? extends Checkpoint> experts,
+        List<Checkpoint> importances,
+        Workspace ws)
         throws IOException {
       MergeProblem problem = problem(base, experts, importances);
       List<MemoryCheckpoint> merged = new ArrayList<>();
@@ -174,15 +177,14 @@ record ExpertMethods(Map<String, List<Way>> named) {
    */
   void check(ExpertNetwork network, List<ExpertTask> tasks, Workspace ws) throws IOException {
     try (MemoryCheckpoint any = network.network().initialise(0);
-        ExpertImportances one =
-            new ExpertImportances(network, tasks.subList(0, 1), List.of(any))) {
+        ExpertImportances one = new ExpertImportances(network, tasks.subList(0, 1), List.of(any))) {
       Checkpoint body = any.where(name -> !network.isHead(name));
       List<Checkpoint> models = Collections.nCopies(tasks.size(), body);
       for (Way way : named.values().stream().flatMap(List::stream).toList()) {
         List<Checkpoint> importances =
             switch (way.merger().needs().importance()) {
               case NONE -> List.of();
-                // Of the same names and shapes.
+              // Of the same names and shapes.
               case FISHER -> models;
               case GRAM ->
                   Collections.nCopies(tasks.size(), one.of(Merger.Importance.GRAM, ws).get(0));

@@ -7,6 +7,7 @@ import static org.assertj.core.api.Assertions.within;
 
 import java.io.IOException;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
@@ -47,10 +48,10 @@ class ExpertMethodsTest {
     }
     all.removeAll(NO_PART);
     Map<String, String> tiny =
-        Map.of(
-            "train", "30", "held-out", "20", "test", "20", "base-steps", "3", "steps", "3",
-            "batch", "8", "rank", "2", "noise", "0", "hidden", "9:8", "experts", "full:lora",
-            "methods", String.join(",", all));
+        new HashMap<>(
+            Map.of("train", "30", "held-out", "20", "test", "20", "base-steps", "3", "steps", "3"));
+    tiny.putAll(Map.of("batch", "8", "rank", "2", "noise", "0", "hidden", "9:8"));
+    tiny.putAll(Map.of("experts", "full:lora", "methods", String.join(",", all)));
     UndertrainingExperiment.Options options =
         Settings.of(UndertrainingExperiment.Options.defaults()).parse("", tiny);
     try (Workspace ws = Workspace.builder().threads(2).open()) {
@@ -142,8 +143,7 @@ class ExpertMethodsTest {
       for (int seed = 0; seed < 2; seed++) {
         models.add(opened.add(network.network().initialise(seed)));
       }
-      ExpertImportances importances =
-          opened.add(new ExpertImportances(network, two, models));
+      ExpertImportances importances = opened.add(new ExpertImportances(network, two, models));
       assertThat(importances.of(Importance.NONE, ws)).isEmpty();
       List<Checkpoint> fisher = importances.of(Importance.FISHER, ws);
       List<Checkpoint> grams = importances.of(Importance.GRAM, ws);
@@ -153,8 +153,7 @@ class ExpertMethodsTest {
       for (int t = 0; t < 2; t++) {
         Checkpoint wanted =
             opened.add(
-                FisherDiagonal.of(
-                    network.network(), models.get(t), two.get(t).train(), drawn, ws));
+                FisherDiagonal.of(network.network(), models.get(t), two.get(t).train(), drawn, ws));
         assertSame(fisher.get(t), wanted.where(name -> !network.isHead(name)), ws);
         assertThat(grams.get(t).tensors()).containsOnlyKeys("fc1.weight", "fc2.weight");
         double[][] x = rows(two.get(t).train().inputs(), IN);

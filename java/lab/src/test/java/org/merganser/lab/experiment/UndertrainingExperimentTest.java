@@ -236,8 +236,18 @@ class UndertrainingExperimentTest {
     ExperimentResult result =
         run(
             Map.of(
-                "data", "fashion-mnist-subset", "tasks", "classes", "noise", "0", "experts", "full",
-                "methods", "linear", "cache", models.toString()));
+                "data",
+                "fashion-mnist-subset",
+                "tasks",
+                "classes",
+                "noise",
+                "0",
+                "experts",
+                "full",
+                "methods",
+                "linear",
+                "cache",
+                models.toString()));
     ExpertPoint stopped = curves(result).get(0).stopped().get(0);
     List<Double> best = new ArrayList<>();
     try (Workspace ws = Workspace.builder().threads(1).open();
@@ -265,8 +275,14 @@ class UndertrainingExperimentTest {
             () ->
                 run(
                     Map.of(
-                        "data", "fashion-mnist-subset", "network", "cnn", "hidden", "",
-                        "methods", "linear,regmean")))
+                        "data",
+                        "fashion-mnist-subset",
+                        "network",
+                        "cnn",
+                        "hidden",
+                        "",
+                        "methods",
+                        "linear,regmean")))
         .hasMessage(
             "methods: regmean weighs by what linear layers read; but for the last there is none in"
                 + " this network that reads features as they are; leave it out");

@@ -147,9 +147,7 @@ final class ExpertRun {
             .forEach((name, tensor) -> theta.put(name, opened.add(tensor)));
       }
       Samples heldOut =
-          options.stopping().isPresent()
-              ? of(task, task.heldOut())
-              : new Samples(task.heldOut());
+          options.stopping().isPresent() ? of(task, task.heldOut()) : new Samples(task.heldOut());
       TorchSession session =
           opened.add(
               new TorchSession(setup, theta, Samples.all(task.train()), heldOut, learned, ws));

@@ -127,7 +127,9 @@ class ExpertOptionsTest {
           () -> training.train(List.of(few), "experts"),
           "sample 0 of the training data of task 'images' is of class %d, the classes of the task"
                   .formatted(label)
-              + " are " + others + "; name all of them");
+              + " are "
+              + others
+              + "; name all of them");
       assertThatThrownBy(
               () ->
                   new ExpertTraining(CONVOLUTIONAL, other, OPTIONS, Optional.empty(), ws)

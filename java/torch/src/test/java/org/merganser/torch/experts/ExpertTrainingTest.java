@@ -295,8 +295,7 @@ class ExpertTrainingTest {
       Tensor bias = base.tensor("fc3.bias");
       bias.set(1, bias.get(1) + 50);
       assertThat(Evaluation.of(MLP, base, heldOut, ws).accuracy()).isZero();
-      ExpertOptions options =
-          constant(12).keeping(12).stopping(EarlyStopping.Policy.plateau(12));
+      ExpertOptions options = constant(12).keeping(12).stopping(EarlyStopping.Policy.plateau(12));
       options = adapters ? options.with(LoraOptions.all(2, 4)) : options;
       Task task = new Task("pair", data, heldOut, Optional.empty(), List.of(0, 2), 7);
       try (Trained trained = train(MLP, base, options, ws, task)) {
@@ -320,8 +319,7 @@ class ExpertTrainingTest {
   }
 
   /** By hand, of the outputs 0 and 2. */
-  private static double amongTwo(Checkpoint model, Examples data, Workspace ws)
-      throws IOException {
+  private static double amongTwo(Checkpoint model, Examples data, Workspace ws) throws IOException {
     try (Tensor logits = Evaluation.logits(MLP, model, data, ws)) {
       double[][] rows = Oracle.rows(logits);
       long right =
