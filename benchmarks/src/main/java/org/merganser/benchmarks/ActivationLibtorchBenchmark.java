@@ -50,8 +50,7 @@ public class ActivationLibtorchBenchmark extends KernelBenchmark {
     arrays = new ActivationArrays(dtype, rows, ws);
     temporaries =
         IntStream.range(0, TEMPORARIES)
-            .mapToObj(
-                k -> org.merganser.linalg.Tensor.zeros(dtype, rows, ActivationArrays.UNITS))
+            .mapToObj(k -> org.merganser.linalg.Tensor.zeros(dtype, rows, ActivationArrays.UNITS))
             .toArray(org.merganser.linalg.Tensor[]::new);
     try (PointerScope scope = new PointerScope()) {
       theirs =

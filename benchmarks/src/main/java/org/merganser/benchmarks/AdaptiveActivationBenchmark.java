@@ -131,11 +131,7 @@ public class AdaptiveActivationBenchmark extends KernelBenchmark {
     for (int i = 0; i < x.length; i++) {
       out[i] *= g[i];
     }
-    byN =
-        sum(
-            i ->
-                g[i]
-                    * ((1 - S) / N * (x[i] * sigma[i] - softplus[i] / N) + S * x[i] * q[i]));
+    byN = sum(i -> g[i] * ((1 - S) / N * (x[i] * sigma[i] - softplus[i] / N) + S * x[i] * q[i]));
     byS = sum(i -> g[i] * (sigma[i] - softplus[i] / N));
   }
 

@@ -19,6 +19,7 @@ import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.function.Predicate;
 import java.util.stream.Collectors;
+import org.merganser.internal.kernel.Natives;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.Param;
 
@@ -28,7 +29,8 @@ import org.openjdk.jmh.annotations.Param;
  *
  * <p>The rate of {@code ours} over that of {@code against}, in one run and by the same count of
  * work, must be at least {@code bound}. Both are {@code Class.method}; both get those of the
- * parameters that they have, one thread unless {@code threads} says otherwise.
+ * parameters that they have, one thread unless {@code threads} says otherwise. A bound may be
+ * followed by that of a lower level of instructions: {@code 75 avx2=42}.
  */
 record Bound(
     boolean shortForm,
@@ -61,6 +63,11 @@ record Bound(
 
   /** Empty lines and those that begin with # mean nothing. */
   static List<Bound> parse(String name, String text) {
+    return parse(name, text, Natives.isa());
+  }
+
+  /** For our kernels of a level of instructions. */
+  static List<Bound> parse(String name, String text, String level) {
     List<Bound> bounds = new ArrayList<>();
     Set<String> seen = new HashSet<>();
     int number = 0;
@@ -70,7 +77,7 @@ record Bound(
         continue;
       }
       try {
-        Bound bound = parse(line);
+        Bound bound = parse(line, level);
         if (!seen.add(bound.shortForm + bound.pair)) {
           throw new UsageException("a second bound of " + bound.pair);
         }
@@ -85,7 +92,7 @@ record Bound(
     return bounds;
   }
 
-  private static Bound parse(String line) {
+  private static Bound parse(String line, String level) {
     String[] cells = line.split("\\|", -1);
     if (cells.length != COLUMNS) {
       throw new UsageException(cells.length + " columns, not " + COLUMNS);
@@ -100,9 +107,22 @@ record Bound(
       throw new UsageException("form \"" + cells[0] + "\" is neither short nor full");
     }
     boolean shortForm = cells[0].equals("short");
-    double bound = positive(cells[5]);
+    double bound = bound(cells[5].split("\\s+"), level);
     return new Bound(
         shortForm, cells[1], cells[2], cells[3], parameters(cells[4]), bound, cells[6]);
+  }
+
+  private static double bound(String[] words, String level) {
+    double bound = positive(words[0]);
+    for (int k = 1; k < words.length; k++) {
+      String[] sides = words[k].split("=", -1);
+      if (sides.length != 2) {
+        throw new UsageException("bound \"" + words[k] + "\" is not level=bound");
+      }
+      double lower = positive(sides[1]);
+      bound = sides[0].equals(level) ? lower : bound;
+    }
+    return bound;
   }
 
   private static double positive(String text) {

@@ -51,15 +51,9 @@ final class CheckpointProcess {
       case "copy", "copy, digests" ->
           copy(List.of(List.of("m1")), dir, out, threads, args[0].endsWith(DIGESTS));
       case "copy of 2", "copy of 2, digests" ->
-          copy(
-              List.of(List.of("m1"), List.of("m2")),
-              dir,
-              out,
-              threads,
-              args[0].endsWith(DIGESTS));
+          copy(List.of(List.of("m1"), List.of("m2")), dir, out, threads, args[0].endsWith(DIGESTS));
       case "read 3, write 1", "read 3, write 1, digests" ->
-          copy(
-              List.of(List.of("m1", "m2", "m3")), dir, out, threads, args[0].endsWith(DIGESTS));
+          copy(List.of(List.of("m1", "m2", "m3")), dir, out, threads, args[0].endsWith(DIGESTS));
       default -> planned = merge(args[0], dir, out, threads);
     }
     long heap =
@@ -110,7 +104,9 @@ final class CheckpointProcess {
     }
   }
 
-  /** Reads all models of a group, writes the first, with digests of its parts or none, flushes it. */
+  /**
+   * Reads all models of a group, writes the first, with digests of its parts or none, flushes it.
+   */
   private static void copy(
       List<List<String>> groups, Path dir, Path out, int threads, boolean digests)
       throws Exception {

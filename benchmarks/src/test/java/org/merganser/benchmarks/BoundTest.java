@@ -39,8 +39,17 @@ class BoundTest {
   }
 
   @ParameterizedTest
+  @CsvSource({"portable,0.2", "avx2,0.4", "avx512,0.5"})
+  void lowerLevelsHaveBoundsOfTheirOwn(String level, double bound) {
+    String line = LINE.replace("0.5", "0.5 avx2=0.4 portable=0.2");
+    assertThat(Bound.parse("f", line, level).get(0).bound()).isEqualTo(bound);
+  }
+
+  @ParameterizedTest
   @CsvSource({
     "0.5 | bandwidth,0.5,6 columns",
+    "0.5,0.5 0.4,bound \"0.4\" is not level=bound",
+    "0.5,0.5 avx2=0,bound \"0\" is no positive number",
     "short,fast,form \"fast\"",
     "0.5,half,bound \"half\" is no positive number",
     "0.5,0,bound \"0\"",
