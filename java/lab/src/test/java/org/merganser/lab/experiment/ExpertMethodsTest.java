@@ -78,7 +78,7 @@ class ExpertMethodsTest {
     rest.removeAll(NO_PART);
     rest.removeAll(usual.named().keySet());
     assertThat(rest)
-        .as("kin of others in the list, slow, or not for every network")
+        .as("kin of others in the list, or not for every network")
         .containsExactly(
             "della-linear",
             "breadcrumbs-ties",
