@@ -74,7 +74,7 @@ def peaks(all_curves):
 
 def interval(value, factor, digits):
     text = f"{factor * value['mean']:+.{digits}f}"
-    return text if value["low"] is None else f"{text} [{factor * value['low']:+.{digits}f}, {factor * value['high']:+.{digits}f}]"
+    return text if value.get("low") is None else f"{text} [{factor * value['low']:+.{digits}f}, {factor * value['high']:+.{digits}f}]"
 
 
 def claims(results, all_curves):
@@ -85,7 +85,7 @@ def claims(results, all_curves):
             if one["claim"] == claim and (one["noise"], one["experts"]) in places:
                 what = one["text"] + ", " + one["required"] if claim == "c" else label(one["method"])
                 text = interval(one["value"], factor, digits)
-                found.setdefault(what, {})[one["noise"], one["experts"]] = f"**{text}**" if one["held"] else text
+                found.setdefault(what, {})[one["noise"], one["experts"]] = f"**{text}**" if one.get("held") else text
         if found:
             table([f"({claim})"] + [c.name for c in all_curves], [[what] + [cells.get(p, "") for p in places] for what, cells in found.items()])
 

@@ -53,8 +53,8 @@ public abstract class Experiment {
     journal.end();
   }
 
-  /** What has been found so far. */
-  final Journal journal() {
-    return journal;
+  /** What has been found so far on this backend. */
+  final Journal journal(Workspace ws) {
+    return journal.on(ws.backend());
   }
 }

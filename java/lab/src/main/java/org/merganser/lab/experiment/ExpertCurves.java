@@ -21,18 +21,20 @@ import org.merganser.lab.report.Json;
  * @param points of each length, seed by seed
  * @param stopped those that {@link org.merganser.lab.experiment.UndertrainingExperiment early
  *     stopping} ended, seed by seed; empty without
+ * @param tried the mergers asked for
  */
 record ExpertCurves(
     double noise,
     String form,
     List<Integer> steps,
     List<List<ExpertPoint>> points,
-    List<ExpertPoint> stopped) {
+    List<ExpertPoint> stopped,
+    ExpertMethods tried) {
   /** Key of experts that ended early. */
   static final String STOPPED = "stopped";
 
   /** All curves of some findings, in their order. */
-  static List<ExpertCurves> of(List<Findings> seeds) {
+  static List<ExpertCurves> of(List<Findings> seeds, ExpertMethods tried) {
     List<ExpertCurves> all = new ArrayList<>();
     for (String noise : seeds.get(0).map("curves").keySet()) {
       for (String form : seeds.get(0).map("curves", noise).keySet()) {
@@ -48,7 +50,8 @@ record ExpertCurves(
                 form,
                 steps,
                 List.copyOf(found.values()),
-                stopped == null ? List.of() : stopped));
+                stopped == null ? List.of() : stopped,
+                tried));
       }
     }
     return all;
@@ -86,9 +89,18 @@ record ExpertCurves(
     return List.copyOf(points.get(0).get(0).merged().keySet());
   }
 
-  /** The first method whose name begins so; null for none. */
-  String method(String start) {
-    return methods().stream().filter(name -> name.startsWith(start)).findFirst().orElse(null);
+  /** What examples are told of by: task arithmetic with a fixed lambda, else the first method. */
+  String difficultyMethod() {
+    String fixed = tried.fixed();
+    return fixed != null && methods().contains(fixed) ? fixed : methods().get(0);
+  }
+
+  /** Whether a lambda was taken of several; beside weights that of the method without them. */
+  boolean choosesLambda(String method) {
+    return tried.choosesLambda(
+        method.endsWith(ExpertMerging.WEIGHTS)
+            ? method.substring(0, method.length() - ExpertMerging.WEIGHTS.length())
+            : method);
   }
 
   /** A number of every seed. */

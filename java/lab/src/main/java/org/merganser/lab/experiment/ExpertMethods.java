@@ -7,7 +7,9 @@ import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.merganser.compute.Workspace;
 import org.merganser.internal.Opened;
 import org.merganser.io.Checkpoint;
@@ -50,6 +52,8 @@ record ExpertMethods(Map<String, List<Way>> named) {
           + "tsv-m:lambda=0.1/0.3/1,"
           + "fisher";
 
+  private static final String LAMBDA = "lambda=";
+
   /**
    * A method with its settings.
    *
@@ -61,6 +65,20 @@ record ExpertMethods(Map<String, List<Way>> named) {
     /** The settings in the text. */
     String settings() {
       return text.substring(Math.min(text.length(), merger().id().length() + 1));
+    }
+
+    /** The one lambda in the text; null without. */
+    Double lambda() {
+      return lambda(settings());
+    }
+
+    /** Likewise of settings, {@code density=0.2,lambda=0.5}. */
+    static Double lambda(String settings) {
+      return Stream.of(settings.split(","))
+          .filter(setting -> setting.startsWith(LAMBDA))
+          .map(setting -> Double.valueOf(setting.substring(LAMBDA.length())))
+          .findFirst()
+          .orElse(null);
     }
 
     /** Of all tasks, or of the first. */
@@ -128,7 +146,27 @@ record ExpertMethods(Map<String, List<Way>> named) {
   /** The first method of several lambdas: its weights are chosen too, in a row; null for none. */
   String weighed() {
     return named.entrySet().stream()
-        .filter(method -> method.getValue().size() > 1 && method.getValue().get(0).weighs())
+        .filter(method -> method.getValue().get(0).weighs() && choosesLambda(method.getKey()))
+        .map(Map.Entry::getKey)
+        .findFirst()
+        .orElse(null);
+  }
+
+  /** Whether a method is tried with more than one lambda, its settings other than that or not. */
+  boolean choosesLambda(String name) {
+    return named.getOrDefault(name, List.of()).stream()
+            .map(Way::lambda)
+            .filter(Objects::nonNull)
+            .distinct()
+            .count()
+        > 1;
+  }
+
+  /** Task arithmetic with one setting, so that it is the same at all lengths; null for none. */
+  String fixed() {
+    return named.entrySet().stream()
+        .filter(method -> method.getValue().size() == 1)
+        .filter(method -> method.getValue().get(0).merger().id().equals("task-arithmetic"))
         .map(Map.Entry::getKey)
         .findFirst()
         .orElse(null);

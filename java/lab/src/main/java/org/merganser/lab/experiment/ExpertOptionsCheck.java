@@ -34,6 +34,10 @@ final class ExpertOptionsCheck {
     boolean synthetic = options.isSynthetic();
     String drawn = "data synthetic has tasks of its own";
     ExperimentOptions.refuse("tasks", synthetic && options.tasks().isPresent(), drawn);
+    ExperimentOptions.refuse(
+        "keep",
+        options.runs().keep().isPresent(),
+        "this experiment keeps no models there; trained experts are in --cache");
     boolean planes = options.network().readsPlanes();
     ExperimentOptions.refuse(
         "hidden",

@@ -10,19 +10,32 @@ import java.util.Map;
  * @param steps of the expert of each task
  * @param experts each on its own task
  * @param distance of each from the base, the Euclidean norm of its task vector
- * @param cosine mean over pairs of experts, of their task vectors
- * @param signConflict mean over pairs, part of the parameters whose task vectors have other signs
- * @param kept part of the absolute sum of task vectors that survives the election of signs
+ * @param cosine mean over pairs of experts, of their task vectors; null when fewer than two experts
+ *     differ from the base
+ * @param signConflict mean over pairs, part of the parameters whose task vectors have other signs;
+ *     null without pairs
+ * @param kept part of the absolute sum of task vectors that survives the election of signs; null
+ *     when no expert differs from the base
  * @param merged by method
  */
 record ExpertPoint(
     List<Long> steps,
     TaskScores experts,
     List<Double> distance,
-    double cosine,
-    double signConflict,
-    double kept,
+    Double cosine,
+    Double signConflict,
+    Double kept,
     Map<String, Merged> merged) {
+
+  ExpertPoint {
+    cosine = known(cosine);
+    signConflict = known(signConflict);
+    kept = known(kept);
+  }
+
+  private static Double known(Double value) {
+    return value == null || value.isNaN() ? null : value;
+  }
 
   /**
    * One model for all tasks.
@@ -31,7 +44,12 @@ record ExpertPoint(
    * @param forgotten part of the training examples of each tenth, from the easiest on, that the
    *     expert is right on and this is not; mean over tasks
    */
-  record Merged(String chosen, TaskScores scores, List<Double> forgotten) {}
+  record Merged(String chosen, TaskScores scores, List<Double> forgotten) {
+    /** Of the settings taken; null without. */
+    Double lambda() {
+      return ExpertMethods.Way.lambda(chosen);
+    }
+  }
 
   Merged merged(String method) {
     Merged found = merged.get(method);

@@ -26,7 +26,6 @@ import org.merganser.torch.Examples;
 import org.merganser.torch.experts.Expert;
 import org.merganser.torch.experts.ExpertOptions;
 import org.merganser.torch.experts.ExpertTraining;
-import org.merganser.torch.experts.LoraOptions;
 import org.merganser.torch.experts.SharedTraining;
 import org.merganser.torch.internal.session.SideBySide;
 import org.merganser.torch.training.Optimizer;
@@ -132,8 +131,7 @@ final class ExpertRuns implements AutoCloseable {
   private ExampleDifficulty difficulty(int t, Workspace own) throws IOException {
     ExpertTask task = tasks.get(t);
     int steps = ExampleDifficulty.EL2N_STEPS;
-    ExpertOptions few =
-        ExpertOptions.adam(options.lr(), steps).freezing(network.head()).watching(steps);
+    ExpertOptions few = steps(options, options.lr(), steps, network.head()).watching(steps);
     try (Opened opened = new Opened()) {
       List<Tensor> probabilities = new ArrayList<>();
       for (int run = 0; run < DIFFICULTY_RUNS; run++) {
@@ -158,10 +156,15 @@ final class ExpertRuns implements AutoCloseable {
         .train(List.of(learned), stage);
   }
 
+  /** So many steps of everything but the last layer. */
+  static ExpertOptions steps(Options options, double rate, long steps, String head) {
+    return ExpertOptions.adam(rate, steps).batches(options.batch()).freezing(head);
+  }
+
   private ExpertOptions options(Form form) {
     double rate = form == Form.FULL ? options.lr() : options.loraLr();
-    ExpertOptions plain = ExpertOptions.adam(rate, options.longest()).freezing(network.head());
-    return form == Form.FULL ? plain : plain.with(LoraOptions.all(options.rank(), options.rank()));
+    ExpertOptions plain = steps(options, rate, options.longest(), network.head());
+    return form == Form.FULL ? plain : plain.with(options.adapters());
   }
 
   /** Experts of all tasks, side by side. */

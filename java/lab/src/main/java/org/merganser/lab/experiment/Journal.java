@@ -10,6 +10,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
+import org.merganser.compute.Backend;
 import org.merganser.lab.data.DataSet;
 import org.merganser.lab.report.Json;
 import org.merganser.plan.Doctor;
@@ -25,6 +26,7 @@ import org.merganser.torch.internal.Digests;
 final class Journal {
   private final Optional<Path> folder;
   private final String settings;
+  private String backend = "";
   private final Map<Integer, Path> files = new LinkedHashMap<>();
 
   /** Without a folder for results there is none either. */
@@ -34,6 +36,12 @@ final class Journal {
     // Pairs do not depend on how many there are. What is kept was kept when they were found.
     values.remove("seeds");
     this.settings = experiment.id() + " " + values + " keep " + experiment.runs().keep();
+  }
+
+  /** The same for what computes there: findings of another backend differ in the last digits. */
+  Journal on(Backend of) {
+    backend = " " + of;
+    return this;
   }
 
   /** Its models count as there before. */
@@ -74,7 +82,7 @@ final class Journal {
         index,
         i -> {
           String versions = TorchNatives.version() + " " + Doctor.versions() + " " + Doctor.isa();
-          String hash = Digests.of(settings + " " + samples + " " + versions);
+          String hash = Digests.of(settings + " " + samples + " " + versions + backend);
           return folder.orElseThrow().resolve("pair-" + i + "-" + hash + ".json");
         });
   }

@@ -32,7 +32,7 @@ final class LandscapeRanks {
     String text() {
       return low == null
           ? Measured.of(List.of(rho)).text("%.2f")
-          : new Measured(rho, low, high, List.of()).text("%.2f");
+          : new Measured(rho, low, high, List.of(), null).text("%.2f");
     }
   }
 

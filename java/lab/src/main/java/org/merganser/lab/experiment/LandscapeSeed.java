@@ -73,14 +73,14 @@ final class LandscapeSeed {
   Findings run(Path samples) throws IOException {
     Findings found =
         experiment
-            .journal()
+            .journal(ws)
             .read(index, data)
             .orElseGet(() -> new Findings(new ExperimentResult.Training(0, 0)));
     for (LandscapeMinimum minimum : options.minima()) {
       Path folder = samples.resolve(minimum.id() + "-" + index);
       if (!found.map("landscapes").containsKey(minimum.id())) {
         found = with(found, minimum, folder);
-        experiment.journal().write(index, data, found);
+        experiment.journal(ws).write(index, data, found);
       }
       // Only now: until it is written, they are what an interrupted run goes on from.
       if (!options.keepSamples() && Files.exists(folder)) {

@@ -130,7 +130,7 @@ public final class RnnDynamicsExperiment extends Experiment {
   /** Of an interrupted run of the same settings and data, or found now. */
   private Findings found(int index, DataSet images, RowImages rows, Stopwatch watch, Workspace ws)
       throws IOException {
-    Optional<Findings> before = journal().read(index, images);
+    Optional<Findings> before = journal(ws).read(index, images);
     if (before.isPresent()) {
       return before.get();
     }
@@ -145,7 +145,7 @@ public final class RnnDynamicsExperiment extends Experiment {
             .open()) {
       new RnnDynamicsSeed(options, rows, index, found, watch, own).run();
     }
-    journal().write(index, images, found);
+    journal(ws).write(index, images, found);
     return found;
   }
 
@@ -179,9 +179,9 @@ public final class RnnDynamicsExperiment extends Experiment {
             RnnDynamicsTables.sections(rows.steps(), accuracies, differences, seeds),
             ResultReport.made(ws),
             seconds,
-            Map.of("film.html", 
-                RnnFilm.page(
-                    title() + ": " + data.name(), options.film(), rows, seeds.get(0))));
+            Map.of(
+                "film.html",
+                RnnFilm.page(title() + ": " + data.name(), options.film(), rows, seeds.get(0))));
     return new ExperimentResult(
         data, parameters, accuracies, Summary.accuracies(seeds), differences, training, report);
   }

@@ -49,7 +49,7 @@ final class Runner {
 
   /** Of an interrupted run of the same settings and data, or found now. */
   private Findings findings(int index, DataSet data) throws IOException {
-    Optional<Findings> before = experiment.journal().read(index, data);
+    Optional<Findings> before = experiment.journal(ws).read(index, data);
     if (before.isPresent()) {
       return before.get();
     }
@@ -66,7 +66,7 @@ final class Runner {
       watch.run("evaluate", pair::evaluateModels);
       experiment.run(pair);
     }
-    experiment.journal().write(index, data, found);
+    experiment.journal(ws).write(index, data, found);
     return found;
   }
 

@@ -143,7 +143,7 @@ public final class SkillTransferExperiment extends Experiment {
       Findings found = trained(index, files, watch, ws);
       PlantedTransfers planted = new PlantedTransfers(options, seed(index), found, ws);
       watch.run("planted", planted::run);
-      journal().write(index, files, found);
+      journal(ws).write(index, files, found);
       seeds.add(found);
     }
     return result(seeds, watch.seconds(), ws);
@@ -156,7 +156,7 @@ public final class SkillTransferExperiment extends Experiment {
   /** What the decoders of a seed did, and what was planted before an interruption. */
   private Findings trained(int index, String files, Stopwatch watch, Workspace ws)
       throws IOException {
-    Optional<Findings> before = journal().read(index, files);
+    Optional<Findings> before = journal(ws).read(index, files);
     if (before.isPresent()) {
       return before.get();
     }
@@ -164,7 +164,7 @@ public final class SkillTransferExperiment extends Experiment {
     try (TransferSeed one = TransferSeed.train(this, index, seed(index), found, watch, ws)) {
       one.run();
     }
-    journal().write(index, files, found);
+    journal(ws).write(index, files, found);
     return found;
   }
 

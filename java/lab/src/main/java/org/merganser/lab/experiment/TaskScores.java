@@ -42,8 +42,14 @@ record TaskScores(
     return Summary.mean(deciles.subList(deciles.size() - 2, deciles.size()));
   }
 
-  /** Mean over tasks of the accuracy relative to that of others. */
-  double relativeTo(TaskScores others) {
+  /**
+   * Mean over tasks of the accuracy relative to that of others; null where others are never right
+   * on a task, whose quotient would be none.
+   */
+  Double relativeTo(TaskScores others) {
+    if (others.test.contains(0.0)) {
+      return null;
+    }
     double sum = 0;
     for (int task = 0; task < test.size(); task++) {
       sum += test.get(task) / others.test.get(task);

@@ -3,6 +3,7 @@ package org.merganser.lab.experiment;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Function;
 import java.util.function.ToDoubleFunction;
 import java.util.stream.IntStream;
 import org.merganser.lab.experiment.UndertrainingClaims.Claim;
@@ -65,7 +66,8 @@ final class UndertrainingCharts {
             "claims",
             "Claims",
             "Each is a number of every seed; it is held where the 95 % interval of its mean"
-                + " (Student t over seeds) is where the claim puts it. Best lengths of merged"
+                + " (Student t over seeds) is where the claim puts it. Below three seeds, and where"
+                + " all have the same number, there is no verdict. Best lengths of merged"
                 + " models are taken by held-out examples in (b), by test examples in (a).",
             claims)
         .text("claim", 1, Claim::claim)
@@ -119,7 +121,7 @@ final class UndertrainingCharts {
   }
 
   private static Section<Experts> causes(ExpertCurves curves) {
-    String method = UndertrainingClaims.difficultyMethod(curves);
+    String method = curves.difficultyMethod();
     Section<Experts> section =
         new Section<>(
                 "causes-" + curves.id(),
@@ -153,7 +155,7 @@ final class UndertrainingCharts {
   }
 
   private static String percent(Measured part) {
-    return Measured.of(Chart.percent(part.pairs())).text("%.1f");
+    return part.percent().text("%.1f");
   }
 
   private static Chart.Lines bySteps(ExpertCurves curves, String file, String what, String y) {
@@ -200,11 +202,16 @@ final class UndertrainingCharts {
 
   private static Chart interference(ExpertCurves curves) {
     List<Double> at = Chart.places(0, curves.steps().size());
+    List<Experts> rows = UndertrainingRows.of(curves).subList(0, curves.steps().size());
     return bySteps(curves, "interference-", "interference of task vectors", "")
-        .line("cosine", 0, at, curves.means(1, ExpertPoint::cosine))
-        .line("sign conflict", 1, at, curves.means(1, ExpertPoint::signConflict))
-        .line("kept", 2, at, curves.means(1, ExpertPoint::kept))
+        .line("cosine", 0, at, means(rows, Experts::cosine))
+        .line("sign conflict", 1, at, means(rows, Experts::signConflict))
+        .line("kept", 2, at, means(rows, Experts::kept))
         .limits(0, 1.0);
+  }
+
+  private static List<Double> means(List<Experts> rows, Function<Experts, Measured> value) {
+    return rows.stream().map(row -> value.apply(row).mean()).toList();
   }
 
   /** At the greatest length, and at the shortest. */

@@ -2,6 +2,7 @@
 package org.merganser.lab.experiment;
 
 import java.util.ArrayList;
+import java.util.DoubleSummaryStatistics;
 import java.util.List;
 import java.util.Locale;
 import java.util.function.ToDoubleFunction;
@@ -20,6 +21,9 @@ final class UndertrainingClaims {
   private static final double HARD_MERGED = 0.3;
   private static final double EASY_MERGED = 0.95;
 
+  private static final int FEWEST_SEEDS = 3;
+  private static final double ROUNDING = 1e-12;
+
   private UndertrainingClaims() {}
 
   /**
@@ -32,7 +36,8 @@ final class UndertrainingClaims {
    * @param method of merging; empty where there is none
    * @param value seed by seed, with the interval of the mean
    * @param required of the interval, in words
-   * @param held whether the interval is where the claim puts it; null for one seed
+   * @param held whether the interval is where the claim puts it; null without a verdict: of one or
+   *     two seeds, and where all have the same number, whose interval has no width
    */
   record Claim(
       String claim,
@@ -45,7 +50,14 @@ final class UndertrainingClaims {
       Boolean held) {
 
     String verdict() {
-      return held == null ? "one seed" : held ? "held" : "not held";
+      if (held != null) {
+        return held ? "held" : "not held";
+      }
+      return switch (value.pairs().size()) {
+        case 1 -> "one seed";
+        case 2 -> "two seeds";
+        default -> "no spread";
+      };
     }
   }
 
@@ -57,28 +69,23 @@ final class UndertrainingClaims {
           all.stream()
               .filter(c -> c.noise() == 0 && c.form().equals(curves.form()))
               .findFirst()
-              .orElse(curves);
+              .orElse(null);
       claims.addAll(of(curves, clean));
     }
     return claims;
   }
 
+  /**
+   * @param clean experts on right labels; null where there are none, and no claim (a)
+   */
   private static List<Claim> of(ExpertCurves curves, ExpertCurves clean) {
     List<Claim> claims = new ArrayList<>();
     for (String method : curves.methods()) {
       ToDoubleFunction<ExpertPoint> test = p -> p.merged(method).scores().meanTest();
       ToDoubleFunction<ExpertPoint> heldOut = p -> p.merged(method).scores().meanHeldOut();
-      claims.add(
-          above(
-              curves,
-              "a",
-              "doublings from the best length of merged models to that of experts on right labels",
-              method,
-              0,
-              curves.each(
-                  seed ->
-                      log2(clean.steps().get(clean.best(seed, p -> p.experts().meanTest())))
-                          - log2(curves.steps().get(curves.best(seed, test))))));
+      if (clean != null) {
+        claims.add(doublings(curves, clean, method));
+      }
       claims.add(
           above(
               curves,
@@ -91,7 +98,31 @@ final class UndertrainingClaims {
                       test.applyAsDouble(curves.point(curves.best(seed, heldOut), seed))
                           - test.applyAsDouble(curves.last(seed)))));
     }
-    String method = difficultyMethod(curves);
+    claims.addAll(difficulty(curves));
+    claims.addAll(lambdas(curves));
+    claims.addAll(stopped(curves));
+    return claims;
+  }
+
+  private static Claim doublings(ExpertCurves curves, ExpertCurves clean, String method) {
+    return above(
+        curves,
+        "a",
+        "doublings from the best length of merged models to that of experts on right labels",
+        method,
+        0,
+        curves.each(
+            seed ->
+                log2(clean.steps().get(clean.best(seed, p -> p.experts().meanTest())))
+                    - log2(
+                        curves
+                            .steps()
+                            .get(curves.best(seed, p -> p.merged(method).scores().meanTest())))));
+  }
+
+  private static List<Claim> difficulty(ExpertCurves curves) {
+    List<Claim> claims = new ArrayList<>();
+    String method = curves.difficultyMethod();
     claims.add(
         above(
             curves,
@@ -116,26 +147,14 @@ final class UndertrainingClaims {
             method,
             EASY_MERGED,
             curves.each(seed -> curves.last(seed).merged(method).scores().easy())));
-    claims.addAll(lambdas(curves));
-    claims.addAll(stopped(curves));
     return claims;
-  }
-
-  /** What examples are told of by: task arithmetic with a fixed lambda, else the first method. */
-  static String difficultyMethod(ExpertCurves curves) {
-    String fixed = curves.method("task-arithmetic:");
-    return fixed == null ? curves.methods().get(0) : fixed;
   }
 
   private static List<Claim> lambdas(ExpertCurves curves) {
     List<Claim> claims = new ArrayList<>();
     for (String method : curves.methods()) {
       // Weights are chosen after lambda, which is that of the method without them.
-      boolean chosen =
-          !method.endsWith(ExpertMerging.WEIGHTS)
-              && curves.points().stream()
-                  .flatMap(List::stream)
-                  .allMatch(p -> lambda(p, method) != null);
+      boolean chosen = !method.endsWith(ExpertMerging.WEIGHTS) && curves.choosesLambda(method);
       if (chosen && curves.steps().size() > 1) {
         claims.add(
             below(
@@ -150,16 +169,6 @@ final class UndertrainingClaims {
     return claims;
   }
 
-  /** The lambda that was taken of several; null where there was no choice. */
-  static Double lambda(ExpertPoint point, String method) {
-    for (String setting : point.merged(method).chosen().split(",")) {
-      if (setting.startsWith("lambda=")) {
-        return Double.valueOf(setting.substring("lambda=".length()));
-      }
-    }
-    return null;
-  }
-
   /** Of the line of least squares over the logarithm of steps. */
   private static double slope(ExpertCurves curves, int seed, String method) {
     double meanX =
@@ -168,7 +177,7 @@ final class UndertrainingClaims {
     double xx = 0;
     for (int length = 0; length < curves.steps().size(); length++) {
       double x = log2(curves.steps().get(length)) - meanX;
-      xy += x * lambda(curves.point(length, seed), method);
+      xy += x * curves.point(length, seed).merged(method).lambda();
       xx += x * x;
     }
     return xy / xx;
@@ -201,15 +210,22 @@ final class UndertrainingClaims {
   private static Claim above(
       ExpertCurves of, String id, String text, String method, double bound, List<Double> values) {
     Measured value = Measured.of(values);
-    Boolean held = value.low() == null ? null : (Boolean) (value.low() > bound);
+    Boolean held = decides(value) ? (Boolean) (value.low() > bound) : null;
     return claim(of, id, text, method, value, "above " + number(bound), held);
   }
 
   private static Claim below(
       ExpertCurves of, String id, String text, String method, double bound, List<Double> values) {
     Measured value = Measured.of(values);
-    Boolean held = value.high() == null ? null : (Boolean) (value.high() < bound);
+    Boolean held = decides(value) ? (Boolean) (value.high() < bound) : null;
     return claim(of, id, text, method, value, "below " + number(bound), held);
+  }
+
+  /** Equal numbers, whole ones above all, say nothing of how far the next seed lies. */
+  private static boolean decides(Measured value) {
+    DoubleSummaryStatistics all =
+        value.pairs().stream().mapToDouble(Double::doubleValue).summaryStatistics();
+    return all.getCount() >= FEWEST_SEEDS && all.getMax() - all.getMin() > ROUNDING;
   }
 
   private static String number(double bound) {

@@ -17,6 +17,7 @@ import org.merganser.lab.report.Section;
 import org.merganser.method.Setting;
 import org.merganser.method.Settings;
 import org.merganser.model.EarlyStopping;
+import org.merganser.torch.experts.LoraOptions;
 
 /**
  * How long to train experts that are to be merged. A network is trained on the mixture of several
@@ -170,6 +171,11 @@ public final class UndertrainingExperiment extends Experiment {
       return new ExpertMixtures.Mixing(routers, topK, moeSteps, loraLr, rank);
     }
 
+    /** The scale is 1. */
+    LoraOptions adapters() {
+      return LoraOptions.all(rank, rank);
+    }
+
     List<Integer> widths() {
       return !hidden.isEmpty() ? hidden : isSynthetic() ? List.of(192, 192) : List.of(256, 128);
     }
@@ -208,7 +214,7 @@ public final class UndertrainingExperiment extends Experiment {
 
   private ExperimentResult result(
       List<Findings> seeds, UndertrainingSeed one, Map<String, Double> seconds, Workspace ws) {
-    List<ExpertCurves> curves = ExpertCurves.of(seeds);
+    List<ExpertCurves> curves = ExpertCurves.of(seeds, one.methods());
     List<ExperimentResult.Row> rows = UndertrainingRows.rows(curves);
     List<Map<String, Double>> accuracies = UndertrainingRows.accuracies(curves);
     List<ExperimentResult.Difference> differences = UndertrainingRows.differences(curves);

@@ -5,6 +5,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Function;
 import java.util.function.ToDoubleFunction;
 
 /** Experts and what was merged of them as rows: every number with its values seed by seed. */
@@ -81,28 +82,27 @@ final class UndertrainingRows {
         length,
         each(points, p -> p.steps().stream().mapToLong(s -> s).average().orElseThrow()),
         each(points, p -> p.experts().meanTest()),
-        Measured.of(
+        Measured.known(
             curves.each(seed -> points.get(seed).experts().relativeTo(curves.reference(seed)))),
         each(points, p -> p.experts().hard()),
         memorised(points, ExpertPoint::experts),
         each(points, p -> Summary.mean(p.distance())),
-        each(points, ExpertPoint::cosine),
-        each(points, ExpertPoint::signConflict),
-        each(points, ExpertPoint::kept),
+        known(points, ExpertPoint::cosine),
+        known(points, ExpertPoint::signConflict),
+        known(points, ExpertPoint::kept),
         merged);
   }
 
   private static Merged merged(ExpertCurves curves, String method, List<ExpertPoint> points) {
-    boolean chosen = points.stream().allMatch(p -> UndertrainingClaims.lambda(p, method) != null);
     return new Merged(
         method,
         each(points, p -> p.merged(method).scores().meanTest()),
-        each(points, p -> p.merged(method).scores().relativeTo(p.experts())),
-        Measured.of(
+        known(points, p -> p.merged(method).scores().relativeTo(p.experts())),
+        Measured.known(
             curves.each(
                 seed ->
                     points.get(seed).merged(method).scores().relativeTo(curves.reference(seed)))),
-        chosen ? each(points, p -> UndertrainingClaims.lambda(p, method)) : null,
+        curves.choosesLambda(method) ? each(points, p -> p.merged(method).lambda()) : null,
         each(points, p -> p.merged(method).scores().easy()),
         each(points, p -> p.merged(method).scores().hard()),
         each(points, p -> Summary.mean(p.merged(method).forgotten())),
@@ -110,10 +110,15 @@ final class UndertrainingRows {
   }
 
   private static Measured memorised(
-      List<ExpertPoint> points, java.util.function.Function<ExpertPoint, TaskScores> scores) {
+      List<ExpertPoint> points, Function<ExpertPoint, TaskScores> scores) {
     return scores.apply(points.get(0)).memorised().isEmpty()
         ? null
         : each(points, p -> Summary.mean(scores.apply(p).memorised()));
+  }
+
+  /** Of the seeds that have the number. */
+  private static Measured known(List<ExpertPoint> points, Function<ExpertPoint, Double> value) {
+    return Measured.known(points.stream().map(value).toList());
   }
 
   private static Measured each(List<ExpertPoint> points, ToDoubleFunction<ExpertPoint> value) {
@@ -168,7 +173,7 @@ final class UndertrainingRows {
       String id,
       String meaning,
       List<ExpertPoint> points,
-      java.util.function.Function<ExpertPoint, TaskScores> scores) {
+      Function<ExpertPoint, TaskScores> scores) {
     List<Double> test = points.stream().map(p -> scores.apply(p).meanTest()).toList();
     List<Double> heldOut = points.stream().map(p -> scores.apply(p).meanHeldOut()).toList();
     return new ExperimentResult.Row(

@@ -29,6 +29,7 @@ final class UndertrainingSeed implements AutoCloseable {
   private final Workspace ws;
   private ExperimentResult.Data data;
   private ExpertNetwork network;
+  private ExpertMethods methods;
   private String digest;
   private Findings found;
   private List<MemoryCheckpoint> bases;
@@ -65,7 +66,11 @@ final class UndertrainingSeed implements AutoCloseable {
             first.train().classes(),
             java.util.Arrays.copyOfRange(shape, 1, shape.length));
     int experts = tasks.tasks().size();
-    ExpertMethods.of(options.methods(), experts).check(network, tasks.tasks(), ws);
+    methods = ExpertMethods.of(options.methods(), experts);
+    methods.check(network, tasks.tasks(), ws);
+    if (options.experts().contains(Form.LORA)) {
+      options.adapters().check(network.network(), network.head());
+    }
     if (options.experts().contains(Form.MOE) && options.topK() > experts) {
       throw new IllegalArgumentException(
           "top-k must be at most %d, the number of experts, not %d"
@@ -86,7 +91,7 @@ final class UndertrainingSeed implements AutoCloseable {
             null);
     found =
         experiment
-            .journal()
+            .journal(ws)
             .read(index, digest)
             .orElseGet(() -> new Findings(new ExperimentResult.Training(0, 0)));
   }
@@ -105,7 +110,7 @@ final class UndertrainingSeed implements AutoCloseable {
         found.map("curves", "" + noise).put("" + form, points);
         found =
             new Findings(found.training().plus(runs.takeTraining()), found.rows(), found.data());
-        experiment.journal().write(index, digest, found);
+        experiment.journal(ws).write(index, digest, found);
       }
     }
   }
@@ -129,6 +134,10 @@ final class UndertrainingSeed implements AutoCloseable {
 
   long parameters() {
     return network.network().size();
+  }
+
+  ExpertMethods methods() {
+    return methods;
   }
 
   /** What was done, in a paragraph. */

@@ -16,6 +16,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.merganser.compute.Backend;
 import org.merganser.compute.Cancellation;
 import org.merganser.compute.Workspace;
 import org.merganser.error.CancelledException;
@@ -189,26 +190,29 @@ class CachedExperimentTest {
     }
   }
 
-  /** What was found with other settings, or on other data, is of no use. */
+  /** What was found with other settings, on other data, or by another backend, is of no use. */
   @Test
   void otherSettingsFindNothingThere() throws IOException {
     Path out = Files.createDirectories(temp.resolve("out"));
     Findings found = new Findings(new ExperimentResult.Training(2, 0));
     CcaMergeExperiment.Options options = options().with("out", out);
     try (DataSet data = ImageFiles.folder(temp.resolve("tiny"), 90)) {
-      new Journal(new CcaMergeExperiment(options)).write(0, data, found);
-      assertThat(new Journal(new CcaMergeExperiment(options.with("seeds", 3))).read(0, data))
-          .isPresent();
+      journal(options).write(0, data, found);
+      assertThat(journal(options.with("seeds", 3)).read(0, data)).isPresent();
+      assertThat(journal(options).on(Backend.CUDA).read(0, data)).isEmpty();
       for (CcaMergeExperiment.Options other :
           List.of(options.with("epochs", 1), options.with("points", 3), options.with("seed", 1))) {
-        assertThat(new Journal(new CcaMergeExperiment(other)).read(0, data)).isEmpty();
+        assertThat(journal(other).read(0, data)).isEmpty();
       }
-      assertThat(new Journal(new CcaMergeExperiment(options)).read(1, data)).isEmpty();
+      assertThat(journal(options).read(1, data)).isEmpty();
     }
     try (DataSet less = ImageFiles.folder(temp.resolve("tiny"), 80)) {
-      assertThat(new Journal(new CcaMergeExperiment(options().with("out", out))).read(0, less))
-          .isEmpty();
+      assertThat(journal(options().with("out", out)).read(0, less)).isEmpty();
     }
+  }
+
+  private static Journal journal(CcaMergeExperiment.Options options) {
+    return new Journal(new CcaMergeExperiment(options)).on(Backend.CPU);
   }
 
   /** Each model is what training on its part alone gives. */

@@ -218,6 +218,32 @@ class ExpertMethodsTest {
         .hasMessage("methods: linear is there twice in linear,linear; name each once");
   }
 
+  /** Several settings of another kind are no choice of lambda. */
+  @Test
+  void aLambdaIsChosenWhereSeveralAreTried() {
+    ExpertMethods density = ExpertMethods.of("linear,ties:density=0.2/0.5,lambda=1", 3);
+    assertThat(density.named().get("ties")).hasSize(2);
+    assertThat(density.choosesLambda("ties")).isFalse();
+    assertThat(density.weighed()).isNull();
+    ExpertMethods both =
+        ExpertMethods.of("dare-linear:density=0.2/0.5,ties:density=0.2/0.5,lambda=0.5/1", 3);
+    assertThat(both.choosesLambda("dare-linear")).isFalse();
+    assertThat(both.choosesLambda("ties")).isTrue();
+    assertThat(both.choosesLambda("arrow")).isFalse();
+    assertThat(both.weighed()).isEqualTo("ties");
+  }
+
+  /** Whatever its name in tables is. */
+  @Test
+  void whatIsFixedIsTaskArithmeticOfOneSetting() {
+    assertThat(ExpertMethods.of("linear,task-arithmetic:lambda=0.3", 3).fixed())
+        .isEqualTo("task-arithmetic");
+    assertThat(
+            ExpertMethods.of("task-arithmetic:lambda=0.1/1,task-arithmetic:lambda=0.3", 3).fixed())
+        .isEqualTo("task-arithmetic:lambda=0.3");
+    assertThat(ExpertMethods.of("linear,task-arithmetic:lambda=0.1/1", 3).fixed()).isNull();
+  }
+
   @Test
   void lambdaIsWhatTaskArithmeticMultipliesEachTaskVectorBy() {
     ExpertMethods methods =

@@ -121,6 +121,14 @@ class UndertrainingExperimentTest {
     }
   }
 
+  /** Of experts and of difficulty as much as of what they begin with. */
+  @Test
+  void expertsTakeBatchesOfTheSizeAsked() {
+    UndertrainingExperiment.Options usual = UndertrainingExperiment.Options.defaults();
+    assertThat(ExpertRuns.steps(usual, 1e-3, 4, "head").batchSize()).isEqualTo(64);
+    assertThat(ExpertRuns.steps(options(Map.of()), 1e-3, 4, "head").batchSize()).isEqualTo(8);
+  }
+
   private static List<ExpertCurves> curves(ExperimentResult result) {
     List<Findings> seeds = new ArrayList<>();
     for (Object data : result.section("found")) {
@@ -128,7 +136,7 @@ class UndertrainingExperimentTest {
       Map<String, Object> map = Json.convert(data, Map.class);
       seeds.add(new Findings(result.training(), new HashMap<>(), map));
     }
-    return ExpertCurves.of(seeds);
+    return ExpertCurves.of(seeds, ExpertMethods.of(options(Map.of()).methods(), 2));
   }
 
   private static String bytes(Path out) throws IOException {
@@ -222,11 +230,21 @@ class UndertrainingExperimentTest {
         "top-k|7|top-k must be at most 6, the number of experts, not 7",
         "network|cnn|--hidden: network cnn does not use it; drop it",
         "tasks|rotations|--tasks: data synthetic has tasks of its own; drop it",
-        "rank|40|adapters of rank 40 for 'fc1'",
+        "keep|kept|--keep: this experiment keeps no models there; trained experts are in --cache;"
+            + " drop it",
         "data|/nowhere|data folder /nowhere does not exist"
       })
   void settingsThatDoNotFitAreRefused(String name, String value, String message) {
     assertThatThrownBy(() -> run(Map.of(name, value))).hasMessageStartingWith(message);
+  }
+
+  /** Full experts come first, and take long. */
+  @Test
+  void aRankThatIsTooLargeIsSaidBeforeAnyTraining() {
+    List<String> stages = new ArrayList<>();
+    assertThatThrownBy(() -> run(Map.of("rank", "11"), (stage, step, of) -> stages.add(stage)))
+        .hasMessageStartingWith("adapters of rank 11 for 'fc2' of 10 x 12");
+    assertThat(stages).isEmpty();
   }
 
   /** What training is stopped by is what is measured: of pairs of classes, among the two. */
