@@ -41,6 +41,42 @@ struct Listed {
 
 const std::vector<Listed>& listed();
 
+// Oracles of moments, in listed_moments.cpp.
+Outcome listed_moments_sums(mg_context* context, const Input& input, bool with_oracle);
+Outcome listed_moments_blocks(mg_context* context, const Input& input, bool with_oracle);
+
+// Oracles of linear algebra, in listed_linear_algebra.cpp.
+Outcome listed_gemm(mg_context* context, const Input& input, bool with_oracle);
+Outcome listed_transpose(mg_context* context, const Input& input, bool with_oracle);
+Outcome listed_polar(mg_context* context, const Input& input, bool with_oracle);
+Outcome listed_thin_svd(mg_context* context, const Input& input, bool with_oracle);
+Outcome listed_symmetric_eigen(mg_context* context, const Input& input, bool with_oracle);
+Outcome listed_thin_qr(mg_context* context, const Input& input, bool with_oracle);
+Outcome listed_general_eigenvalues(mg_context* context, const Input& input, bool with_oracle);
+Outcome listed_solve(mg_context* context, const Input& input, bool with_oracle);
+Outcome listed_cca_map(mg_context* context, const Input& input, bool with_oracle);
+
+// Oracles of passes over matrices, sums and conversions, in listed_elementwise.cpp.
+Outcome listed_divide(mg_context* context, const Input& input, bool with_oracle);
+Outcome listed_norm(mg_context* context, const Input& input, bool with_oracle);
+Outcome listed_row_products(mg_context* context, const Input& input, bool with_oracle);
+Outcome listed_weighted_sum(mg_context* context, const Input& input, bool with_oracle);
+Outcome listed_weighted_sum_of_many(mg_context* context, const Input& input, bool with_oracle);
+Outcome listed_convert(mg_context* context, const Input& input, bool with_oracle);
+Outcome listed_nonfinite_count(mg_context* context, const Input& input, bool with_oracle);
+
+// Oracles of linear assignment, in listed_assignment.cpp.
+Outcome listed_assignment(mg_context* context, const Input& input, bool with_oracle);
+Outcome listed_assignment_certify(mg_context* context, const Input& input, bool with_oracle);
+Outcome listed_assignment_warm(mg_context* context, const Input& input, bool with_oracle);
+Outcome listed_assignment_factors(mg_context* context, const Input& input, bool with_oracle);
+Outcome listed_assignment_factors_certify(mg_context* context, const Input& input, bool with_oracle);
+Outcome listed_assignment_batch(mg_context* context, const Input& input, bool with_oracle);
+
+// Oracles of feature maps, in listed_apply.cpp.
+Outcome listed_apply_dense(mg_context* context, const Input& input, bool with_oracle);
+Outcome listed_apply_gather(mg_context* context, const Input& input, bool with_oracle);
+
 // Oracles of Gram matrices, in listed_gram.cpp.
 Outcome listed_centre_columns(mg_context* context, const Input& input, bool with_oracle);
 Outcome listed_gram(mg_context* context, const Input& input, bool with_oracle);

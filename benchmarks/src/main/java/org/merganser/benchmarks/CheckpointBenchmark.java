@@ -29,9 +29,15 @@ public final class CheckpointBenchmark {
   private static final List<String> AS_LAUNCHED =
       List.of("-Xms32m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC");
 
-  /** What merges without arithmetic would take. */
+  /** What merges without arithmetic would take; two copies move as many bytes as linear does. */
   private static final List<String> COPIES =
-      List.of("copy", "copy, digests", "read 3, write 1", "read 3, write 1, digests");
+      List.of(
+          "copy",
+          "copy, digests",
+          "copy of 2",
+          "copy of 2, digests",
+          "read 3, write 1",
+          "read 3, write 1, digests");
 
   private static final String ARCHIVE = "classes.jsa";
 

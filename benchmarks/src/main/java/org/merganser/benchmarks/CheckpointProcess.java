@@ -49,13 +49,17 @@ final class CheckpointProcess {
     long planned = -1;
     switch (args[0]) {
       case "copy", "copy, digests" ->
-          copy(List.of(dir.resolve("m1")), out, threads, args[0].endsWith(DIGESTS));
-      case "read 3, write 1", "read 3, write 1, digests" ->
+          copy(List.of(List.of("m1")), dir, out, threads, args[0].endsWith(DIGESTS));
+      case "copy of 2", "copy of 2, digests" ->
           copy(
-              List.of(dir.resolve("m1"), dir.resolve("m2"), dir.resolve("m3")),
+              List.of(List.of("m1"), List.of("m2")),
+              dir,
               out,
               threads,
               args[0].endsWith(DIGESTS));
+      case "read 3, write 1", "read 3, write 1, digests" ->
+          copy(
+              List.of(List.of("m1", "m2", "m3")), dir, out, threads, args[0].endsWith(DIGESTS));
       default -> planned = merge(args[0], dir, out, threads);
     }
     long heap =
@@ -106,25 +110,29 @@ final class CheckpointProcess {
     }
   }
 
-  /** Reads all models, writes the first, with digests of its parts or none, flushes it. */
-  private static void copy(List<Path> models, Path out, int threads, boolean digests)
+  /** Reads all models of a group, writes the first, with digests of its parts or none, flushes it. */
+  private static void copy(
+      List<List<String>> groups, Path dir, Path out, int threads, boolean digests)
       throws Exception {
-    Files.createDirectories(out);
     List<Callable<Void>> work = new ArrayList<>();
     List<FileChannel> open = new ArrayList<>();
-    for (String name : List.of("model-00001-of-00002", "model-00002-of-00002")) {
-      List<FileChannel> in = new ArrayList<>();
-      for (Path model : models) {
-        in.add(FileChannel.open(model.resolve(name + ".safetensors"), StandardOpenOption.READ));
-      }
-      FileChannel to =
-          FileChannel.open(
-              out.resolve(name), StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE);
-      open.addAll(in);
-      open.add(to);
-      AtomicLong next = new AtomicLong();
-      for (int t = 0; t < threads; t++) {
-        work.add(() -> copy(in, to, next, digests));
+    for (List<String> models : groups) {
+      Path target = Files.createDirectories(out.resolve(models.get(0)));
+      for (String name : List.of("model-00001-of-00002", "model-00002-of-00002")) {
+        List<FileChannel> in = new ArrayList<>();
+        for (String model : models) {
+          Path from = dir.resolve(model).resolve(name + ".safetensors");
+          in.add(FileChannel.open(from, StandardOpenOption.READ));
+        }
+        FileChannel to =
+            FileChannel.open(
+                target.resolve(name), StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE);
+        open.addAll(in);
+        open.add(to);
+        AtomicLong next = new AtomicLong();
+        for (int t = 0; t < threads; t++) {
+          work.add(() -> copy(in, to, next, digests));
+        }
       }
     }
     var pool = Executors.newFixedThreadPool(threads);

@@ -184,7 +184,8 @@ abstract class LoraCommand extends Computation {
           }
           found.add(opened.add(LoraAdapter.open(store.resolve(reference))));
         }
-        LoraSum sum = knots.map(method -> method.combine(found)).orElseGet(() -> sum(found));
+        LoraSum sum =
+            opened.add(knots.map(method -> method.combine(found)).orElseGet(() -> sum(found)));
         sum.notes().forEach(note -> print.println("note: " + Printable.line(note)));
         sum.write(out, dtype == null ? sum.type() : dtype, force, ws);
         long least = sum.ranks().get(0);

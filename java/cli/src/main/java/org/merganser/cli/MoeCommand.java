@@ -41,7 +41,7 @@ final class MoeCommand extends Computation {
       index = "1..*",
       paramLabel = "ADAPTER",
       arity = "1..*",
-      description = "Paths or names of adapters of that model, one expert each.")
+      description = "Paths or names of adapters of that model, one expert each, which is named so.")
   List<String> adapters;
 
   @Option(
@@ -152,7 +152,10 @@ final class MoeCommand extends Computation {
           case MEAN_ACTIVATION ->
               MoeUpcycler.meanActivation(k, opened.add(Safetensors.open(means)));
         };
-    return plain.withTemperature(temperature);
+    // As they were typed: folders of a hub's cache are named by hashes.
+    List<String> names =
+        adapters.stream().map(name -> ModelReference.parse(name).toString()).toList();
+    return plain.withTemperature(temperature).withNames(names);
   }
 
   private static Path path(ModelStore store, String name) throws IOException {
@@ -174,6 +177,10 @@ final class MoeCommand extends Computation {
         throw new IllegalArgumentException(
             "-o " + out + ": the input " + path + " is read there; name another folder");
       }
+    }
+    if (Files.exists(out) && !Files.isDirectory(out)) {
+      throw new IllegalArgumentException(
+          "-o " + out + " is a file, and is to be a folder; name another");
     }
     if (!force && MoeModel.isIn(out)) {
       throw new IllegalArgumentException(

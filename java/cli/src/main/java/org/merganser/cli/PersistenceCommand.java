@@ -15,6 +15,7 @@ import org.merganser.analysis.topology.LowerStar.Essential;
 import org.merganser.analysis.topology.LowerStar.Loops;
 import org.merganser.analysis.topology.NeighbourGraph;
 import org.merganser.analysis.topology.NeighbourGraph.Rule;
+import org.merganser.compute.Workspace;
 import org.merganser.linalg.Matrix;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
@@ -38,6 +39,12 @@ import picocli.CommandLine.Parameters;
 final class PersistenceCommand extends Computation {
   private static final int NEIGHBOURS = 20;
 
+  /** What of a matrix says how near two vertices are. */
+  enum By {
+    ENTRIES,
+    ROWS
+  }
+
   @Parameters(
       index = "0",
       paramLabel = "VALUES",
@@ -60,7 +67,7 @@ final class PersistenceCommand extends Computation {
         paramLabel = "FILE",
         description =
             "A .npy matrix [vertices x vertices], distances or the potential of PHATE: each vertex"
-                + " is joined to the --k others of the smallest entries of its row.")
+                + " is joined to --k others, by its row (see --by).")
     Path matrix;
   }
 
@@ -77,6 +84,14 @@ final class PersistenceCommand extends Computation {
           "Which neighbours: nearest, or compat_farthest, the largest entries, as the public code"
               + " of Horoi et al. takes them (default: nearest).")
   Rule rule;
+
+  @Option(
+      names = "--by",
+      paramLabel = "WHAT",
+      description =
+          "What neighbours are near by: entries, the smallest of the row, or rows, whose distances"
+              + " to the row of the vertex are least (default: entries).")
+  By by;
 
   @Option(names = "--superlevel", description = "Superlevel sets instead: from high to low values.")
   boolean superlevel;
@@ -106,9 +121,9 @@ final class PersistenceCommand extends Computation {
 
   @Override
   void run(PrintWriter print) throws IOException {
-    if (edges.given != null && (neighbours != null || rule != null)) {
+    if (edges.given != null && (neighbours != null || rule != null || by != null)) {
       throw new IllegalArgumentException(
-          (neighbours != null ? "--k" : "--rule")
+          (neighbours != null ? "--k" : rule != null ? "--rule" : "--by")
               + " chooses neighbours; --edges has the graph already; drop one of them");
     }
     Compared.requireFolder(out);
@@ -131,6 +146,7 @@ final class PersistenceCommand extends Computation {
     if (edges.given == null) {
       facts.put("k", k());
       facts.put("rule", Compared.lower(rule()));
+      facts.put("by", Compared.lower(by()));
     }
     facts.put("vertices", graph.vertices());
     facts.put("edges", graph.edges());
@@ -152,12 +168,21 @@ final class PersistenceCommand extends Computation {
     return rule == null ? Rule.NEAREST : rule;
   }
 
+  private By by() {
+    return by == null ? By.ENTRIES : by;
+  }
+
   private Graph graph(int vertices) throws IOException {
     if (edges.given != null) {
       return Graph.of(vertices, ArrayFiles.edges(edges.given));
     }
     try (Matrix matrix = ArrayFiles.matrix(edges.matrix, "[vertices x vertices]")) {
-      return NeighbourGraph.of(matrix, k(), rule());
+      if (by() == By.ENTRIES) {
+        return NeighbourGraph.of(matrix, k(), rule());
+      }
+      try (Workspace ws = open(0)) {
+        return NeighbourGraph.ofRows(matrix, k(), rule(), ws);
+      }
     }
   }
 }

@@ -5,6 +5,8 @@ import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -89,7 +91,7 @@ final class PhateCommand extends Computation {
       required = true,
       description =
           "The folder for embedding.npy, potential.npy (not where landmarks are walked between),"
-              + " results.json, report.html and its picture.")
+              + " results.json, report.html and its pictures.")
   Path out;
 
   @Override
@@ -164,9 +166,10 @@ final class PhateCommand extends Computation {
   private void report(
       Phate.Options options, Phate.Result found, double[] values, double seconds, PrintWriter print)
       throws IOException {
+    double[][] points = found.points();
     Map<String, Object> facts = new LinkedHashMap<>();
     facts.put("file", file.toString());
-    facts.put("points", found.points().length);
+    facts.put("points", points.length);
     facts.put("distances", distances);
     if (!distances) {
       facts.put("pointMetric", Compared.lower(pointMetric()));
@@ -181,33 +184,53 @@ final class PhateCommand extends Computation {
     facts.put("entropy", found.entropy());
     String text =
         "%d points of %s after %d steps of the walk; distances in the picture miss those of the potentials by %.3f of them."
-            .formatted(found.points().length, file, found.t(), found.stress());
+            .formatted(points.length, file, found.t(), found.stress());
     String name = colour == null ? "" : String.valueOf(colour.getFileName());
-    Section<String> picture =
+    List<Section<?>> sections = new ArrayList<>();
+    sections.add(
         new Section<>("embedding", "Embedding", text, List.<String>of())
-            .chart(Chart.svg("embedding", "PHATE", ScatterSvg.of(found.points(), values, name)));
+            .chart(Chart.svg("embedding", "PHATE", ScatterSvg.of(points, values, name))));
+    if (found.entropy().length > 0) {
+      sections.add(entropy(found));
+    }
     Report report =
         new Report(
             "PHATE",
             text,
             facts,
-            List.of(picture),
+            sections,
             Map.of("version", Doctor.version()),
             Map.of("compute", seconds));
     print.println(text);
     Files.createDirectories(out);
-    write(EMBEDDING, found.points());
-    if (found.potential().length > 0) {
-      write(POTENTIAL, found.potential());
+    write(EMBEDDING, points);
+    double[][] potential = found.potential();
+    if (potential.length > 0) {
+      write(POTENTIAL, potential);
     }
     report.write(out);
     print.println("points   " + Printable.line(out.resolve(EMBEDDING)));
-    if (found.potential().length > 0) {
+    if (potential.length > 0) {
       print.println("potential " + Printable.line(out.resolve(POTENTIAL)));
     } else {
       print.println("potential none: it is of %d landmarks only".formatted(found.landmarks()));
     }
     print.println("report   " + Printable.line(out.resolve(PersistenceReport.PAGE)));
+  }
+
+  /** Why t is what it is. */
+  private static Section<String> entropy(Phate.Result found) {
+    double[] h = found.entropy();
+    double t = found.t();
+    String text =
+        "Two lines fit the entropy of the spectrum best where they meet at %d, which is t. As the authors count, 0 is the entropy of one step."
+            .formatted(found.t());
+    Chart.Lines chart =
+        new Chart.Lines("entropy", text, "Entropy of the spectrum", "steps, from 0", "H");
+    chart.line("H", 2, Chart.places(0, h.length), Arrays.stream(h).boxed().toList());
+    chart.line(
+        "t = " + found.t(), -1, List.of(t, t), List.of(0.0, Arrays.stream(h).max().orElse(0)));
+    return new Section<>("knee", "Entropy", text, List.<String>of()).chart(chart);
   }
 
   private void write(String name, double[][] rows) throws IOException {

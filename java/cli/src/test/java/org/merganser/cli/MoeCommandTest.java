@@ -36,7 +36,11 @@ class MoeCommandTest {
   }
 
   private void adapter(String name, float[] a, int rank) throws IOException {
-    Path folder = Files.createDirectories(models.resolve("lab").resolve(name));
+    adapter(models.resolve("lab").resolve(name), a, rank);
+  }
+
+  private static void adapter(Path folder, float[] a, int rank) throws IOException {
+    Files.createDirectories(folder);
     Files.writeString(
         folder.resolve("adapter_config.json"),
         "{\"peft_type\": \"LORA\", \"r\": %d, \"lora_alpha\": 2}".formatted(rank));
@@ -87,7 +91,7 @@ class MoeCommandTest {
     try (MoeModel model = MoeModel.open(out);
         Checkpoint base = model.openBase();
         Workspace ws = Workspace.open()) {
-      assertThat(model.description().experts()).containsExactly("one", "two");
+      assertThat(model.description().experts()).containsExactly("lab/one", "lab/two");
       model.requireBase(base, ws);
     }
     Cli.Run again = run("lab/base", "lab/one", "-o", out);
@@ -99,6 +103,38 @@ class MoeCommandTest {
     assertThat(again.code()).isEqualTo(2);
     Cli.Run one = run("lab/base", "lab/one", "-o", out, "--force", "--router", "random");
     assertThat(one.out()).contains("1 experts (random, top 1)");
+  }
+
+  /** The last parts of paths are hashes in the cache of a hub, and steps where training ran. */
+  @Test
+  void expertsAreNamedAsAdaptersWereTyped() throws IOException {
+    Path out = temp.resolve("out");
+    Path math = models.resolve("math/checkpoint-500");
+    adapter(math, new float[] {1, 0, 2}, 1);
+    adapter(models.resolve("code/checkpoint-500"), new float[] {0, -3, 0}, 1);
+    assertThat(run("lab/base", math, "code/checkpoint-500", "-o", out).err()).isEmpty();
+    try (MoeModel model = MoeModel.open(out)) {
+      assertThat(model.description().experts())
+          .containsExactly(math.toString(), "code/checkpoint-500");
+    }
+    Cli.Run twice = run("lab/base", "lab/one", "lab/one", "-o", temp.resolve("twice"));
+    assertThat(twice.code()).isEqualTo(2);
+    assertThat(twice.err())
+        .isEqualTo(
+            "merganser: experts 1 and 2 are both named 'lab/one'; each needs a name of its own\n");
+  }
+
+  @Test
+  void aRunThatWasKilledIsNotInTheWay() throws IOException {
+    Path out = Files.createDirectories(temp.resolve("out"));
+    Files.writeString(out.resolve("moe.safetensors"), "half");
+    assertThat(run("lab/base", "lab/one", "-o", out).err()).isEmpty();
+    MoeModel.open(out).close();
+    Path file = Files.writeString(temp.resolve("file"), "");
+    Cli.Run refused = run("lab/base", "lab/one", "-o", file);
+    assertThat(refused.code()).isEqualTo(2);
+    assertThat(refused.err())
+        .isEqualTo("merganser: -o " + file + " is a file, and is to be a folder; name another\n");
   }
 
   @Test

@@ -3,9 +3,13 @@ package org.merganser.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.awt.image.BufferedImage;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import javax.imageio.ImageIO;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.merganser.io.Npy;
@@ -70,6 +74,38 @@ class PhateCommandTest {
         Cli.run(
             "persistence", values, "--neighbours-of", potential, "--k", 4, "--out", out + "-loss");
     assertThat(next.code()).as(next.err()).isZero();
+    Cli.Run byRows =
+        Cli.run(
+            "persistence",
+            values,
+            "--neighbours-of",
+            potential,
+            "--by",
+            "rows",
+            "--out",
+            out + "-rows");
+    assertThat(byRows.code()).as(byRows.err()).isZero();
+    assertThat(Files.readString(Path.of(out + "-rows").resolve("results.json")))
+        .contains("\"by\" : \"rows\"");
+  }
+
+  /** Why t is what it is; where it was given there is nothing to show. */
+  @Test
+  void theKneeOfTheEntropyIsShown() throws IOException {
+    Path out = folder.resolve("out");
+    Cli.Run run = Cli.run("phate", points(40), "--out", out.toString());
+    assertThat(run.code()).as(run.err()).isZero();
+    BufferedImage picture = ImageIO.read(out.resolve("entropy.png").toFile());
+    assertThat(picture.getWidth()).isGreaterThan(400);
+    Matcher t =
+        Pattern.compile("\"t\" : (\\d+)").matcher(Files.readString(out.resolve("results.json")));
+    assertThat(t.find()).isTrue();
+    assertThat(Files.readString(out.resolve("report.html")))
+        .contains("best where they meet at " + t.group(1) + ", which is t");
+    Path given = folder.resolve("given");
+    assertThat(Cli.run("phate", points(40), "--settings", "t=5", "--out", given).code()).isZero();
+    assertThat(given.resolve("entropy.png")).doesNotExist();
+    assertThat(Files.readString(given.resolve("report.html"))).doesNotContain("which is t");
   }
 
   @Test

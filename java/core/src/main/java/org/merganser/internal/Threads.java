@@ -25,13 +25,34 @@ public final class Threads implements AutoCloseable {
   }
 
   /**
-   * Runs all and returns their results in order. All have ended when this returns or throws.
+   * Runs all and returns their results in order. All have ended when this returns or throws; where
+   * it throws, results that can be closed are.
    *
    * @throws IOException the first of the exceptions in the order of the calls; unchecked ones
    *     likewise
    * @throws CancelledException when the calling thread is interrupted; this is closed then
    */
   public <T> List<T> all(List<? extends Callable<T>> calls) throws IOException {
+    try (Opened made = new Opened()) {
+      List<T> results = run(calls.stream().map(call -> kept(call, made)).toList());
+      made.release();
+      return results;
+    }
+  }
+
+  private static <T> Callable<T> kept(Callable<T> call, Opened made) {
+    return () -> {
+      T result = call.call();
+      if (result instanceof AutoCloseable resource) {
+        synchronized (made) {
+          made.add(resource);
+        }
+      }
+      return result;
+    };
+  }
+
+  private <T> List<T> run(List<Callable<T>> calls) throws IOException {
     List<T> results = new ArrayList<>();
     try {
       if (pool == null || calls.size() == 1) {

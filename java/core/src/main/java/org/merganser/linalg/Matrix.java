@@ -5,6 +5,7 @@ import java.util.stream.IntStream;
 import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
 import org.merganser.error.ShapeException;
+import org.merganser.internal.kernel.Block;
 import org.merganser.internal.kernel.Kernels;
 import org.merganser.internal.kernel.MatrixBlock;
 import org.merganser.internal.kernel.TensorKernels.Axis;
@@ -15,6 +16,9 @@ import org.merganser.internal.kernel.TensorKernels.Axis;
  * <p>Owned memory is freed by {@link #close} or when nothing refers to it any more.
  */
 public final class Matrix implements AutoCloseable {
+  /** Of an element of F64. */
+  private static final int BYTES = Double.BYTES;
+
   private final Tensor tensor;
 
   private Matrix(Tensor tensor) {
@@ -99,6 +103,12 @@ public final class Matrix implements AutoCloseable {
   /** A copy of one row. */
   public double[] row(long row) {
     double[] values = new double[arrayLength(columns())];
+    if (atOnce(values.length)) {
+      try (Block.View view = tensor.view(BYTES * index(row, 0), BYTES * values.length)) {
+        view.buffer().asDoubleBuffer().get(values);
+      }
+      return values;
+    }
     for (int j = 0; j < values.length; j++) {
       values[j] = get(row, j);
     }
@@ -109,9 +119,20 @@ public final class Matrix implements AutoCloseable {
     if (values.length != columns()) {
       throw new ShapeException(values.length + " values for a row of " + columns());
     }
+    if (atOnce(values.length)) {
+      try (Block.View view = tensor.view(BYTES * index(row, 0), BYTES * values.length)) {
+        view.buffer().asDoubleBuffer().put(values);
+      }
+      return;
+    }
     for (int j = 0; j < values.length; j++) {
       set(row, j, values[j]);
     }
+  }
+
+  /** Whether a row is of F64 and fits into a buffer. */
+  private boolean atOnce(int length) {
+    return dtype() == DType.F64 && length > 0 && length <= Integer.MAX_VALUE / BYTES;
   }
 
   /** A copy as rows on the heap, for small matrices and tests. */

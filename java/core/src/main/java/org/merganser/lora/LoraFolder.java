@@ -18,15 +18,21 @@ import org.merganser.io.Safetensors;
  * it is whole: of an adapter as PEFT loads it, or of experts.
  *
  * @param what it holds, for messages
+ * @param marks files of which each says that it does
  */
-record LoraFolder(Path path, String config, String weights, String what) {
+record LoraFolder(Path path, String config, String weights, String what, List<String> marks) {
 
+  /** Weights alone may be all that somebody has of an adapter. */
   static LoraFolder ofAdapter(Path path) {
-    return new LoraFolder(path, LoraConfig.FILE, "adapter_model.safetensors", "an adapter");
+    String weights = "adapter_model.safetensors";
+    List<String> marks = List.of(LoraConfig.FILE, weights);
+    return new LoraFolder(path, LoraConfig.FILE, weights, "an adapter", marks);
   }
 
+  /** Weights alone are what a run that was killed has left. */
   static LoraFolder ofExperts(Path path) {
-    return new LoraFolder(path, MoeConfig.FILE, MoeModel.WEIGHTS, "a model of experts");
+    List<String> marks = List.of(MoeConfig.FILE);
+    return new LoraFolder(path, MoeConfig.FILE, MoeModel.WEIGHTS, "a model of experts", marks);
   }
 
   /**
@@ -35,15 +41,6 @@ record LoraFolder(Path path, String config, String weights, String what) {
    * @throws IOException when something does and is not to be, or the folder is one that is read
    */
   void claim(List<LoraAdapter> read, boolean replace) throws IOException {
-    claim(read, List.of(), replace);
-  }
-
-  /**
-   * The same where more is written than tensors and configuration.
-   *
-   * @param more names of these files
-   */
-  void claim(List<LoraAdapter> read, List<String> more, boolean replace) throws IOException {
     Files.createDirectories(path);
     for (LoraAdapter adapter : read) {
       Optional<Path> other = adapter.path();
@@ -51,16 +48,34 @@ record LoraFolder(Path path, String config, String weights, String what) {
         throw new IOException(path + " is read; name another folder");
       }
     }
-    if (!replace && (Files.exists(path.resolve(config)) || Files.exists(path.resolve(weights)))) {
+    check(List.of(), replace);
+  }
+
+  /**
+   * Makes nothing.
+   *
+   * @param more names of files that are written beside tensors and configuration
+   * @param replace whether what lies there is replaced
+   * @throws IOException when something does and is not to be, or the folder is a file
+   */
+  void check(List<String> more, boolean replace) throws IOException {
+    if (Files.exists(path) && !Files.isDirectory(path)) {
       throw new FileAlreadyExistsException(
-          path.toString(), null, "it holds " + what + "; name another folder, or replace it");
+          path.toString(), null, "it is a file, and is to be a folder; name another");
+    }
+    if (!replace && marks.stream().map(path::resolve).anyMatch(Files::exists)) {
+      throw holds(what);
     }
     for (String name : more) {
       if (!replace && Files.exists(path.resolve(name))) {
-        throw new FileAlreadyExistsException(
-            path.toString(), null, "it holds " + name + "; name another folder, or replace it");
+        throw holds(name);
       }
     }
+  }
+
+  private IOException holds(String something) {
+    return new FileAlreadyExistsException(
+        path.toString(), null, "it holds " + something + "; name another folder, or replace it");
   }
 
   /** What lies there is nothing from then on. */
@@ -68,8 +83,9 @@ record LoraFolder(Path path, String config, String weights, String what) {
     Files.deleteIfExists(path.resolve(config));
   }
 
-  /** Of a folder that was claimed; what is replaced stays until all is computed. */
+  /** Of a folder that was looked at; what is replaced stays until all is computed. */
   void write(Checkpoint tensors, String text, Workspace ws) throws IOException {
+    Files.createDirectories(path);
     Path beside = path.resolve(weights + ".new");
     try {
       Safetensors.write(tensors, beside, ws);

@@ -31,9 +31,10 @@ import org.merganser.linalg.Matrix;
  * </ul>
  *
  * <p>Factors are F32 (F64 where one of the adapters' is), scale is 1. A module that an adapter does
- * not have adds nothing there. It borrows the adapters.
+ * not have adds nothing there. It borrows the adapters; closing it ends the factors of a module
+ * that it keeps, and {@link #tensors} stay what they are.
  */
-public final class LoraSum {
+public final class LoraSum implements AutoCloseable {
   private enum Mode {
     STACKED,
     COMPRESSED,
@@ -43,7 +44,7 @@ public final class LoraSum {
 
   private final List<LoraAdapter> adapters;
   private final Map<String, SummedLayer> layers;
-  private final Checkpoint tensors;
+  private final SummedCheckpoint tensors;
 
   private LoraSum(
       List<LoraAdapter> adapters, Map<String, SummedLayer> layers, SummedCheckpoint.Way way) {
@@ -258,11 +259,20 @@ public final class LoraSum {
   public void write(Path folder, DType type, boolean replace, Workspace ws) throws IOException {
     LoraFolder into = LoraFolder.ofAdapter(folder);
     into.claim(adapters, replace);
-    into.write(tensors.as(type), LoraConfigText.of(adapters.get(0), layers), ws);
+    try {
+      into.write(tensors.as(type), LoraConfigText.of(adapters.get(0), layers), ws);
+    } finally {
+      tensors.release();
+    }
   }
 
   /** The type that factors are computed in. */
   public DType type() {
     return layers.values().stream().map(SummedLayer::type).findFirst().orElse(DType.F32);
+  }
+
+  @Override
+  public void close() {
+    tensors.release();
   }
 }

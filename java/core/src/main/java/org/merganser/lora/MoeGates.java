@@ -26,7 +26,12 @@ final class MoeGates {
 
   private final Map<String, double[][]> gates = new LinkedHashMap<>();
 
-  private MoeGates() {}
+  /** Whether they are contrasts, which sum to 0 before they are of unit norm. */
+  private final boolean contrasts;
+
+  private MoeGates(boolean contrasts) {
+    this.contrasts = contrasts;
+  }
 
   double[][] of(String module) {
     return gates.get(module);
@@ -34,7 +39,7 @@ final class MoeGates {
 
   /** Of modules that share A, one gate. */
   static MoeGates arrow(Map<String, MoeExperts> all, Workspace ws) {
-    MoeGates made = new MoeGates();
+    MoeGates made = new MoeGates(false);
     Map<List<Integer>, List<MoeExperts>> byHash = new LinkedHashMap<>();
     for (MoeExperts experts : all.values()) {
       List<Integer> hashes = new ArrayList<>();
@@ -93,35 +98,41 @@ final class MoeGates {
   }
 
   /**
-   * Each mean less the mean of the others', of unit norm.
+   * Throws unless there are means for adapters that are alike.
    *
    * @param means of each module under its name
+   * @throws IncompatibleModelsException with all that is missing, or of another shape
    */
-  static MoeGates means(Map<String, MoeExperts> all, Checkpoint means, Workspace ws)
-      throws IOException {
-    MoeGates made = new MoeGates();
+  static void requireMeans(List<LoraAdapter> adapters, Checkpoint means) {
+    int experts = adapters.size();
     List<String> problems = new ArrayList<>();
-    for (MoeExperts experts : all.values()) {
-      String module = experts.layer().module();
-      long wanted = experts.count() * experts.layer().in();
+    for (LoraLayer layer : adapters.get(0).layers().values()) {
+      String module = layer.module();
+      long wanted = experts * layer.in();
       if (!means.tensors().containsKey(module)) {
         problems.add(Names.missing(module, means.tensors().keySet(), problems.size()));
       } else if (means.info(module).rank() < 2
-          || means.info(module).dim(0) != experts.count()
+          || means.info(module).dim(0) != experts
           || means.info(module).size() != wanted
           || !means.info(module).dtype().isArithmetic()) {
         problems.add(
             "%s is %s; %d experts with %d inputs have [%3$d, %4$d]"
-                .formatted(
-                    Names.quote(module),
-                    means.info(module),
-                    experts.count(),
-                    experts.layer().in()));
+                .formatted(Names.quote(module), means.info(module), experts, layer.in()));
       }
     }
     if (!problems.isEmpty()) {
       throw new IncompatibleModelsException("mean inputs do not fit the experts", problems);
     }
+  }
+
+  /**
+   * Each mean less the mean of the others', of unit norm.
+   *
+   * @param means that were looked at
+   */
+  static MoeGates means(Map<String, MoeExperts> all, Checkpoint means, Workspace ws)
+      throws IOException {
+    MoeGates made = new MoeGates(true);
     for (MoeExperts experts : all.values()) {
       String module = experts.layer().module();
       try (Tensor read = means.read(module, ws)) {
@@ -155,7 +166,7 @@ final class MoeGates {
   }
 
   static MoeGates random(Map<String, MoeExperts> all, long seed) {
-    MoeGates made = new MoeGates();
+    MoeGates made = new MoeGates(false);
     all.forEach(
         (module, experts) -> {
           SplittableRandom random = Seeds.stream(seed, "moe/" + module);
@@ -205,11 +216,13 @@ final class MoeGates {
     return notes;
   }
 
-  private static double condition(double[][] gate, Workspace ws) {
+  /** Of contrasts of E experts, of which E - 1 say all, without their smallest singular value. */
+  private double condition(double[][] gate, Workspace ws) {
+    int directions = contrasts ? Math.max(1, gate.length - 1) : gate.length;
     try (Matrix rows = Matrix.of(gate);
         Svd svd = Svd.of(rows, ws)) {
       double[] values = svd.singularValues();
-      return values[0] / values[values.length - 1];
+      return values[0] / values[Math.min(directions, values.length) - 1];
     }
   }
 }

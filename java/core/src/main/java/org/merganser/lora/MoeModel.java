@@ -88,7 +88,7 @@ public final class MoeModel implements AutoCloseable {
    *
    * @param topK experts that each input goes to, 1 to all
    * @param temperature T; of 0 or less it is the root of the elements of a gate
-   * @param experts their names, one at least
+   * @param experts their names, one at least, all different
    * @param baseName of the model that it is for; may be empty
    */
   public record Description(
@@ -97,6 +97,14 @@ public final class MoeModel implements AutoCloseable {
       experts = List.copyOf(experts);
       if (experts.isEmpty()) {
         throw new IllegalArgumentException("no experts; give one adapter or more");
+      }
+      for (int e = 0; e < experts.size(); e++) {
+        int first = experts.indexOf(experts.get(e));
+        if (first < e) {
+          throw new IllegalArgumentException(
+              "experts %d and %d are both named %s; each needs a name of its own"
+                  .formatted(first + 1, e + 1, Names.quote(experts.get(e))));
+        }
       }
       if (topK < 1 || topK > experts.size()) {
         throw new IllegalArgumentException(
@@ -291,15 +299,15 @@ public final class MoeModel implements AutoCloseable {
    */
   public void write(Path folder, Checkpoint base, boolean replace, Workspace ws)
       throws IOException {
-    requireBase(base, ws);
     write(folder, Optional.of(base), replace, ws);
   }
 
   private void write(Path folder, Optional<Checkpoint> base, boolean replace, Workspace ws)
       throws IOException {
     LoraFolder into = LoraFolder.ofExperts(folder);
-    into.claim(List.of(), base.isPresent() ? BASE : List.of(), replace);
+    into.check(base.isPresent() ? BASE : List.of(), replace);
     if (base.isPresent()) {
+      requireBase(base.get(), ws);
       // Else experts that lay there would be taken for those of this model, if it ends here.
       into.invalidate();
       Safetensors.writeFolder(base.get(), folder, ShardPlan.DEFAULT_SHARD_BYTES, ws);

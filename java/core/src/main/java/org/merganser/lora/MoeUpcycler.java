@@ -48,21 +48,32 @@ public final class MoeUpcycler {
   private final double temperature;
   private final Checkpoint means;
   private final List<String> own;
+  private final List<String> names;
 
   private MoeUpcycler(
-      Router router, int topK, double temperature, Checkpoint means, List<String> own) {
+      Router router,
+      int topK,
+      double temperature,
+      Checkpoint means,
+      List<String> own,
+      List<String> names) {
     this.router = router;
     this.topK = topK;
     this.temperature = temperature;
     this.means = means;
     this.own = List.copyOf(own);
+    this.names = List.copyOf(names);
+  }
+
+  private static MoeUpcycler of(Router router, int topK, Checkpoint means) {
+    return new MoeUpcycler(router, topK, 1, means, List.of(), List.of());
   }
 
   /**
    * @param topK experts that each input goes to, or {@link #ALL}
    */
   public static MoeUpcycler arrow(int topK) {
-    return new MoeUpcycler(Router.ARROW, topK, 1, MemoryCheckpoint.of(Map.of()), List.of());
+    return of(Router.ARROW, topK, MemoryCheckpoint.of(Map.of()));
   }
 
   /**
@@ -70,18 +81,27 @@ public final class MoeUpcycler {
    *     mean input on the data of each expert; borrowed
    */
   public static MoeUpcycler meanActivation(int topK, Checkpoint means) {
-    return new MoeUpcycler(Router.MEAN_ACTIVATION, topK, 1, means, List.of());
+    return of(Router.MEAN_ACTIVATION, topK, means);
   }
 
   public static MoeUpcycler random(int topK) {
-    return new MoeUpcycler(Router.RANDOM, topK, 1, MemoryCheckpoint.of(Map.of()), List.of());
+    return of(Router.RANDOM, topK, MemoryCheckpoint.of(Map.of()));
   }
 
   /**
    * @param value T, by which logits are divided (default 1); 0 or less for the root of the inputs
    */
   public MoeUpcycler withTemperature(double value) {
-    return new MoeUpcycler(router, topK, value, means, own);
+    return new MoeUpcycler(router, topK, value, means, own, names);
+  }
+
+  /**
+   * Names of the experts; else they are those of the adapters, of one in a folder the name of that.
+   *
+   * @param values all different, one for each adapter
+   */
+  public MoeUpcycler withNames(List<String> values) {
+    return new MoeUpcycler(router, topK, temperature, means, own, values);
   }
 
   /**
@@ -91,7 +111,7 @@ public final class MoeUpcycler {
    * @param parameters of that part, or layers
    */
   public MoeUpcycler withOwn(String... parameters) {
-    return new MoeUpcycler(router, topK, temperature, means, List.of(parameters));
+    return new MoeUpcycler(router, topK, temperature, means, List.of(parameters), names);
   }
 
   private boolean isCommon(String name) {
@@ -103,22 +123,27 @@ public final class MoeUpcycler {
    *
    * @param base that the adapters were trained for; read whole, for its digests
    * @param adapters one expert each, in this order; borrowed
-   * @throws IncompatibleModelsException when the adapters do not fit each other or the model, or
-   *     were trained for another one, with all that does not fit
+   * @throws IllegalArgumentException when experts would have one name, or others are given than one
+   *     for each
+   * @throws IncompatibleModelsException when the adapters do not fit each other, means or the
+   *     model, or were trained for another one, with all that does not fit
    * @throws org.merganser.error.NumericalException when factors are not finite
    */
   public MoeModel upcycle(Checkpoint base, List<LoraAdapter> adapters, Workspace ws)
       throws IOException {
-    List<String> names = adapters.stream().map(MoeUpcycler::name).toList();
-    int k = topK == ALL ? Math.max(1, names.size()) : topK;
+    List<String> called = namesOf(adapters);
+    int k = topK == ALL ? Math.max(1, called.size()) : topK;
     String baseName =
         adapters.stream()
             .map(LoraAdapter::baseName)
             .filter(n -> !n.isEmpty())
             .findFirst()
             .orElse("");
-    Description description = new Description(router, k, temperature, names, baseName);
+    Description description = new Description(router, k, temperature, called, baseName);
     MoeExperts.requireAlike(adapters);
+    if (router == Router.MEAN_ACTIVATION) {
+      MoeGates.requireMeans(adapters, means);
+    }
     adapters.forEach(adapter -> adapter.fold(base));
     Map<String, String> metadata = BaseDigests.metadata(base.where(this::isCommon), ws);
     for (LoraAdapter adapter : adapters) {
@@ -133,7 +158,7 @@ public final class MoeUpcycler {
         all.put(layer.module(), MoeExperts.read(layer, adapters, opened, ws));
       }
       MoeGates gates = gates(all, ws);
-      notes.addAll(gates.notes(names, ws));
+      notes.addAll(gates.notes(called, ws));
       Map<String, Tensor> tensors = new LinkedHashMap<>();
       all.forEach((module, experts) -> experts.put(gates.of(module), tensors, opened, ws));
       MemoryCheckpoint memory = MemoryCheckpoint.of(tensors, metadata, Set.of());
@@ -149,6 +174,17 @@ public final class MoeUpcycler {
       case MEAN_ACTIVATION -> MoeGates.means(experts, means, ws);
       case RANDOM -> MoeGates.random(experts, ws.seed());
     };
+  }
+
+  private List<String> namesOf(List<LoraAdapter> adapters) {
+    if (names.isEmpty()) {
+      return adapters.stream().map(MoeUpcycler::name).toList();
+    }
+    if (names.size() != adapters.size()) {
+      throw new IllegalArgumentException(
+          "%d names for %d experts; give one for each".formatted(names.size(), adapters.size()));
+    }
+    return names;
   }
 
   /** Of an adapter in a folder the name of that. */

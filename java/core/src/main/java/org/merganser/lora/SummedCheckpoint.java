@@ -33,7 +33,13 @@ final class SummedCheckpoint extends CheckpointView {
   private record Made(SummedLayer of, Factors factors) {}
 
   /** A [r x in] and B [out x r] of a module. */
-  record Factors(Tensor a, Tensor b) {}
+  record Factors(Tensor a, Tensor b) implements AutoCloseable {
+    @Override
+    public void close() {
+      a.close();
+      b.close();
+    }
+  }
 
   /** How those of several adapters become one pair. */
   interface Way {
@@ -102,13 +108,18 @@ final class SummedCheckpoint extends CheckpointView {
   private Factors made(SummedLayer layer, Workspace ws) throws IOException {
     if (last == null || last.of() != layer) {
       Made made = new Made(layer, way.make(layer, ws));
-      if (last != null) {
-        last.factors().a().close();
-        last.factors().b().close();
-      }
+      release();
       last = made;
     }
     return last.factors();
+  }
+
+  /** Ends the factors that are kept; those that are asked for later are made again. */
+  synchronized void release() {
+    if (last != null) {
+      last.factors().close();
+      last = null;
+    }
   }
 
   /** The sum of products as one product: all of its rank, or the leading part. */
@@ -116,8 +127,9 @@ final class SummedCheckpoint extends CheckpointView {
     DType type = layer.type();
     if (layer.rank() == layer.stackedRank()) {
       try (Tensor b = stacked(layer, true, type, ws)) {
-        Tensor a = stacked(layer, false, type, ws);
-        return new Factors(a, LinAlg.transpose(Matrix.of(b), ws).asTensor());
+        return both(
+            () -> stacked(layer, false, type, ws),
+            () -> LinAlg.transpose(Matrix.of(b), ws).asTensor());
       }
     }
     try (Tensor b = stacked(layer, true, DType.F64, ws);
@@ -126,7 +138,20 @@ final class SummedCheckpoint extends CheckpointView {
         Matrix left = found.left(layer.rank(), ws);
         Matrix across = LinAlg.transpose(left, ws);
         Matrix right = found.right(layer.rank(), ws)) {
-      return new Factors(right.asTensor().to(type, ws), across.asTensor().to(type, ws));
+      return both(() -> right.asTensor().to(type, ws), () -> across.asTensor().to(type, ws));
+    }
+  }
+
+  private interface Maker {
+    Tensor make() throws IOException;
+  }
+
+  /** One after the other; of a failure nothing is left. */
+  private static Factors both(Maker ofA, Maker ofB) throws IOException {
+    try (Opened opened = new Opened()) {
+      Factors made = new Factors(opened.add(ofA.make()), opened.add(ofB.make()));
+      opened.release();
+      return made;
     }
   }
 
@@ -182,9 +207,9 @@ final class SummedCheckpoint extends CheckpointView {
     double[] ofA = layer.terms().stream().mapToDouble(SummedLayer.Term::weight).toArray();
     double[] ofB =
         layer.terms().stream().mapToDouble(term -> term.weight() * term.layer().scale()).toArray();
-    return new Factors(
-        sum(layer, layer.first().in() * layer.rank(), false, ofA, ws),
-        sum(layer, layer.first().out() * layer.rank(), true, ofB, ws));
+    return both(
+        () -> sum(layer, layer.first().in() * layer.rank(), false, ofA, ws),
+        () -> sum(layer, layer.first().out() * layer.rank(), true, ofB, ws));
   }
 
   private static Tensor sum(

@@ -49,17 +49,26 @@ record SummedLayer(List<Term> terms, long rank, DType type) {
     List<String> problems = new ArrayList<>();
     for (Term term : terms) {
       LoraLayer layer = term.layer();
-      if (layer.embedding() != first().embedding() || !layer.shape().equals(first().shape())) {
+      boolean kinds = layer.embedding() != first().embedding();
+      if (kinds || !layer.shape().equals(first().shape())) {
         problems.add(
             "%s is %s in %s and %s in %s"
                 .formatted(
                     Names.quote(first().module()),
-                    first().shape(),
+                    text(first(), kinds),
                     terms.get(0).adapter(),
-                    layer.shape(),
+                    text(layer, kinds),
                     term.adapter()));
       }
     }
     return problems;
+  }
+
+  private static String text(LoraLayer layer, boolean kind) {
+    String named =
+        layer.embedding()
+            ? "an embedding "
+            : layer.shape().size() > 2 ? "a convolution " : "a linear layer ";
+    return (kind ? named : "") + layer.shape();
   }
 }

@@ -138,11 +138,7 @@ public final class ExampleDifficulty {
   }
 
   private static double distance(double[] probabilities, int label, int example) {
-    if (label < 0 || label >= probabilities.length) {
-      throw new IllegalArgumentException(
-          "label %d of example %d is not in 0..%d"
-              .formatted(label, example, probabilities.length - 1));
-    }
+    requireClass(label, probabilities.length, example);
     double sum = 0;
     double square = 0;
     for (int c = 0; c < probabilities.length; c++) {
@@ -312,6 +308,7 @@ public final class ExampleDifficulty {
    * class, the first of equals.
    *
    * @param outputs logits or probabilities, [examples x classes]
+   * @throws IllegalArgumentException when a label is no class, or an output not a number
    */
   public static boolean[] right(Tensor outputs, int... labels) {
     if (outputs.rank() != 2 || outputs.dim(0) != labels.length || outputs.dim(1) == 0) {
@@ -322,6 +319,7 @@ public final class ExampleDifficulty {
     int classes = Math.toIntExact(outputs.dim(1));
     boolean[] right = new boolean[labels.length];
     for (int i = 0; i < labels.length; i++) {
+      requireClass(labels[i], classes, i);
       long first = (long) i * classes;
       int best = 0;
       for (int c = 0; c < classes; c++) {
@@ -335,6 +333,13 @@ public final class ExampleDifficulty {
       right[i] = best == labels[i];
     }
     return right;
+  }
+
+  private static void requireClass(int label, int classes, int example) {
+    if (label < 0 || label >= classes) {
+      throw new IllegalArgumentException(
+          "label %d of example %d is not in 0..%d".formatted(label, example, classes - 1));
+    }
   }
 
   private static void requireExamples(int examples) {

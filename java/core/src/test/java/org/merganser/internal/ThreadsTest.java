@@ -70,6 +70,28 @@ class ThreadsTest {
     }
   }
 
+  /** Nobody else could: the caller gets none of them. */
+  @ParameterizedTest
+  @ValueSource(ints = {1, 2})
+  void whatOthersOpenedIsClosedWhenOneFails(int count) throws IOException {
+    AtomicInteger open = new AtomicInteger();
+    Callable<AutoCloseable> opens =
+        () -> {
+          open.incrementAndGet();
+          return open::decrementAndGet;
+        };
+    Callable<AutoCloseable> fails =
+        () -> {
+          throw new IOException("diverged");
+        };
+    try (Threads threads = new Threads(count)) {
+      assertThatThrownBy(() -> threads.all(List.of(opens, fails, opens))).hasMessage("diverged");
+      assertThat(open).hasValue(0);
+      assertThat(threads.all(List.of(opens, opens))).hasSize(2);
+      assertThat(open).hasValue(2);
+    }
+  }
+
   /** Otherwise what they use would be closed under them. */
   @Test
   void anInterruptedCallerWaitsForWhatRuns() throws Exception {

@@ -32,6 +32,7 @@ import org.merganser.testing.Close;
 import org.merganser.testing.Draw;
 import org.merganser.testing.Models;
 import org.merganser.testing.Oracle;
+import org.merganser.testing.SettledMemory;
 
 class LoraSumTest {
   @TempDir private Path folder;
@@ -363,6 +364,66 @@ class LoraSumTest {
       }
       assertThat(Natives.allocatedBytes()).isLessThan(before + 4 * into.bytes());
     }
+  }
+
+  /** The factors of the last module are those that nobody asks for again. */
+  @Test
+  void factorsEndWithTheSum() throws Exception {
+    Map<String, Tensor> tensors = new LinkedHashMap<>();
+    Adapters.put(tensors, "m", Oracle.gaussian(4, 65536, 1), Oracle.gaussian(8, 4, 2));
+    Path path = Adapters.write(folder.resolve("wide"), "\"r\": 4, \"lora_alpha\": 2", tensors);
+    try (LoraAdapter adapter = LoraAdapter.open(path);
+        Tensor into = Tensor.allocate(DType.F32, 4, 65536)) {
+      long before = SettledMemory.bytes();
+      LoraSum written = LoraSum.exact(List.of(adapter), List.of(1.0));
+      written.write(folder.resolve("sum"), DType.F32, false, WS);
+      assertThat(Natives.allocatedBytes()).isLessThan(before + into.bytes());
+      LoraSum read = LoraSum.exact(List.of(adapter), List.of(1.0));
+      read.tensors().read("base_model.model.m.lora_A.weight", into, WS);
+      read.close();
+      assertThat(Natives.allocatedBytes()).isLessThan(before + into.bytes());
+      read.tensors().read("base_model.model.m.lora_A.weight", into, WS);
+      read.close();
+    }
+  }
+
+  /** A is there when B turns out not to be finite. */
+  @Test
+  void halfAPairIsNotLeft() throws Exception {
+    Map<String, Tensor> tensors = new LinkedHashMap<>();
+    Adapters.put(
+        tensors, "m", Oracle.gaussian(4, 65536, 1), new double[][] {{1, 1, Double.NaN, 1}});
+    Path path = Adapters.write(folder.resolve("nan"), "\"r\": 4, \"lora_alpha\": 2", tensors);
+    try (LoraAdapter adapter = LoraAdapter.open(path);
+        Tensor into = Tensor.allocate(DType.F32, 4, 65536);
+        LoraSum sum = LoraSum.ofFactors(List.of(adapter), List.of(1.0))) {
+      long before = SettledMemory.bytes();
+      assertThatThrownBy(() -> sum.tensors().read("base_model.model.m.lora_A.weight", into, WS))
+          .isInstanceOf(NumericalException.class);
+      assertThat(Natives.allocatedBytes()).isLessThan(before + into.bytes());
+    }
+  }
+
+  /** Of equal shapes only the kinds tell what is wrong. */
+  @Test
+  void anEmbeddingAndALinearLayerHaveNoSum() {
+    LoraAdapter.Settings one = new LoraAdapter.Settings("one", "", 1, 1, false);
+    LoraAdapter.Settings two = new LoraAdapter.Settings("two", "", 1, 1, false);
+    Map<String, Tensor> embedding =
+        Map.of(
+            "base_model.model.m.lora_embedding_A", Tensor.zeros(DType.F32, 1, 5),
+            "base_model.model.m.lora_embedding_B", Tensor.zeros(DType.F32, 3, 1));
+    Map<String, Tensor> linear =
+        Map.of(
+            LoraAdapter.nameOfA("m"), Tensor.zeros(DType.F32, 1, 5),
+            LoraAdapter.nameOfB("m"), Tensor.zeros(DType.F32, 3, 1));
+    List<LoraAdapter> both =
+        List.of(
+            LoraAdapter.of(one, MemoryCheckpoint.of(embedding)),
+            LoraAdapter.of(two, MemoryCheckpoint.of(linear)));
+    assertThatThrownBy(() -> LoraSum.exact(both, List.of(1.0, 1.0)))
+        .isInstanceOf(IncompatibleModelsException.class)
+        .hasMessageContaining("'m' is an embedding [3, 5] in one and a linear layer [3, 5] in two");
   }
 
   @Test

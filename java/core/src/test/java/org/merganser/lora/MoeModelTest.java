@@ -26,6 +26,7 @@ import org.merganser.io.Checkpoint;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.io.Safetensors;
 import org.merganser.linalg.Tensor;
+import org.merganser.testing.Counted;
 import org.merganser.testing.Models;
 import org.merganser.testing.Oracle;
 
@@ -221,6 +222,7 @@ class MoeModelTest {
         "\"temperature\" : 0.0, | | no 'temperature'",
         "\"version\" : 1, | \"version\" : 1, \"base_included\" : 1, | 'base_included' is VALUE_NUMBER_INT, expected true or false",
         "\"c\" ] | ] | no valid JSON",
+        "\"c\" ] | \"a\" ] | experts 1 and 3 are both named 'a'; each needs a name of its own",
       })
   void aWrongDescriptionIsNamed(String text, String other, String message) throws IOException {
     Path path = folder.resolve("moe");
@@ -280,13 +282,30 @@ class MoeModelTest {
     Path there = Files.writeString(path.resolve(name), "another");
     assertThat(MoeModel.weightsIn(path)).contains(there);
     try (MoeModel made = experts(base)) {
-      assertThatThrownBy(() -> made.write(path, base, false, WS))
+      Counted unread = new Counted(base);
+      assertThatThrownBy(() -> made.write(path, unread, false, WS))
           .isInstanceOf(FileAlreadyExistsException.class)
           .hasMessageContaining("it holds " + name + "; name another folder, or replace it");
+      assertThat(unread.elements()).isZero();
       assertThat(there).hasContent("another");
       assertThat(MoeModel.isIn(path)).isFalse();
       made.write(path, false, WS);
       assertThat(there).hasContent("another");
+    }
+  }
+
+  /** Without the description, which is written last, they are nothing. */
+  @Test
+  void weightsOfARunThatWasKilledAreReplaced() throws IOException {
+    Path path = Files.createDirectories(folder.resolve("moe"));
+    Files.writeString(path.resolve("moe.safetensors"), "half");
+    Path file = Files.writeString(folder.resolve("file"), "");
+    try (MoeModel made = experts(base(1))) {
+      made.write(path, false, WS);
+      MoeModel.open(path).close();
+      assertThatThrownBy(() -> made.write(file, false, WS))
+          .isInstanceOf(FileAlreadyExistsException.class)
+          .hasMessage(file + ": it is a file, and is to be a folder; name another");
     }
   }
 

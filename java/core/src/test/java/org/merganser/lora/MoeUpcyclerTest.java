@@ -22,6 +22,7 @@ import org.merganser.io.Checkpoint;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.linalg.Tensor;
 import org.merganser.testing.Cases;
+import org.merganser.testing.Counted;
 import org.merganser.testing.Draw;
 import org.merganser.testing.Oracle;
 
@@ -194,21 +195,75 @@ class MoeUpcyclerTest {
     try (MoeModel model = MoeUpcycler.meanActivation(1, means).upcycle(BASE, two, WS)) {
       assertThat(gate(model, "m")).containsExactly(.6, -.8, 0, -.6, .8, 0);
       assertThat(model.description().router().isAbsolute()).isFalse();
-      // [v, -v]: no second direction.
-      assertThat(model.notes()).anyMatch(note -> note.startsWith("gates of 1 of 1 modules hardly"));
+      // [v, -v]: two experts have one direction, whatever their means.
+      assertThat(model.notes()).noneMatch(note -> note.contains("hardly tell experts apart"));
     }
     Checkpoint ofOne = MemoryCheckpoint.of(Map.of("m", Tensor.of(new double[] {3, 0, 4}, 1, 3)));
     try (MoeModel model =
         MoeUpcycler.meanActivation(1, ofOne).upcycle(BASE, two.subList(0, 1), WS)) {
       assertThat(gate(model, "m")).containsExactly(.6, 0, .8);
     }
+  }
+
+  @Test
+  void meansThatDoNotFitAreToldBeforeAnythingIsRead() {
+    Counted base = new Counted(BASE);
+    Counted factors =
+        new Counted(
+            MemoryCheckpoint.of(
+                Map.of(
+                    LoraAdapter.nameOfA("m"), Tensor.zeros(DType.F32, 1, 3),
+                    LoraAdapter.nameOfB("m"), Tensor.zeros(DType.F32, 2, 1))));
+    LoraAdapter.Settings settings = new LoraAdapter.Settings("counted", "", 1, 1, false);
+    List<LoraAdapter> two =
+        List.of(of("one", new double[] {1, 0, 2}, 1, 1), LoraAdapter.of(settings, factors));
     Checkpoint other = MemoryCheckpoint.of(Map.of("m", Tensor.of(new double[] {3, 0, 4}, 1, 3)));
-    assertThatThrownBy(() -> MoeUpcycler.meanActivation(1, other).upcycle(BASE, two, WS))
+    assertThatThrownBy(() -> MoeUpcycler.meanActivation(1, other).upcycle(base, two, WS))
         .isInstanceOf(IncompatibleModelsException.class)
         .hasMessageContaining("'m' is F64 [1, 3]; 2 experts with 3 inputs have [2, 3]");
     Checkpoint none = MemoryCheckpoint.of(Map.of("n", Tensor.of(new double[] {3, 0, 4}, 1, 3)));
-    assertThatThrownBy(() -> MoeUpcycler.meanActivation(1, none).upcycle(BASE, two, WS))
+    assertThatThrownBy(() -> MoeUpcycler.meanActivation(1, none).upcycle(base, two, WS))
         .hasMessageContaining("no tensor 'm'");
+    assertThat(base.elements() + factors.elements()).isZero();
+  }
+
+  private static List<String> notesOfMeans(double... values) throws IOException {
+    List<LoraAdapter> three =
+        List.of(
+            of("one", new double[] {1, 0, 2}, 1, 1),
+            of("two", new double[] {1, 1, 2}, 1, 1),
+            of("three", new double[] {1, 1, 0}, 1, 1));
+    Checkpoint means = MemoryCheckpoint.of(Map.of("m", Tensor.of(values, 3, 3)));
+    try (MoeModel model = MoeUpcycler.meanActivation(1, means).upcycle(BASE, three, WS)) {
+      return model.notes();
+    }
+  }
+
+  /** Contrasts of three means have two directions; singular values by numpy. */
+  @Test
+  void meansThatHardlyDifferAreNoted() throws IOException {
+    assertThat(notesOfMeans(1, 0, 0, 0, 1, 0, 0, 0, 1))
+        .noneMatch(note -> note.contains("hardly tell experts apart"));
+    assertThat(notesOfMeans(1, 0, 0, 1, .1, 0, 0, 0, 1))
+        .contains(
+            "gates of 1 of 1 modules hardly tell experts apart ('m'): condition numbers up to"
+                + " 11.6, where 5 is much");
+  }
+
+  @Test
+  void everyExpertHasANameOfItsOwn() throws IOException {
+    List<LoraAdapter> two =
+        List.of(of("one", new double[] {1, 0, 2}, 1, 1), of("one", new double[] {1, 1, 2}, 1, 1));
+    MoeUpcycler arrow = MoeUpcycler.arrow(1);
+    assertThatThrownBy(() -> arrow.upcycle(BASE, two, WS))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessage("experts 1 and 2 are both named 'one'; each needs a name of its own");
+    assertThatThrownBy(() -> arrow.withNames(List.of("a", "b", "c")).upcycle(BASE, two, WS))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessage("3 names for 2 experts; give one for each");
+    try (MoeModel model = arrow.withNames(List.of("a", "b")).upcycle(BASE, two, WS)) {
+      assertThat(model.description().experts()).containsExactly("a", "b");
+    }
   }
 
   @Test

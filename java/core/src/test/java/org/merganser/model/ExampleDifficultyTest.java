@@ -250,6 +250,11 @@ class ExampleDifficultyTest {
       assertThat(ExampleDifficulty.right(outputs, 2, 1)).containsExactly(false, false);
       assertThatThrownBy(() -> ExampleDifficulty.right(unknown, 0))
           .hasMessage("output 1 for example 0 is not a number");
+      assertThatThrownBy(() -> ExampleDifficulty.right(outputs, 0, 3))
+          .isInstanceOf(IllegalArgumentException.class)
+          .hasMessage("label 3 of example 1 is not in 0..2");
+      assertThatThrownBy(() -> ExampleDifficulty.right(outputs, -1, 0))
+          .hasMessage("label -1 of example 0 is not in 0..2");
       assertThatThrownBy(() -> ExampleDifficulty.right(outputs, 0))
           .isInstanceOf(ShapeException.class)
           .hasMessage("outputs are F32 [2, 3] for 1 labels; give [examples x classes]");

@@ -2,6 +2,7 @@
 package org.merganser.analysis.geometry;
 
 import java.util.Arrays;
+import org.merganser.compute.Workspace;
 import org.merganser.error.NumericalException;
 import org.merganser.error.ShapeException;
 import org.merganser.linalg.Matrix;
@@ -11,9 +12,10 @@ import org.merganser.linalg.Matrix;
  * its knn-th neighbour, 0 below 1e-4, made symmetric by the mean of K and K^T.
  *
  * @param bandwidth e, at least the rounding unit of F64
+ * @param reach of D_ij / e_i, from where on affinities are 0 whatever rounding does
  * @param duplicates pairs of points at distance 0
  */
-record AlphaDecay(double[] bandwidth, double decay, long duplicates) {
+record AlphaDecay(double[] bandwidth, double decay, double reach, long duplicates) {
   private static final double THRESHOLD = 1e-4;
 
   /** Of two entries that should be equal, of their sum. */
@@ -60,11 +62,29 @@ record AlphaDecay(double[] bandwidth, double decay, long duplicates) {
       for (int j = 0; j < i; j++) {
         duplicates += row[j] == 0 ? 1 : 0;
       }
-      row[i] = -1;
-      Arrays.sort(row);
-      bandwidth[i] = Math.max(row[knn], Math.ulp(1.0));
+      row[i] = Double.POSITIVE_INFINITY;
+      bandwidth[i] = Math.max(nearest(row, knn), Math.ulp(1.0));
     }
-    return new AlphaDecay(bandwidth, decay, duplicates);
+    double reach = StrictMath.pow(-StrictMath.log(THRESHOLD), 1 / decay) * (1 + 1e-9);
+    return new AlphaDecay(bandwidth, decay, reach, duplicates);
+  }
+
+  /** The k-th smallest. */
+  private static double nearest(double[] values, int k) {
+    double[] smallest = new double[k];
+    Arrays.fill(smallest, Double.POSITIVE_INFINITY);
+    for (double value : values) {
+      int place = k;
+      for (; place > 0 && value < smallest[place - 1]; place--) {
+        if (place < k) {
+          smallest[place] = smallest[place - 1];
+        }
+      }
+      if (place < k) {
+        smallest[place] = value;
+      }
+    }
+    return smallest[k - 1];
   }
 
   /** Affinities of a point, whose distances these are. */
@@ -82,21 +102,30 @@ record AlphaDecay(double[] bandwidth, double decay, long duplicates) {
 
   private double affinity(double distance, double scale) {
     double ratio = distance / scale;
-    // exp(-ratio^decay) is below the threshold from ln(1e4)^(1/decay) on, at most 9.3 for 1.
-    if (ratio > 10 && decay >= 1) {
+    if (ratio > reach) {
       return 0;
     }
     double affinity = StrictMath.exp(-StrictMath.pow(ratio, decay));
     return affinity < THRESHOLD ? 0 : affinity;
   }
 
+  /** Of the same points in another order. */
+  AlphaDecay withBandwidth(double... other) {
+    return new AlphaDecay(other, decay, reach, duplicates);
+  }
+
   /** Of all points, on the host. */
-  Matrix kernel(Matrix distances) {
+  Matrix kernel(Matrix distances, Workspace ws) {
     int n = bandwidth.length;
     Matrix kernel = Matrix.allocate(n, n);
-    for (int i = 0; i < n; i++) {
-      kernel.setRow(i, row(i, distances.row(i)));
-    }
+    Rows.each(
+        n,
+        ws,
+        (from, to) -> {
+          for (int i = from; i < to; i++) {
+            kernel.setRow(i, row(i, distances.row(i)));
+          }
+        });
     return kernel;
   }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.merganser.analysis.geometry;
 
+import java.util.Arrays;
 import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
 import org.merganser.error.NumericalException;
@@ -49,16 +50,42 @@ public final class Diffusion implements AutoCloseable {
         throw new NumericalException("point " + i + " has affinities of " + degrees[i] + " in all");
       }
     }
+    double[] roots = roots(degrees);
     try (Matrix conjugate = Matrix.allocate(n, n)) {
-      for (int i = 0; i < n; i++) {
-        double[] row = kernel.row(i);
-        for (int j = 0; j < n; j++) {
-          row[j] /= Math.sqrt(degrees[i]) * Math.sqrt(degrees[j]);
-        }
-        conjugate.setRow(i, row);
-      }
+      rows(
+          kernel,
+          conjugate,
+          ws,
+          (i, row) -> {
+            for (int j = 0; j < n; j++) {
+              row[j] /= roots[i] * roots[j];
+            }
+          });
       return new Diffusion(kernel, degrees, LinAlg.symmetricEigen(conjugate, ws));
     }
+  }
+
+  private static double[] roots(double... values) {
+    return Arrays.stream(values).map(Math::sqrt).toArray();
+  }
+
+  /** What becomes of a row. */
+  private interface RowMap {
+    void of(int i, double[] row);
+  }
+
+  /** Rows of one matrix, changed, to those of another or of itself. */
+  private static void rows(Matrix from, Matrix to, Workspace ws, RowMap map) {
+    Rows.each(
+        Math.toIntExact(from.rows()),
+        ws,
+        (begin, end) -> {
+          for (int i = begin; i < end; i++) {
+            double[] row = from.row(i);
+            map.of(i, row);
+            to.setRow(i, row);
+          }
+        });
   }
 
   /** Refuses what is no kernel. */
@@ -142,13 +169,16 @@ public final class Diffusion implements AutoCloseable {
           Matrix others = opened.add(right.on(ws));
           Matrix product = LinAlg.transposeMultiply(there, others, ws)) {
         Matrix power = product.toHost(ws);
-        for (int i = 0; i < n; i++) {
-          double[] row = power.row(i);
-          for (int j = 0; j < n; j++) {
-            row[j] = Math.max(0, row[j] * Math.sqrt(degrees[j]) / Math.sqrt(degrees[i]));
-          }
-          power.setRow(i, row);
-        }
+        double[] roots = roots(degrees);
+        rows(
+            power,
+            power,
+            ws,
+            (i, row) -> {
+              for (int j = 0; j < n; j++) {
+                row[j] = Math.max(0, row[j] * roots[j] / roots[i]);
+              }
+            });
         return power;
       }
     }
@@ -194,7 +224,7 @@ public final class Diffusion implements AutoCloseable {
   public static double[] entropy(double[] spectrum, int most) {
     double[] entropy = new double[most];
     double[] power = new double[spectrum.length];
-    java.util.Arrays.fill(power, 1);
+    Arrays.fill(power, 1);
     for (int t = 0; t < most; t++) {
       double sum = 0;
       for (int k = 0; k < power.length; k++) {

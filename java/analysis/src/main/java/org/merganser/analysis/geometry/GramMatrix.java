@@ -2,38 +2,35 @@
 package org.merganser.analysis.geometry;
 
 import java.io.IOException;
+import java.util.Arrays;
+import java.util.stream.IntStream;
 import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
 import org.merganser.error.NumericalException;
 import org.merganser.error.ShapeException;
-import org.merganser.internal.Opened;
-import org.merganser.internal.kernel.Block;
-import org.merganser.internal.kernel.Kernels;
-import org.merganser.linalg.Gram;
-import org.merganser.linalg.LinAlg;
 import org.merganser.linalg.Matrix;
-import org.merganser.linalg.Tensor;
 
 /**
  * Products of N samples of P elements, {@code G_ij = <x_i, x_j>}, [N x N] in F64, from which
  * distances and principal components follow: what is left of samples that are too large to be held.
- * They are read once, some columns at a time; memory is N^2 and a block of columns, whatever P is,
- * and work N^2 P operations.
+ * They are read once, some columns at a time, by a thread of its own; memory is N^2 and two blocks
+ * of columns, whatever P is, and work N^2 P operations.
  *
  * <p>Centred products are those of {@code x_i - mean}, {@code J G J} with {@code J = I - 1 1^T /
  * N}. Centring goes column by column, before anything is multiplied, so that the difference of two
  * samples that lie close together far from 0 keeps its digits.
  */
 public final class GramMatrix implements AutoCloseable {
-  /** Bytes of a block of columns. */
-  private static final long BLOCK = 24L << 20;
+  private static final double[] NONE = {};
 
   private final Matrix products;
   private final boolean centred;
+  private final double[] origin;
 
-  private GramMatrix(Matrix products, boolean centred) {
+  private GramMatrix(Matrix products, boolean centred, double[] origin) {
     this.products = products;
     this.centred = centred;
+    this.origin = origin;
   }
 
   /**
@@ -45,92 +42,139 @@ public final class GramMatrix implements AutoCloseable {
    */
   public static GramMatrix centred(SampleRows rows, DType precision, Workspace ws)
       throws IOException {
-    return stream(rows, true, precision, ws);
+    require(rows);
+    return checked(GramProducts.centred(rows, precision, ws), true, NONE);
   }
 
   /** Products as they are, in F64. */
   public static GramMatrix raw(SampleRows rows, Workspace ws) throws IOException {
-    return stream(rows, false, DType.F64, ws);
+    return raw(rows, NONE, ws);
   }
 
-  private static GramMatrix stream(SampleRows rows, boolean centred, DType precision, Workspace ws)
-      throws IOException {
-    long n = rows.samples();
-    if (n < 2 || rows.width() < 1) {
+  /**
+   * Products in F64 of samples that are stored as differences d from an origin o, such as the
+   * parameters in a store of samples around a minimum:
+   *
+   * <pre>
+   *   &lt;d_i + o, d_j + o&gt; = &lt;d_i, d_j&gt; + a_i + a_j + q,   a_i = &lt;d_i, o&gt;, q = &lt;o, o&gt;
+   * </pre>
+   *
+   * <p>For their angles: distances of the differences alone are the same, with more digits.
+   *
+   * @param origin o, P numbers; kept for {@link #append}
+   */
+  public static GramMatrix raw(SampleRows rows, double[] origin, Workspace ws) throws IOException {
+    require(rows);
+    double[] own = origin.clone();
+    if (own.length > 0 && own.length != rows.width()) {
       throw new ShapeException(
-          "products need 2 samples of 1 element or more, not %d of %d".formatted(n, rows.width()));
+          "an origin of %d elements of samples of %d".formatted(own.length, rows.width()));
     }
-    try (Opened opened = new Opened()) {
-      Matrix sum = opened.add(Matrix.of(Tensor.allocate(DType.F64, new long[] {n, n}, ws)));
-      try (Matrix zeros = Matrix.zeros(n, n)) {
-        sum.asTensor().copyFrom(zeros.asTensor(), ws);
+    for (int k = 0; k < own.length; k++) {
+      if (!Double.isFinite(own[k])) {
+        throw new NumericalException("element %d of the origin is %s".formatted(k, own[k]));
       }
-      long step = Math.max(64, BLOCK / rows.dtype().bytes(n) / 64 * 64);
-      for (long from = 0; from < rows.width(); from += step) {
-        ws.cancellation().check();
-        long to = Math.min(rows.width(), from + step);
-        try (Matrix block = Matrix.of(Tensor.allocate(rows.dtype(), n, to - from))) {
-          rows.read(from, to, block, ws);
-          requireFinite(block, from, ws);
-          add(block, centred, precision, sum, ws);
-        }
-        ws.progress().report("products", to, rows.width());
-      }
-      Matrix host = sum.toHost(ws);
-      for (long i = 0; i < n; i++) {
-        if (!Double.isFinite(host.get(i, i))) {
-          host.close();
-          throw new NumericalException("squares of sample " + i + " are beyond the range of F64");
-        }
-      }
-      return new GramMatrix(host, centred);
+    }
+    return checked(GramProducts.raw(rows, own, ws), false, own);
+  }
+
+  private static void require(SampleRows rows) {
+    if (rows.samples() < 2 || rows.width() < 1) {
+      throw new ShapeException(
+          "products need 2 samples of 1 element or more, not %d of %d"
+              .formatted(rows.samples(), rows.width()));
     }
   }
 
-  private static void add(
-      Matrix block, boolean centred, DType precision, Matrix sum, Workspace ws) {
-    try (Matrix there = block.on(ws)) {
-      if (centred) {
-        try (Matrix part = Gram.linear(there, precision, ws)) {
-          Block[] terms = {Block.of(sum.asTensor()), Block.of(part.asTensor())};
-          Kernels.of(ws)
-              .merge()
-              .weightedSum(
-                  DType.F64.code(),
-                  sum.asTensor().size(),
-                  terms,
-                  new double[] {1, 1},
-                  Block.of(sum.asTensor()));
-        }
-      } else {
-        try (Tensor wide = there.asTensor().to(DType.F64, ws)) {
-          Matrix x = Matrix.of(wide);
-          LinAlg.addProduct(1, x, x, sum, ws);
-        }
+  private static GramMatrix checked(Matrix products, boolean centred, double[] origin) {
+    for (long i = 0; i < products.rows(); i++) {
+      if (!Double.isFinite(products.get(i, i))) {
+        products.close();
+        throw new NumericalException("squares of sample " + i + " are beyond the range of F64");
       }
+    }
+    return new GramMatrix(products, centred, origin);
+  }
+
+  /**
+   * These products and those of samples that came behind; see {@link #append(SampleRows, int[],
+   * Workspace)}.
+   */
+  public GramMatrix append(SampleRows rows, Workspace ws) throws IOException {
+    int count = Math.max(0, Math.toIntExact(rows.samples() - samples()));
+    return append(rows, IntStream.range(samples(), samples() + count).toArray(), ws);
+  }
+
+  /**
+   * These products and those of k samples more, by one pass over all samples and N k P operations
+   * in the place of N^2 P. Of centred ones {@code p_ia}, about the mean of all N + k, follow those
+   * of the samples that were there, whose mean was another:
+   *
+   * <pre>
+   *   G'_ij = G_ij - (s_i + s_j) / N - r / N^2,   s_i = sum over a of p_ia,   r = sum over a of s_a
+   * </pre>
+   *
+   * @param rows all N + k samples: those of this in the same order, and the others wherever they
+   *     belong
+   * @param added indices of the others in {@code rows}, ascending
+   * @return a new matrix in the order of {@code rows}; this one stays as it is
+   * @throws NumericalException for numbers that are not finite, naming a sample
+   */
+  public GramMatrix append(SampleRows rows, int[] added, Workspace ws) throws IOException {
+    int n = samples();
+    int all = Math.toIntExact(rows.samples());
+    int[] old = others(added, all);
+    if (added.length == 0 || old.length != n) {
+      throw new ShapeException(
+          "%d samples of which %d are new are no addition to %d".formatted(all, added.length, n));
+    }
+    if (origin.length > 0 && origin.length != rows.width()) {
+      throw new ShapeException(
+          "samples of %d elements, the origin has %d".formatted(rows.width(), origin.length));
+    }
+    try (Matrix fresh = GramProducts.some(rows, added, centred, origin, ws)) {
+      return checked(joined(fresh, added, old), centred, origin);
     }
   }
 
-  /** Refuses a block of columns from one on with numbers that are not finite, naming the first. */
-  static void requireFinite(Matrix block, long from, Workspace ws) {
-    Tensor tensor = block.asTensor();
-    long[] found =
-        Kernels.of(ws)
-            .tensors()
-            .nonFinite(tensor.dtype().code(), tensor.size(), Block.of(block.asTensor()));
-    if (found[0] > 0) {
-      long sample = found[1] / block.columns();
-      long column = found[1] % block.columns();
-      throw new NumericalException(
-          "sample %d: element %d is %s, and %d others in columns %d to %d are not finite"
-              .formatted(
-                  sample,
-                  from + column,
-                  block.get(sample, column),
-                  found[0] - 1,
-                  from,
-                  from + block.columns() - 1));
+  private Matrix joined(Matrix fresh, int[] added, int[] old) {
+    int all = added.length + old.length;
+    Matrix joined = Matrix.allocate(all, all);
+    double[] sums = new double[all];
+    for (int a = 0; a < added.length; a++) {
+      for (int i = 0; i < all; i++) {
+        put(joined, added[a], i, fresh.get(a, i));
+        sums[i] += fresh.get(a, i);
+      }
     }
+    double square = 0;
+    for (int a : added) {
+      square += sums[a];
+    }
+    int n = old.length;
+    for (int i = 0; i < n; i++) {
+      for (int j = 0; j <= i; j++) {
+        double moved = centred ? (sums[old[i]] + sums[old[j]] + square / n) / n : 0;
+        put(joined, old[i], old[j], products.get(i, j) - moved);
+      }
+    }
+    return joined;
+  }
+
+  /** What is not in an ascending list, of the numbers below one. */
+  private static int[] others(int[] some, int count) {
+    boolean[] there = new boolean[count];
+    int last = -1;
+    for (int each : some) {
+      if (each <= last || each >= count) {
+        throw new IllegalArgumentException(
+            "new samples are %s; they must ascend and be 0 to %d"
+                .formatted(Arrays.toString(some), count - 1));
+      }
+      there[each] = true;
+      last = each;
+    }
+    return IntStream.range(0, count).filter(i -> !there[i]).toArray();
   }
 
   /** Number of samples. */
@@ -187,7 +231,7 @@ public final class GramMatrix implements AutoCloseable {
     return distances;
   }
 
-  private static void put(Matrix matrix, int i, int j, double value) {
+  static void put(Matrix matrix, int i, int j, double value) {
     matrix.set(i, j, value);
     matrix.set(j, i, value);
   }

@@ -7,8 +7,6 @@ import java.util.List;
 import org.merganser.compute.Workspace;
 import org.merganser.error.NumericalException;
 import org.merganser.internal.Opened;
-import org.merganser.linalg.Gram;
-import org.merganser.linalg.LinAlg;
 import org.merganser.linalg.Matrix;
 import org.merganser.method.Setting;
 import org.merganser.method.Settings;
@@ -37,9 +35,6 @@ import org.merganser.method.Settings;
  * or M^3 and N^2 M of M landmarks.
  */
 public final class Phate {
-  private static final double FLOOR = 1e-7;
-  private static final double STEEPEST = 0.99;
-
   /** Of which spectrum the entropy is. */
   public enum Spectrum {
     /** Eigenvalues of P, which are there anyway. */
@@ -81,32 +76,96 @@ public final class Phate {
     }
   }
 
-  /**
-   * An embedding.
-   *
-   * @param points [N][dimensions]
-   * @param potential U [N][N], of both points in the order of the input; empty where landmarks were
-   *     walked between. With logarithms (gamma 1) small entries are likely, else large ones
-   * @param t steps of the walk
-   * @param entropy of exponents 1 on; empty where t was given
-   * @param bandwidth e of each point; empty where affinities were given
-   * @param duplicates pairs of points at distance 0
-   * @param components groups of points that no walk connects
-   * @param stress root of the ratio of squared errors of distances to squared distances
-   * @param landmarks points that were walked between: N, or fewer
-   * @param warnings what should be known before the picture is believed
-   */
-  public record Result(
-      double[][] points,
-      double[][] potential,
-      int t,
-      double[] entropy,
-      double[] bandwidth,
-      long duplicates,
-      int components,
-      double stress,
-      int landmarks,
-      List<String> warnings) {}
+  /** An embedding. Arrays are copies: whoever asks for one may change it. */
+  public static final class Result {
+    private final double[][] points;
+    private final double[][] potential;
+    private final int t;
+    private final double[] entropy;
+    private final AlphaDecay affinities;
+    private final int components;
+    private final double stress;
+    private final int landmarks;
+    private final List<String> warnings;
+
+    private Result(
+        double[][] points,
+        double[][] potential,
+        int t,
+        double[] entropy,
+        AlphaDecay affinities,
+        int components,
+        double stress,
+        int landmarks,
+        List<String> warnings) {
+      this.points = points;
+      this.potential = potential;
+      this.t = t;
+      this.entropy = entropy;
+      this.affinities = affinities;
+      this.components = components;
+      this.stress = stress;
+      this.landmarks = landmarks;
+      this.warnings = List.copyOf(warnings);
+    }
+
+    /** [N][dimensions], in the order of the input. */
+    public double[][] points() {
+      return copy(points);
+    }
+
+    /**
+     * U [N][N], of both points in the order of the input; empty where landmarks were walked
+     * between. With logarithms (gamma 1) small entries are likely, else large ones.
+     */
+    public double[][] potential() {
+      return copy(potential);
+    }
+
+    /** Steps of the walk. */
+    public int t() {
+      return t;
+    }
+
+    /** Of exponents 1 on; empty where t was given. */
+    public double[] entropy() {
+      return entropy.clone();
+    }
+
+    /** e of each point; empty where affinities were given. */
+    public double[] bandwidth() {
+      return affinities.bandwidth().clone();
+    }
+
+    /** Pairs of points at distance 0. */
+    public long duplicates() {
+      return affinities.duplicates();
+    }
+
+    /** Groups of points that no walk connects. */
+    public int components() {
+      return components;
+    }
+
+    /** Root of the ratio of squared errors of distances to squared distances. */
+    public double stress() {
+      return stress;
+    }
+
+    /** Points that were walked between: N, or fewer. */
+    public int landmarks() {
+      return landmarks;
+    }
+
+    /** What should be known before the picture is believed. */
+    public List<String> warnings() {
+      return warnings;
+    }
+
+    private static double[][] copy(double[][] rows) {
+      return Arrays.stream(rows).map(double[]::clone).toArray(double[][]::new);
+    }
+  }
 
   private final Options options;
 
@@ -131,15 +190,15 @@ public final class Phate {
     AlphaDecay.require(distances, options.knn());
     int[] order = order(distances);
     try (Opened opened = new Opened()) {
-      Matrix sorted = opened.add(sorted(distances, order));
+      Matrix sorted = opened.add(sorted(distances, order, ws));
       AlphaDecay affinities = AlphaDecay.of(sorted, options.knn(), options.decay());
       if (order.length > options.landmarks()) {
         Landmarks landmarks = opened.add(Landmarks.of(sorted, affinities, options.landmarks()));
         Result between = embedded(landmarks.kernel(), affinities, ws);
-        return restored(between, landmarks.extend(between.points()), new double[0][], order);
+        return restored(between, landmarks.extend(between.points), new double[0][], order);
       }
-      Result result = embedded(opened.add(affinities.kernel(sorted)), affinities, ws);
-      return restored(result, result.points(), result.potential(), order);
+      Result result = embedded(opened.add(affinities.kernel(sorted, ws)), affinities, ws);
+      return restored(result, result.points, result.potential, order);
     }
   }
 
@@ -155,7 +214,7 @@ public final class Phate {
   public Result fitKernel(Matrix kernel, Workspace ws) {
     Diffusion.require(kernel);
     double[] none = {};
-    return embedded(kernel, new AlphaDecay(none, options.decay(), 0), ws);
+    return embedded(kernel, new AlphaDecay(none, options.decay(), 0, 0), ws);
   }
 
   /**
@@ -177,17 +236,22 @@ public final class Phate {
     return Arrays.stream(order).mapToInt(each -> each).toArray();
   }
 
-  private static Matrix sorted(Matrix distances, int... order) {
+  private static Matrix sorted(Matrix distances, int[] order, Workspace ws) {
     int n = order.length;
     Matrix sorted = Matrix.allocate(n, n);
-    for (int i = 0; i < n; i++) {
-      double[] row = distances.row(order[i]);
-      double[] moved = new double[n];
-      for (int j = 0; j < n; j++) {
-        moved[j] = row[order[j]];
-      }
-      sorted.setRow(i, moved);
-    }
+    Rows.each(
+        n,
+        ws,
+        (from, to) -> {
+          double[] moved = new double[n];
+          for (int i = from; i < to; i++) {
+            double[] row = distances.row(order[i]);
+            for (int j = 0; j < n; j++) {
+              moved[j] = row[order[j]];
+            }
+            sorted.setRow(i, moved);
+          }
+        });
     return sorted;
   }
 
@@ -205,8 +269,8 @@ public final class Phate {
         t = Diffusion.knee(entropy);
       }
       ws.cancellation().check();
-      Matrix potential = opened.add(potential(walk.power(t, ws), options.gamma()));
-      Matrix apart = opened.add(distances(potential, options.metric(), ws));
+      Matrix potential = opened.add(Potential.of(walk.power(t, ws), options.gamma(), ws));
+      Matrix apart = opened.add(Potential.distances(potential, options.metric(), ws));
       Mds.Result found = Mds.of(apart, options.dimensions(), options.solver(), options.seed(), ws);
       int components = walk.components();
       return new Result(
@@ -214,8 +278,7 @@ public final class Phate {
           potential.toArray(),
           t,
           entropy,
-          affinities.bandwidth(),
-          affinities.duplicates(),
+          affinities,
           components,
           found.relative(),
           Math.toIntExact(kernel.rows()),
@@ -233,71 +296,12 @@ public final class Phate {
           "the points fall into %d groups that no walk connects: how far these lie apart in the picture says nothing; a larger knn connects them"
               .formatted(components));
     }
-    if (gamma != steep(gamma)) {
+    if (gamma != Potential.taken(gamma)) {
       warnings.add(
           "gamma %s was computed as %s: potentials of what lies between that and 1 are nearly equal; 1 takes logarithms"
-              .formatted(gamma, steep(gamma)));
+              .formatted(gamma, Potential.taken(gamma)));
     }
     return warnings;
-  }
-
-  private static double steep(double gamma) {
-    return gamma < 1 && gamma > STEEPEST ? STEEPEST : gamma;
-  }
-
-  /** In place. */
-  static Matrix potential(Matrix power, double gamma) {
-    double steep = steep(gamma);
-    double c = (1 - steep) / 2;
-    for (int i = 0; i < power.rows(); i++) {
-      double[] row = power.row(i);
-      for (int j = 0; j < row.length && steep != -1; j++) {
-        row[j] =
-            steep == 1
-                ? -StrictMath.log(row[j] + FLOOR)
-                : (c == 0.5 ? Math.sqrt(row[j]) : StrictMath.pow(row[j], c)) / c;
-      }
-      power.setRow(i, row);
-    }
-    return power;
-  }
-
-  static Matrix distances(Matrix potential, Metric metric, Workspace ws) {
-    try (Matrix there = potential.on(ws)) {
-      if (metric == Metric.EUCLIDEAN) {
-        try (Matrix squares = Gram.squaredDistances(there, ws)) {
-          Matrix distances = squares.toHost(ws);
-          for (int i = 0; i < distances.rows(); i++) {
-            double[] row = distances.row(i);
-            Arrays.setAll(row, j -> Math.sqrt(row[j]));
-            distances.setRow(i, row);
-          }
-          return distances;
-        }
-      }
-      try (Matrix products = LinAlg.multiplyTransposed(there, there, ws)) {
-        Matrix distances = products.toHost(ws);
-        cosine(distances);
-        return distances;
-      }
-    }
-  }
-
-  /** In place, of products. */
-  private static void cosine(Matrix products) {
-    int n = Math.toIntExact(products.rows());
-    double[] lengths = new double[n];
-    for (int i = 0; i < n; i++) {
-      lengths[i] = Math.sqrt(products.get(i, i));
-    }
-    for (int i = 0; i < n; i++) {
-      double[] row = products.row(i);
-      for (int j = 0; j < n; j++) {
-        double cosine = row[j] / (lengths[i] * lengths[j]);
-        row[j] = i == j ? 0 : Math.min(2, Math.max(0, 1 - cosine));
-      }
-      products.setRow(i, row);
-    }
   }
 
   /** With these points and potentials, all in the order in which the points came. */
@@ -308,7 +312,7 @@ public final class Phate {
     double[][] moved = new double[potential.length][potential.length];
     for (int i = 0; i < order.length; i++) {
       placed[order[i]] = points[i];
-      bandwidth[order[i]] = result.bandwidth()[i];
+      bandwidth[order[i]] = result.affinities.bandwidth()[i];
       for (int j = 0; j < moved.length; j++) {
         moved[order[i]][order[j]] = potential[i][j];
       }
@@ -316,13 +320,12 @@ public final class Phate {
     return new Result(
         placed,
         moved,
-        result.t(),
-        result.entropy(),
-        bandwidth,
-        result.duplicates(),
-        result.components(),
-        result.stress(),
-        result.landmarks(),
-        result.warnings());
+        result.t,
+        result.entropy,
+        result.affinities.withBandwidth(bandwidth),
+        result.components,
+        result.stress,
+        result.landmarks,
+        result.warnings);
   }
 }

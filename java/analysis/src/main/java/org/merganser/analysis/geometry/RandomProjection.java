@@ -69,7 +69,7 @@ public final class RandomProjection {
       draw(from, width, place, sign);
       try (Matrix block = Matrix.of(Tensor.allocate(rows.dtype(), n, width))) {
         rows.read(from, to, block, ws);
-        GramMatrix.requireFinite(block, from, ws);
+        GramProducts.requireFinite(block, from, ws);
         for (int i = 0; i < n; i++) {
           double[] row = block.row(i);
           for (int j = 0; j < width; j++) {

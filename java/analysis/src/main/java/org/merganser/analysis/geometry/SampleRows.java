@@ -24,7 +24,8 @@ public interface SampleRows {
   DType dtype();
 
   /**
-   * Reads columns {@code from} to {@code to} of all samples.
+   * Reads columns {@code from} to {@code to} of all samples, perhaps while another thread computes
+   * in the Workspace.
    *
    * @param into [N x (to - from)], of {@link #dtype}, on the host
    */

@@ -3,10 +3,10 @@ package org.merganser.analysis.geometry;
 
 import java.util.function.UnaryOperator;
 import org.merganser.compute.Workspace;
+import org.merganser.internal.Threads;
 import org.merganser.linalg.LinAlg;
 import org.merganser.linalg.LinAlg.SymmetricEigen;
 import org.merganser.linalg.Matrix;
-import org.merganser.linalg.Tensor;
 
 /**
  * The largest eigenvalues of a symmetric matrix and their vectors, whose largest components are
@@ -50,8 +50,9 @@ record TopEigen(double[] values, double[][] vectors) {
       Matrix symmetric, double[] values, double[][] vectors, Workspace ws) {
     int n = Math.toIntExact(symmetric.rows());
     int count = values.length;
-    try (Matrix there = symmetric.on(ws)) {
-      Lanczos process = process(v -> times(there, v, ws), n, count, n, ws);
+    double[][] rows = symmetric.toArray();
+    try (Threads threads = new Threads(ws.threads())) {
+      Lanczos process = process(v -> times(rows, v, threads), n, count, n, ws);
       if (process.left() == 0 || !converged(process, count, ws)) {
         return false;
       }
@@ -67,7 +68,7 @@ record TopEigen(double[] values, double[][] vectors) {
         }
       }
       // Of equal eigenvalues the process sees one: whatever is left must be smaller.
-      double most = most(v -> rest(times(there, v, ws), v, values, vectors, lowest), n, ws);
+      double most = most(v -> rest(times(rows, v, threads), v, values, vectors, lowest), n, ws);
       return most <= values[count - 1] + SLACK * magnitude;
     }
   }
@@ -132,12 +133,17 @@ record TopEigen(double[] values, double[][] vectors) {
     }
   }
 
-  private static double[] times(Matrix matrix, double[] v, Workspace ws) {
-    try (Matrix row = Matrix.of(Tensor.of(v, 1, v.length));
-        Matrix product = LinAlg.multiplyTransposed(row, matrix, ws);
-        Matrix host = product.toHost(ws)) {
-      return host.row(0);
-    }
+  private static double[] times(double[][] rows, double[] v, Threads threads) {
+    double[] product = new double[v.length];
+    Rows.each(
+        v.length,
+        threads,
+        (from, to) -> {
+          for (int i = from; i < to; i++) {
+            product[i] = Lanczos.dot(rows[i], v);
+          }
+        });
+    return product;
   }
 
   /** Of equal ones the first. */

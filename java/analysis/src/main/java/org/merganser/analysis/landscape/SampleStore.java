@@ -32,6 +32,9 @@ import org.merganser.linalg.Tensor;
  * all, so that sampling which was interrupted is opened again and goes on with those that lack; in
  * the end the bytes are the same. Rows are read by position and never held together.
  *
+ * <p>Rows are differences: distances and centred products are those of theta itself, but its angles
+ * need theta*, which {@code GramMatrix.raw} takes as the origin.
+ *
  * <p>The samples are those of the trajectories that are there, in the order of the plan.
  * Trajectories can be written by several threads, and by several processes.
  */

@@ -3,8 +3,10 @@ package org.merganser.analysis.topology;
 
 import java.util.ArrayList;
 import java.util.List;
+import org.merganser.compute.Workspace;
 import org.merganser.error.NumericalException;
 import org.merganser.error.ShapeException;
+import org.merganser.linalg.Gram;
 import org.merganser.linalg.Matrix;
 
 /**
@@ -66,6 +68,27 @@ public final class NeighbourGraph {
       }
     }
     return Graph.of(n, edges.toArray(int[][]::new));
+  }
+
+  /**
+   * By the Euclidean distances of rows of a matrix [n x p], such as the potential of PHATE: of
+   * samples from which walks spread alike, where {@link #of} takes those to which they lead.
+   *
+   * @throws NumericalException when an entry is not finite
+   */
+  public static Graph ofRows(Matrix rows, int k, Rule rule, Workspace ws) {
+    for (int i = 0; i < rows.rows(); i++) {
+      double[] row = rows.row(i);
+      for (int j = 0; j < row.length; j++) {
+        if (!Double.isFinite(row[j])) {
+          throw new NumericalException("entry [" + i + ", " + j + "] is " + row[j]);
+        }
+      }
+    }
+    try (Matrix squares = Gram.squaredDistances(rows, ws);
+        Matrix host = squares.toHost(ws)) {
+      return of(host, k, rule);
+    }
   }
 
   /** Keeps the smallest in order, equal ones in order of arrival; returns how many there are. */

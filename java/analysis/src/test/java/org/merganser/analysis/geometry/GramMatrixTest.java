@@ -122,12 +122,89 @@ class GramMatrixTest {
     }
   }
 
+  /** What is stored are differences from an origin; the angles wanted are those of the sums. */
+  @Test
+  void anOriginIsAddedToEachSample() throws IOException {
+    double[] origin = {3, -1, 0.5};
+    double[][] sums = Arrays.stream(GOLDEN).map(double[]::clone).toArray(double[][]::new);
+    for (double[] row : sums) {
+      Arrays.setAll(row, k -> row[k] + origin[k]);
+    }
+    try (Matrix d = Matrix.of(GOLDEN);
+        Matrix x = Matrix.of(sums);
+        GramMatrix differences = GramMatrix.raw(SampleRows.of(d), WS);
+        GramMatrix found = GramMatrix.raw(SampleRows.of(d), origin, WS);
+        GramMatrix wanted = GramMatrix.raw(SampleRows.of(x), WS);
+        Matrix angles = found.cosine();
+        Matrix wantedAngles = wanted.cosine()) {
+      double q = 3 * 3 + 1 + 0.25;
+      for (int i = 0; i < 3; i++) {
+        double a = GOLDEN[i][0] * 3 - GOLDEN[i][1] + GOLDEN[i][2] * 0.5;
+        for (int j = 0; j < 3; j++) {
+          double b = GOLDEN[j][0] * 3 - GOLDEN[j][1] + GOLDEN[j][2] * 0.5;
+          assertThat(found.products().get(i, j))
+              .isCloseTo(differences.products().get(i, j) + a + b + q, within(1e-13));
+        }
+      }
+      close(found.products(), wanted.products().toArray(), 1e-13);
+      close(angles, wantedAngles.toArray(), 1e-15);
+      assertThatThrownBy(() -> GramMatrix.raw(SampleRows.of(d), new double[2], WS))
+          .isInstanceOf(ShapeException.class)
+          .hasMessage("an origin of 2 elements of samples of 3");
+      assertThatThrownBy(
+              () -> GramMatrix.raw(SampleRows.of(d), new double[] {0, Double.NaN, 0}, WS))
+          .isInstanceOf(NumericalException.class)
+          .hasMessage("element 1 of the origin is NaN");
+    }
+  }
+
+  /** Whatever fails, in the thread that reads or in the one that computes. */
+  @Test
+  void whatFailsInAReadIsThrown() {
+    SampleRows broken =
+        new SampleRows() {
+          @Override
+          public long samples() {
+            return 3;
+          }
+
+          @Override
+          public long width() {
+            return 4_000_000;
+          }
+
+          @Override
+          public DType dtype() {
+            return DType.F64;
+          }
+
+          @Override
+          public void read(long from, long to, Matrix into, Workspace ws) throws IOException {
+            if (from > 0) {
+              throw new IOException("the disk is gone");
+            }
+            into.asTensor().memory().clear();
+          }
+        };
+    assertThatThrownBy(() -> GramMatrix.centred(broken, DType.F64, WS))
+        .isInstanceOf(IOException.class)
+        .hasMessage("the disk is gone");
+  }
+
   @Test
   void badSamplesAreNamed() throws IOException {
     try (Matrix x = Matrix.of(new double[][] {{1, 2, 3}, {4, Double.NaN, 6}, {7, 8, 9}})) {
       assertThatThrownBy(() -> GramMatrix.centred(SampleRows.of(x), DType.F64, WS))
           .isInstanceOf(NumericalException.class)
           .hasMessageContaining("sample 1: element 1 is NaN");
+      assertThatThrownBy(() -> GramMatrix.raw(SampleRows.of(x), WS))
+          .isInstanceOf(NumericalException.class)
+          .hasMessageContaining("sample 1: element 1 is NaN");
+    }
+    try (Matrix far = Matrix.of(new double[][] {{1e200, 2}, {4, 5}, {7, 8}})) {
+      assertThatThrownBy(() -> GramMatrix.centred(SampleRows.of(far), DType.F64, WS))
+          .isInstanceOf(NumericalException.class)
+          .hasMessageContaining("squares of sample 0 are beyond the range");
     }
     try (Matrix one = Matrix.of(new double[][] {{1, 2}})) {
       assertThatThrownBy(() -> GramMatrix.raw(SampleRows.of(one), WS))

@@ -36,7 +36,7 @@ class PhateGoldenTest {
     try (Matrix d = distances()) {
       AlphaDecay affinities = AlphaDecay.of(d, 2, 2);
       assertThat(affinities.bandwidth()).containsExactly(2, 1, 2, 3, 5);
-      return affinities.kernel(d);
+      return affinities.kernel(d, WS);
     }
   }
 
@@ -86,11 +86,11 @@ class PhateGoldenTest {
   void potentialsAndTheirDistances() {
     try (Matrix k = kernel();
         Diffusion walk = Diffusion.of(k, WS);
-        Matrix logarithms = Phate.potential(walk.power(3, WS), 1);
-        Matrix roots = Phate.potential(walk.power(3, WS), 0);
-        Matrix plain = Phate.potential(walk.power(3, WS), -1);
+        Matrix logarithms = Potential.of(walk.power(3, WS), 1, WS);
+        Matrix roots = Potential.of(walk.power(3, WS), 0, WS);
+        Matrix plain = Potential.of(walk.power(3, WS), -1, WS);
         Matrix third = walk.power(3, WS);
-        Matrix apart = Phate.distances(logarithms, Phate.Metric.EUCLIDEAN, WS)) {
+        Matrix apart = Potential.distances(logarithms, Phate.Metric.EUCLIDEAN, WS)) {
       near(logarithms.row(0), 1.36490504, 1.33119969, 1.43902863, 1.94548345, 2.29899872);
       near(roots.row(0), 1.01075186, 1.02793008, .97397724, .75608997, .63359035);
       assertThat(plain.asTensor().sameBytes(third.asTensor())).isTrue();
@@ -103,9 +103,10 @@ class PhateGoldenTest {
   void scaling() {
     try (Matrix k = kernel();
         Diffusion walk = Diffusion.of(k, WS);
-        Matrix u = Phate.potential(walk.power(3, WS), 1);
-        Matrix apart = Phate.distances(u, Phate.Metric.EUCLIDEAN, WS)) {
-      double[][] start = Mds.classical(apart, 4, WS);
+        Matrix u = Potential.of(walk.power(3, WS), 1, WS);
+        Matrix apart = Potential.distances(u, Phate.Metric.EUCLIDEAN, WS)) {
+      double[][] wanted = apart.toArray();
+      double[][] start = Mds.classical(wanted, 4, WS);
       double[] squares = new double[4];
       for (double[] point : start) {
         for (int axis = 0; axis < 4; axis++) {
@@ -115,15 +116,15 @@ class PhateGoldenTest {
       near(squares, 1.80165483, .01410142, .00042551, .00019892);
       double[] first = Arrays.stream(start).mapToDouble(point -> point[0]).toArray();
       near(first, -.72442143, -.51284372, -.1409426, .54033117, .83787658);
-      double[][] flat = Mds.classical(apart, 2, WS);
-      assertThat(Stress.raw(flat, apart)).isCloseTo(2.44684e-6, within(1e-11));
-      double[][] once = Mds.smacof(apart, flat, 1, WS);
-      assertThat(Stress.raw(once, apart)).isCloseTo(1.72069e-6, within(1e-11));
+      double[][] flat = Mds.classical(wanted, 2, WS);
+      assertThat(Stress.raw(flat, wanted)).isCloseTo(2.44684e-6, within(1e-11));
+      double[][] once = Smacof.of(wanted, flat, 1, WS);
+      assertThat(Stress.raw(once, wanted)).isCloseTo(1.72069e-6, within(1e-11));
       double[][] limit = flat;
       for (int i = 0; i < 3000; i++) {
-        limit = Mds.smacof(apart, limit, 1, WS);
+        limit = Smacof.of(wanted, limit, 1, WS);
       }
-      assertThat(Stress.raw(limit, apart)).isCloseTo(6.98652e-7, within(1e-11));
+      assertThat(Stress.raw(limit, wanted)).isCloseTo(6.98652e-7, within(1e-11));
     }
   }
 

@@ -118,11 +118,44 @@ class SampleStoreTest {
         }
         assertThat(some.products().get(0, 1)).isCloseTo(gram.products().get(5, 0), within(1e-10));
       }
+      double[] theta = new double[WIDTH];
+      Arrays.setAll(theta, Math::cos);
+      try (GramMatrix gram = GramMatrix.raw(store, theta, ws)) {
+        for (int i = 0; i < 6; i++) {
+          for (int j = 0; j < 6; j++) {
+            double expected = 0;
+            for (int c = 0; c < WIDTH; c++) {
+              expected += (row(i)[c] + theta[c]) * (row(j)[c] + theta[c]);
+            }
+            assertThat(gram.products().get(i, j)).isCloseTo(expected, within(1e-10));
+          }
+        }
+      }
       try (Matrix part = Matrix.of(Tensor.allocate(DType.F32, 6, 7))) {
         store.read(100, 107, part, ws);
         assertThat(part.get(3, 2)).isEqualTo(row(3)[102]);
       }
       assertThatThrownBy(() -> store.select(0, 6)).hasMessageContaining("no sample 6 of 6");
+    }
+  }
+
+  /** A trajectory that comes later may belong before others: products follow the store. */
+  @Test
+  void productsOfATrajectoryThatCameLaterAreInTheOrderOfThePlan() throws IOException {
+    try (Workspace ws = Workspace.builder().threads(1).open();
+        SampleStore store = SampleStore.open(folder, PLAN)) {
+      write(store, 2);
+      write(store, 0);
+      try (GramMatrix before = GramMatrix.centred(store, DType.F64, ws)) {
+        write(store, 1);
+        try (GramMatrix found = before.append(store, new int[] {2, 3}, ws);
+            GramMatrix wanted = GramMatrix.centred(store, DType.F64, ws)) {
+          for (int i = 0; i < 6; i++) {
+            assertThat(found.products().row(i))
+                .containsExactly(wanted.products().row(i), within(1e-10));
+          }
+        }
+      }
     }
   }
 

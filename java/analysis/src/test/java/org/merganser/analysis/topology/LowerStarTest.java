@@ -20,6 +20,7 @@ import org.merganser.analysis.topology.Diagram.Point;
 import org.merganser.analysis.topology.LowerStar.Direction;
 import org.merganser.analysis.topology.LowerStar.Essential;
 import org.merganser.analysis.topology.LowerStar.Loops;
+import org.merganser.compute.Workspace;
 import org.merganser.error.NumericalException;
 import org.merganser.error.ShapeException;
 import org.merganser.linalg.Matrix;
@@ -202,6 +203,58 @@ class LowerStarTest {
     assertThat(neighbours(new double[3][3], 1, NeighbourGraph.Rule.NEAREST))
         .isEqualTo(Graph.of(3, new int[][] {{0, 1}, {0, 2}}));
     assertThat(neighbours(POTENTIAL, 3, NeighbourGraph.Rule.NEAREST).edges()).isEqualTo(6);
+  }
+
+  /** Walks from 0 lead to 1, but those from 2 spread alike. */
+  @Test
+  void neighboursByTheDistanceOfRows() {
+    double[][] rows = {{0, 1, 5, 9}, {1, 9, 9, 2}, {0, 1.5, 5, 9}, {1, 9, 7, 2}};
+    try (Workspace ws = Workspace.open();
+        Matrix matrix = Matrix.of(rows)) {
+      assertThat(NeighbourGraph.ofRows(matrix, 1, NeighbourGraph.Rule.NEAREST, ws))
+          .isEqualTo(Graph.of(4, new int[][] {{0, 2}, {1, 3}}));
+      assertThat(neighbours(rows, 1, NeighbourGraph.Rule.NEAREST))
+          .isEqualTo(Graph.of(4, new int[][] {{0, 1}, {0, 2}, {0, 3}}));
+      matrix.set(1, 2, NEVER);
+      assertThatThrownBy(() -> NeighbourGraph.ofRows(matrix, 1, NeighbourGraph.Rule.NEAREST, ws))
+          .isInstanceOf(NumericalException.class)
+          .hasMessage("entry [1, 2] is Infinity");
+    }
+  }
+
+  /** Columns beside each other: rows need not be as many. */
+  @Test
+  void rowsArePointsAsWell() {
+    try (Workspace ws = Workspace.open();
+        Matrix points = Matrix.of(new double[][] {{0}, {10}, {1}, {12}, {2.5}})) {
+      assertThat(NeighbourGraph.ofRows(points, 1, NeighbourGraph.Rule.NEAREST, ws))
+          .isEqualTo(Graph.of(5, new int[][] {{0, 2}, {1, 3}, {2, 4}}));
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource("seeds")
+  void permutedSamplesHaveThePermutedGraph(int seed) {
+    Random random = new Random(seed);
+    int n = 15;
+    List<Integer> to = new ArrayList<>(IntStream.range(0, n).boxed().toList());
+    Collections.shuffle(to, random);
+    double[][] rows = new double[n][n];
+    double[][] moved = new double[n][n];
+    for (int i = 0; i < n; i++) {
+      for (int j = 0; j < n; j++) {
+        rows[i][j] = random.nextDouble();
+        moved[to.get(i)][to.get(j)] = rows[i][j];
+      }
+    }
+    for (NeighbourGraph.Rule rule : NeighbourGraph.Rule.values()) {
+      Graph graph = neighbours(rows, 4, rule);
+      int[][] edges =
+          IntStream.range(0, graph.edges())
+              .mapToObj(k -> new int[] {to.get(graph.from(k)), to.get(graph.to(k))})
+              .toArray(int[][]::new);
+      assertThat(neighbours(moved, 4, rule)).isEqualTo(Graph.of(n, edges));
+    }
   }
 
   @Test

@@ -82,35 +82,52 @@ record ExpertMerging(
 
   /** Merged by each of the methods. */
   Map<String, Merged> merged(List<Checkpoint> bodies, Scored own, Workspace ws) throws IOException {
+    List<Checkpoint> whole = new ArrayList<>();
+    for (int t = 0; t < bodies.size(); t++) {
+      whole.add(headed(bodies.get(t), t));
+    }
+    try (ExpertImportances importances = new ExpertImportances(network, scoring.tasks(), whole)) {
+      return merged(new Experts(bodies, importances), own, ws);
+    }
+  }
+
+  /**
+   * What is merged.
+   *
+   * @param bodies without the last layer
+   */
+  private record Experts(List<Checkpoint> bodies, ExpertImportances importances) {}
+
+  private Map<String, Merged> merged(Experts experts, Scored own, Workspace ws) throws IOException {
     Map<String, Merged> merged = new LinkedHashMap<>();
     String weighed = methods.weighed();
     for (Map.Entry<String, List<Way>> method : methods.named().entrySet()) {
       List<Way> ways = method.getValue();
-      Way best = ways.size() == 1 ? ways.get(0) : best(ways, bodies, ws);
+      Way best = ways.size() == 1 ? ways.get(0) : best(ways, experts, ws);
       String chosen = ways.size() == 1 ? "" : best.settings();
-      merged.put(method.getKey(), merged(best, chosen, bodies, own, ws));
+      merged.put(method.getKey(), merged(best, chosen, experts, own, ws));
       if (method.getKey().equals(weighed)) {
-        Way all = weighed(best, bodies, ws);
-        merged.put(weighed + WEIGHTS, merged(all, all.settings(), bodies, own, ws));
+        Way all = weighed(best, experts, ws);
+        merged.put(weighed + WEIGHTS, merged(all, all.settings(), experts, own, ws));
       }
     }
     return merged;
   }
 
-  private Merged merged(Way way, String chosen, List<Checkpoint> bodies, Scored own, Workspace ws)
+  private Merged merged(Way way, String chosen, Experts experts, Scored own, Workspace ws)
       throws IOException {
-    try (MemoryCheckpoint model = merge(way, bodies, ws)) {
-      Scored scored = scoring.score(headed(model), ws);
+    try (Opened opened = new Opened()) {
+      Scored scored = scoring.score(model(way, experts, opened, ws), ws);
       return new Merged(chosen, scored.scores(), scoring.forgotten(own, scored));
     }
   }
 
   /** Of several settings those best on held-out examples, of equals the first. */
-  private Way best(List<Way> ways, List<Checkpoint> bodies, Workspace ws) throws IOException {
+  private Way best(List<Way> ways, Experts experts, Workspace ws) throws IOException {
     Way best = null;
     double most = Double.NEGATIVE_INFINITY;
     for (Way way : ways) {
-      double accuracy = heldOut(way, bodies, ws);
+      double accuracy = heldOut(way, experts, ws);
       best = accuracy > most ? way : best;
       most = Math.max(most, accuracy);
     }
@@ -118,14 +135,14 @@ record ExpertMerging(
   }
 
   /** Weight by weight, less and more where that is better on held-out examples. */
-  private Way weighed(Way way, List<Checkpoint> bodies, Workspace ws) throws IOException {
-    List<Double> weights = new ArrayList<>(Collections.nCopies(bodies.size(), 1.0));
-    double most = heldOut(way, bodies, ws);
+  private Way weighed(Way way, Experts experts, Workspace ws) throws IOException {
+    List<Double> weights = new ArrayList<>(Collections.nCopies(experts.bodies().size(), 1.0));
+    double most = heldOut(way, experts, ws);
     for (int t = 0; t < weights.size(); t++) {
       double taken = 1;
       for (double weight : TRIED_WEIGHTS) {
         weights.set(t, weight);
-        double accuracy = heldOut(way.with(weights), bodies, ws);
+        double accuracy = heldOut(way.with(weights), experts, ws);
         taken = accuracy > most ? weight : taken;
         most = Math.max(most, accuracy);
       }
@@ -134,15 +151,23 @@ record ExpertMerging(
     return way.with(weights);
   }
 
-  private double heldOut(Way way, List<Checkpoint> bodies, Workspace ws) throws IOException {
-    try (MemoryCheckpoint model = merge(way, bodies, ws)) {
-      return scoring.heldOut(headed(model), ws);
+  private double heldOut(Way way, Experts experts, Workspace ws) throws IOException {
+    try (Opened opened = new Opened()) {
+      return scoring.heldOut(model(way, experts, opened, ws), ws);
     }
   }
 
-  private MemoryCheckpoint merge(Way way, List<Checkpoint> bodies, Workspace ws)
+  /** What was merged, with the last layer of each task. */
+  private ExpertScoring.Model model(Way way, Experts experts, Opened opened, Workspace ws)
       throws IOException {
-    return ExpertMethods.merge(way.merger(), body(bases.get(0)), bodies, ws);
+    List<Checkpoint> importances = experts.importances().of(way.merger().needs().importance(), ws);
+    List<MemoryCheckpoint> merged =
+        way.merge(body(bases.get(0)), experts.bodies(), importances, ws);
+    merged.forEach(opened::add);
+    return (task, data, w) -> {
+      Checkpoint own = merged.get(Math.min(task, merged.size() - 1));
+      return logits(headed(own, task), data, w);
+    };
   }
 
   /** Without the last layer. */
@@ -150,12 +175,9 @@ record ExpertMerging(
     return model.where(name -> !network.isHead(name));
   }
 
-  /** With the last layer of each task. */
-  private ExpertScoring.Model headed(Checkpoint merged) {
-    return (task, data, ws) -> {
-      Checkpoint head = bases.get(task).where(network::isHead);
-      return logits(HeadedCheckpoint.of(merged, head), data, ws);
-    };
+  /** With the last layer of a task. */
+  private Checkpoint headed(Checkpoint body, int task) {
+    return HeadedCheckpoint.of(body, bases.get(task).where(network::isHead));
   }
 
   private Tensor logits(Checkpoint model, Examples data, Workspace ws) throws IOException {

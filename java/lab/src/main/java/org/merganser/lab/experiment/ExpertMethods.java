@@ -7,11 +7,12 @@ import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import java.util.stream.Collectors;
 import org.merganser.compute.Workspace;
+import org.merganser.internal.Opened;
 import org.merganser.io.Checkpoint;
 import org.merganser.io.MemoryCheckpoint;
+import org.merganser.lab.data.ExpertTask;
 import org.merganser.merge.MergeProblem;
 import org.merganser.merge.Merger;
 import org.merganser.method.Settings;
@@ -21,31 +22,81 @@ import org.merganser.plan.Catalogue;
  * Methods that experts of a base are merged by, each with the settings it is tried with. Where a
  * method weighs task vectors and has a lambda, each has the weight 1 unless said otherwise. Where a
  * method adds them up (task arithmetic, DARE, breadcrumbs), lambda is what each is multiplied by,
- * whatever their number; TIES multiplies by it the mean of those that agree in sign, so that the
- * same lambda is less there.
+ * whatever their number; TIES and DELLA multiply by it the mean of those that agree in sign, so
+ * that the same lambda is less there. A method that makes one of the models again (EMR) makes that
+ * of the task whose examples are asked.
  *
  * @param named the alternatives of each by its name in tables: the id where there are several of
  *     them or only one method of that id, else the whole text
  */
 record ExpertMethods(Map<String, List<Way>> named) {
+  /**
+   * Every kind of method that makes one model, or one for each task, of many experts of any
+   * network; the grids of lambda go well below what the longest experts take.
+   */
+  static final String USUAL =
+      "linear,task-arithmetic:lambda=0.3,"
+          + "task-arithmetic:lambda=0.02/0.05/0.1/0.2/0.3/0.4/0.5/0.7/1,"
+          + "ties:density=0.2,lambda=0.1/0.25/0.5/1/1.5/2/3,"
+          + "dare-linear:density=0.5,lambda=0.02/0.05/0.1/0.2/0.3/0.5/0.7,"
+          + "dare-ties:density=0.5,lambda=0.02/0.05/0.1/0.2/0.3/0.5/0.7/1,"
+          + "della:density=0.5,lambda=0.1/0.25/0.5/1/1.5/2/3,"
+          + "breadcrumbs:density=0.9,gamma=0.01,lambda=0.02/0.05/0.1/0.2/0.3/0.5/0.7,"
+          + "magmax:scaling=0.05/0.1/0.2/0.5/1,"
+          + "sce:select-topk=0.1/0.5/1,"
+          + "consensus:scaling=0.05/0.1/0.2/0.3/0.5,"
+          + "emr,model-stock,karcher,ramplus-tl,"
+          + "iso-c:lambda=0.1/0.3/1,"
+          + "tsv-m:lambda=0.1/0.3/1,"
+          + "fisher";
 
   /**
    * A method with its settings.
    *
    * @param text as it is typed
    * @param weighs whether weights may be given it
+   * @param mergers one for all tasks, or one for each
    */
-  record Way(String text, boolean weighs, Merger merger) {
+  record Way(String text, boolean weighs, List<Merger> mergers) {
     /** The settings in the text. */
     String settings() {
-      return text.substring(Math.min(text.length(), merger.id().length() + 1));
+      return text.substring(Math.min(text.length(), merger().id().length() + 1));
+    }
+
+    /** Of all tasks, or of the first. */
+    Merger merger() {
+      return mergers.get(0);
     }
 
     /** The same with a weight for each expert. */
     Way with(List<Double> weights) {
       String all = weights.stream().map(String::valueOf).collect(Collectors.joining(":"));
       String more = Catalogue.Methods.with(text, "weights=" + all);
-      return new Way(more, false, Catalogue.mergers().method(more));
+      return new Way(more, false, List.of(Catalogue.mergers().method(more)));
+    }
+
+    /** Merged, in memory: one for all tasks, or one for each. */
+    List<MemoryCheckpoint> merge(
+        Checkpoint base,
+        List<? extends Checkpoint> experts,
+        List<Checkpoint> importances,
+        Workspace ws)
+        throws IOException {
+      MergeProblem problem = problem(base, experts, importances);
+      List<MemoryCheckpoint> merged = new ArrayList<>();
+      try (Opened opened = new Opened()) {
+        for (Merger each : mergers) {
+          merged.add(opened.add(MemoryCheckpoint.copyOf(each.merge(problem, ws), ws)));
+        }
+        opened.release();
+        return merged;
+      }
+    }
+
+    private MergeProblem problem(
+        Checkpoint base, List<? extends Checkpoint> experts, List<Checkpoint> importances) {
+      MergeProblem problem = MergeProblem.of(experts).withImportances(importances);
+      return merger().needs().base() ? problem.withBase(base) : problem;
     }
   }
 
@@ -53,7 +104,7 @@ record ExpertMethods(Map<String, List<Way>> named) {
    * From a list as it is typed, {@code linear,ties:density=0.2,lambda=0.5/1}.
    *
    * @throws IllegalArgumentException when a method is unknown, is there twice, or cannot merge so
-   *     many experts of a base without further data
+   *     many experts of a base
    */
   static ExpertMethods of(String texts, int experts) {
     Map<String, List<Way>> named = new LinkedHashMap<>();
@@ -62,13 +113,7 @@ record ExpertMethods(Map<String, List<Way>> named) {
       String id = Catalogue.mergers().id(text);
       List<Way> ways = new ArrayList<>();
       for (String one : Catalogue.Methods.alternatives(text)) {
-        Merger merger = Catalogue.mergers().method(one);
-        require(merger, experts);
-        Way way = new Way(one, weighs(id, one), merger);
-        ways.add(
-            way.weighs()
-                ? new Way(one, true, way.with(Collections.nCopies(experts, 1.0)).merger())
-                : way);
+        ways.add(way(id, one, experts));
       }
       long same = all.stream().filter(t -> Catalogue.mergers().id(t).equals(id)).count();
       String name = same == 1 || ways.size() > 1 ? id : text;
@@ -89,30 +134,67 @@ record ExpertMethods(Map<String, List<Way>> named) {
         .orElse(null);
   }
 
-  private static boolean weighs(String id, String text) {
-    Set<String> settings =
-        Catalogue.mergers().entry(id).settings().entries().stream()
-            .map(Settings.Entry::name)
-            .collect(Collectors.toSet());
-    return settings.containsAll(Set.of("weights", "lambda")) && !text.contains("weights=");
+  private static Way way(String id, String text, int experts) {
+    Merger merger = Catalogue.mergers().method(text);
+    require(merger, experts);
+    if (has(id, "task") && !text.contains("task=")) {
+      List<Merger> each = new ArrayList<>();
+      for (int t = 0; t < experts; t++) {
+        each.add(Catalogue.mergers().method(Catalogue.Methods.with(text, "task=" + t)));
+      }
+      return new Way(text, false, each);
+    }
+    boolean weighs = has(id, "weights") && has(id, "lambda") && !text.contains("weights=");
+    Way plain = new Way(text, weighs, List.of(merger));
+    return weighs
+        ? new Way(text, true, plain.with(Collections.nCopies(experts, 1.0)).mergers())
+        : plain;
+  }
+
+  private static boolean has(String id, String setting) {
+    return Catalogue.mergers().entry(id).settings().entries().stream()
+        .map(Settings.Entry::name)
+        .anyMatch(setting::equals);
   }
 
   private static void require(Merger merger, int experts) {
     Merger.Needs needs = merger.needs();
-    boolean more = needs.objective() || needs.importance() != Merger.Importance.NONE;
-    if (more || experts < needs.fewest() || experts > needs.most()) {
+    if (needs.objective()) {
       throw new IllegalArgumentException(
-          "methods: %s needs %s; here are %d experts and their base, and nothing else"
+          "methods: %s needs %s; tasks with last layers of their own have no loss of one model in common"
+              .formatted(merger.id(), merger.requires()));
+    }
+    if (experts < needs.fewest() || experts > needs.most()) {
+      throw new IllegalArgumentException(
+          "methods: %s needs %s; here are %d experts and their base"
               .formatted(merger.id(), merger.requires(), experts));
     }
   }
 
-  /** Merged, in memory. */
-  static MemoryCheckpoint merge(
-      Merger merger, Checkpoint base, List<? extends Checkpoint> experts, Workspace ws)
-      throws IOException {
-    MergeProblem problem = MergeProblem.of(experts);
-    MergeProblem whole = merger.needs().base() ? problem.withBase(base) : problem;
-    return MemoryCheckpoint.copyOf(merger.merge(whole, ws), ws);
+  /**
+   * Refuses what does not fit so many models of such tensors, a weight too few for example, before
+   * anything is trained.
+   */
+  void check(ExpertNetwork network, List<ExpertTask> tasks, Workspace ws) throws IOException {
+    try (MemoryCheckpoint any = network.network().initialise(0);
+        ExpertImportances one = new ExpertImportances(network, tasks.subList(0, 1), List.of(any))) {
+      Checkpoint body = any.where(name -> !network.isHead(name));
+      List<Checkpoint> models = Collections.nCopies(tasks.size(), body);
+      for (Way way : named.values().stream().flatMap(List::stream).toList()) {
+        List<Checkpoint> importances =
+            switch (way.merger().needs().importance()) {
+              case NONE -> List.of();
+              // Of the same names and shapes.
+              case FISHER -> models;
+              case GRAM ->
+                  Collections.nCopies(tasks.size(), one.of(Merger.Importance.GRAM, ws).get(0));
+            };
+        MergeProblem problem = way.problem(body, models, importances);
+        for (Merger each : way.mergers()) {
+          // A view: nothing is merged before it is read.
+          each.merge(problem, ws);
+        }
+      }
+    }
   }
 }

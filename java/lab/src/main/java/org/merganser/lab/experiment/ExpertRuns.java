@@ -4,6 +4,7 @@ package org.merganser.lab.experiment;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -149,10 +150,12 @@ final class ExpertRuns implements AutoCloseable {
       int t, ExpertOptions how, Optional<Path> cache, long order, String stage, Workspace own)
       throws IOException {
     ExpertTask task = tasks.get(t);
+    List<Integer> classes = Arrays.stream(task.classes()).boxed().toList();
+    ExpertTraining.Task learned =
+        new ExpertTraining.Task(
+            task.name(), task.train(), task.heldOut(), Optional.empty(), classes, order);
     return new ExpertTraining(network.network(), bases.get(t), how, cache, own)
-        .train(
-            List.of(new ExpertTraining.Task(task.name(), task.train(), task.heldOut(), order)),
-            stage);
+        .train(List.of(learned), stage);
   }
 
   private ExpertOptions options(Form form) {

@@ -130,12 +130,7 @@ public final class UndertrainingExperiment extends Experiment {
           3e-3,
           4,
           64,
-          "linear,task-arithmetic:lambda=0.3,task-arithmetic:lambda=0.1/0.2/0.3/0.4/0.5/0.7/1,"
-              + "ties:density=0.2,lambda=0.5/1/1.5/2/3,"
-              + "dare-linear:density=0.5,lambda=0.1/0.2/0.3/0.5/0.7,"
-              + "dare-ties:density=0.5,lambda=0.1/0.2/0.3/0.5/0.7/1,"
-              + "breadcrumbs:density=0.9,gamma=0.01,lambda=0.1/0.2/0.3/0.5/0.7,"
-              + "model-stock",
+          ExpertMethods.USUAL,
           List.of(ExpertRouter.values()),
           2,
           50,

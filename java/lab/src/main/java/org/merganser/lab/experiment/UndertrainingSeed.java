@@ -65,7 +65,7 @@ final class UndertrainingSeed implements AutoCloseable {
             first.train().classes(),
             java.util.Arrays.copyOfRange(shape, 1, shape.length));
     int experts = tasks.tasks().size();
-    ExpertMethods.of(options.methods(), experts);
+    ExpertMethods.of(options.methods(), experts).check(network, tasks.tasks(), ws);
     if (options.experts().contains(Form.MOE) && options.topK() > experts) {
       throw new IllegalArgumentException(
           "top-k must be at most %d, the number of experts, not %d"

@@ -2,7 +2,6 @@
 package org.merganser.lab.experiment;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
 import java.util.ArrayList;
@@ -169,34 +168,5 @@ class UndertrainingClaimsTest {
     assertThat(last.by(TIES).lambda().mean()).isEqualTo(1);
     // The best experts by held-out examples are the longest here.
     assertThat(last.relative().mean()).isCloseTo(1, within(1e-12));
-  }
-
-  @Test
-  void methodsThatNeedMoreAreRefused() {
-    assertThatThrownBy(() -> ExpertMethods.of("linear,nonsense", 4))
-        .isInstanceOf(IllegalArgumentException.class)
-        .hasMessageStartingWith("no merger 'nonsense'; there are linear, ");
-    assertThatThrownBy(() -> ExpertMethods.of("fisher", 4))
-        .hasMessage(
-            "methods: fisher needs Fisher diagonals; here are 4 experts and their base, and"
-                + " nothing else");
-    assertThatThrownBy(() -> ExpertMethods.of("slerp", 4))
-        .hasMessageContaining("here are 4 experts");
-    assertThatThrownBy(() -> ExpertMethods.of("linear,linear", 4))
-        .hasMessage("methods: linear is there twice in linear,linear; name each once");
-  }
-
-  @Test
-  void lambdaIsWhatTaskArithmeticMultipliesEachTaskVectorBy() {
-    ExpertMethods methods =
-        ExpertMethods.of("linear,task-arithmetic:lambda=0.3,task-arithmetic:lambda=0.1/1", 3);
-    assertThat(methods.named().keySet())
-        .containsExactly("linear", "task-arithmetic:lambda=0.3", "task-arithmetic");
-    assertThat(methods.named().get("task-arithmetic"))
-        .extracting(ExpertMethods.Way::settings)
-        .containsExactly("lambda=0.1", "lambda=1");
-    assertThat(
-            methods.named().get("task-arithmetic:lambda=0.3").get(0).merger().options().toString())
-        .contains("weights=[1.0, 1.0, 1.0]", "lambda=0.3");
   }
 }

@@ -12,13 +12,18 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.merganser.compute.Progress;
 import org.merganser.compute.Workspace;
+import org.merganser.io.Checkpoint;
+import org.merganser.io.Safetensors;
 import org.merganser.lab.report.Json;
+import org.merganser.linalg.Tensor;
 import org.merganser.method.Settings;
 
 /**
@@ -207,8 +212,11 @@ class UndertrainingExperimentTest {
         "steps|4:2|steps must be numbers of steps in increasing order, each once, at least one,"
             + " not [4, 2]",
         "methods|linear,nonsense|no merger 'nonsense'; there are linear, ",
-        "methods|fisher|methods: fisher needs Fisher diagonals; here are 6 experts and their base,"
-            + " and nothing else",
+        "methods|np-merge|methods: np-merge needs an objective, 2 models or more; tasks with last"
+            + " layers of their own have no loss of one model in common",
+        "methods|slerp|methods: slerp needs 2 models; here are 6 experts and their base",
+        "methods|linear:weights=1:2|2 weights for 6 models",
+        "methods|linear,emr:task=9|emr: task 9 of 6 models, counted from 0",
         "noise|1.5|noise must be in [0, 1], not 1.5",
         "experts|full:moe|experts: moe mixes the experts of lora; name both, lora,moe",
         "top-k|7|top-k must be at most 6, the number of experts, not 7",
@@ -219,6 +227,65 @@ class UndertrainingExperimentTest {
       })
   void settingsThatDoNotFitAreRefused(String name, String value, String message) {
     assertThatThrownBy(() -> run(Map.of(name, value))).hasMessageStartingWith(message);
+  }
+
+  /** What training is stopped by is what is measured: of pairs of classes, among the two. */
+  @Test
+  void stoppingLooksAtWhatIsMeasured() throws IOException {
+    Path models = folder.resolve("models");
+    ExperimentResult result =
+        run(
+            Map.of(
+                "data",
+                "fashion-mnist-subset",
+                "tasks",
+                "classes",
+                "noise",
+                "0",
+                "experts",
+                "full",
+                "methods",
+                "linear",
+                "cache",
+                models.toString()));
+    ExpertPoint stopped = curves(result).get(0).stopped().get(0);
+    List<Double> best = new ArrayList<>();
+    try (Workspace ws = Workspace.builder().threads(1).open();
+        Stream<Path> files = Files.list(models)) {
+      for (Path file : files.toList()) {
+        try (Checkpoint expert = Safetensors.open(file)) {
+          if (expert.tensors().containsKey("heldOut")) {
+            best.add(most(expert.read("heldOut", ws)));
+          }
+        }
+      }
+    }
+    assertThat(best).containsExactlyInAnyOrderElementsOf(stopped.experts().heldOut());
+  }
+
+  /** The greatest second column. */
+  private static double most(Tensor evaluations) {
+    double[] all = evaluations.toDoubleArray();
+    return IntStream.range(0, all.length / 2).mapToDouble(i -> all[2 * i + 1]).max().orElseThrow();
+  }
+
+  @Test
+  void whatNothingIsKnownOfIsNotWeighed() {
+    assertThatThrownBy(
+            () ->
+                run(
+                    Map.of(
+                        "data",
+                        "fashion-mnist-subset",
+                        "network",
+                        "cnn",
+                        "hidden",
+                        "",
+                        "methods",
+                        "linear,regmean")))
+        .hasMessage(
+            "methods: regmean weighs by what linear layers read; but for the last there is none in"
+                + " this network that reads features as they are; leave it out");
   }
 
   @Test

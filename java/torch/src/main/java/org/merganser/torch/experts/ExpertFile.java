@@ -50,22 +50,26 @@ record ExpertFile(String task, Optional<LoraAdapter.Settings> lora, Map<String, 
     return new Kept(step, trained, adapter, train, heldOut);
   }
 
-  /** Tensors of the expert, and new ones; the expert goes on to own its own. */
-  MemoryCheckpoint pack(Expert expert) {
+  /**
+   * Tensors of the expert, which goes on to own them, and new ones.
+   *
+   * @param made gets those
+   */
+  MemoryCheckpoint pack(Expert expert, Opened made) {
     Map<String, Tensor> all = new LinkedHashMap<>();
     List<Double> scores = new ArrayList<>();
     expert.kept().forEach(kept -> add(KEPT, kept, all, scores));
     expert.best().ifPresent(kept -> add(BEST, kept, all, scores));
     expert.watched().forEach(w -> all.put(WATCHED + w.step(), w.probabilities()));
-    all.put(LOSSES, doubles(expert.losses(), expert.losses().size()));
-    all.put(SCORES, doubles(scores, scores.size() / 4, 4));
+    all.put(LOSSES, made.add(doubles(expert.losses(), expert.losses().size())));
+    all.put(SCORES, made.add(doubles(scores, scores.size() / 4, 4)));
     List<Double> evaluations = new ArrayList<>();
     for (HeldOut each : expert.heldOut()) {
       evaluations.add((double) each.step());
       evaluations.add(each.score());
     }
     if (!evaluations.isEmpty()) {
-      all.put(HELD_OUT, doubles(evaluations, evaluations.size() / 2, 2));
+      all.put(HELD_OUT, made.add(doubles(evaluations, evaluations.size() / 2, 2)));
     }
     return MemoryCheckpoint.of(all);
   }
@@ -104,7 +108,7 @@ record ExpertFile(String task, Optional<LoraAdapter.Settings> lora, Map<String, 
               .put(parts[2], packed.tensor(name));
         }
       }
-      double[] scores = packed.tensor(SCORES).toDoubleArray();
+      double[] scores = values(packed, SCORES);
       List<Kept> all = new ArrayList<>();
       kept.forEach((step, tensors) -> all.add(kept(step, tensors, scores, all.size())));
       Optional<Kept> last =
@@ -112,12 +116,12 @@ record ExpertFile(String task, Optional<LoraAdapter.Settings> lora, Map<String, 
               .findFirst()
               .map(each -> kept(each.getKey(), each.getValue(), scores, all.size()));
       List<Double> losses = new ArrayList<>();
-      for (double loss : packed.tensor(LOSSES).toDoubleArray()) {
+      for (double loss : values(packed, LOSSES)) {
         losses.add(loss);
       }
       List<HeldOut> heldOut = new ArrayList<>();
       if (packed.tensors().containsKey(HELD_OUT)) {
-        double[] each = packed.tensor(HELD_OUT).toDoubleArray();
+        double[] each = values(packed, HELD_OUT);
         for (int i = 0; i < each.length; i += 2) {
           heldOut.add(new HeldOut((long) each[i], each[i + 1]));
         }
@@ -126,6 +130,13 @@ record ExpertFile(String task, Optional<LoraAdapter.Settings> lora, Map<String, 
       watched.forEach((step, probabilities) -> seen.add(new Watched(step, probabilities)));
       opened.release();
       return new Expert(task, all, last, losses, heldOut, seen);
+    }
+  }
+
+  /** Of a tensor that is no part of the expert, which ends here. */
+  private static double[] values(MemoryCheckpoint packed, String name) {
+    try (Tensor tensor = packed.tensor(name)) {
+      return tensor.toDoubleArray();
     }
   }
 

@@ -66,7 +66,7 @@ final class ExpertRun {
             torch::cross_entropy_loss,
             options.augmentation());
     Frozen frozen = new Frozen(options.frozen());
-    frozen.check(network);
+    frozen.check("frozen", network);
     if (options.lora().isPresent()) {
       LoraOptions lora = options.lora().get();
       double scale = settings("").orElseThrow().scale();
@@ -96,6 +96,20 @@ final class ExpertRun {
     setup.check("training data" + of, task.train());
     setup.check("held-out data" + of, task.heldOut());
     task.watched().ifPresent(watched -> setup.check("watched data" + of, watched));
+    if (!task.classes().isEmpty()) {
+      checkLabels("training data" + of, task.train(), task.classes());
+      checkLabels("held-out data" + of, task.heldOut(), task.classes());
+    }
+  }
+
+  private static void checkLabels(String what, Examples data, List<Integer> classes) {
+    for (int i = 0; i < data.size(); i++) {
+      if (!classes.contains(data.label(i))) {
+        throw new IllegalArgumentException(
+            "sample %d of the %s is of class %d, the classes of the task are %s; name all of them"
+                .formatted(i, what, data.label(i), classes));
+      }
+    }
   }
 
   ExpertFile file(Task task) {
@@ -116,6 +130,7 @@ final class ExpertRun {
         options.watched().isEmpty()
             ? "none"
             : known.computeIfAbsent(task.watched().orElse(task.train()), Examples::digest));
+    parts.put("classes", task.classes());
     parts.put("options", options);
     parts.put("seed", task.seed());
     return Recipe.of("expert", network, parts);
@@ -132,14 +147,16 @@ final class ExpertRun {
             .forEach((name, tensor) -> theta.put(name, opened.add(tensor)));
       }
       Samples heldOut =
-          options.stopping().isPresent()
-              ? Samples.all(task.heldOut())
-              : new Samples(task.heldOut());
+          options.stopping().isPresent() ? of(task, task.heldOut()) : new Samples(task.heldOut());
       TorchSession session =
           opened.add(
               new TorchSession(setup, theta, Samples.all(task.train()), heldOut, learned, ws));
       return new Steps(task, session, trained(theta), ws).run();
     }
+  }
+
+  private static Samples of(Task task, Examples data) {
+    return Samples.all(data).among(task.classes());
   }
 
   /** What an expert consists of: what is learned, and what follows the batches. */
@@ -216,7 +233,7 @@ final class ExpertRun {
     }
 
     private Scores scores(Examples data) throws IOException {
-      TorchSession.Means means = session.means(Samples.all(data));
+      TorchSession.Means means = session.means(of(task, data));
       return new Scores(means.loss(), means.accuracy());
     }
 

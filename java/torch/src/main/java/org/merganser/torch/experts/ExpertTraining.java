@@ -25,9 +25,9 @@ import org.merganser.torch.internal.session.SideBySide;
  * that an expert depends on its task and seed alone; at that number of threads to the bit.
  * Cross-entropy of batches that are drawn without replacement.
  *
- * <p>With a folder experts are kept there, each under the hash of everything that it depends on
- * (network, base, samples, settings, seed, versions), and read instead of trained when they are
- * there. Each is stored as soon as it is trained.
+ * <p>With a folder experts are kept there, each under the hash of everything that it depends on but
+ * the type of CPU (network, base, samples, settings, seed, versions), and read instead of trained
+ * when they are there. Each is stored as soon as it is trained.
  *
  * <p>Source: Horoi et al. 2025, "Less is More: Undertraining Experts Improves Model Upcycling".
  *
@@ -48,11 +48,19 @@ public record ExpertTraining(
    * @param name in messages and results
    * @param heldOut samples that no step sees, for scores and for stopping
    * @param watched samples whose outputs are kept at watched steps; the training samples if empty
+   * @param classes those of the task, among which accuracies (and what stops by them) are decided;
+   *     all if empty. Losses are of all outputs
    * @param seed of the order of the batches, and of new adapters
    */
   public record Task(
-      String name, Examples train, Examples heldOut, Optional<Examples> watched, long seed) {
+      String name,
+      Examples train,
+      Examples heldOut,
+      Optional<Examples> watched,
+      List<Integer> classes,
+      long seed) {
     public Task {
+      classes = List.copyOf(classes);
       if (heldOut == null) {
         throw new IllegalArgumentException(
             "task '"
@@ -62,9 +70,9 @@ public record ExpertTraining(
       }
     }
 
-    /** A task whose training samples are watched. */
+    /** A task of all classes, whose training samples are watched. */
     public Task(String name, Examples train, Examples heldOut, long seed) {
-      this(name, train, heldOut, Optional.empty(), seed);
+      this(name, train, heldOut, Optional.empty(), List.of(), seed);
     }
   }
 
@@ -134,7 +142,9 @@ public record ExpertTraining(
     try (Opened opened = new Opened()) {
       Expert expert = opened.add(run.train(task, own));
       if (recipe.isPresent()) {
-        kept().store(recipe.get(), run.file(task).pack(expert));
+        try (Opened packed = new Opened()) {
+          kept().store(recipe.get(), run.file(task).pack(expert, packed));
+        }
       }
       opened.release();
       return expert;

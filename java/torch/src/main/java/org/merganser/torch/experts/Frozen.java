@@ -9,13 +9,15 @@ import org.merganser.torch.TorchNetwork;
 /** Parameters that stay as they are, by their names or those of what they are parts of. */
 record Frozen(List<String> names) {
   /**
+   * @param what the names are of, for the message
    * @throws IllegalArgumentException when the network has nothing of a name
    */
-  void check(TorchNetwork network) {
+  void check(String what, TorchNetwork network) {
     for (String name : names) {
       if (network.learned().stream().noneMatch(parameter -> covers(name, parameter))) {
         throw new IllegalArgumentException(
-            "frozen "
+            what
+                + " "
                 + Names.quote(name)
                 + ": the network has neither a parameter nor a layer of that name; "
                 + Names.instead(name, owners(network)));

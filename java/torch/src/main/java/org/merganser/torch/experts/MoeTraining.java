@@ -140,7 +140,7 @@ public record MoeTraining(TorchNetwork network, Options options) {
   /**
    * Trains from some experts on, which are not changed.
    *
-   * @param ws its seed is that of the order of batches
+   * @param ws from its seed comes an order of batches for each task
    * @throws org.merganser.error.IncompatibleModelsException when the experts do not fit the
    *     network, or are for another base
    * @throws org.merganser.error.NumericalException when the loss is no longer finite
@@ -160,7 +160,8 @@ public record MoeTraining(TorchNetwork network, Options options) {
       }
       Layers learned = new Layers(start, options.parts());
       List<TorchSession> sessions = new ArrayList<>();
-      for (Task task : tasks) {
+      for (int t = 0; t < tasks.size(); t++) {
+        Task task = tasks.get(t);
         Map<String, Tensor> theta = network.load(task.base(), Device.HOST, ws);
         theta.values().forEach(opened::add);
         theta.putAll(experts);
@@ -169,7 +170,9 @@ public record MoeTraining(TorchNetwork network, Options options) {
                 ? Samples.all(task.heldOut().orElseThrow())
                 : new Samples(task.train());
         Samples train = Samples.all(task.train());
-        sessions.add(opened.add(new TorchSession(setup, theta, train, heldOut, learned, ws)));
+        // One order for all would draw the same samples of tasks that differ in labels only.
+        long seed = SharedTraining.seed(t, ws);
+        sessions.add(opened.add(new TorchSession(setup, theta, train, heldOut, learned, seed, ws)));
       }
       Map<String, Tensor> parameters = new LinkedHashMap<>(experts);
       parameters.keySet().retainAll(learned.leaves());

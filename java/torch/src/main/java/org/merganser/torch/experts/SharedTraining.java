@@ -54,12 +54,15 @@ public record SharedTraining(
    *
    * @param ws its seed is that of initial parameters and of the order of batches; the same bytes
    *     for the same seed
-   * @throws IllegalArgumentException when the network has nothing of a name in {@code own}, or data
-   *     do not fit it
+   * @throws IllegalArgumentException when there is no task, the network has nothing of a name in
+   *     {@code own}, or data do not fit it
    */
   public List<MemoryCheckpoint> train(List<Examples> tasks, Workspace ws) throws IOException {
+    if (tasks.isEmpty()) {
+      throw new IllegalArgumentException("no tasks to train the network on; give one or more");
+    }
     Frozen apart = new Frozen(own);
-    apart.check(network);
+    apart.check("own", network);
     TorchSession.Setup setup =
         new TorchSession.Setup(network, batchSize, 1, torch::cross_entropy_loss, Augmentation.NONE);
     for (int t = 0; t < tasks.size(); t++) {
@@ -97,6 +100,11 @@ public record SharedTraining(
     }
   }
 
+  /** Of one of several tasks that are trained together; a task alone has that of the Workspace. */
+  static long seed(int task, Workspace ws) {
+    return task == 0 ? ws.seed() : Seeds.derive(ws.seed(), "task/" + task);
+  }
+
   /** Of a task: the tensors of the first, but for those of its own. */
   private Map<String, org.merganser.linalg.Tensor> initial(
       Frozen apart,
@@ -105,8 +113,7 @@ public record SharedTraining(
       Opened opened,
       Workspace ws)
       throws IOException {
-    long seed = task == 0 ? ws.seed() : Seeds.derive(ws.seed(), "task/" + task);
-    try (MemoryCheckpoint random = network.initialise(seed)) {
+    try (MemoryCheckpoint random = network.initialise(seed(task, ws))) {
       Map<String, org.merganser.linalg.Tensor> theta = network.load(random, Device.HOST, ws);
       theta.values().forEach(opened::add);
       theta.replaceAll(

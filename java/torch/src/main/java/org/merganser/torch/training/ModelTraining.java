@@ -12,6 +12,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.stream.LongStream;
 import org.merganser.compute.Workspace;
+import org.merganser.internal.Opened;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.torch.Examples;
 import org.merganser.torch.TorchNetwork;
@@ -23,10 +24,10 @@ import org.merganser.torch.internal.session.SideBySide;
  * Trains several models at once, such as those to be merged, one libtorch thread each: small
  * networks gain nothing from more, and the result of a model then depends on its seed alone.
  *
- * <p>With a folder models are kept there, each under the hash of everything that it depends on
- * (network, digest of the samples, settings, seed, versions), and read instead of trained when they
- * are there. Each is stored as soon as it is trained, so a cancelled run loses only those in
- * training.
+ * <p>With a folder models are kept there, each under the hash of everything that it depends on but
+ * the type of CPU (network, digest of the samples, settings, seed, versions), and read instead of
+ * trained when they are there. Each is stored as soon as it is trained, so a cancelled run loses
+ * only those in training.
  *
  * @param cache the folder, made when it is not there; empty to keep nothing
  */
@@ -67,29 +68,33 @@ public record ModelTraining(
     List<Long> seeds = new ArrayList<>();
     List<SideBySide.Job<MemoryCheckpoint>> calls = new ArrayList<>();
     Map<Examples, String> digests = new IdentityHashMap<>();
-    for (int i = 0; i < models.length; i++) {
-      Job job = jobs.get(i);
-      // Without a cache there is none: digests of data take time.
-      Optional<Recipe> recipe =
-          cache.map(
-              c -> {
-                String digest = digests.computeIfAbsent(job.data(), Examples::digest);
-                return recipe(network, digest, job.part(), options, job.seed());
-              });
-      models[i] = recipe.isPresent() ? kept().find(recipe.get()).orElse(null) : null;
-      if (models[i] != null) {
-        ws.progress().report("models from cache", i + 1, models.length);
-      } else {
-        missing.add(i);
-        seeds.add(job.seed());
-        calls.add(own -> train(job, recipe, own));
+    try (Opened opened = new Opened()) {
+      for (int i = 0; i < models.length; i++) {
+        Job job = jobs.get(i);
+        // Without a cache there is none: digests of data take time.
+        Optional<Recipe> recipe =
+            cache.map(
+                c -> {
+                  String digest = digests.computeIfAbsent(job.data(), Examples::digest);
+                  return recipe(network, digest, job.part(), options, job.seed());
+                });
+        models[i] = recipe.isPresent() ? kept().find(recipe.get()).orElse(null) : null;
+        if (models[i] != null) {
+          opened.add(models[i]);
+          ws.progress().report("models from cache", i + 1, models.length);
+        } else {
+          missing.add(i);
+          seeds.add(job.seed());
+          calls.add(own -> train(job, recipe, own));
+        }
       }
+      List<MemoryCheckpoint> found = new SideBySide(ws, options.epochs()).all(stage, seeds, calls);
+      for (int i = 0; i < found.size(); i++) {
+        models[missing.get(i)] = found.get(i);
+      }
+      opened.release();
+      return new Trained(Arrays.asList(models), missing.size());
     }
-    List<MemoryCheckpoint> found = new SideBySide(ws, options.epochs()).all(stage, seeds, calls);
-    for (int i = 0; i < found.size(); i++) {
-      models[missing.get(i)] = found.get(i);
-    }
-    return new Trained(Arrays.asList(models), missing.size());
   }
 
   /**
@@ -112,11 +117,14 @@ public record ModelTraining(
 
   private MemoryCheckpoint train(Job job, Optional<Recipe> recipe, Workspace own)
       throws IOException {
-    try (MemoryCheckpoint initial = network.initialise(job.seed())) {
-      MemoryCheckpoint model = Trainer.train(network, initial, job.data(), options, own);
+    try (MemoryCheckpoint initial = network.initialise(job.seed());
+        Opened opened = new Opened()) {
+      MemoryCheckpoint model =
+          opened.add(Trainer.train(network, initial, job.data(), options, own));
       if (recipe.isPresent()) {
         kept().store(recipe.get(), model);
       }
+      opened.release();
       return model;
     }
   }

@@ -120,6 +120,16 @@ class ExpertOptionsTest {
               () -> training.train(List.of(new Task("images", data, vectors, 1)), "experts"))
           .isInstanceOf(ShapeException.class)
           .hasMessageContaining("the network reads F32 [samples, 2, 7, 7]");
+      int label = data.label(0);
+      List<Integer> others = List.of((label + 1) % 3, (label + 2) % 3);
+      Task few = new Task("images", data, data, Optional.empty(), others, 1);
+      assertRefused(
+          () -> training.train(List.of(few), "experts"),
+          "sample 0 of the training data of task 'images' is of class %d, the classes of the task"
+                  .formatted(label)
+              + " are "
+              + others
+              + "; name all of them");
       assertThatThrownBy(
               () ->
                   new ExpertTraining(CONVOLUTIONAL, other, OPTIONS, Optional.empty(), ws)

@@ -13,6 +13,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.SplittableRandom;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -152,7 +153,7 @@ class ExpertTrainingTest {
           MemoryCheckpoint base = Oracle.lively(network, 1)) {
         ExpertOptions options = constant(30).keeping(10, 30).watching(0, 10, 30);
         options = adapters ? options.with(LoraOptions.all(3, 6)) : options;
-        Task task = new Task("task", data, heldOut, Optional.of(watched), 7);
+        Task task = new Task("task", data, heldOut, Optional.of(watched), List.of(), 7);
         try (Trained trained = train(network, base, options, ws, task)) {
           Expert expert = trained.experts().get(0);
           assertThat(expert.watched())
@@ -274,6 +275,58 @@ class ExpertTrainingTest {
         assertThat(replayed.reductions()).isEqualTo(3);
         assertThat(best.step()).isEqualTo(replayed.bestStepOr(-1));
       }
+    }
+  }
+
+  /** Two of three classes, and a base that says the third: it is none for such a task. */
+  private static Examples pairs(long seed, int samples) {
+    Examples all = Oracle.clusters(seed, 2 * samples, 6, 3);
+    int[] some = IntStream.range(0, 2 * samples).filter(i -> all.label(i) != 1).toArray();
+    return all.select(some);
+  }
+
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void accuraciesAreDecidedAmongTheClassesOfATask(boolean adapters) throws IOException {
+    try (Workspace ws = workspace(1);
+        Examples data = pairs(1, 40);
+        Examples heldOut = pairs(1, 30);
+        MemoryCheckpoint base = Oracle.lively(MLP, 1)) {
+      Tensor bias = base.tensor("fc3.bias");
+      bias.set(1, bias.get(1) + 50);
+      assertThat(Evaluation.of(MLP, base, heldOut, ws).accuracy()).isZero();
+      ExpertOptions options = constant(12).keeping(12).stopping(EarlyStopping.Policy.plateau(12));
+      options = adapters ? options.with(LoraOptions.all(2, 4)) : options;
+      Task task = new Task("pair", data, heldOut, Optional.empty(), List.of(0, 2), 7);
+      try (Trained trained = train(MLP, base, options, ws, task)) {
+        Expert expert = trained.experts().get(0);
+        double atFirst = amongTwo(base, heldOut, ws);
+        assertThat(atFirst).isPositive();
+        assertThat(expert.heldOut().get(0).score()).isEqualTo(atFirst);
+        Kept last = expert.after(12).orElseThrow();
+        assertThat(last.heldOut().accuracy()).isEqualTo(amongTwo(last.model(base), heldOut, ws));
+        assertThat(last.train().accuracy()).isEqualTo(amongTwo(last.model(base), data, ws));
+        Kept best = expert.best().orElseThrow();
+        assertThat(best.heldOut().accuracy())
+            .isEqualTo(expert.heldOut().stream().mapToDouble(HeldOut::score).max().orElseThrow())
+            .isEqualTo(amongTwo(best.model(base), heldOut, ws));
+        // Losses are still of all outputs.
+        Checkpoint model = last.model(base);
+        assertThat(last.heldOut().loss())
+            .isCloseTo(Evaluation.of(MLP, model, heldOut, ws).loss(), within(2e-4));
+      }
+    }
+  }
+
+  /** By hand, of the outputs 0 and 2. */
+  private static double amongTwo(Checkpoint model, Examples data, Workspace ws) throws IOException {
+    try (Tensor logits = Evaluation.logits(MLP, model, data, ws)) {
+      double[][] rows = Oracle.rows(logits);
+      long right =
+          IntStream.range(0, rows.length)
+              .filter(i -> data.label(i) == (rows[i][2] > rows[i][0] ? 2 : 0))
+              .count();
+      return right / (double) rows.length;
     }
   }
 

@@ -154,9 +154,13 @@ class MoeNetworkTest {
           LoraAdapter adapter = adapter("one", network, base, 2, 5);
           MoeModel one = MoeUpcycler.arrow(1).upcycle(base, List.of(adapter), WS);
           MoeModel same =
-              MoeUpcycler.arrow(2).upcycle(base, List.of(adapter, adapter, adapter), WS);
+              MoeUpcycler.arrow(2)
+                  .withNames(List.of("a", "b", "c"))
+                  .upcycle(base, List.of(adapter, adapter, adapter), WS);
           MoeModel random =
-              MoeUpcycler.random(MoeUpcycler.ALL).upcycle(base, List.of(adapter, adapter), WS)) {
+              MoeUpcycler.random(MoeUpcycler.ALL)
+                  .withNames(List.of("a", "b"))
+                  .upcycle(base, List.of(adapter, adapter), WS)) {
         long[] shape =
             LongStream.concat(LongStream.of(9), LongStream.of(network.inputShape())).toArray();
         Tensor inputs = normal(8, shape);
@@ -206,7 +210,10 @@ class MoeNetworkTest {
       }
       LoraAdapter.Settings settings = new LoraAdapter.Settings("0", "", 2, 1, false);
       try (LoraAdapter zero = LoraAdapter.of(settings, MemoryCheckpoint.of(tensors));
-          MoeModel experts = MoeUpcycler.arrow(1).upcycle(base, List.of(zero, zero), WS)) {
+          MoeModel experts =
+              MoeUpcycler.arrow(1)
+                  .withNames(List.of("a", "b"))
+                  .upcycle(base, List.of(zero, zero), WS)) {
         Tensor inputs = normal(8, 9, 5);
         assertThat(outputs(new MoeNetwork(MLP, experts), base, inputs))
             .containsExactly(outputs(MLP, base, inputs));

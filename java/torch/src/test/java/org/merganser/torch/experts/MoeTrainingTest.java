@@ -101,6 +101,39 @@ class MoeTrainingTest {
     }
   }
 
+  /** At a rate of almost 0 losses say what was drawn: of one order twins lose as one alone. */
+  @Test
+  void everyTaskHasAnOrderOfBatchesOfItsOwn() throws IOException {
+    try (MemoryCheckpoint base = MLP.initialise(3);
+        MoeModel start = MoeUpcycler.arrow(2).upcycle(base, adapters(MLP, base, 3, 2), WS)) {
+      Options epoch =
+          new Options(
+              Parts.BOTH,
+              new Optimizer.Sgd(1e-12, 0, 0),
+              new Schedule(0, Schedule.Decay.CONSTANT),
+              10,
+              8,
+              Double.POSITIVE_INFINITY,
+              Optional.empty());
+      Task task = tasks(base, false).get(0);
+      try (Trained alone = new MoeTraining(MLP, epoch).train(start, List.of(task), WS);
+          Trained twins = new MoeTraining(MLP, epoch).train(start, List.of(task, task), WS)) {
+        int differ = 0;
+        for (int step = 0; step < 10; step++) {
+          differ += Math.abs(alone.losses().get(step) - twins.losses().get(step)) > 1e-4 ? 1 : 0;
+        }
+        assertThat(differ).isGreaterThan(5);
+        assertThat(mean(twins.losses()))
+            .isCloseTo(mean(alone.losses()), within(1e-5))
+            .isCloseTo(loss(MLP, start, base, List.of(task)), within(1e-5));
+      }
+    }
+  }
+
+  private static double mean(List<Double> losses) {
+    return losses.stream().mapToDouble(Double::doubleValue).average().orElseThrow();
+  }
+
   /** As of an adapter with B = 0: of Arrow it stays, of the others it moves. */
   @ParameterizedTest
   @CsvSource({"true, false", "false, true"})

@@ -113,7 +113,10 @@ class SharedTrainingTest {
   void whatDoesNotFitIsRefused() {
     assertThatThrownBy(() -> train(1, 5, List.of("head"), task(1, 0, 20)))
         .isInstanceOf(IllegalArgumentException.class)
-        .hasMessageContaining("'head'");
+        .hasMessageStartingWith("own 'head': the network has neither a parameter nor a layer of");
+    assertThatThrownBy(() -> train(1, 5, List.of("fc3")))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessage("no tasks to train the network on; give one or more");
     assertThatThrownBy(() -> train(1, 0, List.of("fc3"), task(1, 0, 20)))
         .hasMessage("steps and batch size must be at least 1, not 0 and 8");
     Examples four = new Examples(Oracle.normal(1, 5, 6), new int[5], 4);

@@ -11,16 +11,20 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
 import org.merganser.error.FormatException;
+import org.merganser.internal.kernel.Natives;
 import org.merganser.io.Checkpoint;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.io.Safetensors;
 import org.merganser.linalg.Tensor;
+import org.merganser.testing.SettledMemory;
 import org.merganser.torch.Augmentation;
 import org.merganser.torch.Examples;
 import org.merganser.torch.TorchNetwork;
@@ -169,6 +173,43 @@ class ModelCacheTest {
   private static void assertSame(MemoryCheckpoint found, MemoryCheckpoint wanted) {
     for (String name : wanted.tensors().keySet()) {
       assertThat(found.tensor(name).sameBytes(wanted.tensor(name))).as(name).isTrue();
+    }
+  }
+
+  /** Of a file that lacks a tensor, those that were read before it are not kept. */
+  @Test
+  void whatWasReadBeforeTheDamageIsClosed() throws IOException {
+    ModelCache cache = new ModelCache(temp);
+    Map<String, String> metadata =
+        Map.of("merganser.recipe", recipe(1).text(), "merganser.order", "large\nmissing");
+    try (MemoryCheckpoint model =
+            MemoryCheckpoint.of(Map.of("large", Tensor.zeros(DType.F32, 1 << 18)));
+        Workspace ws = Workspace.builder().threads(1).open()) {
+      Safetensors.write(model, metadata, cache.path(recipe(1)), ws);
+    }
+    long before = SettledMemory.bytes();
+    assertDamaged(cache, recipe(1), "it lacks tensors");
+    assertThat(Natives.allocatedBytes()).isLessThan(before + (1 << 20));
+  }
+
+  /** Before any is trained, and without those that were read before it. */
+  @Test
+  void modelsFromTheCacheAreClosedWhenAnotherIsDamaged() throws IOException {
+    TorchNetwork wide = TorchNetwork.mlp(4, 1 << 16, 1, 2, Activation.RELU);
+    try (Examples data = new Examples(Tensor.zeros(DType.F32, 2, 4), new int[] {0, 1}, 2);
+        Workspace ws = Workspace.builder().threads(1).open()) {
+      ModelTraining training = new ModelTraining(wide, OPTIONS, Optional.of(temp), ws);
+      training.train(data, 3).forEach(MemoryCheckpoint::close);
+      List<String> first = List.of(temp.toFile().list());
+      training.train(data, 3, 4).forEach(MemoryCheckpoint::close);
+      for (String name : temp.toFile().list()) {
+        if (!first.contains(name)) {
+          Files.write(temp.resolve(name), new byte[0]);
+        }
+      }
+      long before = SettledMemory.bytes();
+      assertThatThrownBy(() -> training.train(data, 3, 4)).isInstanceOf(FormatException.class);
+      assertThat(Natives.allocatedBytes()).isLessThan(before + (1 << 20));
     }
   }
 

@@ -11,6 +11,7 @@ import org.merganser.compute.Backend;
 import org.merganser.compute.Workspace;
 import org.merganser.error.FormatException;
 import org.merganser.error.IncompatibleModelsException;
+import org.merganser.internal.Opened;
 import org.merganser.io.Checkpoint;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.io.Safetensors;
@@ -43,19 +44,20 @@ public record ModelCache(Path folder) {
       return Optional.empty();
     }
     try (Workspace ws = quiet();
-        Checkpoint file = Safetensors.open(path)) {
+        Checkpoint file = Safetensors.open(path);
+        Opened opened = new Opened()) {
       if (!recipe.text().equals(file.metadata().get(RECIPE))) {
         throw damaged(path, "it was made by another recipe than its name says", null);
       }
       Map<String, Tensor> tensors = new LinkedHashMap<>();
       for (String name : file.metadata().getOrDefault(ORDER, "").split("\n")) {
-        tensors.put(name, file.read(name, ws));
+        tensors.put(name, opened.add(file.read(name, ws)));
       }
       if (!tensors.keySet().equals(file.tensors().keySet())
           || !Digests.of(tensors, "").equals(file.metadata().get(DIGEST))) {
-        tensors.values().forEach(Tensor::close);
         throw damaged(path, "its tensors are not those that were written", null);
       }
+      opened.release();
       return Optional.of(MemoryCheckpoint.of(tensors));
     } catch (IncompatibleModelsException e) {
       throw damaged(path, "it lacks tensors", e);

@@ -8,8 +8,9 @@ import org.merganser.torch.TorchNetwork;
 import org.merganser.torch.internal.Digests;
 
 /**
- * Everything a trained model depends on, as a text; its hash names the model. The same recipe gives
- * the same bytes on the same type of CPU.
+ * Everything a trained model depends on but the type of CPU, as a text; its hash names the model.
+ * The same recipe gives the same bytes on the same type of CPU; on another the last bits may
+ * differ, and a model that is there is taken all the same.
  */
 public record Recipe(String text) {
   /** Raised when training with the same settings begins to give other models. */

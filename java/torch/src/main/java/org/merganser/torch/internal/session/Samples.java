@@ -2,19 +2,34 @@
 package org.merganser.torch.internal.session;
 
 import java.util.Arrays;
+import java.util.Collection;
 import java.util.SplittableRandom;
 import java.util.stream.IntStream;
+import java.util.stream.LongStream;
+import org.bytedeco.pytorch.LongOptional;
+import org.bytedeco.pytorch.Tensor;
 import org.merganser.internal.Seeds;
 import org.merganser.torch.Examples;
+import org.merganser.torch.internal.Bridge;
 
-/** Some samples of labelled data, by their numbers. */
+/**
+ * Some samples of labelled data, by their numbers, and the classes that come into question for
+ * them.
+ */
 public final class Samples {
   private final Examples data;
   private final int[] numbers;
+  private final long[] classes;
 
+  /** Of all classes. */
   public Samples(Examples data, int... numbers) {
+    this(data, numbers, LongStream.range(0, data.classes()).toArray());
+  }
+
+  private Samples(Examples data, int[] numbers, long... classes) {
     this.data = data;
     this.numbers = numbers;
+    this.classes = classes;
   }
 
   public static Samples all(Examples data) {
@@ -54,6 +69,27 @@ public final class Samples {
 
   public Examples data() {
     return data;
+  }
+
+  /** The same, of some classes; of all when there are none. */
+  public Samples among(Collection<Integer> some) {
+    return some.isEmpty()
+        ? this
+        : new Samples(data, numbers, some.stream().mapToLong(Integer::longValue).toArray());
+  }
+
+  /**
+   * The class of the largest output in each row, of those that come into question.
+   *
+   * @param outputs [samples x classes]
+   */
+  Tensor decided(Tensor outputs) {
+    if (classes.length == data.classes()) {
+      return outputs.argmax(new LongOptional(1), false);
+    }
+    Tensor some = Bridge.beside(outputs, classes);
+    Tensor places = outputs.index_select(1, some).argmax(new LongOptional(1), false);
+    return some.index_select(0, places);
   }
 
   public int size() {

@@ -13,7 +13,7 @@ import org.merganser.internal.Threads;
 /**
  * Runs optimisations side by side, such as training, fine-tuning or NP Merge, each with one thread
  * and a Workspace of its own: what one of them finds does not depend on the others, nor on how many
- * run at once. All have ended when one has failed.
+ * run at once. All have ended when one has failed, and what the others found is closed.
  *
  * @param ws says on which backend, how many at once, and until when; it is told of their steps
  * @param steps of each, at most

@@ -9,7 +9,6 @@ import java.util.OptionalDouble;
 import java.util.Set;
 import java.util.function.BinaryOperator;
 import org.bytedeco.javacpp.PointerScope;
-import org.bytedeco.pytorch.LongOptional;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
 import org.merganser.compute.Device;
@@ -69,6 +68,7 @@ public final class TorchSession implements Learner, AutoCloseable {
   private final Learned learned;
   private final Device device;
   private final Workspace ws;
+  private final long seed;
   private final BatchOrder order;
   private final Opened opened = new Opened();
   private final Map<String, Tensor> theta;
@@ -76,12 +76,25 @@ public final class TorchSession implements Learner, AutoCloseable {
   private final Tensor inputs;
   private boolean closed;
 
+  /** With the seed of the Workspace. */
+  public TorchSession(
+      Setup setup,
+      Map<String, org.merganser.linalg.Tensor> parameters,
+      Samples train,
+      Samples heldOut,
+      Learned learned,
+      Workspace ws)
+      throws IOException {
+    this(setup, parameters, train, heldOut, learned, ws.seed(), ws);
+  }
+
   /**
    * @param parameters of the network, F32, which stay the caller's; what is written to them is read
    *     at the next batch. Batches are computed where they lie
    * @param heldOut what no step sees; may be empty
    * @param tracks whether running statistics follow the batches, as the network is trained with
    *     them; else they are not read, and held-out batches normalise themselves
+   * @param seed of the order of batches, and of augmentation
    */
   public TorchSession(
       Setup setup,
@@ -89,6 +102,7 @@ public final class TorchSession implements Learner, AutoCloseable {
       Samples train,
       Samples heldOut,
       Learned learned,
+      long seed,
       Workspace ws)
       throws IOException {
     this.setup = setup;
@@ -101,7 +115,8 @@ public final class TorchSession implements Learner, AutoCloseable {
             .findFirst()
             .orElse(Device.HOST);
     this.ws = ws;
-    this.order = new BatchOrder(train.size(), setup.batchSize(), ws.seed());
+    this.seed = seed;
+    this.order = new BatchOrder(train.size(), setup.batchSize(), seed);
     try (Opened unfinished = new Opened()) {
       unfinished.add(opened);
       theta = share(parameters);
@@ -184,7 +199,7 @@ public final class TorchSession implements Learner, AutoCloseable {
   }
 
   private Tensor augmented(int[] batch, long epoch) {
-    return setup.augmentation().apply(drawn(inputs, batch), ws.seed(), epoch, batch);
+    return setup.augmentation().apply(drawn(inputs, batch), seed, epoch, batch);
   }
 
   @SuppressWarnings("try")
@@ -220,7 +235,12 @@ public final class TorchSession implements Learner, AutoCloseable {
     return OptionalDouble.of(score == EarlyStopping.Score.LOSS ? means.loss() : means.accuracy());
   }
 
-  /** Over some samples. */
+  /**
+   * Over some samples.
+   *
+   * @param loss of all outputs
+   * @param accuracy of the largest of those of the classes that come into question
+   */
   public record Means(double loss, double accuracy) {}
 
   /** Of samples as they are, with the parameters of now. */
@@ -231,7 +251,7 @@ public final class TorchSession implements Learner, AutoCloseable {
         (from, batch, outputs) -> {
           Tensor labels = Bridge.beside(outputs, samples.labels(batch));
           sums[0] += batch.length * (double) setup.loss().apply(outputs, labels).item_float();
-          sums[1] += outputs.argmax(new LongOptional(1), false).eq(labels).sum().item_long();
+          sums[1] += samples.decided(outputs).eq(labels).sum().item_long();
         });
     return new Means(sums[0] / samples.size(), sums[1] / samples.size());
   }

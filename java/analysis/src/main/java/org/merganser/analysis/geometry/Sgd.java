@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.analysis.geometry;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.SplittableRandom;
+import java.util.concurrent.Callable;
+import org.merganser.compute.Workspace;
+import org.merganser.internal.Seeds;
+import org.merganser.internal.Threads;
+
+/**
+ * Scaling by stochastic gradient descent (Zheng, Pawar and Goodman 2019): pairs of points are
+ * pulled towards their distance, all pairs in each of 30 rounds, by steps that shrink.
+ *
+ * <p>Pairs of blocks of points go through a tournament, in each round of which no two share a
+ * block: threads share no point, and what comes out does not depend on them.
+ */
+final class Sgd {
+  private static final int ROUNDS = 30;
+  private static final double LAST_STEP = 0.01;
+
+  /** Blocks of points: a number that no result may depend on the threads through. */
+  private static final int BLOCKS = 16;
+
+  private final double[][] wanted;
+  private final int dimensions;
+
+  /** Coordinates of a point after those of another. */
+  private final double[] points;
+
+  private Sgd(double[][] wanted, double[][] start) {
+    this.wanted = wanted;
+    dimensions = start[0].length;
+    points = new double[start.length * dimensions];
+    for (int i = 0; i < start.length; i++) {
+      System.arraycopy(start[i], 0, points, i * dimensions, dimensions);
+    }
+  }
+
+  /**
+   * @param wanted E [N][N]
+   * @param start [N][dimensions]
+   * @return new points
+   */
+  static double[][] of(double[][] wanted, double[][] start, long seed, Workspace ws) {
+    Sgd sgd = new Sgd(wanted, start);
+    try (Threads threads = new Threads(ws.threads())) {
+      for (int round = 0; round < ROUNDS; round++) {
+        ws.cancellation().check();
+        sgd.round(round, seed, threads);
+      }
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+    double[][] moved = new double[start.length][sgd.dimensions];
+    for (int i = 0; i < moved.length; i++) {
+      System.arraycopy(sgd.points, i * sgd.dimensions, moved[i], 0, sgd.dimensions);
+    }
+    return moved;
+  }
+
+  private void round(int round, long seed, Threads threads) throws IOException {
+    int n = wanted.length;
+    int blocks = 2 * Math.max(1, Math.min(BLOCKS, n / 4) / 2);
+    String name = "round " + round;
+    int[] order = Seeds.order(n, seed, name);
+    double decay = StrictMath.log(1 / LAST_STEP) / (ROUNDS - 1);
+    double step = Math.min(1, StrictMath.exp(-decay * round));
+    List<Callable<Void>> within = new ArrayList<>();
+    for (int b = 0; b < blocks; b++) {
+      Game own = new Game(b, b, blocks, order);
+      within.add(() -> play(own, step, Seeds.stream(seed, name + own.name())));
+    }
+    threads.all(within);
+    for (int match = 0; match < blocks - 1; match++) {
+      List<Callable<Void>> games = new ArrayList<>();
+      for (int k = 0; k < blocks / 2; k++) {
+        Game game = Game.of(match, k, blocks, order);
+        games.add(() -> play(game, step, Seeds.stream(seed, name + game.name())));
+      }
+      threads.all(games);
+    }
+  }
+
+  /** All pairs of a point of one block and one of another, or of two points of one. */
+  private record Game(int one, int other, int blocks, int[] order) {
+    /** By the circle method: the last stays, the others move on by one. */
+    static Game of(int match, int k, int blocks, int[] order) {
+      int turning = blocks - 1;
+      int one = (match + k) % turning;
+      int other = k == 0 ? turning : Math.floorMod(match - k, turning);
+      return new Game(one, other, blocks, order);
+    }
+
+    String name() {
+      return " blocks " + one + " " + other;
+    }
+
+    int begin(int block) {
+      return (int) ((long) block * order.length / blocks);
+    }
+  }
+
+  private Void play(Game game, double step, SplittableRandom random) {
+    int first = game.begin(game.one());
+    int rows = game.begin(game.one() + 1) - first;
+    int second = game.begin(game.other());
+    int columns = game.begin(game.other() + 1) - second;
+    int[] order = game.order();
+    double[] far = gathered(order, first, rows, second, columns);
+    // Diagonals of the block, in random order: each point once before any twice.
+    for (int shift : shuffled(columns, random)) {
+      int c = shift;
+      for (int r = 0; r < rows; r++) {
+        if (first != second || c < r) {
+          int a = order[first + r] * dimensions;
+          int b = order[second + c] * dimensions;
+          double wanted = far[r * columns + c];
+          if (dimensions == 2) {
+            pullInPlane(a, b, wanted, step, random);
+          } else {
+            pull(a, b, wanted, step, random);
+          }
+        }
+        c = c + 1 == columns ? 0 : c + 1;
+      }
+    }
+    return null;
+  }
+
+  /** Together, since diagonals jump from row to row. */
+  private double[] gathered(int[] order, int first, int rows, int second, int columns) {
+    double[] far = new double[rows * columns];
+    for (int r = 0; r < rows; r++) {
+      double[] row = wanted[order[first + r]];
+      for (int c = 0; c < columns; c++) {
+        far[r * columns + c] = row[order[second + c]];
+      }
+    }
+    return far;
+  }
+
+  private static int[] shuffled(int n, SplittableRandom random) {
+    int[] all = new int[n];
+    for (int i = 0; i < n; i++) {
+      int j = random.nextInt(i + 1);
+      all[i] = all[j];
+      all[j] = i;
+    }
+    return all;
+  }
+
+  /** Of the points whose coordinates begin at a and at b. */
+  private void pull(int a, int b, double wanted, double step, SplittableRandom random) {
+    double square = 0;
+    for (int k = 0; k < dimensions; k++) {
+      double d = points[a + k] - points[b + k];
+      square += d * d;
+    }
+    double far = Math.sqrt(square);
+    if (far > 0) {
+      double share = step * (far - wanted) / (2 * far);
+      for (int k = 0; k < dimensions; k++) {
+        double move = share * (points[a + k] - points[b + k]);
+        points[a + k] -= move;
+        points[b + k] += move;
+      }
+    } else if (wanted > 0) {
+      part(a, b, wanted, step, random);
+    }
+  }
+
+  /** The same for two dimensions, which nearly all have, without the loops. */
+  private void pullInPlane(int a, int b, double wanted, double step, SplittableRandom random) {
+    double dx = points[a] - points[b];
+    double dy = points[a + 1] - points[b + 1];
+    double far = Math.sqrt(dx * dx + dy * dy);
+    if (far > 0) {
+      double share = step * (far - wanted) / (2 * far);
+      points[a] -= share * dx;
+      points[b] += share * dx;
+      points[a + 1] -= share * dy;
+      points[b + 1] += share * dy;
+    } else {
+      pull(a, b, wanted, step, random);
+    }
+  }
+
+  /** In a random direction. */
+  private void part(int a, int b, double wanted, double step, SplittableRandom random) {
+    double[] direction = new double[dimensions];
+    for (int k = 0; k < dimensions; k++) {
+      direction[k] = random.nextGaussian();
+    }
+    Lanczos.scale(direction, step * wanted / 2 / Lanczos.length(direction));
+    for (int k = 0; k < dimensions; k++) {
+      points[a + k] += direction[k];
+      points[b + k] -= direction[k];
+    }
+  }
+}

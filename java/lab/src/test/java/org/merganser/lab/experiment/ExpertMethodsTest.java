@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.lab.experiment;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
+
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+import org.merganser.compute.Workspace;
+import org.merganser.internal.Opened;
+import org.merganser.io.Checkpoint;
+import org.merganser.io.MemoryCheckpoint;
+import org.merganser.lab.data.ExpertTask;
+import org.merganser.lab.data.ExpertTasks;
+import org.merganser.lab.data.SyntheticTasks;
+import org.merganser.lab.data.TaskSizes;
+import org.merganser.linalg.Tensor;
+import org.merganser.merge.EmrMerger;
+import org.merganser.merge.MergeProblem;
+import org.merganser.merge.Merger.Importance;
+import org.merganser.method.Settings;
+import org.merganser.plan.Catalogue;
+import org.merganser.torch.objective.FisherDiagonal;
+
+/** Which mergers take part in {@link UndertrainingExperiment}, and what they are given. */
+class ExpertMethodsTest {
+  private static final int IN = 48;
+  private static final int HIDDEN = 7;
+
+  /** Those of one or two models, and the one that needs a loss. */
+  private static final List<String> NO_PART =
+      List.of("passthrough", "expo", "slerp", "nuslerp", "nearswap", "arcee-fusion", "np-merge");
+
+  /** Whatever the catalogue has takes part, or is refused with its name and what it needs. */
+  @Test
+  void everyMergerOfTheCatalogueTakesPartOrSaysWhyNot() throws IOException {
+    List<String> all = new ArrayList<>(Catalogue.mergers().ids());
+    for (String id : NO_PART) {
+      assertThatThrownBy(() -> ExpertMethods.of(id, 6))
+          .isInstanceOf(IllegalArgumentException.class)
+          .hasMessageStartingWith(
+              "methods: " + id + " needs " + Catalogue.mergers().entry(id).method().requires());
+    }
+    all.removeAll(NO_PART);
+    Map<String, String> tiny =
+        new HashMap<>(
+            Map.of("train", "30", "held-out", "20", "test", "20", "base-steps", "3", "steps", "3"));
+    tiny.putAll(Map.of("batch", "8", "rank", "2", "noise", "0", "hidden", "9:8"));
+    tiny.putAll(Map.of("experts", "full:lora", "methods", String.join(",", all)));
+    UndertrainingExperiment.Options options =
+        Settings.of(UndertrainingExperiment.Options.defaults()).parse("", tiny);
+    try (Workspace ws = Workspace.builder().threads(2).open()) {
+      ExperimentResult result = new UndertrainingExperiment(options).run(ws);
+      for (String form : List.of("full", "lora")) {
+        for (String id : all) {
+          assertThat(result.row("noise-0.0-" + form + "-3+" + id).accuracy())
+              .as(id)
+              .isBetween(0.0, 1.0);
+        }
+      }
+    }
+  }
+
+  /** The usual ones are of the catalogue, fit, and leave no kind of merger of many out. */
+  @Test
+  void theUsualMethodsFit() throws IOException {
+    ExpertMethods usual = ExpertMethods.of(ExpertMethods.USUAL, 6);
+    try (Workspace ws = Workspace.builder().threads(1).open();
+        ExpertTasks tasks = SyntheticTasks.draw(new TaskSizes(10, 30, 10, 10), 0, 1)) {
+      usual.check(network(), tasks.tasks(), ws);
+    }
+    List<String> rest = new ArrayList<>(Catalogue.mergers().ids());
+    rest.removeAll(NO_PART);
+    rest.removeAll(usual.named().keySet());
+    assertThat(rest)
+        .as("kin of others in the list, slow, or not for every network")
+        .containsExactly(
+            "della-linear",
+            "breadcrumbs-ties",
+            "multi-slerp",
+            "ram",
+            "iso-cts",
+            "knots",
+            "regmean");
+  }
+
+  private static ExpertNetwork network() {
+    return ExpertNetwork.of(ExpertArchitecture.MLP, List.of(HIDDEN, 5), 8, IN);
+  }
+
+  /** A model of one of the tasks is made for each task. */
+  @Test
+  void emrMakesTheModelOfEachTask() throws IOException {
+    try (Workspace ws = Workspace.builder().threads(1).open();
+        Opened opened = new Opened()) {
+      List<MemoryCheckpoint> models = new ArrayList<>();
+      for (int seed = 0; seed < 4; seed++) {
+        models.add(opened.add(network().network().initialise(seed)));
+      }
+      List<MemoryCheckpoint> experts = models.subList(1, 4);
+      ExpertMethods.Way way = ExpertMethods.of("emr", 3).named().get("emr").get(0);
+      List<MemoryCheckpoint> merged = way.merge(models.get(0), experts, List.of(), ws);
+      merged.forEach(opened::add);
+      assertThat(merged).hasSize(3);
+      MergeProblem problem = MergeProblem.of(experts).withBase(models.get(0));
+      for (int t = 0; t < 3; t++) {
+        Checkpoint wanted = EmrMerger.of(new EmrMerger.Options(t)).merge(problem, ws);
+        assertSame(merged.get(t), wanted, ws);
+      }
+      // One that is named is taken for all.
+      assertThat(ExpertMethods.of("emr:task=1", 3).named().get("emr:task=1").get(0).mergers())
+          .singleElement()
+          .satisfies(m -> assertThat(m.options()).isEqualTo(new EmrMerger.Options(1)));
+    }
+  }
+
+  private static void assertSame(Checkpoint found, Checkpoint wanted, Workspace ws)
+      throws IOException {
+    assertThat(found.tensors()).isEqualTo(wanted.tensors());
+    for (String name : wanted.tensors().keySet()) {
+      try (Tensor one = found.read(name, ws);
+          Tensor other = wanted.read(name, ws)) {
+        assertThat(one.sameBytes(other)).as(name).isTrue();
+      }
+    }
+  }
+
+  /** Of each expert on the training examples of its own task, without the last layer. */
+  @Test
+  void importancesAreThoseOfTheOwnTask() throws IOException {
+    ExpertNetwork network = network();
+    TaskSizes sizes = new TaskSizes(10, 30, 10, 10);
+    try (Workspace ws = Workspace.builder().threads(1).seed(5).open();
+        ExpertTasks tasks = SyntheticTasks.draw(sizes, 0, 1);
+        Opened opened = new Opened()) {
+      List<ExpertTask> two = tasks.tasks().subList(0, 2);
+      List<Checkpoint> models = new ArrayList<>();
+      for (int seed = 0; seed < 2; seed++) {
+        models.add(opened.add(network.network().initialise(seed)));
+      }
+      ExpertImportances importances = opened.add(new ExpertImportances(network, two, models));
+      assertThat(importances.of(Importance.NONE, ws)).isEmpty();
+      List<Checkpoint> fisher = importances.of(Importance.FISHER, ws);
+      List<Checkpoint> grams = importances.of(Importance.GRAM, ws);
+      assertThat(importances.of(Importance.FISHER, ws)).isSameAs(fisher);
+      FisherDiagonal.Options drawn =
+          FisherDiagonal.Options.defaults().withLabels(FisherDiagonal.Labels.DRAWN);
+      for (int t = 0; t < 2; t++) {
+        Checkpoint wanted =
+            opened.add(
+                FisherDiagonal.of(network.network(), models.get(t), two.get(t).train(), drawn, ws));
+        assertSame(fisher.get(t), wanted.where(name -> !network.isHead(name)), ws);
+        assertThat(grams.get(t).tensors()).containsOnlyKeys("fc1.weight", "fc2.weight");
+        double[][] x = rows(two.get(t).train().inputs(), IN);
+        assertProducts(grams.get(t), "fc1.weight", x, ws);
+        assertProducts(grams.get(t), "fc2.weight", hidden(models.get(t), x, ws), ws);
+      }
+    }
+  }
+
+  private static double[][] rows(Tensor tensor, int columns) {
+    double[] flat = tensor.toDoubleArray();
+    double[][] rows = new double[flat.length / columns][columns];
+    for (int i = 0; i < flat.length; i++) {
+      rows[i / columns][i % columns] = flat[i];
+    }
+    return rows;
+  }
+
+  private static double[][] hidden(Checkpoint model, double[][] x, Workspace ws)
+      throws IOException {
+    try (Tensor weight = model.read("fc1.weight", ws);
+        Tensor bias = model.read("fc1.bias", ws)) {
+      double[][] h = new double[x.length][HIDDEN];
+      for (int i = 0; i < x.length; i++) {
+        for (int o = 0; o < HIDDEN; o++) {
+          double sum = bias.get(o);
+          for (int f = 0; f < IN; f++) {
+            sum += weight.get((long) o * IN + f) * x[i][f];
+          }
+          h[i][o] = Math.max(0, sum);
+        }
+      }
+      return h;
+    }
+  }
+
+  private static void assertProducts(Checkpoint grams, String name, double[][] x, Workspace ws)
+      throws IOException {
+    int n = x[0].length;
+    assertThat(grams.info(name).shape()).containsExactly((long) n, (long) n);
+    try (Tensor found = grams.read(name, ws)) {
+      for (int i = 0; i < n; i++) {
+        for (int j = 0; j < n; j++) {
+          double sum = 0;
+          for (double[] row : x) {
+            sum += row[i] * row[j];
+          }
+          assertThat(found.get((long) i * n + j)).isCloseTo(sum, within(1e-3));
+        }
+      }
+    }
+  }
+
+  @Test
+  void methodsThatNeedMoreAreRefused() {
+    assertThatThrownBy(() -> ExpertMethods.of("linear,nonsense", 4))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageStartingWith("no merger 'nonsense'; there are linear, ");
+    assertThatThrownBy(() -> ExpertMethods.of("slerp", 4))
+        .hasMessageContaining("here are 4 experts");
+    assertThatThrownBy(() -> ExpertMethods.of("linear,linear", 4))
+        .hasMessage("methods: linear is there twice in linear,linear; name each once");
+  }
+
+  @Test
+  void lambdaIsWhatTaskArithmeticMultipliesEachTaskVectorBy() {
+    ExpertMethods methods =
+        ExpertMethods.of("linear,task-arithmetic:lambda=0.3,task-arithmetic:lambda=0.1/1", 3);
+    assertThat(methods.named().keySet())
+        .containsExactly("linear", "task-arithmetic:lambda=0.3", "task-arithmetic");
+    assertThat(methods.named().get("task-arithmetic"))
+        .extracting(ExpertMethods.Way::settings)
+        .containsExactly("lambda=0.1", "lambda=1");
+    assertThat(
+            methods.named().get("task-arithmetic:lambda=0.3").get(0).merger().options().toString())
+        .contains("weights=[1.0, 1.0, 1.0]", "lambda=0.3");
+  }
+}
