@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.merganser.analysis.recurrent;
 
+import java.util.stream.IntStream;
 import org.merganser.compute.Workspace;
 import org.merganser.linalg.LinAlg;
 import org.merganser.linalg.Matrix;
+import org.merganser.linalg.Tensor;
 
 /**
  * Distances of all pairs of samples.
@@ -16,20 +18,15 @@ import org.merganser.linalg.Matrix;
 record Distances(double within, double between, double silhouette) {
 
   /**
-   * @param states [n x H], of which n^2 distances are held
-   * @param labels from 0
+   * Of all pairs, [n x n] on the host.
+   *
+   * @param states [n x H]
    */
-  static Distances of(Matrix states, int[] labels, Workspace ws) {
-    int n = labels.length;
+  static Matrix between(Matrix states, Workspace ws) {
+    int n = Math.toIntExact(states.rows());
     int size = Math.toIntExact(states.columns());
     double[] values = states.asTensor().toDoubleArray();
-    int[] all = new int[n];
-    int classes = 0;
-    for (int i = 0; i < n; i++) {
-      all[i] = i;
-      classes = Math.max(classes, labels[i] + 1);
-    }
-    double[] mean = ClassGeometry.mean(values, size, all);
+    double[] mean = ClassGeometry.mean(values, size, IntStream.range(0, n).toArray());
     double[] products;
     // Centred, so that less is lost where all are far from 0.
     try (Matrix centred = states.copy()) {
@@ -40,16 +37,33 @@ record Distances(double within, double between, double silhouette) {
         products = gram.asTensor().toDoubleArray();
       }
     }
-    int[] counts = new int[classes];
+    double[] distances = new double[n * n];
+    for (int i = 0; i < n; i++) {
+      for (int j = 0; j < i; j++) {
+        double square = products[i * n + i] + products[j * n + j] - 2 * products[i * n + j];
+        distances[i * n + j] = Math.sqrt(Math.max(0, square));
+        distances[j * n + i] = distances[i * n + j];
+      }
+    }
+    return Matrix.of(Tensor.of(distances, n, n));
+  }
+
+  /**
+   * @param between samples, [n x n]
+   * @param labels from 0
+   */
+  static Distances of(Matrix between, int... labels) {
+    int n = labels.length;
+    int[] counts = new int[IntStream.of(labels).max().orElse(0) + 1];
     for (int label : labels) {
       counts[label]++;
     }
     Sums sums = new Sums();
     for (int i = 0; i < n; i++) {
-      double[] to = new double[classes];
+      double[] row = between.row(i);
+      double[] to = new double[counts.length];
       for (int j = 0; j < n; j++) {
-        double square = products[i * n + i] + products[j * n + j] - 2 * products[i * n + j];
-        to[labels[j]] += i == j ? 0 : Math.sqrt(Math.max(0, square));
+        to[labels[j]] += row[j];
       }
       sums.add(to, counts, labels[i]);
     }

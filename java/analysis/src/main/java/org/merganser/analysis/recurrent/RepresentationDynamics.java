@@ -36,14 +36,20 @@ public final class RepresentationDynamics implements AutoCloseable {
               value = "test samples that pairs are taken of: distances, silhouettes, CKA, pictures",
               min = 4)
           int kept,
-      @Setting(value = "draws of the first centres of k-means", min = 1) int draws) {
+      @Setting(value = "draws of the first centres of k-means", min = 1) int draws,
+      @Setting("pictures of the states") Picture picture) {
     public Options {
-      Settings.check(Options.class, lambda, kept, draws);
+      Settings.check(Options.class, lambda, kept, draws, picture);
     }
 
-    /** A penalty of 0.1, pairs of 500 samples, 4 draws. */
+    /** A penalty of 0.1, pairs of 500 samples, 4 draws, principal components. */
     public static Options defaults() {
-      return new Options(0.1, 500, 4);
+      return new Options(0.1, 500, 4, Picture.PCA);
+    }
+
+    /** The same with other pictures. */
+    public Options with(Picture other) {
+      return new Options(lambda, kept, draws, other);
     }
   }
 
@@ -86,6 +92,12 @@ public final class RepresentationDynamics implements AutoCloseable {
             "label " + label + " of a readout of " + classes + " classes");
       }
     }
+    if (Math.min(options.kept(), testLabels.length) < options.picture().least()) {
+      throw new IllegalArgumentException(
+          "pictures by %s take %d test samples, not %d of which %d are kept; take PCA"
+              .formatted(
+                  options.picture(), options.picture().least(), testLabels.length, options.kept()));
+    }
     this.readout = readout.transpose();
     this.bias = bias.clone();
     this.trainLabels = trainLabels.clone();
@@ -111,10 +123,14 @@ public final class RepresentationDynamics implements AutoCloseable {
     int[] fewLabels = Arrays.copyOf(testLabels, few);
     Matrix some = first(test, few);
     kept.put(String.valueOf(step), some);
-    Distances distances = Distances.of(some, fewLabels, ws);
+    Distances distances;
+    double[][] points;
+    try (Matrix between = Distances.between(some, ws)) {
+      distances = Distances.of(between, fewLabels);
+      points = options.picture().points(components, test, between, ws);
+    }
     int[] clusters = KMeans.clusters(test, classes, options.draws(), "k-means/" + step, ws);
     Partition partition = new Partition(clusters, testLabels);
-    double[][] points = components.plane(test, few);
     picture = picture == null ? points : PrincipalComponents.aligned(points, picture);
     return new StepReport(
         step,

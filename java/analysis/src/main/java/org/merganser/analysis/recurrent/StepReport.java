@@ -23,8 +23,8 @@ import java.util.List;
  * @param radius mean over classes of {@code sqrt(tr C) / |mu_c - mu|}
  * @param dimension mean over classes of the participation ratio of C
  * @param centreCorrelation mean {@code |cos|} of two centres of classes
- * @param picture coordinates of the first samples on two principal components, turned to those of
- *     the step before
+ * @param picture points of the first samples in the plane ({@link Picture}), turned to those of the
+ *     step before
  */
 public record StepReport(
     int step,

@@ -11,6 +11,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
+import org.merganser.analysis.geometry.Phate;
 import org.merganser.analysis.recurrent.RepresentationDynamics.Options;
 import org.merganser.error.NumericalException;
 import org.merganser.error.ShapeException;
@@ -42,7 +43,7 @@ class RepresentationDynamicsTest {
     assertThat(found.radius()).isCloseTo(.2, within(1e-12));
     assertThat(found.dimension()).isCloseTo(1, within(1e-12));
     assertThat(found.centreCorrelation()).isCloseTo(1, within(1e-12));
-    Distances distances = Distances.of(Matrix.of(TWO_CLASSES), LABELS, WS);
+    Distances distances = Distances.of(Distances.between(Matrix.of(TWO_CLASSES), WS), LABELS);
     assertThat(distances.within()).isCloseTo(2, within(1e-7));
     assertThat(distances.between()).isCloseTo(10, within(1e-7));
     assertThat(distances.silhouette()).isCloseTo((9.0 / 11 + 7.0 / 9) / 2, within(1e-7));
@@ -55,7 +56,8 @@ class RepresentationDynamicsTest {
     assertThat(found.within()).isCloseTo((16 + 4 + 36) / 4.0, within(1e-12));
     // 1 of the first class, 0 of the other one.
     assertThat(found.dimension()).isCloseTo(.5, within(1e-12));
-    assertThat(Distances.of(Matrix.of(TWO_CLASSES), labels, WS).silhouette()).isFinite();
+    assertThat(Distances.of(Distances.between(Matrix.of(TWO_CLASSES), WS), labels).silhouette())
+        .isFinite();
     // Of 0, and of numbers whose mean over 7 rounds.
     for (double[] state : new double[][] {{0, 0}, {.1, -.3}, {1e5 / 3, 1e-7 / 3}}) {
       double[][] equal = new double[7][];
@@ -132,6 +134,45 @@ class RepresentationDynamicsTest {
         }
       }
     }
+  }
+
+  /** Also where states are the same: of digits the first rows are blank. */
+  @Test
+  void picturesByPhateAreThoseOfPhate() {
+    int[] labels = IntStream.range(0, 30).map(i -> i % 2).toArray();
+    Matrix readout = Matrix.of(new double[][] {{1, 0, 0}, {0, 1, 0}});
+    double[][] states = Maps.states(30, 3, 1, 5);
+    for (int i = 0; i < 30; i++) {
+      states[i][labels[i]] += 6;
+    }
+    double[][] some = Maps.states(30, 3, 1, 6);
+    Arrays.fill(some, 0, 12, new double[3]);
+    Options options = Options.defaults().with(Picture.PHATE);
+    try (RepresentationDynamics dynamics =
+            new RepresentationDynamics(readout, new double[2], labels, labels, options, WS);
+        Matrix between = Distances.between(Matrix.of(states), WS)) {
+      StepReport blank = dynamics.accept(Matrix.zeros(30, 3), Matrix.zeros(30, 3));
+      assertThat(blank.picture()).hasSize(30).containsOnly(List.of(0.0, 0.0));
+      StepReport step = dynamics.accept(Matrix.of(states), Matrix.of(states));
+      double[][] wanted = new Phate(Phate.Options.defaults()).fit(between, WS).points();
+      for (int i = 0; i < 30; i++) {
+        assertThat(step.picture().get(i)).containsExactly(wanted[i][0], wanted[i][1]);
+      }
+      // What the classes have apart is what the picture shows.
+      double[][] means = new double[2][2];
+      for (int i = 0; i < 30; i++) {
+        means[labels[i]][0] += wanted[i][0] / 15;
+        means[labels[i]][1] += wanted[i][1] / 15;
+      }
+      assertThat(Math.hypot(means[0][0] - means[1][0], means[0][1] - means[1][1])).isGreaterThan(1);
+      StepReport next = dynamics.accept(Matrix.of(some), Matrix.of(some));
+      assertThat(next.picture()).allMatch(point -> point.stream().allMatch(Double::isFinite));
+    }
+    int[] few = {0, 1, 0, 1, 0, 1};
+    assertThatThrownBy(
+            () -> new RepresentationDynamics(readout, new double[2], labels, few, options, WS))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessage("pictures by PHATE take 7 test samples, not 6 of which 500 are kept; take PCA");
   }
 
   /** States of all sequences are those of each alone. */

@@ -8,7 +8,6 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.stream.LongStream;
 import org.merganser.compute.Workspace;
@@ -20,14 +19,15 @@ import org.merganser.lab.data.DataSet;
 import org.merganser.model.Evaluation;
 import org.merganser.torch.internal.session.SideBySide;
 import org.merganser.torch.recurrent.RecurrentUnit.Mode;
+import org.merganser.torch.recurrent.RnnInit;
 import org.merganser.torch.recurrent.RnnSession;
 import org.merganser.torch.recurrent.RnnTraining;
 import org.merganser.torch.recurrent.VanillaRnn;
 
 /** All networks of one seed: from every start in every mode, and what meets other inputs. */
 final class ActivationSeed {
-  /** Measurements of a run on the copy task. */
-  private static final int COPY_MEASUREMENTS = 10;
+  /** Measurements of a run, but for one an epoch of the grid on images. */
+  private static final int MEASUREMENTS = 10;
 
   /** Most sequences that the copy task draws to train on, over and over. */
   private static final int MOST_COPIED = 20_000;
@@ -56,15 +56,14 @@ final class ActivationSeed {
   }
 
   /** A network and where it starts. */
-  private record Run(SequenceTask task, Mode mode, double n, double s) {
+  private record Run(SequenceTask task, ShapeLearning mode, double n, double s) {
     String start() {
       return AdaptiveActivationTables.start(n, s);
     }
   }
 
   Findings run() throws IOException {
-    List<Mode> modes = List.of(Mode.values());
-    int each = options.gains().size() * options.saturations().size() * modes.size();
+    int each = options.gains().size() * options.saturations().size() * options.modes().size();
     int transfers = options.transferSteps() > 0 && !images.isEmpty() ? 1 : 0;
     Findings found =
         new Findings(new ExperimentResult.Training(each * options.tasks().size() + transfers, 0));
@@ -73,8 +72,8 @@ final class ActivationSeed {
           task.isImages()
               ? task.of(images.get(task), seed)
               : SequenceTask.copy(options.copyDelay(), copied(options), seed);
-      watch.run("train", () -> grid(task, data, modes, found));
-      modes.forEach(mode -> rows(task, mode, found));
+      watch.run("train", () -> grid(task, data, found));
+      options.modes().forEach(mode -> rows(task, mode, found));
     }
     if (transfers > 0) {
       SequenceTask task = images.keySet().iterator().next();
@@ -89,10 +88,9 @@ final class ActivationSeed {
     return (int) Math.min(MOST_COPIED, (long) options.copySteps() * options.batch());
   }
 
-  private void grid(SequenceTask task, SequenceTask.Data data, List<Mode> modes, Findings found)
-      throws IOException {
+  private void grid(SequenceTask task, SequenceTask.Data data, Findings found) throws IOException {
     List<Run> runs = new ArrayList<>();
-    for (Mode mode : modes) {
+    for (ShapeLearning mode : options.modes()) {
       for (double s : options.saturations()) {
         options.gains().forEach(n -> runs.add(new Run(task, mode, n, s)));
       }
@@ -107,22 +105,27 @@ final class ActivationSeed {
                 jobs);
     for (int i = 0; i < runs.size(); i++) {
       Run run = runs.get(i);
-      found.map("runs", task.id(), id(run.mode()), run.start()).putAll(all.get(i));
+      found.map("runs", task.id(), run.mode().id(), run.start()).putAll(all.get(i));
     }
   }
 
-  static String id(Mode mode) {
-    return mode.name().toLowerCase(Locale.ROOT);
-  }
-
   private long steps(SequenceTask task, SequenceTask.Data data) {
-    int batches = (data.train().size() + options.batch() - 1) / options.batch();
-    return task.isImages() ? (long) options.epochs() * batches : options.copySteps();
+    return task.isImages() ? options.epochs() * batches(data) : options.copySteps();
   }
 
-  private VanillaRnn network(SequenceTask.Data data, Mode mode, double n, double s) {
+  /** Of an epoch. */
+  private long batches(SequenceTask.Data data) {
+    return (data.train().size() + options.batch() - 1) / options.batch();
+  }
+
+  private VanillaRnn network(
+      SequenceTask task, SequenceTask.Data data, Mode mode, double n, double s) {
     return VanillaRnn.of(
-        data.train().width(), options.hidden(), data.train().classes(), options.unit(mode, n, s));
+            data.train().width(),
+            options.hidden(),
+            data.train().classes(),
+            options.unit(mode, n, s))
+        .withInit(RnnInit.HENAFF, task.inputWeights());
   }
 
   private RnnTraining.Options training(long steps) {
@@ -133,15 +136,14 @@ final class ActivationSeed {
 
   private Map<String, Object> train(Run run, SequenceTask.Data data, Workspace own)
       throws IOException {
-    VanillaRnn rnn = network(data, run.mode(), run.n(), run.s());
+    VanillaRnn rnn = network(run.task(), data, run.mode().mode(), run.n(), run.s());
     long steps = steps(run.task(), data);
-    long every =
-        Math.max(1, steps / (run.task().isImages() ? options.epochs() : COPY_MEASUREMENTS));
+    long every = Math.max(1, steps / (run.task().isImages() ? options.epochs() : MEASUREMENTS));
     Curve curve = new Curve(data, every, steps);
+    RnnTraining.Options how = training(steps).withShapeFrom(run.mode().from(steps));
     // The same weights and batches from every start, in every mode.
     try (MemoryCheckpoint start = rnn.initialise(seed);
-        RnnTraining trained =
-            RnnTraining.of(rnn, start, data.train(), training(steps), curve, own)) {
+        RnnTraining trained = RnnTraining.of(rnn, start, data.train(), how, curve, own)) {
       keep(run, trained.model());
       Map<String, Object> found = curve.found();
       found.put("classes", (double) rnn.outputs());
@@ -155,7 +157,7 @@ final class ActivationSeed {
     if (options.runs().keep().isPresent()) {
       Path folder = options.runs().keep().get().resolve("pair-" + index);
       Files.createDirectories(folder);
-      String name = run.task().id() + " " + id(run.mode()) + " " + run.start() + ".safetensors";
+      String name = run.task().id() + " " + run.mode().id() + " " + run.start() + ".safetensors";
       Safetensors.write(model, folder.resolve(name.replace(' ', '_')), ws);
     }
   }
@@ -214,15 +216,15 @@ final class ActivationSeed {
   /**
    * The typical start of a mode, the median over all, and the one that is best on validation data.
    */
-  private void rows(SequenceTask task, Mode mode, Findings found) {
+  private void rows(SequenceTask task, ShapeLearning mode, Findings found) {
     List<Evaluation> tests = new ArrayList<>();
     Evaluation best = null;
     Evaluation chosen = null;
     String start = "";
-    Map<String, Object> runs = found.map("runs", task.id(), id(mode));
+    Map<String, Object> runs = found.map("runs", task.id(), mode.id());
     List<Double> selection = new ArrayList<>();
     for (String each : runs.keySet()) {
-      Map<String, Object> run = found.map("runs", task.id(), id(mode), each);
+      Map<String, Object> run = found.map("runs", task.id(), mode.id(), each);
       Evaluation test = AdaptiveActivationTables.last(run);
       tests.add(test);
       boolean diverged = run.containsKey("diverged");
@@ -271,9 +273,9 @@ final class ActivationSeed {
       throws IOException {
     double n = options.transferGain();
     double s = options.transferSaturation();
-    VanillaRnn fixed = network(data, Mode.STATIC, n, s);
-    long steps = steps(task, data);
-    Curve known = new Curve(data, steps, steps);
+    VanillaRnn fixed = network(task, data, Mode.STATIC, n, s);
+    long steps = options.transferEpochs() * batches(data);
+    Curve known = new Curve(data, Math.max(1, steps / MEASUREMENTS), steps);
     SideBySide.Job<RnnTraining> train =
         own -> {
           try (MemoryCheckpoint start = fixed.initialise(seed)) {
@@ -289,12 +291,13 @@ final class ActivationSeed {
         return;
       }
       found.map("transfer").put("before", known.accuracy.get(known.accuracy.size() - 1));
+      found.map("transfer", "learned").putAll(known.found());
       List<Map.Entry<InputShift, Adaptation>> pairs = new ArrayList<>();
       List<SideBySide.Job<Map<String, Object>>> jobs = new ArrayList<>();
       for (InputShift shift : InputShift.values()) {
         for (Adaptation how : Adaptation.values()) {
           pairs.add(Map.entry(shift, how));
-          jobs.add(each -> adapt(shift, how, base.model(), data, each));
+          jobs.add(each -> adapt(shift, how, task, base.model(), data, each));
         }
       }
       List<Long> seeds =
@@ -315,19 +318,21 @@ final class ActivationSeed {
   private Map<String, Object> adapt(
       InputShift shift,
       Adaptation how,
+      SequenceTask task,
       MemoryCheckpoint base,
       SequenceTask.Data data,
       Workspace own)
       throws IOException {
     VanillaRnn rnn =
-        network(data, how.mode(), options.transferGain(), options.transferSaturation());
+        network(task, data, how.mode(), options.transferGain(), options.transferSaturation());
     SequenceTask.Data other =
         new SequenceTask.Data(
             data.train().changed(shift.change()),
             data.validation().changed(shift.change()),
             data.test().changed(shift.change()));
     Curve curve =
-        new Curve(other, Math.max(1, options.transferSteps() / 10), options.transferSteps());
+        new Curve(
+            other, Math.max(1, options.transferSteps() / MEASUREMENTS), options.transferSteps());
     Map<String, Object> found = curve.found();
     found.put("trained", (double) rnn.size(how.learned(rnn)));
     found.put("classes", (double) rnn.outputs());

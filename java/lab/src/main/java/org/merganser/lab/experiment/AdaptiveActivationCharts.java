@@ -8,7 +8,6 @@ import java.util.Optional;
 import org.merganser.lab.report.Chart;
 import org.merganser.lab.report.Section;
 import org.merganser.lab.report.ShapePlane;
-import org.merganser.torch.recurrent.RecurrentUnit.Mode;
 
 /** Pictures of {@link AdaptiveActivationExperiment}. */
 final class AdaptiveActivationCharts {
@@ -20,26 +19,22 @@ final class AdaptiveActivationCharts {
       SequenceTask task,
       List<Findings> seeds,
       Section<?> to) {
-    for (Mode mode : Mode.values()) {
-      to.chart(contours(options, task, mode, seeds));
-    }
-    to.chart(arrows(options, task, Mode.HOMOGENEOUS, seeds));
-    to.chart(arrows(options, task, Mode.HETEROGENEOUS, seeds));
-    to.chart(curves(task, seeds));
+    options.modes().forEach(mode -> to.chart(contours(options, task, mode, seeds)));
+    AdaptiveActivationTables.adaptive(options)
+        .forEach(mode -> to.chart(arrows(options, task, mode, seeds)));
+    to.chart(curves(options, task, seeds));
   }
 
   private static List<Map<String, Object>> runs(
-      SequenceTask task, Mode mode, double n, double s, List<Findings> seeds) {
+      SequenceTask task, ShapeLearning mode, double n, double s, List<Findings> seeds) {
     String start = AdaptiveActivationTables.start(n, s);
-    return seeds.stream()
-        .map(seed -> seed.map("runs", task.id(), ActivationSeed.id(mode), start))
-        .toList();
+    return seeds.stream().map(seed -> seed.map("runs", task.id(), mode.id(), start)).toList();
   }
 
   private static Chart contours(
       AdaptiveActivationExperiment.Options options,
       SequenceTask task,
-      Mode mode,
+      ShapeLearning mode,
       List<Findings> seeds) {
     double[][] values = new double[options.saturations().size()][options.gains().size()];
     for (int i = 0; i < values.length; i++) {
@@ -51,7 +46,7 @@ final class AdaptiveActivationCharts {
                 .orElseThrow();
       }
     }
-    String name = ActivationSeed.id(mode);
+    String name = mode.id();
     return ShapePlane.contours(
         task.id() + "-" + name,
         "Test accuracy by the start (n, s), " + task.id() + ", " + name,
@@ -64,7 +59,7 @@ final class AdaptiveActivationCharts {
   private static Chart arrows(
       AdaptiveActivationExperiment.Options options,
       SequenceTask task,
-      Mode mode,
+      ShapeLearning mode,
       List<Findings> seeds) {
     List<ShapePlane.Arrow> arrows = new ArrayList<>();
     for (double s : options.saturations()) {
@@ -79,7 +74,7 @@ final class AdaptiveActivationCharts {
         arrows.add(new ShapePlane.Arrow(n, s, end(runs, "n"), end(runs, "s")));
       }
     }
-    String name = ActivationSeed.id(mode);
+    String name = mode.id();
     return ShapePlane.arrows(
         task.id() + "-" + name + "-arrows",
         "Where learned shapes came, " + task.id() + ", " + name,
@@ -96,7 +91,8 @@ final class AdaptiveActivationCharts {
   }
 
   /** Median over starts, mean over seeds; runs that diverged are left out where they have ended. */
-  private static Chart curves(SequenceTask task, List<Findings> seeds) {
+  private static Chart curves(
+      AdaptiveActivationExperiment.Options options, SequenceTask task, List<Findings> seeds) {
     Chart.Lines lines =
         new Chart.Lines(
             task.id() + "-curves",
@@ -105,14 +101,14 @@ final class AdaptiveActivationCharts {
             "step",
             "test accuracy (%)");
     int colour = 0;
-    for (Mode mode : Mode.values()) {
+    for (ShapeLearning mode : options.modes()) {
       List<Double> at = List.of();
       List<List<Double>> each = new ArrayList<>();
       for (Findings seed : seeds) {
-        Map<String, Object> starts = seed.map("runs", task.id(), ActivationSeed.id(mode));
+        Map<String, Object> starts = seed.map("runs", task.id(), mode.id());
         List<Map<String, Object>> runs =
             starts.keySet().stream()
-                .map(start -> seed.map("runs", task.id(), ActivationSeed.id(mode), start))
+                .map(start -> seed.map("runs", task.id(), mode.id(), start))
                 .toList();
         for (Map<String, Object> run : runs) {
           List<Double> steps = AdaptiveActivationTables.list(run, "steps");
@@ -123,7 +119,7 @@ final class AdaptiveActivationCharts {
       int shortest = each.stream().mapToInt(List::size).min().orElseThrow();
       List<Double> means =
           Summary.means(each.stream().map(list -> list.subList(0, shortest)).toList());
-      lines.line(ActivationSeed.id(mode), colour++, at.subList(0, shortest), Chart.percent(means));
+      lines.line(mode.id(), colour++, at.subList(0, shortest), Chart.percent(means));
     }
     return lines;
   }

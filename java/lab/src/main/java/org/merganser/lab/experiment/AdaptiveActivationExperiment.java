@@ -22,9 +22,9 @@ import org.merganser.torch.recurrent.RecurrentUnit.Mode;
 /**
  * Recurrent networks whose units learn their own shape, against units that keep the one they start
  * with. From every start (n, s) of a grid a network is trained with both fixed, one pair learned
- * for all units, and a pair for each: the same weights at the start, the same batches. Then a
- * trained network meets inputs of other statistics, and adapts nothing, n and s alone, or all it
- * has.
+ * for all units, a pair for each, and a pair for each late: the same weights at the start, the same
+ * batches. Then a trained network meets inputs of other statistics, and adapts nothing, n and s
+ * alone, or all it has.
  *
  * <p>After Geadah et al. 2020 (arXiv 2006.12253), at the scale of minutes.
  */
@@ -38,6 +38,8 @@ public final class AdaptiveActivationExperiment extends Experiment {
           String data,
       @Setting("what is learned: rows of images, permuted pixels, symbols to copy")
           List<SequenceTask> tasks,
+      @Setting("how n and s are learned: static, which the others are compared with, and others")
+          List<ShapeLearning> modes,
       @Setting(value = "training images, from the first", min = 2) int train,
       @Setting(value = "gains n to start with, increasing", min = Gamma.LEAST_GAIN)
           List<Double> gains,
@@ -54,10 +56,16 @@ public final class AdaptiveActivationExperiment extends Experiment {
       @Setting(value = "gain n of the network that meets other inputs", min = Gamma.LEAST_GAIN)
           double transferGain,
       @Setting(value = "saturation s of it", min = 0, max = 1) double transferSaturation,
+      @Setting(value = "epochs that it is trained for before", min = 1) int transferEpochs,
       @Setting(value = "steps of adapting to other inputs; 0 for none", min = 0)
           int transferSteps) {
     public Options {
       tasks = tasks.stream().distinct().toList();
+      modes = modes.stream().distinct().sorted().toList();
+      if (!modes.contains(ShapeLearning.STATIC)) {
+        throw new IllegalArgumentException(
+            "modes must have static, which others are compared with, not only " + modes);
+      }
       gains = List.copyOf(gains);
       saturations = List.copyOf(saturations);
       requireIncreasing("gains", gains);
@@ -75,15 +83,18 @@ public final class AdaptiveActivationExperiment extends Experiment {
       }
     }
 
-    /** Rows of the embedded images, 64 units, 20 starts. */
+    /**
+     * Rows of the embedded images, 64 units, the authors' 45 starts, all modes but the late one.
+     */
     public static Options defaults() {
       return new Options(
           Runs.defaults(),
           ExperimentOptions.EMBEDDED,
           List.of(SequenceTask.ROWS),
+          List.of(ShapeLearning.STATIC, ShapeLearning.HOMOGENEOUS, ShapeLearning.HETEROGENEOUS),
           4000,
-          List.of(1.0, 2.5, 5.0, 10.0, 20.0),
-          List.of(0.0, 0.25, 0.5, 1.0),
+          List.of(1.0, 2.5, 5.0, 7.5, 10.0, 12.5, 15.0, 17.5, 20.0),
+          List.of(0.0, 0.25, 0.5, 0.75, 1.0),
           RecurrentUnit.Constraint.NONE,
           64,
           6,
@@ -94,6 +105,7 @@ public final class AdaptiveActivationExperiment extends Experiment {
           2000,
           5,
           0.25,
+          40,
           100);
     }
 
@@ -200,12 +212,12 @@ public final class AdaptiveActivationExperiment extends Experiment {
         report);
   }
 
-  /** Learned by the first network whose units share their shape. */
+  /** Learned by the first network of the last mode. */
   private long parameters(Findings seed) {
     String task = options.tasks().get(0).id();
     String start =
         AdaptiveActivationTables.start(options.gains().get(0), options.saturations().get(0));
-    String mode = ActivationSeed.id(Mode.HOMOGENEOUS);
+    String mode = options.modes().get(options.modes().size() - 1).id();
     return ((Double) seed.map("runs", task, mode, start).get("parameters")).longValue();
   }
 }

@@ -3,14 +3,16 @@ package org.merganser.lab.experiment;
 
 import java.util.ArrayList;
 import java.util.Collections;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.function.ToDoubleFunction;
+import java.util.stream.Collectors;
 import org.merganser.lab.experiment.ExperimentResult.Difference;
 import org.merganser.lab.report.Json;
 import org.merganser.lab.report.Section;
 import org.merganser.model.Evaluation;
-import org.merganser.torch.recurrent.RecurrentUnit.Mode;
 import org.merganser.torch.recurrent.SequenceTasks;
 
 /** What {@link AdaptiveActivationExperiment} compares and tells. */
@@ -24,8 +26,8 @@ final class AdaptiveActivationTables {
     return Section.format("n=%s s=%s", n, s);
   }
 
-  static String row(SequenceTask task, Mode mode) {
-    return task.id() + "-" + ActivationSeed.id(mode);
+  static String row(SequenceTask task, ShapeLearning mode) {
+    return task.id() + "-" + mode.id();
   }
 
   /** Test accuracy and loss at the end; of a run that diverged those of who guesses. */
@@ -42,12 +44,6 @@ final class AdaptiveActivationTables {
     return values.get(values.size() - 1);
   }
 
-  /** Test accuracy before the first step; that of a guess where none could be measured. */
-  private static double first(Map<String, Object> run) {
-    List<Double> values = list(run, "accuracy");
-    return values.isEmpty() ? last(run).accuracy() : values.get(0);
-  }
-
   @SuppressWarnings("unchecked")
   static List<Double> list(Map<String, Object> run, String what) {
     return Json.convert(run.get(what), List.class);
@@ -57,7 +53,8 @@ final class AdaptiveActivationTables {
     return ("Recurrent networks of %d units h = gamma(U x + V h + b; n, s), V of rotations at the"
             + " start, Adam %s, batches of %d, gradients clipped to %s, constraint %s. From each"
             + " of %d starts (n of %s, s of %s) with the same weights and batches: n and s fixed"
-            + " (static), one pair learned (homogeneous), a pair for each unit (heterogeneous)."
+            + " (static), one pair learned (homogeneous), a pair for each unit (heterogeneous), that"
+            + " in the second half of training alone (late); here: %s."
             + " Accuracy on at most 1000 test sequences. A run that diverged counts as a guess."
             + " %d seed%s.")
         .formatted(
@@ -65,10 +62,11 @@ final class AdaptiveActivationTables {
             options.lr(),
             options.batch(),
             options.clipNorm(),
-            options.constraint().name().toLowerCase(java.util.Locale.ROOT),
+            options.constraint().name().toLowerCase(Locale.ROOT),
             options.gains().size() * options.saturations().size(),
             options.gains(),
             options.saturations(),
+            options.modes().stream().map(ShapeLearning::id).collect(Collectors.joining(", ")),
             seeds,
             seeds == 1 ? "" : "s, which share no weights");
   }
@@ -79,15 +77,36 @@ final class AdaptiveActivationTables {
     List<Difference> all = new ArrayList<>();
     for (SequenceTask task : options.tasks()) {
       for (String start : List.of("", BEST)) {
-        String fixed = row(task, Mode.STATIC) + start;
-        String shared = row(task, Mode.HOMOGENEOUS) + start;
-        String own = row(task, Mode.HETEROGENEOUS) + start;
-        all.addAll(Summary.difference(shared, fixed, seeds));
-        all.addAll(Summary.difference(own, fixed, seeds));
-        all.addAll(Summary.difference(own, shared, seeds));
+        for (ShapeLearning mode : adaptive(options)) {
+          options.modes().stream()
+              .filter(than -> than.compareTo(mode) < 0)
+              .map(than -> row(task, than) + start)
+              .forEach(
+                  than -> all.addAll(Summary.difference(row(task, mode) + start, than, seeds)));
+        }
       }
     }
     return all;
+  }
+
+  static List<ShapeLearning> adaptive(AdaptiveActivationExperiment.Options options) {
+    return options.modes().stream().filter(mode -> mode != ShapeLearning.STATIC).toList();
+  }
+
+  /** That adaptation lifts the typical start, the median over all. */
+  private static List<Claim> claims(
+      AdaptiveActivationExperiment.Options options, List<Findings> seeds) {
+    List<Claim> claims = new ArrayList<>();
+    for (SequenceTask task : options.tasks()) {
+      for (ShapeLearning mode : adaptive(options)) {
+        Gain gain = gain(task, mode, "", ActivationSeed::median, seeds);
+        claims.add(
+            Claim.positive(
+                task.id() + ": the median start, " + mode.id() + " less static",
+                gain.points().pairs()));
+      }
+    }
+    return claims;
   }
 
   static List<Section<?>> sections(
@@ -100,6 +119,7 @@ final class AdaptiveActivationTables {
     sections.add(Section.data("pairs", Summary.accuracies(seeds)));
     sections.add(Section.data("chosen", ResultReport.chosen(seeds)));
     sections.add(ResultReport.differences(differences, seeds.size()));
+    sections.add(Claim.section(claims(options, seeds)));
     sections.add(gains(options, seeds));
     for (SequenceTask task : options.tasks()) {
       Section<Start> starts = starts(options, task, seeds);
@@ -107,15 +127,15 @@ final class AdaptiveActivationTables {
       sections.add(starts);
     }
     if (seeds.get(0).data().containsKey("transfer")) {
-      sections.add(transfers(options, seeds));
-      sections.add(Section.data("transferDiverged", notTransferred(seeds)));
+      sections.add(AdaptiveActivationTransfers.section(options, seeds));
+      sections.add(Section.data("transferDiverged", AdaptiveActivationTransfers.diverged(seeds)));
     }
     return sections;
   }
 
   /** Test accuracies of all starts of a mode in one seed. */
-  private static List<Double> accuracies(SequenceTask task, Mode mode, Findings seed) {
-    String name = ActivationSeed.id(mode);
+  private static List<Double> accuracies(SequenceTask task, ShapeLearning mode, Findings seed) {
+    String name = mode.id();
     return seed.map("runs", task.id(), name).keySet().stream()
         .map(start -> last(seed.map("runs", task.id(), name, start)).accuracy())
         .toList();
@@ -131,14 +151,15 @@ final class AdaptiveActivationTables {
 
   private static Section<Gain> gains(
       AdaptiveActivationExperiment.Options options, List<Findings> seeds) {
-    Map<String, ToDoubleFunction<List<Double>>> views = new java.util.LinkedHashMap<>();
+    Map<String, ToDoubleFunction<List<Double>>> views = new LinkedHashMap<>();
     views.put("mean of starts", Summary::mean);
     views.put("median start", ActivationSeed::median);
+    views.put("upper quartile", AdaptiveActivationTables::upperQuartile);
     views.put("worst start", Collections::min);
     views.put("best start", Collections::max);
     List<Gain> rows = new ArrayList<>();
     for (SequenceTask task : options.tasks()) {
-      for (Mode mode : List.of(Mode.HOMOGENEOUS, Mode.HETEROGENEOUS)) {
+      for (ShapeLearning mode : adaptive(options)) {
         views.forEach((name, view) -> rows.add(gain(task, mode, name, view, seeds)));
       }
     }
@@ -156,9 +177,15 @@ final class AdaptiveActivationTables {
         .number("better starts", 1, row -> row.share().text("%.2f"));
   }
 
+  /** What a quarter of the starts reaches. */
+  private static double upperQuartile(List<Double> accuracies) {
+    List<Double> sorted = accuracies.stream().sorted().toList();
+    return sorted.get(sorted.size() - (sorted.size() + 3) / 4);
+  }
+
   private static Gain gain(
       SequenceTask task,
-      Mode mode,
+      ShapeLearning mode,
       String name,
       ToDoubleFunction<List<Double>> view,
       List<Findings> seeds) {
@@ -166,7 +193,7 @@ final class AdaptiveActivationTables {
     List<Double> shares = new ArrayList<>();
     for (Findings seed : seeds) {
       List<Double> adapted = accuracies(task, mode, seed);
-      List<Double> fixed = accuracies(task, Mode.STATIC, seed);
+      List<Double> fixed = accuracies(task, ShapeLearning.STATIC, seed);
       points.add(view.applyAsDouble(adapted) - view.applyAsDouble(fixed));
       double better = 0;
       for (int i = 0; i < fixed.size(); i++) {
@@ -174,8 +201,7 @@ final class AdaptiveActivationTables {
       }
       shares.add(better / fixed.size());
     }
-    return new Gain(
-        task.id(), ActivationSeed.id(mode), name, Measured.of(points), Measured.of(shares));
+    return new Gain(task.id(), mode.id(), name, Measured.of(points), Measured.of(shares));
   }
 
   static Measured hundred(Measured fraction) {
@@ -205,7 +231,7 @@ final class AdaptiveActivationTables {
   private static Section<Start> starts(
       AdaptiveActivationExperiment.Options options, SequenceTask task, List<Findings> seeds) {
     List<Start> rows = new ArrayList<>();
-    for (Mode mode : Mode.values()) {
+    for (ShapeLearning mode : options.modes()) {
       for (double s : options.saturations()) {
         options.gains().forEach(n -> rows.add(start(task, mode, n, s, seeds)));
       }
@@ -236,14 +262,12 @@ final class AdaptiveActivationTables {
   }
 
   private static Start start(
-      SequenceTask task, Mode mode, double n, double s, List<Findings> seeds) {
+      SequenceTask task, ShapeLearning mode, double n, double s, List<Findings> seeds) {
     List<Map<String, Object>> runs =
-        seeds.stream()
-            .map(seed -> seed.map("runs", task.id(), ActivationSeed.id(mode), start(n, s)))
-            .toList();
+        seeds.stream().map(seed -> seed.map("runs", task.id(), mode.id(), start(n, s))).toList();
     List<Evaluation> tests = runs.stream().map(run -> last(run)).toList();
     return new Start(
-        ActivationSeed.id(mode),
+        mode.id(),
         n,
         s,
         Measured.of(tests.stream().map(Evaluation::accuracy).toList()),
@@ -255,7 +279,7 @@ final class AdaptiveActivationTables {
         diverged(runs));
   }
 
-  private static int diverged(List<Map<String, Object>> runs) {
+  static int diverged(List<Map<String, Object>> runs) {
     return (int) runs.stream().filter(run -> run.containsKey("diverged")).count();
   }
 
@@ -276,77 +300,5 @@ final class AdaptiveActivationTables {
 
   private static String told(Measured measured) {
     return measured == null ? "-" : measured.text("%.2f");
-  }
-
-  /**
-   * What a network makes of other inputs.
-   *
-   * @param trained parameters that follow
-   * @param first accuracy on them before any step
-   * @param last after all steps; of a run that diverged that of a guess
-   * @param diverged in how many seeds
-   */
-  private record Transfer(
-      String inputs, String adapts, double trained, Measured first, Measured last, int diverged) {}
-
-  /** Why the networks of some seeds were not transferred. */
-  private static List<String> notTransferred(List<Findings> seeds) {
-    List<String> why = new ArrayList<>();
-    for (int i = 0; i < seeds.size(); i++) {
-      Object diverged = seeds.get(i).map("transfer").get("diverged");
-      if (diverged != null) {
-        why.add("seed " + (i + 1) + ": " + diverged);
-      }
-    }
-    return why;
-  }
-
-  private static Section<Transfer> transfers(
-      AdaptiveActivationExperiment.Options options, List<Findings> all) {
-    List<Findings> seeds =
-        all.stream().filter(seed -> !seed.map("transfer").containsKey("diverged")).toList();
-    List<Transfer> rows = new ArrayList<>();
-    List<InputShift> shifts = seeds.isEmpty() ? List.of() : List.of(InputShift.values());
-    for (InputShift shift : shifts) {
-      for (Adaptation how : Adaptation.values()) {
-        List<Map<String, Object>> runs =
-            seeds.stream().map(seed -> seed.map("transfer", shift.id(), how.id())).toList();
-        rows.add(
-            new Transfer(
-                shift.id(),
-                how.id(),
-                (Double) runs.get(0).get("trained"),
-                Measured.of(runs.stream().map(run -> first(run)).toList()),
-                Measured.of(runs.stream().map(run -> last(run).accuracy()).toList()),
-                diverged(runs)));
-      }
-    }
-    Section<Transfer> section =
-        new Section<>(
-                "transfer",
-                "Inputs of other statistics",
-                Section.format(
-                    "A static network of n = %s, s = %s; accuracy in %% on inputs as it knows them"
-                        + " %s, on others before and after %d steps. A run that diverged counts as"
-                        + " a guess. Left out, as the network itself diverged: %d of %d seeds.",
-                    options.transferGain(),
-                    options.transferSaturation(),
-                    seeds.isEmpty()
-                        ? "-"
-                        : hundred(Measured.of(seeds, "transfer", "before")).text("%.2f"),
-                    options.transferSteps(),
-                    all.size() - seeds.size(),
-                    all.size()),
-                rows)
-            .text("inputs", 8, Transfer::inputs)
-            .text("adapts", 10, Transfer::adapts)
-            .number("parameters", 1, "%.0f", Transfer::trained)
-            .number("before", 1, row -> hundred(row.first()).text("%.2f"))
-            .number("after", 1, row -> hundred(row.last()).text("%.2f"))
-            .number("diverged", 1, row -> "" + row.diverged());
-    for (InputShift shift : shifts) {
-      AdaptiveActivationCharts.adaptation(shift, seeds).ifPresent(section::chart);
-    }
-    return section;
   }
 }

@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.function.Function;
 import java.util.function.ToDoubleFunction;
+import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import org.merganser.lab.experiment.RnnDynamicsTables.Dynamics;
 import org.merganser.lab.experiment.RnnDynamicsTables.Length;
@@ -107,6 +108,7 @@ final class RnnDynamicsCharts {
       Measured stable,
       Measured unstable,
       Measured recurrence,
+      Measured strength,
       List<List<Double>> exponents) {
     static Map of(String when, List<Findings> seeds) {
       List<Dynamics> all =
@@ -123,7 +125,20 @@ final class RnnDynamicsCharts {
           each(all, d -> (double) d.stable()),
           each(all, Dynamics::unstable),
           each(all, d -> (double) d.recurrence()),
+          each(all, Dynamics::strength),
           all.stream().map(Dynamics::exponents).toList());
+    }
+
+    /** Seed by seed: steps, and the autocorrelation after them. */
+    String comesBack() {
+      return IntStream.range(0, recurrence.pairs().size())
+          .mapToObj(
+              seed ->
+                  recurrence.pairs().get(seed) == 0
+                      ? "-"
+                      : format(
+                          "%.0f (%.2f)", recurrence.pairs().get(seed), strength.pairs().get(seed)))
+          .collect(Collectors.joining(", "));
     }
 
     private static Measured each(List<Dynamics> all, Function<Dynamics, Double> value) {
@@ -139,8 +154,8 @@ final class RnnDynamicsCharts {
                 "h <- tanh(V h) before and after training: largest modulus of the eigenvalues of V"
                     + " and its largest singular value, two Lyapunov exponents in nats a step,"
                     + " fixed and slow points found from states that test images led to, their"
-                    + " unstable directions, and steps after which an orbit comes back (0: it does"
-                    + " not).",
+                    + " unstable directions, and for each seed the steps after which an orbit comes"
+                    + " back, with its autocorrelation there (-: it does not).",
                 WHEN.stream().map(when -> Map.of(when, seeds)).toList())
             .text("training", 8, Map::when)
             .number("radius", 1, map -> map.radius().text("%.2f"))
@@ -152,7 +167,7 @@ final class RnnDynamicsCharts {
             .number("starts lost", 0, map -> map.lost().text("%.1f"))
             .number("stable", 0, map -> map.stable().text("%.1f"))
             .number("unstable directions", 0, map -> map.unstable().text("%.1f"))
-            .number("comes back after", 0, map -> map.recurrence().text("%.1f"));
+            .number("comes back after", 0, Map::comesBack);
     section.chart(spectra(seeds.get(0)));
     Chart.Lines exponents =
         new Chart.Lines(

@@ -9,6 +9,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
+import org.merganser.analysis.recurrent.Picture;
 import org.merganser.compute.Workspace;
 import org.merganser.internal.Seeds;
 import org.merganser.lab.data.DataSet;
@@ -51,9 +52,10 @@ public final class RnnDynamicsExperiment extends Experiment {
       @Setting(value = "steps without input after the image", min = SOON) int drift,
       @Setting(value = "rows by which images come late, or are short, at most", min = 1) int shifts,
       @Setting(value = "Lyapunov exponents, from the largest", min = 1) int exponents,
-      @Setting(value = "states that slow points are searched from", min = 1) int starts) {
+      @Setting(value = "states that slow points are searched from", min = 1) int starts,
+      @Setting("how the film shows states") Picture film) {
 
-    /** 200 units, 12 epochs, 28 steps of drift, 1000 starts. */
+    /** 200 units, 12 epochs, 28 steps of drift, 1000 starts, a film by PHATE. */
     public static Options defaults() {
       return new Options(
           Runs.defaults(),
@@ -67,7 +69,8 @@ public final class RnnDynamicsExperiment extends Experiment {
           28,
           8,
           10,
-          1000);
+          1000,
+          Picture.PHATE);
     }
 
     DataSet load() throws IOException {
@@ -111,6 +114,11 @@ public final class RnnDynamicsExperiment extends Experiment {
         throw new IllegalArgumentException(
             "images of %d rows have none left after %d; set shifts lower"
                 .formatted(rows.steps(), options.shifts()));
+      }
+      if (rows.test().size() < options.film().least()) {
+        throw new IllegalArgumentException(
+            "a film by %s takes %d test images, there are %d; set film to pca"
+                .formatted(options.film(), options.film().least(), rows.test().size()));
       }
       for (int index = 0; index < options.runs().seeds(); index++) {
         seeds.add(found(index, images, rows, watch, ws));
@@ -171,7 +179,9 @@ public final class RnnDynamicsExperiment extends Experiment {
             RnnDynamicsTables.sections(rows.steps(), accuracies, differences, seeds),
             ResultReport.made(ws),
             seconds,
-            Map.of("film.html", RnnFilm.page(title() + ": " + data.name(), rows, seeds.get(0))));
+            Map.of(
+                "film.html",
+                RnnFilm.page(title() + ": " + data.name(), options.film(), rows, seeds.get(0))));
     return new ExperimentResult(
         data, parameters, accuracies, Summary.accuracies(seeds), differences, training, report);
   }

@@ -14,6 +14,7 @@ import org.merganser.analysis.recurrent.FixedPoints;
 import org.merganser.analysis.recurrent.LyapunovSpectrum;
 import org.merganser.analysis.recurrent.Nonlinearity;
 import org.merganser.analysis.recurrent.Orbits;
+import org.merganser.analysis.recurrent.Picture;
 import org.merganser.analysis.recurrent.Recurrence;
 import org.merganser.analysis.recurrent.RecurrentMap;
 import org.merganser.analysis.recurrent.RepresentationDynamics;
@@ -121,7 +122,7 @@ final class RnnDynamicsSeed {
                 bias(model),
                 train.labels(),
                 test.labels(),
-                RepresentationDynamics.Options.defaults(),
+                RepresentationDynamics.Options.defaults().with(picture()),
                 ws)) {
       for (int t = 0; t < all; t++) {
         reports.add(
@@ -134,6 +135,11 @@ final class RnnDynamicsSeed {
     }
     found.data().put("steps", reports);
     rows(model, reports);
+  }
+
+  /** The film shows the first network. */
+  private Picture picture() {
+    return index == 0 ? options.film() : Picture.PCA;
   }
 
   private Matrix advance(Orbits states, float[] pixels, Sequences of, int step) {

@@ -11,6 +11,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
+import org.merganser.analysis.recurrent.Picture;
 import org.merganser.analysis.recurrent.StepReport;
 import org.merganser.lab.report.Json;
 
@@ -21,11 +22,12 @@ final class RnnFilm {
 
   private RnnFilm() {}
 
-  static String page(String title, RowImages rows, Findings seed) {
+  static String page(String title, Picture picture, RowImages rows, Findings seed) {
     StepReport[] reports = RnnDynamicsTables.reports(seed);
     int shown = Math.min(SHOWN, reports[0].picture().size());
     Map<String, Object> film = new LinkedHashMap<>();
     film.put("title", title);
+    film.put("plane", plane(picture));
     film.put("trained", rows.steps());
     film.put("labels", IntStream.of(rows.test().labels()).limit(shown).boxed().toList());
     film.put("readout", Stream.of(reports).map(r -> rounded(r.readout(), 1)).toList());
@@ -43,6 +45,14 @@ final class RnnFilm {
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
+  }
+
+  /** Where the points lie, in words. */
+  private static String plane(Picture picture) {
+    return switch (picture) {
+      case PCA -> "on the first two principal components of the step";
+      case PHATE -> "where PHATE puts it among the states of the step";
+    };
   }
 
   /** x, y, x, y, ... within [-1, 1], a step's own scale. */

@@ -11,6 +11,7 @@ import org.merganser.lab.data.DataSet;
 import org.merganser.lab.data.ImageFiles;
 import org.merganser.lab.data.ImageForm;
 import org.merganser.torch.Examples;
+import org.merganser.torch.recurrent.RnnInit;
 import org.merganser.torch.recurrent.SequenceTasks.Copy;
 import org.merganser.torch.recurrent.Sequences;
 import org.merganser.torch.recurrent.Sequences.Change;
@@ -42,6 +43,11 @@ public enum SequenceTask {
   /** Whether it is made of images. */
   boolean isImages() {
     return this != COPY;
+  }
+
+  /** The authors' initial input weights. */
+  RnnInit inputWeights() {
+    return this == COPY ? RnnInit.XAVIER : RnnInit.KAIMING;
   }
 
   /**

@@ -16,8 +16,14 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.merganser.compute.Workspace;
+import org.merganser.io.MemoryCheckpoint;
 import org.merganser.lab.report.Json;
 import org.merganser.method.Settings;
+import org.merganser.torch.recurrent.RecurrentUnit;
+import org.merganser.torch.recurrent.RecurrentUnit.Gamma;
+import org.merganser.torch.recurrent.RnnInit;
+import org.merganser.torch.recurrent.RnnSession;
+import org.merganser.torch.recurrent.VanillaRnn;
 
 /** The experiment at the scale of seconds: what it compares, going on, what it refuses. */
 class AdaptiveActivationExperimentTest {
@@ -37,6 +43,7 @@ class AdaptiveActivationExperimentTest {
                 "saturations", "0:0.5",
                 "copy-steps", "4",
                 "copy-delay", "3",
+                "transfer-epochs", "2",
                 "transfer-steps", "2"));
     all.putAll(more);
     return new AdaptiveActivationExperiment(
@@ -99,11 +106,79 @@ class AdaptiveActivationExperimentTest {
     }
   }
 
+  /** Late networks are those that keep n and s, until half of the steps are made. */
+  @Test
+  void shapesLearnedLateAreFixedBefore() throws IOException {
+    Map<String, String> late =
+        Map.of(
+            "modes",
+            "static:late",
+            "gains",
+            "5",
+            "saturations",
+            "0.5",
+            "train",
+            "200",
+            "epochs",
+            "4",
+            "transfer-steps",
+            "0");
+    ExperimentResult result = run(late);
+    assertThat(result.difference("rows-late", "rows-static").pairs()).hasSize(1);
+    assertThat(result.rows())
+        .extracting(ExperimentResult.Row::method)
+        .containsExactly("rows-static", "rows-static-best", "rows-late", "rows-late-best");
+    Findings seed = findings(late).get(0);
+    Map<String, Object> fixed = seed.map("runs", "rows", "static", "n=5.0 s=0.5");
+    Map<String, Object> run = seed.map("runs", "rows", "late", "n=5.0 s=0.5");
+    for (String what : List.of("accuracy", "loss", "n", "s")) {
+      List<Double> values = AdaptiveActivationTables.list(run, what);
+      assertThat(values).hasSize(5);
+      assertThat(values.subList(0, 3))
+          .as(what)
+          .isEqualTo(AdaptiveActivationTables.list(fixed, what).subList(0, 3));
+    }
+    assertThat(AdaptiveActivationTables.list(run, "n").get(3)).isNotEqualTo(5);
+    assertThat((Double) run.get("spreadN")).isPositive();
+  }
+
+  /** Authors draw the input weights of this task otherwise than those of images. */
+  @Test
+  void copiesStartFromWeightsOfTheirOwn() throws IOException {
+    Map<String, String> copy =
+        Map.of("tasks", "copy", "gains", "5", "saturations", "0.5", "hidden", "8");
+    Findings found = findings(copy).get(0);
+    AdaptiveActivationExperiment experiment = experiment(copy);
+    long seed = experiment.seed(0);
+    VanillaRnn rnn =
+        VanillaRnn.of(1, 8, 9, Gamma.of(RecurrentUnit.Mode.STATIC, 5, .5))
+            .withInit(RnnInit.HENAFF, RnnInit.XAVIER);
+    SequenceTask.Data data =
+        SequenceTask.copy(3, ActivationSeed.copied(experiment.options()), seed);
+    try (Workspace ws = Workspace.builder().threads(1).open();
+        MemoryCheckpoint start = rnn.initialise(seed);
+        RnnSession session = rnn.open(start, ws)) {
+      Map<String, Object> run = found.map("runs", "copy", "static", "n=5.0 s=0.5");
+      assertThat(AdaptiveActivationTables.list(run, "loss").get(0))
+          .isEqualTo(session.score(data.test()).loss());
+    }
+  }
+
+  @Test
+  void theGridIsThatOfTheAuthors() {
+    AdaptiveActivationExperiment.Options options = AdaptiveActivationExperiment.Options.defaults();
+    assertThat(options.gains()).containsExactly(1., 2.5, 5., 7.5, 10., 12.5, 15., 17.5, 20.);
+    assertThat(options.saturations()).containsExactly(0., .25, .5, .75, 1.);
+  }
+
   @Test
   void whatAdaptsIsWhatItSays() throws IOException {
     Findings seed = findings(Map.of()).get(0);
     assertThat(AdaptiveActivationTables.list(seed.map("transfer", "same", "nothing"), "accuracy"))
         .containsExactly((Double) seed.map("transfer").get("before"));
+    // Two epochs of two batches.
+    assertThat(AdaptiveActivationTables.list(seed.map("transfer", "learned"), "steps"))
+        .containsExactly(0., 1., 2., 3., 4.);
     for (String shift : List.of("same", "halved", "doubled", "lifted", "wave", "step")) {
       Map<String, Object> nothing = seed.map("transfer", shift, "nothing");
       assertThat((Double) nothing.get("trained")).isZero();
@@ -137,7 +212,12 @@ class AdaptiveActivationExperimentTest {
     }
     assertThat(again.training()).isEqualTo(new ExperimentResult.Training(13, 13));
     assertThat(again.section("starts-rows")).hasSize(12);
-    assertThat(again.section("gains")).hasSize(8);
+    assertThat(again.section("gains")).hasSize(10);
+    assertThat(again.section("claims")).hasSize(2);
+    Claim claim = (Claim) again.section("claims").get(0);
+    assertThat(claim.value().mean())
+        .isCloseTo(again.difference("rows-homogeneous", "rows-static").mean(), within(1e-12));
+    assertThat(claim.held()).isEqualTo(claim.value().low() > 0);
     assertThat(again.section("transfer")).hasSize(24);
     assertThat(again.report().tables()).isEqualTo(first.report().tables());
     Map<String, Object> wanted = first.report().json();
@@ -228,6 +308,10 @@ class AdaptiveActivationExperimentTest {
     assertThatThrownBy(() -> experiment(Map.of("gains", "5:1")))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessageContaining("gains must increase, not [5.0, 1.0]");
+    assertThatThrownBy(() -> experiment(Map.of("modes", "late:homogeneous")))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining(
+            "modes must have static, which others are compared with, not only [HOMOGENEOUS, LATE]");
     assertThatThrownBy(() -> experiment(Map.of("gains", "0:1")))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessageContaining("gains must be");

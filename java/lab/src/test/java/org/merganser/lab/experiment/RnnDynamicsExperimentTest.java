@@ -15,6 +15,7 @@ import java.util.Map;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.merganser.analysis.recurrent.Picture;
 import org.merganser.analysis.recurrent.StepReport;
 import org.merganser.compute.Workspace;
 import org.merganser.io.Checkpoint;
@@ -22,7 +23,6 @@ import org.merganser.io.Safetensors;
 import org.merganser.lab.data.DataSet;
 import org.merganser.lab.data.IdxFolder;
 import org.merganser.lab.data.ImageFiles;
-import org.merganser.lab.experiment.RnnDynamicsTables.Claim;
 import org.merganser.lab.experiment.RnnDynamicsTables.Dynamics;
 import org.merganser.lab.experiment.RnnDynamicsTables.Length;
 import org.merganser.lab.report.Json;
@@ -43,7 +43,8 @@ class RnnDynamicsExperimentTest {
                 "drift", "6",
                 "shifts", "2",
                 "exponents", "3",
-                "starts", "20"));
+                "starts", "20",
+                "film", "pca"));
     all.putAll(more);
     return Settings.of(RnnDynamicsExperiment.Options.defaults()).parse("", all);
   }
@@ -78,6 +79,11 @@ class RnnDynamicsExperimentTest {
     assertThat(claim.value().mean())
         .isEqualTo(result.difference("probe-half", "readout-half").mean(), within(1e-12));
     assertThat(claim.held()).isEqualTo(claim.value().low() > 0);
+    Claim holds = (Claim) result.section("claims").get(3);
+    assertThat(holds.required()).isEqualTo("above -0.03");
+    assertThat(holds.value().mean())
+        .isEqualTo(result.difference("probe-drift", "probe-end").mean(), within(1e-12));
+    assertThat(holds.held()).isEqualTo(holds.value().low() > -.03);
     assertThat(result.report().tables()).contains("held", "exponent 1", "probe-half");
 
     List<Findings> seeds = journal();
@@ -100,7 +106,10 @@ class RnnDynamicsExperimentTest {
     assertThat(again.report().pages()).isEqualTo(result.report().pages());
     second.write(again);
     assertThat(folder.resolve("out/results.json")).exists();
-    film(Files.readString(folder.resolve("out/film.html")));
+    Film film = film(Files.readString(folder.resolve("out/film.html")));
+    assertThat(film.frames()).hasSize(34);
+    assertThat(film.trained()).isEqualTo(28);
+    assertThat(film.plane()).contains("principal components");
     assertThat(folder.resolve("out/unfinished")).doesNotExist();
   }
 
@@ -145,19 +154,20 @@ class RnnDynamicsExperimentTest {
     assertThat(lengths[2].held()).isCloseTo(reports[29].readout(), within(.002));
   }
 
-  private void film(String page) throws IOException {
+  private Film film(String page) throws IOException {
     int from = page.indexOf("const film = ") + "const film = ".length();
     String json = page.substring(from, page.indexOf(";\n", from));
     Film film = Json.read(Files.writeString(folder.resolve("film.json"), json), Film.class);
-    assertThat(film.frames()).hasSize(34);
-    assertThat(film.frames().get(20)).hasSize(2 * film.labels().size());
-    assertThat(film.frames().get(20)).allMatch(at -> Math.abs(at) <= 1);
-    assertThat(film.trained()).isEqualTo(28);
+    for (List<Double> frame : film.frames()) {
+      assertThat(frame).hasSize(2 * film.labels().size()).allMatch(at -> Math.abs(at) <= 1);
+    }
     assertThat(page).doesNotContain("src=", "href=", "/*FILM*/");
+    return film;
   }
 
   private record Film(
       String title,
+      String plane,
       int trained,
       List<Integer> labels,
       List<Double> readout,
@@ -182,9 +192,30 @@ class RnnDynamicsExperimentTest {
   @Test
   void itRunsOnAFolderOfTheUser() throws IOException {
     Path data = IdxFolder.write(folder.resolve("digits"), 60, 40, 10);
-    ExperimentResult result = run(Map.of("data", data.toString(), "train", "60", "epochs", "1"));
+    Map<String, String> given =
+        Map.of("data", data.toString(), "train", "60", "epochs", "1", "film", "phate");
+    ExperimentResult result = run(given);
     assertThat(result.data().name()).isEqualTo("digits");
     assertThat(result.section("steps")).hasSize(10 + 6);
+    // The same networks in another plane.
+    Film film = film(result.report().pages().get("film.html"));
+    Map<String, String> plain = new HashMap<>(given);
+    plain.put("film", "pca");
+    ExperimentResult other = run(plain);
+    Film components = film(other.report().pages().get("film.html"));
+    assertThat(film.plane()).contains("PHATE");
+    assertThat(film.frames()).hasSize(16).doesNotContainAnyElementsOf(components.frames());
+    assertThat(film.probe()).isEqualTo(components.probe());
+    assertThat(RnnDynamicsExperiment.Options.defaults().film()).isEqualTo(Picture.PHATE);
+  }
+
+  @Test
+  void aFilmByPhateTakesSomeImages() throws IOException {
+    Path data = IdxFolder.write(folder.resolve("few"), 60, 6, 10);
+    Map<String, String> given = Map.of("data", data.toString(), "train", "60", "film", "phate");
+    assertThatThrownBy(() -> run(given))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessage("a film by PHATE takes 7 test images, there are 6; set film to pca");
   }
 
   @Test

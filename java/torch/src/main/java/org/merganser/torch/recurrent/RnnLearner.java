@@ -36,11 +36,13 @@ final class RnnLearner implements Learner, AutoCloseable {
   private final BatchOrder order;
   private final Shared shared;
   private final Map<String, Tensor> learned = new LinkedHashMap<>();
+  private final long shapeFrom;
   private org.merganser.linalg.Tensor carried;
 
   /**
    * @param parameters of the network, in its precision, which stay the caller's
    * @param names of those that are learned
+   * @param shapeFrom step from which on n and s are, if they are
    */
   RnnLearner(
       VanillaRnn rnn,
@@ -48,10 +50,12 @@ final class RnnLearner implements Learner, AutoCloseable {
       Set<String> names,
       Sequences data,
       int batch,
+      long shapeFrom,
       Workspace ws)
       throws IOException {
     this.rnn = rnn;
     this.data = data;
+    this.shapeFrom = shapeFrom;
     this.ws = ws;
     this.order = new BatchOrder(data.size(), batch, ws.seed());
     try (Opened opened = new Opened()) {
@@ -82,7 +86,7 @@ final class RnnLearner implements Learner, AutoCloseable {
     ws.cancellation().check();
     int[] which = batch(step);
     try (org.merganser.linalg.Tensor inputs = data.inputs(which)) {
-      return Libtorch.call(VanillaRnn.THREADS, () -> backward(inputs, which));
+      return Libtorch.call(VanillaRnn.THREADS, () -> backward(inputs, step >= shapeFrom, which));
     }
   }
 
@@ -99,12 +103,12 @@ final class RnnLearner implements Learner, AutoCloseable {
   }
 
   @SuppressWarnings("try")
-  private double backward(org.merganser.linalg.Tensor inputs, int... which) {
+  private double backward(org.merganser.linalg.Tensor inputs, boolean shape, int... which) {
     try (Shared in = new Shared(inputs);
         Shared before = new Shared(carried == null ? Map.of() : Map.of("", carried));
         PointerScope scope = new PointerScope();
         NoGradGuard guard = new NoGradGuard();
-        RnnPass pass = new RnnPass(rnn, shared.all(), learnsShape(), host)) {
+        RnnPass pass = new RnnPass(rnn, shared.all(), shape && learnsShape(), host)) {
       Tensor x = in.only().to(shared.all().get(VanillaRnn.V).scalar_type());
       Tensor h = pass.states(x, 0, before.only());
       Tensor z = pass.logits(data.everyStep() ? h : pass.lastState());
@@ -118,7 +122,13 @@ final class RnnLearner implements Learner, AutoCloseable {
       dz.scatter_(1, y.unsqueeze(1), new Scalar(-1.0), "add");
       dz.mul_(new Scalar(1.0 / z.size(0)));
       Map<String, Tensor> gradients = pass.gradients(dz);
-      learned.forEach((name, leaf) -> keep(leaf, gradients.get(name)));
+      learned.forEach(
+          (name, leaf) -> {
+            // What has no gradient yet the optimiser leaves alone, and knows nothing of.
+            if (shape || !rnn.shape().contains(name)) {
+              keep(leaf, gradients.get(name));
+            }
+          });
       if (data.streamLength() > 0) {
         org.merganser.linalg.Tensor last = Bridge.copy(pass.lastState().contiguous());
         forget();

@@ -48,6 +48,8 @@ public record RnnTraining(MemoryCheckpoint model, List<Double> losses, Optional<
    * @param batch sequences of a step; not read of a text, whose streams are the batch
    * @param clipNorm largest 2-norm of the gradient; infinity for no clipping
    * @param learned names of the parameters that move; empty for all that the network learns
+   * @param shapeFrom step from which on n and s move too, from 0; those before it are the steps of
+   *     a network that keeps them
    */
   public record Options(
       Optimizer optimizer,
@@ -55,8 +57,12 @@ public record RnnTraining(MemoryCheckpoint model, List<Double> losses, Optional<
       long steps,
       int batch,
       double clipNorm,
-      Set<String> learned) {
+      Set<String> learned,
+      long shapeFrom) {
     public Options {
+      if (shapeFrom < 0) {
+        throw new IllegalArgumentException("n and s cannot move from step " + shapeFrom + " on");
+      }
       if (steps < 1 || batch < 1 || !(clipNorm > 0)) {
         throw new IllegalArgumentException(
             "steps, batch and clip norm must be positive, not "
@@ -77,22 +83,28 @@ public record RnnTraining(MemoryCheckpoint model, List<Double> losses, Optional<
           steps,
           100,
           1,
-          Set.of());
+          Set.of(),
+          0);
     }
 
     /** The same with batches of another size. */
     public Options withBatch(int sequences) {
-      return new Options(optimizer, schedule, steps, sequences, clipNorm, learned);
+      return new Options(optimizer, schedule, steps, sequences, clipNorm, learned, shapeFrom);
     }
 
     /** The same with another bound of the gradient. */
     public Options withClipNorm(double norm) {
-      return new Options(optimizer, schedule, steps, batch, norm, learned);
+      return new Options(optimizer, schedule, steps, batch, norm, learned, shapeFrom);
     }
 
     /** The same for some parameters only: {@link VanillaRnn#shape} adapts n and s alone. */
     public Options withLearned(Set<String> names) {
-      return new Options(optimizer, schedule, steps, batch, clipNorm, names);
+      return new Options(optimizer, schedule, steps, batch, clipNorm, names, shapeFrom);
+    }
+
+    /** The same with n and s fixed for the first steps: late adaptation. */
+    public Options withShapeFrom(long step) {
+      return new Options(optimizer, schedule, steps, batch, clipNorm, learned, step);
     }
   }
 
@@ -141,7 +153,8 @@ public record RnnTraining(MemoryCheckpoint model, List<Double> losses, Optional<
       theta.values().forEach(opened::add);
       Steps steps = new Steps(rnn, theta, options, watch, ws);
       Optional<String> diverged = Optional.empty();
-      try (RnnLearner learner = new RnnLearner(rnn, theta, names, data, options.batch(), ws)) {
+      try (RnnLearner learner =
+          new RnnLearner(rnn, theta, names, data, options.batch(), options.shapeFrom(), ws)) {
         steps.watch(0);
         EarlyStopping never = new EarlyStopping(Integer.MAX_VALUE, 1);
         steps.run(learner, theta, options.steps(), never, ws);

@@ -144,7 +144,7 @@ class BackPropagationTest {
       Map<String, Tensor> ours;
       double loss;
       try (RnnLearner learner =
-          new RnnLearner(rnn, theta, rnn.parameters().keySet(), data, data.size(), ws)) {
+          new RnnLearner(rnn, theta, rnn.parameters().keySet(), data, data.size(), 0, ws)) {
         loss = learner.backward(0);
         ours = learner.gradients();
       }
@@ -243,7 +243,7 @@ class BackPropagationTest {
         for (VanillaRnn rnn : List.of(wide, narrow)) {
           Sequences data = data(true, 3);
           try (RnnLearner learner =
-              new RnnLearner(rnn, rnn.load(start, ws), rnn.learned(), data, data.size(), ws)) {
+              new RnnLearner(rnn, rnn.load(start, ws), rnn.learned(), data, data.size(), 0, ws)) {
             learner.backward(0);
             gradients.add(learner.gradients());
           }
@@ -271,7 +271,8 @@ class BackPropagationTest {
       Map<String, Tensor> theta = rnn.load(start, ws);
       Map<String, Tensor> gradients;
       try (RnnLearner learner =
-          new RnnLearner(rnn, theta, new LinkedHashSet<>(theta.keySet()), data, data.size(), ws)) {
+          new RnnLearner(
+              rnn, theta, new LinkedHashSet<>(theta.keySet()), data, data.size(), 0, ws)) {
         learner.backward(0);
         gradients = learner.gradients();
       }

@@ -12,6 +12,7 @@ import java.util.SplittableRandom;
 import java.util.stream.DoubleStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
@@ -99,6 +100,36 @@ class RnnTrainingTest {
         MemoryCheckpoint start = rnn.initialise(2)) {
       return RnnTraining.of(rnn, start, data, options, ws);
     }
+  }
+
+  /** Up to there it is the network that keeps n and s, to the bit. */
+  @ParameterizedTest
+  @EnumSource(names = {"HOMOGENEOUS", "HETEROGENEOUS"})
+  void theShapeMovesLate(Mode mode) throws IOException {
+    VanillaRnn fixed = VanillaRnn.of(1, 8, 2, Gamma.of(Mode.STATIC, 5, .25));
+    VanillaRnn rnn = fixed.withUnit(Gamma.of(mode, 5, .25));
+    Sequences data = memory(100, 5, 1);
+    Options options = Options.adam(1e-2, 6).withBatch(20);
+    try (RnnTraining kept = run(fixed, data, options);
+        RnnTraining late = run(rnn, data, options.withShapeFrom(4));
+        RnnTraining never = run(rnn, data, options.withShapeFrom(6));
+        RnnTraining early = run(rnn, data, options)) {
+      assertThat(late.losses().subList(0, 5)).isEqualTo(kept.losses().subList(0, 5));
+      assertThat(late.losses().get(5)).isNotEqualTo(kept.losses().get(5));
+      assertThat(early.losses().get(1)).isNotEqualTo(kept.losses().get(1));
+      assertThat(never.losses()).isEqualTo(kept.losses());
+      for (String name : rnn.shape()) {
+        double start = name.equals(VanillaRnn.N) ? 5 : .25;
+        assertThat(never.model().tensor(name).toDoubleArray()).containsOnly(start);
+        // Two steps of Adam, which begins with n and s only then: at most the rate each.
+        for (double value : late.model().tensor(name).toDoubleArray()) {
+          assertThat(Math.abs(value - start)).isBetween(1e-4, 2.01e-2);
+        }
+      }
+    }
+    assertThatThrownBy(() -> options.withShapeFrom(-1))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessage("n and s cannot move from step -1 on");
   }
 
   @Test

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.analysis.recurrent;
+
+import org.merganser.analysis.geometry.Phate;
+import org.merganser.compute.Workspace;
+import org.merganser.linalg.Matrix;
+
+/** How the states of a step become points of a plane. */
+public enum Picture {
+  /** Their first two principal components. */
+  PCA,
+  /** {@link Phate} of their Euclidean distances, with its own settings, each step for itself. */
+  PHATE;
+
+  /** Samples that it takes at least. */
+  public int least() {
+    return this == PCA ? 1 : Phate.Options.defaults().knn() + 2;
+  }
+
+  /**
+   * Points of the first samples, [n][2].
+   *
+   * @param components of all states
+   * @param between the first n samples, their distances [n x n]
+   */
+  double[][] points(PrincipalComponents components, Matrix states, Matrix between, Workspace ws) {
+    return this == PCA
+        ? components.plane(states, Math.toIntExact(between.rows()))
+        : new Phate(Phate.Options.defaults()).fit(between, ws).points();
+  }
+}
