@@ -96,10 +96,7 @@ public final class RepresentationDynamics implements AutoCloseable {
       throw new IllegalArgumentException(
           "pictures by %s take %d test samples, not %d of which %d are kept; take PCA"
               .formatted(
-                  options.picture(),
-                  options.picture().least(),
-                  testLabels.length,
-                  options.kept()));
+                  options.picture(), options.picture().least(), testLabels.length, options.kept()));
     }
     this.readout = readout.transpose();
     this.bias = bias.clone();

@@ -56,7 +56,8 @@ class RepresentationDynamicsTest {
     assertThat(found.within()).isCloseTo((16 + 4 + 36) / 4.0, within(1e-12));
     // 1 of the first class, 0 of the other one.
     assertThat(found.dimension()).isCloseTo(.5, within(1e-12));
-    assertThat(Distances.of(Distances.between(Matrix.of(TWO_CLASSES), WS), labels).silhouette()).isFinite();
+    assertThat(Distances.of(Distances.between(Matrix.of(TWO_CLASSES), WS), labels).silhouette())
+        .isFinite();
     // Of 0, and of numbers whose mean over 7 rounds.
     for (double[] state : new double[][] {{0, 0}, {.1, -.3}, {1e5 / 3, 1e-7 / 3}}) {
       double[][] equal = new double[7][];
@@ -163,8 +164,7 @@ class RepresentationDynamicsTest {
         means[labels[i]][0] += wanted[i][0] / 15;
         means[labels[i]][1] += wanted[i][1] / 15;
       }
-      assertThat(Math.hypot(means[0][0] - means[1][0], means[0][1] - means[1][1]))
-          .isGreaterThan(1);
+      assertThat(Math.hypot(means[0][0] - means[1][0], means[0][1] - means[1][1])).isGreaterThan(1);
       StepReport next = dynamics.accept(Matrix.of(some), Matrix.of(some));
       assertThat(next.picture()).allMatch(point -> point.stream().allMatch(Double::isFinite));
     }

@@ -83,14 +83,15 @@ public final class AdaptiveActivationExperiment extends Experiment {
       }
     }
 
-    /** Rows of the embedded images, 64 units, the authors' 45 starts, all modes but the late one. */
+    /**
+     * Rows of the embedded images, 64 units, the authors' 45 starts, all modes but the late one.
+     */
     public static Options defaults() {
       return new Options(
           Runs.defaults(),
           ExperimentOptions.EMBEDDED,
           List.of(SequenceTask.ROWS),
-          List.of(
-              ShapeLearning.STATIC, ShapeLearning.HOMOGENEOUS, ShapeLearning.HETEROGENEOUS),
+          List.of(ShapeLearning.STATIC, ShapeLearning.HOMOGENEOUS, ShapeLearning.HETEROGENEOUS),
           4000,
           List.of(1.0, 2.5, 5.0, 7.5, 10.0, 12.5, 15.0, 17.5, 20.0),
           List.of(0.0, 0.25, 0.5, 0.75, 1.0),

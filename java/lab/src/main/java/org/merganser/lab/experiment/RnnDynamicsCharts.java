@@ -136,7 +136,8 @@ final class RnnDynamicsCharts {
               seed ->
                   recurrence.pairs().get(seed) == 0
                       ? "-"
-                      : format("%.0f (%.2f)", recurrence.pairs().get(seed), strength.pairs().get(seed)))
+                      : format(
+                          "%.0f (%.2f)", recurrence.pairs().get(seed), strength.pairs().get(seed)))
           .collect(Collectors.joining(", "));
     }
 

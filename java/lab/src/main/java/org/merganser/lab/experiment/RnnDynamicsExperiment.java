@@ -179,9 +179,9 @@ public final class RnnDynamicsExperiment extends Experiment {
             RnnDynamicsTables.sections(rows.steps(), accuracies, differences, seeds),
             ResultReport.made(ws),
             seconds,
-            Map.of("film.html", 
-                RnnFilm.page(
-                    title() + ": " + data.name(), options.film(), rows, seeds.get(0))));
+            Map.of(
+                "film.html",
+                RnnFilm.page(title() + ": " + data.name(), options.film(), rows, seeds.get(0))));
     return new ExperimentResult(
         data, parameters, accuracies, Summary.accuracies(seeds), differences, training, report);
   }
