@@ -200,8 +200,8 @@ class LandscapeExperimentTest {
     assertThat(result.training().cached()).isPositive();
     assertThat(out.resolve("unfinished")).doesNotExist();
     // Samples are gone, what somebody else put there is not.
-    try (Stream<Path> left = Files.walk(out.resolve("samples"))) {
-      assertThat(left.filter(Files::isRegularFile)).containsExactly(foreign);
+    try (Stream<Path> rest = Files.walk(out.resolve("samples"))) {
+      assertThat(rest.filter(Files::isRegularFile)).containsExactly(foreign);
     }
     assertThat(folder.resolve("whole/samples")).doesNotExist();
     assertThat(out.resolve("report.html")).exists();
