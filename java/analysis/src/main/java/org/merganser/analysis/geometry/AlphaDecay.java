@@ -11,7 +11,7 @@ import org.merganser.linalg.Matrix;
  * The kernel of PHATE: {@code K_ij = exp(-(D_ij / e_i)^decay)} with e_i the distance of point i to
  * its knn-th neighbour, 0 below 1e-4, made symmetric by the mean of K and K^T.
  *
- * @param bandwidth e, at least the rounding unit of F64 of the largest distance
+ * @param bandwidth e, at least the rounding unit of F64
  * @param reach of D_ij / e_i, from where on affinities are 0 whatever rounding does
  * @param duplicates pairs of points at distance 0
  */
@@ -56,20 +56,14 @@ record AlphaDecay(double[] bandwidth, double decay, double reach, long duplicate
   static AlphaDecay of(Matrix distances, int knn, double decay) {
     int n = Math.toIntExact(distances.rows());
     double[] bandwidth = new double[n];
-    double largest = 0;
     long duplicates = 0;
     for (int i = 0; i < n; i++) {
       double[] row = distances.row(i);
       for (int j = 0; j < i; j++) {
         duplicates += row[j] == 0 ? 1 : 0;
-        largest = Math.max(largest, row[j]);
       }
       row[i] = Double.POSITIVE_INFINITY;
-      bandwidth[i] = nearest(row, knn);
-    }
-    double least = Math.max(Math.ulp(1.0) * largest, Double.MIN_NORMAL);
-    for (int i = 0; i < n; i++) {
-      bandwidth[i] = Math.max(bandwidth[i], least);
+      bandwidth[i] = Math.max(nearest(row, knn), Math.ulp(1.0));
     }
     double reach = StrictMath.pow(-StrictMath.log(THRESHOLD), 1 / decay) * (1 + 1e-9);
     return new AlphaDecay(bandwidth, decay, reach, duplicates);

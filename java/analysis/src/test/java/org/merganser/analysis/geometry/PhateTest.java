@@ -388,30 +388,6 @@ class PhateTest {
     return slices;
   }
 
-  /** Also where points coincide and bandwidths have a floor. */
-  @Test
-  void bandwidthsFollowTheUnitOfLength() {
-    double[][] x = tree(6, 11);
-    for (int i = 0; i < 6; i++) {
-      x[i] = x[0].clone();
-    }
-    double unit = 0x1p-60;
-    try (Matrix d = distances(x)) {
-      double[] wanted = AlphaDecay.of(d, 5, 40).bandwidth();
-      assertThat(wanted[0]).isPositive();
-      double[][] small = d.toArray();
-      for (double[] row : small) {
-        Arrays.setAll(row, k -> unit * row[k]);
-      }
-      try (Matrix narrow = Matrix.of(small)) {
-        double[] found = AlphaDecay.of(narrow, 5, 40).bandwidth();
-        for (int i = 0; i < wanted.length; i++) {
-          assertThat(found[i]).isEqualTo(unit * wanted[i]);
-        }
-      }
-    }
-  }
-
   @Test
   void theSeedChoosesLandmarks() {
     // SMACOF has no other use of the seed.
