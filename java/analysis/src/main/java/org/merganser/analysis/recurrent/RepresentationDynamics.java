@@ -31,7 +31,7 @@ public final class RepresentationDynamics implements AutoCloseable {
 
   /** Settings. */
   public record Options(
-      @Setting(value = "penalty of the probe", min = 0) double lambda,
+      @Setting(value = "penalty of the probe", above = 0) double lambda,
       @Setting(
               value = "test samples that pairs are taken of: distances, silhouettes, CKA, pictures",
               min = 4)

@@ -72,8 +72,12 @@ final class RnnDynamicsCharts {
     return new Chart.Lines(file, title, title, "step", y);
   }
 
+  /** What is infinite, as Sb/Sw of classes that are points, is a gap. */
   private static <T> List<Double> all(List<T> rows, ToDoubleFunction<T> value) {
-    return rows.stream().map(value::applyAsDouble).toList();
+    return rows.stream()
+        .map(value::applyAsDouble)
+        .map(each -> Double.isFinite(each) ? each : Double.NaN)
+        .toList();
   }
 
   /** Mean over seeds; a step that has no variance is like none. */
