@@ -113,7 +113,7 @@ class ExpertMethodsTest {
         assertSame(merged.get(t), wanted, ws);
       }
       // One that is named is taken for all.
-      assertThat(ExpertMethods.of("emr:task=1", 3).named().get("emr:task=1").get(0).mergers())
+      assertThat(ExpertMethods.of("emr:task=1", 3).named().get("emr").get(0).mergers())
           .singleElement()
           .satisfies(m -> assertThat(m.options()).isEqualTo(new EmrMerger.Options(1)));
     }

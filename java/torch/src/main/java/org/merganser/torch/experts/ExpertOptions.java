@@ -108,6 +108,22 @@ public record ExpertOptions(
     return with(schedule, kept, lora, stopping, List.of(names), watched);
   }
 
+  /** These, with another number of samples in each step. */
+  public ExpertOptions batches(int samples) {
+    return new ExpertOptions(
+        optimizer,
+        schedule,
+        steps,
+        kept,
+        samples,
+        clipNorm,
+        augmentation,
+        frozen,
+        lora,
+        stopping,
+        watched);
+  }
+
   /** These, by adapters. */
   public ExpertOptions with(LoraOptions adapters) {
     return with(schedule, kept, Optional.of(adapters), stopping, frozen, watched);

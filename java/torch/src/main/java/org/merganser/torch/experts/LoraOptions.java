@@ -63,6 +63,16 @@ public record LoraOptions(int rank, double alpha, boolean rootOfRank, List<Strin
   }
 
   /**
+   * Refuses what does not fit a network, before anything is trained.
+   *
+   * @param frozen parameters, or layers, that stay as they are
+   * @throws IllegalArgumentException when an expression fits no layer, or the rank is too large
+   */
+  public void check(TorchNetwork network, String... frozen) {
+    layers(network, new Frozen(List.of(frozen)));
+  }
+
+  /**
    * The layers that get adapters.
    *
    * @param frozen names of tensors that stay as they are

@@ -44,6 +44,12 @@ class ExpertOptionsTest {
     assertRefused(
         () -> OPTIONS.keeping(),
         "nothing is kept: name steps after which experts are, or a policy of stopping");
+    assertRefused(
+        () -> OPTIONS.batches(0),
+        "steps, batch size and clip norm must be positive, not 8, 0 and Infinity");
+    assertThat(OPTIONS.batches(8))
+        .isEqualTo(OPTIONS.batches(16).batches(8))
+        .satisfies(options -> assertThat(options.batchSize()).isEqualTo(8));
     assertThat(OPTIONS.stopping(EarlyStopping.Policy.plateau(8)).keeping().kept()).isEmpty();
     assertThat(ExpertOptions.doubling(4, 2048))
         .containsExactly(4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048);
