@@ -209,26 +209,37 @@ public final class GramMatrix implements AutoCloseable {
    * {@code 1 - G_ij / sqrt(G_ii G_jj)}, in [0, 2]. Of centred products it is the distance that
    * PHATE takes for its cosine. A new matrix on the host.
    *
-   * @throws NumericalException for a sample of length 0, which has no direction
+   * @throws NumericalException for a sample of length 0, which has no direction, or that is the
+   *     mean of all up to rounding
    */
   public Matrix cosine() {
     int n = samples();
-    for (int i = 0; i < n; i++) {
-      if (!(products.get(i, i) > 0)) {
-        throw new NumericalException(
-            "sample %d %s, so it has no angle to others; take Euclidean distances"
-                .formatted(i, centred ? "is the mean of all" : "is 0"));
-      }
-    }
+    requireDirections();
     Matrix distances = Matrix.zeros(n, n);
     for (int i = 0; i < n; i++) {
       for (int j = 0; j < i; j++) {
-        double cosine =
-            products.get(i, j) / (Math.sqrt(products.get(i, i)) * Math.sqrt(products.get(j, j)));
-        put(distances, i, j, Math.min(2, Math.max(0, 1 - cosine)));
+        double lengths = Math.sqrt(products.get(i, i)) * Math.sqrt(products.get(j, j));
+        put(distances, i, j, Potential.cosine(products.get(i, j), lengths));
       }
     }
     return distances;
+  }
+
+  /** What is left of a sample at the mean is rounding of the N terms of that mean. */
+  private void requireDirections() {
+    int n = samples();
+    double most = 0;
+    for (int i = 0; i < n; i++) {
+      most = Math.max(most, products.get(i, i));
+    }
+    double rounding = centred ? 4.0 * n * Math.ulp(1.0) : 0;
+    for (int i = 0; i < n; i++) {
+      if (!(products.get(i, i) > most * rounding * rounding)) {
+        throw new NumericalException(
+            "sample %d is %s (its square is %s, the largest %s), so it has no angle to others; take Euclidean distances"
+                .formatted(i, centred ? "the mean of all" : "0", products.get(i, i), most));
+      }
+    }
   }
 
   static void put(Matrix matrix, int i, int j, double value) {

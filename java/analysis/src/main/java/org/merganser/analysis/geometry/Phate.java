@@ -25,11 +25,13 @@ import org.merganser.method.Settings;
  * </ol>
  *
  * <p>Of many points (over {@code landmarks}) walks between so many of them are looked at; each
- * point belongs to the nearest, and lies between them as its affinities say. Any number of threads
- * gives the same bytes. Points are sorted by their distances first: another order of them gives the
- * same points in that order where distances are equal to the bit and no two points have the same
- * set of them. Products of samples ({@link GramMatrix}) in another order differ in the last digits,
- * and so may the picture, by more than these.
+ * point belongs to the nearest, and lies between them as its affinities say. Which these are
+ * follows from the seed and the bits of the distances: in another unit of length they are others.
+ * Points with the same set of distances (corners of a cube) are taken as they come. Any number of
+ * threads gives the same bytes. Points are sorted by their distances first: another order of them
+ * gives the same points in that order where distances are equal to the bit and no two points have
+ * the same set of them. Products of samples ({@link GramMatrix}) in another order differ in the
+ * last digits, and so may the picture, by more than these.
  *
  * <p>Memory is some N^2 numbers, with landmarks, too; time N^3 for one decomposition and a product,
  * or M^3 and N^2 M of M landmarks.
@@ -63,7 +65,7 @@ public final class Phate {
       @Setting("how points are moved from the classical solution") Mds.Solver solver,
       @Setting(value = "points beyond which only so many are walked between", min = 3)
           int landmarks,
-      @Setting("seed of the order in which pairs are moved") long seed) {
+      @Setting("seed of landmarks and of the order in which pairs are moved") long seed) {
     /** knn 5, decay 40, t at the knee up to 100, logarithms, Euclidean, two coordinates, SGD. */
     public static Options defaults() {
       return new Options(
@@ -188,7 +190,7 @@ public final class Phate {
    */
   public Result fit(Matrix distances, Workspace ws) {
     AlphaDecay.require(distances, options.knn());
-    int[] order = order(distances);
+    int[] order = order(distances, options.seed());
     try (Opened opened = new Opened()) {
       Matrix sorted = opened.add(sorted(distances, order, ws));
       AlphaDecay affinities = AlphaDecay.of(sorted, options.knn(), options.decay());
@@ -218,10 +220,10 @@ public final class Phate {
   }
 
   /**
-   * An order of the points that depends on their distances alone, not on how they come: by a hash
-   * of the set of distances of each, of equal ones as they come.
+   * An order of the points that depends on their distances and the seed alone, not on how they
+   * come: by a hash of the set of distances of each, of equal ones as they come.
    */
-  private static int[] order(Matrix distances) {
+  private static int[] order(Matrix distances, long seed) {
     int n = Math.toIntExact(distances.rows());
     long[] keys = new long[n];
     for (int i = 0; i < n; i++) {
@@ -229,6 +231,8 @@ public final class Phate {
         long bits = Double.doubleToLongBits(each) * 0x9e3779b97f4a7c15L;
         keys[i] += (bits ^ bits >>> 29) * 0xbf58476d1ce4e5b9L ^ bits >>> 32;
       }
+      // Odd, so that different hashes stay so.
+      keys[i] *= 2 * seed * 0x9e3779b97f4a7c15L + 1;
     }
     Integer[] order = new Integer[n];
     Arrays.setAll(order, i -> i);

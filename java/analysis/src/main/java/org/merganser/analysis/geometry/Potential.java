@@ -16,6 +16,9 @@ final class Potential {
   /** Between this and 1 all potentials are nearly equal. */
   private static final double STEEPEST = 0.99;
 
+  /** Errors of a product, of two roots and of their ratio. */
+  private static final double ROUNDING = 8 * Math.ulp(1.0);
+
   private Potential() {}
 
   /** The gamma that is computed where one is asked for. */
@@ -81,7 +84,9 @@ final class Potential {
     }
   }
 
-  private static double cosine(double product, double lengths) {
-    return Math.min(2, Math.max(0, 1 - product / lengths));
+  /** {@code 1 - product / lengths}, in [0, 2]; 0 where it is rounding: of equal rows it is 0. */
+  static double cosine(double product, double lengths) {
+    double apart = 1 - product / lengths;
+    return apart < ROUNDING ? 0 : Math.min(2, apart);
   }
 }

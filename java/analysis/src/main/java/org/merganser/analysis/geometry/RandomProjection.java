@@ -11,8 +11,10 @@ import org.merganser.linalg.Tensor;
  * Samples in fewer dimensions, for so many that their products do not fit: each of the P elements
  * is added to eight of k sums, with random signs, over the root of eight (sparse
  * Johnson-Lindenstrauss, Kane and Nelson 2014). Squared distances of N samples stay within a factor
- * of {@code 1 +- e} for {@code k >= 4 ln N / (e^2/2 - e^3/3)} with high probability. Where an
- * element goes follows from the seed and its number, so any part can be projected alone.
+ * of {@code 1 +- e} for {@code k >= 4 ln N / (e^2/2 - e^3/3)} with high probability where they
+ * differ in many elements. Of those that differ in a few it may be more, since two of these may
+ * share sums: from 0 to twice where two elements share all eight. Where an element goes follows
+ * from the seed and its number, so any part can be projected alone.
  */
 public final class RandomProjection {
   private static final int SUMS = 8;

@@ -6,7 +6,8 @@ import java.util.Locale;
 
 /**
  * A picture of points in the plane, of one scale along both axes, coloured by a value of each from
- * dark (least) to bright; the number and the value of a point are shown where the pointer rests.
+ * dark (least) to bright, grey where it is not finite; the number and the value of a point are
+ * shown where the pointer rests.
  */
 public final class ScatterSvg {
   private static final int SIDE = 560;
@@ -17,6 +18,8 @@ public final class ScatterSvg {
   private static final int[][] COLOURS = {
     {68, 1, 84}, {59, 82, 139}, {33, 145, 140}, {94, 201, 98}, {253, 231, 37}
   };
+
+  private static final String GREY = "#b0b0b0";
 
   private ScatterSvg() {}
 
@@ -36,18 +39,21 @@ public final class ScatterSvg {
     double width = Arrays.stream(x).max().orElse(0) - left;
     double height = Arrays.stream(y).max().orElse(0) - low;
     double scale = (SIDE - 2.0 * EDGE) / Math.max(Double.MIN_NORMAL, Math.max(width, height));
-    double least = Arrays.stream(values).min().orElse(0);
-    double most = Arrays.stream(values).max().orElse(0);
+    double least = Arrays.stream(values).filter(Double::isFinite).min().orElse(0);
+    double most = Arrays.stream(values).filter(Double::isFinite).max().orElse(0);
     StringBuilder svg = new StringBuilder();
     svg.append(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" font-family=\"sans-serif\" font-size=\"12\">%n"
-            .formatted(SIDE + (values.length > 0 ? LEGEND : 0), SIDE));
+        String.format(
+            Locale.ROOT,
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" font-family=\"sans-serif\" font-size=\"12\">\n",
+            SIDE + (values.length > 0 ? LEGEND : 0),
+            SIDE));
     for (int i = 0; i < points.length; i++) {
       double share = values.length == 0 ? 0.25 : share(values[i], least, most);
       svg.append(
           String.format(
               Locale.ROOT,
-              "<circle cx=\"%.2f\" cy=\"%.2f\" r=\"3\" fill=\"%s\"><title>%d%s</title></circle>%n",
+              "<circle cx=\"%.2f\" cy=\"%.2f\" r=\"3\" fill=\"%s\"><title>%d%s</title></circle>\n",
               EDGE + scale * (x[i] - left),
               SIDE - EDGE - scale * (y[i] - low),
               colour(share),
@@ -67,7 +73,7 @@ public final class ScatterSvg {
       svg.append(
           String.format(
               Locale.ROOT,
-              "<rect x=\"%d\" y=\"%d\" width=\"14\" height=\"%d\" fill=\"%s\"/>%n",
+              "<rect x=\"%d\" y=\"%d\" width=\"14\" height=\"%d\" fill=\"%s\"/>\n",
               SIDE + 4,
               EDGE + 20 + high - (s + 1) * high / steps,
               high / steps,
@@ -80,14 +86,20 @@ public final class ScatterSvg {
 
   private static String text(int x, int y, String text) {
     String escaped = text.replace("&", "&amp;").replace("<", "&lt;");
-    return "<text x=\"%d\" y=\"%d\">%s</text>%n".formatted(x, y, escaped);
+    return String.format(Locale.ROOT, "<text x=\"%d\" y=\"%d\">%s</text>\n", x, y, escaped);
   }
 
   private static double share(double value, double least, double most) {
+    if (!Double.isFinite(value)) {
+      return Double.NaN;
+    }
     return most > least ? (value - least) / (most - least) : 0.25;
   }
 
   private static String colour(double share) {
+    if (!Double.isFinite(share)) {
+      return GREY;
+    }
     double at = Math.max(0, Math.min(1, share)) * (COLOURS.length - 1);
     int from = Math.min(COLOURS.length - 2, (int) at);
     double rest = at - from;

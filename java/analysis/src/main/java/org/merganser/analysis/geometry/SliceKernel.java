@@ -61,14 +61,26 @@ public final class SliceKernel {
           "unit %d of slice %d has %d features, the first has %d"
               .formatted(unit, slice, features.length, width));
     }
-    double mean = Arrays.stream(features).sum() / width;
-    double square = Arrays.stream(features).map(f -> (f - mean) * (f - mean)).sum() / width;
+    if (width == 0) {
+      throw new ShapeException("unit %d of slice %d has no features".formatted(unit, slice));
+    }
+    for (int k = 0; k < width; k++) {
+      if (!Double.isFinite(features[k])) {
+        throw new NumericalException(
+            "feature %d of unit %d of slice %d is %s".formatted(k, unit, slice, features[k]));
+      }
+    }
+    // From the first, so that equal features are exactly their mean.
+    double[] x = Arrays.stream(features).map(f -> f - features[0]).toArray();
+    double mean = Arrays.stream(x).sum() / width;
+    double square = Arrays.stream(x).map(f -> (f - mean) * (f - mean)).sum() / width;
     if (!Double.isFinite(square)) {
       throw new NumericalException(
-          "unit %d of slice %d has features that are not finite".formatted(unit, slice));
+          "squares of features of unit %d of slice %d are beyond the range of F64"
+              .formatted(unit, slice));
     }
     double deviation = square > 0 ? Math.sqrt(square) : 1;
-    return Arrays.stream(features).map(f -> (f - mean) / deviation).toArray();
+    return Arrays.stream(x).map(f -> (f - mean) / deviation).toArray();
   }
 
   private static void within(double[][] x, int at, int knn, double decay, Matrix kernel) {

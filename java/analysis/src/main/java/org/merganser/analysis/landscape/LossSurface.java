@@ -37,6 +37,8 @@ public final class LossSurface {
       // Symmetric about the middle, which is met exactly.
       steps[i] = (from * (points - 1 - i) + to * i) / (points - 1);
     }
+    steps[0] = from;
+    steps[points - 1] = to;
     return steps;
   }
 

@@ -64,6 +64,7 @@ public final class NetworkCurvature implements Curvature, AutoCloseable {
   private final Map<String, org.merganser.linalg.Tensor> owned = new LinkedHashMap<>();
   private final Shared parameters;
   private Products products;
+  private String reason = "";
 
   /** What is computed for a batch; in libtorch. */
   @FunctionalInterface
@@ -87,9 +88,10 @@ public final class NetworkCurvature implements Curvature, AutoCloseable {
     this.products = products;
     this.theta = layout.read(model, ws);
     try (Opened opened = new Opened()) {
-      for (Map.Entry<String, org.merganser.linalg.Tensor> each :
-          network.load(model, Device.HOST, ws).entrySet()) {
-        org.merganser.linalg.Tensor narrow = opened.add(each.getValue());
+      Map<String, org.merganser.linalg.Tensor> loaded = network.load(model, Device.HOST, ws);
+      loaded.values().forEach(opened::add);
+      for (Map.Entry<String, org.merganser.linalg.Tensor> each : loaded.entrySet()) {
+        org.merganser.linalg.Tensor narrow = each.getValue();
         boolean counter = narrow.dtype() == DType.I64;
         owned.put(each.getKey(), counter ? narrow.copy() : narrow.to(DType.F64, ws));
       }
@@ -111,6 +113,11 @@ public final class NetworkCurvature implements Curvature, AutoCloseable {
   /** How products come about; {@link Products#AUTO} until there was one. */
   public synchronized Products products() {
     return products;
+  }
+
+  /** Why products are {@link Products#DIFFERENCES} that were to be {@link Products#AUTO}; or "". */
+  public synchronized String reason() {
+    return reason;
   }
 
   /** The gradient at the model; a new array. */
@@ -140,11 +147,13 @@ public final class NetworkCurvature implements Curvature, AutoCloseable {
       products = Products.DOUBLE_BACKWARD;
       return product;
     } catch (MerganserException e) {
-      if (e.getClass() != MerganserException.class) {
+      // Of libtorch: some operation has no second derivative there.
+      if (!String.valueOf(e.getMessage()).contains("derivative")
+          || !e.getMessage().contains("not implemented")) {
         throw e;
       }
-      // Of libtorch: some operation has no second derivative there.
       double[] product = differences(v);
+      reason = e.getMessage();
       products = Products.DIFFERENCES;
       return product;
     }

@@ -81,8 +81,12 @@ public record SamplePlan(
             if (!line.equals("recipe")) {
               throw new FormatException(where + ": unknown line " + Names.quote(line));
             }
-            String recipe = text.substring(text.indexOf("\nrecipe\n") + "\nrecipe\n".length());
-            return new SamplePlan(width, columns, trajectories, rows, recipe);
+            int recipe = text.indexOf("\nrecipe\n");
+            if (recipe < 0) {
+              throw new FormatException(where + ": no end of the line recipe; it is truncated");
+            }
+            return new SamplePlan(
+                width, columns, trajectories, rows, text.substring(recipe + "\nrecipe\n".length()));
           }
         }
       } catch (IllegalArgumentException e) {

@@ -56,7 +56,8 @@ public final class SampleStore implements SampleRows, AutoCloseable {
   /**
    * Opens the store of a plan: a new one, or what there is of it.
    *
-   * @throws FormatException when the folder has samples of another plan, or a file is damaged
+   * @throws FormatException when the folder has samples of another plan or without one, or a file
+   *     is damaged
    */
   public static SampleStore open(Path folder, SamplePlan plan) throws IOException {
     Path path = folder.resolve(PLAN);
@@ -64,14 +65,29 @@ public final class SampleStore implements SampleRows, AutoCloseable {
       SamplePlan found = SamplePlan.parse(path.toString(), Files.readString(path));
       if (!found.equals(plan)) {
         throw new FormatException(
-            "%s: these are samples of something else (%s); name another folder, or delete this one"
-                .formatted(path, plan.differs(found)));
+            "%s: these are samples of something else (%s); name another folder, or delete the folder %s"
+                .formatted(path, plan.differs(found), folder));
       }
     } else {
+      requireNone(folder, plan);
       Files.createDirectories(folder);
       write(path, plan.text());
     }
     return open(folder);
+  }
+
+  /** Trajectories without their plan are of who knows what. */
+  private static void requireNone(Path folder, SamplePlan plan) {
+    for (String trajectory : plan.trajectories()) {
+      for (String suffix : List.of(".csv", ".npy")) {
+        Path file = folder.resolve(trajectory + suffix);
+        if (Files.exists(file)) {
+          throw new FormatException(
+              "%s: there are samples, but no %s that says of what; name another folder, or delete the folder %s"
+                  .formatted(file, PLAN, folder));
+        }
+      }
+    }
   }
 
   /**

@@ -4,6 +4,7 @@ package org.merganser.analysis.landscape;
 import java.io.IOException;
 import org.merganser.analysis.geometry.GramMatrix;
 import org.merganser.analysis.geometry.SampleRows;
+import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
 import org.merganser.error.NumericalException;
 import org.merganser.linalg.LinAlg;
@@ -41,7 +42,8 @@ public record TrajectoryPlane(
       throw new IllegalArgumentException(
           "a plane through a trajectory needs 3 samples, not " + samples.samples());
     }
-    try (GramMatrix gram = GramMatrix.raw(samples, ws)) {
+    // Centred, so that a trajectory far from 0 keeps its digits.
+    try (GramMatrix gram = GramMatrix.centred(samples, DType.F64, ws)) {
       double[][] h = fromLast(gram.products());
       double[][] shares = new double[AXES][];
       double[] explained = new double[AXES];
@@ -131,11 +133,12 @@ public record TrajectoryPlane(
       int to = Math.min(width, from + step);
       try (Matrix block = Matrix.of(Tensor.allocate(samples.dtype(), n, to - from))) {
         samples.read(from, to, block, ws);
+        double[] last = block.row(n - 1);
         for (int i = 0; i < n; i++) {
           double[] row = block.row(i);
           for (int k = 0; k < AXES; k++) {
             for (int c = from; c < to; c++) {
-              axes[k][c] += shares[k][i] * row[c - from];
+              axes[k][c] += shares[k][i] * (row[c - from] - last[c - from]);
             }
           }
         }

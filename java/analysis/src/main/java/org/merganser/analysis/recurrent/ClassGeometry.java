@@ -20,7 +20,8 @@ import org.merganser.linalg.Tensor;
  *   R_c = sqrt(tr C_c) / |mu_c - mu|    D_c = (tr C_c)^2 / |C_c|_F^2, C_c the covariance of class c
  * </pre>
  *
- * A class of one sample adds 0 to Sw and has D_c = 0. What would be 0/0 is 0.
+ * A class of one sample adds 0 to Sw and has D_c = 0. What would be 0/0 is 0, and what is something
+ * over 0 is infinite: of classes that are points, or whose mean is that of all.
  *
  * @param within Sw
  * @param between Sb
@@ -86,14 +87,15 @@ record ClassGeometry(
     return new ClassGeometry(
         within,
         between,
-        fisher(scatter, apart, size, within, ws),
+        fisher(scatter, apart, within, between, ws),
         radius / centres.size(),
         dimension / centres.size(),
         correlation(centres));
   }
 
+  /** Of numbers of at least 0. */
   static double ratio(double a, double b) {
-    return b == 0 ? 0 : a / b;
+    return a == 0 && b == 0 ? 0 : a / b;
   }
 
   /** Of rows, measured from the first: of equal ones it is exactly what they are. */
@@ -125,12 +127,13 @@ record ClassGeometry(
   }
 
   private static double fisher(
-      double[] within, double[] between, int size, double trace, Workspace ws) {
-    if (trace == 0) {
-      return 0;
+      double[] within, double[] between, double sw, double sb, Workspace ws) {
+    if (sw == 0) {
+      return ratio(sb, sw);
     }
+    int size = (int) Math.round(Math.sqrt(within.length));
     for (int j = 0; j < size; j++) {
-      within[j * size + j] += RIDGE * trace / size;
+      within[j * size + j] += RIDGE * sw / size;
     }
     try (Matrix w = Matrix.of(Tensor.of(within, size, size));
         Matrix b = Matrix.of(Tensor.of(between, size, size));

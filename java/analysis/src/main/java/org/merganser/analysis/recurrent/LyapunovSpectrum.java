@@ -23,10 +23,11 @@ import org.merganser.method.Settings;
  *   Q_0 orthonormal [H x k];  Z = J_t Q,  Z = Q R with R_ii >= 0;  lambda_i = mean_t ln R_ii
  * </pre>
  *
- * Exponents come in decreasing order once they have converged. Where some R_ii is 0, that exponent
- * and those below it are negative infinity: J has no such rank. The sum over k = H is the mean of
- * {@code ln |det J|}. Maps may differ from step to step (a network with inputs): the exponents are
- * then conditional ones. Cost {@code 2 H^2 k + 4 H k^2} a step.
+ * Exponents come in decreasing order once they have converged. Where some R_ii is 0, up to H
+ * rounding units of the largest, that exponent and those below it are negative infinity: J has no
+ * such rank. The sum over k = H is the mean of {@code ln |det J|}. Maps may differ from step to
+ * step (a network with inputs): the exponents are then conditional ones. Cost {@code 2 H^2 k + 4 H
+ * k^2} a step.
  *
  * <p>Source: Benettin, Galgani, Giorgilli and Strelcyn 1980; Geist, Parlitz and Lauterborn 1990.
  */
@@ -151,17 +152,15 @@ public final class LyapunovSpectrum {
       double[] sums = new double[options.exponents()];
       double[] half = null;
       long halfSteps = 0;
-      int total = options.burnIn() + options.steps();
-      for (int step = 0; step < total; step++) {
+      long total = (long) options.burnIn() + options.steps();
+      for (long step = 0; step < total; step++) {
         advance(step);
-        int counted = step + 1 - options.burnIn();
+        long counted = step + 1 - options.burnIn();
         boolean last = counted == 0 || counted == options.steps();
         if (last || Math.floorMod(counted, options.every()) == 0) {
           LinAlg.qr(directions, directions, triangle, ws);
           if (counted > 0) {
-            for (int i = 0; i < sums.length; i++) {
-              sums[i] += Math.log(triangle.get(i, i));
-            }
+            count(sums);
             if (2L * counted <= options.steps()) {
               half = sums.clone();
               halfSteps = counted;
@@ -172,7 +171,19 @@ public final class LyapunovSpectrum {
       return finished(sums, half, halfSteps);
     }
 
-    private void advance(int step) {
+    private void count(double[] sums) {
+      double most = 0;
+      for (int i = 0; i < sums.length; i++) {
+        most = Math.max(most, triangle.get(i, i));
+      }
+      double rounding = most * state.length * Math.ulp(1.0);
+      for (int i = 0; i < sums.length; i++) {
+        double stretch = triangle.get(i, i);
+        sums[i] += stretch > rounding ? Math.log(stretch) : Double.NEGATIVE_INFINITY;
+      }
+    }
+
+    private void advance(long step) {
       SmoothMap map = maps.apply(step);
       int size = state.length;
       try (Matrix jacobian = Matrix.of(Tensor.of(map.jacobian(state), size, size));

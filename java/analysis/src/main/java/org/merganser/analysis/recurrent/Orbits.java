@@ -2,6 +2,7 @@
 package org.merganser.analysis.recurrent;
 
 import org.merganser.compute.Backend;
+import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
 import org.merganser.error.NumericalException;
 import org.merganser.error.ShapeException;
@@ -49,7 +50,7 @@ public final class Orbits implements AutoCloseable {
   }
 
   /**
-   * A step with inputs, [N x I] on the host.
+   * A step with inputs, [N x I] in F64 on the host.
    *
    * @return the states [N x H], valid until the next step
    * @throws NumericalException naming the first step, sample and unit that is not finite
@@ -60,22 +61,26 @@ public final class Orbits implements AutoCloseable {
           "step %d takes inputs of %d x %d, not %s"
               .formatted(steps + 1, states.rows(), input.columns(), inputs));
     }
-    Matrix a = LinAlg.multiplyTransposed(states, recurrent, ws);
-    LinAlg.addProduct(1, inputs, input, a, ws);
-    return took(a);
+    if (inputs.dtype() != DType.F64) {
+      throw new ShapeException(
+          "step %d takes inputs of F64, not %s; convert them".formatted(steps + 1, inputs));
+    }
+    try (Matrix a = LinAlg.multiplyTransposed(states, recurrent, ws)) {
+      LinAlg.addProduct(1, inputs, input, a, ws);
+      return took(a);
+    }
   }
 
   /** A step with inputs of 0. */
   public Matrix drift() {
-    return took(LinAlg.multiplyTransposed(states, recurrent, ws));
+    try (Matrix a = LinAlg.multiplyTransposed(states, recurrent, ws)) {
+      return took(a);
+    }
   }
 
   private Matrix took(Matrix preactivations) {
     steps++;
-    double[] values;
-    try (preactivations) {
-      values = preactivations.asTensor().toDoubleArray();
-    }
+    double[] values = preactivations.asTensor().toDoubleArray();
     int size = map.dimension();
     for (int at = 0; at < values.length; at++) {
       int unit = at % size;

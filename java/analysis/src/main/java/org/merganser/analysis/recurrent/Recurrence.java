@@ -7,6 +7,7 @@ import java.util.stream.DoubleStream;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.merganser.compute.Workspace;
+import org.merganser.error.NumericalException;
 import org.merganser.linalg.Matrix;
 
 /**
@@ -42,6 +43,8 @@ public record Recurrence(int period, double strength) {
   /**
    * Of a series of at least 4 values. It comes back only when its variance is more than 1e-20 of
    * its mean square, and that of its last half at least half of that of its first.
+   *
+   * @throws NumericalException for a value that is not finite, naming the first
    */
   public static Recurrence of(double[] series) {
     return of(series, meanSquare(series));
@@ -71,6 +74,11 @@ public record Recurrence(int period, double strength) {
     if (series.length < 4) {
       throw new IllegalArgumentException(
           "recurrence of " + series.length + " values; at least 4 are needed");
+    }
+    for (int t = 0; t < series.length; t++) {
+      if (!Double.isFinite(series[t])) {
+        throw new NumericalException("value %d of the series is %s".formatted(t, series[t]));
+      }
     }
     int half = series.length / 2;
     double first = variance(Arrays.copyOf(series, half));

@@ -61,8 +61,9 @@ public final class RecurrentMap implements SmoothMap {
   public static RecurrentMap of(
       Checkpoint network, String prefix, Nonlinearity activation, Workspace ws) throws IOException {
     double[] recurrent = read(network, prefix + "weight_hh_l0", 2, ws);
-    int size = (int) Math.round(Math.sqrt(recurrent.length));
-    if (size * size != recurrent.length) {
+    long[] dims = network.info(prefix + "weight_hh_l0").dims();
+    int size = (int) dims[0];
+    if (dims[1] != size) {
       throw new ShapeException(
           prefix + "weight_hh_l0 is " + network.info(prefix + "weight_hh_l0") + ", not square");
     }

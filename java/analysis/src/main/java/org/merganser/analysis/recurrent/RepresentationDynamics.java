@@ -31,7 +31,7 @@ public final class RepresentationDynamics implements AutoCloseable {
 
   /** Settings. */
   public record Options(
-      @Setting(value = "penalty of the probe", min = 0) double lambda,
+      @Setting(value = "penalty of the probe", above = 0) double lambda,
       @Setting(
               value = "test samples that pairs are taken of: distances, silhouettes, CKA, pictures",
               min = 4)
@@ -96,10 +96,7 @@ public final class RepresentationDynamics implements AutoCloseable {
       throw new IllegalArgumentException(
           "pictures by %s take %d test samples, not %d of which %d are kept; take PCA"
               .formatted(
-                  options.picture(),
-                  options.picture().least(),
-                  testLabels.length,
-                  options.kept()));
+                  options.picture(), options.picture().least(), testLabels.length, options.kept()));
     }
     this.readout = readout.transpose();
     this.bias = bias.clone();

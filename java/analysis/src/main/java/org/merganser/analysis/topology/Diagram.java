@@ -82,8 +82,19 @@ public record Diagram(int degree, List<Point> points) {
     return new Diagram(degree, points.stream().filter(p -> p.lifetime() > lifetime).toList());
   }
 
-  /** With {@code death} in the place of every infinite one. */
+  /**
+   * With {@code death} in the place of every infinite one.
+   *
+   * @throws IllegalArgumentException where a class that never dies is born later
+   */
   public Diagram capped(double death) {
+    for (Point p : points) {
+      if (p.essential() && (p.death() > 0 ? death < p.birth() : death > p.birth())) {
+        throw new IllegalArgumentException(
+            "a class born at %s cannot die at %s; take a death beyond all births"
+                .formatted(p.birth(), death));
+      }
+    }
     return new Diagram(
         degree, points.stream().map(p -> p.essential() ? new Point(p.birth(), death) : p).toList());
   }
@@ -107,7 +118,17 @@ public record Diagram(int degree, List<Point> points) {
 
   /** {@code (sum l^p)^(1/p)}. */
   public double norm(double p) {
-    return Math.pow(totalPersistence(p), 1 / p);
+    double longest = longest();
+    if (longest == 0 || p == 1) {
+      return totalPersistence(p);
+    }
+    // Of shares of the longest: powers of lifetimes may be beyond the range.
+    return longest * Math.pow(shares(longest).totalPersistence(p), 1 / p);
+  }
+
+  private Diagram shares(double longest) {
+    return new Diagram(
+        degree, dying().mapToObj(lifetime -> new Point(0, lifetime / longest)).toList());
   }
 
   /** The longest lifetime, 0 where nothing dies. */

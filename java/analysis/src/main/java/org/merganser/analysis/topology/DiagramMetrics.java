@@ -3,6 +3,7 @@ package org.merganser.analysis.topology;
 
 import java.util.Arrays;
 import java.util.List;
+import java.util.function.DoubleUnaryOperator;
 import org.merganser.analysis.topology.Diagram.Point;
 import org.merganser.compute.Workspace;
 import org.merganser.linalg.Assignment;
@@ -50,22 +51,27 @@ public final class DiagramMetrics {
       throw new IllegalArgumentException(
           "p is " + p + ", must be 1 or more and finite; see bottleneck for infinity");
     }
+    // Some pair costs as much in any matching: powers of it may be out of range, of shares not.
+    double scale = bottleneck(a, b);
+    if (scale == 0 || Double.isInfinite(scale)) {
+      return scale;
+    }
+    // No matching that is best takes a cost beyond, since one takes at most 1 for each point.
+    double most = a.size() + b.size() + 1.0;
+    DoubleUnaryOperator power = cost -> Math.min(most, Math.pow(cost / scale, p));
     double sum = 0;
     for (double death : INFINITIES) {
       double[] x = births(a, death);
       double[] y = births(b, death);
-      if (x.length != y.length) {
-        return Double.POSITIVE_INFINITY;
-      }
       // In order: no other matching of numbers is cheaper for p >= 1.
       for (int k = 0; k < x.length; k++) {
-        sum += Math.pow(Math.abs(x[k] - y[k]), p);
+        sum += power.applyAsDouble(Math.abs(x[k] - y[k]));
       }
     }
     List<Point> x = finite(a);
     List<Point> y = finite(b);
-    sum += x.size() <= y.size() ? matched(x, y, p, ws) : matched(y, x, p, ws);
-    return Math.pow(sum, 1 / p);
+    sum += x.size() <= y.size() ? matched(x, y, power, ws) : matched(y, x, power, ws);
+    return scale * Math.pow(sum, 1 / p);
   }
 
   /**
@@ -73,11 +79,12 @@ public final class DiagramMetrics {
    * a_i adds cost - diagonal_j, and leaving a_i alone its own place on the diagonal: an assignment
    * of the n points of a. A pair that costs more than both on the diagonal is in no optimum.
    */
-  private static double matched(List<Point> a, List<Point> b, double p, Workspace ws) {
+  private static double matched(
+      List<Point> a, List<Point> b, DoubleUnaryOperator power, Workspace ws) {
     int n = a.size();
     int m = b.size();
-    double[] alone = b.stream().mapToDouble(y -> Math.pow(toDiagonal(y), p)).toArray();
-    double[] own = a.stream().mapToDouble(x -> Math.pow(toDiagonal(x), p)).toArray();
+    double[] alone = b.stream().mapToDouble(y -> power.applyAsDouble(toDiagonal(y))).toArray();
+    double[] own = a.stream().mapToDouble(x -> power.applyAsDouble(toDiagonal(x))).toArray();
     double sum = 0;
     boolean[] taken = new boolean[m];
     try (Matrix costs = Matrix.allocate(n, m + n)) {
@@ -85,7 +92,7 @@ public final class DiagramMetrics {
       for (int i = 0; i < n; i++) {
         Arrays.fill(row, Double.POSITIVE_INFINITY);
         for (int j = 0; j < m; j++) {
-          double change = Math.pow(cost(a.get(i), b.get(j)), p) - alone[j];
+          double change = power.applyAsDouble(cost(a.get(i), b.get(j))) - alone[j];
           if (change <= own[i]) {
             row[j] = change;
           }
@@ -96,7 +103,7 @@ public final class DiagramMetrics {
       int[] columns = n == 0 ? new int[0] : Assignment.minimise(costs, ws).columns();
       for (int i = 0; i < n; i++) {
         boolean pair = columns[i] < m;
-        sum += pair ? Math.pow(cost(a.get(i), b.get(columns[i])), p) : own[i];
+        sum += pair ? power.applyAsDouble(cost(a.get(i), b.get(columns[i]))) : own[i];
         if (pair) {
           taken[columns[i]] = true;
         }

@@ -68,7 +68,8 @@ public final class Rips {
   /**
    * The diagrams, without points on the diagonal.
    *
-   * @param threshold the last value that was looked at
+   * @param threshold the last value that was looked at; infinite where no point has a finite
+   *     distance to all others
    * @param diagrams of degree 0, 1 and so on
    */
   public record Barcode(double threshold, List<Diagram> diagrams) {
@@ -103,6 +104,8 @@ public final class Rips {
     for (int degree = 0; degree <= options.maxDegree(); degree++) {
       diagrams.add(Diagram.of(degree, found.points()[degree]));
     }
-    return new Barcode(found.threshold(), diagrams);
+    // Of F32, whose largest number stands for none.
+    boolean all = found.threshold() >= Float.MAX_VALUE;
+    return new Barcode(all ? Double.POSITIVE_INFINITY : found.threshold(), diagrams);
   }
 }

@@ -243,4 +243,43 @@ class GramMatrixTest {
       }
     }
   }
+
+  /** Of which rounding leaves a square of some 1e-30 and angles of nothing. */
+  @Test
+  void aSampleThatIsTheMeanUpToRoundingHasNoAngle() throws IOException {
+    SplittableRandom random = new SplittableRandom(3);
+    double[][] x = new double[3][480];
+    for (int k = 0; k < 480; k++) {
+      x[0][k] = random.nextGaussian();
+      x[1][k] = random.nextGaussian();
+      x[2][k] = (x[0][k] + x[1][k]) / 2;
+    }
+    try (Matrix all = Matrix.of(x);
+        GramMatrix gram = GramMatrix.centred(SampleRows.of(all), DType.F64, WS)) {
+      assertThat(gram.products().get(2, 2)).isPositive();
+      assertThatThrownBy(gram::cosine)
+          .isInstanceOf(NumericalException.class)
+          .hasMessageContaining("sample 2 is the mean of all (its square is ");
+    }
+  }
+
+  @Test
+  void samplesThatAreEqualLieAtAnAngleOfZero() throws IOException {
+    SplittableRandom random = new SplittableRandom(4);
+    double[][] x = new double[60][37];
+    for (int i = 0; i < 60; i++) {
+      Arrays.setAll(x[i], k -> random.nextGaussian());
+      x[i] = i % 2 == 1 ? x[i - 1].clone() : x[i];
+    }
+    try (Matrix all = Matrix.of(x);
+        GramMatrix gram = GramMatrix.centred(SampleRows.of(all), DType.F64, WS);
+        Matrix cosine = gram.cosine();
+        Matrix potential = Potential.distances(all, Phate.Metric.COSINE, WS)) {
+      for (int i = 1; i < 60; i += 2) {
+        assertThat(cosine.get(i, i - 1)).isZero();
+        assertThat(potential.get(i, i - 1)).isZero();
+        assertThat(cosine.get(i, (i + 1) % 60)).isPositive();
+      }
+    }
+  }
 }

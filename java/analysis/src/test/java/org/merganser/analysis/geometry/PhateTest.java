@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
 import java.util.Arrays;
+import java.util.Locale;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.Test;
@@ -313,13 +314,14 @@ class PhateTest {
         for (int b = 0; b < a; b++) {
           double far = Stress.distance(points[a], points[b]);
           if (a % 3 == b % 3) {
-            within = Math.max(within, 0) + far;
+            within += far;
           } else {
-            between += far / 2;
+            between += far;
           }
         }
       }
-      assertThat(within).isLessThan(between);
+      // Means over pairs, of which 1305 are of one group and 2700 of two.
+      assertThat(within / 1305).isLessThan(0.5 * between / 2700);
     }
   }
 
@@ -346,5 +348,74 @@ class PhateTest {
       bb += (b[i] - meanB) * (b[i] - meanB);
     }
     return ab / Math.sqrt(aa * bb);
+  }
+
+  /** The mean of three times 0.1 rounds: what is left is no feature. */
+  @Test
+  void aConstantUnitStaysWhereItIs() {
+    double[][][] slices = slices();
+    Arrays.fill(slices[0][0], 0.1);
+    Arrays.fill(slices[1][0], 0.5);
+    try (Matrix kernel = SliceKernel.of(slices, 2, 5, 1)) {
+      assertThat(kernel.get(0, 4)).isEqualTo(1);
+    }
+  }
+
+  @Test
+  void badFeaturesAreNamed() {
+    double[][][] slices = slices();
+    slices[1][2][1] = Double.NaN;
+    assertThatThrownBy(() -> SliceKernel.of(slices, 2, 5, 1))
+        .isInstanceOf(NumericalException.class)
+        .hasMessage("feature 1 of unit 2 of slice 1 is NaN");
+    slices[1][2][1] = 1e200;
+    assertThatThrownBy(() -> SliceKernel.of(slices, 2, 5, 1))
+        .isInstanceOf(NumericalException.class)
+        .hasMessage("squares of features of unit 2 of slice 1 are beyond the range of F64");
+    assertThatThrownBy(() -> SliceKernel.of(new double[2][4][0], 2, 5, 1))
+        .isInstanceOf(ShapeException.class)
+        .hasMessage("unit 0 of slice 0 has no features");
+  }
+
+  private static double[][][] slices() {
+    SplittableRandom random = new SplittableRandom(10);
+    double[][][] slices = new double[2][4][3];
+    for (double[][] slice : slices) {
+      for (double[] unit : slice) {
+        Arrays.setAll(unit, k -> random.nextGaussian());
+      }
+    }
+    return slices;
+  }
+
+  @Test
+  void theSeedChoosesLandmarks() {
+    // SMACOF has no other use of the seed.
+    Options options =
+        Options.defaults().with("solver", Mds.Solver.SMACOF).with("t", 4).with("landmarks", 40);
+    try (Matrix d = distances(tree(24, 12))) {
+      double[][] one = new Phate(options).fit(d, WS).points();
+      double[][] other = new Phate(options.with("seed", 1L)).fit(d, WS).points();
+      assertThat(correlation(pairs(one), pairs(other))).isBetween(0.5, 1 - 1e-6);
+    }
+  }
+
+  /** In any locale, with any values. */
+  @Test
+  void picturesAreOfAnyValues() {
+    double[][] points = {{0, 0}, {1, 2}, {2, 1}};
+    Locale before = Locale.getDefault();
+    try {
+      String wanted = ScatterSvg.of(points, new double[] {1, Double.NaN, 3}, "loss");
+      assertThat(wanted)
+          .contains("#b0b0b0")
+          .contains(">3.0</text>")
+          .contains(">1.0</text>")
+          .doesNotContain("\r");
+      Locale.setDefault(Locale.forLanguageTag("ar-EG-u-nu-arab"));
+      assertThat(ScatterSvg.of(points, new double[] {1, Double.NaN, 3}, "loss")).isEqualTo(wanted);
+    } finally {
+      Locale.setDefault(before);
+    }
   }
 }

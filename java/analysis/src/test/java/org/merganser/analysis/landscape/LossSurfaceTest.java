@@ -93,6 +93,11 @@ class LossSurfaceTest {
   @Test
   void badGridsAreRefused() {
     assertThat(LossSurface.evenly(-1, 1, 51)[25]).isZero();
+    for (int points = 2; points < 100; points++) {
+      double[] steps = LossSurface.evenly(0.1, 0.7, points);
+      assertThat(steps[0]).isEqualTo(0.1);
+      assertThat(steps[points - 1]).isEqualTo(0.7);
+    }
     assertThatThrownBy(() -> LossSurface.evenly(-1, 1, 0)).hasMessageContaining("2 points");
     assertThatThrownBy(() -> LossSurface.evenly(1, -1, 5)).hasMessageContaining("range");
     double[] centre = {1, 2, 3};

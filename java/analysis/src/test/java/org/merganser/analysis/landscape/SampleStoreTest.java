@@ -221,4 +221,30 @@ class SampleStoreTest {
         .hasMessageContaining("1 or more");
     assertThatThrownBy(() -> SampleStore.open(folder)).hasMessageContaining("no samples here");
   }
+
+  /** Nobody knows what samples without their plan are of. */
+  @Test
+  void samplesWithoutTheirPlanAreNotAdopted() throws IOException {
+    try (SampleStore store = SampleStore.open(folder, PLAN)) {
+      write(store, 1);
+    }
+    Files.delete(folder.resolve("samples.txt"));
+    assertThatThrownBy(() -> SampleStore.open(folder, PLAN))
+        .isInstanceOf(FormatException.class)
+        .hasMessageContaining("b.csv: there are samples, but no samples.txt")
+        .hasMessageContaining("delete the folder " + folder);
+    assertThat(names()).containsExactly("b.csv", "b.npy");
+  }
+
+  @Test
+  void aPlanThatIsCutOffIsSaid() {
+    String text = PLAN.text();
+    for (String end : List.of("\nrecipe", "\ntrajectory c")) {
+      String part = text.substring(0, text.indexOf(end) + end.length());
+      assertThatThrownBy(() -> SamplePlan.parse("here", part))
+          .isInstanceOf(FormatException.class)
+          .hasMessageStartingWith("here: no ")
+          .hasMessageEndingWith("; it is truncated");
+    }
+  }
 }

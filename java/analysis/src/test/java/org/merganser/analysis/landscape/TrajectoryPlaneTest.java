@@ -85,4 +85,45 @@ class TrajectoryPlaneTest {
           .hasMessageContaining("3 samples, not 2");
     }
   }
+
+  /** Steps of 1 at a distance of 1000 from 0. */
+  @ParameterizedTest
+  @ValueSource(longs = {1, 2, 3, 4})
+  void aLineFarFromZeroIsNoPlane(long seed) throws IOException {
+    double[][] two = walk(3, 50, seed);
+    double[][] rows = new double[5][50];
+    for (int i = 0; i < 5; i++) {
+      rows[i] = Vectors.moved(two[1], 999, two[1], i, two[2]);
+    }
+    try (Workspace ws = Minima.workspace(1);
+        Matrix matrix = Matrix.of(rows)) {
+      assertThatThrownBy(() -> TrajectoryPlane.of(SampleRows.of(matrix), ws))
+          .isInstanceOf(NumericalException.class)
+          .hasMessageContaining("lie on a line: variance")
+          .hasMessageContaining("component 2");
+    }
+  }
+
+  /** The plane of a trajectory and of the same one far away. */
+  @Test
+  void aTrajectoryFarFromZeroHasThePlaneOfOneThatIsNear() throws IOException {
+    double[][] near = walk(8, 60, 5);
+    double[][] far = new double[8][60];
+    for (int i = 0; i < 8; i++) {
+      for (int c = 0; c < 60; c++) {
+        near[i][c] = Math.rint(1024 * near[i][c]) / 1024;
+        far[i][c] = near[i][c] + 1e7;
+      }
+    }
+    try (Workspace ws = Minima.workspace(1);
+        Matrix a = Matrix.of(near);
+        Matrix b = Matrix.of(far)) {
+      TrajectoryPlane wanted = TrajectoryPlane.of(SampleRows.of(a), ws);
+      TrajectoryPlane found = TrajectoryPlane.of(SampleRows.of(b), ws);
+      for (int k = 0; k < 2; k++) {
+        assertThat(found.axes()[k]).containsExactly(wanted.axes()[k], within(1e-7));
+      }
+      assertThat(found.residuals()).containsExactly(wanted.residuals(), within(1e-4));
+    }
+  }
 }

@@ -129,4 +129,39 @@ class LyapunovSpectrumTest {
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessage("a decomposition every 6 steps has none in half of 10 steps");
   }
+
+  /** Whose last diagonal entry is rounding, not 0. */
+  @ParameterizedTest
+  @ValueSource(longs = {1, 2, 3})
+  void aDeadUnitIsNoRank(long seed) {
+    int size = 20;
+    Matrix weights = Maps.random(size, 1, seed);
+    for (int j = 0; j < size; j++) {
+      weights.set(7, j, 0);
+    }
+    RecurrentMap map = RecurrentMap.of(weights, Nonlinearity.tanh());
+    double[] start = Maps.states(1, size, 1, seed)[0];
+    double[] found = LyapunovSpectrum.of(map, start, new Options(size, 10, 50, 1), WS).exponents();
+    assertThat(found[size - 1]).isEqualTo(Double.NEGATIVE_INFINITY);
+    assertThat(found[size - 2]).isFinite();
+  }
+
+  @Test
+  void stepsMayBeMoreThanAnIntegerHolds() {
+    SmoothMap still = Maps.linear(new double[][] {{1}});
+    Options options = new Options(1, Integer.MAX_VALUE, 2, 1);
+    assertThatThrownBy(
+            () ->
+                LyapunovSpectrum.of(
+                    step -> {
+                      if (step == 3) {
+                        throw new IllegalStateException("there is a step 3");
+                      }
+                      return still;
+                    },
+                    new double[1],
+                    options,
+                    WS))
+        .hasMessage("there is a step 3");
+  }
 }

@@ -10,6 +10,7 @@ import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
+import org.merganser.error.NumericalException;
 import org.merganser.linalg.Matrix;
 
 class RecurrenceTest {
@@ -71,5 +72,14 @@ class RecurrenceTest {
               .toArray();
       assertThat(Recurrence.of(series).period()).isCloseTo(period, within(period / 10));
     }
+  }
+
+  @Test
+  void whatIsNoNumberIsNamed() {
+    double[] series = new double[20];
+    series[7] = Double.NaN;
+    assertThatThrownBy(() -> Recurrence.of(series))
+        .isInstanceOf(NumericalException.class)
+        .hasMessage("value 7 of the series is NaN");
   }
 }

@@ -121,4 +121,32 @@ class RecurrentMapTest {
     assertThat(List.of(spectrum.period(0), spectrum.period(2)))
         .containsExactly(4.0, Double.POSITIVE_INFINITY);
   }
+
+  /** 4 x 9 has as many elements as 6 x 6; an LSTM has [4H x H]. */
+  @ParameterizedTest
+  @CsvSource({"4, 9", "8, 2", "9, 4"})
+  void recurrentWeightsAreSquare(int rows, int columns) throws IOException {
+    Map<String, Tensor> tensors = new LinkedHashMap<>();
+    tensors.put("weight_hh_l0", Tensor.of(new float[rows * columns], rows, columns));
+    try (MemoryCheckpoint network = MemoryCheckpoint.of(tensors)) {
+      assertThatThrownBy(() -> RecurrentMap.of(network, "", Nonlinearity.tanh(), WS))
+          .isInstanceOf(ShapeException.class)
+          .hasMessageContaining("weight_hh_l0 is F32 [%d, %d], not square", rows, columns);
+    }
+  }
+
+  @Test
+  void inputsOfAnotherTypeAreRefusedWithTheStep() {
+    RecurrentMap map =
+        RecurrentMap.of(Maps.random(3, 1, 2), Nonlinearity.tanh())
+            .withInputWeights(Matrix.zeros(3, 2));
+    try (Orbits orbits = new Orbits(map, 2, WS);
+        Matrix wide = Matrix.zeros(2, 2);
+        Matrix narrow = Matrix.of(Tensor.of(new float[4], 2, 2))) {
+      orbits.advance(wide);
+      assertThatThrownBy(() -> orbits.advance(narrow))
+          .isInstanceOf(ShapeException.class)
+          .hasMessageContaining("step 2 takes inputs of F64, not ");
+    }
+  }
 }

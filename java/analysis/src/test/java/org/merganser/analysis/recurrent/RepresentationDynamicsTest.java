@@ -56,7 +56,9 @@ class RepresentationDynamicsTest {
     assertThat(found.within()).isCloseTo((16 + 4 + 36) / 4.0, within(1e-12));
     // 1 of the first class, 0 of the other one.
     assertThat(found.dimension()).isCloseTo(.5, within(1e-12));
-    assertThat(Distances.of(Distances.between(Matrix.of(TWO_CLASSES), WS), labels).silhouette()).isFinite();
+    // 1/2, 1/2 and -7/9 of the first class, 0 of the other one.
+    assertThat(Distances.of(Distances.between(Matrix.of(TWO_CLASSES), WS), labels).silhouette())
+        .isCloseTo((1 - 7.0 / 9) / 4, within(1e-7));
     // Of 0, and of numbers whose mean over 7 rounds.
     for (double[] state : new double[][] {{0, 0}, {.1, -.3}, {1e5 / 3, 1e-7 / 3}}) {
       double[][] equal = new double[7][];
@@ -163,8 +165,7 @@ class RepresentationDynamicsTest {
         means[labels[i]][0] += wanted[i][0] / 15;
         means[labels[i]][1] += wanted[i][1] / 15;
       }
-      assertThat(Math.hypot(means[0][0] - means[1][0], means[0][1] - means[1][1]))
-          .isGreaterThan(1);
+      assertThat(Math.hypot(means[0][0] - means[1][0], means[0][1] - means[1][1])).isGreaterThan(1);
       StepReport next = dynamics.accept(Matrix.of(some), Matrix.of(some));
       assertThat(next.picture()).allMatch(point -> point.stream().allMatch(Double::isFinite));
     }
@@ -255,5 +256,29 @@ class RepresentationDynamicsTest {
                     readout, new double[2], one, new int[] {2}, Options.defaults(), WS))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessage("label 2 of a readout of 2 classes");
+  }
+
+  @Test
+  void whatIsOverNothingIsInfinite() {
+    double[][] points = {{1, 0}, {1, 0}, {-1, 0}, {-1, 0}};
+    ClassGeometry found = ClassGeometry.of(Matrix.of(points), LABELS, WS);
+    assertThat(found.within()).isZero();
+    assertThat(found.between()).isEqualTo(1);
+    assertThat(found.fisher()).isInfinite();
+    assertThat(ClassGeometry.ratio(found.between(), found.within())).isInfinite();
+    assertThat(found.radius()).isZero();
+    // Both classes have the mean of all.
+    double[][] crossed = {{1, 0}, {-1, 0}, {0, 1}, {0, -1}};
+    ClassGeometry around = ClassGeometry.of(Matrix.of(crossed), LABELS, WS);
+    assertThat(around.radius()).isInfinite();
+    assertThat(around.fisher()).isZero();
+  }
+
+  /** States of 0 have no inverse without a penalty. */
+  @Test
+  void aProbeHasAPenalty() {
+    assertThatThrownBy(() -> new Options(0, 10, 1, Picture.PCA))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining("lambda");
   }
 }

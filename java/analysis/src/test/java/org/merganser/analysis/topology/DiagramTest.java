@@ -15,6 +15,7 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 import org.merganser.analysis.topology.Diagram.Point;
 import org.merganser.compute.Workspace;
 
@@ -223,5 +224,26 @@ class DiagramTest {
         .hasMessage("a diagram of degree 0 and one of degree 1");
     assertThatThrownBy(() -> A.totalPersistence(0))
         .hasMessage("p is 0.0, must be positive and finite");
+  }
+
+  /** Powers of 1e10 and of 1e-10 are out of range, of their shares they are not. */
+  @ParameterizedTest
+  @ValueSource(doubles = {1e-10, 1e10})
+  void highPowersStayInRange(double unit) {
+    Diagram a = diagram(0, 4 * unit, 10 * unit, 1000 * unit);
+    Diagram b = diagram(0, 3 * unit, 10 * unit, 1001 * unit);
+    assertThat(DiagramMetrics.wasserstein(a, b, 400, ws))
+        .isCloseTo(unit * Math.pow(2, 1 / 400.0), within(1e-10 * unit));
+    assertThat(b.norm(400)).isCloseTo(991 * unit, within(1e-10 * unit));
+  }
+
+  @Test
+  void nothingDiesBeforeItsBirth() {
+    assertThatThrownBy(() -> diagram(2, NEVER).capped(1))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining("born at 2.0 cannot die at 1.0");
+    assertThatThrownBy(() -> diagram(2, Double.NEGATIVE_INFINITY).capped(3))
+        .isInstanceOf(IllegalArgumentException.class);
+    assertThat(diagram(2, Double.NEGATIVE_INFINITY).capped(1).longest()).isEqualTo(1);
   }
 }

@@ -271,4 +271,14 @@ class RipsTest {
   private static double distance(double[] a, double[] b) {
     return Math.sqrt(IntStream.range(0, a.length).mapToDouble(k -> Math.pow(a[k] - b[k], 2)).sum());
   }
+
+  /** No point has a finite distance to all others, so that there is no enclosing radius. */
+  @Test
+  void pointsApartHaveNoLastValue() {
+    double far = Double.POSITIVE_INFINITY;
+    try (Matrix d = Matrix.of(new double[][] {{0, 1, far}, {1, 0, far}, {far, far, 0}});
+        Workspace own = Workspace.builder().threads(1).open()) {
+      assertThat(Rips.of(d, Rips.Options.defaults(), own).threshold()).isInfinite();
+    }
+  }
 }

@@ -138,8 +138,7 @@ final class ActivationSeed {
       throws IOException {
     VanillaRnn rnn = network(run.task(), data, run.mode().mode(), run.n(), run.s());
     long steps = steps(run.task(), data);
-    long every =
-        Math.max(1, steps / (run.task().isImages() ? options.epochs() : MEASUREMENTS));
+    long every = Math.max(1, steps / (run.task().isImages() ? options.epochs() : MEASUREMENTS));
     Curve curve = new Curve(data, every, steps);
     RnnTraining.Options how = training(steps).withShapeFrom(run.mode().from(steps));
     // The same weights and batches from every start, in every mode.
@@ -333,9 +332,7 @@ final class ActivationSeed {
             data.test().changed(shift.change()));
     Curve curve =
         new Curve(
-            other,
-            Math.max(1, options.transferSteps() / MEASUREMENTS),
-            options.transferSteps());
+            other, Math.max(1, options.transferSteps() / MEASUREMENTS), options.transferSteps());
     Map<String, Object> found = curve.found();
     found.put("trained", (double) rnn.size(how.learned(rnn)));
     found.put("classes", (double) rnn.outputs());

@@ -28,9 +28,7 @@ final class AdaptiveActivationCharts {
   private static List<Map<String, Object>> runs(
       SequenceTask task, ShapeLearning mode, double n, double s, List<Findings> seeds) {
     String start = AdaptiveActivationTables.start(n, s);
-    return seeds.stream()
-        .map(seed -> seed.map("runs", task.id(), mode.id(), start))
-        .toList();
+    return seeds.stream().map(seed -> seed.map("runs", task.id(), mode.id(), start)).toList();
   }
 
   private static Chart contours(

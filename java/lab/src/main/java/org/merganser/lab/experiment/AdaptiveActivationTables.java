@@ -81,7 +81,8 @@ final class AdaptiveActivationTables {
           options.modes().stream()
               .filter(than -> than.compareTo(mode) < 0)
               .map(than -> row(task, than) + start)
-              .forEach(than -> all.addAll(Summary.difference(row(task, mode) + start, than, seeds)));
+              .forEach(
+                  than -> all.addAll(Summary.difference(row(task, mode) + start, than, seeds)));
         }
       }
     }
@@ -127,8 +128,7 @@ final class AdaptiveActivationTables {
     }
     if (seeds.get(0).data().containsKey("transfer")) {
       sections.add(AdaptiveActivationTransfers.section(options, seeds));
-      sections.add(
-          Section.data("transferDiverged", AdaptiveActivationTransfers.diverged(seeds)));
+      sections.add(Section.data("transferDiverged", AdaptiveActivationTransfers.diverged(seeds)));
     }
     return sections;
   }
@@ -201,8 +201,7 @@ final class AdaptiveActivationTables {
       }
       shares.add(better / fixed.size());
     }
-    return new Gain(
-        task.id(), mode.id(), name, Measured.of(points), Measured.of(shares));
+    return new Gain(task.id(), mode.id(), name, Measured.of(points), Measured.of(shares));
   }
 
   static Measured hundred(Measured fraction) {
@@ -265,9 +264,7 @@ final class AdaptiveActivationTables {
   private static Start start(
       SequenceTask task, ShapeLearning mode, double n, double s, List<Findings> seeds) {
     List<Map<String, Object>> runs =
-        seeds.stream()
-            .map(seed -> seed.map("runs", task.id(), mode.id(), start(n, s)))
-            .toList();
+        seeds.stream().map(seed -> seed.map("runs", task.id(), mode.id(), start(n, s))).toList();
     List<Evaluation> tests = runs.stream().map(run -> last(run)).toList();
     return new Start(
         mode.id(),

@@ -52,8 +52,7 @@ final class AdaptiveActivationTransfers {
     return AdaptiveActivationTables.hundred(Measured.of(accuracies)).text("%.2f");
   }
 
-  static Section<?> section(
-      AdaptiveActivationExperiment.Options options, List<Findings> all) {
+  static Section<?> section(AdaptiveActivationExperiment.Options options, List<Findings> all) {
     List<Findings> seeds =
         all.stream().filter(seed -> !seed.map("transfer").containsKey("diverged")).toList();
     List<Transfer> rows = new ArrayList<>();
@@ -68,7 +67,10 @@ final class AdaptiveActivationTransfers {
                 how.id(),
                 (Double) runs.get(0).get("trained"),
                 Measured.of(runs.stream().map(run -> first(run)).toList()),
-                Measured.of(runs.stream().map(run -> AdaptiveActivationTables.last(run).accuracy()).toList()),
+                Measured.of(
+                    runs.stream()
+                        .map(run -> AdaptiveActivationTables.last(run).accuracy())
+                        .toList()),
                 AdaptiveActivationTables.diverged(runs)));
       }
     }

@@ -44,17 +44,27 @@ record LandscapeDiagrams(LandscapeFound found, Workspace ws) {
    * @param pairs how many; none of one seed and itself
    */
   record Distance(double mean, double sd, int pairs) {
-    /**
-     * Over all pairs of seeds; where both lists are one, over pairs of different seeds, each once.
-     */
-    static Distance of(List<Diagram> a, List<Diagram> b, Workspace ws) {
-      boolean same = a.equals(b);
+    /** Of two minima, over all pairs of seeds. */
+    static Distance between(List<Diagram> a, List<Diagram> b, Workspace ws) {
+      List<Double> all = new ArrayList<>();
+      for (Diagram x : a) {
+        b.forEach(y -> all.add(DiagramMetrics.wasserstein(x, y, 1, ws)));
+      }
+      return of(all);
+    }
+
+    /** Of one minimum, over pairs of different seeds. */
+    static Distance within(List<Diagram> a, Workspace ws) {
       List<Double> all = new ArrayList<>();
       for (int i = 0; i < a.size(); i++) {
-        for (int j = same ? i + 1 : 0; j < b.size(); j++) {
-          all.add(DiagramMetrics.wasserstein(a.get(i), b.get(j), 1, ws));
+        for (int j = 0; j < i; j++) {
+          all.add(DiagramMetrics.wasserstein(a.get(i), a.get(j), 1, ws));
         }
       }
+      return of(all);
+    }
+
+    private static Distance of(List<Double> all) {
       return all.isEmpty()
           ? new Distance(0, 0, 0)
           : new Distance(Summary.mean(all), Summary.deviation(all), all.size());
@@ -83,8 +93,9 @@ record LandscapeDiagrams(LandscapeFound found, Workspace ws) {
             "Sublevel sets of the loss on the graph of samples: total persistence of degree 0 (what"
                 + " never dies left out), the same by the range of the loss, points off the"
                 + " diagonal, and loops (degree 1, not filled: sum of the highest loss less that"
-                + " where they close, by the range). Means over seeds with 95 % intervals, and"
-                + " deviations over seeds.",
+                + " where they close, by the range). Potentials of samples that no walk connects"
+                + " are all the same, and neighbours among these are those of lowest number. Means"
+                + " over seeds with 95 % intervals, and deviations over seeds.",
             rows(LandscapeSampling.RETRAINED))
         .text("graph", 8, Persistence::rule)
         .text("loss", 5, Persistence::loss)
@@ -151,8 +162,12 @@ record LandscapeDiagrams(LandscapeFound found, Workspace ws) {
         for (LandscapeMinimum a : found.minima()) {
           Map<String, Distance> distances = new LinkedHashMap<>();
           for (LandscapeMinimum b : found.minima()) {
+            List<Diagram> own = diagrams(a, rule, byRange);
             distances.put(
-                b.id(), Distance.of(diagrams(a, rule, byRange), diagrams(b, rule, byRange), ws));
+                b.id(),
+                a == b
+                    ? Distance.within(own, ws)
+                    : Distance.between(own, diagrams(b, rule, byRange), ws));
           }
           rows.add(new Apart(rule, byRange, a.id(), distances));
         }

@@ -201,11 +201,11 @@ public final class LandscapeExperiment extends Experiment {
     }
   }
 
-  private static void removeEmpty(Path samples) throws IOException {
+  static void removeEmpty(Path folder) throws IOException {
     try {
-      Files.deleteIfExists(samples);
+      Files.deleteIfExists(folder);
     } catch (DirectoryNotEmptyException e) {
-      // Samples that are kept, or that an interrupted run goes on from.
+      // Samples that are kept, or that an interrupted run goes on from; files of the user.
     }
   }
 

@@ -72,8 +72,12 @@ final class RnnDynamicsCharts {
     return new Chart.Lines(file, title, title, "step", y);
   }
 
+  /** What is infinite, as Sb/Sw of classes that are points, is a gap. */
   private static <T> List<Double> all(List<T> rows, ToDoubleFunction<T> value) {
-    return rows.stream().map(value::applyAsDouble).toList();
+    return rows.stream()
+        .map(value::applyAsDouble)
+        .map(each -> Double.isFinite(each) ? each : Double.NaN)
+        .toList();
   }
 
   /** Mean over seeds; a step that has no variance is like none. */
@@ -136,7 +140,8 @@ final class RnnDynamicsCharts {
               seed ->
                   recurrence.pairs().get(seed) == 0
                       ? "-"
-                      : format("%.0f (%.2f)", recurrence.pairs().get(seed), strength.pairs().get(seed)))
+                      : format(
+                          "%.0f (%.2f)", recurrence.pairs().get(seed), strength.pairs().get(seed)))
           .collect(Collectors.joining(", "));
     }
 

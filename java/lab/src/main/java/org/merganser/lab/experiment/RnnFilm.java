@@ -65,6 +65,6 @@ final class RnnFilm {
   }
 
   private static double rounded(double value, double unit) {
-    return Math.round(1000 * value / unit) / 1000.0;
+    return Double.isFinite(value) ? Math.round(1000 * value / unit) / 1000.0 : value;
   }
 }

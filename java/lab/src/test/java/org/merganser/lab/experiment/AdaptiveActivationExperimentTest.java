@@ -111,8 +111,18 @@ class AdaptiveActivationExperimentTest {
   void shapesLearnedLateAreFixedBefore() throws IOException {
     Map<String, String> late =
         Map.of(
-            "modes", "static:late", "gains", "5", "saturations", "0.5", "train", "200", "epochs",
-            "4", "transfer-steps", "0");
+            "modes",
+            "static:late",
+            "gains",
+            "5",
+            "saturations",
+            "0.5",
+            "train",
+            "200",
+            "epochs",
+            "4",
+            "transfer-steps",
+            "0");
     ExperimentResult result = run(late);
     assertThat(result.difference("rows-late", "rows-static").pairs()).hasSize(1);
     assertThat(result.rows())

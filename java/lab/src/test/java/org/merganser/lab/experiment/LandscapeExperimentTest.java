@@ -11,6 +11,7 @@ import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -190,13 +191,19 @@ class LandscapeExperimentTest {
             throw new IllegalStateException("interrupted");
           }
         };
+    Path foreign = Files.createDirectories(out.resolve("samples/wd-aug-0")).resolve("notes.md");
+    Files.writeString(foreign, "of the user");
     assertThatThrownBy(() -> run(broken, 2, stop)).hasStackTraceContaining("interrupted");
     assertThat(out.resolve("results.json")).doesNotExist();
     ExperimentResult result = run(broken);
     assertThat(bytes(out)).isEqualTo(bytes(folder.resolve("whole")));
     assertThat(result.training().cached()).isPositive();
     assertThat(out.resolve("unfinished")).doesNotExist();
-    assertThat(out.resolve("samples")).doesNotExist();
+    // Samples are gone, what somebody else put there is not.
+    try (Stream<Path> rest = Files.walk(out.resolve("samples"))) {
+      assertThat(rest.filter(Files::isRegularFile)).containsExactly(foreign);
+    }
+    assertThat(folder.resolve("whole/samples")).doesNotExist();
     assertThat(out.resolve("report.html")).exists();
   }
 

@@ -97,11 +97,13 @@ class LandscapeNumbersTest {
     Diagram b = new Diagram(0, List.of(new Point(0, 1.5), new Point(.5, 2.5)));
     Diagram none = new Diagram(0, List.of());
     try (Workspace ws = Workspace.builder().threads(1).open()) {
-      assertThat(Distance.of(List.of(a), List.of(b), ws)).isEqualTo(new Distance(2.5, 0, 1));
-      assertThat(Distance.of(List.of(a, b), List.of(a, b), ws)).isEqualTo(new Distance(2.5, 0, 1));
-      assertThat(Distance.of(List.of(a, b), List.of(none), ws).mean())
+      assertThat(Distance.between(List.of(a), List.of(b), ws)).isEqualTo(new Distance(2.5, 0, 1));
+      assertThat(Distance.within(List.of(a, b), ws)).isEqualTo(new Distance(2.5, 0, 1));
+      assertThat(Distance.between(List.of(none, none), List.of(none), ws))
+          .isEqualTo(new Distance(0, 0, 2));
+      assertThat(Distance.between(List.of(a, b), List.of(none), ws).mean())
           .isCloseTo((3 + 1.75) / 2, within(1e-12));
-      assertThat(Distance.of(List.of(a), List.of(a), ws).text()).isEqualTo("-");
+      assertThat(Distance.within(List.of(a), ws).text()).isEqualTo("-");
     }
   }
 

@@ -48,8 +48,8 @@ public record RnnTraining(MemoryCheckpoint model, List<Double> losses, Optional<
    * @param batch sequences of a step; not read of a text, whose streams are the batch
    * @param clipNorm largest 2-norm of the gradient; infinity for no clipping
    * @param learned names of the parameters that move; empty for all that the network learns
-   * @param shapeFrom step from which on n and s move too, from 0; those before it are the steps of a
-   *     network that keeps them
+   * @param shapeFrom step from which on n and s move too, from 0; those before it are the steps of
+   *     a network that keeps them
    */
   public record Options(
       Optimizer optimizer,

@@ -271,7 +271,8 @@ class BackPropagationTest {
       Map<String, Tensor> theta = rnn.load(start, ws);
       Map<String, Tensor> gradients;
       try (RnnLearner learner =
-          new RnnLearner(rnn, theta, new LinkedHashSet<>(theta.keySet()), data, data.size(), 0, ws)) {
+          new RnnLearner(
+              rnn, theta, new LinkedHashSet<>(theta.keySet()), data, data.size(), 0, ws)) {
         learner.backward(0);
         gradients = learner.gradients();
       }
