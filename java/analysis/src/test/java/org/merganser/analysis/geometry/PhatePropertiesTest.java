@@ -119,8 +119,13 @@ class PhatePropertiesTest {
     try (Matrix d = distances(cloud(60, 3), 1)) {
       Phate.Result one = new Phate(Options.defaults()).fit(d, WS);
       Phate.Result two = new Phate(Options.defaults().with("seed", 1L)).fit(d, WS);
-      assertThat(two.points()).isNotEqualTo(one.points());
-      assertThat(two.potential()).isDeepEqualTo(one.potential());
+      assertThat(two.points()[0][0]).isNotEqualTo(one.points()[0][0]);
+      // The seed orders equal points, so that sums round elsewhere.
+      double[][] potential = one.potential();
+      double[][] again = two.potential();
+      for (int i = 0; i < potential.length; i++) {
+        assertThat(again[i]).containsExactly(potential[i], within(1e-9));
+      }
       assertThat(two.stress()).isCloseTo(one.stress(), within(0.1 * one.stress()));
     }
   }
