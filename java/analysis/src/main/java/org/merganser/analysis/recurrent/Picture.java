@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.merganser.analysis.recurrent;
 
+import java.util.Arrays;
+import java.util.stream.IntStream;
 import org.merganser.analysis.geometry.Phate;
 import org.merganser.compute.Workspace;
 import org.merganser.linalg.Matrix;
@@ -24,8 +26,19 @@ public enum Picture {
    * @param between the first n samples, their distances [n x n]
    */
   double[][] points(PrincipalComponents components, Matrix states, Matrix between, Workspace ws) {
-    return this == PCA
-        ? components.plane(states, Math.toIntExact(between.rows()))
+    int n = Math.toIntExact(between.rows());
+    if (this == PCA) {
+      return components.plane(states, n);
+    }
+    // Where all states are the same, as after blank rows, an embedding would be rounding, to which
+    // later ones would turn.
+    return areEqual(between)
+        ? new double[n][2]
         : new Phate(Phate.Options.defaults()).fit(between, ws).points();
+  }
+
+  private static boolean areEqual(Matrix between) {
+    return IntStream.range(0, Math.toIntExact(between.rows()))
+        .allMatch(i -> Arrays.stream(between.row(i)).allMatch(distance -> distance == 0));
   }
 }

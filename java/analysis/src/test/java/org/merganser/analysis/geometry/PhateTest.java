@@ -251,14 +251,6 @@ class PhateTest {
   }
 
   @Test
-  void neighboursInTimeAreSlices() {
-    double[][][] slices = new double[3][5][4];
-    assertThatThrownBy(() -> SliceKernel.of(slices, 2, 5, 3))
-        .isInstanceOf(IllegalArgumentException.class)
-        .hasMessage("3 slices have neighbours 1 to 2 in time, not 3");
-  }
-
-  @Test
   void badDistancesAreNamed() {
     Phate phate = new Phate(Options.defaults());
     try (Matrix few = distances(new double[6][2])) {
@@ -281,47 +273,6 @@ class PhateTest {
       d.set(1, 1, 0.5);
       assertThatThrownBy(() -> phate.fit(d, WS))
           .hasMessageContaining("the distance of point 1 to itself is 0.5");
-    }
-  }
-
-  /** Units that drift slowly in three groups stay in them. */
-  @Test
-  void unitsOverTimeKeepTheirGroups() {
-    SplittableRandom random = new SplittableRandom(7);
-    double[][][] slices = new double[6][15][12];
-    for (int t = 0; t < 6; t++) {
-      for (int i = 0; i < 15; i++) {
-        for (int k = 0; k < 12; k++) {
-          slices[t][i][k] =
-              (k % 3 == i % 3 ? 3 : 0) + 0.1 * t * (k % 2) + 0.3 * random.nextGaussian();
-        }
-      }
-    }
-    try (Matrix kernel = SliceKernel.of(slices, 2, 5, 3)) {
-      for (int a = 0; a < kernel.rows(); a++) {
-        assertThat(kernel.get(a, a)).isEqualTo(1);
-        for (int b = 0; b < a; b++) {
-          assertThat(kernel.get(a, b)).isEqualTo(kernel.get(b, a));
-          boolean linked = a / 15 == b / 15 || a % 15 == b % 15;
-          assertThat(linked || kernel.get(a, b) == 0).isTrue();
-        }
-      }
-      Phate.Result found = new Phate(Options.defaults().with("gamma", 0.0)).fitKernel(kernel, WS);
-      double[][] points = found.points();
-      double within = 0;
-      double between = 0;
-      for (int a = 0; a < 90; a++) {
-        for (int b = 0; b < a; b++) {
-          double far = Stress.distance(points[a], points[b]);
-          if (a % 3 == b % 3) {
-            within += far;
-          } else {
-            between += far;
-          }
-        }
-      }
-      // Means over pairs, of which 1305 are of one group and 2700 of two.
-      assertThat(within / 1305).isLessThan(0.5 * between / 2700);
     }
   }
 
@@ -348,33 +299,6 @@ class PhateTest {
       bb += (b[i] - meanB) * (b[i] - meanB);
     }
     return ab / Math.sqrt(aa * bb);
-  }
-
-  /** The mean of three times 0.1 rounds: what is left is no feature. */
-  @Test
-  void aConstantUnitStaysWhereItIs() {
-    double[][][] slices = slices();
-    Arrays.fill(slices[0][0], 0.1);
-    Arrays.fill(slices[1][0], 0.5);
-    try (Matrix kernel = SliceKernel.of(slices, 2, 5, 1)) {
-      assertThat(kernel.get(0, 4)).isEqualTo(1);
-    }
-  }
-
-  @Test
-  void badFeaturesAreNamed() {
-    double[][][] slices = slices();
-    slices[1][2][1] = Double.NaN;
-    assertThatThrownBy(() -> SliceKernel.of(slices, 2, 5, 1))
-        .isInstanceOf(NumericalException.class)
-        .hasMessage("feature 1 of unit 2 of slice 1 is NaN");
-    slices[1][2][1] = 1e200;
-    assertThatThrownBy(() -> SliceKernel.of(slices, 2, 5, 1))
-        .isInstanceOf(NumericalException.class)
-        .hasMessage("squares of features of unit 2 of slice 1 are beyond the range of F64");
-    assertThatThrownBy(() -> SliceKernel.of(new double[2][4][0], 2, 5, 1))
-        .isInstanceOf(ShapeException.class)
-        .hasMessage("unit 0 of slice 0 has no features");
   }
 
   private static double[][][] slices() {
