@@ -252,7 +252,7 @@ class AdaptiveActivationExperimentTest {
         .contains("endN=null");
     assertThat(result.section("transfer")).isEmpty();
     assertThat(result.section("transferDiverged").toString())
-        .containsPattern("seed 1: training diverged in step \\d+ of 12: ");
+        .containsPattern("seed 1: training diverged in step \\d+ of 4: ");
   }
 
   /** Saturated units bear any weights: the network is finite, until n and s move as far. */
