@@ -77,7 +77,7 @@ record Bound(
         continue;
       }
       try {
-        Bound bound = parse(line, level);
+        Bound bound = parseLine(line, level);
         if (!seen.add(bound.shortForm + bound.pair)) {
           throw new UsageException("a second bound of " + bound.pair);
         }
@@ -92,7 +92,7 @@ record Bound(
     return bounds;
   }
 
-  private static Bound parse(String line, String level) {
+  private static Bound parseLine(String line, String level) {
     String[] cells = line.split("\\|", -1);
     if (cells.length != COLUMNS) {
       throw new UsageException(cells.length + " columns, not " + COLUMNS);
