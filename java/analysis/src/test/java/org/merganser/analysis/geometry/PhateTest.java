@@ -301,17 +301,6 @@ class PhateTest {
     return ab / Math.sqrt(aa * bb);
   }
 
-  private static double[][][] slices() {
-    SplittableRandom random = new SplittableRandom(10);
-    double[][][] slices = new double[2][4][3];
-    for (double[][] slice : slices) {
-      for (double[] unit : slice) {
-        Arrays.setAll(unit, k -> random.nextGaussian());
-      }
-    }
-    return slices;
-  }
-
   @Test
   void theSeedChoosesLandmarks() {
     // SMACOF has no other use of the seed.
