@@ -98,7 +98,8 @@ class PhateCommandTest {
     BufferedImage picture = ImageIO.read(out.resolve("entropy.png").toFile());
     assertThat(picture.getWidth()).isGreaterThan(400);
     Matcher t =
-        Pattern.compile("\"t\" : ([1-9]\\d*)").matcher(Files.readString(out.resolve("results.json")));
+        Pattern.compile("\"t\" : ([1-9]\\d*)")
+            .matcher(Files.readString(out.resolve("results.json")));
     assertThat(t.find()).isTrue();
     assertThat(Files.readString(out.resolve("report.html")))
         .contains("best where they meet at " + t.group(1) + ", which is t");
