@@ -1,0 +1,117 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Tables of docs/results/landscape.md from a results.json of `merganser experiment landscape`.
+
+    python3 docs/results/landscape.py OUT/results.json
+"""
+import json
+import sys
+
+
+def table(header, rows):
+    print("| " + " | ".join(header) + " |\n" + "|---" * len(header) + "|")
+    for row in rows:
+        print("| " + " | ".join(row) + " |")
+    print()
+
+
+def number(value, digits, interval=True):
+    if value.get("mean") is None:
+        return "-"
+    text = f"{value['mean']:.{digits}f}"
+    if interval and value.get("low") is not None:
+        text += f" [{value['low']:.{digits}f}, {value['high']:.{digits}f}]"
+    return text
+
+
+def minima(results):
+    table(["minimum", "train loss", "train accuracy", "test loss", "test accuracy", "gap"],
+          [[m["minimum"], number(m["trainLoss"], 4, False), number(m["trainAccuracy"], 3, False), number(m["testLoss"], 3, False),
+            number(m["testAccuracy"], 3, False), number(m["gap"], 3)] for m in results["minima"]])
+
+
+def curves(results):
+    """Test loss before and after training again, a row a minimum."""
+    alphas = sorted({c["alpha"] for c in results["curves"]})
+    rows = []
+    for m in results["minima"]:
+        own = {c["alpha"]: c for c in results["curves"] if c["minimum"] == m["minimum"]}
+        rows.append([m["minimum"], f"{m['testLoss']['mean']:.3f}"] + [
+            f"{own[a]['jumped']['mean']:.3f} to {own[a]['retrained']['mean']:.3f}" for a in alphas])
+    table(["minimum", "itself"] + [f"jump of {a:g}" for a in alphas], rows)
+
+
+def embeddings(results):
+    table(["minimum", "t", "groups", "stress", "together", "PC 1", "PC 1 to 4", "together, PCA"],
+          [[e["minimum"], number(e["t"], 1, False), number(e["components"], 1, False), number(e["stress"], 3, False),
+            number(e["together"], 3), number(e["share"], 3, False), number(e["shareOfFour"], 3, False), number(e["pcaTogether"], 3)]
+           for e in results["embeddings"]])
+
+
+def persistence(results):
+    """Of the test and training loss on either graph, with the deviation over seeds."""
+    rows = []
+    for p in results["persistence"]:
+        rows.append([p["rule"], p["loss"], p["minimum"], f"{p['total']['mean']:.4f} ± {p['sd']:.4f}",
+                     f"{p['relative']['mean']:.4f} ± {p['relativeSd']:.4f}", number(p["points"], 1, False),
+                     number(p["loops"], 1, False), number(p["components"], 1, False)])
+    table(["graph", "loss", "minimum", "total", "by range", "points", "loops", "components"], rows)
+
+
+def others(results):
+    """The test loss of other samples: total persistence, a column a minimum."""
+    names = [m["minimum"] for m in results["minima"]]
+    found = {}
+    for p in results["otherSamples"]:
+        if p["loss"] == "test":
+            found.setdefault((p["samples"], p["rule"]), {})[p["minimum"]] = f"{p['total']['mean']:.4f} ({p['relative']['mean']:.4f})"
+    table(["samples", "graph"] + names, [[samples, rule] + [cells[n] for n in names] for (samples, rule), cells in found.items()])
+
+
+def wasserstein(results):
+    names = [m["minimum"] for m in results["minima"]]
+    for rule in dict.fromkeys(w["rule"] for w in results["wasserstein"]):
+        print(f"{rule}, as it is / by range:\n")
+        rows = []
+        for name in names:
+            raw, scaled = sorted((w for w in results["wasserstein"] if (w["rule"], w["minimum"]) == (rule, name)), key=lambda w: w["byRange"])
+            rows.append([name] + [f"{raw['distances'][n]['mean']:.3f} / {scaled['distances'][n]['mean']:.3f}" for n in names])
+        table([""] + names, rows)
+
+
+def ranks(results):
+    def pooled(value):
+        if value is None:
+            return "-"
+        return f"{value['rho']:.2f}" + (f" [{value['low']:.2f}, {value['high']:.2f}]" if value.get("low") is not None else "")
+    table(["samples", "graph", "loss", "over minima", "over networks", "right labels"],
+          [[r["samples"], r["rule"], r["loss"] + (" by range" if r["byRange"] else ""), number(r["seeds"], 2), pooled(r["networks"]),
+            pooled(r["right"])] for r in results["ranks"] if r["loss"] == "test"])
+
+
+def claims(results):
+    for name in "abc":
+        own = [c for c in results["claims"] if c["claim"] == name]
+        columns = list(dict.fromkeys(c["by"] for c in own))
+        rows = []
+        for between in dict.fromkeys(c["between"] for c in own):
+            cells = []
+            for by in columns:
+                c = next((c for c in own if (c["between"], c["by"]) == (between, by)), None)
+                text = "" if c is None else number(c["value"], 2)
+                cells.append(f"**{text}**" if c and c["held"] else text)
+            rows.append([between] + cells)
+        held = sum(bool(c["held"]) for c in own)
+        print(f"({name}) {own[0]['text']}, {own[0]['required']}; held {held} of {len(own)}:\n")
+        table([""] + columns, rows)
+
+
+def main():
+    with open(sys.argv[1]) as file:
+        results = json.load(file)
+    for part in (minima, curves, embeddings, persistence, others, wasserstein, ranks, claims):
+        part(results)
+
+
+if __name__ == "__main__":
+    main()
