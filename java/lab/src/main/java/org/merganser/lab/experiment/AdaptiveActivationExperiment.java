@@ -149,6 +149,7 @@ public final class AdaptiveActivationExperiment extends Experiment {
           OptionalInt train = OptionalInt.of(options.train());
           DataSet found = watch.time("data", () -> task.images(options.data(), train));
           images.put(task, opened.add(found));
+          SequenceTask.require(found);
         }
       }
       String digests =
@@ -179,7 +180,12 @@ public final class AdaptiveActivationExperiment extends Experiment {
     ExperimentResult.Data data =
         images.isEmpty()
             ? new ExperimentResult.Data(
-                "symbols to copy", ActivationSeed.copied(options), 500, 500, null, null)
+                "symbols to copy",
+                ActivationSeed.copied(options),
+                SequenceTask.COPIED,
+                SequenceTask.COPIED,
+                null,
+                null)
             : ExperimentResult.Data.of(images.values().iterator().next());
     List<ExperimentResult.Row> rows = Summary.rows(seeds);
     List<ExperimentResult.Difference> differences =
@@ -193,11 +199,12 @@ public final class AdaptiveActivationExperiment extends Experiment {
     facts.put("seed", options.runs().seed());
     facts.put("seeds", options.runs().seeds());
     facts.put("data", data);
+    facts.put("scored", AdaptiveActivationTables.scored(options, data));
     facts.put("settings", ResultReport.settings(this));
     Report report =
         new Report(
             title() + ": " + data.name(),
-            AdaptiveActivationTables.text(options, seeds.size()),
+            AdaptiveActivationTables.text(options, data, seeds.size()),
             facts,
             AdaptiveActivationTables.sections(options, rows, differences, seeds),
             ResultReport.made(ws),

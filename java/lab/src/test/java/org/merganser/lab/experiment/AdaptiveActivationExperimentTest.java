@@ -9,6 +9,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -211,6 +212,9 @@ class AdaptiveActivationExperimentTest {
       again = resumed.run(ws);
     }
     assertThat(again.training()).isEqualTo(new ExperimentResult.Training(13, 13));
+    assertThat(again.report().json())
+        .extractingByKey("scored")
+        .hasToString("{rows=Scored[validation=1000, test=1000]}");
     assertThat(again.section("starts-rows")).hasSize(12);
     assertThat(again.section("gains")).hasSize(10);
     assertThat(again.section("claims")).hasSize(2);
@@ -301,6 +305,21 @@ class AdaptiveActivationExperimentTest {
             .map("runs", "pixels", "homogeneous", "n=5.0 s=0.5");
     // U of one value a step.
     assertThat((Double) run.get("parameters")).isEqualTo(8 + 64 + 8 + 2 + 10 * 8 + 10);
+  }
+
+  /** Of a task that comes after another too. */
+  @Test
+  void imagesThatDoNotFitAreToldBeforeAnyTraining() {
+    List<String> done = Collections.synchronizedList(new ArrayList<>());
+    AdaptiveActivationExperiment experiment =
+        experiment(Map.of("tasks", "copy:rows", "train", "6000"));
+    try (Workspace ws =
+        Workspace.builder().threads(2).progress((stage, step, of) -> done.add(stage)).open()) {
+      assertThatThrownBy(() -> experiment.run(ws))
+          .isInstanceOf(IllegalArgumentException.class)
+          .hasMessageContaining("set train to fewer");
+    }
+    assertThat(done).isEmpty();
   }
 
   @Test
