@@ -137,7 +137,7 @@ final class AdaptiveActivationCharts {
       if (there.isEmpty()) {
         break;
       }
-      medians.add(ActivationSeed.median(there));
+      medians.add(Summary.median(there));
     }
     return medians;
   }

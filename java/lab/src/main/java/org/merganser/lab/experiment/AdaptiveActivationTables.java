@@ -32,9 +32,19 @@ final class AdaptiveActivationTables {
 
   /** Test accuracy and loss at the end; of a run that diverged those of who guesses. */
   static Evaluation last(Map<String, Object> run) {
-    if (!run.containsKey("diverged")) {
-      return new Evaluation(end(run, "accuracy"), end(run, "loss"));
-    }
+    return run.containsKey("diverged")
+        ? guess(run)
+        : new Evaluation(end(run, "accuracy"), end(run, "loss"));
+  }
+
+  /** The same of validation data, which starts are chosen on. */
+  static Evaluation validation(Map<String, Object> run) {
+    return run.containsKey("diverged")
+        ? guess(run)
+        : new Evaluation((Double) run.get("validation"), (Double) run.get("validationLoss"));
+  }
+
+  private static Evaluation guess(Map<String, Object> run) {
     double classes = (Double) run.get("classes");
     return new Evaluation(1.0 / classes, Math.log(classes));
   }
@@ -136,7 +146,7 @@ final class AdaptiveActivationTables {
     List<Claim> claims = new ArrayList<>();
     for (SequenceTask task : options.tasks()) {
       for (ShapeLearning mode : adaptive(options)) {
-        Gain gain = gain(task, mode, "", ActivationSeed::median, seeds);
+        Gain gain = gain(task, mode, "", Summary::median, seeds);
         claims.add(
             Claim.positive(
                 task.id() + ": the median start, " + mode.id() + " less static",
@@ -190,7 +200,7 @@ final class AdaptiveActivationTables {
       AdaptiveActivationExperiment.Options options, List<Findings> seeds) {
     Map<String, ToDoubleFunction<List<Double>>> views = new LinkedHashMap<>();
     views.put("mean of starts", Summary::mean);
-    views.put("median start", ActivationSeed::median);
+    views.put("median start", Summary::median);
     views.put("upper quartile", AdaptiveActivationTables::upperQuartile);
     views.put("worst start", Collections::min);
     views.put("best start", Collections::max);
