@@ -62,7 +62,7 @@ final class ActivationSeed {
 
   Findings run() throws IOException {
     int each = options.gains().size() * options.saturations().size() * options.modes().size();
-    int transfers = options.transferSteps() > 0 && !images.isEmpty() ? 1 : 0;
+    int transfers = options.transferred().isPresent() ? 1 : 0;
     Findings found =
         new Findings(new ExperimentResult.Training(each * options.tasks().size() + transfers, 0));
     for (SequenceTask task : options.tasks()) {
@@ -74,7 +74,7 @@ final class ActivationSeed {
       options.modes().forEach(mode -> ActivationRows.add(task, mode, found));
     }
     if (transfers > 0) {
-      SequenceTask task = images.keySet().iterator().next();
+      SequenceTask task = options.transferred().orElseThrow();
       SequenceTask.Data data = task.of(images.get(task), seed);
       watch.run("transfer", () -> transfer(task, data, found));
     }

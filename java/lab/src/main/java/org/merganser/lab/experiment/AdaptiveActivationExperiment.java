@@ -7,6 +7,7 @@ import java.util.EnumMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.stream.Collectors;
 import org.merganser.compute.Workspace;
@@ -109,6 +110,14 @@ public final class AdaptiveActivationExperiment extends Experiment {
           100);
     }
 
+    /** The task whose network meets other inputs: rows of images before pixels; none without. */
+    Optional<SequenceTask> transferred() {
+      return tasks.stream()
+          .filter(task -> transferSteps > 0 && task.isImages())
+          .sorted()
+          .findFirst();
+    }
+
     /** The units of a start. */
     Gamma unit(Mode mode, double n, double s) {
       return Gamma.of(mode, n, s).withConstraint(constraint);
@@ -201,6 +210,7 @@ public final class AdaptiveActivationExperiment extends Experiment {
     facts.put("data", data);
     facts.put("scored", AdaptiveActivationTables.scored(options, data));
     facts.put("settings", ResultReport.settings(this));
+    options.transferred().ifPresent(task -> facts.put("transferred", task.id()));
     Report report =
         new Report(
             title() + ": " + data.name(),

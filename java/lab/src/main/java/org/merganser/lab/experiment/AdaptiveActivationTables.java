@@ -175,6 +175,7 @@ final class AdaptiveActivationTables {
     }
     if (seeds.get(0).data().containsKey("transfer")) {
       sections.add(AdaptiveActivationTransfers.section(options, seeds));
+      sections.add(AdaptiveActivationTransfers.differences(seeds));
       sections.add(Section.data("transferDiverged", AdaptiveActivationTransfers.diverged(seeds)));
     }
     return sections;
