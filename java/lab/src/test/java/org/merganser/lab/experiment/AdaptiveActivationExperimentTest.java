@@ -236,6 +236,15 @@ class AdaptiveActivationExperimentTest {
     assertThat(result.section("starts-rows").toString())
         .contains("diverged=1")
         .contains("endN=null");
+    Path out = Files.createDirectories(folder.resolve("wild"));
+    result.report().write(out);
+    for (String picture : List.of("rows-static.svg", "rows-homogeneous-arrows.svg")) {
+      String what = picture.contains("arrows") ? "left out" : "guesses";
+      assertThat(out.resolve(picture)).content().contains("(1 of 1 runs diverged: " + what + ")");
+    }
+    assertThat(out.resolve("report.html"))
+        .content()
+        .contains("learn, rows (3 of 3 runs diverged: left out from there on)");
     assertThat(result.section("transfer")).isEmpty();
     assertThat(result.section("transferDiverged").toString())
         .containsPattern("seed 1: training diverged in step \\d+ of 4: ");
@@ -261,6 +270,12 @@ class AdaptiveActivationExperimentTest {
             .findFirst()
             .orElseThrow();
     assertThat(shared).contains("diverged=1").contains("last=Measured[mean=0.1,");
+    Path out = Files.createDirectories(folder.resolve("wild"));
+    result.report().write(out);
+    assertThat(out.resolve("report.html"))
+        .content()
+        .containsPattern(
+            "inputs that are halved \\([1-3] of 4 runs diverged: a line ends with its first\\)");
     assertThat(result.section("transfer").get(0).toString())
         .contains("adapts=nothing")
         .contains("diverged=0");
