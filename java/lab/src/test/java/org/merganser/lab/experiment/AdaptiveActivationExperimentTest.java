@@ -17,7 +17,9 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.merganser.compute.Workspace;
+import org.merganser.io.Checkpoint;
 import org.merganser.io.MemoryCheckpoint;
+import org.merganser.io.Safetensors;
 import org.merganser.lab.report.Json;
 import org.merganser.method.Settings;
 import org.merganser.torch.recurrent.RecurrentUnit;
@@ -32,7 +34,7 @@ class AdaptiveActivationExperimentTest {
 
   @TempDir Path folder;
 
-  private static AdaptiveActivationExperiment experiment(Map<String, String> more) {
+  static AdaptiveActivationExperiment experiment(Map<String, String> more) {
     Map<String, String> all =
         new HashMap<>(
             Map.of(
@@ -58,16 +60,16 @@ class AdaptiveActivationExperimentTest {
   }
 
   private List<Findings> findings(Map<String, String> more) throws IOException {
-    return findings(more, folder);
-  }
-
-  /** Of a run that has not written its results. */
-  static List<Findings> findings(Map<String, String> more, Path folder) throws IOException {
     Map<String, String> all = new HashMap<>(more);
     all.put("out", folder.resolve("found").toString());
     run(all);
+    return journal(folder.resolve("found"));
+  }
+
+  /** What a run into a folder found, which has not written its results. */
+  static List<Findings> journal(Path out) throws IOException {
     List<Findings> found = new ArrayList<>();
-    try (Stream<Path> files = Files.list(folder.resolve("found/unfinished"))) {
+    try (Stream<Path> files = Files.list(out.resolve("unfinished"))) {
       for (Path file : files.sorted().toList()) {
         found.add(Json.read(file, Findings.class));
       }
@@ -148,7 +150,8 @@ class AdaptiveActivationExperimentTest {
   @Test
   void copiesStartFromWeightsOfTheirOwn() throws IOException {
     Map<String, String> copy =
-        Map.of("tasks", "copy", "gains", "5", "saturations", "0.5", "hidden", "8");
+        new HashMap<>(Map.of("tasks", "copy", "gains", "5", "saturations", "0.5", "hidden", "8"));
+    copy.put("keep", folder.resolve("kept").toString());
     Findings found = findings(copy).get(0);
     AdaptiveActivationExperiment experiment = experiment(copy);
     long seed = experiment.seed(0);
@@ -163,6 +166,16 @@ class AdaptiveActivationExperimentTest {
       Map<String, Object> run = found.map("runs", "copy", "static", "n=5.0 s=0.5");
       assertThat(AdaptiveActivationTables.list(run, "loss").get(0))
           .isEqualTo(session.score(data.test()).loss());
+      // What starts are chosen on is told by the network at its end on validation data.
+      Path kept = folder.resolve("kept/pair-0/copy_static_n=5.0_s=0.5.safetensors");
+      try (Checkpoint model = Safetensors.open(kept);
+          RnnSession trained = rnn.open(model, ws)) {
+        double validation = trained.score(data.validation()).loss();
+        assertThat(run.get("validationLoss")).isEqualTo(validation);
+        assertThat(found.row("copy-static").selection().loss()).isEqualTo(validation);
+        assertThat(found.row("copy-static-best").selection().loss()).isEqualTo(validation);
+        assertThat(trained.score(data.test()).loss()).isNotEqualTo(validation);
+      }
     }
   }
 

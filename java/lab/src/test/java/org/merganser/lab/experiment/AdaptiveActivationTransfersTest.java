@@ -3,7 +3,8 @@ package org.merganser.lab.experiment;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
-import static org.merganser.lab.experiment.AdaptiveActivationExperimentTest.findings;
+import static org.merganser.lab.experiment.AdaptiveActivationExperimentTest.experiment;
+import static org.merganser.lab.experiment.AdaptiveActivationExperimentTest.journal;
 import static org.merganser.lab.experiment.AdaptiveActivationExperimentTest.run;
 
 import java.io.IOException;
@@ -13,6 +14,7 @@ import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.merganser.lab.data.IdxFolder;
 import org.merganser.lab.report.Section;
 
 /** Networks that meet other inputs. */
@@ -21,7 +23,8 @@ class AdaptiveActivationTransfersTest {
 
   @Test
   void whatAdaptsIsWhatItSays() throws IOException {
-    Findings seed = findings(Map.of(), folder).get(0);
+    run(Map.of("out", folder.toString()));
+    Findings seed = journal(folder).get(0);
     assertThat(AdaptiveActivationTables.list(seed.map("transfer", "same", "nothing"), "accuracy"))
         .containsExactly((Double) seed.map("transfer").get("before"));
     // Two epochs of two batches.
@@ -45,12 +48,21 @@ class AdaptiveActivationTransfersTest {
   /** Seed by seed, and less what the same steps give on inputs that did not change. */
   @Test
   void waysToAdaptAreComparedInPairs() throws IOException {
-    Map<String, String> given =
-        Map.of(
-            "seeds", "3", "tasks", "pixels:rows", "gains", "5", "saturations", "0.5", "lr", "0.02");
-    ExperimentResult result = run(given);
+    String out = folder.resolve("found").toString();
+    Path data = IdxFolder.write(folder.resolve("images"), 80, 60, 10);
+    ExperimentResult result =
+        run(
+            Map.ofEntries(
+                Map.entry("data", data.toString()),
+                Map.entry("train", "60"),
+                Map.entry("seeds", "3"),
+                Map.entry("gains", "5"),
+                Map.entry("saturations", "0.5"),
+                Map.entry("lr", "0.02"),
+                Map.entry("transfer-steps", "6"),
+                Map.entry("out", out)));
     assertThat(section(result, "transfer").about()).contains("trained on rows for 2 epochs");
-    List<Findings> seeds = findings(given, folder);
+    List<Findings> seeds = journal(folder.resolve("found"));
     List<Double> points = new ArrayList<>();
     List<Double> beyond = new ArrayList<>();
     for (Findings seed : seeds) {
@@ -68,6 +80,16 @@ class AdaptiveActivationTransfersTest {
         .contains("points=" + Measured.of(points))
         .contains("beyondSame=" + Measured.of(beyond));
     assertThat(Measured.of(points).low()).isNotNull();
+  }
+
+  @Test
+  void rowsAreTransferredBeforePixels() {
+    assertThat(experiment(Map.of("tasks", "copy:pixels:rows")).options().transferred())
+        .contains(SequenceTask.ROWS);
+    assertThat(experiment(Map.of("tasks", "copy:pixels")).options().transferred())
+        .contains(SequenceTask.PIXELS);
+    assertThat(experiment(Map.of("tasks", "copy")).options().transferred()).isEmpty();
+    assertThat(experiment(Map.of("transfer-steps", "0")).options().transferred()).isEmpty();
   }
 
   private static double gained(Findings seed, String inputs) {

@@ -96,14 +96,7 @@ class RnnDynamicsExperimentTest {
       check(seeds.get(i));
       checkLengths(seeds.get(i), folder.resolve("kept/pair-" + i + "/rnn.safetensors"));
     }
-    assertThat(cells(result, "exponent 2")).hasSize(2).doesNotContain("-");
-    Dynamics trained = RnnDynamicsTables.dynamics(seeds.get(0), "after");
-    Dynamics other = RnnDynamicsTables.dynamics(seeds.get(1), "after");
-    for (int i = 0; i < 2; i++) {
-      Measured off = Measured.of(List.of(trained.halfRun().get(i), other.halfRun().get(i)));
-      assertThat(cells(result, i == 0 ? "off at half" : "2 off at half").get(1))
-          .isEqualTo(off.text("%.4f"));
-    }
+    checkHalfRuns(result, seeds);
     try (Checkpoint kept = Safetensors.open(folder.resolve("kept/pair-1/rnn.safetensors"))) {
       assertThat(kept.tensors()).containsKeys("weight_ih_l0", "weight_hh_l0", "readout.weight");
     }
@@ -163,6 +156,18 @@ class RnnDynamicsExperimentTest {
     double accuracy = seed.row("network").test().accuracy();
     assertThat(List.of(lengths[0].late(), lengths[0].held(), lengths[0].cut(), lengths[0].down()))
         .containsOnly(accuracy);
+  }
+
+  private static void checkHalfRuns(ExperimentResult result, List<Findings> seeds) {
+    assertThat(cells(result, "exponent 2")).hasSize(2).doesNotContain("-");
+    List<Dynamics> trained =
+        seeds.stream().map(seed -> RnnDynamicsTables.dynamics(seed, "after")).toList();
+    for (int i = 0; i < 2; i++) {
+      int at = i;
+      Measured off = Measured.of(trained.stream().map(d -> d.halfRun().get(at)).toList());
+      assertThat(cells(result, i == 0 ? "off at half" : "2 off at half").get(1))
+          .isEqualTo(off.text("%.4f"));
+    }
   }
 
   /** Of the map without input, before and after training. */
