@@ -5,7 +5,6 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -16,7 +15,6 @@ import org.merganser.internal.Seeds;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.io.Safetensors;
 import org.merganser.lab.data.DataSet;
-import org.merganser.model.Evaluation;
 import org.merganser.torch.internal.session.SideBySide;
 import org.merganser.torch.recurrent.RecurrentUnit.Mode;
 import org.merganser.torch.recurrent.RnnInit;
@@ -64,7 +62,7 @@ final class ActivationSeed {
 
   Findings run() throws IOException {
     int each = options.gains().size() * options.saturations().size() * options.modes().size();
-    int transfers = options.transferSteps() > 0 && !images.isEmpty() ? 1 : 0;
+    int transfers = options.transferred().isPresent() ? 1 : 0;
     Findings found =
         new Findings(new ExperimentResult.Training(each * options.tasks().size() + transfers, 0));
     for (SequenceTask task : options.tasks()) {
@@ -73,10 +71,10 @@ final class ActivationSeed {
               ? task.of(images.get(task), seed)
               : SequenceTask.copy(options.copyDelay(), copied(options), seed);
       watch.run("train", () -> grid(task, data, found));
-      options.modes().forEach(mode -> rows(task, mode, found));
+      options.modes().forEach(mode -> ActivationRows.add(task, mode, found));
     }
     if (transfers > 0) {
-      SequenceTask task = images.keySet().iterator().next();
+      SequenceTask task = options.transferred().orElseThrow();
       SequenceTask.Data data = task.of(images.get(task), seed);
       watch.run("transfer", () -> transfer(task, data, found));
     }
@@ -211,62 +209,6 @@ final class ActivationSeed {
       found.put("s", s);
       return found;
     }
-  }
-
-  /**
-   * The typical start of a mode, the median over all, and the one that is best on validation data.
-   */
-  private void rows(SequenceTask task, ShapeLearning mode, Findings found) {
-    List<Evaluation> tests = new ArrayList<>();
-    Evaluation best = null;
-    Evaluation chosen = null;
-    String start = "";
-    Map<String, Object> runs = found.map("runs", task.id(), mode.id());
-    List<Double> selection = new ArrayList<>();
-    for (String each : runs.keySet()) {
-      Map<String, Object> run = found.map("runs", task.id(), mode.id(), each);
-      Evaluation test = AdaptiveActivationTables.last(run);
-      tests.add(test);
-      boolean diverged = run.containsKey("diverged");
-      Evaluation on =
-          diverged
-              ? test
-              : new Evaluation((Double) run.get("validation"), (Double) run.get("validationLoss"));
-      selection.add(on.accuracy());
-      if (chosen == null
-          || on.accuracy() > chosen.accuracy()
-          || on.accuracy() == chosen.accuracy() && on.loss() < chosen.loss()) {
-        chosen = on;
-        best = test;
-        start = each;
-      }
-    }
-    Evaluation typical =
-        new Evaluation(
-            median(tests.stream().map(Evaluation::accuracy).toList()),
-            median(tests.stream().map(Evaluation::loss).toList()));
-    String id = AdaptiveActivationTables.row(task, mode);
-    found
-        .rows()
-        .put(
-            id,
-            new Findings.Found(
-                "median over " + tests.size() + " starts",
-                typical,
-                new Evaluation(median(selection), typical.loss()),
-                ""));
-    found
-        .rows()
-        .put(
-            id + AdaptiveActivationTables.BEST,
-            new Findings.Found("the start that is best on validation data", best, chosen, start));
-  }
-
-  static double median(List<Double> values) {
-    List<Double> sorted = new ArrayList<>(values);
-    Collections.sort(sorted);
-    int n = sorted.size();
-    return (sorted.get((n - 1) / 2) + sorted.get(n / 2)) / 2;
   }
 
   private void transfer(SequenceTask task, SequenceTask.Data data, Findings found)

@@ -31,6 +31,27 @@ final class AdaptiveActivationCharts {
     return seeds.stream().map(seed -> seed.map("runs", task.id(), mode.id(), start)).toList();
   }
 
+  /** Of all starts of a mode. */
+  private static List<Map<String, Object>> runs(
+      AdaptiveActivationExperiment.Options options,
+      SequenceTask task,
+      ShapeLearning mode,
+      List<Findings> seeds) {
+    List<Map<String, Object>> all = new ArrayList<>();
+    for (double s : options.saturations()) {
+      options.gains().forEach(n -> all.addAll(runs(task, mode, n, s, seeds)));
+    }
+    return all;
+  }
+
+  /** What a picture makes of runs that diverged, and of how many; nothing when none did. */
+  private static String diverged(List<Map<String, Object>> runs, String what) {
+    int diverged = AdaptiveActivationTables.diverged(runs);
+    return diverged == 0
+        ? ""
+        : " (%d of %d runs diverged: %s)".formatted(diverged, runs.size(), what);
+  }
+
   private static Chart contours(
       AdaptiveActivationExperiment.Options options,
       SequenceTask task,
@@ -47,10 +68,11 @@ final class AdaptiveActivationCharts {
       }
     }
     String name = mode.id();
+    String guesses = diverged(runs(options, task, mode, seeds), "guesses");
     return ShapePlane.contours(
         task.id() + "-" + name,
-        "Test accuracy by the start (n, s), " + task.id() + ", " + name,
-        task.id() + ", " + name + ": test accuracy by start",
+        "Test accuracy by the start (n, s), " + task.id() + ", " + name + guesses,
+        task.id() + ", " + name + ": test accuracy by start" + guesses,
         options.gains(),
         options.saturations(),
         values);
@@ -75,10 +97,11 @@ final class AdaptiveActivationCharts {
       }
     }
     String name = mode.id();
+    String without = diverged(runs(options, task, mode, seeds), "left out");
     return ShapePlane.arrows(
         task.id() + "-" + name + "-arrows",
-        "Where learned shapes came, " + task.id() + ", " + name,
-        task.id() + ", " + name + ": from the start to the end",
+        "Where learned shapes came, " + task.id() + ", " + name + without,
+        task.id() + ", " + name + ": from the start to the end" + without,
         arrows);
   }
 
@@ -93,11 +116,14 @@ final class AdaptiveActivationCharts {
   /** Median over starts, mean over seeds; runs that diverged are left out where they have ended. */
   private static Chart curves(
       AdaptiveActivationExperiment.Options options, SequenceTask task, List<Findings> seeds) {
+    List<Map<String, Object>> all = new ArrayList<>();
+    options.modes().forEach(mode -> all.addAll(runs(options, task, mode, seeds)));
+    String without = diverged(all, "left out from there on");
     Chart.Lines lines =
         new Chart.Lines(
             task.id() + "-curves",
-            "Test accuracy of the median start while networks learn, " + task.id(),
-            task.id() + ": median start",
+            "Test accuracy of the median start while networks learn, " + task.id() + without,
+            task.id() + ": median start" + without,
             "step",
             "test accuracy (%)");
     int colour = 0;
@@ -137,18 +163,23 @@ final class AdaptiveActivationCharts {
       if (there.isEmpty()) {
         break;
       }
-      medians.add(ActivationSeed.median(there));
+      medians.add(Summary.median(there));
     }
     return medians;
   }
 
   /** Accuracy on other inputs, by steps of adapting to them; none where all diverged at once. */
   static Optional<Chart> adaptation(InputShift shift, List<Findings> seeds) {
+    List<Map<String, Object>> all = new ArrayList<>();
+    for (Adaptation how : Adaptation.values()) {
+      seeds.forEach(seed -> all.add(seed.map("transfer", shift.id(), how.id())));
+    }
+    String ended = diverged(all, "a line ends with its first");
     Chart.Lines lines =
         new Chart.Lines(
             "transfer-" + shift.id(),
-            "Accuracy while a network adapts to inputs that are " + shift.id(),
-            "inputs: " + shift.id(),
+            "Accuracy while a network adapts to inputs that are " + shift.id() + ended,
+            "inputs: " + shift.id() + ended,
             "step",
             "test accuracy (%)");
     int colour = 0;

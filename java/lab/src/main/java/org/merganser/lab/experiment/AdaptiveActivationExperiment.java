@@ -7,6 +7,7 @@ import java.util.EnumMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.stream.Collectors;
 import org.merganser.compute.Workspace;
@@ -109,6 +110,14 @@ public final class AdaptiveActivationExperiment extends Experiment {
           100);
     }
 
+    /** The task whose network meets other inputs: rows of images before pixels; none without. */
+    Optional<SequenceTask> transferred() {
+      return tasks.stream()
+          .filter(task -> transferSteps > 0 && task.isImages())
+          .sorted()
+          .findFirst();
+    }
+
     /** The units of a start. */
     Gamma unit(Mode mode, double n, double s) {
       return Gamma.of(mode, n, s).withConstraint(constraint);
@@ -149,6 +158,7 @@ public final class AdaptiveActivationExperiment extends Experiment {
           OptionalInt train = OptionalInt.of(options.train());
           DataSet found = watch.time("data", () -> task.images(options.data(), train));
           images.put(task, opened.add(found));
+          SequenceTask.require(found);
         }
       }
       String digests =
@@ -179,7 +189,12 @@ public final class AdaptiveActivationExperiment extends Experiment {
     ExperimentResult.Data data =
         images.isEmpty()
             ? new ExperimentResult.Data(
-                "symbols to copy", ActivationSeed.copied(options), 500, 500, null, null)
+                "symbols to copy",
+                ActivationSeed.copied(options),
+                SequenceTask.COPIED,
+                SequenceTask.COPIED,
+                null,
+                null)
             : ExperimentResult.Data.of(images.values().iterator().next());
     List<ExperimentResult.Row> rows = Summary.rows(seeds);
     List<ExperimentResult.Difference> differences =
@@ -193,11 +208,13 @@ public final class AdaptiveActivationExperiment extends Experiment {
     facts.put("seed", options.runs().seed());
     facts.put("seeds", options.runs().seeds());
     facts.put("data", data);
+    facts.put("scored", AdaptiveActivationTables.scored(options, data));
     facts.put("settings", ResultReport.settings(this));
+    options.transferred().ifPresent(task -> facts.put("transferred", task.id()));
     Report report =
         new Report(
             title() + ": " + data.name(),
-            AdaptiveActivationTables.text(options, seeds.size()),
+            AdaptiveActivationTables.text(options, data, seeds.size()),
             facts,
             AdaptiveActivationTables.sections(options, rows, differences, seeds),
             ResultReport.made(ws),

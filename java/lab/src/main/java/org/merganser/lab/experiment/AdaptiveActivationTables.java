@@ -32,9 +32,19 @@ final class AdaptiveActivationTables {
 
   /** Test accuracy and loss at the end; of a run that diverged those of who guesses. */
   static Evaluation last(Map<String, Object> run) {
-    if (!run.containsKey("diverged")) {
-      return new Evaluation(end(run, "accuracy"), end(run, "loss"));
-    }
+    return run.containsKey("diverged")
+        ? guess(run)
+        : new Evaluation(end(run, "accuracy"), end(run, "loss"));
+  }
+
+  /** The same of validation data, which starts are chosen on. */
+  static Evaluation validation(Map<String, Object> run) {
+    return run.containsKey("diverged")
+        ? guess(run)
+        : new Evaluation((Double) run.get("validation"), (Double) run.get("validationLoss"));
+  }
+
+  private static Evaluation guess(Map<String, Object> run) {
     double classes = (Double) run.get("classes");
     return new Evaluation(1.0 / classes, Math.log(classes));
   }
@@ -49,13 +59,33 @@ final class AdaptiveActivationTables {
     return Json.convert(run.get(what), List.class);
   }
 
-  static String text(AdaptiveActivationExperiment.Options options, int seeds) {
+  /** How many sequences a task is scored on. */
+  private record Scored(int validation, int test) {}
+
+  /**
+   * By task, how many of the validation and test sequences scores are measured on.
+   *
+   * @param data the images; not read when nothing is made of any
+   */
+  static Map<String, ?> scored(
+      AdaptiveActivationExperiment.Options options, ExperimentResult.Data data) {
+    Map<String, Scored> scored = new LinkedHashMap<>();
+    for (SequenceTask task : options.tasks()) {
+      int most = task.isImages() ? SequenceTask.SCORED : SequenceTask.COPIED;
+      Scored images = new Scored(Math.min(most, data.validation()), Math.min(most, data.test()));
+      scored.put(task.id(), task.isImages() ? images : new Scored(most, most));
+    }
+    return scored;
+  }
+
+  static String text(
+      AdaptiveActivationExperiment.Options options, ExperimentResult.Data data, int seeds) {
     return ("Recurrent networks of %d units h = gamma(U x + V h + b; n, s), V of rotations at the"
             + " start, Adam %s, batches of %d, gradients clipped to %s, constraint %s. From each"
             + " of %d starts (n of %s, s of %s) with the same weights and batches: n and s fixed"
             + " (static), one pair learned (homogeneous), a pair for each unit (heterogeneous), that"
             + " in the second half of training alone (late); here: %s."
-            + " Accuracy on at most 1000 test sequences. A run that diverged counts as a guess."
+            + " Accuracy on %s. A run that diverged counts as a guess."
             + " %d seed%s.")
         .formatted(
             options.hidden(),
@@ -67,8 +97,25 @@ final class AdaptiveActivationTables {
             options.gains(),
             options.saturations(),
             options.modes().stream().map(ShapeLearning::id).collect(Collectors.joining(", ")),
+            measuredOn(options, data),
             seeds,
             seeds == 1 ? "" : "s, which share no weights");
+  }
+
+  private static String measuredOn(
+      AdaptiveActivationExperiment.Options options, ExperimentResult.Data data) {
+    List<String> parts = new ArrayList<>();
+    if (options.tasks().stream().anyMatch(SequenceTask::isImages)) {
+      parts.add(
+          data.test() > SequenceTask.SCORED
+              ? "%d of the %d test images, which each seed draws anew"
+                  .formatted(SequenceTask.SCORED, data.test())
+              : "all %d test images".formatted(data.test()));
+    }
+    if (options.tasks().contains(SequenceTask.COPY)) {
+      parts.add(SequenceTask.COPIED + " drawn sequences to copy");
+    }
+    return String.join(", and on ", parts);
   }
 
   /** Modes against each other, of the typical start and of the best. */
@@ -99,7 +146,7 @@ final class AdaptiveActivationTables {
     List<Claim> claims = new ArrayList<>();
     for (SequenceTask task : options.tasks()) {
       for (ShapeLearning mode : adaptive(options)) {
-        Gain gain = gain(task, mode, "", ActivationSeed::median, seeds);
+        Gain gain = gain(task, mode, "", Summary::median, seeds);
         claims.add(
             Claim.positive(
                 task.id() + ": the median start, " + mode.id() + " less static",
@@ -128,6 +175,7 @@ final class AdaptiveActivationTables {
     }
     if (seeds.get(0).data().containsKey("transfer")) {
       sections.add(AdaptiveActivationTransfers.section(options, seeds));
+      sections.add(AdaptiveActivationTransfers.differences(seeds));
       sections.add(Section.data("transferDiverged", AdaptiveActivationTransfers.diverged(seeds)));
     }
     return sections;
@@ -153,7 +201,7 @@ final class AdaptiveActivationTables {
       AdaptiveActivationExperiment.Options options, List<Findings> seeds) {
     Map<String, ToDoubleFunction<List<Double>>> views = new LinkedHashMap<>();
     views.put("mean of starts", Summary::mean);
-    views.put("median start", ActivationSeed::median);
+    views.put("median start", Summary::median);
     views.put("upper quartile", AdaptiveActivationTables::upperQuartile);
     views.put("worst start", Collections::min);
     views.put("best start", Collections::max);

@@ -4,6 +4,7 @@ package org.merganser.lab.experiment;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.Optional;
 import java.util.function.Function;
 import java.util.function.ToDoubleFunction;
 import java.util.stream.Collectors;
@@ -106,6 +107,8 @@ final class RnnDynamicsCharts {
       Measured norm,
       Measured exponent,
       Measured second,
+      Measured halfRun,
+      Measured secondHalfRun,
       Measured fixed,
       Measured slow,
       Measured lost,
@@ -122,7 +125,9 @@ final class RnnDynamicsCharts {
           each(all, Dynamics::radius),
           each(all, Dynamics::norm),
           each(all, d -> d.exponents().get(0)),
-          each(all, d -> d.exponents().get(Math.min(1, d.exponents().size() - 1))),
+          second(all, Dynamics::exponents),
+          each(all, d -> d.halfRun().get(0)),
+          second(all, Dynamics::halfRun),
           each(all, d -> (double) d.fixed()),
           each(all, d -> (double) d.slow()),
           each(all, d -> (double) d.lost()),
@@ -131,6 +136,10 @@ final class RnnDynamicsCharts {
           each(all, d -> (double) d.recurrence()),
           each(all, Dynamics::strength),
           all.stream().map(Dynamics::exponents).toList());
+    }
+
+    boolean hasFiniteExponents() {
+      return exponents.stream().flatMap(List::stream).allMatch(Double::isFinite);
     }
 
     /** Seed by seed: steps, and the autocorrelation after them. */
@@ -148,6 +157,15 @@ final class RnnDynamicsCharts {
     private static Measured each(List<Dynamics> all, Function<Dynamics, Double> value) {
       return Measured.of(all.stream().map(value).toList());
     }
+
+    /** Null when there is only a first one. */
+    private static Measured second(List<Dynamics> all, Function<Dynamics, List<Double>> values) {
+      return values.apply(all.get(0)).size() < 2 ? null : each(all, d -> values.apply(d).get(1));
+    }
+
+    private static String told(Measured measured, String format) {
+      return measured == null ? "-" : measured.text(format);
+    }
   }
 
   static Section<?> dynamics(List<Findings> seeds) {
@@ -156,7 +174,8 @@ final class RnnDynamicsCharts {
                 "dynamics",
                 "The map without input",
                 "h <- tanh(V h) before and after training: largest modulus of the eigenvalues of V"
-                    + " and its largest singular value, two Lyapunov exponents in nats a step,"
+                    + " and its largest singular value, two Lyapunov exponents in nats a step and"
+                    + " by how much each is off at half of the run (how far from converged),"
                     + " fixed and slow points found from states that test images led to, their"
                     + " unstable directions, and for each seed the steps after which an orbit comes"
                     + " back, with its autocorrelation there (-: it does not).",
@@ -165,7 +184,9 @@ final class RnnDynamicsCharts {
             .number("radius", 1, map -> map.radius().text("%.2f"))
             .number("norm", 0, map -> map.norm().text("%.2f"))
             .number("exponent 1", 1, map -> map.exponent().text("%+.4f"))
-            .number("exponent 2", 0, map -> map.second().text("%+.4f"))
+            .number("off at half", 1, map -> map.halfRun().text("%.4f"))
+            .number("exponent 2", 0, map -> Map.told(map.second(), "%+.4f"))
+            .number("2 off at half", 0, map -> Map.told(map.secondHalfRun(), "%.4f"))
             .number("fixed", 1, map -> map.fixed().text("%.1f"))
             .number("slow", 1, map -> map.slow().text("%.1f"))
             .number("starts lost", 0, map -> map.lost().text("%.1f"))
@@ -173,21 +194,31 @@ final class RnnDynamicsCharts {
             .number("unstable directions", 0, map -> map.unstable().text("%.1f"))
             .number("comes back after", 0, Map::comesBack);
     section.chart(spectra(seeds.get(0)));
-    Chart.Lines exponents =
+    exponents(section.rows()).ifPresent(section::chart);
+    return section;
+  }
+
+  /** Of the maps whose exponents are finite; none where no map's are. */
+  private static Optional<Chart> exponents(List<Map> maps) {
+    String without =
+        maps.stream()
+            .filter(map -> !map.hasFiniteExponents())
+            .map(map -> " (" + map.when() + ": not all are finite, left out)")
+            .collect(Collectors.joining());
+    Chart.Lines lines =
         new Chart.Lines(
             "exponents",
-            "Lyapunov exponents of the map without input, means over seeds",
-            "Lyapunov exponents",
+            "Lyapunov exponents of the map without input, means over seeds" + without,
+            "Lyapunov exponents" + without,
             "number",
             "nats a step");
-    for (int w = 0; w < WHEN.size(); w++) {
-      List<List<Double>> each = section.rows().get(w).exponents();
-      List<Double> means = Summary.means(each);
-      if (means.stream().allMatch(Double::isFinite)) {
-        exponents.line(WHEN.get(w), 2 * w, Chart.places(1, means.size()), means);
+    for (int w = 0; w < maps.size(); w++) {
+      if (maps.get(w).hasFiniteExponents()) {
+        List<Double> means = Summary.means(maps.get(w).exponents());
+        lines.line(maps.get(w).when(), 2 * w, Chart.places(1, means.size()), means);
       }
     }
-    return exponents.size() > 0 ? section.chart(exponents) : section;
+    return lines.size() > 0 ? Optional.of(lines) : Optional.empty();
   }
 
   /** Eigenvalues of V in the plane, with the unit circle. */

@@ -3,7 +3,7 @@ package org.merganser.lab.experiment;
 
 import java.io.IOException;
 import java.nio.file.Path;
-import java.util.List;
+import java.util.Arrays;
 import java.util.Locale;
 import java.util.OptionalInt;
 import org.merganser.internal.Seeds;
@@ -20,13 +20,21 @@ import org.merganser.torch.recurrent.Sequences.Change;
 public enum SequenceTask {
   /** A row of an image at each step. */
   ROWS,
-  /** A pixel at each step, of images a quarter the size, all in one random order. */
+  /** A pixel at each step, of images a quarter the size, all in one order for all seeds. */
   PIXELS,
   /** Ten symbols to be said again after a delay. */
   COPY;
 
   /** Samples that scores are measured on, at most. */
-  private static final int SCORED = 1000;
+  static final int SCORED = 1000;
+
+  /** Sequences of the copy task that scores are measured on. */
+  static final int COPIED = 500;
+
+  /**
+   * Of the one order of pixels, whatever the seed of an experiment: the task is the same in all.
+   */
+  private static final long ORDER = 0;
 
   /** Name in files and rows. */
   String id() {
@@ -63,44 +71,55 @@ public enum SequenceTask {
         : ImageFiles.folder(Path.of(folder), form, train);
   }
 
-  /** Images as sequences of pixels in [0, 1]: a blank row is a step without input. */
-  Data of(DataSet images, long seed) {
-    List<Double> mean = images.pixels().orElseThrow().mean();
-    List<Double> sd = images.pixels().orElseThrow().sd();
-    int size = Math.toIntExact(images.inputSize());
-    int side = (int) Math.round(Math.sqrt(size));
-    if (mean.size() != 1 || side * side != size) {
+  /**
+   * Throws when sequences cannot be made of images: before any network is trained.
+   *
+   * @throws IllegalArgumentException when they are not grey and square, or none are left to choose
+   *     starts on
+   */
+  static void require(DataSet images) {
+    int channels = images.pixels().orElseThrow().mean().size();
+    if (channels != 1 || side(images) * side(images) != images.inputSize()) {
       throw new IllegalArgumentException(
-          "recurrent networks read grey, square images; those of "
-              + images.name()
-              + " have "
-              + mean.size()
-              + " channels and "
-              + size
-              + " values");
+          "recurrent networks read grey, square images; those of %s have %d channels and %d values"
+              .formatted(images.name(), channels, images.inputSize()));
     }
-    Examples chosen =
-        images
-            .validation()
-            .orElseThrow(
-                () ->
-                    new IllegalArgumentException(
-                        "all images of "
-                            + images.name()
-                            + " are trained on; set train to fewer, so that starts can be chosen"));
-    Change pixels = new Change.Pixels(mean.get(0), sd.get(0));
+    if (images.validation().isEmpty()) {
+      throw new IllegalArgumentException(
+          "all images of %s are trained on; set train to fewer, so that starts can be chosen"
+              .formatted(images.name()));
+    }
+  }
+
+  private static int side(DataSet images) {
+    return (int) Math.round(Math.sqrt(images.inputSize()));
+  }
+
+  /**
+   * Images as sequences of pixels in [0, 1]: a blank row is a step without input. Of more than
+   * {@value #SCORED} images to be scored the seed draws as many.
+   */
+  Data of(DataSet images, long seed) {
+    require(images);
+    DataSet.PixelScale scale = images.pixels().orElseThrow();
+    Change pixels = new Change.Pixels(scale.mean().get(0), scale.sd().get(0));
+    int side = side(images);
+    Sequences validation = sequences(images.validation().orElseThrow(), side);
+    Sequences test = sequences(images.test(), side);
     return new Data(
-        sequences(images.train(), side, seed).changed(pixels),
-        few(sequences(chosen, side, seed).changed(pixels)),
-        few(sequences(images.test(), side, seed).changed(pixels)));
+        sequences(images.train(), side).changed(pixels),
+        drawn(validation, seed, "scored/validation").changed(pixels),
+        drawn(test, seed, "scored/test").changed(pixels));
   }
 
-  private Sequences sequences(Examples images, int side, long seed) {
-    return this == ROWS ? Sequences.cut(images, side) : Sequences.permuted(images, seed);
+  private Sequences sequences(Examples images, int side) {
+    return this == ROWS ? Sequences.cut(images, side) : Sequences.permuted(images, ORDER);
   }
 
-  private static Sequences few(Sequences all) {
-    return all.size() > SCORED ? all.first(SCORED) : all;
+  private static Sequences drawn(Sequences all, long seed, String stream) {
+    return all.size() > SCORED
+        ? all.select(Arrays.copyOf(Seeds.order(all.size(), seed, stream), SCORED))
+        : all;
   }
 
   /**
@@ -112,7 +131,7 @@ public enum SequenceTask {
     Copy task = Copy.of(delay);
     return new Data(
         task.draw(count, Seeds.derive(seed, "train")),
-        task.draw(SCORED / 2, Seeds.derive(seed, "validation")),
-        task.draw(SCORED / 2, Seeds.derive(seed, "test")));
+        task.draw(COPIED, Seeds.derive(seed, "validation")),
+        task.draw(COPIED, Seeds.derive(seed, "test")));
   }
 }

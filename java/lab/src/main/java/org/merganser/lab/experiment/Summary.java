@@ -27,6 +27,13 @@ final class Summary {
     return values.stream().mapToDouble(v -> v).average().orElseThrow();
   }
 
+  /** The middle one, or the mean of both. */
+  static double median(List<Double> values) {
+    List<Double> sorted = values.stream().sorted().toList();
+    int n = sorted.size();
+    return (sorted.get((n - 1) / 2) + sorted.get(n / 2)) / 2;
+  }
+
   /** Sample standard deviation (division by n - 1); 0 for one value. */
   static double deviation(List<Double> values) {
     if (values.size() < 2) {

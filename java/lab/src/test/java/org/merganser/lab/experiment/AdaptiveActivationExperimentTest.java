@@ -9,6 +9,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -16,7 +17,9 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.merganser.compute.Workspace;
+import org.merganser.io.Checkpoint;
 import org.merganser.io.MemoryCheckpoint;
+import org.merganser.io.Safetensors;
 import org.merganser.lab.report.Json;
 import org.merganser.method.Settings;
 import org.merganser.torch.recurrent.RecurrentUnit;
@@ -31,7 +34,7 @@ class AdaptiveActivationExperimentTest {
 
   @TempDir Path folder;
 
-  private static AdaptiveActivationExperiment experiment(Map<String, String> more) {
+  static AdaptiveActivationExperiment experiment(Map<String, String> more) {
     Map<String, String> all =
         new HashMap<>(
             Map.of(
@@ -50,7 +53,7 @@ class AdaptiveActivationExperimentTest {
         Settings.of(AdaptiveActivationExperiment.Options.defaults()).parse("", all));
   }
 
-  private static ExperimentResult run(Map<String, String> more) throws IOException {
+  static ExperimentResult run(Map<String, String> more) throws IOException {
     try (Workspace ws = Workspace.builder().threads(2).open()) {
       return experiment(more).run(ws);
     }
@@ -60,17 +63,18 @@ class AdaptiveActivationExperimentTest {
     Map<String, String> all = new HashMap<>(more);
     all.put("out", folder.resolve("found").toString());
     run(all);
-    List<Findings> found = new ArrayList<>();
-    for (Path file : journal()) {
-      found.add(Json.read(file, Findings.class));
-    }
-    return found;
+    return journal(folder.resolve("found"));
   }
 
-  private List<Path> journal() throws IOException {
-    try (Stream<Path> files = Files.list(folder.resolve("found/unfinished"))) {
-      return files.sorted().toList();
+  /** What a run into a folder found, which has not written its results. */
+  static List<Findings> journal(Path out) throws IOException {
+    List<Findings> found = new ArrayList<>();
+    try (Stream<Path> files = Files.list(out.resolve("unfinished"))) {
+      for (Path file : files.sorted().toList()) {
+        found.add(Json.read(file, Findings.class));
+      }
     }
+    return found;
   }
 
   @Test
@@ -146,7 +150,8 @@ class AdaptiveActivationExperimentTest {
   @Test
   void copiesStartFromWeightsOfTheirOwn() throws IOException {
     Map<String, String> copy =
-        Map.of("tasks", "copy", "gains", "5", "saturations", "0.5", "hidden", "8");
+        new HashMap<>(Map.of("tasks", "copy", "gains", "5", "saturations", "0.5", "hidden", "8"));
+    copy.put("keep", folder.resolve("kept").toString());
     Findings found = findings(copy).get(0);
     AdaptiveActivationExperiment experiment = experiment(copy);
     long seed = experiment.seed(0);
@@ -161,6 +166,16 @@ class AdaptiveActivationExperimentTest {
       Map<String, Object> run = found.map("runs", "copy", "static", "n=5.0 s=0.5");
       assertThat(AdaptiveActivationTables.list(run, "loss").get(0))
           .isEqualTo(session.score(data.test()).loss());
+      // What starts are chosen on is told by the network at its end on validation data.
+      Path kept = folder.resolve("kept/pair-0/copy_static_n=5.0_s=0.5.safetensors");
+      try (Checkpoint model = Safetensors.open(kept);
+          RnnSession trained = rnn.open(model, ws)) {
+        double validation = trained.score(data.validation()).loss();
+        assertThat(run.get("validationLoss")).isEqualTo(validation);
+        assertThat(found.row("copy-static").selection().loss()).isEqualTo(validation);
+        assertThat(found.row("copy-static-best").selection().loss()).isEqualTo(validation);
+        assertThat(trained.score(data.test()).loss()).isNotEqualTo(validation);
+      }
     }
   }
 
@@ -169,29 +184,6 @@ class AdaptiveActivationExperimentTest {
     AdaptiveActivationExperiment.Options options = AdaptiveActivationExperiment.Options.defaults();
     assertThat(options.gains()).containsExactly(1., 2.5, 5., 7.5, 10., 12.5, 15., 17.5, 20.);
     assertThat(options.saturations()).containsExactly(0., .25, .5, .75, 1.);
-  }
-
-  @Test
-  void whatAdaptsIsWhatItSays() throws IOException {
-    Findings seed = findings(Map.of()).get(0);
-    assertThat(AdaptiveActivationTables.list(seed.map("transfer", "same", "nothing"), "accuracy"))
-        .containsExactly((Double) seed.map("transfer").get("before"));
-    // Two epochs of two batches.
-    assertThat(AdaptiveActivationTables.list(seed.map("transfer", "learned"), "steps"))
-        .containsExactly(0., 1., 2., 3., 4.);
-    for (String shift : List.of("same", "halved", "doubled", "lifted", "wave", "step")) {
-      Map<String, Object> nothing = seed.map("transfer", shift, "nothing");
-      assertThat((Double) nothing.get("trained")).isZero();
-      for (Adaptation how : Adaptation.values()) {
-        Map<String, Object> run = seed.map("transfer", shift, how.id());
-        assertThat(AdaptiveActivationTables.list(run, "loss").get(0))
-            .isCloseTo(AdaptiveActivationTables.list(nothing, "loss").get(0), within(1e-6));
-      }
-      assertThat((Double) seed.map("transfer", shift, "n, s of all units").get("trained"))
-          .isEqualTo(2);
-      assertThat((Double) seed.map("transfer", shift, "n, s of each unit").get("trained"))
-          .isEqualTo(16);
-    }
   }
 
   @Test
@@ -211,6 +203,9 @@ class AdaptiveActivationExperimentTest {
       again = resumed.run(ws);
     }
     assertThat(again.training()).isEqualTo(new ExperimentResult.Training(13, 13));
+    assertThat(again.report().json())
+        .extractingByKey("scored")
+        .hasToString("{rows=Scored[validation=1000, test=1000]}");
     assertThat(again.section("starts-rows")).hasSize(12);
     assertThat(again.section("gains")).hasSize(10);
     assertThat(again.section("claims")).hasSize(2);
@@ -219,6 +214,10 @@ class AdaptiveActivationExperimentTest {
         .isCloseTo(again.difference("rows-homogeneous", "rows-static").mean(), within(1e-12));
     assertThat(claim.held()).isEqualTo(claim.value().low() > 0);
     assertThat(again.section("transfer")).hasSize(24);
+    // Six pairs of ways to adapt, for each of six kinds of inputs.
+    assertThat(again.section("transferDifferences")).hasSize(36);
+    assertThat(again.report().tables()).contains("n, s of each unit - nothing", "beyond same");
+    assertThat(again.report().json()).containsEntry("transferred", "rows");
     assertThat(again.report().tables()).isEqualTo(first.report().tables());
     Map<String, Object> wanted = first.report().json();
     Map<String, Object> found = again.report().json();
@@ -250,6 +249,15 @@ class AdaptiveActivationExperimentTest {
     assertThat(result.section("starts-rows").toString())
         .contains("diverged=1")
         .contains("endN=null");
+    Path out = Files.createDirectories(folder.resolve("wild"));
+    result.report().write(out);
+    for (String picture : List.of("rows-static.svg", "rows-homogeneous-arrows.svg")) {
+      String what = picture.contains("arrows") ? "left out" : "guesses";
+      assertThat(out.resolve(picture)).content().contains("(1 of 1 runs diverged: " + what + ")");
+    }
+    assertThat(out.resolve("report.html"))
+        .content()
+        .contains("learn, rows (3 of 3 runs diverged: left out from there on)");
     assertThat(result.section("transfer")).isEmpty();
     assertThat(result.section("transferDiverged").toString())
         .containsPattern("seed 1: training diverged in step \\d+ of 4: ");
@@ -275,6 +283,12 @@ class AdaptiveActivationExperimentTest {
             .findFirst()
             .orElseThrow();
     assertThat(shared).contains("diverged=1").contains("last=Measured[mean=0.1,");
+    Path out = Files.createDirectories(folder.resolve("wild"));
+    result.report().write(out);
+    assertThat(out.resolve("report.html"))
+        .content()
+        .containsPattern(
+            "inputs that are halved \\([1-3] of 4 runs diverged: a line ends with its first\\)");
     assertThat(result.section("transfer").get(0).toString())
         .contains("adapts=nothing")
         .contains("diverged=0");
@@ -301,6 +315,21 @@ class AdaptiveActivationExperimentTest {
             .map("runs", "pixels", "homogeneous", "n=5.0 s=0.5");
     // U of one value a step.
     assertThat((Double) run.get("parameters")).isEqualTo(8 + 64 + 8 + 2 + 10 * 8 + 10);
+  }
+
+  /** Of a task that comes after another too. */
+  @Test
+  void imagesThatDoNotFitAreToldBeforeAnyTraining() {
+    List<String> done = Collections.synchronizedList(new ArrayList<>());
+    AdaptiveActivationExperiment experiment =
+        experiment(Map.of("tasks", "copy:rows", "train", "6000"));
+    try (Workspace ws =
+        Workspace.builder().threads(2).progress((stage, step, of) -> done.add(stage)).open()) {
+      assertThatThrownBy(() -> experiment.run(ws))
+          .isInstanceOf(IllegalArgumentException.class)
+          .hasMessageContaining("set train to fewer");
+    }
+    assertThat(done).isEmpty();
   }
 
   @Test

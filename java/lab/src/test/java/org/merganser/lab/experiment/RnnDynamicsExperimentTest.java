@@ -9,6 +9,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -27,6 +28,9 @@ import org.merganser.lab.experiment.RnnDynamicsTables.Dynamics;
 import org.merganser.lab.experiment.RnnDynamicsTables.Length;
 import org.merganser.lab.report.Json;
 import org.merganser.method.Settings;
+import org.merganser.torch.recurrent.RnnSession;
+import org.merganser.torch.recurrent.Sequences;
+import org.merganser.torch.recurrent.VanillaRnn;
 
 /** The experiment at the scale of seconds: what it finds, its film, going on, what it refuses. */
 class RnnDynamicsExperimentTest {
@@ -88,9 +92,11 @@ class RnnDynamicsExperimentTest {
 
     List<Findings> seeds = journal();
     assertThat(seeds).hasSize(2);
-    for (Findings seed : seeds) {
-      check(seed);
+    for (int i = 0; i < 2; i++) {
+      check(seeds.get(i));
+      checkLengths(seeds.get(i), folder.resolve("kept/pair-" + i + "/rnn.safetensors"));
     }
+    checkHalfRuns(result, seeds);
     try (Checkpoint kept = Safetensors.open(folder.resolve("kept/pair-1/rnn.safetensors"))) {
       assertThat(kept.tensors()).containsKeys("weight_ih_l0", "weight_hh_l0", "readout.weight");
     }
@@ -150,8 +156,66 @@ class RnnDynamicsExperimentTest {
     double accuracy = seed.row("network").test().accuracy();
     assertThat(List.of(lengths[0].late(), lengths[0].held(), lengths[0].cut(), lengths[0].down()))
         .containsOnly(accuracy);
-    // Blank rows after the image are the drift.
-    assertThat(lengths[2].held()).isCloseTo(reports[29].readout(), within(.002));
+  }
+
+  private static void checkHalfRuns(ExperimentResult result, List<Findings> seeds) {
+    assertThat(cells(result, "exponent 2")).hasSize(2).doesNotContain("-");
+    List<Dynamics> trained =
+        seeds.stream().map(seed -> RnnDynamicsTables.dynamics(seed, "after")).toList();
+    for (int i = 0; i < 2; i++) {
+      int at = i;
+      Measured off = Measured.of(trained.stream().map(d -> d.halfRun().get(at)).toList());
+      assertThat(cells(result, i == 0 ? "off at half" : "2 off at half").get(1))
+          .isEqualTo(off.text("%.4f"));
+    }
+  }
+
+  /** Of the map without input, before and after training. */
+  private static List<String> cells(ExperimentResult result, String heading) {
+    return result.report().sections().stream()
+        .filter(section -> section.id().equals("dynamics"))
+        .flatMap(section -> section.columns().stream())
+        .filter(column -> column.heading().equals(heading))
+        .findFirst()
+        .orElseThrow()
+        .cells();
+  }
+
+  /** Images whose rows are moved here, one by one, to the network that was kept. */
+  private static void checkLengths(Findings seed, Path kept) throws IOException {
+    Length[] lengths = Json.convert(seed.data().get("lengths"), Length[].class);
+    StepReport[] reports = RnnDynamicsTables.reports(seed);
+    VanillaRnn network = options(Map.of()).network(28, 10);
+    try (Workspace ws = Workspace.builder().threads(1).open();
+        DataSet images = ImageFiles.embedded(500);
+        Checkpoint model = Safetensors.open(kept);
+        RnnSession session = network.open(model, ws)) {
+      Sequences test = RowImages.of(images).test();
+      float[] pixels = RowImages.pixels(test);
+      for (int k = 1; k <= 2; k++) {
+        assertThat(lengths[k].k()).isEqualTo(k);
+        float[][][] up = new float[test.size()][28][28];
+        float[][][] down = new float[test.size()][28][28];
+        for (int row = 0; row < test.size() * 28; row++) {
+          float[] values = Arrays.copyOfRange(pixels, row * 28, (row + 1) * 28);
+          int t = row % 28;
+          if (t >= k) {
+            up[row / 28][t - k] = values;
+          }
+          if (t + k < 28) {
+            down[row / 28][t + k] = values;
+          }
+        }
+        assertThat(lengths[k].up())
+            .isEqualTo(session.score(Sequences.of(up, test.labels(), 10)).accuracy());
+        assertThat(lengths[k].down())
+            .isEqualTo(session.score(Sequences.of(down, test.labels(), 10)).accuracy());
+        // Without biases blank rows before an image change nothing, those after it are drift.
+        assertThat(lengths[k].late()).isCloseTo(lengths[0].late(), within(.002));
+        assertThat(lengths[k].held()).isCloseTo(reports[27 + k].readout(), within(.002));
+        assertThat(lengths[k].cut()).isCloseTo(reports[27 - k].readout(), within(.002));
+      }
+    }
   }
 
   private Film film(String page) throws IOException {
@@ -207,6 +271,18 @@ class RnnDynamicsExperimentTest {
     assertThat(film.frames()).hasSize(16).doesNotContainAnyElementsOf(components.frames());
     assertThat(film.probe()).isEqualTo(components.probe());
     assertThat(RnnDynamicsExperiment.Options.defaults().film()).isEqualTo(Picture.PHATE);
+  }
+
+  /** There is no second one to tell. */
+  @Test
+  void oneExponentIsNoTwo() throws IOException {
+    Path data = IdxFolder.write(folder.resolve("one"), 60, 40, 10);
+    ExperimentResult result =
+        run(Map.of("data", data.toString(), "train", "60", "epochs", "1", "exponents", "1"));
+    assertThat(cells(result, "exponent 1")).doesNotContain("-");
+    assertThat(cells(result, "exponent 2")).containsExactly("-", "-");
+    assertThat(cells(result, "2 off at half")).containsExactly("-", "-");
+    assertThat(result.section("dynamics").get(0).toString()).contains("second=null");
   }
 
   @Test

@@ -9,6 +9,7 @@ import org.merganser.activation.AdaptiveActivation;
 import org.merganser.activation.ShapeParams;
 import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
+import org.merganser.internal.Opened;
 import org.merganser.linalg.Tensor;
 import org.merganser.torch.internal.Bridge;
 import org.merganser.torch.recurrent.RecurrentUnit.Constraint;
@@ -43,19 +44,18 @@ final class GammaOps implements UnitOps, AutoCloseable {
     Tensor s = Bridge.view(theta.get(VanillaRnn.S));
     this.storedN = n.toDoubleArray();
     this.storedS = s.toDoubleArray();
-    if (sigmoid) {
-      n = mapped(n, p -> Math.max(p, 0) + Math.log1p(Math.exp(-Math.abs(p))));
-      s = mapped(s, GammaOps::logistic);
-    } else {
-      n = n.copy();
-      s = s.copy();
+    int count = storedN.length;
+    this.dn = new double[count];
+    this.ds = new double[count];
+    try (Opened opened = new Opened()) {
+      n = opened.add(sigmoid ? mapped(n, GammaOps::softplus) : n.copy());
+      s = opened.add(sigmoid ? mapped(s, GammaOps::logistic) : s.copy());
+      require("gain n", n, true);
+      require("saturation s", s, false);
+      this.sumN = learns ? opened.add(Tensor.allocate(DType.F64, count)) : null;
+      this.sumS = learns ? opened.add(Tensor.allocate(DType.F64, count)) : null;
+      opened.release();
     }
-    require("gain n", n, true);
-    require("saturation s", s, false);
-    this.dn = new double[storedN.length];
-    this.ds = new double[storedN.length];
-    this.sumN = learns ? Tensor.allocate(DType.F64, storedN.length) : null;
-    this.sumS = learns ? Tensor.allocate(DType.F64, storedN.length) : null;
     // What keeps n from 0 is the constraint; without one any n but 0 is as the authors have it.
     this.shape =
         gamma.mode() == RecurrentUnit.Mode.HOMOGENEOUS
@@ -69,6 +69,10 @@ final class GammaOps implements UnitOps, AutoCloseable {
       mapped.set(i, function.applyAsDouble(stored.get(i)));
     }
     return mapped;
+  }
+
+  private static double softplus(double p) {
+    return Math.max(p, 0) + Math.log1p(Math.exp(-Math.abs(p)));
   }
 
   private static double logistic(double q) {

@@ -32,7 +32,7 @@ final class RnnLearner implements Learner, AutoCloseable {
   private final VanillaRnn rnn;
   private final Sequences data;
   private final Workspace ws;
-  private final Workspace host = VanillaRnn.host();
+  private final Workspace host;
   private final BatchOrder order;
   private final Shared shared;
   private final Map<String, Tensor> learned = new LinkedHashMap<>();
@@ -62,6 +62,7 @@ final class RnnLearner implements Learner, AutoCloseable {
       shared = Libtorch.call(VanillaRnn.THREADS, () -> opened.add(new Shared(parameters)));
       names.forEach(name -> learned.put(name, shared.all().get(name)));
       learned.values().forEach(leaf -> leaf.set_requires_grad(true));
+      host = opened.add(VanillaRnn.host());
       opened.release();
     }
   }

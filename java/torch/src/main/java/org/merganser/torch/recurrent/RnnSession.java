@@ -14,6 +14,7 @@ import org.bytedeco.pytorch.global.torch;
 import org.merganser.compute.Workspace;
 import org.merganser.error.NumericalException;
 import org.merganser.error.ShapeException;
+import org.merganser.internal.Opened;
 import org.merganser.linalg.Tensor;
 import org.merganser.model.Mode;
 import org.merganser.model.Network;
@@ -31,7 +32,7 @@ public final class RnnSession implements Network.Session {
   private final VanillaRnn rnn;
   private final Map<String, Tensor> owned;
   private final Shared theta;
-  private final Workspace host = VanillaRnn.host();
+  private final Workspace host;
   private final List<Tensor> outputsOfLastRun = new ArrayList<>();
   private boolean closed;
 
@@ -40,6 +41,7 @@ public final class RnnSession implements Network.Session {
     this.rnn = rnn;
     this.owned = owned;
     this.theta = new Shared(owned);
+    this.host = VanillaRnn.host();
   }
 
   /** Receives states. */
@@ -131,21 +133,22 @@ public final class RnnSession implements Network.Session {
               + sequences.classes()
               + " classes");
     }
-    Scoring scoring = new Scoring(sequences);
-    int streams = sequences.streamLength();
-    if (streams > 0) {
-      int count = sequences.size() / streams;
-      for (int k = 0; k < streams; k++) {
-        int at = k;
-        score(scoring, IntStream.range(0, count).map(b -> b * streams + at).toArray());
+    try (Scoring scoring = new Scoring(sequences)) {
+      int streams = sequences.streamLength();
+      if (streams > 0) {
+        int count = sequences.size() / streams;
+        for (int k = 0; k < streams; k++) {
+          int at = k;
+          score(scoring, IntStream.range(0, count).map(b -> b * streams + at).toArray());
+        }
+        return scoring.result();
+      }
+      int most = batch(sequences, 0);
+      for (int from = 0; from < sequences.size(); from += most) {
+        score(scoring, IntStream.range(from, Math.min(from + most, sequences.size())).toArray());
       }
       return scoring.result();
     }
-    int most = batch(sequences, 0);
-    for (int from = 0; from < sequences.size(); from += most) {
-      score(scoring, IntStream.range(from, Math.min(from + most, sequences.size())).toArray());
-    }
-    return scoring.result();
   }
 
   private void score(Scoring scoring, int... which) throws IOException {
@@ -154,8 +157,8 @@ public final class RnnSession implements Network.Session {
     }
   }
 
-  /** Sums over batches. */
-  private final class Scoring {
+  /** Sums over batches, and the states that the windows of a text carry on. */
+  private static final class Scoring implements AutoCloseable {
     private final Sequences sequences;
     private double loss;
     private long right;
@@ -195,14 +198,14 @@ public final class RnnSession implements Network.Session {
       return null;
     }
 
-    private void close() {
+    @Override
+    public void close() {
       if (carried != null) {
         carried.close();
       }
     }
 
     private Score result() {
-      close();
       return new Score(loss / targets, (double) right / counted);
     }
   }
@@ -267,11 +270,15 @@ public final class RnnSession implements Network.Session {
       throw new RnnTraining.Diverged("an output is not finite; all states are");
     }
     Map<String, Tensor> found = new LinkedHashMap<>();
-    if (taps.contains(VanillaRnn.HIDDEN)) {
-      found.put(VanillaRnn.HIDDEN, Bridge.copy(states.transpose(0, 1).contiguous()));
-    }
-    if (taps.contains(Network.OUTPUT)) {
-      found.put(Network.OUTPUT, Bridge.copy(logits));
+    try (Opened opened = new Opened()) {
+      if (taps.contains(VanillaRnn.HIDDEN)) {
+        Tensor copy = opened.add(Bridge.copy(states.transpose(0, 1).contiguous()));
+        found.put(VanillaRnn.HIDDEN, copy);
+      }
+      if (taps.contains(Network.OUTPUT)) {
+        found.put(Network.OUTPUT, opened.add(Bridge.copy(logits)));
+      }
+      opened.release();
     }
     return found;
   }

@@ -33,7 +33,8 @@ import org.merganser.torch.training.Schedule;
  * @param model in the precision of the network; of a run that diverged the parameters it had then
  * @param losses of the batch of each step
  * @param diverged what was no longer finite: with the step of training, a state by step, sequence
- *     and unit, a loss, or a parameter after the last step; empty when nothing was
+ *     and unit, a loss, the norm of a gradient, or a parameter after the last step; empty when
+ *     nothing was
  */
 public record RnnTraining(MemoryCheckpoint model, List<Double> losses, Optional<String> diverged)
     implements AutoCloseable {
@@ -116,7 +117,8 @@ public record RnnTraining(MemoryCheckpoint model, List<Double> losses, Optional<
 
     /**
      * Called before the first step and after each, so choose. When a session finds states, outputs
-     * or a loss that are not finite, and its exception is let through, the run has diverged there.
+     * or a loss that are not finite, and its exception is let through, the run has diverged in the
+     * step that was made.
      *
      * @param step how many were made
      * @param now the network as it is
@@ -160,8 +162,7 @@ public record RnnTraining(MemoryCheckpoint model, List<Double> losses, Optional<
         steps.run(learner, theta, options.steps(), never, ws);
         requireFinite(theta, names);
       } catch (Diverged e) {
-        long step = Math.min(steps.losses.size(), options.steps() - 1);
-        diverged = Optional.of(steps.diverged(step) + ": " + e.getMessage());
+        diverged = Optional.of(steps.diverged(steps.begun - 1) + ": " + e.getMessage());
       }
       opened.release();
       return new RnnTraining(MemoryCheckpoint.of(theta), steps.losses, diverged);
@@ -212,6 +213,9 @@ public record RnnTraining(MemoryCheckpoint model, List<Double> losses, Optional<
     private final Workspace ws;
     private final List<Double> losses = new ArrayList<>();
 
+    /** How many steps were: the last of them made the network what it is. */
+    private long begun;
+
     Steps(VanillaRnn rnn, Map<String, Tensor> theta, Options options, Watch watch, Workspace ws) {
       super(
           options.optimizer()::create,
@@ -227,7 +231,20 @@ public record RnnTraining(MemoryCheckpoint model, List<Double> losses, Optional<
 
     @Override
     protected String diverged(long step) {
-      return "training diverged in step " + (step + 1) + " of " + options.steps();
+      return step < 0
+          ? "the network to be trained is not finite"
+          : "training diverged in step " + (step + 1) + " of " + options.steps();
+    }
+
+    @Override
+    protected NumericalException failure(long step, String what) {
+      return new Diverged(what);
+    }
+
+    @Override
+    protected double backward(RnnLearner learner, long step) throws IOException {
+      begun = step + 1;
+      return super.backward(learner, step);
     }
 
     @Override

@@ -6,6 +6,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.SplittableRandom;
+import org.merganser.internal.Names;
 import org.merganser.internal.Seeds;
 
 /** Sequences to be learned that are no images: copying, and the characters of a text. */
@@ -89,9 +90,19 @@ public final class SequenceTasks {
    * A text, of which each character is to be told from those before it. The characters of the whole
    * text, in order, are the classes.
    *
-   * @param vocabulary every character once
+   * @param vocabulary every character once, at least two: of one alone nothing is left to tell
    */
   public record Characters(String vocabulary, String text) {
+    public Characters {
+      long different = vocabulary.chars().distinct().count();
+      if (different < 2 || different < vocabulary.length()) {
+        throw new IllegalArgumentException(
+            "a vocabulary has at least two characters, each once, not "
+                + Names.quote(vocabulary)
+                + "; take a text of different characters");
+      }
+    }
+
     /** A text with its own vocabulary. */
     public static Characters of(String text) {
       StringBuilder known = new StringBuilder();

@@ -11,6 +11,8 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.SplittableRandom;
+import java.util.function.BiPredicate;
+import java.util.function.Predicate;
 import java.util.regex.Pattern;
 import org.merganser.compute.Backend;
 import org.merganser.compute.DType;
@@ -280,6 +282,17 @@ public record VanillaRnn(
    * (a second layer or direction, n and s of units that have none), listing every mismatch.
    */
   public void require(Checkpoint theta) {
+    require(theta, (name, is) -> false, name -> RECURRENT.matcher(name).matches());
+  }
+
+  /**
+   * The same with other bounds.
+   *
+   * @param adapted whether a tensor of another shape than ours will do too
+   * @param counts whether a tensor that is none of these parameters is one too many
+   */
+  private void require(
+      Checkpoint theta, BiPredicate<String, TensorInfo> adapted, Predicate<String> counts) {
     List<String> problems = new ArrayList<>();
     Map<String, TensorInfo> found = theta.tensors();
     parameters()
@@ -288,14 +301,15 @@ public record VanillaRnn(
               TensorInfo is = found.get(name);
               if (is == null) {
                 problems.add(Names.missing(name, found.keySet(), problems.size()));
-              } else if (!is.shape().equals(wanted.shape()) || !is.dtype().isArithmetic()) {
-                problems.add("'" + name + "' is " + is + ", the network has " + wanted);
+              } else if (!is.dtype().isArithmetic()
+                  || !is.shape().equals(wanted.shape()) && !adapted.test(name, is)) {
+                problems.add(Names.quote(name) + " is " + is + ", the network has " + wanted);
               }
             });
     Set<String> names = parameters().keySet();
     found.keySet().stream()
-        .filter(name -> RECURRENT.matcher(name).matches() && !names.contains(name))
-        .map(name -> "'" + name + "' would not be read; " + reason(name))
+        .filter(name -> counts.test(name) && !names.contains(name))
+        .map(name -> Names.quote(name) + " would not be read; " + reason(name))
         .forEach(problems::add);
     if (!problems.isEmpty()) {
       throw new IncompatibleModelsException(
@@ -305,6 +319,9 @@ public record VanillaRnn(
 
   /** Why a parameter of a recurrent layer is none of this network's. */
   private String reason(String name) {
+    if (!RECURRENT.matcher(name).matches()) {
+      return "the network has " + parameters().keySet();
+    }
     if (!name.endsWith("_l0")) {
       return "the network has one layer, which reads forwards";
     }
@@ -330,22 +347,29 @@ public record VanillaRnn(
   /**
    * A checkpoint of a network that has one n and s where this has them for each unit, or the other
    * way, for this one: each unit takes the common ones, or all take the mean of what is stored.
+   *
+   * @throws IncompatibleModelsException naming every parameter that is missing, of another shape
+   *     (but for n and s), or one that this network does not have
    */
   public MemoryCheckpoint adopt(Checkpoint other, Workspace ws) throws IOException {
+    require(other, this::isOtherMode, name -> true);
     try (Opened opened = new Opened();
         MemoryCheckpoint found = MemoryCheckpoint.copyOf(other, ws)) {
       Map<String, Tensor> tensors = new LinkedHashMap<>();
-      for (Map.Entry<String, TensorInfo> entry : parameters().entrySet()) {
-        String name = entry.getKey();
-        if (found.tensors().containsKey(name)) {
-          Tensor stored = found.tensor(name);
-          boolean same = !shape().contains(name) || stored.size() == entry.getValue().size();
-          tensors.put(name, opened.add(same ? stored.copy() : spread(stored, entry.getValue())));
-        }
-      }
+      parameters()
+          .forEach(
+              (name, wanted) -> {
+                Tensor stored = found.tensor(name);
+                boolean same = stored.size() == wanted.size();
+                tensors.put(name, opened.add(same ? stored.copy() : spread(stored, wanted)));
+              });
       opened.release();
       return MemoryCheckpoint.of(tensors);
     }
+  }
+
+  private boolean isOtherMode(String name, TensorInfo is) {
+    return shape().contains(name) && is.rank() == 1 && (is.size() == 1 || is.size() == hidden);
   }
 
   private Tensor spread(Tensor stored, TensorInfo wanted) {

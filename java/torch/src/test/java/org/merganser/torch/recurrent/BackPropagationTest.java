@@ -296,4 +296,75 @@ class BackPropagationTest {
       }
     }
   }
+
+  /** The state that a window of a text begins with is multiplied by V too. */
+  @ParameterizedTest
+  @MethodSource("units")
+  void gradientsOfAWindowCountTheStateItBeginsWith(RecurrentUnit unit) throws IOException {
+    VanillaRnn rnn = VanillaRnn.of(3, 5, 4, unit).withPrecision(DType.F64);
+    double[] begun = new SplittableRandom(4).doubles(2 * 5, -1, 1).toArray();
+    double[] inputs = new SplittableRandom(5).doubles(2 * 3 * 3, -1, 1).toArray();
+    double[] upstream = new SplittableRandom(6).doubles(2 * 3 * 4, -1, 1).toArray();
+    double step = 1e-6;
+    try (Workspace ws = Workspace.builder().threads(1).seed(5).open();
+        MemoryCheckpoint start = rnn.initialise(4);
+        Tensor before = Tensor.of(begun, 2, 5);
+        Tensor x = Tensor.of(inputs, 2, 3, 3);
+        // Logits as rows, by steps, then sequences.
+        Tensor dz = Tensor.of(upstream, 3 * 2, 4)) {
+      Map<String, Tensor> theta = rnn.load(start, ws);
+      Map<String, double[]> found = new LinkedHashMap<>();
+      carried(rnn, theta, x, before, dz, found);
+      for (String name : List.of(VanillaRnn.V, VanillaRnn.U, VanillaRnn.B)) {
+        Tensor parameter = theta.get(name);
+        for (int i = 0; i < parameter.size(); i++) {
+          double at = parameter.get(i);
+          parameter.set(i, at + step);
+          double above = carried(rnn, theta, x, before, dz, null);
+          parameter.set(i, at - step);
+          double below = carried(rnn, theta, x, before, dz, null);
+          parameter.set(i, at);
+          assertThat(found.get(name)[i])
+              .as("%s %d", name, i)
+              .isCloseTo((above - below) / (2 * step), within(1e-7));
+        }
+      }
+    }
+  }
+
+  /** The sum of logits times {@code dz}, and its gradients unless {@code into} is null. */
+  @SuppressWarnings("try")
+  private static double carried(
+      VanillaRnn rnn,
+      Map<String, Tensor> theta,
+      Tensor inputs,
+      Tensor begun,
+      Tensor upstream,
+      Map<String, double[]> into)
+      throws IOException {
+    return Libtorch.call(
+        1,
+        () -> {
+          try (Shared parameters = new Shared(theta);
+              Shared x = new Shared(inputs);
+              Shared before = new Shared(begun);
+              Shared dz = new Shared(upstream);
+              PointerScope scope = new PointerScope();
+              NoGradGuard guard = new NoGradGuard();
+              Workspace ws = VanillaRnn.host();
+              RnnPass pass = new RnnPass(rnn, parameters.all(), true, ws)) {
+            org.bytedeco.pytorch.Tensor z = pass.logits(pass.states(x.only(), 0, before.only()));
+            if (into != null) {
+              pass.gradients(dz.only())
+                  .forEach(
+                      (name, gradient) -> {
+                        try (Tensor copy = Bridge.copy(gradient.contiguous())) {
+                          into.put(name, copy.toDoubleArray());
+                        }
+                      });
+            }
+            return z.mul(dz.only()).sum().item_double();
+          }
+        });
+  }
 }

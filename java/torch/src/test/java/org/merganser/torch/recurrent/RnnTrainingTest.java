@@ -189,9 +189,53 @@ class RnnTrainingTest {
                   },
                   ws)) {
         assertThat(trained.diverged().orElseThrow())
-            .startsWith("training diverged in step " + Math.min(steps, 2) + " of " + steps)
+            .startsWith("training diverged in step 1 of " + steps + ": in data")
             .containsPattern("in data that it is watched on, the state of unit \\d+ is");
       }
+    }
+  }
+
+  /** Nothing was trained yet: no step is to blame. */
+  @Test
+  void aNetworkThatIsNotFiniteFromTheStartIsNoFaultOfAStep() throws IOException {
+    VanillaRnn rnn = VanillaRnn.of(1, 8, 2, Plain.RELU);
+    Sequences data = memory(20, 5, 1);
+    try (Workspace ws = seeded(4);
+        MemoryCheckpoint start = rnn.initialise(2)) {
+      start.tensor(VanillaRnn.B).set(3, Double.POSITIVE_INFINITY);
+      try (RnnTraining trained =
+          RnnTraining.of(
+              rnn,
+              start,
+              data,
+              Options.adam(1e-3, 2),
+              (step, now) -> {
+                try (RnnSession session = now.open()) {
+                  session.score(data);
+                }
+              },
+              ws)) {
+        assertThat(trained.losses()).isEmpty();
+        assertThat(trained.diverged().orElseThrow())
+            .startsWith("the network to be trained is not finite: in data that it is watched on, ")
+            .contains("the state of unit 3 is Infinity after step 0 of sequence 0");
+      }
+    }
+  }
+
+  /** Each of its squares overflows in F32; clipped by that norm it would be 0. */
+  @Test
+  void aGradientOfInfiniteNormIsADivergence() throws IOException {
+    VanillaRnn rnn = VanillaRnn.of(1, 8, 2, Plain.RELU);
+    Sequences data = memory(50, 1, 1).changed(new Sequences.Change.Affine(1e25, 0));
+    try (RnnTraining trained = run(rnn, data, Options.adam(1e-3, 3))) {
+      assertThat(trained.losses()).isEmpty();
+      assertThat(trained.diverged())
+          .contains("training diverged in step 1 of 3: the norm of the gradient is Infinity");
+    }
+    Options free = Options.adam(1e-3, 3).withClipNorm(Double.POSITIVE_INFINITY);
+    try (RnnTraining trained = run(rnn, data, free)) {
+      assertThat(trained.losses()).hasSize(3);
     }
   }
 

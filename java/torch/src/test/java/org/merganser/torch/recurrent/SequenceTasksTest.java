@@ -12,6 +12,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 import org.merganser.compute.Workspace;
 import org.merganser.error.ShapeException;
 import org.merganser.io.MemoryCheckpoint;
@@ -103,6 +104,18 @@ class SequenceTasksTest {
         .hasMessageContaining("25 characters does not give 2 streams of at least one window of 13");
     assertThatThrownBy(() -> new Characters("ab", "abc").windows(1, 2))
         .hasMessageContaining("character 'c' at 2 is not in the vocabulary");
+  }
+
+  /** Its loss would be 0 whatever the network says. */
+  @ParameterizedTest
+  @ValueSource(strings = {"a", "aaaaaaaaaa", ""})
+  void aTextOfOneCharacterIsRefused(String text) {
+    assertThatThrownBy(() -> Characters.of(text))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining("a vocabulary has at least two characters, each once, not '")
+        .hasMessageContaining("take a text of different characters");
+    assertThatThrownBy(() -> new Characters("aba", "ab")).hasMessageContaining("not 'aba'");
+    assertThat(Characters.of("ab").part(0, 1).vocabulary()).isEqualTo("ab");
   }
 
   private static String said(int... codes) {

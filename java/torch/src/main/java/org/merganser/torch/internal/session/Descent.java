@@ -51,6 +51,12 @@ public abstract class Descent<S extends Learner> {
   /** What diverged at a step, for the message: "training diverged in epoch 2 of 5". */
   protected abstract String diverged(long step);
 
+  /** What ends a run: a loss or a gradient of a step that is not finite. */
+  protected NumericalException failure(long step, String what) {
+    return new NumericalException(
+        "%s: %s; lower the learning rate (now %s)".formatted(diverged(step), what, learningRate));
+  }
+
   /** Told after every step. */
   protected abstract void stepped(long made, double loss) throws IOException;
 
@@ -65,7 +71,8 @@ public abstract class Descent<S extends Learner> {
    *
    * @param parameters those of the session
    * @return loss of the batch of each step
-   * @throws NumericalException when a loss, or the held-out loss at the start, is not finite
+   * @throws NumericalException when a loss, the norm of a gradient that is to be clipped, or the
+   *     held-out loss at the start, is not finite
    */
   public List<Double> run(
       S session, Map<String, Tensor> parameters, long steps, EarlyStopping stopping, Workspace ws)
@@ -87,17 +94,11 @@ public abstract class Descent<S extends Learner> {
         }
         double loss = backward(session, step);
         if (!Double.isFinite(loss)) {
-          throw new NumericalException(
-              diverged(step)
-                  + ": the loss is "
-                  + loss
-                  + "; lower the learning rate (now "
-                  + learningRate
-                  + ")");
+          throw failure(step, "the loss is " + loss);
         }
         losses.add(loss);
         double rate = learningRate * multiple.applyAsDouble(step) * stopping.rate(step);
-        descend(libtorch, rate, session);
+        descend(libtorch, rate, session, step);
         stepped(step + 1, loss);
       }
       best.forEach((name, tensor) -> parameters.get(name).copyFrom(tensor, ws));
@@ -125,14 +126,20 @@ public abstract class Descent<S extends Learner> {
   }
 
   @SuppressWarnings("try")
-  private void descend(Optimizer libtorch, double rate, S session) throws IOException {
+  private void descend(Optimizer libtorch, double rate, S session, long step) throws IOException {
     Libtorch.call(
         session.threads(),
         () -> {
           try (PointerScope scope = new PointerScope();
               NoGradGuard guard = new NoGradGuard()) {
             if (clipNorm < Double.POSITIVE_INFINITY) {
-              torch.clip_grad_norm_(libtorch.param_groups().get(0).params(), clipNorm);
+              double norm =
+                  torch.clip_grad_norm_(libtorch.param_groups().get(0).params(), clipNorm);
+              // Divided by such a norm every gradient is 0 or not a number: nothing would be
+              // learned.
+              if (!Double.isFinite(norm)) {
+                throw failure(step, "the norm of the gradient is " + norm);
+              }
             }
             libtorch.param_groups().get(0).options().set_lr(rate);
             return libtorch.step();
