@@ -107,11 +107,11 @@ def causes(c):
     for i, (r, m) in enumerate(zip(c.rows, c[method])):
         if i % 2 == 1 or i >= len(c.rows) - 2:
             cells = [f"{r['distance']['mean']:.2f}", f"{r['cosine']['mean']:.3f}", f"{r['signConflict']['mean']:.3f}", f"{r['kept']['mean']:.3f}"]
-            parts = [r["hard"], m["hard"], m["easy"], m["forgotten"]] + ([r["memorised"], m["memorised"]] if r["memorised"] else [])
+            parts = [r["hard"], m["hard"], m["easy"], m["forgotten"]] + ([r["memorised"], m["memorised"]] if r.get("memorised") else [])
             cells += [f"{100 * p['mean']:.1f}" for p in parts]
             cells += [f"{m['relativeToExperts']['mean']:.3f}", f"{m['relativeToBest']['mean']:.3f}"]
             rows.append([r["length"]] + cells)
-    wrong = ["wrong labels: experts", "merged"] if c.rows[0]["memorised"] else []
+    wrong = ["wrong labels: experts", "merged"] if c.rows[0].get("memorised") else []
     print(f"{c.name}, merged by {label(method)}:\n")
     table(["steps", "distance", "cosine", "sign conflict", "kept", "hard: experts", "merged", "easy merged", "forgotten", *wrong,
            "merged by its experts", "by the best"], rows)
