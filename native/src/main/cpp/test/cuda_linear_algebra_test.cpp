@@ -55,6 +55,15 @@ Polar compare(mg_context* device, mg_context* cpu, int32_t dtype, int64_t count,
   return there;
 }
 
+// The polar factor of random numbers.
+Vector orthogonal(mg_context* cpu, int64_t n, uint64_t seed) {
+  Vector q(static_cast<size_t>(n * n));
+  mg_polar_report report;
+  const Vector a = gaussian(n * n, seed);
+  CHECK_OK(mg_polar(cpu, MG_F64, 1, n, a.data(), n, q.data(), n, nullptr, &report));
+  return q;
+}
+
 double orthogonality(int64_t n, const Vector& padded) {
   Vector q;
   for (int64_t i = 0; i < n * n; ++i) q.push_back(padded[i / n * (n + 2) + i % n]);
@@ -71,7 +80,8 @@ TEST(fake_polar_of_every_size) {
     for (int64_t count : {1, 3}) {
       if (count == 3 && n == 128) continue;
       const int64_t lda = n + 3;
-      const Vector a = gaussian(count * n * lda, 40 + static_cast<uint64_t>(n));
+      Vector a = gaussian(count * n * lda, 40 + static_cast<uint64_t>(n));
+      for (int64_t e = 0; e < count * n * lda; ++e) a[e] = e % lda < n ? a[e] : kNaN;  // which nobody may read
       const Polar wide = compare(device, cpu, MG_F64, count, n, a, lda, 1e-10 * static_cast<double>(n), 1e-12);
       CHECK(orthogonality(n, wide.q) < 1e-13);
       const Polar narrow = compare(device, cpu, MG_F32, count, n, a, lda, 1e-4, 1e-5);
@@ -83,18 +93,19 @@ TEST(fake_polar_of_every_size) {
   }
 }
 
+// More problems than a launch takes.
+TEST(fake_polar_of_many) {
+  if (!device()) return;
+  Context device(2, MG_BACKEND_CUDA), cpu;
+  const int64_t count = 1030, n = 2, lda = 5;
+  compare(device, cpu, MG_F64, count, n, gaussian(count * n * lda, 8), lda, 1e-8, 1e-12);
+}
+
 TEST(fake_polar_of_every_condition) {
   if (!device()) return;
   Context device(2, MG_BACKEND_CUDA), cpu;
   for (int64_t n : {20, 130}) {
-    const auto factor = [&](uint64_t seed) {
-      Vector q(static_cast<size_t>(n * n));
-      mg_polar_report report;
-      const Vector a = gaussian(n * n, seed);
-      CHECK_OK(mg_polar(cpu, MG_F64, 1, n, a.data(), n, q.data(), n, nullptr, &report));
-      return q;
-    };
-    const Vector u = factor(1), v = factor(2), planted = multiply(n, n, n, u, false, v, false);
+    const Vector u = orthogonal(cpu, n, 1), v = orthogonal(cpu, n, 2), planted = multiply(n, n, n, u, false, v, false);
     for (double condition : {3.0, 1e4, 5e5, 1e7}) {
       for (int spectrum = 0; spectrum < 3; ++spectrum) {
         if (spectrum > 0 && in_short()) continue;
@@ -257,6 +268,23 @@ TEST(fake_cca_sweeps) {
   }
 }
 
+// The least correlation is too small for the iteration, and still more than 0: M is decomposed.
+TEST(fake_cca_of_a_least_correlation_near_0) {
+  if (!device()) return;
+  Context device(2, MG_BACKEND_CUDA), cpu;
+  const int64_t n = 130;
+  const Vector u = orthogonal(cpu, n, 1), v = orthogonal(cpu, n, 2);
+  Vector scaled = u;
+  for (int64_t i = 0; i < n * n; ++i) {
+    scaled[i] *= 0.9 * std::pow(2e-6, static_cast<double>(i % n) / static_cast<double>(n - 1));
+  }
+  CcaTolerance sensitive;
+  sensitive.map = 1e-8;
+  const Covariances p{identity(n), identity(n), multiply(n, n, n, scaled, false, v, false)};
+  const Cca found = compare(device, cpu, MG_F64, n, p, {0}, sensitive);
+  CHECK(found.reports[0].rank == n && largest_difference(found.t, multiply(n, n, n, u, false, v, false)) <= 1e-8);
+}
+
 TEST(fake_cca_of_singular_covariances) {
   if (!device()) return;
   Context device(2, MG_BACKEND_CUDA), cpu;
@@ -345,6 +373,10 @@ TEST(fake_cca_fails_as_the_cpu) {
   CHECK(message(identity(2), identity(2), three, {0}) ==
         "Sxx, Syy and Sxy are not covariances of the same samples: a canonical correlation is 3; raise gamma (now 0 "
         "and 0), or form products in F64");
+  // By the symmetric form, whose elements are checked on the host.
+  const Vector wide = {1e300, 0, 0, 0, 1.7e308, 0, 0, 0, 0}, tiny = {1e-310, 0, 0, 0, 1e-310, 0, 0, 0, 0};
+  const Vector cross = {1e-6, 0, 0, 0, 0.1, 0, 0, 0, 0};
+  CHECK(compare(device, cpu, MG_F64, 3, {wide, tiny, cross}, {0}).message == "T[1, 1] is infinite");
   // A correlation above 1 that no bound of the elements shows.
   const int64_t n = 140;
   const Covariances large{identity(n), identity(n), Vector(static_cast<size_t>(n * n), 1.1 / static_cast<double>(n))};
@@ -356,4 +388,30 @@ TEST(fake_cca_fails_as_the_cpu) {
     turned[e] = 1.2 * (std::cos(angle) + std::sin(angle)) / std::sqrt(static_cast<double>(n));
   }
   CHECK(compare(device, cpu, MG_F64, n, {identity(n), identity(n), turned}, {0}).status == MG_NUMERICAL);
+}
+
+// Word for word, of matrices with gaps between their rows; what is not finite is named where it lies.
+TEST(fake_decompositions_fail_as_the_cpu) {
+  if (!device()) return;
+  Context device(2, MG_BACKEND_CUDA), cpu;
+  const int64_t n = 5, ld = n + 2, padded = n * ld;
+  const auto message = [&](mg_context* context, int which, const Vector& values) {
+    const Array a(context, MG_F64, values, 0), b(context, MG_F64, Vector(static_cast<size_t>(padded), 1.0), 0);
+    const Array x(context, 8 * padded, 0), y(context, 8 * padded, 0), z(context, 8 * n, 0);
+    double *const in = a.doubles(), *const out = x.doubles(), *const other = y.doubles(), *const list = z.doubles();
+    const int32_t status = which == 0   ? mg_qr(context, n, n, in, ld, out, ld, other, ld)
+                           : which == 1 ? mg_general_eigenvalues(context, 1, n, in, ld, other, out)
+                           : which == 2 ? mg_svd(context, n, n, in, ld, out, ld, list, other, ld)
+                           : which == 3 ? mg_symmetric_eigen(context, n, in, ld, out, ld, list)
+                                        : mg_solve(context, n, n, in, ld, b.doubles(), ld, out, ld);
+    return std::string(status == MG_OK ? "" : mg_last_error());
+  };
+  for (int which = 0; which < 5; ++which) {
+    for (double bad : {kNaN, kInf}) {
+      Vector a = gaussian(padded, 3);
+      a[3 * ld + 2] = bad;
+      const std::string wanted = message(cpu, which, a);
+      CHECK(wanted.rfind("a[", 0) == 0 && message(device, which, a) == wanted);
+    }
+  }
 }

@@ -40,7 +40,11 @@ const Settings& settings() {
   return only;
 }
 
+constexpr int64_t kRemembered = int64_t{1} << 16;
+
 int64_t calls = 0, fail_at = -1;
+const char* names[kRemembered];  // of the last calls
+int info_to_tell = 0;
 bool loud = true;
 cudaError_t fail_with = cudaErrorUnknown, device_error = cudaSuccess;
 thread_local cudaError_t last_error = cudaSuccess;
@@ -135,10 +139,17 @@ std::recursive_mutex& lock() {
 Call::Call(const char* name) : guard_(lock()) {
   if (!*name) return;
   error = device_error;
+  names[calls % kRemembered] = name;
   if (calls++ == fail_at) {
     error = fail_with;
     text_of_failed() = name;
   }
+}
+
+int told_info(int found) {
+  const int told = info_to_tell == 0 ? found : info_to_tell;
+  info_to_tell = 0;
+  return told;
 }
 
 cudaError_t done(cudaError_t error) {
@@ -299,7 +310,9 @@ MG_CONTROL void standin_fail_after(int64_t count, int32_t out_of_memory) {
 }
 MG_CONTROL void standin_speak(int32_t yes) { loud = yes != 0; }
 MG_CONTROL int64_t standin_calls() { return calls; }
+MG_CONTROL const char* standin_name(int64_t call) { return names[call % kRemembered]; }
 MG_CONTROL const char* standin_failed() { return text_of_failed().c_str(); }
+MG_CONTROL void standin_tell_info(int32_t info) { info_to_tell = info; }
 MG_CONTROL const char* standin_repair() {
   static thread_local std::string was;
   std::lock_guard<std::recursive_mutex> guard(lock());

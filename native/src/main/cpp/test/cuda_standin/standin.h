@@ -18,6 +18,8 @@ Order order();
 uint64_t random_number();
 void shuffle(int* values, int count);
 void fill_with_garbage(void* memory, size_t bytes);
+// The info of a decomposition that has found this one, unless a test wants another.
+int told_info(int found);
 
 std::recursive_mutex& lock();
 

@@ -10,6 +10,7 @@
 #   MERGANSER_JOBS            processes at once
 #   MERGANSER_MUTANTS         of each kind in a file at most so many, drawn from a seed; all by default
 #   MERGANSER_MUTANT_ORDERS   of threads, all by default
+#   MERGANSER_MUTANT_TESTS    of grep -E, in the names of the tests to run, all by default
 #   MERGANSER_MUTANT_SECONDS  of the tests of a mistake in an order, as long as they take without it, 60 by default
 set -euo pipefail
 
@@ -106,7 +107,7 @@ touch "$work/results"
 sed -i '/\tcaught by /!d' "$work/results"
 for order in ${MERGANSER_MUTANT_ORDERS:-backward shuffled forward}; do
   # Calls that fail do so in one order (cuda_faults_test.cpp).
-  "$build/merganser_test" --list | grep -E '^(fake|standin)_' |
+  "$build/merganser_test" --list | grep -E '^(fake|standin)_' | grep -E -- "${MERGANSER_MUTANT_TESTS:-}" |
     { if [ "$order" = backward ]; then cat; else grep -vE '^fake_(faults|little_memory)_'; fi; } |
     sed "s/^/$order /" | xargs -P "$jobs" -L 1 bash -c 'see "$0" "$1"'
   for file in "$work/seen/$order"-*; do
