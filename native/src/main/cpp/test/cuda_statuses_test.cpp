@@ -152,22 +152,26 @@ TEST(fake_statuses_of_decompositions) {
     const int32_t status =
         mg_svd(context, size, size, in.doubles(), n, u.doubles(), n, sigma.doubles(), vt.doubles(), n);
     values = u.values(MG_F64);
+    const Vector right = vt.values(MG_F64);
+    values.insert(values.end(), right.begin(), right.end());
     return status;
   };
-  Vector u, again;
+  Vector factors, again;
   standin_tell_info(3);
-  CHECK_FAILS(svd(20, u), MG_NUMERICAL, "dgesvd failed with info = 3");
+  CHECK_FAILS(svd(20, factors), MG_NUMERICAL, "dgesvd failed with info = 3");
   // gesvdp has another way behind it.
-  CHECK_OK(svd(n, u));
+  CHECK_OK(svd(n, factors));
   standin_tell_info(3);
   CHECK_OK(svd(n, again));
-  CHECK(largest_difference(again, u) <= 1e-12);
-  const Array symmetric(context, MG_F64, square, 0), vectors(context, 8 * n * n, 0), values(context, 8 * n, 0);
+  CHECK(largest_difference(again, factors) <= 1e-12);
+  const Array symmetric(context, MG_F64, square, 0), vectors(context, 8 * n * n, 0);
+  const Array values(context, MG_F64, gaussian(n, 2), 0);
+  standin_tell_info(1);
+  CHECK_FAILS(mg_solve(context, n, 1, symmetric.doubles(), n, values.doubles(), 1, values.doubles(), 1), MG_NUMERICAL,
+              "a is not positive definite to working precision: it has no Cholesky factor");
   standin_tell_info(2);
   CHECK_FAILS(mg_symmetric_eigen(context, n, symmetric.doubles(), n, vectors.doubles(), n, values.doubles()),
               MG_NUMERICAL, "dsyevd failed with info = 2");
-  standin_tell_info(1);
-  CHECK(mg_solve(context, n, 1, symmetric.doubles(), n, values.doubles(), 1, values.doubles(), 1) == MG_NUMERICAL);
   standin_tell_info(-4);
   CHECK_FAILS(mg_symmetric_eigen(context, n, symmetric.doubles(), n, vectors.doubles(), n, values.doubles()),
               MG_INTERNAL, "symmetric_eigen on CUDA: argument 4 of cusolverDnDsyevd is wrong");
