@@ -152,6 +152,23 @@ TEST(fake_assignment_decides_as_the_cpu_does) {
   }
 }
 
+// Products of more terms than a tile has.
+TEST(fake_assignment_of_long_factors) {
+  if (!cuda_standin()) return;
+  Context device(2, MG_BACKEND_CUDA), cpu(2);
+  const int64_t n = 70, k = 40;
+  for (int32_t dtype : {MG_F64, MG_F32}) {
+    const auto solve = [&](mg_context* context) {
+      const Array x(context, dtype, gaussian(n * k, 1), 0), y(context, dtype, gaussian(n * k, 2), 0);
+      Answer a(n, n, 1);
+      a.end(context, assign(context, products(dtype, n, n, k, x.data(), k, y.data(), k), 0, 0, a.columns.data(),
+                            a.u.data(), a.v.data(), a.value.data()));
+      return a;
+    };
+    expect_same(solve(device), solve(cpu), "an assignment of long factors");
+  }
+}
+
 TEST(fake_assignment_batches_decide_as_the_cpu_does) {
   if (!cuda_standin()) return;
   Context device(2, MG_BACKEND_CUDA), cpu(2);
