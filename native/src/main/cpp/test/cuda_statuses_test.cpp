@@ -176,3 +176,22 @@ TEST(fake_statuses_of_decompositions) {
   CHECK_FAILS(mg_symmetric_eigen(context, n, symmetric.doubles(), n, vectors.doubles(), n, values.doubles()),
               MG_INTERNAL, "symmetric_eigen on CUDA: argument 4 of cusolverDnDsyevd is wrong");
 }
+
+// Where a product on the fast way to a CCA map were wrong, the symmetric form would decide, and be right: it is not
+// asked.
+TEST(fake_cca_of_regular_covariances_is_fast) {
+  if (!cuda_standin()) return;
+  const Context context(1, MG_BACKEND_CUDA);
+  const int64_t n = 7;
+  const Covariances p = covariances(n, 4 * n, 1, 9);
+  const Array xx(context, MG_F64, p.xx, 0), yy(context, MG_F64, p.yy, 0), xy(context, MG_F64, p.xy, 0);
+  const Array t(context, 8 * n * n, 0), tinv(context, 8 * n * n, 0);
+  const double gamma = 0.1;
+  mg_cca_report report{};
+  const int64_t begin = standin_calls();
+  CHECK_OK(mg_cca_map(context, MG_F64, n, xx.doubles(), yy.doubles(), xy.doubles(), 1, &gamma, &gamma, t.doubles(),
+                      tinv.doubles(), nullptr, &report));
+  const int64_t end = standin_calls();
+  CHECK(end > begin);
+  for (int64_t call = begin; call < end; ++call) CHECK(std::string(standin_name(call)) != "cusolverDnDsyevd");
+}
