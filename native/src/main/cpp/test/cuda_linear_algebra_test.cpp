@@ -270,7 +270,7 @@ TEST(fake_cca_sweeps) {
 
 // The least correlation is too small for the iteration, and still more than 0: M is decomposed.
 TEST(fake_cca_of_a_least_correlation_near_0) {
-  if (!device()) return;
+  if (!device() || kSanitized) return;
   Context device(2, MG_BACKEND_CUDA), cpu;
   const int64_t n = 130;
   const Vector u = orthogonal(cpu, n, 1), v = orthogonal(cpu, n, 2);

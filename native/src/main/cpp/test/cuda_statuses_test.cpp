@@ -117,7 +117,7 @@ TEST(fake_statuses_of_an_update) {
 
 // Of each function that a large polar factor calls the first call.
 TEST(fake_statuses_of_an_iteration) {
-  if (!cuda_standin()) return;
+  if (!cuda_standin() || kSanitized) return;
   const Context context(1, MG_BACKEND_CUDA);
   const int64_t n = 129;
   const Array a(context, MG_F64, gaussian(n * n, 1), 0), q(context, 8 * n * n, 0), sigma(context, 8 * n, 0);
