@@ -13,6 +13,9 @@ using namespace check;
 
 namespace {
 
+// What is given back when calls fail has not been seen under sanitizers.
+bool wanted() { return cuda_standin() && !kSanitized; }
+
 // Lets the first call of the runtime and its libraries fail, then the second, and so on, as long as there is one.
 class EachCall {
  public:
@@ -42,7 +45,7 @@ class EachCall {
 }  // namespace
 
 TEST(fake_statuses_of_a_context) {
-  if (!cuda_standin()) return;
+  if (!wanted()) return;
   const Context before(1, MG_BACKEND_CUDA);
   EachCall each;
   while (each.next()) {
@@ -55,7 +58,7 @@ TEST(fake_statuses_of_a_context) {
 
 // The first use of cuBLAS and of cuSOLVER opens them.
 TEST(fake_statuses_of_libraries) {
-  if (!cuda_standin()) return;
+  if (!wanted()) return;
   const Vector one(1, 2.0);
   for (const bool solver : {false, true}) {
     EachCall each;
@@ -73,7 +76,7 @@ TEST(fake_statuses_of_libraries) {
 
 // Of those in tiles nothing depends on the second wait, of a scope that ends.
 TEST(fake_statuses_of_copies) {
-  if (!cuda_standin()) return;
+  if (!wanted()) return;
   const Context context(1, MG_BACKEND_CUDA);
   for (const int64_t tiles : {0, 5}) {
     const int64_t bytes = (tiles << 22) + 1000;
@@ -97,7 +100,7 @@ TEST(fake_statuses_of_copies) {
 }
 
 TEST(fake_statuses_of_an_update) {
-  if (!cuda_standin()) return;
+  if (!wanted()) return;
   const Context context(1, MG_BACKEND_CUDA);
   const int64_t width = 6, samples = 20, strides[] = {width, 0, 1};
   const int32_t zero = 0;
@@ -117,7 +120,7 @@ TEST(fake_statuses_of_an_update) {
 
 // Of each function that a large polar factor calls the first call.
 TEST(fake_statuses_of_an_iteration) {
-  if (!cuda_standin() || kSanitized) return;
+  if (!wanted()) return;
   const Context context(1, MG_BACKEND_CUDA);
   const int64_t n = 129;
   const Array a(context, MG_F64, gaussian(n * n, 1), 0), q(context, 8 * n * n, 0), sigma(context, 8 * n, 0);
@@ -142,7 +145,7 @@ TEST(fake_statuses_of_an_iteration) {
 
 // What cuSOLVER's decompositions say of themselves. LAPACK, which stands in, ends well.
 TEST(fake_statuses_of_decompositions) {
-  if (!cuda_standin()) return;
+  if (!wanted()) return;
   const Context context(1, MG_BACKEND_CUDA);
   const int64_t n = 40;
   const Vector a = gaussian(n * n, 1), square = multiply(n, n, n, a, false, a, true);
@@ -180,7 +183,7 @@ TEST(fake_statuses_of_decompositions) {
 // Where a product on the fast way to a CCA map were wrong, the symmetric form would decide, and be right: it is not
 // asked.
 TEST(fake_cca_of_regular_covariances_is_fast) {
-  if (!cuda_standin()) return;
+  if (!wanted()) return;
   const Context context(1, MG_BACKEND_CUDA);
   const int64_t n = 7;
   const Covariances p = covariances(n, 4 * n, 1, 9);
