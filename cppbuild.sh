@@ -153,21 +153,44 @@ install_library() {
   fi
 }
 
+# Runs commands beside each other, as many as there are processors, and shows what each printed when it has ended.
+beside() {
+  local each started=0 jobs=${MERGANSER_JOBS:-$(getconf _NPROCESSORS_ONLN)} logs=$build/logs
+  rm -rf "$logs"
+  mkdir -p "$logs"
+  for each in "$@"; do
+    [ "$started" -lt "$jobs" ] || wait -n
+    {
+      $each > "$logs/$started" 2>&1 || touch "$logs/failed"
+      cat "$logs/$started"
+    } &
+    started=$((started + 1))
+  done
+  wait
+  [ ! -e "$logs/failed" ] || fail "native tests failed"
+}
+
+# The CUDA plug-in on the host takes longest, and goes first: its threads in three orders, one in full, two in short.
 run_tests() {
   configure
   with_plugin || rm -f "$build/libmerganser_cuda.so"
   compile merganser_test
-  local level digest first=
-  for level in $("$build/merganser_test" --levels); do
-    echo "MERGANSER_ISA=$level"
-    MERGANSER_ISA=$level "$build/merganser_test" "$only"
-    digest=$(MERGANSER_ISA=$level "$build/merganser_test" --digest "$only")
-    first=${first:-$digest}
-    [ "$digest" = "$first" ] ||
-      fail "$level gives other bytes than portable: $(diff <(echo "$first") <(echo "$digest"))"
+  local level levels first runs=()
+  levels=$("$build/merganser_test" --levels)
+  for level in $levels; do runs+=("run_on_level $level"); done
+  beside "run_on_standin forward" "run_on_standin backward" "run_on_standin shuffled" "${runs[@]}" run_on_fake_device
+  first=${levels%%$'\n'*}
+  for level in $levels; do
+    cmp -s "$build/digests-$first" "$build/digests-$level" ||
+      fail "$level gives other bytes than $first: $(diff "$build/digests-$first" "$build/digests-$level")"
   done
-  run_on_fake_device
-  run_on_host_plugin
+  [ -n "$only" ] || brief_gpu_check
+}
+
+run_on_level() {
+  echo "MERGANSER_ISA=$1"
+  MERGANSER_ISA=$1 "$build/merganser_test" "$only" &&
+    MERGANSER_ISA=$1 "$build/merganser_test" --digest "$only" > "$build/digests-$1"
 }
 
 # The fake device shows where Java leaves data.
@@ -176,27 +199,9 @@ run_on_fake_device() {
   MERGANSER_CUDA_PLUGIN=$build/libmerganser_fake.so "$build/merganser_test" "${only:-fake_}"
 }
 
-# The CUDA plug-in on the host, with its threads in orders that run at the same time: the first in full, the others in
-# short; under sanitizers one order, in short.
-run_on_host_plugin() {
-  local order orders=(forward backward shuffled) runs=() failed=
-  [ -z "$sanitize" ] || orders=(shuffled)
-  for order in "${orders[@]}"; do
-    run_on_standin "$order" > "$build/standin-$order.log" 2>&1 &
-    runs+=($!)
-  done
-  for order in "${orders[@]}"; do
-    wait "${runs[0]}" || failed=yes
-    runs=("${runs[@]:1}")
-    echo "the CUDA plug-in on the host, threads $order"
-    cat "$build/standin-$order.log"
-  done
-  [ -z "$failed" ] || fail "the CUDA plug-in on the host failed"
-  [ -n "$only$sanitize" ] || brief_gpu_check
-}
-
 run_on_standin() {
   local name
+  echo "the CUDA plug-in on the host, threads $1"
   for name in ${only:-fake_ standin_}; do
     MERGANSER_STANDIN_ORDER=$1 MERGANSER_CUDA_PLUGIN=$build/libmerganser_standin.so "$build/merganser_test" "$name" ||
       return 1
@@ -211,7 +216,7 @@ brief_gpu_check() {
     > "$log.log" || { cat "$log.log"; fail "gpu-check fails on the host"; }
 }
 
-# The tests on the widest level, the loops of the other levels, and the fake device.
+# The tests on the widest level, the loops of the portable one, the fake device, and the CUDA plug-in in one order.
 run_sanitized() {
   configure
   compile merganser_test
@@ -219,16 +224,20 @@ run_sanitized() {
   export ASAN_OPTIONS=allocator_may_return_null=1:detect_stack_use_after_return=1:strict_string_checks=1
   export UBSAN_OPTIONS=print_stacktrace=1
   export TSAN_OPTIONS=allocator_may_return_null=1
-  local level
-  for level in $("$build/merganser_test" --levels); do
-    echo "$sanitize, MERGANSER_ISA=$level: conversions, sums, assignments, moments"
-    MERGANSER_ISA=$level "$build/merganser_test" --digest "$only"
-  done
+  # The thread sanitizer does not know of fibers.
+  local standin=("run_on_standin shuffled")
+  [ "$sanitize" != thread ] || standin=()
+  beside "${standin[@]}" run_on_widest_level run_on_fake_device run_loops
+}
+
+run_on_widest_level() {
   echo "$sanitize: tests"
   "$build/merganser_test" "$only"
-  run_on_fake_device
-  # The thread sanitizer does not know of fibers.
-  [ "$sanitize" = thread ] || run_on_host_plugin
+}
+
+run_loops() {
+  echo "$sanitize: conversions, sums, assignments, moments of the portable level"
+  MERGANSER_ISA=portable "$build/merganser_test" --digest "$only" > "$build/digests-portable"
 }
 
 # Leaves its exit status in `status`: a function called in a condition would go on after a failed compilation.

@@ -15,7 +15,7 @@ trap 'rm -rf "$work"' EXIT
 measure() {
   local kept=$work/$1-$(basename "$2" .cu)
   mkdir "$kept"
-  nvcc -arch="sm_$1" -std=c++17 -fmad=false -cubin -Xptxas -v --keep --keep-dir "$kept" -I "$sources" \
+  nvcc -gencode "arch=compute_80,code=sm_$1" -std=c++17 -fmad=false -cubin -Xptxas -v --keep --keep-dir "$kept" -I "$sources" \
     -DMERGANSER_PLUGIN='""' -DMERGANSER_CUDA_CAPABILITIES='""' -o "$kept/cubin" "$2" > "$kept/log" 2>&1 ||
     { cat "$kept/log" >&2; echo "resources.sh: nvcc failed on $2" >&2; return 1; }
   awk '/^\.(visible |weak )?\.?entry|\.entry /{ name = $0; sub(/.*\.entry /, "", name); sub(/\(.*/, "", name) }

@@ -4,6 +4,7 @@
 // on all of them; --gpu-check FILE [--brief] runs the list on the CUDA device; --cuda-reason prints why that cannot be
 // used.
 #include <algorithm>
+#include <chrono>
 #include <cstdlib>
 
 #include "test/check.h"
@@ -11,6 +12,7 @@
 namespace check {
 
 namespace {
+constexpr double kSlow = 5;  // seconds of a test that are told, because all wait for it
 int64_t passed = 0, failed = 0;
 const char* current = "";
 bool excused = false;     // see Unavailable
@@ -157,7 +159,10 @@ int main(int argc, char** argv) {
     if (exactly ? test.name != wanted : test.name.find(wanted) == std::string::npos) continue;
     ++run;
     check::current = test.name.c_str();
+    const auto start = std::chrono::steady_clock::now();
     test.run();
+    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+    if (seconds.count() > check::kSlow) std::printf("%4.0f s  %s\n", seconds.count(), test.name.c_str());
   }
   if (run == 0) {
     std::fprintf(stderr, "no test has \"%s\" in its name\n", wanted.c_str());
