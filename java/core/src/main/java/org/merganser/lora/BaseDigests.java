@@ -7,6 +7,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.TreeSet;
 import java.util.function.Predicate;
 import org.merganser.compute.Workspace;
 import org.merganser.error.FormatException;
@@ -19,7 +20,8 @@ import org.merganser.linalg.Tensor;
 
 /**
  * SHA-256 of the tensors of the model that an adapter was trained for, as metadata of the adapter's
- * tensors: a line {@code DIGEST NAME} for each, under {@code merganser.base}.
+ * tensors: a line {@code DIGEST NAME} for each, in order of names, under {@code merganser.base}.
+ * Readers take any order: that of the tensors is another in memory than in a file.
  */
 final class BaseDigests {
   private static final String KEY = "merganser.base";
@@ -30,7 +32,7 @@ final class BaseDigests {
   /** The metadata for the tensors of an adapter of a model; reads the model. */
   static Map<String, String> metadata(Checkpoint base, Workspace ws) throws IOException {
     StringBuilder lines = new StringBuilder();
-    for (String name : base.tensors().keySet()) {
+    for (String name : new TreeSet<>(base.tensors().keySet())) {
       lines.append(of(base, name, ws)).append(' ').append(name).append('\n');
     }
     return Map.of(KEY, lines.toString());
@@ -56,8 +58,9 @@ final class BaseDigests {
 
   /** Whether they have the same as other metadata, or one of them has none. */
   static boolean isOf(Checkpoint file, Map<String, String> metadata) {
-    String other = metadata.get(KEY);
-    return !isIn(file) || other == null || file.metadata().get(KEY).equals(other);
+    return !isIn(file)
+        || !metadata.containsKey(KEY)
+        || recorded(file.toString(), file.metadata()).equals(recorded("metadata", metadata));
   }
 
   /**
@@ -77,7 +80,7 @@ final class BaseDigests {
   static void require(
       String what, Checkpoint file, Checkpoint base, Predicate<String> compared, Workspace ws)
       throws IOException {
-    Map<String, String> recorded = recorded(what, file);
+    Map<String, String> recorded = recorded(what, file.metadata());
     recorded.keySet().removeIf(name -> !compared.test(name));
     List<String> problems = new ArrayList<>();
     for (Map.Entry<String, String> each : recorded.entrySet()) {
@@ -96,9 +99,9 @@ final class BaseDigests {
     }
   }
 
-  private static Map<String, String> recorded(String what, Checkpoint file) {
+  private static Map<String, String> recorded(String what, Map<String, String> metadata) {
     Map<String, String> digests = new LinkedHashMap<>();
-    file.metadata()
+    metadata
         .getOrDefault(KEY, "")
         .lines()
         .forEach(

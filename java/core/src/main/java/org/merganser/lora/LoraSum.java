@@ -31,8 +31,9 @@ import org.merganser.linalg.Matrix;
  * </ul>
  *
  * <p>Factors are F32 (F64 where one of the adapters' is), scale is 1. A module that an adapter does
- * not have adds nothing there. It borrows the adapters; closing it ends the factors of a module
- * that it keeps, and {@link #tensors} stay what they are.
+ * not have adds nothing there. Metadata, with the digests of the model that they were trained for,
+ * are those of the first adapter that has such digests. It borrows the adapters; closing it ends
+ * the factors of a module that it keeps, and {@link #tensors} stay what they are.
  */
 public final class LoraSum implements AutoCloseable {
   private enum Mode {
@@ -124,6 +125,7 @@ public final class LoraSum implements AutoCloseable {
       throw new IllegalArgumentException("weights must be finite, not " + weights);
     }
     List<String> problems = new ArrayList<>();
+    LoraAdapter known = known(adapters);
     for (LoraAdapter adapter : adapters) {
       if (!adapter.whole().isEmpty()) {
         problems.add(
@@ -133,10 +135,10 @@ public final class LoraSum implements AutoCloseable {
       if (adapter.config().fanInFanOut() != adapters.get(0).config().fanInFanOut()) {
         problems.add(adapter + " has another 'fan_in_fan_out' than " + adapters.get(0));
       }
-      if (!BaseDigests.isOf(adapter.tensors(), adapters.get(0).tensors().metadata())) {
+      if (!BaseDigests.isOf(adapter.tensors(), known.tensors().metadata())) {
         problems.add(
             "%s was trained for another model than %s, by the digests of its tensors"
-                .formatted(adapter, adapters.get(0)));
+                .formatted(adapter, known));
       }
     }
     DType type = type(adapters);
@@ -166,6 +168,14 @@ public final class LoraSum implements AutoCloseable {
       throw new IncompatibleModelsException("adapters do not fit each other", problems);
     }
     return new LoraSum(adapters, layers, way);
+  }
+
+  /** The first of which it is known what model it was trained for, or the first of all. */
+  static LoraAdapter known(List<LoraAdapter> adapters) {
+    return adapters.stream()
+        .filter(adapter -> BaseDigests.isIn(adapter.tensors()))
+        .findFirst()
+        .orElse(adapters.get(0));
   }
 
   private static SummedLayer layer(

@@ -13,7 +13,6 @@ import org.merganser.internal.Names;
 import org.merganser.internal.Opened;
 import org.merganser.internal.kernel.Block;
 import org.merganser.internal.kernel.Kernels;
-import org.merganser.io.Checkpoint;
 import org.merganser.io.CheckpointView;
 import org.merganser.io.TensorCost;
 import org.merganser.io.TensorInfo;
@@ -28,6 +27,7 @@ import org.merganser.linalg.Tensor;
 final class SummedCheckpoint extends CheckpointView {
   private final Map<String, SummedLayer> layers;
   private final Way way;
+  private final Map<String, String> metadata;
   private Made last;
 
   private record Made(SummedLayer of, Factors factors) {}
@@ -53,12 +53,13 @@ final class SummedCheckpoint extends CheckpointView {
 
   private SummedCheckpoint(
       Map<String, TensorInfo> tensors,
-      List<Checkpoint> sources,
+      List<LoraAdapter> adapters,
       Map<String, SummedLayer> layers,
       Way way) {
-    super(tensors, sources);
+    super(tensors, adapters.stream().map(LoraAdapter::tensors).toList());
     this.layers = layers;
     this.way = way;
+    this.metadata = LoraSum.known(adapters).tensors().metadata();
   }
 
   static SummedCheckpoint of(List<LoraAdapter> adapters, Map<String, SummedLayer> layers, Way way) {
@@ -70,8 +71,12 @@ final class SummedCheckpoint extends CheckpointView {
       byName.put(layer.first().a(), layer);
       byName.put(layer.first().b(), layer);
     }
-    List<Checkpoint> sources = adapters.stream().map(LoraAdapter::tensors).toList();
-    return new SummedCheckpoint(tensors, sources, byName, way);
+    return new SummedCheckpoint(tensors, adapters, byName, way);
+  }
+
+  @Override
+  public Map<String, String> metadata() {
+    return metadata;
   }
 
   @Override

@@ -9,16 +9,20 @@ import static org.merganser.testing.Work.WS;
 import java.io.IOException;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.merganser.compute.DType;
 import org.merganser.error.IncompatibleModelsException;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.linalg.Tensor;
+import org.merganser.merge.Interference;
 
 /** Adapters that are made here, as training makes them. */
 class MadeAdapterTest {
@@ -87,6 +91,71 @@ class MadeAdapterTest {
           .isInstanceOf(FileAlreadyExistsException.class);
       // Nothing was recorded: nothing is known.
       inMemory(1, false, Map.of()).requireBase(other, WS);
+    }
+  }
+
+  private static MemoryCheckpoint ordered(String... names) {
+    Map<String, Tensor> tensors = new LinkedHashMap<>();
+    for (String name : names) {
+      tensors.put(name, Adapters.tensor(DType.F32, new double[][] {{name.charAt(0), 1}}));
+    }
+    return MemoryCheckpoint.of(tensors);
+  }
+
+  /** An adapter of which nothing is known does not hide that the others are of two models. */
+  @Test
+  void sumsAreOfOneModelWhereverTheRecordsAre() throws IOException {
+    try (MemoryCheckpoint base = model(1, 1, 1, 1, 1, 1);
+        MemoryCheckpoint another = model(1, 1, 1, 1, 1, 2);
+        LoraAdapter unknown = inMemory(1, false, Map.of());
+        LoraAdapter x = inMemory(2, false, LoraAdapter.baseDigests(base, WS));
+        LoraAdapter y = inMemory(3, false, LoraAdapter.baseDigests(another, WS))) {
+      List<LoraAdapter> mixed = List.of(unknown, x, y);
+      List<Double> ones = List.of(1.0, 1.0, 1.0);
+      String message = "was trained for another model than made here";
+      for (ThrowingCallable each :
+          List.<ThrowingCallable>of(
+              () -> LoraSum.exact(mixed, ones),
+              () -> LoraSum.ofFactors(mixed, ones),
+              () -> LoraSum.aligned(mixed, (parts, ws) -> parts.get(0), 0, 1),
+              () -> Interference.ofAdapters(mixed, WS))) {
+        assertThatThrownBy(each)
+            .isInstanceOf(IncompatibleModelsException.class)
+            .hasMessageContaining(message);
+      }
+      try (LoraSum sum = LoraSum.exact(List.of(unknown, x), List.of(1.0, 1.0))) {
+        sum.write(temp.resolve("sum"), DType.F32, false, WS);
+      }
+      try (LoraAdapter written = LoraAdapter.open(temp.resolve("sum"))) {
+        written.requireBase(base, WS);
+        assertThatThrownBy(() -> written.requireBase(another, WS))
+            .isInstanceOf(IncompatibleModelsException.class)
+            .hasMessageContaining("'m.weight' has other values");
+      }
+    }
+  }
+
+  /** Tensors have another order in memory than in a file; older records have that of either. */
+  @Test
+  void theOrderOfTensorsMakesNoOtherModel() throws IOException {
+    try (MemoryCheckpoint one = ordered("b", "a", "c");
+        MemoryCheckpoint same = ordered("c", "a", "b")) {
+      Map<String, String> digests = LoraAdapter.baseDigests(one, WS);
+      assertThat(digests).isEqualTo(LoraAdapter.baseDigests(same, WS));
+      Map<String, String> older = new LinkedHashMap<>();
+      digests.forEach(
+          (key, text) -> {
+            List<String> lines = new ArrayList<>(text.lines().toList());
+            Collections.reverse(lines);
+            older.put(key, String.join("\n", lines) + "\n");
+          });
+      assertThat(older).isNotEqualTo(digests);
+      try (LoraAdapter a = inMemory(1, false, digests);
+          LoraAdapter b = inMemory(1, false, older);
+          LoraSum sum = LoraSum.exact(List.of(a, b), List.of(1.0, 1.0))) {
+        assertThat(sum.tensors().metadata()).isEqualTo(digests);
+        b.requireBase(one, WS);
+      }
     }
   }
 
