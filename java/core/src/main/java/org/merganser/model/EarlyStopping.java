@@ -25,9 +25,10 @@ import java.util.List;
  *   restore();
  * </pre>
  *
- * <p>When the score has not improved for the evaluations of the patience, the rate is multiplied by
- * the factor and the patience begins anew; the last reduction ends it. With one reduction it ends
- * when it has lost its patience, at the rate it began with.
+ * <p>When the score has not improved for the evaluations of the patience, be they scores that are
+ * not finite from the start on, the rate is multiplied by the factor and the patience begins anew;
+ * the last reduction ends it. With one reduction it ends when it has lost its patience, at the rate
+ * it began with.
  *
  * <p>An interrupted optimisation goes on when its {@link #evaluations} are added again. Not
  * thread-safe.
@@ -165,7 +166,7 @@ public final class EarlyStopping {
     if (better) {
       best = evaluations.size() - 1;
       waited = 0;
-    } else if (best >= 0 && ++waited == policy.patience()) {
+    } else if (++waited == policy.patience()) {
       waited = 0;
       reductions++;
     }

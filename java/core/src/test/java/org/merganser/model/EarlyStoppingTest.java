@@ -55,6 +55,17 @@ class EarlyStoppingTest {
   }
 
   @Test
+  void whatIsNeverFiniteUsesUpPatience() {
+    EarlyStopping stopping = new EarlyStopping(1, 3);
+    assertThat(run(stopping, 0, 100, Double.NaN, Double.NaN, Double.NaN, 1)).isEqualTo(2);
+    assertThat(stopping.bestStepOr(-1)).isEqualTo(-1);
+
+    EarlyStopping late = new EarlyStopping(1, 3);
+    assertThat(run(late, 0, 100, Double.NaN, Double.NaN, 4, 5, 5, 5)).isEqualTo(5);
+    assertThat(late.bestStepOr(-1)).isEqualTo(2);
+  }
+
+  @Test
   void aStartThatIsBestIsKept() {
     EarlyStopping stopping = new EarlyStopping(1, 3);
     assertThat(run(stopping, 0, 100, 1, 2, 2, 1)).isEqualTo(3);
