@@ -21,7 +21,8 @@ import org.merganser.linalg.Tensor;
  *       after a few steps ({@value #EL2N_STEPS} usually) to those of the label, 0 to sqrt 2; the
  *       mean over networks, such as those of several seeds;
  *   <li>{@link #forgettingEvents}: how often an example that was right at an evaluation during
- *       training is wrong at the next.
+ *       training is wrong at the next; {@link #forgettingEventsOrNeverRight} puts those that are
+ *       never right above all.
  * </ul>
  *
  * <p>Sources: Paul, Ganguli and Dziugaite 2021, "Deep Learning on a Data Diet" (EL2N); Toneva et
@@ -161,7 +162,8 @@ public final class ExampleDifficulty {
   }
 
   /**
-   * Counts changes from right to wrong.
+   * Counts changes from right to wrong. An example that is never right has none, as one that is
+   * never forgotten: see {@link #forgettingEventsOrNeverRight}.
    *
    * @param right at each evaluation in order, which examples were classified as their label says
    */
@@ -181,6 +183,22 @@ public final class ExampleDifficulty {
       }
     }
     return new ExampleDifficulty(events);
+  }
+
+  /**
+   * The same, but examples that are never right are harder than all others, as Toneva et al. rank
+   * them: their score is the number of evaluations.
+   *
+   * @param right at each evaluation in order, which examples were classified as their label says
+   */
+  public static ExampleDifficulty forgettingEventsOrNeverRight(List<boolean[]> right) {
+    double[] scores = forgettingEvents(right).scores;
+    for (int i = 0; i < scores.length; i++) {
+      int example = i;
+      boolean never = right.stream().noneMatch(each -> each[example]);
+      scores[i] = never ? right.size() : scores[i];
+    }
+    return new ExampleDifficulty(scores);
   }
 
   /** Number of examples. */

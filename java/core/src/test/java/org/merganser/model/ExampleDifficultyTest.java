@@ -169,6 +169,20 @@ class ExampleDifficultyTest {
   }
 
   @Test
+  void whatIsNeverRightIsTheHardest() {
+    // Down the columns: 1110, 1010, 0000, 0101, 1111.
+    List<boolean[]> right = List.of(flags("11001"), flags("10011"), flags("11001"), flags("00011"));
+    ExampleDifficulty difficulty = ExampleDifficulty.forgettingEventsOrNeverRight(right);
+    assertThat(difficulty.scores()).containsExactly(1, 2, 4, 1, 0);
+    assertThat(difficulty.order()).containsExactly(4, 0, 3, 1, 2);
+    assertThat(ExampleDifficulty.forgettingEvents(right).order()).containsExactly(2, 4, 0, 3, 1);
+    assertThatThrownBy(
+            () ->
+                ExampleDifficulty.forgettingEventsOrNeverRight(List.of(flags("11"), flags("110"))))
+        .hasMessage("evaluation 1 is given for 3 examples, there are 2");
+  }
+
+  @Test
   void equalScoresKeepTheirOrder() {
     ExampleDifficulty difficulty = ExampleDifficulty.of(new double[] {2, 1, 2, 1, 0, 1, 2});
     assertThat(difficulty.order()).containsExactly(4, 1, 3, 5, 0, 2, 6);
