@@ -24,6 +24,9 @@ final class UndertrainingClaims {
   private static final int FEWEST_SEEDS = 3;
   private static final double ROUNDING = 1e-12;
 
+  /** The claim about whole numbers. */
+  private static final String WHOLE = "a";
+
   private UndertrainingClaims() {}
 
   /**
@@ -37,7 +40,7 @@ final class UndertrainingClaims {
    * @param value seed by seed, with the interval of the mean
    * @param required of the interval, in words
    * @param held whether the interval is where the claim puts it; null without a verdict: of one or
-   *     two seeds, and where all have the same number, whose interval has no width
+   *     two seeds, and in (a) where all have the same number, as whole ones easily do
    */
   record Claim(
       String claim,
@@ -107,7 +110,7 @@ final class UndertrainingClaims {
   private static Claim doublings(ExpertCurves curves, ExpertCurves clean, String method) {
     return above(
         curves,
-        "a",
+        WHOLE,
         "doublings from the best length of merged models to that of experts on right labels",
         method,
         0,
@@ -210,22 +213,23 @@ final class UndertrainingClaims {
   private static Claim above(
       ExpertCurves of, String id, String text, String method, double bound, List<Double> values) {
     Measured value = Measured.of(values);
-    Boolean held = decides(value) ? (Boolean) (value.low() > bound) : null;
+    Boolean held = decides(id, value) ? (Boolean) (value.low() > bound + ROUNDING) : null;
     return claim(of, id, text, method, value, "above " + number(bound), held);
   }
 
   private static Claim below(
       ExpertCurves of, String id, String text, String method, double bound, List<Double> values) {
     Measured value = Measured.of(values);
-    Boolean held = decides(value) ? (Boolean) (value.high() < bound) : null;
+    Boolean held = decides(id, value) ? (Boolean) (value.high() < bound - ROUNDING) : null;
     return claim(of, id, text, method, value, "below " + number(bound), held);
   }
 
-  /** Equal numbers, whole ones above all, say nothing of how far the next seed lies. */
-  private static boolean decides(Measured value) {
+  /** Equal whole numbers say nothing of how far the next seed lies; others are the interval. */
+  private static boolean decides(String claim, Measured value) {
     DoubleSummaryStatistics all =
         value.pairs().stream().mapToDouble(Double::doubleValue).summaryStatistics();
-    return all.getCount() >= FEWEST_SEEDS && all.getMax() - all.getMin() > ROUNDING;
+    boolean spread = !claim.equals(WHOLE) || all.getMax() - all.getMin() > ROUNDING;
+    return all.getCount() >= FEWEST_SEEDS && spread;
   }
 
   private static String number(double bound) {

@@ -55,11 +55,18 @@ class UndertrainingClaimsTest {
 
   /** Experts get better until the end; merged models are best at 8 steps, said so or not. */
   private static ExpertCurves curves(double noise, boolean saysSo, int seeds) {
+    return curves(noise, saysSo, seeds, 0.001);
+  }
+
+  /**
+   * @param apart what two seeds differ by
+   */
+  private static ExpertCurves curves(double noise, boolean saysSo, int seeds, double apart) {
     List<List<ExpertPoint>> points =
         List.of(new ArrayList<>(), new ArrayList<>(), new ArrayList<>());
     List<ExpertPoint> stopped = new ArrayList<>();
     for (int seed = 0; seed < seeds; seed++) {
-      double more = 0.001 * seed;
+      double more = apart * seed;
       points
           .get(0)
           .add(point(4, 0.60 + more, 0.1, 0.5, 0.55, more, "density=0.2,lambda=" + (2 + more)));
@@ -89,6 +96,34 @@ class UndertrainingClaimsTest {
     assertThat(claim(claims, "c", 2).value().mean()).isCloseTo(0.971, within(1e-12));
     assertThat(claim(claims, "d", 0).value().mean()).isCloseTo(-0.5005, within(1e-12));
     assertThat(claim(claims, "e", 0).value().mean()).isCloseTo(0.021, within(1e-12));
+  }
+
+  /** All that is not whole may be the same for every seed, all examples right for one. */
+  @Test
+  void equalNumbersAreOnOneSideOfTheBound() {
+    List<Claim> claims = UndertrainingClaims.of(List.of(curves(0, true, 5, 0)));
+    assertThat(claim(claims, "c", 0).value().pairs()).containsOnly(1.0).hasSize(5);
+    assertThat(claims)
+        .allSatisfy(
+            c ->
+                assertThat(c.verdict())
+                    .as(c.toString())
+                    .isEqualTo(c.claim().equals("a") ? "no spread" : "held"));
+  }
+
+  /** Nor is what only rounding puts beyond it. */
+  @Test
+  void equalNumbersAtTheBoundAreNotHeld() {
+    List<ExpertPoint> last =
+        Collections.nCopies(5, point(16, 0.65, 0.9, 0.6, 0.5, 0, "lambda=0.3"));
+    List<ExpertPoint> first = Collections.nCopies(5, point(4, 0.6, 0.9, 0.5, 0.5, 0, "lambda=0.3"));
+    List<List<ExpertPoint>> points = List.of(first, first, last);
+    ExpertCurves flat = new ExpertCurves(0, "full", STEPS, points, last, TRIED);
+    List<Claim> claims = UndertrainingClaims.of(List.of(flat));
+    assertThat(claim(claims, "b", 0).verdict()).isEqualTo("not held");
+    assertThat(claim(claims, "c", 0).verdict()).isEqualTo("not held");
+    assertThat(claim(claims, "d", 0).verdict()).isEqualTo("not held");
+    assertThat(claim(claims, "e", 0).verdict()).isEqualTo("not held");
   }
 
   /** A peak of test examples that held-out examples do not show is none. */
