@@ -146,7 +146,7 @@ final class LandscapeSeed {
           Map.of(
               "train", new NetworkLoss(network, theta, train),
               "test", new NetworkLoss(network, theta, images.test()));
-      Landscape.Probes probes = watch.time("probe", () -> points.losses(losses, ws));
+      Landscape.Probes probes = watch.time("probe", () -> points.losses(minimum.id(), losses, ws));
       Evaluation onTrain = Evaluation.of(network, theta, train, ws);
       Evaluation onTest = Evaluation.of(network, theta, images.test(), ws);
       return new LandscapeAnalysis(options, watch, ws).of(onTrain, onTest, store, points, probes);

@@ -131,7 +131,7 @@ class LandscapeExperimentTest {
     assertThat(result.section("persistence")).hasSize(2 * 2 * 5);
     assertThat(result.section("otherSamples")).hasSize(3 * 2 * 2 * 5);
     assertThat(result.section("wasserstein")).hasSize(2 * 2 * 5);
-    assertThat(result.report().tables()).contains("labels-100", "held", "over minima");
+    assertThat(result.report().tables()).contains("labels-100", "two seeds", "over minima");
   }
 
   private static void check(Landscape landscape) {
