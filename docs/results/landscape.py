@@ -86,23 +86,42 @@ def ranks(results):
         return f"{value['rho']:.2f}" + (f" [{value['low']:.2f}, {value['high']:.2f}]" if value.get("low") is not None else "")
     table(["samples", "graph", "loss", "over minima", "over networks", "right labels"],
           [[r["samples"], r["rule"], r["loss"] + (" by range" if r["byRange"] else ""), number(r["seeds"], 2), pooled(r["networks"]),
-            pooled(r["right"])] for r in results["ranks"] if r["loss"] == "test"])
+            pooled(r.get("right"))] for r in results["ranks"] if r["loss"] == "test"])
+
+
+def verdict(claim):
+    held = claim.get("held")
+    return f"no verdict ({claim.get('undecided', '-')})" if held is None else "held" if held else "not held"
+
+
+def cell(claim):
+    text = number(claim["value"], 2)
+    if claim.get("held") is None:
+        return f"{text}, {verdict(claim)}"
+    return f"**{text}**" if claim["held"] else text
 
 
 def claims(results):
+    """What has no verdict lacks "held"; only the primary row answers a claim."""
     for name in "abc":
         own = [c for c in results["claims"] if c["claim"] == name]
+        if not own:
+            print(f"({name}) no verdict: no minima to compare\n")
+            continue
         columns = list(dict.fromkeys(c["by"] for c in own))
         rows = []
         for between in dict.fromkeys(c["between"] for c in own):
             cells = []
             for by in columns:
                 c = next((c for c in own if (c["between"], c["by"]) == (between, by)), None)
-                text = "" if c is None else number(c["value"], 2)
-                cells.append(f"**{text}**" if c and c["held"] else text)
+                cells.append("-" if c is None else cell(c))
             rows.append([between] + cells)
-        held = sum(bool(c["held"]) for c in own)
-        print(f"({name}) {own[0]['text']}, {own[0]['required']}; held {held} of {len(own)}:\n")
+        decided = [c["held"] for c in own if c.get("held") is not None]
+        print(f"({name}) {own[0]['text']}, {own[0]['required']}; held {sum(decided)} of {len(decided)} with a verdict, {len(own)} in all.")
+        for c in own:
+            if c.get("primary"):
+                print(f"Primary: {c['between']}, {c['by']}: {number(c['value'], 2)}, {verdict(c)}.")
+        print()
         table([""] + columns, rows)
 
 

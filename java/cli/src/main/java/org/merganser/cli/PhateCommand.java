@@ -47,6 +47,8 @@ import picocli.CommandLine.Parameters;
 final class PhateCommand extends Computation {
   private static final String EMBEDDING = "embedding.npy";
   private static final String POTENTIAL = "potential.npy";
+  private static final String LARGE_IS_LIKELY =
+      "of gamma %s large potentials are likely transitions: persistence --neighbours-of potential.npy would take the least likely; give it --by rows, or gamma=1 here";
 
   /** Between points. */
   enum PointMetric {
@@ -120,7 +122,6 @@ final class PhateCommand extends Computation {
       Phate.Result found = phate.fit(apart, ws);
       double seconds = (System.nanoTime() - start) / 1e9;
       progress.close();
-      found.warnings().forEach(each -> print.println("warning: " + each));
       report(phate.options(), found, values, seconds, print);
     }
   }
@@ -167,6 +168,12 @@ final class PhateCommand extends Computation {
       Phate.Options options, Phate.Result found, double[] values, double seconds, PrintWriter print)
       throws IOException {
     double[][] points = found.points();
+    double[][] potential = found.potential();
+    List<String> warnings = new ArrayList<>(found.warnings());
+    if (options.gamma() != 1 && potential.length > 0) {
+      warnings.add(LARGE_IS_LIKELY.formatted(options.gamma()));
+    }
+    warnings.forEach(each -> print.println("warning: " + each));
     Map<String, Object> facts = new LinkedHashMap<>();
     facts.put("file", file.toString());
     facts.put("points", points.length);
@@ -180,7 +187,7 @@ final class PhateCommand extends Computation {
     facts.put("duplicates", found.duplicates());
     facts.put("landmarks", found.landmarks());
     facts.put("stress", found.stress());
-    facts.put("warnings", found.warnings());
+    facts.put("warnings", warnings);
     facts.put("entropy", found.entropy());
     String text =
         "%d points of %s after %d steps of the walk; distances in the picture miss those of the potentials by %.3f of them."
@@ -204,7 +211,6 @@ final class PhateCommand extends Computation {
     print.println(text);
     Files.createDirectories(out);
     write(EMBEDDING, points);
-    double[][] potential = found.potential();
     if (potential.length > 0) {
       write(POTENTIAL, potential);
     }

@@ -2,6 +2,7 @@
 package org.merganser.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
 
 import java.awt.image.BufferedImage;
 import java.io.IOException;
@@ -107,6 +108,95 @@ class PhateCommandTest {
     assertThat(Cli.run("phate", points(40), "--settings", "t=5", "--out", given).code()).isZero();
     assertThat(given.resolve("entropy.png")).doesNotExist();
     assertThat(Files.readString(given.resolve("report.html"))).doesNotContain("which is t");
+  }
+
+  /**
+   * Where small entries are no longer the likely ones, persistence would read them the wrong way.
+   */
+  @Test
+  void potentialsThatGrowWithWhatIsLikelyAreSaid() throws IOException {
+    Path roots = folder.resolve("roots");
+    Cli.Run run = Cli.run("phate", points(40), "--settings", "t=5,gamma=0", "--out", roots);
+    assertThat(run.code()).as(run.err()).isZero();
+    assertThat(run.out()).contains("warning: of gamma 0.0 large potentials are likely transitions");
+    assertThat(Files.readString(roots.resolve("results.json"))).contains("large potentials are");
+    Path usual = folder.resolve("usual");
+    assertThat(Cli.run("phate", points(40), "--settings", "t=5", "--out", usual).out())
+        .doesNotContain("warning");
+    Path few = folder.resolve("few");
+    assertThat(
+            Cli.run("phate", points(40), "--settings", "t=5,gamma=0,landmarks=20", "--out", few)
+                .out())
+        .doesNotContain("large potentials");
+  }
+
+  /** Distances that are given are those of the points: the same picture. */
+  @Test
+  void distancesAreTakenAsTheyAre() throws IOException {
+    Path points = points(40);
+    double[] apart = new double[40 * 40];
+    try (Tensor x = Npy.read(points)) {
+      for (int i = 0; i < 40; i++) {
+        for (int j = 0; j < 40; j++) {
+          double square = 0;
+          for (int k = 0; k < 3; k++) {
+            square += Math.pow(x.get(3 * i + k) - x.get(3 * j + k), 2);
+          }
+          apart[40 * i + j] = Math.sqrt(square);
+        }
+      }
+    }
+    Path given = folder.resolve("given");
+    Path file = write("apart.npy", apart, 40, 40);
+    Cli.Run run = Cli.run("phate", file, "--distances", "--settings", "t=5", "--out", given);
+    assertThat(run.code()).as(run.err()).isZero();
+    assertThat(Files.readString(given.resolve("results.json")))
+        .contains("\"distances\" : true")
+        .doesNotContain("pointMetric");
+    double[] wanted = potential(points, "euclidean");
+    try (Tensor found = Npy.read(given.resolve("potential.npy"))) {
+      for (int i = 0; i < 40 * 40; i++) {
+        assertThat(found.get(i)).isCloseTo(wanted[i], within(1e-5));
+      }
+    }
+  }
+
+  /** Of points along one ray there is one cosine, of Euclidean distances many. */
+  @Test
+  void metricsMeasureOtherThings() throws IOException {
+    double[] twice = new double[2 * 40 * 3];
+    try (Tensor x = Npy.read(points(40))) {
+      for (int i = 0; i < twice.length; i++) {
+        int point = i / 3 % 40;
+        twice[i] = (i / 3 < 40 ? 1 : 8) * (x.get(3 * point + i % 3) + (i % 3 == 2 ? 1 : 0));
+      }
+    }
+    Path points = write("twice.npy", twice, 80, 3);
+    double[] cosine = potential(points, "cosine");
+    double[] euclidean = potential(points, "euclidean");
+    for (int i = 0; i < 40; i++) {
+      // To the point eight times as far out, on the same ray, and to the next but one.
+      int same = 80 * i + i + 40;
+      int next = 80 * i + (i < 20 ? i + 2 : i - 2);
+      assertThat(cosine[same]).isLessThan(cosine[next]);
+      assertThat(euclidean[same]).isGreaterThan(euclidean[next]);
+    }
+  }
+
+  private double[] potential(Path points, String metric) throws IOException {
+    Path out = folder.resolve(metric);
+    Cli.Run run = Cli.run("phate", points, "--metric", metric, "--settings", "t=5", "--out", out);
+    assertThat(run.code()).as(run.err()).isZero();
+    assertThat(Files.readString(out.resolve("results.json")))
+        .contains("\"pointMetric\" : \"" + metric + "\"");
+    try (Tensor read = Npy.read(out.resolve("potential.npy"))) {
+      int n = Math.toIntExact(read.shape()[0]);
+      double[] values = new double[n * n];
+      for (int i = 0; i < values.length; i++) {
+        values[i] = read.get(i);
+      }
+      return values;
+    }
   }
 
   @Test

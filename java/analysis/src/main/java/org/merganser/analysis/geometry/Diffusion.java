@@ -22,6 +22,13 @@ public final class Diffusion implements AutoCloseable {
   /** Of powers of eigenvalues that change nothing in F64. */
   private static final double NOTHING = 1e-18;
 
+  /**
+   * Entries of {@code P^t} below {@code (1 + t / 16)} times this are 0. Where no walk leads,
+   * products of eigenvectors leave only their rounding, some 1e-17, and that of eigenvalues of 1,
+   * which grows with t: it would say which of points that are equally far off is the farthest.
+   */
+  private static final double ROUNDING = 1e-14;
+
   /** Added to each share of the entropy by the authors. */
   private static final double SHARE = Math.ulp(1.0);
 
@@ -142,7 +149,10 @@ public final class Diffusion implements AutoCloseable {
     return p;
   }
 
-  /** P^t, for t of at least 1. A new matrix on the host, entries at least 0. */
+  /**
+   * P^t, for t of at least 1. A new matrix on the host, entries at least 0, those that are below
+   * rounding 0.
+   */
   public Matrix power(int t, Workspace ws) {
     if (t < 1) {
       throw new IllegalArgumentException("t must be at least 1, not " + t);
@@ -170,13 +180,15 @@ public final class Diffusion implements AutoCloseable {
           Matrix product = LinAlg.transposeMultiply(there, others, ws)) {
         Matrix power = product.toHost(ws);
         double[] roots = roots(degrees);
+        double least = ROUNDING * (1 + t / 16.0);
         rows(
             power,
             power,
             ws,
             (i, row) -> {
               for (int j = 0; j < n; j++) {
-                row[j] = Math.max(0, row[j] * roots[j] / roots[i]);
+                double entry = row[j] * roots[j] / roots[i];
+                row[j] = entry < least ? 0 : entry;
               }
             });
         return power;

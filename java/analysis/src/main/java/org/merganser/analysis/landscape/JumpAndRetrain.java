@@ -199,7 +199,8 @@ public record JumpAndRetrain(
         Split split = split()) {
       ParamLayout layout = ParamLayout.of(network);
       Sampling sampling = new Sampling(this, layout, layout.read(minimum, ws), split);
-      SampleStore store = opened.add(SampleStore.open(folder, plan(layout, ws)));
+      SampleStore store =
+          opened.add(SampleStore.open(folder, plan(layout, Recipe.machine(ws), ws)));
       List<SideBySide.Job<Boolean>> jobs = new ArrayList<>();
       List<Long> seeds = new ArrayList<>();
       for (int trajectory : store.missing()) {
@@ -275,7 +276,10 @@ public record JumpAndRetrain(
     }
   }
 
-  private SamplePlan plan(ParamLayout layout, Workspace ws) throws IOException {
+  /**
+   * @param machine {@link Recipe#machine}: trajectories of two are not of one table
+   */
+  SamplePlan plan(ParamLayout layout, String machine, Workspace ws) throws IOException {
     List<String> trajectories = new ArrayList<>();
     for (long seed : config.seeds()) {
       for (double step : config.steps()) {
@@ -293,6 +297,7 @@ public record JumpAndRetrain(
     parts.put("training samples sha256", train.digest());
     parts.put("test samples sha256", test.digest());
     parts.put("settings", config);
+    parts.put("machine", machine);
     return new SamplePlan(
         layout.size(),
         Sampling.COLUMNS,

@@ -8,6 +8,8 @@ import java.util.Arrays;
 import org.assertj.core.data.Offset;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.merganser.compute.Workspace;
 import org.merganser.linalg.Matrix;
 
@@ -96,6 +98,26 @@ class PhateGoldenTest {
       assertThat(plain.asTensor().sameBytes(third.asTensor())).isTrue();
       assertThat(apart.get(0, 1)).isCloseTo(.22240641, DIGITS);
       assertThat(apart.get(0, 4)).isCloseTo(1.56238946, DIGITS);
+    }
+  }
+
+  /** As users come to them, where points are sorted and put back. */
+  @ParameterizedTest
+  @CsvSource({"EIGENVALUES, 20, 5", "EIGENVALUES, 100, 7", "SINGULAR_VALUES, 20, 5"})
+  void theSameThroughOptions(Phate.Spectrum spectrum, int most, int knee) {
+    Phate.Options options =
+        Phate.Options.defaults().with("knn", 2).with("decay", 2.0).with("spectrum", spectrum);
+    try (Matrix d = distances()) {
+      Phate.Result found = new Phate(options.with("most", most)).fit(d, WS);
+      assertThat(found.t()).isEqualTo(knee);
+      assertThat(found.entropy()).hasSize(most);
+      assertThat(found.bandwidth()).containsExactly(2, 1, 2, 3, 5);
+      Phate.Result third = new Phate(options.with("t", 3)).fit(d, WS);
+      near(third.potential()[0], 1.36490504, 1.33119969, 1.43902863, 1.94548345, 2.29899872);
+      assertThat(Stress.distance(third.potential()[0], third.potential()[4]))
+          .isCloseTo(1.56238946, DIGITS);
+      Phate.Result roots = new Phate(options.with("t", 3).with("gamma", 0.0)).fit(d, WS);
+      near(roots.potential()[0], 1.01075186, 1.02793008, .97397724, .75608997, .63359035);
     }
   }
 

@@ -7,12 +7,18 @@ import static org.assertj.core.api.Assertions.within;
 
 import java.util.Arrays;
 import java.util.Locale;
+import java.util.Set;
 import java.util.SplittableRandom;
+import java.util.TreeSet;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
 import org.merganser.analysis.geometry.Phate.Options;
+import org.merganser.analysis.topology.Graph;
+import org.merganser.analysis.topology.NeighbourGraph;
+import org.merganser.analysis.topology.NeighbourGraph.Rule;
 import org.merganser.compute.Workspace;
 import org.merganser.error.NumericalException;
 import org.merganser.error.ShapeException;
@@ -154,13 +160,60 @@ class PhateTest {
     }
   }
 
-  @Test
-  void duplicatesAndGroupsAreSaid() {
+  /** Twelve points in a row, and twelve far away. */
+  private static double[][] groups() {
     double[][] x = new double[24][2];
     for (int i = 0; i < 24; i++) {
       x[i][0] = i < 12 ? i : 1000 + i;
       x[i][1] = 0.1 * (i % 3);
     }
+    return x;
+  }
+
+  /**
+   * Where no walk leads, potentials are one number to the bit, not rounding of eigenvectors: among
+   * the farthest samples those of lowest number are chosen.
+   */
+  @ParameterizedTest
+  @ValueSource(ints = {1, 8, 40, 1000})
+  void whatNoWalkConnectsIsTied(int t) {
+    try (Matrix d = distances(groups())) {
+      Options options = Options.defaults().with("knn", 3).with("t", t);
+      double[][] potential = new Phate(options).fit(d, WS).potential();
+      double[][] power = new Phate(options.with("gamma", -1.0)).fit(d, WS).potential();
+      for (int i = 0; i < 24; i++) {
+        for (int j = 0; j < 24; j++) {
+          if (i < 12 != j < 12) {
+            assertThat(potential[i][j]).isEqualTo(-StrictMath.log(1e-7));
+            assertThat(power[i][j]).isZero();
+          }
+        }
+      }
+      if (t >= 8) {
+        // Within a group walks lead everywhere.
+        Graph farthest;
+        try (Matrix entries = Matrix.of(potential)) {
+          farthest = NeighbourGraph.of(entries, 3, Rule.COMPAT_FARTHEST);
+        }
+        Set<String> edges = new TreeSet<>();
+        for (int e = 0; e < farthest.edges(); e++) {
+          edges.add(farthest.from(e) + "-" + farthest.to(e));
+        }
+        Set<String> lowest = new TreeSet<>();
+        for (int i = 0; i < 12; i++) {
+          for (int k = 0; k < 3; k++) {
+            lowest.add(i + "-" + (12 + k));
+            lowest.add(k + "-" + (12 + i));
+          }
+        }
+        assertThat(edges).isEqualTo(lowest);
+      }
+    }
+  }
+
+  @Test
+  void duplicatesAndGroupsAreSaid() {
+    double[][] x = groups();
     x[5] = x[4].clone();
     try (Matrix d = distances(x)) {
       Phate.Result found = new Phate(Options.defaults().with("knn", 3)).fit(d, WS);

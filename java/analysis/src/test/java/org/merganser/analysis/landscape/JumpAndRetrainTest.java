@@ -28,6 +28,7 @@ import org.merganser.error.NumericalException;
 import org.merganser.error.ShapeException;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.model.Evaluation;
+import org.merganser.plan.Doctor;
 import org.merganser.torch.Augmentation;
 import org.merganser.torch.Examples;
 import org.merganser.torch.TorchNetwork;
@@ -229,6 +230,23 @@ class JumpAndRetrainTest {
     assertThatThrownBy(() -> sample(task(other), folder, 1))
         .isInstanceOf(FormatException.class)
         .hasMessageContaining("samples of something else");
+  }
+
+  /** Their last digits differ, so that a table would be of two machines. */
+  @Test
+  void samplesOfAnotherMachineAreAnotherFolder() throws IOException {
+    ParamLayout layout = ParamLayout.of(MLP);
+    try (Workspace ws = Minima.workspace(1)) {
+      SamplePlan avx2 = task(config()).plan(layout, "CPU avx2", ws);
+      for (String machine : List.of("CPU avx512", "CUDA avx2")) {
+        SamplePlan other = task(config()).plan(layout, machine, ws);
+        assertThat(other.differs(avx2))
+            .isEqualTo("'machine CPU avx2' there, 'machine %s' now".formatted(machine));
+      }
+      String own = "\nmachine " + ws.backend() + " " + Doctor.isa() + "\n";
+      task(config()).run(folder, ws).close();
+      assertThat(Files.readString(folder.resolve("samples.txt"))).contains(own);
+    }
   }
 
   @Test

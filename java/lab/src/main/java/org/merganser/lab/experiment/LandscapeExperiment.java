@@ -2,7 +2,6 @@
 package org.merganser.lab.experiment;
 
 import java.io.IOException;
-import java.nio.file.DirectoryNotEmptyException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -180,12 +179,19 @@ public final class LandscapeExperiment extends Experiment {
 
   @Override
   public ExperimentResult run(Workspace ws) throws IOException {
-    Stopwatch watch = new Stopwatch();
     Optional<Path> out = options.runs().out();
-    Path samples =
+    return run(
         out.isPresent()
             ? out.get().resolve("samples")
-            : Files.createTempDirectory("merganser-landscape");
+            : Files.createTempDirectory("merganser-landscape"),
+        ws);
+  }
+
+  /**
+   * @param samples the folder for them; without one for results it goes, whatever happens
+   */
+  ExperimentResult run(Path samples, Workspace ws) throws IOException {
+    Stopwatch watch = new Stopwatch();
     List<Findings> seeds = new ArrayList<>();
     try (DataSet data = watch.time("data", options::load)) {
       LandscapeImages images = LandscapeImages.of(data);
@@ -197,15 +203,11 @@ public final class LandscapeExperiment extends Experiment {
       }
       return result(ExperimentResult.Data.of(data), parameters, seeds, watch, ws);
     } finally {
-      removeEmpty(samples);
-    }
-  }
-
-  static void removeEmpty(Path folder) throws IOException {
-    try {
-      Files.deleteIfExists(folder);
-    } catch (DirectoryNotEmptyException e) {
-      // Samples that are kept, or that an interrupted run goes on from; files of the user.
+      if (options.runs().out().isPresent()) {
+        SampleFolders.removeEmpty(samples);
+      } else {
+        SampleFolders.removeAll(samples);
+      }
     }
   }
 

@@ -11,6 +11,7 @@ import org.merganser.analysis.landscape.Direction;
 import org.merganser.analysis.landscape.LossFunction;
 import org.merganser.analysis.landscape.LossSurface;
 import org.merganser.compute.Workspace;
+import org.merganser.error.NumericalException;
 import org.merganser.lab.experiment.Landscape.Probes;
 import org.merganser.linalg.Matrix;
 import org.merganser.linalg.Tensor;
@@ -65,15 +66,22 @@ final class LandscapeProbes {
   /**
    * Losses of all points.
    *
+   * @param minimum for messages
    * @param losses by name
+   * @throws NumericalException when one is not finite
    */
-  Probes losses(Map<String, LossFunction> losses, Workspace ws) throws IOException {
+  Probes losses(String minimum, Map<String, LossFunction> losses, Workspace ws) throws IOException {
     Map<String, List<List<Double>>> lines = new LinkedHashMap<>();
     Map<String, List<List<Double>>> planes = new LinkedHashMap<>();
     for (Map.Entry<String, LossFunction> loss : losses.entrySet()) {
       List<List<Double>> line = new ArrayList<>();
       for (Direction d : directions) {
-        line.add(list(LossSurface.line(loss.getValue(), theta, d.values(), steps(), ws).losses()));
+        double[] found = LossSurface.line(loss.getValue(), theta, d.values(), steps(), ws).losses();
+        for (int i = 0; i < found.length; i++) {
+          String at = "direction %d at step %s".formatted(line.size(), steps()[i]);
+          requireFinite(found[i], loss.getKey(), minimum, "line of " + at);
+        }
+        line.add(list(found));
       }
       lines.put(loss.getKey(), line);
       double[] first = directions.get(0).values();
@@ -81,6 +89,12 @@ final class LandscapeProbes {
       double[][] plane =
           LossSurface.plane(loss.getValue(), theta, first, second, sides(), sides(), false, ws)
               .losses();
+      for (int i = 0; i < side; i++) {
+        for (int j = 0; j < side; j++) {
+          String at = "plane at steps %s and %s".formatted(sides()[i], sides()[j]);
+          requireFinite(plane[i][j], loss.getKey(), minimum, at);
+        }
+      }
       planes.put(loss.getKey(), Arrays.stream(plane).map(LandscapeProbes::list).toList());
     }
     return new Probes(
@@ -90,6 +104,15 @@ final class LandscapeProbes {
         list(sides()),
         planes.get("train"),
         planes.get("test"));
+  }
+
+  /** Persistence is of numbers. */
+  private static void requireFinite(double value, String loss, String minimum, String where) {
+    if (!Double.isFinite(value)) {
+      throw new NumericalException(
+          "minimum %s: the %s loss is %s on the %s; set the longest of --steps smaller"
+              .formatted(minimum, loss, value, where));
+    }
   }
 
   static List<Double> list(double... values) {

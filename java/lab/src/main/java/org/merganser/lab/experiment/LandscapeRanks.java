@@ -19,6 +19,9 @@ final class LandscapeRanks {
 
   private static final double NORMAL = 1.959963984540054;
 
+  /** From 1, of correlations that are 1 but for rounding: of ranks the next is 6 / (n^3 - n). */
+  private static final double PERFECT = 1e-12;
+
   private LandscapeRanks() {}
 
   /**
@@ -26,7 +29,8 @@ final class LandscapeRanks {
    *
    * @param networks how many
    * @param low end of the 95 % interval by Fisher's z, which takes networks for independent; those
-   *     of one seed share initial weights. Null for three networks
+   *     of one seed share initial weights. Null for three networks, and where rho is 1 or -1, of
+   *     which z is infinite
    */
   record Pooled(double rho, Double low, Double high, int networks) {
     String text() {
@@ -70,7 +74,7 @@ final class LandscapeRanks {
   static Pooled pooled(List<Double> values, List<Double> gaps) {
     double rho = spearman(values, gaps);
     int n = values.size();
-    if (n <= 3) {
+    if (n <= 3 || Math.abs(rho) > 1 - PERFECT) {
       return new Pooled(rho, null, null, n);
     }
     double z = 0.5 * Math.log((1 + rho) / (1 - rho));

@@ -2,7 +2,6 @@
 package org.merganser.lab.experiment;
 
 import java.io.IOException;
-import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -84,22 +83,10 @@ final class LandscapeSeed {
       }
       // Only now: until it is written, they are what an interrupted run goes on from.
       if (!options.keepSamples() && Files.exists(folder)) {
-        remove(folder);
+        SampleFolders.removeStore(folder);
       }
     }
     return found;
-  }
-
-  /**
-   * The files of a store of samples, whole and partial, and its folder when nothing else is there.
-   */
-  private static void remove(Path folder) throws IOException {
-    try (DirectoryStream<Path> files = Files.newDirectoryStream(folder, "{seed*,samples.txt}*")) {
-      for (Path file : files) {
-        Files.delete(file);
-      }
-    }
-    LandscapeExperiment.removeEmpty(folder);
   }
 
   private Findings with(Findings before, LandscapeMinimum minimum, Path folder) throws IOException {
@@ -159,7 +146,7 @@ final class LandscapeSeed {
           Map.of(
               "train", new NetworkLoss(network, theta, train),
               "test", new NetworkLoss(network, theta, images.test()));
-      Landscape.Probes probes = watch.time("probe", () -> points.losses(losses, ws));
+      Landscape.Probes probes = watch.time("probe", () -> points.losses(minimum.id(), losses, ws));
       Evaluation onTrain = Evaluation.of(network, theta, train, ws);
       Evaluation onTest = Evaluation.of(network, theta, images.test(), ws);
       return new LandscapeAnalysis(options, watch, ws).of(onTrain, onTest, store, points, probes);

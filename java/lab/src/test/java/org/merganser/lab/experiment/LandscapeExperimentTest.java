@@ -17,6 +17,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 import org.merganser.analysis.landscape.SampleStore;
 import org.merganser.compute.Progress;
 import org.merganser.compute.Workspace;
@@ -130,7 +131,7 @@ class LandscapeExperimentTest {
     assertThat(result.section("persistence")).hasSize(2 * 2 * 5);
     assertThat(result.section("otherSamples")).hasSize(3 * 2 * 2 * 5);
     assertThat(result.section("wasserstein")).hasSize(2 * 2 * 5);
-    assertThat(result.report().tables()).contains("labels-100", "held", "over minima");
+    assertThat(result.report().tables()).contains("labels-100", "two seeds", "over minima");
   }
 
   private static void check(Landscape landscape) {
@@ -237,6 +238,34 @@ class LandscapeExperimentTest {
     // One minimum ranks nothing, and there is no other to compare it with.
     assertThat(result.section("ranks")).isEmpty();
     assertThat(result.section("claims")).isEmpty();
+  }
+
+  /** Without a folder for results samples are where nobody finds them: they go, failed or not. */
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void withoutAFolderNothingIsLeft(boolean fails) throws IOException {
+    Path samples = Files.createDirectory(folder.resolve("samples"));
+    Progress stop =
+        (stage, step, of) -> {
+          if (stage.startsWith("products")) {
+            assertThat(samples.resolve("wd-0/samples.txt")).exists();
+            if (fails) {
+              throw new IllegalStateException("interrupted");
+            }
+          }
+        };
+    LandscapeExperiment experiment =
+        new LandscapeExperiment(
+            options(Map.of("minima", "wd", "seeds", "1", "keep-samples", "true")));
+    try (Workspace ws = Workspace.builder().threads(1).progress(stop).open()) {
+      if (fails) {
+        assertThatThrownBy(() -> experiment.run(samples, ws))
+            .hasStackTraceContaining("interrupted");
+      } else {
+        experiment.run(samples, ws);
+      }
+    }
+    assertThat(samples).doesNotExist();
   }
 
   /** The part of the page that moves has every network and sample. */

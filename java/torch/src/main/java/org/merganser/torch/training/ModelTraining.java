@@ -24,10 +24,10 @@ import org.merganser.torch.internal.session.SideBySide;
  * Trains several models at once, such as those to be merged, one libtorch thread each: small
  * networks gain nothing from more, and the result of a model then depends on its seed alone.
  *
- * <p>With a folder models are kept there, each under the hash of everything that it depends on but
- * the type of CPU (network, digest of the samples, settings, seed, versions), and read instead of
- * trained when they are there. Each is stored as soon as it is trained, so a cancelled run loses
- * only those in training.
+ * <p>With a folder models are kept there, each under the hash of everything that it depends on
+ * (network, digest of the samples, settings, seed, versions, backend and instruction set), and read
+ * instead of trained when they are there. Each is stored as soon as it is trained, so a cancelled
+ * run loses only those in training.
  *
  * @param cache the folder, made when it is not there; empty to keep nothing
  */
@@ -76,7 +76,8 @@ public record ModelTraining(
             cache.map(
                 c -> {
                   String digest = digests.computeIfAbsent(job.data(), Examples::digest);
-                  return recipe(network, digest, job.part(), options, job.seed());
+                  return recipe(
+                      network, digest, job.part(), options, job.seed(), Recipe.machine(ws));
                 });
         models[i] = recipe.isPresent() ? kept().find(recipe.get()).orElse(null) : null;
         if (models[i] != null) {
@@ -100,14 +101,21 @@ public record ModelTraining(
   /**
    * @param digest of the training examples
    * @param part which part of which data they are, for readers
+   * @param machine {@link Recipe#machine}
    */
   static Recipe recipe(
-      TorchNetwork network, String digest, String part, Trainer.Options options, long seed) {
+      TorchNetwork network,
+      String digest,
+      String part,
+      Trainer.Options options,
+      long seed,
+      String machine) {
     Map<String, Object> parts = new LinkedHashMap<>();
     parts.put("data", part);
     parts.put("examples sha256", digest);
     parts.put("trainer", options);
     parts.put("seed", seed);
+    parts.put("machine", machine);
     return Recipe.of("trained model", network, parts);
   }
 

@@ -24,6 +24,7 @@ import org.merganser.io.Checkpoint;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.io.Safetensors;
 import org.merganser.linalg.Tensor;
+import org.merganser.plan.Doctor;
 import org.merganser.testing.SettledMemory;
 import org.merganser.torch.Augmentation;
 import org.merganser.torch.Examples;
@@ -38,8 +39,10 @@ class ModelCacheTest {
 
   @TempDir Path temp;
 
+  private static final String MACHINE = "CPU portable";
+
   private static Recipe recipe(long seed) {
-    return ModelTraining.recipe(NETWORK, "digest", "part", OPTIONS, seed);
+    return ModelTraining.recipe(NETWORK, "digest", "part", OPTIONS, seed, MACHINE);
   }
 
   private static void assertDamaged(ModelCache cache, Recipe recipe, String why) {
@@ -88,11 +91,20 @@ class ModelCacheTest {
             "examples sha256 digest\n",
             "data part\n",
             "seed 7\n",
+            "machine CPU portable\n",
             "epochs=2, batchSize=64",
             "augmentation=Augmentation[flip=false, padding=0]",
             "threads=1",
             "torch ",
             "merganser ");
+  }
+
+  /** As findings of experiments do: models of another processor differ in the last digits. */
+  @Test
+  void theMachineIsThatOfTheWorkspace() {
+    try (Workspace ws = Workspace.builder().threads(1).open()) {
+      assertThat(Recipe.machine(ws)).isEqualTo(ws.backend() + " " + Doctor.isa());
+    }
   }
 
   @Test
@@ -103,18 +115,21 @@ class ModelCacheTest {
         List.of(
             recipe(1),
             recipe(2),
-            ModelTraining.recipe(wider, "digest", "part", OPTIONS, 1),
-            ModelTraining.recipe(other, "digest", "part", OPTIONS, 1),
-            ModelTraining.recipe(NETWORK, "digest2", "part", OPTIONS, 1),
-            ModelTraining.recipe(NETWORK, "digest", "part2", OPTIONS, 1),
-            ModelTraining.recipe(NETWORK, "digest", "part", Trainer.Options.adamW(3), 1),
-            ModelTraining.recipe(NETWORK, "digest", "part", OPTIONS.withThreads(2), 1),
+            ModelTraining.recipe(wider, "digest", "part", OPTIONS, 1, MACHINE),
+            ModelTraining.recipe(other, "digest", "part", OPTIONS, 1, MACHINE),
+            ModelTraining.recipe(NETWORK, "digest2", "part", OPTIONS, 1, MACHINE),
+            ModelTraining.recipe(NETWORK, "digest", "part2", OPTIONS, 1, MACHINE),
+            ModelTraining.recipe(NETWORK, "digest", "part", Trainer.Options.adamW(3), 1, MACHINE),
+            ModelTraining.recipe(NETWORK, "digest", "part", OPTIONS.withThreads(2), 1, MACHINE),
             ModelTraining.recipe(
                 NETWORK,
                 "digest",
                 "part",
                 OPTIONS.withAugmentation(Augmentation.flipAndCrop()),
-                1));
+                1,
+                MACHINE),
+            ModelTraining.recipe(NETWORK, "digest", "part", OPTIONS, 1, "CPU avx2"),
+            ModelTraining.recipe(NETWORK, "digest", "part", OPTIONS, 1, "CUDA portable"));
     Set<String> hashes = new LinkedHashSet<>();
     recipes.forEach(recipe -> hashes.add(recipe.hash()));
     assertThat(hashes).hasSameSizeAs(recipes);

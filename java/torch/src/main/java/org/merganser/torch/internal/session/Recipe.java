@@ -2,15 +2,16 @@
 package org.merganser.torch.internal.session;
 
 import java.util.Map;
+import org.merganser.compute.Workspace;
 import org.merganser.plan.Doctor;
 import org.merganser.torch.TorchNatives;
 import org.merganser.torch.TorchNetwork;
 import org.merganser.torch.internal.Digests;
 
 /**
- * Everything a trained model depends on but the type of CPU, as a text; its hash names the model.
- * The same recipe gives the same bytes on the same type of CPU; on another the last bits may
- * differ, and a model that is there is taken all the same.
+ * Everything a trained model depends on, as a text; its hash names the model. Where {@link
+ * #machine} is one of its parts, the same recipe gives the same bytes; where it is not, the last
+ * bits may differ on another one, and a model that is there is taken all the same.
  */
 public record Recipe(String text) {
   /** Raised when training with the same settings begins to give other models. */
@@ -29,6 +30,11 @@ public record Recipe(String text) {
     text.append("\ntorch ").append(TorchNatives.version());
     text.append("\nmerganser ").append(Doctor.versions().get("merganser"));
     return new Recipe(text.append('\n').toString());
+  }
+
+  /** On what the last bits depend: the backend, and the instruction set of kernels on the CPU. */
+  public static String machine(Workspace ws) {
+    return ws.backend() + " " + Doctor.isa();
   }
 
   /** SHA-256 of the text. */
