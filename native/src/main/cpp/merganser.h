@@ -578,7 +578,8 @@ MG_API int32_t mg_ranked_drop(mg_context* context, int32_t dtype, int64_t rows, 
 /* Persistence of the Vietoris-Rips filtration over Z/2 in degrees 0 to max_degree <= 2: a simplex is there from its
  * diameter on, the largest distance of two of its vertices, for diameters up to `threshold`; < 0 stands for the enclosing
  * radius min_i max_j distance(i, j), beyond which nothing changes. n <= 65536 vertices, MG_F64 or MG_F32:
- *   k = -1  x [n x n] are distances: >= 0, symmetric, 0 on the diagonal, +Inf where there is no edge
+ *   k = -1  x [n x n] are distances: >= 0, symmetric, 0 on the diagonal, +Inf where there is no edge. Two that differ
+ *           by 1e-12 of their sum at most are the larger one
  *   k >= 0  x [n x k] are points with their Euclidean distances, of differences in F64 in the order of the coordinates
  * Distances are rounded to F32. What is not finite in points, or NaN, is MG_NUMERICAL, what else is not such is
  * MG_INVALID_ARGUMENT, with the first place. Classes that begin at their end are left out; those that are left at the

@@ -93,6 +93,21 @@ TEST(rips_says_its_threshold) {
   }
 }
 
+// On either side of what rounds up to the next number of F32.
+TEST(rips_takes_the_larger_of_two_that_rounding_parts) {
+  const double low = 1 + std::ldexp(1.0, -24), high = std::nextafter(low, 2.0);
+  for (const std::vector<double>& d : {std::vector<double>{0, low, high, 0}, {0, high, low, 0}}) {
+    Context context;
+    mg_barcode* barcode = nullptr;
+    CHECK_OK(mg_rips(context, MG_F64, 2, -1, d.data(), 2, -1, 1, &barcode));
+    CHECK(mg_barcode_threshold(barcode) == 1 + std::ldexp(1.0, -23));
+    mg_barcode_destroy(barcode);
+  }
+  CHECK_FAILS(refused({0, 1, 1 + 1e-11, 0}, 2), MG_INVALID_ARGUMENT,
+              "distances[0, 1] is 1, but distances[1, 0] is 1.00000000001");
+  CHECK_FAILS(refused({0, 1, kInf, 0}, 2), MG_INVALID_ARGUMENT, "distances[0, 1] is 1, but distances[1, 0] is inf");
+}
+
 TEST(rips_refuses_what_is_no_distance) {
   CHECK_FAILS(refused({0, 1, kNaN, 1, 0, 2, 1, 2, 0}, 3), MG_NUMERICAL, "distances[0, 2] is NaN");
   CHECK_FAILS(refused({0, 1, 3, 1, 0, 2, 3, 2.5, 0}, 3), MG_INVALID_ARGUMENT,

@@ -26,7 +26,8 @@ import org.merganser.linalg.Matrix;
  * DiagramMetrics#bottleneck bottleneck distance} of e.
  *
  * <p>Refused with the first place: NaN, negative and asymmetric distances, a diagonal that is not
- * 0. {@code +Inf} is no edge at any value.
+ * 0. Of two that differ by 1e-12 of their sum at most, as rounding leaves them, the larger counts.
+ * {@code +Inf} is no edge at any value.
  */
 public final class Rips {
   private Rips() {}
