@@ -33,7 +33,7 @@ enable_language(CUDA)
 
 # Code for every major architecture, because a driver older than the toolkit cannot compile its PTX: cards of 8.6 and 8.9
 # run that of 8.0. All of it comes from one PTX, which is kept for what comes later: no kernel asks for more than 8.0 has,
-# and the compiler's front, half of the time, runs once.
+# and the compiler's front runs once.
 set(architectures 80 90)
 if(CMAKE_CUDA_COMPILER_VERSION VERSION_GREATER_EQUAL 12.8)
   list(APPEND architectures 100 120)
