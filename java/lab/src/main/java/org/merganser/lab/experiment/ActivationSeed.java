@@ -15,6 +15,7 @@ import org.merganser.internal.Seeds;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.io.Safetensors;
 import org.merganser.lab.data.DataSet;
+import org.merganser.model.Evaluation;
 import org.merganser.torch.internal.session.SideBySide;
 import org.merganser.torch.recurrent.RecurrentUnit.Mode;
 import org.merganser.torch.recurrent.RnnInit;
@@ -126,6 +127,10 @@ final class ActivationSeed {
         .withInit(RnnInit.HENAFF, task.inputWeights());
   }
 
+  private Evaluation guess(SequenceTask task, VanillaRnn rnn) {
+    return task.guess(rnn.outputs(), options.copyDelay());
+  }
+
   private RnnTraining.Options training(long steps) {
     return RnnTraining.Options.adam(options.lr(), steps)
         .withBatch(options.batch())
@@ -144,7 +149,7 @@ final class ActivationSeed {
         RnnTraining trained = RnnTraining.of(rnn, start, data.train(), how, curve, own)) {
       keep(run, trained.model());
       Map<String, Object> found = curve.found();
-      found.put("classes", (double) rnn.outputs());
+      found.putAll(AdaptiveActivationTables.guess(guess(run.task(), rnn)));
       found.put("parameters", (double) rnn.size(rnn.learned()));
       trained.diverged().ifPresent(why -> found.put("diverged", why));
       return found;
@@ -277,7 +282,7 @@ final class ActivationSeed {
             other, Math.max(1, options.transferSteps() / MEASUREMENTS), options.transferSteps());
     Map<String, Object> found = curve.found();
     found.put("trained", (double) rnn.size(how.learned(rnn)));
-    found.put("classes", (double) rnn.outputs());
+    found.putAll(AdaptiveActivationTables.guess(guess(task, rnn)));
     try (MemoryCheckpoint start = rnn.adopt(base, own)) {
       if (how == Adaptation.NOTHING) {
         try {

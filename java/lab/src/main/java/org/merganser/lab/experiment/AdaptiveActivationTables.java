@@ -44,9 +44,13 @@ final class AdaptiveActivationTables {
         : new Evaluation((Double) run.get("validation"), (Double) run.get("validationLoss"));
   }
 
+  /** What {@link #last} takes of a run that diverges. */
+  static Map<String, Double> guess(Evaluation guess) {
+    return Map.of("guess", guess.accuracy(), "guessLoss", guess.loss());
+  }
+
   private static Evaluation guess(Map<String, Object> run) {
-    double classes = (Double) run.get("classes");
-    return new Evaluation(1.0 / classes, Math.log(classes));
+    return new Evaluation((Double) run.get("guess"), (Double) run.get("guessLoss"));
   }
 
   private static double end(Map<String, Object> run, String what) {

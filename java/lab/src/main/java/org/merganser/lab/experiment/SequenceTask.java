@@ -10,6 +10,7 @@ import org.merganser.internal.Seeds;
 import org.merganser.lab.data.DataSet;
 import org.merganser.lab.data.ImageFiles;
 import org.merganser.lab.data.ImageForm;
+import org.merganser.model.Evaluation;
 import org.merganser.torch.Examples;
 import org.merganser.torch.recurrent.RnnInit;
 import org.merganser.torch.recurrent.SequenceTasks.Copy;
@@ -51,6 +52,19 @@ public enum SequenceTask {
   /** Whether it is made of images. */
   boolean isImages() {
     return this != COPY;
+  }
+
+  /**
+   * Of who knows the task, but nothing of a sequence: a class by chance, or blanks and then any of
+   * the symbols.
+   *
+   * @param delay of the copy task
+   */
+  Evaluation guess(int classes, int delay) {
+    Copy copy = Copy.of(delay);
+    return this == COPY
+        ? new Evaluation(1.0 / copy.symbols(), copy.memorylessLoss())
+        : new Evaluation(1.0 / classes, Math.log(classes));
   }
 
   /** The authors' initial input weights. */

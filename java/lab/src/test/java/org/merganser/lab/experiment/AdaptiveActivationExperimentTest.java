@@ -263,6 +263,23 @@ class AdaptiveActivationExperimentTest {
         .containsPattern("seed 1: training diverged in step \\d+ of 4: ");
   }
 
+  /** Who says blanks and then any of eight symbols, of the copy task. */
+  @Test
+  void aGuessIsThatOfTheTask() throws IOException {
+    ExperimentResult result =
+        run(
+            Map.ofEntries(
+                Map.entry("tasks", "copy"),
+                Map.entry("lr", "1e35"),
+                Map.entry("clip-norm", "1e30"),
+                Map.entry("gains", "5"),
+                Map.entry("saturations", "0"),
+                Map.entry("transfer-steps", "0")));
+    assertThat(result.section("starts-copy").toString()).contains("diverged=1");
+    assertThat(result.row("copy-static").accuracy()).isEqualTo(1.0 / 8);
+    assertThat(result.row("copy-static").loss()).isCloseTo(10 * Math.log(8) / 23, within(1e-12));
+  }
+
   /** Saturated units bear any weights: the network is finite, until n and s move as far. */
   @Test
   void anAdaptationThatDivergesIsCounted() throws IOException {
