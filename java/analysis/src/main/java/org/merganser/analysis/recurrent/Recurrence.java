@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.merganser.analysis.recurrent;
 
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.stream.DoubleStream;
@@ -11,12 +12,16 @@ import org.merganser.error.NumericalException;
 import org.merganser.linalg.Matrix;
 
 /**
- * Whether a series comes back: the first peak of its autocorrelation after that has been below 0.
- * One that dies out does not, nor does rounding around a point.
+ * Whether a series comes back: the highest peak of its autocorrelation after that has been below 0,
+ * up to half of the length, where it is at least 0.5; of peaks as high as that, up to 0.05, the
+ * first, since what comes back after a period does so after two. Noise and chaos do not come back,
+ * nor does what dies out, nor rounding around a point.
  *
- * @param period steps to the peak; 0 where there is none in half of the series
- * @param strength autocorrelation there, of sums over the length T of the series whatever the lag:
- *     1 - period/T of one that repeats itself
+ * <p>The autocorrelation at a lag is of the pairs of values that far apart, by the squares of these
+ * values alone: 1 of a series that repeats itself, whatever the lag, and at most 1.
+ *
+ * @param period steps to the peak; 0 where there is none
+ * @param strength autocorrelation there; 0 where there is none
  */
 public record Recurrence(int period, double strength) {
 
@@ -27,6 +32,12 @@ public record Recurrence(int period, double strength) {
 
   /** Variance of the last half over that of the first, below which a series dies out. */
   private static final double DYING = 0.5;
+
+  /** Autocorrelation from which a series comes back; noise and chaos stay below. */
+  private static final double STRONG = 0.5;
+
+  /** Up to which peaks are as high: the lag of a period of no whole steps is rounded. */
+  private static final double AS_HIGH = 0.05;
 
   /** Of an orbit [T x H] on the host, along its first two principal components. */
   public static List<Recurrence> along(Matrix orbit, Workspace ws) {
@@ -42,7 +53,8 @@ public record Recurrence(int period, double strength) {
 
   /**
    * Of a series of at least 4 values. It comes back only when its variance is more than 1e-20 of
-   * its mean square, and that of its last half at least half of that of its first.
+   * its mean square, and that of its last half at least half of that of its first: rounding and
+   * what dies out are left out so.
    *
    * @throws NumericalException for a value that is not finite, naming the first
    */
@@ -86,27 +98,47 @@ public record Recurrence(int period, double strength) {
     if (!(variance(series) > ROUNDING * square) || last < DYING * first) {
       return NONE;
     }
+    return highest(correlation(series));
+  }
+
+  /** By lag, from 0 to half of the length. */
+  private static double[] correlation(double... series) {
     double mean = 0;
     for (double each : series) {
       mean += each / series.length;
     }
     double[] correlation = new double[series.length / 2 + 1];
     for (int lag = 0; lag < correlation.length; lag++) {
-      double sum = 0;
+      double both = 0;
+      double before = 0;
+      double after = 0;
       for (int t = 0; t + lag < series.length; t++) {
-        sum += (series[t] - mean) * (series[t + lag] - mean);
+        double from = series[t] - mean;
+        double to = series[t + lag] - mean;
+        both += from * to;
+        before += from * from;
+        after += to * to;
       }
-      correlation[lag] = sum / series.length;
+      correlation[lag] = both / Math.sqrt(before * after);
     }
+    return correlation;
+  }
+
+  private static Recurrence highest(double... correlation) {
+    List<Recurrence> peaks = new ArrayList<>();
     boolean below = false;
     for (int lag = 1; lag + 1 < correlation.length; lag++) {
       below |= correlation[lag] < 0;
       boolean peak =
           correlation[lag] > correlation[lag - 1] && correlation[lag] >= correlation[lag + 1];
-      if (below && peak && correlation[lag] > 0) {
-        return new Recurrence(lag, correlation[lag] / correlation[0]);
+      if (below && peak && correlation[lag] >= STRONG) {
+        peaks.add(new Recurrence(lag, correlation[lag]));
       }
     }
-    return NONE;
+    double most = peaks.stream().mapToDouble(Recurrence::strength).max().orElse(0);
+    return peaks.stream()
+        .filter(peak -> peak.strength() >= most - AS_HIGH)
+        .findFirst()
+        .orElse(NONE);
   }
 }

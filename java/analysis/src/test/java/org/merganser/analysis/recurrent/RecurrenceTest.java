@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
 import java.util.SplittableRandom;
+import java.util.stream.DoubleStream;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -21,7 +22,7 @@ class RecurrenceTest {
         IntStream.range(0, 200).mapToDouble(t -> 3 + Math.sin(2 * Math.PI * t / period)).toArray();
     Recurrence found = Recurrence.of(series);
     assertThat(found.period()).isEqualTo(period);
-    assertThat(found.strength()).isCloseTo(1 - period / 200.0, within(.02));
+    assertThat(found.strength()).isCloseTo(1, within(1e-9));
   }
 
   @Test
@@ -39,6 +40,52 @@ class RecurrenceTest {
     assertThatThrownBy(() -> Recurrence.of(new double[3]))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessage("recurrence of 3 values; at least 4 are needed");
+  }
+
+  @Test
+  void noiseDoesNot() {
+    for (int seed = 0; seed < 20; seed++) {
+      SplittableRandom random = new SplittableRandom(seed);
+      double[] noise = random.doubles(400, -1, 1).toArray();
+      assertThat(Recurrence.of(noise)).as("seed %d", seed).isEqualTo(new Recurrence(0, 0));
+    }
+  }
+
+  @Test
+  void chaosDoesNot() {
+    for (double start : new double[] {.1, .2, .37, .61}) {
+      assertThat(Recurrence.of(logistic(3.9, start))).isEqualTo(new Recurrence(0, 0));
+    }
+    // The same map where it turns in four steps.
+    assertThat(Recurrence.of(logistic(3.5, .2)).period()).isEqualTo(4);
+  }
+
+  private static double[] logistic(double rate, double start) {
+    return DoubleStream.iterate(start, x -> rate * x * (1 - x)).skip(500).limit(400).toArray();
+  }
+
+  /** After half of it the stronger second harmonic has come back, the first has not. */
+  @Test
+  void thePeriodIsThatOfAllHarmonics() {
+    for (double phase = 0; phase < 6; phase += .5) {
+      double start = phase;
+      double[] series =
+          IntStream.range(0, 400)
+              .mapToDouble(
+                  t -> Math.sin(2 * Math.PI * t / 60 + start) + 2 * Math.sin(2 * Math.PI * t / 30))
+              .toArray();
+      Recurrence found = Recurrence.of(series);
+      assertThat(found.period()).isEqualTo(60);
+      assertThat(found.strength()).isCloseTo(1, within(1e-9));
+    }
+  }
+
+  /** 10.3 steps: after 103 of them it is at the same place, but it has turned before. */
+  @Test
+  void aPeriodOfNoWholeStepsIsNotItsMultiple() {
+    double[] series =
+        IntStream.range(0, 400).mapToDouble(t -> Math.sin(2 * Math.PI * t / 10.3)).toArray();
+    assertThat(Recurrence.of(series).period()).isEqualTo(10);
   }
 
   @Test
