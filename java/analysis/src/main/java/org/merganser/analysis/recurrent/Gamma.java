@@ -2,6 +2,7 @@
 package org.merganser.analysis.recurrent;
 
 import org.merganser.activation.AdaptiveActivation;
+import org.merganser.error.NumericalException;
 import org.merganser.error.ShapeException;
 
 /** Units of a gain and a saturation of their own, or of the same. */
@@ -17,8 +18,20 @@ final class Gamma implements Nonlinearity {
               + saturation.length
               + " saturations; as many of both, or one");
     }
+    requireFinite("gain", gain);
+    requireFinite("saturation", saturation);
     this.gain = gain.clone();
     this.saturation = saturation.clone();
+  }
+
+  private static void requireFinite(String name, double... values) {
+    for (int unit = 0; unit < values.length; unit++) {
+      if (!Double.isFinite(values[unit])) {
+        throw new NumericalException(
+            "the %s of unit %d is %s; take that of a network that did not diverge"
+                .formatted(name, unit, values[unit]));
+      }
+    }
   }
 
   private static double of(double[] values, int unit) {

@@ -2,6 +2,7 @@
 package org.merganser.analysis.recurrent;
 
 import org.merganser.activation.AdaptiveActivation;
+import org.merganser.error.NumericalException;
 
 /** What each unit makes of its input, with its derivative. */
 public interface Nonlinearity {
@@ -48,6 +49,7 @@ public interface Nonlinearity {
    *
    * @param gain n of each unit, or one for all
    * @param saturation s likewise
+   * @throws NumericalException for one that is not finite, naming the unit
    */
   static Nonlinearity gamma(double[] gain, double[] saturation) {
     return new Gamma(gain, saturation);

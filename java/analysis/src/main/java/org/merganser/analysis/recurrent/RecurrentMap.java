@@ -4,6 +4,7 @@ package org.merganser.analysis.recurrent;
 import java.io.IOException;
 import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
+import org.merganser.error.NumericalException;
 import org.merganser.error.ShapeException;
 import org.merganser.io.Checkpoint;
 import org.merganser.linalg.Matrix;
@@ -32,6 +33,7 @@ public final class RecurrentMap implements SmoothMap {
   /**
    * @param recurrent V, [H x H] on the host
    * @param bias c, [H]
+   * @throws NumericalException for a value that is not finite, naming the first
    */
   public static RecurrentMap of(Matrix recurrent, double[] bias, Nonlinearity activation) {
     if (recurrent.rows() != recurrent.columns() || recurrent.rows() != bias.length) {
@@ -42,8 +44,10 @@ public final class RecurrentMap implements SmoothMap {
               + bias.length
               + " values");
     }
-    return new RecurrentMap(
-        recurrent.asTensor().toDoubleArray(), bias.clone(), new double[0], activation);
+    double[] weights = recurrent.asTensor().toDoubleArray();
+    requireFinite("V", weights, bias.length);
+    requireFinite("the bias", bias, 1);
+    return new RecurrentMap(weights, bias.clone(), new double[0], activation);
   }
 
   /** Without a bias. */
@@ -57,6 +61,7 @@ public final class RecurrentMap implements SmoothMap {
    * input: see {@link #with}.
    *
    * @param prefix of the names, such as {@code "rnn."}
+   * @throws NumericalException for a value that is not finite, naming tensor, row and column
    */
   public static RecurrentMap of(
       Checkpoint network, String prefix, Nonlinearity activation, Workspace ws) throws IOException {
@@ -93,7 +98,21 @@ public final class RecurrentMap implements SmoothMap {
     try (Tensor stored = network.read(name, ws);
         Tensor wide = Tensor.allocate(DType.F64, stored.shape())) {
       wide.convertFrom(stored, ws);
-      return wide.toDoubleArray();
+      double[] values = wide.toDoubleArray();
+      requireFinite(name, values, rank == 1 ? 1 : (int) wide.shape()[1]);
+      return values;
+    }
+  }
+
+  /** No search or orbit of such a map would end anywhere. */
+  private static void requireFinite(String name, double[] values, int columns) {
+    for (int at = 0; at < values.length; at++) {
+      if (!Double.isFinite(values[at])) {
+        String column = columns == 1 ? "" : ", column " + at % columns;
+        throw new NumericalException(
+            "%s is %s in row %d%s; a map needs finite weights, of a network that did not diverge"
+                .formatted(name, values[at], at / columns, column));
+      }
     }
   }
 
@@ -123,7 +142,9 @@ public final class RecurrentMap implements SmoothMap {
     if (weights.rows() != size) {
       throw new ShapeException("input weights of " + size + " units are [H x I], not " + weights);
     }
-    return new RecurrentMap(recurrent, bias, weights.asTensor().toDoubleArray(), activation);
+    double[] values = weights.asTensor().toDoubleArray();
+    requireFinite("U", values, Math.toIntExact(weights.columns()));
+    return new RecurrentMap(recurrent, bias, values, activation);
   }
 
   @Override

@@ -13,6 +13,7 @@ import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.merganser.error.NumericalException;
 import org.merganser.error.ShapeException;
 import org.merganser.internal.Seeds;
 import org.merganser.io.MemoryCheckpoint;
@@ -81,6 +82,38 @@ class RecurrentMapTest {
     assertThat(found.frobenius()).isCloseTo(Math.hypot(.64098614, .4283005), within(1e-8));
     assertThat(found.summed()).isCloseTo(.64098614, within(1e-8));
     assertThat(found.spectrum().period(0)).isCloseTo(4, within(1e-12));
+  }
+
+  @Test
+  void whatIsNotFiniteIsNamed() throws IOException {
+    String rest = "; a map needs finite weights, of a network that did not diverge";
+    Matrix weights = Matrix.zeros(3, 3);
+    weights.set(1, 2, Double.NaN);
+    assertThatThrownBy(() -> RecurrentMap.of(weights, Nonlinearity.tanh()))
+        .isInstanceOf(NumericalException.class)
+        .hasMessage("V is NaN in row 1, column 2" + rest);
+    double[] bias = {0, 0, Double.NEGATIVE_INFINITY};
+    assertThatThrownBy(() -> RecurrentMap.of(Matrix.zeros(3, 3), bias, Nonlinearity.tanh()))
+        .isInstanceOf(NumericalException.class)
+        .hasMessage("the bias is -Infinity in row 2" + rest);
+    RecurrentMap map = RecurrentMap.of(Matrix.zeros(3, 3), Nonlinearity.tanh());
+    assertThatThrownBy(() -> map.withInputWeights(weights))
+        .isInstanceOf(NumericalException.class)
+        .hasMessage("U is NaN in row 1, column 2" + rest);
+    assertThatThrownBy(() -> Nonlinearity.gamma(new double[] {5, Double.NaN}, new double[2]))
+        .isInstanceOf(NumericalException.class)
+        .hasMessage("the gain of unit 1 is NaN; take that of a network that did not diverge");
+    assertThatThrownBy(
+            () -> Nonlinearity.gamma(new double[] {5}, new double[] {Double.POSITIVE_INFINITY}))
+        .isInstanceOf(NumericalException.class)
+        .hasMessageStartingWith("the saturation of unit 0 is Infinity");
+    Map<String, Tensor> tensors = new LinkedHashMap<>();
+    tensors.put("weight_hh_l0", Tensor.of(new float[] {0, 1, -1, Float.NaN}, 2, 2));
+    try (MemoryCheckpoint network = MemoryCheckpoint.of(tensors)) {
+      assertThatThrownBy(() -> RecurrentMap.of(network, "", Nonlinearity.tanh(), WS))
+          .isInstanceOf(NumericalException.class)
+          .hasMessage("weight_hh_l0 is NaN in row 1, column 1" + rest);
+    }
   }
 
   private static double[] random(int count, double from, double to) {
