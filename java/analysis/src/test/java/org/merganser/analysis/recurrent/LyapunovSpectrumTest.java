@@ -128,6 +128,9 @@ class LyapunovSpectrumTest {
     assertThatThrownBy(() -> new Options(1, 0, 10, 6))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessage("a decomposition every 6 steps has none in half of 10 steps");
+    assertThatThrownBy(() -> new Options(1, 0, 0, 1))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessage("steps must be at least 2, not 0");
   }
 
   /** Whose last diagonal entry is rounding, not 0. */

@@ -71,7 +71,8 @@ public record RnnTraining(MemoryCheckpoint model, List<Double> losses, Optional<
                 + ", "
                 + batch
                 + " and "
-                + clipNorm);
+                + clipNorm
+                + "; set each above 0");
       }
       learned = Set.copyOf(learned);
     }

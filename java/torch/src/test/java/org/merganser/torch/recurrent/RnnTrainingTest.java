@@ -267,6 +267,14 @@ class RnnTrainingTest {
   }
 
   @Test
+  void noStepsAreRefused() {
+    assertThatThrownBy(() -> RnnTraining.Options.adam(1e-3, 0))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessage(
+            "steps, batch and clip norm must be positive, not 0, 100 and 1.0; set each above 0");
+  }
+
+  @Test
   void dataOfAnotherWidthAreRefused() {
     assertThatThrownBy(
             () -> run(VanillaRnn.of(2, 4, 2, Plain.TANH), memory(9, 5, 1), Options.adam(1, 1)))
