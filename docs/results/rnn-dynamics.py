@@ -47,7 +47,8 @@ def dynamics(results):
             interval(d["fixed"], 1), interval(d["slow"], 1), interval(d["lost"], 0), interval(d["unstable"], 1)]
            for d in results["dynamics"]])
     for d in results["dynamics"]:
-        back = [f"{n:.0f} ({s:.2f})" if n else "never" for n, s in zip(d["recurrence"]["pairs"], d["strength"]["pairs"])]
+        back = [f"{b['steps']:.1f} ({b['strength']:.2f}; {b['returning']} of {b['orbits']} orbits)" if b["returning"] else "never"
+                for b in d["back"]]
         print(f"{d['when']}: comes back after {', '.join(back)} steps; exponent 1 "
               + ", ".join(f"{v:+.4f}" for v in d["exponent"]["pairs"]) + "; off at half of the run by at most "
               + f"{max(d['halfRun']['pairs']):.4f}; stable points " + ", ".join(f"{v:.0f}" for v in d["stable"]["pairs"]))

@@ -2,6 +2,7 @@
 package org.merganser.analysis.recurrent;
 
 import java.util.Arrays;
+import java.util.List;
 import java.util.stream.IntStream;
 import org.merganser.analysis.geometry.Phate;
 import org.merganser.compute.Workspace;
@@ -20,21 +21,32 @@ public enum Picture {
   }
 
   /**
-   * Points of the first samples, [n][2].
+   * Samples in the plane.
+   *
+   * @param points [n][2]
+   * @param warnings of what the picture does not say, to be shown with it
+   */
+  record Plane(double[][] points, List<String> warnings) {}
+
+  /**
+   * Of n samples.
    *
    * @param components of all states
-   * @param between the first n samples, their distances [n x n]
+   * @param states of the samples
+   * @param between their distances, [n x n]
    */
-  double[][] points(PrincipalComponents components, Matrix states, Matrix between, Workspace ws) {
+  Plane plane(PrincipalComponents components, Matrix states, Matrix between, Workspace ws) {
     int n = Math.toIntExact(between.rows());
     if (this == PCA) {
-      return components.plane(states, n);
+      return new Plane(components.plane(states, n), List.of());
     }
     // Where all states are the same, as after blank rows, an embedding would be rounding, to which
     // later ones would turn.
-    return areEqual(between)
-        ? new double[n][2]
-        : new Phate(Phate.Options.defaults()).fit(between, ws).points();
+    if (areEqual(between)) {
+      return new Plane(new double[n][2], List.of());
+    }
+    Phate.Result found = new Phate(Phate.Options.defaults()).fit(between, ws);
+    return new Plane(found.points(), found.warnings());
   }
 
   private static boolean areEqual(Matrix between) {

@@ -10,8 +10,8 @@ import java.util.stream.IntStream;
 import org.merganser.compute.Workspace;
 import org.merganser.error.NumericalException;
 import org.merganser.error.ShapeException;
+import org.merganser.internal.Seeds;
 import org.merganser.linalg.Matrix;
-import org.merganser.linalg.Tensor;
 import org.merganser.method.Setting;
 import org.merganser.method.Settings;
 import org.merganser.similarity.LinearCka;
@@ -22,7 +22,8 @@ import org.merganser.similarity.SimilarityGrid;
  * after step: accuracy of the output layer against that of a fresh linear probe, effective
  * dimension, scatter, clusters and manifolds of the classes ({@link StepReport}), and in the end
  * how similar steps are (CKA). States are given one step at a time, as {@link Orbits} has them; of
- * each only the first {@code kept} samples are kept.
+ * each only {@code kept} samples are kept, which the seed of the Workspace draws: samples may be
+ * sorted by class.
  *
  * <p>After Horoi, Lajoie and Wolf 2020 (arXiv 2001.03255).
  */
@@ -59,6 +60,7 @@ public final class RepresentationDynamics implements AutoCloseable {
   private final int[] testLabels;
   private final int classes;
   private final Options options;
+  private final int[] drawn;
   private final Workspace ws;
   private final Map<String, Matrix> kept = new LinkedHashMap<>();
   private double[][] picture;
@@ -103,6 +105,10 @@ public final class RepresentationDynamics implements AutoCloseable {
     this.trainLabels = trainLabels.clone();
     this.testLabels = testLabels.clone();
     this.options = options;
+    this.drawn =
+        Arrays.copyOf(
+            Seeds.order(testLabels.length, ws.seed(), "kept"),
+            Math.min(options.kept(), testLabels.length));
     this.ws = Orbits.host(ws);
   }
 
@@ -119,19 +125,19 @@ public final class RepresentationDynamics implements AutoCloseable {
     check("test", test, testLabels.length, step);
     PrincipalComponents components = PrincipalComponents.of(test, ws);
     ClassGeometry geometry = ClassGeometry.of(test, testLabels, ws);
-    int few = Math.min(options.kept(), testLabels.length);
-    int[] fewLabels = Arrays.copyOf(testLabels, few);
-    Matrix some = first(test, few);
+    Matrix some = drawn(test);
     kept.put(String.valueOf(step), some);
     Distances distances;
-    double[][] points;
+    Picture.Plane plane;
     try (Matrix between = Distances.between(some, ws)) {
-      distances = Distances.of(between, fewLabels);
-      points = options.picture().points(components, test, between, ws);
+      distances =
+          Distances.of(between, IntStream.of(drawn).map(sample -> testLabels[sample]).toArray());
+      plane = options.picture().plane(components, some, between, ws);
     }
     int[] clusters = KMeans.clusters(test, classes, options.draws(), "k-means/" + step, ws);
     Partition partition = new Partition(clusters, testLabels);
-    picture = picture == null ? points : PrincipalComponents.aligned(points, picture);
+    picture =
+        picture == null ? plane.points() : PrincipalComponents.aligned(plane.points(), picture);
     return new StepReport(
         step,
         RidgeProbe.accuracy(test, readout, bias, testLabels, ws),
@@ -150,7 +156,8 @@ public final class RepresentationDynamics implements AutoCloseable {
         geometry.radius(),
         geometry.dimension(),
         geometry.centreCorrelation(),
-        Arrays.stream(picture).map(p -> List.of(p[0], p[1])).toList());
+        Arrays.stream(picture).map(p -> List.of(p[0], p[1])).toList(),
+        plane.warnings());
   }
 
   private void check(String what, Matrix states, int samples, int step) {
@@ -170,10 +177,13 @@ public final class RepresentationDynamics implements AutoCloseable {
     }
   }
 
-  private static Matrix first(Matrix states, int rows) {
-    try (Tensor some = states.asTensor().rows(0, rows)) {
-      return Matrix.of(some.copy());
-    }
+  private Matrix drawn(Matrix states) {
+    return Matrix.of(IntStream.of(drawn).mapToObj(states::row).toArray(double[][]::new));
+  }
+
+  /** Numbers of the test samples that are kept, in the order of pictures. */
+  public int[] kept() {
+    return drawn.clone();
   }
 
   /**

@@ -23,8 +23,10 @@ import java.util.List;
  * @param radius mean over classes of {@code sqrt(tr C) / |mu_c - mu|}
  * @param dimension mean over classes of the participation ratio of C
  * @param centreCorrelation mean {@code |cos|} of two centres of classes
- * @param picture points of the first samples in the plane ({@link Picture}), turned to those of the
+ * @param picture points of the kept samples in the plane ({@link Picture}), turned to those of the
  *     step before
+ * @param warnings of the picture: of groups that no walk of PHATE connects, of samples that
+ *     coincide
  */
 public record StepReport(
     int step,
@@ -44,8 +46,10 @@ public record StepReport(
     double radius,
     double dimension,
     double centreCorrelation,
-    List<List<Double>> picture) {
+    List<List<Double>> picture,
+    List<String> warnings) {
   public StepReport {
+    warnings = List.copyOf(warnings);
     picture = picture.stream().map(List::copyOf).toList();
   }
 }

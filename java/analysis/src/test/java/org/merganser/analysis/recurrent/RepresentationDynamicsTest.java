@@ -151,7 +151,7 @@ class RepresentationDynamicsTest {
     Options options = Options.defaults().with(Picture.PHATE);
     try (RepresentationDynamics dynamics =
             new RepresentationDynamics(readout, new double[2], labels, labels, options, WS);
-        Matrix between = Distances.between(Matrix.of(states), WS)) {
+        Matrix between = Distances.between(drawn(states, dynamics), WS)) {
       StepReport blank = dynamics.accept(Matrix.zeros(30, 3), Matrix.zeros(30, 3));
       assertThat(blank.picture()).hasSize(30);
       blank
@@ -167,18 +167,70 @@ class RepresentationDynamicsTest {
       // What the classes have apart is what the picture shows.
       double[][] means = new double[2][2];
       for (int i = 0; i < 30; i++) {
-        means[labels[i]][0] += wanted[i][0] / 15;
-        means[labels[i]][1] += wanted[i][1] / 15;
+        int label = labels[dynamics.kept()[i]];
+        means[label][0] += wanted[i][0] / 15;
+        means[label][1] += wanted[i][1] / 15;
       }
       assertThat(Math.hypot(means[0][0] - means[1][0], means[0][1] - means[1][1])).isGreaterThan(1);
       StepReport next = dynamics.accept(Matrix.of(some), Matrix.of(some));
       assertThat(next.picture()).allMatch(point -> point.stream().allMatch(Double::isFinite));
+      assertThat(next.warnings()).contains("66 pairs of points lie at distance 0");
+      assertThat(step.warnings())
+          .singleElement()
+          .asString()
+          .startsWith("the points fall into 2 groups that no walk connects");
     }
     int[] few = {0, 1, 0, 1, 0, 1};
     assertThatThrownBy(
             () -> new RepresentationDynamics(readout, new double[2], labels, few, options, WS))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessage("pictures by PHATE take 7 test samples, not 6 of which 500 are kept; take PCA");
+  }
+
+  private static Matrix drawn(double[][] states, RepresentationDynamics dynamics) {
+    return Matrix.of(
+        IntStream.of(dynamics.kept()).mapToObj(i -> states[i]).toArray(double[][]::new));
+  }
+
+  /** The first of them would be of one class. */
+  @Test
+  void someOfSamplesSortedByClassAreOfAllClasses() {
+    int[] labels = IntStream.range(0, 60).map(i -> i / 20).toArray();
+    double[][] states = Maps.states(60, 4, .1, 9);
+    for (int i = 0; i < 60; i++) {
+      states[i][labels[i]] += 5;
+    }
+    Options options = new Options(.1, 15, 4, Picture.PCA);
+    try (RepresentationDynamics dynamics =
+        new RepresentationDynamics(
+            Matrix.zeros(3, 4), new double[3], labels, labels, options, WS)) {
+      StepReport report = dynamics.accept(Matrix.of(states), Matrix.of(states));
+      int[] kept = dynamics.kept();
+      assertThat(kept).hasSize(15).doesNotHaveDuplicates();
+      assertThat(IntStream.of(kept).map(i -> labels[i]).toArray()).contains(0, 1, 2);
+      assertThat(report.silhouette()).isGreaterThan(.8);
+      assertThat(report.distanceBetween()).isCloseTo(5 * Math.sqrt(2), within(.3));
+      double[][] plane = PrincipalComponents.of(Matrix.of(states), WS).plane(Matrix.of(states), 60);
+      for (int i = 0; i < 15; i++) {
+        assertThat(report.picture().get(i)).containsExactly(plane[kept[i]][0], plane[kept[i]][1]);
+      }
+    }
+  }
+
+  /** As after the first rows of digits, which are blank. */
+  @Test
+  void aStepWithoutVarianceIsLikeNone() {
+    int[] labels = {0, 1, 0, 1, 0, 1};
+    double[][] states = Maps.states(6, 3, 1, 2);
+    try (RepresentationDynamics dynamics =
+        new RepresentationDynamics(
+            Matrix.zeros(2, 3), new double[2], labels, labels, Options.defaults(), WS)) {
+      dynamics.accept(Matrix.zeros(6, 3), Matrix.zeros(6, 3));
+      dynamics.accept(Matrix.of(states), Matrix.of(states));
+      double[][] cka = dynamics.similarity();
+      assertThat(List.of(cka[0][0], cka[0][1], cka[1][0])).containsOnly(Double.NaN);
+      assertThat(cka[1][1]).isCloseTo(1, within(1e-12));
+    }
   }
 
   /** States of all sequences are those of each alone. */

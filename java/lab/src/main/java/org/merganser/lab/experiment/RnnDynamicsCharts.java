@@ -12,6 +12,7 @@ import java.util.stream.IntStream;
 import org.merganser.lab.experiment.RnnDynamicsTables.Dynamics;
 import org.merganser.lab.experiment.RnnDynamicsTables.Length;
 import org.merganser.lab.experiment.RnnDynamicsTables.Point;
+import org.merganser.lab.experiment.RnnDynamicsTables.Return;
 import org.merganser.lab.experiment.RnnDynamicsTables.Step;
 import org.merganser.lab.report.Chart;
 import org.merganser.lab.report.Json;
@@ -87,6 +88,13 @@ final class RnnDynamicsCharts {
         seeds.stream()
             .map(seed -> Json.convert(seed.data().get("similarity"), double[][].class))
             .toList();
+    List<String> names =
+        IntStream.rangeClosed(1, maps.get(0).length).mapToObj(t -> "" + t).toList();
+    String title = "Similarity of steps (CKA)";
+    return Chart.heatMap("similarity", title, title, names, names, mean(maps));
+  }
+
+  static double[][] mean(List<double[][]> maps) {
     int steps = maps.get(0).length;
     double[][] mean = new double[steps][steps];
     for (double[][] map : maps) {
@@ -95,9 +103,7 @@ final class RnnDynamicsCharts {
         mean[at / steps][at % steps] += Double.isNaN(value) ? 0 : value / maps.size();
       }
     }
-    List<String> names = IntStream.rangeClosed(1, steps).mapToObj(t -> "" + t).toList();
-    String title = "Similarity of steps (CKA)";
-    return Chart.heatMap("similarity", title, title, names, names, mean);
+    return mean;
   }
 
   /** A map without input, over seeds. */
@@ -116,6 +122,7 @@ final class RnnDynamicsCharts {
       Measured unstable,
       Measured recurrence,
       Measured strength,
+      List<Return> back,
       List<List<Double>> exponents) {
     static Map of(String when, List<Findings> seeds) {
       List<Dynamics> all =
@@ -133,8 +140,9 @@ final class RnnDynamicsCharts {
           each(all, d -> (double) d.lost()),
           each(all, d -> (double) d.stable()),
           each(all, Dynamics::unstable),
-          each(all, d -> (double) d.recurrence()),
-          each(all, Dynamics::strength),
+          Measured.known(all.stream().map(d -> d.back().steps()).toList()),
+          Measured.known(all.stream().map(d -> d.back().strength()).toList()),
+          all.stream().map(Dynamics::back).toList(),
           all.stream().map(Dynamics::exponents).toList());
     }
 
@@ -142,15 +150,16 @@ final class RnnDynamicsCharts {
       return exponents.stream().flatMap(List::stream).allMatch(Double::isFinite);
     }
 
-    /** Seed by seed: steps, and the autocorrelation after them. */
+    /** Seed by seed: steps, the autocorrelation after them, and how many orbits come back. */
     String comesBack() {
-      return IntStream.range(0, recurrence.pairs().size())
-          .mapToObj(
+      return back.stream()
+          .map(
               seed ->
-                  recurrence.pairs().get(seed) == 0
+                  seed.returning() == 0
                       ? "-"
                       : format(
-                          "%.0f (%.2f)", recurrence.pairs().get(seed), strength.pairs().get(seed)))
+                          "%.1f (%.2f; %d of %d)",
+                          seed.steps(), seed.strength(), seed.returning(), seed.orbits()))
           .collect(Collectors.joining(", "));
     }
 
@@ -174,11 +183,13 @@ final class RnnDynamicsCharts {
                 "dynamics",
                 "The map without input",
                 "h <- tanh(V h) before and after training: largest modulus of the eigenvalues of V"
-                    + " and its largest singular value, two Lyapunov exponents in nats a step and"
-                    + " by how much each is off at half of the run (how far from converged),"
+                    + " and its largest singular value, two Lyapunov exponents in nats a step"
+                    + " (medians over orbits from the ends of test images) and by how much each is"
+                    + " off at half of the run (how far from converged),"
                     + " fixed and slow points found from states that test images led to, their"
-                    + " unstable directions, and for each seed the steps after which an orbit comes"
-                    + " back, with its autocorrelation there (-: it does not).",
+                    + " unstable directions, and for each seed the steps after which orbits come"
+                    + " back and their autocorrelation there, medians over those that do, with"
+                    + " how many do (-: none).",
                 WHEN.stream().map(when -> Map.of(when, seeds)).toList())
             .text("training", 8, Map::when)
             .number("radius", 1, map -> map.radius().text("%.2f"))

@@ -17,6 +17,7 @@ import org.merganser.lab.data.ImageFiles;
 import org.merganser.lab.data.ImageForm;
 import org.merganser.lab.report.Report;
 import org.merganser.method.Setting;
+import org.merganser.similarity.LinearCka;
 import org.merganser.torch.recurrent.RecurrentUnit;
 import org.merganser.torch.recurrent.RnnInit;
 import org.merganser.torch.recurrent.VanillaRnn;
@@ -36,6 +37,9 @@ public final class RnnDynamicsExperiment extends Experiment {
 
   /** Steps of drift after which output layer and probe are compared with those at the end. */
   static final int SOON = 5;
+
+  /** Test images that the debiased CKA of two steps takes at least. */
+  private static final int SIMILAR = LinearCka.debiased().minimumSamples();
 
   /** Settings. */
   public record Options(
@@ -115,6 +119,11 @@ public final class RnnDynamicsExperiment extends Experiment {
             "images of %d rows have none left after %d; set shifts lower"
                 .formatted(rows.steps(), options.shifts()));
       }
+      if (rows.test().size() < SIMILAR) {
+        throw new IllegalArgumentException(
+            "the similarity of steps (debiased CKA) takes %d test images, those of %s are %d; add some"
+                .formatted(SIMILAR, images.name(), rows.test().size()));
+      }
       if (rows.test().size() < options.film().least()) {
         throw new IllegalArgumentException(
             "a film by %s takes %d test images, there are %d; set film to pca"
@@ -181,7 +190,8 @@ public final class RnnDynamicsExperiment extends Experiment {
             seconds,
             Map.of(
                 "film.html",
-                RnnFilm.page(title() + ": " + data.name(), options.film(), rows, seeds.get(0))));
+                RnnFilm.page(
+                    title() + ": " + data.name(), options.film(), rows.steps(), seeds.get(0))));
     return new ExperimentResult(
         data, parameters, accuracies, Summary.accuracies(seeds), differences, training, report);
   }

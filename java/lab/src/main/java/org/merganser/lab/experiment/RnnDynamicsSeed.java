@@ -9,13 +9,12 @@ import java.util.List;
 import java.util.SplittableRandom;
 import java.util.function.IntUnaryOperator;
 import java.util.stream.DoubleStream;
+import java.util.stream.IntStream;
 import org.merganser.analysis.recurrent.FixedPoint;
 import org.merganser.analysis.recurrent.FixedPoints;
-import org.merganser.analysis.recurrent.LyapunovSpectrum;
 import org.merganser.analysis.recurrent.Nonlinearity;
 import org.merganser.analysis.recurrent.Orbits;
 import org.merganser.analysis.recurrent.Picture;
-import org.merganser.analysis.recurrent.Recurrence;
 import org.merganser.analysis.recurrent.RecurrentMap;
 import org.merganser.analysis.recurrent.RepresentationDynamics;
 import org.merganser.analysis.recurrent.Spectrum;
@@ -32,6 +31,7 @@ import org.merganser.lab.experiment.Findings.Found;
 import org.merganser.lab.experiment.RnnDynamicsTables.Dynamics;
 import org.merganser.lab.experiment.RnnDynamicsTables.Length;
 import org.merganser.lab.experiment.RnnDynamicsTables.Point;
+import org.merganser.lab.experiment.RnnDynamicsTables.Return;
 import org.merganser.linalg.Matrix;
 import org.merganser.linalg.Tensor;
 import org.merganser.model.Evaluation;
@@ -44,8 +44,9 @@ import org.merganser.torch.recurrent.VanillaRnn;
 final class RnnDynamicsSeed {
   private static final double NOISE = 0.1;
   private static final int POINTS_TOLD = 10;
-  private static final int SETTLED = 500;
-  private static final int WATCHED = 400;
+
+  /** Test images that orbits without input go on from. */
+  private static final int ORBITS = 8;
 
   private final RnnDynamicsExperiment.Options options;
   private final RowImages rows;
@@ -132,6 +133,8 @@ final class RnnDynamicsSeed {
         ws.progress().report("steps of network " + (index + 1), t + 1, all);
       }
       found.data().put("similarity", dynamics.similarity());
+      int[] labels = test.labels();
+      found.data().put("labels", IntStream.of(dynamics.kept()).map(i -> labels[i]).toArray());
     }
     found.data().put("steps", reports);
     rows(model, reports);
@@ -214,14 +217,12 @@ final class RnnDynamicsSeed {
   private void dynamics(String when, Checkpoint model) throws IOException {
     RecurrentMap map = map(model);
     double[][] starts = new double[options.starts()][];
-    double[] last = visited(map, starts);
+    List<double[]> last = visited(map, starts);
     FixedPoints points = FixedPoints.find(map, starts, FixedPoints.Options.defaults(), ws);
-    LyapunovSpectrum exponents =
-        LyapunovSpectrum.of(map, last, LyapunovSpectrum.Options.of(options.exponents()), ws);
+    FreeOrbits orbits = FreeOrbits.of(map, last, options.exponents(), ws);
     int size = map.dimension();
     Spectrum spectrum = Spectrum.of(List.of(map.recurrent()), size, ws).get(0);
     double[] singular = StepJacobian.singularValues(map.recurrent(), size, ws);
-    List<Recurrence> recurrences = recurrences(map, last);
     found
         .map("dynamics")
         .put(
@@ -231,8 +232,8 @@ final class RnnDynamicsSeed {
                 singular[0],
                 boxed(spectrum.real()),
                 boxed(spectrum.imaginary()),
-                boxed(exponents.exponents()),
-                boxed(exponents.halfRunDifferences()),
+                orbits.exponents(),
+                orbits.halfRun(),
                 points.fixed().size(),
                 points.slow().size(),
                 points.lost(),
@@ -241,8 +242,8 @@ final class RnnDynamicsSeed {
                     .mapToInt(FixedPoint::unstableDirections)
                     .average()
                     .orElse(0),
-                recurrences.get(0).period(),
-                recurrences.get(0).strength(),
+                new Return(
+                    orbits.steps(), orbits.strength(), orbits.recurrence().size(), orbits.count()),
                 points.points().stream().limit(POINTS_TOLD).map(Point::of).toList()));
   }
 
@@ -253,16 +254,17 @@ final class RnnDynamicsSeed {
   /**
    * States that test images led to, at random steps of them and of the drift, with some noise.
    *
-   * @return the state of the first image after its last row
+   * @return states after the last row of some images, which the seed draws
    */
-  private double[] visited(RecurrentMap map, double[][] starts) {
+  private List<double[]> visited(RecurrentMap map, double[][] starts) {
     Sequences test = rows.test();
     float[] pixels = RowImages.pixels(test);
     SplittableRandom random = Seeds.stream(ws.seed(), "starts");
     int all = rows.steps() + options.drift();
     int[] steps = random.ints(starts.length, 0, all).toArray();
     int[] samples = random.ints(starts.length, 0, test.size()).toArray();
-    double[] last = null;
+    int[] order = Seeds.order(test.size(), ws.seed(), "orbits");
+    List<double[]> last = new ArrayList<>();
     try (Orbits orbits = new Orbits(map, test.size(), ws)) {
       for (int t = 0; t < all; t++) {
         Matrix states = advance(orbits, pixels, test, t);
@@ -274,25 +276,12 @@ final class RnnDynamicsSeed {
             }
           }
         }
-        last = t == rows.steps() - 1 ? states.row(0) : last;
+        if (t == rows.steps() - 1) {
+          IntStream.of(order).limit(ORBITS).forEach(sample -> last.add(states.row(sample)));
+        }
       }
     }
     return last;
-  }
-
-  /** Whether the orbit without input comes back, along its first two principal components. */
-  private List<Recurrence> recurrences(RecurrentMap map, double... from) {
-    double[] state = from;
-    double[][] orbit = new double[WATCHED][];
-    for (int t = 0; t < SETTLED + WATCHED; t++) {
-      state = map.apply(state);
-      if (t >= SETTLED) {
-        orbit[t - SETTLED] = state;
-      }
-    }
-    try (Matrix states = Matrix.of(orbit)) {
-      return Recurrence.along(states, ws);
-    }
   }
 
   /** Images that come late, early, with blank rows, or not to their end. */

@@ -24,13 +24,12 @@ final class RnnDynamicsTables {
    * @param radius largest modulus of the eigenvalues of V
    * @param norm its largest singular value
    * @param real parts of the eigenvalues
-   * @param exponents of Lyapunov, nats a step
-   * @param halfRun how far they are off at half of the run
+   * @param exponents of Lyapunov, nats a step, the median over orbits of each
+   * @param halfRun how far they are off at half of the run, likewise
    * @param lost starts that led to no slow point
    * @param stable points without an unstable direction
    * @param unstable mean of the unstable directions of a point
-   * @param recurrence steps after which the orbit comes back; 0 when it does not
-   * @param strength of that, at most 1
+   * @param back whether orbits come back
    * @param points the stillest
    */
   record Dynamics(
@@ -45,9 +44,18 @@ final class RnnDynamicsTables {
       int lost,
       long stable,
       double unstable,
-      int recurrence,
-      double strength,
+      Return back,
       List<Point> points) {}
+
+  /**
+   * Orbits that come back.
+   *
+   * @param steps after which they do, the median over those; null when none does
+   * @param strength autocorrelation there, likewise
+   * @param returning how many do
+   * @param orbits of how many
+   */
+  record Return(Double steps, Double strength, int returning, int orbits) {}
 
   /**
    * A fixed or slow point.

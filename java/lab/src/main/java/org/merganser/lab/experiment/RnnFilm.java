@@ -22,14 +22,15 @@ final class RnnFilm {
 
   private RnnFilm() {}
 
-  static String page(String title, Picture picture, RowImages rows, Findings seed) {
+  static String page(String title, Picture picture, int trained, Findings seed) {
     StepReport[] reports = RnnDynamicsTables.reports(seed);
     int shown = Math.min(SHOWN, reports[0].picture().size());
     Map<String, Object> film = new LinkedHashMap<>();
     film.put("title", title);
     film.put("plane", plane(picture));
-    film.put("trained", rows.steps());
-    film.put("labels", IntStream.of(rows.test().labels()).limit(shown).boxed().toList());
+    film.put("trained", trained);
+    int[] labels = Json.convert(seed.data().get("labels"), int[].class);
+    film.put("labels", IntStream.of(labels).limit(shown).boxed().toList());
     film.put("readout", Stream.of(reports).map(r -> rounded(r.readout(), 1)).toList());
     film.put("probe", Stream.of(reports).map(r -> rounded(r.probe(), 1)).toList());
     film.put("ratio", Stream.of(reports).map(r -> rounded(r.ratio(), 1)).toList());
@@ -39,6 +40,7 @@ final class RnnFilm {
       frames.add(frame(report.picture().subList(0, shown)));
     }
     film.put("frames", frames);
+    film.put("warnings", Stream.of(reports).map(StepReport::warnings).toList());
     try (InputStream template = RnnFilm.class.getResourceAsStream("film.html")) {
       String page = new String(template.readAllBytes(), StandardCharsets.UTF_8);
       return page.replace("/*FILM*/", Json.text(film).replace("<", "\\u003c"));

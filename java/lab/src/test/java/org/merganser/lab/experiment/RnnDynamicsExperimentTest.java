@@ -26,7 +26,9 @@ import org.merganser.lab.data.IdxFolder;
 import org.merganser.lab.data.ImageFiles;
 import org.merganser.lab.experiment.RnnDynamicsTables.Dynamics;
 import org.merganser.lab.experiment.RnnDynamicsTables.Length;
+import org.merganser.lab.experiment.RnnDynamicsTables.Return;
 import org.merganser.lab.report.Json;
+import org.merganser.lab.report.Section;
 import org.merganser.method.Settings;
 import org.merganser.torch.recurrent.RnnSession;
 import org.merganser.torch.recurrent.Sequences;
@@ -101,13 +103,17 @@ class RnnDynamicsExperimentTest {
       assertThat(kept.tensors()).containsKeys("weight_ih_l0", "weight_hh_l0", "readout.weight");
     }
 
-    // A run that goes on finds what is there, and tells the same.
+    // A run that goes on finds what is there, computes the rest on one thread, and tells the same.
+    Path lost = files().get(0);
+    String before = Files.readString(lost);
+    Files.delete(lost);
     RnnDynamicsExperiment second = new RnnDynamicsExperiment(options(given));
     ExperimentResult again;
     try (Workspace ws = Workspace.builder().threads(1).open()) {
       again = second.run(ws);
     }
-    assertThat(again.training()).isEqualTo(new ExperimentResult.Training(0, 2));
+    assertThat(again.training()).isEqualTo(new ExperimentResult.Training(1, 1));
+    assertThat(lost).content().isEqualTo(before);
     assertThat(told(again)).isEqualTo(told(result));
     assertThat(again.report().pages()).isEqualTo(result.report().pages());
     second.write(again);
@@ -126,14 +132,18 @@ class RnnDynamicsExperimentTest {
     return json;
   }
 
-  private List<Findings> journal() throws IOException {
+  private List<Path> files() throws IOException {
     try (Stream<Path> files = Files.list(folder.resolve("out/unfinished"))) {
-      List<Findings> all = new ArrayList<>();
-      for (Path file : files.sorted().toList()) {
-        all.add(Json.read(file, Findings.class));
-      }
-      return all;
+      return files.sorted().toList();
     }
+  }
+
+  private List<Findings> journal() throws IOException {
+    List<Findings> all = new ArrayList<>();
+    for (Path file : files()) {
+      all.add(Json.read(file, Findings.class));
+    }
+    return all;
   }
 
   private static void check(Findings seed) {
@@ -148,7 +158,13 @@ class RnnDynamicsExperimentTest {
       assertThat(dynamics.real()).hasSize(24);
       assertThat(dynamics.exponents()).hasSize(3);
       int used = dynamics.points().stream().mapToInt(p -> p.starts()).sum();
+      // Ten points are told at most.
+      if (dynamics.points().size() < 10) {
+        assertThat(dynamics.lost() + used).isEqualTo(20);
+      }
       assertThat(dynamics.lost() + used).isLessThanOrEqualTo(20);
+      assertThat(dynamics.back().orbits()).isEqualTo(8);
+      assertThat(dynamics.back().steps() == null).isEqualTo(dynamics.back().returning() == 0);
       assertThat(dynamics.norm()).isGreaterThanOrEqualTo(dynamics.radius());
     }
     Length[] lengths = Json.convert(seed.data().get("lengths"), Length[].class);
@@ -238,7 +254,8 @@ class RnnDynamicsExperimentTest {
       List<Double> probe,
       List<Double> ratio,
       List<Double> dimension,
-      List<List<Double>> frames) {}
+      List<List<Double>> frames,
+      List<List<String>> warnings) {}
 
   @Test
   void pixelsAreThoseOfTheBytes() throws IOException {
@@ -292,6 +309,74 @@ class RnnDynamicsExperimentTest {
     assertThatThrownBy(() -> run(given))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessage("a film by PHATE takes 7 test images, there are 6; set film to pca");
+  }
+
+  @Test
+  void theSimilarityOfStepsTakesSomeImages() throws IOException {
+    Path data = IdxFolder.write(folder.resolve("three"), 60, 3, 10);
+    Map<String, String> given = Map.of("data", data.toString(), "train", "60");
+    assertThatThrownBy(() -> run(given))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessage(
+            "the similarity of steps (debiased CKA) takes 4 test images, those of three are 3; add"
+                + " some");
+  }
+
+  /**
+   * Images sorted by class, with a first row that is blank and a second that is in half of them.
+   */
+  @Test
+  void rowsThatAreBlank() throws IOException {
+    Path data = IdxFolder.write(folder.resolve("sorted"), 60, 40, 10);
+    byte[] pixels = new byte[40 * 100];
+    byte[] labels = new byte[40];
+    for (int at = 0; at < pixels.length; at++) {
+      int image = at / 100;
+      int row = at % 100 / 10;
+      boolean blank = row == 0 || row == 1 && image % 2 == 0;
+      pixels[at] = (byte) (blank ? 0 : (image * 37 + at * 11) % 200 + 20);
+      labels[image] = (byte) (image / 14);
+    }
+    Files.delete(data.resolve("t10k-images-idx3-ubyte.gz"));
+    Files.delete(data.resolve("t10k-labels-idx1-ubyte.gz"));
+    Files.write(data.resolve("t10k-images-idx3-ubyte"), IdxFolder.idx(pixels, 40, 10, 10));
+    Files.write(data.resolve("t10k-labels-idx1-ubyte"), IdxFolder.idx(labels, 40));
+    Map<String, String> given = new HashMap<>();
+    given.put("data", data.toString());
+    given.put("train", "60");
+    given.put("epochs", "1");
+    given.put("film", "phate");
+    given.put("out", folder.resolve("out").toString());
+    ExperimentResult result = run(given);
+    Film film = film(result.report().pages().get("film.html"));
+    assertThat(film.labels()).hasSize(40).contains(0, 1, 2);
+    assertThat(film.labels().subList(0, 14)).contains(0, 1, 2);
+    assertThat(film.warnings()).hasSize(16);
+    assertThat(film.warnings().get(0)).isEmpty();
+    assertThat(film.warnings().get(1)).contains("190 pairs of points lie at distance 0");
+    double[][] similarity =
+        Json.convert(journal().get(0).data().get("similarity"), double[][].class);
+    assertThat(List.of(similarity[0][0], similarity[0][9])).containsOnly(Double.NaN);
+    assertThat(RnnDynamicsCharts.mean(List.<double[][]>of(similarity))[0]).containsOnly(0);
+  }
+
+  @Test
+  void orbitsThatDoNotComeBackAreLeftOut() throws IOException {
+    List<Findings> seeds = new ArrayList<>();
+    for (Return back : List.of(new Return(58., .85, 6, 8), new Return(null, null, 0, 8))) {
+      List<Double> one = List.of(0.);
+      Dynamics dynamics = new Dynamics(1, 1, one, one, one, one, 0, 0, 0, 0, 0, back, List.of());
+      Findings seed = new Findings(new ExperimentResult.Training(1, 0));
+      seed.map("dynamics").put("before", dynamics);
+      seed.map("dynamics").put("after", dynamics);
+      seeds.add(seed);
+    }
+    Section<?> section = RnnDynamicsCharts.dynamics(seeds);
+    assertThat(Json.text(section.rows()))
+        .contains("\"recurrence\":{\"mean\":58.0,\"pairs\":[58.0],\"leftOut\":1}")
+        .contains("\"strength\":{\"mean\":0.85,\"pairs\":[0.85],\"leftOut\":1}");
+    assertThat(section.columns().get(section.columns().size() - 1).cells())
+        .containsOnly("58.0 (0.85; 6 of 8), -");
   }
 
   @Test
