@@ -11,7 +11,7 @@ is written again here, nothing is read from ours but what is compared. A row for
 (of ours: the other side is SMACOF); ends with 1 where distances in the plane correlate below 0.99.
 
 With --time trees of so many points instead: both sides take turns, -r times, with as many threads, and are checked in
-the same way before a row is printed. "numpy s" are the steps from distances on, inside a process that runs already;
+the same way before a row is printed, but that "sgd" may end in another minimum whose stress is at most 5 % greater. "numpy s" are the steps from distances on, inside a process that runs already;
 "ours s" are the same steps, as results.json has them, in a new JVM each time; "process s" is all of that process:
 start, products of the points, files, pictures. Wall seconds, medians. Needs numpy. Not part of the build.
 """
@@ -164,7 +164,7 @@ def timed(folder, points):
     numpys, ours = [], {"smacof": [], "sgd": []}
     for _ in range(OPTIONS.r):
         start = time.perf_counter()
-        t, u, far, _ = phate(d)
+        t, u, far, stress = phate(d)
         numpys.append(time.perf_counter() - start)
         for solver, turns in ours.items():
             out = os.path.join(folder, f"{solver}-{points}")
@@ -174,12 +174,18 @@ def timed(folder, points):
     for solver, turns in ours.items():
         out = os.path.join(folder, f"{solver}-{points}")
         apart, correlation = agreement(out, u, far)
-        if results(out)["t"] != t or apart > 1e-5 or correlation < 0.99:
-            sys.exit(f"{points} points, {solver}: t {t}, potentials differ by {apart}, correlation {correlation}")
+        found = results(out)
+        # Of large trees the plane shows little, and descent by pairs ends in another minimum, nearly as low.
+        placed = correlation >= 0.99 or solver == "sgd" and found["stress"] <= 1.05 * stress
+        if found["t"] != t or apart > 1e-5 or not placed:
+            sys.exit(
+                f"{points} points, {solver}: t {t}, potentials differ by {apart}, correlation {correlation},"
+                f" stress {found['stress']} for {stress}"
+            )
         compute, process = (statistics.median(each) for each in zip(*turns))
         print(
             f"| {len(x)} | {solver} | {t} | {numpy:.2f} | {compute:.2f} | {process:.2f} | {numpy / compute:.1f}"
-            f" | {numpy / process:.1f} |",
+            f" | {numpy / process:.1f} | {found['stress'] / stress:.3f} |",
             flush=True,
         )
 
@@ -188,8 +194,8 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         if not OPTIONS.time:
             return compare(folder)
-        print("| points | solver of ours | t | numpy s | ours s | process s | ratio | of processes |")
-        print("|---|---|---|---|---|---|---|---|")
+        print("| points | solver of ours | t | numpy s | ours s | process s | ratio | of processes | stress, ratio |")
+        print("|---|---|---|---|---|---|---|---|---|")
         for points in OPTIONS.time.split(","):
             timed(folder, int(points))
         return 0

@@ -131,16 +131,20 @@ class MoeNetworkTest {
     "random, 4, 2"
   })
   void followsTheFormula(String router, int topK, double temperature) throws IOException {
-    for (TorchNetwork network : List.of(MLP, CNN)) {
+    for (TorchNetwork network : List.of(MLP, CNN, VIT)) {
       try (MemoryCheckpoint base = network.initialise(3);
           MoeModel experts =
               (router.equals("arrow") ? MoeUpcycler.arrow(topK) : MoeUpcycler.random(topK))
                   .withTemperature(temperature)
                   .upcycle(base, adapters(network, base, 4, 2), WS)) {
-        long[] shape = network == MLP ? new long[] {9, 5} : new long[] {9, 2, 6, 5};
+        long[] shape =
+            LongStream.concat(LongStream.of(9), LongStream.of(network.inputShape())).toArray();
         Tensor inputs = normal(8, shape);
         PlainExperts plain = new PlainExperts(base, experts);
-        double[] wanted = network == MLP ? plain.mlp(inputs) : plain.cnn(inputs);
+        double[] wanted =
+            network == VIT
+                ? new PlainVit(plain).outputs(inputs)
+                : network == MLP ? plain.mlp(inputs) : plain.cnn(inputs);
         assertClose(outputs(new MoeNetwork(network, experts), base, inputs), wanted);
       }
     }

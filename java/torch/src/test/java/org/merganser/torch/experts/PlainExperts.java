@@ -134,7 +134,12 @@ final class PlainExperts {
     return y;
   }
 
-  private double[] layer(String name, double[] x) {
+  double[] values(String name) {
+    return tensors.get(name);
+  }
+
+  /** Of one sample, position or token. */
+  double[] layer(String name, double... x) {
     double[] y = weighted(name, x);
     MoeModel.Layer layer = experts.layers().get(name);
     int count = experts.description().experts().size();
