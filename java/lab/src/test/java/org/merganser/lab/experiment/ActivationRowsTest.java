@@ -21,7 +21,8 @@ class ActivationRowsTest {
                 "loss", List.of(2.3, test.loss()),
                 "validation", validation.accuracy(),
                 "validationLoss", validation.loss(),
-                "classes", 4.0));
+                "guess", .25,
+                "guessLoss", Math.log(4)));
   }
 
   private Findings.Found row(String end) {
