@@ -14,8 +14,8 @@ import org.merganser.linalg.Matrix;
 /**
  * Whether a series comes back: the highest peak of its autocorrelation after that has been below 0,
  * up to half of the length, where it is at least 0.5; of peaks as high as that, up to 0.05, the
- * first, since what comes back after a period does so after two. Noise and chaos do not come back,
- * nor does what dies out, nor rounding around a point.
+ * first, since what comes back after a period does so after two. White noise does not come back,
+ * nor does what dies out, nor rounding around a point, nor chaos as a rule: near a cycle it may.
  *
  * <p>The autocorrelation at a lag is of the pairs of values that far apart, by the squares of these
  * values alone: 1 of a series that repeats itself, whatever the lag, and at most 1.
@@ -33,7 +33,7 @@ public record Recurrence(int period, double strength) {
   /** Variance of the last half over that of the first, below which a series dies out. */
   private static final double DYING = 0.5;
 
-  /** Autocorrelation from which a series comes back; noise and chaos stay below. */
+  /** Autocorrelation from which a series comes back; white noise stays below. */
   private static final double STRONG = 0.5;
 
   /** Up to which peaks are as high: the lag of a period of no whole steps is rounded. */

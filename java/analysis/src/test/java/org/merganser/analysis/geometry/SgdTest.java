@@ -46,7 +46,7 @@ class SgdTest {
   /** Numbers of points that no number of blocks divides; each is far from where it belongs. */
   @ParameterizedTest
   @ValueSource(ints = {2, 3, 5, 17, 63, 131, 150})
-  void everyPairIsPulled(int n) {
+  void farPointsComeToWhereTheyBelong(int n) {
     double[][] wanted = new double[n][n];
     double[][] start = new double[n][1];
     for (int i = 0; i < n; i++) {
