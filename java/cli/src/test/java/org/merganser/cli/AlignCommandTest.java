@@ -54,14 +54,16 @@ class AlignCommandTest {
     assertThat(run.out()).contains("fc1").endsWith("wrote " + out + "\n");
     try (Workspace ws = Workspace.builder().threads(1).open()) {
       Alignment found = Alignment.load(out, ws);
-      assertThat(found.method()).isEqualTo("permutation");
+      assertThat(found.method()).isEqualTo("permutation:kind=correlation");
       assertThat(((ScaledPermutation) found.map("fc1")).permutation())
           .isEqualTo(ScaledPermutation.of(Fixture.ORDER).inverse().permutation());
     }
 
     Cli.Run inspected = Cli.run("inspect", out);
     assertThat(inspected.code()).isZero();
-    assertThat(inspected.out()).startsWith("method permutation\n").containsPattern("fc1 .*kept");
+    assertThat(inspected.out())
+        .startsWith("method permutation:kind=correlation\n")
+        .containsPattern("fc1 .*kept");
   }
 
   @Test
@@ -70,7 +72,7 @@ class AlignCommandTest {
     Path out = temp.resolve("mapped.safetensors");
     assertThat(align("ridge", maps).code()).isZero();
     assertThat(Cli.run("inspect", maps).out())
-        .startsWith("method ridge\n")
+        .startsWith("method ridge:")
         .contains("not kept", "of a pair of maps");
     assertThat(Cli.run("apply", maps, files.model("b"), "-o", out).code()).isZero();
     Files.delete(out);
@@ -78,8 +80,8 @@ class AlignCommandTest {
     assertThat(run.code()).isEqualTo(2);
     assertThat(run.err())
         .contains(
-            "--inverse: the maps of method ridge are pairs and have no inverse; align the models"
-                + " the other way round");
+            "--inverse: the maps of method ridge:lambda=0.1,unit=relative are pairs and have no inverse;"
+                + " align the models the other way round");
     assertThat(out).doesNotExist();
   }
 
@@ -90,7 +92,9 @@ class AlignCommandTest {
     assertThat(align("cca", first).code()).isZero();
     assertThat(align("cca", second).code()).isZero();
     assertThat(Files.mismatch(first, second)).isEqualTo(-1);
-    assertThat(Cli.run("inspect", first).out()).startsWith("method cca\n").contains("not kept");
+    assertThat(Cli.run("inspect", first).out())
+        .startsWith("method cca:gamma=1,unit=relative\n")
+        .contains("not kept");
   }
 
   @Test

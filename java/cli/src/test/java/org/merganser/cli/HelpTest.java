@@ -96,7 +96,7 @@ class HelpTest {
             + " echo \"${COMPREPLY[@]}\"; };";
     complete +=
         "complete merganser insp; complete merganser merge --meth;"
-            + " complete merganser merge --method permutation-; complete merganser experiment np-";
+            + " complete merganser merge --method iden; complete merganser experiment np-";
     Path out = temp.resolve("completed");
     Process bash =
         new ProcessBuilder("/bin/bash", "-c", complete)
@@ -105,8 +105,7 @@ class HelpTest {
             .redirectError(ProcessBuilder.Redirect.DISCARD)
             .start();
     assertThat(bash.waitFor(60, TimeUnit.SECONDS)).isTrue();
-    assertThat(Files.readString(out))
-        .isEqualTo("inspect\n--method\npermutation-scaled\nnp-merge\n");
+    assertThat(Files.readString(out)).isEqualTo("inspect\n--method\nidentity\nnp-merge\n");
   }
 
   @Test

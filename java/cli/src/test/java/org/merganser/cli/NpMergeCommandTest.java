@@ -46,7 +46,7 @@ class NpMergeCommandTest {
             20,
             "--batch",
             50,
-            "--lr",
+            "--learning-rate",
             0.1,
             "--form",
             "clamp",
@@ -96,7 +96,7 @@ class NpMergeCommandTest {
             "\"held-out\" : 0.2",
             "\"eval-every\" : 5",
             "\"patience\" : 3",
-            "\"lr\" : 0.1");
+            "\"learning-rate\" : 0.1");
     for (String picture :
         List.of(
             "accuracy.png",
@@ -145,7 +145,7 @@ class NpMergeCommandTest {
             "--threads",
             "--steps",
             "--batch",
-            "--lr",
+            "--learning-rate",
             "--form",
             "--granularity",
             "--held-out",
@@ -163,8 +163,8 @@ class NpMergeCommandTest {
       value = {
         "--steps|0|steps must be at least 1, not 0",
         "--batch|0|batch must be at least 1, not 0",
-        "--lr|0|lr must be finite and greater than 0, not 0.0",
-        "--lr|NaN|lr must be finite and greater than 0, not NaN",
+        "--learning-rate|0|learning-rate must be finite and greater than 0, not 0.0",
+        "--learning-rate|NaN|learning-rate must be finite and greater than 0, not NaN",
         "--form|tanh|form must be one of sigmoid, clamp, softmax, not 'tanh'",
         "--granularity|layer|granularity must be one of parameter, row, tensor, not 'layer'",
         "--held-out|1|held-out must be in [0, 1), not 1.0",

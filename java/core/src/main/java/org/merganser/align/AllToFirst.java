@@ -28,7 +28,7 @@ final class AllToFirst {
   static AlignmentSet align(
       Aligner aligner, AlignmentProblem problem, SpaceMethod spaceMethod, Workspace ws) {
     requireWidths(aligner, problem);
-    return align(aligner.id(), problem, spaceMethod, ws);
+    return align(aligner.text(), problem, spaceMethod, ws);
   }
 
   static AlignmentSet align(

@@ -46,6 +46,10 @@ public final class PermutationAligner implements Aligner {
     public static Options defaults() {
       return new Options(Kind.CORRELATION);
     }
+
+    public Options withKind(Kind value) {
+      return new Options(value);
+    }
   }
 
   private final Options options;

@@ -20,6 +20,12 @@ public interface Method {
     return new NoOptions();
   }
 
+  /** As it is typed, with all its settings: {@code cca:gamma=1,unit=relative}. */
+  default String text() {
+    String settings = Settings.full(options());
+    return settings.isEmpty() ? id() : id() + ":" + settings;
+  }
+
   /** Of a method without settings. */
   record NoOptions() {}
 }

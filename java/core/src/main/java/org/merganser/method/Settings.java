@@ -254,10 +254,20 @@ public final class Settings<O extends Record> {
 
   /** Options as {@link #parse} reads them, less what is as in the defaults. */
   public String text(O options) {
-    Map<String, Object> usual = values(defaults);
-    return values(options).entrySet().stream()
-        .filter(value -> !value.getValue().equals(usual.get(value.getKey())))
+    Map<String, Object> other = values(options);
+    other.entrySet().removeAll(values(defaults).entrySet());
+    return text(other);
+  }
+
+  /** Options as {@link #parse} reads them, all of them but empty lists and what is absent. */
+  public static String full(Record options) {
+    return text(values(options));
+  }
+
+  private static String text(Map<String, Object> values) {
+    return values.entrySet().stream()
         .map(value -> value.getKey() + "=" + Values.text(value.getValue()))
+        .filter(setting -> !setting.endsWith("="))
         .collect(Collectors.joining(SEPARATOR));
   }
 

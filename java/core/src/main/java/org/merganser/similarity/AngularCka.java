@@ -29,6 +29,10 @@ public final class AngularCka extends PairedMeasure {
     public static Options defaults() {
       return new Options(Route.AUTO);
     }
+
+    public Options withRoute(Route value) {
+      return new Options(value);
+    }
   }
 
   private final Options options;

@@ -28,6 +28,10 @@ public final class KnnJaccard extends PairedMeasure {
     public static Options defaults() {
       return new Options(10);
     }
+
+    public Options withK(int value) {
+      return new Options(value);
+    }
   }
 
   private final Options options;

@@ -48,6 +48,10 @@ public final class Procrustes extends PairedMeasure {
     public static Options defaults() {
       return new Options(Form.ANGULAR);
     }
+
+    public Options withForm(Form value) {
+      return new Options(value);
+    }
   }
 
   private final Form form;

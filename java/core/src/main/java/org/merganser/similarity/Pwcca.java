@@ -48,6 +48,10 @@ public final class Pwcca extends PairedMeasure {
     public static Options defaults() {
       return new Options(Weights.LOWER_RANK);
     }
+
+    public Options withWeights(Weights value) {
+      return new Options(value);
+    }
   }
 
   private final Options options;

@@ -64,6 +64,14 @@ public final class Rsa extends PairedMeasure {
     public static Options defaults() {
       return new Options(Rdm.EUCLIDEAN, Compare.SPEARMAN);
     }
+
+    public Options withRdm(Rdm value) {
+      return new Options(value, compare);
+    }
+
+    public Options withCompare(Compare value) {
+      return new Options(rdm, value);
+    }
   }
 
   private final Options options;

@@ -33,6 +33,10 @@ public final class RvCoefficient extends PairedMeasure {
     public static Options defaults() {
       return new Options(Route.AUTO);
     }
+
+    public Options withRoute(Route value) {
+      return new Options(value);
+    }
   }
 
   private final Options options;

@@ -30,6 +30,10 @@ public final class SubspaceOverlap extends PairedMeasure {
     public static Options defaults() {
       return new Options(10);
     }
+
+    public Options withK(int value) {
+      return new Options(value);
+    }
   }
 
   private final Options options;

@@ -30,6 +30,15 @@ public final class Svcca extends PairedMeasure {
     public static Options defaults() {
       return new Options(0.99, OptionalInt.empty());
     }
+
+    public Options withShare(double value) {
+      return new Options(value, dims);
+    }
+
+    /** Keeps so many directions instead. */
+    public Options withDims(int value) {
+      return new Options(share, OptionalInt.of(value));
+    }
   }
 
   private final Options options;

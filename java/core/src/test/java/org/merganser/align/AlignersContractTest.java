@@ -188,7 +188,7 @@ class AlignersContractTest {
           .isInstanceOf(NumericalException.class)
           .hasMessage(
               "the alignment by "
-                  + Catalogue.aligner(id).id()
+                  + Catalogue.aligner(id).text()
                   + " has no inverse: the maps of spaces [fc0, fc1] are pairs; take it the other"
                   + " way round (otherWay), or align the models so");
     }

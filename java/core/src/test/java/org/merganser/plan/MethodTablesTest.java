@@ -6,15 +6,17 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
 import org.merganser.method.Settings;
+import org.merganser.symmetry.SymmetryAligner;
 
 /**
- * The tables of methods in README and docs are those of the catalogue. After a change, {@code
- * -Dmerganser.updateTables=true} writes them.
+ * The tables of methods and their settings in README and docs are those of the catalogue. After a
+ * change, {@code -Dmerganser.updateTables=true} writes them.
  */
 class MethodTablesTest {
   private static final Path ROOT = Path.of("..", "..");
@@ -53,19 +55,33 @@ class MethodTablesTest {
         page.append("\n### `" + entry.id() + "`\n\n" + sentence(entry.summary()));
         String needs = entry.method().requires();
         page.append(needs.isEmpty() ? "\n" : " Needs " + needs + ".\n");
-        if (!entry.settings().entries().isEmpty()) {
-          page.append("\n| setting | default | values | what it is |\n|---|---|---|---|\n");
-        }
-        for (Settings.Entry setting : entry.settings().entries()) {
-          page.append("| `" + setting.name() + "` | `" + setting.initial() + "` | ")
-              .append((setting.type() + " " + setting.range()).strip())
-              .append(" | " + setting.help())
-              .append(setting.with().isEmpty() ? "" : "; with `" + setting.with() + "`")
-              .append(setting.varies() ? "; may vary over tensors and layers |\n" : " |\n");
-        }
+        page.append(table(entry.settings().entries()));
       }
     }
     hold(ROOT.resolve("docs").resolve("methods.md"), page.append('\n').toString());
+  }
+
+  @Test
+  void thePageOfSymmetriesHasTheirSettings() throws IOException {
+    hold(
+        ROOT.resolve("docs").resolve("symmetry-alignment.md"),
+        table(Settings.of(SymmetryAligner.Options.defaults()).entries()) + "\n");
+  }
+
+  private static String table(List<Settings.Entry> settings) {
+    StringBuilder table = new StringBuilder();
+    if (!settings.isEmpty()) {
+      table.append("\n| setting | default | values | what it is |\n|---|---|---|---|\n");
+    }
+    for (Settings.Entry setting : settings) {
+      table
+          .append("| `" + setting.name() + "` | `" + setting.initial() + "` | ")
+          .append((setting.type() + " " + setting.range()).strip())
+          .append(" | " + setting.help())
+          .append(setting.with().isEmpty() ? "" : "; with `" + setting.with() + "`")
+          .append(setting.varies() ? "; may vary over tensors and layers |\n" : " |\n");
+    }
+    return table.toString();
   }
 
   private static String sentence(String summary) {

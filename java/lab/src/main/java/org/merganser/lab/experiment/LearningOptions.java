@@ -7,12 +7,10 @@ import java.util.OptionalInt;
 import org.merganser.lab.data.DataSet;
 import org.merganser.method.Setting;
 import org.merganser.torch.Examples;
-import org.merganser.torch.objective.FineTuning;
 import org.merganser.torch.objective.TorchObjective;
 
-/** Settings of experiments that learn from samples step by step, and stop early. */
+/** The samples that NP Merge and fine-tuning learn from. */
 public record LearningOptions(
-    @Setting(value = "steps of NP Merge and of fine-tuning, at most", min = 1) long steps,
     @Setting(value = "samples of one step", min = 1) int batch,
     @Setting(
             value =
@@ -21,8 +19,6 @@ public record LearningOptions(
             min = 0,
             below = 1)
         double heldOut,
-    @Setting(value = "steps between two evaluations of the held-out loss", min = 1) int evalEvery,
-    @Setting(value = "evaluations without improvement that end a run", min = 1) int patience,
     @Setting(
             value =
                 "training samples that NP Merge and fine-tuning see, drawn at random; all that are"
@@ -43,13 +39,9 @@ public record LearningOptions(
     }
   }
 
-  /** As {@code NpMerger} has them. */
+  /** Batches of 128, a tenth held out. */
   public static LearningOptions defaults() {
-    return new LearningOptions(200, 128, 0.1, 10, 5, OptionalInt.empty(), List.of());
-  }
-
-  FineTuning.Options fineTuning() {
-    return FineTuning.Options.adam(steps, evalEvery, patience);
+    return new LearningOptions(128, 0.1, OptionalInt.empty(), List.of());
   }
 
   TorchObjective objective(Pair pair, Examples from, double held) {

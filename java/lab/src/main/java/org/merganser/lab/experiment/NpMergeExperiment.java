@@ -16,7 +16,6 @@ import org.merganser.lab.data.DataSet;
 import org.merganser.lab.report.Section;
 import org.merganser.merge.MergeProblem;
 import org.merganser.merge.NpMerger;
-import org.merganser.method.Setting;
 import org.merganser.method.Settings;
 import org.merganser.model.Architecture;
 import org.merganser.torch.Examples;
@@ -50,10 +49,17 @@ public final class NpMergeExperiment extends NetworkExperiment {
       ExperimentOptions common,
       AlignerOptions align,
       LearningOptions learning,
-      @Setting(value = "learning rate of the coefficients, by Adam", above = 0) double lr,
-      @Setting("how what is learned becomes a coefficient") NpMerger.Form form,
-      @Setting("what has a coefficient of its own") NpMerger.Granularity granularity) {
+      NpMerger.Options np) {
     public Options {
+      if (np.state().isPresent()) {
+        throw new IllegalArgumentException(
+            "state is the file of one run, and an experiment makes many; drop it");
+      }
+      if (!np.initial().isEmpty() && np.initial().size() != 2) {
+        throw new IllegalArgumentException(
+            "initial must have 2 coefficients, since two models are merged at a time, not "
+                + np.initial());
+      }
       if (common.models() > MOST_MODELS) {
         throw new IllegalArgumentException(
             "models must be at most 8 to be merged jointly, not " + common.models());
@@ -66,24 +72,12 @@ public final class NpMergeExperiment extends NetworkExperiment {
           ExperimentOptions.defaults(),
           AlignerOptions.defaults("identity,permutation,cca"),
           LearningOptions.defaults(),
-          0.05,
-          NpMerger.Form.SIGMOID,
-          NpMerger.Granularity.PARAMETER);
+          NpMerger.Options.defaults());
     }
 
     /** One setting changed. */
     public Options with(String name, Object value) {
       return Settings.of(this).with(name, value);
-    }
-
-    NpMerger.Options np() {
-      return NpMerger.Options.defaults()
-          .withForm(form)
-          .withGranularity(granularity)
-          .withOptimizer(new NpMerger.Optimizer.Adam(lr))
-          .withSteps(learning.steps())
-          .withEvalEvery(learning.evalEvery())
-          .withPatience(learning.patience());
     }
   }
 
@@ -106,7 +100,7 @@ public final class NpMergeExperiment extends NetworkExperiment {
 
   @Override
   void run(Pair pair) throws IOException {
-    LearnedRows rows = new LearnedRows(pair, options.learning().steps());
+    LearnedRows rows = new LearnedRows(pair, options.np().steps());
     try (Opened open = new Opened();
         Examples seen = pair.drawn(options.learning().npTrain(), DRAW)) {
       List<Aligned> all = Aligned.all(pair, this, open);
@@ -141,15 +135,17 @@ public final class NpMergeExperiment extends NetworkExperiment {
     }
   }
 
+  /** As many steps, and stopped as NP Merge is. */
   private LearnedRows.Method tuning(TorchObjective objective) {
-    FineTuning.Options how = options.learning().fineTuning();
+    NpMerger.Options np = options.np();
+    FineTuning.Options how = FineTuning.Options.adam(np.steps(), np.evalEvery(), np.patience());
     return (a, own) -> Learned.of(FineTuning.of(objective, a.average(), how, own));
   }
 
   /** Of more than two models one after the other. */
   private LearnedRows.Method np(Pair pair, TorchObjective objective) {
     NpMerger merger = NpMerger.of(objective, options.np());
-    boolean planes = options.form() == NpMerger.Form.SOFTMAX;
+    boolean planes = options.np().form() == NpMerger.Form.SOFTMAX;
     return (a, own) ->
         options().models() == 2
             ? Learned.of(List.of(merger.learn(a.problem(pair), own)), planes)
@@ -220,6 +216,6 @@ public final class NpMergeExperiment extends NetworkExperiment {
   @Override
   List<Section<?>> sections(List<Findings> pairs) {
     String main = aligners().get(aligners().size() - 1).name();
-    return NpMergeCharts.sections(pairs, main, options.learning().evalEvery());
+    return NpMergeCharts.sections(pairs, main, options.np().evalEvery());
   }
 }

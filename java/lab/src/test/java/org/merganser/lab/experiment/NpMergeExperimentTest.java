@@ -268,7 +268,7 @@ class NpMergeExperimentTest {
     assertThat(np.get("steps")).isEqualTo(200L);
     assertThat(np.get("batch")).isEqualTo(128L);
     assertThat(np.get("held-out")).isEqualTo(0.1);
-    assertThat(np.get("lr")).isEqualTo(0.05);
+    assertThat(np.get("learning-rate")).isEqualTo(0.05);
     Map<?, ?> difference = (Map<?, ?>) ((List<?>) found.get("differences")).get(0);
     assertThat(difference.keySet())
         .isEqualTo(java.util.Set.of("method", "than", "mean", "low", "high", "pairs"));

@@ -14,6 +14,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.merganser.compute.Cancellation;
 import org.merganser.compute.Workspace;
 import org.merganser.error.CancelledException;
+import org.merganser.lab.data.IdxFolder;
 import org.merganser.torch.networks.NetworkChoice;
 import org.merganser.torch.networks.Norm;
 
@@ -28,7 +29,7 @@ class NpMergeRunsTest {
   void batchNormalisation() throws IOException {
     NpMergeExperiment.Options options =
         NpMergeExperiment.Options.defaults()
-            .with("data", ExperimentOptions.EMBEDDED)
+            .with("data", IdxFolder.write(temp.resolve("images"), 200, 200, 28).toString())
             .with("network", NetworkChoice.Kind.RESNET20)
             .with("width-multiplier", 0.25)
             .with("norm", Norm.BATCH)
@@ -54,6 +55,10 @@ class NpMergeRunsTest {
                 .with("seeds", 1)
                 .with("form", "softmax")
                 .with("granularity", "row")
+                .with("optimizer", "sgd")
+                .with("learning-rate", 0.2)
+                .with("initial", List.of(0.4, 0.6))
+                .with("pull", 0.01)
                 .with("steps", 20)
                 .with("held-out", 0)
                 .with("np-train", 100)

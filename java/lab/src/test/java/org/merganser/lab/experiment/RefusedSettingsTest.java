@@ -77,6 +77,17 @@ class RefusedSettingsTest {
     assertRefused(() -> np().with("batch", 0), "batch must be at least 1, not 0");
     assertRefused(() -> np().with("held-out", 1), "held-out must be in [0, 1), not 1.0");
     assertRefused(() -> np().with("held-out", Double.NaN), "held-out must be in [0, 1), not NaN");
+    assertRefused(() -> np().with("steps", 0), "steps must be at least 1, not 0");
+    assertRefused(
+        () -> np().with("learning-rate", 0),
+        "learning-rate must be finite and greater than 0, not 0.0");
+    assertRefused(
+        () -> np().with("state", "a.npstate"),
+        "state is the file of one run, and an experiment makes many; drop it");
+    assertRefused(
+        () -> np().with("initial", List.of(0.2, 0.3, 0.5)),
+        "initial must have 2 coefficients, since two models are merged at a time, not"
+            + " [0.2, 0.3, 0.5]");
     assertRefused(() -> np().with("np-train", 1), "np-train must be at least 2, not 1");
     assertRefused(() -> np().with("samples", List.of(128, 0)), "samples must be at least 2, not 0");
     assertRefused(
