@@ -29,22 +29,12 @@ public interface Checkpoint extends AutoCloseable {
    * Reads elements {@code from} (included) to {@code to} (excluded) of a tensor in row-major order:
    * what all other readings consist of. Elements of less than a byte are read in whole bytes.
    *
-   * <p>An implementation gives this one and says in {@link #block} what it reads at once; one that
-   * has whole tensors only gives {@link #read(String, Tensor, Workspace)}. Views extend {@link
-   * CheckpointView}.
+   * <p>{@link #block} says what is read at once. Views extend {@link CheckpointView}.
    *
    * @param into receives them, on whichever device; of the tensor's type and of any shape of so
    *     many elements
    */
-  default void readRange(String name, long from, long to, Tensor into, Workspace ws)
-      throws IOException {
-    Ranges.check(name, info(name), from, to, into);
-    try (Tensor whole = read(name, ws);
-        Tensor part = Ranges.part(whole, from, to);
-        Tensor flat = into.reshape(to - from)) {
-      flat.copyFrom(part, ws);
-    }
-  }
+  void readRange(String name, long from, long to, Tensor into, Workspace ws) throws IOException;
 
   /**
    * How many elements belong together: a range between two multiples of it (or the end) costs what

@@ -242,9 +242,23 @@ final class NpStateFile {
       return infos;
     }
 
-    /** The native state gives whole parts. */
+    /** The native state gives whole parts, which are the blocks. */
     @Override
-    public void read(String name, Tensor into, Workspace ws) {
+    public void readRange(String name, long from, long to, Tensor into, Workspace ws) {
+      long size = info(name).size();
+      if (to - from == size) {
+        copy(name, into, ws);
+        return;
+      }
+      try (Tensor whole = Tensor.allocate(DType.F32, size);
+          Tensor wanted = whole.rows(from, to);
+          Tensor flat = into.reshape(to - from)) {
+        copy(name, whole, ws);
+        flat.copyFrom(wanted, ws);
+      }
+    }
+
+    private void copy(String name, Tensor into, Workspace ws) {
       String part = name.substring(0, name.indexOf('.'));
       int slot = slot(name.substring(part.length() + 1));
       if (part.equals(BEST)) {

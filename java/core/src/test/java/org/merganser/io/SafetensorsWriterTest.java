@@ -131,7 +131,8 @@ class SafetensorsWriterTest {
           }
 
           @Override
-          public void read(String name, Tensor into, Workspace ws) throws IOException {
+          public void readRange(String name, long from, long to, Tensor into, Workspace ws)
+              throws IOException {
             throw new IOException("the disk is gone");
           }
         };

@@ -307,7 +307,7 @@ class LinearStackTest {
   /** Names without values. */
   private record Listed(Map<String, TensorInfo> tensors) implements Checkpoint {
     @Override
-    public void read(String name, Tensor into, Workspace ws) {
+    public void readRange(String name, long from, long to, Tensor into, Workspace ws) {
       throw new UnsupportedOperationException();
     }
   }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.merganser.lab;
 
+import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.classes;
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
 import static com.tngtech.archunit.library.dependencies.SlicesRuleDefinition.slices;
 import static org.assertj.core.api.Assertions.assertThat;
@@ -14,6 +15,8 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
+import org.merganser.io.Checkpoint;
+import org.merganser.io.CheckpointView;
 
 /** How data, experiments and reports depend on each other, and how large they may be. */
 class LabArchitectureTest {
@@ -41,6 +44,17 @@ class LabArchitectureTest {
             "org.merganser.align",
             "org.merganser.merge",
             "org.merganser.torch")
+        .check(LAB);
+  }
+
+  /** Whatever is made of checkpoints forwards what it does not change. */
+  @Test
+  void viewsOfCheckpointsExtendTheirBase() {
+    classes()
+        .that()
+        .areAssignableTo(Checkpoint.class)
+        .should()
+        .beAssignableTo(CheckpointView.class)
         .check(LAB);
   }
 

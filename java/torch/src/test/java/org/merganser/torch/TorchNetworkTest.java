@@ -183,8 +183,8 @@ class TorchNetworkTest {
             }
 
             @Override
-            public void read(String name, Tensor into, Workspace workspace) {
-              theta.read(name, into, workspace);
+            public void readRange(String name, long from, long to, Tensor into, Workspace own) {
+              theta.readRange(name, from, to, into, own);
             }
 
             @Override

@@ -177,7 +177,7 @@ record ExpertMerging(
 
   /** With the last layer of a task. */
   private Checkpoint headed(Checkpoint body, int task) {
-    return HeadedCheckpoint.of(body, bases.get(task).where(network::isHead));
+    return new HeadedCheckpoint(body, bases.get(task).where(network::isHead));
   }
 
   private Tensor logits(Checkpoint model, Examples data, Workspace ws) throws IOException {

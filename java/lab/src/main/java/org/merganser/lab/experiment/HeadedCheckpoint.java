@@ -3,33 +3,39 @@ package org.merganser.lab.experiment;
 
 import java.io.IOException;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import org.merganser.compute.Workspace;
 import org.merganser.io.Checkpoint;
+import org.merganser.io.CheckpointView;
+import org.merganser.io.TensorCost;
 import org.merganser.io.TensorInfo;
 import org.merganser.linalg.Tensor;
 
-/**
- * A model with the last layer of another: a view, which closes neither.
- *
- * @param body everything else
- * @param head everything the last layer has
- */
-record HeadedCheckpoint(Checkpoint body, Checkpoint head, Map<String, TensorInfo> tensors)
-    implements Checkpoint {
+/** A model with the last layer of another. */
+final class HeadedCheckpoint extends CheckpointView {
 
-  static HeadedCheckpoint of(Checkpoint body, Checkpoint head) {
+  /**
+   * @param body everything else
+   * @param head everything the last layer has
+   */
+  HeadedCheckpoint(Checkpoint body, Checkpoint head) {
+    super(tensors(body, head), List.of(body, head));
+  }
+
+  private static Map<String, TensorInfo> tensors(Checkpoint body, Checkpoint head) {
     Map<String, TensorInfo> tensors = new LinkedHashMap<>(body.tensors());
     tensors.putAll(head.tensors());
-    return new HeadedCheckpoint(body, head, tensors);
+    return tensors;
   }
 
   private Checkpoint of(String name) {
-    return head.tensors().containsKey(name) ? head : body;
+    boolean isHead = sources().get(1).tensors().containsKey(name);
+    return sources().get(isHead ? 1 : 0);
   }
 
   @Override
-  public void readRange(String name, long from, long to, Tensor into, Workspace ws)
+  protected void fill(String name, long from, long to, Tensor into, Workspace ws)
       throws IOException {
     of(name).readRange(name, from, to, into, ws);
   }
@@ -37,5 +43,10 @@ record HeadedCheckpoint(Checkpoint body, Checkpoint head, Map<String, TensorInfo
   @Override
   public long block(String name) {
     return of(name).block(name);
+  }
+
+  @Override
+  public TensorCost cost(String name) {
+    return of(name).cost(name);
   }
 }
