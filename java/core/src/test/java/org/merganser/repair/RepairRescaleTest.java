@@ -15,7 +15,6 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.merganser.compute.DType;
-import org.merganser.error.IncompatibleModelsException;
 import org.merganser.io.Checkpoint;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.linalg.Tensor;
@@ -24,7 +23,6 @@ import org.merganser.merge.MergeProblem;
 import org.merganser.model.AffineLayer;
 import org.merganser.model.Inputs;
 import org.merganser.model.Mode;
-import org.merganser.plan.Catalogue;
 import org.merganser.stats.Moments;
 import org.merganser.stats.SpaceMoments;
 import org.merganser.stats.StatisticsRequest;
@@ -162,22 +160,7 @@ class RepairRescaleTest {
   }
 
   @Test
-  void everyRepairHasItsIdAndSaysWhatItCannotDo() {
-    NormedMlp normed = new NormedMlp(true, 5, 8, 7, 3);
-    for (String id : Catalogue.repairs().ids()) {
-      Repair repair = Catalogue.repairs().method(id);
-      assertThat(repair.id()).isEqualTo(id);
-      NormedMlp network = id.equals("bn-reset") ? NETWORK : normed;
-      try (MemoryCheckpoint model = network.random(DType.F64, 1, WS)) {
-        RepairProblem problem = RepairProblem.of(network, model, List.of(model), INPUTS);
-        assertThatThrownBy(() -> repair.apply(problem, WS))
-            .isInstanceOf(IncompatibleModelsException.class)
-            .hasMessageContaining(
-                id.equals("bn-reset")
-                    ? "the network has no batch normalisation; use 'repair' instead"
-                    : "the network has 2 batch normalisations; use 'bn-reset' instead");
-      }
-    }
+  void weightsAreOfTheEndpoints() {
     assertThatThrownBy(() -> new RepairProblem(NETWORK, null, List.of(), List.of(1.0), null))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessage("1 weights for 0 endpoints; give one for each");
