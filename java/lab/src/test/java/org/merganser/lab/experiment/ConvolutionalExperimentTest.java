@@ -6,20 +6,25 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
 import java.io.IOException;
+import java.nio.file.Path;
 import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.merganser.compute.Workspace;
+import org.merganser.lab.data.IdxFolder;
 import org.merganser.torch.networks.NetworkChoice;
 import org.merganser.torch.networks.Norm;
 
 /** Narrow networks on a few images: what the rows are, not how good. */
 class ConvolutionalExperimentTest {
-  private static ExperimentResult run(
-      NetworkChoice.Kind network, double width, Norm norm, long seed) throws IOException {
+  @TempDir private Path temp;
+
+  private ExperimentResult run(NetworkChoice.Kind network, double width, Norm norm, long seed)
+      throws IOException {
     CcaMergeExperiment.Options options =
         CcaMergeExperiment.Options.defaults()
             .with("repair", false)
-            .with("data", ExperimentOptions.EMBEDDED)
+            .with("data", IdxFolder.write(temp.resolve("images"), 300, 200, 28).toString())
             .with("network", network)
             .with("width-multiplier", width)
             .with("norm", norm)
