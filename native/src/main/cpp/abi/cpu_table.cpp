@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // The CPU's table: host memory and the routines, each wrapped so that no exception leaves it.
-#include <cstdlib>
 #include <cstring>
 
 #include "abi/table.h"
@@ -13,7 +12,8 @@ namespace merganser {
 namespace {
 
 void allocate_host(mg_context*, int64_t bytes, void** out) {
-  *out = allocate_aligned(bytes);
+  // Views take and release buffers of a tile for each range that is read of them.
+  *out = take_scratch(bytes);
   if (!*out) fail(MG_OUT_OF_MEMORY, format("cannot allocate %lld bytes", Long{bytes}));
 }
 
@@ -36,7 +36,7 @@ const Table* cpu_table() {
     t.owns = [](const void*) { return true; };
     t.describe = [] { return ""; };
     t.allocate = Boundary<&allocate_host>::call;
-    t.release = &std::free;
+    t.release = &release_scratch;
     t.copy = Boundary<&copy_host>::call;
     t.wait = [](mg_context*, void*) -> int32_t { return MG_OK; };
     t.signal = t.wait;

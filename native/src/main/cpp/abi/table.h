@@ -27,7 +27,7 @@ struct Table {
   const char* (*describe)();
 
   int32_t (*allocate)(mg_context*, int64_t bytes, void** out);
-  void (*release)(void* pointer);
+  void (*release)(void* pointer, int64_t bytes);  // as many as were allocated
   int32_t (*copy)(mg_context*, void* to, int32_t to_device, const void* from, int32_t from_device, int64_t bytes);
   // Order with a stream of another library.
   int32_t (*wait)(mg_context*, void* stream);

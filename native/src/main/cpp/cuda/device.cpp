@@ -184,7 +184,7 @@ void allocate(mg_context*, int64_t bytes, void** out) {
   *out = take_block(DEVICE, bytes, "allocating");
 }
 
-void release(void* pointer) {
+void release(void* pointer, int64_t) {
   guard([&] {
     OnDevice here;
     give_block(DEVICE, pointer);

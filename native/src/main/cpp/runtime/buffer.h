@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Scratch memory: 64-byte aligned, not initialised, freed by its owner. Throws std::bad_alloc.
+// Memory of the host, for arrays of callers and for scratch: 64-byte aligned, not initialised, freed by its owner.
+// Buffer throws std::bad_alloc.
 #pragma once
 
 #include <cstdint>
@@ -12,8 +13,8 @@ namespace merganser {
 // costs as much as the arithmetic of small problems.
 void* allocate_aligned(int64_t bytes);
 
-// The same, from blocks that were released before: a routine that is called again finds its pages touched. The size at
-// release is that of the request.
+// The same, from blocks that were released before: who asks again for as much finds its pages touched, where the C
+// library would give them back and fetch new ones, two megabytes at a time. The size at release is that of the request.
 void* take_scratch(int64_t bytes);
 void release_scratch(void* memory, int64_t bytes);
 

@@ -68,7 +68,7 @@ void* allocate(mg_context* context, int64_t bytes) {
     r.bytes += bytes;
     if (table->device != MG_DEVICE_HOST) ++r.on_devices;
   } catch (...) {
-    table->release(pointer);
+    table->release(pointer, bytes);
     throw;
   }
   return pointer;
@@ -77,17 +77,17 @@ void* allocate(mg_context* context, int64_t bytes) {
 void release(void* pointer) noexcept {
   if (!pointer) return;
   Registry& r = registry();
-  const Table* table;
+  Allocation released;
   {
     std::lock_guard<std::mutex> lock(r.mutex);
     auto found = r.live.find(number(pointer));
     if (found == r.live.end()) return;
-    table = found->second.table;
-    r.bytes -= found->second.bytes;
-    if (table->device != MG_DEVICE_HOST) --r.on_devices;
+    released = found->second;
+    r.bytes -= released.bytes;
+    if (released.table->device != MG_DEVICE_HOST) --r.on_devices;
     r.live.erase(found);
   }
-  table->release(pointer);
+  released.table->release(pointer, released.bytes);
 }
 
 int64_t allocated_bytes() noexcept {

@@ -148,6 +148,24 @@ TEST(library_memory_is_counted) {
   CHECK(mg_alloc(context, INT64_MAX, &p) == MG_OUT_OF_MEMORY);
 }
 
+// Views take a buffer for each range that is read: its pages must not be fetched from the system each time.
+TEST(library_memory_is_taken_again) {
+#if !defined(__SANITIZE_ADDRESS__)
+  Context context;
+  for (const int64_t bytes : {int64_t{100000}, int64_t{3} << 20}) {
+    void *first = nullptr, *second = nullptr, *third = nullptr;
+    CHECK_OK(mg_alloc(context, bytes, &first));
+    mg_free(context, first);
+    CHECK_OK(mg_alloc(context, bytes, &second));
+    CHECK(second == first);
+    CHECK_OK(mg_alloc(context, bytes, &third));
+    CHECK(third != second);
+    mg_free(context, second);
+    mg_free(context, third);
+  }
+#endif
+}
+
 TEST(library_huge_problems_run_out_of_memory) {
   Context context;
   double one = 1;

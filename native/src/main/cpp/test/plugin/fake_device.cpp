@@ -87,7 +87,7 @@ void allocate(mg_context*, int64_t bytes, void** out) {
   *out = range;
 }
 
-void release(void* pointer) {
+void release(void* pointer, int64_t) {
   FakeMemory& f = fake();
   std::lock_guard<std::mutex> lock(f.mutex);
   auto found = f.blocks.find(number(pointer));

@@ -133,6 +133,11 @@ public final class LinearMerger extends TensorMerger {
   }
 
   @Override
+  protected boolean carriesNonFinite() {
+    return true;
+  }
+
+  @Override
   protected TileFunction prepare(Group group, Workspace ws) {
     double[] weights = weights(group.models());
     return (tile, out, w) ->

@@ -29,8 +29,15 @@ final class MergedCheckpoint extends CheckpointView {
   private final TensorMerger merger;
   private final MergeProblem problem;
 
-  /** Functions of tensors read before, with their statistics; empty for what is copied. */
-  private final Map<String, Optional<TileFunction>> functions = new ConcurrentHashMap<>();
+  /** Of tensors read before; empty for what is copied. */
+  private final Map<String, Optional<Prepared>> functions = new ConcurrentHashMap<>();
+
+  /**
+   * A function with its statistics.
+   *
+   * @param checks whether values that are read must be looked at, before they are merged
+   */
+  private record Prepared(TileFunction function, boolean checks) {}
 
   /** Held while a tensor is compared, or its function prepared. */
   private final Map<String, Object> locks = new ConcurrentHashMap<>();
@@ -138,22 +145,22 @@ final class MergedCheckpoint extends CheckpointView {
   private void merge(
       TensorMerger method, TensorGroup group, long from, long to, Tensor into, Workspace ws)
       throws IOException {
-    Optional<TileFunction> function = prepared(method, group, ws);
-    if (function.isEmpty()) {
+    Optional<Prepared> prepared = prepared(method, group, ws);
+    if (prepared.isEmpty()) {
       problem.models().get(0).readRange(group.name(), from, to, into, ws);
       return;
     }
     long beyond;
     try {
-      beyond = compute(method, function.get(), group, from, to, into, ws);
+      beyond = compute(method, prepared.get(), group, from, to, into, ws);
     } catch (UncheckedIOException e) {
       throw e.getCause();
     } catch (TensorGroup.NotFinite e) {
       requireMask(method, group, ws);
-      beyond = mask(method, function.get(), group, from, to, into, ws);
+      beyond = mask(method, prepared.get(), group, from, to, into, ws);
     }
     if (beyond > 0) {
-      refuse(method, function.get(), group, ws);
+      refuse(method, prepared.get(), group, ws);
     }
   }
 
@@ -163,7 +170,7 @@ final class MergedCheckpoint extends CheckpointView {
    */
   private long mask(
       TensorMerger method,
-      TileFunction function,
+      Prepared prepared,
       TensorGroup group,
       long from,
       long to,
@@ -181,7 +188,7 @@ final class MergedCheckpoint extends CheckpointView {
           if (first < end) {
             try (Tensor part = into.rows(first - from, end - from)) {
               if (group.isFinite(all, at)) {
-                beyond += compute(method, function, group, first, end, part, ws);
+                beyond += compute(method, prepared, group, first, end, part, ws);
               } else {
                 problem.models().get(0).readRange(group.name(), first, end, part, ws);
               }
@@ -256,27 +263,30 @@ final class MergedCheckpoint extends CheckpointView {
    * Goes through a tensor once, whoever reads it meanwhile; those of others do not wait. Empty for
    * a mask that statistics cannot be taken of, which is copied.
    */
-  private Optional<TileFunction> prepared(TensorMerger method, TensorGroup group, Workspace ws)
+  private Optional<Prepared> prepared(TensorMerger method, TensorGroup group, Workspace ws)
       throws IOException {
     synchronized (lock(group.name())) {
-      Optional<TileFunction> function = functions.get(group.name());
-      if (function == null) {
+      Optional<Prepared> prepared = functions.get(group.name());
+      if (prepared == null) {
         try {
-          function = Optional.of(method.prepare(group, ws));
+          TileFunction function = method.prepare(group, ws);
+          boolean checks =
+              !method.propagates() && !method.carriesNonFinite() && !group.wasSeenWhole();
+          prepared = Optional.of(new Prepared(function, checks));
         } catch (TensorGroup.NotFinite e) {
           requireMask(method, group, ws);
-          function = Optional.empty();
+          prepared = Optional.empty();
         }
-        functions.put(group.name(), function);
+        functions.put(group.name(), prepared);
       }
-      return function;
+      return prepared;
     }
   }
 
   /** Returns how many results are not finite. */
   private long compute(
       TensorMerger method,
-      TileFunction function,
+      Prepared prepared,
       TensorGroup group,
       long from,
       long to,
@@ -289,6 +299,7 @@ final class MergedCheckpoint extends CheckpointView {
         to,
         tile(group.name(), TensorGroup.tile(ws)),
         into,
+        prepared.checks(),
         tile -> {
           long begin = tile.first() - from;
           Tensor like = tile.models().get(0);
@@ -296,8 +307,8 @@ final class MergedCheckpoint extends CheckpointView {
           try (Tensor part = into.rows(begin, begin + like.size());
               Tensor wanted = part.reshape(like.shape());
               Tensor out = here ? wanted : Tensor.allocate(like.dtype(), like.shape(), ws)) {
-            function.merge(tile, out, ws);
-            beyond[0] += method.propagates() ? 0 : TensorGroup.nonFinite(out, ws)[0];
+            prepared.function().merge(tile, out, ws);
+            beyond[0] += method.propagates() ? 0 : beyond(tile, out, ws);
             if (!here) {
               wanted.copyFrom(out, ws);
             }
@@ -307,8 +318,17 @@ final class MergedCheckpoint extends CheckpointView {
     return beyond[0];
   }
 
+  /** Results that are not finite, of values that are. */
+  private static long beyond(TensorMerger.Tile tile, Tensor out, Workspace ws) {
+    long beyond = TensorGroup.nonFinite(out, ws)[0];
+    if (beyond > 0) {
+      TensorGroup.requireFinite(tile, ws);
+    }
+    return beyond;
+  }
+
   /** Counts in the whole tensor, whichever part was asked for. */
-  private void refuse(TensorMerger method, TileFunction function, TensorGroup group, Workspace ws)
+  private void refuse(TensorMerger method, Prepared prepared, TensorGroup group, Workspace ws)
       throws IOException {
     TensorInfo info = group.info();
     long tile = tile(group.name(), TensorGroup.TILE);
@@ -316,7 +336,7 @@ final class MergedCheckpoint extends CheckpointView {
     for (long from = 0; from < info.size(); from += tile) {
       long to = Math.min(info.size(), from + tile);
       try (Tensor out = Tensor.allocate(info.dtype(), new long[] {to - from}, ws)) {
-        beyond += compute(method, function, group, from, to, out, ws);
+        beyond += compute(method, prepared, group, from, to, out, ws);
       }
     }
     throw new NumericalException(

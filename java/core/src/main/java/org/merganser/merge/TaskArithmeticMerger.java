@@ -79,6 +79,11 @@ public final class TaskArithmeticMerger extends TensorMerger {
   }
 
   @Override
+  protected boolean carriesNonFinite() {
+    return true;
+  }
+
+  @Override
   protected TileFunction prepare(Group group, Workspace ws) {
     int models = group.models();
     Task[] tasks =

@@ -41,6 +41,9 @@ final class TensorGroup implements TensorMerger.Group {
   /** Of each model, in the type that is computed in; none where the method reads them otherwise. */
   private final List<Checkpoint> weighing = new ArrayList<>();
 
+  /** Whether {@link #tiles} has seen every element of every model. */
+  private boolean seenWhole;
+
   /** Leads from where a value is read to where it is known what that means. */
   static final class NotFinite extends RuntimeException {
     private static final long serialVersionUID = 1;
@@ -144,13 +147,23 @@ final class TensorGroup implements TensorMerger.Group {
     tiles(Math.max(1, TILE / row) * row, statistic, ws);
   }
 
+  /** Whether everything was seen, and so was finite, by a method that lets nothing else pass. */
+  boolean wasSeenWhole() {
+    return seenWhole;
+  }
+
   private void tiles(long tile, Statistic statistic, Workspace ws) throws IOException {
+    pass(tile, statistic, ws);
+    seenWhole |= !statistic.enough();
+  }
+
+  private void pass(long tile, Statistic statistic, Workspace ws) throws IOException {
     long block = 1;
     for (Checkpoint input : inputs) {
       block = Math.max(block, input.block(name));
     }
     if (block <= tile) {
-      each(0, info.size(), tile, 0, Access.ELEMENTS, statistic, ws);
+      each(0, info.size(), tile, 0, Access.ELEMENTS, true, statistic, ws);
       return;
     }
     // Blocks that are larger than a tile would be computed again for each.
@@ -160,6 +173,7 @@ final class TensorGroup implements TensorMerger.Group {
         Math.max(1, info.size()),
         0,
         Access.ELEMENTS,
+        true,
         all -> {
           for (long from = 0; from < info.size() && !statistic.enough(); from += tile) {
             try (Opened parts = new Opened()) {
@@ -177,15 +191,23 @@ final class TensorGroup implements TensorMerger.Group {
    * Goes through a range in tiles of the method's shape.
    *
    * @param like where results go: what is read lies to the lines of the caches as that does
+   * @param checks whether what is read must be finite; importances must be always
    */
-  void each(long from, long to, long tile, Tensor like, Statistic use, Workspace ws)
+  void each(long from, long to, long tile, Tensor like, boolean checks, Statistic use, Workspace ws)
       throws IOException {
     long lead = like.address() % LINE / info.dtype().bytes(1);
-    each(from, to, tile, lead, method.access(this), use, ws);
+    each(from, to, tile, lead, method.access(this), checks, use, ws);
   }
 
   private void each(
-      long from, long to, long tile, long lead, Access access, Statistic use, Workspace ws)
+      long from,
+      long to,
+      long tile,
+      long lead,
+      Access access,
+      boolean checks,
+      Statistic use,
+      Workspace ws)
       throws IOException {
     // One allocation for all models, each so many elements after the beginning of a line.
     long most = (lead + Math.min(tile, to - from) + LINE - 1) / LINE * LINE;
@@ -203,7 +225,9 @@ final class TensorGroup implements TensorMerger.Group {
           for (int k = 0; k < inputs.size(); k++) {
             Tensor part = parts.add(rows(buffer, k * most + lead, end - begin));
             inputs.get(k).readRange(name, begin, end, part, ws);
-            requireFinite(part, ws);
+            if (checks) {
+              requireFinite(part, ws);
+            }
             read.add(parts.add(part.reshape(shape(access, end - begin))));
           }
           List<Tensor> importances = new ArrayList<>();
@@ -264,6 +288,17 @@ final class TensorGroup implements TensorMerger.Group {
     if (!method.propagates() && nonFinite(part, ws)[0] > 0) {
       throw new NotFinite();
     }
+  }
+
+  /** The same of all models and the base, whatever the method lets pass. */
+  static void requireFinite(Tile tile, Workspace ws) {
+    tile.map(
+        part -> {
+          if (nonFinite(part, ws)[0] > 0) {
+            throw new NotFinite();
+          }
+          return part;
+        });
   }
 
   /** Number of non-finite values and index of the first. */

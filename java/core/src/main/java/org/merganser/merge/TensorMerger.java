@@ -208,6 +208,14 @@ public abstract class TensorMerger implements Merger {
     return false;
   }
 
+  /**
+   * Whether a value that is not finite, in any model or the base, makes the result at its place so:
+   * results tell then, and what is read need not be looked at before.
+   */
+  protected boolean carriesNonFinite() {
+    return false;
+  }
+
   /** This method with the options for one tensor. */
   protected TensorMerger of(String tensor) {
     return this;

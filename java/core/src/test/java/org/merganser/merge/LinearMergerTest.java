@@ -82,6 +82,16 @@ class LinearMergerTest {
                 + " NonFiniteWeights.PROPAGATE)");
   }
 
+  @Test
+  void aModelOfWeightZeroMustBeFiniteToo() {
+    Checkpoint a = model(Tensor.of(new float[] {1, 1}, 2));
+    Checkpoint b = model(Tensor.of(new float[] {1, Float.POSITIVE_INFINITY}, 2));
+    assertThatThrownBy(
+            () -> LinearMerger.weights(1, 0).merge(MergeProblem.of(a, b), WS).read("w", WS))
+        .isInstanceOf(NumericalException.class)
+        .hasMessageStartingWith("model 1: 'w' F32 [2] holds 1 non-finite values");
+  }
+
   /** Finite models whose sum is not. */
   @Test
   void aSumBeyondTheRangeIsRefused() {

@@ -18,8 +18,10 @@ import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
+import org.merganser.error.NumericalException;
 import org.merganser.io.Checkpoint;
 import org.merganser.io.MemoryCheckpoint;
+import org.merganser.io.TensorInfo;
 import org.merganser.linalg.Tensor;
 import org.merganser.plan.Catalogue;
 import org.merganser.testing.Close;
@@ -139,6 +141,44 @@ class MergersContractTest {
             Tensor wanted = whole.rows(from, from + 7)) {
           again.readRange("w", from, from + 7, part, WS);
           Close.bitwise(id + " at " + from, part, wanted);
+        }
+      }
+    }
+  }
+
+  /** In whichever model, or in the base, and whether it is seen before merging or in the result. */
+  @ParameterizedTest
+  @MethodSource("mergers")
+  void whatIsNotFiniteIsRefusedWithItsPlace(String id) throws IOException {
+    TensorInfo info = TensorInfo.of(DType.F32, 60, 100);
+    if (merger(id) instanceof TensorMerger method
+        && (method.propagates() || method.choose("w", info).isPresent())) {
+      return; // Computed with, or copied.
+    }
+    int count = models(id, 3);
+    int inputs = merger(id).needs().base() ? count + 1 : count;
+    for (float value : new float[] {Float.NaN, Float.POSITIVE_INFINITY}) {
+      for (int broken = 0; broken < inputs; broken++) {
+        List<Checkpoint> models = new ArrayList<>();
+        for (int k = 0; k < inputs; k++) {
+          Tensor w = uniform(k, 6000).reshape(60, 100);
+          w.set(4321, k == broken ? value : w.get(4321));
+          models.add(MemoryCheckpoint.of(Map.of("w", w)));
+        }
+        MergeProblem problem =
+            Importances.with(merger(id), MergeProblem.of(models.subList(0, count)));
+        Checkpoint merged =
+            merger(id).merge(inputs > count ? problem.withBase(models.get(count)) : problem, WS);
+        String where = broken < count ? "model " + broken : "the base";
+        for (long from : new long[] {0, 4300}) {
+          try (Tensor part = Tensor.allocate(DType.F32, 6000 - from)) {
+            assertThatThrownBy(() -> merged.readRange("w", from, 6000, part, WS))
+                .as(id + ", " + where)
+                .isInstanceOf(NumericalException.class)
+                .hasMessageStartingWith(
+                    where
+                        + ": 'w' F32 [60, 100] holds 1 non-finite values, the first at index 4321");
+          }
         }
       }
     }
