@@ -21,6 +21,13 @@ namespace {
 
 constexpr int64_t kMirror = 64;  // side of what is transposed at a time
 
+// Step between rows of so many centred columns: a line more, since rows that are a power of two apart share the sets of a
+// cache.
+template <typename T>
+constexpr int64_t step(int64_t depth) {
+  return depth + 64 / static_cast<int64_t>(sizeof(T));
+}
+
 template <typename T>
 constexpr int32_t code() {
   return sizeof(T) == 8 ? MG_F64 : MG_F32;
@@ -44,7 +51,7 @@ void fold(int64_t n, int64_t row, const float* products, bool first, double* out
 }
 
 // The lower triangle of X X^T of centred X, on the pool or, without a context, on this thread. Work memory is given:
-// n * min(p, kGramDepth), and n * n for float.
+// n * step(min(p, kGramDepth)), and n * n for float.
 template <typename T>
 struct Products {
   mg_context* context;
@@ -63,9 +70,10 @@ struct Products {
       const int64_t depth = std::min(kGramDepth, p - k0);
       each(divide_up(depth, kStripe), [&](int64_t item) {
         const int64_t begin = item * kStripe;
-        centre_stripe(dtype, code<T>(), n, x, ldx, k0 + begin, std::min(kStripe, depth - begin), centred + begin, depth);
+        centre_stripe(dtype, code<T>(), n, x, ldx, k0 + begin, std::min(kStripe, depth - begin), centred + begin,
+                      step<T>(depth));
       });
-      const View<const T> z = by_rows<const T>(centred, depth);
+      const View<const T> z = by_rows<const T>(centred, step<T>(depth));
       if constexpr (sizeof(T) == 8) {
         multiply_lower(depth, z, k0 == 0 ? 0 : 1, out);
       } else {
@@ -88,7 +96,7 @@ struct Products {
 
 template <typename T>
 int64_t work_of(int64_t n, int64_t p) {
-  int64_t rows = std::min(p, kGramDepth), work;
+  int64_t rows = step<T>(std::min(p, kGramDepth)), work;
   if (sizeof(T) == 4) rows += n;
   if (__builtin_mul_overflow(n, rows, &work)) throw std::bad_alloc();
   return work;
@@ -97,7 +105,7 @@ int64_t work_of(int64_t n, int64_t p) {
 template <typename T>
 void products(mg_context* context, int32_t dtype, int64_t n, int64_t p, const void* x, int64_t ldx, double* out) {
   Buffer<T> work(work_of<T>(n, p));
-  Products<T>{context, n, work.data(), work.data() + n * std::min(p, kGramDepth)}(dtype, p, x, ldx, out);
+  Products<T>{context, n, work.data(), work.data() + n * step<T>(std::min(p, kGramDepth))}(dtype, p, x, ldx, out);
 }
 
 // Of row i, without its own element where the matrix has none.
@@ -139,7 +147,7 @@ void packed_rows(mg_context* context, int32_t dtype, int32_t layers, int64_t n, 
     double* gram = grams.data() + mine * (n * n + n);
     double* means = gram + n * n;
     const int64_t width = widths[l];
-    Products<T>{nullptr, n, z, z + n * std::min(width, kGramDepth)}(dtype, width, x[l], std::max<int64_t>(width, 1),
+    Products<T>{nullptr, n, z, z + n * step<T>(std::min(width, kGramDepth))}(dtype, width, x[l], std::max<int64_t>(width, 1),
                                                                     gram);
     for (int64_t i = 0; i < n; i += kMirror) mirror(n, gram, i);
     for (int64_t i = 0; i < n; ++i) means[i] = row_sum(n, gram, i, true);
