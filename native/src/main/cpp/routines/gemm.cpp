@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// C = alpha op(A) op(B) + beta C, everything by rows.
+// C = alpha op(A) op(B) + beta C, everything by rows. A matrix times its own transpose is symmetric: half of that is
+// computed.
 #include <utility>
 
 #include "routines/product.h"
@@ -26,10 +27,13 @@ void gemm(mg_context* context, int32_t dtype, int32_t transpose_a, int32_t trans
     blas_int(extent, name);
   }
   SerialBlas blas(context);
+  const bool symmetric = a == b && lda == ldb && !transpose_a != !transpose_b && m == n && beta == 0;
   const auto run = [&](auto zero) {
     typedef decltype(zero) T;
-    multiply<T>(context, m, n, k, alpha, operand<T>(a, lda, transpose_a), operand<T>(b, ldb, transpose_b), beta,
-                by_rows(static_cast<T*>(c), ldc));
+    const View<T> result = by_rows(static_cast<T*>(c), ldc);
+    multiply<T>(context, m, n, k, alpha, operand<T>(a, lda, transpose_a), operand<T>(b, ldb, transpose_b), beta, result,
+                symmetric ? Uplo::kLower : Uplo::kAll);
+    if (symmetric) mirror<T>(context, n, result);
   };
   dtype == MG_F64 ? run(double{}) : run(float{});
 }

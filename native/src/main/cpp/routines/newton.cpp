@@ -213,18 +213,6 @@ void row_blocks(mg_context* context, int64_t n, const Run& run) {
                [&](int64_t item, int32_t) { run(item * rows, std::min(n, (item + 1) * rows)); });
 }
 
-// The upper triangle from the lower one.
-void mirror(mg_context* context, int64_t n, View<double> a) {
-  constexpr int64_t kSide = 8;  // a line of cache: rows apart by a power of two compete for the same places
-  row_blocks(context, n, [&](int64_t i0, int64_t i1) {
-    for (int64_t j0 = 0; j0 < i1; j0 += kSide) {
-      for (int64_t i = i0; i < i1; ++i) {
-        for (int64_t j = j0; j < std::min(i, j0 + kSide); ++j) a(j, i) = a(i, j);
-      }
-    }
-  });
-}
-
 // Makes q orthogonal, |q^T q - I|_F / sqrt(n) <= tolerance; false when it is too far from that.
 bool make_orthogonal(mg_context* context, int64_t n, double tolerance, double* q) {
   constexpr int kSteps = 6;
@@ -249,7 +237,7 @@ bool make_orthogonal(mg_context* context, int64_t n, double tolerance, double* q
     // Bounds of the error after a step of either kind.
     const bool second_order = 0.75 * norm * norm <= tolerance * root;
     const bool last = 0.625 * norm * norm * norm <= tolerance * root;
-    mirror(context, n, r);
+    mirror<double>(context, n, r);
     if (second_order) {
       multiply<double>(context, n, n, n, 0.5, x, r, 1, by_rows(q, n));
       return true;
@@ -260,7 +248,7 @@ bool make_orthogonal(mg_context* context, int64_t n, double tolerance, double* q
         for (int64_t j = 0; j <= i; ++j) r2(i, j) += 0.5 * r(i, j);
       }
     });
-    mirror(context, n, r2);
+    mirror<double>(context, n, r2);
     multiply<double>(context, n, n, n, 1, x, r2, 1, by_rows(q, n));
     if (last) return true;
   }

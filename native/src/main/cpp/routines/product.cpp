@@ -176,6 +176,21 @@ void multiply(mg_context* context, int64_t m, int64_t n, int64_t k, double alpha
   });
 }
 
+template <typename T>
+void mirror(mg_context* context, int64_t n, View<T> a) {
+  constexpr int64_t kSide = 8;     // rows apart by a power of two compete for the same places in the cache
+  constexpr int64_t kWhole = 256;  // rows that are not shared
+  const int64_t rows = n <= kWhole ? std::max<int64_t>(n, 1) : 64;
+  parallel_for(context, divide_up(n, rows), [&](int64_t item, int32_t) {
+    const int64_t i0 = item * rows, i1 = std::min(n, i0 + rows);
+    for (int64_t j0 = 0; j0 < i1; j0 += kSide) {
+      for (int64_t i = std::max(i0, j0); i < i1; ++i) {
+        for (int64_t j = j0; j < std::min(i, j0 + kSide); ++j) a(j, i) = a(i, j);
+      }
+    }
+  });
+}
+
 // Results of OpenBLAS depend on the tiles, so there these may not depend on the number of threads.
 int64_t tile_side(const mg_context* context, int64_t extent, double flops) {
   if (kernel<double>().width == 0) return 256;
@@ -196,6 +211,8 @@ int64_t stripe_width(const mg_context* context, int64_t extent, double flops) {
 template void multiply<double>(int64_t, int64_t, int64_t, double, Input<double>, Input<double>, double, View<double>,
                                Uplo);
 template void multiply<float>(int64_t, int64_t, int64_t, double, Input<float>, Input<float>, double, View<float>, Uplo);
+template void mirror<double>(mg_context*, int64_t, View<double>);
+template void mirror<float>(mg_context*, int64_t, View<float>);
 template int64_t panel_width<double>();
 template int64_t panel_width<float>();
 template void multiply_panels<double>(int64_t, int64_t, int64_t, const double*, const double*, double, double*, int64_t,

@@ -53,6 +53,10 @@ template <typename T>
 void multiply(mg_context*, int64_t m, int64_t n, int64_t k, double alpha, Input<T> a, Input<T> b, double beta,
               View<T> c, Uplo uplo = Uplo::kAll);
 
+// The upper triangle from the lower one, over the pool.
+template <typename T>
+void mirror(mg_context*, int64_t n, View<T> a);
+
 // Panels are what products are made from: `width` indices of m or n side by side for each of at most kPanelDepth steps
 // of k, element (i, l) at i / width * width * k + l * width + i % width; what fills the last one up does not matter.
 constexpr int64_t kPanelDepth = 512;

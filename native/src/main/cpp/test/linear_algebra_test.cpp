@@ -68,6 +68,52 @@ TEST(gemm_shapes) {
   }
 }
 
+// A matrix times its own transpose is what it is times a copy, and symmetric to the bit; not with a C that is added.
+TEST(gemm_of_one_matrix) {
+  Context one(1), two(2), eight(8);
+  int32_t level = 0;
+  CHECK_OK(mg_isa(&level));
+  for (int64_t n : {1, 7, 17, 64, 200, 257, 600}) {
+    const int64_t k = n < 100 ? 2 * n + 513 : n / 2;
+    const Vector a = gaussian(n * k, 1), copy = a, start = gaussian(n * n, 2);
+    for (int32_t ta : {0, 1}) {
+      const int64_t lda = ta ? n : k;
+      const auto run = [&](mg_context* context, const Vector& b, double beta) {
+        Vector c = start;
+        CHECK_OK(mg_gemm(context, MG_F64, ta, 1 - ta, n, n, k, 0.5, a.data(), lda, b.data(), lda, beta, c.data(), n));
+        return c;
+      };
+      const Vector own = run(two, a, 0), other = run(two, copy, 0);
+      CHECK(largest_difference(own, other) <= 1e-13 * static_cast<double>(k));
+      CHECK(level == MG_ISA_PORTABLE || same_bits(own, other));
+      CHECK(same_bits(run(one, a, 0), own) && same_bits(run(eight, a, 0), own));
+      CHECK(same_bits(run(two, a, 1), run(two, copy, 1)));
+      for (int64_t i = 0; i < n; ++i) {
+        for (int64_t j = 0; j < i; ++j) CHECK(own[i * n + j] == own[j * n + i]);
+      }
+    }
+    std::vector<float> narrow(a.begin(), a.end()), same = narrow, c(start.size()), d = c;
+    CHECK_OK(mg_gemm(two, MG_F32, 1, 0, n, n, k, 1, narrow.data(), n, narrow.data(), n, 0, c.data(), n));
+    CHECK_OK(mg_gemm(two, MG_F32, 1, 0, n, n, k, 1, narrow.data(), n, same.data(), n, 0, d.data(), n));
+    for (size_t i = 0; i < c.size(); ++i) CHECK_NEAR(c[i], d[i], 1e-5 * static_cast<double>(k));
+  }
+  // Of one matrix, but of other shapes or without a transpose: nothing is symmetric.
+  const Vector a = gaussian(36, 3), copy = a;
+  Vector own(36), other(36);
+  for (int32_t t : {0, 1}) {
+    CHECK_OK(mg_gemm(one, MG_F64, t, t, 6, 6, 6, 1, a.data(), 6, a.data(), 6, 0, own.data(), 6));
+    CHECK_OK(mg_gemm(one, MG_F64, t, t, 6, 6, 6, 1, a.data(), 6, copy.data(), 6, 0, other.data(), 6));
+    CHECK(same_bits(own, other));
+  }
+  for (Vector* c : {&own, &other}) {
+    const Vector& b = c == &own ? a : copy;
+    std::fill(c->begin(), c->end(), 0.0);
+    CHECK_OK(mg_gemm(one, MG_F64, 0, 1, 2, 5, 6, 1, a.data(), 6, b.data(), 6, 0, c->data(), 5));
+    CHECK_OK(mg_gemm(one, MG_F64, 0, 1, 3, 3, 4, 1, a.data(), 4, b.data(), 6, 0, c->data() + 20, 3));
+  }
+  CHECK(same_bits(own, other));
+}
+
 // NaN and infinities go where the definition takes them, also beside the zeros that fill a tile.
 TEST(gemm_specials) {
   Context context;
@@ -385,6 +431,40 @@ TEST(solve_worked) {
   CHECK_OK(mg_solve(context, 2, 2, a.data(), 3, in_place.data(), 2, in_place.data(), 2));
   CHECK(same_bits(in_place, x));
   CHECK_OK(mg_solve(context, 2, 0, a.data(), 3, nullptr, 1, nullptr, 1));
+}
+
+// Few unknowns and right sides take another way than many; parts of wider matrices on both.
+TEST(solve_few_and_many) {
+  Context one(1), two(2);
+  for (int64_t n : {5, 200, 256, 257}) {
+    for (int64_t cols : {1, 4, 5}) {
+      const int64_t ld = n + 3, ldx = cols + 2;
+      const Vector root = gaussian(n * n, 1), wanted = gaussian(n * cols, 2);
+      const Vector square = multiply(n, n, n, root, false, root, true);
+      Vector a(static_cast<size_t>(n * ld), kNaN), whole = square;
+      for (int64_t i = 0; i < n; ++i) {
+        whole[i * n + i] += static_cast<double>(n);
+        for (int64_t j = 0; j < n; ++j) a[i * ld + j] = j <= i ? whole[i * n + j] : 7;  // the upper triangle is not read
+      }
+      const Vector b = multiply(n, cols, n, whole, false, wanted, false);
+      Vector x(static_cast<size_t>(n * ldx), 7.0);
+      const auto solve = [&](mg_context* context) {
+        CHECK_OK(mg_solve(context, n, cols, a.data(), ld, b.data(), cols, x.data(), ldx));
+        return x;
+      };
+      const Vector found = solve(one);
+      CHECK(same_bits(solve(two), found));
+      for (int64_t i = 0; i < n; ++i) {
+        for (int64_t j = 0; j < cols; ++j) CHECK_NEAR(found[i * ldx + j], wanted[i * cols + j], 1e-11);
+        CHECK(found[i * ldx + cols] == 7 && found[i * ldx + cols + 1] == 7);
+      }
+      // Singular to working precision: the last row is the first one.
+      for (int64_t j = 0; j < n; ++j) a[(n - 1) * ld + j] = a[j * ld];
+      a[(n - 1) * ld + n - 1] = a[0];
+      CHECK_FAILS(mg_solve(one, n, cols, a.data(), ld, b.data(), cols, x.data(), ldx), MG_NUMERICAL,
+                  "a is not positive definite to working precision: it has no Cholesky factor");
+    }
+  }
 }
 
 TEST(solve_errors) {

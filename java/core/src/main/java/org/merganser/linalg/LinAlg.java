@@ -11,7 +11,9 @@ import org.merganser.internal.kernel.Kernels;
 
 /**
  * Products of F64 matrices and passes over them. Matrices may lie anywhere, results lie where the
- * Workspace computes; they do not depend on the number of threads.
+ * Workspace computes; they do not depend on the number of threads. On the CPU {@code A A^T} and
+ * {@code A^T A} of one matrix take half the operations of other products, and are symmetric to the
+ * bit.
  */
 public final class LinAlg {
   private LinAlg() {}
