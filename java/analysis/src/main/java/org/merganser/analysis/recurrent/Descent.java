@@ -16,7 +16,7 @@ final class Descent implements AutoCloseable {
   private static final double MOST_DAMPING = 1e12;
   private static final double UNKNOWN = -1;
 
-  /** Steps over which q has to lose {@link #LOSS} of itself. */
+  /** Any so many steps in a row have to take {@link #LOSS} of q. */
   private static final int PATIENCE = 10;
 
   private static final double LOSS = 0.01;
@@ -26,6 +26,9 @@ final class Descent implements AutoCloseable {
   private final Workspace ws;
   private final int size;
   private final Matrix right;
+
+  /** J - I, of one step after the other. */
+  private final double[] jacobian;
 
   /** mu, and by what it grows when a step does not help. */
   private double damping;
@@ -41,6 +44,7 @@ final class Descent implements AutoCloseable {
     this.ws = ws;
     this.size = map.dimension();
     this.right = Matrix.allocate(size, 1);
+    this.jacobian = new double[size * size];
   }
 
   /** What is known at a state. */
@@ -59,7 +63,8 @@ final class Descent implements AutoCloseable {
   End from(double[] start) {
     At now = at(start);
     double floor = size * Math.ulp(1.0) * Math.ulp(1.0);
-    double before = now.speed();
+    double[] before = new double[PATIENCE];
+    before[0] = now.speed();
     damping = UNKNOWN;
     growth = 2;
     for (int step = 1; step <= options.iterations() && now.speed() > floor; step++) {
@@ -68,24 +73,23 @@ final class Descent implements AutoCloseable {
         break;
       }
       now = next;
-      if (step % PATIENCE == 0) {
-        if (now.speed() > (1 - LOSS) * before) {
-          break;
-        }
-        before = now.speed();
+      int then = step % PATIENCE;
+      if (step >= PATIENCE && now.speed() > (1 - LOSS) * before[then]) {
+        break;
       }
+      before[then] = now.speed();
     }
     return new End(now.state(), now.speed());
   }
 
   /** Where a step leads that lowers q, or null when there is none. */
   private At better(At now) {
-    double[] a = map.jacobian(now.state());
+    map.jacobian(now.state(), jacobian);
     for (int i = 0; i < size; i++) {
-      a[i * size + i] -= 1;
+      jacobian[i * size + i] -= 1;
     }
-    double[] gradient = gradient(a, now.residual());
-    try (Matrix matrix = Matrix.of(Tensor.of(a, size, size));
+    double[] gradient = gradient(now.residual());
+    try (Matrix matrix = Matrix.of(Tensor.of(jacobian, size, size));
         Matrix gram = LinAlg.transposeMultiply(matrix, matrix, ws)) {
       double[] diagonal = new double[size];
       double largest = 0;
@@ -110,12 +114,12 @@ final class Descent implements AutoCloseable {
     }
   }
 
-  /** {@code A^T r}. */
-  private double[] gradient(double[] a, double[] residual) {
+  /** {@code A^T r} of the A that is there. */
+  private double[] gradient(double[] residual) {
     double[] gradient = new double[size];
     for (int i = 0; i < size; i++) {
       for (int j = 0; j < size; j++) {
-        gradient[j] += a[i * size + j] * residual[i];
+        gradient[j] += jacobian[i * size + j] * residual[i];
       }
     }
     return gradient;

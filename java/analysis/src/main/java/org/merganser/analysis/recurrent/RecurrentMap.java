@@ -192,15 +192,23 @@ public final class RecurrentMap implements SmoothMap {
 
   @Override
   public double[] jacobian(double[] state) {
-    double[] a = preactivation(state);
     double[] jacobian = new double[size * size];
+    jacobian(state, jacobian);
+    return jacobian;
+  }
+
+  @Override
+  public void jacobian(double[] state, double[] into) {
+    if (into.length != size * size) {
+      throw new ShapeException(into.length + " elements for a Jacobian of " + size + " units");
+    }
+    double[] a = preactivation(state);
     for (int i = 0; i < size; i++) {
       double slope = activation.slope(a[i], i);
       for (int at = i * size; at < (i + 1) * size; at++) {
-        jacobian[at] = slope * recurrent[at];
+        into[at] = slope * recurrent[at];
       }
     }
-    return jacobian;
   }
 
   /** {@code f'(V h + c)}. */

@@ -11,4 +11,10 @@ public interface SmoothMap {
 
   /** {@code J[i, j] = dF_i / dh_j}, [H x H] row-major, new. */
   double[] jacobian(double[] state);
+
+  /** The same into an array of {@code H H} elements, for callers that keep one. */
+  default void jacobian(double[] state, double[] into) {
+    double[] jacobian = jacobian(state);
+    System.arraycopy(jacobian, 0, into, 0, jacobian.length);
+  }
 }

@@ -34,6 +34,12 @@ class RecurrentMapTest {
     RecurrentMap map = RecurrentMap.of(Maps.random(size, 1, 4), bias, f);
     double[] state = Maps.states(1, size, 1, 5)[0];
     double[] jacobian = map.jacobian(state);
+    double[] kept = Maps.states(1, size * size, 1, 6)[0];
+    map.jacobian(state, kept);
+    assertThat(kept).isEqualTo(jacobian);
+    assertThatThrownBy(() -> map.jacobian(state, new double[size * size + 1]))
+        .isInstanceOf(ShapeException.class)
+        .hasMessage((size * size + 1) + " elements for a Jacobian of " + size + " units");
     for (int j = 0; j < size; j++) {
       double[] up = state.clone();
       double[] down = state.clone();
