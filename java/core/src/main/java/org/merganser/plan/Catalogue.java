@@ -82,6 +82,9 @@ public final class Catalogue {
     ALIGNERS.add(ProcrustesAligner.orthogonal());
     ALIGNERS.add(ProcrustesAligner.scaled());
     ALIGNERS.add(RidgeAligner::of, RidgeAligner.Options.defaults());
+  }
+
+  static {
     MERGERS.add(LinearMerger::of, LinearMerger.Options.defaults());
     MERGERS.add(PassthroughMerger::of, PassthroughMerger.Options.defaults());
     MERGERS.add(ExpoMerger::of, ExpoMerger.Options.defaults());
@@ -113,9 +116,15 @@ public final class Catalogue {
     MERGERS.add(FisherMerger::of, FisherMerger.Options.defaults());
     MERGERS.add(RegMeanMerger::of, RegMeanMerger.Options.defaults());
     MERGERS.add(NpMerger::of, NpMerger.Options.defaults());
+  }
+
+  static {
     REPAIRS.add(new BatchNormReset());
     REPAIRS.add(RepairRescale.measured());
     REPAIRS.add(RepairRescale.closedForm());
+  }
+
+  static {
     MEASURES.add(Hsic::of, Hsic.Options.defaults());
     MEASURES.add(LinearCka::biased, LinearCka.Options.defaults());
     MEASURES.add(LinearCka::debiased, LinearCka.Options.defaults());

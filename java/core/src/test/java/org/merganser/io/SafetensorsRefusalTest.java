@@ -22,9 +22,30 @@ import org.merganser.error.FormatException;
 class SafetensorsRefusalTest {
   @TempDir Path folder;
 
-  static Stream<Arguments> headers() {
+  /** What the header is, and what it says beside tensors. */
+  static Stream<Arguments> objects() {
     return Stream.of(
         of("[1]", 0, "header does not begin with '{' at byte 8"),
+        of("{'a':1}", 0, "tensor 'a' is VALUE_NUMBER_INT, expected START_OBJECT"),
+        of(
+            "{'__metadata__':{'k':1}}",
+            0,
+            "__metadata__ 'k' is VALUE_NUMBER_INT, expected VALUE_STRING"),
+        of(
+            "{'__metadata__':{'k':null}}",
+            0,
+            "__metadata__ 'k' is VALUE_NULL, expected VALUE_STRING"),
+        of("{'__metadata__':'x'}", 0, "__metadata__ is VALUE_STRING, expected START_OBJECT"),
+        of(
+            "{'__metadata__':{'dtype':'F32','shape':[],'data_offsets':[0,4]}}",
+            4,
+            "__metadata__ 'shape' is START_ARRAY, expected VALUE_STRING"),
+        of("{} {}", 0, "header has text after its closing brace"));
+  }
+
+  /** Types and shapes. */
+  static Stream<Arguments> descriptions() {
+    return Stream.of(
         of(
             entry("'dtype':'F31','shape':[2],'data_offsets':[0,8]"),
             8,
@@ -66,6 +87,15 @@ class SafetensorsRefusalTest {
             2,
             "tensor 'a': size overflows or is no whole byte"),
         of(
+            entry("'dtype':'F32','shape':[2]"),
+            8,
+            "tensor 'a' needs dtype, shape and data_offsets"));
+  }
+
+  /** Where the data lie. */
+  static Stream<Arguments> extents() {
+    return Stream.of(
+        of(
             entry("'dtype':'F32','shape':[2],'data_offsets':[0]"),
             8,
             "tensor 'a' data_offsets must be two integers, the first not above the second"),
@@ -85,7 +115,6 @@ class SafetensorsRefusalTest {
             entry("'dtype':'F32','shape':[2],'data_offsets':[0,12]"),
             12,
             "tensor 'a' spans 12 bytes, its type and shape need 8"),
-        of(entry("'dtype':'F32','shape':[2]"), 8, "tensor 'a' needs dtype, shape and data_offsets"),
         of(
             entry("'dtype':'F32','shape':[2],'data_offsets':[0,8]"),
             4,
@@ -100,22 +129,7 @@ class SafetensorsRefusalTest {
             "tensor 'a' begins at byte 4 of the data, expected 0 (gap)"),
         of(two("0,8", "4,12"), 12, "tensor 'b' begins at byte 4 of the data, expected 8 (overlap)"),
         of(two("0,8", "12,20"), 20, "tensor 'b' begins at byte 12 of the data, expected 8 (gap)"),
-        of(two("0,8", "0,8"), 8, "tensor 'b' begins at byte 0 of the data, expected 8 (overlap)"),
-        of("{'a':1}", 0, "tensor 'a' is VALUE_NUMBER_INT, expected START_OBJECT"),
-        of(
-            "{'__metadata__':{'k':1}}",
-            0,
-            "__metadata__ 'k' is VALUE_NUMBER_INT, expected VALUE_STRING"),
-        of(
-            "{'__metadata__':{'k':null}}",
-            0,
-            "__metadata__ 'k' is VALUE_NULL, expected VALUE_STRING"),
-        of("{'__metadata__':'x'}", 0, "__metadata__ is VALUE_STRING, expected START_OBJECT"),
-        of(
-            "{'__metadata__':{'dtype':'F32','shape':[],'data_offsets':[0,4]}}",
-            4,
-            "__metadata__ 'shape' is START_ARRAY, expected VALUE_STRING"),
-        of("{} {}", 0, "header has text after its closing brace"));
+        of(two("0,8", "0,8"), 8, "tensor 'b' begins at byte 0 of the data, expected 8 (overlap)"));
   }
 
   private static Arguments of(String json, int data, String message) {
@@ -135,7 +149,7 @@ class SafetensorsRefusalTest {
   }
 
   @ParameterizedTest
-  @MethodSource("headers")
+  @MethodSource({"objects", "descriptions", "extents"})
   void headersThatBreakARule(String json, int data, String message) throws IOException {
     Path file = Headers.write(folder.resolve("m.safetensors"), json, data);
     assertThatThrownBy(() -> Safetensors.open(file))

@@ -21,7 +21,6 @@ import org.merganser.compute.DType;
 import org.merganser.error.IncompatibleModelsException;
 import org.merganser.error.NumericalException;
 import org.merganser.internal.Opened;
-import org.merganser.internal.kernel.Natives;
 import org.merganser.io.Checkpoint;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.linalg.Matrix;
@@ -32,62 +31,9 @@ import org.merganser.testing.Close;
 import org.merganser.testing.Draw;
 import org.merganser.testing.Models;
 import org.merganser.testing.Oracle;
-import org.merganser.testing.SettledMemory;
 
 class LoraSumTest {
   @TempDir private Path folder;
-
-  /** The golden of the prototypes of Arrow: A = [1, 0, 2], B = [1, -1]^T. */
-  @Test
-  void singularValuesOfAProductAreThoseOfItsFactors() {
-    try (LowRank found =
-            LowRank.of(
-                Matrix.of(new double[][] {{1, -1}}), Matrix.of(new double[][] {{1, 0, 2}}), WS);
-        Matrix right = found.rightTransposed().toHost(WS);
-        Matrix left = found.leftTransposed().toHost(WS)) {
-      assertThat(found.values()).hasSize(1);
-      assertThat(found.values()[0]).isCloseTo(3.16227766016838, within(1e-13));
-      double sign = Math.signum(right.get(0, 0));
-      Close.relative(
-          "v", right.row(0), scaled(sign, 0.447213595499958, 0, 0.894427190999916), 1e-14);
-      Close.relative("u", left.row(0), scaled(sign, Math.sqrt(0.5), -Math.sqrt(0.5)), 1e-14);
-    }
-  }
-
-  private static double[] scaled(double by, double... values) {
-    return Oracle.scale(new double[][] {values}, by)[0];
-  }
-
-  /** Of products of more rows than columns too, and of factors of deficient rank. */
-  @Cases(40)
-  void aProductIsDecomposedByItsFactors(Draw draw) {
-    int rank = draw.integer(1, 9);
-    int in = draw.integer(1, 20);
-    int out = draw.integer(1, 20);
-    double[][] a = Oracle.gaussian(rank, in, draw.seed());
-    double[][] b = Oracle.gaussian(out, rank, draw.seed());
-    if (draw.of(false, true)) {
-      a[0] = new double[in];
-    }
-    double[][] product = Oracle.multiply(b, a);
-    try (LowRank found = LowRank.of(Matrix.of(Oracle.transpose(b)), Matrix.of(a), WS);
-        Svd svd = Svd.of(Matrix.of(product), WS)) {
-      double largest = svd.singularValues()[0];
-      for (int k = 0; k < found.values().length; k++) {
-        assertThat(found.values()[k]).isCloseTo(svd.singularValues()[k], within(1e-12 * largest));
-      }
-      long all = found.rank();
-      double[][] back =
-          Oracle.multiply(
-              Oracle.transpose(found.left(all, WS).toHost(WS).toArray()),
-              found.right(all, WS).toHost(WS).toArray());
-      for (int i = 0; i < out; i++) {
-        for (int j = 0; j < in; j++) {
-          assertThat(back[i][j]).isCloseTo(product[i][j], within(1e-12 * largest));
-        }
-      }
-    }
-  }
 
   /**
    * Stacked, the sum is that of the folded models' changes; of its full rank, compression changes
@@ -229,8 +175,8 @@ class LoraSumTest {
       try (Tensor a = sum.tensors().read("base_model.model.m.lora_A.weight", WS);
           Tensor b = sum.tensors().read("base_model.model.m.lora_B.weight", WS)) {
         double sign = Math.signum(a.get(1));
-        Close.relative("A", a.toDoubleArray(), scaled(sign, 0, 2, 0), 1e-6);
-        Close.relative("B", b.toDoubleArray(), scaled(sign, 2, 0), 1e-6);
+        Close.relative("A", a.toDoubleArray(), Oracle.scale(sign, 0, 2, 0), 1e-6);
+        Close.relative("B", b.toDoubleArray(), Oracle.scale(sign, 2, 0), 1e-6);
       }
       double[][] full = change(LoraSum.ofRank(adapters, List.of(1.0, 1.0), 2), opened, 3, 2);
       Close.relative("row 0", full[0], new double[] {0, 4, 0}, 1e-6);
@@ -343,64 +289,6 @@ class LoraSumTest {
       try (Stream<Path> files = Files.list(path)) {
         assertThat(files).hasSize(2);
       }
-    }
-  }
-
-  /** Each module's factors end when the next are made. */
-  @Test
-  void factorsOfOneModuleAreHeld() throws Exception {
-    Map<String, Tensor> tensors = new LinkedHashMap<>();
-    for (int m = 0; m < 8; m++) {
-      Adapters.put(tensors, "m" + m, Oracle.gaussian(4, 8192, m), Oracle.gaussian(8192, 4, m));
-    }
-    Path path = Adapters.write(folder.resolve("wide"), "\"r\": 4, \"lora_alpha\": 2", tensors);
-    try (LoraAdapter adapter = LoraAdapter.open(path);
-        Tensor into = Tensor.allocate(DType.F32, 4, 8192)) {
-      Checkpoint sum = LoraSum.exact(List.of(adapter), List.of(1.0)).tensors();
-      long before = 0;
-      for (int m = 0; m < 8; m++) {
-        sum.read("base_model.model.m" + m + ".lora_A.weight", into, WS);
-        before = m == 0 ? Natives.allocatedBytes() : before;
-      }
-      assertThat(Natives.allocatedBytes()).isLessThan(before + 4 * into.bytes());
-    }
-  }
-
-  /** The factors of the last module are those that nobody asks for again. */
-  @Test
-  void factorsEndWithTheSum() throws Exception {
-    Map<String, Tensor> tensors = new LinkedHashMap<>();
-    Adapters.put(tensors, "m", Oracle.gaussian(4, 65536, 1), Oracle.gaussian(8, 4, 2));
-    Path path = Adapters.write(folder.resolve("wide"), "\"r\": 4, \"lora_alpha\": 2", tensors);
-    try (LoraAdapter adapter = LoraAdapter.open(path);
-        Tensor into = Tensor.allocate(DType.F32, 4, 65536)) {
-      long before = SettledMemory.bytes();
-      LoraSum written = LoraSum.exact(List.of(adapter), List.of(1.0));
-      written.write(folder.resolve("sum"), DType.F32, false, WS);
-      assertThat(Natives.allocatedBytes()).isLessThan(before + into.bytes());
-      LoraSum read = LoraSum.exact(List.of(adapter), List.of(1.0));
-      read.tensors().read("base_model.model.m.lora_A.weight", into, WS);
-      read.close();
-      assertThat(Natives.allocatedBytes()).isLessThan(before + into.bytes());
-      read.tensors().read("base_model.model.m.lora_A.weight", into, WS);
-      read.close();
-    }
-  }
-
-  /** A is there when B turns out not to be finite. */
-  @Test
-  void halfAPairIsNotLeft() throws Exception {
-    Map<String, Tensor> tensors = new LinkedHashMap<>();
-    Adapters.put(
-        tensors, "m", Oracle.gaussian(4, 65536, 1), new double[][] {{1, 1, Double.NaN, 1}});
-    Path path = Adapters.write(folder.resolve("nan"), "\"r\": 4, \"lora_alpha\": 2", tensors);
-    try (LoraAdapter adapter = LoraAdapter.open(path);
-        Tensor into = Tensor.allocate(DType.F32, 4, 65536);
-        LoraSum sum = LoraSum.ofFactors(List.of(adapter), List.of(1.0))) {
-      long before = SettledMemory.bytes();
-      assertThatThrownBy(() -> sum.tensors().read("base_model.model.m.lora_A.weight", into, WS))
-          .isInstanceOf(NumericalException.class);
-      assertThat(Natives.allocatedBytes()).isLessThan(before + into.bytes());
     }
   }
 

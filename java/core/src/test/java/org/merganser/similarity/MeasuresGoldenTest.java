@@ -21,6 +21,7 @@ import org.merganser.testing.Oracle;
 class MeasuresGoldenTest {
   private static final double DIGITS = 5.1e-11;
 
+  /** Dependence of kernels: HSIC, and CKA of Gaussian kernels and of batches. */
   @ParameterizedTest
   @CsvSource({
     "hsic, A, 203.4722222222",
@@ -53,6 +54,14 @@ class MeasuresGoldenTest {
     "cka-minibatch:batch=4, C, 0.6641869358",
     "cka-minibatch:batch=8, C, 0.4850088392",
     "cka-minibatch, C, 0.4850088392",
+  })
+  void valueOfAKernelMeasure(String measure, Golden golden, double wanted) {
+    assertValue(measure, golden, wanted);
+  }
+
+  /** Linear CKA and the RV coefficients. */
+  @ParameterizedTest
+  @CsvSource({
     "cka-linear, A, 0.8416065609",
     "cka-linear, B, 0.5924152726",
     "cka-linear, C, 0.6403567760",
@@ -73,6 +82,14 @@ class MeasuresGoldenTest {
     "rv2, B, 0.4351047297",
     "rv2, C, 0.5146081675",
     "rv2:route=feature, C, 0.5146081675",
+  })
+  void valueOfALinearKernelMeasure(String measure, Golden golden, double wanted) {
+    assertValue(measure, golden, wanted);
+  }
+
+  /** Canonical correlations, regression, subspaces. */
+  @ParameterizedTest
+  @CsvSource({
     "cca-mean, A, 0.9371343250",
     "cca-mean, B, 0.8516568480",
     "cca-mean, C, 0.8072881629",
@@ -94,6 +111,20 @@ class MeasuresGoldenTest {
     "linreg-r2, A, 0.9365561426",
     "linreg-r2, B, 0.8826652178",
     "linreg-r2, C, 0.5837291283",
+    "subspace-overlap:k=1, A, 0.7967506001",
+    "subspace-overlap:k=2, A, 0.8821728361",
+    "subspace-overlap:k=1, B, 0.5102258273",
+    "subspace-overlap:k=2, B, 0.4237410389",
+    "subspace-overlap:k=1, C, 0.5247510708",
+    "subspace-overlap:k=2, C, 0.5692070428",
+  })
+  void valueOfASubspaceMeasure(String measure, Golden golden, double wanted) {
+    assertValue(measure, golden, wanted);
+  }
+
+  /** Rotations, matched features, distances of samples and their neighbours. */
+  @ParameterizedTest
+  @CsvSource({
     "procrustes-distance, A, 3.3965711102",
     "procrustes-distance, B, 3.9842362694",
     "procrustes-distance, C, 10.2912112917",
@@ -117,14 +148,12 @@ class MeasuresGoldenTest {
     "'rsa:rdm=squared,compare=pearson', C, 0.5017645687",
     "'rsa:rdm=correlation,compare=pearson', B, 0.2190804226",
     "knn-jaccard:k=3, C, 0.3875",
-    "subspace-overlap:k=1, A, 0.7967506001",
-    "subspace-overlap:k=2, A, 0.8821728361",
-    "subspace-overlap:k=1, B, 0.5102258273",
-    "subspace-overlap:k=2, B, 0.4237410389",
-    "subspace-overlap:k=1, C, 0.5247510708",
-    "subspace-overlap:k=2, C, 0.5692070428",
   })
-  void valueOf(String measure, Golden golden, double wanted) {
+  void valueOfAGeometricMeasure(String measure, Golden golden, double wanted) {
+    assertValue(measure, golden, wanted);
+  }
+
+  private static void assertValue(String measure, Golden golden, double wanted) {
     assertThat(between(measure, golden.x, golden.y).value())
         .as(measure + " of " + golden)
         .isCloseTo(wanted, within(DIGITS));

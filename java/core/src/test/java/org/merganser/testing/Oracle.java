@@ -40,6 +40,10 @@ public final class Oracle {
     return map(a, x -> x * factor);
   }
 
+  public static double[] scale(double factor, double... values) {
+    return scale(new double[][] {values}, factor)[0];
+  }
+
   public static double[][] multiply(double[][] a, double[][] b) {
     int n = b.length == 0 ? 0 : b[0].length;
     double[][] c = new double[a.length][n];

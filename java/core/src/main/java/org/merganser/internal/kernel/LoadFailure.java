@@ -3,6 +3,7 @@ package org.merganser.internal.kernel;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import org.bytedeco.javacpp.Loader;
 import org.merganser.error.NativeLibraryException;
 
@@ -58,21 +59,39 @@ public final class LoadFailure {
 
   private static String reason(
       String platform, List<NativeJar> jars, String text, Throwable cause) {
-    // Since JDK 24, by --illegal-native-access=deny; its text names the javacpp jar.
-    if (text.contains("Illegal native access")) {
-      return "this JVM forbids native access to the class path; add the option"
-          + " --enable-native-access=ALL-UNNAMED";
-    }
+    return forbidden(text)
+        .or(() -> notThere(platform, jars, text))
+        .or(() -> notExtracted(text))
+        .or(() -> notLinked(text))
+        .orElseGet(
+            () ->
+                cause.getMessage()
+                    + "; -Dorg.bytedeco.javacpp.logger.debug=true shows what was tried");
+  }
+
+  /** Since JDK 24, by --illegal-native-access=deny; its text names the javacpp jar. */
+  private static Optional<String> forbidden(String text) {
+    return text.contains("Illegal native access")
+        ? Optional.of(
+            "this JVM forbids native access to the class path; add the option"
+                + " --enable-native-access=ALL-UNNAMED")
+        : Optional.empty();
+  }
+
+  /** What the class path lacks, or has for no such platform. */
+  private static Optional<String> notThere(String platform, List<NativeJar> jars, String text) {
     if (text.contains("org/bytedeco/javacpp/")) {
-      return "not on the class path: org.bytedeco:javacpp; it comes with merganser unless a build"
-          + " excludes it";
+      return Optional.of(
+          "not on the class path: org.bytedeco:javacpp; it comes with merganser unless a build"
+              + " excludes it");
     }
     if (!platform.equals(SUPPORTED)) {
-      return "there is no native library for this platform, only for "
-          + SUPPORTED
-          + (System.getProperty("org.bytedeco.javacpp.platform") == null
-              ? ""
-              : "; it was set by -Dorg.bytedeco.javacpp.platform, remove that setting");
+      return Optional.of(
+          "there is no native library for this platform, only for "
+              + SUPPORTED
+              + (System.getProperty("org.bytedeco.javacpp.platform") == null
+                  ? ""
+                  : "; it was set by -Dorg.bytedeco.javacpp.platform, remove that setting"));
     }
     List<String> missing = new ArrayList<>();
     for (NativeJar jar : jars) {
@@ -80,48 +99,63 @@ public final class LoadFailure {
         missing.add(jar.artifact() + " with classifier " + platform);
       }
     }
-    if (!missing.isEmpty()) {
-      return "not on the class path: "
-          + String.join(" and ", missing)
-          + "; add it as a dependency (a build tool that drops classifiers, or a shaded jar without"
-          + " native resources, loses it)";
+    if (missing.isEmpty()) {
+      return Optional.empty();
     }
+    return Optional.of(
+        "not on the class path: "
+            + String.join(" and ", missing)
+            + "; add it as a dependency (a build tool that drops classifiers, or a shaded jar"
+            + " without native resources, loses it)");
+  }
+
+  /** What is wrong with the folder that libraries are extracted to. */
+  private static Optional<String> notExtracted(String text) {
+    String remedy = "; set -D" + CACHE_PROPERTY + "=DIR to a folder ";
     if (text.contains("Could not create the cache")) {
-      return "the libraries cannot be extracted, no cache folder can be written (tried -D"
-          + CACHE_PROPERTY
-          + ", .javacpp in the home folder "
-          + System.getProperty("user.home")
-          + ", and the temporary folder "
-          + System.getProperty("java.io.tmpdir")
-          + "); set -D"
-          + CACHE_PROPERTY
-          + "=DIR to a folder that can be written";
+      return Optional.of(
+          "the libraries cannot be extracted, no cache folder can be written (tried -D"
+              + CACHE_PROPERTY
+              + ", .javacpp in the home folder "
+              + System.getProperty("user.home")
+              + ", and the temporary folder "
+              + System.getProperty("java.io.tmpdir")
+              + ")"
+              + remedy
+              + "that can be written");
     }
     if (text.contains("failed to map segment") || text.contains("Operation not permitted")) {
-      return "the folder they are extracted to does not allow programs to run (mounted noexec): "
-          + line(text, text.contains("failed to map segment") ? "failed to map" : "not permitted")
-          + "; set -D"
-          + CACHE_PROPERTY
-          + "=DIR to a folder that does";
+      String part = text.contains("failed to map segment") ? "failed to map" : "not permitted";
+      return Optional.of(
+          "the folder they are extracted to does not allow programs to run (mounted noexec): "
+              + line(text, part)
+              + remedy
+              + "that does");
     }
     if (text.contains("No space left on device")) {
-      return "there is no room to extract the libraries (about 100 MB): "
-          + line(text, "No space left")
-          + "; set -D"
-          + CACHE_PROPERTY
-          + "=DIR to a folder with more";
+      return Optional.of(
+          "there is no room to extract the libraries (about 100 MB): "
+              + line(text, "No space left")
+              + remedy
+              + "with more");
     }
+    return Optional.empty();
+  }
+
+  /** Why a library that is there is not taken by this system or this JVM. */
+  private static Optional<String> notLinked(String text) {
     if (text.contains("GLIBC_")) {
-      return "the C library of this system is too old: "
-          + line(text, "GLIBC_")
-          + "; use a newer distribution, or build Merganser on this one";
+      return Optional.of(
+          "the C library of this system is too old: "
+              + line(text, "GLIBC_")
+              + "; use a newer distribution, or build Merganser on this one");
     }
     if (text.contains("already loaded in another classloader")) {
-      return "another class loader of this JVM has loaded it, and only one can; put merganser and its"
-          + " native jars into the shared class loader of the container";
+      return Optional.of(
+          "another class loader of this JVM has loaded it, and only one can; put merganser and its"
+              + " native jars into the shared class loader of the container");
     }
-    return String.valueOf(cause.getMessage())
-        + "; -Dorg.bytedeco.javacpp.logger.debug=true shows what was tried";
+    return Optional.empty();
   }
 
   /** JavaCPP's name of the platform, also when JavaCPP itself cannot be initialised. */

@@ -146,9 +146,7 @@ class MergeKernelsTest {
   void threeStepsOfNpMergeAgainstALoop() {
     float[] a = gaussian(5);
     float[] c = gaussian(6);
-    double[] z = new double[COUNT];
-    double[] m = new double[COUNT];
-    double[] v = new double[COUNT];
+    AdamLoop loop = new AdamLoop(a, c);
     NpState.Options options =
         new NpState.Options(
             Codes.SIGMOID, Codes.ADAM, Codes.PARAMETER, 2, F32, 0.9, 0.999, 1e-8, 0, 0, 15);
@@ -170,36 +168,14 @@ class MergeKernelsTest {
           try (Memory gradient = memory(g)) {
             np.step(0.05, new Block[] {Block.of(gradient)}, out);
           }
-          for (int i = 0; i < COUNT; i++) {
-            double s = 1 / (1 + Math.exp(-z[i]));
-            double q = g[i] * ((double) a[i] - c[i]) * s * (1 - s);
-            m[i] = 0.9 * m[i] + 0.1 * q;
-            v[i] = 0.999 * v[i] + 0.001 * q * q;
-            z[i] -=
-                0.05
-                    * (m[i] / (1 - Math.pow(0.9, t)))
-                    / (Math.sqrt(v[i] / (1 - Math.pow(0.999, t))) + 1e-8);
-          }
+          loop.step(t, g);
         }
         np.read(0, NpState.Z, COUNT, Block.of(state));
         for (int i = 0; i < COUNT; i++) {
-          assertThat((double) state.getFloat(4L * i)).isCloseTo(z[i], within(2e-6));
-          double expected = c[i] + ((double) a[i] - c[i]) / (1 + Math.exp(-z[i]));
-          assertThat((double) theta.getFloat(4L * i)).isCloseTo(expected, within(4e-6));
+          assertThat((double) state.getFloat(4L * i)).isCloseTo(loop.z[i], within(2e-6));
+          assertThat((double) theta.getFloat(4L * i)).isCloseTo(loop.theta(i), within(4e-6));
         }
-        float[] bad = gaussian(7);
-        bad[77] = Float.POSITIVE_INFINITY;
-        try (Memory gradient = memory(bad)) {
-          assertThatThrownBy(() -> np.step(0.05, new Block[] {Block.of(gradient)}, out))
-              .isInstanceOf(NumericalException.class)
-              .hasMessageContaining("the gradient inf of slot 0, element 77 of 4099")
-              .isInstanceOfSatisfying(
-                  NpState.BadGradient.class,
-                  e -> assertThat(new long[] {e.slot(), e.index()}).containsExactly(0, 77));
-        }
-        float[] kept = floats(state, COUNT);
-        np.read(0, NpState.Z, COUNT, Block.of(state));
-        assertThat(floats(state, COUNT)).isEqualTo(kept);
+        assertInfiniteGradientChangesNothing(np, state, out);
         state.clear();
         np.load(0, NpState.Z, COUNT, Block.of(state));
         np.theta(out);
@@ -209,6 +185,53 @@ class MergeKernelsTest {
         }
       }
     }
+  }
+
+  /** NP Merge of two models in doubles: a sigmoid for each parameter, by Adam at the rate 0.05. */
+  private static final class AdamLoop {
+    private final float[] a;
+    private final float[] c;
+    private final double[] z = new double[COUNT];
+    private final double[] m = new double[COUNT];
+    private final double[] v = new double[COUNT];
+
+    AdamLoop(float[] a, float[] c) {
+      this.a = a;
+      this.c = c;
+    }
+
+    void step(int t, float[] gradient) {
+      for (int i = 0; i < COUNT; i++) {
+        double s = 1 / (1 + Math.exp(-z[i]));
+        double q = gradient[i] * ((double) a[i] - c[i]) * s * (1 - s);
+        m[i] = 0.9 * m[i] + 0.1 * q;
+        v[i] = 0.999 * v[i] + 0.001 * q * q;
+        z[i] -=
+            0.05
+                * (m[i] / (1 - Math.pow(0.9, t)))
+                / (Math.sqrt(v[i] / (1 - Math.pow(0.999, t))) + 1e-8);
+      }
+    }
+
+    double theta(int i) {
+      return c[i] + ((double) a[i] - c[i]) / (1 + Math.exp(-z[i]));
+    }
+  }
+
+  private static void assertInfiniteGradientChangesNothing(NpState np, Memory state, Block[] out) {
+    float[] bad = gaussian(7);
+    bad[77] = Float.POSITIVE_INFINITY;
+    try (Memory gradient = memory(bad)) {
+      assertThatThrownBy(() -> np.step(0.05, new Block[] {Block.of(gradient)}, out))
+          .isInstanceOf(NumericalException.class)
+          .hasMessageContaining("the gradient inf of slot 0, element 77 of 4099")
+          .isInstanceOfSatisfying(
+              NpState.BadGradient.class,
+              e -> assertThat(new long[] {e.slot(), e.index()}).containsExactly(0, 77));
+    }
+    float[] kept = floats(state, COUNT);
+    np.read(0, NpState.Z, COUNT, Block.of(state));
+    assertThat(floats(state, COUNT)).isEqualTo(kept);
   }
 
   @Test
