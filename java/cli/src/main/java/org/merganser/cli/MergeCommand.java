@@ -116,30 +116,14 @@ final class MergeCommand extends Computation {
   private void merge(PrintWriter out) throws IOException {
     Merger method = Catalogue.mergers().method(merger);
     List<Repair> ways = repairs.stream().map(Catalogue.repairs()::method).toList();
+    boolean measures = requireThatOptionsFit(method, ways);
     List<Path> all = new ArrayList<>(models);
     if (base != null) {
-      requireSharedFeatures("--base: models trained from one base share its features");
       all.add(base);
     }
-    if (!ways.isEmpty() && alignment.network.network == null) {
-      Repair first = ways.get(0);
-      throw new IllegalArgumentException(
-          "%s needs %s: give --network and --data".formatted(first.id(), first.requires()));
-    }
-    Importance kind = method.needs().importance();
-    boolean measures = importance.measured(kind) && alignment.network.network != null;
-    if (kind != Importance.NONE && !measures) {
-      requireSharedFeatures("--importance: importances are those of models as they are stored");
-    }
-    alignment.check(!ways.isEmpty() || method.needs().objective() || measures);
     try (Workspace ws = open(0);
         Opened opened = new Opened()) {
-      List<Checkpoint> files = Aligning.open(all, opened);
-      List<Path> inputs = new ArrayList<>(alignment.inputs());
-      inputs.addAll(importance.files);
-      output.check(Output.Kind.CHECKPOINT, all, inputs);
-      List<Checkpoint> read = forms.adapt(files);
-      output.requireRoom(Safetensors.fileBytes(forms.result(read.get(0))));
+      List<Checkpoint> read = read(all, opened);
       // Every mismatch is reported before any work.
       MergeProblem problem = problem(read).withImportances(importance.open(opened));
       Optional<RunningNetwork> network = alignment.network.open(spec, opened);
@@ -153,18 +137,10 @@ final class MergeCommand extends Computation {
       }
       if (alignment.needsData() || alignment.architecture != null || network.isPresent()) {
         Aligning aligning = opened.add(new Aligning(alignment, all, read, network, ws));
-        AlignmentSet maps = aligning.maps(models.size(), out);
-        aligning.report(maps, out);
-        List<Checkpoint> aligned = aligning.apply(maps);
-        problem =
-            new MergeProblem(
-                aligned,
-                problem.objective(),
-                problem.base(),
-                MergeProblem.of(aligning.architecture(), aligned).counters(),
-                problem.importances());
+        problem = aligned(problem, aligning, out);
       }
       if (measures) {
+        Importance kind = method.needs().importance();
         problem =
             problem.withImportances(
                 network.orElseThrow().importances(kind, problem.models(), opened, ws));
@@ -175,16 +151,63 @@ final class MergeCommand extends Computation {
       for (Repair way : ways) {
         merged = opened.add(way.apply(network.get().broken(merged, problem.models(), shares), ws));
       }
-      Checkpoint result = forms.result(merged);
-      staleness.write(result, output.path, ws, spec.commandLine().getErr());
-      if (!problem.counters().isEmpty()) {
-        out.println("counters, as in the first model: " + Printable.line(problem.counters()));
-      }
-      forms.tell(out);
-      out.printf(
-          "%s: %d tensors, %d parameters%n",
-          output.wrote(), result.tensors().size(), result.parameters());
+      write(forms.result(merged), problem, ws, out);
     }
+  }
+
+  /** Whether the network measures importances that the merger needs and no file has. */
+  private boolean requireThatOptionsFit(Merger method, List<Repair> ways) {
+    if (base != null) {
+      requireSharedFeatures("--base: models trained from one base share its features");
+    }
+    if (!ways.isEmpty() && alignment.network.network == null) {
+      Repair first = ways.get(0);
+      throw new IllegalArgumentException(
+          "%s needs %s: give --network and --data".formatted(first.id(), first.requires()));
+    }
+    Importance kind = method.needs().importance();
+    boolean measures = importance.measured(kind) && alignment.network.network != null;
+    if (kind != Importance.NONE && !measures) {
+      requireSharedFeatures("--importance: importances are those of models as they are stored");
+    }
+    alignment.check(!ways.isEmpty() || method.needs().objective() || measures);
+    return measures;
+  }
+
+  /** The models, once the output has a place. */
+  private List<Checkpoint> read(List<Path> all, Opened opened) throws IOException {
+    List<Checkpoint> files = Aligning.open(all, opened);
+    List<Path> inputs = new ArrayList<>(alignment.inputs());
+    inputs.addAll(importance.files);
+    output.check(Output.Kind.CHECKPOINT, all, inputs);
+    List<Checkpoint> read = forms.adapt(files);
+    output.requireRoom(Safetensors.fileBytes(forms.result(read.get(0))));
+    return read;
+  }
+
+  private MergeProblem aligned(MergeProblem problem, Aligning aligning, PrintWriter out)
+      throws IOException {
+    AlignmentSet maps = aligning.maps(models.size(), out);
+    aligning.report(maps, out);
+    List<Checkpoint> aligned = aligning.apply(maps);
+    return new MergeProblem(
+        aligned,
+        problem.objective(),
+        problem.base(),
+        MergeProblem.of(aligning.architecture(), aligned).counters(),
+        problem.importances());
+  }
+
+  private void write(Checkpoint result, MergeProblem problem, Workspace ws, PrintWriter out)
+      throws IOException {
+    staleness.write(result, output.path, ws, spec.commandLine().getErr());
+    if (!problem.counters().isEmpty()) {
+      out.println("counters, as in the first model: " + Printable.line(problem.counters()));
+    }
+    forms.tell(out);
+    out.printf(
+        "%s: %d tensors, %d parameters%n",
+        output.wrote(), result.tensors().size(), result.parameters());
   }
 
   private void requireSharedFeatures(String why) {

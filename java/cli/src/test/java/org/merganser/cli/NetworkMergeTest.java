@@ -103,50 +103,21 @@ class NetworkMergeTest {
   @ParameterizedTest
   @CsvSource({"fisher", "regmean"})
   void importancesAreMeasuredOrRead(String merger) throws IOException {
-    List<Path> importances = new ArrayList<>();
-    for (int k = 0; k < 2; k++) {
-      Path file = temp.resolve(merger + k + ".safetensors");
-      importances.add(file);
-      List<Object> args =
-          new ArrayList<>(
-              List.of("importance", kept("mlp", "model-" + k), "--merger", merger, "-o", file));
-      args.addAll(MLP);
-      args.addAll(BLOBS);
-      Cli.Run run = Cli.run(args.toArray());
-      assertThat(run.err()).isEmpty();
-      assertThat(run.out())
-          .contains(merger.equals("fisher") ? ": Fisher diagonals of 6" : ": Gram");
-    }
+    List<Path> importances = List.of(importance(merger, 0), importance(merger, 1));
+    boolean averages = merger.equals("regmean");
     Cli.Run measured = merge("mlp", MLP, BLOBS, "--method identity --merger " + merger);
     assertThat(measured.err()).isEmpty();
     Path read = temp.resolve(merger + "-read.safetensors");
-    Cli.Run run =
-        Cli.run(
-            "merge",
-            kept("mlp", "model-0"),
-            kept("mlp", "model-1"),
-            "--merger",
-            merger,
-            "--importance",
-            importances.get(0),
-            "--importance",
-            importances.get(1),
-            "-o",
-            read);
+    List<Object> args = new ArrayList<>(List.of("merge"));
+    args.addAll(List.of(kept("mlp", "model-0"), kept("mlp", "model-1"), "--merger", merger));
+    importances.forEach(file -> args.addAll(List.of("--importance", file)));
+    args.addAll(List.of("-o", read));
+    Cli.Run run = Cli.run(args.toArray());
     assertThat(run.err()).isEmpty();
     assertThat(run.out().contains("without importances, so averaged: 'fc1.bias', 'fc1.weight'"))
-        .isEqualTo(merger.equals("regmean"));
+        .isEqualTo(averages);
     assertThat(Files.mismatch(out, read)).isEqualTo(-1);
-    Path linear = temp.resolve("linear.safetensors");
-    Cli.run(
-        "merge",
-        kept("mlp", "model-0"),
-        kept("mlp", "model-1"),
-        "--method",
-        "identity",
-        "-o",
-        linear);
-    assertThat(Cli.run("inspect", read, linear).out()).doesNotContain("6 equal");
+    assertNotTheMean(read);
     Cli.Run recipe =
         assertRecipeGives(
             read,
@@ -165,9 +136,36 @@ class NetworkMergeTest {
                     kept("mlp", "model-1"),
                     importances.get(1)));
     assertThat(recipe.out().contains("note: without importances, so averaged: 'fc1.bias'"))
-        .isEqualTo(merger.equals("regmean"));
+        .isEqualTo(averages);
     assertThat(Files.readString(temp.resolve("recipe").resolve("merganser.json")))
         .contains(importances.get(1).toRealPath().toString());
+  }
+
+  /** A file of them for one of the models. */
+  private Path importance(String merger, int model) {
+    Path file = temp.resolve(merger + model + ".safetensors");
+    List<Object> args =
+        new ArrayList<>(
+            List.of("importance", kept("mlp", "model-" + model), "--merger", merger, "-o", file));
+    args.addAll(MLP);
+    args.addAll(BLOBS);
+    Cli.Run run = Cli.run(args.toArray());
+    assertThat(run.err()).isEmpty();
+    assertThat(run.out()).contains(merger.equals("fisher") ? ": Fisher diagonals of 6" : ": Gram");
+    return file;
+  }
+
+  private void assertNotTheMean(Path merged) {
+    Path linear = temp.resolve("linear.safetensors");
+    Cli.run(
+        "merge",
+        kept("mlp", "model-0"),
+        kept("mlp", "model-1"),
+        "--method",
+        "identity",
+        "-o",
+        linear);
+    assertThat(Cli.run("inspect", merged, linear).out()).doesNotContain("6 equal");
   }
 
   /** The network is run on the merged model, as by the command line. */

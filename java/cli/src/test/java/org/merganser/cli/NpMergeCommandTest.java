@@ -28,42 +28,13 @@ class NpMergeCommandTest {
   @Test
   void printsItsTablesAndWritesItsReports() throws IOException {
     Path keep = temp.resolve("kept");
-    Cli.Run run =
-        experiment(
-            "--hidden",
-            8,
-            "--layers",
-            1,
-            "--seeds",
-            2,
-            "--epochs",
-            2,
-            "--train",
-            200,
-            "--aligners",
-            "identity,permutation",
-            "--steps",
-            20,
-            "--batch",
-            50,
-            "--learning-rate",
-            0.1,
-            "--form",
-            "clamp",
-            "--granularity",
-            "tensor",
-            "--held-out",
-            0.2,
-            "--eval-every",
-            5,
-            "--patience",
-            3,
-            "--np-train",
-            150,
-            "--samples",
-            "40,80",
-            "--keep",
-            keep);
+    String small =
+        "--hidden 8 --layers 1 --seeds 2 --epochs 2 --train 200 --aligners identity,permutation"
+            + " --steps 20 --batch 50 --learning-rate 0.1 --form clamp --granularity tensor"
+            + " --held-out 0.2 --eval-every 5 --patience 3 --np-train 150 --samples 40,80 --keep";
+    List<Object> options = new ArrayList<>(List.of(small.split(" ")));
+    options.add(keep);
+    Cli.Run run = experiment(options.toArray());
 
     assertThat(run.err()).isEmpty();
     assertThat(run.code()).isZero();
@@ -85,7 +56,14 @@ class NpMergeCommandTest {
                 + " [+-]\\d+\\.\\d\\d\\]\n")
         .containsPattern("samples, loss +40 +80\n")
         .containsPattern("np-merge, all steps( +\\d+\\.\\d\\d% +\\d+\\.\\d{3}){2}\n");
-    Path out = temp.resolve("out");
+    assertReports(temp.resolve("out"));
+    assertThat(keep.resolve("pair-1").resolve("coefficients-np-merge+identity.safetensors"))
+        .exists();
+    assertThat(keep.resolve("pair-1").resolve("merged-finetuned-average.safetensors")).exists();
+    assertThat(Fixture.hasPartial(temp)).isFalse();
+  }
+
+  private static void assertReports(Path out) throws IOException {
     assertThat(Files.readString(out.resolve("results.json")))
         .contains(
             "\"experiment\" : \"np-merge\"",
@@ -108,10 +86,6 @@ class NpMergeCommandTest {
     }
     assertThat(Files.readString(out.resolve("report.html")))
         .contains("parameter by parameter", "data:image/png;base64,");
-    assertThat(keep.resolve("pair-1").resolve("coefficients-np-merge+identity.safetensors"))
-        .exists();
-    assertThat(keep.resolve("pair-1").resolve("merged-finetuned-average.safetensors")).exists();
-    assertThat(Fixture.hasPartial(temp)).isFalse();
   }
 
   @Test

@@ -102,8 +102,11 @@ class RnnDynamicsExperimentTest {
     try (Checkpoint kept = Safetensors.open(folder.resolve("kept/pair-1/rnn.safetensors"))) {
       assertThat(kept.tensors()).containsKeys("weight_ih_l0", "weight_hh_l0", "readout.weight");
     }
+    assertGoesOn(given, result);
+  }
 
-    // A run that goes on finds what is there, computes the rest on one thread, and tells the same.
+  /** What is there is found, the rest computed on one thread, and the same is told. */
+  private void assertGoesOn(Map<String, String> given, ExperimentResult result) throws IOException {
     Path lost = files().get(0);
     String before = Files.readString(lost);
     Files.delete(lost);
