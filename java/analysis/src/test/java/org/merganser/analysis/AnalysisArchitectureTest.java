@@ -3,19 +3,13 @@ package org.merganser.analysis;
 
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
 import static com.tngtech.archunit.library.dependencies.SlicesRuleDefinition.slices;
-import static org.assertj.core.api.Assertions.assertThat;
 
 import com.tngtech.archunit.core.domain.JavaClasses;
 import com.tngtech.archunit.core.importer.ClassFileImporter;
 import com.tngtech.archunit.core.importer.ImportOption;
-import java.io.IOException;
-import java.nio.file.Files;
-import java.nio.file.Path;
-import java.util.List;
-import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 
-/** What needs libtorch, how packages depend on each other, and how large files may be. */
+/** What needs libtorch, and how packages depend on each other. */
 class AnalysisArchitectureTest {
   private static final JavaClasses ANALYSIS =
       new ClassFileImporter()
@@ -39,15 +33,5 @@ class AnalysisArchitectureTest {
             "org.merganser.torch..", "org.bytedeco..", "org.merganser.analysis.landscape")
         .allowEmptyShould(true)
         .check(ANALYSIS);
-  }
-
-  @Test
-  void filesAreSmall() throws IOException {
-    try (Stream<Path> files = Files.walk(Path.of("src"))) {
-      for (Path file : files.filter(f -> f.toString().endsWith(".java")).toList()) {
-        List<String> lines = Files.readAllLines(file);
-        assertThat(lines).as(file.toString()).hasSizeLessThanOrEqualTo(400);
-      }
-    }
   }
 }
