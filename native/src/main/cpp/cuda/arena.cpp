@@ -30,6 +30,11 @@ void Arena::add(int64_t bytes) {
 
 void* Arena::take(int64_t bytes) {
   const int64_t needed = rounded(std::max<int64_t>(bytes, 1));
+  if (exact_) {
+    add(std::max<int64_t>(bytes, 1));
+    used_ += needed;
+    return chunks_.back().memory.as<char>();
+  }
   const int64_t whole = std::max({needed, largest_, kSmallest});
   if (used_ == 0 && (chunks_.size() != 1 || chunks_[0].bytes < whole)) {
     free_from(0);
@@ -53,7 +58,8 @@ void* Arena::take(int64_t bytes) {
 void Arena::rewind(int64_t mark) {
   used_ = mark;
   size_t keep = chunks_.size();
-  while (keep > 1 && chunks_[keep - 1].begin >= mark && chunks_[keep - 1].begin > 0) --keep;
+  const auto unused = [&](const Chunk& chunk) { return chunk.begin >= mark && (exact_ || chunk.begin > 0); };
+  while (keep > 0 && unused(chunks_[keep - 1])) --keep;
   free_from(keep);
 }
 

@@ -5,11 +5,13 @@
 
 #include <cuda_runtime.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
 
 #include "cuda/blocks.h"
+#include "runtime/error.h"
 
 namespace merganser {
 namespace cuda {
@@ -17,7 +19,7 @@ namespace cuda {
 class Arena {
  public:
   // What is taken is used on `stream` alone, in its order.
-  Arena(Place place, const cudaStream_t& stream) : place_(place), stream_(stream) {}
+  Arena(Place place, const cudaStream_t& stream) : place_(place), stream_(stream), exact_(exact_memory()) {}
   Arena(const Arena&) = delete;
   Arena& operator=(const Arena&) = delete;
 
@@ -39,6 +41,7 @@ class Arena {
 
   Place place_;
   const cudaStream_t& stream_;
+  const bool exact_;  // each piece is a chunk
   std::vector<Chunk> chunks_;
   int64_t used_ = 0, largest_ = 0;
 };
@@ -60,6 +63,18 @@ class Scratch {
   Arena& arena_;
   int64_t mark_;
 };
+
+// What take(count) gives, with half as many items again and again, `fewest` at least, where memory does not suffice.
+template <typename Take>
+auto take_fewer(int64_t& count, int64_t fewest, const Take& take) {
+  for (;; count = std::max(fewest, count / 2)) {
+    try {
+      return take(count);
+    } catch (const Error& error) {
+      if (error.status != MG_OUT_OF_MEMORY || count <= fewest) throw;
+    }
+  }
+}
 
 }  // namespace cuda
 }  // namespace merganser

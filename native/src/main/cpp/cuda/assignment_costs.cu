@@ -89,6 +89,7 @@ DeviceCosts::DeviceCosts(mg_context* context, const mg_costs& given, bool maximi
       places_(device_.take<int64_t>(std::max(rows, cols))),
       index_there_(device_.take<int32_t>(rows)),
       index_(pinned_.take<int32_t>(std::max(rows, cols))),
+      part_rows_(rows),
       slot_of_(static_cast<size_t>(rows), -1) {
   if (factored()) {
     double x = 0, y = 0;
@@ -96,7 +97,10 @@ DeviceCosts::DeviceCosts(mg_context* context, const mg_costs& given, bool maximi
     largest_of("y", given.y, cols, given.ldy, y);
     check_products(x, y, given.k);
   }
-  if (!direct()) part_ = device_.take<char>(rows_of_part() * row_bytes());
+  if (direct()) return;
+  part_rows_ = std::min(rows, std::max(kRowsAhead, kPartBytes / std::max<int64_t>(1, row_bytes())));
+  const int64_t fewest = std::min(rows, kRowsAhead);
+  part_ = take_fewer(part_rows_, fewest, [&](int64_t count) { return device_.take<char>(count * row_bytes()); });
 }
 
 // Copies may still run where a phase was cancelled.
@@ -138,10 +142,6 @@ bool DeviceCosts::direct() const {
   return !factored() && reinterpret_cast<uintptr_t>(given_.x) % static_cast<uintptr_t>(size_of(type)) == 0;
 }
 
-int64_t DeviceCosts::rows_of_part() const {
-  return direct() ? rows : std::min(rows, std::max(kRowsAhead, kPartBytes / std::max<int64_t>(1, row_bytes())));
-}
-
 // Rows first to first + count - 1, or those of an index on the device, where kernels can read them.
 CostPart DeviceCosts::part(int64_t first, int64_t count, const int32_t* index) {
   if (direct()) {
@@ -164,9 +164,9 @@ CostPart DeviceCosts::part(int64_t first, int64_t count, const int32_t* index) {
 // Calls run for all rows, part by part.
 template <typename Run>
 void DeviceCosts::for_parts(const Run& run) {
-  for (int64_t first = 0; first < rows; first += rows_of_part()) {
+  for (int64_t first = 0; first < rows; first += part_rows_) {
     check_cancelled(context_);
-    run(part(first, std::min(rows_of_part(), rows - first), nullptr));
+    run(part(first, std::min(part_rows_, rows - first), nullptr));
   }
 }
 
@@ -229,7 +229,7 @@ void DeviceCosts::expect(const std::vector<int32_t>& expected, const double* v) 
   next_ = known_ = 0;
   send_prices(v);
   const int64_t words = divide_up(cols, 32);
-  batch_ = static_cast<size_t>(std::min(rows_of_part(), std::max<int64_t>(1, kTightBytes / (4 * words))));
+  batch_ = static_cast<size_t>(std::min(part_rows_, std::max<int64_t>(1, kTightBytes / (4 * words))));
   const int64_t batch = static_cast<int64_t>(batch_);
   if (!tight_) {
     tight_there_ = device_.take<uint32_t>(batch * words);

@@ -58,7 +58,6 @@ class DeviceCosts : public Costs {
   int64_t row_bytes() const { return cols * size_of(type); }
   int64_t list_bytes() const { return static_cast<int64_t>(sizeof(WideList)) + WideList::kWide * size_of(type); }
   WideList* wide(int64_t i) const { return reinterpret_cast<WideList*>(wide_ + i * list_bytes()); }
-  int64_t rows_of_part() const;
   template <typename Run>
   void for_parts(const Run& run);
   CostPart part(int64_t first, int64_t count, const int32_t* index);
@@ -86,7 +85,8 @@ class DeviceCosts : public Costs {
   double *numbers_, *pinned_numbers_;  // two of each row
   int64_t* places_;                    // one of each row or column
   int32_t *index_there_, *index_;      // of chosen rows; or one of each column, here
-  char* part_ = nullptr;               // rows that were computed or made aligned
+  int64_t part_rows_;                  // that kernels can read at once
+  char* part_ = nullptr;               // those, where they are computed or made aligned
   // Lists, there and here.
   char *wide_there_ = nullptr, *wide_ = nullptr;
   Buffer<float> h32_;

@@ -11,7 +11,7 @@ namespace cuda {
 namespace {
 
 constexpr int64_t kCacheBytes = int64_t{64} << 20;  // of whole rows on the host
-constexpr int64_t kListsAhead = 128;                // rows whose lists are rebuilt together
+constexpr int64_t kListsAhead = 128;                // rows whose lists are rebuilt together, if a part has them
 
 }  // namespace
 
@@ -42,7 +42,7 @@ OpenAndFree DeviceCosts::row_minima(int64_t, const double*, const double* taken)
 void DeviceCosts::build_list(CandidateLists& lists, int64_t i) {
   if (wide(i)->count < 0) return build_from_row(lists, i);
   if (narrow(lists, i)) return;
-  const int64_t first = i / kListsAhead * kListsAhead, count = std::min(kListsAhead, rows - first);
+  const int64_t step = std::min(kListsAhead, part_rows_), first = i / step * step, count = std::min(step, rows - first);
   send_prices(lists.v());
   make_lists(lists, part(first, count, nullptr));
   receive(wide(first), wide_there_ + first * list_bytes(), count * list_bytes());

@@ -3,8 +3,10 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstdlib>
 #include <map>
 #include <mutex>
+#include <string_view>
 #include <vector>
 
 #include "cuda/plugin.h"
@@ -85,9 +87,14 @@ cudaError_t ask_driver(Place place, int64_t bytes, void** block) {
 
 }  // namespace
 
+bool exact_memory() noexcept {
+  const char* asked = std::getenv("MERGANSER_CUDA_EXACT_MEMORY");
+  return asked && std::string_view(asked) == "1";
+}
+
 void* take_block(Place place, int64_t bytes, const char* purpose) {
   if (bytes > INT64_MAX - (int64_t{1} << 20)) refuse(place, cudaErrorMemoryAllocation, bytes, purpose);
-  const int64_t size = whole_steps(bytes);
+  const int64_t size = exact_memory() ? std::max<int64_t>(bytes, 1) : whole_steps(bytes);
   Store& s = store(place);
   std::lock_guard<std::mutex> lock(s.mutex);
   for (size_t i = s.kept.size(); i-- > 0;) {
@@ -123,7 +130,7 @@ void give_block(Place place, void* block) noexcept {
   const int64_t bytes = found->second;
   s.taken.erase(found);
   if (s.most < 0) s.most = most_kept(place);
-  if (bytes > s.most) return free_now(place, block);
+  if (bytes > s.most || exact_memory()) return free_now(place, block);
   try {
     s.kept.push_back({block, bytes});
     s.kept_bytes += bytes;

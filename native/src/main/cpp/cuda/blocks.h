@@ -19,6 +19,11 @@ void* take_block(Place place, int64_t bytes, const char* purpose);
 // Nothing may run on it any more: the next owner may have it at once. NULL does nothing.
 void give_block(Place place, void* block) noexcept;
 
+// Whether MERGANSER_CUDA_EXACT_MEMORY=1 asks for memory that shows its bounds: nothing is kept, blocks are exactly as
+// large as asked for, and each piece of scratch memory (arena.h) is a block of its own. For compute-sanitizer and
+// tests: every call waits for the driver.
+bool exact_memory() noexcept;
+
 // Calls of the driver so far, for tests.
 int64_t block_allocations() noexcept;
 

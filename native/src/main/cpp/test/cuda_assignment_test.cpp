@@ -7,6 +7,7 @@
 
 #include "test/check.h"
 #include "test/costs.h"
+#include "test/little_memory.h"
 #include "test/listed_tools.h"
 
 using namespace check;
@@ -166,6 +167,31 @@ TEST(fake_assignment_of_long_factors) {
       return a;
     };
     expect_same(solve(device), solve(cpu), "an assignment of long factors");
+  }
+}
+
+// Of a matrix that is not aligned to its elements, and of products, so many rows are made at once as there is memory
+// for: lists are rebuilt together for no more of them.
+TEST(fake_little_memory_assigns_in_smaller_parts) {
+  if (!cuda_standin() || (in_short() && !kSanitized)) return;
+  const int64_t n = 250, row = 8 * n, list = 8 + 64 * 12;
+  const Problem p = drawn("euclidean", MG_F64, n, n);
+  const Context cpu(2);
+  const Answer wanted = solve_one(cpu, p, 0, 0, false);
+  const LittleMemory memory;
+  const Context device(2, MG_BACKEND_CUDA);
+  const Placed placed(device, p, 1);
+  const int64_t others = (36 + 32) * n;  // prices, numbers and places; bits of tight columns
+  for (int64_t rows : {n, n / 2, n / 8}) {  // that are made at once, beside the lists of all
+    memory.leave(device, others + n * list + rows * row);
+    Answer a(n, n, 1);
+    a.end(device, assign(device, placed.costs, 0, 0, a.columns.data(), a.u.data(), a.v.data(), a.value.data()));
+    standin_limit_memory(-1);
+    if (rows < n / 2) {
+      CHECK(a.status == MG_OUT_OF_MEMORY);
+    } else {
+      expect_same(a, wanted, "with " + std::to_string(rows) + " rows at once");
+    }
   }
 }
 

@@ -3,6 +3,7 @@
 // the same refusals with nothing changed.
 #include <memory>
 
+#include "test/little_memory.h"
 #include "test/selection.h"
 
 using namespace check;

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "test/check.h"
+#include "test/little_memory.h"
 
 using namespace check;
 
@@ -110,7 +111,7 @@ class Program {
 
 // After the first time nothing is asked of the driver: contexts, arrays, states and scratch memory use it again.
 TEST(fake_runtime_allocates_once) {
-  if (!cuda_standin() || kSanitized) return;  // under a sanitizer nothing is kept
+  if (!cuda_standin() || kSanitized || exact_memory()) return;  // then nothing is kept
   const Controls controls;
   Program program(3000);
   CHECK_OK(program.run());
@@ -147,8 +148,8 @@ TEST(fake_runtime_takes_smaller_groups) {
   Vector want, found;
   controls.drop_kept();
   CHECK_OK(program.run(&want));
-  // Under a sanitizer nothing is kept: somewhat more than it takes.
-  const int64_t batch = 40000 * 40 * 4, all = kSanitized ? 8 * batch : controls.allocated();
+  // Where nothing is kept: somewhat more than it takes.
+  const int64_t batch = 40000 * 40 * 4, all = kSanitized || exact_memory() ? 8 * batch : controls.allocated();
   bool smaller = false, refused = false;
   for (int64_t limit = all; limit > 0 && !refused; limit -= batch / 8) {
     controls.drop_kept();
