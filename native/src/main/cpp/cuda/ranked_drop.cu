@@ -107,12 +107,13 @@ struct Drop {
 template <typename T>
 __global__ void __launch_bounds__(kThreads)
     drop_rows(const void* x, const void* base, const Drop<typename Arithmetic<T>::Real> drop,
-              const Buffers<typename Arithmetic<T>::Bits> all, typename Arithmetic<T>::Real* out) {
+              const Buffers<typename Arithmetic<T>::Bits> all, void* out) {
   typedef Arithmetic<T> A;
   typedef typename A::Real Real;
   typedef typename A::Bits Bits;
   typedef WordOf<T> W;
   __shared__ unsigned int counts[kDigits * kThreads];
+  typedef typename Word<sizeof(Real)>::Type RealWord;
   __shared__ unsigned int sums[kThreads];
   const int64_t place = int64_t{blockIdx.x} * drop.length;
   const Buffers<Bits> row{all.key + place, all.other_key + place, all.index + place, all.other_index + place};
@@ -123,7 +124,7 @@ __global__ void __launch_bounds__(kThreads)
       const uint32_t i = drop.length - 1 - j;
       const Real delta = A::load(value_of(load<W, 1>(x, begin + i).word[0])) -
                          A::load(value_of(load<W, 1>(base, begin + i).word[0]));
-      out[begin + i] = delta;
+      store(out, begin + i, Pack<RealWord, 1>{word_of(delta)});
       row.key[j] = bits_of(delta) & magnitude_mask(Bits());
       row.index[j] = i;
     }
@@ -132,8 +133,9 @@ __global__ void __launch_bounds__(kThreads)
     for (uint32_t rank = threadIdx.x; rank < drop.length; rank += kThreads) {
       const int64_t i = begin + row.index[rank];
       const uint32_t word = word_of_element(drop.key, drop.subsequence, static_cast<uint64_t>(drop.first + i));
-      const Real kept = drop.scale ? drop.scale[rank] * out[i] : out[i];
-      out[i] = word < drop.below[rank] ? kept : Real(0);
+      const Real delta = value_of(load<RealWord, 1>(out, i).word[0]);
+      const Real kept = drop.scale ? drop.scale[rank] * delta : delta;
+      store(out, i, Pack<RealWord, 1>{word_of(word < drop.below[rank] ? kept : Real(0))});
     }
     __syncthreads();
   }

@@ -70,10 +70,23 @@ uint64_t* sorted(uint64_t* items, uint64_t* other, int64_t n) {
   return items;
 }
 
+// Elements of the caller's array, of any alignment.
+template <typename Real>
+struct Any;
+template <>
+struct Any<double> {
+  typedef double Type __attribute__((aligned(1), may_alias));
+};
+template <>
+struct Any<float> {
+  typedef float Type __attribute__((aligned(1), may_alias));
+};
+
 template <typename Real>
 class Rows {
  public:
   typedef decltype(item(Real(), 0u)) Item;
+  typedef typename Any<Real>::Type Out;
 
   Rows(mg_context* context, int32_t dtype, int64_t rows, int64_t length, int64_t first, const void* x, const void* base,
        const mg_ranked_drop_options& options, void* out)
@@ -84,13 +97,13 @@ class Rows {
         x_(static_cast<const char*>(x)),
         base_(static_cast<const char*>(base)),
         options_(options),
-        out_(static_cast<Real*>(out)),
+        out_(static_cast<Out*>(out)),
         limits_(length, options),
         items_(2 * length * std::min<int64_t>(rows, participants(context))),
         words_((length + 8) * std::min<int64_t>(rows, participants(context))) {}
 
   void run(int64_t row, int32_t participant) {
-    Real* const out = out_ + row * length_;
+    Out* const out = out_ + row * length_;
     differences(row * length_, out);
     Item* items = &items_[2 * length_ * participant];
     for (int64_t j = 0; j < length_; ++j) items[j] = item(out[length_ - 1 - j], static_cast<uint32_t>(j));
@@ -111,15 +124,16 @@ class Rows {
   }
 
  private:
-  void differences(int64_t begin, Real* out) const {
+  void differences(int64_t begin, Out* out) const {
     constexpr int64_t kTile = 1024;
-    alignas(64) Real base[kTile];
+    alignas(64) Real base[kTile], delta[kTile];
     const int64_t size = size_of(dtype_);
     const TrimTile whole{MG_TRIM_NONE, 0, nullptr, 0};
     for (int64_t i = 0; i < length_; i += kTile) {
       const int64_t n = std::min(kTile, length_ - i);
       kernels_.widen_real[dtype_](base_ + (begin + i) * size, base, n);
-      kernels_.task_vector[dtype_](x_ + (begin + i) * size, base, whole, false, 1, 1, out + i, n);
+      kernels_.task_vector[dtype_](x_ + (begin + i) * size, base, whole, false, 1, 1, delta, n);
+      std::memcpy(out + i, delta, static_cast<size_t>(n) * sizeof *delta);
     }
   }
 
@@ -128,7 +142,7 @@ class Rows {
   int64_t length_, first_;
   const char *x_, *base_;
   mg_ranked_drop_options options_;
-  Real* out_;
+  Out* out_;
   DropLimits<Real> limits_;
   Buffer<Item> items_;
   Buffer<uint32_t> words_;

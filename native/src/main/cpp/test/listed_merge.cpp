@@ -245,7 +245,7 @@ Outcome listed_ranked_drop(mg_context* context, const Input& input, bool with_or
       const int64_t rows = std::min<int64_t>(input.size / length, 20), first = 5;
       const mg_ranked_drop_options options{kind == 1 ? 0.3 : 0.5, kind == 3 ? 0.0 : 0.2, -987654321098765432, 3,
                                            kind % 2};
-      const Array out(context, rows * length * size_of(real), 0);
+      const Array out(context, rows * length * size_of(real), input.shift);
       CHECK_OK(mg_ranked_drop(context, input.dtype, rows, length, first, data.x.data(), data.base.data(), &options,
                               out.data()));
       append(result.bytes, out.read());
