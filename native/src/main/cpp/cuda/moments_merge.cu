@@ -102,10 +102,12 @@ __global__ void __launch_bounds__(kThreads) scale(const Group group) {
 }
 
 // Three blocks: 80 registers, where ptxas would take 64 to 92 for sm_100, and spill.
+// A block has 8 rows of 256 columns; `across` of them cover the columns.
 template <typename Real, bool kProducts>
-__global__ void __launch_bounds__(kThreads, 3) fold_panels(const Group group, const Fold what, Real* block) {
-  const int64_t c = static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x;
-  const int64_t begin = static_cast<int64_t>(blockIdx.y) * kFoldRows;  // of the rows of this call
+__global__ void __launch_bounds__(kThreads, 3)
+    fold_panels(const Group group, const Fold what, const int64_t across, Real* block) {
+  const int64_t c = blockIdx.x % across * kThreads + threadIdx.x;
+  const int64_t begin = blockIdx.x / across * kFoldRows;  // of the rows of this call
   const Series left = group.series[what.series_i], right = group.series[what.series_j];
   const bool own = what.series_i == what.series_j;
   const int64_t last = what.rows - begin < kFoldRows ? what.rows - begin : kFoldRows;
@@ -142,9 +144,9 @@ __global__ void __launch_bounds__(kThreads, 3) fold_panels(const Group group, co
 
 template <typename Real>
 void run_fold(State& s, const Group& group, const Fold& what, Real* block, int64_t width) {
-  const dim3 grid(blocks_of(tiles_of(width, kThreads)), blocks_of(tiles_of(what.rows, kFoldRows)));
-  launch(s, "moments_update", grid, kThreads, 0,
-         what.products ? &fold_panels<Real, true> : &fold_panels<Real, false>, group, what, block);
+  const int64_t across = tiles_of(width, kThreads), blocks = tiles_of(what.rows, kFoldRows) * across;
+  launch(s, "moments_update", blocks_of(blocks), kThreads, 0,
+         what.products ? &fold_panels<Real, true> : &fold_panels<Real, false>, group, what, across, block);
 }
 
 // 32 x 32 tiles; the ones above the diagonal of an own block come from those below.

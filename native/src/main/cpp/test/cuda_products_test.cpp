@@ -129,6 +129,38 @@ TEST(fake_moments_of_a_wide_block) {
   }
 }
 
+// Several panels at once, of an own block of more than one stripe.
+TEST(fake_moments_of_stripes) {
+  if (!device() || in_short()) return;
+  Context device(2, MG_BACKEND_CUDA), cpu;
+  const int64_t n = 300;
+  const Vector x = gaussian(2500 * n, 1), wanted = block_of(cpu, MG_MOMENTS_MIXED, n, x);
+  for (int32_t mode : {MG_MOMENTS_MIXED, MG_MOMENTS_TF32X3}) {
+    CHECK(largest_difference(block_of(device, mode, n, x), wanted) <= 1e-5 * largest_magnitude(wanted));
+  }
+}
+
+// A block of more tiles of rows than the second dimension of a launch has blocks.
+TEST(fake_moments_of_a_high_block) {
+  if (!device() || in_short()) return;
+  Context device(2, MG_BACKEND_CUDA), cpu;
+  const int64_t high = 8 * 65535 + 1, samples = 2, widths[] = {high, 1}, strides[] = {high, 0, 1, 1, 0, 1};
+  const int32_t i = 0, j = 1;
+  const Vector x = gaussian(samples * high, 1), y = gaussian(samples, 2);
+  const auto block = [&](mg_context* context) {
+    const Array left(context, MG_F32, x, 0), right(context, MG_F32, y, 0), out(context, 8 * high, 0);
+    const void* data[] = {left.data(), right.data()};
+    mg_moments* moments = nullptr;
+    CHECK_OK(mg_moments_create(context, 2, widths, 1, &i, &j, MG_MOMENTS_MIXED, MG_NONFINITE_FAIL, &moments));
+    CHECK_OK(mg_moments_update(context, moments, data, MG_F32, samples, 1, strides));
+    CHECK_OK(mg_moments_block(context, moments, 0, out.doubles()));
+    mg_moments_destroy(context, moments);
+    return out.values(MG_F64);
+  };
+  const Vector wanted = block(cpu);
+  CHECK(largest_difference(block(device), wanted) <= 1e-5 * largest_magnitude(wanted));
+}
+
 // Samples x and -x, so each sum is of two products: three of TF32 are off by 3 * 2^-22 of them at most
 // (cuda/moments_split.cu), beside the rounding of six sums in F32. One of TF32 would be off by a thousand times as much,
 // F32 by 2^-23: the upper bound shows that lo is there, the lower one that F32 is not what was taken. The diagonal has
