@@ -93,7 +93,8 @@ Covariances covariances(int64_t n, int64_t samples, double noise, uint64_t seed)
 // and their digest.
 std::string digest(const std::string& wanted);
 
-// Runs the list on the CUDA device and writes a JSON file: 0 all agree, 1 a difference, 3 no device.
+// Runs the list on the CUDA device and writes a JSON file: 0 all agree, 1 a difference, 2 some could not be run, 3 no
+// device.
 int gpu_check(const std::string& file, bool brief);
 
 // Whether the CUDA backend of this run is the plug-in of test/plugin; the CUDA plug-in on the host, of

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The list on the CUDA device of this machine: every routine against its oracle and the CPU; then what the card can do,
 // and the times of sizes that users have. One JSON file, and the same as Markdown tables. What the backend says is
-// unavailable is skipped and named.
+// unavailable is skipped and named, and the check is not complete.
 #include <algorithm>
 #include <thread>
 
@@ -87,6 +87,7 @@ void check_routines(mg_context* device, mg_context* cpu, bool brief, Report* rep
     const Compared compared = compare_with_cpu(routine, device, cpu, brief, true);
     if (!compared.unavailable.empty()) {
       report->unavailable += (report->unavailable.empty() ? "" : ", ") + quoted(routine.name);
+      report->markdown += std::string("| ") + routine.name + " | | | | **not run**: " + compared.unavailable + " |\n";
       std::printf("skip %-26s %s\n", routine.name, compared.unavailable.c_str());
       continue;
     }
@@ -190,8 +191,10 @@ int gpu_check(const std::string& file, bool brief) {
     check_routines(cuda, cpu, brief, &report);
     Bench bench(cuda, cpu, brief, kSeconds);
     check_times(bench, &report);
-    status = report.agree && failures() == 0 ? 0 : 1;
-    report.json = std::string("  \"agree\": ") + (status == 0 ? "true" : "false") + ",\n" + report.json;
+    const bool agree = report.agree && failures() == 0, complete = report.unavailable.empty();
+    status = !agree ? 1 : complete ? 0 : 2;
+    report.json = std::string("  \"agree\": ") + (agree ? "true" : "false") + ",\n  \"complete\": " +
+                  (complete ? "true" : "false") + ",\n" + report.json;
     mg_context_destroy(cuda);
   } else {
     std::printf("no GPU check: %s\n", reason.c_str());
