@@ -16,6 +16,7 @@
 // 20 ms; results to the host 5 MB, 0.1 ms.
 #include <algorithm>
 #include <cstring>
+#include <memory>
 
 #include "cuda/assignment_block_lists.cuh"
 #include "cuda/assignment_block_paths.cuh"
@@ -29,7 +30,7 @@ namespace {
 constexpr const char *kName = "assignment_batch", *kCopying = "copying for assignment_batch";
 constexpr int64_t kLargest = 2048;                   // columns of a problem that one warp solves
 constexpr int64_t kFewest = 4;                       // problems: fewer are solved sooner one after the other
-constexpr int64_t kBatchBytes = int64_t{512} << 20;  // scratch memory of the problems of one launch
+constexpr int64_t kBatchBytes = int64_t{512} << 20;  // scratch memory of the problems of one launch, at most
 
 template <typename Real>
 __global__ void __launch_bounds__(32, 1)
@@ -184,13 +185,19 @@ void assignment_batch(mg_context* context, int64_t problems, const mg_costs* giv
   OnDevice here;
   AssignmentState& state = kept_assignment(context);
   state.clear_counters();
+  int64_t most = problems;
   for (int64_t first = 0; first < problems;) {
     check_cancelled(context);
     int64_t count = 0;
-    for (int64_t bytes = 0; first + count < problems && bytes < kBatchBytes; ++count) {
+    for (int64_t bytes = 0; first + count < problems && count < most && bytes < kBatchBytes; ++count) {
       if (small(given[first + count])) bytes += memory_of(given[first + count]);
     }
-    const Batch batch(context, given + first, count, maximise, state.route);
+    const int64_t wanted = count;
+    const auto solved = take_fewer(count, 1, [&](int64_t fewer) {
+      return std::make_unique<const Batch>(context, given + first, fewer, maximise, state.route);
+    });
+    const Batch& batch = *solved;
+    if (count < wanted) most = count;
     for (int64_t p = 0; p < count; ++p) {
       const mg_costs& c = given[first + p];
       of_problem(first + p, [&] {

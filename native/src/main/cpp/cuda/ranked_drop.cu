@@ -10,6 +10,7 @@
 // digits of 8 bits, whose counts of each thread do not fit; sorting in shared memory, which ends at some 4000 elements.
 // Not yet run on a device.
 #include <algorithm>
+#include <optional>
 
 #include "cuda/types.cuh"
 #include "routines/ranked_drop.h"
@@ -112,8 +113,8 @@ __global__ void __launch_bounds__(kThreads)
   typedef typename A::Real Real;
   typedef typename A::Bits Bits;
   typedef WordOf<T> W;
-  __shared__ unsigned int counts[kDigits * kThreads];
   typedef typename Word<sizeof(Real)>::Type RealWord;
+  __shared__ unsigned int counts[kDigits * kThreads];
   __shared__ unsigned int sums[kThreads];
   const int64_t place = int64_t{blockIdx.x} * drop.length;
   const Buffers<Bits> row{all.key + place, all.other_key + place, all.index + place, all.other_index + place};
@@ -159,11 +160,6 @@ void run(State& s, int64_t rows, int64_t length, int64_t first, const void* x, c
   typedef typename Arithmetic<T>::Bits Bits;
   const DropLimits<Real> limits(length, options);
   Scratch scratch(s.scratch), staging(s.staging);
-  const int64_t bytes = 2 * length * static_cast<int64_t>(sizeof(Bits) + sizeof(uint32_t));
-  const int64_t blocks = std::min<int64_t>({rows, s.blocks, std::max<int64_t>(1, kMemory / bytes)});
-  const int64_t size = blocks * length;
-  const Buffers<Bits> all{scratch.take<Bits>(size), scratch.take<Bits>(size), scratch.take<uint32_t>(size),
-                          scratch.take<uint32_t>(size)};
   const Drop<Real> drop{rows,
                         first,
                         static_cast<uint32_t>(length),
@@ -171,7 +167,16 @@ void run(State& s, int64_t rows, int64_t length, int64_t first, const void* x, c
                         static_cast<uint64_t>(options.key),
                         on_device(s, scratch, staging, limits.below),
                         options.inverse != 0 ? on_device(s, scratch, staging, limits.scale) : nullptr};
-  launch(s, "ranked_drop", blocks_of(blocks), kThreads, 0, drop_rows<T>, x, base, drop, all, static_cast<Real*>(out));
+  const int64_t bytes = 2 * length * static_cast<int64_t>(sizeof(Bits) + sizeof(uint32_t));
+  int64_t blocks = std::min<int64_t>({rows, s.blocks, std::max<int64_t>(1, kMemory / bytes)});
+  std::optional<Scratch> memory;
+  const auto all = take_fewer(blocks, 1, [&](int64_t count) {
+    memory.emplace(s.scratch);
+    const int64_t size = count * length;
+    return Buffers<Bits>{memory->take<Bits>(size), memory->take<Bits>(size), memory->take<uint32_t>(size),
+                         memory->take<uint32_t>(size)};
+  });
+  launch(s, "ranked_drop", blocks_of(blocks), kThreads, 0, drop_rows<T>, x, base, drop, all, out);
   synchronize(s, "ranked_drop");
 }
 

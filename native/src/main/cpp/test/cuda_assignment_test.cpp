@@ -220,6 +220,32 @@ TEST(fake_assignment_batches_decide_as_the_cpu_does) {
   }
 }
 
+// As many problems as memory suffices for are solved at once; a few are solved one after the other.
+TEST(fake_little_memory_solves_smaller_batches) {
+  if (!cuda_standin() || (in_short() && !kSanitized)) return;
+  std::vector<Problem> problems;
+  for (int64_t n = 30; n < 46; ++n) problems.push_back(drawn("uniform", n % 2 ? MG_F64 : MG_F32, n, n));
+  const Context cpu(2);
+  const Answer wanted = solve_all(cpu, problems, 0);
+  const LittleMemory memory;
+  int64_t solved = 0;
+  for (int64_t kilobytes : {1, 30, 60, 120, 250, 500}) {
+    const Context device(2, MG_BACKEND_CUDA);
+    std::vector<std::unique_ptr<Placed>> all;
+    std::vector<mg_costs> costs;
+    for (const Problem& p : problems) all.push_back(std::make_unique<Placed>(device, p, 0));
+    for (const auto& each : all) costs.push_back(each->costs);
+    Answer a(static_cast<int64_t>(wanted.u.size()), static_cast<int64_t>(wanted.v.size()), 16);
+    memory.leave(device, 1024 * kilobytes);
+    a.end(device, mg_assignment_batch(device, 16, costs.data(), 1, a.columns.data(), a.u.data(), a.v.data(),
+                                      a.value.data()));
+    standin_limit_memory(-1);
+    if (a.status != MG_OUT_OF_MEMORY) expect_same(a, wanted, "a batch in " + std::to_string(kilobytes) + " KiB");
+    solved += a.status == MG_OK;
+  }
+  CHECK(solved >= 3 && solved < 6);  // fewer at once two times at least
+}
+
 TEST(fake_assignment_errors_are_those_of_the_cpu) {
   if (!cuda_standin()) return;
   Context device(2, MG_BACKEND_CUDA), cpu(2);

@@ -244,6 +244,31 @@ TEST(fake_magnitudes_of_ties) {
   }
 }
 
+// As many rows as memory suffices for are sorted at once, one at least.
+TEST(fake_little_memory_drops_fewer_rows_at_once) {
+  if (!cuda_standin() || (in_short() && !kSanitized)) return;
+  const int64_t rows = 40, length = 257, row = 2 * length * 8;
+  const mg_ranked_drop_options options{0.5, 0.2, 77, 3, 1};
+  const auto drop = [&](mg_context* context, const LittleMemory* memory, int64_t bytes, std::vector<char>* found) {
+    const Array x(context, MG_F32, gaussian(rows * length, 1), 0), base(context, MG_F32, gaussian(rows * length, 2), 0),
+        out(context, rows * length * 4, 0);
+    if (memory) memory->leave(context, bytes);
+    const int32_t status =
+        mg_ranked_drop(context, MG_F32, rows, length, 0, x.data(), base.data(), &options, out.data());
+    standin_limit_memory(-1);
+    *found = out.read();
+    return status;
+  };
+  std::vector<char> wanted, found;
+  CHECK_OK(drop(Context(), nullptr, 0, &wanted));
+  const LittleMemory memory;
+  const Context device(2, MG_BACKEND_CUDA);
+  for (int64_t at_once : {rows, rows / 2, rows / 8, int64_t{1}, int64_t{0}}) {
+    const int32_t status = drop(device, &memory, 2 * length * 4 + at_once * row, &found);
+    CHECK(at_once == 0 ? status == MG_OUT_OF_MEMORY : status == MG_OK && found == wanted);
+  }
+}
+
 TEST(fake_task_merges_of_up_to_32_models) {
   if (!device_on_host()) return;
   Context device(1, MG_BACKEND_CUDA), cpu;
