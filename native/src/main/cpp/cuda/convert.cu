@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Conversion between the four types by the integer arithmetic of kernels/types.inc, and the count of finite values that
 // became infinite.
+// Bytes: each element is read and written once. Expected at 3.3 TB/s: 134 million from F32 to BF16 (0.8 GB) 0.25 ms.
+// Not yet run on a device.
 #include <type_traits>
 
 #include "cuda/types.cuh"

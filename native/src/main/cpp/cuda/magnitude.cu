@@ -10,8 +10,8 @@
 // A tile of 1 M elements of BF16 and its base, 4 MB: 8 reads at some 5.5 TB/s, 6 us, and the launch. Reading the tile
 // from the host takes ten times that. Considered: digits of 11 bits in one read, as the CPU's do not, which is one more
 // read of all tiles from the host; atomics in memory, 1 M of them in 20 us where few bins are hot.
-// Finding: one read; chunks of 4096 elements are counted, the host walks their counts, and one block looks into the
-// chunk. Not yet run on a device.
+// Finding: one read, 1.2 us of that tile; chunks of 4096 elements are counted, the host walks their counts, and one
+// block looks into the chunk: two launches and two waits, some 20 us, are more. Not yet run on a device.
 #include "cuda/types.cuh"
 
 namespace merganser {

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Number of NaN and infinite values, and the index of the first: integer sums and minima, the same in any order.
+// Bytes: each element is read once. Expected at 3.3 TB/s: 134 million of F32 (0.54 GB) 0.16 ms.
+// Not yet run on a device.
 #include "cuda/types.cuh"
 
 namespace merganser {

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // out[i] = sum_k w_k in_k[i]: the operations of kernels/sum.inc in the same order, each rounded by itself (no
 // contraction), one rounding to the type. So the bytes are those of the CPU.
+// Bytes: each model is read and the sum written once. Expected at 3.3 TB/s: four models of 67 million of BF16 (0.67 GB)
+// 0.2 ms; of F32 0.4 ms.
+// Not yet run on a device.
 #include <cstring>
 
 #include "cuda/types.cuh"
