@@ -19,9 +19,11 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.merganser.compute.DType;
+import org.merganser.compute.Device;
 import org.merganser.compute.Workspace;
 import org.merganser.internal.kernel.Block;
 import org.merganser.internal.kernel.Kernels;
+import org.merganser.internal.kernel.Natives;
 import org.merganser.io.Checkpoint;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.io.TensorInfo;
@@ -226,9 +228,33 @@ class NpMergerLentTest {
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessageContaining("0x1234 is no stream of the fake device");
     try (Tensor own = Tensor.allocate(DType.F32, new long[] {3}, WS)) {
-      Block.of(own).shareIn(0x1234);
+      Block.of(own).shareIn(0x1234, () -> {});
       assertThatThrownBy(() -> own.toHost(WS))
           .hasMessageContaining("0x1234 is no stream of the fake device");
+    }
+  }
+
+  /** Also where it fails: the next owner of the bytes knows nothing of the library. */
+  @Test
+  void sharedMemoryIsFreedWhenTheLibraryHasEnded() {
+    assumeTrue(WS.device() == Device.CUDA, "memory of the host is in no stream");
+    for (boolean lost : new boolean[] {false, true}) {
+      Tensor shared = Tensor.allocate(DType.F32, new long[] {SIZE}, WS);
+      long bytes = shared.memory().bytes();
+      long before = Natives.allocatedBytes();
+      List<Long> freed = new ArrayList<>();
+      Runnable finish =
+          () -> {
+            freed.add(before - Natives.allocatedBytes());
+            if (lost) {
+              throw new IllegalStateException("the device is lost");
+            }
+          };
+      Block.of(shared).shareIn(0, finish);
+      assertThat(freed).isEmpty();
+      shared.close();
+      assertThat(freed).containsExactly(0L);
+      assertThat(before - Natives.allocatedBytes()).isEqualTo(bytes);
     }
   }
 }

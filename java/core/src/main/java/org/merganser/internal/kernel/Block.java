@@ -75,16 +75,20 @@ public final class Block {
    */
   public static Block lent(long address, long bytes, int device, long stream, Object owner) {
     Block block = new Block(new Root(address, bytes), owner, address, bytes, device, false);
-    block.shareIn(stream);
+    block.shareIn(stream, () -> {});
     return block;
   }
 
   /**
    * From now on another library works on the bytes too, on a device in the given stream: calls wait
    * for it, and it for them.
+   *
+   * @param finish waits until the library has done what was asked of it: run before the bytes are
+   *     freed, whose next owner knows nothing of the library
    */
-  public void shareIn(long stream) {
+  public void shareIn(long stream, Runnable finish) {
     if (device != Codes.ON_HOST) {
+      root.finish = finish;
       root.stream = stream;
     }
   }
@@ -256,6 +260,9 @@ public final class Block {
 
     private volatile long stream = NO_STREAM;
 
+    /** Waits for the library that works in the stream. */
+    private volatile Runnable finish = () -> {};
+
     /** The thread that may be reading without being counted. */
     private volatile Thread reader;
 
@@ -288,6 +295,12 @@ public final class Block {
     /** By the cleaner: once, and when nobody can use it. */
     @Override
     public void run() {
+      try {
+        finish.run();
+      } catch (RuntimeException e) {
+        // Of a device that is lost: nothing works on the bytes any more.
+        LOG.log(System.Logger.Level.WARNING, "cannot wait for who shares memory to be freed", e);
+      }
       HostMemory.free(address);
       if (site != null && isOpen()) {
         LOG.log(

@@ -29,7 +29,7 @@ public final class Bridge {
     if (tensor.size() == 0) {
       return torch.empty(tensor.shape(), options, null);
     }
-    Block.of(tensor).shareIn(Placement.stream(device));
+    Block.of(tensor).shareIn(Placement.stream(device), () -> Placement.finish(device));
     return torch.from_blob(new Address(tensor.address()), tensor.shape(), options);
   }
 
