@@ -12,6 +12,7 @@ import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.merganser.compute.Workspace;
 import org.merganser.internal.Opened;
+import org.merganser.internal.Seeds;
 import org.merganser.io.Checkpoint;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.lab.data.ExpertTask;
@@ -66,10 +67,11 @@ record ExpertMethods(Map<String, List<Way>> named) {
    * A method with its settings.
    *
    * @param text as it is typed
+   * @param drawn the same with the seed of what it draws, where it draws and none is typed
    * @param weighs whether weights may be given it
    * @param mergers one for all tasks, or one for each
    */
-  record Way(String text, boolean weighs, List<Merger> mergers) {
+  record Way(String text, String drawn, boolean weighs, List<Merger> mergers) {
     /** The settings in the text. */
     String settings() {
       return text.substring(Math.min(text.length(), merger().id().length() + 1));
@@ -96,9 +98,14 @@ record ExpertMethods(Map<String, List<Way>> named) {
 
     /** The same with a weight for each expert. */
     Way with(List<Double> weights) {
-      String all = weights.stream().map(String::valueOf).collect(Collectors.joining(":"));
-      String more = Catalogue.Methods.with(text, "weights=" + all);
-      return new Way(more, false, List.of(Catalogue.mergers().method(more)));
+      String all =
+          weights.stream().map(String::valueOf).collect(Collectors.joining(":", "weights=", ""));
+      String more = Catalogue.Methods.with(drawn, all);
+      return new Way(
+          Catalogue.Methods.with(text, all),
+          more,
+          false,
+          List.of(Catalogue.mergers().method(more)));
     }
 
     /** Merged, in memory: one for all tasks, or one for each. */
@@ -129,17 +136,20 @@ record ExpertMethods(Map<String, List<Way>> named) {
   /**
    * From a list as it is typed, {@code linear,ties:density=0.2,lambda=0.5/1}.
    *
+   * @param seed of the tasks and experts: what methods draw (the masks of DARE and DELLA) derives
+   *     from it, so that it is the same for experts of all lengths, and another for other seeds
    * @throws IllegalArgumentException when a method is unknown, is there twice, or cannot merge so
    *     many experts of a base
    */
-  static ExpertMethods of(String texts, int experts) {
+  static ExpertMethods of(String texts, int experts, long seed) {
+    long drawn = Seeds.derive(seed, "methods");
     Map<String, List<Way>> named = new LinkedHashMap<>();
     List<String> all = Catalogue.Methods.split(texts);
     for (String text : all) {
       String id = Catalogue.mergers().id(text);
       List<Way> ways = new ArrayList<>();
       for (String one : Catalogue.Methods.alternatives(text)) {
-        ways.add(way(id, one, experts));
+        ways.add(way(id, one, experts, drawn));
       }
       long same = all.stream().filter(t -> Catalogue.mergers().id(t).equals(id)).count();
       String name = same == 1 || ways.size() > 1 ? id : text;
@@ -180,20 +190,21 @@ record ExpertMethods(Map<String, List<Way>> named) {
         .orElse(null);
   }
 
-  private static Way way(String id, String text, int experts) {
-    Merger merger = Catalogue.mergers().method(text);
-    require(merger, experts);
+  private static Way way(String id, String text, int experts, long seed) {
+    require(Catalogue.mergers().method(text), experts);
+    boolean draws = has(id, "seed") && !text.contains("seed=");
+    String drawn = draws ? Catalogue.Methods.with(text, "seed=" + seed) : text;
     if (has(id, "task") && !text.contains("task=")) {
       List<Merger> each = new ArrayList<>();
       for (int t = 0; t < experts; t++) {
-        each.add(Catalogue.mergers().method(Catalogue.Methods.with(text, "task=" + t)));
+        each.add(Catalogue.mergers().method(Catalogue.Methods.with(drawn, "task=" + t)));
       }
-      return new Way(text, false, each);
+      return new Way(text, drawn, false, each);
     }
     boolean weighs = has(id, "weights") && has(id, "lambda") && !text.contains("weights=");
-    Way plain = new Way(text, weighs, List.of(merger));
+    Way plain = new Way(text, drawn, weighs, List.of(Catalogue.mergers().method(drawn)));
     return weighs
-        ? new Way(text, true, plain.with(Collections.nCopies(experts, 1.0)).mergers())
+        ? new Way(text, drawn, true, plain.with(Collections.nCopies(experts, 1.0)).mergers())
         : plain;
   }
 

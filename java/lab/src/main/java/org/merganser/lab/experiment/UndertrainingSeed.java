@@ -66,7 +66,7 @@ final class UndertrainingSeed implements AutoCloseable {
             first.train().classes(),
             java.util.Arrays.copyOfRange(shape, 1, shape.length));
     int experts = tasks.tasks().size();
-    methods = ExpertMethods.of(options.methods(), experts);
+    methods = ExpertMethods.of(options.methods(), experts, seed);
     methods.check(network, tasks.tasks(), ws);
     if (options.experts().contains(Form.LORA)) {
       options.adapters().check(network.network(), network.head());

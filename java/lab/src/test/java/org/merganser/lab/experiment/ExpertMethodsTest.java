@@ -53,7 +53,7 @@ class ExpertMethodsTest {
     List<String> all = new ArrayList<>(Catalogue.mergers().ids());
     assertThat(noPart()).contains("slerp", "np-merge");
     for (String id : noPart()) {
-      assertThatThrownBy(() -> ExpertMethods.of(id, EXPERTS))
+      assertThatThrownBy(() -> ExpertMethods.of(id, EXPERTS, 0))
           .isInstanceOf(IllegalArgumentException.class)
           .hasMessageStartingWith(
               "methods: " + id + " needs " + Catalogue.mergers().entry(id).method().requires());
@@ -81,7 +81,7 @@ class ExpertMethodsTest {
   /** The usual ones are of the catalogue and fit. */
   @Test
   void theUsualMethodsFit() throws IOException {
-    ExpertMethods usual = ExpertMethods.of(ExpertMethods.USUAL, 6);
+    ExpertMethods usual = ExpertMethods.of(ExpertMethods.USUAL, 6, 0);
     try (Workspace ws = Workspace.builder().threads(1).open();
         ExpertTasks tasks = SyntheticTasks.draw(new TaskSizes(10, 30, 10, 10), 0, 1)) {
       usual.check(network(), tasks.tasks(), ws);
@@ -106,7 +106,7 @@ class ExpertMethodsTest {
         models.add(opened.add(network().network().initialise(seed)));
       }
       List<MemoryCheckpoint> experts = models.subList(1, 4);
-      ExpertMethods.Way way = ExpertMethods.of("emr", 3).named().get("emr").get(0);
+      ExpertMethods.Way way = ExpertMethods.of("emr", 3, 0).named().get("emr").get(0);
       List<MemoryCheckpoint> merged = way.merge(models.get(0), experts, List.of(), ws);
       merged.forEach(opened::add);
       assertThat(merged).hasSize(3);
@@ -116,7 +116,7 @@ class ExpertMethodsTest {
         assertSame(merged.get(t), wanted, ws);
       }
       // One that is named is taken for all.
-      assertThat(ExpertMethods.of("emr:task=1", 3).named().get("emr").get(0).mergers())
+      assertThat(ExpertMethods.of("emr:task=1", 3, 0).named().get("emr").get(0).mergers())
           .singleElement()
           .satisfies(m -> assertThat(m.options()).isEqualTo(new EmrMerger.Options(1)));
     }
@@ -212,24 +212,24 @@ class ExpertMethodsTest {
 
   @Test
   void methodsThatNeedMoreAreRefused() {
-    assertThatThrownBy(() -> ExpertMethods.of("linear,nonsense", 4))
+    assertThatThrownBy(() -> ExpertMethods.of("linear,nonsense", 4, 0))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessageStartingWith("no merger 'nonsense'; there are linear, ");
-    assertThatThrownBy(() -> ExpertMethods.of("slerp", 4))
+    assertThatThrownBy(() -> ExpertMethods.of("slerp", 4, 0))
         .hasMessageContaining("here are 4 experts");
-    assertThatThrownBy(() -> ExpertMethods.of("linear,linear", 4))
+    assertThatThrownBy(() -> ExpertMethods.of("linear,linear", 4, 0))
         .hasMessage("methods: linear is there twice in linear,linear; name each once");
   }
 
   /** Several settings of another kind are no choice of lambda. */
   @Test
   void aLambdaIsChosenWhereSeveralAreTried() {
-    ExpertMethods density = ExpertMethods.of("linear,ties:density=0.2/0.5,lambda=1", 3);
+    ExpertMethods density = ExpertMethods.of("linear,ties:density=0.2/0.5,lambda=1", 3, 0);
     assertThat(density.named().get("ties")).hasSize(2);
     assertThat(density.choosesLambda("ties")).isFalse();
     assertThat(density.weighed()).isNull();
     ExpertMethods both =
-        ExpertMethods.of("dare-linear:density=0.2/0.5,ties:density=0.2/0.5,lambda=0.5/1", 3);
+        ExpertMethods.of("dare-linear:density=0.2/0.5,ties:density=0.2/0.5,lambda=0.5/1", 3, 0);
     assertThat(both.choosesLambda("dare-linear")).isFalse();
     assertThat(both.choosesLambda("ties")).isTrue();
     assertThat(both.choosesLambda("arrow")).isFalse();
@@ -239,18 +239,19 @@ class ExpertMethodsTest {
   /** Whatever its name in tables is. */
   @Test
   void whatIsFixedIsTaskArithmeticOfOneSetting() {
-    assertThat(ExpertMethods.of("linear,task-arithmetic:lambda=0.3", 3).fixed())
+    assertThat(ExpertMethods.of("linear,task-arithmetic:lambda=0.3", 3, 0).fixed())
         .isEqualTo("task-arithmetic");
     assertThat(
-            ExpertMethods.of("task-arithmetic:lambda=0.1/1,task-arithmetic:lambda=0.3", 3).fixed())
+            ExpertMethods.of("task-arithmetic:lambda=0.1/1,task-arithmetic:lambda=0.3", 3, 0)
+                .fixed())
         .isEqualTo("task-arithmetic:lambda=0.3");
-    assertThat(ExpertMethods.of("linear,task-arithmetic:lambda=0.1/1", 3).fixed()).isNull();
+    assertThat(ExpertMethods.of("linear,task-arithmetic:lambda=0.1/1", 3, 0).fixed()).isNull();
   }
 
   @Test
   void lambdaIsWhatTaskArithmeticMultipliesEachTaskVectorBy() {
     ExpertMethods methods =
-        ExpertMethods.of("linear,task-arithmetic:lambda=0.3,task-arithmetic:lambda=0.1/1", 3);
+        ExpertMethods.of("linear,task-arithmetic:lambda=0.3,task-arithmetic:lambda=0.1/1", 3, 0);
     assertThat(methods.named().keySet())
         .containsExactly("linear", "task-arithmetic:lambda=0.3", "task-arithmetic");
     assertThat(methods.named().get("task-arithmetic"))
@@ -259,5 +260,51 @@ class ExpertMethodsTest {
     assertThat(
             methods.named().get("task-arithmetic:lambda=0.3").get(0).merger().options().toString())
         .contains("weights=[1.0, 1.0, 1.0]", "lambda=0.3");
+  }
+
+  /** Of every experiment seed other elements, of one seed the same at every length. */
+  @Test
+  void whatIsDrawnIsOfTheSeed() throws IOException {
+    try (Workspace ws = Workspace.builder().threads(1).open();
+        Opened opened = new Opened()) {
+      List<MemoryCheckpoint> models = new ArrayList<>();
+      for (int seed = 0; seed < 4; seed++) {
+        models.add(opened.add(network().network().initialise(seed)));
+      }
+      for (String id : List.of("dare-linear", "dare-ties", "della", "della-linear")) {
+        assertDrawnOf(id + ":density=0.5,lambda=0.3", false, models, ws);
+        assertDrawnOf(id + ":density=0.5,seed=7", true, models, ws);
+      }
+    }
+  }
+
+  /**
+   * @param typed whether the seed is part of the text, and of all experiment seeds the same
+   */
+  private static void assertDrawnOf(
+      String text, boolean typed, List<MemoryCheckpoint> models, Workspace ws) throws IOException {
+    try (Opened opened = new Opened()) {
+      ExpertMethods.Way one = way(text, 1);
+      MemoryCheckpoint first = opened.add(merged(one, models, ws));
+      assertSame(opened.add(merged(way(text, 1), models, ws)), first, ws);
+      assertThat(one.settings()).isEqualTo(text.substring(text.indexOf(':') + 1));
+      ExpertMethods.Way weighed = one.with(List.of(1.0, 1.0, 1.0));
+      assertSame(opened.add(merged(weighed, models, ws)), first, ws);
+      MemoryCheckpoint other = opened.add(merged(way(text, 2), models, ws));
+      boolean same = true;
+      for (String name : first.tensors().keySet()) {
+        same &= first.tensor(name).sameBytes(other.tensor(name));
+      }
+      assertThat(same).as(text).isEqualTo(typed);
+    }
+  }
+
+  private static ExpertMethods.Way way(String text, long seed) {
+    return ExpertMethods.of(text, 3, seed).named().values().iterator().next().get(0);
+  }
+
+  private static MemoryCheckpoint merged(
+      ExpertMethods.Way way, List<MemoryCheckpoint> models, Workspace ws) throws IOException {
+    return way.merge(models.get(0), models.subList(1, 4), List.of(), ws).get(0);
   }
 }

@@ -77,7 +77,7 @@ class HeldOutChoicesTest {
   @Test
   void settingsAndWeightsAreThoseBestOnHeldOutExamples() throws IOException {
     ExpertNetwork network = ExpertNetwork.of(ExpertArchitecture.MLP, List.of(1), 2, 1);
-    ExpertMethods methods = ExpertMethods.of("task-arithmetic:lambda=1/0.4", 2);
+    ExpertMethods methods = ExpertMethods.of("task-arithmetic:lambda=1/0.4", 2, 0);
     try (MemoryCheckpoint base = model(0);
         MemoryCheckpoint expert = model(1);
         ExpertTask first =

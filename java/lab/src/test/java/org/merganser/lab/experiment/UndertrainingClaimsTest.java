@@ -18,7 +18,7 @@ import org.merganser.lab.report.Json;
 /** Each claim on figures made by hand, where it holds, where it does not, and for one seed. */
 class UndertrainingClaimsTest {
   private static final String TIES = "ties";
-  private static final ExpertMethods TRIED = ExpertMethods.of("ties:lambda=1/1.5/2", 2);
+  private static final ExpertMethods TRIED = ExpertMethods.of("ties:lambda=1/1.5/2", 2, 0);
   private static final List<Integer> STEPS = List.of(4, 8, 16);
 
   /** Two tasks: the accuracy and one point less and more. */
@@ -209,7 +209,7 @@ class UndertrainingClaimsTest {
   @Test
   void oneLambdaIsNoChoice() {
     ExpertCurves of = curves(0, true, 3);
-    ExpertMethods densities = ExpertMethods.of("ties:density=0.2/0.5,lambda=1", 2);
+    ExpertMethods densities = ExpertMethods.of("ties:density=0.2/0.5,lambda=1", 2, 0);
     ExpertCurves one = new ExpertCurves(0, "full", STEPS, of.points(), of.stopped(), densities);
     assertThat(UndertrainingClaims.of(List.of(one))).extracting(Claim::claim).doesNotContain("d");
     assertThat(UndertrainingRows.of(one).get(0).by(TIES).lambda()).isNull();
@@ -223,7 +223,7 @@ class UndertrainingClaimsTest {
     merged.put("linear", p.merged(TIES));
     merged.put("task-arithmetic", p.merged(TIES));
     ExpertPoint two = with(p, p.cosine(), merged);
-    ExpertMethods methods = ExpertMethods.of("linear,task-arithmetic:lambda=0.3", 2);
+    ExpertMethods methods = ExpertMethods.of("linear,task-arithmetic:lambda=0.3", 2, 0);
     ExpertCurves of =
         new ExpertCurves(0, "full", List.of(4), List.of(List.of(two)), List.of(), methods);
     assertThat(of.difficultyMethod()).isEqualTo("task-arithmetic");

@@ -141,7 +141,7 @@ class UndertrainingExperimentTest {
       Map<String, Object> map = Json.convert(data, Map.class);
       seeds.add(new Findings(result.training(), new HashMap<>(), map));
     }
-    return ExpertCurves.of(seeds, ExpertMethods.of(options(Map.of()).methods(), 2));
+    return ExpertCurves.of(seeds, ExpertMethods.of(options(Map.of()).methods(), 2, 0));
   }
 
   private static String bytes(Path out) throws IOException {
