@@ -62,6 +62,7 @@ record ExpertMethods(Map<String, List<Way>> named) {
           .collect(Collectors.joining(","));
 
   private static final String LAMBDA = "lambda=";
+  private static final double PRIMARY_LAMBDA = 0.3;
 
   /**
    * A method with its settings.
@@ -94,6 +95,11 @@ record ExpertMethods(Map<String, List<Way>> named) {
     /** Of all tasks, or of the first. */
     Merger merger() {
       return mergers.get(0);
+    }
+
+    /** Whether it is some method with some lambda, all weights 1. */
+    boolean isPlain(String id, double lambda) {
+      return merger().id().equals(id) && weighs && Objects.equals(lambda(), lambda);
     }
 
     /** The same with a weight for each expert. */
@@ -188,6 +194,24 @@ record ExpertMethods(Map<String, List<Way>> named) {
         .map(Map.Entry::getKey)
         .findFirst()
         .orElse(null);
+  }
+
+  /**
+   * Task arithmetic with a lambda of 0.3 alone, by which claims about one method are decided; null
+   * where it is not tried.
+   */
+  String primary() {
+    return named.entrySet().stream()
+        .filter(method -> method.getValue().size() == 1)
+        .filter(method -> method.getValue().get(0).isPlain("task-arithmetic", PRIMARY_LAMBDA))
+        .map(Map.Entry::getKey)
+        .findFirst()
+        .orElse(null);
+  }
+
+  /** TIES with lambda chosen, which is looked at second; null where it is not tried. */
+  String second() {
+    return choosesLambda("ties") ? "ties" : null;
   }
 
   private static Way way(String id, String text, int experts, long seed) {

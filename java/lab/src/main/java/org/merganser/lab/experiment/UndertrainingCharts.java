@@ -68,12 +68,16 @@ final class UndertrainingCharts {
             "Each is a number of every seed; it is held where the 95 % interval of its mean"
                 + " (Student t over seeds) is where the claim puts it. Below three seeds, and where"
                 + " all have the same number, there is no verdict. Best lengths of merged"
-                + " models are taken by held-out examples in (b), by test examples in (a).",
+                + " models are taken by held-out examples in (b), by test examples in (a). Of"
+                + " (a), (b) and (e) the primary row is that of task arithmetic with lambda 0.3,"
+                + " the second that of TIES with lambda chosen, each for its experts and wrong"
+                + " labels; all others are secondary.",
             claims)
         .text("claim", 1, Claim::claim)
         .number("wrong labels", 1, "%.0f%%", claim -> 100 * claim.noise())
         .text("experts", 1, Claim::experts)
         .text("method", 1, Claim::method)
+        .text("row", 1, Claim::standing)
         .text("what", 0, Claim::text)
         .number("value", 1, claim -> claim.value().text("%.3f"))
         .text("required", 1, Claim::required)

@@ -5,6 +5,7 @@ import java.util.ArrayList;
 import java.util.DoubleSummaryStatistics;
 import java.util.List;
 import java.util.Locale;
+import java.util.Set;
 import java.util.function.ToDoubleFunction;
 
 /**
@@ -14,6 +15,9 @@ import java.util.function.ToDoubleFunction;
  * <p>In (b) the best length is taken by held-out examples and what is said of it told by test
  * examples, so that no maximum over noise counts as a peak. In (a) both lengths are where test
  * accuracy is greatest: noise moves either, and its part is in the interval only.
+ *
+ * <p>Of (a), (b) and (e), which are told of every method, the row of one method is primary and that
+ * of another second, here in code and so before what is run; of many others some hold by chance.
  */
 final class UndertrainingClaims {
   private static final double LEAST_FALL = 0.005;
@@ -23,6 +27,12 @@ final class UndertrainingClaims {
 
   private static final int FEWEST_SEEDS = 3;
   private static final double ROUNDING = 1e-12;
+
+  static final String PRIMARY = "primary";
+  static final String SECOND = "second";
+
+  /** Claims of which one row is primary. */
+  private static final Set<String> OF_EVERY_METHOD = Set.of("a", "b", "e");
 
   /** The claim about whole numbers. */
   private static final String WHOLE = "a";
@@ -41,6 +51,8 @@ final class UndertrainingClaims {
    * @param required of the interval, in words
    * @param held whether the interval is where the claim puts it; null without a verdict: of one or
    *     two seeds, and in (a) where all have the same number, as whole ones easily do
+   * @param standing {@value UndertrainingClaims#PRIMARY} where this row answers the claim for such
+   *     experts, {@value UndertrainingClaims#SECOND} where it is looked at next; else empty
    */
   record Claim(
       String claim,
@@ -50,7 +62,8 @@ final class UndertrainingClaims {
       String method,
       Measured value,
       String required,
-      Boolean held) {
+      Boolean held,
+      String standing) {
 
     String verdict() {
       if (held != null) {
@@ -244,6 +257,11 @@ final class UndertrainingClaims {
       Measured value,
       String required,
       Boolean held) {
-    return new Claim(id, text, of.noise(), of.form(), method, value, required, held);
+    String standing = OF_EVERY_METHOD.contains(id) ? standing(of.tried(), method) : "";
+    return new Claim(id, text, of.noise(), of.form(), method, value, required, held, standing);
+  }
+
+  private static String standing(ExpertMethods tried, String method) {
+    return method.equals(tried.primary()) ? PRIMARY : method.equals(tried.second()) ? SECOND : "";
   }
 }

@@ -231,6 +231,39 @@ class UndertrainingClaimsTest {
         .isEqualTo("task-arithmetic");
   }
 
+  /** By what is tried, not by names, of which a method of one setting has the id alone. */
+  @Test
+  void oneRowOfAClaimIsPrimaryAndOneSecond() {
+    String both = "linear,task-arithmetic:lambda=0.3,task-arithmetic:lambda=0.1/0.3,";
+    assertStanding(both + "ties:lambda=1/2", "task-arithmetic:lambda=0.3", "ties");
+    assertStanding(
+        "task-arithmetic:lambda=0.7,task-arithmetic:lambda=0.3", "task-arithmetic:lambda=0.3");
+    assertStanding("task-arithmetic:lambda=0.30,ties:lambda=1", "task-arithmetic");
+    assertStanding("task-arithmetic:lambda=0.1/0.3,ties:lambda=1/2", null, "ties");
+    assertStanding("task-arithmetic:lambda=0.4,ties:density=0.1/0.2", null);
+    assertStanding("task-arithmetic:lambda=0.3,weights=1:2", null);
+  }
+
+  private static void assertStanding(String texts, String primary, String... second) {
+    ExpertMethods methods = ExpertMethods.of(texts, 2, 0);
+    ExpertPoint p = curves(0, true, 1).points().get(0).get(0);
+    Map<String, Merged> merged = new LinkedHashMap<>();
+    methods.named().keySet().forEach(method -> merged.put(method, p.merged(TIES)));
+    List<ExpertPoint> one = List.of(with(p, p.cosine(), merged));
+    ExpertCurves of = new ExpertCurves(0, "full", List.of(4), List.of(one), one, methods);
+    List<Claim> claims = UndertrainingClaims.of(List.of(of));
+    for (String id : List.of("a", "b", "c", "e")) {
+      List<Claim> same = claims.stream().filter(c -> c.claim().equals(id)).toList();
+      boolean any = !id.equals("c") && primary != null;
+      assertThat(same.stream().filter(c -> c.standing().equals("primary")).map(Claim::method))
+          .as(id + " of " + texts)
+          .containsExactlyElementsOf(any ? List.of(primary) : List.of());
+      assertThat(same.stream().filter(c -> c.standing().equals("second")).map(Claim::method))
+          .as(id + " of " + texts)
+          .containsExactlyElementsOf(id.equals("c") ? List.of() : List.of(second));
+    }
+  }
+
   private static ExpertPoint with(ExpertPoint p, Double cosine, Map<String, Merged> merged) {
     return new ExpertPoint(
         p.steps(), p.experts(), p.distance(), cosine, p.signConflict(), p.kept(), merged);
