@@ -28,11 +28,17 @@ def table(header, rows):
     print()
 
 
+def mean(values):
+    return sum(values) / len(values)
+
+
 class Curves:
     """Of one part of wrong labels and one form of experts."""
     def __init__(self, results, key):
-        self.rows = results[key]
+        self.rows = [row for row in results[key] if row["length"] != "base"]
         _, _, self.noise, self.form = key.split("-", 3)
+        self.found = [seed["curves"][self.noise][self.form] for seed in results["found"]]
+        self.base = [seed["base"][self.noise] for seed in results["found"]]
         self.name = f"{self.form}, {round(100 * float(self.noise))} %"
         self.methods = [m["method"] for m in self.rows[0]["merged"]]
 
@@ -40,6 +46,21 @@ class Curves:
         """Rows of a method."""
         at = self.methods.index(method)
         return [row["merged"][at] for row in self.rows]
+
+    def accuracy_of_base(self):
+        return mean([mean(one["test"]) for one in self.base])
+
+    def deciles(self, length, method=None, forgotten=False):
+        """Accuracy by difficulty, of experts or merged, or what merging forgets; means over seeds."""
+        def of(point):
+            if forgotten:
+                return point["merged"][method]["forgotten"]
+            return (point["merged"][method]["scores"] if method else point["experts"])["deciles"]
+        return [mean(tenth) for tenth in zip(*(of(seed[length]) for seed in self.found))]
+
+    def fixed(self):
+        """The method that examples are told of by."""
+        return next((m for m in self.methods if m.startswith("task-arithmetic:")), self.methods[0])
 
     def lengths(self):
         return [r["length"] + (f" ({r['steps']['mean']:.0f})" if r["length"] == "stopped" else "") for r in self.rows]
@@ -50,7 +71,7 @@ def accuracies(c):
     shown = [m for m in c.methods if c.form == "moe" or m in SHOWN]
     columns = [[r["accuracy"]["mean"] for r in c.rows]] + [[m["accuracy"]["mean"] for m in c[method]] for method in shown]
     tops = [max(values[:-1]) for values in columns]
-    rows = []
+    rows = [["base", f"{100 * c.accuracy_of_base():.1f}"] + [""] * len(shown)]
     for i, length in enumerate(c.lengths()):
         cells = [f"{100 * v[i]:.1f}" for v in columns]
         last = length.startswith("stopped")
@@ -84,6 +105,7 @@ def claims(results, all_curves):
         for one in results["claims"]:
             if one["claim"] == claim and (one["noise"], one["experts"]) in places:
                 what = one["text"] + ", " + one["required"] if claim == "c" else label(one["method"])
+                what += f" ({one['standing']})" if one.get("standing") else ""
                 text = interval(one["value"], factor, digits)
                 found.setdefault(what, {})[one["noise"], one["experts"]] = f"**{text}**" if one.get("held") else text
         if found:
@@ -102,7 +124,7 @@ def lambdas(all_curves):
 
 
 def causes(c):
-    method = next((m for m in c.methods if m.startswith("task-arithmetic:")), c.methods[0])
+    method = c.fixed()
     rows = []
     for i, (r, m) in enumerate(zip(c.rows, c[method])):
         if i % 2 == 1 or i >= len(c.rows) - 2:
@@ -115,6 +137,19 @@ def causes(c):
     print(f"{c.name}, merged by {label(method)}:\n")
     table(["steps", "distance", "cosine", "sign conflict", "kept", "hard: experts", "merged", "easy merged", "forgotten", *wrong,
            "merged by its experts", "by the best"], rows)
+
+
+def difficulty(c):
+    """By tenth of the training examples: the base, experts of the shortest and greatest length and ended early, merged, forgotten."""
+    method, lengths = c.fixed(), [c.rows[0]["length"], c.rows[-2]["length"], c.rows[-1]["length"]]
+    columns = [[mean(tenth) for tenth in zip(*(one["deciles"] for one in c.base))]]
+    columns += [c.deciles(length) for length in lengths]
+    columns += [c.deciles(length, method) for length in lengths]
+    columns += [c.deciles(length, method, forgotten=True) for length in lengths[1:]]
+    header = ["tenth", "base", f"experts: {lengths[0]}", *lengths[1:], f"merged: {lengths[0]}", *lengths[1:]]
+    header += [f"forgotten: {lengths[1]}", lengths[2]]
+    print(f"{c.name}, merged by {label(method)}:\n")
+    table(header, [[str(d + 1)] + [f"{100 * column[d]:.1f}" for column in columns] for d in range(10)])
 
 
 def experts(results, all_curves):
@@ -140,6 +175,8 @@ def main():
                 lambdas(group)
                 for c in group:
                     causes(c)
+                for c in group:
+                    difficulty(c)
             claims(results, group)
             experts(results, group)
 

@@ -17,6 +17,7 @@ import org.merganser.lab.report.Json;
  *
  * @param noise part of the training labels that are wrong
  * @param form of the experts: {@code full}, {@code lora} or {@code moe}
+ * @param base what experts begin with, on the tasks, seed by seed
  * @param steps the lengths, increasing
  * @param points of each length, seed by seed
  * @param stopped those that {@link org.merganser.lab.experiment.UndertrainingExperiment early
@@ -26,10 +27,14 @@ import org.merganser.lab.report.Json;
 record ExpertCurves(
     double noise,
     String form,
+    List<TaskScores> base,
     List<Integer> steps,
     List<List<ExpertPoint>> points,
     List<ExpertPoint> stopped,
     ExpertMethods tried) {
+  /** Name of what experts begin with. */
+  static final String BASE = "base";
+
   /** Key of experts that ended early. */
   static final String STOPPED = "stopped";
 
@@ -48,6 +53,7 @@ record ExpertCurves(
             new ExpertCurves(
                 Double.parseDouble(noise),
                 form,
+                Findings.all(seeds, TaskScores.class, "base", noise),
                 steps,
                 List.copyOf(found.values()),
                 stopped == null ? List.of() : stopped,
@@ -106,18 +112,6 @@ record ExpertCurves(
   /** A number of every seed. */
   List<Double> each(Function<Integer, Double> ofSeed) {
     return IntStream.range(0, seeds()).boxed().map(ofSeed).toList();
-  }
-
-  /** A number at a length, seed by seed. */
-  Measured at(int length, ToDoubleFunction<ExpertPoint> value) {
-    return Measured.of(points.get(length).stream().mapToDouble(value).boxed().toList());
-  }
-
-  /** Means over seeds at all lengths, in percent. */
-  List<Double> means(double factor, ToDoubleFunction<ExpertPoint> value) {
-    return IntStream.range(0, steps.size())
-        .mapToObj(length -> factor * at(length, value).mean())
-        .toList();
   }
 
   /** Index of the length that is best for a seed by some number, of equals the shortest. */

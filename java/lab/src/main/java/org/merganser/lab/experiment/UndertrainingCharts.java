@@ -2,12 +2,14 @@
 package org.merganser.lab.experiment;
 
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.function.Function;
 import java.util.function.ToDoubleFunction;
 import java.util.stream.IntStream;
 import org.merganser.lab.experiment.UndertrainingClaims.Claim;
 import org.merganser.lab.experiment.UndertrainingRows.Experts;
+import org.merganser.lab.experiment.UndertrainingRows.Merged;
 import org.merganser.lab.report.Chart;
 import org.merganser.lab.report.Section;
 import org.merganser.model.ExampleDifficulty;
@@ -15,6 +17,9 @@ import org.merganser.model.ExampleDifficulty;
 /** What {@link UndertrainingExperiment} shows. */
 final class UndertrainingCharts {
   private static final int DECILES = 10;
+
+  /** Dashed, and no other's. */
+  private static final int BASE_COLOUR = -5;
 
   private UndertrainingCharts() {}
 
@@ -92,20 +97,22 @@ final class UndertrainingCharts {
                 "Test accuracy in percent, mean over tasks and seeds, with the 95 % interval over"
                     + " seeds. Relative: mean over tasks of the merged accuracy by that of the"
                     + " experts of the same length, and by that of the experts of the one length"
-                    + " that is best on held-out examples. 'stopped': ended early by the policy,"
-                    + " each task at a length of its own.",
+                    + " that is best on held-out examples. 'base': what experts begin with,"
+                    + " 'stopped': ended early by the policy, each task at a length of its own.",
                 UndertrainingRows.of(curves))
             .text("steps", 1, UndertrainingCharts::length)
             .number("expert", 1, row -> percent(row.accuracy()));
     for (String method : curves.methods()) {
-      section.number(method, 1, row -> percent(row.by(method).accuracy()));
+      section.number(method, 1, row -> percent(row, method, Merged::accuracy));
     }
     for (String method : curves.methods()) {
       section
-          .number(method + " by its experts", 0, row -> percent(row.by(method).relativeToExperts()))
-          .number(method + " by the best", 0, row -> percent(row.by(method).relativeToBest()));
-      if (section.rows().get(0).by(method).lambda() != null) {
-        section.number(method + " lambda", 0, row -> lambda(row.by(method).lambda()));
+          .number(
+              method + " by its experts", 0, row -> percent(row, method, Merged::relativeToExperts))
+          .number(method + " by the best", 0, row -> percent(row, method, Merged::relativeToBest));
+      if (curves.choosesLambda(method)) {
+        section.number(
+            method + " lambda", 0, row -> row.isBase() ? "" : lambda(row.by(method).lambda()));
       }
     }
     section.chart(absolute(curves));
@@ -119,7 +126,7 @@ final class UndertrainingCharts {
   }
 
   private static String length(Experts row) {
-    return row.length().equals(ExpertCurves.STOPPED)
+    return row.isStopped()
         ? row.length() + Section.format(" (%.0f)", row.steps().mean())
         : row.length();
   }
@@ -141,17 +148,17 @@ final class UndertrainingCharts {
                 UndertrainingRows.of(curves))
             .text("steps", 0, UndertrainingCharts::length)
             .number("distance", 0, row -> row.distance().text("%.2f"))
-            .number("cosine", 0, row -> row.cosine().text("%.3f"))
-            .number("sign conflict", 0, row -> row.signConflict().text("%.3f"))
-            .number("kept", 0, row -> row.kept().text("%.3f"))
+            .number("cosine", 0, row -> part(row.cosine()))
+            .number("sign conflict", 0, row -> part(row.signConflict()))
+            .number("kept", 0, row -> part(row.kept()))
             .number("hard, expert", 0, row -> percent(row.hard()))
-            .number("hard, merged", 0, row -> percent(row.by(method).hard()))
-            .number("easy, merged", 0, row -> percent(row.by(method).easy()))
-            .number("forgotten", 0, row -> percent(row.by(method).forgotten()));
+            .number("hard, merged", 0, row -> percent(row, method, Merged::hard))
+            .number("easy, merged", 0, row -> percent(row, method, Merged::easy))
+            .number("forgotten", 0, row -> percent(row, method, Merged::forgotten));
     if (section.rows().get(0).memorised() != null) {
       section
           .number("wrong labels said, expert", 0, row -> percent(row.memorised()))
-          .number("merged", 0, row -> percent(row.by(method).memorised()));
+          .number("merged", 0, row -> percent(row, method, Merged::memorised));
     }
     section.chart(distance(curves)).chart(interference(curves)).chart(deciles(curves, method));
     section.chart(forgotten(curves, method));
@@ -162,83 +169,131 @@ final class UndertrainingCharts {
     return part.percent().text("%.1f");
   }
 
+  /** Nothing is merged of the base. */
+  private static String percent(Experts row, String method, Function<Merged, Measured> part) {
+    return row.isBase() ? "" : percent(part.apply(row.by(method)));
+  }
+
+  private static String part(Measured value) {
+    return value == null ? "" : value.text("%.3f");
+  }
+
   private static Chart.Lines bySteps(ExpertCurves curves, String file, String what, String y) {
+    List<String> names = new ArrayList<>(curves.steps().stream().map(String::valueOf).toList());
+    names.add(ExpertCurves.STOPPED);
     return new Chart.Lines(
             file + curves.id(), curves.title() + ": " + what, curves.title(), "steps", y)
-        .named(curves.steps().stream().map(String::valueOf).toList());
+        .named(names);
+  }
+
+  /** Adds a line over the lengths, and a point behind them of those that ended early. */
+  private static void line(
+      Chart.Lines lines,
+      String name,
+      int colour,
+      ExpertCurves curves,
+      ToDoubleFunction<Experts> value) {
+    int lengths = curves.steps().size();
+    List<Experts> rows = UndertrainingRows.of(curves);
+    List<Double> values = rows.subList(1, 1 + lengths).stream().mapToDouble(value).boxed().toList();
+    lines.line(name, colour, Chart.places(0, lengths), values);
+    rows.stream()
+        .filter(Experts::isStopped)
+        .mapToDouble(value)
+        .filter(Double::isFinite)
+        .forEach(one -> lines.point(name + ", " + ExpertCurves.STOPPED, colour, lengths, one));
+  }
+
+  /** Adds a line at the height of the base. */
+  private static void base(
+      Chart.Lines lines, ExpertCurves curves, ToDoubleFunction<Experts> value) {
+    int places = UndertrainingRows.of(curves).size() - 1;
+    double height = value.applyAsDouble(UndertrainingRows.of(curves).get(0));
+    lines.line(
+        ExpertCurves.BASE,
+        BASE_COLOUR,
+        Chart.places(0, places),
+        Collections.nCopies(places, height));
   }
 
   private static Chart absolute(ExpertCurves curves) {
     Chart.Lines lines = bySteps(curves, "accuracy-", "test accuracy", "test accuracy (%)");
-    List<Double> at = Chart.places(0, curves.steps().size());
-    lines.line("expert", -1, at, curves.means(100, p -> p.experts().meanTest()));
+    base(lines, curves, row -> 100 * row.accuracy().mean());
+    line(lines, "expert", -1, curves, row -> 100 * row.accuracy().mean());
     int colour = 0;
     for (String method : curves.methods()) {
-      lines.line(
-          method, colour++, at, curves.means(100, p -> p.merged(method).scores().meanTest()));
+      line(lines, method, colour++, curves, row -> 100 * row.by(method).accuracy().mean());
     }
     return lines;
   }
 
   private static Chart relative(ExpertCurves curves, String file, String what, boolean best) {
     Chart.Lines lines = bySteps(curves, file, "merged accuracy " + what, "merged / expert (%)");
-    List<Experts> rows = UndertrainingRows.of(curves).subList(0, curves.steps().size());
+    Function<Merged, Measured> value = best ? Merged::relativeToBest : Merged::relativeToExperts;
+    if (best) {
+      base(lines, curves, row -> 100 * row.relative().mean());
+    }
     int colour = 0;
     for (String method : curves.methods()) {
-      List<Double> values =
-          rows.stream()
-              .map(row -> row.by(method))
-              .map(m -> 100 * (best ? m.relativeToBest() : m.relativeToExperts()).mean())
-              .toList();
-      lines.line(method, colour++, Chart.places(0, values.size()), values);
+      line(lines, method, colour++, curves, row -> 100 * value.apply(row.by(method)).mean());
     }
     return lines;
   }
 
   private static Chart distance(ExpertCurves curves) {
-    return bySteps(curves, "distance-", "distance from the base", "norm of the task vector")
-        .line(
-            "experts",
-            0,
-            Chart.places(0, curves.steps().size()),
-            curves.means(1, p -> Summary.mean(p.distance())));
+    Chart.Lines lines =
+        bySteps(curves, "distance-", "distance from the base", "norm of the task vector");
+    line(lines, "experts", 0, curves, row -> row.distance().mean());
+    return lines;
   }
 
   private static Chart interference(ExpertCurves curves) {
-    List<Double> at = Chart.places(0, curves.steps().size());
-    List<Experts> rows = UndertrainingRows.of(curves).subList(0, curves.steps().size());
-    return bySteps(curves, "interference-", "interference of task vectors", "")
-        .line("cosine", 0, at, means(rows, Experts::cosine))
-        .line("sign conflict", 1, at, means(rows, Experts::signConflict))
-        .line("kept", 2, at, means(rows, Experts::kept))
-        .limits(0, 1.0);
+    Chart.Lines lines = bySteps(curves, "interference-", "interference of task vectors", "");
+    line(lines, "cosine", 0, curves, row -> row.cosine().mean());
+    line(lines, "sign conflict", 1, curves, row -> row.signConflict().mean());
+    line(lines, "kept", 2, curves, row -> row.kept().mean());
+    return lines.limits(0, 1.0);
   }
 
-  private static List<Double> means(List<Experts> rows, Function<Experts, Measured> value) {
-    return rows.stream().map(row -> value.apply(row).mean()).toList();
-  }
+  /** Some experts as the pictures by difficulty show them. */
+  private record Shown(String name, int colour, List<ExpertPoint> points) {}
 
-  /** At the greatest length, and at the shortest. */
-  private static Chart deciles(ExpertCurves curves, String method) {
+  /** Those of some lengths, and those that ended early. */
+  private static List<Shown> shown(ExpertCurves curves, int... lengths) {
+    List<Shown> shown = new ArrayList<>();
     int last = curves.steps().size() - 1;
+    for (int length : IntStream.of(lengths).distinct().toArray()) {
+      int colour = length == last ? 2 : length == 0 ? 1 : 3;
+      String name = curves.steps().get(length) + " steps";
+      shown.add(new Shown(name, colour, curves.points().get(length)));
+    }
+    if (!curves.stopped().isEmpty()) {
+      shown.add(new Shown(ExpertCurves.STOPPED, 4, curves.stopped()));
+    }
+    return shown;
+  }
+
+  /** At the greatest length, at the shortest, ended early, and of the base. */
+  private static Chart deciles(ExpertCurves curves, String method) {
     Chart.Lines lines =
         byDecile(curves, "deciles-", "accuracy by difficulty", "accuracy on training examples (%)");
-    for (int length : new int[] {0, last}) {
-      String steps = curves.steps().get(length) + " steps";
-      int colour = length == 0 ? 1 : 2;
-      if (length == 0 && last == 0) {
-        continue;
-      }
+    List<Double> at = Chart.places(0, DECILES);
+    lines.line(
+        ExpertCurves.BASE,
+        BASE_COLOUR,
+        at,
+        byDecile(curves.base(), (base, d) -> base.deciles().get(d)));
+    for (Shown one : shown(curves, 0, curves.steps().size() - 1)) {
       lines.line(
-          "experts, " + steps,
-          -colour,
-          Chart.places(0, DECILES),
-          byDecile(curves, length, (p, d) -> p.experts().deciles().get(d)));
+          "experts, " + one.name(),
+          -one.colour(),
+          at,
+          byDecile(one.points(), (p, d) -> p.experts().deciles().get(d)));
       lines.line(
-          "merged, " + steps,
-          colour,
-          Chart.places(0, DECILES),
-          byDecile(curves, length, (p, d) -> p.merged(method).scores().deciles().get(d)));
+          "merged, " + one.name(),
+          one.colour(),
+          at,
+          byDecile(one.points(), (p, d) -> p.merged(method).scores().deciles().get(d)));
     }
     return lines;
   }
@@ -247,12 +302,12 @@ final class UndertrainingCharts {
     Chart.Lines lines =
         byDecile(curves, "forgotten-", "forgotten by merging", "forgotten by merging (%)");
     int last = curves.steps().size() - 1;
-    for (int length : IntStream.of(0, last / 2, last).distinct().toArray()) {
+    for (Shown one : shown(curves, 0, last / 2, last)) {
       lines.line(
-          curves.steps().get(length) + " steps",
-          length == 0 ? 1 : length == last ? 2 : 3,
+          one.name(),
+          one.colour(),
           Chart.places(0, DECILES),
-          byDecile(curves, length, (p, d) -> p.merged(method).forgotten().get(d)));
+          byDecile(one.points(), (p, d) -> p.merged(method).forgotten().get(d)));
     }
     return lines;
   }
@@ -267,17 +322,14 @@ final class UndertrainingCharts {
         .named(IntStream.rangeClosed(1, DECILES).mapToObj(String::valueOf).toList());
   }
 
-  private interface OfDecile {
-    double of(ExpertPoint point, int decile);
+  private interface OfDecile<T> {
+    double of(T seed, int decile);
   }
 
-  private static List<Double> byDecile(ExpertCurves curves, int length, OfDecile value) {
-    List<Double> values = new ArrayList<>();
-    for (int decile = 0; decile < DECILES; decile++) {
-      int at = decile;
-      ToDoubleFunction<ExpertPoint> one = p -> value.of(p, at);
-      values.add(100 * curves.at(length, one).mean());
-    }
-    return values;
+  /** Means over seeds, in percent. */
+  private static <T> List<Double> byDecile(List<T> seeds, OfDecile<T> value) {
+    return IntStream.range(0, DECILES)
+        .mapToObj(d -> 100 * Summary.mean(seeds.stream().map(one -> value.of(one, d)).toList()))
+        .toList();
   }
 }

@@ -2,9 +2,11 @@
 package org.merganser.lab.experiment;
 
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.function.Function;
 import java.util.function.ToDoubleFunction;
 
@@ -13,13 +15,14 @@ final class UndertrainingRows {
   private UndertrainingRows() {}
 
   /**
-   * Experts after a length of training.
+   * Experts after a length of training, or the base itself, of which nothing is merged.
    *
-   * @param length steps, or {@code stopped}
+   * @param length steps, {@code base}, or {@code stopped}
    * @param steps mean over tasks
    * @param accuracy of experts on test examples, each on its own task
    * @param relative to that of the experts of the length best on held-out examples
    * @param memorised wrong labels of training examples that are said; null where all are right
+   * @param cosine null of the base, as are sign conflict and what is kept
    */
   record Experts(
       String length,
@@ -33,6 +36,14 @@ final class UndertrainingRows {
       Measured signConflict,
       Measured kept,
       List<Merged> merged) {
+    boolean isBase() {
+      return length.equals(ExpertCurves.BASE);
+    }
+
+    boolean isStopped() {
+      return length.equals(ExpertCurves.STOPPED);
+    }
+
     Merged by(String method) {
       return merged.stream().filter(m -> m.method().equals(method)).findFirst().orElseThrow();
     }
@@ -61,9 +72,10 @@ final class UndertrainingRows {
       Measured forgotten,
       Measured memorised) {}
 
-  /** Of every length, those that ended early last. */
+  /** The base, experts of every length, those that ended early last. */
   static List<Experts> of(ExpertCurves curves) {
     List<Experts> rows = new ArrayList<>();
+    rows.add(base(curves));
     for (int length = 0; length < curves.steps().size(); length++) {
       rows.add(row(curves, "" + curves.steps().get(length), curves.points().get(length)));
     }
@@ -71,6 +83,24 @@ final class UndertrainingRows {
       rows.add(row(curves, ExpertCurves.STOPPED, curves.stopped()));
     }
     return rows;
+  }
+
+  private static Experts base(ExpertCurves curves) {
+    return new Experts(
+        ExpertCurves.BASE,
+        Measured.of(curves.each(seed -> 0.0)),
+        Measured.of(curves.each(seed -> curves.base().get(seed).meanTest())),
+        Measured.known(
+            curves.each(seed -> curves.base().get(seed).relativeTo(curves.reference(seed)))),
+        Measured.of(curves.each(seed -> curves.base().get(seed).hard())),
+        curves.base().get(0).memorised().isEmpty()
+            ? null
+            : Measured.of(curves.each(seed -> Summary.mean(curves.base().get(seed).memorised()))),
+        Measured.of(curves.each(seed -> 0.0)),
+        null,
+        null,
+        null,
+        List.of());
   }
 
   private static Experts row(ExpertCurves curves, String length, List<ExpertPoint> points) {
@@ -134,7 +164,7 @@ final class UndertrainingRows {
       Map<String, Double> accuracies = new LinkedHashMap<>();
       for (ExpertCurves curves : all) {
         for (Experts row : of(curves)) {
-          String id = id(curves, row.length());
+          String id = row.isBase() ? base(curves.noise()) : id(curves, row.length());
           accuracies.put(id, row.accuracy().pairs().get(seed));
           for (Merged merged : row.merged()) {
             accuracies.put(id + "+" + merged.method(), merged.accuracy().pairs().get(seed));
@@ -146,6 +176,11 @@ final class UndertrainingRows {
     return seeds;
   }
 
+  /** The same for all forms of experts. */
+  private static String base(double noise) {
+    return "noise-" + noise + "-" + ExpertCurves.BASE;
+  }
+
   static String id(ExpertCurves curves, String length) {
     return curves.id() + "-" + length;
   }
@@ -153,15 +188,20 @@ final class UndertrainingRows {
   /** Means of all seeds. */
   static List<ExperimentResult.Row> rows(List<ExpertCurves> all) {
     List<ExperimentResult.Row> rows = new ArrayList<>();
+    Set<Double> noises = new HashSet<>();
     for (ExpertCurves curves : all) {
+      if (noises.add(curves.noise())) {
+        rows.add(row(base(curves.noise()), "what experts begin with", curves.base()));
+      }
       for (int length = 0; length <= curves.steps().size(); length++) {
         boolean last = length == curves.steps().size();
         List<ExpertPoint> points = last ? curves.stopped() : curves.points().get(length);
         if (!points.isEmpty()) {
           String id = id(curves, last ? ExpertCurves.STOPPED : "" + curves.steps().get(length));
-          rows.add(row(id, "experts, each on its task", points, ExpertPoint::experts));
+          rows.add(row(id, "experts, each on its task", scores(points, ExpertPoint::experts)));
           for (String method : curves.methods()) {
-            rows.add(row(id + "+" + method, "merged", points, p -> p.merged(method).scores()));
+            List<TaskScores> merged = scores(points, p -> p.merged(method).scores());
+            rows.add(row(id + "+" + method, "merged", merged));
           }
         }
       }
@@ -169,13 +209,14 @@ final class UndertrainingRows {
     return rows;
   }
 
-  private static ExperimentResult.Row row(
-      String id,
-      String meaning,
-      List<ExpertPoint> points,
-      Function<ExpertPoint, TaskScores> scores) {
-    List<Double> test = points.stream().map(p -> scores.apply(p).meanTest()).toList();
-    List<Double> heldOut = points.stream().map(p -> scores.apply(p).meanHeldOut()).toList();
+  private static List<TaskScores> scores(
+      List<ExpertPoint> points, Function<ExpertPoint, TaskScores> scores) {
+    return points.stream().map(scores).toList();
+  }
+
+  private static ExperimentResult.Row row(String id, String meaning, List<TaskScores> seeds) {
+    List<Double> test = seeds.stream().map(TaskScores::meanTest).toList();
+    List<Double> heldOut = seeds.stream().map(TaskScores::meanHeldOut).toList();
     return new ExperimentResult.Row(
         id,
         meaning,

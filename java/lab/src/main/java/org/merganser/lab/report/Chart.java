@@ -280,10 +280,9 @@ public class Chart {
      */
     public Lines line(String name, int colour, List<Double> at, List<Double> values) {
       boolean dashed = colour < 0;
-      int rgb = dashed ? OTHERS[(-1 - colour) % OTHERS.length] : COLOURS[colour % COLOURS.length];
       XYSeries line = drawn.addSeries(name, at, values);
-      line.setLineColor(new Color(rgb));
-      line.setMarkerColor(new Color(rgb));
+      line.setLineColor(colour(colour));
+      line.setMarkerColor(colour(colour));
       line.setLineStyle(
           dashed
               ? new BasicStroke(
@@ -294,12 +293,33 @@ public class Chart {
       return this;
     }
 
-    /** How many lines there are. */
+    private static Color colour(int index) {
+      return new Color(
+          index < 0 ? OTHERS[(-1 - index) % OTHERS.length] : COLOURS[index % COLOURS.length]);
+    }
+
+    /**
+     * Adds a point apart from a line, in its colour, which the legend does not name.
+     *
+     * @param name another than that of any line
+     */
+    public Lines point(String name, int colour, double at, double value) {
+      XYSeries point = drawn.addSeries(name, List.of(at), List.of(value));
+      point.setMarkerColor(colour(colour));
+      point.setMarker(SeriesMarkers.DIAMOND);
+      point.setShowInLegend(false);
+      return this;
+    }
+
+    /** How many lines and points there are. */
     public int size() {
       return drawn.getSeriesMap().size();
     }
 
-    /** Names of the places 0, 1, ... of the axis of x, which has no others. */
+    /**
+     * Names of the places 0, 1, ... of the axis of x. All values of x must be such places, each
+     * first met in this order: for others XChart looks for ticks of different names for ever.
+     */
     public Lines named(List<String> places) {
       drawn
           .getStyler()

@@ -10,16 +10,23 @@ import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.merganser.lab.experiment.ExpertPoint.Merged;
 import org.merganser.lab.experiment.UndertrainingClaims.Claim;
+import org.merganser.lab.report.Chart;
 import org.merganser.lab.report.Json;
+import org.merganser.lab.report.Section;
 
 /** Each claim on figures made by hand, where it holds, where it does not, and for one seed. */
 class UndertrainingClaimsTest {
   private static final String TIES = "ties";
   private static final ExpertMethods TRIED = ExpertMethods.of("ties:lambda=1/1.5/2", 2, 0);
   private static final List<Integer> STEPS = List.of(4, 8, 16);
+
+  /** Of more seeds than most ask for. */
+  private static final List<TaskScores> BASE =
+      IntStream.range(0, 5).mapToObj(seed -> scores(0.4, 0.5 + 0.01 * seed, 0.9, 0.05)).toList();
 
   /** Two tasks: the accuracy and one point less and more. */
   private static TaskScores scores(double heldOut, double test, double easy, double hard) {
@@ -74,7 +81,7 @@ class UndertrainingClaimsTest {
       points.get(2).add(point(16, 0.65 + more, 1 - more, 0.45, 0.54 + more, more, "lambda=1"));
       stopped.add(point(9, 0.62, 0.5, 0.5, 0.56 + 2 * more, more, "lambda=1"));
     }
-    return new ExpertCurves(noise, "full", STEPS, points, stopped, TRIED);
+    return new ExpertCurves(noise, "full", BASE.subList(0, seeds), STEPS, points, stopped, TRIED);
   }
 
   private static Claim claim(List<Claim> claims, String id, int index) {
@@ -118,7 +125,7 @@ class UndertrainingClaimsTest {
         Collections.nCopies(5, point(16, 0.65, 0.9, 0.6, 0.5, 0, "lambda=0.3"));
     List<ExpertPoint> first = Collections.nCopies(5, point(4, 0.6, 0.9, 0.5, 0.5, 0, "lambda=0.3"));
     List<List<ExpertPoint>> points = List.of(first, first, last);
-    ExpertCurves flat = new ExpertCurves(0, "full", STEPS, points, last, TRIED);
+    ExpertCurves flat = new ExpertCurves(0, "full", BASE, STEPS, points, last, TRIED);
     List<Claim> claims = UndertrainingClaims.of(List.of(flat));
     assertThat(claim(claims, "b", 0).verdict()).isEqualTo("not held");
     assertThat(claim(claims, "c", 0).verdict()).isEqualTo("not held");
@@ -144,6 +151,7 @@ class UndertrainingClaimsTest {
         new ExpertCurves(
             0,
             "full",
+            BASE,
             List.of(4, 8, 32),
             curves(0, true, 2).points(),
             curves(0, true, 2).stopped(),
@@ -162,7 +170,7 @@ class UndertrainingClaimsTest {
         plain.points().stream()
             .map(seeds -> seeds.stream().map(UndertrainingClaimsTest::weighed).toList())
             .toList();
-    ExpertCurves both = new ExpertCurves(0, "full", STEPS, points, List.of(), TRIED);
+    ExpertCurves both = new ExpertCurves(0, "full", BASE, STEPS, points, List.of(), TRIED);
     List<Claim> claims = UndertrainingClaims.of(List.of(both));
     assertThat(claims.stream().filter(c -> c.claim().equals("d")).map(Claim::method))
         .containsExactly(TIES);
@@ -210,9 +218,10 @@ class UndertrainingClaimsTest {
   void oneLambdaIsNoChoice() {
     ExpertCurves of = curves(0, true, 3);
     ExpertMethods densities = ExpertMethods.of("ties:density=0.2/0.5,lambda=1", 2, 0);
-    ExpertCurves one = new ExpertCurves(0, "full", STEPS, of.points(), of.stopped(), densities);
+    ExpertCurves one =
+        new ExpertCurves(0, "full", BASE, STEPS, of.points(), of.stopped(), densities);
     assertThat(UndertrainingClaims.of(List.of(one))).extracting(Claim::claim).doesNotContain("d");
-    assertThat(UndertrainingRows.of(one).get(0).by(TIES).lambda()).isNull();
+    assertThat(UndertrainingRows.of(one).get(1).by(TIES).lambda()).isNull();
   }
 
   /** Of a single setting it is named by the id alone. */
@@ -225,7 +234,7 @@ class UndertrainingClaimsTest {
     ExpertPoint two = with(p, p.cosine(), merged);
     ExpertMethods methods = ExpertMethods.of("linear,task-arithmetic:lambda=0.3", 2, 0);
     ExpertCurves of =
-        new ExpertCurves(0, "full", List.of(4), List.of(List.of(two)), List.of(), methods);
+        new ExpertCurves(0, "full", BASE, List.of(4), List.of(List.of(two)), List.of(), methods);
     assertThat(of.difficultyMethod()).isEqualTo("task-arithmetic");
     assertThat(claim(UndertrainingClaims.of(List.of(of)), "c", 1).method())
         .isEqualTo("task-arithmetic");
@@ -250,7 +259,7 @@ class UndertrainingClaimsTest {
     Map<String, Merged> merged = new LinkedHashMap<>();
     methods.named().keySet().forEach(method -> merged.put(method, p.merged(TIES)));
     List<ExpertPoint> one = List.of(with(p, p.cosine(), merged));
-    ExpertCurves of = new ExpertCurves(0, "full", List.of(4), List.of(one), one, methods);
+    ExpertCurves of = new ExpertCurves(0, "full", BASE, List.of(4), List.of(one), one, methods);
     List<Claim> claims = UndertrainingClaims.of(List.of(of));
     for (String id : List.of("a", "b", "c", "e")) {
       List<Claim> same = claims.stream().filter(c -> c.claim().equals(id)).toList();
@@ -275,8 +284,8 @@ class UndertrainingClaimsTest {
     ExpertCurves of = curves(0, true, 3);
     List<ExpertPoint> stopped = new ArrayList<>(of.stopped());
     stopped.set(1, with(stopped.get(1), Double.NaN, stopped.get(1).merged()));
-    ExpertCurves some = new ExpertCurves(0, "full", STEPS, of.points(), stopped, TRIED);
-    Measured cosine = UndertrainingRows.of(some).get(3).cosine();
+    ExpertCurves some = new ExpertCurves(0, "full", BASE, STEPS, of.points(), stopped, TRIED);
+    Measured cosine = UndertrainingRows.of(some).get(4).cosine();
     assertThat(cosine.mean()).isEqualTo(0.1);
     assertThat(cosine.leftOut()).isEqualTo(1);
     assertThat(cosine.text("%.1f")).isEqualTo("0.1 [0.1, 0.1] (1 left out)");
@@ -319,15 +328,56 @@ class UndertrainingClaimsTest {
         .hasEntrySatisfying(
             "noise-0.2-full-stopped+ties", a -> assertThat(a).isCloseTo(0.562, within(1e-12)))
         .containsKeys("noise-0.2-full-16", "noise-0.2-full-16+ties")
-        .hasSize(8);
+        .hasEntrySatisfying("noise-0.2-base", a -> assertThat(a).isCloseTo(0.51, within(1e-12)))
+        .hasSize(9);
     assertThat(UndertrainingRows.differences(List.of(curves)))
         .extracting(d -> d.method() + " - " + d.than())
         .containsExactly(
             "noise-0.2-full-stopped - noise-0.2-full-16",
             "noise-0.2-full-stopped+ties - noise-0.2-full-16+ties");
-    UndertrainingRows.Experts last = UndertrainingRows.of(curves).get(2);
+    UndertrainingRows.Experts last = UndertrainingRows.of(curves).get(3);
     assertThat(last.by(TIES).lambda().mean()).isEqualTo(1);
     // The best experts by held-out examples are the longest here.
     assertThat(last.relative().mean()).isCloseTo(1, within(1e-12));
+  }
+
+  /** What experts begin with stands before them, once for all forms. */
+  @Test
+  void theBaseIsTheFirstRow() {
+    ExpertCurves curves = curves(0.2, true, 2);
+    List<ExperimentResult.Row> rows = UndertrainingRows.rows(List.of(curves, curves));
+    assertThat(rows).hasSize(17);
+    assertThat(rows.get(0).method()).isEqualTo("noise-0.2-base");
+    assertThat(rows.get(0).accuracy()).isCloseTo(0.505, within(1e-12));
+    List<UndertrainingRows.Experts> all = UndertrainingRows.of(curves);
+    assertThat(all)
+        .extracting(UndertrainingRows.Experts::length)
+        .containsExactly("base", "4", "8", "16", "stopped");
+    UndertrainingRows.Experts base = all.get(0);
+    assertThat(base.steps().mean()).isZero();
+    assertThat(base.accuracy().mean()).isCloseTo(0.505, within(1e-12));
+    assertThat(base.hard().mean()).isCloseTo(0.05, within(1e-12));
+    // By hand: (0.49 / 0.64 + 0.51 / 0.66) / 2, and 0.50 / 0.641, 0.52 / 0.661.
+    double first = (0.49 / 0.64 + 0.51 / 0.66) / 2;
+    double second = (0.50 / 0.641 + 0.52 / 0.661) / 2;
+    assertThat(base.relative().mean()).isCloseTo((first + second) / 2, within(1e-12));
+    assertThat(base.merged()).isEmpty();
+  }
+
+  /** In the picture of accuracies the base is a line, and those that ended early are points. */
+  @Test
+  void tablesShowTheBaseAndThoseThatEndedEarly() {
+    Section<?> section =
+        UndertrainingCharts.sections(List.of(curves(0, true, 3)), List.of()).stream()
+            .filter(one -> one.id().equals("curves-noise-0.0-full"))
+            .findFirst()
+            .orElseThrow();
+    assertThat(section.columns().get(0).cells())
+        .containsExactly("base", "4", "8", "16", "stopped (9)");
+    assertThat(section.columns().get(1).cells().get(0)).startsWith("51.0 [");
+    assertThat(section.columns().get(2).cells().get(0)).isEmpty();
+    assertThat(section.columns().get(2).cells().get(4)).startsWith("56.2 [");
+    // The base, experts and what is merged; points of the latter two that ended early.
+    assertThat(((Chart.Lines) section.charts().get(0)).size()).isEqualTo(5);
   }
 }

@@ -102,6 +102,7 @@ class UndertrainingExperimentTest {
                 noise));
     List<String> expected = new ArrayList<>();
     for (String wrong : noise.split(":")) {
+      expected.add("noise-" + Double.parseDouble(wrong) + "-base");
       for (String form : List.of("full", "lora", "moe")) {
         for (String length : List.of("2", "5", "stopped")) {
           String id = "noise-" + Double.parseDouble(wrong) + "-" + form + "-" + length;
@@ -202,7 +203,11 @@ class UndertrainingExperimentTest {
         result.difference("noise-0.2-lora-stopped+ties", "noise-0.2-lora-5+ties");
     assertThat(difference.mean()).isCloseTo(mean(stopped) - mean(longest), within(1e-12));
     List<Map<String, Object>> table = (List<Map<String, Object>>) json.get("curves-noise-0.2-lora");
-    Map<String, Object> cell = ((List<Map<String, Object>>) table.get(2).get("merged")).get(2);
+    List<Double> base = new ArrayList<>();
+    found.forEach(seed -> base.add(mean((List<Double>) at(seed, "base", "0.2", "test"))));
+    assertThat((Double) at(table.get(0), "accuracy", "mean")).isCloseTo(mean(base), within(1e-12));
+    assertThat(result.row("noise-0.2-base").accuracy()).isCloseTo(mean(base), within(1e-12));
+    Map<String, Object> cell = ((List<Map<String, Object>>) table.get(3).get("merged")).get(2);
     assertThat((Double) at(cell, "accuracy", "mean")).isCloseTo(mean(stopped), within(1e-12));
     assertThat(UndertrainingClaims.of(curves(result)).size())
         .isEqualTo(((List<Object>) json.get("claims")).size());
