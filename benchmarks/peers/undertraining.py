@@ -146,10 +146,10 @@ def grid(body, head, task, form, order, random):
 
 
 def stopped(body, head, task, form, order, random):
-    """Held-out accuracy every 5 steps, half the rate after 3 without improvement, the end at the third time."""
+    """Held-out accuracy every 5 steps, not before the first, half the rate after 3 without improvement, the end at the third time."""
     expert, best, kept, at, waited, reductions = Expert(body, head, form, random), -1, None, 0, 0, 0
     for step in range(LONGEST + 1):
-        if step % 5 == 0 or step == LONGEST:
+        if step and (step % 5 == 0 or step == LONGEST):
             now = accuracy({**expert.model(), **head}, task["held-out"])
             if now > best:
                 best, kept, at, waited = now, expert.model(), step, 0

@@ -7,9 +7,9 @@ import java.util.List;
 
 /**
  * Ends an optimisation by its score on data that no step sees, lowers its learning rate before, and
- * says whose parameters to keep: those of the best score, of equals the first. The start is looked
- * at before any step, so that what is kept is never worse there. One for each optimisation, in its
- * loop:
+ * says whose parameters to keep: those of the best score, of equals the first. Where the policy
+ * says so the start is looked at before any step, so that what is kept is never worse there. One
+ * for each optimisation, in its loop:
  *
  * <pre>
  *   EarlyStopping stopping = new EarlyStopping(EarlyStopping.Policy.plateau(2000));
@@ -66,6 +66,8 @@ public final class EarlyStopping {
    * @param minDelta what is no more than this better than the best is no improvement
    * @param maxReductions the one that ends it
    * @param maxSteps that end it in any case
+   * @param fromStart whether the start, before any step, is looked at and may be what is kept;
+   *     without it the first evaluation is that after {@code evalEvery} steps
    */
   public record Policy(
       Score score,
@@ -75,7 +77,8 @@ public final class EarlyStopping {
       double factor,
       double minDelta,
       int maxReductions,
-      long maxSteps) {
+      long maxSteps,
+      boolean fromStart) {
 
     public Policy {
       if (evalEvery < 1 || patience < 1) {
@@ -99,15 +102,27 @@ public final class EarlyStopping {
 
     /**
      * Accuracy, 10 steps of warm-up, an evaluation every 5, half the rate after 3 without
-     * improvement, the end at the third time.
+     * improvement, the end at the third time. The start is not looked at.
      */
     public static Policy plateau(long maxSteps) {
-      return new Policy(Score.ACCURACY, 10, 5, 3, 0.5, 0, 3, maxSteps);
+      return new Policy(Score.ACCURACY, 10, 5, 3, 0.5, 0, 3, maxSteps, false);
     }
 
-    /** The least loss at a constant rate, until the patience is lost. */
+    /** The least loss at a constant rate, from the start on, until the patience is lost. */
     public static Policy leastLoss(int evalEvery, int patience) {
-      return new Policy(Score.LOSS, 0, evalEvery, patience, 1, 0, 1, Long.MAX_VALUE);
+      return new Policy(Score.LOSS, 0, evalEvery, patience, 1, 0, 1, Long.MAX_VALUE, true);
+    }
+
+    /** This, evaluated and ended otherwise. */
+    public Policy every(int steps, int evaluations, int reductions) {
+      return new Policy(
+          score, warmUp, steps, evaluations, factor, minDelta, reductions, maxSteps, fromStart);
+    }
+
+    /** This, with the start looked at or not. */
+    public Policy fromStart(boolean looked) {
+      return new Policy(
+          score, warmUp, evalEvery, patience, factor, minDelta, maxReductions, maxSteps, looked);
     }
   }
 
@@ -134,14 +149,16 @@ public final class EarlyStopping {
   }
 
   /**
-   * Whether to evaluate now: at the start, every so many steps and at the end, each time once.
+   * Whether to evaluate now: at the start where the policy says so, every so many steps and at the
+   * end, each time once.
    *
    * @param step steps made
    * @param last whether there will be no more
    */
   public boolean isDue(long step, boolean last) {
     boolean end = last || step == policy.maxSteps();
-    return (end || step % policy.evalEvery() == 0) && step > lastStep();
+    boolean regular = step % policy.evalEvery() == 0 && (step > 0 || policy.fromStart());
+    return (end || regular) && step > lastStep();
   }
 
   /**

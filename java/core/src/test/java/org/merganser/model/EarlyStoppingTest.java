@@ -5,12 +5,15 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.SplittableRandom;
+import java.util.stream.DoubleStream;
 import java.util.stream.LongStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 import org.merganser.model.EarlyStopping.HeldOut;
 import org.merganser.model.EarlyStopping.Policy;
 import org.merganser.model.EarlyStopping.Score;
@@ -132,11 +135,16 @@ class EarlyStoppingTest {
     return rates;
   }
 
-  /** Spec of the policy, by hand: evaluations at 0, 5, 10, ... */
-  @Test
-  void aPlateauLowersTheRateAndTheThirdEndsIt() {
-    EarlyStopping stopping = new EarlyStopping(Policy.plateau(1000));
-    double[] scores = {.5, .6, .6, .59, .6, .7, .7, .7, .65, .1, .2, .3};
+  /** Spec of the policy, by hand: evaluations at 5, 10, ..., or at 0 too; the start is no best. */
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void aPlateauLowersTheRateAndTheThirdEndsIt(boolean fromStart) {
+    EarlyStopping stopping = new EarlyStopping(Policy.plateau(1000).fromStart(fromStart));
+    double[] trained = {.6, .6, .59, .6, .7, .7, .7, .65, .1, .2, .3};
+    double[] scores =
+        fromStart
+            ? DoubleStream.concat(DoubleStream.of(.5), Arrays.stream(trained)).toArray()
+            : trained;
     List<Double> rates = descend(stopping, 1000, scores);
     assertThat(rates).hasSize(55);
     for (int step = 0; step < 55; step++) {
@@ -146,12 +154,37 @@ class EarlyStoppingTest {
     assertThat(stopping.reductions()).isEqualTo(3);
     assertThat(stopping.isOver()).isTrue();
     assertThat(stopping.bestStepOr(-1)).isEqualTo(25);
+    assertThat(stopping.evaluations().get(0).step()).isEqualTo(fromStart ? 0 : 5);
+  }
+
+  /** A start better than all that follows is kept only where it is looked at. */
+  @Test
+  void theStartIsALengthOnlyWhereThePolicySaysSo() {
+    assertThat(Policy.plateau(100).fromStart()).isFalse();
+    assertThat(Policy.leastLoss(5, 3).fromStart()).isTrue();
+    EarlyStopping with = new EarlyStopping(Policy.plateau(100).fromStart(true));
+    assertThat(descend(with, 100, .9, .8, .7, .6, .5, .4, .3, .2, .1, .1)).hasSize(45);
+    assertThat(with.bestStepOr(-1)).isZero();
+    EarlyStopping without = new EarlyStopping(Policy.plateau(100));
+    assertThat(descend(without, 100, .8, .7, .6, .5, .4, .3, .2, .1, .1, .1)).hasSize(50);
+    assertThat(without.bestStepOr(-1)).isEqualTo(5);
+    assertThat(without.evaluations()).extracting(HeldOut::step).startsWith(5L, 10L);
+    // There is nothing else when no step is made.
+    assertThat(new EarlyStopping(Policy.plateau(100)).isDue(0, true)).isTrue();
+  }
+
+  @Test
+  void aPolicyIsChangedInParts() {
+    assertThat(Policy.plateau(9).every(2, 4, 6))
+        .isEqualTo(new Policy(Score.ACCURACY, 10, 2, 4, .5, 0, 6, 9, false));
+    assertThat(Policy.leastLoss(2, 4).fromStart(false))
+        .isEqualTo(new Policy(Score.LOSS, 0, 2, 4, 1, 0, 1, Long.MAX_VALUE, false));
   }
 
   /** An improvement begins the patience anew, but takes back no reduction. */
   @Test
   void reductionsAreNotForgiven() {
-    Policy policy = new Policy(Score.ACCURACY, 0, 1, 2, .1, 0, 2, 100);
+    Policy policy = new Policy(Score.ACCURACY, 0, 1, 2, .1, 0, 2, 100, true);
     EarlyStopping stopping = new EarlyStopping(policy);
     List<Double> rates = descend(stopping, 100, .5, .4, .4, .6, .5, .7, .6, .6);
     assertThat(rates).containsExactly(1.0, 1.0, .1, .1, .1, .1, .1);
@@ -162,7 +195,7 @@ class EarlyStoppingTest {
   void moreAccuracyOrLessLossByMoreThanTheDeltaIsBetter() {
     for (Score score : Score.values()) {
       double sign = score == Score.LOSS ? -1 : 1;
-      Policy policy = new Policy(score, 0, 1, 9, .5, .25, 1, 100);
+      Policy policy = new Policy(score, 0, 1, 9, .5, .25, 1, 100, true);
       EarlyStopping stopping = new EarlyStopping(policy);
       assertThat(stopping.add(0, 4 * sign)).isTrue();
       assertThat(stopping.add(1, 4.25 * sign)).isFalse();
@@ -177,7 +210,7 @@ class EarlyStoppingTest {
 
   @Test
   void theLastStepIsLookedAtWhereverItIs() {
-    Policy policy = new Policy(Score.LOSS, 0, 5, 3, .5, 0, 3, 12);
+    Policy policy = new Policy(Score.LOSS, 0, 5, 3, .5, 0, 3, 12, true);
     EarlyStopping stopping = new EarlyStopping(policy);
     assertThat(descend(stopping, 1000, 4, 3, 2, 1)).hasSize(12);
     assertThat(stopping.evaluations()).last().isEqualTo(new HeldOut(12, 1));
@@ -188,10 +221,11 @@ class EarlyStoppingTest {
   @Test
   void anInterruptedPlateauGoesOn() {
     double[] scores = {.5, .6, .6, .59, .6, .7, .7, .7, .65, .1, .2, .3};
-    EarlyStopping whole = new EarlyStopping(Policy.plateau(1000));
+    Policy policy = Policy.plateau(1000).fromStart(true);
+    EarlyStopping whole = new EarlyStopping(policy);
     List<Double> rates = descend(whole, 1000, scores);
     for (int before = 1; before < whole.evaluations().size(); before++) {
-      EarlyStopping rest = new EarlyStopping(Policy.plateau(1000));
+      EarlyStopping rest = new EarlyStopping(policy);
       whole.evaluations().subList(0, before).forEach(e -> rest.add(e.step(), e.score()));
       long step = whole.evaluations().get(before - 1).step();
       assertThat(rest.rate(step)).isEqualTo(rates.get((int) step));
@@ -203,7 +237,7 @@ class EarlyStoppingTest {
 
   @Test
   void policiesThatMakeNoSenseAreRefused() {
-    assertThatThrownBy(() -> new Policy(Score.LOSS, -1, 1, 1, .5, 0, 1, 1))
+    assertThatThrownBy(() -> new Policy(Score.LOSS, -1, 1, 1, .5, 0, 1, 1, true))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessage(
             "warmUp must be at least 0, maxReductions and maxSteps at least 1, not -1, 1 and 1");
@@ -212,12 +246,12 @@ class EarlyStoppingTest {
         .hasMessage(
             "warmUp must be at least 0, maxReductions and maxSteps at least 1, not 10, 3 and 0");
     for (double factor : new double[] {0, 1.5, Double.NaN}) {
-      assertThatThrownBy(() -> new Policy(Score.LOSS, 0, 1, 1, factor, 0, 1, 1))
+      assertThatThrownBy(() -> new Policy(Score.LOSS, 0, 1, 1, factor, 0, 1, 1, true))
           .isInstanceOf(IllegalArgumentException.class)
           .hasMessage(
               "factor must be in (0, 1] and minDelta at least 0, not " + factor + " and 0.0");
     }
-    assertThatThrownBy(() -> new Policy(Score.LOSS, 0, 1, 1, 1, -1, 1, 1))
+    assertThatThrownBy(() -> new Policy(Score.LOSS, 0, 1, 1, 1, -1, 1, 1, true))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessage("factor must be in (0, 1] and minDelta at least 0, not 1.0 and -1.0");
   }

@@ -29,7 +29,7 @@ final class UndertrainingCharts {
             + " parameters), %d steps in common, then the last layer of each task as it is;"
             + " experts of %s steps by Adam, peak rate %s (adapters of rank %d: %s), half a cosine"
             + " over the greatest number, batches of %d; states after the smaller numbers are"
-            + " those of the same run. Early stopping: held-out accuracy every %d steps, half the"
+            + " those of the same run. Early stopping: held-out accuracy every %d steps%s, half the"
             + " rate after %d without improvement, the end at the reduction %d. Difficulty: EL2N"
             + " after %d steps, mean of %d runs. %d seed%s, each with tasks of its own.")
         .formatted(
@@ -46,6 +46,7 @@ final class UndertrainingCharts {
             options.loraLr(),
             options.batch(),
             options.evalEvery(),
+            options.stopAtBase() ? " and before the first, so that it may keep the base" : "",
             options.patience(),
             options.reductions(),
             ExampleDifficulty.EL2N_STEPS,

@@ -99,6 +99,8 @@ public final class UndertrainingExperiment extends Experiment {
       @Setting(value = "evaluations without improvement that lower the rate", min = 1) int patience,
       @Setting(value = "reductions of the rate to a half, the last of which ends it", min = 1)
           int reductions,
+      @Setting("whether early stopping looks at the base too, and may keep it: 0 steps as a length")
+          boolean stopAtBase,
       @Setting(
               "trained experts by the hash of their recipe: what is there is not trained again;"
                   + " models in the folder of --out unless set")
@@ -138,6 +140,7 @@ public final class UndertrainingExperiment extends Experiment {
           5,
           3,
           3,
+          false,
           Optional.empty());
     }
 
@@ -155,16 +158,9 @@ public final class UndertrainingExperiment extends Experiment {
     }
 
     EarlyStopping.Policy stopping() {
-      EarlyStopping.Policy usual = EarlyStopping.Policy.plateau(longest());
-      return new EarlyStopping.Policy(
-          usual.score(),
-          usual.warmUp(),
-          evalEvery,
-          patience,
-          usual.factor(),
-          usual.minDelta(),
-          reductions,
-          longest());
+      return EarlyStopping.Policy.plateau(longest())
+          .every(evalEvery, patience, reductions)
+          .fromStart(stopAtBase);
     }
 
     ExpertMixtures.Mixing mixing() {

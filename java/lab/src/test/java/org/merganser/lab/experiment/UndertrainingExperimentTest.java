@@ -135,6 +135,18 @@ class UndertrainingExperimentTest {
     assertThat(ExpertRuns.steps(options(Map.of()), 1e-3, 4, "head").batchSize()).isEqualTo(8);
   }
 
+  /** Unless asked, experts that ended early were trained. */
+  @Test
+  void theBaseIsALengthOnlyWhereAsked() throws IOException {
+    Map<String, String> rising =
+        Map.of("experts", "full", "noise", "1", "lr", "1", "eval-every", "1", "methods", "linear");
+    assertThat(curves(run(rising)).get(0).stopped().get(0).steps())
+        .allSatisfy(steps -> assertThat(steps).isPositive());
+    Map<String, String> asked = new HashMap<>(rising);
+    asked.put("stop-at-base", "true");
+    assertThat(curves(run(asked)).get(0).stopped().get(0).steps()).contains(0L);
+  }
+
   private static List<ExpertCurves> curves(ExperimentResult result) {
     List<Findings> seeds = new ArrayList<>();
     for (Object data : result.section("found")) {

@@ -17,9 +17,9 @@ import org.merganser.model.EarlyStopping.HeldOut;
  * @param task its name
  * @param kept in order of steps, those that were reached
  * @param best with a policy of stopping, what it keeps: the expert of the best held-out score,
- *     which may be the base (step 0)
+ *     which is the base (step 0) where the policy looks at the start and finds nothing better
  * @param losses of the batch of each step, before the step
- * @param heldOut evaluations of the policy of stopping, the first at step 0
+ * @param heldOut evaluations of the policy of stopping
  * @param watched outputs for watched samples, in order of steps, those that were reached
  */
 public record Expert(

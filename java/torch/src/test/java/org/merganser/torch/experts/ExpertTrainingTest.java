@@ -261,6 +261,7 @@ class ExpertTrainingTest {
         int steps = expert.losses().size();
         assertThat(steps).isLessThan(500).isEqualTo((int) last(expert).step());
         assertThat(expert.kept()).extracting(Kept::step).containsExactly(5L);
+        assertThat(expert.heldOut()).extracting(HeldOut::step).startsWith(5L, 10L);
         Kept best = expert.best().orElseThrow();
         double most = expert.heldOut().stream().mapToDouble(HeldOut::score).max().orElseThrow();
         assertThat(best.heldOut().accuracy()).isEqualTo(most).isGreaterThan(.6);
@@ -295,7 +296,8 @@ class ExpertTrainingTest {
       Tensor bias = base.tensor("fc3.bias");
       bias.set(1, bias.get(1) + 50);
       assertThat(Evaluation.of(MLP, base, heldOut, ws).accuracy()).isZero();
-      ExpertOptions options = constant(12).keeping(12).stopping(EarlyStopping.Policy.plateau(12));
+      ExpertOptions options =
+          constant(12).keeping(12).stopping(EarlyStopping.Policy.plateau(12).fromStart(true));
       options = adapters ? options.with(LoraOptions.all(2, 4)) : options;
       Task task = new Task("pair", data, heldOut, Optional.empty(), List.of(0, 2), 7);
       try (Trained trained = train(MLP, base, options, ws, task)) {
