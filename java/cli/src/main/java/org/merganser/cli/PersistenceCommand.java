@@ -129,7 +129,8 @@ final class PersistenceCommand extends Computation {
     Compared.requireFolder(out);
     double[] values = ArrayFiles.values(file);
     long start = System.nanoTime();
-    Graph graph = graph(values.length);
+    NeighbourGraph.Choice choice = graph(values.length);
+    Graph graph = choice.graph();
     LowerStar.Options options =
         new LowerStar.Options(
             superlevel ? Direction.SUPERLEVEL : Direction.SUBLEVEL, essential, loops);
@@ -147,6 +148,7 @@ final class PersistenceCommand extends Computation {
       facts.put("k", k());
       facts.put("rule", Compared.lower(rule()));
       facts.put("by", Compared.lower(by()));
+      facts.put("tied", choice.tied());
     }
     facts.put("vertices", graph.vertices());
     facts.put("edges", graph.edges());
@@ -156,8 +158,18 @@ final class PersistenceCommand extends Computation {
     String text =
         "%s sets of %s on a %s.".formatted(superlevel ? "Superlevel" : "Sublevel", file, graph);
     print.println(graph);
+    if (choice.tied() > 0) {
+      print.println("warning: " + warning(choice));
+    }
     new PersistenceReport("Persistence of a function", text, facts, diagrams, seconds)
         .give(out, print);
+  }
+
+  private String warning(NeighbourGraph.Choice choice) {
+    return ("of %d of %d vertices the last neighbour is as near as one that was left out: the graph,"
+            + " and all that follows, depends on their order; another --k, --rule or --by, or PHATE"
+            + " of a larger knn, may tell them apart")
+        .formatted(choice.tied(), choice.graph().vertices());
   }
 
   private int k() {
@@ -172,16 +184,16 @@ final class PersistenceCommand extends Computation {
     return by == null ? By.ENTRIES : by;
   }
 
-  private Graph graph(int vertices) throws IOException {
+  private NeighbourGraph.Choice graph(int vertices) throws IOException {
     if (edges.given != null) {
-      return Graph.of(vertices, ArrayFiles.edges(edges.given));
+      return new NeighbourGraph.Choice(Graph.of(vertices, ArrayFiles.edges(edges.given)), 0);
     }
     try (Matrix matrix = ArrayFiles.matrix(edges.matrix, "[vertices x vertices]")) {
       if (by() == By.ENTRIES) {
-        return NeighbourGraph.of(matrix, k(), rule());
+        return NeighbourGraph.choose(matrix, k(), rule());
       }
       try (Workspace ws = open(0)) {
-        return NeighbourGraph.ofRows(matrix, k(), rule(), ws);
+        return NeighbourGraph.chooseByRows(matrix, k(), rule(), ws);
       }
     }
   }

@@ -183,7 +183,13 @@ class TopologyCommandsTest {
     Path matrix = file("line.npy", Tensor.of(line, 5, 5));
     Cli.Run run = Cli.run("persistence", loss(), "--neighbours-of", matrix, "--k", 1, "--out", out);
     assertThat(run.err()).isEmpty();
-    assertThat(run.out()).startsWith("graph of 5 vertices and 4 edges\n");
+    assertThat(run.out())
+        .startsWith(
+            "graph of 5 vertices and 4 edges\n"
+                + "warning: of 3 of 5 vertices the last neighbour is as near as one that was left"
+                + " out: the graph, and all that follows, depends on their order; another --k,"
+                + " --rule or --by, or PHATE of a larger knn, may tell them apart\n");
+    assertThat(Json.read(out.resolve("results.json"), Map.class).get("tied")).isEqualTo(3L);
     assertThat(Files.readAllLines(out.resolve("diagrams.csv")))
         .containsExactly("degree,birth,death", "0,0.1,inf", "0,0.2,1.2", "0,0.3,0.9");
     run =
@@ -204,6 +210,9 @@ class TopologyCommandsTest {
     Map<?, ?> results = Json.read(out.resolve("results.json"), Map.class);
     assertThat(results.get("rule")).isEqualTo("compat_farthest");
     assertThat(results.get("loops")).isEqualTo("filled");
+    // From the middle of the line both ends are as far: they are both chosen.
+    assertThat(results.get("tied")).isEqualTo(0L);
+    assertThat(run.out()).doesNotContain("warning");
     assertRefused(
         Cli.run("persistence", loss(), "--neighbours-of", matrix, "--out", out),
         2,

@@ -13,9 +13,27 @@ import org.merganser.linalg.Matrix;
  * The graph that joins each of n samples to k others, by the entries of its row of a matrix:
  * distances, or the potential of PHATE with logarithms (gamma 1), where small entries are likely
  * transitions. An edge is there when either end chose the other.
+ *
+ * <p>Where the k-th choice of a row is as good as one that is left out, the graph follows the order
+ * of the samples, and so does all that is computed on it: {@link Choice#tied} counts such rows. The
+ * potentials of samples that no walk of PHATE connects are all one, {@code -ln 1e-7}.
  */
 public final class NeighbourGraph {
+  /**
+   * Entries that differ by less than this part of them are one: near its floor the logarithm of
+   * PHATE makes 1e-9 of the rounding of P^t.
+   */
+  private static final double ROUNDING = 1e-9;
+
   private NeighbourGraph() {}
+
+  /**
+   * A graph, and how much of it is the order of the samples.
+   *
+   * @param tied rows whose k-th choice equals, but for rounding, an entry that is not chosen; 0
+   *     where the graph follows from the entries
+   */
+  public record Choice(Graph graph, int tied) {}
 
   /** Which k others. */
   public enum Rule {
@@ -29,13 +47,18 @@ public final class NeighbourGraph {
     COMPAT_FARTHEST
   }
 
+  /** The graph of {@link #choose}. */
+  public static Graph of(Matrix entries, int k, Rule rule) {
+    return choose(entries, k, rule).graph();
+  }
+
   /**
    * Of a matrix [n x n], k below n. The diagonal is not looked at; of equal entries the one of the
    * lowest index counts first. {@code +Inf} is no neighbour.
    *
    * @throws NumericalException when an entry is NaN, or a row has fewer than k finite ones
    */
-  public static Graph of(Matrix entries, int k, Rule rule) {
+  public static Choice choose(Matrix entries, int k, Rule rule) {
     int n = Math.toIntExact(entries.rows());
     if (entries.columns() != n) {
       throw new ShapeException("neighbours are chosen from a square matrix, not from a " + entries);
@@ -47,6 +70,7 @@ public final class NeighbourGraph {
     List<int[]> edges = new ArrayList<>(n * k);
     double[] keys = new double[k];
     int[] chosen = new int[k];
+    int tied = 0;
     for (int i = 0; i < n; i++) {
       double[] row = entries.row(i);
       int found = 0;
@@ -63,20 +87,37 @@ public final class NeighbourGraph {
         throw new NumericalException(
             "row " + i + " has " + found + " finite entries besides its own, needed are " + k);
       }
+      tied += asGood(row, i, keys[k - 1], rule) > k ? 1 : 0;
       for (int j : chosen) {
         edges.add(new int[] {i, j});
       }
     }
-    return Graph.of(n, edges.toArray(int[][]::new));
+    return new Choice(Graph.of(n, edges.toArray(int[][]::new)), tied);
+  }
+
+  /** How many entries of row i are chosen, or as good as the last that is. */
+  private static int asGood(double[] row, int i, double last, Rule rule) {
+    double bound = last + ROUNDING * Math.abs(last);
+    int count = 0;
+    for (int j = 0; j < row.length; j++) {
+      double key = rule == Rule.NEAREST ? row[j] : -row[j];
+      count += j != i && Double.isFinite(key) && key <= bound ? 1 : 0;
+    }
+    return count;
+  }
+
+  /** The graph of {@link #chooseByRows}. */
+  public static Graph ofRows(Matrix rows, int k, Rule rule, Workspace ws) {
+    return chooseByRows(rows, k, rule, ws).graph();
   }
 
   /**
    * By the Euclidean distances of rows of a matrix [n x p], such as the potential of PHATE: of
-   * samples from which walks spread alike, where {@link #of} takes those to which they lead.
+   * samples from which walks spread alike, where {@link #choose} takes those to which they lead.
    *
    * @throws NumericalException when an entry is not finite
    */
-  public static Graph ofRows(Matrix rows, int k, Rule rule, Workspace ws) {
+  public static Choice chooseByRows(Matrix rows, int k, Rule rule, Workspace ws) {
     for (int i = 0; i < rows.rows(); i++) {
       double[] row = rows.row(i);
       for (int j = 0; j < row.length; j++) {
@@ -87,7 +128,7 @@ public final class NeighbourGraph {
     }
     try (Matrix squares = Gram.squaredDistances(rows, ws);
         Matrix host = squares.toHost(ws)) {
-      return of(host, k, rule);
+      return choose(host, k, rule);
     }
   }
 

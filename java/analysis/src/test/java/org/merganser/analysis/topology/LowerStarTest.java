@@ -3,6 +3,7 @@ package org.merganser.analysis.topology;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
 
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -16,6 +17,7 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.merganser.analysis.geometry.Phate;
 import org.merganser.analysis.topology.Diagram.Point;
 import org.merganser.analysis.topology.LowerStar.Direction;
 import org.merganser.analysis.topology.LowerStar.Essential;
@@ -205,6 +207,37 @@ class LowerStarTest {
     assertThat(neighbours(POTENTIAL, 3, NeighbourGraph.Rule.NEAREST).edges()).isEqualTo(6);
   }
 
+  /** Rows whose last neighbour is as good as one that is left out. */
+  @Test
+  void tiesAreCounted() {
+    double[][] line = new double[6][6];
+    for (int i = 0; i < 6; i++) {
+      for (int j = 0; j < 6; j++) {
+        line[i][j] = Math.abs(i - j);
+      }
+    }
+    // Both neighbours of 1 to 4 are at 1; at k = 2 those of 0 and 5 differ, and all others are
+    // both.
+    assertThat(tied(line, 1, NeighbourGraph.Rule.NEAREST)).isEqualTo(4);
+    assertThat(tied(line, 2, NeighbourGraph.Rule.NEAREST)).isZero();
+    assertThat(tied(line, 1, NeighbourGraph.Rule.COMPAT_FARTHEST)).isZero();
+    // From 2 the two farthest are 5 and either of 0 and 4.
+    assertThat(tied(line, 2, NeighbourGraph.Rule.COMPAT_FARTHEST)).isEqualTo(2);
+    assertThat(tied(POTENTIAL, 1, NeighbourGraph.Rule.NEAREST)).isZero();
+    assertThat(tied(new double[4][4], 3, NeighbourGraph.Rule.NEAREST)).isZero();
+    assertThat(tied(new double[4][4], 2, NeighbourGraph.Rule.COMPAT_FARTHEST)).isEqualTo(4);
+    // What rounding tells apart is one; infinite entries are none.
+    double[][] near = {{0, 16, 16 + 1e-9}, {16, 0, 16.001}, {NEVER, 16, 0}};
+    assertThat(tied(near, 1, NeighbourGraph.Rule.NEAREST)).isEqualTo(1);
+    assertThat(tied(near, 1, NeighbourGraph.Rule.COMPAT_FARTHEST)).isEqualTo(1);
+  }
+
+  private static int tied(double[][] rows, int k, NeighbourGraph.Rule rule) {
+    try (Matrix matrix = Matrix.of(rows)) {
+      return NeighbourGraph.choose(matrix, k, rule).tied();
+    }
+  }
+
   /** Walks from 0 lead to 1, but those from 2 spread alike. */
   @Test
   void neighboursByTheDistanceOfRows() {
@@ -230,6 +263,61 @@ class LowerStarTest {
       assertThat(NeighbourGraph.ofRows(points, 1, NeighbourGraph.Rule.NEAREST, ws))
           .isEqualTo(Graph.of(5, new int[][] {{0, 2}, {1, 3}, {2, 4}}));
     }
+  }
+
+  /** Two groups that no walk of PHATE connects: potentials between them are all one. */
+  @ParameterizedTest
+  @MethodSource("seeds")
+  void whatDependsOnTheOrderIsTied(int seed) {
+    Random random = new Random(seed);
+    int n = 24;
+    List<Integer> to = new ArrayList<>(IntStream.range(0, n).boxed().toList());
+    Collections.shuffle(to, random);
+    double[][] points = new double[n][];
+    double[][] moved = new double[n][];
+    double[] losses = new double[n];
+    double[] movedLosses = new double[n];
+    for (int i = 0; i < n; i++) {
+      points[i] = new double[] {100 * (i % 2) + random.nextDouble(), random.nextDouble()};
+      losses[i] = random.nextDouble();
+      moved[to.get(i)] = points[i];
+      movedLosses[to.get(i)] = losses[i];
+    }
+    double[][] one = potential(points);
+    double[][] other = potential(moved);
+    for (NeighbourGraph.Rule rule : NeighbourGraph.Rule.values()) {
+      // 11 others are in its group.
+      for (int k : new int[] {4, 13}) {
+        boolean order = rule == NeighbourGraph.Rule.COMPAT_FARTHEST ? k < 12 : k > 11;
+        assertThat(tied(one, k, rule)).isEqualTo(order ? n : 0);
+        assertThat(tied(other, k, rule)).isEqualTo(order ? n : 0);
+        if (!order) {
+          assertThat(total(one, k, rule, losses))
+              .isEqualTo(total(other, k, rule, movedLosses), within(1e-12));
+        }
+      }
+    }
+  }
+
+  private static double[][] potential(double[][] points) {
+    double[][] apart = new double[points.length][points.length];
+    for (int i = 0; i < points.length; i++) {
+      for (int j = 0; j < points.length; j++) {
+        apart[i][j] = Math.hypot(points[i][0] - points[j][0], points[i][1] - points[j][1]);
+      }
+    }
+    Phate phate = new Phate(Phate.Options.defaults().with("knn", 3).with("decay", 4.0));
+    try (Workspace ws = Workspace.builder().threads(1).open();
+        Matrix distances = Matrix.of(apart)) {
+      Phate.Result found = phate.fit(distances, ws);
+      assertThat(found.components()).isEqualTo(2);
+      return found.potential();
+    }
+  }
+
+  private static double total(
+      double[][] potential, int k, NeighbourGraph.Rule rule, double[] losses) {
+    return LowerStar.of(neighbours(potential, k, rule), losses, OPTIONS).get(0).totalPersistence(1);
   }
 
   @ParameterizedTest

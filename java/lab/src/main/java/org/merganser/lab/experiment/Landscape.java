@@ -117,6 +117,8 @@ record Landscape(
    * @param loss {@code train} or {@code test}
    * @param lowest loss of a sample
    * @param highest loss of a sample
+   * @param tied samples whose last neighbour is as good as one that is left out: where there are
+   *     any the graph, and all that follows, depends on the order of the samples
    * @param edges of the graph
    * @param components of it
    * @param total persistence of degree 0, without what never dies
@@ -130,6 +132,7 @@ record Landscape(
       String loss,
       double lowest,
       double highest,
+      int tied,
       int edges,
       int components,
       double total,

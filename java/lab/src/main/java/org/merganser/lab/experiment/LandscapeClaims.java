@@ -22,6 +22,9 @@ final class LandscapeClaims {
 
   private static final String GROUPS = "groups no walk connects";
 
+  /** A graph that depends on the order of the samples: so do its totals. */
+  private static final String TIES = "ties";
+
   private LandscapeClaims() {}
 
   /**
@@ -108,6 +111,7 @@ final class LandscapeClaims {
                     own.text() + " less " + other.text(),
                     by(rule, "test", byRange),
                     less(mine, theirs),
+                    tied(found, found.minima(), List.of(own, other), rule) ? TIES : null,
                     own == LandscapeSampling.RETRAINED
                         && other == LandscapeSampling.LINES
                         && primary(rule, "test", byRange)));
@@ -133,7 +137,9 @@ final class LandscapeClaims {
 
   private static List<Claim> numbers(LandscapeFound found, Contrast contrast) {
     List<Claim> claims = new ArrayList<>();
+    List<LandscapeMinimum> both = List.of(contrast.bad(), contrast.good());
     for (String rule : LandscapeTopology.RULES) {
+      boolean tied = tied(found, both, List.of(LandscapeSampling.RETRAINED), rule);
       for (String loss : LandscapeTopology.LOSSES) {
         for (boolean byRange : List.of(false, true)) {
           ToDoubleFunction<Landscape> total =
@@ -146,11 +152,23 @@ final class LandscapeClaims {
                   contrast.text(),
                   by(rule, loss, byRange),
                   less(found, contrast, log),
+                  tied ? TIES : null,
                   contrast.equals(PRIMARY) && primary(rule, loss, byRange)));
         }
       }
     }
     return claims;
+  }
+
+  /** Whether a graph of any of these networks depends on the order of its samples. */
+  private static boolean tied(
+      LandscapeFound found,
+      List<LandscapeMinimum> minima,
+      List<LandscapeSampling> kinds,
+      String rule) {
+    return minima.stream()
+        .flatMap(minimum -> found.of(minimum).stream())
+        .anyMatch(l -> kinds.stream().anyMatch(kind -> l.valleys(kind, rule, "test").tied() > 0));
   }
 
   static String by(String rule, String loss, boolean byRange) {
@@ -170,33 +188,39 @@ final class LandscapeClaims {
     return rule.equals(LandscapeTopology.NEAREST) && loss.equals("test") && byRange;
   }
 
-  /** Equal numbers say nothing of how far the next seed lies. Null for a verdict. */
-  private static String undecided(Measured value) {
+  /**
+   * Equal numbers say nothing of how far the next seed lies. Null for a verdict.
+   *
+   * @param reason for no verdict whatever the numbers; null for none
+   */
+  private static String undecided(Measured value, String reason) {
     List<Double> all = value.pairs();
-    return switch (all.size()) {
-      case 1 -> "one seed";
-      case 2 -> "two seeds";
-      default -> Collections.max(all) - Collections.min(all) > ROUNDING ? null : "no spread";
-    };
+    if (all.size() < 3) {
+      return all.size() == 1 ? "one seed" : "two seeds";
+    }
+    boolean spread = Collections.max(all) - Collections.min(all) > ROUNDING;
+    return reason != null ? reason : spread ? null : "no spread";
   }
 
   private static Claim above(
-      String id, String text, String between, String by, List<Double> values, boolean primary) {
+      String id,
+      String text,
+      String between,
+      String by,
+      List<Double> values,
+      String reason,
+      boolean primary) {
     Measured value = Measured.of(values);
-    String undecided = undecided(value);
+    String undecided = undecided(value, reason);
     Boolean held = undecided == null ? (Boolean) (value.low() > 0) : null;
     return new Claim(id, text, between, by, value, "above 0", held, undecided, primary);
   }
 
-  /**
-   * A difference of pictures, of either sign.
-   *
-   * @param reason for no verdict whatever the numbers; null for none
-   */
+  /** A difference of pictures, of either sign. */
   private static Claim apart(
       Contrast contrast, String by, List<Double> values, String reason, boolean primary) {
     Measured value = Measured.of(values);
-    String undecided = reason == null ? undecided(value) : reason;
+    String undecided = undecided(value, reason);
     Boolean held = undecided == null ? (Boolean) (value.low() > 0 || value.high() < 0) : null;
     return new Claim(
         "b",

@@ -19,6 +19,7 @@ record LandscapeDiagrams(LandscapeFound found, Workspace ws) {
    * @param sd of the total over seeds
    * @param relative total by the range of the loss
    * @param points off the diagonal
+   * @param tied samples whose last neighbour is as good as one that is left out
    * @param loops sum over loops of the highest loss less that where they close, by its range
    */
   private record Persistence(
@@ -31,6 +32,7 @@ record LandscapeDiagrams(LandscapeFound found, Workspace ws) {
       Measured relative,
       double relativeSd,
       Measured points,
+      Measured tied,
       Measured loops,
       Measured components) {}
 
@@ -93,9 +95,10 @@ record LandscapeDiagrams(LandscapeFound found, Workspace ws) {
             "Sublevel sets of the loss on the graph of samples: total persistence of degree 0 (what"
                 + " never dies left out), the same by the range of the loss, points off the"
                 + " diagonal, and loops (degree 1, not filled: sum of the highest loss less that"
-                + " where they close, by the range). Potentials of samples that no walk connects"
-                + " are all the same, and neighbours among these are those of lowest number. Means"
-                + " over seeds with 95 % intervals, and deviations over seeds.",
+                + " where they close, by the range). Tied: samples whose last neighbour is as good"
+                + " as one that is left out; where there are any, the graph and its totals depend on"
+                + " the order of the samples. Potentials of samples that no walk connects are all"
+                + " the same. Means over seeds with 95 % intervals, and deviations over seeds.",
             rows(LandscapeSampling.RETRAINED))
         .text("graph", 8, Persistence::rule)
         .text("loss", 5, Persistence::loss)
@@ -105,6 +108,7 @@ record LandscapeDiagrams(LandscapeFound found, Workspace ws) {
         .number("by range", 1, row -> row.relative().text("%.4f"))
         .number("sd ", 0, "%.4f", Persistence::relativeSd)
         .number("points", 0, row -> row.points().text("%.1f"))
+        .number("tied", 1, row -> row.tied().text("%.1f"))
         .number("loops", 0, row -> row.loops().text("%.1f"))
         .number("components", 0, row -> row.components().text("%.1f"));
   }
@@ -122,6 +126,7 @@ record LandscapeDiagrams(LandscapeFound found, Workspace ws) {
         relative,
         Summary.deviation(relative.pairs()),
         found.measured(m, l -> l.valleys(samples, rule, loss).pairs().size()),
+        found.measured(m, l -> l.valleys(samples, rule, loss).tied()),
         found.measured(
             m,
             l -> {
@@ -152,7 +157,8 @@ record LandscapeDiagrams(LandscapeFound found, Workspace ws) {
         .text("minimum", 0, Persistence::minimum)
         .number("total", 0, row -> row.total().text("%.4f"))
         .number("by range", 0, row -> row.relative().text("%.4f"))
-        .number("points", 0, row -> row.points().text("%.1f"));
+        .number("points", 0, row -> row.points().text("%.1f"))
+        .number("tied", 0, row -> row.tied().text("%.1f"));
   }
 
   Section<?> wasserstein() {

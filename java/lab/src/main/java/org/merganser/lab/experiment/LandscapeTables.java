@@ -39,6 +39,7 @@ record LandscapeTables(LandscapeExperiment.Options options, LandscapeFound found
   /**
    * How total persistence ranks the test gaps.
    *
+   * @param tied networks whose graph depends on the order of its samples
    * @param seeds Spearman's correlation over the minima, seed by seed
    * @param networks over all networks
    * @param right over those trained on right labels; null for fewer than three
@@ -48,6 +49,7 @@ record LandscapeTables(LandscapeExperiment.Options options, LandscapeFound found
       String rule,
       String loss,
       boolean byRange,
+      long tied,
       Measured seeds,
       Pooled networks,
       Pooled right) {}
@@ -204,6 +206,10 @@ record LandscapeTables(LandscapeExperiment.Options options, LandscapeFound found
                     rule,
                     loss,
                     byRange,
+                    found.minima().stream()
+                        .flatMap(m -> found.of(m).stream())
+                        .filter(l -> l.valleys(samples, rule, loss).tied() > 0)
+                        .count(),
                     Measured.of(LandscapeRanks.bySeed(found, total)),
                     LandscapeRanks.pooled(found, found.minima(), total),
                     right.size() < LandscapeRanks.FEWEST
@@ -219,11 +225,13 @@ record LandscapeTables(LandscapeExperiment.Options options, LandscapeFound found
             "Spearman's correlation with the gap of losses: over the minima of each seed, mean with"
                 + " 95 % interval (Student t over seeds); over all networks, and over those"
                 + " trained on right labels, with the interval of Fisher's z, which takes networks"
-                + " for independent.",
+                + " for independent. Tied: networks whose totals depend on the order of the"
+                + " samples.",
             rows)
         .text("samples", 10, Rank::samples)
         .text("graph", 8, Rank::rule)
         .text("loss", 5, row -> row.loss() + (row.byRange() ? " by range" : ""))
+        .number("tied", 5, row -> String.valueOf(row.tied()))
         .number("over minima", 1, row -> row.seeds().text("%.2f"))
         .number("over networks", 1, row -> row.networks().text())
         .number("right labels", 1, row -> row.right() == null ? "-" : row.right().text());
@@ -235,7 +243,8 @@ record LandscapeTables(LandscapeExperiment.Options options, LandscapeFound found
             "What is claimed",
             "Seed by seed, with the 95 % interval of the mean (Student t over seeds), which"
                 + " decides: of three seeds or more that differ. The primary row of each claim was"
-                + " chosen before any run; all others are secondary. Of PHATE, (b) has no verdict"
+                + " chosen before any run; all others are secondary. There is no verdict on totals"
+                + " of graphs that depend on the order of the samples (ties). Of PHATE, (b) has no verdict"
                 + " where samples of either minimum fall into groups that no walk connects: how far"
                 + " these lie apart says nothing.",
             LandscapeClaims.of(found))

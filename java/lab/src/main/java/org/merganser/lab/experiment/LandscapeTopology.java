@@ -36,9 +36,9 @@ final class LandscapeTopology {
     try (Matrix entries = Matrix.of(Tensor.of(flat(potential), n, n))) {
       for (String rule : RULES) {
         Rule which = rule.equals(NEAREST) ? Rule.NEAREST : Rule.COMPAT_FARTHEST;
-        Graph graph = NeighbourGraph.of(entries, k, which);
+        NeighbourGraph.Choice choice = NeighbourGraph.choose(entries, k, which);
         for (String loss : LOSSES) {
-          all.add(valleys(samples, rule, loss, graph, losses.get(loss)));
+          all.add(valleys(samples, rule, loss, choice, losses.get(loss)));
         }
       }
     }
@@ -50,7 +50,12 @@ final class LandscapeTopology {
   }
 
   static Valleys valleys(
-      LandscapeSampling samples, String rule, String loss, Graph graph, double[] values) {
+      LandscapeSampling samples,
+      String rule,
+      String loss,
+      NeighbourGraph.Choice choice,
+      double[] values) {
+    Graph graph = choice.graph();
     List<Diagram> found = LowerStar.of(graph, values, LowerStar.Options.defaults());
     Diagram components = found.get(0);
     double highest = Arrays.stream(values).max().orElseThrow();
@@ -62,6 +67,7 @@ final class LandscapeTopology {
         loss,
         Arrays.stream(values).min().orElseThrow(),
         highest,
+        choice.tied(),
         graph.edges(),
         components.essentials(),
         components.totalPersistence(1),

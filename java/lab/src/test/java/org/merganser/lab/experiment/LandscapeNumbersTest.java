@@ -20,6 +20,7 @@ import org.merganser.analysis.landscape.LossFunction;
 import org.merganser.analysis.topology.Diagram;
 import org.merganser.analysis.topology.Diagram.Point;
 import org.merganser.analysis.topology.Graph;
+import org.merganser.analysis.topology.NeighbourGraph.Choice;
 import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
 import org.merganser.error.NumericalException;
@@ -44,7 +45,9 @@ class LandscapeNumbersTest {
     Graph ring = Graph.of(5, new int[][] {{0, 1}, {1, 2}, {2, 3}, {3, 4}, {0, 4}});
     double[] losses = {.1, .9, .3, 1.2, .2};
     Valleys valleys =
-        LandscapeTopology.valleys(LandscapeSampling.RETRAINED, "nearest", "test", ring, losses);
+        LandscapeTopology.valleys(
+            LandscapeSampling.RETRAINED, "nearest", "test", new Choice(ring, 3), losses);
+    assertThat(valleys.tied()).isEqualTo(3);
     assertThat(valleys.pairs()).containsExactly(List.of(.3, .9));
     assertThat(valleys.total()).isCloseTo(.6, within(1e-15));
     assertThat(valleys.range()).isCloseTo(1.1, within(1e-15));
@@ -56,26 +59,32 @@ class LandscapeNumbersTest {
     assertThat(valleys.diagram(true).points())
         .containsExactly(new Point((.3 - .1) / valleys.range(), (.9 - .1) / valleys.range()));
     Valleys other =
-        LandscapeTopology.valleys(LandscapeSampling.LINES, "nearest", "test", ring, losses);
+        LandscapeTopology.valleys(
+            LandscapeSampling.LINES, "nearest", "test", new Choice(ring, 0), losses);
     assertThat(other.births()).isEmpty();
   }
 
-  /** The rule says which neighbours: two near pairs far apart. */
+  /** The rule says which neighbours: nearest 01, 02, 13; farthest 03, 13, 23. */
   @Test
   void bothRulesLookAtTheSamePotential() {
-    double[][] potential = {{0, 1, 5, 6}, {1, 0, 6, 5}, {5, 6, 0, 1}, {6, 5, 1, 0}};
-    double[] losses = {.1, .4, .2, .3};
+    double[][] potential = {{0, 1, 2, 9}, {1, 0, 3, 4}, {2, 3, 0, 5}, {9, 4, 5, 0}};
+    double[] train = {.1, .2, .4, .3};
+    double[] test = {.2, .3, .5, .1};
     List<Valleys> all =
         LandscapeTopology.valleys(
-            LandscapeSampling.RETRAINED, potential, 1, Map.of("train", losses, "test", losses));
+            LandscapeSampling.RETRAINED, potential, 1, Map.of("train", train, "test", test));
     assertThat(all)
         .extracting(Valleys::rule)
         .containsExactly("nearest", "nearest", "farthest", "farthest");
     assertThat(all).extracting(Valleys::loss).containsExactly("train", "test", "train", "test");
-    // Nearest: 01 and 23; farthest: 03 and 12.
-    assertThat(all).extracting(Valleys::components).containsOnly(2);
-    assertThat(all).extracting(Valleys::edges).containsOnly(2);
-    assertThat(all).extracting(Valleys::total).containsOnly(0.0);
+    assertThat(all).extracting(Valleys::components).containsOnly(1);
+    assertThat(all).extracting(Valleys::tied).containsOnly(0);
+    // Farthest, by the training loss: 1 at .2 meets 0 over 3, at .3. Nearest, by the test loss: 0
+    // and 1 at .2 meet 3 at .3.
+    double[] wanted = {0, .1, .1, 0};
+    for (int i = 0; i < wanted.length; i++) {
+      assertThat(all.get(i).total()).isCloseTo(wanted[i], within(1e-12));
+    }
   }
 
   @Test
@@ -83,7 +92,11 @@ class LandscapeNumbersTest {
     Graph pair = Graph.of(2, new int[] {0, 1});
     Valleys flat =
         LandscapeTopology.valleys(
-            LandscapeSampling.RETRAINED, "nearest", "test", pair, new double[] {.5, .5});
+            LandscapeSampling.RETRAINED,
+            "nearest",
+            "test",
+            new Choice(pair, 0),
+            new double[] {.5, .5});
     assertThat(flat.total(true)).isZero();
   }
 
@@ -219,6 +232,7 @@ class LandscapeNumbersTest {
                   loss,
                   0,
                   2,
+                  0,
                   5,
                   1,
                   total,
@@ -332,6 +346,58 @@ class LandscapeNumbersTest {
     assertThat(claims(found, "b", "labels-50 against none", "PHATE").get(0).held()).isTrue();
     assertThat(claims(found, "b", "wd against wd-aug", "PCA").get(0).verdict())
         .isEqualTo("no spread");
+  }
+
+  /** Of one network, whose graph depends on the order of its samples. */
+  @Test
+  void totalsOfTiesHaveNoVerdict() {
+    LandscapeFound found = found(3, .01);
+    Map<LandscapeMinimum, Landscape> seed = new EnumMap<>(found.seeds().get(1));
+    seed.computeIfPresent(
+        LandscapeMinimum.WD, (m, l) -> tied(l, LandscapeSampling.RETRAINED, "farthest"));
+    seed.computeIfPresent(
+        LandscapeMinimum.LABELS_100, (m, l) -> tied(l, LandscapeSampling.PLANE, "nearest"));
+    LandscapeFound ties =
+        new LandscapeFound(
+            found.minima(), List.of(found.seeds().get(0), seed, found.seeds().get(2)));
+    for (String contrast : List.of("wd against wd-aug", "none against wd")) {
+      assertThat(claims(ties, "c", contrast, "farthest"))
+          .hasSize(4)
+          .allMatch(claim -> claim.held() == null && claim.verdict().equals("ties"));
+      assertThat(claims(ties, "c", contrast, "nearest")).noneMatch(claim -> claim.held() == null);
+    }
+    assertThat(claims(ties, "c", "labels-50 against none", "farthest"))
+        .noneMatch(claim -> claim.held() == null);
+    assertThat(claims(ties, "a", "jump and retrain less lines", "farthest"))
+        .allMatch(claim -> claim.verdict().equals("ties"));
+    assertThat(claims(ties, "a", "jump and retrain less lines", "nearest"))
+        .noneMatch(claim -> claim.held() == null);
+    assertThat(claims(ties, "a", "jump and retrain, Euclidean less plane", "nearest"))
+        .allMatch(claim -> claim.verdict().equals("ties"));
+  }
+
+  private static Landscape tied(Landscape l, LandscapeSampling samples, String rule) {
+    List<Valleys> valleys =
+        l.valleys().stream()
+            .map(
+                v ->
+                    v.samples().equals(samples.id()) && v.rule().equals(rule)
+                        ? new Valleys(
+                            v.samples(),
+                            v.rule(),
+                            v.loss(),
+                            v.lowest(),
+                            v.highest(),
+                            1,
+                            v.edges(),
+                            v.components(),
+                            v.total(),
+                            v.loops(),
+                            v.pairs(),
+                            v.births())
+                        : v)
+            .toList();
+    return new Landscape(l.train(), l.test(), l.samples(), l.phate(), l.pca(), l.probes(), valleys);
   }
 
   @Test
