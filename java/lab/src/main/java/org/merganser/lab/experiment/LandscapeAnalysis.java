@@ -93,7 +93,12 @@ final class LandscapeAnalysis {
       LandscapeSampling kind, GramMatrix products, Map<String, double[]> losses)
       throws IOException {
     boolean cosine = kind == LandscapeSampling.RETRAINED;
-    Phate phate = new Phate(Phate.Options.defaults().with("knn", options.knn()));
+    // As the paper has it: potentials are compared as the samples are.
+    Phate phate =
+        new Phate(
+            Phate.Options.defaults()
+                .with("knn", options.knn())
+                .with("metric", cosine ? Phate.Metric.COSINE : Phate.Metric.EUCLIDEAN));
     Phate.Result result;
     try (Matrix distances = cosine ? products.cosine() : products.euclidean()) {
       result = watch.time("geometry", () -> phate.fit(distances, ws));

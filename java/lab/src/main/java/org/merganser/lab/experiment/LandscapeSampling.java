@@ -5,7 +5,10 @@ import java.util.Locale;
 
 /** Which samples around a minimum, and how they are compared. */
 enum LandscapeSampling {
-  /** Jumped and trained again, by the cosine of centred samples: those of the paper. */
+  /**
+   * Jumped and trained again, by the cosine of centred samples, and of potentials in the plane:
+   * those of the paper.
+   */
   RETRAINED("jump and retrain"),
   /** The same samples by Euclidean distances, as those below. */
   RETRAINED_EUCLIDEAN("jump and retrain, Euclidean"),

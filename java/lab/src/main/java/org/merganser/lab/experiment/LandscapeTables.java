@@ -150,7 +150,7 @@ record LandscapeTables(LandscapeExperiment.Options options, LandscapeFound found
     return new Section<>(
             "embeddings",
             "Samples in the plane",
-            "PHATE of the centred cosine: steps t of the walk at the knee of its entropy, groups"
+            "PHATE of the centred cosine, potentials by their cosine, too: steps t of the walk at the knee of its entropy, groups"
                 + " that no walk connects, stress; PCA for contrast: variance along the first"
                 + " and the first four components. Together: mean distance between the ends of"
                 + " trajectories by that between their beginnings.",

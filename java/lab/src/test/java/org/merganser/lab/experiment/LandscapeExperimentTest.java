@@ -18,13 +18,17 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
+import org.merganser.analysis.geometry.GramMatrix;
+import org.merganser.analysis.geometry.Phate;
 import org.merganser.analysis.landscape.SampleStore;
+import org.merganser.compute.DType;
 import org.merganser.compute.Progress;
 import org.merganser.compute.Workspace;
 import org.merganser.lab.data.IdxFolder;
 import org.merganser.lab.experiment.Landscape.Samples;
 import org.merganser.lab.experiment.Landscape.Valleys;
 import org.merganser.lab.report.Json;
+import org.merganser.linalg.Matrix;
 import org.merganser.method.Settings;
 
 /** The experiment at the scale of seconds: what it finds, going on, what it refuses. */
@@ -233,6 +237,18 @@ class LandscapeExperimentTest {
       assertThat(store.width()).isEqualTo(result.parameters());
       assertThat(LandscapeProbes.list(store.column("test-loss")))
           .isEqualTo(landscape.samples().testLoss());
+      Phate phate =
+          new Phate(Phate.Options.defaults().with("knn", 2).with("metric", Phate.Metric.COSINE));
+      try (Workspace ws = Workspace.builder().threads(1).open();
+          GramMatrix products = GramMatrix.centred(store, DType.F64, ws);
+          Matrix cosines = products.cosine()) {
+        Phate.Result wanted = phate.fit(cosines, ws);
+        assertThat(landscape.phate().stress()).isEqualTo(wanted.stress());
+        for (int i = 0; i < 12; i++) {
+          assertThat(landscape.samples().x().get(i))
+              .isEqualTo(LandscapeTopology.rounded(wanted.points()[i][0]));
+        }
+      }
     }
     assertThat(folder.resolve("kept/pair-0/wd.safetensors")).exists();
     // One minimum ranks nothing, and there is no other to compare it with.
