@@ -4,6 +4,7 @@ package org.merganser.lab.experiment;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
+import java.util.Map;
 import java.util.function.ToDoubleFunction;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
@@ -24,6 +25,12 @@ final class LandscapeClaims {
 
   /** A graph that depends on the order of the samples: so do its totals. */
   private static final String TIES = "ties";
+
+  /** Numbers that are all one: they rank nothing, and say nothing of how far another seed lies. */
+  private static final String SPREAD = "no spread";
+
+  /** Totals of which most are none: a ratio is that of what is added to them. */
+  private static final String NONE = "mostly 0";
 
   private LandscapeClaims() {}
 
@@ -111,7 +118,7 @@ final class LandscapeClaims {
                     own.text() + " less " + other.text(),
                     by(rule, "test", byRange),
                     less(mine, theirs),
-                    tied(found, found.minima(), List.of(own, other), rule) ? TIES : null,
+                    unranked(found, List.of(own, other), rule, byRange),
                     own == LandscapeSampling.RETRAINED
                         && other == LandscapeSampling.LINES
                         && primary(rule, "test", byRange)));
@@ -137,9 +144,7 @@ final class LandscapeClaims {
 
   private static List<Claim> numbers(LandscapeFound found, Contrast contrast) {
     List<Claim> claims = new ArrayList<>();
-    List<LandscapeMinimum> both = List.of(contrast.bad(), contrast.good());
     for (String rule : LandscapeTopology.RULES) {
-      boolean tied = tied(found, both, List.of(LandscapeSampling.RETRAINED), rule);
       for (String loss : LandscapeTopology.LOSSES) {
         for (boolean byRange : List.of(false, true)) {
           ToDoubleFunction<Landscape> total =
@@ -152,7 +157,7 @@ final class LandscapeClaims {
                   contrast.text(),
                   by(rule, loss, byRange),
                   less(found, contrast, log),
-                  tied ? TIES : null,
+                  incomparable(found, contrast, rule, total),
                   contrast.equals(PRIMARY) && primary(rule, loss, byRange)));
         }
       }
@@ -169,6 +174,55 @@ final class LandscapeClaims {
     return minima.stream()
         .flatMap(minimum -> found.of(minimum).stream())
         .anyMatch(l -> kinds.stream().anyMatch(kind -> l.valleys(kind, rule, "test").tied() > 0));
+  }
+
+  /** Why totals of the test loss rank no minima; null where those of all kinds do. */
+  private static String unranked(
+      LandscapeFound found, List<LandscapeSampling> kinds, String rule, boolean byRange) {
+    if (tied(found, found.minima(), kinds, rule)) {
+      return TIES;
+    }
+    for (LandscapeSampling kind : kinds) {
+      ToDoubleFunction<Landscape> total = total(kind, rule, "test", byRange);
+      List<Double> all = new ArrayList<>();
+      for (Map<LandscapeMinimum, Landscape> seed : found.seeds()) {
+        List<Double> own = seed.values().stream().mapToDouble(total).boxed().toList();
+        if (equal(own)) {
+          return SPREAD;
+        }
+        all.addAll(own);
+      }
+      if (mostlyNone(all)) {
+        return NONE;
+      }
+    }
+    return null;
+  }
+
+  /** Why totals of two minima have no ratio that tells anything; null where they have. */
+  private static String incomparable(
+      LandscapeFound found, Contrast contrast, String rule, ToDoubleFunction<Landscape> total) {
+    List<LandscapeMinimum> both = List.of(contrast.bad(), contrast.good());
+    if (tied(found, both, List.of(LandscapeSampling.RETRAINED), rule)) {
+      return TIES;
+    }
+    List<Double> all = new ArrayList<>();
+    for (LandscapeMinimum minimum : both) {
+      List<Double> own = found.each(minimum, total);
+      if (equal(own)) {
+        return SPREAD;
+      }
+      all.addAll(own);
+    }
+    return mostlyNone(all) ? NONE : null;
+  }
+
+  private static boolean mostlyNone(List<Double> totals) {
+    return 2 * totals.stream().filter(total -> total == 0).count() > totals.size();
+  }
+
+  private static boolean equal(List<Double> values) {
+    return Collections.max(values) - Collections.min(values) <= ROUNDING;
   }
 
   static String by(String rule, String loss, boolean byRange) {
@@ -189,7 +243,7 @@ final class LandscapeClaims {
   }
 
   /**
-   * Equal numbers say nothing of how far the next seed lies. Null for a verdict.
+   * Null for a verdict.
    *
    * @param reason for no verdict whatever the numbers; null for none
    */
@@ -198,8 +252,7 @@ final class LandscapeClaims {
     if (all.size() < 3) {
       return all.size() == 1 ? "one seed" : "two seeds";
     }
-    boolean spread = Collections.max(all) - Collections.min(all) > ROUNDING;
-    return reason != null ? reason : spread ? null : "no spread";
+    return reason == null && equal(all) ? SPREAD : reason;
   }
 
   private static Claim above(

@@ -40,7 +40,7 @@ final class LandscapeRanks {
     }
   }
 
-  /** 0 where a side has one value only: it ranks nothing. */
+  /** 0 where a side has one value only: it ranks nothing, and claims on it have no verdict. */
   static double spearman(List<Double> a, List<Double> b) {
     double rho =
         RankCorrelation.spearman(

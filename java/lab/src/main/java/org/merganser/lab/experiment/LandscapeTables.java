@@ -244,7 +244,8 @@ record LandscapeTables(LandscapeExperiment.Options options, LandscapeFound found
             "Seed by seed, with the 95 % interval of the mean (Student t over seeds), which"
                 + " decides: of three seeds or more that differ. The primary row of each claim was"
                 + " chosen before any run; all others are secondary. There is no verdict on totals"
-                + " of graphs that depend on the order of the samples (ties). Of PHATE, (b) has no verdict"
+                + " of graphs that depend on the order of the samples (ties), of which most are 0,"
+                + " or where a side has no spread. Of PHATE, (b) has no verdict"
                 + " where samples of either minimum fall into groups that no walk connects: how far"
                 + " these lie apart says nothing.",
             LandscapeClaims.of(found))

@@ -267,7 +267,7 @@ class LandscapeNumbersTest {
     for (int seed = 0; seed < seeds; seed++) {
       Map<LandscapeMinimum, Landscape> landscapes = new EnumMap<>(LandscapeMinimum.class);
       for (int m = 0; m < MINIMA.length; m++) {
-        double retrained = Math.pow(10, m + noise * (seed % 2 == 0 ? 1 : -1) * m);
+        double retrained = Math.pow(10, (m + 1) * (1 + noise * (seed % 2 == 0 ? 1 : -1)));
         double swapped = seed == 1 && m > 2 ? 1 - lines[m] : lines[m];
         double together = .5 - (.1 + .001 * noise * seed) * m * (m % 2);
         int groups = seed == apart && MINIMA[m] == LandscapeMinimum.WD ? 2 : 1;
@@ -351,53 +351,140 @@ class LandscapeNumbersTest {
   /** Of one network, whose graph depends on the order of its samples. */
   @Test
   void totalsOfTiesHaveNoVerdict() {
-    LandscapeFound found = found(3, .01);
-    Map<LandscapeMinimum, Landscape> seed = new EnumMap<>(found.seeds().get(1));
-    seed.computeIfPresent(
-        LandscapeMinimum.WD, (m, l) -> tied(l, LandscapeSampling.RETRAINED, "farthest"));
-    seed.computeIfPresent(
-        LandscapeMinimum.LABELS_100, (m, l) -> tied(l, LandscapeSampling.PLANE, "nearest"));
-    LandscapeFound ties =
-        new LandscapeFound(
-            found.minima(), List.of(found.seeds().get(0), seed, found.seeds().get(2)));
+    LandscapeFound found =
+        changed(
+            found(3, .01),
+            (seed, m, v) ->
+                seed == 1 && m == LandscapeMinimum.WD && in(v, "retrained", "farthest")
+                        || seed == 1
+                            && m == LandscapeMinimum.LABELS_100
+                            && in(v, "plane", "nearest")
+                    ? with(v, v.total(), 1)
+                    : v);
     for (String contrast : List.of("wd against wd-aug", "none against wd")) {
-      assertThat(claims(ties, "c", contrast, "farthest"))
+      assertThat(claims(found, "c", contrast, "farthest"))
           .hasSize(4)
           .allMatch(claim -> claim.held() == null && claim.verdict().equals("ties"));
-      assertThat(claims(ties, "c", contrast, "nearest")).noneMatch(claim -> claim.held() == null);
+      assertThat(claims(found, "c", contrast, "nearest")).noneMatch(claim -> claim.held() == null);
     }
-    assertThat(claims(ties, "c", "labels-50 against none", "farthest"))
+    assertThat(claims(found, "c", "labels-50 against none", "farthest"))
         .noneMatch(claim -> claim.held() == null);
-    assertThat(claims(ties, "a", "jump and retrain less lines", "farthest"))
+    assertThat(claims(found, "a", "jump and retrain less lines", "farthest"))
         .allMatch(claim -> claim.verdict().equals("ties"));
-    assertThat(claims(ties, "a", "jump and retrain less lines", "nearest"))
+    assertThat(claims(found, "a", "jump and retrain less lines", "nearest"))
         .noneMatch(claim -> claim.held() == null);
-    assertThat(claims(ties, "a", "jump and retrain, Euclidean less plane", "nearest"))
+    assertThat(claims(found, "a", "jump and retrain, Euclidean less plane", "nearest"))
         .allMatch(claim -> claim.verdict().equals("ties"));
   }
 
-  private static Landscape tied(Landscape l, LandscapeSampling samples, String rule) {
-    List<Valleys> valleys =
-        l.valleys().stream()
-            .map(
-                v ->
-                    v.samples().equals(samples.id()) && v.rule().equals(rule)
-                        ? new Valleys(
-                            v.samples(),
-                            v.rule(),
-                            v.loss(),
-                            v.lowest(),
-                            v.highest(),
-                            1,
-                            v.edges(),
-                            v.components(),
-                            v.total(),
-                            v.loops(),
-                            v.pairs(),
-                            v.births())
-                        : v)
-            .toList();
-    return new Landscape(l.train(), l.test(), l.samples(), l.phate(), l.pca(), l.probes(), valleys);
+  private static boolean in(Valleys v, String samples, String rule) {
+    return v.samples().equals(samples) && v.rule().equals(rule);
+  }
+
+  private static Valleys with(Valleys v, double total, int tied) {
+    return new Valleys(
+        v.samples(),
+        v.rule(),
+        v.loss(),
+        v.lowest(),
+        v.highest(),
+        tied,
+        v.edges(),
+        v.components(),
+        total,
+        v.loops(),
+        v.pairs(),
+        v.births());
+  }
+
+  private interface Change {
+    Valleys of(int seed, LandscapeMinimum minimum, Valleys valleys);
+  }
+
+  private static LandscapeFound changed(LandscapeFound found, Change change) {
+    List<Map<LandscapeMinimum, Landscape>> all = new ArrayList<>();
+    for (int seed = 0; seed < found.seeds().size(); seed++) {
+      int number = seed;
+      Map<LandscapeMinimum, Landscape> landscapes = new EnumMap<>(LandscapeMinimum.class);
+      found
+          .seeds()
+          .get(seed)
+          .forEach(
+              (m, l) ->
+                  landscapes.put(
+                      m,
+                      new Landscape(
+                          l.train(),
+                          l.test(),
+                          l.samples(),
+                          l.phate(),
+                          l.pca(),
+                          l.probes(),
+                          l.valleys().stream().map(v -> change.of(number, m, v)).toList())));
+      all.add(landscapes);
+    }
+    return new LandscapeFound(found.minima(), all);
+  }
+
+  /** What has no spread ranks nothing: its correlation is no 0 that another may lie above. */
+  @Test
+  void aSideWithoutSpreadHasNoVerdict() {
+    LandscapeFound found =
+        changed(
+            found(3, .01),
+            (seed, m, v) -> seed == 2 && in(v, "plane", "nearest") ? with(v, .3, 0) : v);
+    assertThat(claims(found, "a", "jump and retrain less plane", "nearest"))
+        .hasSize(2)
+        .allMatch(claim -> claim.held() == null && claim.verdict().equals("no spread"));
+    for (String others : List.of("plane", "lines")) {
+      assertThat(claims(found, "a", "jump and retrain less " + others, "farthest"))
+          .noneMatch(claim -> claim.held() == null);
+    }
+    // Of one minimum in all seeds.
+    LandscapeFound constant =
+        changed(
+            found(3, .01),
+            (seed, m, v) ->
+                m == LandscapeMinimum.LABELS_50 && in(v, "retrained", "nearest")
+                    ? with(v, 0, 0)
+                    : v);
+    assertThat(claims(constant, "c", "labels-50 against none", "nearest"))
+        .hasSize(4)
+        .allMatch(claim -> claim.held() == null && claim.verdict().equals("no spread"));
+    assertThat(claims(constant, "c", "labels-50 against none", "farthest"))
+        .noneMatch(claim -> claim.held() == null);
+  }
+
+  /** The ratio of totals that are 0 is that of what is added to them. */
+  @Test
+  void totalsThatAreMostlyNoneHaveNoVerdict() {
+    LandscapeFound found =
+        changed(
+            found(3, .01),
+            (seed, m, v) -> {
+              boolean none =
+                  m == LandscapeMinimum.NONE && seed != 1
+                      || m == LandscapeMinimum.LABELS_50 && seed != 2;
+              return none && in(v, "retrained", "nearest") ? with(v, 0, 0) : v;
+            });
+    assertThat(claims(found, "c", "labels-50 against none", "nearest"))
+        .hasSize(4)
+        .allMatch(claim -> claim.held() == null && claim.verdict().equals("mostly 0"));
+    // 2 of 6, and 4 of 15.
+    assertThat(claims(found, "c", "none against wd", "nearest"))
+        .noneMatch(claim -> claim.held() == null);
+    assertThat(claims(found, "a", "jump and retrain less lines", "nearest"))
+        .noneMatch(claim -> claim.held() == null);
+    LandscapeFound more =
+        changed(
+            found(3, .01),
+            (seed, m, v) ->
+                m.compareTo(LandscapeMinimum.WD) > 0 && in(v, "lines", "nearest")
+                    ? with(v, 0, 0)
+                    : v);
+    assertThat(claims(more, "a", "jump and retrain less lines", "nearest"))
+        .hasSize(2)
+        .allMatch(claim -> claim.held() == null && claim.verdict().equals("mostly 0"));
   }
 
   @Test
