@@ -25,9 +25,11 @@ def number(value, digits, interval=True):
 
 
 def minima(results):
-    table(["minimum", "train loss", "train accuracy", "test loss", "test accuracy", "gap"],
+    def drawn(m):
+        return number(m["drawnAccuracy"], 3, False) if "drawnAccuracy" in m else "-"
+    table(["minimum", "train loss", "train accuracy", "test loss", "test accuracy", "on drawn labels", "gap"],
           [[m["minimum"], number(m["trainLoss"], 4, False), number(m["trainAccuracy"], 3, False), number(m["testLoss"], 3, False),
-            number(m["testAccuracy"], 3, False), number(m["gap"], 3)] for m in results["minima"]])
+            number(m["testAccuracy"], 3, False), drawn(m), number(m["gap"], 3)] for m in results["minima"]])
 
 
 def curves(results):

@@ -12,12 +12,14 @@ import org.merganser.model.Evaluation;
  *
  * @param train of theta* on the labels that it was trained on
  * @param test likewise on test images, whose labels are right
+ * @param drawn likewise on test images some of whose labels were drawn anew, as those of training
  * @param samples jumped and trained again, trajectory after trajectory
  * @param valleys persistence for every kind of samples, graph and loss
  */
 record Landscape(
     Evaluation train,
     Evaluation test,
+    Evaluation drawn,
     Samples samples,
     Walk phate,
     Components pca,

@@ -42,10 +42,16 @@ final class LandscapeAnalysis {
    *
    * @param train of theta*
    * @param test likewise
+   * @param drawn likewise
    * @param points where the probes lie
    */
   Landscape of(
-      Evaluation train, Evaluation test, SampleStore store, LandscapeProbes points, Probes probes)
+      Evaluation train,
+      Evaluation test,
+      Evaluation drawn,
+      SampleStore store,
+      LandscapeProbes points,
+      Probes probes)
       throws IOException {
     Map<String, double[]> losses =
         Map.of("train", store.column("train-loss"), "test", store.column("test-loss"));
@@ -65,6 +71,7 @@ final class LandscapeAnalysis {
     return new Landscape(
         train,
         test,
+        drawn,
         table(store, phate.points(), pca),
         new Walk(
             phate.t(),

@@ -36,14 +36,25 @@ record LandscapeImages(Examples train, Examples test, int side) {
    * @param probability of each label to be replaced by a class, all equally likely, its own too
    */
   Examples train(double probability, long seed) {
-    int[] labels = randomised(train.labels(), train.classes(), probability, seed);
-    Tensor inputs = train.inputs();
-    return new Examples(inputs.rows(0, inputs.dim(0)), labels, train.classes());
+    return relabelled(
+        train, randomised(train.labels(), train.classes(), probability, seed, "landscape/labels"));
+  }
+
+  /** The test images, likewise: what the public code of the paper calls test accuracy. */
+  Examples test(double probability, long seed) {
+    return relabelled(
+        test,
+        randomised(test.labels(), test.classes(), probability, seed, "landscape/test labels"));
+  }
+
+  private static Examples relabelled(Examples images, int... labels) {
+    Tensor inputs = images.inputs();
+    return new Examples(inputs.rows(0, inputs.dim(0)), labels, images.classes());
   }
 
   /** The labels that are replaced for a lower probability are so for a higher one, too. */
-  static int[] randomised(int[] labels, int classes, double probability, long seed) {
-    SplittableRandom random = Seeds.stream(seed, "landscape/labels");
+  static int[] randomised(int[] labels, int classes, double probability, long seed, String stream) {
+    SplittableRandom random = Seeds.stream(seed, stream);
     int[] drawn = labels.clone();
     for (int i = 0; i < drawn.length; i++) {
       double at = random.nextDouble();

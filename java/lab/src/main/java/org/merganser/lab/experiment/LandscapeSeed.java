@@ -149,7 +149,12 @@ final class LandscapeSeed {
       Landscape.Probes probes = watch.time("probe", () -> points.losses(minimum.id(), losses, ws));
       Evaluation onTrain = Evaluation.of(network, theta, train, ws);
       Evaluation onTest = Evaluation.of(network, theta, images.test(), ws);
-      return new LandscapeAnalysis(options, watch, ws).of(onTrain, onTest, store, points, probes);
+      Evaluation onDrawn;
+      try (Examples drawn = images.test(minimum.random(), seed())) {
+        onDrawn = Evaluation.of(network, theta, drawn, ws);
+      }
+      return new LandscapeAnalysis(options, watch, ws)
+          .of(onTrain, onTest, onDrawn, store, points, probes);
     }
   }
 

@@ -127,6 +127,16 @@ class LandscapeExperimentTest {
           .isCloseTo(Summary.mean(found.each(minimum, l -> l.test().accuracy())), within(1e-12));
       found.of(minimum).forEach(LandscapeExperimentTest::check);
     }
+    // Test labels are drawn as those of training: right ones stay right.
+    for (LandscapeMinimum minimum : minima) {
+      for (Landscape landscape : found.of(minimum)) {
+        if (minimum.random() == 0) {
+          assertThat(landscape.drawn()).isEqualTo(landscape.test());
+        } else {
+          assertThat(landscape.drawn().loss()).isNotEqualTo(landscape.test().loss());
+        }
+      }
+    }
     // The minima begin at the same weights, but are not the same.
     assertThat(found.first(LandscapeMinimum.WD).test())
         .isNotEqualTo(found.first(LandscapeMinimum.NONE).test());

@@ -149,15 +149,16 @@ class LandscapeNumbersTest {
   @Test
   void labelsThatAreRandomForLessAreSoForMore() {
     int[] labels = IntStream.range(0, 4000).map(i -> i % 10).toArray();
-    int[] half = LandscapeImages.randomised(labels, 10, .5, 1);
-    int[] all = LandscapeImages.randomised(labels, 10, 1, 1);
-    assertThat(LandscapeImages.randomised(labels, 10, 0, 1)).isEqualTo(labels);
+    int[] half = LandscapeImages.randomised(labels, 10, .5, 1, "a");
+    int[] all = LandscapeImages.randomised(labels, 10, 1, 1, "a");
+    assertThat(LandscapeImages.randomised(labels, 10, 0, 1, "a")).isEqualTo(labels);
     assertThat(share(half, labels)).isCloseTo(.5 + .5 / 10, within(.03));
     assertThat(share(all, labels)).isCloseTo(.1, within(.03));
     for (int i = 0; i < labels.length; i++) {
       assertThat(half[i]).isIn(labels[i], all[i]);
     }
-    assertThat(LandscapeImages.randomised(labels, 10, 1, 2)).isNotEqualTo(all);
+    assertThat(LandscapeImages.randomised(labels, 10, 1, 2, "a")).isNotEqualTo(all);
+    assertThat(LandscapeImages.randomised(labels, 10, 1, 1, "b")).isNotEqualTo(all);
   }
 
   private static double share(int[] a, int[] b) {
@@ -246,6 +247,7 @@ class LandscapeNumbersTest {
     return new Landscape(
         new Evaluation(1, 0.25),
         new Evaluation(.9, 0.25 + gap),
+        new Evaluation(.5, 1),
         new Samples(List.of(), none, List.of(), none, none, none, none, none, none),
         new Walk(1, none, groups, 0, together, List.of()),
         new Components(none, .5),
@@ -416,6 +418,7 @@ class LandscapeNumbersTest {
                       new Landscape(
                           l.train(),
                           l.test(),
+                          l.drawn(),
                           l.samples(),
                           l.phate(),
                           l.pca(),
