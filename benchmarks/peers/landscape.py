@@ -93,7 +93,7 @@ def main():
     print("|---" * 12 + "|")
     for seed, minima in enumerate(results["found"]):
         for name, found in minima.items():
-            x, losses = samples(os.path.join(OUT, "samples", f"{name}-{settings['seed'] + seed}"))
+            x, losses = samples(os.path.join(OUT, "samples", f"{name}-{seed}"))
             t, u = potentials(x, settings["knn"])
             for ours in (v for v in found["valleys"] if v["samples"] == "retrained"):
                 edges, chosen = graph(u, ours["rule"] == "farthest", settings["k"])

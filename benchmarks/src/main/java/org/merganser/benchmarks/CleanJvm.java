@@ -19,9 +19,13 @@ final class CleanJvm {
 
   /** The exit status of this program in a JVM without the variables; empty where none is set. */
   static OptionalInt restart(Class<?> program, String... arguments) {
-    if (BlasCore.VARIABLES.stream().noneMatch(System.getenv()::containsKey)) {
-      return OptionalInt.empty();
-    }
+    return BlasCore.VARIABLES.stream().noneMatch(System.getenv()::containsKey)
+        ? OptionalInt.empty()
+        : OptionalInt.of(start(program, arguments));
+  }
+
+  /** The exit status of a program in another JVM like this one, without the variables. */
+  static int start(Class<?> program, String... arguments) {
     List<String> command =
         new ArrayList<>(
             List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString()));
@@ -31,7 +35,7 @@ final class CleanJvm {
     ProcessBuilder builder = new ProcessBuilder(command).inheritIO();
     builder.environment().keySet().removeAll(BlasCore.VARIABLES);
     try {
-      return OptionalInt.of(builder.start().waitFor());
+      return builder.start().waitFor();
     } catch (IOException e) {
       throw new BenchmarkFailure("no JVM without " + BlasCore.VARIABLES + ": " + e, e);
     } catch (InterruptedException e) {

@@ -5,7 +5,6 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Locale;
-import java.util.OptionalInt;
 import org.bytedeco.openblas.global.openblas_nolapack;
 import org.merganser.analysis.geometry.GramMatrix;
 import org.merganser.analysis.geometry.SampleRows;
@@ -15,9 +14,9 @@ import org.merganser.io.Npy;
 
 /**
  * Centred products of samples in a large file: wall time, the share of OpenBLAS's rate for rows in
- * memory in the same run, and the peak of resident memory of the whole process. Best of three
- * turns; the file was written just before, so that it is read from the memory of the system where
- * that has room. Linux only: reads {@code /proc/self/status}.
+ * memory in the same run, and the peak of resident memory of the whole process, one for each type.
+ * Best of three turns; the file was written just before, so that it is read from the memory of the
+ * system where that has room. Linux only: reads {@code /proc/self/status}.
  */
 public final class GramStream {
   private static final String HELP =
@@ -30,30 +29,39 @@ public final class GramStream {
   private static final int TURNS = 3;
   private static final int[] DEPTHS = {2048, 8192};
   private static final double SECONDS = 1;
+  private static final DType[] TYPES = {DType.F32, DType.F64};
 
   private GramStream() {}
 
   public static void main(String[] args) throws IOException {
-    if (args.length > 3 || args.length > 0 && args[0].startsWith("-")) {
+    if (args.length > 4 || args.length > 0 && args[0].startsWith("-")) {
       System.out.print(HELP);
       return;
-    }
-    OptionalInt restarted = CleanJvm.restart(GramStream.class, args);
-    if (restarted.isPresent()) {
-      System.exit(restarted.getAsInt());
     }
     int threads = args.length > 0 ? Integer.parseInt(args[0]) : 1;
     int n = args.length > 1 ? Integer.parseInt(args[1]) : 640;
     int width = args.length > 2 ? Integer.parseInt(args[2]) : 1_500_000;
-    System.out.println(CleanJvm.cores() + "\n");
-    System.out.println("| products | threads | s | GFLOP/s | syrk, GFLOP/s | share | peak, MB |");
-    System.out.println("|---|---:|---:|---:|---:|---:|---:|");
+    if (args.length < 4) {
+      for (DType dtype : TYPES) {
+        // What another type, or the peer, has left in a process would count as this one's memory.
+        String[] one = {"" + threads, "" + n, "" + width, dtype.name()};
+        int status = CleanJvm.start(GramStream.class, one);
+        if (status != 0) {
+          System.exit(status);
+        }
+      }
+      return;
+    }
+    DType dtype = DType.valueOf(args[3]);
+    if (dtype == TYPES[0]) {
+      System.out.println(CleanJvm.cores() + "\n");
+      System.out.println("| products | threads | s | GFLOP/s | syrk, GFLOP/s | share | peak, MB |");
+      System.out.println("|---|---:|---:|---:|---:|---:|---:|");
+    }
     try (SampleFile file = new SampleFile(n, width);
         Npy open = Npy.open(file.path());
         Workspace ws = Workspace.builder().threads(threads).open()) {
-      for (DType dtype : new DType[] {DType.F32, DType.F64}) {
-        row(dtype, file, SampleRows.of(open), ws);
-      }
+      row(dtype, file, SampleRows.of(open), ws);
     }
   }
 

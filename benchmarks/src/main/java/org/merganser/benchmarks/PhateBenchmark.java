@@ -17,11 +17,14 @@ import org.openjdk.jmh.annotations.TearDown;
  * are counted as {@code n^3} operations. Whole processes take turns with numpy in {@code
  * benchmarks/peers/phate.py --time}.
  *
- * <p>Before anything is timed the distances in both pictures must correlate.
+ * <p>Before anything is timed the distances in both pictures must correlate. Descent by pairs may
+ * end in another minimum instead, whose stress is at most 5 % greater: of large trees the plane
+ * shows little.
  */
 public class PhateBenchmark extends KernelBenchmark {
   private static final int BRANCHES = 5;
   private static final int WIDTH = 30;
+  private static final double STRESS = 1.05;
 
   @Param({"640", "2000"})
   int n;
@@ -43,8 +46,11 @@ public class PhateBenchmark extends KernelBenchmark {
     Phate.Result found = phate.fit(distances, ws);
     t = found.t();
     double[][] a = PlainPhate.between(found.points());
-    double[][] b = PlainPhate.between(plain());
-    Validation.require("correlation of distances", 1 - correlation(a, b), 0.01);
+    PlainPhate.Found plain = PlainPhate.of(far, t, ws);
+    if (solver != Mds.Solver.SGD || found.stress() > STRESS * plain.stress()) {
+      double[][] b = PlainPhate.between(plain.points());
+      Validation.require("correlation of distances", 1 - correlation(a, b), 0.01);
+    }
   }
 
   private double[][] tree() {
@@ -101,6 +107,6 @@ public class PhateBenchmark extends KernelBenchmark {
   @Benchmark
   public double[][] plain() {
     Work.flops((double) n * n * n);
-    return PlainPhate.of(far, t, ws);
+    return PlainPhate.of(far, t, ws).points();
   }
 }

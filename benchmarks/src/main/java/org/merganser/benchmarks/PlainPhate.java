@@ -23,10 +23,15 @@ final class PlainPhate {
   private PlainPhate() {}
 
   /**
-   * @param t steps of the walk, of which the decomposition would tell
-   * @return points in the plane
+   * @param points in the plane
+   * @param stress root of the ratio of squared errors of distances to squared distances
    */
-  static double[][] of(double[][] distances, int t, Workspace ws) {
+  record Found(double[][] points, double stress) {}
+
+  /**
+   * @param t steps of the walk, of which the decomposition would tell
+   */
+  static Found of(double[][] distances, int t, Workspace ws) {
     try (Matrix p = operator(distances);
         Svd spectrum = Svd.of(p, ws);
         Matrix power = power(p, t, ws)) {
@@ -45,7 +50,8 @@ final class PlainPhate {
         }
         stress = now;
       }
-      return points;
+      double[][] origin = new double[points.length][2];
+      return new Found(points, Math.sqrt(stress / stress(origin, apart)));
     }
   }
 
