@@ -93,11 +93,11 @@ def smacof(e):
         y = b @ y / n
         last, stress = stress, ((between(y) - e) ** 2).sum()
         if last - stress < 1e-6 * last:
-            return between(y), np.sqrt(stress / (e**2).sum())
+            return y, np.sqrt(stress / (e**2).sum())
 
 
 def phate(d):
-    """t, potential, distances in the plane, relative stress."""
+    """t, potential, points in the plane, relative stress."""
     e = np.sort(d + np.diag(np.full(len(d), -1.0)), 1)[:, KNN]
     k = np.exp(-((d / e[:, None]) ** DECAY))
     k[k < 1e-4] = 0
@@ -142,7 +142,8 @@ def compare(folder):
     file = os.path.join(folder, "tree.npy")
     np.save(file, x)
     for metric, distances in {"euclidean": between, "cosine_centred": centred_cosine}.items():
-        t, u, far, stress = phate(distances(x))
+        t, u, points, stress = phate(distances(x))
+        far = between(points)
         for solver in ["smacof", "sgd"]:
             out = os.path.join(folder, metric + solver)
             run(file, metric, solver, out)
@@ -164,8 +165,9 @@ def timed(folder, points):
     numpys, ours = [], {"smacof": [], "sgd": []}
     for _ in range(OPTIONS.r):
         start = time.perf_counter()
-        t, u, far, stress = phate(d)
+        t, u, points, stress = phate(d)
         numpys.append(time.perf_counter() - start)
+        far = between(points)
         for solver, turns in ours.items():
             out = os.path.join(folder, f"{solver}-{points}")
             process = run(file, "euclidean", solver, out)

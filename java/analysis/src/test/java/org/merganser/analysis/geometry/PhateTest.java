@@ -335,7 +335,7 @@ class PhateTest {
     }
   }
 
-  private static double[] pairs(double[][] points) {
+  static double[] pairs(double[][] points) {
     double[] far = new double[points.length * (points.length - 1) / 2];
     int at = 0;
     for (int i = 0; i < points.length; i++) {
@@ -346,7 +346,7 @@ class PhateTest {
     return far;
   }
 
-  private static double correlation(double[] a, double[] b) {
+  static double correlation(double[] a, double[] b) {
     double meanA = Arrays.stream(a).average().orElseThrow();
     double meanB = Arrays.stream(b).average().orElseThrow();
     double ab = 0;
