@@ -70,12 +70,22 @@ final class Sgd {
   }
 
   private void round(int round, long seed, Threads threads) throws IOException {
-    int n = wanted.length;
+    double decay = StrictMath.log(1 / LAST_STEP) / (ROUNDS - 1);
+    double step = Math.min(1, StrictMath.exp(-decay * round));
+    for (List<Turn> turns : schedule(wanted.length, round, seed)) {
+      List<Callable<Void>> calls = new ArrayList<>();
+      for (Turn turn : turns) {
+        calls.add(() -> play(turn, step));
+      }
+      threads.all(calls);
+    }
+  }
+
+  /** What is played one after the other in a round: turns of games that share no point. */
+  private static List<List<Turn>> schedule(int n, int round, long seed) {
     int blocks = 2 * Math.max(1, Math.min(BLOCKS, n / 4) / 2);
     String name = "round " + round;
     int[] order = Seeds.order(n, seed, name);
-    double decay = StrictMath.log(1 / LAST_STEP) / (ROUNDS - 1);
-    double step = Math.min(1, StrictMath.exp(-decay * round));
     List<List<Game>> matches = new ArrayList<>();
     matches.add(
         IntStream.range(0, blocks)
@@ -88,14 +98,41 @@ final class Sgd {
               .mapToObj(k -> Game.of(number, k, blocks, order, seed, name))
               .toList());
     }
+    List<List<Turn>> schedule = new ArrayList<>();
     for (int from = 0; from < (n + blocks - 1) / blocks; from += DIAGONALS) {
       for (List<Game> match : matches) {
-        List<Callable<Void>> games = new ArrayList<>();
-        for (Game game : match) {
-          int first = from;
-          games.add(() -> play(game, first, step));
+        int first = from;
+        schedule.add(match.stream().map(game -> new Turn(game, first)).toList());
+      }
+    }
+    return schedule;
+  }
+
+  /** All pairs of a round, as one thread takes them. */
+  static List<int[]> pairs(int n, int round, long seed) {
+    List<int[]> pairs = new ArrayList<>();
+    for (List<Turn> turns : schedule(n, round, seed)) {
+      turns.forEach(turn -> turn.each((i, j) -> pairs.add(new int[] {i, j})));
+    }
+    return pairs;
+  }
+
+  /** What is done to two points. */
+  private interface Pull {
+    void of(int i, int j);
+  }
+
+  /** Some diagonals of a game. */
+  private record Turn(Game game, int from) {
+    void each(Pull pull) {
+      for (int k = from; k < Math.min(game.columns, from + DIAGONALS); k++) {
+        int c = game.shifts[k];
+        for (int r = 0; r < game.rows; r++) {
+          if (game.first != game.second || c < r) {
+            pull.of(game.order[game.first + r], game.order[game.second + c]);
+          }
+          c = c + 1 == game.columns ? 0 : c + 1;
         }
-        threads.all(games);
       }
     }
   }
@@ -136,23 +173,12 @@ final class Sgd {
     }
   }
 
-  /** Some diagonals of a game. */
-  private Void play(Game game, int from, double step) {
-    for (int k = from; k < Math.min(game.columns, from + DIAGONALS); k++) {
-      int c = game.shifts[k];
-      for (int r = 0; r < game.rows; r++) {
-        if (game.first != game.second || c < r) {
-          int i = game.order[game.first + r];
-          int j = game.order[game.second + c];
-          if (dimensions == 2) {
-            pullInPlane(2 * i, 2 * j, wanted[i][j], step, game.random);
-          } else {
-            pull(i * dimensions, j * dimensions, wanted[i][j], step, game.random);
-          }
-        }
-        c = c + 1 == game.columns ? 0 : c + 1;
-      }
-    }
+  private Void play(Turn turn, double step) {
+    SplittableRandom random = turn.game.random;
+    turn.each(
+        dimensions == 2
+            ? (i, j) -> pullInPlane(2 * i, 2 * j, wanted[i][j], step, random)
+            : (i, j) -> pull(i * dimensions, j * dimensions, wanted[i][j], step, random));
     return null;
   }
 

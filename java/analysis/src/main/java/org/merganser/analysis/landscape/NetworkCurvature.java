@@ -63,6 +63,7 @@ public final class NetworkCurvature implements Curvature, AutoCloseable {
   private final double[] theta;
   private final Map<String, org.merganser.linalg.Tensor> owned = new LinkedHashMap<>();
   private final Shared parameters;
+  private final Second second;
   private Products products;
   private String reason = "";
 
@@ -72,12 +73,30 @@ public final class NetworkCurvature implements Curvature, AutoCloseable {
     TensorVector of(Tensor loss, TensorVector leaves);
   }
 
+  /** The gradient of {@code <gradient, v>}, v in parts as the leaves; in libtorch. */
+  @FunctionalInterface
+  interface Second {
+    TensorVector of(Tensor loss, TensorVector leaves, List<Tensor> v);
+  }
+
   /**
    * @param model its running statistics stay as they are
    * @param data stays the caller's, open as long as this
    */
   public NetworkCurvature(
       TorchNetwork network, Checkpoint model, Examples data, Products products, Workspace ws)
+      throws IOException {
+    this(network, model, data, products, NetworkCurvature::second, ws);
+  }
+
+  /** With another way to second derivatives. */
+  NetworkCurvature(
+      TorchNetwork network,
+      Checkpoint model,
+      Examples data,
+      Products products,
+      Second second,
+      Workspace ws)
       throws IOException {
     // Says what does not fit.
     new NetworkLoss(network, model, data);
@@ -86,6 +105,7 @@ public final class NetworkCurvature implements Curvature, AutoCloseable {
     this.layout = ParamLayout.of(network);
     this.ws = ws;
     this.products = products;
+    this.second = second;
     this.theta = layout.read(model, ws);
     try (Opened opened = new Opened()) {
       Map<String, org.merganser.linalg.Tensor> loaded = network.load(model, Device.HOST, ws);
@@ -168,7 +188,7 @@ public final class NetworkCurvature implements Curvature, AutoCloseable {
             part.name(), opened.add(org.merganser.linalg.Tensor.of(own, part.info().dims())));
       }
       Shared shared = opened.add(Libtorch.call(1, () -> new Shared(direction)));
-      return sum((loss, leaves) -> second(loss, leaves, List.copyOf(shared.all().values())));
+      return sum((loss, leaves) -> second.of(loss, leaves, List.copyOf(shared.all().values())));
     }
   }
 

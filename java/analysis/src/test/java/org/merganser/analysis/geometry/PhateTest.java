@@ -323,11 +323,13 @@ class PhateTest {
       d.set(3, 2, Double.NaN);
       assertThatThrownBy(() -> phate.fit(d, WS))
           .isInstanceOf(NumericalException.class)
-          .hasMessageContaining("the distance of points ");
+          .hasMessage("the distance of points 3 and 2 is NaN");
       d.set(3, 2, d.get(2, 3) + 1);
       assertThatThrownBy(() -> phate.fit(d, WS))
           .isInstanceOf(NumericalException.class)
-          .hasMessageContaining("distances are not symmetric");
+          .hasMessageStartingWith("distances are not symmetric: ")
+          .hasMessageContaining(" of points 3 and 2, ")
+          .hasMessageEndingWith(" of 2 and 3");
       d.set(3, 2, d.get(2, 3));
       d.set(1, 1, 0.5);
       assertThatThrownBy(() -> phate.fit(d, WS))

@@ -43,6 +43,66 @@ class SliceKernelTest {
         .hasMessage("3 slices have neighbours 1 to 2 in time, not 3");
   }
 
+  /** Three slices of four units, entry by entry. */
+  @Test
+  void entriesAreThoseOfTheFormulas() {
+    SplittableRandom random = new SplittableRandom(3);
+    double[][][] slices = new double[3][4][5];
+    double[][][] z = new double[3][4][5];
+    for (int t = 0; t < 3; t++) {
+      for (int i = 0; i < 4; i++) {
+        Arrays.setAll(slices[t][i], k -> 3 + 2 * random.nextGaussian());
+        double mean = Arrays.stream(slices[t][i]).average().orElseThrow();
+        double square = Arrays.stream(slices[t][i]).map(v -> (v - mean) * (v - mean)).sum() / 5;
+        z[t][i] = Arrays.stream(slices[t][i]).map(v -> (v - mean) / Math.sqrt(square)).toArray();
+      }
+    }
+    // The mean over units of the median over slices of the distance to the nearest other slice.
+    double scale = 0;
+    for (int i = 0; i < 4; i++) {
+      double a = far(z[0][i], z[1][i]);
+      double b = far(z[1][i], z[2][i]);
+      double c = far(z[0][i], z[2][i]);
+      double[] nearest = {Math.min(a, c), Math.min(a, b), Math.min(b, c)};
+      Arrays.sort(nearest);
+      scale += nearest[1] / 4;
+    }
+    try (Matrix kernel = SliceKernel.of(slices, 2, 5, 1)) {
+      assertThat(kernel.rows()).isEqualTo(12);
+      int zeros = 0;
+      for (int a = 0; a < 12; a++) {
+        for (int b = 0; b < 12; b++) {
+          double wanted = 0;
+          if (a / 4 == b / 4) {
+            double[][] x = z[a / 4];
+            wanted = (affinity(x, a % 4, b % 4) + affinity(x, b % 4, a % 4)) / 2;
+          } else if (a % 4 == b % 4) {
+            wanted = Math.exp(-Math.pow(far(z[a / 4][a % 4], z[b / 4][b % 4]) / scale, 2));
+          }
+          assertThat(kernel.get(a, b)).as("%d, %d", a, b).isCloseTo(wanted, within(1e-12));
+          zeros += wanted == 0 ? 1 : 0;
+        }
+      }
+      // Of units in other slices than their own.
+      assertThat(zeros).isGreaterThanOrEqualTo(144 - 3 * 16 - 4 * 6);
+    }
+  }
+
+  private static double far(double[] a, double[] b) {
+    double sum = 0;
+    for (int k = 0; k < a.length; k++) {
+      sum += (a[k] - b[k]) * (a[k] - b[k]);
+    }
+    return Math.sqrt(sum);
+  }
+
+  /** Of a unit to another in its slice, before both ways are averaged: 2 neighbours, decay 5. */
+  private static double affinity(double[][] x, int from, int to) {
+    double[] sorted = Arrays.stream(x).mapToDouble(other -> far(x[from], other)).sorted().toArray();
+    double found = Math.exp(-Math.pow(far(x[from], x[to]) / sorted[2], 5));
+    return found < 1e-4 ? 0 : found;
+  }
+
   /** Units that drift slowly in three groups stay in them. */
   @Test
   void unitsOverTimeKeepTheirGroups() {

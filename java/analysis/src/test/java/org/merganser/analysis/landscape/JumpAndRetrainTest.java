@@ -29,9 +29,11 @@ import org.merganser.error.ShapeException;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.model.Evaluation;
 import org.merganser.plan.Doctor;
+import org.merganser.repair.BatchNormReset;
 import org.merganser.torch.Augmentation;
 import org.merganser.torch.Examples;
 import org.merganser.torch.TorchNetwork;
+import org.merganser.torch.internal.session.Samples;
 
 class JumpAndRetrainTest {
   private static final TorchNetwork MLP = Minima.mlp();
@@ -144,8 +146,11 @@ class JumpAndRetrainTest {
   @Test
   void samplesDoNotDependOnThreads() throws IOException {
     sample(task(config()), folder.resolve("one"), 1);
-    sample(task(config()), folder.resolve("three"), 3);
-    assertThat(bytes(folder.resolve("three"))).isEqualTo(bytes(folder.resolve("one")));
+    for (int threads : new int[] {2, 8}) {
+      Path own = folder.resolve("threads" + threads);
+      sample(task(config()), own, threads);
+      assertThat(bytes(own)).isEqualTo(bytes(folder.resolve("one")));
+    }
   }
 
   /** Cancelled after some steps of a later trajectory. */
@@ -199,6 +204,15 @@ class JumpAndRetrainTest {
       Losses own = imageTask(config()).losses(ws);
       assertThat(kept.column("train-loss")[0]).isEqualTo(own.train().loss());
       assertThat(anew.row(3)).isEqualTo(kept.row(3));
+      // Those of what training sees, not of what is held out.
+      Samples.Split parts = Samples.split(images, 0.1, 4);
+      try (Examples seen = images.select(parts.train().range(0, parts.train().size()));
+          MemoryCheckpoint reset =
+              new BatchNormReset().apply(imageMinimum, CNN, seen.batches(128), ws)) {
+        assertThat(anew.column("train-loss")[0])
+            .isEqualTo(Evaluation.of(CNN, reset, seen, ws).loss())
+            .isNotEqualTo(own.train().loss());
+      }
       assertThat(anew.column("train-loss")[3]).isNotEqualTo(kept.column("train-loss")[3]);
     }
     assertThatThrownBy(() -> sample(task(fresh), folder.resolve("none"), 1))

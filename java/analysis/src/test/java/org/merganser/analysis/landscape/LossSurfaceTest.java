@@ -150,6 +150,34 @@ class LossSurfaceTest {
   }
 
   @Test
+  void surfacesDoNotDependOnThreads() throws IOException {
+    TorchNetwork network = Minima.convolutional();
+    ParamLayout layout = ParamLayout.of(network);
+    double[] steps = LossSurface.evenly(-1, 1, 3);
+    try (Examples data = Minima.data(network, 1, 150);
+        MemoryCheckpoint minimum = Minima.trained(network, data)) {
+      NetworkLoss loss = new NetworkLoss(network, minimum, data);
+      double[][] one = null;
+      double[] line = null;
+      for (int threads : new int[] {1, 2, 8}) {
+        try (Workspace ws = Minima.workspace(threads)) {
+          double[] theta = layout.read(minimum, ws);
+          double[] d =
+              Direction.gaussian(layout, theta, 1, Norm.FILTER, OneDimensional.IGNORE).values();
+          double[] e =
+              Direction.gaussian(layout, theta, 2, Norm.FILTER, OneDimensional.IGNORE).values();
+          double[][] grid = LossSurface.plane(loss, theta, d, e, steps, steps, true, ws).losses();
+          double[] along = LossSurface.line(loss, theta, d, steps, ws).losses();
+          one = one == null ? grid : one;
+          line = line == null ? along : line;
+          assertThat(grid).isDeepEqualTo(one);
+          assertThat(along).isEqualTo(line);
+        }
+      }
+    }
+  }
+
+  @Test
   void aNetworkAndItsDataFit() throws IOException {
     TorchNetwork network = Minima.mlp();
     try (Examples data = Minima.data(network, 1, 20);

@@ -8,6 +8,12 @@ import static org.assertj.core.api.Assertions.within;
 import java.io.IOException;
 import java.util.List;
 import java.util.SplittableRandom;
+import org.bytedeco.pytorch.BoolOptional;
+import org.bytedeco.pytorch.LongOptional;
+import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorVector;
+import org.bytedeco.pytorch.global.torch;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -135,6 +141,42 @@ class NetworkCurvatureTest {
     }
   }
 
+  /** All layers that there are have second derivatives; cdist has none in libtorch. */
+  @Test
+  void withoutSecondDerivativesDifferencesAreTaken() throws IOException {
+    TorchNetwork network = NETWORKS.get(0);
+    NetworkCurvature.Second none =
+        (loss, leaves, v) -> {
+          Tensor w = leaves.get(0);
+          Tensor apart = torch.cdist(w, w.mul(new Scalar(2.0)), 1.0, new LongOptional()).sum();
+          TensorVector first = gradient(apart, leaves, true);
+          return gradient(first.get(0).sum(), leaves, false);
+        };
+    try (Workspace ws = Minima.workspace(1);
+        Examples data = Minima.data(network, 1, 120);
+        MemoryCheckpoint model = Minima.trained(network, data);
+        NetworkCurvature auto =
+            new NetworkCurvature(network, model, data, Products.AUTO, none, ws);
+        NetworkCurvature exact =
+            new NetworkCurvature(network, model, data, Products.DOUBLE_BACKWARD, none, ws);
+        NetworkCurvature close =
+            new NetworkCurvature(network, model, data, Products.DIFFERENCES, ws)) {
+      double[] v = random(auto.size(), 1);
+      assertThat(auto.products()).isEqualTo(Products.AUTO);
+      assertThat(auto.reason()).isEmpty();
+      assertThat(auto.times(v)).isEqualTo(close.times(v));
+      assertThat(auto.products()).isEqualTo(Products.DIFFERENCES);
+      assertThat(auto.reason()).contains("cdist_backward").contains("not implemented");
+      assertThat(close.reason()).isEmpty();
+      assertThatThrownBy(() -> exact.times(v)).hasMessageContaining("not implemented");
+    }
+  }
+
+  private static TensorVector gradient(Tensor of, TensorVector leaves, boolean graph) {
+    return torch.grad(
+        new TensorVector(of), leaves, new TensorVector(), new BoolOptional(graph), graph, true);
+  }
+
   /** The slope of the loss along the gradient is its square. */
   @Test
   void theGradientIsThatOfTheLoss() throws IOException {
@@ -161,13 +203,17 @@ class NetworkCurvatureTest {
   void productsDoNotDependOnThreads() throws IOException {
     TorchNetwork network = Minima.convolutional();
     try (Workspace one = Minima.workspace(1);
-        Workspace three = Minima.workspace(3);
+        Workspace two = Minima.workspace(2);
+        Workspace eight = Minima.workspace(8);
         Examples data = Minima.data(network, 1, 450);
         MemoryCheckpoint model = network.initialise(1);
         NetworkCurvature alone = new NetworkCurvature(network, model, data, Products.AUTO, one);
-        NetworkCurvature many = new NetworkCurvature(network, model, data, Products.AUTO, three)) {
+        NetworkCurvature pair = new NetworkCurvature(network, model, data, Products.AUTO, two);
+        NetworkCurvature many = new NetworkCurvature(network, model, data, Products.AUTO, eight)) {
       double[] v = random(alone.size(), 1);
+      assertThat(pair.times(v)).isEqualTo(alone.times(v));
       assertThat(many.times(v)).isEqualTo(alone.times(v));
+      assertThat(many.gradient()).isEqualTo(alone.gradient());
       Hessian.Top top = Hessian.top(alone, 2, new Hessian.Options(30, 10, 1e-3), one);
       double[] product = alone.times(top.vectors()[0]);
       assertThat(Vectors.dot(top.vectors()[0], product))

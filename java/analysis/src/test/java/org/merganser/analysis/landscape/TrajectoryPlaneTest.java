@@ -41,6 +41,20 @@ class TrajectoryPlaneTest {
       assertThat(Vectors.length(second)).isCloseTo(1, within(1e-9));
       assertThat(Vectors.dot(first, second)).isCloseTo(0, within(1e-9));
       double scale = Vectors.length(rows[11]);
+      double[] mean = new double[width];
+      for (double[] row : rows) {
+        mean = Vectors.moved(mean, 1.0 / rows.length, row, 0, row);
+      }
+      double all = 0;
+      double[] along = new double[2];
+      for (double[] row : rows) {
+        double[] off = Vectors.moved(row, -1, mean, 0, mean);
+        all += Vectors.dot(off, off);
+        along[0] += Math.pow(Vectors.dot(off, first), 2);
+        along[1] += Math.pow(Vectors.dot(off, second), 2);
+      }
+      assertThat(plane.explained()[0]).isCloseTo(along[0] / all, within(1e-9));
+      assertThat(plane.explained()[1]).isCloseTo(along[1] / all, within(1e-9));
       for (int i = 0; i < rows.length; i++) {
         double[] off = Vectors.moved(rows[i], -1, rows[11], 0, first);
         double x = Vectors.dot(off, first);
@@ -64,6 +78,9 @@ class TrajectoryPlaneTest {
       TrajectoryPlane plane = TrajectoryPlane.of(SampleRows.of(matrix), ws);
       assertThat(plane.residuals()).containsExactly(new double[4], within(1e-6));
       assertThat(plane.explained()[0] + plane.explained()[1]).isCloseTo(1, within(1e-12));
+      // Of the scatter [[34.75, -1.5], [-1.5, 1]] of the first two columns, the larger eigenvalue.
+      double larger = (35.75 + Math.sqrt(33.75 * 33.75 + 4 * 1.5 * 1.5)) / 2;
+      assertThat(plane.explained()[0]).isCloseTo(larger / 35.75, within(1e-12));
       assertThat(Math.abs(plane.axes()[0][0])).isGreaterThan(0.99);
       assertThat(plane.axes()[0][2]).isCloseTo(0, within(1e-12));
     }

@@ -320,6 +320,13 @@ class LandscapeExperimentTest {
       assertThat(network.PCA().get(0)).allMatch(at -> Math.abs(at) <= .5);
       assertThat(network.test()).allMatch(loss -> loss > 0);
     }
+    // Of the first seed every sample is a circle, with a rim where it is a jumped point.
+    for (String file : List.of("phate-loss.svg", "phate-direction.svg", "pca-loss.svg")) {
+      String picture = Files.readString(out.resolve(file));
+      int legend = file.contains("direction") ? 2 : 0;
+      assertThat(picture.split("<circle", -1)).as(file).hasSize(1 + 3 * 12 + legend);
+      assertThat(picture.split("<circle[^>]* stroke=\"black\"", -1)).as(file).hasSize(1 + 3 * 4);
+    }
     for (String file :
         List.of(
             "samples.html",
