@@ -50,29 +50,39 @@ def embeddings(results):
            for e in results["embeddings"]])
 
 
+def tied(results, rule):
+    """Whether the graph of the samples of the paper depends on their order, for every minimum."""
+    return all(p["tied"]["mean"] > 0 for p in results["persistence"] if p["rule"] == rule)
+
+
 def persistence(results):
     """Of the test and training loss on either graph, with the deviation over seeds."""
     rows = []
     for p in results["persistence"]:
         rows.append([p["rule"], p["loss"], p["minimum"], f"{p['total']['mean']:.4f} ± {p['sd']:.4f}",
                      f"{p['relative']['mean']:.4f} ± {p['relativeSd']:.4f}", number(p["points"], 1, False),
-                     number(p["loops"], 1, False), number(p["components"], 1, False)])
-    table(["graph", "loss", "minimum", "total", "by range", "points", "loops", "components"], rows)
+                     number(p["tied"], 1, False), number(p["loops"], 1, False), number(p["components"], 1, False)])
+    table(["graph", "loss", "minimum", "total", "by range", "points", "tied", "loops", "components"], rows)
 
 
 def others(results):
-    """The test loss of other samples: total persistence, a column a minimum."""
+    """The test loss of other samples: total persistence, and the most ties of a minimum (mean over seeds)."""
     names = [m["minimum"] for m in results["minima"]]
-    found = {}
+    found, ties = {}, {}
     for p in results["otherSamples"]:
         if p["loss"] == "test":
+            key = (p["samples"], p["rule"])
+            ties[key] = max(ties.get(key, 0), p["tied"]["mean"])
             found.setdefault((p["samples"], p["rule"]), {})[p["minimum"]] = f"{p['total']['mean']:.4f} ({p['relative']['mean']:.4f})"
-    table(["samples", "graph"] + names, [[samples, rule] + [cells[n] for n in names] for (samples, rule), cells in found.items()])
+    table(["samples", "graph"] + names + ["tied"],
+          [[*key] + [cells[n] for n in names] + [f"{ties[key]:.1f}"] for key, cells in found.items()])
 
 
 def wasserstein(results):
     names = [m["minimum"] for m in results["minima"]]
     for rule in dict.fromkeys(w["rule"] for w in results["wasserstein"]):
+        if tied(results, rule):
+            continue
         print(f"{rule}, as it is / by range:\n")
         rows = []
         for name in names:
@@ -86,8 +96,8 @@ def ranks(results):
         if value is None:
             return "-"
         return f"{value['rho']:.2f}" + (f" [{value['low']:.2f}, {value['high']:.2f}]" if value.get("low") is not None else "")
-    table(["samples", "graph", "loss", "over minima", "over networks", "right labels"],
-          [[r["samples"], r["rule"], r["loss"] + (" by range" if r["byRange"] else ""), number(r["seeds"], 2), pooled(r["networks"]),
+    table(["samples", "graph", "loss", "tied", "over minima", "over networks", "right labels"],
+          [[r["samples"], r["rule"], r["loss"] + (" by range" if r["byRange"] else ""), str(r["tied"]), number(r["seeds"], 2), pooled(r["networks"]),
             pooled(r.get("right"))] for r in results["ranks"] if r["loss"] == "test"])
 
 
