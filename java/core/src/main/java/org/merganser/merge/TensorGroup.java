@@ -308,46 +308,7 @@ final class TensorGroup implements TensorMerger.Group {
 
   /** What is wrong, with the numbers of the whole tensor of the first model that is. */
   NumericalException notFinite(Workspace ws) throws IOException {
-    for (int k = 0; k < inputs.size(); k++) {
-      Checkpoint input = inputs.get(k);
-      long tile = input.tile(name, TILE);
-      long count = 0;
-      long first = -1;
-      for (long from = 0; from < info.size(); from += tile) {
-        long to = Math.min(info.size(), from + tile);
-        try (Tensor part = Tensor.allocate(info.dtype(), new long[] {to - from}, ws)) {
-          input.readRange(name, from, to, part, ws);
-          long[] found = nonFinite(part, ws);
-          count += found[0];
-          first = first < 0 && found[0] > 0 ? from + found[1] : first;
-        }
-      }
-      if (count > 0) {
-        return new NumericalException(
-            (k < models() ? "model " + k : "the base")
-                + ": "
-                + Names.quote(name)
-                + " "
-                + info
-                + " holds "
-                + count
-                + " non-finite values, the first at index "
-                + first
-                + " ("
-                + value(input, first, ws)
-                + "); repair the model, leave the tensor out (--ignore, Checkpoint.where), or"
-                + " take linear:non-finite=propagate (in a recipe non_finite: propagate;"
-                + " NonFiniteWeights.PROPAGATE)");
-      }
-    }
-    return new NumericalException(Names.quote(name) + " " + info + " changed while it was read");
-  }
-
-  private double value(Checkpoint input, long index, Workspace ws) throws IOException {
-    try (Tensor one = Tensor.allocate(info.dtype(), 1)) {
-      input.readRange(name, index, index + 1, one, ws);
-      return one.get(0);
-    }
+    return NonFiniteInput.of(name, inputs, models(), ws);
   }
 
   /**
