@@ -278,7 +278,8 @@ sanitize_gpu() {
     "$build/merganser_test" --gpu-check "$out.$1" --brief > "$out.$1.log" 2>&1 || found=$?
   case $found in
     0) verdict=clean; return 0 ;;
-    2) verdict="clean, of what could be run"; return 0 ;;  # and so is the status already
+    # The status of the program, which hides what the tool found.
+    2) verdict="not all could be run, see $out.$1.log"; [ "$status" != 0 ] || status=2; return 0 ;;
     99) verdict="errors, see $out.$1.log" ;;
     124) verdict="not finished in 50 s, see $out.$1.log" ;;  # which is no pass
     *) verdict="exit status $found, see $out.$1.log" ;;

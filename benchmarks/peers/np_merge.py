@@ -44,6 +44,9 @@ def settings(out):
         sys.exit(f"{out} is not of experiment np-merge on two models without split and augmentation")
     if (np["form"], np["granularity"]) != ("sigmoid", "parameter") or "np-train" in np:
         sys.exit(f"{out} has another form, granularity or number of samples than this script: {np}")
+    usual = {"optimizer": "adam", "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8, "pull": 0, "limit": 15, "initial": []}
+    if other := {key: np[key] for key in usual if np.get(key, usual[key]) != usual[key]}:
+        sys.exit(f"{out} has other settings than this script: {other}")
     if results["data"]["name"] == "blobs":
         sys.exit(f"{out} is of blobs, which are drawn in Java; take images, or those that lab.py draws")
     return results, np
@@ -114,7 +117,7 @@ def learned(a, c, data, np, draw):
     seen = torch.ones(len(data.x), dtype=torch.bool).index_fill(0, held, False).nonzero()[:, 0]
     net = lab.network(a)
     z = {name: torch.zeros_like(value, requires_grad=True) for name, value in a.items()}
-    adam = torch.optim.Adam(z.values(), lr=np["lr"])
+    adam = torch.optim.Adam(z.values(), lr=np["learning-rate"])
     best, least, since = None, float("inf"), 0
     batches = -(-len(seen) // np["batch"])
 
@@ -176,7 +179,7 @@ def main():
     for row, found in scores.items():
         print(f"\n{row}, of each pair, same draw: " + ", ".join(f"{each[1] - each[2]:+.2f}" for each in found)
               + "; own draw: " + ", ".join(f"{each[1] - each[3]:+.2f}" for each in found), end="")
-    print(f"\n\n{len(pairs)} pairs, {np['steps']} steps at most, batches of {np['batch']}, Adam {np['lr']}, "
+    print(f"\n\n{len(pairs)} pairs, {np['steps']} steps at most, batches of {np['batch']}, Adam {np['learning-rate']}, "
           f"{len(data.test)} test images, torch {torch.__version__}.\nAccuracies of NP Merge are those in results.json "
           f"to {off:.3f} points.")
 

@@ -19,7 +19,7 @@ int64_t rounded(int64_t bytes) {
 }
 
 // Released blocks of one process, the latest last. Smaller ones come from the heap of the C library, which keeps them;
-// larger ones have arithmetic enough to pay for their pages.
+// larger ones would soon fill what is kept.
 #if defined(__SANITIZE_ADDRESS__)
 constexpr int64_t kKept = 0;  // so that a use after release is seen
 #else

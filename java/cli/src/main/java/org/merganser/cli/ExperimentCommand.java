@@ -51,7 +51,9 @@ final class ExperimentCommand extends Computation {
     CommandLine all = new CommandLine(new All());
     for (Experiments.Kind<?> kind : Experiments.all()) {
       Map<String, String> preset = Map.of("out", "merganser-" + kind.id());
-      all.addSubcommand(kind.id(), command(kind, preset, setting -> true, kind.summary()));
+      // A file of the state is that of one run of NP Merge, and an experiment makes many.
+      Predicate<String> offered = setting -> !setting.equals("state");
+      all.addSubcommand(kind.id(), command(kind, preset, offered, kind.summary()));
     }
     return all;
   }

@@ -99,7 +99,7 @@ public final class Alignment implements AutoCloseable {
     return new Alignment(method, architecture, reference, spaces);
   }
 
-  /** Id of the method that found it. */
+  /** The method that found it, with its settings where these are known: {@code Method.text}. */
   public String method() {
     return method;
   }

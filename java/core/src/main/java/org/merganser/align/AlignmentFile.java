@@ -34,10 +34,10 @@ import org.merganser.model.MapFamily;
  * [n] and {@code SPACE/scales} F64 [n], or {@code SPACE/map} and {@code SPACE/inverse} F64 [n x n],
  * or for a pair {@code SPACE/out} F64 [n_ref x n] and {@code SPACE/in} F64 [n x n_ref]; and {@code
  * SPACE/spectrum} F64. A space without any has the identity. Metadata: {@code format}, {@code
- * version}, {@code method}, {@code architecture} (a builder file), {@code reference} (another,
- * where widths differ), and for each space {@code SPACE/family} ({@code PAIR} for a pair), {@code
- * SPACE/score}, {@code SPACE/completion}, and where they are known {@code SPACE/samples}, {@code
- * SPACE/fit}, {@code SPACE/chance}.
+ * version}, {@code method} (with its settings), {@code architecture} (a builder file), {@code
+ * reference} (another, where widths differ), and for each space {@code SPACE/family} ({@code PAIR}
+ * for a pair), {@code SPACE/score}, {@code SPACE/completion}, and where they are known {@code
+ * SPACE/samples}, {@code SPACE/fit}, {@code SPACE/chance}.
  *
  * <p>Version 1 has no pairs, no reference, no strides and five families; it is read too.
  */

@@ -35,7 +35,8 @@ final class MergedCheckpoint extends CheckpointView {
   /**
    * A function with its statistics.
    *
-   * @param checks whether values that are read must be looked at, before they are merged
+   * @param checks whether values that are read must be looked at before they are merged: not where
+   *     results tell, nor where statistics have seen them all, of inputs that do not change since
    */
   private record Prepared(TileFunction function, boolean checks) {}
 
@@ -160,7 +161,7 @@ final class MergedCheckpoint extends CheckpointView {
       beyond = mask(method, prepared.get(), group, from, to, into, ws);
     }
     if (beyond > 0) {
-      refuse(method, prepared.get(), group, ws);
+      throw refused(method, prepared.get(), group, beyond, ws);
     }
   }
 
@@ -327,19 +328,25 @@ final class MergedCheckpoint extends CheckpointView {
     return beyond;
   }
 
-  /** Counts in the whole tensor, whichever part was asked for. */
-  private void refuse(TensorMerger method, Prepared prepared, TensorGroup group, Workspace ws)
+  /** Counts in the whole tensor, whichever part was asked for; in that part where it cannot. */
+  private NumericalException refused(
+      TensorMerger method, Prepared prepared, TensorGroup group, long inPart, Workspace ws)
       throws IOException {
     TensorInfo info = group.info();
     long tile = tile(group.name(), TensorGroup.TILE);
     long beyond = 0;
-    for (long from = 0; from < info.size(); from += tile) {
-      long to = Math.min(info.size(), from + tile);
-      try (Tensor out = Tensor.allocate(info.dtype(), new long[] {to - from}, ws)) {
-        beyond += compute(method, prepared, group, from, to, out, ws);
+    try {
+      for (long from = 0; from < info.size(); from += tile) {
+        long to = Math.min(info.size(), from + tile);
+        try (Tensor out = Tensor.allocate(info.dtype(), new long[] {to - from}, ws)) {
+          beyond += compute(method, prepared, group, from, to, out, ws);
+        }
       }
+    } catch (TensorGroup.NotFinite e) {
+      requireMask(method, group, ws);
+      beyond = inPart;
     }
-    throw new NumericalException(
+    return new NumericalException(
         Names.quote(group.name())
             + " "
             + info

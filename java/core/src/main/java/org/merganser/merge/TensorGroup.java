@@ -153,21 +153,19 @@ final class TensorGroup implements TensorMerger.Group {
   }
 
   private void tiles(long tile, Statistic statistic, Workspace ws) throws IOException {
-    pass(tile, statistic, ws);
-    seenWhole |= !statistic.enough();
+    seenWhole |= pass(tile, statistic, ws);
   }
 
-  private void pass(long tile, Statistic statistic, Workspace ws) throws IOException {
+  private boolean pass(long tile, Statistic statistic, Workspace ws) throws IOException {
     long block = 1;
     for (Checkpoint input : inputs) {
       block = Math.max(block, input.block(name));
     }
     if (block <= tile) {
-      each(0, info.size(), tile, 0, Access.ELEMENTS, true, statistic, ws);
-      return;
+      return each(0, info.size(), tile, 0, Access.ELEMENTS, true, statistic, ws);
     }
     // Blocks that are larger than a tile would be computed again for each.
-    each(
+    return each(
         0,
         info.size(),
         Math.max(1, info.size()),
@@ -199,7 +197,8 @@ final class TensorGroup implements TensorMerger.Group {
     each(from, to, tile, lead, method.access(this), checks, use, ws);
   }
 
-  private void each(
+  /** Returns whether it came to the end: a use may need no more. */
+  private boolean each(
       long from,
       long to,
       long tile,
@@ -242,6 +241,7 @@ final class TensorGroup implements TensorMerger.Group {
         }
         begin += tile;
       } while (begin < to && !use.enough());
+      return begin >= to;
     }
   }
 

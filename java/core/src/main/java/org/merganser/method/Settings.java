@@ -261,13 +261,14 @@ public final class Settings<O extends Record> {
 
   /** Options as {@link #parse} reads them, all of them but empty lists and what is absent. */
   public static String full(Record options) {
-    return text(values(options));
+    Map<String, Object> values = values(options);
+    values.values().removeIf(value -> Values.text(value).isEmpty());
+    return text(values);
   }
 
   private static String text(Map<String, Object> values) {
     return values.entrySet().stream()
         .map(value -> value.getKey() + "=" + Values.text(value.getValue()))
-        .filter(setting -> !setting.endsWith("="))
         .collect(Collectors.joining(SEPARATOR));
   }
 

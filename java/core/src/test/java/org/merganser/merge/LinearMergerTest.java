@@ -92,6 +92,19 @@ class LinearMergerTest {
         .hasMessageStartingWith("model 1: 'w' F32 [2] holds 1 non-finite values");
   }
 
+  /** One element is beyond the range, another, which is not asked for, is not finite. */
+  @Test
+  void whatIsBeyondInAPartIsToldBesideWhatIsNotFinite() throws IOException {
+    Checkpoint a = model(Tensor.of(new float[] {3e38f, 1}, 2));
+    Checkpoint b = model(Tensor.of(new float[] {-3e38f, Float.NaN}, 2));
+    Checkpoint merged = LinearMerger.weights(2, -1).merge(MergeProblem.of(a, b), WS);
+    try (Tensor part = Tensor.allocate(DType.F32, 1)) {
+      assertThatThrownBy(() -> merged.readRange("w", 0, 1, part, WS))
+          .isInstanceOf(NumericalException.class)
+          .hasMessageStartingWith("model 1: 'w' F32 [2] holds 1 non-finite values");
+    }
+  }
+
   /** Finite models whose sum is not. */
   @Test
   void aSumBeyondTheRangeIsRefused() {

@@ -121,6 +121,7 @@ class RepairsContractTest {
         RepairProblem problem = RepairProblem.of(network, model, List.of(model), INPUTS);
         assertThatThrownBy(() -> repair(id).apply(problem, WS))
             .isInstanceOf(IncompatibleModelsException.class)
+            .hasMessageContaining("batch normalisation")
             .hasMessageContaining("use '" + other + "' instead");
       }
     }

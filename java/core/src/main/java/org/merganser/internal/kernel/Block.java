@@ -297,7 +297,7 @@ public final class Block {
     public void run() {
       try {
         finish.run();
-      } catch (RuntimeException e) {
+      } catch (RuntimeException | LinkageError e) {
         // Of a device that is lost: nothing works on the bytes any more.
         LOG.log(System.Logger.Level.WARNING, "cannot wait for who shares memory to be freed", e);
       }

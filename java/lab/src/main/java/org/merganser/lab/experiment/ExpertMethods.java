@@ -35,31 +35,32 @@ import org.merganser.plan.Catalogue;
 record ExpertMethods(Map<String, List<Way>> named) {
   /**
    * Every kind of method that makes one model, or one for each task, of many experts of any
-   * network, as far as the catalogue has them; the grids of lambda go well below what the longest
-   * experts take.
+   * network; the grids of lambda go well below what the longest experts take.
    */
+  static final List<String> KINDS =
+      List.of(
+          "linear",
+          "task-arithmetic:lambda=0.3",
+          "task-arithmetic:lambda=0.02/0.05/0.1/0.2/0.3/0.4/0.5/0.7/1",
+          "ties:density=0.2,lambda=0.1/0.25/0.5/1/1.5/2/3",
+          "dare-linear:density=0.5,lambda=0.02/0.05/0.1/0.2/0.3/0.5/0.7",
+          "dare-ties:density=0.5,lambda=0.02/0.05/0.1/0.2/0.3/0.5/0.7/1",
+          "della:density=0.5,lambda=0.1/0.25/0.5/1/1.5/2/3",
+          "breadcrumbs:density=0.9,gamma=0.01,lambda=0.02/0.05/0.1/0.2/0.3/0.5/0.7",
+          "magmax:scaling=0.05/0.1/0.2/0.5/1",
+          "sce:select-topk=0.1/0.5/1",
+          "consensus:scaling=0.05/0.1/0.2/0.3/0.5",
+          "emr",
+          "model-stock",
+          "karcher",
+          "ramplus-tl",
+          "iso-c:lambda=0.1/0.3/1",
+          "tsv-m:lambda=0.1/0.3/1",
+          "fisher");
+
+  /** Those of them that the catalogue has. */
   static final String USUAL =
-      Stream.of(
-              "linear",
-              "task-arithmetic:lambda=0.3",
-              "task-arithmetic:lambda=0.02/0.05/0.1/0.2/0.3/0.4/0.5/0.7/1",
-              "ties:density=0.2,lambda=0.1/0.25/0.5/1/1.5/2/3",
-              "dare-linear:density=0.5,lambda=0.02/0.05/0.1/0.2/0.3/0.5/0.7",
-              "dare-ties:density=0.5,lambda=0.02/0.05/0.1/0.2/0.3/0.5/0.7/1",
-              "della:density=0.5,lambda=0.1/0.25/0.5/1/1.5/2/3",
-              "breadcrumbs:density=0.9,gamma=0.01,lambda=0.02/0.05/0.1/0.2/0.3/0.5/0.7",
-              "magmax:scaling=0.05/0.1/0.2/0.5/1",
-              "sce:select-topk=0.1/0.5/1",
-              "consensus:scaling=0.05/0.1/0.2/0.3/0.5",
-              "emr",
-              "model-stock",
-              "karcher",
-              "ramplus-tl",
-              "iso-c:lambda=0.1/0.3/1",
-              "tsv-m:lambda=0.1/0.3/1",
-              "fisher")
-          .filter(text -> Catalogue.mergers().ids().contains(text.split(":", 2)[0]))
-          .collect(Collectors.joining(","));
+      KINDS.stream().filter(ExpertMethods::isThere).collect(Collectors.joining(","));
 
   private static final String LAMBDA = "lambda=";
   private static final double PRIMARY_LAMBDA = 0.3;
@@ -230,6 +231,10 @@ record ExpertMethods(Map<String, List<Way>> named) {
     return weighs
         ? new Way(text, drawn, true, plain.with(Collections.nCopies(experts, 1.0)).mergers())
         : plain;
+  }
+
+  private static boolean isThere(String text) {
+    return Catalogue.mergers().ids().contains(Catalogue.mergers().id(text));
   }
 
   private static boolean has(String id, String setting) {

@@ -55,6 +55,11 @@ public final class NpMergeExperiment extends NetworkExperiment {
         throw new IllegalArgumentException(
             "state is the file of one run, and an experiment makes many; drop it");
       }
+      if (np.initUniform() && common.models() == 2) {
+        throw new IllegalArgumentException(
+            "init-uniform says where later rounds begin, and two models have one; drop it, or give"
+                + " --models");
+      }
       if (!np.initial().isEmpty() && np.initial().size() != 2) {
         throw new IllegalArgumentException(
             "initial must have 2 coefficients, since two models are merged at a time, not "

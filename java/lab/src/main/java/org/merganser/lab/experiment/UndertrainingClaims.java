@@ -17,7 +17,8 @@ import java.util.function.ToDoubleFunction;
  * accuracy is greatest: noise moves either, and its part is in the interval only.
  *
  * <p>Of (a), (b) and (e), which are told of every method, the row of one method is primary and that
- * of another second, here in code and so before what is run; of many others some hold by chance.
+ * of another second, here in code and so before what this version runs; of many others some hold by
+ * chance.
  */
 final class UndertrainingClaims {
   private static final double LEAST_FALL = 0.005;

@@ -81,6 +81,7 @@ class ExpertMethodsTest {
   /** The usual ones are of the catalogue and fit. */
   @Test
   void theUsualMethodsFit() throws IOException {
+    assertThat(ExpertMethods.USUAL).isEqualTo(String.join(",", ExpertMethods.KINDS));
     ExpertMethods usual = ExpertMethods.of(ExpertMethods.USUAL, 6, 0);
     try (Workspace ws = Workspace.builder().threads(1).open();
         ExpertTasks tasks = SyntheticTasks.draw(new TaskSizes(10, 30, 10, 10), 0, 1)) {

@@ -78,6 +78,7 @@ class LandscapeNumbersTest {
         .containsExactly("nearest", "nearest", "farthest", "farthest");
     assertThat(all).extracting(Valleys::loss).containsExactly("train", "test", "train", "test");
     assertThat(all).extracting(Valleys::components).containsOnly(1);
+    assertThat(all).extracting(Valleys::edges).containsOnly(3);
     assertThat(all).extracting(Valleys::tied).containsOnly(0);
     // Farthest, by the training loss: 1 at .2 meets 0 over 3, at .3. Nearest, by the test loss: 0
     // and 1 at .2 meet 3 at .3.

@@ -85,6 +85,10 @@ class RefusedSettingsTest {
         () -> np().with("state", "a.npstate"),
         "state is the file of one run, and an experiment makes many; drop it");
     assertRefused(
+        () -> np().with("init-uniform", true),
+        "init-uniform says where later rounds begin, and two models have one; drop it, or give"
+            + " --models");
+    assertRefused(
         () -> np().with("initial", List.of(0.2, 0.3, 0.5)),
         "initial must have 2 coefficients, since two models are merged at a time, not"
             + " [0.2, 0.3, 0.5]");

@@ -72,7 +72,7 @@ public abstract class Descent<S extends Learner> {
    * @param parameters those of the session
    * @return loss of the batch of each step
    * @throws NumericalException when a loss, the norm of a gradient that is to be clipped, or the
-   *     held-out loss at the start, is not finite
+   *     held-out score that is evaluated first, is not finite
    */
   public List<Double> run(
       S session, Map<String, Tensor> parameters, long steps, EarlyStopping stopping, Workspace ws)
@@ -118,9 +118,12 @@ public abstract class Descent<S extends Learner> {
   private boolean isBetter(S session, long step, EarlyStopping stopping) throws IOException {
     Score what = stopping.policy().score();
     OptionalDouble found = session.heldOut(what);
-    if (step == 0 && found.isPresent() && !Double.isFinite(found.getAsDouble())) {
+    boolean first = stopping.evaluations().isEmpty();
+    if (first && found.isPresent() && !Double.isFinite(found.getAsDouble())) {
       throw new NumericalException(
-          "the held-out loss of the model to train on is " + found.getAsDouble());
+          "the held-out loss of the model to train on is "
+              + found.getAsDouble()
+              + (step == 0 ? "" : " after step " + step));
     }
     return found.isPresent() && stopping.add(step, found.getAsDouble());
   }
