@@ -28,11 +28,16 @@ final class AllToFirst {
   static AlignmentSet align(
       Aligner aligner, AlignmentProblem problem, SpaceMethod spaceMethod, Workspace ws) {
     requireWidths(aligner, problem);
-    return align(aligner.text(), problem, spaceMethod, ws);
+    return align(aligner.id(), aligner.text(), problem, spaceMethod, ws);
   }
 
   static AlignmentSet align(
       String method, AlignmentProblem problem, SpaceMethod spaceMethod, Workspace ws) {
+    return align(method, method, problem, spaceMethod, ws);
+  }
+
+  private static AlignmentSet align(
+      String id, String method, AlignmentProblem problem, SpaceMethod spaceMethod, Workspace ws) {
     List<Alignment> alignments = new ArrayList<>();
     long done = 0;
     long total = (long) (problem.models() - 1) * problem.architecture().spaces().size();
@@ -49,7 +54,7 @@ final class AllToFirst {
             SpaceAlignment found = named(spaceMethod, space, moments, model, ws);
             maps.add(found.map());
             spaces.put(space.id(), found);
-            ws.progress().report("align " + method, ++done, total);
+            ws.progress().report("align " + id, ++done, total);
           }
         }
         alignments.add(new Alignment(method, architecture, problem.architecture(), spaces));

@@ -91,7 +91,8 @@ public record Interpolation(List<Point> points) {
         try (Checkpoint ready = repair.apply(mix(alignment, ends, lambda, ws), ends, lambda)) {
           points.add(new Point(lambda, Evaluation.of(network, ready, data, ws)));
         }
-        ws.progress().report("path " + alignment.method(), points.size(), lambdas.length);
+        String id = alignment.method().split(":", 2)[0];
+        ws.progress().report("path " + id, points.size(), lambdas.length);
       }
     }
     return new Interpolation(points);
