@@ -200,10 +200,10 @@ run_on_fake_device() {
   MERGANSER_CUDA_PLUGIN=$build/libmerganser_fake.so "$build/merganser_test" "${only:-fake_}"
 }
 
-# Threads shuffled have memory in exact pieces: what is written behind one shows, what is read under a sanitizer.
+# Threads shuffled have memory in exact pieces, without a sanitizer: what is written behind one shows.
 run_on_standin() {
   local name exact=0
-  # Under a sanitizer pieces of the arena are told to it instead; both together have not been made to agree.
+  # The arena tells a sanitizer its pieces itself; exact ones were reported as poisoned, which is not understood yet.
   [ "$1" != shuffled ] || [ -n "$sanitize" ] || exact=1
   echo "the CUDA plug-in on the host, threads $1"
   for name in ${only:-fake_ standin_}; do
