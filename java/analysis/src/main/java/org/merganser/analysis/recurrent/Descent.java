@@ -21,6 +21,11 @@ final class Descent implements AutoCloseable {
 
   private static final double LOSS = 0.01;
 
+  /** So many steps in a row of which the linear model promises less than this part of q end it. */
+  private static final int WEAK_STEPS = 3;
+
+  private static final double PROMISE = 2e-4;
+
   private final SmoothMap map;
   private final FixedPoints.Options options;
   private final Workspace ws;
@@ -34,6 +39,9 @@ final class Descent implements AutoCloseable {
   private double damping;
 
   private double growth;
+
+  /** Steps in a row that promised too little. */
+  private int weak;
 
   /** Where it ended, and how still it is there. */
   record End(double[] state, double speed) {}
@@ -67,6 +75,7 @@ final class Descent implements AutoCloseable {
     before[0] = now.speed();
     damping = UNKNOWN;
     growth = 2;
+    weak = 0;
     for (int step = 1; step <= options.iterations() && now.speed() > floor; step++) {
       At next = better(now);
       if (next == null) {
@@ -74,7 +83,8 @@ final class Descent implements AutoCloseable {
       }
       now = next;
       int then = step % PATIENCE;
-      if (step >= PATIENCE && now.speed() > (1 - LOSS) * before[then]) {
+      boolean stuck = step >= PATIENCE && now.speed() > (1 - LOSS) * before[then];
+      if (stuck || weak == WEAK_STEPS) {
         break;
       }
       before[then] = now.speed();
@@ -102,7 +112,9 @@ final class Descent implements AutoCloseable {
         double[] move = move(gram, diagonal, gradient);
         At tried = move == null ? now : at(moved(now.state(), move));
         if (tried.speed() < now.speed()) {
-          double gain = (now.speed() - tried.speed()) / predicted(move, gradient);
+          double promised = predicted(move, gradient);
+          double gain = (now.speed() - tried.speed()) / promised;
+          weak = promised < PROMISE * now.speed() ? weak + 1 : 0;
           damping *= Math.max(1.0 / 3, 1 - Math.pow(2 * gain - 1, 3));
           growth = 2;
           return tried;

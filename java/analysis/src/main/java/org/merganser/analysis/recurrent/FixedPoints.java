@@ -23,8 +23,10 @@ import org.merganser.method.Settings;
  * Gauss-Newton descent finds from many starts ({@code A = J - I}, {@code (A^T A + mu I) d = -A^T (F
  * - h)}, mu after Nielsen), merged where they are the same, with the eigenvalues of their
  * Jacobians. q below {@code fixed} is a fixed point, below {@code slow} a slow one; starts that end
- * elsewhere are counted. Starts run on all threads, each by itself, so the result depends on
- * neither their number nor on the other starts. Cost about {@code 2 1/3 H^3} a step.
+ * elsewhere are counted. A start has ended when any ten steps in a row take less than 1 % of q
+ * away, or three in a row promise less than 0.02 % each. Starts run on all threads, each by itself,
+ * so the result depends on neither their number nor on the other starts. Cost about {@code 2 1/3
+ * H^3} a step.
  *
  * <p>Source: Sussillo and Barak 2013; damping of Madsen, Nielsen and Tingleff 2004.
  *
