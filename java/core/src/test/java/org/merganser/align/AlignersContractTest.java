@@ -276,7 +276,7 @@ class AlignersContractTest {
     List<MemoryCheckpoint> models = models(wide, 7);
     double[][] inputs = Oracle.gaussian(600, 8, 8);
     Set<String> seen = new java.util.HashSet<>();
-    for (int threads : new int[] {1, 2, 8}) {
+    for (int threads : new int[] {1, 8}) {
       try (Workspace ws = Workspace.builder().threads(threads).open()) {
         StringBuilder digest = new StringBuilder();
         for (Precision precision : Precision.values()) {
@@ -307,7 +307,7 @@ class AlignersContractTest {
         seen.add(digest.toString());
       }
     }
-    assertThat(seen).as("files written with 1, 2 and 8 threads").hasSize(1);
+    assertThat(seen).as("files written with 1 and 8 threads").hasSize(1);
   }
 
   @ParameterizedTest

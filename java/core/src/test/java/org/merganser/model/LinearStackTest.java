@@ -277,7 +277,7 @@ class LinearStackTest {
       })
   void timeIsNearLinearInTheNumberOfTensors(String pattern) {
     Map<String, TensorInfo> tensors = new LinkedHashMap<>();
-    for (int i = 0; i < 100_000; i++) {
+    for (int i = 0; i < 50_000; i++) {
       String number = pattern.contains("%c") ? letters(i) : "";
       tensors.put(
           pattern.contains("%c")
@@ -293,7 +293,7 @@ class LinearStackTest {
     } catch (IncompatibleModelsException e) {
       assertThat(e.problems()).hasSizeLessThan(25);
     }
-    assertThat(threads.getCurrentThreadCpuTime() - start).isLessThan(2_000_000_000L);
+    assertThat(threads.getCurrentThreadCpuTime() - start).isLessThan(1_000_000_000L);
   }
 
   private static String letters(int i) {

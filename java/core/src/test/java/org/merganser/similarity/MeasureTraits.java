@@ -8,6 +8,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.SplittableRandom;
 import java.util.function.UnaryOperator;
+import java.util.stream.IntStream;
 import org.merganser.linalg.Matrix;
 import org.merganser.similarity.SimilarityMeasure.Invariance;
 import org.merganser.similarity.SimilarityMeasure.Kind;
@@ -60,33 +61,33 @@ final class MeasureTraits {
   }
 
   static void check(SimilarityMeasure measure) {
+    double[] plain = SHAPES.stream().mapToDouble(s -> of(measure, s)).toArray();
     for (Invariance change : Invariance.values()) {
-      holds(measure, Side.X, change);
-      holds(measure, Side.Y, change);
+      holds(measure, plain, Side.X, change);
+      holds(measure, plain, Side.Y, change);
     }
-    double order =
-        worst(s -> Math.abs(of(measure, s) - of(measure, reordered(s))) / size(measure, s));
-    holds(measure, Trait.IGNORES_ORDER, order, SAME);
-    double sides =
-        worst(
-            s ->
-                Math.abs(of(measure, s) - of(measure, new Sides(s.y(), s.x()))) / size(measure, s));
+    holds(measure, Trait.IGNORES_ORDER, worst(measure, plain, MeasureTraits::reordered), SAME);
+    double sides = worst(measure, plain, s -> new Sides(s.y(), s.x()));
     holds(measure, Trait.SYMMETRIC, sides, SAME);
     double wanted = measure.kind() == Kind.SIMILARITY ? 1 : 0;
-    double self = worst(s -> Math.abs(of(measure, new Sides(s.x(), s.x())) - wanted));
+    double self =
+        SHAPES.stream()
+            .mapToDouble(s -> Math.abs(of(measure, s.x(), s.x()) - wanted))
+            .max()
+            .orElseThrow();
     holds(measure, Trait.NORMALISED, self, SAME_AS_ITSELF);
   }
 
-  private static void holds(SimilarityMeasure measure, Side side, Invariance change) {
+  private static void holds(
+      SimilarityMeasure measure, double[] plain, Side side, Invariance change) {
     double worst =
         worst(
-            s -> {
-              Sides changed =
-                  side == Side.X
-                      ? new Sides(change(change, s.x()), s.y())
-                      : new Sides(s.x(), change(change, s.y()));
-              return Math.abs(of(measure, s) - of(measure, changed)) / size(measure, s);
-            });
+            measure,
+            plain,
+            s ->
+                side == Side.X
+                    ? new Sides(change(change, s.x()), s.y())
+                    : new Sides(s.x(), change(change, s.y())));
     String what = measure + " " + measure.options() + ", " + side + ": " + change;
     if (measure.invariances(side).contains(change)) {
       assertThat(worst).as(what).isLessThan(SAME);
@@ -104,12 +105,17 @@ final class MeasureTraits {
     }
   }
 
-  private interface OfSides {
-    double of(Sides sides);
-  }
-
-  private static double worst(OfSides deviation) {
-    return SHAPES.stream().mapToDouble(deviation::of).max().orElseThrow();
+  /** The largest change of a value, in units of its size where values have no bounds. */
+  private static double worst(
+      SimilarityMeasure measure, double[] plain, UnaryOperator<Sides> change) {
+    boolean bounded = Double.isFinite(measure.least()) && Double.isFinite(measure.greatest());
+    return IntStream.range(0, plain.length)
+        .mapToDouble(
+            i ->
+                Math.abs(plain[i] - of(measure, change.apply(SHAPES.get(i))))
+                    / (bounded ? 1 : Math.abs(plain[i])))
+        .max()
+        .orElseThrow();
   }
 
   static double of(SimilarityMeasure measure, Sides sides) {
@@ -121,12 +127,6 @@ final class MeasureTraits {
         Matrix right = Matrix.of(y)) {
       return measure.between(left, right, WS).value();
     }
-  }
-
-  /** Values without bounds are compared with their size. */
-  private static double size(SimilarityMeasure measure, Sides sides) {
-    boolean bounded = Double.isFinite(measure.least()) && Double.isFinite(measure.greatest());
-    return bounded ? 1 : Math.abs(of(measure, sides));
   }
 
   private static Sides reordered(Sides s) {

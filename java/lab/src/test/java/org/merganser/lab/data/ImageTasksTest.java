@@ -117,6 +117,10 @@ class ImageTasksTest {
     }
   }
 
+  private static boolean same(Examples a, Examples b) {
+    return Arrays.equals(a.labels(), b.labels()) && a.inputs().sameBytes(b.inputs());
+  }
+
   @ParameterizedTest
   @EnumSource(ImageTasks.class)
   void theSeedDecidesEverythingAndNoiseChangesTrainingLabelsOnly(ImageTasks kind)
@@ -129,11 +133,11 @@ class ImageTasksTest {
         ExpertTask task = first.tasks().get(t);
         ExpertTask right = clean.tasks().get(t);
         for (int p = 0; p < 4; p++) {
-          String digest = parts(task).get(p).digest();
-          assertThat(digest).isEqualTo(parts(again.tasks().get(t)).get(p).digest());
-          assertThat(digest.equals(parts(right).get(p).digest())).isEqualTo(p != 1);
+          Examples part = parts(task).get(p);
+          assertThat(same(part, parts(again.tasks().get(t)).get(p))).isTrue();
+          assertThat(same(part, parts(right).get(p))).isEqualTo(p != 1);
         }
-        assertThat(task.train().digest()).isNotEqualTo(other.tasks().get(t).train().digest());
+        assertThat(same(task.train(), other.tasks().get(t).train())).isFalse();
         assertThat(task.train().inputs().sameBytes(right.train().inputs())).isTrue();
         assertThat(task.noisySamples()).hasSize(task.train().size() / 5);
         for (int i = 0; i < task.train().size(); i++) {

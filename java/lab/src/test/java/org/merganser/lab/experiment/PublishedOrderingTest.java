@@ -16,7 +16,7 @@ import org.merganser.lab.data.ImageFiles;
 class PublishedOrderingTest {
   @Test
   void onBlobs() throws IOException {
-    ExperimentResult result = run(ExperimentOptions.BLOBS, 2, 5, 40, Blobs.TRAIN);
+    ExperimentResult result = run(ExperimentOptions.BLOBS, 2, 3, 40, Blobs.TRAIN);
     assertOrdered(result);
     assertThat(accuracy(result, "cca") - accuracy(result, "permutation")).isGreaterThan(0.03);
     assertThat(accuracy(result, "base") - accuracy(result, "cca")).isLessThan(0.09);

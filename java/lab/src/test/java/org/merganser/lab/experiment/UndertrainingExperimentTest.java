@@ -163,7 +163,7 @@ class UndertrainingExperimentTest {
 
   private static String undisturbed() throws IOException {
     if (undisturbed == null) {
-      run(Map.of("seeds", "2", "out", shared.toString()));
+      run(Map.of("seeds", "2", "noise", "0.2", "out", shared.toString()));
       undisturbed = bytes(shared);
     }
     return undisturbed;
@@ -175,9 +175,14 @@ class UndertrainingExperimentTest {
   void aRunGoesOnToTheSameBytes(String where, int reports) throws IOException {
     Map<String, String> broken =
         Map.of(
-            "seeds", "2",
-            "out", folder.resolve("broken").toString(),
-            "cache", folder.resolve("models").toString());
+            "seeds",
+            "2",
+            "noise",
+            "0.2",
+            "out",
+            folder.resolve("broken").toString(),
+            "cache",
+            folder.resolve("models").toString());
     int[] left = {reports};
     Progress stop =
         (stage, step, of) -> {
