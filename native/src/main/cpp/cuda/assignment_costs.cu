@@ -85,7 +85,7 @@ DeviceCosts::DeviceCosts(mg_context* context, const mg_costs& given, bool maximi
       prices_(device_.take<double>(cols)),
       pinned_prices_(pinned_.take<double>(cols)),
       numbers_(device_.take<double>(2 * rows)),
-      pinned_numbers_(pinned_.take<double>(2 * rows)),
+      pinned_numbers_(pinned_.take<double>(2 * std::max<int64_t>(rows, 1))),  // largest_of uses two, of no rows too
       places_(device_.take<int64_t>(std::max(rows, cols))),
       index_there_(device_.take<int32_t>(rows)),
       index_(pinned_.take<int32_t>(std::max(rows, cols))),
