@@ -1,13 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
 # libmerganser_cuda.so, built where nvcc works. It needs nothing but nvcc: the runtime is linked statically.
-# What the plug-in has in common with the library: its errors, and what runs on the host: phases of assignment, the
-# completion on null spaces and the symmetric form of the CCA map.
-set(plugin_shared runtime/buffer.cpp runtime/context.cpp runtime/error.cpp routines/completion.cpp
-  routines/cca_symmetric.cpp)
-foreach(part solver lists paths auction exact)
-  list(APPEND plugin_shared routines/assignment_${part}.cpp)
-endforeach()
-
 if(NOT MG_CUDA MATCHES "^(AUTO|OFF|REQUIRED)$")
   message(FATAL_ERROR "MG_CUDA=${MG_CUDA} is not one of AUTO, OFF, REQUIRED")
 endif()
@@ -46,7 +38,7 @@ message(STATUS "CUDA plug-in: nvcc ${CMAKE_CUDA_COMPILER_VERSION}, capabilities 
 
 # Only what has kernels goes through nvcc.
 file(GLOB cuda_sources CONFIGURE_DEPENDS cuda/*.cu cuda/*.cpp)
-add_library(merganser_cuda SHARED ${cuda_sources} ${plugin_shared})
+add_library(merganser_cuda SHARED ${cuda_sources} runtime/error.cpp $<TARGET_OBJECTS:merganser_shared>)
 target_include_directories(merganser_cuda PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
 target_include_directories(merganser_cuda SYSTEM PRIVATE ${CMAKE_CUDA_TOOLKIT_INCLUDE_DIRECTORIES})
 target_compile_definitions(merganser_cuda PRIVATE MERGANSER_PLUGIN "${version}"

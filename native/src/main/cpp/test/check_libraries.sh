@@ -66,7 +66,7 @@ if [[ $(uname -m) == x86_64 ]]; then
       *) [ "$(wide "$object")" = 0 ] || bad "$(basename "$object") uses ymm or zmm registers" ;;
     esac
     scanned=$((scanned + 1))
-  done < <(find "$build/CMakeFiles/merganser.dir" "$build/CMakeFiles/merganser_cuda.dir" -name '*.o' 2> /dev/null)
+  done < <(find "$build"/CMakeFiles/merganser{,_shared,_cuda}.dir -name '*.o' 2> /dev/null)
   [ "$scanned" -gt 0 ] || bad "no objects in $build"
   echo "     instructions: $scanned objects scanned"
 fi
