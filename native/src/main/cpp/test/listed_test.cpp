@@ -26,7 +26,9 @@ void run(const Listed& routine) {
     }
     // Magnitudes do not change who computes what.
     if (input.scale == Scale::TINY || input.scale == Scale::HUGE_VALUES) continue;
-    expect(routine.run(one, input, false).bytes == outcome.bytes, routine, input, "1 thread gives other bytes");
+    if (!kSanitized) {
+      expect(routine.run(one, input, false).bytes == outcome.bytes, routine, input, "1 thread gives other bytes");
+    }
     expect(routine.run(eight, input, false).bytes == outcome.bytes, routine, input, "8 threads give other bytes");
   }
 }

@@ -281,6 +281,7 @@ TEST(merge_large_outputs_are_those_of_small_ones) {
     for (int64_t shift : {int64_t{0}, bytes, 5 * bytes}) {
       for (int kind = 0; kind < 5; ++kind) {
         const bool in_place = shift == bytes;
+        if (kSanitized && in_place != (kind % 2 != 0)) continue;  // each kind and each shift is left
         std::vector<char> all = memory[3], parts = memory[3];
         const auto at = [&](std::vector<char>& array, int64_t i) { return array.data() + kAround + shift + i * bytes; };
         const auto run = [&](std::vector<char>& out, int64_t begin, int64_t count) {
