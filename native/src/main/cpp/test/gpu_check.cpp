@@ -57,7 +57,7 @@ std::string allowed(const Listed& routine) {
       {"describe", "lines \"name: value\""},
       {"moments_block", "of the largest: 1e-12 (F64), 1e-5 (MIXED, TF32X3), 1e-4 (F32)"},
       {"gemm", "of k max a max b: 1e-14 (F64), 5e-6 (F32)"},
-      {"polar", "1e-12 n: orthogonality, symmetry, trace"},
+      {"polar", "1e-12 n: orthogonality, symmetry, trace (F64); 1e-8, 1e-4, 1e-4 (F32)"},
       {"svd", "1e-13 n: orthogonality, product"},
       {"solve", "1e-13 n: residual"},
       {"symmetric_eigen", "1e-13 n: orthogonality, product"},
@@ -65,7 +65,7 @@ std::string allowed(const Listed& routine) {
       {"general_eigenvalues", "1e-13 n: distance from the planted values"},
       {"gram", "of the norms of both rows: 1e-13 (F64), 1e-5 (F32)"},
       {"gram_rows", "of the largest product: 1e-13 (F64), 1e-5 (F32)"},
-      {"cca_map", "1e-9: T Y T' = X, T Tinv = I, symmetry, trace"},
+      {"cca_map", "1e-9: T Y T' = X, T Tinv = I, symmetry, trace (F64); 1e-7, 1e-7, 1e-4, 1e-4 (F32)"},
       {"apply_dense", "1e-14 of the sum of magnitudes, and one rounding to the type"}};
   for (const auto& [name, text] : texts) {
     if (std::string(name) == routine.name) return text;

@@ -72,33 +72,78 @@ Outcome listed_transpose(mg_context* context, const Input& input, bool) {
   return {out.read(), exactly(out.read() == expected)};
 }
 
+namespace {
+
 // q is orthogonal, q^T a is symmetric with the sum of the singular values as trace: only the polar factor is.
-Outcome listed_polar(mg_context* context, const Input& input, bool with_oracle) {
-  const int64_t n = input.size, shift = whole(input.shift);
-  const double size = magnitude(MG_F64, input.scale);
-  const Vector a = gaussian(n * n, 5);
-  const Array in(context, MG_F64, scaled(a, size), shift), q(context, n * n * 8, shift), sigma(context, n * 8, shift);
-  mg_polar_report report{};
-  CHECK_OK(mg_polar(context, MG_F64, 1, n, in.doubles(), n, q.doubles(), n, sigma.doubles(), &report));
-  Outcome result;
-  append(result.bytes, q.read());
-  append(result.bytes, sigma.read());
-  if (!with_oracle) return result;
-  const Vector factor = q.values(MG_F64), values = scaled(sigma.values(MG_F64), 1 / size);
-  const Vector h = multiply(n, n, n, factor, true, a, false);
-  double asymmetry = 0, trace = 0, nuclear = 0, decreasing = 0;
+double polar_error(int32_t dtype, int64_t n, const Vector& q, const Vector& a, double largest, double nuclear) {
+  const Vector h = multiply(n, n, n, q, true, a, false);
+  double asymmetry = 0, trace = 0, error = 0;
   for (int64_t i = 0; i < n; ++i) {
     trace += h[i * n + i];
-    nuclear += values[i];
-    if (values[i] < 0 || (i > 0 && values[i] > values[i - 1])) decreasing = kInf;
     for (int64_t j = 0; j < n; ++j) raise(asymmetry, std::fabs(h[i * n + j] - h[j * n + i]));
   }
-  const double allowed = 1e-12 * static_cast<double>(n);
-  raise(result.error, largest_difference(multiply(n, n, n, factor, true, factor, false), identity(n)) / allowed);
-  raise(result.error, asymmetry / (allowed * values[0]));
-  raise(result.error, std::fabs(trace - nuclear) / (allowed * nuclear));
-  raise(result.error, std::fabs(report.sum / size - nuclear) / (allowed * nuclear));
-  raise(result.error, decreasing + exactly(report.rank == n && report.completion == MG_COMPLETION_NONE));
+  const double exact = 1e-12 * static_cast<double>(n), orthogonal = dtype == MG_F64 ? exact : 1e-8,
+               allowed = dtype == MG_F64 ? exact : 1e-4;
+  raise(error, largest_difference(multiply(n, n, n, q, true, q, false), identity(n)) / orthogonal);
+  raise(error, asymmetry / (allowed * largest));
+  raise(error, std::fabs(trace - nuclear) / (allowed * nuclear));
+  return error;
+}
+
+// Rows of `ld` elements, of which the first n are those of a.
+Vector with_gaps(int64_t n, int64_t ld, const Vector& a) {
+  Vector all(a.size() / static_cast<size_t>(n) * static_cast<size_t>(ld), kNaN);
+  for (size_t i = 0; i < a.size(); ++i) all[i / n * ld + i % n] = a[i];
+  return all;
+}
+
+bool is_full(const mg_polar_report& report, int64_t n) {
+  return report.rank == n && report.completion == MG_COMPLETION_NONE;
+}
+
+}  // namespace
+
+// One with its singular values; then three at once without, of rows turned and multiplied, which does to singular
+// values what is known.
+Outcome listed_polar(mg_context* context, const Input& input, bool with_oracle) {
+  const int64_t n = input.size, shift = whole(input.shift), count = 3, lda = n + 1, ldq = n + 2;
+  const int32_t dtype = input.dtype;
+  const double size = magnitude(MG_F64, input.scale), allowed = dtype == MG_F64 ? 1e-12 * static_cast<double>(n) : 1e-4;
+  const Vector a = gaussian(n * n, 5);
+  const Array in(context, MG_F64, scaled(a, size), shift), q(context, n * n * 8, shift), sigma(context, n * 8, shift);
+  mg_polar_report report{}, reports[count] = {};
+  CHECK_OK(mg_polar(context, dtype, 1, n, in.doubles(), n, q.doubles(), n, sigma.doubles(), &report));
+  Vector three;
+  for (int64_t k = 0; k < count; ++k) {
+    for (int64_t i = 0; i < n * n; ++i) three.push_back(static_cast<double>(k + 1) * a[(i + k * n) % (n * n)]);
+  }
+  const Array all(context, MG_F64, with_gaps(n, lda, scaled(three, size)), shift),
+      qs(context, MG_F64, Vector(static_cast<size_t>(count * n * ldq), 7.0), shift);
+  CHECK_OK(mg_polar(context, dtype, count, n, all.doubles(), lda, qs.doubles(), ldq, nullptr, reports));
+  Outcome result;
+  for (const Array* each : {&q, &sigma, &qs}) append(result.bytes, each->read());
+  if (!with_oracle) return result;
+  const Vector values = scaled(sigma.values(MG_F64), 1 / size), found = qs.values(MG_F64);
+  double nuclear = 0;
+  for (int64_t i = 0; i < n; ++i) {
+    nuclear += values[i];
+    raise(result.error, exactly(values[i] >= 0 && (i == 0 || values[i] <= values[i - 1])));
+  }
+  raise(result.error, polar_error(dtype, n, q.values(MG_F64), a, values[0], nuclear));
+  raise(result.error, std::fabs(report.sum / size - nuclear) / (allowed * nuclear) + exactly(is_full(report, n)));
+  for (int64_t k = 0; k < count; ++k) {
+    Vector factor;
+    for (int64_t i = 0; i < n * ldq; ++i) {
+      const double each = found[k * n * ldq + i];
+      if (i % ldq < n) factor.push_back(each);
+      if (i % ldq >= n) raise(result.error, exactly(each == 7));
+    }
+    const Vector own(three.begin() + k * n * n, three.begin() + (k + 1) * n * n);
+    const double by = static_cast<double>(k + 1);
+    raise(result.error, polar_error(dtype, n, factor, own, by * values[0], by * nuclear));
+    raise(result.error, std::fabs(reports[k].sum / size / by - nuclear) / (allowed * nuclear));
+    raise(result.error, exactly(is_full(reports[k], n)));
+  }
   return result;
 }
 
@@ -253,44 +298,72 @@ Outcome listed_solve(mg_context* context, const Input& input, bool with_oracle) 
   return result;
 }
 
+namespace {
+
 // T Y T^T = X, T Tinv = I, Tinv Sxy symmetric with Y^-1 Tinv Sxy having the sum of the correlations as trace.
-Outcome listed_cca_map(mg_context* context, const Input& input, bool with_oracle) {
-  const int64_t n = input.size, shift = whole(input.shift);
-  const Covariances p = covariances(n, 40 * n, 0.5, static_cast<uint64_t>(n));
-  // The correlations do not change with the scales of x and y, T changes with their ratio.
-  const double sx = magnitude(MG_F64, input.scale, 3), sy = 1 / sx, gamma = 0.1;
-  const double gamma_x = gamma * sx, gamma_y = gamma * sy;
-  const Array sxx(context, MG_F64, scaled(p.xx, sx), shift), syy(context, MG_F64, scaled(p.yy, sy), shift),
-      sxy(context, MG_F64, p.xy, shift), t(context, n * n * 8, shift), tinv(context, n * n * 8, shift),
-      correlations(context, n * 8, shift);
-  mg_cca_report report{};
-  CHECK_OK(mg_cca_map(context, MG_F64, n, sxx.doubles(), syy.doubles(), sxy.doubles(), 1, &gamma_x, &gamma_y,
-                      t.doubles(), tinv.doubles(), correlations.doubles(), &report));
-  Outcome result;
-  for (const Array* each : {&t, &tinv, &correlations}) append(result.bytes, each->read());
-  if (!with_oracle) return result;
-  const Vector map = scaled(t.values(MG_F64), sy), inverse = scaled(tinv.values(MG_F64), sx);
+double cca_error(int32_t dtype, int64_t n, const Covariances& p, double gamma, const Vector& map, const Vector& inverse,
+                 double sum) {
   Vector x = p.xx, y = p.yy;
   for (int64_t i = 0; i < n; ++i) {
     x[i * n + i] += gamma;
     y[i * n + i] += gamma;
   }
-  const double allowed = 1e-9;
+  const double exact = dtype == MG_F64 ? 1e-9 : 1e-7, allowed = dtype == MG_F64 ? 1e-9 : 1e-4;
+  double error = 0;
   const Vector back = multiply(n, n, n, multiply(n, n, n, map, false, y, false), false, map, true);
-  raise(result.error, largest_difference(back, x) / (allowed * largest_magnitude(x)));
-  raise(result.error, largest_difference(multiply(n, n, n, map, false, inverse, false), identity(n)) / allowed);
+  raise(error, largest_difference(back, x) / (exact * largest_magnitude(x)));
+  raise(error, largest_difference(multiply(n, n, n, map, false, inverse, false), identity(n)) / exact);
   const Vector h = multiply(n, n, n, inverse, false, p.xy, false);
   const Vector root = solve_plain(n, y, h);
-  double asymmetry = 0, trace = 0, sum = 0;
+  double asymmetry = 0, trace = 0;
   for (int64_t i = 0; i < n; ++i) {
     trace += root[i * n + i];
-    sum += correlations.values(MG_F64)[i];
     for (int64_t j = 0; j < n; ++j) raise(asymmetry, std::fabs(h[i * n + j] - h[j * n + i]));
   }
-  raise(result.error, asymmetry / (allowed * largest_magnitude(h)));
-  raise(result.error, std::fabs(trace - sum) / (allowed * static_cast<double>(n)));
-  raise(result.error, std::fabs(report.sum - sum) / (allowed * static_cast<double>(n)));
-  raise(result.error, exactly(report.rank == n && report.clipped_x == 0 && report.clipped_y == 0));
+  raise(error, asymmetry / (allowed * largest_magnitude(h)));
+  raise(error, std::fabs(trace - sum) / (allowed * static_cast<double>(n)));
+  return error;
+}
+
+}  // namespace
+
+// One map with its correlations; then three at once without.
+Outcome listed_cca_map(mg_context* context, const Input& input, bool with_oracle) {
+  constexpr int64_t kCount = 3;
+  const int64_t n = input.size, shift = whole(input.shift);
+  const int32_t dtype = input.dtype;
+  const Covariances p = covariances(n, 40 * n, 0.5, static_cast<uint64_t>(n));
+  // The correlations do not change with the scales of x and y, T changes with their ratio.
+  const double sx = magnitude(MG_F64, input.scale, 3), sy = 1 / sx, gammas[kCount] = {0.1, 0.5, 0.02};
+  double gammas_x[kCount], gammas_y[kCount];
+  for (int k = 0; k < kCount; ++k) {
+    gammas_x[k] = gammas[k] * sx;
+    gammas_y[k] = gammas[k] * sy;
+  }
+  const Array sxx(context, MG_F64, scaled(p.xx, sx), shift), syy(context, MG_F64, scaled(p.yy, sy), shift),
+      sxy(context, MG_F64, p.xy, shift), t(context, n * n * 8, shift), tinv(context, n * n * 8, shift),
+      correlations(context, n * 8, shift), ts(context, kCount * n * n * 8, shift),
+      tinvs(context, kCount * n * n * 8, shift);
+  mg_cca_report report{}, reports[kCount] = {};
+  CHECK_OK(mg_cca_map(context, dtype, n, sxx.doubles(), syy.doubles(), sxy.doubles(), 1, gammas_x, gammas_y,
+                      t.doubles(), tinv.doubles(), correlations.doubles(), &report));
+  CHECK_OK(mg_cca_map(context, dtype, n, sxx.doubles(), syy.doubles(), sxy.doubles(), kCount, gammas_x, gammas_y,
+                      ts.doubles(), tinvs.doubles(), nullptr, reports));
+  Outcome result;
+  for (const Array* each : {&t, &tinv, &correlations, &ts, &tinvs}) append(result.bytes, each->read());
+  if (!with_oracle) return result;
+  const auto is_whole = [&](const mg_cca_report& r) { return r.rank == n && r.clipped_x == 0 && r.clipped_y == 0; };
+  double sum = 0;
+  for (double each : correlations.values(MG_F64)) sum += each;
+  const Vector map = scaled(t.values(MG_F64), sy), inverse = scaled(tinv.values(MG_F64), sx);
+  raise(result.error, cca_error(dtype, n, p, gammas[0], map, inverse, sum));
+  raise(result.error, std::fabs(report.sum - sum) / (1e-9 * static_cast<double>(n)) + exactly(is_whole(report)));
+  const Vector maps = scaled(ts.values(MG_F64), sy), inverses = scaled(tinvs.values(MG_F64), sx);
+  for (int64_t k = 0; k < kCount; ++k) {
+    const auto own = [&](const Vector& all) { return Vector(all.begin() + k * n * n, all.begin() + (k + 1) * n * n); };
+    raise(result.error, cca_error(dtype, n, p, gammas[k], own(maps), own(inverses), reports[k].sum));
+    raise(result.error, exactly(is_whole(reports[k])));
+  }
   return result;
 }
 
