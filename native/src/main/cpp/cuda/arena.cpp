@@ -63,5 +63,11 @@ void Arena::rewind(int64_t mark) {
   free_from(keep);
 }
 
+bool Arena::give_back() {
+  if (used_ > 0 || chunks_.empty()) return false;
+  free_from(0);
+  return true;
+}
+
 }  // namespace cuda
 }  // namespace merganser

@@ -31,6 +31,9 @@ class Arena {
   // writes may not.
   void rewind(int64_t mark);
 
+  // Gives back what it keeps, unless something is taken; whether there was any.
+  bool give_back();
+
  private:
   struct Chunk {
     Owned memory;

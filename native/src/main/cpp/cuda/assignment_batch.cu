@@ -92,7 +92,7 @@ int64_t memory_of(const mg_costs& c) {
 class Batch {
  public:
   Batch(mg_context* context, const mg_costs* given, int64_t count, bool maximise, int32_t route)
-      : s_(state(context)), device_(s_.scratch), pinned_(s_.staging), sign_(maximise ? -1.0 : 1.0), place_(count, -1) {
+      : s_(state(context)), pinned_(s_.staging), sign_(maximise ? -1.0 : 1.0), place_(count, -1) {
     int64_t memory = 0, shared = 0, small_ones = 0;
     for (int64_t p = 0; p < count; ++p) small_ones += small(given[p]);
     std::vector<BlockProblem> of_type[2];
@@ -110,9 +110,6 @@ class Batch {
     }
     if (!problems_.empty()) run(of_type, memory, shared, route);
   }
-  ~Batch() { static_cast<void>(cudaStreamSynchronize(s_.stream)); }
-  Batch(const Batch&) = delete;
-  Batch& operator=(const Batch&) = delete;
 
   // The result of problem p where it was solved here and needs no more; false otherwise.
   bool take(int64_t p, AssignmentState& state, int64_t* row_to_col, double* u, double* v, double* value) const {
@@ -143,15 +140,17 @@ class Batch {
     return pieces.used;
   }
 
+  // The results stay on the host; the device's memory is free for what is solved one after the other.
   void run(const std::vector<BlockProblem>* of_type, int64_t memory, int64_t shared, int32_t route) {
+    Scratch device(s_.scratch);
     BlockResults there;
     const int64_t bytes = lay_out(there, nullptr), count = static_cast<int64_t>(problems_.size());
-    char* const results = device_.take<char>(bytes);
+    char* const results = device.take<char>(bytes);
     char* const copied = pinned_.take<char>(bytes);
     lay_out(there, results);
     lay_out(here_, copied);
-    char* const scratch = device_.take<char>(memory);
-    BlockProblem* const list = device_.take<BlockProblem>(count);
+    char* const scratch = device.take<char>(memory);
+    BlockProblem* const list = device.take<BlockProblem>(count);
     BlockProblem* const staged = pinned_.take<BlockProblem>(count);
     std::copy(of_type[1].begin(), of_type[1].end(), std::copy(of_type[0].begin(), of_type[0].end(), staged));
     check(cudaMemcpyAsync(list, staged, static_cast<size_t>(count) * sizeof *list, cudaMemcpyHostToDevice, s_.stream),
@@ -170,7 +169,7 @@ class Batch {
   }
 
   State& s_;
-  Scratch device_, pinned_;
+  Scratch pinned_;
   const double sign_;
   int64_t rows_ = 0, cols_ = 0;
   std::vector<int32_t> place_;  // of each problem among those of the device, or -1

@@ -100,7 +100,30 @@ DeviceCosts::DeviceCosts(mg_context* context, const mg_costs& given, bool maximi
   if (direct()) return;
   part_rows_ = std::min(rows, std::max(kRowsAhead, kPartBytes / std::max<int64_t>(1, row_bytes())));
   const int64_t fewest = std::min(rows, kRowsAhead);
-  part_ = take_fewer(part_rows_, fewest, [&](int64_t count) { return device_.take<char>(count * row_bytes()); });
+  part_ = take_fewer(part_rows_, fewest, [&](int64_t count) { return take_part(count, count > fewest); });
+}
+
+// Memory for `count` rows, where as much is left as passes take after it.
+char* DeviceCosts::take_part(int64_t count, bool with_reserve) {
+  const int64_t before = s_.scratch.used();
+  try {
+    char* part = device_.take<char>(count * row_bytes());
+    Scratch later(s_.scratch);
+    if (with_reserve) {
+      later.take<char>(std::max(kPieces * cols * 12, rows * list_bytes()));  // of the column pass, then of lists
+      later.take<uint32_t>(tight_rows(count) * tight_words());
+    }
+    return part;
+  } catch (...) {
+    s_.scratch.rewind(before);
+    throw;
+  }
+}
+
+int64_t DeviceCosts::tight_words() const { return divide_up(cols, 32); }
+
+int64_t DeviceCosts::tight_rows(int64_t part_rows) const {
+  return std::min(part_rows, std::max<int64_t>(1, kTightBytes / (4 * std::max<int64_t>(1, tight_words()))));
 }
 
 // Copies may still run where a phase was cancelled.
@@ -228,9 +251,8 @@ void DeviceCosts::expect(const std::vector<int32_t>& expected, const double* v) 
   expected_ = &expected;
   next_ = known_ = 0;
   send_prices(v);
-  const int64_t words = divide_up(cols, 32);
-  batch_ = static_cast<size_t>(std::min(part_rows_, std::max<int64_t>(1, kTightBytes / (4 * words))));
-  const int64_t batch = static_cast<int64_t>(batch_);
+  const int64_t words = tight_words(), batch = tight_rows(part_rows_);
+  batch_ = static_cast<size_t>(batch);
   if (!tight_) {
     tight_there_ = device_.take<uint32_t>(batch * words);
     tight_ = pinned_.take<uint32_t>(batch * words);

@@ -60,6 +60,9 @@ class DeviceCosts : public Costs {
   WideList* wide(int64_t i) const { return reinterpret_cast<WideList*>(wide_ + i * list_bytes()); }
   template <typename Run>
   void for_parts(const Run& run);
+  char* take_part(int64_t count, bool with_reserve);
+  int64_t tight_words() const;  // of the bits of the columns
+  int64_t tight_rows(int64_t part_rows) const;  // whose bits are made at once
   CostPart part(int64_t first, int64_t count, const int32_t* index);
   void largest_of(const char* name, const void* data, int64_t rows, int64_t ld, double& largest);
   void send_prices(const double* v);

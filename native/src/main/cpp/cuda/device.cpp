@@ -179,9 +179,14 @@ bool owns(const void* pointer) {
   return (found.type == cudaMemoryTypeDevice || found.type == cudaMemoryTypeManaged) && found.device == kDevice;
 }
 
-void allocate(mg_context*, int64_t bytes, void** out) {
+void allocate(mg_context* context, int64_t bytes, void** out) {
   OnDevice here;
-  *out = take_block(DEVICE, bytes, "allocating");
+  try {
+    *out = take_block(DEVICE, bytes, "allocating");
+  } catch (const Error& error) {  // no routine of this context runs now, so none has its scratch memory
+    if (error.status != MG_OUT_OF_MEMORY || !state(context).scratch.give_back()) throw;
+    *out = take_block(DEVICE, bytes, "allocating");
+  }
 }
 
 void release(void* pointer, int64_t) {

@@ -73,7 +73,7 @@ const char* describe();
 void open(mg_context* context);
 void close(mg_context* context);
 bool owns(const void* pointer);
-void allocate(mg_context*, int64_t bytes, void** out);
+void allocate(mg_context* context, int64_t bytes, void** out);
 void release(void* pointer, int64_t bytes);
 void copy(mg_context* context, void* to, int32_t to_device, const void* from, int32_t from_device, int64_t bytes);
 void wait(mg_context* context, void* stream);

@@ -45,13 +45,28 @@ Store& store() {
 
 bool kept(int64_t bytes) { return bytes >= kLeast && bytes <= kMost && bytes <= kKept; }
 
+// Whether there were any.
+bool free_kept() {
+  Store& s = store();
+  std::lock_guard<std::mutex> lock(s.mutex);
+  if (s.blocks.empty()) return false;
+  for (const Block& each : s.blocks) std::free(each.memory);
+  s.blocks.clear();
+  s.bytes = 0;
+  return true;
+}
+
 }  // namespace
 
 void* allocate_aligned(int64_t bytes) {
   if (bytes < 0 || bytes > INT64_MAX - kHugePage) return nullptr;
   const bool huge = bytes >= kHugePage;
   const int64_t size = rounded(bytes);
-  void* memory = std::aligned_alloc(static_cast<size_t>(huge ? kHugePage : 64), static_cast<size_t>(size));
+  const auto ask = [&] {
+    return std::aligned_alloc(static_cast<size_t>(huge ? kHugePage : 64), static_cast<size_t>(size));
+  };
+  void* memory = ask();
+  if (!memory && free_kept()) memory = ask();
 #if defined(MADV_HUGEPAGE)
   if (memory && huge) madvise(memory, static_cast<size_t>(size), MADV_HUGEPAGE);
 #endif

@@ -9,7 +9,7 @@
 
 namespace merganser {
 
-// NULL when there is no memory; freed by std::free. Large blocks ask for huge pages: the first touch of small ones
+// NULL when there is no memory, also without the blocks that are kept (below), which then go back; freed by std::free. Large blocks ask for huge pages: the first touch of small ones
 // costs as much as the arithmetic of small problems.
 void* allocate_aligned(int64_t bytes);
 

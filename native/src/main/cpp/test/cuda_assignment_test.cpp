@@ -195,6 +195,67 @@ TEST(fake_little_memory_assigns_in_smaller_parts) {
   }
 }
 
+// Rows that are made at once leave what is taken after them: with more memory no call fails that did with less.
+TEST(fake_little_memory_leaves_a_reserve_beside_rows) {
+  if (!cuda_standin() || (in_short() && !kSanitized)) return;
+  const int64_t n = 250, row = 8 * n, list = 8 + 64 * 12;
+  const Problem p = drawn("euclidean", MG_F64, n, n);
+  const Context cpu(2);
+  const Answer wanted = solve_one(cpu, p, 0, 0, false);
+  const LittleMemory memory;
+  const Context device(2, MG_BACKEND_CUDA);
+  const Placed placed(device, p, 1);
+  const int64_t others = (36 + 32) * n + 4096, steps = kSanitized ? 4 : 12;
+  int64_t solved = 0;
+  for (int64_t step = 0; step <= steps; ++step) {
+    memory.leave(device, others + n * list / 2 + step * n * row / 8);
+    Answer a(n, n, 1);
+    a.end(device, assign(device, placed.costs, 0, 0, a.columns.data(), a.u.data(), a.v.data(), a.value.data()));
+    standin_limit_memory(-1);
+    CHECK(a.status == MG_OK || (a.status == MG_OUT_OF_MEMORY && solved == 0));
+    if (a.status == MG_OK) expect_same(a, wanted, "step " + std::to_string(step));
+    solved += a.status == MG_OK;
+  }
+  CHECK(solved > 0 && solved <= steps);
+}
+
+// What is solved one after the other has the memory of those that were solved at once.
+TEST(fake_little_memory_batches_leave_theirs_to_large_problems) {
+  if (!cuda_standin() || in_short()) return;
+  std::vector<Problem> problems;
+  for (int64_t n = 60; n < 68; ++n) problems.push_back(drawn("uniform", MG_F64, n, n));
+  problems.push_back(drawn("uniform", MG_F64, 2, 2100));  // not for a warp
+  const Context cpu(2);
+  const Answer wanted = solve_all(cpu, problems, 0);
+  const LittleMemory memory;
+  int64_t large = 0, small = 0;
+  const auto solves = [&](std::vector<Problem> some, int64_t bytes) {
+    const Context device(2, MG_BACKEND_CUDA);
+    std::vector<std::unique_ptr<Placed>> all;
+    std::vector<mg_costs> costs;
+    int64_t rows = 0, cols = 0;
+    for (const Problem& p : some) {
+      all.push_back(std::make_unique<Placed>(device, p, 0));
+      costs.push_back(all.back()->costs);
+      rows += costs.back().rows;
+      cols += costs.back().cols;
+    }
+    const int64_t count = static_cast<int64_t>(some.size());
+    Answer a(rows, cols, count);
+    memory.leave(device, bytes);
+    a.end(device, mg_assignment_batch(device, count, costs.data(), 1, a.columns.data(), a.u.data(), a.v.data(),
+                                      a.value.data()));
+    standin_limit_memory(-1);
+    if (a.status == MG_OK && some.size() == problems.size()) expect_same(a, wanted, "small and large");
+    return a.status == MG_OK;
+  };
+  // The least memory, in steps, of the large one alone and of the small ones at once; that of all is the larger.
+  constexpr int64_t kStep = int64_t{64} << 10, kMost = int64_t{64} << 20;
+  while (large < kMost && !solves({problems.back()}, large)) large += kStep;
+  while (small < kMost && !solves({problems.begin(), problems.end() - 1}, small)) small += kStep;
+  CHECK(large < kMost && solves(problems, std::max(large, small)));
+}
+
 TEST(fake_assignment_batches_decide_as_the_cpu_does) {
   if (!cuda_standin()) return;
   Context device(2, MG_BACKEND_CUDA), cpu(2);

@@ -41,7 +41,7 @@ struct Controls {
   }
 
   // What is kept goes back to the driver before it refuses.
-  void drop_kept() {
+  void drop_kept() const {
     void* none = nullptr;
     CHECK(mg_alloc(opened, int64_t{1} << 50, &none) == MG_OUT_OF_MEMORY);
   }
@@ -208,6 +208,33 @@ TEST(fake_runtime_restores_moments) {
   mg_moments_destroy(context, moments);
   mg_free(context, out);
   mg_free(context, batch);
+}
+
+// What a context keeps for its routines, and what was released before, go back where an array needs them.
+TEST(fake_runtime_gives_up_what_it_keeps) {
+  if (!cuda_standin() || kSanitized || exact_memory()) return;  // then nothing is kept
+  const Controls controls;
+  mg_context* context = controls.opened;
+  const int64_t n = 600, p = 4;
+  void *x = nullptr, *out = nullptr, *more = nullptr;
+  CHECK_OK(mg_alloc(context, 4 * n * p, &x));
+  CHECK_OK(mg_alloc(context, 8 * n * n, &out));
+  const std::vector<float> zeros(static_cast<size_t>(n * p));
+  CHECK_OK(mg_copy(context, x, MG_DEVICE_CUDA, zeros.data(), MG_DEVICE_HOST, 4 * n * p));
+  const auto run = [&] {
+    return mg_gram(context, MG_F32, MG_F32, MG_GRAM_PRODUCTS, n, p, x, p, static_cast<double*>(out));
+  };
+  CHECK_OK(run());
+  controls.drop_kept();
+  const int64_t least = controls.allocated();
+  for (int turn = 0; turn < 2; ++turn) CHECK_OK(run());
+  const int64_t all = controls.allocated();
+  CHECK(all >= least + 4 * n * n);
+  controls.limit_memory(all);
+  CHECK_OK(mg_alloc(context, all - least - (int64_t{64} << 10), &more));
+  controls.limit_memory(-1);
+  CHECK_OK(run());
+  for (void* each : {x, out, more}) mg_free(context, each);
 }
 
 // Whichever call of the runtime or of cuBLAS fails: a status and a text, nothing lost, and the next run is as before.

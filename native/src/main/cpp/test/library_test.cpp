@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Versions, instruction-set level, BLAS gate, contexts, memory, cancellation.
+#include <malloc.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
 #include <atomic>
 #include <cstdlib>
+#include <fstream>
 #include <thread>
 
 #include "test/check.h"
@@ -163,6 +168,42 @@ TEST(library_memory_is_taken_again) {
     mg_free(context, second);
     mg_free(context, third);
   }
+#endif
+}
+
+// What is kept for the next request goes back where the system has no more.
+TEST(library_memory_that_is_kept_is_given_back) {
+#if !defined(MERGANSER_SANITIZED)
+  constexpr int64_t kBlock = int64_t{8} << 20, kWanted = int64_t{40} << 20;
+  Context context;
+  mallopt(M_MMAP_THRESHOLD, 1 << 20);  // blocks of their own, so that what is free is known
+  std::vector<void*> blocks(8);
+  for (void*& each : blocks) CHECK_OK(mg_alloc(context, kBlock, &each));
+  for (void* each : blocks) mg_free(context, each);
+  malloc_trim(0);
+  int64_t pages = 0;
+  std::ifstream("/proc/self/statm") >> pages;
+  CHECK(pages > 0);
+  rlimit before;
+  CHECK(getrlimit(RLIMIT_AS, &before) == 0);
+  rlimit little = before;
+  little.rlim_cur = static_cast<rlim_t>(pages * sysconf(_SC_PAGESIZE) + kBlock);
+  CHECK(setrlimit(RLIMIT_AS, &little) == 0);
+  std::vector<void*> plain;  // what the C library has left of earlier tests
+  plain.reserve(100);
+  do {
+    plain.push_back(std::malloc(static_cast<size_t>(kWanted)));
+  } while (plain.back() && plain.size() < plain.capacity());
+  void *found = nullptr, *more = nullptr;
+  const int32_t status = mg_alloc(context, kWanted, &found), refused = mg_alloc(context, 4 * kWanted, &more);
+  CHECK(setrlimit(RLIMIT_AS, &before) == 0);
+  mallopt(M_MMAP_THRESHOLD, 32 << 20);
+  const bool exhausted = plain.back() == nullptr;
+  for (void* each : plain) std::free(each);
+  mg_free(context, found);
+  CHECK(exhausted);
+  CHECK(status == MG_OK);
+  CHECK(refused == MG_OUT_OF_MEMORY);
 #endif
 }
 
