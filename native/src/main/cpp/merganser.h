@@ -20,8 +20,8 @@
 
 #define MG_API __attribute__((visibility("default")))
 
-/* Raised whenever a signature or the meaning of an argument changes; Java refuses another value. */
-#define MG_ABI_VERSION 9
+/* Raised whenever a signature or the meaning of an argument changes, here or of plug-ins; Java refuses another value. */
+#define MG_ABI_VERSION 10
 
 #ifdef __cplusplus
 extern "C" {

@@ -7,8 +7,7 @@
 #include <cstdlib>
 #include <string>
 
-#include "abi/table.h"
-#include "runtime/context.h"
+#include "abi/same_build.h"
 #include "runtime/cuda_libraries.h"
 #include "runtime/error.h"
 #include "runtime/isa.h"
@@ -43,8 +42,8 @@ std::string open_plugin(Table* table) {
   }
   auto* fill = reinterpret_cast<FillTable*>(dlsym(library, "mg_fill_table"));
   if (!fill) return "the CUDA plug-in has no symbol mg_fill_table";
-  const PluginHost host = {MG_ABI_VERSION, mg_version(),   sizeof(Table), sizeof(mg_context), &mg_last_error,
-                           cpu_table(),    &forward_error, &cuda_symbol,  &kernels};
+  const PluginHost host = {MG_ABI_VERSION, mg_version(), sizeof(Table),  sizeof(mg_context), kTableHash,
+                           &mg_last_error, cpu_table(),  &forward_error, &cuda_symbol,       &kernels};
   const char* reason = fill(&host, table);
   return reason ? reason : "";
 }

@@ -48,12 +48,14 @@ const Table* cuda_table();
 // Lines "name: value" about the device, empty when there is none.
 const char* cuda_device();
 
-// What the library tells a plug-in. The two share structures, so they must come from one build.
+// What the library tells a plug-in. The two share structures, so they must come from one build; the first four members
+// stay where they are, so that any two can see that they do not.
 struct PluginHost {
   int32_t abi_version;
   const char* version;
   int64_t table_bytes;
   int64_t context_bytes;
+  uint64_t table_hash;  // see same_build.h
   const char* (*last_error)();
   const Table* cpu;
   void (*set_error)(const char*);                                    // text of a failure that an entry reports

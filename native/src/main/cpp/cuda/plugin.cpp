@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "abi/same_build.h"
 #include "cuda/libraries.h"
 #include "runtime/isa.h"
 
@@ -35,18 +36,6 @@ void* library_function(CudaLibrary which, const char* name) {
 
 namespace {
 
-const char* mismatch(const PluginHost& host) {
-  static std::string text;
-  if (host.abi_version == MG_ABI_VERSION && host.table_bytes == static_cast<int64_t>(sizeof(Table)) &&
-      host.context_bytes == static_cast<int64_t>(sizeof(mg_context)) &&
-      std::string(host.version) == MERGANSER_VERSION) {
-    return nullptr;
-  }
-  text = std::string("the CUDA plug-in ") + MERGANSER_VERSION + " is not from the build of libmerganser.so " +
-         host.version;
-  return text.c_str();
-}
-
 void fill(Table* table) {
   table->name = "CUDA";
   table->device = MG_DEVICE_CUDA;
@@ -71,7 +60,9 @@ void fill(Table* table) {
 extern "C" __attribute__((visibility("default"))) const char* mg_fill_table(const merganser::PluginHost* host,
                                                                             merganser::Table* table) {
   using namespace merganser;
-  if (const char* reason = cuda::mismatch(*host)) return reason;
+  static std::string other;
+  other = mismatch(*host, "the CUDA plug-in " MERGANSER_VERSION, MERGANSER_VERSION);
+  if (!other.empty()) return other.c_str();
   library = *host;
   const char* reason = "";
   if (guard([&] { reason = cuda::probe(); }) != MG_OK) return "the CUDA probe ran out of memory";

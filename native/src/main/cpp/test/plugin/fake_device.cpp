@@ -13,7 +13,7 @@
 #include <set>
 #include <utility>
 
-#include "abi/table.h"
+#include "abi/same_build.h"
 #include "routines/moments_state.h"
 #include "routines/np_state.h"
 #include "runtime/buffer.h"
@@ -254,7 +254,9 @@ struct OnCpu<Entry, int32_t (*Table::*)(mg_context*, Arguments...)> {
 extern "C" __attribute__((visibility("default"))) const char* mg_fill_table(const merganser::PluginHost* host,
                                                                             merganser::Table* table) {
   using namespace merganser;
-  if (host->table_bytes != static_cast<int64_t>(sizeof(Table))) return "the fake device is from another build";
+  static std::string other;
+  other = mismatch(*host, "the fake device", host->version);
+  if (!other.empty()) return other.c_str();
   library = *host;
   *table = *host->cpu;
   table->name = "the fake device";

@@ -37,8 +37,8 @@ public class merganser extends org.merganser.natives.presets.merganser {
 
 // #define MG_API __attribute__((visibility("default")))
 
-/* Raised whenever a signature or the meaning of an argument changes; Java refuses another value. */
-public static final int MG_ABI_VERSION = 9;
+/* Raised whenever a signature or the meaning of an argument changes, here or of plug-ins; Java refuses another value. */
+public static final int MG_ABI_VERSION = 10;
 
 // #ifdef __cplusplus
 // #endif
