@@ -5,7 +5,8 @@
 //
 // Three passes over the row, the last two from the second-level cache. Some 120 operations in F64 for an element (four
 // exponentials of 20, a logarithm of 25, three divisions): 33.6 M elements take 0.13 ms at 33 T/s without tensor cores,
-// memory 0.08 ms in F32. One row is 16 threads, whatever its length: a vector of a million takes milliseconds.
+// memory 0.08 ms in F32. One row is 16 threads, whatever its length: a vector of a million takes milliseconds. They read
+// one element at a time, as the order of the sums says which thread has it; scores are read and written in packs.
 // Not yet run on a device.
 #include <cstring>
 
@@ -80,20 +81,36 @@ __global__ void __launch_bounds__(kThreads)
 }
 
 template <typename T>
-__global__ void __launch_bounds__(kThreads)
-    score_all(int64_t skipped, int64_t count, int64_t cols, const void* x, const void* base, const double* divergences,
-              void* out) {
-  typedef Arithmetic<T> A;
-  typedef typename A::Real Real;
-  const int64_t threads = static_cast<int64_t>(gridDim.x) * blockDim.x;
-  for (int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < count; i += threads) {
-    const Real here = A::load(value_of(load<WordOf<T>, 1>(x, i).word[0]));
-    const Real from = A::load(value_of(load<WordOf<T>, 1>(base, i).word[0]));
-    const double apart = magnitude_of(here - from);
-    Pack<typename Word<sizeof(Real)>::Type, 1> score;
-    score.word[0] = word_of(only_nan(static_cast<Real>(apart * divergences[(skipped + i) / cols])));
+struct Score {
+  typedef typename Arithmetic<T>::Real Real;
+  static constexpr int kPack = 16 / sizeof(Real);
+  int64_t skipped, cols;
+  const void *x, *base;
+  const double* divergences;
+  void* out;
+
+  template <int kCount>
+  __device__ __forceinline__ void run(int64_t i) const {
+    typedef Arithmetic<T> A;
+    const auto here = load<WordOf<T>, kCount>(x, i), from = load<WordOf<T>, kCount>(base, i);
+    int64_t row = (skipped + i) / cols, left = (row + 1) * cols - (skipped + i);  // of the row
+    Pack<typename Word<sizeof(Real)>::Type, kCount> score;
+#pragma unroll
+    for (int e = 0; e < kCount; ++e, --left) {
+      if (left == 0) {
+        ++row;
+        left = cols;
+      }
+      const double apart = magnitude_of(A::load(value_of(here.word[e])) - A::load(value_of(from.word[e])));
+      score.word[e] = word_of(only_nan(static_cast<Real>(apart * divergences[row])));
+    }
     store(out, i, score);
   }
+};
+
+template <typename T>
+__global__ void __launch_bounds__(kThreads) score_all(int64_t packs, int64_t count, const Score<T> score) {
+  for_packs<Score<T>::kPack>(packs, count, score);
 }
 
 }  // namespace
@@ -126,10 +143,11 @@ void fusion_scores(mg_context* context, int32_t dtype, int64_t skipped, int64_t 
   const size_t bytes = static_cast<size_t>(rows) * sizeof *there;
   std::memcpy(staged, divergences, bytes);
   check(cudaMemcpyAsync(there, staged, bytes, cudaMemcpyHostToDevice, s.stream), "fusion_scores");
-  const Spread spread(s, count, 1, false);
   with_type(dtype, [&](auto type) {
-    launch(s, "fusion_scores", spread.blocks, kThreads, 0, score_all<decltype(type)>, skipped, count, cols, x, base,
-           there, out);
+    typedef Score<decltype(type)> Scores;
+    const Spread spread(s, count, Scores::kPack, aligned(x) && aligned(base) && aligned(out));
+    launch(s, "fusion_scores", spread.blocks, kThreads, 0, score_all<decltype(type)>, spread.packs, count,
+           Scores{skipped, cols, x, base, there, out});
   });
   synchronize(s, "fusion_scores");
 }

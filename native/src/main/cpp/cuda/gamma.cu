@@ -4,7 +4,7 @@
 // from n and s is formed anew by every thread, a division in F64 beside some hundred operations.
 // Bytes of an F32 element with n and s of a column: forward 8, backward 12. At 3.3 TB/s 16.8 million take 0.04 and
 // 0.06 ms; the operations, about 70 and 100 in F32, take as long. Sums of one n have sixteen threads for a chunk, so
-// that a million elements are 8192 threads.
+// that a million elements are 8192 threads; they read one element at a time, as their order says which thread has it.
 // Not yet run on a device.
 #include "cuda/types.cuh"
 #include "routines/gamma.h"
@@ -88,13 +88,12 @@ __device__ __forceinline__ void write(void* array, int64_t i, R value) {
   store(array, i, pack);
 }
 
-// slopes of element i, with what depends on n and s; that by x is written.
-template <typename T, bool kShape, typename R>
-__device__ __forceinline__ GammaSlopes<R> backward_of(const Arguments& a, const GammaShape<R>& shape, int64_t i, R g) {
-  const R x = read<T>(a.x, i);
+// Slopes of one element, with what depends on n and s; by_x is g times that by x.
+template <bool kShape, typename R>
+__device__ __forceinline__ GammaSlopes<R> backward_of(R x, R g, const GammaShape<R>& shape, R* by_x) {
   const GammaSlopes<R> slopes = gamma_slopes<kShape, R, R>(x, shape, gamma_exponential<R, R>(x, shape.n));
   const R product = g * slopes.x;
-  write<T>(a.out, i, or_nan(product, product));
+  *by_x = or_nan(product, product);
   return slopes;
 }
 
@@ -107,24 +106,73 @@ __device__ __forceinline__ auto shape_at(const Arguments& a, int64_t own) {
 
 // Elements without sums: forward, and backward of elements with an n each or with fixed ones.
 template <typename T>
-__global__ void __launch_bounds__(kThreads) each_element(const Arguments a) {
-  const int64_t count = a.rows * a.columns, step = static_cast<int64_t>(gridDim.x) * kThreads;
-  for (int64_t i = static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x; i < count; i += step) {
-    const auto shape = shape_at<T>(a, a.own(i));
-    typedef std::remove_const_t<decltype(shape.n)> R;
+struct Element {
+  typedef WordOf<T> W;
+  const Arguments& a;
+
+  // n or s of neighbours.
+  template <int kCount>
+  __device__ __forceinline__ Pack<W, kCount> of_each(const void* array, int64_t own) const {
+    if (a.shape != MG_GAMMA_UNIFORM) return load<W, kCount>(array, own);
+    Pack<W, kCount> same;
+    const W word = load<W, 1>(array, 0).word[0];
+#pragma unroll
+    for (int e = 0; e < kCount; ++e) same.word[e] = word;
+    return same;
+  }
+
+  template <int kCount>
+  __device__ __forceinline__ void run(int64_t i) const {
+    typedef decltype(value_of(W())) R;
+    const int64_t own = a.own(i);
+    const auto n = of_each<kCount>(a.n, own), s = of_each<kCount>(a.s, own), x = load<W, kCount>(a.x, i);
+    Pack<W, kCount> out;
     if (!a.g) {
-      const R x = read<T>(a.x, i);
-      write<T>(a.out, i, gamma_value<R, R>(x, shape, gamma_exponential<R, R>(x, shape.n)));
-    } else if (!a.dn) {
-      backward_of<T, false, R>(a, shape, i, read<T>(a.g, i));
-    } else {
-      const R g = read<T>(a.g, i);
-      const GammaSlopes<R> slopes = backward_of<T, true, R>(a, shape, i, g);
-      const R by_n = g * slopes.n, by_s = g * slopes.s;
-      write<T>(a.dn, i, or_nan(by_n, by_n));
-      write<T>(a.ds, i, or_nan(by_s, by_s));
+#pragma unroll
+      for (int e = 0; e < kCount; ++e) {
+        const auto shape = gamma_shape<R>(value_of(n.word[e]), value_of(s.word[e]));
+        const R at = value_of(x.word[e]);
+        out.word[e] = word_of(gamma_value<R, R>(at, shape, gamma_exponential<R, R>(at, shape.n)));
+      }
+      return store(a.out, i, out);
+    }
+    const auto g = load<W, kCount>(a.g, i);
+    a.dn ? backward<true>(i, n, s, x, g, &out) : backward<false>(i, n, s, x, g, &out);
+    store(a.out, i, out);
+  }
+
+  template <bool kShape, int kCount>
+  __device__ __forceinline__ void backward(int64_t i, const Pack<W, kCount>& n, const Pack<W, kCount>& s,
+                                           const Pack<W, kCount>& x, const Pack<W, kCount>& g,
+                                           Pack<W, kCount>* out) const {
+    typedef decltype(value_of(W())) R;
+    Pack<W, kCount> dn, ds;
+#pragma unroll
+    for (int e = 0; e < kCount; ++e) {
+      const auto shape = gamma_shape<R>(value_of(n.word[e]), value_of(s.word[e]));
+      const R loss = value_of(g.word[e]);
+      R by_x;
+      const auto slopes = backward_of<kShape, R>(value_of(x.word[e]), loss, shape, &by_x);
+      out->word[e] = word_of(by_x);
+      if constexpr (kShape) {
+        const R by_n = loss * slopes.n, by_s = loss * slopes.s;
+        dn.word[e] = word_of(or_nan(by_n, by_n));
+        ds.word[e] = word_of(or_nan(by_s, by_s));
+      }
+    }
+    if constexpr (kShape) {
+      store(a.dn, i, dn);
+      store(a.ds, i, ds);
     }
   }
+};
+
+template <typename T>
+constexpr int kPack = 16 / sizeof(typename T::Raw);
+
+template <typename T>
+__global__ void __launch_bounds__(kThreads) each_element(int64_t packs, const Arguments a) {
+  for_packs<kPack<T>>(packs, a.rows * a.columns, Element<T>{a});
 }
 
 constexpr int kLanes = 16, kOfBlock = kThreads / kLanes;
@@ -146,7 +194,9 @@ __global__ void __launch_bounds__(kThreads) sum_chunks(const Arguments a, int64_
   double by_n = 0, by_s = 0;
   for (int64_t i = begin + threadIdx.x % kLanes; i < end; i += kLanes) {
     const R g = read<T>(a.g, i);
-    const GammaSlopes<R> slopes = backward_of<T, true, R>(a, shape, i, g);
+    R by_x;
+    const GammaSlopes<R> slopes = backward_of<true, R>(read<T>(a.x, i), g, shape, &by_x);
+    write<T>(a.out, i, by_x);
     by_n += static_cast<double>(g) * static_cast<double>(slopes.n);
     by_s += static_cast<double>(g) * static_cast<double>(slopes.s);
   }
@@ -178,7 +228,9 @@ __global__ void __launch_bounds__(kThreads) sum_rows(const Arguments a, int64_t 
   for (int64_t row = block * kGammaRows; row < end; ++row) {
     const int64_t i = row * a.columns + column;
     const R g = read<T>(a.g, i);
-    const GammaSlopes<R> slopes = backward_of<T, true, R>(a, shape, i, g);
+    R by_x;
+    const GammaSlopes<R> slopes = backward_of<true, R>(read<T>(a.x, i), g, shape, &by_x);
+    write<T>(a.out, i, by_x);
     by_n += static_cast<double>(g) * static_cast<double>(slopes.n);
     by_s += static_cast<double>(g) * static_cast<double>(slopes.s);
   }
@@ -199,19 +251,35 @@ __global__ void __launch_bounds__(kThreads)
   write<F64>(ds, column, one_nan(by_s));
 }
 
+template <typename T>
+struct Refused {
+  const void *n, *s;
+  double least;
+  unsigned long long* first;  // of this thread
+
+  template <int kCount>
+  __device__ __forceinline__ void run(int64_t i) const {
+    typedef decltype(value_of(WordOf<T>())) R;
+    const auto gains = load<WordOf<T>, kCount>(n, i), saturations = load<WordOf<T>, kCount>(s, i);
+    const R limit = static_cast<R>(least);
+#pragma unroll
+    for (int e = kCount - 1; e >= 0; --e) {
+      const R gain = value_of(gains.word[e]), saturation = value_of(saturations.word[e]);
+      const R finite = (gain - gain) + (saturation - saturation);
+      if (finite == 0 && gain != 0 && (limit == 0 || gain >= limit)) continue;
+      const unsigned long long index = static_cast<unsigned long long>(i + e);
+      if (index < *first) *first = index;
+    }
+  }
+};
+
 // *first = the least index of what is refused
 template <typename T>
 __global__ void __launch_bounds__(kThreads)
-    find_refused(const void* n, const void* s, double least, int64_t count, unsigned long long* first) {
-  const int64_t step = static_cast<int64_t>(gridDim.x) * kThreads;
-  for (int64_t i = static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x; i < count; i += step) {
-    const auto gain = read<T>(n, i), saturation = read<T>(s, i);
-    typedef std::remove_const_t<decltype(gain)> R;
-    const R finite = (gain - gain) + (saturation - saturation), limit = static_cast<R>(least);
-    if (finite == 0 && gain != 0 && (limit == 0 || gain >= limit)) continue;
-    atomicMin(first, static_cast<unsigned long long>(i));
-    return;
-  }
+    find_refused(const void* n, const void* s, double least, int64_t packs, int64_t count, unsigned long long* first) {
+  unsigned long long mine = ~0ull;
+  for_packs<kPack<T>>(packs, count, Refused<T>{n, s, least, &mine});
+  if (mine != ~0ull) atomicMin(first, mine);
 }
 
 // A call that fails leaves nothing under way: its arrays may be freed then.
@@ -219,11 +287,6 @@ struct Finish {
   State& s;
   ~Finish() { static_cast<void>(cudaStreamSynchronize(s.stream)); }
 };
-
-unsigned int grid(const State& s, int64_t count) {
-  const int64_t needed = tiles_of(count, kThreads);
-  return blocks_of(needed < s.blocks ? needed : s.blocks);
-}
 
 template <typename T>
 double value_at(State& s, const char* routine, const void* array, int64_t i) {
@@ -242,11 +305,23 @@ void check_shape(State& s, const char* routine, const Arguments& a, double least
   unsigned long long first;
   const Finish finish{s};
   check(cudaMemsetAsync(s.counters, 0xff, 8, s.stream), routine);
-  launch(s, routine, grid(s, count), kThreads, 0, find_refused<T>, a.n, a.s, least, count, s.counters);
+  const Spread spread(s, count, kPack<T>, aligned(a.n) && aligned(a.s));
+  launch(s, routine, spread.blocks, kThreads, 0, find_refused<T>, a.n, a.s, least, spread.packs, count, s.counters);
   check(cudaMemcpyAsync(&first, s.counters, sizeof first, cudaMemcpyDeviceToHost, s.stream), routine);
   synchronize(s, routine);
   const int64_t i = static_cast<int64_t>(first);
   if (i >= 0) refuse_gamma(i, value_at<T>(s, routine, a.n, i), value_at<T>(s, routine, a.s, i), least);
+}
+
+// Whether neighbours are read and written at once: n and s of a column are neighbours as long as the row goes on.
+template <typename T>
+bool packed(const Arguments& a) {
+  for (const void* each : {a.x, a.g, static_cast<const void*>(a.out), static_cast<const void*>(a.dn),
+                           static_cast<const void*>(a.ds)}) {
+    if (!aligned(each)) return false;
+  }
+  return a.shape == MG_GAMMA_UNIFORM ||
+         (aligned(a.n) && aligned(a.s) && (a.shape == MG_GAMMA_PER_ELEMENT || a.columns % kPack<T> == 0));
 }
 
 template <typename T>
@@ -254,7 +329,8 @@ void run(State& s, const char* routine, const Arguments& a, double least) {
   check_shape<T>(s, routine, a, least);
   const int64_t count = a.rows * a.columns;
   if (!a.dn || a.shape == MG_GAMMA_PER_ELEMENT) {
-    launch(s, routine, grid(s, count), kThreads, 0, each_element<T>, a);
+    const Spread spread(s, count, kPack<T>, packed<T>(a));
+    launch(s, routine, spread.blocks, kThreads, 0, each_element<T>, spread.packs, a);
     return synchronize(s, routine);
   }
   Scratch scratch(s.scratch);

@@ -18,11 +18,25 @@ namespace {
 #include "kernels/fusion_formulas.inc"
 #undef MG_LOOP
 
-__global__ void __launch_bounds__(kThreads) exponentials(int64_t count, double gamma, double* d) {
-  const int64_t threads = static_cast<int64_t>(gridDim.x) * kThreads;
-  for (int64_t i = static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x; i < count; i += threads) {
-    d[i] = one_nan(exponential(-(gamma * d[i])));
+constexpr int kPack = 2;
+
+struct Exponential {
+  double gamma;
+  double* d;
+
+  template <int kCount>
+  __device__ __forceinline__ void run(int64_t i) const {
+    auto pack = load<WordOf<F64>, kCount>(d, i);
+#pragma unroll
+    for (int e = 0; e < kCount; ++e) {
+      pack.word[e] = word_of(one_nan(exponential(-(gamma * value_of(pack.word[e])))));
+    }
+    store(d, i, pack);
   }
+};
+
+__global__ void __launch_bounds__(kThreads) exponentials(int64_t packs, int64_t count, double gamma, double* d) {
+  for_packs<kPack>(packs, count, Exponential{gamma, d});
 }
 
 }  // namespace
@@ -31,8 +45,9 @@ void gaussian(mg_context* context, int64_t count, double gamma, double* d) {
   if (count == 0) return;
   OnDevice here;
   State& s = state(context);
-  launch(s, "gaussian", static_cast<unsigned int>(Spread(s, count, 1, true).blocks), kThreads, 0, exponentials, count,
-         gamma, d);
+  const Spread spread(s, count, kPack, aligned(d));
+  launch(s, "gaussian", static_cast<unsigned int>(spread.blocks), kThreads, 0, exponentials, spread.packs, count, gamma,
+         d);
   synchronize(s, "gaussian");
 }
 
