@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # What each kernel of the plug-in takes of a multiprocessor, as a Markdown table: cppbuild.sh resources. A kernel that is
 # compiled in several forms (types, numbers of models) has one line, with the least and the most of them.
-# Arguments: the sources, and architectures (90 and so on). Compiles every .cu for each and reads what ptxas says: of the
-# libraries themselves cuobjdump tells everything but spills, and is not part of every toolkit. Needs nvcc and c++filt.
+# Arguments: the sources, and architectures (90 and so on). Makes the PTX of every .cu that the plug-in has, assembles it for
+# each of them and reads what ptxas says: of the libraries themselves cuobjdump tells everything but spills, and is not part
+# of every toolkit. Needs nvcc, ptxas and c++filt. MERGANSER_JOBS: files at once.
 set -euo pipefail
 
 sources=$1
@@ -11,18 +12,16 @@ shift
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# architecture, file: lines "entry NAME", "threads N" (of a block), "frame STACK STORES LOADS", "used TEXT"
+# architecture, PTX: lines "entry NAME", "threads N" (of a block), "frame STACK STORES LOADS", "used TEXT"
 measure() {
-  local kept=$work/$1-$(basename "$2" .cu)
-  mkdir "$kept"
-  nvcc -gencode "arch=compute_80,code=sm_$1" -std=c++17 -fmad=false -cubin -Xptxas -v --keep --keep-dir "$kept" -I "$sources" \
-    -DMERGANSER_PLUGIN='""' -DMERGANSER_CUDA_CAPABILITIES='""' -o "$kept/cubin" "$2" > "$kept/log" 2>&1 ||
-    { cat "$kept/log" >&2; echo "resources.sh: nvcc failed on $2" >&2; return 1; }
+  local log
+  log=$(ptxas "-arch=sm_$1" -v -o /dev/null "$2" 2>&1) ||
+    { echo "$log" >&2; echo "resources.sh: ptxas failed on $2" >&2; return 1; }
   awk '/^\.(visible |weak )?\.?entry|\.entry /{ name = $0; sub(/.*\.entry /, "", name); sub(/\(.*/, "", name) }
-       /^\.maxntid/ { gsub(",", ""); print "threads", name, $2 * ($3 ? $3 : 1) * ($4 ? $4 : 1) }' "$kept"/*.ptx
+       /^\.maxntid/ { gsub(",", ""); print "threads", name, $2 * ($3 ? $3 : 1) * ($4 ? $4 : 1) }' "$2"
   sed -n "s/.*Compiling entry function '\([^']*\)'.*/entry \1/p
           s/^ *\([0-9]*\) bytes stack frame, \([0-9]*\) bytes spill stores, \([0-9]*\) bytes spill loads/frame \1 \2 \3/p
-          s/.*: Used \([0-9]* registers.*\)/used \1/p" "$kept/log"
+          s/.*: Used \([0-9]* registers.*\)/used \1/p" <<< "$log"
 }
 
 # Limits of a multiprocessor: warps, blocks, bytes of shared memory (CUDA C++ programming guide, compute capabilities).
@@ -78,12 +77,29 @@ rows_of() {
       } }'
 }
 
+# file, architectures: ARCHITECTURE-FILE.rows of each
+rows_of_file() {
+  local file architecture report limit ptx
+  file=$(basename "$1")
+  ptx=$work/$file.ptx
+  nvcc -arch=compute_80 -std=c++17 -fmad=false -ptx -I "$sources" -DMERGANSER_PLUGIN='""' \
+    -DMERGANSER_CUDA_CAPABILITIES='""' -o "$ptx" "$1" || { echo "resources.sh: nvcc failed on $1" >&2; return 1; }
+  for architecture in "${@:2}"; do
+    limit=$(limits "$architecture")
+    report=$(measure "$architecture" "$ptx")
+    kernels_of "$limit" <<< "$report" | rows_of "$file" > "$work/$architecture-$file.rows"
+  done
+}
+
+jobs=${MERGANSER_JOBS:-$(getconf _NPROCESSORS_ONLN)} started=0
+for file in "$sources"/cuda/*.cu; do
+  [ "$started" -lt "$jobs" ] || wait -n
+  rows_of_file "$file" "$@" &
+  started=$((started + 1))
+done
+wait
 for architecture in "$@"; do
-  limit=$(limits "$architecture")
-  for file in "$sources"/cuda/*.cu; do
-    report=$(measure "$architecture" "$file")
-    kernels_of "$limit" <<< "$report" | rows_of "$(basename "$file")"
-  done > "$work/$architecture.rows"
+  for file in "$sources"/cuda/*.cu; do cat "$work/$architecture-$(basename "$file").rows"; done > "$work/$architecture.rows"
 done
 
 # One table; what differs between architectures stands in their order.
