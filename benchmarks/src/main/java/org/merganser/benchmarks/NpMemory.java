@@ -41,7 +41,10 @@ public final class NpMemory {
           Checkpoint a = Safetensors.open(folder.resolve("0.safetensors"));
           Checkpoint c = Safetensors.open(folder.resolve("1.safetensors"))) {
         TorchObjective objective =
-            TorchObjective.builder(network, data).heldOut(.25).batchSize(16).build();
+            TorchObjective.of(
+                network,
+                data,
+                TorchObjective.Options.defaults().withHeldOut(.25).withBatchSize(16));
         // What libtorch and the JVM need in any case.
         try (var session = objective.open(ws)) {
           session.lossAndGradient(0);

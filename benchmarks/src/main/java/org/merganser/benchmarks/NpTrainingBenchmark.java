@@ -38,7 +38,8 @@ public class NpTrainingBenchmark extends KernelBenchmark {
     data = RandomExamples.of(SAMPLES, 784, 10);
     a = network.initialise(1);
     c = network.initialise(2);
-    TorchObjective objective = TorchObjective.builder(network, data).heldOut(0).build();
+    TorchObjective objective =
+        TorchObjective.of(network, data, TorchObjective.Options.defaults().withHeldOut(0));
     session = objective.open(ws);
     List<Objective.Slot> slots = objective.slots();
     theta = new Block[slots.size()];

@@ -29,9 +29,11 @@ import java.util.stream.Stream;
 import org.merganser.align.Aligner;
 import org.merganser.compute.Backend;
 import org.merganser.compute.Device;
+import org.merganser.io.ShardedWriter;
 import org.merganser.merge.Merger;
 import org.merganser.repair.Repair;
 import org.merganser.similarity.SimilarityMeasure;
+import org.merganser.testing.OptionsRecords;
 import org.merganser.testing.RecordArrays;
 import org.merganser.testing.RunsOnce;
 
@@ -231,6 +233,16 @@ class ArchitectureTest {
   @ArchTest
   static void recordsKeepTheirArraysToThemselves(JavaClasses all) {
     assertThat(RecordArrays.exposed(all)).isEmpty();
+  }
+
+  @ArchTest
+  static void optionsAreSetOneByOne(JavaClasses all) {
+    List<Class<?>> options = OptionsRecords.in(all);
+    assertThat(options).hasSizeGreaterThan(50);
+    assertThat(OptionsRecords.withoutDefaults(options)).isEmpty();
+    // A part is one of so many: both are set at once.
+    assertThat(OptionsRecords.missingWays(options))
+        .containsExactly(ShardedWriter.Options.class.getName() + ".withParts");
   }
 
   private static boolean isMethod(JavaClass type) {

@@ -67,9 +67,10 @@ record RunningNetwork(ExperimentOptions options, DataSet data, TorchNetwork netw
 
   /** The loss on the training samples, a tenth of which is held out. */
   Objective objective() {
-    return TorchObjective.builder(network, data.train())
-        .augmentation(options.training().augmentation())
-        .build();
+    return TorchObjective.of(
+        network,
+        data.train(),
+        TorchObjective.Options.defaults().withAugmentation(options.training().augmentation()));
   }
 
   /** Fisher diagonals on training samples; the caller closes them. */

@@ -12,6 +12,7 @@ import org.merganser.compute.Workspace;
 import org.merganser.error.IncompatibleModelsException;
 import org.merganser.internal.Opened;
 import org.merganser.io.Checkpoint;
+import org.merganser.method.Settings;
 import org.merganser.model.Architecture;
 import org.merganser.model.Inputs;
 import org.merganser.model.Mode;
@@ -43,6 +44,18 @@ public final class Moments implements AutoCloseable {
     /** AUTO, FAIL, 1 GiB. */
     public static Options defaults() {
       return new Options(Precision.AUTO, NonFinite.FAIL, 1L << 30);
+    }
+
+    public Options withPrecision(Precision value) {
+      return Settings.with(this, "precision", value);
+    }
+
+    public Options withNonFinite(NonFinite value) {
+      return Settings.with(this, "nonFinite", value);
+    }
+
+    public Options withBudget(long value) {
+      return Settings.with(this, "budget", value);
     }
   }
 

@@ -4,13 +4,8 @@ package org.merganser.plan;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import java.lang.reflect.Method;
-import java.lang.reflect.RecordComponent;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
-import java.util.Set;
-import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -62,29 +57,6 @@ class CatalogueTest {
     assertThatThrownBy(() -> entry.method("no-such=1"))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessageContainingAll(entry.id(), "no-such");
-  }
-
-  /** Options are records with {@code defaults()} and a {@code withX} for each component. */
-  @ParameterizedTest
-  @MethodSource("entries")
-  void optionsAreSetOneByOne(Catalogue.Entry<?> entry) throws ReflectiveOperationException {
-    Record options = entry.method().options();
-    if (options instanceof org.merganser.method.Method.NoOptions) {
-      return;
-    }
-    assertThat(options.getClass().getMethod("defaults").getReturnType())
-        .isEqualTo(options.getClass());
-    Set<String> names =
-        Stream.of(options.getClass().getMethods())
-            .filter(method -> method.getReturnType() == options.getClass())
-            .map(Method::getName)
-            .collect(Collectors.toSet());
-    for (RecordComponent component : options.getClass().getRecordComponents()) {
-      String name = component.getName();
-      assertThat(names)
-          .as(options.getClass().getName())
-          .contains("with" + name.substring(0, 1).toUpperCase(Locale.ROOT) + name.substring(1));
-    }
   }
 
   @ParameterizedTest

@@ -52,7 +52,7 @@ public final class TrainAndMerge {
                   .align(AlignmentProblem.of(network.architecture(), stats), ws);
           Checkpoint inA = maps.of(1).apply(b)) {
         Merger average = LinearMerger.uniform();
-        Merger learned = NpMerger.of(TorchObjective.builder(network, data.train()).build());
+        Merger learned = NpMerger.of(TorchObjective.of(network, data.train()));
         print("model a", network, a, data, ws);
         print("model b", network, b, data, ws);
         merge("merged as they are", average, MergeProblem.of(a, b), network, data, ws);

@@ -13,6 +13,7 @@ import org.merganser.compute.Workspace;
 import org.merganser.error.NumericalException;
 import org.merganser.internal.Seeds;
 import org.merganser.linalg.LinAlg.SymmetricEigen;
+import org.merganser.method.Settings;
 
 /**
  * Eigenvalues of a Hessian that is only applied: the largest by Lanczos with full
@@ -48,6 +49,18 @@ public final class Hessian {
     /** 100 steps, 100 probes, tolerance 1e-3. */
     public static Options defaults() {
       return new Options(100, 100, 1e-3);
+    }
+
+    public Options withSteps(int value) {
+      return Settings.with(this, "steps", value);
+    }
+
+    public Options withProbes(int value) {
+      return Settings.with(this, "probes", value);
+    }
+
+    public Options withTolerance(double value) {
+      return Settings.with(this, "tolerance", value);
     }
   }
 

@@ -52,6 +52,22 @@ public record FixedPoints(List<FixedPoint> points, int lost) {
     public static Options defaults() {
       return new Options(1e-12, 1e-4, 1e-3, 200);
     }
+
+    public Options withFixed(double value) {
+      return Settings.with(this, "fixed", value);
+    }
+
+    public Options withSlow(double value) {
+      return Settings.with(this, "slow", value);
+    }
+
+    public Options withMerge(double value) {
+      return Settings.with(this, "merge", value);
+    }
+
+    public Options withIterations(int value) {
+      return Settings.with(this, "iterations", value);
+    }
   }
 
   /**

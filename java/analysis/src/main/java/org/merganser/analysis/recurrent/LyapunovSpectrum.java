@@ -61,9 +61,25 @@ public final class LyapunovSpectrum {
       }
     }
 
-    /** 500 steps of burn-in, 2000 that count, a decomposition after each. */
-    public static Options of(int exponents) {
-      return new Options(exponents, 500, 2000, 1);
+    /** The largest exponent; 500 steps of burn-in, 2000 that count, a decomposition after each. */
+    public static Options defaults() {
+      return new Options(1, 500, 2000, 1);
+    }
+
+    public Options withExponents(int value) {
+      return Settings.with(this, "exponents", value);
+    }
+
+    public Options withBurnIn(int value) {
+      return Settings.with(this, "burnIn", value);
+    }
+
+    public Options withSteps(int value) {
+      return Settings.with(this, "steps", value);
+    }
+
+    public Options withEvery(int value) {
+      return Settings.with(this, "every", value);
     }
   }
 

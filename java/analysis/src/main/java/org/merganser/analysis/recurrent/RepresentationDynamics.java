@@ -48,9 +48,20 @@ public final class RepresentationDynamics implements AutoCloseable {
       return new Options(0.1, 500, 4, Picture.PCA);
     }
 
-    /** The same with other pictures. */
-    public Options with(Picture other) {
-      return new Options(lambda, kept, draws, other);
+    public Options withLambda(double value) {
+      return Settings.with(this, "lambda", value);
+    }
+
+    public Options withKept(int value) {
+      return Settings.with(this, "kept", value);
+    }
+
+    public Options withDraws(int value) {
+      return Settings.with(this, "draws", value);
+    }
+
+    public Options withPicture(Picture value) {
+      return Settings.with(this, "picture", value);
     }
   }
 

@@ -40,7 +40,7 @@ class LyapunovSpectrumTest {
   @Test
   void aUnitThatSettlesHasTheLogarithmOfTheSlopeThere() {
     RecurrentMap map = RecurrentMap.of(Matrix.of(new double[][] {{2}}), Nonlinearity.tanh());
-    var found = LyapunovSpectrum.of(map, new double[] {.3}, Options.of(1), WS);
+    var found = LyapunovSpectrum.of(map, new double[] {.3}, Options.defaults(), WS);
     assertThat(found.state()[0]).isCloseTo(.95750402, within(1e-8));
     assertThat(map.slopes(found.state())[0] * 2).isCloseTo(.16637209, within(1e-8));
     assertThat(found.exponents()[0]).isCloseTo(-1.79352851, within(1e-8));
@@ -117,10 +117,11 @@ class LyapunovSpectrumTest {
   @Test
   void whatCannotBeIsSaid() {
     SmoothMap map = Maps.linear(new double[][] {{3, 0}, {0, 3}});
-    assertThatThrownBy(() -> LyapunovSpectrum.of(map, new double[2], Options.of(3), WS))
+    assertThatThrownBy(
+            () -> LyapunovSpectrum.of(map, new double[2], Options.defaults().withExponents(3), WS))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessage("3 exponents of a map of 2 dimensions; ask for 1 to 2");
-    assertThatThrownBy(() -> LyapunovSpectrum.of(map, new double[] {0, 1}, Options.of(1), WS))
+    assertThatThrownBy(() -> LyapunovSpectrum.of(map, new double[] {0, 1}, Options.defaults(), WS))
         .isInstanceOf(NumericalException.class)
         .hasMessage(
             "the state after step 646 is Infinity in unit 1; start elsewhere, or check the"

@@ -25,7 +25,6 @@ import org.merganser.model.Evaluation;
 import org.merganser.torch.Examples;
 import org.merganser.torch.experts.MoeNetwork;
 import org.merganser.torch.experts.MoeTraining;
-import org.merganser.torch.training.Optimizer;
 
 /**
  * Makes mixtures of the adapters of all tasks: as every router divides them, and after some steps
@@ -108,16 +107,8 @@ record ExpertMixtures(
   }
 
   private MoeTraining.Trained train(MoeModel start, Workspace ws) throws IOException {
-    MoeTraining.Options usual = MoeTraining.Options.adam(mixing.rate(), mixing.steps());
     MoeTraining.Options how =
-        new MoeTraining.Options(
-            usual.parts(),
-            new Optimizer.AdamW(mixing.rate(), 0),
-            usual.schedule(),
-            mixing.steps(),
-            batch,
-            usual.clipNorm(),
-            Optional.empty());
+        MoeTraining.Options.adam(mixing.rate(), mixing.steps()).withBatchSize(batch);
     List<MoeTraining.Task> tasks = new ArrayList<>();
     for (int t = 0; t < bases.size(); t++) {
       ExpertTask task = scoring.tasks().get(t);

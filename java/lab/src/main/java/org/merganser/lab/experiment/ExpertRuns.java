@@ -131,7 +131,7 @@ final class ExpertRuns implements AutoCloseable {
   private ExampleDifficulty difficulty(int t, Workspace own) throws IOException {
     ExpertTask task = tasks.get(t);
     int steps = ExampleDifficulty.EL2N_STEPS;
-    ExpertOptions few = steps(options, options.lr(), steps, network.head()).watching(steps);
+    ExpertOptions few = steps(options, options.lr(), steps, network.head()).withWatched(steps);
     try (Opened opened = new Opened()) {
       List<Tensor> probabilities = new ArrayList<>();
       for (int run = 0; run < DIFFICULTY_RUNS; run++) {
@@ -158,13 +158,13 @@ final class ExpertRuns implements AutoCloseable {
 
   /** So many steps of everything but the last layer. */
   static ExpertOptions steps(Options options, double rate, long steps, String head) {
-    return ExpertOptions.adam(rate, steps).batches(options.batch()).freezing(head);
+    return ExpertOptions.adam(rate, steps).withBatchSize(options.batch()).withFrozen(head);
   }
 
   private ExpertOptions options(Form form) {
     double rate = form == Form.FULL ? options.lr() : options.loraLr();
     ExpertOptions plain = steps(options, rate, options.longest(), network.head());
-    return form == Form.FULL ? plain : plain.with(options.adapters());
+    return form == Form.FULL ? plain : plain.withLora(options.adapters());
   }
 
   /** Experts of all tasks, side by side. */
@@ -200,10 +200,10 @@ final class ExpertRuns implements AutoCloseable {
     Trained found = all.get(of);
     if (found == null) {
       long[] grid = options.steps().stream().mapToLong(Integer::longValue).toArray();
-      List<Expert> lengths = train(options(of).keeping(grid), stage);
+      List<Expert> lengths = train(options(of).withKept(grid), stage);
       all.put(of, new Trained(lengths, List.of()));
       List<Expert> stopped =
-          train(options(of).stopping(options.stopping()).keeping(), stage + ", stopped early");
+          train(options(of).withStopping(options.stopping()).withKept(), stage + ", stopped early");
       found = new Trained(lengths, stopped);
       all.put(of, found);
     }

@@ -33,7 +33,7 @@ record FreeOrbits(
   /** On all threads, each orbit by itself. */
   static FreeOrbits of(RecurrentMap map, List<double[]> states, int exponents, Workspace ws)
       throws IOException {
-    LyapunovSpectrum.Options options = LyapunovSpectrum.Options.of(exponents);
+    LyapunovSpectrum.Options options = LyapunovSpectrum.Options.defaults().withExponents(exponents);
     List<Callable<Orbit>> calls = new ArrayList<>();
     for (double[] state : states) {
       calls.add(

@@ -45,11 +45,13 @@ public record LearningOptions(
   }
 
   TorchObjective objective(Pair pair, Examples from, double held) {
-    return TorchObjective.builder(pair.network(), from)
-        .heldOut(held)
-        .batchSize(batch)
-        .augmentation(pair.options().training().augmentation())
-        .build();
+    return TorchObjective.of(
+        pair.network(),
+        from,
+        TorchObjective.Options.defaults()
+            .withHeldOut(held)
+            .withBatchSize(batch)
+            .withAugmentation(pair.options().training().augmentation()));
   }
 
   /** Throws when more samples are asked for than there are. */

@@ -123,7 +123,7 @@ final class RnnDynamicsSeed {
                 bias(model),
                 train.labels(),
                 test.labels(),
-                RepresentationDynamics.Options.defaults().with(picture()),
+                RepresentationDynamics.Options.defaults().withPicture(picture()),
                 ws)) {
       for (int t = 0; t < all; t++) {
         reports.add(

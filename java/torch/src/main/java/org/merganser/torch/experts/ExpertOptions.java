@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.TreeSet;
 import java.util.stream.LongStream;
+import org.merganser.method.Settings;
 import org.merganser.model.EarlyStopping;
 import org.merganser.torch.Augmentation;
 import org.merganser.torch.training.Optimizer;
@@ -98,66 +99,55 @@ public record ExpertOptions(
     return grid.stream().mapToLong(Long::longValue).toArray();
   }
 
-  /** These, with the expert kept after other steps. */
-  public ExpertOptions keeping(long... after) {
-    return with(schedule, LongStream.of(after).boxed().toList(), lora, stopping, frozen, watched);
+  public ExpertOptions withOptimizer(Optimizer value) {
+    return Settings.with(this, "optimizer", value);
   }
 
-  /** These, with some parameters or layers left as they are. */
-  public ExpertOptions freezing(String... names) {
-    return with(schedule, kept, lora, stopping, List.of(names), watched);
+  public ExpertOptions withSchedule(Schedule value) {
+    return Settings.with(this, "schedule", value);
+  }
+
+  /** These, of so many steps; those that are kept must be among them. */
+  public ExpertOptions withSteps(long value) {
+    return Settings.with(this, "steps", value);
+  }
+
+  /** These, with the expert kept after other steps. */
+  public ExpertOptions withKept(long... after) {
+    return Settings.with(this, "kept", LongStream.of(after).boxed().toList());
   }
 
   /** These, with another number of samples in each step. */
-  public ExpertOptions batches(int samples) {
-    return new ExpertOptions(
-        optimizer,
-        schedule,
-        steps,
-        kept,
-        samples,
-        clipNorm,
-        augmentation,
-        frozen,
-        lora,
-        stopping,
-        watched);
+  public ExpertOptions withBatchSize(int value) {
+    return Settings.with(this, "batchSize", value);
+  }
+
+  public ExpertOptions withClipNorm(double value) {
+    return Settings.with(this, "clipNorm", value);
+  }
+
+  public ExpertOptions withAugmentation(Augmentation value) {
+    return Settings.with(this, "augmentation", value);
+  }
+
+  /** These, with some parameters or layers left as they are. */
+  public ExpertOptions withFrozen(String... names) {
+    return Settings.with(this, "frozen", List.of(names));
   }
 
   /** These, by adapters. */
-  public ExpertOptions with(LoraOptions adapters) {
-    return with(schedule, kept, Optional.of(adapters), stopping, frozen, watched);
+  public ExpertOptions withLora(LoraOptions value) {
+    return Settings.with(this, "lora", Optional.of(value));
   }
 
   /** These, stopped by held-out data; the schedule becomes constant but for what that says. */
-  public ExpertOptions stopping(EarlyStopping.Policy policy) {
-    Schedule constant = new Schedule(0, Schedule.Decay.CONSTANT);
-    return with(constant, kept, lora, Optional.of(policy), frozen, watched);
+  public ExpertOptions withStopping(EarlyStopping.Policy policy) {
+    ExpertOptions constant = withSchedule(new Schedule(0, Schedule.Decay.CONSTANT));
+    return Settings.with(constant, "stopping", Optional.of(policy));
   }
 
   /** These, with outputs for watched samples kept after some steps. */
-  public ExpertOptions watching(long... after) {
-    return with(schedule, kept, lora, stopping, frozen, LongStream.of(after).boxed().toList());
-  }
-
-  private ExpertOptions with(
-      Schedule rate,
-      List<Long> after,
-      Optional<LoraOptions> adapters,
-      Optional<EarlyStopping.Policy> policy,
-      List<String> still,
-      List<Long> seen) {
-    return new ExpertOptions(
-        optimizer,
-        rate,
-        steps,
-        after,
-        batchSize,
-        clipNorm,
-        augmentation,
-        still,
-        adapters,
-        policy,
-        seen);
+  public ExpertOptions withWatched(long... after) {
+    return Settings.with(this, "watched", LongStream.of(after).boxed().toList());
   }
 }

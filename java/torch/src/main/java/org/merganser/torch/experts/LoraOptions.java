@@ -7,6 +7,7 @@ import java.util.regex.Pattern;
 import java.util.regex.PatternSyntaxException;
 import org.merganser.internal.Names;
 import org.merganser.io.TensorInfo;
+import org.merganser.method.Settings;
 import org.merganser.model.AffineLayer;
 import org.merganser.torch.TorchNetwork;
 
@@ -110,5 +111,21 @@ public record LoraOptions(int rank, double alpha, boolean rootOfRank, List<Strin
       }
     }
     return all.stream().filter(found::contains).toList();
+  }
+
+  public LoraOptions withRank(int value) {
+    return Settings.with(this, "rank", value);
+  }
+
+  public LoraOptions withAlpha(double value) {
+    return Settings.with(this, "alpha", value);
+  }
+
+  public LoraOptions withRootOfRank(boolean value) {
+    return Settings.with(this, "rootOfRank", value);
+  }
+
+  public LoraOptions withTargets(List<String> value) {
+    return Settings.with(this, "targets", value);
   }
 }

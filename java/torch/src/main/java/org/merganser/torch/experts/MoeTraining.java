@@ -21,6 +21,7 @@ import org.merganser.internal.Opened;
 import org.merganser.io.Checkpoint;
 import org.merganser.linalg.Tensor;
 import org.merganser.lora.MoeModel;
+import org.merganser.method.Settings;
 import org.merganser.model.EarlyStopping;
 import org.merganser.model.EarlyStopping.HeldOut;
 import org.merganser.torch.Augmentation;
@@ -96,15 +97,34 @@ public record MoeTraining(TorchNetwork network, Options options) {
           Optional.empty());
     }
 
-    public Options training(Parts some) {
-      return new Options(some, optimizer, schedule, steps, batchSize, clipNorm, stopping);
+    public Options withParts(Parts value) {
+      return Settings.with(this, "parts", value);
+    }
+
+    public Options withOptimizer(Optimizer value) {
+      return Settings.with(this, "optimizer", value);
+    }
+
+    public Options withSchedule(Schedule value) {
+      return Settings.with(this, "schedule", value);
+    }
+
+    public Options withSteps(long value) {
+      return Settings.with(this, "steps", value);
+    }
+
+    public Options withBatchSize(int value) {
+      return Settings.with(this, "batchSize", value);
+    }
+
+    public Options withClipNorm(double value) {
+      return Settings.with(this, "clipNorm", value);
     }
 
     /** These, stopped by held-out data; the schedule becomes constant but for what that says. */
-    public Options stopping(EarlyStopping.Policy policy) {
-      Schedule constant = new Schedule(0, Schedule.Decay.CONSTANT);
-      return new Options(
-          parts, optimizer, constant, steps, batchSize, clipNorm, Optional.of(policy));
+    public Options withStopping(EarlyStopping.Policy policy) {
+      Options constant = withSchedule(new Schedule(0, Schedule.Decay.CONSTANT));
+      return Settings.with(constant, "stopping", Optional.of(policy));
     }
   }
 

@@ -10,6 +10,8 @@ import org.merganser.error.NumericalException;
 import org.merganser.io.Checkpoint;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.linalg.Tensor;
+import org.merganser.merge.NpMerger;
+import org.merganser.method.Settings;
 import org.merganser.model.EarlyStopping;
 import org.merganser.model.EarlyStopping.HeldOut;
 import org.merganser.model.Objective.Slot;
@@ -20,8 +22,7 @@ import org.merganser.torch.training.Optimizer;
 /**
  * Trains a model on for some steps of an objective, and keeps the parameters of the least held-out
  * loss, those at the start among them: the same batches, evaluations and stopping as {@link
- * org.merganser.merge.NpMerger}, with the parameters themselves free. What NP Merge is to be
- * compared with.
+ * NpMerger}, with the parameters themselves free. What NP Merge is to be compared with.
  *
  * @param model of the best parameters
  * @param losses of the batch of each step
@@ -55,9 +56,31 @@ public record FineTuning(
       }
     }
 
+    /** 200 steps, evaluations and stopping as NP Merge has them, {@link #adam}. */
+    public static Options defaults() {
+      NpMerger.Options np = NpMerger.Options.defaults();
+      return adam(np.steps(), np.evalEvery(), np.patience());
+    }
+
     /** AdamW 1e-3 without weight decay, which is Adam; evaluations and stopping as given. */
     public static Options adam(long steps, int evalEvery, int patience) {
       return new Options(new Optimizer.AdamW(1e-3, 0), steps, evalEvery, patience);
+    }
+
+    public Options withOptimizer(Optimizer value) {
+      return Settings.with(this, "optimizer", value);
+    }
+
+    public Options withSteps(long value) {
+      return Settings.with(this, "steps", value);
+    }
+
+    public Options withEvalEvery(int value) {
+      return Settings.with(this, "evalEvery", value);
+    }
+
+    public Options withPatience(int value) {
+      return Settings.with(this, "patience", value);
     }
   }
 

@@ -22,6 +22,7 @@ import org.merganser.internal.Opened;
 import org.merganser.internal.Seeds;
 import org.merganser.io.Checkpoint;
 import org.merganser.io.MemoryCheckpoint;
+import org.merganser.method.Settings;
 import org.merganser.model.Mode;
 import org.merganser.torch.Examples;
 import org.merganser.torch.TorchNetwork;
@@ -78,6 +79,10 @@ public final class FisherDiagonal {
 
     public Options withLabels(Labels value) {
       return new Options(samples, value, threads);
+    }
+
+    public Options withThreads(int value) {
+      return Settings.with(this, "threads", value);
     }
   }
 

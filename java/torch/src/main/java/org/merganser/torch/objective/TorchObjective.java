@@ -5,6 +5,7 @@ import java.io.IOException;
 import java.util.List;
 import java.util.Optional;
 import org.merganser.compute.Workspace;
+import org.merganser.method.Settings;
 import org.merganser.model.Objective;
 import org.merganser.torch.Augmentation;
 import org.merganser.torch.Examples;
@@ -25,28 +26,122 @@ import org.merganser.torch.internal.session.TorchSession;
  * <p>Memory: 8 bytes a parameter (theta and gradient), and what the forward pass keeps.
  */
 public final class TorchObjective implements Objective {
-  private static final int RESET_SAMPLES = 4000;
-
   private final TorchSession.Setup setup;
   private final Examples data;
-  private final double heldOutFraction;
+  private final Options options;
   private final Optional<Examples> heldOut;
-  private final int resetSamples;
 
-  private TorchObjective(Builder builder, TorchSession.Setup setup) {
+  /**
+   * Settings.
+   *
+   * @param heldOut part of the samples that is held out, drawn at random; 0 for none
+   * @param threads of libtorch; results depend on it
+   * @param augmentation of the samples of every step
+   * @param resetSamples training samples that running statistics are taken from, at most
+   */
+  public record Options(
+      double heldOut,
+      int batchSize,
+      int threads,
+      Loss loss,
+      Augmentation augmentation,
+      int resetSamples) {
+    public Options {
+      if (!(heldOut >= 0 && heldOut < 1)) {
+        throw new IllegalArgumentException("the held-out part must be in [0, 1), not " + heldOut);
+      }
+      if (batchSize < 1 || threads < 1 || resetSamples < 2) {
+        throw new IllegalArgumentException(
+            "batch size and threads must be at least 1, reset samples at least 2, not "
+                + batchSize
+                + ", "
+                + threads
+                + " and "
+                + resetSamples);
+      }
+    }
+
+    /**
+     * A tenth of the samples held out, batches of 128, one libtorch thread, cross-entropy, no
+     * augmentation, at most 4000 samples for running statistics.
+     */
+    public static Options defaults() {
+      return new Options(0.1, 128, 1, Loss.CROSS_ENTROPY, Augmentation.NONE, 4000);
+    }
+
+    public Options withHeldOut(double value) {
+      return Settings.with(this, "heldOut", value);
+    }
+
+    public Options withBatchSize(int value) {
+      return Settings.with(this, "batchSize", value);
+    }
+
+    public Options withThreads(int value) {
+      return Settings.with(this, "threads", value);
+    }
+
+    public Options withLoss(Loss value) {
+      return Settings.with(this, "loss", value);
+    }
+
+    public Options withAugmentation(Augmentation value) {
+      return Settings.with(this, "augmentation", value);
+    }
+
+    public Options withResetSamples(int value) {
+      return Settings.with(this, "resetSamples", value);
+    }
+  }
+
+  private TorchObjective(
+      TorchSession.Setup setup, Examples data, Options options, Optional<Examples> heldOut) {
     this.setup = setup;
-    this.data = builder.data;
-    this.heldOutFraction = builder.heldOutFraction;
-    this.heldOut = builder.heldOut;
-    this.resetSamples = builder.resetSamples;
+    this.data = data;
+    this.options = options;
+    this.heldOut = heldOut;
+  }
+
+  /** With the usual settings. */
+  public static TorchObjective of(TorchNetwork network, Examples data) {
+    return of(network, data, Options.defaults());
   }
 
   /**
-   * A tenth of the samples held out, batches of 128, cross-entropy, one libtorch thread, no
-   * augmentation, at most 4000 samples for running statistics.
+   * @throws org.merganser.error.ShapeException when samples do not fit the network
    */
-  public static Builder builder(TorchNetwork network, Examples data) {
-    return new Builder(network, data);
+  public static TorchObjective of(TorchNetwork network, Examples data, Options options) {
+    TorchSession.Setup setup = setup(network, options);
+    setup.check("data", data);
+    if (options.heldOut() > 0 && data.size() < 2) {
+      throw new IllegalArgumentException(
+          "one sample cannot be split into training and held-out data; give more, or a held-out"
+              + " part of 0");
+    }
+    return new TorchObjective(setup, data, options, Optional.empty());
+  }
+
+  /**
+   * With held-out samples of their own: steps see all of {@code data}, whatever part the settings
+   * hold out.
+   *
+   * @throws org.merganser.error.ShapeException when samples do not fit the network
+   */
+  public static TorchObjective of(
+      TorchNetwork network, Examples data, Examples heldOut, Options options) {
+    TorchSession.Setup setup = setup(network, options);
+    setup.check("data", data);
+    setup.check("held-out data", heldOut);
+    return new TorchObjective(setup, data, options, Optional.of(heldOut));
+  }
+
+  private static TorchSession.Setup setup(TorchNetwork network, Options options) {
+    return new TorchSession.Setup(
+        network,
+        options.batchSize(),
+        options.threads(),
+        options.loss()::of,
+        options.augmentation());
   }
 
   @Override
@@ -70,100 +165,12 @@ public final class TorchObjective implements Objective {
 
   TorchObjectiveSession openTorch(Workspace ws) throws IOException {
     Placement.require(ws);
-    return new TorchObjectiveSession(setup, split(ws.seed()), resetSamples, ws);
+    return new TorchObjectiveSession(setup, split(ws.seed()), options.resetSamples(), ws);
   }
 
   Samples.Split split(long seed) {
     return heldOut.isPresent()
         ? new Samples.Split(Samples.all(data), Samples.all(heldOut.get()))
-        : Samples.split(data, heldOutFraction, seed);
-  }
-
-  /** Collects settings; {@link #build} checks them. */
-  public static final class Builder {
-    private final TorchNetwork network;
-    private final Examples data;
-    private double heldOutFraction = 0.1;
-    private Optional<Examples> heldOut = Optional.empty();
-    private int batchSize = 128;
-    private int threads = 1;
-    private Loss loss = Loss.CROSS_ENTROPY;
-    private Augmentation augmentation = Augmentation.NONE;
-    private int resetSamples = RESET_SAMPLES;
-
-    private Builder(TorchNetwork network, Examples data) {
-      this.network = network;
-      this.data = data;
-    }
-
-    /** Part of the samples that is held out, drawn at random; 0 for none. In [0, 1). */
-    public Builder heldOut(double fraction) {
-      heldOutFraction = fraction;
-      heldOut = Optional.empty();
-      return this;
-    }
-
-    /** Held-out samples of their own; steps see all the others. */
-    public Builder heldOut(Examples samples) {
-      heldOut = Optional.of(samples);
-      return this;
-    }
-
-    public Builder batchSize(int value) {
-      batchSize = value;
-      return this;
-    }
-
-    /** Threads of libtorch; results depend on it. */
-    public Builder threads(int value) {
-      threads = value;
-      return this;
-    }
-
-    public Builder loss(Loss value) {
-      loss = value;
-      return this;
-    }
-
-    /** Of the samples of every step. */
-    public Builder augmentation(Augmentation value) {
-      augmentation = value;
-      return this;
-    }
-
-    /** Training samples that running statistics are taken from, at most; at least 2. */
-    public Builder resetSamples(int value) {
-      resetSamples = value;
-      return this;
-    }
-
-    /**
-     * @throws org.merganser.error.ShapeException when samples do not fit the network
-     */
-    public TorchObjective build() {
-      if (!(heldOutFraction >= 0 && heldOutFraction < 1)) {
-        throw new IllegalArgumentException(
-            "the held-out part must be in [0, 1), not " + heldOutFraction);
-      }
-      if (batchSize < 1 || threads < 1 || resetSamples < 2) {
-        throw new IllegalArgumentException(
-            "batch size and threads must be at least 1, reset samples at least 2, not "
-                + batchSize
-                + ", "
-                + threads
-                + " and "
-                + resetSamples);
-      }
-      TorchSession.Setup setup =
-          new TorchSession.Setup(network, batchSize, threads, loss::of, augmentation);
-      setup.check("data", data);
-      heldOut.ifPresent(examples -> setup.check("held-out data", examples));
-      if (heldOut.isEmpty() && heldOutFraction > 0 && data.size() < 2) {
-        throw new IllegalArgumentException(
-            "one sample cannot be split into training and held-out data; give more, or"
-                + " heldOut(0)");
-      }
-      return new TorchObjective(this, setup);
-    }
+        : Samples.split(data, options.heldOut(), seed);
   }
 }

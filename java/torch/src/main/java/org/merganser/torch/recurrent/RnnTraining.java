@@ -16,6 +16,7 @@ import org.merganser.internal.Opened;
 import org.merganser.io.Checkpoint;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.linalg.Tensor;
+import org.merganser.method.Settings;
 import org.merganser.model.EarlyStopping;
 import org.merganser.torch.internal.Libtorch;
 import org.merganser.torch.internal.session.Descent;
@@ -107,6 +108,18 @@ public record RnnTraining(MemoryCheckpoint model, List<Double> losses, Optional<
     /** The same with n and s fixed for the first steps: late adaptation. */
     public Options withShapeFrom(long step) {
       return new Options(optimizer, schedule, steps, batch, clipNorm, learned, step);
+    }
+
+    public Options withOptimizer(Optimizer value) {
+      return Settings.with(this, "optimizer", value);
+    }
+
+    public Options withSchedule(Schedule value) {
+      return Settings.with(this, "schedule", value);
+    }
+
+    public Options withSteps(long value) {
+      return Settings.with(this, "steps", value);
     }
   }
 

@@ -13,6 +13,7 @@ import org.merganser.internal.Opened;
 import org.merganser.io.Checkpoint;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.linalg.Tensor;
+import org.merganser.method.Settings;
 import org.merganser.model.EarlyStopping;
 import org.merganser.torch.Augmentation;
 import org.merganser.torch.Examples;
@@ -124,6 +125,26 @@ public final class Trainer {
           64,
           Double.POSITIVE_INFINITY,
           1);
+    }
+
+    public Options withOptimizer(Optimizer value) {
+      return Settings.with(this, "optimizer", value);
+    }
+
+    public Options withSchedule(Schedule value) {
+      return Settings.with(this, "schedule", value);
+    }
+
+    public Options withEpochs(int value) {
+      return Settings.with(this, "epochs", value);
+    }
+
+    public Options withBatchSize(int value) {
+      return Settings.with(this, "batchSize", value);
+    }
+
+    public Options withClipNorm(double value) {
+      return Settings.with(this, "clipNorm", value);
     }
   }
 

@@ -16,6 +16,7 @@ import org.merganser.io.Checkpoint;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.io.Safetensors;
 import org.merganser.linalg.Tensor;
+import org.merganser.method.Settings;
 import org.merganser.model.EarlyStopping;
 import org.merganser.model.EarlyStopping.HeldOut;
 import org.merganser.torch.internal.session.Descent;
@@ -95,6 +96,22 @@ public record DecoderTraining(
     /** These settings with another number of libtorch threads; results depend on it. */
     public Options withThreads(int count) {
       return new Options(optimizer, schedule, steps, batch, clipNorm, count);
+    }
+
+    public Options withOptimizer(Optimizer value) {
+      return Settings.with(this, "optimizer", value);
+    }
+
+    public Options withSchedule(Schedule value) {
+      return Settings.with(this, "schedule", value);
+    }
+
+    public Options withSteps(long value) {
+      return Settings.with(this, "steps", value);
+    }
+
+    public Options withClipNorm(double value) {
+      return Settings.with(this, "clipNorm", value);
     }
   }
 

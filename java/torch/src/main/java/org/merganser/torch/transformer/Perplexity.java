@@ -60,6 +60,14 @@ public record Perplexity(double nats, long tokens, long windows) {
     public static Options defaults() {
       return new Options(512, 256);
     }
+
+    public Options withWindow(int value) {
+      return Settings.with(this, "window", value);
+    }
+
+    public Options withStride(int value) {
+      return Settings.with(this, "stride", value);
+    }
   }
 
   /** {@code exp(nats)}. */

@@ -34,23 +34,23 @@ class ExpertOptionsTest {
         () -> ExpertOptions.adam(1e-3, 0),
         "steps, batch size and clip norm must be positive, not 0, 64 and Infinity");
     assertRefused(
-        () -> OPTIONS.keeping(0, 4), "kept steps must be from 1 to 8, in order, not [0, 4]");
+        () -> OPTIONS.withKept(0, 4), "kept steps must be from 1 to 8, in order, not [0, 4]");
     assertRefused(
-        () -> OPTIONS.keeping(4, 2), "kept steps must be from 1 to 8, in order, not [4, 2]");
+        () -> OPTIONS.withKept(4, 2), "kept steps must be from 1 to 8, in order, not [4, 2]");
     assertRefused(
-        () -> OPTIONS.keeping(4, 4), "kept steps must be from 1 to 8, in order, not [4, 4]");
+        () -> OPTIONS.withKept(4, 4), "kept steps must be from 1 to 8, in order, not [4, 4]");
     assertRefused(
-        () -> OPTIONS.watching(9), "watched steps must be from 0 to 8, in order, not [9]");
+        () -> OPTIONS.withWatched(9), "watched steps must be from 0 to 8, in order, not [9]");
     assertRefused(
-        () -> OPTIONS.keeping(),
+        () -> OPTIONS.withKept(),
         "nothing is kept: name steps after which experts are, or a policy of stopping");
     assertRefused(
-        () -> OPTIONS.batches(0),
+        () -> OPTIONS.withBatchSize(0),
         "steps, batch size and clip norm must be positive, not 8, 0 and Infinity");
-    assertThat(OPTIONS.batches(8))
-        .isEqualTo(OPTIONS.batches(16).batches(8))
+    assertThat(OPTIONS.withBatchSize(8))
+        .isEqualTo(OPTIONS.withBatchSize(16).withBatchSize(8))
         .satisfies(options -> assertThat(options.batchSize()).isEqualTo(8));
-    assertThat(OPTIONS.stopping(EarlyStopping.Policy.plateau(8)).keeping().kept()).isEmpty();
+    assertThat(OPTIONS.withStopping(EarlyStopping.Policy.plateau(8)).withKept().kept()).isEmpty();
     assertThat(ExpertOptions.doubling(4, 2048))
         .containsExactly(4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048);
     assertThat(ExpertOptions.doubling(3, 11)).containsExactly(3, 6);
@@ -89,22 +89,22 @@ class ExpertOptionsTest {
   @Test
   void whatDoesNotFitTheNetworkIsRefused() throws IOException {
     assertRefused(
-        OPTIONS.freezing("head"),
+        OPTIONS.withFrozen("head"),
         "frozen 'head': the network has neither a parameter nor a layer of that name; there are"
             + " bn1, conv1, conv2, fc");
     assertRefused(
-        OPTIONS.freezing("conv1", "bn1", "conv2", "fc"),
+        OPTIONS.withFrozen("conv1", "bn1", "conv2", "fc"),
         "frozen are all parameters of the network, [conv1, bn1, conv2, fc]; nothing is left to"
             + " train");
     assertRefused(
-        OPTIONS.with(LoraOptions.of(2, 2, "fc", "bn1")),
+        OPTIONS.withLora(LoraOptions.of(2, 2, "fc", "bn1")),
         "adapters for 'bn1': no linear layer or convolution of that name; there are conv1, conv2,"
             + " fc");
     assertRefused(
-        OPTIONS.with(LoraOptions.of(2, 2, "conv1", "fc")).freezing("conv1", "fc.weight"),
+        OPTIONS.withLora(LoraOptions.of(2, 2, "conv1", "fc")).withFrozen("conv1", "fc.weight"),
         "adapters for [conv1, fc]: all of these layers are frozen; nothing is left to train");
     assertRefused(
-        OPTIONS.with(LoraOptions.all(5, 2)),
+        OPTIONS.withLora(LoraOptions.all(5, 2)),
         "adapters of rank 5 for 'fc' of 3 x 6, whose rank is at most 3; lower it, or leave the"
             + " layer out");
   }

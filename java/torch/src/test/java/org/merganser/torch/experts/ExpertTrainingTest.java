@@ -119,11 +119,11 @@ class ExpertTrainingTest {
         Examples heldOut = Oracle.clusters(1, 30, 6, 3);
         MemoryCheckpoint base = MLP.initialise(1)) {
       Task task = new Task("clusters", data, heldOut, 7);
-      ExpertOptions whole = constant(20).keeping(4, 9, 20);
+      ExpertOptions whole = constant(20).withKept(4, 9, 20);
       ExpertOptions part = constant(9);
       if (adapters) {
-        whole = whole.with(LoraOptions.all(2, 4));
-        part = part.with(LoraOptions.all(2, 4));
+        whole = whole.withLora(LoraOptions.all(2, 4));
+        part = part.withLora(LoraOptions.all(2, 4));
       }
       try (Trained all = train(MLP, base, whole, ws, task);
           Trained nine = train(MLP, base, part, ws, task)) {
@@ -151,8 +151,8 @@ class ExpertTrainingTest {
           Examples heldOut = convolutional ? images(2, 40) : Oracle.clusters(1, 40, 6, 3);
           Examples watched = convolutional ? images(3, 25) : Oracle.clusters(1, 25, 6, 3);
           MemoryCheckpoint base = Oracle.lively(network, 1)) {
-        ExpertOptions options = constant(30).keeping(10, 30).watching(0, 10, 30);
-        options = adapters ? options.with(LoraOptions.all(3, 6)) : options;
+        ExpertOptions options = constant(30).withKept(10, 30).withWatched(0, 10, 30);
+        options = adapters ? options.withLora(LoraOptions.all(3, 6)) : options;
         Task task = new Task("task", data, heldOut, Optional.of(watched), List.of(), 7);
         try (Trained trained = train(network, base, options, ws, task)) {
           Expert expert = trained.experts().get(0);
@@ -204,7 +204,7 @@ class ExpertTrainingTest {
         Examples data = images(1, 60);
         MemoryCheckpoint base = Oracle.lively(CONVOLUTIONAL, 1)) {
       Task task = new Task("images", data, data, 1);
-      ExpertOptions options = constant(12).freezing("fc", "conv1.weight");
+      ExpertOptions options = constant(12).withFrozen("fc", "conv1.weight");
       try (Trained trained = train(CONVOLUTIONAL, base, options, ws, task)) {
         Kept kept = trained.experts().get(0).kept().get(0);
         assertThat(kept.tensors().tensors().keySet())
@@ -226,7 +226,7 @@ class ExpertTrainingTest {
           }
         }
         // Where a frozen layer is, no adapter goes.
-        ExpertOptions adapters = options.with(LoraOptions.all(2, 2));
+        ExpertOptions adapters = options.withLora(LoraOptions.all(2, 2));
         try (Trained low = train(CONVOLUTIONAL, base, adapters, ws, task)) {
           assertThat(low.experts().get(0).kept().get(0).adapter().orElseThrow().targets())
               .containsExactly("conv2.weight");
@@ -254,8 +254,8 @@ class ExpertTrainingTest {
         Examples data = noisy(clean, .5);
         Examples heldOut = Oracle.clusters(4, 200, 6, 3);
         MemoryCheckpoint base = MLP.initialise(1)) {
-      ExpertOptions options = constant(2000).keeping(5, 2000).stopping(policy);
-      options = adapters ? options.with(LoraOptions.all(3, 6)) : options;
+      ExpertOptions options = constant(2000).withKept(5, 2000).withStopping(policy);
+      options = adapters ? options.withLora(LoraOptions.all(3, 6)) : options;
       try (Trained trained = train(MLP, base, options, ws, new Task("noisy", data, heldOut, 1))) {
         Expert expert = trained.experts().get(0);
         int steps = expert.losses().size();
@@ -297,8 +297,8 @@ class ExpertTrainingTest {
       bias.set(1, bias.get(1) + 50);
       assertThat(Evaluation.of(MLP, base, heldOut, ws).accuracy()).isZero();
       ExpertOptions options =
-          constant(12).keeping(12).stopping(EarlyStopping.Policy.plateau(12).fromStart(true));
-      options = adapters ? options.with(LoraOptions.all(2, 4)) : options;
+          constant(12).withKept(12).withStopping(EarlyStopping.Policy.plateau(12).fromStart(true));
+      options = adapters ? options.withLora(LoraOptions.all(2, 4)) : options;
       Task task = new Task("pair", data, heldOut, Optional.empty(), List.of(0, 2), 7);
       try (Trained trained = train(MLP, base, options, ws, task)) {
         Expert expert = trained.experts().get(0);
@@ -345,11 +345,11 @@ class ExpertTrainingTest {
         MemoryCheckpoint base = Oracle.lively(CONVOLUTIONAL, 1)) {
       for (ExpertOptions options :
           List.of(
-              constant(8).keeping(4, 8).watching(0, 6),
+              constant(8).withKept(4, 8).withWatched(0, 6),
               constant(8)
-                  .keeping(3)
-                  .with(LoraOptions.of(2, 1, "conv.", "fc"))
-                  .stopping(EarlyStopping.Policy.leastLoss(2, 1)))) {
+                  .withKept(3)
+                  .withLora(LoraOptions.of(2, 1, "conv.", "fc"))
+                  .withStopping(EarlyStopping.Policy.leastLoss(2, 1)))) {
         Path cache = folder.resolve("" + options.lora().isPresent());
         List<Task> tasks = new ArrayList<>();
         for (long seed = 0; seed < 3; seed++) {

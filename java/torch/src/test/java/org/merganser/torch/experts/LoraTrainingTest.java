@@ -239,7 +239,10 @@ class LoraTrainingTest {
         Examples data = images(1, 40);
         MemoryCheckpoint base = Oracle.lively(vit, 1)) {
       ExpertOptions options =
-          ExpertOptions.adam(1e-2, 30).with(LoraOptions.all(2, 4)).freezing("heads").watching(30);
+          ExpertOptions.adam(1e-2, 30)
+              .withLora(LoraOptions.all(2, 4))
+              .withFrozen("heads")
+              .withWatched(30);
       try (Trained trained =
           new ExpertTraining(vit, base, options, Optional.empty(), ws)
               .train(List.of(new Task("images", data, data, 1)), "experts")) {
@@ -266,8 +269,8 @@ class LoraTrainingTest {
         MemoryCheckpoint other = Oracle.lively(CONVOLUTIONAL, 2)) {
       ExpertOptions options =
           ExpertOptions.adam(1e-2, 6)
-              .with(new LoraOptions(2, 3, true, List.of("conv.", "fc")))
-              .freezing("conv1");
+              .withLora(new LoraOptions(2, 3, true, List.of("conv.", "fc")))
+              .withFrozen("conv1");
       try (Trained trained =
           new ExpertTraining(CONVOLUTIONAL, base, options, Optional.empty(), ws)
               .train(List.of(new Task("images", data, data, 1)), "experts")) {

@@ -76,7 +76,7 @@ class MoeTrainingTest {
           MemoryCheckpoint before = network.initialise(3);
           MoeModel start = MoeUpcycler.arrow(2).upcycle(base, adapters(network, base, 3, 2), WS)) {
         List<Task> tasks = tasks(base, images);
-        MoeTraining training = new MoeTraining(network, Options.adam(1e-2, 40).training(parts));
+        MoeTraining training = new MoeTraining(network, Options.adam(1e-2, 40).withParts(parts));
         try (Trained trained = training.train(start, tasks, WS);
             Trained again = training.train(start, tasks, WS)) {
           assertThat(trained.losses()).hasSize(40).isEqualTo(again.losses());
@@ -237,7 +237,7 @@ class MoeTrainingTest {
                   base,
                   new Examples(normal(1, 80, 5), labels, 4),
                   Optional.of(new Examples(normal(2, 80, 5), labels, 4))));
-      Options options = Options.adam(5e-2, 60).stopping(EarlyStopping.Policy.leastLoss(5, 2));
+      Options options = Options.adam(5e-2, 60).withStopping(EarlyStopping.Policy.leastLoss(5, 2));
       try (Trained trained = new MoeTraining(MLP, options).train(start, noise, WS)) {
         double least =
             trained.heldOut().stream()
@@ -268,7 +268,7 @@ class MoeTrainingTest {
           .hasMessage("no tasks to train experts on; give one or more");
       Task none = new Task("alone", base, data(1, false), Optional.empty());
       MoeTraining stopped =
-          new MoeTraining(MLP, Options.adam(1e-2, 5).stopping(EarlyStopping.Policy.plateau(5)));
+          new MoeTraining(MLP, Options.adam(1e-2, 5).withStopping(EarlyStopping.Policy.plateau(5)));
       assertThatThrownBy(() -> stopped.train(start, List.of(none), WS))
           .isInstanceOf(IllegalArgumentException.class)
           .hasMessageStartingWith("task 'alone' has no held-out data");

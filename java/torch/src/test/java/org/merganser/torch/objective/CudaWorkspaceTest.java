@@ -68,7 +68,7 @@ class CudaWorkspaceTest {
     assumeTrue(ws.device() == Device.CUDA && !torch.cuda_is_available(), "not on the fake device");
     boolean gpuBuild =
         getClass().getResource("/org/bytedeco/pytorch/linux-x86_64-gpu/libtorch_cpu.so") != null;
-    assertThatThrownBy(() -> TorchObjective.builder(NETWORK, data).build().open(ws))
+    assertThatThrownBy(() -> TorchObjective.of(NETWORK, data).open(ws))
         .isInstanceOf(NativeLibraryException.class)
         .hasMessageStartingWith("libtorch cannot compute on CUDA, where the Workspace does: ")
         .hasMessageContaining(
@@ -83,7 +83,7 @@ class CudaWorkspaceTest {
   @Test
   void npMergeCopiesNothingInItsSteps() throws IOException {
     assumeTrue(ws.device() == Device.HOST || torch.cuda_is_available(), "libtorch has no GPU");
-    TorchObjective objective = TorchObjective.builder(NETWORK, data).build();
+    TorchObjective objective = TorchObjective.of(NETWORK, data);
     NpMerger merger = NpMerger.of(objective, NpMerger.Options.defaults().withSteps(40));
     MergeProblem problem = MergeProblem.of(a, c);
     try (Workspace cpu = Workspace.builder().seed(4).threads(2).backend(Backend.CPU).open();

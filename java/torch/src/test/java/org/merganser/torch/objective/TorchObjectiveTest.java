@@ -130,7 +130,8 @@ class TorchObjectiveTest {
     try (Examples data = Oracle.clusters(1, 40, 6, 3);
         MemoryCheckpoint theta = smooth.initialise(2)) {
       TorchObjective objective =
-          TorchObjective.builder(smooth, data).heldOut(0).batchSize(40).build();
+          TorchObjective.of(
+              smooth, data, TorchObjective.Options.defaults().withHeldOut(0).withBatchSize(40));
       try (Objective.Session session = objective.open(WS)) {
         set(session, objective, theta);
         session.lossAndGradient(0);
@@ -170,7 +171,8 @@ class TorchObjectiveTest {
   @Test
   void heldOutSamplesAreNeverSeenByAStep() throws IOException {
     try (Examples data = Oracle.clusters(1, 103, 6, 3)) {
-      TorchObjective objective = TorchObjective.builder(NETWORK, data).heldOut(.25).build();
+      TorchObjective objective =
+          TorchObjective.of(NETWORK, data, TorchObjective.Options.defaults().withHeldOut(.25));
       Samples.Split parts = objective.split(7);
       int[] train = numbers(parts.train());
       int[] heldOut = numbers(parts.heldOut());
@@ -191,7 +193,8 @@ class TorchObjectiveTest {
     try (Examples data = Oracle.clusters(1, 50, 6, 3);
         Examples other = Oracle.clusters(2, 70, 6, 3);
         MemoryCheckpoint theta = NETWORK.initialise(2)) {
-      TorchObjective objective = TorchObjective.builder(NETWORK, data).heldOut(other).build();
+      TorchObjective objective =
+          TorchObjective.of(NETWORK, data, other, TorchObjective.Options.defaults());
       try (Objective.Session session = objective.open(WS)) {
         set(session, objective, theta);
         assertThat(session.heldOutLoss().orElseThrow())
@@ -205,7 +208,7 @@ class TorchObjectiveTest {
     try (Examples data = Oracle.clusters(1, 600, 6, 3);
         MemoryCheckpoint a = trained(NETWORK, 1, data);
         MemoryCheckpoint c = trained(NETWORK, 2, data)) {
-      TorchObjective objective = TorchObjective.builder(NETWORK, data).build();
+      TorchObjective objective = TorchObjective.of(NETWORK, data);
       MergeProblem problem = MergeProblem.of(a, c);
       Checkpoint average = LinearMerger.uniform().merge(problem, WS);
       try (NpMerger.Result learned = NpMerger.of(objective).learn(problem, WS);
@@ -224,7 +227,8 @@ class TorchObjectiveTest {
           double least = tuned.heldOut().stream().mapToDouble(HeldOut::score).min().orElseThrow();
           assertThat(tuned.heldOut().get((int) (tuned.bestStep() / 10)).score()).isEqualTo(least);
         }
-        TorchObjective all = TorchObjective.builder(NETWORK, data).heldOut(0).build();
+        TorchObjective all =
+            TorchObjective.of(NETWORK, data, TorchObjective.Options.defaults().withHeldOut(0));
         try (FineTuning tuned =
             FineTuning.of(all, average, FineTuning.Options.adam(17, 10, 5), WS)) {
           assertThat(tuned.heldOut()).isEmpty();
@@ -244,7 +248,8 @@ class TorchObjectiveTest {
         MemoryCheckpoint a = network.initialise(1);
         MemoryCheckpoint c = network.initialise(2)) {
       TorchObjective objective =
-          TorchObjective.builder(network, data).heldOut(.2).batchSize(16).build();
+          TorchObjective.of(
+              network, data, TorchObjective.Options.defaults().withHeldOut(.2).withBatchSize(16));
       NpMerger.Options options = NpMerger.Options.defaults().withSteps(3).withEvalEvery(1);
       MergeProblem problem =
           MergeProblem.of(
@@ -282,9 +287,11 @@ class TorchObjectiveTest {
         MemoryCheckpoint c = trained(NETWORK, 2, data)) {
       // Outputs as small as possible: nothing that cross-entropy would do.
       TorchObjective objective =
-          TorchObjective.builder(NETWORK, data)
-              .loss((outputs, labels) -> outputs.square().mean())
-              .build();
+          TorchObjective.of(
+              NETWORK,
+              data,
+              TorchObjective.Options.defaults()
+                  .withLoss((outputs, labels) -> outputs.square().mean()));
       try (NpMerger.Result learned = NpMerger.of(objective).learn(MergeProblem.of(a, c), WS)) {
         assertThat(learned.bestHeldOutLoss().orElseThrow())
             .isLessThan(.5 * learned.heldOut().get(0).score());
@@ -297,7 +304,8 @@ class TorchObjectiveTest {
     try (Examples data = Oracle.clusters(1, 300, 6, 3);
         MemoryCheckpoint a = trained(NETWORK, 1, data);
         MemoryCheckpoint c = trained(NETWORK, 2, data)) {
-      TorchObjective objective = TorchObjective.builder(NETWORK, data).batchSize(32).build();
+      TorchObjective objective =
+          TorchObjective.of(NETWORK, data, TorchObjective.Options.defaults().withBatchSize(32));
       NpMerger.Options options = NpMerger.Options.defaults().withSteps(40).withPatience(100);
       NpMerger.Result whole = NpMerger.of(objective, options).learn(MergeProblem.of(a, c), WS);
       NpMerger.Options resumable = options.withState(folder.resolve("np.safetensors"));
@@ -330,21 +338,24 @@ class TorchObjectiveTest {
   void whatDoesNotFitIsRefused() {
     Examples data = Oracle.clusters(1, 40, 6, 3);
     TorchNetwork wide = TorchNetwork.mlp(7, 12, 2, 3, Activation.RELU);
-    assertThatThrownBy(() -> TorchObjective.builder(wide, data).build())
+    assertThatThrownBy(() -> TorchObjective.of(wide, data))
         .isInstanceOf(ShapeException.class)
         .hasMessage("inputs are F32 [40, 6], the network reads F32 [samples, 7]");
     TorchNetwork many = TorchNetwork.mlp(6, 12, 2, 4, Activation.RELU);
-    assertThatThrownBy(() -> TorchObjective.builder(many, data).build())
+    assertThatThrownBy(() -> TorchObjective.of(many, data))
         .hasMessage("the network has 4 outputs, the data 3 classes");
-    assertThatThrownBy(() -> TorchObjective.builder(NETWORK, data).heldOut(1).build())
+    assertThatThrownBy(
+            () ->
+                TorchObjective.of(NETWORK, data, TorchObjective.Options.defaults().withHeldOut(1)))
         .hasMessage("the held-out part must be in [0, 1), not 1.0");
-    assertThatThrownBy(() -> TorchObjective.builder(NETWORK, data.first(1)).build())
+    assertThatThrownBy(() -> TorchObjective.of(NETWORK, data.first(1)))
         .hasMessageStartingWith("one sample cannot be split into training and held-out data");
     assertThatThrownBy(
             () ->
-                TorchObjective.builder(NETWORK, data)
-                    .augmentation(Augmentation.flipAndCrop())
-                    .build())
+                TorchObjective.of(
+                    NETWORK,
+                    data,
+                    TorchObjective.Options.defaults().withAugmentation(Augmentation.flipAndCrop())))
         .isInstanceOf(ShapeException.class);
   }
 }
