@@ -115,6 +115,7 @@ final class MergeCommand extends Computation {
 
   private void merge(PrintWriter out) throws IOException {
     Merger method = Catalogue.mergers().method(merger);
+    MergeManifest manifest = new MergeManifest(recipe.digestsFiles());
     List<Repair> ways = repairs.stream().map(Catalogue.repairs()::method).toList();
     boolean measures = requireThatOptionsFit(method, ways);
     List<Path> all = new ArrayList<>(models);
@@ -152,7 +153,22 @@ final class MergeCommand extends Computation {
         merged = opened.add(way.apply(network.get().broken(merged, problem.models(), shares), ws));
       }
       write(forms.result(merged), problem, ws, out);
+      describe(manifest, method);
+      manifest.write(output.path);
     }
+  }
+
+  private void describe(MergeManifest manifest, Merger method) throws IOException {
+    manifest.put("merge", method);
+    manifest.putModels("models", models);
+    manifest.putModels("base", base == null ? List.of() : List.of(base));
+    forms.describe(manifest);
+    manifest.put("align", alignment.aligner());
+    manifest.put("layers", alignment.layers);
+    manifest.putFiles("aligned_with", alignment.inputs());
+    manifest.putFiles("importances", importance.files);
+    manifest.put("network", alignment.network.facts(spec));
+    manifest.put("repair", repairs);
   }
 
   /** Whether the network measures importances that the merger needs and no file has. */
@@ -180,6 +196,7 @@ final class MergeCommand extends Computation {
     List<Path> inputs = new ArrayList<>(alignment.inputs());
     inputs.addAll(importance.files);
     output.check(Output.Kind.CHECKPOINT, all, inputs);
+    output.beside("-o", MergeManifest.of(output.path)).check(Output.Kind.MANIFEST, all, inputs);
     List<Checkpoint> read = forms.adapt(files);
     output.requireRoom(Safetensors.fileBytes(forms.result(read.get(0))));
     return read;

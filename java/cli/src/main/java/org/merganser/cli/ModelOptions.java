@@ -76,6 +76,13 @@ final class ModelOptions {
     return dtype == null ? merged : merged.as(dtype);
   }
 
+  /** What of these options is not usual. */
+  void describe(MergeManifest manifest) {
+    manifest.put("dtype", dtype == null ? null : dtype.toString());
+    manifest.put("strip_prefix", prefixes);
+    manifest.put("ignore", ignored);
+  }
+
   /** Says which tensors are left out. */
   void tell(PrintWriter out) {
     if (!leftOut.isEmpty()) {

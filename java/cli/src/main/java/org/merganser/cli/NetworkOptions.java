@@ -3,6 +3,7 @@ package org.merganser.cli;
 
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -69,6 +70,17 @@ final class NetworkOptions {
             .parse(place, "network=" + network.replaceFirst(":", ","));
     return Settings.with(
         Settings.with(SETTINGS.parse("", samples), "choice", choice), "data", data);
+  }
+
+  /** As it was asked for; empty without one. */
+  Map<String, Object> facts(CommandSpec command) {
+    Map<String, Object> facts = new LinkedHashMap<>();
+    if (network != null) {
+      facts.put("network", network);
+      facts.put("data", data.toString());
+      facts.putAll(ExperimentCommand.given(command, SETTINGS, SAMPLES::contains));
+    }
+    return facts;
   }
 
   /**

@@ -53,7 +53,8 @@ final class Output {
     MAPS("a set of maps", ".mgalign", "mgalign"),
     SYMMETRY("a symmetry of transformers", ".mgsymmetry", "mgsymmetry"),
     SYMMETRY_REPORT("a report of a symmetry", ".json", "\"movedUnits\""),
-    INTERFERENCE("interference of task vectors", ".json", "\"signConflictWhereBothDiffer\"");
+    INTERFERENCE("interference of task vectors", ".json", "\"signConflictWhereBothDiffer\""),
+    MANIFEST("what a merge was made of", ".json", MergeManifest.MARK);
 
     private final String text;
     private final String suffix;

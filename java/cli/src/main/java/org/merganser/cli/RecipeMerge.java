@@ -20,7 +20,8 @@ import picocli.CommandLine.Option;
 /** The part of {@code merge} that follows a recipe: a folder in the layout of Hugging Face. */
 final class RecipeMerge {
   /** Options of merge that a recipe leaves to the command line. */
-  private static final Set<String> COMMON = Set.of("--out", "--force", "--threads", "--verbose");
+  private static final Set<String> COMMON =
+      Set.of("--out", "--force", "--digest", "--threads", "--verbose");
 
   @Mixin RecipeOptions recipes;
 
@@ -47,8 +48,9 @@ final class RecipeMerge {
       names = "--digest",
       paramLabel = "WHICH",
       description =
-          "For recipes: SHA-256 in merganser.json of tensors (tensor, the default), of files and"
-              + " inputs too, which are read once more (full), or none.")
+          "SHA-256 in merganser.json: of a recipe's tensors (tensor, its default), of files and"
+              + " inputs too, which are read once more (full, the default without a recipe), or"
+              + " none.")
   Digest digest;
 
   /**
@@ -113,6 +115,15 @@ final class RecipeMerge {
               + parts);
     }
     return how.withPart(part - 1, parts);
+  }
+
+  /** Whether files are read once more for their digests, where there is no recipe. */
+  boolean digestsFiles() {
+    if (digest == Digest.TENSOR) {
+      throw new IllegalArgumentException(
+          "--digest tensor is for recipes (*.yml, *.yaml); give full or none");
+    }
+    return digest != Digest.NONE;
   }
 
   /** Refuses options that do not go with a recipe, or only with one. */
