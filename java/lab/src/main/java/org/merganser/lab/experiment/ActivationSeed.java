@@ -2,8 +2,6 @@
 package org.merganser.lab.experiment;
 
 import java.io.IOException;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -13,7 +11,6 @@ import org.merganser.compute.Workspace;
 import org.merganser.error.NumericalException;
 import org.merganser.internal.Seeds;
 import org.merganser.io.MemoryCheckpoint;
-import org.merganser.io.Safetensors;
 import org.merganser.lab.data.DataSet;
 import org.merganser.model.Evaluation;
 import org.merganser.torch.internal.session.SideBySide;
@@ -31,7 +28,6 @@ final class ActivationSeed {
   /** Most sequences that the copy task draws to train on, over and over. */
   private static final int MOST_COPIED = 20_000;
 
-  private final AdaptiveActivationExperiment experiment;
   private final AdaptiveActivationExperiment.Options options;
   private final Map<SequenceTask, DataSet> images;
   private final int index;
@@ -40,18 +36,16 @@ final class ActivationSeed {
   private final Workspace ws;
 
   ActivationSeed(
-      AdaptiveActivationExperiment experiment,
+      AdaptiveActivationExperiment.Options options,
       Map<SequenceTask, DataSet> images,
       int index,
-      Stopwatch watch,
-      Workspace ws) {
-    this.experiment = experiment;
-    this.options = experiment.options();
+      Runner runner) {
+    this.options = options;
     this.images = images;
     this.index = index;
-    this.seed = experiment.seed(index);
-    this.watch = watch;
-    this.ws = ws;
+    this.seed = runner.seed(index);
+    this.watch = runner.watch();
+    this.ws = runner.ws();
   }
 
   /** A network and where it starts. */
@@ -147,21 +141,13 @@ final class ActivationSeed {
     // The same weights and batches from every start, in every mode.
     try (MemoryCheckpoint start = rnn.initialise(seed);
         RnnTraining trained = RnnTraining.of(rnn, start, data.train(), how, curve, own)) {
-      keep(run, trained.model());
+      String name = run.task().id() + " " + run.mode().id() + " " + run.start();
+      options.runs().keep(index, name.replace(' ', '_'), trained.model(), ws);
       Map<String, Object> found = curve.found();
       found.putAll(AdaptiveActivationTables.guess(guess(run.task(), rnn)));
       found.put("parameters", (double) rnn.size(rnn.learned()));
       trained.diverged().ifPresent(why -> found.put("diverged", why));
       return found;
-    }
-  }
-
-  private void keep(Run run, MemoryCheckpoint model) throws IOException {
-    if (options.runs().keep().isPresent()) {
-      Path folder = options.runs().keep().get().resolve("pair-" + index);
-      Files.createDirectories(folder);
-      String name = run.task().id() + " " + run.mode().id() + " " + run.start() + ".safetensors";
-      Safetensors.write(model, folder.resolve(name.replace(' ', '_')), ws);
     }
   }
 

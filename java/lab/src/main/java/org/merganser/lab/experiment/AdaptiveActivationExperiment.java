@@ -2,7 +2,6 @@
 package org.merganser.lab.experiment;
 
 import java.io.IOException;
-import java.util.ArrayList;
 import java.util.EnumMap;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -10,11 +9,8 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.stream.Collectors;
-import org.merganser.compute.Workspace;
 import org.merganser.internal.Opened;
-import org.merganser.internal.Seeds;
 import org.merganser.lab.data.DataSet;
-import org.merganser.lab.report.Report;
 import org.merganser.method.Setting;
 import org.merganser.torch.recurrent.RecurrentUnit;
 import org.merganser.torch.recurrent.RecurrentUnit.Gamma;
@@ -143,90 +139,66 @@ public final class AdaptiveActivationExperiment extends Experiment {
     return "Recurrent units that learn their own shape";
   }
 
-  Options options() {
-    return options;
+  @Override
+  Groups groups() {
+    return new SeedGroups();
   }
 
-  @Override
-  public ExperimentResult run(Workspace ws) throws IOException {
-    Stopwatch watch = new Stopwatch();
-    List<Findings> seeds = new ArrayList<>();
-    try (Opened opened = new Opened()) {
-      Map<SequenceTask, DataSet> images = new EnumMap<>(SequenceTask.class);
+  private final class SeedGroups implements Groups {
+    private final Opened opened = new Opened();
+    private final Map<SequenceTask, DataSet> images = new EnumMap<>(SequenceTask.class);
+
+    @Override
+    public void open(Runner run) throws IOException {
       for (SequenceTask task : options.tasks()) {
         if (task.isImages()) {
           OptionalInt train = OptionalInt.of(options.train());
-          DataSet found = watch.time("data", () -> task.images(options.data(), train));
+          DataSet found = run.watch().time("data", () -> task.images(options.data(), train));
           images.put(task, opened.add(found));
           SequenceTask.require(found);
         }
       }
-      String digests =
-          images.values().stream()
-              .map(d -> d.train().digest() + d.selection().digest() + d.test().digest())
-              .collect(Collectors.joining(" "));
-      for (int index = 0; index < options.runs().seeds(); index++) {
-        Findings found = journal(ws).read(index, digests).orElse(null);
-        if (found == null) {
-          found = new ActivationSeed(this, images, index, watch, ws).run();
-          journal(ws).write(index, digests, found);
-        }
-        seeds.add(found);
-      }
-      return result(images, seeds, watch.seconds(), ws);
+    }
+
+    @Override
+    public Findings find(int index, Runner run) throws IOException {
+      String data = images.values().stream().map(Journal::digest).collect(Collectors.joining(" "));
+      return run.journal()
+          .found(index, data, () -> new ActivationSeed(options, images, index, run).run());
+    }
+
+    @Override
+    public Told told(List<Findings> seeds, Runner run) {
+      ExperimentResult.Data data =
+          images.isEmpty() ? copied() : ExperimentResult.Data.of(images.values().iterator().next());
+      List<ExperimentResult.Row> rows = Summary.rows(seeds);
+      List<ExperimentResult.Difference> differences =
+          AdaptiveActivationTables.differences(options, seeds);
+      Map<String, Object> facts = new LinkedHashMap<>();
+      facts.put("data", data);
+      facts.put("scored", AdaptiveActivationTables.scored(options, data));
+      facts.put("settings", facts());
+      options.transferred().ifPresent(task -> facts.put("transferred", task.id()));
+      return new Told(
+              data,
+              parameters(seeds.get(0)),
+              AdaptiveActivationTables.text(options, data, seeds.size()),
+              rows,
+              differences,
+              AdaptiveActivationTables.sections(options, rows, differences, seeds))
+          .withFacts(facts);
+    }
+
+    @Override
+    public void close() {
+      opened.close();
     }
   }
 
-  long seed(int index) {
-    return Seeds.derive(options.runs().seed() + index, ID);
-  }
-
-  private ExperimentResult result(
-      Map<SequenceTask, DataSet> images,
-      List<Findings> seeds,
-      Map<String, Double> seconds,
-      Workspace ws) {
-    ExperimentResult.Data data =
-        images.isEmpty()
-            ? new ExperimentResult.Data(
-                "symbols to copy",
-                ActivationSeed.copied(options),
-                SequenceTask.COPIED,
-                SequenceTask.COPIED,
-                null,
-                null)
-            : ExperimentResult.Data.of(images.values().iterator().next());
-    List<ExperimentResult.Row> rows = Summary.rows(seeds);
-    List<ExperimentResult.Difference> differences =
-        AdaptiveActivationTables.differences(options, seeds);
-    ExperimentResult.Training training =
-        seeds.stream()
-            .map(Findings::training)
-            .reduce(new ExperimentResult.Training(0, 0), ExperimentResult.Training::plus);
-    Map<String, Object> facts = new LinkedHashMap<>();
-    facts.put("experiment", ID);
-    facts.put("seed", options.runs().seed());
-    facts.put("seeds", options.runs().seeds());
-    facts.put("data", data);
-    facts.put("scored", AdaptiveActivationTables.scored(options, data));
-    facts.put("settings", ResultReport.settings(this));
-    options.transferred().ifPresent(task -> facts.put("transferred", task.id()));
-    Report report =
-        new Report(
-            title() + ": " + data.name(),
-            AdaptiveActivationTables.text(options, data, seeds.size()),
-            facts,
-            AdaptiveActivationTables.sections(options, rows, differences, seeds),
-            ResultReport.made(ws),
-            seconds);
-    return new ExperimentResult(
-        data,
-        parameters(seeds.get(0)),
-        rows,
-        Summary.accuracies(seeds),
-        differences,
-        training,
-        report);
+  private ExperimentResult.Data copied() {
+    int most = SequenceTask.COPIED;
+    int train = ActivationSeed.copied(options);
+    return new ExperimentResult.Data("symbols to copy", train, most, most, null, null);
   }
 
   /** Learned by the first network of the last mode. */

@@ -2,6 +2,7 @@
 package org.merganser.lab.experiment;
 
 import java.io.IOException;
+import java.util.Map;
 import org.merganser.compute.Workspace;
 import org.merganser.method.Settings;
 
@@ -44,13 +45,27 @@ public abstract class Experiment {
   /** Of the page of results. */
   abstract String title();
 
+  /** Its groups, not yet open. */
+  abstract Groups groups() throws IOException;
+
   /** Runs everything; what {@code keep} asks for is written seed by seed. */
-  public abstract ExperimentResult run(Workspace ws) throws IOException;
+  public final ExperimentResult run(Workspace ws) throws IOException {
+    return new Runner(this, ws).run(groups());
+  }
 
   /** Writes the report of a run into its folder; then nothing is left to go on from. */
   public final void write(ExperimentResult result) throws IOException {
     result.report().write(runs.out().orElseThrow());
     journal.end();
+  }
+
+  /** Settings but for where things go, which changes no figure. */
+  final Map<String, Object> facts() {
+    Map<String, Object> values = Settings.values(settings);
+    Settings.of(settings).entries().stream()
+        .filter(entry -> entry.type().equals("path"))
+        .forEach(entry -> values.remove(entry.name()));
+    return values;
   }
 
   /** What has been found so far on this backend. */

@@ -102,6 +102,8 @@ public record ExperimentResult(
 
   /** How many models were trained, and how many were there from an earlier run. */
   public record Training(int trained, int cached) {
+    static final Training NONE = new Training(0, 0);
+
     Training plus(Training more) {
       return new Training(trained + more.trained, cached + more.cached);
     }

@@ -49,9 +49,9 @@ final class ExpertRuns implements AutoCloseable {
   private final ExpertMerging merging;
   private final ExpertMixtures mixtures;
   private final Map<Form, Trained> all = new LinkedHashMap<>();
-  private ExperimentResult.Training training = new ExperimentResult.Training(0, 0);
+  private ExperimentResult.Training training = ExperimentResult.Training.NONE;
 
-  private ExpertRuns(
+  ExpertRuns(
       Options options,
       ExpertNetwork network,
       List<MemoryCheckpoint> bases,
@@ -71,18 +71,6 @@ final class ExpertRuns implements AutoCloseable {
     ExpertMethods methods = ExpertMethods.of(options.methods(), bases.size(), seed);
     this.merging = new ExpertMerging(network, bases, methods, scoring);
     this.mixtures = new ExpertMixtures(options.mixing(), network, bases, scoring, options.batch());
-  }
-
-  static ExpertRuns of(
-      Options options,
-      ExpertNetwork network,
-      List<MemoryCheckpoint> bases,
-      ExpertTasks tasks,
-      long seed,
-      Stopwatch watch,
-      Workspace ws)
-      throws IOException {
-    return new ExpertRuns(options, network, bases, tasks, seed, watch, ws);
   }
 
   /** What all tasks begin with. */
@@ -113,7 +101,7 @@ final class ExpertRuns implements AutoCloseable {
   /** How experts came about since it was last asked. */
   ExperimentResult.Training takeTraining() {
     ExperimentResult.Training taken = training;
-    training = new ExperimentResult.Training(0, 0);
+    training = ExperimentResult.Training.NONE;
     return taken;
   }
 

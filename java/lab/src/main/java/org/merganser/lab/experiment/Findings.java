@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.merganser.lab.experiment;
 
+import java.io.IOException;
+import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import org.merganser.lab.report.Json;
 import org.merganser.model.Evaluation;
 
@@ -15,14 +18,45 @@ import org.merganser.model.Evaluation;
  * @param training how its models came about
  * @param rows evaluations by row
  * @param data of the experiment: records, lists and numbers in maps of maps
+ * @param records the form of each record in a file ({@link RecordForms}), written there
  */
 record Findings(
-    ExperimentResult.Training training, Map<String, Found> rows, Map<String, Object> data) {
+    ExperimentResult.Training training,
+    Map<String, Found> rows,
+    Map<String, Object> data,
+    Map<String, String> records) {
   /** Of a model with stale running statistics: there is nothing to evaluate. */
   static final Evaluation REFUSED = new Evaluation(Double.NaN, Double.NaN);
 
   Findings(ExperimentResult.Training training) {
-    this(training, new LinkedHashMap<>(), new LinkedHashMap<>());
+    this(training, new LinkedHashMap<>(), new LinkedHashMap<>(), new LinkedHashMap<>());
+  }
+
+  /**
+   * Of a file.
+   *
+   * @return empty when it holds records of another form than they have now
+   */
+  static Optional<Findings> read(Path file) throws IOException {
+    Map<?, ?> kept = Json.read(file, Map.class);
+    return RecordForms.areThoseOfNow(kept.get("records"))
+        ? Optional.of(Json.convert(kept, Findings.class))
+        : Optional.empty();
+  }
+
+  void write(Path file) throws IOException {
+    // What was read of a file is in maps: its records are those that were written there.
+    records.putAll(RecordForms.of(List.of(data, this)));
+    Json.write(this, file);
+  }
+
+  Findings with(ExperimentResult.Training counted) {
+    return new Findings(counted, rows, data, records);
+  }
+
+  /** Found by an earlier run. */
+  Findings before() {
+    return with(training.before());
   }
 
   /**

@@ -10,9 +10,9 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
+import org.apache.commons.io.function.IOSupplier;
 import org.merganser.compute.Backend;
 import org.merganser.lab.data.DataSet;
-import org.merganser.lab.report.Json;
 import org.merganser.plan.Doctor;
 import org.merganser.torch.Examples;
 import org.merganser.torch.TorchNatives;
@@ -32,7 +32,7 @@ final class Journal {
   /** Without a folder for results there is none either. */
   Journal(Experiment experiment) {
     this.folder = experiment.runs().out().map(out -> out.resolve("unfinished"));
-    Map<String, Object> values = ResultReport.settings(experiment);
+    Map<String, Object> values = experiment.facts();
     // Pairs do not depend on how many there are. What is kept was kept when they were found.
     values.remove("seeds");
     this.settings = experiment.id() + " " + values + " keep " + experiment.runs().keep();
@@ -44,37 +44,56 @@ final class Journal {
     return this;
   }
 
-  /** Its models count as there before. */
-  Optional<Findings> read(int index, DataSet data) throws IOException {
-    return read(index, samples(data));
+  /** What findings depend on of images and the like. */
+  static String digest(DataSet data) {
+    return Stream.of(data.train(), data.selection(), data.test())
+        .map(Examples::digest)
+        .collect(Collectors.joining(" "));
   }
 
   /**
+   * Of an interrupted run, or found now.
+   *
    * @param data what findings depend on beside settings, seed and versions
    */
+  Findings found(int index, String data, IOSupplier<Findings> work) throws IOException {
+    Optional<Findings> before = read(index, data);
+    if (before.isPresent()) {
+      return before.get();
+    }
+    Findings found = work.get();
+    write(index, data, found);
+    return found;
+  }
+
+  /** Of an interrupted run, or empty: what is missing is found and written part by part. */
+  Findings begun(int index, String data) throws IOException {
+    return read(index, data).orElseGet(() -> new Findings(ExperimentResult.Training.NONE));
+  }
+
+  /** Its models count as there before. */
   Optional<Findings> read(int index, String data) throws IOException {
     if (folder.isEmpty() || !Files.exists(file(index, data))) {
       return Optional.empty();
     }
-    Findings found = Json.read(file(index, data), Findings.class);
-    return Optional.of(new Findings(found.training().before(), found.rows(), found.data()));
-  }
-
-  void write(int index, DataSet data, Findings found) throws IOException {
-    write(index, samples(data), found);
+    Optional<Findings> found = Findings.read(file(index, data));
+    if (found.isEmpty()) {
+      System.getLogger(Journal.class.getName())
+          .log(
+              System.Logger.Level.WARNING,
+              "{0} was written by a version whose findings have other fields: group {1} is run"
+                  + " again from its beginning",
+              file(index, data),
+              index + 1);
+    }
+    return found.map(Findings::before);
   }
 
   void write(int index, String data, Findings found) throws IOException {
     if (folder.isPresent()) {
       Files.createDirectories(folder.get());
-      Json.write(found, file(index, data));
+      found.write(file(index, data));
     }
-  }
-
-  private static String samples(DataSet data) {
-    return Stream.of(data.train(), data.selection(), data.test())
-        .map(Examples::digest)
-        .collect(Collectors.joining(" "));
   }
 
   private Path file(int index, String samples) {

@@ -4,20 +4,16 @@ package org.merganser.lab.experiment;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.HashSet;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
-import org.merganser.compute.Workspace;
 import org.merganser.lab.data.DataSet;
 import org.merganser.lab.data.ImageFiles;
 import org.merganser.lab.data.ImageForm;
-import org.merganser.lab.report.Report;
 import org.merganser.lab.report.Section;
 import org.merganser.method.Setting;
+import org.merganser.torch.TorchNetwork;
 
 /**
  * What the loss looks like around minima that generalise well and badly. Networks are trained with
@@ -108,6 +104,10 @@ public final class LandscapeExperiment extends Experiment {
           : ImageFiles.folder(Path.of(data), ImageForm.VECTORS, train);
     }
 
+    TorchNetwork network(LandscapeImages images) {
+      return network.build(this, images.side(), Math.toIntExact(images.train().classes()));
+    }
+
     List<Integer> widths() {
       return hidden.isEmpty() ? List.of(256, 128) : hidden;
     }
@@ -173,75 +173,64 @@ public final class LandscapeExperiment extends Experiment {
     return "Landscapes around good and bad minima";
   }
 
-  Options options() {
-    return options;
-  }
-
   @Override
-  public ExperimentResult run(Workspace ws) throws IOException {
+  Groups groups() throws IOException {
     Optional<Path> out = options.runs().out();
-    return run(
+    return groups(
         out.isPresent()
             ? out.get().resolve("samples")
-            : Files.createTempDirectory("merganser-landscape"),
-        ws);
+            : Files.createTempDirectory("merganser-landscape"));
   }
 
   /**
    * @param samples the folder for them; without one for results it goes, whatever happens
    */
-  ExperimentResult run(Path samples, Workspace ws) throws IOException {
-    Stopwatch watch = new Stopwatch();
-    List<Findings> seeds = new ArrayList<>();
-    try (DataSet data = watch.time("data", options::load)) {
-      LandscapeImages images = LandscapeImages.of(data);
-      long parameters = 0;
-      for (int index = 0; index < options.runs().seeds(); index++) {
-        LandscapeSeed seed = new LandscapeSeed(this, index, data, images, watch, ws);
-        seeds.add(seed.run(samples));
-        parameters = seed.parameters();
+  Groups groups(Path samples) {
+    return new SeedGroups(samples);
+  }
+
+  private final class SeedGroups implements Groups {
+    private final Path samples;
+    private DataSet data;
+    private LandscapeImages images;
+
+    SeedGroups(Path samples) {
+      this.samples = samples;
+    }
+
+    @Override
+    public void open(Runner run) throws IOException {
+      data = run.watch().time("data", options::load);
+      images = LandscapeImages.of(data);
+    }
+
+    @Override
+    public Findings find(int index, Runner run) throws IOException {
+      return new LandscapeSeed(options, index, data, images, run).run(samples);
+    }
+
+    @Override
+    public Told told(List<Findings> seeds, Runner run) throws IOException {
+      ExperimentResult.Data summary = ExperimentResult.Data.of(data);
+      long parameters = options.network(images).size();
+      List<ExperimentResult.Row> rows = Summary.rows(seeds);
+      LandscapeFound found = LandscapeFound.of(options, seeds);
+      List<Section<?>> sections = new LandscapeTables(options, found, run.ws()).sections(rows);
+      sections.add(1, Section.data("pairs", Summary.accuracies(seeds)));
+      String text = LandscapeTables.text(options, summary, parameters);
+      return new Told(summary, parameters, text, rows, List.of(), sections);
+    }
+
+    @Override
+    public void close() throws IOException {
+      if (data != null) {
+        data.close();
       }
-      return result(ExperimentResult.Data.of(data), parameters, seeds, watch, ws);
-    } finally {
       if (options.runs().out().isPresent()) {
         SampleFolders.removeEmpty(samples);
       } else {
         SampleFolders.removeAll(samples);
       }
     }
-  }
-
-  private ExperimentResult result(
-      ExperimentResult.Data data,
-      long parameters,
-      List<Findings> seeds,
-      Stopwatch watch,
-      Workspace ws)
-      throws IOException {
-    List<ExperimentResult.Row> rows = Summary.rows(seeds);
-    List<Section<?>> sections =
-        new LandscapeTables(options, LandscapeFound.of(options, seeds), ws).sections(rows);
-    sections.add(1, Section.data("pairs", Summary.accuracies(seeds)));
-    Map<String, Object> facts = new LinkedHashMap<>();
-    facts.put("experiment", ID);
-    facts.put("seed", options.runs().seed());
-    facts.put("seeds", options.runs().seeds());
-    facts.put("data", data);
-    facts.put("parameters", parameters);
-    facts.put("settings", ResultReport.settings(this));
-    ExperimentResult.Training training =
-        seeds.stream()
-            .map(Findings::training)
-            .reduce(new ExperimentResult.Training(0, 0), ExperimentResult.Training::plus);
-    Report report =
-        new Report(
-            title() + ": " + data.name(),
-            LandscapeTables.text(options, data, parameters),
-            facts,
-            sections,
-            ResultReport.made(ws),
-            watch.seconds());
-    return new ExperimentResult(
-        data, parameters, rows, Summary.accuracies(seeds), List.of(), training, report);
   }
 }

@@ -10,6 +10,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.function.Function;
 import java.util.function.IntFunction;
 import java.util.stream.DoubleStream;
 import org.merganser.lab.experiment.Landscape.Samples;
@@ -28,32 +29,24 @@ record LandscapeScatter(LandscapeExperiment.Options options, LandscapeFound foun
 
   /** An embedding. */
   enum Plane {
-    PHATE {
-      @Override
-      List<Double> x(Samples samples) {
-        return samples.x();
-      }
+    PHATE(Samples::x, Samples::y),
+    PCA(Samples::pcaX, Samples::pcaY);
 
-      @Override
-      List<Double> y(Samples samples) {
-        return samples.y();
-      }
-    },
-    PCA {
-      @Override
-      List<Double> x(Samples samples) {
-        return samples.pcaX();
-      }
+    private final Function<Samples, List<Double>> x;
+    private final Function<Samples, List<Double>> y;
 
-      @Override
-      List<Double> y(Samples samples) {
-        return samples.pcaY();
-      }
-    };
+    Plane(Function<Samples, List<Double>> x, Function<Samples, List<Double>> y) {
+      this.x = x;
+      this.y = y;
+    }
 
-    abstract List<Double> x(Samples samples);
+    List<Double> x(Samples samples) {
+      return x.apply(samples);
+    }
 
-    abstract List<Double> y(Samples samples);
+    List<Double> y(Samples samples) {
+      return y.apply(samples);
+    }
   }
 
   /** A network to be chosen, loss or trajectory as colours, what a sample is under the pointer. */

@@ -19,7 +19,6 @@ import org.merganser.analysis.landscape.SampleStore;
 import org.merganser.analysis.landscape.Statistics;
 import org.merganser.compute.Workspace;
 import org.merganser.io.MemoryCheckpoint;
-import org.merganser.io.Safetensors;
 import org.merganser.lab.data.DataSet;
 import org.merganser.lab.experiment.Findings.Found;
 import org.merganser.model.Evaluation;
@@ -39,47 +38,42 @@ final class LandscapeSeed {
   private static final double MOMENTUM = 0.9;
   private static final int STAGES = 3;
 
-  private final LandscapeExperiment experiment;
   private final LandscapeExperiment.Options options;
   private final int index;
   private final DataSet data;
   private final LandscapeImages images;
   private final TorchNetwork network;
+  private final Journal journal;
   private final Stopwatch watch;
   private final Workspace ws;
 
   LandscapeSeed(
-      LandscapeExperiment experiment,
+      LandscapeExperiment.Options options,
       int index,
       DataSet data,
       LandscapeImages images,
-      Stopwatch watch,
-      Workspace ws) {
-    this.experiment = experiment;
-    this.options = experiment.options();
+      Runner runner) {
+    this.options = options;
     this.index = index;
     this.data = data;
     this.images = images;
-    this.network =
-        options.network().build(options, images.side(), Math.toIntExact(images.train().classes()));
-    this.watch = watch;
-    this.ws = ws;
+    this.network = options.network(images);
+    this.journal = runner.journal();
+    this.watch = runner.watch();
+    this.ws = runner.ws();
   }
 
   /**
    * @param samples folder for them
    */
   Findings run(Path samples) throws IOException {
-    Findings found =
-        experiment
-            .journal(ws)
-            .read(index, data)
-            .orElseGet(() -> new Findings(new ExperimentResult.Training(0, 0)));
+    String digest = Journal.digest(data);
+    Findings found = journal.begun(index, digest);
     for (LandscapeMinimum minimum : options.minima()) {
       Path folder = samples.resolve(minimum.id() + "-" + index);
       if (!found.map("landscapes").containsKey(minimum.id())) {
         found = with(found, minimum, folder);
-        experiment.journal(ws).write(index, data, found);
+        journal.write(index, digest, found);
       }
       // Only now: until it is written, they are what an interrupted run goes on from.
       if (!options.keepSamples() && Files.exists(folder)) {
@@ -93,14 +87,14 @@ final class LandscapeSeed {
     Examples train = images.train(minimum.random(), seed());
     ModelTraining.Trained trained = watch.time("train", () -> trained(minimum, train));
     try (MemoryCheckpoint theta = trained.models().get(0)) {
-      keep(minimum, theta);
+      options.runs().keep(index, minimum.id(), theta, ws);
       Landscape landscape = landscape(minimum, theta, train, folder);
       before.map("landscapes").put(minimum.id(), landscape);
       Evaluation none = new Evaluation(Double.NaN, Double.NaN);
       before.rows().put(minimum.id(), new Found(minimum.meaning(), landscape.test(), none, ""));
       ExperimentResult.Training counts =
           new ExperimentResult.Training(trained.trained(), 1 - trained.trained());
-      return new Findings(before.training().plus(counts), before.rows(), before.data());
+      return before.with(before.training().plus(counts));
     }
   }
 
@@ -126,14 +120,6 @@ final class LandscapeSeed {
 
   private String stage(String what, LandscapeMinimum minimum) {
     return "%s %s, seed %d/%d".formatted(what, minimum.id(), index + 1, options.runs().seeds());
-  }
-
-  private void keep(LandscapeMinimum minimum, MemoryCheckpoint theta) throws IOException {
-    if (options.runs().keep().isPresent()) {
-      Path folder = options.runs().keep().get().resolve("pair-" + index);
-      Files.createDirectories(folder);
-      Safetensors.write(theta, folder.resolve(minimum.id() + ".safetensors"), ws);
-    }
   }
 
   private Landscape landscape(
@@ -187,9 +173,5 @@ final class LandscapeSeed {
         Norm.FILTER,
         OneDimensional.IGNORE,
         Statistics.KEPT);
-  }
-
-  long parameters() {
-    return network.size();
   }
 }

@@ -49,7 +49,7 @@ record LearnedRows(Pair pair, long steps) {
         for (int round = 0; round < rounds.size(); round++) {
           boolean last = round + 1 == rounds.size();
           String file = "coefficients-" + id + (last ? "" : "-round-" + (round + 1));
-          pair.keep(file + ".safetensors", rounds.get(round));
+          pair.keep(file, rounds.get(round));
           if (last) {
             count(pair.findings(), id, rounds.get(round), learned.planes());
           }

@@ -6,7 +6,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import org.merganser.align.Aligner;
-import org.merganser.compute.Workspace;
 import org.merganser.lab.data.DataSet;
 import org.merganser.lab.report.Section;
 import org.merganser.model.Architecture;
@@ -58,8 +57,8 @@ public abstract class NetworkExperiment extends Experiment {
   abstract List<Section<?>> sections(List<Findings> pairs);
 
   @Override
-  public final ExperimentResult run(Workspace ws) throws IOException {
-    return new Runner(this, ws).run();
+  final Groups groups() {
+    return new NetworkGroups(this);
   }
 
   final List<Choice<Aligner>> aligners() {

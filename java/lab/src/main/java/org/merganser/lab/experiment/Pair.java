@@ -2,8 +2,6 @@
 package org.merganser.lab.experiment;
 
 import java.io.IOException;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -15,7 +13,6 @@ import org.merganser.internal.Opened;
 import org.merganser.internal.Seeds;
 import org.merganser.io.Checkpoint;
 import org.merganser.io.MemoryCheckpoint;
-import org.merganser.io.Safetensors;
 import org.merganser.lab.data.DataSet;
 import org.merganser.lab.data.Split;
 import org.merganser.linalg.Tensor;
@@ -156,7 +153,7 @@ record Pair(
       score = better ? own : score;
     }
     String chosen = row.ways().size() > 1 ? row.ways().get(best.way).settings() : "";
-    keep("merged-" + row.id() + ".safetensors", best.model);
+    keep("merged-" + row.id(), best.model);
     add(row.id(), row.meaning(), evaluate(best.model), score, chosen);
     return best;
   }
@@ -175,10 +172,10 @@ record Pair(
     Moments moments =
         watch.time("statistics", () -> Moments.collect(network, models, batches(), request, ws));
     for (int k = 0; k < models.size(); k++) {
-      keep("model-" + k + ".safetensors", models.get(k));
+      keep("model-" + k, models.get(k));
     }
     if (options.keep().isPresent()) {
-      moments.save(folder().resolve("stats.mgstats"), ws);
+      moments.save(options.runs().folder(index).resolve("stats.mgstats"), ws);
     }
     return moments;
   }
@@ -216,13 +213,7 @@ record Pair(
 
   /** Writes a checkpoint when files are kept. */
   void keep(String name, Checkpoint checkpoint) throws IOException {
-    if (options.keep().isPresent()) {
-      Safetensors.write(checkpoint, folder().resolve(name), ws);
-    }
-  }
-
-  private Path folder() throws IOException {
-    return Files.createDirectories(options.keep().orElseThrow().resolve("pair-" + index));
+    options.runs().keep(index, name, checkpoint, ws);
   }
 
   @Override

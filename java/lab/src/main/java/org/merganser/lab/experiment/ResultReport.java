@@ -4,18 +4,13 @@ package org.merganser.lab.experiment;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
-import org.merganser.compute.Workspace;
 import org.merganser.lab.experiment.ExperimentResult.Difference;
 import org.merganser.lab.experiment.ExperimentResult.Row;
 import org.merganser.lab.experiment.ExperimentResult.Training;
 import org.merganser.lab.report.Chart;
-import org.merganser.lab.report.Report;
 import org.merganser.lab.report.Section;
 import org.merganser.method.Settings;
-import org.merganser.plan.Doctor;
-import org.merganser.torch.TorchNatives;
 import org.merganser.torch.TorchNetwork;
 
 /** Puts the findings of all pairs together: what every experiment reports, and its own sections. */
@@ -25,46 +20,19 @@ record ResultReport(
     TorchNetwork network,
     List<Findings> pairs) {
 
-  ExperimentResult result(Map<String, Double> seconds, Workspace ws) {
+  Told told() {
     List<Row> rows = Summary.rows(pairs);
     List<Difference> differences =
         experiment.comparisons(network.architecture(), pairs.get(0)).stream()
             .flatMap(c -> Summary.difference(c.getKey(), c.getValue(), pairs).stream())
             .toList();
-    List<Map<String, Double>> accuracies = Summary.accuracies(pairs);
-    Training training =
-        pairs.stream().map(Findings::training).reduce(new Training(0, 0), Training::plus);
     List<Section<?>> sections = new ArrayList<>();
     sections.add(rows(rows, pairs.size() == 1));
-    sections.add(Section.data("pairs", accuracies));
+    sections.add(Section.data("pairs", Summary.accuracies(pairs)));
     sections.add(Section.data("chosen", chosen(pairs)));
     sections.add(differences(differences, pairs.size()));
     sections.addAll(experiment.sections(pairs));
-    Map<String, Object> made = made(ws);
-    String title = experiment.title() + ": " + data.name();
-    Report report = new Report(title, text(training), facts(), sections, made, seconds);
-    return new ExperimentResult(
-        data, network.size(), rows, accuracies, differences, training, report);
-  }
-
-  /** What a result was made with. */
-  static Map<String, Object> made(Workspace ws) {
-    Map<String, Object> versions = new LinkedHashMap<>(Doctor.versions());
-    versions.put("torch", TorchNatives.version());
-    Map<String, Object> made = new LinkedHashMap<>();
-    made.put("backend", ws.backend().name().toLowerCase(Locale.ROOT));
-    made.put("isa", Doctor.isa());
-    made.put("versions", versions);
-    return made;
-  }
-
-  /** Settings but for where things go, which changes no figure. */
-  static Map<String, Object> settings(Experiment experiment) {
-    Map<String, Object> values = Settings.values(experiment.settings());
-    Settings.of(experiment.settings()).entries().stream()
-        .filter(entry -> entry.type().equals("path"))
-        .forEach(entry -> values.remove(entry.name()));
-    return values;
+    return new Told(data, network.size(), text(), rows, differences, sections).withFacts(facts());
   }
 
   private Map<String, Object> facts() {
@@ -80,9 +48,6 @@ record ResultReport(
                     aligner.name(),
                     aligner.methods().stream().map(m -> Settings.values(m.options())).toList()));
     Map<String, Object> facts = new LinkedHashMap<>();
-    facts.put("experiment", experiment.id());
-    facts.put("seed", options.seed());
-    facts.put("seeds", options.seeds());
     facts.put("models", options.models());
     facts.put("epochs", options.training().epochs());
     facts.put("training", options.training().toString());
@@ -93,11 +58,12 @@ record ResultReport(
     if (!aligners.isEmpty()) {
       facts.put("aligners", aligners);
     }
-    facts.put("settings", settings(experiment));
     return facts;
   }
 
-  private String text(Training training) {
+  private String text() {
+    Training training =
+        pairs.stream().map(Findings::training).reduce(Training.NONE, Training::plus);
     ExperimentOptions options = experiment.options();
     String groups =
         options.seeds() == 1 ? "One group" : "Means over " + options.seeds() + " groups";

@@ -3,19 +3,13 @@ package org.merganser.lab.experiment;
 
 import java.io.IOException;
 import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
-import java.util.Optional;
 import java.util.OptionalInt;
 import org.merganser.analysis.recurrent.Picture;
 import org.merganser.compute.Workspace;
-import org.merganser.internal.Seeds;
 import org.merganser.lab.data.DataSet;
 import org.merganser.lab.data.ImageFiles;
 import org.merganser.lab.data.ImageForm;
-import org.merganser.lab.report.Report;
 import org.merganser.method.Setting;
 import org.merganser.similarity.LinearCka;
 import org.merganser.torch.recurrent.RecurrentUnit;
@@ -109,90 +103,83 @@ public final class RnnDynamicsExperiment extends Experiment {
   }
 
   @Override
-  public ExperimentResult run(Workspace ws) throws IOException {
-    Stopwatch watch = new Stopwatch();
-    List<Findings> seeds = new ArrayList<>();
-    try (DataSet images = watch.time("data", options::load)) {
-      RowImages rows = RowImages.of(images);
-      if (options.shifts() >= rows.steps()) {
-        throw new IllegalArgumentException(
-            "images of %d rows have none left after %d; set shifts lower"
-                .formatted(rows.steps(), options.shifts()));
-      }
-      if (rows.test().size() < SIMILAR) {
-        throw new IllegalArgumentException(
-            "the similarity of steps (debiased CKA) takes %d test images, those of %s are %d; add some"
-                .formatted(SIMILAR, images.name(), rows.test().size()));
-      }
-      if (rows.test().size() < options.film().least()) {
-        throw new IllegalArgumentException(
-            "a film by %s takes %d test images, there are %d; set film to pca"
-                .formatted(options.film(), options.film().least(), rows.test().size()));
-      }
-      for (int index = 0; index < options.runs().seeds(); index++) {
-        seeds.add(found(index, images, rows, watch, ws));
-      }
-      return result(images, rows, seeds, watch.seconds(), ws);
+  Groups groups() {
+    return new SeedGroups();
+  }
+
+  private void check(RowImages rows, String name) {
+    if (options.shifts() >= rows.steps()) {
+      throw new IllegalArgumentException(
+          "images of %d rows have none left after %d; set shifts lower"
+              .formatted(rows.steps(), options.shifts()));
+    }
+    if (rows.test().size() < SIMILAR) {
+      throw new IllegalArgumentException(
+          "the similarity of steps (debiased CKA) takes %d test images, those of %s are %d; add some"
+              .formatted(SIMILAR, name, rows.test().size()));
+    }
+    if (rows.test().size() < options.film().least()) {
+      throw new IllegalArgumentException(
+          "a film by %s takes %d test images, there are %d; set film to pca"
+              .formatted(options.film(), options.film().least(), rows.test().size()));
     }
   }
 
-  /** Of an interrupted run of the same settings and data, or found now. */
-  private Findings found(int index, DataSet images, RowImages rows, Stopwatch watch, Workspace ws)
-      throws IOException {
-    Optional<Findings> before = journal(ws).read(index, images);
-    if (before.isPresent()) {
-      return before.get();
-    }
-    Findings found = new Findings(new ExperimentResult.Training(1, 0));
-    try (Workspace own =
-        Workspace.builder()
-            .backend(ws.backend())
-            .threads(ws.threads())
-            .seed(Seeds.derive(options.runs().seed() + index, ID))
-            .progress(ws.progress())
-            .cancellation(ws.cancellation())
-            .open()) {
-      new RnnDynamicsSeed(options, rows, index, found, watch, own).run();
-    }
-    journal(ws).write(index, images, found);
-    return found;
-  }
+  private final class SeedGroups implements Groups {
+    private DataSet images;
+    private RowImages rows;
 
-  private ExperimentResult result(
-      DataSet images,
-      RowImages rows,
-      List<Findings> seeds,
-      Map<String, Double> seconds,
-      Workspace ws) {
-    VanillaRnn network = options.network(rows.width(), rows.classes());
-    long parameters = network.size(network.learned());
-    ExperimentResult.Data data = ExperimentResult.Data.of(images);
-    List<ExperimentResult.Row> accuracies = Summary.rows(seeds);
-    List<ExperimentResult.Difference> differences = RnnDynamicsTables.differences(seeds);
-    ExperimentResult.Training training =
-        seeds.stream()
-            .map(Findings::training)
-            .reduce(new ExperimentResult.Training(0, 0), ExperimentResult.Training::plus);
-    Map<String, Object> facts = new LinkedHashMap<>();
-    facts.put("experiment", ID);
-    facts.put("seed", options.runs().seed());
-    facts.put("seeds", options.runs().seeds());
-    facts.put("data", data);
-    facts.put("parameters", parameters);
-    facts.put("settings", ResultReport.settings(this));
-    Report report =
-        new Report(
-            title() + ": " + data.name(),
-            RnnDynamicsTables.text(options, rows, data, parameters, seeds.size()),
-            facts,
-            RnnDynamicsTables.sections(rows.steps(), accuracies, differences, seeds),
-            ResultReport.made(ws),
-            seconds,
-            Map.of(
-                "film.html",
-                RnnFilm.page(
-                    title() + ": " + data.name(), options.film(), rows.steps(), seeds.get(0))));
-    return new ExperimentResult(
-        data, parameters, accuracies, Summary.accuracies(seeds), differences, training, report);
+    @Override
+    public void open(Runner run) throws IOException {
+      images = run.watch().time("data", options::load);
+      rows = RowImages.of(images);
+      check(rows, images.name());
+    }
+
+    @Override
+    public Findings find(int index, Runner run) throws IOException {
+      return run.journal().found(index, Journal.digest(images), () -> found(index, run));
+    }
+
+    private Findings found(int index, Runner run) throws IOException {
+      Findings found = new Findings(new ExperimentResult.Training(1, 0));
+      Workspace ws = run.ws();
+      try (Workspace own =
+          Workspace.builder()
+              .backend(ws.backend())
+              .threads(ws.threads())
+              .seed(run.seed(index))
+              .progress(ws.progress())
+              .cancellation(ws.cancellation())
+              .open()) {
+        new RnnDynamicsSeed(options, rows, index, found, run.watch(), own).run();
+      }
+      return found;
+    }
+
+    @Override
+    public Told told(List<Findings> seeds, Runner run) {
+      VanillaRnn network = options.network(rows.width(), rows.classes());
+      long parameters = network.size(network.learned());
+      ExperimentResult.Data data = ExperimentResult.Data.of(images);
+      List<ExperimentResult.Row> accuracies = Summary.rows(seeds);
+      List<ExperimentResult.Difference> differences = RnnDynamicsTables.differences(seeds);
+      String title = title() + ": " + data.name();
+      return new Told(
+              data,
+              parameters,
+              RnnDynamicsTables.text(options, rows, data, parameters, seeds.size()),
+              accuracies,
+              differences,
+              RnnDynamicsTables.sections(rows.steps(), accuracies, differences, seeds))
+          .withPage("film.html", RnnFilm.page(title, options.film(), rows.steps(), seeds.get(0)));
+    }
+
+    @Override
+    public void close() {
+      if (images != null) {
+        images.close();
+      }
+    }
   }
 }

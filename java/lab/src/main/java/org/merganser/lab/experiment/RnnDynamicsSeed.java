@@ -2,8 +2,6 @@
 package org.merganser.lab.experiment;
 
 import java.io.IOException;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.SplittableRandom;
@@ -26,7 +24,6 @@ import org.merganser.error.NumericalException;
 import org.merganser.internal.Seeds;
 import org.merganser.io.Checkpoint;
 import org.merganser.io.MemoryCheckpoint;
-import org.merganser.io.Safetensors;
 import org.merganser.lab.experiment.Findings.Found;
 import org.merganser.lab.experiment.RnnDynamicsTables.Dynamics;
 import org.merganser.lab.experiment.RnnDynamicsTables.Length;
@@ -85,19 +82,11 @@ final class RnnDynamicsSeed {
         throw new NumericalException(
             "network " + index + ": " + trained.diverged().get() + "; set lr lower");
       }
-      keep(trained.model());
+      options.runs().keep(index, "rnn", trained.model(), ws);
       watch.run("steps", () -> steps(trained.model()));
       watch.run("dynamics", () -> dynamics("before", start));
       watch.run("dynamics", () -> dynamics("after", trained.model()));
       watch.run("lengths", () -> lengths(trained.model()));
-    }
-  }
-
-  private void keep(Checkpoint model) throws IOException {
-    if (options.runs().keep().isPresent()) {
-      Path folder = options.runs().keep().get().resolve("pair-" + index);
-      Files.createDirectories(folder);
-      Safetensors.write(model, folder.resolve("rnn.safetensors"), ws);
     }
   }
 

@@ -3,114 +3,83 @@ package org.merganser.lab.experiment;
 
 import java.io.IOException;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Optional;
+import java.util.Locale;
+import java.util.Map;
 import org.merganser.compute.Workspace;
-import org.merganser.io.Checkpoint;
-import org.merganser.io.MemoryCheckpoint;
-import org.merganser.lab.data.DataSet;
-import org.merganser.lab.data.Split;
-import org.merganser.repair.BatchNormFold;
-import org.merganser.repair.BatchNormReset;
-import org.merganser.torch.Examples;
-import org.merganser.torch.TorchNetwork;
-import org.merganser.torch.training.ModelTraining;
+import org.merganser.internal.Seeds;
+import org.merganser.lab.experiment.ExperimentResult.Training;
+import org.merganser.lab.report.Report;
+import org.merganser.plan.Doctor;
+import org.merganser.torch.TorchNatives;
 
-/** Runs an experiment: data, trained models, and its work on every group of them. */
-final class Runner {
-  private final NetworkExperiment experiment;
-  private final ExperimentOptions options;
-  private final Workspace ws;
-  private final Stopwatch watch = new Stopwatch();
-  private final List<Findings> pairs = new ArrayList<>();
-  private ExperimentResult.Data summary;
-  private TorchNetwork network;
-
-  Runner(NetworkExperiment experiment, Workspace ws) {
-    this.experiment = experiment;
-    this.options = experiment.options();
-    this.ws = ws;
+/**
+ * One run of an experiment: its groups one after the other, each from what an interrupted run found
+ * of it, and the result of all.
+ *
+ * @param journal where findings are kept until results are written
+ * @param watch wall time of each stage
+ */
+record Runner(Experiment experiment, Journal journal, Stopwatch watch, Workspace ws) {
+  Runner(Experiment experiment, Workspace ws) {
+    this(experiment, experiment.journal(ws), new Stopwatch(), ws);
   }
 
-  ExperimentResult run() throws IOException {
-    for (int pair = 0; pair < options.seeds(); ) {
-      long drawSeed = options.seed() + pair;
-      try (DataSet data = watch.time("data", () -> options.load(drawSeed))) {
-        network = options.network(data);
-        experiment.check(data, network);
-        summary = ExperimentResult.Data.of(data);
-        do {
-          pairs.add(findings(pair++, data));
-        } while (!isDrawn() && pair < options.seeds());
+  /**
+   * @param all closed at the end, whatever happens
+   */
+  ExperimentResult run(Groups all) throws IOException {
+    try (all) {
+      all.open(this);
+      List<Findings> found = new ArrayList<>();
+      for (int index = 0; index < experiment.runs().seeds(); index++) {
+        found.add(all.find(index, this));
       }
+      return result(all.told(found, this), found);
     }
-    return new ResultReport(experiment, summary, network, pairs).result(watch.seconds(), ws);
   }
 
-  /** Of an interrupted run of the same settings and data, or found now. */
-  private Findings findings(int index, DataSet data) throws IOException {
-    Optional<Findings> before = experiment.journal(ws).read(index, data);
-    if (before.isPresent()) {
-      return before.get();
-    }
-    ModelTraining.Trained trained = watch.time("train", () -> train(index, data));
-    int there = trained.models().size() - trained.trained();
-    Findings found = new Findings(new ExperimentResult.Training(trained.trained(), there));
-    Examples sample = options.sample(data);
-    // As published: running statistics of all models are taken in the same way before comparing.
-    List<MemoryCheckpoint> models =
-        network.batchNorms().isEmpty()
-            ? trained.models()
-            : watch.time("repair", () -> reset(trained.models(), sample));
-    try (Pair pair = new Pair(index, options, network, data, models, sample, found, watch, ws)) {
-      watch.run("evaluate", pair::evaluateModels);
-      experiment.run(pair);
-    }
-    experiment.journal(ws).write(index, data, found);
-    return found;
+  /** Seed of what is drawn for a group, of this experiment alone. */
+  long seed(int index) {
+    return Seeds.derive(experiment.runs().seed() + index, experiment.id());
   }
 
-  /** Whether each pair has its own draw of the data. */
-  private boolean isDrawn() {
-    return options.data().equals(ExperimentOptions.BLOBS);
+  ExperimentResult result(Told told, List<Findings> found) {
+    Map<String, Object> facts = new LinkedHashMap<>();
+    facts.put("experiment", experiment.id());
+    facts.put("seed", experiment.runs().seed());
+    facts.put("seeds", experiment.runs().seeds());
+    facts.putAll(told.facts());
+    // At the end, unless told before something else.
+    facts.putIfAbsent("settings", experiment.facts());
+    Report report =
+        new Report(
+            experiment.title() + ": " + told.data().name(),
+            told.text(),
+            facts,
+            told.sections(),
+            made(),
+            watch.seconds(),
+            told.pages());
+    return new ExperimentResult(
+        told.data(),
+        told.parameters(),
+        told.rows(),
+        told.accuracies().orElseGet(() -> Summary.accuracies(found)),
+        told.differences(),
+        found.stream().map(Findings::training).reduce(Training.NONE, Training::plus),
+        report);
   }
 
-  private List<MemoryCheckpoint> reset(List<MemoryCheckpoint> models, Examples sample)
-      throws IOException {
-    List<MemoryCheckpoint> reset = new ArrayList<>();
-    BatchNormFold fold = BatchNormFold.of(network);
-    for (MemoryCheckpoint model : models) {
-      Checkpoint positive = fold.positive(model);
-      reset.add(new BatchNormReset().apply(positive, network, options.batches(sample), ws));
-      model.close();
-    }
-    return reset;
-  }
-
-  /** Model k of pair I has seed {@code seed + I models + k}: no two pairs share a model. */
-  private ModelTraining.Trained train(int pair, DataSet data) throws IOException {
-    // Models of one pair split one draw; other pairs draw again.
-    long splitSeed = options.seed() + pair;
-    List<Examples> parts = options.split().apply(data.train(), options.models(), splitSeed);
-    List<ModelTraining.Job> jobs = new ArrayList<>();
-    for (int k = 0; k < options.models(); k++) {
-      long seed = options.seed() + (long) pair * options.models() + k;
-      jobs.add(new ModelTraining.Job(seed, parts.get(k), part(data, splitSeed, k)));
-    }
-    ModelTraining.Trained trained =
-        new ModelTraining(network, options.training(), options.cache(), ws)
-            .train(jobs, "train pair " + (pair + 1) + "/" + options.seeds());
-    if (options.split() != Split.NONE) {
-      parts.forEach(Examples::close);
-    }
-    return trained;
-  }
-
-  private String part(DataSet data, long splitSeed, int model) {
-    String whole = data.name() + ", " + data.train().size() + " samples";
-    return options.split() == Split.NONE
-        ? whole
-        : "%s, split %s of seed %d, model %d of %d"
-            .formatted(whole, options.split(), splitSeed, model, options.models());
+  /** What a result was made with. */
+  private Map<String, Object> made() {
+    Map<String, Object> versions = new LinkedHashMap<>(Doctor.versions());
+    versions.put("torch", TorchNatives.version());
+    Map<String, Object> made = new LinkedHashMap<>();
+    made.put("backend", ws.backend().name().toLowerCase(Locale.ROOT));
+    made.put("isa", Doctor.isa());
+    made.put("versions", versions);
+    return made;
   }
 }

@@ -3,17 +3,11 @@ package org.merganser.lab.experiment;
 
 import java.io.IOException;
 import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
-import org.merganser.compute.Workspace;
-import org.merganser.internal.Seeds;
 import org.merganser.lab.data.Skill;
 import org.merganser.lab.data.SkillSplit;
 import org.merganser.lab.data.ToyLanguage;
-import org.merganser.lab.report.Report;
 import org.merganser.method.Setting;
 import org.merganser.method.Settings;
 import org.merganser.symmetry.SymmetryAligner;
@@ -123,83 +117,55 @@ public final class SkillTransferExperiment extends Experiment {
     return "Skills moved between decoders that diverged in training";
   }
 
-  Options options() {
-    return options;
-  }
-
-  TransformerNetwork network() {
-    return network;
-  }
-
   @Override
-  public ExperimentResult run(Workspace ws) throws IOException {
-    for (int index = 0; index < options.runs().seeds(); index++) {
-      new SkillSplit(options.skill(), seed(index)).requireQuestions(options.questions());
-    }
-    String files = PlantedFiles.of(options).check();
-    Stopwatch watch = new Stopwatch();
-    List<Findings> seeds = new ArrayList<>();
-    for (int index = 0; index < options.runs().seeds(); index++) {
-      Findings found = trained(index, files, watch, ws);
-      PlantedTransfers planted = new PlantedTransfers(options, seed(index), found, ws);
-      watch.run("planted", planted::run);
-      journal(ws).write(index, files, found);
-      seeds.add(found);
-    }
-    return result(seeds, watch.seconds(), ws);
+  Groups groups() {
+    return new SeedGroups();
   }
 
-  private long seed(int index) {
-    return Seeds.derive(options.runs().seed() + index, ID);
-  }
+  private final class SeedGroups implements Groups {
+    private String files;
 
-  /** What the decoders of a seed did, and what was planted before an interruption. */
-  private Findings trained(int index, String files, Stopwatch watch, Workspace ws)
-      throws IOException {
-    Optional<Findings> before = journal(ws).read(index, files);
-    if (before.isPresent()) {
-      return before.get();
+    @Override
+    public void open(Runner run) throws IOException {
+      for (int index = 0; index < options.runs().seeds(); index++) {
+        new SkillSplit(options.skill(), run.seed(index)).requireQuestions(options.questions());
+      }
+      files = PlantedFiles.of(options).check();
     }
-    Findings found = new Findings(new ExperimentResult.Training(4, 0));
-    try (TransferSeed one = TransferSeed.train(this, index, seed(index), found, watch, ws)) {
-      one.run();
-    }
-    journal(ws).write(index, files, found);
-    return found;
-  }
 
-  private ExperimentResult result(List<Findings> seeds, Map<String, Double> seconds, Workspace ws) {
-    ExperimentResult.Data data =
-        new ExperimentResult.Data(
-            "toy language, " + Settings.values(options).get("skill"),
-            options.steps() * options.batch(),
-            options.questions(),
-            options.questions(),
-            null,
-            null);
-    long parameters = network.parameters().values().stream().mapToLong(info -> info.size()).sum();
-    List<ExperimentResult.Row> rows = Summary.rows(seeds);
-    List<ExperimentResult.Difference> differences = SkillTransferCharts.differences(seeds);
-    ExperimentResult.Training training =
-        seeds.stream()
-            .map(Findings::training)
-            .reduce(new ExperimentResult.Training(0, 0), ExperimentResult.Training::plus);
-    Map<String, Object> facts = new LinkedHashMap<>();
-    facts.put("experiment", ID);
-    facts.put("seed", options.runs().seed());
-    facts.put("seeds", options.runs().seeds());
-    facts.put("data", data);
-    facts.put("parameters", parameters);
-    facts.put("settings", ResultReport.settings(this));
-    Report report =
-        new Report(
-            title() + ": " + data.name(),
-            SkillTransferCharts.text(options, parameters, seeds.size()),
-            facts,
-            SkillTransferCharts.sections(rows, differences, seeds),
-            ResultReport.made(ws),
-            seconds);
-    return new ExperimentResult(
-        data, parameters, rows, Summary.accuracies(seeds), differences, training, report);
+    /** What decoders did is kept before anything is planted. */
+    @Override
+    public Findings find(int index, Runner run) throws IOException {
+      Findings found = run.journal().found(index, files, () -> trained(index, run));
+      PlantedTransfers planted = new PlantedTransfers(options, run.seed(index), found, run.ws());
+      run.watch().run("planted", planted::run);
+      run.journal().write(index, files, found);
+      return found;
+    }
+
+    private Findings trained(int index, Runner run) throws IOException {
+      Findings found = new Findings(new ExperimentResult.Training(4, 0));
+      try (TransferSeed one = TransferSeed.train(options, network, index, found, run)) {
+        one.run();
+      }
+      return found;
+    }
+
+    @Override
+    public Told told(List<Findings> seeds, Runner run) {
+      String name = "toy language, " + Settings.values(options).get("skill");
+      int train = options.steps() * options.batch();
+      int questions = options.questions();
+      long parameters = network.parameters().values().stream().mapToLong(info -> info.size()).sum();
+      List<ExperimentResult.Row> rows = Summary.rows(seeds);
+      List<ExperimentResult.Difference> differences = SkillTransferCharts.differences(seeds);
+      return new Told(
+          new ExperimentResult.Data(name, train, questions, questions, null, null),
+          parameters,
+          SkillTransferCharts.text(options, parameters, seeds.size()),
+          rows,
+          differences,
+          SkillTransferCharts.sections(rows, differences, seeds));
+    }
   }
 }

@@ -2,8 +2,6 @@
 package org.merganser.lab.experiment;
 
 import java.io.IOException;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
@@ -14,7 +12,6 @@ import org.merganser.internal.Opened;
 import org.merganser.internal.Seeds;
 import org.merganser.io.Checkpoint;
 import org.merganser.io.MemoryCheckpoint;
-import org.merganser.io.Safetensors;
 import org.merganser.lab.data.SkillSplit;
 import org.merganser.lab.data.ToyLanguage;
 import org.merganser.model.Evaluation;
@@ -59,19 +56,18 @@ final class TransferSeed implements AutoCloseable {
   private MemoryCheckpoint skilled;
 
   private TransferSeed(
-      SkillTransferExperiment experiment,
+      SkillTransferExperiment.Options options,
+      TransformerNetwork network,
       int index,
-      long seed,
       Findings findings,
-      Stopwatch watch,
-      Workspace ws) {
-    this.options = experiment.options();
-    this.network = experiment.network();
+      Runner runner) {
+    this.options = options;
+    this.network = network;
     this.index = index;
-    this.seed = seed;
+    this.seed = runner.seed(index);
     this.findings = findings;
-    this.watch = watch;
-    this.ws = ws;
+    this.watch = runner.watch();
+    this.ws = runner.ws();
     this.split = new SkillSplit(options.skill(), seed);
     this.selection =
         SkillScore.draw(network, split, SkillSplit.Part.SELECTION, options.questions());
@@ -84,16 +80,15 @@ final class TransferSeed implements AutoCloseable {
    * @param findings receives what is found
    */
   static TransferSeed train(
-      SkillTransferExperiment experiment,
+      SkillTransferExperiment.Options options,
+      TransformerNetwork network,
       int index,
-      long seed,
       Findings findings,
-      Stopwatch watch,
-      Workspace ws)
+      Runner runner)
       throws IOException {
-    TransferSeed one = new TransferSeed(experiment, index, seed, findings, watch, ws);
+    TransferSeed one = new TransferSeed(options, network, index, findings, runner);
     try {
-      watch.run("train", one::train);
+      runner.watch().run("train", one::train);
       return one;
     } catch (IOException | RuntimeException e) {
       one.close();
@@ -246,11 +241,7 @@ final class TransferSeed implements AutoCloseable {
               Stream.generate(() -> language.text(options.length(), random)).limit(TEXTS);
           findings.map("language").put(id, SkillScore.loss(network, model, texts, ws));
         });
-    if (options.runs().keep().isPresent()) {
-      Path folder = options.runs().keep().get().resolve("pair-" + index);
-      Files.createDirectories(folder);
-      Safetensors.write(model, folder.resolve(id + ".safetensors"), ws);
-    }
+    options.runs().keep(index, id, model, ws);
   }
 
   @Override

@@ -4,15 +4,12 @@ package org.merganser.lab.experiment;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
-import org.merganser.compute.Workspace;
 import org.merganser.lab.data.ImageTasks;
-import org.merganser.lab.report.Report;
 import org.merganser.lab.report.Section;
 import org.merganser.method.Setting;
 import org.merganser.method.Settings;
@@ -190,55 +187,39 @@ public final class UndertrainingExperiment extends Experiment {
     return "How long to train experts that are to be merged";
   }
 
-  Options options() {
-    return options;
+  @Override
+  Groups groups() {
+    return new SeedGroups();
   }
 
-  @Override
-  public ExperimentResult run(Workspace ws) throws IOException {
-    Stopwatch watch = new Stopwatch();
-    List<Findings> seeds = new ArrayList<>();
-    UndertrainingSeed last = null;
-    for (int index = 0; index < options.runs().seeds(); index++) {
-      try (UndertrainingSeed seed = new UndertrainingSeed(this, index, watch, ws)) {
-        seeds.add(seed.run());
-        last = seed;
+  private final class SeedGroups implements Groups {
+    private UndertrainingSeed one;
+
+    /** Tasks differ from seed to seed. */
+    @Override
+    public void open(Runner run) {}
+
+    @Override
+    public Findings find(int index, Runner run) throws IOException {
+      try (UndertrainingSeed seed = new UndertrainingSeed(options, index, run)) {
+        one = seed;
+        return seed.run();
       }
     }
-    return result(seeds, last, watch.seconds(), ws);
-  }
 
-  private ExperimentResult result(
-      List<Findings> seeds, UndertrainingSeed one, Map<String, Double> seconds, Workspace ws) {
-    List<ExpertCurves> curves = ExpertCurves.of(seeds, one.methods());
-    List<ExperimentResult.Row> rows = UndertrainingRows.rows(curves);
-    List<Map<String, Double>> accuracies = UndertrainingRows.accuracies(curves);
-    List<ExperimentResult.Difference> differences = UndertrainingRows.differences(curves);
-    ExperimentResult.Training training =
-        seeds.stream()
-            .map(Findings::training)
-            .reduce(new ExperimentResult.Training(0, 0), ExperimentResult.Training::plus);
-    List<Section<?>> sections = new ArrayList<>();
-    sections.add(Section.data("rows", rows));
-    sections.add(Section.data("pairs", accuracies));
-    sections.addAll(UndertrainingCharts.sections(curves, differences));
-    sections.add(Section.data("found", seeds.stream().map(Findings::data).toList()));
-    Map<String, Object> facts = new LinkedHashMap<>();
-    facts.put("experiment", ID);
-    facts.put("seed", options.runs().seed());
-    facts.put("seeds", options.runs().seeds());
-    facts.put("data", one.data());
-    facts.put("parameters", one.parameters());
-    facts.put("settings", ResultReport.settings(this));
-    Report report =
-        new Report(
-            title() + ": " + one.data().name(),
-            one.text(),
-            facts,
-            sections,
-            ResultReport.made(ws),
-            seconds);
-    return new ExperimentResult(
-        one.data(), one.parameters(), rows, accuracies, differences, training, report);
+    @Override
+    public Told told(List<Findings> seeds, Runner run) {
+      List<ExpertCurves> curves = ExpertCurves.of(seeds, one.methods());
+      List<ExperimentResult.Row> rows = UndertrainingRows.rows(curves);
+      List<Map<String, Double>> accuracies = UndertrainingRows.accuracies(curves);
+      List<ExperimentResult.Difference> differences = UndertrainingRows.differences(curves);
+      List<Section<?>> sections = new ArrayList<>();
+      sections.add(Section.data("rows", rows));
+      sections.add(Section.data("pairs", accuracies));
+      sections.addAll(UndertrainingCharts.sections(curves, differences));
+      sections.add(Section.data("found", seeds.stream().map(Findings::data).toList()));
+      return new Told(one.data(), one.parameters(), one.text(), rows, differences, sections)
+          .withAccuracies(accuracies);
+    }
   }
 }

@@ -7,7 +7,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.stream.Collectors;
 import org.merganser.compute.Workspace;
-import org.merganser.internal.Seeds;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.lab.data.ExpertTask;
 import org.merganser.lab.data.ExpertTasks;
@@ -21,10 +20,10 @@ import org.merganser.torch.Examples;
  * after each form.
  */
 final class UndertrainingSeed implements AutoCloseable {
-  private final UndertrainingExperiment experiment;
   private final Options options;
   private final int index;
   private final long seed;
+  private final Journal journal;
   private final Stopwatch watch;
   private final Workspace ws;
   private ExperimentResult.Data data;
@@ -34,13 +33,13 @@ final class UndertrainingSeed implements AutoCloseable {
   private Findings found;
   private List<MemoryCheckpoint> bases;
 
-  UndertrainingSeed(UndertrainingExperiment experiment, int index, Stopwatch watch, Workspace ws) {
-    this.experiment = experiment;
-    this.options = experiment.options();
+  UndertrainingSeed(Options options, int index, Runner runner) {
+    this.options = options;
     this.index = index;
-    this.seed = Seeds.derive(options.runs().seed() + index, UndertrainingExperiment.ID);
-    this.watch = watch;
-    this.ws = ws;
+    this.seed = runner.seed(index);
+    this.journal = runner.journal();
+    this.watch = runner.watch();
+    this.ws = runner.ws();
   }
 
   Findings run() throws IOException {
@@ -89,11 +88,7 @@ final class UndertrainingSeed implements AutoCloseable {
             tasks.tasks().stream().mapToInt(t -> t.test().size()).sum(),
             null,
             null);
-    found =
-        experiment
-            .journal(ws)
-            .read(index, digest)
-            .orElseGet(() -> new Findings(new ExperimentResult.Training(0, 0)));
+    found = journal.begun(index, digest);
   }
 
   private void run(double noise, ExpertTasks tasks) throws IOException {
@@ -103,14 +98,13 @@ final class UndertrainingSeed implements AutoCloseable {
       return;
     }
     List<MemoryCheckpoint> bases = bases(tasks);
-    try (ExpertRuns runs = ExpertRuns.of(options, network, bases, tasks, seed, watch, ws)) {
+    try (ExpertRuns runs = new ExpertRuns(options, network, bases, tasks, seed, watch, ws)) {
       found.map("base").computeIfAbsent("" + noise, n -> runs.base());
       for (Form form : missing) {
         Map<String, ExpertPoint> points = runs.points(form, stage(noise, form));
         found.map("curves", "" + noise).put("" + form, points);
-        found =
-            new Findings(found.training().plus(runs.takeTraining()), found.rows(), found.data());
-        experiment.journal(ws).write(index, digest, found);
+        found = found.with(found.training().plus(runs.takeTraining()));
+        journal.write(index, digest, found);
       }
     }
   }

@@ -284,11 +284,12 @@ class LandscapeExperimentTest {
         new LandscapeExperiment(
             options(Map.of("minima", "wd", "seeds", "1", "keep-samples", "true")));
     try (Workspace ws = Workspace.builder().threads(1).progress(stop).open()) {
+      Runner runner = new Runner(experiment, ws);
+      Groups groups = experiment.groups(samples);
       if (fails) {
-        assertThatThrownBy(() -> experiment.run(samples, ws))
-            .hasStackTraceContaining("interrupted");
+        assertThatThrownBy(() -> runner.run(groups)).hasStackTraceContaining("interrupted");
       } else {
-        experiment.run(samples, ws);
+        runner.run(groups);
       }
     }
     assertThat(samples).doesNotExist();

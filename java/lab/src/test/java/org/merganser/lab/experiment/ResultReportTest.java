@@ -51,8 +51,11 @@ class ResultReportTest {
             pixels.map(PixelScale::mean).orElse(null),
             pixels.map(PixelScale::sd).orElse(null));
     try (Workspace ws = Workspace.builder().threads(1).open()) {
-      return new ResultReport(new CcaMergeExperiment(options), data, NETWORK, List.of(pairs))
-          .result(Map.of("train", 1.5), ws);
+      CcaMergeExperiment experiment = new CcaMergeExperiment(options);
+      Runner runner = new Runner(experiment, ws);
+      runner.watch().seconds().put("train", 1.5);
+      List<Findings> found = List.of(pairs);
+      return runner.result(new ResultReport(experiment, data, NETWORK, found).told(), found);
     }
   }
 

@@ -152,7 +152,8 @@ class UndertrainingExperimentTest {
     for (Object data : result.section("found")) {
       @SuppressWarnings("unchecked")
       Map<String, Object> map = Json.convert(data, Map.class);
-      seeds.add(new Findings(result.training(), new HashMap<>(), map));
+      seeds.add(new Findings(result.training()));
+      seeds.get(seeds.size() - 1).data().putAll(map);
     }
     return ExpertCurves.of(seeds, ExpertMethods.of(options(Map.of()).methods(), 2, 0));
   }
