@@ -9,8 +9,8 @@
 
 namespace merganser {
 
-// NULL when there is no memory, also without the blocks that are kept (below), which then go back; freed by std::free. Large blocks ask for huge pages: the first touch of small ones
-// costs as much as the arithmetic of small problems.
+// NULL when there is no memory, also without the blocks that are kept (below), which then go back; freed by std::free.
+// Large blocks ask for huge pages: the first touch of small ones costs as much as the arithmetic of small problems.
 void* allocate_aligned(int64_t bytes);
 
 // The same, from blocks that were released before: who asks again for as much finds its pages touched, where the C

@@ -49,8 +49,8 @@ final class RecipeMerge {
       paramLabel = "WHICH",
       description =
           "SHA-256 in merganser.json: of a recipe's tensors (tensor, its default), of files and"
-              + " inputs too, which are read once more (full, the default without a recipe), or"
-              + " none.")
+              + " inputs too, which are read once more (full), or none (the default without a"
+              + " recipe).")
   Digest digest;
 
   /**
@@ -123,7 +123,7 @@ final class RecipeMerge {
       throw new IllegalArgumentException(
           "--digest tensor is for recipes (*.yml, *.yaml); give full or none");
     }
-    return digest != Digest.NONE;
+    return digest == Digest.FULL;
   }
 
   /** Refuses options that do not go with a recipe, or only with one. */
