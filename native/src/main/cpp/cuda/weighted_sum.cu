@@ -101,9 +101,9 @@ struct Sum {
 };
 
 // The lists are in the parameters unless `in` is given. __grid_constant__: their address is taken without a copy for
-// every thread.
+// every thread. Four blocks: left to itself ptxas spills on sm_100.
 template <typename T, int kCount>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, 4)
     sum_all(const __grid_constant__ Models list, const void* const* in, const double* weight, int models, int64_t packs,
             int64_t count, void* out) {
   for_packs<kCount>(packs, count, Sum<T>{in ? in : list.in, in ? weight : list.weight, models, out});

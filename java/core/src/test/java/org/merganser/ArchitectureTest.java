@@ -238,7 +238,7 @@ class ArchitectureTest {
   @ArchTest
   static void optionsAreSetOneByOne(JavaClasses all) {
     List<Class<?>> options = OptionsRecords.in(all);
-    assertThat(options).hasSizeGreaterThan(50);
+    assertThat(options).hasSizeGreaterThan(40);
     assertThat(OptionsRecords.withoutDefaults(options)).isEmpty();
     // A part is one of so many: both are set at once.
     assertThat(OptionsRecords.missingWays(options))
