@@ -16,8 +16,8 @@ import org.merganser.linalg.Matrix;
 import org.merganser.linalg.Tensor;
 
 /**
- * All columns of samples, some at a time and in order: while one block is worked on, a thread of
- * its own reads the next one. Two blocks are held.
+ * All columns of samples, some at a time: while one block is worked on, a thread of its own reads
+ * the next one. Two blocks are held.
  */
 final class ColumnBlocks implements AutoCloseable {
   /** Bytes of a block. */
@@ -27,6 +27,7 @@ final class ColumnBlocks implements AutoCloseable {
   private static final long UNIT = 64;
 
   private final SampleRows rows;
+  private final int[] order;
   private final long step;
   private final Workspace ws;
   private final Tensor[] buffers = new Tensor[2];
@@ -48,21 +49,29 @@ final class ColumnBlocks implements AutoCloseable {
     void of(Matrix block, long from) throws IOException;
   }
 
-  private ColumnBlocks(SampleRows rows, Workspace ws) {
+  private ColumnBlocks(SampleRows rows, int[] order, Workspace ws) {
     this.rows = rows;
+    this.order = order;
     this.ws = ws;
-    long n = rows.samples();
-    step = Math.min(rows.width(), Math.max(UNIT, BLOCK / rows.dtype().bytes(n) / UNIT * UNIT));
+    step = columns(rows);
     for (int k = 0; k < buffers.length; k++) {
-      buffers[k] = Tensor.allocate(rows.dtype(), n * step);
+      buffers[k] = Tensor.allocate(rows.dtype(), rows.samples() * step);
     }
   }
 
+  /** Of a block. */
+  static long columns(SampleRows rows) {
+    long most = BLOCK / rows.dtype().bytes(rows.samples()) / UNIT * UNIT;
+    return Math.min(rows.width(), Math.max(UNIT, most));
+  }
+
   /**
+   * @param order of the samples in every block
    * @param what is done, for who shows progress
    */
-  static void each(SampleRows rows, String what, Workspace ws, Use use) throws IOException {
-    try (ColumnBlocks blocks = new ColumnBlocks(rows, ws)) {
+  static void each(SampleRows rows, SampleOrder order, String what, Workspace ws, Use use)
+      throws IOException {
+    try (ColumnBlocks blocks = new ColumnBlocks(rows, order.order(), ws)) {
       blocks.run(what, use);
     }
   }
@@ -89,7 +98,11 @@ final class ColumnBlocks implements AutoCloseable {
       try (Opened opened = new Opened()) {
         Tensor part = buffer.rows(0, rows.samples() * columns);
         Matrix block = opened.add(Matrix.of(part.reshape(rows.samples(), columns)));
-        rows.read(from, from + columns, block, ws);
+        for (int k = 0; k < order.length; k++) {
+          try (Tensor row = part.rows(k * columns, (k + 1) * columns)) {
+            rows.read(order[k], from, from + columns, row, ws);
+          }
+        }
         opened.release();
         return block;
       }

@@ -43,8 +43,7 @@ public final class Diffusion implements AutoCloseable {
   }
 
   /**
-   * @param kernel symmetric, at least 0, on the host; not to be closed before this
-   * @throws NumericalException when a point has no neighbour, itself included
+   * @param kernel symmetric, at least 0, no row 0, on the host; not to be closed before this
    */
   static Diffusion of(Matrix kernel, Workspace ws) {
     int n = Math.toIntExact(kernel.rows());
@@ -52,9 +51,6 @@ public final class Diffusion implements AutoCloseable {
     for (int i = 0; i < n; i++) {
       for (double each : kernel.row(i)) {
         degrees[i] += each;
-      }
-      if (!(degrees[i] > 0) || Double.isInfinite(degrees[i])) {
-        throw new NumericalException("point " + i + " has affinities of " + degrees[i] + " in all");
       }
     }
     double[] roots = roots(degrees);
@@ -102,7 +98,9 @@ public final class Diffusion implements AutoCloseable {
     }
     for (int i = 0; i < kernel.rows(); i++) {
       double[] row = kernel.row(i);
+      double degree = 0;
       for (int j = 0; j < row.length; j++) {
+        degree += row[j];
         if (!(row[j] >= 0) || Double.isInfinite(row[j])) {
           throw new NumericalException(
               "the affinity of points %d and %d is %s".formatted(i, j, row[j]));
@@ -113,6 +111,9 @@ public final class Diffusion implements AutoCloseable {
               "affinities are not symmetric: %s of points %d and %d, %s of %d and %d"
                   .formatted(row[j], i, j, back, j, i));
         }
+      }
+      if (!(degree > 0) || Double.isInfinite(degree)) {
+        throw new NumericalException("point " + i + " has affinities of " + degree + " in all");
       }
     }
   }

@@ -16,6 +16,9 @@ import org.merganser.linalg.Matrix;
  * They are read once, some columns at a time, by a thread of its own; memory is N^2 and two blocks
  * of columns, whatever P is, and work N^2 P operations.
  *
+ * <p>Samples are multiplied in an order that follows from their numbers, so that another order of
+ * them gives the same products to the bit; equal samples have equal products.
+ *
  * <p>Centred products are those of {@code x_i - mean}, {@code J G J} with {@code J = I - 1 1^T /
  * N}. Centring goes column by column, before anything is multiplied, so that the difference of two
  * samples that lie close together far from 0 keeps its digits.
@@ -132,24 +135,26 @@ public final class GramMatrix implements AutoCloseable {
       throw new ShapeException(
           "samples of %d elements, the origin has %d".formatted(rows.width(), origin.length));
     }
-    try (Matrix fresh = GramProducts.some(rows, added, centred, origin, ws)) {
-      return checked(joined(fresh, added, old), centred, origin);
+    SampleOrder order = SampleOrder.of(rows, ws);
+    int[] places = Arrays.stream(added).map(i -> order.places()[i]).sorted().toArray();
+    try (Matrix fresh = GramProducts.some(rows, order, places, centred, origin, ws)) {
+      return checked(joined(fresh, order.order(), places, old), centred, origin);
     }
   }
 
-  private Matrix joined(Matrix fresh, int[] added, int[] old) {
-    int all = added.length + old.length;
+  private Matrix joined(Matrix fresh, int[] order, int[] places, int[] old) {
+    int all = order.length;
     Matrix joined = Matrix.allocate(all, all);
     double[] sums = new double[all];
-    for (int a = 0; a < added.length; a++) {
-      for (int i = 0; i < all; i++) {
-        put(joined, added[a], i, fresh.get(a, i));
-        sums[i] += fresh.get(a, i);
+    for (int a = 0; a < places.length; a++) {
+      for (int k = 0; k < all; k++) {
+        put(joined, order[places[a]], order[k], fresh.get(a, k));
+        sums[order[k]] += fresh.get(a, k);
       }
     }
     double square = 0;
-    for (int a : added) {
-      square += sums[a];
+    for (int place : places) {
+      square += sums[order[place]];
     }
     int n = old.length;
     for (int i = 0; i < n; i++) {
@@ -258,7 +263,10 @@ public final class GramMatrix implements AutoCloseable {
     if (!centred) {
       throw new IllegalStateException("components are those of centred products");
     }
-    return TopEigen.of(products, count, ws).scaled();
+    CanonicalOrder order = CanonicalOrder.of(products, 0);
+    try (Matrix sorted = order.apply(products, ws)) {
+      return order.restored(TopEigen.of(sorted, count, ws).scaled());
+    }
   }
 
   @Override

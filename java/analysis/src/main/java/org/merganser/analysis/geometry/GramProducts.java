@@ -29,17 +29,19 @@ final class GramProducts {
   /** Of centred rows, [N x N] on the host. */
   static Matrix centred(SampleRows rows, DType precision, Workspace ws) throws IOException {
     int n = Math.toIntExact(rows.samples());
+    SampleOrder order = SampleOrder.of(rows, ws);
     try (Matrix sum = zeros(n, n, ws)) {
       Block total = Block.of(sum.asTensor());
       ColumnBlocks.each(
           rows,
+          order,
           WHAT,
           ws,
           (block, from) -> {
             try (Matrix part = Gram.linear(block, precision, ws)) {
               // A number that is not finite makes all of its column so, and these squares.
               if (!finite(part, ws)) {
-                requireFinite(block, from, ws);
+                requireFinite(block, from, order.order(), ws);
               }
               Block[] terms = {total, Block.of(part.asTensor())};
               Kernels.of(ws)
@@ -47,7 +49,9 @@ final class GramProducts {
                   .weightedSum(DType.F64.code(), (long) n * n, terms, new double[] {1, 1}, total);
             }
           });
-      return sum.toHost(ws);
+      try (Matrix found = sum.toHost(ws)) {
+        return order.restored(found);
+      }
     }
   }
 
@@ -68,6 +72,7 @@ final class GramProducts {
   static Matrix raw(SampleRows rows, double[] origin, Workspace ws) throws IOException {
     int n = Math.toIntExact(rows.samples());
     int panels = Math.min(PANELS, n);
+    SampleOrder order = SampleOrder.of(rows, ws);
     try (Opened opened = new Opened()) {
       List<Matrix> sums = new ArrayList<>();
       for (int p = 0; p < panels; p++) {
@@ -76,10 +81,11 @@ final class GramProducts {
       }
       ColumnBlocks.each(
           rows,
+          order,
           WHAT,
           ws,
           (block, from) -> {
-            try (Matrix x = wide(block, from, false, origin, ws)) {
+            try (Matrix x = wide(block, from, order, false, origin, ws)) {
               for (int p = 0; p < panels; p++) {
                 int end = end(n, panels, p);
                 try (Tensor own = x.asTensor().rows(end(n, panels, p - 1), end);
@@ -89,7 +95,9 @@ final class GramProducts {
               }
             }
           });
-      return joined(sums, n, ws);
+      try (Matrix found = joined(sums, n, ws)) {
+        return order.restored(found);
+      }
     }
   }
 
@@ -113,16 +121,27 @@ final class GramProducts {
     return (int) ((panel + 1L) * n / panels);
   }
 
-  /** Of some rows with all, [k x N] on the host; centred about the mean of all or as they are. */
-  static Matrix some(SampleRows rows, int[] which, boolean centred, double[] origin, Workspace ws)
+  /**
+   * Of some rows with all, [k x N] on the host; centred about the mean of all or as they are.
+   *
+   * @param which their places in the order
+   */
+  static Matrix some(
+      SampleRows rows,
+      SampleOrder order,
+      int[] which,
+      boolean centred,
+      double[] origin,
+      Workspace ws)
       throws IOException {
     try (Matrix sum = zeros(which.length, Math.toIntExact(rows.samples()), ws)) {
       ColumnBlocks.each(
           rows,
+          order,
           WHAT,
           ws,
           (block, from) -> {
-            try (Matrix x = wide(block, from, centred, origin, ws);
+            try (Matrix x = wide(block, from, order, centred, origin, ws);
                 Matrix picked = Matrix.allocate(which.length, x.columns(), ws)) {
               for (int k = 0; k < which.length; k++) {
                 try (Tensor row = x.asTensor().rows(which[k], which[k] + 1L);
@@ -139,8 +158,8 @@ final class GramProducts {
 
   /** In F64, centred by column, or plus the origin where there is one. */
   private static Matrix wide(
-      Matrix block, long from, boolean centred, double[] origin, Workspace ws) {
-    requireFinite(block, from, ws);
+      Matrix block, long from, SampleOrder order, boolean centred, double[] origin, Workspace ws) {
+    requireFinite(block, from, order.order(), ws);
     try (Opened opened = new Opened()) {
       Matrix x =
           opened.add(
@@ -172,22 +191,26 @@ final class GramProducts {
     }
   }
 
-  /** Refuses a block of columns from one on with numbers that are not finite, naming the first. */
-  static void requireFinite(Matrix block, long from, Workspace ws) {
+  /**
+   * Refuses a block of columns from one on with numbers that are not finite, naming the first.
+   *
+   * @param order of the samples in the block
+   */
+  static void requireFinite(Matrix block, long from, int[] order, Workspace ws) {
     Tensor tensor = block.asTensor();
     long[] found =
         Kernels.of(ws)
             .tensors()
             .nonFinite(tensor.dtype().code(), tensor.size(), Block.of(block.asTensor()));
     if (found[0] > 0) {
-      long sample = found[1] / block.columns();
+      long row = found[1] / block.columns();
       long column = found[1] % block.columns();
       throw new NumericalException(
           "sample %d: element %d is %s, and %d others in columns %d to %d are not finite"
               .formatted(
-                  sample,
+                  order[(int) row],
                   from + column,
-                  block.get(sample, column),
+                  block.get(row, column),
                   found[0] - 1,
                   from,
                   from + block.columns() - 1));

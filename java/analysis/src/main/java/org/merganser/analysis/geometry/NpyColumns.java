@@ -7,7 +7,6 @@ import org.merganser.compute.Workspace;
 import org.merganser.error.ShapeException;
 import org.merganser.io.Npy;
 import org.merganser.io.TensorInfo;
-import org.merganser.linalg.Matrix;
 import org.merganser.linalg.Tensor;
 
 /** Columns of a file whose rows lie one after the other. */
@@ -37,15 +36,8 @@ record NpyColumns(Npy file) implements SampleRows {
   }
 
   @Override
-  public void read(long from, long to, Matrix into, Workspace ws) throws IOException {
-    long columns = to - from;
-    try (Tensor all = into.asTensor().reshape(into.rows() * into.columns())) {
-      for (long i = 0; i < samples(); i++) {
-        long begin = i * width();
-        try (Tensor row = all.rows(i * columns, (i + 1) * columns)) {
-          file.readRange(begin + from, begin + to, row);
-        }
-      }
-    }
+  public void read(long sample, long from, long to, Tensor into, Workspace ws) throws IOException {
+    long begin = sample * width();
+    file.readRange(begin + from, begin + to, into);
   }
 }

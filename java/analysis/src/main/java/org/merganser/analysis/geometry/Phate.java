@@ -27,11 +27,10 @@ import org.merganser.method.Settings;
  * <p>Of many points (over {@code landmarks}) walks between so many of them are looked at; each
  * point belongs to the nearest, and lies between them as its affinities say. Which these are
  * follows from the seed and the bits of the distances: in another unit of length they are others.
- * Points with the same set of distances (corners of a cube) are taken as they come. Any number of
- * threads gives the same bytes. Points are sorted by their distances first: another order of them
- * gives the same points in that order where distances are equal to the bit and no two points have
- * the same set of them. Products of samples ({@link GramMatrix}) in another order differ in the
- * last digits, and so may the picture, by more than these.
+ *
+ * <p>Any number of threads gives the same bytes, and another order of the points the same points in
+ * that order: they are sorted by their distances first. Points that can change places without a
+ * change of the distances (at one place, corners of a cube) may get the coordinates of each other.
  *
  * <p>Memory is some N^2 numbers, with landmarks, too; time N^3 for one decomposition and a product,
  * or M^3 and N^2 M of M landmarks.
@@ -190,11 +189,11 @@ public final class Phate {
    */
   public Result fit(Matrix distances, Workspace ws) {
     AlphaDecay.require(distances, options.knn());
-    int[] order = order(distances, options.seed());
+    CanonicalOrder order = CanonicalOrder.of(distances, options.seed());
     try (Opened opened = new Opened()) {
-      Matrix sorted = opened.add(sorted(distances, order, ws));
+      Matrix sorted = opened.add(order.apply(distances, ws));
       AlphaDecay affinities = AlphaDecay.of(sorted, options.knn(), options.decay());
-      if (order.length > options.landmarks()) {
+      if (distances.rows() > options.landmarks()) {
         Landmarks landmarks = opened.add(Landmarks.of(sorted, affinities, options.landmarks()));
         Result between = embedded(landmarks.kernel(), affinities, ws);
         return restored(between, landmarks.extend(between.points), new double[0][], order);
@@ -205,9 +204,8 @@ public final class Phate {
   }
 
   /**
-   * Embeds points whose affinities are known, such as those of {@link SliceKernel}, as they come:
-   * neither are they sorted, so that the picture depends on their order, nor are there landmarks,
-   * however many they are.
+   * Embeds points whose affinities are known, such as those of {@link SliceKernel}: without
+   * landmarks, however many they are.
    *
    * @param kernel [N x N], symmetric, at least 0; on the host
    * @throws NumericalException for affinities that are negative, not finite or not symmetric,
@@ -215,48 +213,12 @@ public final class Phate {
    */
   public Result fitKernel(Matrix kernel, Workspace ws) {
     Diffusion.require(kernel);
-    double[] none = {};
-    return embedded(kernel, new AlphaDecay(none, options.decay(), 0, 0), ws);
-  }
-
-  /**
-   * An order of the points that depends on their distances and the seed alone, not on how they
-   * come: by a hash of the set of distances of each, of equal ones as they come.
-   */
-  private static int[] order(Matrix distances, long seed) {
-    int n = Math.toIntExact(distances.rows());
-    long[] keys = new long[n];
-    for (int i = 0; i < n; i++) {
-      for (double each : distances.row(i)) {
-        long bits = Double.doubleToLongBits(each) * 0x9e3779b97f4a7c15L;
-        keys[i] += (bits ^ bits >>> 29) * 0xbf58476d1ce4e5b9L ^ bits >>> 32;
-      }
-      // Odd, so that different hashes stay so.
-      keys[i] *= 2 * seed * 0x9e3779b97f4a7c15L + 1;
+    CanonicalOrder order = CanonicalOrder.of(kernel, options.seed());
+    try (Matrix sorted = order.apply(kernel, ws)) {
+      double[] none = {};
+      Result result = embedded(sorted, new AlphaDecay(none, options.decay(), 0, 0), ws);
+      return restored(result, result.points, result.potential, order);
     }
-    Integer[] order = new Integer[n];
-    Arrays.setAll(order, i -> i);
-    Arrays.sort(order, (a, b) -> Long.compare(keys[a], keys[b]));
-    return Arrays.stream(order).mapToInt(each -> each).toArray();
-  }
-
-  private static Matrix sorted(Matrix distances, int[] order, Workspace ws) {
-    int n = order.length;
-    Matrix sorted = Matrix.allocate(n, n);
-    Rows.each(
-        n,
-        ws,
-        (from, to) -> {
-          double[] moved = new double[n];
-          for (int i = from; i < to; i++) {
-            double[] row = distances.row(order[i]);
-            for (int j = 0; j < n; j++) {
-              moved[j] = row[order[j]];
-            }
-            sorted.setRow(i, moved);
-          }
-        });
-    return sorted;
   }
 
   private Result embedded(Matrix kernel, AlphaDecay affinities, Workspace ws) {
@@ -310,23 +272,15 @@ public final class Phate {
 
   /** With these points and potentials, all in the order in which the points came. */
   private static Result restored(
-      Result result, double[][] points, double[][] potential, int... order) {
-    double[][] placed = new double[order.length][];
-    double[] bandwidth = new double[order.length];
-    double[][] moved = new double[potential.length][potential.length];
-    for (int i = 0; i < order.length; i++) {
-      placed[order[i]] = points[i];
-      bandwidth[order[i]] = result.affinities.bandwidth()[i];
-      for (int j = 0; j < moved.length; j++) {
-        moved[order[i]][order[j]] = potential[i][j];
-      }
-    }
+      Result result, double[][] points, double[][] potential, CanonicalOrder order) {
+    double[] bandwidth = result.affinities.bandwidth();
     return new Result(
-        placed,
-        moved,
+        order.restored(points),
+        potential.length == 0 ? potential : order.restoredBoth(potential),
         result.t,
         result.entropy,
-        result.affinities.withBandwidth(bandwidth),
+        result.affinities.withBandwidth(
+            bandwidth.length == 0 ? bandwidth : order.restored(bandwidth)),
         result.components,
         result.stress,
         result.landmarks,

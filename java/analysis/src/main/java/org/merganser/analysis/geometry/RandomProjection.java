@@ -2,6 +2,7 @@
 package org.merganser.analysis.geometry;
 
 import java.io.IOException;
+import java.util.stream.IntStream;
 import org.merganser.compute.Workspace;
 import org.merganser.error.ShapeException;
 import org.merganser.linalg.Matrix;
@@ -62,6 +63,7 @@ public final class RandomProjection {
     }
     double[][] sums = new double[n][dimensions];
     long step = Math.max(1, Math.min(WIDEST, BLOCK / rows.dtype().bytes(n)));
+    int[] order = IntStream.range(0, n).toArray();
     int[] place = new int[Math.toIntExact(step) * SUMS];
     double[] sign = new double[place.length];
     for (long from = 0; from < rows.width(); from += step) {
@@ -71,7 +73,7 @@ public final class RandomProjection {
       draw(from, width, place, sign);
       try (Matrix block = Matrix.of(Tensor.allocate(rows.dtype(), n, width))) {
         rows.read(from, to, block, ws);
-        GramProducts.requireFinite(block, from, ws);
+        GramProducts.requireFinite(block, from, order, ws);
         for (int i = 0; i < n; i++) {
           double[] row = block.row(i);
           for (int j = 0; j < width; j++) {
@@ -90,18 +92,10 @@ public final class RandomProjection {
     int part = dimensions / SUMS;
     for (int j = 0; j < width; j++) {
       for (int s = 0; s < SUMS; s++) {
-        long bits = mix(seed * 0x9e3779b97f4a7c15L + (from + j) * SUMS + s);
+        long bits = Hashes.mix(seed * 0x9e3779b97f4a7c15L + (from + j) * SUMS + s);
         place[j * SUMS + s] = s * part + (int) Long.remainderUnsigned(bits >>> 1, part);
         sign[j * SUMS + s] = ((bits & 1) == 0 ? 1 : -1) / Math.sqrt(SUMS);
       }
     }
-  }
-
-  /** The finaliser of SplitMix64. */
-  private static long mix(long z) {
-    long x = z + 0x9e3779b97f4a7c15L;
-    x = (x ^ x >>> 30) * 0xbf58476d1ce4e5b9L;
-    x = (x ^ x >>> 27) * 0x94d049bb133111ebL;
-    return x ^ x >>> 31;
   }
 }

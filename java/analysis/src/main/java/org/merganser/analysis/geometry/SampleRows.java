@@ -24,12 +24,28 @@ public interface SampleRows {
   DType dtype();
 
   /**
-   * Reads columns {@code from} to {@code to} of all samples, perhaps while another thread computes
-   * in the Workspace.
+   * Reads elements {@code from} to {@code to} of a sample, perhaps while another thread computes in
+   * the Workspace.
+   *
+   * @param into [to - from], of {@link #dtype}, on the host
+   */
+  void read(long sample, long from, long to, Tensor into, Workspace ws) throws IOException;
+
+  /**
+   * Those of all samples.
    *
    * @param into [N x (to - from)], of {@link #dtype}, on the host
    */
-  void read(long from, long to, Matrix into, Workspace ws) throws IOException;
+  default void read(long from, long to, Matrix into, Workspace ws) throws IOException {
+    long columns = to - from;
+    try (Tensor all = into.asTensor().reshape(into.rows() * columns)) {
+      for (long i = 0; i < into.rows(); i++) {
+        try (Tensor row = all.rows(i * columns, (i + 1) * columns)) {
+          read(i, from, to, row, ws);
+        }
+      }
+    }
+  }
 
   /** Of a matrix in memory on the host, which must stay open. */
   static SampleRows of(Matrix matrix) {
@@ -50,17 +66,11 @@ public interface SampleRows {
       }
 
       @Override
-      public void read(long from, long to, Matrix into, Workspace ws) {
-        Tensor all = matrix.asTensor();
-        Tensor part = into.asTensor();
-        long width = to - from;
-        for (long i = 0; i < matrix.rows(); i++) {
-          try (Tensor flat = all.reshape(all.size());
-              Tensor row = flat.rows(i * matrix.columns() + from, i * matrix.columns() + to);
-              Tensor target = part.reshape(part.size());
-              Tensor place = target.rows(i * width, (i + 1) * width)) {
-            place.copyFrom(row, ws);
-          }
+      public void read(long sample, long from, long to, Tensor into, Workspace ws) {
+        long begin = sample * matrix.columns();
+        try (Tensor flat = matrix.asTensor().reshape(matrix.rows() * matrix.columns());
+            Tensor part = flat.rows(begin + from, begin + to)) {
+          into.copyFrom(part, ws);
         }
       }
     };

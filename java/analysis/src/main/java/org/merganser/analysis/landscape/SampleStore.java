@@ -22,7 +22,6 @@ import org.merganser.internal.Opened;
 import org.merganser.internal.io.PartialFile;
 import org.merganser.io.Npy;
 import org.merganser.io.TensorInfo;
-import org.merganser.linalg.Matrix;
 import org.merganser.linalg.Tensor;
 
 /**
@@ -275,14 +274,8 @@ public final class SampleStore implements SampleRows, AutoCloseable {
   }
 
   @Override
-  public void read(long from, long to, Matrix into, Workspace ws) throws IOException {
-    try (Tensor all = into.asTensor().reshape(into.rows() * into.columns())) {
-      for (int i = 0; i < into.rows(); i++) {
-        try (Tensor row = all.rows(i * (to - from), (i + 1) * (to - from))) {
-          read(i, from, to, row);
-        }
-      }
-    }
+  public void read(long sample, long from, long to, Tensor into, Workspace ws) throws IOException {
+    read(Math.toIntExact(sample), from, to, into);
   }
 
   private synchronized void read(int sample, long from, long to, Tensor into) throws IOException {
@@ -343,14 +336,9 @@ public final class SampleStore implements SampleRows, AutoCloseable {
       }
 
       @Override
-      public void read(long from, long to, Matrix into, Workspace ws) throws IOException {
-        try (Tensor all = into.asTensor().reshape(into.rows() * into.columns())) {
-          for (int i = 0; i < samples.length; i++) {
-            try (Tensor row = all.rows(i * (to - from), (i + 1) * (to - from))) {
-              SampleStore.this.read(samples[i], from, to, row);
-            }
-          }
-        }
+      public void read(long sample, long from, long to, Tensor into, Workspace ws)
+          throws IOException {
+        SampleStore.this.read(samples[(int) sample], from, to, into);
       }
     };
   }

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.merganser.analysis.geometry;
+
+import java.io.IOException;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.Map;
+import java.util.stream.IntStream;
+import org.merganser.compute.Workspace;
+import org.merganser.linalg.Matrix;
+import org.merganser.linalg.Tensor;
+
+/**
+ * The order in which samples are multiplied. It follows from their numbers and not from how they
+ * come, so that every sum over samples and every product is rounded alike whatever their order: by
+ * hashes of the first columns, and of as many more as it takes to tell samples apart.
+ *
+ * @param order the samples, in that order; equal ones as they come
+ * @param first for each place in the order that of the first sample equal to that there
+ */
+record SampleOrder(int[] order, int[] first) {
+  static SampleOrder of(SampleRows rows, Workspace ws) throws IOException {
+    int n = Math.toIntExact(rows.samples());
+    long step = ColumnBlocks.columns(rows);
+    long[] keys = new long[n];
+    int[] tied = IntStream.range(0, n).toArray();
+    for (long from = 0; from < rows.width() && tied.length > 0; from += step) {
+      ws.cancellation().check();
+      long to = Math.min(rows.width(), from + step);
+      try (Tensor part = Tensor.allocate(rows.dtype(), to - from)) {
+        for (int i : tied) {
+          rows.read(i, from, to, part, ws);
+          keys[i] = hash(keys[i], part.toDoubleArray());
+        }
+      }
+      tied = tied(tied, keys);
+    }
+    Integer[] sorted = new Integer[n];
+    Arrays.setAll(sorted, i -> i);
+    Arrays.sort(sorted, (a, b) -> Long.compare(keys[a], keys[b]));
+    int[] first = new int[n];
+    for (int k = 1; k < n; k++) {
+      first[k] = keys[sorted[k]] == keys[sorted[k - 1]] ? first[k - 1] : k;
+    }
+    return new SampleOrder(Arrays.stream(sorted).mapToInt(each -> each).toArray(), first);
+  }
+
+  private static long hash(long key, double... values) {
+    long hash = key;
+    for (double value : values) {
+      hash = (hash ^ Double.doubleToLongBits(value)) * 0x9e3779b97f4a7c15L;
+      hash ^= hash >>> 32;
+    }
+    return Hashes.mix(hash);
+  }
+
+  /** Those of which another has the same key. */
+  private static int[] tied(int[] samples, long... keys) {
+    Map<Long, Integer> count = new HashMap<>();
+    for (int i : samples) {
+      count.merge(keys[i], 1, Integer::sum);
+    }
+    return Arrays.stream(samples).filter(i -> count.get(keys[i]) > 1).toArray();
+  }
+
+  /** For each sample its place in this order. */
+  int[] places() {
+    int[] places = new int[order.length];
+    for (int k = 0; k < order.length; k++) {
+      places[order[k]] = k;
+    }
+    return places;
+  }
+
+  /**
+   * Products in this order, as the samples came, in a new matrix on the host; of equal samples
+   * those of the first.
+   */
+  Matrix restored(Matrix products) {
+    int n = order.length;
+    Matrix restored = Matrix.allocate(n, n);
+    for (int i = 0; i < n; i++) {
+      double[] row = products.row(first[i]);
+      for (int j = 0; j <= i; j++) {
+        GramMatrix.put(restored, order[i], order[j], row[first[j]]);
+      }
+    }
+    return restored;
+  }
+}
