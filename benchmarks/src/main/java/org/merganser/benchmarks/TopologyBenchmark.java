@@ -75,7 +75,7 @@ public class TopologyBenchmark extends KernelBenchmark {
     }
   }
 
-  private static double[][] points(int n, boolean sphere) {
+  static double[][] points(int n, boolean sphere) {
     SplittableRandom random = Seeds.stream(1, "points");
     double[][] points = new double[n][3];
     for (double[] point : points) {
@@ -91,7 +91,7 @@ public class TopologyBenchmark extends KernelBenchmark {
     return points;
   }
 
-  private static Matrix distances(double[][] points) {
+  static Matrix distances(double[][] points) {
     int n = points.length;
     float[] d = new float[n * n];
     for (int i = 0; i < n; i++) {
