@@ -3,7 +3,7 @@
 """Total persistence of `merganser experiment landscape` once more, from its stored samples, with numpy alone.
 
     mvn -DskipTests package
-    bin/merganser experiment landscape --minima wd,none --train 500 --base-epochs 20 --epochs 10 --hidden 32,16 \\
+    bin/merganser experiment landscape --minima wd,none --train 500 --base-epochs 20 --epochs 11 --hidden 32,16 \\
         --seeds 1 --keep-samples --out OUT
     python3 benchmarks/peers/landscape.py OUT
 

@@ -83,14 +83,14 @@ record LandscapeCharts(LandscapeExperiment.Options options, LandscapeFound found
   Section<?> curves(Section<?> section) {
     Panels panels = new Panels(COLUMNS);
     Axis y = Axis.log(TEST_LOSS, firstLosses());
-    List<Double> epochs = Chart.places(0, options.epochs() + 1);
+    List<Double> epochs = Chart.places(0, options.epochs());
     for (LandscapeMinimum m : found.minima()) {
       Samples samples = found.first(m).samples();
       Panel panel = panels.panel(m.id(), Axis.of("epoch", times(epochs)), y);
       for (int s = 0; s < options.steps().size(); s++) {
         double alpha = options.steps().get(s);
         List<List<Double>> each =
-            IntStream.rangeClosed(0, options.epochs())
+            IntStream.range(0, options.epochs())
                 .mapToObj(epoch -> values(samples, "test", alpha, epoch))
                 .toList();
         String colour = Panels.colour(s);

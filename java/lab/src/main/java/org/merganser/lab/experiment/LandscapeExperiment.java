@@ -51,8 +51,8 @@ public final class LandscapeExperiment extends Experiment {
       @Setting(value = "images of a step", min = 1) int batch,
       @Setting(value = "random directions of jumps", min = 2) int directions,
       @Setting(value = "steps of jumps, 1 as long as the weights", above = 0) List<Double> steps,
-      @Setting(value = "epochs of training after a jump", min = 1) int epochs,
-      @Setting(value = "its constant rate of SGD", above = 0) double lr,
+      @Setting(value = "samples of a jump: epoch 0, as it is, and on", min = 2) int epochs,
+      @Setting(value = "constant rate of SGD after a jump", above = 0) double lr,
       @Setting(
               value = "part of the training images that it does not see, as in the paper",
               min = 0,
@@ -121,7 +121,7 @@ public final class LandscapeExperiment extends Experiment {
     }
 
     int samples() {
-      return directions * steps.size() * (epochs + 1);
+      return directions * steps.size() * epochs;
     }
   }
 
@@ -159,7 +159,7 @@ public final class LandscapeExperiment extends Experiment {
               .formatted(
                   options.directions(),
                   steps.size(),
-                  options.epochs() + 1,
+                  options.epochs(),
                   options.samples(),
                   least,
                   options.k(),

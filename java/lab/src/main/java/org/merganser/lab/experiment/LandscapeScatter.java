@@ -147,7 +147,7 @@ record LandscapeScatter(LandscapeExperiment.Options options, LandscapeFound foun
     List<Double> xs = plane.x(samples);
     List<Double> ys = plane.y(samples);
     Panel panel = panels.panel(title, square(xs, ys), square(ys, xs));
-    int rows = options.epochs() + 1;
+    int rows = options.epochs();
     for (int from = 0; from < samples.size(); from += rows) {
       panel.line("#bbbbbb", 0.7, xs.subList(from, from + rows), ys.subList(from, from + rows));
     }

@@ -164,7 +164,7 @@ final class LandscapeSeed {
     return new JumpAndRetrain.Config(
         directions(),
         options.steps(),
-        options.epochs(),
+        options.epochs() - 1,
         1,
         new Optimizer.Sgd(options.lr(), MOMENTUM, minimum.weightDecay(options)),
         options.batch(),

@@ -79,7 +79,7 @@ record LandscapeTables(LandscapeExperiment.Options options, LandscapeFound found
       LandscapeExperiment.Options options, ExperimentResult.Data data, long parameters) {
     return ("%s with %d parameters, %d epochs on %d training images (%d test images), from %d"
             + " seed%s. From each minimum %d jumps (%d directions of the length of the weights"
-            + " times %s) and %d epochs of SGD %s after each: %d samples, compared by the cosine of"
+            + " times %s) and %d epochs of SGD %s after each: with the jumped points %d samples, compared by the cosine of"
             + " centred parameters. Graphs join each to its %d nearest by the potential of PHATE,"
             + " or, as the public code of the paper does, to the farthest. Pictures are of the"
             + " first seed.")
@@ -96,7 +96,7 @@ record LandscapeTables(LandscapeExperiment.Options options, LandscapeFound found
             options.directions() * options.steps().size(),
             options.directions(),
             options.steps(),
-            options.epochs(),
+            options.epochs() - 1,
             options.lr(),
             options.samples(),
             options.k());
@@ -178,8 +178,10 @@ record LandscapeTables(LandscapeExperiment.Options options, LandscapeFound found
                 m.id(),
                 alpha,
                 found.measured(m, l -> LandscapeCharts.mean(l, "test", alpha, 0)),
-                found.measured(m, l -> LandscapeCharts.mean(l, "test", alpha, options.epochs())),
-                found.measured(m, l -> LandscapeCharts.mean(l, "train", alpha, options.epochs()))));
+                found.measured(
+                    m, l -> LandscapeCharts.mean(l, "test", alpha, options.epochs() - 1)),
+                found.measured(
+                    m, l -> LandscapeCharts.mean(l, "train", alpha, options.epochs() - 1))));
       }
     }
     return new Section<>(

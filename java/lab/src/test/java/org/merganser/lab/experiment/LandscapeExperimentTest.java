@@ -54,7 +54,7 @@ class LandscapeExperimentTest {
                 Map.entry("batch", "16"),
                 Map.entry("directions", "2"),
                 Map.entry("steps", "0.5:1"),
-                Map.entry("epochs", "2"),
+                Map.entry("epochs", "3"),
                 Map.entry("knn", "2"),
                 Map.entry("k", "3")));
     all.putAll(more);
@@ -358,7 +358,7 @@ class LandscapeExperimentTest {
   @Test
   void theDefaultDataAreTheEmbeddedImages() throws IOException {
     ExperimentResult result =
-        run(Map.of("data", "", "seeds", "1", "minima", "wd-aug", "epochs", "1", "k", "2"));
+        run(Map.of("data", "", "seeds", "1", "minima", "wd-aug", "epochs", "2", "k", "2"));
     assertThat(result.data().name()).isEqualTo("fashion-mnist-subset");
     assertThat(result.data().test()).isEqualTo(2000);
     assertThat(result.parameters()).isEqualTo(784 * 6 + 6 * 5 + 5 * 10);
@@ -375,7 +375,7 @@ class LandscapeExperimentTest {
             + " not [1.0, 0.5]",
         "steps|0:1|steps must be finite and greater than 0, not 0.0",
         "directions|1|directions must be at least 2, not 1",
-        "epochs|0|epochs must be at least 1, not 0",
+        "epochs|1|epochs must be at least 2, not 1",
         "held-out|1|held-out must be in [0, 1), not 1",
         "weight-decay|0|weight-decay must be finite and greater than 0, not 0.0",
         "k|9|2 directions x 2 steps x 3 epochs give 12 samples, and 9 on lines or the plane; k 9"

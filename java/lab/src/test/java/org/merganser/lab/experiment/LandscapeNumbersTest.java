@@ -30,6 +30,12 @@ import org.merganser.linalg.Matrix;
 
 /** The numbers of the experiment on values made by hand. */
 class LandscapeNumbersTest {
+  /** Epochs 0 to 39 of 16 jumps. */
+  @Test
+  void thereAreAsManySamplesAsInThePaper() {
+    assertThat(LandscapeExperiment.Options.defaults().samples()).isEqualTo(640);
+  }
+
   /** The ring of five of the spec, whose losses are these. */
   @Test
   void persistenceOfARing() {
