@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
 import java.io.IOException;
+import java.util.Arrays;
 import java.util.SplittableRandom;
 import java.util.function.UnaryOperator;
 import org.junit.jupiter.api.Test;
@@ -89,6 +90,29 @@ class HessianTest {
       Density density = Hessian.density(saddle, 400, Options.defaults(), ws);
       assertThat(density.nodes().get(7)).containsExactly(new double[] {-2, 1, 3}, within(1e-12));
       assertThat(3 * density.moment(1)).isCloseTo(2, within(0.5));
+    }
+  }
+
+  /** Of equal ones it finds one, and it ends where the residuals are small. */
+  @Test
+  void theProcessEndsWhereThereIsNoMore() throws IOException {
+    try (Workspace ws = Minima.workspace(1)) {
+      assertThat(Hessian.top(diagonal(5, 5, 1, 5), 3, Options.defaults(), ws).values())
+          .containsExactly(new double[] {5, 1}, within(1e-12));
+      double[] values = new double[500];
+      SplittableRandom random = new SplittableRandom(1);
+      Arrays.setAll(values, i -> random.nextDouble());
+      values[7] = 20;
+      Top top = Hessian.top(diagonal(values), 1, Options.defaults(), ws);
+      assertThat(top.products()).isLessThan(50);
+      assertThat(top.residuals()[0]).isPositive().isLessThan(1e-3 * 20);
+      // Those in the middle of many that lie close are not found in 100 products, nor is the trace.
+      values[7] = 0.5;
+      Top all = Hessian.top(diagonal(values), 60, Options.defaults(), ws);
+      assertThat(all.products()).isEqualTo(100);
+      assertThat(Arrays.stream(all.residuals()).max().orElseThrow()).isGreaterThan(1e-3);
+      assertThat(Hessian.trace(matrix(symmetric(30, 2)), Options.defaults(), ws).probes())
+          .isEqualTo(100);
     }
   }
 

@@ -181,6 +181,18 @@ class JumpAndRetrainTest {
         .containsAllEntriesOf(before);
   }
 
+  /** Jumps too short to change a bit differ by the order of batches alone. */
+  @Test
+  void theSeedOrdersBatchesAndTheStepDoesNot() throws IOException {
+    Config nowhere =
+        Config.published(0, Augmentation.NONE).withJumps(List.of(0L, 1L), List.of(0.0, 1e-300), 1);
+    try (Workspace ws = Minima.workspace(1);
+        SampleStore store = task(nowhere).run(folder, ws)) {
+      assertThat(store.row(3)).isEqualTo(store.row(1)).isNotEqualTo(store.row(5));
+      assertThat(store.row(4)).containsOnly(0f);
+    }
+  }
+
   @Test
   void anEpochIsSavedInParts() throws IOException {
     // 270 samples seen, 3 batches: saved after 2 and 3 of them.
