@@ -148,7 +148,7 @@ class RepresentationDynamicsTest {
     }
     double[][] some = Maps.states(30, 3, 1, 6);
     Arrays.fill(some, 0, 12, new double[3]);
-    Options options = Options.defaults().with(Picture.PHATE);
+    Options options = Options.defaults().withPicture(Picture.PHATE);
     try (RepresentationDynamics dynamics =
             new RepresentationDynamics(readout, new double[2], labels, labels, options, WS);
         Matrix between = Distances.between(drawn(states, dynamics), WS)) {
