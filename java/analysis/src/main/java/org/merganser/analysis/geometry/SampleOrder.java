@@ -2,6 +2,7 @@
 package org.merganser.analysis.geometry;
 
 import java.io.IOException;
+import java.nio.ByteBuffer;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.Map;
@@ -19,21 +20,30 @@ import org.merganser.linalg.Tensor;
  * @param first for each place in the order that of the first sample equal to that there
  */
 record SampleOrder(int[] order, int[] first) {
+  /** Columns that are hashed of all samples. */
+  private static final long FIRST = 1024;
+
+  /** Columns at a time of samples that are alike in these; twice as many each time up to this. */
+  private static final long MOST = 1 << 20;
+
   static SampleOrder of(SampleRows rows, Workspace ws) throws IOException {
     int n = Math.toIntExact(rows.samples());
-    long step = ColumnBlocks.columns(rows);
     long[] keys = new long[n];
     int[] tied = IntStream.range(0, n).toArray();
-    for (long from = 0; from < rows.width() && tied.length > 0; from += step) {
+    long from = 0;
+    for (long step = FIRST;
+        from < rows.width() && tied.length > 0;
+        step = Math.min(2 * step, MOST)) {
       ws.cancellation().check();
       long to = Math.min(rows.width(), from + step);
       try (Tensor part = Tensor.allocate(rows.dtype(), to - from)) {
         for (int i : tied) {
           rows.read(i, from, to, part, ws);
-          keys[i] = hash(keys[i], part.toDoubleArray());
+          keys[i] = hash(keys[i], part);
         }
       }
       tied = tied(tied, keys);
+      from = to;
     }
     Integer[] sorted = new Integer[n];
     Arrays.setAll(sorted, i -> i);
@@ -45,10 +55,13 @@ record SampleOrder(int[] order, int[] first) {
     return new SampleOrder(Arrays.stream(sorted).mapToInt(each -> each).toArray(), first);
   }
 
-  private static long hash(long key, double... values) {
+  /** Of the bytes, where they lie. */
+  private static long hash(long key, Tensor values) {
+    ByteBuffer bytes = values.buffer(0, Math.toIntExact(values.bytes()));
     long hash = key;
-    for (double value : values) {
-      hash = (hash ^ Double.doubleToLongBits(value)) * 0x9e3779b97f4a7c15L;
+    while (bytes.hasRemaining()) {
+      long next = bytes.remaining() < Long.BYTES ? bytes.getInt() : bytes.getLong();
+      hash = (hash ^ next) * 0x9e3779b97f4a7c15L;
       hash ^= hash >>> 32;
     }
     return Hashes.mix(hash);
