@@ -134,6 +134,10 @@ public final class AdaptiveActivationExperiment extends Experiment {
     }
   }
 
+  Options options() {
+    return options;
+  }
+
   @Override
   String title() {
     return "Recurrent units that learn their own shape";

@@ -4,6 +4,7 @@ package org.merganser.lab.experiment;
 import java.io.IOException;
 import java.util.Map;
 import org.merganser.compute.Workspace;
+import org.merganser.internal.Seeds;
 import org.merganser.method.Settings;
 
 /**
@@ -40,6 +41,11 @@ public abstract class Experiment {
   /** How often it is run, and where its files go. */
   public final Runs runs() {
     return runs;
+  }
+
+  /** Seed of what is drawn for a group of this experiment alone. */
+  final long seed(int index) {
+    return Seeds.derive(runs.seed() + index, id);
   }
 
   /** Of the page of results. */

@@ -8,7 +8,6 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import org.merganser.compute.Workspace;
-import org.merganser.internal.Seeds;
 import org.merganser.lab.experiment.ExperimentResult.Training;
 import org.merganser.lab.report.Report;
 import org.merganser.plan.Doctor;
@@ -40,9 +39,9 @@ record Runner(Experiment experiment, Journal journal, Stopwatch watch, Workspace
     }
   }
 
-  /** Seed of what is drawn for a group, of this experiment alone. */
+  /** Seed of what is drawn for a group. */
   long seed(int index) {
-    return Seeds.derive(experiment.runs().seed() + index, experiment.id());
+    return experiment.seed(index);
   }
 
   ExperimentResult result(Told told, List<Findings> found) {
