@@ -50,6 +50,11 @@ class MergeManifestTest {
     return (Map<String, Object>) value;
   }
 
+  @SuppressWarnings("unchecked")
+  private static List<Object> list(Object value) {
+    return (List<Object>) value;
+  }
+
   private Cli.Run merge(String... more) {
     Object[] all = new Object[more.length + 5];
     all[0] = "merge";
@@ -108,7 +113,7 @@ class MergeManifestTest {
                     "sha256",
                     sha256(second))));
     Path inputs = files.activations("c").resolve("fc1.npy");
-    assertThat((List<?>) told.get("aligned_with"))
+    assertThat(list(told.get("aligned_with")))
         .contains(
             Map.of(
                 "path", inputs.toString(), "bytes", Files.size(inputs), "sha256", sha256(inputs)));
