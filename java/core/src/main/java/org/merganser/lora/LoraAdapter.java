@@ -26,9 +26,10 @@ import org.merganser.io.Safetensors;
  * </pre>
  *
  * <p>Linear layers, also those stored transposed ({@code fan_in_fan_out}); convolutions, whose
- * filters are rows; embeddings; ranks and alphas by pattern; whole tensors that were trained beside
- * ({@code modules_to_save}, {@code bias}), which replace those of the model. What is not done, such
- * as DoRA, is refused by the key of the configuration that asks for it.
+ * filters are rows; attention of torch, whose fused weight of queries, keys and values is changed
+ * as one; embeddings; ranks and alphas by pattern; whole tensors that were trained beside ({@code
+ * modules_to_save}, {@code bias}), which replace those of the model. What is not done, such as
+ * DoRA, is refused by the key of the configuration that asks for it.
  *
  * <p>Source: Hu et al. 2021, "LoRA: Low-Rank Adaptation of Large Language Models"; Kalajdzievski
  * 2023 (rsLoRA); the layout is that of PEFT.
@@ -131,6 +132,15 @@ public final class LoraAdapter implements AutoCloseable {
   /** Name of the factor B [out x r] of a module, of a convolution [out x r x 1 x 1]. */
   public static String nameOfB(String module) {
     return LoraNames.PREFIX + module + ".lora_B.weight";
+  }
+
+  /**
+   * What comes out of an attention of torch, {@code ATTENTION.out_proj}, as a module for {@link
+   * #nameOfA} where the attention has factors too, under its own name: those of its fused {@code
+   * ATTENTION.in_proj_weight}.
+   */
+  public static String outOfAttention(String attention) {
+    return attention + LoraNames.OUT_OF_ATTENTION;
   }
 
   /** Its folder, when it was opened. */

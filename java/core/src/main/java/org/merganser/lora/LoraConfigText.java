@@ -25,13 +25,14 @@ final class LoraConfigText {
    */
   static String of(LoraAdapter first, Map<String, SummedLayer> layers) throws IOException {
     Map<String, Long> ranks = new LinkedHashMap<>();
-    layers.values().stream()
+    List<SummedLayer> named =
+        layers.values().stream().filter(layer -> !layer.named().isPartOfAttention()).toList();
+    named.stream()
         .sorted(Comparator.comparing((SummedLayer l) -> -l.first().module().length()))
         .forEach(layer -> ranks.put(escaped(layer.first().module()), layer.rank()));
     long largest = ranks.values().stream().mapToLong(Long::longValue).max().orElse(1);
     boolean same = ranks.values().stream().allMatch(rank -> rank == largest);
-    List<String> modules =
-        layers.values().stream().map(layer -> layer.first().module()).sorted().toList();
+    List<String> modules = named.stream().map(layer -> layer.first().module()).sorted().toList();
     return text(first.config(), largest, largest, false, same ? Map.of() : ranks, modules);
   }
 
@@ -42,7 +43,11 @@ final class LoraConfigText {
     }
     LoraConfig config = adapter.config();
     List<String> modules =
-        adapter.layers().values().stream().map(LoraLayer::module).sorted().toList();
+        adapter.layers().values().stream()
+            .filter(layer -> !layer.isPartOfAttention())
+            .map(LoraLayer::module)
+            .sorted()
+            .toList();
     long rank = config.rank("");
     return text(config, rank, config.alpha(), config.rootOfRank(), Map.of(), modules);
   }

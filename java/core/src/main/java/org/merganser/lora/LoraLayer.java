@@ -10,7 +10,12 @@ import org.merganser.io.TensorInfo;
  * B A}, A [r x in], B [out x r]. Of a convolution, in is that of all the elements of a filter. Of
  * an embedding, whose weight is [in x out], and of layers that are stored so, it is the transpose.
  *
+ * <p>An attention of torch ({@code nn.MultiheadAttention}) has no layer of its own for queries,
+ * keys and values; PEFT gives that attention one pair of factors for all three, [3 features x
+ * features], and always another one for what comes out, {@code out_proj}.
+ *
  * @param module as the base names it
+ * @param target the tensor of the base that it changes
  * @param embedding whether these are factors of an embedding
  * @param a name of A in the adapter
  * @param b name of B
@@ -20,6 +25,7 @@ import org.merganser.io.TensorInfo;
  */
 public record LoraLayer(
     String module,
+    String target,
     boolean embedding,
     String a,
     String b,
@@ -27,9 +33,9 @@ public record LoraLayer(
     TensorInfo bInfo,
     double scale) {
 
-  /** The tensor of the base that it changes. */
-  public String target() {
-    return module + ".weight";
+  /** Whether it is what comes out of an attention that has factors too: PEFT names both by that. */
+  boolean isPartOfAttention() {
+    return a.endsWith(LoraNames.OUT_OF_ATTENTION + ".lora_A.weight");
   }
 
   public long rank() {

@@ -18,12 +18,16 @@ import org.merganser.io.TensorInfo;
 final class LoraNames {
   static final String PREFIX = "base_model.model.";
 
+  /** Ends the name of what comes out of an attention whose other factors bear its own name. */
+  static final String OUT_OF_ATTENTION = ".base_layer.out_proj";
+
   private static final Pattern FACTOR =
       Pattern.compile(
           "(?<module>.+)\\.(lora_(?<linear>[AB])\\.weight|lora_embedding_(?<rows>[AB]))");
 
   /** PEFT puts it before what a module had before it got factors. */
-  private static final Pattern WRAPPED = Pattern.compile("\\.base_layer(?=\\.[^.]+$)");
+  private static final Pattern WRAPPED =
+      Pattern.compile("\\.base_layer(?=\\.([^.]+$|out_proj\\.))");
 
   /** As models name factors in memory, where there may be several adapters. */
   private static final Pattern OF_ADAPTER =
@@ -108,7 +112,7 @@ final class LoraNames {
       TreeSet<String> modules = new TreeSet<>();
       factors.keySet().forEach(key -> modules.add(key.substring(0, key.length() - 2)));
       for (String module : modules) {
-        layer(module, embedding, factors)
+        layer(module(module, embedding, factors), module, embedding, factors)
             .ifPresent(
                 layer -> {
                   if (layers.put(layer.target(), layer) != null) {
@@ -121,9 +125,36 @@ final class LoraNames {
     return layers;
   }
 
-  private Optional<LoraLayer> layer(String module, boolean embedding, Map<String, String> factors) {
-    String a = factors.get(module + " A");
-    String b = factors.get(module + " B");
+  /**
+   * What factors are for, by the name that they have. PEFT gives an attention factors of both its
+   * weights or none, so that those of one tell what the others are.
+   */
+  private static Adapted module(String stored, boolean embedding, Map<String, String> factors) {
+    if (!embedding && factors.containsKey(stored + OUT_OF_ATTENTION + " A")) {
+      return new Adapted(stored, stored + ".in_proj_weight", stored);
+    }
+    if (!embedding && stored.endsWith(OUT_OF_ATTENTION)) {
+      String attention = stored.substring(0, stored.length() - OUT_OF_ATTENTION.length());
+      if (factors.containsKey(attention + " A")) {
+        String out = attention + ".out_proj";
+        return new Adapted(out, out + ".weight", attention);
+      }
+    }
+    return new Adapted(stored, stored + ".weight", stored);
+  }
+
+  /**
+   * A module with factors.
+   *
+   * @param configured name that its rank and alpha go by
+   */
+  private record Adapted(String name, String target, String configured) {}
+
+  private Optional<LoraLayer> layer(
+      Adapted of, String stored, boolean embedding, Map<String, String> factors) {
+    String module = of.name();
+    String a = factors.get(stored + " A");
+    String b = factors.get(stored + " B");
     if (a == null || b == null) {
       problems.add(Names.quote(a == null ? b : a) + " without its " + (a == null ? "A" : "B"));
       return Optional.empty();
@@ -142,13 +173,14 @@ final class LoraNames {
           Names.quote(module) + " has A " + ofA + " and B " + ofB + ", no factors of a weight");
       return Optional.empty();
     }
-    long rank = config.rank(module);
+    long rank = config.rank(of.configured());
     if (ofA.dim(0) != rank || ofB.dim(1) != rank) {
       problems.add(
           "%s has A %s and B %s, for rank %d; the configuration says %d"
               .formatted(Names.quote(module), ofA, ofB, ofA.dim(0), rank));
       return Optional.empty();
     }
-    return Optional.of(new LoraLayer(module, embedding, a, b, ofA, ofB, config.scale(module)));
+    double scale = config.scale(of.configured());
+    return Optional.of(new LoraLayer(module, of.target(), embedding, a, b, ofA, ofB, scale));
   }
 }

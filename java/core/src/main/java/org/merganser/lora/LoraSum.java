@@ -164,10 +164,34 @@ public final class LoraSum implements AutoCloseable {
       }
       layers.put(target, new SummedLayer(layer.terms(), rank(layer, mode, rank), type));
     }
+    problems.addAll(attentionOfTwoRanks(layers));
     if (!problems.isEmpty()) {
       throw new IncompatibleModelsException("adapters do not fit each other", problems);
     }
     return new LoraSum(adapters, layers, way);
+  }
+
+  /** PEFT has one rank for both weights of an attention. */
+  private static List<String> attentionOfTwoRanks(Map<String, SummedLayer> layers) {
+    List<String> problems = new ArrayList<>();
+    for (SummedLayer out : layers.values()) {
+      String end = ".out_proj";
+      if (out.named().isPartOfAttention()) {
+        String module = out.first().module();
+        String attention = module.substring(0, module.length() - end.length());
+        SummedLayer in = layers.get(attention + ".in_proj_weight");
+        if (in.rank() != out.rank()) {
+          problems.add(
+              "the sum has rank %d for queries, keys and values of %s and %d for its out_proj, PEFT one for both; give a rank of at most %d"
+                  .formatted(
+                      in.rank(),
+                      Names.quote(attention),
+                      out.rank(),
+                      Math.min(in.rank(), out.rank())));
+        }
+      }
+    }
+    return problems;
   }
 
   /** The first of which it is known what model it was trained for, or the first of all. */

@@ -126,11 +126,6 @@ public final class MoeModel implements AutoCloseable {
    * @param bInfo [experts x out x r]
    */
   public record Layer(String module, TensorInfo aInfo, TensorInfo bInfo) {
-    /** Its weight in the model. */
-    public String target() {
-      return module + ".weight";
-    }
-
     public String a() {
       return module + ".experts.A";
     }

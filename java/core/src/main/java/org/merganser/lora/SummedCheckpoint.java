@@ -66,10 +66,10 @@ final class SummedCheckpoint extends CheckpointView {
     Map<String, TensorInfo> tensors = new LinkedHashMap<>();
     Map<String, SummedLayer> byName = new LinkedHashMap<>();
     for (SummedLayer layer : layers.values()) {
-      tensors.put(layer.first().a(), layer.aInfo());
-      tensors.put(layer.first().b(), layer.bInfo());
-      byName.put(layer.first().a(), layer);
-      byName.put(layer.first().b(), layer);
+      tensors.put(layer.named().a(), layer.aInfo());
+      tensors.put(layer.named().b(), layer.bInfo());
+      byName.put(layer.named().a(), layer);
+      byName.put(layer.named().b(), layer);
     }
     return new SummedCheckpoint(tensors, adapters, byName, way);
   }
@@ -103,7 +103,7 @@ final class SummedCheckpoint extends CheckpointView {
     // Another thread may ask for another module, which ends what is copied here.
     synchronized (this) {
       Factors made = made(layer, ws);
-      Tensor whole = name.equals(layer.first().a()) ? made.a() : made.b();
+      Tensor whole = name.equals(layer.named().a()) ? made.a() : made.b();
       try (Tensor flat = whole.reshape(whole.size())) {
         into.copyFrom(flat, ws);
       }

@@ -27,6 +27,15 @@ record SummedLayer(List<Term> terms, long rank, DType type) {
     return terms.get(0).layer();
   }
 
+  /** Whose names the result has: those that PEFT gives a part of an attention, if it is one. */
+  LoraLayer named() {
+    return terms.stream()
+        .map(Term::layer)
+        .filter(LoraLayer::isPartOfAttention)
+        .findFirst()
+        .orElse(first());
+  }
+
   /** Of all side by side. */
   long stackedRank() {
     return terms.stream().mapToLong(term -> term.layer().rank()).sum();

@@ -292,6 +292,36 @@ class LoraSumTest {
     }
   }
 
+  /** Of which PEFT has one rank, that of the attention. */
+  @Test
+  void bothWeightsOfAnAttentionHaveOneRank() throws IOException {
+    Map<String, Tensor> one = new LinkedHashMap<>();
+    Adapters.put(one, "att", Oracle.gaussian(2, 4, 1), Oracle.gaussian(12, 2, 2));
+    Adapters.put(
+        one, "att.base_layer.out_proj", Oracle.gaussian(2, 4, 3), Oracle.gaussian(4, 2, 4));
+    Map<String, Tensor> two = new LinkedHashMap<>();
+    Adapters.put(two, "att.out_proj", Oracle.gaussian(1, 4, 5), Oracle.gaussian(4, 1, 6));
+    String settings = "\"lora_alpha\": 2, \"r\": ";
+    try (LoraAdapter first =
+            LoraAdapter.open(Adapters.write(folder.resolve("a"), settings + 2, one));
+        LoraAdapter second =
+            LoraAdapter.open(Adapters.write(folder.resolve("b"), settings + 1, two))) {
+      List<LoraAdapter> both = List.of(second, first);
+      assertThatThrownBy(() -> LoraSum.exact(both, List.of(1.0, 1.0)))
+          .isInstanceOf(IncompatibleModelsException.class)
+          .hasMessageContaining(
+              "the sum has rank 2 for queries, keys and values of 'att' and 3 for its out_proj, PEFT one for both; give a rank of at most 2");
+      Path path = folder.resolve("sum");
+      LoraSum.ofRank(both, List.of(1.0, 1.0), 2).write(path, DType.F32, false, WS);
+      try (LoraAdapter written = LoraAdapter.open(path)) {
+        assertThat(written.layers().keySet())
+            .containsExactlyInAnyOrder("att.in_proj_weight", "att.out_proj.weight");
+        assertThat(written.tensors().tensors())
+            .containsKey(LoraAdapter.nameOfA(LoraAdapter.outOfAttention("att")));
+      }
+    }
+  }
+
   /** Of equal shapes only the kinds tell what is wrong. */
   @Test
   void anEmbeddingAndALinearLayerHaveNoSum() {

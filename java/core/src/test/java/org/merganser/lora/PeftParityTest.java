@@ -2,6 +2,7 @@
 package org.merganser.lora;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
 import static org.merganser.testing.Work.WS;
 
 import java.io.IOException;
@@ -39,6 +40,45 @@ class PeftParityTest {
       for (String target : adapter.targets()) {
         assertThat(folded.read(target, WS).sameBytes(base.read(target, WS))).isFalse();
       }
+    }
+  }
+
+  /**
+   * One pair of factors for queries, keys and values, and one for what comes out, whose change PEFT
+   * 0.21 adds twice: its layer of attention does, and so does the layer within.
+   */
+  @Test
+  void attention() throws IOException {
+    String out = "block.attention.out_proj.weight";
+    try (Opened opened = new Opened()) {
+      Checkpoint base = opened.add(open("attention-base"));
+      Checkpoint peft = opened.add(open("attention-folded"));
+      LoraAdapter adapter = opened.add(LoraAdapter.open(Adapters.fixture("attention")));
+      assertThat(adapter.layers()).hasSize(3);
+      assertThat(adapter.layers().get("block.attention.in_proj_weight").rank()).isEqualTo(3);
+      Checkpoint folded = adapter.fold(base);
+      Models.assertClose(
+          "folded",
+          folded.where(name -> !name.equals(out)),
+          peft.where(name -> !name.equals(out)),
+          TOLERANCE,
+          WS);
+      for (String target : adapter.targets()) {
+        assertThat(folded.read(target, WS).sameBytes(base.read(target, WS))).isFalse();
+      }
+      double[] plain = base.read(out, WS).toDoubleArray();
+      double[] once = folded.read(out, WS).toDoubleArray();
+      double[] twice = peft.read(out, WS).toDoubleArray();
+      for (int i = 0; i < plain.length; i++) {
+        assertThat(twice[i]).isCloseTo(plain[i] + 2 * (once[i] - plain[i]), within(1e-6));
+      }
+      LoraSum halves = LoraSum.exact(List.of(adapter, adapter), List.of(0.5, 0.5));
+      halves.write(folder, DType.F32, false, WS);
+      LoraAdapter written = opened.add(LoraAdapter.open(folder));
+      assertThat(written.tensors().tensors().keySet())
+          .isEqualTo(adapter.tensors().tensors().keySet());
+      assertThat(folder.resolve("adapter_config.json")).content().doesNotContain("out_proj");
+      Models.assertClose("sum", written.fold(base), folded, 2 * TOLERANCE, WS);
     }
   }
 

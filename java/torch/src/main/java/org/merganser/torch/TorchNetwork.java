@@ -110,6 +110,11 @@ public final class TorchNetwork implements Network {
     return graph.affineLayers();
   }
 
+  /** What adapters can be for; see {@link Graph#adaptable}. */
+  public List<AffineLayer> adaptable() {
+    return graph.adaptable();
+  }
+
   @Override
   public List<BatchNormLayer> batchNorms() {
     return graph.batchNorms();

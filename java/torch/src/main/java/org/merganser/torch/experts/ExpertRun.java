@@ -132,6 +132,10 @@ final class ExpertRun {
             : known.computeIfAbsent(task.watched().orElse(task.train()), Examples::digest));
     parts.put("classes", task.classes());
     parts.put("options", options);
+    if (learned instanceof Factors factors && factors.hasAttention()) {
+      // Experts of the same options were kept before attention had adapters.
+      parts.put("adapters", factors.leaves());
+    }
     parts.put("seed", task.seed());
     return Recipe.of("expert", network, parts);
   }

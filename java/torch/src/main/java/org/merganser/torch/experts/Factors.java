@@ -30,10 +30,31 @@ record Factors(TorchNetwork network, List<AffineLayer> layers, int rank, double 
   public Collection<String> leaves() {
     List<String> names = new ArrayList<>();
     for (AffineLayer layer : layers) {
-      names.add(LoraAdapter.nameOfA(layer.id()));
-      names.add(LoraAdapter.nameOfB(layer.id()));
+      names.add(nameOfA(layer));
+      names.add(nameOfB(layer));
     }
     return names;
+  }
+
+  String nameOfA(AffineLayer layer) {
+    return LoraAdapter.nameOfA(module(layer));
+  }
+
+  String nameOfB(AffineLayer layer) {
+    return LoraAdapter.nameOfB(module(layer));
+  }
+
+  /** As PEFT names it, where an attention with adapters has one of its parts within it. */
+  private String module(AffineLayer layer) {
+    return layers.stream()
+        .filter(other -> layer.id().equals(LoraOptions.outOf(other)))
+        .findFirst()
+        .map(attention -> LoraAdapter.outOfAttention(attention.id()))
+        .orElse(layer.id());
+  }
+
+  boolean hasAttention() {
+    return layers.stream().anyMatch(layer -> LoraOptions.outOf(layer) != null);
   }
 
   /** New factors, under the names of the leaves; each A has its own stream of the seed. */
@@ -54,9 +75,8 @@ record Factors(TorchNetwork network, List<AffineLayer> layers, int rank, double 
       for (int i = 0; i < values.length; i++) {
         values[i] = (float) ((2 * random.nextDouble() - 1) * bound);
       }
-      factors.put(LoraAdapter.nameOfA(layer.id()), org.merganser.linalg.Tensor.of(values, ofA));
-      factors.put(
-          LoraAdapter.nameOfB(layer.id()), org.merganser.linalg.Tensor.zeros(DType.F32, ofB));
+      factors.put(nameOfA(layer), org.merganser.linalg.Tensor.of(values, ofA));
+      factors.put(nameOfB(layer), org.merganser.linalg.Tensor.zeros(DType.F32, ofB));
     }
     return factors;
   }
@@ -66,8 +86,8 @@ record Factors(TorchNetwork network, List<AffineLayer> layers, int rank, double 
     Map<String, Tensor> effective = new LinkedHashMap<>(all);
     for (AffineLayer layer : layers) {
       Tensor weight = all.get(layer.weight());
-      Tensor a = all.get(LoraAdapter.nameOfA(layer.id())).flatten(1, -1);
-      Tensor b = all.get(LoraAdapter.nameOfB(layer.id())).flatten(1, -1);
+      Tensor a = all.get(nameOfA(layer)).flatten(1, -1);
+      Tensor b = all.get(nameOfB(layer)).flatten(1, -1);
       Tensor sum = torch.addmm(weight.flatten(1, -1), b, a, new Scalar(1.0), new Scalar(scale));
       effective.put(layer.weight(), sum.view_as(weight));
     }

@@ -17,14 +17,18 @@ import org.merganser.torch.TorchNetwork;
  * all the elements of a filter. B begins with zeros, A uniform between {@code -1/sqrt(in)} and
  * {@code 1/sqrt(in)}, as PEFT has it (Kaiming-uniform with a = sqrt 5).
  *
+ * <p>Queries, keys and values of an attention of torch are one weight, and have one pair of
+ * factors, under the name of the attention. As in PEFT it has them together with its {@code
+ * out_proj}.
+ *
  * @param rank r, from 1 to the smaller side of every weight it is for
  * @param alpha s is {@code alpha / r}
  * @param rootOfRank whether s is {@code alpha / sqrt(r)} instead (rsLoRA)
- * @param targets which linear layers and convolutions: regular expressions for the end of a name,
- *     from its start or after a dot, as PEFT matches them; {@link #ALL} for all
+ * @param targets which linear layers, convolutions and attentions: regular expressions for the end
+ *     of a name, from its start or after a dot, as PEFT matches them; {@link #ALL} for all
  */
 public record LoraOptions(int rank, double alpha, boolean rootOfRank, List<String> targets) {
-  /** The expression for every linear layer and convolution. */
+  /** The expression for all of them. */
   public static final String ALL = ".*";
 
   public LoraOptions {
@@ -43,7 +47,7 @@ public record LoraOptions(int rank, double alpha, boolean rootOfRank, List<Strin
     targets.forEach(LoraOptions::pattern);
   }
 
-  /** Adapters of every linear layer and convolution, of scale {@code alpha / rank}. */
+  /** Adapters of every linear layer, convolution and attention, of scale {@code alpha / rank}. */
   public static LoraOptions all(int rank, double alpha) {
     return new LoraOptions(rank, alpha, false, List.of(ALL));
   }
@@ -80,7 +84,7 @@ public record LoraOptions(int rank, double alpha, boolean rootOfRank, List<Strin
    * @throws IllegalArgumentException when an expression fits none, or the rank is too large for one
    */
   List<AffineLayer> layers(TorchNetwork network, Frozen frozen) {
-    List<AffineLayer> all = network.affineLayers();
+    List<AffineLayer> all = network.adaptable();
     List<AffineLayer> found = new ArrayList<>();
     for (String target : targets) {
       Pattern pattern = pattern(target);
@@ -90,12 +94,18 @@ public record LoraOptions(int rank, double alpha, boolean rootOfRank, List<Strin
         throw new IllegalArgumentException(
             "adapters for "
                 + Names.quote(target)
-                + ": no linear layer or convolution of that name; there are "
+                + ": no linear layer, convolution or attention of that name; there are "
                 + String.join(", ", all.stream().map(AffineLayer::id).toList()));
       }
       fitting.stream().filter(layer -> !found.contains(layer)).forEach(found::add);
     }
+    all.stream()
+        .filter(layer -> found.stream().anyMatch(each -> layer.id().equals(outOf(each))))
+        .filter(layer -> !found.contains(layer))
+        .toList()
+        .forEach(found::add);
     found.removeIf(layer -> frozen.contains(layer.weight()));
+    requireWholeAttention(found);
     if (found.isEmpty()) {
       throw new IllegalArgumentException(
           "adapters for " + targets + ": all of these layers are frozen; nothing is left to train");
@@ -127,5 +137,22 @@ public record LoraOptions(int rank, double alpha, boolean rootOfRank, List<Strin
 
   public LoraOptions withTargets(List<String> value) {
     return Settings.with(this, "targets", value);
+  }
+
+  /** The layer after an attention, by its name; of other layers null. */
+  static String outOf(AffineLayer layer) {
+    return layer.weight().equals(layer.id() + ".in_proj_weight") ? layer.id() + ".out_proj" : null;
+  }
+
+  private static void requireWholeAttention(List<AffineLayer> found) {
+    List<String> names = found.stream().map(AffineLayer::id).toList();
+    for (AffineLayer layer : found) {
+      String out = outOf(layer);
+      if (out != null && !names.contains(out)) {
+        throw new IllegalArgumentException(
+            "%s is frozen and %s is not; adapters of an attention are for both: freeze both, or none"
+                .formatted(Names.quote(out), Names.quote(layer.weight())));
+      }
+    }
   }
 }

@@ -27,13 +27,18 @@ import org.merganser.torch.layers.Graph;
  */
 final class MoeInputs implements Graph.Added {
   private final TorchNetwork network;
-  private final Set<String> modules;
+
+  /** Weights by the modules whose inputs are wanted. */
+  private final Map<String, String> weights = new LinkedHashMap<>();
+
   private final Map<String, double[]> sums = new LinkedHashMap<>();
   private final Map<String, Long> counts = new LinkedHashMap<>();
 
   MoeInputs(TorchNetwork network, Set<String> modules) {
     this.network = network;
-    this.modules = modules;
+    network.adaptable().stream()
+        .filter(layer -> modules.contains(layer.id()))
+        .forEach(layer -> weights.put(layer.id(), layer.weight()));
   }
 
   /** Adds a batch. */
@@ -48,8 +53,8 @@ final class MoeInputs implements Graph.Added {
   @Override
   @SuppressWarnings("try")
   public Tensor to(String layer, Tensor y, UnaryOperator<Tensor> linear) {
-    if (modules.contains(layer)) {
-      TensorInfo weight = network.parameters().get(layer + ".weight");
+    if (weights.containsKey(layer)) {
+      TensorInfo weight = network.parameters().get(weights.get(layer));
       long[] shape = weight.dims();
       shape[0] = 1;
       int in = Math.toIntExact(weight.size() / weight.dim(0));

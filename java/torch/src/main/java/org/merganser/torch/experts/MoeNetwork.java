@@ -24,10 +24,10 @@ import org.merganser.model.Network;
 import org.merganser.torch.TorchNetwork;
 
 /**
- * A network with experts beside its linear layers and convolutions ({@link MoeModel}): its
- * parameters are those of the network, and nothing else about it differs, so that it is run,
- * evaluated and measured as that. Each sample of a linear layer, and each position of a
- * convolution, has its own experts.
+ * A network with experts beside its linear layers, convolutions and the fused projections of
+ * attention ({@link MoeModel}): its parameters are those of the network, and nothing else about it
+ * differs, so that it is run, evaluated and measured as that. Each sample of a linear layer, token
+ * of a sequence and position of a convolution has its own experts.
  */
 public final class MoeNetwork implements Network {
   private final TorchNetwork network;
@@ -45,26 +45,38 @@ public final class MoeNetwork implements Network {
 
   static void requireLayers(TorchNetwork network, MoeModel experts) {
     List<String> problems = new ArrayList<>();
-    List<String> known = network.affineLayers().stream().map(AffineLayer::id).toList();
+    Map<String, TensorInfo> weights = weights(network);
     for (MoeModel.Layer layer : experts.layers().values()) {
-      if (!known.contains(layer.module())) {
-        problems.add(
-            "no linear layer or convolution %s; there are %s"
-                .formatted(Names.quote(layer.module()), Names.some(known)));
+      TensorInfo weight = weights.get(layer.module());
+      if (weight == null) {
+        problems.add(unknown(layer.module(), weights.keySet()));
         continue;
       }
-      TensorInfo weight = network.parameters().get(layer.target());
       List<Long> shape = new ArrayList<>(List.of(layer.out()));
       shape.addAll(layer.aInfo().shape().subList(2, layer.aInfo().rank()));
       if (!weight.shape().equals(shape)) {
         problems.add(
-            "%s is %s; the experts are for %s"
-                .formatted(Names.quote(layer.target()), weight, shape));
+            "the weight of %s is %s; the experts are for %s"
+                .formatted(Names.quote(layer.module()), weight, shape));
       }
     }
     if (!problems.isEmpty()) {
       throw new IncompatibleModelsException(experts + " do not fit the network", problems);
     }
+  }
+
+  /** By the modules that can have experts. */
+  private static Map<String, TensorInfo> weights(TorchNetwork network) {
+    Map<String, TensorInfo> weights = new LinkedHashMap<>();
+    network
+        .adaptable()
+        .forEach(layer -> weights.put(layer.id(), network.parameters().get(layer.weight())));
+    return weights;
+  }
+
+  private static String unknown(String module, Set<String> known) {
+    return "no linear layer, convolution or attention %s; there are %s"
+        .formatted(Names.quote(module), Names.some(known));
   }
 
   @Override
@@ -97,7 +109,7 @@ public final class MoeNetwork implements Network {
    * F32, those of all batches in F64.
    *
    * @param base the model without experts
-   * @param modules linear layers and convolutions
+   * @param modules linear layers, convolutions, attention
    * @param data of one expert each; read once
    * @return under the name of each module F64 [experts x in], of a convolution [experts x in x
    *     height x width]; the caller closes it
@@ -109,12 +121,10 @@ public final class MoeNetwork implements Network {
       List<? extends Inputs> data,
       Workspace ws)
       throws IOException {
-    List<String> known = network.affineLayers().stream().map(AffineLayer::id).toList();
+    Map<String, TensorInfo> weights = weights(network);
     for (String module : modules) {
-      if (!known.contains(module)) {
-        throw new IllegalArgumentException(
-            "no linear layer or convolution %s; there are %s"
-                .formatted(Names.quote(module), Names.some(known)));
+      if (!weights.containsKey(module)) {
+        throw new IllegalArgumentException(unknown(module, weights.keySet()));
       }
     }
     Map<String, List<double[]>> means = new LinkedHashMap<>();
@@ -129,7 +139,7 @@ public final class MoeNetwork implements Network {
     Map<String, Tensor> tensors = new LinkedHashMap<>();
     means.forEach(
         (module, rows) -> {
-          long[] shape = network.parameters().get(module + ".weight").dims();
+          long[] shape = weights.get(module).dims();
           shape[0] = rows.size();
           double[] flat = rows.stream().flatMapToDouble(java.util.Arrays::stream).toArray();
           tensors.put(module, Tensor.of(flat, shape));

@@ -29,6 +29,7 @@ final class Description {
   private final Map<String, Parameter> parameters = new LinkedHashMap<>();
   private final List<Space> spaces = new ArrayList<>();
   private final List<AffineLayer> affineLayers = new ArrayList<>();
+  private final List<AffineLayer> adaptable = new ArrayList<>();
   private final List<BatchNormLayer> batchNorms = new ArrayList<>();
   private final Map<Integer, AffineLayer> affineNodes = new LinkedHashMap<>();
   private final Map<Integer, String> inputTaps = new LinkedHashMap<>();
@@ -168,7 +169,13 @@ final class Description {
 
   void affine(AffineLayer layer) {
     affineLayers.add(layer);
+    adaptable.add(layer);
     affineNodes.put(current, layer);
+  }
+
+  /** Fused projections of attention. */
+  void projection(AffineLayer layer) {
+    adaptable.add(layer);
   }
 
   void batchNorm(BatchNormLayer layer) {
@@ -187,6 +194,17 @@ final class Description {
 
   List<AffineLayer> affineLayers() {
     return affineLayers;
+  }
+
+  /** Affine layers and projections; of attention, where what reads it is named as in torch. */
+  List<AffineLayer> adaptable() {
+    return adaptable.stream()
+        .filter(layer -> affineLayers.contains(layer) || isAffine(layer.id() + ".out_proj"))
+        .toList();
+  }
+
+  private boolean isAffine(String id) {
+    return affineLayers.stream().anyMatch(layer -> layer.id().equals(id));
   }
 
   List<BatchNormLayer> batchNorms() {

@@ -115,7 +115,7 @@ final class ForwardPass {
     return parameters.get(name);
   }
 
-  /** The output of a linear layer or convolution with what is added to it; see {@link Graph}. */
+  /** The output of an adaptable layer with what is added to it; see {@link Graph}. */
   Tensor added(String layer, Tensor y, UnaryOperator<Tensor> linear) {
     return added.to(layer, y, linear);
   }

@@ -27,7 +27,7 @@ import org.merganser.model.Network;
 public final class Graph {
   private static final int MAX_ARRAY = Integer.MAX_VALUE - 8;
 
-  /** What is added to the outputs of linear layers and convolutions, such as by experts. */
+  /** What is added to the outputs of {@link #adaptable} layers, such as by experts. */
   @FunctionalInterface
   public interface Added {
     /** Nothing. */
@@ -86,6 +86,15 @@ public final class Graph {
 
   public List<AffineLayer> affineLayers() {
     return List.copyOf(description.affineLayers());
+  }
+
+  /**
+   * What adapters, and experts, can be beside: linear layers, convolutions, and the queries, keys
+   * and values of each attention, fused in one weight [3 features x features], where a layer {@code
+   * ATTENTION.out_proj} reads it, as in torch's {@code MultiheadAttention}. In order.
+   */
+  public List<AffineLayer> adaptable() {
+    return description.adaptable();
   }
 
   public List<BatchNormLayer> batchNorms() {

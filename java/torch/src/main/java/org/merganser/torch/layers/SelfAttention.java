@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.merganser.torch.layers;
 
+import java.util.Optional;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.merganser.compute.DType;
 import org.merganser.error.ShapeException;
 import org.merganser.io.TensorInfo;
+import org.merganser.model.AffineLayer;
 import org.merganser.model.Binding.Block;
 import org.merganser.model.MapFamily;
 import org.merganser.model.Role;
@@ -35,6 +37,7 @@ record SelfAttention(String name, long features, long heads) implements Layer {
     description.parameter(weight(), TensorInfo.of(DType.F32, rows, features), initial);
     description.parameter(bias(), TensorInfo.of(DType.F32, rows), Initial.ZERO);
     description.consume(in, weight(), 1);
+    description.projection(new AffineLayer(name, weight(), Optional.of(bias()), rows));
     Description.Space space = description.space(name + ".heads", heads);
     for (int part = 0; part < PARTS; part++) {
       Block block = new Block(part * features, features / heads);
@@ -51,9 +54,12 @@ record SelfAttention(String name, long features, long heads) implements Layer {
     long samples = x.size(0);
     long tokens = x.size(1);
     long entries = features / heads;
-    Tensor all =
+    Tensor projected =
         torch
             .addmm(pass.parameter(bias()), x.flatten(0, 1), pass.parameter(weight()).t())
+            .view(samples, tokens, PARTS * features);
+    Tensor all =
+        pass.added(name, projected, other -> x.matmul(other.t()))
             .view(samples, tokens, PARTS, heads, entries)
             .permute(2, 0, 3, 1, 4);
     // [samples x heads x tokens x entries] each.

@@ -98,7 +98,7 @@ class ExpertOptionsTest {
             + " train");
     assertRefused(
         OPTIONS.withLora(LoraOptions.of(2, 2, "fc", "bn1")),
-        "adapters for 'bn1': no linear layer or convolution of that name; there are conv1, conv2,"
+        "adapters for 'bn1': no linear layer, convolution or attention of that name; there are conv1, conv2,"
             + " fc");
     assertRefused(
         OPTIONS.withLora(LoraOptions.of(2, 2, "conv1", "fc")).withFrozen("conv1", "fc.weight"),

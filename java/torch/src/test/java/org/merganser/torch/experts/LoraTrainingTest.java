@@ -46,6 +46,7 @@ import org.merganser.torch.networks.Vit;
 
 class LoraTrainingTest {
   private static final int SAMPLES = 20;
+  private static final TorchNetwork VIT = Vit.of(7, 12, 2, 3, Tokens.Pool.FIRST, 3, 2, 7, 7);
 
   @TempDir Path folder;
 
@@ -72,7 +73,7 @@ class LoraTrainingTest {
   }
 
   private static Factors factors(TorchNetwork network, int rank, double scale) {
-    return new Factors(network, network.affineLayers(), rank, scale);
+    return new Factors(network, network.adaptable(), rank, scale);
   }
 
   /** Parameters of a network with random factors, all of them open until closed. */
@@ -148,57 +149,57 @@ class LoraTrainingTest {
 
   /** {@code dA = s B^T dW} and {@code dB = s dW A^T}, dW at the folded weights. */
   @Test
-  void gradientsOfConvolutionsFollowFromThoseOfTheirWeights() throws IOException {
-    int rank = 3;
-    double scale = .5;
-    try (Workspace ws = Workspace.builder().threads(1).seed(3).open();
-        Examples all = images(3, SAMPLES);
-        Examples data = all.select(new BatchOrder(SAMPLES, SAMPLES, 3).batch(0));
-        Opened opened = new Opened()) {
-      Factors factors = factors(CONVOLUTIONAL, rank, scale);
-      Map<String, Tensor> theta = theta(CONVOLUTIONAL, factors, opened, ws);
-      Map<String, double[]> found = gradients(CONVOLUTIONAL, factors, theta, data, ws);
-      Map<String, double[]> values = new LinkedHashMap<>();
-      factors.leaves().forEach(name -> values.put(name, theta.get(name).toDoubleArray()));
-      Map<String, Tensor> folded = new LinkedHashMap<>(theta);
-      for (AffineLayer layer : CONVOLUTIONAL.affineLayers()) {
-        Tensor weight = opened.add(theta.get(layer.weight()).copy());
-        double[] a = values.get(LoraAdapter.nameOfA(layer.id()));
-        double[] b = values.get(LoraAdapter.nameOfB(layer.id()));
-        int in = a.length / rank;
-        for (int at = 0; at < weight.size(); at++) {
-          double sum = weight.get(at);
-          for (int k = 0; k < rank; k++) {
-            sum += scale * b[at / in * rank + k] * a[k * in + at % in];
+  void gradientsFollowFromThoseOfWholeWeights() throws IOException {
+    for (TorchNetwork network : List.of(CONVOLUTIONAL, VIT)) {
+      int rank = 3;
+      double scale = .5;
+      try (Workspace ws = Workspace.builder().threads(1).seed(3).open();
+          Examples all = images(3, SAMPLES);
+          Examples data = all.select(new BatchOrder(SAMPLES, SAMPLES, 3).batch(0));
+          Opened opened = new Opened()) {
+        Factors factors = factors(network, rank, scale);
+        Map<String, Tensor> theta = theta(network, factors, opened, ws);
+        Map<String, double[]> found = gradients(network, factors, theta, data, ws);
+        Map<String, double[]> values = new LinkedHashMap<>();
+        factors.leaves().forEach(name -> values.put(name, theta.get(name).toDoubleArray()));
+        Map<String, Tensor> folded = new LinkedHashMap<>(theta);
+        for (AffineLayer layer : factors.layers()) {
+          Tensor weight = opened.add(theta.get(layer.weight()).copy());
+          double[] a = values.get(factors.nameOfA(layer));
+          double[] b = values.get(factors.nameOfB(layer));
+          int in = a.length / rank;
+          for (int at = 0; at < weight.size(); at++) {
+            double sum = weight.get(at);
+            for (int k = 0; k < rank; k++) {
+              sum += scale * b[at / in * rank + k] * a[k * in + at % in];
+            }
+            weight.set(at, sum);
           }
-          weight.set(at, sum);
+          folded.put(layer.weight(), weight);
         }
-        folded.put(layer.weight(), weight);
-      }
-      List<String> weights =
-          CONVOLUTIONAL.affineLayers().stream().map(AffineLayer::weight).toList();
-      Map<String, double[]> whole =
-          gradients(
-              CONVOLUTIONAL, Learned.some(weights, Learned.Statistics.STORED), folded, data, ws);
-      for (AffineLayer layer : CONVOLUTIONAL.affineLayers()) {
-        double[] a = values.get(LoraAdapter.nameOfA(layer.id()));
-        double[] b = values.get(LoraAdapter.nameOfB(layer.id()));
-        double[] dw = whole.get(layer.weight());
-        int in = a.length / rank;
-        double[] da = new double[a.length];
-        double[] db = new double[b.length];
-        for (int at = 0; at < dw.length; at++) {
-          for (int k = 0; k < rank; k++) {
-            da[k * in + at % in] += scale * b[at / in * rank + k] * dw[at];
-            db[at / in * rank + k] += scale * a[k * in + at % in] * dw[at];
+        List<String> weights = factors.layers().stream().map(AffineLayer::weight).toList();
+        Learned whole = Learned.some(weights, Learned.Statistics.STORED);
+        Map<String, double[]> ofWeights = gradients(network, whole, folded, data, ws);
+        for (AffineLayer layer : factors.layers()) {
+          double[] a = values.get(factors.nameOfA(layer));
+          double[] b = values.get(factors.nameOfB(layer));
+          double[] dw = ofWeights.get(layer.weight());
+          int in = a.length / rank;
+          double[] da = new double[a.length];
+          double[] db = new double[b.length];
+          for (int at = 0; at < dw.length; at++) {
+            for (int k = 0; k < rank; k++) {
+              da[k * in + at % in] += scale * b[at / in * rank + k] * dw[at];
+              db[at / in * rank + k] += scale * a[k * in + at % in] * dw[at];
+            }
           }
+          assertThat(found.get(factors.nameOfA(layer)))
+              .as("A of " + layer.id())
+              .containsExactly(da, within(1e-4));
+          assertThat(found.get(factors.nameOfB(layer)))
+              .as("B of " + layer.id())
+              .containsExactly(db, within(1e-4));
         }
-        assertThat(found.get(LoraAdapter.nameOfA(layer.id())))
-            .as("A of " + layer.id())
-            .containsExactly(da, within(1e-4));
-        assertThat(found.get(LoraAdapter.nameOfB(layer.id())))
-            .as("B of " + layer.id())
-            .containsExactly(db, within(1e-4));
       }
     }
   }
@@ -209,8 +210,8 @@ class LoraTrainingTest {
     Map<String, Tensor> first = factors.initialise(1);
     for (AffineLayer layer : CONVOLUTIONAL.affineLayers()) {
       long[] weight = CONVOLUTIONAL.parameters().get(layer.weight()).dims();
-      Tensor a = first.get(LoraAdapter.nameOfA(layer.id()));
-      Tensor b = first.get(LoraAdapter.nameOfB(layer.id()));
+      Tensor a = first.get(factors.nameOfA(layer));
+      Tensor b = first.get(factors.nameOfB(layer));
       assertThat(b.shape()[0]).isEqualTo(weight[0]);
       weight[0] = 4;
       assertThat(a.shape()).isEqualTo(weight);
@@ -230,31 +231,80 @@ class LoraTrainingTest {
   }
 
   /**
-   * Adapters of embedding, projections and perceptrons; folded it is the model that was trained.
+   * Adapters of embedding, attention and perceptrons; folded it is the model that was trained, in
+   * memory and as PEFT has it.
    */
   @Test
   void visionTransformersAreTrainedByAdapters() throws IOException {
-    TorchNetwork vit = Vit.of(7, 12, 2, 3, Tokens.Pool.FIRST, 3, 2, 7, 7);
+    String attention = "encoder.layers.encoder_layer_1.self_attention";
     try (Workspace ws = Workspace.builder().threads(1).seed(3).open();
         Examples data = images(1, 40);
-        MemoryCheckpoint base = Oracle.lively(vit, 1)) {
+        MemoryCheckpoint base = Oracle.lively(VIT, 1)) {
       ExpertOptions options =
           ExpertOptions.adam(1e-2, 30)
               .withLora(LoraOptions.all(2, 4))
               .withFrozen("heads")
               .withWatched(30);
       try (Trained trained =
-          new ExpertTraining(vit, base, options, Optional.empty(), ws)
+          new ExpertTraining(VIT, base, options, Optional.empty(), ws)
               .train(List.of(new Task("images", data, data, 1)), "experts")) {
         Expert expert = trained.experts().get(0);
         LoraAdapter adapter = adapter(trained);
-        assertThat(adapter.layers()).hasSize(7).containsKey("conv_proj.weight");
-        Evaluation before = Evaluation.of(vit, base, data, ws);
-        Evaluation after = Evaluation.of(vit, adapter.fold(base), data, ws);
+        assertThat(adapter.layers())
+            .hasSize(9)
+            .containsKeys(
+                "conv_proj.weight", attention + ".in_proj_weight", attention + ".out_proj.weight");
+        assertThat(adapter.tensors().tensors())
+            .containsKeys(
+                LoraAdapter.nameOfA(attention),
+                LoraAdapter.nameOfB(attention + ".base_layer.out_proj"));
+        Evaluation before = Evaluation.of(VIT, base, data, ws);
+        Evaluation after = Evaluation.of(VIT, adapter.fold(base), data, ws);
         assertThat(after.loss()).isLessThan(.8 * before.loss());
         assertThat(expert.kept().get(0).train().loss()).isCloseTo(after.loss(), within(1e-5));
+        adapter.write(folder, false, ws);
+        assertThat(folder.resolve("adapter_config.json"))
+            .content()
+            .contains('"' + attention + '"')
+            .doesNotContain("out_proj");
+        try (LoraAdapter read = LoraAdapter.open(folder);
+            Tensor folded = adapter.fold(base).read(attention + ".in_proj_weight", ws);
+            Tensor again = read.fold(base).read(attention + ".in_proj_weight", ws);
+            Tensor plain = base.read(attention + ".in_proj_weight", ws)) {
+          assertThat(read.layers()).isEqualTo(adapter.layers());
+          assertThat(again.sameBytes(folded)).isTrue();
+          assertThat(folded.sameBytes(plain)).isFalse();
+        }
       }
     }
+  }
+
+  /** Both weights of an attention, as PEFT has them, or that of its last layer alone. */
+  @Test
+  void attentionHasAdaptersOfBothWeights() {
+    String block = "encoder.layers.encoder_layer_%d.self_attention";
+    String first = block.formatted(0);
+    Frozen nothing = new Frozen(List.of());
+    assertThat(LoraOptions.of(2, 2, "self_attention").layers(VIT, nothing))
+        .extracting(AffineLayer::weight)
+        .containsExactly(
+            first + ".in_proj_weight",
+            first + ".out_proj.weight",
+            block.formatted(1) + ".in_proj_weight",
+            block.formatted(1) + ".out_proj.weight");
+    LoraOptions out = LoraOptions.of(2, 2, "out_proj");
+    assertThat(out.layers(VIT, nothing)).hasSize(2);
+    assertThat(new Factors(VIT, out.layers(VIT, nothing), 2, 1).leaves())
+        .contains(LoraAdapter.nameOfA(first + ".out_proj"));
+    assertThat(LoraOptions.all(2, 2).layers(VIT, new Frozen(List.of(first + ".in_proj_weight"))))
+        .extracting(AffineLayer::id)
+        .contains(first + ".out_proj")
+        .doesNotContain(first);
+    assertThatThrownBy(() -> LoraOptions.all(2, 2).check(VIT, first + ".out_proj"))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessage(
+            "'%s.out_proj' is frozen and '%1$s.in_proj_weight' is not; adapters of an attention are for both: freeze both, or none"
+                .formatted(first));
   }
 
   private static LoraAdapter adapter(Trained trained) {

@@ -71,20 +71,21 @@ class MoeNetworkTest {
     return Tensor.of(values, shape);
   }
 
-  /** Of every linear layer and convolution. */
+  /** Of every linear layer, convolution and attention. */
   static LoraAdapter adapter(
       String name, TorchNetwork network, Checkpoint base, int rank, long seed) throws IOException {
     Map<String, Tensor> tensors = new LinkedHashMap<>();
-    for (AffineLayer layer : network.affineLayers()) {
+    for (AffineLayer layer : network.adaptable()) {
       TensorInfo weight = network.parameters().get(layer.weight());
+      String module = layer.id().replace(".out_proj", ".base_layer.out_proj");
       long[] ofA = weight.dims();
       ofA[0] = rank;
       long[] ofB = new long[ofA.length];
       Arrays.fill(ofB, 1);
       ofB[0] = weight.dim(0);
       ofB[1] = rank;
-      tensors.put(LoraAdapter.nameOfA(layer.id()), normal(seed + tensors.size(), ofA));
-      tensors.put(LoraAdapter.nameOfB(layer.id()), normal(seed + tensors.size(), ofB));
+      tensors.put(LoraAdapter.nameOfA(module), normal(seed + tensors.size(), ofA));
+      tensors.put(LoraAdapter.nameOfB(module), normal(seed + tensors.size(), ofB));
     }
     return LoraAdapter.of(
         new LoraAdapter.Settings(name, "", rank, 1.5, false),
@@ -249,10 +250,11 @@ class MoeNetworkTest {
       assertThatThrownBy(() -> new MoeNetwork(CNN, experts))
           .isInstanceOf(IncompatibleModelsException.class)
           .hasMessageStartingWith("3 experts (arrow, top 2) in 2 modules do not fit the network")
-          .hasMessageContaining("no linear layer or convolution 'fc1'; there are 'conv', 'fc'");
+          .hasMessageContaining(
+              "no linear layer, convolution or attention 'fc1'; there are 'conv', 'fc'");
       TorchNetwork wide = TorchNetwork.mlp(5, 8, 1, 4, Activation.RELU);
       assertThatThrownBy(() -> new MoeNetwork(wide, experts))
-          .hasMessageContaining("'fc1.weight' is F32 [8, 5]; the experts are for [7, 5]");
+          .hasMessageContaining("the weight of 'fc1' is F32 [8, 5]; the experts are for [7, 5]");
     }
   }
 
@@ -292,7 +294,7 @@ class MoeNetworkTest {
         assertThatThrownBy(
                 () -> MoeNetwork.meanInputs(network, base, Set.of("fcc"), List.of(one), WS))
             .isInstanceOf(IllegalArgumentException.class)
-            .hasMessageContaining("no linear layer or convolution 'fcc'; there are ");
+            .hasMessageContaining("no linear layer, convolution or attention 'fcc'; there are ");
       }
     }
   }

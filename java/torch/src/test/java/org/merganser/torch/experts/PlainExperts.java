@@ -126,10 +126,11 @@ final class PlainExperts {
   }
 
   private double[] weighted(String name, double[] x) {
-    double[] bias = tensors.get(name + ".bias");
-    double[] y = bias.clone();
+    boolean attention = tensors.containsKey(name + ".in_proj_weight");
+    String prefix = attention ? ".in_proj_" : ".";
+    double[] y = tensors.get(name + prefix + "bias").clone();
     for (int o = 0; o < y.length; o++) {
-      y[o] += dot(tensors.get(name + ".weight"), o * x.length, x);
+      y[o] += dot(tensors.get(name + prefix + "weight"), o * x.length, x);
     }
     return y;
   }

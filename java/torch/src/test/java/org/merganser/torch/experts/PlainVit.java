@@ -68,17 +68,9 @@ final class PlainVit {
   }
 
   private double[][] attention(double[][] tokens, String name) {
-    double[] weight = experts.values(name + ".self_attention.in_proj_weight");
-    double[] bias = experts.values(name + ".self_attention.in_proj_bias");
-    double[][] projected = new double[tokens.length][3 * WIDTH];
+    double[][] projected = new double[tokens.length][];
     for (int t = 0; t < tokens.length; t++) {
-      double[] in = normalised(name + ".ln_1", tokens[t]);
-      for (int o = 0; o < 3 * WIDTH; o++) {
-        projected[t][o] = bias[o];
-        for (int i = 0; i < WIDTH; i++) {
-          projected[t][o] += weight[o * WIDTH + i] * in[i];
-        }
-      }
+      projected[t] = experts.layer(name + ".self_attention", normalised(name + ".ln_1", tokens[t]));
     }
     double[][] out = new double[tokens.length][WIDTH];
     int entries = WIDTH / HEADS;
