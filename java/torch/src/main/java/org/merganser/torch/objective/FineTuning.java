@@ -20,9 +20,11 @@ import org.merganser.torch.internal.session.TorchSession;
 import org.merganser.torch.training.Optimizer;
 
 /**
- * Trains a model on for some steps of an objective, and keeps the parameters of the least held-out
- * loss, those at the start among them: the same batches, evaluations and stopping as {@link
- * NpMerger}, with the parameters themselves free. What NP Merge is to be compared with.
+ * Trains a model on for some steps of an objective, and keeps the parameters of the best held-out
+ * score by an {@link EarlyStopping.Policy}. With {@link Options#adam}, the least loss, that at the
+ * start among them: the same batches, evaluations and stopping as {@link
+ * NpMerger}, with the parameters themselves free; what NP Merge is to be
+ * compared with.
  *
  * @param model of the best parameters
  * @param losses of the batch of each step
@@ -40,19 +42,13 @@ public record FineTuning(
 
   /**
    * @param steps at most
-   * @param evalEvery steps between two evaluations
-   * @param patience evaluations without improvement after which it ends
+   * @param stopping when to evaluate, to lower the rate and to end; of an objective that holds no
+   *     samples out there is nothing to go by, and all steps are made
    */
-  public record Options(Optimizer optimizer, long steps, int evalEvery, int patience) {
+  public record Options(Optimizer optimizer, long steps, EarlyStopping.Policy stopping) {
     public Options {
-      if (steps < 1 || evalEvery < 1 || patience < 1) {
-        throw new IllegalArgumentException(
-            "steps, evalEvery and patience must be at least 1, not "
-                + steps
-                + ", "
-                + evalEvery
-                + " and "
-                + patience);
+      if (steps < 1) {
+        throw new IllegalArgumentException("steps must be at least 1, not " + steps);
       }
     }
 
@@ -62,9 +58,13 @@ public record FineTuning(
       return adam(np.steps(), np.evalEvery(), np.patience());
     }
 
-    /** AdamW 1e-3 without weight decay, which is Adam; evaluations and stopping as given. */
+    /**
+     * AdamW 1e-3 without weight decay, which is Adam, until the held-out loss has not become less
+     * for so many evaluations.
+     */
     public static Options adam(long steps, int evalEvery, int patience) {
-      return new Options(new Optimizer.AdamW(1e-3, 0), steps, evalEvery, patience);
+      EarlyStopping.Policy least = EarlyStopping.Policy.leastLoss(evalEvery, patience);
+      return new Options(new Optimizer.AdamW(1e-3, 0), steps, least);
     }
 
     public Options withOptimizer(Optimizer value) {
@@ -75,12 +75,8 @@ public record FineTuning(
       return Settings.with(this, "steps", value);
     }
 
-    public Options withEvalEvery(int value) {
-      return Settings.with(this, "evalEvery", value);
-    }
-
-    public Options withPatience(int value) {
-      return Settings.with(this, "patience", value);
+    public Options withStopping(EarlyStopping.Policy value) {
+      return Settings.with(this, "stopping", value);
     }
   }
 
@@ -92,7 +88,7 @@ public record FineTuning(
   public static FineTuning of(
       TorchObjective objective, Checkpoint start, Options options, Workspace ws)
       throws IOException {
-    EarlyStopping stopping = new EarlyStopping(options.evalEvery(), options.patience());
+    EarlyStopping stopping = new EarlyStopping(options.stopping());
     try (TorchObjectiveSession session = objective.openTorch(ws)) {
       for (Slot slot : objective.slots()) {
         try (Tensor stored = start.read(slot.name(), ws);

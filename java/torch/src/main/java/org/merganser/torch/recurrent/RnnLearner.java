@@ -28,7 +28,7 @@ import org.merganser.torch.internal.session.Learner;
  * and its gradient by {@link RnnPass}. Independent sequences are drawn without replacement; windows
  * of a text follow one another with their states carried on, and the gradient ends at a window.
  */
-final class RnnLearner implements Learner, AutoCloseable {
+class RnnLearner implements Learner, AutoCloseable {
   private final VanillaRnn rnn;
   private final Sequences data;
   private final Workspace ws;
@@ -176,8 +176,9 @@ final class RnnLearner implements Learner, AutoCloseable {
     }
   }
 
+  /** None: training that has some tells. */
   @Override
-  public OptionalDouble heldOut(EarlyStopping.Score score) {
+  public OptionalDouble heldOut(EarlyStopping.Score score) throws IOException {
     return OptionalDouble.empty();
   }
 

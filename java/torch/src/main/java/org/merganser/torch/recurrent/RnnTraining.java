@@ -8,6 +8,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalDouble;
 import java.util.Set;
 import org.merganser.compute.Workspace;
 import org.merganser.error.NumericalException;
@@ -18,6 +19,7 @@ import org.merganser.io.MemoryCheckpoint;
 import org.merganser.linalg.Tensor;
 import org.merganser.method.Settings;
 import org.merganser.model.EarlyStopping;
+import org.merganser.model.EarlyStopping.HeldOut;
 import org.merganser.torch.internal.Libtorch;
 import org.merganser.torch.internal.session.Descent;
 import org.merganser.torch.recurrent.RecurrentUnit.Constraint;
@@ -36,12 +38,15 @@ import org.merganser.torch.training.Schedule;
  * @param diverged what was no longer finite: with the step of training, a state by step, sequence
  *     and unit, a loss, the norm of a gradient, or a parameter after the last step; empty when
  *     nothing was
+ * @param heldOut evaluations on the held-out sequences
  */
-public record RnnTraining(MemoryCheckpoint model, List<Double> losses, Optional<String> diverged)
+public record RnnTraining(
+    MemoryCheckpoint model, List<Double> losses, Optional<String> diverged, List<HeldOut> heldOut)
     implements AutoCloseable {
 
   public RnnTraining {
     losses = List.copyOf(losses);
+    heldOut = List.copyOf(heldOut);
   }
 
   /**
@@ -52,6 +57,8 @@ public record RnnTraining(MemoryCheckpoint model, List<Double> losses, Optional<
    * @param learned names of the parameters that move; empty for all that the network learns
    * @param shapeFrom step from which on n and s move too, from 0; those before it are the steps of
    *     a network that keeps them
+   * @param stopping by held-out sequences, of which the parameters of the best score are kept;
+   *     empty for all steps
    */
   public record Options(
       Optimizer optimizer,
@@ -60,7 +67,8 @@ public record RnnTraining(MemoryCheckpoint model, List<Double> losses, Optional<
       int batch,
       double clipNorm,
       Set<String> learned,
-      long shapeFrom) {
+      long shapeFrom,
+      Optional<EarlyStopping.Policy> stopping) {
     public Options {
       if (shapeFrom < 0) {
         throw new IllegalArgumentException("n and s cannot move from step " + shapeFrom + " on");
@@ -87,27 +95,35 @@ public record RnnTraining(MemoryCheckpoint model, List<Double> losses, Optional<
           100,
           1,
           Set.of(),
-          0);
+          0,
+          Optional.empty());
     }
 
     /** The same with batches of another size. */
     public Options withBatch(int sequences) {
-      return new Options(optimizer, schedule, steps, sequences, clipNorm, learned, shapeFrom);
+      return new Options(
+          optimizer, schedule, steps, sequences, clipNorm, learned, shapeFrom, stopping);
     }
 
     /** The same with another bound of the gradient. */
     public Options withClipNorm(double norm) {
-      return new Options(optimizer, schedule, steps, batch, norm, learned, shapeFrom);
+      return new Options(optimizer, schedule, steps, batch, norm, learned, shapeFrom, stopping);
     }
 
     /** The same for some parameters only: {@link VanillaRnn#shape} adapts n and s alone. */
     public Options withLearned(Set<String> names) {
-      return new Options(optimizer, schedule, steps, batch, clipNorm, names, shapeFrom);
+      return new Options(optimizer, schedule, steps, batch, clipNorm, names, shapeFrom, stopping);
+    }
+
+    /** The same, ended by a policy; its learning rate is multiplied by that of the schedule. */
+    public Options withStopping(EarlyStopping.Policy policy) {
+      return new Options(
+          optimizer, schedule, steps, batch, clipNorm, learned, shapeFrom, Optional.of(policy));
     }
 
     /** The same with n and s fixed for the first steps: late adaptation. */
     public Options withShapeFrom(long step) {
-      return new Options(optimizer, schedule, steps, batch, clipNorm, learned, step);
+      return new Options(optimizer, schedule, steps, batch, clipNorm, learned, step, stopping);
     }
 
     public Options withOptimizer(Optimizer value) {
@@ -162,24 +178,60 @@ public record RnnTraining(MemoryCheckpoint model, List<Double> losses, Optional<
       Watch watch,
       Workspace ws)
       throws IOException {
-    check(rnn, data, options);
+    return of(rnn, initial, data, Optional.empty(), options, watch, ws);
+  }
+
+  /**
+   * The same as far as the policy of the options has it, by sequences that no step sees. The model
+   * is that of their best score, but where the run has diverged.
+   */
+  public static RnnTraining of(
+      VanillaRnn rnn,
+      Checkpoint initial,
+      Sequences data,
+      Sequences heldOut,
+      Options options,
+      Watch watch,
+      Workspace ws)
+      throws IOException {
+    return of(rnn, initial, data, Optional.of(heldOut), options, watch, ws);
+  }
+
+  private static RnnTraining of(
+      VanillaRnn rnn,
+      Checkpoint initial,
+      Sequences data,
+      Optional<Sequences> heldOut,
+      Options options,
+      Watch watch,
+      Workspace ws)
+      throws IOException {
+    check(rnn, data, heldOut, options);
     Set<String> names = options.learned().isEmpty() ? rnn.learned() : options.learned();
+    EarlyStopping stopping =
+        new EarlyStopping(
+            options.stopping().orElse(EarlyStopping.Policy.leastLoss(Integer.MAX_VALUE, 1)));
     try (Opened opened = new Opened()) {
       Map<String, Tensor> theta = rnn.load(initial, ws);
       theta.values().forEach(opened::add);
       Steps steps = new Steps(rnn, theta, options, watch, ws);
       Optional<String> diverged = Optional.empty();
       try (RnnLearner learner =
-          new RnnLearner(rnn, theta, names, data, options.batch(), options.shapeFrom(), ws)) {
+          new RnnLearner(rnn, theta, names, data, options.batch(), options.shapeFrom(), ws) {
+            @Override
+            public OptionalDouble heldOut(EarlyStopping.Score score) throws IOException {
+              return heldOut.isEmpty() ? super.heldOut(score) : steps.score(heldOut.get(), score);
+            }
+          }) {
         steps.watch(0);
-        EarlyStopping never = new EarlyStopping(Integer.MAX_VALUE, 1);
-        steps.run(learner, theta, options.steps(), never, ws);
+        steps.run(learner, theta, options.steps(), stopping, ws);
         requireFinite(theta, names);
       } catch (Diverged e) {
         diverged = Optional.of(steps.diverged(steps.begun - 1) + ": " + e.getMessage());
       }
       opened.release();
-      return new RnnTraining(MemoryCheckpoint.of(theta), steps.losses, diverged);
+      return new RnnTraining(
+          MemoryCheckpoint.of(theta), steps.losses, diverged, stopping.evaluations());
     }
   }
 
@@ -195,17 +247,30 @@ public record RnnTraining(MemoryCheckpoint model, List<Double> losses, Optional<
     }
   }
 
-  private static void check(VanillaRnn rnn, Sequences data, Options options) {
-    if (data.width() != rnn.inputs() || data.classes() != rnn.outputs()) {
-      throw new ShapeException(
-          "the network reads %d values a step and tells %d classes; the data are %s of %d classes"
-              .formatted(rnn.inputs(), rnn.outputs(), data, data.classes()));
+  private static void check(
+      VanillaRnn rnn, Sequences data, Optional<Sequences> heldOut, Options options) {
+    check(rnn, "data", data);
+    heldOut.ifPresent(sequences -> check(rnn, "held-out data", sequences));
+    if (heldOut.isPresent() != options.stopping().isPresent()) {
+      throw new IllegalArgumentException(
+          heldOut.isPresent()
+              ? "held-out data without a policy of stopping that looks at them; give one (withStopping)"
+              : "no held-out data, by which training is stopped; give some sequences that training"
+                  + " does not see, or no policy of stopping");
     }
     for (String name : options.learned()) {
       if (!rnn.parameters().containsKey(name)) {
         throw new IllegalArgumentException(
             "'" + name + "' cannot be learned; the network has " + rnn.parameters().keySet());
       }
+    }
+  }
+
+  private static void check(VanillaRnn rnn, String what, Sequences data) {
+    if (data.width() != rnn.inputs() || data.classes() != rnn.outputs()) {
+      throw new ShapeException(
+          "the network reads %d values a step and tells %d classes; the %s are %s of %d classes"
+              .formatted(rnn.inputs(), rnn.outputs(), what, data, data.classes()));
     }
   }
 
@@ -279,6 +344,16 @@ public record RnnTraining(MemoryCheckpoint model, List<Double> losses, Optional<
         watch.after(made, this::copy);
       } catch (Diverged e) {
         throw new Diverged("in data that it is watched on, " + e.getMessage());
+      }
+    }
+
+    private OptionalDouble score(Sequences heldOut, EarlyStopping.Score what) throws IOException {
+      try (RnnSession session = copy()) {
+        RnnSession.Score found = session.score(heldOut);
+        return OptionalDouble.of(
+            what == EarlyStopping.Score.LOSS ? found.loss() : found.accuracy());
+      } catch (Diverged e) {
+        throw new Diverged("in held-out data, " + e.getMessage());
       }
     }
 

@@ -132,11 +132,12 @@ public record DecoderTraining(
   }
 
   /**
-   * Trains as long as that lowers the loss of held-out windows, and gives the model for which it
-   * was least; that may be the initial one. The schedule is that of all steps.
+   * Trains as long as that improves the score of held-out windows, the loss or the part of the next
+   * tokens that has the largest logit, and gives the model for which it was best; that may be the
+   * initial one. The schedule is that of all steps.
    *
    * @param heldOut windows that no step sees
-   * @param stopping a new one
+   * @param stopping a new one of any policy
    * @throws NumericalException when the loss is no longer finite
    */
   public static DecoderTraining of(

@@ -12,6 +12,7 @@ import java.util.OptionalDouble;
 import java.util.Set;
 import java.util.stream.IntStream;
 import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.LongOptional;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
@@ -135,10 +136,6 @@ final class TokenLearner implements Learner, AutoCloseable {
 
   @Override
   public OptionalDouble heldOut(EarlyStopping.Score score) throws IOException {
-    if (score != EarlyStopping.Score.LOSS) {
-      throw new IllegalArgumentException(
-          "the score of held-out windows is their loss, not " + score + "; give a policy of it");
-    }
     if (heldOut.isEmpty()) {
       return OptionalDouble.empty();
     }
@@ -148,26 +145,43 @@ final class TokenLearner implements Learner, AutoCloseable {
       ws.cancellation().check();
       int[][] windows =
           heldOut.get().select(IntStream.range(from, Math.min(from + batch, size)).toArray());
-      sum += windows.length * Libtorch.call(threads, () -> plain(windows));
+      sum += windows.length * Libtorch.call(threads, () -> plain(score, windows));
     }
     return OptionalDouble.of(sum / size);
   }
 
+  /** Of windows, which are all of one length, so that means of batches can be averaged. */
   @SuppressWarnings("try")
-  private double plain(int[]... windows) {
+  private double plain(EarlyStopping.Score score, int[]... windows) {
     try (PointerScope scope = new PointerScope();
         NoGradGuard guard = new NoGradGuard()) {
-      return loss(windows).item_double();
+      return score == EarlyStopping.Score.LOSS
+          ? loss(windows).item_double()
+          : right(windows) / ((double) windows.length * (windows[0].length - 1));
     }
   }
 
   /** Mean over all tokens but the first of each window. */
   private Tensor loss(int[]... windows) {
+    return torch.cross_entropy_loss(logits(windows), next(windows));
+  }
+
+  /** How many of these tokens have the largest logit. */
+  private long right(int[]... windows) {
+    Tensor told = logits(windows).argmax(new LongOptional(1), false);
+    return told.eq(next(windows)).sum().item_long();
+  }
+
+  /** Of the tokens after all but the last of each window, one below the other. */
+  private Tensor logits(int[]... windows) {
     int length = windows[0].length;
     Tensor read = tokens(windows, 0, length - 1).reshape(windows.length, length - 1);
     TokenPass pass = new TokenPass(network.config(), shared.all(), read, null, Set.of());
-    Tensor logits = pass.output(pass.hidden());
-    return torch.cross_entropy_loss(logits, tokens(windows, 1, length));
+    return pass.output(pass.hidden());
+  }
+
+  private Tensor next(int[]... windows) {
+    return tokens(windows, 1, windows[0].length);
   }
 
   /** A copy where the parameters lie, which the graph keeps. */

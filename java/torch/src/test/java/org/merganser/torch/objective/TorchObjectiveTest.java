@@ -31,6 +31,7 @@ import org.merganser.merge.LinearMerger;
 import org.merganser.merge.MergeProblem;
 import org.merganser.merge.NpMerger;
 import org.merganser.model.EarlyStopping.HeldOut;
+import org.merganser.model.EarlyStopping.Policy;
 import org.merganser.model.Evaluation;
 import org.merganser.model.Objective;
 import org.merganser.repair.BatchNormReset;
@@ -226,6 +227,25 @@ class TorchObjectiveTest {
               .isLessThan(.7 * Evaluation.of(NETWORK, average, data, WS).loss());
           double least = tuned.heldOut().stream().mapToDouble(HeldOut::score).min().orElseThrow();
           assertThat(tuned.heldOut().get((int) (tuned.bestStep() / 10)).score()).isEqualTo(least);
+        }
+        Policy plateau = Policy.plateau(150).every(10, 2, 2);
+        try (FineTuning tuned =
+            FineTuning.of(
+                objective, average, FineTuning.Options.adam(200, 10, 5).withStopping(plateau), WS)) {
+          assertThat(tuned.heldOut().get(0).step()).isEqualTo(10);
+          assertThat(tuned.losses()).hasSizeLessThanOrEqualTo(150);
+          HeldOut best = tuned.heldOut().get((int) (tuned.bestStep() / 10 - 1));
+          assertThat(best.score())
+              .isEqualTo(tuned.heldOut().stream().mapToDouble(HeldOut::score).max().orElseThrow());
+          // Once more with no more steps than those of the best: it is what was kept.
+          FineTuning.Options less =
+              FineTuning.Options.adam(tuned.bestStep(), 10, 5).withStopping(plateau);
+          try (FineTuning shorter = FineTuning.of(objective, average, less, WS)) {
+            for (String name : tuned.model().tensors().keySet()) {
+              assertThat(shorter.model().tensor(name).sameBytes(tuned.model().tensor(name)))
+                  .isTrue();
+            }
+          }
         }
         TorchObjective all =
             TorchObjective.of(NETWORK, data, TorchObjective.Options.defaults().withHeldOut(0));

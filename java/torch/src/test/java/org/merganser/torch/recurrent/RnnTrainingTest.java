@@ -16,13 +16,17 @@ import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.merganser.compute.DType;
 import org.merganser.compute.Workspace;
+import org.merganser.error.ShapeException;
 import org.merganser.io.MemoryCheckpoint;
 import org.merganser.linalg.Tensor;
+import org.merganser.model.EarlyStopping.HeldOut;
+import org.merganser.model.EarlyStopping.Policy;
 import org.merganser.torch.recurrent.RecurrentUnit.Constraint;
 import org.merganser.torch.recurrent.RecurrentUnit.Gamma;
 import org.merganser.torch.recurrent.RecurrentUnit.Mode;
 import org.merganser.torch.recurrent.RecurrentUnit.Plain;
 import org.merganser.torch.recurrent.RnnTraining.Options;
+import org.merganser.torch.recurrent.RnnTraining.Watch;
 
 class RnnTrainingTest {
 
@@ -92,6 +96,72 @@ class RnnTrainingTest {
     }
     assertThatThrownBy(() -> run(rnn, memory(10, 5, 1), options.withLearned(Set.of("weight_hh"))))
         .hasMessageContaining("'weight_hh' cannot be learned");
+  }
+
+  @Test
+  void aPolicyEndsItAndTheBestStateIsKept() throws IOException {
+    VanillaRnn rnn = VanillaRnn.of(1, 12, 2, Plain.TANH);
+    Sequences data = memory(200, 5, 1);
+    Sequences heldOut = memory(100, 5, 2);
+    Policy policy = Policy.plateau(400).every(4, 2, 2);
+    Options options = Options.adam(1e-2, 500).withBatch(50).withStopping(policy);
+    try (Workspace ws = seeded(4);
+        MemoryCheckpoint start = rnn.initialise(2);
+        RnnTraining found = RnnTraining.of(rnn, start, data, heldOut, options, Watch.NONE, ws);
+        RnnSession session = rnn.open(found.model(), ws)) {
+      assertThat(found.diverged()).isEmpty();
+      assertThat(found.losses()).hasSizeLessThan(400);
+      HeldOut last = found.heldOut().get(found.heldOut().size() - 1);
+      assertThat(last.step()).isEqualTo(found.losses().size());
+      double best = found.heldOut().stream().mapToDouble(HeldOut::score).max().orElseThrow();
+      assertThat(best).isGreaterThan(.95);
+      assertThat(session.score(heldOut).accuracy()).isEqualTo(best);
+    }
+    Options byLoss = options.withStopping(Policy.leastLoss(4, 2));
+    try (Workspace ws = seeded(4);
+        MemoryCheckpoint start = rnn.initialise(2);
+        RnnTraining found =
+            RnnTraining.of(rnn, start, data, inverted(100, 5), byLoss, Watch.NONE, ws);
+        RnnSession session = rnn.open(found.model(), ws)) {
+      double least = found.heldOut().stream().mapToDouble(HeldOut::score).min().orElseThrow();
+      assertThat(found.losses()).hasSizeLessThan(100);
+      assertThat(found.heldOut().get(found.heldOut().size() - 1).score()).isGreaterThan(least);
+      assertThat(session.score(inverted(100, 5)).loss()).isEqualTo(least);
+    }
+  }
+
+  /** What is learned from {@link #memory} makes these worse. */
+  private static Sequences inverted(int count, int steps) {
+    float[][][] inputs = new float[count][steps][1];
+    int[] labels = new int[count];
+    for (int i = 0; i < count; i++) {
+      labels[i] = i % 2;
+      inputs[i][0][0] = 1 - 2 * labels[i];
+    }
+    return Sequences.of(inputs, labels, 2);
+  }
+
+  @Test
+  void aPolicyNeedsHeldOutDataAndTheyAPolicy() {
+    VanillaRnn rnn = VanillaRnn.of(1, 8, 2, Plain.TANH);
+    Sequences data = memory(20, 5, 1);
+    Options plain = Options.adam(1e-2, 5);
+    assertThatThrownBy(() -> run(rnn, data, plain.withStopping(Policy.plateau(5))))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessage(
+            "no held-out data, by which training is stopped; give some sequences that training does not see, or no policy of stopping");
+    try (Workspace ws = seeded(4);
+        MemoryCheckpoint start = rnn.initialise(2)) {
+      assertThatThrownBy(() -> RnnTraining.of(rnn, start, data, data, plain, Watch.NONE, ws))
+          .isInstanceOf(IllegalArgumentException.class)
+          .hasMessage(
+              "held-out data without a policy of stopping that looks at them; give one (withStopping)");
+      Sequences other = Sequences.of(new float[3][4][2], new int[3], 2);
+      Options stopping = plain.withStopping(Policy.plateau(5));
+      assertThatThrownBy(() -> RnnTraining.of(rnn, start, data, other, stopping, Watch.NONE, ws))
+          .isInstanceOf(ShapeException.class)
+          .hasMessageContaining("the held-out data are");
+    }
   }
 
   private static RnnTraining run(VanillaRnn rnn, Sequences data, Options options)

@@ -136,6 +136,30 @@ class DecoderTrainingTest {
     }
   }
 
+  /** Accuracy by the answers to questions whose choices are all tokens. */
+  @Test
+  void accuracyOfNextTokensMayBeTheScore() throws IOException {
+    EarlyStopping stopping = new EarlyStopping(EarlyStopping.Policy.plateau(60).every(10, 3, 3));
+    try (Workspace ws = seeded(4);
+        MemoryCheckpoint initial = NETWORK.initialise(4);
+        DecoderTraining found =
+            DecoderTraining.of(
+                NETWORK,
+                initial,
+                progressions(32, 1, 5),
+                TokenWindows.of(List.of(new int[] {0, 1, 2, 3, 4}, new int[] {9, 8, 7, 6, 5})),
+                stopping,
+                Options.adamW(1e-2, 60),
+                ws)) {
+      // Steps of 1 are learned, those of -1 never seen: of eight next tokens four.
+      assertThat(found.heldOut()).extracting(EarlyStopping.HeldOut::step).startsWith(10L);
+      double best =
+          found.heldOut().stream().mapToDouble(EarlyStopping.HeldOut::score).max().orElseThrow();
+      assertThat(best).isEqualTo(.5);
+      assertThat(accuracy(found.model(), 1, ws)).isGreaterThan(.9);
+    }
+  }
+
   @Test
   void whatCannotBeLearnedIsNamed() throws IOException {
     try (Workspace ws = seeded(1);
