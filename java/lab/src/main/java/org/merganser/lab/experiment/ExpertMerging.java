@@ -100,15 +100,14 @@ record ExpertMerging(
 
   private Map<String, Merged> merged(Experts experts, Scored own, Workspace ws) throws IOException {
     Map<String, Merged> merged = new LinkedHashMap<>();
-    String weighed = methods.weighed();
     for (Map.Entry<String, List<Way>> method : methods.named().entrySet()) {
       List<Way> ways = method.getValue();
       Way best = ways.size() == 1 ? ways.get(0) : best(ways, experts, ws);
       String chosen = ways.size() == 1 ? "" : best.settings();
       merged.put(method.getKey(), merged(best, chosen, experts, own, ws));
-      if (method.getKey().equals(weighed)) {
+      if (methods.weighed().contains(method.getKey())) {
         Way all = weighed(best, experts, ws);
-        merged.put(weighed + WEIGHTS, merged(all, all.settings(), experts, own, ws));
+        merged.put(method.getKey() + WEIGHTS, merged(all, all.settings(), experts, own, ws));
       }
     }
     return merged;

@@ -5,9 +5,12 @@ import java.io.IOException;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
+import java.util.Set;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.merganser.compute.Workspace;
@@ -31,8 +34,9 @@ import org.merganser.plan.Catalogue;
  *
  * @param named the alternatives of each by its name in tables: the id where there are several of
  *     them or only one method of that id, else the whole text
+ * @param weighed names of those whose weights are chosen too, in rows of their own
  */
-record ExpertMethods(Map<String, List<Way>> named) {
+record ExpertMethods(Map<String, List<Way>> named, Set<String> weighed) {
   /**
    * Every kind of method that makes one model, or one for each task, of many experts of any
    * network; the grids of lambda go well below what the longest experts take.
@@ -70,7 +74,7 @@ record ExpertMethods(Map<String, List<Way>> named) {
    *
    * @param text as it is typed
    * @param drawn the same with the seed of what it draws, where it draws and none is typed
-   * @param weighs whether weights may be given it
+   * @param weighs whether weights may be chosen for it
    * @param mergers one for all tasks, or one for each
    */
   record Way(String text, String drawn, boolean weighs, List<Merger> mergers) {
@@ -149,6 +153,48 @@ record ExpertMethods(Map<String, List<Way>> named) {
    *     many experts of a base
    */
   static ExpertMethods of(String texts, int experts, long seed) {
+    return of(texts, Optional.empty(), experts, seed);
+  }
+
+  /**
+   * @param weighed names of methods whose weights are chosen too; without, the first that has
+   *     weights and several lambdas
+   */
+  static ExpertMethods of(String texts, Optional<String> weighed, int experts, long seed) {
+    Map<String, List<Way>> named = named(texts, experts, seed);
+    Set<String> rows = new LinkedHashSet<>();
+    if (weighed.isEmpty()) {
+      named.entrySet().stream()
+          .filter(method -> method.getValue().get(0).weighs() && lambdas(method.getValue()) > 1)
+          .map(Map.Entry::getKey)
+          .findFirst()
+          .ifPresent(rows::add);
+    } else {
+      rows.addAll(Catalogue.Methods.split(weighed.get()));
+      rows.forEach(name -> requireWeights(name, named));
+    }
+    return new ExpertMethods(named, Collections.unmodifiableSet(rows));
+  }
+
+  private static void requireWeights(String name, Map<String, List<Way>> named) {
+    List<String> takers =
+        named.entrySet().stream()
+            .filter(method -> method.getValue().get(0).weighs())
+            .map(Map.Entry::getKey)
+            .toList();
+    if (!takers.contains(name)) {
+      throw new IllegalArgumentException(
+          "weights: %s %s; of those that are tried, weights can be chosen for %s"
+              .formatted(
+                  name,
+                  named.containsKey(name)
+                      ? "takes none, or has some already"
+                      : "is not among the methods",
+                  takers.isEmpty() ? "none" : String.join(", ", takers)));
+    }
+  }
+
+  private static Map<String, List<Way>> named(String texts, int experts, long seed) {
     long drawn = Seeds.derive(seed, "methods");
     Map<String, List<Way>> named = new LinkedHashMap<>();
     List<String> all = Catalogue.Methods.split(texts);
@@ -165,26 +211,16 @@ record ExpertMethods(Map<String, List<Way>> named) {
             "methods: " + name + " is there twice in " + texts + "; name each once");
       }
     }
-    return new ExpertMethods(Collections.unmodifiableMap(named));
-  }
-
-  /** The first method of several lambdas: its weights are chosen too, in a row; null for none. */
-  String weighed() {
-    return named.entrySet().stream()
-        .filter(method -> method.getValue().get(0).weighs() && choosesLambda(method.getKey()))
-        .map(Map.Entry::getKey)
-        .findFirst()
-        .orElse(null);
+    return Collections.unmodifiableMap(named);
   }
 
   /** Whether a method is tried with more than one lambda, its settings other than that or not. */
   boolean choosesLambda(String name) {
-    return named.getOrDefault(name, List.of()).stream()
-            .map(Way::lambda)
-            .filter(Objects::nonNull)
-            .distinct()
-            .count()
-        > 1;
+    return lambdas(named.getOrDefault(name, List.of())) > 1;
+  }
+
+  private static long lambdas(List<Way> ways) {
+    return ways.stream().map(Way::lambda).filter(Objects::nonNull).distinct().count();
   }
 
   /** Task arithmetic with one setting, so that it is the same at all lengths; null for none. */
@@ -226,9 +262,9 @@ record ExpertMethods(Map<String, List<Way>> named) {
       }
       return new Way(text, drawn, false, each);
     }
-    boolean weighs = has(id, "weights") && has(id, "lambda") && !text.contains("weights=");
+    boolean weighs = has(id, "weights") && !text.contains("weights=");
     Way plain = new Way(text, drawn, weighs, List.of(Catalogue.mergers().method(drawn)));
-    return weighs
+    return weighs && has(id, "lambda")
         ? new Way(text, drawn, true, plain.with(Collections.nCopies(experts, 1.0)).mergers())
         : plain;
   }

@@ -68,7 +68,8 @@ final class ExpertRuns implements AutoCloseable {
     this.watch = watch;
     this.ws = ws;
     this.scoring = new ExpertScoring(this.tasks, watch.time("difficulty", this::difficulty));
-    ExpertMethods methods = ExpertMethods.of(options.methods(), bases.size(), seed);
+    ExpertMethods methods =
+        ExpertMethods.of(options.methods(), options.weights(), bases.size(), seed);
     this.merging = new ExpertMerging(network, bases, methods, scoring);
     this.mixtures = new ExpertMixtures(options.mixing(), network, bases, scoring, options.batch());
   }

@@ -88,6 +88,10 @@ public final class UndertrainingExperiment extends Experiment {
               "how experts are merged, with settings; of several, divided by slashes, those best on"
                   + " held-out examples")
           String methods,
+      @Setting(
+              "those of them whose weights of tasks are chosen on held-out examples too; unless set"
+                  + " the first of several lambdas")
+          Optional<String> weights,
       @Setting("what decides which adapters of a mixture an input goes to")
           List<ExpertRouter> routers,
       @Setting(value = "adapters that an input goes to", min = 1) int topK,
@@ -131,6 +135,7 @@ public final class UndertrainingExperiment extends Experiment {
           4,
           64,
           ExpertMethods.USUAL,
+          Optional.empty(),
           List.of(ExpertRouter.values()),
           2,
           50,

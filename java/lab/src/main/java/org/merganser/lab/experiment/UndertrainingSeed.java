@@ -65,7 +65,7 @@ final class UndertrainingSeed implements AutoCloseable {
             first.train().classes(),
             java.util.Arrays.copyOfRange(shape, 1, shape.length));
     int experts = tasks.tasks().size();
-    methods = ExpertMethods.of(options.methods(), experts, seed);
+    methods = ExpertMethods.of(options.methods(), options.weights(), experts, seed);
     methods.check(network, tasks.tasks(), ws);
     if (options.experts().contains(Form.LORA)) {
       options.adapters().check(network.network(), network.head());

@@ -10,6 +10,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import org.junit.jupiter.api.Test;
 import org.merganser.compute.Workspace;
 import org.merganser.internal.Opened;
@@ -228,13 +229,38 @@ class ExpertMethodsTest {
     ExpertMethods density = ExpertMethods.of("linear,ties:density=0.2/0.5,lambda=1", 3, 0);
     assertThat(density.named().get("ties")).hasSize(2);
     assertThat(density.choosesLambda("ties")).isFalse();
-    assertThat(density.weighed()).isNull();
+    assertThat(density.weighed()).isEmpty();
     ExpertMethods both =
         ExpertMethods.of("dare-linear:density=0.2/0.5,ties:density=0.2/0.5,lambda=0.5/1", 3, 0);
     assertThat(both.choosesLambda("dare-linear")).isFalse();
     assertThat(both.choosesLambda("ties")).isTrue();
     assertThat(both.choosesLambda("arrow")).isFalse();
-    assertThat(both.weighed()).isEqualTo("ties");
+    assertThat(both.weighed()).containsExactly("ties");
+  }
+
+  /** With a lambda or without, under the names of tables. */
+  @Test
+  void weightsAreChosenOfTheMethodsNamed() {
+    String texts =
+        "linear,karcher,task-arithmetic:lambda=0.3,task-arithmetic:lambda=0.1/1,emr,"
+            + "ties:density=0.2,lambda=0.5/1,dare-linear:weights=1:2:3,lambda=1";
+    assertThat(ExpertMethods.of(texts, 3, 0).weighed()).containsExactly("task-arithmetic");
+    assertThat(
+            ExpertMethods.of(texts, Optional.of("ties,linear,task-arithmetic:lambda=0.3"), 3, 0)
+                .weighed())
+        .containsExactly("ties", "linear", "task-arithmetic:lambda=0.3");
+    String takers =
+        "; of those that are tried, weights can be chosen for linear, task-arithmetic:lambda=0.3,"
+            + " task-arithmetic, ties";
+    Map.of(
+            "emr", "takes none, or has some already",
+            "dare-linear", "takes none, or has some already",
+            "fisher", "is not among the methods")
+        .forEach(
+            (name, why) ->
+                assertThatThrownBy(() -> ExpertMethods.of(texts, Optional.of(name), 3, 0))
+                    .isInstanceOf(IllegalArgumentException.class)
+                    .hasMessage("weights: " + name + " " + why + takers));
   }
 
   /** Whatever its name in tables is. */

@@ -9,6 +9,7 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import org.junit.jupiter.api.Test;
 import org.merganser.io.Checkpoint;
 import org.merganser.io.MemoryCheckpoint;
@@ -105,6 +106,19 @@ class HeldOutChoicesTest {
       assertThat(weighed.chosen()).isEqualTo("lambda=0.4,weights=0.5:1.0");
       assertThat(weighed.scores().heldOut()).containsExactly(1.0, 1.0);
       assertThat(weighed.scores().test()).containsExactly(0.0, 1.0);
+      // Of a method with one lambda, and of one with none, where asked; weights of 1 are kept.
+      ExpertMethods asked =
+          ExpertMethods.of(
+              "linear,task-arithmetic:lambda=0.4", Optional.of("task-arithmetic,linear"), 2, 0);
+      Map<String, ExpertPoint.Merged> both =
+          new ExpertMerging(network, List.of(base, base), asked, scoring).merged(bodies, own, WS);
+      assertThat(both.keySet())
+          .containsExactly(
+              "linear", "linear+weights", "task-arithmetic", "task-arithmetic+weights");
+      assertThat(both.get("linear+weights").chosen()).isEqualTo("weights=1.0:1.0");
+      assertThat(both.get("linear+weights").scores()).isEqualTo(both.get("linear").scores());
+      assertThat(both.get("task-arithmetic+weights").chosen())
+          .isEqualTo("lambda=0.4,weights=0.5:1.0");
     }
   }
 }
