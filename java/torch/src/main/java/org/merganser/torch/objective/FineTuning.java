@@ -22,9 +22,8 @@ import org.merganser.torch.training.Optimizer;
 /**
  * Trains a model on for some steps of an objective, and keeps the parameters of the best held-out
  * score by an {@link EarlyStopping.Policy}. With {@link Options#adam}, the least loss, that at the
- * start among them: the same batches, evaluations and stopping as {@link
- * NpMerger}, with the parameters themselves free; what NP Merge is to be
- * compared with.
+ * start among them: the same batches, evaluations and stopping as {@link NpMerger}, with the
+ * parameters themselves free; what NP Merge is to be compared with.
  *
  * @param model of the best parameters
  * @param losses of the batch of each step

@@ -231,7 +231,10 @@ class TorchObjectiveTest {
         Policy plateau = Policy.plateau(150).every(10, 2, 2);
         try (FineTuning tuned =
             FineTuning.of(
-                objective, average, FineTuning.Options.adam(200, 10, 5).withStopping(plateau), WS)) {
+                objective,
+                average,
+                FineTuning.Options.adam(200, 10, 5).withStopping(plateau),
+                WS)) {
           assertThat(tuned.heldOut().get(0).step()).isEqualTo(10);
           assertThat(tuned.losses()).hasSizeLessThanOrEqualTo(150);
           HeldOut best = tuned.heldOut().get((int) (tuned.bestStep() / 10 - 1));
