@@ -25,7 +25,7 @@ constexpr int64_t kKept = 0;  // so that a use after release is seen
 #else
 constexpr int64_t kKept = int64_t{64} << 20;
 #endif
-constexpr int64_t kLeast = int64_t{64} << 10, kMost = int64_t{8} << 20;
+constexpr int64_t kLeast = int64_t{64} << 10, kMost = int64_t{16} << 20;
 
 struct Block {
   void* memory;
