@@ -182,12 +182,12 @@ TEST(fake_little_memory_assigns_in_smaller_parts) {
   const Context device(2, MG_BACKEND_CUDA);
   const Placed placed(device, p, 1);
   const int64_t others = (36 + 32) * n;  // prices, numbers and places; bits of tight columns
-  for (int64_t rows : {n, n / 2, n / 8}) {  // that are made at once, beside the lists of all
+  for (int64_t rows : {n, n / 2, n / 8, n / 16}) {  // that are made at once, beside the lists of all
     memory.leave(device, others + n * list + rows * row);
     Answer a(n, n, 1);
     a.end(device, assign(device, placed.costs, 0, 0, a.columns.data(), a.u.data(), a.v.data(), a.value.data()));
     standin_limit_memory(-1);
-    if (rows < n / 2) {
+    if (rows < n / 8) {  // fewer than 32 are not made
       CHECK(a.status == MG_OUT_OF_MEMORY);
     } else {
       expect_same(a, wanted, "with " + std::to_string(rows) + " rows at once");
