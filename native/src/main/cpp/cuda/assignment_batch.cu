@@ -143,6 +143,7 @@ class Batch {
   // The results stay on the host; the device's memory is free for what is solved one after the other.
   void run(const std::vector<BlockProblem>* of_type, int64_t memory, int64_t shared, int32_t route) {
     Scratch device(s_.scratch);
+    const Finish finish{s_};
     BlockResults there;
     const int64_t bytes = lay_out(there, nullptr), count = static_cast<int64_t>(problems_.size());
     char* const results = device.take<char>(bytes);

@@ -282,12 +282,6 @@ __global__ void __launch_bounds__(kThreads)
   if (mine != ~0ull) atomicMin(first, mine);
 }
 
-// A call that fails leaves nothing under way: its arrays may be freed then.
-struct Finish {
-  State& s;
-  ~Finish() { static_cast<void>(cudaStreamSynchronize(s.stream)); }
-};
-
 template <typename T>
 double value_at(State& s, const char* routine, const void* array, int64_t i) {
   typename T::Raw raw;

@@ -63,6 +63,12 @@ inline State& state(mg_context* context) { return *static_cast<State*>(context->
 // Routines return when their results are there.
 void synchronize(State& state, const char* routine);
 
+// A call that fails leaves nothing under way: its arrays may be freed then, and its own memory taken again.
+struct Finish {
+  State& s;
+  ~Finish() { static_cast<void>(cudaStreamSynchronize(s.stream)); }
+};
+
 // A kernel of this build, to see whether the device can run it.
 const void* some_kernel();
 

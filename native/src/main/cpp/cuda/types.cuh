@@ -46,12 +46,13 @@ struct alignas(sizeof(W) * kCount) Pack {
   W word[kCount];
 };
 
-// Passes over elements in any order take packs of 16 bytes. Others have one element at a time, neighbours in neighbouring
-// threads, whose accesses are whole sectors too, and several of them under way in a thread:
-//   sums in the CPU's order, which says what thread has an element: centre_gram, centre_columns, dot_products, formula_sums,
-//     fusion (divergences), gamma (sums), moments, norm, np_groups, permuted_products, row_products;
-//   rows of matrices, which begin between multiples of 16 for most n: assignment, divide, gram, matrix, moments_merge,
-//     moments_split, polar_small; with a pack for some rows and not for others the threads of a warp would part;
+// Passes over elements in any order take packs of 16 bytes of the wider of their types. Others have one element at a time,
+// neighbours in neighbouring threads, whose accesses are whole sectors too, and several of them under way in a thread:
+//   sums in the CPU's order, which says what thread has an element: centre_gram and centre_columns (means), dot_products,
+//     formula_sums, fusion (divergences), gamma (sums), moments, norm, np_groups, permuted_products, row_products;
+//   rows of matrices, which begin between multiples of 16 for most n: assignment, centre_gram and centre_columns (taking
+//     means off), divide, gram, matrix, moments_merge, moments_split, polar_small; with a pack for some rows and not for
+//     others the threads of a warp would part;
 //   other orders on the two sides: apply_dense, transpose, ranked_drop; scaled rows and elements of apply_gather;
 //   what is done once: gemm with k = 0, values and states that np_create and np_load fill.
 // kCount neighbours: one access of a pack when kCount > 1, whose pointers are aligned to it; a single one is read in

@@ -10,6 +10,7 @@
 namespace merganser {
 
 // NULL when there is no memory, also without the blocks that are kept (below), which then go back; freed by std::free.
+// The library keeps blocks of its own, and so does the plug-in.
 // Large blocks ask for huge pages: the first touch of small ones costs as much as the arithmetic of small problems.
 void* allocate_aligned(int64_t bytes);
 

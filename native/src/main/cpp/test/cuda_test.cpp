@@ -55,6 +55,8 @@ TEST(fake_plugin_of_another_build_is_refused) {
   typedef int32_t (*Long)(int64_t);
   CHECK(hash_of_entries<Short>("a ") != hash_of_entries<Long>("a ") &&
         hash_of_entries<Short>("a ") != hash_of_entries<Short>("b "));
+  CHECK((hash_of_entries<Short, Long>("a b ") != hash_of_entries<Long, Short>("a b ")));
+  CHECK((hash_of_entries<Short, Short>("a b ") != hash_of_entries<Short, Short>("b a ")));
   const std::string file = plugin_file();
   if (file.empty()) return;
   void* library = dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL);

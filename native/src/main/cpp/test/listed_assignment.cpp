@@ -208,10 +208,9 @@ Outcome listed_assignment_factors_certify(mg_context* context, const Input& inpu
   return factors(context, input, with_oracle, true);
 }
 
-// Problems of unlike sizes, empty ones too, each with a leading dimension of its own.
+// Problems of unlike sizes, empty ones too, each with a leading dimension of its own; one is of the other type.
 Outcome listed_assignment_batch(mg_context* context, const Input& input, bool with_oracle) {
   const int64_t n = input.size, shift = whole(input.shift);
-  const double size = magnitude(input.dtype, input.scale);
   const std::vector<int64_t> rows = {n, 0, std::max<int64_t>(n - 3, 0), 1, n / 2, 2}, cols = {n, 2, n, 1, n, 5};
   std::vector<int64_t> ld, columns;
   std::vector<std::unique_ptr<Array>> arrays;
@@ -220,12 +219,14 @@ Outcome listed_assignment_batch(mg_context* context, const Input& input, bool wi
   int64_t all_rows = 0, all_cols = 0;
   for (size_t p = 0; p < rows.size(); ++p) {
     ld.push_back(cols[p] + static_cast<int64_t>(p));
-    const Vector plain = scaled(costs_of(static_cast<int>(p % 4), rows[p], cols[p]), size);
+    const int32_t other = input.dtype == MG_F64 ? MG_F32 : MG_F64, dtype = p == 2 ? other : input.dtype;
+    const Vector plain =
+        scaled(costs_of(static_cast<int>(p % 4), rows[p], cols[p]), magnitude(dtype, input.scale));
     Vector padded(static_cast<size_t>(rows[p] * ld[p]), kNaN);  // which nobody may read
     for (int64_t e = 0; e < rows[p] * cols[p]; ++e) padded[e / cols[p] * ld[p] + e % cols[p]] = plain[e];
-    arrays.push_back(std::make_unique<Array>(context, input.dtype, padded, input.shift));
-    problems.push_back(matrix(input.dtype, rows[p], cols[p], arrays.back()->data(), ld[p]));
-    const Vector stored = arrays.back()->values(input.dtype);
+    arrays.push_back(std::make_unique<Array>(context, dtype, padded, input.shift));
+    problems.push_back(matrix(dtype, rows[p], cols[p], arrays.back()->data(), ld[p]));
+    const Vector stored = arrays.back()->values(dtype);
     costs.emplace_back();
     for (int64_t e = 0; e < rows[p] * cols[p]; ++e) {
       costs.back().push_back(stored[e / cols[p] * ld[p] + e % cols[p]]);
