@@ -221,7 +221,11 @@ public final class LoraSum implements AutoCloseable {
       case COMPRESSED ->
           Math.min(Math.min(most, layer.stackedRank()), Math.min(first.in(), first.out()));
       case FACTORS -> first.rank();
-      case ALIGNED -> Math.min(layer.stackedRank(), first.out());
+      // That of queries, keys and values, three times as high: more than it has is 0.
+      case ALIGNED ->
+          layer.named().isPartOfAttention()
+              ? Math.min(layer.stackedRank(), 3 * first.out())
+              : Math.min(layer.stackedRank(), first.out());
     };
   }
 

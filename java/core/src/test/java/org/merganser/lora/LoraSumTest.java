@@ -322,6 +322,40 @@ class LoraSumTest {
     }
   }
 
+  /** More ranks than out_proj has rows: what adapters do together is of one rank all the same. */
+  @Test
+  void anAttentionIsAlignedOfAnyRanks() throws IOException {
+    List<double[][]> changes = new ArrayList<>();
+    try (Opened opened = new Opened()) {
+      List<LoraAdapter> adapters = new ArrayList<>();
+      for (int i = 0; i < 2; i++) {
+        Map<String, Tensor> tensors = new LinkedHashMap<>();
+        double[][] a = Oracle.gaussian(3, 4, 10 + i);
+        double[][] b = Oracle.gaussian(4, 3, 20 + i);
+        Adapters.put(tensors, "att", Oracle.gaussian(3, 4, 30 + i), Oracle.gaussian(12, 3, 40 + i));
+        Adapters.put(tensors, "att.base_layer.out_proj", a, b);
+        changes.add(Oracle.multiply(b, a));
+        Path path =
+            Adapters.write(folder.resolve("in" + i), "\"lora_alpha\": 3, \"r\": 3", tensors);
+        adapters.add(opened.add(LoraAdapter.open(path)));
+      }
+      Path path = folder.resolve("aligned");
+      // The right vectors of the second adapter are those of what it does.
+      LoraSum.aligned(adapters, (parts, ws) -> Matrix.of(parts.get(1).toArray()), 0, 1)
+          .write(path, DType.F32, false, WS);
+      LoraAdapter written = opened.add(LoraAdapter.open(path));
+      assertThat(written.layers().get("att.in_proj_weight").rank()).isEqualTo(6);
+      Map<String, Tensor> zeros =
+          Map.of(
+              "att.in_proj_weight", Tensor.zeros(DType.F64, 12, 4),
+              "att.out_proj.weight", Tensor.zeros(DType.F64, 4, 4));
+      try (Tensor found =
+          written.fold(MemoryCheckpoint.of(zeros)).read("att.out_proj.weight", WS)) {
+        assertThat(distance(Matrix.of(found).toArray(), changes.get(1))).isLessThan(1e-5);
+      }
+    }
+  }
+
   /** Of equal shapes only the kinds tell what is wrong. */
   @Test
   void anEmbeddingAndALinearLayerHaveNoSum() {
