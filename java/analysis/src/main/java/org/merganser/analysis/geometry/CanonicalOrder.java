@@ -14,7 +14,8 @@ import org.merganser.linalg.Matrix;
  * hashed once more with the keys of the points that they are of (colour refinement, Weisfeiler and
  * Leman 1968); where that tells no more of them apart, one that comes first is set apart from those
  * like it. Points of which any two may change places, such as those at one place, keep the order in
- * which they come.
+ * which they come. (Where refinement tells points no more apart of which not any two may change
+ * places, as in strongly regular graphs, the order may depend on which of them comes first.)
  *
  * @param order the points, in that order
  */
@@ -23,7 +24,7 @@ record CanonicalOrder(int[] order) {
    * @param symmetric on the host
    * @param seed another one is another order
    */
-  static CanonicalOrder of(Matrix symmetric, long seed) {
+  static CanonicalOrder of(Matrix symmetric, long seed, Workspace ws) {
     int n = Math.toIntExact(symmetric.rows());
     long[] keys = new long[n];
     for (int i = 0; i < n; i++) {
@@ -36,7 +37,8 @@ record CanonicalOrder(int[] order) {
     }
     int[] order = sorted(keys);
     for (int tied = tied(symmetric, keys, order); tied >= 0; ) {
-      long[] finer = refined(symmetric, keys);
+      ws.cancellation().check();
+      long[] finer = refined(symmetric, ws, keys);
       if (kinds(finer) > kinds(keys)) {
         keys = finer;
       } else {
@@ -91,15 +93,20 @@ record CanonicalOrder(int[] order) {
     values[b] = value;
   }
 
-  private static long[] refined(Matrix symmetric, long... keys) {
-    long[] finer = new long[keys.length];
-    for (int i = 0; i < keys.length; i++) {
-      finer[i] = Hashes.mix(keys[i]);
-      double[] row = symmetric.row(i);
-      for (int j = 0; j < row.length; j++) {
-        finer[i] += Hashes.mix(Hashes.mix(keys[j]) ^ Double.doubleToLongBits(row[j]));
-      }
-    }
+  private static long[] refined(Matrix symmetric, Workspace ws, long... keys) {
+    long[] mixed = Arrays.stream(keys).map(Hashes::mix).toArray();
+    long[] finer = mixed.clone();
+    Rows.each(
+        keys.length,
+        ws,
+        (from, to) -> {
+          for (int i = from; i < to; i++) {
+            double[] row = symmetric.row(i);
+            for (int j = 0; j < row.length; j++) {
+              finer[i] += Hashes.mix(mixed[j] ^ Double.doubleToLongBits(row[j]));
+            }
+          }
+        });
     return finer;
   }
 

@@ -17,7 +17,8 @@ import org.merganser.linalg.Matrix;
  * of columns, whatever P is, and work N^2 P operations.
  *
  * <p>Samples are multiplied in an order that follows from their numbers, so that another order of
- * them gives the same products to the bit; equal samples have equal products.
+ * them gives the same products to the bit. Equal samples have equal products, but for those that
+ * {@link #append} adds, which may differ in their last digits.
  *
  * <p>Centred products are those of {@code x_i - mean}, {@code J G J} with {@code J = I - 1 1^T /
  * N}. Centring goes column by column, before anything is multiplied, so that the difference of two
@@ -136,7 +137,8 @@ public final class GramMatrix implements AutoCloseable {
           "samples of %d elements, the origin has %d".formatted(rows.width(), origin.length));
     }
     SampleOrder order = SampleOrder.of(rows, ws);
-    int[] places = Arrays.stream(added).map(i -> order.places()[i]).sorted().toArray();
+    int[] inOrder = order.places();
+    int[] places = Arrays.stream(added).map(i -> inOrder[i]).sorted().toArray();
     try (Matrix fresh = GramProducts.some(rows, order, places, centred, origin, ws)) {
       return checked(joined(fresh, order.order(), places, old), centred, origin);
     }
@@ -263,7 +265,7 @@ public final class GramMatrix implements AutoCloseable {
     if (!centred) {
       throw new IllegalStateException("components are those of centred products");
     }
-    CanonicalOrder order = CanonicalOrder.of(products, 0);
+    CanonicalOrder order = CanonicalOrder.of(products, 0, ws);
     try (Matrix sorted = order.apply(products, ws)) {
       return order.restored(TopEigen.of(sorted, count, ws).scaled());
     }

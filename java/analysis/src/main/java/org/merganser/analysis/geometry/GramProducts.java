@@ -192,7 +192,7 @@ final class GramProducts {
   }
 
   /**
-   * Refuses a block of columns from one on with numbers that are not finite, naming the first.
+   * Refuses a block of columns from one on with numbers that are not finite, naming one.
    *
    * @param order of the samples in the block
    */

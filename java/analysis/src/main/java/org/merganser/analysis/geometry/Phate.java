@@ -189,7 +189,7 @@ public final class Phate {
    */
   public Result fit(Matrix distances, Workspace ws) {
     AlphaDecay.require(distances, options.knn());
-    CanonicalOrder order = CanonicalOrder.of(distances, options.seed());
+    CanonicalOrder order = CanonicalOrder.of(distances, options.seed(), ws);
     try (Opened opened = new Opened()) {
       Matrix sorted = opened.add(order.apply(distances, ws));
       AlphaDecay affinities = AlphaDecay.of(sorted, options.knn(), options.decay());
@@ -213,7 +213,7 @@ public final class Phate {
    */
   public Result fitKernel(Matrix kernel, Workspace ws) {
     Diffusion.require(kernel);
-    CanonicalOrder order = CanonicalOrder.of(kernel, options.seed());
+    CanonicalOrder order = CanonicalOrder.of(kernel, options.seed(), ws);
     try (Matrix sorted = order.apply(kernel, ws)) {
       double[] none = {};
       Result result = embedded(sorted, new AlphaDecay(none, options.decay(), 0, 0), ws);

@@ -48,23 +48,48 @@ record SampleOrder(int[] order, int[] first) {
     Integer[] sorted = new Integer[n];
     Arrays.setAll(sorted, i -> i);
     Arrays.sort(sorted, (a, b) -> Long.compare(keys[a], keys[b]));
+    int[] order = Arrays.stream(sorted).mapToInt(each -> each).toArray();
     int[] first = new int[n];
     for (int k = 1; k < n; k++) {
-      first[k] = keys[sorted[k]] == keys[sorted[k - 1]] ? first[k - 1] : k;
+      int before = first[k - 1];
+      // Products are those of the first, so that a hash alone does not do.
+      boolean same =
+          keys[order[k]] == keys[order[before]] && equal(rows, order[k], order[before], ws);
+      first[k] = same ? before : k;
     }
-    return new SampleOrder(Arrays.stream(sorted).mapToInt(each -> each).toArray(), first);
+    return new SampleOrder(order, first);
+  }
+
+  private static boolean equal(SampleRows rows, int a, int b, Workspace ws) throws IOException {
+    long step = Math.min(rows.width(), MOST);
+    for (long from = 0; from < rows.width(); from += step) {
+      ws.cancellation().check();
+      long to = Math.min(rows.width(), from + step);
+      try (Tensor one = Tensor.allocate(rows.dtype(), to - from);
+          Tensor other = Tensor.allocate(rows.dtype(), to - from)) {
+        rows.read(a, from, to, one, ws);
+        rows.read(b, from, to, other, ws);
+        if (!bytes(one).equals(bytes(other))) {
+          return false;
+        }
+      }
+    }
+    return true;
+  }
+
+  private static ByteBuffer bytes(Tensor values) {
+    return values.buffer(0, Math.toIntExact(values.bytes()));
   }
 
   /** Of the bytes, where they lie. */
   private static long hash(long key, Tensor values) {
-    ByteBuffer bytes = values.buffer(0, Math.toIntExact(values.bytes()));
+    ByteBuffer bytes = bytes(values);
     long hash = key;
     while (bytes.hasRemaining()) {
       long next = bytes.remaining() < Long.BYTES ? bytes.getInt() : bytes.getLong();
-      hash = (hash ^ next) * 0x9e3779b97f4a7c15L;
-      hash ^= hash >>> 32;
+      hash = Hashes.mix(hash ^ next);
     }
-    return Hashes.mix(hash);
+    return hash;
   }
 
   /** Those of which another has the same key. */

@@ -201,6 +201,34 @@ class OrderTest {
     }
   }
 
+  /** Samples that differ in signs alone, also of numbers beyond those that all are hashed by. */
+  @ParameterizedTest
+  @CsvSource({"F32, 0", "F32, 1500", "F64, 0"})
+  void samplesOfLikeBits(DType dtype, int before) throws IOException {
+    int n = 256;
+    double[][] corners = new double[n][before + 8];
+    double[][] expected = new double[n][n];
+    for (int i = 0; i < n; i++) {
+      Arrays.fill(corners[i], 1);
+      for (int k = 0; k < 8; k++) {
+        corners[i][before + k] = (i >> k & 1) == 0 ? 1 : -1;
+      }
+      for (int j = 0; j < n; j++) {
+        expected[i][j] = 8 - 2 * Integer.bitCount(i ^ j);
+      }
+    }
+    Found products =
+        rows -> {
+          try (GramMatrix gram = GramMatrix.centred(rows, DType.F64, WS)) {
+            return gram.products().toArray();
+          }
+        };
+    int[] order = Seeds.order(n, 2, "corners");
+    assertThat(of(corners, dtype, products)).isDeepEqualTo(expected);
+    assertThat(of(moved(corners, order), dtype, products))
+        .isDeepEqualTo(movedBoth(expected, order));
+  }
+
   /** Equal samples have equal products, whatever else they are given with. */
   @Test
   void equalSamples() throws IOException {
