@@ -53,16 +53,11 @@ final class ColumnBlocks implements AutoCloseable {
     this.rows = rows;
     this.order = order;
     this.ws = ws;
-    step = columns(rows);
+    long most = BLOCK / rows.dtype().bytes(rows.samples()) / UNIT * UNIT;
+    step = Math.min(rows.width(), Math.max(UNIT, most));
     for (int k = 0; k < buffers.length; k++) {
       buffers[k] = Tensor.allocate(rows.dtype(), rows.samples() * step);
     }
-  }
-
-  /** Of a block. */
-  static long columns(SampleRows rows) {
-    long most = BLOCK / rows.dtype().bytes(rows.samples()) / UNIT * UNIT;
-    return Math.min(rows.width(), Math.max(UNIT, most));
   }
 
   /**

@@ -45,13 +45,13 @@ final class NetworkGroups implements Groups {
     if (index > 0 && options.data().equals(ExperimentOptions.BLOBS)) {
       open(index, run);
     }
-    return run.journal().found(index, Journal.digest(data), () -> find(index, data, run));
+    return run.journal().found(index, Journal.digest(data), () -> make(index, run));
   }
 
-  private Findings find(int index, DataSet data, Runner run) throws IOException {
+  private Findings make(int index, Runner run) throws IOException {
     Stopwatch watch = run.watch();
     Workspace ws = run.ws();
-    ModelTraining.Trained trained = watch.time("train", () -> train(index, data, ws));
+    ModelTraining.Trained trained = watch.time("train", () -> train(index, ws));
     int there = trained.models().size() - trained.trained();
     Findings found = new Findings(new ExperimentResult.Training(trained.trained(), there));
     Examples sample = options.sample(data);
@@ -93,14 +93,14 @@ final class NetworkGroups implements Groups {
   }
 
   /** Model k of pair I has seed {@code seed + I models + k}: no two pairs share a model. */
-  private ModelTraining.Trained train(int pair, DataSet data, Workspace ws) throws IOException {
+  private ModelTraining.Trained train(int pair, Workspace ws) throws IOException {
     // Models of one pair split one draw; other pairs draw again.
     long splitSeed = options.seed() + pair;
     List<Examples> parts = options.split().apply(data.train(), options.models(), splitSeed);
     List<ModelTraining.Job> jobs = new ArrayList<>();
     for (int k = 0; k < options.models(); k++) {
       long seed = options.seed() + (long) pair * options.models() + k;
-      jobs.add(new ModelTraining.Job(seed, parts.get(k), part(data, splitSeed, k)));
+      jobs.add(new ModelTraining.Job(seed, parts.get(k), part(splitSeed, k)));
     }
     ModelTraining.Trained trained =
         new ModelTraining(network, options.training(), options.cache(), ws)
@@ -111,7 +111,7 @@ final class NetworkGroups implements Groups {
     return trained;
   }
 
-  private String part(DataSet data, long splitSeed, int model) {
+  private String part(long splitSeed, int model) {
     String whole = data.name() + ", " + data.train().size() + " samples";
     return options.split() == Split.NONE
         ? whole

@@ -74,11 +74,11 @@ public final class FisherDiagonal {
     }
 
     public Options withSamples(int value) {
-      return new Options(value, labels, threads);
+      return Settings.with(this, "samples", value);
     }
 
     public Options withLabels(Labels value) {
-      return new Options(samples, value, threads);
+      return Settings.with(this, "labels", value);
     }
 
     public Options withThreads(int value) {

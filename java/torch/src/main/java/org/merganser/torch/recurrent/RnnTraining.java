@@ -101,29 +101,27 @@ public record RnnTraining(
 
     /** The same with batches of another size. */
     public Options withBatch(int sequences) {
-      return new Options(
-          optimizer, schedule, steps, sequences, clipNorm, learned, shapeFrom, stopping);
+      return Settings.with(this, "batch", sequences);
     }
 
     /** The same with another bound of the gradient. */
     public Options withClipNorm(double norm) {
-      return new Options(optimizer, schedule, steps, batch, norm, learned, shapeFrom, stopping);
+      return Settings.with(this, "clipNorm", norm);
     }
 
     /** The same for some parameters only: {@link VanillaRnn#shape} adapts n and s alone. */
     public Options withLearned(Set<String> names) {
-      return new Options(optimizer, schedule, steps, batch, clipNorm, names, shapeFrom, stopping);
+      return Settings.with(this, "learned", names);
     }
 
     /** The same, ended by a policy; its learning rate is multiplied by that of the schedule. */
     public Options withStopping(EarlyStopping.Policy policy) {
-      return new Options(
-          optimizer, schedule, steps, batch, clipNorm, learned, shapeFrom, Optional.of(policy));
+      return Settings.with(this, "stopping", Optional.of(policy));
     }
 
     /** The same with n and s fixed for the first steps: late adaptation. */
     public Options withShapeFrom(long step) {
-      return new Options(optimizer, schedule, steps, batch, clipNorm, learned, step, stopping);
+      return Settings.with(this, "shapeFrom", step);
     }
 
     public Options withOptimizer(Optimizer value) {

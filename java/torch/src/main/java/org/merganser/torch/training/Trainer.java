@@ -108,12 +108,12 @@ public final class Trainer {
 
     /** These settings with an augmentation. */
     public Options withAugmentation(Augmentation how) {
-      return new Options(optimizer, schedule, epochs, batchSize, clipNorm, threads, how);
+      return Settings.with(this, "augmentation", how);
     }
 
     /** These settings with another number of libtorch threads; results depend on it. */
     public Options withThreads(int count) {
-      return new Options(optimizer, schedule, epochs, batchSize, clipNorm, count, augmentation);
+      return Settings.with(this, "threads", count);
     }
 
     /** AdamW 2e-3 with linear decay, weight decay 1e-4, batches of 64, one thread. */

@@ -90,12 +90,12 @@ public record DecoderTraining(
 
     /** These settings with batches of another size. */
     public Options withBatch(int windows) {
-      return new Options(optimizer, schedule, steps, windows, clipNorm, threads);
+      return Settings.with(this, "batch", windows);
     }
 
     /** These settings with another number of libtorch threads; results depend on it. */
     public Options withThreads(int count) {
-      return new Options(optimizer, schedule, steps, batch, clipNorm, count);
+      return Settings.with(this, "threads", count);
     }
 
     public Options withOptimizer(Optimizer value) {
