@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.merganser.cli;
 
+import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Iterator;
@@ -170,9 +171,25 @@ final class AlignmentOptions {
 
   /** Every file and folder that is only read. */
   List<Path> inputs() {
-    List<Path> inputs = new ArrayList<>(folders());
-    inputs.addAll(given(stats, architecture, network.data));
+    List<Path> inputs = alignedWith();
+    inputs.addAll(given(network.data));
     return inputs;
+  }
+
+  private List<Path> alignedWith() {
+    List<Path> files = new ArrayList<>(folders());
+    files.addAll(given(stats, architecture));
+    return files;
+  }
+
+  /** The method with its settings, what it was given, and the network. */
+  void describe(MergeManifest manifest) throws IOException {
+    manifest.put("align", aligner());
+    manifest.put("layers", layers);
+    manifest.put("precision", precision);
+    manifest.put("skip_non_finite", skipNonFinite);
+    manifest.putFiles("aligned_with", alignedWith());
+    network.describe(command, manifest);
   }
 
   private static List<Path> given(Path... paths) {

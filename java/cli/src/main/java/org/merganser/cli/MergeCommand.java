@@ -3,6 +3,7 @@ package org.merganser.cli;
 
 import java.io.IOException;
 import java.io.PrintWriter;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Iterator;
@@ -152,23 +153,25 @@ final class MergeCommand extends Computation {
       for (Repair way : ways) {
         merged = opened.add(way.apply(network.get().broken(merged, problem.models(), shares), ws));
       }
+      describe(manifest, method, ways, ws);
+      // That of an older model must not stand beside this one.
+      Files.deleteIfExists(MergeManifest.of(output.path));
       write(forms.result(merged), problem, ws, out);
-      describe(manifest, method);
       manifest.write(output.path);
     }
   }
 
-  private void describe(MergeManifest manifest, Merger method) throws IOException {
+  private void describe(MergeManifest manifest, Merger method, List<Repair> ways, Workspace ws)
+      throws IOException {
+    manifest.put("backend", ws.backend());
     manifest.put("merge", method);
     manifest.putModels("models", models);
     manifest.putModels("base", base == null ? List.of() : List.of(base));
     forms.describe(manifest);
-    manifest.put("align", alignment.aligner());
-    manifest.put("layers", alignment.layers);
-    manifest.putFiles("aligned_with", alignment.inputs());
+    alignment.describe(manifest);
     manifest.putFiles("importances", importance.files);
-    manifest.put("network", alignment.network.facts(spec));
-    manifest.put("repair", repairs);
+    manifest.putMethods("repair", ways);
+    staleness.describe(manifest);
   }
 
   /** Whether the network measures importances that the merger needs and no file has. */

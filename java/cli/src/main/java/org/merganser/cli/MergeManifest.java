@@ -7,9 +7,10 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
-import java.util.stream.Stream;
 import org.merganser.internal.io.FileBytes;
+import org.merganser.internal.io.InputFiles;
 import org.merganser.io.Safetensors;
 import org.merganser.lab.report.Json;
 import org.merganser.method.Method;
@@ -43,22 +44,30 @@ record MergeManifest(Map<String, Object> provenance, boolean digests) {
 
   private record Model(String model, String path, List<Part> files) {}
 
-  private record Chosen(String method, Map<String, Object> settings) {}
+  private record Chosen(String method, Map<String, Object> settings) {
+    static Chosen of(Method method) {
+      return new Chosen(method.id(), Settings.values(method.options()));
+    }
+  }
 
-  /** A value, unless it is null or empty. */
+  /** A value, unless it is null, false or an empty list; constants as they are typed. */
   void put(String key, Object value) {
     boolean nothing =
-        value == null
-            || value instanceof List<?> list && list.isEmpty()
-            || value instanceof Map<?, ?> map && map.isEmpty();
+        value == null || value.equals(false) || value instanceof List<?> list && list.isEmpty();
     if (!nothing) {
-      provenance.put(key, value instanceof Path path ? path.toString() : value);
+      provenance.put(
+          key, value instanceof Enum<?> one ? one.name().toLowerCase(Locale.ROOT) : value);
     }
   }
 
   /** A method with all its settings, those that are usual too. */
   void put(String key, Method method) {
-    provenance.put(key, new Chosen(method.id(), Settings.values(method.options())));
+    provenance.put(key, Chosen.of(method));
+  }
+
+  /** Methods, one after the other, likewise. */
+  void putMethods(String key, List<? extends Method> methods) {
+    put(key, methods.stream().map(Chosen::of).toList());
   }
 
   void putModels(String key, List<Path> models) throws IOException {
@@ -73,16 +82,12 @@ record MergeManifest(Map<String, Object> provenance, boolean digests) {
     put(key, all);
   }
 
-  /** Files, and those of folders; what is no file is a name of data that are built in. */
+  /** Files, and those of folders that are read. */
   void putFiles(String key, List<Path> filesAndFolders) throws IOException {
     List<Part> all = new ArrayList<>();
     for (Path path : filesAndFolders) {
-      if (Files.exists(path)) {
-        try (Stream<Path> inside = Files.walk(path)) {
-          for (Path file : inside.filter(Files::isRegularFile).sorted().toList()) {
-            all.add(new Part(null, whole(file), Files.size(file), digest(file)));
-          }
-        }
+      for (Path file : InputFiles.of(path)) {
+        all.add(new Part(null, whole(file), Files.size(file), digest(file)));
       }
     }
     put(key, all);

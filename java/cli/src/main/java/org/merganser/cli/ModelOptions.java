@@ -78,7 +78,7 @@ final class ModelOptions {
 
   /** What of these options is not usual. */
   void describe(MergeManifest manifest) {
-    manifest.put("dtype", dtype == null ? null : dtype.toString());
+    manifest.put("dtype", dtype);
     manifest.put("strip_prefix", prefixes);
     manifest.put("ignore", ignored);
   }

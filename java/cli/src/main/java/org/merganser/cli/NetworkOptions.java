@@ -8,6 +8,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import org.merganser.internal.Opened;
+import org.merganser.internal.io.InputFiles;
 import org.merganser.lab.experiment.ExperimentOptions;
 import org.merganser.method.Settings;
 import org.merganser.torch.networks.NetworkChoice;
@@ -72,14 +73,26 @@ final class NetworkOptions {
         Settings.with(SETTINGS.parse("", samples), "choice", choice), "data", data);
   }
 
-  /** As it was asked for; empty without one. */
-  Map<String, Object> facts(CommandSpec command) {
-    Map<String, Object> facts = new LinkedHashMap<>();
+  /** The files of data; none where these are drawn or built in. */
+  static List<Path> files(String data) throws IOException {
+    return List.of(ExperimentOptions.BLOBS, ExperimentOptions.EMBEDDED).contains(data)
+        ? List.of()
+        : InputFiles.of(Path.of(data));
+  }
+
+  /** As it was asked for, and the files of its data; nothing without one. */
+  void describe(CommandSpec command, MergeManifest manifest) throws IOException {
     if (network != null) {
-      facts.put("network", network);
-      facts.put("data", data.toString());
-      facts.putAll(ExperimentCommand.given(command, SETTINGS, SAMPLES::contains));
+      manifest.put("network", facts(command));
+      manifest.putFiles("network_data", files(data.toString()));
     }
+  }
+
+  private Map<String, Object> facts(CommandSpec command) {
+    Map<String, Object> facts = new LinkedHashMap<>();
+    facts.put("network", network);
+    facts.put("data", data.toString());
+    facts.putAll(ExperimentCommand.given(command, SETTINGS, SAMPLES::contains));
     return facts;
   }
 

@@ -2,6 +2,7 @@
 package org.merganser.cli;
 
 import java.io.IOException;
+import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -9,8 +10,8 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
-import java.util.stream.Stream;
 import org.merganser.error.FormatException;
+import org.merganser.internal.io.InputFiles;
 import org.merganser.internal.io.PartialFile;
 import org.merganser.io.Checkpoint;
 import org.merganser.io.Safetensors;
@@ -70,8 +71,10 @@ final class Output {
 
     private boolean isIn(Path file) throws IOException {
       if (suffix.equals(".json")) {
-        return Files.size(file) < LARGEST_REPORT
-            && new String(Files.readAllBytes(file), StandardCharsets.ISO_8859_1).contains(format);
+        try (InputStream in = Files.newInputStream(file)) {
+          String text = new String(in.readNBytes(LOOKED_AT), StandardCharsets.ISO_8859_1);
+          return text.contains(format);
+        }
       }
       try (Checkpoint checkpoint = Safetensors.open(file)) {
         Map<String, String> metadata = checkpoint.metadata();
@@ -84,8 +87,8 @@ final class Output {
     }
   }
 
-  /** More than any has. */
-  private static final long LARGEST_REPORT = 1 << 24;
+  /** Bytes of a report, in which its mark is. */
+  private static final int LOOKED_AT = 1 << 24;
 
   /** Ends of names that promise something else than safetensors. */
   private static final Set<String> KNOWN =
@@ -110,7 +113,7 @@ final class Output {
     }
     for (Path input : inputs) {
       requireOutside(input);
-      for (Path file : filesOf(input)) {
+      for (Path file : InputFiles.of(input)) {
         refuse(isSame(path, file), " is one of the inputs; choose another file");
       }
     }
@@ -148,15 +151,6 @@ final class Output {
         Files.isDirectory(input) && isSame(parent, input),
         " lies in %s, which is read; choose another folder",
         input);
-  }
-
-  private static List<Path> filesOf(Path input) throws IOException {
-    if (!Files.isDirectory(input)) {
-      return List.of(input);
-    }
-    try (Stream<Path> files = Files.list(input)) {
-      return files.toList();
-    }
   }
 
   /** Whether two outputs would be one file, there or not. */

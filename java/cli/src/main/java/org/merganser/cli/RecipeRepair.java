@@ -2,12 +2,10 @@
 package org.merganser.cli;
 
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.stream.Stream;
 import org.merganser.compute.Workspace;
 import org.merganser.error.RecipeException;
 import org.merganser.internal.Opened;
@@ -77,15 +75,9 @@ record RecipeRepair(List<String> methods, String network, String data, Map<Strin
     return String.join(", ", methods) + " of " + network + " on " + data + " " + samples;
   }
 
-  /** The files of the data; none where these are drawn or built in. */
   @Override
   public List<Path> inputs() throws IOException {
-    if (List.of(ExperimentOptions.BLOBS, ExperimentOptions.EMBEDDED).contains(data)) {
-      return List.of();
-    }
-    try (Stream<Path> all = Files.list(Path.of(data))) {
-      return all.filter(Files::isRegularFile).sorted().toList();
-    }
+    return NetworkOptions.files(data);
   }
 
   /** With its data, which are read once: their shape is the network's. */

@@ -17,6 +17,10 @@ final class Staleness {
           "Writes the model although its normalisation statistics must be reset before use.")
   boolean allowed;
 
+  void describe(MergeManifest manifest) {
+    manifest.put("allow_stale", allowed);
+  }
+
   /** Writes a checkpoint, with a warning when it must be reset and that is allowed. */
   void write(Checkpoint checkpoint, Path out, Workspace ws, PrintWriter err) throws IOException {
     Safetensors.Stale stale = allowed ? Safetensors.Stale.WRITE : Safetensors.Stale.REFUSE;

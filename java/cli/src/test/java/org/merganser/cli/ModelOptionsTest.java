@@ -233,6 +233,13 @@ class ModelOptionsTest {
         .contains("stale, to be reset before use: [bn.running_var]");
     Cli.Run again = Cli.run("merge", out, out, "--method", "identity", "-o", temp.resolve("x"));
     assertThat(again.code()).isEqualTo(3);
+
+    Path manifest = MergeManifest.of(out);
+    assertThat(manifest).content().contains("\"allow_stale\" : true");
+    // Rather none than that of another model: it goes before anything is written.
+    assertThat(Cli.run(plain).code()).isEqualTo(3);
+    assertThat(manifest).doesNotExist();
+    assertThat(out).exists();
   }
 
   @Test

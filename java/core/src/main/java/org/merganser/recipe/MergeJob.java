@@ -382,7 +382,7 @@ public final class MergeJob implements AutoCloseable {
     models.requireBases(ws);
     ShardedWriter.Options options =
         how.withJob(Provenance.identity(this))
-            .withProvenance(Provenance.json(this, how.digest() == ShardedWriter.Digest.FULL))
+            .withProvenance(Provenance.json(this, how.digest() == ShardedWriter.Digest.FULL, ws))
             .withInputs(inputs());
     // Places and resumed parts are looked at before a network is run.
     try (ShardedWriter writer = ShardedWriter.open(plan(shardBytes), folder, options)) {

@@ -11,9 +11,11 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
-import java.util.stream.Stream;
+import org.merganser.compute.Workspace;
 import org.merganser.internal.io.FileBytes;
+import org.merganser.internal.io.InputFiles;
 import org.merganser.internal.kernel.Sha256;
 import org.merganser.io.ModelDirectory;
 import org.merganser.io.Safetensors;
@@ -27,12 +29,13 @@ final class Provenance {
   /**
    * @param digests whether the files of models are read for their SHA-256
    */
-  static String json(MergeJob job, boolean digests) throws IOException {
+  static String json(MergeJob job, boolean digests, Workspace ws) throws IOException {
     StringWriter text = new StringWriter();
     try (JsonGenerator g = new JsonFactory().createGenerator(text)) {
       g.setPrettyPrinter(new DefaultPrettyPrinter());
       g.writeStartObject();
       g.writeStringField("merganser", Doctor.version());
+      g.writeStringField("backend", ws.backend().name().toLowerCase(Locale.ROOT));
       g.writeStringField("isa", Doctor.isa());
       g.writeStringField("java", Runtime.version().toString());
       g.writeStringField("compat", job.options().mergekit() ? "mergekit" : "merganser");
@@ -171,9 +174,7 @@ final class Provenance {
   private static List<Path> all(List<Path> filesAndFolders) throws IOException {
     List<Path> all = new ArrayList<>();
     for (Path path : filesAndFolders) {
-      try (Stream<Path> inside = Files.walk(path)) {
-        inside.filter(Files::isRegularFile).sorted().forEach(all::add);
-      }
+      all.addAll(InputFiles.of(path));
     }
     return all;
   }

@@ -38,7 +38,8 @@ class RepairingTest {
 
   @BeforeEach
   void files() throws IOException {
-    data = Files.createDirectory(temp.resolve("images"));
+    Path stored = Files.createDirectory(temp.resolve("stored"));
+    data = Files.createSymbolicLink(temp.resolve("images"), stored);
     Files.writeString(data.resolve("train-images.npy"), "pixels");
     out = temp.resolve("out");
     recipe = Recipe.of("linear", Input.of(model("a", 1)), Input.of(model("b", 3)));
@@ -127,10 +128,14 @@ class RepairingTest {
   void theDataArePartOfTheJob() throws IOException {
     Counted repair = new Counted();
     write(repair, Existing.REFUSE);
-    assertThat(Files.readString(out.resolve("merganser.json"))).contains("train-images.npy", SHA);
+    assertThat(Files.readString(out.resolve("merganser.json")))
+        .contains("\"backend\" : \"cpu\"", "train-images.npy", SHA);
     try (MergeJob job = open(repair)) {
       assertThat(job.inputs()).contains(data);
       String before = Provenance.identity(job);
+      Path unread = Files.createDirectory(data.resolve("older"));
+      Files.writeString(unread.resolve("train-images.npy"), "not read");
+      assertThat(Provenance.identity(job)).isEqualTo(before);
       Files.writeString(data.resolve("train-images.npy"), "other pixels");
       assertThat(Provenance.identity(job)).isNotEqualTo(before);
     }
