@@ -154,9 +154,9 @@ final class MergeCommand extends Computation {
         merged = opened.add(way.apply(network.get().broken(merged, problem.models(), shares), ws));
       }
       describe(manifest, method, ways, ws);
-      // That of an older model must not stand beside this one.
-      Files.deleteIfExists(MergeManifest.of(output.path));
       write(forms.result(merged), problem, ws, out);
+      // That of an older model must not stand beside this one while digests are taken.
+      Files.deleteIfExists(MergeManifest.of(output.path));
       manifest.write(output.path);
     }
   }
