@@ -342,10 +342,7 @@ class LoraSumTest {
       Path path = folder.resolve("aligned");
       // The right vectors of the second adapter are those of what it does.
       LoraSum.aligned(
-              adapters,
-              (parts, ws) -> Matrix.of(parts.get(1).asTensor().to(DType.F64, ws)),
-              0,
-              1)
+              adapters, (parts, ws) -> Matrix.of(parts.get(1).asTensor().to(DType.F64, ws)), 0, 1)
           .write(path, DType.F32, false, WS);
       LoraAdapter written = opened.add(LoraAdapter.open(path));
       assertThat(written.layers().get("att.in_proj_weight").rank()).isEqualTo(6);

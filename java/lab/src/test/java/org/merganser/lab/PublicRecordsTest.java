@@ -29,8 +29,7 @@ class PublicRecordsTest {
   /** Those of torch and lab copy and compare by value; results of analysis are whole matrices. */
   @Test
   void recordsKeepTheirArraysToThemselves() {
-    JavaClasses classes =
-        CLASSES.that(resideOutsideOfPackage("org.merganser.analysis.."));
+    JavaClasses classes = CLASSES.that(resideOutsideOfPackage("org.merganser.analysis.."));
     assertThat(classes.stream().filter(JavaClass::isRecord)).hasSizeGreaterThan(20);
     assertThat(RecordArrays.exposed(classes)).isEmpty();
   }
