@@ -14,8 +14,8 @@ import org.merganser.linalg.Matrix;
  * hashed once more with the keys of the points that they are of (colour refinement, Weisfeiler and
  * Leman 1968); where that tells no more of them apart, one that comes first is set apart from those
  * like it. Points of which any two may change places, such as those at one place, keep the order in
- * which they come. (Where refinement tells points no more apart of which not any two may change
- * places, as in strongly regular graphs, the order may depend on which of them comes first.)
+ * which they come. Where points look alike to refinement and yet have no symmetry that takes one to
+ * the other, as in some strongly regular graphs, the order may depend on which of them comes first.
  *
  * @param order the points, in that order
  */

@@ -30,7 +30,8 @@ import org.merganser.method.Settings;
  *
  * <p>Any number of threads gives the same bytes, and another order of the points the same points in
  * that order: they are sorted by their distances first. Points that can change places without a
- * change of the distances (at one place, corners of a cube) may get the coordinates of each other.
+ * change of the distances (at one place, corners of a cube) may get the coordinates of each other;
+ * those of a few graphs that only look as if they could (strongly regular ones) may get others.
  *
  * <p>Memory is some N^2 numbers, with landmarks, too; time N^3 for one decomposition and a product,
  * or M^3 and N^2 M of M landmarks.
